@@ -1,0 +1,1 @@
+//! From what SQLite holds to what PostgreSQL gets.

@@ -1,0 +1,3 @@
+//! migrate
+pub mod convert;
+pub mod model;

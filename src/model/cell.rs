@@ -1,0 +1,190 @@
+//! A value on both sides of the bridge: [`Raw`] as SQLite holds it, [`Cell`] as PostgreSQL gets it.
+//!
+//! Only the shapes stand here. What a raw value means for a target type is decided in `convert`,
+//! how a cell looks on the wire in `wire`.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use super::numeric::Numeric;
+
+/// A value as SQLite holds it, by storage class. Text is bytes: SQLite does not promise UTF-8.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Raw<'a> {
+    /// SQL NULL. A NaN that was stored is NULL too; SQLite cannot tell them apart.
+    Null,
+    /// A signed integer of up to eight bytes, whatever the column's declared type.
+    Integer(i64),
+    /// An IEEE double; infinities occur.
+    Real(f64),
+    /// Text in the bytes that SQLite holds, NULs included.
+    Text(&'a [u8]),
+    /// A blob.
+    Blob(&'a [u8]),
+}
+
+/// SQLite's five storage classes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Class {
+    /// SQL NULL.
+    Null,
+    /// A signed integer.
+    Integer,
+    /// A double.
+    Real,
+    /// Text.
+    Text,
+    /// A blob.
+    Blob,
+}
+
+impl fmt::Display for Class {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Class::Null => "null",
+            Class::Integer => "integer",
+            Class::Real => "real",
+            Class::Text => "text",
+            Class::Blob => "blob",
+        })
+    }
+}
+
+impl<'a> Raw<'a> {
+    /// The storage class.
+    pub fn class(self) -> Class {
+        match self {
+            Raw::Null => Class::Null,
+            Raw::Integer(_) => Class::Integer,
+            Raw::Real(_) => Class::Real,
+            Raw::Text(_) => Class::Text,
+            Raw::Blob(_) => Class::Blob,
+        }
+    }
+
+    /// Length in bytes: of text and blobs what they hold, of numbers eight, of NULL none.
+    pub fn bytes(self) -> usize {
+        match self {
+            Raw::Null => 0,
+            Raw::Integer(_) | Raw::Real(_) => 8,
+            Raw::Text(b) | Raw::Blob(b) => b.len(),
+        }
+    }
+
+    /// A copy that owns its bytes.
+    pub fn to_buf(self) -> RawBuf {
+        match self {
+            Raw::Null => RawBuf::Null,
+            Raw::Integer(i) => RawBuf::Integer(i),
+            Raw::Real(r) => RawBuf::Real(r),
+            Raw::Text(b) => RawBuf::Text(b.to_vec()),
+            Raw::Blob(b) => RawBuf::Blob(b.to_vec()),
+        }
+    }
+}
+
+/// A [`Raw`] that owns its bytes: constants of a mapping, keys, the rows of a fault file.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RawBuf {
+    /// SQL NULL.
+    Null,
+    /// A signed integer.
+    Integer(i64),
+    /// A double.
+    Real(f64),
+    /// Text, not promised to be UTF-8.
+    Text(Vec<u8>),
+    /// A blob.
+    Blob(Vec<u8>),
+}
+
+impl RawBuf {
+    /// The borrowed form.
+    pub fn as_raw(&self) -> Raw<'_> {
+        match self {
+            RawBuf::Null => Raw::Null,
+            RawBuf::Integer(i) => Raw::Integer(*i),
+            RawBuf::Real(r) => Raw::Real(*r),
+            RawBuf::Text(b) => Raw::Text(b),
+            RawBuf::Blob(b) => Raw::Blob(b),
+        }
+    }
+
+    /// Text from a Rust string.
+    pub fn text(s: impl Into<String>) -> RawBuf {
+        RawBuf::Text(s.into().into_bytes())
+    }
+}
+
+/// A value as PostgreSQL gets it: typed, in range, at the column's scale and precision. Borrowed unless it had to change.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Cell<'a> {
+    /// SQL NULL.
+    Null,
+    /// boolean
+    Bool(bool),
+    /// smallint
+    Int2(i16),
+    /// integer
+    Int4(i32),
+    /// bigint
+    Int8(i64),
+    /// real
+    Float4(f32),
+    /// double precision
+    Float8(f64),
+    /// numeric, already at the column's scale
+    Numeric(Numeric),
+    /// text, varchar, char(n) (already padded), citext, and an enum's label
+    Text(Cow<'a, str>),
+    /// bytea
+    Bytea(Cow<'a, [u8]>),
+    /// date: days since 2000-01-01; `i32::MAX` and `i32::MIN` are the infinities
+    Date(i32),
+    /// time without time zone: microseconds since midnight, 24:00:00 included
+    Time(i64),
+    /// timestamp and timestamptz: microseconds since 2000-01-01 (UTC for timestamptz); `i64::MAX` and `i64::MIN` are the infinities
+    Timestamp(i64),
+    /// interval: months, days and microseconds are kept apart, as the server does
+    Interval {
+        /// Months.
+        months: i32,
+        /// Days.
+        days: i32,
+        /// Microseconds.
+        micros: i64,
+    },
+    /// uuid, in RFC 4122 byte order
+    Uuid([u8; 16]),
+    /// json: the text as the server stores it
+    Json(Cow<'a, str>),
+    /// jsonb: a text of it that the server will take
+    Jsonb(Cow<'a, str>),
+    /// inet
+    Inet(Inet),
+    /// an array of one of the above
+    Array(Array<'a>),
+    /// the text of a value whose type has no binary encoder here; such a load goes by text COPY
+    Verbatim(Cow<'a, str>),
+}
+
+/// An address with its prefix length in bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Inet {
+    /// The address.
+    pub address: std::net::IpAddr,
+    /// Prefix length, 0 to 32 or 128.
+    pub prefix: u8,
+}
+
+/// A rectangular array in row-major order.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Array<'a> {
+    /// The element type's OID: the server compares it exactly.
+    pub element_oid: u32,
+    /// Length of each dimension; empty for `{}`.
+    pub dimensions: Vec<usize>,
+    /// The elements, [`Cell::Null`] among them.
+    pub elements: Vec<Cell<'a>>,
+}

@@ -1,0 +1,213 @@
+//! Why a value or a row cannot go: the stable reasons, what each means and what to write in the mapping.
+//!
+//! One table of facts; the README's list is printed from it. Faults never hold a value, only its class and length.
+
+use super::cell::Class;
+
+/// Declares [`Reason`] with, for each: its stable word, what it says, and what can be done.
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $name:ident = $word:literal, $says:literal, $advice:literal;)*) => {
+        /// A stable reason. The word is part of the report's contract; new ones may come, none changes its meaning.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Reason { $( #[doc = $says] $name, )* }
+
+        impl Reason {
+            /// All reasons, in the order of the README's list.
+            pub const ALL: &'static [Reason] = &[$(Reason::$name),*];
+
+            /// The kebab-case word that reports use.
+            pub fn word(self) -> &'static str {
+                match self { $(Reason::$name => $word),* }
+            }
+
+            /// What is wrong with the value, as a sentence's second half: "the value ...".
+            pub fn says(self) -> &'static str {
+                match self { $(Reason::$name => $says),* }
+            }
+
+            /// What an operator can write in the mapping, or do, about it.
+            pub fn advice(self) -> &'static str {
+                match self { $(Reason::$name => $advice),* }
+            }
+        }
+    };
+}
+
+reasons! {
+    NullInNotNull = "null", "is NULL and the column is NOT NULL", "if_null = ...";
+    NotANumber = "not-a-number", "is text that is not a number", "if_bad = ..., or null_if = [...], or map = { ... }";
+    NotIntegral = "not-integral", "has a fraction and the column holds integers", "round = true, or a numeric column";
+    OutOfRange = "out-of-range", "lies outside the range of the type", "a wider column";
+    PrecisionOverflow = "precision-overflow", "has more digits before the point than the column", "a wider column";
+    ExcessScale = "excess-scale", "has more decimals than the column", "round = true";
+    NotFinite = "not-finite", "is an infinity or NaN, which the column does not hold", "sql = \"...\" that says what it means";
+    NotABoolean = "not-a-boolean", "is not a boolean: 0, 1, or one of PostgreSQL's words", "map = { ... }, or if_bad = ...";
+    BlobInText = "blob-in-text", "is a blob and the column is text", "blob = \"utf8\"";
+    BlobInValue = "blob", "is a blob and the column's type has no reading of bytes", "sql = \"...\" that says what it means";
+    NotUtf8 = "not-utf8", "is text whose bytes are not UTF-8", "charset = \"windows-1252\"";
+    NulInText = "nul-in-text", "holds a NUL character, which PostgreSQL's text cannot", "strip_nul = true";
+    TooLong = "too-long", "is longer than the column", "truncate = true, or a wider column";
+    UnknownLabel = "unknown-label", "is not a label of the enum", "map = { ... }";
+    NotInMap = "not-in-map", "is not in the column's map, whose else is a fault", "one more entry in map";
+    NotADate = "not-a-date", "is not a date that can be read", "format = \"...\", or if_bad = ...";
+    NotATime = "not-a-time", "is not a time that can be read", "format = \"...\", or if_bad = ...";
+    NoSuchDate = "no-such-date", "names a date or time that does not exist", "if_bad = ...";
+    NumberInTime = "number-in-time", "is a number in a date or time column", "epoch = \"s\", \"ms\", \"us\", \"ns\" or \"julian\"";
+    TimeInDate = "time-in-date", "has a time of day and the column is a date", "truncate = true";
+    OffsetInTimestamp = "offset-in-timestamp", "has an offset and the column has none", "offset = \"zone\" or offset = \"drop\"";
+    NoZone = "no-zone", "has no offset, the column needs one, and no zone is stated", "zone = \"UTC\" in [source] or at the column";
+    TimeGap = "time-gap", "is a local time that the zone skipped", "another zone";
+    TimeOverlap = "time-overlap", "is a local time that occurred twice", "overlap = \"earlier\" or \"later\"";
+    ExcessPrecision = "excess-precision", "has more digits of a second than the column", "round = true";
+    LeapSecond = "leap-second", "has a second 60, which PostgreSQL would turn into the next minute", "sql = \"...\" that says what it means";
+    SpecialTime = "special-time", "is a word such as now or today, whose meaning depends on when it is read", "value = { now = true }";
+    NotAnInterval = "not-an-interval", "is not an interval that can be read", "if_bad = ...";
+    NumberInInterval = "number-in-interval", "is a number in an interval column", "unit = \"s\", \"ms\" or \"us\"";
+    NotAUuid = "not-a-uuid", "is not a UUID", "if_bad = ..., or null_if = [...]";
+    NumberInUuid = "number-in-uuid", "is a number in a uuid column: the source's UUID column has NUMERIC affinity and turned it into one", "sql = \"printf('%032d', ...)\" where the digits are known";
+    InvalidJson = "invalid-json", "is not JSON", "null_if = [\"\"], or if_bad = ...";
+    NulInJson = "nul-in-json", "is JSON with \\u0000, which jsonb cannot hold", "strip_nul = true";
+    LoneSurrogate = "lone-surrogate", "is JSON with half a surrogate pair, which jsonb cannot hold", "a json column";
+    JsonNumber = "json-number", "is JSON with a number outside numeric's range", "a json column";
+    BlobInJson = "blob-in-json", "is a blob and the column is JSON", "blob = \"utf8\", or sql = \"json(...)\" for SQLite's own JSONB";
+    NotAnInet = "not-an-inet", "is not a network address", "if_bad = ...";
+    NotAnArray = "not-an-array", "is neither a JSON array nor a PostgreSQL array literal", "array = \"csv\"";
+    RaggedArray = "ragged-array", "is an array whose rows differ in length", "sql = \"...\" that says what it means";
+    NotForServer = "not-for-server", "is of a storage class that has no text for this type", "sql = \"...\" that gives its text";
+    TooLarge = "too-large", "is larger than PostgreSQL can hold in one value", "leave the column behind";
+    EmptyString = "empty-string", "is an empty string in a column that is not text", "null_if = [\"\"]";
+    IfBadIsFault = "bad-default", "was to be replaced by a value that does not fit either", "another value in the mapping";
+    SqlFailed = "sql-failed", "could not be computed: SQLite refused the expression for this row", "sql = \"...\" that covers this row";
+    Orphan = "orphan", "refers to a row that is not there", "if_orphan = ...";
+    ParentRefused = "parent-refused", "refers to a row that was itself refused", "solve the parent's fault";
+    LookupMissing = "lookup-missing", "was found by no step of the lookup", "missing = \"owner\" or missing = \"null\"";
+    LookupAmbiguous = "lookup-ambiguous", "was found with several answers", "ambiguous = \"next\"";
+    NoOwner = "no-owner", "is stamped and there is no owner", "[owner] with match";
+    Duplicate = "duplicate", "has a key that another row has already", "conflict = { skip = [...] }, or solve it in the source";
+    CheckFailed = "check-failed", "fails a CHECK constraint", "solve it in the source";
+    ExclusionFailed = "exclusion-failed", "collides with another row under an exclusion constraint", "solve it in the source";
+    NoPartition = "no-partition", "belongs to no partition of the table", "a partition for it";
+    TriggerRefused = "trigger-refused", "was refused by a trigger", "triggers = \"off\"";
+    TriggerSwallowed = "trigger-swallowed", "was swallowed by a trigger", "triggers = \"off\"";
+    IndexRowTooLarge = "index-row-too-large", "is too large for an index", "an index over a hash of it";
+    RowTooLarge = "row-too-large", "makes the row larger than a page", "fewer or narrower columns";
+    ServerRefused = "server-refused", "was refused by the server", "see its SQLSTATE";
+}
+
+impl serde::Serialize for Reason {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(self.word())
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Reason {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Reason, D::Error> {
+        let word = String::deserialize(from)?;
+        let found = Reason::ALL.iter().find(|r| r.word() == word);
+        found.copied().ok_or_else(|| serde::de::Error::custom(format!("unknown reason `{word}`")))
+    }
+}
+
+/// A loss that the mapping allowed and that happened, or a harmless change that is counted all the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Loss {
+    /// `strip_nul` took something out.
+    StripNul,
+    /// `if_bad` stood in for text that could not be read.
+    IfBad,
+    /// `round` rounded.
+    Round,
+    /// `truncate` cut.
+    Truncate,
+    /// `if_orphan` stood in for a reference.
+    IfOrphan,
+    /// Not a loss: floating-point noise beyond the target's scale went.
+    FloatNoise,
+    /// Not a loss: a double became the `real` with the same shortest text.
+    Real,
+    /// Not a loss: 24:00:00 became the next day's start.
+    EndOfDay,
+    /// Not a loss: a `jsonb` had one key twice; the last one stays.
+    DuplicateKeys,
+}
+
+impl Loss {
+    /// All of them.
+    pub const ALL: [Loss; 9] = [
+        Loss::StripNul,
+        Loss::IfBad,
+        Loss::Round,
+        Loss::Truncate,
+        Loss::IfOrphan,
+        Loss::FloatNoise,
+        Loss::Real,
+        Loss::EndOfDay,
+        Loss::DuplicateKeys,
+    ];
+
+    /// The modifier's name as a mapping writes it; for what is built in, a name of its own.
+    pub fn word(self) -> &'static str {
+        match self {
+            Loss::StripNul => "strip_nul",
+            Loss::IfBad => "if_bad",
+            Loss::Round => "round",
+            Loss::Truncate => "truncate",
+            Loss::IfOrphan => "if_orphan",
+            Loss::FloatNoise => "float-noise",
+            Loss::Real => "double-as-real",
+            Loss::EndOfDay => "24:00:00",
+            Loss::DuplicateKeys => "duplicate-json-keys",
+        }
+    }
+
+    /// Whether something was lost by permission, as against changed without loss.
+    pub fn is_loss(self) -> bool {
+        matches!(self, Loss::StripNul | Loss::IfBad | Loss::Round | Loss::Truncate | Loss::IfOrphan)
+    }
+}
+
+/// The set of losses that one value met.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LossSet(u16);
+
+impl LossSet {
+    /// Adds one.
+    pub fn add(&mut self, loss: Loss) {
+        self.0 |= 1 << loss as u16;
+    }
+
+    /// Whether nothing was added.
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Those that were added.
+    pub fn iter(self) -> impl Iterator<Item = Loss> {
+        Loss::ALL.into_iter().filter(move |loss| self.0 & (1 << *loss as u16) != 0)
+    }
+}
+
+/// One row that cannot go as it is, and the cell that says why.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fault {
+    /// The load's name.
+    pub load: String,
+    /// Where the row is: its rowid, or its place in the relation.
+    pub rowid: Option<i64>,
+    /// The row's key where it is not a rowid, as text. Values: shown only on request.
+    pub key: Option<String>,
+    /// The target's column; of a fault of the whole row, none.
+    pub column: Option<String>,
+    /// The source column's declared type.
+    pub declared: Option<String>,
+    /// Storage class of the value.
+    pub class: Option<Class>,
+    /// Length of the value in bytes.
+    pub bytes: Option<usize>,
+    /// The target column's type.
+    pub target_type: Option<String>,
+    /// Why.
+    pub reason: Reason,
+    /// What the server named: a constraint, a SQLSTATE. Never a value.
+    pub detail: Option<String>,
+}

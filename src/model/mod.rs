@@ -1,0 +1,13 @@
+//! The words that every other part shares: values, keys, names, types, schemas, faults and the record of a run.
+//!
+//! Nothing of ours lies below this folder. It reads no file, talks to no database and prints nothing.
+
+pub mod cell;
+pub mod fault;
+pub mod ident;
+pub mod key;
+pub mod numeric;
+pub mod pgtype;
+pub mod record;
+pub mod rules;
+pub mod schema;

@@ -1,0 +1,115 @@
+//! The types of the target's columns, as the catalogue gives them: OID, typmod, labels, element, base of a domain.
+//!
+//! What a value must look like to enter one of them is `convert`'s knowledge.
+
+/// The type of one target column.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct ColumnType {
+    /// What values of it are; of a domain, its base type.
+    pub kind: Kind,
+    /// OID of the base type (of a domain: of what it stands on).
+    pub oid: u32,
+    /// As the server writes it, typmod included: `numeric(10,2)`, `character varying(50)`, `public.mood`.
+    pub name: String,
+    /// Name of the domain, when the column's type is one.
+    pub domain: Option<String>,
+}
+
+/// What a column of the target holds. Lengths count characters.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// boolean
+    Bool,
+    /// smallint
+    Int2,
+    /// integer
+    Int4,
+    /// bigint
+    Int8,
+    /// real
+    Float4,
+    /// double precision
+    Float8,
+    /// numeric; unconstrained without `limit`
+    Numeric {
+        /// Precision and scale; the scale may be negative (PostgreSQL 15 and later).
+        limit: Option<(u16, i16)>,
+    },
+    /// text
+    Text,
+    /// varchar, with its limit if it has one
+    Varchar {
+        /// Characters.
+        limit: Option<u32>,
+    },
+    /// char(n), padded with blanks
+    Char {
+        /// Characters.
+        width: u32,
+    },
+    /// citext, by name since its OID is the extension's
+    Citext,
+    /// bytea
+    Bytea,
+    /// date
+    Date,
+    /// time without time zone; digits of a second, 0 to 6
+    Time {
+        /// Digits of a second.
+        precision: u8,
+    },
+    /// timestamp without time zone; digits of a second, 0 to 6
+    Timestamp {
+        /// Digits of a second.
+        precision: u8,
+    },
+    /// timestamp with time zone; digits of a second, 0 to 6
+    Timestamptz {
+        /// Digits of a second.
+        precision: u8,
+    },
+    /// interval without a restriction of its fields
+    Interval {
+        /// Digits of a second.
+        precision: u8,
+    },
+    /// uuid
+    Uuid,
+    /// json
+    Json,
+    /// jsonb
+    Jsonb,
+    /// inet
+    Inet,
+    /// an enum with its labels in order
+    Enum {
+        /// The labels, byte for byte.
+        labels: Vec<String>,
+    },
+    /// an array of the element type; the number of dimensions is not the type's
+    Array(Box<ColumnType>),
+    /// any other type: by text COPY
+    Other,
+}
+
+impl ColumnType {
+    /// Whether values of this type have a binary encoder here.
+    pub fn is_binary(&self) -> bool {
+        match &self.kind {
+            Kind::Other => false,
+            Kind::Array(element) => element.is_binary(),
+            _ => true,
+        }
+    }
+
+    /// Whether values are character strings (an enum's label is not).
+    pub fn is_text(&self) -> bool {
+        matches!(self.kind, Kind::Text | Kind::Varchar { .. } | Kind::Char { .. } | Kind::Citext)
+    }
+
+    /// The column's type as a person reads it: the domain's name when it has one.
+    pub fn shown(&self) -> &str {
+        self.domain.as_deref().unwrap_or(&self.name)
+    }
+}
