@@ -1,4 +1,6 @@
 //! migrate
 pub mod convert;
 pub mod event;
+pub mod mapping;
 pub mod model;
+pub mod plan;
