@@ -4,3 +4,5 @@ pub mod event;
 pub mod mapping;
 pub mod model;
 pub mod plan;
+pub mod target;
+pub mod wire;
