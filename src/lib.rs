@@ -1,3 +1,4 @@
 //! migrate
 pub mod convert;
 pub mod model;
+pub mod target;
