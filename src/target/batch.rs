@@ -146,7 +146,13 @@ impl Open<'_> {
     }
 
     /// Rows into a temporary table, then those whose key is not there into the table itself.
-    fn copy_aside(&mut self, into: &Into<'_>, key: &[String], bytes: &[u8], rows: u64) -> Result<Vec<usize>, ServerError> {
+    fn copy_aside(
+        &mut self,
+        into: &Into<'_>,
+        key: &[String],
+        bytes: &[u8],
+        rows: u64,
+    ) -> Result<Vec<usize>, ServerError> {
         const STAGING: &str = "copying rows aside";
         let table = format!("{}.{}", quoted(into.schema), quoted(into.table));
         let columns = quoted_list(into.columns);
@@ -178,7 +184,10 @@ impl Open<'_> {
         );
         let taken = self.tx.execute(&sql, &[&skipped]).doing("inserting rows")?;
         if taken + skipped.len() as u64 != rows {
-            return Err(ServerError::said("inserting rows", format!("{taken} of {rows} rows went in: somebody else writes the same keys")));
+            return Err(ServerError::said(
+                "inserting rows",
+                format!("{taken} of {rows} rows went in: somebody else writes the same keys"),
+            ));
         }
         Ok(skipped.iter().filter_map(|place| usize::try_from(place - 1).ok()).collect())
     }
@@ -218,14 +227,17 @@ impl Open<'_> {
             .execute(
                 sql,
                 &[
-                    &id.run, &id.load, &id.part, &id.batch, &first, &until, &counts[0], &counts[1], &counts[2], &counts[3],
-                    &digest, &issued, &losses,
+                    &id.run, &id.load, &id.part, &id.batch, &first, &until, &counts[0], &counts[1], &counts[2],
+                    &counts[3], &digest, &issued, &losses,
                 ],
             )
             .doing(WRITING)?;
         if last {
             self.tx
-                .execute("UPDATE part SET done = true WHERE run = $1 AND load = $2 AND part = $3", &[&id.run, &id.load, &id.part])
+                .execute(
+                    "UPDATE part SET done = true WHERE run = $1 AND load = $2 AND part = $3",
+                    &[&id.run, &id.load, &id.part],
+                )
                 .doing(WRITING)?;
         }
         self.tx.commit().doing("committing a batch")

@@ -188,7 +188,11 @@ fn interval(typmod: i32) -> Kind {
         return Kind::Interval { precision: 6 };
     }
     let (fields, precision) = (typmod >> 16 & 0x7fff, typmod & 0xffff);
-    if fields == ALL_FIELDS { Kind::Interval { precision: u8::try_from(precision).unwrap_or(6).min(6) } } else { Kind::Other }
+    if fields == ALL_FIELDS {
+        Kind::Interval { precision: u8::try_from(precision).unwrap_or(6).min(6) }
+    } else {
+        Kind::Other
+    }
 }
 
 fn sequences(
@@ -281,7 +285,8 @@ fn rows_there(client: &mut Client, found: &mut TargetSchema) -> Result<(), Serve
         readable.iter().map(|name| format!("EXISTS (SELECT FROM {schema}.{})", quoted(name))).collect();
     let row = client.query_one(&format!("SELECT ARRAY[{}]", parts.join(", ")), &[]).doing(READING)?;
     let there: Vec<bool> = row.get(0);
-    let holding: Vec<String> = readable.iter().zip(&there).filter(|(_, t)| **t).map(|(name, _)| (*name).clone()).collect();
+    let holding: Vec<String> =
+        readable.iter().zip(&there).filter(|(_, t)| **t).map(|(name, _)| (*name).clone()).collect();
     for name in holding {
         if let Some(table) = found.tables.get_mut(&name) {
             table.has_rows = true;

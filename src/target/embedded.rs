@@ -63,10 +63,25 @@ mod inside {
                 said(Command::new("chown").arg(user).arg(server.folder.path()))?;
             }
             let data = server.data();
-            said(server.command("initdb").args(["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-N", "-D"]).arg(&data))?;
+            said(
+                server
+                    .command("initdb")
+                    .args(["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-N", "-D"])
+                    .arg(&data),
+            )?;
             let options = format!("-c listen_addresses='' -c fsync=off -k '{}'", server.folder.path().display());
             let log = server.folder.path().join("log");
-            said(server.command("pg_ctl").args(["-w", "-D"]).arg(&data).arg("-l").arg(&log).arg("-o").arg(options).arg("start"))?;
+            said(
+                server
+                    .command("pg_ctl")
+                    .args(["-w", "-D"])
+                    .arg(&data)
+                    .arg("-l")
+                    .arg(&log)
+                    .arg("-o")
+                    .arg(options)
+                    .arg("start"),
+            )?;
             Ok(server)
         }
 
@@ -92,7 +107,10 @@ mod inside {
         /// How it is reached.
         pub fn url(&self) -> String {
             let folder = self.folder.path().display().to_string();
-            let folder: String = folder.bytes().map(|b| if b.is_ascii_alphanumeric() { char::from(b).to_string() } else { format!("%{b:02X}") }).collect();
+            let folder: String = folder
+                .bytes()
+                .map(|b| if b.is_ascii_alphanumeric() { char::from(b).to_string() } else { format!("%{b:02X}") })
+                .collect();
             format!("postgresql://postgres@/postgres?host={folder}")
         }
 
@@ -115,7 +133,10 @@ mod inside {
 
     fn said(command: &mut Command) -> Result<String, String> {
         let name = format!("{:?}", command.get_program());
-        let out = command.stdin(Stdio::null()).output().map_err(|e| format!("{name}: {e}. Install PostgreSQL's server, or build with the feature `embedded`."))?;
+        let out = command
+            .stdin(Stdio::null())
+            .output()
+            .map_err(|e| format!("{name}: {e}. Install PostgreSQL's server, or build with the feature `embedded`."))?;
         if out.status.success() {
             return Ok(String::from_utf8_lossy(&out.stdout).into_owned());
         }

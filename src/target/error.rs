@@ -36,7 +36,11 @@ impl ServerError {
         let Some(db) = error.as_db_error() else {
             let lost = error.is_closed() || std::error::Error::source(error).is_some_and(|s| s.is::<std::io::Error>());
             let message = std::error::Error::source(error).map(ToString::to_string);
-            return ServerError { message: message.or_else(|| Some(error.to_string())), lost, ..ServerError::plain(doing) };
+            return ServerError {
+                message: message.or_else(|| Some(error.to_string())),
+                lost,
+                ..ServerError::plain(doing)
+            };
         };
         let code = db.code().code();
         let quotes = WITH_VALUES.iter().any(|class| code.starts_with(class));
@@ -54,7 +58,15 @@ impl ServerError {
 
     /// An error of our own making.
     pub fn plain(doing: impl Into<String>) -> ServerError {
-        ServerError { doing: doing.into(), state: None, constraint: None, table: None, column: None, message: None, lost: false }
+        ServerError {
+            doing: doing.into(),
+            state: None,
+            constraint: None,
+            table: None,
+            column: None,
+            message: None,
+            lost: false,
+        }
     }
 
     /// One with words of its own.

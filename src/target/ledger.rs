@@ -180,8 +180,7 @@ impl Session {
     /// When the server refuses or the connection is lost.
     pub fn ledger_version(&mut self) -> Result<Option<i32>, ServerError> {
         let name = format!("{}.ledger", quoted(&self.ledger_schema));
-        let there: bool =
-            self.client.query_one("SELECT to_regclass($1) IS NOT NULL", &[&name]).doing(READING)?.get(0);
+        let there: bool = self.client.query_one("SELECT to_regclass($1) IS NOT NULL", &[&name]).doing(READING)?.get(0);
         if !there {
             return Ok(None);
         }
@@ -223,8 +222,11 @@ impl Session {
             .doing(WRITING)?;
         let id: i64 = row.get(0);
         let (names, hashes): (Vec<&str>, Vec<&str>) = new.loads.iter().map(|(n, h)| (n.as_str(), h.as_str())).unzip();
-        tx.execute("INSERT INTO load (run, load, plan) SELECT $1, * FROM unnest($2::text[], $3::text[])", &[&id, &names, &hashes])
-            .doing(WRITING)?;
+        tx.execute(
+            "INSERT INTO load (run, load, plan) SELECT $1, * FROM unnest($2::text[], $3::text[])",
+            &[&id, &names, &hashes],
+        )
+        .doing(WRITING)?;
         tx.commit().doing(WRITING)?;
         Ok(Run {
             id,
@@ -352,7 +354,8 @@ fn run(row: &Row) -> Result<Run, ServerError> {
 }
 
 fn key(text: Option<String>) -> Result<Option<Key>, ServerError> {
-    text.map(|t| Key::read(&t).ok_or_else(|| ServerError::said(READING, "a key there is none of this tool's"))).transpose()
+    text.map(|t| Key::read(&t).ok_or_else(|| ServerError::said(READING, "a key there is none of this tool's")))
+        .transpose()
 }
 
 /// The sums in a batch's row: counts, digest and losses from column `at` on.
@@ -361,12 +364,15 @@ pub(super) fn sums(row: &Row, at: usize) -> Result<Sums, ServerError> {
     let digest: Option<Vec<u8>> = row.get(at + 4);
     let digest = match digest {
         None => Digest::default(),
-        Some(bytes) => Digest::from_bytes(&bytes).ok_or_else(|| ServerError::said(READING, "a digest there is none of this tool's"))?,
+        Some(bytes) => Digest::from_bytes(&bytes)
+            .ok_or_else(|| ServerError::said(READING, "a digest there is none of this tool's"))?,
     };
     let losses: Option<String> = row.get(at + 5);
     let losses = match losses {
         None => Vec::new(),
-        Some(text) => serde_json::from_str(&text).map_err(|e| ServerError::said(READING, format!("batch.losses: {e}")))?,
+        Some(text) => {
+            serde_json::from_str(&text).map_err(|e| ServerError::said(READING, format!("batch.losses: {e}")))?
+        }
     };
     Ok(Sums { read: count(0), written: count(1), skipped: count(2), faults: count(3), digest, losses })
 }

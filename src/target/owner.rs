@@ -29,11 +29,19 @@ impl Session {
     ///
     /// # Errors
     /// When the server refuses or the connection is lost.
-    pub fn find_owner(&mut self, schema: &str, table: &str, key: &str, natural: &[Given<'_>]) -> Result<OwnerFound, ServerError> {
+    pub fn find_owner(
+        &mut self,
+        schema: &str,
+        table: &str,
+        key: &str,
+        natural: &[Given<'_>],
+    ) -> Result<OwnerFound, ServerError> {
         let terms: Vec<String> = natural
             .iter()
             .enumerate()
-            .map(|(n, (name, kind, _))| format!("{} IS NOT DISTINCT FROM ${}::text::{}", quoted(name), n + 1, kind.name))
+            .map(|(n, (name, kind, _))| {
+                format!("{} IS NOT DISTINCT FROM ${}::text::{}", quoted(name), n + 1, kind.name)
+            })
             .collect();
         let sql = format!(
             "SELECT {}::text FROM {}.{} WHERE {} LIMIT 2",
@@ -81,8 +89,11 @@ impl Session {
         let mut tx = self.client.transaction().doing(MAKING)?;
         let made: String = tx.query_one(&sql, &params).doing(MAKING)?.get(0);
         let object = format!("{schema}.{table}");
-        tx.execute("INSERT INTO made (run, kind, object, became) VALUES ($1, 'owner', $2, $3)", &[&run, &object, &made])
-            .doing(MAKING)?;
+        tx.execute(
+            "INSERT INTO made (run, kind, object, became) VALUES ($1, 'owner', $2, $3)",
+            &[&run, &object, &made],
+        )
+        .doing(MAKING)?;
         tx.commit().doing(MAKING)?;
         Ok(made)
     }

@@ -80,8 +80,8 @@ impl<R: Read> Images<R> {
     fn take(&mut self, bytes: usize) -> Result<(), ServerError> {
         let at = self.buffer.len();
         self.buffer.resize(at + bytes, 0);
-        self.reader.read_exact(&mut self.buffer[at..]).map_err(|e| {
-            ServerError { lost: true, ..ServerError::said(READING, format!("the rows ended early: {e}")) }
-        })
+        self.reader
+            .read_exact(&mut self.buffer[at..])
+            .map_err(|e| ServerError { lost: true, ..ServerError::said(READING, format!("the rows ended early: {e}")) })
     }
 }

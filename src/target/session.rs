@@ -102,9 +102,15 @@ impl Session {
     ///
     /// # Errors
     /// When the server refuses or the connection is lost.
-    pub fn count_by(&mut self, schema: &str, table: &str, column: &str) -> Result<Vec<(Option<String>, u64)>, ServerError> {
+    pub fn count_by(
+        &mut self,
+        schema: &str,
+        table: &str,
+        column: &str,
+    ) -> Result<Vec<(Option<String>, u64)>, ServerError> {
         let column = quoted(column);
-        let sql = format!("SELECT {column}::text, count(*) FROM {}.{} GROUP BY 1 ORDER BY 1", quoted(schema), quoted(table));
+        let sql =
+            format!("SELECT {column}::text, count(*) FROM {}.{} GROUP BY 1 ORDER BY 1", quoted(schema), quoted(table));
         let rows = self.client.query(&sql, &[]).doing("counting rows by owner")?;
         Ok(rows.iter().map(|row| (row.get(0), row.get::<_, i64>(1).unsigned_abs())).collect())
     }
@@ -113,7 +119,13 @@ impl Session {
     ///
     /// # Errors
     /// When the server refuses or the connection is lost.
-    pub fn names(&mut self, schema: &str, table: &str, key: &str, show: &str) -> Result<Vec<(String, String)>, ServerError> {
+    pub fn names(
+        &mut self,
+        schema: &str,
+        table: &str,
+        key: &str,
+        show: &str,
+    ) -> Result<Vec<(String, String)>, ServerError> {
         let sql = format!(
             "SELECT {key}::text, coalesce({show}::text, {key}::text) FROM {}.{} WHERE {key} IS NOT NULL ORDER BY {key}",
             quoted(schema),
@@ -130,7 +142,8 @@ impl Session {
     /// # Errors
     /// When the server refuses or the connection is lost.
     pub fn invalid_objects(&mut self, schema: &str, tables: &[String]) -> Result<Vec<(String, String)>, ServerError> {
-        let rows = self.client.query(include_str!("sql/invalid.sql"), &[&schema, &tables]).doing("checking constraints")?;
+        let rows =
+            self.client.query(include_str!("sql/invalid.sql"), &[&schema, &tables]).doing("checking constraints")?;
         Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
     }
 }

@@ -142,10 +142,7 @@ mod tests {
     fn a_numeric_is_base_10000_with_weight_sign_and_scale() {
         // -12345.67: groups 1, 2345, 6700.
         let n = Numeric::new(Sign::Minus, 1, 2, &[1, 2345, 6700]);
-        assert_eq!(
-            bytes(&Cell::Numeric(n)),
-            [0, 0, 0, 14, 0, 3, 0, 1, 0x40, 0, 0, 2, 0, 1, 0x09, 0x29, 0x1a, 0x2c]
-        );
+        assert_eq!(bytes(&Cell::Numeric(n)), [0, 0, 0, 14, 0, 3, 0, 1, 0x40, 0, 0, 2, 0, 1, 0x09, 0x29, 0x1a, 0x2c]);
     }
 
     #[test]

@@ -1,0 +1,81 @@
+//! Connections to the target, wherever it is: what an operator pastes, made to mean what psql makes of it.
+//!
+//! `resolve` puts [`Settings`] together from a string and an [`Environment`]; [`Settings::connect`] opens a session that
+//! is set up and is one. Roads that psql would take in clear text without being told are refused. Rights, locks and
+//! schemas are looked at elsewhere.
+
+mod attempt;
+mod certificate;
+mod classify;
+pub mod dsn;
+mod environment;
+mod error;
+mod keyword;
+mod layers;
+mod passfile;
+mod pooler;
+mod resolve;
+mod secret;
+mod service;
+mod session;
+mod settings;
+mod tls;
+
+pub use environment::{Disk, Environment, Files, Looked, system_user};
+pub use error::{ConnectError, Problem};
+pub use resolve::resolve;
+pub use secret::Secret;
+pub use session::ReadOnly;
+pub use settings::{Address, ChannelBinding, Host, Keepalives, PasswordFrom, SessionAttributes, Settings};
+pub use tls::SslMode;
+
+impl Settings {
+    /// Opens a session: the first host that answers and is of the kind asked for, set up.
+    ///
+    /// Blocks for up to `connect_timeout` per address; nothing has been written when it fails.
+    ///
+    /// # Errors
+    /// Classed by what one can do next; see [`ConnectError`].
+    pub fn connect(&self, read_only: ReadOnly) -> Result<postgres::Client, ConnectError> {
+        pooler::refuse_by_name(self)?;
+        let mut client = self.open()?;
+        session::prepare(self, &mut client, read_only)?;
+        Ok(client)
+    }
+
+    /// The first host that will do.
+    fn open(&self) -> Result<postgres::Client, ConnectError> {
+        let kinds = match self.session {
+            // First round: a standby or nothing. Second round: whoever is there.
+            SessionAttributes::PreferStandby => {
+                vec![SessionAttributes::PreferStandby, SessionAttributes::Any]
+            }
+            kind => vec![kind],
+        };
+        let mut last = None;
+        for (kind, host) in kinds.iter().flat_map(|k| self.hosts.iter().map(move |h| (*k, h))) {
+            let mut client = match attempt::open(self, host) {
+                Ok(client) => client,
+                Err(e @ (ConnectError::Unreachable(_) | ConnectError::Waking(_))) => {
+                    last = Some(e);
+                    continue;
+                }
+                Err(e) => return Err(e),
+            };
+            match session::unsuited(self, &mut client, kind)? {
+                None => return Ok(client),
+                Some(why) => {
+                    last = Some(ConnectError::Other(Box::new(Problem::new(
+                        format!("target {}/{}", host.shown(), self.database),
+                        "the server is not of the kind that target_session_attrs asks for",
+                        why,
+                        "Name another host, or change target_session_attrs",
+                    ))));
+                }
+            }
+        }
+        Err(last.unwrap_or_else(|| {
+            ConnectError::usage("target", "there is no host", "the list of hosts is empty", "Name a host")
+        }))
+    }
+}
