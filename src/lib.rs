@@ -2,3 +2,5 @@
 pub mod convert;
 pub mod event;
 pub mod model;
+pub mod progress;
+pub mod report;
