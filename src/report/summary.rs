@@ -1,0 +1,362 @@
+//! What a report comes to: which job it was, how it ended, and the one sentence that a reader takes away.
+//!
+//! The worse of two statements counts: a record that says Done beside a check that differs is read as Differs.
+
+use super::sections::Tone;
+use super::text::{count, grouped, phrase, some_of};
+use crate::model::fault::Loss;
+use crate::model::record::{Check, LoadState, LossRecord, Report, RunState, Verdict};
+
+/// The job that a command did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Job {
+    /// The migration itself.
+    Cutover,
+    /// The same without writing.
+    DryRun,
+    /// The same on a throw-away server.
+    Rehearsal,
+    /// Source and target compared again.
+    Verify,
+    /// What a run put in, taken out.
+    Rollback,
+    /// What the ledger says.
+    Status,
+}
+
+impl Job {
+    /// The job of a report.
+    pub fn of(report: &Report) -> Job {
+        match report.command.as_str() {
+            "rehearse" => Job::Rehearsal,
+            "verify" => Job::Verify,
+            "rollback" => Job::Rollback,
+            "status" => Job::Status,
+            _ if report.dry_run => Job::DryRun,
+            _ => Job::Cutover,
+        }
+    }
+
+    /// Its name in a title.
+    pub fn title(self) -> &'static str {
+        match self {
+            Job::Cutover => "Migration",
+            Job::DryRun => "Dry run",
+            Job::Rehearsal => "Rehearsal",
+            Job::Verify => "Verification",
+            Job::Rollback => "Rollback",
+            Job::Status => "Status",
+        }
+    }
+}
+
+/// How a command ended, from its exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// 0
+    Done,
+    /// 6
+    Quarantined,
+    /// 3
+    Refused,
+    /// 2
+    Usage,
+    /// 130
+    Interrupted,
+    /// 4
+    Stopped,
+    /// 5
+    Differs,
+    /// 1, and any other
+    Bug,
+}
+
+impl Outcome {
+    /// The outcome of a report.
+    pub fn of(report: &Report) -> Outcome {
+        match report.exit.code {
+            0 | 6 if Proof::of(report).differs > 0 => Outcome::Differs,
+            0 => Outcome::Done,
+            6 => Outcome::Quarantined,
+            3 => Outcome::Refused,
+            2 => Outcome::Usage,
+            130 => Outcome::Interrupted,
+            4 => Outcome::Stopped,
+            5 => Outcome::Differs,
+            _ => Outcome::Bug,
+        }
+    }
+
+    /// How it is to be taken.
+    pub fn tone(self) -> Tone {
+        match self {
+            Outcome::Done => Tone::Good,
+            Outcome::Quarantined | Outcome::Stopped | Outcome::Interrupted => Tone::Warn,
+            Outcome::Refused | Outcome::Usage | Outcome::Differs | Outcome::Bug => Tone::Bad,
+        }
+    }
+
+    /// Which of several reports decides the exit: a lower rank first.
+    fn rank(self) -> usize {
+        let order = [
+            Outcome::Usage,
+            Outcome::Bug,
+            Outcome::Differs,
+            Outcome::Stopped,
+            Outcome::Interrupted,
+            Outcome::Refused,
+            Outcome::Quarantined,
+            Outcome::Done,
+        ];
+        order.iter().position(|o| *o == self).unwrap_or(0)
+    }
+}
+
+/// The report that decides how a command over several mappings ended; none where there is none.
+pub fn worst(reports: &[Report]) -> Option<&Report> {
+    reports.iter().min_by_key(|r| Outcome::of(r).rank())
+}
+
+/// Verdicts, counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Proof {
+    /// Checks that say Same.
+    pub same: u64,
+    /// Checks and sequences that say Differs.
+    pub differs: u64,
+    /// Checks that were not made.
+    pub not_checked: u64,
+    /// Some content was compared.
+    pub content: bool,
+}
+
+impl Proof {
+    /// The verdicts of a report.
+    pub fn of(report: &Report) -> Proof {
+        let number = |v: Verdict| report.checks.iter().filter(|c| c.verdict == v).count() as u64;
+        let sequences_checked = report.checks.iter().any(|c| c.check == "sequences" && c.verdict == Verdict::Differs);
+        // A sequence that differs stands in both lists; counted once, and never lost where only one list has it.
+        let sequences = report.sequences.iter().filter(|s| s.verdict == Verdict::Differs).count() as u64;
+        Proof {
+            same: number(Verdict::Same),
+            differs: number(Verdict::Differs) + if sequences_checked { 0 } else { sequences },
+            not_checked: number(Verdict::NotChecked),
+            content: report.checks.iter().any(|c| c.check == "content" && c.verdict == Verdict::Same),
+        }
+    }
+}
+
+/// Sums over the loads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Loads.
+    pub loads: u64,
+    /// Loads that are complete.
+    pub complete: u64,
+    /// Rows read.
+    pub read: u64,
+    /// Rows in the target.
+    pub written: u64,
+    /// Rows that cannot go.
+    pub faults: u64,
+    /// Rows whose key was there.
+    pub skipped: u64,
+}
+
+impl Totals {
+    /// The sums of a report. Faults may be known of a run that has no loads to show.
+    pub fn of(report: &Report) -> Totals {
+        let mut sums = Totals { loads: report.loads.len() as u64, ..Totals::default() };
+        for load in &report.loads {
+            sums.complete += u64::from(matches!(load.state, LoadState::Loaded | LoadState::NotEmpty));
+            sums.read += load.read;
+            sums.written += load.written;
+            sums.faults += load.faults;
+            sums.skipped += load.skipped;
+        }
+        sums.faults = sums.faults.max(report.fault_total);
+        sums
+    }
+}
+
+/// What a reader takes away.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Headline {
+    /// How it is to be taken.
+    pub tone: Tone,
+    /// A few words: `Done and verified`.
+    pub label: String,
+    /// One or two sentences.
+    pub sentence: String,
+}
+
+/// The verdict of a report in words.
+pub fn headline(report: &Report) -> Headline {
+    let outcome = Outcome::of(report);
+    let (label, sentence) = match outcome {
+        Outcome::Done | Outcome::Quarantined => done(report, outcome),
+        Outcome::Differs => ("Differs".to_owned(), differs(report)),
+        Outcome::Stopped => ("Stopped".to_owned(), stopped(report)),
+        Outcome::Interrupted => ("Interrupted".to_owned(), stopped(report)),
+        Outcome::Refused => ("Refused".to_owned(), refused(report)),
+        Outcome::Usage => ("Not understood".to_owned(), refused(report)),
+        Outcome::Bug => ("Internal error".to_owned(), format!("This is a fault of migrate. {}", standing(report))),
+    };
+    let label =
+        if report.dry_run && Job::of(report) == Job::DryRun { format!("Dry run: {}", lower(&label)) } else { label };
+    let unproved = outcome == Outcome::Done && Job::of(report) == Job::Cutover && !Proof::of(report).content;
+    Headline { tone: if unproved { Tone::Warn } else { outcome.tone() }, label, sentence }
+}
+
+fn lower(label: &str) -> String {
+    let mut chars = label.chars();
+    chars.next().map_or_else(String::new, |c| c.to_lowercase().chain(chars).collect())
+}
+
+fn done(report: &Report, outcome: Outcome) -> (String, String) {
+    let job = Job::of(report);
+    let sums = Totals::of(report);
+    let set_aside = outcome == Outcome::Quarantined;
+    let rows = format!("{} of {}", count(sums.written, "row", "rows"), count(sums.loads, "load", "loads"));
+    match job {
+        Job::DryRun => dry(report, sums, set_aside),
+        Job::Status => ("Status".to_owned(), standing(report)),
+        Job::Rollback => ("Rolled back".to_owned(), "What the run had put into the target is out again.".to_owned()),
+        Job::Verify => (
+            label("Verified", report, set_aside),
+            format!("Source and target agree on {rows}.{} Nothing was written.", proof(report)),
+        ),
+        Job::Rehearsal => (
+            label("Rehearsed", report, set_aside),
+            format!("{rows} went into a throw-away PostgreSQL.{} No other database was touched.", proof(report)),
+        ),
+        Job::Cutover => {
+            let place = report.target.as_deref().unwrap_or("the target");
+            (label("Done", report, set_aside), format!("{rows} are in {place}.{}", proof(report)))
+        }
+    }
+}
+
+fn label(done: &str, report: &Report, set_aside: bool) -> String {
+    let proof = Proof::of(report);
+    let verified = if done == "Verified" { done.to_owned() } else { format!("{done} and verified") };
+    let label = match (proof.content, proof.not_checked) {
+        (false, _) => format!("{done}, contents not compared"),
+        (true, 0) => verified,
+        (true, n) => format!("{verified}, but {} not made", count(n, "check", "checks")),
+    };
+    let sums = Totals::of(report);
+    if set_aside { format!("{label}; {} set aside", count(sums.faults, "row", "rows")) } else { label }
+}
+
+fn proof(report: &Report) -> String {
+    let proof = Proof::of(report);
+    match (proof.same, proof.not_checked) {
+        (0, 0) => " Nothing was checked.".to_owned(),
+        (same, 0) => format!(" {}", phrase(same, "The one check says Same.", "All # checks say Same.")),
+        (0, n) => not_made(n),
+        (same, n) => {
+            let same = phrase(same, " # check says Same.", " # checks say Same.");
+            // The label says it already where contents were compared.
+            if proof.content { same } else { same + &not_made(n) }
+        }
+    }
+}
+
+fn not_made(n: u64) -> String {
+    if n == 0 { String::new() } else { format!(" {}", phrase(n, "# check was not made.", "# checks were not made.")) }
+}
+
+fn dry(report: &Report, sums: Totals, set_aside: bool) -> (String, String) {
+    let unchecked = not_made(Proof::of(report).not_checked);
+    let of = count(sums.loads, "load", "loads");
+    if set_aside {
+        let rows = count(sums.faults, "row", "rows");
+        let words = format!("{rows} of {} would be set aside, as the mapping allows.", grouped(sums.read));
+        return ("Ready, with rows to set aside".to_owned(), format!("{words}{unchecked} Nothing was written."));
+    }
+    let rows = count(sums.read, "row", "rows");
+    ("Ready".to_owned(), format!("{rows} of {of} can go as the mapping says.{unchecked} Nothing was written."))
+}
+
+fn differs(report: &Report) -> String {
+    let proof = Proof::of(report);
+    let differing: Vec<&Check> = report.checks.iter().filter(|c| c.verdict == Verdict::Differs).collect();
+    let mut names: Vec<String> = differing
+        .iter()
+        .map(|c| c.load.as_ref().map_or_else(|| c.check.clone(), |load| format!("{} ({load})", c.check)))
+        .collect();
+    if names.is_empty() {
+        names.extend(report.sequences.iter().filter(|s| s.verdict == Verdict::Differs).map(|s| s.sequence.clone()));
+    }
+    let found = if names.is_empty() { String::new() } else { format!(": {}", some_of(&names, 3)) };
+    let advice = match Job::of(report) {
+        Job::Rehearsal => "Do not run the cutover until it is explained.",
+        _ => "Do not switch the application over until it is explained.",
+    };
+    format!("{} found a difference{found}. {advice}", count(proof.differs, "check", "checks"))
+}
+
+fn stopped(report: &Report) -> String {
+    let sums = Totals::of(report);
+    if Job::of(report) == Job::Rehearsal {
+        return "The rehearsal did not come to its end. No other database was touched.".to_owned();
+    }
+    if report.state == RunState::Planned {
+        return "It ended before the first row: nothing was written.".to_owned();
+    }
+    let rows = phrase(sums.written, "# row is in the target, whole", "# rows are in the target, whole");
+    let loads = phrase(sums.loads, "the one load", "# loads");
+    format!("{rows}; {} of {loads} complete. The same command goes on from there.", grouped(sums.complete))
+}
+
+fn refused(report: &Report) -> String {
+    let mut why = Vec::new();
+    let reasons = report.refusals.len() as u64;
+    if reasons > 0 {
+        why.push(phrase(reasons, "# thing stands in the way", "# things stand in the way"));
+    }
+    if report.fault_total > 0 {
+        why.push(phrase(report.fault_total, "# row cannot go as it is", "# rows cannot go as they are"));
+    }
+    let nothing = match report.state {
+        RunState::Planned => "nothing was written",
+        _ => "this command wrote nothing; what an earlier one wrote is as it was",
+    };
+    if why.is_empty() {
+        return format!("{}{}.", nothing[..1].to_uppercase(), &nothing[1..]);
+    }
+    format!("{}; {nothing}.", why.join(" and "))
+}
+
+/// What stands in the target, by the run's state.
+fn standing(report: &Report) -> String {
+    let sums = Totals::of(report);
+    let rows = count(sums.written, "row", "rows");
+    match report.state {
+        RunState::Planned => "Nothing was written.".to_owned(),
+        RunState::Running => format!("The run is at work: {rows} so far."),
+        RunState::Stopped => format!("The run stopped with {rows} in the target; the same command goes on from there."),
+        RunState::Done => format!("The run is done: {rows} in the target."),
+        RunState::RolledBack => "The run was taken back.".to_owned(),
+    }
+}
+
+/// Whether something was lost, as against changed without loss. A word that is not known counts as a loss.
+pub fn is_loss(loss: &LossRecord) -> bool {
+    Loss::ALL.into_iter().find(|l| l.word() == loss.modifier).is_none_or(Loss::is_loss)
+}
+
+/// `users 1 (username = suricata), made by this run`
+pub fn owner_words(report: &Report) -> Option<String> {
+    let owner = report.owner.as_ref()?;
+    let found: Vec<String> = owner.natural.iter().map(|(column, value)| format!("{column} = {value}")).collect();
+    let key = owner.key.as_ref().map_or_else(String::new, |key| format!(" {key}"));
+    let natural = if found.is_empty() { String::new() } else { format!(" ({})", found.join(", ")) };
+    let made = match (owner.made, owner.key.is_some()) {
+        (true, _) => ", made by this run",
+        (false, true) => ", was there already",
+        (false, false) => ", not settled yet",
+    };
+    Some(format!("{}{key}{natural}{made}", owner.table))
+}
