@@ -13,6 +13,7 @@ pub mod json;
 mod numeric;
 mod prepare;
 mod reader;
+pub mod row;
 mod scalar;
 mod text;
 mod time;

@@ -218,17 +218,18 @@ impl Sending<'_, '_, '_> {
             conflict: load.conflict.as_deref(),
         };
         match lane.session.begin_batch(&id)? {
-            Begun::Fenced => Err(End::Stop(Stop::Fenced)),
-            Begun::Taken => self.compare(last),
+            Begun::Fenced => return Err(End::Stop(Stop::Fenced)),
+            Begun::Taken => {}
             Begun::Open(mut open) => {
                 let (sums, issued) = send(&mut open, &into, load, &mut self.batch, run.seed)?;
                 if !aside.is_empty() {
                     open.set_aside(&id, &aside)?;
                 }
                 open.commit(&id, (self.batch.first.as_ref(), last), &sums, &issued, done)?;
-                Ok(())
+                return Ok(());
             }
         }
+        self.compare(last)
     }
 
     /// A batch of this number is there: ours, by a commit whose answer was lost, or another one.

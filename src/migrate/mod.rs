@@ -5,7 +5,7 @@
 pub mod ahead;
 mod batch;
 mod load;
-mod owner;
+pub mod owner;
 mod piece;
 
 use std::collections::BTreeMap;
@@ -25,7 +25,7 @@ use crate::target::connect::ConnectError;
 use crate::target::ledger::Run;
 use crate::target::{ServerError, Session, Wanted};
 
-pub use owner::Owner;
+pub use owner::{Owner, absent as owner_absent, find as find_owner, fits as owner_fits};
 
 /// How a run works: nothing here changes what arrives.
 #[derive(Clone, Copy, Debug)]

@@ -72,6 +72,11 @@ pub enum ConnectError {
 }
 
 impl ConnectError {
+    /// A connection that came about and is of no use now; a later try may help.
+    pub fn lost(what: impl Into<String>, why: impl Into<String>) -> ConnectError {
+        ConnectError::Unreachable(Box::new(Problem::new("target", what, why, "Run the same command again: it goes on")))
+    }
+
     /// The parts of the message.
     pub fn problem(&self) -> &Problem {
         match self {
