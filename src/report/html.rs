@@ -250,7 +250,7 @@ fn sign(out: &mut String, report: &Report) {
     let whole = matches!(Outcome::of(report), Outcome::Done | Outcome::Quarantined);
     if whole && matches!(Job::of(report), Job::Cutover | Job::Verify) {
         out.push_str(
-            "<section>\n<h2>Signed</h2>\n<p>I have read this report; the application may work on the target.</p>\n",
+            "<section>\n<h2>Signature</h2>\n<p>I have read this report; the application may work on the target.</p>\n",
         );
         out.push_str("<div class=\"sign\"><div>Name</div><div>Date</div><div>Signature</div></div>\n</section>\n");
     }

@@ -200,12 +200,19 @@ pub fn headline(report: &Report) -> Headline {
         Outcome::Interrupted => ("Interrupted".to_owned(), stopped(report)),
         Outcome::Refused => ("Refused".to_owned(), refused(report)),
         Outcome::Usage => ("Not understood".to_owned(), refused(report)),
-        Outcome::Bug => ("Internal error".to_owned(), format!("This is a fault of migrate. {}", standing(report))),
+        Outcome::Bug => ("Internal error".to_owned(), bug(report)),
     };
     let label =
         if report.dry_run && Job::of(report) == Job::DryRun { format!("Dry run: {}", lower(&label)) } else { label };
-    let unproved = outcome == Outcome::Done && Job::of(report) == Job::Cutover && !Proof::of(report).content;
-    Headline { tone: if unproved { Tone::Warn } else { outcome.tone() }, label, sentence }
+    let tone = if outcome == Outcome::Done && unproved(report) { Tone::Warn } else { outcome.tone() };
+    Headline { tone, label, sentence }
+}
+
+/// Rows were compared by number at most, or not all of them by content.
+fn unproved(report: &Report) -> bool {
+    let proves = matches!(Job::of(report), Job::Cutover | Job::Rehearsal | Job::Verify);
+    let gap = |c: &Check| c.check == "content" && c.verdict == Verdict::NotChecked;
+    proves && (!Proof::of(report).content || report.checks.iter().any(gap))
 }
 
 fn lower(label: &str) -> String {
@@ -292,22 +299,47 @@ fn differs(report: &Report) -> String {
     let found = if names.is_empty() { String::new() } else { format!(": {}", some_of(&names, 3)) };
     let advice = match Job::of(report) {
         Job::Rehearsal => "Do not run the cutover until it is explained.",
+        Job::Verify => "Do not rely on the target until it is explained.",
         _ => "Do not switch the application over until it is explained.",
     };
+    if proof.differs == 0 {
+        return format!("A difference was found. {advice}");
+    }
     format!("{} found a difference{found}. {advice}", count(proof.differs, "check", "checks"))
 }
 
 fn stopped(report: &Report) -> String {
-    let sums = Totals::of(report);
-    if Job::of(report) == Job::Rehearsal {
-        return "The rehearsal did not come to its end. No other database was touched.".to_owned();
+    if let Some(unwritten) = unwritten(report) {
+        return format!("It did not come to its end. {unwritten}");
     }
+    let sums = Totals::of(report);
     if report.state == RunState::Planned {
         return "It ended before the first row: nothing was written.".to_owned();
     }
     let rows = phrase(sums.written, "# row is in the target, whole", "# rows are in the target, whole");
     let loads = phrase(sums.loads, "the one load", "# loads");
     format!("{rows}; {} of {loads} complete. The same command goes on from there.", grouped(sums.complete))
+}
+
+fn bug(report: &Report) -> String {
+    let stands = match (unwritten(report), report.state) {
+        (Some(unwritten), _) => unwritten.to_owned(),
+        (None, RunState::Planned) => "Nothing was written.".to_owned(),
+        (None, _) => stopped(report),
+    };
+    format!("This is a mistake in migrate itself; please report it. {stands}")
+}
+
+/// What holds of a job that leaves nothing behind when it breaks off; none for the one that does.
+fn unwritten(report: &Report) -> Option<&'static str> {
+    match Job::of(report) {
+        Job::Cutover => None,
+        Job::DryRun | Job::Verify | Job::Status => Some("Nothing was written."),
+        Job::Rehearsal => Some("No other database was touched."),
+        // One transaction.
+        Job::Rollback if report.state == RunState::RolledBack => Some("What the run had put into the target is out."),
+        Job::Rollback => Some("Nothing was taken out."),
+    }
 }
 
 fn refused(report: &Report) -> String {

@@ -3,6 +3,7 @@
 //! After a wanted change: `MIGRATE_GOLDEN=write cargo test --lib report`, then read the difference before committing.
 
 mod files;
+mod parts;
 mod samples;
 mod strict;
 
@@ -41,9 +42,48 @@ fn every_ending_in_every_form_is_its_golden_file() {
     }
 }
 
+/// Every command with every exit, in one file to read through.
+#[test]
+fn every_command_and_exit_has_its_sentence() {
+    use crate::model::record::{ExitRecord, RunState};
+    let exits = [
+        (0, "Done", RunState::Done),
+        (6, "Quarantined", RunState::Done),
+        (5, "Differs", RunState::Done),
+        (4, "Stopped", RunState::Stopped),
+        (130, "Interrupted", RunState::Planned),
+        (130, "Interrupted", RunState::Stopped),
+        (3, "Refused", RunState::Planned),
+        (3, "Refused", RunState::Stopped),
+        (2, "Usage", RunState::Planned),
+        (1, "Bug", RunState::Planned),
+        (1, "Bug", RunState::Stopped),
+    ];
+    let mut text = String::new();
+    for (command, dry_run) in [
+        ("migrate", false),
+        ("migrate", true),
+        ("rehearse", false),
+        ("verify", false),
+        ("rollback", false),
+        ("status", false),
+    ] {
+        text.push_str(&format!("{command}{}\n", if dry_run { " --dry-run" } else { "" }));
+        for (code, name, state) in exits {
+            let mut report = Report { dry_run, command: command.to_owned(), state, ..samples::done() };
+            report.exit = ExitRecord { code, name: name.to_owned() };
+            report.fault_total = u64::from(code == 6) * 2;
+            let headline = summary::headline(&report);
+            text.push_str(&format!("  {code} {state:?}: {}. {}\n", headline.label, headline.sentence));
+        }
+    }
+    assert_golden("headlines.txt", &text);
+}
+
 #[test]
 fn no_golden_file_is_left_over() {
-    let known: Vec<String> = samples::all().into_iter().map(|(name, _)| name.to_owned()).collect();
+    let names = samples::all().into_iter().map(|(name, _)| name.to_owned());
+    let known: Vec<String> = names.chain(["headlines".to_owned()]).collect();
     for file in std::fs::read_dir(golden("")).expect("golden folder") {
         let path = file.expect("entry").path();
         let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
@@ -131,4 +171,38 @@ fn a_run_whose_contents_were_not_compared_is_not_called_verified() {
     report.checks.retain(|c| c.check != "content");
     let text = terminal(&[report], Style { colour: false, width: 100 });
     assert!(text.contains("\nDone, contents not compared. ") && !text.contains("verified"), "{text}");
+}
+
+#[test]
+fn html_is_balanced_and_loads_nothing() {
+    for (name, reports) in samples::all() {
+        let page = html::render(&reports);
+        for foreign in ["<script", "<link", "<img", "<iframe", "http:", "https:", "src=", "url(", "@import", "onload"] {
+            assert!(!page.contains(foreign), "{name} holds {foreign}");
+        }
+        assert!(page.contains("default-src 'none'"), "{name}");
+        let mut open: Vec<&str> = Vec::new();
+        for tag in page.split('<').skip(1).filter_map(|t| t.split_once('>')).map(|(tag, _)| tag) {
+            let word = tag.split_whitespace().next().unwrap_or_default();
+            match word.strip_prefix('/') {
+                Some(closes) => assert_eq!(open.pop(), Some(closes), "{name}"),
+                None if tag.ends_with('/') || ["!doctype", "meta", "br", "wbr"].contains(&word) => {}
+                None => open.push(word),
+            }
+        }
+        assert!(open.is_empty(), "{name}: {open:?}");
+    }
+}
+
+#[test]
+fn links_of_a_page_lead_somewhere() {
+    for (name, reports) in samples::all() {
+        let page = html::render(&reports);
+        let ids: Vec<&str> = page.split(" id=\"").skip(1).filter_map(|t| t.split('"').next()).collect();
+        let unique: std::collections::BTreeSet<&str> = ids.iter().copied().collect();
+        assert_eq!(ids.len(), unique.len(), "{name}: {ids:?}");
+        for link in page.split("href=\"#").skip(1).filter_map(|t| t.split('"').next()) {
+            assert!(unique.contains(link), "{name}: {link}");
+        }
+    }
 }
