@@ -146,7 +146,7 @@ impl Bars {
     fn new(target: ProgressDrawTarget) -> Bars {
         let all = MultiProgress::with_draw_target(target);
         let step = all.add(ProgressBar::no_length());
-        step.set_style(style("{spinner} {msg}, {human_pos} rows, {speed}, {elapsed}"));
+        step.set_style(style("{spinner} {msg}{rows}, {elapsed}"));
         Bars { all, step, words: String::new(), open: BTreeMap::new(), ended: 0 }
     }
 
@@ -173,7 +173,8 @@ impl Bars {
     }
 
     fn name_step(&self) {
-        self.step.set_message(format!("{}: {}", self.words, phrase(self.ended, "# load done", "# loads done")));
+        let done = if self.ended == 0 { String::new() } else { phrase(self.ended, ", # load done", ", # loads done") };
+        self.step.set_message(format!("{}{done}", self.words));
     }
 
     fn begin(&mut self, load: &str, rows: Option<u64>) {
@@ -225,11 +226,23 @@ fn style(template: &str) -> ProgressStyle {
     let speed = |state: &ProgressState, to: &mut dyn std::fmt::Write| {
         let _ = write!(to, "{} rows/s", grouped(state.per_sec().round() as u64));
     };
+    // A step that has no rows, such as building indexes, says nothing of them.
+    let rows = |state: &ProgressState, to: &mut dyn std::fmt::Write| {
+        if state.pos() > 0 {
+            let speed = grouped(state.per_sec().round() as u64);
+            let _ = write!(to, ", {} rows, {speed} rows/s", grouped(state.pos()));
+        }
+    };
     let left = |state: &ProgressState, to: &mut dyn std::fmt::Write| {
         let _ = write!(to, "{} s left", state.eta().as_secs());
     };
     let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-    style.with_key("speed", speed).with_key("left", left).progress_chars("=> ").tick_chars("|/-\\ ")
+    style
+        .with_key("rows", rows)
+        .with_key("speed", speed)
+        .with_key("left", left)
+        .progress_chars("=> ")
+        .tick_chars("|/-\\ ")
 }
 
 #[cfg(test)]

@@ -3,9 +3,10 @@
 //! No script, no font, no address is loaded; it reads on paper, on a dark screen and on a small one. Everything that
 //! comes from the record is escaped in [`text`].
 
+use super::headline::{Headline, headline};
 use super::points::{NO_POINT, next, points, points_title};
 use super::sections::{self, Body, Column, Kind, Line, Section, Shown, Table, Tone};
-use super::summary::{Headline, Job, Outcome, Proof, Totals, headline, owner_words, worst};
+use super::summary::{Job, Outcome, Proof, Totals, owner_words, worst};
 use super::text::{count, grouped, printable, seconds};
 use crate::model::record::Report;
 
@@ -250,7 +251,7 @@ fn sign(out: &mut String, report: &Report) {
     let whole = matches!(Outcome::of(report), Outcome::Done | Outcome::Quarantined);
     if whole && matches!(Job::of(report), Job::Cutover | Job::Verify) {
         out.push_str(
-            "<section>\n<h2>Signed</h2>\n<p>I have read this report; the application may work on the target.</p>\n",
+            "<section>\n<h2>Signature</h2>\n<p>I have read this report; the application may work on the target.</p>\n",
         );
         out.push_str("<div class=\"sign\"><div>Name</div><div>Date</div><div>Signature</div></div>\n</section>\n");
     }

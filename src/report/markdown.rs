@@ -2,9 +2,10 @@
 //!
 //! Names stand in code spans; all other text is escaped, since it may come from a database.
 
+use super::headline::headline;
 use super::points::{NO_POINT, next, points, points_title};
 use super::sections::{self, Body, Kind, Line, Section, Shown, Table};
-use super::summary::{Job, headline, owner_words, worst};
+use super::summary::{Job, owner_words, worst};
 use super::text::{grouped, printable};
 use crate::model::record::Report;
 
@@ -111,8 +112,7 @@ fn cells(table: &Table, line: &Line, remarks: bool) -> Vec<String> {
     let shown = |(cell, kind): (&Shown, Kind)| match (kind, cell.text.as_str()) {
         (_, "") => String::new(),
         (_, text) if line.sum => format!("**{}**", escaped(text)),
-        // Inside a table a code span, too, ends at a bar.
-        (Kind::Name, text) => code(text).replace('|', "\\|"),
+        (Kind::Name, text) => cell_name(text),
         (_, text) => escaped(text),
     };
     let kinds = table.columns.iter().map(|c| c.kind);
@@ -129,6 +129,11 @@ fn code(text: &str) -> String {
     let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
     let fence = "`".repeat(longest + 1);
     if longest > 0 || text.trim() != text { format!("{fence} {text} {fence}") } else { format!("{fence}{text}{fence}") }
+}
+
+/// A name inside a table. Whether a bar ends a code span there differs from one Markdown to the next.
+fn cell_name(text: &str) -> String {
+    if text.contains('|') { escaped(text) } else { code(text) }
 }
 
 /// Text in which no character means anything to Markdown. What means nothing where it stands is left readable: an
@@ -161,6 +166,6 @@ fn together(out: &mut String, reports: &[Report]) {
     for report in reports {
         let label = escaped(&headline(report).label);
         let exit = format!("{} ({})", report.exit.code, escaped(&report.exit.name));
-        out.push_str(&format!("| {} | {label} | {exit} |\n", code(&report.mapping)));
+        out.push_str(&format!("| {} | {label} | {exit} |\n", cell_name(&report.mapping)));
     }
 }

@@ -3,6 +3,7 @@
 //! A form is chosen by the file's ending. A report's file is opened before the run, so that a bad path fails at once,
 //! and takes its name only when it is whole. Nothing here reads the environment or asks what a terminal can do.
 
+mod headline;
 mod html;
 pub mod json;
 mod markdown;
@@ -69,7 +70,10 @@ impl std::error::Error for FileError {}
 /// A report's file, opened and still empty, beside the place that it will take.
 #[derive(Debug)]
 pub struct ReportFile {
+    /// As it was asked for.
     path: PathBuf,
+    /// The file itself, behind any link.
+    place: PathBuf,
     draft: NamedTempFile,
 }
 
@@ -86,11 +90,12 @@ impl ReportFile {
         if path.exists() && !path.is_file() {
             return Err(error("it is not a file".to_owned(), "Name a file."));
         }
-        let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let draft = draft_in(folder).map_err(|e| {
+        let cannot = |e: io::Error| {
             error(format!("cannot be written; {e}"), "Name a folder that is there and that you may write to.")
-        })?;
-        Ok(ReportFile { path: path.to_owned(), draft })
+        };
+        let place = resolved(path).map_err(cannot)?;
+        let draft = draft_in(place.parent().unwrap_or(Path::new("."))).map_err(cannot)?;
+        Ok(ReportFile { path: path.to_owned(), place, draft })
     }
 
     /// Writes the reports of a command and gives the file its name.
@@ -104,7 +109,7 @@ impl ReportFile {
             draft.as_file().sync_all()
         };
         let written =
-            write(&mut self.draft).and_then(|()| self.draft.persist(&self.path).map_err(|e| e.error).map(drop));
+            write(&mut self.draft).and_then(|()| self.draft.persist(&self.place).map_err(|e| e.error).map(drop));
         written.map_err(|e| FileError {
             path: self.path,
             what: format!("could not be written; {e}"),
@@ -120,10 +125,9 @@ impl ReportFile {
 pub fn open_all(paths: &[PathBuf]) -> Result<Vec<ReportFile>, Vec<FileError>> {
     let mut files = Vec::new();
     let mut errors = Vec::new();
-    for (at, path) in paths.iter().enumerate() {
-        let twice = paths[..at].contains(path);
+    for path in paths {
         match ReportFile::open(path) {
-            Ok(_) if twice => errors.push(FileError {
+            Ok(file) if files.iter().any(|f: &ReportFile| f.place == file.place) => errors.push(FileError {
                 path: path.clone(),
                 what: "it was asked for twice".to_owned(),
                 advice: "Name it once.",
@@ -133,6 +137,15 @@ pub fn open_all(paths: &[PathBuf]) -> Result<Vec<ReportFile>, Vec<FileError>> {
         }
     }
     if errors.is_empty() { Ok(files) } else { Err(errors) }
+}
+
+/// The path with every link on the way resolved, so that the draft stands in the folder of the file that it replaces.
+fn resolved(path: &Path) -> io::Result<PathBuf> {
+    if path.exists() {
+        return path.canonicalize();
+    }
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    Ok(folder.canonicalize()?.join(path.file_name().unwrap_or_default()))
 }
 
 /// A file with the permissions that any new file would get, not the private ones of a temporary file.

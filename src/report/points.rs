@@ -77,7 +77,10 @@ fn not_back(report: &Report) -> Option<Point> {
     let n = off.len() as u64;
     let one = "# object that was taken off for the load is not back";
     let many = "# objects that were taken off for the load are not back";
-    point(n, Tone::Bad, "detached", || format!("{}: {}.", phrase(n, one, many), some_of(&off, NAMED)))
+    // A run that can go on puts them back then; in any other the target is not what it was.
+    let goes_on = matches!(Outcome::of(report), Outcome::Stopped | Outcome::Interrupted);
+    let (tone, then) = if goes_on { (Tone::Warn, "; going on puts it back") } else { (Tone::Bad, "") };
+    point(n, tone, "detached", || format!("{}{then}: {}.", phrase(n, one, many), some_of(&off, NAMED)))
 }
 
 fn faults(report: &Report) -> Option<Point> {

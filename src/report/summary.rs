@@ -1,11 +1,11 @@
-//! What a report comes to: which job it was, how it ended, and the one sentence that a reader takes away.
+//! What a report comes to: which job it was, how it ended, and its sums.
 //!
 //! The worse of two statements counts: a record that says Done beside a check that differs is read as Differs.
+//! The words for it are in `headline`.
 
 use super::sections::Tone;
-use super::text::{count, grouped, phrase, some_of};
 use crate::model::fault::Loss;
-use crate::model::record::{Check, LoadState, LossRecord, Report, RunState, Verdict};
+use crate::model::record::{LoadState, LossRecord, Report, RunState, Verdict};
 
 /// The job that a command did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,7 +122,7 @@ pub fn worst(reports: &[Report]) -> Option<&Report> {
 pub struct Proof {
     /// Checks that say Same.
     pub same: u64,
-    /// Checks and sequences that say Differs.
+    /// Checks and sequences that say Differs, and what was taken off and is not back.
     pub differs: u64,
     /// Checks that were not made.
     pub not_checked: u64,
@@ -137,9 +137,15 @@ impl Proof {
         let sequences_checked = report.checks.iter().any(|c| c.check == "sequences" && c.verdict == Verdict::Differs);
         // A sequence that differs stands in both lists; counted once, and never lost where only one list has it.
         let sequences = report.sequences.iter().filter(|s| s.verdict == Verdict::Differs).count() as u64;
+        let constraints_checked =
+            report.checks.iter().any(|c| c.check == "constraints" && c.verdict == Verdict::Differs);
+        // While a run can go on, what is off is no difference yet.
+        let off = report.detached.iter().filter(|d| !d.back && report.state == RunState::Done).count() as u64;
         Proof {
             same: number(Verdict::Same),
-            differs: number(Verdict::Differs) + if sequences_checked { 0 } else { sequences },
+            differs: number(Verdict::Differs)
+                + if sequences_checked { 0 } else { sequences }
+                + if constraints_checked { 0 } else { off },
             not_checked: number(Verdict::NotChecked),
             content: report.checks.iter().any(|c| c.check == "content" && c.verdict == Verdict::Same),
         }
@@ -176,169 +182,6 @@ impl Totals {
         }
         sums.faults = sums.faults.max(report.fault_total);
         sums
-    }
-}
-
-/// What a reader takes away.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Headline {
-    /// How it is to be taken.
-    pub tone: Tone,
-    /// A few words: `Done and verified`.
-    pub label: String,
-    /// One or two sentences.
-    pub sentence: String,
-}
-
-/// The verdict of a report in words.
-pub fn headline(report: &Report) -> Headline {
-    let outcome = Outcome::of(report);
-    let (label, sentence) = match outcome {
-        Outcome::Done | Outcome::Quarantined => done(report, outcome),
-        Outcome::Differs => ("Differs".to_owned(), differs(report)),
-        Outcome::Stopped => ("Stopped".to_owned(), stopped(report)),
-        Outcome::Interrupted => ("Interrupted".to_owned(), stopped(report)),
-        Outcome::Refused => ("Refused".to_owned(), refused(report)),
-        Outcome::Usage => ("Not understood".to_owned(), refused(report)),
-        Outcome::Bug => ("Internal error".to_owned(), format!("This is a fault of migrate. {}", standing(report))),
-    };
-    let label =
-        if report.dry_run && Job::of(report) == Job::DryRun { format!("Dry run: {}", lower(&label)) } else { label };
-    let unproved = outcome == Outcome::Done && Job::of(report) == Job::Cutover && !Proof::of(report).content;
-    Headline { tone: if unproved { Tone::Warn } else { outcome.tone() }, label, sentence }
-}
-
-fn lower(label: &str) -> String {
-    let mut chars = label.chars();
-    chars.next().map_or_else(String::new, |c| c.to_lowercase().chain(chars).collect())
-}
-
-fn done(report: &Report, outcome: Outcome) -> (String, String) {
-    let job = Job::of(report);
-    let sums = Totals::of(report);
-    let set_aside = outcome == Outcome::Quarantined;
-    let rows = format!("{} of {}", count(sums.written, "row", "rows"), count(sums.loads, "load", "loads"));
-    match job {
-        Job::DryRun => dry(report, sums, set_aside),
-        Job::Status => ("Status".to_owned(), standing(report)),
-        Job::Rollback => ("Rolled back".to_owned(), "What the run had put into the target is out again.".to_owned()),
-        Job::Verify => (
-            label("Verified", report, set_aside),
-            format!("Source and target agree on {rows}.{} Nothing was written.", proof(report)),
-        ),
-        Job::Rehearsal => (
-            label("Rehearsed", report, set_aside),
-            format!("{rows} went into a throw-away PostgreSQL.{} No other database was touched.", proof(report)),
-        ),
-        Job::Cutover => {
-            let place = report.target.as_deref().unwrap_or("the target");
-            (label("Done", report, set_aside), format!("{rows} are in {place}.{}", proof(report)))
-        }
-    }
-}
-
-fn label(done: &str, report: &Report, set_aside: bool) -> String {
-    let proof = Proof::of(report);
-    let verified = if done == "Verified" { done.to_owned() } else { format!("{done} and verified") };
-    let label = match (proof.content, proof.not_checked) {
-        (false, _) => format!("{done}, contents not compared"),
-        (true, 0) => verified,
-        (true, n) => format!("{verified}, but {} not made", count(n, "check", "checks")),
-    };
-    let sums = Totals::of(report);
-    if set_aside { format!("{label}; {} set aside", count(sums.faults, "row", "rows")) } else { label }
-}
-
-fn proof(report: &Report) -> String {
-    let proof = Proof::of(report);
-    match (proof.same, proof.not_checked) {
-        (0, 0) => " Nothing was checked.".to_owned(),
-        (same, 0) => format!(" {}", phrase(same, "The one check says Same.", "All # checks say Same.")),
-        (0, n) => not_made(n),
-        (same, n) => {
-            let same = phrase(same, " # check says Same.", " # checks say Same.");
-            // The label says it already where contents were compared.
-            if proof.content { same } else { same + &not_made(n) }
-        }
-    }
-}
-
-fn not_made(n: u64) -> String {
-    if n == 0 { String::new() } else { format!(" {}", phrase(n, "# check was not made.", "# checks were not made.")) }
-}
-
-fn dry(report: &Report, sums: Totals, set_aside: bool) -> (String, String) {
-    let unchecked = not_made(Proof::of(report).not_checked);
-    let of = count(sums.loads, "load", "loads");
-    if set_aside {
-        let rows = count(sums.faults, "row", "rows");
-        let words = format!("{rows} of {} would be set aside, as the mapping allows.", grouped(sums.read));
-        return ("Ready, with rows to set aside".to_owned(), format!("{words}{unchecked} Nothing was written."));
-    }
-    let rows = count(sums.read, "row", "rows");
-    ("Ready".to_owned(), format!("{rows} of {of} can go as the mapping says.{unchecked} Nothing was written."))
-}
-
-fn differs(report: &Report) -> String {
-    let proof = Proof::of(report);
-    let differing: Vec<&Check> = report.checks.iter().filter(|c| c.verdict == Verdict::Differs).collect();
-    let mut names: Vec<String> = differing
-        .iter()
-        .map(|c| c.load.as_ref().map_or_else(|| c.check.clone(), |load| format!("{} ({load})", c.check)))
-        .collect();
-    if names.is_empty() {
-        names.extend(report.sequences.iter().filter(|s| s.verdict == Verdict::Differs).map(|s| s.sequence.clone()));
-    }
-    let found = if names.is_empty() { String::new() } else { format!(": {}", some_of(&names, 3)) };
-    let advice = match Job::of(report) {
-        Job::Rehearsal => "Do not run the cutover until it is explained.",
-        _ => "Do not switch the application over until it is explained.",
-    };
-    format!("{} found a difference{found}. {advice}", count(proof.differs, "check", "checks"))
-}
-
-fn stopped(report: &Report) -> String {
-    let sums = Totals::of(report);
-    if Job::of(report) == Job::Rehearsal {
-        return "The rehearsal did not come to its end. No other database was touched.".to_owned();
-    }
-    if report.state == RunState::Planned {
-        return "It ended before the first row: nothing was written.".to_owned();
-    }
-    let rows = phrase(sums.written, "# row is in the target, whole", "# rows are in the target, whole");
-    let loads = phrase(sums.loads, "the one load", "# loads");
-    format!("{rows}; {} of {loads} complete. The same command goes on from there.", grouped(sums.complete))
-}
-
-fn refused(report: &Report) -> String {
-    let mut why = Vec::new();
-    let reasons = report.refusals.len() as u64;
-    if reasons > 0 {
-        why.push(phrase(reasons, "# thing stands in the way", "# things stand in the way"));
-    }
-    if report.fault_total > 0 {
-        why.push(phrase(report.fault_total, "# row cannot go as it is", "# rows cannot go as they are"));
-    }
-    let nothing = match report.state {
-        RunState::Planned => "nothing was written",
-        _ => "this command wrote nothing; what an earlier one wrote is as it was",
-    };
-    if why.is_empty() {
-        return format!("{}{}.", nothing[..1].to_uppercase(), &nothing[1..]);
-    }
-    format!("{}; {nothing}.", why.join(" and "))
-}
-
-/// What stands in the target, by the run's state.
-fn standing(report: &Report) -> String {
-    let sums = Totals::of(report);
-    let rows = count(sums.written, "row", "rows");
-    match report.state {
-        RunState::Planned => "Nothing was written.".to_owned(),
-        RunState::Running => format!("The run is at work: {rows} so far."),
-        RunState::Stopped => format!("The run stopped with {rows} in the target; the same command goes on from there."),
-        RunState::Done => format!("The run is done: {rows} in the target."),
-        RunState::RolledBack => "The run was taken back.".to_owned(),
     }
 }
 

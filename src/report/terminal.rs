@@ -2,8 +2,9 @@
 //!
 //! Reads without colour. What the terminal can do comes in as [`Style`].
 
+use super::headline::headline;
 use super::sections::{self, BRIEF, Body, Item, Section, Tone};
-use super::summary::{self, Job, Outcome, headline};
+use super::summary::{self, Job, Outcome};
 use super::table::{Paint, draw};
 use super::text::{count, grouped, printable, sentence, shortened, width, wrapped};
 use crate::model::record::Report;

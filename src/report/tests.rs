@@ -3,6 +3,8 @@
 //! After a wanted change: `MIGRATE_GOLDEN=write cargo test --lib report`, then read the difference before committing.
 
 mod files;
+mod hostile;
+mod parts;
 mod samples;
 mod strict;
 
@@ -41,9 +43,48 @@ fn every_ending_in_every_form_is_its_golden_file() {
     }
 }
 
+/// Every command with every exit, in one file to read through.
+#[test]
+fn every_command_and_exit_has_its_sentence() {
+    use crate::model::record::{ExitRecord, RunState};
+    let exits = [
+        (0, "Done", RunState::Done),
+        (6, "Quarantined", RunState::Done),
+        (5, "Differs", RunState::Done),
+        (4, "Stopped", RunState::Stopped),
+        (130, "Interrupted", RunState::Planned),
+        (130, "Interrupted", RunState::Stopped),
+        (3, "Refused", RunState::Planned),
+        (3, "Refused", RunState::Stopped),
+        (2, "Usage", RunState::Planned),
+        (1, "Bug", RunState::Planned),
+        (1, "Bug", RunState::Stopped),
+    ];
+    let mut text = String::new();
+    for (command, dry_run) in [
+        ("migrate", false),
+        ("migrate", true),
+        ("rehearse", false),
+        ("verify", false),
+        ("rollback", false),
+        ("status", false),
+    ] {
+        text.push_str(&format!("{command}{}\n", if dry_run { " --dry-run" } else { "" }));
+        for (code, name, state) in exits {
+            let mut report = Report { dry_run, command: command.to_owned(), state, ..samples::done() };
+            report.exit = ExitRecord { code, name: name.to_owned() };
+            report.fault_total = u64::from(code == 6) * 2;
+            let headline = headline::headline(&report);
+            text.push_str(&format!("  {code} {state:?}: {}. {}\n", headline.label, headline.sentence));
+        }
+    }
+    assert_golden("headlines.txt", &text);
+}
+
 #[test]
 fn no_golden_file_is_left_over() {
-    let known: Vec<String> = samples::all().into_iter().map(|(name, _)| name.to_owned()).collect();
+    let names = samples::all().into_iter().map(|(name, _)| name.to_owned());
+    let known: Vec<String> = names.chain(["headlines".to_owned()]).collect();
     for file in std::fs::read_dir(golden("")).expect("golden folder") {
         let path = file.expect("entry").path();
         let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
@@ -101,7 +142,7 @@ fn the_last_line_says_the_verdict_and_the_exit() {
         let end = text.trim_end().rsplit("\n\n").next().unwrap_or_default().replace('\n', " ");
         assert!(end.contains("(exit "), "{name}: {end}");
         if reports.len() == 1 {
-            assert!(end.starts_with(&super::summary::headline(&reports[0]).label), "{name}: {end}");
+            assert!(end.starts_with(&super::headline::headline(&reports[0]).label), "{name}: {end}");
         }
     }
 }
@@ -121,8 +162,12 @@ fn a_refused_run_shows_refusals_and_no_table() {
 fn a_record_that_contradicts_itself_is_read_as_the_worse() {
     let mut report = samples::done();
     report.sequences[0].verdict = crate::model::record::Verdict::Differs;
-    let text = terminal(&[report], Style { colour: false, width: 100 });
-    assert!(text.contains("\nDiffers. "), "{text}");
+    let mut off = samples::done();
+    off.detached[0].back = false;
+    for report in [report, off] {
+        let text = terminal(&[report], Style { colour: false, width: 100 });
+        assert!(text.contains("\nDiffers. 1 check found a difference: "), "{text}");
+    }
 }
 
 #[test]

@@ -7,16 +7,16 @@ use crate::report::text::{count, grouped};
 /// Names in one cell; more are counted.
 const NAMED: usize = 3;
 
-/// What each check compares, for people who do not run the tool.
+/// What each check asks, for people who do not run the tool.
 pub fn meaning(check: &str) -> Option<&'static str> {
     Some(match check {
-        "rows" => "Each row that was read is written, a fault or skipped; none is unaccounted for.",
-        "content" => "The target's rows, read back, are byte for byte what the source's rows make.",
-        "sequences" => "The number that the next new row gets lies past every number there.",
-        "constraints" => "Keys, references and indexes are valid, and nothing was left off.",
-        "owners" => "Each owner has the rows that the mapping says, and no other.",
-        "others" => "Rows that were in the target before are untouched.",
-        "source" => "The source is as it was at the start.",
+        "rows" => "Is every row that was read accounted for: written, a fault or skipped?",
+        "content" => "Are the target's rows, read back, byte for byte what the source's rows make?",
+        "sequences" => "Does the number that the next new row gets lie past every number there?",
+        "constraints" => "Are keys, references and indexes valid, and is nothing left off?",
+        "owners" => "Has each owner the rows that the mapping says, and no other?",
+        "others" => "Are the rows that were in the target before untouched?",
+        "source" => "Is the source as it was at the start?",
         _ => return None,
     })
 }
@@ -32,34 +32,31 @@ pub fn checks(report: &Report, depth: Depth) -> Option<Section> {
             names.push(&check.check);
         }
     }
-    let mut lines = Vec::new();
-    for name in names {
-        let of_name: Vec<&Check> = report.checks.iter().filter(|c| c.check == name).collect();
-        lines.extend(check_lines(name, &of_name, depth));
+    let of_name = |name: &str| report.checks.iter().filter(|c| c.check == name).collect::<Vec<&Check>>();
+    if depth.explain {
+        // A document begins with what differs; a terminal ends near it.
+        names.sort_by_key(|name| !of_name(name).iter().any(|c| c.verdict == Verdict::Differs));
     }
+    let lines = names.iter().flat_map(|name| check_lines(name, &of_name(name), depth)).collect();
     let columns = [("check", Kind::Name), ("verdict", Kind::Word), ("what", Kind::Text)];
     Some(Section::table("checks", "Checks", &columns, lines))
 }
 
 fn check_lines(name: &str, checks: &[&Check], depth: Depth) -> Vec<Line> {
     let line = |verdict: Verdict, what: String| Line::of([name.into(), verdict.into(), what.into()]);
-    let mut lines = Vec::new();
     let same: Vec<&Check> = checks.iter().copied().filter(|c| c.verdict == Verdict::Same).collect();
-    if !same.is_empty() {
-        lines.push(line(Verdict::Same, alike(name, &same, same.len() == checks.len())));
-    }
-    for (why, of_why) in not_checked(checks) {
-        lines.push(line(Verdict::NotChecked, about(name, &of_why, why)));
-    }
-    let differs: Vec<&&Check> = checks.iter().filter(|c| c.verdict == Verdict::Differs).collect();
-    lines.extend(differs.iter().take(depth.rows).map(|c| line(Verdict::Differs, difference(c))));
+    let all = same.len() == checks.len();
+    let alike = (!same.is_empty()).then(|| line(Verdict::Same, alike(name, &same, all)));
+    let unmade = not_checked(checks).into_iter().map(|(why, of)| line(Verdict::NotChecked, about(name, &of, why)));
+    let differs: Vec<&Check> = checks.iter().copied().filter(|c| c.verdict == Verdict::Differs).collect();
     let more = differs.len().saturating_sub(depth.rows) as u64;
-    if more > 0 {
-        lines.push(line(Verdict::Differs, format!("and {} more", grouped(more))));
+    let more = (more > 0).then(|| line(Verdict::Differs, format!("and {} more", grouped(more))));
+    let differing = differs.iter().take(depth.rows).map(|c| line(Verdict::Differs, difference(c))).chain(more);
+    if !depth.explain {
+        return alike.into_iter().chain(unmade).chain(differing).collect();
     }
-    if depth.explain
-        && let Some(first) = lines.first_mut()
-    {
+    let mut lines: Vec<Line> = differing.chain(unmade).chain(alike).collect();
+    if let Some(first) = lines.first_mut() {
         first.note = meaning(name).map(str::to_owned);
     }
     lines

@@ -7,8 +7,14 @@ fn a_bad_path_fails_before_the_run_with_a_way_out() {
     let folder = tempfile::tempdir().expect("folder");
     let at = |name: &str| folder.path().join(name);
     std::fs::create_dir(at("folder.md")).expect("folder");
-    let paths =
-        [at("report.txt"), at("report"), at("missing/report.json"), at("folder.md"), at("a.json"), at("a.json")];
+    let paths = [
+        at("report.txt"),
+        at("report"),
+        at("missing/report.json"),
+        at("folder.md"),
+        at("a.json"),
+        at("folder.md/../a.json"),
+    ];
     let errors: Vec<String> = open_all(&paths).expect_err("errors").iter().map(ToString::to_string).collect();
     let ends = [
         "report.txt: its ending names no form. Use .json, .html or .md.",
@@ -37,6 +43,19 @@ fn a_report_replaces_the_old_one_only_when_it_is_whole() {
     file.write(&[samples::refused()]).expect("written");
     assert_eq!(std::fs::read_to_string(&path).expect("read"), markdown::render(&[samples::refused()]));
     assert_eq!(std::fs::read_dir(folder.path()).expect("folder").count(), 1, "no draft stays");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_stays_a_link() {
+    let folder = tempfile::tempdir().expect("folder");
+    let (link, file) = (folder.path().join("link.json"), folder.path().join("kept/report.json"));
+    std::fs::create_dir(folder.path().join("kept")).expect("folder");
+    std::fs::write(&file, "old").expect("written");
+    std::os::unix::fs::symlink(&file, &link).expect("linked");
+    ReportFile::open(&link).expect("opened").write(&[samples::done()]).expect("written");
+    assert!(link.is_symlink());
+    assert_eq!(json::read(&std::fs::read_to_string(&file).expect("read")).expect("a report"), [samples::done()]);
 }
 
 #[cfg(unix)]
