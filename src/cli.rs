@@ -13,7 +13,13 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 /// Exit status: 0 done and verified, 2 cannot be read, 3 refused (nothing was written), 4 stopped (the same command goes
 /// on), 5 differs, 6 done with rows set aside, 130 interrupted, 1 internal error.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "migrate", version, verbatim_doc_comment, max_term_width = 100, args_conflicts_with_subcommands = true)]
+#[command(
+    name = "migrate",
+    version,
+    verbatim_doc_comment,
+    max_term_width = 100,
+    args_conflicts_with_subcommands = true
+)]
 pub struct Cli {
     /// What to do; without one, the cutover.
     #[command(subcommand)]

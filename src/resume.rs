@@ -129,7 +129,12 @@ fn catalog_hash(plan: &Plan, target: &TargetSchema) -> String {
             let sequence = column.sequence.as_ref().map(|s| &s.name);
             parts.push(format!(
                 "{} {} {:?} {} {} {} {sequence:?}",
-                column.name, column.kind.name, column.kind.domain, column.not_null, column.has_default, column.generated
+                column.name,
+                column.kind.name,
+                column.kind.domain,
+                column.not_null,
+                column.has_default,
+                column.generated
             ));
         }
         parts.push(format!("{:?} {:?} {:?} {:?}", table.unique, table.foreign, table.checks, table.triggers));

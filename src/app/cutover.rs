@@ -48,7 +48,7 @@ impl Manner {
 
     fn command(self) -> &'static str {
         match self {
-            Manner::Dry | Manner::Cutover => "run",
+            Manner::Dry | Manner::Cutover => "migrate",
             Manner::Verify => "verify",
             Manner::Rehearse => "rehearse",
         }
@@ -67,7 +67,17 @@ pub fn run(args: &RunArgs, world: &World, watch: &dyn Watch) -> Result<Report, F
         ));
     }
     let settings = settings(&args.common, &found.mapping, world, manner == Manner::Dry)?;
-    let way = Way { common: &args.common, work: &args.work, manner, asks, settings, found, world, watch, connections: usize::MAX };
+    let way = Way {
+        common: &args.common,
+        work: &args.work,
+        manner,
+        asks,
+        settings,
+        found,
+        world,
+        watch,
+        connections: usize::MAX,
+    };
     way.go()
 }
 
@@ -187,7 +197,9 @@ impl Way<'_> {
 
     /// The lock of this mapping in this database.
     fn lock_key(&self) -> i64 {
-        xxhash_rust::xxh3::xxh3_64(format!("migrate\n{}\n{}", self.common.ledger_schema, self.found.mapping.name).as_bytes()) as i64
+        xxhash_rust::xxh3::xxh3_64(
+            format!("migrate\n{}\n{}", self.common.ledger_schema, self.found.mapping.name).as_bytes(),
+        ) as i64
     }
 
     fn with_target(&self, source: &Source, session: &mut Session, report: &mut Report) -> Result<Exit, Failure> {
@@ -227,7 +239,9 @@ impl Way<'_> {
                 Ok(Exit::Refused)
             }
             _ if self.manner == Manner::Verify => self.finish(source, session, &plan, &target, report),
-            _ if self.manner == Manner::Dry => self.look(source, Some((session, &plan, &target)), known.run.as_ref(), report),
+            _ if self.manner == Manner::Dry => {
+                self.look(source, Some((session, &plan, &target)), known.run.as_ref(), report)
+            }
             _ => self.carry_out(source, session, &plan, &target, (known, wanted), report),
         }
     }
@@ -258,7 +272,8 @@ impl Way<'_> {
         let target = match session {
             None => None,
             Some(session) => {
-                let mut target = session.catalog(&mapping.target.schema).map_err(|e| Failure::refused(e.to_string()))?;
+                let mut target =
+                    session.catalog(&mapping.target.schema).map_err(|e| Failure::refused(e.to_string()))?;
                 if let Some(run) = run {
                     // Rows of this run do not count.
                     for (name, table) in &mut target.tables {
@@ -271,8 +286,14 @@ impl Way<'_> {
         let env = self.env();
         let owner = self.common.owner.iter().cloned().collect();
         let now = inputs::now_text(mapping, run.map_or(self.world.now_micros(), |r| r.judged.now));
-        let mut inputs =
-            Inputs { source: source.schema(), sql: &BTreeMap::new(), target: target.as_ref(), env: &env, owner: &owner, now: &now };
+        let mut inputs = Inputs {
+            source: source.schema(),
+            sql: &BTreeMap::new(),
+            target: target.as_ref(),
+            env: &env,
+            owner: &owner,
+            now: &now,
+        };
         let sql = self.sql_facts(source, mapping, &inputs)?;
         inputs.sql = &sql;
         match plan::build(mapping, &inputs) {
@@ -299,7 +320,9 @@ impl Way<'_> {
         if self.manner == Manner::Rehearse {
             for name in inputs::names(&self.found.mapping) {
                 env.entry(name.clone()).or_insert_with(|| {
-                    self.watch.hear(Event::Said(&format!("{name} is not set; a placeholder stands for it in this rehearsal")));
+                    self.watch.hear(Event::Said(&format!(
+                        "{name} is not set; a placeholder stands for it in this rehearsal"
+                    )));
                     format!("placeholder-for-{name}")
                 });
             }
@@ -319,7 +342,12 @@ impl Way<'_> {
     }
 
     /// What SQLite says of the mapping's SQL.
-    fn sql_facts(&self, source: &Source, mapping: &Mapping, inputs: &Inputs<'_>) -> Result<BTreeMap<String, SqlFacts>, Failure> {
+    fn sql_facts(
+        &self,
+        source: &Source,
+        mapping: &Mapping,
+        inputs: &Inputs<'_>,
+    ) -> Result<BTreeMap<String, SqlFacts>, Failure> {
         let reader = source.reader().map_err(|e| Failure::refused(e.to_string()))?;
         let mut facts = BTreeMap::new();
         for (load, select) in plan::selects(mapping, inputs) {
@@ -359,7 +387,8 @@ impl Way<'_> {
             }
         }
         let began = self.world.elapsed();
-        let wanted = |load: &plan::LoadPlan| !(load.when_empty && target.tables.get(&load.table).is_some_and(|t| t.has_rows));
+        let wanted =
+            |load: &plan::LoadPlan| !(load.when_empty && target.tables.get(&load.table).is_some_and(|t| t.has_rows));
         let found = match ahead::read_ahead(plan, source, &settled, self.watch, &wanted) {
             Ok(found) => found,
             Err(stop) => return Ok(self.stopped(stop, plan, report, false)),
@@ -428,7 +457,9 @@ impl Way<'_> {
         let read_ahead = self.on_fault() == OnFault::Abort && !self.work.skip_preflight;
         if !resuming && read_ahead {
             let began = self.world.elapsed();
-            let wanted = |load: &plan::LoadPlan| !(load.when_empty && target.tables.get(&load.table).is_some_and(|t| t.has_rows));
+            let wanted = |load: &plan::LoadPlan| {
+                !(load.when_empty && target.tables.get(&load.table).is_some_and(|t| t.has_rows))
+            };
             let found = match ahead::read_ahead(plan, source, &settled, self.watch, &wanted) {
                 Ok(found) => found,
                 Err(stop) => return Ok(self.stopped(stop, plan, report, false)),
@@ -447,10 +478,14 @@ impl Way<'_> {
         }
         let run = match known.run {
             Some(run) => {
-                session.replan(run.id, &wanted.loads).map_err(|e| Failure { exit: Exit::Stopped, message: e.to_string() })?;
+                session
+                    .replan(run.id, &wanted.loads)
+                    .map_err(|e| Failure { exit: Exit::Stopped, message: e.to_string() })?;
                 run
             }
-            None => self.begin(session, plan, target, &wanted, read_ahead).map_err(|e| Failure::refused(e.to_string()))?,
+            None => {
+                self.begin(session, plan, target, &wanted, read_ahead).map_err(|e| Failure::refused(e.to_string()))?
+            }
         };
         report.run = Some(run.id.to_string());
         let reconnect = || self.reconnect();
@@ -478,7 +513,13 @@ impl Way<'_> {
     }
 
     /// The owner must be there or may be made; known before anything is written.
-    fn owner_is_there(&self, session: &mut Session, plan: &Plan, settled: &Settled, report: &mut Report) -> Option<Exit> {
+    fn owner_is_there(
+        &self,
+        session: &mut Session,
+        plan: &Plan,
+        settled: &Settled,
+        report: &mut Report,
+    ) -> Option<Exit> {
         let owner = plan.owner.as_ref()?;
         let loaded = plan.loads.iter().any(|l| l.table == owner.table);
         match migrate::find_owner(session, plan, settled) {
@@ -506,14 +547,17 @@ impl Way<'_> {
         read_ahead: bool,
     ) -> Result<Run, ServerError> {
         let mut holding = BTreeMap::new();
-        let meant = |name: &String| plan.loads.iter().any(|l| l.table == *name) || plan.owner.as_ref().is_some_and(|o| o.table == *name);
+        let meant = |name: &String| {
+            plan.loads.iter().any(|l| l.table == *name) || plan.owner.as_ref().is_some_and(|o| o.table == *name)
+        };
         for name in target.tables.iter().filter(|(n, t)| t.has_rows && meant(n)).map(|(n, _)| n) {
             holding.insert(name.clone(), session.count(&plan.schema, name)?);
         }
         let judged = Judged { now: self.world.now_micros(), holding, env: wanted.env.clone() };
         let owner = inputs::owner_identity(&self.found.mapping, self.common);
         // Any number will do: it only keeps digests of equal rows in different runs apart.
-        let seed = xxhash_rust::xxh3::xxh3_64(format!("{}\n{}", self.world.now_micros(), std::process::id()).as_bytes());
+        let seed =
+            xxhash_rust::xxh3::xxh3_64(format!("{}\n{}", self.world.now_micros(), std::process::id()).as_bytes());
         session.begin_run(&NewRun {
             mapping: &plan.name,
             owner: &owner,
@@ -538,7 +582,9 @@ impl Way<'_> {
         match session.lock(self.lock_key()).map_err(lost)? {
             None => Ok(session),
             // The server may not have noticed yet that the old connection is gone.
-            Some(holder) => Err(ConnectError::lost("the run's lock is held", format!("by server process {}", holder.pid))),
+            Some(holder) => {
+                Err(ConnectError::lost("the run's lock is held", format!("by server process {}", holder.pid)))
+            }
         }
     }
 
@@ -551,7 +597,11 @@ impl Way<'_> {
 
     /// A stop, as refusals or faults of the report, and the exit that it means.
     fn stopped(&self, stop: Stop, plan: &Plan, report: &mut Report, written: bool) -> Exit {
-        let advice = if written { "What is committed is whole. Mend the cause and run the same command: it goes on from there." } else { "Nothing was written." };
+        let advice = if written {
+            "What is committed is whole. Mend the cause and run the same command: it goes on from there."
+        } else {
+            "Nothing was written."
+        };
         match stop {
             Stop::Faults(faults) => record::faults(report, plan, &faults, faults.len() as u64, self.common.show_values),
             Stop::Refused(refusals) => report.refusals.extend(refusals),
@@ -610,7 +660,9 @@ impl Way<'_> {
         record::loads(report, plan, Some(run), &known.done, &[]);
         record::left(report, plan, source).map_err(|e| Failure { exit: Exit::Stopped, message: e.to_string() })?;
         record::step(report, "verify", self.world.elapsed() - began);
-        let complete = report.loads.iter().all(|l| l.state != crate::model::record::LoadState::Partial && l.state != crate::model::record::LoadState::Planned);
+        let complete = report.loads.iter().all(|l| {
+            l.state != crate::model::record::LoadState::Partial && l.state != crate::model::record::LoadState::Planned
+        });
         if self.manner.writes() && !differs && complete {
             session.end_run(run.id).map_err(stopped)?;
         }

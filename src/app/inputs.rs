@@ -62,7 +62,9 @@ pub fn source(common: &Common, found: &Found) -> Result<PathBuf, Failure> {
     match (&common.source, &found.mapping.source.path) {
         (Some(path), _) => Ok(path.clone()),
         (None, Some(path)) => Ok(found.folder.join(path)),
-        (None, None) => Err(Failure::usage("source: none was named. Name it with -s FILE, or write `path` in [source].")),
+        (None, None) => {
+            Err(Failure::usage("source: none was named. Name it with -s FILE, or write `path` in [source]."))
+        }
     }
 }
 
@@ -75,7 +77,8 @@ pub fn target(common: &Common, mapping: &Mapping, world: &World) -> Option<Strin
 /// Whether any target was named at all, the PG* variables included.
 pub fn names_a_target(common: &Common, mapping: &Mapping, world: &World) -> bool {
     let pg = ["PGHOST", "PGHOSTADDR", "PGSERVICE", "PGDATABASE", "PGPORT"];
-    target(common, mapping, world).is_some() || pg.iter().any(|name| world.variable(name).is_some_and(|v| !v.is_empty()))
+    target(common, mapping, world).is_some()
+        || pg.iter().any(|name| world.variable(name).is_some_and(|v| !v.is_empty()))
 }
 
 /// The variables that the mapping names and that are set.

@@ -43,7 +43,9 @@ pub fn run(cli: &Cli, world: &World) -> Exit {
     let done = match &cli.command {
         None => reported(&cli.run.common, world, |watch| Ok(vec![cutover::run(&cli.run, world, watch)?])),
         Some(Command::Rehearse(args)) => reported(&args.common, world, |watch| rehearse::run(args, world, watch)),
-        Some(Command::Verify(common)) => reported(common, world, |watch| Ok(vec![cutover::verify(common, world, watch)?])),
+        Some(Command::Verify(common)) => {
+            reported(common, world, |watch| Ok(vec![cutover::verify(common, world, watch)?]))
+        }
         Some(Command::Plan(args)) => plan(args, world),
     };
     done.unwrap_or_else(|failure| {
@@ -95,7 +97,8 @@ fn plan(args: &crate::cli::PlanArgs, world: &World) -> Result<Exit, Failure> {
     let watch = watch(&args.common, world);
     match cutover::plan(&args.common, world, &watch)? {
         Ok(plan) if args.common.json => {
-            let text = serde_json::to_string_pretty(&plan).map_err(|e| Failure { exit: Exit::Bug, message: e.to_string() })?;
+            let text =
+                serde_json::to_string_pretty(&plan).map_err(|e| Failure { exit: Exit::Bug, message: e.to_string() })?;
             print(&format!("{text}\n"));
             Ok(Exit::Done)
         }

@@ -8,7 +8,8 @@ use crate::model::cell::RawBuf;
 use crate::model::fault::Fault;
 use crate::model::key::Key;
 use crate::model::record::{
-    FAULTS_LISTED, FaultRecord, LeftRecord, LoadRecord, LoadState, LossRecord, NotTable, OwnerRecord, Report, StepRecord,
+    FAULTS_LISTED, FaultRecord, LeftRecord, LoadRecord, LoadState, LossRecord, NotTable, OwnerRecord, Report,
+    StepRecord,
 };
 use crate::model::rules::Value;
 use crate::plan::{LoadPlan, Node, OwnerPlan, Plan};

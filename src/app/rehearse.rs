@@ -66,7 +66,8 @@ fn prepare(settings: &Settings, found: &Found, ledger_schema: &str) -> Result<()
     for path in &found.mapping.target.ddl {
         let path = found.folder.join(Path::new(path));
         let shown = path.display();
-        let sql = std::fs::read_to_string(&path).map_err(|e| Failure::usage(format!("target.ddl {shown}: cannot be read; {e}.")))?;
+        let sql = std::fs::read_to_string(&path)
+            .map_err(|e| Failure::usage(format!("target.ddl {shown}: cannot be read; {e}.")))?;
         session
             .execute_script(&format!("target.ddl {shown}"), &sql)
             .map_err(|e| Failure::refused(format!("{e}. Mend the file, or take it out of `ddl`.")))?;

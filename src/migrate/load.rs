@@ -34,7 +34,13 @@ pub(super) struct Lane<'a> {
 }
 
 /// Carries one load out; what the ledger says is done is not done again.
-pub(super) fn load(job: &Job<'_>, session: &mut Session, run: &Run, load: &LoadPlan, settled: &Settled) -> Result<(), Stop> {
+pub(super) fn load(
+    job: &Job<'_>,
+    session: &mut Session,
+    run: &Run,
+    load: &LoadPlan,
+    settled: &Settled,
+) -> Result<(), Stop> {
     if load.when_empty && run.judged.holding.contains_key(&load.table) {
         return Ok(());
     }
@@ -84,22 +90,13 @@ impl Lane<'_> {
     /// What the ledger says of this part now.
     fn part_again(&mut self) -> Result<PartDone, Stop> {
         let found = parts(self.session, self.run, self.load)?.into_iter().find(|p| p.part == self.part);
-        found.ok_or_else(|| Stop::Target(ServerError::said("reading the ledger", "a part of this run is not there any more")))
+        found.ok_or_else(|| {
+            Stop::Target(ServerError::said("reading the ledger", "a part of this run is not there any more"))
+        })
     }
 
     pub fn id(&self, batch: i32) -> BatchId<'_> {
         BatchId { run: self.run.id, epoch: self.run.epoch, load: &self.load.name, part: self.part, batch }
-    }
-
-    /// Where rows go.
-    pub fn into(&self) -> Into<'_> {
-        Into {
-            schema: &self.job.plan.schema,
-            table: &self.load.table,
-            columns: self.columns,
-            as_text: self.load.as_text,
-            conflict: self.load.conflict.as_deref(),
-        }
     }
 
     /// Makes the connection again, a few times with growing waits.
@@ -147,7 +144,10 @@ pub(super) fn send(
     }
     if !issued.is_empty() {
         batch.fill(&issued, &ids).map_err(|id| {
-            ServerError::said("drawing ids", format!("{id} does not fit the column; its sequence is past the column's range"))
+            ServerError::said(
+                "drawing ids",
+                format!("{id} does not fit the column; its sequence is past the column's range"),
+            )
         })?;
     }
     let skipped = open.copy(into, &batch.bytes, batch.rows())?;

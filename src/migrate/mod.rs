@@ -81,7 +81,8 @@ impl fmt::Display for Stop {
             Stop::Connect(e) => write!(f, "{e}"),
             Stop::Faults(faults) => write!(f, "{} values cannot go as they are", faults.len()),
             Stop::Refused(refusals) => {
-                let all: Vec<String> = refusals.iter().map(|r| format!("{}: {}. {}", r.place, r.reason, r.advice)).collect();
+                let all: Vec<String> =
+                    refusals.iter().map(|r| format!("{}: {}. {}", r.place, r.reason, r.advice)).collect();
                 f.write_str(&all.join(" "))
             }
             Stop::Fenced => f.write_str("another process took this run over"),
@@ -151,7 +152,8 @@ pub fn set_sequences(
 /// fed from the source's own numbering.
 pub fn sequences(plan: &Plan, source: &SourceSchema, target: &TargetSchema) -> Vec<Wanted> {
     let mut found: Vec<Wanted> = Vec::new();
-    let is_meant = |name: &str| plan.loads.iter().any(|l| l.table == name) || plan.owner.as_ref().is_some_and(|o| o.table == name);
+    let is_meant =
+        |name: &str| plan.loads.iter().any(|l| l.table == name) || plan.owner.as_ref().is_some_and(|o| o.table == name);
     for (table, facts) in target.tables.iter().filter(|(name, _)| is_meant(name)) {
         for column in &facts.columns {
             let Some(sequence) = &column.sequence else { continue };

@@ -21,12 +21,20 @@ pub struct Owner {
 }
 
 /// Finds the owner, or makes it where the mapping says how.
-pub(super) fn settle(job: &Job<'_>, session: &mut Session, run: &Run, settled: &Settled) -> Result<Option<Owner>, Stop> {
+pub(super) fn settle(
+    job: &Job<'_>,
+    session: &mut Session,
+    run: &Run,
+    settled: &Settled,
+) -> Result<Option<Owner>, Stop> {
     let Some(plan) = &job.plan.owner else { return Ok(None) };
     let schema = &job.plan.schema;
     if let Some(key) = find(session, job.plan, settled)? {
         let object = format!("{schema}.{}", plan.table);
-        let made = session.made(run.id)?.iter().any(|m| m.kind == "owner" && m.object == object && m.became.as_ref() == Some(&key));
+        let made = session
+            .made(run.id)?
+            .iter()
+            .any(|m| m.kind == "owner" && m.object == object && m.became.as_ref() == Some(&key));
         return Ok(Some(Owner { key, made }));
     }
     let Some(create) = &plan.create else { return Err(absent(plan)) };
@@ -77,7 +85,10 @@ struct Converted<'a> {
     cell: Cell<'static>,
 }
 
-fn cells<'a>(columns: impl Iterator<Item = &'a OwnerColumn>, settled: &Settled) -> Result<Vec<Converted<'a>>, Vec<Refusal>> {
+fn cells<'a>(
+    columns: impl Iterator<Item = &'a OwnerColumn>,
+    settled: &Settled,
+) -> Result<Vec<Converted<'a>>, Vec<Refusal>> {
     let mut refusals = Vec::new();
     let mut cells = Vec::new();
     for column in columns {

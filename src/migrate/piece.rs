@@ -48,7 +48,17 @@ fn attempt(lane: &mut Lane<'_>) -> Result<(), Stop> {
         Begun::Open(open) => open,
     };
     let batch = Batch::new(load, encoder);
-    let mut pieces = Pieces { job, open: &mut open, into, batch, sums: Sums::default(), issued: Vec::new(), seed: run.seed, load, stop: None };
+    let mut pieces = Pieces {
+        job,
+        open: &mut open,
+        into,
+        batch,
+        sums: Sums::default(),
+        issued: Vec::new(),
+        seed: run.seed,
+        load,
+        stop: None,
+    };
     reader.scan(&load.select, None, None, &mut pieces)?;
     if pieces.stop.is_none() {
         pieces.stop = pieces.send().err();

@@ -76,7 +76,8 @@ fn an_empty_file_is_refused() {
 
 #[test]
 fn other_files_are_told_by_what_they_are() {
-    let noise: Vec<u8> = (0..8192_u64).map(|n| (n.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(17) >> 32) as u8).collect();
+    let noise: Vec<u8> =
+        (0..8192_u64).map(|n| (n.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(17) >> 32) as u8).collect();
     let cases: [(&[u8], ErrorClass, &str); 7] = [
         (b"hello", ErrorClass::NotSqlite, "does not begin"),
         (b"\x1f\x8b\x08rest", ErrorClass::NotSqlite, "gzip"),
@@ -183,7 +184,11 @@ fn a_wal_beside_the_file_is_read_and_its_absence_is_warned_of() {
     let lonely = open(&copy);
     assert_eq!(rows(&lonely, "t", &["a"]).concat(), ["'old'"]);
     assert_eq!(lonely.warnings().len(), 1);
-    assert!(lonely.warnings()[0].message.contains("copy.db-wal holds nothing (it is not there)"), "{:?}", lonely.warnings());
+    assert!(
+        lonely.warnings()[0].message.contains("copy.db-wal holds nothing (it is not there)"),
+        "{:?}",
+        lonely.warnings()
+    );
     drop(lonely);
     assert_eq!(std::fs::read(&copy).unwrap(), before);
     // What SQLite makes beside the copy does not hide that the log is missing.
