@@ -99,6 +99,9 @@ pub struct Work {
     /// Do not read and convert everything before the first write
     #[arg(long)]
     pub skip_preflight: bool,
+    /// Take keys, indexes and triggers off for the load and put them back
+    #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
+    pub detach: DetachWhat,
     /// What is checked at the end
     #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
     pub verify: VerifyWhat,
@@ -173,6 +176,18 @@ pub enum OnFault {
     Abort,
     /// It is set aside.
     Quarantine,
+}
+
+/// `--detach`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum DetachWhat {
+    /// Where the source proves that nothing is lost by it and the table is large enough to pay.
+    #[default]
+    Auto,
+    /// Nothing but triggers that would change rows.
+    Never,
+    /// Where the source proves it, however small the table.
+    Always,
 }
 
 /// `--verify`

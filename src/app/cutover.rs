@@ -10,11 +10,12 @@ use crate::exit::Exit;
 use crate::mapping::{Mapping, OnFault};
 use crate::migrate::{self, Job, Options, Stop, ahead};
 use crate::model::record::{Check, Refusal, Report, RunState};
-use crate::model::schema::TargetSchema;
-use crate::plan::{self, Inputs, Plan, SqlFacts};
+use crate::model::schema::{Detachable, TargetSchema};
+use crate::plan::{self, Detaching, Inputs, Plan, SqlFacts};
 use crate::resume::{self, Decision, Wanted};
 use crate::source::{self, Source};
 use crate::target::connect::{ConnectError, ReadOnly, Settings, resolve};
+use crate::target::detach::Detached;
 use crate::target::ledger::{Judged, LoadDone, NewRun, Run};
 use crate::target::{ServerError, Session};
 use crate::verify::{self, Depth, Subject};
@@ -156,6 +157,7 @@ struct Known {
     version: Option<i32>,
     run: Option<Run>,
     done: BTreeMap<String, LoadDone>,
+    detached: Vec<Detached>,
 }
 
 impl Way<'_> {
@@ -215,7 +217,7 @@ impl Way<'_> {
             )));
         }
         let known = self.known(session).map_err(nothing_written)?;
-        let Some((plan, target)) = self.plan(source, Some(session), known.run.as_ref(), report)? else {
+        let Some((plan, target)) = self.plan(source, Some(session), Some(&known), report)? else {
             return Ok(Exit::Refused);
         };
         let env = inputs::env(&self.found.mapping, self.world);
@@ -253,11 +255,11 @@ impl Way<'_> {
             Some(v) if v <= crate::target::ledger::VERSION => session.find_run(&self.found.mapping.name, &owner)?,
             _ => None,
         };
-        let done = match &run {
-            Some(run) => session.loads_done(run.id)?,
-            None => BTreeMap::new(),
+        let (done, detached) = match &run {
+            Some(run) => (session.loads_done(run.id)?, session.detached(run.id)?),
+            None => (BTreeMap::new(), Vec::new()),
         };
-        Ok(Known { version, run, done })
+        Ok(Known { version, run, done, detached })
     }
 
     /// The plan and the catalogue it stands on; `None`: refused, and the report says why.
@@ -265,22 +267,16 @@ impl Way<'_> {
         &self,
         source: &Source,
         session: Option<&mut Session>,
-        run: Option<&Run>,
+        known: Option<&Known>,
         report: &mut Report,
     ) -> Result<Option<(Plan, TargetSchema)>, Failure> {
         let mapping = &self.found.mapping;
-        let target = match session {
-            None => None,
+        let run = known.and_then(|k| k.run.as_ref());
+        let (target, detachable) = match session {
+            None => (None, Vec::new()),
             Some(session) => {
-                let mut target =
-                    session.catalog(&mapping.target.schema).map_err(|e| Failure::refused(e.to_string()))?;
-                if let Some(run) = run {
-                    // Rows of this run do not count.
-                    for (name, table) in &mut target.tables {
-                        table.has_rows = run.judged.holding.contains_key(name);
-                    }
-                }
-                Some(target)
+                let (target, detachable) = self.catalog(session, known).map_err(|e| Failure::refused(e.to_string()))?;
+                (Some(target), detachable)
             }
         };
         let env = self.env();
@@ -293,6 +289,8 @@ impl Way<'_> {
             env: &env,
             owner: &owner,
             now: &now,
+            detachable: &detachable,
+            detaching: self.detaching(),
         };
         let sql = self.sql_facts(source, mapping, &inputs)?;
         inputs.sql = &sql;
@@ -311,6 +309,40 @@ impl Way<'_> {
                 report.warnings.extend(warnings);
                 Ok(None)
             }
+        }
+    }
+
+    /// The target's catalogue as if everything that the run took off were back and its rows were not there, and what can
+    /// be taken off.
+    fn catalog(
+        &self,
+        session: &mut Session,
+        known: Option<&Known>,
+    ) -> Result<(TargetSchema, Vec<Detachable>), ServerError> {
+        let mut target = session.catalog(&self.found.mapping.target.schema)?;
+        if let Some(run) = known.and_then(|k| k.run.as_ref()) {
+            for (name, table) in &mut target.tables {
+                table.has_rows = run.judged.holding.contains_key(name);
+            }
+        }
+        if let Some(known) = known {
+            migrate::detach::as_if_back(&mut target, &known.detached);
+        }
+        let loaded: Vec<String> = target.tables.keys().filter(|t| self.is_loaded(t)).cloned().collect();
+        let detachable = session.detachable(&target.schema, &loaded)?;
+        Ok((target, detachable))
+    }
+
+    fn is_loaded(&self, table: &str) -> bool {
+        let copies = self.found.mapping.defaults.unlisted_tables == crate::mapping::Unlisted::Copy;
+        copies || self.found.mapping.loads.iter().any(|load| load.to == table)
+    }
+
+    fn detaching(&self) -> Detaching {
+        match self.work.detach {
+            crate::cli::DetachWhat::Auto => Detaching::Auto,
+            crate::cli::DetachWhat::Never => Detaching::Never,
+            crate::cli::DetachWhat::Always => Detaching::Always,
         }
     }
 
@@ -454,6 +486,7 @@ impl Way<'_> {
         let settled = self.settled(known.run.as_ref());
         let env = settled.env.clone();
         let resuming = known.run.is_some();
+        let mut to_come: BTreeMap<String, u64> = BTreeMap::new();
         let read_ahead = self.on_fault() == OnFault::Abort && !self.work.skip_preflight;
         if !resuming && read_ahead {
             let began = self.world.elapsed();
@@ -465,6 +498,7 @@ impl Way<'_> {
                 Err(stop) => return Ok(self.stopped(stop, plan, report, false)),
             };
             record::step(report, "read ahead", self.world.elapsed() - began);
+            to_come.extend(found.iter().map(|f| (f.load.clone(), f.sums.read)));
             if found.iter().any(|f| f.fault_total > 0) {
                 record::loads(report, plan, None, &BTreeMap::new(), &found);
                 for load in &found {
@@ -488,6 +522,11 @@ impl Way<'_> {
             }
         };
         report.run = Some(run.id.to_string());
+        let untouched =
+            known.detached.is_empty() && known.done.values().all(|d| d.parts.iter().all(|p| p.next_batch == 1));
+        if untouched && let Err(e) = self.take_off(source, session, plan, target, (&run, to_come)) {
+            return Ok(self.stopped(e, plan, report, true));
+        }
         let reconnect = || self.reconnect();
         let options = Options {
             batch_rows: self.work.batch_rows.unwrap_or(BATCH_ROWS),
@@ -504,12 +543,41 @@ impl Way<'_> {
             return Ok(self.stopped(stop, plan, report, true));
         }
         let began = self.world.elapsed();
+        if let Err(stop) = migrate::detach::put_back(&job, session, &run) {
+            self.gather(session, plan, &run, report);
+            return Ok(self.stopped(stop, plan, report, true));
+        }
+        record::step(report, "put back", self.world.elapsed() - began);
+        let began = self.world.elapsed();
         if let Err(stop) = migrate::set_sequences(&job, session, &run, source.schema(), target) {
             self.gather(session, plan, &run, report);
             return Ok(self.stopped(stop, plan, report, true));
         }
         record::step(report, "sequences", self.world.elapsed() - began);
         self.finish(source, session, plan, target, report)
+    }
+
+    /// Takes off what pays; how many rows are to come is known from reading ahead, else counted.
+    fn take_off(
+        &self,
+        source: &Source,
+        session: &mut Session,
+        plan: &Plan,
+        target: &TargetSchema,
+        (run, mut to_come): (&Run, BTreeMap<String, u64>),
+    ) -> Result<(), Stop> {
+        let reader = source.reader()?;
+        for load in &plan.loads {
+            if let crate::model::select::Relation::Table(table) = &load.select.relation
+                && !to_come.contains_key(&load.name)
+            {
+                to_come.insert(load.name.clone(), reader.count(table)?);
+            }
+        }
+        let rows = |table: &str| {
+            plan.loads.iter().filter(|l| l.table == table).filter_map(|l| to_come.get(&l.name)).sum::<u64>()
+        };
+        Ok(migrate::detach::take_off(session, run, &plan.detach, target, self.detaching(), &rows)?)
     }
 
     /// The owner must be there or may be made; known before anything is written.
@@ -591,6 +659,7 @@ impl Way<'_> {
     /// What the ledger says, into the report, after a stop. A target that is gone leaves the report without it.
     fn gather(&self, session: &mut Session, plan: &Plan, run: &Run, report: &mut Report) {
         let done = session.loads_done(run.id).unwrap_or_default();
+        report.detached = record::detached(&session.detached(run.id).unwrap_or_default(), &plan.schema);
         record::loads(report, plan, Some(run), &done, &[]);
         report.state = RunState::Stopped;
     }
@@ -643,6 +712,7 @@ impl Way<'_> {
             target,
             run,
             done: &known.done,
+            detached: &known.detached,
             owner_made,
             owner: key.as_deref(),
             watch: self.watch,
@@ -658,6 +728,7 @@ impl Way<'_> {
         report.sequences = findings.sequences;
         report.owners = findings.owners;
         record::loads(report, plan, Some(run), &known.done, &[]);
+        report.detached = record::detached(&known.detached, &plan.schema);
         record::left(report, plan, source).map_err(|e| Failure { exit: Exit::Stopped, message: e.to_string() })?;
         record::step(report, "verify", self.world.elapsed() - began);
         let complete = report.loads.iter().all(|l| {

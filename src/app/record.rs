@@ -8,12 +8,13 @@ use crate::model::cell::RawBuf;
 use crate::model::fault::Fault;
 use crate::model::key::Key;
 use crate::model::record::{
-    FAULTS_LISTED, FaultRecord, LeftRecord, LoadRecord, LoadState, LossRecord, NotTable, OwnerRecord, Report,
-    StepRecord,
+    DetachedRecord, FAULTS_LISTED, FaultRecord, LeftRecord, LoadRecord, LoadState, LossRecord, NotTable, OwnerRecord,
+    Report, StepRecord,
 };
 use crate::model::rules::Value;
 use crate::plan::{LoadPlan, Node, OwnerPlan, Plan};
 use crate::source::{Source, SourceError};
+use crate::target::detach::Detached;
 use crate::target::ledger::{LoadDone, Run, Sums};
 
 /// What the source is.
@@ -121,6 +122,16 @@ pub fn faults(report: &mut Report, plan: &Plan, faults: &[Fault], total: u64, sh
         report.faults.push(FaultRecord::of(fault, &table, 0, show_values));
     }
     report.fault_total += total;
+}
+
+/// What was taken off, and whether it is back.
+pub fn detached(detached: &[Detached], schema: &str) -> Vec<DetachedRecord> {
+    let record = |d: &Detached| DetachedRecord {
+        object: d.object.clone(),
+        table: format!("{schema}.{}", d.table),
+        back: d.back,
+    };
+    detached.iter().map(record).collect()
 }
 
 /// How it ended.

@@ -4,6 +4,7 @@
 
 pub mod ahead;
 mod batch;
+pub mod detach;
 mod load;
 pub mod owner;
 mod piece;

@@ -9,7 +9,9 @@ use crate::model::pgtype::{ColumnType, Kind};
 use crate::model::record::{Refusal, Warning};
 use crate::model::schema::{TargetColumn, TargetSchema, TargetTable};
 
-use super::{Findings, Inputs, LoadPlan, Plan, Taken, classes, columns, modifiers, order, owner, relation, unlisted};
+use super::{
+    Findings, Inputs, LoadPlan, Plan, Taken, classes, columns, detach, modifiers, order, owner, relation, unlisted,
+};
 
 /// The plan, or every reason why there is none.
 ///
@@ -46,6 +48,7 @@ pub fn build(mapping: &Mapping, inputs: &Inputs<'_>) -> Result<Plan, (Vec<Refusa
         }
         return Err((findings.refusals, findings.warnings));
     }
+    let detach = detach::detach(&loads, inputs.source, &target, inputs.detachable, inputs.detaching);
     Ok(Plan {
         name: mapping.name.clone(),
         schema: target.schema.clone(),
@@ -55,6 +58,7 @@ pub fn build(mapping: &Mapping, inputs: &Inputs<'_>) -> Result<Plan, (Vec<Refusa
         classes,
         left,
         not_tables: inputs.source.others.clone(),
+        detach,
         warnings: findings.warnings,
     })
 }

@@ -6,6 +6,7 @@
 mod build;
 mod classes;
 mod columns;
+mod detach;
 mod modifiers;
 mod order;
 mod owner;
@@ -20,10 +21,11 @@ use serde::Serialize;
 use crate::model::pgtype::ColumnType;
 use crate::model::record::{Refusal, Warning};
 use crate::model::rules::{Rules, Value};
-use crate::model::schema::{OtherKind, Sequence, SourceSchema, TargetSchema};
+use crate::model::schema::{Detachable, OtherKind, Sequence, SourceSchema, TargetSchema};
 use crate::model::select::Select;
 
 pub use build::build;
+pub use detach::{Detach, Detaching};
 pub use relation::{SqlFacts, selects};
 pub use show::text;
 
@@ -41,6 +43,10 @@ pub struct Inputs<'a> {
     pub owner: &'a BTreeMap<String, String>,
     /// The run's start as text in the source's zone, for `{ now = true }` in rows.
     pub now: &'a str,
+    /// What the catalogue offers to take off.
+    pub detachable: &'a [Detachable],
+    /// What of it shall go.
+    pub detaching: Detaching,
 }
 
 /// What will be done.
@@ -62,6 +68,8 @@ pub struct Plan {
     pub left: Vec<Left>,
     /// What is in the source and is never a load.
     pub not_tables: Vec<(String, OtherKind)>,
+    /// What is taken off the target for the load and put back.
+    pub detach: Detach,
     /// What an operator should know.
     pub warnings: Vec<Warning>,
 }

@@ -30,6 +30,7 @@ pub fn text(plan: &Plan) -> String {
             let _ = writeln!(out, "  {}{column}: {}", left.table, left.reason);
         }
     }
+    detach(&mut out, plan);
     let untouched: Vec<&str> =
         plan.classes.iter().filter(|(_, c)| **c == super::Class::Untouched).map(|(name, _)| name.as_str()).collect();
     if !untouched.is_empty() {
@@ -42,6 +43,22 @@ pub fn text(plan: &Plan) -> String {
         }
     }
     out
+}
+
+/// What goes for the load and comes back, and what stays on and why.
+fn detach(out: &mut String, plan: &Plan) {
+    if !plan.detach.off.is_empty() {
+        out.push_str("\nTaken off for the load and put back as it was (of small tables, triggers alone)\n");
+        for object in &plan.detach.off {
+            let _ = writeln!(out, "  {}.{}: {}", object.table, object.object, object.kind.word());
+        }
+    }
+    if !plan.detach.stays.is_empty() {
+        out.push_str("\nStays on while rows come in\n");
+        for (object, why) in &plan.detach.stays {
+            let _ = writeln!(out, "  {}.{}: {}; {why}", object.table, object.object, object.kind.word());
+        }
+    }
 }
 
 fn owner(out: &mut String, n: usize, plan: &Plan) {
@@ -157,12 +174,20 @@ impl Serialize for Plan {
             "owner": self.owner.as_ref().map(|o| json!({ "table": o.table, "key": o.key, "made_if_absent": o.create.is_some() })),
             "loads": self.loads.iter().map(|l| load_json(l, self)).collect::<Vec<_>>(),
             "classes": classes,
+            "detach": {
+                "off": self.detach.off.iter().map(detached_json).collect::<Vec<_>>(),
+                "stays": self.detach.stays.iter().map(|(o, why)| json!({ "object": detached_json(o), "why": why })).collect::<Vec<_>>(),
+            },
             "left": self.left,
             "not_tables": self.not_tables.iter().map(|(name, kind)| json!({ "name": name, "kind": kind })).collect::<Vec<_>>(),
             "warnings": self.warnings,
         })
         .serialize(to)
     }
+}
+
+fn detached_json(object: &crate::model::schema::Detachable) -> Json {
+    json!({ "table": object.table, "object": object.object, "kind": object.kind, "off": object.off, "back": object.back })
 }
 
 fn load_json(load: &LoadPlan, plan: &Plan) -> Json {

@@ -5,6 +5,7 @@
 pub mod batch;
 mod catalog;
 pub mod connect;
+pub mod detach;
 pub mod embedded;
 mod error;
 pub mod ledger;

@@ -47,8 +47,10 @@ fn obstacle(subject: &Subject<'_>, table: &str, loads: &[&LoadPlan]) -> Option<S
     if let Some(column) = normalised {
         return Some(format!("the server rewrites {} (column {}): not yet", column.kind.shown(), column.name));
     }
+    let was_off = |name: &str| subject.detached.iter().any(|d| d.table == table && d.object == name);
     let triggers = subject.target.tables.get(table).map(|t| &t.triggers)?;
-    (!triggers.is_empty()).then(|| format!("the trigger {} fired and may have changed rows", triggers[0].0))
+    let fired = triggers.iter().find(|(name, _)| !was_off(name))?;
+    Some(format!("the trigger {} fired and may have changed rows", fired.0))
 }
 
 /// Types whose values come back in another form than they were sent.

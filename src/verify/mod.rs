@@ -15,6 +15,7 @@ use crate::model::record::{Check, OwnerRows, SequenceRecord, Verdict};
 use crate::model::schema::{SourceSchema, TargetSchema};
 use crate::plan::Plan;
 use crate::source::Source;
+use crate::target::detach::Detached;
 use crate::target::ledger::{LoadDone, Run};
 use crate::target::{ServerError, Session};
 
@@ -41,6 +42,8 @@ pub struct Subject<'a> {
     pub run: &'a Run,
     /// What the ledger says of its loads.
     pub done: &'a BTreeMap<String, LoadDone>,
+    /// What the run took off the target.
+    pub detached: &'a [Detached],
     /// Whether the run made the owner's row.
     pub owner_made: bool,
     /// The owner's key.

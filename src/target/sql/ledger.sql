@@ -72,3 +72,15 @@ CREATE TABLE made (
     became  text,
     PRIMARY KEY (run, kind, object)
 );
+
+CREATE TABLE detached (
+    run         bigint NOT NULL REFERENCES run,
+    no          int NOT NULL,
+    table_name  text NOT NULL,
+    object      text NOT NULL,
+    kind        text NOT NULL,              -- trigger, foreign, index, unique, primary
+    back_sql    text[] NOT NULL,            -- what puts it back, statement by statement
+    shape       jsonb NOT NULL,             -- what the catalogue said of it
+    back        boolean NOT NULL DEFAULT false,
+    PRIMARY KEY (run, no)
+);
