@@ -6,10 +6,13 @@
 //! `if_null`. `if_orphan` is the load's. Nothing here knows tables, keys or the wire, and nothing prints.
 
 mod array;
+mod array_text;
 mod calendar;
 mod decimal;
 mod interval;
 pub mod json;
+mod json_text;
+mod json_walk;
 mod numeric;
 mod prepare;
 mod reader;
