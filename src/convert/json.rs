@@ -24,14 +24,12 @@ pub struct Flaw {
 pub struct Facts {
     /// An object has one key twice. Looked for only when asked.
     pub duplicate_keys: bool,
-    /// Where the first `\u0000` stands.
-    pub nul: Option<usize>,
-    /// Where the first half of a surrogate pair stands alone.
-    pub lone_surrogate: Option<usize>,
-    /// Where the first number outside `numeric`'s range stands.
-    pub number: Option<usize>,
-    /// Where the first string stands that is longer than `jsonb` holds.
-    pub long_string: Option<usize>,
+    /// There is a `\u0000`.
+    pub nul: bool,
+    /// There is half a surrogate pair.
+    pub lone_surrogate: bool,
+    /// The first thing that `jsonb` cannot hold.
+    pub not_for_jsonb: Option<Flaw>,
 }
 
 /// A column of JSON.
@@ -52,20 +50,23 @@ impl Jsons {
             Raw::Integer(_) | Raw::Real(_) => Cow::Owned(number_text(raw)),
             Raw::Null | Raw::Blob(_) => return Err(Reason::BlobInJson),
         };
-        let mut facts = json_walk::facts(text.as_bytes(), self.binary).map_err(|flaw| flaw.reason)?;
         let mut text = text;
-        if self.strip_nul && facts.nul.is_some() {
-            if self.binary && facts.lone_surrogate.is_some() {
+        let mut facts = walked(&text, self.binary)?;
+        if self.strip_nul && facts.nul {
+            // Halves of a pair must not come together over the gap.
+            if self.binary && facts.lone_surrogate {
                 return Err(Reason::LoneSurrogate);
             }
             text = Cow::Owned(without_nul(&text));
             losses.add(Loss::StripNul);
-            facts = json_walk::facts(text.as_bytes(), self.binary).map_err(|flaw| flaw.reason)?;
+            facts = walked(&text, self.binary)?;
         }
         if !self.binary {
             return Ok(Cell::Json(text));
         }
-        holds(&facts).map_err(|flaw| flaw.reason)?;
+        if let Some(flaw) = facts.not_for_jsonb {
+            return Err(flaw.reason);
+        }
         if facts.duplicate_keys {
             losses.add(Loss::DuplicateKeys);
         }
@@ -78,23 +79,17 @@ impl Jsons {
 /// # Errors
 /// The first flaw and where it stands. Bytes that are not UTF-8 are not looked for inside strings.
 pub fn check(text: &[u8], binary: bool) -> Result<Facts, Flaw> {
-    let facts = json_walk::facts(text, binary)?;
-    if binary {
-        holds(&facts)?;
+    let mut facts = Facts::default();
+    let walked = json_walk::walk(text, binary, &mut facts);
+    walked.map_err(|position| Flaw { reason: Reason::InvalidJson, position })?;
+    match facts.not_for_jsonb {
+        Some(flaw) if binary => Err(flaw),
+        _ => Ok(facts),
     }
-    Ok(facts)
 }
 
-fn holds(facts: &Facts) -> Result<(), Flaw> {
-    let flaws = [
-        (Reason::NulInJson, facts.nul),
-        (Reason::LoneSurrogate, facts.lone_surrogate),
-        (Reason::JsonNumber, facts.number),
-        (Reason::TooLarge, facts.long_string),
-    ];
-    let found = flaws.into_iter().filter_map(|(reason, at)| at.map(|position| Flaw { reason, position }));
-    match found.min_by_key(|flaw| flaw.position) {
-        Some(flaw) => Err(flaw),
-        None => Ok(()),
-    }
+fn walked(text: &str, keys: bool) -> Result<Facts, Reason> {
+    let mut facts = Facts::default();
+    json_walk::walk(text.as_bytes(), keys, &mut facts).map_err(|_| Reason::InvalidJson)?;
+    Ok(facts)
 }

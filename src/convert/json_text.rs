@@ -25,6 +25,11 @@ impl Letters<'_> {
         Letters { rest: text, character: [0; 4], pending: 0..0 }
     }
 
+    /// All of them as bytes. Of half a surrogate pair only the low byte: enough for a hash, not to tell keys apart.
+    pub(super) fn bytes(self) -> Vec<u8> {
+        self.map(|letter| letter as u8).collect()
+    }
+
     fn take(&mut self, count: usize) {
         self.rest = self.rest.get(count..).unwrap_or_default();
     }
@@ -67,11 +72,6 @@ impl Iterator for Letters<'_> {
         self.take(length);
         Some(u32::from(byte))
     }
-}
-
-/// A hash of letters (FNV-1a).
-pub(super) fn hash(letters: impl Iterator<Item = u32>) -> u32 {
-    letters.fold(0x811c_9dc5, |hash, letter| (hash ^ letter).wrapping_mul(0x0100_0193))
 }
 
 /// A valid text without its `\u0000`.

@@ -4,7 +4,7 @@
 //! `Facts`, where it fails is the caller's `Flaw`.
 
 use super::json::{Facts, Flaw};
-use super::json_text::{Letters, hash, unit};
+use super::json_text::{Letters, unit};
 use crate::model::fault::Reason;
 use std::cell::RefCell;
 
@@ -26,21 +26,20 @@ struct Scratch {
 
 const ARRAY: u32 = u32::MAX;
 const KEPT: usize = 1 << 14;
+/// jsonb's limit of one string, in bytes.
+const LONGEST_STRING: usize = 0x0fff_ffff;
 
 thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::default();
 }
 
-/// What a text holds; keys told apart only when asked.
-pub(super) fn facts(text: &[u8], keys: bool) -> Result<Facts, Flaw> {
+/// Walks over a text and notes what it holds; keys are told apart only when asked. The error is the place where the
+/// text is not JSON.
+pub(super) fn walk(text: &[u8], want_keys: bool, facts: &mut Facts) -> Result<(), usize> {
     SCRATCH.with_borrow_mut(|scratch| {
         scratch.open.clear();
         scratch.keys.clear();
-        let mut walk = Walk { text, at: 0, facts: Facts::default(), want_keys: keys, scratch: &mut *scratch };
-        let found = match walk.document() {
-            Some(()) => Ok(walk.facts),
-            None => Err(Flaw { reason: Reason::InvalidJson, position: walk.at }),
-        };
+        let found = Walk { text, facts, want_keys, scratch: &mut *scratch }.document();
         // One huge value must not keep its memory for the rest of the run.
         scratch.keys.shrink_to(KEPT);
         scratch.open.shrink_to(KEPT);
@@ -48,262 +47,259 @@ pub(super) fn facts(text: &[u8], keys: bool) -> Result<Facts, Flaw> {
     })
 }
 
-/// A walk over one text. `None` from any step: what stands at `at` is not JSON.
+/// A walk over one text. Each step takes a place and gives the next one, or the place where the text is not JSON; the
+/// place is no field, so that it stays in a register.
 struct Walk<'a> {
     text: &'a [u8],
-    at: usize,
-    facts: Facts,
+    facts: &'a mut Facts,
     want_keys: bool,
     scratch: &'a mut Scratch,
 }
 
+type Step = Result<usize, usize>;
+
 impl Walk<'_> {
-    fn document(&mut self) -> Option<()> {
-        self.value()?;
-        while let Some(top) = self.scratch.open.last().copied() {
-            // Behind a value of an object or array: a comma and the next one, or its end.
-            match (self.peek(), top) {
-                (Some(b','), ARRAY) => {
-                    self.at += 1;
-                    self.value()?;
-                }
-                (Some(b','), _) => {
-                    self.at += 1;
-                    self.member()?;
-                }
-                (Some(b']'), ARRAY) => self.close(),
-                (Some(b'}'), keys) if keys != ARRAY => {
-                    self.check_keys(keys as usize);
-                    self.close();
-                }
-                _ => return None,
-            }
-        }
-        self.peek().is_none().then_some(())
-    }
-
-    fn close(&mut self) {
-        self.at += 1;
-        self.scratch.open.pop();
-    }
-
-    /// The next byte that is not white space.
-    #[inline]
-    fn peek(&mut self) -> Option<u8> {
+    fn document(&mut self) -> Result<(), usize> {
+        let mut at = 0;
         loop {
-            match self.text.get(self.at) {
-                Some(b' ' | b'\t' | b'\n' | b'\r') => self.at += 1,
-                byte => return byte.copied(),
+            at = self.value(at)?;
+            // Behind a value: the ends of what is open, then a comma, then the next value.
+            loop {
+                at = self.blanks(at);
+                let Some(top) = self.scratch.open.last().copied() else {
+                    return if at == self.text.len() { Ok(()) } else { Err(at) };
+                };
+                match (self.text.get(at), top) {
+                    (Some(b','), ARRAY) => {
+                        at += 1;
+                        break;
+                    }
+                    (Some(b','), _) => {
+                        at = self.key(at + 1)?;
+                        break;
+                    }
+                    (Some(b']'), ARRAY) => {}
+                    (Some(b'}'), first) if first != ARRAY => self.close_keys(first as usize),
+                    _ => return Err(at),
+                }
+                self.scratch.open.pop();
+                at += 1;
             }
         }
+    }
+
+    /// Over white space.
+    #[inline]
+    fn blanks(&self, mut at: usize) -> usize {
+        while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.text.get(at) {
+            at += 1;
+        }
+        at
     }
 
     /// One value; of an object or array, its opening down to the first scalar or empty one.
-    fn value(&mut self) -> Option<()> {
+    #[inline]
+    fn value(&mut self, mut at: usize) -> Step {
         loop {
-            match self.peek()? {
-                b'"' => return self.string().map(|_| ()),
-                b'-' | b'0'..=b'9' => return self.number(),
-                b't' => return self.word(b"true"),
-                b'f' => return self.word(b"false"),
-                b'n' => return self.word(b"null"),
+            at = self.blanks(at);
+            match self.text.get(at).ok_or(at)? {
+                b'"' => return self.string(at).map(|(end, _)| end),
+                b'-' | b'0'..=b'9' => return self.number(at),
+                b't' => return self.word(at, b"true"),
+                b'f' => return self.word(at, b"false"),
+                b'n' => return self.word(at, b"null"),
                 b'[' => {
-                    self.at += 1;
-                    if self.peek()? == b']' {
-                        self.at += 1;
-                        return Some(());
+                    at = self.blanks(at + 1);
+                    if self.text.get(at) == Some(&b']') {
+                        return Ok(at + 1);
                     }
                     self.scratch.open.push(ARRAY);
                 }
                 b'{' => {
-                    self.at += 1;
-                    if self.peek()? == b'}' {
-                        self.at += 1;
-                        return Some(());
+                    at = self.blanks(at + 1);
+                    if self.text.get(at) == Some(&b'}') {
+                        return Ok(at + 1);
                     }
                     self.scratch.open.push(self.scratch.keys.len() as u32);
-                    self.key()?;
+                    at = self.key(at)?;
                 }
-                _ => return None,
+                _ => return Err(at),
             }
         }
     }
 
-    fn member(&mut self) -> Option<()> {
-        self.key()?;
-        self.value()
-    }
-
-    fn key(&mut self) -> Option<()> {
-        if self.peek()? != b'"' {
-            return None;
+    /// A key and its colon.
+    #[inline]
+    fn key(&mut self, at: usize) -> Step {
+        let start = self.blanks(at);
+        if self.text.get(start) != Some(&b'"') {
+            return Err(start);
         }
-        let start = self.at + 1;
-        let escaped = self.string()?;
+        let (end, escaped) = self.string(start)?;
         if self.want_keys && !self.facts.duplicate_keys {
-            let end = self.at - 1;
-            let key = &self.text[start..end];
-            let hash = if escaped { hash(Letters::new(key)) } else { hash(key.iter().map(|b| u32::from(*b))) };
+            let key = &self.text[start + 1..end - 1];
+            let hash = if escaped { hash(&Letters::new(key).bytes()) } else { hash(key) };
             // A value's length was checked to lie below 2^30.
-            self.scratch.keys.push(Key { hash, start: start as u32, end: end as u32 });
+            self.scratch.keys.push(Key { hash, start: start as u32 + 1, end: end as u32 - 1 });
         }
-        if self.peek()? != b':' {
-            return None;
-        }
-        self.at += 1;
-        Some(())
+        let colon = self.blanks(end);
+        if self.text.get(colon) == Some(&b':') { Ok(colon + 1) } else { Err(colon) }
     }
 
-    fn word(&mut self, word: &[u8]) -> Option<()> {
-        self.text[self.at..].starts_with(word).then(|| self.at += word.len())
+    fn word(&self, at: usize, word: &[u8]) -> Step {
+        if self.text[at..].starts_with(word) { Ok(at + word.len()) } else { Err(at) }
     }
 
-    /// A string with its quotes; whether it has escapes.
-    fn string(&mut self) -> Option<bool> {
-        let start = self.at;
+    /// A string with its quotes, and whether it has escapes.
+    #[inline]
+    fn string(&mut self, start: usize) -> Result<(usize, bool), usize> {
         let mut escaped = false;
-        self.at += 1;
+        let mut at = start + 1;
         loop {
-            self.plain();
-            match self.text.get(self.at)? {
+            at = self.plain(at);
+            match self.text.get(at).ok_or(at)? {
                 b'"' => break,
                 b'\\' => {
                     escaped = true;
-                    self.escape()?;
+                    at = self.escape(at)?;
                 }
-                _ => return None,
+                _ => return Err(at),
             }
         }
-        self.at += 1;
-        if self.at - start > LONGEST_STRING {
-            self.facts.long_string.get_or_insert(start);
+        if at - start > LONGEST_STRING {
+            self.flaw(Reason::TooLarge, start);
         }
-        Some(escaped)
+        Ok((at + 1, escaped))
     }
 
-    /// Runs to the next quote, backslash or control character, eight bytes at a time.
+    /// To the next quote, backslash or control character, eight bytes at a time.
     #[inline]
-    fn plain(&mut self) {
+    fn plain(&self, mut at: usize) -> usize {
         const ONES: u64 = 0x0101_0101_0101_0101;
         const HIGH: u64 = 0x8080_8080_8080_8080;
         let none = |word: u64, byte: u8| {
             let off = word ^ (ONES * u64::from(byte));
             off.wrapping_sub(ONES) & !off & HIGH
         };
-        while let Some(chunk) = self.text.get(self.at..).and_then(|rest| rest.first_chunk::<8>()) {
+        while let Some(chunk) = self.text.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
             let word = u64::from_le_bytes(*chunk);
             let control = word.wrapping_sub(ONES * 0x20) & !word & HIGH;
             let found = none(word, b'"') | none(word, b'\\') | control;
             if found != 0 {
-                self.at += (found.trailing_zeros() / 8) as usize;
-                return;
+                return at + (found.trailing_zeros() / 8) as usize;
             }
-            self.at += 8;
+            at += 8;
         }
-        let rest = &self.text[self.at..];
-        self.at += rest.iter().take_while(|byte| **byte >= 0x20 && **byte != b'"' && **byte != b'\\').count();
+        while self.text.get(at).is_some_and(|byte| *byte >= 0x20 && *byte != b'"' && *byte != b'\\') {
+            at += 1;
+        }
+        at
     }
 
-    fn escape(&mut self) -> Option<()> {
-        match self.text.get(self.at + 1)? {
-            b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => self.at += 2,
-            b'u' => {
-                let first = unit(&self.text[self.at..])?;
-                let start = self.at;
-                self.at += 6;
-                match first {
-                    0 => {
-                        self.facts.nul.get_or_insert(start);
-                    }
-                    0xd800..=0xdbff => match unit(&self.text[self.at..]) {
-                        Some(0xdc00..=0xdfff) => self.at += 6,
-                        _ => {
-                            self.facts.lone_surrogate.get_or_insert(start);
-                        }
-                    },
-                    0xdc00..=0xdfff => {
-                        self.facts.lone_surrogate.get_or_insert(start);
-                    }
-                    _ => {}
+    fn escape(&mut self, at: usize) -> Step {
+        match self.text.get(at + 1).ok_or(at + 1)? {
+            b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => return Ok(at + 2),
+            b'u' => {}
+            _ => return Err(at + 1),
+        }
+        match unit(&self.text[at..]).ok_or(at)? {
+            0 => {
+                self.facts.nul = true;
+                self.flaw(Reason::NulInJson, at);
+            }
+            0xd800..=0xdbff => {
+                if let Some(0xdc00..=0xdfff) = unit(&self.text[at + 6..]) {
+                    return Ok(at + 12);
                 }
+                self.lone_surrogate(at);
             }
-            _ => {
-                self.at += 1;
-                return None;
-            }
-        }
-        Some(())
-    }
-
-    fn number(&mut self) -> Option<()> {
-        let start = self.at;
-        if self.text[self.at] == b'-' {
-            self.at += 1;
-        }
-        let whole = self.digits();
-        match whole {
-            [] => return None,
-            [b'0', _, ..] => {
-                self.at -= whole.len() - 1;
-                return None;
-            }
+            0xdc00..=0xdfff => self.lone_surrogate(at),
             _ => {}
         }
+        Ok(at + 6)
+    }
+
+    fn lone_surrogate(&mut self, at: usize) {
+        self.facts.lone_surrogate = true;
+        self.flaw(Reason::LoneSurrogate, at);
+    }
+
+    /// Notes the first thing that `jsonb` cannot hold.
+    #[cold]
+    fn flaw(&mut self, reason: Reason, position: usize) {
+        self.facts.not_for_jsonb.get_or_insert(Flaw { reason, position });
+    }
+
+    #[inline]
+    fn number(&mut self, start: usize) -> Step {
+        let text = self.text;
+        let digits = |mut at: usize| {
+            while text.get(at).is_some_and(u8::is_ascii_digit) {
+                at += 1;
+            }
+            at
+        };
+        let whole = start + usize::from(text[start] == b'-');
+        let mut at = digits(whole);
+        if at == whole {
+            return Err(at);
+        }
+        if text[whole] == b'0' && at > whole + 1 {
+            return Err(whole + 1);
+        }
         let mut decimals = 0;
-        if self.text.get(self.at) == Some(&b'.') {
-            self.at += 1;
-            decimals = self.digits().len();
+        if text.get(at) == Some(&b'.') {
+            let point = at + 1;
+            at = digits(point);
+            decimals = at - point;
             if decimals == 0 {
-                return None;
+                return Err(at);
             }
         }
         let mut exponent = 0;
-        if let Some(b'e' | b'E') = self.text.get(self.at) {
-            self.at += 1;
-            let negative = self.text.get(self.at) == Some(&b'-');
-            if let Some(b'-' | b'+') = self.text.get(self.at) {
-                self.at += 1;
+        if let Some(b'e' | b'E') = text.get(at) {
+            let negative = text.get(at + 1) == Some(&b'-');
+            let first = at + 1 + usize::from(matches!(text.get(at + 1), Some(b'-' | b'+')));
+            at = digits(first);
+            if at == first {
+                return Err(at);
             }
-            let digits = self.digits();
-            if digits.is_empty() {
-                return None;
-            }
-            let size = digits.iter().fold(0i64, |size, b| (size * 10 + i64::from(b - b'0')).min(1 << 40));
+            let size = text[first..at].iter().fold(0i64, |size, b| (size * 10 + i64::from(b - b'0')).min(1 << 40));
             exponent = if negative { -size } else { size };
         }
-        if (exponent != 0 || self.at - start > 1000) && !numeric_holds(&self.text[start..self.at], decimals, exponent) {
-            self.facts.number.get_or_insert(start);
+        if (exponent != 0 || at - start > 1000) && !numeric_holds(&text[start..at], decimals, exponent) {
+            self.flaw(Reason::JsonNumber, start);
         }
-        Some(())
-    }
-
-    fn digits(&mut self) -> &[u8] {
-        let start = self.at;
-        while self.text.get(self.at).is_some_and(u8::is_ascii_digit) {
-            self.at += 1;
-        }
-        &self.text[start..self.at]
+        Ok(at)
     }
 
     /// Looks for one key twice among the keys of the object that ends here, and forgets them.
-    fn check_keys(&mut self, first: usize) {
+    fn close_keys(&mut self, first: usize) {
         let text = self.text;
         let Some(keys) = self.scratch.keys.get_mut(first..) else { return };
-        let same = |a: &Key, b: &Key| a.hash == b.hash && same_key(text, a, b);
+        let twice = |keys: &[Key]| {
+            let before = |at: usize| keys[..at].iter().any(|key| same_key(text, key, &keys[at]));
+            (1..keys.len()).any(before)
+        };
         if keys.len() <= 12 {
-            self.facts.duplicate_keys |= (1..keys.len()).any(|at| keys[..at].iter().any(|key| same(key, &keys[at])));
+            self.facts.duplicate_keys |= twice(keys);
         } else {
             keys.sort_unstable_by_key(|key| key.hash);
-            self.facts.duplicate_keys |= keys
-                .chunk_by(|a, b| a.hash == b.hash)
-                .any(|keys| (1..keys.len()).any(|at| keys[..at].iter().any(|key| same(key, &keys[at]))));
+            self.facts.duplicate_keys |= keys.chunk_by(|a, b| a.hash == b.hash).any(twice);
         }
         self.scratch.keys.truncate(first);
     }
 }
 
-/// jsonb's limit of one string, in bytes.
-const LONGEST_STRING: usize = 0x0fff_ffff;
+/// A hash of a key's length and ends; what it takes for equal is compared byte by byte.
+#[inline]
+fn hash(key: &[u8]) -> u32 {
+    let ends = match (key.first_chunk::<8>(), key.last_chunk::<8>()) {
+        (Some(first), Some(last)) => u64::from_le_bytes(*first) ^ u64::from_le_bytes(*last).rotate_left(32),
+        _ => key.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)),
+    };
+    ((ends ^ key.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u32
+}
 
 /// Whether the server's `numeric` takes a number of JSON: at most 131,072 digits before the point and 16,383 decimals
 /// as written, zeros included.
@@ -317,6 +313,9 @@ fn numeric_holds(number: &[u8], decimals: usize, exponent: i64) -> bool {
 }
 
 fn same_key(text: &[u8], a: &Key, b: &Key) -> bool {
+    if a.hash != b.hash {
+        return false;
+    }
     let key = |key: &Key| &text[key.start as usize..key.end as usize];
     key(a) == key(b)
         || (key(a).contains(&b'\\') || key(b).contains(&b'\\')) && Letters::new(key(a)).eq(Letters::new(key(b)))
