@@ -6,10 +6,13 @@
 //! `if_null`. `if_orphan` is the load's. Nothing here knows tables, keys or the wire, and nothing prints.
 
 mod array;
+mod array_text;
 mod calendar;
 mod decimal;
 mod interval;
 pub mod json;
+mod json_text;
+mod json_walk;
 mod numeric;
 mod prepare;
 mod reader;
@@ -125,18 +128,16 @@ impl Converter {
     /// Why the value cannot go as it is.
     pub fn convert<'a>(&'a self, raw: Raw<'a>, losses: &mut LossSet) -> Result<Cell<'a>, Reason> {
         let before = *losses;
-        let cell = match raw {
+        let found = match raw {
             Raw::Null => Ok(Cell::Null),
-            raw if self.prepare.is_plain() => self.read(raw, losses),
+            raw if self.prepare.is_plain() => self.reader.read(raw, losses),
             raw => self.prepared(raw, losses),
         };
-        match cell {
+        // Looked at in place: most values are ready here, and a cell is eight words to move.
+        match found {
             Ok(Cell::Null) => Ok(self.if_null.as_ref().map_or(Cell::Null, lent)),
-            Err(reason) => {
-                *losses = before;
-                Err(reason)
-            }
-            cell => cell,
+            Err(reason) => self.instead(raw, reason, before, losses),
+            _ => found,
         }
     }
 
@@ -170,22 +171,21 @@ impl Converter {
 
     fn prepared<'a>(&'a self, raw: Raw<'a>, losses: &mut LossSet) -> Result<Cell<'a>, Reason> {
         match self.prepare.apply(raw, losses)? {
-            Prepared::Raw(raw) => self.read(raw, losses),
-            Prepared::Text(text) => self.read(Raw::Text(&text), losses).map(owned),
+            Prepared::Raw(raw) => self.reader.read(raw, losses),
+            Prepared::Text(text) => self.reader.read(Raw::Text(&text), losses).map(owned),
             Prepared::Cell(cell) => Ok(lent(cell)),
         }
     }
 
-    /// The type's reading; where that is impossible, `if_bad`.
-    fn read<'a>(&'a self, raw: Raw<'a>, losses: &mut LossSet) -> Result<Cell<'a>, Reason> {
-        let before = *losses;
-        match (self.reader.read(raw, losses), &self.if_bad) {
-            (Err(reason), Some(instead)) if is_unreadable(raw, reason) => {
-                *losses = before;
-                losses.add(Loss::IfBad);
-                Ok(lent(instead))
-            }
-            (found, _) => found,
+    /// What stands for a value that could not be converted: `if_bad`, and for its NULL `if_null`; else it is a fault.
+    #[cold]
+    fn instead(&self, raw: Raw<'_>, reason: Reason, before: LossSet, losses: &mut LossSet) -> Result<Cell<'_>, Reason> {
+        *losses = before;
+        let Some(cell) = self.if_bad.as_ref().filter(|_| is_unreadable(raw, reason)) else { return Err(reason) };
+        losses.add(Loss::IfBad);
+        match (cell, &self.if_null) {
+            (Cell::Null, Some(filled)) => Ok(lent(filled)),
+            (cell, _) => Ok(lent(cell)),
         }
     }
 
@@ -204,8 +204,8 @@ impl Converter {
     }
 }
 
-/// Text that cannot be read as the type. Not so a blob, NaN or an infinity, nor what is out of range, too long, of too
-/// many decimals or no label.
+/// Text that cannot be read as the type (a blob that the mapping reads as text is text). Not so NaN or an infinity, nor
+/// what is out of range, too long, of too many decimals or no label.
 fn is_unreadable(raw: Raw<'_>, reason: Reason) -> bool {
     use Reason::*;
     let unreadable = matches!(
@@ -222,7 +222,7 @@ fn is_unreadable(raw: Raw<'_>, reason: Reason) -> bool {
             | NotAnArray
             | EmptyString
     );
-    unreadable && matches!(raw, Raw::Text(_))
+    unreadable && matches!(raw, Raw::Text(_) | Raw::Blob(_))
 }
 
 /// A constant's cell without a copy of its text.

@@ -1,8 +1,14 @@
 //! What the conversion does with the values that go wrong between SQLite and PostgreSQL, type by type.
 
+mod arrays;
+mod intervals;
+mod jsons;
 mod modifiers;
 mod numbers;
+mod speed;
 mod texts;
+mod times;
+mod zones;
 
 use super::{Converter, Mistake, Settled};
 use crate::model::cell::{Cell, Raw};
