@@ -4,5 +4,8 @@
 //! Needs PostgreSQL's binaries (`pg_config --bindir`), psql, openssl and pgbouncer; without one of them the
 //! test fails and says which. Nothing outside temporary directories is touched.
 
+mod certs;
+mod psql;
 mod server;
 mod session;
+mod tls;

@@ -29,6 +29,16 @@ pub(super) fn open(settings: &Settings, host: &Host) -> Result<Client, ConnectEr
     Err(last.unwrap_or_else(|| no_address(settings, host, "it has no address")))
 }
 
+/// The class of an error on a connection that was just opened.
+pub(super) fn failed(settings: &Settings, host: &Host, error: &postgres::Error) -> ConnectError {
+    let facts = Facts {
+        settings,
+        host,
+        plain: false,
+    };
+    classify(error, &facts)
+}
+
 /// One end to connect to.
 #[derive(Clone, Debug)]
 enum End {
@@ -210,7 +220,7 @@ fn certificate_name(host: &Host, ip: IpAddr) -> String {
 
 /// Runs something that blocks, and gives up on it after a time. What it does then comes to nothing:
 /// a connection that opens too late is dropped, and so closed, by its own thread.
-fn bounded<T: Send + 'static>(
+pub(super) fn bounded<T: Send + 'static>(
     limit: Option<Duration>,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Option<T> {

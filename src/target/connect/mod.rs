@@ -4,6 +4,8 @@
 //! is set up and is one. Roads that psql would take in clear text without being told are refused. Rights, locks and
 //! schemas are looked at elsewhere.
 
+use std::hash::BuildHasher;
+
 mod attempt;
 mod certificate;
 mod classify;
@@ -20,6 +22,8 @@ mod service;
 mod session;
 mod settings;
 mod tls;
+mod waiting;
+mod x509;
 
 pub use environment::{Disk, Environment, Files, Looked, system_user};
 pub use error::{ConnectError, Problem};
@@ -30,6 +34,7 @@ pub use settings::{
     Address, ChannelBinding, Host, Keepalives, PasswordFrom, SessionAttributes, Settings,
 };
 pub use tls::SslMode;
+pub use waiting::Patience;
 
 impl Settings {
     /// Opens a session: the first host that answers and is of the kind asked for, set up.
@@ -40,13 +45,15 @@ impl Settings {
     /// Classed by what one can do next; see [`ConnectError`].
     pub fn connect(&self, read_only: ReadOnly) -> Result<postgres::Client, ConnectError> {
         pooler::refuse_by_name(self)?;
-        let mut client = self.open()?;
-        session::prepare(self, &mut client, read_only)?;
+        let (mut client, host) = self.open()?;
+        pooler::refuse_by_behaviour(self, host, &mut client)?;
+        session::prepare(self, host, &mut client, read_only)?;
         Ok(client)
     }
 
     /// The first host that will do.
-    fn open(&self) -> Result<postgres::Client, ConnectError> {
+    fn open(&self) -> Result<(postgres::Client, &Host), ConnectError> {
+        let hosts = self.in_order();
         let kinds = match self.session {
             // First round: a standby or nothing. Second round: whoever is there.
             SessionAttributes::PreferStandby => {
@@ -57,7 +64,7 @@ impl Settings {
         let mut last = None;
         for (kind, host) in kinds
             .iter()
-            .flat_map(|k| self.hosts.iter().map(move |h| (*k, h)))
+            .flat_map(|k| hosts.iter().map(move |h| (*k, *h)))
         {
             let mut client = match attempt::open(self, host) {
                 Ok(client) => client,
@@ -67,8 +74,8 @@ impl Settings {
                 }
                 Err(e) => return Err(e),
             };
-            match session::unsuited(self, &mut client, kind)? {
-                None => return Ok(client),
+            match session::unsuited(self, host, &mut client, kind)? {
+                None => return Ok((client, host)),
                 Some(why) => {
                     last = Some(ConnectError::Other(Box::new(Problem::new(
                         format!("target {}/{}", host.shown(), self.database),
@@ -87,5 +94,15 @@ impl Settings {
                 "Name a host",
             )
         }))
+    }
+
+    /// The hosts as they stand, or shuffled under `load_balance_hosts=random`.
+    fn in_order(&self) -> Vec<&Host> {
+        let mut hosts: Vec<&Host> = self.hosts.iter().collect();
+        if self.shuffle {
+            let state = std::hash::RandomState::new();
+            hosts.sort_by_key(|host| state.hash_one(host.shown()));
+        }
+        hosts
     }
 }
