@@ -8,9 +8,10 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::process::Command;
 
-/// What a connection turned out to be: user, database, port, application name, and `t` when encrypted.
+/// What a connection turned out to be: user, database, port, application name, one option, and `t` when encrypted.
 pub const ASK: &str = "SELECT current_user, current_database(), current_setting('port'), \
      current_setting('application_name'), \
+     current_setting('geqo'), \
      (SELECT ssl FROM pg_catalog.pg_stat_ssl WHERE pid = pg_backend_pid())";
 
 /// The answer to [`ASK`] through psql, or what it says on its way out.
@@ -28,6 +29,10 @@ pub fn ask(
     if !variables.iter().any(|(name, _)| *name == "PGPASSFILE") {
         command.env("PGPASSFILE", home.join(".pgpass"));
     }
+    if !variables.iter().any(|(name, _)| *name == "PGSERVICEFILE") {
+        command.env("PGSERVICEFILE", home.join(".pg_service.conf"));
+    }
+    // Our default name, and the variable that psql would otherwise read it from.
     if !variables.iter().any(|(name, _)| *name == "PGAPPNAME") {
         command.env("PGAPPNAME", "migrate");
     }

@@ -97,7 +97,7 @@ pub struct Wish<'a> {
 pub struct Server {
     _running: Running,
     folder: tempfile::TempDir,
-    /// On 127.0.0.1, ::1 and in the socket's name.
+    /// On 127.0.0.1, on ::1 where the machine has it, and in the socket's name.
     pub port: u16,
 }
 
@@ -118,7 +118,7 @@ impl Server {
         };
         fs::write(data.join("pg_hba.conf"), hba).expect("pg_hba.conf");
         let mut conf = format!(
-            "port = {port}\nlisten_addresses = 'localhost'\nunix_socket_directories = '{}'\nfsync = off\n\
+            "port = {port}\nlisten_addresses = '127.0.0.1, ::1'\nunix_socket_directories = '{}'\nfsync = off\n\
              max_connections = 50\nlog_destination = stderr\n{}\n",
             folder.path().display(),
             wish.conf

@@ -157,7 +157,8 @@ fn attempt(
     }
 }
 
-fn timed_out(settings: &Settings, host: &Host) -> ConnectError {
+/// Nothing within `connect_timeout`.
+pub(super) fn timed_out(settings: &Settings, host: &Host) -> ConnectError {
     let seconds = settings.connect_timeout.map_or(0, |t| t.as_secs());
     ConnectError::Unreachable(Box::new(Problem::new(
         format!("target {}/{}", host.shown(), settings.database),

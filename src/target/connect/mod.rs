@@ -12,6 +12,7 @@ mod classify;
 pub mod dsn;
 mod environment;
 mod error;
+mod keyfile;
 mod keyword;
 mod layers;
 mod passfile;
@@ -22,6 +23,7 @@ mod service;
 mod session;
 mod settings;
 mod tls;
+mod values;
 mod waiting;
 mod x509;
 
@@ -47,8 +49,22 @@ impl Settings {
         pooler::refuse_by_name(self)?;
         let (mut client, host) = self.open()?;
         pooler::refuse_by_behaviour(self, host, &mut client)?;
-        session::prepare(self, host, &mut client, read_only)?;
-        Ok(client)
+        self.prepared(client, host, read_only)
+    }
+
+    /// Sets the session up within the time that connecting may take: a pool that has no session left lets the first
+    /// statement wait, not the login.
+    fn prepared(
+        &self,
+        mut client: postgres::Client,
+        host: &Host,
+        read_only: ReadOnly,
+    ) -> Result<postgres::Client, ConnectError> {
+        let (settings, to) = (self.clone(), host.clone());
+        let work =
+            move || session::prepare(&settings, &to, &mut client, read_only).map(|()| client);
+        attempt::bounded(self.connect_timeout, work)
+            .unwrap_or_else(|| Err(attempt::timed_out(self, host)))
     }
 
     /// The first host that will do.

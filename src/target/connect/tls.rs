@@ -4,11 +4,11 @@
 //! of attempts in `attempt`. Plaintext after a failed attempt at TLS is decided there, and only for `allow` and `prefer`.
 
 use super::certificate::{Check, Verifier};
-use super::error::{ConnectError, Problem};
+use super::error::ConnectError;
+use super::keyfile::{certificates, place, private_key, revocations, unusable};
 use super::layers::Layers;
 use super::settings::{Address, Host};
-use rustls::pki_types::pem::{self, PemObject};
-use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, SupportedProtocolVersion};
 use std::path::{Path, PathBuf};
@@ -207,7 +207,7 @@ impl TlsSettings {
             _ => self.trusted()?,
         };
         let revoked = match &self.revoked {
-            Some(path) if check != Check::Nothing => crls(path)?,
+            Some(path) if check != Check::Nothing => revocations(path)?,
             _ => Vec::new(),
         };
         let verifier = Verifier::new(check, roots, revoked, &provider).map_err(|why| {
@@ -355,80 +355,4 @@ fn versions(layers: &Layers<'_>) -> Result<Versions, ConnectError> {
         v12: low <= 2,
         v13: high == 3,
     })
-}
-
-fn place(keyword: &str, path: &Path) -> String {
-    format!("{keyword} {}", path.display())
-}
-
-fn unusable(place: &str, what: &str, why: &str, advice: &str) -> ConnectError {
-    ConnectError::Tls(Box::new(Problem::new(place, what, why, advice)))
-}
-
-fn pem_error(keyword: &str, path: &Path, e: pem::Error) -> ConnectError {
-    let why = match e {
-        pem::Error::Io(e) => e.to_string(),
-        pem::Error::NoItemsFound => "there is nothing of the kind in it".to_owned(),
-        _ => "it is not PEM".to_owned(),
-    };
-    unusable(
-        &place(keyword, path),
-        "the file cannot be used",
-        &why,
-        &format!("Name the right file with {keyword}"),
-    )
-}
-
-fn certificates(keyword: &str, path: &Path) -> Result<Vec<CertificateDer<'static>>, ConnectError> {
-    let broken = |e| pem_error(keyword, path, e);
-    let found: Vec<_> = CertificateDer::pem_file_iter(path)
-        .map_err(broken)?
-        .collect::<Result<_, _>>()
-        .map_err(broken)?;
-    match found.is_empty() {
-        true => Err(broken(pem::Error::NoItemsFound)),
-        false => Ok(found),
-    }
-}
-
-fn crls(path: &Path) -> Result<Vec<CertificateRevocationListDer<'static>>, ConnectError> {
-    let broken = |e| pem_error("sslcrl", path, e);
-    CertificateRevocationListDer::pem_file_iter(path)
-        .map_err(broken)?
-        .collect::<Result<_, _>>()
-        .map_err(broken)
-}
-
-/// A key in PEM or DER. One that others may read is refused, as by libpq; an encrypted one cannot be opened.
-fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, ConnectError> {
-    let shown = place("sslkey", path);
-    #[cfg(unix)]
-    if let Ok(metadata) = std::fs::metadata(path) {
-        use std::os::unix::fs::MetadataExt;
-        let allowed = if metadata.uid() == 0 { 0o640 } else { 0o600 };
-        if metadata.mode() & 0o777 & !allowed != 0 {
-            let why = "its group or everybody may read it";
-            return Err(unusable(
-                &shown,
-                "the key is not private",
-                why,
-                &format!("Run chmod 600 {}", path.display()),
-            ));
-        }
-    }
-    let bytes = std::fs::read(path).map_err(|e| pem_error("sslkey", path, pem::Error::Io(e)))?;
-    let has = |needle: &[u8]| bytes.windows(needle.len()).any(|w| w == needle);
-    if has(b"BEGIN ENCRYPTED PRIVATE KEY") || has(b"Proc-Type: 4,ENCRYPTED") {
-        let advice = "Decrypt it into a private file: openssl pkey -in KEY -out PLAIN, and name that with sslkey";
-        return Err(unusable(
-            &shown,
-            "the key cannot be opened",
-            "it is encrypted, and this program does not decrypt keys",
-            advice,
-        ));
-    }
-    match PrivateKeyDer::from_pem_slice(&bytes) {
-        Ok(key) => Ok(key),
-        Err(e) => PrivateKeyDer::try_from(bytes).map_err(|_| pem_error("sslkey", path, e)),
-    }
 }
