@@ -66,7 +66,7 @@ impl Certificates {
         made.signed("version_1", "/CN=localhost", "authority", None);
         made.self_signed("self_signed", "/CN=localhost", &["-addext", SERVERS[0].2]);
         made.self_signed("self_signed_cn", "/CN=localhost", &[]);
-        made.expired();
+        made.dated_by_ca();
         made.signed(
             "client",
             "/CN=certified",
@@ -135,36 +135,41 @@ impl Certificates {
         self.openssl(&arguments);
     }
 
-    /// `openssl ca`, because `x509` of OpenSSL 3.0 cannot date a certificate back.
-    fn expired(&self) {
-        self.request("expired", "/CN=localhost");
+    /// `openssl ca`: `x509` of OpenSSL 3.0 cannot date a certificate back, and only `ca` revokes.
+    fn dated_by_ca(&self) {
         let config = format!(
             "[ca]\ndefault_ca = a\n[a]\ndatabase = index.txt\nserial = serial.txt\nnew_certs_dir = .\n\
-             default_md = sha256\npolicy = p\nx509_extensions = e\n[p]\ncommonName = supplied\n[e]\n{}\n",
+             default_md = sha256\npolicy = p\nx509_extensions = e\nunique_subject = no\ncertificate = authority.crt\n\
+             private_key = authority.key\ndefault_crl_days = 30\n\
+             crl_extensions = c\ncrlnumber = serial.txt\n[c]\nauthorityKeyIdentifier = keyid:always\n[p]\ncommonName = supplied\n[e]\n{}\n",
             SERVERS[0].2
         );
         fs::write(self.path("ca.conf"), config).expect("configuration");
         fs::write(self.path("index.txt"), "").expect("index");
         fs::write(self.path("serial.txt"), "1000\n").expect("serial");
-        self.openssl(&[
-            "ca",
-            "-batch",
-            "-notext",
-            "-config",
-            "ca.conf",
-            "-cert",
-            "authority.crt",
-            "-keyfile",
-            "authority.key",
-            "-startdate",
-            "20200101000000Z",
-            "-enddate",
-            "20200201000000Z",
-            "-in",
-            "expired.csr",
-            "-out",
-            "expired.crt",
-        ]);
+        let ca = ["ca", "-batch", "-notext", "-config", "ca.conf"];
+        for (name, from, until) in [
+            ("expired", "20200101000000Z", "20200201000000Z"),
+            ("not_yet", "20900101000000Z", "20900201000000Z"),
+            ("revoked", "20200101000000Z", "20900201000000Z"),
+        ] {
+            self.request(name, "/CN=localhost");
+            let (csr, crt) = (format!("{name}.csr"), format!("{name}.crt"));
+            let mut arguments = ca.to_vec();
+            arguments.extend([
+                "-startdate",
+                from,
+                "-enddate",
+                until,
+                "-in",
+                &csr,
+                "-out",
+                &crt,
+            ]);
+            self.openssl(&arguments);
+        }
+        self.openssl(&["ca", "-config", "ca.conf", "-revoke", "revoked.crt"]);
+        self.openssl(&["ca", "-config", "ca.conf", "-gencrl", "-out", "revoked.crl"]);
     }
 
     fn encrypted_key(&self) {

@@ -7,7 +7,9 @@
 mod bouncer;
 mod certs;
 mod pooler;
+mod proxy;
 mod psql;
+mod reach;
 mod server;
 mod session;
 mod table;

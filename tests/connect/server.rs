@@ -184,6 +184,12 @@ impl Server {
         fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 
+    /// Sends the server a signal: TERM, INT or QUIT are its three ways to end.
+    pub fn signal(&self, name: &str) {
+        let pid = self._running.0.id().to_string();
+        run(Command::new("kill").args([&format!("-{name}"), &pid]));
+    }
+
     /// Runs SQL as the superuser over the socket, which `pg_hba.conf` must let in.
     pub fn sql(&self, sql: &str) -> String {
         run(Command::new("psql")

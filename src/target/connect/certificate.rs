@@ -73,17 +73,26 @@ impl Verifier {
         })
     }
 
-    /// A second opinion on a chain that rustls refused: a self-signed certificate that is itself a root, or one of version 1 that a
-    /// root signed. `None` when it is neither, and rustls's verdict stands.
-    fn old_chain(&self, der: &CertificateDer<'_>, now: UnixTime) -> Option<Result<(), Error>> {
-        if self.revocation {
-            return None;
+    /// A second opinion on a chain that rustls refused with `first` for what it does not read: a self-signed
+    /// certificate that is itself a root, or one of version 1 that a root signed.
+    fn second_opinion(
+        &self,
+        der: &CertificateDer<'_>,
+        now: UnixTime,
+        first: Error,
+    ) -> Result<(), Error> {
+        let Some(old) = Old::read(der).filter(|_| is_unread(&first) && !self.revocation) else {
+            return Err(first);
+        };
+        let trusted = match (old.is_self_issued(), old.is_version_1()) {
+            (true, _) => self.roots.iter().any(|root| root.as_ref() == der.as_ref()),
+            (false, true) => old.signed_by_one_of(&self.roots, &self.algorithms),
+            (false, false) => return Err(first),
+        };
+        match trusted {
+            true => old.check_dates(now).map_err(Error::InvalidCertificate),
+            false => Err(Error::InvalidCertificate(CertificateError::UnknownIssuer)),
         }
-        let old = Old::read(der)?;
-        let is_root = self.roots.iter().any(|root| root.as_ref() == der.as_ref());
-        let trusted = is_root && old.is_self_issued()
-            || old.is_version_1() && old.signed_by_one_of(&self.roots, &self.algorithms);
-        trusted.then(|| old.check_dates(now).map_err(Error::InvalidCertificate))
     }
 
     fn check_name(
@@ -137,8 +146,7 @@ impl ServerCertVerifier for Verifier {
             Ok(verdict) => return Ok(verdict),
             Err(e) if is_name_error(&e) => self.check_name(end_entity, server_name, e)?,
             Err(e) => {
-                let old = is_unread(&e).then(|| self.old_chain(end_entity, now));
-                old.flatten().unwrap_or(Err(e))?;
+                self.second_opinion(end_entity, now, e)?;
                 let wrong = Error::InvalidCertificate(CertificateError::NotValidForName);
                 self.check_name(end_entity, server_name, wrong)?;
             }

@@ -215,7 +215,7 @@ impl TlsSettings {
                 "certificates",
                 "they cannot be used",
                 &why,
-                "Correct the files that sslrootcert and sslcrl name",
+                "Correct the files that sslrootcert and sslcrl name; a revocation list must be of version 2",
             )
         })?;
         let builder = ClientConfig::builder_with_provider(provider)
