@@ -10,6 +10,7 @@ mod pooler;
 mod proxy;
 mod psql;
 mod reach;
+mod secrets;
 mod server;
 mod session;
 mod table;

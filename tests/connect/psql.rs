@@ -2,7 +2,7 @@
 //!
 //! Each call has exactly the variables it is given, so nothing of this machine takes part.
 
-use super::server::binaries;
+use super::server::program;
 use migrate::target::connect::{ConnectError, Environment, ReadOnly, resolve};
 use std::ffi::OsString;
 use std::path::Path;
@@ -20,7 +20,7 @@ pub fn ask(
     variables: &[(&str, &str)],
     home: &Path,
 ) -> Result<String, String> {
-    let mut command = Command::new(binaries().join("psql"));
+    let mut command = Command::new(program("psql"));
     command
         .env_clear()
         .envs(variables.iter().copied())

@@ -25,15 +25,20 @@ pub fn run(command: &mut Command) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// Where the server's binaries are.
-pub fn binaries() -> &'static Path {
+/// Where the installed binaries are.
+fn installed() -> &'static Path {
     static FOUND: OnceLock<PathBuf> = OnceLock::new();
-    FOUND.get_or_init(|| {
-        if let Some(folder) = std::env::var_os("MIGRATE_TEST_PG_BINDIR") {
-            return PathBuf::from(folder);
-        }
-        PathBuf::from(run(Command::new("pg_config").arg("--bindir")).trim())
-    })
+    FOUND.get_or_init(|| PathBuf::from(run(Command::new("pg_config").arg("--bindir")).trim()))
+}
+
+/// A program of the server: of the version whose folder `MIGRATE_TEST_PG_BINDIR` names, else of the installed one. (The
+/// packages of other versions hold the server alone; and what Debian has in PATH under these names is a script that
+/// sets variables.)
+pub fn program(name: &str) -> PathBuf {
+    let other = std::env::var_os("MIGRATE_TEST_PG_BINDIR").map(|f| PathBuf::from(f).join(name));
+    other
+        .filter(|p| p.exists())
+        .unwrap_or_else(|| installed().join(name))
 }
 
 fn is_root() -> bool {
@@ -119,7 +124,7 @@ impl Server {
         fs::write(data.join("pg_hba.conf"), hba).expect("pg_hba.conf");
         let mut conf = format!(
             "port = {port}\nlisten_addresses = '127.0.0.1, ::1'\nunix_socket_directories = '{}'\nfsync = off\n\
-             max_connections = 50\nlog_destination = stderr\n{}\n",
+             max_connections = 50\npassword_encryption = 'scram-sha-256'\nlog_destination = stderr\n{}\n",
             folder.path().display(),
             wish.conf
         );
@@ -137,7 +142,7 @@ impl Server {
         fs::write(data.join("postgresql.conf"), conf).expect("postgresql.conf");
         give_away(folder.path());
         let log = fs::File::create(folder.path().join("log")).expect("log");
-        let child = unprivileged(binaries().join("postgres"))
+        let child = unprivileged(program("postgres"))
             .arg("-D")
             .arg(&data)
             .stdout(log.try_clone().expect("log"))
@@ -157,7 +162,7 @@ impl Server {
     fn wait(&self) {
         let begin = Instant::now();
         loop {
-            let ready = Command::new(binaries().join("pg_isready"))
+            let ready = Command::new(program("pg_isready"))
                 .arg("-q")
                 .args(["-h", self.socket(), "-p", &self.port.to_string()])
                 .status()
@@ -192,7 +197,7 @@ impl Server {
 
     /// Runs SQL as the superuser over the socket, which `pg_hba.conf` must let in.
     pub fn sql(&self, sql: &str) -> String {
-        run(Command::new("psql")
+        run(Command::new(program("psql"))
             .env_clear()
             .args([
                 "-X",
@@ -219,7 +224,7 @@ fn template() -> &'static Path {
             .tempdir()
             .expect("a temporary directory");
         give_away(folder.path());
-        run(unprivileged(binaries().join("initdb"))
+        run(unprivileged(program("initdb"))
             .args([
                 "-U",
                 "postgres",

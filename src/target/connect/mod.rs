@@ -36,6 +36,7 @@ pub use settings::{
     Address, ChannelBinding, Host, Keepalives, PasswordFrom, SessionAttributes, Settings,
 };
 pub use tls::SslMode;
+pub use values::Values;
 pub use waiting::Patience;
 
 impl Settings {
