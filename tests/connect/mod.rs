@@ -4,5 +4,14 @@
 //! Needs PostgreSQL's binaries (`pg_config --bindir`), psql, openssl and pgbouncer; without one of them the
 //! test fails and says which. Nothing outside temporary directories is touched.
 
+mod bouncer;
+mod certs;
+mod pooler;
+mod proxy;
+mod psql;
+mod reach;
+mod secrets;
 mod server;
 mod session;
+mod table;
+mod tls;

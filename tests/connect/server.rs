@@ -25,15 +25,20 @@ pub fn run(command: &mut Command) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// Where the server's binaries are.
-pub fn binaries() -> &'static Path {
+/// Where the installed binaries are.
+fn installed() -> &'static Path {
     static FOUND: OnceLock<PathBuf> = OnceLock::new();
-    FOUND.get_or_init(|| {
-        if let Some(folder) = std::env::var_os("MIGRATE_TEST_PG_BINDIR") {
-            return PathBuf::from(folder);
-        }
-        PathBuf::from(run(Command::new("pg_config").arg("--bindir")).trim())
-    })
+    FOUND.get_or_init(|| PathBuf::from(run(Command::new("pg_config").arg("--bindir")).trim()))
+}
+
+/// A program of the server: of the version whose folder `MIGRATE_TEST_PG_BINDIR` names, else of the installed one. (The
+/// packages of other versions hold the server alone; and what Debian has in PATH under these names is a script that
+/// sets variables.)
+pub fn program(name: &str) -> PathBuf {
+    let other = std::env::var_os("MIGRATE_TEST_PG_BINDIR").map(|f| PathBuf::from(f).join(name));
+    other
+        .filter(|p| p.exists())
+        .unwrap_or_else(|| installed().join(name))
 }
 
 fn is_root() -> bool {
@@ -47,7 +52,9 @@ pub fn unprivileged(program: impl AsRef<Path>) -> Command {
         return Command::new(program);
     }
     let mut command = Command::new("setpriv");
-    command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups"]).arg(program);
+    command
+        .args(["--reuid=postgres", "--regid=postgres", "--clear-groups"])
+        .arg(program);
     command
 }
 
@@ -70,8 +77,10 @@ pub struct Running(pub Child);
 impl Drop for Running {
     fn drop(&mut self) {
         // SIGQUIT: PostgreSQL's immediate shutdown; ends PgBouncer at once, too.
-        let _it_may_be_gone =
-            Command::new("kill").args(["-QUIT", &self.0.id().to_string()]).stderr(Stdio::null()).status();
+        let _it_may_be_gone = Command::new("kill")
+            .args(["-QUIT", &self.0.id().to_string()])
+            .stderr(Stdio::null())
+            .status();
         let _as_well = self.0.wait();
     }
 }
@@ -93,14 +102,17 @@ pub struct Wish<'a> {
 pub struct Server {
     _running: Running,
     folder: tempfile::TempDir,
-    /// On 127.0.0.1, ::1 and in the socket's name.
+    /// On 127.0.0.1, on ::1 where the machine has it, and in the socket's name.
     pub port: u16,
 }
 
 impl Server {
     /// Starts one; its superuser is `postgres`, its database `postgres`.
     pub fn start(wish: &Wish<'_>) -> Server {
-        let folder = tempfile::Builder::new().prefix("migrate-pg-").tempdir().expect("a temporary directory");
+        let folder = tempfile::Builder::new()
+            .prefix("migrate-pg-")
+            .tempdir()
+            .expect("a temporary directory");
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("mode");
         let data = folder.path().join("data");
         run(Command::new("cp").arg("-R").arg(template()).arg(&data));
@@ -111,15 +123,16 @@ impl Server {
         };
         fs::write(data.join("pg_hba.conf"), hba).expect("pg_hba.conf");
         let mut conf = format!(
-            "port = {port}\nlisten_addresses = 'localhost'\nunix_socket_directories = '{}'\nfsync = off\n\
-             max_connections = 50\nlog_destination = stderr\n{}\n",
+            "port = {port}\nlisten_addresses = '127.0.0.1, ::1'\nunix_socket_directories = '{}'\nfsync = off\n\
+             max_connections = 50\npassword_encryption = 'scram-sha-256'\nlog_destination = stderr\n{}\n",
             folder.path().display(),
             wish.conf
         );
         if let Some((certificate, key)) = wish.tls {
             fs::copy(certificate, data.join("server.crt")).expect("certificate");
             fs::copy(key, data.join("server.key")).expect("key");
-            fs::set_permissions(data.join("server.key"), fs::Permissions::from_mode(0o600)).expect("mode of the key");
+            fs::set_permissions(data.join("server.key"), fs::Permissions::from_mode(0o600))
+                .expect("mode of the key");
             conf += "ssl = on\n";
         }
         if let Some(ca) = wish.client_ca {
@@ -129,14 +142,18 @@ impl Server {
         fs::write(data.join("postgresql.conf"), conf).expect("postgresql.conf");
         give_away(folder.path());
         let log = fs::File::create(folder.path().join("log")).expect("log");
-        let child = unprivileged(binaries().join("postgres"))
+        let child = unprivileged(program("postgres"))
             .arg("-D")
             .arg(&data)
             .stdout(log.try_clone().expect("log"))
             .stderr(log)
             .spawn()
             .expect("postgres");
-        let server = Server { _running: Running(child), folder, port };
+        let server = Server {
+            _running: Running(child),
+            folder,
+            port,
+        };
         server.wait();
         server
     }
@@ -145,7 +162,7 @@ impl Server {
     fn wait(&self) {
         let begin = Instant::now();
         loop {
-            let ready = Command::new(binaries().join("pg_isready"))
+            let ready = Command::new(program("pg_isready"))
                 .arg("-q")
                 .args(["-h", self.socket(), "-p", &self.port.to_string()])
                 .status()
@@ -153,7 +170,11 @@ impl Server {
             if ready {
                 return;
             }
-            assert!(begin.elapsed() < Duration::from_secs(30), "the server does not start:\n{}", self.log());
+            assert!(
+                begin.elapsed() < Duration::from_secs(30),
+                "the server does not start:\n{}",
+                self.log()
+            );
             std::thread::sleep(Duration::from_millis(50));
         }
     }
@@ -168,11 +189,28 @@ impl Server {
         fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 
+    /// Sends the server a signal: TERM, INT or QUIT are its three ways to end.
+    pub fn signal(&self, name: &str) {
+        let pid = self._running.0.id().to_string();
+        run(Command::new("kill").args([&format!("-{name}"), &pid]));
+    }
+
     /// Runs SQL as the superuser over the socket, which `pg_hba.conf` must let in.
     pub fn sql(&self, sql: &str) -> String {
-        run(Command::new("psql")
+        run(Command::new(program("psql"))
             .env_clear()
-            .args(["-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", "-U", "postgres", "-d", "postgres"])
+            .args([
+                "-X",
+                "-A",
+                "-t",
+                "-q",
+                "-v",
+                "ON_ERROR_STOP=1",
+                "-U",
+                "postgres",
+                "-d",
+                "postgres",
+            ])
             .args(["-h", self.socket(), "-p", &self.port.to_string(), "-c", sql]))
     }
 }
@@ -181,10 +219,23 @@ impl Server {
 fn template() -> &'static Path {
     static MADE: OnceLock<tempfile::TempDir> = OnceLock::new();
     MADE.get_or_init(|| {
-        let folder = tempfile::Builder::new().prefix("migrate-initdb-").tempdir().expect("a temporary directory");
+        let folder = tempfile::Builder::new()
+            .prefix("migrate-initdb-")
+            .tempdir()
+            .expect("a temporary directory");
         give_away(folder.path());
-        run(unprivileged(binaries().join("initdb"))
-            .args(["-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C", "-D"])
+        run(unprivileged(program("initdb"))
+            .args([
+                "-U",
+                "postgres",
+                "-A",
+                "trust",
+                "--no-sync",
+                "-E",
+                "UTF8",
+                "--locale=C",
+                "-D",
+            ])
             .arg(folder.path()));
         folder
     })

@@ -29,6 +29,16 @@ pub(super) fn open(settings: &Settings, host: &Host) -> Result<Client, ConnectEr
     Err(last.unwrap_or_else(|| no_address(settings, host, "it has no address")))
 }
 
+/// The class of an error on a connection that was just opened.
+pub(super) fn failed(settings: &Settings, host: &Host, error: &postgres::Error) -> ConnectError {
+    let facts = Facts {
+        settings,
+        host,
+        plain: false,
+    };
+    classify(error, &facts)
+}
+
 /// One end to connect to.
 #[derive(Clone, Debug)]
 enum End {
@@ -48,14 +58,20 @@ enum Encryption {
 fn ends(settings: &Settings, host: &Host) -> Result<Vec<End>, ConnectError> {
     let name = match &host.address {
         Address::Socket(path) => return Ok(vec![End::Socket(path.clone())]),
-        Address::Tcp { address: Some(ip), .. } => return Ok(vec![End::Ip(*ip)]),
+        Address::Tcp {
+            address: Some(ip), ..
+        } => return Ok(vec![End::Ip(*ip)]),
         Address::Tcp { name, .. } => name.clone().unwrap_or_default(),
     };
     let place = (name, host.port);
     match bounded(settings.connect_timeout, move || place.to_socket_addrs()) {
         Some(Ok(found)) => Ok(found.map(|a| End::Ip(a.ip())).collect()),
         Some(Err(e)) => Err(no_address(settings, host, &e.to_string())),
-        None => Err(no_address(settings, host, "the name server did not answer in time")),
+        None => Err(no_address(
+            settings,
+            host,
+            "the name server did not answer in time",
+        )),
     }
 }
 
@@ -97,10 +113,22 @@ struct Failed {
     other_encryption_may_help: bool,
 }
 
-fn attempt(settings: &Settings, host: &Host, end: &End, encryption: Encryption) -> Result<Client, Failed> {
-    let fail = |what| Failed { what, other_encryption_may_help: false };
+fn attempt(
+    settings: &Settings,
+    host: &Host,
+    end: &End,
+    encryption: Encryption,
+) -> Result<Client, Failed> {
+    let fail = |what| Failed {
+        what,
+        other_encryption_may_help: false,
+    };
     let mut config = config(settings, host, end);
-    let facts = Facts { settings, host, plain: encryption == Encryption::Plain };
+    let facts = Facts {
+        settings,
+        host,
+        plain: encryption == Encryption::Plain,
+    };
     let opened = if encryption == Encryption::Plain {
         config.ssl_mode(postgres::config::SslMode::Disable);
         bounded(settings.connect_timeout, move || config.connect(NoTls))
@@ -113,20 +141,24 @@ fn attempt(settings: &Settings, host: &Host, end: &End, encryption: Encryption) 
         if settings.tls.direct {
             config.ssl_negotiation(postgres::config::SslNegotiation::Direct);
         }
-        bounded(settings.connect_timeout, move || config.connect(MakeRustlsConnect::new(tls)))
+        bounded(settings.connect_timeout, move || {
+            config.connect(MakeRustlsConnect::new(tls))
+        })
     };
     match opened {
         Some(Ok(client)) => Ok(client),
         Some(Err(e)) => Err(Failed {
             other_encryption_may_help: is_tls_failure(&e)
-                || e.code().is_some_and(|c| matches!(c.code(), "28000" | "08P01")),
+                || e.code()
+                    .is_some_and(|c| matches!(c.code(), "28000" | "08P01")),
             what: classify(&e, &facts),
         }),
         None => Err(fail(timed_out(settings, host))),
     }
 }
 
-fn timed_out(settings: &Settings, host: &Host) -> ConnectError {
+/// Nothing within `connect_timeout`.
+pub(super) fn timed_out(settings: &Settings, host: &Host) -> ConnectError {
     let seconds = settings.connect_timeout.map_or(0, |t| t.as_secs());
     ConnectError::Unreachable(Box::new(Problem::new(
         format!("target {}/{}", host.shown(), settings.database),
@@ -189,7 +221,10 @@ fn certificate_name(host: &Host, ip: IpAddr) -> String {
 
 /// Runs something that blocks, and gives up on it after a time. What it does then comes to nothing:
 /// a connection that opens too late is dropped, and so closed, by its own thread.
-fn bounded<T: Send + 'static>(limit: Option<Duration>, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+pub(super) fn bounded<T: Send + 'static>(
+    limit: Option<Duration>,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Option<T> {
     let Some(limit) = limit else {
         return Some(work());
     };

@@ -4,10 +4,15 @@
 //! not: a name in CN alone, a version 1 certificate, and a self-signed certificate that is its own root.
 //! Signatures of the handshake are always checked. Which check applies is decided in `tls`.
 
+use super::x509::Old;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms};
-use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, ServerName, UnixTime};
+use rustls::crypto::{
+    CryptoProvider, WebPkiSupportedAlgorithms, verify_tls13_signature_with_raw_key,
+};
+use rustls::pki_types::{
+    CertificateDer, CertificateRevocationListDer, ServerName, SubjectPublicKeyInfoDer, UnixTime,
+};
 use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 use std::sync::Arc;
 
@@ -27,6 +32,9 @@ pub(super) enum Check {
 pub(super) struct Verifier {
     check: Check,
     chain: Option<Arc<WebPkiServerVerifier>>,
+    roots: Vec<CertificateDer<'static>>,
+    /// Revocation lists are rustls's alone to check: with them there is no second opinion.
+    revocation: bool,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
@@ -40,23 +48,84 @@ impl Verifier {
     ) -> Result<Verifier, String> {
         let algorithms = provider.signature_verification_algorithms;
         if check == Check::Nothing {
-            return Ok(Verifier { check, chain: None, algorithms });
+            return Ok(Verifier {
+                check,
+                chain: None,
+                roots,
+                revocation: false,
+                algorithms,
+            });
         }
         let mut store = RootCertStore::empty();
         store.add_parsable_certificates(roots.iter().cloned());
+        let revocation = !revoked.is_empty();
         let chain = WebPkiServerVerifier::builder_with_provider(Arc::new(store), provider.clone())
             .with_crls(revoked)
             .allow_unknown_revocation_status()
             .build()
             .map_err(|e| e.to_string())?;
-        Ok(Verifier { check, chain: Some(chain), algorithms })
+        Ok(Verifier {
+            check,
+            chain: Some(chain),
+            roots,
+            revocation,
+            algorithms,
+        })
+    }
+
+    /// A second opinion on a chain that rustls refused with `first` for what it does not read: a self-signed
+    /// certificate that is itself a root, or one of version 1 that a root signed.
+    fn second_opinion(
+        &self,
+        der: &CertificateDer<'_>,
+        now: UnixTime,
+        first: Error,
+    ) -> Result<(), Error> {
+        let Some(old) = Old::read(der).filter(|_| is_unread(&first) && !self.revocation) else {
+            return Err(first);
+        };
+        let trusted = match (old.is_self_issued(), old.is_version_1()) {
+            (true, _) => self.roots.iter().any(|root| root.as_ref() == der.as_ref()),
+            (false, true) => old.signed_by_one_of(&self.roots, &self.algorithms),
+            (false, false) => return Err(first),
+        };
+        match trusted {
+            true => old.check_dates(now).map_err(Error::InvalidCertificate),
+            false => Err(Error::InvalidCertificate(CertificateError::UnknownIssuer)),
+        }
+    }
+
+    fn check_name(
+        &self,
+        der: &CertificateDer<'_>,
+        name: &ServerName<'_>,
+        otherwise: Error,
+    ) -> Result<(), Error> {
+        if self.check == Check::Chain || Old::read(der).is_some_and(|old| old.names(name)) {
+            return Ok(());
+        }
+        Err(otherwise)
     }
 }
 
 fn is_name_error(error: &Error) -> bool {
     matches!(
         error,
-        Error::InvalidCertificate(CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. })
+        Error::InvalidCertificate(
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. }
+        )
+    )
+}
+
+/// Refusals for what rustls cannot read or does not look for; any other (dates, purpose, revocation) stands.
+fn is_unread(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::InvalidCertificate(
+            CertificateError::Other(_)
+                | CertificateError::BadEncoding
+                | CertificateError::UnknownIssuer
+        )
     )
 }
 
@@ -74,9 +143,15 @@ impl ServerCertVerifier for Verifier {
         };
         // rustls looks at the name last: an error about the name says that the chain holds.
         match chain.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
-            Err(e) if is_name_error(&e) && self.check == Check::Chain => Ok(ServerCertVerified::assertion()),
-            verdict => verdict,
+            Ok(verdict) => return Ok(verdict),
+            Err(e) if is_name_error(&e) => self.check_name(end_entity, server_name, e)?,
+            Err(e) => {
+                self.second_opinion(end_entity, now, e)?;
+                let wrong = Error::InvalidCertificate(CertificateError::NotValidForName);
+                self.check_name(end_entity, server_name, wrong)?;
+            }
         }
+        Ok(ServerCertVerified::assertion())
     }
 
     fn verify_tls12_signature(
@@ -85,7 +160,13 @@ impl ServerCertVerifier for Verifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        rustls::crypto::verify_tls12_signature(message, cert, dss, &self.algorithms)
+        let verdict = rustls::crypto::verify_tls12_signature(message, cert, dss, &self.algorithms);
+        match (verdict, Old::read(cert).filter(Old::is_version_1)) {
+            (Err(_), Some(old)) if old.signed_handshake(message, dss, &self.algorithms) => {
+                Ok(HandshakeSignatureValid::assertion())
+            }
+            (verdict, _) => verdict,
+        }
     }
 
     fn verify_tls13_signature(
@@ -94,7 +175,18 @@ impl ServerCertVerifier for Verifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        rustls::crypto::verify_tls13_signature(message, cert, dss, &self.algorithms)
+        let key = Old::read(cert)
+            .filter(Old::is_version_1)
+            .and_then(|old| old.key());
+        match key {
+            Some(key) => verify_tls13_signature_with_raw_key(
+                message,
+                &SubjectPublicKeyInfoDer::from(key),
+                dss,
+                &self.algorithms,
+            ),
+            None => rustls::crypto::verify_tls13_signature(message, cert, dss, &self.algorithms),
+        }
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

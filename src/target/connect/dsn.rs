@@ -6,43 +6,11 @@
 
 use super::error::ConnectError;
 use super::keyword::{self, Meaning};
-use std::collections::BTreeMap;
-use std::fmt;
+use super::values::Values;
 
 const PLACE: &str = "connection string";
 const ESCAPES: &str =
     "In a password write % as %25, @ as %40, / as %2F, : as %3A, # as %23, ? as %3F and a space as %20";
-
-/// The keywords that a string, or a service's section, gave values to.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub struct Values {
-    map: BTreeMap<&'static str, String>,
-    decoded_password: bool,
-}
-
-impl Values {
-    /// The value of a keyword, if one was given; it may be empty.
-    pub fn get(&self, name: &str) -> Option<&str> {
-        self.map.get(name).map(String::as_str)
-    }
-
-    /// Gives a keyword a value; a later one takes the place of an earlier, as in libpq.
-    pub(super) fn set(&mut self, name: &'static str, value: impl Into<String>) {
-        self.map.insert(name, value.into());
-    }
-
-    /// Whether percent-decoding changed the password: what `Password` errors hint at.
-    pub(super) fn decoded_password(&self) -> bool {
-        self.decoded_password
-    }
-}
-
-/// The names alone: any value may hold a secret that was put into the wrong place.
-impl fmt::Debug for Values {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.map.keys()).finish()
-    }
-}
 
 /// Reads a connection string: a URL, `key=value` pairs, or a bare database name as psql takes it.
 ///
@@ -235,7 +203,7 @@ impl<'a> Url<'a> {
         }
         if let Some(password) = password.filter(|p| !p.is_empty()) {
             let plain = self.decode(password, "the password")?;
-            values.decoded_password = plain != password;
+            values.password_was_decoded(plain != password);
             values.set("password", plain);
         }
         let behind = &self.text[at + 1..];
@@ -311,7 +279,7 @@ impl<'a> Url<'a> {
                 format!("A / in a password must be escaped. {ESCAPES}. An @ in a database's name is %40"),
             ));
         }
-        self.told &= !(behind.contains('@') && !ports.is_empty());
+        self.told &= ports.is_empty() || !behind.contains('@');
         Ok(())
     }
 
@@ -338,7 +306,7 @@ impl<'a> Url<'a> {
                 continue;
             }
             if name == "password" {
-                values.decoded_password = plain != value;
+                values.password_was_decoded(plain != value);
                 after_password = true;
             }
             store(values, &name, plain, told)?;

@@ -2,11 +2,11 @@
 //!
 //! It knows precedence and places; what a value means is said in `resolve` and `tls`.
 
-use super::dsn::Values;
 use super::environment::Environment;
 use super::error::ConnectError;
 use super::keyword::{self, Meaning};
 use super::service;
+use super::values::Values;
 
 /// The values of a string and of its service, before an environment.
 pub(super) struct Layers<'a> {

@@ -4,12 +4,15 @@
 //! is set up and is one. Roads that psql would take in clear text without being told are refused. Rights, locks and
 //! schemas are looked at elsewhere.
 
+use std::hash::BuildHasher;
+
 mod attempt;
 mod certificate;
 mod classify;
 pub mod dsn;
 mod environment;
 mod error;
+mod keyfile;
 mod keyword;
 mod layers;
 mod passfile;
@@ -20,14 +23,21 @@ mod service;
 mod session;
 mod settings;
 mod tls;
+mod values;
+mod waiting;
+mod x509;
 
 pub use environment::{Disk, Environment, Files, Looked, system_user};
 pub use error::{ConnectError, Problem};
 pub use resolve::resolve;
 pub use secret::Secret;
 pub use session::ReadOnly;
-pub use settings::{Address, ChannelBinding, Host, Keepalives, PasswordFrom, SessionAttributes, Settings};
+pub use settings::{
+    Address, ChannelBinding, Host, Keepalives, PasswordFrom, SessionAttributes, Settings,
+};
 pub use tls::SslMode;
+pub use values::Values;
+pub use waiting::Patience;
 
 impl Settings {
     /// Opens a session: the first host that answers and is of the kind asked for, set up.
@@ -38,13 +48,29 @@ impl Settings {
     /// Classed by what one can do next; see [`ConnectError`].
     pub fn connect(&self, read_only: ReadOnly) -> Result<postgres::Client, ConnectError> {
         pooler::refuse_by_name(self)?;
-        let mut client = self.open()?;
-        session::prepare(self, &mut client, read_only)?;
-        Ok(client)
+        let (mut client, host) = self.open()?;
+        pooler::refuse_by_behaviour(self, host, &mut client)?;
+        self.prepared(client, host, read_only)
+    }
+
+    /// Sets the session up within the time that connecting may take: a pool that has no session left lets the first
+    /// statement wait, not the login.
+    fn prepared(
+        &self,
+        mut client: postgres::Client,
+        host: &Host,
+        read_only: ReadOnly,
+    ) -> Result<postgres::Client, ConnectError> {
+        let (settings, to) = (self.clone(), host.clone());
+        let work =
+            move || session::prepare(&settings, &to, &mut client, read_only).map(|()| client);
+        attempt::bounded(self.connect_timeout, work)
+            .unwrap_or_else(|| Err(attempt::timed_out(self, host)))
     }
 
     /// The first host that will do.
-    fn open(&self) -> Result<postgres::Client, ConnectError> {
+    fn open(&self) -> Result<(postgres::Client, &Host), ConnectError> {
+        let hosts = self.in_order();
         let kinds = match self.session {
             // First round: a standby or nothing. Second round: whoever is there.
             SessionAttributes::PreferStandby => {
@@ -53,7 +79,10 @@ impl Settings {
             kind => vec![kind],
         };
         let mut last = None;
-        for (kind, host) in kinds.iter().flat_map(|k| self.hosts.iter().map(move |h| (*k, h))) {
+        for (kind, host) in kinds
+            .iter()
+            .flat_map(|k| hosts.iter().map(move |h| (*k, *h)))
+        {
             let mut client = match attempt::open(self, host) {
                 Ok(client) => client,
                 Err(e @ (ConnectError::Unreachable(_) | ConnectError::Waking(_))) => {
@@ -62,8 +91,8 @@ impl Settings {
                 }
                 Err(e) => return Err(e),
             };
-            match session::unsuited(self, &mut client, kind)? {
-                None => return Ok(client),
+            match session::unsuited(self, host, &mut client, kind)? {
+                None => return Ok((client, host)),
                 Some(why) => {
                     last = Some(ConnectError::Other(Box::new(Problem::new(
                         format!("target {}/{}", host.shown(), self.database),
@@ -75,7 +104,22 @@ impl Settings {
             }
         }
         Err(last.unwrap_or_else(|| {
-            ConnectError::usage("target", "there is no host", "the list of hosts is empty", "Name a host")
+            ConnectError::usage(
+                "target",
+                "there is no host",
+                "the list of hosts is empty",
+                "Name a host",
+            )
         }))
+    }
+
+    /// The hosts as they stand, or shuffled under `load_balance_hosts=random`.
+    fn in_order(&self) -> Vec<&Host> {
+        let mut hosts: Vec<&Host> = self.hosts.iter().collect();
+        if self.shuffle {
+            let state = std::hash::RandomState::new();
+            hosts.sort_by_key(|host| state.hash_one(host.shown()));
+        }
+        hosts
     }
 }

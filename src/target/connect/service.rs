@@ -2,10 +2,10 @@
 //!
 //! It only looks for a section and hands its keywords over; precedence is decided in `settings`.
 
-use super::dsn::Values;
 use super::environment::Environment;
 use super::error::ConnectError;
 use super::keyword;
+use super::values::Values;
 use std::path::{Path, PathBuf};
 
 /// Where the system's own file may lie when `PGSYSCONFDIR` does not say: Debian's, Red Hat's, and the source's place.

@@ -2,8 +2,9 @@
 //!
 //! One statement, `sql/session.sql`. It decides nothing about transactions.
 
+use super::attempt;
 use super::error::{ConnectError, Problem};
-use super::settings::{SessionAttributes, Settings};
+use super::settings::{Host, SessionAttributes, Settings};
 use postgres::{Client, SimpleQueryMessage};
 
 /// Whether the session's transactions may only read: what dry runs and verification ask for.
@@ -16,19 +17,24 @@ const SESSION: &str = include_str!("../sql/session.sql");
 const CHECK_INTERVAL: &str = "SET client_connection_check_interval = '10s'";
 
 /// Sets a fresh session up.
-pub(super) fn prepare(settings: &Settings, client: &mut Client, read_only: ReadOnly) -> Result<(), ConnectError> {
+pub(super) fn prepare(
+    settings: &Settings,
+    host: &Host,
+    client: &mut Client,
+    read_only: ReadOnly,
+) -> Result<(), ConnectError> {
     let word = if read_only.0 { "on" } else { "off" };
     let sql = SESSION.replace(":'read_only'", &format!("'{word}'"));
     // In a message of its own: the role's limit counts for the message in which it is lifted.
     client
         .batch_execute("SET statement_timeout = 0")
         .and_then(|()| client.simple_query(&sql))
-        .map_err(|e| failed(settings, &e, "the session's settings were refused"))?;
+        .map_err(|e| failed(settings, host, &e, "the session's settings were refused"))?;
     // A refusal is a server that cannot do it: nothing is lost by going without.
     if let Err(e) = client.batch_execute(CHECK_INTERVAL)
         && e.as_db_error().is_none()
     {
-        return Err(failed(settings, &e, "the session was cut"));
+        return Err(failed(settings, host, &e, "the session was cut"));
     }
     Ok(())
 }
@@ -36,15 +42,17 @@ pub(super) fn prepare(settings: &Settings, client: &mut Client, read_only: ReadO
 /// Whether this server is of the kind that was asked for; why not, otherwise.
 pub(super) fn unsuited(
     settings: &Settings,
+    host: &Host,
     client: &mut Client,
     wanted: SessionAttributes,
 ) -> Result<Option<&'static str>, ConnectError> {
     if wanted == SessionAttributes::Any {
         return Ok(None);
     }
-    const ASK: &str =
-        "SELECT pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('default_transaction_read_only')";
-    let rows = client.simple_query(ASK).map_err(|e| failed(settings, &e, "the server's kind was not told"))?;
+    const ASK: &str = "SELECT pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('default_transaction_read_only')";
+    let rows = client
+        .simple_query(ASK)
+        .map_err(|e| failed(settings, host, &e, "the server's kind was not told"))?;
     let told = rows.iter().find_map(|m| match m {
         SimpleQueryMessage::Row(row) => Some((row.get(0) == Some("t"), row.get(1) == Some("on"))),
         _ => None,
@@ -54,18 +62,20 @@ pub(super) fn unsuited(
         SessionAttributes::ReadWrite if standby || read_only => Some("it does not take writes"),
         SessionAttributes::ReadOnly if !(standby || read_only) => Some("it takes writes"),
         SessionAttributes::Primary if standby => Some("it is a standby"),
-        SessionAttributes::Standby | SessionAttributes::PreferStandby if !standby => Some("it is not a standby"),
+        SessionAttributes::Standby | SessionAttributes::PreferStandby if !standby => {
+            Some("it is not a standby")
+        }
         _ => None,
     })
 }
 
-fn failed(settings: &Settings, error: &postgres::Error, what: &str) -> ConnectError {
-    let place = format!("target {}", settings.shown());
-    match error.as_db_error() {
-        Some(db) => ConnectError::Other(Box::new(
-            Problem::new(place, what, db.message(), "Connect with a role that may set them, directly to the server")
-                .with_sqlstate(db.code().code()),
-        )),
-        None => ConnectError::Unreachable(Box::new(Problem::new(place, what, error.to_string(), "Try again"))),
-    }
+fn failed(settings: &Settings, host: &Host, error: &postgres::Error, what: &str) -> ConnectError {
+    let Some(db) = error.as_db_error() else {
+        return attempt::failed(settings, host, error);
+    };
+    let place = format!("target {}/{}", host.shown(), settings.database);
+    let advice = "Connect with a role that may set them, directly to the server";
+    ConnectError::Other(Box::new(
+        Problem::new(place, what, db.message(), advice).with_sqlstate(db.code().code()),
+    ))
 }

@@ -4,11 +4,11 @@
 //! of attempts in `attempt`. Plaintext after a failed attempt at TLS is decided there, and only for `allow` and `prefer`.
 
 use super::certificate::{Check, Verifier};
-use super::error::{ConnectError, Problem};
+use super::error::ConnectError;
+use super::keyfile::{certificates, place, private_key, revocations, unusable};
 use super::layers::Layers;
 use super::settings::{Address, Host};
-use rustls::pki_types::pem::{self, PemObject};
-use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, SupportedProtocolVersion};
 use std::path::{Path, PathBuf};
@@ -45,9 +45,16 @@ impl SslMode {
     }
 
     fn read(word: &str) -> Option<SslMode> {
-        [SslMode::Disable, SslMode::Allow, SslMode::Prefer, SslMode::Require, SslMode::VerifyCa, SslMode::VerifyFull]
-            .into_iter()
-            .find(|mode| mode.word() == word)
+        [
+            SslMode::Disable,
+            SslMode::Allow,
+            SslMode::Prefer,
+            SslMode::Require,
+            SslMode::VerifyCa,
+            SslMode::VerifyFull,
+        ]
+        .into_iter()
+        .find(|mode| mode.word() == word)
     }
 }
 
@@ -138,7 +145,10 @@ impl TlsSettings {
 
     /// Combinations that would promise more than they keep.
     pub(super) fn check(&self, hosts: &[Host]) -> Result<(), ConnectError> {
-        for host in hosts.iter().filter(|h| !matches!(h.address, Address::Socket(_))) {
+        for host in hosts
+            .iter()
+            .filter(|h| !matches!(h.address, Address::Socket(_)))
+        {
             if self.direct && host.sslmode < SslMode::Require {
                 return Err(ConnectError::usage(
                     "sslnegotiation",
@@ -162,7 +172,9 @@ impl TlsSettings {
     /// What an operator should know, once.
     pub(super) fn notes(&self, hosts: &[Host]) -> Vec<String> {
         let unchecked = |h: &&Host| {
-            h.sslmode == SslMode::Require && !matches!(h.address, Address::Socket(_)) && self.roots == Roots::Unsaid
+            h.sslmode == SslMode::Require
+                && !matches!(h.address, Address::Socket(_))
+                && self.roots == Roots::Unsaid
         };
         let mut notes = Vec::new();
         if let Some(host) = hosts.iter().find(unchecked) {
@@ -195,11 +207,16 @@ impl TlsSettings {
             _ => self.trusted()?,
         };
         let revoked = match &self.revoked {
-            Some(path) if check != Check::Nothing => crls(path)?,
+            Some(path) if check != Check::Nothing => revocations(path)?,
             _ => Vec::new(),
         };
         let verifier = Verifier::new(check, roots, revoked, &provider).map_err(|why| {
-            unusable("certificates", "they cannot be used", &why, "Correct the files that sslrootcert and sslcrl name")
+            unusable(
+                "certificates",
+                "they cannot be used",
+                &why,
+                "Correct the files that sslrootcert and sslcrl name; a revocation list must be of version 2",
+            )
         })?;
         let builder = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&self.versions.list())
@@ -212,7 +229,12 @@ impl TlsSettings {
                 let (chain, key) = self.own_certificate(path)?;
                 builder.with_client_auth_cert(chain, key).map_err(|e| {
                     let advice = "Name the key that belongs to the certificate with sslkey";
-                    unusable(&place("sslcert", path), "certificate and key do not go together", &e.to_string(), advice)
+                    unusable(
+                        &place("sslcert", path),
+                        "certificate and key do not go together",
+                        &e.to_string(),
+                        advice,
+                    )
                 })?
             }
         };
@@ -231,13 +253,22 @@ impl TlsSettings {
         let (file, folder) = &self.system_roots;
         let found = match (file, folder) {
             (None, None) => rustls_native_certs::load_native_certs(),
-            (file, folder) => rustls_native_certs::load_certs_from_paths(file.as_deref(), folder.as_deref()),
+            (file, folder) => {
+                rustls_native_certs::load_certs_from_paths(file.as_deref(), folder.as_deref())
+            }
         };
         if found.certs.is_empty() {
-            let why = found.errors.first().map_or("none was found".to_owned(), |e| e.to_string());
-            let advice =
-                "Install the system's authorities (Debian: ca-certificates), or name a file of them: sslrootcert=FILE";
-            return Err(unusable("the system's certificate authorities", "they cannot be read", &why, advice));
+            let why = found
+                .errors
+                .first()
+                .map_or("none was found".to_owned(), |e| e.to_string());
+            let advice = "Install the system's authorities (Debian: ca-certificates), or name a file of them: sslrootcert=FILE";
+            return Err(unusable(
+                "the system's certificate authorities",
+                "they cannot be read",
+                &why,
+                advice,
+            ));
         }
         Ok(found.certs)
     }
@@ -264,21 +295,27 @@ impl TlsSettings {
 /// The word that was said, `PGREQUIRESSL`, and the rule that weak words do not go with the system's roots.
 fn mode(layers: &Layers<'_>, roots: &Roots) -> Result<Option<SslMode>, ConnectError> {
     let mode = match layers.text("sslmode")? {
-        Some(word) => {
-            Some(SslMode::read(word).ok_or_else(|| {
-                layers.not_one_of("sslmode", "disable, allow, prefer, require, verify-ca, verify-full")
-            })?)
-        }
-        None => {
-            layers.environment.variable("PGREQUIRESSL")?.is_some_and(|v| v.starts_with('1')).then_some(SslMode::Require)
-        }
+        Some(word) => Some(SslMode::read(word).ok_or_else(|| {
+            layers.not_one_of(
+                "sslmode",
+                "disable, allow, prefer, require, verify-ca, verify-full",
+            )
+        })?),
+        None => layers
+            .environment
+            .variable("PGREQUIRESSL")?
+            .is_some_and(|v| v.starts_with('1'))
+            .then_some(SslMode::Require),
     };
     if *roots == Roots::System
         && let Some(weak) = mode.filter(|m| *m != SslMode::VerifyFull && *m != SslMode::Disable)
     {
         return Err(ConnectError::usage(
             layers.place("sslrootcert"),
-            format!("sslrootcert=system does not go with sslmode={}", weak.word()),
+            format!(
+                "sslrootcert=system does not go with sslmode={}",
+                weak.word()
+            ),
             "anybody can have a certificate that the system trusts; only its name tells the server from others",
             "Write sslmode=verify-full, or leave sslrootcert=system out",
         ));
@@ -289,7 +326,10 @@ fn mode(layers: &Layers<'_>, roots: &Roots) -> Result<Option<SslMode>, ConnectEr
 impl Versions {
     fn list(self) -> Vec<&'static SupportedProtocolVersion> {
         let both = [(self.v12, &TLS12), (self.v13, &TLS13)];
-        both.into_iter().filter(|(on, _)| *on).map(|(_, v)| v).collect()
+        both.into_iter()
+            .filter(|(on, _)| *on)
+            .map(|(_, v)| v)
+            .collect()
     }
 }
 
@@ -302,71 +342,17 @@ fn versions(layers: &Layers<'_>) -> Result<Versions, ConnectError> {
             .position(|w| w.eq_ignore_ascii_case(text))
             .ok_or_else(|| layers.not_one_of(name, "TLSv1.2, TLSv1.3")),
     };
-    let (low, high) = (bound("ssl_min_protocol_version", 2)?, bound("ssl_max_protocol_version", 3)?);
+    let (low, high) = (
+        bound("ssl_min_protocol_version", 2)?,
+        bound("ssl_max_protocol_version", 3)?,
+    );
     if low > high || high < 2 {
-        let why = "no version of TLS that this program speaks (1.2, 1.3) lies within the two bounds";
+        let why =
+            "no version of TLS that this program speaks (1.2, 1.3) lies within the two bounds";
         return Err(layers.wrong("ssl_max_protocol_version", why, "Write TLSv1.2 or TLSv1.3"));
     }
-    Ok(Versions { v12: low <= 2, v13: high == 3 })
-}
-
-fn place(keyword: &str, path: &Path) -> String {
-    format!("{keyword} {}", path.display())
-}
-
-fn unusable(place: &str, what: &str, why: &str, advice: &str) -> ConnectError {
-    ConnectError::Tls(Box::new(Problem::new(place, what, why, advice)))
-}
-
-fn pem_error(keyword: &str, path: &Path, e: pem::Error) -> ConnectError {
-    let why = match e {
-        pem::Error::Io(e) => e.to_string(),
-        pem::Error::NoItemsFound => "there is nothing of the kind in it".to_owned(),
-        _ => "it is not PEM".to_owned(),
-    };
-    unusable(&place(keyword, path), "the file cannot be used", &why, &format!("Name the right file with {keyword}"))
-}
-
-fn certificates(keyword: &str, path: &Path) -> Result<Vec<CertificateDer<'static>>, ConnectError> {
-    let broken = |e| pem_error(keyword, path, e);
-    let found: Vec<_> =
-        CertificateDer::pem_file_iter(path).map_err(broken)?.collect::<Result<_, _>>().map_err(broken)?;
-    match found.is_empty() {
-        true => Err(broken(pem::Error::NoItemsFound)),
-        false => Ok(found),
-    }
-}
-
-fn crls(path: &Path) -> Result<Vec<CertificateRevocationListDer<'static>>, ConnectError> {
-    let broken = |e| pem_error("sslcrl", path, e);
-    CertificateRevocationListDer::pem_file_iter(path).map_err(broken)?.collect::<Result<_, _>>().map_err(broken)
-}
-
-/// A key in PEM or DER. One that others may read is refused, as by libpq; an encrypted one cannot be opened.
-fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, ConnectError> {
-    let shown = place("sslkey", path);
-    #[cfg(unix)]
-    if let Ok(metadata) = std::fs::metadata(path) {
-        use std::os::unix::fs::MetadataExt;
-        let allowed = if metadata.uid() == 0 { 0o640 } else { 0o600 };
-        if metadata.mode() & 0o777 & !allowed != 0 {
-            let why = "its group or everybody may read it";
-            return Err(unusable(&shown, "the key is not private", why, &format!("Run chmod 600 {}", path.display())));
-        }
-    }
-    let bytes = std::fs::read(path).map_err(|e| pem_error("sslkey", path, pem::Error::Io(e)))?;
-    let has = |needle: &[u8]| bytes.windows(needle.len()).any(|w| w == needle);
-    if has(b"BEGIN ENCRYPTED PRIVATE KEY") || has(b"Proc-Type: 4,ENCRYPTED") {
-        let advice = "Decrypt it into a private file: openssl pkey -in KEY -out PLAIN, and name that with sslkey";
-        return Err(unusable(
-            &shown,
-            "the key cannot be opened",
-            "it is encrypted, and this program does not decrypt keys",
-            advice,
-        ));
-    }
-    match PrivateKeyDer::from_pem_slice(&bytes) {
-        Ok(key) => Ok(key),
-        Err(e) => PrivateKeyDer::try_from(bytes).map_err(|_| pem_error("sslkey", path, e)),
-    }
+    Ok(Versions {
+        v12: low <= 2,
+        v13: high == 3,
+    })
 }
