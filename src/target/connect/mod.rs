@@ -32,9 +32,7 @@ pub use error::{ConnectError, Problem};
 pub use resolve::resolve;
 pub use secret::Secret;
 pub use session::ReadOnly;
-pub use settings::{
-    Address, ChannelBinding, Host, Keepalives, PasswordFrom, SessionAttributes, Settings,
-};
+pub use settings::{Address, ChannelBinding, Host, Keepalives, PasswordFrom, SessionAttributes, Settings};
 pub use tls::SslMode;
 pub use values::Values;
 pub use waiting::Patience;
@@ -62,10 +60,8 @@ impl Settings {
         read_only: ReadOnly,
     ) -> Result<postgres::Client, ConnectError> {
         let (settings, to) = (self.clone(), host.clone());
-        let work =
-            move || session::prepare(&settings, &to, &mut client, read_only).map(|()| client);
-        attempt::bounded(self.connect_timeout, work)
-            .unwrap_or_else(|| Err(attempt::timed_out(self, host)))
+        let work = move || session::prepare(&settings, &to, &mut client, read_only).map(|()| client);
+        attempt::bounded(self.connect_timeout, work).unwrap_or_else(|| Err(attempt::timed_out(self, host)))
     }
 
     /// The first host that will do.
@@ -79,10 +75,7 @@ impl Settings {
             kind => vec![kind],
         };
         let mut last = None;
-        for (kind, host) in kinds
-            .iter()
-            .flat_map(|k| hosts.iter().map(move |h| (*k, *h)))
-        {
+        for (kind, host) in kinds.iter().flat_map(|k| hosts.iter().map(move |h| (*k, *h))) {
             let mut client = match attempt::open(self, host) {
                 Ok(client) => client,
                 Err(e @ (ConnectError::Unreachable(_) | ConnectError::Waking(_))) => {
@@ -104,12 +97,7 @@ impl Settings {
             }
         }
         Err(last.unwrap_or_else(|| {
-            ConnectError::usage(
-                "target",
-                "there is no host",
-                "the list of hosts is empty",
-                "Name a host",
-            )
+            ConnectError::usage("target", "there is no host", "the list of hosts is empty", "Name a host")
         }))
     }
 
