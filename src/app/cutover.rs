@@ -9,7 +9,7 @@ use crate::event::{Event, Watch};
 use crate::exit::Exit;
 use crate::mapping::{Mapping, OnFault};
 use crate::migrate::{self, Job, Options, Stop, ahead};
-use crate::model::record::{Check, Refusal, Report, RunState};
+use crate::model::record::{Check, Refusal, Report, RunState, Warning};
 use crate::model::schema::{Detachable, TargetSchema};
 use crate::plan::{self, Detaching, Inputs, Plan, SqlFacts};
 use crate::resume::{self, Decision, Wanted};
@@ -21,6 +21,7 @@ use crate::target::{ServerError, Session};
 use crate::verify::{self, Depth, Subject};
 
 use super::inputs::{self, Found};
+use super::timing::Timing;
 use super::{Failure, World, record};
 
 /// Most rows of a batch, unless told otherwise.
@@ -162,7 +163,14 @@ struct Known {
 
 impl Way<'_> {
     /// Goes all the way and reports it.
-    pub fn go(&self) -> Result<Report, Failure> {
+    pub fn go(self) -> Result<Report, Failure> {
+        let timing = Timing::new(self.world, self.watch);
+        let mut report = Way { watch: &timing, ..self }.report()?;
+        timing.complete(&mut report);
+        Ok(report)
+    }
+
+    fn report(&self) -> Result<Report, Failure> {
         let mut report = Report::new(self.manner.command(), &self.found.mapping.name);
         report.dry_run = self.manner == Manner::Dry;
         let Some(source) = self.open_source(&mut report)? else { return Ok(report) };
@@ -229,7 +237,10 @@ impl Way<'_> {
                 Ok(Exit::Refused)
             }
             Decision::Verify => {
-                self.watch.hear(Event::Said("this run is done already; its rows are verified again"));
+                report.warnings.push(Warning {
+                    place: format!("run {}", known.run.as_ref().map_or(0, |r| r.id)),
+                    message: "is done already: nothing was loaded, its rows were verified again".to_owned(),
+                });
                 self.finish(source, session, &plan, &target, report)
             }
             Decision::Begin if self.manner == Manner::Verify => {

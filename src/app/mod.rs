@@ -6,6 +6,7 @@ mod cutover;
 mod inputs;
 mod record;
 mod rehearse;
+mod timing;
 mod world;
 
 use std::io::Write;

@@ -141,5 +141,5 @@ pub fn end(report: &mut Report, exit: Exit) {
 
 /// Adds a step's time.
 pub fn step(report: &mut Report, name: &str, seconds: f64) {
-    report.steps.push(StepRecord { step: name.to_owned(), seconds });
+    report.steps.push(StepRecord { step: name.to_owned(), seconds: (seconds * 1000.0).round() / 1000.0 });
 }

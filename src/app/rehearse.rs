@@ -15,8 +15,7 @@ use super::{Failure, World};
 
 /// Rehearses each mapping in turn, each on a server of its own.
 pub fn run(args: &Rehearse, world: &World, watch: &dyn Watch) -> Result<Vec<Report>, Failure> {
-    if let Some(target) = &args.common.target {
-        let _ = target;
+    if args.common.target.is_some() {
         return Err(Failure::usage("-t: a rehearsal has a target of its own. Leave -t out, or do the cutover itself."));
     }
     let found: Vec<Found> = if args.common.mapping.is_empty() {
@@ -49,9 +48,7 @@ fn one(args: &Rehearse, found: Found, world: &World, watch: &dyn Watch) -> Resul
         watch,
         connections: server.connections(),
     };
-    let report = way.go();
-    drop(way);
-    report
+    way.go()
 }
 
 /// Makes what the application's own migrations, and rows beforehand, would have made.
