@@ -141,6 +141,12 @@ pub struct PlanArgs {
     /// Flags of every command.
     #[command(flatten)]
     pub common: Common,
+    /// Print the statements on the target instead
+    #[arg(long, conflicts_with = "json")]
+    pub sql: bool,
+    /// What is taken off for the load
+    #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
+    pub detach: DetachWhat,
 }
 
 /// `--progress`

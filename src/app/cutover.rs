@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, Write};
 
-use crate::cli::{Common, Run as RunArgs, VerifyWhat, Work};
+use crate::cli::{Common, PlanArgs, Run as RunArgs, VerifyWhat, Work};
 use crate::convert::Settled;
 use crate::event::{Event, Watch};
 use crate::exit::Exit;
@@ -93,10 +93,11 @@ pub fn verify(common: &Common, world: &World, watch: &dyn Watch) -> Result<Repor
 }
 
 /// `migrate plan`: the plan, or the report of its refusals.
-pub fn plan(common: &Common, world: &World, watch: &dyn Watch) -> Result<Result<Plan, Box<Report>>, Failure> {
+pub fn plan(args: &PlanArgs, world: &World, watch: &dyn Watch) -> Result<Result<Plan, Box<Report>>, Failure> {
+    let common = &args.common;
     let found = one_mapping(common, world)?;
     let settings = settings(common, &found.mapping, world, true)?;
-    let work = Work::default();
+    let work = Work { detach: args.detach, ..Work::default() };
     let manner = Manner::Dry;
     let way = Way { common, work: &work, manner, asks: false, settings, found, world, watch, connections: usize::MAX };
     let mut report = Report::new("plan", &way.found.mapping.name);

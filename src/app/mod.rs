@@ -96,7 +96,7 @@ fn exit_of(code: i32) -> Exit {
 
 fn plan(args: &crate::cli::PlanArgs, world: &World) -> Result<Exit, Failure> {
     let watch = watch(&args.common, world);
-    match cutover::plan(&args.common, world, &watch)? {
+    match cutover::plan(args, world, &watch)? {
         Ok(plan) if args.common.json => {
             let text =
                 serde_json::to_string_pretty(&plan).map_err(|e| Failure { exit: Exit::Bug, message: e.to_string() })?;
@@ -104,7 +104,7 @@ fn plan(args: &crate::cli::PlanArgs, world: &World) -> Result<Exit, Failure> {
             Ok(Exit::Done)
         }
         Ok(plan) => {
-            print(&crate::plan::text(&plan));
+            print(&if args.sql { crate::plan::sql(&plan) } else { crate::plan::text(&plan) });
             Ok(Exit::Done)
         }
         Err(report) => {

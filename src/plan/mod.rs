@@ -12,6 +12,7 @@ mod order;
 mod owner;
 mod relation;
 mod show;
+mod sql;
 mod unlisted;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,6 +29,7 @@ pub use build::build;
 pub use detach::{Detach, Detaching};
 pub use relation::{SqlFacts, selects};
 pub use show::text;
+pub use sql::sql;
 
 /// What the plan is made of, beside the mapping.
 pub struct Inputs<'a> {
