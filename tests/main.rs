@@ -2,5 +2,6 @@
 //!
 //! `tests/run.sh` runs them, and installs what they need where it is missing.
 
+mod cli;
 mod cutover;
 mod support;

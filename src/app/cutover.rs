@@ -5,7 +5,7 @@ use std::io::{BufRead, Write};
 
 use crate::cli::{Common, PlanArgs, Run as RunArgs, VerifyWhat, Work};
 use crate::convert::Settled;
-use crate::event::{Event, Watch};
+use crate::event::Watch;
 use crate::exit::Exit;
 use crate::mapping::{Mapping, OnFault};
 use crate::migrate::{self, Job, Options, Stop, ahead};
@@ -174,6 +174,7 @@ impl Way<'_> {
     fn report(&self) -> Result<Report, Failure> {
         let mut report = Report::new(self.manner.command(), &self.found.mapping.name);
         report.dry_run = self.manner == Manner::Dry;
+        report.warnings.extend(self.placeholders());
         let Some(source) = self.open_source(&mut report)? else { return Ok(report) };
         let mut session = self.open_target(&mut report)?;
         let exit = match &mut session {
@@ -200,7 +201,7 @@ impl Way<'_> {
         let Some(settings) = &self.settings else { return Ok(None) };
         report.target = Some(settings.shown());
         for note in settings.notes() {
-            self.watch.hear(Event::Said(note));
+            report.warnings.push(Warning { place: "target".to_owned(), message: note.to_owned() });
         }
         let client = settings.connect(ReadOnly(!self.manner.writes())).map_err(connect_failure)?;
         Session::new(client, &self.common.ledger_schema).map(Some).map_err(|e| Failure::refused(e.to_string()))
@@ -363,15 +364,24 @@ impl Way<'_> {
         let mut env = inputs::env(&self.found.mapping, self.world);
         if self.manner == Manner::Rehearse {
             for name in inputs::names(&self.found.mapping) {
-                env.entry(name.clone()).or_insert_with(|| {
-                    self.watch.hear(Event::Said(&format!(
-                        "{name} is not set; a placeholder stands for it in this rehearsal"
-                    )));
-                    format!("placeholder-for-{name}")
-                });
+                env.entry(name.clone()).or_insert_with(|| format!("placeholder-for-{name}"));
             }
         }
         env
+    }
+
+    /// The variables for which a placeholder stands.
+    fn placeholders(&self) -> Vec<Warning> {
+        let set = inputs::env(&self.found.mapping, self.world);
+        let names = inputs::names(&self.found.mapping).into_iter();
+        let unset = names.filter(|name| self.manner == Manner::Rehearse && !set.contains_key(name));
+        let said = |name| Warning {
+            place: format!("env {name}"),
+            message: format!(
+                "it is not set; placeholder-for-{name} stands for it in this rehearsal. The cutover needs it."
+            ),
+        };
+        unset.map(said).collect()
     }
 
     fn constants(&self, plan: &Plan, run: Option<&Run>) -> Result<(), Vec<Refusal>> {
