@@ -84,6 +84,9 @@ pub struct Common {
 /// Flags that change how rows are moved, never what arrives.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Work {
+    /// Lanes: readers and connections at work at once [default: the cores]
+    #[arg(long, value_name = "N", value_parser = jobs)]
+    pub jobs: Option<usize>,
     /// Most rows of a batch [default: 50000]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub batch_rows: Option<u64>,
@@ -206,6 +209,10 @@ pub enum VerifyWhat {
     Counts,
     /// Nothing.
     None,
+}
+
+fn jobs(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|n| (1..=256).contains(n)).ok_or_else(|| "write a number from 1 to 256".to_owned())
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, Write};
+use std::sync::atomic::AtomicBool;
 
 use crate::cli::{Common, PlanArgs, Run as RunArgs, VerifyWhat, Work};
 use crate::convert::Settled;
 use crate::event::Watch;
 use crate::exit::Exit;
 use crate::mapping::{Mapping, OnFault};
-use crate::migrate::{self, Job, Options, Stop, ahead};
+use crate::migrate::{self, Connections, Job, Options, Stop, ahead};
 use crate::model::record::{Check, Refusal, Report, RunState, Warning};
 use crate::model::schema::{Detachable, TargetSchema};
 use crate::plan::{self, Detaching, Inputs, Plan, SqlFacts};
@@ -188,7 +189,8 @@ impl Way<'_> {
     /// The source; a file that cannot be read is a refusal, and the report says so.
     fn open_source(&self, report: &mut Report) -> Result<Option<Source>, Failure> {
         let path = inputs::source(self.common, &self.found)?;
-        match Source::open(&path, &source::Options::default()) {
+        let options = source::Options { readers: self.jobs() + 1, ..source::Options::default() };
+        match Source::open(&path, &options) {
             Ok(source) => {
                 record::source(report, &source, &path.display().to_string());
                 Ok(Some(source))
@@ -443,7 +445,7 @@ impl Way<'_> {
         let began = self.world.elapsed();
         let wanted =
             |load: &plan::LoadPlan| !(load.when_empty && target.tables.get(&load.table).is_some_and(|t| t.has_rows));
-        let found = match ahead::read_ahead(plan, source, &settled, self.watch, &wanted) {
+        let found = match ahead::read_ahead(plan, source, &settled, self.aside(), &wanted) {
             Ok(found) => found,
             Err(stop) => return Ok(self.stopped(stop, plan, report, false)),
         };
@@ -484,6 +486,22 @@ impl Way<'_> {
         Ok(Exit::Done)
     }
 
+    /// Lanes: as many as were asked for, or as the machine has cores, but no more than the target serves.
+    fn jobs(&self) -> usize {
+        self.work.jobs.unwrap_or(self.world.cores).clamp(1, self.connections)
+    }
+
+    /// Most bytes of a batch in each lane.
+    fn batch_bytes(&self) -> usize {
+        let told = self.work.batch_bytes.and_then(|bytes| usize::try_from(bytes).ok());
+        told.unwrap_or(BATCH_BYTES / self.jobs())
+    }
+
+    /// What reading ahead needs beside the plan.
+    fn aside(&self) -> (&dyn Watch, &AtomicBool, usize) {
+        (self.watch, &self.world.asked, self.jobs())
+    }
+
     fn on_fault(&self) -> OnFault {
         match self.work.on_fault {
             Some(crate::cli::OnFault::Abort) => OnFault::Abort,
@@ -515,7 +533,7 @@ impl Way<'_> {
             let wanted = |load: &plan::LoadPlan| {
                 !(load.when_empty && target.tables.get(&load.table).is_some_and(|t| t.has_rows))
             };
-            let found = match ahead::read_ahead(plan, source, &settled, self.watch, &wanted) {
+            let found = match ahead::read_ahead(plan, source, &settled, self.aside(), &wanted) {
                 Ok(found) => found,
                 Err(stop) => return Ok(self.stopped(stop, plan, report, false)),
             };
@@ -546,17 +564,27 @@ impl Way<'_> {
         report.run = Some(run.id.to_string());
         let untouched =
             known.detached.is_empty() && known.done.values().all(|d| d.parts.iter().all(|p| p.next_batch == 1));
-        if untouched && let Err(e) = self.take_off(source, session, plan, target, (&run, to_come)) {
+        if untouched && let Err(e) = self.take_off(source, session, plan, target, (&run, &mut to_come)) {
             return Ok(self.stopped(e, plan, report, true));
         }
-        let reconnect = || self.reconnect();
         let options = Options {
+            jobs: self.jobs(),
             batch_rows: self.work.batch_rows.unwrap_or(BATCH_ROWS),
-            batch_bytes: self.work.batch_bytes.map_or(BATCH_BYTES, |b| usize::try_from(b).unwrap_or(BATCH_BYTES)),
+            batch_bytes: self.batch_bytes(),
             on_fault: self.on_fault(),
             max_faults: self.work.max_faults,
         };
-        let job = Job { plan, source, options, watch: self.watch, env: &env, reconnect: &reconnect };
+        let job = Job {
+            plan,
+            source,
+            options,
+            watch: self.watch,
+            env: &env,
+            connections: self,
+            sizes: &to_come,
+            asked: &self.world.asked,
+            halted: AtomicBool::new(false),
+        };
         let began = self.world.elapsed();
         let loaded = migrate::run(&job, session, &run);
         record::step(report, "load", self.world.elapsed() - began);
@@ -565,7 +593,8 @@ impl Way<'_> {
             return Ok(self.stopped(stop, plan, report, true));
         }
         let began = self.world.elapsed();
-        if let Err(stop) = migrate::detach::put_back(&job, session, &run) {
+        let back = migrate::until_done(&job, session, |session| migrate::detach::put_back(&job, session, &run));
+        if let Err(stop) = back {
             self.gather(session, plan, &run, report);
             return Ok(self.stopped(stop, plan, report, true));
         }
@@ -586,7 +615,7 @@ impl Way<'_> {
         session: &mut Session,
         plan: &Plan,
         target: &TargetSchema,
-        (run, mut to_come): (&Run, BTreeMap<String, u64>),
+        (run, to_come): (&Run, &mut BTreeMap<String, u64>),
     ) -> Result<(), Stop> {
         let reader = source.reader()?;
         for load in &plan.loads {
@@ -659,23 +688,6 @@ impl Way<'_> {
             judged: &judged,
             loads: &wanted.loads,
         })
-    }
-
-    /// Another connection like the first, with the run's lock.
-    fn reconnect(&self) -> Result<Session, ConnectError> {
-        let Some(settings) = &self.settings else {
-            return Err(ConnectError::lost("the connection is lost", "there is no way back to it"));
-        };
-        let client = settings.connect(ReadOnly(false))?;
-        let lost = |e: ServerError| ConnectError::lost("the connection is lost again", e.to_string());
-        let mut session = Session::new(client, &self.common.ledger_schema).map_err(lost)?;
-        match session.lock(self.lock_key()).map_err(lost)? {
-            None => Ok(session),
-            // The server may not have noticed yet that the old connection is gone.
-            Some(holder) => {
-                Err(ConnectError::lost("the run's lock is held", format!("by server process {}", holder.pid)))
-            }
-        }
     }
 
     /// What the ledger says, into the report, after a stop. A target that is gone leaves the report without it.
@@ -778,6 +790,31 @@ impl Way<'_> {
         let _ = std::io::stdin().lock().read_line(&mut typed);
         Ok(typed.trim() == database)
     }
+}
+
+impl Connections for Way<'_> {
+    fn another(&self) -> Result<Session, ConnectError> {
+        let Some(settings) = &self.settings else {
+            return Err(ConnectError::lost("the connection is lost", "there is no way back to it"));
+        };
+        let client = settings.connect(ReadOnly(!self.manner.writes()))?;
+        Session::new(client, &self.common.ledger_schema).map_err(lost_again)
+    }
+
+    fn again(&self, lost: &Session) -> Result<Session, ConnectError> {
+        let mut session = self.another()?;
+        match session.replace(lost).map_err(lost_again)? {
+            None => Ok(session),
+            // The server may not have noticed yet that the old connection is gone.
+            Some(holder) => {
+                Err(ConnectError::lost("the run's lock is held", format!("by server process {}", holder.pid)))
+            }
+        }
+    }
+}
+
+fn lost_again(e: ServerError) -> ConnectError {
+    ConnectError::lost("the connection is lost again", e.to_string())
 }
 
 fn state(run: Option<&Run>) -> RunState {

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use chrono::{DateTime, Utc};
@@ -25,6 +27,10 @@ pub struct World {
     pub stdin_is_terminal: bool,
     /// Columns of the terminal.
     pub width: usize,
+    /// Cores that this process may use.
+    pub cores: usize,
+    /// Set when the process is asked to stop.
+    pub asked: Arc<AtomicBool>,
     /// When the process began.
     pub began: Instant,
     /// What time it was then.
@@ -42,6 +48,8 @@ impl World {
             stderr_is_terminal: std::io::stderr().is_terminal(),
             stdin_is_terminal: std::io::stdin().is_terminal(),
             width: columns.unwrap_or(100),
+            cores: std::thread::available_parallelism().map_or(1, usize::from),
+            asked: Arc::default(),
             began: Instant::now(),
             now: Utc::now(),
         }

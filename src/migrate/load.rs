@@ -1,6 +1,7 @@
 //! One load, part by part, batch by batch, from wherever the ledger says that it stands.
 
 use std::ops::ControlFlow;
+use std::sync::atomic::Ordering;
 
 use crate::convert::Settled;
 use crate::convert::row::RowEncoder;
@@ -8,18 +9,18 @@ use crate::event::Event;
 use crate::mapping::OnFault;
 use crate::model::key::Key;
 use crate::model::record::FaultRecord;
-use crate::model::select::{Row, Sink};
+use crate::model::select::{Relation, Row, Sink};
 use crate::plan::LoadPlan;
 use crate::target::batch::{BatchId, Begun, Into, Open};
 use crate::target::ledger::{PartDone, Run, Sums};
 use crate::target::{ServerError, Session};
 
 use super::batch::{Batch, GO_ON};
+use super::retry::{Tries, until_done};
 use super::{Job, Stop, piece};
 
-/// How often a lost connection is made again before a run gives up; the waits between double from [`FIRST_WAIT`].
-const ATTEMPTS: u32 = 6;
-const FIRST_WAIT: std::time::Duration = std::time::Duration::from_millis(250);
+/// Rows that a part has at least: below, the lanes' own transactions cost more than they win.
+const PART_ROWS: u64 = 10_000;
 
 /// What a lane needs of one load.
 pub(super) struct Lane<'a> {
@@ -31,37 +32,95 @@ pub(super) struct Lane<'a> {
     /// Names of the columns that are sent, in order.
     pub columns: &'a [String],
     pub part: i32,
+    pub tries: Tries,
 }
 
-/// Carries one load out; what the ledger says is done is not done again.
-pub(super) fn load(
+/// A load whose turn has come, for all lanes that work on it.
+pub(super) struct Opened<'a> {
+    load: &'a LoadPlan,
+    encoder: RowEncoder,
+    columns: Vec<String>,
+    parts: Vec<PartDone>,
+}
+
+impl Opened<'_> {
+    /// The parts that are not done.
+    pub fn left(&self) -> impl Iterator<Item = &PartDone> {
+        self.parts.iter().filter(|part| !part.done)
+    }
+
+    /// All its parts are done.
+    pub fn ended(&self, job: &Job<'_>) {
+        job.watch.hear(Event::Ended { load: &self.load.name });
+    }
+}
+
+/// Opens a load: prepares its encoder and notes its parts before the first of them begins. `None`: it is not wanted.
+/// `whole`: it must not be taken apart.
+pub(super) fn open<'a>(
     job: &Job<'_>,
     session: &mut Session,
     run: &Run,
-    load: &LoadPlan,
+    load: &'a LoadPlan,
     settled: &Settled,
-) -> Result<(), Stop> {
+    whole: bool,
+) -> Result<Option<Opened<'a>>, Stop> {
     if load.when_empty && run.judged.holding.contains_key(&load.table) {
-        return Ok(());
+        return Ok(None);
     }
     let encoder = RowEncoder::new(load, settled).map_err(Stop::Refused)?;
     let columns: Vec<String> = load.columns.iter().map(|c| c.name.clone()).collect();
-    job.watch.hear(Event::Began { load: &load.name, rows: None });
-    session.note_parts(run.id, &load.name, &[])?;
-    for part in parts(session, run, load)? {
-        if part.done {
-            job.watch.hear(Event::Rows { load: &load.name, rows: part.sums.read });
-            continue;
+    job.watch.hear(Event::Began { load: &load.name, rows: job.sizes.get(&load.name).copied() });
+    let mut parts = known_parts(job, session, run, load)?;
+    if parts.is_empty() {
+        let cuts = cuts(job, load, whole)?;
+        let noted = until_done(job, session, |session| Ok(session.note_parts(run, &load.name, &cuts)?))?;
+        if !noted {
+            return Err(Stop::Fenced);
         }
-        let mut lane = Lane { job, session, run, load, encoder: &encoder, columns: &columns, part: part.part };
-        if load.is_one_transaction() { piece::run(&mut lane)? } else { lane.run(part)? }
+        parts = known_parts(job, session, run, load)?;
     }
-    job.watch.hear(Event::Ended { load: &load.name });
-    Ok(())
+    let done: u64 = parts.iter().map(|part| part.sums.read).sum();
+    if done > 0 {
+        job.watch.hear(Event::Rows { load: &load.name, rows: done });
+    }
+    Ok(Some(Opened { load, encoder, columns, parts }))
 }
 
-fn parts(session: &mut Session, run: &Run, load: &LoadPlan) -> Result<Vec<PartDone>, ServerError> {
-    Ok(session.loads_done(run.id)?.remove(&load.name).map(|done| done.parts).unwrap_or_default())
+/// Reads and writes what remains of one part.
+pub(super) fn part(
+    job: &Job<'_>,
+    session: &mut Session,
+    run: &Run,
+    opened: &Opened<'_>,
+    part: PartDone,
+) -> Result<(), Stop> {
+    let (load, encoder, columns) = (opened.load, &opened.encoder, opened.columns.as_slice());
+    let mut lane = Lane { job, session, run, load, encoder, columns, part: part.part, tries: Tries::default() };
+    if load.is_one_transaction() { piece::run(&mut lane) } else { lane.run(part) }
+}
+
+/// Where a load is cut into parts: keys of rows, each the last of its part.
+fn cuts(job: &Job<'_>, load: &LoadPlan, whole: bool) -> Result<Vec<Key>, Stop> {
+    // Two rows of one load with the same conflict key are told apart by their order, which parts do not have.
+    if job.options.jobs == 1 || whole || load.conflict.is_some() || load.is_one_transaction() {
+        return Ok(Vec::new());
+    }
+    let Relation::Table(table) = &load.select.relation else { return Ok(Vec::new()) };
+    let reader = job.source.reader()?;
+    let rows = match job.sizes.get(&load.name) {
+        Some(rows) => *rows,
+        None => reader.count(table)?,
+    };
+    let parts = (2 * job.options.jobs).min(usize::try_from(rows / PART_ROWS).unwrap_or(usize::MAX));
+    if parts < 2 { Ok(Vec::new()) } else { Ok(reader.split(&load.select, parts)?) }
+}
+
+/// The parts of a load as the ledger knows them.
+fn known_parts(job: &Job<'_>, session: &mut Session, run: &Run, load: &LoadPlan) -> Result<Vec<PartDone>, Stop> {
+    until_done(job, session, |session| {
+        Ok(session.loads_done(run.id)?.remove(&load.name).map(|done| done.parts).unwrap_or_default())
+    })
 }
 
 impl Lane<'_> {
@@ -89,7 +148,8 @@ impl Lane<'_> {
 
     /// What the ledger says of this part now.
     fn part_again(&mut self) -> Result<PartDone, Stop> {
-        let found = parts(self.session, self.run, self.load)?.into_iter().find(|p| p.part == self.part);
+        let all = known_parts(self.job, self.session, self.run, self.load)?;
+        let found = all.into_iter().find(|p| p.part == self.part);
         found.ok_or_else(|| {
             Stop::Target(ServerError::said("reading the ledger", "a part of this run is not there any more"))
         })
@@ -99,23 +159,10 @@ impl Lane<'_> {
         BatchId { run: self.run.id, epoch: self.run.epoch, load: &self.load.name, part: self.part, batch }
     }
 
-    /// Makes the connection again, a few times with growing waits.
-    pub fn reconnect(&mut self, lost: &ServerError) -> Result<(), Stop> {
-        let why = lost.state.clone().unwrap_or_else(|| "connection lost".to_owned());
-        let mut wait = FIRST_WAIT;
-        for attempt in 1..=ATTEMPTS {
-            self.job.watch.hear(Event::Retry { attempt, why: &why });
-            std::thread::sleep(wait);
-            match (self.job.reconnect)() {
-                Ok(session) => {
-                    *self.session = session;
-                    return Ok(());
-                }
-                Err(e) if e.retry_may_help() && attempt < ATTEMPTS => wait *= 2,
-                Err(e) => return Err(Stop::Connect(e)),
-            }
-        }
-        Err(Stop::Fenced)
+    /// After an error: makes the connection again where trying again may help.
+    pub fn again(&mut self, failed: ServerError) -> Result<(), Stop> {
+        self.tries.again(self.job, self.session, failed)?;
+        Ok(self.session.note_backend(self.run.id, self.run.epoch)?)
     }
 
     /// Under `abort`, faults end the run before anything of their batch is written.
@@ -183,14 +230,22 @@ struct Sending<'l, 'a, 'b> {
 }
 
 impl Sending<'_, '_, '_> {
+    /// Why no further row is taken: the process was asked to stop, or another lane did and this row would begin a batch.
+    fn stop(&self) -> Option<Stop> {
+        if self.lane.job.is_asked() {
+            return Some(Stop::Interrupted);
+        }
+        (self.batch.read == 0 && self.lane.job.halted.load(Ordering::Relaxed)).then_some(Stop::Halted)
+    }
+
     /// Sends what gathered as one transaction. `done`: nothing of the part remains behind it.
     fn flush(&mut self, last: Option<Key>, done: bool) -> Result<(), End> {
         self.lane.stop_at_faults(&self.batch)?;
         loop {
             match self.attempt(last.as_ref(), done) {
                 Ok(()) => break,
-                Err(End::Stop(Stop::Target(e))) if e.lost => {
-                    self.lane.reconnect(&e)?;
+                Err(End::Stop(Stop::Target(e))) if Tries::may_help(&e) => {
+                    self.lane.again(e)?;
                     // An acknowledged commit may be gone with the server that acknowledged it.
                     if self.lane.part_again()?.next_batch < self.number {
                         return Err(End::Behind);
@@ -199,6 +254,7 @@ impl Sending<'_, '_, '_> {
                 Err(end) => return Err(end),
             }
         }
+        self.lane.tries = Tries::default();
         self.lane.job.watch.hear(Event::Rows { load: &self.lane.load.name, rows: self.batch.read });
         self.batch.clear();
         self.number += 1;
@@ -248,6 +304,10 @@ impl Sending<'_, '_, '_> {
 
 impl Sink for Sending<'_, '_, '_> {
     fn row(&mut self, row: &dyn Row) -> ControlFlow<()> {
+        if let Some(stop) = self.stop() {
+            self.end = Some(End::Stop(stop));
+            return ControlFlow::Break(());
+        }
         self.batch.row(row);
         if !self.batch.is_full(&self.lane.job.options) {
             return GO_ON;

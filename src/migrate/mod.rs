@@ -5,17 +5,19 @@
 pub mod ahead;
 mod batch;
 pub mod detach;
+mod lanes;
 mod load;
 pub mod owner;
 mod piece;
+mod retry;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::convert::Settled;
 use crate::event::{Event, Watch};
 use crate::mapping::OnFault;
-use crate::model::cell::RawBuf;
 use crate::model::fault::Fault;
 use crate::model::record::Refusal;
 use crate::model::schema::{SourceSchema, TargetSchema};
@@ -26,11 +28,15 @@ use crate::target::connect::ConnectError;
 use crate::target::ledger::Run;
 use crate::target::{ServerError, Session, Wanted};
 
+pub use retry::until_done;
+
 pub use owner::{Owner, absent as owner_absent, find as find_owner, fits as owner_fits};
 
 /// How a run works: nothing here changes what arrives.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
+    /// Lanes: readers and connections at work at once.
+    pub jobs: usize,
     /// Most rows of a batch.
     pub batch_rows: u64,
     /// Most bytes of a batch; one row may go beyond it.
@@ -53,8 +59,46 @@ pub struct Job<'a> {
     pub watch: &'a dyn Watch,
     /// Values of the variables that the mapping names.
     pub env: &'a BTreeMap<String, String>,
-    /// Makes another connection like the first, after that one was lost.
-    pub reconnect: &'a dyn Fn() -> Result<Session, ConnectError>,
+    /// Makes more connections like the first.
+    pub connections: &'a dyn Connections,
+    /// Rows of each load, where they were counted.
+    pub sizes: &'a BTreeMap<String, u64>,
+    /// Set from outside when the process was asked to stop.
+    pub asked: &'a AtomicBool,
+    /// Set by the first lane that stops: no lane begins another batch.
+    pub halted: AtomicBool,
+}
+
+impl Job<'_> {
+    /// Rows behind a place in the plan's order, as far as they were counted.
+    fn size(&self, place: usize) -> u64 {
+        match self.plan.order[place] {
+            // Others wait for the owner.
+            Node::Owner => u64::MAX,
+            Node::Load(n) => self.sizes.get(&self.plan.loads[n].name).copied().unwrap_or(0),
+        }
+    }
+
+    /// Whether the process was asked to stop.
+    fn is_asked(&self) -> bool {
+        self.asked.load(Ordering::Relaxed)
+    }
+}
+
+/// Where connections to the target come from.
+pub trait Connections: Sync {
+    /// One more, for one more lane.
+    ///
+    /// # Errors
+    /// Why there is none.
+    fn another(&self) -> Result<Session, ConnectError>;
+
+    /// One in place of one that was lost, with the lock that it held; what the server still does for the old one is
+    /// ended.
+    ///
+    /// # Errors
+    /// Why there is none.
+    fn again(&self, lost: &Session) -> Result<Session, ConnectError>;
 }
 
 /// Why a run did not come to its end. What was committed is whole.
@@ -72,6 +116,10 @@ pub enum Stop {
     Refused(Vec<Refusal>),
     /// The run was taken over by another process.
     Fenced,
+    /// The process was asked to stop.
+    Interrupted,
+    /// Another lane stopped.
+    Halted,
 }
 
 impl fmt::Display for Stop {
@@ -87,6 +135,8 @@ impl fmt::Display for Stop {
                 f.write_str(&all.join(" "))
             }
             Stop::Fenced => f.write_str("another process took this run over"),
+            Stop::Interrupted => f.write_str("the process was asked to stop"),
+            Stop::Halted => f.write_str("another lane stopped"),
         }
     }
 }
@@ -116,19 +166,9 @@ impl From<ConnectError> for Stop {
 /// # Errors
 /// What stopped it. All that was committed stays and is known to the ledger.
 pub fn run(job: &Job<'_>, session: &mut Session, run: &Run) -> Result<Option<Owner>, Stop> {
-    let mut settled = Settled { now: run.judged.now, owner: None, env: job.env.clone() };
-    let mut owner = None;
+    let settled = Settled { now: run.judged.now, owner: None, env: job.env.clone() };
     job.watch.hear(Event::Step("load"));
-    for node in &job.plan.order {
-        match node {
-            Node::Owner => {
-                owner = owner::settle(job, session, run, &settled)?;
-                settled.owner = owner.as_ref().map(|o| RawBuf::text(o.key.clone()));
-            }
-            Node::Load(n) => load::load(job, session, run, &job.plan.loads[*n], &settled)?,
-        }
-    }
-    Ok(owner)
+    lanes::run(job, session, run, settled)
 }
 
 /// Sets every sequence of the loaded tables and of the owner's.
@@ -144,7 +184,7 @@ pub fn set_sequences(
 ) -> Result<(), Stop> {
     job.watch.hear(Event::Step("sequences"));
     for wanted in sequences(job.plan, source, target) {
-        session.set_sequence(run.id, &job.plan.schema, &wanted)?;
+        retry::until_done(job, session, |session| Ok(session.set_sequence(run.id, &job.plan.schema, &wanted)?))?;
     }
     Ok(())
 }

@@ -9,7 +9,7 @@ use crate::plan::{OwnerColumn, OwnerPlan, Plan};
 use crate::target::ledger::Run;
 use crate::target::{OwnerFound, Session};
 
-use super::{Job, Stop};
+use super::{Job, Stop, until_done};
 
 /// The owner, settled.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +27,11 @@ pub(super) fn settle(
     run: &Run,
     settled: &Settled,
 ) -> Result<Option<Owner>, Stop> {
+    until_done(job, session, |session| settle_once(job, session, run, settled))
+}
+
+/// A second time it finds what the first one made.
+fn settle_once(job: &Job<'_>, session: &mut Session, run: &Run, settled: &Settled) -> Result<Option<Owner>, Stop> {
     let Some(plan) = &job.plan.owner else { return Ok(None) };
     let schema = &job.plan.schema;
     if let Some(key) = find(session, job.plan, settled)? {

@@ -12,13 +12,14 @@ use crate::target::ledger::Sums;
 
 use super::batch::{Batch, GO_ON};
 use super::load::{Lane, ledgered, send};
+use super::retry::Tries;
 use super::{Job, Stop};
 
 /// Reads and writes the load, again from its start when the connection is lost.
 pub(super) fn run(lane: &mut Lane<'_>) -> Result<(), Stop> {
     loop {
         match attempt(lane) {
-            Err(Stop::Target(e)) if e.lost => lane.reconnect(&e)?,
+            Err(Stop::Target(e)) if Tries::may_help(&e) => lane.again(e)?,
             other => return other,
         }
     }
@@ -118,6 +119,10 @@ impl Pieces<'_, '_, '_> {
 
 impl Sink for Pieces<'_, '_, '_> {
     fn row(&mut self, row: &dyn Row) -> ControlFlow<()> {
+        if self.job.is_asked() {
+            self.stop = Some(Stop::Interrupted);
+            return ControlFlow::Break(());
+        }
         self.batch.row(row);
         if !self.batch.is_full(&self.job.options) {
             return GO_ON;

@@ -64,6 +64,9 @@ pub struct Plan {
     pub loads: Vec<LoadPlan>,
     /// The order in which they run.
     pub order: Vec<Node>,
+    /// For each place in `order`, the places that must be done before; one that names itself is a load whose rows refer
+    /// to rows of the same load.
+    pub after: Vec<Vec<usize>>,
     /// The class of every table of the target.
     pub classes: BTreeMap<String, Class>,
     /// What stays in the source.

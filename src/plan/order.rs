@@ -6,19 +6,28 @@ use crate::model::schema::TargetSchema;
 
 use super::{Feed, Findings, LoadPlan, Node, OwnerPlan};
 
+/// The order in which everything runs, and for each place in it the places that must be done before.
+///
+/// A place among its own predecessors is a load whose rows refer to rows of the same load: they go in one part.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Order {
+    pub nodes: Vec<Node>,
+    pub after: Vec<Vec<usize>>,
+}
+
 /// The order in which everything runs; a cycle is a refusal.
 pub(super) fn order(
     loads: &[LoadPlan],
     owner: Option<&OwnerPlan>,
     target: &TargetSchema,
     findings: &mut Findings,
-) -> Vec<Node> {
+) -> Order {
     let mut nodes: Vec<Node> = owner.map(|_| Node::Owner).into_iter().collect();
     nodes.extend((0..loads.len()).map(Node::Load));
     let mut edges: BTreeSet<(usize, usize)> = BTreeSet::new();
     for (before, first) in nodes.iter().enumerate() {
         for (after, second) in nodes.iter().enumerate() {
-            if before != after && precedes(*first, *second, loads, owner, target) {
+            if precedes(*first, *second, loads, owner, target) {
                 edges.insert((before, after));
             }
         }
@@ -26,7 +35,7 @@ pub(super) fn order(
     let mut done: Vec<usize> = Vec::new();
     while done.len() < nodes.len() {
         let free = (0..nodes.len())
-            .find(|n| !done.contains(n) && edges.iter().all(|(before, after)| after != n || done.contains(before)));
+            .find(|n| !done.contains(n) && edges.iter().all(|(b, after)| after != n || b == n || done.contains(b)));
         let Some(next) = free else {
             let stuck: Vec<String> =
                 (0..nodes.len()).filter(|n| !done.contains(n)).map(|n| name(nodes[n], loads)).collect();
@@ -35,11 +44,13 @@ pub(super) fn order(
                 format!("{} wait for each other: their foreign keys form a circle", stuck.join(", ")),
                 "Make one of these foreign keys nullable and leave its column out, or load it by a later migration.",
             );
-            return Vec::new();
+            return Order::default();
         };
         done.push(next);
     }
-    done.into_iter().map(|n| nodes[n]).collect()
+    let place = |n: &usize| done.iter().position(|d| d == n);
+    let before = |n: &usize| edges.iter().filter(|(_, after)| after == n).filter_map(|(b, _)| place(b)).collect();
+    Order { nodes: done.iter().map(|n| nodes[*n]).collect(), after: done.iter().map(before).collect() }
 }
 
 fn name(node: Node, loads: &[LoadPlan]) -> String {
@@ -53,7 +64,7 @@ fn precedes(first: Node, second: Node, loads: &[LoadPlan], owner: Option<&OwnerP
     match (first, second) {
         (Node::Load(a), Node::Load(b)) => {
             let (parent, child) = (&loads[a], &loads[b]);
-            if parent.table == child.table {
+            if a != b && parent.table == child.table {
                 return a < b;
             }
             let refers = target.tables.get(&child.table).is_some_and(|t| {

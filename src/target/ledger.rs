@@ -289,19 +289,31 @@ impl Session {
         Ok(())
     }
 
-    /// Notes the parts of a load before the first of them is begun. Nothing changes where they are noted already.
+    /// Notes the parts of a load before the first of them is begun. Nothing changes where any are noted already.
+    /// `false`: the run was taken over.
     ///
     /// # Errors
     /// When the server refuses or the connection is lost.
-    pub fn note_parts(&mut self, run: i64, load: &str, cuts: &[Key]) -> Result<(), ServerError> {
+    pub fn note_parts(&mut self, run: &Run, load: &str, cuts: &[Key]) -> Result<bool, ServerError> {
         let cuts: Vec<String> = cuts.iter().map(Key::written).collect();
         let mut tx = self.client.transaction().doing(WRITING)?;
+        // Whoever comes second waits at the load's row and finds the parts of the first: two cuts must never mix.
+        let sql = "SELECT l.load FROM run r JOIN load l ON l.run = r.run \
+                   WHERE r.run = $1 AND r.epoch = $2 AND r.state = 'Running' AND l.load = $3 FOR SHARE OF r FOR UPDATE OF l";
+        if tx.query_opt(sql, &[&run.id, &run.epoch, &load]).doing(WRITING)?.is_none() {
+            return Ok(false);
+        }
+        let sql = "SELECT FROM part WHERE run = $1 AND load = $2 LIMIT 1";
+        if tx.query_opt(sql, &[&run.id, &load]).doing(WRITING)?.is_some() {
+            return Ok(true);
+        }
         for n in 0..=cuts.len() {
             let (after, until) = (n.checked_sub(1).map(|n| &cuts[n]), cuts.get(n));
-            let sql = "INSERT INTO part (run, load, part, after_key, until_key) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING";
-            tx.execute(sql, &[&run, &load, &(n as i32), &after, &until]).doing(WRITING)?;
+            let sql = "INSERT INTO part (run, load, part, after_key, until_key) VALUES ($1, $2, $3, $4, $5)";
+            tx.execute(sql, &[&run.id, &load, &(n as i32), &after, &until]).doing(WRITING)?;
         }
-        tx.commit().doing(WRITING)
+        tx.commit().doing(WRITING)?;
+        Ok(true)
     }
 
     /// Ends a run: all is there.

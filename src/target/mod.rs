@@ -2,6 +2,7 @@
 //!
 //! A [`Session`] is one connection; its methods are the operations of the design, each a transaction or part of one.
 
+mod backend;
 pub mod batch;
 mod catalog;
 pub mod connect;
@@ -14,6 +15,7 @@ mod read_back;
 mod sequence;
 mod session;
 
+pub use backend::Backend;
 pub use error::ServerError;
 pub use owner::OwnerFound;
 pub use read_back::ReadBack;

@@ -2,6 +2,7 @@
 
 use postgres::Client;
 
+use super::backend::Backend;
 use super::catalog;
 use super::error::{Doing, ServerError};
 use crate::model::ident::{quoted, quoted_list};
@@ -11,6 +12,10 @@ use crate::model::schema::TargetSchema;
 pub struct Session {
     pub(super) client: Client,
     pub(super) ledger_schema: String,
+    /// The server's process behind it, once it was asked for.
+    pub(super) backend: Option<Backend>,
+    /// The lock that it holds.
+    pub(super) lock: Option<i64>,
 }
 
 /// Who holds the run's lock.
@@ -32,7 +37,7 @@ impl Session {
     pub fn new(mut client: Client, ledger_schema: &str) -> Result<Session, ServerError> {
         let path = format!("SET search_path = {}, pg_catalog", quoted(ledger_schema));
         client.batch_execute(&path).doing("setting up the session")?;
-        Ok(Session { client, ledger_schema: ledger_schema.to_owned() })
+        Ok(Session { client, ledger_schema: ledger_schema.to_owned(), backend: None, lock: None })
     }
 
     /// Reads the catalogue of one schema.
@@ -68,6 +73,7 @@ impl Session {
         const DOING: &str = "taking the run's lock";
         let taken: bool = self.client.query_one("SELECT pg_try_advisory_lock($1)", &[&key]).doing(DOING)?.get(0);
         if taken {
+            self.lock = Some(key);
             return Ok(None);
         }
         let row = self.client.query_opt(include_str!("sql/holder.sql"), &[&key]).doing(DOING)?;

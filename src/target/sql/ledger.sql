@@ -21,6 +21,14 @@ CREATE TABLE run (
 );
 CREATE UNIQUE INDEX run_identity ON run (mapping, owner) WHERE state <> 'RolledBack';
 
+CREATE TABLE backend (
+    run      bigint NOT NULL REFERENCES run,
+    epoch    int NOT NULL,
+    pid      int NOT NULL,                  -- the server's processes that worked for the run
+    started  timestamptz NOT NULL,
+    PRIMARY KEY (run, pid, started)
+);
+
 CREATE TABLE load (
     run   bigint NOT NULL REFERENCES run,
     load  text NOT NULL,
