@@ -8,6 +8,7 @@
 mod array;
 mod array_text;
 mod calendar;
+mod canonical;
 mod decimal;
 mod interval;
 pub mod json;
