@@ -134,9 +134,10 @@ impl<'a> Decimal<'a> {
         byte - b'0'
     }
 
-    /// Decimals that the value needs, without trailing zeros.
-    pub(super) fn decimals(&self) -> i64 {
-        (self.len() as i64 - self.point).max(0)
+    /// Whether the value needs more decimals than that; below zero, whether it has digits in the places before the point
+    /// that the scale leaves out.
+    pub(super) fn exceeds(&self, scale: i64) -> bool {
+        !self.is_zero() && self.len() as i64 - self.point > scale
     }
 
     /// Whether two numbers have the same digits at the same places. The signs are not compared.

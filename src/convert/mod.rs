@@ -128,17 +128,10 @@ impl Converter {
     /// # Errors
     /// Why the value cannot go as it is.
     pub fn convert<'a>(&'a self, raw: Raw<'a>, losses: &mut LossSet) -> Result<Cell<'a>, Reason> {
-        let before = *losses;
-        let found = match raw {
-            Raw::Null => Ok(Cell::Null),
-            raw if self.prepare.is_plain() => self.reader.read(raw, losses),
+        match raw {
+            Raw::Null => Ok(self.filled(Cell::Null)),
+            raw if self.prepare.is_plain() => self.plain(raw, losses),
             raw => self.prepared(raw, losses),
-        };
-        // Looked at in place: most values are ready here, and a cell is eight words to move.
-        match found {
-            Ok(Cell::Null) => Ok(self.if_null.as_ref().map_or(Cell::Null, lent)),
-            Err(reason) => self.instead(raw, reason, before, losses),
-            _ => found,
         }
     }
 
@@ -170,23 +163,52 @@ impl Converter {
         self.if_null.as_ref()
     }
 
+    /// The type's reading alone; it gives no NULL. One local result, so that a cell is written where the caller wants it.
+    fn plain<'a>(&'a self, raw: Raw<'a>, losses: &mut LossSet) -> Result<Cell<'a>, Reason> {
+        let before = *losses;
+        let mut found = self.reader.read(raw, losses);
+        if let Err(reason) = found {
+            *losses = before;
+            found = self.instead(raw, reason, losses);
+        }
+        found
+    }
+
+    #[inline(never)]
     fn prepared<'a>(&'a self, raw: Raw<'a>, losses: &mut LossSet) -> Result<Cell<'a>, Reason> {
-        match self.prepare.apply(raw, losses)? {
-            Prepared::Raw(raw) => self.reader.read(raw, losses),
-            Prepared::Text(text) => self.reader.read(Raw::Text(&text), losses).map(owned),
-            Prepared::Cell(cell) => Ok(lent(cell)),
+        let before = *losses;
+        let found = match self.prepare.apply(raw, losses) {
+            Ok(Prepared::Raw(raw)) => self.reader.read(raw, losses),
+            Ok(Prepared::Text(text)) => self.reader.read(Raw::Text(&text), losses).map(owned),
+            Ok(Prepared::Cell(cell)) => Ok(self.filled(lent(cell))),
+            Err(reason) => Err(reason),
+        };
+        match found {
+            Err(reason) => {
+                *losses = before;
+                self.instead(raw, reason, losses)
+            }
+            found => found,
         }
     }
 
-    /// What stands for a value that could not be converted: `if_bad`, and for its NULL `if_null`; else it is a fault.
+    /// `if_bad` for a value that could not be read; else it is a fault.
     #[cold]
-    fn instead(&self, raw: Raw<'_>, reason: Reason, before: LossSet, losses: &mut LossSet) -> Result<Cell<'_>, Reason> {
-        *losses = before;
-        let Some(cell) = self.if_bad.as_ref().filter(|_| is_unreadable(raw, reason)) else { return Err(reason) };
-        losses.add(Loss::IfBad);
-        match (cell, &self.if_null) {
-            (Cell::Null, Some(filled)) => Ok(lent(filled)),
-            (cell, _) => Ok(lent(cell)),
+    fn instead(&self, raw: Raw<'_>, reason: Reason, losses: &mut LossSet) -> Result<Cell<'_>, Reason> {
+        match &self.if_bad {
+            Some(cell) if is_unreadable(raw, reason) => {
+                losses.add(Loss::IfBad);
+                Ok(self.filled(lent(cell)))
+            }
+            _ => Err(reason),
+        }
+    }
+
+    /// `if_null` for NULL.
+    fn filled<'a>(&'a self, cell: Cell<'a>) -> Cell<'a> {
+        match (&cell, &self.if_null) {
+            (Cell::Null, Some(instead)) => lent(instead),
+            _ => cell,
         }
     }
 

@@ -70,7 +70,7 @@ impl Numerics {
             return Err(Reason::NotFinite);
         };
         if let Some((_, scale)) = self.limit
-            && number.decimals() > i64::from(scale)
+            && number.exceeds(i64::from(scale))
             && is_noise(value.abs(), &number, i64::from(scale))
         {
             let numeric = self.fits(build(&number, i64::from(scale), scale.max(0) as u16))?;
@@ -170,8 +170,7 @@ impl Numerics {
         if too_large && !number.is_zero() {
             return Err(self.overflow());
         }
-        // At a negative scale digits before the point are surplus too.
-        let surplus = number.len() as i64 - number.point > scale && !number.is_zero();
+        let surplus = number.exceeds(scale);
         if surplus && !self.round {
             return Err(Reason::ExcessScale);
         }

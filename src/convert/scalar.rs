@@ -193,14 +193,16 @@ fn in_range<T: Float>(near: T, number: &Decimal<'_>) -> Result<(), Reason> {
     if lost { Err(Reason::OutOfRange) } else { Ok(()) }
 }
 
-/// Whether the value written with as many digits as the text has is that text. 767 digits write any double in full.
+/// Whether the text is the value's shortest, or the one that it has with as many digits (as `%.17g` writes it). The two
+/// differ where a half is rounded. 767 digits write any double in full.
 fn brings_back<T: Float>(near: T, number: &Decimal<'_>) -> bool {
+    let same = |text: &[u8]| matches!(Literal::parse(text), Some(Literal::Number(held)) if held.same_magnitude(number));
+    if same(shortest(near).as_bytes()) {
+        return true;
+    }
     let mut text = Ascii::<800>::new();
     let places = number.len().saturating_sub(1);
-    if places > 767 || write!(text, "{near:.places$e}").is_err() {
-        return false;
-    }
-    matches!(Literal::parse(text.as_bytes()), Some(Literal::Number(held)) if held.same_magnitude(number))
+    places <= 767 && write!(text, "{near:.places$e}").is_ok() && same(text.as_bytes())
 }
 
 fn rounded<T>(near: T, round: bool, losses: &mut LossSet) -> Result<T, Reason> {

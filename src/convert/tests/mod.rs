@@ -5,6 +5,7 @@ mod intervals;
 mod jsons;
 mod modifiers;
 mod numbers;
+mod random;
 mod speed;
 mod texts;
 mod times;

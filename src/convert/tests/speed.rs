@@ -6,7 +6,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 const ROWS: usize = 100_000;
-const TURNS: usize = 200;
+const TURNS: usize = 20;
 
 /// The best of twenty turns; others use the machine too.
 fn nanoseconds(kind: Kind, rules: &Rules, values: &[Raw<'_>]) -> f64 {
