@@ -74,7 +74,6 @@ fn no_password_is_printed_wherever_it_stood_and_whatever_became_of_it() {
             "sslmode=prefer&channel_binding=require",
         ),
         ("127.0.0.1", dead, "sslmode=prefer"),
-        ("127.0.0.1", silent.port, "connect_timeout=2"),
         ("no.such.host.invalid", server.port, ""),
         ("x-pooler.example.com", server.port, ""),
     ];
@@ -93,6 +92,11 @@ fn no_password_is_printed_wherever_it_stood_and_whatever_became_of_it() {
             fs::remove_file(&file).expect("gone");
         }
     }
+    let url = format!(
+        "postgresql://alice:{SECRET}@127.0.0.1:{}/db?connect_timeout=2",
+        silent.port
+    );
+    clean(Some(&url), &[], home.path());
 }
 
 #[test]

@@ -427,3 +427,101 @@ fn tls_that_is_cut_within_a_copy_is_an_error_and_leaves_no_row() {
     assert!(client.is_closed());
     assert_eq!(server.sql("SELECT count(*) FROM public.t").trim(), "0");
 }
+
+#[test]
+fn direct_negotiation_works_where_the_server_has_it() {
+    let server = server_with("right");
+    let version: u32 = server
+        .sql("SHOW server_version_num")
+        .trim()
+        .parse()
+        .expect("a number");
+    let root = Certificates::get().path("authority.crt");
+    let home = home();
+    let string = string(
+        &server,
+        &format!(
+            "sslmode=verify-full sslnegotiation=direct sslrootcert={}",
+            text(&root)
+        ),
+    );
+    let ended = ask_us(Some(&string), &[], home.path());
+    match version >= 170_000 {
+        true => assert!(ended.expect("a connection").ends_with("|t")),
+        false => assert!(
+            matches!(
+                ended,
+                Err(ConnectError::Unreachable(_) | ConnectError::Tls(_))
+            ),
+            "{ended:?}"
+        ),
+    }
+    let weak = string.replace("verify-full", "prefer");
+    assert!(matches!(
+        ask_us(Some(&weak), &[], home.path()),
+        Err(ConnectError::Usage(_))
+    ));
+}
+
+#[test]
+fn what_is_promised_less_than_thought_is_noted() {
+    let home = home();
+    let notes = |string: &str| {
+        resolve(Some(string), &environment(&[], home.path()))
+            .expect("settings")
+            .notes()
+            .join("\n")
+    };
+    assert!(notes("host=db.example.com sslmode=require").contains("does not check who answers"));
+    assert!(notes("host=db.example.com sslmode=disable").contains("clear text"));
+    assert!(notes("host=db.example.com sslmode=prefer").contains("clear text"));
+    for quiet in [
+        "host=db.example.com",
+        "host=db.example.com sslmode=verify-ca",
+        "host=db.example.com sslmode=require sslrootcert=/some/file",
+        "host=localhost sslmode=disable",
+        "host=/tmp",
+    ] {
+        assert_eq!(notes(quiet), "", "{quiet}");
+    }
+}
+
+#[test]
+fn strings_of_hosting_consoles_mean_what_they_say() {
+    let home = home();
+    let read = |string: &str| resolve(Some(string), &environment(&[], home.path()));
+    let neon = read("postgresql://app_owner:npg_x@ep-cool-1.eu-central-1.aws.neon.tech/app?sslmode=require&channel_binding=require").expect("Neon");
+    assert_eq!(
+        neon.shown(),
+        "ep-cool-1.eu-central-1.aws.neon.tech:5432/app"
+    );
+    assert_eq!(neon.hosts()[0].sslmode, SslMode::Require);
+    let railway =
+        read("postgresql://postgres:x@roundhouse.proxy.rlwy.net:23456/railway").expect("Railway");
+    assert_eq!(railway.shown(), "roundhouse.proxy.rlwy.net:23456/railway");
+    let supabase =
+        read("postgresql://postgres.abcd:x@aws-0-eu-central-1.pooler.supabase.com:5432/postgres")
+            .expect("Supabase");
+    assert_eq!(supabase.user(), "postgres.abcd");
+    for (string, piece) in [
+        (
+            "postgresql://postgres:[YOUR-PASSWORD]@db.abcd.supabase.co:5432/postgres",
+            "placeholder",
+        ),
+        (
+            "postgresql://u:************@ep-x.neon.tech/app?sslmode=require",
+            "placeholder",
+        ),
+        (
+            "postgres://u:x@h:6543/postgres?pgbouncer=true&connection_limit=1",
+            "direct address",
+        ),
+        (
+            "postgresql://u:x@h:5432/app?schema=public",
+            "[target] of the mapping",
+        ),
+    ] {
+        let refused = read(string).expect_err(string);
+        assert!(refused.to_string().contains(piece), "{refused}");
+    }
+}

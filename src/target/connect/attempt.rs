@@ -99,10 +99,15 @@ fn open_end(settings: &Settings, host: &Host, end: &End) -> Result<Client, Conne
     let Some(second) = second.filter(|_| error.other_encryption_may_help) else {
         return Err(error.what);
     };
-    attempt(settings, host, end, second).map_err(|e| match e.what {
-        // The first answer says more than "no TLS here".
-        ConnectError::Tls(_) => error.what,
-        what => what,
+    let first = error.what;
+    attempt(settings, host, end, second).map_err(|second| {
+        let earlier = first.problem();
+        match (&first, &second.what) {
+            (a, b) if a == b => second.what,
+            _ => second
+                .what
+                .also(&format!("before that: {}; {}", earlier.what, earlier.why)),
+        }
     })
 }
 
@@ -229,8 +234,16 @@ pub(super) fn bounded<T: Send + 'static>(
         return Some(work());
     };
     let (sender, receiver) = mpsc::channel();
-    std::thread::spawn(move || {
+    let worker = std::thread::spawn(move || {
         let _nobody_waits_any_more = sender.send(work());
     });
-    receiver.recv_timeout(limit).ok()
+    match receiver.recv_timeout(limit) {
+        Ok(done) => Some(done),
+        Err(mpsc::RecvTimeoutError::Timeout) => None,
+        // It ended without a word: it panicked.
+        Err(mpsc::RecvTimeoutError::Disconnected) => match worker.join() {
+            Err(panic) => std::panic::resume_unwind(panic),
+            Ok(()) => None,
+        },
+    }
 }

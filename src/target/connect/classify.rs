@@ -205,12 +205,31 @@ fn no_tls(why: &str, facts: &Facts<'_>) -> ConnectError {
     ConnectError::Tls(facts.problem(what, &why, "Turn TLS on at the server; or write sslmode=disable, which sends password and rows in clear text that anybody on the way can read and change"))
 }
 
+/// Hosts whose certificates no public authority signs, and what to do there.
+fn hosted(host: &Host) -> Option<&'static str> {
+    let name = host.name()?;
+    if name.ends_with(".supabase.co") || name.ends_with(".supabase.com") {
+        return Some(
+            "Supabase is its own authority: download its certificate (Database settings, SSL configuration) and write sslrootcert=FILE",
+        );
+    }
+    if name.ends_with(".rlwy.net") || name.ends_with(".railway.app") {
+        return Some("Railway's certificates are self-signed, so there is no authority to name");
+    }
+    None
+}
+
 /// The certificate, or the protocol.
 fn tls(error: &rustls::Error, facts: &Facts<'_>) -> ConnectError {
     let mode = facts.host.sslmode;
     let require = "write sslmode=require, which encrypts and gives up knowing who answers";
     let rustls::Error::InvalidCertificate(certificate) = error else {
-        let advice = "Look into the server's log; this program speaks TLS 1.2 and 1.3";
+        let advice = match error {
+            rustls::Error::AlertReceived(_) => {
+                "Look into the server's log; it may want a client certificate: sslcert and sslkey"
+            }
+            _ => "Look into the server's log; this program speaks TLS 1.2 and 1.3",
+        };
         return ConnectError::Tls(facts.problem(
             "TLS did not come about",
             &error.to_string(),
@@ -229,7 +248,12 @@ fn tls(error: &rustls::Error, facts: &Facts<'_>) -> ConnectError {
         ),
         C::UnknownIssuer => (
             "nobody whom this machine trusts signed the server's certificate",
-            format!("Name the authority's certificate: sslrootcert=FILE; or {require}"),
+            match hosted(facts.host) {
+                Some(advice) => format!("{advice}; or {require}"),
+                None => {
+                    format!("Name the authority's certificate: sslrootcert=FILE; or {require}")
+                }
+            },
         ),
         C::NotValidForName | C::NotValidForNameContext { .. } => (
             "the server's certificate is for another name",

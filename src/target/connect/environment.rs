@@ -83,6 +83,17 @@ impl Environment {
         self
     }
 
+    /// Whether the variables name a target at all, so that one without a string is meant.
+    pub fn names_a_target(&self) -> bool {
+        ["PGHOST", "PGHOSTADDR", "PGSERVICE", "PGDATABASE", "PGPORT"]
+            .iter()
+            .any(|name| {
+                self.variables
+                    .get(&OsString::from(name))
+                    .is_some_and(|v| !v.is_empty())
+            })
+    }
+
     /// Reaches files.
     pub fn files(&self) -> &dyn Files {
         &*self.files

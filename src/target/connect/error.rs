@@ -121,6 +121,22 @@ impl ConnectError {
         }
     }
 
+    /// The same with one more reason: what was tried before it, and how that ended.
+    pub(super) fn also(mut self, earlier: &str) -> ConnectError {
+        let (ConnectError::Usage(problem)
+        | ConnectError::Unreachable(problem)
+        | ConnectError::Waking(problem)
+        | ConnectError::Password(problem)
+        | ConnectError::Tls(problem)
+        | ConnectError::Pooler(problem)
+        | ConnectError::Other(problem)) = &mut self;
+        problem.why = match problem.why.as_str() {
+            "" => earlier.to_owned(),
+            why => format!("{why} ({earlier})"),
+        };
+        self
+    }
+
     /// A setting that cannot be read.
     pub(super) fn usage(
         place: impl Into<String>,

@@ -78,7 +78,8 @@ impl Settings {
             }
             kind => vec![kind],
         };
-        let mut last = None;
+        let mut last: Option<ConnectError> = None;
+        let mut earlier = Vec::new();
         for (kind, host) in kinds
             .iter()
             .flat_map(|k| hosts.iter().map(move |h| (*k, *h)))
@@ -86,7 +87,7 @@ impl Settings {
             let mut client = match attempt::open(self, host) {
                 Ok(client) => client,
                 Err(e @ (ConnectError::Unreachable(_) | ConnectError::Waking(_))) => {
-                    last = Some(e);
+                    earlier.extend(last.replace(e));
                     continue;
                 }
                 Err(e) => return Err(e),
@@ -94,23 +95,28 @@ impl Settings {
             match session::unsuited(self, host, &mut client, kind)? {
                 None => return Ok((client, host)),
                 Some(why) => {
-                    last = Some(ConnectError::Other(Box::new(Problem::new(
+                    let problem = Problem::new(
                         format!("target {}/{}", host.shown(), self.database),
                         "the server is not of the kind that target_session_attrs asks for",
                         why,
                         "Name another host, or change target_session_attrs",
-                    ))));
+                    );
+                    earlier.extend(last.replace(ConnectError::Other(Box::new(problem))));
                 }
             }
         }
-        Err(last.unwrap_or_else(|| {
-            ConnectError::usage(
+        let told = |e: &ConnectError| format!("{}: {}", e.problem().place, e.problem().what);
+        let earlier: Vec<String> = earlier.iter().map(told).collect();
+        match last {
+            Some(last) if earlier.is_empty() => Err(last),
+            Some(last) => Err(last.also(&format!("before that: {}", earlier.join("; ")))),
+            None => Err(ConnectError::usage(
                 "target",
                 "there is no host",
-                "the list of hosts is empty",
+                "",
                 "Name a host",
-            )
-        }))
+            )),
+        }
     }
 
     /// The hosts as they stand, or shuffled under `load_balance_hosts=random`.

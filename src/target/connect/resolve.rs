@@ -35,79 +35,66 @@ const SOCKET_FOLDERS: [&str; 2] = ["/var/run/postgresql", "/tmp"];
 pub fn resolve(given: Option<&str>, environment: &Environment) -> Result<Settings, ConnectError> {
     let given = given.map(dsn::parse).transpose()?.unwrap_or_default();
     let layers = Layers::new(given, environment)?;
-    let mut notes = Vec::new();
-
-    let user = match layers.text("user")? {
-        Some(user) => user.to_owned(),
-        None => environment.user.clone().ok_or_else(|| {
-            let advice = "Write user=... or set PGUSER";
-            ConnectError::usage(
-                "user",
-                "there is no user to connect as",
-                "the operating system names none",
-                advice,
-            )
-        })?,
-    };
+    refuse_unspoken(&layers)?;
+    let user = user(&layers)?;
     let database = layers.text("dbname")?.unwrap_or(&user).to_owned();
     let tls = TlsSettings::resolve(&layers)?;
     let mut hosts = hosts(&layers, &tls)?;
+    let mut notes = Vec::new();
     for host in &mut hosts {
         host.password = password(&layers, host, &user, &database, &mut notes)?;
     }
     tls.check(&hosts)?;
     notes.extend(tls.notes(&hosts));
-
-    if let Some("require") = layers.text("gssencmode")? {
-        let why = "this program does not speak GSSAPI";
-        let advice = "Take it out, and let TLS encrypt: sslmode=verify-full";
-        return Err(layers.wrong("gssencmode", why, advice));
-    }
-    if layers
-        .text("replication")?
-        .is_some_and(|v| !matches!(v, "false" | "off" | "no" | "0"))
-    {
-        return Err(layers.wrong(
-            "replication",
-            "rows are not loaded through the replication protocol",
-            "Take it out",
-        ));
-    }
     Ok(Settings {
         hosts,
         options: layers.text("options")?.map(str::to_owned),
-        application_name: layers
-            .text("application_name")?
-            .or(layers.text("fallback_application_name")?)
-            .unwrap_or("migrate")
-            .to_owned(),
+        application_name: application_name(&layers)?,
         connect_timeout: connect_timeout(&layers)?,
-        tcp_user_timeout: match layers.number("tcp_user_timeout")? {
-            None => Some(TCP_USER_TIMEOUT),
-            Some(millis) => u64::try_from(millis)
-                .ok()
-                .filter(|m| *m > 0)
-                .map(Duration::from_millis),
-        },
+        tcp_user_timeout: tcp_user_timeout(&layers)?,
         keepalives: keepalives(&layers)?,
         session: session(&layers)?,
-        channel_binding: match layers.text("channel_binding")? {
-            None | Some("prefer") => ChannelBinding::Prefer,
-            Some("disable") => ChannelBinding::Disable,
-            Some("require") => ChannelBinding::Require,
-            Some(_) => return Err(layers.not_one_of("channel_binding", "disable, prefer, require")),
-        },
-        shuffle: match layers.text("load_balance_hosts")? {
-            None | Some("disable") => false,
-            Some("random") => true,
-            Some(_) => return Err(layers.not_one_of("load_balance_hosts", "disable, random")),
-        },
+        channel_binding: channel_binding(&layers)?,
+        shuffle: shuffle(&layers)?,
         tls,
         direct: Arc::new(AtomicBool::new(false)),
         notes,
         user,
         database,
     })
+}
+
+/// Values of keywords we know that ask for what this program does not speak.
+fn refuse_unspoken(layers: &Layers<'_>) -> Result<(), ConnectError> {
+    if layers.text("gssencmode")? == Some("require") {
+        let why = "this program does not speak GSSAPI";
+        let advice = "Take it out, and let TLS encrypt: sslmode=verify-full";
+        return Err(layers.wrong("gssencmode", why, advice));
+    }
+    let off = |v: &str| matches!(v, "false" | "off" | "no" | "0");
+    if !layers.text("replication")?.is_none_or(off) {
+        let why = "rows are not loaded through the replication protocol";
+        return Err(layers.wrong("replication", why, "Take it out"));
+    }
+    Ok(())
+}
+
+fn user(layers: &Layers<'_>) -> Result<String, ConnectError> {
+    let given = layers.text("user")?.map(str::to_owned);
+    given.or(layers.environment.user.clone()).ok_or_else(|| {
+        ConnectError::usage(
+            "user",
+            "there is no user to connect as",
+            "the operating system names none",
+            "Write user=... or set PGUSER",
+        )
+    })
+}
+
+fn application_name(layers: &Layers<'_>) -> Result<String, ConnectError> {
+    let given = layers.text("application_name")?;
+    let name = given.or(layers.text("fallback_application_name")?);
+    Ok(name.unwrap_or("migrate").to_owned())
 }
 
 /// Pairs hosts, addresses and ports up as libpq does.
@@ -218,6 +205,7 @@ fn password(
     notes: &mut Vec<String>,
 ) -> Result<Option<(Secret, PasswordFrom)>, ConnectError> {
     if let Some(password) = layers.text("password")? {
+        refuse_placeholder(layers, password)?;
         let from = if layers.given.get("password").is_some() {
             PasswordFrom::String(layers.given.decoded_password())
         } else if layers.service.get("password").is_some() {
@@ -266,6 +254,23 @@ fn password(
     )
 }
 
+/// What hosting consoles put where the password belongs; the server would only say that it is wrong.
+fn refuse_placeholder(layers: &Layers<'_>, password: &str) -> Result<(), ConnectError> {
+    let masked = password.len() >= 3 && password.bytes().all(|b| b == b'*');
+    let words = [
+        "[YOUR-PASSWORD]",
+        "[YOUR_PASSWORD]",
+        "<password>",
+        "[password]",
+    ];
+    if masked || words.iter().any(|w| w.eq_ignore_ascii_case(password)) {
+        let why = "it is the placeholder that a console shows in a password's place";
+        let advice = "Let the console show the password, and copy the string again";
+        return Err(layers.wrong("password", why, advice));
+    }
+    Ok(())
+}
+
 /// libpq's rules: zero and less wait for ever, and one second is two.
 fn connect_timeout(layers: &Layers<'_>) -> Result<Option<Duration>, ConnectError> {
     Ok(match layers.number("connect_timeout")? {
@@ -275,6 +280,34 @@ fn connect_timeout(layers: &Layers<'_>) -> Result<Option<Duration>, ConnectError
             .filter(|s| *s > 0)
             .map(|s| Duration::from_secs(s.max(2))),
     })
+}
+
+/// Zero is the system's own.
+fn tcp_user_timeout(layers: &Layers<'_>) -> Result<Option<Duration>, ConnectError> {
+    Ok(match layers.number("tcp_user_timeout")? {
+        None => Some(TCP_USER_TIMEOUT),
+        Some(millis) => u64::try_from(millis)
+            .ok()
+            .filter(|m| *m > 0)
+            .map(Duration::from_millis),
+    })
+}
+
+fn channel_binding(layers: &Layers<'_>) -> Result<ChannelBinding, ConnectError> {
+    match layers.text("channel_binding")? {
+        None | Some("prefer") => Ok(ChannelBinding::Prefer),
+        Some("disable") => Ok(ChannelBinding::Disable),
+        Some("require") => Ok(ChannelBinding::Require),
+        Some(_) => Err(layers.not_one_of("channel_binding", "disable, prefer, require")),
+    }
+}
+
+fn shuffle(layers: &Layers<'_>) -> Result<bool, ConnectError> {
+    match layers.text("load_balance_hosts")? {
+        None | Some("disable") => Ok(false),
+        Some("random") => Ok(true),
+        Some(_) => Err(layers.not_one_of("load_balance_hosts", "disable, random")),
+    }
 }
 
 fn keepalives(layers: &Layers<'_>) -> Result<Keepalives, ConnectError> {

@@ -76,69 +76,60 @@ fn section(
     service: &str,
     environment: &Environment,
 ) -> Result<Option<Values>, ConnectError> {
-    let broken = |what: String, why: String| {
+    let broken = |(what, why): (String, String)| {
         let advice =
             "Correct the file: sections [name], under each lines keyword=value, comments after #";
-        Err(ConnectError::usage(
+        ConnectError::usage(
             format!("service file {}", path.display()),
             what,
             why,
             advice,
-        ))
+        )
     };
-    let bytes = match environment.files().read(path) {
-        Ok(bytes) => bytes,
-        Err(e) => return broken("it cannot be read".to_owned(), e.to_string()),
-    };
-    let Ok(text) = String::from_utf8(bytes) else {
-        return broken("it cannot be read".to_owned(), "it is not UTF-8".to_owned());
-    };
+    let unread = |why: String| broken(("it cannot be read".to_owned(), why));
+    let bytes = environment
+        .files()
+        .read(path)
+        .map_err(|e| unread(e.to_string()))?;
+    let text = String::from_utf8(bytes).map_err(|_| unread("it is not UTF-8".to_owned()))?;
     let mut found: Option<Values> = None;
-    for (number, line) in text.lines().enumerate().map(|(n, l)| (n + 1, l.trim())) {
-        if line.is_empty() || line.starts_with('#') {
-            continue;
-        }
-        if let Some(title) = line.strip_prefix('[') {
-            if found.is_some() {
-                break;
+    for (number, line) in (1..).zip(text.lines().map(str::trim)) {
+        match (line.strip_prefix('['), &mut found) {
+            (Some(_), Some(_)) => break,
+            (Some(title), None) => {
+                found = (title.split_once(']').map(|(name, _)| name) == Some(service))
+                    .then(Values::default);
             }
-            if title.split(']').next() == Some(service) && title.contains(']') {
-                found = Some(Values::default());
+            (None, Some(values)) if !line.is_empty() && !line.starts_with('#') => {
+                entry(line, number, values).map_err(broken)?;
             }
-            continue;
-        }
-        let Some(values) = &mut found else { continue };
-        if line.starts_with("ldap") {
-            return broken(
-                format!("line {number} cannot be used"),
-                "LDAP is not looked up by this program".to_owned(),
-            );
-        }
-        let Some((name, value)) = line.split_once('=') else {
-            return broken(
-                format!("line {number} cannot be read"),
-                "it has no \"=\"".to_owned(),
-            );
-        };
-        match keyword::find(name) {
-            Some(k) if k.name != "service" && k.name != "servicefile" => {
-                if values.get(k.name).is_none() {
-                    values.set(k.name, value);
-                }
-            }
-            Some(_) => {
-                return broken(
-                    format!("line {number} names another service"),
-                    "services do not nest".to_owned(),
-                );
-            }
-            None => {
-                return broken(
-                    format!("line {number} begins with a word that is not a keyword"),
-                    "a blank before the \"=\" counts as part of the word".to_owned(),
-                );
-            }
+            _ => {}
         }
     }
     Ok(found)
+}
+
+/// One line of the section: what is wrong and why, if it cannot be used. No word of it is repeated: it may be, or
+/// hold, a password.
+fn entry(line: &str, number: usize, values: &mut Values) -> Result<(), (String, String)> {
+    let wrong = |what: &str, why: &str| Err((format!("line {number} {what}"), why.to_owned()));
+    if line.starts_with("ldap") {
+        return wrong("cannot be used", "LDAP is not looked up by this program");
+    }
+    let Some((name, value)) = line.split_once('=') else {
+        return wrong("cannot be read", "it has no \"=\"");
+    };
+    match keyword::find(name).map(|k| k.name) {
+        Some("service" | "servicefile") => wrong("names another service", "services do not nest"),
+        Some(name) => {
+            if values.get(name).is_none() {
+                values.set(name, value);
+            }
+            Ok(())
+        }
+        None => wrong(
+            "begins with a word that is not a keyword",
+            "a blank before the \"=\" counts as part of the word",
+        ),
+    }
 }

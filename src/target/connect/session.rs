@@ -14,7 +14,7 @@ pub struct ReadOnly(pub bool);
 const SESSION: &str = include_str!("../sql/session.sql");
 /// The server looks at this interval whether the client of a running statement is still there (14 and later; not on
 /// every system).
-const CHECK_INTERVAL: &str = "SET client_connection_check_interval = '10s'";
+const CHECK_INTERVAL: &str = "SELECT pg_catalog.set_config(name, '10s', false) FROM pg_catalog.pg_settings WHERE name = 'client_connection_check_interval'";
 
 /// Sets a fresh session up.
 pub(super) fn prepare(

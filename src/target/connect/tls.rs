@@ -162,28 +162,37 @@ impl TlsSettings {
                     "hostaddr",
                     "sslmode=verify-full has no name to compare the certificate with",
                     "hostaddr is given without host",
-                    "Add host=NAME, the name in the server's certificate",
+                    "Add host=NAME, the name in the server's certificate; or write sslmode=verify-ca, which compares no name",
                 ));
             }
         }
         Ok(())
     }
 
-    /// What an operator should know, once.
+    /// What an operator should know, once: hosts off this machine to which less is promised than is thought.
     pub(super) fn notes(&self, hosts: &[Host]) -> Vec<String> {
-        let unchecked = |h: &&Host| {
-            h.sslmode == SslMode::Require
-                && !matches!(h.address, Address::Socket(_))
-                && self.roots == Roots::Unsaid
+        let note = |host: &Host| match host.sslmode {
+            _ if host.address.is_local() => None,
+            SslMode::Require if self.roots == Roots::Unsaid => {
+                Some("encrypts and does not check who answers; sslmode=verify-full does")
+            }
+            SslMode::Disable => Some("sends password and rows in clear text"),
+            SslMode::Allow | SslMode::Prefer => Some(
+                "sends password and rows in clear text if the server, or somebody on the way, says so",
+            ),
+            _ => None,
         };
-        let mut notes = Vec::new();
-        if let Some(host) = hosts.iter().find(unchecked) {
-            notes.push(format!(
-                "{}: sslmode=require encrypts and does not check who answers; sslmode=verify-full does",
-                host.shown()
-            ));
-        }
-        notes
+        hosts
+            .iter()
+            .filter_map(|h| {
+                Some(format!(
+                    "{}: sslmode={} {}",
+                    h.shown(),
+                    h.sslmode.word(),
+                    note(h)?
+                ))
+            })
+            .collect()
     }
 
     /// How much the server must prove under a mode: a named root certificate makes every mode check the chain, as in libpq.
