@@ -64,6 +64,8 @@ impl Certificates {
         );
         // As in PostgreSQL's documentation: with OpenSSL 3.0 this is a certificate of version 1.
         made.signed("version_1", "/CN=localhost", "authority", None);
+        made.signed("version_1_rsa", "/CN=localhost", "authority", None);
+        made.signed("rsa", "/CN=localhost", "authority", Some(SERVERS[0].2));
         made.self_signed("self_signed", "/CN=localhost", &["-addext", SERVERS[0].2]);
         made.self_signed("self_signed_cn", "/CN=localhost", &[]);
         made.dated_by_ca();
@@ -101,23 +103,17 @@ impl Certificates {
         self.close(&key);
     }
 
+    /// A key and a request; an RSA key where the name says so, else one on an elliptic curve.
     fn request(&self, name: &str, subject: &str) {
         let (key, csr) = (format!("{name}.key"), format!("{name}.csr"));
-        self.openssl(&[
-            "req",
-            "-new",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:P-256",
-            "-nodes",
-            "-subj",
-            subject,
-            "-keyout",
-            &key,
-            "-out",
-            &csr,
-        ]);
+        let kind: &[&str] = match name.contains("rsa") {
+            true => &["rsa:2048"],
+            false => &["ec", "-pkeyopt", "ec_paramgen_curve:P-256"],
+        };
+        let mut arguments = vec!["req", "-new", "-newkey"];
+        arguments.extend(kind);
+        arguments.extend(["-nodes", "-subj", subject, "-keyout", &key, "-out", &csr]);
+        self.openssl(&arguments);
         self.close(&key);
     }
 

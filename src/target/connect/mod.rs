@@ -3,6 +3,17 @@
 //! `resolve` puts [`Settings`] together from a string and an [`Environment`]; [`Settings::connect`] opens a session that
 //! is set up and is one. Roads that psql would take in clear text without being told are refused. Rights, locks and
 //! schemas are looked at elsewhere.
+//!
+//! ```no_run
+//! use migrate::target::connect::{Environment, ReadOnly, resolve, system_user};
+//!
+//! # fn main() -> Result<(), migrate::target::connect::ConnectError> {
+//! let environment = Environment::new(std::env::vars_os(), std::env::home_dir(), system_user());
+//! let settings = resolve(Some("postgresql://app@db.example.com/app"), &environment)?;
+//! let client = settings.connect(ReadOnly(true))?;
+//! # drop(client); Ok(())
+//! # }
+//! ```
 
 use std::hash::BuildHasher;
 

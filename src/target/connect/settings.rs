@@ -223,3 +223,76 @@ impl fmt::Display for Settings {
         f.write_str(&self.shown())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Environment, Files, Looked, resolve};
+    use std::collections::BTreeMap;
+    use std::io;
+    use std::path::{Path, PathBuf};
+
+    /// Files that are nowhere but here, on a system without permissions.
+    struct Paper(BTreeMap<PathBuf, &'static str>);
+
+    impl Files for Paper {
+        fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+            let text = self.0.get(path).ok_or(io::ErrorKind::NotFound)?;
+            Ok(text.as_bytes().to_vec())
+        }
+
+        fn look(&self, path: &Path) -> io::Result<Looked> {
+            self.0.get(path).ok_or(io::ErrorKind::NotFound)?;
+            Ok(Looked {
+                plain_file: true,
+                mode: None,
+            })
+        }
+    }
+
+    fn environment(files: &[(&str, &'static str)]) -> Environment {
+        let files = files.iter().map(|(p, t)| (PathBuf::from(p), *t)).collect();
+        Environment::new([], Some(PathBuf::from("/home/me")), Some("me".to_owned()))
+            .with_files(Paper(files))
+    }
+
+    #[test]
+    fn a_target_is_shown_as_host_port_and_database() {
+        for (string, shown) in [
+            ("postgresql://u:secret@h/db", "h:5432/db"),
+            ("postgresql://u:secret@[::1]:7/db", "[::1]:7/db"),
+            ("postgresql://a:1,b:2/db", "a:1,b:2/db"),
+            (
+                "hostaddr=10.0.0.1 sslmode=require dbname=db",
+                "10.0.0.1:5432/db",
+            ),
+            (
+                "hostaddr=fe80::1 sslmode=require dbname=db",
+                "[fe80::1]:5432/db",
+            ),
+            ("host=/run/pg", "/run/pg:5432/me"),
+            ("db", "/var/run/postgresql:5432/db"),
+        ] {
+            let settings = resolve(Some(string), &environment(&[])).expect(string);
+            assert_eq!(settings.shown(), shown, "{string}");
+            assert_eq!(settings.to_string(), shown);
+        }
+    }
+
+    #[test]
+    fn a_socket_is_looked_for_where_servers_put_it() {
+        let environment = environment(&[("/tmp/.s.PGSQL.7", "")]);
+        let shown = |string| resolve(Some(string), &environment).expect(string).shown();
+        assert_eq!(shown("port=7"), "/tmp:7/me");
+        assert_eq!(shown("port=8"), "/var/run/postgresql:8/me");
+    }
+
+    #[test]
+    fn a_password_says_where_it_came_from() {
+        let files = environment(&[("/home/me/.pgpass", "h:5432:me:me:secret\n")]);
+        let from_file = resolve(Some("host=h"), &files).expect("settings");
+        assert!(!from_file.password_in_string());
+        assert!(format!("{from_file:?}").contains("/home/me/.pgpass"));
+        let from_string = resolve(Some("host=h password=x"), &files).expect("settings");
+        assert!(from_string.password_in_string());
+    }
+}
