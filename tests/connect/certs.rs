@@ -66,6 +66,7 @@ impl Certificates {
         made.signed("version_1", "/CN=localhost", "authority", None);
         made.signed("version_1_rsa", "/CN=localhost", "authority", None);
         made.signed("rsa", "/CN=localhost", "authority", Some(SERVERS[0].2));
+        made.chained();
         made.self_signed("self_signed", "/CN=localhost", &["-addext", SERVERS[0].2]);
         made.self_signed("self_signed_cn", "/CN=localhost", &[]);
         made.dated_by_ca();
@@ -129,6 +130,20 @@ impl Certificates {
             arguments.extend(["-extfile", &extfile]);
         }
         self.openssl(&arguments);
+    }
+
+    /// A certificate by way of an intermediate authority, which the server sends along in `chained` and leaves out in
+    /// `unchained`; `links.crt` holds the intermediate and the root, `link.crt` the intermediate alone.
+    fn chained(&self) {
+        let authority = "basicConstraints=critical,CA:TRUE";
+        self.signed("link", "/CN=test link", "authority", Some(authority));
+        self.signed("unchained", "/CN=localhost", "link", Some(SERVERS[0].2));
+        let read = |file: &str| fs::read_to_string(self.path(file)).expect("a certificate");
+        let chain = read("unchained.crt") + &read("link.crt");
+        fs::write(self.path("chained.crt"), chain).expect("a chain");
+        fs::copy(self.path("unchained.key"), self.path("chained.key")).expect("its key");
+        let links = read("link.crt") + &read("authority.crt");
+        fs::write(self.path("links.crt"), links).expect("links");
     }
 
     /// `openssl ca`: `x509` of OpenSSL 3.0 cannot date a certificate back, and only `ca` revokes.

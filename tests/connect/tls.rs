@@ -65,6 +65,8 @@ fn every_certificate_under_every_mode_ends_as_with_psql() {
         "version_1",
         "version_1_rsa",
         "rsa",
+        "chained",
+        "unchained",
         "self_signed",
         "self_signed_cn",
         "expired",
@@ -73,7 +75,11 @@ fn every_certificate_under_every_mode_ends_as_with_psql() {
         let server = server_with(certificate);
         let own = format!("{certificate}.crt");
         // No root certificate at all is where we differ on purpose: see the next tests.
-        for root in ["authority.crt", "stranger.crt", &own] {
+        let mut roots = vec!["authority.crt", "stranger.crt", &own];
+        if certificate.ends_with("chained") {
+            roots.extend(["link.crt", "links.crt"]);
+        }
+        for root in roots {
             for mode in MODES {
                 let root = certificates.path(root);
                 let string = string(

@@ -31,45 +31,53 @@ pub(super) enum Check {
 #[derive(Debug)]
 pub(super) struct Verifier {
     check: Check,
+    /// `None` where nothing is checked, and where there is no root to check by.
     chain: Option<Arc<WebPkiServerVerifier>>,
     roots: Vec<CertificateDer<'static>>,
+    /// The rest of the file of roots: links that a server may leave out.
+    links: Vec<CertificateDer<'static>>,
     /// Revocation lists are rustls's alone to check: with them there is no second opinion.
     revocation: bool,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
 impl Verifier {
-    /// A verifier that trusts these roots. Roots that cannot be read are passed over, as in the system's store.
+    /// A verifier that trusts the roots among these certificates. As with OpenSSL, a root is signed by itself and
+    /// within its dates (rustls would trust any certificate that it is given); what cannot be read here is left to rustls.
+    ///
+    /// # Errors
+    /// The reason, when a revocation list cannot be read.
     pub(super) fn new(
         check: Check,
-        roots: Vec<CertificateDer<'static>>,
+        trusted: Vec<CertificateDer<'static>>,
         revoked: Vec<CertificateRevocationListDer<'static>>,
         provider: &Arc<CryptoProvider>,
     ) -> Result<Verifier, String> {
-        let algorithms = provider.signature_verification_algorithms;
-        if check == Check::Nothing {
-            return Ok(Verifier {
-                check,
-                chain: None,
-                roots,
-                revocation: false,
-                algorithms,
-            });
-        }
+        let now = UnixTime::now();
+        let is_root = |der: &CertificateDer<'_>| {
+            Old::read(der).is_none_or(|old| old.is_self_issued() && old.check_dates(now).is_ok())
+        };
+        let (roots, links): (Vec<_>, Vec<_>) = trusted.into_iter().partition(is_root);
         let mut store = RootCertStore::empty();
         store.add_parsable_certificates(roots.iter().cloned());
         let revocation = !revoked.is_empty();
-        let chain = WebPkiServerVerifier::builder_with_provider(Arc::new(store), provider.clone())
-            .with_crls(revoked)
-            .allow_unknown_revocation_status()
-            .build()
-            .map_err(|e| e.to_string())?;
+        let chain = match store.is_empty() {
+            true => None,
+            false => Some(
+                WebPkiServerVerifier::builder_with_provider(Arc::new(store), provider.clone())
+                    .with_crls(revoked)
+                    .allow_unknown_revocation_status()
+                    .build()
+                    .map_err(|e| e.to_string())?,
+            ),
+        };
         Ok(Verifier {
             check,
-            chain: Some(chain),
+            chain,
             roots,
+            links,
             revocation,
-            algorithms,
+            algorithms: provider.signature_verification_algorithms,
         })
     }
 
@@ -138,11 +146,16 @@ impl ServerCertVerifier for Verifier {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let Some(chain) = &self.chain else {
+        if self.check == Check::Nothing {
             return Ok(ServerCertVerified::assertion());
+        }
+        let Some(chain) = &self.chain else {
+            return Err(CertificateError::UnknownIssuer.into());
         };
+        let links = self.links.iter().map(|link| link.as_ref().into());
+        let links: Vec<CertificateDer<'_>> = intermediates.iter().cloned().chain(links).collect();
         // rustls looks at the name last: an error about the name says that the chain holds.
-        match chain.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
+        match chain.verify_server_cert(end_entity, &links, server_name, ocsp_response, now) {
             Ok(verdict) => return Ok(verdict),
             Err(e) if is_name_error(&e) => self.check_name(end_entity, server_name, e)?,
             Err(e) => {
