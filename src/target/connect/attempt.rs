@@ -31,7 +31,11 @@ pub(super) fn open(settings: &Settings, host: &Host) -> Result<Client, ConnectEr
 
 /// The class of an error on a connection that was just opened.
 pub(super) fn failed(settings: &Settings, host: &Host, error: &postgres::Error) -> ConnectError {
-    let facts = Facts { settings, host, plain: false };
+    let facts = Facts {
+        settings,
+        host,
+        plain: false,
+    };
     classify(error, &facts)
 }
 
@@ -54,14 +58,20 @@ enum Encryption {
 fn ends(settings: &Settings, host: &Host) -> Result<Vec<End>, ConnectError> {
     let name = match &host.address {
         Address::Socket(path) => return Ok(vec![End::Socket(path.clone())]),
-        Address::Tcp { address: Some(ip), .. } => return Ok(vec![End::Ip(*ip)]),
+        Address::Tcp {
+            address: Some(ip), ..
+        } => return Ok(vec![End::Ip(*ip)]),
         Address::Tcp { name, .. } => name.clone().unwrap_or_default(),
     };
     let place = (name, host.port);
     match bounded(settings.connect_timeout, move || place.to_socket_addrs()) {
         Some(Ok(found)) => Ok(found.map(|a| End::Ip(a.ip())).collect()),
         Some(Err(e)) => Err(no_address(settings, host, &e.to_string())),
-        None => Err(no_address(settings, host, "the name server did not answer in time")),
+        None => Err(no_address(
+            settings,
+            host,
+            "the name server did not answer in time",
+        )),
     }
 }
 
@@ -89,10 +99,15 @@ fn open_end(settings: &Settings, host: &Host, end: &End) -> Result<Client, Conne
     let Some(second) = second.filter(|_| error.other_encryption_may_help) else {
         return Err(error.what);
     };
-    attempt(settings, host, end, second).map_err(|e| match e.what {
-        // The first answer says more than "no TLS here".
-        ConnectError::Tls(_) => error.what,
-        what => what,
+    let first = error.what;
+    attempt(settings, host, end, second).map_err(|second| {
+        let earlier = first.problem();
+        match (&first, &second.what) {
+            (a, b) if a == b => second.what,
+            _ => second
+                .what
+                .also(&format!("before that: {}; {}", earlier.what, earlier.why)),
+        }
     })
 }
 
@@ -103,10 +118,22 @@ struct Failed {
     other_encryption_may_help: bool,
 }
 
-fn attempt(settings: &Settings, host: &Host, end: &End, encryption: Encryption) -> Result<Client, Failed> {
-    let fail = |what| Failed { what, other_encryption_may_help: false };
+fn attempt(
+    settings: &Settings,
+    host: &Host,
+    end: &End,
+    encryption: Encryption,
+) -> Result<Client, Failed> {
+    let fail = |what| Failed {
+        what,
+        other_encryption_may_help: false,
+    };
     let mut config = config(settings, host, end);
-    let facts = Facts { settings, host, plain: encryption == Encryption::Plain };
+    let facts = Facts {
+        settings,
+        host,
+        plain: encryption == Encryption::Plain,
+    };
     let opened = if encryption == Encryption::Plain {
         config.ssl_mode(postgres::config::SslMode::Disable);
         bounded(settings.connect_timeout, move || config.connect(NoTls))
@@ -119,13 +146,16 @@ fn attempt(settings: &Settings, host: &Host, end: &End, encryption: Encryption) 
         if settings.tls.direct {
             config.ssl_negotiation(postgres::config::SslNegotiation::Direct);
         }
-        bounded(settings.connect_timeout, move || config.connect(MakeRustlsConnect::new(tls)))
+        bounded(settings.connect_timeout, move || {
+            config.connect(MakeRustlsConnect::new(tls))
+        })
     };
     match opened {
         Some(Ok(client)) => Ok(client),
         Some(Err(e)) => Err(Failed {
             other_encryption_may_help: is_tls_failure(&e)
-                || e.code().is_some_and(|c| matches!(c.code(), "28000" | "08P01")),
+                || e.code()
+                    .is_some_and(|c| matches!(c.code(), "28000" | "08P01")),
             what: classify(&e, &facts),
         }),
         None => Err(fail(timed_out(settings, host))),
@@ -204,8 +234,16 @@ pub(super) fn bounded<T: Send + 'static>(
         return Some(work());
     };
     let (sender, receiver) = mpsc::channel();
-    std::thread::spawn(move || {
+    let worker = std::thread::spawn(move || {
         let _nobody_waits_any_more = sender.send(work());
     });
-    receiver.recv_timeout(limit).ok()
+    match receiver.recv_timeout(limit) {
+        Ok(done) => Some(done),
+        Err(mpsc::RecvTimeoutError::Timeout) => None,
+        // It ended without a word: it panicked.
+        Err(mpsc::RecvTimeoutError::Disconnected) => match worker.join() {
+            Err(panic) => std::panic::resume_unwind(panic),
+            Ok(()) => None,
+        },
+    }
 }

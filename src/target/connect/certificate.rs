@@ -7,8 +7,12 @@
 use super::x509::Old;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, verify_tls13_signature_with_raw_key};
-use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, ServerName, SubjectPublicKeyInfoDer, UnixTime};
+use rustls::crypto::{
+    CryptoProvider, WebPkiSupportedAlgorithms, verify_tls13_signature_with_raw_key,
+};
+use rustls::pki_types::{
+    CertificateDer, CertificateRevocationListDer, ServerName, SubjectPublicKeyInfoDer, UnixTime,
+};
 use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 use std::sync::Arc;
 
@@ -27,39 +31,64 @@ pub(super) enum Check {
 #[derive(Debug)]
 pub(super) struct Verifier {
     check: Check,
+    /// `None` where nothing is checked, and where there is no root to check by.
     chain: Option<Arc<WebPkiServerVerifier>>,
     roots: Vec<CertificateDer<'static>>,
+    /// The rest of the file of roots: links that a server may leave out.
+    links: Vec<CertificateDer<'static>>,
     /// Revocation lists are rustls's alone to check: with them there is no second opinion.
     revocation: bool,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
 impl Verifier {
-    /// A verifier that trusts these roots. Roots that cannot be read are passed over, as in the system's store.
+    /// A verifier that trusts the roots among these certificates. As with OpenSSL, a root is signed by itself and
+    /// within its dates (rustls would trust any certificate that it is given); what cannot be read here is left to rustls.
+    ///
+    /// # Errors
+    /// The reason, when a revocation list cannot be read.
     pub(super) fn new(
         check: Check,
-        roots: Vec<CertificateDer<'static>>,
+        trusted: Vec<CertificateDer<'static>>,
         revoked: Vec<CertificateRevocationListDer<'static>>,
         provider: &Arc<CryptoProvider>,
     ) -> Result<Verifier, String> {
-        let algorithms = provider.signature_verification_algorithms;
-        if check == Check::Nothing {
-            return Ok(Verifier { check, chain: None, roots, revocation: false, algorithms });
-        }
+        let now = UnixTime::now();
+        let is_root = |der: &CertificateDer<'_>| {
+            Old::read(der).is_none_or(|old| old.is_self_issued() && old.check_dates(now).is_ok())
+        };
+        let (roots, links): (Vec<_>, Vec<_>) = trusted.into_iter().partition(is_root);
         let mut store = RootCertStore::empty();
         store.add_parsable_certificates(roots.iter().cloned());
         let revocation = !revoked.is_empty();
-        let chain = WebPkiServerVerifier::builder_with_provider(Arc::new(store), provider.clone())
-            .with_crls(revoked)
-            .allow_unknown_revocation_status()
-            .build()
-            .map_err(|e| e.to_string())?;
-        Ok(Verifier { check, chain: Some(chain), roots, revocation, algorithms })
+        let chain = match store.is_empty() {
+            true => None,
+            false => Some(
+                WebPkiServerVerifier::builder_with_provider(Arc::new(store), provider.clone())
+                    .with_crls(revoked)
+                    .allow_unknown_revocation_status()
+                    .build()
+                    .map_err(|e| e.to_string())?,
+            ),
+        };
+        Ok(Verifier {
+            check,
+            chain,
+            roots,
+            links,
+            revocation,
+            algorithms: provider.signature_verification_algorithms,
+        })
     }
 
     /// A second opinion on a chain that rustls refused with `first` for what it does not read: a self-signed
     /// certificate that is itself a root, or one of version 1 that a root signed.
-    fn second_opinion(&self, der: &CertificateDer<'_>, now: UnixTime, first: Error) -> Result<(), Error> {
+    fn second_opinion(
+        &self,
+        der: &CertificateDer<'_>,
+        now: UnixTime,
+        first: Error,
+    ) -> Result<(), Error> {
         let Some(old) = Old::read(der).filter(|_| is_unread(&first) && !self.revocation) else {
             return Err(first);
         };
@@ -74,7 +103,12 @@ impl Verifier {
         }
     }
 
-    fn check_name(&self, der: &CertificateDer<'_>, name: &ServerName<'_>, otherwise: Error) -> Result<(), Error> {
+    fn check_name(
+        &self,
+        der: &CertificateDer<'_>,
+        name: &ServerName<'_>,
+        otherwise: Error,
+    ) -> Result<(), Error> {
         if self.check == Check::Chain || Old::read(der).is_some_and(|old| old.names(name)) {
             return Ok(());
         }
@@ -85,7 +119,9 @@ impl Verifier {
 fn is_name_error(error: &Error) -> bool {
     matches!(
         error,
-        Error::InvalidCertificate(CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. })
+        Error::InvalidCertificate(
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. }
+        )
     )
 }
 
@@ -94,7 +130,9 @@ fn is_unread(error: &Error) -> bool {
     matches!(
         error,
         Error::InvalidCertificate(
-            CertificateError::Other(_) | CertificateError::BadEncoding | CertificateError::UnknownIssuer
+            CertificateError::Other(_)
+                | CertificateError::BadEncoding
+                | CertificateError::UnknownIssuer
         )
     )
 }
@@ -108,11 +146,16 @@ impl ServerCertVerifier for Verifier {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let Some(chain) = &self.chain else {
+        if self.check == Check::Nothing {
             return Ok(ServerCertVerified::assertion());
+        }
+        let Some(chain) = &self.chain else {
+            return Err(CertificateError::UnknownIssuer.into());
         };
+        let links = self.links.iter().map(|link| link.as_ref().into());
+        let links: Vec<CertificateDer<'_>> = intermediates.iter().cloned().chain(links).collect();
         // rustls looks at the name last: an error about the name says that the chain holds.
-        match chain.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
+        match chain.verify_server_cert(end_entity, &links, server_name, ocsp_response, now) {
             Ok(verdict) => return Ok(verdict),
             Err(e) if is_name_error(&e) => self.check_name(end_entity, server_name, e)?,
             Err(e) => {
@@ -145,11 +188,16 @@ impl ServerCertVerifier for Verifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        let key = Old::read(cert).filter(Old::is_version_1).and_then(|old| old.key());
+        let key = Old::read(cert)
+            .filter(Old::is_version_1)
+            .and_then(|old| old.key());
         match key {
-            Some(key) => {
-                verify_tls13_signature_with_raw_key(message, &SubjectPublicKeyInfoDer::from(key), dss, &self.algorithms)
-            }
+            Some(key) => verify_tls13_signature_with_raw_key(
+                message,
+                &SubjectPublicKeyInfoDer::from(key),
+                dss,
+                &self.algorithms,
+            ),
             None => rustls::crypto::verify_tls13_signature(message, cert, dss, &self.algorithms),
         }
     }

@@ -45,7 +45,10 @@ impl Files for Disk {
         };
         #[cfg(not(unix))]
         let mode = None;
-        Ok(Looked { plain_file: metadata.is_file(), mode })
+        Ok(Looked {
+            plain_file: metadata.is_file(),
+            mode,
+        })
     }
 }
 
@@ -66,13 +69,29 @@ impl Environment {
         home: Option<PathBuf>,
         user: Option<String>,
     ) -> Environment {
-        Environment { variables: variables.into_iter().collect(), home, user, files: Box::new(Disk) }
+        Environment {
+            variables: variables.into_iter().collect(),
+            home,
+            user,
+            files: Box::new(Disk),
+        }
     }
 
     /// The same with other files.
     pub fn with_files(mut self, files: impl Files + 'static) -> Environment {
         self.files = Box::new(files);
         self
+    }
+
+    /// Whether the variables name a target at all, so that one without a string is meant.
+    pub fn names_a_target(&self) -> bool {
+        ["PGHOST", "PGHOSTADDR", "PGSERVICE", "PGDATABASE", "PGPORT"]
+            .iter()
+            .any(|name| {
+                self.variables
+                    .get(&OsString::from(name))
+                    .is_some_and(|v| !v.is_empty())
+            })
     }
 
     /// Reaches files.

@@ -28,7 +28,13 @@ impl Problem {
         why: impl Into<String>,
         advice: impl Into<String>,
     ) -> Problem {
-        Problem { place: place.into(), what: what.into(), why: why.into(), advice: advice.into(), sqlstate: None }
+        Problem {
+            place: place.into(),
+            what: what.into(),
+            why: why.into(),
+            advice: advice.into(),
+            sqlstate: None,
+        }
     }
 
     /// The same with the server's code.
@@ -113,12 +119,27 @@ impl ConnectError {
         match self {
             ConnectError::Unreachable(_) | ConnectError::Waking(_) => true,
             // Too many connections; an administrator's shutdown or a crash under way; connection exceptions.
-            ConnectError::Other(p) => p
-                .sqlstate
-                .as_deref()
-                .is_some_and(|code| matches!(code, "53300" | "57P01" | "57P02") || code.starts_with("08")),
+            ConnectError::Other(p) => p.sqlstate.as_deref().is_some_and(|code| {
+                matches!(code, "53300" | "57P01" | "57P02") || code.starts_with("08")
+            }),
             _ => false,
         }
+    }
+
+    /// The same with one more reason: what was tried before it, and how that ended.
+    pub(super) fn also(mut self, earlier: &str) -> ConnectError {
+        let (ConnectError::Usage(problem)
+        | ConnectError::Unreachable(problem)
+        | ConnectError::Waking(problem)
+        | ConnectError::Password(problem)
+        | ConnectError::Tls(problem)
+        | ConnectError::Pooler(problem)
+        | ConnectError::Other(problem)) = &mut self;
+        problem.why = match problem.why.as_str() {
+            "" => earlier.to_owned(),
+            why => format!("{why} ({earlier})"),
+        };
+        self
     }
 
     /// A setting that cannot be read.

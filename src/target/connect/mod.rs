@@ -3,6 +3,17 @@
 //! `resolve` puts [`Settings`] together from a string and an [`Environment`]; [`Settings::connect`] opens a session that
 //! is set up and is one. Roads that psql would take in clear text without being told are refused. Rights, locks and
 //! schemas are looked at elsewhere.
+//!
+//! ```no_run
+//! use migrate::target::connect::{Environment, ReadOnly, resolve, system_user};
+//!
+//! # fn main() -> Result<(), migrate::target::connect::ConnectError> {
+//! let environment = Environment::new(std::env::vars_os(), std::env::home_dir(), system_user());
+//! let settings = resolve(Some("postgresql://app@db.example.com/app"), &environment)?;
+//! let client = settings.connect(ReadOnly(true))?;
+//! # drop(client); Ok(())
+//! # }
+//! ```
 
 use std::hash::BuildHasher;
 
@@ -32,7 +43,9 @@ pub use error::{ConnectError, Problem};
 pub use resolve::resolve;
 pub use secret::Secret;
 pub use session::ReadOnly;
-pub use settings::{Address, ChannelBinding, Host, Keepalives, PasswordFrom, SessionAttributes, Settings};
+pub use settings::{
+    Address, ChannelBinding, Host, Keepalives, PasswordFrom, SessionAttributes, Settings,
+};
 pub use tls::SslMode;
 pub use values::Values;
 pub use waiting::Patience;
@@ -60,8 +73,10 @@ impl Settings {
         read_only: ReadOnly,
     ) -> Result<postgres::Client, ConnectError> {
         let (settings, to) = (self.clone(), host.clone());
-        let work = move || session::prepare(&settings, &to, &mut client, read_only).map(|()| client);
-        attempt::bounded(self.connect_timeout, work).unwrap_or_else(|| Err(attempt::timed_out(self, host)))
+        let work =
+            move || session::prepare(&settings, &to, &mut client, read_only).map(|()| client);
+        attempt::bounded(self.connect_timeout, work)
+            .unwrap_or_else(|| Err(attempt::timed_out(self, host)))
     }
 
     /// The first host that will do.
@@ -74,12 +89,16 @@ impl Settings {
             }
             kind => vec![kind],
         };
-        let mut last = None;
-        for (kind, host) in kinds.iter().flat_map(|k| hosts.iter().map(move |h| (*k, *h))) {
+        let mut last: Option<ConnectError> = None;
+        let mut earlier = Vec::new();
+        for (kind, host) in kinds
+            .iter()
+            .flat_map(|k| hosts.iter().map(move |h| (*k, *h)))
+        {
             let mut client = match attempt::open(self, host) {
                 Ok(client) => client,
                 Err(e @ (ConnectError::Unreachable(_) | ConnectError::Waking(_))) => {
-                    last = Some(e);
+                    earlier.extend(last.replace(e));
                     continue;
                 }
                 Err(e) => return Err(e),
@@ -87,18 +106,28 @@ impl Settings {
             match session::unsuited(self, host, &mut client, kind)? {
                 None => return Ok((client, host)),
                 Some(why) => {
-                    last = Some(ConnectError::Other(Box::new(Problem::new(
+                    let problem = Problem::new(
                         format!("target {}/{}", host.shown(), self.database),
                         "the server is not of the kind that target_session_attrs asks for",
                         why,
                         "Name another host, or change target_session_attrs",
-                    ))));
+                    );
+                    earlier.extend(last.replace(ConnectError::Other(Box::new(problem))));
                 }
             }
         }
-        Err(last.unwrap_or_else(|| {
-            ConnectError::usage("target", "there is no host", "the list of hosts is empty", "Name a host")
-        }))
+        let told = |e: &ConnectError| format!("{}: {}", e.problem().place, e.problem().what);
+        let earlier: Vec<String> = earlier.iter().map(told).collect();
+        match last {
+            Some(last) if earlier.is_empty() => Err(last),
+            Some(last) => Err(last.also(&format!("before that: {}", earlier.join("; ")))),
+            None => Err(ConnectError::usage(
+                "target",
+                "there is no host",
+                "",
+                "Name a host",
+            )),
+        }
     }
 
     /// The hosts as they stand, or shuffled under `load_balance_hosts=random`.

@@ -14,7 +14,7 @@ pub struct ReadOnly(pub bool);
 const SESSION: &str = include_str!("../sql/session.sql");
 /// The server looks at this interval whether the client of a running statement is still there (14 and later; not on
 /// every system).
-const CHECK_INTERVAL: &str = "SET client_connection_check_interval = '10s'";
+const CHECK_INTERVAL: &str = "SELECT pg_catalog.set_config(name, '10s', false) FROM pg_catalog.pg_settings WHERE name = 'client_connection_check_interval'";
 
 /// Sets a fresh session up.
 pub(super) fn prepare(
@@ -49,9 +49,10 @@ pub(super) fn unsuited(
     if wanted == SessionAttributes::Any {
         return Ok(None);
     }
-    const ASK: &str =
-        "SELECT pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('default_transaction_read_only')";
-    let rows = client.simple_query(ASK).map_err(|e| failed(settings, host, &e, "the server's kind was not told"))?;
+    const ASK: &str = "SELECT pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('default_transaction_read_only')";
+    let rows = client
+        .simple_query(ASK)
+        .map_err(|e| failed(settings, host, &e, "the server's kind was not told"))?;
     let told = rows.iter().find_map(|m| match m {
         SimpleQueryMessage::Row(row) => Some((row.get(0) == Some("t"), row.get(1) == Some("on"))),
         _ => None,
@@ -61,7 +62,9 @@ pub(super) fn unsuited(
         SessionAttributes::ReadWrite if standby || read_only => Some("it does not take writes"),
         SessionAttributes::ReadOnly if !(standby || read_only) => Some("it takes writes"),
         SessionAttributes::Primary if standby => Some("it is a standby"),
-        SessionAttributes::Standby | SessionAttributes::PreferStandby if !standby => Some("it is not a standby"),
+        SessionAttributes::Standby | SessionAttributes::PreferStandby if !standby => {
+            Some("it is not a standby")
+        }
         _ => None,
     })
 }
@@ -72,5 +75,7 @@ fn failed(settings: &Settings, host: &Host, error: &postgres::Error, what: &str)
     };
     let place = format!("target {}/{}", host.shown(), settings.database);
     let advice = "Connect with a role that may set them, directly to the server";
-    ConnectError::Other(Box::new(Problem::new(place, what, db.message(), advice).with_sqlstate(db.code().code())))
+    ConnectError::Other(Box::new(
+        Problem::new(place, what, db.message(), advice).with_sqlstate(db.code().code()),
+    ))
 }

@@ -30,9 +30,12 @@ impl Address {
     pub(super) fn is_local(&self) -> bool {
         match self {
             Address::Socket(_) => true,
-            Address::Tcp { address: Some(ip), .. } => ip.is_loopback(),
+            Address::Tcp {
+                address: Some(ip), ..
+            } => ip.is_loopback(),
             Address::Tcp { name, .. } => name.as_deref().is_some_and(|name| {
-                name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+                name.eq_ignore_ascii_case("localhost")
+                    || name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
             }),
         }
     }
@@ -72,8 +75,13 @@ impl Host {
             Address::Socket(path) => format!("{}:{port}", path.display()),
             Address::Tcp { name: Some(n), .. } if n.contains(':') => format!("[{n}]:{port}"),
             Address::Tcp { name: Some(n), .. } => format!("{n}:{port}"),
-            Address::Tcp { address: Some(IpAddr::V6(a)), .. } => format!("[{a}]:{port}"),
-            Address::Tcp { address: Some(a), .. } => format!("{a}:{port}"),
+            Address::Tcp {
+                address: Some(IpAddr::V6(a)),
+                ..
+            } => format!("[{a}]:{port}"),
+            Address::Tcp {
+                address: Some(a), ..
+            } => format!("{a}:{port}"),
             Address::Tcp { .. } => format!("?:{port}"),
         }
     }
@@ -179,12 +187,15 @@ impl Settings {
 
     /// Whether a password stood in the connection string itself (so that `ps` shows it if it came by a flag).
     pub fn password_in_string(&self) -> bool {
-        self.hosts.iter().any(|h| matches!(h.password, Some((_, PasswordFrom::String(_)))))
+        self.hosts
+            .iter()
+            .any(|h| matches!(h.password, Some((_, PasswordFrom::String(_)))))
     }
 
     /// Leaves the look for a transaction pooler out: for a server that serves one connection at a time.
     pub fn known_to_be_direct(self) -> Settings {
-        self.direct.store(true, std::sync::atomic::Ordering::Relaxed);
+        self.direct
+            .store(true, std::sync::atomic::Ordering::Relaxed);
         self
     }
 }
@@ -210,5 +221,78 @@ impl fmt::Debug for Settings {
 impl fmt::Display for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.shown())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Environment, Files, Looked, resolve};
+    use std::collections::BTreeMap;
+    use std::io;
+    use std::path::{Path, PathBuf};
+
+    /// Files that are nowhere but here, on a system without permissions.
+    struct Paper(BTreeMap<PathBuf, &'static str>);
+
+    impl Files for Paper {
+        fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+            let text = self.0.get(path).ok_or(io::ErrorKind::NotFound)?;
+            Ok(text.as_bytes().to_vec())
+        }
+
+        fn look(&self, path: &Path) -> io::Result<Looked> {
+            self.0.get(path).ok_or(io::ErrorKind::NotFound)?;
+            Ok(Looked {
+                plain_file: true,
+                mode: None,
+            })
+        }
+    }
+
+    fn environment(files: &[(&str, &'static str)]) -> Environment {
+        let files = files.iter().map(|(p, t)| (PathBuf::from(p), *t)).collect();
+        Environment::new([], Some(PathBuf::from("/home/me")), Some("me".to_owned()))
+            .with_files(Paper(files))
+    }
+
+    #[test]
+    fn a_target_is_shown_as_host_port_and_database() {
+        for (string, shown) in [
+            ("postgresql://u:secret@h/db", "h:5432/db"),
+            ("postgresql://u:secret@[::1]:7/db", "[::1]:7/db"),
+            ("postgresql://a:1,b:2/db", "a:1,b:2/db"),
+            (
+                "hostaddr=10.0.0.1 sslmode=require dbname=db",
+                "10.0.0.1:5432/db",
+            ),
+            (
+                "hostaddr=fe80::1 sslmode=require dbname=db",
+                "[fe80::1]:5432/db",
+            ),
+            ("host=/run/pg", "/run/pg:5432/me"),
+            ("db", "/var/run/postgresql:5432/db"),
+        ] {
+            let settings = resolve(Some(string), &environment(&[])).expect(string);
+            assert_eq!(settings.shown(), shown, "{string}");
+            assert_eq!(settings.to_string(), shown);
+        }
+    }
+
+    #[test]
+    fn a_socket_is_looked_for_where_servers_put_it() {
+        let environment = environment(&[("/tmp/.s.PGSQL.7", "")]);
+        let shown = |string| resolve(Some(string), &environment).expect(string).shown();
+        assert_eq!(shown("port=7"), "/tmp:7/me");
+        assert_eq!(shown("port=8"), "/var/run/postgresql:8/me");
+    }
+
+    #[test]
+    fn a_password_says_where_it_came_from() {
+        let files = environment(&[("/home/me/.pgpass", "h:5432:me:me:secret\n")]);
+        let from_file = resolve(Some("host=h"), &files).expect("settings");
+        assert!(!from_file.password_in_string());
+        assert!(format!("{from_file:?}").contains("/home/me/.pgpass"));
+        let from_string = resolve(Some("host=h password=x"), &files).expect("settings");
+        assert!(from_string.password_in_string());
     }
 }
