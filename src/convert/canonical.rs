@@ -84,7 +84,8 @@ impl Scratch {
                 }
                 b'-' | b'0'..=b'9' => {
                     let rest = &text[at - 1..];
-                    let length = rest.iter().take_while(|b| matches!(b, b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9'));
+                    let length =
+                        rest.iter().take_while(|b| matches!(b, b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9'));
                     let length = length.count();
                     number(&rest[..length], &mut self.out);
                     at += length - 1;

@@ -28,13 +28,7 @@ impl Problem {
         why: impl Into<String>,
         advice: impl Into<String>,
     ) -> Problem {
-        Problem {
-            place: place.into(),
-            what: what.into(),
-            why: why.into(),
-            advice: advice.into(),
-            sqlstate: None,
-        }
+        Problem { place: place.into(), what: what.into(), why: why.into(), advice: advice.into(), sqlstate: None }
     }
 
     /// The same with the server's code.
@@ -119,9 +113,10 @@ impl ConnectError {
         match self {
             ConnectError::Unreachable(_) | ConnectError::Waking(_) => true,
             // Too many connections; an administrator's shutdown or a crash under way; connection exceptions.
-            ConnectError::Other(p) => p.sqlstate.as_deref().is_some_and(|code| {
-                matches!(code, "53300" | "57P01" | "57P02") || code.starts_with("08")
-            }),
+            ConnectError::Other(p) => p
+                .sqlstate
+                .as_deref()
+                .is_some_and(|code| matches!(code, "53300" | "57P01" | "57P02") || code.starts_with("08")),
             _ => false,
         }
     }
