@@ -4,4 +4,9 @@
 
 mod cli;
 mod cutover;
+mod golden;
+mod house;
+mod report_contract;
+mod resume;
+mod secrets;
 mod support;

@@ -27,6 +27,9 @@ impl Redactor {
             (r"\b[\d,.]+( [kM])? rows/s", "RATE"),
             (r"\b[\d,.]+ (B|kB|KiB|MB|MiB|GB|GiB|bytes)\b", "SIZE"),
             (r"server process \d+", "server process PID"),
+            // Tables of the report: seconds, rows per second.
+            (r" +\d+\.\d\d +(-|[\d,.]+) +(loaded|planned|partial|not-empty)", "  SECONDS  RATE  $2"),
+            (r"(?m)^(  [a-z][a-z ]*?) +\d+\.\d\d$", "$1  SECONDS"),
         ];
         let compile = |(pattern, word)| (Regex::new(pattern).expect("a pattern"), word);
         Redactor { literals: Vec::new(), patterns: patterns.map(compile).into() }
