@@ -6,6 +6,8 @@ mod cli;
 mod cutover;
 mod golden;
 mod house;
+mod memory;
+mod rehearse;
 mod report_contract;
 mod resume;
 mod secrets;
