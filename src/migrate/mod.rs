@@ -21,8 +21,7 @@ use crate::mapping::OnFault;
 use crate::model::fault::Fault;
 use crate::model::record::Refusal;
 use crate::model::schema::{SourceSchema, TargetSchema};
-use crate::model::select::Relation;
-use crate::plan::{Feed, Node, Plan};
+use crate::plan::{Node, Plan};
 use crate::source::{Source, SourceError};
 use crate::target::connect::ConnectError;
 use crate::target::ledger::Run;
@@ -183,33 +182,8 @@ pub fn set_sequences(
     target: &TargetSchema,
 ) -> Result<(), Stop> {
     job.watch.hear(Event::Step("sequences"));
-    for wanted in sequences(job.plan, source, target) {
+    for wanted in Wanted::of(job.plan, source, target) {
         retry::until_done(job, session, |session| Ok(session.set_sequence(run.id, &job.plan.schema, &wanted)?))?;
     }
     Ok(())
-}
-
-/// The sequences behind columns of the loaded tables and the owner's, each with the source's counter where its column is
-/// fed from the source's own numbering.
-pub fn sequences(plan: &Plan, source: &SourceSchema, target: &TargetSchema) -> Vec<Wanted> {
-    let mut found: Vec<Wanted> = Vec::new();
-    let is_meant =
-        |name: &str| plan.loads.iter().any(|l| l.table == name) || plan.owner.as_ref().is_some_and(|o| o.table == name);
-    for (table, facts) in target.tables.iter().filter(|(name, _)| is_meant(name)) {
-        for column in &facts.columns {
-            let Some(sequence) = &column.sequence else { continue };
-            let counters = plan.loads.iter().filter(|l| l.table == *table).filter_map(|load| {
-                let Relation::Table(from) = &load.select.relation else { return None };
-                let fed = load.columns.iter().any(|c| c.name == column.name && matches!(c.feed, Feed::Cell(_)));
-                source.tables.get(from).and_then(|t| t.counter).filter(|_| fed)
-            });
-            found.push(Wanted {
-                sequence: sequence.clone(),
-                table: table.clone(),
-                column: column.name.clone(),
-                counter: counters.max(),
-            });
-        }
-    }
-    found
 }
