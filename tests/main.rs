@@ -4,4 +4,5 @@
 
 mod cli;
 mod cutover;
+mod faults;
 mod support;
