@@ -11,4 +11,5 @@ mod rehearse;
 mod report_contract;
 mod resume;
 mod secrets;
+mod faults;
 mod support;

@@ -4,6 +4,7 @@
 
 pub mod ahead;
 mod batch;
+mod bisect;
 pub mod detach;
 mod lanes;
 mod load;
@@ -13,7 +14,7 @@ mod retry;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::convert::Settled;
 use crate::event::{Event, Watch};
@@ -58,6 +59,8 @@ pub struct Job<'a> {
     pub watch: &'a dyn Watch,
     /// Values of the variables that the mapping names.
     pub env: &'a BTreeMap<String, String>,
+    /// Rows that quarantine has set aside so far, those of the ledger among them.
+    pub aside: AtomicU64,
     /// Makes more connections like the first.
     pub connections: &'a dyn Connections,
     /// Rows of each load, where they were counted.
@@ -111,6 +114,13 @@ pub enum Stop {
     Connect(ConnectError),
     /// Rows cannot go as they are, and the mapping says to stop there.
     Faults(Vec<Fault>),
+    /// More rows cannot go as they are than `--max-faults` bears: the bound, and the faults that went beyond it.
+    TooManyFaults {
+        /// The bound.
+        most: u64,
+        /// Those that went beyond it.
+        faults: Vec<Fault>,
+    },
     /// Something does not fit that could only be seen now.
     Refused(Vec<Refusal>),
     /// The run was taken over by another process.
@@ -128,6 +138,9 @@ impl fmt::Display for Stop {
             Stop::Target(e) => write!(f, "{e}"),
             Stop::Connect(e) => write!(f, "{e}"),
             Stop::Faults(faults) => write!(f, "{} values cannot go as they are", faults.len()),
+            Stop::TooManyFaults { most, .. } => {
+                write!(f, "more than {most} rows cannot go as they are, which is what --max-faults bears")
+            }
             Stop::Refused(refusals) => {
                 let all: Vec<String> =
                     refusals.iter().map(|r| format!("{}: {}. {}", r.place, r.reason, r.advice)).collect();
