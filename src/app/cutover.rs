@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 
 use crate::cli::{Common, PlanArgs, Run as RunArgs, VerifyWhat, Work};
 use crate::convert::Settled;
-use crate::event::Watch;
+use crate::event::{Event, Watch};
 use crate::exit::Exit;
 use crate::mapping::{Mapping, OnFault};
 use crate::migrate::{self, Job, Options, Stop, ahead, until_done};
