@@ -108,6 +108,9 @@ pub struct Work {
     /// Take keys, indexes and triggers off for the load and put them back
     #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
     pub detach: DetachWhat,
+    /// End the connections of this run's earlier process, whose machine is gone, and go on
+    #[arg(long)]
+    pub take_over: bool,
     /// What is checked at the end
     #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
     pub verify: VerifyWhat,

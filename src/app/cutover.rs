@@ -7,16 +7,16 @@ use std::sync::atomic::AtomicBool;
 
 use crate::cli::{Common, PlanArgs, Run as RunArgs, VerifyWhat, Work};
 use crate::convert::Settled;
-use crate::event::Watch;
+use crate::event::{Event, Watch};
 use crate::exit::Exit;
 use crate::mapping::{Mapping, OnFault};
-use crate::migrate::{self, Connections, Job, Options, Stop, ahead};
+use crate::migrate::{self, Job, Options, Stop, ahead, until_done};
 use crate::model::record::{Check, Refusal, Report, RunState, SetAside, Warning};
 use crate::model::schema::{Detachable, TargetSchema};
 use crate::plan::{self, Detaching, Inputs, Plan, SqlFacts};
 use crate::resume::{self, Decision, Wanted};
 use crate::source::{self, Source};
-use crate::target::connect::{ConnectError, ReadOnly, Settings, resolve};
+use crate::target::connect::{ConnectError, Patience, ReadOnly, Settings, resolve};
 use crate::target::detach::Detached;
 use crate::target::ledger::{Judged, LoadDone, NewRun, Run};
 use crate::target::{ServerError, Session};
@@ -46,7 +46,7 @@ pub enum Manner {
 }
 
 impl Manner {
-    fn writes(self) -> bool {
+    pub(super) fn writes(self) -> bool {
         matches!(self, Manner::Cutover | Manner::Rehearse)
     }
 
@@ -157,11 +157,11 @@ pub struct Way<'a> {
 }
 
 /// A run of the ledger and what its loads have done.
-struct Known {
-    version: Option<i32>,
-    run: Option<Run>,
-    done: BTreeMap<String, LoadDone>,
-    detached: Vec<Detached>,
+pub(super) struct Known {
+    pub version: Option<i32>,
+    pub run: Option<Run>,
+    pub done: BTreeMap<String, LoadDone>,
+    pub detached: Vec<Detached>,
 }
 
 impl Way<'_> {
@@ -206,12 +206,15 @@ impl Way<'_> {
         for note in settings.notes() {
             report.warnings.push(Warning { place: "target".to_owned(), message: note.to_owned() });
         }
-        let client = settings.connect(ReadOnly(!self.manner.writes())).map_err(connect_failure)?;
+        let mut tell = |e: &ConnectError, _| self.watch.hear(Event::Retry { attempt: 1, why: e.reason() });
+        let client = settings
+            .connect_patiently(ReadOnly(!self.manner.writes()), Patience::FIRST, &mut tell)
+            .map_err(connect_failure)?;
         Session::new(client, &self.common.ledger_schema).map(Some).map_err(|e| Failure::refused(e.to_string()))
     }
 
     /// The lock of this mapping in this database.
-    fn lock_key(&self) -> i64 {
+    pub(super) fn lock_key(&self) -> i64 {
         xxhash_rust::xxh3::xxh3_64(
             format!("migrate\n{}\n{}", self.common.ledger_schema, self.found.mapping.name).as_bytes(),
         ) as i64
@@ -219,15 +222,8 @@ impl Way<'_> {
 
     fn with_target(&self, source: &Source, session: &mut Session, report: &mut Report) -> Result<Exit, Failure> {
         let nothing_written = |e: ServerError| Failure::refused(e.to_string());
-        if self.manner.writes()
-            && let Some(holder) = session.lock(self.lock_key()).map_err(nothing_written)?
-        {
-            let from = if holder.from.is_empty() { "this machine".to_owned() } else { holder.from };
-            return Err(Failure::refused(format!(
-                "target: another migrate is at work on this mapping; server process {}, connected from {from} since {}. Wait for \
-                 it, or end it.",
-                holder.pid, holder.since
-            )));
+        if self.manner.writes() {
+            self.hold(session)?;
         }
         let known = self.known(session).map_err(nothing_written)?;
         let Some((plan, target)) = self.plan(source, Some(session), Some(&known), report)? else {
@@ -264,7 +260,7 @@ impl Way<'_> {
         }
     }
 
-    fn known(&self, session: &mut Session) -> Result<Known, ServerError> {
+    pub(super) fn known(&self, session: &mut Session) -> Result<Known, ServerError> {
         let version = session.ledger_version()?;
         let owner = inputs::owner_identity(&self.found.mapping, self.common);
         let run = match version {
@@ -552,14 +548,18 @@ impl Way<'_> {
             return Ok(refused);
         }
         let run = match known.run {
-            Some(run) => {
-                session
-                    .replan(run.id, &wanted.loads)
-                    .map_err(|e| Failure { exit: Exit::Stopped, message: e.to_string() })?;
-                run
-            }
+            Some(run) => self.take_up(session, run, &wanted.loads)?,
             None => {
-                self.begin(session, plan, target, &wanted, read_ahead).map_err(|e| Failure::refused(e.to_string()))?
+                let begun = until_done(&self.line(), session, |session| {
+                    // An answer that was lost may have said that it had begun.
+                    let run = match self.known(session)?.run {
+                        Some(run) => run,
+                        None => self.begin(session, plan, target, &wanted, read_ahead)?,
+                    };
+                    session.note_backend(run.id, run.epoch)?;
+                    Ok(run)
+                });
+                begun.map_err(|stop| Failure::refused(stop.to_string()))?
             }
         };
         report.run = Some(run.id.to_string());
@@ -596,14 +596,17 @@ impl Way<'_> {
             return Ok(self.stopped(stop, plan, report, true));
         }
         let began = self.world.elapsed();
-        let back = migrate::until_done(&job, session, |session| migrate::detach::put_back(&job, session, &run));
+        let back = self
+            .if_asked()
+            .and_then(|()| until_done(&self.line(), session, |session| migrate::detach::put_back(&job, session, &run)));
         if let Err(stop) = back {
             self.gather(source, session, plan, &run, report);
             return Ok(self.stopped(stop, plan, report, true));
         }
         record::step(report, "put back", self.world.elapsed() - began);
         let began = self.world.elapsed();
-        if let Err(stop) = migrate::set_sequences(&job, session, &run, source.schema(), target) {
+        let set = migrate::set_sequences(&job, session, &run, source.schema(), target);
+        if let Err(stop) = set.and_then(|()| self.if_asked()) {
             self.gather(source, session, plan, &run, report);
             return Ok(self.stopped(stop, plan, report, true));
         }
@@ -705,10 +708,10 @@ impl Way<'_> {
 
     /// A stop, as refusals or faults of the report, and the exit that it means.
     fn stopped(&self, stop: Stop, plan: &Plan, report: &mut Report, written: bool) -> Exit {
-        let advice = if written {
-            "What is committed is whole. Mend the cause and run the same command: it goes on from there."
-        } else {
-            "Nothing was written."
+        let exit = match (&stop, written) {
+            (Stop::Interrupted, _) => Exit::Interrupted,
+            (_, true) => Exit::Stopped,
+            (_, false) => Exit::Refused,
         };
         match stop {
             Stop::Faults(faults) => record::faults(report, plan, &faults, faults.len() as u64, self.common.show_values),
@@ -721,15 +724,9 @@ impl Way<'_> {
                 ));
             }
             Stop::Refused(refusals) => report.refusals.extend(refusals),
-            other => {
-                let place = match &other {
-                    Stop::Source(_) => "source",
-                    _ => "target",
-                };
-                report.refusals.push(Refusal::new(place, other.to_string(), advice));
-            }
+            other => report.refusals.push(record::stop(&other, report, written)),
         }
-        if written { Exit::Stopped } else { Exit::Refused }
+        exit
     }
 
     /// The ledger's faults into the report and, where rows are moved, into the fault file. A file that cannot be written takes
@@ -755,15 +752,17 @@ impl Way<'_> {
         report: &mut Report,
     ) -> Result<Exit, Failure> {
         let began = self.world.elapsed();
-        let stopped = |e: ServerError| Failure { exit: Exit::Stopped, message: e.to_string() };
-        let known = self.known(session).map_err(stopped)?;
+        let exit = if self.manner.writes() { Exit::Stopped } else { Exit::Refused };
+        let stopped = |stop: Stop| Failure { exit, message: stop.to_string() };
+        let line = self.line();
+        let known = until_done(&line, session, |session| Ok(self.known(session)?)).map_err(stopped)?;
         let Some(run) = &known.run else {
             return Err(Failure { exit: Exit::Bug, message: "the run is not in the ledger any more".to_owned() });
         };
         report.run = Some(run.id.to_string());
         let settled = self.settled(Some(run));
         let key = migrate::find_owner(session, plan, &settled).ok().flatten();
-        let made = session.made(run.id).map_err(stopped)?;
+        let made = until_done(&line, session, |session| Ok(session.made(run.id)?)).map_err(stopped)?;
         let owner_made = made.iter().any(|m| m.kind == "owner");
         report.owner = plan.owner.as_ref().map(|o| record::owner(o, key.clone(), owner_made));
         let subject = Subject {
@@ -782,7 +781,8 @@ impl Way<'_> {
             VerifyWhat::Counts => Depth::Counts,
             VerifyWhat::None => Depth::None,
         };
-        let findings = verify::verify(&subject, session, depth).map_err(stopped)?;
+        let found = until_done(&line, session, |session| Ok(verify::verify(&subject, session, depth)?));
+        let findings = found.map_err(stopped)?;
         let differs = findings.differs();
         report.checks = findings.checks;
         report.sequences = findings.sequences;
@@ -791,13 +791,13 @@ impl Way<'_> {
         report.detached = record::detached(&known.detached, &plan.schema);
         record::left(report, plan, source).map_err(|e| Failure { exit: Exit::Stopped, message: e.to_string() })?;
         record::step(report, "verify", self.world.elapsed() - began);
-        let aside = faults::of_run(session, run.id).map_err(stopped)?;
+        let aside = faults::of_run(session, run.id).map_err(|e| stopped(Stop::Target(e)))?;
         self.set_aside(source, plan, &aside, report);
         let complete = report.loads.iter().all(|l| {
             l.state != crate::model::record::LoadState::Partial && l.state != crate::model::record::LoadState::Planned
         });
         if self.manner.writes() && !differs && complete {
-            session.end_run(run.id).map_err(stopped)?;
+            until_done(&line, session, |session| Ok(session.end_run(run.id)?)).map_err(stopped)?;
         }
         report.state = if differs || !complete { state(Some(run)) } else { RunState::Done };
         let faults: u64 = report.loads.iter().map(|l| l.faults).sum();
@@ -818,31 +818,6 @@ impl Way<'_> {
         let _ = std::io::stdin().lock().read_line(&mut typed);
         Ok(typed.trim() == database)
     }
-}
-
-impl Connections for Way<'_> {
-    fn another(&self) -> Result<Session, ConnectError> {
-        let Some(settings) = &self.settings else {
-            return Err(ConnectError::lost("the connection is lost", "there is no way back to it"));
-        };
-        let client = settings.connect(ReadOnly(!self.manner.writes()))?;
-        Session::new(client, &self.common.ledger_schema).map_err(lost_again)
-    }
-
-    fn again(&self, lost: &Session) -> Result<Session, ConnectError> {
-        let mut session = self.another()?;
-        match session.replace(lost).map_err(lost_again)? {
-            None => Ok(session),
-            // The server may not have noticed yet that the old connection is gone.
-            Some(holder) => {
-                Err(ConnectError::lost("the run's lock is held", format!("by server process {}", holder.pid)))
-            }
-        }
-    }
-}
-
-fn lost_again(e: ServerError) -> ConnectError {
-    ConnectError::lost("the connection is lost again", e.to_string())
 }
 
 fn state(run: Option<&Run>) -> RunState {

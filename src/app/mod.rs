@@ -4,9 +4,11 @@
 
 mod cutover;
 mod faults;
+mod hold;
 mod inputs;
 mod record;
 mod rehearse;
+mod signals;
 mod timing;
 mod world;
 
@@ -42,6 +44,9 @@ impl Failure {
 
 /// Runs what was typed.
 pub fn run(cli: &Cli, world: &World) -> Exit {
+    if let Err(e) = signals::listen(&world.asked) {
+        say(&format!("signals are not heard ({e}); Ctrl-C ends at once"));
+    }
     let done = match &cli.command {
         None => reported(&cli.run.common, world, |watch| Ok(vec![cutover::run(&cli.run, world, watch)?])),
         Some(Command::Rehearse(args)) => reported(&args.common, world, |watch| rehearse::run(args, world, watch)),
@@ -51,7 +56,7 @@ pub fn run(cli: &Cli, world: &World) -> Exit {
         Some(Command::Plan(args)) => plan(args, world),
     };
     done.unwrap_or_else(|failure| {
-        eprintln!("migrate: {}", failure.message);
+        say(&failure.message);
         failure.exit
     })
 }
@@ -78,11 +83,16 @@ fn reported(
     let mut exit = exit;
     for file in files {
         if let Err(e) = file.write(&reports) {
-            eprintln!("migrate: {e}");
+            say(&e.to_string());
             exit = exit.and(Exit::Bug);
         }
     }
     Ok(exit)
+}
+
+/// A word on stderr, which may be gone with its terminal.
+fn say(message: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "migrate: {message}");
 }
 
 /// A reader that went away takes nothing from what was done: the exit code still says it.

@@ -75,7 +75,7 @@ pub(super) fn open<'a>(
     let mut parts = known_parts(job, session, run, load)?;
     if parts.is_empty() {
         let cuts = cuts(job, load, whole)?;
-        let noted = until_done(job, session, |session| Ok(session.note_parts(run, &load.name, &cuts)?))?;
+        let noted = until_done(&job.line(), session, |session| Ok(session.note_parts(run, &load.name, &cuts)?))?;
         if !noted {
             return Err(Stop::Fenced);
         }
@@ -119,7 +119,7 @@ fn cuts(job: &Job<'_>, load: &LoadPlan, whole: bool) -> Result<Vec<Key>, Stop> {
 
 /// The parts of a load as the ledger knows them.
 fn known_parts(job: &Job<'_>, session: &mut Session, run: &Run, load: &LoadPlan) -> Result<Vec<PartDone>, Stop> {
-    until_done(job, session, |session| {
+    until_done(&job.line(), session, |session| {
         Ok(session.loads_done(run.id)?.remove(&load.name).map(|done| done.parts).unwrap_or_default())
     })
 }
@@ -164,7 +164,7 @@ impl Lane<'_> {
 
     /// After an error: makes the connection again where trying again may help.
     pub fn again(&mut self, failed: ServerError) -> Result<(), Stop> {
-        self.tries.again(self.job, self.session, failed)?;
+        self.tries.again(&self.job.line(), self.session, failed)?;
         Ok(self.session.note_backend(self.run.id, self.run.epoch)?)
     }
 }
