@@ -54,6 +54,7 @@ reasons! {
     NoSuchDate = "no-such-date", "names a date or time that does not exist", "if_bad = ...";
     NumberInTime = "number-in-time", "is a number in a date or time column", "epoch = \"s\", \"ms\", \"us\", \"ns\" or \"julian\"";
     TimeInDate = "time-in-date", "has a time of day and the column is a date", "truncate = true";
+    DateInTime = "date-in-time", "has a date and the column is a time of day", "truncate = true";
     OffsetInTimestamp = "offset-in-timestamp", "has an offset and the column has none", "offset = \"zone\" or offset = \"drop\"";
     NoZone = "no-zone", "has no offset, the column needs one, and no zone is stated", "zone = \"UTC\" in [source] or at the column";
     TimeGap = "time-gap", "is a local time that the zone skipped", "another zone";
@@ -76,6 +77,8 @@ reasons! {
     NotForServer = "not-for-server", "is of a storage class that has no text for this type", "sql = \"...\" that gives its text";
     TooLarge = "too-large", "is larger than PostgreSQL can hold in one value", "leave the column behind";
     EmptyString = "empty-string", "is an empty string in a column that is not text", "null_if = [\"\"]";
+    NoVariable = "no-variable", "is to come from a variable of the environment that is not set", "set the variable";
+    BadFormat = "bad-format", "is not a format of dates and times that can be read", "strftime's letters, such as \"%d/%m/%Y\"";
     IfBadIsFault = "bad-default", "was to be replaced by a value that does not fit either", "another value in the mapping";
     SqlFailed = "sql-failed", "could not be computed: SQLite refused the expression for this row", "sql = \"...\" that covers this row";
     Orphan = "orphan", "refers to a row that is not there", "if_orphan = ...";

@@ -18,24 +18,17 @@ pub struct Bouncer {
 }
 
 fn binary() -> PathBuf {
-    [
-        "/usr/sbin/pgbouncer",
-        "/usr/bin/pgbouncer",
-        "/usr/local/bin/pgbouncer",
-    ]
-    .iter()
-    .map(PathBuf::from)
-    .find(|p| p.exists())
-    .expect("pgbouncer is not installed; the test needs it: apt-get install pgbouncer")
+    ["/usr/sbin/pgbouncer", "/usr/bin/pgbouncer", "/usr/local/bin/pgbouncer"]
+        .iter()
+        .map(PathBuf::from)
+        .find(|p| p.exists())
+        .expect("pgbouncer is not installed; the test needs it: apt-get install pgbouncer")
 }
 
 impl Bouncer {
     /// Starts one with the databases of `server`; `size` server connections for each.
     pub fn start(server: &Server, mode: &str, size: u16) -> Bouncer {
-        let folder = tempfile::Builder::new()
-            .prefix("migrate-bouncer-")
-            .tempdir()
-            .expect("a temporary directory");
+        let folder = tempfile::Builder::new().prefix("migrate-bouncer-").tempdir().expect("a temporary directory");
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("mode");
         let port = free_port();
         let config = folder.path().join("pgbouncer.ini");
@@ -44,17 +37,8 @@ impl Bouncer {
         fs::write(&config, settings(server, mode, size, port, &users)).expect("configuration");
         give_away(folder.path());
         let log = fs::File::create(folder.path().join("log")).expect("log");
-        let child = unprivileged(binary())
-            .arg(&config)
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .expect("pgbouncer");
-        let bouncer = Bouncer {
-            _running: Running(child),
-            _folder: folder,
-            port,
-        };
+        let child = unprivileged(binary()).arg(&config).stdout(Stdio::null()).stderr(log).spawn().expect("pgbouncer");
+        let bouncer = Bouncer { _running: Running(child), _folder: folder, port };
         bouncer.wait();
         bouncer
     }
@@ -63,10 +47,7 @@ impl Bouncer {
         let begin = Instant::now();
         while std::net::TcpStream::connect(("127.0.0.1", self.port)).is_err() {
             let log = fs::read_to_string(self._folder.path().join("log")).unwrap_or_default();
-            assert!(
-                begin.elapsed() < Duration::from_secs(10),
-                "pgbouncer does not start:\n{log}"
-            );
+            assert!(begin.elapsed() < Duration::from_secs(10), "pgbouncer does not start:\n{log}");
             std::thread::sleep(Duration::from_millis(20));
         }
     }

@@ -17,16 +17,8 @@ pub struct Certificates {
 /// What every authority of the tests signs, and how.
 const SERVERS: [(&str, &str, &str); 4] = [
     // Name, subject, extensions.
-    (
-        "right",
-        "/CN=localhost",
-        "subjectAltName=DNS:localhost,IP:127.0.0.1",
-    ),
-    (
-        "other_name",
-        "/CN=db.example.com",
-        "subjectAltName=DNS:db.example.com",
-    ),
+    ("right", "/CN=localhost", "subjectAltName=DNS:localhost,IP:127.0.0.1"),
+    ("other_name", "/CN=db.example.com", "subjectAltName=DNS:db.example.com"),
     ("cn_only", "/CN=localhost", "basicConstraints=CA:FALSE"),
     ("star", "/CN=star", "subjectAltName=DNS:*.localhost"),
 ];
@@ -44,10 +36,7 @@ impl Certificates {
     }
 
     fn make() -> Certificates {
-        let folder = tempfile::Builder::new()
-            .prefix("migrate-certs-")
-            .tempdir()
-            .expect("a temporary directory");
+        let folder = tempfile::Builder::new().prefix("migrate-certs-").tempdir().expect("a temporary directory");
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("mode");
         let made = Certificates { folder };
         for authority in ["authority", "stranger"] {
@@ -56,12 +45,7 @@ impl Certificates {
         for (name, subject, extensions) in SERVERS {
             made.signed(name, subject, "authority", Some(extensions));
         }
-        made.signed(
-            "wrong_authority",
-            "/CN=localhost",
-            "stranger",
-            Some(SERVERS[0].2),
-        );
+        made.signed("wrong_authority", "/CN=localhost", "stranger", Some(SERVERS[0].2));
         // As in PostgreSQL's documentation: with OpenSSL 3.0 this is a certificate of version 1.
         made.signed("version_1", "/CN=localhost", "authority", None);
         made.signed("version_1_rsa", "/CN=localhost", "authority", None);
@@ -70,35 +54,19 @@ impl Certificates {
         made.self_signed("self_signed", "/CN=localhost", &["-addext", SERVERS[0].2]);
         made.self_signed("self_signed_cn", "/CN=localhost", &[]);
         made.dated_by_ca();
-        made.signed(
-            "client",
-            "/CN=certified",
-            "authority",
-            Some("extendedKeyUsage=clientAuth"),
-        );
+        made.signed("client", "/CN=certified", "authority", Some("extendedKeyUsage=clientAuth"));
         made.encrypted_key();
         made
     }
 
     fn openssl(&self, arguments: &[&str]) {
-        run(Command::new("openssl")
-            .args(arguments)
-            .current_dir(self.folder.path()));
+        run(Command::new("openssl").args(arguments).current_dir(self.folder.path()));
     }
 
     fn self_signed(&self, name: &str, subject: &str, more: &[&str]) {
         let (key, crt) = (format!("{name}.key"), format!("{name}.crt"));
-        let mut arguments = vec![
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:P-256",
-        ];
-        arguments.extend([
-            "-nodes", "-days", "30", "-subj", subject, "-keyout", &key, "-out", &crt,
-        ]);
+        let mut arguments = vec!["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"];
+        arguments.extend(["-nodes", "-days", "30", "-subj", subject, "-keyout", &key, "-out", &crt]);
         arguments.extend(more);
         self.openssl(&arguments);
         self.close(&key);
@@ -167,16 +135,7 @@ impl Certificates {
             self.request(name, "/CN=localhost");
             let (csr, crt) = (format!("{name}.csr"), format!("{name}.crt"));
             let mut arguments = ca.to_vec();
-            arguments.extend([
-                "-startdate",
-                from,
-                "-enddate",
-                until,
-                "-in",
-                &csr,
-                "-out",
-                &crt,
-            ]);
+            arguments.extend(["-startdate", from, "-enddate", until, "-in", &csr, "-out", &crt]);
             self.openssl(&arguments);
         }
         self.openssl(&["ca", "-config", "ca.conf", "-revoke", "revoked.crt"]);
@@ -184,20 +143,10 @@ impl Certificates {
     }
 
     fn encrypted_key(&self) {
-        self.openssl(&[
-            "pkey",
-            "-in",
-            "client.key",
-            "-aes256",
-            "-passout",
-            "pass:x",
-            "-out",
-            "encrypted.key",
-        ]);
+        self.openssl(&["pkey", "-in", "client.key", "-aes256", "-passout", "pass:x", "-out", "encrypted.key"]);
         self.close("encrypted.key");
         fs::copy(self.path("client.key"), self.path("open.key")).expect("copy");
-        fs::set_permissions(self.path("open.key"), fs::Permissions::from_mode(0o644))
-            .expect("mode");
+        fs::set_permissions(self.path("open.key"), fs::Permissions::from_mode(0o644)).expect("mode");
     }
 
     fn close(&self, file: &str) {
@@ -206,10 +155,7 @@ impl Certificates {
 
     /// A certificate and its key.
     pub fn pair(&self, name: &str) -> (PathBuf, PathBuf) {
-        (
-            self.path(&format!("{name}.crt")),
-            self.path(&format!("{name}.key")),
-        )
+        (self.path(&format!("{name}.crt")), self.path(&format!("{name}.key")))
     }
 }
 

@@ -39,10 +39,7 @@ impl Proxy {
 
 fn pass_on(client: TcpStream, server: u16, limit: usize) {
     let server = TcpStream::connect(("127.0.0.1", server)).expect("the server");
-    let (mut back_from, mut back_to) = (
-        server.try_clone().expect("a handle"),
-        client.try_clone().expect("a handle"),
-    );
+    let (mut back_from, mut back_to) = (server.try_clone().expect("a handle"), client.try_clone().expect("a handle"));
     let back = std::thread::spawn(move || {
         let _until_cut = std::io::copy(&mut back_from, &mut back_to);
     });

@@ -15,16 +15,9 @@ pub const ASK: &str = "SELECT current_user, current_database(), current_setting(
      (SELECT ssl FROM pg_catalog.pg_stat_ssl WHERE pid = pg_backend_pid())";
 
 /// The answer to [`ASK`] through psql, or what it says on its way out.
-pub fn ask(
-    string: Option<&str>,
-    variables: &[(&str, &str)],
-    home: &Path,
-) -> Result<String, String> {
+pub fn ask(string: Option<&str>, variables: &[(&str, &str)], home: &Path) -> Result<String, String> {
     let mut command = Command::new(program("psql"));
-    command
-        .env_clear()
-        .envs(variables.iter().copied())
-        .env("HOME", home);
+    command.env_clear().envs(variables.iter().copied()).env("HOME", home);
     // libpq looks for its files in the home directory of the user database, whatever HOME says, before version 16.
     if !variables.iter().any(|(name, _)| *name == "PGPASSFILE") {
         command.env("PGPASSFILE", home.join(".pgpass"));
@@ -50,18 +43,12 @@ pub fn ask(
 /// An environment of ours with these variables.
 pub fn environment(variables: &[(&str, &str)], home: &Path) -> Environment {
     let user = migrate::target::connect::system_user();
-    let pairs = variables
-        .iter()
-        .map(|(n, v)| (OsString::from(n), OsString::from(v)));
+    let pairs = variables.iter().map(|(n, v)| (OsString::from(n), OsString::from(v)));
     Environment::new(pairs, Some(home.to_owned()), user)
 }
 
 /// The same by us.
-pub fn ask_us(
-    string: Option<&str>,
-    variables: &[(&str, &str)],
-    home: &Path,
-) -> Result<String, ConnectError> {
+pub fn ask_us(string: Option<&str>, variables: &[(&str, &str)], home: &Path) -> Result<String, ConnectError> {
     let settings = resolve(string, &environment(variables, home))?;
     let mut client = settings.connect(ReadOnly(false))?;
     let row = client.simple_query(ASK).expect("an answer");
@@ -72,8 +59,6 @@ pub fn ask_us(
             _ => None,
         })
         .expect("a row");
-    let fields: Vec<&str> = (0..row.len())
-        .map(|i| row.get(i).unwrap_or_default())
-        .collect();
+    let fields: Vec<&str> = (0..row.len()).map(|i| row.get(i).unwrap_or_default()).collect();
     Ok(fields.join("|"))
 }

@@ -23,18 +23,11 @@ fn a_server_that_takes_the_connection_and_says_nothing_is_given_up() {
     let silent = Proxy::silent();
     for mode in ["disable", "require"] {
         let begin = Instant::now();
-        let string = format!(
-            "host=127.0.0.1 port={} user=u connect_timeout=2 sslmode={mode}",
-            silent.port
-        );
+        let string = format!("host=127.0.0.1 port={} user=u connect_timeout=2 sslmode={mode}", silent.port);
         let error = error(&string);
         assert!(matches!(error, ConnectError::Unreachable(_)), "{error}");
         assert!(error.retry_may_help());
-        assert!(
-            begin.elapsed() < Duration::from_secs(4),
-            "{:?}",
-            begin.elapsed()
-        );
+        assert!(begin.elapsed() < Duration::from_secs(4), "{:?}", begin.elapsed());
     }
 }
 
@@ -45,9 +38,7 @@ fn the_next_host_is_tried_when_one_is_silent() {
         "host=127.0.0.1,127.0.0.1 port={},{} user=postgres connect_timeout=2 sslmode=disable",
         silent.port, server.port
     );
-    settings(&string)
-        .connect(ReadOnly(false))
-        .expect("the second host");
+    settings(&string).connect(ReadOnly(false)).expect("the second host");
 }
 
 #[test]
@@ -59,9 +50,7 @@ fn hosts_are_shuffled_when_asked_for() {
         server.port
     );
     for _ in 0..4 {
-        settings(&string)
-            .connect(ReadOnly(false))
-            .expect("whichever is there");
+        settings(&string).connect(ReadOnly(false)).expect("whichever is there");
     }
 }
 
@@ -69,11 +58,7 @@ fn hosts_are_shuffled_when_asked_for() {
 fn a_server_that_is_starting_is_waited_for_and_a_dead_port_only_when_asked() {
     let server = Server::start(&Wish::default());
     server.sql("CREATE ROLE one LOGIN CONNECTION LIMIT 1");
-    let string = format!(
-        "host={} port={} user=one dbname=postgres",
-        server.socket(),
-        server.port
-    );
+    let string = format!("host={} port={} user=one dbname=postgres", server.socket(), server.port);
     let settings = settings(&string).known_to_be_direct();
     let held = settings.connect(ReadOnly(false)).expect("the one session");
     let mut told = Vec::new();
@@ -88,17 +73,11 @@ fn a_server_that_is_starting_is_waited_for_and_a_dead_port_only_when_asked() {
 
     let dead = format!("host=127.0.0.1 port={} user=u", free_port());
     let mut pauses = 0;
-    let impatient =
-        self::settings(&dead)
-            .connect_patiently(ReadOnly(false), Patience::FIRST, &mut |_, _| pauses += 1);
+    let impatient = self::settings(&dead).connect_patiently(ReadOnly(false), Patience::FIRST, &mut |_, _| pauses += 1);
     assert!(impatient.is_err());
     assert_eq!(pauses, 0);
-    let patience = Patience {
-        longest: Duration::from_secs(1),
-        unreachable: true,
-    };
-    let patient =
-        self::settings(&dead).connect_patiently(ReadOnly(false), patience, &mut |_, _| pauses += 1);
+    let patience = Patience { longest: Duration::from_secs(1), unreachable: true };
+    let patient = self::settings(&dead).connect_patiently(ReadOnly(false), patience, &mut |_, _| pauses += 1);
     assert!(matches!(patient, Err(ConnectError::Unreachable(_))));
     assert!(pauses >= 2, "{pauses}");
 }
@@ -106,11 +85,7 @@ fn a_server_that_is_starting_is_waited_for_and_a_dead_port_only_when_asked() {
 #[test]
 fn a_server_that_is_shutting_down_is_waking() {
     let server = Server::start(&Wish::default());
-    let string = format!(
-        "host={} port={} user=postgres",
-        server.socket(),
-        server.port
-    );
+    let string = format!("host={} port={} user=postgres", server.socket(), server.port);
     let settings = settings(&string);
     // A smart shutdown waits for this session and lets nobody else in.
     let held = settings.connect(ReadOnly(false)).expect("a session");

@@ -16,13 +16,7 @@ const SECRET: &str = "Zq7xKwB9";
 fn everything(string: Option<&str>, variables: &[(&str, &str)], home: &Path) -> String {
     let environment = environment(variables, home);
     let mut printed = format!("{environment:?} {environment:#?}");
-    let mut error = |e: &ConnectError| {
-        printed.push_str(&format!(
-            "{e} {e:?} {e:#?} {:?} {}",
-            e.problem(),
-            e.problem()
-        ))
-    };
+    let mut error = |e: &ConnectError| printed.push_str(&format!("{e} {e:?} {e:#?} {:?} {}", e.problem(), e.problem()));
     if let Some(Err(e)) = string.map(dsn::parse) {
         error(&e);
     }
@@ -39,40 +33,27 @@ fn everything(string: Option<&str>, variables: &[(&str, &str)], home: &Path) -> 
     if let Some(Ok(values)) = string.map(dsn::parse) {
         printed += &format!("{values:?} {values:#?}");
     }
-    printed += &format!(
-        "{settings} {settings:?} {settings:#?} {:?} {:#?}",
-        settings.hosts(),
-        settings.clone()
-    );
+    printed += &format!("{settings} {settings:?} {settings:#?} {:?} {:#?}", settings.hosts(), settings.clone());
     printed += &format!("{} {:?}", settings.shown(), settings.notes());
     printed
 }
 
 fn clean(string: Option<&str>, variables: &[(&str, &str)], home: &Path) {
     let printed = everything(string, variables, home);
-    assert!(
-        !printed.contains(SECRET),
-        "{string:?} {variables:?}\n{printed}"
-    );
+    assert!(!printed.contains(SECRET), "{string:?} {variables:?}\n{printed}");
 }
 
 #[test]
 fn no_password_is_printed_wherever_it_stood_and_whatever_became_of_it() {
-    let server = Server::start(&Wish {
-        hba: "local all postgres trust\nhost all all all scram-sha-256\n",
-        ..Wish::default()
-    });
+    let server =
+        Server::start(&Wish { hba: "local all postgres trust\nhost all all all scram-sha-256\n", ..Wish::default() });
     server.sql(&format!("CREATE ROLE alice LOGIN PASSWORD '{SECRET}'"));
     let (dead, silent) = (free_port(), Proxy::silent());
     let home = tempfile::tempdir().expect("a home");
     let ends = [
         ("127.0.0.1", server.port, "sslmode=prefer"),
         ("127.0.0.1", server.port, "sslmode=require"),
-        (
-            "127.0.0.1",
-            server.port,
-            "sslmode=prefer&channel_binding=require",
-        ),
+        ("127.0.0.1", server.port, "sslmode=prefer&channel_binding=require"),
         ("127.0.0.1", dead, "sslmode=prefer"),
         ("no.such.host.invalid", server.port, ""),
         ("x-pooler.example.com", server.port, ""),
@@ -92,10 +73,7 @@ fn no_password_is_printed_wherever_it_stood_and_whatever_became_of_it() {
             fs::remove_file(&file).expect("gone");
         }
     }
-    let url = format!(
-        "postgresql://alice:{SECRET}@127.0.0.1:{}/db?connect_timeout=2",
-        silent.port
-    );
+    let url = format!("postgresql://alice:{SECRET}@127.0.0.1:{}/db?connect_timeout=2", silent.port);
     clean(Some(&url), &[], home.path());
 }
 
@@ -103,8 +81,8 @@ fn no_password_is_printed_wherever_it_stood_and_whatever_became_of_it() {
 fn no_password_is_printed_when_it_breaks_what_it_stands_in() {
     let home = tempfile::tempdir().expect("a home");
     for password in [
-        "@", "/", ":", "#", "?", "%", "&", "=", " ", "'", "\\", ",", "[", "]", "@/", "/@", "?=&",
-        "%zz", "%00", "12/", "://",
+        "@", "/", ":", "#", "?", "%", "&", "=", " ", "'", "\\", ",", "[", "]", "@/", "/@", "?=&", "%zz", "%00", "12/",
+        "://",
     ] {
         for password in [
             format!("{SECRET}{password}{SECRET}"),
@@ -117,9 +95,7 @@ fn no_password_is_printed_when_it_breaks_what_it_stands_in() {
             for string in [
                 format!("postgresql://alice:{password}@127.0.0.1:1/db"),
                 format!("postgresql://alice:{password}@127.0.0.1:1/db?sslmode=disable"),
-                format!(
-                    "postgresql://127.0.0.1:1/db?user=alice&password={password}&sslmode=disable"
-                ),
+                format!("postgresql://127.0.0.1:1/db?user=alice&password={password}&sslmode=disable"),
                 format!("host=127.0.0.1 port=1 user=alice password={password} dbname=db"),
                 format!("host=127.0.0.1 port=1 user=alice password='{password}' dbname=db"),
                 format!("password={password} host=127.0.0.1 port=1"),
@@ -134,13 +110,7 @@ fn no_password_is_printed_when_it_breaks_what_it_stands_in() {
 fn no_key_and_no_password_of_a_key_or_service_is_printed() {
     let home = tempfile::tempdir().expect("a home");
     let certificates = Certificates::get();
-    for key in [
-        "client.key",
-        "encrypted.key",
-        "open.key",
-        "right.key",
-        "none.key",
-    ] {
+    for key in ["client.key", "encrypted.key", "open.key", "right.key", "none.key"] {
         let string = format!(
             "host=127.0.0.1 port=1 user=alice sslmode=require sslpassword={SECRET} sslcert={} sslkey={}",
             text(&certificates.path("client.crt")),

@@ -36,9 +36,7 @@ fn installed() -> &'static Path {
 /// sets variables.)
 pub fn program(name: &str) -> PathBuf {
     let other = std::env::var_os("MIGRATE_TEST_PG_BINDIR").map(|f| PathBuf::from(f).join(name));
-    other
-        .filter(|p| p.exists())
-        .unwrap_or_else(|| installed().join(name))
+    other.filter(|p| p.exists()).unwrap_or_else(|| installed().join(name))
 }
 
 fn is_root() -> bool {
@@ -52,9 +50,7 @@ pub fn unprivileged(program: impl AsRef<Path>) -> Command {
         return Command::new(program);
     }
     let mut command = Command::new("setpriv");
-    command
-        .args(["--reuid=postgres", "--regid=postgres", "--clear-groups"])
-        .arg(program);
+    command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups"]).arg(program);
     command
 }
 
@@ -77,10 +73,8 @@ pub struct Running(pub Child);
 impl Drop for Running {
     fn drop(&mut self) {
         // SIGQUIT: PostgreSQL's immediate shutdown; ends PgBouncer at once, too.
-        let _it_may_be_gone = Command::new("kill")
-            .args(["-QUIT", &self.0.id().to_string()])
-            .stderr(Stdio::null())
-            .status();
+        let _it_may_be_gone =
+            Command::new("kill").args(["-QUIT", &self.0.id().to_string()]).stderr(Stdio::null()).status();
         let _as_well = self.0.wait();
     }
 }
@@ -109,10 +103,7 @@ pub struct Server {
 impl Server {
     /// Starts one; its superuser is `postgres`, its database `postgres`.
     pub fn start(wish: &Wish<'_>) -> Server {
-        let folder = tempfile::Builder::new()
-            .prefix("migrate-pg-")
-            .tempdir()
-            .expect("a temporary directory");
+        let folder = tempfile::Builder::new().prefix("migrate-pg-").tempdir().expect("a temporary directory");
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("mode");
         let data = folder.path().join("data");
         run(Command::new("cp").arg("-R").arg(template()).arg(&data));
@@ -131,8 +122,7 @@ impl Server {
         if let Some((certificate, key)) = wish.tls {
             fs::copy(certificate, data.join("server.crt")).expect("certificate");
             fs::copy(key, data.join("server.key")).expect("key");
-            fs::set_permissions(data.join("server.key"), fs::Permissions::from_mode(0o600))
-                .expect("mode of the key");
+            fs::set_permissions(data.join("server.key"), fs::Permissions::from_mode(0o600)).expect("mode of the key");
             conf += "ssl = on\n";
         }
         if let Some(ca) = wish.client_ca {
@@ -149,11 +139,7 @@ impl Server {
             .stderr(log)
             .spawn()
             .expect("postgres");
-        let server = Server {
-            _running: Running(child),
-            folder,
-            port,
-        };
+        let server = Server { _running: Running(child), folder, port };
         server.wait();
         server
     }
@@ -170,11 +156,7 @@ impl Server {
             if ready {
                 return;
             }
-            assert!(
-                begin.elapsed() < Duration::from_secs(30),
-                "the server does not start:\n{}",
-                self.log()
-            );
+            assert!(begin.elapsed() < Duration::from_secs(30), "the server does not start:\n{}", self.log());
             std::thread::sleep(Duration::from_millis(50));
         }
     }
@@ -199,18 +181,7 @@ impl Server {
     pub fn sql(&self, sql: &str) -> String {
         run(Command::new(program("psql"))
             .env_clear()
-            .args([
-                "-X",
-                "-A",
-                "-t",
-                "-q",
-                "-v",
-                "ON_ERROR_STOP=1",
-                "-U",
-                "postgres",
-                "-d",
-                "postgres",
-            ])
+            .args(["-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", "-U", "postgres", "-d", "postgres"])
             .args(["-h", self.socket(), "-p", &self.port.to_string(), "-c", sql]))
     }
 }
@@ -219,23 +190,10 @@ impl Server {
 fn template() -> &'static Path {
     static MADE: OnceLock<tempfile::TempDir> = OnceLock::new();
     MADE.get_or_init(|| {
-        let folder = tempfile::Builder::new()
-            .prefix("migrate-initdb-")
-            .tempdir()
-            .expect("a temporary directory");
+        let folder = tempfile::Builder::new().prefix("migrate-initdb-").tempdir().expect("a temporary directory");
         give_away(folder.path());
         run(unprivileged(program("initdb"))
-            .args([
-                "-U",
-                "postgres",
-                "-A",
-                "trust",
-                "--no-sync",
-                "-E",
-                "UTF8",
-                "--locale=C",
-                "-D",
-            ])
+            .args(["-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C", "-D"])
             .arg(folder.path()));
         folder
     })

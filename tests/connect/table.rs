@@ -27,13 +27,7 @@ const fn case(
     files: &'static [(&'static str, u32, &'static str)],
     ends: &'static str,
 ) -> Case {
-    Case {
-        name,
-        string,
-        variables,
-        files,
-        ends,
-    }
+    Case { name, string, variables, files, ends }
 }
 
 const ALICE: &str = "+alice|alice|migrate|on";
@@ -134,10 +128,7 @@ const HBA: &str = "local all postgres trust\nlocal all all scram-sha-256\nhost a
      host all \"od@d/\" all trust\nhost all reader all trust\nhost all alice all scram-sha-256\n";
 
 fn server() -> Server {
-    let server = Server::start(&Wish {
-        hba: HBA,
-        ..Wish::default()
-    });
+    let server = Server::start(&Wish { hba: HBA, ..Wish::default() });
     for sql in [
         "CREATE ROLE alice LOGIN PASSWORD 's:cret @'",
         "CREATE ROLE trusty LOGIN",
@@ -166,8 +157,7 @@ fn each_case_connects_to_what_psql_connects_to() {
             fs::set_permissions(&path, fs::Permissions::from_mode(*mode)).expect("its mode");
         }
         let string = case.string.map(fill);
-        let filled: Vec<(&str, String)> =
-            case.variables.iter().map(|(n, v)| (*n, fill(v))).collect();
+        let filled: Vec<(&str, String)> = case.variables.iter().map(|(n, v)| (*n, fill(v))).collect();
         let variables: Vec<(&str, &str)> = filled.iter().map(|(n, v)| (*n, v.as_str())).collect();
         let psql = ask(string.as_deref(), &variables, home.path());
         let ours = ask_us(string.as_deref(), &variables, home.path());
@@ -179,19 +169,11 @@ fn each_case_connects_to_what_psql_connects_to() {
             _ => false,
         };
         if !alike {
-            differences.push(format!(
-                "{}: {string:?}\n  psql: {psql:?}\n  ours: {ours:?}\n  said: {}",
-                case.name, case.ends
-            ));
+            differences
+                .push(format!("{}: {string:?}\n  psql: {psql:?}\n  ours: {ours:?}\n  said: {}", case.name, case.ends));
         }
     }
-    assert!(
-        differences.is_empty(),
-        "{} of {}\n{}",
-        differences.len(),
-        CASES.len(),
-        differences.join("\n")
-    );
+    assert!(differences.is_empty(), "{} of {}\n{}", differences.len(), CASES.len(), differences.join("\n"));
 }
 
 fn fill(text: &str, server: &Server, dead: u16, home: &Path) -> String {
@@ -204,8 +186,5 @@ fn fill(text: &str, server: &Server, dead: u16, home: &Path) -> String {
 
 /// Without the port, which is another each time, and the encryption, which this server does not have.
 fn short(answer: &str, port: u16) -> String {
-    answer
-        .replacen(&format!("|{port}|"), "|", 1)
-        .trim_end_matches("|f")
-        .to_owned()
+    answer.replacen(&format!("|{port}|"), "|", 1).trim_end_matches("|f").to_owned()
 }

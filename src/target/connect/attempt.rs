@@ -31,11 +31,7 @@ pub(super) fn open(settings: &Settings, host: &Host) -> Result<Client, ConnectEr
 
 /// The class of an error on a connection that was just opened.
 pub(super) fn failed(settings: &Settings, host: &Host, error: &postgres::Error) -> ConnectError {
-    let facts = Facts {
-        settings,
-        host,
-        plain: false,
-    };
+    let facts = Facts { settings, host, plain: false };
     classify(error, &facts)
 }
 
@@ -58,20 +54,14 @@ enum Encryption {
 fn ends(settings: &Settings, host: &Host) -> Result<Vec<End>, ConnectError> {
     let name = match &host.address {
         Address::Socket(path) => return Ok(vec![End::Socket(path.clone())]),
-        Address::Tcp {
-            address: Some(ip), ..
-        } => return Ok(vec![End::Ip(*ip)]),
+        Address::Tcp { address: Some(ip), .. } => return Ok(vec![End::Ip(*ip)]),
         Address::Tcp { name, .. } => name.clone().unwrap_or_default(),
     };
     let place = (name, host.port);
     match bounded(settings.connect_timeout, move || place.to_socket_addrs()) {
         Some(Ok(found)) => Ok(found.map(|a| End::Ip(a.ip())).collect()),
         Some(Err(e)) => Err(no_address(settings, host, &e.to_string())),
-        None => Err(no_address(
-            settings,
-            host,
-            "the name server did not answer in time",
-        )),
+        None => Err(no_address(settings, host, "the name server did not answer in time")),
     }
 }
 
@@ -104,9 +94,7 @@ fn open_end(settings: &Settings, host: &Host, end: &End) -> Result<Client, Conne
         let earlier = first.problem();
         match (&first, &second.what) {
             (a, b) if a == b => second.what,
-            _ => second
-                .what
-                .also(&format!("before that: {}; {}", earlier.what, earlier.why)),
+            _ => second.what.also(&format!("before that: {}; {}", earlier.what, earlier.why)),
         }
     })
 }
@@ -118,22 +106,10 @@ struct Failed {
     other_encryption_may_help: bool,
 }
 
-fn attempt(
-    settings: &Settings,
-    host: &Host,
-    end: &End,
-    encryption: Encryption,
-) -> Result<Client, Failed> {
-    let fail = |what| Failed {
-        what,
-        other_encryption_may_help: false,
-    };
+fn attempt(settings: &Settings, host: &Host, end: &End, encryption: Encryption) -> Result<Client, Failed> {
+    let fail = |what| Failed { what, other_encryption_may_help: false };
     let mut config = config(settings, host, end);
-    let facts = Facts {
-        settings,
-        host,
-        plain: encryption == Encryption::Plain,
-    };
+    let facts = Facts { settings, host, plain: encryption == Encryption::Plain };
     let opened = if encryption == Encryption::Plain {
         config.ssl_mode(postgres::config::SslMode::Disable);
         bounded(settings.connect_timeout, move || config.connect(NoTls))
@@ -146,16 +122,13 @@ fn attempt(
         if settings.tls.direct {
             config.ssl_negotiation(postgres::config::SslNegotiation::Direct);
         }
-        bounded(settings.connect_timeout, move || {
-            config.connect(MakeRustlsConnect::new(tls))
-        })
+        bounded(settings.connect_timeout, move || config.connect(MakeRustlsConnect::new(tls)))
     };
     match opened {
         Some(Ok(client)) => Ok(client),
         Some(Err(e)) => Err(Failed {
             other_encryption_may_help: is_tls_failure(&e)
-                || e.code()
-                    .is_some_and(|c| matches!(c.code(), "28000" | "08P01")),
+                || e.code().is_some_and(|c| matches!(c.code(), "28000" | "08P01")),
             what: classify(&e, &facts),
         }),
         None => Err(fail(timed_out(settings, host))),

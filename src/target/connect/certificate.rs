@@ -7,12 +7,8 @@
 use super::x509::Old;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{
-    CryptoProvider, WebPkiSupportedAlgorithms, verify_tls13_signature_with_raw_key,
-};
-use rustls::pki_types::{
-    CertificateDer, CertificateRevocationListDer, ServerName, SubjectPublicKeyInfoDer, UnixTime,
-};
+use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, verify_tls13_signature_with_raw_key};
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, ServerName, SubjectPublicKeyInfoDer, UnixTime};
 use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 use std::sync::Arc;
 
@@ -71,24 +67,12 @@ impl Verifier {
                     .map_err(|e| e.to_string())?,
             ),
         };
-        Ok(Verifier {
-            check,
-            chain,
-            roots,
-            links,
-            revocation,
-            algorithms: provider.signature_verification_algorithms,
-        })
+        Ok(Verifier { check, chain, roots, links, revocation, algorithms: provider.signature_verification_algorithms })
     }
 
     /// A second opinion on a chain that rustls refused with `first` for what it does not read: a self-signed
     /// certificate that is itself a root, or one of version 1 that a root signed.
-    fn second_opinion(
-        &self,
-        der: &CertificateDer<'_>,
-        now: UnixTime,
-        first: Error,
-    ) -> Result<(), Error> {
+    fn second_opinion(&self, der: &CertificateDer<'_>, now: UnixTime, first: Error) -> Result<(), Error> {
         let Some(old) = Old::read(der).filter(|_| is_unread(&first) && !self.revocation) else {
             return Err(first);
         };
@@ -103,12 +87,7 @@ impl Verifier {
         }
     }
 
-    fn check_name(
-        &self,
-        der: &CertificateDer<'_>,
-        name: &ServerName<'_>,
-        otherwise: Error,
-    ) -> Result<(), Error> {
+    fn check_name(&self, der: &CertificateDer<'_>, name: &ServerName<'_>, otherwise: Error) -> Result<(), Error> {
         if self.check == Check::Chain || Old::read(der).is_some_and(|old| old.names(name)) {
             return Ok(());
         }
@@ -119,9 +98,7 @@ impl Verifier {
 fn is_name_error(error: &Error) -> bool {
     matches!(
         error,
-        Error::InvalidCertificate(
-            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. }
-        )
+        Error::InvalidCertificate(CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. })
     )
 }
 
@@ -130,9 +107,7 @@ fn is_unread(error: &Error) -> bool {
     matches!(
         error,
         Error::InvalidCertificate(
-            CertificateError::Other(_)
-                | CertificateError::BadEncoding
-                | CertificateError::UnknownIssuer
+            CertificateError::Other(_) | CertificateError::BadEncoding | CertificateError::UnknownIssuer
         )
     )
 }
@@ -188,16 +163,11 @@ impl ServerCertVerifier for Verifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        let key = Old::read(cert)
-            .filter(Old::is_version_1)
-            .and_then(|old| old.key());
+        let key = Old::read(cert).filter(Old::is_version_1).and_then(|old| old.key());
         match key {
-            Some(key) => verify_tls13_signature_with_raw_key(
-                message,
-                &SubjectPublicKeyInfoDer::from(key),
-                dss,
-                &self.algorithms,
-            ),
+            Some(key) => {
+                verify_tls13_signature_with_raw_key(message, &SubjectPublicKeyInfoDer::from(key), dss, &self.algorithms)
+            }
             None => rustls::crypto::verify_tls13_signature(message, cert, dss, &self.algorithms),
         }
     }

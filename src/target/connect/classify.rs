@@ -64,11 +64,7 @@ pub(super) fn classify(error: &postgres::Error, facts: &Facts<'_>) -> ConnectErr
     if let Some(io) = cause::<io::Error>(error) {
         return unreachable(io, facts);
     }
-    let why = if why.is_empty() {
-        error.to_string()
-    } else {
-        why
-    };
+    let why = if why.is_empty() { error.to_string() } else { why };
     ConnectError::Unreachable(facts.problem("no connection", &why, "Look into the server's log"))
 }
 
@@ -90,25 +86,18 @@ fn cause<T: std::error::Error + 'static>(error: &postgres::Error) -> Option<&T> 
 
 fn unreachable(error: &io::Error, facts: &Facts<'_>) -> ConnectError {
     let (what, advice) = match error.kind() {
-        io::ErrorKind::ConnectionRefused => (
-            "nobody listens there",
-            "Start the server, or correct host and port",
-        ),
-        io::ErrorKind::NotFound => (
-            "there is no such socket",
-            "Start the server, or correct host (the socket's directory) and port",
-        ),
-        io::ErrorKind::PermissionDenied => (
-            "the way is closed",
-            "Check the permissions of the socket, or the firewall",
-        ),
+        io::ErrorKind::ConnectionRefused => ("nobody listens there", "Start the server, or correct host and port"),
+        io::ErrorKind::NotFound => {
+            ("there is no such socket", "Start the server, or correct host (the socket's directory) and port")
+        }
+        io::ErrorKind::PermissionDenied => {
+            ("the way is closed", "Check the permissions of the socket, or the firewall")
+        }
         io::ErrorKind::TimedOut => (
             "it did not answer in time",
             "Check host, port and firewalls; a server that sleeps may need longer: connect_timeout=60",
         ),
-        io::ErrorKind::UnexpectedEof
-        | io::ErrorKind::ConnectionReset
-        | io::ErrorKind::BrokenPipe => (
+        io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => (
             "the connection was cut while it was being made",
             "Look into the server's log; it may want a client certificate, or another port may be meant",
         ),
@@ -121,23 +110,17 @@ fn unreachable(error: &io::Error, facts: &Facts<'_>) -> ConnectError {
 fn answered(db: &postgres::error::DbError, facts: &Facts<'_>) -> ConnectError {
     let code = db.code().code();
     let says = db.message();
-    let problem = |what: &str, advice: &str| {
-        Box::new(Problem::new(facts.place(), what, says, advice).with_sqlstate(code))
-    };
+    let problem =
+        |what: &str, advice: &str| Box::new(Problem::new(facts.place(), what, says, advice).with_sqlstate(code));
     match code {
         "57P03" => ConnectError::Waking(problem("the server is not ready", "Wait, and try again")),
-        "28P01" => ConnectError::Password(problem(
-            "the server does not take the password",
-            &password_advice(facts),
-        )),
+        "28P01" => ConnectError::Password(problem("the server does not take the password", &password_advice(facts))),
         "28000" => {
             let advice = match facts.plain && facts.host.sslmode < SslMode::Require {
                 true => {
                     "The server's pg_hba.conf admits no such user, database and address without encryption, if the role exists: write sslmode=require or stronger, or add an entry there"
                 }
-                false => {
-                    "Check the user's name; the server's pg_hba.conf must admit this user, database and address"
-                }
+                false => "Check the user's name; the server's pg_hba.conf must admit this user, database and address",
             };
             ConnectError::Password(problem("the server does not admit this user", advice))
         }
@@ -145,10 +128,9 @@ fn answered(db: &postgres::error::DbError, facts: &Facts<'_>) -> ConnectError {
             "a pooler answered, not the server",
             "Take the database's direct address: a pooler in transaction mode keeps no session; or leave options out if it is in session mode",
         )),
-        "3D000" => ConnectError::Other(problem(
-            "the database is not there",
-            "Correct its name, or create it: CREATE DATABASE",
-        )),
+        "3D000" => {
+            ConnectError::Other(problem("the database is not there", "Correct its name, or create it: CREATE DATABASE"))
+        }
         "42501" => ConnectError::Other(problem(
             "the role may not connect",
             &format!(
@@ -170,7 +152,9 @@ fn answered(db: &postgres::error::DbError, facts: &Facts<'_>) -> ConnectError {
 fn password_advice(facts: &Facts<'_>) -> String {
     match facts.host.password.as_ref().map(|(_, from)| from) {
         None => "Give one in the connection string, in PGPASSWORD or in ~/.pgpass".to_owned(),
-        Some(PasswordFrom::String(true)) => "It came from the connection string and was percent-decoded: a % in it must be written %25".to_owned(),
+        Some(PasswordFrom::String(true)) => {
+            "It came from the connection string and was percent-decoded: a % in it must be written %25".to_owned()
+        }
         Some(PasswordFrom::String(false)) => "It came from the connection string".to_owned(),
         Some(PasswordFrom::Service) => "It came from the service file".to_owned(),
         Some(PasswordFrom::Variable) => "It came from PGPASSWORD".to_owned(),
@@ -230,11 +214,7 @@ fn tls(error: &rustls::Error, facts: &Facts<'_>) -> ConnectError {
             }
             _ => "Look into the server's log; this program speaks TLS 1.2 and 1.3",
         };
-        return ConnectError::Tls(facts.problem(
-            "TLS did not come about",
-            &error.to_string(),
-            advice,
-        ));
+        return ConnectError::Tls(facts.problem("TLS did not come about", &error.to_string(), advice));
     };
     use CertificateError as C;
     let (what, advice) = match certificate {

@@ -9,7 +9,8 @@ use super::keyword::{self, Meaning};
 use super::values::Values;
 
 const PLACE: &str = "connection string";
-const ESCAPES: &str = "In a password write % as %25, @ as %40, / as %2F, : as %3A, # as %23, ? as %3F and a space as %20";
+const ESCAPES: &str =
+    "In a password write % as %25, @ as %40, / as %2F, : as %3A, # as %23, ? as %3F and a space as %20";
 
 /// Reads a connection string: a URL, `key=value` pairs, or a bare database name as psql takes it.
 ///
@@ -35,16 +36,10 @@ pub fn parse(text: &str) -> Result<Values, ConnectError> {
 }
 
 fn url_body(text: &str) -> Option<&str> {
-    ["postgresql://", "postgres://"]
-        .iter()
-        .find_map(|prefix| text.strip_prefix(prefix))
+    ["postgresql://", "postgres://"].iter().find_map(|prefix| text.strip_prefix(prefix))
 }
 
-fn usage(
-    what: impl Into<String>,
-    why: impl Into<String>,
-    advice: impl Into<String>,
-) -> ConnectError {
+fn usage(what: impl Into<String>, why: impl Into<String>, advice: impl Into<String>) -> ConnectError {
     ConnectError::usage(PLACE, what, why, advice)
 }
 
@@ -52,19 +47,13 @@ fn usage(
 fn wrong_scheme(scheme: &str) -> ConnectError {
     let sound = !scheme.is_empty()
         && scheme.len() <= 24
-        && scheme
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"+-.:".contains(&b));
+        && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.:".contains(&b));
     let why = if sound {
         format!("it begins with {scheme}://, which is not PostgreSQL's")
     } else {
         "its beginning is not a scheme".to_owned()
     };
-    usage(
-        "the URL cannot be read",
-        why,
-        "Write postgresql://user:password@host:port/database",
-    )
+    usage("the URL cannot be read", why, "Write postgresql://user:password@host:port/database")
 }
 
 /// Stores a value under a keyword, or says why not.
@@ -72,11 +61,7 @@ fn wrong_scheme(scheme: &str) -> ConnectError {
 /// `told` is whether an unknown name may be repeated in the message.
 fn store(values: &mut Values, name: &str, value: String, told: bool) -> Result<(), ConnectError> {
     if name == "requiressl" {
-        let mode = if value.starts_with('1') {
-            "require"
-        } else {
-            "prefer"
-        };
+        let mode = if value.starts_with('1') { "require" } else { "prefer" };
         values.set("sslmode", mode);
         return Ok(());
     }
@@ -94,11 +79,9 @@ fn store(values: &mut Values, name: &str, value: String, told: bool) -> Result<(
             values.set(known.name, value);
             Ok(())
         }
-        None if told => Err(usage(
-            format!("{name:?} is not a keyword"),
-            "libpq does not know it either",
-            keyword::advice(name),
-        )),
+        None if told => {
+            Err(usage(format!("{name:?} is not a keyword"), "libpq does not know it either", keyword::advice(name)))
+        }
         None => Err(usage(
             "there is a word that is not a keyword",
             "it stands behind the password and may be part of it, so it is not repeated here",
@@ -113,9 +96,7 @@ fn pairs(text: &str) -> Result<Values, ConnectError> {
     let mut rest = skip_blanks(text);
     let mut after_password = false;
     while !rest.is_empty() {
-        let end = rest
-            .find(|c: char| c == '=' || is_blank(c))
-            .unwrap_or(rest.len());
+        let end = rest.find(|c: char| c == '=' || is_blank(c)).unwrap_or(rest.len());
         let name = &rest[..end];
         rest = skip_blanks(&rest[end..]);
         let Some(behind) = rest.strip_prefix('=') else {
@@ -141,11 +122,7 @@ fn skip_blanks(text: &str) -> &str {
 fn missing_equals(name: &str, after_password: bool) -> ConnectError {
     let told = !after_password && keyword::find(name).is_some();
     usage(
-        if told {
-            format!("there is no \"=\" behind {name}")
-        } else {
-            "there is a word without \"=\"".to_owned()
-        },
+        if told { format!("there is no \"=\" behind {name}") } else { "there is a word without \"=\"".to_owned() },
         "every word is either key=value or inside quotes",
         "Put a value that holds blanks into single quotes: password='two words'; inside them write ' as \\' and \\ as \\\\",
     )
@@ -242,11 +219,7 @@ impl<'a> Url<'a> {
     }
 
     /// `host[:port][,host[:port]...]`; IPv6 in brackets. Gives back what follows and the ports as written.
-    fn authority(
-        &self,
-        text: &'a str,
-        values: &mut Values,
-    ) -> Result<(&'a str, String), ConnectError> {
+    fn authority(&self, text: &'a str, values: &mut Values) -> Result<(&'a str, String), ConnectError> {
         let (mut hosts, mut ports) = (String::new(), String::new());
         let mut rest = text;
         loop {
@@ -298,16 +271,12 @@ impl<'a> Url<'a> {
     /// `user:pa/ss@host` has no `@` before its first `/`: libpq takes `pa` for the port and shows it.
     fn refuse_spilt_password(&mut self, behind: &str, ports: &str) -> Result<(), ConnectError> {
         let path = behind.split('?').next().unwrap_or_default();
-        let no_number = ports
-            .split(',')
-            .any(|p| !p.bytes().all(|b| b.is_ascii_digit() || b == b'%'));
+        let no_number = ports.split(',').any(|p| !p.bytes().all(|b| b.is_ascii_digit() || b == b'%'));
         if no_number && behind.contains('@') || path.contains('@') {
             return Err(usage(
                 "the URL cannot be read",
                 "an @ comes after the first /, so what stands before it cannot be told from a host and a port",
-                format!(
-                    "A / in a password must be escaped. {ESCAPES}. An @ in a database's name is %40"
-                ),
+                format!("A / in a password must be escaped. {ESCAPES}. An @ in a database's name is %40"),
             ));
         }
         self.told &= ports.is_empty() || !behind.contains('@');
@@ -327,18 +296,10 @@ impl<'a> Url<'a> {
             };
             if value.contains('=') {
                 let told = told && name != "password";
-                return Err(bad_parameter(
-                    name,
-                    "it has two \"=\"; one in a value is %3D",
-                    told,
-                ));
+                return Err(bad_parameter(name, "it has two \"=\"; one in a value is %3D", told));
             }
             let name = self.decode(name, "a keyword")?;
-            let what = if told {
-                format!("the value of {name}")
-            } else {
-                "a value".to_owned()
-            };
+            let what = if told { format!("the value of {name}") } else { "a value".to_owned() };
             let plain = self.decode(value, &what)?;
             if name == "ssl" && plain == "true" {
                 values.set("sslmode", "require");
@@ -365,9 +326,7 @@ impl<'a> Url<'a> {
             }
             let digit = |b: Option<u8>| b.and_then(|b| char::from(b).to_digit(16));
             let (Some(high), Some(low)) = (digit(rest.next()), digit(rest.next())) else {
-                return Err(broken(format!(
-                    "{what} holds a % without two hexadecimal digits"
-                )));
+                return Err(broken(format!("{what} holds a % without two hexadecimal digits")));
             };
             match (high * 16 + low) as u8 {
                 0 => return Err(broken(format!("{what} holds %00"))),
@@ -383,11 +342,7 @@ fn bad_parameter(part: &str, why: &str, told: bool) -> ConnectError {
         true => format!("the parameter {part:?} cannot be read"),
         false => "a parameter cannot be read".to_owned(),
     };
-    usage(
-        what,
-        why,
-        "Write parameters as ?key=value&key=value. A ? in a password is %3F",
-    )
+    usage(what, why, "Write parameters as ?key=value&key=value. A ? in a password is %3F")
 }
 
 #[cfg(test)]

@@ -24,27 +24,12 @@ fn refusal(text: &str) -> String {
 #[test]
 fn urls_mean_what_libpq_says_they_mean() {
     for (text, meaning) in [
-        (
-            "postgresql://uri-user:secret@host:12345/db",
-            "user=uri-user password=secret dbname=db host=host port=12345",
-        ),
-        (
-            "postgresql://uri-user@host:12345/db",
-            "user=uri-user dbname=db host=host port=12345",
-        ),
-        (
-            "postgresql://uri-user@host/db",
-            "user=uri-user dbname=db host=host",
-        ),
-        (
-            "postgresql://host:12345/db",
-            "dbname=db host=host port=12345",
-        ),
+        ("postgresql://uri-user:secret@host:12345/db", "user=uri-user password=secret dbname=db host=host port=12345"),
+        ("postgresql://uri-user@host:12345/db", "user=uri-user dbname=db host=host port=12345"),
+        ("postgresql://uri-user@host/db", "user=uri-user dbname=db host=host"),
+        ("postgresql://host:12345/db", "dbname=db host=host port=12345"),
         ("postgresql://host/db", "dbname=db host=host"),
-        (
-            "postgresql://uri-user@host:12345/",
-            "user=uri-user host=host port=12345",
-        ),
+        ("postgresql://uri-user@host:12345/", "user=uri-user host=host port=12345"),
         ("postgresql://uri-user@host/", "user=uri-user host=host"),
         ("postgresql://uri-user@", "user=uri-user"),
         ("postgresql://host:12345/", "host=host port=12345"),
@@ -53,33 +38,15 @@ fn urls_mean_what_libpq_says_they_mean() {
         ("postgresql://host", "host=host"),
         ("postgresql://", ""),
         ("postgresql://?hostaddr=127.0.0.1", "hostaddr=127.0.0.1"),
-        (
-            "postgresql://example.com?hostaddr=63.1.2.4",
-            "host=example.com hostaddr=63.1.2.4",
-        ),
+        ("postgresql://example.com?hostaddr=63.1.2.4", "host=example.com hostaddr=63.1.2.4"),
         ("postgresql://%68ost/", "host=host"),
-        (
-            "postgresql://host/db?user=uri-user",
-            "user=uri-user dbname=db host=host",
-        ),
-        (
-            "postgresql://host/db?user=uri-user&port=12345",
-            "user=uri-user dbname=db host=host port=12345",
-        ),
-        (
-            "postgresql://host/db?u%73er=someotheruser&port=12345",
-            "user=someotheruser dbname=db host=host port=12345",
-        ),
-        (
-            "postgresql://host:12345?user=uri-user",
-            "user=uri-user host=host port=12345",
-        ),
+        ("postgresql://host/db?user=uri-user", "user=uri-user dbname=db host=host"),
+        ("postgresql://host/db?user=uri-user&port=12345", "user=uri-user dbname=db host=host port=12345"),
+        ("postgresql://host/db?u%73er=someotheruser&port=12345", "user=someotheruser dbname=db host=host port=12345"),
+        ("postgresql://host:12345?user=uri-user", "user=uri-user host=host port=12345"),
         ("postgresql://host?user=uri-user", "user=uri-user host=host"),
         ("postgresql://host?", "host=host"),
-        (
-            "postgresql://[::1]:12345/db",
-            "dbname=db host=::1 port=12345",
-        ),
+        ("postgresql://[::1]:12345/db", "dbname=db host=::1 port=12345"),
         ("postgresql://[::1]/db", "dbname=db host=::1"),
         ("postgresql://[2001:db8::1234]/", "host=2001:db8::1234"),
         ("postgresql://[200z:db8::1234]/", "host=200z:db8::1234"),
@@ -88,21 +55,12 @@ fn urls_mean_what_libpq_says_they_mean() {
         ("postgres:///", ""),
         ("postgres:///db", "dbname=db"),
         ("postgres://uri-user@/db", "user=uri-user dbname=db"),
-        (
-            "postgres://?host=/path/to/socket/dir",
-            "host=/path/to/socket/dir",
-        ),
+        ("postgres://?host=/path/to/socket/dir", "host=/path/to/socket/dir"),
         ("postgres://@host", "host=host"),
         ("postgres://host:/", "host=host"),
         ("postgres://:12345/", "port=12345"),
-        (
-            "postgres://otheruser@?host=/no/such/directory",
-            "user=otheruser host=/no/such/directory",
-        ),
-        (
-            "postgres://otheruser@/?host=/no/such/directory",
-            "user=otheruser host=/no/such/directory",
-        ),
+        ("postgres://otheruser@?host=/no/such/directory", "user=otheruser host=/no/such/directory"),
+        ("postgres://otheruser@/?host=/no/such/directory", "user=otheruser host=/no/such/directory"),
         (
             "postgres://otheruser@:12345?host=/no/such/socket/path",
             "user=otheruser host=/no/such/socket/path port=12345",
@@ -111,64 +69,25 @@ fn urls_mean_what_libpq_says_they_mean() {
             "postgres://otheruser@:12345/db?host=/path/to/socket",
             "user=otheruser dbname=db host=/path/to/socket port=12345",
         ),
-        (
-            "postgres://:12345/db?host=/path/to/socket",
-            "dbname=db host=/path/to/socket port=12345",
-        ),
-        (
-            "postgres://:12345?host=/path/to/socket",
-            "host=/path/to/socket port=12345",
-        ),
-        (
-            "postgres://%2Fvar%2Flib%2Fpostgresql/dbname",
-            "dbname=dbname host=/var/lib/postgresql",
-        ),
-        (
-            "postgresql://host?sslmode=disable",
-            "host=host sslmode=disable",
-        ),
+        ("postgres://:12345/db?host=/path/to/socket", "dbname=db host=/path/to/socket port=12345"),
+        ("postgres://:12345?host=/path/to/socket", "host=/path/to/socket port=12345"),
+        ("postgres://%2Fvar%2Flib%2Fpostgresql/dbname", "dbname=dbname host=/var/lib/postgresql"),
+        ("postgresql://host?sslmode=disable", "host=host sslmode=disable"),
         // Beyond libpq's table; each was put to PQconninfoParse of libpq 15.
-        (
-            "postgresql://a:1,b:2,[::1]:3/db",
-            "dbname=db host=a,b,::1 port=1,2,3",
-        ),
+        ("postgresql://a:1,b:2,[::1]:3/db", "dbname=db host=a,b,::1 port=1,2,3"),
         ("postgresql://a,b:2,c/db", "dbname=db host=a,b,c port=,2,"),
-        (
-            "postgresql://u:p:q@h/db",
-            "user=u password=p:q dbname=db host=h",
-        ),
-        (
-            "postgresql://u:p#q?r@h/db",
-            "user=u password=p#q?r dbname=db host=h",
-        ),
-        (
-            "postgresql://u:p%40q%2F%25@h/db",
-            "user=u password=p@q/% dbname=db host=h",
-        ),
+        ("postgresql://u:p:q@h/db", "user=u password=p:q dbname=db host=h"),
+        ("postgresql://u:p#q?r@h/db", "user=u password=p#q?r dbname=db host=h"),
+        ("postgresql://u:p%40q%2F%25@h/db", "user=u password=p@q/% dbname=db host=h"),
         ("postgresql://u:@h/db", "user=u dbname=db host=h"),
-        (
-            "postgresql://h/db?ssl=true",
-            "dbname=db host=h sslmode=require",
-        ),
-        (
-            "postgresql://h/db?requiressl=1",
-            "dbname=db host=h sslmode=require",
-        ),
-        (
-            "postgresql://h/db?sslmode=require&",
-            "dbname=db host=h sslmode=require",
-        ),
+        ("postgresql://h/db?ssl=true", "dbname=db host=h sslmode=require"),
+        ("postgresql://h/db?requiressl=1", "dbname=db host=h sslmode=require"),
+        ("postgresql://h/db?sslmode=require&", "dbname=db host=h sslmode=require"),
         ("postgresql://h/db?user=a&user=b", "user=b dbname=db host=h"),
         ("postgresql://h/a%2Fb", "dbname=a/b host=h"),
         ("postgresql://h/a/b", "dbname=a/b host=h"),
-        (
-            "postgresql://h/db?options=-c%20geqo%3Doff",
-            "dbname=db host=h options=-c geqo=off",
-        ),
-        (
-            "postgresql://u@h/db?host=other",
-            "user=u dbname=db host=other",
-        ),
+        ("postgresql://h/db?options=-c%20geqo%3Doff", "dbname=db host=h options=-c geqo=off"),
+        ("postgresql://u@h/db?host=other", "user=u dbname=db host=other"),
         ("postgres://%40abc/db", "dbname=db host=@abc"),
     ] {
         assert_eq!(read(text), meaning, "{text}");
@@ -204,10 +123,7 @@ fn pairs_mean_what_libpq_says_they_mean() {
 #[test]
 fn what_libpq_refuses_is_refused() {
     for (text, piece) in [
-        (
-            "postgresql://host/db?u%7aer=someotheruser&port=12345",
-            "\"uzer\" is not a keyword",
-        ),
+        ("postgresql://host/db?u%7aer=someotheruser&port=12345", "\"uzer\" is not a keyword"),
         ("postgresql://host?uzer=", "Write user"),
         ("postgre://", "postgre://"),
         ("mysql://u@h/db", "mysql://"),
@@ -218,10 +134,7 @@ fn what_libpq_refuses_is_refused() {
         ("postgresql://host?value1&value2", "no \"=\""),
         ("postgresql://host?&user=a", "no \"=\""),
         ("postgresql://host?key=key=value", "two \"=\""),
-        (
-            "postgres://host?dbname=%XXfoo",
-            "without two hexadecimal digits",
-        ),
+        ("postgres://host?dbname=%XXfoo", "without two hexadecimal digits"),
         ("postgresql://a%00b", "%00"),
         ("postgresql://%zz", "without two hexadecimal digits"),
         ("postgresql://%1", "without two hexadecimal digits"),
@@ -232,10 +145,7 @@ fn what_libpq_refuses_is_refused() {
         ("password='abc", "not closed"),
         ("pasword=x", "Write password"),
         ("host=h pgbouncer=true", "direct address"),
-        (
-            "host=h requirepeer=postgres",
-            "requirepeer is not supported",
-        ),
+        ("host=h requirepeer=postgres", "requirepeer is not supported"),
         ("=x", "is not a keyword"),
     ] {
         if text == "host" {
@@ -259,10 +169,7 @@ fn a_password_that_breaks_the_url_gets_a_hint_and_is_not_repeated() {
     ] {
         let said = refusal(text);
         assert!(said.contains("%40"), "{text}: {said}");
-        assert!(
-            !said.contains("hun") && !said.contains("ter2"),
-            "{text}: {said}"
-        );
+        assert!(!said.contains("hun") && !said.contains("ter2"), "{text}: {said}");
     }
     for text in [
         "password=hun ter2=1 host=h",
@@ -275,18 +182,12 @@ fn a_password_that_breaks_the_url_gets_a_hint_and_is_not_repeated() {
         "hunter2://u@h",
     ] {
         let said = refusal(text);
-        assert!(
-            text.starts_with("hunter2:") || !said.contains("hun") && !said.contains("ter2"),
-            "{text}: {said}"
-        );
+        assert!(text.starts_with("hunter2:") || !said.contains("hun") && !said.contains("ter2"), "{text}: {said}");
     }
 }
 
 #[test]
 fn debug_shows_names_and_no_value() {
     let values = parse("postgresql://u:hunter2@h/db").expect("a sound URL");
-    assert_eq!(
-        format!("{values:?}"),
-        r#"{"dbname", "host", "password", "user"}"#
-    );
+    assert_eq!(format!("{values:?}"), r#"{"dbname", "host", "password", "user"}"#);
 }

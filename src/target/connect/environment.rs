@@ -45,10 +45,7 @@ impl Files for Disk {
         };
         #[cfg(not(unix))]
         let mode = None;
-        Ok(Looked {
-            plain_file: metadata.is_file(),
-            mode,
-        })
+        Ok(Looked { plain_file: metadata.is_file(), mode })
     }
 }
 
@@ -69,12 +66,7 @@ impl Environment {
         home: Option<PathBuf>,
         user: Option<String>,
     ) -> Environment {
-        Environment {
-            variables: variables.into_iter().collect(),
-            home,
-            user,
-            files: Box::new(Disk),
-        }
+        Environment { variables: variables.into_iter().collect(), home, user, files: Box::new(Disk) }
     }
 
     /// The same with other files.
@@ -87,11 +79,7 @@ impl Environment {
     pub fn names_a_target(&self) -> bool {
         ["PGHOST", "PGHOSTADDR", "PGSERVICE", "PGDATABASE", "PGPORT"]
             .iter()
-            .any(|name| {
-                self.variables
-                    .get(&OsString::from(name))
-                    .is_some_and(|v| !v.is_empty())
-            })
+            .any(|name| self.variables.get(&OsString::from(name)).is_some_and(|v| !v.is_empty()))
     }
 
     /// Reaches files.

@@ -28,13 +28,7 @@ impl Problem {
         why: impl Into<String>,
         advice: impl Into<String>,
     ) -> Problem {
-        Problem {
-            place: place.into(),
-            what: what.into(),
-            why: why.into(),
-            advice: advice.into(),
-            sqlstate: None,
-        }
+        Problem { place: place.into(), what: what.into(), why: why.into(), advice: advice.into(), sqlstate: None }
     }
 
     /// The same with the server's code.
@@ -114,11 +108,17 @@ impl ConnectError {
         match self {
             ConnectError::Unreachable(_) | ConnectError::Waking(_) => true,
             // Too many connections; an administrator's shutdown or a crash under way; connection exceptions.
-            ConnectError::Other(p) => p.sqlstate.as_deref().is_some_and(|code| {
-                matches!(code, "53300" | "57P01" | "57P02") || code.starts_with("08")
-            }),
+            ConnectError::Other(p) => p
+                .sqlstate
+                .as_deref()
+                .is_some_and(|code| matches!(code, "53300" | "57P01" | "57P02") || code.starts_with("08")),
             _ => false,
         }
+    }
+
+    /// A connection that came about and is of no use now; a later try may help.
+    pub fn lost(what: impl Into<String>, why: impl Into<String>) -> ConnectError {
+        ConnectError::Unreachable(Box::new(Problem::new("target", what, why, "Run the same command again: it goes on")))
     }
 
     /// The same with one more reason: what was tried before it, and how that ended.

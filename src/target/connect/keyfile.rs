@@ -21,37 +21,22 @@ fn pem_error(keyword: &str, path: &Path, e: pem::Error) -> ConnectError {
         pem::Error::NoItemsFound => "there is nothing of the kind in it".to_owned(),
         _ => "it is not PEM".to_owned(),
     };
-    unusable(
-        &place(keyword, path),
-        "the file cannot be used",
-        &why,
-        &format!("Name the right file with {keyword}"),
-    )
+    unusable(&place(keyword, path), "the file cannot be used", &why, &format!("Name the right file with {keyword}"))
 }
 
-pub(super) fn certificates(
-    keyword: &str,
-    path: &Path,
-) -> Result<Vec<CertificateDer<'static>>, ConnectError> {
+pub(super) fn certificates(keyword: &str, path: &Path) -> Result<Vec<CertificateDer<'static>>, ConnectError> {
     let broken = |e| pem_error(keyword, path, e);
-    let found: Vec<_> = CertificateDer::pem_file_iter(path)
-        .map_err(broken)?
-        .collect::<Result<_, _>>()
-        .map_err(broken)?;
+    let found: Vec<_> =
+        CertificateDer::pem_file_iter(path).map_err(broken)?.collect::<Result<_, _>>().map_err(broken)?;
     match found.is_empty() {
         true => Err(broken(pem::Error::NoItemsFound)),
         false => Ok(found),
     }
 }
 
-pub(super) fn revocations(
-    path: &Path,
-) -> Result<Vec<CertificateRevocationListDer<'static>>, ConnectError> {
+pub(super) fn revocations(path: &Path) -> Result<Vec<CertificateRevocationListDer<'static>>, ConnectError> {
     let broken = |e| pem_error("sslcrl", path, e);
-    CertificateRevocationListDer::pem_file_iter(path)
-        .map_err(broken)?
-        .collect::<Result<_, _>>()
-        .map_err(broken)
+    CertificateRevocationListDer::pem_file_iter(path).map_err(broken)?.collect::<Result<_, _>>().map_err(broken)
 }
 
 /// A key in PEM or DER. One that others may read is refused, as by libpq; an encrypted one cannot be opened.
@@ -63,12 +48,7 @@ pub(super) fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, Connect
         let allowed = if metadata.uid() == 0 { 0o640 } else { 0o600 };
         if metadata.mode() & 0o777 & !allowed != 0 {
             let why = "its group or everybody may read it";
-            return Err(unusable(
-                &shown,
-                "the key is not private",
-                why,
-                &format!("Run chmod 600 {}", path.display()),
-            ));
+            return Err(unusable(&shown, "the key is not private", why, &format!("Run chmod 600 {}", path.display())));
         }
     }
     let bytes = std::fs::read(path).map_err(|e| pem_error("sslkey", path, pem::Error::Io(e)))?;

@@ -25,27 +25,15 @@ pub struct Keyword {
 }
 
 const fn used(name: &'static str, variable: Option<&'static str>) -> Keyword {
-    Keyword {
-        name,
-        variable,
-        meaning: Meaning::Used,
-    }
+    Keyword { name, variable, meaning: Meaning::Used }
 }
 
 const fn ignored(name: &'static str, variable: Option<&'static str>) -> Keyword {
-    Keyword {
-        name,
-        variable,
-        meaning: Meaning::Ignored,
-    }
+    Keyword { name, variable, meaning: Meaning::Ignored }
 }
 
 const fn refused(name: &'static str, variable: Option<&'static str>, why: &'static str) -> Keyword {
-    Keyword {
-        name,
-        variable,
-        meaning: Meaning::Refused(why),
-    }
+    Keyword { name, variable, meaning: Meaning::Refused(why) }
 }
 
 const NO_PEER: &str = "the server process's user is not checked by this program";
@@ -114,43 +102,18 @@ pub const ALL: &[Keyword] = &[
     refused("oauth_client_id", None, NO_OAUTH),
     refused("oauth_client_secret", None, NO_OAUTH),
     refused("oauth_scope", None, NO_OAUTH),
-    refused(
-        "sslkeylogfile",
-        None,
-        "session keys are not written anywhere by this program",
-    ),
+    refused("sslkeylogfile", None, "session keys are not written anywhere by this program"),
 ];
 
 /// Keys that other drivers read and libpq refuses, with what to do instead.
 const FOREIGN: &[(&str, &str)] = &[
-    (
-        "pgbouncer",
-        "It is Prisma's word for a transaction pooler: take the direct address of the database, without it",
-    ),
-    (
-        "schema",
-        "It is Prisma's: take it out and write schema = \"...\" in [target] of the mapping",
-    ),
-    (
-        "currentSchema",
-        "It is JDBC's: take it out and write schema = \"...\" in [target] of the mapping",
-    ),
-    (
-        "search_path",
-        "Take it out and write schema = \"...\" in [target] of the mapping",
-    ),
-    (
-        "sslaccept",
-        "It is Prisma's: write sslmode=require for accept_invalid_certs, sslmode=verify-full for strict",
-    ),
-    (
-        "ssl",
-        "Write sslmode=require, sslmode=verify-full or sslmode=disable",
-    ),
-    (
-        "sslfactory",
-        "It is JDBC's: write sslmode=require or sslmode=verify-full",
-    ),
+    ("pgbouncer", "It is Prisma's word for a transaction pooler: take the direct address of the database, without it"),
+    ("schema", "It is Prisma's: take it out and write schema = \"...\" in [target] of the mapping"),
+    ("currentSchema", "It is JDBC's: take it out and write schema = \"...\" in [target] of the mapping"),
+    ("search_path", "Take it out and write schema = \"...\" in [target] of the mapping"),
+    ("sslaccept", "It is Prisma's: write sslmode=require for accept_invalid_certs, sslmode=verify-full for strict"),
+    ("ssl", "Write sslmode=require, sslmode=verify-full or sslmode=disable"),
+    ("sslfactory", "It is JDBC's: write sslmode=require or sslmode=verify-full"),
     ("sslidentity", "It is Prisma's: write sslcert and sslkey"),
     ("connection_limit", "It is Prisma's: take it out"),
     ("pool_timeout", "It is Prisma's: take it out"),
@@ -159,10 +122,7 @@ const FOREIGN: &[(&str, &str)] = &[
     ("socket_timeout", "It is Prisma's: take it out"),
     ("statement_cache_size", "It is a driver's: take it out"),
     ("prepareThreshold", "It is JDBC's: take it out"),
-    (
-        "uselibpqcompat",
-        "It is node-postgres's: take it out; sslmode has libpq's meaning here",
-    ),
+    ("uselibpqcompat", "It is node-postgres's: take it out; sslmode has libpq's meaning here"),
     ("supa", "Take it out"),
     ("ApplicationName", "Write application_name"),
     ("database", "Write dbname"),
@@ -245,11 +205,7 @@ mod tests {
         for (i, a) in ALL.iter().enumerate() {
             for b in &ALL[i + 1..] {
                 assert_ne!(a.name, b.name);
-                assert!(
-                    a.variable.is_none() || a.variable != b.variable,
-                    "{}",
-                    a.name
-                );
+                assert!(a.variable.is_none() || a.variable != b.variable, "{}", a.name);
             }
         }
     }

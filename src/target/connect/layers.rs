@@ -16,15 +16,8 @@ pub(super) struct Layers<'a> {
 }
 
 impl<'a> Layers<'a> {
-    pub(super) fn new(
-        given: Values,
-        environment: &'a Environment,
-    ) -> Result<Layers<'a>, ConnectError> {
-        let bare = Layers {
-            given,
-            service: Values::default(),
-            environment,
-        };
+    pub(super) fn new(given: Values, environment: &'a Environment) -> Result<Layers<'a>, ConnectError> {
+        let bare = Layers { given, service: Values::default(), environment };
         let service = match bare.text("service")? {
             None => Values::default(),
             Some(name) => service::find(name, bare.text("servicefile")?, environment)?,
@@ -78,11 +71,7 @@ impl<'a> Layers<'a> {
     }
 
     pub(super) fn not_one_of(&self, name: &str, words: &str) -> ConnectError {
-        self.wrong(
-            name,
-            &format!("it is not one of {words}"),
-            &format!("Write one of {words}"),
-        )
+        self.wrong(name, &format!("it is not one of {words}"), &format!("Write one of {words}"))
     }
 
     /// Promises made by the service file or by variables that would not be kept; the string's are refused when read.

@@ -43,9 +43,7 @@ pub use error::{ConnectError, Problem};
 pub use resolve::resolve;
 pub use secret::Secret;
 pub use session::ReadOnly;
-pub use settings::{
-    Address, ChannelBinding, Host, Keepalives, PasswordFrom, SessionAttributes, Settings,
-};
+pub use settings::{Address, ChannelBinding, Host, Keepalives, PasswordFrom, SessionAttributes, Settings};
 pub use tls::SslMode;
 pub use values::Values;
 pub use waiting::Patience;
@@ -73,10 +71,8 @@ impl Settings {
         read_only: ReadOnly,
     ) -> Result<postgres::Client, ConnectError> {
         let (settings, to) = (self.clone(), host.clone());
-        let work =
-            move || session::prepare(&settings, &to, &mut client, read_only).map(|()| client);
-        attempt::bounded(self.connect_timeout, work)
-            .unwrap_or_else(|| Err(attempt::timed_out(self, host)))
+        let work = move || session::prepare(&settings, &to, &mut client, read_only).map(|()| client);
+        attempt::bounded(self.connect_timeout, work).unwrap_or_else(|| Err(attempt::timed_out(self, host)))
     }
 
     /// The first host that will do.
@@ -91,10 +87,7 @@ impl Settings {
         };
         let mut last: Option<ConnectError> = None;
         let mut earlier = Vec::new();
-        for (kind, host) in kinds
-            .iter()
-            .flat_map(|k| hosts.iter().map(move |h| (*k, *h)))
-        {
+        for (kind, host) in kinds.iter().flat_map(|k| hosts.iter().map(move |h| (*k, *h))) {
             let mut client = match attempt::open(self, host) {
                 Ok(client) => client,
                 Err(e @ (ConnectError::Unreachable(_) | ConnectError::Waking(_))) => {
@@ -121,12 +114,7 @@ impl Settings {
         match last {
             Some(last) if earlier.is_empty() => Err(last),
             Some(last) => Err(last.also(&format!("before that: {}", earlier.join("; ")))),
-            None => Err(ConnectError::usage(
-                "target",
-                "there is no host",
-                "",
-                "Name a host",
-            )),
+            None => Err(ConnectError::usage("target", "there is no host", "", "Name a host")),
         }
     }
 

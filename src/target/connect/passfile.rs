@@ -59,18 +59,12 @@ fn password(line: &[u8], wanted: &Wanted<'_>) -> Option<Secret> {
         return None;
     }
     let fields = [wanted.host, wanted.port, wanted.database, wanted.user];
-    let rest = fields
-        .iter()
-        .try_fold(line, |rest, value| behind(rest, value.as_bytes()))?;
+    let rest = fields.iter().try_fold(line, |rest, value| behind(rest, value.as_bytes()))?;
     let mut bytes = Vec::with_capacity(rest.len());
     let mut rest = rest.iter();
     while let Some(b) = rest.next() {
         // A backslash at the very end stands for itself.
-        bytes.push(if *b == b'\\' {
-            *rest.next().unwrap_or(b)
-        } else {
-            *b
-        });
+        bytes.push(if *b == b'\\' { *rest.next().unwrap_or(b) } else { *b });
     }
     String::from_utf8(bytes).ok().map(Secret::new)
 }
@@ -102,12 +96,7 @@ mod tests {
     use super::*;
 
     fn found(line: &str) -> Option<String> {
-        let wanted = Wanted {
-            host: "h:1",
-            port: "5432",
-            database: "db",
-            user: r"u\v",
-        };
+        let wanted = Wanted { host: "h:1", port: "5432", database: "db", user: r"u\v" };
         password(line.as_bytes(), &wanted).map(|s| s.reveal().to_owned())
     }
 

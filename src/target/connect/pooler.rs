@@ -45,9 +45,7 @@ fn known(name: &str, port: u16, user: &str) -> Option<(&'static str, String)> {
     if supabase && port == 6543 {
         let direct = match user.split_once('.') {
             Some((role, project)) => {
-                format!(
-                    ", or the database itself: db.{project}.supabase.co:5432 as the user {role}"
-                )
+                format!(", or the database itself: db.{project}.supabase.co:5432 as the user {role}")
             }
             None => String::new(),
         };
@@ -72,19 +70,13 @@ fn refusal(settings: &Settings, host: &Host, why: &str, advice: &str) -> Connect
 ///
 /// A mark is set in it. Then it and a second connection look in turn, in transactions of their own: the first must
 /// always find its mark and its process, the second never the mark and always the same process.
-pub(super) fn refuse_by_behaviour(
-    settings: &Settings,
-    host: &Host,
-    client: &mut Client,
-) -> Result<(), ConnectError> {
+pub(super) fn refuse_by_behaviour(settings: &Settings, host: &Host, client: &mut Client) -> Result<(), ConnectError> {
     if settings.direct.load(Ordering::Relaxed) {
         return Ok(());
     }
     let failed = |e: postgres::Error| attempt::failed(settings, host, &e);
     let mark = mark();
-    let set = format!(
-        "SELECT pg_catalog.set_config('migrate.probe', '{mark}', false), pg_catalog.pg_backend_pid()"
-    );
+    let set = format!("SELECT pg_catalog.set_config('migrate.probe', '{mark}', false), pg_catalog.pg_backend_pid()");
     let (_, process) = two(client, &set).map_err(failed)?;
     let (clock, _) = two(client, "SELECT pg_catalog.clock_timestamp(), NULL").map_err(failed)?;
     let clock = clock.unwrap_or_default();
@@ -100,11 +92,7 @@ pub(super) fn refuse_by_behaviour(
             let mine = (Some(mark), process);
             alone(client, &mine).map_err(failed)?
         }
-        Second::Session {
-            client: mut other,
-            first_look,
-            was_there,
-        } => {
+        Second::Session { client: mut other, first_look, was_there } => {
             let rounds = if was_there { ROUNDS_IF_POOLED } else { ROUNDS };
             let mine = (Some(mark), process);
             in_turn(client, &mine, &mut other, &first_look, rounds).map_err(failed)?
@@ -120,8 +108,7 @@ pub(super) fn refuse_by_behaviour(
     }
 }
 
-const LOOK: &str =
-    "SELECT pg_catalog.current_setting('migrate.probe', true), pg_catalog.pg_backend_pid()";
+const LOOK: &str = "SELECT pg_catalog.current_setting('migrate.probe', true), pg_catalog.pg_backend_pid()";
 
 const TWO_SESSIONS: &str = "two transactions of one connection ran in different sessions";
 
@@ -166,11 +153,7 @@ fn alone(client: &mut Client, mine: &Look) -> Result<Option<&'static str>, postg
 enum Second {
     /// It is one, with what its first transaction showed, and whether the server session behind it had been there
     /// before it was opened: then there is a pooler of some kind.
-    Session {
-        client: Box<Client>,
-        first_look: Look,
-        was_there: bool,
-    },
+    Session { client: Box<Client>, first_look: Look, was_there: bool },
     /// It logged in and may not begin a transaction: pooling by statement.
     NoTransactions,
     /// It did not come about.
@@ -194,15 +177,9 @@ fn other_session(settings: &Settings, host: &Host, clock: &str) -> Second {
             Ok((look, was_there))
         });
         match looked {
-            Ok((first_look, was_there)) => Second::Session {
-                client: Box::new(client),
-                first_look,
-                was_there,
-            },
+            Ok((first_look, was_there)) => Second::Session { client: Box::new(client), first_look, was_there },
             // PgBouncer says 08P01 and cuts the connection; which of the two is seen is chance.
-            Err(e) if e.is_closed() || e.code().is_some_and(|c| c.code() == "08P01") => {
-                Second::NoTransactions
-            }
+            Err(e) if e.is_closed() || e.code().is_some_and(|c| c.code() == "08P01") => Second::NoTransactions,
             Err(_) => Second::Unknown,
         }
     };
@@ -222,16 +199,12 @@ fn behind(client: &mut Client) -> String {
         Ok((None, Some(port))) => format!(
             "Take the database's direct address: the server behind the pooler runs on the pooler's machine, port {port}"
         ),
-        _ => "Take the database's direct address: usually the server's own host and port 5432"
-            .to_owned(),
+        _ => "Take the database's direct address: usually the server's own host and port 5432".to_owned(),
     }
 }
 
 /// The two columns of a one-row answer, by the simple protocol: a prepared statement would stumble first.
-fn two(
-    client: &mut Client,
-    sql: &str,
-) -> Result<(Option<String>, Option<String>), postgres::Error> {
+fn two(client: &mut Client, sql: &str) -> Result<(Option<String>, Option<String>), postgres::Error> {
     let messages = client.simple_query(sql)?;
     let row = messages.iter().find_map(|m| match m {
         SimpleQueryMessage::Row(row) => Some(row),
@@ -259,12 +232,7 @@ mod tests {
     #[test]
     fn hosted_transaction_poolers_are_known_by_name() {
         for (name, port, user, advice) in [
-            (
-                "ep-a-b-1-pooler.eu-central-1.aws.neon.tech",
-                5432,
-                "u",
-                Some("ep-a-b-1.eu-central-1.aws.neon.tech"),
-            ),
+            ("ep-a-b-1-pooler.eu-central-1.aws.neon.tech", 5432, "u", Some("ep-a-b-1.eu-central-1.aws.neon.tech")),
             ("ep-a-b-1.eu-central-1.aws.neon.tech", 5432, "u", None),
             (
                 "aws-0-eu-central-1.pooler.supabase.com",
@@ -272,12 +240,7 @@ mod tests {
                 "postgres.abcd",
                 Some("db.abcd.supabase.co:5432 as the user postgres"),
             ),
-            (
-                "aws-0-eu-central-1.pooler.supabase.com",
-                5432,
-                "postgres.abcd",
-                None,
-            ),
+            ("aws-0-eu-central-1.pooler.supabase.com", 5432, "postgres.abcd", None),
             ("db.abcd.supabase.co", 6543, "postgres", Some("port 5432")),
             ("db.abcd.supabase.co", 5432, "postgres", None),
             ("db.example.com", 6543, "u", None),

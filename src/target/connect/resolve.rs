@@ -9,9 +9,7 @@ use super::error::ConnectError;
 use super::layers::Layers;
 use super::passfile::{self, Wanted};
 use super::secret::Secret;
-use super::settings::{
-    Address, ChannelBinding, Host, Keepalives, PasswordFrom, SessionAttributes, Settings,
-};
+use super::settings::{Address, ChannelBinding, Host, Keepalives, PasswordFrom, SessionAttributes, Settings};
 use super::tls::TlsSettings;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -100,24 +98,13 @@ fn application_name(layers: &Layers<'_>) -> Result<String, ConnectError> {
 /// Pairs hosts, addresses and ports up as libpq does.
 fn hosts(layers: &Layers<'_>, tls: &TlsSettings) -> Result<Vec<Host>, ConnectError> {
     let list = |name| -> Result<Vec<&str>, ConnectError> {
-        Ok(layers
-            .text(name)?
-            .map(|t| t.split(',').collect())
-            .unwrap_or_default())
+        Ok(layers.text(name)?.map(|t| t.split(',').collect()).unwrap_or_default())
     };
     let (names, addresses, ports) = (list("host")?, list("hostaddr")?, list("port")?);
     let count = names.len().max(addresses.len()).max(1);
     if !names.is_empty() && !addresses.is_empty() && names.len() != addresses.len() {
-        let why = format!(
-            "there are {} of host and {} of hostaddr",
-            names.len(),
-            addresses.len()
-        );
-        return Err(layers.wrong(
-            "hostaddr",
-            &why,
-            "Give each host one address, or leave hostaddr out",
-        ));
+        let why = format!("there are {} of host and {} of hostaddr", names.len(), addresses.len());
+        return Err(layers.wrong("hostaddr", &why, "Give each host one address, or leave hostaddr out"));
     }
     if ports.len() > 1 && ports.len() != count {
         let why = format!("there are {} ports for {count} hosts", ports.len());
@@ -129,7 +116,11 @@ fn hosts(layers: &Layers<'_>, tls: &TlsSettings) -> Result<Vec<Host>, ConnectErr
             let port = match text {
                 "" => 5432,
                 text => text.parse().ok().filter(|p| *p > 0).ok_or_else(|| {
-                    layers.wrong("port", "a port is a number from 1 to 65535", "Write the port's number. In a URL a password stands before an @: user:password@host:port")
+                    layers.wrong(
+                        "port",
+                        "a port is a number from 1 to 65535",
+                        "Write the port's number. In a URL a password stands before an @: user:password@host:port",
+                    )
                 })?,
             };
             let name = names.get(i).copied().unwrap_or_default();
@@ -150,10 +141,7 @@ fn address(layers: &Layers<'_>, name: &str, ip: &str, port: u16) -> Result<Addre
             ));
         };
         let name = Some(name.to_owned()).filter(|n| !n.is_empty() && !n.starts_with('/'));
-        return Ok(Address::Tcp {
-            name,
-            address: Some(address),
-        });
+        return Ok(Address::Tcp { name, address: Some(address) });
     }
     if name.is_empty() {
         return Ok(default_address(layers, port));
@@ -169,30 +157,25 @@ fn address(layers: &Layers<'_>, name: &str, ip: &str, port: u16) -> Result<Addre
         ));
     }
     if name.contains(['@', '/', ' ', '\t', '\n', '\\', '?', '#']) {
-        return Err(layers.wrong("host", "no host's name holds such a character", "In a URL write @ in a password as %40 and / as %2F; a socket's directory is an absolute path"));
+        return Err(layers.wrong(
+            "host",
+            "no host's name holds such a character",
+            "In a URL write @ in a password as %40 and / as %2F; a socket's directory is an absolute path",
+        ));
     }
-    Ok(Address::Tcp {
-        name: Some(name.to_owned()),
-        address: None,
-    })
+    Ok(Address::Tcp { name: Some(name.to_owned()), address: None })
 }
 
 /// libpq has one directory compiled in; here the first of the usual ones in which there is a socket.
 fn default_address(layers: &Layers<'_>, port: u16) -> Address {
     if cfg!(not(unix)) {
-        return Address::Tcp {
-            name: Some("localhost".to_owned()),
-            address: None,
-        };
+        return Address::Tcp { name: Some("localhost".to_owned()), address: None };
     }
     let there = |folder: &&&str| {
         let socket = Path::new(folder).join(format!(".s.PGSQL.{port}"));
         layers.environment.files().look(&socket).is_ok()
     };
-    let folder = SOCKET_FOLDERS
-        .iter()
-        .find(there)
-        .unwrap_or(&SOCKET_FOLDERS[0]);
+    let folder = SOCKET_FOLDERS.iter().find(there).unwrap_or(&SOCKET_FOLDERS[0]);
     Address::Socket(PathBuf::from(folder))
 }
 
@@ -224,45 +207,29 @@ fn password(
         return Ok(None);
     };
     let name = match &host.address {
-        Address::Socket(path) if SOCKET_FOLDERS.iter().any(|f| path == Path::new(f)) => {
-            "localhost".to_owned()
-        }
+        Address::Socket(path) if SOCKET_FOLDERS.iter().any(|f| path == Path::new(f)) => "localhost".to_owned(),
         Address::Socket(path) => path.display().to_string(),
-        Address::Tcp {
-            name: Some(name), ..
-        } => name.clone(),
+        Address::Tcp { name: Some(name), .. } => name.clone(),
         Address::Tcp { address, .. } => address.map(|a| a.to_string()).unwrap_or_default(),
     };
     let port = host.port.to_string();
-    let wanted = Wanted {
-        host: &name,
-        port: &port,
-        database,
-        user,
-    };
-    Ok(
-        match passfile::look_up(&path, &wanted, layers.environment) {
-            passfile::Looked::Found(secret) => Some((secret, PasswordFrom::File(path))),
-            passfile::Looked::Nothing => None,
-            passfile::Looked::Unusable(why) => {
-                if !notes.contains(&why) {
-                    notes.push(why);
-                }
-                None
+    let wanted = Wanted { host: &name, port: &port, database, user };
+    Ok(match passfile::look_up(&path, &wanted, layers.environment) {
+        passfile::Looked::Found(secret) => Some((secret, PasswordFrom::File(path))),
+        passfile::Looked::Nothing => None,
+        passfile::Looked::Unusable(why) => {
+            if !notes.contains(&why) {
+                notes.push(why);
             }
-        },
-    )
+            None
+        }
+    })
 }
 
 /// What hosting consoles put where the password belongs; the server would only say that it is wrong.
 fn refuse_placeholder(layers: &Layers<'_>, password: &str) -> Result<(), ConnectError> {
     let masked = password.len() >= 3 && password.bytes().all(|b| b == b'*');
-    let words = [
-        "[YOUR-PASSWORD]",
-        "[YOUR_PASSWORD]",
-        "<password>",
-        "[password]",
-    ];
+    let words = ["[YOUR-PASSWORD]", "[YOUR_PASSWORD]", "<password>", "[password]"];
     if masked || words.iter().any(|w| w.eq_ignore_ascii_case(password)) {
         let why = "it is the placeholder that a console shows in a password's place";
         let advice = "Let the console show the password, and copy the string again";
@@ -275,10 +242,7 @@ fn refuse_placeholder(layers: &Layers<'_>, password: &str) -> Result<(), Connect
 fn connect_timeout(layers: &Layers<'_>) -> Result<Option<Duration>, ConnectError> {
     Ok(match layers.number("connect_timeout")? {
         None => Some(CONNECT_TIMEOUT),
-        Some(seconds) => u64::try_from(seconds)
-            .ok()
-            .filter(|s| *s > 0)
-            .map(|s| Duration::from_secs(s.max(2))),
+        Some(seconds) => u64::try_from(seconds).ok().filter(|s| *s > 0).map(|s| Duration::from_secs(s.max(2))),
     })
 }
 
@@ -286,10 +250,7 @@ fn connect_timeout(layers: &Layers<'_>) -> Result<Option<Duration>, ConnectError
 fn tcp_user_timeout(layers: &Layers<'_>) -> Result<Option<Duration>, ConnectError> {
     Ok(match layers.number("tcp_user_timeout")? {
         None => Some(TCP_USER_TIMEOUT),
-        Some(millis) => u64::try_from(millis)
-            .ok()
-            .filter(|m| *m > 0)
-            .map(Duration::from_millis),
+        Some(millis) => u64::try_from(millis).ok().filter(|m| *m > 0).map(Duration::from_millis),
     })
 }
 
@@ -313,19 +274,13 @@ fn shuffle(layers: &Layers<'_>) -> Result<bool, ConnectError> {
 fn keepalives(layers: &Layers<'_>) -> Result<Keepalives, ConnectError> {
     let seconds = |name, default| -> Result<Duration, ConnectError> {
         let given = layers.number(name)?.and_then(|s| u64::try_from(s).ok());
-        Ok(Duration::from_secs(
-            given.filter(|s| *s > 0).unwrap_or(default),
-        ))
+        Ok(Duration::from_secs(given.filter(|s| *s > 0).unwrap_or(default)))
     };
     Ok(Keepalives {
         on: layers.number("keepalives")? != Some(0),
         idle: seconds("keepalives_idle", 30)?,
         interval: seconds("keepalives_interval", 10)?,
-        count: layers
-            .number("keepalives_count")?
-            .and_then(|c| u32::try_from(c).ok())
-            .filter(|c| *c > 0)
-            .unwrap_or(3),
+        count: layers.number("keepalives_count")?.and_then(|c| u32::try_from(c).ok()).filter(|c| *c > 0).unwrap_or(3),
     })
 }
 

@@ -9,21 +9,13 @@ use super::values::Values;
 use std::path::{Path, PathBuf};
 
 /// Where the system's own file may lie when `PGSYSCONFDIR` does not say: Debian's, Red Hat's, and the source's place.
-const SYSTEM_FOLDERS: [&str; 3] = [
-    "/etc/postgresql-common",
-    "/etc/sysconfig/pgsql",
-    "/usr/local/etc",
-];
+const SYSTEM_FOLDERS: [&str; 3] = ["/etc/postgresql-common", "/etc/sysconfig/pgsql", "/usr/local/etc"];
 
 /// The settings of a service: from the user's file, then from the system's.
 ///
 /// # Errors
 /// `Usage` when a file has a line that cannot be read, or no file has the service.
-pub fn find(
-    service: &str,
-    servicefile: Option<&str>,
-    environment: &Environment,
-) -> Result<Values, ConnectError> {
+pub fn find(service: &str, servicefile: Option<&str>, environment: &Environment) -> Result<Values, ConnectError> {
     let mut looked = Vec::new();
     for path in candidates(servicefile, environment)? {
         if let Some(values) = section(&path, service, environment)? {
@@ -38,26 +30,18 @@ pub fn find(
             true => "no service file was found".to_owned(),
             false => format!("it is not in {}", looked.join(" or in ")),
         },
-        format!(
-            "Write a section [{service}] into ~/.pg_service.conf, or point PGSERVICEFILE at the file that has it"
-        ),
+        format!("Write a section [{service}] into ~/.pg_service.conf, or point PGSERVICEFILE at the file that has it"),
     ))
 }
 
 /// A named file must be there; the others are read if they are.
-fn candidates(
-    servicefile: Option<&str>,
-    environment: &Environment,
-) -> Result<Vec<PathBuf>, ConnectError> {
+fn candidates(servicefile: Option<&str>, environment: &Environment) -> Result<Vec<PathBuf>, ConnectError> {
     let present = |path: &Path| environment.files().look(path).is_ok();
     let mut paths = Vec::new();
     match servicefile {
         Some(path) => paths.push(PathBuf::from(path)),
         None => {
-            let user = environment
-                .home
-                .as_ref()
-                .map(|h| h.join(".pg_service.conf"));
+            let user = environment.home.as_ref().map(|h| h.join(".pg_service.conf"));
             paths.extend(user.filter(|p| present(p)));
         }
     }
@@ -71,34 +55,20 @@ fn candidates(
 }
 
 /// The section of that name, if the file has it. The first value of a keyword holds, as in libpq.
-fn section(
-    path: &Path,
-    service: &str,
-    environment: &Environment,
-) -> Result<Option<Values>, ConnectError> {
+fn section(path: &Path, service: &str, environment: &Environment) -> Result<Option<Values>, ConnectError> {
     let broken = |(what, why): (String, String)| {
-        let advice =
-            "Correct the file: sections [name], under each lines keyword=value, comments after #";
-        ConnectError::usage(
-            format!("service file {}", path.display()),
-            what,
-            why,
-            advice,
-        )
+        let advice = "Correct the file: sections [name], under each lines keyword=value, comments after #";
+        ConnectError::usage(format!("service file {}", path.display()), what, why, advice)
     };
     let unread = |why: String| broken(("it cannot be read".to_owned(), why));
-    let bytes = environment
-        .files()
-        .read(path)
-        .map_err(|e| unread(e.to_string()))?;
+    let bytes = environment.files().read(path).map_err(|e| unread(e.to_string()))?;
     let text = String::from_utf8(bytes).map_err(|_| unread("it is not UTF-8".to_owned()))?;
     let mut found: Option<Values> = None;
     for (number, line) in (1..).zip(text.lines().map(str::trim)) {
         match (line.strip_prefix('['), &mut found) {
             (Some(_), Some(_)) => break,
             (Some(title), None) => {
-                found = (title.split_once(']').map(|(name, _)| name) == Some(service))
-                    .then(Values::default);
+                found = (title.split_once(']').map(|(name, _)| name) == Some(service)).then(Values::default);
             }
             (None, Some(values)) if !line.is_empty() && !line.starts_with('#') => {
                 entry(line, number, values).map_err(broken)?;
@@ -127,9 +97,8 @@ fn entry(line: &str, number: usize, values: &mut Values) -> Result<(), (String, 
             }
             Ok(())
         }
-        None => wrong(
-            "begins with a word that is not a keyword",
-            "a blank before the \"=\" counts as part of the word",
-        ),
+        None => {
+            wrong("begins with a word that is not a keyword", "a blank before the \"=\" counts as part of the word")
+        }
     }
 }

@@ -49,10 +49,9 @@ pub(super) fn unsuited(
     if wanted == SessionAttributes::Any {
         return Ok(None);
     }
-    const ASK: &str = "SELECT pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('default_transaction_read_only')";
-    let rows = client
-        .simple_query(ASK)
-        .map_err(|e| failed(settings, host, &e, "the server's kind was not told"))?;
+    const ASK: &str =
+        "SELECT pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('default_transaction_read_only')";
+    let rows = client.simple_query(ASK).map_err(|e| failed(settings, host, &e, "the server's kind was not told"))?;
     let told = rows.iter().find_map(|m| match m {
         SimpleQueryMessage::Row(row) => Some((row.get(0) == Some("t"), row.get(1) == Some("on"))),
         _ => None,
@@ -62,9 +61,7 @@ pub(super) fn unsuited(
         SessionAttributes::ReadWrite if standby || read_only => Some("it does not take writes"),
         SessionAttributes::ReadOnly if !(standby || read_only) => Some("it takes writes"),
         SessionAttributes::Primary if standby => Some("it is a standby"),
-        SessionAttributes::Standby | SessionAttributes::PreferStandby if !standby => {
-            Some("it is not a standby")
-        }
+        SessionAttributes::Standby | SessionAttributes::PreferStandby if !standby => Some("it is not a standby"),
         _ => None,
     })
 }
@@ -75,7 +72,5 @@ fn failed(settings: &Settings, host: &Host, error: &postgres::Error, what: &str)
     };
     let place = format!("target {}/{}", host.shown(), settings.database);
     let advice = "Connect with a role that may set them, directly to the server";
-    ConnectError::Other(Box::new(
-        Problem::new(place, what, db.message(), advice).with_sqlstate(db.code().code()),
-    ))
+    ConnectError::Other(Box::new(Problem::new(place, what, db.message(), advice).with_sqlstate(db.code().code())))
 }

@@ -30,12 +30,9 @@ impl Address {
     pub(super) fn is_local(&self) -> bool {
         match self {
             Address::Socket(_) => true,
-            Address::Tcp {
-                address: Some(ip), ..
-            } => ip.is_loopback(),
+            Address::Tcp { address: Some(ip), .. } => ip.is_loopback(),
             Address::Tcp { name, .. } => name.as_deref().is_some_and(|name| {
-                name.eq_ignore_ascii_case("localhost")
-                    || name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+                name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
             }),
         }
     }
@@ -75,13 +72,8 @@ impl Host {
             Address::Socket(path) => format!("{}:{port}", path.display()),
             Address::Tcp { name: Some(n), .. } if n.contains(':') => format!("[{n}]:{port}"),
             Address::Tcp { name: Some(n), .. } => format!("{n}:{port}"),
-            Address::Tcp {
-                address: Some(IpAddr::V6(a)),
-                ..
-            } => format!("[{a}]:{port}"),
-            Address::Tcp {
-                address: Some(a), ..
-            } => format!("{a}:{port}"),
+            Address::Tcp { address: Some(IpAddr::V6(a)), .. } => format!("[{a}]:{port}"),
+            Address::Tcp { address: Some(a), .. } => format!("{a}:{port}"),
             Address::Tcp { .. } => format!("?:{port}"),
         }
     }
@@ -187,15 +179,12 @@ impl Settings {
 
     /// Whether a password stood in the connection string itself (so that `ps` shows it if it came by a flag).
     pub fn password_in_string(&self) -> bool {
-        self.hosts
-            .iter()
-            .any(|h| matches!(h.password, Some((_, PasswordFrom::String(_)))))
+        self.hosts.iter().any(|h| matches!(h.password, Some((_, PasswordFrom::String(_)))))
     }
 
     /// Leaves the look for a transaction pooler out: for a server that serves one connection at a time.
     pub fn known_to_be_direct(self) -> Settings {
-        self.direct
-            .store(true, std::sync::atomic::Ordering::Relaxed);
+        self.direct.store(true, std::sync::atomic::Ordering::Relaxed);
         self
     }
 }
@@ -242,17 +231,13 @@ mod tests {
 
         fn look(&self, path: &Path) -> io::Result<Looked> {
             self.0.get(path).ok_or(io::ErrorKind::NotFound)?;
-            Ok(Looked {
-                plain_file: true,
-                mode: None,
-            })
+            Ok(Looked { plain_file: true, mode: None })
         }
     }
 
     fn environment(files: &[(&str, &'static str)]) -> Environment {
         let files = files.iter().map(|(p, t)| (PathBuf::from(p), *t)).collect();
-        Environment::new([], Some(PathBuf::from("/home/me")), Some("me".to_owned()))
-            .with_files(Paper(files))
+        Environment::new([], Some(PathBuf::from("/home/me")), Some("me".to_owned())).with_files(Paper(files))
     }
 
     #[test]
@@ -261,14 +246,8 @@ mod tests {
             ("postgresql://u:secret@h/db", "h:5432/db"),
             ("postgresql://u:secret@[::1]:7/db", "[::1]:7/db"),
             ("postgresql://a:1,b:2/db", "a:1,b:2/db"),
-            (
-                "hostaddr=10.0.0.1 sslmode=require dbname=db",
-                "10.0.0.1:5432/db",
-            ),
-            (
-                "hostaddr=fe80::1 sslmode=require dbname=db",
-                "[fe80::1]:5432/db",
-            ),
+            ("hostaddr=10.0.0.1 sslmode=require dbname=db", "10.0.0.1:5432/db"),
+            ("hostaddr=fe80::1 sslmode=require dbname=db", "[fe80::1]:5432/db"),
             ("host=/run/pg", "/run/pg:5432/me"),
             ("db", "/var/run/postgresql:5432/db"),
         ] {

@@ -45,16 +45,9 @@ impl SslMode {
     }
 
     fn read(word: &str) -> Option<SslMode> {
-        [
-            SslMode::Disable,
-            SslMode::Allow,
-            SslMode::Prefer,
-            SslMode::Require,
-            SslMode::VerifyCa,
-            SslMode::VerifyFull,
-        ]
-        .into_iter()
-        .find(|mode| mode.word() == word)
+        [SslMode::Disable, SslMode::Allow, SslMode::Prefer, SslMode::Require, SslMode::VerifyCa, SslMode::VerifyFull]
+            .into_iter()
+            .find(|mode| mode.word() == word)
     }
 }
 
@@ -145,10 +138,7 @@ impl TlsSettings {
 
     /// Combinations that would promise more than they keep.
     pub(super) fn check(&self, hosts: &[Host]) -> Result<(), ConnectError> {
-        for host in hosts
-            .iter()
-            .filter(|h| !matches!(h.address, Address::Socket(_)))
-        {
+        for host in hosts.iter().filter(|h| !matches!(h.address, Address::Socket(_))) {
             if self.direct && host.sslmode < SslMode::Require {
                 return Err(ConnectError::usage(
                     "sslnegotiation",
@@ -177,22 +167,12 @@ impl TlsSettings {
                 Some("encrypts and does not check who answers; sslmode=verify-full does")
             }
             SslMode::Disable => Some("sends password and rows in clear text"),
-            SslMode::Allow | SslMode::Prefer => Some(
-                "sends password and rows in clear text if the server, or somebody on the way, says so",
-            ),
+            SslMode::Allow | SslMode::Prefer => {
+                Some("sends password and rows in clear text if the server, or somebody on the way, says so")
+            }
             _ => None,
         };
-        hosts
-            .iter()
-            .filter_map(|h| {
-                Some(format!(
-                    "{}: sslmode={} {}",
-                    h.shown(),
-                    h.sslmode.word(),
-                    note(h)?
-                ))
-            })
-            .collect()
+        hosts.iter().filter_map(|h| Some(format!("{}: sslmode={} {}", h.shown(), h.sslmode.word(), note(h)?))).collect()
     }
 
     /// How much the server must prove under a mode: a named root certificate makes every mode check the chain, as in libpq.
@@ -238,12 +218,7 @@ impl TlsSettings {
                 let (chain, key) = self.own_certificate(path)?;
                 builder.with_client_auth_cert(chain, key).map_err(|e| {
                     let advice = "Name the key that belongs to the certificate with sslkey";
-                    unusable(
-                        &place("sslcert", path),
-                        "certificate and key do not go together",
-                        &e.to_string(),
-                        advice,
-                    )
+                    unusable(&place("sslcert", path), "certificate and key do not go together", &e.to_string(), advice)
                 })?
             }
         };
@@ -262,22 +237,13 @@ impl TlsSettings {
         let (file, folder) = &self.system_roots;
         let found = match (file, folder) {
             (None, None) => rustls_native_certs::load_native_certs(),
-            (file, folder) => {
-                rustls_native_certs::load_certs_from_paths(file.as_deref(), folder.as_deref())
-            }
+            (file, folder) => rustls_native_certs::load_certs_from_paths(file.as_deref(), folder.as_deref()),
         };
         if found.certs.is_empty() {
-            let why = found
-                .errors
-                .first()
-                .map_or("none was found".to_owned(), |e| e.to_string());
-            let advice = "Install the system's authorities (Debian: ca-certificates), or name a file of them: sslrootcert=FILE";
-            return Err(unusable(
-                "the system's certificate authorities",
-                "they cannot be read",
-                &why,
-                advice,
-            ));
+            let why = found.errors.first().map_or("none was found".to_owned(), |e| e.to_string());
+            let advice =
+                "Install the system's authorities (Debian: ca-certificates), or name a file of them: sslrootcert=FILE";
+            return Err(unusable("the system's certificate authorities", "they cannot be read", &why, advice));
         }
         Ok(found.certs)
     }
@@ -304,27 +270,21 @@ impl TlsSettings {
 /// The word that was said, `PGREQUIRESSL`, and the rule that weak words do not go with the system's roots.
 fn mode(layers: &Layers<'_>, roots: &Roots) -> Result<Option<SslMode>, ConnectError> {
     let mode = match layers.text("sslmode")? {
-        Some(word) => Some(SslMode::read(word).ok_or_else(|| {
-            layers.not_one_of(
-                "sslmode",
-                "disable, allow, prefer, require, verify-ca, verify-full",
-            )
-        })?),
-        None => layers
-            .environment
-            .variable("PGREQUIRESSL")?
-            .is_some_and(|v| v.starts_with('1'))
-            .then_some(SslMode::Require),
+        Some(word) => {
+            Some(SslMode::read(word).ok_or_else(|| {
+                layers.not_one_of("sslmode", "disable, allow, prefer, require, verify-ca, verify-full")
+            })?)
+        }
+        None => {
+            layers.environment.variable("PGREQUIRESSL")?.is_some_and(|v| v.starts_with('1')).then_some(SslMode::Require)
+        }
     };
     if *roots == Roots::System
         && let Some(weak) = mode.filter(|m| *m != SslMode::VerifyFull && *m != SslMode::Disable)
     {
         return Err(ConnectError::usage(
             layers.place("sslrootcert"),
-            format!(
-                "sslrootcert=system does not go with sslmode={}",
-                weak.word()
-            ),
+            format!("sslrootcert=system does not go with sslmode={}", weak.word()),
             "anybody can have a certificate that the system trusts; only its name tells the server from others",
             "Write sslmode=verify-full, or leave sslrootcert=system out",
         ));
@@ -335,10 +295,7 @@ fn mode(layers: &Layers<'_>, roots: &Roots) -> Result<Option<SslMode>, ConnectEr
 impl Versions {
     fn list(self) -> Vec<&'static SupportedProtocolVersion> {
         let both = [(self.v12, &TLS12), (self.v13, &TLS13)];
-        both.into_iter()
-            .filter(|(on, _)| *on)
-            .map(|(_, v)| v)
-            .collect()
+        both.into_iter().filter(|(on, _)| *on).map(|(_, v)| v).collect()
     }
 }
 
@@ -351,17 +308,10 @@ fn versions(layers: &Layers<'_>) -> Result<Versions, ConnectError> {
             .position(|w| w.eq_ignore_ascii_case(text))
             .ok_or_else(|| layers.not_one_of(name, "TLSv1.2, TLSv1.3")),
     };
-    let (low, high) = (
-        bound("ssl_min_protocol_version", 2)?,
-        bound("ssl_max_protocol_version", 3)?,
-    );
+    let (low, high) = (bound("ssl_min_protocol_version", 2)?, bound("ssl_max_protocol_version", 3)?);
     if low > high || high < 2 {
-        let why =
-            "no version of TLS that this program speaks (1.2, 1.3) lies within the two bounds";
+        let why = "no version of TLS that this program speaks (1.2, 1.3) lies within the two bounds";
         return Err(layers.wrong("ssl_max_protocol_version", why, "Write TLSv1.2 or TLSv1.3"));
     }
-    Ok(Versions {
-        v12: low <= 2,
-        v13: high == 3,
-    })
+    Ok(Versions { v12: low <= 2, v13: high == 3 })
 }

@@ -19,15 +19,9 @@ pub struct Patience {
 
 impl Patience {
     /// For the first connection: a server that says that it is starting gets this long.
-    pub const FIRST: Patience = Patience {
-        longest: Duration::from_secs(60),
-        unreachable: false,
-    };
+    pub const FIRST: Patience = Patience { longest: Duration::from_secs(60), unreachable: false };
     /// For a connection that was lost: a restart or a switch-over takes its time.
-    pub const AGAIN: Patience = Patience {
-        longest: Duration::from_secs(60),
-        unreachable: true,
-    };
+    pub const AGAIN: Patience = Patience { longest: Duration::from_secs(60), unreachable: true };
 
     fn covers(self, error: &ConnectError) -> bool {
         match error {

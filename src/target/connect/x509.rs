@@ -43,9 +43,7 @@ impl Old {
         roots: &[CertificateDer<'_>],
         algorithms: &WebPkiSupportedAlgorithms,
     ) -> bool {
-        let (Ok(message), Some(signature)) =
-            (self.0.tbs_certificate.to_der(), self.0.signature.as_bytes())
-        else {
+        let (Ok(message), Some(signature)) = (self.0.tbs_certificate.to_der(), self.0.signature.as_bytes()) else {
             return false;
         };
         let Some(kind) = contents(&self.0.signature_algorithm) else {
@@ -97,10 +95,7 @@ impl Old {
                 _ => {}
             }
         }
-        !same_kind
-            && self
-                .common_name()
-                .is_some_and(|cn| matches(cn, &wanted, is_ip))
+        !same_kind && self.common_name().is_some_and(|cn| matches(cn, &wanted, is_ip))
     }
 
     fn common_name(&self) -> Option<&str> {
@@ -118,13 +113,8 @@ impl Old {
         algorithms: &WebPkiSupportedAlgorithms,
     ) -> bool {
         let key = &self.0.tbs_certificate.subject_public_key_info;
-        let fitting = algorithms
-            .mapping
-            .iter()
-            .filter(|(scheme, _)| *scheme == dss.scheme);
-        fitting
-            .flat_map(|(_, found)| found.iter().copied())
-            .any(|a| signed(a, key, message, dss.signature()))
+        let fitting = algorithms.mapping.iter().filter(|(scheme, _)| *scheme == dss.scheme);
+        fitting.flat_map(|(_, found)| found.iter().copied()).any(|a| signed(a, key, message, dss.signature()))
     }
 
     /// Its key, as rustls takes raw keys.
