@@ -9,6 +9,7 @@ mod array;
 mod array_text;
 mod calendar;
 mod decimal;
+mod float;
 mod interval;
 pub mod json;
 mod json_text;
