@@ -1,8 +1,10 @@
 //! Into `json` and `jsonb`: strict RFC 8259, checked here so that no server has to refuse a batch for it.
 //!
-//! The text stays byte for byte; nothing is parsed into values and no number passes through a double. `jsonb` cannot
+//! Of `json` the text stays byte for byte, of `jsonb` it becomes the server's own (`canonical`); nothing is parsed into
+//! values and no number passes through a double. `jsonb` cannot
 //! hold `\u0000`, half a surrogate pair, or a number beyond `numeric`; `json` can. Depth is not limited here.
 
+use super::canonical::canonical;
 use super::json_text::without_nul;
 use super::json_walk;
 use super::text::number_text;
@@ -70,7 +72,7 @@ impl Jsons {
         if facts.duplicate_keys {
             losses.add(Loss::DuplicateKeys);
         }
-        Ok(Cell::Jsonb(text))
+        Ok(Cell::Jsonb(canonical(text)))
     }
 }
 

@@ -8,6 +8,7 @@
 mod array;
 mod array_text;
 mod calendar;
+mod canonical;
 mod decimal;
 mod float;
 mod interval;
@@ -17,6 +18,7 @@ mod json_walk;
 mod numeric;
 mod prepare;
 mod reader;
+pub mod row;
 mod scalar;
 mod text;
 mod time;

@@ -1,1 +1,141 @@
-//! (in work)
+//! Where a row is in its relation: the address that batches begin and end at, and that a run goes on from.
+//!
+//! Keys are compared by SQLite alone; here they are only kept, written down and read back exactly.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::cell::{Raw, RawBuf};
+
+/// The address of a row: its rowid, its key columns in a WITHOUT ROWID table, or its ordinal in a derived relation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Key(pub Vec<RawBuf>);
+
+impl Key {
+    /// A rowid or an ordinal.
+    pub fn rowid(id: i64) -> Key {
+        Key(vec![RawBuf::Integer(id)])
+    }
+
+    /// The rowid, when the key is one integer.
+    pub fn as_rowid(&self) -> Option<i64> {
+        match self.0.as_slice() {
+            [RawBuf::Integer(id)] => Some(*id),
+            _ => None,
+        }
+    }
+
+    /// One line of text that [`Key::read`] reads back: storage class and bytes, so that 1 and '1' stay apart.
+    pub fn written(&self) -> String {
+        let parts: Vec<Part> = self.0.iter().map(|v| Part::from(v.as_raw())).collect();
+        serde_json::to_string(&parts).unwrap_or_default()
+    }
+
+    /// Reads what [`Key::written`] wrote.
+    pub fn read(text: &str) -> Option<Key> {
+        let parts: Vec<Part> = serde_json::from_str(text).ok()?;
+        parts.into_iter().map(Part::value).collect::<Option<_>>().map(Key)
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (n, value) in self.0.iter().enumerate() {
+            if n > 0 {
+                f.write_str(", ")?;
+            }
+            match value {
+                RawBuf::Null => f.write_str("NULL")?,
+                RawBuf::Integer(i) => write!(f, "{i}")?,
+                RawBuf::Real(r) => write!(f, "{r:?}")?,
+                RawBuf::Text(b) => write!(f, "{}", String::from_utf8_lossy(b))?,
+                RawBuf::Blob(b) => write!(f, "x'{}'", hex(b))?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One value of a key as the ledger keeps it. Text that is not UTF-8, blobs and reals go as hex.
+#[derive(Serialize, Deserialize)]
+enum Part {
+    #[serde(rename = "n")]
+    Null,
+    #[serde(rename = "i")]
+    Integer(i64),
+    #[serde(rename = "r")]
+    Real(String),
+    #[serde(rename = "t")]
+    Text(String),
+    #[serde(rename = "x")]
+    TextBytes(String),
+    #[serde(rename = "b")]
+    Blob(String),
+}
+
+impl From<Raw<'_>> for Part {
+    fn from(raw: Raw<'_>) -> Part {
+        match raw {
+            Raw::Null => Part::Null,
+            Raw::Integer(i) => Part::Integer(i),
+            Raw::Real(r) => Part::Real(hex(&r.to_bits().to_be_bytes())),
+            Raw::Text(b) => match std::str::from_utf8(b) {
+                Ok(text) => Part::Text(text.to_owned()),
+                Err(_) => Part::TextBytes(hex(b)),
+            },
+            Raw::Blob(b) => Part::Blob(hex(b)),
+        }
+    }
+}
+
+impl Part {
+    fn value(self) -> Option<RawBuf> {
+        Some(match self {
+            Part::Null => RawBuf::Null,
+            Part::Integer(i) => RawBuf::Integer(i),
+            Part::Real(x) => RawBuf::Real(f64::from_bits(u64::from_be_bytes(unhex(&x)?.try_into().ok()?))),
+            Part::Text(text) => RawBuf::Text(text.into_bytes()),
+            Part::TextBytes(x) => RawBuf::Text(unhex(&x)?),
+            Part::Blob(x) => RawBuf::Blob(unhex(&x)?),
+        })
+    }
+}
+
+/// Lower-case hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// Reads [`hex`].
+pub fn unhex(text: &str) -> Option<Vec<u8>> {
+    if !text.len().is_multiple_of(2) || !text.is_ascii() {
+        return None;
+    }
+    (0..text.len()).step_by(2).map(|n| u8::from_str_radix(&text[n..n + 2], 16).ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_comes_back_with_class_and_bytes() {
+        let key = Key(vec![
+            RawBuf::Null,
+            RawBuf::Integer(-5),
+            RawBuf::Real(0.1 + 0.2),
+            RawBuf::text("1\"\\"),
+            RawBuf::Text(vec![0xff, 0x41]),
+            RawBuf::Blob(vec![0, 1, 255]),
+        ]);
+        assert_eq!(Key::read(&key.written()), Some(key));
+    }
+
+    #[test]
+    fn text_that_is_no_key_is_not_read() {
+        for text in ["", "[", "[{\"b\":\"0\"}]", "[{\"b\":\"zz\"}]", "{}"] {
+            assert_eq!(Key::read(text), None, "{text}");
+        }
+    }
+}

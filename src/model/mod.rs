@@ -11,3 +11,4 @@ pub mod pgtype;
 pub mod record;
 pub mod rules;
 pub mod schema;
+pub mod select;

@@ -64,7 +64,12 @@ impl Numeric {
         let tail = groups.iter().rev().take_while(|g| **g == 0).count();
         let groups = &groups[..groups.len() - tail];
         if groups.is_empty() {
-            return Numeric { sign: Sign::Plus, weight: 0, scale, digits: Digits::Inline { len: 0, groups: [0; INLINE_DIGITS] } };
+            return Numeric {
+                sign: Sign::Plus,
+                weight: 0,
+                scale,
+                digits: Digits::Inline { len: 0, groups: [0; INLINE_DIGITS] },
+            };
         }
         let digits = if groups.len() <= INLINE_DIGITS {
             let mut inline = [0; INLINE_DIGITS];

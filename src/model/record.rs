@@ -1,1 +1,448 @@
-//! (in work)
+//! The record of a run: what the report says, as values. Its JSON form (`format = 1`) is a contract.
+//!
+//! Terminal, JSON and the other reports print these and nothing else. A reader tolerates fields that it does not know.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::cell::Class;
+use super::fault::{Fault, Reason};
+
+/// How many faults a report lists; all of them are in the fault file.
+pub const FAULTS_LISTED: usize = 1_000;
+
+/// Everything that a command found and did.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+pub struct Report {
+    /// Version of this form: 1.
+    pub format: u32,
+    /// `run`, `rehearse`, `verify`, ...
+    pub command: String,
+    /// Nothing was to be written.
+    pub dry_run: bool,
+    /// The mapping's name.
+    pub mapping: String,
+    /// The run's id in the ledger.
+    pub run: Option<String>,
+    /// How it ended.
+    pub exit: ExitRecord,
+    /// The source.
+    pub source: SourceRecord,
+    /// `host:port/database`, without a secret; none in a dry run without a target.
+    pub target: Option<String>,
+    /// The owner of the stamped rows.
+    pub owner: Option<OwnerRecord>,
+    /// One entry a load, in the order in which they ran.
+    pub loads: Vec<LoadRecord>,
+    /// The run's state.
+    pub state: RunState,
+    /// What stayed behind, and why.
+    pub left: Vec<LeftRecord>,
+    /// What is in the source and is never a load: views, virtual tables, their shadows.
+    pub not_tables: Vec<NotTable>,
+    /// Rows per owner.
+    pub owners: Vec<OwnerRows>,
+    /// Sequences.
+    pub sequences: Vec<SequenceRecord>,
+    /// Lookups.
+    pub lookups: Vec<LookupRecord>,
+    /// Losses that the mapping allowed and that happened, and harmless changes that are counted.
+    pub losses: Vec<LossRecord>,
+    /// The first [`FAULTS_LISTED`] faults.
+    pub faults: Vec<FaultRecord>,
+    /// How many there were.
+    pub fault_total: u64,
+    /// What was taken off the target for the load, and whether it is back.
+    pub detached: Vec<DetachedRecord>,
+    /// Connections that were lost and made again.
+    pub retries: Vec<RetryRecord>,
+    /// What an operator should know and that stops nothing.
+    pub warnings: Vec<Warning>,
+    /// What was checked at the end, each with its verdict.
+    pub checks: Vec<Check>,
+    /// Why nothing was done; all reasons at once.
+    pub refusals: Vec<Refusal>,
+    /// What took how long.
+    pub steps: Vec<StepRecord>,
+}
+
+/// How a command ended.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+pub struct ExitRecord {
+    /// The process's exit status.
+    pub code: i32,
+    /// Its name.
+    pub name: String,
+}
+
+/// The source's file.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq)]
+pub struct SourceRecord {
+    /// As given.
+    pub path: String,
+    /// Its size.
+    pub bytes: u64,
+    /// What it is recognised by; see `source::stamp`.
+    pub stamp: String,
+}
+
+/// The owner.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+pub struct OwnerRecord {
+    /// Its table.
+    pub table: String,
+    /// The natural key by which it was found.
+    #[serde(rename = "match")]
+    pub natural: BTreeMap<String, String>,
+    /// Its key, the value that is stamped; none while it is not settled.
+    pub key: Option<String>,
+    /// This run made the row.
+    pub made: bool,
+}
+
+/// One load.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+pub struct LoadRecord {
+    /// The load's name.
+    pub load: String,
+    /// The source table, `sql` or `rows`.
+    pub source: String,
+    /// `schema.table`.
+    pub target: String,
+    /// Rows read.
+    pub read: u64,
+    /// The target table's class in the words of the design.
+    pub class: String,
+    /// How far it came.
+    pub state: LoadState,
+    /// Rows that are in the target by this load.
+    pub written: u64,
+    /// Rows that could not go.
+    pub faults: u64,
+    /// Rows whose key was there already.
+    pub skipped: u64,
+    /// Lanes that worked on it.
+    pub lanes: u32,
+    /// Seconds after the start of the command.
+    pub started: f64,
+    /// Seconds that it took.
+    pub seconds: f64,
+}
+
+/// How far a load came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LoadState {
+    /// Nothing was written yet.
+    Planned,
+    /// All of it is there.
+    Loaded,
+    /// Some of it is there; the same command goes on.
+    Partial,
+    /// `when = "empty"` and the table holds rows: left as it was.
+    NotEmpty,
+}
+
+/// How far a run came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RunState {
+    /// Nothing was written.
+    Planned,
+    /// It is at work.
+    Running,
+    /// It was stopped and can go on.
+    Stopped,
+    /// All is there.
+    Done,
+    /// It was taken back.
+    RolledBack,
+}
+
+/// Something that stayed in the source.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+pub struct LeftRecord {
+    /// The source's table.
+    pub table: String,
+    /// Its column; none for the whole table.
+    pub column: Option<String>,
+    /// Rows; of a column those in which it is not NULL.
+    pub rows: u64,
+    /// The mapping's words.
+    pub reason: String,
+}
+
+/// Something in the source that is not a table of rows.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+pub struct NotTable {
+    /// Its name.
+    pub name: String,
+    /// `view`, `virtual` or `shadow`.
+    pub kind: String,
+}
+
+/// How many rows belong to one owner, by target table.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+pub struct OwnerRows {
+    /// The owner as shown; none for rows without an owner.
+    pub owner: Option<String>,
+    /// Rows by table.
+    pub rows: BTreeMap<String, u64>,
+}
+
+/// One sequence.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+pub struct SequenceRecord {
+    /// `schema.name`
+    pub sequence: String,
+    /// `table.column`
+    pub column: String,
+    /// Highest value in the column (lowest, for a descending sequence).
+    pub max: Option<i64>,
+    /// What the sequence hands out next.
+    pub next: Option<i64>,
+    /// Whether that is past every value there and not below the source's own counter.
+    pub verdict: Verdict,
+}
+
+/// One lookup.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+pub struct LookupRecord {
+    /// The load.
+    pub load: String,
+    /// The target column that it feeds.
+    pub column: String,
+    /// Each step and how often it hit.
+    pub steps: Vec<LookupStep>,
+    /// Keys with several answers.
+    pub ambiguous: u64,
+    /// Keys that no step found.
+    pub missing: u64,
+    /// The values that none found; only on request.
+    pub values: Option<Vec<String>>,
+}
+
+/// One step of a lookup.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+pub struct LookupStep {
+    /// The target's side.
+    pub target: String,
+    /// How often it hit.
+    pub hits: u64,
+}
+
+/// A loss that the mapping allowed, or a harmless change, counted.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+pub struct LossRecord {
+    /// The load.
+    pub load: String,
+    /// The target column.
+    pub column: String,
+    /// The modifier.
+    pub modifier: String,
+    /// How many values.
+    pub count: u64,
+    /// Rowids of the first ones; other keys only on request.
+    pub keys: Vec<String>,
+}
+
+/// One fault.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+pub struct FaultRecord {
+    /// The load.
+    pub load: String,
+    /// `schema.table` of the target.
+    pub table: String,
+    /// The row's rowid, or its ordinal in a derived relation.
+    pub rowid: Option<i64>,
+    /// Its key where it has no rowid; only on request.
+    pub key: Option<String>,
+    /// The target column; none for a fault of the whole row.
+    pub column: Option<String>,
+    /// The source column's declared type.
+    pub declared: Option<String>,
+    /// The value's storage class.
+    pub class: Option<Class>,
+    /// Its length.
+    pub bytes: Option<u64>,
+    /// The target column's type.
+    pub target_type: Option<String>,
+    /// Stable word.
+    pub reason: Reason,
+    /// What, why, and the mapping line that solves it.
+    pub message: String,
+    /// Rows that were refused because this one was.
+    pub children: u64,
+}
+
+/// Something that was taken off the target.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+pub struct DetachedRecord {
+    /// Its name.
+    pub object: String,
+    /// Its table.
+    pub table: String,
+    /// It is as it was.
+    pub back: bool,
+}
+
+/// A connection that was lost and made again.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+pub struct RetryRecord {
+    /// Seconds after the start.
+    pub at: f64,
+    /// SQLSTATE, or what the connection said.
+    pub why: String,
+}
+
+/// Something to know that stops nothing.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+pub struct Warning {
+    /// Where.
+    pub place: String,
+    /// What, and what to do.
+    pub message: String,
+}
+
+/// A reason why nothing may be written.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+pub struct Refusal {
+    /// Where: the mapping's key path, a table, a right.
+    pub place: String,
+    /// What and why.
+    pub reason: String,
+    /// The way out.
+    pub advice: String,
+}
+
+/// The result of one check.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+pub struct Check {
+    /// `rows`, `content`, `sequences`, `constraints`, `owners`, `others`, `source`
+    pub check: String,
+    /// The load or object that was checked; none for the whole.
+    pub load: Option<String>,
+    /// What came out.
+    pub verdict: Verdict,
+    /// Why it was not checked, or what differs.
+    pub why: Option<String>,
+    /// What should be there.
+    pub expected: Option<String>,
+    /// What is there.
+    pub found: Option<String>,
+}
+
+/// What a check found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Verdict {
+    /// As it should be.
+    Same,
+    /// Not as it should be.
+    Differs,
+    /// Not looked at; the reason stands beside it.
+    NotChecked,
+}
+
+/// How long a step took.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+pub struct StepRecord {
+    /// `read ahead`, `load`, `sequences`, `verify`, ...
+    pub step: String,
+    /// Wall clock.
+    pub seconds: f64,
+}
+
+impl Report {
+    /// A report of nothing yet.
+    pub fn new(command: &str, mapping: &str) -> Report {
+        Report {
+            format: 1,
+            command: command.to_owned(),
+            dry_run: false,
+            mapping: mapping.to_owned(),
+            run: None,
+            exit: ExitRecord { code: 1, name: "Bug".to_owned() },
+            source: SourceRecord::default(),
+            target: None,
+            owner: None,
+            loads: Vec::new(),
+            state: RunState::Planned,
+            left: Vec::new(),
+            not_tables: Vec::new(),
+            owners: Vec::new(),
+            sequences: Vec::new(),
+            lookups: Vec::new(),
+            losses: Vec::new(),
+            faults: Vec::new(),
+            fault_total: 0,
+            detached: Vec::new(),
+            retries: Vec::new(),
+            warnings: Vec::new(),
+            checks: Vec::new(),
+            refusals: Vec::new(),
+            steps: Vec::new(),
+        }
+    }
+}
+
+impl Refusal {
+    /// `place: reason. advice.` as its parts.
+    pub fn new(place: impl Into<String>, reason: impl Into<String>, advice: impl Into<String>) -> Refusal {
+        Refusal { place: place.into(), reason: reason.into(), advice: advice.into() }
+    }
+}
+
+impl Check {
+    /// A check that compared two texts.
+    pub fn compared(check: &str, load: Option<&str>, expected: String, found: String) -> Check {
+        let verdict = if expected == found { Verdict::Same } else { Verdict::Differs };
+        Check {
+            check: check.to_owned(),
+            load: load.map(str::to_owned),
+            verdict,
+            why: None,
+            expected: Some(expected),
+            found: Some(found),
+        }
+    }
+
+    /// A check that could not be made.
+    pub fn not_checked(check: &str, load: Option<&str>, why: impl Into<String>) -> Check {
+        Check {
+            check: check.to_owned(),
+            load: load.map(str::to_owned),
+            verdict: Verdict::NotChecked,
+            why: Some(why.into()),
+            expected: None,
+            found: None,
+        }
+    }
+}
+
+impl FaultRecord {
+    /// The public form of a fault. Keys that are not rowids are values and stay out unless `show_values`.
+    pub fn of(fault: &Fault, table: &str, children: u64, show_values: bool) -> FaultRecord {
+        let place = fault.column.as_deref().map_or_else(String::new, |c| format!(".columns.{c}"));
+        let about = fault.detail.as_deref().map_or_else(String::new, |d| format!(" ({d})"));
+        FaultRecord {
+            load: fault.load.clone(),
+            table: table.to_owned(),
+            rowid: fault.rowid,
+            key: if show_values { fault.key.clone() } else { None },
+            column: fault.column.clone(),
+            declared: fault.declared.clone(),
+            class: fault.class,
+            bytes: fault.bytes.map(|b| b as u64),
+            target_type: fault.target_type.clone(),
+            reason: fault.reason,
+            message: format!(
+                "load.{}{place}: the {} {}{about}. Way out: {}.",
+                fault.load,
+                if fault.column.is_some() { "value" } else { "row" },
+                fault.reason.says(),
+                fault.reason.advice()
+            ),
+            children,
+        }
+    }
+}

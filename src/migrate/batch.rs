@@ -1,0 +1,226 @@
+//! The rows of a batch while they gather in memory: their images, their faults, their losses.
+//!
+//! Knows no database; what it holds can be sent, sent again, or thrown away.
+
+use std::ops::ControlFlow;
+
+use crate::convert::row::{Notes, RowEncoder};
+use crate::model::cell::RawBuf;
+use crate::model::fault::{Fault, Reason};
+use crate::model::key::Key;
+use crate::model::pgtype::ColumnType;
+use crate::model::select::Row;
+use crate::plan::{Feed, LoadPlan};
+use crate::target::ledger::{LOSS_KEYS, LossSum, Sums};
+use crate::wire::digest::{Digest, row_hash};
+
+use super::Options;
+
+/// Rows that gather.
+pub struct Batch<'a> {
+    load: &'a LoadPlan,
+    encoder: &'a RowEncoder,
+    notes: Notes,
+    /// The images of the rows that can go, one behind the other.
+    pub bytes: Vec<u8>,
+    /// Where each image ends.
+    ends: Vec<usize>,
+    /// Where issued ids have their places, row by row.
+    slots: Vec<usize>,
+    /// The first row's key.
+    pub first: Option<Key>,
+    /// Rows read, those at fault among them.
+    pub read: u64,
+    /// Rows that cannot go.
+    pub refused: u64,
+    /// Why they cannot.
+    pub faults: Vec<Fault>,
+    losses: Vec<LossSum>,
+}
+
+impl<'a> Batch<'a> {
+    /// An empty batch of a load.
+    pub fn new(load: &'a LoadPlan, encoder: &'a RowEncoder) -> Batch<'a> {
+        Batch {
+            load,
+            encoder,
+            notes: Notes::default(),
+            bytes: Vec::new(),
+            ends: Vec::new(),
+            slots: Vec::new(),
+            first: None,
+            read: 0,
+            refused: 0,
+            faults: Vec::new(),
+            losses: Vec::new(),
+        }
+    }
+
+    /// Takes one row in.
+    pub fn row(&mut self, row: &dyn Row) {
+        self.read += 1;
+        if self.first.is_none() {
+            self.first = Some(row.key());
+        }
+        let fits = self.encoder.encode(row, &mut self.bytes, &mut self.notes);
+        if fits {
+            self.ends.push(self.bytes.len());
+            self.slots.extend_from_slice(&self.notes.slots);
+        } else {
+            self.refuse(&row.key());
+        }
+        if fits && !self.notes.losses.is_empty() {
+            self.lose(&row.key());
+        }
+    }
+
+    /// Takes in that SQLite could not compute a row.
+    pub fn failed(&mut self, key: Key, expr: Option<usize>) {
+        self.read += 1;
+        self.refused += 1;
+        self.first.get_or_insert_with(|| key.clone());
+        let column = expr.and_then(|n| self.load.columns.iter().find(|c| c.feed == Feed::Cell(n)));
+        let fault = Fault { column: column.map(|c| c.name.clone()), ..self.fault(&key, Reason::SqlFailed) };
+        self.faults.push(fault);
+    }
+
+    /// Whether the batch is as large as it may be.
+    pub fn is_full(&self, options: &Options) -> bool {
+        self.bytes.len() >= options.batch_bytes || self.read >= options.batch_rows
+    }
+
+    /// Rows that can go.
+    pub fn rows(&self) -> u64 {
+        self.ends.len() as u64
+    }
+
+    /// How many ids have to be drawn for each issued column.
+    pub fn ids_wanted(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Writes drawn ids into their places: `ids[c][r]` for the c-th issued column and the r-th row.
+    ///
+    /// # Errors
+    /// The first id that its column is too narrow for.
+    pub fn fill(&mut self, issued: &[usize], ids: &[Vec<i64>]) -> Result<(), i64> {
+        for (n, at) in self.slots.iter().enumerate() {
+            let (column, row) = (n % issued.len(), n / issued.len());
+            self.encoder.fill(issued[column], ids[column][row], *at, &mut self.bytes)?;
+        }
+        Ok(())
+    }
+
+    /// The sums of this batch, with these rows (by place) skipped.
+    pub fn sums(&self, skipped: &[usize], seed: u64) -> Sums {
+        let mut digest = Digest::default();
+        let mut start = 0;
+        for (n, end) in self.ends.iter().enumerate() {
+            if !skipped.contains(&n) {
+                digest.add(row_hash(&self.bytes[start..*end], seed));
+            }
+            start = *end;
+        }
+        Sums {
+            read: self.read,
+            written: self.rows() - skipped.len() as u64,
+            skipped: skipped.len() as u64,
+            faults: self.refused,
+            digest,
+            losses: self.losses.clone(),
+        }
+    }
+
+    /// Counts and losses without a digest: what reading ahead wants to know.
+    pub fn counts(&self) -> Sums {
+        Sums {
+            read: self.read,
+            written: self.rows(),
+            faults: self.refused,
+            losses: self.losses.clone(),
+            ..Sums::default()
+        }
+    }
+
+    /// Forgets the images of its rows and keeps counts, faults and losses.
+    pub fn forget_rows(&mut self) {
+        self.bytes.clear();
+        self.ends.clear();
+        self.slots.clear();
+    }
+
+    /// Forgets everything and keeps its memory.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.ends.clear();
+        self.slots.clear();
+        self.first = None;
+        self.read = 0;
+        self.refused = 0;
+        self.faults.clear();
+        self.losses.clear();
+    }
+
+    fn refuse(&mut self, key: &Key) {
+        self.refused += 1;
+        for n in 0..self.notes.faults.len() {
+            let cell = self.notes.faults[n];
+            let column = &self.load.columns[cell.column];
+            let fault = Fault {
+                column: Some(column.name.clone()),
+                declared: column.declared.clone(),
+                class: Some(cell.class),
+                bytes: Some(cell.bytes),
+                target_type: Some(shown(&column.kind)),
+                ..self.fault(key, cell.reason)
+            };
+            self.faults.push(fault);
+        }
+    }
+
+    fn fault(&self, key: &Key, reason: Reason) -> Fault {
+        Fault {
+            load: self.load.name.clone(),
+            rowid: key.as_rowid(),
+            key: key.as_rowid().is_none().then(|| key.to_string()),
+            column: None,
+            declared: None,
+            class: None,
+            bytes: None,
+            target_type: None,
+            reason,
+            detail: None,
+        }
+    }
+
+    fn lose(&mut self, key: &Key) {
+        // Only a rowid is named: another key is a value of somebody's row.
+        let shown = match key.0.as_slice() {
+            [RawBuf::Integer(id)] => Some(id.to_string()),
+            _ => None,
+        };
+        for (column, losses) in &self.notes.losses {
+            let name = &self.load.columns[*column].name;
+            for loss in losses.iter() {
+                let found = self.losses.iter().position(|l| l.column == *name && l.modifier == loss.word());
+                let at = found.unwrap_or_else(|| {
+                    let modifier = loss.word().to_owned();
+                    self.losses.push(LossSum { column: name.clone(), modifier, count: 0, keys: Vec::new() });
+                    self.losses.len() - 1
+                });
+                let sum = &mut self.losses[at];
+                sum.count += 1;
+                if sum.keys.len() < LOSS_KEYS {
+                    sum.keys.extend(shown.clone());
+                }
+            }
+        }
+    }
+}
+
+fn shown(kind: &ColumnType) -> String {
+    kind.shown().to_owned()
+}
+
+/// What a sink answers while it has nothing to complain of.
+pub const GO_ON: ControlFlow<()> = ControlFlow::Continue(());

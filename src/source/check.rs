@@ -1,0 +1,145 @@
+//! SQL of the mapping before it runs: does it compile, is it a query, does each expression speak of one row, what does it read?
+//!
+//! Everything here compiles statements and steps none: what fails on a row is found while reading.
+
+use std::collections::BTreeSet;
+
+use super::Reader;
+use super::authorizer::Seen;
+use super::error::{ErrorClass, SourceError};
+use super::statement::{self, Range, Values};
+use crate::model::ident::quoted;
+use crate::model::schema::Address;
+use crate::model::select::{Expr, Relation, Select};
+
+impl Reader {
+    /// Compiles everything that a scan of this select would. Gives the names of the relation's columns.
+    pub fn check(&self, select: &Select) -> Result<Vec<String>, SourceError> {
+        let columns = self.relation_columns(select)?;
+        for (n, expr) in select.exprs.iter().enumerate() {
+            self.check_expr(select, expr, &columns).map_err(|error| error.at(Some(n)))?;
+        }
+        let sql = statement::sql(select, &self.walk(select), &select.exprs, Range::default());
+        let mut compiled = self.prepare(&sql)?;
+        statement::bind(&mut compiled, &Values { select, range: Range::default(), skip: 0 })?;
+        Ok(columns)
+    }
+
+    /// Which columns of the source, as (table, column), a scan of this select reads for its cells: by name, or by any SQL.
+    pub fn columns_read(&self, select: &Select) -> Result<BTreeSet<(String, String)>, SourceError> {
+        Ok(self.reads(select)?.columns)
+    }
+
+    /// What the select reads and calls. Columns that a row is only addressed by are not among it.
+    pub fn reads(&self, select: &Select) -> Result<Seen, SourceError> {
+        self.lane()?.log.take();
+        if !matches!(select.relation, Relation::Table(_)) {
+            self.relation_columns(select)?;
+        }
+        for (n, expr) in select.exprs.iter().enumerate() {
+            if let (Relation::Table(table), Expr::Column(column)) = (&select.relation, expr) {
+                // Asked for directly: under the name that the schema gives it.
+                self.prepare(&format!("SELECT {} FROM main.{}", quoted(column), quoted(table)))?;
+            } else {
+                self.probe(select, expr).map_err(|error| error.at(Some(n)))?;
+            }
+        }
+        Ok(self.lane()?.log.take())
+    }
+
+    /// The names of the relation's columns; two of one name are refused, since SQLite would give the first.
+    fn relation_columns(&self, select: &Select) -> Result<Vec<String>, SourceError> {
+        let (sql, place) = match &select.relation {
+            Relation::Rows { columns, .. } => return Ok(columns.clone()),
+            Relation::Table(table) => {
+                (format!("SELECT * FROM main.{}", quoted(table)), format!("source table `{table}`"))
+            }
+            Relation::Sql(sql) => {
+                is_query(sql)?;
+                (format!("SELECT * FROM (\n{}\n)", statement::trimmed(sql)), "source query".to_owned())
+            }
+        };
+        let at = |mut error: SourceError| {
+            error.place.clone_from(&place);
+            error
+        };
+        let mut compiled = self.prepare(&sql).map_err(at)?;
+        statement::bind(&mut compiled, &Values { select, range: Range::default(), skip: 0 }).map_err(at)?;
+        let names: Vec<String> = compiled.column_names().into_iter().map(str::to_owned).collect();
+        let Relation::Sql(sql) = &select.relation else { return Ok(names) };
+        // By itself, since a query around it already calls the second `a` by the name `a:1`.
+        let alone = self.prepare(statement::trimmed(sql)).map_err(at)?;
+        let mut seen = BTreeSet::new();
+        match alone.column_names().into_iter().find(|name| !seen.insert(name.to_ascii_lowercase())) {
+            Some(twice) => Err(SourceError::new(ErrorClass::Sql, place, format!("gives two columns called `{twice}`"))
+                .advise("Name them apart with AS.")),
+            None => Ok(names),
+        }
+    }
+
+    /// One expression: a column that is there, or SQL that is one value of one row.
+    fn check_expr(&self, select: &Select, expr: &Expr, columns: &[String]) -> Result<(), SourceError> {
+        let Expr::Column(name) = expr else { return self.probe(select, expr) };
+        let hidden = matches!(&select.address, Address::Rowid(rowid) if rowid.eq_ignore_ascii_case(name));
+        if hidden || columns.iter().any(|column| column.eq_ignore_ascii_case(name)) {
+            return Ok(());
+        }
+        let nearest = crate::model::ident::did_you_mean(name, columns.iter().map(String::as_str));
+        Err(SourceError::new(ErrorClass::Sql, format!("source column `{name}`"), "is not there")
+            .advise(nearest.trim_end()))
+    }
+
+    /// Compiles an expression where SQLite allows no aggregate and no window, which would make many rows one or look
+    /// beyond the row; only its own subqueries may.
+    fn probe(&self, select: &Select, expr: &Expr) -> Result<(), SourceError> {
+        let condition = statement::expression(expr);
+        let relation = match &select.relation {
+            Relation::Table(table) => format!("SELECT 1 FROM main.{} NOT INDEXED", quoted(table)),
+            Relation::Sql(_) => {
+                format!("WITH {} SELECT 1 FROM migrate_rows AS relation", statement::derived(&select.relation))
+            }
+            Relation::Rows { columns, .. } => {
+                let none = Relation::Rows { columns: columns.clone(), rows: Vec::new() };
+                format!("WITH {} SELECT 1 FROM migrate_rows AS relation", statement::derived(&none))
+            }
+        };
+        let mut compiled = self.prepare(&format!("{relation} WHERE {condition}")).map_err(|mut error| {
+            if let Expr::Sql(sql) = expr {
+                error.place = format!("source expression `{sql}`");
+            }
+            error
+        })?;
+        statement::bind(&mut compiled, &Values { select, range: Range::default(), skip: 0 })
+    }
+}
+
+/// Refuses, in plain words, SQL that begins as something else than a query.
+fn is_query(sql: &str) -> Result<(), SourceError> {
+    let word = first_word(sql).to_ascii_uppercase();
+    if ["SELECT", "WITH", "VALUES", ""].contains(&word.as_str()) {
+        return Ok(());
+    }
+    Err(SourceError::new(ErrorClass::Sql, "source query", "is not allowed")
+        .because(format!("SQL of a mapping may only read, and this begins with {word}"))
+        .advise("Write a query that begins with SELECT, WITH or VALUES."))
+}
+
+/// The first word behind blanks and comments.
+pub(super) fn first_word(sql: &str) -> &str {
+    behind_comments(sql).split(|c: char| !c.is_alphanumeric()).next().unwrap_or("")
+}
+
+/// What stands behind the blanks and comments that SQL begins with.
+pub(super) fn behind_comments(sql: &str) -> &str {
+    let mut rest = sql.trim_start();
+    loop {
+        let behind = if let Some(comment) = rest.strip_prefix("--") {
+            comment.split_once('\n')
+        } else if let Some(comment) = rest.strip_prefix("/*") {
+            comment.split_once("*/")
+        } else {
+            return rest;
+        };
+        rest = behind.map_or("", |(_, rest)| rest).trim_start();
+    }
+}

@@ -1,0 +1,235 @@
+//! Why a file cannot be opened or read, in words that say what to do.
+//!
+//! It looks at the file and at what lies beside it; it changes nothing and asks SQLite nothing.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::ffi;
+
+use super::error::{ErrorClass, Said, SourceError, shown};
+use super::header::Header;
+use super::held::Held;
+
+/// A file that may be opened: the real path of it, held, with its header.
+pub(super) struct Found {
+    /// Absolute, symbolic links followed; what SQLite is given.
+    pub path: PathBuf,
+    pub held: Held,
+    pub header: Header,
+}
+
+/// Looks before SQLite does: is there a file, with something in it, that is a database?
+pub(super) fn look(path: &Path) -> Result<Found, SourceError> {
+    let place = shown(path);
+    regular_file(path)?;
+    let real = std::fs::canonicalize(path).map_err(|error| from_io(path, &error))?;
+    let held = Held::open(&real).map_err(|error| from_io(path, &error))?;
+    let start = held.start(4096).map_err(|error| from_io(path, &error))?;
+    let Some(header) = Header::of(&start) else { return Err(not_sqlite(&place, &start)) };
+    if real.as_os_str().len() > 500 {
+        return Err(SourceError::new(ErrorClass::Other, place, "cannot be opened")
+            .because("its full path is longer than the 500 bytes that SQLite takes")
+            .advise("Name it by a shorter path, for example by moving its folder."));
+    }
+    Ok(Found { path: real, held, header })
+}
+
+/// Refuses what is not there, is no file, or is empty.
+pub(super) fn regular_file(path: &Path) -> Result<(), SourceError> {
+    let metadata = std::fs::metadata(path).map_err(|error| from_io(path, &error))?;
+    if !metadata.is_file() {
+        let kind = if metadata.is_dir() { "it is a folder" } else { "it is a device, a pipe or a socket" };
+        return Err(SourceError::new(ErrorClass::Missing, shown(path), "is not a file")
+            .because(kind)
+            .advise("Name the database file itself."));
+    }
+    if metadata.len() == 0 {
+        return Err(SourceError::new(ErrorClass::Empty, shown(path), "is empty (0 bytes)")
+            .because("SQLite would take it for a database without tables")
+            .advise("Check the path, and whether the copy was completed."));
+    }
+    Ok(())
+}
+
+/// An error of the operating system at a path.
+pub(super) fn from_io(path: &Path, error: &io::Error) -> SourceError {
+    let place = shown(path);
+    match error.kind() {
+        io::ErrorKind::NotFound if path.is_symlink() => SourceError::new(ErrorClass::Missing, place, "no such file")
+            .because("the symbolic link leads nowhere")
+            .advise("Check the path."),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
+            SourceError::new(ErrorClass::Missing, place, "no such file").advise("Check the path; nothing was created.")
+        }
+        io::ErrorKind::PermissionDenied => SourceError::new(ErrorClass::NotAllowed, place, "cannot be read")
+            .because("the operating system does not allow it")
+            .advise("Give this user the right to read the file and its folder."),
+        _ => SourceError::new(ErrorClass::Io, place, "cannot be read").because(error.to_string()),
+    }
+}
+
+/// What a file without SQLite's magic is, as far as its first bytes tell.
+fn not_sqlite(place: &str, start: &[u8]) -> SourceError {
+    let other = |what: &str, advice: &str| {
+        SourceError::new(ErrorClass::NotSqlite, place, "is not a SQLite database").because(what).advise(advice)
+    };
+    let formats: [(&[u8], &str); 8] = [
+        (b"\x1f\x8b", "gzip"),
+        (b"PK\x03\x04", "zip"),
+        (b"\x28\xb5\x2f\xfd", "zstd"),
+        (b"\xfd7zXZ", "xz"),
+        (b"BZh", "bzip2"),
+        (b"7z\xbc\xaf", "7z"),
+        (b"PGDMP", "pg_dump"),
+        (b"** This file contains an SQLite 2", "SQLite 2"),
+    ];
+    if let Some((_, format)) = formats.iter().find(|(magic, _)| start.starts_with(magic)) {
+        return other(&format!("it is a file of the format {format}"), "Unpack or convert it first.");
+    }
+    if start.starts_with(super::header::MAGIC) {
+        return SourceError::new(ErrorClass::Damaged, place, "is damaged")
+            .because(format!("it ends after {} bytes, within its own header", start.len()))
+            .advise("Copy it again, or take a backup.");
+    }
+    let is_text = std::str::from_utf8(&start[..start.len().min(1024)]).is_ok_and(|text| !text.contains('\0'));
+    let upper = start.to_ascii_uppercase();
+    let says = |word: &[u8]| upper.windows(word.len()).any(|window| window == word);
+    if is_text && (says(b"CREATE TABLE") || says(b"BEGIN TRANSACTION")) {
+        return other("it looks like SQL text", "Give the dump a name that ends in .sql.");
+    }
+    if start.len() >= 1024 && entropy(start) > 7.0 {
+        return SourceError::new(ErrorClass::Encrypted, place, "is not a SQLite database that can be read")
+            .because("it has no SQLite header and its bytes look like noise: encrypted (SQLCipher?), or something else")
+            .advise("Decrypt it first; SQLCipher does so with `sqlcipher_export`.");
+    }
+    other("it does not begin with SQLite's 16 bytes", "Check the path.")
+}
+
+/// Shannon's entropy in bits a byte: 4,096 random bytes have about 7.95, text and code under 6.5.
+fn entropy(bytes: &[u8]) -> f64 {
+    let mut counts = [0_u32; 256];
+    for byte in bytes {
+        counts[usize::from(*byte)] += 1;
+    }
+    let total = bytes.len() as f64;
+    counts.iter().filter(|n| **n > 0).map(|n| f64::from(*n) / total).map(|p| -p * p.log2()).sum()
+}
+
+/// The file that lies beside `path` under the same name with an ending: `-wal`, `-shm`, `-journal`.
+pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(ending);
+    PathBuf::from(name)
+}
+
+/// Length of the file beside `path`, where there is one.
+pub(super) fn bytes_beside(path: &Path, ending: &str) -> Option<u64> {
+    std::fs::metadata(beside(path, ending)).ok().map(|metadata| metadata.len())
+}
+
+/// What a failure of SQLite's means for the file as it lies there.
+pub(super) fn failure(path: &Path, header: Option<&Header>, said: &Said, waited: Duration) -> SourceError {
+    let place = shown(path);
+    let error = |class, what: &str| SourceError::new(class, place.clone(), what);
+    let wal = header.is_some_and(|header| header.wal);
+    match (said.primary(), said.code) {
+        (_, ffi::SQLITE_READONLY_ROLLBACK) => hot_journal(path),
+        (ffi::SQLITE_READONLY | ffi::SQLITE_CANTOPEN, _) if !wal && bytes_beside(path, "-journal").unwrap_or(0) > 0 => {
+            hot_journal(path)
+        }
+        (ffi::SQLITE_READONLY | ffi::SQLITE_CANTOPEN, _) if wal => error(
+            ErrorClass::ReadOnlyMedia,
+            "cannot be read where it lies",
+        )
+        .because("it is in WAL mode, in which even a reader needs to make or write the -shm beside it, and that failed")
+        .advise(
+            "Copy the file, with its -wal if there is one, to a folder that this user may write to, and name the copy.",
+        ),
+        (ffi::SQLITE_BUSY | ffi::SQLITE_LOCKED | ffi::SQLITE_PROTOCOL, _) => busy(&place, waited),
+        (ffi::SQLITE_NOTADB, _) => error(ErrorClass::Damaged, "is damaged")
+            .because(format!("it begins like a SQLite database and then does not go on as one ({})", said.discreet()))
+            .advise("Copy it again, take a backup, or decrypt it first."),
+        (ffi::SQLITE_CORRUPT, _) => damaged(path, header, said),
+        (ffi::SQLITE_ERROR, _) if said.words.contains("unsupported file format") => too_new(&place, header, said),
+        (ffi::SQLITE_IOERR, _) => error(ErrorClass::Io, "cannot be read")
+            .because(format!("SQLite says \"{}\" (code {})", said.discreet(), said.code))
+            .advise("Check the disk or the network file system, or copy the file and read the copy."),
+        (ffi::SQLITE_FULL, _) => error(ErrorClass::Io, "cannot be read")
+            .because("there is no room for SQLite's temporary files")
+            .advise("Make room, or set SQLITE_TMPDIR to a folder with room."),
+        (ffi::SQLITE_PERM | ffi::SQLITE_CANTOPEN, _) => error(ErrorClass::NotAllowed, "cannot be opened")
+            .because(format!("SQLite says \"{}\" (code {})", said.discreet(), said.code))
+            .advise("Check the rights on the file and its folder."),
+        _ => error(ErrorClass::Other, "cannot be read").because(format!(
+            "SQLite says \"{}\" (code {})",
+            said.discreet(),
+            said.code
+        )),
+    }
+}
+
+/// Locked for longer than we waited.
+pub(super) fn busy(place: &str, waited: Duration) -> SourceError {
+    SourceError::new(ErrorClass::Busy, place, "cannot be read now")
+        .because(format!("another process holds a lock on it, and it was not released within {waited:.1?}"))
+        .advise("Stop the application that writes to it, and start again.")
+}
+
+/// Committed to all the time.
+pub(super) fn restless(path: &Path, waited: Duration) -> SourceError {
+    SourceError::new(ErrorClass::Busy, shown(path), "no snapshot could be taken")
+        .because(format!(
+            "for {waited:.1?} somebody committed each time between the first reader's begin and the last's"
+        ))
+        .advise("Stop the application that writes to it, and start again.")
+}
+
+fn hot_journal(path: &Path) -> SourceError {
+    SourceError::new(ErrorClass::HotJournal, shown(path), "cannot be read as it is")
+        .because(format!(
+            "a crashed write left {} behind, without which the file is half written, and a reader may not play it back",
+            shown(&beside(path, "-journal"))
+        ))
+        .advise(
+            "Copy both files and open the copy once for writing (`sqlite3 COPY \"SELECT 1 FROM sqlite_schema\"`), \
+             then name the copy; do not delete the journal.",
+        )
+}
+
+fn damaged(path: &Path, header: Option<&Header>, said: &Said) -> SourceError {
+    let place = shown(path);
+    if said.words.starts_with("malformed database schema") {
+        if header.is_some_and(|header| header.written_by > rusqlite::version_number().unsigned_abs()) {
+            return too_new(&place, header, said);
+        }
+        return SourceError::new(ErrorClass::Damaged, place, "its schema cannot be read")
+            .because(format!("SQLite says \"{}\"", said.words))
+            .advise("Repair the schema, or take a backup.");
+    }
+    if header.is_some_and(|header| header.wal) && bytes_beside(path, "-wal").unwrap_or(0) == 0 {
+        return SourceError::new(ErrorClass::WalMissing, place, "is not whole")
+            .because("it is in WAL mode, no -wal with content lies beside it, and its pages do not fit together")
+            .advise("Copy the -wal too, or stop the application first so that it empties its log.");
+    }
+    let bytes = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
+    let why = match header.and_then(Header::expected_bytes) {
+        Some(expected) if bytes < expected => {
+            format!("it is cut off: its header says {expected} bytes, and there are {bytes}")
+        }
+        _ => format!("SQLite says \"{}\"", said.discreet()),
+    };
+    SourceError::new(ErrorClass::Damaged, place, "is damaged")
+        .because(why)
+        .advise("Copy it again, take a backup, or save what can be saved with `sqlite3 FILE .recover`.")
+}
+
+fn too_new(place: &str, header: Option<&Header>, said: &Said) -> SourceError {
+    let number = header.map_or(0, |header| header.written_by);
+    let writer = format!("{}.{}.{}", number / 1_000_000, number / 1000 % 1000, number % 1000);
+    SourceError::new(ErrorClass::TooNew, place, format!("uses features of SQLite newer than {}", rusqlite::version()))
+        .because(format!("it was last written by {writer}, and SQLite says \"{}\"", said.words))
+        .advise("Dump it with the sqlite3 of that version, or use a newer migrate.")
+}

@@ -1,0 +1,184 @@
+//! A `.sql` dump as a source: run, statement by statement, into a private SQLite file that is gone with the [`Source`].
+//!
+//! It runs under an authorizer: a dump may build tables and fill them, and reach no other file. A dump that undoes or does
+//! not end its transaction is refused, since its rows would be missing.
+//!
+//! [`Source`]: super::Source
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::authorizer::{Log, dump_rules};
+use super::error::{ErrorClass, Said, SourceError, shown};
+use super::lex::{self, Statement, Statements};
+use super::{Options, diagnose, functions};
+
+/// A dump that was loaded.
+pub(super) struct Loaded {
+    /// Deleted when it is dropped.
+    pub folder: tempfile::TempDir,
+    pub database: PathBuf,
+    pub bytes: u64,
+    pub modified: Option<SystemTime>,
+    /// SHA-256 of the text, in hex.
+    pub sha256: String,
+}
+
+/// Loads the dump at `path`.
+pub(super) fn load(path: &Path, options: &Options) -> Result<Loaded, SourceError> {
+    diagnose::regular_file(path)?;
+    let file = File::open(path).map_err(|error| diagnose::from_io(path, &error))?;
+    let modified = file.metadata().ok().and_then(|metadata| metadata.modified().ok());
+    let private = |error: std::io::Error| {
+        SourceError::new(ErrorClass::Io, shown(path), "cannot be loaded")
+            .because(format!("no private file could be made in {}: {error}", std::env::temp_dir().display()))
+            .advise("Set TMPDIR to a folder with room.")
+    };
+    let folder = tempfile::Builder::new().prefix("migrate-").tempdir().map_err(private)?;
+    // The real path: SQLite is handed no symbolic link and no relative path.
+    let database = folder.path().canonicalize().map_err(private)?.join("source.db");
+    let loading = Loading { place: shown(path), log: Arc::new(Log::default()) };
+    let conn = loading.connect(&database, options)?;
+    let mut statements = Statements::new(skip_mark(file, path)?);
+    while let Some(statement) = statements.next().map_err(|error| diagnose::from_io(path, &error))? {
+        loading.run(&conn, statement)?;
+    }
+    if !conn.is_autocommit() {
+        return Err(SourceError::new(ErrorClass::Damaged, loading.line(statements.line()), "the dump is cut off")
+            .because("it begins a transaction and does not commit it")
+            .advise("Dump again, and check that the dump ends in COMMIT."));
+    }
+    let (sha256, bytes) = statements.sum();
+    if std::fs::metadata(&database).is_ok_and(|metadata| metadata.len() == 0) {
+        return Err(SourceError::new(ErrorClass::Empty, loading.place, "the dump creates nothing")
+            .advise("Check the path, and whether the dump was completed."));
+    }
+    conn.close().map_err(|(_, error)| loading.failed(1, &Said::of(&error)))?;
+    Ok(Loaded { folder, database, bytes, modified, sha256 })
+}
+
+/// The text without the mark that some editors put before UTF-8; other encodings are refused.
+fn skip_mark(mut file: File, path: &Path) -> Result<impl std::io::Read, SourceError> {
+    use std::io::{Read, Seek, SeekFrom};
+    let mut start = Vec::new();
+    let io = |error: std::io::Error| diagnose::from_io(path, &error);
+    file.by_ref().take(16).read_to_end(&mut start).map_err(io)?;
+    let refuse = |what: &str, advice: &str| {
+        Err(SourceError::new(ErrorClass::NotSqlite, shown(path), "is not a dump").because(what).advise(advice))
+    };
+    if start.starts_with(super::header::MAGIC) {
+        return refuse("it is a SQLite database file", "Give it a name that does not end in .sql.");
+    }
+    if start.starts_with(b"\xff\xfe") || start.starts_with(b"\xfe\xff") {
+        return refuse("it is text in UTF-16 (PowerShell's `>` writes that)", "Save it as UTF-8.");
+    }
+    let skip = if start.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
+    file.seek(SeekFrom::Start(skip)).map_err(io)?;
+    Ok(file)
+}
+
+/// What the loading of one dump needs at each statement.
+struct Loading {
+    place: String,
+    log: Arc<Log>,
+}
+
+impl Loading {
+    /// A new private database, quick because nobody needs it after a crash.
+    fn connect(&self, database: &Path, options: &Options) -> Result<Connection, SourceError> {
+        let open = || -> rusqlite::Result<Connection> {
+            let flags =
+                OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+            let mut conn = Connection::open_with_flags(database, flags)?;
+            // As the sqlite3 shell loads one: foreign keys are not looked at, and a CHECK that a row once got past
+            // does not keep it out now.
+            conn.execute_batch(
+                "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA locking_mode = EXCLUSIVE; \
+                 PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON;",
+            )?;
+            functions::register(&conn, &options.functions)?;
+            conn.authorizer(Some(dump_rules(Arc::clone(&self.log))))?;
+            Ok(conn)
+        };
+        open().map_err(|error| {
+            SourceError::new(ErrorClass::Io, &self.place, "cannot be loaded")
+                .because(format!("the private file {} cannot be written: {}", shown(database), Said::of(&error).words))
+                .advise("Set TMPDIR to a folder with room.")
+        })
+    }
+
+    /// Runs one statement. Its result, if it has one, is nobody's.
+    fn run(&self, conn: &Connection, statement: Statement) -> Result<(), SourceError> {
+        let Statement { text, line, whole } = statement;
+        let is_utf8 = || {
+            let encoding = conn.query_row("PRAGMA encoding", [], |row| row.get::<_, String>(0));
+            encoding.is_ok_and(|encoding| encoding == "UTF-8")
+        };
+        let Ok(text) = lex::as_utf8(text, is_utf8) else {
+            return Err(SourceError::new(ErrorClass::Sql, self.line(line), "cannot be read as text")
+                .because("bytes that are not UTF-8, or a NUL, stand where they cannot be carried over")
+                .advise("Name the SQLite file itself, or save the dump as UTF-8."));
+        };
+        self.words(&text, line, whole)?;
+        let outcome = (|| {
+            let mut compiled = conn.prepare(&text)?;
+            let mut rows = compiled.raw_query();
+            while rows.next()?.is_some() {}
+            Ok(())
+        })();
+        outcome.map_err(|error| self.failed(line, &Said::of(&error)))
+    }
+
+    /// Refuses what tells from its first word that the dump does not hold what it should.
+    fn words(&self, text: &str, line: u64, whole: bool) -> Result<(), SourceError> {
+        let word = super::check::first_word(text).to_ascii_uppercase();
+        if word == "ROLLBACK" {
+            return Err(SourceError::new(
+                ErrorClass::Damaged,
+                self.line(line),
+                "the dump takes itself back (ROLLBACK)",
+            )
+            .because("sqlite3 ends a dump so when it met errors in the database")
+            .advise("Name the SQLite file itself, or repair it with `sqlite3 FILE .recover`."));
+        }
+        if super::check::behind_comments(text).starts_with('.') {
+            return Err(SourceError::new(ErrorClass::Sql, self.line(line), "is not SQL")
+                .because("a line that begins with a dot is a command of the sqlite3 shell")
+                .advise("Take it out."));
+        }
+        if !whole {
+            return Err(SourceError::new(ErrorClass::Damaged, self.line(line), "the last statement does not end")
+                .because("the dump is cut off, a quote is not closed, or a semicolon is missing")
+                .advise("Dump again, or complete the statement."));
+        }
+        Ok(())
+    }
+
+    /// A statement failed. What SQLite quotes of it may be somebody's row and stays out.
+    fn failed(&self, line: u64, said: &Said) -> SourceError {
+        let place = self.line(line);
+        if let Some(refused) = self.log.take().refused {
+            return SourceError::new(ErrorClass::Sql, place, format!("{refused} is not allowed in a dump"))
+                .because("a dump may create tables and fill them, and reach no other file")
+                .advise("Take the statement out.");
+        }
+        match said.primary() {
+            rusqlite::ffi::SQLITE_FULL | rusqlite::ffi::SQLITE_IOERR => {
+                SourceError::new(ErrorClass::Io, place, "could not be loaded")
+                    .because(format!("SQLite says \"{}\"", said.discreet()))
+                    .advise("Set TMPDIR to a folder with room.")
+            }
+            _ => SourceError::new(ErrorClass::Sql, place, "SQLite refuses the statement")
+                .because(format!("it says \"{}\"", said.discreet()))
+                .advise("Correct the dump, or name the SQLite file itself."),
+        }
+    }
+
+    fn line(&self, line: u64) -> String {
+        format!("{} line {line}", self.place)
+    }
+}

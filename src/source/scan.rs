@@ -1,0 +1,279 @@
+//! Running a [`Select`]: rows in order to a [`Sink`], from behind one key up to another.
+//!
+//! A row that an expression fails on is told by its key, and reading goes on behind it. Any other failure is an error;
+//! it is never taken for the end of the table. The loop allocates nothing for a row.
+
+use std::borrow::Cow;
+use std::ops::ControlFlow;
+
+use super::Reader;
+use super::error::{ErrorClass, Said, SourceError};
+use super::sqlite::raw;
+use super::statement::{self, MOST_VALUES, Range, Values, Walk};
+use crate::model::cell::{Raw, RawBuf};
+use crate::model::key::Key;
+use crate::model::select::{Expr, Relation, Row, Select, Sink};
+
+/// How a reading ended without an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finished {
+    /// There are no more rows in the range.
+    All,
+    /// The sink said `Break`.
+    Stopped,
+}
+
+/// One row as the statement stands on it.
+struct Current<'a> {
+    row: &'a rusqlite::Row<'a>,
+    /// Key columns before the cells.
+    width: usize,
+    /// Counted from 1 where there are no key columns.
+    ordinal: u64,
+}
+
+impl Row for Current<'_> {
+    fn cell(&self, n: usize) -> Raw<'_> {
+        raw(self.row.get_ref_unwrap(self.width + n))
+    }
+
+    fn key(&self) -> Key {
+        if self.width == 0 {
+            return ordinal(self.ordinal);
+        }
+        Key((0..self.width).map(|n| raw(self.row.get_ref_unwrap(n)).to_buf()).collect())
+    }
+}
+
+fn ordinal(n: u64) -> Key {
+    Key::rowid(i64::try_from(n).unwrap_or(i64::MAX))
+}
+
+/// How one run of a statement ended.
+enum Run {
+    Ended(Finished),
+    /// After so many rows SQLite failed, in a way that one row can be to blame for.
+    Failed(u64, Said),
+}
+
+/// Where a walk is: behind a key, or behind a number of rows.
+#[derive(Clone)]
+struct Place {
+    after: Option<Key>,
+    skip: u64,
+}
+
+impl Reader {
+    /// Rows after `after` (exclusive), up to `until` (inclusive), to the sink, in the order they lie in. Rows of SQL and
+    /// rows of the mapping, and of a table whose rowid has no free name, are counted from 1: `after` skips that many.
+    pub fn scan(
+        &self,
+        select: &Select,
+        after: Option<&Key>,
+        until: Option<&Key>,
+        sink: &mut dyn Sink,
+    ) -> Result<Finished, SourceError> {
+        let walk = self.walk(select);
+        self.fits(&walk, after)?;
+        self.fits(&walk, until)?;
+        let mut place = Place { after: None, skip: 0 };
+        match walk {
+            Walk::Keyed(_) => place.after = after.cloned(),
+            Walk::Counted => place.skip = after.map_or(0, count),
+        }
+        loop {
+            match self.run(select, &walk, &place, until, sink)? {
+                Run::Ended(finished) => return Ok(finished),
+                Run::Failed(rows, said) => {
+                    let (key, expr) = self.blame(select, &walk, &place, rows, &said)?;
+                    if walk == Walk::Counted {
+                        place.skip += rows + 1;
+                    } else {
+                        place.after = Some(key.clone());
+                    }
+                    if sink.failed(key, expr).is_break() {
+                        return Ok(Finished::Stopped);
+                    }
+                }
+            }
+        }
+    }
+
+    /// How the rows of this select are walked.
+    pub(super) fn walk(&self, select: &Select) -> Walk {
+        let key = match &select.relation {
+            Relation::Table(table) => self.shared().keys.get(table).map(Vec::as_slice),
+            _ => None,
+        };
+        Walk::of(select, key)
+    }
+
+    /// Refuses a key that is none of this walk's, or that SQLite could not be given back as it was.
+    fn fits(&self, walk: &Walk, key: Option<&Key>) -> Result<(), SourceError> {
+        let Some(Key(parts)) = key else { return Ok(()) };
+        let refuse = |why: &str| {
+            Err(SourceError::new(ErrorClass::Other, "key", "cannot be gone on from")
+                .because(why)
+                .advise("Read the table from its start."))
+        };
+        if parts.len() != walk.width().max(1) {
+            return refuse("it has another number of columns than the table's key");
+        }
+        if *walk == Walk::Counted && !matches!(parts.as_slice(), [RawBuf::Integer(0..)]) {
+            return refuse("it is no ordinal");
+        }
+        if parts.contains(&RawBuf::Null) {
+            return refuse("a NULL in it compares with nothing");
+        }
+        let broken = |part: &RawBuf| matches!(part, RawBuf::Text(bytes) if std::str::from_utf8(bytes).is_err());
+        if self.shared().utf16 && parts.iter().any(broken) {
+            return refuse("the file holds UTF-16, and its text has no UTF-8 that leads back to it");
+        }
+        Ok(())
+    }
+
+    /// One run of the statement from `place` on.
+    fn run(
+        &self,
+        select: &Select,
+        walk: &Walk,
+        place: &Place,
+        until: Option<&Key>,
+        sink: &mut dyn Sink,
+    ) -> Result<Run, SourceError> {
+        let mut done = 0;
+        for (select, first) in pieces(select, place.skip) {
+            let last = if *walk == Walk::Counted { until.map(count) } else { None };
+            let range = match walk {
+                Walk::Keyed(_) => Range { after: place.after.as_ref(), until, only: None },
+                Walk::Counted => Range::default(),
+            };
+            let skip = place.skip.saturating_sub(first);
+            let sql = statement::sql(&select, walk, &select.exprs, range);
+            let mut statement = self.prepare(&sql)?;
+            statement::bind(&mut statement, &Values { select: &select, range, skip })?;
+            let mut rows = statement.raw_query();
+            let width = walk.width();
+            loop {
+                let row = match rows.next() {
+                    Ok(Some(row)) => row,
+                    Ok(None) => break,
+                    Err(error) => {
+                        let said = Said::of(&error);
+                        if said.blames_a_row() {
+                            return Ok(Run::Failed(done, said));
+                        }
+                        return Err(self.failure(&said));
+                    }
+                };
+                done += 1;
+                let ordinal = place.skip + done;
+                if last.is_some_and(|last| ordinal > last) {
+                    return Ok(Run::Ended(Finished::All));
+                }
+                if let ControlFlow::Break(()) = sink.row(&Current { row, width, ordinal }) {
+                    return Ok(Run::Ended(Finished::Stopped));
+                }
+            }
+        }
+        Ok(Run::Ended(Finished::All))
+    }
+
+    /// Finds the row behind the last one that came, and which expression fails on it.
+    fn blame(
+        &self,
+        select: &Select,
+        walk: &Walk,
+        place: &Place,
+        rows: u64,
+        said: &Said,
+    ) -> Result<(Key, Option<usize>), SourceError> {
+        let key = match walk {
+            Walk::Counted => ordinal(place.skip + rows + 1),
+            Walk::Keyed(_) => match self.step(select, walk, place.after.as_ref(), rows)? {
+                Some(key) => key,
+                None => return Err(self.sql_failed(select, said)),
+            },
+        };
+        // The relation itself must stand; else it is not this row's expressions that fail.
+        if self.fails(select, walk, &[], &key)?.is_some() {
+            return Err(self.sql_failed(select, said));
+        }
+        for (n, expr) in select.exprs.iter().enumerate() {
+            if self.fails(select, walk, std::slice::from_ref(expr), &key)?.is_some() {
+                return Ok((key, Some(n)));
+            }
+        }
+        match self.fails(select, walk, &select.exprs, &key)? {
+            Some(_) => Ok((key, None)),
+            None => Err(self.sql_failed(select, said)),
+        }
+    }
+
+    /// What SQLite says when it computes these expressions for one row; nothing where it can.
+    fn fails(&self, select: &Select, walk: &Walk, exprs: &[Expr], key: &Key) -> Result<Option<Said>, SourceError> {
+        let range = match walk {
+            Walk::Keyed(_) => Range { only: Some(key), ..Range::default() },
+            Walk::Counted => Range::default(),
+        };
+        let mut skip = if *walk == Walk::Counted { count(key).saturating_sub(1) } else { 0 };
+        let piece = pieces(select, skip).next();
+        let select = match &piece {
+            Some((piece, first)) => {
+                skip = skip.saturating_sub(*first);
+                piece.as_ref()
+            }
+            None => select,
+        };
+        let sql = statement::sql(select, walk, exprs, range);
+        let mut statement = self.prepare(&sql)?;
+        statement::bind(&mut statement, &Values { select, range, skip })?;
+        let mut found = statement.raw_query();
+        match found.next() {
+            Ok(_) => Ok(None),
+            Err(error) => {
+                let said = Said::of(&error);
+                if said.blames_a_row() { Ok(Some(said)) } else { Err(self.failure(&said)) }
+            }
+        }
+    }
+
+    /// An error that no single row is to blame for.
+    fn sql_failed(&self, select: &Select, said: &Said) -> SourceError {
+        let place = match &select.relation {
+            Relation::Table(table) => format!("source table `{table}`"),
+            Relation::Sql(_) => "source query".to_owned(),
+            Relation::Rows { .. } => "rows of the mapping".to_owned(),
+        };
+        SourceError::new(ErrorClass::Sql, place, "cannot be read")
+            .because(format!("SQLite says \"{}\"", said.discreet()))
+            .advise("Change the SQL so that it covers every row.")
+    }
+}
+
+/// The ordinal that a key says.
+fn count(key: &Key) -> u64 {
+    key.as_rowid().and_then(|n| u64::try_from(n).ok()).unwrap_or(0)
+}
+
+/// The select in pieces that fit one statement, from the one that holds the row behind `skip`, each with the number of
+/// rows before it. Only rows of a mapping can be too many.
+fn pieces(select: &Select, skip: u64) -> impl Iterator<Item = (Cow<'_, Select>, u64)> {
+    let size = match &select.relation {
+        Relation::Rows { columns, rows } if columns.len() * rows.len() > MOST_VALUES => MOST_VALUES / columns.len(),
+        _ => usize::MAX,
+    };
+    let total = match &select.relation {
+        Relation::Rows { rows, .. } if size < usize::MAX => rows.len(),
+        _ => 1,
+    };
+    let begin = if size < usize::MAX { usize::try_from(skip).unwrap_or(usize::MAX) / size * size } else { 0 };
+    (begin..total.max(begin)).step_by(size).map(move |first| match &select.relation {
+        Relation::Rows { columns, rows } if size < usize::MAX => {
+            let rows = rows[first..total.min(first + size)].to_vec();
+            let relation = Relation::Rows { columns: columns.clone(), rows };
+            (Cow::Owned(Select { relation, ..select.clone() }), first as u64)
+        }
+        _ => (Cow::Borrowed(select), 0),
+    })
+}

@@ -1,0 +1,88 @@
+//! Connections to a database file that can read it and do nothing else, and values on their way in and out.
+//!
+//! Which file, and whether it may be opened at all, is decided in `diagnose`; the snapshot is begun in `snapshot`.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rusqlite::config::DbConfig;
+use rusqlite::limits::Limit;
+use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
+use rusqlite::{Connection, OpenFlags, Result};
+
+use super::authorizer::{Log, mapping_rules};
+use super::functions::{self, Scalar};
+use crate::model::cell::{Raw, RawBuf};
+
+/// A connection for reading, with the log of what its SQL asked to be allowed.
+pub(super) struct Lane {
+    pub conn: Connection,
+    pub log: Arc<Log>,
+}
+
+/// Opens an existing file for reading. The path must be absolute: the SQLite built in takes one that begins with
+/// `file:` for a URI whatever the flags say.
+pub(super) fn open(path: &Path, wait: Duration) -> Result<Connection> {
+    debug_assert!(path.is_absolute());
+    let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    conn.busy_timeout(wait)?;
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    // With this on, "amuont" would be the text 'amuont' in each row instead of a column that is not there.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
+    // The plan of a statement, and with it the order of rows, must not depend on what is bound to it.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    conn.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
+    conn.set_limit(Limit::SQLITE_LIMIT_WORKER_THREADS, 0)?;
+    conn.execute_batch("PRAGMA query_only = ON; PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0")?;
+    Ok(conn)
+}
+
+/// Gives a connection the mapping's functions and, from here on, only the mapping's rights.
+pub(super) fn restrict(mut conn: Connection, scalars: &[(&'static str, Scalar)]) -> Result<Lane> {
+    functions::register(&conn, scalars)?;
+    let log = Arc::new(Log::default());
+    conn.authorizer(Some(mapping_rules(Arc::clone(&log))))?;
+    Ok(Lane { conn, log })
+}
+
+/// A value of SQLite's as ours; no byte is looked at.
+#[inline]
+pub(super) fn raw(value: ValueRef<'_>) -> Raw<'_> {
+    match value {
+        ValueRef::Null => Raw::Null,
+        ValueRef::Integer(i) => Raw::Integer(i),
+        ValueRef::Real(r) => Raw::Real(r),
+        ValueRef::Text(bytes) => Raw::Text(bytes),
+        ValueRef::Blob(bytes) => Raw::Blob(bytes),
+    }
+}
+
+/// A value that is bound by storage class and bytes.
+pub(super) struct Bound<'a>(pub Raw<'a>);
+
+impl ToSql for Bound<'_> {
+    fn to_sql(&self) -> Result<ToSqlOutput<'_>> {
+        Ok(output(self.0))
+    }
+}
+
+/// A value that a function gives back.
+pub(super) struct Given(pub RawBuf);
+
+impl ToSql for Given {
+    fn to_sql(&self) -> Result<ToSqlOutput<'_>> {
+        Ok(output(self.0.as_raw()))
+    }
+}
+
+fn output(value: Raw<'_>) -> ToSqlOutput<'_> {
+    ToSqlOutput::Borrowed(match value {
+        Raw::Null => ValueRef::Null,
+        Raw::Integer(i) => ValueRef::Integer(i),
+        Raw::Real(r) => ValueRef::Real(r),
+        Raw::Text(bytes) => ValueRef::Text(bytes),
+        Raw::Blob(bytes) => ValueRef::Blob(bytes),
+    })
+}

@@ -1,0 +1,73 @@
+//! Which source this is: facts of the file, and a line of text that is the same as long as it was not written to.
+//!
+//! The line is a quick yes. Where it differs the content may still be the same; that is for digests to say.
+
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::diagnose;
+use super::header::{Header, WalFacts};
+use super::held::Held;
+
+/// What can be said of the source without reading its rows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// The path as it was given.
+    pub path: PathBuf,
+    /// Length of the file, without its `-wal`.
+    pub bytes: u64,
+    /// When it was last written to.
+    pub modified: Option<SystemTime>,
+    /// The database file's header; of a dump there is none.
+    pub header: Option<Header>,
+    /// What the `-wal` holds, where it holds a commit.
+    pub wal: Option<WalFacts>,
+    /// SHA-256 of a dump's text, in hex.
+    pub sha256: Option<String>,
+    /// SHA-256 of everything that the schema creates, in hex.
+    pub schema: String,
+}
+
+impl Facts {
+    /// Reads the facts of a database file. The hash of its schema is not among them yet.
+    pub(super) fn read(path: &Path, real: &Path, held: &Held) -> std::io::Result<Facts> {
+        let metadata = held.file()?.metadata()?;
+        // Locks are kept on the `-shm`, none on the `-wal`: it can be opened and closed freely.
+        let wal = match std::fs::File::open(diagnose::beside(real, "-wal")) {
+            Ok(file) => WalFacts::of(&file)?,
+            Err(_) => None,
+        };
+        Ok(Facts {
+            path: path.to_owned(),
+            bytes: metadata.len(),
+            modified: metadata.modified().ok(),
+            header: Header::of(&held.start(100)?),
+            wal,
+            sha256: None,
+            schema: String::new(),
+        })
+    }
+
+    /// One line: equal lines, same source.
+    pub(super) fn stamp(&self) -> String {
+        if let Some(sum) = &self.sha256 {
+            return format!("sql sha256:{sum}");
+        }
+        let since = self.modified.and_then(|time| time.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
+        let (change, cookie) = self.header.as_ref().map_or((0, 0), |h| (h.change_counter, h.schema_cookie));
+        let wal = self.wal.as_ref().map_or_else(
+            || "none".to_owned(),
+            |wal| {
+                let (salts, sums) = (wal.salts, wal.checksum);
+                format!("{:08x}{:08x}-{}-{:08x}{:08x}", salts.0, salts.1, wal.frames, sums.0, sums.1)
+            },
+        );
+        format!(
+            "sqlite schema:{} bytes:{} modified:{}.{:09} change:{change} cookie:{cookie} wal:{wal}",
+            self.schema,
+            self.bytes,
+            since.as_secs(),
+            since.subsec_nanos()
+        )
+    }
+}

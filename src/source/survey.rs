@@ -1,0 +1,117 @@
+//! What an operator should know of the source before trusting it: things that stop nothing, and losses that happened there.
+//!
+//! Opening looks only at what costs nothing; what needs every row read is asked for by name.
+
+use std::path::Path;
+
+use rusqlite::Connection;
+
+use super::error::{Said, SourceError, shown};
+use super::stamp::Facts;
+use super::{Reader, diagnose};
+use crate::model::ident::quoted;
+use crate::model::record::Warning;
+use crate::model::schema::{Affinity, SourceSchema};
+
+/// Names of types that mean text to people and NUMERIC to SQLite, which therefore makes numbers of what looks like one.
+const TEXT_IN_NAME: &[&str] =
+    &["STRING", "UUID", "GUID", "JSON", "JSONB", "INET", "CIDR", "MACADDR", "BYTEA", "XML", "ENUM", "HSTORE"];
+
+/// Looks at what opening has read anyway.
+pub(super) fn warnings(
+    path: &Path,
+    real: &Path,
+    facts: &Facts,
+    schema: &SourceSchema,
+    conn: &Connection,
+) -> rusqlite::Result<Vec<Warning>> {
+    let mut found = Vec::new();
+    if facts.header.as_ref().is_some_and(|header| header.wal) && facts.wal.is_none() {
+        found.push(without_wal(path, real));
+    }
+    for (name, table) in &schema.tables {
+        let Some(counter) = table.counter else { continue };
+        let Some(id) = table.columns.iter().find(|column| column.is_rowid) else { continue };
+        let sql = format!("SELECT max({}) FROM main.{} NOT INDEXED", quoted(&id.name), quoted(name));
+        let max: Option<i64> = conn.query_row(&sql, [], |row| row.get(0))?;
+        if max.is_some_and(|max| max > counter) {
+            found.push(Warning {
+                place: format!("source table `{name}`"),
+                message: format!(
+                    "sqlite_sequence says {counter} and the largest {} is {}; the larger one counts.",
+                    id.name,
+                    max.unwrap_or_default()
+                ),
+            });
+        }
+    }
+    Ok(found)
+}
+
+/// A file in WAL mode without its log is what an application leaves that was stopped well, and what a copy is that forgot it.
+fn without_wal(path: &Path, real: &Path) -> Warning {
+    let log = diagnose::beside(real, "-wal");
+    let seen = if diagnose::bytes_beside(real, "-wal").is_some() { "it is empty" } else { "it is not there" };
+    let message = format!(
+        "the file is in WAL mode and its log {} holds nothing ({seen}). That is right if the application was stopped \
+         first; if this is a copy of a file in use, copy the -wal too: the latest commits are in it.",
+        shown(Path::new(log.file_name().unwrap_or_default()))
+    );
+    Warning { place: shown(path), message }
+}
+
+impl Reader {
+    /// Losses that happened in the source, found by reading each row of the tables that may have them: numbers in columns
+    /// that are text by name and NUMERIC by affinity, and numbers in text columns.
+    pub fn losses(&self, schema: &SourceSchema) -> Result<Vec<Warning>, SourceError> {
+        let mut found = Vec::new();
+        for (name, table) in &schema.tables {
+            let suspects: Vec<(&str, &str, bool)> = table
+                .columns
+                .iter()
+                .filter(|column| column.affinity() == Affinity::Text || is_text_in_name(&column.declared))
+                .map(|column| (column.name.as_str(), column.declared.as_str(), column.affinity() == Affinity::Text))
+                .collect();
+            if suspects.is_empty() {
+                continue;
+            }
+            let counts = self.numbers(name, suspects.iter().map(|(column, _, _)| *column))?;
+            for ((column, declared, is_text), count) in suspects.into_iter().zip(counts) {
+                if count > 0 {
+                    found.push(loss(name, column, declared, is_text, count));
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// In how many rows each of these columns holds a number.
+    fn numbers<'a>(&self, table: &str, columns: impl Iterator<Item = &'a str>) -> Result<Vec<i64>, SourceError> {
+        let sums = columns.map(|column| format!("total(typeof({}) IN ('integer', 'real'))", quoted(column)));
+        let sums: Vec<String> = sums.collect();
+        let sql = format!("SELECT {} FROM main.{} NOT INDEXED", sums.join(", "), quoted(table));
+        let mut statement = self.prepare(&sql)?;
+        let counts = statement.query_row([], |row| {
+            (0..sums.len()).map(|n| row.get::<_, f64>(n).map(|count| count as i64)).collect::<rusqlite::Result<_>>()
+        });
+        counts.map_err(|error| self.failure(&Said::of(&error)))
+    }
+}
+
+fn is_text_in_name(declared: &str) -> bool {
+    let word = declared.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
+    TEXT_IN_NAME.iter().any(|name| name.eq_ignore_ascii_case(word))
+}
+
+fn loss(table: &str, column: &str, declared: &str, is_text: bool, count: i64) -> Warning {
+    let values = if count == 1 { "1 value is a number".to_owned() } else { format!("{count} values are numbers") };
+    let message = if is_text {
+        format!("declared {declared}, and {values}: somebody wrote past the column's affinity.")
+    } else {
+        format!(
+            "declared {declared}, which SQLite gives NUMERIC affinity, and {values}: text that looked like a number lost \
+             its leading zeros, sign, digits or form when it was stored."
+        )
+    };
+    Warning { place: format!("source column `{table}.{column}`"), message }
+}

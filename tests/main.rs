@@ -1,0 +1,7 @@
+//! All tests that need the real binary or a real PostgreSQL, as one binary: one link, one server, one summary.
+//!
+//! `tests/run.sh` runs them, and installs what they need where it is missing.
+
+mod cli;
+mod cutover;
+mod support;
