@@ -99,6 +99,9 @@ pub struct Work {
     /// Most rows that quarantine sets aside before the run stops
     #[arg(long, value_name = "N")]
     pub max_faults: Option<u64>,
+    /// Where rows that were set aside go, with all their values [default: migrate-faults.ndjson]
+    #[arg(long, value_name = "FILE")]
+    pub fault_file: Option<PathBuf>,
     /// Do not read and convert everything before the first write
     #[arg(long)]
     pub skip_preflight: bool,

@@ -4,4 +4,12 @@
 
 mod cli;
 mod cutover;
+mod golden;
+mod house;
+mod memory;
+mod rehearse;
+mod report_contract;
+mod resume;
+mod secrets;
+mod faults;
 mod support;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, Write};
+use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use crate::cli::{Common, PlanArgs, Run as RunArgs, VerifyWhat, Work};
@@ -10,7 +11,7 @@ use crate::event::Watch;
 use crate::exit::Exit;
 use crate::mapping::{Mapping, OnFault};
 use crate::migrate::{self, Connections, Job, Options, Stop, ahead};
-use crate::model::record::{Check, Refusal, Report, RunState, Warning};
+use crate::model::record::{Check, Refusal, Report, RunState, SetAside, Warning};
 use crate::model::schema::{Detachable, TargetSchema};
 use crate::plan::{self, Detaching, Inputs, Plan, SqlFacts};
 use crate::resume::{self, Decision, Wanted};
@@ -23,7 +24,7 @@ use crate::verify::{self, Depth, Subject};
 
 use super::inputs::{self, Found};
 use super::timing::Timing;
-use super::{Failure, World, record};
+use super::{Failure, World, faults, record};
 
 /// Most rows of a batch, unless told otherwise.
 const BATCH_ROWS: u64 = 50_000;
@@ -574,12 +575,14 @@ impl Way<'_> {
             on_fault: self.on_fault(),
             max_faults: self.work.max_faults,
         };
+        let so_far = known.done.values().flat_map(|d| &d.parts).map(|part| part.sums.faults).sum::<u64>();
         let job = Job {
             plan,
             source,
             options,
             watch: self.watch,
             env: &env,
+            aside: so_far.into(),
             connections: self,
             sizes: &to_come,
             asked: &self.world.asked,
@@ -589,19 +592,19 @@ impl Way<'_> {
         let loaded = migrate::run(&job, session, &run);
         record::step(report, "load", self.world.elapsed() - began);
         if let Err(stop) = loaded {
-            self.gather(session, plan, &run, report);
+            self.gather(source, session, plan, &run, report);
             return Ok(self.stopped(stop, plan, report, true));
         }
         let began = self.world.elapsed();
         let back = migrate::until_done(&job, session, |session| migrate::detach::put_back(&job, session, &run));
         if let Err(stop) = back {
-            self.gather(session, plan, &run, report);
+            self.gather(source, session, plan, &run, report);
             return Ok(self.stopped(stop, plan, report, true));
         }
         record::step(report, "put back", self.world.elapsed() - began);
         let began = self.world.elapsed();
         if let Err(stop) = migrate::set_sequences(&job, session, &run, source.schema(), target) {
-            self.gather(session, plan, &run, report);
+            self.gather(source, session, plan, &run, report);
             return Ok(self.stopped(stop, plan, report, true));
         }
         record::step(report, "sequences", self.world.elapsed() - began);
@@ -691,10 +694,12 @@ impl Way<'_> {
     }
 
     /// What the ledger says, into the report, after a stop. A target that is gone leaves the report without it.
-    fn gather(&self, session: &mut Session, plan: &Plan, run: &Run, report: &mut Report) {
+    fn gather(&self, source: &Source, session: &mut Session, plan: &Plan, run: &Run, report: &mut Report) {
         let done = session.loads_done(run.id).unwrap_or_default();
         report.detached = record::detached(&session.detached(run.id).unwrap_or_default(), &plan.schema);
         record::loads(report, plan, Some(run), &done, &[]);
+        let aside = faults::of_run(session, run.id).unwrap_or_default();
+        self.set_aside(source, plan, &aside, report);
         report.state = RunState::Stopped;
     }
 
@@ -707,6 +712,14 @@ impl Way<'_> {
         };
         match stop {
             Stop::Faults(faults) => record::faults(report, plan, &faults, faults.len() as u64, self.common.show_values),
+            Stop::TooManyFaults { most, faults } => {
+                record::faults(report, plan, &faults, faults.len() as u64, self.common.show_values);
+                report.refusals.push(Refusal::new(
+                    "max_faults",
+                    format!("more than {most} rows cannot go as they are, which is what --max-faults bears"),
+                    "Solve the faults that are listed, or raise --max-faults; the same command goes on from there.",
+                ));
+            }
             Stop::Refused(refusals) => report.refusals.extend(refusals),
             other => {
                 let place = match &other {
@@ -717,6 +730,19 @@ impl Way<'_> {
             }
         }
         if written { Exit::Stopped } else { Exit::Refused }
+    }
+
+    /// The ledger's faults into the report and, where rows are moved, into the fault file. A file that cannot be written takes
+    /// nothing from what was done: the ledger has the faults.
+    fn set_aside(&self, source: &Source, plan: &Plan, aside: &[SetAside], report: &mut Report) {
+        faults::report(report, aside, self.common.show_values);
+        if !self.manner.writes() {
+            return;
+        }
+        let path = self.work.fault_file.as_deref().unwrap_or(Path::new(faults::FILE));
+        if let Err(message) = faults::write(report, path, plan, source, aside) {
+            report.warnings.push(Warning { place: "faults".to_owned(), message });
+        }
     }
 
     /// Verifies, ends the run, and completes the report.
@@ -765,6 +791,8 @@ impl Way<'_> {
         report.detached = record::detached(&known.detached, &plan.schema);
         record::left(report, plan, source).map_err(|e| Failure { exit: Exit::Stopped, message: e.to_string() })?;
         record::step(report, "verify", self.world.elapsed() - began);
+        let aside = faults::of_run(session, run.id).map_err(stopped)?;
+        self.set_aside(source, plan, &aside, report);
         let complete = report.loads.iter().all(|l| {
             l.state != crate::model::record::LoadState::Partial && l.state != crate::model::record::LoadState::Planned
         });

@@ -3,6 +3,7 @@
 //! The rim: here alone the environment is read, the clock is asked and something is printed.
 
 mod cutover;
+mod faults;
 mod inputs;
 mod record;
 mod rehearse;

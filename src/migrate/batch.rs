@@ -1,8 +1,10 @@
 //! The rows of a batch while they gather in memory: their images, their faults, their losses.
 //!
-//! Knows no database; what it holds can be sent, sent again, or thrown away.
+//! Knows no database; what it holds can be sent, sent again, or thrown away. Rows that only the server can refuse are
+//! condemned by their place among the rows read, and the batch is gathered once more without them.
 
-use std::ops::ControlFlow;
+use std::collections::BTreeMap;
+use std::ops::{ControlFlow, Range};
 
 use crate::convert::row::{Notes, RowEncoder};
 use crate::model::cell::RawBuf;
@@ -11,6 +13,7 @@ use crate::model::key::Key;
 use crate::model::pgtype::ColumnType;
 use crate::model::select::Row;
 use crate::plan::{Feed, LoadPlan};
+use crate::target::Blame;
 use crate::target::ledger::{LOSS_KEYS, LossSum, Sums};
 use crate::wire::digest::{Digest, row_hash};
 
@@ -25,6 +28,10 @@ pub struct Batch<'a> {
     pub bytes: Vec<u8>,
     /// Where each image ends.
     ends: Vec<usize>,
+    /// The place of each image's row among the rows read, from 0.
+    places: Vec<u32>,
+    /// Rows, by the same place, that the server refused.
+    condemned: BTreeMap<u32, Blame>,
     /// Where issued ids have their places, row by row.
     slots: Vec<usize>,
     /// The first row's key.
@@ -47,6 +54,8 @@ impl<'a> Batch<'a> {
             notes: Notes::default(),
             bytes: Vec::new(),
             ends: Vec::new(),
+            places: Vec::new(),
+            condemned: BTreeMap::new(),
             slots: Vec::new(),
             first: None,
             read: 0,
@@ -58,20 +67,48 @@ impl<'a> Batch<'a> {
 
     /// Takes one row in.
     pub fn row(&mut self, row: &dyn Row) {
+        let place = u32::try_from(self.read).unwrap_or(u32::MAX);
         self.read += 1;
         if self.first.is_none() {
             self.first = Some(row.key());
         }
-        let fits = self.encoder.encode(row, &mut self.bytes, &mut self.notes);
-        if fits {
-            self.ends.push(self.bytes.len());
-            self.slots.extend_from_slice(&self.notes.slots);
-        } else {
-            self.refuse(&row.key());
+        let start = self.bytes.len();
+        if !self.encoder.encode(row, &mut self.bytes, &mut self.notes) {
+            return self.refuse(&row.key());
         }
-        if fits && !self.notes.losses.is_empty() {
+        if let Some(blame) = self.condemned.get(&place).cloned() {
+            self.bytes.truncate(start);
+            return self.convict(&row.key(), blame);
+        }
+        self.ends.push(self.bytes.len());
+        self.places.push(place);
+        self.slots.extend_from_slice(&self.notes.slots);
+        if !self.notes.losses.is_empty() {
             self.lose(&row.key());
         }
+    }
+
+    /// The images of some of its rows, one behind the other.
+    pub fn images(&self, rows: Range<usize>) -> &[u8] {
+        let start = rows.start.checked_sub(1).map_or(0, |n| self.ends[n]);
+        let end = rows.end.checked_sub(1).map_or(0, |n| self.ends[n]);
+        &self.bytes[start..end.max(start)]
+    }
+
+    /// Notes that the server refused these rows, by their place among those that can go. Takes hold when the batch is
+    /// gathered again.
+    pub fn condemn(&mut self, rows: Vec<(usize, Blame)>) {
+        for (row, blame) in rows {
+            self.condemned.insert(self.places[row], blame);
+        }
+    }
+
+    /// Forgets everything but what was condemned. Gives the number of rows to gather again.
+    pub fn begin_again(&mut self) -> u64 {
+        let (read, condemned) = (self.read, std::mem::take(&mut self.condemned));
+        self.clear();
+        self.condemned = condemned;
+        read
     }
 
     /// Takes in that SQLite could not compute a row.
@@ -146,14 +183,14 @@ impl<'a> Batch<'a> {
     pub fn forget_rows(&mut self) {
         self.bytes.clear();
         self.ends.clear();
+        self.places.clear();
         self.slots.clear();
     }
 
     /// Forgets everything and keeps its memory.
     pub fn clear(&mut self) {
-        self.bytes.clear();
-        self.ends.clear();
-        self.slots.clear();
+        self.forget_rows();
+        self.condemned.clear();
         self.first = None;
         self.read = 0;
         self.refused = 0;
@@ -178,11 +215,17 @@ impl<'a> Batch<'a> {
         }
     }
 
+    /// A row that the server refused.
+    fn convict(&mut self, key: &Key, blame: Blame) {
+        self.refused += 1;
+        let fault = Fault { column: blame.column, detail: Some(blame.detail), ..self.fault(key, blame.reason) };
+        self.faults.push(fault);
+    }
+
     fn fault(&self, key: &Key, reason: Reason) -> Fault {
         Fault {
             load: self.load.name.clone(),
-            rowid: key.as_rowid(),
-            key: key.as_rowid().is_none().then(|| key.to_string()),
+            at: key.clone(),
             column: None,
             declared: None,
             class: None,
@@ -190,6 +233,7 @@ impl<'a> Batch<'a> {
             target_type: None,
             reason,
             detail: None,
+            parent: None,
         }
     }
 

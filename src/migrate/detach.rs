@@ -2,6 +2,8 @@
 //!
 //! How a statement reads is the catalogue's and the ledger's knowledge; here it is only when, and on which tables it pays.
 
+use std::sync::{Mutex, PoisonError};
+
 use serde::{Deserialize, Serialize};
 
 use crate::event::Event;
@@ -96,7 +98,11 @@ fn put_in(table: &mut TargetTable, shape: Shape) {
     }
 }
 
-/// Puts back everything that is off: keys before the foreign keys that stand on them, triggers last.
+/// Puts back everything that is off: keys and indexes are built in all lanes at once, the largest first; then the keys
+/// become constraints, the foreign keys follow and are validated, triggers are last.
+///
+/// The steps that lock a table against everything run one after the other: two lanes that each hold a share of the same
+/// table and both want it whole would wait for each other.
 ///
 /// # Errors
 /// What stopped it, such as a key that the rows do not allow; what is back stays back.
@@ -106,16 +112,103 @@ pub fn put_back(job: &Job<'_>, session: &mut Session, run: &Run) -> Result<(), S
         return Ok(());
     }
     job.watch.hear(Event::Step("put back"));
-    off.sort_by_key(|object| std::cmp::Reverse(object.kind));
-    for object in &off {
-        session.put_back(run.id, object)?;
+    off.sort_by_key(|object| std::cmp::Reverse((size(job, &object.table), object.kind)));
+    let (keys, others): (Vec<&Detached>, Vec<&Detached>) =
+        off.iter().partition(|o| matches!(o.kind, DetachKind::Primary | DetachKind::Unique | DetachKind::Index));
+    let (foreign, triggers): (Vec<&Detached>, Vec<&Detached>) =
+        others.into_iter().partition(|o| o.kind == DetachKind::Foreign);
+    let first = |objects: &[&Detached]| {
+        objects.iter().filter(|o| o.steps == 0).map(|o| vec![Step::Take((*o).clone(), 0)]).collect()
+    };
+    let rest = |objects: &[&Detached]| -> Vec<Vec<Step>> {
+        objects
+            .iter()
+            .map(|o| (o.steps.max(1)..o.back_sql.len()).map(|n| Step::Take((*o).clone(), n)).collect())
+            .collect()
+    };
+    in_lanes(job, session, run, first(&keys))?;
+    in_turn(job, session, run, rest(&keys))?;
+    in_turn(job, session, run, first(&foreign))?;
+    in_lanes(job, session, run, by_table(&off, rest(&foreign)))?;
+    in_turn(job, session, run, first(&triggers))
+}
+
+/// One thing to do on the way back.
+enum Step {
+    /// A step of an object.
+    Take(Detached, usize),
+    /// Statistics of a table whose indexes are new.
+    Analyze(String),
+}
+
+fn size(job: &Job<'_>, table: &str) -> u64 {
+    job.plan.loads.iter().filter(|l| l.table == table).filter_map(|l| job.sizes.get(&l.name)).sum()
+}
+
+/// What is left to do for each table, in its order, its statistics last.
+fn by_table(off: &[Detached], steps: Vec<Vec<Step>>) -> Vec<Vec<Step>> {
+    let mut tables: Vec<(&str, Vec<Step>)> = Vec::new();
+    for object in off.iter().filter(|o| o.kind != DetachKind::Trigger) {
+        if !tables.iter().any(|(table, _)| *table == object.table) {
+            tables.push((&object.table, Vec::new()));
+        }
     }
-    let mut tables: Vec<&str> =
-        off.iter().filter(|o| o.kind != DetachKind::Trigger).map(|o| o.table.as_str()).collect();
-    tables.sort_unstable();
-    tables.dedup();
-    for table in tables {
-        session.analyze(&job.plan.schema, table)?;
+    for step in steps.into_iter().flatten() {
+        if let Step::Take(object, _) = &step
+            && let Some((_, list)) = tables.iter_mut().find(|(table, _)| *table == object.table)
+        {
+            list.push(step);
+        }
     }
-    Ok(())
+    let analyzed = |(table, mut list): (&str, Vec<Step>)| {
+        list.push(Step::Analyze(table.to_owned()));
+        list
+    };
+    tables.into_iter().map(analyzed).collect()
+}
+
+fn in_turn(job: &Job<'_>, session: &mut Session, run: &Run, tasks: Vec<Vec<Step>>) -> Result<(), Stop> {
+    tasks.iter().flatten().try_for_each(|step| take(job, session, run, step, true))
+}
+
+fn take(job: &Job<'_>, session: &mut Session, run: &Run, step: &Step, alone: bool) -> Result<(), Stop> {
+    if job.is_asked() {
+        return Err(Stop::Interrupted);
+    }
+    match step {
+        Step::Take(object, n) => Ok(session.put_back(run.id, object, *n, alone)?),
+        Step::Analyze(table) => Ok(session.analyze(&job.plan.schema, table)?),
+    }
+}
+
+/// Tasks in as many lanes as the job has; the steps of one task stay in one lane.
+fn in_lanes(job: &Job<'_>, session: &mut Session, run: &Run, tasks: Vec<Vec<Step>>) -> Result<(), Stop> {
+    let lanes = job.options.jobs.min(tasks.len());
+    if lanes < 2 {
+        return in_turn(job, session, run, tasks);
+    }
+    let waiting = Mutex::new(tasks.into_iter());
+    let stopped = Mutex::new(None);
+    let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let stop = |stop: Stop| {
+        stopped.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(stop);
+    };
+    let work = |session: &mut Session| {
+        while stopped.lock().unwrap_or_else(PoisonError::into_inner).is_none() {
+            let Some(task) = next() else { return };
+            if let Err(e) = task.iter().try_for_each(|step| take(job, session, run, step, false)) {
+                stop(e);
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..lanes {
+            scope.spawn(|| match job.connections.another() {
+                Ok(mut session) => work(&mut session),
+                Err(e) => job.watch.hear(Event::Said(&format!("one lane less: {e}"))),
+            });
+        }
+        work(session);
+    });
+    stopped.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
 }

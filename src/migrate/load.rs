@@ -6,16 +6,17 @@ use std::sync::atomic::Ordering;
 use crate::convert::Settled;
 use crate::convert::row::RowEncoder;
 use crate::event::Event;
-use crate::mapping::OnFault;
 use crate::model::key::Key;
-use crate::model::record::FaultRecord;
+use crate::model::record::SetAside;
 use crate::model::select::{Relation, Row, Sink};
 use crate::plan::LoadPlan;
-use crate::target::batch::{BatchId, Begun, Into, Open};
-use crate::target::ledger::{PartDone, Run, Sums};
+use crate::source::Reader;
+use crate::target::batch::{BatchId, Begun, Into};
+use crate::target::ledger::{PartDone, Run};
 use crate::target::{ServerError, Session};
 
 use super::batch::{Batch, GO_ON};
+use super::bisect::{self, Origin};
 use super::retry::{Tries, until_done};
 use super::{Job, Stop, piece};
 
@@ -130,7 +131,9 @@ impl Lane<'_> {
         loop {
             let (after, next) = (part.last.clone().or_else(|| part.after.clone()), part.next_batch);
             let batch = Batch::new(self.load, self.encoder);
-            let mut sending = Sending { lane: self, batch, number: next, end: None };
+            let before = after.clone();
+            let mut sending =
+                Sending { lane: self, reader: &reader, batch, before, number: next, counted: 0, end: None };
             reader.scan(&sending.lane.load.select, after.as_ref(), part.until.as_ref(), &mut sending)?;
             if sending.end.is_none() {
                 sending.end = sending.flush(None, true).err();
@@ -164,48 +167,13 @@ impl Lane<'_> {
         self.tries.again(self.job, self.session, failed)?;
         Ok(self.session.note_backend(self.run.id, self.run.epoch)?)
     }
-
-    /// Under `abort`, faults end the run before anything of their batch is written.
-    pub fn stop_at_faults(&self, batch: &Batch<'_>) -> Result<(), Stop> {
-        if self.job.options.on_fault == OnFault::Abort && !batch.faults.is_empty() {
-            return Err(Stop::Faults(batch.faults.clone()));
-        }
-        Ok(())
-    }
 }
 
-/// Draws the ids that a batch needs, sends its rows and gives its sums and the ids.
-pub(super) fn send(
-    open: &mut Open<'_>,
-    into: &Into<'_>,
-    load: &LoadPlan,
-    batch: &mut Batch<'_>,
-    seed: u64,
-) -> Result<(Sums, Vec<i64>), ServerError> {
-    let issued = load.issued();
-    let mut ids = Vec::new();
-    for column in &issued {
-        if let crate::plan::Feed::Issued(sequence) = &load.columns[*column].feed {
-            ids.push(open.draw(&sequence.name, batch.ids_wanted())?);
-        }
-    }
-    if !issued.is_empty() {
-        batch.fill(&issued, &ids).map_err(|id| {
-            ServerError::said(
-                "drawing ids",
-                format!("{id} does not fit the column; its sequence is past the column's range"),
-            )
-        })?;
-    }
-    let skipped = open.copy(into, &batch.bytes, batch.rows())?;
-    Ok((batch.sums(&skipped, seed), ids.concat()))
-}
-
-/// The faults of a batch as the ledger keeps them: where and why, never a value.
-pub(super) fn ledgered(lane: &Lane<'_>, batch: &Batch<'_>) -> Vec<String> {
-    let table = format!("{}.{}", lane.job.plan.schema, lane.load.table);
-    let records = batch.faults.iter().map(|fault| FaultRecord::of(fault, &table, 0, false));
-    records.filter_map(|record| serde_json::to_string(&record).ok()).collect()
+/// The faults of a batch as the ledger keeps them: where and why.
+pub(super) fn ledgered(job: &Job<'_>, load: &LoadPlan, batch: &Batch<'_>) -> Vec<String> {
+    let table = format!("{}.{}", job.plan.schema, load.table);
+    let aside = batch.faults.iter().map(|fault| SetAside::of(fault, &table));
+    aside.filter_map(|fault| serde_json::to_string(&fault).ok()).collect()
 }
 
 /// Why sending ended before its part did.
@@ -224,8 +192,13 @@ impl<E: std::convert::Into<Stop>> From<E> for End {
 /// Gathers rows and sends them batch by batch.
 struct Sending<'l, 'a, 'b> {
     lane: &'l mut Lane<'a>,
+    reader: &'l Reader,
     batch: Batch<'b>,
+    /// The last key before the batch.
+    before: Option<Key>,
     number: i32,
+    /// Rows of this batch that are counted as set aside already.
+    counted: u64,
     end: Option<End>,
 }
 
@@ -240,7 +213,7 @@ impl Sending<'_, '_, '_> {
 
     /// Sends what gathered as one transaction. `done`: nothing of the part remains behind it.
     fn flush(&mut self, last: Option<Key>, done: bool) -> Result<(), End> {
-        self.lane.stop_at_faults(&self.batch)?;
+        self.lane.job.bear(&self.batch, &mut self.counted)?;
         loop {
             match self.attempt(last.as_ref(), done) {
                 Ok(()) => break,
@@ -248,6 +221,7 @@ impl Sending<'_, '_, '_> {
                     self.lane.again(e)?;
                     // An acknowledged commit may be gone with the server that acknowledged it.
                     if self.lane.part_again()?.next_batch < self.number {
+                        self.lane.job.aside.fetch_sub(self.counted, std::sync::atomic::Ordering::SeqCst);
                         return Err(End::Behind);
                     }
                 }
@@ -257,6 +231,8 @@ impl Sending<'_, '_, '_> {
         self.lane.tries = Tries::default();
         self.lane.job.watch.hear(Event::Rows { load: &self.lane.load.name, rows: self.batch.read });
         self.batch.clear();
+        self.before = last;
+        self.counted = 0;
         self.number += 1;
         Ok(())
     }
@@ -265,7 +241,6 @@ impl Sending<'_, '_, '_> {
         let lane = &mut *self.lane;
         let (run, load, part) = (lane.run, lane.load, lane.part);
         let id = BatchId { run: run.id, epoch: run.epoch, load: &load.name, part, batch: self.number };
-        let aside = ledgered(lane, &self.batch);
         let into = Into {
             schema: &lane.job.plan.schema,
             table: &load.table,
@@ -277,7 +252,10 @@ impl Sending<'_, '_, '_> {
             Begun::Fenced => return Err(End::Stop(Stop::Fenced)),
             Begun::Taken => {}
             Begun::Open(mut open) => {
-                let (sums, issued) = send(&mut open, &into, load, &mut self.batch, run.seed)?;
+                let origin =
+                    Origin { job: lane.job, reader: self.reader, load, before: self.before.as_ref(), seed: run.seed };
+                let (sums, issued) = bisect::send(&mut open, &into, &origin, &mut self.batch, &mut self.counted)?;
+                let aside = ledgered(lane.job, load, &self.batch);
                 if !aside.is_empty() {
                     open.set_aside(&id, &aside)?;
                 }

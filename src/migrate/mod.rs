@@ -4,6 +4,7 @@
 
 pub mod ahead;
 mod batch;
+mod bisect;
 pub mod detach;
 mod lanes;
 mod load;
@@ -13,7 +14,7 @@ mod retry;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::convert::Settled;
 use crate::event::{Event, Watch};
@@ -21,8 +22,7 @@ use crate::mapping::OnFault;
 use crate::model::fault::Fault;
 use crate::model::record::Refusal;
 use crate::model::schema::{SourceSchema, TargetSchema};
-use crate::model::select::Relation;
-use crate::plan::{Feed, Node, Plan};
+use crate::plan::{Node, Plan};
 use crate::source::{Source, SourceError};
 use crate::target::connect::ConnectError;
 use crate::target::ledger::Run;
@@ -59,6 +59,8 @@ pub struct Job<'a> {
     pub watch: &'a dyn Watch,
     /// Values of the variables that the mapping names.
     pub env: &'a BTreeMap<String, String>,
+    /// Rows that quarantine has set aside so far, those of the ledger among them.
+    pub aside: AtomicU64,
     /// Makes more connections like the first.
     pub connections: &'a dyn Connections,
     /// Rows of each load, where they were counted.
@@ -112,6 +114,13 @@ pub enum Stop {
     Connect(ConnectError),
     /// Rows cannot go as they are, and the mapping says to stop there.
     Faults(Vec<Fault>),
+    /// More rows cannot go as they are than `--max-faults` bears: the bound, and the faults that went beyond it.
+    TooManyFaults {
+        /// The bound.
+        most: u64,
+        /// Those that went beyond it.
+        faults: Vec<Fault>,
+    },
     /// Something does not fit that could only be seen now.
     Refused(Vec<Refusal>),
     /// The run was taken over by another process.
@@ -129,6 +138,9 @@ impl fmt::Display for Stop {
             Stop::Target(e) => write!(f, "{e}"),
             Stop::Connect(e) => write!(f, "{e}"),
             Stop::Faults(faults) => write!(f, "{} values cannot go as they are", faults.len()),
+            Stop::TooManyFaults { most, .. } => {
+                write!(f, "more than {most} rows cannot go as they are, which is what --max-faults bears")
+            }
             Stop::Refused(refusals) => {
                 let all: Vec<String> =
                     refusals.iter().map(|r| format!("{}: {}. {}", r.place, r.reason, r.advice)).collect();
@@ -183,33 +195,8 @@ pub fn set_sequences(
     target: &TargetSchema,
 ) -> Result<(), Stop> {
     job.watch.hear(Event::Step("sequences"));
-    for wanted in sequences(job.plan, source, target) {
+    for wanted in Wanted::of(job.plan, source, target) {
         retry::until_done(job, session, |session| Ok(session.set_sequence(run.id, &job.plan.schema, &wanted)?))?;
     }
     Ok(())
-}
-
-/// The sequences behind columns of the loaded tables and the owner's, each with the source's counter where its column is
-/// fed from the source's own numbering.
-pub fn sequences(plan: &Plan, source: &SourceSchema, target: &TargetSchema) -> Vec<Wanted> {
-    let mut found: Vec<Wanted> = Vec::new();
-    let is_meant =
-        |name: &str| plan.loads.iter().any(|l| l.table == name) || plan.owner.as_ref().is_some_and(|o| o.table == name);
-    for (table, facts) in target.tables.iter().filter(|(name, _)| is_meant(name)) {
-        for column in &facts.columns {
-            let Some(sequence) = &column.sequence else { continue };
-            let counters = plan.loads.iter().filter(|l| l.table == *table).filter_map(|load| {
-                let Relation::Table(from) = &load.select.relation else { return None };
-                let fed = load.columns.iter().any(|c| c.name == column.name && matches!(c.feed, Feed::Cell(_)));
-                source.tables.get(from).and_then(|t| t.counter).filter(|_| fed)
-            });
-            found.push(Wanted {
-                sequence: sequence.clone(),
-                table: table.clone(),
-                column: column.name.clone(),
-                counter: counters.max(),
-            });
-        }
-    }
-    found
 }

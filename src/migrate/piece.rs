@@ -5,13 +5,17 @@
 use std::ops::ControlFlow;
 
 use crate::event::Event;
+use crate::model::fault::Fault;
 use crate::model::key::Key;
+use crate::model::record::FAULTS_LISTED;
 use crate::model::select::{Row, Sink};
+use crate::source::Reader;
 use crate::target::batch::{BatchId, Begun, Into, Open};
 use crate::target::ledger::Sums;
 
 use super::batch::{Batch, GO_ON};
-use super::load::{Lane, ledgered, send};
+use super::bisect::{self, Origin};
+use super::load::{Lane, ledgered};
 use super::retry::Tries;
 use super::{Job, Stop};
 
@@ -27,8 +31,7 @@ pub(super) fn run(lane: &mut Lane<'_>) -> Result<(), Stop> {
 
 fn attempt(lane: &mut Lane<'_>) -> Result<(), Stop> {
     let reader = lane.job.source.reader()?;
-    let (job, run, load, encoder, part) = (lane.job, lane.run, lane.load, lane.encoder, lane.part);
-    let aside = |batch: &Batch<'_>, lane: &Lane<'_>| ledgered(lane, batch);
+    let (job, run, load, part) = (lane.job, lane.run, lane.load, lane.part);
     let id = BatchId { run: run.id, epoch: run.epoch, load: &load.name, part, batch: 1 };
     let into = Into {
         schema: &job.plan.schema,
@@ -37,37 +40,43 @@ fn attempt(lane: &mut Lane<'_>) -> Result<(), Stop> {
         as_text: load.as_text,
         conflict: load.conflict.as_deref(),
     };
-    // A first reading finds the faults, so that none is met with the transaction open.
-    let mut faults = Batch::new(load, encoder);
-    let mut looking = Looking { batch: &mut faults };
-    reader.scan(&load.select, None, None, &mut looking)?;
-    lane.stop_at_faults(&faults)?;
-    let aside = aside(&faults, lane);
-    let mut open = match lane.session.begin_batch(&id)? {
+    let batch = Batch::new(load, lane.encoder);
+    let open = match lane.session.begin_batch(&id)? {
         Begun::Fenced => return Err(Stop::Fenced),
         Begun::Taken => return Ok(()),
         Begun::Open(open) => open,
     };
-    let batch = Batch::new(load, encoder);
+    let (sums, issued) = (Sums::default(), Vec::new());
+    let (aside, faults) = (Vec::new(), Vec::new());
     let mut pieces = Pieces {
         job,
-        open: &mut open,
+        open,
         into,
-        batch,
-        sums: Sums::default(),
-        issued: Vec::new(),
-        seed: run.seed,
+        reader: &reader,
         load,
+        seed: run.seed,
+        batch,
+        before: None,
+        sums,
+        issued,
+        aside,
+        faults,
         stop: None,
     };
     reader.scan(&load.select, None, None, &mut pieces)?;
     if pieces.stop.is_none() {
-        pieces.stop = pieces.send().err();
+        pieces.stop = pieces.send(None).err();
     }
-    let (sums, issued) = match pieces.stop {
-        Some(stop) => return Err(stop),
-        None => (pieces.sums, pieces.issued),
-    };
+    let Pieces { mut open, sums, issued, aside, faults, stop, .. } = pieces;
+    match stop {
+        Some(stop) => {
+            // What was counted as set aside goes with the transaction.
+            job.aside.fetch_sub(sums.faults, std::sync::atomic::Ordering::SeqCst);
+            return Err(stop);
+        }
+        None if !faults.is_empty() => return Err(Stop::Faults(faults)),
+        None => {}
+    }
     if !aside.is_empty() {
         open.set_aside(&id, &aside)?;
     }
@@ -76,43 +85,62 @@ fn attempt(lane: &mut Lane<'_>) -> Result<(), Stop> {
     Ok(())
 }
 
-/// Keeps the faults of a reading and nothing else.
-struct Looking<'l, 'b> {
-    batch: &'l mut Batch<'b>,
-}
-
-impl Sink for Looking<'_, '_> {
-    fn row(&mut self, row: &dyn Row) -> ControlFlow<()> {
-        self.batch.row(row);
-        self.batch.forget_rows();
-        GO_ON
-    }
-
-    fn failed(&mut self, key: Key, expr: Option<usize>) -> ControlFlow<()> {
-        self.batch.failed(key, expr);
-        GO_ON
-    }
-}
-
 /// Sends pieces of about a batch's bytes inside one transaction.
 struct Pieces<'p, 'o, 'b> {
     job: &'p Job<'p>,
-    open: &'p mut Open<'o>,
+    open: Open<'o>,
     into: Into<'p>,
+    reader: &'p Reader,
+    load: &'p crate::plan::LoadPlan,
+    seed: u64,
     batch: Batch<'b>,
+    /// The last row before the piece.
+    before: Option<Key>,
     sums: Sums,
     issued: Vec<i64>,
-    seed: u64,
-    load: &'p crate::plan::LoadPlan,
+    /// Faults for the ledger.
+    aside: Vec<String>,
+    /// Under abort: faults, of which the first dooms the transaction; reading goes on to list the others.
+    faults: Vec<Fault>,
     stop: Option<Stop>,
 }
 
 impl Pieces<'_, '_, '_> {
-    fn send(&mut self) -> Result<(), Stop> {
-        let (sums, issued) = send(self.open, &self.into, self.load, &mut self.batch, self.seed)?;
+    /// Sends what gathered, up to the row `last`.
+    fn send(&mut self, last: Option<Key>) -> Result<(), Stop> {
+        let mut counted = 0;
+        match self.attempt(&mut counted) {
+            Ok(()) => {}
+            Err(Stop::Faults(faults)) => {
+                let room = FAULTS_LISTED.saturating_sub(self.faults.len());
+                self.faults.extend(faults.into_iter().take(room));
+            }
+            Err(stop) => {
+                self.sums.faults += counted;
+                return Err(stop);
+            }
+        }
+        self.batch.clear();
+        self.before = last;
+        Ok(())
+    }
+
+    fn attempt(&mut self, counted: &mut u64) -> Result<(), Stop> {
+        self.job.bear(&self.batch, counted)?;
+        if !self.faults.is_empty() {
+            return Ok(());
+        }
+        let origin = Origin {
+            job: self.job,
+            reader: self.reader,
+            load: self.load,
+            before: self.before.as_ref(),
+            seed: self.seed,
+        };
+        let (sums, issued) = bisect::send(&mut self.open, &self.into, &origin, &mut self.batch, counted)?;
         self.sums.merge(&sums);
         self.issued.extend(issued);
-        self.batch.clear();
+        self.aside.extend(ledgered(self.job, self.load, &self.batch));
         Ok(())
     }
 }
@@ -127,7 +155,7 @@ impl Sink for Pieces<'_, '_, '_> {
         if !self.batch.is_full(&self.job.options) {
             return GO_ON;
         }
-        match self.send() {
+        match self.send(Some(row.key())) {
             Ok(()) => GO_ON,
             Err(stop) => {
                 self.stop = Some(stop);

@@ -23,9 +23,10 @@ const LOOK: Duration = Duration::from_millis(50);
 pub struct Tries(u32);
 
 impl Tries {
-    /// Whether trying again may help: the connection is lost, or an old transaction still holds what we wait for.
+    /// Whether trying again may help: the connection is lost, an old transaction still holds what we wait for, or two lanes
+    /// waited for each other over rows with the same key.
     pub fn may_help(e: &ServerError) -> bool {
-        e.lost || e.is("55P03")
+        e.lost || e.is("55P03") || e.is("40P01")
     }
 
     /// Waits and makes the connection again.

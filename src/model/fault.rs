@@ -3,6 +3,7 @@
 //! One table of facts; the README's list is printed from it. Faults never hold a value, only its class and length.
 
 use super::cell::Class;
+use super::key::Key;
 
 /// Declares [`Reason`] with, for each: its stable word, what it says, and what can be done.
 macro_rules! reasons {
@@ -195,10 +196,9 @@ impl LossSet {
 pub struct Fault {
     /// The load's name.
     pub load: String,
-    /// Where the row is: its rowid, or its place in the relation.
-    pub rowid: Option<i64>,
-    /// The row's key where it is not a rowid, as text. Values: shown only on request.
-    pub key: Option<String>,
+    /// Where the row is: its rowid, its key, or its place in the relation. A key that is no rowid is a value: shown only on
+    /// request.
+    pub at: Key,
     /// The target's column; of a fault of the whole row, none.
     pub column: Option<String>,
     /// The source column's declared type.
@@ -213,4 +213,6 @@ pub struct Fault {
     pub reason: Reason,
     /// What the server named: a constraint, a SQLSTATE. Never a value.
     pub detail: Option<String>,
+    /// The refused row that this one refers to: its load and where it is there.
+    pub parent: Option<(String, Key)>,
 }

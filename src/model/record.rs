@@ -275,6 +275,17 @@ pub struct FaultRecord {
     pub children: u64,
 }
 
+/// One fault as the ledger keeps it: what a report says of it, and where its row and its refused parent are.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+pub struct SetAside {
+    /// Where the row is, as [`super::key::Key::written`] writes it.
+    pub at: String,
+    /// Load and place of the refused row that this one refers to.
+    pub parent: Option<(String, String)>,
+    /// What a report says of it.
+    pub record: FaultRecord,
+}
+
 /// Something that was taken off the target.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
 pub struct DetachedRecord {
@@ -419,6 +430,17 @@ impl Check {
     }
 }
 
+impl SetAside {
+    /// A fault for the ledger.
+    pub fn of(fault: &Fault, table: &str) -> SetAside {
+        SetAside {
+            at: fault.at.written(),
+            parent: fault.parent.as_ref().map(|(load, at)| (load.clone(), at.written())),
+            record: FaultRecord::of(fault, table, 0, false),
+        }
+    }
+}
+
 impl FaultRecord {
     /// The public form of a fault. Keys that are not rowids are values and stay out unless `show_values`.
     pub fn of(fault: &Fault, table: &str, children: u64, show_values: bool) -> FaultRecord {
@@ -427,8 +449,8 @@ impl FaultRecord {
         FaultRecord {
             load: fault.load.clone(),
             table: table.to_owned(),
-            rowid: fault.rowid,
-            key: if show_values { fault.key.clone() } else { None },
+            rowid: fault.at.as_rowid(),
+            key: (show_values && fault.at.as_rowid().is_none()).then(|| fault.at.to_string()),
             column: fault.column.clone(),
             declared: fault.declared.clone(),
             class: fault.class,

@@ -62,8 +62,10 @@ pub enum Begun<'a> {
 
 /// A batch whose transaction is open.
 pub struct Open<'a> {
-    tx: Transaction<'a>,
+    pub(super) tx: Transaction<'a>,
     staged: bool,
+    /// For each savepoint that is open, whether the temporary table was there before it.
+    marks: Vec<bool>,
 }
 
 impl Session {
@@ -77,7 +79,7 @@ impl Session {
                    INSERT INTO batch (run, load, part, batch) SELECT run, $3, $4, $5 FROM mine";
         match tx.execute(sql, &[&id.run, &id.epoch, &id.load, &id.part, &id.batch]).doing(WRITING) {
             Ok(0) => Ok(Begun::Fenced),
-            Ok(_) => Ok(Begun::Open(Open { tx, staged: false })),
+            Ok(_) => Ok(Begun::Open(Open { tx, staged: false, marks: Vec::new() })),
             Err(e) if e.is("23505") => Ok(Begun::Taken),
             Err(e) => Err(e),
         }
@@ -106,6 +108,43 @@ impl Open<'_> {
         let sql = "SELECT nextval($1::text::regclass) FROM generate_series(1, $2::int8)";
         let rows = self.tx.query(sql, &[&sequence, &(count as i64)]).doing("drawing ids")?;
         Ok(rows.iter().map(|row| row.get(0)).collect())
+    }
+
+    /// Sets a savepoint; they may be nested.
+    ///
+    /// # Errors
+    /// When the server refuses or the connection is lost.
+    pub fn mark(&mut self) -> Result<(), ServerError> {
+        self.tx.batch_execute("SAVEPOINT migrate_mark").doing(WRITING)?;
+        self.marks.push(self.staged);
+        Ok(())
+    }
+
+    /// Keeps what was done since the last savepoint and forgets the savepoint.
+    ///
+    /// # Errors
+    /// When the server refuses or the connection is lost.
+    pub fn keep(&mut self) -> Result<(), ServerError> {
+        self.marks.pop();
+        self.tx.batch_execute("RELEASE SAVEPOINT migrate_mark").doing(WRITING)
+    }
+
+    /// Undoes what was done since the last savepoint and forgets the savepoint.
+    ///
+    /// # Errors
+    /// When the server refuses or the connection is lost.
+    pub fn undo(&mut self) -> Result<(), ServerError> {
+        self.staged = self.marks.pop().unwrap_or(false);
+        let sql = "ROLLBACK TO SAVEPOINT migrate_mark; RELEASE SAVEPOINT migrate_mark";
+        self.tx.batch_execute(sql).doing(WRITING)
+    }
+
+    /// Has constraints that wait for the commit checked now, while the rows can still be told apart.
+    ///
+    /// # Errors
+    /// When one fails, or the connection is lost.
+    pub fn check_deferred(&mut self) -> Result<(), ServerError> {
+        self.tx.batch_execute("SET CONSTRAINTS ALL IMMEDIATE").doing("checking rows")
     }
 
     /// Sends rows. `rows` is what the server must say it took. Gives the places (from 0) of rows that were skipped
@@ -140,7 +179,11 @@ impl Open<'_> {
         let taken = writer.finish().doing(COPYING)?;
         if taken != rows {
             let message = format!("the server took {taken} of {rows} rows: a trigger or a rule swallowed the others");
-            return Err(ServerError { table: Some(to.to_owned()), ..ServerError::said(COPYING, message) });
+            return Err(ServerError {
+                table: Some(to.to_owned()),
+                swallowed: true,
+                ..ServerError::said(COPYING, message)
+            });
         }
         Ok(())
     }
@@ -184,10 +227,10 @@ impl Open<'_> {
         );
         let taken = self.tx.execute(&sql, &[&skipped]).doing("inserting rows")?;
         if taken + skipped.len() as u64 != rows {
-            return Err(ServerError::said(
-                "inserting rows",
-                format!("{taken} of {rows} rows went in: somebody else writes the same keys"),
-            ));
+            let message = format!(
+                "{taken} of {rows} rows went in: a trigger swallowed the others, or somebody else writes the same keys"
+            );
+            return Err(ServerError { swallowed: true, ..ServerError::said("inserting rows", message) });
         }
         Ok(skipped.iter().filter_map(|place| usize::try_from(place - 1).ok()).collect())
     }

@@ -24,8 +24,10 @@ pub struct Detached {
     pub object: String,
     /// What it is.
     pub kind: DetachKind,
-    /// The statements that put it back.
+    /// The steps that put it back.
     pub back_sql: Vec<String>,
+    /// How many of them are done.
+    pub steps: usize,
     /// What the catalogue said of it, for comparing the target as if it were back.
     pub shape: String,
     /// It is back.
@@ -87,8 +89,7 @@ impl Session {
     /// # Errors
     /// When the server refuses or the connection is lost.
     pub fn detached(&mut self, run: i64) -> Result<Vec<Detached>, ServerError> {
-        let sql =
-            "SELECT no, table_name, object, kind, back_sql, shape::text, back FROM detached WHERE run = $1 ORDER BY no";
+        let sql = "SELECT no, table_name, object, kind, back_sql, shape::text, back, steps FROM detached WHERE run = $1 ORDER BY no";
         let rows = self.client.query(sql, &[&run]).doing("reading the ledger")?;
         let found = rows.iter().filter_map(|row| {
             Some(Detached {
@@ -99,27 +100,32 @@ impl Session {
                 back_sql: row.get(4),
                 shape: row.get(5),
                 back: row.get(6),
+                steps: usize::try_from(row.get::<_, i32>(7)).unwrap_or(0),
             })
         });
         Ok(found.collect())
     }
 
-    /// Puts one object back. A foreign key is added and validated in one go: nobody else waits for these tables.
+    /// Takes one step of putting an object back. `alone`: no other lane builds at the same time, so the server may use
+    /// parallel workers for it.
     ///
     /// # Errors
     /// When the rows do not allow it (the constraint is named), the server refuses, or the connection is lost.
-    pub fn put_back(&mut self, run: i64, object: &Detached) -> Result<(), ServerError> {
+    pub fn put_back(&mut self, run: i64, object: &Detached, step: usize, alone: bool) -> Result<(), ServerError> {
         let doing = format!("putting back {} on {}", object.object, object.table);
+        let Some(sql) = object.back_sql.get(step) else { return Ok(()) };
         let mut tx = self.client.transaction().doing(&doing)?;
-        let open = "SELECT 1 FROM detached WHERE run = $1 AND no = $2 AND NOT back FOR UPDATE";
-        if tx.query_opt(open, &[&run, &object.no]).doing(&doing)?.is_none() {
+        let count = "UPDATE detached SET steps = steps + 1, back = (steps + 1 = cardinality(back_sql)) \
+                     WHERE run = $1 AND no = $2 AND steps = $3";
+        let step = i32::try_from(step).unwrap_or(i32::MAX);
+        if tx.execute(count, &[&run, &object.no, &step]).doing(&doing)? == 0 {
             return Ok(());
         }
         tx.batch_execute(MAINTENANCE).doing(&doing)?;
-        for statement in &object.back_sql {
-            tx.batch_execute(statement).doing(&doing)?;
+        if !alone {
+            tx.batch_execute("SET LOCAL max_parallel_maintenance_workers = 0").doing(&doing)?;
         }
-        tx.execute("UPDATE detached SET back = true WHERE run = $1 AND no = $2", &[&run, &object.no]).doing(&doing)?;
+        tx.batch_execute(sql).doing(&doing)?;
         tx.commit().doing(&doing)
     }
 

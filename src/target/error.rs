@@ -20,6 +20,12 @@ pub struct ServerError {
     pub table: Option<String>,
     /// The column that it named.
     pub column: Option<String>,
+    /// The domain that it named.
+    pub domain: Option<String>,
+    /// The server's source file that it came from: no words, so it has no language.
+    pub file: Option<String>,
+    /// No error of the server's: it took fewer rows than were sent, because a trigger swallowed some.
+    pub swallowed: bool,
     /// The server's message, where it carries no values; else the connection's words.
     pub message: Option<String>,
     /// The connection is gone, or the server is going or coming: trying again may help.
@@ -28,6 +34,16 @@ pub struct ServerError {
 
 /// SQLSTATE classes whose messages quote values: data exceptions, constraints, exceptions raised by the user's code.
 const WITH_VALUES: [&str; 4] = ["22", "23", "44", "P0"];
+
+/// SQLSTATE of a row, or of an index's entry, that is larger than a page takes.
+pub const PROGRAM_LIMIT: &str = "54000";
+
+/// SQLSTATE classes in which no row is to blame: connection, unsupported, transaction state, authorization, names and rights,
+/// resources, limits, object state, intervention, system, configuration, internal.
+const OPERATIONAL: [&str; 21] = [
+    "00", "08", "0A", "25", "26", "28", "2D", "34", "3B", "3D", "3F", "40", "42", "53", "54", "55", "57", "58", "72",
+    "F0", "XX",
+];
 
 impl ServerError {
     /// From the client library's error.
@@ -50,6 +66,8 @@ impl ServerError {
             constraint: db.constraint().map(str::to_owned),
             table: db.table().map(str::to_owned),
             column: db.column().map(str::to_owned),
+            domain: db.datatype().map(str::to_owned),
+            file: db.file().map(str::to_owned),
             message: (!quotes).then(|| db.message().to_owned()),
             lost: ended.contains(db.code()) || code.starts_with("08"),
             ..ServerError::plain(doing)
@@ -64,6 +82,9 @@ impl ServerError {
             constraint: None,
             table: None,
             column: None,
+            domain: None,
+            file: None,
+            swallowed: false,
             message: None,
             lost: false,
         }
@@ -79,9 +100,11 @@ impl ServerError {
         self.state.as_deref() == Some(state)
     }
 
-    /// Whether the server refused the data itself, as against the operation: some row is at fault.
+    /// Whether some row may be to blame, as against the operation or the server's state. A trigger may raise any state of
+    /// its own, so this says what is not about rows.
     pub fn is_about_rows(&self) -> bool {
-        self.state.as_deref().is_some_and(|s| WITH_VALUES.iter().any(|c| s.starts_with(c)) || s == "54000")
+        let about = |s: &str| s == PROGRAM_LIMIT || !OPERATIONAL.iter().any(|class| s.starts_with(class));
+        !self.lost && (self.swallowed || self.state.as_deref().is_some_and(about))
     }
 }
 

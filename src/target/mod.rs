@@ -4,6 +4,7 @@
 
 mod backend;
 pub mod batch;
+mod blame;
 mod catalog;
 pub mod connect;
 pub mod detach;
@@ -16,6 +17,7 @@ mod sequence;
 mod session;
 
 pub use backend::Backend;
+pub use blame::Blame;
 pub use error::ServerError;
 pub use owner::OwnerFound;
 pub use read_back::ReadBack;

@@ -3,7 +3,9 @@
 use super::error::{Doing, ServerError};
 use super::session::Session;
 use crate::model::ident::quoted;
-use crate::model::schema::Sequence;
+use crate::model::schema::{Sequence, SourceSchema, TargetSchema};
+use crate::model::select::Relation;
+use crate::plan::{Feed, Plan};
 
 const SETTING: &str = "setting a sequence";
 
@@ -30,6 +32,32 @@ pub struct SequenceState {
 }
 
 impl Wanted {
+    /// The sequences behind columns of the loaded tables and the owner's, each with the source's counter where its column is
+    /// fed from the source's own numbering.
+    pub fn of(plan: &Plan, source: &SourceSchema, target: &TargetSchema) -> Vec<Wanted> {
+        let mut found: Vec<Wanted> = Vec::new();
+        let is_meant = |name: &str| {
+            plan.loads.iter().any(|l| l.table == name) || plan.owner.as_ref().is_some_and(|o| o.table == name)
+        };
+        for (table, facts) in target.tables.iter().filter(|(name, _)| is_meant(name)) {
+            for column in &facts.columns {
+                let Some(sequence) = &column.sequence else { continue };
+                let counters = plan.loads.iter().filter(|l| l.table == *table).filter_map(|load| {
+                    let Relation::Table(from) = &load.select.relation else { return None };
+                    let fed = load.columns.iter().any(|c| c.name == column.name && matches!(c.feed, Feed::Cell(_)));
+                    source.tables.get(from).and_then(|t| t.counter).filter(|_| fed)
+                });
+                found.push(Wanted {
+                    sequence: sequence.clone(),
+                    table: table.clone(),
+                    column: column.name.clone(),
+                    counter: counters.max(),
+                });
+            }
+        }
+        found
+    }
+
     /// What the sequence must have handed out at least: the furthest value in the column and the source's counter.
     pub fn floor(&self, max: Option<i64>) -> Option<i64> {
         let descending = self.sequence.increment < 0;

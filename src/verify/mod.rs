@@ -10,9 +10,8 @@ mod sequences;
 use std::collections::BTreeMap;
 
 use crate::event::{Event, Watch};
-use crate::migrate;
 use crate::model::record::{Check, OwnerRows, SequenceRecord, Verdict};
-use crate::model::schema::{SourceSchema, TargetSchema};
+use crate::model::schema::TargetSchema;
 use crate::plan::Plan;
 use crate::source::Source;
 use crate::target::detach::Detached;
@@ -107,9 +106,4 @@ fn constraints(subject: &Subject<'_>, session: &mut Session) -> Result<Check, Se
     let found: Vec<String> = invalid.iter().map(|(table, object)| format!("{table}.{object}")).collect();
     let found = if found.is_empty() { "all valid".to_owned() } else { format!("not valid: {}", found.join(", ")) };
     Ok(Check::compared("constraints", None, "all valid".to_owned(), found))
-}
-
-/// The sequences that a run sets and checks.
-fn wanted(plan: &Plan, source: &SourceSchema, target: &TargetSchema) -> Vec<crate::target::Wanted> {
-    migrate::sequences(plan, source, target)
 }

@@ -1,14 +1,14 @@
 //! Sequences: each hands out next what no row has and what the source never gave.
 
 use crate::model::record::{Check, SequenceRecord, Verdict};
-use crate::target::{ServerError, Session};
+use crate::target::{ServerError, Session, Wanted};
 
-use super::{Subject, wanted};
+use super::Subject;
 
 /// Every sequence as it stands, and one check over all of them.
 pub(super) fn check(subject: &Subject<'_>, session: &mut Session) -> Result<(Vec<SequenceRecord>, Check), ServerError> {
     let mut records = Vec::new();
-    for wanted in wanted(subject.plan, subject.source.schema(), subject.target) {
+    for wanted in Wanted::of(subject.plan, subject.source.schema(), subject.target) {
         let state = session.sequence_state(&subject.plan.schema, &wanted)?;
         records.push(SequenceRecord {
             sequence: wanted.sequence.name.clone(),

@@ -67,6 +67,17 @@ impl Expected {
         }
     }
 
+    /// Each load wrote as many rows as its table holds in the end; for targets that were empty.
+    #[track_caller]
+    pub fn holds_in_loads(&self, report: &Value) {
+        let loads = report["loads"].as_array().expect("loads");
+        for load in loads {
+            let table = load["target"].as_str().expect("a table").trim_start_matches("public.");
+            assert_eq!(load["written"], self.json["target_rows"][table], "{}: {table}", self.name);
+        }
+        assert!(!loads.is_empty());
+    }
+
     fn object(&self, key: &str) -> impl Iterator<Item = (&String, &Value)> {
         self.json[key].as_object().into_iter().flatten()
     }

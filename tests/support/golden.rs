@@ -20,13 +20,18 @@ impl Redactor {
             (r#""(started|seconds|at)": [0-9.e-]+"#, r#""$1": 0"#),
             (r#""bytes": [0-9]+"#, r#""bytes": 0"#),
             (r#""(stamp|seed)": "[^"]*""#, r#""$1": "STAMP""#),
-            (r"\b[0-9a-f]{32,64}\b", "DIGEST"),
+            (r"\b([0-9a-f]{16}|[0-9a-f]{32,64})\b", "DIGEST"),
             // Text
             (r"\b\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d(:?\d\d)?)?", "TIME"),
             (r"\b\d+(\.\d+)? (ms|s|min|h)\b", "DURATION"),
             (r"\b[\d,.]+( [kM])? rows/s", "RATE"),
             (r"\b[\d,.]+ (B|kB|KiB|MB|MiB|GB|GiB|bytes)\b", "SIZE"),
             (r"server process \d+", "server process PID"),
+            // Tables of the report: seconds, rows per second.
+            (r" +\d+\.\d\d +(-|[\d,.]+) +(loaded|planned|partial|not-empty)", "  SECONDS  RATE  $2"),
+            (r"(?m)^(  [a-z][a-z ]*?) +\d+\.\d\d$", "$1  SECONDS"),
+            (r"(?m)^(  load  .*faults) +seconds +rows/s +state$", "$1  seconds  rows/s  state"),
+            (r"-{20,}", "--------------------"),
         ];
         let compile = |(pattern, word)| (Regex::new(pattern).expect("a pattern"), word);
         Redactor { literals: Vec::new(), patterns: patterns.map(compile).into() }

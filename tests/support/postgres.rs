@@ -20,12 +20,15 @@ pub const LOCKED_ROLE: &str = "locked";
 /// That role's password.
 pub const LOCKED_PASSWORD: &str = "the-right-password";
 
+/// In /tmp whatever TMPDIR says: a socket's path has at most 107 bytes, and texts that show it break at the same place on
+/// every machine.
+///
 /// Makes a cluster, starts it, says where it is, and waits for the end of its input.
 const GUARD: &str = r#"
 set -eu
 trap '' HUP INT TERM
 cd /
-folder=$(mktemp -d "${TMPDIR:-/tmp}/migrate-test.XXXXXX")
+folder=$(mktemp -d /tmp/migrate-test.XXXXXX)
 end() { "$bin/pg_ctl" -s -D "$folder/data" -m immediate stop >/dev/null 2>&1 || :; rm -rf "$folder"; }
 trap end EXIT
 "$bin/initdb" -D "$folder/data" -U postgres -A trust -E UTF8 --locale=C -N >"$folder/initdb.log" 2>&1 || { cat "$folder/initdb.log"; exit 1; }
@@ -122,7 +125,7 @@ impl Database {
 
     fn made_like(template: &str) -> Database {
         static COUNTED: AtomicU32 = AtomicU32::new(0);
-        let name = format!("test_{}", COUNTED.fetch_add(1, Ordering::Relaxed));
+        let name = format!("test_{:04}", COUNTED.fetch_add(1, Ordering::Relaxed));
         let sql = format!("CREATE DATABASE {name} TEMPLATE {template}");
         connect(&server().socket, "postgres").batch_execute(&sql).expect("a database");
         Database { name }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use super::parts::*;
 use crate::model::cell::Class;
 use crate::model::fault::{Fault, Reason};
+use crate::model::key::Key;
 use crate::model::record::*;
 
 /// Every sample with the name of its golden files.
@@ -85,8 +86,7 @@ pub fn dry_run_ready() -> Report {
 fn fault(load: &str, rowid: i64, column: &str, reason: Reason, children: u64) -> FaultRecord {
     let fault = Fault {
         load: load.to_owned(),
-        rowid: Some(rowid),
-        key: None,
+        at: Key::rowid(rowid),
         column: Some(column.to_owned()),
         declared: Some("DECIMAL(10,2)".to_owned()),
         class: Some(Class::Text),
@@ -94,6 +94,7 @@ fn fault(load: &str, rowid: i64, column: &str, reason: Reason, children: u64) ->
         target_type: Some("numeric(10,2)".to_owned()),
         reason,
         detail: None,
+        parent: None,
     };
     FaultRecord::of(&fault, &format!("public.{load}"), children, false)
 }
@@ -101,8 +102,7 @@ fn fault(load: &str, rowid: i64, column: &str, reason: Reason, children: u64) ->
 fn faults() -> Vec<FaultRecord> {
     let row = Fault {
         load: "budget_templates".to_owned(),
-        rowid: Some(9),
-        key: None,
+        at: Key::rowid(9),
         column: None,
         declared: None,
         class: None,
@@ -110,6 +110,7 @@ fn faults() -> Vec<FaultRecord> {
         target_type: None,
         reason: Reason::CheckFailed,
         detail: Some("budget_templates_amount_check".to_owned()),
+        parent: None,
     };
     vec![
         fault("transactions", 4711, "amount", Reason::NotANumber, 0),

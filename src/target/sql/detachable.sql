@@ -1,4 +1,5 @@
 -- What can be taken off the tables $2 of schema $1, how, and how it goes back exactly as it was.
+-- Each element of `back` is a step that stands alone: the first builds or adds, the others finish.
 -- `stays` says why something has to stay, `needed_by` which foreign keys (by OID) stand on a unique key.
 WITH tables AS (
     SELECT c.oid, c.relname, c.relkind, format('%I.%I', n.nspname, c.relname) AS name,
@@ -35,8 +36,8 @@ indexes AS (
                    LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[k]
                   ORDER BY k) AS columns,
            CASE WHEN x.reltablespace <> 0
-                THEN format('SET LOCAL default_tablespace = %L', (SELECT spcname FROM pg_catalog.pg_tablespace WHERE oid = x.reltablespace))
-                ELSE 'SET LOCAL default_tablespace = ''''' END AS place,
+                THEN format('SET LOCAL default_tablespace = %L; ', (SELECT spcname FROM pg_catalog.pg_tablespace WHERE oid = x.reltablespace))
+                ELSE 'SET LOCAL default_tablespace = ''''; ' END AS place,
            ARRAY(SELECT format('ALTER INDEX %I.%I ALTER COLUMN %s SET STATISTICS %s', $1, x.relname, a.attnum, a.attstattarget)
                    FROM pg_catalog.pg_attribute a
                   WHERE a.attrelid = i.indexrelid AND a.attstattarget >= 0 ORDER BY a.attnum) AS statistics,
@@ -78,7 +79,7 @@ SELECT h.relname, con.conname, 'foreign',
 UNION ALL
 SELECT i.relname, i.index_name, CASE WHEN i.indisunique THEN 'unique' ELSE 'index' END, i.columns,
        ARRAY[format('DROP INDEX %s', i.index_full)],
-       ARRAY[i.place, pg_catalog.pg_get_indexdef(i.indexrelid)] || i.statistics || i.remark || i.clustered,
+       ARRAY[i.place || pg_catalog.pg_get_indexdef(i.indexrelid)] || i.statistics || i.remark || i.clustered,
        CASE WHEN i.table_stays IS NOT NULL THEN i.table_stays
             WHEN NOT i.indisvalid THEN 'it is not valid'
             WHEN i.indisreplident THEN 'it is the replica identity'
@@ -94,7 +95,7 @@ SELECT i.relname, i.index_name, CASE WHEN i.indisunique THEN 'unique' ELSE 'inde
 UNION ALL
 SELECT i.relname, i.index_name, CASE i.contype WHEN 'p' THEN 'primary' ELSE 'unique' END, i.columns,
        ARRAY[format('ALTER TABLE %s DROP CONSTRAINT %I', i.table_name, i.index_name)],
-       ARRAY[i.place, pg_catalog.pg_get_indexdef(i.indexrelid),
+       ARRAY[i.place || pg_catalog.pg_get_indexdef(i.indexrelid),
              format('ALTER TABLE %s ADD CONSTRAINT %I %s USING INDEX %I%s', i.table_name, i.index_name,
                     CASE i.contype WHEN 'p' THEN 'PRIMARY KEY' ELSE 'UNIQUE' END, i.index_name,
                     CASE WHEN i.condeferred THEN ' DEFERRABLE INITIALLY DEFERRED' WHEN i.condeferrable THEN ' DEFERRABLE' ELSE '' END)]

@@ -87,7 +87,8 @@ CREATE TABLE detached (
     table_name  text NOT NULL,
     object      text NOT NULL,
     kind        text NOT NULL,              -- trigger, foreign, index, unique, primary
-    back_sql    text[] NOT NULL,            -- what puts it back, statement by statement
+    back_sql    text[] NOT NULL,            -- what puts it back, step by step
+    steps       int NOT NULL DEFAULT 0,     -- how many of them are done
     shape       jsonb NOT NULL,             -- what the catalogue said of it
     back        boolean NOT NULL DEFAULT false,
     PRIMARY KEY (run, no)
