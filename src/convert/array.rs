@@ -7,7 +7,7 @@
 use super::array_text::{self, Element, Token};
 use super::decimal::trimmed;
 use super::reader::Reader;
-use super::{owned, scalar};
+use super::{float, owned, scalar};
 use crate::model::cell::{Array, Cell, Raw};
 use crate::model::fault::{Loss, LossSet, Reason};
 use crate::model::pgtype::{ColumnType, Kind};
@@ -96,7 +96,7 @@ impl Arrays {
             Reader::Time(_) | Reader::Interval(_) => {
                 let number = match scalar::integer(raw, false, losses) {
                     Ok(count) => Raw::Integer(count),
-                    Err(_) => Raw::Real(scalar::float(raw, false, losses)?),
+                    Err(_) => Raw::Real(float::float(raw, false, losses)?),
                 };
                 self.reader.read(number, losses).map(owned)
             }

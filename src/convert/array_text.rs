@@ -3,7 +3,6 @@
 //! What an element means is the caller's; so is the shape of the whole. Whatever is not exactly one of these spellings
 //! is `NotAnArray`.
 
-use super::decimal::trimmed;
 use super::json;
 use super::json_text::unescaped;
 use crate::model::fault::Reason;
@@ -92,7 +91,7 @@ pub(super) fn literal<'a>(text: &'a str, take: Take<'_, 'a>) -> Result<(), Reaso
     // Whether a value must follow, and whether nothing stands in the bracket yet.
     let (mut value, mut fresh) = (true, false);
     while let Some(first) = rest.as_bytes().first() {
-        if depth == 0 && *first != b'{' || depth == 0 && !value {
+        if depth == 0 && (*first != b'{' || !value) {
             return Err(Reason::NotAnArray);
         }
         match first {
@@ -123,8 +122,10 @@ pub(super) fn literal<'a>(text: &'a str, take: Take<'_, 'a>) -> Result<(), Reaso
     if depth == 0 && !value { Ok(()) } else { Err(Reason::NotAnArray) }
 }
 
+const BLANKS: [char; 6] = [' ', '\t', '\n', '\r', '\u{b}', '\u{c}'];
+
 fn blanks_off(text: &str) -> &str {
-    text.trim_start_matches([' ', '\t', '\n', '\r', '\u{b}', '\u{c}'])
+    text.trim_start_matches(BLANKS)
 }
 
 fn literal_element(text: &str) -> Result<(Element<'_>, &str), Reason> {
@@ -143,13 +144,20 @@ fn literal_element(text: &str) -> Result<(Element<'_>, &str), Reason> {
     if behind.starts_with(['{', '"']) {
         return Err(Reason::NotAnArray);
     }
-    let word =
-        if word.contains('\\') { word } else { std::str::from_utf8(trimmed(word.as_bytes())).unwrap_or_default() };
+    let word = unquoted(word);
     match word {
         "" => Err(Reason::NotAnArray),
         word if word.eq_ignore_ascii_case("null") => Ok((Element::Null, behind)),
         word => Ok((Element::Text(without_backslashes(word)), behind)),
     }
+}
+
+/// A word without the blanks around it, save one at its end that is escaped.
+fn unquoted(word: &str) -> &str {
+    let word = blanks_off(word);
+    let kept = word.trim_end_matches(BLANKS);
+    let escapes = kept.bytes().rev().take_while(|byte| *byte == b'\\').count();
+    if escapes % 2 == 1 { word.get(..kept.len() + 1).unwrap_or(word) } else { kept }
 }
 
 fn quote_end(text: &str) -> Option<usize> {
@@ -190,7 +198,7 @@ pub(super) fn csv<'a>(text: &'a str, trim: bool, take: Take<'_, 'a>) -> Result<(
                 if value.contains('"') {
                     return Err(Reason::NotAnArray);
                 }
-                let kept = if trim { std::str::from_utf8(trimmed(value.as_bytes())).unwrap_or(value) } else { value };
+                let kept = if trim { value.trim_end_matches(BLANKS) } else { value };
                 (Cow::Borrowed(kept), behind)
             }
         };

@@ -201,6 +201,11 @@ impl<const N: usize> Ascii<N> {
         &self.bytes[..self.len]
     }
 
+    /// Count of decimal digits before an exponent.
+    pub(super) fn digits(&self) -> usize {
+        self.as_bytes().iter().take_while(|byte| **byte != b'e').filter(|byte| byte.is_ascii_digit()).count()
+    }
+
     pub(super) fn as_str(&self) -> &str {
         // Only whole strings are ever appended.
         std::str::from_utf8(self.as_bytes()).unwrap_or_default()
@@ -216,41 +221,63 @@ impl<const N: usize> Write for Ascii<N> {
     }
 }
 
-/// The fewest digits that bring back the same double (or `real`), as `d.ddde-x`.
-pub(super) fn shortest<T: fmt::LowerExp>(value: T) -> Ascii<32> {
-    let mut text = Ascii::new();
-    // 17 digits, sign, point and a three-digit exponent are 24 characters.
-    let _ = write!(text, "{value:e}");
-    text
+/// The fewest digits that bring back the same double, as `d.ddde-x`; of two such texts that are equally near the even
+/// one, as PostgreSQL, Python and JavaScript have it (Rust's own choice is the upper one).
+pub(super) fn shortest(value: f64) -> Ascii<32> {
+    let text = written(format_args!("{value:e}"));
+    let places = text.digits().saturating_sub(1);
+    // Two decimals of fewer digits never lie as near to one double.
+    if places < 15 {
+        return text;
+    }
+    let even = written(format_args!("{value:.places$e}"));
+    if even.as_str().parse() == Ok(value) { even } else { text }
+}
+
+/// A number's text; 24 characters hold 17 digits, sign, point and a three-digit exponent.
+pub(super) fn written(text: fmt::Arguments<'_>) -> Ascii<32> {
+    let mut out = Ascii::new();
+    let _ = out.write_fmt(text);
+    out
 }
 
 /// A double as text: the fewest digits that bring it back, in the form that SQLite gives them (`42.0`, `0.1`,
 /// `1.0e+20`, `Inf`). Up to 15 digits this is SQLite's own text; beyond, SQLite would cut the digits.
 pub(super) fn real_text(value: f64) -> Ascii<32> {
-    let mut out = Ascii::new();
     if !value.is_finite() {
-        let _ = out.write_str(if value > 0.0 { "Inf" } else { "-Inf" });
-        return out;
+        return written(format_args!("{}", if value > 0.0 { "Inf" } else { "-Inf" }));
     }
-    let power = match Literal::parse(shortest(value).as_bytes()) {
-        Some(Literal::Number(number)) if !number.is_zero() => number.point - 1,
-        _ => 0,
+    let text = shortest(value);
+    let (mantissa, power) = text.as_str().split_once('e').unwrap_or_default();
+    let power: i32 = power.parse().unwrap_or_default();
+    if (0..15).contains(&power) {
+        return fixed(mantissa, power as usize);
+    }
+    let (sign, size) = match mantissa.strip_prefix('-') {
+        Some(size) => ("-", size),
+        None => ("", mantissa),
     };
-    if (-4..15).contains(&power) {
-        let _ = write!(out, "{value:?}");
-        return out;
+    let (whole, fraction) = size.split_once('.').unwrap_or((size, "0"));
+    if (-4..0).contains(&power) {
+        let fraction = if fraction == "0" { "" } else { fraction };
+        let zeros = &"000"[..(-power - 1) as usize];
+        return written(format_args!("{sign}0.{zeros}{whole}{fraction}"));
     }
-    let digits = shortest(value);
-    let mantissa = digits.as_str().split('e').next().unwrap_or_default();
-    let point = if mantissa.contains('.') { "" } else { ".0" };
-    let sign = if power < 0 { '-' } else { '+' };
-    let _ = write!(out, "{mantissa}{point}e{sign}{:02}", power.abs());
-    out
+    let direction = if power < 0 { '-' } else { '+' };
+    written(format_args!("{sign}{whole}.{fraction}e{direction}{:02}", power.abs()))
+}
+
+/// `-1.2345` with its point moved so many places to the right, and at least one decimal.
+fn fixed(mantissa: &str, power: usize) -> Ascii<32> {
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    match fraction.split_at_checked(power) {
+        Some((moved, "")) => written(format_args!("{whole}{moved}.0")),
+        Some((moved, rest)) => written(format_args!("{whole}{moved}.{rest}")),
+        None => written(format_args!("{whole}{fraction}{}.0", &"00000000000000"[fraction.len()..power])),
+    }
 }
 
 /// An integer as text.
 pub(super) fn integer_text(value: i64) -> Ascii<32> {
-    let mut out = Ascii::new();
-    let _ = write!(out, "{value}");
-    out
+    written(format_args!("{value}"))
 }

@@ -218,7 +218,7 @@ fn python(text: &[u8]) -> Result<Option<Sum>, Reason> {
 fn dotnet(text: &[u8]) -> Result<Option<Sum>, Reason> {
     let mut cursor = Cursor(text);
     let days = cursor.digits();
-    if days.is_empty() || !cursor.eat(b'.') {
+    if days.is_empty() || !cursor.eat(b'.') || !matches!(cursor.0, [_, _, b':', ..]) {
         return clock_sum(text, false);
     }
     let Some(mut sum) = clock_sum(cursor.0, true)? else { return Ok(None) };

@@ -10,6 +10,7 @@ mod array_text;
 mod calendar;
 mod canonical;
 mod decimal;
+mod float;
 mod interval;
 pub mod json;
 mod json_text;

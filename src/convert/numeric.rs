@@ -88,8 +88,8 @@ impl Numerics {
             Some((_, scale)) => (usize::try_from(scale).ok()?, usize::try_from(scale).ok()?),
             None => (0, 6),
         };
-        for decimals in first..=last.min(15) {
-            let power = POW10[decimals] as f64;
+        for (decimals, power) in POW10.iter().enumerate().take(last.min(15) + 1).skip(first) {
+            let power = *power as f64;
             let scaled = size * power + 0.5;
             if scaled >= FIFTEEN_DIGITS {
                 return None;

@@ -10,7 +10,7 @@ use super::numeric::Numerics;
 use super::text::{self, MOST_BYTES, Texts};
 use super::time::{Sort, Times};
 use super::time_format::Format;
-use super::{owned, scalar, time_text};
+use super::{float, owned, scalar, time_text};
 use crate::model::cell::{Cell, Raw};
 use crate::model::fault::{LossSet, Reason};
 use crate::model::pgtype::{ColumnType, Kind};
@@ -88,8 +88,8 @@ impl Reader {
             Reader::Int2 { round } => narrow(scalar::integer(raw, *round, losses)?).map(Cell::Int2),
             Reader::Int4 { round } => narrow(scalar::integer(raw, *round, losses)?).map(Cell::Int4),
             Reader::Int8 { round } => scalar::integer(raw, *round, losses).map(Cell::Int8),
-            Reader::Float4 { round } => scalar::float(raw, *round, losses).map(Cell::Float4),
-            Reader::Float8 { round } => scalar::float(raw, *round, losses).map(Cell::Float8),
+            Reader::Float4 { round } => float::float(raw, *round, losses).map(Cell::Float4),
+            Reader::Float8 { round } => float::float(raw, *round, losses).map(Cell::Float8),
             Reader::Numeric(numerics) => numerics.read(raw, losses).map(Cell::Numeric),
             Reader::Text(texts) => texts.read(raw, losses).map(Cell::Text),
             Reader::Bytea => bytea(raw),

@@ -1,12 +1,11 @@
-//! Into booleans, integers, floating-point numbers, UUIDs, addresses and enum labels.
+//! Into booleans, integers, UUIDs, addresses and enum labels.
 //!
 //! Each function reads one value for one type, or says why it cannot. NULL does not come here, and nothing here knows
 //! of `null_if`, `map` or `if_bad`.
 
-use super::decimal::{Ascii, Decimal, Literal, integer_text, shortest, trimmed};
+use super::decimal::{Literal, trimmed};
 use crate::model::cell::{Inet, Raw};
 use crate::model::fault::{Loss, LossSet, Reason};
-use std::fmt::Write;
 use std::net::IpAddr;
 
 /// A boolean: 0, 1, and PostgreSQL's own words in any case between blanks; nothing else.
@@ -91,126 +90,6 @@ fn text_integer(text: &[u8], round: bool, losses: &mut LossSet) -> Result<i64, R
         losses.add(Loss::Round);
     }
     Ok(value)
-}
-
-/// A floating-point type of the target.
-pub(super) trait Float: Copy + PartialEq + std::fmt::LowerExp + std::str::FromStr {
-    /// Significant decimal digits that always survive in it.
-    const SURE_DIGITS: usize;
-    /// Below this, in size, it holds fewer digits than that.
-    fn is_subnormal(self) -> bool;
-    /// The nearest value to a double; an infinity beyond the range.
-    fn nearest(value: f64) -> Self;
-    /// As a double, which it always is.
-    fn wide(self) -> f64;
-}
-
-impl Float for f64 {
-    const SURE_DIGITS: usize = 15;
-    fn is_subnormal(self) -> bool {
-        self.abs() < f64::MIN_POSITIVE
-    }
-    fn nearest(value: f64) -> f64 {
-        value
-    }
-    fn wide(self) -> f64 {
-        self
-    }
-}
-
-impl Float for f32 {
-    const SURE_DIGITS: usize = 6;
-    fn is_subnormal(self) -> bool {
-        self.abs() < f32::MIN_POSITIVE
-    }
-    fn nearest(value: f64) -> f32 {
-        value as f32
-    }
-    fn wide(self) -> f64 {
-        f64::from(self)
-    }
-}
-
-/// A floating-point number. A double enters a `real` when it is one, or when both have the same shortest text
-/// (counted); a text when its own number of digits brings it back. What is left is rounded by `round` alone.
-pub(super) fn float<T: Float>(raw: Raw<'_>, round: bool, losses: &mut LossSet) -> Result<T, Reason> {
-    match raw {
-        Raw::Real(value) => {
-            let near = T::nearest(value);
-            if near.wide() == value {
-                return Ok(near);
-            }
-            real_as(near, shortest(value).as_bytes(), round, losses)
-        }
-        Raw::Integer(value) => {
-            let near = T::nearest(value as f64);
-            if near.wide() as i128 == i128::from(value) {
-                return Ok(near);
-            }
-            let text = integer_text(value);
-            // An integer of 54 bits and more is rounded once, to this type, not by way of a double.
-            let near = text.as_str().parse().unwrap_or(near);
-            real_as(near, text.as_bytes(), round, losses)
-        }
-        Raw::Text(text) => text_float(text, round, losses),
-        Raw::Null | Raw::Blob(_) => Err(Reason::BlobInValue),
-    }
-}
-
-/// `near` stands for the number with this text, when it has the same shortest text.
-fn real_as<T: Float>(near: T, text: &[u8], round: bool, losses: &mut LossSet) -> Result<T, Reason> {
-    let Some(Literal::Number(number)) = Literal::parse(text) else {
-        return Err(Reason::NotFinite);
-    };
-    in_range(near, &number)?;
-    if matches!(Literal::parse(shortest(near).as_bytes()), Some(Literal::Number(held)) if held.same_magnitude(&number))
-    {
-        losses.add(Loss::Real);
-        return Ok(near);
-    }
-    rounded(near, round, losses)
-}
-
-fn text_float<T: Float>(text: &[u8], round: bool, losses: &mut LossSet) -> Result<T, Reason> {
-    let number = match Literal::parse(text).ok_or(Reason::NotANumber)? {
-        Literal::Number(number) => number,
-        Literal::NaN => return Ok(T::nearest(f64::NAN)),
-        Literal::Infinite { negative: true } => return Ok(T::nearest(f64::NEG_INFINITY)),
-        Literal::Infinite { negative: false } => return Ok(T::nearest(f64::INFINITY)),
-    };
-    let near: T =
-        std::str::from_utf8(trimmed(text)).ok().and_then(|text| text.parse().ok()).ok_or(Reason::NotANumber)?;
-    in_range(near, &number)?;
-    if (number.len() <= T::SURE_DIGITS && !near.is_subnormal()) || number.is_zero() || brings_back(near, &number) {
-        return Ok(near);
-    }
-    rounded(near, round, losses)
-}
-
-/// Neither an overflow to infinity nor an underflow to zero.
-fn in_range<T: Float>(near: T, number: &Decimal<'_>) -> Result<(), Reason> {
-    let lost = !near.wide().is_finite() || (near.wide() == 0.0 && !number.is_zero());
-    if lost { Err(Reason::OutOfRange) } else { Ok(()) }
-}
-
-/// Whether the text is the value's shortest, or the one that it has with as many digits (as `%.17g` writes it). The two
-/// differ where a half is rounded. 767 digits write any double in full.
-fn brings_back<T: Float>(near: T, number: &Decimal<'_>) -> bool {
-    let same = |text: &[u8]| matches!(Literal::parse(text), Some(Literal::Number(held)) if held.same_magnitude(number));
-    if same(shortest(near).as_bytes()) {
-        return true;
-    }
-    let mut text = Ascii::<800>::new();
-    let places = number.len().saturating_sub(1);
-    places <= 767 && write!(text, "{near:.places$e}").is_ok() && same(text.as_bytes())
-}
-
-fn rounded<T>(near: T, round: bool, losses: &mut LossSet) -> Result<T, Reason> {
-    if !round {
-        return Err(Reason::ExcessScale);
-    }
-    losses.add(Loss::Round);
-    Ok(near)
 }
 
 /// A UUID: 32 hexadecimal digits in any case, hyphens after any four of them, braces, `urn:uuid:`, or 16 bytes.

@@ -4,7 +4,7 @@
 //! C: `%Y %y %m %d %e %H %I %M %S %p %b %B %a %A %j %z %f %F %T %D %R %%`. `%f` is the digits of a fraction (`%S.%f`),
 //! `%y` is 1969 to 2068. White space stands for one or more blanks, any other character for itself.
 
-use super::time_text::{Beyond, Clock, Cursor, Written, clock_of, day_of, number, with_fraction};
+use super::time_text::{Clock, Cursor, Written, clock_of, day_of, number, with_fraction};
 use super::{calendar, time_words};
 use crate::model::fault::Reason;
 
@@ -205,7 +205,6 @@ impl<'a> Fields<'a> {
             _ => return Err(Reason::NoSuchDate),
         };
         let clock = clock_of(hour, self.minute.unwrap_or(0), self.second.unwrap_or(0))?;
-        debug_assert!(clock.beyond == Beyond::Nothing);
         if self.fraction.is_empty() { Ok(Some(clock)) } else { with_fraction(clock, self.fraction).map(Some) }
     }
 }

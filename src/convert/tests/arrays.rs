@@ -80,6 +80,7 @@ fn postgres_literals() {
         (" { a , \"b,c\" ,NULL, \"NULL\", null } ", vec![text("a"), text("b,c"), Cell::Null, text("NULL"), Cell::Null]),
         ("{\"a\\\"b\",\"c\\\\\",d\\,e,\"\"}", vec![text("a\"b"), text("c\\"), text("d,e"), text("")]),
         ("{a b}", vec![text("a b")]),
+        ("{a\\, b , c\\ , d\\\\ }", vec![text("a, b"), text("c "), text("d\\")]),
     ] {
         let dimensions = if elements.is_empty() { vec![] } else { vec![elements.len()] };
         assert_eq!(exact(texts.clone(), &rules(), txt(value)), array(&dimensions, elements), "{value}");

@@ -1,6 +1,7 @@
 //! What the conversion does with the values that go wrong between SQLite and PostgreSQL, type by type.
 
 mod arrays;
+mod epochs;
 mod intervals;
 mod jsons;
 mod modifiers;

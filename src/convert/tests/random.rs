@@ -227,3 +227,16 @@ fn a_converter_may_be_shared_between_lanes() {
     fn shared<T: Send + Sync>() {}
     shared::<Converter>();
 }
+
+#[test]
+fn of_two_texts_equally_near_the_even_one_is_taken() {
+    for (value, text) in [
+        (269421676332880.0 + 0.625, "2.6942167633288062e14"),
+        (-269421676332880.0 - 0.625, "-2.6942167633288062e14"),
+        (0.3, "3e-1"),
+        (2f64.powi(-44), "5.684341886080802e-14"),
+        (9007199254740993.0, "9.007199254740992e15"),
+    ] {
+        assert_eq!(shortest(value).as_str(), text);
+    }
+}
