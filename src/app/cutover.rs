@@ -43,11 +43,13 @@ pub enum Manner {
     Verify,
     /// Do it on a throw-away server.
     Rehearse,
+    /// Take it out again.
+    Rollback,
 }
 
 impl Manner {
     pub(super) fn writes(self) -> bool {
-        matches!(self, Manner::Cutover | Manner::Rehearse)
+        matches!(self, Manner::Cutover | Manner::Rehearse | Manner::Rollback)
     }
 
     fn command(self) -> &'static str {
@@ -55,6 +57,7 @@ impl Manner {
             Manner::Dry | Manner::Cutover => "migrate",
             Manner::Verify => "verify",
             Manner::Rehearse => "rehearse",
+            Manner::Rollback => "rollback",
         }
     }
 }
@@ -114,14 +117,19 @@ pub fn plan(args: &PlanArgs, world: &World, watch: &dyn Watch) -> Result<Result<
     Ok(planned.map(|(plan, _)| plan).ok_or(Box::new(report)))
 }
 
-fn one_mapping(common: &Common, world: &World) -> Result<Found, Failure> {
+pub(super) fn one_mapping(common: &Common, world: &World) -> Result<Found, Failure> {
     if common.mapping.len() > 1 {
         return Err(Failure::usage("-m: several mappings go with `migrate rehearse` alone. Name one."));
     }
     inputs::mapping(common.mapping.first(), world)
 }
 
-fn settings(common: &Common, mapping: &Mapping, world: &World, may_lack: bool) -> Result<Option<Settings>, Failure> {
+pub(super) fn settings(
+    common: &Common,
+    mapping: &Mapping,
+    world: &World,
+    may_lack: bool,
+) -> Result<Option<Settings>, Failure> {
     if may_lack && !inputs::names_a_target(common, mapping, world) {
         return Ok(None);
     }
@@ -237,6 +245,7 @@ impl Way<'_> {
                 report.state = state(known.run.as_ref());
                 Ok(Exit::Refused)
             }
+            _ if self.manner == Manner::Rollback => self.take_back(source, session, (&plan, &target), known, report),
             Decision::Verify => {
                 report.warnings.push(Warning {
                     place: format!("run {}", known.run.as_ref().map_or(0, |r| r.id)),
@@ -359,7 +368,7 @@ impl Way<'_> {
     }
 
     /// The variables that the mapping names; on a throw-away server those that are not set get a marked placeholder.
-    fn env(&self) -> BTreeMap<String, String> {
+    pub(super) fn env(&self) -> BTreeMap<String, String> {
         let mut env = inputs::env(&self.found.mapping, self.world);
         if self.manner == Manner::Rehearse {
             for name in inputs::names(&self.found.mapping) {
@@ -488,6 +497,16 @@ impl Way<'_> {
         self.work.jobs.unwrap_or(self.world.cores).clamp(1, self.connections)
     }
 
+    pub(super) fn options(&self) -> Options {
+        Options {
+            jobs: self.jobs(),
+            batch_rows: self.work.batch_rows.unwrap_or(BATCH_ROWS),
+            batch_bytes: self.batch_bytes(),
+            on_fault: self.on_fault(),
+            max_faults: self.work.max_faults,
+        }
+    }
+
     /// Most bytes of a batch in each lane.
     fn batch_bytes(&self) -> usize {
         let told = self.work.batch_bytes.and_then(|bytes| usize::try_from(bytes).ok());
@@ -568,18 +587,11 @@ impl Way<'_> {
         if untouched && let Err(e) = self.take_off(source, session, plan, target, (&run, &mut to_come)) {
             return Ok(self.stopped(e, plan, report, true));
         }
-        let options = Options {
-            jobs: self.jobs(),
-            batch_rows: self.work.batch_rows.unwrap_or(BATCH_ROWS),
-            batch_bytes: self.batch_bytes(),
-            on_fault: self.on_fault(),
-            max_faults: self.work.max_faults,
-        };
         let so_far = known.done.values().flat_map(|d| &d.parts).map(|part| part.sums.faults).sum::<u64>();
         let job = Job {
             plan,
             source,
-            options,
+            options: self.options(),
             watch: self.watch,
             env: &env,
             aside: so_far.into(),
@@ -810,7 +822,7 @@ impl Way<'_> {
     }
 
     /// Shows the plan and asks for the database's name.
-    fn confirmed(&self, session: &mut Session, plan: &Plan) -> Result<bool, Failure> {
+    pub(super) fn confirmed(&self, session: &mut Session, plan: &Plan) -> Result<bool, Failure> {
         let database = session.database().map_err(|e| Failure::refused(e.to_string()))?;
         eprint!("{}\nType the database's name ({database}) to go on: ", plan::text(plan));
         let _ = std::io::stderr().flush();

@@ -9,6 +9,7 @@ mod inputs;
 mod record;
 mod rehearse;
 mod signals;
+mod standing;
 mod timing;
 mod world;
 
@@ -54,6 +55,10 @@ pub fn run(cli: &Cli, world: &World) -> Exit {
             reported(common, world, |watch| Ok(vec![cutover::verify(common, world, watch)?]))
         }
         Some(Command::Plan(args)) => plan(args, world),
+        Some(Command::Status(common)) => status(common, world),
+        Some(Command::Rollback(args)) => {
+            reported(&args.common, world, |watch| Ok(vec![standing::rollback(args, world, watch)?]))
+        }
     };
     done.unwrap_or_else(|failure| {
         say(&failure.message);
@@ -103,6 +108,18 @@ fn print(text: &str) {
 
 fn exit_of(code: i32) -> Exit {
     Exit::BY_RANK.into_iter().find(|e| i32::from(e.code()) == code).unwrap_or(Exit::Bug)
+}
+
+fn status(common: &Common, world: &World) -> Result<Exit, Failure> {
+    let standings = standing::status(common, world)?;
+    if common.json {
+        let text = serde_json::to_string_pretty(&standings)
+            .map_err(|e| Failure { exit: Exit::Bug, message: e.to_string() })?;
+        print(&format!("{text}\n"));
+    } else {
+        print(&standing::text(&standings));
+    }
+    Ok(Exit::Done)
 }
 
 fn plan(args: &crate::cli::PlanArgs, world: &World) -> Result<Exit, Failure> {

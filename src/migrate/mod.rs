@@ -11,6 +11,7 @@ mod load;
 pub mod owner;
 mod piece;
 mod retry;
+pub mod take_back;
 
 use std::collections::BTreeMap;
 use std::fmt;
