@@ -6,9 +6,12 @@ pub mod ahead;
 mod batch;
 mod bisect;
 pub mod detach;
+mod keyset;
 mod lanes;
 mod load;
+mod orphans;
 pub mod owner;
+mod parents;
 mod piece;
 mod retry;
 
@@ -53,6 +56,8 @@ pub struct Job<'a> {
     pub plan: &'a Plan,
     /// Where rows come from.
     pub source: &'a Source,
+    /// The target's catalogue, as if everything that was taken off were back.
+    pub target: &'a TargetSchema,
     /// How.
     pub options: Options,
     /// Who hears of it.
