@@ -340,7 +340,8 @@ fn orphans_and_children_of_refused_parents_are_found_while_reading() {
             (24, "orphan"),
         ];
         assert_eq!(reasons, expected.map(|(id, reason)| (id, reason.to_owned())));
-        let parent = &case.lines().iter().find(|l| l["rowid"] == 15).expect("row 15")["faults"][0]["parent"];
+        let lines = case.lines();
+        let parent = &lines.iter().find(|l| l["rowid"] == 15).expect("row 15")["faults"][0]["parent"];
         assert_eq!(*parent, serde_json::json!({"load": "p", "key": [2]}));
     }
 }

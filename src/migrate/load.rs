@@ -93,7 +93,7 @@ pub(super) fn open<'a>(
     }
     let left = parts.iter().any(|part| !part.done);
     let links = if left {
-        until_done(job, session, |session| parents::of_load(job, session, run, load, (&encoder, settled)))?
+        until_done(&job.line(), session, |session| parents::of_load(job, session, run, load, (&encoder, settled)))?
     } else {
         Vec::new()
     };
