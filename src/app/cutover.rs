@@ -451,18 +451,14 @@ impl Way<'_> {
         let began = self.world.elapsed();
         let wanted =
             |load: &plan::LoadPlan| !(load.when_empty && target.tables.get(&load.table).is_some_and(|t| t.has_rows));
-        let found = match ahead::read_ahead(plan, source, &settled, self.aside(), &wanted) {
+        let found = match self.ground(plan, source, target, &settled).read(session, &wanted) {
             Ok(found) => found,
             Err(stop) => return Ok(self.stopped(stop, plan, report, false)),
         };
         record::step(report, "read ahead", self.world.elapsed() - began);
         record::loads(report, plan, run, &BTreeMap::new(), &found);
         record::left(report, plan, source).map_err(|e| Failure::refused(e.to_string()))?;
-        let mut total = 0;
-        for load in &found {
-            record::faults(report, plan, &load.faults, load.fault_total, self.common.show_values);
-            total += load.fault_total;
-        }
+        let total = self.found(source, plan, &found, report);
         report.checks.push(Check::not_checked("content", None, "a dry run writes nothing"));
         Ok(match (total, self.on_fault()) {
             (0, _) => Exit::Done,
@@ -513,9 +509,16 @@ impl Way<'_> {
         told.unwrap_or(BATCH_BYTES / self.jobs())
     }
 
-    /// What reading ahead needs beside the plan.
-    fn aside(&self) -> (&dyn Watch, &AtomicBool, usize) {
-        (self.watch, &self.world.asked, self.jobs())
+    /// What is read ahead, and against what.
+    fn ground<'g>(
+        &'g self,
+        plan: &'g Plan,
+        source: &'g Source,
+        target: &'g TargetSchema,
+        settled: &'g Settled,
+    ) -> ahead::Ground<'g> {
+        let (watch, asked, jobs) = (self.watch, &self.world.asked, self.jobs());
+        ahead::Ground { plan, source, target, settled, watch, asked, jobs }
     }
 
     fn on_fault(&self) -> OnFault {
@@ -549,7 +552,7 @@ impl Way<'_> {
             let wanted = |load: &plan::LoadPlan| {
                 !(load.when_empty && target.tables.get(&load.table).is_some_and(|t| t.has_rows))
             };
-            let found = match ahead::read_ahead(plan, source, &settled, self.aside(), &wanted) {
+            let found = match self.ground(plan, source, target, &settled).read(session, &wanted) {
                 Ok(found) => found,
                 Err(stop) => return Ok(self.stopped(stop, plan, report, false)),
             };
@@ -557,9 +560,7 @@ impl Way<'_> {
             to_come.extend(found.iter().map(|f| (f.load.clone(), f.sums.read)));
             if found.iter().any(|f| f.fault_total > 0) {
                 record::loads(report, plan, None, &BTreeMap::new(), &found);
-                for load in &found {
-                    record::faults(report, plan, &load.faults, load.fault_total, self.common.show_values);
-                }
+                self.found(source, plan, &found, report);
                 return Ok(Exit::Refused);
             }
         }
@@ -591,6 +592,7 @@ impl Way<'_> {
         let job = Job {
             plan,
             source,
+            target,
             options: self.options(),
             watch: self.watch,
             env: &env,
@@ -745,9 +747,29 @@ impl Way<'_> {
     /// nothing from what was done: the ledger has the faults.
     fn set_aside(&self, source: &Source, plan: &Plan, aside: &[SetAside], report: &mut Report) {
         faults::report(report, aside, self.common.show_values);
-        if !self.manner.writes() {
-            return;
+        if self.manner.writes() {
+            self.fault_file(source, plan, aside, report);
         }
+    }
+
+    /// What reading ahead found at fault, into the report and the fault file; a dry run writes one only where it was named.
+    /// Gives their number.
+    fn found(&self, source: &Source, plan: &Plan, found: &[ahead::Found], report: &mut Report) -> u64 {
+        let aside: Vec<SetAside> = found
+            .iter()
+            .flat_map(|load| load.faults.iter().map(|fault| (fault, plan.table_of(&load.load))))
+            .map(|(fault, table)| SetAside::of(fault, &table))
+            .collect();
+        faults::report(report, &aside, self.common.show_values);
+        let total: u64 = found.iter().map(|load| load.fault_total).sum();
+        report.fault_total += total - aside.len() as u64;
+        if self.manner.writes() || self.work.fault_file.is_some() {
+            self.fault_file(source, plan, &aside, report);
+        }
+        total
+    }
+
+    fn fault_file(&self, source: &Source, plan: &Plan, aside: &[SetAside], report: &mut Report) {
         let path = self.work.fault_file.as_deref().unwrap_or(Path::new(faults::FILE));
         if let Err(message) = faults::write(report, path, plan, source, aside) {
             report.warnings.push(Warning { place: "faults".to_owned(), message });

@@ -6,9 +6,12 @@ pub mod ahead;
 mod batch;
 mod bisect;
 pub mod detach;
+mod keyset;
 mod lanes;
 mod load;
+mod orphans;
 pub mod owner;
+mod parents;
 mod piece;
 mod retry;
 pub mod take_back;
@@ -54,6 +57,8 @@ pub struct Job<'a> {
     pub plan: &'a Plan,
     /// Where rows come from.
     pub source: &'a Source,
+    /// The target's catalogue, as if everything that was taken off were back.
+    pub target: &'a TargetSchema,
     /// How.
     pub options: Options,
     /// Who hears of it.
