@@ -138,6 +138,7 @@ impl Way<'_> {
         let job = Job {
             plan,
             source,
+            target,
             options: self.options(),
             watch: self.watch,
             env: &env,

@@ -180,7 +180,7 @@ impl Left<'_> {
             return Ok(());
         }
         let until = if part.done { part.until.as_ref() } else { part.last.as_ref() };
-        let batch = Batch::new(load, encoder);
+        let batch = Batch::new(load, encoder, &[]);
         let mut laying = Laying { job: self.job, taking, aside, issued: load.issued(), ids, batch, stop: None };
         self.job.source.reader()?.scan(&load.select, part.after.as_ref(), until, &mut laying)?;
         if laying.stop.is_none() {
