@@ -14,6 +14,7 @@ mod interval;
 pub mod json;
 mod json_text;
 mod json_walk;
+pub mod lookup;
 mod numeric;
 mod prepare;
 mod reader;

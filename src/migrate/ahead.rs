@@ -1,11 +1,12 @@
 //! Reading ahead: every row is read and converted inside the same snapshot before anything is written, so that a fault is
 //! known while nothing has happened yet.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::convert::Settled;
-use crate::convert::row::RowEncoder;
+use crate::convert::row::{Maps, RowEncoder};
 use crate::event::{Event, Watch};
 use crate::model::fault::Fault;
 use crate::model::key::Key;
@@ -43,11 +44,12 @@ pub struct Found {
 /// All refusals.
 pub fn prepare(plan: &Plan, settled: &Settled) -> Result<(), Vec<Refusal>> {
     let refused: Vec<Refusal> =
-        plan.loads.iter().filter_map(|load| RowEncoder::new(load, settled).err()).flatten().collect();
+        plan.loads.iter().filter_map(|load| RowEncoder::new(load, settled, &Maps::new()).err()).flatten().collect();
     if refused.is_empty() { Ok(()) } else { Err(refused) }
 }
 
-/// Reads and converts the rows of the loads that `wanted` names, in `jobs` lanes.
+/// Reads and converts the rows of the loads that `wanted` names, in `jobs` lanes. `maps` holds, by load, the lookups that
+/// are known already; the others are passed over.
 ///
 /// # Errors
 /// When the source cannot be read, or the process was asked to stop.
@@ -57,13 +59,15 @@ pub fn read_ahead(
     settled: &Settled,
     (watch, asked, jobs): (&dyn Watch, &AtomicBool, usize),
     wanted: &dyn Fn(&LoadPlan) -> bool,
+    maps: &BTreeMap<String, Maps>,
 ) -> Result<Vec<Found>, Stop> {
     watch.hear(Event::Step("read ahead"));
+    let none = Maps::new();
     let loads: Vec<Reading<'_>> = plan
         .loads
         .iter()
         .filter(|load| wanted(load))
-        .map(|load| Ok(Reading { load, encoder: RowEncoder::new(load, settled).map_err(Stop::Refused)? }))
+        .map(|load| Ok(Reading { load, encoder: RowEncoder::new(load, settled, maps.get(&load.name).unwrap_or(&none)).map_err(Stop::Refused)? }))
         .collect::<Result<_, Stop>>()?;
     let mut ranges = Vec::new();
     for (n, reading) in loads.iter().enumerate() {
@@ -86,6 +90,9 @@ pub fn read_ahead(
     for ((n, _, _), found) in ranges.iter().zip(parts) {
         all[*n].merge(found);
     }
+    // Of a lookup that could not be made nothing is known.
+    let is_known = |load: &str, column: &str| maps.get(load).is_some_and(|maps| maps.contains_key(column));
+    all.iter_mut().for_each(|found| found.sums.lookups.retain(|sum| is_known(&found.load, &sum.column)));
     loads.iter().for_each(|reading| watch.hear(Event::Ended { load: &reading.load.name }));
     Ok(all)
 }

@@ -18,7 +18,7 @@ use crate::target::{ServerError, Session};
 use super::batch::{Batch, GO_ON};
 use super::bisect::{self, Origin};
 use super::retry::{Tries, until_done};
-use super::{Job, Stop, piece};
+use super::{Job, Stop, lookup, piece};
 
 /// Rows that a part has at least: below, the lanes' own transactions cost more than they win.
 const PART_ROWS: u64 = 10_000;
@@ -69,7 +69,8 @@ pub(super) fn open<'a>(
     if load.when_empty && run.judged.holding.contains_key(&load.table) {
         return Ok(None);
     }
-    let encoder = RowEncoder::new(load, settled).map_err(Stop::Refused)?;
+    let maps = until_done(job, session, |session| lookup::read(job, session, run, load, settled))?;
+    let encoder = RowEncoder::new(load, settled, &maps).map_err(Stop::Refused)?;
     let columns: Vec<String> = load.columns.iter().map(|c| c.name.clone()).collect();
     job.watch.hear(Event::Began { load: &load.name, rows: job.sizes.get(&load.name).copied() });
     let mut parts = known_parts(job, session, run, load)?;

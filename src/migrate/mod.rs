@@ -8,6 +8,7 @@ mod bisect;
 pub mod detach;
 mod lanes;
 mod load;
+pub mod lookup;
 pub mod owner;
 mod piece;
 mod retry;

@@ -80,7 +80,7 @@ fn loads(
         }
         if let Some(table) = table(load, target, findings) {
             table_is_ready(load, mapping, table, target, findings);
-            loads.extend(columns::load(mapping, load, table, inputs, taken, findings));
+            loads.extend(columns::load(mapping, load, (table, target), inputs, taken, findings));
         }
     }
     loads
@@ -190,6 +190,11 @@ fn assumed(mapping: &Mapping, inputs: &Inputs<'_>) -> TargetSchema {
         }
         if let crate::mapping::OwnerRule::Stamped(columns) = &load.owner {
             columns.iter().for_each(|c| add(&load.to, c));
+        }
+    }
+    for (_, column) in mapping.loads.iter().flat_map(|load| &load.columns) {
+        if let Some(crate::mapping::Feed::Lookup(lookup)) = &column.feed {
+            add(&lookup.table, &lookup.take);
         }
     }
     if let Some(owner) = &mapping.owner {

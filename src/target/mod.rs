@@ -11,6 +11,7 @@ pub mod detach;
 pub mod embedded;
 mod error;
 pub mod ledger;
+mod lookup;
 mod owner;
 mod read_back;
 mod sequence;
