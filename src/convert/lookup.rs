@@ -348,7 +348,11 @@ mod tests {
         out
     }
 
-    fn look(plan: &LookupPlan, rows: &[(usize, Option<&str>, i32)], value: RawBuf) -> (Outcome, Result<Vec<u8>, Reason>) {
+    fn look(
+        plan: &LookupPlan,
+        rows: &[(usize, Option<&str>, i32)],
+        value: RawBuf,
+    ) -> (Outcome, Result<Vec<u8>, Reason>) {
         let column = column(false);
         let mut builder = MapBuilder::new((&column, plan), false, &Settled::default()).unwrap();
         rows.iter().for_each(|(n, email, id)| builder.push(*n, &image(*email, *id), 7));

@@ -23,6 +23,7 @@ mod scalar;
 mod text;
 mod time;
 mod time_format;
+mod time_sql;
 mod time_text;
 mod time_words;
 mod zone;
@@ -39,6 +40,7 @@ use reader::Reader;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
+pub use time_sql::time_as_text;
 
 /// Turns the values of one column into cells.
 #[derive(Clone, Debug)]

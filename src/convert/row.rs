@@ -203,12 +203,7 @@ impl RowEncoder {
 }
 
 /// The bytes of a column's feed, or what is wrong with its constant and what to do.
-fn prepare(
-    column: &ColumnPlan,
-    settled: &Settled,
-    as_text: bool,
-    maps: &Maps,
-) -> Result<Bytes, (String, String)> {
+fn prepare(column: &ColumnPlan, settled: &Settled, as_text: bool, maps: &Maps) -> Result<Bytes, (String, String)> {
     let wrong = |mistake: super::Mistake| (mistake.to_string(), "Write a value that fits the column.".to_owned());
     let converter = Converter::new(&column.kind, &column.rules, settled).map_err(wrong)?;
     let constant = match &column.feed {

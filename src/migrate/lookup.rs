@@ -10,8 +10,8 @@ use crate::convert::row::Maps;
 use crate::model::key::hex;
 use crate::model::record::{Check, Refusal, Warning};
 use crate::plan::{ColumnPlan, LoadPlan, LookupPlan, Plan};
-use crate::target::ledger::Run;
 use crate::target::Session;
+use crate::target::ledger::Run;
 
 use super::{Job, Stop};
 use crate::event::Event;
@@ -65,7 +65,8 @@ pub fn ahead(
                 continue;
             }
             if owner == Some(&lookup.table) {
-                let why = "the owner's row, which this run makes, is not there yet: a value that means it counts as missing";
+                let why =
+                    "the owner's row, which this run makes, is not there yet: a value that means it counts as missing";
                 checks.push(Check::not_checked("lookups", Some(&place), why));
                 if lookup.missing == crate::model::rules::Value::Fault || lookup.ambiguous_is_fault {
                     continue;
