@@ -10,7 +10,7 @@ use crate::model::record::{Refusal, Warning};
 use crate::model::schema::{TargetColumn, TargetSchema, TargetTable};
 
 use super::{
-    Findings, Inputs, LoadPlan, Plan, Taken, classes, columns, detach, modifiers, order, owner, relation, unlisted,
+    Findings, Inputs, LoadPlan, Plan, Taken, classes, columns, detach, modifiers, order, owner, path, relation, unlisted,
 };
 
 /// The plan, or every reason why there is none.
@@ -36,6 +36,10 @@ pub fn build(mapping: &Mapping, inputs: &Inputs<'_>) -> Result<Plan, (Vec<Refusa
     let mut taken = Taken::new();
     let loads = loads(mapping, inputs, &target, &mut taken, &mut findings);
     let classes = classes::classes(mapping, &target, &mut findings);
+    let paths = match inputs.target {
+        Some(_) => path::paths(mapping, &target, &classes, &mut findings),
+        None => BTreeMap::new(),
+    };
     classes::owner_columns(mapping, &loads, &target, &mut findings);
     let left = unlisted::left(mapping, inputs, &taken, &mut findings);
     cascades(mapping, &target, &mut findings);
@@ -57,6 +61,7 @@ pub fn build(mapping: &Mapping, inputs: &Inputs<'_>) -> Result<Plan, (Vec<Refusa
         order: order.nodes,
         after: order.after,
         classes,
+        paths,
         left,
         not_tables: inputs.source.others.clone(),
         detach,

@@ -11,6 +11,7 @@ mod lookup;
 mod modifiers;
 mod order;
 mod owner;
+mod path;
 mod relation;
 mod show;
 mod sql;
@@ -29,6 +30,7 @@ use crate::model::select::Select;
 pub use build::build;
 pub use detach::{Detach, Detaching};
 pub use lookup::{LookupPlan, LookupStep, expressions};
+pub use path::{Hop, OwnerPath};
 pub use relation::{SqlFacts, selects};
 pub use show::text;
 pub use sql::sql;
@@ -73,6 +75,8 @@ pub struct Plan {
     pub after: Vec<Vec<usize>>,
     /// The class of every table of the target.
     pub classes: BTreeMap<String, Class>,
+    /// The way from a row to its owner, by table; tables whose rows are nobody's are not in it.
+    pub paths: BTreeMap<String, OwnerPath>,
     /// What stays in the source.
     pub left: Vec<Left>,
     /// What is in the source and is never a load.

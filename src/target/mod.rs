@@ -13,6 +13,7 @@ mod error;
 pub mod ledger;
 mod lookup;
 mod owner;
+mod owners;
 mod read_back;
 mod sequence;
 mod session;
