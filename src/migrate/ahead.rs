@@ -67,7 +67,13 @@ pub fn read_ahead(
         .loads
         .iter()
         .filter(|load| wanted(load))
-        .map(|load| Ok(Reading { load, encoder: RowEncoder::new(load, settled, maps.get(&load.name).unwrap_or(&none)).map_err(Stop::Refused)? }))
+        .map(|load| {
+            Ok(Reading {
+                load,
+                encoder: RowEncoder::new(load, settled, maps.get(&load.name).unwrap_or(&none))
+                    .map_err(Stop::Refused)?,
+            })
+        })
         .collect::<Result<_, Stop>>()?;
     let mut ranges = Vec::new();
     for (n, reading) in loads.iter().enumerate() {

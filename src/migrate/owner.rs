@@ -9,6 +9,7 @@ use crate::plan::{OwnerColumn, OwnerPlan, Plan};
 use crate::target::ledger::Run;
 use crate::target::{OwnerFound, Session};
 
+use super::sequence::past_rows;
 use super::{Job, Stop, until_done};
 
 /// The owner, settled.
@@ -43,6 +44,9 @@ fn settle_once(job: &Job<'_>, session: &mut Session, run: &Run, settled: &Settle
         return Ok(Some(Owner { key, made }));
     }
     let Some(create) = &plan.create else { return Err(absent(plan)) };
+    if let Some(sequence) = &plan.sequence {
+        past_rows(job, session, run, (&plan.table, &plan.key), sequence)?;
+    }
     let converted = cells(plan.natural.iter().chain(create), settled).map_err(Stop::Refused)?;
     let key = session.make_owner(run.id, schema, &plan.table, &plan.key, &given(&converted))?;
     Ok(Some(Owner { key, made: true }))

@@ -10,7 +10,8 @@ use crate::model::record::{Refusal, Warning};
 use crate::model::schema::{TargetColumn, TargetSchema, TargetTable};
 
 use super::{
-    Findings, Inputs, LoadPlan, Plan, Taken, classes, columns, detach, modifiers, order, owner, path, relation, unlisted,
+    Findings, Inputs, LoadPlan, Plan, Taken, classes, columns, detach, modifiers, order, owner, path, relation,
+    unlisted,
 };
 
 /// The plan, or every reason why there is none.

@@ -89,7 +89,9 @@ impl Known<'_> {
         let beyond = match (beyond, class) {
             (Some(path), _) => path,
             (None, Some(Class::Owner)) => {
-                return Err(format!("`{table}.{column}` is the owner itself: the rows are carried, not through a parent"));
+                return Err(format!(
+                    "`{table}.{column}` is the owner itself: the rows are carried, not through a parent"
+                ));
             }
             (None, _) => return Err(format!("`{table}.{column}` leads to `{}`, whose rows are nobody's", hop.parent)),
         };

@@ -44,7 +44,10 @@ fn is_loaded(subject: &Subject<'_>, table: &str) -> bool {
 }
 
 /// Those with the most rows first; those beyond the number that a report names as one.
-fn shown(by_owner: BTreeMap<Option<String>, BTreeMap<String, u64>>, names: &BTreeMap<String, String>) -> Vec<OwnerRows> {
+fn shown(
+    by_owner: BTreeMap<Option<String>, BTreeMap<String, u64>>,
+    names: &BTreeMap<String, String>,
+) -> Vec<OwnerRows> {
     let mut owners: Vec<OwnerRows> = by_owner
         .into_iter()
         .map(|(key, rows)| OwnerRows { owner: key.map(|k| names.get(&k).cloned().unwrap_or(k)), rows })
