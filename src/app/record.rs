@@ -9,8 +9,8 @@ use crate::model::cell::RawBuf;
 use crate::model::fault::Fault;
 use crate::model::key::Key;
 use crate::model::record::{
-    DetachedRecord, FAULTS_LISTED, FaultRecord, LeftRecord, LoadRecord, LoadState, LookupRecord, LookupStep, LossRecord,
-    NotTable, OwnerRecord, Refusal, Report, StepRecord,
+    DetachedRecord, FAULTS_LISTED, FaultRecord, LeftRecord, LoadRecord, LoadState, LookupRecord, LookupStep,
+    LossRecord, NotTable, OwnerRecord, Refusal, Report, StepRecord,
 };
 use crate::model::rules::Value;
 use crate::plan::{LoadPlan, Node, OwnerPlan, Plan};
