@@ -6,12 +6,14 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use crate::cli::{Common, PlanArgs, Run as RunArgs, VerifyWhat, Work};
-use crate::convert::Settled;
+use crate::convert::{self, Settled};
 use crate::event::{Event, Watch};
 use crate::exit::Exit;
 use crate::mapping::{Mapping, OnFault};
 use crate::migrate::{self, Job, Options, Stop, ahead, until_done};
+use crate::model::pgtype::ColumnType;
 use crate::model::record::{Check, Refusal, Report, RunState, SetAside, Warning};
+use crate::model::rules::Zone;
 use crate::model::schema::{Detachable, TargetSchema};
 use crate::plan::{self, Detaching, Inputs, Plan, SqlFacts};
 use crate::resume::{self, Decision, Wanted};
@@ -198,7 +200,10 @@ impl Way<'_> {
     /// The source; a file that cannot be read is a refusal, and the report says so.
     fn open_source(&self, report: &mut Report) -> Result<Option<Source>, Failure> {
         let path = inputs::source(self.common, &self.found)?;
-        let options = source::Options { readers: self.jobs() + 1, ..source::Options::default() };
+        let zone = self.found.mapping.source.zone.as_deref().and_then(Zone::parse);
+        let ts: source::Scalar = std::sync::Arc::new(move |raw| convert::time_as_text(raw, zone));
+        let functions = vec![("ts", ts)];
+        let options = source::Options { readers: self.jobs() + 1, functions, ..source::Options::default() };
         match Source::open(&path, &options) {
             Ok(source) => {
                 record::source(report, &source, &path.display().to_string());
@@ -293,11 +298,13 @@ impl Way<'_> {
     ) -> Result<Option<(Plan, TargetSchema)>, Failure> {
         let mapping = &self.found.mapping;
         let run = known.and_then(|k| k.run.as_ref());
-        let (target, detachable) = match session {
-            None => (None, Vec::new()),
+        let (target, detachable, expressions) = match session {
+            None => (None, Vec::new(), BTreeMap::new()),
             Some(session) => {
-                let (target, detachable) = self.catalog(session, known).map_err(|e| Failure::refused(e.to_string()))?;
-                (Some(target), detachable)
+                let failed = |e: ServerError| Failure::refused(e.to_string());
+                let (target, detachable) = self.catalog(session, known).map_err(failed)?;
+                let expressions = expressions(session, mapping, &target).map_err(failed)?;
+                (Some(target), detachable, expressions)
             }
         };
         let env = self.env();
@@ -307,6 +314,7 @@ impl Way<'_> {
             source: source.schema(),
             sql: &BTreeMap::new(),
             target: target.as_ref(),
+            expressions: &expressions,
             env: &env,
             owner: &owner,
             now: &now,
@@ -322,7 +330,7 @@ impl Way<'_> {
                     report.refusals.extend(refusals);
                     return Ok(None);
                 }
-                report.owner = plan.owner.as_ref().map(|o| record::owner(o, None, false));
+                report.owner = plan.settled_owner().map(|o| record::owner(o, None, false));
                 Ok(Some((plan, target.unwrap_or_default())))
             }
             Err((refusals, warnings)) => {
@@ -423,6 +431,21 @@ impl Way<'_> {
         Ok(facts)
     }
 
+    /// Reads and converts everything that `wanted` names, with the lookups that are known already.
+    fn read_ahead(
+        &self,
+        source: &Source,
+        session: &mut Session,
+        (plan, target): (&Plan, &TargetSchema),
+        (settled, wanted): (&Settled, &dyn Fn(&plan::LoadPlan) -> bool),
+        report: &mut Report,
+    ) -> Result<Vec<ahead::Found>, Stop> {
+        let (maps, checks) = migrate::lookup::ahead(session, plan, settled)?;
+        report.checks.extend(checks);
+        let (watch, asked, jobs) = (self.watch, &self.world.asked, self.jobs());
+        ahead::Ground { plan, source, target, settled, watch, asked, jobs, maps: &maps }.read(session, wanted)
+    }
+
     /// The dry run: everything is read and converted, nothing written.
     fn look(
         &self,
@@ -433,25 +456,26 @@ impl Way<'_> {
     ) -> Result<Exit, Failure> {
         let Some((session, plan, target)) = target else { return self.look_at_source(source, report) };
         let settled = self.settled(run);
-        if let Some(owner) = &plan.owner {
+        if let Some(owner) = plan.settled_owner() {
             match migrate::find_owner(session, plan, &settled) {
                 Ok(Some(key)) => report.owner = Some(record::owner(owner, Some(key), false)),
                 Ok(None) if owner.create.is_none() && !plan.loads.iter().any(|l| l.table == owner.table) => {
                     return Ok(self.stopped(migrate::owner_absent(owner), plan, report, false));
                 }
-                Ok(None) => {
-                    if let Err(refusals) = migrate::owner_fits(plan, &settled) {
+                Ok(None) => match migrate::owner_fits(plan, &settled) {
+                    Err(refusals) if !plan.loads.iter().any(|l| l.table == owner.table) => {
                         report.refusals.extend(refusals);
                         return Ok(Exit::Refused);
                     }
-                }
+                    _ => {}
+                },
                 Err(stop) => return Ok(self.stopped(stop, plan, report, false)),
             }
         }
         let began = self.world.elapsed();
         let wanted =
             |load: &plan::LoadPlan| !(load.when_empty && target.tables.get(&load.table).is_some_and(|t| t.has_rows));
-        let found = match self.ground(plan, source, target, &settled).read(session, &wanted) {
+        let found = match self.read_ahead(source, session, (plan, target), (&settled, &wanted), report) {
             Ok(found) => found,
             Err(stop) => return Ok(self.stopped(stop, plan, report, false)),
         };
@@ -509,18 +533,6 @@ impl Way<'_> {
         told.unwrap_or(BATCH_BYTES / self.jobs())
     }
 
-    /// What is read ahead, and against what.
-    fn ground<'g>(
-        &'g self,
-        plan: &'g Plan,
-        source: &'g Source,
-        target: &'g TargetSchema,
-        settled: &'g Settled,
-    ) -> ahead::Ground<'g> {
-        let (watch, asked, jobs) = (self.watch, &self.world.asked, self.jobs());
-        ahead::Ground { plan, source, target, settled, watch, asked, jobs }
-    }
-
     fn on_fault(&self) -> OnFault {
         match self.work.on_fault {
             Some(crate::cli::OnFault::Abort) => OnFault::Abort,
@@ -552,7 +564,7 @@ impl Way<'_> {
             let wanted = |load: &plan::LoadPlan| {
                 !(load.when_empty && target.tables.get(&load.table).is_some_and(|t| t.has_rows))
             };
-            let found = match self.ground(plan, source, target, &settled).read(session, &wanted) {
+            let found = match self.read_ahead(source, session, (plan, target), (&settled, &wanted), report) {
                 Ok(found) => found,
                 Err(stop) => return Ok(self.stopped(stop, plan, report, false)),
             };
@@ -659,7 +671,7 @@ impl Way<'_> {
         settled: &Settled,
         report: &mut Report,
     ) -> Option<Exit> {
-        let owner = plan.owner.as_ref()?;
+        let owner = plan.settled_owner()?;
         let loaded = plan.loads.iter().any(|l| l.table == owner.table);
         match migrate::find_owner(session, plan, settled) {
             Ok(Some(_)) => None,
@@ -798,7 +810,7 @@ impl Way<'_> {
         let key = migrate::find_owner(session, plan, &settled).ok().flatten();
         let made = until_done(&line, session, |session| Ok(session.made(run.id)?)).map_err(stopped)?;
         let owner_made = made.iter().any(|m| m.kind == "owner");
-        report.owner = plan.owner.as_ref().map(|o| record::owner(o, key.clone(), owner_made));
+        report.owner = plan.settled_owner().map(|o| record::owner(o, key.clone(), owner_made));
         let subject = Subject {
             plan,
             source,
@@ -852,6 +864,20 @@ impl Way<'_> {
         let _ = std::io::stdin().lock().read_line(&mut typed);
         Ok(typed.trim() == database)
     }
+}
+
+/// What the target makes of the lookups' expressions.
+fn expressions(
+    session: &mut Session,
+    mapping: &Mapping,
+    target: &TargetSchema,
+) -> Result<BTreeMap<(String, String), Result<ColumnType, String>>, ServerError> {
+    let mut found = BTreeMap::new();
+    for (table, sql) in plan::expressions(mapping, target) {
+        let kind = session.expression_type(&target.schema, &table, &sql)?;
+        found.insert((table, sql), kind);
+    }
+    Ok(found)
 }
 
 fn state(run: Option<&Run>) -> RunState {

@@ -9,8 +9,8 @@ use crate::model::cell::RawBuf;
 use crate::model::fault::Fault;
 use crate::model::key::Key;
 use crate::model::record::{
-    DetachedRecord, FAULTS_LISTED, FaultRecord, LeftRecord, LoadRecord, LoadState, LossRecord, NotTable, OwnerRecord,
-    Refusal, Report, StepRecord,
+    DetachedRecord, FAULTS_LISTED, FaultRecord, LeftRecord, LoadRecord, LoadState, LookupRecord, LookupStep,
+    LossRecord, NotTable, OwnerRecord, Refusal, Report, StepRecord,
 };
 use crate::model::rules::Value;
 use crate::plan::{LoadPlan, Node, OwnerPlan, Plan};
@@ -81,6 +81,7 @@ pub fn loads(report: &mut Report, plan: &Plan, run: Option<&Run>, done: &BTreeMa
             state = LoadState::NotEmpty;
         }
         losses(report, load, &sums);
+        lookups(report, load, &sums, ledger.is_some());
         report.loads.push(record(load, plan, &sums, state));
     }
 }
@@ -99,6 +100,26 @@ fn record(load: &LoadPlan, plan: &Plan, sums: &Sums, state: LoadState) -> LoadRe
         lanes: 1,
         started: 0.0,
         seconds: 0.0,
+    }
+}
+
+/// What became of a load's lookups; of one that was not looked at yet, nothing.
+fn lookups(report: &mut Report, load: &LoadPlan, sums: &Sums, begun: bool) {
+    for (column, plan) in load.lookups() {
+        let sum = sums.lookups.iter().find(|sum| sum.column == column.name);
+        if sum.is_none() && !begun {
+            continue;
+        }
+        let hits = |n: usize| sum.and_then(|sum| sum.hits.get(n)).copied().unwrap_or(0);
+        let steps = plan.steps.iter().enumerate();
+        report.lookups.push(LookupRecord {
+            load: load.name.clone(),
+            column: column.name.clone(),
+            steps: steps.map(|(n, step)| LookupStep { target: step.shown(), hits: hits(n) }).collect(),
+            ambiguous: sum.map_or(0, |sum| sum.ambiguous),
+            missing: sum.map_or(0, |sum| sum.missing),
+            values: None,
+        });
     }
 }
 

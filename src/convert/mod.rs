@@ -15,6 +15,7 @@ mod interval;
 pub mod json;
 mod json_text;
 mod json_walk;
+pub mod lookup;
 mod numeric;
 mod prepare;
 mod reader;
@@ -23,6 +24,7 @@ mod scalar;
 mod text;
 mod time;
 mod time_format;
+mod time_sql;
 mod time_text;
 mod time_words;
 mod zone;
@@ -39,6 +41,7 @@ use reader::Reader;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
+pub use time_sql::time_as_text;
 
 /// Turns the values of one column into cells.
 #[derive(Clone, Debug)]

@@ -2,6 +2,9 @@
 //!
 //! Reading ahead, loading and verifying all come through here, so they cannot disagree about a row.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use crate::model::cell::{Cell, Class};
 use crate::model::fault::{LossSet, Reason};
 use crate::model::pgtype::Kind;
@@ -11,6 +14,7 @@ use crate::model::select::Row;
 use crate::plan::{ColumnPlan, Feed, LoadPlan};
 use crate::wire::{binary, text};
 
+use super::lookup::{Looker, LookupMap, Outcome};
 use super::{Converter, Settled};
 
 /// Width of an issued id's place in a text row: a sign and nineteen digits, which the server reads with leading zeros.
@@ -34,7 +38,12 @@ enum Bytes {
     Fixed(Vec<u8>),
     /// A place for an id that is drawn later: its width in bytes.
     Slot(usize),
+    /// Found in the target. Without a map, which is not known yet, its place is NULL and nothing is said.
+    Lookup(Box<Looker>, Option<Arc<LookupMap>>),
 }
+
+/// The maps of a load's lookups, by column.
+pub type Maps = BTreeMap<String, Arc<LookupMap>>;
 
 /// One cell that cannot go.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -58,6 +67,10 @@ pub struct Notes {
     pub losses: Vec<(usize, LossSet)>,
     /// Where in the output issued ids have their places.
     pub slots: Vec<usize>,
+    /// What became of lookups, by place of the column.
+    pub lookups: Vec<(usize, Outcome)>,
+    /// The key of a lookup while it is put together.
+    key: Vec<u8>,
 }
 
 impl RowEncoder {
@@ -65,11 +78,11 @@ impl RowEncoder {
     ///
     /// # Errors
     /// A refusal for every constant of the mapping that does not fit its column.
-    pub fn new(load: &LoadPlan, settled: &Settled) -> Result<RowEncoder, Vec<Refusal>> {
+    pub fn new(load: &LoadPlan, settled: &Settled, maps: &Maps) -> Result<RowEncoder, Vec<Refusal>> {
         let mut refusals = Vec::new();
         let mut columns = Vec::new();
         for column in &load.columns {
-            match prepare(column, settled, load.as_text) {
+            match prepare(column, settled, load.as_text, maps) {
                 Ok(feed) => columns.push(Column { not_null: column.not_null, feed }),
                 Err((what, advice)) => {
                     let place = format!("load.{}.columns.{}", load.name, column.name);
@@ -85,6 +98,7 @@ impl RowEncoder {
         notes.faults.clear();
         notes.losses.clear();
         notes.slots.clear();
+        notes.lookups.clear();
         let start = out.len();
         if !self.as_text {
             out.extend_from_slice(&(self.columns.len() as u16).to_be_bytes());
@@ -96,6 +110,7 @@ impl RowEncoder {
             match &column.feed {
                 Bytes::Fixed(bytes) => out.extend_from_slice(bytes),
                 Bytes::Slot(width) => self.slot(*width, out, notes),
+                Bytes::Lookup(looker, map) => self.looked_up(n, looker, map.as_deref(), row, out, notes),
                 Bytes::Cell(at, converter) => self.cell(n, column, row, *at, converter, out, notes),
             }
         }
@@ -139,6 +154,29 @@ impl RowEncoder {
         notes.faults.push(CellFault { column: n, reason: fault, class: raw.class(), bytes: raw.bytes() });
     }
 
+    fn looked_up(
+        &self,
+        n: usize,
+        looker: &Looker,
+        map: Option<&LookupMap>,
+        row: &dyn Row,
+        out: &mut Vec<u8>,
+        notes: &mut Notes,
+    ) {
+        let Some(map) = map else {
+            return if self.as_text { text::field(&Cell::Null, out) } else { binary::field(&Cell::Null, out) };
+        };
+        let looked = looker.look(map, row, &mut notes.key);
+        notes.lookups.push((n, looked.outcome));
+        match looked.field {
+            Ok(field) => out.extend_from_slice(field),
+            Err(reason) => {
+                let raw = row.cell(looked.about);
+                notes.faults.push(CellFault { column: n, reason, class: raw.class(), bytes: raw.bytes() });
+            }
+        }
+    }
+
     fn slot(&self, width: usize, out: &mut Vec<u8>, notes: &mut Notes) {
         if !self.as_text {
             out.extend_from_slice(&(width as i32).to_be_bytes());
@@ -165,7 +203,7 @@ impl RowEncoder {
 }
 
 /// The bytes of a column's feed, or what is wrong with its constant and what to do.
-fn prepare(column: &ColumnPlan, settled: &Settled, as_text: bool) -> Result<Bytes, (String, String)> {
+fn prepare(column: &ColumnPlan, settled: &Settled, as_text: bool, maps: &Maps) -> Result<Bytes, (String, String)> {
     let wrong = |mistake: super::Mistake| (mistake.to_string(), "Write a value that fits the column.".to_owned());
     let converter = Converter::new(&column.kind, &column.rules, settled).map_err(wrong)?;
     let constant = match &column.feed {
@@ -181,6 +219,10 @@ fn prepare(column: &ColumnPlan, settled: &Settled, as_text: bool) -> Result<Byte
                     "Write a feed for it.".to_owned(),
                 )),
             };
+        }
+        Feed::Lookup(lookup) => {
+            let looker = Looker::new(column, lookup, as_text, settled).map_err(wrong)?;
+            return Ok(Bytes::Lookup(Box::new(looker), maps.get(&column.name).cloned()));
         }
         Feed::Constant(value) => value.clone(),
         Feed::Owner => Value::Owner,

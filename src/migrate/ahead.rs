@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::convert::Settled;
-use crate::convert::row::{Notes, RowEncoder};
+use crate::convert::row::{Maps, Notes, RowEncoder};
 use crate::event::{Event, Watch};
 use crate::model::fault::Fault;
 use crate::model::key::Key;
@@ -51,7 +51,7 @@ pub struct Found {
 /// All refusals.
 pub fn prepare(plan: &Plan, settled: &Settled) -> Result<(), Vec<Refusal>> {
     let refused: Vec<Refusal> =
-        plan.loads.iter().filter_map(|load| RowEncoder::new(load, settled).err()).flatten().collect();
+        plan.loads.iter().filter_map(|load| RowEncoder::new(load, settled, &Maps::new()).err()).flatten().collect();
     if refused.is_empty() { Ok(()) } else { Err(refused) }
 }
 
@@ -71,6 +71,8 @@ pub struct Ground<'a> {
     pub asked: &'a AtomicBool,
     /// Lanes.
     pub jobs: usize,
+    /// By load, the lookups that are known already; the others are passed over.
+    pub maps: &'a BTreeMap<String, Maps>,
 }
 
 /// Keys that rows refer to, as far as they were read.
@@ -97,6 +99,9 @@ impl Ground<'_> {
         }
         let place = |f: &Found| self.plan.loads.iter().position(|l| l.name == f.load);
         found.sort_by_key(place);
+        // Of a lookup that could not be made nothing is known.
+        let is_known = |load: &str, column: &str| self.maps.get(load).is_some_and(|maps| maps.contains_key(column));
+        found.iter_mut().for_each(|found| found.sums.lookups.retain(|sum| is_known(&found.load, &sum.column)));
         Ok(found)
     }
 
@@ -124,7 +129,9 @@ impl Ground<'_> {
         let referred: Vec<Referred> = sets.keys().cloned().collect();
         let mut readings: Vec<Reading<'_>> = Vec::new();
         for load in loads {
-            let encoder = RowEncoder::new(load, self.settled).map_err(Stop::Refused)?;
+            let none = Maps::new();
+            let maps = self.maps.get(&load.name).unwrap_or(&none);
+            let encoder = RowEncoder::new(load, self.settled, maps).map_err(Stop::Refused)?;
             let links = links(load, self.target);
             parents::settle_own(&self.source.reader()?, load, (&encoder, self.settled), &links, sets)?;
             let own = OwnKeys::of(load, &referred, self.settled);

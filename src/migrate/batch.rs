@@ -6,15 +6,16 @@
 use std::collections::BTreeMap;
 use std::ops::{ControlFlow, Range};
 
+use crate::convert::lookup::Outcome;
 use crate::convert::row::{Notes, RowEncoder};
 use crate::model::cell::RawBuf;
 use crate::model::fault::{Fault, Reason};
 use crate::model::key::Key;
 use crate::model::pgtype::ColumnType;
 use crate::model::select::Row;
-use crate::plan::{Feed, LoadPlan};
+use crate::plan::{ColumnPlan, Feed, LoadPlan, LookupPlan};
 use crate::target::Blame;
-use crate::target::ledger::{LOSS_KEYS, LossSum, Sums};
+use crate::target::ledger::{LOSS_KEYS, LookupSum, LossSum, Sums};
 use crate::wire::digest::{Digest, row_hash};
 
 use super::Options;
@@ -46,6 +47,7 @@ pub struct Batch<'a> {
     /// Why they cannot.
     pub faults: Vec<Fault>,
     losses: Vec<LossSum>,
+    lookups: Vec<LookupSum>,
 }
 
 impl<'a> Batch<'a> {
@@ -66,6 +68,7 @@ impl<'a> Batch<'a> {
             refused: 0,
             faults: Vec::new(),
             losses: Vec::new(),
+            lookups: no_lookups(load),
         }
     }
 
@@ -78,6 +81,7 @@ impl<'a> Batch<'a> {
         }
         let start = self.bytes.len();
         if !self.encoder.encode(row, &mut self.bytes, &mut self.notes) {
+            self.look_up(false);
             return self.refuse(&row.key());
         }
         let notes = &mut self.notes;
@@ -91,6 +95,7 @@ impl<'a> Batch<'a> {
             self.bytes.truncate(start);
             return self.convict(&row.key(), blame);
         }
+        self.look_up(true);
         self.ends.push(self.bytes.len());
         self.places.push(place);
         self.slots.extend_from_slice(&self.notes.slots);
@@ -176,6 +181,7 @@ impl<'a> Batch<'a> {
             faults: self.refused,
             digest,
             losses: self.losses.clone(),
+            lookups: self.lookups.clone(),
         }
     }
 
@@ -186,6 +192,7 @@ impl<'a> Batch<'a> {
             written: self.rows(),
             faults: self.refused,
             losses: self.losses.clone(),
+            lookups: self.lookups.clone(),
             ..Sums::default()
         }
     }
@@ -207,6 +214,7 @@ impl<'a> Batch<'a> {
         self.refused = 0;
         self.faults.clear();
         self.losses.clear();
+        self.lookups = no_lookups(self.load);
     }
 
     fn refuse(&mut self, key: &Key) {
@@ -268,6 +276,23 @@ impl<'a> Batch<'a> {
         }
     }
 
+    /// Counts what became of lookups. Of a row that does not go, only what refused it counts.
+    fn look_up(&mut self, fits: bool) {
+        for (column, outcome) in &self.notes.lookups {
+            if !fits && !self.notes.faults.iter().any(|fault| fault.column == *column) {
+                continue;
+            }
+            let name = &self.load.columns[*column].name;
+            let Some(sum) = self.lookups.iter_mut().find(|l| l.column == *name) else { continue };
+            match outcome {
+                Outcome::Hit(step) => sum.hits[*step] += u64::from(fits),
+                Outcome::Missing => sum.missing += 1,
+                Outcome::Ambiguous => sum.ambiguous += 1,
+                Outcome::Nothing => {}
+            }
+        }
+    }
+
     fn lose(&mut self, key: &Key) {
         // Only a rowid is named: another key is a value of somebody's row.
         let shown = match key.0.as_slice() {
@@ -291,6 +316,16 @@ impl<'a> Batch<'a> {
             }
         }
     }
+}
+
+/// A count of nothing for each lookup of a load.
+fn no_lookups(load: &LoadPlan) -> Vec<LookupSum> {
+    let sum = |(column, plan): (&ColumnPlan, &LookupPlan)| LookupSum {
+        column: column.name.clone(),
+        hits: vec![0; plan.steps.len()],
+        ..LookupSum::default()
+    };
+    load.lookups().map(sum).collect()
 }
 
 fn shown(kind: &ColumnType) -> String {

@@ -9,7 +9,7 @@ use crate::event::Event;
 use crate::model::key::Key;
 use crate::model::record::SetAside;
 use crate::model::select::{Relation, Row, Sink};
-use crate::plan::{Link, LoadPlan};
+use crate::plan::{Feed, Link, LoadPlan};
 use crate::source::Reader;
 use crate::target::batch::{BatchId, Begun, Into};
 use crate::target::ledger::{PartDone, Run};
@@ -20,7 +20,8 @@ use super::bisect::{self, Origin};
 use super::keyset::KeySet;
 use super::orphans::Guarded;
 use super::retry::{Tries, until_done};
-use super::{Job, Stop, parents, piece};
+use super::sequence::past_rows;
+use super::{Job, Stop, lookup, parents, piece};
 
 /// Rows that a part has at least: below, the lanes' own transactions cost more than they win.
 const PART_ROWS: u64 = 10_000;
@@ -75,7 +76,14 @@ pub(super) fn open<'a>(
     if load.when_empty && run.judged.holding.contains_key(&load.table) {
         return Ok(None);
     }
-    let encoder = RowEncoder::new(load, settled).map_err(Stop::Refused)?;
+    for column in &load.columns {
+        if let Feed::Issued(sequence) = &column.feed {
+            let column = (load.table.as_str(), column.name.as_str());
+            until_done(&job.line(), session, |session| past_rows(job, session, run, column, sequence))?;
+        }
+    }
+    let maps = until_done(&job.line(), session, |session| lookup::read(job, session, run, load, settled))?;
+    let encoder = RowEncoder::new(load, settled, &maps).map_err(Stop::Refused)?;
     let columns: Vec<String> = load.columns.iter().map(|c| c.name.clone()).collect();
     job.watch.hear(Event::Began { load: &load.name, rows: job.sizes.get(&load.name).copied() });
     let mut parts = known_parts(job, session, run, load)?;

@@ -9,11 +9,13 @@ pub mod detach;
 mod keyset;
 mod lanes;
 mod load;
+pub mod lookup;
 mod orphans;
 pub mod owner;
 mod parents;
 mod piece;
 mod retry;
+mod sequence;
 pub mod take_back;
 
 use std::collections::BTreeMap;
@@ -25,16 +27,17 @@ use crate::event::{Event, Watch};
 use crate::mapping::OnFault;
 use crate::model::fault::Fault;
 use crate::model::record::Refusal;
-use crate::model::schema::{SourceSchema, TargetSchema};
+use crate::model::schema::TargetSchema;
 use crate::plan::{Node, Plan};
 use crate::source::{Source, SourceError};
 use crate::target::connect::ConnectError;
 use crate::target::ledger::Run;
-use crate::target::{ServerError, Session, Wanted};
+use crate::target::{ServerError, Session};
 
 pub use retry::{Line, until_done};
 
 pub use owner::{Owner, absent as owner_absent, find as find_owner, fits as owner_fits};
+pub use sequence::set_sequences;
 
 /// How a run works: nothing here changes what arrives.
 #[derive(Clone, Copy, Debug)]
@@ -192,22 +195,4 @@ pub fn run(job: &Job<'_>, session: &mut Session, run: &Run) -> Result<Option<Own
     let settled = Settled { now: run.judged.now, owner: None, env: job.env.clone() };
     job.watch.hear(Event::Step("load"));
     lanes::run(job, session, run, settled)
-}
-
-/// Sets every sequence of the loaded tables and of the owner's.
-///
-/// # Errors
-/// What stopped it; the sequences that were set stay set.
-pub fn set_sequences(
-    job: &Job<'_>,
-    session: &mut Session,
-    run: &Run,
-    source: &SourceSchema,
-    target: &TargetSchema,
-) -> Result<(), Stop> {
-    job.watch.hear(Event::Step("sequences"));
-    for wanted in Wanted::of(job.plan, source, target) {
-        until_done(&job.line(), session, |session| Ok(session.set_sequence(run.id, &job.plan.schema, &wanted)?))?;
-    }
-    Ok(())
 }

@@ -11,7 +11,7 @@ use crate::model::record::Refusal;
 use crate::plan::{Compared, Feed, Link, LoadPlan, links};
 use crate::wire::binary;
 
-use crate::convert::row::{Notes, RowEncoder};
+use crate::convert::row::{Maps, Notes, RowEncoder};
 use crate::model::schema::TargetSchema;
 use crate::model::select::Row;
 
@@ -154,7 +154,7 @@ impl OwnKeys {
             if load.as_text { None } else { referred.columns.iter().map(place).collect() };
         let encoder = columns.as_ref().and_then(|places| {
             let columns = places.iter().map(|n| load.columns[*n].clone()).collect();
-            RowEncoder::new(&LoadPlan { columns, ..load.clone() }, settled).ok()
+            RowEncoder::new(&LoadPlan { columns, ..load.clone() }, settled, &Maps::new()).ok()
         });
         OwnKeys { referred: referred.clone(), columns, encoder }
     }

@@ -9,6 +9,7 @@ use crate::plan::{OwnerColumn, OwnerPlan, Plan};
 use crate::target::ledger::Run;
 use crate::target::{OwnerFound, Session};
 
+use super::sequence::past_rows;
 use super::{Job, Stop, until_done};
 
 /// The owner, settled.
@@ -32,7 +33,7 @@ pub(super) fn settle(
 
 /// A second time it finds what the first one made.
 fn settle_once(job: &Job<'_>, session: &mut Session, run: &Run, settled: &Settled) -> Result<Option<Owner>, Stop> {
-    let Some(plan) = &job.plan.owner else { return Ok(None) };
+    let Some(plan) = job.plan.settled_owner() else { return Ok(None) };
     let schema = &job.plan.schema;
     if let Some(key) = find(session, job.plan, settled)? {
         let object = format!("{schema}.{}", plan.table);
@@ -43,6 +44,9 @@ fn settle_once(job: &Job<'_>, session: &mut Session, run: &Run, settled: &Settle
         return Ok(Some(Owner { key, made }));
     }
     let Some(create) = &plan.create else { return Err(absent(plan)) };
+    if let Some(sequence) = &plan.sequence {
+        past_rows(job, session, run, (&plan.table, &plan.key), sequence)?;
+    }
     let converted = cells(plan.natural.iter().chain(create), settled).map_err(Stop::Refused)?;
     let key = session.make_owner(run.id, schema, &plan.table, &plan.key, &given(&converted))?;
     Ok(Some(Owner { key, made: true }))
@@ -53,7 +57,7 @@ fn settle_once(job: &Job<'_>, session: &mut Session, run: &Run, settled: &Settle
 /// # Errors
 /// When several rows have its natural key, or the target refuses.
 pub fn find(session: &mut Session, plan: &Plan, settled: &Settled) -> Result<Option<String>, Stop> {
-    let Some(owner) = &plan.owner else { return Ok(None) };
+    let Some(owner) = plan.settled_owner() else { return Ok(None) };
     let converted = cells(owner.natural.iter(), settled).map_err(Stop::Refused)?;
     match session.find_owner(&plan.schema, &owner.table, &owner.key, &given(&converted))? {
         OwnerFound::One(key) => Ok(Some(key)),
@@ -71,7 +75,7 @@ pub fn find(session: &mut Session, plan: &Plan, settled: &Settled) -> Result<Opt
 /// # Errors
 /// A refusal for each value that does not fit its column.
 pub fn fits(plan: &Plan, settled: &Settled) -> Result<(), Vec<Refusal>> {
-    let Some(owner) = &plan.owner else { return Ok(()) };
+    let Some(owner) = plan.settled_owner() else { return Ok(()) };
     cells(owner.natural.iter().chain(owner.create.iter().flatten()), settled).map(|_| ())
 }
 

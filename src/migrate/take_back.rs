@@ -3,10 +3,11 @@
 //! Refuses wherever it cannot know: a row that was changed, a row of somebody else's that refers to one of ours, a
 //! sequence that moved. All in one transaction.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use crate::convert::Settled;
-use crate::convert::row::RowEncoder;
+use crate::convert::row::{Maps, RowEncoder};
 use crate::event::Event;
 use crate::model::cell::RawBuf;
 use crate::model::key::Key;
@@ -20,7 +21,7 @@ use crate::target::take_back::{Aside, TakingBack};
 use crate::target::{ServerError, Session};
 
 use super::batch::{Batch, GO_ON};
-use super::{Job, Stop, find_owner, until_done};
+use super::{Job, Stop, find_owner, lookup, until_done};
 
 /// What was taken out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -42,13 +43,18 @@ pub fn take_back(
     session: &mut Session,
     run: &Run,
     target: &TargetSchema,
-    done: &std::collections::BTreeMap<String, LoadDone>,
+    done: &BTreeMap<String, LoadDone>,
 ) -> Result<TakenBack, Stop> {
     job.watch.hear(Event::Step("take back"));
     until_done(&job.line(), session, |session| {
         let mut settled = Settled { now: run.judged.now, owner: None, env: job.env.clone() };
         settled.owner = find_owner(session, job.plan, &settled)?.map(RawBuf::text);
-        let mut left = Left { job, target, settled, made: session.made(run.id)?, found: TakenBack::default() };
+        let looked_up = job.plan.loads.iter().filter(|load| load.lookups().next().is_some());
+        let maps = looked_up
+            .map(|load| Ok((load.name.clone(), lookup::read(job, session, run, load, &settled)?)))
+            .collect::<Result<BTreeMap<String, Maps>, Stop>>()?;
+        let made = session.made(run.id)?;
+        let mut left = Left { job, target, settled, maps, made, found: TakenBack::default() };
         let issued = issued(session, run, job, done)?;
         let mut off = session.detached(run.id)?;
         off.retain(|object| !object.back);
@@ -82,7 +88,7 @@ fn issued(
     session: &mut Session,
     run: &Run,
     job: &Job<'_>,
-    done: &std::collections::BTreeMap<String, LoadDone>,
+    done: &BTreeMap<String, LoadDone>,
 ) -> Result<Vec<Issued>, Stop> {
     let mut all = Vec::new();
     for load in job.plan.loads.iter().filter(|l| !l.issued().is_empty()) {
@@ -98,6 +104,8 @@ struct Left<'j> {
     job: &'j Job<'j>,
     target: &'j TargetSchema,
     settled: Settled,
+    /// The maps of loads with lookups.
+    maps: BTreeMap<String, Maps>,
     made: Vec<Made>,
     found: TakenBack,
 }
@@ -118,7 +126,9 @@ impl Left<'_> {
             return Err(refuse(load, "several of its columns have issued ids, which cannot be told apart", SELF));
         }
         self.job.watch.hear(Event::Began { load: &load.name, rows: Some(written) });
-        let encoder = RowEncoder::new(load, &self.settled).map_err(Stop::Refused)?;
+        let none = Maps::new();
+        let maps = self.maps.get(&load.name).unwrap_or(&none);
+        let encoder = RowEncoder::new(load, &self.settled, maps).map_err(Stop::Refused)?;
         let columns: Vec<(String, ColumnType)> =
             load.columns.iter().map(|c| (c.name.clone(), c.kind.clone())).collect();
         let key = self.key(load);

@@ -10,7 +10,8 @@ use crate::model::record::{Refusal, Warning};
 use crate::model::schema::{TargetColumn, TargetSchema, TargetTable};
 
 use super::{
-    Findings, Inputs, LoadPlan, Plan, Taken, classes, columns, detach, modifiers, order, owner, relation, unlisted,
+    Findings, Inputs, LoadPlan, Plan, Taken, classes, columns, detach, modifiers, order, owner, path, relation,
+    unlisted,
 };
 
 /// The plan, or every reason why there is none.
@@ -36,6 +37,10 @@ pub fn build(mapping: &Mapping, inputs: &Inputs<'_>) -> Result<Plan, (Vec<Refusa
     let mut taken = Taken::new();
     let loads = loads(mapping, inputs, &target, &mut taken, &mut findings);
     let classes = classes::classes(mapping, &target, &mut findings);
+    let paths = match inputs.target {
+        Some(_) => path::paths(mapping, &target, &classes, &mut findings),
+        None => BTreeMap::new(),
+    };
     classes::owner_columns(mapping, &loads, &target, &mut findings);
     let left = unlisted::left(mapping, inputs, &taken, &mut findings);
     cascades(mapping, &target, &mut findings);
@@ -57,6 +62,7 @@ pub fn build(mapping: &Mapping, inputs: &Inputs<'_>) -> Result<Plan, (Vec<Refusa
         order: order.nodes,
         after: order.after,
         classes,
+        paths,
         left,
         not_tables: inputs.source.others.clone(),
         detach,
@@ -80,7 +86,7 @@ fn loads(
         }
         if let Some(table) = table(load, target, findings) {
             table_is_ready(load, mapping, table, target, findings);
-            loads.extend(columns::load(mapping, load, table, inputs, taken, findings));
+            loads.extend(columns::load(mapping, load, (table, target), inputs, taken, findings));
         }
     }
     loads
@@ -190,6 +196,11 @@ fn assumed(mapping: &Mapping, inputs: &Inputs<'_>) -> TargetSchema {
         }
         if let crate::mapping::OwnerRule::Stamped(columns) = &load.owner {
             columns.iter().for_each(|c| add(&load.to, c));
+        }
+    }
+    for (_, column) in mapping.loads.iter().flat_map(|load| &load.columns) {
+        if let Some(crate::mapping::Feed::Lookup(lookup)) = &column.feed {
+            add(&lookup.table, &lookup.take);
         }
     }
     if let Some(owner) = &mapping.owner {

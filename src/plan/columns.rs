@@ -8,16 +8,16 @@ use crate::mapping::{Column, Feed as Written, Load, Mapping, OwnerRule};
 use crate::model::ident::did_you_mean;
 use crate::model::pgtype::Kind;
 use crate::model::rules::{Rules, Value};
-use crate::model::schema::{TargetColumn, TargetTable};
+use crate::model::schema::{TargetColumn, TargetSchema, TargetTable};
 use crate::model::select::{Expr, Relation, Select};
 
-use super::{ColumnPlan, Feed, Findings, Inputs, LoadPlan, Taken, modifiers, relation};
+use super::{ColumnPlan, Feed, Findings, Inputs, LoadPlan, Taken, lookup, modifiers, relation};
 
 /// Plans one load. `None` where its relation or its table is not there; the findings say why.
 pub(super) fn load(
     mapping: &Mapping,
     load: &Load,
-    table: &TargetTable,
+    (table, target): (&TargetTable, &TargetSchema),
     inputs: &Inputs<'_>,
     taken: &mut Taken,
     findings: &mut Findings,
@@ -31,8 +31,8 @@ pub(super) fn load(
         );
         return None;
     }
-    let mut columns =
-        Columns { mapping, load, source: relation::columns(load, &from, inputs), exprs: Vec::new(), inputs, findings };
+    let source = relation::columns(load, &from, inputs);
+    let mut columns = Columns { mapping, target, load, source, exprs: Vec::new(), inputs, findings };
     columns.names_are_there(table);
     let planned: Vec<ColumnPlan> = table.columns.iter().filter_map(|column| columns.column(column)).collect();
     let (exprs, named) = (columns.exprs, columns.source);
@@ -96,8 +96,17 @@ fn same_name<'a>(name: &str, columns: &'a [(String, Option<String>)]) -> Option<
     })
 }
 
+/// The position of an expression among those that are read; it is added where it is missing.
+fn position(exprs: &mut Vec<Expr>, expr: Expr) -> usize {
+    exprs.iter().position(|e| *e == expr).unwrap_or_else(|| {
+        exprs.push(expr);
+        exprs.len() - 1
+    })
+}
+
 struct Columns<'a, 'i> {
     mapping: &'a Mapping,
+    target: &'a TargetSchema,
     load: &'a Load,
     source: Vec<(String, Option<String>)>,
     exprs: Vec<Expr>,
@@ -225,9 +234,12 @@ impl Columns<'_, '_> {
             Some(Written::Value(value)) => Some((Feed::Constant(value.0.clone()), None)),
             Some(Written::Owner) => Some((Feed::Owner, None)),
             Some(Written::Env { name, optional }) => self.from_env(name, *optional, column, place),
-            Some(Written::Lookup(_)) => {
-                self.findings.refuse(place, "lookups: not yet", "Write the value by `sql` or `from`.");
-                None
+            Some(Written::Lookup(written)) => {
+                let exprs = &mut self.exprs;
+                let mut cells = |sql: &str| position(exprs, Expr::Sql(sql.to_owned()));
+                let known = (self.mapping, self.inputs, self.target);
+                let planned = lookup::lookup(written, (column, place), known, &mut cells, self.findings)?;
+                Some((Feed::Lookup(Box::new(planned)), None))
             }
             Some(Written::Omit) => self.omitted(column, place),
             None => match same_name(&column.name, &self.source).cloned() {
@@ -238,11 +250,7 @@ impl Columns<'_, '_> {
     }
 
     fn cell(&mut self, expr: Expr) -> Feed {
-        let at = self.exprs.iter().position(|e| *e == expr).unwrap_or_else(|| {
-            self.exprs.push(expr);
-            self.exprs.len() - 1
-        });
-        Feed::Cell(at)
+        Feed::Cell(position(&mut self.exprs, expr))
     }
 
     fn from_column(&mut self, name: &str, place: &str) -> Option<(Feed, Option<String>)> {

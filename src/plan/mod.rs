@@ -8,9 +8,11 @@ mod classes;
 mod columns;
 mod detach;
 mod links;
+mod lookup;
 mod modifiers;
 mod order;
 mod owner;
+mod path;
 mod relation;
 mod show;
 mod sql;
@@ -29,6 +31,8 @@ use crate::model::select::Select;
 pub use build::build;
 pub use detach::{Detach, Detaching};
 pub use links::{Compared, Link, links};
+pub use lookup::{LookupPlan, LookupStep, expressions};
+pub use path::{Hop, OwnerPath};
 pub use relation::{SqlFacts, selects};
 pub use show::text;
 pub use sql::sql;
@@ -41,6 +45,8 @@ pub struct Inputs<'a> {
     pub sql: &'a BTreeMap<String, SqlFacts>,
     /// The target's catalogue; without it, only the source's side is judged.
     pub target: Option<&'a TargetSchema>,
+    /// What PostgreSQL says of the lookups' expressions, by table and expression: their type, or why not.
+    pub expressions: &'a BTreeMap<(String, String), Result<ColumnType, String>>,
     /// Values of the variables that the mapping names and that are set.
     pub env: &'a BTreeMap<String, String>,
     /// Values of `--owner`, in place of `[owner].match`.
@@ -71,6 +77,8 @@ pub struct Plan {
     pub after: Vec<Vec<usize>>,
     /// The class of every table of the target.
     pub classes: BTreeMap<String, Class>,
+    /// The way from a row to its owner, by table; tables whose rows are nobody's are not in it.
+    pub paths: BTreeMap<String, OwnerPath>,
     /// What stays in the source.
     pub left: Vec<Left>,
     /// What is in the source and is never a load.
@@ -144,7 +152,7 @@ pub struct OwnerPlan {
     pub key_type: ColumnType,
     /// That column's sequence, from which a made owner's key is drawn.
     pub sequence: Option<Sequence>,
-    /// Natural key.
+    /// Natural key; empty: nobody is settled, rows bring their owners along.
     pub natural: Vec<OwnerColumn>,
     /// The other columns of the row when it has to be made; none: it must be there.
     pub create: Option<Vec<OwnerColumn>>,
@@ -218,6 +226,15 @@ pub enum Feed {
     Owner,
     /// Drawn from the sequence, inside the batch.
     Issued(Sequence),
+    /// Found in the target.
+    Lookup(Box<LookupPlan>),
+}
+
+impl Plan {
+    /// The owner whose row is settled: rows without a natural key bring their owners along.
+    pub fn settled_owner(&self) -> Option<&OwnerPlan> {
+        self.owner.as_ref().filter(|owner| !owner.natural.is_empty())
+    }
 }
 
 impl Plan {
@@ -237,6 +254,29 @@ impl LoadPlan {
     /// The columns whose ids the target issues, as positions in `columns`.
     pub fn issued(&self) -> Vec<usize> {
         (0..self.columns.len()).filter(|n| matches!(self.columns[*n].feed, Feed::Issued(_))).collect()
+    }
+
+    /// The lookups, each with the column that it feeds.
+    pub fn lookups(&self) -> impl Iterator<Item = (&ColumnPlan, &LookupPlan)> {
+        self.columns.iter().filter_map(|column| match &column.feed {
+            Feed::Lookup(lookup) => Some((column, lookup.as_ref())),
+            _ => None,
+        })
+    }
+
+    /// Whether anything in its rows is the owner's key.
+    pub fn needs_owner(&self) -> bool {
+        let is_owner = |value: &Option<Value>| *value == Some(Value::Owner);
+        self.columns.iter().any(|column| {
+            let rules = &column.rules;
+            let fed = match &column.feed {
+                Feed::Owner | Feed::Constant(Value::Owner) => true,
+                Feed::Lookup(lookup) => lookup.missing == Value::Owner,
+                _ => false,
+            };
+            fed || [&rules.if_bad, &rules.if_null, &rules.if_orphan, &rules.map_else].into_iter().any(is_owner)
+                || rules.map.iter().any(|(_, value)| *value == Value::Owner)
+        })
     }
 
     /// Whether the load is read in one piece and written in one transaction: its rows have no key of their own.

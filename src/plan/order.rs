@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::model::schema::TargetSchema;
 
-use super::{Feed, Findings, LoadPlan, Node, OwnerPlan};
+use super::{Findings, LoadPlan, Node, OwnerPlan};
 
 /// The order in which everything runs, and for each place in it the places that must be done before.
 ///
@@ -22,6 +22,7 @@ pub(super) fn order(
     target: &TargetSchema,
     findings: &mut Findings,
 ) -> Order {
+    let owner = owner.filter(|o| !o.natural.is_empty());
     let mut nodes: Vec<Node> = owner.map(|_| Node::Owner).into_iter().collect();
     nodes.extend((0..loads.len()).map(Node::Load));
     let mut edges: BTreeSet<(usize, usize)> = BTreeSet::new();
@@ -41,7 +42,7 @@ pub(super) fn order(
                 (0..nodes.len()).filter(|n| !done.contains(n)).map(|n| name(nodes[n], loads)).collect();
             findings.refuse(
                 "load",
-                format!("{} wait for each other: their foreign keys form a circle", stuck.join(", ")),
+                format!("{} wait for each other: their foreign keys and lookups form a circle", stuck.join(", ")),
                 "Make one of these foreign keys nullable and leave its column out, or load it by a later migration.",
             );
             return Order::default();
@@ -73,11 +74,13 @@ fn precedes(first: Node, second: Node, loads: &[LoadPlan], owner: Option<&OwnerP
                     f.parent == parent.table && f.parent_schema == target.schema && fed
                 })
             });
-            refers
+            let looked_up = child.lookups().any(|(_, lookup)| lookup.table == parent.table);
+            refers || looked_up
         }
         (Node::Owner, Node::Load(n)) => {
             let load = &loads[n];
-            owner.is_some_and(|o| o.table != load.table) && load.columns.iter().any(|c| matches!(c.feed, Feed::Owner))
+            let looked_up = |table: &str| load.lookups().any(|(_, lookup)| lookup.table == table);
+            owner.is_some_and(|o| o.table != load.table && (load.needs_owner() || looked_up(&o.table)))
         }
         (Node::Load(n), Node::Owner) => owner.is_some_and(|o| o.table == loads[n].table),
         (Node::Owner, Node::Owner) => false,

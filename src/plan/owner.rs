@@ -27,7 +27,7 @@ pub(super) fn owner(
         );
         return None;
     };
-    let natural = natural(section, inputs, findings)?;
+    let natural = natural(section, inputs, findings).unwrap_or_default();
     let Some(key) = table.column(&section.key) else {
         not_there(findings, "owner.key", &section.table, &section.key, table);
         return None;
@@ -43,7 +43,7 @@ pub(super) fn owner(
         row_is_complete(section, table, &natural, &create, findings);
         create
     });
-    if natural.iter().all(|c| !is_unique(table, &natural, c)) {
+    if !natural.is_empty() && !is_unique(table, &natural) {
         findings.warn(
             "owner.match",
             format!("`{}` has no unique key over these columns; two hits are refused", section.table),
@@ -60,7 +60,7 @@ pub(super) fn owner(
     })
 }
 
-fn is_unique(table: &TargetTable, natural: &[OwnerColumn], _: &OwnerColumn) -> bool {
+fn is_unique(table: &TargetTable, natural: &[OwnerColumn]) -> bool {
     table.unique.iter().any(|u| u.columns.iter().all(|c| natural.iter().any(|n| n.name == *c)))
 }
 

@@ -11,7 +11,7 @@ use crate::model::cell::RawBuf;
 use crate::model::rules::{Rules, Value};
 use crate::model::select::{Expr, Relation};
 
-use super::{ColumnPlan, Feed, LoadPlan, Node, Plan};
+use super::{ColumnPlan, Feed, LoadPlan, LookupPlan, Node, Plan};
 
 /// The plan as text: the order, every load with its columns, what stays behind, the classes.
 pub fn text(plan: &Plan) -> String {
@@ -109,7 +109,21 @@ fn feed(column: &ColumnPlan, load: &LoadPlan) -> String {
         Feed::Constant(constant) => format!("= {}", value(constant)),
         Feed::Owner => "the owner".to_owned(),
         Feed::Issued(sequence) => format!("issued by {}", sequence.name),
+        Feed::Lookup(lookup) => looked_up(lookup),
     }
+}
+
+fn looked_up(lookup: &LookupPlan) -> String {
+    let steps: Vec<String> = lookup
+        .steps
+        .iter()
+        .map(|step| format!("{}{}", step.shown(), if step.nocase { " without case" } else { "" }))
+        .collect();
+    let missing = match &lookup.missing {
+        Value::Fault => "a fault".to_owned(),
+        other => value(other),
+    };
+    format!("{}.{} by {}; else {missing}", lookup.table, lookup.take, steps.join(", then "))
 }
 
 fn value(value: &Value) -> String {

@@ -90,7 +90,7 @@ impl Session {
     /// # Errors
     /// When the server refuses or the connection is lost.
     pub fn committed(&mut self, id: &BatchId<'_>) -> Result<Option<(Option<Key>, Sums)>, ServerError> {
-        let sql = "SELECT last_key, read, written, skipped, faults, digest, losses::text FROM batch \
+        let sql = "SELECT last_key, read, written, skipped, faults, digest, losses::text, lookups::text FROM batch \
                    WHERE run = $1 AND load = $2 AND part = $3 AND batch = $4";
         let row = self.client.query_opt(sql, &[&id.run, &id.load, &id.part, &id.batch]).doing("reading the ledger")?;
         let Some(row) = row else { return Ok(None) };
@@ -239,8 +239,9 @@ impl Open<'_> {
     ) -> Result<(), ServerError> {
         let (first, until) = (keys.0.map(Key::written), keys.1.map(Key::written));
         let losses = serde_json::to_string(&sums.losses).map_err(|e| ServerError::said(WRITING, e.to_string()))?;
+        let lookups = serde_json::to_string(&sums.lookups).map_err(|e| ServerError::said(WRITING, e.to_string()))?;
         let sql = "UPDATE batch SET first_key = $5, last_key = $6, read = $7, written = $8, skipped = $9, faults = $10, \
-                   digest = $11, issued = $12, losses = ($13::text)::jsonb \
+                   digest = $11, issued = $12, losses = ($13::text)::jsonb, lookups = ($14::text)::jsonb \
                    WHERE run = $1 AND load = $2 AND part = $3 AND batch = $4";
         let issued = (!issued.is_empty()).then_some(issued);
         let counts = [sums.read, sums.written, sums.skipped, sums.faults].map(|n| n as i64);
@@ -250,7 +251,7 @@ impl Open<'_> {
                 sql,
                 &[
                     &id.run, &id.load, &id.part, &id.batch, &first, &until, &counts[0], &counts[1], &counts[2],
-                    &counts[3], &digest, &issued, &losses,
+                    &counts[3], &digest, &issued, &losses, &lookups,
                 ],
             )
             .doing(WRITING)?;

@@ -19,7 +19,7 @@ const ALL_FIELDS: i32 = 0x7fff;
 
 /// Reads one schema.
 pub(super) fn read(client: &mut Client, schema: &str) -> Result<TargetSchema, ServerError> {
-    let types = types(client, schema)?;
+    let types = types(client, schema, &[])?;
     let rows = client.query(include_str!("sql/columns.sql"), &[&schema]).doing(READING)?;
     let mut found = TargetSchema { schema: schema.to_owned(), version: version(client)?, ..TargetSchema::default() };
     let mut names: HashMap<i64, String> = HashMap::new();
@@ -97,8 +97,16 @@ struct TypeRow {
 
 struct Types(HashMap<i64, TypeRow>);
 
-fn types(client: &mut Client, schema: &str) -> Result<Types, ServerError> {
-    let rows = client.query(include_str!("sql/types.sql"), &[&schema]).doing(READING)?;
+/// The type of a result column, as the protocol names it.
+pub(super) fn type_of(client: &mut Client, schema: &str, oid: i64, typmod: i32) -> Result<ColumnType, ServerError> {
+    let types = types(client, schema, &[oid])?;
+    let sql = "SELECT pg_catalog.format_type($1::int8::oid, $2)";
+    let shown: String = client.query_one(sql, &[&oid, &typmod]).doing(READING)?.get(0);
+    Ok(types.resolve(oid, typmod, &shown).0)
+}
+
+fn types(client: &mut Client, schema: &str, more: &[i64]) -> Result<Types, ServerError> {
+    let rows = client.query(include_str!("sql/types.sql"), &[&schema, &more]).doing(READING)?;
     let types = rows.iter().map(|row| {
         let found = TypeRow {
             name: row.get("name"),

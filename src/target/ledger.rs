@@ -119,6 +119,21 @@ pub struct Sums {
     pub digest: Digest,
     /// Losses, by column and modifier.
     pub losses: Vec<LossSum>,
+    /// Lookups, by column.
+    pub lookups: Vec<LookupSum>,
+}
+
+/// What became of the lookups of one column.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct LookupSum {
+    /// The target column.
+    pub column: String,
+    /// Rows that each step found.
+    pub hits: Vec<u64>,
+    /// Rows for which steps found several answers and none found one.
+    pub ambiguous: u64,
+    /// Rows that no step found.
+    pub missing: u64,
 }
 
 /// How often one loss happened in one column.
@@ -146,6 +161,21 @@ impl Sums {
         self.faults += other.faults;
         self.digest.merge(&other.digest);
         other.losses.iter().for_each(|loss| self.lose(loss));
+        other.lookups.iter().for_each(|lookup| self.look_up(lookup));
+    }
+
+    /// Adds what became of lookups.
+    pub fn look_up(&mut self, more: &LookupSum) {
+        let found = self.lookups.iter().position(|l| l.column == more.column);
+        let at = found.unwrap_or_else(|| {
+            self.lookups.push(LookupSum { column: more.column.clone(), ..LookupSum::default() });
+            self.lookups.len() - 1
+        });
+        let sum = &mut self.lookups[at];
+        sum.hits.resize(sum.hits.len().max(more.hits.len()), 0);
+        sum.hits.iter_mut().zip(&more.hits).for_each(|(sum, more)| *sum += more);
+        sum.ambiguous += more.ambiguous;
+        sum.missing += more.missing;
     }
 
     fn lose(&mut self, more: &LossSum) {
@@ -163,7 +193,7 @@ impl Sums {
 /// Something that a run made or moved on the target beside its rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Made {
-    /// `owner` or `sequence`.
+    /// `owner`, `sequence` or `lookup`.
     pub kind: String,
     /// Its name.
     pub object: String,
@@ -263,7 +293,7 @@ impl Session {
                 sums: Sums::default(),
             });
         }
-        let sql = "SELECT load, part, batch, last_key, read, written, skipped, faults, digest, losses::text \
+        let sql = "SELECT load, part, batch, last_key, read, written, skipped, faults, digest, losses::text, lookups::text \
                    FROM batch WHERE run = $1 ORDER BY load, part, batch";
         for row in self.client.query(sql, &[&run]).doing(READING)? {
             let load = loads.entry(row.get(0)).or_default();
@@ -380,7 +410,7 @@ fn key(text: Option<String>) -> Result<Option<Key>, ServerError> {
         .transpose()
 }
 
-/// The sums in a batch's row: counts, digest and losses from column `at` on.
+/// The sums in a batch's row: counts, digest, losses and lookups from column `at` on.
 pub(super) fn sums(row: &Row, at: usize) -> Result<Sums, ServerError> {
     let count = |n: usize| row.get::<_, i64>(at + n).unsigned_abs();
     let digest: Option<Vec<u8>> = row.get(at + 4);
@@ -396,5 +426,12 @@ pub(super) fn sums(row: &Row, at: usize) -> Result<Sums, ServerError> {
             serde_json::from_str(&text).map_err(|e| ServerError::said(READING, format!("batch.losses: {e}")))?
         }
     };
-    Ok(Sums { read: count(0), written: count(1), skipped: count(2), faults: count(3), digest, losses })
+    let lookups: Option<String> = row.get(at + 6);
+    let lookups = match lookups {
+        None => Vec::new(),
+        Some(text) => {
+            serde_json::from_str(&text).map_err(|e| ServerError::said(READING, format!("batch.lookups: {e}")))?
+        }
+    };
+    Ok(Sums { lookups, read: count(0), written: count(1), skipped: count(2), faults: count(3), digest, losses })
 }

@@ -35,12 +35,7 @@ impl Session {
             quoted(what.schema),
             quoted(what.table)
         );
-        let mut stream = Images { reader: self.client.copy_out(&sql).doing(READING)?, buffer: Vec::new() };
-        let mut header = [0; 19];
-        stream.reader.read_exact(&mut header).doing(READING)?;
-        if header[..11] != binary::HEADER[..11] {
-            return Err(ServerError::said(READING, "what came is not binary COPY"));
-        }
+        let mut stream = Images::begin(self.client.copy_out(&sql).doing(READING)?)?;
         let mut rows = 0;
         while let Some(image) = stream.next()? {
             row(image);
@@ -50,14 +45,25 @@ impl Session {
     }
 }
 
-struct Images<R> {
+/// The rows of a binary COPY out of the server, one by one.
+pub(super) struct Images<R> {
     reader: R,
     buffer: Vec<u8>,
 }
 
 impl<R: Read> Images<R> {
+    /// Reads the header.
+    pub(super) fn begin(mut reader: R) -> Result<Images<R>, ServerError> {
+        let mut header = [0; 19];
+        reader.read_exact(&mut header).doing(READING)?;
+        if header[..11] != binary::HEADER[..11] {
+            return Err(ServerError::said(READING, "what came is not binary COPY"));
+        }
+        Ok(Images { reader, buffer: Vec::new() })
+    }
+
     /// The next row's image, or `None` behind the trailer.
-    fn next(&mut self) -> Result<Option<&[u8]>, ServerError> {
+    pub(super) fn next(&mut self) -> Result<Option<&[u8]>, ServerError> {
         self.buffer.clear();
         self.take(2)?;
         let count = i16::from_be_bytes([self.buffer[0], self.buffer[1]]);

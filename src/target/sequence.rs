@@ -41,21 +41,26 @@ impl Wanted {
         };
         for (table, facts) in target.tables.iter().filter(|(name, _)| is_meant(name)) {
             for column in &facts.columns {
-                let Some(sequence) = &column.sequence else { continue };
-                let counters = plan.loads.iter().filter(|l| l.table == *table).filter_map(|load| {
-                    let Relation::Table(from) = &load.select.relation else { return None };
-                    let fed = load.columns.iter().any(|c| c.name == column.name && matches!(c.feed, Feed::Cell(_)));
-                    source.tables.get(from).and_then(|t| t.counter).filter(|_| fed)
-                });
-                found.push(Wanted {
-                    sequence: sequence.clone(),
-                    table: table.clone(),
-                    column: column.name.clone(),
-                    counter: counters.max(),
-                });
+                let sequence = column.sequence.iter();
+                found.extend(sequence.map(|sequence| Wanted::behind(plan, source, (table, &column.name), sequence)));
             }
         }
         found
+    }
+
+    /// The sequence behind one column (table and name).
+    pub fn behind(plan: &Plan, source: &SourceSchema, (table, column): (&str, &str), sequence: &Sequence) -> Wanted {
+        let counters = plan.loads.iter().filter(|l| l.table == table).filter_map(|load| {
+            let Relation::Table(from) = &load.select.relation else { return None };
+            let fed = load.columns.iter().any(|c| c.name == column && matches!(c.feed, Feed::Cell(_)));
+            source.tables.get(from).and_then(|t| t.counter).filter(|_| fed)
+        });
+        Wanted {
+            sequence: sequence.clone(),
+            table: table.to_owned(),
+            column: column.to_owned(),
+            counter: counters.max(),
+        }
     }
 
     /// What the sequence must have handed out at least: the furthest value in the column and the source's counter.

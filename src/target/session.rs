@@ -104,23 +104,6 @@ impl Session {
         Ok(self.client.query_one(&sql, &[]).doing("counting rows")?.get::<_, i64>(0).unsigned_abs())
     }
 
-    /// Rows of a table by the value of some of its columns, as text; NULL where the first of them is NULL.
-    ///
-    /// # Errors
-    /// When the server refuses or the connection is lost.
-    pub fn count_by(
-        &mut self,
-        schema: &str,
-        table: &str,
-        column: &str,
-    ) -> Result<Vec<(Option<String>, u64)>, ServerError> {
-        let column = quoted(column);
-        let sql =
-            format!("SELECT {column}::text, count(*) FROM {}.{} GROUP BY 1 ORDER BY 1", quoted(schema), quoted(table));
-        let rows = self.client.query(&sql, &[]).doing("counting rows by owner")?;
-        Ok(rows.iter().map(|row| (row.get(0), row.get::<_, i64>(1).unsigned_abs())).collect())
-    }
-
     /// Key and shown name of every row of the owner's table, by key.
     ///
     /// # Errors

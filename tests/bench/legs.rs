@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use migrate::convert::Settled;
-use migrate::convert::row::{Notes, RowEncoder};
+use migrate::convert::row::{Maps, Notes, RowEncoder};
 use migrate::model::key::Key;
 use migrate::model::pgtype::{ColumnType, Kind};
 use migrate::model::rules::Rules;
@@ -115,7 +115,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         triggers_fire: false,
         as_text: false,
     };
-    let encoder = RowEncoder::new(&load, &Settled::default()).map_err(|r| format!("{r:?}"))?;
+    let encoder = RowEncoder::new(&load, &Settled::default(), &Maps::new()).map_err(|r| format!("{r:?}"))?;
     let mut encode = Encode { encoder, notes: Notes::default(), out: Vec::new(), rows: 0, bytes: 0, faults: 0 };
     let began = Instant::now();
     reader.scan(&select, None, None, &mut encode)?;

@@ -60,6 +60,7 @@ CREATE TABLE batch (
     digest     bytea,                       -- 256 sums of 16 bytes
     issued     bigint[],                    -- ids drawn for the rows, row by row
     losses     jsonb,
+    lookups    jsonb,                       -- by column: hits of each step, ambiguous, missing
     at         timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (run, load, part, batch)
 );
@@ -74,7 +75,7 @@ CREATE TABLE fault (
 
 CREATE TABLE made (
     run     bigint NOT NULL REFERENCES run,
-    kind    text NOT NULL,                  -- owner, sequence
+    kind    text NOT NULL,                  -- owner, sequence, lookup
     object  text NOT NULL,
     was     text,
     became  text,

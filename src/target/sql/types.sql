@@ -1,10 +1,13 @@
--- Every type that a column of schema $1 can turn out to be: its own, a domain's base, an array's element.
+-- Every type that a column of schema $1, or an expression of one of the types $2, can turn out to be: its own, a domain's
+-- base, an array's element.
 WITH RECURSIVE used(oid) AS (
     SELECT a.atttypid
       FROM pg_catalog.pg_attribute a
       JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
       JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
      WHERE n.nspname = $1 AND a.attnum > 0 AND NOT a.attisdropped
+    UNION
+    SELECT wanted::oid FROM unnest($2::int8[]) AS wanted
     UNION
     SELECT inner_type
       FROM used
