@@ -13,3 +13,4 @@ mod report_contract;
 mod resume;
 mod secrets;
 mod support;
+mod verify;

@@ -75,7 +75,9 @@ pub(super) fn open<'a>(
     if load.when_empty && run.judged.holding.contains_key(&load.table) {
         return Ok(None);
     }
-    let encoder = RowEncoder::new(load, settled).map_err(Stop::Refused)?;
+    let encoder = RowEncoder::new(load, settled)
+        .and_then(|encoder| encoder.proving(load, settled, run.judged.images.get(&load.table)))
+        .map_err(Stop::Refused)?;
     let columns: Vec<String> = load.columns.iter().map(|c| c.name.clone()).collect();
     job.watch.hear(Event::Began { load: &load.name, rows: job.sizes.get(&load.name).copied() });
     let mut parts = known_parts(job, session, run, load)?;

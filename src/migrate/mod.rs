@@ -34,7 +34,9 @@ use crate::target::{ServerError, Session, Wanted};
 
 pub use retry::{Line, until_done};
 
-pub use owner::{Owner, absent as owner_absent, find as find_owner, fits as owner_fits};
+pub use owner::{
+    Owner, absent as owner_absent, columns_changed as owner_columns_changed, find as find_owner, fits as owner_fits,
+};
 
 /// How a run works: nothing here changes what arrives.
 #[derive(Clone, Copy, Debug)]
