@@ -41,6 +41,19 @@ pub(super) fn read(
     Ok(maps)
 }
 
+/// The maps of a load as the target gives them now: for computing its rows again.
+///
+/// # Errors
+/// When a map is too large, or the target refuses.
+pub fn now(session: &mut Session, plan: &Plan, load: &LoadPlan, settled: &Settled) -> Result<Maps, Stop> {
+    let mut maps = Maps::new();
+    for (column, lookup) in load.lookups() {
+        let map = one(session, plan, load, (column, lookup), settled, 0)?;
+        maps.insert(column.name.clone(), Arc::new(map));
+    }
+    Ok(maps)
+}
+
 /// The maps that are known before anything is written, by load, and a check for each lookup that is not.
 ///
 /// # Errors
