@@ -38,6 +38,10 @@ pub enum Command {
     Verify(Common),
     /// Print the plan
     Plan(PlanArgs),
+    /// What the ledger says: runs, loads, what is off, what to do next
+    Status(Common),
+    /// Take out exactly what a run put in
+    Rollback(Rollback),
 }
 
 /// Flags that every command takes.
@@ -108,6 +112,9 @@ pub struct Work {
     /// Take keys, indexes and triggers off for the load and put them back
     #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
     pub detach: DetachWhat,
+    /// End the connections of this run's earlier process, whose machine is gone, and go on
+    #[arg(long)]
+    pub take_over: bool,
     /// What is checked at the end
     #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
     pub verify: VerifyWhat,
@@ -153,6 +160,20 @@ pub struct PlanArgs {
     /// What is taken off for the load
     #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
     pub detach: DetachWhat,
+}
+
+/// `migrate rollback`
+#[derive(Clone, Debug, Args)]
+pub struct Rollback {
+    /// Flags of every command.
+    #[command(flatten)]
+    pub common: Common,
+    /// Do it without asking
+    #[arg(long)]
+    pub yes: bool,
+    /// End the connections of this run's earlier process, whose machine is gone
+    #[arg(long)]
+    pub take_over: bool,
 }
 
 /// `--progress`

@@ -280,3 +280,126 @@ fn without_a_fault_there_is_no_fault_file() {
     case.exits(0, &["--yes", "--on-fault", "quarantine"]);
     assert!(!case.place.path("migrate-faults.ndjson").exists());
 }
+
+const FAMILY: &str = "CREATE TABLE p (id int PRIMARY KEY, name varchar(5) NOT NULL UNIQUE);
+    CREATE TABLE c (id int PRIMARY KEY, p_id bigint CONSTRAINT c_p REFERENCES p, n int);
+    CREATE TABLE g (id int PRIMARY KEY, c_id int NOT NULL CONSTRAINT g_c REFERENCES c)";
+
+/// Parent 2 is refused for its name, parent 9 is not there, child 12 is NULL.
+const FAMILY_SOURCE: &str = "CREATE TABLE p (id INTEGER PRIMARY KEY, name TEXT);
+    CREATE TABLE c (id INTEGER PRIMARY KEY, p_id INTEGER, n INTEGER);
+    CREATE TABLE g (id INTEGER PRIMARY KEY, c_id INTEGER);
+    INSERT INTO p VALUES (1, 'a'), (2, 'too long'), (3, 'c');
+    INSERT INTO c VALUES (10, 1, 0), (11, 2, 0), (12, NULL, 0), (13, 9, 0), (14, 3, 0), (15, 2, 0);
+    INSERT INTO g VALUES (20, 10), (21, 11), (22, 13), (23, 12), (24, 77)";
+
+fn child(load: &str, id: i64, column: &str, reason: &str) -> (String, i64, Option<String>, String) {
+    (load.to_owned(), id, Some(column.to_owned()), reason.to_owned())
+}
+
+/// What every way of looking at the family finds: orphans as themselves, refused parents with the number of their children.
+fn family() -> Vec<(String, i64, Option<String>, String)> {
+    vec![child("p", 2, "name", "too-long"), child("c", 13, "p_id", "orphan"), child("g", 24, "c_id", "orphan")]
+}
+
+fn by_load(mut found: Vec<(String, i64, Option<String>, String)>) -> Vec<(String, i64, Option<String>, String)> {
+    found.sort_by_key(|(load, ..)| ["p", "c", "g"].iter().position(|l| l == load));
+    found
+}
+
+#[test]
+fn orphans_and_children_of_refused_parents_are_found_while_reading() {
+    for detach in ["never", "always"] {
+        for preflight in [&["--dry-run"][..], &["--yes"]] {
+            let case = Case::new(FAMILY_SOURCE, FAMILY, "[load.g]\n[load.c]\n[load.p]\n");
+            let report = case.exits(3, &[preflight, &["--detach", detach]].concat());
+            assert_eq!(by_load(faults(&report)), family());
+            assert_eq!(report["fault_total"], 7);
+            assert_eq!(report["faults"][2]["children"].as_u64(), Some(3), "{report}");
+            assert_eq!(case.target.count("p"), 0);
+        }
+        let case = Case::new(FAMILY_SOURCE, FAMILY, "[load.g]\n[load.c]\n[load.p]\n");
+        case.exits(6, &["--dry-run", "--on-fault", "quarantine"]);
+        let report = case.exits(6, &["--yes", "--on-fault", "quarantine", "--detach", detach]);
+        assert_eq!(by_load(faults(&report)), family());
+        assert_eq!(report["fault_total"], 7);
+        assert_eq!((case.ids("p"), case.ids("c"), case.ids("g")), (vec![1, 3], vec![10, 12, 14], vec![20, 23]));
+        let mut reasons: Vec<(i64, String)> = case
+            .lines()
+            .iter()
+            .map(|l| (l["rowid"].as_i64().unwrap(), l["faults"][0]["reason"].as_str().unwrap().to_owned()))
+            .collect();
+        reasons.sort();
+        let expected = [
+            (2, "too-long"),
+            (11, "parent-refused"),
+            (13, "orphan"),
+            (15, "parent-refused"),
+            (21, "parent-refused"),
+            (22, "parent-refused"),
+            (24, "orphan"),
+        ];
+        assert_eq!(reasons, expected.map(|(id, reason)| (id, reason.to_owned())));
+        let lines = case.lines();
+        let parent = &lines.iter().find(|l| l["rowid"] == 15).expect("row 15")["faults"][0]["parent"];
+        assert_eq!(*parent, serde_json::json!({"load": "p", "key": [2]}));
+    }
+}
+
+#[test]
+fn if_orphan_stands_in_for_what_is_not_there_and_is_counted() {
+    let mapping = "[load.p]\n[load.c]\n[load.c.columns]\np_id = { if_orphan = { null = true } }\n[load.g]\n";
+    let source = FAMILY_SOURCE.replace("(24, 77)", "(24, 14)").replace("'too long'", "'b'");
+    let case = Case::new(&source, FAMILY, mapping);
+    for args in [&["--dry-run"][..], &["--yes"]] {
+        let report = case.exits(0, args);
+        let loss = &report["losses"][0];
+        assert_eq!(
+            (&loss["column"], &loss["modifier"], &loss["keys"]),
+            (&"p_id".into(), &"if_orphan".into(), &serde_json::json!(["13"]))
+        );
+    }
+    assert_eq!(case.target.value("SELECT p_id FROM c WHERE id = 13"), "NULL");
+    assert_eq!(case.ids("g"), [20, 21, 22, 23, 24]);
+}
+
+#[test]
+fn rows_that_the_target_held_are_parents_too() {
+    let target = format!("{FAMILY}; INSERT INTO p VALUES (9, 'nine')");
+    let source = FAMILY_SOURCE.replace("(24, 77)", "(24, 14)").replace("'too long'", "'b'");
+    let case = Case::new(&source, &target, "[load.p]\nexisting = \"append\"\n[load.c]\n[load.g]\n");
+    case.exits(0, &["--yes"]);
+    assert_eq!(case.target.count("c"), 6);
+}
+
+#[test]
+fn a_tree_loses_a_whole_branch_with_its_refused_root() {
+    let target = "CREATE TABLE t (id int PRIMARY KEY, up int CONSTRAINT t_up REFERENCES t, name varchar(3))";
+    // 5 is under 4, 4 under 9, which is not there; 7 is refused for its name, and 6 is under 7; 2 is read before its parent 8.
+    let source = "CREATE TABLE t (id INTEGER PRIMARY KEY, up INTEGER, name TEXT);
+        INSERT INTO t VALUES (1, NULL, 'a'), (2, 8, 'b'), (3, 3, 'c'), (4, 9, 'd'), (5, 4, 'e'), (6, 7, 'f'), (7, 1, 'long'), (8, 1, 'h')";
+    for detach in ["never", "always"] {
+        let case = Case::new(source, target, "[load.t]\n");
+        let expected = [child("t", 4, "up", "orphan"), child("t", 7, "name", "too-long")];
+        let report = case.exits(3, &["--dry-run"]);
+        assert_eq!(faults(&report), expected);
+        assert_eq!((&report["faults"][0]["children"], &report["faults"][1]["children"]), (&1.into(), &1.into()));
+        let report = case.exits(6, &["--yes", "--on-fault", "quarantine", "--detach", detach]);
+        assert_eq!(faults(&report), expected);
+        assert_eq!(case.ids("t"), [1, 2, 3, 8]);
+        assert_eq!(report["fault_total"], 4);
+    }
+}
+
+#[test]
+fn a_parent_that_only_the_server_refused_makes_its_children_faults() {
+    let target = FAMILY.replace("NOT NULL UNIQUE", "CONSTRAINT no_b CHECK (name <> 'b')");
+    let source = FAMILY_SOURCE.replace("(24, 77)", "(24, 14)").replace("'too long'", "'b'").replace("(13, 9", "(13, 1");
+    for detach in ["never", "always"] {
+        let case = Case::new(&source, &target, "[load.p]\n[load.c]\n[load.g]\n");
+        let report = case.exits(6, &["--yes", "--on-fault", "quarantine", "--detach", detach]);
+        assert_eq!(faults(&report), [("p".to_owned(), 2, None, "check-failed".to_owned())]);
+        assert_eq!(report["faults"][0]["children"], 3);
+        assert_eq!((case.ids("c"), case.ids("g")), (vec![10, 12, 13, 14], vec![20, 22, 23, 24]));
+    }
+}

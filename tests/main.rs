@@ -4,6 +4,7 @@
 
 mod cli;
 mod cutover;
+mod faults;
 mod golden;
 mod house;
 mod memory;
@@ -11,5 +12,4 @@ mod rehearse;
 mod report_contract;
 mod resume;
 mod secrets;
-mod faults;
 mod support;

@@ -7,16 +7,16 @@ use std::sync::atomic::AtomicBool;
 
 use crate::cli::{Common, PlanArgs, Run as RunArgs, VerifyWhat, Work};
 use crate::convert::Settled;
-use crate::event::Watch;
+use crate::event::{Event, Watch};
 use crate::exit::Exit;
 use crate::mapping::{Mapping, OnFault};
-use crate::migrate::{self, Connections, Job, Options, Stop, ahead};
+use crate::migrate::{self, Job, Options, Stop, ahead, until_done};
 use crate::model::record::{Check, Refusal, Report, RunState, SetAside, Warning};
 use crate::model::schema::{Detachable, TargetSchema};
 use crate::plan::{self, Detaching, Inputs, Plan, SqlFacts};
 use crate::resume::{self, Decision, Wanted};
 use crate::source::{self, Source};
-use crate::target::connect::{ConnectError, ReadOnly, Settings, resolve};
+use crate::target::connect::{ConnectError, Patience, ReadOnly, Settings, resolve};
 use crate::target::detach::Detached;
 use crate::target::ledger::{Judged, LoadDone, NewRun, Run};
 use crate::target::{ServerError, Session};
@@ -43,11 +43,13 @@ pub enum Manner {
     Verify,
     /// Do it on a throw-away server.
     Rehearse,
+    /// Take it out again.
+    Rollback,
 }
 
 impl Manner {
-    fn writes(self) -> bool {
-        matches!(self, Manner::Cutover | Manner::Rehearse)
+    pub(super) fn writes(self) -> bool {
+        matches!(self, Manner::Cutover | Manner::Rehearse | Manner::Rollback)
     }
 
     fn command(self) -> &'static str {
@@ -55,6 +57,7 @@ impl Manner {
             Manner::Dry | Manner::Cutover => "migrate",
             Manner::Verify => "verify",
             Manner::Rehearse => "rehearse",
+            Manner::Rollback => "rollback",
         }
     }
 }
@@ -114,14 +117,19 @@ pub fn plan(args: &PlanArgs, world: &World, watch: &dyn Watch) -> Result<Result<
     Ok(planned.map(|(plan, _)| plan).ok_or(Box::new(report)))
 }
 
-fn one_mapping(common: &Common, world: &World) -> Result<Found, Failure> {
+pub(super) fn one_mapping(common: &Common, world: &World) -> Result<Found, Failure> {
     if common.mapping.len() > 1 {
         return Err(Failure::usage("-m: several mappings go with `migrate rehearse` alone. Name one."));
     }
     inputs::mapping(common.mapping.first(), world)
 }
 
-fn settings(common: &Common, mapping: &Mapping, world: &World, may_lack: bool) -> Result<Option<Settings>, Failure> {
+pub(super) fn settings(
+    common: &Common,
+    mapping: &Mapping,
+    world: &World,
+    may_lack: bool,
+) -> Result<Option<Settings>, Failure> {
     if may_lack && !inputs::names_a_target(common, mapping, world) {
         return Ok(None);
     }
@@ -157,11 +165,11 @@ pub struct Way<'a> {
 }
 
 /// A run of the ledger and what its loads have done.
-struct Known {
-    version: Option<i32>,
-    run: Option<Run>,
-    done: BTreeMap<String, LoadDone>,
-    detached: Vec<Detached>,
+pub(super) struct Known {
+    pub version: Option<i32>,
+    pub run: Option<Run>,
+    pub done: BTreeMap<String, LoadDone>,
+    pub detached: Vec<Detached>,
 }
 
 impl Way<'_> {
@@ -206,12 +214,15 @@ impl Way<'_> {
         for note in settings.notes() {
             report.warnings.push(Warning { place: "target".to_owned(), message: note.to_owned() });
         }
-        let client = settings.connect(ReadOnly(!self.manner.writes())).map_err(connect_failure)?;
+        let mut tell = |e: &ConnectError, _| self.watch.hear(Event::Retry { attempt: 1, why: e.reason() });
+        let client = settings
+            .connect_patiently(ReadOnly(!self.manner.writes()), Patience::FIRST, &mut tell)
+            .map_err(connect_failure)?;
         Session::new(client, &self.common.ledger_schema).map(Some).map_err(|e| Failure::refused(e.to_string()))
     }
 
     /// The lock of this mapping in this database.
-    fn lock_key(&self) -> i64 {
+    pub(super) fn lock_key(&self) -> i64 {
         xxhash_rust::xxh3::xxh3_64(
             format!("migrate\n{}\n{}", self.common.ledger_schema, self.found.mapping.name).as_bytes(),
         ) as i64
@@ -219,15 +230,8 @@ impl Way<'_> {
 
     fn with_target(&self, source: &Source, session: &mut Session, report: &mut Report) -> Result<Exit, Failure> {
         let nothing_written = |e: ServerError| Failure::refused(e.to_string());
-        if self.manner.writes()
-            && let Some(holder) = session.lock(self.lock_key()).map_err(nothing_written)?
-        {
-            let from = if holder.from.is_empty() { "this machine".to_owned() } else { holder.from };
-            return Err(Failure::refused(format!(
-                "target: another migrate is at work on this mapping; server process {}, connected from {from} since {}. Wait for \
-                 it, or end it.",
-                holder.pid, holder.since
-            )));
+        if self.manner.writes() {
+            self.hold(session)?;
         }
         let known = self.known(session).map_err(nothing_written)?;
         let Some((plan, target)) = self.plan(source, Some(session), Some(&known), report)? else {
@@ -241,6 +245,7 @@ impl Way<'_> {
                 report.state = state(known.run.as_ref());
                 Ok(Exit::Refused)
             }
+            _ if self.manner == Manner::Rollback => self.take_back(source, session, (&plan, &target), known, report),
             Decision::Verify => {
                 report.warnings.push(Warning {
                     place: format!("run {}", known.run.as_ref().map_or(0, |r| r.id)),
@@ -264,7 +269,7 @@ impl Way<'_> {
         }
     }
 
-    fn known(&self, session: &mut Session) -> Result<Known, ServerError> {
+    pub(super) fn known(&self, session: &mut Session) -> Result<Known, ServerError> {
         let version = session.ledger_version()?;
         let owner = inputs::owner_identity(&self.found.mapping, self.common);
         let run = match version {
@@ -363,7 +368,7 @@ impl Way<'_> {
     }
 
     /// The variables that the mapping names; on a throw-away server those that are not set get a marked placeholder.
-    fn env(&self) -> BTreeMap<String, String> {
+    pub(super) fn env(&self) -> BTreeMap<String, String> {
         let mut env = inputs::env(&self.found.mapping, self.world);
         if self.manner == Manner::Rehearse {
             for name in inputs::names(&self.found.mapping) {
@@ -446,18 +451,14 @@ impl Way<'_> {
         let began = self.world.elapsed();
         let wanted =
             |load: &plan::LoadPlan| !(load.when_empty && target.tables.get(&load.table).is_some_and(|t| t.has_rows));
-        let found = match ahead::read_ahead(plan, source, &settled, self.aside(), &wanted) {
+        let found = match self.ground(plan, source, target, &settled).read(session, &wanted) {
             Ok(found) => found,
             Err(stop) => return Ok(self.stopped(stop, plan, report, false)),
         };
         record::step(report, "read ahead", self.world.elapsed() - began);
         record::loads(report, plan, run, &BTreeMap::new(), &found);
         record::left(report, plan, source).map_err(|e| Failure::refused(e.to_string()))?;
-        let mut total = 0;
-        for load in &found {
-            record::faults(report, plan, &load.faults, load.fault_total, self.common.show_values);
-            total += load.fault_total;
-        }
+        let total = self.found(source, plan, &found, report);
         report.checks.push(Check::not_checked("content", None, "a dry run writes nothing"));
         Ok(match (total, self.on_fault()) {
             (0, _) => Exit::Done,
@@ -492,15 +493,32 @@ impl Way<'_> {
         self.work.jobs.unwrap_or(self.world.cores).clamp(1, self.connections)
     }
 
+    pub(super) fn options(&self) -> Options {
+        Options {
+            jobs: self.jobs(),
+            batch_rows: self.work.batch_rows.unwrap_or(BATCH_ROWS),
+            batch_bytes: self.batch_bytes(),
+            on_fault: self.on_fault(),
+            max_faults: self.work.max_faults,
+        }
+    }
+
     /// Most bytes of a batch in each lane.
     fn batch_bytes(&self) -> usize {
         let told = self.work.batch_bytes.and_then(|bytes| usize::try_from(bytes).ok());
         told.unwrap_or(BATCH_BYTES / self.jobs())
     }
 
-    /// What reading ahead needs beside the plan.
-    fn aside(&self) -> (&dyn Watch, &AtomicBool, usize) {
-        (self.watch, &self.world.asked, self.jobs())
+    /// What is read ahead, and against what.
+    fn ground<'g>(
+        &'g self,
+        plan: &'g Plan,
+        source: &'g Source,
+        target: &'g TargetSchema,
+        settled: &'g Settled,
+    ) -> ahead::Ground<'g> {
+        let (watch, asked, jobs) = (self.watch, &self.world.asked, self.jobs());
+        ahead::Ground { plan, source, target, settled, watch, asked, jobs }
     }
 
     fn on_fault(&self) -> OnFault {
@@ -534,7 +552,7 @@ impl Way<'_> {
             let wanted = |load: &plan::LoadPlan| {
                 !(load.when_empty && target.tables.get(&load.table).is_some_and(|t| t.has_rows))
             };
-            let found = match ahead::read_ahead(plan, source, &settled, self.aside(), &wanted) {
+            let found = match self.ground(plan, source, target, &settled).read(session, &wanted) {
                 Ok(found) => found,
                 Err(stop) => return Ok(self.stopped(stop, plan, report, false)),
             };
@@ -542,9 +560,7 @@ impl Way<'_> {
             to_come.extend(found.iter().map(|f| (f.load.clone(), f.sums.read)));
             if found.iter().any(|f| f.fault_total > 0) {
                 record::loads(report, plan, None, &BTreeMap::new(), &found);
-                for load in &found {
-                    record::faults(report, plan, &load.faults, load.fault_total, self.common.show_values);
-                }
+                self.found(source, plan, &found, report);
                 return Ok(Exit::Refused);
             }
         }
@@ -552,14 +568,18 @@ impl Way<'_> {
             return Ok(refused);
         }
         let run = match known.run {
-            Some(run) => {
-                session
-                    .replan(run.id, &wanted.loads)
-                    .map_err(|e| Failure { exit: Exit::Stopped, message: e.to_string() })?;
-                run
-            }
+            Some(run) => self.take_up(session, run, &wanted.loads)?,
             None => {
-                self.begin(session, plan, target, &wanted, read_ahead).map_err(|e| Failure::refused(e.to_string()))?
+                let begun = until_done(&self.line(), session, |session| {
+                    // An answer that was lost may have said that it had begun.
+                    let run = match self.known(session)?.run {
+                        Some(run) => run,
+                        None => self.begin(session, plan, target, &wanted, read_ahead)?,
+                    };
+                    session.note_backend(run.id, run.epoch)?;
+                    Ok(run)
+                });
+                begun.map_err(|stop| Failure::refused(stop.to_string()))?
             }
         };
         report.run = Some(run.id.to_string());
@@ -568,18 +588,12 @@ impl Way<'_> {
         if untouched && let Err(e) = self.take_off(source, session, plan, target, (&run, &mut to_come)) {
             return Ok(self.stopped(e, plan, report, true));
         }
-        let options = Options {
-            jobs: self.jobs(),
-            batch_rows: self.work.batch_rows.unwrap_or(BATCH_ROWS),
-            batch_bytes: self.batch_bytes(),
-            on_fault: self.on_fault(),
-            max_faults: self.work.max_faults,
-        };
         let so_far = known.done.values().flat_map(|d| &d.parts).map(|part| part.sums.faults).sum::<u64>();
         let job = Job {
             plan,
             source,
-            options,
+            target,
+            options: self.options(),
             watch: self.watch,
             env: &env,
             aside: so_far.into(),
@@ -596,14 +610,17 @@ impl Way<'_> {
             return Ok(self.stopped(stop, plan, report, true));
         }
         let began = self.world.elapsed();
-        let back = migrate::until_done(&job, session, |session| migrate::detach::put_back(&job, session, &run));
+        let back = self
+            .if_asked()
+            .and_then(|()| until_done(&self.line(), session, |session| migrate::detach::put_back(&job, session, &run)));
         if let Err(stop) = back {
             self.gather(source, session, plan, &run, report);
             return Ok(self.stopped(stop, plan, report, true));
         }
         record::step(report, "put back", self.world.elapsed() - began);
         let began = self.world.elapsed();
-        if let Err(stop) = migrate::set_sequences(&job, session, &run, source.schema(), target) {
+        let set = migrate::set_sequences(&job, session, &run, source.schema(), target);
+        if let Err(stop) = set.and_then(|()| self.if_asked()) {
             self.gather(source, session, plan, &run, report);
             return Ok(self.stopped(stop, plan, report, true));
         }
@@ -705,10 +722,10 @@ impl Way<'_> {
 
     /// A stop, as refusals or faults of the report, and the exit that it means.
     fn stopped(&self, stop: Stop, plan: &Plan, report: &mut Report, written: bool) -> Exit {
-        let advice = if written {
-            "What is committed is whole. Mend the cause and run the same command: it goes on from there."
-        } else {
-            "Nothing was written."
+        let exit = match (&stop, written) {
+            (Stop::Interrupted, _) => Exit::Interrupted,
+            (_, true) => Exit::Stopped,
+            (_, false) => Exit::Refused,
         };
         match stop {
             Stop::Faults(faults) => record::faults(report, plan, &faults, faults.len() as u64, self.common.show_values),
@@ -721,24 +738,38 @@ impl Way<'_> {
                 ));
             }
             Stop::Refused(refusals) => report.refusals.extend(refusals),
-            other => {
-                let place = match &other {
-                    Stop::Source(_) => "source",
-                    _ => "target",
-                };
-                report.refusals.push(Refusal::new(place, other.to_string(), advice));
-            }
+            other => report.refusals.push(record::stop(&other, report, written)),
         }
-        if written { Exit::Stopped } else { Exit::Refused }
+        exit
     }
 
     /// The ledger's faults into the report and, where rows are moved, into the fault file. A file that cannot be written takes
     /// nothing from what was done: the ledger has the faults.
     fn set_aside(&self, source: &Source, plan: &Plan, aside: &[SetAside], report: &mut Report) {
         faults::report(report, aside, self.common.show_values);
-        if !self.manner.writes() {
-            return;
+        if self.manner.writes() {
+            self.fault_file(source, plan, aside, report);
         }
+    }
+
+    /// What reading ahead found at fault, into the report and the fault file; a dry run writes one only where it was named.
+    /// Gives their number.
+    fn found(&self, source: &Source, plan: &Plan, found: &[ahead::Found], report: &mut Report) -> u64 {
+        let aside: Vec<SetAside> = found
+            .iter()
+            .flat_map(|load| load.faults.iter().map(|fault| (fault, plan.table_of(&load.load))))
+            .map(|(fault, table)| SetAside::of(fault, &table))
+            .collect();
+        faults::report(report, &aside, self.common.show_values);
+        let total: u64 = found.iter().map(|load| load.fault_total).sum();
+        report.fault_total += total - aside.len() as u64;
+        if self.manner.writes() || self.work.fault_file.is_some() {
+            self.fault_file(source, plan, &aside, report);
+        }
+        total
+    }
+
+    fn fault_file(&self, source: &Source, plan: &Plan, aside: &[SetAside], report: &mut Report) {
         let path = self.work.fault_file.as_deref().unwrap_or(Path::new(faults::FILE));
         if let Err(message) = faults::write(report, path, plan, source, aside) {
             report.warnings.push(Warning { place: "faults".to_owned(), message });
@@ -755,15 +786,17 @@ impl Way<'_> {
         report: &mut Report,
     ) -> Result<Exit, Failure> {
         let began = self.world.elapsed();
-        let stopped = |e: ServerError| Failure { exit: Exit::Stopped, message: e.to_string() };
-        let known = self.known(session).map_err(stopped)?;
+        let exit = if self.manner.writes() { Exit::Stopped } else { Exit::Refused };
+        let stopped = |stop: Stop| Failure { exit, message: stop.to_string() };
+        let line = self.line();
+        let known = until_done(&line, session, |session| Ok(self.known(session)?)).map_err(stopped)?;
         let Some(run) = &known.run else {
             return Err(Failure { exit: Exit::Bug, message: "the run is not in the ledger any more".to_owned() });
         };
         report.run = Some(run.id.to_string());
         let settled = self.settled(Some(run));
         let key = migrate::find_owner(session, plan, &settled).ok().flatten();
-        let made = session.made(run.id).map_err(stopped)?;
+        let made = until_done(&line, session, |session| Ok(session.made(run.id)?)).map_err(stopped)?;
         let owner_made = made.iter().any(|m| m.kind == "owner");
         report.owner = plan.owner.as_ref().map(|o| record::owner(o, key.clone(), owner_made));
         let subject = Subject {
@@ -782,7 +815,8 @@ impl Way<'_> {
             VerifyWhat::Counts => Depth::Counts,
             VerifyWhat::None => Depth::None,
         };
-        let findings = verify::verify(&subject, session, depth).map_err(stopped)?;
+        let found = until_done(&line, session, |session| Ok(verify::verify(&subject, session, depth)?));
+        let findings = found.map_err(stopped)?;
         let differs = findings.differs();
         report.checks = findings.checks;
         report.sequences = findings.sequences;
@@ -791,13 +825,13 @@ impl Way<'_> {
         report.detached = record::detached(&known.detached, &plan.schema);
         record::left(report, plan, source).map_err(|e| Failure { exit: Exit::Stopped, message: e.to_string() })?;
         record::step(report, "verify", self.world.elapsed() - began);
-        let aside = faults::of_run(session, run.id).map_err(stopped)?;
+        let aside = faults::of_run(session, run.id).map_err(|e| stopped(Stop::Target(e)))?;
         self.set_aside(source, plan, &aside, report);
         let complete = report.loads.iter().all(|l| {
             l.state != crate::model::record::LoadState::Partial && l.state != crate::model::record::LoadState::Planned
         });
         if self.manner.writes() && !differs && complete {
-            session.end_run(run.id).map_err(stopped)?;
+            until_done(&line, session, |session| Ok(session.end_run(run.id)?)).map_err(stopped)?;
         }
         report.state = if differs || !complete { state(Some(run)) } else { RunState::Done };
         let faults: u64 = report.loads.iter().map(|l| l.faults).sum();
@@ -810,7 +844,7 @@ impl Way<'_> {
     }
 
     /// Shows the plan and asks for the database's name.
-    fn confirmed(&self, session: &mut Session, plan: &Plan) -> Result<bool, Failure> {
+    pub(super) fn confirmed(&self, session: &mut Session, plan: &Plan) -> Result<bool, Failure> {
         let database = session.database().map_err(|e| Failure::refused(e.to_string()))?;
         eprint!("{}\nType the database's name ({database}) to go on: ", plan::text(plan));
         let _ = std::io::stderr().flush();
@@ -818,31 +852,6 @@ impl Way<'_> {
         let _ = std::io::stdin().lock().read_line(&mut typed);
         Ok(typed.trim() == database)
     }
-}
-
-impl Connections for Way<'_> {
-    fn another(&self) -> Result<Session, ConnectError> {
-        let Some(settings) = &self.settings else {
-            return Err(ConnectError::lost("the connection is lost", "there is no way back to it"));
-        };
-        let client = settings.connect(ReadOnly(!self.manner.writes()))?;
-        Session::new(client, &self.common.ledger_schema).map_err(lost_again)
-    }
-
-    fn again(&self, lost: &Session) -> Result<Session, ConnectError> {
-        let mut session = self.another()?;
-        match session.replace(lost).map_err(lost_again)? {
-            None => Ok(session),
-            // The server may not have noticed yet that the old connection is gone.
-            Some(holder) => {
-                Err(ConnectError::lost("the run's lock is held", format!("by server process {}", holder.pid)))
-            }
-        }
-    }
-}
-
-fn lost_again(e: ServerError) -> ConnectError {
-    ConnectError::lost("the connection is lost again", e.to_string())
 }
 
 fn state(run: Option<&Run>) -> RunState {

@@ -96,7 +96,7 @@ pub fn write(report: &mut Report, path: &Path, plan: &Plan, source: &Source, asi
     file.persist(path).map_err(|e| failed(e.error))?;
     report.warnings.push(Warning {
         place: "faults".to_owned(),
-        message: format!("the rows that were set aside are in {}, with all their values", path.display()),
+        message: format!("the rows that cannot go are in {}, with all their values", path.display()),
     });
     Ok(())
 }

@@ -4,9 +4,12 @@
 
 mod cutover;
 mod faults;
+mod hold;
 mod inputs;
 mod record;
 mod rehearse;
+mod signals;
+mod standing;
 mod timing;
 mod world;
 
@@ -42,6 +45,9 @@ impl Failure {
 
 /// Runs what was typed.
 pub fn run(cli: &Cli, world: &World) -> Exit {
+    if let Err(e) = signals::listen(&world.asked) {
+        say(&format!("signals are not heard ({e}); Ctrl-C ends at once"));
+    }
     let done = match &cli.command {
         None => reported(&cli.run.common, world, |watch| Ok(vec![cutover::run(&cli.run, world, watch)?])),
         Some(Command::Rehearse(args)) => reported(&args.common, world, |watch| rehearse::run(args, world, watch)),
@@ -49,9 +55,13 @@ pub fn run(cli: &Cli, world: &World) -> Exit {
             reported(common, world, |watch| Ok(vec![cutover::verify(common, world, watch)?]))
         }
         Some(Command::Plan(args)) => plan(args, world),
+        Some(Command::Status(common)) => status(common, world),
+        Some(Command::Rollback(args)) => {
+            reported(&args.common, world, |watch| Ok(vec![standing::rollback(args, world, watch)?]))
+        }
     };
     done.unwrap_or_else(|failure| {
-        eprintln!("migrate: {}", failure.message);
+        say(&failure.message);
         failure.exit
     })
 }
@@ -78,11 +88,16 @@ fn reported(
     let mut exit = exit;
     for file in files {
         if let Err(e) = file.write(&reports) {
-            eprintln!("migrate: {e}");
+            say(&e.to_string());
             exit = exit.and(Exit::Bug);
         }
     }
     Ok(exit)
+}
+
+/// A word on stderr, which may be gone with its terminal.
+fn say(message: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "migrate: {message}");
 }
 
 /// A reader that went away takes nothing from what was done: the exit code still says it.
@@ -93,6 +108,18 @@ fn print(text: &str) {
 
 fn exit_of(code: i32) -> Exit {
     Exit::BY_RANK.into_iter().find(|e| i32::from(e.code()) == code).unwrap_or(Exit::Bug)
+}
+
+fn status(common: &Common, world: &World) -> Result<Exit, Failure> {
+    let standings = standing::status(common, world)?;
+    if common.json {
+        let text = serde_json::to_string_pretty(&standings)
+            .map_err(|e| Failure { exit: Exit::Bug, message: e.to_string() })?;
+        print(&format!("{text}\n"));
+    } else {
+        print(&standing::text(&standings));
+    }
+    Ok(Exit::Done)
 }
 
 fn plan(args: &crate::cli::PlanArgs, world: &World) -> Result<Exit, Failure> {

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use crate::exit::Exit;
+use crate::migrate::Stop;
 use crate::migrate::ahead::Found;
 use crate::model::cell::RawBuf;
 use crate::model::fault::Fault;
 use crate::model::key::Key;
 use crate::model::record::{
     DetachedRecord, FAULTS_LISTED, FaultRecord, LeftRecord, LoadRecord, LoadState, LossRecord, NotTable, OwnerRecord,
-    Report, StepRecord,
+    Refusal, Report, StepRecord,
 };
 use crate::model::rules::Value;
 use crate::plan::{LoadPlan, Node, OwnerPlan, Plan};
@@ -142,4 +143,37 @@ pub fn end(report: &mut Report, exit: Exit) {
 /// Adds a step's time.
 pub fn step(report: &mut Report, name: &str, seconds: f64) {
     report.steps.push(StepRecord { step: name.to_owned(), seconds: (seconds * 1000.0).round() / 1000.0 });
+}
+
+/// Why a run stopped, what is written, and what the same command will do.
+pub fn stop(stop: &Stop, report: &Report, written: bool) -> Refusal {
+    let place = match stop {
+        Stop::Source(_) => "source",
+        Stop::Interrupted => "run",
+        _ => "target",
+    };
+    let remedy = match stop {
+        Stop::Target(e) => match e.state.as_deref() {
+            Some("53100") => "Make room on the target's disk. ",
+            Some("53200") => "Give the target's server memory, or say a smaller --batch-bytes. ",
+            Some("53300") => "Let the target's server take more connections, or say a smaller --jobs. ",
+            Some(state) if state.starts_with("08") || state.starts_with("57") => "",
+            Some(_) => "Mend the cause. ",
+            None => "",
+        },
+        Stop::Source(_) => "Mend the cause. ",
+        _ => "",
+    };
+    let rows: u64 = report.loads.iter().map(|load| load.written).sum();
+    let state = match (written, report.loads.is_empty()) {
+        (false, _) => "Nothing was written.".to_owned(),
+        (true, true) => {
+            "What was committed is whole and in the ledger, which cannot be read now. The same command goes on from there."
+                .to_owned()
+        }
+        (true, false) => {
+            format!("{rows} rows are written, in whole batches that the ledger knows. The same command goes on behind them.")
+        }
+    };
+    Refusal::new(place, stop.to_string(), format!("{remedy}{state}"))
 }

@@ -18,11 +18,14 @@ use crate::target::ledger::{LOSS_KEYS, LossSum, Sums};
 use crate::wire::digest::{Digest, row_hash};
 
 use super::Options;
+use super::orphans::{Guarded, Missing};
 
 /// Rows that gather.
 pub struct Batch<'a> {
     load: &'a LoadPlan,
     encoder: &'a RowEncoder,
+    /// References whose parents must be there.
+    guards: &'a [Guarded<'a>],
     notes: Notes,
     /// The images of the rows that can go, one behind the other.
     pub bytes: Vec<u8>,
@@ -47,10 +50,11 @@ pub struct Batch<'a> {
 
 impl<'a> Batch<'a> {
     /// An empty batch of a load.
-    pub fn new(load: &'a LoadPlan, encoder: &'a RowEncoder) -> Batch<'a> {
+    pub fn new(load: &'a LoadPlan, encoder: &'a RowEncoder, guards: &'a [Guarded<'a>]) -> Batch<'a> {
         Batch {
             load,
             encoder,
+            guards,
             notes: Notes::default(),
             bytes: Vec::new(),
             ends: Vec::new(),
@@ -75,6 +79,13 @@ impl<'a> Batch<'a> {
         let start = self.bytes.len();
         if !self.encoder.encode(row, &mut self.bytes, &mut self.notes) {
             return self.refuse(&row.key());
+        }
+        let notes = &mut self.notes;
+        let missing: Vec<Missing> =
+            self.guards.iter().filter_map(|guard| guard.judge(&mut self.bytes, start, notes)).collect();
+        if !missing.is_empty() {
+            self.bytes.truncate(start);
+            return self.miss(row, missing);
         }
         if let Some(blame) = self.condemned.get(&place).cloned() {
             self.bytes.truncate(start);
@@ -211,6 +222,26 @@ impl<'a> Batch<'a> {
                 target_type: Some(shown(&column.kind)),
                 ..self.fault(key, cell.reason)
             };
+            self.faults.push(fault);
+        }
+    }
+
+    /// A row whose parents are not there.
+    fn miss(&mut self, row: &dyn Row, missing: Vec<Missing>) {
+        self.refused += 1;
+        let key = row.key();
+        for one in missing {
+            let detail = Some(format!("constraint {}", one.link));
+            let mut fault = Fault { detail, parent: one.parent, ..self.fault(&key, one.reason) };
+            if let Some(column) = one.column.map(|n| &self.load.columns[n]) {
+                fault.column = Some(column.name.clone());
+                fault.declared = column.declared.clone();
+                fault.target_type = Some(shown(&column.kind));
+                if let Feed::Cell(n) = column.feed {
+                    fault.class = Some(row.cell(n).class());
+                    fault.bytes = Some(row.cell(n).bytes());
+                }
+            }
             self.faults.push(fault);
         }
     }

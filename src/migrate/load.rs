@@ -9,7 +9,7 @@ use crate::event::Event;
 use crate::model::key::Key;
 use crate::model::record::SetAside;
 use crate::model::select::{Relation, Row, Sink};
-use crate::plan::LoadPlan;
+use crate::plan::{Link, LoadPlan};
 use crate::source::Reader;
 use crate::target::batch::{BatchId, Begun, Into};
 use crate::target::ledger::{PartDone, Run};
@@ -17,8 +17,10 @@ use crate::target::{ServerError, Session};
 
 use super::batch::{Batch, GO_ON};
 use super::bisect::{self, Origin};
+use super::keyset::KeySet;
+use super::orphans::Guarded;
 use super::retry::{Tries, until_done};
-use super::{Job, Stop, piece};
+use super::{Job, Stop, parents, piece};
 
 /// Rows that a part has at least: below, the lanes' own transactions cost more than they win.
 const PART_ROWS: u64 = 10_000;
@@ -30,6 +32,7 @@ pub(super) struct Lane<'a> {
     pub run: &'a Run,
     pub load: &'a LoadPlan,
     pub encoder: &'a RowEncoder,
+    pub guards: &'a [Guarded<'a>],
     /// Names of the columns that are sent, in order.
     pub columns: &'a [String],
     pub part: i32,
@@ -41,6 +44,9 @@ pub(super) struct Opened<'a> {
     load: &'a LoadPlan,
     encoder: RowEncoder,
     columns: Vec<String>,
+    /// What its rows refer to, with the keys that are there.
+    links: Vec<(Link, KeySet)>,
+    settled: Settled,
     parts: Vec<PartDone>,
 }
 
@@ -75,7 +81,7 @@ pub(super) fn open<'a>(
     let mut parts = known_parts(job, session, run, load)?;
     if parts.is_empty() {
         let cuts = cuts(job, load, whole)?;
-        let noted = until_done(job, session, |session| Ok(session.note_parts(run, &load.name, &cuts)?))?;
+        let noted = until_done(&job.line(), session, |session| Ok(session.note_parts(run, &load.name, &cuts)?))?;
         if !noted {
             return Err(Stop::Fenced);
         }
@@ -85,7 +91,13 @@ pub(super) fn open<'a>(
     if done > 0 {
         job.watch.hear(Event::Rows { load: &load.name, rows: done });
     }
-    Ok(Some(Opened { load, encoder, columns, parts }))
+    let left = parts.iter().any(|part| !part.done);
+    let links = if left {
+        until_done(&job.line(), session, |session| parents::of_load(job, session, run, load, (&encoder, settled)))?
+    } else {
+        Vec::new()
+    };
+    Ok(Some(Opened { load, encoder, columns, links, settled: settled.clone(), parts }))
 }
 
 /// Reads and writes what remains of one part.
@@ -97,7 +109,9 @@ pub(super) fn part(
     part: PartDone,
 ) -> Result<(), Stop> {
     let (load, encoder, columns) = (opened.load, &opened.encoder, opened.columns.as_slice());
-    let mut lane = Lane { job, session, run, load, encoder, columns, part: part.part, tries: Tries::default() };
+    let guards = parents::guards(load, opened.links.iter().map(|(link, keys)| (link, keys)), &opened.settled)?;
+    let (guards, tries) = (guards.as_slice(), Tries::default());
+    let mut lane = Lane { job, session, run, load, encoder, guards, columns, part: part.part, tries };
     if load.is_one_transaction() { piece::run(&mut lane) } else { lane.run(part) }
 }
 
@@ -119,7 +133,7 @@ fn cuts(job: &Job<'_>, load: &LoadPlan, whole: bool) -> Result<Vec<Key>, Stop> {
 
 /// The parts of a load as the ledger knows them.
 fn known_parts(job: &Job<'_>, session: &mut Session, run: &Run, load: &LoadPlan) -> Result<Vec<PartDone>, Stop> {
-    until_done(job, session, |session| {
+    until_done(&job.line(), session, |session| {
         Ok(session.loads_done(run.id)?.remove(&load.name).map(|done| done.parts).unwrap_or_default())
     })
 }
@@ -130,7 +144,7 @@ impl Lane<'_> {
         let reader = self.job.source.reader()?;
         loop {
             let (after, next) = (part.last.clone().or_else(|| part.after.clone()), part.next_batch);
-            let batch = Batch::new(self.load, self.encoder);
+            let batch = Batch::new(self.load, self.encoder, self.guards);
             let before = after.clone();
             let mut sending =
                 Sending { lane: self, reader: &reader, batch, before, number: next, counted: 0, end: None };
@@ -164,7 +178,7 @@ impl Lane<'_> {
 
     /// After an error: makes the connection again where trying again may help.
     pub fn again(&mut self, failed: ServerError) -> Result<(), Stop> {
-        self.tries.again(self.job, self.session, failed)?;
+        self.tries.again(&self.job.line(), self.session, failed)?;
         Ok(self.session.note_backend(self.run.id, self.run.epoch)?)
     }
 }

@@ -6,11 +6,15 @@ pub mod ahead;
 mod batch;
 mod bisect;
 pub mod detach;
+mod keyset;
 mod lanes;
 mod load;
+mod orphans;
 pub mod owner;
+mod parents;
 mod piece;
 mod retry;
+pub mod take_back;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -28,7 +32,7 @@ use crate::target::connect::ConnectError;
 use crate::target::ledger::Run;
 use crate::target::{ServerError, Session, Wanted};
 
-pub use retry::until_done;
+pub use retry::{Line, until_done};
 
 pub use owner::{Owner, absent as owner_absent, find as find_owner, fits as owner_fits};
 
@@ -53,6 +57,8 @@ pub struct Job<'a> {
     pub plan: &'a Plan,
     /// Where rows come from.
     pub source: &'a Source,
+    /// The target's catalogue, as if everything that was taken off were back.
+    pub target: &'a TargetSchema,
     /// How.
     pub options: Options,
     /// Who hears of it.
@@ -79,6 +85,11 @@ impl Job<'_> {
             Node::Owner => u64::MAX,
             Node::Load(n) => self.sizes.get(&self.plan.loads[n].name).copied().unwrap_or(0),
         }
+    }
+
+    /// The way back to the target.
+    fn line(&self) -> Line<'_> {
+        Line { connections: self.connections, watch: self.watch, asked: self.asked }
     }
 
     /// Whether the process was asked to stop.
@@ -196,7 +207,7 @@ pub fn set_sequences(
 ) -> Result<(), Stop> {
     job.watch.hear(Event::Step("sequences"));
     for wanted in Wanted::of(job.plan, source, target) {
-        retry::until_done(job, session, |session| Ok(session.set_sequence(run.id, &job.plan.schema, &wanted)?))?;
+        until_done(&job.line(), session, |session| Ok(session.set_sequence(run.id, &job.plan.schema, &wanted)?))?;
     }
     Ok(())
 }

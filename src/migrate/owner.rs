@@ -27,7 +27,7 @@ pub(super) fn settle(
     run: &Run,
     settled: &Settled,
 ) -> Result<Option<Owner>, Stop> {
-    until_done(job, session, |session| settle_once(job, session, run, settled))
+    until_done(&job.line(), session, |session| settle_once(job, session, run, settled))
 }
 
 /// A second time it finds what the first one made.

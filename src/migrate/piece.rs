@@ -40,7 +40,7 @@ fn attempt(lane: &mut Lane<'_>) -> Result<(), Stop> {
         as_text: load.as_text,
         conflict: load.conflict.as_deref(),
     };
-    let batch = Batch::new(load, lane.encoder);
+    let batch = Batch::new(load, lane.encoder, lane.guards);
     let open = match lane.session.begin_batch(&id)? {
         Begun::Fenced => return Err(Stop::Fenced),
         Begun::Taken => return Ok(()),

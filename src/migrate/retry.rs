@@ -3,17 +3,30 @@
 //! Whether an operation may be repeated is its caller's to know: everything that comes through here either changes
 //! nothing, says the same twice, or is guarded by a unique row of the ledger.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::event::Event;
+use crate::event::{Event, Watch};
 use crate::target::{ServerError, Session};
 
-use super::{Job, Stop};
+use super::{Connections, Stop};
 
-/// How often in a row something is tried again before a run gives up; with the waits, some 16 seconds, which a server
+/// The way back to the target.
+#[derive(Clone, Copy)]
+pub struct Line<'a> {
+    /// Where connections come from.
+    pub connections: &'a dyn Connections,
+    /// Who hears of each attempt.
+    pub watch: &'a dyn Watch,
+    /// Set when the process was asked to stop: then nothing is waited for.
+    pub asked: &'a AtomicBool,
+}
+
+/// How often in a row something is tried again before a run gives up; with the waits, some 32 seconds, which a server
 /// that sleeps needs to wake and one that crashed needs to recover.
-const ATTEMPTS: u32 = 7;
+const ATTEMPTS: u32 = 9;
 const FIRST_WAIT: Duration = Duration::from_millis(125);
+const LONGEST_WAIT: Duration = Duration::from_secs(8);
 
 /// How long a wait goes on before the process looks whether it was asked to stop.
 const LOOK: Duration = Duration::from_millis(50);
@@ -30,7 +43,7 @@ impl Tries {
     }
 
     /// Waits and makes the connection again.
-    pub fn again(&mut self, job: &Job<'_>, session: &mut Session, failed: ServerError) -> Result<(), Stop> {
+    pub fn again(&mut self, line: &Line<'_>, session: &mut Session, failed: ServerError) -> Result<(), Stop> {
         let mut failed = Stop::Target(failed);
         loop {
             let why = match &failed {
@@ -42,9 +55,9 @@ impl Tries {
                 return Err(failed);
             }
             self.0 += 1;
-            job.watch.hear(Event::Retry { attempt: self.0, why: why.as_deref().unwrap_or("connection lost") });
-            wait(job, FIRST_WAIT * 2u32.pow(self.0 - 1))?;
-            match job.connections.again(session) {
+            line.watch.hear(Event::Retry { attempt: self.0, why: why.as_deref().unwrap_or("connection lost") });
+            wait(line, (FIRST_WAIT * 2u32.pow(self.0 - 1)).min(LONGEST_WAIT))?;
+            match line.connections.again(session) {
                 Ok(again) => {
                     *session = again;
                     return Ok(());
@@ -61,23 +74,23 @@ impl Tries {
 /// # Errors
 /// What stopped it in the end.
 pub fn until_done<T>(
-    job: &Job<'_>,
+    line: &Line<'_>,
     session: &mut Session,
     mut work: impl FnMut(&mut Session) -> Result<T, Stop>,
 ) -> Result<T, Stop> {
     let mut tries = Tries::default();
     loop {
         match work(session) {
-            Err(Stop::Target(e)) if Tries::may_help(&e) => tries.again(job, session, e)?,
+            Err(Stop::Target(e)) if Tries::may_help(&e) => tries.again(line, session, e)?,
             other => return other,
         }
     }
 }
 
 /// Sleeps, but not past the word to stop.
-fn wait(job: &Job<'_>, mut left: Duration) -> Result<(), Stop> {
+fn wait(line: &Line<'_>, mut left: Duration) -> Result<(), Stop> {
     while !left.is_zero() {
-        if job.is_asked() {
+        if line.asked.load(Ordering::Relaxed) {
             return Err(Stop::Interrupted);
         }
         let now = left.min(LOOK);

@@ -161,7 +161,11 @@ impl Judge<'_> {
         let plain = loads
             .iter()
             .all(|load| foreign.columns.iter().all(|name| by_name(load, name).is_some() || fed_owner(load)));
-        (!plain).then(|| "its columns are changed on the way".to_owned())
+        if !plain {
+            return Some("its columns are changed on the way".to_owned());
+        }
+        let followed = loads.iter().all(|load| super::links(load, self.target).iter().any(|l| l.name == foreign.name));
+        (!followed).then(|| "its types are compared by the server alone".to_owned())
     }
 }
 

@@ -7,6 +7,7 @@ mod build;
 mod classes;
 mod columns;
 mod detach;
+mod links;
 mod modifiers;
 mod order;
 mod owner;
@@ -27,6 +28,7 @@ use crate::model::select::Select;
 
 pub use build::build;
 pub use detach::{Detach, Detaching};
+pub use links::{Compared, Link, links};
 pub use relation::{SqlFacts, selects};
 pub use show::text;
 pub use sql::sql;
@@ -216,6 +218,14 @@ pub enum Feed {
     Owner,
     /// Drawn from the sequence, inside the batch.
     Issued(Sequence),
+}
+
+impl Plan {
+    /// `schema.table` that a load goes to; empty for a load that is not there.
+    pub fn table_of(&self, load: &str) -> String {
+        let found = self.loads.iter().find(|l| l.name == load);
+        found.map_or_else(String::new, |l| format!("{}.{}", self.schema, l.table))
+    }
 }
 
 impl LoadPlan {

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use super::Reader;
 use super::authorizer::Seen;
 use super::error::{ErrorClass, SourceError};
-use super::statement::{self, Range, Values};
+use super::statement::{self, Range, Values, Walk};
 use crate::model::ident::quoted;
 use crate::model::schema::Address;
 use crate::model::select::{Expr, Relation, Select};
@@ -19,9 +19,11 @@ impl Reader {
         for (n, expr) in select.exprs.iter().enumerate() {
             self.check_expr(select, expr, &columns).map_err(|error| error.at(Some(n)))?;
         }
-        let sql = statement::sql(select, &self.walk(select), &select.exprs, Range::default());
+        let walk = self.walk(select);
+        let skip = (walk == Walk::Counted).then_some(0);
+        let sql = statement::sql(select, &walk, &select.exprs, Range::default());
         let mut compiled = self.prepare(&sql)?;
-        statement::bind(&mut compiled, &Values { select, range: Range::default(), skip: 0 })?;
+        statement::bind(&mut compiled, &Values { select, range: Range::default(), skip })?;
         Ok(columns)
     }
 
@@ -64,13 +66,13 @@ impl Reader {
             error
         };
         let mut compiled = self.prepare(&sql).map_err(at)?;
-        statement::bind(&mut compiled, &Values { select, range: Range::default(), skip: 0 }).map_err(at)?;
-        let names: Vec<String> = compiled.column_names().into_iter().map(str::to_owned).collect();
+        statement::bind(&mut compiled, &Values { select, range: Range::default(), skip: None }).map_err(at)?;
+        let names: Vec<String> = compiled.column_names().map(str::to_owned).collect();
         let Relation::Sql(sql) = &select.relation else { return Ok(names) };
         // By itself, since a query around it already calls the second `a` by the name `a:1`.
         let alone = self.prepare(statement::trimmed(sql)).map_err(at)?;
         let mut seen = BTreeSet::new();
-        match alone.column_names().into_iter().find(|name| !seen.insert(name.to_ascii_lowercase())) {
+        match alone.column_names().find(|name| !seen.insert(name.to_ascii_lowercase())) {
             Some(twice) => Err(SourceError::new(ErrorClass::Sql, place, format!("gives two columns called `{twice}`"))
                 .advise("Name them apart with AS.")),
             None => Ok(names),
@@ -103,13 +105,14 @@ impl Reader {
                 format!("WITH {} SELECT 1 FROM migrate_rows AS relation", statement::derived(&none))
             }
         };
+        let skip = (!matches!(select.relation, Relation::Table(_))).then_some(0);
         let mut compiled = self.prepare(&format!("{relation} WHERE {condition}")).map_err(|mut error| {
             if let Expr::Sql(sql) = expr {
                 error.place = format!("source expression `{sql}`");
             }
             error
         })?;
-        statement::bind(&mut compiled, &Values { select, range: Range::default(), skip: 0 })
+        statement::bind(&mut compiled, &Values { select, range: Range::default(), skip })
     }
 }
 

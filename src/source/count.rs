@@ -68,7 +68,7 @@ impl Reader {
         let range = Range { after, ..Range::default() };
         let sql = format!("{} LIMIT 1 OFFSET {rows}", statement::sql(select, walk, &[], range));
         let mut statement = self.prepare(&sql)?;
-        statement::bind(&mut statement, &Values { select, range, skip: 0 })?;
+        statement::bind(&mut statement, &Values { select, range, skip: None })?;
         let mut found = statement.raw_query();
         let row = found.next().map_err(|error| self.failure(&Said::of(&error)))?;
         Ok(row.map(|row| Key((0..walk.width()).map(|n| raw(row.get_ref_unwrap(n)).to_buf()).collect())))

@@ -12,9 +12,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 type Inode = (u64, u64);
+/// Files by inode, each with the number of its holders; made with the first.
+type Table = Option<HashMap<Inode, (Arc<File>, usize)>>;
 
 /// Files that are held now, with how often.
-static HELD: Mutex<Option<HashMap<Inode, (Arc<File>, usize)>>> = Mutex::new(None);
+static HELD: Mutex<Table> = Mutex::new(None);
 
 /// A file, held open until the last holder of it in this process is gone.
 pub(super) struct Held {
@@ -88,6 +90,6 @@ impl Drop for Held {
     }
 }
 
-fn table() -> MutexGuard<'static, Option<HashMap<Inode, (Arc<File>, usize)>>> {
+fn table() -> MutexGuard<'static, Table> {
     HELD.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -236,10 +236,9 @@ impl Reader {
     /// Compiles a statement of ours.
     fn prepare(&self, sql: &str) -> Result<Statement<'_>, SourceError> {
         let lane = self.lane()?;
-        // Some failures end a transaction; what is read after one would be another commit's.
-        if lane.conn.is_autocommit() {
+        if !lane.is_sound() {
             return Err(SourceError::new(ErrorClass::Moved, &self.shared.place, "this reader has lost its snapshot")
-                .because("SQLite gave it up after an earlier failure")
+                .because("an earlier statement met damage or a failure of the disk")
                 .advise("Start again."));
         }
         lane.conn.prepare(sql).map_err(|error| {
@@ -264,14 +263,22 @@ impl Reader {
         }
     }
 
+    /// Why a statement fails while it runs, where no row is to blame.
     fn failure(&self, said: &Said) -> SourceError {
+        if said.primary() == rusqlite::ffi::SQLITE_AUTH {
+            let seen = self.lane.as_ref().map(|lane| lane.log.take()).unwrap_or_default();
+            return self.not_compiled(said, seen.refused.as_deref());
+        }
+        if let Some(lane) = &self.lane {
+            lane.broken.set(true);
+        }
         self.shared.failure(said)
     }
 }
 
 impl Drop for Reader {
     fn drop(&mut self) {
-        if let Some(lane) = self.lane.take().filter(|lane| !lane.conn.is_autocommit()) {
+        if let Some(lane) = self.lane.take().filter(Lane::is_sound) {
             self.shared.idle.lock().unwrap_or_else(PoisonError::into_inner).push(lane);
         }
     }

@@ -151,10 +151,14 @@ impl Reader {
             let skip = place.skip.saturating_sub(first);
             let sql = statement::sql(&select, walk, &select.exprs, range);
             let mut statement = self.prepare(&sql)?;
-            statement::bind(&mut statement, &Values { select: &select, range, skip })?;
+            statement::bind(&mut statement, &Values { select: &select, range, skip: Some(skip) })?;
             let mut rows = statement.raw_query();
             let width = walk.width();
             loop {
+                // Before the step: the row behind the end must not even be computed.
+                if last.is_some_and(|last| place.skip + done >= last) {
+                    return Ok(Run::Ended(Finished::All));
+                }
                 let row = match rows.next() {
                     Ok(Some(row)) => row,
                     Ok(None) => break,
@@ -167,11 +171,7 @@ impl Reader {
                     }
                 };
                 done += 1;
-                let ordinal = place.skip + done;
-                if last.is_some_and(|last| ordinal > last) {
-                    return Ok(Run::Ended(Finished::All));
-                }
-                if let ControlFlow::Break(()) = sink.row(&Current { row, width, ordinal }) {
+                if let ControlFlow::Break(()) = sink.row(&Current { row, width, ordinal: place.skip + done }) {
                     return Ok(Run::Ended(Finished::Stopped));
                 }
             }
@@ -227,7 +227,7 @@ impl Reader {
         };
         let sql = statement::sql(select, walk, exprs, range);
         let mut statement = self.prepare(&sql)?;
-        statement::bind(&mut statement, &Values { select, range, skip })?;
+        statement::bind(&mut statement, &Values { select, range, skip: Some(skip) })?;
         let mut found = statement.raw_query();
         match found.next() {
             Ok(_) => Ok(None),

@@ -1,6 +1,7 @@
 //! One commit, seen by several connections: begun together, proved to be one by a connection that watches, held until dropped.
 //!
-//! In rollback mode a held snapshot keeps writers from committing; in WAL mode they go on and are not seen.
+//! In rollback mode a held snapshot keeps writers from committing; in WAL mode they go on and are not seen. (There the
+//! first reader's lock is the whole process's, so the others begin at once, whatever another process waits for.)
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +10,7 @@ use rusqlite::Connection;
 use super::error::Said;
 
 /// A wait between two tries; short against any commit that is worth waiting for.
-const PAUSE: Duration = Duration::from_millis(20);
+const PAUSE: Duration = Duration::from_millis(3);
 
 /// What stopped a snapshot from being begun.
 pub(super) enum Trouble {

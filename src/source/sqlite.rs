@@ -2,6 +2,7 @@
 //!
 //! Which file, and whether it may be opened at all, is decided in `diagnose`; the snapshot is begun in `snapshot`.
 
+use std::cell::Cell;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +20,16 @@ use crate::model::cell::{Raw, RawBuf};
 pub(super) struct Lane {
     pub conn: Connection,
     pub log: Arc<Log>,
+    /// SQLite found damage. It checks a page when it comes from the file and keeps it in its cache even if it is bad:
+    /// a second statement would read nonsense from it without an error.
+    pub broken: Cell<bool>,
+}
+
+impl Lane {
+    /// Whether what is read is still of the snapshot, and checked. Some failures end the transaction.
+    pub fn is_sound(&self) -> bool {
+        !self.broken.get() && !self.conn.is_autocommit()
+    }
 }
 
 /// Opens an existing file for reading. The path must be absolute: the SQLite built in takes one that begins with
@@ -44,7 +55,7 @@ pub(super) fn restrict(mut conn: Connection, scalars: &[(&'static str, Scalar)])
     functions::register(&conn, scalars)?;
     let log = Arc::new(Log::default());
     conn.authorizer(Some(mapping_rules(Arc::clone(&log))))?;
-    Ok(Lane { conn, log })
+    Ok(Lane { conn, log, broken: Cell::new(false) })
 }
 
 /// A value of SQLite's as ours; no byte is looked at.

@@ -213,8 +213,8 @@ fn compare(steps: &[Step], name: &str, before: bool) -> String {
 pub(super) struct Values<'a> {
     pub select: &'a Select,
     pub range: Range<'a>,
-    /// Rows that a counted walk skips.
-    pub skip: u64,
+    /// Rows that a counted walk skips; of a walk by key there is no such thing.
+    pub skip: Option<u64>,
 }
 
 /// Binds all parameters, ours and the mapping's; one that nothing stands behind is an error, never NULL.
@@ -227,7 +227,7 @@ pub(super) fn bind(statement: &mut Statement<'_>, values: &Values<'_>) -> Result
         let name = statement.parameter_name(index).map(str::to_owned);
         let value = match name.as_deref() {
             None => given.get(index - 1).map(|value| value.as_raw()),
-            Some("$skip") => Some(Raw::Integer(i64::try_from(values.skip).unwrap_or(i64::MAX))),
+            Some("$skip") => values.skip.map(|skip| Raw::Integer(i64::try_from(skip).unwrap_or(i64::MAX))),
             Some(name) => match name.split_at_checked(1) {
                 Some((":", name)) => values.select.params.get(name).map(RawBuf::as_raw),
                 Some(("$", name)) => of_key(name, values.range),

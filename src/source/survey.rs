@@ -51,9 +51,8 @@ pub(super) fn warnings(
 /// A file in WAL mode without its log is what an application leaves that was stopped well, and what a copy is that forgot it.
 fn without_wal(path: &Path, real: &Path) -> Warning {
     let log = diagnose::beside(real, "-wal");
-    let seen = if diagnose::bytes_beside(real, "-wal").is_some() { "it is empty" } else { "it is not there" };
     let message = format!(
-        "the file is in WAL mode and its log {} holds nothing ({seen}). That is right if the application was stopped \
+        "the file is in WAL mode and its log {} holds nothing. That is right if the application was stopped \
          first; if this is a copy of a file in use, copy the -wal too: the latest commits are in it.",
         shown(Path::new(log.file_name().unwrap_or_default()))
     );

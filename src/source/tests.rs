@@ -8,6 +8,7 @@ mod keys;
 mod mapping_sql;
 mod schemas;
 mod snapshots;
+mod speed;
 mod values;
 
 use std::collections::BTreeMap;

@@ -21,6 +21,13 @@ pub struct Backend {
     pub(super) started: String,
 }
 
+impl Backend {
+    /// Its number.
+    pub fn pid(&self) -> i32 {
+        self.pid
+    }
+}
+
 impl Session {
     /// Notes the server's process of this session as one that works for the run.
     ///

@@ -164,28 +164,7 @@ impl Open<'_> {
     }
 
     fn copy_to(&mut self, to: &str, as_text: bool, bytes: &[u8], rows: u64) -> Result<(), ServerError> {
-        const COPYING: &str = "copying rows";
-        let format = if as_text { "text" } else { "binary" };
-        let mut writer = self.tx.copy_in(&format!("COPY {to} FROM STDIN (FORMAT {format})")).doing(COPYING)?;
-        if !as_text {
-            writer.write_all(binary::HEADER).doing(COPYING)?;
-        }
-        for slice in bytes.chunks(SLICE) {
-            writer.write_all(slice).doing(COPYING)?;
-        }
-        if !as_text {
-            writer.write_all(binary::TRAILER).doing(COPYING)?;
-        }
-        let taken = writer.finish().doing(COPYING)?;
-        if taken != rows {
-            let message = format!("the server took {taken} of {rows} rows: a trigger or a rule swallowed the others");
-            return Err(ServerError {
-                table: Some(to.to_owned()),
-                swallowed: true,
-                ..ServerError::said(COPYING, message)
-            });
-        }
-        Ok(())
+        copy_into(&mut self.tx, to, as_text, bytes, rows)
     }
 
     /// Rows into a temporary table, then those whose key is not there into the table itself.
@@ -285,4 +264,32 @@ impl Open<'_> {
         }
         self.tx.commit().doing("committing a batch")
     }
+}
+
+/// COPY of ready images into `to`; the server must take as many rows as there are.
+pub(super) fn copy_into(
+    tx: &mut Transaction<'_>,
+    to: &str,
+    as_text: bool,
+    bytes: &[u8],
+    rows: u64,
+) -> Result<(), ServerError> {
+    const COPYING: &str = "copying rows";
+    let format = if as_text { "text" } else { "binary" };
+    let mut writer = tx.copy_in(&format!("COPY {to} FROM STDIN (FORMAT {format})")).doing(COPYING)?;
+    if !as_text {
+        writer.write_all(binary::HEADER).doing(COPYING)?;
+    }
+    for slice in bytes.chunks(SLICE) {
+        writer.write_all(slice).doing(COPYING)?;
+    }
+    if !as_text {
+        writer.write_all(binary::TRAILER).doing(COPYING)?;
+    }
+    let taken = writer.finish().doing(COPYING)?;
+    if taken != rows {
+        let message = format!("the server took {taken} of {rows} rows: a trigger or a rule swallowed the others");
+        return Err(ServerError { table: Some(to.to_owned()), swallowed: true, ..ServerError::said(COPYING, message) });
+    }
+    Ok(())
 }

@@ -327,6 +327,16 @@ impl Session {
         Ok(())
     }
 
+    /// The ids that were drawn for the rows of a part, row by row, where one column has issued ids.
+    ///
+    /// # Errors
+    /// When the server refuses or the connection is lost.
+    pub fn issued(&mut self, run: i64, load: &str, part: i32) -> Result<Vec<i64>, ServerError> {
+        let sql = "SELECT issued FROM batch WHERE run = $1 AND load = $2 AND part = $3 ORDER BY batch";
+        let rows = self.client.query(sql, &[&run, &load, &part]).doing(READING)?;
+        Ok(rows.iter().flat_map(|row| row.get::<_, Option<Vec<i64>>>(0).unwrap_or_default()).collect())
+    }
+
     /// What a run made beside its rows.
     ///
     /// # Errors

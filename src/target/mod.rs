@@ -15,6 +15,8 @@ mod owner;
 mod read_back;
 mod sequence;
 mod session;
+pub mod standing;
+pub mod take_back;
 
 pub use backend::Backend;
 pub use blame::Blame;

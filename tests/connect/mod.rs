@@ -8,6 +8,7 @@
 mod bouncer;
 mod certs;
 mod pooler;
+mod promises;
 mod proxy;
 mod psql;
 mod reach;

@@ -72,11 +72,6 @@ pub enum ConnectError {
 }
 
 impl ConnectError {
-    /// A connection that came about and is of no use now; a later try may help.
-    pub fn lost(what: impl Into<String>, why: impl Into<String>) -> ConnectError {
-        ConnectError::Unreachable(Box::new(Problem::new("target", what, why, "Run the same command again: it goes on")))
-    }
-
     /// The parts of the message.
     pub fn problem(&self) -> &Problem {
         match self {
@@ -119,6 +114,11 @@ impl ConnectError {
                 .is_some_and(|code| matches!(code, "53300" | "57P01" | "57P02") || code.starts_with("08")),
             _ => false,
         }
+    }
+
+    /// A connection that came about and is of no use now; a later try may help.
+    pub fn lost(what: impl Into<String>, why: impl Into<String>) -> ConnectError {
+        ConnectError::Unreachable(Box::new(Problem::new("target", what, why, "Run the same command again: it goes on")))
     }
 
     /// The same with one more reason: what was tried before it, and how that ended.

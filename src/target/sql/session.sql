@@ -20,6 +20,11 @@ FROM (VALUES
     ('idle_in_transaction_session_timeout', '0'),
     ('idle_session_timeout', '0'),
     ('transaction_timeout', '0'),
+    -- A client that is gone without a word holds locks until the server notices: by default after two hours.
+    ('tcp_keepalives_idle', '30'),
+    ('tcp_keepalives_interval', '10'),
+    ('tcp_keepalives_count', '3'),
+    ('tcp_user_timeout', '60000'),
     -- Waiting for a table lock is not: it would hold up everybody who comes behind.
     ('lock_timeout', '10s'),
     -- A commit that is reported must be on disk. Stronger values stay.
