@@ -3,6 +3,7 @@
 //! Keys by length, then bytes, the last of equal ones; `, ` and `: ` between; numbers as `numeric` prints them; escapes
 //! only where the server writes them. The text was found valid before. Depth costs no stack here.
 
+use super::json_walk;
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::ops::Range;
@@ -26,6 +27,8 @@ struct Frame {
 #[derive(Default)]
 struct Scratch {
     out: Vec<u8>,
+    /// The members of an object in the order that they came in, while they are put in the server's.
+    was: Vec<u8>,
     keys: Vec<u8>,
     members: Vec<Member>,
     frames: Vec<Frame>,
@@ -45,9 +48,11 @@ pub(super) fn canonical(text: Cow<'_, str>) -> Cow<'_, str> {
         let found = if scratch.out == text.as_bytes() {
             text
         } else {
-            Cow::Owned(String::from_utf8_lossy(&scratch.out).into_owned())
+            // Whole strings and ASCII alone were written, so this is UTF-8.
+            std::str::from_utf8(&scratch.out).map_or(text, |out| Cow::Owned(out.to_owned()))
         };
         scratch.out.shrink_to(KEPT);
+        scratch.was.shrink_to(KEPT);
         scratch.keys.shrink_to(KEPT);
         found
     })
@@ -91,7 +96,15 @@ impl Scratch {
                     at += length - 1;
                 }
                 b' ' | b'\t' | b'\n' | b'\r' => {}
-                letter => self.out.push(*letter),
+                letter => {
+                    let word: &[u8] = match letter {
+                        b't' => b"true",
+                        b'f' => b"false",
+                        _ => b"null",
+                    };
+                    self.out.extend_from_slice(word);
+                    at += word.len() - 1;
+                }
             }
         }
     }
@@ -143,7 +156,10 @@ impl Scratch {
             let members = &mut self.members[frame.first..];
             if !members.is_sorted_by(|a, b| order(a, b).is_lt()) {
                 members.sort_by(order);
-                let was = self.out.split_off(body);
+                let was = &mut self.was;
+                was.clear();
+                was.extend_from_slice(&self.out[body..]);
+                self.out.truncate(body);
                 for same in members.chunk_by(|a, b| order(a, b).is_eq()) {
                     if self.out.len() > body {
                         self.out.extend_from_slice(b", ");
@@ -164,10 +180,10 @@ impl Scratch {
 fn string_length(text: &[u8]) -> usize {
     let mut at = 0;
     loop {
+        at = json_walk::plain(text, at);
         match text.get(at) {
-            None | Some(b'"') => return at,
             Some(b'\\') => at += 2,
-            Some(_) => at += 1,
+            _ => return at,
         }
     }
 }
@@ -235,7 +251,9 @@ fn escape(said: &[u8], out: &mut Vec<u8>) {
 
 /// A number as `numeric` prints it: no exponent, the decimals as they were written, zero without a sign.
 fn number(text: &[u8], out: &mut Vec<u8>) {
-    if text.iter().all(u8::is_ascii_digit) {
+    // Without an exponent a number stands as it is, save for the sign of zero.
+    let negative_zero = text.starts_with(b"-") && !text.iter().any(|b| matches!(b, b'1'..=b'9'));
+    if !negative_zero && !text.iter().any(|b| matches!(b, b'e' | b'E')) {
         return out.extend_from_slice(text);
     }
     let (sign, text) = text.strip_prefix(b"-").map_or((false, text), |rest| (true, rest));

@@ -156,7 +156,7 @@ impl Walk<'_> {
         let mut escaped = false;
         let mut at = start + 1;
         loop {
-            at = self.plain(at);
+            at = plain(self.text, at);
             match self.text.get(at).ok_or(at)? {
                 b'"' => break,
                 b'\\' => {
@@ -170,30 +170,6 @@ impl Walk<'_> {
             self.flaw(Reason::TooLarge, start);
         }
         Ok((at + 1, escaped))
-    }
-
-    /// To the next quote, backslash or control character, eight bytes at a time.
-    #[inline]
-    fn plain(&self, mut at: usize) -> usize {
-        const ONES: u64 = 0x0101_0101_0101_0101;
-        const HIGH: u64 = 0x8080_8080_8080_8080;
-        let none = |word: u64, byte: u8| {
-            let off = word ^ (ONES * u64::from(byte));
-            off.wrapping_sub(ONES) & !off & HIGH
-        };
-        while let Some(chunk) = self.text.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
-            let word = u64::from_le_bytes(*chunk);
-            let control = word.wrapping_sub(ONES * 0x20) & !word & HIGH;
-            let found = none(word, b'"') | none(word, b'\\') | control;
-            if found != 0 {
-                return at + (found.trailing_zeros() / 8) as usize;
-            }
-            at += 8;
-        }
-        while self.text.get(at).is_some_and(|byte| *byte >= 0x20 && *byte != b'"' && *byte != b'\\') {
-            at += 1;
-        }
-        at
     }
 
     fn escape(&mut self, at: usize) -> Step {
@@ -289,6 +265,30 @@ impl Walk<'_> {
         }
         self.scratch.keys.truncate(first);
     }
+}
+
+/// To the next quote, backslash or control character, eight bytes at a time.
+#[inline]
+pub(super) fn plain(text: &[u8], mut at: usize) -> usize {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let none = |word: u64, byte: u8| {
+        let off = word ^ (ONES * u64::from(byte));
+        off.wrapping_sub(ONES) & !off & HIGH
+    };
+    while let Some(chunk) = text.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+        let word = u64::from_le_bytes(*chunk);
+        let control = word.wrapping_sub(ONES * 0x20) & !word & HIGH;
+        let found = none(word, b'"') | none(word, b'\\') | control;
+        if found != 0 {
+            return at + (found.trailing_zeros() / 8) as usize;
+        }
+        at += 8;
+    }
+    while text.get(at).is_some_and(|byte| *byte >= 0x20 && *byte != b'"' && *byte != b'\\') {
+        at += 1;
+    }
+    at
 }
 
 /// A hash of a key's length and ends; what it takes for equal is compared byte by byte.

@@ -65,7 +65,7 @@ fn elements_obey_their_type_and_the_columns_rules() {
     assert_eq!(exact(stamps.clone(), &epoch, txt("[946684800.5]")), array(&[1], vec![Cell::Timestamp(500_000)]));
     assert_eq!(exact(stamps, &rules(), txt("[946684800]")), Err(Reason::NumberInTime));
     let jsonb = |text: &'static str| Cell::Jsonb(Cow::Borrowed(text));
-    let elements = vec![jsonb("{\"a\":[1]}"), jsonb("[2]"), jsonb("\"x\""), Cell::Null];
+    let elements = vec![jsonb("{\"a\": [1]}"), jsonb("[2]"), jsonb("\"x\""), Cell::Null];
     assert_eq!(exact(of(Kind::Jsonb), &rules(), txt("[{\"a\":[1]},[2], \"x\",null]")), array(&[4], elements));
     let bad = Rules { if_bad: Some(crate::model::rules::Value::Null), ..rules() };
     assert_eq!(with_losses(of(Kind::Int4), &bad, txt("[\"x\"]")), (Ok(Cell::Null), vec![Loss::IfBad]));
