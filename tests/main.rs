@@ -3,11 +3,14 @@
 //! `tests/run.sh` runs them, and installs what they need where it is missing.
 
 mod cli;
+mod connect;
 mod cutover;
 mod faults;
 mod golden;
 mod house;
+mod mapping_reference;
 mod memory;
+mod readme;
 mod rehearse;
 mod report_contract;
 mod resume;
