@@ -14,3 +14,4 @@ mod resume;
 mod secrets;
 mod support;
 mod systems;
+mod verify;

@@ -11,6 +11,7 @@ use crate::event::{Event, Watch};
 use crate::exit::Exit;
 use crate::mapping::{Mapping, OnFault};
 use crate::migrate::{self, Job, Options, Stop, ahead, until_done};
+use crate::model::cell::RawBuf;
 use crate::model::pgtype::ColumnType;
 use crate::model::record::{Check, Refusal, Report, RunState, SetAside, Warning};
 use crate::model::rules::Zone;
@@ -243,7 +244,12 @@ impl Way<'_> {
             return Ok(Exit::Refused);
         };
         let env = inputs::env(&self.found.mapping, self.world);
-        let wanted = Wanted::of(&plan, &target, &source.stamp(), &env);
+        let mut wanted = Wanted::of(&plan, &target, &source.stamp(), &env);
+        if let Some(run) = known.run.as_ref().filter(|_| self.manner == Manner::Verify) {
+            // What moved since is for the checks to say, row by row and object by object.
+            wanted.stamp.clone_from(&run.stamp);
+            wanted.catalog.clone_from(&run.catalog);
+        }
         match resume::decide(known.version, known.run.as_ref(), &known.done, &wanted) {
             Decision::Refuse(refusals) => {
                 report.refusals.extend(refusals);
@@ -697,18 +703,12 @@ impl Way<'_> {
         wanted: &Wanted,
         read_ahead: bool,
     ) -> Result<Run, ServerError> {
-        let mut holding = BTreeMap::new();
-        let meant = |name: &String| {
-            plan.loads.iter().any(|l| l.table == *name) || plan.owner.as_ref().is_some_and(|o| o.table == *name)
-        };
-        for name in target.tables.iter().filter(|(n, t)| t.has_rows && meant(n)).map(|(n, _)| n) {
-            holding.insert(name.clone(), session.count(&plan.schema, name)?);
-        }
-        let judged = Judged { now: self.world.now_micros(), holding, env: wanted.env.clone() };
+        let now = self.world.now_micros();
         let owner = inputs::owner_identity(&self.found.mapping, self.common);
         // Any number will do: it only keeps digests of equal rows in different runs apart.
-        let seed =
-            xxhash_rust::xxh3::xxh3_64(format!("{}\n{}", self.world.now_micros(), std::process::id()).as_bytes());
+        let seed = xxhash_rust::xxh3::xxh3_64(format!("{now}\n{}", std::process::id()).as_bytes());
+        let mut judged = Judged { now, env: wanted.env.clone(), ..Judged::default() };
+        verify::before::note(&mut judged, session, (plan, target), seed)?;
         session.begin_run(&NewRun {
             mapping: &plan.name,
             owner: &owner,
@@ -809,7 +809,10 @@ impl Way<'_> {
         let settled = self.settled(Some(run));
         let key = migrate::find_owner(session, plan, &settled).ok().flatten();
         let made = until_done(&line, session, |session| Ok(session.made(run.id)?)).map_err(stopped)?;
-        let owner_made = made.iter().any(|m| m.kind == "owner");
+        let owner_row = made.iter().find(|m| m.kind == "owner");
+        let owner_made = owner_row.is_some();
+        let key = key.or_else(|| owner_row.and_then(|m| m.became.clone()));
+        let settled = Settled { owner: key.clone().map(RawBuf::text), ..settled };
         report.owner = plan.settled_owner().map(|o| record::owner(o, key.clone(), owner_made));
         let subject = Subject {
             plan,
@@ -820,6 +823,9 @@ impl Way<'_> {
             detached: &known.detached,
             owner_made,
             owner: key.as_deref(),
+            settled: &settled,
+            later: self.manner == Manner::Verify || run.state == "Done",
+            show_values: self.common.show_values,
             watch: self.watch,
         };
         let depth = match self.work.verify {
@@ -827,7 +833,7 @@ impl Way<'_> {
             VerifyWhat::Counts => Depth::Counts,
             VerifyWhat::None => Depth::None,
         };
-        let found = until_done(&line, session, |session| Ok(verify::verify(&subject, session, depth)?));
+        let found = until_done(&line, session, |session| verify::verify(&subject, session, depth));
         let findings = found.map_err(stopped)?;
         let differs = findings.differs();
         report.checks = findings.checks;

@@ -24,6 +24,10 @@ const TEXT_SLOT: usize = 20;
 pub struct RowEncoder {
     columns: Vec<Column>,
     as_text: bool,
+    /// Makes the binary images of rows that go as text: digests are taken over images alone.
+    images: Option<Box<RowEncoder>>,
+    /// Of the table's image, the place of each column among this load's; none where they are the same.
+    places: Option<Vec<Option<usize>>>,
 }
 
 struct Column {
@@ -90,7 +94,41 @@ impl RowEncoder {
                 }
             }
         }
-        if refusals.is_empty() { Ok(RowEncoder { columns, as_text: load.as_text }) } else { Err(refusals) }
+        let encoder = RowEncoder { columns, as_text: load.as_text, images: None, places: None };
+        if refusals.is_empty() { Ok(encoder) } else { Err(refusals) }
+    }
+
+    /// The same encoder, ready to make the table's image of these columns. `binary`: the same load and its maps in binary,
+    /// where its rows go as text.
+    ///
+    /// # Errors
+    /// As [`RowEncoder::new`].
+    pub fn proving(
+        mut self,
+        load: &LoadPlan,
+        settled: &Settled,
+        binary: Option<(&LoadPlan, &Maps)>,
+        image: Option<&Vec<String>>,
+    ) -> Result<RowEncoder, Vec<Refusal>> {
+        if let Some((binary, maps)) = binary {
+            self.images = Some(Box::new(RowEncoder::new(binary, settled, maps)?));
+        }
+        let image = image.filter(|image| !load.columns.iter().map(|c| &c.name).eq(image.iter()));
+        let place = |name: &String| load.columns.iter().position(|c| c.name == *name);
+        self.places = image.map(|image| image.iter().map(place).collect());
+        Ok(self)
+    }
+
+    /// The encoder of the binary images, where rows go as text.
+    pub fn images(&self) -> Option<&RowEncoder> {
+        self.images.as_deref()
+    }
+
+    /// A row of this load as the table's image. `scratch` holds it where it is another one than the row's own.
+    pub fn image<'i>(&self, row: &'i [u8], scratch: &'i mut Vec<u8>) -> &'i [u8] {
+        let Some(places) = &self.places else { return row };
+        scratch.clear();
+        if binary::project(row, places, scratch) { scratch } else { row }
     }
 
     /// Appends the row's image to `out`. False: a cell is at fault, and `out` is as it was.

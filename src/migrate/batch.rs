@@ -48,6 +48,17 @@ pub struct Batch<'a> {
     pub faults: Vec<Fault>,
     losses: Vec<LossSum>,
     lookups: Vec<LookupSum>,
+    /// Binary images of rows that go as text.
+    images: Images,
+}
+
+/// Images beside the rows that are sent, and where each ends and issued ids have their places.
+#[derive(Default)]
+struct Images {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+    notes: Notes,
+    slots: Vec<usize>,
 }
 
 impl<'a> Batch<'a> {
@@ -69,6 +80,7 @@ impl<'a> Batch<'a> {
             faults: Vec::new(),
             losses: Vec::new(),
             lookups: no_lookups(load),
+            images: Images::default(),
         }
     }
 
@@ -99,6 +111,11 @@ impl<'a> Batch<'a> {
         self.ends.push(self.bytes.len());
         self.places.push(place);
         self.slots.extend_from_slice(&self.notes.slots);
+        if let Some(encoder) = self.encoder.images() {
+            encoder.encode(row, &mut self.images.bytes, &mut self.images.notes);
+            self.images.ends.push(self.images.bytes.len());
+            self.images.slots.extend_from_slice(&self.images.notes.slots);
+        }
         if !self.notes.losses.is_empty() {
             self.lose(&row.key());
         }
@@ -161,16 +178,28 @@ impl<'a> Batch<'a> {
             let (column, row) = (n % issued.len(), n / issued.len());
             self.encoder.fill(issued[column], ids[column][row], *at, &mut self.bytes)?;
         }
+        if let Some(encoder) = self.encoder.images() {
+            for (n, at) in self.images.slots.iter().enumerate() {
+                let (column, row) = (n % issued.len(), n / issued.len());
+                encoder.fill(issued[column], ids[column][row], *at, &mut self.images.bytes)?;
+            }
+        }
         Ok(())
     }
 
     /// The sums of this batch, with these rows (by place) skipped.
     pub fn sums(&self, skipped: &[usize], seed: u64) -> Sums {
         let mut digest = Digest::default();
+        let (bytes, ends) = match self.encoder.images() {
+            Some(_) => (&self.images.bytes, &self.images.ends),
+            None => (&self.bytes, &self.ends),
+        };
+        let mut scratch = Vec::new();
         let mut start = 0;
-        for (n, end) in self.ends.iter().enumerate() {
-            if !skipped.contains(&n) {
-                digest.add(row_hash(&self.bytes[start..*end], seed));
+        let mut skipping = skipped.iter().peekable();
+        for (n, end) in ends.iter().enumerate() {
+            if skipping.next_if(|s| **s == n).is_none() {
+                digest.add(row_hash(self.encoder.image(&bytes[start..*end], &mut scratch), seed));
             }
             start = *end;
         }
@@ -203,6 +232,9 @@ impl<'a> Batch<'a> {
         self.ends.clear();
         self.places.clear();
         self.slots.clear();
+        self.images.bytes.clear();
+        self.images.ends.clear();
+        self.images.slots.clear();
     }
 
     /// Forgets everything and keeps its memory.

@@ -41,6 +41,18 @@ pub(super) fn read(
     Ok(maps)
 }
 
+/// The maps of a load as they are now, to compute its rows again.
+///
+/// # Errors
+/// When a map is too large, or the target refuses.
+pub fn again(session: &mut Session, plan: &Plan, load: &LoadPlan, settled: &Settled, seed: u64) -> Result<Maps, Stop> {
+    let mut maps = Maps::new();
+    for (column, lookup) in load.lookups() {
+        maps.insert(column.name.clone(), Arc::new(one(session, plan, load, (column, lookup), settled, seed)?));
+    }
+    Ok(maps)
+}
+
 /// The maps that are known before anything is written, by load, and a check for each lookup that is not.
 ///
 /// # Errors

@@ -36,7 +36,9 @@ use crate::target::{ServerError, Session};
 
 pub use retry::{Line, until_done};
 
-pub use owner::{Owner, absent as owner_absent, find as find_owner, fits as owner_fits};
+pub use owner::{
+    Owner, absent as owner_absent, columns_changed as owner_columns_changed, find as find_owner, fits as owner_fits,
+};
 pub use sequence::set_sequences;
 
 /// How a run works: nothing here changes what arrives.

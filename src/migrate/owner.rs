@@ -79,6 +79,25 @@ pub fn fits(plan: &Plan, settled: &Settled) -> Result<(), Vec<Refusal>> {
     cells(owner.natural.iter().chain(owner.create.iter().flatten()), settled).map(|_| ())
 }
 
+/// Which columns of the row that was made for the owner say something else now. `None`: what they should say cannot be
+/// known any more.
+///
+/// # Errors
+/// When the target refuses or is gone.
+pub fn columns_changed(
+    session: &mut Session,
+    plan: &Plan,
+    settled: &Settled,
+    key: &str,
+) -> Result<Option<Vec<String>>, Stop> {
+    let Some(owner) = &plan.owner else { return Ok(Some(Vec::new())) };
+    let Ok(converted) = cells(owner.natural.iter().chain(owner.create.iter().flatten()), settled) else {
+        return Ok(None);
+    };
+    let row = (owner.key.as_str(), &owner.key_type, key);
+    Ok(Some(session.owner_columns_changed(&plan.schema, &owner.table, row, &given(&converted))?))
+}
+
 /// What is said when the owner is not there and may not be made.
 pub fn absent(plan: &OwnerPlan) -> Stop {
     Stop::Refused(vec![Refusal::new(

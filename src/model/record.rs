@@ -341,6 +341,36 @@ pub struct Check {
     pub expected: Option<String>,
     /// What is there.
     pub found: Option<String>,
+    /// The first rows that differ, each told apart.
+    pub differences: Vec<DifferingRow>,
+}
+
+/// A row that is not as it should be; of a changed one, one of its columns.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+pub struct DifferingRow {
+    /// In which way.
+    pub difference: Difference,
+    /// `id=4711` by its unique key in the target; where that may not be shown or there is none, `source row 4711` or
+    /// `target row (0,5)`.
+    pub key: String,
+    /// The column; none for the whole row.
+    pub column: Option<String>,
+    /// The value that should be there; only on request.
+    pub expected: Option<String>,
+    /// The value that is there; only on request.
+    pub found: Option<String>,
+}
+
+/// How a row differs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Difference {
+    /// It should be there.
+    Missing,
+    /// It should not be there.
+    Extra,
+    /// A value of it is another.
+    Changed,
 }
 
 /// What a check found.
@@ -414,6 +444,7 @@ impl Check {
             why: None,
             expected: Some(expected),
             found: Some(found),
+            differences: Vec::new(),
         }
     }
 
@@ -426,6 +457,7 @@ impl Check {
             why: Some(why.into()),
             expected: None,
             found: None,
+            differences: Vec::new(),
         }
     }
 }

@@ -7,6 +7,7 @@ mod build;
 mod classes;
 mod columns;
 mod detach;
+pub mod image;
 mod links;
 mod lookup;
 mod modifiers;

@@ -2,7 +2,7 @@
 //!
 //! Here it is read and its runs are begun and ended; the row of a batch is written with its data in `batch`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use postgres::Row;
 use serde::{Deserialize, Serialize};
@@ -51,6 +51,26 @@ pub struct Judged {
     pub holding: BTreeMap<String, u64>,
     /// Digests of the variables that the mapping reads; never their values.
     pub env: BTreeMap<String, String>,
+    /// Of each table, the columns whose bytes its rows' digests are taken over.
+    #[serde(default)]
+    pub images: BTreeMap<String, Vec<String>>,
+    /// Of each table that held rows, their digest, as hexadecimal.
+    #[serde(default)]
+    pub before: BTreeMap<String, String>,
+    /// Keys, references, checks, indexes and triggers of the tables, and the state of each.
+    #[serde(default)]
+    pub objects: Vec<Object>,
+}
+
+/// Something that hangs on a table.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Object {
+    /// The table.
+    pub table: String,
+    /// Its name.
+    pub object: String,
+    /// What it is and whether it works, as text to be compared.
+    pub state: String,
 }
 
 /// What a new run is begun with.
@@ -377,6 +397,35 @@ impl Session {
             .query("SELECT kind, object, was, became FROM made WHERE run = $1 ORDER BY kind, object", &[&run])
             .doing(READING)?;
         Ok(rows.iter().map(|r| Made { kind: r.get(0), object: r.get(1), was: r.get(2), became: r.get(3) }).collect())
+    }
+
+    /// The ids that were drawn for each row of a load, in the order in which its rows were sent.
+    ///
+    /// # Errors
+    /// When the server refuses or the connection is lost.
+    pub fn issued_rows(&mut self, run: i64, load: &str) -> Result<Vec<Vec<i64>>, ServerError> {
+        let sql = "SELECT issued, written + skipped FROM batch WHERE run = $1 AND load = $2 AND issued IS NOT NULL \
+                   ORDER BY part, batch";
+        let mut all = Vec::new();
+        for row in self.client.query(sql, &[&run, &load]).doing(READING)? {
+            let ids: Vec<i64> = row.get(0);
+            // Column by column, as they were drawn.
+            let rows = usize::try_from(row.get::<_, i64>(1)).unwrap_or(0).max(1);
+            let columns: Vec<&[i64]> = ids.chunks(rows).collect();
+            all.extend((0..rows).map(|n| columns.iter().filter_map(|c| c.get(n).copied()).collect::<Vec<i64>>()));
+        }
+        Ok(all)
+    }
+
+    /// The places in the source of the rows of a load that were set aside, as [`Key::written`] writes them.
+    ///
+    /// # Errors
+    /// When the server refuses or the connection is lost.
+    pub fn set_aside_rows(&mut self, run: i64, load: &str) -> Result<HashSet<String>, ServerError> {
+        let sql = "SELECT DISTINCT coalesce(fault ->> 'at', '[{\"i\":' || (fault ->> 'rowid') || '}]') FROM fault \
+                   WHERE run = $1 AND load = $2";
+        let rows = self.client.query(sql, &[&run, &load]).doing(READING)?;
+        Ok(rows.iter().filter_map(|r| r.get::<_, Option<String>>(0)).collect())
     }
 
     /// The faults that a run set aside, as JSON, in the order of their batches.

@@ -5,6 +5,7 @@ use super::session::{Session, with_columns};
 use crate::model::cell::Cell;
 use crate::model::ident::quoted;
 use crate::model::pgtype::ColumnType;
+use crate::model::schema::ForeignKey;
 use crate::wire::text::literal;
 
 const FINDING: &str = "finding the owner";
@@ -96,6 +97,60 @@ impl Session {
         .doing(MAKING)?;
         tx.commit().doing(MAKING)?;
         Ok(made)
+    }
+
+    /// The columns of a row, found by its key, that do not hold these values; all of them where the row is not there.
+    ///
+    /// # Errors
+    /// When the server refuses or the connection is lost.
+    pub fn owner_columns_changed(
+        &mut self,
+        schema: &str,
+        table: &str,
+        (column, kind, key): (&str, &ColumnType, &str),
+        values: &[Given<'_>],
+    ) -> Result<Vec<String>, ServerError> {
+        let terms: Vec<String> = values
+            .iter()
+            .enumerate()
+            .map(|(n, (name, kind, _))| {
+                // As text, for types that have no equality.
+                format!("{}::text IS NOT DISTINCT FROM (${}::text::{})::text", quoted(name), n + 2, kind.name)
+            })
+            .collect();
+        let sql = format!(
+            "SELECT ARRAY[{}]::bool[] FROM {}.{} WHERE {} = $1::text::{}",
+            terms.join(", "),
+            quoted(schema),
+            quoted(table),
+            quoted(column),
+            kind.name
+        );
+        let texts: Vec<Option<String>> = values.iter().map(|(_, _, cell)| text(cell)).collect();
+        let mut params: Vec<&(dyn postgres::types::ToSql + Sync)> = vec![&key];
+        params.extend(texts.iter().map(|v| v as &(dyn postgres::types::ToSql + Sync)));
+        let row = self.client.query_opt(&sql, &params).doing("reading the owner's row")?;
+        let same: Vec<bool> = row.map(|row| row.get(0)).unwrap_or_default();
+        let wrong = values.iter().enumerate().filter(|(n, _)| !same.get(*n).copied().unwrap_or(false));
+        Ok(wrong.map(|(_, (name, _, _))| (*name).to_owned()).collect())
+    }
+
+    /// How many rows of a table (quoted, with its schema) refer by this foreign key to a row that is not there.
+    ///
+    /// # Errors
+    /// When the server refuses or the connection is lost.
+    pub fn orphans(&mut self, table: &str, key: &ForeignKey) -> Result<u64, ServerError> {
+        let pairs = || key.columns.iter().zip(&key.parent_columns);
+        let there: Vec<String> = pairs().map(|(c, _)| format!("c.{} IS NOT NULL", quoted(c))).collect();
+        let equal: Vec<String> = pairs().map(|(c, p)| format!("p.{} = c.{}", quoted(p), quoted(c))).collect();
+        let sql = format!(
+            "SELECT count(*) FROM {table} AS c WHERE {} AND NOT EXISTS (SELECT FROM {}.{} AS p WHERE {})",
+            there.join(" AND "),
+            quoted(&key.parent_schema),
+            quoted(&key.parent),
+            equal.join(" AND ")
+        );
+        Ok(self.client.query_one(&sql, &[]).doing("looking for orphans")?.get::<_, i64>(0).unsigned_abs())
     }
 }
 

@@ -5,6 +5,7 @@ use postgres::Client;
 use super::backend::Backend;
 use super::catalog;
 use super::error::{Doing, ServerError};
+use super::ledger::Object;
 use crate::model::ident::{quoted, quoted_list};
 use crate::model::schema::TargetSchema;
 
@@ -134,6 +135,16 @@ impl Session {
         let rows =
             self.client.query(include_str!("sql/invalid.sql"), &[&schema, &tables]).doing("checking constraints")?;
         Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+    }
+
+    /// What hangs on these tables, and the state of each: constraints, indexes, user triggers.
+    ///
+    /// # Errors
+    /// When the server refuses or the connection is lost.
+    pub fn objects(&mut self, schema: &str, tables: &[String]) -> Result<Vec<Object>, ServerError> {
+        let rows = self.client.query(include_str!("sql/objects.sql"), &[&schema, &tables]);
+        let rows = rows.doing("reading the target's catalogue")?;
+        Ok(rows.iter().map(|r| Object { table: r.get(0), object: r.get(1), state: r.get(2) }).collect())
     }
 }
 

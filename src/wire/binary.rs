@@ -121,6 +121,23 @@ pub fn fields(row: &[u8]) -> Option<Vec<Option<&[u8]>>> {
     (at == row.len()).then_some(fields)
 }
 
+/// Appends a row of other columns: of each place the field of that number, NULL where there is none. False, and `out` is
+/// as it was, where the bytes are no row.
+pub fn project(row: &[u8], places: &[Option<usize>], out: &mut Vec<u8>) -> bool {
+    let Some(fields) = fields(row) else { return false };
+    out.extend_from_slice(&(places.len() as u16).to_be_bytes());
+    for place in places {
+        match place.and_then(|n| fields.get(n).copied().flatten()) {
+            None => out.extend_from_slice(&NULL.to_be_bytes()),
+            Some(bytes) => {
+                out.extend_from_slice(&(bytes.len() as i32).to_be_bytes());
+                out.extend_from_slice(bytes);
+            }
+        }
+    }
+    true
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -151,6 +168,9 @@ mod tests {
         field(&Cell::Null, &mut row);
         field(&Cell::Bool(true), &mut row);
         assert_eq!(fields(&row), Some(vec![None, Some(&[1_u8][..])]));
+        let mut other = Vec::new();
+        assert!(project(&row, &[Some(1), None, Some(0)], &mut other));
+        assert_eq!(fields(&other), Some(vec![Some(&[1_u8][..]), None, None]));
         row.push(0);
         assert_eq!(fields(&row), None);
     }

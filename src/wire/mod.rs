@@ -3,5 +3,6 @@
 //! No sockets and no SQL here: cells in, bytes out, so that every byte can be tested without a server.
 
 pub mod binary;
+pub mod decode;
 pub mod digest;
 pub mod text;

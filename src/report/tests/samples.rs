@@ -192,6 +192,15 @@ pub fn differs() -> Report {
         Check::compared("content", Some("transactions"), "8d3f0c5a71b2e946".to_owned(), "17c2b9e0a4f3d581".to_owned());
     report.checks[at].why =
         Some("2 rows changed: id 17 in amount, id 4711 in created_at; 1 row missing: id 90".to_owned());
+    report.checks[at].differences = [("id=17", Some("amount")), ("id=4711", Some("created_at")), ("id=90", None)]
+        .map(|(key, column)| DifferingRow {
+            difference: if column.is_some() { Difference::Changed } else { Difference::Missing },
+            key: key.to_owned(),
+            column: column.map(str::to_owned),
+            expected: None,
+            found: None,
+        })
+        .to_vec();
     report.sequences[0].next = Some(7000);
     report.sequences[0].verdict = Verdict::Differs;
     for check in &mut report.checks {

@@ -52,8 +52,9 @@ strict! {
     Warning { place: String, message: String, }
     Check {
         check: String, load: Option<String>, verdict: String, why: Option<String>, expected: Option<String>,
-        found: Option<String>,
+        found: Option<String>, differences: Vec<Row>,
     }
+    Row { difference: String, key: String, column: Option<String>, expected: Option<String>, found: Option<String>, }
     Refusal { place: String, reason: String, advice: String, }
     Step { step: String, seconds: f64, }
 }
