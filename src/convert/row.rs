@@ -98,7 +98,8 @@ impl RowEncoder {
         if refusals.is_empty() { Ok(encoder) } else { Err(refusals) }
     }
 
-    /// The same encoder, ready to hash rows as the table's image of these columns.
+    /// The same encoder, ready to make the table's image of these columns. `binary`: the same load and its maps in binary,
+    /// where its rows go as text.
     ///
     /// # Errors
     /// As [`RowEncoder::new`].
@@ -106,12 +107,11 @@ impl RowEncoder {
         mut self,
         load: &LoadPlan,
         settled: &Settled,
-        maps: &Maps,
+        binary: Option<(&LoadPlan, &Maps)>,
         image: Option<&Vec<String>>,
     ) -> Result<RowEncoder, Vec<Refusal>> {
-        if load.as_text {
-            let binary = LoadPlan { as_text: false, ..load.clone() };
-            self.images = Some(Box::new(RowEncoder::new(&binary, settled, maps)?));
+        if let Some((binary, maps)) = binary {
+            self.images = Some(Box::new(RowEncoder::new(binary, settled, maps)?));
         }
         let image = image.filter(|image| !load.columns.iter().map(|c| &c.name).eq(image.iter()));
         let place = |name: &String| load.columns.iter().position(|c| c.name == *name);

@@ -83,8 +83,17 @@ pub(super) fn open<'a>(
         }
     }
     let maps = until_done(&job.line(), session, |session| lookup::read(job, session, run, load, settled))?;
+    let image = run.judged.images.get(&load.table);
+    let twin = load.as_text.then(|| LoadPlan { as_text: false, ..load.clone() });
+    let twin = match &twin {
+        Some(binary) => Some((
+            binary,
+            until_done(&job.line(), session, |session| lookup::read(job, session, run, binary, settled))?,
+        )),
+        None => None,
+    };
     let encoder = RowEncoder::new(load, settled, &maps)
-        .and_then(|encoder| encoder.proving(load, settled, &maps, run.judged.images.get(&load.table)))
+        .and_then(|encoder| encoder.proving(load, settled, twin.as_ref().map(|(load, maps)| (*load, maps)), image))
         .map_err(Stop::Refused)?;
     let columns: Vec<String> = load.columns.iter().map(|c| c.name.clone()).collect();
     job.watch.hear(Event::Began { load: &load.name, rows: job.sizes.get(&load.name).copied() });

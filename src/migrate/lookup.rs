@@ -41,17 +41,42 @@ pub(super) fn read(
     Ok(maps)
 }
 
-/// The maps of a load as the target gives them now: for computing its rows again.
+/// The maps of a load as they are now, to compute its rows again.
 ///
 /// # Errors
 /// When a map is too large, or the target refuses.
-pub fn now(session: &mut Session, plan: &Plan, load: &LoadPlan, settled: &Settled) -> Result<Maps, Stop> {
+pub fn again(session: &mut Session, plan: &Plan, load: &LoadPlan, settled: &Settled, seed: u64) -> Result<Maps, Stop> {
     let mut maps = Maps::new();
     for (column, lookup) in load.lookups() {
-        let map = one(session, plan, load, (column, lookup), settled, 0)?;
-        maps.insert(column.name.clone(), Arc::new(map));
+        maps.insert(column.name.clone(), Arc::new(one(session, plan, load, (column, lookup), settled, seed)?));
     }
     Ok(maps)
+}
+
+/// The columns of a load whose lookups would find other rows now than when it was loaded.
+///
+/// # Errors
+/// When a map is too large, or the target refuses.
+pub fn moved(
+    session: &mut Session,
+    plan: &Plan,
+    load: &LoadPlan,
+    settled: &Settled,
+    (run, seed): (i64, u64),
+) -> Result<Vec<String>, Stop> {
+    if load.lookups().next().is_none() {
+        return Ok(Vec::new());
+    }
+    let noted = session.made(run)?;
+    let mut moved = Vec::new();
+    for (column, lookup) in load.lookups() {
+        let place = place(load, column);
+        let now = hex(&one(session, plan, load, (column, lookup), settled, seed)?.digest.to_bytes());
+        if noted.iter().any(|m| m.kind == "lookup" && m.object == place && m.became.as_ref() != Some(&now)) {
+            moved.push(column.name.clone());
+        }
+    }
+    Ok(moved)
 }
 
 /// The maps that are known before anything is written, by load, and a check for each lookup that is not.

@@ -15,7 +15,7 @@ use super::table::Table;
 pub(super) fn check(subject: &Subject<'_>, session: &mut Session) -> Result<Vec<Check>, Stop> {
     let mut checks = Vec::new();
     let mut source = Vec::new();
-    for table in Table::all(subject) {
+    for table in Table::all(subject, session)? {
         checks.extend(left_out(&table));
         let found = Found::read(&table, session)?;
         checks.extend(compare(&table, &found, session)?);
@@ -145,8 +145,7 @@ fn moved(table: &Table<'_>, found: &Found, session: &mut Session) -> Result<Opti
     if table.loads.is_empty() {
         return Ok(None);
     }
-    if table.skips() {
-        let why = "rows were skipped since their keys were there, and which ones only the target knew";
+    if let Some(why) = table.only_target_knows() {
         return Ok(Some(Check::not_checked("source", Some(&name), why)));
     }
     let mut now = Digest::default();

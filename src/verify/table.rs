@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, HashSet};
 use std::ops::ControlFlow;
 
 use crate::convert::row::{Notes, RowEncoder};
-use crate::migrate::Stop;
+use crate::migrate::{Stop, lookup};
+use crate::model::fault::Loss;
 use crate::model::key::{Key, unhex};
 use crate::model::pgtype::{ColumnType, Kind};
 use crate::model::select::{Row, Sink};
@@ -29,11 +30,16 @@ pub(super) struct Table<'a> {
     pub key: Vec<usize>,
     /// It held rows before, and their digest.
     pub before: Option<Digest>,
+    /// Columns fed by lookups into rows that changed since.
+    pub looked_up: Vec<String>,
 }
 
 impl<'a> Table<'a> {
     /// The tables of the run, by name.
-    pub fn all(subject: &'a Subject<'a>) -> Vec<Table<'a>> {
+    ///
+    /// # Errors
+    /// When the target refuses or is gone.
+    pub fn all(subject: &'a Subject<'a>, session: &mut Session) -> Result<Vec<Table<'a>>, Stop> {
         let mut loads: BTreeMap<&str, Vec<&LoadPlan>> = BTreeMap::new();
         let holding = &subject.run.judged.holding;
         for load in &subject.plan.loads {
@@ -45,7 +51,15 @@ impl<'a> Table<'a> {
         if let Some(owner) = subject.plan.owner.as_ref().filter(|o| holding.contains_key(&o.table)) {
             loads.entry(&owner.table).or_default();
         }
-        loads.into_iter().map(|(name, loads)| Table::new(subject, name, loads)).collect()
+        let mut tables: Vec<Table<'_>> =
+            loads.into_iter().map(|(name, loads)| Table::new(subject, name, loads)).collect();
+        for table in &mut tables {
+            for load in &table.loads {
+                let (plan, settled, run) = (subject.plan, subject.settled, subject.run);
+                table.looked_up.extend(lookup::moved(session, plan, load, settled, (run.id, run.seed))?);
+            }
+        }
+        Ok(tables)
     }
 
     fn new(subject: &'a Subject<'a>, name: &'a str, loads: Vec<&'a LoadPlan>) -> Table<'a> {
@@ -64,7 +78,7 @@ impl<'a> Table<'a> {
         let key = keys.filter_map(|key| key.iter().map(place).collect::<Option<Vec<usize>>>()).find(|k| !k.is_empty());
         let before = judged.before.get(name).and_then(|text| Digest::from_bytes(&unhex(text)?));
         let kinds = columns.iter().filter_map(kind).collect();
-        Table { subject, name, loads, columns, kinds, key: key.unwrap_or_default(), before }
+        Table { subject, name, loads, columns, kinds, key: key.unwrap_or_default(), before, looked_up: Vec::new() }
     }
 
     /// `schema.table`
@@ -103,6 +117,28 @@ impl<'a> Table<'a> {
         self.loads.iter().any(|load| rows::sums(self.subject, &load.name).skipped > 0)
     }
 
+    /// Whether the source alone does not say what this column should hold: a value stood in for an orphan, or what a
+    /// lookup reads has changed.
+    pub fn stands_in(&self, column: &str) -> bool {
+        if self.looked_up.iter().any(|c| c == column) {
+            return true;
+        }
+        let lost = |load: &&LoadPlan| rows::sums(self.subject, &load.name).losses;
+        self.loads.iter().flat_map(lost).any(|l| l.column == column && l.modifier == Loss::IfOrphan.word())
+    }
+
+    /// Why the source alone does not say what was sent.
+    pub fn only_target_knows(&self) -> Option<&'static str> {
+        if self.skips() {
+            return Some("rows were skipped since their keys were there, and which ones only the target knew");
+        }
+        if !self.looked_up.is_empty() {
+            return Some("the rows that a lookup reads have changed since");
+        }
+        let stood_in = self.columns.iter().any(|column| self.stands_in(column));
+        stood_in.then_some("values stood in for orphans, and which rows were orphans only the target knew")
+    }
+
     /// Every row of the target with its hash, the row of an owner that the run made left out. Gives their number.
     pub fn target(&self, session: &mut Session, row: &mut dyn FnMut(&[u8], u128)) -> Result<u64, Stop> {
         let seed = self.subject.run.seed;
@@ -132,9 +168,9 @@ impl<'a> Table<'a> {
     ) -> Result<(), Stop> {
         let subject = self.subject;
         let binary = LoadPlan { as_text: false, ..load.clone() };
-        let maps = crate::migrate::lookup::now(session, subject.plan, &binary, subject.settled)?;
+        let maps = lookup::again(session, subject.plan, &binary, subject.settled, subject.run.seed)?;
         let encoder = RowEncoder::new(&binary, subject.settled, &maps)
-            .and_then(|encoder| encoder.proving(&binary, subject.settled, &maps, Some(&self.columns)))
+            .and_then(|encoder| encoder.proving(&binary, subject.settled, None, Some(&self.columns)))
             .map_err(Stop::Refused)?;
         let issued = load.issued();
         let ids = if issued.is_empty() { Vec::new() } else { session.issued_rows(subject.run.id, &load.name)? };
