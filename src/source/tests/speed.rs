@@ -60,3 +60,18 @@ fn source_speed() {
     source.reader().unwrap().losses(source.schema()).unwrap();
     println!("losses: {:?}", begun.elapsed());
 }
+
+#[test]
+#[ignore = "measures"]
+fn source_speed_of_a_dump() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("dump.sql");
+    let mut text = String::from("BEGIN;\nCREATE TABLE t(id INTEGER PRIMARY KEY, a TEXT, b REAL);\n");
+    for n in 0..500_000 {
+        text += &format!("INSERT INTO t VALUES({n},'some text; number {n}',{n}.5);\n");
+    }
+    std::fs::write(&path, text + "COMMIT;\n").unwrap();
+    let begun = Instant::now();
+    let source = open(&path);
+    println!("500,000 INSERTs, {} bytes: {:?}", source.facts().bytes, begun.elapsed());
+}
