@@ -1,1 +1,14 @@
-fn main() {}
+//! The process: what was typed, the world around it, one run, one exit code. All else is in the library.
+
+use std::process::ExitCode;
+
+use migrate::app::{self, World};
+use migrate::{cli, exit::Exit};
+
+fn main() -> ExitCode {
+    match cli::parse(std::env::args_os()) {
+        Err(code) => ExitCode::from(code),
+        // A panic has printed its message; what was committed is whole, and the ledger knows it.
+        Ok(args) => std::panic::catch_unwind(|| app::run(&args, &World::here())).unwrap_or(Exit::Bug).into(),
+    }
+}

@@ -1,1 +1,294 @@
-//! From what SQLite holds to what PostgreSQL gets.
+//! From what SQLite holds to what PostgreSQL gets: one [`Converter`] per column, built once, asked for each value.
+//!
+//! A value arrives exactly or it is a [`Reason`]; what the mapping allows to be lost is counted in a
+//! [`LossSet`]. Modifiers act in the order of the table of modifiers: `prepare` (charset, blob, strip_nul, trim,
+//! null_if, map), the type's own reading (epoch, format, offset, overlap, unit, array, round, truncate), `if_bad`,
+//! `if_null`. `if_orphan` is the load's. Nothing here knows tables, keys or the wire, and nothing prints.
+
+mod array;
+mod array_text;
+mod calendar;
+mod canonical;
+mod decimal;
+mod float;
+mod interval;
+pub mod json;
+mod json_text;
+mod json_walk;
+pub mod lookup;
+mod numeric;
+mod prepare;
+mod reader;
+pub mod row;
+mod scalar;
+mod text;
+mod time;
+mod time_format;
+mod time_sql;
+mod time_text;
+mod time_words;
+mod zone;
+
+#[cfg(test)]
+mod tests;
+
+use crate::model::cell::{Array, Cell, Raw, RawBuf};
+use crate::model::fault::{Loss, LossSet, Reason};
+use crate::model::pgtype::ColumnType;
+use crate::model::rules::{Rules, Value};
+use prepare::{Outcome, Prepare, Prepared};
+use reader::Reader;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+pub use time_sql::time_as_text;
+
+/// Turns the values of one column into cells.
+#[derive(Clone, Debug)]
+pub struct Converter {
+    prepare: Prepare,
+    reader: Reader,
+    /// Without any permission to lose something: what constants are read with.
+    strict: Reader,
+    if_bad: Option<Cell<'static>>,
+    if_null: Option<Cell<'static>>,
+    settled: Settled,
+}
+
+/// What is the same for every value of a run.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Settled {
+    /// The run's start, in microseconds since 2000-01-01 UTC.
+    pub now: i64,
+    /// The owner's key; `None` until it is settled, and an owner is NULL as long.
+    pub owner: Option<RawBuf>,
+    /// The variables of the environment that the mapping names.
+    pub env: BTreeMap<String, String>,
+}
+
+/// A constant of a mapping that does not fit its column, or a format that cannot be read: found before any row is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mistake {
+    /// The modifier, as a mapping writes it. `value` for a constant that is not a modifier's.
+    pub modifier: &'static str,
+    /// Why it does not fit.
+    pub reason: Reason,
+    /// Where exactly: a key of `map`, a variable's name, a letter of a format.
+    pub detail: Option<String>,
+}
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let at = self.detail.as_ref().map(|detail| format!(" ({detail})")).unwrap_or_default();
+        write!(f, "{}: the value{at} {}", self.modifier, self.reason.says())
+    }
+}
+
+impl std::error::Error for Mistake {}
+
+impl Converter {
+    /// Takes the rules of a column apart and converts their constants.
+    ///
+    /// # Errors
+    /// The first constant that does not fit the column as it stands, without rounding or cutting.
+    pub fn new(column: &ColumnType, rules: &Rules, settled: &Settled) -> Result<Converter, Mistake> {
+        let reader = |rules: &Rules| {
+            let mistake = |detail| Mistake { modifier: "format", reason: Reason::BadFormat, detail: Some(detail) };
+            Reader::new(column, rules).map_err(mistake)
+        };
+        let strict = Rules { strip_nul: false, round: false, truncate: false, ..rules.clone() };
+        let mut converter = Converter {
+            prepare: Prepare::default(),
+            reader: reader(rules)?,
+            strict: reader(&strict)?,
+            if_bad: None,
+            if_null: None,
+            settled: settled.clone(),
+        };
+        let named = |modifier| move |mistake: Mistake| Mistake { modifier, ..mistake };
+        let mut map = Vec::with_capacity(rules.map.len());
+        for (key, value) in &rules.map {
+            let outcome = converter.outcome(value).map_err(|mistake| Mistake {
+                modifier: "map",
+                detail: Some(format!("of \"{key}\"")),
+                ..mistake
+            })?;
+            map.push((key.clone().into_bytes(), outcome));
+        }
+        let map_else =
+            rules.map_else.as_ref().map(|value| converter.outcome(value)).transpose().map_err(named("else"))?;
+        converter.prepare = Prepare::new(column, rules, map, map_else);
+        converter.if_bad = converter.default(&rules.if_bad).map_err(named("if_bad"))?;
+        converter.if_null = converter.default(&rules.if_null).map_err(named("if_null"))?;
+        if let Some(value) = &rules.if_orphan {
+            converter.default(&Some(value.clone())).map_err(named("if_orphan"))?;
+        }
+        Ok(converter)
+    }
+
+    /// Converts one value. Losses that the mapping allowed are added to `losses`; a fault adds none. NULL stays
+    /// [`Cell::Null`] unless `if_null` stands for it: whether the column takes NULL is the caller's to check.
+    ///
+    /// # Errors
+    /// Why the value cannot go as it is.
+    pub fn convert<'a>(&'a self, raw: Raw<'a>, losses: &mut LossSet) -> Result<Cell<'a>, Reason> {
+        match raw {
+            Raw::Null => Ok(self.filled(Cell::Null)),
+            raw if self.prepare.is_plain() => self.plain(raw, losses),
+            raw => self.prepared(raw, losses),
+        }
+    }
+
+    /// A constant of the mapping as this column holds it. Nothing is rounded, cut or replaced for it.
+    ///
+    /// # Errors
+    /// Why the constant does not fit; a [`Value::Fault`] is no constant and fits nothing.
+    pub fn constant(&self, value: &Value) -> Result<Cell<'static>, Mistake> {
+        let mistake = |reason, detail| Mistake { modifier: "value", reason, detail };
+        let read = |raw: Raw<'_>| match raw {
+            Raw::Null => Ok(Cell::Null),
+            raw => self.strict.read(raw, &mut LossSet::default()).map(owned).map_err(|reason| mistake(reason, None)),
+        };
+        match value {
+            Value::Literal(literal) => read(literal.as_raw()),
+            Value::Null => Ok(Cell::Null),
+            Value::Now => self.strict.now(self.settled.now).map_err(|reason| mistake(reason, None)),
+            Value::Owner => self.settled.owner.as_ref().map_or(Ok(Cell::Null), |owner| read(owner.as_raw())),
+            Value::Env(name) => match self.settled.env.get(name) {
+                Some(text) => read(Raw::Text(text.as_bytes())),
+                None => Err(mistake(Reason::NoVariable, Some(name.clone()))),
+            },
+            Value::Fault => Err(mistake(Reason::IfBadIsFault, None)),
+        }
+    }
+
+    /// What stands for NULL in this column, if anything does.
+    pub fn if_null(&self) -> Option<&Cell<'static>> {
+        self.if_null.as_ref()
+    }
+
+    /// The type's reading alone; it gives no NULL. One local result, so that a cell is written where the caller wants it.
+    fn plain<'a>(&'a self, raw: Raw<'a>, losses: &mut LossSet) -> Result<Cell<'a>, Reason> {
+        let before = *losses;
+        let mut found = self.reader.read(raw, losses);
+        if let Err(reason) = found {
+            *losses = before;
+            found = self.instead(raw, reason, losses);
+        }
+        found
+    }
+
+    #[inline(never)]
+    fn prepared<'a>(&'a self, raw: Raw<'a>, losses: &mut LossSet) -> Result<Cell<'a>, Reason> {
+        let before = *losses;
+        let found = match self.prepare.apply(raw, losses) {
+            Ok(Prepared::Raw(raw)) => self.reader.read(raw, losses),
+            Ok(Prepared::Text(text)) => self.reader.read(Raw::Text(&text), losses).map(owned),
+            Ok(Prepared::Cell(cell)) => Ok(self.filled(lent(cell))),
+            Err(reason) => Err(reason),
+        };
+        match found {
+            Err(reason) => {
+                *losses = before;
+                self.instead(raw, reason, losses)
+            }
+            found => found,
+        }
+    }
+
+    /// `if_bad` for a value that could not be read; else it is a fault.
+    #[cold]
+    fn instead(&self, raw: Raw<'_>, reason: Reason, losses: &mut LossSet) -> Result<Cell<'_>, Reason> {
+        match &self.if_bad {
+            Some(cell) if is_unreadable(raw, reason) => {
+                losses.add(Loss::IfBad);
+                Ok(self.filled(lent(cell)))
+            }
+            _ => Err(reason),
+        }
+    }
+
+    /// `if_null` for NULL.
+    fn filled<'a>(&'a self, cell: Cell<'a>) -> Cell<'a> {
+        match (&cell, &self.if_null) {
+            (Cell::Null, Some(instead)) => lent(instead),
+            _ => cell,
+        }
+    }
+
+    fn default(&self, value: &Option<Value>) -> Result<Option<Cell<'static>>, Mistake> {
+        match value {
+            None | Some(Value::Fault) => Ok(None),
+            Some(value) => self.constant(value).map(Some),
+        }
+    }
+
+    fn outcome(&self, value: &Value) -> Result<Outcome, Mistake> {
+        match value {
+            Value::Fault => Ok(Outcome::Fault),
+            value => self.constant(value).map(Outcome::Cell),
+        }
+    }
+}
+
+/// Text that cannot be read as the type (a blob that the mapping reads as text is text). Not so NaN or an infinity, nor
+/// what is out of range, too long, of too many decimals or no label.
+fn is_unreadable(raw: Raw<'_>, reason: Reason) -> bool {
+    use Reason::*;
+    let unreadable = matches!(
+        reason,
+        NotANumber
+            | NotABoolean
+            | NotADate
+            | NotATime
+            | NoSuchDate
+            | NotAnInterval
+            | NotAUuid
+            | InvalidJson
+            | NotAnInet
+            | NotAnArray
+            | EmptyString
+    );
+    unreadable && matches!(raw, Raw::Text(_) | Raw::Blob(_))
+}
+
+/// A constant's cell without a copy of its text.
+fn lent<'a>(cell: &'a Cell<'static>) -> Cell<'a> {
+    match cell {
+        Cell::Text(text) => Cell::Text(Cow::Borrowed(text)),
+        Cell::Bytea(bytes) => Cell::Bytea(Cow::Borrowed(bytes)),
+        Cell::Json(text) => Cell::Json(Cow::Borrowed(text)),
+        Cell::Jsonb(text) => Cell::Jsonb(Cow::Borrowed(text)),
+        Cell::Verbatim(text) => Cell::Verbatim(Cow::Borrowed(text)),
+        other => other.clone(),
+    }
+}
+
+/// A cell that holds its text itself.
+fn owned(cell: Cell<'_>) -> Cell<'static> {
+    let keep = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+    match cell {
+        Cell::Text(text) => Cell::Text(keep(text)),
+        Cell::Json(text) => Cell::Json(keep(text)),
+        Cell::Jsonb(text) => Cell::Jsonb(keep(text)),
+        Cell::Verbatim(text) => Cell::Verbatim(keep(text)),
+        Cell::Bytea(bytes) => Cell::Bytea(Cow::Owned(bytes.into_owned())),
+        Cell::Array(Array { element_oid, dimensions, elements }) => {
+            Cell::Array(Array { element_oid, dimensions, elements: elements.into_iter().map(owned).collect() })
+        }
+        Cell::Null => Cell::Null,
+        Cell::Bool(value) => Cell::Bool(value),
+        Cell::Int2(value) => Cell::Int2(value),
+        Cell::Int4(value) => Cell::Int4(value),
+        Cell::Int8(value) => Cell::Int8(value),
+        Cell::Float4(value) => Cell::Float4(value),
+        Cell::Float8(value) => Cell::Float8(value),
+        Cell::Numeric(value) => Cell::Numeric(value),
+        Cell::Date(day) => Cell::Date(day),
+        Cell::Time(micros) => Cell::Time(micros),
+        Cell::Timestamp(micros) => Cell::Timestamp(micros),
+        Cell::Interval { months, days, micros } => Cell::Interval { months, days, micros },
+        Cell::Uuid(uuid) => Cell::Uuid(uuid),
+        Cell::Inet(inet) => Cell::Inet(inet),
+    }
+}

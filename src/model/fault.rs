@@ -3,6 +3,7 @@
 //! One table of facts; the README's list is printed from it. Faults never hold a value, only its class and length.
 
 use super::cell::Class;
+use super::key::Key;
 
 /// Declares [`Reason`] with, for each: its stable word, what it says, and what can be done.
 macro_rules! reasons {
@@ -54,6 +55,7 @@ reasons! {
     NoSuchDate = "no-such-date", "names a date or time that does not exist", "if_bad = ...";
     NumberInTime = "number-in-time", "is a number in a date or time column", "epoch = \"s\", \"ms\", \"us\", \"ns\" or \"julian\"";
     TimeInDate = "time-in-date", "has a time of day and the column is a date", "truncate = true";
+    DateInTime = "date-in-time", "has a date and the column is a time of day", "truncate = true";
     OffsetInTimestamp = "offset-in-timestamp", "has an offset and the column has none", "offset = \"zone\" or offset = \"drop\"";
     NoZone = "no-zone", "has no offset, the column needs one, and no zone is stated", "zone = \"UTC\" in [source] or at the column";
     TimeGap = "time-gap", "is a local time that the zone skipped", "another zone";
@@ -76,6 +78,8 @@ reasons! {
     NotForServer = "not-for-server", "is of a storage class that has no text for this type", "sql = \"...\" that gives its text";
     TooLarge = "too-large", "is larger than PostgreSQL can hold in one value", "leave the column behind";
     EmptyString = "empty-string", "is an empty string in a column that is not text", "null_if = [\"\"]";
+    NoVariable = "no-variable", "is to come from a variable of the environment that is not set", "set the variable";
+    BadFormat = "bad-format", "is not a format of dates and times that can be read", "strftime's letters, such as \"%d/%m/%Y\"";
     IfBadIsFault = "bad-default", "was to be replaced by a value that does not fit either", "another value in the mapping";
     SqlFailed = "sql-failed", "could not be computed: SQLite refused the expression for this row", "sql = \"...\" that covers this row";
     Orphan = "orphan", "refers to a row that is not there", "if_orphan = ...";
@@ -192,10 +196,9 @@ impl LossSet {
 pub struct Fault {
     /// The load's name.
     pub load: String,
-    /// Where the row is: its rowid, or its place in the relation.
-    pub rowid: Option<i64>,
-    /// The row's key where it is not a rowid, as text. Values: shown only on request.
-    pub key: Option<String>,
+    /// Where the row is: its rowid, its key, or its place in the relation. A key that is no rowid is a value: shown only on
+    /// request.
+    pub at: Key,
     /// The target's column; of a fault of the whole row, none.
     pub column: Option<String>,
     /// The source column's declared type.
@@ -210,4 +213,6 @@ pub struct Fault {
     pub reason: Reason,
     /// What the server named: a constraint, a SQLSTATE. Never a value.
     pub detail: Option<String>,
+    /// The refused row that this one refers to: its load and where it is there.
+    pub parent: Option<(String, Key)>,
 }

@@ -275,6 +275,17 @@ pub struct FaultRecord {
     pub children: u64,
 }
 
+/// One fault as the ledger keeps it: what a report says of it, and where its row and its refused parent are.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+pub struct SetAside {
+    /// Where the row is, as [`super::key::Key::written`] writes it.
+    pub at: String,
+    /// Load and place of the refused row that this one refers to.
+    pub parent: Option<(String, String)>,
+    /// What a report says of it.
+    pub record: FaultRecord,
+}
+
 /// Something that was taken off the target.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
 pub struct DetachedRecord {
@@ -330,6 +341,36 @@ pub struct Check {
     pub expected: Option<String>,
     /// What is there.
     pub found: Option<String>,
+    /// The first rows that differ, each told apart.
+    pub differences: Vec<DifferingRow>,
+}
+
+/// A row that is not as it should be; of a changed one, one of its columns.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+pub struct DifferingRow {
+    /// In which way.
+    pub difference: Difference,
+    /// `id=4711` by its unique key in the target; where that may not be shown or there is none, `source row 4711` or
+    /// `target row (0,5)`.
+    pub key: String,
+    /// The column; none for the whole row.
+    pub column: Option<String>,
+    /// The value that should be there; only on request.
+    pub expected: Option<String>,
+    /// The value that is there; only on request.
+    pub found: Option<String>,
+}
+
+/// How a row differs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Difference {
+    /// It should be there.
+    Missing,
+    /// It should not be there.
+    Extra,
+    /// A value of it is another.
+    Changed,
 }
 
 /// What a check found.
@@ -403,6 +444,7 @@ impl Check {
             why: None,
             expected: Some(expected),
             found: Some(found),
+            differences: Vec::new(),
         }
     }
 
@@ -415,6 +457,18 @@ impl Check {
             why: Some(why.into()),
             expected: None,
             found: None,
+            differences: Vec::new(),
+        }
+    }
+}
+
+impl SetAside {
+    /// A fault for the ledger.
+    pub fn of(fault: &Fault, table: &str) -> SetAside {
+        SetAside {
+            at: fault.at.written(),
+            parent: fault.parent.as_ref().map(|(load, at)| (load.clone(), at.written())),
+            record: FaultRecord::of(fault, table, 0, false),
         }
     }
 }
@@ -427,8 +481,8 @@ impl FaultRecord {
         FaultRecord {
             load: fault.load.clone(),
             table: table.to_owned(),
-            rowid: fault.rowid,
-            key: if show_values { fault.key.clone() } else { None },
+            rowid: fault.at.as_rowid(),
+            key: (show_values && fault.at.as_rowid().is_none()).then(|| fault.at.to_string()),
             column: fault.column.clone(),
             declared: fault.declared.clone(),
             class: fault.class,

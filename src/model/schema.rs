@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::pgtype::ColumnType;
 
@@ -187,7 +187,7 @@ pub struct Sequence {
 }
 
 /// A unique key of the target.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TargetUnique {
     /// The constraint's or index's name.
     pub name: String,
@@ -200,7 +200,7 @@ pub struct TargetUnique {
 }
 
 /// A foreign key of the target.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ForeignKey {
     /// The constraint's name.
     pub name: String,
@@ -216,6 +216,64 @@ pub struct ForeignKey {
     pub cascades: bool,
     /// Checked at commit, or can be.
     pub deferrable: bool,
+}
+
+/// Something that can be taken off a table of the target for the load and put back exactly as it was.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Detachable {
+    /// The table.
+    pub table: String,
+    /// The trigger's, constraint's or index's name.
+    pub object: String,
+    /// What it is.
+    pub kind: DetachKind,
+    /// Its columns, where it stands over plain ones; an expression is an empty name.
+    pub columns: Vec<String>,
+    /// The statements that take it off.
+    pub off: Vec<String>,
+    /// The statements that put it back, in order.
+    pub back: Vec<String>,
+    /// Why it has to stay, whatever the mapping says.
+    pub stays: Option<String>,
+    /// Its OID.
+    pub oid: i64,
+    /// OIDs of the foreign keys that stand on it.
+    pub needed_by: Vec<i64>,
+}
+
+/// What a [`Detachable`] is, in the order in which they go: what stands on others first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DetachKind {
+    /// A user trigger: switched off, not dropped.
+    Trigger,
+    /// A foreign key.
+    Foreign,
+    /// An index that is not unique.
+    Index,
+    /// A unique constraint or index.
+    Unique,
+    /// The primary key.
+    Primary,
+}
+
+impl DetachKind {
+    /// The word that the ledger and the catalogue query use.
+    pub fn word(self) -> &'static str {
+        match self {
+            DetachKind::Trigger => "trigger",
+            DetachKind::Foreign => "foreign",
+            DetachKind::Index => "index",
+            DetachKind::Unique => "unique",
+            DetachKind::Primary => "primary",
+        }
+    }
+
+    /// Reads [`DetachKind::word`].
+    pub fn read(word: &str) -> Option<DetachKind> {
+        use DetachKind::{Foreign, Index, Primary, Trigger, Unique};
+        [Trigger, Foreign, Index, Unique, Primary].into_iter().find(|kind| kind.word() == word)
+    }
 }
 
 impl SourceTable {

@@ -3,11 +3,16 @@
 //! The line is a quick yes. Where it differs the content may still be the same; that is for digests to say.
 
 use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::diagnose;
+use sha2::{Digest, Sha256};
+
+use super::error::{Said, SourceError};
 use super::header::{Header, WalFacts};
 use super::held::Held;
+use super::{Source, diagnose, snapshot};
+use crate::model::key::hex;
 
 /// What can be said of the source without reading its rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,5 +74,24 @@ impl Facts {
             since.as_secs(),
             since.subsec_nanos()
         )
+    }
+}
+
+impl Source {
+    /// Whether nobody wrote to the source since the snapshot began. The snapshot itself does not see what was written.
+    pub fn is_as_it_was(&self) -> Result<bool, SourceError> {
+        let broken = |error: std::io::Error| diagnose::from_io(&self.facts.path, &error);
+        if let Some(sum) = &self.facts.sha256 {
+            let now = std::fs::metadata(&self.facts.path).map_err(broken)?;
+            if (now.len(), now.modified().ok()) == (self.facts.bytes, self.facts.modified) {
+                return Ok(true);
+            }
+            let text = std::fs::read(&self.facts.path).map_err(broken)?;
+            let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text);
+            return Ok(hex(&Sha256::digest(text)) == *sum);
+        }
+        let watch = self.shared.watch.lock().unwrap_or_else(PoisonError::into_inner);
+        let version = snapshot::version(&watch.0).map_err(|error| self.shared.failure(&Said::of(&error)))?;
+        Ok(version == watch.1 && self.is_in_place())
     }
 }

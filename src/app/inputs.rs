@@ -1,0 +1,161 @@
+//! Where mapping, source and target are: flags before the environment before the mapping file.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, Duration, FixedOffset, NaiveDate, TimeZone};
+
+use crate::cli::Common;
+use crate::mapping::{self, Feed, Mapping, Modifiers, Switch, Written};
+use crate::model::rules::{Value, Zone};
+
+use super::{Failure, World};
+
+/// A mapping and where it was found.
+pub struct Found {
+    /// The mapping.
+    pub mapping: Mapping,
+    /// The folder that its paths are relative to.
+    pub folder: PathBuf,
+}
+
+/// Finds and reads the mapping.
+pub fn mapping(path: Option<&PathBuf>, world: &World) -> Result<Found, Failure> {
+    let path = match path {
+        Some(path) => path.clone(),
+        None => default_mapping(world)?,
+    };
+    let shown = path.display();
+    let text = std::fs::read_to_string(&path)
+        .map_err(|e| Failure::usage(format!("mapping {shown}: cannot be read; {e}. Name a mapping with -m.")))?;
+    let mapping = mapping::read(&text).map_err(|problems| {
+        let all: Vec<String> = problems.iter().map(|p| format!("mapping {shown}: {p}")).collect();
+        Failure::usage(all.join("\n"))
+    })?;
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned();
+    Ok(Found { mapping, folder })
+}
+
+fn default_mapping(world: &World) -> Result<PathBuf, Failure> {
+    if let Some(path) = world.variable("MIGRATE_MAPPING").filter(|p| !p.is_empty()) {
+        return Ok(PathBuf::from(path));
+    }
+    let here = PathBuf::from("migrate.toml");
+    if here.is_file() {
+        return Ok(here);
+    }
+    let listed = std::fs::read_dir("mappings").into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut found: Vec<PathBuf> = listed.filter(|p| p.extension().is_some_and(|e| e == "toml")).collect();
+    found.sort();
+    match found.as_slice() {
+        [only] => Ok(only.clone()),
+        [] => Err(Failure::usage("mapping: none was named and none is here. Name one with -m FILE.")),
+        several => {
+            let names: Vec<String> = several.iter().map(|p| p.display().to_string()).collect();
+            Err(Failure::usage(format!("mapping: several are here ({}). Name one with -m FILE.", names.join(", "))))
+        }
+    }
+}
+
+/// The source's path: the flag as it is, or the mapping's relative to the mapping file.
+pub fn source(common: &Common, found: &Found) -> Result<PathBuf, Failure> {
+    match (&common.source, &found.mapping.source.path) {
+        (Some(path), _) => Ok(path.clone()),
+        (None, Some(path)) => Ok(found.folder.join(path)),
+        (None, None) => {
+            Err(Failure::usage("source: none was named. Name it with -s FILE, or write `path` in [source]."))
+        }
+    }
+}
+
+/// The target as it was named: the flag, or the variable that the mapping names. `None`: only PG* variables are left.
+pub fn target(common: &Common, mapping: &Mapping, world: &World) -> Option<String> {
+    let from_variable = || world.variable(&mapping.target.url_env).filter(|url| !url.is_empty()).map(str::to_owned);
+    common.target.clone().or_else(from_variable)
+}
+
+/// Whether any target was named at all, the PG* variables included.
+pub fn names_a_target(common: &Common, mapping: &Mapping, world: &World) -> bool {
+    let pg = ["PGHOST", "PGHOSTADDR", "PGSERVICE", "PGDATABASE", "PGPORT"];
+    target(common, mapping, world).is_some()
+        || pg.iter().any(|name| world.variable(name).is_some_and(|v| !v.is_empty()))
+}
+
+/// The variables that the mapping names and that are set.
+pub fn env(mapping: &Mapping, world: &World) -> BTreeMap<String, String> {
+    let named = names(mapping).into_iter();
+    named.filter_map(|name| world.variable(&name).map(|value| (name.clone(), value.to_owned()))).collect()
+}
+
+/// The variables that the mapping names.
+pub fn names(mapping: &Mapping) -> Vec<String> {
+    let mut names = Vec::new();
+    let mut value = |written: &Written| {
+        if let Value::Env(name) = &written.0 {
+            names.push(name.clone());
+        }
+    };
+    let switches = |m: &Modifiers| {
+        let all = [&m.if_bad, &m.if_null, &m.if_orphan, &m.map_else];
+        let set = all.into_iter().flatten().filter_map(|s| match s {
+            Switch::Set(written) => Some(written.clone()),
+            Switch::Off => None,
+        });
+        let mapped = m.map.iter().filter_map(|s| match s {
+            Switch::Set(map) => Some(map.values().cloned().collect::<Vec<_>>()),
+            Switch::Off => None,
+        });
+        set.chain(mapped.flatten()).collect::<Vec<_>>()
+    };
+    if let Some(owner) = &mapping.owner {
+        owner.natural.iter().chain(&owner.create).flat_map(|m| m.values()).for_each(&mut value);
+    }
+    for modifiers in mapping.defaults.columns.values().chain(mapping.defaults.types.values()) {
+        switches(modifiers).iter().for_each(&mut value);
+    }
+    for load in &mapping.loads {
+        if let mapping::From::Rows(rows) = &load.from {
+            rows.iter().flat_map(|row| row.values()).for_each(&mut value);
+        }
+        for (_, column) in &load.columns {
+            switches(&column.modifiers).iter().for_each(&mut value);
+            match &column.feed {
+                Some(Feed::Value(written)) => value(written),
+                Some(Feed::Env { name, .. }) => value(&Written(Value::Env(name.clone()))),
+                _ => {}
+            }
+        }
+    }
+    names.sort();
+    names.dedup();
+    names
+}
+
+/// The run's start as local time of the source's zone, for `{ now = true }` in rows.
+pub fn now_text(mapping: &Mapping, micros: i64) -> String {
+    let zero = NaiveDate::from_ymd_opt(2000, 1, 1).and_then(|d| d.and_hms_opt(0, 0, 0)).unwrap_or_default();
+    let utc = zero + Duration::microseconds(micros);
+    let local = match mapping.source.zone.as_deref().and_then(Zone::parse) {
+        None => utc,
+        Some(Zone::Fixed(seconds)) => utc + Duration::seconds(i64::from(seconds)),
+        Some(Zone::Named(zone)) => {
+            let at: DateTime<FixedOffset> = zone.from_utc_datetime(&utc).fixed_offset();
+            at.naive_local()
+        }
+    };
+    local.format("%Y-%m-%d %H:%M:%S%.6f").to_string()
+}
+
+/// What the owner is known by, as text: part of the run's identity.
+pub fn owner_identity(mapping: &Mapping, common: &Common) -> String {
+    if !common.owner.is_empty() {
+        let sorted: BTreeMap<&String, &String> = common.owner.iter().map(|(c, v)| (c, v)).collect();
+        return sorted.iter().map(|(c, v)| format!("{c}={v}")).collect::<Vec<_>>().join("\n");
+    }
+    let natural = mapping.owner.as_ref().and_then(|o| o.natural.as_ref());
+    let parts = natural.into_iter().flatten().map(|(column, written)| match &written.0 {
+        Value::Literal(raw) => format!("{column}={}", crate::model::key::Key(vec![raw.clone()])),
+        other => format!("{column}={other:?}"),
+    });
+    parts.collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,168 @@
+//! What was typed, meant for this place: finds mapping, source and target, runs one command, reports, decides the exit.
+//!
+//! The rim: here alone the environment is read, the clock is asked and something is printed.
+
+mod cutover;
+mod faults;
+mod hold;
+mod inputs;
+mod record;
+mod rehearse;
+mod signals;
+mod standing;
+mod timing;
+mod world;
+
+use std::io::Write;
+
+use crate::cli::{Cli, Color, Command, Common};
+use crate::event::Watch;
+use crate::exit::Exit;
+use crate::model::record::Report;
+use crate::progress::{self, Mode, Requested, Talk};
+use crate::report::{self, Style};
+
+pub use world::World;
+
+/// What went wrong before a report could say it.
+#[derive(Debug)]
+pub struct Failure {
+    /// How the process ends.
+    pub exit: Exit,
+    /// What to print: one line or several, each `place: what; why. Do this.`
+    pub message: String,
+}
+
+impl Failure {
+    fn usage(message: impl Into<String>) -> Failure {
+        Failure { exit: Exit::Usage, message: message.into() }
+    }
+
+    fn refused(message: impl Into<String>) -> Failure {
+        Failure { exit: Exit::Refused, message: message.into() }
+    }
+}
+
+/// Runs what was typed.
+pub fn run(cli: &Cli, world: &World) -> Exit {
+    if let Err(e) = signals::listen(&world.asked) {
+        say(&format!("signals are not heard ({e}); Ctrl-C ends at once"));
+    }
+    let done = match &cli.command {
+        None => reported(&cli.run.common, world, |watch| Ok(vec![cutover::run(&cli.run, world, watch)?])),
+        Some(Command::Rehearse(args)) => reported(&args.common, world, |watch| rehearse::run(args, world, watch)),
+        Some(Command::Verify(common)) => {
+            reported(common, world, |watch| Ok(vec![cutover::verify(common, world, watch)?]))
+        }
+        Some(Command::Plan(args)) => plan(args, world),
+        Some(Command::Status(common)) => status(common, world),
+        Some(Command::Rollback(args)) => {
+            reported(&args.common, world, |watch| Ok(vec![standing::rollback(args, world, watch)?]))
+        }
+    };
+    done.unwrap_or_else(|failure| {
+        say(&failure.message);
+        failure.exit
+    })
+}
+
+/// Runs a command that ends in reports, and writes them wherever they were asked for.
+fn reported(
+    common: &Common,
+    world: &World,
+    work: impl FnOnce(&dyn Watch) -> Result<Vec<Report>, Failure>,
+) -> Result<Exit, Failure> {
+    let files = report::open_all(&common.report)
+        .map_err(|errors| Failure::usage(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))?;
+    let reports = {
+        let watch = watch(common, world);
+        work(&watch)?
+    };
+    let exit = reports.iter().map(|r| exit_of(r.exit.code)).reduce(Exit::and).unwrap_or(Exit::Bug);
+    let text = if common.json {
+        report::json::render(&reports).map_err(|e| Failure { exit: Exit::Bug, message: e.to_string() })?
+    } else {
+        report::terminal(&reports, style(common, world))
+    };
+    print(&text);
+    let mut exit = exit;
+    for file in files {
+        if let Err(e) = file.write(&reports) {
+            say(&e.to_string());
+            exit = exit.and(Exit::Bug);
+        }
+    }
+    Ok(exit)
+}
+
+/// A word on stderr, which may be gone with its terminal.
+fn say(message: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "migrate: {message}");
+}
+
+/// A reader that went away takes nothing from what was done: the exit code still says it.
+fn print(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+fn exit_of(code: i32) -> Exit {
+    Exit::BY_RANK.into_iter().find(|e| i32::from(e.code()) == code).unwrap_or(Exit::Bug)
+}
+
+fn status(common: &Common, world: &World) -> Result<Exit, Failure> {
+    let standings = standing::status(common, world)?;
+    if common.json {
+        let text = serde_json::to_string_pretty(&standings)
+            .map_err(|e| Failure { exit: Exit::Bug, message: e.to_string() })?;
+        print(&format!("{text}\n"));
+    } else {
+        print(&standing::text(&standings));
+    }
+    Ok(Exit::Done)
+}
+
+fn plan(args: &crate::cli::PlanArgs, world: &World) -> Result<Exit, Failure> {
+    let watch = watch(&args.common, world);
+    match cutover::plan(args, world, &watch)? {
+        Ok(plan) if args.common.json => {
+            let text =
+                serde_json::to_string_pretty(&plan).map_err(|e| Failure { exit: Exit::Bug, message: e.to_string() })?;
+            print(&format!("{text}\n"));
+            Ok(Exit::Done)
+        }
+        Ok(plan) => {
+            print(&if args.sql { crate::plan::sql(&plan) } else { crate::plan::text(&plan) });
+            Ok(Exit::Done)
+        }
+        Err(report) => {
+            let text = report::terminal(&[*report], style(&args.common, world));
+            print(&text);
+            Ok(Exit::Refused)
+        }
+    }
+}
+
+fn watch(common: &Common, world: &World) -> impl Watch {
+    let requested = match common.progress {
+        crate::cli::Progress::Auto => Requested::Auto,
+        crate::cli::Progress::Bar => Requested::Bar,
+        crate::cli::Progress::Plain => Requested::Plain,
+        crate::cli::Progress::None => Requested::None,
+    };
+    let talk = match (common.quiet, common.verbose) {
+        (true, _) => Talk::Quiet,
+        (false, 0) => Talk::Usual,
+        (false, _) => Talk::Verbose,
+    };
+    progress::watch(Mode::resolve(requested, world.stderr_is_terminal), talk)
+}
+
+fn style(common: &Common, world: &World) -> Style {
+    let colour = match common.color {
+        Color::Always => true,
+        Color::Never => false,
+        Color::Auto => world.stdout_is_terminal && world.variable("NO_COLOR").is_none_or(|v| v.is_empty()),
+    };
+    Style { colour, width: world.width }
+}

@@ -1,0 +1,200 @@
+//! From what was planned, found and done to the report.
+
+use std::collections::BTreeMap;
+
+use crate::exit::Exit;
+use crate::migrate::Stop;
+use crate::migrate::ahead::Found;
+use crate::model::cell::RawBuf;
+use crate::model::fault::Fault;
+use crate::model::key::Key;
+use crate::model::record::{
+    DetachedRecord, FAULTS_LISTED, FaultRecord, LeftRecord, LoadRecord, LoadState, LookupRecord, LookupStep,
+    LossRecord, NotTable, OwnerRecord, Refusal, Report, StepRecord,
+};
+use crate::model::rules::Value;
+use crate::plan::{LoadPlan, Node, OwnerPlan, Plan};
+use crate::source::{Source, SourceError};
+use crate::target::detach::Detached;
+use crate::target::ledger::{LoadDone, Run, Sums};
+
+/// What the source is.
+pub fn source(report: &mut Report, source: &Source, path: &str) {
+    report.source.path = path.to_owned();
+    report.source.bytes = source.facts().bytes;
+    report.source.stamp = source.stamp();
+    report.warnings.extend(source.warnings().iter().cloned());
+}
+
+/// What stays in the source, with its rows.
+///
+/// # Errors
+/// When the source cannot be read.
+pub fn left(report: &mut Report, plan: &Plan, source: &Source) -> Result<(), SourceError> {
+    let reader = source.reader()?;
+    for left in &plan.left {
+        let rows = match &left.column {
+            None => reader.count(&left.table)?,
+            Some(column) => reader.count_not_null(&left.table, column)?,
+        };
+        let (table, column, reason) = (left.table.clone(), left.column.clone(), left.reason.clone());
+        report.left.push(LeftRecord { table, column, rows, reason });
+    }
+    report.not_tables = plan
+        .not_tables
+        .iter()
+        .map(|(name, kind)| NotTable { name: name.clone(), kind: format!("{kind:?}").to_lowercase() })
+        .collect();
+    Ok(())
+}
+
+/// The owner as planned; the key follows when it is settled.
+pub fn owner(plan: &OwnerPlan, key: Option<String>, made: bool) -> OwnerRecord {
+    let shown = |value: &Value| match value {
+        Value::Literal(RawBuf::Null) | Value::Null => "NULL".to_owned(),
+        Value::Literal(raw) => Key(vec![raw.clone()]).to_string(),
+        Value::Env(name) => format!("${name}"),
+        other => format!("{other:?}").to_lowercase(),
+    };
+    let natural: BTreeMap<String, String> =
+        plan.natural.iter().map(|column| (column.name.clone(), shown(&column.value))).collect();
+    OwnerRecord { table: plan.table.clone(), natural, key, made }
+}
+
+/// The loads in the order in which they run, as the ledger knows them; without a run, as reading ahead found them.
+pub fn loads(report: &mut Report, plan: &Plan, run: Option<&Run>, done: &BTreeMap<String, LoadDone>, ahead: &[Found]) {
+    for node in &plan.order {
+        let Node::Load(n) = node else { continue };
+        let load = &plan.loads[*n];
+        let found = ahead.iter().find(|f| f.load == load.name);
+        let ledger = done.get(&load.name).filter(|d| !d.parts.is_empty());
+        let mut sums = Sums::default();
+        let mut state = LoadState::Planned;
+        if let Some(ledger) = ledger {
+            ledger.parts.iter().for_each(|part| sums.merge(&part.sums));
+            let all = ledger.parts.iter().all(|part| part.done);
+            state = if all { LoadState::Loaded } else { LoadState::Partial };
+        } else if let Some(found) = found {
+            sums = Sums { written: 0, ..found.sums.clone() };
+        }
+        if load.when_empty && run.is_some_and(|r| r.judged.holding.contains_key(&load.table)) {
+            state = LoadState::NotEmpty;
+        }
+        losses(report, load, &sums);
+        lookups(report, load, &sums, ledger.is_some());
+        report.loads.push(record(load, plan, &sums, state));
+    }
+}
+
+fn record(load: &LoadPlan, plan: &Plan, sums: &Sums, state: LoadState) -> LoadRecord {
+    LoadRecord {
+        load: load.name.clone(),
+        source: load.source.clone(),
+        target: format!("{}.{}", plan.schema, load.table),
+        read: sums.read,
+        class: plan.classes.get(&load.table).map_or("", |c| c.word()).to_owned(),
+        state,
+        written: sums.written,
+        faults: sums.faults,
+        skipped: sums.skipped,
+        lanes: 1,
+        started: 0.0,
+        seconds: 0.0,
+    }
+}
+
+/// What became of a load's lookups; of one that was not looked at yet, nothing.
+fn lookups(report: &mut Report, load: &LoadPlan, sums: &Sums, begun: bool) {
+    for (column, plan) in load.lookups() {
+        let sum = sums.lookups.iter().find(|sum| sum.column == column.name);
+        if sum.is_none() && !begun {
+            continue;
+        }
+        let hits = |n: usize| sum.and_then(|sum| sum.hits.get(n)).copied().unwrap_or(0);
+        let steps = plan.steps.iter().enumerate();
+        report.lookups.push(LookupRecord {
+            load: load.name.clone(),
+            column: column.name.clone(),
+            steps: steps.map(|(n, step)| LookupStep { target: step.shown(), hits: hits(n) }).collect(),
+            ambiguous: sum.map_or(0, |sum| sum.ambiguous),
+            missing: sum.map_or(0, |sum| sum.missing),
+            values: None,
+        });
+    }
+}
+
+fn losses(report: &mut Report, load: &LoadPlan, sums: &Sums) {
+    report.losses.extend(sums.losses.iter().map(|loss| LossRecord {
+        load: load.name.clone(),
+        column: loss.column.clone(),
+        modifier: loss.modifier.clone(),
+        count: loss.count,
+        keys: loss.keys.clone(),
+    }));
+}
+
+/// Faults, the first of them listed.
+pub fn faults(report: &mut Report, plan: &Plan, faults: &[Fault], total: u64, show_values: bool) {
+    for fault in faults {
+        if report.faults.len() >= FAULTS_LISTED {
+            break;
+        }
+        let load = plan.loads.iter().find(|l| l.name == fault.load);
+        let table = load.map_or_else(String::new, |l| format!("{}.{}", plan.schema, l.table));
+        report.faults.push(FaultRecord::of(fault, &table, 0, show_values));
+    }
+    report.fault_total += total;
+}
+
+/// What was taken off, and whether it is back.
+pub fn detached(detached: &[Detached], schema: &str) -> Vec<DetachedRecord> {
+    let record = |d: &Detached| DetachedRecord {
+        object: d.object.clone(),
+        table: format!("{schema}.{}", d.table),
+        back: d.back,
+    };
+    detached.iter().map(record).collect()
+}
+
+/// How it ended.
+pub fn end(report: &mut Report, exit: Exit) {
+    report.exit = exit.record();
+}
+
+/// Adds a step's time.
+pub fn step(report: &mut Report, name: &str, seconds: f64) {
+    report.steps.push(StepRecord { step: name.to_owned(), seconds: (seconds * 1000.0).round() / 1000.0 });
+}
+
+/// Why a run stopped, what is written, and what the same command will do.
+pub fn stop(stop: &Stop, report: &Report, written: bool) -> Refusal {
+    let place = match stop {
+        Stop::Source(_) => "source",
+        Stop::Interrupted => "run",
+        _ => "target",
+    };
+    let remedy = match stop {
+        Stop::Target(e) => match e.state.as_deref() {
+            Some("53100") => "Make room on the target's disk. ",
+            Some("53200") => "Give the target's server memory, or say a smaller --batch-bytes. ",
+            Some("53300") => "Let the target's server take more connections, or say a smaller --jobs. ",
+            Some(state) if state.starts_with("08") || state.starts_with("57") => "",
+            Some(_) => "Mend the cause. ",
+            None => "",
+        },
+        Stop::Source(_) => "Mend the cause. ",
+        _ => "",
+    };
+    let rows: u64 = report.loads.iter().map(|load| load.written).sum();
+    let state = match (written, report.loads.is_empty()) {
+        (false, _) => "Nothing was written.".to_owned(),
+        (true, true) => {
+            "What was committed is whole and in the ledger, which cannot be read now. The same command goes on from there."
+                .to_owned()
+        }
+        (true, false) => {
+            format!("{rows} rows are written, in whole batches that the ledger knows. The same command goes on behind them.")
+        }
+    };
+    Refusal::new(place, stop.to_string(), format!("{remedy}{state}"))
+}

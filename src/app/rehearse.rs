@@ -1,0 +1,73 @@
+//! `migrate rehearse`: the whole cutover, for real, on a PostgreSQL that is thrown away afterwards.
+
+use std::path::Path;
+
+use crate::cli::Rehearse;
+use crate::event::{Event, Watch};
+use crate::model::record::Report;
+use crate::target::Session;
+use crate::target::connect::{Environment, ReadOnly, Settings, resolve};
+use crate::target::embedded::Throwaway;
+
+use super::cutover::{Manner, Way};
+use super::inputs::{self, Found};
+use super::{Failure, World};
+
+/// Rehearses each mapping in turn, each on a server of its own.
+pub fn run(args: &Rehearse, world: &World, watch: &dyn Watch) -> Result<Vec<Report>, Failure> {
+    if args.common.target.is_some() {
+        return Err(Failure::usage("-t: a rehearsal has a target of its own. Leave -t out, or do the cutover itself."));
+    }
+    let found: Vec<Found> = if args.common.mapping.is_empty() {
+        vec![inputs::mapping(None, world)?]
+    } else {
+        args.common.mapping.iter().map(|path| inputs::mapping(Some(path), world)).collect::<Result<_, _>>()?
+    };
+    if found.len() > 1 && args.common.source.is_some() {
+        return Err(Failure::usage("-s: one source for several mappings. Name one mapping, or leave -s out."));
+    }
+    found.into_iter().map(|found| one(args, found, world, watch)).collect()
+}
+
+fn one(args: &Rehearse, found: Found, world: &World, watch: &dyn Watch) -> Result<Report, Failure> {
+    let server = Throwaway::start().map_err(|e| Failure::refused(format!("rehearse: no PostgreSQL; {e}")))?;
+    watch.hear(Event::Said(&format!("rehearsing {} on {}", found.mapping.name, server.shown())));
+    let nobody = Environment::new(std::iter::empty(), None, None);
+    let settings = resolve(Some(&server.url()), &nobody)
+        .map(Settings::known_to_be_direct)
+        .map_err(|e| Failure::refused(e.to_string()))?;
+    prepare(&settings, &found, &args.common.ledger_schema)?;
+    let way = Way {
+        common: &args.common,
+        work: &args.work,
+        manner: Manner::Rehearse,
+        asks: false,
+        settings: Some(settings),
+        found,
+        world,
+        watch,
+        connections: server.connections(),
+    };
+    way.go()
+}
+
+/// Makes what the application's own migrations, and rows beforehand, would have made.
+fn prepare(settings: &Settings, found: &Found, ledger_schema: &str) -> Result<(), Failure> {
+    if found.mapping.target.ddl.is_empty() {
+        return Err(Failure::usage(
+            "target.ddl: a rehearsal needs the target's tables. Write `ddl = [\"target.sql\"]` in [target].",
+        ));
+    }
+    let client = settings.connect(ReadOnly(false)).map_err(|e| Failure::refused(e.to_string()))?;
+    let mut session = Session::new(client, ledger_schema).map_err(|e| Failure::refused(e.to_string()))?;
+    for path in &found.mapping.target.ddl {
+        let path = found.folder.join(Path::new(path));
+        let shown = path.display();
+        let sql = std::fs::read_to_string(&path)
+            .map_err(|e| Failure::usage(format!("target.ddl {shown}: cannot be read; {e}.")))?;
+        session
+            .execute_script(&format!("target.ddl {shown}"), &sql)
+            .map_err(|e| Failure::refused(format!("{e}. Mend the file, or take it out of `ddl`.")))?;
+    }
+    Ok(())
+}

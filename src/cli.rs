@@ -1,0 +1,273 @@
+//! What was typed. The only file that names clap; what it means here is `app`'s question.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+
+/// Move one application's SQLite database into a multi-user PostgreSQL, once, and prove that it arrived.
+///
+/// Look first:  migrate -m mapping.toml -t postgresql://... --dry-run
+/// Then do it:  migrate -m mapping.toml -t postgresql://... --yes
+///
+/// Exit status: 0 done and verified, 2 cannot be read, 3 refused (nothing was written), 4 stopped (the same command goes
+/// on), 5 differs, 6 done with rows set aside, 130 interrupted, 1 internal error.
+#[derive(Clone, Debug, Parser)]
+#[command(
+    name = "migrate",
+    version,
+    verbatim_doc_comment,
+    max_term_width = 100,
+    args_conflicts_with_subcommands = true
+)]
+pub struct Cli {
+    /// What to do; without one, the cutover.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// Flags of the cutover.
+    #[command(flatten)]
+    pub run: Run,
+}
+
+/// Everything beside the cutover itself.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// The whole cutover, for real, on a throw-away PostgreSQL inside the process
+    Rehearse(Rehearse),
+    /// Compare source and target again, writing nothing
+    Verify(Common),
+    /// Print the plan
+    Plan(PlanArgs),
+    /// What the ledger says: runs, loads, what is off, what to do next
+    Status(Common),
+    /// Take out exactly what a run put in
+    Rollback(Rollback),
+}
+
+/// Flags that every command takes.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Common {
+    /// The mapping [default: $MIGRATE_MAPPING, ./migrate.toml, the only file in ./mappings]
+    #[arg(short, long, value_name = "FILE")]
+    pub mapping: Vec<PathBuf>,
+    /// The SQLite file or `.sql` dump, in place of the mapping's
+    #[arg(short, long, value_name = "FILE")]
+    pub source: Option<PathBuf>,
+    /// The target: a URL or key=value string [default: the variable that the mapping names, the PG* variables]
+    #[arg(short, long, value_name = "URL")]
+    pub target: Option<String>,
+    /// The owner's natural key, in place of the mapping's `match`
+    #[arg(long, value_name = "COLUMN=VALUE", value_parser = pair)]
+    pub owner: Vec<(String, String)>,
+    /// The schema of the ledger on the target
+    #[arg(long, value_name = "NAME", default_value = "migrate")]
+    pub ledger_schema: String,
+    /// Write the report to a file, its form by its ending: .json, .html or .md (repeatable)
+    #[arg(long, value_name = "FILE")]
+    pub report: Vec<PathBuf>,
+    /// The report as JSON on stdout
+    #[arg(long)]
+    pub json: bool,
+    /// Show values and text keys of rows that are named
+    #[arg(long)]
+    pub show_values: bool,
+    /// Progress on stderr
+    #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
+    pub progress: Progress,
+    /// No progress and no log
+    #[arg(short, long)]
+    pub quiet: bool,
+    /// A longer log
+    #[arg(short, long, action = ArgAction::Count)]
+    pub verbose: u8,
+    /// Colour on stdout
+    #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
+    pub color: Color,
+}
+
+/// Flags that change how rows are moved, never what arrives.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Work {
+    /// Lanes: readers and connections at work at once [default: the cores]
+    #[arg(long, value_name = "N", value_parser = jobs)]
+    pub jobs: Option<usize>,
+    /// Most rows of a batch [default: 50000]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub batch_rows: Option<u64>,
+    /// Most bytes of a batch [default: 24 MiB over all lanes]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub batch_bytes: Option<u64>,
+    /// What happens to a row that cannot go, in place of the mapping's `on_fault`
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub on_fault: Option<OnFault>,
+    /// Most rows that quarantine sets aside before the run stops
+    #[arg(long, value_name = "N")]
+    pub max_faults: Option<u64>,
+    /// Where rows that were set aside go, with all their values [default: migrate-faults.ndjson]
+    #[arg(long, value_name = "FILE")]
+    pub fault_file: Option<PathBuf>,
+    /// Do not read and convert everything before the first write
+    #[arg(long)]
+    pub skip_preflight: bool,
+    /// Take keys, indexes and triggers off for the load and put them back
+    #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
+    pub detach: DetachWhat,
+    /// End the connections of this run's earlier process, whose machine is gone, and go on
+    #[arg(long)]
+    pub take_over: bool,
+    /// What is checked at the end
+    #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
+    pub verify: VerifyWhat,
+}
+
+/// `migrate` without a subcommand.
+#[derive(Clone, Debug, Args)]
+pub struct Run {
+    /// Flags of every command.
+    #[command(flatten)]
+    pub common: Common,
+    /// Flags of the work.
+    #[command(flatten)]
+    pub work: Work,
+    /// Look at everything, write nothing
+    #[arg(long, conflicts_with = "yes")]
+    pub dry_run: bool,
+    /// Do it without asking
+    #[arg(long)]
+    pub yes: bool,
+}
+
+/// `migrate rehearse`
+#[derive(Clone, Debug, Args)]
+pub struct Rehearse {
+    /// Flags of every command.
+    #[command(flatten)]
+    pub common: Common,
+    /// Flags of the work.
+    #[command(flatten)]
+    pub work: Work,
+}
+
+/// `migrate plan`
+#[derive(Clone, Debug, Args)]
+pub struct PlanArgs {
+    /// Flags of every command.
+    #[command(flatten)]
+    pub common: Common,
+    /// Print the statements on the target instead
+    #[arg(long, conflicts_with = "json")]
+    pub sql: bool,
+    /// What is taken off for the load
+    #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
+    pub detach: DetachWhat,
+}
+
+/// `migrate rollback`
+#[derive(Clone, Debug, Args)]
+pub struct Rollback {
+    /// Flags of every command.
+    #[command(flatten)]
+    pub common: Common,
+    /// Do it without asking
+    #[arg(long)]
+    pub yes: bool,
+    /// End the connections of this run's earlier process, whose machine is gone
+    #[arg(long)]
+    pub take_over: bool,
+}
+
+/// `--progress`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Progress {
+    /// Bars on a terminal, lines elsewhere.
+    #[default]
+    Auto,
+    /// Bars.
+    Bar,
+    /// Lines.
+    Plain,
+    /// Nothing.
+    None,
+}
+
+/// `--color`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless NO_COLOR is set.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// `--on-fault`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum OnFault {
+    /// Nothing of its batch is written.
+    Abort,
+    /// It is set aside.
+    Quarantine,
+}
+
+/// `--detach`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum DetachWhat {
+    /// Where the source proves that nothing is lost by it and the table is large enough to pay.
+    #[default]
+    Auto,
+    /// Nothing but triggers that would change rows.
+    Never,
+    /// Where the source proves it, however small the table.
+    Always,
+}
+
+/// `--verify`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum VerifyWhat {
+    /// Everything.
+    #[default]
+    Full,
+    /// Counts, sequences and constraints, no content.
+    Counts,
+    /// Nothing.
+    None,
+}
+
+fn jobs(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|n| (1..=256).contains(n)).ok_or_else(|| "write a number from 1 to 256".to_owned())
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (column, value) = text.split_once('=').ok_or("write COLUMN=VALUE")?;
+    if column.is_empty() { Err("write COLUMN=VALUE".to_owned()) } else { Ok((column.to_owned(), value.to_owned())) }
+}
+
+/// Reads the arguments. Help, version and what cannot be read are printed here.
+///
+/// # Errors
+/// The exit status, when nothing is left to do.
+pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, u8> {
+    Cli::try_parse_from(args).map_err(|e| {
+        let _ = e.print();
+        u8::try_from(e.exit_code()).unwrap_or(2)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_flags_fit_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn dry_run_and_yes_exclude_each_other() {
+        let args = ["migrate", "--dry-run", "--yes"].map(OsString::from);
+        assert_eq!(Cli::try_parse_from(args).map(|_| ()).map_err(|e| e.exit_code()), Err(2));
+    }
+}

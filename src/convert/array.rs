@@ -1,0 +1,196 @@
+//! Into arrays: from a JSON array, a PostgreSQL array literal, and, where the mapping says so, comma-separated text.
+//!
+//! Elements are read as values of the element type, with the column's own rules of times and rounding. An array is
+//! rectangular or a fault; a fault of one element is the fault of the whole. The three spellings are taken apart in
+//! `array_text`.
+
+use super::array_text::{self, Element, Token};
+use super::decimal::trimmed;
+use super::reader::Reader;
+use super::{float, owned, scalar};
+use crate::model::cell::{Array, Cell, Raw};
+use crate::model::fault::{Loss, LossSet, Reason};
+use crate::model::pgtype::{ColumnType, Kind};
+use crate::model::rules::Rules;
+use std::borrow::Cow;
+
+/// PostgreSQL's most dimensions.
+const MOST_DIMENSIONS: usize = 6;
+
+/// A column of arrays.
+#[derive(Clone, Debug)]
+pub(super) struct Arrays {
+    reader: Reader,
+    element_oid: u32,
+    /// Elements are JSON themselves: what stands in a JSON array is one, arrays among them.
+    of_json: bool,
+    /// Without an encoder for the element the server reads the array's text.
+    binary: bool,
+    csv: bool,
+    trim: bool,
+    strip_nul: bool,
+}
+
+impl Arrays {
+    /// Arrays of an element type under the column's rules; the error is a format's.
+    pub(super) fn new(element: &ColumnType, rules: &Rules) -> Result<Arrays, String> {
+        Ok(Arrays {
+            reader: Reader::new(element, rules)?,
+            element_oid: element.oid,
+            of_json: matches!(element.kind, Kind::Json | Kind::Jsonb),
+            binary: element.is_binary(),
+            csv: rules.array_csv,
+            trim: rules.trim,
+            strip_nul: rules.strip_nul,
+        })
+    }
+
+    /// Reads a value; NULL does not come here.
+    pub(super) fn read<'a>(&'a self, raw: Raw<'a>, losses: &mut LossSet) -> Result<Cell<'a>, Reason> {
+        let text = match raw {
+            Raw::Text(bytes) => std::str::from_utf8(bytes).map_err(|_| Reason::NotUtf8)?,
+            Raw::Blob(_) => return Err(Reason::BlobInValue),
+            _ => return Err(Reason::NotAnArray),
+        };
+        let mut shape = Shape::default();
+        let mut elements = Vec::new();
+        let mut take = |token: Token<'a>| match token {
+            Token::Open => shape.open(),
+            Token::Close => shape.close(),
+            Token::Element(element) => {
+                shape.element()?;
+                elements.push(self.element(element, losses)?);
+                Ok(())
+            }
+        };
+        match trimmed(text.as_bytes()).first() {
+            Some(b'[') => array_text::json(text, self.of_json, &mut take)?,
+            Some(b'{') => array_text::literal(text, &mut take)?,
+            _ if self.csv => array_text::csv(text, self.trim, &mut take)?,
+            _ => return Err(Reason::NotAnArray),
+        }
+        let array = Array { element_oid: self.element_oid, dimensions: shape.dimensions(), elements };
+        Ok(if self.binary { Cell::Array(array) } else { Cell::Verbatim(Cow::Owned(literal_of(&array))) })
+    }
+
+    fn element<'a>(&'a self, element: Element<'a>, losses: &mut LossSet) -> Result<Cell<'a>, Reason> {
+        match element {
+            Element::Null => Ok(Cell::Null),
+            Element::Number(text) => self.number(text, losses),
+            Element::Text(Cow::Borrowed(text)) => self.reader.read(Raw::Text(text.as_bytes()), losses),
+            Element::Text(Cow::Owned(mut text)) => {
+                // Only an escape can bring a NUL here that `strip_nul` has not seen before.
+                if self.strip_nul && text.contains('\0') {
+                    text.retain(|character| character != '\0');
+                    losses.add(Loss::StripNul);
+                }
+                self.reader.read(Raw::Text(text.as_bytes()), losses).map(owned)
+            }
+        }
+    }
+
+    /// A number of JSON keeps its digits, save where the type tells numbers from text.
+    fn number<'a>(&'a self, text: &'a str, losses: &mut LossSet) -> Result<Cell<'a>, Reason> {
+        let raw = Raw::Text(text.as_bytes());
+        match self.reader {
+            Reader::Time(_) | Reader::Interval(_) => {
+                let number = match scalar::integer(raw, false, losses) {
+                    Ok(count) => Raw::Integer(count),
+                    Err(_) => Raw::Real(float::float(raw, false, losses)?),
+                };
+                self.reader.read(number, losses).map(owned)
+            }
+            _ => self.reader.read(raw, losses),
+        }
+    }
+}
+
+/// Whether brackets make a rectangle, and which.
+#[derive(Default)]
+struct Shape {
+    /// Elements so far of each bracket that is open.
+    open: Vec<usize>,
+    /// Length of each dimension, once a bracket of it was closed.
+    lengths: Vec<Option<usize>>,
+    /// How deep elements stand.
+    depth: Option<usize>,
+}
+
+impl Shape {
+    fn open(&mut self) -> Result<(), Reason> {
+        if self.depth.is_some_and(|depth| self.open.len() >= depth) {
+            return Err(Reason::RaggedArray);
+        }
+        if self.open.len() == MOST_DIMENSIONS {
+            return Err(Reason::NotAnArray);
+        }
+        if let Some(count) = self.open.last_mut() {
+            *count += 1;
+        }
+        self.open.push(0);
+        if self.lengths.len() < self.open.len() {
+            self.lengths.push(None);
+        }
+        Ok(())
+    }
+
+    fn element(&mut self) -> Result<(), Reason> {
+        if *self.depth.get_or_insert(self.open.len()) != self.open.len() {
+            return Err(Reason::RaggedArray);
+        }
+        if let Some(count) = self.open.last_mut() {
+            *count += 1;
+        }
+        Ok(())
+    }
+
+    fn close(&mut self) -> Result<(), Reason> {
+        let count = self.open.pop().unwrap_or(0);
+        let level = self.open.len();
+        let same = self.lengths.get_mut(level).is_some_and(|length| *length.get_or_insert(count) == count);
+        // An empty array within another has no place in a rectangle of elements.
+        if same && (count > 0 || level == 0) { Ok(()) } else { Err(Reason::RaggedArray) }
+    }
+
+    fn dimensions(&self) -> Vec<usize> {
+        let lengths: Vec<usize> = self.lengths.iter().flatten().copied().collect();
+        if self.depth.is_some() { lengths } else { Vec::new() }
+    }
+}
+
+/// The array as the server's text, every element in quotes.
+fn literal_of(array: &Array<'_>) -> String {
+    if array.elements.is_empty() {
+        return "{}".to_string();
+    }
+    let mut out = String::new();
+    for (at, cell) in array.elements.iter().enumerate() {
+        if at > 0 {
+            out.push(',');
+        }
+        let (mut opens, mut closes, mut size) = (0, 0, 1);
+        for length in array.dimensions.iter().rev() {
+            size *= length;
+            opens += usize::from(at % size == 0);
+            closes += usize::from((at + 1) % size == 0);
+        }
+        out.extend(std::iter::repeat_n('{', opens));
+        match cell {
+            Cell::Verbatim(text) => push_quoted(&mut out, text),
+            _ => out.push_str("NULL"),
+        }
+        out.extend(std::iter::repeat_n('}', closes));
+    }
+    out
+}
+
+fn push_quoted(out: &mut String, text: &str) {
+    out.push('"');
+    for character in text.chars() {
+        if matches!(character, '"' | '\\') {
+            out.push('\\');
+        }
+        out.push(character);
+    }
+    out.push('"');
+}

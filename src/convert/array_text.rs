@@ -1,0 +1,231 @@
+//! The spellings of arrays taken apart into brackets and elements: JSON, PostgreSQL's literals, comma-separated text.
+//!
+//! What an element means is the caller's; so is the shape of the whole. Whatever is not exactly one of these spellings
+//! is `NotAnArray`.
+
+use super::json;
+use super::json_text::unescaped;
+use crate::model::fault::Reason;
+use std::borrow::Cow;
+
+/// A piece of an array.
+pub(super) enum Token<'a> {
+    /// `[` or `{`.
+    Open,
+    /// `]` or `}`.
+    Close,
+    /// What stands in it.
+    Element(Element<'a>),
+}
+
+/// An element before its type is asked.
+pub(super) enum Element<'a> {
+    /// JSON's null, or PostgreSQL's `NULL` without quotes.
+    Null,
+    /// A number of JSON, digit by digit.
+    Number(&'a str),
+    /// Any other text, without quotes and escapes.
+    Text(Cow<'a, str>),
+}
+
+type Take<'t, 'a> = &'t mut dyn FnMut(Token<'a>) -> Result<(), Reason>;
+
+/// A JSON array. With `of_json` each element of the outer array is passed on as the JSON that it is.
+pub(super) fn json<'a>(text: &'a str, of_json: bool, take: Take<'_, 'a>) -> Result<(), Reason> {
+    json::check(text.as_bytes(), false).map_err(|_| Reason::NotAnArray)?;
+    let mut depth = 0;
+    let mut rest = text;
+    // The text is valid, so commas and white space say nothing more.
+    while let Some(at) = rest.find(|c: char| !matches!(c, ' ' | '\t' | '\n' | '\r' | ',')) {
+        rest = &rest[at..];
+        let first = rest.as_bytes()[0];
+        let opens = first == b'[' && (depth == 0 || !of_json);
+        if opens || first == b']' {
+            take(if opens { Token::Open } else { Token::Close })?;
+            depth = if opens { depth + 1 } else { depth - 1 };
+            rest = &rest[1..];
+            continue;
+        }
+        let (value, behind) = rest.split_at(value_end(rest));
+        take(Token::Element(json_element(value, of_json)?))?;
+        rest = behind;
+    }
+    Ok(())
+}
+
+/// Where the value ends that a valid text starts with.
+fn value_end(text: &str) -> usize {
+    let bytes = text.as_bytes();
+    let (mut at, mut depth, mut quoted) = (0, 0usize, false);
+    while at < bytes.len() {
+        match bytes[at] {
+            b'\\' if quoted => at += 1,
+            b'"' => quoted = !quoted,
+            _ if quoted => {}
+            b'[' | b'{' => depth += 1,
+            b']' | b'}' if depth == 0 => return at,
+            b']' | b'}' => depth -= 1,
+            b',' | b' ' | b'\t' | b'\n' | b'\r' if depth == 0 => return at,
+            _ => {}
+        }
+        at += 1;
+    }
+    bytes.len()
+}
+
+fn json_element(value: &str, of_json: bool) -> Result<Element<'_>, Reason> {
+    Ok(match value.as_bytes() {
+        b"null" => Element::Null,
+        _ if of_json => Element::Text(Cow::Borrowed(value)),
+        [b'"', .., b'"'] => Element::Text(unescaped(&value[1..value.len() - 1]).ok_or(Reason::LoneSurrogate)?),
+        [b'-' | b'0'..=b'9', ..] => Element::Number(value),
+        [b'{', ..] => return Err(Reason::NotAnArray),
+        _ => Element::Text(Cow::Borrowed(value)),
+    })
+}
+
+/// PostgreSQL's literal, `{a,"b,c",NULL,{...}}`; without the lower bounds that it may be preceded by.
+pub(super) fn literal<'a>(text: &'a str, take: Take<'_, 'a>) -> Result<(), Reason> {
+    let mut rest = blanks_off(text);
+    let mut depth = 0usize;
+    // Whether a value must follow, and whether nothing stands in the bracket yet.
+    let (mut value, mut fresh) = (true, false);
+    while let Some(first) = rest.as_bytes().first() {
+        if depth == 0 && (*first != b'{' || !value) {
+            return Err(Reason::NotAnArray);
+        }
+        match first {
+            b'{' if value => {
+                take(Token::Open)?;
+                (depth, fresh) = (depth + 1, true);
+                rest = &rest[1..];
+            }
+            b'}' if !value || fresh => {
+                take(Token::Close)?;
+                (depth, value, fresh) = (depth - 1, false, false);
+                rest = &rest[1..];
+            }
+            b',' if !value => {
+                (value, fresh) = (true, false);
+                rest = &rest[1..];
+            }
+            _ if value => {
+                let (element, behind) = literal_element(rest)?;
+                take(Token::Element(element))?;
+                (value, fresh) = (false, false);
+                rest = behind;
+            }
+            _ => return Err(Reason::NotAnArray),
+        }
+        rest = blanks_off(rest);
+    }
+    if depth == 0 && !value { Ok(()) } else { Err(Reason::NotAnArray) }
+}
+
+const BLANKS: [char; 6] = [' ', '\t', '\n', '\r', '\u{b}', '\u{c}'];
+
+fn blanks_off(text: &str) -> &str {
+    text.trim_start_matches(BLANKS)
+}
+
+fn literal_element(text: &str) -> Result<(Element<'_>, &str), Reason> {
+    if let Some(inner) = text.strip_prefix('"') {
+        let end = quote_end(inner).ok_or(Reason::NotAnArray)?;
+        return Ok((Element::Text(without_backslashes(&inner[..end])), &inner[end + 1..]));
+    }
+    let mut escaped = false;
+    let end = text.bytes().position(|byte| {
+        let ends = !escaped && matches!(byte, b',' | b'}' | b'{' | b'"');
+        escaped = !escaped && byte == b'\\';
+        ends
+    });
+    let end = end.ok_or(Reason::NotAnArray)?;
+    let (word, behind) = text.split_at(end);
+    if behind.starts_with(['{', '"']) {
+        return Err(Reason::NotAnArray);
+    }
+    let word = unquoted(word);
+    match word {
+        "" => Err(Reason::NotAnArray),
+        word if word.eq_ignore_ascii_case("null") => Ok((Element::Null, behind)),
+        word => Ok((Element::Text(without_backslashes(word)), behind)),
+    }
+}
+
+/// A word without the blanks around it, save one at its end that is escaped.
+fn unquoted(word: &str) -> &str {
+    let word = blanks_off(word);
+    let kept = word.trim_end_matches(BLANKS);
+    let escapes = kept.bytes().rev().take_while(|byte| *byte == b'\\').count();
+    if escapes % 2 == 1 { word.get(..kept.len() + 1).unwrap_or(word) } else { kept }
+}
+
+fn quote_end(text: &str) -> Option<usize> {
+    let mut escaped = false;
+    text.bytes().position(|byte| {
+        let ends = !escaped && byte == b'"';
+        escaped = !escaped && byte == b'\\';
+        ends
+    })
+}
+
+fn without_backslashes(text: &str) -> Cow<'_, str> {
+    if !text.contains('\\') {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut characters = text.chars();
+    while let Some(character) = characters.next() {
+        match character {
+            '\\' => out.extend(characters.next()),
+            other => out.push(other),
+        }
+    }
+    Cow::Owned(out)
+}
+
+/// Comma-separated text as RFC 4180 has it, of one record: quotes around a whole field, doubled within. Blanks belong
+/// to their field unless they are trimmed.
+pub(super) fn csv<'a>(text: &'a str, trim: bool, take: Take<'_, 'a>) -> Result<(), Reason> {
+    take(Token::Open)?;
+    let mut rest = Some(text);
+    while let Some(field) = rest {
+        let start = if trim { blanks_off(field) } else { field };
+        let (value, behind) = match start.strip_prefix('"') {
+            Some(inner) => csv_quoted(inner)?,
+            None => {
+                let (value, behind) = start.split_at(start.find(',').unwrap_or(start.len()));
+                if value.contains('"') {
+                    return Err(Reason::NotAnArray);
+                }
+                let kept = if trim { value.trim_end_matches(BLANKS) } else { value };
+                (Cow::Borrowed(kept), behind)
+            }
+        };
+        take(Token::Element(Element::Text(value)))?;
+        let behind = if trim { blanks_off(behind) } else { behind };
+        rest = match behind.strip_prefix(',') {
+            None if behind.is_empty() => None,
+            None => return Err(Reason::NotAnArray),
+            next => next,
+        };
+    }
+    take(Token::Close)
+}
+
+fn csv_quoted(text: &str) -> Result<(Cow<'_, str>, &str), Reason> {
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    let mut doubled = false;
+    loop {
+        at += bytes[at..].iter().position(|byte| *byte == b'"').ok_or(Reason::NotAnArray)?;
+        if bytes.get(at + 1) != Some(&b'"') {
+            break;
+        }
+        doubled = true;
+        at += 2;
+    }
+    let value = &text[..at];
+    let value = if doubled { Cow::Owned(value.replace("\"\"", "\"")) } else { Cow::Borrowed(value) };
+    Ok((value, &text[at + 1..]))
+}

@@ -1,0 +1,299 @@
+//! Into `interval`: months, days and microseconds, kept apart as the server keeps them.
+//!
+//! Numbers need their unit from the mapping. Text is read as `H:MM:SS`, as Python's and .NET's durations (whose day is
+//! 24 hours, and so becomes microseconds), as ISO 8601 and as PostgreSQL writes intervals.
+
+use super::calendar::{DAY, SECOND};
+use super::decimal::{Decimal, trimmed};
+use super::time;
+use super::time_text::{Cursor, number};
+use crate::model::cell::{Cell, Raw};
+use crate::model::fault::{Loss, LossSet, Reason};
+use crate::model::rules::Unit;
+
+/// A column of intervals.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Intervals {
+    /// Digits of a second, 0 to 6.
+    pub precision: u8,
+    /// What a number counts.
+    pub unit: Option<Unit>,
+    /// Round digits of a second.
+    pub round: bool,
+}
+
+/// What was read so far; of microseconds their 10^-12 too, so that surplus digits are seen.
+#[derive(Clone, Copy, Default)]
+struct Sum {
+    months: i64,
+    days: i64,
+    /// 10^-18 seconds.
+    attos: i128,
+}
+
+const ATTOS: i128 = 1_000_000_000_000_000_000;
+const MICRO: i128 = ATTOS / SECOND as i128;
+
+impl Intervals {
+    /// Reads a value; NULL does not come here.
+    pub(super) fn read(&self, raw: Raw<'_>, losses: &mut LossSet) -> Result<Cell<'static>, Reason> {
+        match raw {
+            Raw::Text(text) => {
+                let sum = read(trimmed(text))?;
+                self.cell(sum, losses)
+            }
+            Raw::Null | Raw::Blob(_) => Err(Reason::BlobInValue),
+            Raw::Real(value) if !value.is_finite() => Err(Reason::NotFinite),
+            number => {
+                let digits = match self.unit.ok_or(Reason::NumberInInterval)? {
+                    Unit::Seconds => 0,
+                    Unit::Millis => 3,
+                    Unit::Micros => 6,
+                };
+                let micros = time::count(number, digits, self.precision, self.round, losses)?;
+                Ok(Cell::Interval { months: 0, days: 0, micros })
+            }
+        }
+    }
+
+    fn cell(&self, sum: Sum, losses: &mut LossSet) -> Result<Cell<'static>, Reason> {
+        let step = MICRO * 10i128.pow(6 - u32::from(self.precision.min(6)));
+        let surplus = sum.attos % step;
+        let mut attos = sum.attos - surplus;
+        if surplus != 0 {
+            if !self.round {
+                return Err(Reason::ExcessPrecision);
+            }
+            losses.add(Loss::Round);
+            if surplus.abs() * 2 >= step {
+                attos += step * surplus.signum();
+            }
+        }
+        let out = |_| Reason::OutOfRange;
+        let months = i32::try_from(sum.months).map_err(out)?;
+        let days = i32::try_from(sum.days).map_err(out)?;
+        let micros = i64::try_from(attos / MICRO).map_err(out)?;
+        // From version 17 on the server reads these as the infinities.
+        match (months, days, micros) {
+            (i32::MIN, i32::MIN, i64::MIN) | (i32::MAX, i32::MAX, i64::MAX) => Err(Reason::OutOfRange),
+            (months, days, micros) => Ok(Cell::Interval { months, days, micros }),
+        }
+    }
+}
+
+fn read(text: &[u8]) -> Result<Sum, Reason> {
+    let (negative, rest) = match text {
+        [b'-', rest @ ..] => (true, rest),
+        [b'+', rest @ ..] => (false, rest),
+        _ => (false, text),
+    };
+    if let [b'P' | b'p', iso @ ..] = rest {
+        let sum = iso_8601(iso)?;
+        return Ok(if negative { sum.negated() } else { sum });
+    }
+    if let Some(sum) = python(text)? {
+        return Ok(sum);
+    }
+    match dotnet(rest)? {
+        Some(sum) => Ok(if negative { sum.negated() } else { sum }),
+        None => postgres(text),
+    }
+}
+
+impl Sum {
+    fn negated(self) -> Sum {
+        Sum { months: -self.months, days: -self.days, attos: -self.attos }
+    }
+
+    /// Adds `amount` of a unit, of which only parts of an hour, minute or second may be broken.
+    fn add(&mut self, amount: &Amount<'_>, unit: Field) -> Result<(), Reason> {
+        let (slot, times) = match unit {
+            Field::Year => (&mut self.months, 12),
+            Field::Month => (&mut self.months, 1),
+            Field::Week => (&mut self.days, 7),
+            Field::Day => (&mut self.days, 1),
+            Field::Hour => return self.add_time(amount, 3600),
+            Field::Minute => return self.add_time(amount, 60),
+            Field::Second => return self.add_time(amount, 1),
+        };
+        if !amount.fraction.is_empty() {
+            return Err(Reason::NotAnInterval);
+        }
+        let whole = amount.whole().and_then(|whole| whole.checked_mul(times)).ok_or(Reason::OutOfRange)?;
+        *slot = slot.checked_add(whole).ok_or(Reason::OutOfRange)?;
+        Ok(())
+    }
+
+    fn add_time(&mut self, amount: &Amount<'_>, seconds: i128) -> Result<(), Reason> {
+        let number = Decimal::from_parts(amount.negative, amount.whole, amount.fraction, 0);
+        let (attos, changed) = number.scaled(18).ok_or(Reason::OutOfRange)?;
+        if changed {
+            return Err(Reason::ExcessPrecision);
+        }
+        let attos = attos.checked_mul(seconds).and_then(|attos| self.attos.checked_add(attos));
+        self.attos = attos.ok_or(Reason::OutOfRange)?;
+        Ok(())
+    }
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Field {
+    Year,
+    Month,
+    Week,
+    Day,
+    Hour,
+    Minute,
+    Second,
+}
+
+/// A number with its sign; a point needs digits behind it.
+struct Amount<'a> {
+    negative: bool,
+    whole: &'a [u8],
+    fraction: &'a [u8],
+}
+
+impl<'a> Amount<'a> {
+    fn take(cursor: &mut Cursor<'a>) -> Option<Amount<'a>> {
+        let negative = cursor.eat(b'-');
+        if !negative {
+            cursor.eat(b'+');
+        }
+        let whole = cursor.digits();
+        let mut fraction = &[][..];
+        if cursor.eat(b'.') {
+            fraction = cursor.digits();
+            if fraction.is_empty() {
+                return None;
+            }
+        }
+        (!whole.is_empty()).then_some(Amount { negative, whole, fraction })
+    }
+
+    fn whole(&self) -> Option<i64> {
+        let size = number(self.whole)?;
+        Some(if self.negative { -size } else { size })
+    }
+}
+
+/// `1Y2M3DT4H5M6.5S` behind the `P`; each unit once at most and in this order.
+fn iso_8601(text: &[u8]) -> Result<Sum, Reason> {
+    const BEFORE: [(u8, Field); 4] =
+        [(b'Y', Field::Year), (b'M', Field::Month), (b'W', Field::Week), (b'D', Field::Day)];
+    const BEHIND: [(u8, Field); 3] = [(b'H', Field::Hour), (b'M', Field::Minute), (b'S', Field::Second)];
+    let mut cursor = Cursor(text);
+    let mut sum = Sum::default();
+    let mut units = &BEFORE[..];
+    let mut in_time = false;
+    while !cursor.0.is_empty() {
+        if !in_time && (cursor.eat(b'T') || cursor.eat(b't')) {
+            (units, in_time) = (&BEHIND, true);
+        }
+        let amount = Amount::take(&mut cursor).ok_or(Reason::NotAnInterval)?;
+        let letter = cursor.0.first().ok_or(Reason::NotAnInterval)?.to_ascii_uppercase();
+        let at = units.iter().position(|(unit, _)| *unit == letter).ok_or(Reason::NotAnInterval)?;
+        cursor.0 = &cursor.0[1..];
+        sum.add(&amount, units[at].1)?;
+        units = &units[at + 1..];
+    }
+    if text.is_empty() { Err(Reason::NotAnInterval) } else { Ok(sum) }
+}
+
+/// `str(timedelta)`: `-1 day, 23:59:59`, of which the day is 24 hours. `None` for what has no comma.
+fn python(text: &[u8]) -> Result<Option<Sum>, Reason> {
+    let Some(comma) = text.iter().position(|byte| *byte == b',') else { return Ok(None) };
+    let mut cursor = Cursor(&text[..comma]);
+    let days = Amount::take(&mut cursor).filter(|days| days.fraction.is_empty()).ok_or(Reason::NotAnInterval)?;
+    if !(cursor.eat_word(" days") || cursor.eat_word(" day")) || !cursor.0.is_empty() {
+        return Err(Reason::NotAnInterval);
+    }
+    let [b' ', clock @ ..] = &text[comma + 1..] else { return Err(Reason::NotAnInterval) };
+    let mut sum = clock_sum(clock, true)?.ok_or(Reason::NotAnInterval)?;
+    sum.attos += full_days(days.whole())?;
+    Ok(Some(sum))
+}
+
+/// .NET's `TimeSpan`, `[d.]hh:mm:ss[.fffffff]`, of which the day is 24 hours, and any other `H:MM:SS`.
+fn dotnet(text: &[u8]) -> Result<Option<Sum>, Reason> {
+    let mut cursor = Cursor(text);
+    let days = cursor.digits();
+    if days.is_empty() || !cursor.eat(b'.') || !matches!(cursor.0, [_, _, b':', ..]) {
+        return clock_sum(text, false);
+    }
+    let Some(mut sum) = clock_sum(cursor.0, true)? else { return Ok(None) };
+    sum.attos += full_days(number(days))?;
+    Ok(Some(sum))
+}
+
+fn full_days(days: Option<i64>) -> Result<i128, Reason> {
+    let days = days.filter(|days| days.abs() < 1_000_000_000).ok_or(Reason::OutOfRange)?;
+    Ok(i128::from(days) * i128::from(DAY) * MICRO)
+}
+
+/// `H:MM:SS[.f]`, without a sign. `None` for another shape; a clock that counts beside days ends at 24 hours.
+fn clock_sum(text: &[u8], of_day: bool) -> Result<Option<Sum>, Reason> {
+    let mut cursor = Cursor(text);
+    let whole = cursor.digits();
+    if whole.is_empty() || !cursor.eat(b':') {
+        return Ok(None);
+    }
+    let minutes = cursor.two().filter(|_| cursor.eat(b':')).ok_or(Reason::NotAnInterval)?;
+    let second = Amount::take(&mut cursor).filter(|second| second.whole.len() == 2).ok_or(Reason::NotAnInterval)?;
+    let too_much =
+        minutes > 59 || second.whole() > Some(59) || (of_day && number(whole).is_none_or(|hours| hours > 23));
+    if !cursor.0.is_empty() || too_much {
+        return Err(Reason::NotAnInterval);
+    }
+    let mut sum = Sum::default();
+    sum.add(&Amount { negative: false, whole, fraction: &[] }, Field::Hour)?;
+    sum.attos += i128::from(minutes) * 60 * ATTOS;
+    sum.add(&second, Field::Second)?;
+    Ok(Some(sum))
+}
+
+/// What the server writes: `1 year 2 mons -3 days +04:05:06.789`, and the same with other units in words.
+fn postgres(text: &[u8]) -> Result<Sum, Reason> {
+    const WORDS: [(&str, Field); 16] = [
+        ("years", Field::Year),
+        ("year", Field::Year),
+        ("mons", Field::Month),
+        ("mon", Field::Month),
+        ("months", Field::Month),
+        ("month", Field::Month),
+        ("weeks", Field::Week),
+        ("week", Field::Week),
+        ("days", Field::Day),
+        ("day", Field::Day),
+        ("hours", Field::Hour),
+        ("hour", Field::Hour),
+        ("minutes", Field::Minute),
+        ("minute", Field::Minute),
+        ("seconds", Field::Second),
+        ("second", Field::Second),
+    ];
+    let mut sum = Sum::default();
+    let mut words = text.split(|byte| *byte == b' ');
+    let mut some = false;
+    while let Some(word) = words.next() {
+        some = true;
+        let (negative, unsigned) = match word {
+            [b'-', rest @ ..] => (true, rest),
+            [b'+', rest @ ..] => (false, rest),
+            _ => (false, word),
+        };
+        if let Some(clock) = clock_sum(unsigned, false)? {
+            sum.attos += if negative { -clock.attos } else { clock.attos };
+            if words.next().is_some() {
+                return Err(Reason::NotAnInterval);
+            }
+            return Ok(sum);
+        }
+        let mut cursor = Cursor(word);
+        let amount = Amount::take(&mut cursor).filter(|_| cursor.0.is_empty()).ok_or(Reason::NotAnInterval)?;
+        let unit = words.next().ok_or(Reason::NotAnInterval)?;
+        let found = WORDS.iter().find(|(name, _)| unit.eq_ignore_ascii_case(name.as_bytes()));
+        sum.add(&amount, found.ok_or(Reason::NotAnInterval)?.1)?;
+    }
+    if some { Ok(sum) } else { Err(Reason::NotAnInterval) }
+}

@@ -1,0 +1,322 @@
+//! The walk over a JSON text: the grammar of RFC 8259, without recursion and without a limit of depth.
+//!
+//! Keeps what is open and the keys of open objects in a scratch space of the thread; what a text holds goes into
+//! `Facts`, where it fails is the caller's `Flaw`.
+
+use super::json::{Facts, Flaw};
+use super::json_text::{Letters, unit};
+use crate::model::fault::Reason;
+use std::cell::RefCell;
+
+/// A key of an object that is still open: where its string stands (without quotes), and a hash of what it says.
+#[derive(Clone, Copy)]
+struct Key {
+    hash: u32,
+    start: u32,
+    end: u32,
+}
+
+/// What is open, kept between values so that a value costs no allocation.
+#[derive(Default)]
+struct Scratch {
+    /// Of each open object, where its keys start in `keys`; of an array, `ARRAY`.
+    open: Vec<u32>,
+    keys: Vec<Key>,
+}
+
+const ARRAY: u32 = u32::MAX;
+const KEPT: usize = 1 << 14;
+/// jsonb's limit of one string, in bytes.
+const LONGEST_STRING: usize = 0x0fff_ffff;
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
+
+/// Walks over a text and notes what it holds; keys are told apart only when asked. The error is the place where the
+/// text is not JSON.
+pub(super) fn walk(text: &[u8], want_keys: bool, facts: &mut Facts) -> Result<(), usize> {
+    SCRATCH.with_borrow_mut(|scratch| {
+        scratch.open.clear();
+        scratch.keys.clear();
+        let found = Walk { text, facts, want_keys, scratch: &mut *scratch }.document();
+        // One huge value must not keep its memory for the rest of the run.
+        scratch.keys.shrink_to(KEPT);
+        scratch.open.shrink_to(KEPT);
+        found
+    })
+}
+
+/// A walk over one text. Each step takes a place and gives the next one, or the place where the text is not JSON; the
+/// place is no field, so that it stays in a register.
+struct Walk<'a> {
+    text: &'a [u8],
+    facts: &'a mut Facts,
+    want_keys: bool,
+    scratch: &'a mut Scratch,
+}
+
+type Step = Result<usize, usize>;
+
+impl Walk<'_> {
+    fn document(&mut self) -> Result<(), usize> {
+        let mut at = 0;
+        loop {
+            at = self.value(at)?;
+            // Behind a value: the ends of what is open, then a comma, then the next value.
+            loop {
+                at = self.blanks(at);
+                let Some(top) = self.scratch.open.last().copied() else {
+                    return if at == self.text.len() { Ok(()) } else { Err(at) };
+                };
+                match (self.text.get(at), top) {
+                    (Some(b','), ARRAY) => {
+                        at += 1;
+                        break;
+                    }
+                    (Some(b','), _) => {
+                        at = self.key(at + 1)?;
+                        break;
+                    }
+                    (Some(b']'), ARRAY) => {}
+                    (Some(b'}'), first) if first != ARRAY => self.close_keys(first as usize),
+                    _ => return Err(at),
+                }
+                self.scratch.open.pop();
+                at += 1;
+            }
+        }
+    }
+
+    /// Over white space.
+    #[inline]
+    fn blanks(&self, mut at: usize) -> usize {
+        while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.text.get(at) {
+            at += 1;
+        }
+        at
+    }
+
+    /// One value; of an object or array, its opening down to the first scalar or empty one.
+    #[inline]
+    fn value(&mut self, mut at: usize) -> Step {
+        loop {
+            at = self.blanks(at);
+            match self.text.get(at).ok_or(at)? {
+                b'"' => return self.string(at).map(|(end, _)| end),
+                b'-' | b'0'..=b'9' => return self.number(at),
+                b't' => return self.word(at, b"true"),
+                b'f' => return self.word(at, b"false"),
+                b'n' => return self.word(at, b"null"),
+                b'[' => {
+                    at = self.blanks(at + 1);
+                    if self.text.get(at) == Some(&b']') {
+                        return Ok(at + 1);
+                    }
+                    self.scratch.open.push(ARRAY);
+                }
+                b'{' => {
+                    at = self.blanks(at + 1);
+                    if self.text.get(at) == Some(&b'}') {
+                        return Ok(at + 1);
+                    }
+                    self.scratch.open.push(self.scratch.keys.len() as u32);
+                    at = self.key(at)?;
+                }
+                _ => return Err(at),
+            }
+        }
+    }
+
+    /// A key and its colon.
+    #[inline]
+    fn key(&mut self, at: usize) -> Step {
+        let start = self.blanks(at);
+        if self.text.get(start) != Some(&b'"') {
+            return Err(start);
+        }
+        let (end, escaped) = self.string(start)?;
+        if self.want_keys && !self.facts.duplicate_keys {
+            let key = &self.text[start + 1..end - 1];
+            let hash = if escaped { hash(&Letters::new(key).bytes()) } else { hash(key) };
+            // A value's length was checked to lie below 2^30.
+            self.scratch.keys.push(Key { hash, start: start as u32 + 1, end: end as u32 - 1 });
+        }
+        let colon = self.blanks(end);
+        if self.text.get(colon) == Some(&b':') { Ok(colon + 1) } else { Err(colon) }
+    }
+
+    fn word(&self, at: usize, word: &[u8]) -> Step {
+        if self.text[at..].starts_with(word) { Ok(at + word.len()) } else { Err(at) }
+    }
+
+    /// A string with its quotes, and whether it has escapes.
+    #[inline]
+    fn string(&mut self, start: usize) -> Result<(usize, bool), usize> {
+        let mut escaped = false;
+        let mut at = start + 1;
+        loop {
+            at = self.plain(at);
+            match self.text.get(at).ok_or(at)? {
+                b'"' => break,
+                b'\\' => {
+                    escaped = true;
+                    at = self.escape(at)?;
+                }
+                _ => return Err(at),
+            }
+        }
+        if at - start > LONGEST_STRING {
+            self.flaw(Reason::TooLarge, start);
+        }
+        Ok((at + 1, escaped))
+    }
+
+    /// To the next quote, backslash or control character, eight bytes at a time.
+    #[inline]
+    fn plain(&self, mut at: usize) -> usize {
+        const ONES: u64 = 0x0101_0101_0101_0101;
+        const HIGH: u64 = 0x8080_8080_8080_8080;
+        let none = |word: u64, byte: u8| {
+            let off = word ^ (ONES * u64::from(byte));
+            off.wrapping_sub(ONES) & !off & HIGH
+        };
+        while let Some(chunk) = self.text.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+            let word = u64::from_le_bytes(*chunk);
+            let control = word.wrapping_sub(ONES * 0x20) & !word & HIGH;
+            let found = none(word, b'"') | none(word, b'\\') | control;
+            if found != 0 {
+                return at + (found.trailing_zeros() / 8) as usize;
+            }
+            at += 8;
+        }
+        while self.text.get(at).is_some_and(|byte| *byte >= 0x20 && *byte != b'"' && *byte != b'\\') {
+            at += 1;
+        }
+        at
+    }
+
+    fn escape(&mut self, at: usize) -> Step {
+        match self.text.get(at + 1).ok_or(at + 1)? {
+            b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => return Ok(at + 2),
+            b'u' => {}
+            _ => return Err(at + 1),
+        }
+        match unit(&self.text[at..]).ok_or(at)? {
+            0 => {
+                self.facts.nul = true;
+                self.flaw(Reason::NulInJson, at);
+            }
+            0xd800..=0xdbff => {
+                if let Some(0xdc00..=0xdfff) = unit(&self.text[at + 6..]) {
+                    return Ok(at + 12);
+                }
+                self.lone_surrogate(at);
+            }
+            0xdc00..=0xdfff => self.lone_surrogate(at),
+            _ => {}
+        }
+        Ok(at + 6)
+    }
+
+    fn lone_surrogate(&mut self, at: usize) {
+        self.facts.lone_surrogate = true;
+        self.flaw(Reason::LoneSurrogate, at);
+    }
+
+    /// Notes the first thing that `jsonb` cannot hold.
+    #[cold]
+    fn flaw(&mut self, reason: Reason, position: usize) {
+        self.facts.not_for_jsonb.get_or_insert(Flaw { reason, position });
+    }
+
+    #[inline]
+    fn number(&mut self, start: usize) -> Step {
+        let text = self.text;
+        let digits = |mut at: usize| {
+            while text.get(at).is_some_and(u8::is_ascii_digit) {
+                at += 1;
+            }
+            at
+        };
+        let whole = start + usize::from(text[start] == b'-');
+        let mut at = digits(whole);
+        if at == whole {
+            return Err(at);
+        }
+        if text[whole] == b'0' && at > whole + 1 {
+            return Err(whole + 1);
+        }
+        let mut decimals = 0;
+        if text.get(at) == Some(&b'.') {
+            let point = at + 1;
+            at = digits(point);
+            decimals = at - point;
+            if decimals == 0 {
+                return Err(at);
+            }
+        }
+        let mut exponent = 0;
+        if let Some(b'e' | b'E') = text.get(at) {
+            let negative = text.get(at + 1) == Some(&b'-');
+            let first = at + 1 + usize::from(matches!(text.get(at + 1), Some(b'-' | b'+')));
+            at = digits(first);
+            if at == first {
+                return Err(at);
+            }
+            let size = text[first..at].iter().fold(0i64, |size, b| (size * 10 + i64::from(b - b'0')).min(1 << 40));
+            exponent = if negative { -size } else { size };
+        }
+        if (exponent != 0 || at - start > 1000) && !numeric_holds(&text[start..at], decimals, exponent) {
+            self.flaw(Reason::JsonNumber, start);
+        }
+        Ok(at)
+    }
+
+    /// Looks for one key twice among the keys of the object that ends here, and forgets them.
+    fn close_keys(&mut self, first: usize) {
+        let text = self.text;
+        let Some(keys) = self.scratch.keys.get_mut(first..) else { return };
+        let twice = |keys: &[Key]| {
+            let before = |at: usize| keys[..at].iter().any(|key| same_key(text, key, &keys[at]));
+            (1..keys.len()).any(before)
+        };
+        if keys.len() <= 12 {
+            self.facts.duplicate_keys |= twice(keys);
+        } else {
+            keys.sort_unstable_by_key(|key| key.hash);
+            self.facts.duplicate_keys |= keys.chunk_by(|a, b| a.hash == b.hash).any(twice);
+        }
+        self.scratch.keys.truncate(first);
+    }
+}
+
+/// A hash of a key's length and ends; what it takes for equal is compared byte by byte.
+#[inline]
+fn hash(key: &[u8]) -> u32 {
+    let ends = match (key.first_chunk::<8>(), key.last_chunk::<8>()) {
+        (Some(first), Some(last)) => u64::from_le_bytes(*first) ^ u64::from_le_bytes(*last).rotate_left(32),
+        _ => key.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)),
+    };
+    ((ends ^ key.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u32
+}
+
+/// Whether the server's `numeric` takes a number of JSON: at most 131,072 digits before the point and 16,383 decimals
+/// as written, zeros included.
+fn numeric_holds(number: &[u8], decimals: usize, exponent: i64) -> bool {
+    const MOST: i64 = 1 << 29;
+    let digits = number.iter().take_while(|byte| !matches!(byte, b'e' | b'E')).filter(|byte| byte.is_ascii_digit());
+    let leading = digits.clone().take_while(|byte| **byte == b'0').count();
+    let count = digits.count();
+    let before_point = (count - leading) as i64 - decimals as i64 + exponent;
+    exponent.abs() < MOST && decimals as i64 - exponent <= 16_383 && (leading == count || before_point <= 131_072)
+}
+
+fn same_key(text: &[u8], a: &Key, b: &Key) -> bool {
+    if a.hash != b.hash {
+        return false;
+    }
+    let key = |key: &Key| &text[key.start as usize..key.end as usize];
+    key(a) == key(b)
+        || (key(a).contains(&b'\\') || key(b).contains(&b'\\')) && Letters::new(key(a)).eq(Letters::new(key(b)))
+}

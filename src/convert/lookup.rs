@@ -1,0 +1,417 @@
+//! Lookups in memory: the map from keys to answers, and what a row's key finds in it.
+//!
+//! Keys are compared as the bytes that binary COPY has for them, on both sides. Where the map's rows come from is not
+//! known here.
+
+use std::collections::HashMap;
+
+use super::{Converter, Settled};
+use crate::model::cell::{Cell, Raw, RawBuf};
+use crate::model::fault::{LossSet, Reason};
+use crate::model::pgtype::{ColumnType, Kind};
+use crate::model::rules::Value;
+use crate::model::select::Row;
+use crate::plan::{ColumnPlan, LookupPlan, LookupStep};
+use crate::wire::digest::{Digest, row_hash};
+use crate::wire::{binary, text};
+
+/// The most that one lookup's keys and answers may take in memory.
+pub const MOST_BYTES: usize = 64 << 20;
+
+/// What an entry costs beside its bytes: the box, the answer and the table's slack.
+const ENTRY: usize = 64;
+
+/// Keys and answers of one lookup, read from the target once.
+pub struct LookupMap {
+    steps: Vec<HashMap<Box<[u8]>, Answer>>,
+    answers: Vec<Result<Box<[u8]>, Reason>>,
+    /// Of every row that was read, step by step: what a later reading is compared with.
+    pub digest: Digest,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Answer {
+    /// Its place among the answers.
+    One(u32),
+    /// Several distinct ones.
+    Several,
+}
+
+/// Builds a [`LookupMap`] from rows of binary COPY: the key's fields, then the value that is taken.
+pub struct MapBuilder<'a> {
+    plan: &'a LookupPlan,
+    converter: Converter,
+    as_text: bool,
+    known: HashMap<Box<[u8]>, u32>,
+    map: LookupMap,
+    /// Bytes that all rows need; goes on counting beyond the limit, so that the refusal can say how much it would be.
+    pub bytes: usize,
+    /// Rows read.
+    pub rows: u64,
+}
+
+impl<'a> MapBuilder<'a> {
+    /// Begins an empty map. `as_text`: the load goes by text COPY.
+    ///
+    /// # Errors
+    /// A constant of the column's modifiers that does not fit.
+    pub fn new(
+        (column, plan): (&ColumnPlan, &'a LookupPlan),
+        as_text: bool,
+        settled: &Settled,
+    ) -> Result<MapBuilder<'a>, super::Mistake> {
+        Ok(MapBuilder {
+            plan,
+            converter: Converter::new(&column.kind, &column.rules, settled)?,
+            as_text,
+            known: HashMap::new(),
+            map: LookupMap {
+                steps: plan.steps.iter().map(|_| HashMap::new()).collect(),
+                answers: Vec::new(),
+                digest: Digest::default(),
+            },
+            bytes: 0,
+            rows: 0,
+        })
+    }
+
+    /// Takes in a row of the n-th step. A NULL in it, key or answer, finds nothing and is found by nothing.
+    pub fn push(&mut self, n: usize, image: &[u8], seed: u64) {
+        self.rows += 1;
+        let (Some(step), Some(fields)) = (self.plan.steps.get(n), binary::fields(image)) else { return };
+        let (Some(Some(taken)), true) = (fields.last(), fields.iter().all(Option::is_some)) else { return };
+        let mut key = Vec::with_capacity(image.len());
+        for (field, (_, kind)) in fields.iter().flatten().zip(&step.target) {
+            key.extend_from_slice(&(field.len() as i32).to_be_bytes());
+            let from = key.len();
+            key.extend_from_slice(field);
+            fold(step, kind, &mut key[from..]);
+        }
+        let mut whole = vec![n as u8];
+        whole.extend_from_slice(&key);
+        whole.extend_from_slice(taken);
+        self.map.digest.add(row_hash(&whole, seed));
+        self.bytes += key.len() + ENTRY;
+        if self.bytes > MOST_BYTES {
+            return;
+        }
+        let answer = Answer::One(self.answer(taken));
+        let found = self.map.steps[n].entry(key.into_boxed_slice()).or_insert(answer);
+        if *found != answer {
+            *found = Answer::Several;
+        }
+    }
+
+    /// The finished map. `Err`: it is too large, and this many bytes would be needed.
+    ///
+    /// # Errors
+    /// See above.
+    pub fn finish(self) -> Result<LookupMap, usize> {
+        if self.bytes > MOST_BYTES { Err(self.bytes) } else { Ok(self.map) }
+    }
+
+    fn answer(&mut self, taken: &[u8]) -> u32 {
+        if let Some(known) = self.known.get(taken) {
+            return *known;
+        }
+        let at = self.map.answers.len() as u32;
+        let raw = raw(&self.plan.take_kind, taken);
+        let cell = self.converter.convert(raw.as_raw(), &mut LossSet::default());
+        let field = cell.map(|cell| field(&cell, self.as_text));
+        self.bytes += taken.len() * 2 + field.as_ref().map_or(0, |f| f.len()) + ENTRY;
+        self.map.answers.push(field);
+        self.known.insert(taken.into(), at);
+        at
+    }
+}
+
+/// A value that the server sent, as the source would hold it.
+fn raw(kind: &ColumnType, bytes: &[u8]) -> RawBuf {
+    let integer = |value: Option<i64>| value.map_or(RawBuf::Null, RawBuf::Integer);
+    match kind.kind {
+        Kind::Bool => integer(bytes.first().map(|b| i64::from(*b))),
+        Kind::Int2 => integer(bytes.try_into().ok().map(|b| i64::from(i16::from_be_bytes(b)))),
+        Kind::Int4 => integer(bytes.try_into().ok().map(|b| i64::from(i32::from_be_bytes(b)))),
+        Kind::Int8 => integer(bytes.try_into().ok().map(i64::from_be_bytes)),
+        Kind::Uuid => bytes.try_into().map_or(RawBuf::Null, |b| RawBuf::text(text::literal(&Cell::Uuid(b)))),
+        _ => RawBuf::Text(bytes.to_vec()),
+    }
+}
+
+fn fold(step: &LookupStep, kind: &ColumnType, bytes: &mut [u8]) {
+    if step.nocase || kind.kind == Kind::Citext {
+        bytes.make_ascii_lowercase();
+    }
+}
+
+fn field(cell: &Cell<'_>, as_text: bool) -> Box<[u8]> {
+    let mut out = Vec::new();
+    if as_text {
+        text::field(cell, &mut out);
+    } else {
+        binary::field(cell, &mut out);
+    }
+    out.into_boxed_slice()
+}
+
+/// What became of one row's lookup.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The n-th step found it.
+    Hit(usize),
+    /// No step found it.
+    Missing,
+    /// Steps found several answers and none found one.
+    Ambiguous,
+    /// Its key was NULL, or the map is not known yet.
+    Nothing,
+}
+
+/// Looks rows up: the source's side of a lookup, prepared.
+pub(super) struct Looker {
+    steps: Vec<Vec<Part>>,
+    ambiguous_is_fault: bool,
+    /// What is sent where nothing was found; none is a fault.
+    missing: Option<Box<[u8]>>,
+    /// What is sent where the key is NULL.
+    null: Result<Box<[u8]>, Reason>,
+}
+
+struct Part {
+    cell: usize,
+    converter: Converter,
+    nocase: bool,
+}
+
+/// What is sent for a row, or why it cannot go; and what to count.
+pub(super) struct Looked<'m> {
+    pub field: Result<&'m [u8], Reason>,
+    pub outcome: Outcome,
+    /// The cell that a fault is about.
+    pub about: usize,
+}
+
+impl Looker {
+    /// Prepares the keys' converters and what stands where nothing is found.
+    pub(super) fn new(
+        column: &ColumnPlan,
+        plan: &LookupPlan,
+        as_text: bool,
+        settled: &Settled,
+    ) -> Result<Looker, super::Mistake> {
+        let own = Converter::new(&column.kind, &column.rules, settled)?;
+        let part = |cell: usize, kind: &ColumnType, nocase: bool| {
+            let converter = Converter::new(kind, &plan.rules, settled)?;
+            Ok(Part { cell, converter, nocase: nocase || kind.kind == Kind::Citext })
+        };
+        let step = |step: &LookupStep| {
+            step.source.iter().zip(&step.target).map(|(cell, (_, kind))| part(*cell, kind, step.nocase)).collect()
+        };
+        let null = own.convert(Raw::Null, &mut LossSet::default());
+        let null = match null {
+            Ok(Cell::Null) if column.not_null => Err(Reason::NullInNotNull),
+            cell => cell.map(|cell| field(&cell, as_text)),
+        };
+        let missing = match &plan.missing {
+            Value::Fault => None,
+            Value::Null => null.clone().ok(),
+            value => Some(field(&own.constant(value)?, as_text)),
+        };
+        Ok(Looker {
+            steps: plan.steps.iter().map(step).collect::<Result<_, super::Mistake>>()?,
+            ambiguous_is_fault: plan.ambiguous_is_fault,
+            missing,
+            null,
+        })
+    }
+
+    /// Tries the steps in order. A step with a NULL in its key is passed over; where all were, the answer is NULL.
+    pub(super) fn look<'m>(&'m self, map: &'m LookupMap, row: &dyn Row, key: &mut Vec<u8>) -> Looked<'m> {
+        let (mut tried, mut several) = (None, false);
+        for (n, step) in self.steps.iter().enumerate() {
+            match self.key(step, row, key) {
+                Keyed::Null => continue,
+                Keyed::Unfit => tried = tried.or(step.first()),
+                Keyed::Known => {
+                    tried = tried.or(step.first());
+                    match map.steps[n].get(key.as_slice()) {
+                        Some(Answer::One(at)) => {
+                            let answer = &map.answers[*at as usize];
+                            let field = answer.as_ref().map(|f| f.as_ref()).map_err(|reason| *reason);
+                            return Looked { field, outcome: Outcome::Hit(n), about: step[0].cell };
+                        }
+                        Some(Answer::Several) if self.ambiguous_is_fault => {
+                            let field = Err(Reason::LookupAmbiguous);
+                            return Looked { field, outcome: Outcome::Ambiguous, about: step[0].cell };
+                        }
+                        Some(Answer::Several) => several = true,
+                        None => {}
+                    }
+                }
+            }
+        }
+        let Some(first) = tried else {
+            let field = self.null.as_ref().map(|f| f.as_ref()).map_err(|reason| *reason);
+            return Looked { field, outcome: Outcome::Nothing, about: 0 };
+        };
+        let reason = if several { Reason::LookupAmbiguous } else { Reason::LookupMissing };
+        let outcome = if several { Outcome::Ambiguous } else { Outcome::Missing };
+        Looked { field: self.missing.as_deref().ok_or(reason), outcome, about: first.cell }
+    }
+
+    fn key(&self, step: &[Part], row: &dyn Row, key: &mut Vec<u8>) -> Keyed {
+        key.clear();
+        let mut keyed = Keyed::Known;
+        for part in step {
+            let raw = row.cell(part.cell);
+            if matches!(raw, Raw::Null) {
+                return Keyed::Null;
+            }
+            match part.converter.convert(raw, &mut LossSet::default()) {
+                Ok(cell) => {
+                    let from = key.len() + 4;
+                    binary::field(&cell, key);
+                    if part.nocase {
+                        key[from..].make_ascii_lowercase();
+                    }
+                }
+                Err(_) => keyed = Keyed::Unfit,
+            }
+        }
+        keyed
+    }
+}
+
+enum Keyed {
+    /// The key stands in the buffer.
+    Known,
+    /// A part of it is NULL.
+    Null,
+    /// The target's type cannot hold it.
+    Unfit,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::rules::Rules;
+
+    fn kind(kind: Kind, oid: u32) -> ColumnType {
+        ColumnType { kind, oid, name: "t".to_owned(), domain: None }
+    }
+
+    fn step(nocase: bool) -> LookupStep {
+        LookupStep { target: vec![("email".to_owned(), kind(Kind::Text, 25))], source: vec![0], nocase }
+    }
+
+    fn plan(steps: Vec<LookupStep>, ambiguous_is_fault: bool, missing: Value) -> LookupPlan {
+        LookupPlan {
+            table: "users".to_owned(),
+            take: "id".to_owned(),
+            take_kind: kind(Kind::Int4, 23),
+            steps,
+            ambiguous_is_fault,
+            missing,
+            quiet: false,
+            rules: Rules::default(),
+        }
+    }
+
+    fn column(not_null: bool) -> ColumnPlan {
+        ColumnPlan {
+            name: "user_id".to_owned(),
+            kind: kind(Kind::Int4, 23),
+            not_null,
+            feed: crate::plan::Feed::Owner,
+            rules: Rules::default(),
+            declared: None,
+        }
+    }
+
+    struct One(RawBuf);
+
+    impl Row for One {
+        fn cell(&self, _: usize) -> Raw<'_> {
+            self.0.as_raw()
+        }
+
+        fn key(&self) -> crate::model::key::Key {
+            crate::model::key::Key::rowid(1)
+        }
+    }
+
+    fn image(email: Option<&str>, id: i32) -> Vec<u8> {
+        let mut out = vec![0, 2];
+        let email = email.map_or(Cell::Null, |e| Cell::Text(e.into()));
+        binary::field(&email, &mut out);
+        binary::field(&Cell::Int4(id), &mut out);
+        out
+    }
+
+    fn look(
+        plan: &LookupPlan,
+        rows: &[(usize, Option<&str>, i32)],
+        value: RawBuf,
+    ) -> (Outcome, Result<Vec<u8>, Reason>) {
+        let column = column(false);
+        let mut builder = MapBuilder::new((&column, plan), false, &Settled::default()).unwrap();
+        rows.iter().for_each(|(n, email, id)| builder.push(*n, &image(*email, *id), 7));
+        let map = builder.finish().ok().unwrap();
+        let looker = Looker::new(&column, plan, false, &Settled::default()).unwrap();
+        let looked = looker.look(&map, &One(value), &mut Vec::new());
+        (looked.outcome, looked.field.map(<[u8]>::to_vec))
+    }
+
+    fn int(id: i32) -> Vec<u8> {
+        let mut out = Vec::new();
+        binary::field(&Cell::Int4(id), &mut out);
+        out
+    }
+
+    #[test]
+    fn steps_are_tried_in_order_and_the_first_hit_counts() {
+        let plan = plan(vec![step(false), step(true)], false, Value::Null);
+        let rows = [(0, Some("A@x"), 1), (1, Some("A@x"), 1), (1, Some("b@X"), 2)];
+        assert_eq!(look(&plan, &rows, RawBuf::text("A@x")), (Outcome::Hit(0), Ok(int(1))));
+        assert_eq!(look(&plan, &rows, RawBuf::text("B@x")), (Outcome::Hit(1), Ok(int(2))));
+        assert_eq!(look(&plan, &rows, RawBuf::text("c@x")), (Outcome::Missing, Ok(vec![0xff; 4])));
+    }
+
+    #[test]
+    fn several_answers_are_no_answer_and_one_answer_twice_is_one() {
+        let rows = [(0, Some("info"), 1), (0, Some("info"), 2), (0, Some("kev"), 3), (0, Some("kev"), 3)];
+        let next = plan(vec![step(false)], false, Value::Null);
+        assert_eq!(look(&next, &rows, RawBuf::text("info")).0, Outcome::Ambiguous);
+        assert_eq!(look(&next, &rows, RawBuf::text("kev")), (Outcome::Hit(0), Ok(int(3))));
+        let fault = plan(vec![step(false)], true, Value::Null);
+        let refused = Err(Reason::LookupAmbiguous);
+        assert_eq!(look(&fault, &rows, RawBuf::text("info")), (Outcome::Ambiguous, refused));
+    }
+
+    #[test]
+    fn a_null_key_is_null_and_neither_hit_nor_missing() {
+        let plan = plan(vec![step(false)], false, Value::Fault);
+        let rows = [(0, None, 1), (0, Some("a"), 2)];
+        assert_eq!(look(&plan, &rows, RawBuf::Null), (Outcome::Nothing, Ok(vec![0xff; 4])));
+        assert_eq!(look(&plan, &rows, RawBuf::text("z")), (Outcome::Missing, Err(Reason::LookupMissing)));
+    }
+
+    #[test]
+    fn what_the_key_type_cannot_hold_is_a_miss() {
+        let mut number = step(false);
+        number.target[0].1 = kind(Kind::Int4, 23);
+        let plan = plan(vec![number], false, Value::Fault);
+        assert_eq!(look(&plan, &[], RawBuf::text("kevin")).0, Outcome::Missing);
+        assert_eq!(look(&plan, &[], RawBuf::Blob(vec![1])).0, Outcome::Missing);
+    }
+
+    #[test]
+    fn a_map_beyond_its_limit_says_how_large_it_would_be() {
+        let plan = plan(vec![step(false)], false, Value::Null);
+        let column = column(false);
+        let mut builder = MapBuilder::new((&column, &plan), false, &Settled::default()).unwrap();
+        let long = "x".repeat(1 << 20);
+        (0..70).for_each(|n| builder.push(0, &image(Some(&format!("{n}{long}")), n), 7));
+        assert!(builder.finish().is_err_and(|bytes| bytes > 70 << 20));
+    }
+}

@@ -1,0 +1,150 @@
+//! What happens to a value before its type is asked: `charset`, `blob`, `strip_nul`, `trim`, `null_if`, `map`, in this
+//! order.
+//!
+//! Keys of `null_if` and `map` compare with the value's text, byte for byte: text as it is by then, integers in
+//! decimal, doubles as `number_text` writes them (`2.5`, `42.0`). A blob that is not read as text has no text.
+
+use super::decimal::{Ascii, integer_text, real_text, trimmed};
+use super::text;
+use crate::model::cell::{Cell, Raw};
+use crate::model::fault::{Loss, LossSet, Reason};
+use crate::model::pgtype::{ColumnType, Kind};
+use crate::model::rules::{Charset, Rules};
+use std::borrow::Cow;
+
+/// What becomes of a value that `map` names, or that its `else` covers.
+#[derive(Clone, Debug)]
+pub(super) enum Outcome {
+    /// It becomes this cell.
+    Cell(Cell<'static>),
+    /// It is a fault.
+    Fault,
+}
+
+/// The modifiers that come before the conversion, taken apart once.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Prepare {
+    charset: Option<Charset>,
+    blob_as_text: bool,
+    /// Sixteen bytes are a UUID themselves.
+    uuid: bool,
+    strip_nul: bool,
+    trim: bool,
+    null_if: Vec<Vec<u8>>,
+    /// Sorted by key.
+    map: Vec<(Vec<u8>, Outcome)>,
+    map_else: Option<Outcome>,
+    plain: bool,
+}
+
+/// A value after the first modifiers.
+pub(super) enum Prepared<'a> {
+    /// Still to be converted.
+    Raw(Raw<'a>),
+    /// Still to be converted; its text had to change.
+    Text(Vec<u8>),
+    /// Settled by `null_if` or `map`.
+    Cell(&'a Cell<'static>),
+}
+
+impl Prepare {
+    /// `map` and `map_else` with their constants already converted. What a type has no use for stays off: bytes keep
+    /// their bytes, and a NUL is taken out of text and json alone.
+    pub(super) fn new(
+        column: &ColumnType,
+        rules: &Rules,
+        mut map: Vec<(Vec<u8>, Outcome)>,
+        map_else: Option<Outcome>,
+    ) -> Prepare {
+        let bytea = column.kind == Kind::Bytea;
+        map.sort_by(|a, b| a.0.cmp(&b.0));
+        let mut prepare = Prepare {
+            charset: if bytea { None } else { rules.charset },
+            blob_as_text: rules.blob_as_text && !bytea,
+            uuid: column.kind == Kind::Uuid,
+            strip_nul: rules.strip_nul && holds_text(&column.kind),
+            trim: rules.trim,
+            null_if: rules.null_if.iter().map(|text| text.clone().into_bytes()).collect(),
+            map,
+            map_else,
+            plain: false,
+        };
+        let names = !prepare.null_if.is_empty() || !prepare.map.is_empty() || prepare.map_else.is_some();
+        let changes = prepare.charset.is_some() || prepare.blob_as_text || prepare.strip_nul || prepare.trim;
+        prepare.plain = !names && !changes;
+        prepare
+    }
+
+    /// Whether every value passes as it is.
+    pub(super) fn is_plain(&self) -> bool {
+        self.plain
+    }
+
+    /// Applies the modifiers. NULL does not come here.
+    pub(super) fn apply<'a>(&'a self, raw: Raw<'a>, losses: &mut LossSet) -> Result<Prepared<'a>, Reason> {
+        let text = match raw {
+            Raw::Text(bytes) => self.text(bytes, losses)?,
+            Raw::Blob(bytes) if self.blob_as_text && !(self.uuid && bytes.len() == 16) => self.text(bytes, losses)?,
+            Raw::Integer(value) => return self.number(raw, integer_text(value)),
+            Raw::Real(value) => return self.number(raw, real_text(value)),
+            Raw::Null | Raw::Blob(_) => return Ok(Prepared::Raw(raw)),
+        };
+        if let Some(settled) = self.named(&text)? {
+            return Ok(Prepared::Cell(settled));
+        }
+        // Bytes as text by the mapping's word must be text; text itself is looked at by its type.
+        if matches!(raw, Raw::Blob(_)) && std::str::from_utf8(&text).is_err() {
+            return Err(Reason::NotUtf8);
+        }
+        Ok(match text {
+            Cow::Borrowed(bytes) => Prepared::Raw(Raw::Text(bytes)),
+            Cow::Owned(bytes) => Prepared::Text(bytes),
+        })
+    }
+
+    fn number<'a>(&'a self, raw: Raw<'a>, text: Ascii<32>) -> Result<Prepared<'a>, Reason> {
+        let settled = self.named(text.as_bytes())?;
+        Ok(settled.map_or(Prepared::Raw(raw), Prepared::Cell))
+    }
+
+    fn text<'a>(&self, bytes: &'a [u8], losses: &mut LossSet) -> Result<Cow<'a, [u8]>, Reason> {
+        let mut text = Cow::Borrowed(bytes);
+        if let Some(charset) = self.charset
+            && std::str::from_utf8(bytes).is_err()
+        {
+            text = Cow::Owned(text::decoded(bytes, charset).ok_or(Reason::NotUtf8)?.into_bytes());
+        }
+        if self.strip_nul && text.contains(&0) {
+            text.to_mut().retain(|byte| *byte != 0);
+            losses.add(Loss::StripNul);
+        }
+        if self.trim {
+            text = match text {
+                Cow::Borrowed(bytes) => Cow::Borrowed(trimmed(bytes)),
+                Cow::Owned(bytes) => Cow::Owned(trimmed(&bytes).to_vec()),
+            };
+        }
+        Ok(text)
+    }
+
+    fn named(&self, text: &[u8]) -> Result<Option<&Cell<'static>>, Reason> {
+        if self.null_if.iter().any(|key| key == text) {
+            return Ok(Some(&Cell::Null));
+        }
+        let found = self.map.binary_search_by(|(key, _)| key.as_slice().cmp(text));
+        match found.ok().and_then(|at| self.map.get(at)).map(|(_, outcome)| outcome).or(self.map_else.as_ref()) {
+            Some(Outcome::Cell(cell)) => Ok(Some(cell)),
+            Some(Outcome::Fault) => Err(Reason::NotInMap),
+            None => Ok(None),
+        }
+    }
+}
+
+fn holds_text(kind: &Kind) -> bool {
+    match kind {
+        Kind::Text | Kind::Varchar { .. } | Kind::Char { .. } | Kind::Citext => true,
+        Kind::Json | Kind::Jsonb | Kind::Enum { .. } | Kind::Other => true,
+        Kind::Array(element) => holds_text(&element.kind),
+        _ => false,
+    }
+}

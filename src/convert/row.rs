@@ -1,0 +1,281 @@
+//! One row of a load: its raw cells become its wire image, or the faults that say why not.
+//!
+//! Reading ahead, loading and verifying all come through here, so they cannot disagree about a row.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::model::cell::{Cell, Class};
+use crate::model::fault::{LossSet, Reason};
+use crate::model::pgtype::Kind;
+use crate::model::record::Refusal;
+use crate::model::rules::Value;
+use crate::model::select::Row;
+use crate::plan::{ColumnPlan, Feed, LoadPlan};
+use crate::wire::{binary, text};
+
+use super::lookup::{Looker, LookupMap, Outcome};
+use super::{Converter, Settled};
+
+/// Width of an issued id's place in a text row: a sign and nineteen digits, which the server reads with leading zeros.
+const TEXT_SLOT: usize = 20;
+
+/// Encodes the rows of one load.
+pub struct RowEncoder {
+    columns: Vec<Column>,
+    as_text: bool,
+    /// Makes the binary images of rows that go as text: digests are taken over images alone.
+    images: Option<Box<RowEncoder>>,
+    /// Of the table's image, the place of each column among this load's; none where they are the same.
+    places: Option<Vec<Option<usize>>>,
+}
+
+struct Column {
+    not_null: bool,
+    feed: Bytes,
+}
+
+enum Bytes {
+    /// The n-th cell of the row, converted.
+    Cell(usize, Box<Converter>),
+    /// The same bytes in every row.
+    Fixed(Vec<u8>),
+    /// A place for an id that is drawn later: its width in bytes.
+    Slot(usize),
+    /// Found in the target. Without a map, which is not known yet, its place is NULL and nothing is said.
+    Lookup(Box<Looker>, Option<Arc<LookupMap>>),
+}
+
+/// The maps of a load's lookups, by column.
+pub type Maps = BTreeMap<String, Arc<LookupMap>>;
+
+/// One cell that cannot go.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CellFault {
+    /// Its place among the load's columns.
+    pub column: usize,
+    /// Why.
+    pub reason: Reason,
+    /// Storage class of what was there.
+    pub class: Class,
+    /// Its length.
+    pub bytes: usize,
+}
+
+/// What was noticed in one row. Cleared before each.
+#[derive(Clone, Debug, Default)]
+pub struct Notes {
+    /// Cells that cannot go; the row is not encoded when there is one.
+    pub faults: Vec<CellFault>,
+    /// Losses by place of the column.
+    pub losses: Vec<(usize, LossSet)>,
+    /// Where in the output issued ids have their places.
+    pub slots: Vec<usize>,
+    /// What became of lookups, by place of the column.
+    pub lookups: Vec<(usize, Outcome)>,
+    /// The key of a lookup while it is put together.
+    key: Vec<u8>,
+}
+
+impl RowEncoder {
+    /// Prepares the columns of a load. Constants are converted once, here.
+    ///
+    /// # Errors
+    /// A refusal for every constant of the mapping that does not fit its column.
+    pub fn new(load: &LoadPlan, settled: &Settled, maps: &Maps) -> Result<RowEncoder, Vec<Refusal>> {
+        let mut refusals = Vec::new();
+        let mut columns = Vec::new();
+        for column in &load.columns {
+            match prepare(column, settled, load.as_text, maps) {
+                Ok(feed) => columns.push(Column { not_null: column.not_null, feed }),
+                Err((what, advice)) => {
+                    let place = format!("load.{}.columns.{}", load.name, column.name);
+                    refusals.push(Refusal::new(place, what, advice));
+                }
+            }
+        }
+        let encoder = RowEncoder { columns, as_text: load.as_text, images: None, places: None };
+        if refusals.is_empty() { Ok(encoder) } else { Err(refusals) }
+    }
+
+    /// The same encoder, ready to hash rows as the table's image of these columns.
+    ///
+    /// # Errors
+    /// As [`RowEncoder::new`].
+    pub fn proving(
+        mut self,
+        load: &LoadPlan,
+        settled: &Settled,
+        maps: &Maps,
+        image: Option<&Vec<String>>,
+    ) -> Result<RowEncoder, Vec<Refusal>> {
+        if load.as_text {
+            let binary = LoadPlan { as_text: false, ..load.clone() };
+            self.images = Some(Box::new(RowEncoder::new(&binary, settled, maps)?));
+        }
+        let image = image.filter(|image| !load.columns.iter().map(|c| &c.name).eq(image.iter()));
+        let place = |name: &String| load.columns.iter().position(|c| c.name == *name);
+        self.places = image.map(|image| image.iter().map(place).collect());
+        Ok(self)
+    }
+
+    /// The encoder of the binary images, where rows go as text.
+    pub fn images(&self) -> Option<&RowEncoder> {
+        self.images.as_deref()
+    }
+
+    /// A row of this load as the table's image. `scratch` holds it where it is another one than the row's own.
+    pub fn image<'i>(&self, row: &'i [u8], scratch: &'i mut Vec<u8>) -> &'i [u8] {
+        let Some(places) = &self.places else { return row };
+        scratch.clear();
+        if binary::project(row, places, scratch) { scratch } else { row }
+    }
+
+    /// Appends the row's image to `out`. False: a cell is at fault, and `out` is as it was.
+    pub fn encode(&self, row: &dyn Row, out: &mut Vec<u8>, notes: &mut Notes) -> bool {
+        notes.faults.clear();
+        notes.losses.clear();
+        notes.slots.clear();
+        notes.lookups.clear();
+        let start = out.len();
+        if !self.as_text {
+            out.extend_from_slice(&(self.columns.len() as u16).to_be_bytes());
+        }
+        for (n, column) in self.columns.iter().enumerate() {
+            if self.as_text && n > 0 {
+                out.push(b'\t');
+            }
+            match &column.feed {
+                Bytes::Fixed(bytes) => out.extend_from_slice(bytes),
+                Bytes::Slot(width) => self.slot(*width, out, notes),
+                Bytes::Lookup(looker, map) => self.looked_up(n, looker, map.as_deref(), row, out, notes),
+                Bytes::Cell(at, converter) => self.cell(n, column, row, *at, converter, out, notes),
+            }
+        }
+        if self.as_text {
+            out.push(b'\n');
+        }
+        if !notes.faults.is_empty() {
+            out.truncate(start);
+        }
+        notes.faults.is_empty()
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the inside of the hot loop; a struct would be built per cell")]
+    fn cell(
+        &self,
+        n: usize,
+        column: &Column,
+        row: &dyn Row,
+        at: usize,
+        converter: &Converter,
+        out: &mut Vec<u8>,
+        notes: &mut Notes,
+    ) {
+        let raw = row.cell(at);
+        let mut losses = LossSet::default();
+        let fault = match converter.convert(raw, &mut losses) {
+            Ok(Cell::Null) if column.not_null => Reason::NullInNotNull,
+            Ok(cell) => {
+                if self.as_text {
+                    text::field(&cell, out);
+                } else {
+                    binary::field(&cell, out);
+                }
+                if !losses.is_empty() {
+                    notes.losses.push((n, losses));
+                }
+                return;
+            }
+            Err(reason) => reason,
+        };
+        notes.faults.push(CellFault { column: n, reason: fault, class: raw.class(), bytes: raw.bytes() });
+    }
+
+    fn looked_up(
+        &self,
+        n: usize,
+        looker: &Looker,
+        map: Option<&LookupMap>,
+        row: &dyn Row,
+        out: &mut Vec<u8>,
+        notes: &mut Notes,
+    ) {
+        let Some(map) = map else {
+            return if self.as_text { text::field(&Cell::Null, out) } else { binary::field(&Cell::Null, out) };
+        };
+        let looked = looker.look(map, row, &mut notes.key);
+        notes.lookups.push((n, looked.outcome));
+        match looked.field {
+            Ok(field) => out.extend_from_slice(field),
+            Err(reason) => {
+                let raw = row.cell(looked.about);
+                notes.faults.push(CellFault { column: n, reason, class: raw.class(), bytes: raw.bytes() });
+            }
+        }
+    }
+
+    fn slot(&self, width: usize, out: &mut Vec<u8>, notes: &mut Notes) {
+        if !self.as_text {
+            out.extend_from_slice(&(width as i32).to_be_bytes());
+        }
+        notes.slots.push(out.len());
+        out.resize(out.len() + width, 0);
+    }
+
+    /// Writes an id that was drawn into its place.
+    ///
+    /// # Errors
+    /// The id, when the column is too narrow for it.
+    pub fn fill(&self, column: usize, id: i64, at: usize, out: &mut [u8]) -> Result<(), i64> {
+        let Some(Bytes::Slot(width)) = self.columns.get(column).map(|c| &c.feed) else { return Err(id) };
+        let bytes = match (self.as_text, width) {
+            (true, _) => format!("{id:+020}").into_bytes(),
+            (false, 2) => i16::try_from(id).map_err(|_| id)?.to_be_bytes().to_vec(),
+            (false, 4) => i32::try_from(id).map_err(|_| id)?.to_be_bytes().to_vec(),
+            (false, _) => id.to_be_bytes().to_vec(),
+        };
+        out.get_mut(at..at + bytes.len()).ok_or(id)?.copy_from_slice(&bytes);
+        Ok(())
+    }
+}
+
+/// The bytes of a column's feed, or what is wrong with its constant and what to do.
+fn prepare(column: &ColumnPlan, settled: &Settled, as_text: bool, maps: &Maps) -> Result<Bytes, (String, String)> {
+    let wrong = |mistake: super::Mistake| (mistake.to_string(), "Write a value that fits the column.".to_owned());
+    let converter = Converter::new(&column.kind, &column.rules, settled).map_err(wrong)?;
+    let constant = match &column.feed {
+        Feed::Cell(n) => return Ok(Bytes::Cell(*n, Box::new(converter))),
+        Feed::Issued(_) if as_text => return Ok(Bytes::Slot(TEXT_SLOT)),
+        Feed::Issued(_) => {
+            return match column.kind.kind {
+                Kind::Int2 => Ok(Bytes::Slot(2)),
+                Kind::Int4 => Ok(Bytes::Slot(4)),
+                Kind::Int8 => Ok(Bytes::Slot(8)),
+                _ => Err((
+                    format!("its ids are drawn from a sequence and its type is {}", column.kind.shown()),
+                    "Write a feed for it.".to_owned(),
+                )),
+            };
+        }
+        Feed::Lookup(lookup) => {
+            let looker = Looker::new(column, lookup, as_text, settled).map_err(wrong)?;
+            return Ok(Bytes::Lookup(Box::new(looker), maps.get(&column.name).cloned()));
+        }
+        Feed::Constant(value) => value.clone(),
+        Feed::Owner => Value::Owner,
+    };
+    let is_owner = constant == Value::Owner;
+    let cell = converter.constant(&constant).map_err(wrong)?;
+    // Before the owner is settled its place is NULL; nothing is sent then.
+    if matches!(cell, Cell::Null) && column.not_null && !(is_owner && settled.owner.is_none()) {
+        return Err(("is NULL in every row and the column is NOT NULL".to_owned(), "Write another value.".to_owned()));
+    }
+    let mut bytes = Vec::new();
+    if as_text {
+        text::field(&cell, &mut bytes);
+    } else {
+        binary::field(&cell, &mut bytes);
+    }
+    Ok(Bytes::Fixed(bytes))
+}

@@ -1,0 +1,54 @@
+//! What the conversion does with the values that go wrong between SQLite and PostgreSQL, type by type.
+
+mod arrays;
+mod epochs;
+mod intervals;
+mod jsons;
+mod modifiers;
+mod numbers;
+mod random;
+mod speed;
+mod texts;
+mod times;
+mod zones;
+
+use super::{Converter, Mistake, Settled};
+use crate::model::cell::{Cell, Raw};
+use crate::model::fault::{Loss, LossSet, Reason};
+use crate::model::pgtype::{ColumnType, Kind};
+use crate::model::rules::Rules;
+
+fn column(kind: Kind) -> ColumnType {
+    ColumnType { kind, oid: 0, name: "a type".into(), domain: None }
+}
+
+fn rules() -> Rules {
+    Rules::default()
+}
+
+fn converter(kind: Kind, rules: &Rules) -> Converter {
+    made(kind, rules).expect("rules that fit the column")
+}
+
+fn made(kind: Kind, rules: &Rules) -> Result<Converter, Mistake> {
+    Converter::new(&column(kind), rules, &Settled::default())
+}
+
+/// The cell and what was lost for it.
+fn with_losses(kind: Kind, rules: &Rules, raw: Raw<'_>) -> (Result<Cell<'static>, Reason>, Vec<Loss>) {
+    let converter = converter(kind, rules);
+    let mut losses = LossSet::default();
+    let cell = converter.convert(raw, &mut losses).map(super::owned);
+    (cell, losses.iter().collect())
+}
+
+/// The cell alone, where nothing may be lost.
+fn exact(kind: Kind, rules: &Rules, raw: Raw<'_>) -> Result<Cell<'static>, Reason> {
+    let (cell, losses) = with_losses(kind, rules, raw);
+    assert_eq!(losses, [], "{raw:?}");
+    cell
+}
+
+fn txt(text: &str) -> Raw<'_> {
+    Raw::Text(text.as_bytes())
+}

@@ -1,0 +1,131 @@
+//! Into `text`, `varchar(n)`, `char(n)` and `citext`: UTF-8, no NUL, and no more characters than the column holds.
+//!
+//! Nothing is normalised and no blank is dropped: surplus blanks at the end are too many characters, though the server
+//! would cut them in silence. Legacy character sets are decoded here as well; which values need it is `prepare`'s part.
+
+use super::decimal::{integer_text, real_text};
+use crate::model::cell::Raw;
+use crate::model::fault::{Loss, LossSet, Reason};
+use crate::model::rules::Charset;
+use std::borrow::Cow;
+
+/// PostgreSQL's limit of one value: 1 GiB less its header.
+pub(super) const MOST_BYTES: usize = 0x3fff_ffff - 4;
+
+/// A column of character strings. Lengths count characters.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Texts {
+    /// Characters of `varchar(n)` and `char(n)`.
+    pub limit: Option<usize>,
+    /// Fill up with blanks, as `char(n)` does.
+    pub pad: bool,
+    /// The modifier `truncate`.
+    pub truncate: bool,
+}
+
+impl Texts {
+    /// Reads a value; NULL does not come here.
+    pub(super) fn read<'a>(&self, raw: Raw<'a>, losses: &mut LossSet) -> Result<Cow<'a, str>, Reason> {
+        let text = match raw {
+            Raw::Text(bytes) => Cow::Borrowed(checked(bytes)?),
+            Raw::Null | Raw::Blob(_) => return Err(Reason::BlobInText),
+            number => Cow::Owned(number_text(number)),
+        };
+        let Some(limit) = self.limit else { return Ok(text) };
+        // A character has at least one byte, so most texts need no counting.
+        let length = if text.len() > limit || self.pad { length(&text) } else { 0 };
+        if length > limit {
+            if !self.truncate {
+                return Err(Reason::TooLong);
+            }
+            losses.add(Loss::Truncate);
+            return Ok(cut(text, limit));
+        }
+        if self.pad && length < limit { Ok(padded(&text, limit - length)) } else { Ok(text) }
+    }
+}
+
+fn length(text: &str) -> usize {
+    if text.is_ascii() { text.len() } else { text.chars().count() }
+}
+
+fn cut(text: Cow<'_, str>, characters: usize) -> Cow<'_, str> {
+    let end = text.char_indices().nth(characters).map_or(text.len(), |(at, _)| at);
+    match text {
+        Cow::Borrowed(text) => Cow::Borrowed(&text[..end]),
+        Cow::Owned(mut text) => {
+            text.truncate(end);
+            Cow::Owned(text)
+        }
+    }
+}
+
+fn padded(text: &str, blanks: usize) -> Cow<'static, str> {
+    let mut out = String::with_capacity(text.len() + blanks);
+    out.push_str(text);
+    out.extend(std::iter::repeat_n(' ', blanks));
+    Cow::Owned(out)
+}
+
+/// Bytes that PostgreSQL takes as text: UTF-8 in the strict sense (no surrogates, nothing overlong), without NUL.
+pub(super) fn checked(bytes: &[u8]) -> Result<&str, Reason> {
+    let text = std::str::from_utf8(bytes).map_err(|_| Reason::NotUtf8)?;
+    if bytes.contains(&0) { Err(Reason::NulInText) } else { Ok(text) }
+}
+
+/// A number's text: an integer in decimal, a double in the fewest digits that bring it back, as SQLite writes them
+/// (`42.0`, `1.0e+20`). Empty for what is not a number.
+pub(super) fn number_text(raw: Raw<'_>) -> String {
+    match raw {
+        Raw::Integer(value) => integer_text(value).as_str().to_owned(),
+        Raw::Real(value) => real_text(value).as_str().to_owned(),
+        Raw::Null | Raw::Text(_) | Raw::Blob(_) => String::new(),
+    }
+}
+
+/// Bytes of a legacy character set as text. `None` where a byte has no meaning in it.
+pub(super) fn decoded(bytes: &[u8], charset: Charset) -> Option<String> {
+    bytes
+        .iter()
+        .map(|byte| match (charset, byte) {
+            (Charset::Windows1252, 0x80..=0x9f) => WINDOWS_1252[usize::from(byte - 0x80)],
+            _ => Some(char::from(*byte)),
+        })
+        .collect()
+}
+
+/// Bytes 80 to 9F of windows-1252, as the Unicode Consortium's CP1252.TXT has them.
+const WINDOWS_1252: [Option<char>; 32] = [
+    Some('\u{20ac}'),
+    None,
+    Some('\u{201a}'),
+    Some('\u{0192}'),
+    Some('\u{201e}'),
+    Some('\u{2026}'),
+    Some('\u{2020}'),
+    Some('\u{2021}'),
+    Some('\u{02c6}'),
+    Some('\u{2030}'),
+    Some('\u{0160}'),
+    Some('\u{2039}'),
+    Some('\u{0152}'),
+    None,
+    Some('\u{017d}'),
+    None,
+    None,
+    Some('\u{2018}'),
+    Some('\u{2019}'),
+    Some('\u{201c}'),
+    Some('\u{201d}'),
+    Some('\u{2022}'),
+    Some('\u{2013}'),
+    Some('\u{2014}'),
+    Some('\u{02dc}'),
+    Some('\u{2122}'),
+    Some('\u{0161}'),
+    Some('\u{203a}'),
+    Some('\u{0153}'),
+    None,
+    Some('\u{017e}'),
+    Some('\u{0178}'),
+];

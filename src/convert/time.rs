@@ -1,0 +1,321 @@
+//! Into `date`, `time`, `timestamp` and `timestamptz`: what a written time or a counted one means for the column.
+//!
+//! Zones, offsets, precision and range are decided here, on whole microseconds since 2000-01-01. Which spellings are
+//! read is `time_text`'s and `time_format`'s part. Nothing is rounded or dropped unless the mapping says so.
+
+use super::calendar::{DAY, FIRST_DAY, LAST_DAY, LAST_STAMP_DAY, SECOND, UNIX_DAY};
+use super::decimal::{Literal, integer_text, shortest, trimmed};
+use super::numeric::is_noise;
+use super::time_format::Format;
+use super::time_text::{self, Beyond, Clock, Written};
+use super::zone;
+use crate::model::cell::{Cell, Raw};
+use crate::model::fault::{Loss, LossSet, Reason};
+use crate::model::rules::{Epoch, Offset, Overlap, Zone};
+
+/// The target's types of dates and times.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sort {
+    /// date
+    Date,
+    /// time
+    Time,
+    /// timestamp
+    Local,
+    /// timestamptz
+    Instant,
+}
+
+/// A column of dates or times and what its mapping says.
+#[derive(Clone, Debug)]
+pub(super) struct Times {
+    /// The type.
+    pub sort: Sort,
+    /// Digits of a second, 0 to 6.
+    pub precision: u8,
+    /// The zone of times without an offset.
+    pub zone: Option<Zone>,
+    /// Which of two instants.
+    pub overlap: Option<Overlap>,
+    /// What an offset means where the type has none.
+    pub offset: Option<Offset>,
+    /// What a number counts.
+    pub epoch: Option<Epoch>,
+    /// One more spelling.
+    pub format: Option<Format>,
+    /// Round digits of a second.
+    pub round: bool,
+    /// Cut a time of day off a date, a date off a time.
+    pub truncate: bool,
+}
+
+/// A day since 2000-01-01 and the microseconds since its midnight, less than a day.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Moment {
+    day: i64,
+    micros: i64,
+}
+
+impl Moment {
+    fn new(day: i64, micros: i64) -> Moment {
+        Moment { day: day + micros.div_euclid(DAY), micros: micros.rem_euclid(DAY) }
+    }
+
+    fn east(self, seconds: i64) -> Moment {
+        Moment::new(self.day, self.micros + seconds * SECOND)
+    }
+}
+
+impl Times {
+    /// Reads a value; NULL does not come here.
+    pub(super) fn read(&self, raw: Raw<'_>, losses: &mut LossSet) -> Result<Cell<'static>, Reason> {
+        match raw {
+            Raw::Text(text) => {
+                let written = self.written(text).map_err(|reason| self.named(reason))?;
+                self.text(written, losses).map_err(|reason| self.named(reason))
+            }
+            Raw::Integer(_) | Raw::Real(_) => self.number(raw, losses),
+            Raw::Null | Raw::Blob(_) => Err(Reason::BlobInValue),
+        }
+    }
+
+    /// The run's start, in microseconds since 2000-01-01 UTC; without a zone in the type, as the zone's local time.
+    pub(super) fn now(&self, now: i64) -> Result<Cell<'static>, Reason> {
+        let instant = Moment::new(0, now);
+        let shown = if self.sort == Sort::Instant { instant } else { self.local(instant)? };
+        let micros = shown.micros - shown.micros % self.step();
+        match self.sort {
+            Sort::Date => date(shown.day),
+            Sort::Time => Ok(Cell::Time(micros)),
+            Sort::Local | Sort::Instant => stamp(Moment { micros, ..shown }),
+        }
+    }
+
+    fn named(&self, reason: Reason) -> Reason {
+        if reason == Reason::NotATime && self.sort == Sort::Date { Reason::NotADate } else { reason }
+    }
+
+    /// Microseconds of the last digit that the column holds.
+    fn step(&self) -> i64 {
+        10i64.pow(6 - u32::from(self.precision.min(6)))
+    }
+
+    /// A stated format that fits the text's shape has the last word; `%Y-%d-%m` must not fall back to ISO.
+    fn written(&self, text: &[u8]) -> Result<Written, Reason> {
+        match &self.format {
+            None => time_text::read(text),
+            Some(format) => match format.read(trimmed(text)) {
+                Err(Reason::NotATime) => time_text::read(text),
+                found => found,
+            },
+        }
+    }
+
+    fn text(&self, written: Written, losses: &mut LossSet) -> Result<Cell<'static>, Reason> {
+        if self.sort == Sort::Time {
+            return self.time(written, losses);
+        }
+        let day = written.day.ok_or(Reason::NotATime)?;
+        let clock = written.clock.unwrap_or_default();
+        if self.sort == Sort::Date && written.clock.is_none() {
+            return date(day);
+        }
+        if clock.micros == DAY {
+            losses.add(Loss::EndOfDay);
+        }
+        let exact = Moment::new(day, clock.micros);
+        let east = self.shift(exact, written.offset)?;
+        if self.sort == Sort::Date {
+            return self.date_only(exact.east(east), clock.beyond != Beyond::Nothing, losses);
+        }
+        stamp(Moment::new(day, self.rounded(clock, losses)?).east(east))
+    }
+
+    /// Seconds to add to a written time so that it is what the column holds: UTC, or local time.
+    fn shift(&self, written: Moment, offset: Option<i64>) -> Result<i64, Reason> {
+        let second = written.micros / SECOND;
+        if self.sort == Sort::Instant {
+            return match (offset, self.zone) {
+                (Some(offset), _) => Ok(-offset),
+                (None, Some(zone)) => zone::at_local(zone, written.day, second, self.overlap).map(|east| -east),
+                (None, None) => Err(Reason::NoZone),
+            };
+        }
+        let Some(offset) = offset else { return Ok(0) };
+        if self.offset == Some(Offset::Drop) {
+            return Ok(0);
+        }
+        // An offset that is the zone's own at that time (with no zone stated, UTC's) says nothing new.
+        let instant = written.east(-offset);
+        let zone = self.zone.unwrap_or(Zone::Fixed(0));
+        let east = zone::at_instant(zone, instant.day, instant.micros / SECOND).ok_or(Reason::OutOfRange)?;
+        match (east == offset, self.offset) {
+            (true, _) => Ok(0),
+            (false, Some(Offset::Zone)) if self.zone.is_some() => Ok(east - offset),
+            (false, Some(Offset::Zone)) => Err(Reason::NoZone),
+            (false, _) => Err(Reason::OffsetInTimestamp),
+        }
+    }
+
+    fn time(&self, written: Written, losses: &mut LossSet) -> Result<Cell<'static>, Reason> {
+        let clock = written.clock.ok_or(Reason::NotATime)?;
+        if written.day.is_some() && !self.truncate {
+            return Err(Reason::DateInTime);
+        }
+        let micros = self.rounded(clock, losses)?;
+        let shift = match written.day {
+            Some(day) => self.shift(Moment::new(day, clock.micros), written.offset)?,
+            None => self.time_shift(written.offset)?,
+        };
+        if written.day.is_some() {
+            losses.add(Loss::Truncate);
+        }
+        // 24:00:00 is a time of its own, as long as nothing moves it.
+        if shift == 0 { Ok(Cell::Time(micros)) } else { Ok(Cell::Time((micros + shift * SECOND).rem_euclid(DAY))) }
+    }
+
+    /// Without a date only a fixed offset says what local time an offset's time is.
+    fn time_shift(&self, offset: Option<i64>) -> Result<i64, Reason> {
+        let zone = match self.zone {
+            None => Some(0),
+            Some(Zone::Fixed(east)) => Some(i64::from(east)),
+            Some(Zone::Named(_)) => None,
+        };
+        match (offset, self.offset) {
+            (None, _) | (_, Some(Offset::Drop)) => Ok(0),
+            (Some(offset), _) if zone == Some(offset) => Ok(0),
+            (Some(offset), Some(Offset::Zone)) if self.zone.is_some() => {
+                zone.map(|east| east - offset).ok_or(Reason::OffsetInTimestamp)
+            }
+            (Some(_), Some(Offset::Zone)) => Err(Reason::NoZone),
+            (Some(_), None) => Err(Reason::OffsetInTimestamp),
+        }
+    }
+
+    /// A clock's microseconds at the column's precision; halves go up.
+    fn rounded(&self, clock: Clock, losses: &mut LossSet) -> Result<i64, Reason> {
+        let step = self.step();
+        let surplus = clock.micros % step;
+        if surplus == 0 && clock.beyond == Beyond::Nothing {
+            return Ok(clock.micros);
+        }
+        if !self.round {
+            return Err(Reason::ExcessPrecision);
+        }
+        losses.add(Loss::Round);
+        let up = if step == 1 { clock.beyond == Beyond::Half } else { 2 * surplus >= step };
+        Ok(clock.micros - surplus + if up { step } else { 0 })
+    }
+
+    fn date_only(&self, moment: Moment, beyond: bool, losses: &mut LossSet) -> Result<Cell<'static>, Reason> {
+        if moment.micros != 0 || beyond {
+            if !self.truncate {
+                return Err(Reason::TimeInDate);
+            }
+            losses.add(Loss::Truncate);
+        }
+        date(moment.day)
+    }
+
+    fn local(&self, instant: Moment) -> Result<Moment, Reason> {
+        let zone = self.zone.unwrap_or(Zone::Fixed(0));
+        let east = zone::at_instant(zone, instant.day, instant.micros / SECOND).ok_or(Reason::OutOfRange)?;
+        Ok(instant.east(east))
+    }
+
+    /// A number counts from 1970 in UTC; in a `time` column, from midnight.
+    fn number(&self, raw: Raw<'_>, losses: &mut LossSet) -> Result<Cell<'static>, Reason> {
+        let epoch = self.epoch.ok_or(Reason::NumberInTime)?;
+        if matches!(raw, Raw::Real(value) if !value.is_finite()) {
+            return Err(Reason::NotFinite);
+        }
+        if self.sort == Sort::Time {
+            let micros = match epoch {
+                Epoch::Julian => return Err(Reason::NumberInTime),
+                _ => self.counted(raw, epoch, self.precision, losses)?,
+            };
+            return if (0..=DAY).contains(&micros) { Ok(Cell::Time(micros)) } else { Err(Reason::OutOfRange) };
+        }
+        // A date cuts the time of day off, or refuses it; it does not round it.
+        let precision = if self.sort == Sort::Date { 6 } else { self.precision };
+        let micros = match epoch {
+            Epoch::Julian => self.julian(raw, precision, losses)?,
+            _ => self.counted(raw, epoch, precision, losses)?,
+        };
+        let instant = Moment::new(UNIX_DAY + micros.div_euclid(DAY), micros.rem_euclid(DAY));
+        match self.sort {
+            Sort::Instant => stamp(instant),
+            Sort::Date => self.date_only(self.local(instant)?, false, losses),
+            Sort::Local | Sort::Time => stamp(self.local(instant)?),
+        }
+    }
+
+    /// A count in an epoch's unit as microseconds, at the precision.
+    fn counted(&self, raw: Raw<'_>, epoch: Epoch, precision: u8, losses: &mut LossSet) -> Result<i64, Reason> {
+        let digits = match epoch {
+            Epoch::Seconds | Epoch::Julian => 0,
+            Epoch::Millis => 3,
+            Epoch::Micros => 6,
+            Epoch::Nanos => 9,
+        };
+        if let Raw::Integer(count) = raw
+            && digits <= precision
+        {
+            return count.checked_mul(10i64.pow(6 - u32::from(digits))).ok_or(Reason::OutOfRange);
+        }
+        count(raw, digits, precision, self.round, losses)
+    }
+
+    /// Julian days are read as SQLite reads them: to the nearest millisecond, over its own range.
+    fn julian(&self, raw: Raw<'_>, precision: u8, losses: &mut LossSet) -> Result<i64, Reason> {
+        let days = match raw {
+            Raw::Real(value) => value,
+            Raw::Integer(value) => value as f64,
+            _ => return Err(Reason::NumberInTime),
+        };
+        if !(0.0..5_373_484.5).contains(&days) {
+            return Err(Reason::OutOfRange);
+        }
+        const UNIX_MILLIS: i64 = 210_866_760_000_000;
+        let millis = (days * 86_400_000.0 + 0.5) as i64 - UNIX_MILLIS;
+        self.counted(Raw::Integer(millis), Epoch::Millis, precision, losses)
+    }
+}
+
+/// A number in units of `10^-digits` seconds as microseconds, with no more than `precision` digits of a second. What a
+/// double has beyond them is noise when it lies within noise of the double.
+pub(super) fn count(raw: Raw<'_>, digits: u8, precision: u8, round: bool, losses: &mut LossSet) -> Result<i64, Reason> {
+    let text = match raw {
+        Raw::Real(value) => shortest(value),
+        Raw::Integer(value) => integer_text(value),
+        _ => return Err(Reason::NotANumber),
+    };
+    let Some(Literal::Number(number)) = Literal::parse(text.as_bytes()) else {
+        return Err(Reason::NotANumber);
+    };
+    let shift = i64::from(precision) - i64::from(digits);
+    let (value, changed) = number.scaled(shift).ok_or(Reason::OutOfRange)?;
+    if changed {
+        match raw {
+            Raw::Real(real) if is_noise(real.abs(), &number, shift) => losses.add(Loss::FloatNoise),
+            _ if round => losses.add(Loss::Round),
+            _ => return Err(Reason::ExcessPrecision),
+        }
+    }
+    let micros = value.checked_mul(10i128.pow(6 - u32::from(precision.min(6))));
+    micros.and_then(|micros| i64::try_from(micros).ok()).ok_or(Reason::OutOfRange)
+}
+
+fn date(day: i64) -> Result<Cell<'static>, Reason> {
+    if !(FIRST_DAY..=LAST_DAY).contains(&day) {
+        return Err(Reason::OutOfRange);
+    }
+    i32::try_from(day).map(Cell::Date).map_err(|_| Reason::OutOfRange)
+}
+
+fn stamp(moment: Moment) -> Result<Cell<'static>, Reason> {
+    if !(FIRST_DAY..=LAST_STAMP_DAY).contains(&moment.day) {
+        return Err(Reason::OutOfRange);
+    }
+    Ok(Cell::Timestamp(moment.day * DAY + moment.micros))
+}

@@ -1,0 +1,225 @@
+//! A spelling of dates and times that a mapping states in strftime's letters, such as `%d/%m/%Y %H:%M`.
+//!
+//! Fields are read as numbers and names, never with the help of a locale. The letters, with their meaning in Python and
+//! C: `%Y %y %m %d %e %H %I %M %S %p %b %B %a %A %j %z %f %F %T %D %R %%`. `%f` is the digits of a fraction (`%S.%f`),
+//! `%y` is 1969 to 2068. White space stands for one or more blanks, any other character for itself.
+
+use super::time_text::{Clock, Cursor, Written, clock_of, day_of, number, with_fraction};
+use super::{calendar, time_words};
+use crate::model::fault::Reason;
+
+/// A format, taken apart once.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Format {
+    items: Vec<Item>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Item {
+    Byte(u8),
+    Blanks,
+    Year,
+    ShortYear,
+    Month,
+    MonthName,
+    Day,
+    DayOfYear,
+    Weekday,
+    Hour,
+    Hour12,
+    Minute,
+    Second,
+    Fraction,
+    Half,
+    Offset,
+}
+
+/// What the fields of one text said.
+#[derive(Clone, Copy, Default)]
+struct Fields<'a> {
+    year: Option<i64>,
+    month: Option<i64>,
+    day: Option<i64>,
+    day_of_year: Option<i64>,
+    weekday: Option<i64>,
+    hour: Option<i64>,
+    hour12: Option<i64>,
+    afternoon: Option<bool>,
+    minute: Option<i64>,
+    second: Option<i64>,
+    fraction: &'a [u8],
+    offset: Option<i64>,
+}
+
+impl Format {
+    /// Takes a format apart. An unknown letter, or fields that make neither a date nor a time, are an error that says so.
+    pub(super) fn parse(text: &str) -> Result<Format, String> {
+        let mut items = Vec::new();
+        let mut letters = text.bytes();
+        while let Some(byte) = letters.next() {
+            match byte {
+                b'%' => {
+                    let letter = letters.next().ok_or("it ends in `%`")?;
+                    let found = letter_items(letter);
+                    items.extend(found.ok_or_else(|| format!("`%{}` is not known", char::from(letter)))?);
+                }
+                b' ' | b'\t' if items.last() == Some(&Item::Blanks) => {}
+                b' ' | b'\t' => items.push(Item::Blanks),
+                other => items.push(Item::Byte(other)),
+            }
+        }
+        let format = Format { items };
+        format.whole()?;
+        Ok(format)
+    }
+
+    fn whole(&self) -> Result<(), String> {
+        let has = |item| self.items.contains(&item);
+        let year = has(Item::Year) || has(Item::ShortYear);
+        let day = (has(Item::Month) || has(Item::MonthName)) && has(Item::Day) || has(Item::DayOfYear);
+        let part = has(Item::Month) || has(Item::MonthName) || has(Item::Day) || has(Item::DayOfYear);
+        let hour = has(Item::Hour) || (has(Item::Hour12) && has(Item::Half));
+        let finer = has(Item::Minute) || has(Item::Second) || has(Item::Hour12) || has(Item::Half);
+        if (year || part) && !(year && day) {
+            return Err("a date needs year, month and day".into());
+        }
+        if finer && !hour {
+            return Err("a time needs `%H`, or `%I` and `%p`".into());
+        }
+        if (has(Item::Second) && !has(Item::Minute)) || (has(Item::Fraction) && !has(Item::Second)) {
+            return Err("a part of a time is left out between two others".into());
+        }
+        if year || hour { Ok(()) } else { Err("it names neither a date nor a time".into()) }
+    }
+
+    /// Reads a whole text. `NotATime` where its shape is another one.
+    pub(super) fn read(&self, text: &[u8]) -> Result<Written, Reason> {
+        let mut cursor = Cursor(text);
+        let mut fields = Fields::default();
+        for item in &self.items {
+            fields.take(*item, &mut cursor).ok_or(Reason::NotATime)?;
+        }
+        if !cursor.0.is_empty() {
+            return Err(Reason::NotATime);
+        }
+        Ok(Written { day: fields.date()?, clock: fields.clock()?, offset: fields.offset })
+    }
+}
+
+fn letter_items(letter: u8) -> Option<&'static [Item]> {
+    Some(match letter {
+        b'Y' => &[Item::Year],
+        b'y' => &[Item::ShortYear],
+        b'm' => &[Item::Month],
+        b'b' | b'B' | b'h' => &[Item::MonthName],
+        b'd' | b'e' => &[Item::Day],
+        b'j' => &[Item::DayOfYear],
+        b'a' | b'A' => &[Item::Weekday],
+        b'H' => &[Item::Hour],
+        b'I' => &[Item::Hour12],
+        b'M' => &[Item::Minute],
+        b'S' => &[Item::Second],
+        b'f' => &[Item::Fraction],
+        b'p' | b'P' => &[Item::Half],
+        b'z' => &[Item::Offset],
+        b'%' => &[Item::Byte(b'%')],
+        b'F' => &[Item::Year, Item::Byte(b'-'), Item::Month, Item::Byte(b'-'), Item::Day],
+        b'D' => &[Item::Month, Item::Byte(b'/'), Item::Day, Item::Byte(b'/'), Item::ShortYear],
+        b'T' => &[Item::Hour, Item::Byte(b':'), Item::Minute, Item::Byte(b':'), Item::Second],
+        b'R' => &[Item::Hour, Item::Byte(b':'), Item::Minute],
+        _ => return None,
+    })
+}
+
+/// Up to `most` digits.
+fn some_digits(cursor: &mut Cursor<'_>, most: usize) -> Option<i64> {
+    let count = cursor.0.iter().take(most).take_while(|b| b.is_ascii_digit()).count();
+    let (digits, rest) = cursor.0.split_at(count);
+    cursor.0 = rest;
+    if digits.is_empty() { None } else { number(digits) }
+}
+
+impl<'a> Fields<'a> {
+    fn take(&mut self, item: Item, cursor: &mut Cursor<'a>) -> Option<()> {
+        match item {
+            Item::Byte(byte) => return cursor.eat(byte).then_some(()),
+            Item::Blanks => {
+                let blanks = cursor.0.iter().take_while(|b| matches!(b, b' ' | b'\t')).count();
+                cursor.0 = &cursor.0[blanks..];
+                return (blanks > 0).then_some(());
+            }
+            Item::Year => self.year = Some(four(cursor)?),
+            Item::ShortYear => {
+                self.year = Some(cursor.two().map(|year| if year < 69 { 2000 + year } else { 1900 + year })?)
+            }
+            Item::Month => self.month = Some(some_digits(cursor, 2)?),
+            Item::MonthName => self.month = Some(time_words::month(cursor)?),
+            Item::Day => {
+                // `%e` pads with a blank.
+                cursor.eat(b' ');
+                self.day = Some(some_digits(cursor, 2)?);
+            }
+            Item::DayOfYear => self.day_of_year = Some(some_digits(cursor, 3)?),
+            Item::Weekday => self.weekday = Some(time_words::weekday(cursor)?),
+            Item::Hour => self.hour = Some(some_digits(cursor, 2)?),
+            Item::Hour12 => self.hour12 = Some(some_digits(cursor, 2)?),
+            Item::Minute => self.minute = Some(some_digits(cursor, 2)?),
+            Item::Second => self.second = Some(some_digits(cursor, 2)?),
+            Item::Fraction => {
+                self.fraction = cursor.digits();
+                return (!self.fraction.is_empty()).then_some(());
+            }
+            Item::Half => self.afternoon = Some(half(cursor)?),
+            Item::Offset => self.offset = Some(if cursor.eat(b'Z') { 0 } else { cursor.offset().ok()? }),
+        }
+        Some(())
+    }
+
+    fn date(&self) -> Result<Option<i64>, Reason> {
+        let Some(year) = self.year else { return Ok(None) };
+        let day = match (self.month, self.day, self.day_of_year) {
+            (Some(month), Some(day), _) => day_of(year, month, day)?,
+            (_, _, Some(of_year)) => day_of(year, 1, 1)? + of_year - 1,
+            _ => return Err(Reason::NotATime),
+        };
+        // Each field that says the same thing twice must say the same.
+        let of_year =
+            self.day_of_year.is_none_or(|of_year| day_of(year, 1, 1).is_ok_and(|first| first + of_year - 1 == day));
+        let weekday = self.weekday.is_none_or(|weekday| calendar::weekday(day) == weekday);
+        let exists = year != 0 && of_year && weekday && calendar::date(day).0 == year;
+        if exists { Ok(Some(day)) } else { Err(Reason::NoSuchDate) }
+    }
+
+    fn clock(&self) -> Result<Option<Clock>, Reason> {
+        let hour = match (self.hour, self.hour12, self.afternoon) {
+            (hour, Some(hour12 @ 1..=12), Some(afternoon)) => {
+                let meant = hour12 % 12 + if afternoon { 12 } else { 0 };
+                if hour.is_some_and(|hour| hour != meant) {
+                    return Err(Reason::NoSuchDate);
+                }
+                meant
+            }
+            (Some(hour), None, None) => hour,
+            (Some(hour), None, Some(afternoon)) if (hour >= 12) == afternoon => hour,
+            (None, None, None) => return Ok(None),
+            _ => return Err(Reason::NoSuchDate),
+        };
+        let clock = clock_of(hour, self.minute.unwrap_or(0), self.second.unwrap_or(0))?;
+        if self.fraction.is_empty() { Ok(Some(clock)) } else { with_fraction(clock, self.fraction).map(Some) }
+    }
+}
+
+/// Exactly four digits, so that `%Y%m%d` can be told apart.
+fn four(cursor: &mut Cursor<'_>) -> Option<i64> {
+    Some(cursor.two()? * 100 + cursor.two()?)
+}
+
+fn half(cursor: &mut Cursor<'_>) -> Option<bool> {
+    if cursor.eat_word("AM") {
+        Some(false)
+    } else if cursor.eat_word("PM") {
+        Some(true)
+    } else {
+        None
+    }
+}

@@ -1,0 +1,315 @@
+//! The spellings of dates and times in numbers: ISO 8601 with its extended years, as SQLite, PostgreSQL, Python, Rails,
+//! Go and .NET write it.
+//!
+//! What is written is told apart here, not what it means for a column: zone, precision and range are the caller's. The
+//! forms with names of months are in `time_words`, those that a mapping states in `time_format`.
+
+use super::calendar::{self, DAY, SECOND};
+use super::decimal::trimmed;
+use super::time_words;
+use crate::model::fault::Reason;
+
+/// What a text says of a date or time; no part is guessed.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Written {
+    /// Days since 2000-01-01.
+    pub day: Option<i64>,
+    /// Time of day.
+    pub clock: Option<Clock>,
+    /// Seconds east of UTC.
+    pub offset: Option<i64>,
+}
+
+/// A time of day.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Clock {
+    /// Microseconds since midnight, 24:00:00 included.
+    pub micros: i64,
+    /// What is written behind the microseconds.
+    pub beyond: Beyond,
+}
+
+/// Digits of a second behind the sixth.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) enum Beyond {
+    /// None, or zeros.
+    #[default]
+    Nothing,
+    /// Less than half a microsecond.
+    Less,
+    /// Half a microsecond or more.
+    Half,
+}
+
+/// Reads any built-in spelling. Faults: `NotATime`, `NoSuchDate`, `LeapSecond`, `SpecialTime`, `OutOfRange`.
+pub(super) fn read(text: &[u8]) -> Result<Written, Reason> {
+    let text = trimmed(text);
+    let mut cursor = Cursor(text);
+    match text {
+        [b'0'..=b'9', b'0'..=b'9', b':', ..] => {
+            let clock = Some(cursor.clock()?);
+            let tail = cursor.tail()?;
+            cursor.end(Written { clock, ..tail })
+        }
+        [b'+' | b'-', b'I' | b'i', ..] => time_words::read(text),
+        [_, _, b' ', b'A'..=b'Z' | b'a'..=b'z', ..] | [_, b' ', b'A'..=b'Z' | b'a'..=b'z', ..] => {
+            time_words::read(text)
+        }
+        [b'0'..=b'9' | b'+' | b'-', ..] => numbers(text),
+        [] => Err(Reason::NotATime),
+        _ => time_words::read(text),
+    }
+}
+
+fn numbers(text: &[u8]) -> Result<Written, Reason> {
+    let (text, before_christ) = match text {
+        [rest @ .., b' ', b'B' | b'b', b'C' | b'c'] => (rest, true),
+        [rest @ .., b' ', b'A' | b'a', b'D' | b'd'] => (rest, false),
+        _ => (text, false),
+    };
+    let mut cursor = Cursor(text);
+    let basic = cursor.basic_date();
+    let colons = basic.is_none();
+    let day = match basic {
+        Some(day) => day?,
+        None => cursor.date(before_christ)?,
+    };
+    if cursor.0.is_empty() {
+        return Ok(Written { day: Some(day), ..Written::default() });
+    }
+    if !(cursor.eat(b'T') || cursor.eat(b' ') || cursor.eat(b't')) {
+        return Err(Reason::NotATime);
+    }
+    let clock = Some(if colons { cursor.clock()? } else { cursor.basic_clock()? });
+    let tail = cursor.tail()?;
+    cursor.end(Written { day: Some(day), clock, ..tail })
+}
+
+/// The rest of a text that is being read.
+#[derive(Clone, Copy)]
+pub(super) struct Cursor<'a>(pub &'a [u8]);
+
+impl<'a> Cursor<'a> {
+    /// Takes one byte, if it is that one.
+    pub(super) fn eat(&mut self, byte: u8) -> bool {
+        match self.0 {
+            [first, rest @ ..] if *first == byte => {
+                self.0 = rest;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Takes a word, in any case.
+    pub(super) fn eat_word(&mut self, word: &str) -> bool {
+        match self.0.split_at_checked(word.len()) {
+            Some((first, rest)) if first.eq_ignore_ascii_case(word.as_bytes()) => {
+                self.0 = rest;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Takes two digits.
+    pub(super) fn two(&mut self) -> Option<i64> {
+        match self.0 {
+            [a @ b'0'..=b'9', b @ b'0'..=b'9', rest @ ..] => {
+                self.0 = rest;
+                Some(i64::from(a - b'0') * 10 + i64::from(b - b'0'))
+            }
+            _ => None,
+        }
+    }
+
+    /// Takes all digits that follow.
+    pub(super) fn digits(&mut self) -> &'a [u8] {
+        let (digits, rest) = self.0.split_at(self.0.iter().take_while(|b| b.is_ascii_digit()).count());
+        self.0 = rest;
+        digits
+    }
+
+    /// Takes what was written, if nothing is left.
+    pub(super) fn end(&self, written: Written) -> Result<Written, Reason> {
+        if self.0.is_empty() { Ok(written) } else { Err(Reason::NotATime) }
+    }
+
+    /// `20230302`, where a `T` and a time follow; digits alone may be a number of anything.
+    fn basic_date(&mut self) -> Option<Result<i64, Reason>> {
+        if self.0.get(8) != Some(&b'T') || !self.0[..8].iter().all(u8::is_ascii_digit) {
+            return None;
+        }
+        let mut two = || self.two();
+        let (century, year, month, day) = (two()?, two()?, two()?, two()?);
+        Some(day_of(century * 100 + year, month, day))
+    }
+
+    /// `2023-03-02`, `12024-01-01`, `+012024-01-01`, `-0044-03-15` (45 BC), and PostgreSQL's years BC.
+    fn date(&mut self, before_christ: bool) -> Result<i64, Reason> {
+        let sign = if self.eat(b'-') { -1 } else { i64::from(self.eat(b'+')) };
+        let year = self.digits();
+        let mut part = || if self.eat(b'-') { self.two() } else { None };
+        let (Some(month), Some(day)) = (part(), part()) else {
+            return Err(Reason::NotATime);
+        };
+        if year.len() < 4 || self.0.first().is_some_and(u8::is_ascii_digit) || (sign != 0 && before_christ) {
+            return Err(Reason::NotATime);
+        }
+        let year = number(year).ok_or(Reason::OutOfRange)?;
+        match year {
+            // Written as a year, zero is a missing date ('0000-00-00'), not 1 BC.
+            0 => Err(Reason::NoSuchDate),
+            _ if before_christ => day_of(1 - year, month, day),
+            _ if sign < 0 => day_of(-year, month, day),
+            _ => day_of(year, month, day),
+        }
+    }
+
+    /// `15:04`, `15:04:05`, `15:04:05.999999999`.
+    pub(super) fn clock(&mut self) -> Result<Clock, Reason> {
+        let hour = self.two().ok_or(Reason::NotATime)?;
+        if !self.eat(b':') {
+            return Err(Reason::NotATime);
+        }
+        let minute = self.two().ok_or(Reason::NotATime)?;
+        let more = self.eat(b':');
+        self.seconds(hour, minute, more)
+    }
+
+    /// `1504`, `150405`, `150405.999999999`.
+    fn basic_clock(&mut self) -> Result<Clock, Reason> {
+        let hour = self.two().ok_or(Reason::NotATime)?;
+        let minute = self.two().ok_or(Reason::NotATime)?;
+        let more = self.0.first().is_some_and(u8::is_ascii_digit);
+        self.seconds(hour, minute, more)
+    }
+
+    fn seconds(&mut self, hour: i64, minute: i64, more: bool) -> Result<Clock, Reason> {
+        let second = if more { self.two().ok_or(Reason::NotATime)? } else { 0 };
+        let mut clock = clock_of(hour, minute, second);
+        if more && (self.eat(b'.') || self.eat(b',')) {
+            let digits = self.digits();
+            if digits.is_empty() {
+                return Err(Reason::NotATime);
+            }
+            clock = clock.and_then(|clock| with_fraction(clock, digits));
+        }
+        if self.0.first().is_some_and(u8::is_ascii_digit) { Err(Reason::NotATime) } else { clock }
+    }
+
+    /// What may follow a time: `Z`, ` UTC`, ` GMT`, an offset, and behind an offset Go's zone name and clock reading.
+    pub(super) fn tail(&mut self) -> Result<Written, Reason> {
+        if self.0.is_empty() {
+            return Ok(Written::default());
+        }
+        let apart = self.eat(b' ');
+        if self.eat(b'Z') || self.eat(b'z') || self.eat_word("UTC") || self.eat_word("GMT") {
+            return Ok(Written { offset: Some(0), ..Written::default() });
+        }
+        let offset = self.offset()?;
+        if apart && self.eat(b' ') {
+            self.go_name()?;
+        }
+        Ok(Written { offset: Some(offset), ..Written::default() })
+    }
+
+    /// `+05:30`, `-0800`, `+01`, `+00:53:28`: seconds east of UTC.
+    pub(super) fn offset(&mut self) -> Result<i64, Reason> {
+        let sign = match (self.eat(b'-'), self.eat(b'+')) {
+            (true, false) => -1,
+            (false, true) => 1,
+            _ => return Err(Reason::NotATime),
+        };
+        let hours = self.two().ok_or(Reason::NotATime)?;
+        let colon = self.eat(b':');
+        let minutes = match self.two() {
+            Some(minutes) => minutes,
+            None if colon => return Err(Reason::NotATime),
+            None => 0,
+        };
+        let seconds = if colon && self.eat(b':') { self.two().ok_or(Reason::NotATime)? } else { 0 };
+        if self.0.first().is_some_and(u8::is_ascii_digit) {
+            return Err(Reason::NotATime);
+        }
+        if hours > 15 || minutes > 59 || seconds > 59 {
+            return Err(Reason::NoSuchDate);
+        }
+        Ok(sign * (hours * 3600 + minutes * 60 + seconds))
+    }
+
+    /// Go's `time.String()` repeats the zone by name or as digits and may add a reading of its monotonic clock, `m=+0.012`.
+    fn go_name(&mut self) -> Result<(), Reason> {
+        if !self.0.starts_with(b"m=") {
+            let signed = self.eat(b'+') || self.eat(b'-');
+            let wanted = |b: &&u8| if signed { b.is_ascii_digit() } else { b.is_ascii_alphabetic() };
+            let count = self.0.iter().take_while(wanted).count();
+            if count < 2 {
+                return Err(Reason::NotATime);
+            }
+            self.0 = &self.0[count..];
+            if self.0.is_empty() {
+                return Ok(());
+            }
+            if !self.eat(b' ') {
+                return Err(Reason::NotATime);
+            }
+        }
+        if !self.eat_word("m=") || !(self.eat(b'+') || self.eat(b'-')) || self.digits().is_empty() {
+            return Err(Reason::NotATime);
+        }
+        if self.eat(b'.') && self.digits().is_empty() { Err(Reason::NotATime) } else { Ok(()) }
+    }
+}
+
+/// Up to 18 digits as a number.
+pub(super) fn number(digits: &[u8]) -> Option<i64> {
+    (digits.len() <= 18).then(|| digits.iter().fold(0, |value, b| value * 10 + i64::from(b - b'0')))
+}
+
+/// A date's day. Years so far out that no type holds them are told from dates that do not exist.
+pub(super) fn day_of(year: i64, month: i64, day: i64) -> Result<i64, Reason> {
+    if year.abs() > 10_000_000 {
+        return Err(Reason::OutOfRange);
+    }
+    calendar::day(year, month as u32, day as u32).ok_or(Reason::NoSuchDate)
+}
+
+/// A time of day; 24:00:00 is one, 24:00:01 is not.
+pub(super) fn clock_of(hour: i64, minute: i64, second: i64) -> Result<Clock, Reason> {
+    let micros = (hour * 3600 + minute * 60 + second) * SECOND;
+    if hour <= 24 && minute <= 59 && second == 60 {
+        return Err(Reason::LeapSecond);
+    }
+    if hour > 24 || minute > 59 || second > 59 || micros > DAY {
+        return Err(Reason::NoSuchDate);
+    }
+    Ok(Clock { micros, beyond: Beyond::Nothing })
+}
+
+/// Adds the digits behind a second's point, at least one.
+pub(super) fn with_fraction(mut clock: Clock, digits: &[u8]) -> Result<Clock, Reason> {
+    let mut unit = SECOND;
+    for digit in digits.iter().take(6) {
+        unit /= 10;
+        clock.micros += i64::from(digit - b'0') * unit;
+    }
+    if let Some(surplus) = digits.get(6..)
+        && surplus.iter().any(|digit| *digit != b'0')
+    {
+        clock.beyond = if surplus[0] >= b'5' { Beyond::Half } else { Beyond::Less };
+    }
+    if clock.micros > DAY || (clock.micros == DAY && clock.beyond != Beyond::Nothing) {
+        return Err(Reason::NoSuchDate);
+    }
+    Ok(clock)
+}
+
+/// Microseconds since 2000-01-01 UTC as `2024-01-31T12:34:56.123456Z`.
+pub(super) fn iso(micros: i64) -> String {
+    let (year, month, day) = calendar::date(micros.div_euclid(DAY));
+    let of_day = micros.rem_euclid(DAY);
+    let second = of_day / SECOND;
+    let (hour, minute, fraction) = (second / 3600, second / 60 % 60, of_day % SECOND);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{:02}.{fraction:06}Z", second % 60)
+}

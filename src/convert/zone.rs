@@ -1,0 +1,63 @@
+//! Between local times and UTC: fixed offsets and the zones of the tz database.
+//!
+//! A local time that a zone skipped is a fault; one that occurred twice needs the mapping's word. Which zone a value
+//! is in is decided by the caller.
+
+use super::calendar;
+use crate::model::fault::Reason;
+use crate::model::rules::{Overlap, Zone};
+use chrono::{LocalResult, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeZone};
+use chrono_tz::Tz;
+
+/// Seconds that a zone is east of UTC at an instant of UTC.
+pub(super) fn at_instant(zone: Zone, day: i64, second: i64) -> Option<i64> {
+    match zone {
+        Zone::Fixed(offset) => Some(i64::from(offset)),
+        Zone::Named(tz) => {
+            let utc = moment(tz, day, second)?;
+            Some(i64::from(tz.offset_from_utc_datetime(&utc).fix().local_minus_utc()))
+        }
+    }
+}
+
+/// Seconds that a zone is east of UTC at a local time.
+pub(super) fn at_local(zone: Zone, day: i64, second: i64, overlap: Option<Overlap>) -> Result<i64, Reason> {
+    let tz = match zone {
+        Zone::Fixed(offset) => return Ok(i64::from(offset)),
+        Zone::Named(tz) => tz,
+    };
+    let local = moment(tz, day, second).ok_or(Reason::OutOfRange)?;
+    let east = |offset: <Tz as TimeZone>::Offset| i64::from(offset.fix().local_minus_utc());
+    match (tz.offset_from_local_datetime(&local), overlap) {
+        (LocalResult::Single(offset), _) => Ok(east(offset)),
+        (LocalResult::None, _) => Err(Reason::TimeGap),
+        (LocalResult::Ambiguous(_, _), None) => Err(Reason::TimeOverlap),
+        // The earlier instant is the one whose clock stood further ahead.
+        (LocalResult::Ambiguous(a, b), Some(Overlap::Earlier)) => Ok(east(a).max(east(b))),
+        (LocalResult::Ambiguous(a, b), Some(Overlap::Later)) => Ok(east(a).min(east(b))),
+    }
+}
+
+// The compiled tables end with 2099; rules that are in force then go on for ever.
+const LAST_YEAR: i64 = 2099;
+
+/// A day and second as the date library's value; a year behind the tables' end becomes one of the last 28 with the
+/// same calendar, in which every rule falls on the same days.
+fn moment(tz: Tz, day: i64, second: i64) -> Option<NaiveDateTime> {
+    let (year, month, of_month) = calendar::date(day);
+    let year = if year > LAST_YEAR { twin(tz, year)? } else { year };
+    let date = NaiveDate::from_ymd_opt(i32::try_from(year).ok()?, month, of_month)?;
+    let time = NaiveTime::from_num_seconds_from_midnight_opt(u32::try_from(second).ok()?, 0)?;
+    Some(NaiveDateTime::new(date, time))
+}
+
+fn twin(tz: Tz, year: i64) -> Option<i64> {
+    let same = |other: &i64| {
+        calendar::is_leap(*other) == calendar::is_leap(year)
+            && calendar::day(*other, 1, 1).map(calendar::weekday) == calendar::day(year, 1, 1).map(calendar::weekday)
+    };
+    // Morocco's clocks follow the moon, by a table that ends in 2087; afterwards they stand still.
+    let moon = matches!(tz, Tz::Africa__Casablanca | Tz::Africa__El_Aaiun);
+    let first = if moon { 2088 } else { LAST_YEAR - 27 };
+    (first..=LAST_YEAR).find(same).or_else(|| (first..=LAST_YEAR).find(|other| calendar::is_leap(*other)))
+}

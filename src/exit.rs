@@ -1,0 +1,90 @@
+//! How the process ends: the exit codes, which scripts may rely on, and which of several counts.
+
+use std::process::ExitCode;
+
+use crate::model::record::ExitRecord;
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Done and verified, or a dry run that found nothing.
+    Done,
+    /// An internal error, panics included.
+    Bug,
+    /// A flag, a mapping or a URL that cannot be read.
+    Usage,
+    /// Nothing was written, whatever the cause.
+    Refused,
+    /// Something was written; it is whole, and the same command goes on from there.
+    Stopped,
+    /// Verification found a difference.
+    Differs,
+    /// Done and verified, and some rows were set aside as the mapping allows.
+    Quarantined,
+    /// SIGINT or SIGTERM; like `Stopped`.
+    Interrupted,
+}
+
+impl Exit {
+    /// All of them, in the order in which one counts before another.
+    pub const BY_RANK: [Exit; 8] = [
+        Exit::Usage,
+        Exit::Bug,
+        Exit::Differs,
+        Exit::Stopped,
+        Exit::Interrupted,
+        Exit::Refused,
+        Exit::Quarantined,
+        Exit::Done,
+    ];
+
+    /// The process's exit status.
+    pub fn code(self) -> u8 {
+        match self {
+            Exit::Done => 0,
+            Exit::Bug => 1,
+            Exit::Usage => 2,
+            Exit::Refused => 3,
+            Exit::Stopped => 4,
+            Exit::Differs => 5,
+            Exit::Quarantined => 6,
+            Exit::Interrupted => 130,
+        }
+    }
+
+    /// As the report writes it.
+    pub fn record(self) -> ExitRecord {
+        ExitRecord { code: i32::from(self.code()), name: format!("{self:?}") }
+    }
+
+    /// The one that counts where both hold.
+    pub fn and(self, other: Exit) -> Exit {
+        let rank = |exit| Exit::BY_RANK.iter().position(|e| *e == exit);
+        if rank(self) <= rank(other) { self } else { other }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> ExitCode {
+        ExitCode::from(exit.code())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_worse_end_counts() {
+        assert_eq!(Exit::Done.and(Exit::Quarantined), Exit::Quarantined);
+        assert_eq!(Exit::Differs.and(Exit::Stopped), Exit::Differs);
+        assert_eq!(Exit::Refused.and(Exit::Interrupted), Exit::Interrupted);
+        assert_eq!(Exit::Bug.and(Exit::Differs), Exit::Bug);
+    }
+
+    #[test]
+    fn the_codes_are_those_of_the_readme() {
+        let codes: Vec<u8> = Exit::BY_RANK.iter().map(|e| e.code()).collect();
+        assert_eq!(codes, [2, 1, 5, 4, 130, 3, 6, 0]);
+    }
+}

@@ -1,0 +1,397 @@
+//! From the text of a mapping file to a [`Mapping`], or to every problem of its form at once, each with its line.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::de::DeserializeOwned;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::column::{Column, Feed, FeedKeys, Modifiers};
+use super::file::{self, Defaults, DefaultsKeys, Load, LoadKeys, Mapping};
+use super::keys;
+use crate::model::ident::did_you_mean;
+
+type Entry<'i> = (String, Spanned<DeValue<'i>>);
+
+/// One thing that is wrong with the form of a mapping file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Path of the key, such as `load.transactions.columns.amount`.
+    pub place: String,
+    /// Its line, from 1.
+    pub line: Option<usize>,
+    /// What is wrong and what to do.
+    pub what: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.line, self.place.is_empty()) {
+            (Some(line), true) => write!(f, "line {line}: {}", self.what),
+            (Some(line), false) => write!(f, "line {line}, {}: {}", self.place, self.what),
+            (None, _) => write!(f, "{}: {}", self.place, self.what),
+        }
+    }
+}
+
+/// The line of each key of the file, by path.
+#[derive(Clone, Debug, Default)]
+pub struct Lines(BTreeMap<String, usize>);
+
+impl Lines {
+    /// The line of a key, or of the nearest one above it.
+    pub fn of(&self, place: &str) -> Option<usize> {
+        let mut place = place;
+        loop {
+            if let Some(line) = self.0.get(place) {
+                return Some(*line);
+            }
+            place = &place[..place.rfind('.')?];
+        }
+    }
+}
+
+/// Reads a mapping. `text` is the file's content.
+///
+/// # Errors
+/// All problems of form: what is not TOML (the first alone), unknown keys with the nearest right one, values of a wrong kind.
+pub fn read(text: &str) -> Result<Mapping, Vec<Problem>> {
+    let table = DeTable::parse(text).map_err(|e| {
+        let line = e.span().map(|span| line_at(text, span.start));
+        vec![Problem { place: String::new(), line, what: format!("is not TOML: {}", e.message()) }]
+    })?;
+    let mut reader = Reader { text, lines: Lines::default(), problems: Vec::new() };
+    let mut top = reader.entries(&[], table.into_inner());
+    let mapping = reader.mapping(&mut top);
+    for (key, _) in &top {
+        reader.unknown(&[], key);
+    }
+    if reader.problems.is_empty() {
+        Ok(Mapping { lines: reader.lines, ..mapping })
+    } else {
+        reader.problems.sort_by_key(|p| p.line);
+        Err(reader.problems)
+    }
+}
+
+struct Reader<'t> {
+    text: &'t str,
+    lines: Lines,
+    problems: Vec<Problem>,
+}
+
+fn line_at(text: &str, byte: usize) -> usize {
+    text.as_bytes()[..byte.min(text.len())].iter().filter(|b| **b == b'\n').count() + 1
+}
+
+fn take<'i>(entries: &mut Vec<Entry<'i>>, key: &str) -> Option<Spanned<DeValue<'i>>> {
+    let at = entries.iter().position(|(k, _)| k == key)?;
+    Some(entries.remove(at).1)
+}
+
+fn below(path: &[String], key: &str) -> Vec<String> {
+    let mut path = path.to_vec();
+    path.push(key.to_owned());
+    path
+}
+
+impl<'t> Reader<'t> {
+    fn problem(&mut self, place: &str, what: impl Into<String>) {
+        let line = self.lines.of(place);
+        self.problems.push(Problem { place: place.to_owned(), line, what: what.into() });
+    }
+
+    fn unknown(&mut self, path: &[String], key: &str) {
+        let right = keys::at(path);
+        let hint = did_you_mean(key, right.iter().copied());
+        let known = if right.is_empty() { String::new() } else { format!("Known here: {}.", right.join(", ")) };
+        self.problem(&below(path, key).join("."), format!("unknown key `{key}`. {hint}{known}"));
+    }
+
+    /// The entries of a table, with the line of every key below noted.
+    fn entries(&mut self, path: &[String], table: DeTable<'t>) -> Vec<Entry<'t>> {
+        let mut entries = Vec::new();
+        for (key, value) in table {
+            let line = line_at(self.text, key.span().start);
+            let name = key.into_inner().into_owned();
+            self.note(&below(path, &name), line, value.get_ref());
+            entries.push((name, value));
+        }
+        entries
+    }
+
+    fn note(&mut self, path: &[String], line: usize, value: &DeValue<'t>) {
+        self.lines.0.entry(path.join(".")).or_insert(line);
+        match value {
+            DeValue::Table(table) => {
+                for (key, value) in table.iter() {
+                    self.note(&below(path, key.get_ref()), line_at(self.text, key.span().start), value.get_ref());
+                }
+            }
+            DeValue::Array(items) => {
+                for (n, item) in items.iter().enumerate() {
+                    self.note(&below(path, &n.to_string()), line_at(self.text, item.span().start), item.get_ref());
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// A value read by serde; keys that its type does not have are problems, and so is a value of a wrong kind.
+    fn value<T: DeserializeOwned + Default>(&mut self, path: &[String], value: Spanned<DeValue<'t>>) -> T {
+        let mut unknown = Vec::new();
+        let source = toml::de::ValueDeserializer::from(value);
+        let read = serde_ignored::deserialize(source, |key| unknown.push(key.to_string()));
+        for key in unknown {
+            // An Option shows as `?` in the path that serde_ignored gives.
+            let mut inner: Vec<&str> = key.split('.').filter(|part| *part != "?").collect();
+            let last = inner.pop().unwrap_or_default().to_owned();
+            let path: Vec<String> = path.iter().cloned().chain(inner.into_iter().map(str::to_owned)).collect();
+            self.unknown(&path, &last);
+        }
+        read.unwrap_or_else(|e: toml::de::Error| {
+            let line = e.span().map(|span| line_at(self.text, span.start));
+            self.problems.push(Problem { place: path.join("."), line, what: e.message().to_owned() });
+            T::default()
+        })
+    }
+
+    /// A table of which only some keys are meant for `T`.
+    fn part<T: DeserializeOwned + Default>(
+        &mut self,
+        path: &[String],
+        entries: &mut Vec<Entry<'t>>,
+        keys: &[&str],
+    ) -> T {
+        let mut table = DeTable::new();
+        for key in keys {
+            if let Some(value) = take(entries, key) {
+                table.insert(Spanned::new(value.span(), (*key).to_owned().into()), value);
+            }
+        }
+        self.value(path, Spanned::new(0..0, DeValue::Table(table)))
+    }
+
+    fn table(&mut self, path: &[String], value: Spanned<DeValue<'t>>) -> Vec<Entry<'t>> {
+        match value.into_inner() {
+            DeValue::Table(table) => self.entries(path, table),
+            other => {
+                self.problem(&path.join("."), format!("is a table of the file, not {}", other.type_str()));
+                Vec::new()
+            }
+        }
+    }
+
+    fn mapping(&mut self, top: &mut Vec<Entry<'t>>) -> Mapping {
+        match take(top, "format").map(|v| v.into_inner()) {
+            Some(DeValue::Integer(i)) if i.as_str() == "1" => {}
+            Some(_) => self
+                .problem("format", "this migrate reads `format = 1`. Use the version that the file was written for."),
+            None => self.problem("format", "is missing. Write `format = 1` at the top of the file."),
+        }
+        let name = match take(top, "name") {
+            Some(value) => self.value::<String>(&["name".to_owned()], value),
+            None => String::new(),
+        };
+        if name.is_empty() && !self.problems.iter().any(|p| p.place == "name") {
+            self.problem(
+                "name",
+                "is missing. Write `name = \"...\"`: with the target database it is the run's identity.",
+            );
+        }
+        let mut section = |key: &str| take(top, key).map(|value| (vec![key.to_owned()], value));
+        let source = section("source");
+        let target = section("target");
+        let owner = section("owner");
+        let defaults = section("defaults");
+        let leave = section("leave");
+        let loads = section("load");
+        Mapping {
+            name,
+            source: source.map(|(p, v)| self.value(&p, v)).unwrap_or_default(),
+            target: target
+                .map(|(p, v)| self.value::<Option<file::Target>>(&p, v).unwrap_or_default())
+                .unwrap_or_default(),
+            owner: owner.and_then(|(p, v)| self.value::<Option<file::OwnerSection>>(&p, v)),
+            defaults: defaults.map(|(p, v)| self.defaults(&p, v)).unwrap_or_default(),
+            leave: leave.map(|(p, v)| self.leave(&p, v)).unwrap_or_default(),
+            loads: loads.map(|(p, v)| self.loads(&p, v)).unwrap_or_default(),
+            lines: Lines::default(),
+        }
+    }
+
+    fn defaults(&mut self, path: &[String], value: Spanned<DeValue<'t>>) -> Defaults {
+        let mut entries = self.table(path, value);
+        let keys: DefaultsKeys = self.part(path, &mut entries, &["on_fault", "unlisted_tables", "unlisted_columns"]);
+        let modifiers = self.part(path, &mut entries, &keys::WIDE);
+        let mut named = |reader: &mut Self, key: &str| -> BTreeMap<String, Modifiers> {
+            let path = below(path, key);
+            let Some(value) = take(&mut entries, key) else { return BTreeMap::new() };
+            let inner = reader.table(&path, value);
+            inner.into_iter().map(|(name, value)| (name.clone(), reader.value(&below(&path, &name), value))).collect()
+        };
+        let columns = named(self, "columns");
+        let types = named(self, "types");
+        for (key, _) in &entries {
+            self.unknown(path, key);
+        }
+        if keys.unlisted_columns == file::Unlisted::Copy {
+            self.problem("defaults.unlisted_columns", "is \"refuse\" or \"leave\"");
+        }
+        Defaults {
+            on_fault: keys.on_fault,
+            unlisted_tables: keys.unlisted_tables,
+            unlisted_columns: keys.unlisted_columns,
+            columns,
+            types,
+            modifiers,
+        }
+    }
+
+    fn leave(&mut self, path: &[String], value: Spanned<DeValue<'t>>) -> Vec<(String, Option<String>, String)> {
+        let mut leave = Vec::new();
+        for (table, value) in self.table(path, value) {
+            let path = below(path, &table);
+            if value.get_ref().is_table() {
+                for (column, value) in self.table(&path, value) {
+                    let reason = self.reason(&below(&path, &column), value);
+                    leave.push((table.clone(), Some(column), reason));
+                }
+            } else {
+                let reason = self.reason(&path, value);
+                leave.push((table, None, reason));
+            }
+        }
+        leave
+    }
+
+    fn reason(&mut self, path: &[String], value: Spanned<DeValue<'t>>) -> String {
+        let reason: String = self.value(path, value);
+        if reason.trim().is_empty() && !self.problems.iter().any(|p| p.place == path.join(".")) {
+            self.problem(&path.join("."), "needs a reason in words: why does it stay behind?");
+        }
+        reason
+    }
+
+    fn loads(&mut self, path: &[String], value: Spanned<DeValue<'t>>) -> Vec<Load> {
+        let entries = self.table(path, value);
+        entries.into_iter().map(|(name, value)| self.load(&below(path, &name), name, value)).collect()
+    }
+
+    fn load(&mut self, path: &[String], name: String, value: Spanned<DeValue<'t>>) -> Load {
+        let mut entries = self.table(path, value);
+        let columns = take(&mut entries, "columns");
+        let modifiers = self.part(path, &mut entries, &keys::WIDE);
+        let keys: LoadKeys =
+            self.part(path, &mut entries, &["from", "to", "owner", "conflict", "when", "existing", "ids", "triggers"]);
+        for (key, _) in &entries {
+            self.unknown(path, key);
+        }
+        let from = self.accept(&below(path, "from"), keys.from.map(file::read_from));
+        let owner = self.accept(&below(path, "owner"), keys.owner.map(file::read_owner));
+        let conflict = keys.conflict.map(|c| c.skip);
+        if conflict.as_ref().is_some_and(Vec::is_empty) {
+            self.problem(&below(path, "conflict").join("."), "names the columns of a unique key, at least one");
+        }
+        Load {
+            to: keys.to.unwrap_or_else(|| name.clone()),
+            name,
+            from,
+            owner,
+            conflict,
+            when_empty: keys.when.is_some(),
+            append: keys.existing.is_some(),
+            shift: keys.ids.is_some(),
+            triggers_fire: keys.triggers == Some(file::Triggers::Fire),
+            modifiers,
+            columns: columns.map(|value| self.columns(&below(path, "columns"), value)).unwrap_or_default(),
+        }
+    }
+
+    fn accept<T: Default>(&mut self, path: &[String], read: Option<Result<T, String>>) -> T {
+        match read {
+            None => T::default(),
+            Some(Ok(value)) => value,
+            Some(Err(what)) => {
+                self.problem(&path.join("."), what);
+                T::default()
+            }
+        }
+    }
+
+    fn columns(&mut self, path: &[String], value: Spanned<DeValue<'t>>) -> Vec<(String, Column)> {
+        let entries = self.table(path, value);
+        entries.into_iter().map(|(name, value)| (name.clone(), self.column(&below(path, &name), value))).collect()
+    }
+
+    fn column(&mut self, path: &[String], value: Spanned<DeValue<'t>>) -> Column {
+        if let DeValue::String(from) = value.get_ref() {
+            return Column { feed: Some(Feed::From(from.to_string())), ..Column::default() };
+        }
+        let mut entries = self.table(path, value);
+        let feed_keys = ["from", "sql", "value", "env", "optional", "owner", "lookup", "omit", "refers"];
+        let feed: FeedKeys = self.part(path, &mut entries, &feed_keys);
+        let right = keys::at(path);
+        let modifiers: Vec<&str> = right.iter().copied().filter(|key| !feed_keys.contains(key)).collect();
+        let modifiers = self.part(path, &mut entries, &modifiers);
+        for (key, _) in &entries {
+            self.unknown(path, key);
+        }
+        Column { feed: self.accept(path, Some(feed.feed())), modifiers, refers: feed.refers }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problems(text: &str) -> Vec<String> {
+        read(text).map(|_| Vec::new()).unwrap_or_else(|p| p.iter().map(Problem::to_string).collect())
+    }
+
+    #[test]
+    fn the_smallest_mapping_is_read() {
+        let mapping = read("format = 1\nname = \"x\"\n[load.a]\n").unwrap();
+        assert_eq!(mapping.loads[0].to, "a");
+        assert_eq!(mapping.lines.of("load.a.columns.b"), Some(3));
+    }
+
+    #[test]
+    fn every_mistake_of_form_is_named_at_once_with_its_line() {
+        let text = "format = 1\nname = \"x\"\n[sorce]\n[load.t]\nowner = 7\n[load.t.columns]\na = { rond = true }\nb = { from = \"x\", omit = true }\nc = { if_null = { nul = true } }\n";
+        let found = problems(text);
+        assert_eq!(found.len(), 5, "{found:#?}");
+        assert!(found[0].starts_with("line 3, sorce: unknown key `sorce`. Did you mean `source`?"), "{}", found[0]);
+        assert!(found[1].starts_with("line 5, load.t.owner: owner is a column"), "{}", found[1]);
+        assert!(
+            found[2].starts_with("line 7, load.t.columns.a.rond: unknown key `rond`. Did you mean `round`?"),
+            "{}",
+            found[2]
+        );
+        assert!(found[3].starts_with("line 8, load.t.columns.b: a column has exactly one of"), "{}", found[3]);
+        assert!(found[4].starts_with("line 9, load.t.columns.c: a value in braces is"), "{}", found[4]);
+    }
+
+    #[test]
+    fn a_key_of_another_place_is_unknown() {
+        let found = problems("format = 1\nname = \"x\"\n[defaults]\nround = true\nif_null = 1\n");
+        assert_eq!(found.len(), 1);
+        assert!(found[0].contains("unknown key `if_null`"), "{}", found[0]);
+    }
+
+    #[test]
+    fn inherited_modifiers_merge_one_by_one_and_can_be_taken_away() {
+        let text = "format = 1\nname = \"x\"\n[load.t.columns]\na = { round = { fault = true }, trim = true }\n";
+        let mapping = read(text).unwrap();
+        let lower: Modifiers = toml::from_str("round = true\nif_null = 1\n").unwrap();
+        let merged = mapping.loads[0].columns[0].1.modifiers.over(&lower);
+        assert_eq!(merged.written(), ["trim", "round", "if_null"]);
+        assert!(matches!(merged.round, Some(super::super::column::Switch::Off)));
+    }
+
+    #[test]
+    fn text_that_is_no_toml_is_named_with_its_line() {
+        assert!(problems("format = 1\nname = \n")[0].starts_with("line 2: is not TOML"));
+    }
+}

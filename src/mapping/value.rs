@@ -1,0 +1,45 @@
+//! A value as a mapping writes it: a constant, or one of the words in braces.
+
+use serde::Deserialize;
+
+use crate::model::cell::RawBuf;
+use crate::model::rules::Value;
+
+/// A value of the mapping: `0`, `"text"`, `true`, `{ null = true }`, `{ now = true }`, `{ owner = true }`,
+/// `{ env = "NAME" }` or, where a modifier stands, `{ fault = true }`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(try_from = "toml::Value")]
+pub struct Written(pub Value);
+
+impl TryFrom<toml::Value> for Written {
+    type Error = String;
+
+    fn try_from(value: toml::Value) -> Result<Written, String> {
+        let constant = |raw| Ok(Written(Value::Literal(raw)));
+        match value {
+            toml::Value::String(text) => constant(RawBuf::text(text)),
+            toml::Value::Integer(i) => constant(RawBuf::Integer(i)),
+            toml::Value::Float(r) => constant(RawBuf::Real(r)),
+            toml::Value::Boolean(b) => constant(RawBuf::Integer(i64::from(b))),
+            toml::Value::Datetime(at) => constant(RawBuf::text(at.to_string())),
+            toml::Value::Array(_) => Err("a list is not a value here; write it as text, such as \"[1,2]\"".to_owned()),
+            toml::Value::Table(table) => word(&table).map(Written),
+        }
+    }
+}
+
+fn word(table: &toml::Table) -> Result<Value, String> {
+    const WORDS: &str = "a value in braces is { null = true }, { now = true }, { owner = true }, { env = \"NAME\" } or { fault = true }";
+    let mut entries = table.iter();
+    let (Some((key, value)), None) = (entries.next(), entries.next()) else {
+        return Err(WORDS.to_owned());
+    };
+    match (key.as_str(), value) {
+        ("null", toml::Value::Boolean(true)) => Ok(Value::Null),
+        ("now", toml::Value::Boolean(true)) => Ok(Value::Now),
+        ("owner", toml::Value::Boolean(true)) => Ok(Value::Owner),
+        ("fault", toml::Value::Boolean(true)) => Ok(Value::Fault),
+        ("env", toml::Value::String(name)) => Ok(Value::Env(name.clone())),
+        _ => Err(WORDS.to_owned()),
+    }
+}

@@ -1,0 +1,258 @@
+//! Reading ahead: every row is read and converted inside the same snapshot before anything is written, so that a fault is
+//! known while nothing has happened yet.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::convert::Settled;
+use crate::convert::row::{Maps, Notes, RowEncoder};
+use crate::event::{Event, Watch};
+use crate::model::fault::Fault;
+use crate::model::key::Key;
+use crate::model::record::Refusal;
+use crate::model::schema::TargetSchema;
+use crate::model::select::{Row, Sink};
+use crate::plan::{Link, LoadPlan, Node, Plan, links};
+use crate::source::Source;
+use crate::target::Session;
+use crate::target::ledger::Sums;
+
+use super::batch::{Batch, GO_ON};
+use super::keyset::KeySet;
+use super::orphans::{self, OwnKeys, Referred};
+use super::{Stop, lanes, parents};
+
+/// Rows between two words to the watch, and between two clearings of the scratch memory.
+const PACE: u64 = 4_096;
+
+/// Bytes after which the scratch memory is cleared, whatever the number of rows.
+const SCRATCH: usize = 1 << 20;
+
+/// Faults that are kept of one load; more are only counted. Some 300 bytes each.
+pub const FAULTS_KEPT: usize = 100_000;
+
+/// What reading ahead found in one load.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    /// The load.
+    pub load: String,
+    /// Counts and losses; the digest stays empty.
+    pub sums: Sums,
+    /// Faults, up to [`FAULTS_KEPT`].
+    pub faults: Vec<Fault>,
+    /// How many there were.
+    pub fault_total: u64,
+}
+
+/// Prepares every load's encoder once, so that a constant that does not fit is a refusal before anything is read.
+///
+/// # Errors
+/// All refusals.
+pub fn prepare(plan: &Plan, settled: &Settled) -> Result<(), Vec<Refusal>> {
+    let refused: Vec<Refusal> =
+        plan.loads.iter().filter_map(|load| RowEncoder::new(load, settled, &Maps::new()).err()).flatten().collect();
+    if refused.is_empty() { Ok(()) } else { Err(refused) }
+}
+
+/// What is read ahead, and against what.
+pub struct Ground<'a> {
+    /// What is to be done.
+    pub plan: &'a Plan,
+    /// Where rows come from.
+    pub source: &'a Source,
+    /// The target's catalogue.
+    pub target: &'a TargetSchema,
+    /// What is the same for every row.
+    pub settled: &'a Settled,
+    /// Who hears of it.
+    pub watch: &'a dyn Watch,
+    /// Set from outside when the process was asked to stop.
+    pub asked: &'a AtomicBool,
+    /// Lanes.
+    pub jobs: usize,
+    /// By load, the lookups that are known already; the others are passed over.
+    pub maps: &'a BTreeMap<String, Maps>,
+}
+
+/// Keys that rows refer to, as far as they were read.
+type Sets = BTreeMap<Referred, KeySet>;
+
+impl Ground<'_> {
+    /// Reads and converts the rows of the loads that `wanted` names: first those that refer to nothing, together; then each
+    /// of the others when its parents' keys are known.
+    ///
+    /// # Errors
+    /// When the source cannot be read, the target is gone, or the process was asked to stop.
+    pub fn read(&self, session: &mut Session, wanted: &dyn Fn(&LoadPlan) -> bool) -> Result<Vec<Found>, Stop> {
+        self.watch.hear(Event::Step("read ahead"));
+        let loads: Vec<&LoadPlan> = self.plan.loads.iter().filter(|load| wanted(load)).collect();
+        let mut sets = self.sets(session, &loads)?;
+        let (first, then): (Vec<&LoadPlan>, Vec<&LoadPlan>) =
+            loads.iter().partition(|load| links(load, self.target).is_empty());
+        let mut found = self.wave(&first, &mut sets)?;
+        for node in &self.plan.order {
+            let Node::Load(n) = node else { continue };
+            if then.iter().any(|load| load.name == self.plan.loads[*n].name) {
+                found.extend(self.wave(&[&self.plan.loads[*n]], &mut sets)?);
+            }
+        }
+        let place = |f: &Found| self.plan.loads.iter().position(|l| l.name == f.load);
+        found.sort_by_key(place);
+        // Of a lookup that could not be made nothing is known.
+        let is_known = |load: &str, column: &str| self.maps.get(load).is_some_and(|maps| maps.contains_key(column));
+        found.iter_mut().for_each(|found| found.sums.lookups.retain(|sum| is_known(&found.load, &sum.column)));
+        Ok(found)
+    }
+
+    /// The keys that are there before anything is read: those of the target's rows.
+    fn sets(&self, session: &mut Session, loads: &[&LoadPlan]) -> Result<Sets, Stop> {
+        let mut sets = Sets::new();
+        for referred in orphans::referred(loads, self.target) {
+            let is_loaded = loads.iter().any(|l| l.table == referred.table);
+            let holds = self.target.tables.get(&referred.table).is_some_and(|t| t.has_rows);
+            let mut keys = KeySet::default();
+            if holds || !is_loaded {
+                keys = parents::on_target(session, &self.plan.schema, &referred)?;
+            }
+            // The key of an owner that has yet to be made is not known.
+            keys.open = !is_loaded
+                && self.plan.owner.as_ref().is_some_and(|o| o.table == referred.table && o.create.is_some())
+                && super::owner::find(session, self.plan, self.settled)?.is_none();
+            sets.insert(referred, keys);
+        }
+        Ok(sets)
+    }
+
+    /// Reads some loads together; none of them refers to another.
+    fn wave(&self, loads: &[&LoadPlan], sets: &mut Sets) -> Result<Vec<Found>, Stop> {
+        let referred: Vec<Referred> = sets.keys().cloned().collect();
+        let mut readings: Vec<Reading<'_>> = Vec::new();
+        for load in loads {
+            let none = Maps::new();
+            let maps = self.maps.get(&load.name).unwrap_or(&none);
+            let encoder = RowEncoder::new(load, self.settled, maps).map_err(Stop::Refused)?;
+            let links = links(load, self.target);
+            parents::settle_own(&self.source.reader()?, load, (&encoder, self.settled), &links, sets)?;
+            let own = OwnKeys::of(load, &referred, self.settled);
+            readings.push(Reading { load, encoder, links, own });
+        }
+        let parts = self.parts(&readings, sets)?;
+        let mut all: Vec<Found> =
+            loads.iter().map(|load| Found { load: load.name.clone(), ..Found::default() }).collect();
+        for (n, (found, own)) in parts {
+            all[n].merge(found);
+            for (keys, more) in readings[n].own.iter().zip(own) {
+                let Some(set) = sets.get_mut(&keys.referred) else { continue };
+                set.open |= !keys.is_known();
+                set.there.extend(more.there);
+                set.refused.extend(more.refused);
+            }
+        }
+        loads.iter().for_each(|load| self.watch.hear(Event::Ended { load: &load.name }));
+        Ok(all)
+    }
+
+    /// Reads loads in ranges of keys, in lanes: for each range the load's place, what was found and the keys of its rows.
+    fn parts(&self, readings: &[Reading<'_>], sets: &Sets) -> Result<Vec<(usize, (Found, Vec<KeySet>))>, Stop> {
+        let mut ranges = Vec::new();
+        for (n, reading) in readings.iter().enumerate() {
+            let select = &reading.load.select;
+            let cuts = if self.jobs > 1 { self.source.reader()?.split(select, 2 * self.jobs)? } else { Vec::new() };
+            let starts = std::iter::once(None).chain(cuts.iter().cloned().map(Some));
+            let ends = cuts.iter().cloned().map(Some).chain(std::iter::once(None));
+            ranges.extend(starts.zip(ends).map(|(after, until)| (n, after, until)));
+        }
+        lanes::each(self.jobs, &ranges, |(n, after, until)| {
+            let reading = &readings[*n];
+            Ok((*n, self.range(reading, sets, (after.as_ref(), until.as_ref()))?))
+        })
+    }
+
+    fn range(
+        &self,
+        reading: &Reading<'_>,
+        sets: &Sets,
+        (after, until): (Option<&Key>, Option<&Key>),
+    ) -> Result<(Found, Vec<KeySet>), Stop> {
+        let load = reading.load;
+        self.watch.hear(Event::Began { load: &load.name, rows: None });
+        let links = reading.links.iter().filter_map(|link| sets.get(&Referred::by(link)).map(|keys| (link, keys)));
+        let guards = parents::guards(load, links, self.settled)?;
+        let found = Found { load: load.name.clone(), ..Found::default() };
+        let keys = vec![KeySet::default(); reading.own.len()];
+        let batch = Batch::new(load, &reading.encoder, &guards);
+        let (scratch, notes) = (Vec::new(), Notes::default());
+        let mut sink =
+            Ahead { batch, found, own: &reading.own, keys, scratch, notes, watch: self.watch, asked: self.asked };
+        self.source.reader()?.scan(&load.select, after, until, &mut sink)?;
+        sink.gather();
+        if self.asked.load(Ordering::Relaxed) { Err(Stop::Interrupted) } else { Ok((sink.found, sink.keys)) }
+    }
+}
+
+/// A load as it is read ahead.
+struct Reading<'a> {
+    load: &'a LoadPlan,
+    encoder: RowEncoder,
+    links: Vec<Link>,
+    own: Vec<OwnKeys>,
+}
+
+impl Found {
+    /// Adds what was found in a later part of the same load.
+    fn merge(&mut self, part: Found) {
+        self.sums.merge(&part.sums);
+        let room = FAULTS_KEPT.saturating_sub(self.faults.len());
+        self.faults.extend(part.faults.into_iter().take(room));
+        self.fault_total += part.fault_total;
+    }
+}
+
+struct Ahead<'a> {
+    batch: Batch<'a>,
+    found: Found,
+    own: &'a [OwnKeys],
+    keys: Vec<KeySet>,
+    scratch: Vec<u8>,
+    notes: Notes,
+    watch: &'a dyn Watch,
+    asked: &'a AtomicBool,
+}
+
+impl Ahead<'_> {
+    fn gather(&mut self) {
+        let room = FAULTS_KEPT.saturating_sub(self.found.faults.len());
+        self.found.fault_total += self.batch.faults.len() as u64;
+        self.found.faults.extend(self.batch.faults.drain(..).take(room));
+        self.watch.hear(Event::Rows { load: &self.found.load, rows: self.batch.read });
+        self.found.sums.merge(&self.batch.counts());
+        self.batch.clear();
+    }
+}
+
+impl Sink for Ahead<'_> {
+    fn row(&mut self, row: &dyn Row) -> ControlFlow<()> {
+        let (rows, refused) = (self.batch.rows() as usize, self.batch.refused);
+        self.batch.row(row);
+        for (own, keys) in self.own.iter().zip(&mut self.keys) {
+            if self.batch.refused == refused {
+                keys.there.extend(own.good(self.batch.images(rows..rows + 1)));
+            } else if let Some(hash) = own.refused(row, &mut self.scratch, &mut self.notes) {
+                keys.refused.insert(hash, (self.found.load.clone(), row.key()));
+            }
+        }
+        if self.batch.read >= PACE || self.batch.bytes.len() >= SCRATCH {
+            self.gather();
+            if self.asked.load(Ordering::Relaxed) {
+                return ControlFlow::Break(());
+            }
+        }
+        GO_ON
+    }
+
+    fn failed(&mut self, key: Key, expr: Option<usize>) -> ControlFlow<()> {
+        self.batch.failed(key, expr);
+        GO_ON
+    }
+}

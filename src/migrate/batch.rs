@@ -1,0 +1,368 @@
+//! The rows of a batch while they gather in memory: their images, their faults, their losses.
+//!
+//! Knows no database; what it holds can be sent, sent again, or thrown away. Rows that only the server can refuse are
+//! condemned by their place among the rows read, and the batch is gathered once more without them.
+
+use std::collections::BTreeMap;
+use std::ops::{ControlFlow, Range};
+
+use crate::convert::lookup::Outcome;
+use crate::convert::row::{Notes, RowEncoder};
+use crate::model::cell::RawBuf;
+use crate::model::fault::{Fault, Reason};
+use crate::model::key::Key;
+use crate::model::pgtype::ColumnType;
+use crate::model::select::Row;
+use crate::plan::{ColumnPlan, Feed, LoadPlan, LookupPlan};
+use crate::target::Blame;
+use crate::target::ledger::{LOSS_KEYS, LookupSum, LossSum, Sums};
+use crate::wire::digest::{Digest, row_hash};
+
+use super::Options;
+use super::orphans::{Guarded, Missing};
+
+/// Rows that gather.
+pub struct Batch<'a> {
+    load: &'a LoadPlan,
+    encoder: &'a RowEncoder,
+    /// References whose parents must be there.
+    guards: &'a [Guarded<'a>],
+    notes: Notes,
+    /// The images of the rows that can go, one behind the other.
+    pub bytes: Vec<u8>,
+    /// Where each image ends.
+    ends: Vec<usize>,
+    /// The place of each image's row among the rows read, from 0.
+    places: Vec<u32>,
+    /// Rows, by the same place, that the server refused.
+    condemned: BTreeMap<u32, Blame>,
+    /// Where issued ids have their places, row by row.
+    slots: Vec<usize>,
+    /// The first row's key.
+    pub first: Option<Key>,
+    /// Rows read, those at fault among them.
+    pub read: u64,
+    /// Rows that cannot go.
+    pub refused: u64,
+    /// Why they cannot.
+    pub faults: Vec<Fault>,
+    losses: Vec<LossSum>,
+    lookups: Vec<LookupSum>,
+    /// Binary images of rows that go as text.
+    images: Images,
+}
+
+/// Images beside the rows that are sent, and where each ends and issued ids have their places.
+#[derive(Default)]
+struct Images {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+    notes: Notes,
+    slots: Vec<usize>,
+}
+
+impl<'a> Batch<'a> {
+    /// An empty batch of a load.
+    pub fn new(load: &'a LoadPlan, encoder: &'a RowEncoder, guards: &'a [Guarded<'a>]) -> Batch<'a> {
+        Batch {
+            load,
+            encoder,
+            guards,
+            notes: Notes::default(),
+            bytes: Vec::new(),
+            ends: Vec::new(),
+            places: Vec::new(),
+            condemned: BTreeMap::new(),
+            slots: Vec::new(),
+            first: None,
+            read: 0,
+            refused: 0,
+            faults: Vec::new(),
+            losses: Vec::new(),
+            lookups: no_lookups(load),
+            images: Images::default(),
+        }
+    }
+
+    /// Takes one row in.
+    pub fn row(&mut self, row: &dyn Row) {
+        let place = u32::try_from(self.read).unwrap_or(u32::MAX);
+        self.read += 1;
+        if self.first.is_none() {
+            self.first = Some(row.key());
+        }
+        let start = self.bytes.len();
+        if !self.encoder.encode(row, &mut self.bytes, &mut self.notes) {
+            self.look_up(false);
+            return self.refuse(&row.key());
+        }
+        let notes = &mut self.notes;
+        let missing: Vec<Missing> =
+            self.guards.iter().filter_map(|guard| guard.judge(&mut self.bytes, start, notes)).collect();
+        if !missing.is_empty() {
+            self.bytes.truncate(start);
+            return self.miss(row, missing);
+        }
+        if let Some(blame) = self.condemned.get(&place).cloned() {
+            self.bytes.truncate(start);
+            return self.convict(&row.key(), blame);
+        }
+        self.look_up(true);
+        self.ends.push(self.bytes.len());
+        self.places.push(place);
+        self.slots.extend_from_slice(&self.notes.slots);
+        if let Some(encoder) = self.encoder.images() {
+            encoder.encode(row, &mut self.images.bytes, &mut self.images.notes);
+            self.images.ends.push(self.images.bytes.len());
+            self.images.slots.extend_from_slice(&self.images.notes.slots);
+        }
+        if !self.notes.losses.is_empty() {
+            self.lose(&row.key());
+        }
+    }
+
+    /// The images of some of its rows, one behind the other.
+    pub fn images(&self, rows: Range<usize>) -> &[u8] {
+        let start = rows.start.checked_sub(1).map_or(0, |n| self.ends[n]);
+        let end = rows.end.checked_sub(1).map_or(0, |n| self.ends[n]);
+        &self.bytes[start..end.max(start)]
+    }
+
+    /// Notes that the server refused these rows, by their place among those that can go. Takes hold when the batch is
+    /// gathered again.
+    pub fn condemn(&mut self, rows: Vec<(usize, Blame)>) {
+        for (row, blame) in rows {
+            self.condemned.insert(self.places[row], blame);
+        }
+    }
+
+    /// Forgets everything but what was condemned. Gives the number of rows to gather again.
+    pub fn begin_again(&mut self) -> u64 {
+        let (read, condemned) = (self.read, std::mem::take(&mut self.condemned));
+        self.clear();
+        self.condemned = condemned;
+        read
+    }
+
+    /// Takes in that SQLite could not compute a row.
+    pub fn failed(&mut self, key: Key, expr: Option<usize>) {
+        self.read += 1;
+        self.refused += 1;
+        self.first.get_or_insert_with(|| key.clone());
+        let column = expr.and_then(|n| self.load.columns.iter().find(|c| c.feed == Feed::Cell(n)));
+        let fault = Fault { column: column.map(|c| c.name.clone()), ..self.fault(&key, Reason::SqlFailed) };
+        self.faults.push(fault);
+    }
+
+    /// Whether the batch is as large as it may be.
+    pub fn is_full(&self, options: &Options) -> bool {
+        self.bytes.len() >= options.batch_bytes || self.read >= options.batch_rows
+    }
+
+    /// Rows that can go.
+    pub fn rows(&self) -> u64 {
+        self.ends.len() as u64
+    }
+
+    /// How many ids have to be drawn for each issued column.
+    pub fn ids_wanted(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Writes drawn ids into their places: `ids[c][r]` for the c-th issued column and the r-th row.
+    ///
+    /// # Errors
+    /// The first id that its column is too narrow for.
+    pub fn fill(&mut self, issued: &[usize], ids: &[Vec<i64>]) -> Result<(), i64> {
+        for (n, at) in self.slots.iter().enumerate() {
+            let (column, row) = (n % issued.len(), n / issued.len());
+            self.encoder.fill(issued[column], ids[column][row], *at, &mut self.bytes)?;
+        }
+        if let Some(encoder) = self.encoder.images() {
+            for (n, at) in self.images.slots.iter().enumerate() {
+                let (column, row) = (n % issued.len(), n / issued.len());
+                encoder.fill(issued[column], ids[column][row], *at, &mut self.images.bytes)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The sums of this batch, with these rows (by place) skipped.
+    pub fn sums(&self, skipped: &[usize], seed: u64) -> Sums {
+        let mut digest = Digest::default();
+        let (bytes, ends) = match self.encoder.images() {
+            Some(_) => (&self.images.bytes, &self.images.ends),
+            None => (&self.bytes, &self.ends),
+        };
+        let mut scratch = Vec::new();
+        let mut start = 0;
+        let mut skipping = skipped.iter().peekable();
+        for (n, end) in ends.iter().enumerate() {
+            if skipping.next_if(|s| **s == n).is_none() {
+                digest.add(row_hash(self.encoder.image(&bytes[start..*end], &mut scratch), seed));
+            }
+            start = *end;
+        }
+        Sums {
+            read: self.read,
+            written: self.rows() - skipped.len() as u64,
+            skipped: skipped.len() as u64,
+            faults: self.refused,
+            digest,
+            losses: self.losses.clone(),
+            lookups: self.lookups.clone(),
+        }
+    }
+
+    /// Counts and losses without a digest: what reading ahead wants to know.
+    pub fn counts(&self) -> Sums {
+        Sums {
+            read: self.read,
+            written: self.rows(),
+            faults: self.refused,
+            losses: self.losses.clone(),
+            lookups: self.lookups.clone(),
+            ..Sums::default()
+        }
+    }
+
+    /// Forgets the images of its rows and keeps counts, faults and losses.
+    pub fn forget_rows(&mut self) {
+        self.bytes.clear();
+        self.ends.clear();
+        self.places.clear();
+        self.slots.clear();
+        self.images.bytes.clear();
+        self.images.ends.clear();
+        self.images.slots.clear();
+    }
+
+    /// Forgets everything and keeps its memory.
+    pub fn clear(&mut self) {
+        self.forget_rows();
+        self.condemned.clear();
+        self.first = None;
+        self.read = 0;
+        self.refused = 0;
+        self.faults.clear();
+        self.losses.clear();
+        self.lookups = no_lookups(self.load);
+    }
+
+    fn refuse(&mut self, key: &Key) {
+        self.refused += 1;
+        for n in 0..self.notes.faults.len() {
+            let cell = self.notes.faults[n];
+            let column = &self.load.columns[cell.column];
+            let fault = Fault {
+                column: Some(column.name.clone()),
+                declared: column.declared.clone(),
+                class: Some(cell.class),
+                bytes: Some(cell.bytes),
+                target_type: Some(shown(&column.kind)),
+                ..self.fault(key, cell.reason)
+            };
+            self.faults.push(fault);
+        }
+    }
+
+    /// A row whose parents are not there.
+    fn miss(&mut self, row: &dyn Row, missing: Vec<Missing>) {
+        self.refused += 1;
+        let key = row.key();
+        for one in missing {
+            let detail = Some(format!("constraint {}", one.link));
+            let mut fault = Fault { detail, parent: one.parent, ..self.fault(&key, one.reason) };
+            if let Some(column) = one.column.map(|n| &self.load.columns[n]) {
+                fault.column = Some(column.name.clone());
+                fault.declared = column.declared.clone();
+                fault.target_type = Some(shown(&column.kind));
+                if let Feed::Cell(n) = column.feed {
+                    fault.class = Some(row.cell(n).class());
+                    fault.bytes = Some(row.cell(n).bytes());
+                }
+            }
+            self.faults.push(fault);
+        }
+    }
+
+    /// A row that the server refused.
+    fn convict(&mut self, key: &Key, blame: Blame) {
+        self.refused += 1;
+        let fault = Fault { column: blame.column, detail: Some(blame.detail), ..self.fault(key, blame.reason) };
+        self.faults.push(fault);
+    }
+
+    fn fault(&self, key: &Key, reason: Reason) -> Fault {
+        Fault {
+            load: self.load.name.clone(),
+            at: key.clone(),
+            column: None,
+            declared: None,
+            class: None,
+            bytes: None,
+            target_type: None,
+            reason,
+            detail: None,
+            parent: None,
+        }
+    }
+
+    /// Counts what became of lookups. Of a row that does not go, only what refused it counts.
+    fn look_up(&mut self, fits: bool) {
+        for (column, outcome) in &self.notes.lookups {
+            if !fits && !self.notes.faults.iter().any(|fault| fault.column == *column) {
+                continue;
+            }
+            let name = &self.load.columns[*column].name;
+            let Some(sum) = self.lookups.iter_mut().find(|l| l.column == *name) else { continue };
+            match outcome {
+                Outcome::Hit(step) => sum.hits[*step] += u64::from(fits),
+                Outcome::Missing => sum.missing += 1,
+                Outcome::Ambiguous => sum.ambiguous += 1,
+                Outcome::Nothing => {}
+            }
+        }
+    }
+
+    fn lose(&mut self, key: &Key) {
+        // Only a rowid is named: another key is a value of somebody's row.
+        let shown = match key.0.as_slice() {
+            [RawBuf::Integer(id)] => Some(id.to_string()),
+            _ => None,
+        };
+        for (column, losses) in &self.notes.losses {
+            let name = &self.load.columns[*column].name;
+            for loss in losses.iter() {
+                let found = self.losses.iter().position(|l| l.column == *name && l.modifier == loss.word());
+                let at = found.unwrap_or_else(|| {
+                    let modifier = loss.word().to_owned();
+                    self.losses.push(LossSum { column: name.clone(), modifier, count: 0, keys: Vec::new() });
+                    self.losses.len() - 1
+                });
+                let sum = &mut self.losses[at];
+                sum.count += 1;
+                if sum.keys.len() < LOSS_KEYS {
+                    sum.keys.extend(shown.clone());
+                }
+            }
+        }
+    }
+}
+
+/// A count of nothing for each lookup of a load.
+fn no_lookups(load: &LoadPlan) -> Vec<LookupSum> {
+    let sum = |(column, plan): (&ColumnPlan, &LookupPlan)| LookupSum {
+        column: column.name.clone(),
+        hits: vec![0; plan.steps.len()],
+        ..LookupSum::default()
+    };
+    load.lookups().map(sum).collect()
+}
+
+fn shown(kind: &ColumnType) -> String {
+    kind.shown().to_owned()
+}
+
+/// What a sink answers while it has nothing to complain of.
+pub const GO_ON: ControlFlow<()> = ControlFlow::Continue(());

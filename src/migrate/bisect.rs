@@ -1,0 +1,212 @@
+//! Sending a batch; and which rows of it the server refuses: halved and tried again under savepoints, until each is pinned.
+//!
+//! Cumulative: the good half stays while the other is tried, so of two rows that collide the later one is found. Then all of
+//! it is undone, and the batch goes as one plain COPY without those rows.
+
+use std::ops::{ControlFlow, Range};
+
+use crate::mapping::OnFault;
+use crate::model::key::Key;
+use crate::model::record::FAULTS_LISTED;
+use crate::model::select::{Row, Sink};
+use crate::plan::{Feed, LoadPlan};
+use crate::source::Reader;
+use crate::target::batch::{Into, Open};
+use crate::target::ledger::Sums;
+use crate::target::{Blame, ServerError};
+
+use super::batch::Batch;
+use super::{Job, Stop};
+
+/// Where the rows of a batch came from, to gather them once more.
+pub(super) struct Origin<'a> {
+    pub job: &'a Job<'a>,
+    pub reader: &'a Reader,
+    pub load: &'a LoadPlan,
+    /// The last key before the batch.
+    pub before: Option<&'a Key>,
+    /// Of the row hashes.
+    pub seed: u64,
+}
+
+/// Draws the ids that a batch needs, sends its rows and gives its sums and the ids. Rows that the server refuses become
+/// faults of the batch: set aside and counted in `counted`, or the end.
+///
+/// # Errors
+/// When a fault may not be borne, when the server refuses for another reason than a row, or the connection is lost.
+pub(super) fn send(
+    open: &mut Open<'_>,
+    into: &Into<'_>,
+    origin: &Origin<'_>,
+    batch: &mut Batch<'_>,
+    counted: &mut u64,
+) -> Result<(Sums, Vec<i64>), Stop> {
+    let check_deferred = !origin.load.is_one_transaction();
+    loop {
+        let ids = draw(open, origin.load, batch)?;
+        open.mark()?;
+        let copied = open.copy(into, &batch.bytes, batch.rows());
+        let checked = copied.and_then(|skipped| {
+            if check_deferred {
+                open.check_deferred()?;
+            }
+            Ok(skipped)
+        });
+        match checked {
+            Ok(skipped) => {
+                open.keep()?;
+                return Ok((batch.sums(&skipped, origin.seed), ids));
+            }
+            Err(refused) if !refused.is_about_rows() => return Err(refused.into()),
+            Err(refused) => {
+                open.undo()?;
+                let most = origin.job.room();
+                let mut trial = Trial { open, into, batch, check_deferred, most, found: Vec::new() };
+                trial.open.mark()?;
+                trial.pin()?;
+                trial.open.undo()?;
+                let found = trial.found;
+                if found.is_empty() {
+                    return Err(refused.into());
+                }
+                batch.condemn(found);
+                gather_again(origin, batch)?;
+                origin.job.bear(batch, counted)?;
+            }
+        }
+    }
+}
+
+fn draw(open: &mut Open<'_>, load: &LoadPlan, batch: &mut Batch<'_>) -> Result<Vec<i64>, ServerError> {
+    let issued = load.issued();
+    let mut ids = Vec::new();
+    for column in &issued {
+        if let Feed::Issued(sequence) = &load.columns[*column].feed {
+            ids.push(open.draw(&sequence.name, batch.ids_wanted())?);
+        }
+    }
+    if !issued.is_empty() {
+        batch.fill(&issued, &ids).map_err(|id| {
+            ServerError::said(
+                "drawing ids",
+                format!("{id} does not fit the column; its sequence is past the column's range"),
+            )
+        })?;
+    }
+    Ok(ids.concat())
+}
+
+/// Reads the rows of a batch again, now that some of them are condemned.
+fn gather_again(origin: &Origin<'_>, batch: &mut Batch<'_>) -> Result<(), Stop> {
+    let rows = batch.begin_again();
+    let mut again = Again { batch, rows };
+    origin.reader.scan(&origin.load.select, origin.before, None, &mut again)?;
+    Ok(())
+}
+
+struct Again<'g, 'b> {
+    batch: &'g mut Batch<'b>,
+    rows: u64,
+}
+
+impl Again<'_, '_> {
+    fn go_on(&self) -> ControlFlow<()> {
+        if self.batch.read < self.rows { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    }
+}
+
+impl Sink for Again<'_, '_> {
+    fn row(&mut self, row: &dyn Row) -> ControlFlow<()> {
+        self.batch.row(row);
+        self.go_on()
+    }
+
+    fn failed(&mut self, key: Key, expr: Option<usize>) -> ControlFlow<()> {
+        self.batch.failed(key, expr);
+        self.go_on()
+    }
+}
+
+impl Job<'_> {
+    /// Bears the faults of a batch, or says why not: under abort none, under quarantine no more than `max_faults` over all
+    /// resumes. `counted`: rows of this batch that were counted before.
+    pub(super) fn bear(&self, batch: &Batch<'_>, counted: &mut u64) -> Result<(), Stop> {
+        if batch.refused == 0 {
+            return Ok(());
+        }
+        if self.options.on_fault == OnFault::Abort {
+            return Err(Stop::Faults(batch.faults.clone()));
+        }
+        let more = batch.refused.saturating_sub(std::mem::replace(counted, batch.refused));
+        let all = self.aside.fetch_add(more, std::sync::atomic::Ordering::SeqCst) + more;
+        match self.options.max_faults {
+            Some(most) if all > most => Err(Stop::TooManyFaults { most, faults: batch.faults.clone() }),
+            _ => Ok(()),
+        }
+    }
+
+    /// How many refused rows of one batch are worth finding.
+    fn room(&self) -> usize {
+        match (self.options.on_fault, self.options.max_faults) {
+            (OnFault::Abort, _) => FAULTS_LISTED,
+            (OnFault::Quarantine, None) => usize::MAX,
+            (OnFault::Quarantine, Some(most)) => {
+                let so_far = self.aside.load(std::sync::atomic::Ordering::SeqCst);
+                usize::try_from(most.saturating_sub(so_far)).unwrap_or(usize::MAX).saturating_add(1)
+            }
+        }
+    }
+}
+
+/// One batch on trial inside its transaction.
+pub(super) struct Trial<'t, 'o, 'b> {
+    pub open: &'t mut Open<'o>,
+    pub into: &'t Into<'t>,
+    pub batch: &'t Batch<'b>,
+    /// Constraints that wait for the commit are checked row by row.
+    pub check_deferred: bool,
+    /// Rows that are enough; then the search ends.
+    pub most: usize,
+    /// Rows that are pinned, by their place among those that can go.
+    pub found: Vec<(usize, Blame)>,
+}
+
+impl Trial<'_, '_, '_> {
+    /// Pins the rows of a batch that was refused as a whole.
+    ///
+    /// # Errors
+    /// When the server refuses for another reason than a row, or the connection is lost.
+    pub fn pin(&mut self) -> Result<(), ServerError> {
+        let rows = usize::try_from(self.batch.rows()).unwrap_or(usize::MAX);
+        if rows == 1 { self.among(0..1) } else { self.halves(0..rows) }
+    }
+
+    fn halves(&mut self, rows: Range<usize>) -> Result<(), ServerError> {
+        let middle = rows.start + rows.len() / 2;
+        self.among(rows.start..middle)?;
+        self.among(middle..rows.end)
+    }
+
+    fn among(&mut self, rows: Range<usize>) -> Result<(), ServerError> {
+        if rows.is_empty() || self.found.len() >= self.most {
+            return Ok(());
+        }
+        self.open.mark()?;
+        let Err(refused) = self.attempt(&rows) else { return self.open.keep() };
+        if !refused.is_about_rows() {
+            return Err(refused);
+        }
+        self.open.undo()?;
+        if rows.len() > 1 {
+            return self.halves(rows);
+        }
+        let blame = self.open.blame(self.into, &refused)?;
+        self.found.push((rows.start, blame));
+        Ok(())
+    }
+
+    fn attempt(&mut self, rows: &Range<usize>) -> Result<(), ServerError> {
+        self.open.copy(self.into, self.batch.images(rows.clone()), rows.len() as u64)?;
+        if self.check_deferred { self.open.check_deferred() } else { Ok(()) }
+    }
+}

@@ -1,0 +1,214 @@
+//! Taking off what the plan names, once, before the first row; putting it all back behind the last.
+//!
+//! How a statement reads is the catalogue's and the ledger's knowledge; here it is only when, and on which tables it pays.
+
+use std::sync::{Mutex, PoisonError};
+
+use serde::{Deserialize, Serialize};
+
+use crate::event::Event;
+use crate::model::schema::{DetachKind, Detachable, ForeignKey, TargetSchema, TargetTable, TargetUnique};
+use crate::plan::{Detach, Detaching};
+use crate::target::detach::Detached;
+use crate::target::ledger::Run;
+use crate::target::{ServerError, Session};
+
+use super::{Job, Stop};
+
+/// Rows below which keys and indexes stay on: taking one off and building it again costs two statements of some
+/// milliseconds each, keeping it up some microseconds a row.
+pub const WORTH_IT: u64 = 10_000;
+
+/// What the catalogue said of an object that was taken off: enough to see the target as if it were back.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Shape {
+    Trigger(String, char),
+    Foreign(ForeignKey),
+    Unique(TargetUnique),
+    Index,
+}
+
+/// Takes off what the plan names: triggers everywhere, the rest of tables with [`WORTH_IT`] rows to come.
+///
+/// # Errors
+/// When the target refuses; then nothing is off.
+pub fn take_off(
+    session: &mut Session,
+    run: &Run,
+    detach: &Detach,
+    target: &TargetSchema,
+    how: Detaching,
+    rows_to_come: &dyn Fn(&str) -> u64,
+) -> Result<(), ServerError> {
+    let worth_it = |object: &Detachable| {
+        object.kind == DetachKind::Trigger || how == Detaching::Always || rows_to_come(&object.table) >= WORTH_IT
+    };
+    let mut off: Vec<&Detachable> = detach.off.iter().filter(|object| worth_it(object)).collect();
+    // A key stays on where a foreign key stands on it that stays on, of a smaller table.
+    let gone: Vec<i64> = off.iter().map(|object| object.oid).collect();
+    off.retain(|object| object.needed_by.iter().all(|oid| gone.contains(oid)));
+    if off.is_empty() {
+        return Ok(());
+    }
+    let shaped: Vec<(&Detachable, String)> = off.into_iter().map(|object| (object, shape(object, target))).collect();
+    session.take_off(run.id, &shaped)
+}
+
+fn shape(object: &Detachable, target: &TargetSchema) -> String {
+    let table = target.tables.get(&object.table);
+    let found = table.and_then(|t| match object.kind {
+        DetachKind::Trigger => {
+            t.triggers.iter().find(|(n, _)| *n == object.object).map(|(n, e)| Shape::Trigger(n.clone(), *e))
+        }
+        DetachKind::Foreign => t.foreign.iter().find(|f| f.name == object.object).cloned().map(Shape::Foreign),
+        DetachKind::Unique | DetachKind::Primary => {
+            t.unique.iter().find(|u| u.name == object.object).cloned().map(Shape::Unique)
+        }
+        DetachKind::Index => None,
+    });
+    serde_json::to_string(&found.unwrap_or(Shape::Index)).unwrap_or_else(|_| "\"index\"".to_owned())
+}
+
+/// The catalogue as if everything that is off were back: what a run is compared with when it goes on.
+pub fn as_if_back(target: &mut TargetSchema, detached: &[Detached]) {
+    for object in detached.iter().filter(|object| !object.back) {
+        if let (Some(table), Ok(shape)) = (target.tables.get_mut(&object.table), serde_json::from_str(&object.shape)) {
+            put_in(table, shape);
+        }
+    }
+}
+
+/// Adds an object in the order in which the catalogue is read.
+fn put_in(table: &mut TargetTable, shape: Shape) {
+    match shape {
+        Shape::Trigger(name, enabled) => {
+            table.triggers.push((name, enabled));
+            table.triggers.sort();
+        }
+        Shape::Foreign(key) => {
+            table.foreign.push(key);
+            table.foreign.sort_by(|a, b| a.name.cmp(&b.name));
+        }
+        Shape::Unique(key) => {
+            table.unique.push(key);
+            table.unique.sort_by(|a, b| b.primary.cmp(&a.primary).then_with(|| a.name.cmp(&b.name)));
+        }
+        Shape::Index => {}
+    }
+}
+
+/// Puts back everything that is off: keys and indexes are built in all lanes at once, the largest first; then the keys
+/// become constraints, the foreign keys follow and are validated, triggers are last.
+///
+/// The steps that lock a table against everything run one after the other: two lanes that each hold a share of the same
+/// table and both want it whole would wait for each other.
+///
+/// # Errors
+/// What stopped it, such as a key that the rows do not allow; what is back stays back.
+pub fn put_back(job: &Job<'_>, session: &mut Session, run: &Run) -> Result<(), Stop> {
+    let mut off: Vec<Detached> = session.detached(run.id)?.into_iter().filter(|object| !object.back).collect();
+    if off.is_empty() {
+        return Ok(());
+    }
+    job.watch.hear(Event::Step("put back"));
+    off.sort_by_key(|object| std::cmp::Reverse((size(job, &object.table), object.kind)));
+    let (keys, others): (Vec<&Detached>, Vec<&Detached>) =
+        off.iter().partition(|o| matches!(o.kind, DetachKind::Primary | DetachKind::Unique | DetachKind::Index));
+    let (foreign, triggers): (Vec<&Detached>, Vec<&Detached>) =
+        others.into_iter().partition(|o| o.kind == DetachKind::Foreign);
+    let first = |objects: &[&Detached]| {
+        objects.iter().filter(|o| o.steps == 0).map(|o| vec![Step::Take((*o).clone(), 0)]).collect()
+    };
+    let rest = |objects: &[&Detached]| -> Vec<Vec<Step>> {
+        objects
+            .iter()
+            .map(|o| (o.steps.max(1)..o.back_sql.len()).map(|n| Step::Take((*o).clone(), n)).collect())
+            .collect()
+    };
+    in_lanes(job, session, run, first(&keys))?;
+    in_turn(job, session, run, rest(&keys))?;
+    in_turn(job, session, run, first(&foreign))?;
+    in_lanes(job, session, run, by_table(&off, rest(&foreign)))?;
+    in_turn(job, session, run, first(&triggers))
+}
+
+/// One thing to do on the way back.
+enum Step {
+    /// A step of an object.
+    Take(Detached, usize),
+    /// Statistics of a table whose indexes are new.
+    Analyze(String),
+}
+
+fn size(job: &Job<'_>, table: &str) -> u64 {
+    job.plan.loads.iter().filter(|l| l.table == table).filter_map(|l| job.sizes.get(&l.name)).sum()
+}
+
+/// What is left to do for each table, in its order, its statistics last.
+fn by_table(off: &[Detached], steps: Vec<Vec<Step>>) -> Vec<Vec<Step>> {
+    let mut tables: Vec<(&str, Vec<Step>)> = Vec::new();
+    for object in off.iter().filter(|o| o.kind != DetachKind::Trigger) {
+        if !tables.iter().any(|(table, _)| *table == object.table) {
+            tables.push((&object.table, Vec::new()));
+        }
+    }
+    for step in steps.into_iter().flatten() {
+        if let Step::Take(object, _) = &step
+            && let Some((_, list)) = tables.iter_mut().find(|(table, _)| *table == object.table)
+        {
+            list.push(step);
+        }
+    }
+    let analyzed = |(table, mut list): (&str, Vec<Step>)| {
+        list.push(Step::Analyze(table.to_owned()));
+        list
+    };
+    tables.into_iter().map(analyzed).collect()
+}
+
+fn in_turn(job: &Job<'_>, session: &mut Session, run: &Run, tasks: Vec<Vec<Step>>) -> Result<(), Stop> {
+    tasks.iter().flatten().try_for_each(|step| take(job, session, run, step, true))
+}
+
+fn take(job: &Job<'_>, session: &mut Session, run: &Run, step: &Step, alone: bool) -> Result<(), Stop> {
+    if job.is_asked() {
+        return Err(Stop::Interrupted);
+    }
+    match step {
+        Step::Take(object, n) => Ok(session.put_back(run.id, object, *n, alone)?),
+        Step::Analyze(table) => Ok(session.analyze(&job.plan.schema, table)?),
+    }
+}
+
+/// Tasks in as many lanes as the job has; the steps of one task stay in one lane.
+fn in_lanes(job: &Job<'_>, session: &mut Session, run: &Run, tasks: Vec<Vec<Step>>) -> Result<(), Stop> {
+    let lanes = job.options.jobs.min(tasks.len());
+    if lanes < 2 {
+        return in_turn(job, session, run, tasks);
+    }
+    let waiting = Mutex::new(tasks.into_iter());
+    let stopped = Mutex::new(None);
+    let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let stop = |stop: Stop| {
+        stopped.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(stop);
+    };
+    let work = |session: &mut Session| {
+        while stopped.lock().unwrap_or_else(PoisonError::into_inner).is_none() {
+            let Some(task) = next() else { return };
+            if let Err(e) = task.iter().try_for_each(|step| take(job, session, run, step, false)) {
+                stop(e);
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..lanes {
+            scope.spawn(|| match job.connections.another() {
+                Ok(mut session) => work(&mut session),
+                Err(e) => job.watch.hear(Event::Said(&format!("one lane less: {e}"))),
+            });
+        }
+        work(session);
+    });
+    stopped.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
+}

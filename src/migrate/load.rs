@@ -1,0 +1,330 @@
+//! One load, part by part, batch by batch, from wherever the ledger says that it stands.
+
+use std::ops::ControlFlow;
+use std::sync::atomic::Ordering;
+
+use crate::convert::Settled;
+use crate::convert::row::RowEncoder;
+use crate::event::Event;
+use crate::model::key::Key;
+use crate::model::record::SetAside;
+use crate::model::select::{Relation, Row, Sink};
+use crate::plan::{Feed, Link, LoadPlan};
+use crate::source::Reader;
+use crate::target::batch::{BatchId, Begun, Into};
+use crate::target::ledger::{PartDone, Run};
+use crate::target::{ServerError, Session};
+
+use super::batch::{Batch, GO_ON};
+use super::bisect::{self, Origin};
+use super::keyset::KeySet;
+use super::orphans::Guarded;
+use super::retry::{Tries, until_done};
+use super::sequence::past_rows;
+use super::{Job, Stop, lookup, parents, piece};
+
+/// Rows that a part has at least: below, the lanes' own transactions cost more than they win.
+const PART_ROWS: u64 = 10_000;
+
+/// What a lane needs of one load.
+pub(super) struct Lane<'a> {
+    pub job: &'a Job<'a>,
+    pub session: &'a mut Session,
+    pub run: &'a Run,
+    pub load: &'a LoadPlan,
+    pub encoder: &'a RowEncoder,
+    pub guards: &'a [Guarded<'a>],
+    /// Names of the columns that are sent, in order.
+    pub columns: &'a [String],
+    pub part: i32,
+    pub tries: Tries,
+}
+
+/// A load whose turn has come, for all lanes that work on it.
+pub(super) struct Opened<'a> {
+    load: &'a LoadPlan,
+    encoder: RowEncoder,
+    columns: Vec<String>,
+    /// What its rows refer to, with the keys that are there.
+    links: Vec<(Link, KeySet)>,
+    settled: Settled,
+    parts: Vec<PartDone>,
+}
+
+impl Opened<'_> {
+    /// The parts that are not done.
+    pub fn left(&self) -> impl Iterator<Item = &PartDone> {
+        self.parts.iter().filter(|part| !part.done)
+    }
+
+    /// All its parts are done.
+    pub fn ended(&self, job: &Job<'_>) {
+        job.watch.hear(Event::Ended { load: &self.load.name });
+    }
+}
+
+/// Opens a load: prepares its encoder and notes its parts before the first of them begins. `None`: it is not wanted.
+/// `whole`: it must not be taken apart.
+pub(super) fn open<'a>(
+    job: &Job<'_>,
+    session: &mut Session,
+    run: &Run,
+    load: &'a LoadPlan,
+    settled: &Settled,
+    whole: bool,
+) -> Result<Option<Opened<'a>>, Stop> {
+    if load.when_empty && run.judged.holding.contains_key(&load.table) {
+        return Ok(None);
+    }
+    for column in &load.columns {
+        if let Feed::Issued(sequence) = &column.feed {
+            let column = (load.table.as_str(), column.name.as_str());
+            until_done(&job.line(), session, |session| past_rows(job, session, run, column, sequence))?;
+        }
+    }
+    let maps = until_done(&job.line(), session, |session| lookup::read(job, session, run, load, settled))?;
+    let encoder = RowEncoder::new(load, settled, &maps)
+        .and_then(|encoder| encoder.proving(load, settled, &maps, run.judged.images.get(&load.table)))
+        .map_err(Stop::Refused)?;
+    let columns: Vec<String> = load.columns.iter().map(|c| c.name.clone()).collect();
+    job.watch.hear(Event::Began { load: &load.name, rows: job.sizes.get(&load.name).copied() });
+    let mut parts = known_parts(job, session, run, load)?;
+    if parts.is_empty() {
+        let cuts = cuts(job, load, whole)?;
+        let noted = until_done(&job.line(), session, |session| Ok(session.note_parts(run, &load.name, &cuts)?))?;
+        if !noted {
+            return Err(Stop::Fenced);
+        }
+        parts = known_parts(job, session, run, load)?;
+    }
+    let done: u64 = parts.iter().map(|part| part.sums.read).sum();
+    if done > 0 {
+        job.watch.hear(Event::Rows { load: &load.name, rows: done });
+    }
+    let left = parts.iter().any(|part| !part.done);
+    let links = if left {
+        until_done(&job.line(), session, |session| parents::of_load(job, session, run, load, (&encoder, settled)))?
+    } else {
+        Vec::new()
+    };
+    Ok(Some(Opened { load, encoder, columns, links, settled: settled.clone(), parts }))
+}
+
+/// Reads and writes what remains of one part.
+pub(super) fn part(
+    job: &Job<'_>,
+    session: &mut Session,
+    run: &Run,
+    opened: &Opened<'_>,
+    part: PartDone,
+) -> Result<(), Stop> {
+    let (load, encoder, columns) = (opened.load, &opened.encoder, opened.columns.as_slice());
+    let guards = parents::guards(load, opened.links.iter().map(|(link, keys)| (link, keys)), &opened.settled)?;
+    let (guards, tries) = (guards.as_slice(), Tries::default());
+    let mut lane = Lane { job, session, run, load, encoder, guards, columns, part: part.part, tries };
+    if load.is_one_transaction() { piece::run(&mut lane) } else { lane.run(part) }
+}
+
+/// Where a load is cut into parts: keys of rows, each the last of its part.
+fn cuts(job: &Job<'_>, load: &LoadPlan, whole: bool) -> Result<Vec<Key>, Stop> {
+    // Two rows of one load with the same conflict key are told apart by their order, which parts do not have.
+    if job.options.jobs == 1 || whole || load.conflict.is_some() || load.is_one_transaction() {
+        return Ok(Vec::new());
+    }
+    let Relation::Table(table) = &load.select.relation else { return Ok(Vec::new()) };
+    let reader = job.source.reader()?;
+    let rows = match job.sizes.get(&load.name) {
+        Some(rows) => *rows,
+        None => reader.count(table)?,
+    };
+    let parts = (2 * job.options.jobs).min(usize::try_from(rows / PART_ROWS).unwrap_or(usize::MAX));
+    if parts < 2 { Ok(Vec::new()) } else { Ok(reader.split(&load.select, parts)?) }
+}
+
+/// The parts of a load as the ledger knows them.
+fn known_parts(job: &Job<'_>, session: &mut Session, run: &Run, load: &LoadPlan) -> Result<Vec<PartDone>, Stop> {
+    until_done(&job.line(), session, |session| {
+        Ok(session.loads_done(run.id)?.remove(&load.name).map(|done| done.parts).unwrap_or_default())
+    })
+}
+
+impl Lane<'_> {
+    /// Reads and writes one part until nothing of it remains.
+    fn run(&mut self, mut part: PartDone) -> Result<(), Stop> {
+        let reader = self.job.source.reader()?;
+        loop {
+            let (after, next) = (part.last.clone().or_else(|| part.after.clone()), part.next_batch);
+            let batch = Batch::new(self.load, self.encoder, self.guards);
+            let before = after.clone();
+            let mut sending =
+                Sending { lane: self, reader: &reader, batch, before, number: next, counted: 0, end: None };
+            reader.scan(&sending.lane.load.select, after.as_ref(), part.until.as_ref(), &mut sending)?;
+            if sending.end.is_none() {
+                sending.end = sending.flush(None, true).err();
+            }
+            match sending.end {
+                None => return Ok(()),
+                Some(End::Stop(stop)) => return Err(stop),
+                Some(End::Behind) => part = self.part_again()?,
+            }
+            if part.done {
+                return Ok(());
+            }
+        }
+    }
+
+    /// What the ledger says of this part now.
+    fn part_again(&mut self) -> Result<PartDone, Stop> {
+        let all = known_parts(self.job, self.session, self.run, self.load)?;
+        let found = all.into_iter().find(|p| p.part == self.part);
+        found.ok_or_else(|| {
+            Stop::Target(ServerError::said("reading the ledger", "a part of this run is not there any more"))
+        })
+    }
+
+    pub fn id(&self, batch: i32) -> BatchId<'_> {
+        BatchId { run: self.run.id, epoch: self.run.epoch, load: &self.load.name, part: self.part, batch }
+    }
+
+    /// After an error: makes the connection again where trying again may help.
+    pub fn again(&mut self, failed: ServerError) -> Result<(), Stop> {
+        self.tries.again(&self.job.line(), self.session, failed)?;
+        Ok(self.session.note_backend(self.run.id, self.run.epoch)?)
+    }
+}
+
+/// The faults of a batch as the ledger keeps them: where and why.
+pub(super) fn ledgered(job: &Job<'_>, load: &LoadPlan, batch: &Batch<'_>) -> Vec<String> {
+    let table = format!("{}.{}", job.plan.schema, load.table);
+    let aside = batch.faults.iter().map(|fault| SetAside::of(fault, &table));
+    aside.filter_map(|fault| serde_json::to_string(&fault).ok()).collect()
+}
+
+/// Why sending ended before its part did.
+enum End {
+    Stop(Stop),
+    /// The ledger is not where this lane thought: go on from there.
+    Behind,
+}
+
+impl<E: std::convert::Into<Stop>> From<E> for End {
+    fn from(e: E) -> End {
+        End::Stop(e.into())
+    }
+}
+
+/// Gathers rows and sends them batch by batch.
+struct Sending<'l, 'a, 'b> {
+    lane: &'l mut Lane<'a>,
+    reader: &'l Reader,
+    batch: Batch<'b>,
+    /// The last key before the batch.
+    before: Option<Key>,
+    number: i32,
+    /// Rows of this batch that are counted as set aside already.
+    counted: u64,
+    end: Option<End>,
+}
+
+impl Sending<'_, '_, '_> {
+    /// Why no further row is taken: the process was asked to stop, or another lane did and this row would begin a batch.
+    fn stop(&self) -> Option<Stop> {
+        if self.lane.job.is_asked() {
+            return Some(Stop::Interrupted);
+        }
+        (self.batch.read == 0 && self.lane.job.halted.load(Ordering::Relaxed)).then_some(Stop::Halted)
+    }
+
+    /// Sends what gathered as one transaction. `done`: nothing of the part remains behind it.
+    fn flush(&mut self, last: Option<Key>, done: bool) -> Result<(), End> {
+        self.lane.job.bear(&self.batch, &mut self.counted)?;
+        loop {
+            match self.attempt(last.as_ref(), done) {
+                Ok(()) => break,
+                Err(End::Stop(Stop::Target(e))) if Tries::may_help(&e) => {
+                    self.lane.again(e)?;
+                    // An acknowledged commit may be gone with the server that acknowledged it.
+                    if self.lane.part_again()?.next_batch < self.number {
+                        self.lane.job.aside.fetch_sub(self.counted, std::sync::atomic::Ordering::SeqCst);
+                        return Err(End::Behind);
+                    }
+                }
+                Err(end) => return Err(end),
+            }
+        }
+        self.lane.tries = Tries::default();
+        self.lane.job.watch.hear(Event::Rows { load: &self.lane.load.name, rows: self.batch.read });
+        self.batch.clear();
+        self.before = last;
+        self.counted = 0;
+        self.number += 1;
+        Ok(())
+    }
+
+    fn attempt(&mut self, last: Option<&Key>, done: bool) -> Result<(), End> {
+        let lane = &mut *self.lane;
+        let (run, load, part) = (lane.run, lane.load, lane.part);
+        let id = BatchId { run: run.id, epoch: run.epoch, load: &load.name, part, batch: self.number };
+        let into = Into {
+            schema: &lane.job.plan.schema,
+            table: &load.table,
+            columns: lane.columns,
+            as_text: load.as_text,
+            conflict: load.conflict.as_deref(),
+        };
+        match lane.session.begin_batch(&id)? {
+            Begun::Fenced => return Err(End::Stop(Stop::Fenced)),
+            Begun::Taken => {}
+            Begun::Open(mut open) => {
+                let origin =
+                    Origin { job: lane.job, reader: self.reader, load, before: self.before.as_ref(), seed: run.seed };
+                let (sums, issued) = bisect::send(&mut open, &into, &origin, &mut self.batch, &mut self.counted)?;
+                let aside = ledgered(lane.job, load, &self.batch);
+                if !aside.is_empty() {
+                    open.set_aside(&id, &aside)?;
+                }
+                open.commit(&id, (self.batch.first.as_ref(), last), &sums, &issued, done)?;
+                return Ok(());
+            }
+        }
+        self.compare(last)
+    }
+
+    /// A batch of this number is there: ours, by a commit whose answer was lost, or another one.
+    fn compare(&mut self, last: Option<&Key>) -> Result<(), End> {
+        let id = self.lane.id(self.number);
+        let Some((until, sums)) = self.lane.session.committed(&BatchId { load: &self.lane.load.name, ..id })? else {
+            return Err(End::Behind);
+        };
+        let ours = self.batch.sums(&[], self.lane.run.seed);
+        // Issued ids differ from one attempt to the next, and skipped rows are known to the server alone.
+        let is_exact = self.lane.load.issued().is_empty() && self.lane.load.conflict.is_none();
+        let same = until.as_ref() == last && sums.read == ours.read && (!is_exact || sums.digest == ours.digest);
+        if same { Ok(()) } else { Err(End::Behind) }
+    }
+}
+
+impl Sink for Sending<'_, '_, '_> {
+    fn row(&mut self, row: &dyn Row) -> ControlFlow<()> {
+        if let Some(stop) = self.stop() {
+            self.end = Some(End::Stop(stop));
+            return ControlFlow::Break(());
+        }
+        self.batch.row(row);
+        if !self.batch.is_full(&self.lane.job.options) {
+            return GO_ON;
+        }
+        match self.flush(Some(row.key()), false) {
+            Ok(()) => GO_ON,
+            Err(end) => {
+                self.end = Some(end);
+                ControlFlow::Break(())
+            }
+        }
+    }
+
+    fn failed(&mut self, key: Key, expr: Option<usize>) -> ControlFlow<()> {
+        self.batch.failed(key, expr);
+        GO_ON
+    }
+}

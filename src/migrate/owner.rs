@@ -1,0 +1,144 @@
+//! Settling the owner: its row is found by the natural key, or made, once.
+
+use crate::convert::{Converter, Settled};
+use crate::model::cell::Cell;
+use crate::model::pgtype::ColumnType;
+use crate::model::record::Refusal;
+use crate::model::rules::Value;
+use crate::plan::{OwnerColumn, OwnerPlan, Plan};
+use crate::target::ledger::Run;
+use crate::target::{OwnerFound, Session};
+
+use super::sequence::past_rows;
+use super::{Job, Stop, until_done};
+
+/// The owner, settled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// Its key as text: the value that is stamped.
+    pub key: String,
+    /// This run made its row.
+    pub made: bool,
+}
+
+/// Finds the owner, or makes it where the mapping says how.
+pub(super) fn settle(
+    job: &Job<'_>,
+    session: &mut Session,
+    run: &Run,
+    settled: &Settled,
+) -> Result<Option<Owner>, Stop> {
+    until_done(&job.line(), session, |session| settle_once(job, session, run, settled))
+}
+
+/// A second time it finds what the first one made.
+fn settle_once(job: &Job<'_>, session: &mut Session, run: &Run, settled: &Settled) -> Result<Option<Owner>, Stop> {
+    let Some(plan) = job.plan.settled_owner() else { return Ok(None) };
+    let schema = &job.plan.schema;
+    if let Some(key) = find(session, job.plan, settled)? {
+        let object = format!("{schema}.{}", plan.table);
+        let made = session
+            .made(run.id)?
+            .iter()
+            .any(|m| m.kind == "owner" && m.object == object && m.became.as_ref() == Some(&key));
+        return Ok(Some(Owner { key, made }));
+    }
+    let Some(create) = &plan.create else { return Err(absent(plan)) };
+    if let Some(sequence) = &plan.sequence {
+        past_rows(job, session, run, (&plan.table, &plan.key), sequence)?;
+    }
+    let converted = cells(plan.natural.iter().chain(create), settled).map_err(Stop::Refused)?;
+    let key = session.make_owner(run.id, schema, &plan.table, &plan.key, &given(&converted))?;
+    Ok(Some(Owner { key, made: true }))
+}
+
+/// Looks for the owner. `None`: it is not there.
+///
+/// # Errors
+/// When several rows have its natural key, or the target refuses.
+pub fn find(session: &mut Session, plan: &Plan, settled: &Settled) -> Result<Option<String>, Stop> {
+    let Some(owner) = plan.settled_owner() else { return Ok(None) };
+    let converted = cells(owner.natural.iter(), settled).map_err(Stop::Refused)?;
+    match session.find_owner(&plan.schema, &owner.table, &owner.key, &given(&converted))? {
+        OwnerFound::One(key) => Ok(Some(key)),
+        OwnerFound::None => Ok(None),
+        OwnerFound::Several => Err(Stop::Refused(vec![Refusal::new(
+            "owner.match",
+            format!("several rows of `{}` have this natural key", owner.table),
+            "Add a column to `match` so that one row is meant.",
+        )])),
+    }
+}
+
+/// The values of the owner's natural key and, where it may be made, of its row: those that do not fit are refusals.
+///
+/// # Errors
+/// A refusal for each value that does not fit its column.
+pub fn fits(plan: &Plan, settled: &Settled) -> Result<(), Vec<Refusal>> {
+    let Some(owner) = plan.settled_owner() else { return Ok(()) };
+    cells(owner.natural.iter().chain(owner.create.iter().flatten()), settled).map(|_| ())
+}
+
+/// Which columns of the row that was made for the owner say something else now. `None`: what they should say cannot be
+/// known any more.
+///
+/// # Errors
+/// When the target refuses or is gone.
+pub fn columns_changed(
+    session: &mut Session,
+    plan: &Plan,
+    settled: &Settled,
+    key: &str,
+) -> Result<Option<Vec<String>>, Stop> {
+    let Some(owner) = &plan.owner else { return Ok(Some(Vec::new())) };
+    let Ok(converted) = cells(owner.natural.iter().chain(owner.create.iter().flatten()), settled) else {
+        return Ok(None);
+    };
+    let row = (owner.key.as_str(), &owner.key_type, key);
+    Ok(Some(session.owner_columns_changed(&plan.schema, &owner.table, row, &given(&converted))?))
+}
+
+/// What is said when the owner is not there and may not be made.
+pub fn absent(plan: &OwnerPlan) -> Stop {
+    Stop::Refused(vec![Refusal::new(
+        "owner.match",
+        format!("no row of `{}` has this natural key, and the mapping does not say how to make one", plan.table),
+        "Correct `match`, or write `create = { ... }`.",
+    )])
+}
+
+struct Converted<'a> {
+    name: &'a str,
+    kind: &'a ColumnType,
+    cell: Cell<'static>,
+}
+
+fn cells<'a>(
+    columns: impl Iterator<Item = &'a OwnerColumn>,
+    settled: &Settled,
+) -> Result<Vec<Converted<'a>>, Vec<Refusal>> {
+    let mut refusals = Vec::new();
+    let mut cells = Vec::new();
+    for column in columns {
+        match cell(column, settled) {
+            Ok(cell) => cells.push(Converted { name: &column.name, kind: &column.kind, cell }),
+            Err((what, advice)) => refusals.push(Refusal::new(format!("owner.{}", column.name), what, advice)),
+        }
+    }
+    if refusals.is_empty() { Ok(cells) } else { Err(refusals) }
+}
+
+fn cell(column: &OwnerColumn, settled: &Settled) -> Result<Cell<'static>, (String, String)> {
+    if let Value::Env(name) = &column.value
+        && !settled.env.contains_key(name)
+    {
+        return Err((format!("the variable `{name}` is not set"), format!("Set {name} in the environment.")));
+    }
+    let converter = Converter::new(&column.kind, &column.rules, settled);
+    let cell = converter.and_then(|converter| converter.constant(&column.value));
+    cell.map_err(|mistake| (mistake.to_string(), "Write a value that fits the column.".to_owned()))
+}
+
+fn given<'a>(converted: &'a [Converted<'a>]) -> Vec<(&'a str, &'a ColumnType, Cell<'a>)> {
+    converted.iter().map(|c| (c.name, c.kind, c.cell.clone())).collect()
+}

@@ -1,0 +1,40 @@
+//! Sequences: set past the rows that are there, before anything is issued and at the end.
+
+use crate::event::Event;
+use crate::model::schema::{Sequence, SourceSchema, TargetSchema};
+use crate::target::ledger::Run;
+use crate::target::{Session, Wanted};
+
+use super::retry::until_done;
+use super::{Job, Stop};
+
+/// Sets every sequence of the loaded tables and of the owner's.
+///
+/// # Errors
+/// What stopped it; the sequences that were set stay set.
+pub fn set_sequences(
+    job: &Job<'_>,
+    session: &mut Session,
+    run: &Run,
+    source: &SourceSchema,
+    target: &TargetSchema,
+) -> Result<(), Stop> {
+    job.watch.hear(Event::Step("sequences"));
+    for wanted in Wanted::of(job.plan, source, target) {
+        until_done(&job.line(), session, |session| Ok(session.set_sequence(run.id, &job.plan.schema, &wanted)?))?;
+    }
+    Ok(())
+}
+
+/// Sets a sequence past the rows that are there before it issues anything: loads before this one may have brought ids.
+pub(super) fn past_rows(
+    job: &Job<'_>,
+    session: &mut Session,
+    run: &Run,
+    column: (&str, &str),
+    sequence: &Sequence,
+) -> Result<(), Stop> {
+    let wanted = Wanted::behind(job.plan, job.source.schema(), column, sequence);
+    session.set_sequence(run.id, &job.plan.schema, &wanted)?;
+    Ok(())
+}

@@ -1,0 +1,287 @@
+//! Taking a run back: exactly its rows, known by reading the source again and by the ids that the ledger kept.
+//!
+//! Refuses wherever it cannot know: a row that was changed, a row of somebody else's that refers to one of ours, a
+//! sequence that moved. All in one transaction.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+
+use crate::convert::Settled;
+use crate::convert::row::{Maps, RowEncoder};
+use crate::event::Event;
+use crate::model::cell::RawBuf;
+use crate::model::key::Key;
+use crate::model::pgtype::ColumnType;
+use crate::model::record::Refusal;
+use crate::model::schema::TargetSchema;
+use crate::model::select::{Row, Sink};
+use crate::plan::{LoadPlan, Node};
+use crate::target::ledger::{LoadDone, Made, PartDone, Run};
+use crate::target::take_back::{Aside, TakingBack};
+use crate::target::{ServerError, Session};
+
+use super::batch::{Batch, GO_ON};
+use super::{Job, Stop, find_owner, lookup, until_done};
+
+/// What was taken out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TakenBack {
+    /// Rows of each load.
+    pub loads: Vec<(String, u64)>,
+    /// The owner's row, where the run made it: whether it could go.
+    pub owner: Option<bool>,
+    /// Sequences that were set back.
+    pub sequences: Vec<String>,
+}
+
+/// Takes a run back, whole or not at all.
+///
+/// # Errors
+/// Every refusal of the first load that has any; what stopped it otherwise. Then nothing is taken out.
+pub fn take_back(
+    job: &Job<'_>,
+    session: &mut Session,
+    run: &Run,
+    target: &TargetSchema,
+    done: &BTreeMap<String, LoadDone>,
+) -> Result<TakenBack, Stop> {
+    job.watch.hear(Event::Step("take back"));
+    until_done(&job.line(), session, |session| {
+        let mut settled = Settled { now: run.judged.now, owner: None, env: job.env.clone() };
+        settled.owner = find_owner(session, job.plan, &settled)?.map(RawBuf::text);
+        let looked_up = job.plan.loads.iter().filter(|load| load.lookups().next().is_some());
+        let maps = looked_up
+            .map(|load| Ok((load.name.clone(), lookup::read(job, session, run, load, &settled)?)))
+            .collect::<Result<BTreeMap<String, Maps>, Stop>>()?;
+        let made = session.made(run.id)?;
+        let mut left = Left { job, target, settled, maps, made, found: TakenBack::default() };
+        let issued = issued(session, run, job, done)?;
+        let mut off = session.detached(run.id)?;
+        off.retain(|object| !object.back);
+        off.sort_by_key(|object| std::cmp::Reverse(object.kind));
+        let Some(mut taking) = session.begin_taking_back(run.id)? else { return Ok(TakenBack::default()) };
+        for node in job.plan.order.iter().rev() {
+            match node {
+                Node::Load(n) => {
+                    let load = &job.plan.loads[*n];
+                    if let Some(done) = done.get(&load.name) {
+                        let ids = issued.iter().filter(|(name, _, _)| *name == load.name);
+                        left.load(&mut taking, load, done, &ids.collect::<Vec<_>>())?;
+                    }
+                }
+                Node::Owner => left.owner(&mut taking)?,
+            }
+        }
+        for object in &off {
+            taking.put_back(object)?;
+        }
+        left.sequences(&mut taking)?;
+        taking.commit()?;
+        Ok(left.found)
+    })
+}
+
+type Issued = (String, i32, Vec<i64>);
+
+/// The ids that the ledger kept, part by part.
+fn issued(
+    session: &mut Session,
+    run: &Run,
+    job: &Job<'_>,
+    done: &BTreeMap<String, LoadDone>,
+) -> Result<Vec<Issued>, Stop> {
+    let mut all = Vec::new();
+    for load in job.plan.loads.iter().filter(|l| !l.issued().is_empty()) {
+        for part in done.get(&load.name).into_iter().flat_map(|d| &d.parts) {
+            all.push((load.name.clone(), part.part, session.issued(run.id, &load.name, part.part)?));
+        }
+    }
+    Ok(all)
+}
+
+/// What is left to take out.
+struct Left<'j> {
+    job: &'j Job<'j>,
+    target: &'j TargetSchema,
+    settled: Settled,
+    /// The maps of loads with lookups.
+    maps: BTreeMap<String, Maps>,
+    made: Vec<Made>,
+    found: TakenBack,
+}
+
+impl Left<'_> {
+    fn load(
+        &mut self,
+        taking: &mut TakingBack<'_>,
+        load: &LoadPlan,
+        done: &LoadDone,
+        issued: &[&Issued],
+    ) -> Result<(), Stop> {
+        let written: u64 = done.parts.iter().map(|part| part.sums.written).sum();
+        if written == 0 {
+            return Ok(());
+        }
+        if load.issued().len() > 1 {
+            return Err(refuse(load, "several of its columns have issued ids, which cannot be told apart", SELF));
+        }
+        self.job.watch.hear(Event::Began { load: &load.name, rows: Some(written) });
+        let none = Maps::new();
+        let maps = self.maps.get(&load.name).unwrap_or(&none);
+        let encoder = RowEncoder::new(load, &self.settled, maps).map_err(Stop::Refused)?;
+        let columns: Vec<(String, ColumnType)> =
+            load.columns.iter().map(|c| (c.name.clone(), c.kind.clone())).collect();
+        let key = self.key(load);
+        let schema = &self.job.plan.schema;
+        let aside = Aside { schema, table: &load.table, columns: &columns, key: &key, as_text: load.as_text };
+        taking.lay_out(&aside)?;
+        for part in &done.parts {
+            let ids = issued.iter().find(|(_, n, _)| *n == part.part).map_or(&[][..], |(_, _, ids)| ids);
+            self.lay(taking, &aside, (load, &encoder), part, ids)?;
+        }
+        let referring = taking.referring(&aside)?;
+        if let Some(first) = referring.first() {
+            let why = format!("rows of {} that are not this run's refer to rows of it ({})", first.child, first.name);
+            return Err(refuse(load, why, "Take those rows out first."));
+        }
+        let deleted = taking.delete(&aside)?;
+        if deleted != written {
+            let why = if deleted < written {
+                format!(
+                    "{} of its {written} rows are not there any more, or not as they were written",
+                    written - deleted
+                )
+            } else {
+                format!(
+                    "{deleted} rows look like the {written} that were written, and ours cannot be told from the others"
+                )
+            };
+            return Err(refuse(load, why, SELF));
+        }
+        self.job.watch.hear(Event::Rows { load: &load.name, rows: deleted });
+        self.job.watch.hear(Event::Ended { load: &load.name });
+        self.found.loads.push((load.name.clone(), deleted));
+        Ok(())
+    }
+
+    /// The columns that tell a row of the table from others: a unique key that is sent, else what is never NULL.
+    fn key(&self, load: &LoadPlan) -> Vec<String> {
+        let sent = |name: &String| load.columns.iter().any(|c| c.name == *name);
+        let table = self.target.tables.get(&load.table);
+        let is_set = |name: &String| table.is_some_and(|t| t.columns.iter().any(|c| c.name == *name && c.not_null));
+        let unique = table.into_iter().flat_map(|t| &t.unique);
+        let found = unique.filter(|u| u.columns.iter().all(|c| sent(c) && is_set(c))).max_by_key(|u| u.primary);
+        match found {
+            Some(unique) => unique.columns.clone(),
+            None => load.columns.iter().map(|c| c.name.clone()).filter(is_set).collect(),
+        }
+    }
+
+    /// Reads what the ledger says was committed of a part, and lays it beside the table.
+    fn lay(
+        &self,
+        taking: &mut TakingBack<'_>,
+        aside: &Aside<'_>,
+        (load, encoder): (&LoadPlan, &RowEncoder),
+        part: &PartDone,
+        ids: &[i64],
+    ) -> Result<(), Stop> {
+        if part.next_batch == 1 {
+            return Ok(());
+        }
+        let until = if part.done { part.until.as_ref() } else { part.last.as_ref() };
+        let batch = Batch::new(load, encoder, &[]);
+        let mut laying = Laying { job: self.job, taking, aside, issued: load.issued(), ids, batch, stop: None };
+        self.job.source.reader()?.scan(&load.select, part.after.as_ref(), until, &mut laying)?;
+        if laying.stop.is_none() {
+            laying.stop = laying.lay().err();
+        }
+        laying.stop.map_or(Ok(()), Err)
+    }
+
+    fn owner(&mut self, taking: &mut TakingBack<'_>) -> Result<(), Stop> {
+        let Some(plan) = &self.job.plan.owner else { return Ok(()) };
+        let Some(key) = self.made.iter().find(|m| m.kind == "owner").and_then(|m| m.became.as_ref()) else {
+            return Ok(());
+        };
+        self.found.owner = Some(taking.delete_owner(&self.job.plan.schema, &plan.table, &plan.key, key)?);
+        Ok(())
+    }
+
+    fn sequences(&mut self, taking: &mut TakingBack<'_>) -> Result<(), Stop> {
+        let sequences: Vec<Made> = self.made.iter().filter(|m| m.kind == "sequence").cloned().collect();
+        for sequence in &sequences {
+            if !taking.stands(sequence)? {
+                return Err(Stop::Refused(vec![Refusal::new(
+                    format!("sequence {}", sequence.object),
+                    "it is not where the run left it: ids were drawn from it since",
+                    SELF,
+                )]));
+            }
+        }
+        taking.wind_back(&sequences)?;
+        self.found.sequences = sequences.into_iter().map(|m| m.object).collect();
+        Ok(())
+    }
+}
+
+const SELF: &str = "Nothing was taken out. Restore a backup, or take the rows out by hand.";
+
+fn refuse(load: &LoadPlan, why: impl Into<String>, advice: &str) -> Stop {
+    Stop::Refused(vec![Refusal::new(load.place(), why, advice)])
+}
+
+/// Lays rows beside the table in pieces of about a batch.
+struct Laying<'l, 't, 'b> {
+    job: &'l Job<'l>,
+    taking: &'l mut TakingBack<'t>,
+    aside: &'l Aside<'l>,
+    issued: Vec<usize>,
+    ids: &'l [i64],
+    batch: Batch<'b>,
+    stop: Option<Stop>,
+}
+
+impl Laying<'_, '_, '_> {
+    fn lay(&mut self) -> Result<(), Stop> {
+        if !self.issued.is_empty() {
+            let wanted = self.batch.ids_wanted();
+            let known = self.ids.len() >= wanted;
+            let (now, later) = self.ids.split_at(if known { wanted } else { 0 });
+            let filled = known && self.batch.fill(&self.issued, &[now.to_vec()]).is_ok();
+            if !filled {
+                let what = "the ledger knows fewer issued ids than there are rows";
+                return Err(Stop::Target(ServerError::said("taking rows back", what)));
+            }
+            self.ids = later;
+        }
+        self.taking.lay(self.aside, &self.batch.bytes, self.batch.rows())?;
+        self.batch.clear();
+        Ok(())
+    }
+}
+
+impl Sink for Laying<'_, '_, '_> {
+    fn row(&mut self, row: &dyn Row) -> ControlFlow<()> {
+        self.batch.row(row);
+        let stop = if self.job.is_asked() {
+            Some(Stop::Interrupted)
+        } else if self.batch.is_full(&self.job.options) {
+            self.lay().err()
+        } else {
+            None
+        };
+        match stop {
+            None => GO_ON,
+            Some(stop) => {
+                self.stop = Some(stop);
+                ControlFlow::Break(())
+            }
+        }
+    }
+
+    fn failed(&mut self, key: Key, expr: Option<usize>) -> ControlFlow<()> {
+        self.batch.failed(key, expr);
+        GO_ON
+    }
+}

@@ -1,0 +1,211 @@
+//! Builds the plan: a pure function of mapping, source schema and target catalogue.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use crate::mapping::{Load, Mapping};
+use crate::model::ident::did_you_mean;
+use crate::model::pgtype::{ColumnType, Kind};
+use crate::model::record::{Refusal, Warning};
+use crate::model::schema::{TargetColumn, TargetSchema, TargetTable};
+
+use super::{
+    Findings, Inputs, LoadPlan, Plan, Taken, classes, columns, detach, modifiers, order, owner, path, relation,
+    unlisted,
+};
+
+/// The plan, or every reason why there is none.
+///
+/// Without a target, the plan stands on an assumed one, in which every table and column that the mapping needs is there:
+/// then only the source's side has been judged.
+///
+/// # Errors
+/// All refusals, and the warnings beside them.
+pub fn build(mapping: &Mapping, inputs: &Inputs<'_>) -> Result<Plan, (Vec<Refusal>, Vec<Warning>)> {
+    let mut findings = Findings::default();
+    let target = match inputs.target {
+        Some(target) => Cow::Borrowed(target),
+        None => Cow::Owned(assumed(mapping, inputs)),
+    };
+    let copies = unlisted::copies(mapping, inputs, &target, &mut findings);
+    let mapping = &Mapping { loads: mapping.loads.iter().cloned().chain(copies).collect(), ..mapping.clone() };
+    if inputs.target.is_some() {
+        modifiers::unreachable(mapping, &target, &mut findings);
+    }
+    not_yet(mapping, &mut findings);
+    let owner = owner::owner(mapping, inputs, &target, &mut findings);
+    let mut taken = Taken::new();
+    let loads = loads(mapping, inputs, &target, &mut taken, &mut findings);
+    let classes = classes::classes(mapping, &target, &mut findings);
+    let paths = match inputs.target {
+        Some(_) => path::paths(mapping, &target, &classes, &mut findings),
+        None => BTreeMap::new(),
+    };
+    classes::owner_columns(mapping, &loads, &target, &mut findings);
+    let left = unlisted::left(mapping, inputs, &taken, &mut findings);
+    cascades(mapping, &target, &mut findings);
+    let order = order::order(&loads, owner.as_ref(), &target, &mut findings);
+    if !findings.refusals.is_empty() {
+        for refusal in &mut findings.refusals {
+            if let Some(line) = mapping.lines.of(&refusal.place) {
+                refusal.place = format!("{} (line {line})", refusal.place);
+            }
+        }
+        return Err((findings.refusals, findings.warnings));
+    }
+    let detach = detach::detach(&loads, inputs.source, &target, inputs.detachable, inputs.detaching);
+    Ok(Plan {
+        name: mapping.name.clone(),
+        schema: target.schema.clone(),
+        owner,
+        loads,
+        order: order.nodes,
+        after: order.after,
+        classes,
+        paths,
+        left,
+        not_tables: inputs.source.others.clone(),
+        detach,
+        warnings: findings.warnings,
+    })
+}
+
+fn loads(
+    mapping: &Mapping,
+    inputs: &Inputs<'_>,
+    target: &TargetSchema,
+    taken: &mut Taken,
+    findings: &mut Findings,
+) -> Vec<LoadPlan> {
+    let mut loads = Vec::new();
+    for load in &mapping.loads {
+        // Its source counts as taken even where the target lacks the table: one mistake, one refusal.
+        if let Some(source) = relation::table_of(load).filter(|_| !target.tables.contains_key(&load.to)) {
+            let columns = inputs.source.tables.get(source).map(|t| t.columns.as_slice()).unwrap_or_default();
+            taken.extend(columns.iter().map(|c| (source.to_owned(), c.name.clone())));
+        }
+        if let Some(table) = table(load, target, findings) {
+            table_is_ready(load, mapping, table, target, findings);
+            loads.extend(columns::load(mapping, load, (table, target), inputs, taken, findings));
+        }
+    }
+    loads
+}
+
+fn table<'t>(load: &Load, target: &'t TargetSchema, findings: &mut Findings) -> Option<&'t TargetTable> {
+    let found = target.tables.get(&load.to);
+    if found.is_none() && target.views.contains(&load.to) {
+        let reason = format!("`{}` is a view or a foreign table of the target", load.to);
+        findings.refuse(format!("load.{}", load.name), reason, "Write `to = \"...\"` with a table.");
+    } else if found.is_none() {
+        let hint = did_you_mean(&load.to, target.tables.keys().map(String::as_str));
+        findings.refuse(
+            format!("load.{}", load.name),
+            format!("the target's schema `{}` has no table `{}`", target.schema, load.to),
+            format!("{hint}Write `to = \"...\"`, or run the application's own migrations first."),
+        );
+    }
+    found
+}
+
+/// Rights, row-level security and rows that are there already.
+fn table_is_ready(load: &Load, mapping: &Mapping, table: &TargetTable, target: &TargetSchema, findings: &mut Findings) {
+    let place = format!("load.{}", load.name);
+    let name = format!("{}.{}", target.schema, load.to);
+    for right in &table.lacking {
+        findings.refuse(
+            &place,
+            format!("this role lacks {right} on {name}"),
+            format!("GRANT {right} ON {name} TO the role."),
+        );
+    }
+    if table.row_security {
+        findings.refuse(
+            &place,
+            format!("row-level security of {name} applies to this role: it would hide or refuse rows"),
+            "Use the table's owner, or a role with BYPASSRLS.",
+        );
+    }
+    let may_hold = load.append || load.when_empty || load.conflict.is_some();
+    let same_run = mapping.loads.iter().any(|other| other.name != load.name && other.to == load.to && other.append);
+    if table.has_rows && !may_hold && !same_run {
+        findings.refuse(
+            &place,
+            format!("{name} holds rows"),
+            "Empty it, or write `existing = \"append\"` at the load if they shall stay beside the new ones.",
+        );
+    }
+}
+
+/// What `ON DELETE CASCADE` from the owner would take along is said once.
+fn cascades(mapping: &Mapping, target: &TargetSchema, findings: &mut Findings) {
+    let Some(owner) = &mapping.owner else { return };
+    let loaded = |name: &str| mapping.loads.iter().any(|l| l.to == name);
+    let tables: Vec<&str> = target
+        .tables
+        .iter()
+        .filter(|(name, t)| loaded(name) && t.foreign.iter().any(|f| f.cascades && f.parent == owner.table))
+        .map(|(name, _)| name.as_str())
+        .collect();
+    if !tables.is_empty() {
+        let message =
+            format!("deleting the owner later deletes its rows in {} too (ON DELETE CASCADE)", tables.join(", "));
+        findings.warn("owner", message);
+    }
+}
+
+/// What the language has and this version cannot run.
+fn not_yet(mapping: &Mapping, findings: &mut Findings) {
+    for load in &mapping.loads {
+        let place = format!("load.{}", load.name);
+        if load.shift {
+            findings.refuse(format!("{place}.ids"), "`ids = \"shift\"`: not yet", "Take it away.");
+        }
+        for (name, column) in &load.columns {
+            if column.refers.is_some() {
+                findings.refuse(format!("{place}.columns.{name}.refers"), "`refers`: not yet", "Take it away.");
+            }
+        }
+    }
+}
+
+/// A target in which everything that the mapping needs is there: for a look without a target.
+fn assumed(mapping: &Mapping, inputs: &Inputs<'_>) -> TargetSchema {
+    let mut tables: BTreeMap<String, TargetTable> = BTreeMap::new();
+    let mut add = |table: &str, column: &str| {
+        let table = tables.entry(table.to_owned()).or_default();
+        if table.column(column).is_none() {
+            table.columns.push(TargetColumn {
+                name: column.to_owned(),
+                kind: ColumnType { kind: Kind::Other, oid: 0, name: "unknown".to_owned(), domain: None },
+                not_null: false,
+                has_default: true,
+                generated: false,
+                sequence: None,
+            });
+        }
+    };
+    for load in &mapping.loads {
+        if let Some(relation) = relation::relation(load, inputs, &mut Findings::default()) {
+            for (name, _) in relation::columns(load, &relation, inputs) {
+                add(&load.to, &name);
+            }
+        }
+        for (name, _) in &load.columns {
+            add(&load.to, name);
+        }
+        if let crate::mapping::OwnerRule::Stamped(columns) = &load.owner {
+            columns.iter().for_each(|c| add(&load.to, c));
+        }
+    }
+    for (_, column) in mapping.loads.iter().flat_map(|load| &load.columns) {
+        if let Some(crate::mapping::Feed::Lookup(lookup)) = &column.feed {
+            add(&lookup.table, &lookup.take);
+        }
+    }
+    if let Some(owner) = &mapping.owner {
+        let named = owner.natural.iter().flat_map(|m| m.keys()).chain(owner.create.iter().flat_map(|m| m.keys()));
+        named.chain([&owner.key]).chain(owner.show.iter()).for_each(|column| add(&owner.table, column));
+    }
+    TargetSchema { schema: mapping.target.schema.clone(), tables, ..TargetSchema::default() }
+}

@@ -1,0 +1,80 @@
+//! Whose the rows of each target table are, and whether the mapping says so everywhere it has to.
+
+use std::collections::BTreeMap;
+
+use crate::mapping::{Load, Mapping, OwnerRule};
+use crate::model::schema::TargetSchema;
+
+use super::{Class, Feed, Findings, LoadPlan};
+
+/// The class of every table of the target.
+pub(super) fn classes(mapping: &Mapping, target: &TargetSchema, findings: &mut Findings) -> BTreeMap<String, Class> {
+    let mut classes: BTreeMap<String, Class> = target.tables.keys().map(|t| (t.clone(), Class::Untouched)).collect();
+    for load in &mapping.loads {
+        if !target.tables.contains_key(&load.to) {
+            continue;
+        }
+        let class = class_of(mapping, load);
+        match classes.insert(load.to.clone(), class.clone()) {
+            None | Some(Class::Untouched) => {}
+            Some(before) if before == class => {}
+            Some(before) => findings.refuse(
+                format!("load.{}.owner", load.name),
+                format!("another load makes `{}` {}, this one {}", load.to, before.word(), class.word()),
+                "Write the same `owner` at both.",
+            ),
+        }
+    }
+    if let Some(owner) = &mapping.owner
+        && let Some(class) = classes.get_mut(&owner.table)
+    {
+        *class = Class::Owner;
+    }
+    classes
+}
+
+fn class_of(mapping: &Mapping, load: &Load) -> Class {
+    if mapping.owner.as_ref().is_some_and(|o| o.table == load.to) {
+        return Class::Owner;
+    }
+    match &load.owner {
+        OwnerRule::Stamped(columns) => Class::Stamped(columns.clone()),
+        OwnerRule::Carried(column) => Class::Carried(column.clone()),
+        OwnerRule::Through(column) => Class::Through(column.clone()),
+        OwnerRule::Shared | OwnerRule::Unsaid => Class::Shared,
+    }
+}
+
+/// A column with a foreign key to the owner's table is stamped, carried, looked up, or said to be omitted.
+pub(super) fn owner_columns(mapping: &Mapping, plans: &[LoadPlan], target: &TargetSchema, findings: &mut Findings) {
+    let Some(owner) = &mapping.owner else { return };
+    for load in &mapping.loads {
+        let (Some(table), Some(plan)) = (target.tables.get(&load.to), plans.iter().find(|p| p.name == load.name))
+        else {
+            continue;
+        };
+        let to_owner = table.foreign.iter().filter(|f| f.parent == owner.table && f.parent_schema == target.schema);
+        for column in to_owner.flat_map(|f| &f.columns) {
+            let fed = plan.columns.iter().find(|c| c.name == *column).map(|c| &c.feed);
+            let written = load.columns.iter().any(|(name, c)| name == column && c.feed.is_some());
+            let said = match &load.owner {
+                OwnerRule::Stamped(columns) => columns.contains(column),
+                OwnerRule::Carried(carried) => carried == column,
+                _ => false,
+            };
+            if !said && !written && !matches!(fed, Some(Feed::Owner)) {
+                findings.refuse(
+                    format!("load.{}", load.name),
+                    format!(
+                        "`{}.{column}` refers to `{}`, and the mapping does not say whose the rows are",
+                        load.to, owner.table
+                    ),
+                    format!(
+                        "Write `owner = \"{column}\"` to stamp it, `owner = {{ carried = \"{column}\" }}` to keep the \
+                         source's, or `{column} = {{ omit = true }}`."
+                    ),
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,338 @@
+//! The columns of one load: for each column of the target, where its value comes from.
+//!
+//! What is written down comes first, then the owner's stamp, then the source's column of the same name.
+
+use std::collections::BTreeSet;
+
+use crate::mapping::{Column, Feed as Written, Load, Mapping, OwnerRule};
+use crate::model::ident::did_you_mean;
+use crate::model::pgtype::Kind;
+use crate::model::rules::{Rules, Value};
+use crate::model::schema::{TargetColumn, TargetSchema, TargetTable};
+use crate::model::select::{Expr, Relation, Select};
+
+use super::{ColumnPlan, Feed, Findings, Inputs, LoadPlan, Taken, lookup, modifiers, relation};
+
+/// Plans one load. `None` where its relation or its table is not there; the findings say why.
+pub(super) fn load(
+    mapping: &Mapping,
+    load: &Load,
+    (table, target): (&TargetTable, &TargetSchema),
+    inputs: &Inputs<'_>,
+    taken: &mut Taken,
+    findings: &mut Findings,
+) -> Option<LoadPlan> {
+    let from = relation::relation(load, inputs, findings)?;
+    if let Some(mistake) = inputs.sql.get(&load.name).and_then(|f| f.mistake.as_ref()) {
+        findings.refuse(
+            format!("load.{}", load.name),
+            format!("SQLite refuses its SQL: {mistake}"),
+            "Correct the SQL.",
+        );
+        return None;
+    }
+    let source = relation::columns(load, &from, inputs);
+    let mut columns = Columns { mapping, target, load, source, exprs: Vec::new(), inputs, findings };
+    columns.names_are_there(table);
+    let planned: Vec<ColumnPlan> = table.columns.iter().filter_map(|column| columns.column(column)).collect();
+    let (exprs, named) = (columns.exprs, columns.source);
+    note_taken(load, &from, &exprs, table, &named, inputs, taken);
+    Some(LoadPlan {
+        name: load.name.clone(),
+        table: load.to.clone(),
+        source: match &from {
+            Relation::Table(name) => name.clone(),
+            Relation::Sql(_) => "sql".to_owned(),
+            Relation::Rows { .. } => "rows".to_owned(),
+        },
+        as_text: planned.iter().any(|c| !c.kind.is_binary()),
+        columns: planned,
+        conflict: load.conflict.clone(),
+        when_empty: load.when_empty,
+        append: load.append,
+        triggers_fire: load.triggers_fire,
+        select: Select {
+            address: relation::address(&from, inputs),
+            relation: from,
+            exprs,
+            params: relation::params(mapping, inputs),
+        },
+    })
+}
+
+/// Notes which columns of the source this load reads, by feed or by SQL.
+fn note_taken(
+    load: &Load,
+    from: &Relation,
+    exprs: &[Expr],
+    table: &TargetTable,
+    named: &[(String, Option<String>)],
+    inputs: &Inputs<'_>,
+    taken: &mut Taken,
+) {
+    if let Some(facts) = inputs.sql.get(&load.name) {
+        taken.extend(facts.reads.iter().cloned());
+    }
+    let Relation::Table(source) = from else { return };
+    for expr in exprs {
+        if let Expr::Column(column) = expr {
+            taken.insert((source.clone(), column.clone()));
+        }
+    }
+    // A column that the server computes itself is not sent, and its namesake is not lost either.
+    for column in table.columns.iter().filter(|c| c.generated) {
+        if let Some((name, _)) = same_name(&column.name, named) {
+            taken.insert((source.clone(), name.clone()));
+        }
+    }
+}
+
+/// The column of this name: exactly, else the only one that differs in case alone.
+fn same_name<'a>(name: &str, columns: &'a [(String, Option<String>)]) -> Option<&'a (String, Option<String>)> {
+    columns.iter().find(|(n, _)| n == name).or_else(|| {
+        let mut folded = columns.iter().filter(|(n, _)| n.to_lowercase() == name.to_lowercase());
+        let first = folded.next();
+        if folded.next().is_some() { None } else { first }
+    })
+}
+
+/// The position of an expression among those that are read; it is added where it is missing.
+fn position(exprs: &mut Vec<Expr>, expr: Expr) -> usize {
+    exprs.iter().position(|e| *e == expr).unwrap_or_else(|| {
+        exprs.push(expr);
+        exprs.len() - 1
+    })
+}
+
+struct Columns<'a, 'i> {
+    mapping: &'a Mapping,
+    target: &'a TargetSchema,
+    load: &'a Load,
+    source: Vec<(String, Option<String>)>,
+    exprs: Vec<Expr>,
+    inputs: &'a Inputs<'i>,
+    findings: &'a mut Findings,
+}
+
+impl Columns<'_, '_> {
+    /// Every name that the load writes down is a column of the target.
+    fn names_are_there(&mut self, table: &TargetTable) {
+        let names: Vec<&str> = table.columns.iter().map(|c| c.name.as_str()).collect();
+        let mut written: Vec<(String, &str)> = self
+            .load
+            .columns
+            .iter()
+            .map(|(n, _)| (format!("load.{}.columns.{n}", self.load.name), n.as_str()))
+            .collect();
+        let owner = match &self.load.owner {
+            OwnerRule::Stamped(columns) => columns.clone(),
+            OwnerRule::Carried(column) | OwnerRule::Through(column) => vec![column.clone()],
+            OwnerRule::Unsaid | OwnerRule::Shared => Vec::new(),
+        };
+        written.extend(owner.iter().map(|n| (format!("load.{}.owner", self.load.name), n.as_str())));
+        let conflict = self.load.conflict.iter().flatten();
+        written.extend(conflict.map(|n| (format!("load.{}.conflict", self.load.name), n.as_str())));
+        for (place, name) in written {
+            if !names.contains(&name) {
+                self.findings.refuse(
+                    place,
+                    format!("`{}` has no column `{name}`", self.load.to),
+                    format!("{}Write the name of a column of the target.", did_you_mean(name, names.iter().copied())),
+                );
+            }
+        }
+        if let Some(key) = &self.load.conflict {
+            let wanted: BTreeSet<&String> = key.iter().collect();
+            let exists = table.unique.iter().any(|u| u.columns.iter().collect::<BTreeSet<_>>() == wanted);
+            if !exists && key.iter().all(|k| names.contains(&k.as_str())) {
+                self.findings.refuse(
+                    format!("load.{}.conflict", self.load.name),
+                    format!("`{}` has no unique key over ({})", self.load.to, key.join(", ")),
+                    "Name exactly the columns of one of its unique keys.",
+                );
+            }
+        }
+    }
+
+    fn column(&mut self, column: &TargetColumn) -> Option<ColumnPlan> {
+        let nothing = Column::default();
+        let written = self.load.columns.iter().find(|(name, _)| *name == column.name).map(|(_, c)| c);
+        let place = format!("load.{}.columns.{}", self.load.name, column.name);
+        if column.generated {
+            if written.is_some() {
+                self.findings.refuse(place, "the server computes this column", "Take the entry away.");
+            }
+            return None;
+        }
+        let entry = written.unwrap_or(&nothing);
+        let rules =
+            modifiers::rules(self.mapping, self.load, &column.name, &column.kind, &entry.modifiers, self.findings);
+        let stamped = matches!(&self.load.owner, OwnerRule::Stamped(columns) if columns.contains(&column.name));
+        let (feed, declared) =
+            if stamped { self.stamp(column, entry, &place) } else { self.feed(column, entry, &rules, &place)? };
+        if rules.zone.is_none() && matches!(column.kind.kind, Kind::Timestamptz { .. }) && matches!(feed, Feed::Cell(_))
+        {
+            self.findings.refuse(
+                &place,
+                "times without an offset may meet a column that needs one, and no zone is stated",
+                "Write `zone = \"UTC\"`, or the zone that they mean, in [source] or at the column.",
+            );
+        }
+        Some(ColumnPlan {
+            name: column.name.clone(),
+            kind: column.kind.clone(),
+            not_null: column.not_null,
+            feed,
+            rules,
+            declared,
+        })
+    }
+
+    fn stamp(&mut self, column: &TargetColumn, entry: &Column, place: &str) -> (Feed, Option<String>) {
+        if entry.feed.is_some() {
+            self.findings.refuse(
+                place,
+                "is stamped with the owner and has a feed of its own",
+                "Take one of the two away.",
+            );
+        }
+        if self.mapping.owner.as_ref().is_none_or(|o| o.natural.is_none()) && self.inputs.owner.is_empty() {
+            self.findings.refuse(
+                format!("load.{}.owner", self.load.name),
+                "rows are stamped and the mapping names no owner",
+                "Write [owner] with `table` and `match`.",
+            );
+        }
+        let source = relation::table_of(self.load).filter(|_| same_name(&column.name, &self.source).is_some());
+        let left = |table: &str| {
+            self.mapping.leave.iter().any(|(t, c, _)| t == table && c.as_deref() == Some(column.name.as_str()))
+        };
+        if let Some(table) = source.filter(|table| !left(table)) {
+            self.findings.refuse(
+                place,
+                format!("is stamped, and the source's `{table}` has a `{}` of its own", column.name),
+                format!(
+                    "Write `{table}.{} = \"why\"` in [leave], or `owner = {{ carried = \"{}\" }}`.",
+                    column.name, column.name
+                ),
+            );
+        }
+        (Feed::Owner, None)
+    }
+
+    /// The column's feed; `None` lets the target's default speak.
+    fn feed(
+        &mut self,
+        column: &TargetColumn,
+        entry: &Column,
+        rules: &Rules,
+        place: &str,
+    ) -> Option<(Feed, Option<String>)> {
+        match &entry.feed {
+            Some(Written::From(name)) => self.from_column(name, place),
+            Some(Written::Sql(sql)) => Some((self.cell(Expr::Sql(sql.clone())), None)),
+            Some(Written::Value(value)) => Some((Feed::Constant(value.0.clone()), None)),
+            Some(Written::Owner) => Some((Feed::Owner, None)),
+            Some(Written::Env { name, optional }) => self.from_env(name, *optional, column, place),
+            Some(Written::Lookup(written)) => {
+                let exprs = &mut self.exprs;
+                let mut cells = |sql: &str| position(exprs, Expr::Sql(sql.to_owned()));
+                let known = (self.mapping, self.inputs, self.target);
+                let planned = lookup::lookup(written, (column, place), known, &mut cells, self.findings)?;
+                Some((Feed::Lookup(Box::new(planned)), None))
+            }
+            Some(Written::Omit) => self.omitted(column, place),
+            None => match same_name(&column.name, &self.source).cloned() {
+                Some((name, declared)) => Some((self.cell(Expr::Column(name)), declared)),
+                None => self.unfed(column, entry, rules, place),
+            },
+        }
+    }
+
+    fn cell(&mut self, expr: Expr) -> Feed {
+        Feed::Cell(position(&mut self.exprs, expr))
+    }
+
+    fn from_column(&mut self, name: &str, place: &str) -> Option<(Feed, Option<String>)> {
+        if let Some((found, declared)) = self.source.iter().find(|(n, _)| n == name).cloned() {
+            return Some((self.cell(Expr::Column(found)), declared));
+        }
+        let hint = did_you_mean(name, self.source.iter().map(|(n, _)| n.as_str()));
+        self.findings.refuse(
+            place,
+            format!("the load's rows have no column `{name}`"),
+            format!("{hint}Write the name of a column, or `sql = \"...\"`."),
+        );
+        None
+    }
+
+    fn from_env(
+        &mut self,
+        name: &str,
+        optional: bool,
+        column: &TargetColumn,
+        place: &str,
+    ) -> Option<(Feed, Option<String>)> {
+        if self.inputs.env.contains_key(name) {
+            return Some((Feed::Constant(Value::Env(name.to_owned())), None));
+        }
+        if optional {
+            return self.omitted(column, place);
+        }
+        self.findings.refuse(
+            place,
+            format!("the variable `{name}` is not set"),
+            format!("Set {name} in the environment, or write `optional = true`."),
+        );
+        None
+    }
+
+    fn omitted(&mut self, column: &TargetColumn, place: &str) -> Option<(Feed, Option<String>)> {
+        if let Some(sequence) = &column.sequence {
+            return self.issued(sequence, place);
+        }
+        if column.not_null && !column.has_default {
+            self.findings.refuse(
+                place,
+                format!("is NOT NULL without a default (type {}), and nothing feeds it", column.kind.shown()),
+                format!("Write `{} = {{ ... }}` with from, sql, value, env or owner.", column.name),
+            );
+        }
+        None
+    }
+
+    fn issued(&mut self, sequence: &crate::model::schema::Sequence, place: &str) -> Option<(Feed, Option<String>)> {
+        if !sequence.usable {
+            self.findings.refuse(
+                place,
+                format!("ids are drawn from {}, and this role may not", sequence.name),
+                format!("GRANT USAGE ON SEQUENCE {} TO the role.", sequence.name),
+            );
+        }
+        Some((Feed::Issued(sequence.clone()), None))
+    }
+
+    /// A column that neither the mapping nor the source feeds.
+    fn unfed(
+        &mut self,
+        column: &TargetColumn,
+        entry: &Column,
+        rules: &Rules,
+        place: &str,
+    ) -> Option<(Feed, Option<String>)> {
+        let written = entry.modifiers.written();
+        if written.contains(&"if_null")
+            && let Some(value) = &rules.if_null
+        {
+            return Some((Feed::Constant(value.clone()), None));
+        }
+        if !written.is_empty() {
+            self.findings.refuse(
+                place,
+                format!("`{}` is written and nothing feeds the column", written.join("`, `")),
+                "Write a feed (from, sql, value, env, owner), or take the entry away.",
+            );
+        }
+        self.omitted(column, place)
+    }
+}

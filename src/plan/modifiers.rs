@@ -1,0 +1,221 @@
+//! From modifiers as written to the [`Rules`] of one column: the levels merged, the words read, misplaced ones refused.
+
+use crate::mapping::{Defaults, Load, Mapping, Modifiers, Switch, Written};
+use crate::model::ident::did_you_mean;
+use crate::model::pgtype::{ColumnType, Kind};
+use crate::model::rules::{Charset, Epoch, Offset, Overlap, Rules, Unit, Value, Zone};
+use crate::model::schema::TargetSchema;
+
+use super::Findings;
+
+/// The rules of one column: column, load, `defaults.columns`, `defaults.types`, `defaults`, merged one by one.
+pub(super) fn rules(
+    mapping: &Mapping,
+    load: &Load,
+    name: &str,
+    kind: &ColumnType,
+    written: &Modifiers,
+    findings: &mut Findings,
+) -> Rules {
+    let place = format!("load.{}.columns.{name}", load.name);
+    for modifier in written.written() {
+        if !applies(modifier, &kind.kind) {
+            findings.refuse(
+                format!("{place}.{modifier}"),
+                format!("`{modifier}` has no meaning for a column of type {}", kind.shown()),
+                "Take it away.",
+            );
+        }
+    }
+    let merged = merged(&mapping.defaults, load, name, kind, written);
+    read(&merged, mapping, &place, findings)
+}
+
+/// Rules that come from `[source].zone` alone: for the values of `[owner]`.
+pub(super) fn plain(mapping: &Mapping) -> Rules {
+    Rules { zone: mapping.source.zone.as_deref().and_then(Zone::parse), ..Rules::default() }
+}
+
+fn merged(defaults: &Defaults, load: &Load, name: &str, kind: &ColumnType, written: &Modifiers) -> Modifiers {
+    let nothing = Modifiers::default();
+    let by_type = defaults.types.iter().find(|(word, _)| names_of(kind).iter().any(|n| n == &word.to_lowercase()));
+    written
+        .over(&load.modifiers)
+        .over(defaults.columns.get(name).unwrap_or(&nothing))
+        .over(by_type.map_or(&nothing, |(_, modifiers)| modifiers))
+        .over(&defaults.modifiers)
+}
+
+fn set<T: Clone>(switch: &Option<Switch<T>>) -> Option<T> {
+    match switch {
+        Some(Switch::Set(value)) => Some(value.clone()),
+        Some(Switch::Off) | None => None,
+    }
+}
+
+/// A value whose own word is `{ fault = true }` is the modifier's absence.
+fn value(switch: &Option<Switch<Written>>) -> Option<Value> {
+    set(switch).map(|written| written.0).filter(|value| *value != Value::Fault)
+}
+
+fn word<T: Copy>(
+    switch: &Option<Switch<String>>,
+    words: &[(&str, T)],
+    place: &str,
+    modifier: &str,
+    findings: &mut Findings,
+) -> Option<T> {
+    let given = set(switch)?;
+    let found = words.iter().find(|(word, _)| *word == given).map(|(_, meaning)| *meaning);
+    if found.is_none() {
+        let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+        findings.refuse(
+            format!("{place}.{modifier}"),
+            format!("`{given}` is not known"),
+            format!("{}Known: {}.", did_you_mean(&given, known.iter().copied()), known.join(", ")),
+        );
+    }
+    found
+}
+
+fn read(m: &Modifiers, mapping: &Mapping, place: &str, findings: &mut Findings) -> Rules {
+    let charsets =
+        [("windows-1252", Charset::Windows1252), ("latin1", Charset::Latin1), ("iso-8859-1", Charset::Latin1)];
+    let epochs = [
+        ("s", Epoch::Seconds),
+        ("ms", Epoch::Millis),
+        ("us", Epoch::Micros),
+        ("ns", Epoch::Nanos),
+        ("julian", Epoch::Julian),
+    ];
+    let units = [("s", Unit::Seconds), ("ms", Unit::Millis), ("us", Unit::Micros)];
+    let offsets = [("zone", Offset::Zone), ("drop", Offset::Drop)];
+    let overlaps = [("earlier", Overlap::Earlier), ("later", Overlap::Later)];
+    Rules {
+        charset: word(&m.charset, &charsets, place, "charset", findings),
+        blob_as_text: word(&m.blob, &[("utf8", ())], place, "blob", findings).is_some(),
+        strip_nul: set(&m.strip_nul) == Some(true),
+        trim: set(&m.trim) == Some(true),
+        null_if: set(&m.null_if).unwrap_or_default(),
+        map: set(&m.map).unwrap_or_default().into_iter().map(|(from, to)| (from, to.0)).collect(),
+        map_else: match &m.map_else {
+            Some(Switch::Set(written)) => Some(written.0.clone()),
+            Some(Switch::Off) => Some(Value::Fault),
+            None => None,
+        },
+        epoch: word(&m.epoch, &epochs, place, "epoch", findings),
+        format: set(&m.format),
+        offset: word(&m.offset, &offsets, place, "offset", findings),
+        overlap: word(&m.overlap, &overlaps, place, "overlap", findings),
+        zone: zone(set(&m.zone).or_else(|| mapping.source.zone.clone()), place, findings),
+        unit: word(&m.unit, &units, place, "unit", findings),
+        array_csv: word(&m.array, &[("csv", ())], place, "array", findings).is_some(),
+        if_bad: value(&m.if_bad),
+        round: set(&m.round) == Some(true),
+        truncate: set(&m.truncate) == Some(true),
+        if_orphan: value(&m.if_orphan),
+        if_null: value(&m.if_null),
+    }
+}
+
+fn zone(text: Option<String>, place: &str, findings: &mut Findings) -> Option<Zone> {
+    let text = text?;
+    let zone = Zone::parse(&text);
+    if zone.is_none() {
+        findings.refuse(
+            format!("{place}.zone"),
+            format!("`{text}` is no zone"),
+            "Write UTC, an offset such as +05:30, or a name of the tz database such as Europe/Berlin.",
+        );
+    }
+    zone
+}
+
+/// Whether a modifier can ever act on a column of this kind.
+fn applies(modifier: &str, kind: &Kind) -> bool {
+    let base = match kind {
+        Kind::Array(element) => &element.kind,
+        other => other,
+    };
+    let text = matches!(
+        base,
+        Kind::Text | Kind::Varchar { .. } | Kind::Char { .. } | Kind::Citext | Kind::Other | Kind::Enum { .. }
+    );
+    let json = matches!(base, Kind::Json | Kind::Jsonb);
+    let time = matches!(base, Kind::Timestamp { .. } | Kind::Timestamptz { .. });
+    let dated = time || matches!(base, Kind::Date | Kind::Time { .. });
+    match modifier {
+        "charset" | "blob" | "strip_nul" => text || json,
+        "epoch" | "format" => dated,
+        "offset" => matches!(base, Kind::Timestamp { .. } | Kind::Date | Kind::Time { .. }),
+        "zone" | "overlap" => dated,
+        "unit" => matches!(base, Kind::Interval { .. }),
+        "array" => matches!(kind, Kind::Array(_)),
+        "round" => {
+            dated
+                || matches!(
+                    base,
+                    Kind::Int2 | Kind::Int4 | Kind::Int8 | Kind::Float4 | Kind::Numeric { .. } | Kind::Interval { .. }
+                )
+        }
+        "truncate" => text || dated,
+        "if_bad" => !matches!(base, Kind::Text | Kind::Varchar { .. } | Kind::Char { .. } | Kind::Citext | Kind::Bytea),
+        _ => true,
+    }
+}
+
+/// The words by which `[defaults.types]` may name a type: as the server writes it, without its limits, and its short names.
+pub(super) fn names_of(kind: &ColumnType) -> Vec<String> {
+    let full = kind.name.to_lowercase();
+    let bare = match full.find('(') {
+        Some(open) => {
+            let close = full.find(')').map_or(full.len(), |c| c + 1);
+            format!("{}{}", &full[..open], &full[close..])
+        }
+        None => full.clone(),
+    };
+    let short: &[&str] = match &kind.kind {
+        Kind::Bool => &["bool"],
+        Kind::Int2 => &["int2"],
+        Kind::Int4 => &["int4", "int"],
+        Kind::Int8 => &["int8"],
+        Kind::Float4 => &["float4"],
+        Kind::Float8 => &["float8"],
+        Kind::Numeric { .. } => &["decimal"],
+        Kind::Varchar { .. } => &["varchar"],
+        Kind::Char { .. } => &["char"],
+        Kind::Time { .. } => &["time"],
+        Kind::Timestamp { .. } => &["timestamp"],
+        Kind::Timestamptz { .. } => &["timestamptz"],
+        _ => &[],
+    };
+    let mut names = vec![full, bare];
+    names.extend(short.iter().map(|s| (*s).to_owned()));
+    names.extend(kind.domain.as_ref().map(|d| d.to_lowercase()));
+    names
+}
+
+/// Refuses entries of `[defaults.columns]` and `[defaults.types]` that can reach nothing: a mistyped name would be silent.
+pub(super) fn unreachable(mapping: &Mapping, target: &TargetSchema, findings: &mut Findings) {
+    let columns: Vec<&str> = target.tables.values().flat_map(|t| t.columns.iter().map(|c| c.name.as_str())).collect();
+    for name in mapping.defaults.columns.keys() {
+        if !columns.contains(&name.as_str()) {
+            findings.refuse(
+                format!("defaults.columns.{name}"),
+                "no table of the target has a column of this name",
+                format!("{}Take it away or correct it.", did_you_mean(name, columns.iter().copied())),
+            );
+        }
+    }
+    let types: Vec<String> =
+        target.tables.values().flat_map(|t| t.columns.iter().flat_map(|c| names_of(&c.kind))).collect();
+    for name in mapping.defaults.types.keys() {
+        if !types.contains(&name.to_lowercase()) {
+            findings.refuse(
+                format!("defaults.types.{name}"),
+                "no column of the target has this type",
+                format!("{}Take it away or correct it.", did_you_mean(name, types.iter().map(String::as_str))),
+            );
+        }
+    }
+}

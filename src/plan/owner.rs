@@ -1,0 +1,135 @@
+//! The owner: whether its table, natural key and the columns of a new row fit the target.
+
+use std::collections::BTreeMap;
+
+use crate::mapping::{Mapping, OwnerSection};
+use crate::model::cell::RawBuf;
+use crate::model::ident::did_you_mean;
+use crate::model::rules::Value;
+use crate::model::schema::{TargetSchema, TargetTable};
+
+use super::{Findings, Inputs, OwnerColumn, OwnerPlan, modifiers};
+
+/// Plans how the owner is settled; `None` where the mapping names none.
+pub(super) fn owner(
+    mapping: &Mapping,
+    inputs: &Inputs<'_>,
+    target: &TargetSchema,
+    findings: &mut Findings,
+) -> Option<OwnerPlan> {
+    let section = mapping.owner.as_ref()?;
+    let Some(table) = target.tables.get(&section.table) else {
+        let names = target.tables.keys().map(String::as_str);
+        findings.refuse(
+            "owner.table",
+            format!("the target has no table `{}`", section.table),
+            format!("{}Write the name of the owner's table.", did_you_mean(&section.table, names)),
+        );
+        return None;
+    };
+    let natural = natural(section, inputs, findings).unwrap_or_default();
+    let Some(key) = table.column(&section.key) else {
+        not_there(findings, "owner.key", &section.table, &section.key, table);
+        return None;
+    };
+    let show = section.show.clone().or_else(|| natural.keys().next().cloned()).unwrap_or_else(|| section.key.clone());
+    if table.column(&show).is_none() {
+        not_there(findings, "owner.show", &section.table, &show, table);
+    }
+    let natural = columns(mapping, &natural, table, "owner.match", findings);
+    let create = section.create.as_ref().map(|create| {
+        let values = create.iter().map(|(name, written)| (name.clone(), written.0.clone())).collect();
+        let create = columns(mapping, &values, table, "owner.create", findings);
+        row_is_complete(section, table, &natural, &create, findings);
+        create
+    });
+    if !natural.is_empty() && !is_unique(table, &natural) {
+        findings.warn(
+            "owner.match",
+            format!("`{}` has no unique key over these columns; two hits are refused", section.table),
+        );
+    }
+    Some(OwnerPlan {
+        table: section.table.clone(),
+        key: section.key.clone(),
+        key_type: key.kind.clone(),
+        sequence: key.sequence.clone(),
+        natural,
+        create,
+        show,
+    })
+}
+
+fn is_unique(table: &TargetTable, natural: &[OwnerColumn]) -> bool {
+    table.unique.iter().any(|u| u.columns.iter().all(|c| natural.iter().any(|n| n.name == *c)))
+}
+
+/// The natural key: `match`, or `--owner` with the same columns. `None`: nothing is stamped.
+fn natural(section: &OwnerSection, inputs: &Inputs<'_>, findings: &mut Findings) -> Option<BTreeMap<String, Value>> {
+    let written = section.natural.as_ref();
+    if inputs.owner.is_empty() {
+        return written.map(|m| m.iter().map(|(name, w)| (name.clone(), w.0.clone())).collect());
+    }
+    let wanted: Vec<&String> = written.map(|m| m.keys().collect()).unwrap_or_default();
+    if written.is_some() && inputs.owner.keys().collect::<Vec<_>>() != wanted {
+        let columns: Vec<String> = wanted.iter().map(|c| format!("--owner {c}=...")).collect();
+        findings.refuse(
+            "--owner",
+            "does not name the columns of [owner].match",
+            format!("Write {}.", columns.join(" ")),
+        );
+    }
+    Some(inputs.owner.iter().map(|(name, value)| (name.clone(), Value::Literal(RawBuf::text(value.clone())))).collect())
+}
+
+fn columns(
+    mapping: &Mapping,
+    values: &BTreeMap<String, Value>,
+    table: &TargetTable,
+    place: &str,
+    findings: &mut Findings,
+) -> Vec<OwnerColumn> {
+    let mut found = Vec::new();
+    for (name, value) in values {
+        match table.column(name) {
+            Some(column) => found.push(OwnerColumn {
+                name: name.clone(),
+                kind: column.kind.clone(),
+                value: value.clone(),
+                rules: modifiers::plain(mapping),
+            }),
+            None => {
+                let owner = mapping.owner.as_ref().map(|o| o.table.as_str()).unwrap_or_default();
+                not_there(findings, &format!("{place}.{name}"), owner, name, table);
+            }
+        }
+    }
+    found
+}
+
+fn not_there(findings: &mut Findings, place: &str, table: &str, name: &str, columns: &TargetTable) {
+    let names = columns.columns.iter().map(|c| c.name.as_str());
+    findings.refuse(
+        place,
+        format!("`{table}` has no column `{name}`"),
+        format!("{}Write the name of a column of the target.", did_you_mean(name, names)),
+    );
+}
+
+fn row_is_complete(
+    section: &OwnerSection,
+    table: &TargetTable,
+    natural: &[OwnerColumn],
+    create: &[OwnerColumn],
+    findings: &mut Findings,
+) {
+    for column in table.columns.iter().filter(|c| c.not_null && !c.has_default && !c.generated) {
+        if column.sequence.is_none() && !natural.iter().chain(create).any(|c| c.name == column.name) {
+            findings.refuse(
+                "owner.create",
+                format!("`{}.{}` is NOT NULL without a default", section.table, column.name),
+                format!("Write `{} = ...` in `create`.", column.name),
+            );
+        }
+    }
+}

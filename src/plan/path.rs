@@ -1,0 +1,129 @@
+//! How a row's owner is found from the row: in a column of its own, or through its parents.
+
+use std::collections::BTreeMap;
+
+use crate::mapping::{Load, Mapping};
+use crate::model::schema::TargetSchema;
+
+use super::{Class, Findings};
+
+/// The way from a row of a table to its owner's key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnerPath {
+    /// From the table to its parent, on to the parent's, and so on.
+    pub hops: Vec<Hop>,
+    /// The column, of the last parent or of the table itself, that holds the owner's key.
+    pub column: String,
+    /// That column is written with the owner's key in every row.
+    pub stamped: bool,
+}
+
+/// One step from a row to its parent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hop {
+    /// The column that refers.
+    pub column: String,
+    /// The parent's table.
+    pub parent: String,
+    /// The column that is referred to.
+    pub parent_column: String,
+}
+
+/// The paths of all tables whose rows have owners; a `through` that leads nowhere is a refusal.
+pub(super) fn paths(
+    mapping: &Mapping,
+    target: &TargetSchema,
+    classes: &BTreeMap<String, Class>,
+    findings: &mut Findings,
+) -> BTreeMap<String, OwnerPath> {
+    let known = Known { mapping, target, classes };
+    let mut found = BTreeMap::new();
+    for (table, class) in classes {
+        let load = mapping.loads.iter().find(|load| load.to == *table);
+        match known.path(table, class, &mut Vec::new()) {
+            Ok(Some(path)) => {
+                found.insert(table.clone(), path);
+            }
+            Ok(None) => {}
+            Err(reason) => findings.refuse(
+                load.map_or_else(|| format!("target.{table}"), |load| format!("load.{}.owner", load.name)),
+                reason,
+                "Name a column whose parents lead to the owner, or write `owner = { carried = \"...\" }` or `owner = false`.",
+            ),
+        }
+    }
+    found
+}
+
+struct Known<'a> {
+    mapping: &'a Mapping,
+    target: &'a TargetSchema,
+    classes: &'a BTreeMap<String, Class>,
+}
+
+impl Known<'_> {
+    fn path(&self, table: &str, class: &Class, seen: &mut Vec<String>) -> Result<Option<OwnerPath>, String> {
+        let direct = |column: &String, stamped| OwnerPath { hops: Vec::new(), column: column.clone(), stamped };
+        match class {
+            Class::Stamped(columns) => Ok(columns.first().map(|column| direct(column, true))),
+            Class::Carried(column) => Ok(Some(direct(column, false))),
+            Class::Through(column) => self.through(table, column, seen).map(Some),
+            Class::Owner | Class::Shared | Class::Untouched => Ok(None),
+        }
+    }
+
+    fn through(&self, table: &str, column: &str, seen: &mut Vec<String>) -> Result<OwnerPath, String> {
+        if seen.iter().any(|t| t == table) {
+            return Err(format!("the way from `{}` to the owner leads in a circle", seen[0]));
+        }
+        seen.push(table.to_owned());
+        let hop = self.hop(table, column).ok_or_else(|| {
+            format!("`{table}.{column}` refers to no other table: it has no foreign key of one column, and no `refers`")
+        })?;
+        let class = self.classes.get(&hop.parent);
+        let beyond = match class {
+            Some(Class::Untouched) => self.own_column(&hop.parent),
+            Some(class) => self.path(&hop.parent, class, seen)?,
+            None => None,
+        };
+        let beyond = match (beyond, class) {
+            (Some(path), _) => path,
+            (None, Some(Class::Owner)) => {
+                return Err(format!(
+                    "`{table}.{column}` is the owner itself: the rows are carried, not through a parent"
+                ));
+            }
+            (None, _) => return Err(format!("`{table}.{column}` leads to `{}`, whose rows are nobody's", hop.parent)),
+        };
+        let hops = std::iter::once(hop).chain(beyond.hops).collect();
+        Ok(OwnerPath { hops, ..beyond })
+    }
+
+    /// Where a column leads: by its foreign key, else by what the mapping says that it refers to.
+    fn hop(&self, table: &str, column: &str) -> Option<Hop> {
+        let facts = self.target.tables.get(table)?;
+        let by_key = facts.foreign.iter().find(|f| f.columns == [column] && f.parent_schema == self.target.schema);
+        if let Some(foreign) = by_key {
+            let parent_column = foreign.parent_columns.first()?.clone();
+            return Some(Hop { column: column.to_owned(), parent: foreign.parent.clone(), parent_column });
+        }
+        let refers = |load: &&Load| load.to == table;
+        let mut columns = self.mapping.loads.iter().filter(refers).flat_map(|load| &load.columns);
+        let parent = columns.find(|(name, _)| name == column).and_then(|(_, column)| column.refers.clone())?;
+        let primary = self.target.tables.get(&parent)?.unique.iter().find(|u| u.primary)?;
+        match primary.columns.as_slice() {
+            [one] => Some(Hop { column: column.to_owned(), parent, parent_column: one.clone() }),
+            _ => None,
+        }
+    }
+
+    /// The one column of a table that no load writes to by which it refers to the owner's table.
+    fn own_column(&self, table: &str) -> Option<OwnerPath> {
+        let owner = self.mapping.owner.as_ref()?;
+        let facts = self.target.tables.get(table)?;
+        let mut own = facts.foreign.iter().filter(|f| f.parent == owner.table && f.columns.len() == 1);
+        let first = own.next()?;
+        let column = first.columns.first()?.clone();
+        own.next().is_none().then_some(OwnerPath { hops: Vec::new(), column, stamped: false })
+    }
+}

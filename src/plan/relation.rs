@@ -1,0 +1,168 @@
+//! Where a load's rows come from: its relation, and what SQLite says of the SQL that the mapping wrote.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::mapping::{self, Feed, Load, Mapping};
+use crate::model::cell::RawBuf;
+use crate::model::ident::did_you_mean;
+use crate::model::rules::Value;
+use crate::model::schema::Address;
+use crate::model::select::{Expr, Relation, Select};
+
+use super::{Findings, Inputs};
+
+/// What SQLite says of one load's SQL.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SqlFacts {
+    /// The columns that the load's query gives.
+    pub columns: Vec<String>,
+    /// The tables and columns that any SQL of the load reads.
+    pub reads: BTreeSet<(String, String)>,
+    /// What SQLite refused, if it did.
+    pub mistake: Option<String>,
+}
+
+/// The SQL of each load, for the source to judge before the plan is made: its relation and its written expressions.
+/// Loads without SQL are left out.
+pub fn selects(mapping: &Mapping, inputs: &Inputs<'_>) -> Vec<(String, Select)> {
+    let mut found = Vec::new();
+    for load in &mapping.loads {
+        let exprs: Vec<Expr> = load
+            .columns
+            .iter()
+            .flat_map(|(_, column)| match &column.feed {
+                Some(Feed::Sql(sql)) => vec![Expr::Sql(sql.clone())],
+                Some(Feed::Lookup(lookup)) => {
+                    lookup.steps.iter().flat_map(|s| s.source.0.iter().cloned().map(Expr::Sql)).collect()
+                }
+                _ => Vec::new(),
+            })
+            .collect();
+        let relation = relation(load, inputs, &mut Findings::default());
+        if let Some(relation) = relation
+            && (!exprs.is_empty() || matches!(relation, Relation::Sql(_)))
+        {
+            let params = params(mapping, inputs);
+            let select = Select { address: address(&relation, inputs), relation, exprs, params };
+            found.push((load.name.clone(), select));
+        }
+    }
+    found
+}
+
+/// The name of the source table behind a load, if it reads one.
+pub(super) fn table_of(load: &Load) -> Option<&str> {
+    match &load.from {
+        mapping::From::SameName => Some(&load.name),
+        mapping::From::Table(table) => Some(table),
+        mapping::From::Sql(_) | mapping::From::Rows(_) => None,
+    }
+}
+
+/// The load's relation; a table that is not there is a refusal.
+pub(super) fn relation(load: &Load, inputs: &Inputs<'_>, findings: &mut Findings) -> Option<Relation> {
+    match &load.from {
+        mapping::From::Sql(sql) => Some(Relation::Sql(sql.clone())),
+        mapping::From::Rows(rows) => written_rows(load, rows, inputs, findings),
+        mapping::From::SameName | mapping::From::Table(_) => {
+            let table = table_of(load).unwrap_or_default();
+            if inputs.source.tables.contains_key(table) {
+                return Some(Relation::Table(table.to_owned()));
+            }
+            let names = inputs.source.tables.keys().map(String::as_str);
+            let other = inputs.source.others.iter().find(|(name, _)| name == table);
+            match other {
+                Some((_, kind)) => findings.refuse(
+                    format!("load.{}", load.name),
+                    format!("`{table}` is a {kind:?} of the source, not a table").to_lowercase(),
+                    "Write `from = { sql = \"SELECT ...\" }` if its rows are meant.",
+                ),
+                None => findings.refuse(
+                    format!("load.{}", load.name),
+                    format!("the source has no table `{table}`"),
+                    format!("{}Write `from = \"...\"` with the right name.", did_you_mean(table, names)),
+                ),
+            }
+            None
+        }
+    }
+}
+
+fn written_rows(
+    load: &Load,
+    rows: &[BTreeMap<String, mapping::Written>],
+    inputs: &Inputs<'_>,
+    findings: &mut Findings,
+) -> Option<Relation> {
+    let columns: BTreeSet<&String> = rows.iter().flat_map(|row| row.keys()).collect();
+    let mut out = Vec::new();
+    for (n, row) in rows.iter().enumerate() {
+        let place = format!("load.{}.from.rows.{n}", load.name);
+        let values = columns.iter().map(|column| match row.get(*column).map(|w| &w.0) {
+            None | Some(Value::Null) => RawBuf::Null,
+            Some(Value::Literal(raw)) => raw.clone(),
+            Some(Value::Now) => RawBuf::text(inputs.now),
+            Some(Value::Env(name)) => match inputs.env.get(name) {
+                Some(value) => RawBuf::text(value.clone()),
+                None => {
+                    findings.refuse(
+                        &place,
+                        format!("the variable `{name}` is not set"),
+                        format!("Set {name} in the environment."),
+                    );
+                    RawBuf::Null
+                }
+            },
+            Some(Value::Owner | Value::Fault) => {
+                findings.refuse(
+                    &place,
+                    format!("`{column}` cannot be the owner or a fault inside a row"),
+                    format!("Write `{column} = {{ owner = true }}` in [load.{}.columns].", load.name),
+                );
+                RawBuf::Null
+            }
+        });
+        out.push(values.collect());
+    }
+    Some(Relation::Rows { columns: columns.into_iter().cloned().collect(), rows: out })
+}
+
+/// How the relation's rows are addressed.
+pub(super) fn address(relation: &Relation, inputs: &Inputs<'_>) -> Address {
+    match relation {
+        Relation::Table(table) => inputs.source.tables.get(table).map_or(Address::Ordinal, |t| t.address.clone()),
+        Relation::Sql(_) | Relation::Rows { .. } => Address::Ordinal,
+    }
+}
+
+/// The relation's columns: name and declared type.
+pub(super) fn columns(load: &Load, relation: &Relation, inputs: &Inputs<'_>) -> Vec<(String, Option<String>)> {
+    match relation {
+        Relation::Table(table) => {
+            inputs.source.tables.get(table).map_or_else(Vec::new, |t| {
+                t.columns.iter().map(|c| (c.name.clone(), Some(c.declared.clone()))).collect()
+            })
+        }
+        Relation::Sql(_) => {
+            let facts = inputs.sql.get(&load.name);
+            facts.map_or_else(Vec::new, |f| f.columns.iter().map(|c| (c.clone(), None)).collect())
+        }
+        Relation::Rows { columns, .. } => columns.iter().map(|c| (c.clone(), None)).collect(),
+    }
+}
+
+/// The named parameters that the mapping's SQL may use: `:owner_COLUMN` for each column of the owner's natural key.
+pub(super) fn params(mapping: &Mapping, inputs: &Inputs<'_>) -> BTreeMap<String, RawBuf> {
+    let mut params = BTreeMap::new();
+    if let Some(natural) = mapping.owner.as_ref().and_then(|owner| owner.natural.as_ref()) {
+        for (column, written) in natural {
+            if let Value::Literal(raw) = &written.0 {
+                params.insert(format!("owner_{column}"), raw.clone());
+            }
+        }
+    }
+    for (column, value) in inputs.owner {
+        params.insert(format!("owner_{column}"), RawBuf::text(value.clone()));
+    }
+    params
+}

@@ -1,0 +1,231 @@
+//! The plan as a person reads it, and as JSON.
+//!
+//! Only what stands in the plan is shown; values of the environment never are.
+
+use std::fmt::Write;
+
+use serde::Serialize;
+use serde_json::{Value as Json, json};
+
+use crate::model::cell::RawBuf;
+use crate::model::rules::{Rules, Value};
+use crate::model::select::{Expr, Relation};
+
+use super::{ColumnPlan, Feed, LoadPlan, LookupPlan, Node, Plan};
+
+/// The plan as text: the order, every load with its columns, what stays behind, the classes.
+pub fn text(plan: &Plan) -> String {
+    let mut out = format!("Plan of {} into schema {}\n", plan.name, plan.schema);
+    for (n, node) in plan.order.iter().enumerate() {
+        out.push('\n');
+        match node {
+            Node::Owner => owner(&mut out, n + 1, plan),
+            Node::Load(at) => load(&mut out, n + 1, &plan.loads[*at], plan),
+        }
+    }
+    if !plan.left.is_empty() {
+        out.push_str("\nStays in the source\n");
+        for left in &plan.left {
+            let column = left.column.as_ref().map_or_else(String::new, |c| format!(".{c}"));
+            let _ = writeln!(out, "  {}{column}: {}", left.table, left.reason);
+        }
+    }
+    detach(&mut out, plan);
+    let untouched: Vec<&str> =
+        plan.classes.iter().filter(|(_, c)| **c == super::Class::Untouched).map(|(name, _)| name.as_str()).collect();
+    if !untouched.is_empty() {
+        let _ = writeln!(out, "\nUntouched on the target\n  {}", untouched.join(", "));
+    }
+    if !plan.warnings.is_empty() {
+        out.push_str("\nTo know\n");
+        for warning in &plan.warnings {
+            let _ = writeln!(out, "  {}: {}", warning.place, warning.message);
+        }
+    }
+    out
+}
+
+/// What goes for the load and comes back, and what stays on and why.
+fn detach(out: &mut String, plan: &Plan) {
+    if !plan.detach.off.is_empty() {
+        out.push_str("\nTaken off for the load and put back as it was (of small tables, triggers alone)\n");
+        for object in &plan.detach.off {
+            let _ = writeln!(out, "  {}.{}: {}", object.table, object.object, object.kind.word());
+        }
+    }
+    if !plan.detach.stays.is_empty() {
+        out.push_str("\nStays on while rows come in\n");
+        for (object, why) in &plan.detach.stays {
+            let _ = writeln!(out, "  {}.{}: {}; {why}", object.table, object.object, object.kind.word());
+        }
+    }
+}
+
+fn owner(out: &mut String, n: usize, plan: &Plan) {
+    let Some(owner) = &plan.owner else { return };
+    let natural: Vec<String> = owner.natural.iter().map(|c| format!("{} = {}", c.name, value(&c.value))).collect();
+    let _ = writeln!(out, "{n}. owner: the row of {} with {}", owner.table, natural.join(", "));
+    match &owner.create {
+        Some(create) => {
+            let create: Vec<String> = create.iter().map(|c| format!("{} = {}", c.name, value(&c.value))).collect();
+            let _ = writeln!(out, "   made if it is not there: {}", create.join(", "));
+        }
+        None => out.push_str("   it has to be there\n"),
+    }
+}
+
+fn load(out: &mut String, n: usize, load: &LoadPlan, plan: &Plan) {
+    let class = plan.classes.get(&load.table).map_or("", |c| c.word());
+    let from = match &load.select.relation {
+        Relation::Table(table) => table.clone(),
+        Relation::Sql(sql) => format!("({})", sql.split_whitespace().collect::<Vec<_>>().join(" ")),
+        Relation::Rows { rows, .. } => format!("{} rows of the mapping", rows.len()),
+    };
+    let _ = writeln!(out, "{n}. {}: {from} -> {}.{}, {class}", load.name, plan.schema, load.table);
+    if load.when_empty {
+        out.push_str("   only when the table is empty\n");
+    }
+    if let Some(key) = &load.conflict {
+        let _ = writeln!(out, "   a row whose ({}) is there already is skipped", key.join(", "));
+    }
+    if load.as_text {
+        out.push_str("   sent as text: a type without a binary form\n");
+    }
+    let width = load.columns.iter().map(|c| c.name.chars().count()).max().unwrap_or(0);
+    let kinds = load.columns.iter().map(|c| c.kind.shown().chars().count()).max().unwrap_or(0);
+    for column in &load.columns {
+        let rules = rules(&column.rules, column);
+        let line = format!("   {:width$}  {:kinds$}  {}{rules}", column.name, column.kind.shown(), feed(column, load));
+        let _ = writeln!(out, "{}", line.trim_end());
+    }
+}
+
+fn feed(column: &ColumnPlan, load: &LoadPlan) -> String {
+    match &column.feed {
+        Feed::Cell(n) => match &load.select.exprs[*n] {
+            Expr::Column(name) => name.clone(),
+            Expr::Sql(sql) => format!("({})", sql.split_whitespace().collect::<Vec<_>>().join(" ")),
+        },
+        Feed::Constant(constant) => format!("= {}", value(constant)),
+        Feed::Owner => "the owner".to_owned(),
+        Feed::Issued(sequence) => format!("issued by {}", sequence.name),
+        Feed::Lookup(lookup) => looked_up(lookup),
+    }
+}
+
+fn looked_up(lookup: &LookupPlan) -> String {
+    let steps: Vec<String> = lookup
+        .steps
+        .iter()
+        .map(|step| format!("{}{}", step.shown(), if step.nocase { " without case" } else { "" }))
+        .collect();
+    let missing = match &lookup.missing {
+        Value::Fault => "a fault".to_owned(),
+        other => value(other),
+    };
+    format!("{}.{} by {}; else {missing}", lookup.table, lookup.take, steps.join(", then "))
+}
+
+fn value(value: &Value) -> String {
+    match value {
+        Value::Literal(RawBuf::Null) | Value::Null => "NULL".to_owned(),
+        Value::Literal(RawBuf::Integer(i)) => i.to_string(),
+        Value::Literal(RawBuf::Real(r)) => r.to_string(),
+        Value::Literal(RawBuf::Text(text)) => format!("'{}'", String::from_utf8_lossy(text)),
+        Value::Literal(RawBuf::Blob(blob)) => format!("a blob of {} bytes", blob.len()),
+        Value::Now => "the run's start".to_owned(),
+        Value::Owner => "the owner".to_owned(),
+        Value::Env(name) => format!("${name}"),
+        Value::Fault => "a fault".to_owned(),
+    }
+}
+
+/// The modifiers that are in force, in the order in which they act.
+fn rules(rules: &Rules, column: &ColumnPlan) -> String {
+    let mut words = Vec::new();
+    let mut flag = |on: bool, word: &str| on.then(|| words.push(word.to_owned()));
+    flag(rules.charset.is_some(), "charset");
+    flag(rules.blob_as_text, "blob = utf8");
+    flag(rules.strip_nul, "strip_nul");
+    flag(rules.trim, "trim");
+    if !rules.null_if.is_empty() {
+        words.push(format!("null_if {:?}", rules.null_if));
+    }
+    if !rules.map.is_empty() {
+        words.push(format!("map of {}", rules.map.len()));
+    }
+    words.extend(rules.map_else.as_ref().map(|v| format!("else {}", value(v))));
+    words.extend(rules.epoch.map(|e| format!("epoch {e:?}").to_lowercase()));
+    words.extend(rules.format.as_ref().map(|f| format!("format {f}")));
+    words.extend(rules.if_bad.as_ref().map(|v| format!("if_bad {}", value(v))));
+    let mut flag = |on: bool, word: &str| on.then(|| words.push(word.to_owned()));
+    flag(rules.round, "round");
+    flag(rules.truncate, "truncate");
+    words.extend(rules.if_orphan.as_ref().map(|v| format!("if_orphan {}", value(v))));
+    if !matches!(column.feed, Feed::Constant(_)) {
+        words.extend(rules.if_null.as_ref().map(|v| format!("if_null {}", value(v))));
+    }
+    if words.is_empty() { String::new() } else { format!("   {}", words.join(", ")) }
+}
+
+impl Serialize for Plan {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let order: Vec<String> = self
+            .order
+            .iter()
+            .map(|node| match node {
+                Node::Owner => "owner".to_owned(),
+                Node::Load(n) => format!("load.{}", self.loads[*n].name),
+            })
+            .collect();
+        let classes: serde_json::Map<String, Json> =
+            self.classes.iter().map(|(table, class)| (table.clone(), Json::from(class.word()))).collect();
+        json!({
+            "format": 1,
+            "mapping": self.name,
+            "schema": self.schema,
+            "order": order,
+            "owner": self.owner.as_ref().map(|o| json!({ "table": o.table, "key": o.key, "made_if_absent": o.create.is_some() })),
+            "loads": self.loads.iter().map(|l| load_json(l, self)).collect::<Vec<_>>(),
+            "classes": classes,
+            "detach": {
+                "off": self.detach.off.iter().map(detached_json).collect::<Vec<_>>(),
+                "stays": self.detach.stays.iter().map(|(o, why)| json!({ "object": detached_json(o), "why": why })).collect::<Vec<_>>(),
+            },
+            "left": self.left,
+            "not_tables": self.not_tables.iter().map(|(name, kind)| json!({ "name": name, "kind": kind })).collect::<Vec<_>>(),
+            "warnings": self.warnings,
+        })
+        .serialize(to)
+    }
+}
+
+fn detached_json(object: &crate::model::schema::Detachable) -> Json {
+    json!({ "table": object.table, "object": object.object, "kind": object.kind, "off": object.off, "back": object.back })
+}
+
+fn load_json(load: &LoadPlan, plan: &Plan) -> Json {
+    let columns: Vec<Json> = load
+        .columns
+        .iter()
+        .map(|c| {
+            json!({
+                "column": c.name,
+                "type": c.kind.shown(),
+                "not_null": c.not_null,
+                "feed": feed(c, load),
+                "modifiers": rules(&c.rules, c).trim(),
+            })
+        })
+        .collect();
+    json!({
+        "load": load.name,
+        "source": load.source,
+        "target": format!("{}.{}", plan.schema, load.table),
+        "class": plan.classes.get(&load.table).map(|c| c.word()),
+        "when": if load.when_empty { Some("empty") } else { None },
+        "conflict": load.conflict,
+        "copy": if load.as_text { "text" } else { "binary" },
+        "columns": columns,
+    })
+}

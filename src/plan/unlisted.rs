@@ -1,0 +1,110 @@
+//! What the mapping does not name: tables and columns of the source that nobody takes, and what `[leave]` says of them.
+
+use crate::mapping::{Load, Mapping, OwnerRule, Unlisted};
+use crate::model::ident::did_you_mean;
+use crate::model::schema::TargetSchema;
+
+use super::{Findings, Inputs, Left, Taken, relation};
+
+/// The loads that `unlisted_tables = "copy"` adds: one to one, by name.
+pub(super) fn copies(
+    mapping: &Mapping,
+    inputs: &Inputs<'_>,
+    target: &TargetSchema,
+    findings: &mut Findings,
+) -> Vec<Load> {
+    if mapping.defaults.unlisted_tables != Unlisted::Copy {
+        return Vec::new();
+    }
+    let mut added = Vec::new();
+    for name in inputs.source.tables.keys() {
+        let named = mapping.loads.iter().any(|l| relation::table_of(l) == Some(name))
+            || mapping.leave.iter().any(|(t, c, _)| t == name && c.is_none());
+        if named {
+            continue;
+        }
+        if target.tables.contains_key(name) {
+            added.push(Load { name: name.clone(), to: name.clone(), owner: OwnerRule::Unsaid, ..Load::default() });
+        } else {
+            findings.refuse(
+                "defaults.unlisted_tables",
+                format!("the source's `{name}` is to be copied and the target has no table of this name"),
+                format!("Write `{name} = \"why\"` in [leave], or a load with `to`."),
+            );
+        }
+    }
+    added
+}
+
+/// What stays behind; what nobody takes and nobody leaves is refused.
+pub(super) fn left(mapping: &Mapping, inputs: &Inputs<'_>, taken: &Taken, findings: &mut Findings) -> Vec<Left> {
+    let mut left = named(mapping, inputs, taken, findings);
+    for (table, facts) in &inputs.source.tables {
+        if left.iter().any(|l| l.table == *table && l.column.is_none()) {
+            continue;
+        }
+        if !taken.iter().any(|(t, _)| t == table) {
+            match mapping.defaults.unlisted_tables {
+                Unlisted::Leave => left.push(unlisted(table, None)),
+                _ => findings.refuse(
+                    format!("source.{table}"),
+                    "no load takes this table of the source",
+                    format!("Write [load.{table}], or `{table} = \"why\"` in [leave]."),
+                ),
+            }
+            continue;
+        }
+        for column in &facts.columns {
+            let key = (table.clone(), column.name.clone());
+            let is_left = left.iter().any(|l| l.table == *table && l.column.as_deref() == Some(&column.name));
+            if taken.contains(&key) || is_left {
+                continue;
+            }
+            match mapping.defaults.unlisted_columns {
+                Unlisted::Leave => left.push(unlisted(table, Some(&column.name))),
+                _ => findings.refuse(
+                    format!("source.{table}.{}", column.name),
+                    "no load takes this column of the source",
+                    format!(
+                        "Feed a column of the target from it, or write `{table}.{} = \"why\"` in [leave].",
+                        column.name
+                    ),
+                ),
+            }
+        }
+    }
+    left
+}
+
+fn unlisted(table: &str, column: Option<&str>) -> Left {
+    let reason = "not named by the mapping, which leaves such behind".to_owned();
+    Left { table: table.to_owned(), column: column.map(str::to_owned), reason }
+}
+
+fn named(mapping: &Mapping, inputs: &Inputs<'_>, taken: &Taken, findings: &mut Findings) -> Vec<Left> {
+    let mut left = Vec::new();
+    for (table, column, reason) in &mapping.leave {
+        let place = format!("leave.{table}{}", column.as_ref().map_or_else(String::new, |c| format!(".{c}")));
+        let Some(facts) = inputs.source.tables.get(table) else {
+            let hint = did_you_mean(table, inputs.source.tables.keys().map(String::as_str));
+            findings.warn(place, format!("the source has no table `{table}`. {hint}").trim_end().to_owned());
+            continue;
+        };
+        if let Some(column) = column
+            && facts.column(column).is_none()
+        {
+            let hint = did_you_mean(column, facts.columns.iter().map(|c| c.name.as_str()));
+            findings.warn(place, format!("`{table}` has no column `{column}`. {hint}").trim_end().to_owned());
+            continue;
+        }
+        let is_taken = match column {
+            Some(column) => taken.contains(&(table.clone(), column.clone())),
+            None => mapping.loads.iter().any(|load| relation::table_of(load) == Some(table)),
+        };
+        if is_taken {
+            findings.refuse(place, "is left behind and taken by a load as well", "Take one of the two away.");
+        }
+        left.push(Left { table: table.clone(), column: column.clone(), reason: reason.clone() });
+    }
+    left
+}

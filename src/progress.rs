@@ -1,0 +1,300 @@
+//! How far it is, on stderr: bars on a terminal, a line every few seconds elsewhere, or nothing; and the log's lines.
+//!
+//! Hears events and keeps no record; the report is another part's. The only file that names indicatif. What the
+//! terminal can do comes in as an argument.
+
+mod lines;
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+
+use crate::event::{Event, Watch};
+use crate::report::text::{grouped, phrase, printable, shortened};
+
+use lines::Lines;
+
+/// What `--progress` asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Requested {
+    /// Bars on a terminal, lines elsewhere.
+    #[default]
+    Auto,
+    /// Bars.
+    Bar,
+    /// Lines.
+    Plain,
+    /// Neither.
+    None,
+}
+
+/// What is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// A bar for each load at work and a line for the step.
+    Bar,
+    /// A line every few seconds.
+    Plain,
+    /// No progress; the log's lines still come.
+    None,
+}
+
+impl Mode {
+    /// What is shown for what was asked. A bar needs a terminal: elsewhere its redrawing would fill a file.
+    pub fn resolve(requested: Requested, stderr_is_terminal: bool) -> Mode {
+        match (requested, stderr_is_terminal) {
+            (Requested::Auto | Requested::Bar, true) => Mode::Bar,
+            (Requested::Auto | Requested::Bar, false) | (Requested::Plain, _) => Mode::Plain,
+            (Requested::None, _) => Mode::None,
+        }
+    }
+}
+
+/// How much the log says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Talk {
+    /// Nothing at all, no progress either.
+    Quiet,
+    /// Warnings and retries.
+    #[default]
+    Usual,
+    /// Also each load's end and every sentence for the log.
+    Verbose,
+}
+
+/// Columns for a load's name beside its bar.
+const NAME: usize = 24;
+
+/// Something that hears events and shows them on stderr until it is dropped.
+pub fn watch(mode: Mode, talk: Talk) -> impl Watch {
+    let mode = if talk == Talk::Quiet { Mode::None } else { mode };
+    let show = match mode {
+        Mode::Bar => Show::Bars(Box::new(Mutex::new(Bars::new(ProgressDrawTarget::stderr())))),
+        Mode::Plain => Show::Lines(Lines::start()),
+        Mode::None => Show::Nothing,
+    };
+    Progress { talk, show }
+}
+
+struct Progress {
+    talk: Talk,
+    show: Show,
+}
+
+enum Show {
+    Bars(Box<Mutex<Bars>>),
+    Lines(Lines),
+    Nothing,
+}
+
+impl Watch for Progress {
+    fn hear(&self, event: Event<'_>) {
+        let said = log_line(event, self.talk);
+        match &self.show {
+            Show::Bars(bars) => {
+                let mut bars = held(bars);
+                bars.hear(event);
+                if let Some(line) = said {
+                    bars.all.suspend(|| say(&line));
+                }
+            }
+            Show::Lines(lines) => {
+                lines.hear(event, self.talk);
+                said.iter().for_each(|line| say(line));
+            }
+            Show::Nothing => said.iter().for_each(|line| say(line)),
+        }
+    }
+}
+
+/// A panic in another lane must not silence the progress of this one.
+fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// One line on stderr. That nobody reads it any more is no reason to stop a migration.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// What the log says of an event.
+fn log_line(event: Event<'_>, talk: Talk) -> Option<String> {
+    let line = match event {
+        Event::Warned(w) if talk >= Talk::Usual => format!("warning: {}: {}", w.place, w.message),
+        Event::Retry { attempt, why } if talk >= Talk::Usual => {
+            format!("connection lost ({why}); making it again, attempt {attempt}")
+        }
+        Event::Said(words) if talk >= Talk::Verbose => words.to_owned(),
+        _ => return None,
+    };
+    Some(printable(&line).into_owned())
+}
+
+/// [`Mode::Bar`]: a bar for each load at work, beneath them a line for the step.
+struct Bars {
+    all: MultiProgress,
+    step: ProgressBar,
+    words: String,
+    open: BTreeMap<String, (ProgressBar, u32)>,
+    ended: u64,
+}
+
+impl Bars {
+    fn new(target: ProgressDrawTarget) -> Bars {
+        let all = MultiProgress::with_draw_target(target);
+        let step = all.add(ProgressBar::no_length());
+        step.set_style(style("{spinner} {msg}{rows}, {elapsed}"));
+        Bars { all, step, words: String::new(), open: BTreeMap::new(), ended: 0 }
+    }
+
+    fn hear(&mut self, event: Event<'_>) {
+        match event {
+            Event::Step(step) => {
+                self.clear_loads();
+                self.words = printable(step).into_owned();
+                self.ended = 0;
+                self.step.reset();
+                self.step.enable_steady_tick(Duration::from_millis(250));
+                self.name_step();
+            }
+            Event::Began { load, rows } => self.begin(load, rows),
+            Event::Rows { load, rows } => {
+                self.step.inc(rows);
+                if let Some((bar, _)) = self.open.get(load) {
+                    bar.inc(rows);
+                }
+            }
+            Event::Ended { load } => self.end(load),
+            Event::Warned(_) | Event::Retry { .. } | Event::Said(_) => {}
+        }
+    }
+
+    fn name_step(&self) {
+        let done = if self.ended == 0 { String::new() } else { phrase(self.ended, ", # load done", ", # loads done") };
+        self.step.set_message(format!("{}{done}", self.words));
+    }
+
+    fn begin(&mut self, load: &str, rows: Option<u64>) {
+        if let Some((_, lanes)) = self.open.get_mut(load) {
+            *lanes += 1;
+            return;
+        }
+        let (bar, template) = match rows {
+            Some(rows) => {
+                (ProgressBar::new(rows), "  {prefix} {wide_bar} {human_pos:>10}/{human_len:<10} {speed:>14} {left:>9}")
+            }
+            None => (ProgressBar::no_length(), "  {prefix} {human_pos:>10} rows {speed:>14}"),
+        };
+        let bar = self.all.insert_before(&self.step, bar);
+        bar.set_style(style(template));
+        bar.set_prefix(format!("{:<NAME$}", shortened(&printable(load), NAME)));
+        self.open.insert(load.to_owned(), (bar, 1));
+    }
+
+    fn end(&mut self, load: &str) {
+        let Some((bar, lanes)) = self.open.get_mut(load) else { return };
+        *lanes -= 1;
+        if *lanes > 0 {
+            return;
+        }
+        bar.finish_and_clear();
+        self.all.remove(bar);
+        self.open.remove(load);
+        self.ended += 1;
+        self.name_step();
+    }
+
+    fn clear_loads(&mut self) {
+        for (bar, _) in std::mem::take(&mut self.open).into_values() {
+            bar.finish_and_clear();
+            self.all.remove(&bar);
+        }
+    }
+}
+
+impl Drop for Bars {
+    fn drop(&mut self) {
+        self.clear_loads();
+        self.step.finish_and_clear();
+    }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    let speed = |state: &ProgressState, to: &mut dyn std::fmt::Write| {
+        let _ = write!(to, "{} rows/s", grouped(state.per_sec().round() as u64));
+    };
+    // A step that has no rows, such as building indexes, says nothing of them.
+    let rows = |state: &ProgressState, to: &mut dyn std::fmt::Write| {
+        if state.pos() > 0 {
+            let speed = grouped(state.per_sec().round() as u64);
+            let _ = write!(to, ", {} rows, {speed} rows/s", grouped(state.pos()));
+        }
+    };
+    let left = |state: &ProgressState, to: &mut dyn std::fmt::Write| {
+        let _ = write!(to, "{} s left", state.eta().as_secs());
+    };
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    style
+        .with_key("rows", rows)
+        .with_key("speed", speed)
+        .with_key("left", left)
+        .progress_chars("=> ")
+        .tick_chars("|/-\\ ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::record::Warning;
+
+    #[test]
+    fn a_bar_needs_a_terminal() {
+        let table = [
+            (Requested::Auto, true, Mode::Bar),
+            (Requested::Auto, false, Mode::Plain),
+            (Requested::Bar, true, Mode::Bar),
+            (Requested::Bar, false, Mode::Plain),
+            (Requested::Plain, true, Mode::Plain),
+            (Requested::Plain, false, Mode::Plain),
+            (Requested::None, true, Mode::None),
+            (Requested::None, false, Mode::None),
+        ];
+        for (requested, terminal, mode) in table {
+            assert_eq!(Mode::resolve(requested, terminal), mode, "{requested:?}, terminal: {terminal}");
+        }
+    }
+
+    #[test]
+    fn quiet_says_nothing_and_only_verbose_says_all() {
+        let warning = Warning { place: "source".to_owned(), message: "line\nbreak\u{1b}[2J".to_owned() };
+        let events = [Event::Warned(&warning), Event::Retry { attempt: 2, why: "57P01" }, Event::Said("words")];
+        let said = |talk| events.iter().filter_map(|e| log_line(*e, talk)).collect::<Vec<_>>();
+        assert!(said(Talk::Quiet).is_empty());
+        let usual = ["warning: source: line break\\u{1b}[2J", "connection lost (57P01); making it again, attempt 2"];
+        assert_eq!(said(Talk::Usual), usual);
+        assert_eq!(said(Talk::Verbose)[2], "words");
+    }
+
+    #[test]
+    fn bars_follow_events_that_come_in_any_order() {
+        let mut bars = Bars::new(ProgressDrawTarget::hidden());
+        let events = [
+            Event::Ended { load: "never began" },
+            Event::Rows { load: "never began", rows: 1 },
+            Event::Step("load"),
+            Event::Began { load: "a", rows: Some(2) },
+            Event::Began { load: "a", rows: Some(2) },
+            Event::Began { load: "b", rows: None },
+            Event::Rows { load: "a", rows: 5 },
+            Event::Ended { load: "a" },
+            Event::Ended { load: "a" },
+        ];
+        events.into_iter().for_each(|e| bars.hear(e));
+        assert_eq!((bars.open.len(), bars.ended, bars.step.position()), (1, 1, 5));
+        bars.hear(Event::Step("verify"));
+        assert_eq!((bars.open.len(), bars.ended, bars.step.position()), (0, 0, 0));
+    }
+}

@@ -1,0 +1,209 @@
+//! The verdict of a report in a few words and a sentence or two: what a reader takes away.
+//!
+//! One sentence for each job and each way to end; no form adds to it.
+
+use super::sections::Tone;
+use super::summary::{Job, Outcome, Proof, Totals};
+use super::text::{count, grouped, phrase, some_of};
+use crate::model::record::{Check, Report, RunState, Verdict};
+
+/// What a reader takes away.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Headline {
+    /// How it is to be taken.
+    pub tone: Tone,
+    /// A few words: `Done and verified`.
+    pub label: String,
+    /// One or two sentences.
+    pub sentence: String,
+}
+
+/// The verdict of a report in words.
+pub fn headline(report: &Report) -> Headline {
+    let outcome = Outcome::of(report);
+    let (label, sentence) = match outcome {
+        Outcome::Done | Outcome::Quarantined => done(report, outcome),
+        Outcome::Differs => ("Differs".to_owned(), differs(report)),
+        Outcome::Stopped => ("Stopped".to_owned(), stopped(report)),
+        Outcome::Interrupted => ("Interrupted".to_owned(), stopped(report)),
+        Outcome::Refused => ("Refused".to_owned(), refused(report)),
+        Outcome::Usage => ("Not understood".to_owned(), refused(report)),
+        Outcome::Bug => ("Internal error".to_owned(), bug(report)),
+    };
+    let label =
+        if report.dry_run && Job::of(report) == Job::DryRun { format!("Dry run: {}", lower(&label)) } else { label };
+    let tone = if outcome == Outcome::Done && unproved(report) { Tone::Warn } else { outcome.tone() };
+    Headline { tone, label, sentence }
+}
+
+/// Rows were compared by number at most, or not all of them by content.
+fn unproved(report: &Report) -> bool {
+    let proves = matches!(Job::of(report), Job::Cutover | Job::Rehearsal | Job::Verify);
+    let gap = |c: &Check| c.check == "content" && c.verdict == Verdict::NotChecked;
+    proves && (!Proof::of(report).content || report.checks.iter().any(gap))
+}
+
+fn lower(label: &str) -> String {
+    let mut chars = label.chars();
+    chars.next().map_or_else(String::new, |c| c.to_lowercase().chain(chars).collect())
+}
+
+fn done(report: &Report, outcome: Outcome) -> (String, String) {
+    let job = Job::of(report);
+    let sums = Totals::of(report);
+    let set_aside = outcome == Outcome::Quarantined;
+    let rows = format!("{} of {}", count(sums.written, "row", "rows"), count(sums.loads, "load", "loads"));
+    match job {
+        Job::DryRun => dry(report, sums, set_aside),
+        Job::Status => ("Status".to_owned(), standing(report)),
+        Job::Rollback => ("Rolled back".to_owned(), "What the run had put into the target is out again.".to_owned()),
+        Job::Verify => (
+            label("Verified", report, set_aside),
+            format!("Source and target {} {rows}.{} Nothing was written.", agree(report), proof(report)),
+        ),
+        Job::Rehearsal => (
+            label("Rehearsed", report, set_aside),
+            format!("{rows} went into a throw-away PostgreSQL.{} No other database was touched.", proof(report)),
+        ),
+        Job::Cutover => {
+            let place = report.target.as_deref().unwrap_or("the target");
+            (label("Done", report, set_aside), format!("{rows} are in {place}.{}", proof(report)))
+        }
+    }
+}
+
+/// What source and target were found to have in common.
+fn agree(report: &Report) -> &'static str {
+    if Proof::of(report).content { "agree on" } else { "agree on the number of rows at most:" }
+}
+
+fn label(done: &str, report: &Report, set_aside: bool) -> String {
+    let proof = Proof::of(report);
+    let verified = if done == "Verified" { done.to_owned() } else { format!("{done} and verified") };
+    let label = match (proof.content, proof.not_checked) {
+        (false, _) => format!("{done}, contents not compared"),
+        (true, 0) => verified,
+        (true, n) => format!("{verified}, but {} not made", count(n, "check", "checks")),
+    };
+    let sums = Totals::of(report);
+    if set_aside { format!("{label}; {} set aside", count(sums.faults, "row", "rows")) } else { label }
+}
+
+fn proof(report: &Report) -> String {
+    let proof = Proof::of(report);
+    match (proof.same, proof.not_checked) {
+        (0, 0) => " Nothing was checked.".to_owned(),
+        (same, 0) => format!(" {}", phrase(same, "The one check says Same.", "All # checks say Same.")),
+        (0, n) => not_made(n),
+        (same, n) => {
+            let same = phrase(same, " # check says Same.", " # checks say Same.");
+            // The label says it already where contents were compared.
+            if proof.content { same } else { same + &not_made(n) }
+        }
+    }
+}
+
+fn not_made(n: u64) -> String {
+    if n == 0 { String::new() } else { format!(" {}", phrase(n, "# check was not made.", "# checks were not made.")) }
+}
+
+fn dry(report: &Report, sums: Totals, set_aside: bool) -> (String, String) {
+    let unchecked = not_made(Proof::of(report).not_checked);
+    let of = count(sums.loads, "load", "loads");
+    if set_aside {
+        let rows = count(sums.faults, "row", "rows");
+        let words = format!("{rows} of {} would be set aside, as the mapping allows.", grouped(sums.read));
+        return ("Ready, with rows to set aside".to_owned(), format!("{words}{unchecked} Nothing was written."));
+    }
+    let rows = count(sums.read, "row", "rows");
+    ("Ready".to_owned(), format!("{rows} of {of} can go as the mapping says.{unchecked} Nothing was written."))
+}
+
+fn differs(report: &Report) -> String {
+    let proof = Proof::of(report);
+    let differing: Vec<&Check> = report.checks.iter().filter(|c| c.verdict == Verdict::Differs).collect();
+    let mut names: Vec<String> = differing
+        .iter()
+        .map(|c| c.load.as_ref().map_or_else(|| c.check.clone(), |load| format!("{} ({load})", c.check)))
+        .collect();
+    if names.is_empty() {
+        names.extend(report.sequences.iter().filter(|s| s.verdict == Verdict::Differs).map(|s| s.sequence.clone()));
+        names.extend(report.detached.iter().filter(|d| !d.back).map(|d| format!("{} is not back", d.object)));
+    }
+    let found = if names.is_empty() { String::new() } else { format!(": {}", some_of(&names, 3)) };
+    let advice = match Job::of(report) {
+        Job::Rehearsal => "Do not run the cutover until it is explained.",
+        Job::Verify => "Do not rely on the target until it is explained.",
+        _ => "Do not switch the application over until it is explained.",
+    };
+    if proof.differs == 0 {
+        return format!("A difference was found. {advice}");
+    }
+    format!("{} found a difference{found}. {advice}", count(proof.differs, "check", "checks"))
+}
+
+fn stopped(report: &Report) -> String {
+    if let Some(unwritten) = unwritten(report) {
+        return format!("It did not come to its end. {unwritten}");
+    }
+    let sums = Totals::of(report);
+    if report.state == RunState::Planned {
+        return "It ended before the first row: nothing was written.".to_owned();
+    }
+    let rows = phrase(sums.written, "# row is in the target, whole", "# rows are in the target, whole");
+    let loads = phrase(sums.loads, "the one load", "# loads");
+    format!("{rows}; {} of {loads} complete. The same command goes on from there.", grouped(sums.complete))
+}
+
+fn bug(report: &Report) -> String {
+    let stands = match (unwritten(report), report.state) {
+        (Some(unwritten), _) => unwritten.to_owned(),
+        (None, RunState::Planned) => "Nothing was written.".to_owned(),
+        (None, _) => stopped(report),
+    };
+    format!("This is a mistake in migrate itself; please report it. {stands}")
+}
+
+/// What holds of a job that leaves nothing behind when it breaks off; none for the one that does.
+fn unwritten(report: &Report) -> Option<&'static str> {
+    match Job::of(report) {
+        Job::Cutover => None,
+        Job::DryRun | Job::Verify | Job::Status => Some("Nothing was written."),
+        Job::Rehearsal => Some("No other database was touched."),
+        // One transaction.
+        Job::Rollback if report.state == RunState::RolledBack => Some("What the run had put into the target is out."),
+        Job::Rollback => Some("Nothing was taken out."),
+    }
+}
+
+fn refused(report: &Report) -> String {
+    let mut why = Vec::new();
+    let reasons = report.refusals.len() as u64;
+    if reasons > 0 {
+        why.push(phrase(reasons, "# thing stands in the way", "# things stand in the way"));
+    }
+    if report.fault_total > 0 {
+        why.push(phrase(report.fault_total, "# row cannot go as it is", "# rows cannot go as they are"));
+    }
+    let nothing = match report.state {
+        RunState::Planned => "nothing was written",
+        _ => "this command wrote nothing; what an earlier one wrote is as it was",
+    };
+    if why.is_empty() {
+        return format!("{}{}.", nothing[..1].to_uppercase(), &nothing[1..]);
+    }
+    format!("{}; {nothing}.", why.join(" and "))
+}
+
+/// What stands in the target, by the run's state.
+fn standing(report: &Report) -> String {
+    let sums = Totals::of(report);
+    let rows = count(sums.written, "row", "rows");
+    match report.state {
+        RunState::Planned => "Nothing was written.".to_owned(),
+        RunState::Running => format!("The run is at work: {rows} so far."),
+        RunState::Stopped => format!("The run stopped with {rows} in the target; the same command goes on from there."),
+        RunState::Done => format!("The run is done: {rows} in the target."),
+        RunState::RolledBack => "The run was taken back.".to_owned(),
+    }
+}

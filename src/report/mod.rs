@@ -1,0 +1,161 @@
+//! Reports: one record, drawn for a terminal, for programs, for a change ticket and for the people who sign.
+//!
+//! A form is chosen by the file's ending. A report's file is opened before the run, so that a bad path fails at once,
+//! and takes its name only when it is whole. Nothing here reads the environment or asks what a terminal can do.
+
+mod headline;
+mod html;
+pub mod json;
+mod markdown;
+mod points;
+mod sections;
+mod summary;
+mod table;
+mod terminal;
+pub mod text;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
+
+use crate::model::record::Report;
+
+pub use terminal::{Style, render as terminal};
+
+/// A form that a file can have.
+pub struct Format {
+    /// The file's ending, without its dot.
+    pub ending: &'static str,
+    /// The whole file for the reports of one command, of which there are several only with several mappings.
+    pub render: fn(&[Report]) -> io::Result<String>,
+}
+
+/// All forms.
+pub const FORMATS: [Format; 3] = [
+    Format { ending: "json", render: json::render },
+    Format { ending: "html", render: |reports| Ok(html::render(reports)) },
+    Format { ending: "md", render: |reports| Ok(markdown::render(reports)) },
+];
+
+impl Format {
+    /// The form that a file's ending asks for.
+    pub fn of(path: &Path) -> Option<&'static Format> {
+        let ending = path.extension()?.to_str()?.to_lowercase();
+        FORMATS.iter().find(|f| f.ending == ending)
+    }
+}
+
+/// A report's file that cannot be written. Reads `path: what; why. Do this.`
+#[derive(Debug)]
+pub struct FileError {
+    path: PathBuf,
+    what: String,
+    advice: &'static str,
+}
+
+impl fmt::Display for FileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = self.path.to_string_lossy();
+        write!(f, "report {}: {}. {}", text::printable(&path), text::printable(&self.what), self.advice)
+    }
+}
+
+impl std::error::Error for FileError {}
+
+/// A report's file, opened and still empty, beside the place that it will take.
+#[derive(Debug)]
+pub struct ReportFile {
+    /// As it was asked for.
+    path: PathBuf,
+    /// The file itself, behind any link.
+    place: PathBuf,
+    draft: NamedTempFile,
+}
+
+impl ReportFile {
+    /// Opens a file for a report. What stands at the path stays until the report is whole.
+    ///
+    /// # Errors
+    /// An ending without a form, a path that is a folder, a folder that is missing or may not be written to.
+    pub fn open(path: &Path) -> Result<ReportFile, FileError> {
+        let error = |what: String, advice| FileError { path: path.to_owned(), what, advice };
+        if Format::of(path).is_none() {
+            return Err(error("its ending names no form".to_owned(), "Use .json, .html or .md."));
+        }
+        if path.exists() && !path.is_file() {
+            return Err(error("it is not a file".to_owned(), "Name a file."));
+        }
+        let cannot = |e: io::Error| {
+            error(format!("cannot be written; {e}"), "Name a folder that is there and that you may write to.")
+        };
+        let place = resolved(path).map_err(cannot)?;
+        let draft = draft_in(place.parent().unwrap_or(Path::new("."))).map_err(cannot)?;
+        Ok(ReportFile { path: path.to_owned(), place, draft })
+    }
+
+    /// Writes the reports of a command and gives the file its name.
+    ///
+    /// # Errors
+    /// The disk is full or the folder went away. What stood at the path before is still there.
+    pub fn write(mut self, reports: &[Report]) -> Result<(), FileError> {
+        let write = |draft: &mut NamedTempFile| -> io::Result<()> {
+            let format = Format::of(&self.path).ok_or_else(|| io::Error::other("its ending names no form"))?;
+            draft.write_all((format.render)(reports)?.as_bytes())?;
+            draft.as_file().sync_all()
+        };
+        let written =
+            write(&mut self.draft).and_then(|()| self.draft.persist(&self.place).map_err(|e| e.error).map(drop));
+        written.map_err(|e| FileError {
+            path: self.path,
+            what: format!("could not be written; {e}"),
+            advice: "Only the report is missing: its contents stand above, or `migrate verify` makes a new one.",
+        })
+    }
+}
+
+/// Opens every file that was asked for, or says everything that is wrong with them.
+///
+/// # Errors
+/// One for each path that cannot be a report's, or that was given twice.
+pub fn open_all(paths: &[PathBuf]) -> Result<Vec<ReportFile>, Vec<FileError>> {
+    let mut files = Vec::new();
+    let mut errors = Vec::new();
+    for path in paths {
+        match ReportFile::open(path) {
+            Ok(file) if files.iter().any(|f: &ReportFile| f.place == file.place) => errors.push(FileError {
+                path: path.clone(),
+                what: "it was asked for twice".to_owned(),
+                advice: "Name it once.",
+            }),
+            Ok(file) => files.push(file),
+            Err(e) => errors.push(e),
+        }
+    }
+    if errors.is_empty() { Ok(files) } else { Err(errors) }
+}
+
+/// The path with every link on the way resolved, so that the draft stands in the folder of the file that it replaces.
+fn resolved(path: &Path) -> io::Result<PathBuf> {
+    if path.exists() {
+        return path.canonicalize();
+    }
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    Ok(folder.canonicalize()?.join(path.file_name().unwrap_or_default()))
+}
+
+/// A file with the permissions that any new file would get, not the private ones of a temporary file.
+fn draft_in(folder: &Path) -> io::Result<NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".migrate-report-").suffix(".part");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(std::fs::Permissions::from_mode(0o666));
+    }
+    builder.tempfile_in(folder)
+}

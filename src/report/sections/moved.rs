@@ -1,0 +1,176 @@
+//! What moved and how long it took: loads, steps, what was taken off for the load, connections made again.
+//!
+//! Says nothing of values that changed or stayed behind; see `stayed`.
+
+use super::{Depth, Kind, Line, Section, Shown, Tone};
+use crate::model::record::{DetachedRecord, LoadRecord, LoadState, Report};
+use crate::report::summary::Job;
+use crate::report::text::{count, rate, seconds, some_of};
+
+/// One line for each load, in the order in which they ran, and their sum.
+pub fn loads(report: &Report, depth: Depth) -> Option<Section> {
+    if report.loads.is_empty() {
+        return None;
+    }
+    let job = Job::of(report);
+    let (title, written) = match job {
+        Job::DryRun => ("What would move", "to write"),
+        Job::Verify => ("What was compared", "in target"),
+        _ => ("What moved", "written"),
+    };
+    let columns = [
+        ("load", Kind::Name),
+        ("class", Kind::Word),
+        ("read", Kind::Number),
+        (written, Kind::Number),
+        ("skipped", Kind::Number),
+        ("faults", Kind::Number),
+        ("seconds", Kind::Number),
+        ("rows/s", Kind::Number),
+        ("state", Kind::Word),
+    ];
+    let mut lines: Vec<Line> = report.loads.iter().map(|l| load_line(l, job)).collect();
+    if report.loads.len() > 1 {
+        lines.push(sum_line(report, job));
+    }
+    let tail = depth.explain.then(|| class_words(report)).flatten();
+    Some(Section::table("loads", title, &columns, lines).with_tail(tail))
+}
+
+/// What the classes mean that occur.
+fn class_words(report: &Report) -> Option<String> {
+    let says = [
+        ("owner", "the table of the owners themselves"),
+        ("stamped", "each row was given the owner"),
+        ("carried", "each row names its owner itself, as the source had it"),
+        ("through", "each row belongs to the owner of the row that it refers to"),
+        ("shared", "its rows belong to nobody in particular"),
+    ];
+    let words: Vec<String> = says
+        .iter()
+        .filter(|(class, _)| report.loads.iter().any(|l| l.class == *class))
+        .map(|(class, says)| format!("{class}: {says}"))
+        .collect();
+    if words.is_empty() { None } else { Some(format!("{}.", words.join("; "))) }
+}
+
+/// Rows that a load wrote, or in a dry run would write.
+pub(in crate::report) fn went(load: &LoadRecord, job: Job) -> u64 {
+    match (job, load.state) {
+        (Job::DryRun, LoadState::NotEmpty) => 0,
+        (Job::DryRun, _) => load.read.saturating_sub(load.faults).saturating_sub(load.skipped),
+        _ => load.written,
+    }
+}
+
+fn load_line(load: &LoadRecord, job: Job) -> Line {
+    let went = went(load, job);
+    let faults = Shown::from(load.faults).toned(if load.faults > 0 { Tone::Warn } else { Tone::Plain });
+    let worked = if went > 0 { went } else { load.read };
+    Line::of([
+        load.load.as_str().into(),
+        load.class.as_str().into(),
+        load.read.into(),
+        went.into(),
+        load.skipped.into(),
+        faults,
+        seconds(load.seconds).into(),
+        rate(worked, load.seconds).into(),
+        state(load.state),
+    ])
+    .with_note(way(load))
+}
+
+fn sum_line(report: &Report, job: Job) -> Line {
+    let sum = |of: fn(&LoadRecord) -> u64| report.loads.iter().map(of).sum::<u64>();
+    let went: u64 = report.loads.iter().map(|l| went(l, job)).sum();
+    let cells = [
+        count(report.loads.len() as u64, "load", "loads").into(),
+        "".into(),
+        sum(|l| l.read).into(),
+        went.into(),
+        sum(|l| l.skipped).into(),
+        sum(|l| l.faults).into(),
+        "".into(),
+        "".into(),
+        "".into(),
+    ];
+    Line { sum: true, ..Line::of(cells) }
+}
+
+fn state(state: LoadState) -> Shown {
+    match state {
+        LoadState::Planned => "planned".into(),
+        LoadState::Loaded => Shown::from("loaded").toned(Tone::Good),
+        LoadState::Partial => Shown::from("partial").toned(Tone::Warn),
+        LoadState::NotEmpty => Shown::from("not-empty").toned(Tone::Warn),
+    }
+}
+
+/// Names that differ from the load's own; mostly all three are one.
+fn way(load: &LoadRecord) -> Option<String> {
+    let target = load.target.rsplit_once('.').map_or(load.target.as_str(), |(_, table)| table);
+    let mut parts = Vec::new();
+    if load.source != load.load {
+        parts.push(format!("from {}", load.source));
+    }
+    if target != load.load {
+        parts.push(format!("to {}", load.target));
+    }
+    if load.state == LoadState::NotEmpty {
+        parts.push("the table held rows already and was left as it was".to_owned());
+    }
+    if parts.is_empty() { None } else { Some(parts.join(", ")) }
+}
+
+/// One line for each step of the command.
+pub fn steps(report: &Report) -> Option<Section> {
+    if report.steps.is_empty() {
+        return None;
+    }
+    let line = |step: &str, s: f64| Line::of([step.into(), seconds(s).into()]);
+    let mut lines: Vec<Line> = report.steps.iter().map(|s| line(&s.step, s.seconds)).collect();
+    if lines.len() > 1 {
+        let whole = report.steps.iter().map(|s| s.seconds).filter(|s| s.is_finite()).sum();
+        lines.push(Line { sum: true, ..line("all steps", whole) });
+    }
+    Some(Section::table("steps", "Time", &[("step", Kind::Name), ("seconds", Kind::Number)], lines))
+}
+
+/// What was taken off the target for the load. A table only where something is not back.
+pub fn detached(report: &Report, depth: Depth) -> Option<Section> {
+    let (back, off): (Vec<&DetachedRecord>, Vec<_>) = report.detached.iter().partition(|d| d.back);
+    if report.detached.is_empty() {
+        return None;
+    }
+    let names: Vec<&str> = back.iter().map(|d| d.object.as_str()).collect();
+    let many = count(back.len() as u64, "object was", "objects were");
+    let are = if back.len() == 1 { "is" } else { "are" };
+    let lead = match back.len() {
+        0 => None,
+        _ => Some(format!("{many} taken off for the load and {are} back: {}.", some_of(&names, depth.keys))),
+    };
+    let mut section = Section::words("detached", "Taken off and put back", String::new());
+    section.lead = lead;
+    if !off.is_empty() {
+        let not_back = Shown::from("not back").toned(Tone::Bad);
+        let lines = off.iter().map(|d| Line::of([d.object.as_str().into(), d.table.as_str().into(), not_back.clone()]));
+        let columns = [("object", Kind::Name), ("table", Kind::Name), ("state", Kind::Word)];
+        section.title = "Taken off and not put back".to_owned();
+        section.body = Section::table("", "", &columns, lines.collect()).body;
+    }
+    Some(section)
+}
+
+/// Connections that were lost and made again.
+pub fn retries(report: &Report, depth: Depth) -> Option<Section> {
+    if report.retries.is_empty() {
+        return None;
+    }
+    let line = |at: f64, why: &str| Line::of([seconds(at).into(), why.into()]);
+    let lines = report.retries.iter().take(depth.rows).map(|r| line(r.at, &r.why)).collect();
+    let section =
+        Section::table("retries", "Connections made again", &[("second", Kind::Number), ("why", Kind::Text)], lines);
+    let left = report.retries.len().saturating_sub(depth.rows) as u64;
+    Some(section.with_tail((left > 0).then(|| format!("And {} more.", count(left, "retry", "retries")))))
+}

@@ -1,0 +1,146 @@
+//! What was checked and what it found; why nothing was done; what to know.
+
+use super::{Depth, Item, Kind, Line, Section};
+use crate::model::record::{Check, Report, Verdict};
+use crate::report::text::{count, grouped};
+
+/// Names in one cell; more are counted.
+const NAMED: usize = 3;
+
+/// What each check asks, for people who do not run the tool.
+pub fn meaning(check: &str) -> Option<&'static str> {
+    Some(match check {
+        "rows" => "Is every row that was read accounted for: written, a fault or skipped?",
+        "content" => "Are the target's rows, read back, byte for byte what the source's rows make?",
+        "sequences" => "Does the number that the next new row gets lie past every number there?",
+        "constraints" => "Are keys, references and indexes valid, and is nothing left off?",
+        "owners" => "Has each owner the rows that the mapping says, and no other?",
+        "others" => "Are the rows that were in the target before untouched?",
+        "source" => "Is the source as it was at the start?",
+        _ => return None,
+    })
+}
+
+/// Checks by their name: what is Same in one line, what was not checked and what differs with its reason.
+pub fn checks(report: &Report, depth: Depth) -> Option<Section> {
+    if report.checks.is_empty() {
+        return None;
+    }
+    let mut names: Vec<&str> = Vec::new();
+    for check in &report.checks {
+        if !names.contains(&check.check.as_str()) {
+            names.push(&check.check);
+        }
+    }
+    let of_name = |name: &str| report.checks.iter().filter(|c| c.check == name).collect::<Vec<&Check>>();
+    if depth.explain {
+        // A document begins with what differs; a terminal ends near it.
+        names.sort_by_key(|name| !of_name(name).iter().any(|c| c.verdict == Verdict::Differs));
+    }
+    let lines = names.iter().flat_map(|name| check_lines(name, &of_name(name), depth)).collect();
+    let columns = [("check", Kind::Name), ("verdict", Kind::Word), ("what", Kind::Text)];
+    Some(Section::table("checks", "Checks", &columns, lines))
+}
+
+fn check_lines(name: &str, checks: &[&Check], depth: Depth) -> Vec<Line> {
+    let line = |verdict: Verdict, what: String| Line::of([name.into(), verdict.into(), what.into()]);
+    let same: Vec<&Check> = checks.iter().copied().filter(|c| c.verdict == Verdict::Same).collect();
+    let all = same.len() == checks.len();
+    let alike = (!same.is_empty()).then(|| line(Verdict::Same, alike(name, &same, all)));
+    let unmade = not_checked(checks).into_iter().map(|(why, of)| line(Verdict::NotChecked, about(name, &of, why)));
+    let differs: Vec<&Check> = checks.iter().copied().filter(|c| c.verdict == Verdict::Differs).collect();
+    let more = differs.len().saturating_sub(depth.rows) as u64;
+    let more = (more > 0).then(|| line(Verdict::Differs, format!("and {} more", grouped(more))));
+    let differing = differs.iter().take(depth.rows).map(|c| line(Verdict::Differs, difference(c))).chain(more);
+    if !depth.explain {
+        return alike.into_iter().chain(unmade).chain(differing).collect();
+    }
+    let mut lines: Vec<Line> = differing.chain(unmade).chain(alike).collect();
+    if let Some(first) = lines.first_mut() {
+        first.note = meaning(name).map(str::to_owned);
+    }
+    lines
+}
+
+/// The reasons why something was not checked, each with its checks, in the order of the report.
+fn not_checked<'a>(checks: &[&'a Check]) -> Vec<(&'a str, Vec<&'a Check>)> {
+    let mut reasons: Vec<(&str, Vec<&Check>)> = Vec::new();
+    for check in checks.iter().copied().filter(|c| c.verdict == Verdict::NotChecked) {
+        let why = check.why.as_deref().unwrap_or("no reason was given");
+        match reasons.iter_mut().find(|r| r.0 == why) {
+            Some(reason) => reason.1.push(check),
+            None => reasons.push((why, vec![check])),
+        }
+    }
+    reasons
+}
+
+/// What is Same: `all 7 loads`, a few names, or what was found of the whole.
+fn alike(name: &str, checks: &[&Check], all: bool) -> String {
+    match (subjects(name, checks), checks) {
+        (Some(subjects), _) if all && checks.len() > NAMED => format!("all {subjects}"),
+        (Some(subjects), _) => subjects,
+        (None, [one]) => one.found.clone().unwrap_or_default(),
+        (None, _) => String::new(),
+    }
+}
+
+fn about(name: &str, checks: &[&Check], why: &str) -> String {
+    subjects(name, checks).map_or_else(|| why.to_owned(), |subjects| format!("{subjects}: {why}"))
+}
+
+/// The loads or objects that were checked; none where it was the whole.
+fn subjects(name: &str, checks: &[&Check]) -> Option<String> {
+    let names: Vec<&str> = checks.iter().filter_map(|c| c.load.as_deref()).collect();
+    let noun = match name {
+        "rows" | "content" => "loads",
+        "sequences" => "sequences",
+        _ => "objects",
+    };
+    match names.len() {
+        0 => None,
+        n if n > NAMED => Some(format!("{} {noun}", grouped(n as u64))),
+        _ => Some(names.join(", ")),
+    }
+}
+
+/// `transactions: one row changed; expected ..., found ...`
+fn difference(check: &Check) -> String {
+    let mut parts = Vec::new();
+    parts.extend(check.why.clone());
+    match (&check.expected, &check.found) {
+        (Some(expected), Some(found)) => parts.push(format!("expected {expected}, found {found}")),
+        (Some(expected), None) => parts.push(format!("expected {expected}")),
+        (None, Some(found)) => parts.push(format!("found {found}")),
+        (None, None) => {}
+    }
+    let parts = parts.join("; ");
+    match &check.load {
+        Some(subject) if parts.is_empty() => subject.clone(),
+        Some(subject) => format!("{subject}: {parts}"),
+        None => parts,
+    }
+}
+
+/// Why nothing was done, all reasons.
+pub fn refusals(report: &Report) -> Option<Section> {
+    if report.refusals.is_empty() {
+        return None;
+    }
+    let items = report.refusals.iter().map(|r| Item {
+        place: r.place.clone(),
+        text: r.reason.clone(),
+        advice: Some(r.advice.clone()),
+    });
+    let title = format!("Refused: {}", count(report.refusals.len() as u64, "reason", "reasons"));
+    Some(Section::items("refusals", &title, items.collect()))
+}
+
+/// What an operator should know.
+pub fn warnings(report: &Report) -> Option<Section> {
+    if report.warnings.is_empty() {
+        return None;
+    }
+    let items = report.warnings.iter().map(|w| Item { place: w.place.clone(), text: w.message.clone(), advice: None });
+    Some(Section::items("warnings", "Warnings", items.collect()))
+}

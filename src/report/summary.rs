@@ -1,0 +1,205 @@
+//! What a report comes to: which job it was, how it ended, and its sums.
+//!
+//! The worse of two statements counts: a record that says Done beside a check that differs is read as Differs.
+//! The words for it are in `headline`.
+
+use super::sections::Tone;
+use crate::model::fault::Loss;
+use crate::model::record::{LoadState, LossRecord, Report, RunState, Verdict};
+
+/// The job that a command did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Job {
+    /// The migration itself.
+    Cutover,
+    /// The same without writing.
+    DryRun,
+    /// The same on a throw-away server.
+    Rehearsal,
+    /// Source and target compared again.
+    Verify,
+    /// What a run put in, taken out.
+    Rollback,
+    /// What the ledger says.
+    Status,
+}
+
+impl Job {
+    /// The job of a report.
+    pub fn of(report: &Report) -> Job {
+        match report.command.as_str() {
+            "rehearse" => Job::Rehearsal,
+            "verify" => Job::Verify,
+            "rollback" => Job::Rollback,
+            "status" => Job::Status,
+            _ if report.dry_run => Job::DryRun,
+            _ => Job::Cutover,
+        }
+    }
+
+    /// Its name in a title.
+    pub fn title(self) -> &'static str {
+        match self {
+            Job::Cutover => "Migration",
+            Job::DryRun => "Dry run",
+            Job::Rehearsal => "Rehearsal",
+            Job::Verify => "Verification",
+            Job::Rollback => "Rollback",
+            Job::Status => "Status",
+        }
+    }
+}
+
+/// How a command ended, from its exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// 0
+    Done,
+    /// 6
+    Quarantined,
+    /// 3
+    Refused,
+    /// 2
+    Usage,
+    /// 130
+    Interrupted,
+    /// 4
+    Stopped,
+    /// 5
+    Differs,
+    /// 1, and any other
+    Bug,
+}
+
+impl Outcome {
+    /// The outcome of a report.
+    pub fn of(report: &Report) -> Outcome {
+        match report.exit.code {
+            0 | 6 if Proof::of(report).differs > 0 => Outcome::Differs,
+            0 => Outcome::Done,
+            6 => Outcome::Quarantined,
+            3 => Outcome::Refused,
+            2 => Outcome::Usage,
+            130 => Outcome::Interrupted,
+            4 => Outcome::Stopped,
+            5 => Outcome::Differs,
+            _ => Outcome::Bug,
+        }
+    }
+
+    /// How it is to be taken.
+    pub fn tone(self) -> Tone {
+        match self {
+            Outcome::Done => Tone::Good,
+            Outcome::Quarantined | Outcome::Stopped | Outcome::Interrupted => Tone::Warn,
+            Outcome::Refused | Outcome::Usage | Outcome::Differs | Outcome::Bug => Tone::Bad,
+        }
+    }
+
+    /// Which of several reports decides the exit: a lower rank first.
+    fn rank(self) -> usize {
+        let order = [
+            Outcome::Usage,
+            Outcome::Bug,
+            Outcome::Differs,
+            Outcome::Stopped,
+            Outcome::Interrupted,
+            Outcome::Refused,
+            Outcome::Quarantined,
+            Outcome::Done,
+        ];
+        order.iter().position(|o| *o == self).unwrap_or(0)
+    }
+}
+
+/// The report that decides how a command over several mappings ended; none where there is none.
+pub fn worst(reports: &[Report]) -> Option<&Report> {
+    reports.iter().min_by_key(|r| Outcome::of(r).rank())
+}
+
+/// Verdicts, counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Proof {
+    /// Checks that say Same.
+    pub same: u64,
+    /// Checks and sequences that say Differs, and what was taken off and is not back.
+    pub differs: u64,
+    /// Checks that were not made.
+    pub not_checked: u64,
+    /// Some content was compared.
+    pub content: bool,
+}
+
+impl Proof {
+    /// The verdicts of a report.
+    pub fn of(report: &Report) -> Proof {
+        let number = |v: Verdict| report.checks.iter().filter(|c| c.verdict == v).count() as u64;
+        let sequences_checked = report.checks.iter().any(|c| c.check == "sequences" && c.verdict == Verdict::Differs);
+        // A sequence that differs stands in both lists; counted once, and never lost where only one list has it.
+        let sequences = report.sequences.iter().filter(|s| s.verdict == Verdict::Differs).count() as u64;
+        let constraints_checked =
+            report.checks.iter().any(|c| c.check == "constraints" && c.verdict == Verdict::Differs);
+        // While a run can go on, what is off is no difference yet.
+        let off = report.detached.iter().filter(|d| !d.back && report.state == RunState::Done).count() as u64;
+        Proof {
+            same: number(Verdict::Same),
+            differs: number(Verdict::Differs)
+                + if sequences_checked { 0 } else { sequences }
+                + if constraints_checked { 0 } else { off },
+            not_checked: number(Verdict::NotChecked),
+            content: report.checks.iter().any(|c| c.check == "content" && c.verdict == Verdict::Same),
+        }
+    }
+}
+
+/// Sums over the loads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Loads.
+    pub loads: u64,
+    /// Loads that are complete.
+    pub complete: u64,
+    /// Rows read.
+    pub read: u64,
+    /// Rows in the target.
+    pub written: u64,
+    /// Rows that cannot go.
+    pub faults: u64,
+    /// Rows whose key was there.
+    pub skipped: u64,
+}
+
+impl Totals {
+    /// The sums of a report. Faults may be known of a run that has no loads to show.
+    pub fn of(report: &Report) -> Totals {
+        let mut sums = Totals { loads: report.loads.len() as u64, ..Totals::default() };
+        for load in &report.loads {
+            sums.complete += u64::from(matches!(load.state, LoadState::Loaded | LoadState::NotEmpty));
+            sums.read += load.read;
+            sums.written += load.written;
+            sums.faults += load.faults;
+            sums.skipped += load.skipped;
+        }
+        sums.faults = sums.faults.max(report.fault_total);
+        sums
+    }
+}
+
+/// Whether something was lost, as against changed without loss. A word that is not known counts as a loss.
+pub fn is_loss(loss: &LossRecord) -> bool {
+    Loss::ALL.into_iter().find(|l| l.word() == loss.modifier).is_none_or(Loss::is_loss)
+}
+
+/// `users 1 (username = suricata), made by this run`
+pub fn owner_words(report: &Report) -> Option<String> {
+    let owner = report.owner.as_ref()?;
+    let found: Vec<String> = owner.natural.iter().map(|(column, value)| format!("{column} = {value}")).collect();
+    let key = owner.key.as_ref().map_or_else(String::new, |key| format!(" {key}"));
+    let natural = if found.is_empty() { String::new() } else { format!(" ({})", found.join(", ")) };
+    let made = match (owner.made, owner.key.is_some()) {
+        (true, _) => ", made by this run",
+        (false, true) => ", was there already",
+        (false, false) => ", not settled yet",
+    };
+    Some(format!("{}{key}{natural}{made}", owner.table))
+}

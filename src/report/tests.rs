@@ -1,0 +1,179 @@
+//! Reports compared whole with files under `tests/golden/report`, made from literal records.
+//!
+//! After a wanted change: `MIGRATE_GOLDEN=write cargo test --lib report`, then read the difference before committing.
+
+mod files;
+mod hostile;
+mod parts;
+mod samples;
+mod strict;
+
+use std::path::PathBuf;
+
+use super::text::width;
+use super::*;
+
+fn golden(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden/report").join(name)
+}
+
+/// Compares with the golden file; says where the first line differs, since whole reports are long.
+fn assert_golden(name: &str, found: &str) {
+    let path = golden(name);
+    if std::env::var_os("MIGRATE_GOLDEN").is_some_and(|v| v == "write") {
+        std::fs::write(&path, found).expect("golden file written");
+        return;
+    }
+    let expected = std::fs::read_to_string(&path).unwrap_or_default();
+    if expected != found {
+        let lines = expected.lines().chain([""; 1]).zip(found.lines().chain([""; 1]));
+        let (at, (old, new)) = lines.enumerate().find(|(_, (a, b))| a != b).unwrap_or((0, ("", "")));
+        panic!("{name}, line {}:\n  expected: {old}\n  found:    {new}", at + 1);
+    }
+}
+
+#[test]
+fn every_ending_in_every_form_is_its_golden_file() {
+    for (name, reports) in samples::all() {
+        assert_golden(&format!("{name}.txt"), &terminal(&reports, Style { colour: false, width: 100 }));
+        for format in &FORMATS {
+            let text = (format.render)(&reports).expect("rendered");
+            assert_golden(&format!("{name}.{}", format.ending), &text);
+        }
+    }
+}
+
+/// Every command with every exit, in one file to read through.
+#[test]
+fn every_command_and_exit_has_its_sentence() {
+    use crate::model::record::{ExitRecord, RunState};
+    let exits = [
+        (0, "Done", RunState::Done),
+        (6, "Quarantined", RunState::Done),
+        (5, "Differs", RunState::Done),
+        (4, "Stopped", RunState::Stopped),
+        (130, "Interrupted", RunState::Planned),
+        (130, "Interrupted", RunState::Stopped),
+        (3, "Refused", RunState::Planned),
+        (3, "Refused", RunState::Stopped),
+        (2, "Usage", RunState::Planned),
+        (1, "Bug", RunState::Planned),
+        (1, "Bug", RunState::Stopped),
+    ];
+    let mut text = String::new();
+    for (command, dry_run) in [
+        ("migrate", false),
+        ("migrate", true),
+        ("rehearse", false),
+        ("verify", false),
+        ("rollback", false),
+        ("status", false),
+    ] {
+        text.push_str(&format!("{command}{}\n", if dry_run { " --dry-run" } else { "" }));
+        for (code, name, state) in exits {
+            let mut report = Report { dry_run, command: command.to_owned(), state, ..samples::done() };
+            report.exit = ExitRecord { code, name: name.to_owned() };
+            report.fault_total = u64::from(code == 6) * 2;
+            let headline = headline::headline(&report);
+            text.push_str(&format!("  {code} {state:?}: {}. {}\n", headline.label, headline.sentence));
+        }
+    }
+    assert_golden("headlines.txt", &text);
+}
+
+#[test]
+fn no_golden_file_is_left_over() {
+    let names = samples::all().into_iter().map(|(name, _)| name.to_owned());
+    let known: Vec<String> = names.chain(["headlines".to_owned()]).collect();
+    for file in std::fs::read_dir(golden("")).expect("golden folder") {
+        let path = file.expect("entry").path();
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        assert!(known.contains(&stem), "{} belongs to no sample", path.display());
+    }
+}
+
+/// The text without the escapes that [`super::table::Paint`] writes.
+fn uncoloured(text: &str) -> String {
+    let mut out = String::new();
+    for (at, piece) in text.split("\u{1b}[").enumerate() {
+        out.push_str(if at == 0 { piece } else { piece.split_once('m').map_or(piece, |(_, rest)| rest) });
+    }
+    out
+}
+
+#[test]
+fn terminal_lines_fit_and_end_without_blanks() {
+    for (name, reports) in samples::all() {
+        for most in [40, 60, 80, 100, 200] {
+            let text = terminal(&reports, Style { colour: false, width: most });
+            for line in text.lines() {
+                assert!(width(line) <= most.min(100), "{name} at {most}: {line}");
+                assert_eq!(line, line.trim_end(), "{name} at {most}");
+            }
+        }
+    }
+}
+
+#[test]
+fn terminal_numbers_are_never_cut() {
+    let mut report = samples::done();
+    report.loads[0].read = u64::MAX / 4;
+    report.loads[0].written = u64::MAX / 4;
+    let text = terminal(&[report], Style { colour: false, width: 100 });
+    assert!(text.lines().all(|line| width(line) <= 100));
+    assert!(text.contains("4,611,686,018,427,387,903"));
+}
+
+#[test]
+fn colour_changes_nothing_but_colour() {
+    for (name, reports) in samples::all() {
+        let plain = terminal(&reports, Style { colour: false, width: 100 });
+        let coloured = terminal(&reports, Style { colour: true, width: 100 });
+        assert!(!plain.contains('\u{1b}'), "{name}: an escape in plain text");
+        assert!(coloured.contains('\u{1b}'), "{name}");
+        assert_eq!(uncoloured(&coloured), plain, "{name}");
+    }
+}
+
+#[test]
+fn the_last_line_says_the_verdict_and_the_exit() {
+    for (name, reports) in samples::all() {
+        let text = terminal(&reports, Style { colour: false, width: 100 });
+        let end = text.trim_end().rsplit("\n\n").next().unwrap_or_default().replace('\n', " ");
+        assert!(end.contains("(exit "), "{name}: {end}");
+        if reports.len() == 1 {
+            assert!(end.starts_with(&super::headline::headline(&reports[0]).label), "{name}: {end}");
+        }
+    }
+}
+
+#[test]
+fn a_refused_run_shows_refusals_and_no_table() {
+    let reports = [samples::refused()];
+    let forms =
+        [terminal(&reports, Style { colour: false, width: 100 }), markdown::render(&reports), html::render(&reports)];
+    for text in forms {
+        assert!(text.contains("nothing was written"), "{text}");
+        assert!(!text.contains("monthly_budgets") && !text.contains("<table") && !text.contains("| ---"), "{text}");
+    }
+}
+
+#[test]
+fn a_record_that_contradicts_itself_is_read_as_the_worse() {
+    let mut report = samples::done();
+    report.sequences[0].verdict = crate::model::record::Verdict::Differs;
+    let mut off = samples::done();
+    off.detached[0].back = false;
+    for report in [report, off] {
+        let text = terminal(&[report], Style { colour: false, width: 100 });
+        assert!(text.contains("\nDiffers. 1 check found a difference: "), "{text}");
+    }
+}
+
+#[test]
+fn a_run_whose_contents_were_not_compared_is_not_called_verified() {
+    let mut report = samples::done();
+    report.checks.retain(|c| c.check != "content");
+    let text = terminal(&[report], Style { colour: false, width: 100 });
+    assert!(text.contains("\nDone, contents not compared. ") && !text.contains("verified"), "{text}");
+}

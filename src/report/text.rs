@@ -1,0 +1,199 @@
+//! Text as reports need it: numbers a person can read, names cut in the middle, sentences broken into lines.
+//!
+//! Knows neither colour nor any report; every function is pure. Widths are in terminal columns.
+
+use std::borrow::Cow;
+
+/// A count with a comma at every third digit: `1,234,567`.
+pub fn grouped(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// `1 row`, `7,152 rows`.
+pub fn count(n: u64, one: &str, many: &str) -> String {
+    format!("{} {}", grouped(n), if n == 1 { one } else { many })
+}
+
+/// One of two phrases, `#` being the count: `phrase(1, "# check says Same", "# checks say Same")`.
+pub fn phrase(n: u64, one: &str, many: &str) -> String {
+    (if n == 1 { one } else { many }).replace('#', &grouped(n))
+}
+
+/// Seconds as a number: two decimals below ten, one below a thousand. What is not a time is `-`.
+pub fn seconds(s: f64) -> String {
+    match s {
+        s if !s.is_finite() || s < 0.0 => "-".to_owned(),
+        s if s < 10.0 => format!("{s:.2}"),
+        s if s < 1000.0 => format!("{s:.1}"),
+        s => grouped(s.round() as u64),
+    }
+}
+
+/// Rows each second, or `-` where the time is too short to tell.
+pub fn rate(rows: u64, s: f64) -> String {
+    // Below a millisecond the clock and the scheduler decide the number, not the work.
+    if rows == 0 || !s.is_finite() || s < 0.001 { "-".to_owned() } else { grouped((rows as f64 / s).round() as u64) }
+}
+
+/// `transactions, users and 3 more`.
+pub fn some_of<S: AsRef<str>>(names: &[S], most: usize) -> String {
+    let shown: Vec<&str> = names.iter().take(most).map(AsRef::as_ref).collect();
+    match names.len().saturating_sub(shown.len()) {
+        0 => shown.join(", "),
+        left => format!("{} and {} more", shown.join(", "), grouped(left as u64)),
+    }
+}
+
+/// The text as one sentence: with a stop at its end and no blank around it.
+pub fn sentence(text: &str) -> String {
+    let text = text.trim();
+    if text.is_empty() || text.ends_with(['.', '!', '?']) { text.to_owned() } else { format!("{text}.") }
+}
+
+/// The text without anything that steers a terminal or turns the reading direction: a name from a database may hold
+/// an escape sequence. Line breaks and tabs become blanks, the rest its code point, such as `\u{1b}`.
+pub fn printable(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(|c| c.is_control() || steers(c)) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' | '\r' | '\t' => out.push(' '),
+            c if c.is_control() || steers(c) => out.extend(c.escape_unicode()),
+            c => out.push(c),
+        }
+    }
+    Cow::Owned(out)
+}
+
+/// Marks of the reading direction, line and paragraph separators, the byte order mark.
+fn steers(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
+/// Columns that the text takes on a terminal.
+pub fn width(text: &str) -> usize {
+    text.chars().map(char_width).sum()
+}
+
+/// Combining marks take none; East Asian wide characters and most emoji take two. Coarse, by whole blocks.
+fn char_width(c: char) -> usize {
+    match c as u32 {
+        0x0300..=0x036f | 0x1ab0..=0x1aff | 0x200b..=0x200d | 0x20d0..=0x20ff | 0xfe00..=0xfe0f | 0xfe20..=0xfe2f => 0,
+        0x1100..=0x115f | 0x2e80..=0xa4cf | 0xac00..=0xd7a3 | 0xf900..=0xfaff | 0xfe30..=0xfe6f | 0xff00..=0xff60 => 2,
+        0xffe0..=0xffe6 | 0x1f300..=0x1f64f | 0x1f680..=0x1f6ff | 0x1f900..=0x1f9ff | 0x20000..=0x3fffd => 2,
+        _ => 1,
+    }
+}
+
+/// The text within `most` columns: its middle becomes an ellipsis, since names differ at both ends.
+pub fn shortened(text: &str, most: usize) -> Cow<'_, str> {
+    if width(text) <= most {
+        return Cow::Borrowed(text);
+    }
+    let room = most.saturating_sub(1);
+    let head = within(text.chars(), room - room / 2);
+    let tail = within(text.chars().rev(), room - width(&head));
+    let tail: String = tail.chars().rev().collect();
+    Cow::Owned(format!("{head}…{tail}"))
+}
+
+fn within(chars: impl Iterator<Item = char>, most: usize) -> String {
+    let mut used = 0;
+    chars
+        .take_while(|c| {
+            used += char_width(*c);
+            used <= most
+        })
+        .collect()
+}
+
+/// The text in lines of at most `first` columns for the first and `rest` for the others, broken at blanks;
+/// a word that is longer than a line is broken where the line ends.
+pub fn wrapped(text: &str, first: usize, rest: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    let mut line = String::new();
+    for word in text.split_whitespace() {
+        let mut word = word.to_owned();
+        loop {
+            let room = if lines.is_empty() { first } else { rest }.max(1);
+            let used = width(&line);
+            if used + usize::from(used > 0) + width(&word) <= room {
+                if used > 0 {
+                    line.push(' ');
+                }
+                line.push_str(&word);
+                break;
+            }
+            if used > 0 {
+                lines.push(std::mem::take(&mut line));
+                continue;
+            }
+            let piece = within(word.chars(), room);
+            // A character wider than the whole line still has to go somewhere.
+            let cut = if piece.is_empty() { word.chars().next().map_or(0, char::len_utf8) } else { piece.len() };
+            lines.push(word[..cut].to_owned());
+            word = word[cut..].to_owned();
+            if word.is_empty() {
+                break;
+            }
+        }
+    }
+    if !line.is_empty() || lines.is_empty() {
+        lines.push(line);
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_read_as_a_person_writes_them() {
+        let seen: Vec<String> = [0, 7, 999, 1_000, 7_152, 1_234_567, u64::MAX].into_iter().map(grouped).collect();
+        assert_eq!(seen, ["0", "7", "999", "1,000", "7,152", "1,234,567", "18,446,744,073,709,551,615"]);
+        assert_eq!((count(1, "row", "rows"), count(0, "row", "rows")), ("1 row".to_owned(), "0 rows".to_owned()));
+        let times = [0.0, 0.004, 9.99, 10.0, 999.9, 5_400.4, f64::NAN, -1.0, f64::INFINITY].map(seconds);
+        assert_eq!(times, ["0.00", "0.00", "9.99", "10.0", "999.9", "5,400", "-", "-", "-"]);
+        assert_eq!([rate(0, 1.0), rate(10, 0.0), rate(10, f64::NAN), rate(300, 0.1)], ["-", "-", "-", "3,000"]);
+    }
+
+    #[test]
+    fn a_name_that_steers_a_terminal_is_shown_as_its_code_points() {
+        assert_eq!(printable("a\u{1b}[31mb\nc"), "a\\u{1b}[31mb c");
+        assert_eq!(printable("x\u{202e}y"), "x\\u{202e}y");
+        assert_eq!(printable("\u{9b}1m"), "\\u{9b}1m");
+        assert!(matches!(printable("Überweisung 税"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn long_names_lose_their_middle() {
+        assert_eq!(shortened("budget_subcategory_templates", 13), "budget…plates");
+        assert_eq!(shortened("users", 5), "users");
+        for most in 1..12 {
+            assert!(width(&shortened("税税税税税税", most)) <= most);
+        }
+    }
+
+    #[test]
+    fn lines_hold_their_width_and_lose_no_word() {
+        let text = "the value is text that is not a number and_one_very_long_word_that_fits_no_line 税税税税税税";
+        for most in 2..40 {
+            let lines = wrapped(text, most, most + 3);
+            assert!(width(&lines[0]) <= most);
+            assert!(lines.iter().all(|l| width(l) <= most + 3));
+            assert_eq!(lines.concat().replace(' ', ""), text.replace(' ', ""));
+        }
+        assert_eq!(wrapped("", 10, 10), [""]);
+    }
+}

@@ -1,0 +1,233 @@
+//! What remains to be done: a pure function of what is wanted now and what the ledger says.
+//!
+//! Every way in which the two can disagree is a sentence here. Nothing is read or written.
+
+use std::collections::BTreeMap;
+
+use sha2::{Digest, Sha256};
+
+use crate::model::key::hex;
+use crate::model::record::Refusal;
+use crate::model::schema::TargetSchema;
+use crate::plan::{LoadPlan, Plan};
+use crate::target::ledger::{LoadDone, Run, VERSION};
+
+/// What is wanted now, in the words of the ledger.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Wanted {
+    /// What the source is recognised by.
+    pub stamp: String,
+    /// Hash of the target's tables that loads go to.
+    pub catalog: String,
+    /// Each load's name and hash.
+    pub loads: Vec<(String, String)>,
+    /// Digests of the variables that the mapping reads.
+    pub env: BTreeMap<String, String>,
+}
+
+/// What to do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Decision {
+    /// Nothing was written yet: begin.
+    Begin,
+    /// Go on behind what is there.
+    GoOn,
+    /// All is there: verify.
+    Verify,
+    /// What is there and what is wanted do not belong together.
+    Refuse(Vec<Refusal>),
+}
+
+impl Wanted {
+    /// Puts together what is wanted.
+    pub fn of(plan: &Plan, target: &TargetSchema, stamp: &str, env: &BTreeMap<String, String>) -> Wanted {
+        Wanted {
+            stamp: stamp.to_owned(),
+            catalog: catalog_hash(plan, target),
+            loads: plan.loads.iter().map(|load| (load.name.clone(), load_hash(load))).collect(),
+            env: env.iter().map(|(name, value)| (name.clone(), sha(&[value]))).collect(),
+        }
+    }
+}
+
+/// Decides, given the ledger's version and its run.
+pub fn decide(version: Option<i32>, run: Option<&Run>, done: &BTreeMap<String, LoadDone>, wanted: &Wanted) -> Decision {
+    if let Some(found) = version.filter(|v| *v > VERSION) {
+        return Decision::Refuse(vec![Refusal::new(
+            "ledger",
+            format!("the ledger has version {found}, and this migrate writes version {VERSION}"),
+            "Use the newer migrate that began it.",
+        )]);
+    }
+    let Some(run) = run else { return Decision::Begin };
+    let refusals = differences(run, done, wanted);
+    match (refusals.is_empty(), run.state.as_str()) {
+        (false, _) => Decision::Refuse(refusals),
+        (true, "Done") => Decision::Verify,
+        (true, _) => Decision::GoOn,
+    }
+}
+
+fn differences(run: &Run, done: &BTreeMap<String, LoadDone>, wanted: &Wanted) -> Vec<Refusal> {
+    let mut refusals = Vec::new();
+    let place = format!("run {}", run.id);
+    if run.stamp != wanted.stamp {
+        refusals.push(Refusal::new(
+            &place,
+            format!("the source is not what it was when the run began (then {}, now {})", run.stamp, wanted.stamp),
+            "Go on with the same file, or take the run back with `migrate rollback` and begin again.",
+        ));
+    }
+    if run.catalog != wanted.catalog {
+        refusals.push(Refusal::new(
+            &place,
+            "the target's tables are not what they were when the run began: columns, keys, constraints or triggers differ",
+            "Put them back, or take the run back with `migrate rollback` and begin again.",
+        ));
+    }
+    for (name, value) in &wanted.env {
+        if run.judged.env.get(name).is_some_and(|before| before != value) {
+            let reason = format!("the variable `{name}` has another value than when the run began");
+            refusals.push(Refusal::new(&place, reason, "Set it to what it was."));
+        }
+    }
+    for (name, hash) in &wanted.loads {
+        let changed = done.get(name).is_some_and(|d| d.plan != *hash && has_batch(d));
+        if changed || (run.state == "Done" && done.get(name).is_none_or(|d| d.plan != *hash)) {
+            refusals.push(Refusal::new(
+                format!("load.{name}"),
+                "the mapping of this load is not what it was when its rows were written",
+                "Use the mapping as it was, or take the run back with `migrate rollback` and begin again.",
+            ));
+        }
+    }
+    for (name, _) in done.iter().filter(|(name, d)| has_batch(d) && !wanted.loads.iter().any(|(n, _)| n == *name)) {
+        refusals.push(Refusal::new(
+            format!("load.{name}"),
+            "rows of this load are written and the mapping has it no more",
+            "Use the mapping as it was, or take the run back with `migrate rollback` and begin again.",
+        ));
+    }
+    refusals
+}
+
+fn has_batch(load: &LoadDone) -> bool {
+    load.parts.iter().any(|part| part.next_batch > 1)
+}
+
+/// Hash of what a load does: what is read, what is sent, what is allowed. Batch sizes and lanes are not in it.
+fn load_hash(load: &LoadPlan) -> String {
+    sha(&[&format!("{load:?}")])
+}
+
+/// Hash of the tables that loads go to, by their meaning: no OID, nothing about rows or rights.
+fn catalog_hash(plan: &Plan, target: &TargetSchema) -> String {
+    let mut parts = Vec::new();
+    for (name, table) in target.tables.iter().filter(|(name, _)| plan.loads.iter().any(|l| l.table == **name)) {
+        parts.push(name.clone());
+        for column in &table.columns {
+            let sequence = column.sequence.as_ref().map(|s| &s.name);
+            parts.push(format!(
+                "{} {} {:?} {} {} {} {sequence:?}",
+                column.name,
+                column.kind.name,
+                column.kind.domain,
+                column.not_null,
+                column.has_default,
+                column.generated
+            ));
+        }
+        parts.push(format!("{:?} {:?} {:?} {:?}", table.unique, table.foreign, table.checks, table.triggers));
+    }
+    sha(&parts.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+/// SHA-256 over texts, each with its length, in hexadecimal.
+fn sha<S: AsRef<str>>(parts: &[S]) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.as_ref().len() as u64).to_be_bytes());
+        hash.update(part.as_ref());
+    }
+    hex(&hash.finalize())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::target::ledger::{Judged, PartDone, Sums};
+
+    fn run(state: &str) -> Run {
+        Run {
+            id: 1,
+            state: state.to_owned(),
+            tool: "0".to_owned(),
+            epoch: 1,
+            seed: 7,
+            stamp: "S".to_owned(),
+            catalog: "C".to_owned(),
+            read_ahead: true,
+            judged: Judged { env: [("V".to_owned(), "e".to_owned())].into(), ..Judged::default() },
+        }
+    }
+
+    fn wanted() -> Wanted {
+        Wanted {
+            stamp: "S".to_owned(),
+            catalog: "C".to_owned(),
+            loads: vec![("a".to_owned(), "1".to_owned())],
+            env: [("V".to_owned(), "e".to_owned())].into(),
+        }
+    }
+
+    fn done(plan: &str, batches: i32) -> BTreeMap<String, LoadDone> {
+        let part = PartDone {
+            part: 0,
+            after: None,
+            until: None,
+            done: false,
+            next_batch: batches + 1,
+            last: None,
+            sums: Sums::default(),
+        };
+        [("a".to_owned(), LoadDone { plan: plan.to_owned(), parts: vec![part] })].into()
+    }
+
+    fn places(decision: Decision) -> Vec<String> {
+        match decision {
+            Decision::Refuse(refusals) => refusals.into_iter().map(|r| r.place).collect(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn without_a_run_it_begins_and_with_one_it_goes_on_or_verifies() {
+        let nothing = BTreeMap::new();
+        assert_eq!(decide(None, None, &nothing, &wanted()), Decision::Begin);
+        assert_eq!(decide(Some(1), Some(&run("Running")), &done("1", 3), &wanted()), Decision::GoOn);
+        assert_eq!(decide(Some(1), Some(&run("Done")), &done("1", 3), &wanted()), Decision::Verify);
+    }
+
+    #[test]
+    fn a_load_may_change_until_its_first_batch() {
+        assert_eq!(decide(Some(1), Some(&run("Running")), &done("2", 0), &wanted()), Decision::GoOn);
+        assert_eq!(places(decide(Some(1), Some(&run("Running")), &done("2", 1), &wanted())), ["load.a"]);
+        assert_eq!(places(decide(Some(1), Some(&run("Done")), &done("2", 1), &wanted())), ["load.a"]);
+    }
+
+    #[test]
+    fn every_difference_is_named_at_once() {
+        let mut changed = wanted();
+        changed.stamp = "other".to_owned();
+        changed.catalog = "other".to_owned();
+        changed.env.insert("V".to_owned(), "other".to_owned());
+        changed.loads = Vec::new();
+        let found = places(decide(Some(1), Some(&run("Running")), &done("1", 1), &changed));
+        assert_eq!(found, ["run 1", "run 1", "run 1", "load.a"]);
+    }
+
+    #[test]
+    fn a_ledger_of_a_newer_version_is_refused() {
+        assert_eq!(places(decide(Some(VERSION + 1), None, &BTreeMap::new(), &wanted())), ["ledger"]);
+    }
+}

@@ -1,0 +1,93 @@
+//! Why the server refused one row: from the SQLSTATE, the fields of its answer and the catalogue, never from its words.
+
+use super::batch::{Into, Open};
+use super::error::{Doing, PROGRAM_LIMIT, ServerError};
+use crate::model::fault::Reason;
+
+/// Where the server puts rows into a table's pages; every other file that says "too large" is an index's.
+const HEAP: &str = "hio.c";
+
+/// What a refused row is blamed for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Blame {
+    /// The stable reason.
+    pub reason: Reason,
+    /// The column, where the server names one and one is to blame.
+    pub column: Option<String>,
+    /// The constraint and the SQLSTATE. Never a value.
+    pub detail: String,
+}
+
+/// What the catalogue says of the table and the constraint that the server named.
+#[derive(Default)]
+struct Facts {
+    /// `pg_constraint.contype`; `u` for a unique index that is no constraint.
+    kind: Option<String>,
+    partitioned: bool,
+    triggers: bool,
+}
+
+impl Open<'_> {
+    /// Says what the single row is to blame for that the server refused with this error. The transaction must be usable.
+    ///
+    /// # Errors
+    /// When the server refuses the question or the connection is lost.
+    pub fn blame(&mut self, into: &Into<'_>, error: &ServerError) -> Result<Blame, ServerError> {
+        // The server names a partition by its own name, and a trigger's statement may have met another table.
+        let named = error.table.as_deref().filter(|_| !error.swallowed);
+        let schema = if named.is_none_or(|t| t == into.table) { Some(into.schema) } else { None };
+        let table = named.unwrap_or(into.table);
+        let sql = include_str!("sql/blame.sql");
+        let row = self.tx.query_opt(sql, &[&schema, &table, &error.constraint]).doing("asking for the constraint")?;
+        let facts = row.map_or_else(Facts::default, |row| Facts {
+            kind: row.get("kind"),
+            partitioned: row.get("partitioned"),
+            triggers: row.get("triggers"),
+        });
+        let reason = reason(error, &facts);
+        let column = error.column.clone().filter(|_| reason == Reason::NullInNotNull);
+        Ok(Blame { reason, column, detail: detail(error) })
+    }
+}
+
+fn reason(error: &ServerError, facts: &Facts) -> Reason {
+    if error.swallowed {
+        // Without a trigger, somebody else's row with the same key came in between.
+        return if facts.triggers { Reason::TriggerSwallowed } else { Reason::Duplicate };
+    }
+    let state = error.state.as_deref().unwrap_or_default();
+    if state == PROGRAM_LIMIT {
+        let heap = error.constraint.is_none() && error.file.as_deref() == Some(HEAP);
+        return if heap { Reason::RowTooLarge } else { Reason::IndexRowTooLarge };
+    }
+    match (state, facts.kind.as_deref()) {
+        ("23502", _) => Reason::NullInNotNull,
+        (_, Some("p" | "u")) => Reason::Duplicate,
+        (_, Some("x")) => Reason::ExclusionFailed,
+        (_, Some("c")) => Reason::CheckFailed,
+        (_, Some("f")) => Reason::Orphan,
+        (_, Some("t")) => Reason::TriggerRefused,
+        ("23514", _) if error.domain.is_some() => Reason::CheckFailed,
+        ("23514", _) if error.constraint.is_none() && facts.partitioned => Reason::NoPartition,
+        _ if facts.triggers => Reason::TriggerRefused,
+        ("23505", _) => Reason::Duplicate,
+        ("23514" | "44000", _) => Reason::CheckFailed,
+        ("23503", _) => Reason::Orphan,
+        ("23P01", _) => Reason::ExclusionFailed,
+        _ => Reason::ServerRefused,
+    }
+}
+
+fn detail(error: &ServerError) -> String {
+    let mut parts = Vec::new();
+    if let Some(name) = &error.constraint {
+        parts.push(format!("constraint {name}"));
+    }
+    if let Some(name) = &error.domain {
+        parts.push(format!("domain {name}"));
+    }
+    if let Some(state) = &error.state {
+        parts.push(format!("SQLSTATE {state}"));
+    }
+    parts.join(", ")
+}

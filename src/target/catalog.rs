@@ -1,0 +1,304 @@
+//! The target's catalogue as a [`TargetSchema`]: a handful of queries, whatever the number of tables.
+
+use std::collections::{BTreeMap, HashMap};
+
+use postgres::{Client, Row};
+
+use super::error::{Doing, ServerError};
+use crate::model::ident::quoted;
+use crate::model::pgtype::{ColumnType, Kind};
+use crate::model::schema::{ForeignKey, Sequence, TargetColumn, TargetSchema, TargetTable, TargetUnique};
+
+const READING: &str = "reading the target's catalogue";
+
+/// Typmods of `varchar`, `char` and `numeric` count from this header.
+const VARHDRSZ: i32 = 4;
+
+/// An interval's typmod holds the mask of its fields above its precision; this is the mask of all of them.
+const ALL_FIELDS: i32 = 0x7fff;
+
+/// Reads one schema.
+pub(super) fn read(client: &mut Client, schema: &str) -> Result<TargetSchema, ServerError> {
+    let types = types(client, schema, &[])?;
+    let rows = client.query(include_str!("sql/columns.sql"), &[&schema]).doing(READING)?;
+    let mut found = TargetSchema { schema: schema.to_owned(), version: version(client)?, ..TargetSchema::default() };
+    let mut names: HashMap<i64, String> = HashMap::new();
+    let mut numbers: HashMap<(i64, i32), String> = HashMap::new();
+    for row in &rows {
+        let name: String = row.get("table_name");
+        let kind: String = row.get("kind");
+        if kind != "r" && kind != "p" {
+            if !found.views.contains(&name) {
+                found.views.push(name);
+            }
+            continue;
+        }
+        let oid: i64 = row.get("table_oid");
+        names.insert(oid, name.clone());
+        let table = found.tables.entry(name).or_insert_with(|| table(row));
+        if let Some(column) = row.get::<_, Option<String>>("column_name") {
+            numbers.insert((oid, row.get("column_no")), column.clone());
+            table.columns.push(column_of(row, column, &types));
+        }
+    }
+    sequences(client, schema, &mut found, &names, &numbers)?;
+    constraints(client, schema, &mut found, &names)?;
+    rows_there(client, &mut found)?;
+    Ok(found)
+}
+
+fn version(client: &mut Client) -> Result<u32, ServerError> {
+    let row = client.query_one("SELECT current_setting('server_version_num')::int4", &[]).doing(READING)?;
+    Ok(u32::try_from(row.get::<_, i32>(0)).unwrap_or(0))
+}
+
+fn table(row: &Row) -> TargetTable {
+    let mut lacking = Vec::new();
+    for (right, may) in [("INSERT", "may_insert"), ("SELECT", "may_select")] {
+        if !row.get::<_, bool>(may) {
+            lacking.push(right.to_owned());
+        }
+    }
+    TargetTable {
+        oid: row.get::<_, i64>("table_oid") as u32,
+        row_security: row.get("row_security"),
+        owned: row.get("owned"),
+        lacking,
+        ..TargetTable::default()
+    }
+}
+
+fn column_of(row: &Row, name: String, types: &Types) -> TargetColumn {
+    let shown: String = row.get("type_name");
+    let (kind, type_not_null) = types.resolve(row.get("type_oid"), row.get("typmod"), &shown);
+    TargetColumn {
+        name,
+        kind,
+        not_null: row.get::<_, bool>("not_null") || type_not_null,
+        has_default: row.get("has_default"),
+        generated: row.get("generated"),
+        sequence: None,
+    }
+}
+
+struct TypeRow {
+    name: String,
+    schema: String,
+    kind: String,
+    category: String,
+    base: i64,
+    base_typmod: i32,
+    base_shown: String,
+    element: i64,
+    not_null: bool,
+    shown: String,
+    labels: Vec<String>,
+}
+
+struct Types(HashMap<i64, TypeRow>);
+
+/// The type of a result column, as the protocol names it.
+pub(super) fn type_of(client: &mut Client, schema: &str, oid: i64, typmod: i32) -> Result<ColumnType, ServerError> {
+    let types = types(client, schema, &[oid])?;
+    let sql = "SELECT pg_catalog.format_type($1::int8::oid, $2)";
+    let shown: String = client.query_one(sql, &[&oid, &typmod]).doing(READING)?.get(0);
+    Ok(types.resolve(oid, typmod, &shown).0)
+}
+
+fn types(client: &mut Client, schema: &str, more: &[i64]) -> Result<Types, ServerError> {
+    let rows = client.query(include_str!("sql/types.sql"), &[&schema, &more]).doing(READING)?;
+    let types = rows.iter().map(|row| {
+        let found = TypeRow {
+            name: row.get("name"),
+            schema: row.get("schema"),
+            kind: row.get("kind"),
+            category: row.get("category"),
+            base: row.get("base"),
+            base_typmod: row.get("base_typmod"),
+            base_shown: row.get::<_, Option<String>>("base_shown").unwrap_or_default(),
+            element: row.get("element"),
+            not_null: row.get("not_null"),
+            shown: row.get("shown"),
+            labels: row.get("labels"),
+        };
+        (row.get::<_, i64>("oid"), found)
+    });
+    Ok(Types(types.collect()))
+}
+
+impl Types {
+    /// The type behind an OID and a typmod, through any domains, and whether a domain forbids NULL.
+    fn resolve(&self, oid: i64, typmod: i32, shown: &str) -> (ColumnType, bool) {
+        let (mut at, mut modifier, mut name) = (oid, typmod, shown.to_owned());
+        let (mut domain, mut not_null) = (None, false);
+        while let Some(found) = self.0.get(&at).filter(|t| t.kind == "d") {
+            domain.get_or_insert_with(|| found.shown.clone());
+            not_null |= found.not_null;
+            (at, modifier, name) = (found.base, found.base_typmod, found.base_shown.clone());
+        }
+        let kind = self.0.get(&at).map_or(Kind::Other, |found| self.kind(found, modifier, &name));
+        (ColumnType { kind, oid: at as u32, name, domain }, not_null)
+    }
+
+    fn kind(&self, found: &TypeRow, typmod: i32, shown: &str) -> Kind {
+        let length = || u32::try_from(typmod - VARHDRSZ).ok();
+        let precision = || u8::try_from(typmod).unwrap_or(6).min(6);
+        if found.kind == "e" {
+            return Kind::Enum { labels: found.labels.clone() };
+        }
+        if found.category == "A" && found.element != 0 {
+            let element = shown.strip_suffix("[]").unwrap_or(shown);
+            return Kind::Array(Box::new(self.resolve(found.element, typmod, element).0));
+        }
+        if found.name == "citext" {
+            return Kind::Citext;
+        }
+        if found.schema != "pg_catalog" {
+            return Kind::Other;
+        }
+        match found.name.as_str() {
+            "bool" => Kind::Bool,
+            "int2" => Kind::Int2,
+            "int4" => Kind::Int4,
+            "int8" => Kind::Int8,
+            "float4" => Kind::Float4,
+            "float8" => Kind::Float8,
+            "numeric" => Kind::Numeric { limit: numeric_limit(typmod) },
+            "text" => Kind::Text,
+            "varchar" => Kind::Varchar { limit: length() },
+            "bpchar" => length().map_or(Kind::Text, |width| Kind::Char { width }),
+            "bytea" => Kind::Bytea,
+            "date" => Kind::Date,
+            "time" => Kind::Time { precision: precision() },
+            "timestamp" => Kind::Timestamp { precision: precision() },
+            "timestamptz" => Kind::Timestamptz { precision: precision() },
+            "interval" => interval(typmod),
+            "uuid" => Kind::Uuid,
+            "json" => Kind::Json,
+            "jsonb" => Kind::Jsonb,
+            "inet" => Kind::Inet,
+            _ => Kind::Other,
+        }
+    }
+}
+
+/// Precision and scale of a numeric; the scale is signed in eleven bits.
+fn numeric_limit(typmod: i32) -> Option<(u16, i16)> {
+    let packed = typmod.checked_sub(VARHDRSZ).filter(|p| *p >= 0)?;
+    let scale = (packed & 0x7ff) as i16;
+    let scale = if scale >= 1024 { scale - 2048 } else { scale };
+    Some(((packed >> 16) as u16, scale))
+}
+
+/// An interval whose fields are restricted is left to the server's text form.
+fn interval(typmod: i32) -> Kind {
+    if typmod < 0 {
+        return Kind::Interval { precision: 6 };
+    }
+    let (fields, precision) = (typmod >> 16 & 0x7fff, typmod & 0xffff);
+    if fields == ALL_FIELDS {
+        Kind::Interval { precision: u8::try_from(precision).unwrap_or(6).min(6) }
+    } else {
+        Kind::Other
+    }
+}
+
+fn sequences(
+    client: &mut Client,
+    schema: &str,
+    found: &mut TargetSchema,
+    names: &HashMap<i64, String>,
+    numbers: &HashMap<(i64, i32), String>,
+) -> Result<(), ServerError> {
+    for row in client.query(include_str!("sql/sequences.sql"), &[&schema]).doing(READING)? {
+        let oid: i64 = row.get("table_oid");
+        let Some(column) = numbers.get(&(oid, row.get("column_no"))) else { continue };
+        let table = names.get(&oid).and_then(|name| found.tables.get_mut(name));
+        if let Some(column) = table.and_then(|t| t.columns.iter_mut().find(|c| c.name == *column)) {
+            // The one that the default draws from comes last and stays.
+            column.sequence = Some(Sequence {
+                name: row.get("name"),
+                increment: row.get("increment"),
+                start: row.get("start"),
+                min: row.get("min"),
+                max: row.get("max"),
+                owned: row.get("owned"),
+                usable: row.get("usable"),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn constraints(
+    client: &mut Client,
+    schema: &str,
+    found: &mut TargetSchema,
+    names: &HashMap<i64, String>,
+) -> Result<(), ServerError> {
+    let mut tables: BTreeMap<&str, &mut TargetTable> = found.tables.iter_mut().map(|(n, t)| (n.as_str(), t)).collect();
+    let mut of = |row: &Row, then: &mut dyn FnMut(&mut TargetTable)| {
+        let name = names.get(&row.get::<_, i64>("table_oid")).map(String::as_str).unwrap_or_default();
+        if let Some(table) = tables.get_mut(name) {
+            then(table);
+        }
+    };
+    for row in client.query(include_str!("sql/unique.sql"), &[&schema]).doing(READING)? {
+        let key = TargetUnique {
+            name: row.get("name"),
+            columns: row.get("columns"),
+            primary: row.get("is_primary"),
+            nulls_equal: row.get("nulls_equal"),
+        };
+        of(&row, &mut |table| table.unique.push(key.clone()));
+    }
+    for row in client.query(include_str!("sql/constraints.sql"), &[&schema]).doing(READING)? {
+        let is_foreign = row.get::<_, String>("kind") == "f";
+        of(&row, &mut |table| {
+            if is_foreign {
+                table.foreign.push(foreign(&row));
+            } else {
+                table.checks.push((row.get("name"), row.get("definition")));
+            }
+        });
+    }
+    for row in client.query(include_str!("sql/triggers.sql"), &[&schema]).doing(READING)? {
+        let enabled = row.get::<_, String>("enabled").chars().next().unwrap_or('O');
+        of(&row, &mut |table| table.triggers.push((row.get("name"), enabled)));
+    }
+    Ok(())
+}
+
+fn foreign(row: &Row) -> ForeignKey {
+    ForeignKey {
+        name: row.get("name"),
+        columns: row.get("columns"),
+        parent_schema: row.get::<_, Option<String>>("parent_schema").unwrap_or_default(),
+        parent: row.get::<_, Option<String>>("parent").unwrap_or_default(),
+        parent_columns: row.get("parent_columns"),
+        cascades: row.get("cascades"),
+        deferrable: row.get("deferrable"),
+    }
+}
+
+/// Which tables hold rows, in one query over those that may be read.
+fn rows_there(client: &mut Client, found: &mut TargetSchema) -> Result<(), ServerError> {
+    let readable: Vec<&String> =
+        found.tables.iter().filter(|(_, t)| !t.lacking.iter().any(|r| r == "SELECT")).map(|(name, _)| name).collect();
+    if readable.is_empty() {
+        return Ok(());
+    }
+    let schema = quoted(&found.schema);
+    let parts: Vec<String> =
+        readable.iter().map(|name| format!("EXISTS (SELECT FROM {schema}.{})", quoted(name))).collect();
+    let row = client.query_one(&format!("SELECT ARRAY[{}]", parts.join(", ")), &[]).doing(READING)?;
+    let there: Vec<bool> = row.get(0);
+    let holding: Vec<String> =
+        readable.iter().zip(&there).filter(|(_, t)| **t).map(|(name, _)| (*name).clone()).collect();
+    for name in holding {
+        if let Some(table) = found.tables.get_mut(&name) {
+            table.has_rows = true;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,157 @@
+//! Why no connection came about, classed by what one can do next.
+//!
+//! Messages read `place: what; why. Do this.` Nothing in here ever holds a password or a piece of a
+//! connection string that could be one. It does not decide about retries or exit codes.
+
+use std::fmt;
+
+/// The parts of a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Where: `connection string`, `PGPORT`, `target host:port/database`.
+    pub place: String,
+    /// What failed.
+    pub what: String,
+    /// Why, in the words of the server or the system where there are any.
+    pub why: String,
+    /// What to do: one or more sentences without the last full stop.
+    pub advice: String,
+    /// The server's SQLSTATE, where a server answered.
+    pub sqlstate: Option<String>,
+}
+
+impl Problem {
+    /// A problem without a SQLSTATE.
+    pub(super) fn new(
+        place: impl Into<String>,
+        what: impl Into<String>,
+        why: impl Into<String>,
+        advice: impl Into<String>,
+    ) -> Problem {
+        Problem { place: place.into(), what: what.into(), why: why.into(), advice: advice.into(), sqlstate: None }
+    }
+
+    /// The same with the server's code.
+    pub(super) fn with_sqlstate(mut self, code: impl Into<String>) -> Problem {
+        self.sqlstate = Some(code.into());
+        self
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.place, self.what)?;
+        if !self.why.is_empty() {
+            write!(f, "; {}", self.why.trim_end_matches('.'))?;
+        }
+        f.write_str(".")?;
+        if !self.advice.is_empty() {
+            write!(f, " {}.", self.advice.trim_end_matches('.'))?;
+        }
+        Ok(())
+    }
+}
+
+/// No connection, and what one can do next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ConnectError {
+    /// A string, a variable or a file of settings cannot be read. Nothing was tried.
+    Usage(Box<Problem>),
+    /// Nobody answered: refused, no such host, timeout, cut while connecting. A later try may help.
+    Unreachable(Box<Problem>),
+    /// The server is there and not ready (57P03, or a host that starts on demand). Waiting helps.
+    Waking(Box<Problem>),
+    /// The server does not let this user in: wrong or missing password, no entry in its `pg_hba.conf`.
+    Password(Box<Problem>),
+    /// Encryption failed or would prove nothing: certificate, protocol, channel binding.
+    Tls(Box<Problem>),
+    /// The address is a transaction pooler, behind which a session does not keep its settings.
+    Pooler(Box<Problem>),
+    /// The server answered with another error; `sqlstate` says which.
+    Other(Box<Problem>),
+}
+
+impl ConnectError {
+    /// The parts of the message.
+    pub fn problem(&self) -> &Problem {
+        match self {
+            ConnectError::Usage(p)
+            | ConnectError::Unreachable(p)
+            | ConnectError::Waking(p)
+            | ConnectError::Password(p)
+            | ConnectError::Tls(p)
+            | ConnectError::Pooler(p)
+            | ConnectError::Other(p) => p,
+        }
+    }
+
+    /// A stable kebab-case word for reports.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            ConnectError::Usage(_) => "connection-settings",
+            ConnectError::Unreachable(_) => "unreachable",
+            ConnectError::Waking(_) => "waking",
+            ConnectError::Password(_) => "not-admitted",
+            ConnectError::Tls(_) => "tls",
+            ConnectError::Pooler(_) => "pooler",
+            ConnectError::Other(_) => "connection",
+        }
+    }
+
+    /// The server's SQLSTATE, where a server answered.
+    pub fn sqlstate(&self) -> Option<&str> {
+        self.problem().sqlstate.as_deref()
+    }
+
+    /// Whether the same attempt may succeed a little later without anybody doing anything.
+    pub fn retry_may_help(&self) -> bool {
+        match self {
+            ConnectError::Unreachable(_) | ConnectError::Waking(_) => true,
+            // Too many connections; an administrator's shutdown or a crash under way; connection exceptions.
+            ConnectError::Other(p) => p
+                .sqlstate
+                .as_deref()
+                .is_some_and(|code| matches!(code, "53300" | "57P01" | "57P02") || code.starts_with("08")),
+            _ => false,
+        }
+    }
+
+    /// A connection that came about and is of no use now; a later try may help.
+    pub fn lost(what: impl Into<String>, why: impl Into<String>) -> ConnectError {
+        ConnectError::Unreachable(Box::new(Problem::new("target", what, why, "Run the same command again: it goes on")))
+    }
+
+    /// The same with one more reason: what was tried before it, and how that ended.
+    pub(super) fn also(mut self, earlier: &str) -> ConnectError {
+        let (ConnectError::Usage(problem)
+        | ConnectError::Unreachable(problem)
+        | ConnectError::Waking(problem)
+        | ConnectError::Password(problem)
+        | ConnectError::Tls(problem)
+        | ConnectError::Pooler(problem)
+        | ConnectError::Other(problem)) = &mut self;
+        problem.why = match problem.why.as_str() {
+            "" => earlier.to_owned(),
+            why => format!("{why} ({earlier})"),
+        };
+        self
+    }
+
+    /// A setting that cannot be read.
+    pub(super) fn usage(
+        place: impl Into<String>,
+        what: impl Into<String>,
+        why: impl Into<String>,
+        advice: impl Into<String>,
+    ) -> ConnectError {
+        ConnectError::Usage(Box::new(Problem::new(place, what, why, advice)))
+    }
+}
+
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.problem().fmt(f)
+    }
+}
+
+impl std::error::Error for ConnectError {}

@@ -1,0 +1,29 @@
+//! The target: PostgreSQL's side of everything. The only folder that names the `postgres` crate.
+//!
+//! A [`Session`] is one connection; its methods are the operations of the design, each a transaction or part of one.
+
+mod backend;
+pub mod batch;
+mod blame;
+mod catalog;
+pub mod connect;
+pub mod detach;
+pub mod embedded;
+mod error;
+pub mod ledger;
+mod lookup;
+mod owner;
+mod owners;
+mod read_back;
+mod sequence;
+mod session;
+pub mod standing;
+pub mod take_back;
+
+pub use backend::Backend;
+pub use blame::Blame;
+pub use error::ServerError;
+pub use owner::OwnerFound;
+pub use read_back::ReadBack;
+pub use sequence::{SequenceState, Wanted};
+pub use session::{Holder, Session};

@@ -1,0 +1,171 @@
+//! Sequences: set past every value that is there and never below the source's own counter, never backwards.
+
+use super::error::{Doing, ServerError};
+use super::session::Session;
+use crate::model::ident::quoted;
+use crate::model::schema::{Sequence, SourceSchema, TargetSchema};
+use crate::model::select::Relation;
+use crate::plan::{Feed, Plan};
+
+const SETTING: &str = "setting a sequence";
+
+/// A sequence and the column that it serves.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Wanted {
+    /// The sequence.
+    pub sequence: Sequence,
+    /// The column's table.
+    pub table: String,
+    /// The column.
+    pub column: String,
+    /// The source's own counter: the highest id that it ever gave.
+    pub counter: Option<i64>,
+}
+
+/// Where a sequence stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SequenceState {
+    /// Highest value in its column (lowest, for a descending one).
+    pub max: Option<i64>,
+    /// What it hands out next; none when it is exhausted.
+    pub next: Option<i64>,
+}
+
+impl Wanted {
+    /// The sequences behind columns of the loaded tables and the owner's, each with the source's counter where its column is
+    /// fed from the source's own numbering.
+    pub fn of(plan: &Plan, source: &SourceSchema, target: &TargetSchema) -> Vec<Wanted> {
+        let mut found: Vec<Wanted> = Vec::new();
+        let is_meant = |name: &str| {
+            plan.loads.iter().any(|l| l.table == name) || plan.owner.as_ref().is_some_and(|o| o.table == name)
+        };
+        for (table, facts) in target.tables.iter().filter(|(name, _)| is_meant(name)) {
+            for column in &facts.columns {
+                let sequence = column.sequence.iter();
+                found.extend(sequence.map(|sequence| Wanted::behind(plan, source, (table, &column.name), sequence)));
+            }
+        }
+        found
+    }
+
+    /// The sequence behind one column (table and name).
+    pub fn behind(plan: &Plan, source: &SourceSchema, (table, column): (&str, &str), sequence: &Sequence) -> Wanted {
+        let counters = plan.loads.iter().filter(|l| l.table == table).filter_map(|load| {
+            let Relation::Table(from) = &load.select.relation else { return None };
+            let fed = load.columns.iter().any(|c| c.name == column && matches!(c.feed, Feed::Cell(_)));
+            source.tables.get(from).and_then(|t| t.counter).filter(|_| fed)
+        });
+        Wanted {
+            sequence: sequence.clone(),
+            table: table.to_owned(),
+            column: column.to_owned(),
+            counter: counters.max(),
+        }
+    }
+
+    /// What the sequence must have handed out at least: the furthest value in the column and the source's counter.
+    pub fn floor(&self, max: Option<i64>) -> Option<i64> {
+        let descending = self.sequence.increment < 0;
+        let counter = self.counter.filter(|c| *c > 0 && !descending);
+        match (max, counter) {
+            (Some(a), Some(b)) => Some(a.max(b)),
+            (a, b) => a.or(b),
+        }
+    }
+
+    /// Whether the sequence stands past everything that it must not hand out again.
+    pub fn is_past(&self, state: SequenceState) -> bool {
+        let Some(floor) = self.floor(state.max) else { return state.next.is_some() };
+        match state.next {
+            None => false,
+            Some(next) if self.sequence.increment < 0 => next < floor,
+            Some(next) => next > floor,
+        }
+    }
+}
+
+impl Session {
+    /// Where a sequence and its column stand now.
+    ///
+    /// # Errors
+    /// When the server refuses or the connection is lost.
+    pub fn sequence_state(&mut self, schema: &str, wanted: &Wanted) -> Result<SequenceState, ServerError> {
+        let furthest = if wanted.sequence.increment < 0 { "min" } else { "max" };
+        let sql = format!(
+            "SELECT (SELECT {furthest}({column})::int8 FROM {}.{}), last_value, is_called FROM {}",
+            quoted(schema),
+            quoted(&wanted.table),
+            wanted.sequence.name,
+            column = quoted(&wanted.column)
+        );
+        let row = self.client.query_one(&sql, &[]).doing("reading a sequence")?;
+        let (last, called): (i64, bool) = (row.get(1), row.get(2));
+        Ok(SequenceState { max: row.get(0), next: next(&wanted.sequence, last, called) })
+    }
+
+    /// Moves a sequence forward where it has to, and notes in the ledger how it was.
+    ///
+    /// # Errors
+    /// When the floor lies at the sequence's own end, the server refuses, or the connection is lost.
+    pub fn set_sequence(&mut self, run: i64, schema: &str, wanted: &Wanted) -> Result<SequenceState, ServerError> {
+        let state = self.sequence_state(schema, wanted)?;
+        let Some(floor) = wanted.floor(state.max).filter(|_| !wanted.is_past(state)) else { return Ok(state) };
+        if floor > wanted.sequence.max || floor < wanted.sequence.min {
+            return Ok(state);
+        }
+        let mut tx = self.client.transaction().doing(SETTING)?;
+        let sql = format!(
+            "INSERT INTO made (run, kind, object, was, became) SELECT $1, 'sequence', $2, last_value || ',' || is_called, $3 \
+             FROM {} ON CONFLICT (run, kind, object) DO UPDATE SET became = excluded.became",
+            wanted.sequence.name
+        );
+        tx.execute(&sql, &[&run, &wanted.sequence.name, &floor.to_string()]).doing(SETTING)?;
+        tx.execute("SELECT setval($1::text::regclass, $2)", &[&wanted.sequence.name, &floor]).doing(SETTING)?;
+        tx.commit().doing(SETTING)?;
+        self.sequence_state(schema, wanted)
+    }
+}
+
+/// What a sequence hands out next.
+fn next(sequence: &Sequence, last: i64, called: bool) -> Option<i64> {
+    let next = if called { last.checked_add(sequence.increment)? } else { last };
+    (sequence.min..=sequence.max).contains(&next).then_some(next)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wanted(increment: i64, counter: Option<i64>) -> Wanted {
+        let sequence = Sequence {
+            name: "s".to_owned(),
+            increment,
+            start: 1,
+            min: if increment < 0 { i64::MIN } else { 1 },
+            max: if increment < 0 { -1 } else { i64::MAX },
+            owned: true,
+            usable: true,
+        };
+        Wanted { sequence, table: "t".to_owned(), column: "id".to_owned(), counter }
+    }
+
+    #[test]
+    fn the_source_counter_counts_where_it_is_ahead_of_the_rows() {
+        assert_eq!(wanted(1, Some(7232)).floor(Some(7226)), Some(7232));
+        assert_eq!(wanted(1, None).floor(Some(7226)), Some(7226));
+        assert_eq!(wanted(1, Some(0)).floor(None), None);
+    }
+
+    #[test]
+    fn an_empty_table_keeps_its_start_and_a_descending_one_looks_down() {
+        assert!(wanted(1, None).is_past(SequenceState { max: None, next: Some(1) }));
+        assert!(wanted(-1, None).is_past(SequenceState { max: Some(-5), next: Some(-6) }));
+        assert!(!wanted(-1, None).is_past(SequenceState { max: Some(-5), next: Some(-5) }));
+    }
+
+    #[test]
+    fn a_sequence_at_its_end_is_not_past() {
+        assert!(!wanted(1, None).is_past(SequenceState { max: Some(i64::MAX), next: None }));
+        assert_eq!(next(&wanted(1, None).sequence, i64::MAX, true), None);
+    }
+}

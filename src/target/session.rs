@@ -1,0 +1,154 @@
+//! One connection to the target, and what it can be asked outside a batch.
+
+use postgres::Client;
+
+use super::backend::Backend;
+use super::catalog;
+use super::error::{Doing, ServerError};
+use super::ledger::Object;
+use crate::model::ident::{quoted, quoted_list};
+use crate::model::schema::TargetSchema;
+
+/// One connection. Everything that is not in the ledger's schema is named with its schema.
+pub struct Session {
+    pub(super) client: Client,
+    pub(super) ledger_schema: String,
+    /// The server's process behind it, once it was asked for.
+    pub(super) backend: Option<Backend>,
+    /// The lock that it holds.
+    pub(super) lock: Option<i64>,
+}
+
+/// Who holds the run's lock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// The server's process.
+    pub pid: i32,
+    /// Since when it is connected, as the server prints it.
+    pub since: String,
+    /// Where it is connected from; empty for a socket.
+    pub from: String,
+}
+
+impl Session {
+    /// Takes a connection over and points its search path at the ledger's schema.
+    ///
+    /// # Errors
+    /// When the connection is lost already.
+    pub fn new(mut client: Client, ledger_schema: &str) -> Result<Session, ServerError> {
+        let path = format!("SET search_path = {}, pg_catalog", quoted(ledger_schema));
+        client.batch_execute(&path).doing("setting up the session")?;
+        Ok(Session { client, ledger_schema: ledger_schema.to_owned(), backend: None, lock: None })
+    }
+
+    /// Reads the catalogue of one schema.
+    ///
+    /// # Errors
+    /// When the server refuses or the connection is lost.
+    pub fn catalog(&mut self, schema: &str) -> Result<TargetSchema, ServerError> {
+        catalog::read(&mut self.client, schema)
+    }
+
+    /// Whether the target's schema is there at all.
+    ///
+    /// # Errors
+    /// When the server refuses or the connection is lost.
+    pub fn has_schema(&mut self, schema: &str) -> Result<bool, ServerError> {
+        let sql = "SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = $1)";
+        Ok(self.client.query_one(sql, &[&schema]).doing("looking for the schema")?.get(0))
+    }
+
+    /// The database's name.
+    ///
+    /// # Errors
+    /// When the connection is lost.
+    pub fn database(&mut self) -> Result<String, ServerError> {
+        Ok(self.client.query_one("SELECT current_database()::text", &[]).doing("asking for the database")?.get(0))
+    }
+
+    /// Takes the session's lock for `key`, or says who holds it.
+    ///
+    /// # Errors
+    /// When the server refuses or the connection is lost.
+    pub fn lock(&mut self, key: i64) -> Result<Option<Holder>, ServerError> {
+        const DOING: &str = "taking the run's lock";
+        let taken: bool = self.client.query_one("SELECT pg_try_advisory_lock($1)", &[&key]).doing(DOING)?.get(0);
+        if taken {
+            self.lock = Some(key);
+            return Ok(None);
+        }
+        let row = self.client.query_opt(include_str!("sql/holder.sql"), &[&key]).doing(DOING)?;
+        Ok(Some(row.map_or(Holder { pid: 0, since: String::new(), from: String::new() }, |row| Holder {
+            pid: row.get(0),
+            since: row.get(1),
+            from: row.get(2),
+        })))
+    }
+
+    /// Runs DDL or other statements as they are: for `rehearse`, on a throw-away server.
+    ///
+    /// # Errors
+    /// When the server refuses one; those before it stay done.
+    pub fn execute_script(&mut self, name: &str, sql: &str) -> Result<(), ServerError> {
+        self.client.batch_execute("RESET search_path").doing(name)?;
+        self.client.batch_execute(sql).doing(name)?;
+        let path = format!("SET search_path = {}, pg_catalog", quoted(&self.ledger_schema));
+        self.client.batch_execute(&path).doing(name)
+    }
+
+    /// Rows of a table.
+    ///
+    /// # Errors
+    /// When the server refuses or the connection is lost.
+    pub fn count(&mut self, schema: &str, table: &str) -> Result<u64, ServerError> {
+        let sql = format!("SELECT count(*) FROM {}.{}", quoted(schema), quoted(table));
+        Ok(self.client.query_one(&sql, &[]).doing("counting rows")?.get::<_, i64>(0).unsigned_abs())
+    }
+
+    /// Key and shown name of every row of the owner's table, by key.
+    ///
+    /// # Errors
+    /// When the server refuses or the connection is lost.
+    pub fn names(
+        &mut self,
+        schema: &str,
+        table: &str,
+        key: &str,
+        show: &str,
+    ) -> Result<Vec<(String, String)>, ServerError> {
+        let sql = format!(
+            "SELECT {key}::text, coalesce({show}::text, {key}::text) FROM {}.{} WHERE {key} IS NOT NULL ORDER BY {key}",
+            quoted(schema),
+            quoted(table),
+            key = quoted(key),
+            show = quoted(show)
+        );
+        let rows = self.client.query(&sql, &[]).doing("reading the owners")?;
+        Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+    }
+
+    /// The names of constraints of these tables that the server has not validated, and of indexes that are not valid.
+    ///
+    /// # Errors
+    /// When the server refuses or the connection is lost.
+    pub fn invalid_objects(&mut self, schema: &str, tables: &[String]) -> Result<Vec<(String, String)>, ServerError> {
+        let rows =
+            self.client.query(include_str!("sql/invalid.sql"), &[&schema, &tables]).doing("checking constraints")?;
+        Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+    }
+
+    /// What hangs on these tables, and the state of each: constraints, indexes, user triggers.
+    ///
+    /// # Errors
+    /// When the server refuses or the connection is lost.
+    pub fn objects(&mut self, schema: &str, tables: &[String]) -> Result<Vec<Object>, ServerError> {
+        let rows = self.client.query(include_str!("sql/objects.sql"), &[&schema, &tables]);
+        let rows = rows.doing("reading the target's catalogue")?;
+        Ok(rows.iter().map(|r| Object { table: r.get(0), object: r.get(1), state: r.get(2) }).collect())
+    }
+}
+
+/// `schema.table (columns)` for COPY and INSERT.
+pub(super) fn with_columns(schema: &str, table: &str, columns: &[String]) -> String {
+    format!("{}.{} ({})", quoted(schema), quoted(table), quoted_list(columns))
+}

@@ -1,0 +1,23 @@
+-- The tables of schema $1 and their columns in order, with what this role may do. Partitions are seen through their root.
+SELECT c.oid::int8                                  AS table_oid,
+       c.relname::text                              AS table_name,
+       c.relkind::text                              AS kind,
+       a.attname::text                              AS column_name,
+       a.attnum::int4                               AS column_no,
+       a.atttypid::int8                             AS type_oid,
+       a.atttypmod                                  AS typmod,
+       pg_catalog.format_type(a.atttypid, a.atttypmod) AS type_name,
+       a.attnotnull                                 AS not_null,
+       (a.atthasdef OR a.attidentity <> '')         AS has_default,
+       (a.attgenerated <> '')                       AS generated,
+       pg_catalog.row_security_active(c.oid)        AS row_security,
+       pg_catalog.has_table_privilege(c.oid, 'INSERT') AS may_insert,
+       pg_catalog.has_table_privilege(c.oid, 'SELECT') AS may_select,
+       pg_catalog.pg_has_role(c.relowner, 'USAGE')  AS owned
+  FROM pg_catalog.pg_class c
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+  LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+ WHERE n.nspname = $1
+   AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+   AND NOT c.relispartition
+ ORDER BY c.relname, a.attnum

@@ -1,0 +1,119 @@
+-- What can be taken off the tables $2 of schema $1, how, and how it goes back exactly as it was.
+-- Each element of `back` is a step that stands alone: the first builds or adds, the others finish.
+-- `stays` says why something has to stay, `needed_by` which foreign keys (by OID) stand on a unique key.
+WITH tables AS (
+    SELECT c.oid, c.relname, c.relkind, format('%I.%I', n.nspname, c.relname) AS name,
+           pg_catalog.pg_has_role(c.relowner, 'USAGE') AS owned,
+           EXISTS (SELECT FROM pg_catalog.pg_publication_rel p WHERE p.prrelid = c.oid)
+             OR EXISTS (SELECT FROM pg_catalog.pg_publication p WHERE p.puballtables) AS published
+      FROM pg_catalog.pg_class c
+      JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+     WHERE n.nspname = $1 AND c.relname = ANY ($2)
+),
+held AS (
+    SELECT t.*, CASE WHEN NOT t.owned THEN 'this role does not own the table'
+                     WHEN t.relkind <> 'r' THEN 'the table is partitioned' END AS stays
+      FROM tables t
+),
+-- Objects of others that would go along or forbid it: views that group by a key, extensions, statistics.
+dependents AS (
+    SELECT d.refclassid, d.refobjid, min(pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid)) AS who
+      FROM pg_catalog.pg_depend d
+     WHERE d.refclassid IN ('pg_catalog.pg_constraint'::regclass, 'pg_catalog.pg_class'::regclass)
+       AND d.deptype IN ('n', 'e', 'x')
+       AND NOT (d.classid = 'pg_catalog.pg_constraint'::regclass
+                AND EXISTS (SELECT FROM pg_catalog.pg_constraint f WHERE f.oid = d.objid AND f.contype = 'f'))
+     GROUP BY d.refclassid, d.refobjid
+),
+extensions AS (
+    SELECT d.classid, d.objid FROM pg_catalog.pg_depend d WHERE d.deptype IN ('e', 'x')
+),
+indexes AS (
+    SELECT h.relname, h.name AS table_name, h.stays AS table_stays, h.published, i.*, x.relname AS index_name,
+           format('%I.%I', $1, x.relname) AS index_full,
+           con.oid AS con, con.contype, con.condeferrable, con.condeferred,
+           ARRAY(SELECT a.attname::text FROM generate_series(0, i.indnkeyatts - 1) AS k
+                   LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[k]
+                  ORDER BY k) AS columns,
+           CASE WHEN x.reltablespace <> 0
+                THEN format('SET LOCAL default_tablespace = %L; ', (SELECT spcname FROM pg_catalog.pg_tablespace WHERE oid = x.reltablespace))
+                ELSE 'SET LOCAL default_tablespace = ''''; ' END AS place,
+           ARRAY(SELECT format('ALTER INDEX %I.%I ALTER COLUMN %s SET STATISTICS %s', $1, x.relname, a.attnum, a.attstattarget)
+                   FROM pg_catalog.pg_attribute a
+                  WHERE a.attrelid = i.indexrelid AND a.attstattarget >= 0 ORDER BY a.attnum) AS statistics,
+           CASE WHEN i.indisclustered THEN ARRAY[format('ALTER TABLE %s CLUSTER ON %I', h.name, x.relname)] ELSE '{}' END AS clustered,
+           CASE WHEN pg_catalog.obj_description(i.indexrelid, 'pg_class') IS NOT NULL
+                THEN ARRAY[format('COMMENT ON INDEX %I.%I IS %L', $1, x.relname, pg_catalog.obj_description(i.indexrelid, 'pg_class'))]
+                ELSE '{}' END AS remark
+      FROM held h
+      JOIN pg_catalog.pg_index i ON i.indrelid = h.oid
+      JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
+      LEFT JOIN pg_catalog.pg_constraint con ON con.conindid = i.indexrelid AND con.contype IN ('p', 'u', 'x')
+)
+SELECT h.relname::text AS table_name, t.tgname::text AS object, 'trigger' AS kind, '{}'::text[] AS columns,
+       ARRAY[format('ALTER TABLE %s DISABLE TRIGGER %I', h.name, t.tgname)] AS off,
+       ARRAY[format('ALTER TABLE %s ENABLE %s TRIGGER %I', h.name,
+                    CASE t.tgenabled WHEN 'A' THEN 'ALWAYS' WHEN 'R' THEN 'REPLICA' ELSE '' END, t.tgname)] AS back,
+       h.stays, t.oid::int8 AS oid, '{}'::int8[] AS needed_by
+  FROM held h
+  JOIN pg_catalog.pg_trigger t ON t.tgrelid = h.oid
+ WHERE NOT t.tgisinternal AND t.tgenabled <> 'D'
+UNION ALL
+SELECT h.relname, con.conname, 'foreign',
+       ARRAY(SELECT a.attname::text FROM unnest(con.conkey) WITH ORDINALITY AS k(no, at)
+               JOIN pg_catalog.pg_attribute a ON a.attrelid = con.conrelid AND a.attnum = k.no ORDER BY k.at),
+       ARRAY[format('ALTER TABLE %s DROP CONSTRAINT %I', h.name, con.conname)],
+       CASE WHEN con.convalidated
+            THEN ARRAY[format('ALTER TABLE %s ADD CONSTRAINT %I %s NOT VALID', h.name, con.conname, pg_catalog.pg_get_constraintdef(con.oid)),
+                       format('ALTER TABLE %s VALIDATE CONSTRAINT %I', h.name, con.conname)]
+            ELSE ARRAY[format('ALTER TABLE %s ADD CONSTRAINT %I %s', h.name, con.conname, pg_catalog.pg_get_constraintdef(con.oid))] END
+       || CASE WHEN pg_catalog.obj_description(con.oid, 'pg_constraint') IS NOT NULL
+               THEN ARRAY[format('COMMENT ON CONSTRAINT %I ON %s IS %L', con.conname, h.name, pg_catalog.obj_description(con.oid, 'pg_constraint'))]
+               ELSE '{}' END,
+       CASE WHEN h.stays IS NOT NULL THEN h.stays
+            WHEN EXISTS (SELECT FROM extensions e WHERE e.classid = 'pg_catalog.pg_constraint'::regclass AND e.objid = con.oid)
+            THEN 'an extension owns it' END,
+       con.oid::int8, '{}'
+  FROM held h
+  JOIN pg_catalog.pg_constraint con ON con.conrelid = h.oid AND con.contype = 'f' AND con.conparentid = 0
+UNION ALL
+SELECT i.relname, i.index_name, CASE WHEN i.indisunique THEN 'unique' ELSE 'index' END, i.columns,
+       ARRAY[format('DROP INDEX %s', i.index_full)],
+       ARRAY[i.place || pg_catalog.pg_get_indexdef(i.indexrelid)] || i.statistics || i.remark || i.clustered,
+       CASE WHEN i.table_stays IS NOT NULL THEN i.table_stays
+            WHEN NOT i.indisvalid THEN 'it is not valid'
+            WHEN i.indisreplident THEN 'it is the replica identity'
+            WHEN i.indisexclusion THEN 'it is an exclusion constraint'
+            WHEN i.indisunique AND (i.indpred IS NOT NULL OR i.indexprs IS NOT NULL) THEN 'it is unique over an expression or some of the rows'
+            WHEN d.who IS NOT NULL THEN d.who || ' depends on it' END,
+       i.indexrelid::int8,
+       ARRAY(SELECT f.oid::int8 FROM pg_catalog.pg_constraint f
+              WHERE f.contype = 'f' AND f.conindid = i.indexrelid AND f.conparentid = 0)
+  FROM indexes i
+  LEFT JOIN dependents d ON d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = i.indexrelid
+ WHERE i.con IS NULL
+UNION ALL
+SELECT i.relname, i.index_name, CASE i.contype WHEN 'p' THEN 'primary' ELSE 'unique' END, i.columns,
+       ARRAY[format('ALTER TABLE %s DROP CONSTRAINT %I', i.table_name, i.index_name)],
+       ARRAY[i.place || pg_catalog.pg_get_indexdef(i.indexrelid),
+             format('ALTER TABLE %s ADD CONSTRAINT %I %s USING INDEX %I%s', i.table_name, i.index_name,
+                    CASE i.contype WHEN 'p' THEN 'PRIMARY KEY' ELSE 'UNIQUE' END, i.index_name,
+                    CASE WHEN i.condeferred THEN ' DEFERRABLE INITIALLY DEFERRED' WHEN i.condeferrable THEN ' DEFERRABLE' ELSE '' END)]
+       || i.statistics || i.remark
+       || CASE WHEN pg_catalog.obj_description(i.con, 'pg_constraint') IS NOT NULL
+               THEN ARRAY[format('COMMENT ON CONSTRAINT %I ON %s IS %L', i.index_name, i.table_name, pg_catalog.obj_description(i.con, 'pg_constraint'))]
+               ELSE '{}' END
+       || i.clustered,
+       CASE WHEN i.table_stays IS NOT NULL THEN i.table_stays
+            WHEN NOT i.indisvalid THEN 'it is not valid'
+            WHEN i.contype = 'x' THEN 'it is an exclusion constraint'
+            WHEN i.indisreplident THEN 'it is the replica identity'
+            WHEN i.published AND i.contype = 'p' THEN 'a publication of the table needs it'
+            WHEN d.who IS NOT NULL THEN d.who || ' depends on it' END,
+       i.indexrelid::int8,
+       ARRAY(SELECT f.oid::int8 FROM pg_catalog.pg_constraint f
+              WHERE f.contype = 'f' AND f.conindid = i.indexrelid AND f.conparentid = 0)
+  FROM indexes i
+  LEFT JOIN dependents d ON d.refclassid = 'pg_catalog.pg_constraint'::regclass AND d.refobjid = i.con
+ WHERE i.con IS NOT NULL
+ ORDER BY 1, 3, 2

@@ -1,0 +1,22 @@
+-- The sequences behind columns of schema $1: those that a default draws from, and those that a column owns.
+SELECT ref.table_oid::int8, ref.column_no::int4, bool_or(ref.owned) AS owned,
+       pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(s.relname) AS name,
+       q.seqincrement AS increment, q.seqstart AS start, q.seqmin AS min, q.seqmax AS max,
+       pg_catalog.has_sequence_privilege(s.oid, 'USAGE') AS usable,
+       bool_or(NOT ref.owned) AS by_default
+  FROM (SELECT d.refobjid AS table_oid, d.refobjsubid AS column_no, d.objid AS sequence, true AS owned
+          FROM pg_catalog.pg_depend d
+         WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.refclassid = 'pg_catalog.pg_class'::regclass
+           AND d.deptype IN ('a', 'i') AND d.refobjsubid > 0
+        UNION ALL
+        SELECT ad.adrelid, ad.adnum, d.refobjid, false
+          FROM pg_catalog.pg_attrdef ad
+          JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_attrdef'::regclass AND d.objid = ad.oid
+         WHERE d.refclassid = 'pg_catalog.pg_class'::regclass) AS ref
+  JOIN pg_catalog.pg_class c ON c.oid = ref.table_oid
+  JOIN pg_catalog.pg_namespace cn ON cn.oid = c.relnamespace AND cn.nspname = $1
+  JOIN pg_catalog.pg_class s ON s.oid = ref.sequence AND s.relkind = 'S'
+  JOIN pg_catalog.pg_sequence q ON q.seqrelid = s.oid
+  JOIN pg_catalog.pg_namespace n ON n.oid = s.relnamespace
+ GROUP BY ref.table_oid, ref.column_no, s.oid, n.nspname, s.relname, q.seqincrement, q.seqstart, q.seqmin, q.seqmax
+ ORDER BY 1, 2, by_default

@@ -1,0 +1,7 @@
+-- User triggers of the tables of schema $1 that are enabled in some way.
+SELECT t.tgrelid::int8 AS table_oid, t.tgname::text AS name, t.tgenabled::text AS enabled
+  FROM pg_catalog.pg_trigger t
+  JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace AND n.nspname = $1
+ WHERE NOT t.tgisinternal AND t.tgenabled <> 'D' AND NOT c.relispartition
+ ORDER BY 1, 2

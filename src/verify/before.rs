@@ -1,0 +1,45 @@
+//! What is noted before the first row is written, so that it can be proved afterwards: which columns are digested, what
+//! the tables held, and what hangs on them.
+
+use std::collections::BTreeMap;
+
+use crate::model::key::hex;
+use crate::model::schema::TargetSchema;
+use crate::plan::{LoadPlan, Plan, image};
+use crate::target::ledger::Judged;
+use crate::target::{ReadBack, ServerError, Session};
+use crate::wire::digest::{Digest, row_hash};
+
+/// Completes what a run decides once: the images, the rows that are there, the objects. `seed` is that of the row hashes.
+///
+/// # Errors
+/// When the server refuses or the connection is lost.
+pub fn note(
+    judged: &mut Judged,
+    session: &mut Session,
+    (plan, target): (&Plan, &TargetSchema),
+    seed: u64,
+) -> Result<(), ServerError> {
+    let mut loads: BTreeMap<&str, Vec<&LoadPlan>> = BTreeMap::new();
+    if let Some(owner) = &plan.owner {
+        loads.entry(&owner.table).or_default();
+    }
+    for load in &plan.loads {
+        loads.entry(&load.table).or_default().push(load);
+    }
+    for (name, loads) in &loads {
+        let Some(table) = target.tables.get(*name) else { continue };
+        let columns = image::columns(loads, table);
+        if table.has_rows {
+            let mut digest = Digest::default();
+            let what = ReadBack { schema: &plan.schema, table: name, columns: &columns, only: None };
+            let rows = session.read_back(&what, &mut |image| digest.add(row_hash(image, seed)))?;
+            judged.holding.insert((*name).to_owned(), rows);
+            judged.before.insert((*name).to_owned(), hex(&digest.to_bytes()));
+        }
+        judged.images.insert((*name).to_owned(), columns);
+    }
+    let tables: Vec<String> = loads.keys().map(|name| (*name).to_owned()).collect();
+    judged.objects = session.objects(&plan.schema, &tables)?;
+    Ok(())
+}

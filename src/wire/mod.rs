@@ -1,0 +1,8 @@
+//! The bytes that cross to PostgreSQL: binary and text COPY rows, and the digest over them.
+//!
+//! No sockets and no SQL here: cells in, bytes out, so that every byte can be tested without a server.
+
+pub mod binary;
+pub mod decode;
+pub mod digest;
+pub mod text;

@@ -1,0 +1,199 @@
+//! Fields of text COPY, for a load in which a type has no binary encoder here.
+//!
+//! Only what the server prints for the same value back again is written: ISO dates, hex bytea, shortest floats.
+
+use std::fmt::Write;
+
+use crate::model::cell::{Array, Cell};
+use crate::model::key::hex;
+use crate::model::numeric::{Numeric, Sign};
+
+/// Appends one field, escaped; NULL is `\N`.
+pub fn field(cell: &Cell<'_>, out: &mut Vec<u8>) {
+    if matches!(cell, Cell::Null) {
+        return out.extend_from_slice(b"\\N");
+    }
+    for byte in literal(cell).bytes() {
+        match byte {
+            b'\\' => out.extend_from_slice(b"\\\\"),
+            b'\n' => out.extend_from_slice(b"\\n"),
+            b'\r' => out.extend_from_slice(b"\\r"),
+            b'\t' => out.extend_from_slice(b"\\t"),
+            other => out.push(other),
+        }
+    }
+}
+
+/// The text of a value as the server's input function reads it, unescaped.
+pub fn literal(cell: &Cell<'_>) -> String {
+    match cell {
+        Cell::Null => String::new(),
+        Cell::Bool(b) => if *b { "t" } else { "f" }.to_owned(),
+        Cell::Int2(i) => i.to_string(),
+        Cell::Int4(i) => i.to_string(),
+        Cell::Int8(i) => i.to_string(),
+        Cell::Float4(r) => float(f64::from(*r), r.to_string()),
+        Cell::Float8(r) => float(*r, r.to_string()),
+        Cell::Numeric(n) => numeric(n),
+        Cell::Text(t) | Cell::Json(t) | Cell::Jsonb(t) | Cell::Verbatim(t) => t.to_string(),
+        Cell::Bytea(bytes) => format!("\\x{}", hex(bytes)),
+        Cell::Date(days) => date(i64::from(*days)),
+        Cell::Time(micros) => time(*micros),
+        Cell::Timestamp(micros) => timestamp(*micros),
+        Cell::Interval { months, days, micros } => format!("{months} months {days} days {micros} microseconds"),
+        Cell::Uuid(bytes) => uuid(bytes),
+        Cell::Inet(inet) => format!("{}/{}", inet.address, inet.prefix),
+        Cell::Array(elements) => array(elements),
+    }
+}
+
+fn float(value: f64, shortest: String) -> String {
+    if value.is_nan() {
+        "NaN".to_owned()
+    } else if value.is_infinite() {
+        if value > 0.0 { "Infinity" } else { "-Infinity" }.to_owned()
+    } else {
+        shortest
+    }
+}
+
+/// A numeric's digits, its scale included.
+pub fn numeric(n: &Numeric) -> String {
+    let sign = match n.sign {
+        Sign::Plus => "",
+        Sign::Minus => "-",
+        Sign::NaN => return "NaN".to_owned(),
+        Sign::Infinity => return "Infinity".to_owned(),
+        Sign::MinusInfinity => return "-Infinity".to_owned(),
+    };
+    let group = |weight: i32| -> i16 {
+        let at = i32::from(n.weight) - weight;
+        usize::try_from(at).ok().and_then(|at| n.groups().get(at).copied()).unwrap_or(0)
+    };
+    let mut whole = String::new();
+    for weight in (0..=i32::from(n.weight).max(0)).rev() {
+        let _ = write!(whole, "{:04}", group(weight));
+    }
+    let whole = whole.trim_start_matches('0');
+    let whole = if whole.is_empty() { "0" } else { whole };
+    if n.scale == 0 {
+        return format!("{sign}{whole}");
+    }
+    let mut decimals = String::new();
+    let scale = usize::from(n.scale);
+    for weight in 1..=scale.div_ceil(4) {
+        let _ = write!(decimals, "{:04}", group(-(weight as i32)));
+    }
+    decimals.truncate(scale);
+    format!("{sign}{whole}.{decimals}")
+}
+
+const DAY: i64 = 86_400_000_000;
+
+fn date(days: i64) -> String {
+    match days {
+        d if d == i64::from(i32::MAX) => return "infinity".to_owned(),
+        d if d == i64::from(i32::MIN) => return "-infinity".to_owned(),
+        _ => {}
+    }
+    let (year, month, day) = civil(days + 10_957);
+    if year > 0 { format!("{year:04}-{month:02}-{day:02}") } else { format!("{:04}-{month:02}-{day:02} BC", 1 - year) }
+}
+
+/// Year, month and day of a count of days since 1970-01-01, in the proleptic Gregorian calendar.
+fn civil(days: i64) -> (i64, i64, i64) {
+    let shifted = days + 719_468;
+    let era = shifted.div_euclid(146_097);
+    let of_era = shifted.rem_euclid(146_097);
+    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
+}
+
+fn time(micros: i64) -> String {
+    let seconds = micros / 1_000_000;
+    let rest = micros % 1_000_000;
+    format!("{:02}:{:02}:{:02}.{rest:06}", seconds / 3600, seconds / 60 % 60, seconds % 60)
+}
+
+fn timestamp(micros: i64) -> String {
+    match micros {
+        i64::MAX => return "infinity".to_owned(),
+        i64::MIN => return "-infinity".to_owned(),
+        _ => {}
+    }
+    let day = date(micros.div_euclid(DAY));
+    let clock = time(micros.rem_euclid(DAY));
+    match day.strip_suffix(" BC") {
+        Some(day) => format!("{day} {clock}+00 BC"),
+        None => format!("{day} {clock}+00"),
+    }
+}
+
+fn uuid(bytes: &[u8; 16]) -> String {
+    let digits = hex(bytes);
+    [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]].join("-")
+}
+
+fn array(array: &Array<'_>) -> String {
+    if array.dimensions.is_empty() {
+        return "{}".to_owned();
+    }
+    let mut elements = array.elements.iter();
+    nested(&array.dimensions, &mut elements)
+}
+
+fn nested<'a>(dimensions: &[usize], elements: &mut impl Iterator<Item = &'a Cell<'a>>) -> String {
+    let Some((length, inner)) = dimensions.split_first() else { return String::new() };
+    let parts: Vec<String> = (0..*length)
+        .map(|_| match (inner.is_empty(), inner) {
+            (false, inner) => nested(inner, elements),
+            (true, _) => elements.next().map_or_else(String::new, element),
+        })
+        .collect();
+    format!("{{{}}}", parts.join(","))
+}
+
+fn element(cell: &Cell<'_>) -> String {
+    match cell {
+        Cell::Null => "NULL".to_owned(),
+        other => format!("\"{}\"", literal(other).replace('\\', "\\\\").replace('"', "\\\"")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_copy_reads_specially_is_escaped() {
+        let mut out = Vec::new();
+        field(&Cell::Text("a\tb\\c\nd\re\\N".into()), &mut out);
+        assert_eq!(out, b"a\\tb\\\\c\\nd\\re\\\\N");
+    }
+
+    #[test]
+    fn a_numeric_prints_all_digits_of_its_scale() {
+        assert_eq!(numeric(&Numeric::new(Sign::Minus, 1, 2, &[1, 2345, 6700])), "-12345.67");
+        assert_eq!(numeric(&Numeric::new(Sign::Plus, -1, 5, &[12, 3000])), "0.00123");
+        assert_eq!(numeric(&Numeric::new(Sign::Plus, 0, 2, &[])), "0.00");
+        assert_eq!(numeric(&Numeric::new(Sign::Plus, 2, 0, &[5])), "500000000");
+    }
+
+    #[test]
+    fn times_print_in_iso_form_before_christ_too() {
+        assert_eq!(literal(&Cell::Date(0)), "2000-01-01");
+        assert_eq!(literal(&Cell::Date(-730_120)), "0001-12-31 BC");
+        assert_eq!(literal(&Cell::Timestamp(-1)), "1999-12-31 23:59:59.999999+00");
+    }
+
+    #[test]
+    fn an_array_of_two_dimensions_is_nested() {
+        let elements = vec![Cell::Int4(1), Cell::Null, Cell::Int4(3), Cell::Int4(4)];
+        let cell = Cell::Array(Array { element_oid: 23, dimensions: vec![2, 2], elements });
+        assert_eq!(literal(&cell), "{{\"1\",NULL},{\"3\",\"4\"}}");
+    }
+}

@@ -1,0 +1,64 @@
+//! A PgBouncer in front of a server of the tests, in one of its three modes.
+//!
+//! It must be installed (Debian: `apt-get install pgbouncer`): a test that cannot run fails.
+
+use super::server::{Running, Server, free_port, give_away, unprivileged};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+/// A running pooler.
+pub struct Bouncer {
+    _running: Running,
+    _folder: tempfile::TempDir,
+    /// On 127.0.0.1.
+    pub port: u16,
+}
+
+fn binary() -> PathBuf {
+    ["/usr/sbin/pgbouncer", "/usr/bin/pgbouncer", "/usr/local/bin/pgbouncer"]
+        .iter()
+        .map(PathBuf::from)
+        .find(|p| p.exists())
+        .expect("pgbouncer is not installed; the test needs it: apt-get install pgbouncer")
+}
+
+impl Bouncer {
+    /// Starts one with the databases of `server`; `size` server connections for each.
+    pub fn start(server: &Server, mode: &str, size: u16) -> Bouncer {
+        let folder = tempfile::Builder::new().prefix("migrate-bouncer-").tempdir().expect("a temporary directory");
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("mode");
+        let port = free_port();
+        let config = folder.path().join("pgbouncer.ini");
+        let users = folder.path().join("users.txt");
+        fs::write(&users, "\"postgres\" \"\"\n").expect("users");
+        fs::write(&config, settings(server, mode, size, port, &users)).expect("configuration");
+        give_away(folder.path());
+        let log = fs::File::create(folder.path().join("log")).expect("log");
+        let child = unprivileged(binary()).arg(&config).stdout(Stdio::null()).stderr(log).spawn().expect("pgbouncer");
+        let bouncer = Bouncer { _running: Running(child), _folder: folder, port };
+        bouncer.wait();
+        bouncer
+    }
+
+    fn wait(&self) {
+        let begin = Instant::now();
+        while std::net::TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+            let log = fs::read_to_string(self._folder.path().join("log")).unwrap_or_default();
+            assert!(begin.elapsed() < Duration::from_secs(10), "pgbouncer does not start:\n{log}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+fn settings(server: &Server, mode: &str, size: u16, port: u16, users: &Path) -> String {
+    format!(
+        "[databases]\n* = host=127.0.0.1 port={}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n\
+         unix_socket_dir =\nauth_type = trust\nauth_file = {}\npool_mode = {mode}\ndefault_pool_size = {size}\n\
+         max_client_conn = 50\nquery_wait_timeout = 30\n",
+        server.port,
+        users.display()
+    )
+}

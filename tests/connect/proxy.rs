@@ -1,0 +1,58 @@
+//! A stretch of network that fails: it passes bytes on and cuts both ways after so many from the client, or takes a
+//! connection and never says a word.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+
+/// A listener on 127.0.0.1; it lives as long as the process.
+pub struct Proxy {
+    /// Its port.
+    pub port: u16,
+}
+
+impl Proxy {
+    /// Passes everything on to `server`, up to `limit` bytes from each client.
+    pub fn cutting_after(server: u16, limit: usize) -> Proxy {
+        Proxy::answering(move |client| pass_on(client, server, limit))
+    }
+
+    /// Takes connections and keeps silent.
+    pub fn silent() -> Proxy {
+        Proxy::answering(|client| {
+            let mut client = client;
+            let _until_it_goes = std::io::copy(&mut client, &mut std::io::sink());
+        })
+    }
+
+    fn answering(how: impl Fn(TcpStream) + Send + Sync + Clone + 'static) -> Proxy {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a listener");
+        let port = listener.local_addr().expect("its address").port();
+        std::thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                let how = how.clone();
+                std::thread::spawn(move || how(client));
+            }
+        });
+        Proxy { port }
+    }
+}
+
+fn pass_on(client: TcpStream, server: u16, limit: usize) {
+    let server = TcpStream::connect(("127.0.0.1", server)).expect("the server");
+    let (mut back_from, mut back_to) = (server.try_clone().expect("a handle"), client.try_clone().expect("a handle"));
+    let back = std::thread::spawn(move || {
+        let _until_cut = std::io::copy(&mut back_from, &mut back_to);
+    });
+    let (mut from, mut to) = (client, server);
+    let mut passed = 0;
+    let mut buffer = vec![0; 16 * 1024];
+    while passed < limit {
+        match from.read(&mut buffer) {
+            Ok(0) | Err(_) => break,
+            Ok(n) if to.write_all(&buffer[..n]).is_err() => break,
+            Ok(n) => passed += n,
+        }
+    }
+    let _gone = (from.shutdown(Shutdown::Both), to.shutdown(Shutdown::Both));
+    let _ended = back.join();
+}

@@ -1,0 +1,17 @@
+//! All tests that need the real binary or a real PostgreSQL, as one binary: one link, one server, one summary.
+//!
+//! `tests/run.sh` runs them, and installs what they need where it is missing.
+
+mod cli;
+mod cutover;
+mod faults;
+mod golden;
+mod house;
+mod memory;
+mod rehearse;
+mod report_contract;
+mod resume;
+mod secrets;
+mod support;
+mod systems;
+mod verify;

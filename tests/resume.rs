@@ -1,0 +1,194 @@
+//! Exactly once: a run that is killed in the middle, again and again, ends as one that was not; and nobody works beside it.
+
+use std::time::{Duration, Instant};
+
+use postgres::Client;
+use rusqlite::types::ValueRef;
+
+use super::support::postgres::Database;
+use super::support::sqlite;
+use super::support::tool::{Place, Ran, Run};
+
+const ROWS: u32 = 200_000;
+
+const TARGET: &str = "
+    CREATE TABLE people (id serial PRIMARY KEY, name text NOT NULL UNIQUE);
+    CREATE TABLE readings (
+        id bigserial PRIMARY KEY, person_id int NOT NULL REFERENCES people,
+        label varchar(40), value numeric(14,4), seen_at timestamp, ok boolean);
+    CREATE TABLE labels (id serial PRIMARY KEY, person_id int NOT NULL REFERENCES people, name text NOT NULL);";
+
+const MAPPING: &str = r#"
+format = 1
+name = "readings"
+[owner]
+table = "people"
+match = { name = "ada" }
+key = "id"
+create = {}
+[load.readings]
+owner = "person_id"
+[load.labels]
+owner = "person_id"
+from = { sql = "SELECT DISTINCT label AS name FROM readings WHERE label LIKE '%7' ORDER BY 1" }
+"#;
+
+/// A source with gaps between its ids, NULLs and every sign, and a target for it.
+struct Case {
+    target: Database,
+    place: Place,
+}
+
+impl Case {
+    fn new() -> Case {
+        let place = Place::new();
+        sqlite::file(
+            &place,
+            "readings.db",
+            &format!(
+                "CREATE TABLE readings (id INTEGER PRIMARY KEY AUTOINCREMENT, label TEXT, value REAL, seen_at TEXT, ok BOOLEAN);
+                 WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {ROWS})
+                 INSERT INTO readings SELECT n * 3 + n / 1000,
+                     CASE WHEN n % 11 = 0 THEN NULL ELSE 'label ' || (n % 1000) END,
+                     CASE WHEN n % 13 = 0 THEN NULL ELSE (n * 7919 % 100000 - 50000) / 16.0 END,
+                     datetime(1700000000 + n, 'unixepoch'), n % 2 FROM n;"
+            ),
+        );
+        place.write("readings.toml", MAPPING);
+        Case { target: Database::with(TARGET), place }
+    }
+
+    /// Batches of 5,000 rows: 40 of them, any of which a kill may follow.
+    fn migrate(&self) -> Run {
+        let url = self.target.url();
+        let args = ["-m", "readings.toml", "-s", "readings.db", "-t", &url, "--yes", "--json", "--batch-rows", "5000"];
+        self.place.migrate(args)
+    }
+
+    /// The target holds exactly what an independent reading of the source says.
+    #[track_caller]
+    fn is_exact(&self) {
+        let source = sqlite::open(&self.place.path("readings.db"));
+        let mut rows = source
+            .prepare("SELECT id, label, printf('%.4f', value), value IS NULL, seen_at, ok FROM readings ORDER BY id")
+            .expect("SQL");
+        let mut rows = rows.query([]).expect("rows");
+        let found = self.target.rows(
+            "SELECT id, label, value, seen_at, ok::int, person_id = (SELECT id FROM people WHERE name = 'ada') \
+             FROM readings ORDER BY id",
+        );
+        let mut number = 0;
+        while let Some(row) = rows.next().expect("a row") {
+            let text = |n: usize| match row.get_ref(n).expect("a value") {
+                ValueRef::Null => None,
+                ValueRef::Integer(i) => Some(i.to_string()),
+                ValueRef::Text(bytes) => Some(String::from_utf8(bytes.to_vec()).expect("UTF-8")),
+                other => panic!("{other:?}"),
+            };
+            let value = if row.get::<_, bool>(3).expect("a flag") { None } else { text(2) };
+            let wanted = [text(0), text(1), value, text(4), text(5), Some("t".to_owned())];
+            assert_eq!(found.get(number).map(Vec::as_slice), Some(wanted.as_slice()), "row {number}");
+            number += 1;
+        }
+        assert_eq!((number, found.len()), (ROWS as usize, ROWS as usize));
+        assert_eq!(self.target.count("people"), 1);
+        let labels: i64 = source
+            .query_row("SELECT count(DISTINCT label) FROM readings WHERE label LIKE '%7'", [], |row| row.get(0))
+            .expect("a count");
+        let found = self.target.value("SELECT count(*) || ' ' || count(DISTINCT name) FROM labels");
+        assert_eq!(found, format!("{labels} {labels}"));
+        let counter = self.target.value("SELECT last_value + is_called::int FROM readings_id_seq");
+        assert_eq!(counter, (ROWS * 3 + ROWS / 1000 + 1).to_string());
+    }
+}
+
+/// How many batches of the load are committed; none while there is no ledger yet.
+fn batches(client: &mut Client) -> i64 {
+    client.query_one("SELECT count(*) FROM migrate.batch WHERE load = 'readings'", &[]).map_or(0, |row| row.get(0))
+}
+
+/// Watches the ledger until it holds this many batches, or the process has ended.
+fn until_committed(client: &mut Client, wanted: i64, child: &mut std::process::Child) -> bool {
+    let begin = Instant::now();
+    while batches(client) < wanted {
+        if child.try_wait().expect("the child's state").is_some() {
+            return false;
+        }
+        assert!(begin.elapsed() < Duration::from_secs(120), "no batch was committed");
+        std::thread::yield_now();
+    }
+    true
+}
+
+#[test]
+fn resume_after_kills_equals_an_unbroken_run() {
+    let case = Case::new();
+    let mut client = case.target.client();
+    for kill in 0..4 {
+        let mut child = case.migrate().spawn();
+        let wanted = batches(&mut client) + 2 + kill;
+        assert!(until_committed(&mut client, wanted, &mut child), "the run ended before it could be killed");
+        child.kill().expect("kill -9");
+        let ran = Ran::of_child(child);
+        assert_eq!(ran.code, -9, "{}", ran.said());
+        let committed = case.target.count("readings");
+        assert!((1..u64::from(ROWS)).contains(&committed), "{committed} rows after kill {kill}");
+    }
+    let report = case.migrate().exits(0).json();
+    assert_eq!(report["exit"]["name"], "Done");
+    let verdicts = report["checks"].as_array().expect("checks");
+    assert!(verdicts.iter().all(|check| check["verdict"] == "Same"), "{verdicts:?}");
+    case.is_exact();
+}
+
+#[test]
+fn an_unbroken_run_is_exact() {
+    let case = Case::new();
+    case.migrate().exits(0);
+    case.is_exact();
+}
+
+#[test]
+fn another_source_is_refused_after_a_kill() {
+    let case = Case::new();
+    let mut client = case.target.client();
+    let mut child = case.migrate().spawn();
+    assert!(until_committed(&mut client, 1, &mut child), "the run ended before it could be killed");
+    child.kill().expect("kill -9");
+    Ran::of_child(child);
+    let (before, path) = (case.target.inventory(), case.place.path("readings.db"));
+    let source = rusqlite::Connection::open(path).expect("the source");
+    source.execute_batch("UPDATE readings SET value = 1 WHERE id = 3").expect("a change");
+    drop(source);
+    case.migrate().exits(3).says(&["source"]);
+    assert_eq!(case.target.inventory(), before);
+}
+
+#[test]
+fn another_mapping_is_refused_after_a_kill() {
+    let case = Case::new();
+    let mut client = case.target.client();
+    let mut child = case.migrate().spawn();
+    assert!(until_committed(&mut client, 1, &mut child), "the run ended before it could be killed");
+    child.kill().expect("kill -9");
+    Ran::of_child(child);
+    let before = case.target.inventory();
+    case.place.write("readings.toml", format!("{MAPPING}\n[load.readings.columns]\nlabel = {{ trim = true }}\n"));
+    case.migrate().exits(3).says(&["readings"]);
+    assert_eq!(case.target.inventory(), before);
+}
+
+#[test]
+fn a_second_run_at_once_is_refused_naming_the_process_that_works() {
+    let case = Case::new();
+    let mut client = case.target.client();
+    let mut child = case.migrate().spawn();
+    assert!(until_committed(&mut client, 1, &mut child), "the run ended before a second one could begin");
+    let working = "SELECT pid::text FROM pg_locks WHERE locktype = 'advisory' AND granted \
+                   AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+    let pid: String = client.query_one(working, &[]).expect("the lock's holder").get(0);
+    case.migrate().exits(3).says(&["another migrate is at work", &format!("server process {pid}")]);
+    let first = Ran::of_child(child);
+    assert_eq!(first.code, 0, "{}", first.said());
+    case.is_exact();
+}

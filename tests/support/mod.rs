@@ -1,0 +1,22 @@
+//! What the tests stand on: a real PostgreSQL, the real binary, SQLite files made on the spot, whole-text comparison.
+//!
+//! Nothing here knows what is tested, and nothing here is left behind: folders go with their values, the server with the
+//! process, however it ends.
+
+pub mod expect;
+pub mod golden;
+pub mod postgres;
+pub mod sqlite;
+pub mod tool;
+
+use std::path::{Path, PathBuf};
+
+/// A file of this repository.
+pub fn repo(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// A file of this repository, read.
+pub fn read_repo(path: &str) -> String {
+    std::fs::read_to_string(repo(path)).unwrap_or_else(|e| panic!("{path}: {e}"))
+}

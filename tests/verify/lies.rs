@@ -1,0 +1,195 @@
+//! Single lies in a migrated target, each with what it takes to find it and to take it back.
+
+use super::pair::{Pair, Random};
+
+/// One lie.
+pub struct Lie {
+    pub kind: &'static str,
+    /// Plants it.
+    pub sql: String,
+    /// Takes it back, beside the rows of `table`.
+    pub undo: String,
+    /// Whose rows are put back; none where no row was touched.
+    pub table: Option<&'static str>,
+    /// The check that must say Differs, and the load or object it must name.
+    pub check: &'static str,
+    pub named: &'static str,
+    /// The row and the column that must be pinned; `""` where no row is meant.
+    pub key: String,
+    pub column: &'static str,
+}
+
+/// Every kind of lie.
+pub const KINDS: usize = 36;
+
+/// A column of `things` and the expression that lies in its place.
+const VALUES: [(&str, &str, &str, &str); 24] = [
+    ("null-for-empty", "title", "NULL", "title = ''"),
+    ("trailing-blank", "title", "title || ' '", "title IS NOT NULL"),
+    ("case", "title", "upper(title)", "title <> upper(title)"),
+    ("blank-in-varchar", "note", "note || ' '", "note IS NOT NULL"),
+    ("padded", "padded", "'q'", "padded IS NOT NULL"),
+    ("minus-zero", "ratio", "'-0'::float8", "ratio = 0 AND ratio::text = '0'"),
+    ("small", "small", "small * 2", "small <> 0"),
+    ("one-cent", "price", "price + 0.01", "price IS NOT NULL"),
+    ("one-more-zero", "free", "(free::text || '0')::numeric", "free IS NOT NULL"),
+    ("one-in-big", "big", "big + 1", "big IS NOT NULL"),
+    ("one-microsecond", "at", "at + interval '1 microsecond'", "at IS NOT NULL"),
+    ("one-millisecond", "at_tz", "at_tz - interval '1 millisecond'", "at_tz IS NOT NULL"),
+    ("one-day", "day", "day + 1", "day IS NOT NULL"),
+    ("one-microsecond-of-day", "clock", "clock - interval '1 microsecond'", "clock IS NOT NULL"),
+    ("day-for-24-hours", "wait", "'24:00:00'::interval", "wait = '1 day' AND wait::text = '1 day'"),
+    ("flag", "flag", "NOT flag", "flag IS NOT NULL"),
+    ("json-null-for-null", "doc", "'null'::jsonb", "doc IS NULL"),
+    ("jsonb-scale", "doc", "jsonb_set(doc, '{c}', '1.0')", "doc ? 'c'"),
+    ("json-blank", "raw", "(raw::text || ' ')::json", "raw IS NOT NULL"),
+    ("array-order", "tags", "ARRAY['y z', 'x', NULL]", "tags = ARRAY['x', 'y z', NULL]"),
+    (
+        "uuid-digit",
+        "uid",
+        "(left(uid::text, 35) || CASE right(uid::text, 1) WHEN '0' THEN '1' ELSE '0' END)::uuid",
+        "uid IS NOT NULL",
+    ),
+    ("one-byte", "body", "set_byte(body, 0, 1)", "body IS NOT NULL"),
+    ("label", "mood", "CASE mood WHEN 'sad' THEN 'ok'::mood ELSE 'sad' END", "mood IS NOT NULL"),
+    ("netmask", "address", "set_masklen(address, 8)", "address IS NOT NULL"),
+];
+
+impl Lie {
+    /// A lie of this kind; none where the rows offer no place for it.
+    pub fn of(kind: usize, pair: &Pair, random: &mut Random) -> Option<Lie> {
+        if let Some((name, column, to, place)) = VALUES.get(kind) {
+            let id = one_of(pair, &format!("SELECT id FROM things WHERE {place}"), random)?;
+            let sql = format!("UPDATE things SET {column} = {to} WHERE id = {id}");
+            return Some(Lie::in_things(name, sql, &id, column));
+        }
+        match kind - VALUES.len() {
+            0 => one_ulp(pair, random),
+            1 => swapped(pair, random),
+            2 => {
+                let id = one_of(pair, "SELECT id FROM things WHERE title IS DISTINCT FROM note", random)?;
+                let sql = format!("UPDATE things SET title = note, note = title WHERE id = {id}");
+                Some(Lie::in_things("columns-swapped", sql, &id, "title"))
+            }
+            3 => {
+                let id = one_of(pair, "SELECT id FROM things", random)?;
+                Some(Lie::in_things("owner", format!("UPDATE things SET user_id = 1 WHERE id = {id}"), &id, "user_id"))
+            }
+            4 => {
+                let id = one_of(pair, "SELECT id FROM things", random)?;
+                Some(Lie::in_things("orphan", format!("UPDATE things SET user_id = 999 WHERE id = {id}"), &id, "user_id"))
+            }
+            5 => {
+                let id = one_of(pair, "SELECT id FROM things", random)?;
+                Some(Lie::in_things("row-dropped", format!("DELETE FROM things WHERE id = {id}"), &id, ""))
+            }
+            6 => {
+                let id = one_of(pair, "SELECT id FROM things", random)?;
+                let sql = format!("INSERT INTO things SELECT (t).* FROM (SELECT jsonb_populate_record(t, jsonb_build_object('id', id - 1)) AS t FROM things t WHERE id = {id}) AS s");
+                let between = (id.parse::<i64>().ok()? - 1).to_string();
+                Some(Lie::in_things("row-doubled", sql, &between, ""))
+            }
+            7 => Some(Lie::in_parts(
+                "equal-row-dropped",
+                "DELETE FROM parts WHERE ctid = (SELECT min(ctid::text)::tid FROM parts WHERE label = 'twin')",
+                "source row",
+            )),
+            8 => Some(Lie::in_parts("equal-row-doubled", "INSERT INTO parts VALUES (2, 'twin', 1)", "a row of the target")),
+            9 => {
+                let id = one_of(pair, "SELECT id FROM in_use WHERE user_id <> 1", random)?;
+                let sql = format!("UPDATE in_use SET word = word || '.' WHERE id = {id}");
+                Some(Lie { table: Some("in_use"), named: "in_use", ..Lie::in_things("beside-others", sql, &id, "word") })
+            }
+            10 => Some(Lie::of_object("sequence-set-back", "SELECT setval('things_id_seq', 1)", "", "sequences", "")),
+            11 => Some(Lie::of_object(
+                "trigger-off",
+                "ALTER TABLE things DISABLE TRIGGER things_touched",
+                "ALTER TABLE things ENABLE TRIGGER things_touched",
+                "constraints",
+                "public.things.things_touched",
+            )),
+            _ => None,
+        }
+        .or_else(|| (kind + 1 == KINDS).then(index_invalid))
+    }
+
+    fn in_things(kind: &'static str, sql: String, id: &str, column: &'static str) -> Lie {
+        Lie {
+            kind,
+            sql,
+            undo: String::new(),
+            table: Some("things"),
+            check: "content",
+            named: "things",
+            key: format!("id={id}"),
+            column,
+        }
+    }
+
+    fn in_parts(kind: &'static str, sql: &str, key: &str) -> Lie {
+        Lie {
+            table: Some("parts"),
+            named: "parts",
+            key: key.to_owned(),
+            ..Lie::in_things(kind, sql.to_owned(), "", "")
+        }
+    }
+
+    fn of_object(kind: &'static str, sql: &str, undo: &str, check: &'static str, named: &'static str) -> Lie {
+        let lie = Lie::in_things(kind, sql.to_owned(), "", "");
+        Lie { undo: undo.to_owned(), table: None, check, named, key: String::new(), ..lie }
+    }
+
+    /// Whether the report finds it, says where, and exits so.
+    pub fn is_found(&self, report: &serde_json::Value) -> bool {
+        let checks = report["checks"].as_array().map(Vec::as_slice).unwrap_or_default();
+        checks.iter().any(|check| {
+            let pinned = check["differences"].as_array().map(Vec::as_slice).unwrap_or_default().iter().any(|row| {
+                let key = row["key"].as_str().unwrap_or_default();
+                let exact = if self.key.contains('=') { key == self.key } else { key.starts_with(&self.key) };
+                exact && (self.column.is_empty() || row["column"] == self.column)
+            });
+            check["check"] == self.check
+                && check["verdict"] == "Differs"
+                && (self.named.is_empty() || check["load"] == self.named)
+                && (self.key.is_empty() || pinned)
+        })
+    }
+}
+
+fn index_invalid() -> Lie {
+    Lie::of_object(
+        "index-invalid",
+        "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'things_title'::regclass",
+        "UPDATE pg_index SET indisvalid = true WHERE indexrelid = 'things_title'::regclass",
+        "constraints",
+        "public.things.things_title",
+    )
+}
+
+/// The next double in either direction.
+fn one_ulp(pair: &Pair, random: &mut Random) -> Option<Lie> {
+    let id = one_of(pair, "SELECT id FROM things WHERE ratio <> 0", random)?;
+    let text = pair.target.value(&format!("SELECT ratio FROM things WHERE id = {id}"));
+    let value: f64 = text.parse().ok()?;
+    let next = f64::from_bits(if random.below(2) == 0 { value.to_bits() + 1 } else { value.to_bits() - 1 });
+    let sql = format!("UPDATE things SET ratio = '{next:e}'::float8 WHERE id = {id}");
+    Some(Lie::in_things("one-ulp", sql, &id, "ratio"))
+}
+
+/// Two rows that changed places in one column.
+fn swapped(pair: &Pair, random: &mut Random) -> Option<Lie> {
+    let a = one_of(pair, "SELECT id FROM things WHERE note IS NOT NULL", random)?;
+    let other = format!("SELECT id FROM things WHERE note <> (SELECT note FROM things WHERE id = {a})");
+    let b = one_of(pair, &other, random)?;
+    let sql = format!("UPDATE things t SET note = o.note FROM things o WHERE (t.id, o.id) IN (({a}, {b}), ({b}, {a}))");
+    Some(Lie::in_things("rows-swapped", sql, &a, "note"))
+}
+
+fn one_of(pair: &Pair, sql: &str, random: &mut Random) -> Option<String> {
+    let rows = pair.target.rows(&format!("{sql} ORDER BY 1"));
+    if rows.is_empty() {
+        return None;
+    }
+    rows[random.below(rows.len() as u64) as usize][0].clone()
+}
