@@ -30,6 +30,11 @@ impl Log {
         std::mem::take(&mut self.seen())
     }
 
+    /// Forgets a refusal, before something else is compiled that it has nothing to do with.
+    pub fn begin(&self) {
+        self.seen().refused = None;
+    }
+
     fn seen(&self) -> MutexGuard<'_, Seen> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,12 +1,12 @@
 //! SQL of the mapping before it runs: does it compile, is it a query, does each expression speak of one row, what does it read?
 //!
-//! Everything here compiles statements and steps none: what fails on a row is found while reading.
+//! No row of the source is read here: what fails on a row is found while reading.
 
 use std::collections::BTreeSet;
 
 use super::Reader;
 use super::authorizer::Seen;
-use super::error::{ErrorClass, SourceError};
+use super::error::{ErrorClass, Said, SourceError};
 use super::statement::{self, Range, Values, Walk};
 use crate::model::ident::quoted;
 use crate::model::schema::Address;
@@ -81,7 +81,13 @@ impl Reader {
 
     /// One expression: a column that is there, or SQL that is one value of one row.
     fn check_expr(&self, select: &Select, expr: &Expr, columns: &[String]) -> Result<(), SourceError> {
-        let Expr::Column(name) = expr else { return self.probe(select, expr) };
+        let name = match expr {
+            Expr::Sql(sql) => {
+                self.probe(select, expr)?;
+                return self.patterns(select, sql, columns);
+            }
+            Expr::Column(name) => name,
+        };
         let hidden = matches!(&select.address, Address::Rowid(rowid) if rowid.eq_ignore_ascii_case(name));
         if hidden || columns.iter().any(|column| column.eq_ignore_ascii_case(name)) {
             return Ok(());
@@ -89,6 +95,29 @@ impl Reader {
         let nearest = crate::model::ident::did_you_mean(name, columns.iter().map(String::as_str));
         Err(SourceError::new(ErrorClass::Sql, format!("source column `{name}`"), "is not there")
             .advise(nearest.trim_end()))
+    }
+
+    /// Refuses a pattern of `regexp` that is wrong in itself, which would fail on every row: it shows on a row of NULLs.
+    fn patterns(&self, select: &Select, sql: &str, columns: &[String]) -> Result<(), SourceError> {
+        if !sql.to_ascii_lowercase().contains("regexp") || columns.is_empty() {
+            return Ok(());
+        }
+        let name = match &select.relation {
+            Relation::Table(table) => quoted(table),
+            _ => "relation".to_owned(),
+        };
+        let nulls: Vec<String> = columns.iter().map(|column| format!("NULL AS {}", quoted(column))).collect();
+        let sql_of_one_row = format!("SELECT ({sql}\n) FROM (SELECT {}) AS {name}", nulls.join(", "));
+        // What does not compile here is an expression that needs the real table; it was compiled with that before.
+        let Ok(mut compiled) = self.lane()?.conn.prepare(&sql_of_one_row) else { return Ok(()) };
+        statement::bind(&mut compiled, &Values { select, range: Range::default(), skip: None })?;
+        match compiled.raw_query().next().map_err(|error| Said::of(&error)) {
+            Err(said) if said.words.starts_with("regexp: ") => {
+                Err(SourceError::new(ErrorClass::Sql, format!("source expression `{sql}`"), "cannot be computed")
+                    .because(said.words))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Compiles an expression where SQLite allows no aggregate and no window, which would make many rows one or look

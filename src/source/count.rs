@@ -49,7 +49,7 @@ impl Reader {
         let step = rows / (parts.max(1) as u64);
         let mut cuts: Vec<Key> = Vec::new();
         while step > 0 && cuts.len() + 1 < parts {
-            match self.step(select, &walk, cuts.last(), step - 1)? {
+            match self.step(select, &walk, Range { after: cuts.last(), ..Range::default() }, step - 1)? {
                 Some(key) => cuts.push(key),
                 None => break,
             }
@@ -57,15 +57,14 @@ impl Reader {
         Ok(cuts)
     }
 
-    /// The key of the row that comes `rows` rows behind the next one after `after`.
+    /// The key of the row that `rows` other rows of the range come before.
     pub(super) fn step(
         &self,
         select: &Select,
         walk: &Walk,
-        after: Option<&Key>,
+        range: Range<'_>,
         rows: u64,
     ) -> Result<Option<Key>, SourceError> {
-        let range = Range { after, ..Range::default() };
         let sql = format!("{} LIMIT 1 OFFSET {rows}", statement::sql(select, walk, &[], range));
         let mut statement = self.prepare(&sql)?;
         statement::bind(&mut statement, &Values { select, range, skip: None })?;

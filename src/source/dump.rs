@@ -32,7 +32,8 @@ pub(super) struct Loaded {
 pub(super) fn load(path: &Path, options: &Options) -> Result<Loaded, SourceError> {
     diagnose::regular_file(path)?;
     let file = File::open(path).map_err(|error| diagnose::from_io(path, &error))?;
-    let modified = file.metadata().ok().and_then(|metadata| metadata.modified().ok());
+    let metadata = file.metadata().map_err(|error| diagnose::from_io(path, &error))?;
+    let (bytes, modified) = (metadata.len(), metadata.modified().ok());
     let private = |error: std::io::Error| {
         SourceError::new(ErrorClass::Io, shown(path), "cannot be loaded")
             .because(format!("no private file could be made in {}: {error}", std::env::temp_dir().display()))
@@ -52,7 +53,7 @@ pub(super) fn load(path: &Path, options: &Options) -> Result<Loaded, SourceError
             .because("it begins a transaction and does not commit it")
             .advise("Dump again, and check that the dump ends in COMMIT."));
     }
-    let (sha256, bytes) = statements.sum();
+    let sha256 = statements.sum();
     if std::fs::metadata(&database).is_ok_and(|metadata| metadata.len() == 0) {
         return Err(SourceError::new(ErrorClass::Empty, loading.place, "the dump creates nothing")
             .advise("Check the path, and whether the dump was completed."));

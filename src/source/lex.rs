@@ -64,7 +64,6 @@ pub(super) struct Statements<R> {
     chunk: Vec<u8>,
     taken: usize,
     sum: Sha256,
-    bytes: u64,
     line: u64,
     inside: Inside,
     before: u8,
@@ -83,7 +82,6 @@ impl<R: Read> Statements<R> {
             chunk: Vec::new(),
             taken: 0,
             sum: Sha256::new(),
-            bytes: 0,
             line: 1,
             inside: Inside::Nothing,
             before: b' ',
@@ -94,9 +92,9 @@ impl<R: Read> Statements<R> {
         }
     }
 
-    /// SHA-256 of what was read so far, in hex, and its length.
-    pub fn sum(&self) -> (String, u64) {
-        (hex(&self.sum.clone().finalize()), self.bytes)
+    /// SHA-256 of what was read so far, in hex.
+    pub fn sum(&self) -> String {
+        hex(&self.sum.clone().finalize())
     }
 
     /// The line that was reached.
@@ -134,7 +132,6 @@ impl<R: Read> Statements<R> {
         };
         self.chunk.truncate(read);
         self.sum.update(&self.chunk);
-        self.bytes += read as u64;
         Ok(read > 0)
     }
 

@@ -4,7 +4,8 @@
 //! decided here: cells go out by storage class and bytes. This folder alone names the SQLite library.
 //!
 //! The application may go on writing in WAL mode without being seen; in rollback mode its commits wait until the
-//! `Source` is dropped. Beside a file in WAL mode SQLite may make a `-shm` and an empty `-wal`.
+//! `Source` is dropped. Beside a file in WAL mode SQLite may make a `-shm` and an empty `-wal`. Nothing else in the
+//! process may open and close the file meanwhile: closing it would drop the locks (see `held`).
 
 mod authorizer;
 mod check;
@@ -241,10 +242,10 @@ impl Reader {
                 .because("an earlier statement met damage or a failure of the disk")
                 .advise("Start again."));
         }
+        lane.log.begin();
         lane.conn.prepare(sql).map_err(|error| {
-            let said = Said::of(&error);
             let seen = lane.log.take();
-            self.not_compiled(&said, seen.refused.as_deref())
+            self.not_compiled(&Said::of(&error), seen.refused.as_deref())
         })
     }
 

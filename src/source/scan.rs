@@ -85,7 +85,10 @@ impl Reader {
             match self.run(select, &walk, &place, until, sink)? {
                 Run::Ended(finished) => return Ok(finished),
                 Run::Failed(rows, said) => {
-                    let (key, expr) = self.blame(select, &walk, &place, rows, &said)?;
+                    let Some(key) = self.key_behind(select, &walk, &place, until, rows)? else {
+                        return Ok(Finished::All);
+                    };
+                    let expr = self.blame(select, &walk, &key, &said)?;
                     if walk == Walk::Counted {
                         place.skip += rows + 1;
                     } else {
@@ -179,33 +182,37 @@ impl Reader {
         Ok(Run::Ended(Finished::All))
     }
 
-    /// Finds the row behind the last one that came, and which expression fails on it.
-    fn blame(
+    /// The key of the row behind the `rows` that came from `place` on; `None` where the range holds no more.
+    fn key_behind(
         &self,
         select: &Select,
         walk: &Walk,
         place: &Place,
+        until: Option<&Key>,
         rows: u64,
-        said: &Said,
-    ) -> Result<(Key, Option<usize>), SourceError> {
-        let key = match walk {
-            Walk::Counted => ordinal(place.skip + rows + 1),
-            Walk::Keyed(_) => match self.step(select, walk, place.after.as_ref(), rows)? {
-                Some(key) => key,
-                None => return Err(self.sql_failed(select, said)),
-            },
-        };
+    ) -> Result<Option<Key>, SourceError> {
+        match walk {
+            Walk::Counted => Ok(Some(ordinal(place.skip + rows + 1))),
+            Walk::Keyed(_) => {
+                let range = Range { after: place.after.as_ref(), until, only: None };
+                self.step(select, walk, range, rows)
+            }
+        }
+    }
+
+    /// Which expression fails on the row with this key; `None` where only all of them together do.
+    fn blame(&self, select: &Select, walk: &Walk, key: &Key, said: &Said) -> Result<Option<usize>, SourceError> {
         // The relation itself must stand; else it is not this row's expressions that fail.
-        if self.fails(select, walk, &[], &key)?.is_some() {
+        if self.fails(select, walk, &[], key)?.is_some() {
             return Err(self.sql_failed(select, said));
         }
         for (n, expr) in select.exprs.iter().enumerate() {
-            if self.fails(select, walk, std::slice::from_ref(expr), &key)?.is_some() {
-                return Ok((key, Some(n)));
+            if self.fails(select, walk, std::slice::from_ref(expr), key)?.is_some() {
+                return Ok(Some(n));
             }
         }
-        match self.fails(select, walk, &select.exprs, &key)? {
-            Some(_) => Ok((key, None)),
+        match self.fails(select, walk, &select.exprs, key)? {
+            Some(_) => Ok(None),
             None => Err(self.sql_failed(select, said)),
         }
     }
@@ -260,7 +267,9 @@ fn count(key: &Key) -> u64 {
 /// rows before it. Only rows of a mapping can be too many.
 fn pieces(select: &Select, skip: u64) -> impl Iterator<Item = (Cow<'_, Select>, u64)> {
     let size = match &select.relation {
-        Relation::Rows { columns, rows } if columns.len() * rows.len() > MOST_VALUES => MOST_VALUES / columns.len(),
+        Relation::Rows { columns, rows } if columns.len() * rows.len() > MOST_VALUES => {
+            (MOST_VALUES / columns.len()).max(1)
+        }
         _ => usize::MAX,
     };
     let total = match &select.relation {

@@ -220,6 +220,9 @@ pub(super) struct Values<'a> {
 /// Binds all parameters, ours and the mapping's; one that nothing stands behind is an error, never NULL.
 pub(super) fn bind(statement: &mut Statement<'_>, values: &Values<'_>) -> Result<(), SourceError> {
     let given: Vec<&RawBuf> = match &values.select.relation {
+        Relation::Rows { columns, rows } if rows.iter().any(|row| row.len() != columns.len()) => {
+            return Err(SourceError::new(ErrorClass::Other, "rows of the mapping", "differ in length"));
+        }
         Relation::Rows { rows, .. } => rows.iter().flatten().collect(),
         _ => Vec::new(),
     };

@@ -344,8 +344,11 @@ fn regexp_and_casefold_and_given_functions_work() {
         ]
     );
     assert_eq!(failures(&kept), [("4".to_owned(), Some(2))]);
-    let kept = all(&source, &select_sql(&source, "people", &["name REGEXP '('"]));
-    assert_eq!(kept.failed.len(), 5);
+    let wrong = select_sql(&source, "people", &["name REGEXP '('"]);
+    assert_eq!(all(&source, &wrong).failed.len(), 5);
+    let error = source.reader().unwrap().check(&wrong).unwrap_err();
+    assert!(error.to_string().contains("regex parse error"), "{error}");
+    source.reader().unwrap().check(&select_sql(&source, "people", &["name REGEXP data"])).unwrap();
 }
 
 #[test]
