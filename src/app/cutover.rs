@@ -448,7 +448,8 @@ impl Way<'_> {
         let (maps, checks) = migrate::lookup::ahead(session, plan, settled)?;
         report.checks.extend(checks);
         let (watch, asked, jobs) = (self.watch, &self.world.asked, self.jobs());
-        ahead::Ground { plan, source, target, settled, watch, asked, jobs, maps: &maps }.read(session, wanted)
+        let looks = self.manner == Manner::Dry;
+        ahead::Ground { plan, source, target, settled, watch, asked, jobs, maps: &maps, looks }.read(session, wanted)
     }
 
     /// The dry run: everything is read and converted, nothing written.
@@ -489,6 +490,7 @@ impl Way<'_> {
         record::left(report, plan, source).map_err(|e| Failure::refused(e.to_string()))?;
         let total = self.found(source, plan, &found, report);
         report.checks.push(Check::not_checked("content", None, "a dry run writes nothing"));
+        report.checks.extend(found.iter().flat_map(|load| load.unchecked.iter().cloned()));
         Ok(match (total, self.on_fault()) {
             (0, _) => Exit::Done,
             (_, OnFault::Quarantine) => Exit::Quarantined,
