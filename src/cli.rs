@@ -103,7 +103,7 @@ pub struct Work {
     /// Most rows that quarantine sets aside before the run stops
     #[arg(long, value_name = "N")]
     pub max_faults: Option<u64>,
-    /// Where rows that were set aside go, with all their values [default: migrate-faults.ndjson]
+    /// Where rows at fault go, with all their values [default: migrate-faults.ndjson, once rows are set aside]
     #[arg(long, value_name = "FILE")]
     pub fault_file: Option<PathBuf>,
     /// Do not read and convert everything before the first write

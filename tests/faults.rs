@@ -97,6 +97,50 @@ fn is_pinned(change: &str, target: &str, load: &str, bad: &[i64], reason: &str, 
     }
 }
 
+/// A dry run finds the same rows, and writes nothing.
+#[track_caller]
+fn is_foreseen(change: &str, target: &str, load: &str, bad: &[i64], reason: &str) {
+    let case = Case::new(&ten_rows(change), target, &format!("[load.t]\n{load}"));
+    let before = case.target.inventory();
+    let report = case.exits(3, &["--dry-run"]);
+    assert_eq!(faults(&report), bad.iter().map(|id| whole(*id, reason)).collect::<Vec<_>>());
+    assert_eq!(case.target.inventory(), before);
+    assert!(!case.place.path("migrate-faults.ndjson").exists());
+    case.exits(6, &["--dry-run", "--on-fault", "quarantine", "--fault-file", "named.ndjson"]);
+    assert_eq!(case.place.read("named.ndjson").lines().count(), bad.len());
+}
+
+#[test]
+fn a_dry_run_foresees_duplicates_whatever_the_source_calls_equal() {
+    let target = "CREATE TABLE t (id int PRIMARY KEY, a timestamp UNIQUE, n numeric(5,2), UNIQUE (n))";
+    is_foreseen(
+        "UPDATE t SET a = '2025-01-01 08:00:0' || (id - 1); UPDATE t SET a = '2025-01-01T08:00:02' WHERE id = 7;
+         UPDATE t SET n = '1.00' WHERE id = 4; UPDATE t SET a = NULL WHERE id IN (9, 10);",
+        target,
+        "",
+        &[4, 7],
+        "duplicate",
+    );
+}
+
+#[test]
+fn a_dry_run_has_the_server_evaluate_checks_and_says_which_it_could_not() {
+    let target = "CREATE TABLE t (id int PRIMARY KEY, a text, n int,
+        CONSTRAINT short CHECK (a IS NULL OR length(a) < n + 100), CONSTRAINT up CHECK (n > 0),
+        CONSTRAINT made CHECK (m > 0), m int DEFAULT 1)";
+    is_foreseen(
+        "UPDATE t SET n = -n WHERE id = 3; UPDATE t SET n = NULL WHERE id = 4;",
+        target,
+        "",
+        &[3],
+        "check-failed",
+    );
+    let case = Case::new(&ten_rows(""), target, "[load.t]\n");
+    let report = case.exits(0, &["--dry-run"]);
+    let unchecked: Vec<&str> = report["checks"].as_array().unwrap().iter().filter_map(|c| c["why"].as_str()).collect();
+    assert!(unchecked.iter().any(|why| why.starts_with("made: ")), "{unchecked:?}");
+}
+
 #[test]
 fn a_duplicate_is_the_later_of_the_two_rows() {
     is_pinned(

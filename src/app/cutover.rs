@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, Write};
-use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use crate::cli::{Common, PlanArgs, Run as RunArgs, VerifyWhat, Work};
@@ -13,7 +12,7 @@ use crate::mapping::{Mapping, OnFault};
 use crate::migrate::{self, Job, Options, Stop, ahead, until_done};
 use crate::model::cell::RawBuf;
 use crate::model::pgtype::ColumnType;
-use crate::model::record::{Check, Refusal, Report, RunState, SetAside, Warning};
+use crate::model::record::{Check, Refusal, Report, RunState, Warning};
 use crate::model::rules::Zone;
 use crate::model::schema::{Detachable, TargetSchema};
 use crate::plan::{self, Detaching, Inputs, Plan, SqlFacts};
@@ -449,7 +448,8 @@ impl Way<'_> {
         let (maps, checks) = migrate::lookup::ahead(session, plan, settled)?;
         report.checks.extend(checks);
         let (watch, asked, jobs) = (self.watch, &self.world.asked, self.jobs());
-        ahead::Ground { plan, source, target, settled, watch, asked, jobs, maps: &maps }.read(session, wanted)
+        let looks = self.manner == Manner::Dry;
+        ahead::Ground { plan, source, target, settled, watch, asked, jobs, maps: &maps, looks }.read(session, wanted)
     }
 
     /// The dry run: everything is read and converted, nothing written.
@@ -490,6 +490,7 @@ impl Way<'_> {
         record::left(report, plan, source).map_err(|e| Failure::refused(e.to_string()))?;
         let total = self.found(source, plan, &found, report);
         report.checks.push(Check::not_checked("content", None, "a dry run writes nothing"));
+        report.checks.extend(found.iter().flat_map(|load| load.unchecked.iter().cloned()));
         Ok(match (total, self.on_fault()) {
             (0, _) => Exit::Done,
             (_, OnFault::Quarantine) => Exit::Quarantined,
@@ -753,39 +754,6 @@ impl Way<'_> {
             other => report.refusals.push(record::stop(&other, report, written)),
         }
         exit
-    }
-
-    /// The ledger's faults into the report and, where rows are moved, into the fault file. A file that cannot be written takes
-    /// nothing from what was done: the ledger has the faults.
-    fn set_aside(&self, source: &Source, plan: &Plan, aside: &[SetAside], report: &mut Report) {
-        faults::report(report, aside, self.common.show_values);
-        if self.manner.writes() {
-            self.fault_file(source, plan, aside, report);
-        }
-    }
-
-    /// What reading ahead found at fault, into the report and the fault file; a dry run writes one only where it was named.
-    /// Gives their number.
-    fn found(&self, source: &Source, plan: &Plan, found: &[ahead::Found], report: &mut Report) -> u64 {
-        let aside: Vec<SetAside> = found
-            .iter()
-            .flat_map(|load| load.faults.iter().map(|fault| (fault, plan.table_of(&load.load))))
-            .map(|(fault, table)| SetAside::of(fault, &table))
-            .collect();
-        faults::report(report, &aside, self.common.show_values);
-        let total: u64 = found.iter().map(|load| load.fault_total).sum();
-        report.fault_total += total - aside.len() as u64;
-        if self.manner.writes() || self.work.fault_file.is_some() {
-            self.fault_file(source, plan, &aside, report);
-        }
-        total
-    }
-
-    fn fault_file(&self, source: &Source, plan: &Plan, aside: &[SetAside], report: &mut Report) {
-        let path = self.work.fault_file.as_deref().unwrap_or(Path::new(faults::FILE));
-        if let Err(message) = faults::write(report, path, plan, source, aside) {
-            report.warnings.push(Warning { place: "faults".to_owned(), message });
-        }
     }
 
     /// Verifies, ends the run, and completes the report.

@@ -9,17 +9,56 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
+use crate::migrate::ahead;
+use crate::model::aside::SetAside;
 use crate::model::cell::{Raw, RawBuf};
 use crate::model::fault::Reason;
 use crate::model::key::{Key, hex};
-use crate::model::record::{FAULTS_LISTED, Report, SetAside, Warning};
+use crate::model::record::{FAULTS_LISTED, Report, Warning};
 use crate::model::select::{Expr, Relation, Row, Select, Sink};
 use crate::plan::{LoadPlan, Plan};
 use crate::source::{Reader, Source, SourceError};
 use crate::target::{ServerError, Session};
 
+use super::cutover::Way;
+
 /// The fault file, where nobody names another.
 pub const FILE: &str = "migrate-faults.ndjson";
+
+impl Way<'_> {
+    /// The ledger's faults into the report and, where rows are moved, into the fault file. A file that cannot be written
+    /// takes nothing from what was done: the ledger has the faults.
+    pub(super) fn set_aside(&self, source: &Source, plan: &Plan, aside: &[SetAside], report: &mut Report) {
+        self::report(report, aside, self.common.show_values);
+        if self.manner.writes() {
+            self.fault_file(source, plan, aside, report);
+        }
+    }
+
+    /// What reading ahead found at fault, into the report; values are written down only where a file for them was named.
+    /// Gives their number.
+    pub(super) fn found(&self, source: &Source, plan: &Plan, found: &[ahead::Found], report: &mut Report) -> u64 {
+        let aside: Vec<SetAside> = found
+            .iter()
+            .flat_map(|load| load.faults.iter().map(|fault| (fault, plan.table_of(&load.load))))
+            .map(|(fault, table)| SetAside::of(fault, &table))
+            .collect();
+        self::report(report, &aside, self.common.show_values);
+        let total: u64 = found.iter().map(|load| load.fault_total).sum();
+        report.fault_total += total - aside.len() as u64;
+        if self.work.fault_file.is_some() {
+            self.fault_file(source, plan, &aside, report);
+        }
+        total
+    }
+
+    fn fault_file(&self, source: &Source, plan: &Plan, aside: &[SetAside], report: &mut Report) {
+        let path = self.work.fault_file.as_deref().unwrap_or(Path::new(FILE));
+        if let Err(message) = write(report, path, plan, source, aside) {
+            report.warnings.push(Warning { place: "faults".to_owned(), message });
+        }
+    }
+}
 
 /// All faults that the ledger holds of a run, in the order of their batches.
 ///

@@ -4,22 +4,24 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use crate::convert::Settled;
 use crate::convert::row::{Maps, Notes, RowEncoder};
 use crate::event::{Event, Watch};
 use crate::model::fault::Fault;
 use crate::model::key::Key;
-use crate::model::record::Refusal;
+use crate::model::record::{Check, Refusal};
 use crate::model::schema::TargetSchema;
 use crate::model::select::{Row, Sink};
 use crate::plan::{Link, LoadPlan, Node, Plan, links};
-use crate::source::Source;
+use crate::source::{Reader, Source};
 use crate::target::Session;
 use crate::target::ledger::Sums;
 
 use super::batch::{Batch, GO_ON};
 use super::keyset::KeySet;
+use super::looking::{Looking, Seen};
 use super::orphans::{self, OwnKeys, Referred};
 use super::{Stop, lanes, parents};
 
@@ -43,6 +45,8 @@ pub struct Found {
     pub faults: Vec<Fault>,
     /// How many there were.
     pub fault_total: u64,
+    /// What could not be looked at, and why.
+    pub unchecked: Vec<Check>,
 }
 
 /// Prepares every load's encoder once, so that a constant that does not fit is a refusal before anything is read.
@@ -73,10 +77,18 @@ pub struct Ground<'a> {
     pub jobs: usize,
     /// By load, the lookups that are known already; the others are passed over.
     pub maps: &'a BTreeMap<String, Maps>,
+    /// Look for rows that only the server would refuse, too.
+    pub looks: bool,
 }
 
 /// Keys that rows refer to, as far as they were read.
 type Sets = BTreeMap<Referred, KeySet>;
+
+/// What looking at rows needs besides them.
+struct Eye<'a> {
+    session: &'a mut Session,
+    seen: Seen,
+}
 
 impl Ground<'_> {
     /// Reads and converts the rows of the loads that `wanted` names: first those that refer to nothing, together; then each
@@ -88,13 +100,14 @@ impl Ground<'_> {
         self.watch.hear(Event::Step("read ahead"));
         let loads: Vec<&LoadPlan> = self.plan.loads.iter().filter(|load| wanted(load)).collect();
         let mut sets = self.sets(session, &loads)?;
+        let eye = Mutex::new(Eye { session, seen: Seen::new() });
         let (first, then): (Vec<&LoadPlan>, Vec<&LoadPlan>) =
             loads.iter().partition(|load| links(load, self.target).is_empty());
-        let mut found = self.wave(&first, &mut sets)?;
+        let mut found = self.wave(&first, &mut sets, &eye)?;
         for node in &self.plan.order {
             let Node::Load(n) = node else { continue };
             if then.iter().any(|load| load.name == self.plan.loads[*n].name) {
-                found.extend(self.wave(&[&self.plan.loads[*n]], &mut sets)?);
+                found.extend(self.wave(&[&self.plan.loads[*n]], &mut sets, &eye)?);
             }
         }
         let place = |f: &Found| self.plan.loads.iter().position(|l| l.name == f.load);
@@ -125,7 +138,7 @@ impl Ground<'_> {
     }
 
     /// Reads some loads together; none of them refers to another.
-    fn wave(&self, loads: &[&LoadPlan], sets: &mut Sets) -> Result<Vec<Found>, Stop> {
+    fn wave(&self, loads: &[&LoadPlan], sets: &mut Sets, eye: &Mutex<Eye<'_>>) -> Result<Vec<Found>, Stop> {
         let referred: Vec<Referred> = sets.keys().cloned().collect();
         let mut readings: Vec<Reading<'_>> = Vec::new();
         for load in loads {
@@ -135,9 +148,10 @@ impl Ground<'_> {
             let links = links(load, self.target);
             parents::settle_own(&self.source.reader()?, load, (&encoder, self.settled), &links, sets)?;
             let own = OwnKeys::of(load, &referred, self.settled);
-            readings.push(Reading { load, encoder, links, own });
+            let looking = self.looking(load, eye)?;
+            readings.push(Reading { load, encoder, links, own, looking: Mutex::new(looking) });
         }
-        let parts = self.parts(&readings, sets)?;
+        let parts = self.parts(&readings, sets, eye)?;
         let mut all: Vec<Found> =
             loads.iter().map(|load| Found { load: load.name.clone(), ..Found::default() }).collect();
         for (n, (found, own)) in parts {
@@ -149,30 +163,54 @@ impl Ground<'_> {
                 set.refused.extend(more.refused);
             }
         }
-        loads.iter().for_each(|load| self.watch.hear(Event::Ended { load: &load.name }));
+        for (reading, found) in readings.into_iter().zip(&mut all) {
+            self.watch.hear(Event::Ended { load: &found.load });
+            let looking = reading.looking.into_inner().unwrap_or_else(PoisonError::into_inner);
+            found.unchecked = looking.map(|l| l.unchecked).unwrap_or_default();
+        }
         Ok(all)
     }
 
+    /// What is looked at in a load, where anything is.
+    fn looking(&self, load: &LoadPlan, eye: &Mutex<Eye<'_>>) -> Result<Option<Looking>, Stop> {
+        if !self.looks {
+            return Ok(None);
+        }
+        let mut eye = eye.lock().unwrap_or_else(PoisonError::into_inner);
+        let checks = eye.session.row_checks(&self.plan.schema, &load.table)?;
+        Ok(Some(Looking::of(load, &self.plan.loads, self.source.schema(), self.target, checks)))
+    }
+
     /// Reads loads in ranges of keys, in lanes: for each range the load's place, what was found and the keys of its rows.
-    fn parts(&self, readings: &[Reading<'_>], sets: &Sets) -> Result<Vec<(usize, (Found, Vec<KeySet>))>, Stop> {
+    fn parts(
+        &self,
+        readings: &[Reading<'_>],
+        sets: &Sets,
+        eye: &Mutex<Eye<'_>>,
+    ) -> Result<Vec<(usize, (Found, Vec<KeySet>))>, Stop> {
         let mut ranges = Vec::new();
         for (n, reading) in readings.iter().enumerate() {
             let select = &reading.load.select;
-            let cuts = if self.jobs > 1 { self.source.reader()?.split(select, 2 * self.jobs)? } else { Vec::new() };
+            // Of two rows with one key the later is at fault: such a load is read in its order.
+            let cuts = if self.jobs > 1 && !reading.is_looked_at() {
+                self.source.reader()?.split(select, 2 * self.jobs)?
+            } else {
+                Vec::new()
+            };
             let starts = std::iter::once(None).chain(cuts.iter().cloned().map(Some));
             let ends = cuts.iter().cloned().map(Some).chain(std::iter::once(None));
             ranges.extend(starts.zip(ends).map(|(after, until)| (n, after, until)));
         }
         lanes::each(self.jobs, &ranges, |(n, after, until)| {
             let reading = &readings[*n];
-            Ok((*n, self.range(reading, sets, (after.as_ref(), until.as_ref()))?))
+            Ok((*n, self.range(reading, (sets, eye), (after.as_ref(), until.as_ref()))?))
         })
     }
 
     fn range(
         &self,
         reading: &Reading<'_>,
-        sets: &Sets,
+        (sets, eye): (&Sets, &Mutex<Eye<'_>>),
         (after, until): (Option<&Key>, Option<&Key>),
     ) -> Result<(Found, Vec<KeySet>), Stop> {
         let load = reading.load;
@@ -183,10 +221,16 @@ impl Ground<'_> {
         let keys = vec![KeySet::default(); reading.own.len()];
         let batch = Batch::new(load, &reading.encoder, &guards);
         let (scratch, notes) = (Vec::new(), Notes::default());
+        let reader = self.source.reader()?;
+        let (before, stop) = (after.cloned(), None);
+        let (watch, asked) = (self.watch, self.asked);
         let mut sink =
-            Ahead { batch, found, own: &reading.own, keys, scratch, notes, watch: self.watch, asked: self.asked };
-        self.source.reader()?.scan(&load.select, after, until, &mut sink)?;
-        sink.gather();
+            Ahead { reading, reader: &reader, eye, before, batch, found, keys, scratch, notes, watch, asked, stop };
+        reader.scan(&load.select, after, until, &mut sink)?;
+        sink.gather(None)?;
+        if let Some(stop) = sink.stop {
+            return Err(stop);
+        }
         if self.asked.load(Ordering::Relaxed) { Err(Stop::Interrupted) } else { Ok((sink.found, sink.keys)) }
     }
 }
@@ -197,6 +241,13 @@ struct Reading<'a> {
     encoder: RowEncoder,
     links: Vec<Link>,
     own: Vec<OwnKeys>,
+    looking: Mutex<Option<Looking>>,
+}
+
+impl Reading<'_> {
+    fn is_looked_at(&self) -> bool {
+        self.looking.lock().unwrap_or_else(PoisonError::into_inner).as_ref().is_some_and(|l| !l.is_idle())
+    }
 }
 
 impl Found {
@@ -209,42 +260,84 @@ impl Found {
     }
 }
 
-struct Ahead<'a> {
+/// Reads one range of a load.
+struct Ahead<'a, 'e> {
+    reading: &'a Reading<'a>,
+    reader: &'a Reader,
+    eye: &'a Mutex<Eye<'e>>,
+    /// The last key before the rows that are in the batch.
+    before: Option<Key>,
     batch: Batch<'a>,
     found: Found,
-    own: &'a [OwnKeys],
+    /// Keys of its rows, for each of the reading's own keys.
     keys: Vec<KeySet>,
     scratch: Vec<u8>,
     notes: Notes,
     watch: &'a dyn Watch,
     asked: &'a AtomicBool,
+    stop: Option<Stop>,
 }
 
-impl Ahead<'_> {
-    fn gather(&mut self) {
+impl Ahead<'_, '_> {
+    /// Counts what is in the batch, up to the row `last`, and empties it.
+    fn gather(&mut self, last: Option<Key>) -> Result<(), Stop> {
+        self.look()?;
+        for row in 0..if self.keys.is_empty() { 0 } else { self.batch.rows() as usize } {
+            let image = self.batch.images(row..row + 1);
+            for (own, keys) in self.reading.own.iter().zip(&mut self.keys) {
+                keys.there.extend(own.good(image));
+            }
+        }
         let room = FAULTS_KEPT.saturating_sub(self.found.faults.len());
         self.found.fault_total += self.batch.faults.len() as u64;
         self.found.faults.extend(self.batch.faults.drain(..).take(room));
         self.watch.hear(Event::Rows { load: &self.found.load, rows: self.batch.read });
         self.found.sums.merge(&self.batch.counts());
         self.batch.clear();
+        self.before = last;
+        Ok(())
     }
-}
 
-impl Sink for Ahead<'_> {
-    fn row(&mut self, row: &dyn Row) -> ControlFlow<()> {
-        let (rows, refused) = (self.batch.rows() as usize, self.batch.refused);
+    /// Condemns the rows that the server would refuse.
+    fn look(&mut self) -> Result<(), Stop> {
+        let load = self.reading.load;
+        let mut looking = self.reading.looking.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(looking) = looking.as_mut().filter(|l| !l.is_idle() && self.batch.rows() > 0) else { return Ok(()) };
+        let mut eye = self.eye.lock().unwrap_or_else(PoisonError::into_inner);
+        let Eye { session, seen } = &mut *eye;
+        let refused = looking.look(session, load, &self.batch, seen);
+        if refused.is_empty() {
+            return Ok(());
+        }
+        self.batch.condemn(refused);
+        let rows = self.batch.begin_again();
+        let mut again = Again { ahead: self, rows };
+        let (reader, before) = (again.ahead.reader, again.ahead.before.clone());
+        reader.scan(&load.select, before.as_ref(), None, &mut again)?;
+        Ok(())
+    }
+
+    /// Takes one row in, and the keys of one that is refused.
+    fn take(&mut self, row: &dyn Row) {
+        let refused = self.batch.refused;
         self.batch.row(row);
-        for (own, keys) in self.own.iter().zip(&mut self.keys) {
-            if self.batch.refused == refused {
-                keys.there.extend(own.good(self.batch.images(rows..rows + 1)));
-            } else if let Some(hash) = own.refused(row, &mut self.scratch, &mut self.notes) {
+        if self.batch.refused == refused {
+            return;
+        }
+        for (own, keys) in self.reading.own.iter().zip(&mut self.keys) {
+            if let Some(hash) = own.refused(row, &mut self.scratch, &mut self.notes) {
                 keys.refused.insert(hash, (self.found.load.clone(), row.key()));
             }
         }
+    }
+}
+
+impl Sink for Ahead<'_, '_> {
+    fn row(&mut self, row: &dyn Row) -> ControlFlow<()> {
+        self.take(row);
         if self.batch.read >= PACE || self.batch.bytes.len() >= SCRATCH {
-            self.gather();
-            if self.asked.load(Ordering::Relaxed) {
+            self.stop = self.gather(Some(row.key())).err();
+            if self.stop.is_some() || self.asked.load(Ordering::Relaxed) {
                 return ControlFlow::Break(());
             }
         }
@@ -254,5 +347,29 @@ impl Sink for Ahead<'_> {
     fn failed(&mut self, key: Key, expr: Option<usize>) -> ControlFlow<()> {
         self.batch.failed(key, expr);
         GO_ON
+    }
+}
+
+/// Gathers a batch once more, now that some of its rows are condemned.
+struct Again<'g, 'a, 'e> {
+    ahead: &'g mut Ahead<'a, 'e>,
+    rows: u64,
+}
+
+impl Again<'_, '_, '_> {
+    fn go_on(&self) -> ControlFlow<()> {
+        if self.ahead.batch.read < self.rows { GO_ON } else { ControlFlow::Break(()) }
+    }
+}
+
+impl Sink for Again<'_, '_, '_> {
+    fn row(&mut self, row: &dyn Row) -> ControlFlow<()> {
+        self.ahead.take(row);
+        self.go_on()
+    }
+
+    fn failed(&mut self, key: Key, expr: Option<usize>) -> ControlFlow<()> {
+        self.ahead.batch.failed(key, expr);
+        self.go_on()
     }
 }

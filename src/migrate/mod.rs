@@ -9,6 +9,7 @@ pub mod detach;
 mod keyset;
 mod lanes;
 mod load;
+mod looking;
 pub mod lookup;
 mod orphans;
 pub mod owner;

@@ -2,6 +2,7 @@
 //!
 //! Nothing of ours lies below this folder. It reads no file, talks to no database and prints nothing.
 
+pub mod aside;
 pub mod cell;
 pub mod fault;
 pub mod ident;

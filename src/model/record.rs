@@ -275,17 +275,6 @@ pub struct FaultRecord {
     pub children: u64,
 }
 
-/// One fault as the ledger keeps it: what a report says of it, and where its row and its refused parent are.
-#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
-pub struct SetAside {
-    /// Where the row is, as [`super::key::Key::written`] writes it.
-    pub at: String,
-    /// Load and place of the refused row that this one refers to.
-    pub parent: Option<(String, String)>,
-    /// What a report says of it.
-    pub record: FaultRecord,
-}
-
 /// Something that was taken off the target.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
 pub struct DetachedRecord {
@@ -458,17 +447,6 @@ impl Check {
             expected: None,
             found: None,
             differences: Vec::new(),
-        }
-    }
-}
-
-impl SetAside {
-    /// A fault for the ledger.
-    pub fn of(fault: &Fault, table: &str) -> SetAside {
-        SetAside {
-            at: fault.at.written(),
-            parent: fault.parent.as_ref().map(|(load, at)| (load.clone(), at.written())),
-            record: FaultRecord::of(fault, table, 0, false),
         }
     }
 }

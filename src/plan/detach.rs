@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use crate::model::rules::Rules;
-use crate::model::schema::{DetachKind, Detachable, SourceSchema, TargetSchema};
+use crate::model::schema::{DetachKind, Detachable, SourceSchema, TargetSchema, TargetUnique};
 use crate::model::select::{Expr, Relation};
 
 use super::{ColumnPlan, Feed, LoadPlan};
@@ -60,6 +60,13 @@ pub fn detach(
     }
     decided.off.sort_by_key(|o| o.kind);
     decided
+}
+
+/// Whether the source proves that no two rows of a load have the same unique key.
+pub fn proves_unique(load: &LoadPlan, source: &SourceSchema, key: &TargetUnique) -> bool {
+    let judge = Judge { loads: &[], source, target: &TargetSchema::default(), how: Detaching::Auto };
+    let fed: Vec<(&str, &ColumnPlan)> = key.columns.iter().filter_map(|name| by_name(load, name)).collect();
+    !key.nulls_equal && (judge.is_rowid(load, &fed) || judge.is_unique(load, &fed))
 }
 
 struct Judge<'a> {

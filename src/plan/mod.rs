@@ -30,7 +30,7 @@ use crate::model::schema::{Detachable, OtherKind, Sequence, SourceSchema, Target
 use crate::model::select::Select;
 
 pub use build::build;
-pub use detach::{Detach, Detaching};
+pub use detach::{Detach, Detaching, proves_unique};
 pub use links::{Compared, Link, links};
 pub use lookup::{LookupPlan, LookupStep, expressions};
 pub use path::{Hop, OwnerPath};

@@ -6,6 +6,7 @@ mod backend;
 pub mod batch;
 mod blame;
 mod catalog;
+pub mod checks;
 pub mod connect;
 pub mod detach;
 pub mod embedded;

@@ -1,0 +1,30 @@
+//! A fault as the ledger keeps it: what a report says of it, and where its row and its refused parent are.
+//!
+//! It holds no value but a row's key, without which the row could not be found again.
+
+use serde::{Deserialize, Serialize};
+
+use super::fault::Fault;
+use super::record::FaultRecord;
+
+/// One fault of a row that was set aside.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+pub struct SetAside {
+    /// Where the row is, as [`super::key::Key::written`] writes it.
+    pub at: String,
+    /// Load and place of the refused row that this one refers to.
+    pub parent: Option<(String, String)>,
+    /// What a report says of it.
+    pub record: FaultRecord,
+}
+
+impl SetAside {
+    /// A fault for the ledger.
+    pub fn of(fault: &Fault, table: &str) -> SetAside {
+        SetAside {
+            at: fault.at.written(),
+            parent: fault.parent.as_ref().map(|(load, at)| (load.clone(), at.written())),
+            record: FaultRecord::of(fault, table, 0, false),
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! CHECK constraints asked of the server without writing anything: rows go there as typed arrays, in the same wire form as
+//! they would be copied in, and the numbers of those that fail come back.
+
+use std::error::Error;
+
+use postgres::types::{IsNull, ToSql, Type, to_sql_checked};
+
+use super::error::{Doing, ServerError};
+use super::session::Session;
+use crate::model::ident::quoted;
+use crate::model::pgtype::ColumnType;
+
+const ASKING: &str = "asking for CHECK constraints";
+
+/// One CHECK constraint of a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RowCheck {
+    /// Its name.
+    pub name: String,
+    /// As an expression over the table's columns.
+    pub expression: String,
+    /// The columns that it reads.
+    pub columns: Vec<String>,
+}
+
+/// One column of some rows: an array's elements, each with its length, as in a row of binary COPY.
+#[derive(Debug)]
+pub struct Column<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its type.
+    pub kind: &'a ColumnType,
+    /// The fields, one behind the other.
+    pub fields: Vec<u8>,
+    /// How many.
+    pub rows: i32,
+}
+
+impl Session {
+    /// The CHECK constraints of a table.
+    ///
+    /// # Errors
+    /// When the server refuses or the connection is lost.
+    pub fn row_checks(&mut self, schema: &str, table: &str) -> Result<Vec<RowCheck>, ServerError> {
+        let rows = self.client.query(include_str!("sql/checks.sql"), &[&schema, &table]).doing(ASKING)?;
+        let check = |row: &postgres::Row| RowCheck {
+            name: row.get("name"),
+            expression: row.get("expression"),
+            columns: row.get("columns"),
+        };
+        Ok(rows.iter().map(check).collect())
+    }
+
+    /// The places, from 0, of rows that fail a check. NULL does not fail.
+    ///
+    /// # Errors
+    /// When the server cannot evaluate it over these columns, or the connection is lost.
+    pub fn failing(&mut self, check: &RowCheck, columns: &[Column<'_>]) -> Result<Vec<usize>, ServerError> {
+        let arrays: Vec<String> =
+            columns.iter().enumerate().map(|(n, c)| format!("${}::{}[]", n + 1, c.kind.name)).collect();
+        let names: Vec<String> = columns.iter().map(|c| quoted(c.name)).collect();
+        let sql = format!(
+            "SELECT migrate_place FROM ROWS FROM (unnest({})) WITH ORDINALITY AS t({}, migrate_place) WHERE NOT ({}) ORDER BY 1",
+            arrays.join(", "),
+            names.join(", "),
+            check.expression
+        );
+        let values: Vec<&(dyn ToSql + Sync)> = columns.iter().map(|c| c as &(dyn ToSql + Sync)).collect();
+        let rows = self.client.query(&sql, &values).doing(ASKING)?;
+        Ok(rows.iter().filter_map(|row| usize::try_from(row.get::<_, i64>(0) - 1).ok()).collect())
+    }
+}
+
+impl ToSql for Column<'_> {
+    fn to_sql(
+        &self,
+        _: &Type,
+        out: &mut postgres::types::private::BytesMut,
+    ) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
+        // One dimension; NULLs among the elements; the elements' type; length; lower bound.
+        out.extend_from_slice(&1_i32.to_be_bytes());
+        out.extend_from_slice(&1_i32.to_be_bytes());
+        out.extend_from_slice(&self.kind.oid.to_be_bytes());
+        out.extend_from_slice(&self.rows.to_be_bytes());
+        out.extend_from_slice(&1_i32.to_be_bytes());
+        out.extend_from_slice(&self.fields);
+        Ok(IsNull::No)
+    }
+
+    fn accepts(_: &Type) -> bool {
+        true
+    }
+
+    to_sql_checked!();
+}
