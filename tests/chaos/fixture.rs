@@ -86,11 +86,11 @@ const READINGS: [(&str, &str, &str); 5] = [
 
 /// What must be as it was, whatever happened: constraints, indexes, triggers.
 const CATALOGUE: &str = "
-SELECT conrelid::regclass || ' ' || conname || ' ' || pg_get_constraintdef(oid) || convalidated FROM pg_constraint
+SELECT format('%s %s %s %s', conrelid::regclass, conname, pg_get_constraintdef(oid), convalidated) FROM pg_constraint
  WHERE connamespace = 'public'::regnamespace
-UNION ALL SELECT pg_get_indexdef(indexrelid) || indisvalid || indisclustered FROM pg_index i JOIN pg_class c ON c.oid = indrelid
- WHERE relnamespace = 'public'::regnamespace
-UNION ALL SELECT tgname || tgenabled FROM pg_trigger WHERE NOT tgisinternal
+UNION ALL SELECT format('%s %s %s', pg_get_indexdef(indexrelid), indisvalid, indisclustered)
+  FROM pg_index i JOIN pg_class c ON c.oid = indrelid WHERE relnamespace = 'public'::regnamespace
+UNION ALL SELECT format('%s %s', tgname, tgenabled) FROM pg_trigger WHERE NOT tgisinternal
 ORDER BY 1";
 
 /// The rows of each table, sorted.
@@ -101,6 +101,8 @@ pub struct Fixture {
     pub place: Place,
     pub server: Server,
     pub proxy: Proxy,
+    /// How long an undisturbed run took here, in milliseconds.
+    pub span: u64,
     expected: Rows,
     before: Rows,
     catalogue: Vec<String>,
@@ -122,9 +124,18 @@ impl Fixture {
             place,
             server,
             proxy,
+            span: 0,
         };
         fixture.before = fixture.read_target("chaos_template");
         fixture.catalogue = fixture.rows("chaos_template", CATALOGUE);
+        fixture.begin("chaos_undisturbed");
+        let began = std::time::Instant::now();
+        let url = fixture.server.url("chaos_undisturbed");
+        fixture.place.migrate(["-m", "mapping.toml", "--yes", "--batch-rows=500", "-t", &url]).exits(0);
+        fixture.span = u64::try_from(began.elapsed().as_millis()).expect("a short time");
+        println!("an undisturbed run takes {} ms", fixture.span);
+        assert_eq!(fixture.wrong("chaos_undisturbed"), None);
+        fixture.end("chaos_undisturbed");
         fixture
     }
 
