@@ -9,6 +9,7 @@ mod faults;
 mod golden;
 mod house;
 mod memory;
+mod model;
 mod rehearse;
 mod report_contract;
 mod resume;
