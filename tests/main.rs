@@ -2,6 +2,7 @@
 //!
 //! `tests/run.sh` runs them, and installs what they need where it is missing.
 
+mod chaos;
 mod cli;
 mod connect;
 mod cutover;
@@ -11,6 +12,7 @@ mod house;
 mod mapping_reference;
 mod memory;
 mod readme;
+mod model;
 mod rehearse;
 mod report_contract;
 mod resume;

@@ -79,18 +79,22 @@ pub fn as_if_back(target: &mut TargetSchema, detached: &[Detached]) {
     }
 }
 
-/// Adds an object in the order in which the catalogue is read.
+/// Adds an object in the order in which the catalogue is read; in place of what stands there under its name while it is
+/// on its way back.
 fn put_in(table: &mut TargetTable, shape: Shape) {
     match shape {
         Shape::Trigger(name, enabled) => {
+            table.triggers.retain(|(n, _)| *n != name);
             table.triggers.push((name, enabled));
             table.triggers.sort();
         }
         Shape::Foreign(key) => {
+            table.foreign.retain(|f| f.name != key.name);
             table.foreign.push(key);
             table.foreign.sort_by(|a, b| a.name.cmp(&b.name));
         }
         Shape::Unique(key) => {
+            table.unique.retain(|u| u.name != key.name);
             table.unique.push(key);
             table.unique.sort_by(|a, b| b.primary.cmp(&a.primary).then_with(|| a.name.cmp(&b.name)));
         }

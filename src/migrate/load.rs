@@ -146,7 +146,8 @@ fn cuts(job: &Job<'_>, load: &LoadPlan, whole: bool) -> Result<Vec<Key>, Stop> {
         Some(rows) => *rows,
         None => reader.count(table)?,
     };
-    let parts = (2 * job.options.jobs).min(usize::try_from(rows / PART_ROWS).unwrap_or(usize::MAX));
+    let least = PART_ROWS.min(job.options.batch_rows);
+    let parts = (2 * job.options.jobs).min(usize::try_from(rows / least).unwrap_or(usize::MAX));
     if parts < 2 { Ok(Vec::new()) } else { Ok(reader.split(&load.select, parts)?) }
 }
 

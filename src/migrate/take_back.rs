@@ -15,13 +15,14 @@ use crate::model::pgtype::ColumnType;
 use crate::model::record::Refusal;
 use crate::model::schema::TargetSchema;
 use crate::model::select::{Row, Sink};
-use crate::plan::{LoadPlan, Node};
+use crate::plan::{Link, LoadPlan, Node};
 use crate::target::ledger::{LoadDone, Made, PartDone, Run};
 use crate::target::take_back::{Aside, TakingBack};
 use crate::target::{ServerError, Session};
 
 use super::batch::{Batch, GO_ON};
-use super::{Job, Stop, find_owner, lookup, until_done};
+use super::keyset::KeySet;
+use super::{Job, Stop, find_owner, lookup, parents, until_done};
 
 /// What was taken out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -49,13 +50,8 @@ pub fn take_back(
     until_done(&job.line(), session, |session| {
         let mut settled = Settled { now: run.judged.now, owner: None, env: job.env.clone() };
         settled.owner = find_owner(session, job.plan, &settled)?.map(RawBuf::text);
-        let looked_up = job.plan.loads.iter().filter(|load| load.lookups().next().is_some());
-        let maps = looked_up
-            .map(|load| Ok((load.name.clone(), lookup::read(job, session, run, load, &settled)?)))
-            .collect::<Result<BTreeMap<String, Maps>, Stop>>()?;
-        let made = session.made(run.id)?;
-        let mut left = Left { job, target, settled, maps, made, found: TakenBack::default() };
-        let issued = issued(session, run, job, done)?;
+        let mut left = Left { job, target, settled, made: session.made(run.id)?, found: TakenBack::default() };
+        let known = known(job, session, run, done, &left.settled)?;
         let mut off = session.detached(run.id)?;
         off.retain(|object| !object.back);
         off.sort_by_key(|object| std::cmp::Reverse(object.kind));
@@ -64,9 +60,8 @@ pub fn take_back(
             match node {
                 Node::Load(n) => {
                     let load = &job.plan.loads[*n];
-                    if let Some(done) = done.get(&load.name) {
-                        let ids = issued.iter().filter(|(name, _, _)| *name == load.name);
-                        left.load(&mut taking, load, done, &ids.collect::<Vec<_>>())?;
+                    if let Some(known) = known.iter().find(|known| known.load.name == load.name) {
+                        left.load(&mut taking, known)?;
                     }
                 }
                 Node::Owner => left.owner(&mut taking)?,
@@ -81,20 +76,39 @@ pub fn take_back(
     })
 }
 
-type Issued = (String, i32, Vec<i64>);
+/// What has to be known of a load before its rows can be told.
+struct Known<'a> {
+    load: &'a LoadPlan,
+    encoder: RowEncoder,
+    links: Vec<(Link, KeySet)>,
+    done: &'a LoadDone,
+    /// The ids that the ledger kept, by part.
+    issued: BTreeMap<i32, Vec<i64>>,
+}
 
-/// The ids that the ledger kept, part by part.
-fn issued(
+fn known<'a>(
+    job: &Job<'a>,
     session: &mut Session,
     run: &Run,
-    job: &Job<'_>,
-    done: &BTreeMap<String, LoadDone>,
-) -> Result<Vec<Issued>, Stop> {
+    done: &'a BTreeMap<String, LoadDone>,
+    settled: &Settled,
+) -> Result<Vec<Known<'a>>, Stop> {
     let mut all = Vec::new();
-    for load in job.plan.loads.iter().filter(|l| !l.issued().is_empty()) {
-        for part in done.get(&load.name).into_iter().flat_map(|d| &d.parts) {
-            all.push((load.name.clone(), part.part, session.issued(run.id, &load.name, part.part)?));
+    for load in &job.plan.loads {
+        let Some(done) = done.get(&load.name).filter(|done| done.parts.iter().any(|p| p.sums.written > 0)) else {
+            continue;
+        };
+        let maps =
+            if load.lookups().next().is_some() { lookup::read(job, session, run, load, settled)? } else { Maps::new() };
+        let encoder = RowEncoder::new(load, settled, &maps).map_err(Stop::Refused)?;
+        let links = parents::of_load(job, session, run, load, (&encoder, settled))?;
+        let mut issued = BTreeMap::new();
+        if !load.issued().is_empty() {
+            for part in &done.parts {
+                issued.insert(part.part, session.issued(run.id, &load.name, part.part)?);
+            }
         }
+        all.push(Known { load, encoder, links, done, issued });
     }
     Ok(all)
 }
@@ -104,40 +118,26 @@ struct Left<'j> {
     job: &'j Job<'j>,
     target: &'j TargetSchema,
     settled: Settled,
-    /// The maps of loads with lookups.
-    maps: BTreeMap<String, Maps>,
     made: Vec<Made>,
     found: TakenBack,
 }
 
 impl Left<'_> {
-    fn load(
-        &mut self,
-        taking: &mut TakingBack<'_>,
-        load: &LoadPlan,
-        done: &LoadDone,
-        issued: &[&Issued],
-    ) -> Result<(), Stop> {
-        let written: u64 = done.parts.iter().map(|part| part.sums.written).sum();
-        if written == 0 {
-            return Ok(());
-        }
+    fn load(&mut self, taking: &mut TakingBack<'_>, known: &Known<'_>) -> Result<(), Stop> {
+        let load = known.load;
+        let written: u64 = known.done.parts.iter().map(|part| part.sums.written).sum();
         if load.issued().len() > 1 {
             return Err(refuse(load, "several of its columns have issued ids, which cannot be told apart", SELF));
         }
         self.job.watch.hear(Event::Began { load: &load.name, rows: Some(written) });
-        let none = Maps::new();
-        let maps = self.maps.get(&load.name).unwrap_or(&none);
-        let encoder = RowEncoder::new(load, &self.settled, maps).map_err(Stop::Refused)?;
         let columns: Vec<(String, ColumnType)> =
             load.columns.iter().map(|c| (c.name.clone(), c.kind.clone())).collect();
         let key = self.key(load);
         let schema = &self.job.plan.schema;
         let aside = Aside { schema, table: &load.table, columns: &columns, key: &key, as_text: load.as_text };
         taking.lay_out(&aside)?;
-        for part in &done.parts {
-            let ids = issued.iter().find(|(_, n, _)| *n == part.part).map_or(&[][..], |(_, _, ids)| ids);
-            self.lay(taking, &aside, (load, &encoder), part, ids)?;
+        for part in &known.done.parts {
+            self.lay(taking, &aside, known, part)?;
         }
         let referring = taking.referring(&aside)?;
         if let Some(first) = referring.first() {
@@ -182,15 +182,17 @@ impl Left<'_> {
         &self,
         taking: &mut TakingBack<'_>,
         aside: &Aside<'_>,
-        (load, encoder): (&LoadPlan, &RowEncoder),
+        known: &Known<'_>,
         part: &PartDone,
-        ids: &[i64],
     ) -> Result<(), Stop> {
         if part.next_batch == 1 {
             return Ok(());
         }
+        let load = known.load;
+        let ids = known.issued.get(&part.part).map_or(&[][..], Vec::as_slice);
         let until = if part.done { part.until.as_ref() } else { part.last.as_ref() };
-        let batch = Batch::new(load, encoder, &[]);
+        let guards = parents::guards(load, known.links.iter().map(|(link, keys)| (link, keys)), &self.settled)?;
+        let batch = Batch::new(load, &known.encoder, &guards);
         let mut laying = Laying { job: self.job, taking, aside, issued: load.issued(), ids, batch, stop: None };
         self.job.source.reader()?.scan(&load.select, part.after.as_ref(), until, &mut laying)?;
         if laying.stop.is_none() {

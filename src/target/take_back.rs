@@ -154,10 +154,10 @@ impl TakingBack<'_> {
     /// # Errors
     /// When the rows that are left do not allow it, the server refuses, or the connection is lost.
     pub fn put_back(&mut self, object: &Detached) -> Result<(), ServerError> {
-        for statement in &object.back_sql {
+        for statement in object.back_sql.iter().skip(object.steps) {
             self.tx.batch_execute(statement).doing(&format!("putting back {} on {}", object.object, object.table))?;
         }
-        let sql = "UPDATE detached SET back = true WHERE run = $1 AND no = $2";
+        let sql = "UPDATE detached SET back = true, steps = cardinality(back_sql) WHERE run = $1 AND no = $2";
         self.tx.execute(sql, &[&self.run, &object.no]).doing(TAKING)?;
         Ok(())
     }

@@ -1,0 +1,242 @@
+//! What every trial moves: a small source with something of everything, its target, and an independent reading of both.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use postgres::SimpleQueryMessage;
+use rusqlite::types::ValueRef;
+
+use super::proxy::Proxy;
+use super::server::Server;
+use crate::support::sqlite;
+use crate::support::tool::Place;
+
+const SOURCE: &str = "
+CREATE TABLE groups (id INTEGER PRIMARY KEY, name TEXT NOT NULL);
+CREATE TABLE items (id INTEGER PRIMARY KEY, group_id INTEGER NOT NULL, amount TEXT, note TEXT);
+CREATE TABLE notes (k TEXT PRIMARY KEY, v INTEGER) WITHOUT ROWID;
+CREATE TABLE logs (said TEXT NOT NULL, twice INTEGER);
+WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 150)
+  INSERT INTO groups SELECT i * 3, 'group ' || i FROM n;
+WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 4000)
+  INSERT INTO items SELECT i * 7 + i % 5, (i % 150 + 1) * 3, i || '.' || (10 + i % 90), substr('abcdefghijklmnopqrstuvwxyz', 1, i % 27) FROM n;
+WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1500)
+  INSERT INTO notes SELECT 'key ' || (i * 7919 % 100003), i FROM n;
+WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1200)
+  INSERT INTO logs SELECT 'line ' || (i / 2), i % 2 FROM n;
+";
+
+const TARGET: &str = "
+CREATE TABLE accounts (id bigserial PRIMARY KEY, name text NOT NULL UNIQUE);
+CREATE TABLE groups (id bigserial PRIMARY KEY, name text NOT NULL);
+CREATE TABLE items (id bigserial PRIMARY KEY, group_id bigint NOT NULL REFERENCES groups ON DELETE CASCADE,
+  account_id bigint NOT NULL REFERENCES accounts, amount numeric(12,2), note text);
+CREATE INDEX items_group ON items (group_id);
+CREATE TABLE notes (k text PRIMARY KEY, v bigint);
+CREATE TABLE logs (id bigserial PRIMARY KEY, said text NOT NULL, twice int);
+CREATE TABLE tags (name text PRIMARY KEY, n int);
+INSERT INTO accounts (name) VALUES ('somebody else');
+INSERT INTO tags VALUES ('abc', -1);
+CREATE FUNCTION shout() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.note := upper(NEW.note); RETURN NEW; END';
+CREATE TRIGGER shout BEFORE INSERT ON items FOR EACH ROW EXECUTE FUNCTION shout();
+";
+
+const MAPPING: &str = r#"
+format = 1
+name = "chaos"
+[source]
+path = "source.db"
+zone = "UTC"
+[target]
+schema = "public"
+[owner]
+table = "accounts"
+match = { name = "mine" }
+key = "id"
+create = {}
+[load.groups]
+[load.items]
+owner = "account_id"
+[load.notes]
+[load.logs]
+[load.logs.columns]
+id = { omit = true }
+[load.tags]
+from = { sql = "SELECT substr(note, 1, 3) AS name, count(*) AS n FROM items WHERE note <> '' GROUP BY 1 ORDER BY 1" }
+conflict = { skip = ["name"] }
+"#;
+
+/// Source rows and target rows as both are read here, by neither of the tool's ways.
+const READINGS: [(&str, &str, &str); 5] = [
+    ("groups", "SELECT id, name FROM groups", "SELECT id, name FROM groups"),
+    (
+        "items",
+        "SELECT id, group_id, 'mine', amount, note FROM items",
+        "SELECT i.id, group_id, a.name, amount, note FROM items i JOIN accounts a ON a.id = account_id",
+    ),
+    ("notes", "SELECT k, v FROM notes", "SELECT k, v FROM notes"),
+    ("logs", "SELECT said, twice FROM logs", "SELECT said, twice FROM logs"),
+    (
+        "tags",
+        "SELECT substr(note, 1, 3), CASE substr(note, 1, 3) WHEN 'abc' THEN -1 ELSE count(*) END FROM items \
+         WHERE note <> '' GROUP BY 1",
+        "SELECT name, n FROM tags",
+    ),
+];
+
+/// What must be as it was, whatever happened: constraints, indexes, triggers.
+const CATALOGUE: &str = "
+SELECT format('%s %s %s %s', conrelid::regclass, conname, pg_get_constraintdef(oid), convalidated) FROM pg_constraint
+ WHERE connamespace = 'public'::regnamespace
+UNION ALL SELECT format('%s %s %s', pg_get_indexdef(indexrelid), indisvalid, indisclustered)
+  FROM pg_index i JOIN pg_class c ON c.oid = indrelid WHERE relnamespace = 'public'::regnamespace
+UNION ALL SELECT format('%s %s', tgname, tgenabled) FROM pg_trigger WHERE NOT tgisinternal
+ORDER BY 1";
+
+/// The rows of each table, sorted.
+type Rows = BTreeMap<&'static str, Vec<String>>;
+
+/// All that trials have in common.
+pub struct Fixture {
+    pub place: Place,
+    pub server: Server,
+    pub proxy: Proxy,
+    /// How long an undisturbed run took here, in milliseconds.
+    pub span: u64,
+    expected: Rows,
+    before: Rows,
+    catalogue: Vec<String>,
+}
+
+impl Fixture {
+    pub fn new() -> Fixture {
+        let place = Place::new();
+        let source = sqlite::file(&place, "source.db", SOURCE);
+        place.write("mapping.toml", MAPPING);
+        let server = Server::start();
+        server.connect("postgres").batch_execute("CREATE DATABASE chaos_template").expect("a template");
+        server.connect("chaos_template").batch_execute(TARGET).expect("the target's tables");
+        let proxy = Proxy::before(&server.socket);
+        let mut fixture = Fixture {
+            expected: read_source(&source),
+            before: Rows::new(),
+            catalogue: Vec::new(),
+            place,
+            server,
+            proxy,
+            span: 0,
+        };
+        fixture.before = fixture.read_target("chaos_template");
+        fixture.catalogue = fixture.rows("chaos_template", CATALOGUE);
+        let spans = (0..3).map(|_| fixture.undisturbed());
+        fixture.span = spans.min().expect("three runs");
+        println!("an undisturbed run takes {} ms", fixture.span);
+        fixture
+    }
+
+    /// How long a run takes, in milliseconds.
+    fn undisturbed(&self) -> u64 {
+        let database = "chaos_undisturbed";
+        self.begin(database);
+        let began = std::time::Instant::now();
+        let url = self.server.url(database);
+        self.place.migrate(["-m", "mapping.toml", "--yes", "--batch-rows=500", "-t", &url]).exits(0);
+        let span = began.elapsed().as_millis();
+        assert_eq!(self.wrong(database), None);
+        self.end(database);
+        u64::try_from(span).expect("a short time")
+    }
+
+    pub fn begin(&self, database: &str) {
+        let sql = format!("CREATE DATABASE {database} TEMPLATE chaos_template");
+        self.server.connect("postgres").batch_execute(&sql).expect("a database");
+    }
+
+    pub fn end(&self, database: &str) {
+        let sql = format!("DROP DATABASE {database} WITH (FORCE)");
+        self.server.connect("postgres").batch_execute(&sql).expect("the database goes");
+    }
+
+    pub fn rows(&self, database: &str, sql: &str) -> Vec<String> {
+        let messages = self.server.connect(database).simple_query(sql).unwrap_or_else(|e| panic!("{sql}: {e}"));
+        let rows = messages.iter().filter_map(|message| match message {
+            SimpleQueryMessage::Row(row) => {
+                Some((0..row.len()).map(|n| row.get(n).unwrap_or("NULL")).collect::<Vec<_>>().join("|"))
+            }
+            _ => None,
+        });
+        rows.collect()
+    }
+
+    fn read_target(&self, database: &str) -> Rows {
+        let one = |(table, _, sql): (&'static str, &str, &str)| {
+            let mut rows = self.rows(database, sql);
+            rows.sort();
+            (table, rows)
+        };
+        READINGS.into_iter().map(one).collect()
+    }
+
+    /// What is not as it must be at the end of a whole run.
+    pub fn wrong(&self, database: &str) -> Option<String> {
+        let found = self.read_target(database);
+        self.differs(&found, &self.expected).or_else(|| {
+            let owners = self.rows(database, "SELECT count(*) FROM accounts WHERE name = 'mine'");
+            let ids = self.rows(database, "SELECT count(DISTINCT id) FROM logs");
+            let state = self.rows(database, "SELECT state FROM migrate.run");
+            let off = self.rows(database, "SELECT object FROM migrate.detached WHERE NOT back");
+            let past = "SELECT nextval('items_id_seq') > (SELECT max(id) FROM items) AND \
+                        nextval('logs_id_seq') > (SELECT max(id) FROM logs)";
+            match () {
+                () if owners != ["1"] => Some(format!("{owners:?} owners")),
+                () if ids != ["1200"] => Some(format!("{ids:?} ids of logs")),
+                () if state != ["Done"] => Some(format!("the run is {state:?}")),
+                () if !off.is_empty() => Some(format!("off still: {off:?}")),
+                () if self.rows(database, past) != ["t"] => Some("a sequence is behind".to_owned()),
+                () => self.catalogue_differs(database),
+            }
+        })
+    }
+
+    /// What is left behind when nothing may be.
+    pub fn touched(&self, database: &str) -> Option<String> {
+        let found = self.read_target(database);
+        self.differs(&found, &self.before).or_else(|| self.catalogue_differs(database))
+    }
+
+    fn catalogue_differs(&self, database: &str) -> Option<String> {
+        let found = self.rows(database, CATALOGUE);
+        (found != self.catalogue).then(|| format!("the catalogue is {found:#?}, was {:#?}", self.catalogue))
+    }
+
+    fn differs(&self, found: &Rows, wanted: &Rows) -> Option<String> {
+        let table = wanted.keys().find(|table| found[*table] != wanted[*table])?;
+        let (found, wanted) = (&found[table], &wanted[table]);
+        let missing = wanted.iter().filter(|row| found.binary_search(row).is_err()).count();
+        let extra = found.iter().filter(|row| wanted.binary_search(row).is_err()).count();
+        Some(format!("{table}: {} rows for {}, {missing} missing, {extra} extra", found.len(), wanted.len()))
+    }
+}
+
+fn read_source(path: &PathBuf) -> Rows {
+    let db = sqlite::open(path);
+    let one = |(table, sql, _): (&'static str, &str, &str)| {
+        let mut statement = db.prepare(sql).expect("a reading");
+        let width = statement.column_count();
+        let rows = statement.query_map([], |row| {
+            let cells = (0..width).map(|n| {
+                Ok(match row.get_ref(n)? {
+                    ValueRef::Null => "NULL".to_owned(),
+                    ValueRef::Integer(i) => i.to_string(),
+                    ValueRef::Text(text) => String::from_utf8_lossy(text).into_owned(),
+                    other => panic!("{other:?}"),
+                })
+            });
+            Ok(cells.collect::<rusqlite::Result<Vec<_>>>()?.join("|"))
+        });
+        let mut rows: Vec<String> = rows.expect("rows").map(|row| row.expect("a row")).collect();
+        rows.sort();
+        (table, rows)
+    };
+    READINGS.into_iter().map(one).collect()
+}
