@@ -413,7 +413,24 @@ impl Way<'_> {
     }
 
     fn settled(&self, run: Option<&Run>) -> Settled {
-        Settled { now: run.map_or(self.world.now_micros(), |r| r.judged.now), owner: None, env: self.env() }
+        let now = run.map_or(self.world.now_micros(), |r| r.judged.now);
+        let shifts = run.map(|r| r.judged.shifts.clone()).unwrap_or_default();
+        Settled { now, owner: None, shifts, env: self.env() }
+    }
+
+    /// What is settled before anything is written, the shifts of ids among it: the run's, or those that it would have.
+    fn settled_on(
+        &self,
+        session: &mut Session,
+        (plan, target): (&Plan, &TargetSchema),
+        source: &Source,
+        run: Option<&Run>,
+    ) -> Result<Settled, Stop> {
+        let mut settled = self.settled(run);
+        if run.is_none() {
+            settled.shifts = migrate::shift::choose(session, plan, source, target)?;
+        }
+        Ok(settled)
     }
 
     /// What SQLite says of the mapping's SQL.
@@ -461,7 +478,10 @@ impl Way<'_> {
         report: &mut Report,
     ) -> Result<Exit, Failure> {
         let Some((session, plan, target)) = target else { return self.look_at_source(source, report) };
-        let settled = self.settled(run);
+        let settled = match self.settled_on(session, (plan, target), source, run) {
+            Ok(settled) => settled,
+            Err(stop) => return Ok(self.stopped(stop, plan, report, false)),
+        };
         if let Some(owner) = plan.settled_owner() {
             match migrate::find_owner(session, plan, &settled) {
                 Ok(Some(key)) => report.owner = Some(record::owner(owner, Some(key), false)),
@@ -561,7 +581,10 @@ impl Way<'_> {
         if self.asks && !self.confirmed(session, plan)? {
             return Err(Failure::refused("nothing was done: the database's name was not typed."));
         }
-        let settled = self.settled(known.run.as_ref());
+        let settled = match self.settled_on(session, (plan, target), source, known.run.as_ref()) {
+            Ok(settled) => settled,
+            Err(stop) => return Ok(self.stopped(stop, plan, report, false)),
+        };
         let env = settled.env.clone();
         let resuming = known.run.is_some();
         let mut to_come: BTreeMap<String, u64> = BTreeMap::new();
@@ -593,7 +616,7 @@ impl Way<'_> {
                     // An answer that was lost may have said that it had begun.
                     let run = match self.known(session)?.run {
                         Some(run) => run,
-                        None => self.begin(session, plan, target, &wanted, read_ahead)?,
+                        None => self.begin(session, plan, target, (&wanted, &settled), read_ahead)?,
                     };
                     session.note_backend(run.id, run.epoch)?;
                     Ok(run)
@@ -701,14 +724,14 @@ impl Way<'_> {
         session: &mut Session,
         plan: &Plan,
         target: &TargetSchema,
-        wanted: &Wanted,
+        (wanted, settled): (&Wanted, &Settled),
         read_ahead: bool,
     ) -> Result<Run, ServerError> {
-        let now = self.world.now_micros();
+        let now = settled.now;
         let owner = inputs::owner_identity(&self.found.mapping, self.common);
         // Any number will do: it only keeps digests of equal rows in different runs apart.
         let seed = xxhash_rust::xxh3::xxh3_64(format!("{now}\n{}", std::process::id()).as_bytes());
-        let mut judged = Judged { now, env: wanted.env.clone(), ..Judged::default() };
+        let mut judged = Judged { now, shifts: settled.shifts.clone(), env: wanted.env.clone(), ..Judged::default() };
         verify::before::note(&mut judged, session, (plan, target), seed)?;
         session.begin_run(&NewRun {
             mapping: &plan.name,

@@ -325,6 +325,7 @@ mod tests {
             feed: crate::plan::Feed::Owner,
             rules: Rules::default(),
             declared: None,
+            shift: None,
         }
     }
 

@@ -62,6 +62,8 @@ pub struct Settled {
     pub now: i64,
     /// The owner's key; `None` until it is settled, and an owner is NULL as long.
     pub owner: Option<RawBuf>,
+    /// What is added to the ids of each shifted table.
+    pub shifts: BTreeMap<String, i64>,
     /// The variables of the environment that the mapping names.
     pub env: BTreeMap<String, String>,
 }

@@ -32,6 +32,8 @@ pub struct RowEncoder {
 
 struct Column {
     not_null: bool,
+    /// Added to its integers.
+    shift: i64,
     feed: Bytes,
 }
 
@@ -87,7 +89,10 @@ impl RowEncoder {
         let mut columns = Vec::new();
         for column in &load.columns {
             match prepare(column, settled, load.as_text, maps) {
-                Ok(feed) => columns.push(Column { not_null: column.not_null, feed }),
+                Ok(feed) => {
+                    let shift = column.shift.as_ref().and_then(|table| settled.shifts.get(table));
+                    columns.push(Column { not_null: column.not_null, shift: shift.copied().unwrap_or(0), feed });
+                }
                 Err((what, advice)) => {
                     let place = format!("load.{}.columns.{}", load.name, column.name);
                     refusals.push(Refusal::new(place, what, advice));
@@ -174,7 +179,9 @@ impl RowEncoder {
     ) {
         let raw = row.cell(at);
         let mut losses = LossSet::default();
-        let fault = match converter.convert(raw, &mut losses) {
+        let converted = converter.convert(raw, &mut losses);
+        let converted = if column.shift == 0 { converted } else { converted.and_then(|c| shifted(c, column.shift)) };
+        let fault = match converted {
             Ok(Cell::Null) if column.not_null => Reason::NullInNotNull,
             Ok(cell) => {
                 if self.as_text {
@@ -237,6 +244,17 @@ impl RowEncoder {
         };
         out.get_mut(at..at + bytes.len()).ok_or(id)?.copy_from_slice(&bytes);
         Ok(())
+    }
+}
+
+/// An integer with the shift of its table added.
+fn shifted(cell: Cell<'_>, by: i64) -> Result<Cell<'_>, Reason> {
+    let sum = |id: i64| id.checked_add(by).ok_or(Reason::OutOfRange);
+    match cell {
+        Cell::Int2(id) => Ok(Cell::Int2(sum(id.into())?.try_into().map_err(|_| Reason::OutOfRange)?)),
+        Cell::Int4(id) => Ok(Cell::Int4(sum(id.into())?.try_into().map_err(|_| Reason::OutOfRange)?)),
+        Cell::Int8(id) => Ok(Cell::Int8(sum(id)?)),
+        other => Ok(other),
     }
 }
 

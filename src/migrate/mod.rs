@@ -17,6 +17,7 @@ mod parents;
 mod piece;
 mod retry;
 mod sequence;
+pub mod shift;
 pub mod take_back;
 
 use std::collections::BTreeMap;
@@ -195,7 +196,7 @@ impl From<ConnectError> for Stop {
 /// # Errors
 /// What stopped it. All that was committed stays and is known to the ledger.
 pub fn run(job: &Job<'_>, session: &mut Session, run: &Run) -> Result<Option<Owner>, Stop> {
-    let settled = Settled { now: run.judged.now, owner: None, env: job.env.clone() };
+    let settled = Settled { now: run.judged.now, owner: None, shifts: run.judged.shifts.clone(), env: job.env.clone() };
     job.watch.hear(Event::Step("load"));
     lanes::run(job, session, run, settled)
 }

@@ -20,7 +20,7 @@ pub fn set_sequences(
     target: &TargetSchema,
 ) -> Result<(), Stop> {
     job.watch.hear(Event::Step("sequences"));
-    for wanted in Wanted::of(job.plan, source, target) {
+    for wanted in Wanted::of(job.plan, source, target, &run.judged.shifts) {
         until_done(&job.line(), session, |session| Ok(session.set_sequence(run.id, &job.plan.schema, &wanted)?))?;
     }
     Ok(())
@@ -34,7 +34,7 @@ pub(super) fn past_rows(
     column: (&str, &str),
     sequence: &Sequence,
 ) -> Result<(), Stop> {
-    let wanted = Wanted::behind(job.plan, job.source.schema(), column, sequence);
+    let wanted = Wanted::behind(job.plan, job.source.schema(), column, sequence, &run.judged.shifts);
     session.set_sequence(run.id, &job.plan.schema, &wanted)?;
     Ok(())
 }

@@ -10,7 +10,7 @@ use crate::model::record::{Refusal, Warning};
 use crate::model::schema::{TargetColumn, TargetSchema, TargetTable};
 
 use super::{
-    Findings, Inputs, LoadPlan, Plan, Taken, classes, columns, detach, modifiers, order, owner, path, relation,
+    Findings, Inputs, LoadPlan, Plan, Taken, classes, columns, detach, modifiers, order, owner, path, relation, shift,
     unlisted,
 };
 
@@ -32,10 +32,13 @@ pub fn build(mapping: &Mapping, inputs: &Inputs<'_>) -> Result<Plan, (Vec<Refusa
     if inputs.target.is_some() {
         modifiers::unreachable(mapping, &target, &mut findings);
     }
-    not_yet(mapping, &mut findings);
     let owner = owner::owner(mapping, inputs, &target, &mut findings);
     let mut taken = Taken::new();
-    let loads = loads(mapping, inputs, &target, &mut taken, &mut findings);
+    let mut loads = loads(mapping, inputs, &target, &mut taken, &mut findings);
+    let shifts = match inputs.target {
+        Some(_) => shift::shifts(mapping, &mut loads, &target, &mut findings),
+        None => Vec::new(),
+    };
     let classes = classes::classes(mapping, &target, &mut findings);
     let paths = match inputs.target {
         Some(_) => path::paths(mapping, &target, &classes, &mut findings),
@@ -63,6 +66,7 @@ pub fn build(mapping: &Mapping, inputs: &Inputs<'_>) -> Result<Plan, (Vec<Refusa
         after: order.after,
         classes,
         paths,
+        shifts,
         left,
         not_tables: inputs.source.others.clone(),
         detach,
@@ -151,21 +155,6 @@ fn cascades(mapping: &Mapping, target: &TargetSchema, findings: &mut Findings) {
         let message =
             format!("deleting the owner later deletes its rows in {} too (ON DELETE CASCADE)", tables.join(", "));
         findings.warn("owner", message);
-    }
-}
-
-/// What the language has and this version cannot run.
-fn not_yet(mapping: &Mapping, findings: &mut Findings) {
-    for load in &mapping.loads {
-        let place = format!("load.{}", load.name);
-        if load.shift {
-            findings.refuse(format!("{place}.ids"), "`ids = \"shift\"`: not yet", "Take it away.");
-        }
-        for (name, column) in &load.columns {
-            if column.refers.is_some() {
-                findings.refuse(format!("{place}.columns.{name}.refers"), "`refers`: not yet", "Take it away.");
-            }
-        }
     }
 }
 

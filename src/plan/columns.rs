@@ -185,6 +185,7 @@ impl Columns<'_, '_> {
             feed,
             rules,
             declared,
+            shift: None,
         })
     }
 

@@ -15,6 +15,7 @@ mod order;
 mod owner;
 mod path;
 mod relation;
+mod shift;
 mod show;
 mod sql;
 mod unlisted;
@@ -35,6 +36,7 @@ pub use links::{Compared, Link, links};
 pub use lookup::{LookupPlan, LookupStep, expressions};
 pub use path::{Hop, OwnerPath};
 pub use relation::{SqlFacts, selects};
+pub use shift::Shifted;
 pub use show::text;
 pub use sql::sql;
 
@@ -80,6 +82,8 @@ pub struct Plan {
     pub classes: BTreeMap<String, Class>,
     /// The way from a row to its owner, by table; tables whose rows are nobody's are not in it.
     pub paths: BTreeMap<String, OwnerPath>,
+    /// Tables whose ids are shifted.
+    pub shifts: Vec<Shifted>,
     /// What stays in the source.
     pub left: Vec<Left>,
     /// What is in the source and is never a load.
@@ -214,6 +218,8 @@ pub struct ColumnPlan {
     pub rules: Rules,
     /// The source column's declared type, for faults.
     pub declared: Option<String>,
+    /// The table whose shift is added to its values.
+    pub shift: Option<String>,
 }
 
 /// Where a column's value comes from.

@@ -94,7 +94,10 @@ fn load(out: &mut String, n: usize, load: &LoadPlan, plan: &Plan) {
     let width = load.columns.iter().map(|c| c.name.chars().count()).max().unwrap_or(0);
     let kinds = load.columns.iter().map(|c| c.kind.shown().chars().count()).max().unwrap_or(0);
     for column in &load.columns {
-        let rules = rules(&column.rules, column);
+        let mut rules = rules(&column.rules, column);
+        if let Some(table) = &column.shift {
+            rules.push_str(&format!("   shifted with the ids of {table}"));
+        }
         let line = format!("   {:width$}  {:kinds$}  {}{rules}", column.name, column.kind.shown(), feed(column, load));
         let _ = writeln!(out, "{}", line.trim_end());
     }

@@ -49,6 +49,9 @@ pub struct Judged {
     pub now: i64,
     /// Tables of the target that held rows, and how many.
     pub holding: BTreeMap<String, u64>,
+    /// What is added to the ids of each shifted table.
+    #[serde(default)]
+    pub shifts: BTreeMap<String, i64>,
     /// Digests of the variables that the mapping reads; never their values.
     pub env: BTreeMap<String, String>,
     /// Of each table, the columns whose bytes its rows' digests are taken over.

@@ -1,5 +1,7 @@
 //! Sequences: set past every value that is there and never below the source's own counter, never backwards.
 
+use std::collections::BTreeMap;
+
 use super::error::{Doing, ServerError};
 use super::session::Session;
 use crate::model::ident::quoted;
@@ -34,7 +36,12 @@ pub struct SequenceState {
 impl Wanted {
     /// The sequences behind columns of the loaded tables and the owner's, each with the source's counter where its column is
     /// fed from the source's own numbering.
-    pub fn of(plan: &Plan, source: &SourceSchema, target: &TargetSchema) -> Vec<Wanted> {
+    pub fn of(
+        plan: &Plan,
+        source: &SourceSchema,
+        target: &TargetSchema,
+        shifts: &BTreeMap<String, i64>,
+    ) -> Vec<Wanted> {
         let mut found: Vec<Wanted> = Vec::new();
         let is_meant = |name: &str| {
             plan.loads.iter().any(|l| l.table == name) || plan.owner.as_ref().is_some_and(|o| o.table == name)
@@ -42,18 +49,28 @@ impl Wanted {
         for (table, facts) in target.tables.iter().filter(|(name, _)| is_meant(name)) {
             for column in &facts.columns {
                 let sequence = column.sequence.iter();
-                found.extend(sequence.map(|sequence| Wanted::behind(plan, source, (table, &column.name), sequence)));
+                found.extend(
+                    sequence.map(|sequence| Wanted::behind(plan, source, (table, &column.name), sequence, shifts)),
+                );
             }
         }
         found
     }
 
-    /// The sequence behind one column (table and name).
-    pub fn behind(plan: &Plan, source: &SourceSchema, (table, column): (&str, &str), sequence: &Sequence) -> Wanted {
+    /// The sequence behind one column (table and name). The source's counter is shifted like the ids that it counts.
+    pub fn behind(
+        plan: &Plan,
+        source: &SourceSchema,
+        (table, column): (&str, &str),
+        sequence: &Sequence,
+        shifts: &BTreeMap<String, i64>,
+    ) -> Wanted {
         let counters = plan.loads.iter().filter(|l| l.table == table).filter_map(|load| {
             let Relation::Table(from) = &load.select.relation else { return None };
             let fed = load.columns.iter().any(|c| c.name == column && matches!(c.feed, Feed::Cell(_)));
-            source.tables.get(from).and_then(|t| t.counter).filter(|_| fed)
+            let shift = plan.shifts.iter().find(|s| s.table == table && s.column == column);
+            let shift = shift.and_then(|s| shifts.get(&s.table)).copied().unwrap_or(0);
+            source.tables.get(from).and_then(|t| t.counter).filter(|_| fed).map(|c| c.saturating_add(shift))
         });
         Wanted {
             sequence: sequence.clone(),
@@ -85,6 +102,15 @@ impl Wanted {
 }
 
 impl Session {
+    /// The highest value of an integer column.
+    ///
+    /// # Errors
+    /// When the server refuses or the connection is lost.
+    pub fn highest(&mut self, schema: &str, table: &str, column: &str) -> Result<Option<i64>, ServerError> {
+        let sql = format!("SELECT max({})::int8 FROM {}.{}", quoted(column), quoted(schema), quoted(table));
+        Ok(self.client.query_one(&sql, &[]).doing("looking for the highest id")?.get(0))
+    }
+
     /// Where a sequence and its column stand now.
     ///
     /// # Errors

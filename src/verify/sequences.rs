@@ -8,7 +8,7 @@ use super::Subject;
 /// Every sequence as it stands, and one check over all of them.
 pub(super) fn check(subject: &Subject<'_>, session: &mut Session) -> Result<(Vec<SequenceRecord>, Check), ServerError> {
     let mut records = Vec::new();
-    for wanted in Wanted::of(subject.plan, subject.source.schema(), subject.target) {
+    for wanted in Wanted::of(subject.plan, subject.source.schema(), subject.target, &subject.run.judged.shifts) {
         let state = session.sequence_state(&subject.plan.schema, &wanted)?;
         records.push(SequenceRecord {
             sequence: wanted.sequence.name.clone(),

@@ -177,6 +177,7 @@ fn constants_may_be_the_start_the_owner_or_a_variable() {
         now: 86_400_000_000 + 3_600_000_000 * 23 + 1_234_567,
         owner: Some(RawBuf::Integer(7)),
         env: BTreeMap::from([("NAME".into(), "12".into())]),
+        ..Settled::default()
     };
     let made = |kind, rules: &Rules| Converter::new(&column(kind), rules, &settled).unwrap();
     let constant = |kind, value| made(kind, &rules()).constant(&value);

@@ -1,0 +1,71 @@
+//! The numbers that `ids = "shift"` adds: chosen once, above everything that the target holds and ever gave out.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+
+use crate::model::cell::Raw;
+use crate::model::key::Key;
+use crate::model::schema::TargetSchema;
+use crate::model::select::{Row, Select, Sink};
+use crate::plan::{Feed, Plan};
+use crate::source::Source;
+use crate::target::{Session, Wanted};
+
+use super::Stop;
+use super::batch::GO_ON;
+
+/// A number for each shifted table; nought for one that is empty.
+///
+/// # Errors
+/// When the source cannot be read or the target refuses.
+pub fn choose(
+    session: &mut Session,
+    plan: &Plan,
+    source: &Source,
+    target: &TargetSchema,
+) -> Result<BTreeMap<String, i64>, Stop> {
+    let mut shifts = BTreeMap::new();
+    for shifted in &plan.shifts {
+        let facts = target.tables.get(&shifted.table);
+        let mut shift = 0;
+        if facts.is_some_and(|table| table.has_rows) {
+            let mut taken = session.highest(&plan.schema, &shifted.table, &shifted.column)?.unwrap_or(0);
+            if let Some(sequence) = facts.and_then(|t| t.column(&shifted.column)).and_then(|c| c.sequence.as_ref()) {
+                let column = (shifted.table.as_str(), shifted.column.as_str());
+                let wanted = Wanted::behind(plan, source.schema(), column, sequence, &BTreeMap::new());
+                let next = session.sequence_state(&plan.schema, &wanted)?.next.unwrap_or(i64::MAX);
+                taken = taken.max(next.saturating_sub(1));
+            }
+            let lowest = lowest(plan, source, (&shifted.table, &shifted.column))?.unwrap_or(1).min(1);
+            shift = taken.max(0).saturating_sub(lowest).saturating_add(1);
+        }
+        shifts.insert(shifted.table.clone(), shift);
+    }
+    Ok(shifts)
+}
+
+/// The lowest id that the loads into a table bring.
+fn lowest(plan: &Plan, source: &Source, (table, column): (&str, &str)) -> Result<Option<i64>, Stop> {
+    let mut lowest = Lowest(None);
+    for load in plan.loads.iter().filter(|load| load.table == table) {
+        let Some(Feed::Cell(n)) = load.columns.iter().find(|c| c.name == column).map(|c| &c.feed) else { continue };
+        let select = Select { exprs: vec![load.select.exprs[*n].clone()], ..load.select.clone() };
+        source.reader()?.scan(&select, None, None, &mut lowest)?;
+    }
+    Ok(lowest.0)
+}
+
+struct Lowest(Option<i64>);
+
+impl Sink for Lowest {
+    fn row(&mut self, row: &dyn Row) -> ControlFlow<()> {
+        if let Raw::Integer(id) = row.cell(0) {
+            self.0 = Some(self.0.map_or(id, |lowest| lowest.min(id)));
+        }
+        GO_ON
+    }
+
+    fn failed(&mut self, _: Key, _: Option<usize>) -> ControlFlow<()> {
+        GO_ON
+    }
+}
