@@ -102,6 +102,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         feed: Feed::Cell(n),
         rules: Rules::default(),
         declared: None,
+        shift: None,
     });
     let load = LoadPlan {
         name: "t".to_owned(),
