@@ -508,6 +508,7 @@ impl Way<'_> {
         record::step(report, "read ahead", self.world.elapsed() - began);
         record::loads(report, plan, run, &BTreeMap::new(), &found);
         record::left(report, plan, source).map_err(|e| Failure::refused(e.to_string()))?;
+        record::lost_before(report, source).map_err(|e| Failure::refused(e.to_string()))?;
         let total = self.found(source, plan, &found, report);
         report.checks.push(Check::not_checked("content", None, "a dry run writes nothing"));
         report.checks.extend(found.iter().flat_map(|load| load.unchecked.iter().cloned()));
@@ -532,6 +533,7 @@ impl Way<'_> {
             }
         }
         record::left(report, &plan, source).map_err(|e| Failure::refused(e.to_string()))?;
+        record::lost_before(report, source).map_err(|e| Failure::refused(e.to_string()))?;
         let why = "no target was named";
         for check in ["types and values", "required columns", "owner", "rights", "rows that are there"] {
             report.checks.push(Check::not_checked(check, None, why));

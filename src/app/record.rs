@@ -48,6 +48,16 @@ pub fn left(report: &mut Report, plan: &Plan, source: &Source) -> Result<(), Sou
     Ok(())
 }
 
+/// What the source itself lost before this run, as warnings.
+///
+/// # Errors
+/// When the source cannot be read.
+pub fn lost_before(report: &mut Report, source: &Source) -> Result<(), SourceError> {
+    let lost = source.reader()?.losses(source.schema())?;
+    report.warnings.extend(lost);
+    Ok(())
+}
+
 /// The owner as planned; the key follows when it is settled.
 pub fn owner(plan: &OwnerPlan, key: Option<String>, made: bool) -> OwnerRecord {
     let shown = |value: &Value| match value {
