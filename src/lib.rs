@@ -23,7 +23,6 @@ pub mod cli;
 pub mod convert;
 pub mod event;
 pub mod exit;
-pub mod failpoint;
 pub mod mapping;
 pub mod migrate;
 pub mod model;
