@@ -9,7 +9,8 @@ use sha2::{Digest, Sha256};
 use crate::model::key::hex;
 use crate::model::record::Refusal;
 use crate::model::schema::TargetSchema;
-use crate::plan::{LoadPlan, Plan};
+use crate::model::select::Select;
+use crate::plan::{Feed, LoadPlan, Plan};
 use crate::target::ledger::{LoadDone, Run, VERSION};
 
 /// What is wanted now, in the words of the ledger.
@@ -75,14 +76,15 @@ fn differences(run: &Run, done: &BTreeMap<String, LoadDone>, wanted: &Wanted) ->
         refusals.push(Refusal::new(
             &place,
             format!("the source is not what it was when the run began (then {}, now {})", run.stamp, wanted.stamp),
-            "Go on with the same file, or take the run back with `migrate rollback` and begin again.",
+            "Use the file as it was: to go on, or to take the run back with `migrate rollback`.",
         ));
     }
     if run.catalog != wanted.catalog {
+        let tables = differing(&run.catalog, &wanted.catalog);
         refusals.push(Refusal::new(
             &place,
-            "the target's tables are not what they were when the run began: columns, keys, constraints or triggers differ",
-            "Put them back, or take the run back with `migrate rollback` and begin again.",
+            format!("columns, keys, constraints or triggers of {tables} are not what they were when the run began"),
+            "Put them back as they were; then the same command goes on.",
         ));
     }
     for (name, value) in &wanted.env {
@@ -94,10 +96,11 @@ fn differences(run: &Run, done: &BTreeMap<String, LoadDone>, wanted: &Wanted) ->
     for (name, hash) in &wanted.loads {
         let changed = done.get(name).is_some_and(|d| d.plan != *hash && has_batch(d));
         if changed || (run.state == "Done" && done.get(name).is_none_or(|d| d.plan != *hash)) {
+            let what = done.get(name).map_or_else(|| "this load".to_owned(), |d| differing(&d.plan, hash));
             refusals.push(Refusal::new(
                 format!("load.{name}"),
-                "the mapping of this load is not what it was when its rows were written",
-                "Use the mapping as it was, or take the run back with `migrate rollback` and begin again.",
+                format!("the mapping is not what it was when rows of this load were written: {what} changed"),
+                AS_IT_WAS,
             ));
         }
     }
@@ -105,7 +108,7 @@ fn differences(run: &Run, done: &BTreeMap<String, LoadDone>, wanted: &Wanted) ->
         refusals.push(Refusal::new(
             format!("load.{name}"),
             "rows of this load are written and the mapping has it no more",
-            "Use the mapping as it was, or take the run back with `migrate rollback` and begin again.",
+            AS_IT_WAS,
         ));
     }
     refusals
@@ -115,16 +118,58 @@ fn has_batch(load: &LoadDone) -> bool {
     load.parts.iter().any(|part| part.next_batch > 1)
 }
 
-/// Hash of what a load does: what is read, what is sent, what is allowed. Batch sizes and lanes are not in it.
+const AS_IT_WAS: &str = "Use the mapping as it was: to go on, or to take the run back with `migrate rollback` and begin again with the new one.";
+
+/// What a load does, a line for each thing that may change: its name and a hash. Batch sizes and lanes are not in it.
 fn load_hash(load: &LoadPlan) -> String {
-    sha(&[&format!("{load:?}")])
+    let rest =
+        LoadPlan { select: Select { exprs: Vec::new(), ..load.select.clone() }, columns: Vec::new(), ..load.clone() };
+    let mut lines = vec![line("what is read", &format!("{rest:?}"))];
+    for column in &load.columns {
+        let read = match &column.feed {
+            Feed::Cell(n) => load.select.exprs.get(*n),
+            _ => None,
+        };
+        lines.push(line(&format!("column {}", column.name), &format!("{column:?} {read:?}")));
+    }
+    // Expressions that several columns share, or none, and the order of them all.
+    lines.push(line("the order of its columns", &format!("{:?} {:?}", load.select.exprs, names(load))));
+    lines.join("\n")
 }
 
-/// Hash of the tables that loads go to, by their meaning: no OID, nothing about rows or rights.
+fn names(load: &LoadPlan) -> Vec<&str> {
+    load.columns.iter().map(|c| c.name.as_str()).collect()
+}
+
+/// One thing and the beginning of its hash.
+fn line(name: &str, what: &str) -> String {
+    format!("{} {name}", &sha(&[what])[..16])
+}
+
+/// The names of the lines in which two such texts differ.
+fn differing(before: &str, now: &str) -> String {
+    let (before, now): (Vec<&str>, Vec<&str>) = (before.lines().collect(), now.lines().collect());
+    let only = |a: &[&'_ str], b: &[&str]| -> Vec<String> {
+        let name = |line: &&str| line.split_once(' ').map_or(*line, |(_, name)| name).to_owned();
+        a.iter().filter(|line| !b.contains(line)).map(name).collect()
+    };
+    let mut names = only(&before, &now);
+    names.extend(only(&now, &before));
+    names.sort();
+    names.dedup();
+    // What follows from a column is no news beside it.
+    if names.iter().any(|name| name.starts_with("column ")) {
+        names.retain(|name| name != "the order of its columns");
+    }
+    names.join(", ")
+}
+
+/// The tables that loads go to, a line for each: its name and a hash of its meaning, with no OID, nothing about rows or
+/// rights.
 fn catalog_hash(plan: &Plan, target: &TargetSchema) -> String {
-    let mut parts = Vec::new();
+    let mut lines = Vec::new();
     for (name, table) in target.tables.iter().filter(|(name, _)| plan.loads.iter().any(|l| l.table == **name)) {
-        parts.push(name.clone());
+        let mut parts = Vec::new();
         for column in &table.columns {
             let sequence = column.sequence.as_ref().map(|s| &s.name);
             parts.push(format!(
@@ -138,8 +183,9 @@ fn catalog_hash(plan: &Plan, target: &TargetSchema) -> String {
             ));
         }
         parts.push(format!("{:?} {:?} {:?} {:?}", table.unique, table.foreign, table.checks, table.triggers));
+        lines.push(line(name, &parts.join("\n")));
     }
-    sha(&parts.iter().map(String::as_str).collect::<Vec<_>>())
+    lines.join("\n")
 }
 
 /// SHA-256 over texts, each with its length, in hexadecimal.
@@ -224,6 +270,31 @@ mod tests {
         changed.loads = Vec::new();
         let found = places(decide(Some(1), Some(&run("Running")), &done("1", 1), &changed));
         assert_eq!(found, ["run 1", "run 1", "run 1", "load.a"]);
+    }
+
+    #[test]
+    fn what_differs_is_named() {
+        assert_eq!(differing("1 items\n2 users", "3 items\n2 users\n4 tags"), "items, tags");
+        assert_eq!(
+            differing("1 column a\n2 the order of its columns", "1 column a\n5 column b\n3 the order of its columns"),
+            "column b"
+        );
+    }
+
+    #[test]
+    fn a_target_restored_from_before_goes_on_from_its_ledger() {
+        let mut older = done("1", 1);
+        older.get_mut("a").into_iter().flat_map(|load| &mut load.parts).for_each(|part| part.last = None);
+        assert_eq!(decide(Some(VERSION), Some(&run("Running")), &older, &wanted()), Decision::GoOn);
+        assert_eq!(decide(Some(VERSION), Some(&run("Running")), &BTreeMap::new(), &wanted()), Decision::GoOn);
+    }
+
+    #[test]
+    fn a_run_that_was_done_takes_no_new_load() {
+        let mut more = wanted();
+        more.loads.push(("b".to_owned(), "1".to_owned()));
+        assert_eq!(places(decide(Some(VERSION), Some(&run("Done")), &done("1", 1), &more)), ["load.b"]);
+        assert_eq!(decide(Some(VERSION), Some(&run("Running")), &done("1", 1), &more), Decision::GoOn);
     }
 
     #[test]

@@ -45,6 +45,10 @@ impl Failure {
 
 /// Runs what was typed.
 pub fn run(cli: &Cli, world: &World) -> Exit {
+    #[cfg(feature = "failpoints")]
+    if let Some(nth) = world.variable("MIGRATE_FAIL_AT").and_then(|nth| nth.parse().ok()) {
+        crate::target::failpoint::arm(nth);
+    }
     if let Err(e) = signals::listen(&world.asked) {
         say(&format!("signals are not heard ({e}); Ctrl-C ends at once"));
     }

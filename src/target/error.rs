@@ -137,12 +137,14 @@ pub(super) trait Doing<T> {
 
 impl<T> Doing<T> for Result<T, postgres::Error> {
     fn doing(self, what: &str) -> Result<T, ServerError> {
+        super::failpoint::reach();
         self.map_err(|e| ServerError::of(what, &e))
     }
 }
 
 impl<T> Doing<T> for std::io::Result<T> {
     fn doing(self, what: &str) -> Result<T, ServerError> {
+        super::failpoint::reach();
         self.map_err(|e| match e.get_ref().and_then(|inner| inner.downcast_ref::<postgres::Error>()) {
             Some(inner) => ServerError::of(what, inner),
             None => ServerError { message: Some(e.to_string()), lost: true, ..ServerError::plain(what) },

@@ -330,45 +330,6 @@ impl Session {
         Ok(loads)
     }
 
-    /// Brings the hashes of loads up to date that have no committed batch yet.
-    ///
-    /// # Errors
-    /// When the server refuses or the connection is lost.
-    pub fn replan(&mut self, run: i64, loads: &[(String, String)]) -> Result<(), ServerError> {
-        let (names, hashes): (Vec<&str>, Vec<&str>) = loads.iter().map(|(n, h)| (n.as_str(), h.as_str())).unzip();
-        let sql = "INSERT INTO load (run, load, plan) SELECT $1, * FROM unnest($2::text[], $3::text[]) \
-                   ON CONFLICT (run, load) DO UPDATE SET plan = excluded.plan";
-        self.client.execute(sql, &[&run, &names, &hashes]).doing(WRITING)?;
-        Ok(())
-    }
-
-    /// Notes the parts of a load before the first of them is begun. Nothing changes where any are noted already.
-    /// `false`: the run was taken over.
-    ///
-    /// # Errors
-    /// When the server refuses or the connection is lost.
-    pub fn note_parts(&mut self, run: &Run, load: &str, cuts: &[Key]) -> Result<bool, ServerError> {
-        let cuts: Vec<String> = cuts.iter().map(Key::written).collect();
-        let mut tx = self.client.transaction().doing(WRITING)?;
-        // Whoever comes second waits at the load's row and finds the parts of the first: two cuts must never mix.
-        let sql = "SELECT l.load FROM run r JOIN load l ON l.run = r.run \
-                   WHERE r.run = $1 AND r.epoch = $2 AND r.state = 'Running' AND l.load = $3 FOR SHARE OF r FOR UPDATE OF l";
-        if tx.query_opt(sql, &[&run.id, &run.epoch, &load]).doing(WRITING)?.is_none() {
-            return Ok(false);
-        }
-        let sql = "SELECT FROM part WHERE run = $1 AND load = $2 LIMIT 1";
-        if tx.query_opt(sql, &[&run.id, &load]).doing(WRITING)?.is_some() {
-            return Ok(true);
-        }
-        for n in 0..=cuts.len() {
-            let (after, until) = (n.checked_sub(1).map(|n| &cuts[n]), cuts.get(n));
-            let sql = "INSERT INTO part (run, load, part, after_key, until_key) VALUES ($1, $2, $3, $4, $5)";
-            tx.execute(sql, &[&run.id, &load, &(n as i32), &after, &until]).doing(WRITING)?;
-        }
-        tx.commit().doing(WRITING)?;
-        Ok(true)
-    }
-
     /// Ends a run: all is there.
     ///
     /// # Errors

@@ -86,3 +86,28 @@ fn nothing_is_lost_doubled_or_changed_whatever_dies() {
     let failures: Vec<&String> = tallies.values().flat_map(|t| &t.failures).collect();
     assert!(failures.is_empty(), "{failures:#?}");
 }
+
+/// Every answer of the target's is, once, the last thing that a process hears. One lane, so that the points stand in one
+/// order; `CHAOS_SEED` is the first of them.
+#[cfg(feature = "failpoints")]
+#[test]
+fn a_process_that_ends_behind_any_answer_is_gone_on_from() {
+    let seconds = number("CHAOS_SECONDS", 60);
+    let fixture = Fixture::new();
+    let began = Instant::now();
+    let mut failures = Vec::new();
+    let mut points = number("CHAOS_SEED", 1)..;
+    let all = loop {
+        let point = points.next().expect("points");
+        match Trial::at_point(&fixture, point) {
+            Ok(true) => {}
+            Ok(false) => break true,
+            Err(failure) => failures.push(format!("point {point}: {failure}")),
+        }
+        if began.elapsed() > Duration::from_secs(seconds) {
+            break false;
+        }
+    };
+    println!("points up to {}{}, {} failures", points.start - 1, if all { " (all)" } else { "" }, failures.len());
+    assert!(failures.is_empty(), "{failures:#?}");
+}

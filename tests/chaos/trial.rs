@@ -94,6 +94,28 @@ impl<'f> Trial<'f> {
         Done { events: trial.events, runs: trial.runs, failure }
     }
 
+    /// Ends the process at one point and goes on. `false`: there are not so many points.
+    #[cfg(feature = "failpoints")]
+    pub fn at_point(fixture: &'f Fixture, point: u64) -> Result<bool, String> {
+        let database = format!("chaos_point_{point}");
+        fixture.begin(&database);
+        let args =
+            ["-m", "mapping.toml", "--yes", "--progress", "none", "--jobs=1", "--batch-rows=1500", "--detach=always"];
+        let args = args.map(String::from).into();
+        let mut trial = Trial { fixture, database, dice: Dice(point), args, events: 0, runs: 0 };
+        let url = trial.here();
+        let run = trial.fixture.place.migrate(&trial.args).args(["-t", &url]).env("MIGRATE_FAIL_AT", point.to_string());
+        let died = match run.ran().code {
+            0 => Ok(false),
+            code if code < 0 => Ok(true),
+            code => Err(format!("it ended with {code}")),
+        };
+        let died = died.and_then(|died| trial.until_done().map(|()| died));
+        let died = died.and_then(|died| fixture.wrong(&trial.database).map_or(Ok(died), Err));
+        fixture.end(&trial.database);
+        died
+    }
+
     fn disturb(&mut self, kind: Kind) -> Result<(), String> {
         match kind {
             Kind::Kill => self.kill()?,
