@@ -24,7 +24,8 @@ const BELOW: [(&str, &[&str]); 17] = [
     ("target", &["model", "mapping", "plan", "wire", "event"]),
     ("resume", &["model", "mapping", "plan", "wire", "target"]),
     ("migrate", &["model", "mapping", "plan", "wire", "event", "convert", "source", "target", "resume"]),
-    ("verify", &["model", "mapping", "plan", "wire", "event", "convert", "source", "target", "resume"]),
+    // Verifying reads the source again as the run did, so it stands above it.
+    ("verify", &["model", "mapping", "plan", "wire", "event", "convert", "source", "target", "resume", "migrate"]),
     (
         "app",
         &[

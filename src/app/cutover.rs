@@ -865,12 +865,11 @@ impl Way<'_> {
     }
 }
 
+/// By table and SQL: the type of an expression over the table, or why it has none.
+type Expressions = BTreeMap<(String, String), Result<ColumnType, String>>;
+
 /// What the target makes of the lookups' expressions.
-fn expressions(
-    session: &mut Session,
-    mapping: &Mapping,
-    target: &TargetSchema,
-) -> Result<BTreeMap<(String, String), Result<ColumnType, String>>, ServerError> {
+fn expressions(session: &mut Session, mapping: &Mapping, target: &TargetSchema) -> Result<Expressions, ServerError> {
     let mut found = BTreeMap::new();
     for (table, sql) in plan::expressions(mapping, target) {
         let kind = session.expression_type(&target.schema, &table, &sql)?;

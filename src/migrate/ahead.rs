@@ -25,6 +25,9 @@ use super::looking::{Looking, Seen};
 use super::orphans::{self, OwnKeys, Referred};
 use super::{Stop, lanes, parents};
 
+/// A range of a load: the load's place, what was found, the keys of its rows.
+type Part = (usize, (Found, Vec<KeySet>));
+
 /// Rows between two words to the watch, and between two clearings of the scratch memory.
 const PACE: u64 = 4_096;
 
@@ -182,12 +185,7 @@ impl Ground<'_> {
     }
 
     /// Reads loads in ranges of keys, in lanes: for each range the load's place, what was found and the keys of its rows.
-    fn parts(
-        &self,
-        readings: &[Reading<'_>],
-        sets: &Sets,
-        eye: &Mutex<Eye<'_>>,
-    ) -> Result<Vec<(usize, (Found, Vec<KeySet>))>, Stop> {
+    fn parts(&self, readings: &[Reading<'_>], sets: &Sets, eye: &Mutex<Eye<'_>>) -> Result<Vec<Part>, Stop> {
         let mut ranges = Vec::new();
         for (n, reading) in readings.iter().enumerate() {
             let select = &reading.load.select;

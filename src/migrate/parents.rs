@@ -1,5 +1,6 @@
 //! Where the keys of parents come from: the target's own rows, the loads as they are read ahead, the ledger's faults.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashSet};
 use std::ops::ControlFlow;
 
@@ -42,10 +43,10 @@ pub(super) fn of_load(
     let wanted: Vec<Link> = links(load, job.target).into_iter().filter(|link| !is_proved || replaces(link)).collect();
     let mut sets: BTreeMap<Referred, KeySet> = BTreeMap::new();
     for referred in wanted.iter().map(Referred::by) {
-        if !sets.contains_key(&referred) {
-            let mut keys = on_target(session, &job.plan.schema, &referred)?;
-            refused(job, session, run, &referred, settled, &mut keys)?;
-            sets.insert(referred, keys);
+        if let Entry::Vacant(unread) = sets.entry(referred) {
+            let mut keys = on_target(session, &job.plan.schema, unread.key())?;
+            refused(job, session, run, unread.key(), settled, &mut keys)?;
+            unread.insert(keys);
         }
     }
     let reader = job.source.reader()?;

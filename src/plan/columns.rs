@@ -230,11 +230,11 @@ impl Columns<'_, '_> {
         place: &str,
     ) -> Option<(Feed, Option<String>)> {
         match &entry.feed {
-            Some(Written::From(name)) => self.from_column(name, place),
+            Some(Written::From(name)) => self.fed_by_column(name, place),
             Some(Written::Sql(sql)) => Some((self.cell(Expr::Sql(sql.clone())), None)),
             Some(Written::Value(value)) => Some((Feed::Constant(value.0.clone()), None)),
             Some(Written::Owner) => Some((Feed::Owner, None)),
-            Some(Written::Env { name, optional }) => self.from_env(name, *optional, column, place),
+            Some(Written::Env { name, optional }) => self.fed_by_env(name, *optional, column, place),
             Some(Written::Lookup(written)) => {
                 let exprs = &mut self.exprs;
                 let mut cells = |sql: &str| position(exprs, Expr::Sql(sql.to_owned()));
@@ -254,7 +254,7 @@ impl Columns<'_, '_> {
         Feed::Cell(position(&mut self.exprs, expr))
     }
 
-    fn from_column(&mut self, name: &str, place: &str) -> Option<(Feed, Option<String>)> {
+    fn fed_by_column(&mut self, name: &str, place: &str) -> Option<(Feed, Option<String>)> {
         if let Some((found, declared)) = self.source.iter().find(|(n, _)| n == name).cloned() {
             return Some((self.cell(Expr::Column(found)), declared));
         }
@@ -267,7 +267,7 @@ impl Columns<'_, '_> {
         None
     }
 
-    fn from_env(
+    fn fed_by_env(
         &mut self,
         name: &str,
         optional: bool,

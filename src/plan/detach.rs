@@ -159,7 +159,7 @@ impl Judge<'_> {
         let fed_owner = |load: &&LoadPlan| {
             load.columns.iter().any(|c| foreign.columns.contains(&c.name) && matches!(c.feed, Feed::Owner))
         };
-        if foreign.columns.len() == 1 && loads.iter().all(|l| fed_owner(l)) {
+        if foreign.columns.len() == 1 && loads.iter().all(fed_owner) {
             return None;
         }
         if foreign.parent_schema != self.target.schema || !self.loads.iter().any(|l| l.table == foreign.parent) {

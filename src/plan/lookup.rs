@@ -197,7 +197,7 @@ fn step(
         }
     }
     let source = source.iter().map(|sql| cells(sql)).collect();
-    (parts.len() == target.len()).then(|| LookupStep { target: parts, source, nocase: step.nocase })
+    (parts.len() == target.len()).then_some(LookupStep { target: parts, source, nocase: step.nocase })
 }
 
 /// Types whose equal values have equal bytes. Not so a numeric of no stated scale, floats and documents.

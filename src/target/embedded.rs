@@ -60,7 +60,7 @@ mod inside {
         /// # Errors
         /// What kept it from starting, as a sentence.
         pub fn start() -> Result<Throwaway, String> {
-            let bin = PathBuf::from(said(&mut Command::new("pg_config").arg("--bindir"))?.trim());
+            let bin = PathBuf::from(said(Command::new("pg_config").arg("--bindir"))?.trim());
             let folder = tempfile::Builder::new().prefix("migrate-").tempdir().map_err(|e| e.to_string())?;
             let is_root = said(Command::new("id").arg("-u"))?.trim() == "0";
             let server = Throwaway { bin, folder, as_user: is_root.then(|| "postgres".to_owned()) };

@@ -109,7 +109,7 @@ fn pass(
     })?;
     let held = table.before.is_some();
     table.target(session, &mut |_, hash| {
-        if wanted[bucket(hash)] && !(held && !counts.contains_key(&hash)) {
+        if wanted[bucket(hash)] && (!held || counts.contains_key(&hash)) {
             counts.entry(hash).or_default().1 += 1;
         }
     })?;

@@ -17,6 +17,9 @@ use crate::wire::{binary, decode};
 
 use super::{Subject, rows};
 
+/// Hears of each row: its cells, its image, its hash.
+pub type EachRow<'f> = dyn FnMut(&dyn Row, &[u8], u128) + 'f;
+
 /// A table that loads of this run went to.
 pub(super) struct Table<'a> {
     pub subject: &'a Subject<'a>,
@@ -152,7 +155,7 @@ impl<'a> Table<'a> {
     }
 
     /// Every row that the source makes now: its image, its hash and its key in the source.
-    pub fn source(&self, session: &mut Session, row: &mut dyn FnMut(&dyn Row, &[u8], u128)) -> Result<(), Stop> {
+    pub fn source(&self, session: &mut Session, row: &mut EachRow<'_>) -> Result<(), Stop> {
         for load in &self.loads {
             self.load(load, session, row)?;
         }
@@ -160,12 +163,7 @@ impl<'a> Table<'a> {
     }
 
     /// The rows of one load, part by part, with the ids that were drawn for them, without those set aside.
-    pub fn load(
-        &self,
-        load: &LoadPlan,
-        session: &mut Session,
-        row: &mut dyn FnMut(&dyn Row, &[u8], u128),
-    ) -> Result<(), Stop> {
+    pub fn load(&self, load: &LoadPlan, session: &mut Session, row: &mut EachRow<'_>) -> Result<(), Stop> {
         let subject = self.subject;
         let binary = LoadPlan { as_text: false, ..load.clone() };
         let maps = lookup::again(session, subject.plan, &binary, subject.settled, subject.run.seed)?;
@@ -256,7 +254,7 @@ struct Again<'r> {
     bytes: Vec<u8>,
     scratch: Vec<u8>,
     notes: Notes,
-    row: &'r mut dyn FnMut(&dyn Row, &[u8], u128),
+    row: &'r mut EachRow<'r>,
 }
 
 impl Sink for Again<'_> {

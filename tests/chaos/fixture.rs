@@ -218,7 +218,7 @@ impl Fixture {
     }
 }
 
-fn read_source(path: &PathBuf) -> Rows {
+fn read_source(path: &std::path::Path) -> Rows {
     let db = sqlite::open(path);
     let one = |(table, sql, _): (&'static str, &str, &str)| {
         let mut statement = db.prepare(sql).expect("a reading");

@@ -57,6 +57,7 @@ pub fn bindir() -> String {
     String::from_utf8(found.stdout).expect("a path in UTF-8").trim().to_owned()
 }
 
+#[expect(clippy::zombie_processes, reason = "the guard outlives this process: it is what cleans up after it")]
 fn start() -> Server {
     let mut command = if is_root() {
         // initdb and postgres refuse to run as root.
