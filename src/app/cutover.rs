@@ -418,7 +418,8 @@ impl Way<'_> {
         Settled { now, owner: None, shifts, env: self.env() }
     }
 
-    /// What is settled before anything is written, the shifts of ids among it: the run's, or those that it would have.
+    /// What is settled before anything is written, the shifts of ids among it: the run's, or those that it would have. Rows
+    /// that would become somebody else's are refused here.
     fn settled_on(
         &self,
         session: &mut Session,
@@ -429,6 +430,10 @@ impl Way<'_> {
         let mut settled = self.settled(run);
         if run.is_none() {
             settled.shifts = migrate::shift::choose(session, plan, source, target)?;
+            let mistaken = migrate::persons::mistaken(session, (plan, target), source, &settled)?;
+            if !mistaken.is_empty() {
+                return Err(Stop::Refused(mistaken));
+            }
         }
         Ok(settled)
     }

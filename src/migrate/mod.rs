@@ -14,6 +14,7 @@ pub mod lookup;
 mod orphans;
 pub mod owner;
 mod parents;
+pub mod persons;
 mod piece;
 mod retry;
 mod sequence;

@@ -101,6 +101,7 @@ pub(super) fn lookup(
             false
         }
     };
+    let missing = missing(lookup, mapping, inputs, &place, findings);
     let take = take?;
     if inputs.target.is_some() && !fits(&take.kind, &column.kind) {
         findings.refuse(
@@ -115,7 +116,7 @@ pub(super) fn lookup(
         take_kind: take.kind.clone(),
         steps: steps.into_iter().collect::<Option<_>>()?,
         ambiguous_is_fault,
-        missing: missing(lookup, mapping, inputs, &place, findings),
+        missing,
         quiet: lookup.quiet,
         rules: modifiers::plain(mapping),
     })

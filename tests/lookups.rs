@@ -1,0 +1,109 @@
+//! Lookups end to end: order of steps, ambiguity, misses, several key columns, rows of the same run, and what is refused.
+
+use super::support::postgres::Database;
+use super::support::tool::{Place, Ran};
+
+const TARGET: &str = "CREATE TABLE users (id serial PRIMARY KEY, login text UNIQUE, email text, team int); \
+    CREATE TABLE orders (id int PRIMARY KEY, who text, user_id int REFERENCES users); \
+    INSERT INTO users (id, login, email, team) VALUES (3, 'kev', 'Kevin@x.example', 1), (4, 'ros', 'rosa@x.example', 1), \
+    (7, 'info1', 'info@a.example', 1), (8, 'info2', 'info@b.example', 2); SELECT setval('users_id_seq', 8);";
+
+const ORDERS: &str = "CREATE TABLE orders (id INTEGER PRIMARY KEY, who TEXT); INSERT INTO orders VALUES (1, 'kev'), \
+    (2, ' KEVIN@X.example '), (3, 'rosa'), (4, 'info'), (5, 'nobody'), (6, NULL), (7, '');";
+
+fn head(lookup: &str) -> String {
+    format!(
+        "format = 1\nname = \"x\"\n[source]\npath = \"source.sql\"\n[load.orders]\nowner = false\n\
+         [load.orders.columns.user_id.lookup]\ntable = \"users\"\ntake = \"id\"\n{lookup}\n"
+    )
+}
+
+const STEPS: &str = "steps = [ { target = \"login\", source = \"trim(who)\" }, { target = \"email\", source = \"trim(who)\", nocase = true }, \
+    { target = \"split_part(email, '@', 1)\", source = \"trim(who)\" } ]\n";
+
+fn run(source: &str, mapping: &str, args: &[&str], exit: i32) -> (Database, Ran) {
+    let target = Database::with(TARGET);
+    let place = Place::new();
+    place.write("source.sql", source);
+    place.write("m.toml", mapping);
+    let ran = place.migrate(["--json", "-m", "m.toml", "-t", &target.url()]).args(args).exits(exit);
+    (target, ran)
+}
+
+fn found(target: &Database) -> Vec<String> {
+    let rows = target.rows("SELECT id, user_id FROM orders ORDER BY id");
+    rows.into_iter()
+        .map(|row| row.into_iter().map(|v| v.unwrap_or("-".to_owned())).collect::<Vec<_>>().join(" "))
+        .collect()
+}
+
+#[test]
+fn steps_are_tried_in_order_and_every_outcome_is_counted() {
+    let mapping = head(&format!("{STEPS}ambiguous = \"next\"\nmissing = \"null\""));
+    let (target, ran) = run(ORDERS, &mapping, &["--yes"], 0);
+    assert_eq!(found(&target), ["1 3", "2 3", "3 4", "4 -", "5 -", "6 -", "7 -"]);
+    let lookup = &ran.json()["lookups"][0];
+    let hits: Vec<u64> = lookup["steps"].as_array().expect("steps").iter().filter_map(|s| s["hits"].as_u64()).collect();
+    assert_eq!((hits, lookup["ambiguous"].as_u64(), lookup["missing"].as_u64()), (vec![1, 1, 1], Some(1), Some(2)));
+    assert!(lookup["values"].is_null(), "no value stands in a report");
+}
+
+#[test]
+fn a_dry_run_looks_up_what_is_there_already() {
+    let mapping = head(&format!("{STEPS}missing = \"null\""));
+    let (target, ran) = run(ORDERS, &mapping, &["--dry-run"], 0);
+    assert_eq!(target.count("orders"), 0);
+    assert_eq!(ran.json()["lookups"][0]["missing"], 2);
+}
+
+#[test]
+fn missing_and_ambiguous_values_are_faults_where_the_mapping_says_so() {
+    let mapping = head(&format!("{STEPS}ambiguous = \"fault\""));
+    let (target, ran) = run(ORDERS, &mapping, &["--yes"], 3);
+    assert_eq!(target.count("orders"), 0);
+    let faults = ran.json()["faults"].clone();
+    let of = |f: &serde_json::Value| (f["rowid"].as_i64(), f["reason"].as_str().map(str::to_owned));
+    let faults: Vec<_> = faults.as_array().expect("faults").iter().map(of).collect();
+    let expected = [(4, "lookup-ambiguous"), (5, "lookup-missing"), (7, "lookup-missing")];
+    assert_eq!(faults, expected.map(|(id, reason)| (Some(id), Some(reason.to_owned()))));
+}
+
+#[test]
+fn a_key_of_several_columns_and_a_constant_for_what_is_missing() {
+    let steps = "steps = [ { target = [\"split_part(email, '@', 1)\", \"team\"], source = [\"who\", \"'2'\"] } ]\nmissing = { value = 3 }";
+    let (target, _) = run(ORDERS, &head(steps), &["--yes"], 0);
+    assert_eq!(found(&target)[3..], ["4 8", "5 3", "6 -", "7 3"]);
+}
+
+#[test]
+fn rows_of_the_same_run_are_found_and_a_dry_run_says_that_it_cannot_look() {
+    let source = format!("{ORDERS} CREATE TABLE users (login TEXT); INSERT INTO users VALUES ('nobody');");
+    let more = "[load.users]\nexisting = \"append\"\nowner = false\n";
+    let mapping = format!("{}{more}", head(&format!("{STEPS}missing = \"null\"")));
+    let (target, ran) = run(&source, &mapping, &["--yes"], 0);
+    assert_eq!(found(&target)[4], "5 9");
+    assert_eq!(ran.json()["lookups"][0]["steps"][0]["hits"], 2);
+    let (_, dry) = run(&source, &mapping, &["--dry-run"], 0);
+    dry.says(&["NotChecked", "it reads users, which this run loads first"]);
+    assert_eq!(dry.json()["lookups"].as_array().map(Vec::len), Some(0));
+}
+
+#[test]
+fn a_lookup_that_cannot_work_is_refused_with_its_place_all_at_once() {
+    let steps = "steps = [ { target = \"logn\", source = \"who\" }, { target = [\"login\", \"team\"], source = \"who\" }, \
+                 { target = \"team\", source = \"who\", nocase = true }, { target = \"row_to_json(users)\", source = \"who\" } ]\n\
+                 ambiguous = \"first\"\nmissing = \"owner\"";
+    let (_, ran) = run(ORDERS, &head(steps), &["--dry-run"], 3);
+    ran.says(&[
+        "steps.0.target",
+        "column \\\"logn\\\" does not exist",
+        "steps.1",
+        "its key has 2 parts on the target and 1 in the source",
+        "steps.2.nocase",
+        "steps.3.target",
+        "is \\\"next\\\" or \\\"fault\\\"",
+        "is the owner, and the mapping names none",
+    ]);
+    let wrong = head(STEPS).replace("take = \"id\"", "take = \"idd\"");
+    run(ORDERS, &wrong, &["--dry-run"], 3).1.says(&["lookup.take", "Did you mean `id`?"]);
+}
