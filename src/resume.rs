@@ -169,7 +169,7 @@ fn differing(before: &str, now: &str) -> String {
 fn catalog_hash(plan: &Plan, target: &TargetSchema) -> String {
     let mut lines = Vec::new();
     for (name, table) in target.tables.iter().filter(|(name, _)| plan.loads.iter().any(|l| l.table == **name)) {
-        let mut parts = Vec::new();
+        let mut parts = vec![target.schema.clone()];
         for column in &table.columns {
             let sequence = column.sequence.as_ref().map(|s| &s.name);
             parts.push(format!(

@@ -628,7 +628,13 @@ impl Way<'_> {
                     session.note_backend(run.id, run.epoch)?;
                     Ok(run)
                 });
-                begun.map_err(|stop| Failure::refused(stop.to_string()))?
+                // The ledger may be there: a commit whose answer was lost is no refusal.
+                let exit = |stop: &Stop| match stop {
+                    Stop::Interrupted => Exit::Interrupted,
+                    Stop::Target(e) if !e.lost => Exit::Refused,
+                    _ => Exit::Stopped,
+                };
+                begun.map_err(|stop| Failure { exit: exit(&stop), message: stop.to_string() })?
             }
         };
         report.run = Some(run.id.to_string());

@@ -38,7 +38,8 @@ pub(super) fn of_load(
     load: &LoadPlan,
     (encoder, settled): (&RowEncoder, &Settled),
 ) -> Result<Vec<(Link, KeySet)>, Stop> {
-    let is_proved = run.read_ahead && job.options.on_fault == OnFault::Abort;
+    let nothing_aside = job.aside.load(std::sync::atomic::Ordering::Relaxed) == 0;
+    let is_proved = run.read_ahead && job.options.on_fault == OnFault::Abort && nothing_aside;
     let replaces = |link: &Link| link.columns.iter().any(|n| load.columns[*n].rules.if_orphan.is_some());
     let wanted: Vec<Link> = links(load, job.target).into_iter().filter(|link| !is_proved || replaces(link)).collect();
     let mut sets: BTreeMap<Referred, KeySet> = BTreeMap::new();

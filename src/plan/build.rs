@@ -35,6 +35,8 @@ pub fn build(mapping: &Mapping, inputs: &Inputs<'_>) -> Result<Plan, (Vec<Refusa
     let owner = owner::owner(mapping, inputs, &target, &mut findings);
     let mut taken = Taken::new();
     let mut loads = loads(mapping, inputs, &target, &mut taken, &mut findings);
+    stamped_too_early(&loads, owner.as_ref(), &mut findings);
+    skipped_parents(mapping, &loads, &target, &mut findings);
     let shifts = match inputs.target {
         Some(_) => shift::shifts(mapping, &mut loads, &target, &mut findings),
         None => Vec::new(),
@@ -138,6 +140,45 @@ fn table_is_ready(load: &Load, mapping: &Mapping, table: &TargetTable, target: &
             format!("{name} holds rows"),
             "Empty it, or write `existing = \"append\"` at the load if they shall stay beside the new ones.",
         );
+    }
+}
+
+/// The owner is settled after the loads into its table, so their rows cannot carry its key.
+fn stamped_too_early(loads: &[LoadPlan], owner: Option<&super::OwnerPlan>, findings: &mut Findings) {
+    let Some(owner) = owner.filter(|o| !o.natural.is_empty()) else { return };
+    for load in loads.iter().filter(|l| l.table == owner.table && l.needs_owner()) {
+        findings.refuse(
+            load.place(),
+            format!("its rows go to `{}`, and the owner, whose key they ask for, is settled after them", owner.table),
+            "Feed these columns by `from`, `sql` or `value`.",
+        );
+    }
+}
+
+/// A parent whose rows are skipped where their key is there keeps the target's ids, and a reference by the source's id
+/// would end at another row.
+fn skipped_parents(mapping: &Mapping, loads: &[LoadPlan], target: &TargetSchema, findings: &mut Findings) {
+    let is_owner = |table: &str| mapping.owner.as_ref().is_some_and(|o| o.table == table);
+    for load in loads {
+        let Some(facts) = target.tables.get(&load.table) else { continue };
+        for key in facts.foreign.iter().filter(|f| f.parent_schema == target.schema && !is_owner(&f.parent)) {
+            let by_name =
+                load.columns.iter().any(|c| key.columns.contains(&c.name) && matches!(c.feed, super::Feed::Cell(_)));
+            let holds = target.tables.get(&key.parent).is_some_and(|t| t.has_rows);
+            let skips =
+                |l: &&LoadPlan| l.table == key.parent && l.conflict.as_ref().is_some_and(|c| *c != key.parent_columns);
+            if by_name && holds && loads.iter().any(|l| skips(&l)) {
+                findings.refuse(
+                    format!("load.{}.columns.{}", load.name, key.columns.join(",")),
+                    format!(
+                        "it refers to `{}` by the source's ids, and rows of that are skipped where the target has them \
+                             under other ids",
+                        key.parent
+                    ),
+                    "Feed it by a `lookup` over the natural key.",
+                );
+            }
+        }
     }
 }
 

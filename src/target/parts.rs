@@ -18,8 +18,14 @@ impl Session {
         let (names, hashes): (Vec<&str>, Vec<&str>) = loads.iter().map(|(n, h)| (n.as_str(), h.as_str())).unzip();
         let sql = "INSERT INTO load (run, load, plan) SELECT $1, * FROM unnest($2::text[], $3::text[]) \
                    ON CONFLICT (run, load) DO UPDATE SET plan = excluded.plan";
-        self.client.execute(sql, &[&run, &names, &hashes]).doing(WRITING)?;
-        Ok(())
+        let mut tx = self.client.transaction().doing(WRITING)?;
+        // Parts of a load that changed before its first batch were cut for what it was.
+        let stale = "DELETE FROM part USING load, unnest($2::text[], $3::text[]) AS now (load, plan) \
+                     WHERE part.run = $1 AND load.run = $1 AND load.load = part.load AND now.load = part.load \
+                     AND load.plan <> now.plan";
+        tx.execute(stale, &[&run, &names, &hashes]).doing(WRITING)?;
+        tx.execute(sql, &[&run, &names, &hashes]).doing(WRITING)?;
+        tx.commit().doing(WRITING)
     }
 
     /// Notes the parts of a load before the first of them is begun. Nothing changes where any are noted already.

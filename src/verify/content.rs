@@ -148,6 +148,10 @@ fn moved(table: &Table<'_>, found: &Found, session: &mut Session) -> Result<Opti
     if let Some(why) = table.only_target_knows() {
         return Ok(Some(Check::not_checked("source", Some(&name), why)));
     }
+    if table.loads.iter().any(|load| load.columns.iter().any(|c| c.rules.if_orphan.is_some())) {
+        let why = "references that `if_orphan` replaced cannot be made again from the source alone";
+        return Ok(Some(Check::not_checked("source", Some(&name), why)));
+    }
     let mut now = Digest::default();
     table.source(session, &mut |_, _, hash| now.add(hash))?;
     if now == found.sent {

@@ -29,12 +29,17 @@ extensions AS (
     SELECT d.classid, d.objid FROM pg_catalog.pg_depend d WHERE d.deptype IN ('e', 'x')
 ),
 indexes AS (
-    SELECT h.relname, h.name AS table_name, h.stays AS table_stays, h.published, i.*, x.relname AS index_name,
+    SELECT h.relname, h.name AS table_name,
+           CASE WHEN h.stays IS NOT NULL THEN h.stays
+                WHEN NOT pg_catalog.has_schema_privilege($1, 'CREATE')
+                THEN 'this role may not create in the schema, so it could not go back' END AS table_stays,
+           h.published, i.*, x.relname AS index_name,
            format('%I.%I', $1, x.relname) AS index_full,
            con.oid AS con, con.contype, con.condeferrable, con.condeferred,
            ARRAY(SELECT a.attname::text FROM generate_series(0, i.indnkeyatts - 1) AS k
                    LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[k]
                   ORDER BY k) AS columns,
+           (x.reltablespace = 0 OR pg_catalog.has_tablespace_privilege(x.reltablespace, 'CREATE')) AS may_place,
            CASE WHEN x.reltablespace <> 0
                 THEN format('SET LOCAL default_tablespace = %L; ', (SELECT spcname FROM pg_catalog.pg_tablespace WHERE oid = x.reltablespace))
                 ELSE 'SET LOCAL default_tablespace = ''''; ' END AS place,
@@ -72,7 +77,9 @@ SELECT h.relname, con.conname, 'foreign',
                ELSE '{}' END,
        CASE WHEN h.stays IS NOT NULL THEN h.stays
             WHEN EXISTS (SELECT FROM extensions e WHERE e.classid = 'pg_catalog.pg_constraint'::regclass AND e.objid = con.oid)
-            THEN 'an extension owns it' END,
+            THEN 'an extension owns it'
+            WHEN NOT pg_catalog.has_table_privilege(con.confrelid, 'REFERENCES')
+            THEN 'this role may not refer to the parent, so it could not go back' END,
        con.oid::int8, '{}'
   FROM held h
   JOIN pg_catalog.pg_constraint con ON con.conrelid = h.oid AND con.contype = 'f' AND con.conparentid = 0
@@ -83,6 +90,7 @@ SELECT i.relname, i.index_name, CASE WHEN i.indisunique THEN 'unique' ELSE 'inde
        CASE WHEN i.table_stays IS NOT NULL THEN i.table_stays
             WHEN NOT i.indisvalid THEN 'it is not valid'
             WHEN i.indisreplident THEN 'it is the replica identity'
+            WHEN NOT i.may_place THEN 'this role may not create in its tablespace, so it could not go back'
             WHEN i.indisexclusion THEN 'it is an exclusion constraint'
             WHEN i.indisunique AND (i.indpred IS NOT NULL OR i.indexprs IS NOT NULL) THEN 'it is unique over an expression or some of the rows'
             WHEN d.who IS NOT NULL THEN d.who || ' depends on it' END,
@@ -108,6 +116,7 @@ SELECT i.relname, i.index_name, CASE i.contype WHEN 'p' THEN 'primary' ELSE 'uni
             WHEN NOT i.indisvalid THEN 'it is not valid'
             WHEN i.contype = 'x' THEN 'it is an exclusion constraint'
             WHEN i.indisreplident THEN 'it is the replica identity'
+            WHEN NOT i.may_place THEN 'this role may not create in its tablespace, so it could not go back'
             WHEN i.published AND i.contype = 'p' THEN 'a publication of the table needs it'
             WHEN d.who IS NOT NULL THEN d.who || ' depends on it' END,
        i.indexrelid::int8,
