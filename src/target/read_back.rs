@@ -1,6 +1,6 @@
 //! Reading rows back as the server's own bytes, to compare them with what was sent.
 
-use std::io::Read;
+use std::io::BufRead;
 
 use super::error::{Doing, ServerError};
 use super::session::Session;
@@ -51,7 +51,7 @@ pub(super) struct Images<R> {
     buffer: Vec<u8>,
 }
 
-impl<R: Read> Images<R> {
+impl<R: BufRead> Images<R> {
     /// Reads the header.
     pub(super) fn begin(mut reader: R) -> Result<Images<R>, ServerError> {
         let mut header = [0; 19];
@@ -65,6 +65,13 @@ impl<R: Read> Images<R> {
     /// The next row's image, or `None` behind the trailer.
     pub(super) fn next(&mut self) -> Result<Option<&[u8]>, ServerError> {
         self.buffer.clear();
+        // The server sends a row as one message, so nearly always all of it is there.
+        let chunk = self.reader.fill_buf().doing(READING)?;
+        if let Some(length) = row_length(chunk) {
+            self.buffer.extend_from_slice(&chunk[..length]);
+            self.reader.consume(length);
+            return Ok(Some(&self.buffer));
+        }
         self.take(2)?;
         let count = i16::from_be_bytes([self.buffer[0], self.buffer[1]]);
         if count < 0 {
@@ -89,5 +96,54 @@ impl<R: Read> Images<R> {
         self.reader
             .read_exact(&mut self.buffer[at..])
             .map_err(|e| ServerError { lost: true, ..ServerError::said(READING, format!("the rows ended early: {e}")) })
+    }
+}
+
+/// How long the row is that these bytes begin with; none where it is not whole, or the end.
+fn row_length(bytes: &[u8]) -> Option<usize> {
+    let count = i16::from_be_bytes(bytes.get(..2)?.try_into().ok()?);
+    let mut at = 2;
+    for _ in 0..usize::try_from(count).ok()? {
+        let length = i32::from_be_bytes(bytes.get(at..at + 4)?.try_into().ok()?);
+        at += 4 + usize::try_from(length).unwrap_or(0);
+    }
+    (at <= bytes.len()).then_some(at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{BufReader, Cursor};
+
+    /// Two rows, one of them with a NULL, as COPY sends them.
+    fn stream(end: &[u8]) -> Vec<u8> {
+        let mut bytes = binary::HEADER.to_vec();
+        bytes.extend_from_slice(b"\0\x01\0\0\0\x03abc\0\x02\xff\xff\xff\xff\0\0\0\x01d");
+        bytes.extend_from_slice(end);
+        bytes
+    }
+
+    fn rows(bytes: Vec<u8>, at_once: usize) -> Result<Vec<Vec<u8>>, ServerError> {
+        let mut images = Images::begin(BufReader::with_capacity(at_once, Cursor::new(bytes)))?;
+        let mut rows = Vec::new();
+        while let Some(image) = images.next()? {
+            rows.push(image.to_vec());
+        }
+        Ok(rows)
+    }
+
+    #[test]
+    fn rows_are_the_same_however_the_stream_is_cut() {
+        let whole = rows(stream(binary::TRAILER), 4096).expect("rows");
+        assert_eq!(whole, [b"\0\x01\0\0\0\x03abc".to_vec(), b"\0\x02\xff\xff\xff\xff\0\0\0\x01d".to_vec()]);
+        for at_once in 1..40 {
+            assert_eq!(rows(stream(binary::TRAILER), at_once).expect("rows"), whole, "{at_once} bytes at once");
+        }
+    }
+
+    #[test]
+    fn a_stream_without_its_trailer_is_an_error() {
+        assert!(rows(stream(b""), 4096).is_err_and(|e| e.lost));
+        assert!(rows(stream(b"\xff\xff\0"), 4096).is_err());
     }
 }
