@@ -20,4 +20,5 @@ mod resume;
 mod secrets;
 mod support;
 mod systems;
+mod values;
 mod verify;
