@@ -22,4 +22,5 @@ mod resume;
 mod secrets;
 mod support;
 mod systems;
+mod values;
 mod verify;

@@ -38,6 +38,9 @@ const WITH_VALUES: [&str; 4] = ["22", "23", "44", "P0"];
 /// SQLSTATE of a row, or of an index's entry, that is larger than a page takes.
 pub const PROGRAM_LIMIT: &str = "54000";
 
+/// SQLSTATE of a value that is nested deeper than the server's stack: JSON of some thousands of levels.
+const TOO_DEEP: &str = "54001";
+
 /// SQLSTATE classes in which no row is to blame: connection, unsupported, transaction state, authorization, names and rights,
 /// resources, limits, object state, intervention, system, configuration, internal.
 const OPERATIONAL: [&str; 21] = [
@@ -103,7 +106,8 @@ impl ServerError {
     /// Whether some row may be to blame, as against the operation or the server's state. A trigger may raise any state of
     /// its own, so this says what is not about rows.
     pub fn is_about_rows(&self) -> bool {
-        let about = |s: &str| s == PROGRAM_LIMIT || !OPERATIONAL.iter().any(|class| s.starts_with(class));
+        let about =
+            |s: &str| [PROGRAM_LIMIT, TOO_DEEP].contains(&s) || !OPERATIONAL.iter().any(|class| s.starts_with(class));
         !self.lost && (self.swallowed || self.state.as_deref().is_some_and(about))
     }
 }
