@@ -2,10 +2,14 @@
 //!
 //! The rim: here alone the environment is read, the clock is asked and something is printed.
 
+mod carrying;
 mod cutover;
+mod ending;
 mod faults;
 mod hold;
 mod inputs;
+mod looking;
+mod planning;
 mod record;
 mod rehearse;
 mod signals;

@@ -1,0 +1,209 @@
+//! From the decision to go on to the last row: what is noted, taken off, loaded and put back, in this order.
+//!
+//! Part of [`Way`]; what was typed and how it all begins stands in `cutover`.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
+
+use crate::convert::Settled;
+use crate::exit::Exit;
+use crate::mapping::OnFault;
+use crate::migrate::{self, Job, Stop, until_done};
+use crate::model::record::Report;
+use crate::model::schema::TargetSchema;
+use crate::plan::{self, Plan};
+use crate::resume::Wanted;
+use crate::source::Source;
+use crate::target::ledger::{Judged, NewRun, Run};
+use crate::target::{ServerError, Session};
+use crate::verify::{self};
+
+use super::cutover::{Known, Way};
+use super::inputs::{self};
+use super::{Failure, record};
+
+impl Way<'_> {
+    /// From the decision to the verified end.
+    pub(super) fn carry_out(
+        &self,
+        source: &Source,
+        session: &mut Session,
+        plan: &Plan,
+        target: &TargetSchema,
+        (known, wanted): (Known, Wanted),
+        report: &mut Report,
+    ) -> Result<Exit, Failure> {
+        if self.asks && !self.confirmed(session, plan)? {
+            return Err(Failure::refused("nothing was done: the database's name was not typed."));
+        }
+        let settled = match self.settled_on(session, (plan, target), source, known.run.as_ref()) {
+            Ok(settled) => settled,
+            Err(stop) => return Ok(self.stopped(stop, plan, report, false)),
+        };
+        let env = settled.env.clone();
+        let resuming = known.run.is_some();
+        let mut to_come: BTreeMap<String, u64> = BTreeMap::new();
+        let read_ahead = self.on_fault() == OnFault::Abort && !self.work.skip_preflight;
+        if !resuming && read_ahead {
+            let began = self.world.elapsed();
+            let wanted = |load: &plan::LoadPlan| {
+                !(load.when_empty && target.tables.get(&load.table).is_some_and(|t| t.has_rows))
+            };
+            let found = match self.read_ahead(source, session, (plan, target), (&settled, &wanted), report) {
+                Ok(found) => found,
+                Err(stop) => return Ok(self.stopped(stop, plan, report, false)),
+            };
+            record::step(report, "read ahead", self.world.elapsed() - began);
+            to_come.extend(found.iter().map(|f| (f.load.clone(), f.sums.read)));
+            if found.iter().any(|f| f.fault_total > 0) {
+                record::loads(report, plan, None, &BTreeMap::new(), &found);
+                self.found(source, plan, &found, report);
+                return Ok(Exit::Refused);
+            }
+        }
+        if let Some(refused) = self.owner_is_there(session, plan, &settled, report) {
+            return Ok(refused);
+        }
+        let run = match known.run {
+            Some(run) => self.take_up(session, run, &wanted.loads)?,
+            None => {
+                let begun = until_done(&self.line(), session, |session| {
+                    // An answer that was lost may have said that it had begun.
+                    let run = match self.known(session)?.run {
+                        Some(run) => run,
+                        None => self.begin(session, plan, target, (&wanted, &settled), read_ahead)?,
+                    };
+                    session.note_backend(run.id, run.epoch)?;
+                    Ok(run)
+                });
+                // The ledger may be there: a commit whose answer was lost is no refusal.
+                let exit = |stop: &Stop| match stop {
+                    Stop::Interrupted => Exit::Interrupted,
+                    Stop::Target(e) if !e.lost => Exit::Refused,
+                    _ => Exit::Stopped,
+                };
+                begun.map_err(|stop| Failure { exit: exit(&stop), message: stop.to_string() })?
+            }
+        };
+        report.run = Some(run.id.to_string());
+        let untouched =
+            known.detached.is_empty() && known.done.values().all(|d| d.parts.iter().all(|p| p.next_batch == 1));
+        if untouched && let Err(e) = self.take_off(source, session, plan, target, (&run, &mut to_come)) {
+            return Ok(self.stopped(e, plan, report, true));
+        }
+        let so_far = known.done.values().flat_map(|d| &d.parts).map(|part| part.sums.faults).sum::<u64>();
+        let job = Job {
+            plan,
+            source,
+            target,
+            options: self.options(),
+            watch: self.watch,
+            env: &env,
+            aside: so_far.into(),
+            connections: self,
+            sizes: &to_come,
+            asked: &self.world.asked,
+            halted: AtomicBool::new(false),
+        };
+        let began = self.world.elapsed();
+        let loaded = migrate::run(&job, session, &run);
+        record::step(report, "load", self.world.elapsed() - began);
+        if let Err(stop) = loaded {
+            self.gather(source, session, plan, &run, report);
+            return Ok(self.stopped(stop, plan, report, true));
+        }
+        let began = self.world.elapsed();
+        let back = self
+            .if_asked()
+            .and_then(|()| until_done(&self.line(), session, |session| migrate::detach::put_back(&job, session, &run)));
+        if let Err(stop) = back {
+            self.gather(source, session, plan, &run, report);
+            return Ok(self.stopped(stop, plan, report, true));
+        }
+        record::step(report, "put back", self.world.elapsed() - began);
+        let began = self.world.elapsed();
+        let set = migrate::set_sequences(&job, session, &run, source.schema(), target);
+        if let Err(stop) = set.and_then(|()| self.if_asked()) {
+            self.gather(source, session, plan, &run, report);
+            return Ok(self.stopped(stop, plan, report, true));
+        }
+        record::step(report, "sequences", self.world.elapsed() - began);
+        self.finish(source, session, plan, target, report)
+    }
+
+    /// Takes off what pays; how many rows are to come is known from reading ahead, else counted.
+    pub(super) fn take_off(
+        &self,
+        source: &Source,
+        session: &mut Session,
+        plan: &Plan,
+        target: &TargetSchema,
+        (run, to_come): (&Run, &mut BTreeMap<String, u64>),
+    ) -> Result<(), Stop> {
+        let reader = source.reader()?;
+        for load in &plan.loads {
+            if let crate::model::select::Relation::Table(table) = &load.select.relation
+                && !to_come.contains_key(&load.name)
+            {
+                to_come.insert(load.name.clone(), reader.count(table)?);
+            }
+        }
+        let rows = |table: &str| {
+            plan.loads.iter().filter(|l| l.table == table).filter_map(|l| to_come.get(&l.name)).sum::<u64>()
+        };
+        Ok(migrate::detach::take_off(session, run, &plan.detach, target, self.detaching(), &rows)?)
+    }
+
+    /// The owner must be there or may be made; known before anything is written.
+    pub(super) fn owner_is_there(
+        &self,
+        session: &mut Session,
+        plan: &Plan,
+        settled: &Settled,
+        report: &mut Report,
+    ) -> Option<Exit> {
+        let owner = plan.settled_owner()?;
+        let loaded = plan.loads.iter().any(|l| l.table == owner.table);
+        match migrate::find_owner(session, plan, settled) {
+            Ok(Some(_)) => None,
+            Ok(None) if owner.create.is_none() && !loaded => {
+                Some(self.stopped(migrate::owner_absent(owner), plan, report, false))
+            }
+            Ok(None) => match migrate::owner_fits(plan, settled) {
+                Err(refusals) if !loaded => {
+                    report.refusals.extend(refusals);
+                    Some(Exit::Refused)
+                }
+                _ => None,
+            },
+            Err(stop) => Some(self.stopped(stop, plan, report, false)),
+        }
+    }
+
+    pub(super) fn begin(
+        &self,
+        session: &mut Session,
+        plan: &Plan,
+        target: &TargetSchema,
+        (wanted, settled): (&Wanted, &Settled),
+        read_ahead: bool,
+    ) -> Result<Run, ServerError> {
+        let now = settled.now;
+        let owner = inputs::owner_identity(&self.found.mapping, self.common);
+        // Any number will do: it only keeps digests of equal rows in different runs apart.
+        let seed = xxhash_rust::xxh3::xxh3_64(format!("{now}\n{}", std::process::id()).as_bytes());
+        let mut judged = Judged { now, shifts: settled.shifts.clone(), env: wanted.env.clone(), ..Judged::default() };
+        verify::before::note(&mut judged, session, (plan, target), seed)?;
+        session.begin_run(&NewRun {
+            mapping: &plan.name,
+            owner: &owner,
+            tool: env!("CARGO_PKG_VERSION"),
+            seed,
+            stamp: &wanted.stamp,
+            catalog: &wanted.catalog,
+            read_ahead,
+            judged: &judged,
+            loads: &wanted.loads,
+        })
+    }
+}

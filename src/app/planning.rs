@@ -1,0 +1,200 @@
+//! From mapping, source and target to the plan: what is asked of both sides before anything is decided.
+//!
+//! Part of [`Way`]; what was typed and how it all begins stands in `cutover`.
+
+use std::collections::BTreeMap;
+
+use crate::convert::Settled;
+use crate::mapping::Mapping;
+use crate::migrate::{self, Stop, ahead};
+use crate::model::pgtype::ColumnType;
+use crate::model::record::{Refusal, Report, Warning};
+use crate::model::schema::{Detachable, TargetSchema};
+use crate::plan::{self, Detaching, Inputs, Plan, SqlFacts};
+use crate::source::Source;
+use crate::target::ledger::Run;
+use crate::target::{ServerError, Session};
+
+use super::cutover::{Known, Manner, Way};
+use super::inputs::{self};
+use super::{Failure, record};
+
+impl Way<'_> {
+    /// The plan and the catalogue it stands on; `None`: refused, and the report says why.
+    pub(super) fn plan(
+        &self,
+        source: &Source,
+        session: Option<&mut Session>,
+        known: Option<&Known>,
+        report: &mut Report,
+    ) -> Result<Option<(Plan, TargetSchema)>, Failure> {
+        let mapping = &self.found.mapping;
+        let run = known.and_then(|k| k.run.as_ref());
+        let (target, detachable, expressions) = match session {
+            None => (None, Vec::new(), BTreeMap::new()),
+            Some(session) => {
+                let failed = |e: ServerError| Failure::refused(e.to_string());
+                let (target, detachable) = self.catalog(session, known).map_err(failed)?;
+                let expressions = expressions(session, mapping, &target).map_err(failed)?;
+                (Some(target), detachable, expressions)
+            }
+        };
+        let env = self.env();
+        let owner = self.common.owner.iter().cloned().collect();
+        let now = inputs::now_text(mapping, run.map_or(self.world.now_micros(), |r| r.judged.now));
+        let mut inputs = Inputs {
+            source: source.schema(),
+            sql: &BTreeMap::new(),
+            target: target.as_ref(),
+            expressions: &expressions,
+            env: &env,
+            owner: &owner,
+            now: &now,
+            detachable: &detachable,
+            detaching: self.detaching(),
+        };
+        let sql = self.sql_facts(source, mapping, &inputs)?;
+        inputs.sql = &sql;
+        match plan::build(mapping, &inputs) {
+            Ok(plan) => {
+                report.warnings.extend(plan.warnings.iter().cloned());
+                if let Err(refusals) = self.constants(&plan, run) {
+                    report.refusals.extend(refusals);
+                    return Ok(None);
+                }
+                report.owner = plan.settled_owner().map(|o| record::owner(o, None, false));
+                Ok(Some((plan, target.unwrap_or_default())))
+            }
+            Err((refusals, warnings)) => {
+                report.refusals.extend(refusals);
+                report.warnings.extend(warnings);
+                Ok(None)
+            }
+        }
+    }
+
+    /// The target's catalogue as if everything that the run took off were back and its rows were not there, and what can
+    /// be taken off.
+    pub(super) fn catalog(
+        &self,
+        session: &mut Session,
+        known: Option<&Known>,
+    ) -> Result<(TargetSchema, Vec<Detachable>), ServerError> {
+        let mut target = session.catalog(&self.found.mapping.target.schema)?;
+        if let Some(run) = known.and_then(|k| k.run.as_ref()) {
+            for (name, table) in &mut target.tables {
+                table.has_rows = run.judged.holding.contains_key(name);
+            }
+        }
+        if let Some(known) = known {
+            migrate::detach::as_if_back(&mut target, &known.detached);
+        }
+        let loaded: Vec<String> = target.tables.keys().filter(|t| self.is_loaded(t)).cloned().collect();
+        let detachable = session.detachable(&target.schema, &loaded)?;
+        Ok((target, detachable))
+    }
+
+    pub(super) fn is_loaded(&self, table: &str) -> bool {
+        let copies = self.found.mapping.defaults.unlisted_tables == crate::mapping::Unlisted::Copy;
+        copies || self.found.mapping.loads.iter().any(|load| load.to == table)
+    }
+
+    pub(super) fn detaching(&self) -> Detaching {
+        match self.work.detach {
+            crate::cli::DetachWhat::Auto => Detaching::Auto,
+            crate::cli::DetachWhat::Never => Detaching::Never,
+            crate::cli::DetachWhat::Always => Detaching::Always,
+        }
+    }
+
+    /// The variables that the mapping names; on a throw-away server those that are not set get a marked placeholder.
+    pub(super) fn env(&self) -> BTreeMap<String, String> {
+        let mut env = inputs::env(&self.found.mapping, self.world);
+        if self.manner == Manner::Rehearse {
+            for name in inputs::names(&self.found.mapping) {
+                env.entry(name.clone()).or_insert_with(|| format!("placeholder-for-{name}"));
+            }
+        }
+        env
+    }
+
+    /// The variables for which a placeholder stands.
+    pub(super) fn placeholders(&self) -> Vec<Warning> {
+        let set = inputs::env(&self.found.mapping, self.world);
+        let names = inputs::names(&self.found.mapping).into_iter();
+        let unset = names.filter(|name| self.manner == Manner::Rehearse && !set.contains_key(name));
+        let said = |name| Warning {
+            place: format!("env {name}"),
+            message: format!(
+                "it is not set; placeholder-for-{name} stands for it in this rehearsal. The cutover needs it."
+            ),
+        };
+        unset.map(said).collect()
+    }
+
+    pub(super) fn constants(&self, plan: &Plan, run: Option<&Run>) -> Result<(), Vec<Refusal>> {
+        if self.settings.is_none() {
+            return Ok(());
+        }
+        ahead::prepare(plan, &self.settled(run))
+    }
+
+    pub(super) fn settled(&self, run: Option<&Run>) -> Settled {
+        let now = run.map_or(self.world.now_micros(), |r| r.judged.now);
+        let shifts = run.map(|r| r.judged.shifts.clone()).unwrap_or_default();
+        Settled { now, owner: None, shifts, env: self.env() }
+    }
+
+    /// What is settled before anything is written, the shifts of ids among it: the run's, or those that it would have. Rows
+    /// that would become somebody else's are refused here.
+    pub(super) fn settled_on(
+        &self,
+        session: &mut Session,
+        (plan, target): (&Plan, &TargetSchema),
+        source: &Source,
+        run: Option<&Run>,
+    ) -> Result<Settled, Stop> {
+        let mut settled = self.settled(run);
+        if run.is_none() {
+            settled.shifts = migrate::shift::choose(session, plan, source, target)?;
+            let mistaken = migrate::persons::mistaken(session, (plan, target), source, &settled)?;
+            if !mistaken.is_empty() {
+                return Err(Stop::Refused(mistaken));
+            }
+        }
+        Ok(settled)
+    }
+
+    /// What SQLite says of the mapping's SQL.
+    pub(super) fn sql_facts(
+        &self,
+        source: &Source,
+        mapping: &Mapping,
+        inputs: &Inputs<'_>,
+    ) -> Result<BTreeMap<String, SqlFacts>, Failure> {
+        let reader = source.reader().map_err(|e| Failure::refused(e.to_string()))?;
+        let mut facts = BTreeMap::new();
+        for (load, select) in plan::selects(mapping, inputs) {
+            let checked = reader.check(&select).and_then(|columns| Ok((columns, reader.columns_read(&select)?)));
+            let found = match checked {
+                Ok((columns, reads)) => SqlFacts { columns, reads, mistake: None },
+                Err(e) => SqlFacts { mistake: Some(e.to_string()), ..SqlFacts::default() },
+            };
+            facts.insert(load, found);
+        }
+        Ok(facts)
+    }
+}
+
+/// By table and SQL: the type of an expression over the table, or why it has none.
+type Expressions = BTreeMap<(String, String), Result<ColumnType, String>>;
+
+/// What the target makes of the lookups' expressions.
+fn expressions(session: &mut Session, mapping: &Mapping, target: &TargetSchema) -> Result<Expressions, ServerError> {
+    let mut found = BTreeMap::new();
+    for (table, sql) in plan::expressions(mapping, target) {
+        let kind = session.expression_type(&target.schema, &table, &sql)?;
+        found.insert((table, sql), kind);
+    }
+    Ok(found)
+}
