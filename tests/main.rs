@@ -14,6 +14,7 @@ mod lookups;
 mod mapping_reference;
 mod memory;
 mod model;
+mod oracle;
 mod persons;
 mod readme;
 mod rehearse;
