@@ -26,6 +26,7 @@ impl Redactor {
             (r"\b\d+(\.\d+)? (ms|s|min|h)\b", "DURATION"),
             (r"\b[\d,.]+( [kM])? rows/s", "RATE"),
             (r"\b[\d,.]+ (B|kB|KiB|MB|MiB|GB|GiB|bytes)\b", "SIZE"),
+            (r"modified:[\d.]+", "modified:TIME"),
             (r"server process \d+", "server process PID"),
             // Tables of the report: seconds, rows per second.
             (r" +\d+\.\d\d +(-|[\d,.]+) +(loaded|planned|partial|not-empty)", "  SECONDS  RATE  $2"),
