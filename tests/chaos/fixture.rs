@@ -1,7 +1,6 @@
 //! What every trial moves: a small source with something of everything, its target, and an independent reading of both.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use postgres::SimpleQueryMessage;
 use rusqlite::types::ValueRef;
