@@ -2,12 +2,14 @@
 //!
 //! Terminal, JSON and the other reports print these and nothing else. A reader tolerates fields that it does not know.
 
+mod make;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use super::cell::Class;
-use super::fault::{Fault, Reason};
+use super::fault::Reason;
 
 /// How many faults a report lists; all of them are in the fault file.
 pub const FAULTS_LISTED: usize = 1_000;
@@ -380,101 +382,4 @@ pub struct StepRecord {
     pub step: String,
     /// Wall clock.
     pub seconds: f64,
-}
-
-impl Report {
-    /// A report of nothing yet.
-    pub fn new(command: &str, mapping: &str) -> Report {
-        Report {
-            format: 1,
-            command: command.to_owned(),
-            dry_run: false,
-            mapping: mapping.to_owned(),
-            run: None,
-            exit: ExitRecord { code: 1, name: "Bug".to_owned() },
-            source: SourceRecord::default(),
-            target: None,
-            owner: None,
-            loads: Vec::new(),
-            state: RunState::Planned,
-            left: Vec::new(),
-            not_tables: Vec::new(),
-            owners: Vec::new(),
-            sequences: Vec::new(),
-            lookups: Vec::new(),
-            losses: Vec::new(),
-            faults: Vec::new(),
-            fault_total: 0,
-            detached: Vec::new(),
-            retries: Vec::new(),
-            warnings: Vec::new(),
-            checks: Vec::new(),
-            refusals: Vec::new(),
-            steps: Vec::new(),
-        }
-    }
-}
-
-impl Refusal {
-    /// `place: reason. advice.` as its parts.
-    pub fn new(place: impl Into<String>, reason: impl Into<String>, advice: impl Into<String>) -> Refusal {
-        Refusal { place: place.into(), reason: reason.into(), advice: advice.into() }
-    }
-}
-
-impl Check {
-    /// A check that compared two texts.
-    pub fn compared(check: &str, load: Option<&str>, expected: String, found: String) -> Check {
-        let verdict = if expected == found { Verdict::Same } else { Verdict::Differs };
-        Check {
-            check: check.to_owned(),
-            load: load.map(str::to_owned),
-            verdict,
-            why: None,
-            expected: Some(expected),
-            found: Some(found),
-            differences: Vec::new(),
-        }
-    }
-
-    /// A check that could not be made.
-    pub fn not_checked(check: &str, load: Option<&str>, why: impl Into<String>) -> Check {
-        Check {
-            check: check.to_owned(),
-            load: load.map(str::to_owned),
-            verdict: Verdict::NotChecked,
-            why: Some(why.into()),
-            expected: None,
-            found: None,
-            differences: Vec::new(),
-        }
-    }
-}
-
-impl FaultRecord {
-    /// The public form of a fault. Keys that are not rowids are values and stay out unless `show_values`.
-    pub fn of(fault: &Fault, table: &str, children: u64, show_values: bool) -> FaultRecord {
-        let place = fault.column.as_deref().map_or_else(String::new, |c| format!(".columns.{c}"));
-        let about = fault.detail.as_deref().map_or_else(String::new, |d| format!(" ({d})"));
-        FaultRecord {
-            load: fault.load.clone(),
-            table: table.to_owned(),
-            rowid: fault.at.as_rowid(),
-            key: (show_values && fault.at.as_rowid().is_none()).then(|| fault.at.to_string()),
-            column: fault.column.clone(),
-            declared: fault.declared.clone(),
-            class: fault.class,
-            bytes: fault.bytes.map(|b| b as u64),
-            target_type: fault.target_type.clone(),
-            reason: fault.reason,
-            message: format!(
-                "load.{}{place}: the {} {}{about}. Way out: {}.",
-                fault.load,
-                if fault.column.is_some() { "value" } else { "row" },
-                fault.reason.says(),
-                fault.reason.advice()
-            ),
-            children,
-        }
-    }
 }
