@@ -48,7 +48,8 @@ pub fn take_back(
 ) -> Result<TakenBack, Stop> {
     job.watch.hear(Event::Step("take back"));
     until_done(&job.line(), session, |session| {
-        let mut settled = Settled { now: run.judged.now, owner: None, env: job.env.clone(), shifts: run.judged.shifts.clone() };
+        let mut settled =
+            Settled { now: run.judged.now, owner: None, env: job.env.clone(), shifts: run.judged.shifts.clone() };
         settled.owner = find_owner(session, job.plan, &settled)?.map(RawBuf::text);
         let mut left = Left { job, target, settled, made: session.made(run.id)?, found: TakenBack::default() };
         let known = known(job, session, run, done, &left.settled)?;
