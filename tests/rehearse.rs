@@ -19,7 +19,9 @@ fn a_rehearsal_of_personal_finance_ends_verified() {
     for check in report["checks"].as_array().expect("checks") {
         assert_eq!(check["verdict"], "Same", "{check}");
     }
-    assert!(place.files().is_empty(), "{:?}", place.files());
+    // The server inside the process keeps its compiled form in the home's cache folder, once for all rehearsals.
+    let made: Vec<String> = place.files().into_iter().filter(|name| name != ".cache").collect();
+    assert!(made.is_empty(), "{made:?}");
 }
 
 #[test]
