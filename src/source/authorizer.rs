@@ -13,7 +13,7 @@ pub(super) struct Log {
     seen: Mutex<Seen>,
 }
 
-/// The content of a [`Log`].
+/// The content of a `Log`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Seen {
     /// Columns of the source that are read: table, column.
