@@ -52,7 +52,14 @@ fn every_flag_that_the_readme_names_is_there() {
     let flags = Regex::new(r"--[a-z][a-z-]+").expect("a pattern");
     let found = |text: &str| flags.find_iter(text).map(|m| m.as_str().to_owned()).collect::<BTreeSet<_>>();
     let theirs = ["--release", "--locked", "--no-default-features"].map(str::to_owned);
-    let readme: BTreeSet<String> = found(&read_repo("README.md")).into_iter().filter(|f| !theirs.contains(f)).collect();
+    let scripts = Regex::new(r"`(tests/[\w/]+\.sh)([^`]*)`").expect("a pattern");
+    let readme = read_repo("README.md");
+    for script in scripts.captures_iter(&readme) {
+        let known = found(&read_repo(&script[1]));
+        assert!(found(&script[2]).is_subset(&known), "{} does not know {}", &script[1], &script[2]);
+    }
+    let readme: BTreeSet<String> =
+        found(&scripts.replace_all(&readme, "")).into_iter().filter(|f| !theirs.contains(f)).collect();
     let known = found(&help);
     let unknown: Vec<_> = readme.difference(&known).collect();
     assert!(unknown.is_empty(), "{unknown:?}");
