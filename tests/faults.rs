@@ -78,8 +78,10 @@ fn is_pinned(change: &str, target: &str, load: &str, bad: &[i64], reason: &str, 
         let case = || Case::new(&ten_rows(change), target, &format!("[load.t]\n{from}{load}"));
         for batch in ["3", "1000"] {
             let case = case();
-            let report =
-                case.exits(6, &["--yes", "--on-fault", "quarantine", "--batch-rows", batch, "--detach", "never"]);
+            let report = case.exits(
+                6,
+                &["--yes", "--on-fault", "quarantine", "--batch-rows", batch, "--detach", "never", "--jobs", "1"],
+            );
             assert_eq!(faults(&report), expected, "{from} {batch}");
             assert_eq!(case.ids("t"), good);
             assert!(report["faults"][0]["message"].as_str().unwrap().contains(detail), "{report}");
