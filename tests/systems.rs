@@ -156,6 +156,7 @@ fn is_as_stated(target: &Database, report: &Json, path: &str) {
     counted(report, &expected, &mut wrong);
     owners(report, &expected, &mut wrong);
     queries(target, &expected, &mut wrong);
+    warnings(report, &expected, &mut wrong);
     for check in list(&report["checks"]).iter().filter(|check| check["verdict"] == "Differs") {
         wrong.push(check.to_string());
     }
@@ -252,6 +253,16 @@ fn counts(rows: &Json) -> Vec<(String, u64)> {
     let mut some: Vec<_> = all.filter(|(_, rows)| *rows > 0).collect();
     some.sort();
     some
+}
+
+/// What is warned of, word for word: what a DELETE would take along, ids in text that go stale. Where the fault file lies
+/// is none of it.
+fn warnings(report: &Json, expected: &Json, wrong: &mut Vec<String>) {
+    let all = list(&report["warnings"]).iter().filter(|w| w["place"] != "faults");
+    let found: Vec<&Json> = all.collect();
+    if found != list(&expected["warnings"]).iter().collect::<Vec<_>>() {
+        wrong.push(format!("warnings: {found:#?}"));
+    }
 }
 
 fn queries(target: &Database, expected: &Json, wrong: &mut Vec<String>) {
