@@ -51,11 +51,6 @@ pub fn build(mapping: &Mapping, inputs: &Inputs<'_>) -> Result<Plan, (Vec<Refusa
     cascades(mapping, &target, &mut findings);
     let order = order::order(&loads, owner.as_ref(), &target, &mut findings);
     if !findings.refusals.is_empty() {
-        for refusal in &mut findings.refusals {
-            if let Some(line) = mapping.lines.of(&refusal.place) {
-                refusal.place = format!("{} (line {line})", refusal.place);
-            }
-        }
         return Err((findings.refusals, findings.warnings));
     }
     let detach = detach::detach(&loads, inputs.source, &target, inputs.detachable, inputs.detaching);
