@@ -10,6 +10,7 @@ mod faults;
 mod golden;
 mod house;
 mod ids;
+mod language;
 mod lookups;
 mod mapping_reference;
 mod memory;

@@ -111,6 +111,7 @@ pub fn plan(args: &PlanArgs, world: &World, watch: &dyn Watch) -> Result<Result<
     };
     let mut target = way.open_target(&mut report)?;
     let planned = way.plan(&source, target.as_mut(), None, &mut report)?;
+    way.name_lines(&mut report);
     record::end(&mut report, Exit::Refused);
     Ok(planned.map(|(plan, _)| plan).ok_or(Box::new(report)))
 }
@@ -163,8 +164,15 @@ impl Way<'_> {
             None => self.look(&source, None, None, &mut report)?,
             Some(session) => self.with_target(&source, session, &mut report)?,
         };
+        self.name_lines(&mut report);
         record::end(&mut report, exit);
         Ok(report)
+    }
+
+    /// Gives each refusal that is about the mapping its line there.
+    fn name_lines(&self, report: &mut Report) {
+        let lines = &self.found.mapping.lines;
+        report.refusals.iter_mut().for_each(|refusal| refusal.place = lines.shown(&refusal.place));
     }
 
     /// The source; a file that cannot be read is a refusal, and the report says so.

@@ -19,6 +19,7 @@ mod piece;
 mod retry;
 mod sequence;
 pub mod shift;
+pub mod stale;
 pub mod take_back;
 
 use std::collections::BTreeMap;
