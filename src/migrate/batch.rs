@@ -9,12 +9,13 @@ use std::ops::{ControlFlow, Range};
 use crate::convert::lookup::Outcome;
 use crate::convert::row::{Notes, RowEncoder};
 use crate::model::cell::RawBuf;
-use crate::model::fault::{Fault, Reason};
+use crate::model::fault::{Fault, Loss, Reason};
 use crate::model::key::Key;
 use crate::model::pgtype::ColumnType;
 use crate::model::select::Row;
 use crate::plan::{ColumnPlan, Feed, LoadPlan, LookupPlan};
 use crate::target::Blame;
+use crate::target::deviation::Deviation;
 use crate::target::ledger::{LOSS_KEYS, LookupSum, LossSum, Sums};
 use crate::wire::digest::{Digest, row_hash};
 
@@ -48,6 +49,10 @@ pub struct Batch<'a> {
     pub faults: Vec<Fault>,
     losses: Vec<LossSum>,
     lookups: Vec<LookupSum>,
+    /// Where the rows of `ends` stand in the source, in a load that may skip some.
+    keys: Vec<Key>,
+    /// Rows in which `if_orphan` stands.
+    orphans: Vec<Deviation>,
     /// Binary images of rows that go as text.
     images: Images,
 }
@@ -80,6 +85,8 @@ impl<'a> Batch<'a> {
             faults: Vec::new(),
             losses: Vec::new(),
             lookups: no_lookups(load),
+            keys: Vec::new(),
+            orphans: Vec::new(),
             images: Images::default(),
         }
     }
@@ -110,6 +117,9 @@ impl<'a> Batch<'a> {
         self.look_up(true);
         self.ends.push(self.bytes.len());
         self.places.push(place);
+        if self.load.conflict.is_some() {
+            self.keys.push(row.key());
+        }
         self.slots.extend_from_slice(&self.notes.slots);
         if let Some(encoder) = self.encoder.images() {
             encoder.encode(row, &mut self.images.bytes, &mut self.images.notes);
@@ -214,6 +224,13 @@ impl<'a> Batch<'a> {
         }
     }
 
+    /// Rows that are not on the target as the source alone says, with these rows (by place) skipped.
+    pub fn deviations(&self, skipped: &[usize]) -> Vec<Deviation> {
+        let skipped = skipped.iter().filter_map(|n| self.keys.get(*n));
+        let skipped = skipped.map(|key| Deviation { at: key.written(), orphan: None });
+        self.orphans.iter().cloned().chain(skipped).collect()
+    }
+
     /// Counts and losses without a digest: what reading ahead wants to know.
     pub fn counts(&self) -> Sums {
         Sums {
@@ -231,6 +248,8 @@ impl<'a> Batch<'a> {
         self.bytes.clear();
         self.ends.clear();
         self.places.clear();
+        self.keys.clear();
+        self.orphans.clear();
         self.slots.clear();
         self.images.bytes.clear();
         self.images.ends.clear();
@@ -334,6 +353,9 @@ impl<'a> Batch<'a> {
         for (column, losses) in &self.notes.losses {
             let name = &self.load.columns[*column].name;
             for loss in losses.iter() {
+                if loss == Loss::IfOrphan {
+                    self.orphans.push(Deviation { at: key.written(), orphan: Some(name.clone()) });
+                }
                 let found = self.losses.iter().position(|l| l.column == *name && l.modifier == loss.word());
                 let at = found.unwrap_or_else(|| {
                     let modifier = loss.word().to_owned();

@@ -11,7 +11,7 @@ use crate::model::record::FAULTS_LISTED;
 use crate::model::select::{Row, Sink};
 use crate::plan::{Feed, LoadPlan};
 use crate::source::Reader;
-use crate::target::batch::{Into, Open};
+use crate::target::batch::{BatchId, Into, Open};
 use crate::target::ledger::Sums;
 use crate::target::{Blame, ServerError};
 
@@ -21,6 +21,7 @@ use super::{Job, Stop};
 /// Where the rows of a batch came from, to gather them once more.
 pub(super) struct Origin<'a> {
     pub job: &'a Job<'a>,
+    pub id: &'a BatchId<'a>,
     pub reader: &'a Reader,
     pub load: &'a LoadPlan,
     /// The last key before the batch.
@@ -55,6 +56,10 @@ pub(super) fn send(
         match checked {
             Ok(skipped) => {
                 open.keep()?;
+                let deviations = batch.deviations(&skipped);
+                if !deviations.is_empty() {
+                    open.note_deviations(origin.id, &deviations)?;
+                }
                 return Ok((batch.sums(&skipped, origin.seed), ids));
             }
             Err(refused) if !refused.is_about_rows() => return Err(refused.into()),

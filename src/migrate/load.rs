@@ -286,8 +286,8 @@ impl Sending<'_, '_, '_> {
             Begun::Fenced => return Err(End::Stop(Stop::Fenced)),
             Begun::Taken => {}
             Begun::Open(mut open) => {
-                let origin =
-                    Origin { job: lane.job, reader: self.reader, load, before: self.before.as_ref(), seed: run.seed };
+                let (reader, before) = (self.reader, self.before.as_ref());
+                let origin = Origin { job: lane.job, id: &id, reader, load, before, seed: run.seed };
                 let (sums, issued) = bisect::send(&mut open, &into, &origin, &mut self.batch, &mut self.counted)?;
                 let aside = ledgered(lane.job, load, &self.batch);
                 if !aside.is_empty() {

@@ -38,6 +38,7 @@ use crate::target::connect::ConnectError;
 use crate::target::ledger::Run;
 use crate::target::{ServerError, Session};
 
+pub use orphans::StandIns;
 pub use retry::{Line, until_done};
 
 pub use owner::{

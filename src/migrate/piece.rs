@@ -50,6 +50,7 @@ fn attempt(lane: &mut Lane<'_>) -> Result<(), Stop> {
     let (aside, faults) = (Vec::new(), Vec::new());
     let mut pieces = Pieces {
         job,
+        id: &id,
         open,
         into,
         reader: &reader,
@@ -88,6 +89,7 @@ fn attempt(lane: &mut Lane<'_>) -> Result<(), Stop> {
 /// Sends pieces of about a batch's bytes inside one transaction.
 struct Pieces<'p, 'o, 'b> {
     job: &'p Job<'p>,
+    id: &'p BatchId<'p>,
     open: Open<'o>,
     into: Into<'p>,
     reader: &'p Reader,
@@ -132,6 +134,7 @@ impl Pieces<'_, '_, '_> {
         }
         let origin = Origin {
             job: self.job,
+            id: self.id,
             reader: self.reader,
             load: self.load,
             before: self.before.as_ref(),

@@ -17,6 +17,8 @@ pub struct Session {
     pub(super) backend: Option<Backend>,
     /// The lock that it holds.
     pub(super) lock: Option<i64>,
+    /// A transaction is open in which one state of the database is read.
+    pub(super) holds_state: bool,
 }
 
 /// Who holds the run's lock.
@@ -38,7 +40,7 @@ impl Session {
     pub fn new(mut client: Client, ledger_schema: &str) -> Result<Session, ServerError> {
         let path = format!("SET search_path = {}, pg_catalog", quoted(ledger_schema));
         client.batch_execute(&path).doing("setting up the session")?;
-        Ok(Session { client, ledger_schema: ledger_schema.to_owned(), backend: None, lock: None })
+        Ok(Session { client, ledger_schema: ledger_schema.to_owned(), backend: None, lock: None, holds_state: false })
     }
 
     /// Reads the catalogue of one schema.
