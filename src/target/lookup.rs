@@ -59,7 +59,9 @@ impl Session {
             quoted(table)
         );
         let (begin, end) = match self.holds_state {
-            true => ("SAVEPOINT migrate_lookup", "ROLLBACK TO SAVEPOINT migrate_lookup; RELEASE SAVEPOINT migrate_lookup"),
+            true => {
+                ("SAVEPOINT migrate_lookup", "ROLLBACK TO SAVEPOINT migrate_lookup; RELEASE SAVEPOINT migrate_lookup")
+            }
             false => ("BEGIN READ ONLY", "ROLLBACK"),
         };
         let begin = format!("{begin}; SET LOCAL search_path = {}, pg_catalog", quoted(schema));

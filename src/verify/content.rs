@@ -169,7 +169,8 @@ fn moved(table: &Table<'_>, found: &Found, session: &mut Session) -> Result<Opti
         return Ok(None);
     }
     let mut check = Check::compared("source", Some(&name), found.sent.short(), now.short());
-    let side = if found.ours == found.sent { "the target holds what was sent" } else { "the target is not what was sent" };
+    let side =
+        if found.ours == found.sent { "the target holds what was sent" } else { "the target is not what was sent" };
     check.why = Some(format!("the source makes other rows than were sent; {side}"));
     let Opened { rows, .. } = open::open(table, session, &now.differing(&found.ours), found.rows)?;
     check.differences = rows;

@@ -173,8 +173,7 @@ fn extra_rows(
         }
         let Some((sent, _)) = counts.get(&hash).filter(|(sent, there)| there > sent) else { return };
         // Later, a row with a number beyond ours, or of a table without numbers, is one that was added since.
-        let beyond =
-            table.scope.is_none() && table.number(image).is_none_or(|n| highest.is_none_or(|h| n > h));
+        let beyond = table.scope.is_none() && table.number(image).is_none_or(|n| highest.is_none_or(|h| n > h));
         if later && *sent == 0 && beyond {
             opened.added += 1;
         } else if found.extra.len() < LISTED {

@@ -96,7 +96,17 @@ impl<'a> Table<'a> {
         let key = keys.filter_map(|key| key.iter().map(place).collect::<Option<Vec<usize>>>()).find(|k| !k.is_empty());
         let before = judged.before.get(name).and_then(|text| Digest::from_bytes(&unhex(text)?));
         let kinds = columns.iter().filter_map(kind).collect();
-        Table { subject, name, loads, columns, kinds, key: key.unwrap_or_default(), before, looked_up: Vec::new(), scope: None }
+        Table {
+            subject,
+            name,
+            loads,
+            columns,
+            kinds,
+            key: key.unwrap_or_default(),
+            before,
+            looked_up: Vec::new(),
+            scope: None,
+        }
     }
 
     /// `schema.table`
