@@ -20,7 +20,14 @@ use crate::target::ledger::{LOSS_KEYS, LookupSum, LossSum, Sums};
 use crate::wire::digest::{Digest, row_hash};
 
 use super::Options;
+use super::kin::Kin;
 use super::orphans::{Guarded, Missing};
+
+/// What a fault takes in memory until it is in the ledger, its line there included.
+const FAULT_BYTES: usize = 1_024;
+
+/// How many times its bytes a batch may have whose rows wait for later ones of the same table.
+const PATIENCE: usize = 4;
 
 /// Rows that gather.
 pub struct Batch<'a> {
@@ -28,6 +35,8 @@ pub struct Batch<'a> {
     encoder: &'a RowEncoder,
     /// References whose parents must be there.
     guards: &'a [Guarded<'a>],
+    /// Where rows refer to rows of the same load.
+    kin: Option<Kin>,
     notes: Notes,
     /// The images of the rows that can go, one behind the other.
     pub bytes: Vec<u8>,
@@ -73,6 +82,7 @@ impl<'a> Batch<'a> {
             load,
             encoder,
             guards,
+            kin: None,
             notes: Notes::default(),
             bytes: Vec::new(),
             ends: Vec::new(),
@@ -91,6 +101,11 @@ impl<'a> Batch<'a> {
         }
     }
 
+    /// With what is known of rows that refer to rows of the same load.
+    pub(super) fn among(self, kin: Option<Kin>) -> Batch<'a> {
+        Batch { kin, ..self }
+    }
+
     /// Takes one row in.
     pub fn row(&mut self, row: &dyn Row) {
         let place = u32::try_from(self.read).unwrap_or(u32::MAX);
@@ -104,13 +119,23 @@ impl<'a> Batch<'a> {
             return self.refuse(&row.key());
         }
         let notes = &mut self.notes;
-        let missing: Vec<Missing> =
+        let mut missing: Vec<Missing> =
             self.guards.iter().filter_map(|guard| guard.judge(&mut self.bytes, start, notes)).collect();
+        let blame = self.condemned.get(&place).cloned();
+        if let Some(kin) = &mut self.kin {
+            if missing.is_empty() {
+                missing = kin.missing(self.guards, &self.bytes[start..]);
+            }
+            match missing.is_empty() && blame.is_none() {
+                true => kin.comes(self.guards, &self.bytes[start..]),
+                false => kin.goes(&self.bytes[start..], &row.key()),
+            }
+        }
         if !missing.is_empty() {
             self.bytes.truncate(start);
             return self.miss(row, missing);
         }
-        if let Some(blame) = self.condemned.get(&place).cloned() {
+        if let Some(blame) = blame {
             self.bytes.truncate(start);
             return self.convict(&row.key(), blame);
         }
@@ -136,6 +161,28 @@ impl<'a> Batch<'a> {
         let start = rows.start.checked_sub(1).map_or(0, |n| self.ends[n]);
         let end = rows.end.checked_sub(1).map_or(0, |n| self.ends[n]);
         &self.bytes[start..end.max(start)]
+    }
+
+    /// Its rows in the order in which they can be written one after the other.
+    pub(super) fn units(&self) -> Vec<Vec<usize>> {
+        let rows = 0..self.ends.len();
+        match &self.kin {
+            None => rows.map(|row| vec![row]).collect(),
+            Some(kin) => kin.units(self.guards, &rows.map(|row| self.images(row..row + 1)).collect::<Vec<_>>()),
+        }
+    }
+
+    /// Whether what a row refers to under this constraint is another row of the load that was not refused: it comes later.
+    pub(super) fn comes_later(&self, row: usize, constraint: Option<&str>) -> bool {
+        let image = self.images(row..row + 1);
+        let expected = |guard: &&Guarded<'_>| guard.key(image).is_some_and(|key| guard.expects(key));
+        let mut meant = self.guards.iter().filter(|guard| Some(guard.name()) == constraint);
+        self.kin.is_some() && self.load.conflict.is_none() && meant.any(|guard| expected(&guard))
+    }
+
+    /// Whether rows were refused since this was asked whose children may have come by before.
+    pub(super) fn grew(&mut self) -> bool {
+        self.kin.as_mut().is_some_and(Kin::grew)
     }
 
     /// Notes that the server refused these rows, by their place among those that can go. Takes hold when the batch is
@@ -166,7 +213,9 @@ impl<'a> Batch<'a> {
 
     /// Whether the batch is as large as it may be.
     pub fn is_full(&self, options: &Options) -> bool {
-        self.bytes.len() >= options.batch_bytes || self.read >= options.batch_rows
+        let bytes = self.bytes.len() + self.faults.len() * FAULT_BYTES;
+        let waits = self.kin.as_ref().is_some_and(Kin::waits) && bytes < options.batch_bytes.saturating_mul(PATIENCE);
+        !waits && (bytes >= options.batch_bytes || self.read >= options.batch_rows)
     }
 
     /// Rows that can go.
@@ -259,6 +308,7 @@ impl<'a> Batch<'a> {
     /// Forgets everything and keeps its memory.
     pub fn clear(&mut self) {
         self.forget_rows();
+        self.kin.iter_mut().for_each(Kin::clear);
         self.condemned.clear();
         self.first = None;
         self.read = 0;

@@ -7,6 +7,7 @@ mod batch;
 mod bisect;
 pub mod detach;
 mod keyset;
+mod kin;
 mod lanes;
 mod load;
 mod looking;

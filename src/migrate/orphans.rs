@@ -15,7 +15,7 @@ use crate::convert::row::{Maps, Notes, RowEncoder};
 use crate::model::schema::TargetSchema;
 use crate::model::select::Row;
 
-use super::keyset::{KeySet, field, hash};
+use super::keyset::{KeySet, field, key};
 
 /// A key that children refer to: the parent's table and columns.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -126,19 +126,38 @@ impl<'k> Guarded<'k> {
         if self.keys.open {
             return None;
         }
-        let hash = hash(image, &self.link.columns, &self.link.compared)?;
-        if self.keys.there.contains(&hash) {
+        let key = self.key(image)?;
+        if self.keys.there.contains(key) {
             return None;
         }
-        let parent = self.keys.refused.get(&hash).cloned();
-        let reason = if parent.is_some() { Reason::ParentRefused } else { Reason::Orphan };
+        let reason = if self.keys.is_refused(key) { Reason::ParentRefused } else { Reason::Orphan };
+        Some(self.because(reason, self.keys.place(key)))
+    }
+
+    /// Says that what it refers to is missing.
+    pub fn because(&self, reason: Reason, parent: Option<(String, Key)>) -> Missing {
         let column = if let [only] = self.link.columns.as_slice() { Some(*only) } else { None };
-        Some(Missing { column, reason, link: self.link.name.clone(), parent })
+        Missing { column, reason, link: self.link.name.clone(), parent }
     }
 
     /// What the row refers to.
-    pub fn hash(&self, image: &[u8]) -> Option<u128> {
-        hash(image, &self.link.columns, &self.link.compared)
+    pub fn key(&self, image: &[u8]) -> Option<u64> {
+        key(image, &self.link.columns, &self.link.compared)
+    }
+
+    /// The constraint.
+    pub fn name(&self) -> &str {
+        &self.link.name
+    }
+
+    /// Whether its rows refer to rows of the table `table`, by this key.
+    pub fn ends_at(&self, referred: &Referred) -> bool {
+        Referred::by(&self.link) == *referred
+    }
+
+    /// Whether what this key says is there, or will be.
+    pub fn expects(&self, key: u64) -> bool {
+        self.keys.there.contains(key)
     }
 }
 
@@ -187,18 +206,18 @@ impl OwnKeys {
     }
 
     /// The key of a row that goes.
-    pub fn good(&self, image: &[u8]) -> Option<u128> {
-        hash(image, self.columns.as_ref()?, &self.referred.compared)
+    pub fn good(&self, image: &[u8]) -> Option<u64> {
+        key(image, self.columns.as_ref()?, &self.referred.compared)
     }
 
     /// The key of a row that was refused.
-    pub fn refused(&self, row: &dyn Row, scratch: &mut Vec<u8>, notes: &mut Notes) -> Option<u128> {
+    pub fn refused(&self, row: &dyn Row, scratch: &mut Vec<u8>, notes: &mut Notes) -> Option<u64> {
         scratch.clear();
         if !self.encoder.as_ref()?.encode(row, scratch, notes) {
             return None;
         }
         let places: Vec<usize> = (0..self.referred.columns.len()).collect();
-        hash(scratch, &places, &self.referred.compared)
+        key(scratch, &places, &self.referred.compared)
     }
 }
 
