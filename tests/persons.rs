@@ -122,7 +122,7 @@ fn a_parent_that_no_load_writes_is_the_same_row_only_by_its_natural_key() {
     assert_eq!(case.target.value("SELECT string_agg(shelf_id::text, ' ' ORDER BY id) FROM books"), "1 3 3");
     let (_, report) = books(&same.replace("3, 'C'", "3, 'D'"), SHELVES, "", 3);
     let refusal = &report["refusals"][0];
-    assert_eq!(refusal["place"], "load.books.columns.shelf_id");
+    assert!(refusal["place"].as_str().unwrap().starts_with("load.books.columns.shelf_id"), "{refusal}");
     let reason = refusal["reason"].as_str().unwrap();
     assert!(reason.starts_with("2 rows refer to rows of `shelves` that were on the target before"), "{reason}");
 }
@@ -153,6 +153,6 @@ fn ids_of_parents_that_the_target_issues_anew_cannot_be_carried() {
     let mapping = "[leave]\nshelves.id = \"new ones\"\n[load.shelves.columns]\nid = { omit = true }\n[load.books]\n";
     let case = Case::new(&source, target, mapping);
     let report = case.exits(3, &["--yes"]);
-    assert_eq!(report["refusals"][0]["place"], "load.books.columns.shelf_id");
+    assert!(report["refusals"][0]["place"].as_str().unwrap().starts_with("load.books.columns.shelf_id"), "{report}");
     assert!(report["refusals"][0]["reason"].as_str().unwrap().contains("they would mean other rows of `shelves`"));
 }
