@@ -396,11 +396,14 @@ fn if_orphan_stands_in_for_what_is_not_there_and_is_counted() {
 
 #[test]
 fn rows_that_the_target_held_are_parents_too() {
-    let target = format!("{FAMILY}; INSERT INTO p VALUES (9, 'nine')");
-    let source = FAMILY_SOURCE.replace("(24, 77)", "(24, 14)").replace("'too long'", "'b'");
-    let case = Case::new(&source, &target, "[load.p]\nexisting = \"append\"\n[load.c]\n[load.g]\n");
-    case.exits(0, &["--yes"]);
-    assert_eq!(case.target.count("c"), 6);
+    let target = "CREATE TABLE p (name text PRIMARY KEY); INSERT INTO p VALUES ('was here');
+        CREATE TABLE c (id int PRIMARY KEY, p text REFERENCES p)";
+    let source = "CREATE TABLE p (name TEXT PRIMARY KEY); INSERT INTO p VALUES ('comes');
+        CREATE TABLE c (id INTEGER PRIMARY KEY, p TEXT); INSERT INTO c VALUES (1, 'was here'), (2, 'comes'), (3, 'is not')";
+    let case = Case::new(source, target, "[load.p]\nexisting = \"append\"\n[load.c]\n");
+    let report = case.exits(6, &["--yes", "--on-fault", "quarantine"]);
+    assert_eq!(faults(&report), [child("c", 3, "p", "orphan")]);
+    assert_eq!(case.ids("c"), [1, 2]);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The wrong person: a number that means one person in the source and another on the target is refused, never shared.
 
+use super::support::case::Case;
 use super::support::postgres::Database;
 use super::support::tool::{Place, Ran};
 
@@ -61,10 +62,13 @@ fn the_same_person_under_the_same_id_is_carried() {
 }
 
 #[test]
-fn references_to_people_whom_no_load_brings_are_refused() {
+fn references_to_people_whom_no_load_brings_are_refused_unless_they_are_the_same() {
     let mapping = "[leave]\nusers = \"they are there\"\n";
-    let (_, ran) = run("INSERT INTO users VALUES (1, 'ada');", mapping, 3);
+    let (_, ran) = run("INSERT INTO users VALUES (1, 'zoe'), (2, 'ben');", mapping, 3);
     ran.says(&["load.notes.columns.user_id", "1 rows refer to rows of `users` that were on the target before"]);
+    // The same people by their names are the same people.
+    let (target, _) = run("INSERT INTO users VALUES (1, 'ada'), (2, 'ben');", mapping, 0);
+    assert_eq!(whose(&target), ["of ada: ada", "of ben: ben", "nobody's: -"]);
 }
 
 #[test]
@@ -85,4 +89,70 @@ fn people_with_new_ids_are_found_again_by_a_lookup() {
     let names: Vec<&str> =
         owners.as_array().expect("owners").iter().map(|o| o["owner"].as_str().unwrap_or("-")).collect();
     assert!(names.contains(&"zoe"), "a user with no rows is in the report: {names:?}");
+}
+
+const SHELVES: &str = "CREATE TABLE shelves (id int PRIMARY KEY, code text UNIQUE, room int);
+    CREATE TABLE books (id int PRIMARY KEY, shelf_id int REFERENCES shelves, title text);
+    INSERT INTO shelves VALUES (1, 'A', 1), (2, 'B', 1), (3, 'C', 2)";
+
+const BOOKS: &str = "CREATE TABLE books (id INTEGER PRIMARY KEY, shelf_id INTEGER, title TEXT);
+    INSERT INTO books VALUES (10, 1, 'x'), (11, 3, 'y'), (12, NULL, 'z'), (13, 3, 'y')";
+
+/// Books are carried; their shelves are there already, and no load writes them.
+fn books(shelves_of_the_source: &str, target: &str, mapping: &str, exit: i32) -> (Case, serde_json::Value) {
+    let leave = if shelves_of_the_source.is_empty() { "" } else { "[leave]\nshelves = \"they are there\"\n" };
+    let case =
+        Case::new(&format!("{BOOKS}; {shelves_of_the_source}"), target, &format!("{leave}[load.books]\n{mapping}"));
+    let was = case.target.inventory();
+    for args in [["--dry-run"], ["--yes"]] {
+        let report = case.exits(exit, &args);
+        if exit == 3 {
+            assert_eq!(case.target.inventory(), was, "a refusal writes nothing");
+            assert_eq!(report["refusals"].as_array().map(Vec::len), Some(1), "{report}");
+        }
+    }
+    let report = case.exits(exit, &["--yes"]);
+    (case, report)
+}
+
+#[test]
+fn a_parent_that_no_load_writes_is_the_same_row_only_by_its_natural_key() {
+    let same = "CREATE TABLE shelves (id INTEGER PRIMARY KEY, code TEXT, colour TEXT); INSERT INTO shelves VALUES (1, 'A', 'red'), (2, 'other', ''), (3, 'C', 'blue')";
+    let (case, _) = books(same, SHELVES, "", 0);
+    assert_eq!(case.target.value("SELECT string_agg(shelf_id::text, ' ' ORDER BY id) FROM books"), "1 3 3");
+    let (_, report) = books(&same.replace("3, 'C'", "3, 'D'"), SHELVES, "", 3);
+    let refusal = &report["refusals"][0];
+    assert!(refusal["place"].as_str().unwrap().starts_with("load.books.columns.shelf_id"), "{refusal}");
+    let reason = refusal["reason"].as_str().unwrap();
+    assert!(reason.starts_with("2 rows refer to rows of `shelves` that were on the target before"), "{reason}");
+}
+
+#[test]
+fn a_parent_that_no_load_writes_and_that_has_no_natural_key_on_both_sides_is_refused() {
+    books("", SHELVES, "", 3);
+    let nameless = SHELVES.replace("text UNIQUE", "text");
+    let same =
+        "CREATE TABLE shelves (id INTEGER PRIMARY KEY, code TEXT); INSERT INTO shelves VALUES (1, 'A'), (3, 'C')";
+    books(same, &nameless, "", 3);
+    let other =
+        "CREATE TABLE shelves (id INTEGER PRIMARY KEY, name TEXT); INSERT INTO shelves VALUES (1, 'A'), (3, 'C')";
+    books(other, SHELVES, "", 3);
+    // Where nothing was there, they are orphans like any others; where the value is a name, it means itself.
+    let lookup = "[load.books.columns.shelf_id.lookup]\ntable = \"shelves\"\ntake = \"id\"\n\
+                  steps = [ { target = \"id\", source = \"shelf_id\" } ]\n";
+    books("", SHELVES, lookup, 0);
+}
+
+#[test]
+fn ids_of_parents_that_the_target_issues_anew_cannot_be_carried() {
+    let source = format!(
+        "{BOOKS}; CREATE TABLE shelves (id INTEGER PRIMARY KEY, code TEXT); INSERT INTO shelves VALUES (1, 'A'), (3, 'C')"
+    );
+    let target = "CREATE TABLE shelves (id serial PRIMARY KEY, code text UNIQUE); CREATE TABLE books (id int PRIMARY KEY, \
+        shelf_id int REFERENCES shelves, title text)";
+    let mapping = "[leave]\nshelves.id = \"new ones\"\n[load.shelves.columns]\nid = { omit = true }\n[load.books]\n";
+    let case = Case::new(&source, target, mapping);
+    let report = case.exits(3, &["--yes"]);
+    assert!(report["refusals"][0]["place"].as_str().unwrap().starts_with("load.books.columns.shelf_id"), "{report}");
+    assert!(report["refusals"][0]["reason"].as_str().unwrap().contains("they would mean other rows of `shelves`"));
 }
