@@ -53,12 +53,8 @@ impl Wanted {
 
 /// Decides, given the ledger's version and its run.
 pub fn decide(version: Option<i32>, run: Option<&Run>, done: &BTreeMap<String, LoadDone>, wanted: &Wanted) -> Decision {
-    if let Some(found) = version.filter(|v| *v > VERSION) {
-        return Decision::Refuse(vec![Refusal::new(
-            "ledger",
-            format!("the ledger has version {found}, and this migrate writes version {VERSION}"),
-            "Use the newer migrate that began it.",
-        )]);
+    if let Some(newer) = newer(version) {
+        return Decision::Refuse(vec![newer]);
     }
     let Some(run) = run else { return Decision::Begin };
     let refusals = differences(run, done, wanted);
@@ -67,6 +63,13 @@ pub fn decide(version: Option<i32>, run: Option<&Run>, done: &BTreeMap<String, L
         (true, "Done") => Decision::Verify,
         (true, _) => Decision::GoOn,
     }
+}
+
+/// What is said of a ledger of a newer version. Nothing else in it can be relied on.
+pub fn newer(version: Option<i32>) -> Option<Refusal> {
+    let found = version.filter(|v| *v > VERSION)?;
+    let reason = format!("it has version {found}, and this migrate reads and writes version {VERSION}");
+    Some(Refusal::new("ledger", reason, "Use the newer migrate that began it."))
 }
 
 fn differences(run: &Run, done: &BTreeMap<String, LoadDone>, wanted: &Wanted) -> Vec<Refusal> {

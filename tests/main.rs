@@ -24,6 +24,7 @@ mod report_contract;
 mod resume;
 mod secrets;
 mod sequences;
+mod stops;
 mod support;
 mod systems;
 mod values;

@@ -34,13 +34,13 @@ from = { sql = "SELECT DISTINCT label AS name FROM readings WHERE label LIKE '%7
 "#;
 
 /// A source with gaps between its ids, NULLs and every sign, and a target for it.
-struct Case {
-    target: Database,
-    place: Place,
+pub(super) struct Case {
+    pub target: Database,
+    pub place: Place,
 }
 
 impl Case {
-    fn new() -> Case {
+    pub fn new() -> Case {
         let place = Place::new();
         sqlite::file(
             &place,
@@ -59,15 +59,19 @@ impl Case {
     }
 
     /// Batches of 5,000 rows: 40 of them, any of which a kill may follow.
-    fn migrate(&self) -> Run {
-        let url = self.target.url();
-        let args = ["-m", "readings.toml", "-s", "readings.db", "-t", &url, "--yes", "--json", "--batch-rows", "5000"];
+    pub fn migrate(&self) -> Run {
+        self.migrate_to(&self.target.url())
+    }
+
+    /// The same by another role.
+    pub fn migrate_to(&self, url: &str) -> Run {
+        let args = ["-m", "readings.toml", "-s", "readings.db", "-t", url, "--yes", "--json", "--batch-rows", "5000"];
         self.place.migrate(args)
     }
 
     /// The target holds exactly what an independent reading of the source says.
     #[track_caller]
-    fn is_exact(&self) {
+    pub fn is_exact(&self) {
         let source = sqlite::open(&self.place.path("readings.db"));
         let mut rows = source
             .prepare("SELECT id, label, printf('%.4f', value), value IS NULL, seen_at, ok FROM readings ORDER BY id")
@@ -103,12 +107,12 @@ impl Case {
 }
 
 /// How many batches of the load are committed; none while there is no ledger yet.
-fn batches(client: &mut Client) -> i64 {
+pub(super) fn batches(client: &mut Client) -> i64 {
     client.query_one("SELECT count(*) FROM migrate.batch WHERE load = 'readings'", &[]).map_or(0, |row| row.get(0))
 }
 
 /// Watches the ledger until it holds this many batches, or the process has ended.
-fn until_committed(client: &mut Client, wanted: i64, child: &mut std::process::Child) -> bool {
+pub(super) fn until_committed(client: &mut Client, wanted: i64, child: &mut std::process::Child) -> bool {
     let begin = Instant::now();
     while batches(client) < wanted {
         if child.try_wait().expect("the child's state").is_some() {
@@ -148,34 +152,119 @@ fn an_unbroken_run_is_exact() {
     case.is_exact();
 }
 
-#[test]
-fn another_source_is_refused_after_a_kill() {
-    let case = Case::new();
-    let mut client = case.target.client();
-    let mut child = case.migrate().spawn();
-    assert!(until_committed(&mut client, 1, &mut child), "the run ended before it could be killed");
-    child.kill().expect("kill -9");
-    Ran::of_child(child);
-    let (before, path) = (case.target.inventory(), case.place.path("readings.db"));
-    let source = rusqlite::Connection::open(path).expect("the source");
-    source.execute_batch("UPDATE readings SET value = 1 WHERE id = 3").expect("a change");
-    drop(source);
-    case.migrate().exits(3).says(&["source"]);
-    assert_eq!(case.target.inventory(), before);
+impl Case {
+    /// A run in one lane, killed behind the first batches of the first load.
+    fn stopped() -> Case {
+        let case = Case::new();
+        let mut child = case.migrate().arg("--jobs=1").spawn();
+        assert!(until_committed(&mut case.target.client(), 2, &mut child), "the run ended before it could be killed");
+        child.kill().expect("kill -9");
+        Ran::of_child(child);
+        let committed = case.target.count("readings");
+        assert!((10_000..u64::from(ROWS)).contains(&committed), "{committed} rows");
+        case
+    }
+
+    fn change_source(&self, sql: &str) {
+        let source = rusqlite::Connection::open(self.place.path("readings.db")).expect("the source");
+        source.execute_batch(sql).expect("a change");
+    }
+
+    /// The same command is refused for this, and nothing moves.
+    #[track_caller]
+    fn is_refused(&self, says: &[&str]) {
+        let before = self.target.inventory();
+        self.migrate().exits(3).says(says);
+        assert_eq!(self.target.inventory(), before);
+    }
 }
 
 #[test]
-fn another_mapping_is_refused_after_a_kill() {
-    let case = Case::new();
-    let mut client = case.target.client();
-    let mut child = case.migrate().spawn();
-    assert!(until_committed(&mut client, 1, &mut child), "the run ended before it could be killed");
+fn a_source_whose_committed_rows_changed_is_refused_after_a_kill() {
+    let case = Case::stopped();
+    case.change_source("UPDATE readings SET value = 1 WHERE id = 3");
+    case.is_refused(&["load.readings", "written to since", "some of those", "are other rows now"]);
+}
+
+#[test]
+fn a_source_with_a_row_between_the_committed_ones_is_refused_after_a_kill() {
+    let case = Case::stopped();
+    case.change_source("INSERT INTO readings (id, label) VALUES (4, 'between')");
+    case.is_refused(&["load.readings", "between the same keys it holds"]);
+    case.change_source("DELETE FROM readings WHERE id IN (3, 4)");
+    case.is_refused(&["load.readings", "between the same keys it holds"]);
+}
+
+#[test]
+fn a_source_with_another_table_is_refused_after_a_kill() {
+    let case = Case::stopped();
+    case.change_source("CREATE INDEX readings_label ON readings (label)");
+    case.is_refused(&["run 1", "the source is not what it was", "schema:"]);
+}
+
+#[test]
+fn a_source_that_changed_behind_what_is_committed_is_gone_on_from() {
+    let case = Case::stopped();
+    let last = ROWS * 3 + ROWS / 1000;
+    case.change_source(&format!("UPDATE readings SET value = 1, ok = 1 WHERE id = {last}"));
+    let report = case.migrate().exits(0).json();
+    let warnings = report["warnings"].to_string();
+    assert!(warnings.contains("was read again and is the same"), "{warnings}");
+    case.is_exact();
+    // The stamp is the new file's from here on.
+    case.migrate().exits(0);
+}
+
+#[test]
+fn a_source_that_was_only_touched_is_gone_on_from() {
+    let case = Case::stopped();
+    case.change_source("UPDATE readings SET value = value WHERE id = 3");
+    case.migrate().exits(0);
+    case.is_exact();
+}
+
+#[test]
+fn another_mapping_is_refused_after_a_kill_naming_what_changed() {
+    let case = Case::stopped();
+    case.place.write("readings.toml", format!("{MAPPING}\n[load.readings.columns]\nlabel = {{ trim = true }}\n"));
+    case.is_refused(&["load.readings", "column label changed", "Use the mapping as it was"]);
+    // A load of which nothing is written may change.
+    case.place.write("readings.toml", format!("{MAPPING}\n[load.labels.columns]\nname = {{ trim = true }}\n"));
+    case.migrate().exits(0);
+    case.is_exact();
+}
+
+#[test]
+fn another_target_schema_is_refused_after_a_kill_naming_the_table() {
+    let case = Case::stopped();
+    case.target.run("ALTER TABLE readings ALTER COLUMN label TYPE varchar(41)");
+    case.is_refused(&["run 1", "columns, keys, constraints or triggers of readings", "Put them back as they were"]);
+    case.target.run("ALTER TABLE readings ALTER COLUMN label TYPE varchar(40)");
+    case.migrate().exits(0);
+    case.is_exact();
+}
+
+#[test]
+fn a_target_restored_from_an_older_backup_is_gone_on_from_its_ledger() {
+    let case = Case::stopped();
+    let older = case.target.copy();
+    let (then, mut child) = (older.count("readings"), case.migrate().arg("--jobs=1").spawn());
+    assert!(until_committed(&mut case.target.client(), 20, &mut child), "the run ended before it could be killed");
     child.kill().expect("kill -9");
     Ran::of_child(child);
-    let before = case.target.inventory();
-    case.place.write("readings.toml", format!("{MAPPING}\n[load.readings.columns]\nlabel = {{ trim = true }}\n"));
-    case.migrate().exits(3).says(&["readings"]);
-    assert_eq!(case.target.inventory(), before);
+    let restored = Case { target: older, place: case.place };
+    assert!(then < case.target.count("readings"), "the backup is no older than what it was taken of");
+    restored.migrate().exits(0);
+    restored.is_exact();
+}
+
+#[test]
+fn a_ledger_of_a_newer_version_is_refused_naming_both() {
+    let case = Case::stopped();
+    case.target.run("UPDATE migrate.ledger SET version = version + 1");
+    case.is_refused(&["ledger", "version 2", "version 1", "newer migrate"]);
+    let url = case.target.url();
+    case.place.migrate(["status", "-m", "readings.toml", "-t", &url]).exits(3).says(&["version 2"]);
 }
 
 #[test]

@@ -42,7 +42,7 @@ fn rows_that_were_set_aside_are_counted_once_however_the_line_breaks() {
     let mapping = "[load.t]\nfrom = { sql = \"SELECT id, n FROM t ORDER BY id\" }\n";
     let proxy = Proxy::before(postgres::socket());
     let lost = (1..8).map(|commit| Fault::AnswerLost { commit });
-    let cut = (20..200).step_by(6).map(|message| Fault::Cut { from_client: true, message, how: How::Rst });
+    let cut = (20..200).step_by(6).map(|message| Fault::Cut { from_client: true, message, bytes: 0, how: How::Rst });
     let mut happened = 0;
     for fault in lost.chain(cut) {
         let case = Case::new(SOURCE, target, mapping);

@@ -38,7 +38,7 @@ impl Way<'_> {
         }
         let (settled, stale) = match self.settled_on(session, (plan, target), source, known.run.as_ref()) {
             Ok(settled) => settled,
-            Err(stop) => return Ok(self.stopped(stop, plan, report, false)),
+            Err(stop) => return Ok(self.stopped(stop, plan, report, known.run.is_some())),
         };
         report.warnings.extend(stale);
         let env = settled.env.clone();
@@ -66,7 +66,7 @@ impl Way<'_> {
             return Ok(refused);
         }
         let run = match known.run {
-            Some(run) => self.take_up(session, run, &wanted.loads)?,
+            Some(run) => self.take_up(session, run, (&wanted.stamp, &wanted.loads))?,
             None => {
                 let begun = until_done(&self.line(), session, |session| {
                     // An answer that was lost may have said that it had begun.
@@ -77,20 +77,21 @@ impl Way<'_> {
                     session.note_backend(run.id, run.epoch)?;
                     Ok(run)
                 });
-                // The ledger may be there: a commit whose answer was lost is no refusal.
-                let exit = |stop: &Stop| match stop {
-                    Stop::Interrupted => Exit::Interrupted,
-                    Stop::Target(e) if !e.lost => Exit::Refused,
-                    _ => Exit::Stopped,
-                };
-                begun.map_err(|stop| Failure { exit: exit(&stop), message: stop.to_string() })?
+                match begun {
+                    Ok(run) => run,
+                    Err(stop) => {
+                        // The ledger may be there: a commit whose answer was lost is no refusal.
+                        let may_be_there = !matches!(&stop, Stop::Target(e) if !e.lost);
+                        return Ok(self.stopped(stop, plan, report, may_be_there));
+                    }
+                }
             }
         };
         report.run = Some(run.id.to_string());
         let untouched =
             known.detached.is_empty() && known.done.values().all(|d| d.parts.iter().all(|p| p.next_batch == 1));
         if untouched && let Err(e) = self.take_off(source, session, plan, target, (&run, &mut to_come)) {
-            return Ok(self.stopped(e, plan, report, true));
+            return Ok(self.halted(e, (source, session), plan, report));
         }
         let so_far = known.done.values().flat_map(|d| &d.parts).map(|part| part.sums.faults).sum::<u64>();
         let job = Job {
@@ -110,26 +111,23 @@ impl Way<'_> {
         let loaded = migrate::run(&job, session, &run);
         record::step(report, "load", self.world.elapsed() - began);
         if let Err(stop) = loaded {
-            self.gather(source, session, plan, &run, report);
-            return Ok(self.stopped(stop, plan, report, true));
+            return Ok(self.halted(stop, (source, session), plan, report));
         }
         let began = self.world.elapsed();
         let back = self
             .if_asked()
             .and_then(|()| until_done(&self.line(), session, |session| migrate::detach::put_back(&job, session, &run)));
         if let Err(stop) = back {
-            self.gather(source, session, plan, &run, report);
-            return Ok(self.stopped(stop, plan, report, true));
+            return Ok(self.halted(stop, (source, session), plan, report));
         }
         record::step(report, "put back", self.world.elapsed() - began);
         let began = self.world.elapsed();
         let set = migrate::set_sequences(&job, session, &run, source.schema(), target);
         if let Err(stop) = set.and_then(|()| self.if_asked()) {
-            self.gather(source, session, plan, &run, report);
-            return Ok(self.stopped(stop, plan, report, true));
+            return Ok(self.halted(stop, (source, session), plan, report));
         }
         record::step(report, "sequences", self.world.elapsed() - began);
-        self.finish(source, session, plan, target, report)
+        Ok(self.finish(source, session, plan, target, report))
     }
 
     /// Takes off what pays; how many rows are to come is known from reading ahead, else counted.
@@ -152,7 +150,8 @@ impl Way<'_> {
         let rows = |table: &str| {
             plan.loads.iter().filter(|l| l.table == table).filter_map(|l| to_come.get(&l.name)).sum::<u64>()
         };
-        Ok(migrate::detach::take_off(session, run, &plan.detach, target, self.detaching(), &rows)?)
+        let with = (&self.line(), session);
+        migrate::detach::take_off(with, run, &plan.detach, target, self.detaching(), &rows)
     }
 
     /// The owner must be there or may be made; known before anything is written.

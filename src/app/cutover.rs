@@ -8,7 +8,7 @@ use crate::convert::{self};
 use crate::event::Watch;
 use crate::exit::Exit;
 use crate::mapping::OnFault;
-use crate::migrate::Options;
+use crate::migrate::{self, Options};
 use crate::model::record::{Refusal, Report, RunState, Warning};
 use crate::model::rules::Zone;
 use crate::plan::{self, Plan};
@@ -227,6 +227,10 @@ impl Way<'_> {
             self.hold(session)?;
         }
         let known = self.known(session).map_err(nothing_written)?;
+        if let Some(newer) = resume::newer(known.version) {
+            report.refusals.push(newer);
+            return Ok(Exit::Refused);
+        }
         let Some((plan, target)) = self.plan(source, Some(session), Some(&known), report)? else {
             return Ok(Exit::Refused);
         };
@@ -236,6 +240,21 @@ impl Way<'_> {
             // What moved since is for the checks to say, row by row and object by object.
             wanted.stamp.clone_from(&run.stamp);
             wanted.catalog.clone_from(&run.catalog);
+        }
+        let stamp = wanted.stamp.clone();
+        if let Some(run) = known.run.as_ref().filter(|run| run.stamp != stamp) {
+            let again = migrate::until_done(&self.line(), session, |session| {
+                self.source_again(source, session, (&plan, &target), &known, report)
+            });
+            match again.map_err(|stop| Failure::refused(stop.to_string()))? {
+                Some(refusals) if !refusals.is_empty() => {
+                    report.refusals.extend(refusals);
+                    report.state = state(known.run.as_ref());
+                    return Ok(Exit::Refused);
+                }
+                Some(_) => wanted.stamp.clone_from(&run.stamp),
+                None => {}
+            }
         }
         match resume::decide(known.version, known.run.as_ref(), &known.done, &wanted) {
             Decision::Refuse(refusals) => {
@@ -249,7 +268,7 @@ impl Way<'_> {
                     place: format!("run {}", known.run.as_ref().map_or(0, |r| r.id)),
                     message: "is done already: nothing was loaded, its rows were verified again".to_owned(),
                 });
-                self.finish(source, session, &plan, &target, report)
+                Ok(self.finish(source, session, &plan, &target, report))
             }
             Decision::Begin if self.manner == Manner::Verify => {
                 report.refusals.push(Refusal::new(
@@ -259,11 +278,11 @@ impl Way<'_> {
                 ));
                 Ok(Exit::Refused)
             }
-            _ if self.manner == Manner::Verify => self.finish(source, session, &plan, &target, report),
+            _ if self.manner == Manner::Verify => Ok(self.finish(source, session, &plan, &target, report)),
             _ if self.manner == Manner::Dry => {
                 self.look(source, Some((session, &plan, &target)), known.run.as_ref(), report)
             }
-            _ => self.carry_out(source, session, &plan, &target, (known, wanted), report),
+            _ => self.carry_out(source, session, &plan, &target, (known, Wanted { stamp, ..wanted }), report),
         }
     }
 

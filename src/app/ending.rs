@@ -5,28 +5,48 @@
 use crate::cli::VerifyWhat;
 use crate::convert::Settled;
 use crate::exit::Exit;
-use crate::migrate::{self, Stop, until_done};
+use crate::migrate::{self, Connections, Stop, until_done};
 use crate::model::cell::RawBuf;
 use crate::model::record::{Refusal, Report, RunState};
 use crate::model::schema::TargetSchema;
 use crate::plan::Plan;
 use crate::source::Source;
-use crate::target::Session;
-use crate::target::ledger::Run;
+use crate::target::{ServerError, Session};
 use crate::verify::{self, Depth, Subject};
 
-use super::cutover::{Manner, Way, state};
-use super::{Failure, faults, record};
+use super::cutover::{Known, Manner, Way, state};
+use super::{faults, record};
 
 impl Way<'_> {
-    /// What the ledger says, into the report, after a stop. A target that is gone leaves the report without it.
-    pub(super) fn gather(&self, source: &Source, session: &mut Session, plan: &Plan, run: &Run, report: &mut Report) {
-        let done = session.loads_done(run.id).unwrap_or_default();
-        report.detached = record::detached(&session.detached(run.id).unwrap_or_default(), &plan.schema);
-        record::loads(report, plan, Some(run), &done, &[]);
+    /// What the ledger says, into the report, after a stop. A target that is gone leaves the report without it: nothing is
+    /// said of loads then, since what they have done is not known.
+    fn gather(&self, source: &Source, session: &mut Session, plan: &Plan, report: &mut Report) {
+        report.state = RunState::Stopped;
+        let mut known = self.known(session);
+        if let (Err(_), Ok(again)) = (&known, self.another()) {
+            // The connection was what stopped it; the target may still be there.
+            *session = again;
+            known = self.known(session);
+        }
+        let Ok(Known { run: Some(run), done, detached, .. }) = known else { return };
+        report.detached = record::detached(&detached, &plan.schema);
+        if report.loads.is_empty() {
+            record::loads(report, plan, Some(&run), &done, &[]);
+        }
         let aside = faults::of_run(session, run.id).unwrap_or_default();
         self.set_aside(source, plan, &aside, report);
-        report.state = RunState::Stopped;
+    }
+
+    /// A stop behind the first write: what the ledger says of it, why, and the exit that it means.
+    pub(super) fn halted(
+        &self,
+        stop: Stop,
+        (source, session): (&Source, &mut Session),
+        plan: &Plan,
+        report: &mut Report,
+    ) -> Exit {
+        self.gather(source, session, plan, report);
+        self.stopped(stop, plan, report, true)
     }
 
     /// A stop, as refusals or faults of the report, and the exit that it means.
@@ -60,19 +80,36 @@ impl Way<'_> {
         plan: &Plan,
         target: &TargetSchema,
         report: &mut Report,
-    ) -> Result<Exit, Failure> {
+    ) -> Exit {
+        match self.prove(source, session, plan, target, report) {
+            Ok(exit) => exit,
+            Err(stop) if self.manner.writes() => self.halted(stop, (source, session), plan, report),
+            Err(stop) => self.stopped(stop, plan, report, false),
+        }
+    }
+
+    fn prove(
+        &self,
+        source: &Source,
+        session: &mut Session,
+        plan: &Plan,
+        target: &TargetSchema,
+        report: &mut Report,
+    ) -> Result<Exit, Stop> {
         let began = self.world.elapsed();
-        let exit = if self.manner.writes() { Exit::Stopped } else { Exit::Refused };
-        let stopped = |stop: Stop| Failure { exit, message: stop.to_string() };
         let line = self.line();
-        let known = until_done(&line, session, |session| Ok(self.known(session)?)).map_err(stopped)?;
+        let known = until_done(&line, session, |session| Ok(self.known(session)?))?;
         let Some(run) = &known.run else {
-            return Err(Failure { exit: Exit::Bug, message: "the run is not in the ledger any more".to_owned() });
+            return Err(ServerError::said("reading the ledger", "the run is not there any more").into());
         };
         report.run = Some(run.id.to_string());
         let settled = self.settled(Some(run));
-        let key = migrate::find_owner(session, plan, &settled).ok().flatten();
-        let made = until_done(&line, session, |session| Ok(session.made(run.id)?)).map_err(stopped)?;
+        // One that cannot be told is a difference for the checks to name.
+        let key = until_done(&line, session, |session| match migrate::find_owner(session, plan, &settled) {
+            Err(Stop::Refused(_)) => Ok(None),
+            found => found,
+        })?;
+        let made = until_done(&line, session, |session| Ok(session.made(run.id)?))?;
         let owner_row = made.iter().find(|m| m.kind == "owner");
         let owner_made = owner_row.is_some();
         let key = key.or_else(|| owner_row.and_then(|m| m.became.clone()));
@@ -100,22 +137,22 @@ impl Way<'_> {
             VerifyWhat::None => Depth::None,
         };
         let found = until_done(&line, session, |session| verify::verify(&subject, session, depth));
-        let findings = found.map_err(stopped)?;
+        let findings = found?;
         let differs = findings.differs();
         report.checks = findings.checks;
         report.sequences = findings.sequences;
         report.owners = findings.owners;
         record::loads(report, plan, Some(run), &known.done, &[]);
         report.detached = record::detached(&known.detached, &plan.schema);
-        record::left(report, plan, source).map_err(|e| Failure { exit: Exit::Stopped, message: e.to_string() })?;
+        record::left(report, plan, source)?;
         record::step(report, "verify", self.world.elapsed() - began);
-        let aside = faults::of_run(session, run.id).map_err(|e| stopped(Stop::Target(e)))?;
+        let aside = until_done(&line, session, |session| Ok(faults::of_run(session, run.id)?))?;
         self.set_aside(source, plan, &aside, report);
         let complete = report.loads.iter().all(|l| {
             l.state != crate::model::record::LoadState::Partial && l.state != crate::model::record::LoadState::Planned
         });
         if self.manner.writes() && !differs && complete {
-            until_done(&line, session, |session| Ok(session.end_run(run.id)?)).map_err(stopped)?;
+            until_done(&line, session, |session| Ok(session.end_run(run.id)?))?;
         }
         report.state = if differs || !complete { state(Some(run)) } else { RunState::Done };
         let faults: u64 = report.loads.iter().map(|l| l.faults).sum();

@@ -122,14 +122,20 @@ pub fn write(report: &mut Report, path: &Path, plan: &Plan, source: &Source, asi
         return Ok(());
     }
     let failed = |e: std::io::Error| format!("fault file {}: cannot be written; {e}.", path.display());
+    let said = |e: Trouble| match e {
+        Trouble::File(e) => failed(e),
+        Trouble::Source(e) => e.to_string(),
+    };
+    if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+        // A pipe or a device is written to, not replaced.
+        let mut out = std::fs::OpenOptions::new().write(true).open(path).map_err(failed)?;
+        return rows(&mut out, plan, source, aside).map_err(said);
+    }
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     // Made with mode 0600, and in the same folder, so that the rename is one step.
     let file = tempfile::Builder::new().prefix(".migrate-faults").tempfile_in(folder).map_err(failed)?;
     let mut out = std::io::BufWriter::new(file);
-    rows(&mut out, plan, source, aside).map_err(|e| match e {
-        Trouble::File(e) => failed(e),
-        Trouble::Source(e) => e.to_string(),
-    })?;
+    rows(&mut out, plan, source, aside).map_err(said)?;
     let file = out.into_inner().map_err(|e| failed(e.into_error()))?;
     file.as_file().sync_all().map_err(failed)?;
     file.persist(path).map_err(|e| failed(e.error))?;

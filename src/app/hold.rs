@@ -23,18 +23,17 @@ impl Way<'_> {
         let Some(holder) = session.lock(self.lock_key()).map_err(refused)? else { return Ok(()) };
         let mut advice = "Wait for it, or end it; if its machine is gone, say --take-over";
         if self.work.take_over {
-            let run = self.known(session).map_err(refused)?.run;
-            let ours = match run {
+            let mut ours = match self.known(session).map_err(refused)?.run {
                 Some(run) => session.backends(run.id).map_err(refused)?,
                 None => Vec::new(),
             };
-            if ours.iter().any(|backend| backend.pid() == holder.pid) {
-                session.end_backends(&ours).map_err(refused)?;
-                if session.lock(self.lock_key()).map_err(refused)?.is_none() {
-                    return Ok(());
-                }
+            // Nobody else takes this lock: its holder is a migrate with this mapping, noted in the ledger or not yet.
+            ours.extend(holder.backend());
+            session.end_backends(&ours).map_err(refused)?;
+            if session.lock(self.lock_key()).map_err(refused)?.is_none() {
+                return Ok(());
             }
-            advice = "It is not one that the ledger knows, so it was not ended. Wait for it, or end it yourself";
+            advice = "It was ended and another one came. Wait for that one, or end it";
         }
         Err(Failure::refused(format!(
             "target: another migrate is at work on this mapping; {}. {advice}.",
@@ -47,7 +46,7 @@ impl Way<'_> {
         &self,
         session: &mut Session,
         mut run: Run,
-        loads: &[(String, String)],
+        (stamp, loads): (&str, &[(String, String)]),
     ) -> Result<Run, Failure> {
         let refused = |stop: Stop| Failure::refused(stop.to_string());
         if self.work.take_over {
@@ -70,9 +69,13 @@ impl Way<'_> {
         };
         until_done(&self.line(), session, |session| {
             session.note_backend(run.id, run.epoch)?;
+            session.restamp(run.id, stamp)?;
             Ok(session.replan(run.id, loads)?)
         })
         .map_err(refused)?;
+        // What reading ahead has seen is not what will be read now.
+        run.read_ahead &= run.stamp == stamp;
+        stamp.clone_into(&mut run.stamp);
         Ok(run)
     }
 

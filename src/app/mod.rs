@@ -2,6 +2,7 @@
 //!
 //! The rim: here alone the environment is read, the clock is asked and something is printed.
 
+mod again;
 mod carrying;
 mod cutover;
 mod ending;

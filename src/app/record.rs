@@ -186,6 +186,7 @@ pub fn stop(stop: &Stop, report: &Report, written: bool) -> Refusal {
     };
     let remedy = match stop {
         Stop::Target(e) => match e.state.as_deref() {
+            Some("42501") => "Give the role its rights back. ",
             Some("53100") => "Make room on the target's disk. ",
             Some("53200") => "Give the target's server memory, or say a smaller --batch-bytes. ",
             Some("53300") => "Let the target's server take more connections, or say a smaller --jobs. ",

@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::flag;
 
 use crate::exit::Exit;
@@ -21,6 +21,8 @@ pub fn listen(asked: &Arc<AtomicBool>) -> io::Result<()> {
         flag::register_conditional_shutdown(signal, i32::from(Exit::Interrupted.code()), Arc::clone(asked))?;
         flag::register(signal, Arc::clone(asked))?;
     }
+    // A file that may not grow is an error of its writer's, as a full disk is, and not the end of the process.
+    flag::register(SIGXFSZ, Arc::default())?;
     Ok(())
 }
 

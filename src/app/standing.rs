@@ -9,9 +9,11 @@ use crate::migrate::{Job, Stop, take_back};
 use crate::model::record::{Refusal, Report, RunState, Warning};
 use crate::model::schema::TargetSchema;
 use crate::plan::Plan;
+use crate::resume;
 use crate::source::Source;
 use crate::target::connect::ReadOnly;
 use crate::target::standing::Standing;
+use crate::target::take_back::Rewound;
 use crate::target::{ServerError, Session};
 
 use super::cutover::{Known, Manner, Way, one_mapping};
@@ -25,12 +27,12 @@ pub fn status(common: &Common, world: &World, watch: &dyn Watch) -> Result<Vec<S
     let refused = |e: ServerError| Failure::refused(e.to_string());
     let door = Door { settings: &settings, common, read_only: ReadOnly(true), watch, asked: &world.asked };
     let mut session = reach::first(&door)?;
-    match session.ledger_version().map_err(refused)? {
+    let version = session.ledger_version().map_err(refused)?;
+    if let Some(newer) = resume::newer(version) {
+        return Err(Failure::refused(format!("{}: {}. {}", newer.place, newer.reason, newer.advice)));
+    }
+    match version {
         None => Ok(Vec::new()),
-        Some(version) if version > crate::target::ledger::VERSION => Err(Failure::refused(format!(
-            "ledger: it has version {version}, and this migrate reads version {}. Use the newer migrate.",
-            crate::target::ledger::VERSION
-        ))),
         Some(_) => {
             let mut all = session.standings(&found.mapping.name).map_err(refused)?;
             all.iter_mut().for_each(|standing| standing.next = next(standing));
@@ -132,7 +134,8 @@ impl Way<'_> {
         if self.asks && !self.confirmed(session, plan)? {
             return Err(Failure::refused("nothing was done: the database's name was not typed."));
         }
-        let run = self.take_up(session, run, &[])?;
+        let stamp = run.stamp.clone();
+        let run = self.take_up(session, run, (&stamp, &[]))?;
         // What the process of before still committed counts as well.
         let done = session.loads_done(run.id).map_err(|e| Failure::refused(e.to_string()))?;
         let env = self.env();
@@ -163,8 +166,12 @@ impl Way<'_> {
                     }
                     None => {}
                 }
-                for sequence in taken.sequences {
-                    warn(format!("sequence {sequence}"), "is back where it was".to_owned());
+                for (sequence, rewound) in taken.sequences {
+                    let message = match rewound {
+                        Rewound::Stays(why) => format!("stays where it is: {why}"),
+                        _ => "is back where it was".to_owned(),
+                    };
+                    warn(format!("sequence {sequence}"), message);
                 }
                 Ok(Exit::Done)
             }

@@ -105,7 +105,7 @@ fn draw(open: &mut Open<'_>, load: &LoadPlan, batch: &mut Batch<'_>) -> Result<V
             )
         })?;
     }
-    Ok(ids.concat())
+    Ok((0..batch.ids_wanted()).flat_map(|row| ids.iter().map(move |column| column[row])).collect())
 }
 
 /// Reads the rows of a batch again, now that some of them are condemned.

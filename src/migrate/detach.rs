@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 use crate::event::Event;
 use crate::model::schema::{DetachKind, Detachable, ForeignKey, TargetSchema, TargetTable, TargetUnique};
 use crate::plan::{Detach, Detaching};
+use crate::target::Session;
 use crate::target::detach::Detached;
 use crate::target::ledger::Run;
-use crate::target::{ServerError, Session};
 
-use super::{Job, Stop};
+use super::{Job, Line, Stop, until_done};
 
 /// Rows below which keys and indexes stay on: taking one off and building it again costs two statements of some
 /// milliseconds each, keeping it up some microseconds a row.
@@ -32,15 +32,15 @@ enum Shape {
 /// Takes off what the plan names: triggers everywhere, the rest of tables with [`WORTH_IT`] rows to come.
 ///
 /// # Errors
-/// When the target refuses; then nothing is off.
+/// When the target refuses; then nothing is off. When the run was taken over, or the target is gone.
 pub fn take_off(
-    session: &mut Session,
+    (line, session): (&Line<'_>, &mut Session),
     run: &Run,
     detach: &Detach,
     target: &TargetSchema,
     how: Detaching,
     rows_to_come: &dyn Fn(&str) -> u64,
-) -> Result<(), ServerError> {
+) -> Result<(), Stop> {
     let worth_it = |object: &Detachable| {
         object.kind == DetachKind::Trigger || how == Detaching::Always || rows_to_come(&object.table) >= WORTH_IT
     };
@@ -52,7 +52,8 @@ pub fn take_off(
         return Ok(());
     }
     let shaped: Vec<(&Detachable, String)> = off.into_iter().map(|object| (object, shape(object, target))).collect();
-    session.take_off(run.id, &shaped)
+    let taken = until_done(line, session, |session| Ok(session.take_off(run, &shaped)?))?;
+    if taken { Ok(()) } else { Err(Stop::Fenced) }
 }
 
 fn shape(object: &Detachable, target: &TargetSchema) -> String {

@@ -21,12 +21,16 @@ pub fn set_sequences(
 ) -> Result<(), Stop> {
     job.watch.hear(Event::Step("sequences"));
     for wanted in Wanted::of(job.plan, source, target, &run.judged.shifts) {
-        until_done(&job.line(), session, |session| Ok(session.set_sequence(run.id, &job.plan.schema, &wanted)?))?;
+        until_done(&job.line(), session, |session| {
+            session.set_sequence(run, &job.plan.schema, &wanted)?;
+            Ok(session.leave_sequence(run.id, &wanted.sequence)?)
+        })?;
     }
     Ok(())
 }
 
 /// Sets a sequence past the rows that are there before it issues anything: loads before this one may have brought ids.
+/// How it was is noted first, whether it has to move or not.
 pub(super) fn past_rows(
     job: &Job<'_>,
     session: &mut Session,
@@ -35,6 +39,6 @@ pub(super) fn past_rows(
     sequence: &Sequence,
 ) -> Result<(), Stop> {
     let wanted = Wanted::behind(job.plan, job.source.schema(), column, sequence, &run.judged.shifts);
-    session.set_sequence(run.id, &job.plan.schema, &wanted)?;
-    Ok(())
+    session.note_sequence(run.id, sequence)?;
+    Ok(session.set_sequence(run, &job.plan.schema, &wanted)?)
 }

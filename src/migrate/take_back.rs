@@ -3,7 +3,7 @@
 //! Refuses wherever it cannot know: a row that was changed, a row of somebody else's that refers to one of ours, a
 //! sequence that moved. All in one transaction.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -18,8 +18,8 @@ use crate::model::schema::TargetSchema;
 use crate::model::select::{Row, Sink};
 use crate::plan::{Link, LoadPlan, Node};
 use crate::target::ledger::{LoadDone, Made, PartDone, Run};
-use crate::target::take_back::{Aside, TakingBack};
-use crate::target::{ServerError, Session};
+use crate::target::take_back::{Aside, BegunBack, Rewound, TakingBack};
+use crate::target::{ServerError, Session, Wanted};
 
 use super::batch::{Batch, GO_ON};
 use super::keyset::KeySet;
@@ -32,8 +32,8 @@ pub struct TakenBack {
     pub loads: Vec<(String, u64)>,
     /// The owner's row, where the run made it: whether it could go.
     pub owner: Option<bool>,
-    /// Sequences that were set back.
-    pub sequences: Vec<String>,
+    /// What became of the sequences that the run drew from or moved.
+    pub sequences: Vec<(String, Rewound)>,
 }
 
 /// Takes a run back, whole or not at all.
@@ -48,6 +48,7 @@ pub fn take_back(
     done: &BTreeMap<String, LoadDone>,
 ) -> Result<TakenBack, Stop> {
     job.watch.hear(Event::Step("take back"));
+    let mut said = TakenBack::default();
     until_done(&job.line(), session, |session| {
         let mut settled =
             Settled { now: run.judged.now, owner: None, env: job.env.clone(), shifts: run.judged.shifts.clone() };
@@ -57,7 +58,11 @@ pub fn take_back(
         let mut off = session.detached(run.id)?;
         off.retain(|object| !object.back);
         off.sort_by_key(|object| std::cmp::Reverse(object.kind));
-        let Some(mut taking) = session.begin_taking_back(run.id)? else { return Ok(TakenBack::default()) };
+        let mut taking = match session.begin_taking_back(run)? {
+            BegunBack::Open(taking) => taking,
+            BegunBack::Taken => return Ok(std::mem::take(&mut said)),
+            BegunBack::Fenced => return Err(Stop::Fenced),
+        };
         for node in job.plan.order.iter().rev() {
             match node {
                 Node::Load(n) => {
@@ -73,8 +78,10 @@ pub fn take_back(
             taking.put_back(object)?;
         }
         left.sequences(&mut taking)?;
+        // Should the answer to the commit be lost, this is what it did.
+        said = left.found;
         taking.commit()?;
-        Ok(left.found)
+        Ok(std::mem::take(&mut said))
     })
 }
 
@@ -84,8 +91,10 @@ struct Known<'a> {
     encoder: RowEncoder,
     links: Vec<(Link, Arc<KeySet>)>,
     done: &'a LoadDone,
-    /// The ids that the ledger kept, by part.
-    issued: BTreeMap<i32, Vec<i64>>,
+    /// The ids that the ledger kept, by part and row.
+    issued: BTreeMap<i32, Vec<Vec<i64>>>,
+    /// Rows that were set aside: the server may have refused them, which cannot be seen again.
+    aside: HashSet<String>,
 }
 
 fn known<'a>(
@@ -105,12 +114,14 @@ fn known<'a>(
         let encoder = RowEncoder::new(load, settled, &maps).map_err(Stop::Refused)?;
         let links = parents::of_load(job, session, run, load, (&encoder, settled))?.links;
         let mut issued = BTreeMap::new();
-        if !load.issued().is_empty() {
+        let columns = load.issued().len();
+        if columns > 0 {
             for part in &done.parts {
-                issued.insert(part.part, session.issued(run.id, &load.name, part.part)?);
+                issued.insert(part.part, session.issued_rows(run.id, &load.name, Some(part.part), columns)?);
             }
         }
-        all.push(Known { load, encoder, links, done, issued });
+        let aside = session.set_aside_rows(run.id, &load.name)?;
+        all.push(Known { load, encoder, links, done, issued, aside });
     }
     Ok(all)
 }
@@ -128,9 +139,6 @@ impl Left<'_> {
     fn load(&mut self, taking: &mut TakingBack<'_>, known: &Known<'_>) -> Result<(), Stop> {
         let load = known.load;
         let written: u64 = known.done.parts.iter().map(|part| part.sums.written).sum();
-        if load.issued().len() > 1 {
-            return Err(refuse(load, "several of its columns have issued ids, which cannot be told apart", SELF));
-        }
         self.job.watch.hear(Event::Began { load: &load.name, rows: Some(written) });
         let columns: Vec<(String, ColumnType)> =
             load.columns.iter().map(|c| (c.name.clone(), c.kind.clone())).collect();
@@ -196,7 +204,9 @@ impl Left<'_> {
         let guards =
             parents::guards(load, known.links.iter().map(|(link, keys)| (link, keys.as_ref())), &self.settled)?;
         let batch = Batch::new(load, &known.encoder, &guards);
-        let mut laying = Laying { job: self.job, taking, aside, issued: load.issued(), ids, batch, stop: None };
+        let issued = load.issued();
+        let set_aside = &known.aside;
+        let mut laying = Laying { job: self.job, taking, aside, set_aside, issued, ids, batch, stop: None };
         self.job.source.reader()?.scan(&load.select, part.after.as_ref(), until, &mut laying)?;
         if laying.stop.is_none() {
             laying.stop = laying.lay().err();
@@ -214,18 +224,21 @@ impl Left<'_> {
     }
 
     fn sequences(&mut self, taking: &mut TakingBack<'_>) -> Result<(), Stop> {
-        let sequences: Vec<Made> = self.made.iter().filter(|m| m.kind == "sequence").cloned().collect();
-        for sequence in &sequences {
-            if !taking.stands(sequence)? {
-                return Err(Stop::Refused(vec![Refusal::new(
-                    format!("sequence {}", sequence.object),
-                    "it is not where the run left it: ids were drawn from it since",
-                    SELF,
-                )]));
+        let plan = self.job.plan;
+        for wanted in Wanted::of(plan, self.job.source.schema(), self.target, &self.settled.shifts) {
+            let is_it = |made: &&Made| made.kind == "sequence" && made.object == wanted.sequence.name;
+            let Some(made) = self.made.iter().find(is_it) else { continue };
+            match taking.rewind(made, &plan.schema, &wanted)? {
+                Rewound::Moved => {
+                    return Err(Stop::Refused(vec![Refusal::new(
+                        format!("sequence {}", made.object),
+                        "it is not where the run left it: ids were drawn from it since",
+                        SELF,
+                    )]));
+                }
+                rewound => self.found.sequences.push((made.object.clone(), rewound)),
             }
         }
-        taking.wind_back(&sequences)?;
-        self.found.sequences = sequences.into_iter().map(|m| m.object).collect();
         Ok(())
     }
 }
@@ -241,8 +254,9 @@ struct Laying<'l, 't, 'b> {
     job: &'l Job<'l>,
     taking: &'l mut TakingBack<'t>,
     aside: &'l Aside<'l>,
+    set_aside: &'l HashSet<String>,
     issued: Vec<usize>,
-    ids: &'l [i64],
+    ids: &'l [Vec<i64>],
     batch: Batch<'b>,
     stop: Option<Stop>,
 }
@@ -253,7 +267,9 @@ impl Laying<'_, '_, '_> {
             let wanted = self.batch.ids_wanted();
             let known = self.ids.len() >= wanted;
             let (now, later) = self.ids.split_at(if known { wanted } else { 0 });
-            let filled = known && self.batch.fill(&self.issued, &[now.to_vec()]).is_ok();
+            let columns: Vec<Vec<i64>> =
+                (0..self.issued.len()).map(|c| now.iter().filter_map(|row| row.get(c).copied()).collect()).collect();
+            let filled = known && self.batch.fill(&self.issued, &columns).is_ok();
             if !filled {
                 let what = "the ledger knows fewer issued ids than there are rows";
                 return Err(Stop::Target(ServerError::said("taking rows back", what)));
@@ -268,6 +284,9 @@ impl Laying<'_, '_, '_> {
 
 impl Sink for Laying<'_, '_, '_> {
     fn row(&mut self, row: &dyn Row) -> ControlFlow<()> {
+        if !self.set_aside.is_empty() && self.set_aside.contains(&row.key().written()) {
+            return GO_ON;
+        }
         self.batch.row(row);
         let stop = if self.job.is_asked() {
             Some(Stop::Interrupted)

@@ -28,6 +28,13 @@ impl Backend {
     }
 }
 
+impl Holder {
+    /// Its process; none where it was gone before it could be looked at.
+    pub fn backend(&self) -> Option<Backend> {
+        (self.pid != 0).then(|| Backend { pid: self.pid, started: self.since.clone() })
+    }
+}
+
 impl Session {
     /// Notes the server's process of this session as one that works for the run.
     ///

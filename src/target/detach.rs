@@ -4,6 +4,7 @@
 //! comes back in a transaction that says so.
 
 use super::error::{Doing, ServerError};
+use super::ledger::Run;
 use super::session::Session;
 use crate::model::schema::{DetachKind, Detachable};
 
@@ -64,15 +65,23 @@ impl Session {
         Ok(found.collect())
     }
 
-    /// Takes objects off, each noted before it goes, all in one transaction. `shapes` stand beside them in the ledger.
+    /// Takes objects off, each noted before it goes, all in one transaction. `shapes` stand beside them in the ledger. Where
+    /// any are noted, an attempt before this one was committed, and nothing is done. `false`: the run was taken over.
     ///
     /// # Errors
-    /// When the server refuses or the connection is lost: then nothing is off.
-    pub fn take_off(&mut self, run: i64, objects: &[(&Detachable, String)]) -> Result<(), ServerError> {
+    /// When the server refuses: then nothing is off. When the connection is lost: then the ledger says what is.
+    pub fn take_off(&mut self, of: &Run, objects: &[(&Detachable, String)]) -> Result<bool, ServerError> {
+        let run = of.id;
         let mut tx = self.client.transaction().doing(OFF)?;
-        let first: i32 =
-            tx.query_one("SELECT coalesce(max(no), 0) FROM detached WHERE run = $1", &[&run]).doing(OFF)?.get(0);
-        for (n, (object, shape)) in (first + 1..).zip(objects) {
+        // Waits for an attempt before this one that may still be on its way; only then is it known what it did.
+        let mine = "SELECT FROM run WHERE run = $1 AND epoch = $2 AND state = 'Running' FOR NO KEY UPDATE";
+        if tx.query_opt(mine, &[&run, &of.epoch]).doing(OFF)?.is_none() {
+            return Ok(false);
+        }
+        if tx.query_opt("SELECT FROM detached WHERE run = $1 LIMIT 1", &[&run]).doing(OFF)?.is_some() {
+            return Ok(true);
+        }
+        for (n, (object, shape)) in (1_i32..).zip(objects) {
             let sql = "INSERT INTO detached (run, no, table_name, object, kind, back_sql, shape) \
                        VALUES ($1, $2, $3, $4, $5, $6, ($7::text)::jsonb)";
             let kind = object.kind.word();
@@ -81,7 +90,8 @@ impl Session {
                 tx.batch_execute(statement).doing(&format!("taking off {}", object.object))?;
             }
         }
-        tx.commit().doing(OFF)
+        tx.commit().doing(OFF)?;
+        Ok(true)
     }
 
     /// What a run took off, in the order in which it went.

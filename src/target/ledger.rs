@@ -341,16 +341,6 @@ impl Session {
         Ok(())
     }
 
-    /// The ids that were drawn for the rows of a part, row by row, where one column has issued ids.
-    ///
-    /// # Errors
-    /// When the server refuses or the connection is lost.
-    pub fn issued(&mut self, run: i64, load: &str, part: i32) -> Result<Vec<i64>, ServerError> {
-        let sql = "SELECT issued FROM batch WHERE run = $1 AND load = $2 AND part = $3 ORDER BY batch";
-        let rows = self.client.query(sql, &[&run, &load, &part]).doing(READING)?;
-        Ok(rows.iter().flat_map(|row| row.get::<_, Option<Vec<i64>>>(0).unwrap_or_default()).collect())
-    }
-
     /// What a run made beside its rows.
     ///
     /// # Errors
@@ -363,22 +353,26 @@ impl Session {
         Ok(rows.iter().map(|r| Made { kind: r.get(0), object: r.get(1), was: r.get(2), became: r.get(3) }).collect())
     }
 
-    /// The ids that were drawn for each row of a load, in the order in which its rows were sent.
+    /// The ids that were drawn for each row of a load, or of one part of it, in the order in which its rows were sent:
+    /// one for each of `columns` issued columns.
     ///
     /// # Errors
     /// When the server refuses or the connection is lost.
-    pub fn issued_rows(&mut self, run: i64, load: &str) -> Result<Vec<Vec<i64>>, ServerError> {
-        let sql = "SELECT issued, written + skipped FROM batch WHERE run = $1 AND load = $2 AND issued IS NOT NULL \
-                   ORDER BY part, batch";
-        let mut all = Vec::new();
-        for row in self.client.query(sql, &[&run, &load]).doing(READING)? {
-            let ids: Vec<i64> = row.get(0);
-            // Column by column, as they were drawn.
-            let rows = usize::try_from(row.get::<_, i64>(1)).unwrap_or(0).max(1);
-            let columns: Vec<&[i64]> = ids.chunks(rows).collect();
-            all.extend((0..rows).map(|n| columns.iter().filter_map(|c| c.get(n).copied()).collect::<Vec<i64>>()));
-        }
-        Ok(all)
+    pub fn issued_rows(
+        &mut self,
+        run: i64,
+        load: &str,
+        part: Option<i32>,
+        columns: usize,
+    ) -> Result<Vec<Vec<i64>>, ServerError> {
+        let sql = "SELECT issued FROM batch WHERE run = $1 AND load = $2 AND part = coalesce($3, part) \
+                   AND issued IS NOT NULL ORDER BY part, batch";
+        let rows = self.client.query(sql, &[&run, &load, &part]).doing(READING)?;
+        let ids = |row: &Row| row.get::<_, Vec<i64>>(0);
+        Ok(rows
+            .iter()
+            .flat_map(|row| ids(row).chunks(columns.max(1)).map(<[i64]>::to_vec).collect::<Vec<_>>())
+            .collect())
     }
 
     /// The places in the source of the rows of a load that were set aside, as [`Key::written`] writes them.

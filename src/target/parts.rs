@@ -28,6 +28,17 @@ impl Session {
         tx.commit().doing(WRITING)
     }
 
+    /// Notes that the source is known by another stamp now, with the same rows as far as any were committed; what reading
+    /// ahead found holds no more then.
+    ///
+    /// # Errors
+    /// When the server refuses or the connection is lost.
+    pub fn restamp(&mut self, run: i64, stamp: &str) -> Result<(), ServerError> {
+        let sql = "UPDATE run SET stamp = $2, read_ahead = false WHERE run = $1 AND stamp <> $2";
+        self.client.execute(sql, &[&run, &stamp]).doing(WRITING)?;
+        Ok(())
+    }
+
     /// Notes the parts of a load before the first of them is begun. Nothing changes where any are noted already.
     /// `false`: the run was taken over.
     ///

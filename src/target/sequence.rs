@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::error::{Doing, ServerError};
+use super::ledger::Run;
 use super::session::Session;
 use crate::model::ident::quoted;
 use crate::model::schema::{Sequence, SourceSchema, TargetSchema};
@@ -129,34 +130,55 @@ impl Session {
         Ok(SequenceState { max: row.get(0), next: next(&wanted.sequence, last, called) })
     }
 
-    /// Moves a sequence forward where it has to, and notes in the ledger how it was.
+    /// Notes how a sequence was before the run draws from it or moves it. Once noted, it stays as it was noted.
     ///
     /// # Errors
-    /// When the floor lies at the sequence's own end, the server refuses, or the connection is lost.
-    pub fn set_sequence(&mut self, run: i64, schema: &str, wanted: &Wanted) -> Result<SequenceState, ServerError> {
+    /// When the server refuses or the connection is lost.
+    pub fn note_sequence(&mut self, run: i64, sequence: &Sequence) -> Result<(), ServerError> {
+        let sql = format!(
+            "INSERT INTO made (run, kind, object, was) SELECT $1, 'sequence', $2, last_value || ',' || is_called FROM {} \
+             ON CONFLICT (run, kind, object) DO NOTHING",
+            sequence.name
+        );
+        self.client.execute(&sql, &[&run, &sequence.name]).doing(SETTING)?;
+        Ok(())
+    }
+
+    /// Moves a sequence forward where it has to, and notes in the ledger how it was.
+    ///
+    /// The note is committed before: the server moves a sequence at once, commit or not. A lane of before, fenced off by
+    /// the epoch, moves nothing, and nobody moves it backwards.
+    ///
+    /// # Errors
+    /// When the server refuses or the connection is lost.
+    pub fn set_sequence(&mut self, run: &Run, schema: &str, wanted: &Wanted) -> Result<(), ServerError> {
         let Sequence { name, increment, min, max, .. } = &wanted.sequence;
         let state = self.sequence_state(schema, wanted)?;
         let floor = wanted.floor(state.max).filter(|floor| (min..=max).contains(&floor) && !wanted.is_past(state));
-        let mut tx = self.client.transaction().doing(SETTING)?;
-        if let Some(floor) = floor {
-            let sql = format!(
-                "INSERT INTO made (run, kind, object, was) SELECT $1, 'sequence', $2, last_value || ',' || is_called \
-                 FROM {name} ON CONFLICT (run, kind, object) DO NOTHING"
-            );
-            tx.execute(&sql, &[&run, name]).doing(SETTING)?;
-            // An application that is at work may have drawn ids since it was read: one statement looks and sets.
-            let next = format!("(last_value::numeric + CASE WHEN is_called THEN {increment} ELSE 0 END)");
-            let is_behind = if *increment < 0 { ">=" } else { "<=" };
-            let sql = format!("SELECT setval($1::text::regclass, $2) FROM {name} WHERE {next} {is_behind} $2::int8");
-            tx.execute(&sql, &[name, &floor]).doing(SETTING)?;
-        }
-        // Where the run leaves it: taking the run back asks for nothing else.
+        let Some(floor) = floor else { return Ok(()) };
+        self.note_sequence(run.id, &wanted.sequence)?;
+        // An application that is at work may have drawn ids since it was read: one statement looks and sets.
+        let next = format!("(s.last_value::numeric + CASE WHEN s.is_called THEN {increment} ELSE 0 END)");
+        let is_behind = if *increment < 0 { ">=" } else { "<=" };
         let sql = format!(
-            "UPDATE made SET became = (SELECT last_value FROM {name}) WHERE run = $1 AND kind = 'sequence' AND object = $2"
+            "WITH mine AS (SELECT FROM run WHERE run = $1 AND epoch = $2 AND state = 'Running' FOR SHARE) \
+             SELECT setval($3::text::regclass, $4) FROM mine, {name} AS s WHERE {next} {is_behind} $4::int8"
         );
-        tx.execute(&sql, &[&run, name]).doing(SETTING)?;
-        tx.commit().doing(SETTING)?;
-        self.sequence_state(schema, wanted)
+        self.client.execute(&sql, &[&run.id, &run.epoch, name, &floor]).doing(SETTING)?;
+        Ok(())
+    }
+
+    /// Notes where the run leaves a sequence that it drew from or moved.
+    ///
+    /// # Errors
+    /// When the server refuses or the connection is lost.
+    pub fn leave_sequence(&mut self, run: i64, sequence: &Sequence) -> Result<(), ServerError> {
+        let sql = format!(
+            "UPDATE made SET became = (SELECT last_value::text FROM {}) WHERE run = $1 AND kind = 'sequence' AND object = $2",
+            sequence.name
+        );
+        self.client.execute(&sql, &[&run, &sequence.name]).doing(SETTING)?;
+        Ok(())
     }
 }
 

@@ -2,13 +2,15 @@
 //!
 //! Which rows are the run's is known from the source and the ledger; here they are laid beside the table, compared column
 //! by column and deleted. Nothing is deleted by a rule of the target's on the way: who refers to a row is looked at first.
+//! Sequences are restarted, which unlike `setval` is undone with the transaction.
 
 use postgres::Transaction;
 
 use super::batch::copy_into;
 use super::detach::Detached;
 use super::error::{Doing, ServerError};
-use super::ledger::Made;
+use super::ledger::{Made, Run};
+use super::sequence::Wanted;
 use super::session::Session;
 use crate::model::ident::{quoted, quoted_list};
 use crate::model::pgtype::{ColumnType, Kind};
@@ -44,16 +46,44 @@ pub struct Referring {
     pub child: String,
 }
 
+/// What came of beginning to take a run back.
+pub enum BegunBack<'a> {
+    /// The transaction is open, and nobody else begins a batch of the run.
+    Open(TakingBack<'a>),
+    /// It was taken back already: by a commit whose answer was lost.
+    Taken,
+    /// It was taken over: this process must stop.
+    Fenced,
+}
+
+/// What becomes of a sequence when a run is taken back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rewound {
+    /// It hands out next what it did before the run.
+    Back,
+    /// It stays where it is, which does no harm, for this reason.
+    Stays(&'static str),
+    /// Ids were drawn from it since the run ended.
+    Moved,
+}
+
+/// How far ahead the server notes a sequence: a crash leaves it that much further (SEQ_LOG_VALS in its source).
+const NOTED_AHEAD: i64 = 32;
+
 impl Session {
-    /// Begins to take a run back. `None`: it is not there any more, or was taken over.
+    /// Begins to take a run back.
     ///
     /// # Errors
     /// When the server refuses or the connection is lost.
-    pub fn begin_taking_back(&mut self, run: i64) -> Result<Option<TakingBack<'_>>, ServerError> {
+    pub fn begin_taking_back(&mut self, run: &Run) -> Result<BegunBack<'_>, ServerError> {
         let mut tx = self.client.transaction().doing(TAKING)?;
-        let sql = "SELECT 1 FROM run WHERE run = $1 AND state <> 'RolledBack' FOR UPDATE";
-        let there = tx.query_opt(sql, &[&run]).doing(TAKING)?.is_some();
-        Ok(there.then_some(TakingBack { tx, run }))
+        let sql = "SELECT state = 'RolledBack', epoch = $2 FROM run WHERE run = $1 FOR UPDATE";
+        let row = tx.query_opt(sql, &[&run.id, &run.epoch]).doing(TAKING)?;
+        match row.map(|row| (row.get(0), row.get(1))) {
+            Some((true, _)) => Ok(BegunBack::Taken),
+            Some((false, true)) => Ok(BegunBack::Open(TakingBack { tx, run: run.id })),
+            _ => Ok(BegunBack::Fenced),
+        }
     }
 }
 
@@ -162,29 +192,53 @@ impl TakingBack<'_> {
         Ok(())
     }
 
-    /// Whether a sequence stands where the run left it, or where it was before.
+    /// Lets a sequence hand out next what it did before the run, where that is known to be nobody's. Behind the run's
+    /// rows, which are out then.
     ///
     /// # Errors
     /// When the server refuses or the connection is lost.
-    pub fn stands(&mut self, sequence: &Made) -> Result<bool, ServerError> {
-        let sql = format!("SELECT last_value::text, last_value || ',' || is_called FROM {}", sequence.object);
-        let row = self.tx.query_one(&sql, &[]).doing("reading a sequence")?;
-        let (last, whole): (Option<String>, Option<String>) = (row.get(0), row.get(1));
-        Ok(last == sequence.became || whole == sequence.was)
-    }
-
-    /// Sets sequences to where they were. The server does this at once, commit or not, so it comes last.
-    ///
-    /// # Errors
-    /// When the server refuses or the connection is lost.
-    pub fn wind_back(&mut self, sequences: &[Made]) -> Result<(), ServerError> {
-        for made in sequences {
-            let was = made.was.as_deref().and_then(|was| was.split_once(','));
-            let Some((last, called)) = was else { continue };
-            let sql = "SELECT setval($1::text::regclass, ($2::text)::int8, ($3::text)::boolean)";
-            self.tx.execute(sql, &[&made.object, &last, &called]).doing("setting a sequence back")?;
+    pub fn rewind(&mut self, made: &Made, schema: &str, wanted: &Wanted) -> Result<Rewound, ServerError> {
+        const DOING: &str = "setting a sequence back";
+        let sequence = &wanted.sequence;
+        let furthest = if sequence.increment < 0 { "min" } else { "max" };
+        let sql = format!(
+            "SELECT last_value, last_value || ',' || is_called, log_cnt, (SELECT {furthest}({})::int8 FROM {}.{}), \
+             (SELECT pg_catalog.pg_has_role(relowner, 'USAGE') FROM pg_catalog.pg_class WHERE oid = $1::text::regclass) \
+             FROM {}",
+            quoted(&wanted.column),
+            quoted(schema),
+            quoted(&wanted.table),
+            sequence.name
+        );
+        let row = self.tx.query_one(&sql, &[&sequence.name]).doing("reading a sequence")?;
+        let (last, whole, ahead): (i64, String, i64) = (row.get(0), row.get(1), row.get(2));
+        let (there, is_ours): (Option<i64>, bool) = (row.get(3), row.get(4));
+        if made.was.as_ref() == Some(&whole) {
+            return Ok(Rewound::Back);
         }
-        Ok(())
+        let left: Option<i64> = made.became.as_ref().and_then(|text| text.parse().ok());
+        let drawn = left.map(|left| (last.saturating_sub(left)) / sequence.increment);
+        let is_where_left = drawn == Some(0);
+        let may_be_crash = drawn.is_some_and(|n| ahead == 0 && (1..=NOTED_AHEAD).contains(&n));
+        if left.is_some() && !is_where_left && !may_be_crash {
+            return Ok(Rewound::Moved);
+        }
+        let next = made.was.as_deref().and_then(|was| was.split_once(',')).and_then(|(last, called)| {
+            let last: i64 = last.parse().ok()?;
+            if called == "true" { last.checked_add(sequence.increment) } else { Some(last) }
+        });
+        let Some(next) = next.filter(|next| (sequence.min..=sequence.max).contains(next)) else {
+            return Ok(Rewound::Stays("it was at its end"));
+        };
+        let is_taken = there.is_some_and(|id| if sequence.increment < 0 { id <= next } else { id >= next });
+        if is_taken && !is_where_left {
+            return Ok(Rewound::Stays("rows that are not this run's may have their ids from it"));
+        }
+        if !is_ours {
+            return Ok(Rewound::Stays("setting it back takes its owner"));
+        }
+        self.tx.batch_execute(&format!("ALTER SEQUENCE {} RESTART WITH {next}", sequence.name)).doing(DOING)?;
+        Ok(Rewound::Back)
     }
 
     /// Notes that the run was taken back, and commits.

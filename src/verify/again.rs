@@ -23,12 +23,14 @@ use super::table::Table;
 pub type EachRow<'f> = dyn FnMut(&dyn Row, &[u8], u128) + 'f;
 
 impl Table<'_> {
-    /// Every row that the source makes now: its image, its hash and its key in the source.
-    pub fn source(&self, session: &mut Session, row: &mut EachRow<'_>) -> Result<(), Stop> {
+    /// Every row that the source makes now: its image, its hash and its key in the source. Gives the number of rows that
+    /// were read, those that were never sent among them.
+    pub fn source(&self, session: &mut Session, row: &mut EachRow<'_>) -> Result<u64, Stop> {
+        let mut read = 0;
         for load in &self.loads {
-            self.load(load, None, session, row)?;
+            read += self.load(load, None, session, row)?;
         }
-        Ok(())
+        Ok(read)
     }
 
     /// The parts of a load that can be computed again each on its own; none where it takes all of them in turn.
@@ -37,14 +39,14 @@ impl Table<'_> {
         if load.issued().is_empty() { parts } else { &[] }
     }
 
-    /// The rows of one load, or of one part of it.
+    /// The rows of one load, or of one part of it, as far as they were committed. Gives the number of rows that were read.
     pub fn load(
         &self,
         load: &LoadPlan,
         part: Option<&PartDone>,
         session: &mut Session,
         row: &mut EachRow<'_>,
-    ) -> Result<(), Stop> {
+    ) -> Result<u64, Stop> {
         let subject = self.subject;
         let binary = LoadPlan { as_text: false, ..load.clone() };
         let maps = lookup::again(session, subject.plan, &binary, subject.settled, subject.run.seed)?;
@@ -52,7 +54,11 @@ impl Table<'_> {
             .and_then(|encoder| encoder.proving(&binary, subject.settled, None, Some(&self.columns)))
             .map_err(Stop::Refused)?;
         let issued = load.issued();
-        let ids = if issued.is_empty() { Vec::new() } else { session.issued_rows(subject.run.id, &load.name)? };
+        let ids = if issued.is_empty() {
+            Vec::new()
+        } else {
+            session.issued_rows(subject.run.id, &load.name, None, issued.len())?
+        };
         let reader = subject.source.reader()?;
         let mut again = Again {
             encoder,
@@ -60,6 +66,7 @@ impl Table<'_> {
             issued,
             ids,
             at: 0,
+            read: 0,
             apart: Apart::of(load, part, session, subject.run.id)?,
             seed: subject.run.seed,
             bytes: Vec::new(),
@@ -68,10 +75,11 @@ impl Table<'_> {
             row,
         };
         let all = subject.done.get(&load.name).map(|d| d.parts.as_slice()).unwrap_or_default();
-        for part in part.map_or(all, std::slice::from_ref) {
-            reader.scan(&load.select, part.after.as_ref(), part.until.as_ref(), &mut again)?;
+        for part in part.map_or(all, std::slice::from_ref).iter().filter(|part| part.next_batch > 1) {
+            let until = if part.done { part.until.as_ref() } else { part.last.as_ref() };
+            reader.scan(&load.select, part.after.as_ref(), until, &mut again)?;
         }
-        Ok(())
+        Ok(again.read)
     }
 }
 
@@ -115,6 +123,7 @@ struct Again<'r> {
     /// The ids of each row for which some were drawn, in order.
     ids: Vec<Vec<i64>>,
     at: usize,
+    read: u64,
     apart: Apart,
     seed: u64,
     bytes: Vec<u8>,
@@ -153,6 +162,7 @@ impl Again<'_> {
 
 impl Sink for Again<'_> {
     fn row(&mut self, row: &dyn Row) -> ControlFlow<()> {
+        self.read += 1;
         self.bytes.clear();
         if self.encoder.encode(row, &mut self.bytes, &mut self.notes) && self.was_sent(row) {
             let image = self.encoder.image(&self.bytes, &mut self.scratch);
@@ -163,6 +173,7 @@ impl Sink for Again<'_> {
     }
 
     fn failed(&mut self, _: Key, _: Option<usize>) -> ControlFlow<()> {
+        self.read += 1;
         ControlFlow::Continue(())
     }
 }

@@ -10,6 +10,7 @@ mod open;
 mod others;
 mod owners;
 mod reading;
+pub mod reread;
 mod rows;
 mod sequences;
 mod table;

@@ -1,22 +1,22 @@
-//! A stretch of network between the tool and the server that knows the protocol's messages, and fails at one of them.
+//! A stretch of network between the tool and the server that knows the protocol's messages, and fails at one of them;
+//! inside TLS it knows the records, which is all that a network sees.
 //!
 //! Each new connection takes the next fault that is waiting; without one it passes everything on.
 
 use std::collections::VecDeque;
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
-use std::os::unix::net::UnixStream;
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use socket2::SockRef;
+use socket2::{SockAddr, SockRef, Socket, Type};
 
 /// What happens to one connection.
 #[derive(Clone, Copy, Debug)]
 pub enum Fault {
-    /// Before the n-th message of one direction.
-    Cut { from_client: bool, message: u64, how: How },
+    /// Before the n-th message of one direction, or behind so many bytes of it.
+    Cut { from_client: bool, message: u64, bytes: usize, how: How },
     /// The answer to the n-th COMMIT does not arrive; the commit does.
     AnswerLost { commit: u64 },
     /// The n-th COMMIT itself arrives so much later than the client has lost its connection.
@@ -40,7 +40,7 @@ pub struct Proxy {
 
 #[derive(Default)]
 struct State {
-    socket: Mutex<String>,
+    server: Mutex<Option<SockAddr>>,
     faults: Mutex<VecDeque<Fault>>,
     happened: AtomicU64,
     /// Connections of before are let go.
@@ -48,10 +48,20 @@ struct State {
 }
 
 impl Proxy {
+    /// One before the server whose socket is in this folder.
     pub fn before(socket: &str) -> Proxy {
+        Proxy::to(SockAddr::unix(format!("{socket}/.s.PGSQL.5432")).expect("a socket's path"))
+    }
+
+    /// One before the server that listens on this port.
+    pub fn before_port(port: u16) -> Proxy {
+        Proxy::to(SocketAddr::from(([127, 0, 0, 1], port)).into())
+    }
+
+    fn to(server: SockAddr) -> Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a listener");
         let port = listener.local_addr().expect("its address").port();
-        let state = Arc::new(State { socket: Mutex::new(format!("{socket}/.s.PGSQL.5432")), ..State::default() });
+        let state = Arc::new(State { server: Mutex::new(Some(server)), ..State::default() });
         let shared = Arc::clone(&state);
         std::thread::spawn(move || {
             for client in listener.incoming().flatten() {
@@ -78,22 +88,34 @@ impl Proxy {
         self.state.generation.fetch_add(1, Ordering::SeqCst);
     }
 
+    /// How the tool reaches a database through it.
     pub fn url(&self, database: &str) -> String {
-        format!("postgresql://postgres@127.0.0.1:{}/{database}?sslmode=disable", self.port)
+        self.url_with(database, "disable")
+    }
+
+    /// The same, TLS being `disable` or `require`.
+    pub fn url_with(&self, database: &str, tls: &str) -> String {
+        format!("postgresql://postgres@127.0.0.1:{}/{database}?sslmode={tls}", self.port)
     }
 }
 
+/// The first word of a client that wants TLS, behind its length.
+const TLS_PLEASE: [u8; 4] = 80_877_103_u32.to_be_bytes();
+
 fn pass_on(client: TcpStream, state: &Arc<State>) {
     let _ = client.set_nodelay(true);
-    let socket = state.socket.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    let Ok(server) = UnixStream::connect(socket) else {
+    let address = state.server.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let Some(server) = address.and_then(|address| connected(&address).ok()) else {
         return reset(&client);
     };
+    let Some(first) = read(&mut (&client), Framing::Untyped) else { return };
+    let framing = if first.get(4..) == Some(&TLS_PLEASE) { Framing::Records } else { Framing::Typed };
     let fault = state.faults.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
     let wire = Arc::new(Wire {
         client,
         server,
         fault,
+        framing,
         state: Arc::clone(state),
         generation: state.generation.load(Ordering::SeqCst),
         commits: AtomicU64::new(0),
@@ -102,8 +124,17 @@ fn pass_on(client: TcpStream, state: &Arc<State>) {
     });
     let back = Arc::clone(&wire);
     let answers = std::thread::spawn(move || back.answers());
-    wire.requests();
+    wire.requests(first);
     let _ended = answers.join();
+}
+
+fn connected(address: &SockAddr) -> std::io::Result<Socket> {
+    let socket = Socket::new(address.domain(), Type::STREAM, None)?;
+    socket.connect(address)?;
+    if !address.is_unix() {
+        socket.set_tcp_nodelay(true)?;
+    }
+    Ok(socket)
 }
 
 fn reset(client: &TcpStream) {
@@ -112,8 +143,9 @@ fn reset(client: &TcpStream) {
 
 struct Wire {
     client: TcpStream,
-    server: UnixStream,
+    server: Socket,
     fault: Option<Fault>,
+    framing: Framing,
     state: Arc<State>,
     generation: u64,
     commits: AtomicU64,
@@ -126,15 +158,24 @@ enum Verdict {
     End,
 }
 
+/// What a stretch of bytes is cut into.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Framing {
+    /// A client's first message.
+    Untyped,
+    Typed,
+    /// TLS records.
+    Records,
+}
+
 impl Wire {
-    fn requests(&self) {
+    fn requests(&self, first: Vec<u8>) {
         let (mut from, mut to) = (&self.client, &self.server);
         let mut count = 0;
-        let mut begun = false;
-        while let Some(message) = read(&mut from, begun) {
-            begun = true;
+        let mut next = Some(first);
+        while let Some(message) = next.take().or_else(|| read(&mut from, self.framing)) {
             count += 1;
-            if let Verdict::End = self.judge(true, count) {
+            if let Verdict::End = self.judge((true, count), &mut to, &message) {
                 return;
             }
             if message.starts_with(b"Q") && message.get(5..11) == Some(b"COMMIT") {
@@ -150,7 +191,7 @@ impl Wire {
                         std::thread::sleep(by);
                         let _ = to.write_all(&message);
                         // The server answers or is gone; only then is its side let go.
-                        std::thread::sleep(Duration::from_millis(300));
+                        std::thread::sleep(Duration::from_millis(100));
                         return self.end();
                     }
                     _ => {}
@@ -166,7 +207,14 @@ impl Wire {
     fn answers(&self) {
         let (mut from, mut to) = (&self.server, &self.client);
         let mut count = 0;
-        while let Some(message) = read(&mut from, true) {
+        if self.framing == Framing::Records {
+            // Yes or no, a byte that is no record.
+            let mut answer = [0];
+            if from.read_exact(&mut answer).and_then(|()| to.write_all(&answer)).is_err() {
+                return self.end();
+            }
+        }
+        while let Some(message) = read(&mut from, self.framing) {
             if self.swallowing.load(Ordering::SeqCst) {
                 // Ready for the next: the commit is done.
                 if message.starts_with(b"Z") {
@@ -177,7 +225,7 @@ impl Wire {
                 continue;
             }
             count += 1;
-            if let Verdict::End = self.judge(false, count) {
+            if let Verdict::End = self.judge((false, count), &mut to, &message) {
                 return;
             }
             if to.write_all(&message).is_err() {
@@ -187,8 +235,8 @@ impl Wire {
         self.end();
     }
 
-    fn judge(&self, from_client: bool, count: u64) -> Verdict {
-        let Some(Fault::Cut { from_client: side, message, how }) = self.fault else { return Verdict::Pass };
+    fn judge(&self, (from_client, count): (bool, u64), to: &mut impl Write, content: &[u8]) -> Verdict {
+        let Some(Fault::Cut { from_client: side, message, bytes, how }) = self.fault else { return Verdict::Pass };
         if side != from_client || message != count || self.over.load(Ordering::SeqCst) {
             return Verdict::Pass;
         }
@@ -199,10 +247,14 @@ impl Wire {
                 return Verdict::Pass;
             }
             How::Rst => {
+                let _ = to.write_all(&content[..bytes.min(content.len() - 1)]);
                 reset(&self.client);
                 self.end();
             }
-            How::Fin => self.end(),
+            How::Fin => {
+                let _ = to.write_all(&content[..bytes.min(content.len() - 1)]);
+                self.end();
+            }
             How::Silence => {
                 while self.state.generation.load(Ordering::SeqCst) == self.generation {
                     std::thread::sleep(Duration::from_millis(20));
@@ -225,13 +277,16 @@ impl Wire {
     }
 }
 
-/// One message with its head; the very first of a client has no type.
-fn read(from: &mut impl Read, typed: bool) -> Option<Vec<u8>> {
-    let head = if typed { 5 } else { 4 };
+/// One message or record with its head.
+fn read(from: &mut impl Read, framing: Framing) -> Option<Vec<u8>> {
+    let head = if framing == Framing::Untyped { 4 } else { 5 };
     let mut message = vec![0; head];
     from.read_exact(&mut message).ok()?;
-    let length = u32::from_be_bytes(message[head - 4..].try_into().ok()?) as usize;
-    message.resize(head - 4 + length, 0);
+    let length = match framing {
+        Framing::Records => usize::from(u16::from_be_bytes(message[3..].try_into().ok()?)) + 5,
+        _ => u32::from_be_bytes(message[head - 4..].try_into().ok()?) as usize + head - 4,
+    };
+    message.resize(length, 0);
     from.read_exact(&mut message[head..]).ok()?;
     Some(message)
 }

@@ -1,14 +1,15 @@
-//! One throw-away PostgreSQL for the whole test process, on a socket in a temporary folder, and a fresh database for
-//! each test, made from a template.
+//! Throw-away PostgreSQLs on sockets in temporary folders: one for the whole test process, with a fresh database for each
+//! test made from a template, and others for tests that stop them or fill their disk.
 //!
 //! The server belongs to a guard, a small shell script that waits on a pipe: the pipe closes when the test process ends,
 //! however it ends, and the guard stops the server and removes its folder. Rust drops no statics, so nothing in this
 //! process could do that.
 
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
-use std::process::{ChildStdin, Command, Stdio};
+use std::process::{ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
@@ -20,34 +21,135 @@ pub const LOCKED_ROLE: &str = "locked";
 /// That role's password.
 pub const LOCKED_PASSWORD: &str = "the-right-password";
 
+/// Makes a cluster, starts it, says where it is, and does what it is told until the end of its input.
+///
 /// In /tmp whatever TMPDIR says: a socket's path has at most 107 bytes, and texts that show it break at the same place on
 /// every machine.
-///
-/// Makes a cluster, starts it, says where it is, and waits for the end of its input.
 const GUARD: &str = r#"
 set -eu
 trap '' HUP INT TERM
 cd /
 folder=$(mktemp -d /tmp/migrate-test.XXXXXX)
-end() { "$bin/pg_ctl" -s -D "$folder/data" -m immediate stop >/dev/null 2>&1 || :; rm -rf "$folder"; }
-trap end EXIT
-"$bin/initdb" -D "$folder/data" -U postgres -A trust -E UTF8 --locale=C -N >"$folder/initdb.log" 2>&1 || { cat "$folder/initdb.log"; exit 1; }
-printf 'local all locked scram-sha-256\nlocal all all trust\n' >"$folder/data/pg_hba.conf"
-"$bin/pg_ctl" -s -w -D "$folder/data" -l "$folder/log" -o "-c listen_addresses='' -c fsync=off -c max_connections=200 -c password_encryption=scram-sha-256 -k '$folder'" start </dev/null >/dev/null 2>&1 || { cat "$folder/log"; exit 1; }
+data=$folder/data
+stop() { "$bin/pg_ctl" -s -D "$data" -m immediate stop >/dev/null 2>&1 || :; }
+start() { "$bin/pg_ctl" -s -w -D "$data" -l "$folder/log" -o "-c fsync=off -c max_connections=200 -c password_encryption=scram-sha-256 -k '$folder' $options" start </dev/null >/dev/null 2>&1; }
+trap 'stop; rm -rf "$folder"' EXIT
+"$bin/initdb" -D "$data" -U postgres -A trust -E UTF8 --locale=C -N $initdb >"$folder/initdb.log" 2>&1 || { cat "$folder/initdb.log"; exit 1; }
+printf 'local all locked scram-sha-256\nlocal all all trust\nhost all all 127.0.0.1/32 trust\n' >"$data/pg_hba.conf"
+if [ -n "$tls" ]; then
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj /CN=localhost \
+    -keyout "$data/server.key" -out "$data/server.crt" 2>"$folder/openssl.log" || { cat "$folder/openssl.log"; exit 1; }
+  chmod 600 "$data/server.key"
+fi
+start || { cat "$folder/log"; exit 1; }
 echo "ready $folder"
-read -r _ || :
+while read -r word what; do
+  case $word in
+    crash) stop; start && echo done || echo failed ;;
+    limit) prlimit --pid "$(head -n 1 "$data/postmaster.pid")" --fsize="$what": && echo done || echo failed ;;
+  esac
+done
 "#;
 
-struct Server {
-    socket: String,
-    /// Its closing is what ends the guard.
-    _until_closed: ChildStdin,
+/// A PostgreSQL. It ends with this process, or with the value.
+pub struct Server {
+    /// The folder of its socket.
+    pub socket: String,
+    /// Where it listens on 127.0.0.1, if it does; part of its socket's name in any case.
+    pub port: u16,
+    /// The guard's ear and mouth. That the first one closes is what ends the guard.
+    line: Mutex<(ChildStdin, BufReader<ChildStdout>)>,
+}
+
+/// The one that all databases of tests are in.
+struct Common {
+    server: Server,
     templates: Mutex<HashMap<String, String>>,
 }
 
+impl Server {
+    /// One that is reached by its socket alone.
+    pub fn start() -> Server {
+        Server::guarded(5432, "-c listen_addresses=''", ("", ""))
+    }
+
+    /// One that also listens on 127.0.0.1, with and without TLS, and writes its log ahead in files of 1 MiB, so that
+    /// [`Server::limit`] has room below.
+    pub fn on_tcp() -> Server {
+        let free = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port();
+        let options = format!("-c listen_addresses=127.0.0.1 -c port={free} -c ssl=on");
+        Server::guarded(free, &options, ("--wal-segsize=1", "yes"))
+    }
+
+    #[expect(clippy::zombie_processes, reason = "the guard outlives this process: it is what cleans up after it")]
+    fn guarded(port: u16, options: &str, (initdb, tls): (&str, &str)) -> Server {
+        let mut command = if is_root() {
+            // initdb and postgres refuse to run as root.
+            let mut command = Command::new("setpriv");
+            command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups", "--", "sh"]);
+            command
+        } else {
+            Command::new("sh")
+        };
+        command.args(["-c", GUARD]).envs([("options", options), ("initdb", initdb), ("tls", tls)]).env("bin", bindir());
+        // In a group of its own: a Ctrl-C at the terminal must reach the tests, and the guard through them alone.
+        command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut guard = command.spawn().expect("the guard of the PostgreSQL server");
+        let ear = guard.stdin.take().expect("the guard's input");
+        let mut mouth = BufReader::new(guard.stdout.take().expect("the guard's output"));
+        let mut said = String::new();
+        mouth.read_line(&mut said).expect("the guard's answer");
+        let Some(socket) = said.trim().strip_prefix("ready ").map(str::to_owned) else {
+            mouth.read_to_string(&mut said).expect("the guard's answer");
+            panic!("PostgreSQL did not start:\n{said}");
+        };
+        Server { socket, port, line: Mutex::new((ear, mouth)) }
+    }
+
+    fn told(&self, word: &str) {
+        let mut line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
+        writeln!(line.0, "{word}").expect("the guard");
+        let mut said = String::new();
+        line.1.read_line(&mut said).expect("the guard's answer");
+        assert_eq!(said.trim(), "done", "the server was told: {word}");
+    }
+
+    /// Stops it at once and starts it again.
+    pub fn crash(&self) {
+        self.told("crash");
+    }
+
+    /// From here on no connection that is made can write a file beyond this size, as on a full disk: the last write is
+    /// cut short. `None`: they can again.
+    pub fn limit(&self, bytes: Option<u64>) {
+        self.told(&format!("limit {}", bytes.map_or("unlimited".to_owned(), |bytes| bytes.to_string())));
+    }
+
+    /// A connection of the superuser's.
+    pub fn connect(&self, database: &str) -> Client {
+        let config = format!("host='{}' port={} user=postgres dbname='{database}'", self.socket, self.port);
+        Client::connect(&config, NoTls).unwrap_or_else(|e| panic!("database {database}: {e}"))
+    }
+
+    /// How a role reaches a database: `name`, or `name:password`.
+    pub fn url_of(&self, role: &str, database: &str) -> String {
+        let port = if self.port == 5432 { String::new() } else { format!("&port={}", self.port) };
+        format!("postgresql://{role}@/{database}?host={}{port}", self.socket)
+    }
+}
+
+fn common() -> &'static Common {
+    static ONE: OnceLock<Common> = OnceLock::new();
+    ONE.get_or_init(|| {
+        let server = Server::start();
+        let sql = format!("CREATE ROLE {LOCKED_ROLE} LOGIN PASSWORD '{LOCKED_PASSWORD}'");
+        server.connect("postgres").batch_execute(&sql).expect("a role with a password");
+        Common { server, templates: Mutex::new(HashMap::new()) }
+    })
+}
+
 fn server() -> &'static Server {
-    static ONE: OnceLock<Server> = OnceLock::new();
-    ONE.get_or_init(start)
+    &common().server
 }
 
 /// Where PostgreSQL's server binaries are: in `MIGRATE_TEST_PG_BINDIR`, by which `tests/versions.sh` runs the tests against
@@ -73,42 +175,9 @@ fn ask_pg_config() -> String {
     String::from_utf8(found.stdout).expect("a path in UTF-8").trim().to_owned()
 }
 
-#[expect(clippy::zombie_processes, reason = "the guard outlives this process: it is what cleans up after it")]
-fn start() -> Server {
-    let mut command = if is_root() {
-        // initdb and postgres refuse to run as root.
-        let mut command = Command::new("setpriv");
-        command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups", "--", "sh"]);
-        command
-    } else {
-        Command::new("sh")
-    };
-    command.args(["-c", GUARD]).env("bin", bindir());
-    // In a group of its own: a Ctrl-C at the terminal must reach the tests, and the guard through them alone.
-    command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped());
-    let mut guard = command.spawn().expect("the guard of the PostgreSQL server");
-    let until_closed = guard.stdin.take().expect("the guard's input");
-    let mut out = BufReader::new(guard.stdout.take().expect("the guard's output"));
-    let mut said = String::new();
-    out.read_line(&mut said).expect("the guard's answer");
-    let Some(socket) = said.trim().strip_prefix("ready ").map(str::to_owned) else {
-        out.read_to_string(&mut said).expect("the guard's answer");
-        panic!("PostgreSQL did not start:\n{said}");
-    };
-    let server = Server { socket, _until_closed: until_closed, templates: Mutex::new(HashMap::new()) };
-    let sql = format!("CREATE ROLE {LOCKED_ROLE} LOGIN PASSWORD '{LOCKED_PASSWORD}'");
-    connect(&server.socket, "postgres").batch_execute(&sql).expect("a role with a password");
-    server
-}
-
 fn is_root() -> bool {
     use std::os::unix::fs::MetadataExt;
     std::fs::metadata("/proc/self").is_ok_and(|me| me.uid() == 0)
-}
-
-fn connect(socket: &str, database: &str) -> Client {
-    let config = format!("host='{socket}' user=postgres dbname='{database}'");
-    Client::connect(&config, NoTls).unwrap_or_else(|e| panic!("database {database}: {e}"))
 }
 
 /// A database of one test; dropped with the value.
@@ -130,7 +199,7 @@ impl Database {
 
     /// A database in which this SQL has been run. The work is done once for each text: later ones are copies.
     pub fn with(sql: &str) -> Database {
-        let mut templates = server().templates.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut templates = common().templates.lock().unwrap_or_else(PoisonError::into_inner);
         if !templates.contains_key(sql) {
             let template = Database::empty();
             template.run(sql);
@@ -140,11 +209,16 @@ impl Database {
         Database::made_like(&templates[sql])
     }
 
+    /// A copy of it as it is now. Nobody may be connected.
+    pub fn copy(&self) -> Database {
+        Database::made_like(&self.name)
+    }
+
     fn made_like(template: &str) -> Database {
         static COUNTED: AtomicU32 = AtomicU32::new(0);
         let name = format!("test_{:04}", COUNTED.fetch_add(1, Ordering::Relaxed));
         let sql = format!("CREATE DATABASE {name} TEMPLATE {template}");
-        connect(&server().socket, "postgres").batch_execute(&sql).expect("a database");
+        server().connect("postgres").batch_execute(&sql).expect("a database");
         Database { name }
     }
 
@@ -160,12 +234,18 @@ impl Database {
 
     /// How a role reaches it: `name`, or `name:password`.
     pub fn url_of(&self, role: &str) -> String {
-        format!("postgresql://{role}@/{}?host={}", self.name, server().socket)
+        server().url_of(role, &self.name)
     }
 
     /// A connection of the superuser's.
     pub fn client(&self) -> Client {
-        connect(&server().socket, &self.name)
+        server().connect(&self.name)
+    }
+
+    /// Runs statements, one transaction each, from another database of the same server.
+    pub fn elsewhere(&self, sql: &str) {
+        let mut client = server().connect("postgres");
+        sql.split("; ").for_each(|sql| client.batch_execute(sql).unwrap_or_else(|e| panic!("{sql}: {e:?}")));
     }
 
     /// Runs statements.
@@ -211,7 +291,7 @@ impl Database {
 
 impl Drop for Database {
     fn drop(&mut self) {
-        let dropped = drop_database(&mut connect(&server().socket, "postgres"), &self.name);
+        let dropped = drop_database(&mut server().connect("postgres"), &self.name);
         // Already panicking, a second panic would hide the first one.
         if !std::thread::panicking() {
             dropped.expect("the database goes with its test");
@@ -230,7 +310,7 @@ pub fn drop_database(client: &mut Client, name: &str) -> Result<(), postgres::Er
 pub fn version() -> u32 {
     static FOUND: OnceLock<u32> = OnceLock::new();
     *FOUND.get_or_init(|| {
-        let row = connect(&server().socket, "postgres").query_one("SELECT current_setting('server_version_num')", &[]);
+        let row = server().connect("postgres").query_one("SELECT current_setting('server_version_num')", &[]);
         row.expect("a version").get::<_, String>(0).parse().expect("a number")
     })
 }

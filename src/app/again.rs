@@ -1,0 +1,75 @@
+//! A run that goes on with a file that was written to since it began: what was committed is read again first.
+//!
+//! Part of [`Way`]; where the rest of the decision is made stands in `cutover`.
+
+use crate::convert::Settled;
+use crate::migrate::{self, Stop};
+use crate::model::cell::RawBuf;
+use crate::model::record::{Refusal, Report, Warning};
+use crate::model::schema::TargetSchema;
+use crate::plan::Plan;
+use crate::source::Source;
+use crate::target::Session;
+use crate::verify::{self, Subject};
+
+use super::cutover::{Known, Way};
+
+impl Way<'_> {
+    /// Whether the source still makes what was committed of it, though its stamp is another one: refusals where it does
+    /// not. `None`: another schema or another dump, of which nothing more has to be known.
+    pub(super) fn source_again(
+        &self,
+        source: &Source,
+        session: &mut Session,
+        (plan, target): (&Plan, &TargetSchema),
+        known: &Known,
+        report: &mut Report,
+    ) -> Result<Option<Vec<Refusal>>, Stop> {
+        let Some(run) = known.run.as_ref().filter(|run| same_schema(&run.stamp, &source.stamp())) else {
+            return Ok(None);
+        };
+        let settled = self.settled(Some(run));
+        let owner = migrate::find_owner(session, plan, &settled)?;
+        let settled = Settled { owner: owner.clone().map(RawBuf::text), ..settled };
+        let subject = Subject {
+            plan,
+            source,
+            target,
+            run,
+            done: &known.done,
+            detached: &known.detached,
+            owner_made: false,
+            owner: owner.as_deref(),
+            settled: &settled,
+            later: true,
+            show_values: false,
+            watch: self.watch,
+            connections: self,
+            jobs: self.jobs(),
+        };
+        let refusals = verify::reread::read(&subject, session)?;
+        if refusals.is_empty() {
+            let message = "was written to since the run began; what is committed of it was read again and is the same";
+            report.warnings.push(Warning { place: "source".to_owned(), message: message.to_owned() });
+        }
+        Ok(Some(refusals))
+    }
+}
+
+/// Whether two stamps are those of files with the same tables.
+fn same_schema(then: &str, now: &str) -> bool {
+    let schema = |stamp: &str| stamp.split(' ').find(|word| word.starts_with("schema:")).map(str::to_owned);
+    schema(then).is_some() && schema(then) == schema(now)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::same_schema;
+
+    #[test]
+    fn only_files_with_the_same_tables_are_read_again() {
+        assert!(same_schema("sqlite schema:a bytes:1", "sqlite schema:a bytes:2"));
+        assert!(!same_schema("sqlite schema:a bytes:1", "sqlite schema:b bytes:1"));
+        assert!(!same_schema("sql sha256:a", "sql sha256:b"));
+    }
+}

@@ -1,0 +1,127 @@
+//! What stops a run in the middle: the exit status, the cause, what is written, and that the same command goes on.
+
+use std::process::Child;
+
+use super::resume::{Case, until_committed};
+use super::support::postgres::Server;
+use super::support::sqlite;
+use super::support::tool::{Place, Ran};
+
+const GOES_ON: &str = "rows are written, in whole batches that the ledger knows. The same command goes on behind them.";
+
+/// A run that has committed some batches and is at work on more.
+fn in_the_middle(case: &Case, url: &str) -> Child {
+    let mut child = case.migrate_to(url).args(["--jobs=1", "--detach=never"]).spawn();
+    assert!(until_committed(&mut case.target.client(), 2, &mut child), "the run ended before it could be stopped");
+    child
+}
+
+/// The one refusal of a report: its place, reason and advice.
+fn said(ran: &Ran) -> String {
+    let refusals = &ran.json()["refusals"];
+    assert_eq!(refusals.as_array().map(Vec::len), Some(1), "{}", ran.said());
+    let part = |name: &str| refusals[0][name].as_str().expect("text").to_owned();
+    format!("{}: {}. {}", part("place"), part("reason"), part("advice"))
+}
+
+#[track_caller]
+fn contains(text: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(text.contains(part), "`{part}` is missing in: {text}");
+    }
+}
+
+#[test]
+fn a_permission_withdrawn_in_the_middle_is_named_and_what_is_written_stays() {
+    let case = Case::new();
+    let database = case.target.name();
+    case.target.run(&format!(
+        "CREATE ROLE withdrawn LOGIN; GRANT CREATE, TEMP ON DATABASE {database} TO withdrawn; \
+         GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA public TO withdrawn; \
+         GRANT USAGE, SELECT, UPDATE ON ALL SEQUENCES IN SCHEMA public TO withdrawn"
+    ));
+    let url = case.target.url_of("withdrawn");
+    let child = in_the_middle(&case, &url);
+    case.target.run("REVOKE INSERT ON readings FROM withdrawn");
+    let ran = Ran::of_child(child);
+    assert_eq!(ran.code, 4, "{}", ran.said());
+    contains(&said(&ran), &["target: ", "SQLSTATE 42501", "permission denied for table readings", GOES_ON]);
+    contains(&said(&ran), &["Give the role its rights back."]);
+    case.target.run("GRANT INSERT ON readings TO withdrawn");
+    case.migrate_to(&url).arg("--detach=never").exits(0);
+    case.is_exact();
+    case.target.run("DROP OWNED BY withdrawn; DROP ROLE withdrawn");
+}
+
+#[test]
+fn a_target_that_is_gone_leaves_nothing_said_of_rows_that_cannot_be_known() {
+    let case = Case::new();
+    let child = in_the_middle(&case, &case.target.url());
+    let database = case.target.name();
+    case.target.elsewhere(&format!(
+        "ALTER DATABASE {database} ALLOW_CONNECTIONS false; \
+         SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}'"
+    ));
+    let ran = Ran::of_child(child);
+    case.target.elsewhere(&format!("ALTER DATABASE {database} ALLOW_CONNECTIONS true"));
+    assert_eq!(ran.code, 4, "{}", ran.said());
+    contains(
+        &said(&ran),
+        &[
+            "target",
+            "What was committed is whole and in the ledger, which cannot be read now. The same command goes on from there.",
+        ],
+    );
+    assert_eq!(ran.json()["loads"], serde_json::json!([]), "nothing is known of them");
+    case.migrate().exits(0);
+    case.is_exact();
+}
+
+#[test]
+fn asked_to_stop_it_says_what_is_written_and_goes_on_later() {
+    let case = Case::new();
+    for signal in ["-TERM", "-INT", "-HUP"] {
+        let mut child = case.migrate().args(["--jobs=1", "--detach=never"]).spawn();
+        let wanted = super::resume::batches(&mut case.target.client()) + 2;
+        assert!(until_committed(&mut case.target.client(), wanted, &mut child), "it ended before it was asked to stop");
+        let told = std::process::Command::new("kill").args([signal, &child.id().to_string()]).status();
+        assert!(told.expect("kill").success());
+        let ran = Ran::of_child(child);
+        assert_eq!(ran.code, 130, "{}", ran.said());
+        contains(&said(&ran), &["run: the process was asked to stop", GOES_ON]);
+    }
+    case.migrate().exits(0);
+    case.is_exact();
+}
+
+#[test]
+fn a_full_disk_at_the_target_is_named_and_gone_on_from_when_there_is_room() {
+    let server = Server::on_tcp();
+    let place = Place::new();
+    sqlite::file(
+        &place,
+        "source.db",
+        "CREATE TABLE pages (id INTEGER PRIMARY KEY, body TEXT NOT NULL);
+         WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 60)
+         INSERT INTO pages SELECT n, printf('%.*c', 50000, char(96 + n % 26)) FROM n;",
+    );
+    place.write("mapping.toml", "format = 1\nname = \"pages\"\n[source]\npath = \"source.db\"\n[load.pages]\n");
+    let mut client = server.connect("postgres");
+    let table = "CREATE TABLE pages (id int PRIMARY KEY, body text); ALTER TABLE pages ALTER body SET STORAGE EXTERNAL";
+    client.batch_execute(table).expect("a table");
+    let url = server.url_of("postgres", "postgres");
+    let args = ["-m", "mapping.toml", "--yes", "--json", "--batch-rows=5", "-t", &url];
+    // Files of the log written ahead have 1 MiB; the table comes to 3 MB.
+    server.limit(Some(1_200_000));
+    let ran = place.migrate(args).exits(4);
+    contains(&said(&ran), &["target: ", "Make room on the target's disk.", GOES_ON]);
+    let written = ran.json()["loads"][0]["written"].as_u64().expect("a number");
+    let there = |client: &mut postgres::Client| -> i64 {
+        client.query_one("SELECT count(*) FROM pages", &[]).expect("a count").get(0)
+    };
+    assert_eq!(there(&mut client).unsigned_abs(), written, "what it says is written is there");
+    assert!((5..60).contains(&written), "{written} rows");
+    server.limit(None);
+    place.migrate(args).exits(0);
+    assert_eq!(there(&mut client), 60);
+}
