@@ -71,7 +71,8 @@ impl Session {
             Err(refused) => Err(refused),
         };
         let ended = self.client.batch_execute(end).doing(READING);
-        read.and_then(|_| ended)
+        read?;
+        ended
     }
 
     /// Notes in the ledger what a lookup's map held when it was read first. Gives that digest: an earlier one where the

@@ -65,6 +65,9 @@ impl Opened {
     }
 }
 
+/// Rows by their key: hash and image.
+type ByKey = HashMap<Vec<u8>, (u128, Vec<u8>)>;
+
 /// A row of the source that the target has not.
 struct Missing {
     image: Vec<u8>,
@@ -150,7 +153,7 @@ fn missing_rows(
 /// Rows of the target: those behind hashes that are found more often than sent, and those with the key of a missing one.
 struct Extra {
     extra: BTreeMap<u128, Vec<u8>>,
-    by_key: HashMap<Vec<u8>, (u128, Vec<u8>)>,
+    by_key: ByKey,
 }
 
 fn extra_rows(
@@ -231,11 +234,7 @@ fn tell(
 }
 
 /// The rows of the source that have the keys of rows that are there and should not be.
-fn counterparts(
-    table: &Table<'_>,
-    session: &mut Session,
-    extra: &Extra,
-) -> Result<HashMap<Vec<u8>, (u128, Vec<u8>)>, Stop> {
+fn counterparts(table: &Table<'_>, session: &mut Session, extra: &Extra) -> Result<ByKey, Stop> {
     let mut found = HashMap::new();
     let keys: HashSet<Vec<u8>> = extra.extra.values().filter_map(|image| table.key_of(image)).collect();
     if keys.is_empty() {

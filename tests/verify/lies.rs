@@ -20,7 +20,7 @@ pub struct Lie {
 }
 
 /// Every kind of lie.
-pub const KINDS: usize = 37;
+pub const KINDS: usize = 40;
 
 /// A column of `things` and the expression that lies in its place.
 const VALUES: [(&str, &str, &str, &str); 24] = [
@@ -123,6 +123,28 @@ impl Lie {
                 "constraints",
                 "public.things.things_touched",
             )),
+            12 => {
+                let word = one_of(pair, "SELECT word FROM words WHERE n < 100", random)?;
+                let sql = format!("UPDATE words SET n = n + 1000 WHERE word = '{word}'");
+                Some(Lie {
+                    column: "n",
+                    named: "words",
+                    table: Some("words"),
+                    ..Lie::in_parts("beside-skipped", &sql, "source row")
+                })
+            }
+            13 => {
+                let id = one_of(pair, "SELECT id FROM links WHERE id > 0 AND thing_id IS NULL", random)?;
+                let sql = format!("UPDATE links SET thing_id = 2 WHERE id = {id}");
+                let lie = Lie::in_things("where-an-orphan-was", sql, &id, "thing_id");
+                Some(Lie { table: Some("links"), named: "links", ..lie })
+            }
+            14 => {
+                let id = one_of(pair, "SELECT id FROM tagged WHERE person_id IS NOT NULL", random)?;
+                let sql = format!("UPDATE tagged SET person_id = 3 - person_id WHERE id = {id}");
+                let lie = Lie::in_things("looked-up-owner", sql, &id, "person_id");
+                Some(Lie { table: Some("tagged"), named: "tagged", ..lie })
+            }
             _ => Some(index_invalid()),
         }
     }
@@ -154,20 +176,22 @@ impl Lie {
         Lie { undo: undo.to_owned(), table: None, check, named, key: String::new(), ..lie }
     }
 
-    /// Whether the report finds it, says where, and exits so.
-    pub fn is_found(&self, report: &serde_json::Value) -> bool {
+    /// Whether the report finds it, and whether it says exactly where.
+    pub fn judge(&self, report: &serde_json::Value) -> (bool, bool) {
         let checks = report["checks"].as_array().map(Vec::as_slice).unwrap_or_default();
-        checks.iter().any(|check| {
-            let pinned = check["differences"].as_array().map(Vec::as_slice).unwrap_or_default().iter().any(|row| {
+        let mut differs = checks.iter().filter(|check| check["verdict"] == "Differs");
+        let pinned = differs.clone().any(|check| {
+            let rows = check["differences"].as_array().map(Vec::as_slice).unwrap_or_default();
+            let is_row = rows.iter().any(|row| {
                 let key = row["key"].as_str().unwrap_or_default();
                 let exact = if self.key.contains('=') { key == self.key } else { key.starts_with(&self.key) };
                 exact && (self.column.is_empty() || row["column"] == self.column)
             });
             check["check"] == self.check
-                && check["verdict"] == "Differs"
                 && (self.named.is_empty() || check["load"] == self.named)
-                && (self.key.is_empty() || pinned)
-        })
+                && (self.key.is_empty() || is_row)
+        });
+        (differs.next().is_some(), pinned)
     }
 }
 

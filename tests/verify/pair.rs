@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::super::support::postgres::Database;
 use super::super::support::tool::{Place, Ran};
-use super::super::support::{read_repo, repo, sqlite};
+use super::super::support::{read_repo, sqlite};
 
 /// Random numbers by xorshift64*: small, and the same everywhere.
 pub struct Random(u64);
@@ -38,22 +38,34 @@ pub struct Pair {
 }
 
 impl Pair {
+    /// Makes both.
+    pub fn made(random: &mut Random) -> Pair {
+        let place = Place::new();
+        sqlite::file(&place, "source.db", &source(random));
+        place.write("mapping.toml", read_repo("tests/verify/mapping.toml"));
+        Pair { target: Database::with(&read_repo("tests/verify/target.sql")), place }
+    }
+
     /// Makes both, and migrates one into the other.
     #[track_caller]
     pub fn migrated(random: &mut Random) -> Pair {
-        let place = Place::new();
-        sqlite::file(&place, "source.db", &source(random));
-        let pair = Pair { target: Database::with(&read_repo("tests/verify/target.sql")), place };
+        let pair = Pair::made(random);
         pair.migrate(&["--yes"]).expect_exit(0);
         pair
     }
 
     /// Runs the tool on this pair.
     pub fn migrate(&self, args: &[&str]) -> Outcome {
-        let (mapping, url) = (repo("tests/verify/mapping.toml"), self.target.url());
-        let mut all = args.to_vec();
-        all.extend(["-m", mapping.to_str().expect("a path in UTF-8"), "-s", "source.db", "-t", &url, "--json"]);
+        let url = self.target.url();
+        let all = [args, &["-m", "mapping.toml", "-s", "source.db", "-t", &url, "--json"]].concat();
         Outcome(self.place.migrate(all).ran())
+    }
+
+    /// Writes something else into the mapping.
+    pub fn change_mapping(&self, from: &str, to: &str) {
+        let mapping = self.place.read("mapping.toml");
+        assert!(mapping.contains(from), "{from} is not in the mapping");
+        self.place.write("mapping.toml", mapping.replacen(from, to, 1));
     }
 
     /// Runs SQL on the source.
@@ -74,6 +86,43 @@ impl Outcome {
     }
 }
 
+/// The checks of a report by their name and the load or object that they name.
+pub struct Checks(Vec<serde_json::Value>);
+
+impl Checks {
+    pub fn of(report: &serde_json::Value) -> Checks {
+        Checks(report["checks"].as_array().expect("checks").clone())
+    }
+
+    /// All of this name and load; `""` is the whole.
+    pub fn all(&self, check: &str, load: &str) -> Vec<&serde_json::Value> {
+        self.0.iter().filter(|c| c["check"] == check && c["load"].as_str().unwrap_or_default() == load).collect()
+    }
+
+    /// The only one of this name and load.
+    #[track_caller]
+    pub fn one(&self, check: &str, load: &str) -> &serde_json::Value {
+        match self.all(check, load).as_slice() {
+            [one] => one,
+            other => panic!("{check} {load}: {other:#?}; Same: {:?}", self.saying("Same")),
+        }
+    }
+
+    /// The names of those that were not made for this reason.
+    pub fn unmade(&self, why: &str) -> Vec<&str> {
+        let of = self.0.iter().filter(|c| c["verdict"] == "NotChecked" && c["why"] == why);
+        of.filter_map(|c| c["check"].as_str()).collect()
+    }
+
+    /// The names of those that say this, with what they name.
+    pub fn saying(&self, verdict: &str) -> Vec<String> {
+        let of = |c: &serde_json::Value| {
+            format!("{} {}", c["check"].as_str().unwrap_or(""), c["load"].as_str().unwrap_or(""))
+        };
+        self.0.iter().filter(|c| c["verdict"] == verdict).map(|c| of(c).trim_end().to_owned()).collect()
+    }
+}
+
 /// Between 20 and 60 things, some of them with every edge that a type has, and what hangs on them.
 fn source(random: &mut Random) -> String {
     let mut sql = String::from(
@@ -85,7 +134,9 @@ fn source(random: &mut Random) -> String {
          CREATE TABLE mixed_a (code TEXT PRIMARY KEY, a INTEGER, b TEXT);
          CREATE TABLE mixed_b (code TEXT PRIMARY KEY, c TEXT);
          CREATE TABLE spans (id INTEGER PRIMARY KEY, span TEXT, factor REAL, since TEXT, wait TEXT);
-         CREATE TABLE words (word TEXT, n INTEGER);\n",
+         CREATE TABLE words (word TEXT, n INTEGER);
+         CREATE TABLE links (id INTEGER PRIMARY KEY, thing_id INTEGER, note TEXT);
+         CREATE TABLE tagged (id INTEGER PRIMARY KEY, who TEXT, tag TEXT);\n",
     );
     let things = 20 + random.below(40);
     for n in 1..=things {
@@ -112,7 +163,14 @@ fn source(random: &mut Random) -> String {
             random.below(99)
         );
         let _ = writeln!(sql, "INSERT INTO words VALUES ('w{}', {n});", random.below(6));
+        let thing = if random.below(2) == 0 { 2 } else { 999 };
+        let _ = writeln!(sql, "INSERT INTO links VALUES ({n}, {thing}, 'link {n}');");
+        let who = random.one(&["'me'", "'other'", "'nobody'", "NULL"]).to_owned();
+        let _ = writeln!(sql, "INSERT INTO tagged VALUES ({n}, {who}, 'tag {n}');");
     }
+    // One of each, whatever the numbers were.
+    sql += "INSERT INTO words VALUES ('first', 50), ('w0', 51);
+            INSERT INTO links VALUES (100, 999, 'nowhere'); INSERT INTO tagged VALUES (100, 'other', 'last');\n";
     sql
 }
 

@@ -45,5 +45,13 @@ CREATE TABLE mixed (code text PRIMARY KEY, a int, b text, c text);
 -- A type without a binary form here: the load goes as text.
 CREATE TABLE spans (id int PRIMARY KEY, span int4range, factor double precision, since timestamp, wait interval);
 
--- Rows whose key is there already are skipped.
+-- Rows whose key is there already are skipped; two were here before.
 CREATE TABLE words (word text PRIMARY KEY, n int);
+INSERT INTO words VALUES ('w0', 100), ('other', 100);
+
+-- References that end nowhere, beside a row of others.
+CREATE TABLE links (id int PRIMARY KEY, thing_id int REFERENCES things, note text);
+INSERT INTO links VALUES (-1, NULL, 'other');
+
+-- Whose it is, a lookup finds.
+CREATE TABLE tagged (id serial PRIMARY KEY, person_id int REFERENCES people, tag text);

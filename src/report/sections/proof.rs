@@ -92,16 +92,19 @@ fn about(name: &str, checks: &[&Check], why: &str) -> String {
 /// The loads or objects that were checked; none where it was the whole.
 fn subjects(name: &str, checks: &[&Check]) -> Option<String> {
     let names: Vec<&str> = checks.iter().filter_map(|c| c.load.as_deref()).collect();
-    let noun = match name {
-        "rows" | "content" => "loads",
-        "sequences" => "sequences",
-        _ => "objects",
-    };
-    match names.len() {
-        0 => None,
-        n if n > NAMED => Some(format!("{} {noun}", grouped(n as u64))),
-        _ => Some(names.join(", ")),
+    if names.len() <= NAMED {
+        return (!names.is_empty()).then(|| names.join(", "));
     }
+    // A load is named as in the mapping, a table with its schema.
+    let tables = names.iter().filter(|name| name.contains('.')).count() as u64;
+    let (one, many) = match name {
+        "constraints" => ("object", "objects"),
+        "sequences" => ("sequence", "sequences"),
+        _ => ("table", "tables"),
+    };
+    let parts = [(names.len() as u64 - tables, "load", "loads"), (tables, one, many)];
+    let parts = parts.into_iter().filter(|part| part.0 > 0).map(|(n, one, many)| count(n, one, many));
+    Some(parts.collect::<Vec<_>>().join(", "))
 }
 
 /// `transactions: one row changed; expected ..., found ...`
