@@ -22,6 +22,7 @@ mod readme;
 mod rehearse;
 mod report_contract;
 mod resume;
+mod rights;
 mod secrets;
 mod sequences;
 mod stops;

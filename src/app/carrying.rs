@@ -62,7 +62,7 @@ impl Way<'_> {
                 return Ok(Exit::Refused);
             }
         }
-        if let Some(refused) = self.owner_is_there(session, plan, &settled, report) {
+        if let Some(refused) = self.owner_is_there(session, (plan, target), &settled, report) {
             return Ok(refused);
         }
         let run = match known.run {
@@ -158,7 +158,7 @@ impl Way<'_> {
     pub(super) fn owner_is_there(
         &self,
         session: &mut Session,
-        plan: &Plan,
+        (plan, target): (&Plan, &TargetSchema),
         settled: &Settled,
         report: &mut Report,
     ) -> Option<Exit> {
@@ -169,7 +169,7 @@ impl Way<'_> {
             Ok(None) if owner.create.is_none() && !loaded => {
                 Some(self.stopped(migrate::owner_absent(owner), plan, report, false))
             }
-            Ok(None) => match migrate::owner_fits(plan, settled) {
+            Ok(None) => match migrate::owner_fits(plan, target, settled) {
                 Err(refusals) if !loaded => {
                     report.refusals.extend(refusals);
                     Some(Exit::Refused)

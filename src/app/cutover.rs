@@ -11,7 +11,7 @@ use crate::mapping::OnFault;
 use crate::migrate::{self, Options};
 use crate::model::record::{Refusal, Report, RunState, Warning};
 use crate::model::rules::Zone;
-use crate::plan::{self, Plan};
+use crate::plan::{self, Plan, Purpose};
 use crate::resume::{self, Decision, Wanted};
 use crate::source::{self, Source};
 use crate::target::connect::{ReadOnly, Settings};
@@ -138,6 +138,7 @@ pub struct Way<'a> {
 }
 
 /// A run of the ledger and what its loads have done.
+#[derive(Default)]
 pub(super) struct Known {
     pub version: Option<i32>,
     pub run: Option<Run>,
@@ -226,7 +227,12 @@ impl Way<'_> {
         if self.manner.writes() {
             self.hold(session)?;
         }
-        let known = self.known(session).map_err(nothing_written)?;
+        // A ledger that this role may not read is refused with the plan's other refusals.
+        let rights = session.rights(&self.found.mapping.target.schema).map_err(nothing_written)?;
+        let known = match plan::ledger_rights(&rights, Purpose::Verify).as_slice() {
+            [] => self.known(session).map_err(nothing_written)?,
+            _ => Known::default(),
+        };
         if let Some(newer) = resume::newer(known.version) {
             report.refusals.push(newer);
             return Ok(Exit::Refused);

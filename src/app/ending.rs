@@ -151,7 +151,7 @@ impl Way<'_> {
         let complete = report.loads.iter().all(|l| {
             l.state != crate::model::record::LoadState::Partial && l.state != crate::model::record::LoadState::Planned
         });
-        if self.manner.writes() && !differs && complete {
+        if self.manner.writes() && !differs && complete && run.state != "Done" {
             until_done(&line, session, |session| Ok(session.end_run(run.id)?))?;
         }
         report.state = if differs || !complete { state(Some(run)) } else { RunState::Done };

@@ -55,7 +55,7 @@ impl Way<'_> {
                 Ok(None) if owner.create.is_none() && !plan.loads.iter().any(|l| l.table == owner.table) => {
                     return Ok(self.stopped(migrate::owner_absent(owner), plan, report, false));
                 }
-                Ok(None) => match migrate::owner_fits(plan, &settled) {
+                Ok(None) => match migrate::owner_fits(plan, target, &settled) {
                     Err(refusals) if !plan.loads.iter().any(|l| l.table == owner.table) => {
                         report.refusals.extend(refusals);
                         return Ok(Exit::Refused);

@@ -10,7 +10,7 @@ use crate::migrate::{self, Stop, ahead};
 use crate::model::pgtype::ColumnType;
 use crate::model::record::{Refusal, Report, Warning};
 use crate::model::schema::{Detachable, TargetSchema};
-use crate::plan::{self, Detaching, Inputs, Plan, SqlFacts};
+use crate::plan::{self, Detaching, Inputs, Plan, Purpose, SqlFacts};
 use crate::source::Source;
 use crate::target::ledger::Run;
 use crate::target::{ServerError, Session};
@@ -30,10 +30,12 @@ impl Way<'_> {
     ) -> Result<Option<(Plan, TargetSchema)>, Failure> {
         let mapping = &self.found.mapping;
         let run = known.and_then(|k| k.run.as_ref());
+        let mut purpose = Purpose::default();
         let (target, detachable, expressions) = match session {
             None => (None, Vec::new(), BTreeMap::new()),
             Some(session) => {
                 let failed = |e: ServerError| Failure::refused(e.to_string());
+                purpose = self.purpose(session, run).map_err(failed)?;
                 let (target, detachable) = self.catalog(session, known).map_err(failed)?;
                 let expressions = expressions(session, mapping, &target).map_err(failed)?;
                 (Some(target), detachable, expressions)
@@ -52,6 +54,7 @@ impl Way<'_> {
             now: &now,
             detachable: &detachable,
             detaching: self.detaching(),
+            purpose,
         };
         let sql = self.sql_facts(source, mapping, &inputs)?;
         inputs.sql = &sql;
@@ -71,6 +74,18 @@ impl Way<'_> {
                 Ok(None)
             }
         }
+    }
+
+    /// What the command will do on the target: a run that is done is verified again, whatever the command.
+    fn purpose(&self, session: &mut Session, run: Option<&Run>) -> Result<Purpose, ServerError> {
+        Ok(match (self.manner, run) {
+            (Manner::Rollback, Some(run)) => {
+                Purpose::TakeBack { owner: session.made(run.id)?.iter().any(|made| made.kind == "owner") }
+            }
+            (Manner::Verify | Manner::Rollback, _) => Purpose::Verify,
+            (Manner::Dry | Manner::Cutover | Manner::Rehearse, Some(run)) if run.state == "Done" => Purpose::Verify,
+            (Manner::Dry | Manner::Cutover | Manner::Rehearse, _) => Purpose::Write,
+        })
     }
 
     /// The target's catalogue as if everything that the run took off were back and its rows were not there, and what can

@@ -8,7 +8,7 @@ use crate::exit::Exit;
 use crate::migrate::{Job, Stop, take_back};
 use crate::model::record::{Refusal, Report, RunState, Warning};
 use crate::model::schema::TargetSchema;
-use crate::plan::Plan;
+use crate::plan::{self, Plan, Purpose};
 use crate::resume;
 use crate::source::Source;
 use crate::target::connect::ReadOnly;
@@ -27,6 +27,12 @@ pub fn status(common: &Common, world: &World, watch: &dyn Watch) -> Result<Vec<S
     let refused = |e: ServerError| Failure::refused(e.to_string());
     let door = Door { settings: &settings, common, read_only: ReadOnly(true), watch, asked: &world.asked };
     let mut session = reach::first(&door)?;
+    let rights = session.rights(&found.mapping.target.schema).map_err(refused)?;
+    let lacking = plan::ledger_rights(&rights, Purpose::Verify);
+    let lacking: Vec<String> = lacking.iter().map(|r| format!("{}: {}. {}", r.place, r.reason, r.advice)).collect();
+    if !lacking.is_empty() {
+        return Err(Failure::refused(lacking.join("\n")));
+    }
     let version = session.ledger_version().map_err(refused)?;
     if let Some(newer) = resume::newer(version) {
         return Err(Failure::refused(format!("{}: {}. {}", newer.place, newer.reason, newer.advice)));

@@ -5,7 +5,8 @@ use crate::model::cell::Cell;
 use crate::model::pgtype::ColumnType;
 use crate::model::record::Refusal;
 use crate::model::rules::Value;
-use crate::plan::{OwnerColumn, OwnerPlan, Plan};
+use crate::model::schema::TargetSchema;
+use crate::plan::{OwnerColumn, OwnerPlan, Plan, to_make_the_owner};
 use crate::target::ledger::Run;
 use crate::target::{OwnerFound, Session};
 
@@ -73,13 +74,17 @@ pub fn find(session: &mut Session, plan: &Plan, settled: &Settled) -> Result<Opt
     }
 }
 
-/// The values of the owner's natural key and, where it may be made, of its row: those that do not fit are refusals.
+/// Whether an owner that is not there can be made: the values of its row fit, and this role may write it.
 ///
 /// # Errors
-/// A refusal for each value that does not fit its column.
-pub fn fits(plan: &Plan, settled: &Settled) -> Result<(), Vec<Refusal>> {
+/// A refusal for each value that does not fit its column and each right that is missing.
+pub fn fits(plan: &Plan, target: &TargetSchema, settled: &Settled) -> Result<(), Vec<Refusal>> {
     let Some(owner) = plan.settled_owner() else { return Ok(()) };
-    cells(owner, settled).map(|_| ())
+    let mut refusals = to_make_the_owner(plan, target);
+    if let Err(more) = cells(owner, settled) {
+        refusals.extend(more);
+    }
+    if refusals.is_empty() { Ok(()) } else { Err(refusals) }
 }
 
 /// Which columns of the row that was made for the owner say something else now. `None`: what they should say cannot be

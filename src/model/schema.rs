@@ -122,6 +122,53 @@ pub struct TargetSchema {
     pub views: Vec<String>,
     /// `server_version_num`.
     pub version: u32,
+    /// What the connected role may not do.
+    #[serde(skip)]
+    pub rights: Rights,
+}
+
+/// What the connected role may not do, of all that any command could want; by default nothing is forbidden.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Rights {
+    /// The role, quoted.
+    pub role: String,
+    /// Rights that it lacks: on the database, on schemas, on tables and sequences.
+    pub lacking: Vec<Lack>,
+    /// Rights that it lacks on the ledger, or where the ledger would be made.
+    pub ledger: Vec<Lack>,
+    /// Tables whose row-level security applies to it, as `schema.table`.
+    pub guarded: Vec<String>,
+    /// Triggers that run for INSERT, on tables of an owner that it is no member of.
+    pub strangers: Vec<Strangers>,
+}
+
+/// Triggers that the role may not switch off.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Strangers {
+    /// `schema.table`
+    pub table: String,
+    /// Its owner, quoted.
+    pub owner: String,
+    /// Their names, with commas between them.
+    pub triggers: String,
+}
+
+/// One right that is missing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lack {
+    /// What it is missing on, by its plain name: `TABLE public.user`. A sequence by its quoted one.
+    pub key: String,
+    /// The same as GRANT writes it: `TABLE public."user"`.
+    pub on: String,
+    /// Such as `INSERT`.
+    pub right: String,
+}
+
+impl Rights {
+    /// The right on what has this key, if it is missing.
+    pub fn lack(&self, right: &str, key: &str) -> Option<&Lack> {
+        self.lacking.iter().find(|lack| lack.right == right && lack.key == key)
+    }
 }
 
 /// One table of the target.
@@ -141,12 +188,6 @@ pub struct TargetTable {
     pub triggers: Vec<(String, char)>,
     /// Whether at least one row is there (of no run of ours).
     pub has_rows: bool,
-    /// Row-level security that applies to this role.
-    pub row_security: bool,
-    /// Rights that this role lacks of those a load needs: `INSERT`, `SELECT`.
-    pub lacking: Vec<String>,
-    /// Whether this role owns the table.
-    pub owned: bool,
 }
 
 /// One column of the target.
@@ -182,8 +223,6 @@ pub struct Sequence {
     pub max: i64,
     /// Whether the column owns it.
     pub owned: bool,
-    /// The role may use it.
-    pub usable: bool,
 }
 
 /// A unique key of the target.

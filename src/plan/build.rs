@@ -10,8 +10,8 @@ use crate::model::record::{Refusal, Warning};
 use crate::model::schema::{TargetColumn, TargetSchema, TargetTable};
 
 use super::{
-    Findings, Inputs, LoadPlan, Plan, Taken, classes, columns, detach, modifiers, order, owner, path, relation, shift,
-    unlisted,
+    Findings, Inputs, LoadPlan, Plan, Taken, classes, columns, detach, modifiers, order, owner, path, relation, rights,
+    shift, unlisted,
 };
 
 /// The plan, or every reason why there is none.
@@ -49,6 +49,11 @@ pub fn build(mapping: &Mapping, inputs: &Inputs<'_>) -> Result<Plan, (Vec<Refusa
     classes::owner_columns(mapping, &loads, &target, &mut findings);
     let left = unlisted::left(mapping, inputs, &taken, &mut findings);
     cascades(mapping, &target, &mut findings);
+    rights::refuse(
+        &rights::Asker { mapping, loads: &loads, owner: owner.as_ref(), paths: &paths, target: &target },
+        inputs.purpose,
+        &mut findings,
+    );
     let order = order::order(&loads, owner.as_ref(), &target, &mut findings);
     if !findings.refusals.is_empty() {
         return Err((findings.refusals, findings.warnings));
@@ -109,24 +114,10 @@ fn table<'t>(load: &Load, target: &'t TargetSchema, findings: &mut Findings) -> 
     found
 }
 
-/// Rights, row-level security and rows that are there already.
+/// Rows that are there already.
 fn table_is_ready(load: &Load, mapping: &Mapping, table: &TargetTable, target: &TargetSchema, findings: &mut Findings) {
     let place = format!("load.{}", load.name);
     let name = format!("{}.{}", target.schema, load.to);
-    for right in &table.lacking {
-        findings.refuse(
-            &place,
-            format!("this role lacks {right} on {name}"),
-            format!("GRANT {right} ON {name} TO the role."),
-        );
-    }
-    if table.row_security {
-        findings.refuse(
-            &place,
-            format!("row-level security of {name} applies to this role: it would hide or refuse rows"),
-            "Use the table's owner, or a role with BYPASSRLS.",
-        );
-    }
     let may_hold = load.append || load.when_empty || load.conflict.is_some();
     let same_run = mapping.loads.iter().any(|other| other.name != load.name && other.to == load.to && other.append);
     if table.has_rows && !may_hold && !same_run {

@@ -290,7 +290,7 @@ impl Columns<'_, '_> {
 
     fn omitted(&mut self, column: &TargetColumn, place: &str) -> Option<(Feed, Option<String>)> {
         if let Some(sequence) = &column.sequence {
-            return self.issued(sequence, place);
+            return Some((Feed::Issued(sequence.clone()), None));
         }
         if column.not_null && !column.has_default {
             self.findings.refuse(
@@ -300,17 +300,6 @@ impl Columns<'_, '_> {
             );
         }
         None
-    }
-
-    fn issued(&mut self, sequence: &crate::model::schema::Sequence, place: &str) -> Option<(Feed, Option<String>)> {
-        if !sequence.usable {
-            self.findings.refuse(
-                place,
-                format!("ids are drawn from {}, and this role may not", sequence.name),
-                format!("GRANT USAGE ON SEQUENCE {} TO the role.", sequence.name),
-            );
-        }
-        Some((Feed::Issued(sequence.clone()), None))
     }
 
     /// A column that neither the mapping nor the source feeds.

@@ -137,14 +137,6 @@ fn table<'t>(
         );
         return None;
     };
-    if found.lacking.iter().any(|right| right == "SELECT") {
-        let name = format!("{}.{}", target.schema, lookup.table);
-        findings.refuse(
-            format!("{place}.table"),
-            format!("this role lacks SELECT on {name}"),
-            format!("GRANT SELECT ON {name} TO the role."),
-        );
-    }
     Some(found)
 }
 

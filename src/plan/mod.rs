@@ -15,6 +15,7 @@ mod order;
 mod owner;
 mod path;
 mod relation;
+mod rights;
 mod shift;
 mod show;
 mod sql;
@@ -36,6 +37,7 @@ pub use links::{Compared, Link, links};
 pub use lookup::{LookupPlan, LookupStep, expressions};
 pub use path::{Hop, OwnerPath};
 pub use relation::{SqlFacts, selects};
+pub use rights::{Purpose, ledger_rights, to_make_the_owner};
 pub use shift::Shifted;
 pub use show::text;
 pub use sql::sql;
@@ -60,6 +62,8 @@ pub struct Inputs<'a> {
     pub detachable: &'a [Detachable],
     /// What of it shall go.
     pub detaching: Detaching,
+    /// What the command will do on the target, which rights it needs.
+    pub purpose: Purpose,
 }
 
 /// What will be done.

@@ -52,10 +52,10 @@ pub fn some_of<S: AsRef<str>>(names: &[S], most: usize) -> String {
     }
 }
 
-/// The text as one sentence: with a stop at its end and no blank around it.
+/// The text as one sentence: with a stop at its end (a statement's own will do) and no blank around it.
 pub fn sentence(text: &str) -> String {
     let text = text.trim();
-    if text.is_empty() || text.ends_with(['.', '!', '?']) { text.to_owned() } else { format!("{text}.") }
+    if text.is_empty() || text.ends_with(['.', '!', '?', ';']) { text.to_owned() } else { format!("{text}.") }
 }
 
 /// The text without anything that steers a terminal or turns the reading direction: a name from a database may hold

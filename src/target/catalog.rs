@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use postgres::{Client, Row};
 
 use super::error::{Doing, ServerError};
+use super::rights;
 use crate::model::ident::quoted;
 use crate::model::pgtype::{ColumnType, Kind};
 use crate::model::schema::{ForeignKey, Sequence, TargetColumn, TargetSchema, TargetTable, TargetUnique};
@@ -17,11 +18,13 @@ const VARHDRSZ: i32 = 4;
 /// An interval's typmod holds the mask of its fields above its precision; this is the mask of all of them.
 const ALL_FIELDS: i32 = 0x7fff;
 
-/// Reads one schema.
-pub(super) fn read(client: &mut Client, schema: &str) -> Result<TargetSchema, ServerError> {
+/// Reads one schema, and what this role may not do there and on the ledger.
+pub(super) fn read(client: &mut Client, schema: &str, ledger_schema: &str) -> Result<TargetSchema, ServerError> {
     let types = types(client, schema, &[])?;
     let rows = client.query(include_str!("sql/columns.sql"), &[&schema]).doing(READING)?;
-    let mut found = TargetSchema { schema: schema.to_owned(), version: version(client)?, ..TargetSchema::default() };
+    let rights = rights::read(client, schema, ledger_schema)?;
+    let version = version(client)?;
+    let mut found = TargetSchema { schema: schema.to_owned(), version, rights, ..TargetSchema::default() };
     let mut names: HashMap<i64, String> = HashMap::new();
     let mut numbers: HashMap<(i64, i32), String> = HashMap::new();
     for row in &rows {
@@ -53,19 +56,7 @@ fn version(client: &mut Client) -> Result<u32, ServerError> {
 }
 
 fn table(row: &Row) -> TargetTable {
-    let mut lacking = Vec::new();
-    for (right, may) in [("INSERT", "may_insert"), ("SELECT", "may_select")] {
-        if !row.get::<_, bool>(may) {
-            lacking.push(right.to_owned());
-        }
-    }
-    TargetTable {
-        oid: row.get::<_, i64>("table_oid") as u32,
-        row_security: row.get("row_security"),
-        owned: row.get("owned"),
-        lacking,
-        ..TargetTable::default()
-    }
+    TargetTable { oid: row.get::<_, i64>("table_oid") as u32, ..TargetTable::default() }
 }
 
 fn column_of(row: &Row, name: String, types: &Types) -> TargetColumn {
@@ -223,7 +214,6 @@ fn sequences(
                 min: row.get("min"),
                 max: row.get("max"),
                 owned: row.get("owned"),
-                usable: row.get("usable"),
             });
         }
     }
@@ -281,10 +271,16 @@ fn foreign(row: &Row) -> ForeignKey {
     }
 }
 
-/// Which tables hold rows, in one query over those that may be read.
+/// Which tables hold rows, in one query over those that may be read. (A policy of row-level security may fail, and hides
+/// rows: where one applies, the table is refused anyway if it is wanted.)
 fn rows_there(client: &mut Client, found: &mut TargetSchema) -> Result<(), ServerError> {
-    let readable: Vec<&String> =
-        found.tables.iter().filter(|(_, t)| !t.lacking.iter().any(|r| r == "SELECT")).map(|(name, _)| name).collect();
+    let rights = &found.rights;
+    let may = |name: &&String| {
+        let name = format!("{}.{name}", found.schema);
+        rights.lack("SELECT", &format!("TABLE {name}")).is_none() && !rights.guarded.contains(&name)
+    };
+    let entered = rights.lack("USAGE", &format!("SCHEMA {}", found.schema)).is_none();
+    let readable: Vec<&String> = found.tables.keys().filter(may).filter(|_| entered).collect();
     if readable.is_empty() {
         return Ok(());
     }

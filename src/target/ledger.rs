@@ -256,12 +256,12 @@ impl Session {
     /// # Errors
     /// When the server refuses or the connection is lost.
     pub fn begin_run(&mut self, new: &NewRun<'_>) -> Result<Run, ServerError> {
-        let make = self.ledger_version()?.is_none();
-        let schema = quoted(&self.ledger_schema);
+        let (make, there) = (self.ledger_version()?.is_none(), self.has_schema(&self.ledger_schema.clone())?);
         let mut tx = self.client.transaction().doing(WRITING)?;
         if make {
-            tx.batch_execute(&format!("CREATE SCHEMA IF NOT EXISTS {schema}")).doing("creating the ledger's schema")?;
-            tx.batch_execute(include_str!("sql/ledger.sql")).doing("creating the ledger")?;
+            // IF NOT EXISTS would ask for the right to make it even where it is there.
+            let schema = if there { String::new() } else { format!("CREATE SCHEMA {};", quoted(&self.ledger_schema)) };
+            tx.batch_execute(&(schema + include_str!("sql/ledger.sql"))).doing("creating the ledger")?;
         }
         let judged = serde_json::to_string(new.judged).map_err(|e| ServerError::said(WRITING, e.to_string()))?;
         let sql = "INSERT INTO run (mapping, owner, tool, state, seed, stamp, catalog, read_ahead, judged) \

@@ -19,6 +19,7 @@ mod owner;
 mod owners;
 mod parts;
 mod read_back;
+mod rights;
 mod sequence;
 mod session;
 pub mod standing;

@@ -200,7 +200,6 @@ mod tests {
             min: if increment < 0 { i64::MIN } else { 1 },
             max: if increment < 0 { -1 } else { i64::MAX },
             owned: true,
-            usable: true,
         };
         Wanted { sequence, table: "t".to_owned(), column: "id".to_owned(), counter }
     }

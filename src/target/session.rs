@@ -48,7 +48,7 @@ impl Session {
     /// # Errors
     /// When the server refuses or the connection is lost.
     pub fn catalog(&mut self, schema: &str) -> Result<TargetSchema, ServerError> {
-        catalog::read(&mut self.client, schema)
+        catalog::read(&mut self.client, schema, &self.ledger_schema)
     }
 
     /// Whether the target's schema is there at all.

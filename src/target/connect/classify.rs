@@ -6,6 +6,7 @@
 use super::error::{ConnectError, Problem};
 use super::settings::{Host, PasswordFrom, Settings};
 use super::tls::SslMode;
+use crate::model::ident::quoted;
 use rustls::CertificateError;
 use std::error::Error as _;
 use std::io;
@@ -137,8 +138,9 @@ fn answered(db: &postgres::error::DbError, facts: &Facts<'_>) -> ConnectError {
         "42501" => ConnectError::Other(problem(
             "the role may not connect",
             &format!(
-                "As the database's owner: GRANT CONNECT ON DATABASE \"{}\" TO \"{}\"",
-                facts.settings.database, facts.settings.user
+                "As the database's owner: GRANT CONNECT ON DATABASE {} TO {};",
+                quoted(&facts.settings.database),
+                quoted(&facts.settings.user)
             ),
         )),
         "53300" => ConnectError::Other(problem(

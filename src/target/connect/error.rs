@@ -46,7 +46,9 @@ impl fmt::Display for Problem {
         }
         f.write_str(".")?;
         if !self.advice.is_empty() {
-            write!(f, " {}.", self.advice.trim_end_matches('.'))?;
+            // A statement ends as it does in SQL.
+            let stop = if self.advice.ends_with(';') { "" } else { "." };
+            write!(f, " {}{stop}", self.advice.trim_end_matches('.'))?;
         }
         Ok(())
     }

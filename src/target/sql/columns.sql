@@ -1,4 +1,4 @@
--- The tables of schema $1 and their columns in order, with what this role may do. Partitions are seen through their root.
+-- The tables of schema $1 and their columns in order. Partitions are seen through their root.
 SELECT c.oid::int8                                  AS table_oid,
        c.relname::text                              AS table_name,
        c.relkind::text                              AS kind,
@@ -9,11 +9,7 @@ SELECT c.oid::int8                                  AS table_oid,
        pg_catalog.format_type(a.atttypid, a.atttypmod) AS type_name,
        a.attnotnull                                 AS not_null,
        (a.atthasdef OR a.attidentity <> '')         AS has_default,
-       (a.attgenerated <> '')                       AS generated,
-       pg_catalog.row_security_active(c.oid)        AS row_security,
-       pg_catalog.has_table_privilege(c.oid, 'INSERT') AS may_insert,
-       pg_catalog.has_table_privilege(c.oid, 'SELECT') AS may_select,
-       pg_catalog.pg_has_role(c.relowner, 'USAGE')  AS owned
+       (a.attgenerated <> '')                       AS generated
   FROM pg_catalog.pg_class c
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
   LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped

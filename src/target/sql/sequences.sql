@@ -2,7 +2,6 @@
 SELECT ref.table_oid::int8, ref.column_no::int4, bool_or(ref.owned) AS owned,
        pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(s.relname) AS name,
        q.seqincrement AS increment, q.seqstart AS start, q.seqmin AS min, q.seqmax AS max,
-       pg_catalog.has_sequence_privilege(s.oid, 'USAGE') AS usable,
        bool_or(NOT ref.owned) AS by_default
   FROM (SELECT d.refobjid AS table_oid, d.refobjsubid AS column_no, d.objid AS sequence, true AS owned
           FROM pg_catalog.pg_depend d

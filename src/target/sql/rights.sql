@@ -1,0 +1,93 @@
+-- What this role may not do of all that a run could want, on the tables of schema $1 and with a ledger in schema $2: each
+-- right, what it is on by its plain name, and the same as GRANT writes it. `part` says what it is for; `guarded` is
+-- row-level security that applies, `stranger` triggers that a load would fire and the owner who may switch them off.
+WITH tables AS (
+    SELECT c.oid, n.oid AS schema_oid, n.nspname = $1 AS ours, n.nspname || '.' || c.relname AS plain,
+           pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname) AS name
+      FROM pg_catalog.pg_class c
+      JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+     WHERE c.relkind IN ('r', 'p')
+       AND (n.nspname = $1
+            -- Parents elsewhere, that orphans are looked for in.
+            OR c.oid IN (SELECT con.confrelid
+                           FROM pg_catalog.pg_constraint con
+                           JOIN pg_catalog.pg_class t ON t.oid = con.conrelid
+                           JOIN pg_catalog.pg_namespace tn ON tn.oid = t.relnamespace
+                          WHERE con.contype = 'f' AND tn.nspname = $1))
+),
+sequences AS (
+    SELECT s.oid, n.oid AS schema_oid,
+           pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(s.relname) AS name
+      FROM pg_catalog.pg_class s
+      JOIN pg_catalog.pg_namespace n ON n.oid = s.relnamespace
+     WHERE s.relkind = 'S'
+       AND s.oid IN (SELECT d.objid
+                       FROM pg_catalog.pg_depend d
+                       JOIN tables t ON t.oid = d.refobjid AND t.ours
+                      WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.refclassid = 'pg_catalog.pg_class'::regclass
+                        AND d.deptype IN ('a', 'i')
+                     UNION ALL
+                     SELECT d.refobjid
+                       FROM pg_catalog.pg_attrdef ad
+                       JOIN tables t ON t.oid = ad.adrelid AND t.ours
+                       JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_attrdef'::regclass AND d.objid = ad.oid
+                      WHERE d.refclassid = 'pg_catalog.pg_class'::regclass)
+),
+schemas AS (
+    SELECT n.oid, n.nspname AS plain, pg_catalog.quote_ident(n.nspname) AS name
+      FROM pg_catalog.pg_namespace n
+     WHERE n.nspname = $1 OR n.oid IN (SELECT schema_oid FROM tables UNION ALL SELECT schema_oid FROM sequences)
+),
+here AS (
+    SELECT 'DATABASE ' || pg_catalog.quote_ident(pg_catalog.current_database()) AS name
+),
+ledger AS (
+    SELECT n.oid, pg_catalog.quote_ident(n.nspname) AS name,
+           EXISTS (SELECT FROM pg_catalog.pg_class c
+                    WHERE c.relnamespace = n.oid AND c.relname = 'ledger' AND c.relkind = 'r') AS made
+      FROM pg_catalog.pg_namespace n
+     WHERE n.nspname = $2
+),
+wanted (part, right_name, key, object, held) AS (
+    SELECT 'beside', 'TEMPORARY', 'DATABASE', here.name,
+           pg_catalog.has_database_privilege(pg_catalog.current_database(), 'TEMPORARY')
+      FROM here
+    UNION ALL
+    SELECT 'beside', 'USAGE', 'SCHEMA ' || s.plain, 'SCHEMA ' || s.name, pg_catalog.has_schema_privilege(s.oid, 'USAGE')
+      FROM schemas s
+    UNION ALL
+    SELECT 'beside', r, 'TABLE ' || t.plain, 'TABLE ' || t.name, pg_catalog.has_table_privilege(t.oid, r)
+      FROM tables t, unnest(ARRAY['SELECT', 'INSERT', 'DELETE']) AS r
+    UNION ALL
+    SELECT 'beside', r, 'SEQUENCE ' || s.name, 'SEQUENCE ' || s.name, pg_catalog.has_sequence_privilege(s.oid, r)
+      FROM sequences s, unnest(ARRAY['SELECT', 'USAGE', 'UPDATE']) AS r
+    UNION ALL
+    SELECT 'ledger', 'CREATE', 'DATABASE', here.name,
+           pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE')
+      FROM here
+     WHERE NOT EXISTS (SELECT FROM ledger)
+    UNION ALL
+    SELECT 'ledger', r, 'SCHEMA', 'SCHEMA ' || l.name, pg_catalog.has_schema_privilege(l.oid, r)
+      FROM ledger l, unnest(ARRAY['USAGE', 'CREATE']) AS r
+     WHERE r = 'USAGE' OR NOT l.made
+    UNION ALL
+    SELECT 'ledger', r, 'TABLE', 'TABLE ' || l.name || '.' || pg_catalog.quote_ident(c.relname),
+           pg_catalog.has_table_privilege(c.oid, r)
+      FROM ledger l
+      JOIN pg_catalog.pg_class c ON c.relnamespace = l.oid AND c.relkind = 'r',
+           unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS r
+     WHERE l.made
+    UNION ALL
+    SELECT 'guarded', '', t.plain, '', NOT pg_catalog.row_security_active(t.oid) FROM tables t
+    UNION ALL
+    SELECT 'stranger', g.names, t.plain, pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(c.relowner)),
+           pg_catalog.pg_has_role(c.relowner, 'USAGE')
+      FROM tables t
+      JOIN pg_catalog.pg_class c ON c.oid = t.oid
+      JOIN (SELECT tgrelid, string_agg(tgname, ', ' ORDER BY tgname) AS names
+              FROM pg_catalog.pg_trigger
+             -- 4: it runs for INSERT, which COPY is.
+             WHERE NOT tgisinternal AND tgenabled <> 'D' AND tgtype & 4 <> 0
+             GROUP BY tgrelid) g ON g.tgrelid = t.oid
+)
+SELECT part, right_name, key, object FROM wanted WHERE NOT held ORDER BY part, key, object, right_name

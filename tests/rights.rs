@@ -1,0 +1,219 @@
+//! Roles without superuser: each right that is missing is named with its GRANT before anything is written; with those GRANTs
+//! and no other, the cutover passes.
+
+use std::collections::BTreeSet;
+
+use regex::Regex;
+
+use super::support::postgres::Database;
+use super::support::tool::{Place, Ran};
+use super::support::{repo, sqlite};
+
+/// A role of its own for each test, in the one server that they share; gone with the value.
+struct Role {
+    name: String,
+}
+
+impl Role {
+    fn new(name: &str) -> Role {
+        Database::empty().run(&format!("DROP ROLE IF EXISTS {name}; CREATE ROLE {name} LOGIN"));
+        Role { name: name.to_owned() }
+    }
+}
+
+impl Drop for Role {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            Database::empty().run(&format!("DROP ROLE {}", self.name));
+        }
+    }
+}
+
+/// A mapping of the repository, its target made by the superuser, and the role that shall do the cutover.
+struct Case<'r> {
+    place: Place,
+    target: Database,
+    role: &'r Role,
+    mapping: std::path::PathBuf,
+}
+
+impl Case<'_> {
+    /// The application's tables as its fixture makes them; nothing is the role's, and nobody may do anything unasked.
+    fn of<'r>(application: &str, role: &'r Role) -> Case<'r> {
+        let place = Place::new();
+        sqlite::of(&place, "source.db", &format!("fixtures/{application}/source.sql"));
+        let target = Database::of(&[&format!("fixtures/{application}/target.sql")]);
+        target.run(&format!(
+            "REVOKE ALL ON DATABASE {0} FROM PUBLIC; REVOKE ALL ON SCHEMA public FROM PUBLIC",
+            target.name()
+        ));
+        let mapping = repo(&format!("mappings/{application}.toml"));
+        Case { place, target, role, mapping }
+    }
+
+    fn migrate(&self, args: &[&str]) -> Ran {
+        let url = self.target.url_of(&self.role.name);
+        let run = self.place.migrate(args).args(["-s", "source.db", "-t", &url, "-m"]).arg(&self.mapping);
+        // For the mappings that ask for one.
+        run.env("ADMIN_PASSWORD_HASH", "x").ran()
+    }
+
+    /// Asks, does what the refusals say, and asks again, until nothing is refused. Gives the statements.
+    fn granted(&self, args: &[&str]) -> BTreeSet<String> {
+        let grant = Regex::new("(GRANT|ALTER ROLE) [^;]*;").expect("a pattern");
+        let mut done = BTreeSet::new();
+        for _ in 0..10 {
+            let before = self.target.inventory();
+            let ran = self.migrate(args);
+            let wanted: Vec<String> = grant.find_iter(&ran.said()).map(|m| m.as_str().to_owned()).collect();
+            if wanted.is_empty() {
+                return done;
+            }
+            assert_eq!(ran.code, 3, "{}", ran.said());
+            assert_eq!(self.target.inventory(), before, "something was written");
+            for statement in wanted {
+                self.target.run(&statement);
+                done.insert(statement);
+            }
+        }
+        panic!("there is no end of it: {done:?}");
+    }
+}
+
+#[test]
+fn a_role_with_nothing_gets_by_with_the_grants_that_the_refusals_name() {
+    for (application, n) in
+        ["personal_finance", "aunoo", "grant_finder", "personal_ai_agent", "data_uploader"].iter().zip(0..)
+    {
+        let role = Role::new(&format!("walker_{n}"));
+        let case = Case::of(application, &role);
+        let grants = case.granted(&["--dry-run", "--detach", "never", "--json"]);
+        assert!(grants.iter().any(|g| g.starts_with("GRANT USAGE ON SCHEMA public")), "{grants:?}");
+        assert!(grants.iter().any(|g| g.starts_with("GRANT CREATE ON DATABASE")), "{grants:?}");
+        assert!(grants.iter().any(|g| g.contains("ON SEQUENCE") || *application == "data_uploader"), "{grants:?}");
+        let ran = case.migrate(&["--yes", "--detach", "never", "--json"]);
+        assert_eq!(ran.code, 0, "{application}: {}", ran.said());
+        // Proved again by a role that may read, and no more.
+        let reader = Role::new(&format!("reader_{n}"));
+        let reading = Case { role: &reader, ..case };
+        let grants = reading.granted(&["verify", "--json"]);
+        let writes = ["INSERT", "UPDATE", "DELETE", "CREATE", "TEMPORARY"];
+        assert!(!grants.iter().any(|g| writes.iter().any(|right| g.contains(right))), "{grants:?}");
+        assert_eq!(reading.migrate(&["verify", "--json"]).code, 0);
+        assert_eq!(reading.migrate(&["status"]).code, 0);
+        reading.target.run(&format!("DROP OWNED BY {0}; DROP OWNED BY {1}", reader.name, role.name));
+    }
+}
+
+#[test]
+fn what_is_taken_back_is_asked_for_before_and_is_gone_with_the_grants() {
+    let role = Role::new("taker");
+    let case = Case::of("personal_finance", &role);
+    case.granted(&["--dry-run", "--detach", "never", "--json"]);
+    assert_eq!(case.migrate(&["--yes", "--detach", "never", "--json"]).code, 0);
+    let grants = case.granted(&["rollback", "--yes", "--json"]);
+    assert!(grants.iter().any(|g| g.contains("DELETE ON TABLE public.transactions")), "{grants:?}");
+    assert_eq!(case.target.count("transactions"), 0);
+    case.target.run(&format!("DROP OWNED BY {}", role.name));
+}
+
+#[test]
+fn an_owner_of_the_tables_takes_keys_off_and_puts_them_back_without_superuser() {
+    let role = Role::new("landlord");
+    let case = Case::of("personal_finance", &role);
+    let name = &role.name;
+    case.target.run(&format!(
+        "DO $$ DECLARE t text; BEGIN FOR t IN SELECT format('%I', relname) FROM pg_class WHERE relnamespace = 'public'::regnamespace \
+         AND relkind = 'r' LOOP EXECUTE 'ALTER TABLE ' || t || ' OWNER TO {name}'; END LOOP; END $$"
+    ));
+    case.granted(&["--dry-run", "--detach", "always", "--json"]);
+    // Since PostgreSQL 15 nobody may create in public unasked: without it indexes stay on, for they could not go back.
+    let ran = case.migrate(&["plan", "--detach", "always"]);
+    ran.says(&["this role may not create in the schema, so it could not go back"]);
+    case.target.run(&format!("GRANT CREATE ON SCHEMA public TO {name}"));
+    let before = objects(&case.target);
+    let ran = case.migrate(&["--yes", "--detach", "always", "--json"]);
+    assert_eq!(ran.code, 0, "{}", ran.said());
+    let report = ran.json();
+    let off = report["detached"].as_array().expect("detached");
+    assert!(off.len() > 10 && off.iter().all(|d| d["back"] == true), "{off:?}");
+    assert_eq!(objects(&case.target), before);
+    case.target.run(&format!("DROP OWNED BY {name} CASCADE"));
+}
+
+/// Constraints and indexes, as the catalogue says them.
+fn objects(target: &Database) -> Vec<Vec<Option<String>>> {
+    target.rows(
+        "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE connamespace = 'public'::regnamespace \
+         UNION ALL SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY 1, 2",
+    )
+}
+
+#[test]
+fn what_is_not_ours_stays_on_and_the_cutover_passes_with_detach_auto() {
+    let role = Role::new("tenant");
+    let case = Case::of("personal_finance", &role);
+    case.granted(&["--dry-run", "--json"]);
+    let ran = case.migrate(&["--yes", "--json", "--detach", "always"]);
+    assert_eq!(ran.code, 0, "{}", ran.said());
+    assert_eq!(ran.json()["detached"].as_array().map(Vec::len), Some(0));
+    case.target.run(&format!("DROP OWNED BY {}", role.name));
+}
+
+#[test]
+fn row_level_security_that_would_hide_or_refuse_rows_is_a_refusal() {
+    let role = Role::new("filtered");
+    let case = Case::of("personal_finance", &role);
+    case.granted(&["--dry-run", "--detach", "never", "--json"]);
+    for table in ["transactions", "users"] {
+        case.target.run(&format!("ALTER TABLE {table} ENABLE ROW LEVEL SECURITY"));
+        let ran = case.migrate(&["--yes", "--detach", "never", "--json"]);
+        assert_eq!(ran.code, 3, "{}", ran.said());
+        ran.says(&[&format!("row-level security of public.{table} applies to this role, filtered")]);
+    }
+    assert_eq!(case.target.count("transactions"), 0);
+    // The owner is not held by it, until it is forced.
+    case.target.run("ALTER TABLE transactions OWNER TO filtered; ALTER TABLE users OWNER TO filtered");
+    assert_eq!(case.migrate(&["--dry-run", "--detach", "never"]).code, 0);
+    case.target.run("ALTER TABLE transactions FORCE ROW LEVEL SECURITY");
+    let grants = case.granted(&["--dry-run", "--detach", "never", "--json"]);
+    assert_eq!(grants.into_iter().collect::<Vec<_>>(), ["ALTER ROLE filtered BYPASSRLS;"]);
+    assert_eq!(case.migrate(&["--yes", "--detach", "never"]).code, 0);
+    case.target.run("DROP OWNED BY filtered CASCADE");
+}
+
+#[test]
+fn triggers_that_only_somebody_else_may_switch_off_are_a_refusal() {
+    let role = Role::new("visitor");
+    let case = Case::of("personal_finance", &role);
+    case.target.run(
+        "CREATE FUNCTION public.bend() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.amount := 0; RETURN NEW; END $$;
+         CREATE TRIGGER bend BEFORE INSERT ON transactions FOR EACH ROW EXECUTE FUNCTION public.bend();
+         CREATE TRIGGER touch BEFORE UPDATE ON debt_accounts FOR EACH ROW EXECUTE FUNCTION public.bend();
+         CREATE ROLE household; ALTER TABLE transactions OWNER TO household; GRANT ALL ON SCHEMA public TO household",
+    );
+    let grants = case.granted(&["--dry-run", "--detach", "never", "--json"]);
+    assert!(grants.contains("GRANT household TO visitor;"), "{grants:?}");
+    // One that runs for UPDATE alone is nobody's concern.
+    assert_eq!(grants.iter().filter(|g| !g.contains(" ON ")).count(), 1, "{grants:?}");
+    let ran = case.migrate(&["--yes", "--detach", "never", "--json"]);
+    assert_eq!(ran.code, 0, "{}", ran.said());
+    case.target.run("DROP OWNED BY visitor CASCADE; DROP OWNED BY household CASCADE; DROP ROLE household");
+}
+
+#[test]
+fn a_ledger_of_somebody_else_is_named_with_its_grants_by_every_command() {
+    let role = Role::new("second");
+    let case = Case::of("personal_finance", &role);
+    let args = ["-s", "source.db", "-t", &case.target.url(), "--yes", "-m"];
+    case.place.migrate(args).arg(&case.mapping).exits(0);
+    case.target.run(&format!("GRANT CONNECT ON DATABASE {} TO second", case.target.name()));
+    let status = case.migrate(&["status"]);
+    assert_eq!(status.code, 3, "{}", status.said());
+    status.says(&["GRANT USAGE ON SCHEMA migrate TO second;", "GRANT SELECT ON TABLE migrate.run TO second;"]);
+    case.granted(&["status"]);
+    case.granted(&["--dry-run", "--json"]);
+    let ran = case.migrate(&["--yes", "--json"]);
+    assert_eq!(ran.code, 0, "{}", ran.said());
+    case.target.run("DROP OWNED BY second");
+}
