@@ -46,17 +46,16 @@ pub(super) fn send(
         let ids = draw(open, origin.load, batch)?;
         open.mark()?;
         let copied = open.copy(into, &batch.bytes, batch.rows());
-        let checked = copied.and_then(|skipped| {
+        let kept = copied.and_then(|skipped| {
             if check_deferred {
-                open.check_deferred()?;
+                open.keep_checked()?
+            } else {
+                open.keep()?
             }
             Ok(skipped)
         });
-        match checked {
-            Ok(skipped) => {
-                open.keep()?;
-                return Ok((batch.sums(&skipped, origin.seed), ids));
-            }
+        match kept {
+            Ok(skipped) => return Ok((batch.sums(&skipped, origin.seed), ids)),
             Err(refused) if !refused.is_about_rows() => return Err(refused.into()),
             Err(refused) => {
                 open.undo()?;

@@ -41,7 +41,7 @@ fn attempt(lane: &mut Lane<'_>) -> Result<(), Stop> {
         conflict: load.conflict.as_deref(),
     };
     let batch = Batch::new(load, lane.encoder, lane.guards);
-    let open = match lane.session.begin_batch(&id)? {
+    let open = match lane.session.begin_batch(&id, true)? {
         Begun::Fenced => return Err(Stop::Fenced),
         Begun::Taken => return Ok(()),
         Begun::Open(open) => open,
