@@ -56,6 +56,10 @@ pub struct Common {
     /// The target: a URL or key=value string [default: the variable that the mapping names, the PG* variables]
     #[arg(short, long, value_name = "URL")]
     pub target: Option<String>,
+    /// A `.env` file whose variables count where the environment has none of that name: $DATABASE_URL, PG* and those that
+    /// the mapping names. Flags come first, then the environment, this file, the mapping
+    #[arg(long, value_name = "FILE")]
+    pub env_file: Option<PathBuf>,
     /// The owner's natural key, in place of the mapping's `match`
     #[arg(long, value_name = "COLUMN=VALUE", value_parser = pair)]
     pub owner: Vec<(String, String)>,
@@ -83,6 +87,19 @@ pub struct Common {
     /// Colour on stdout
     #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
     pub color: Color,
+}
+
+impl Cli {
+    /// The flags that every command takes, of the command that was typed.
+    pub fn common(&self) -> &Common {
+        match &self.command {
+            None => &self.run.common,
+            Some(Command::Rehearse(args)) => &args.common,
+            Some(Command::Verify(common) | Command::Status(common)) => common,
+            Some(Command::Plan(args)) => &args.common,
+            Some(Command::Rollback(args)) => &args.common,
+        }
+    }
 }
 
 /// Flags that change how rows are moved, never what arrives.

@@ -125,7 +125,7 @@ fn log_line(event: Event<'_>, talk: Talk) -> Option<String> {
     let line = match event {
         Event::Warned(w) if talk >= Talk::Usual => format!("warning: {}: {}", w.place, w.message),
         Event::Retry { attempt, why } if talk >= Talk::Usual => {
-            format!("connection lost ({why}); making it again, attempt {attempt}")
+            format!("no connection ({why}); making it again, attempt {attempt}")
         }
         Event::Said(words) if talk >= Talk::Verbose => words.to_owned(),
         _ => return None,
@@ -273,7 +273,7 @@ mod tests {
         let events = [Event::Warned(&warning), Event::Retry { attempt: 2, why: "57P01" }, Event::Said("words")];
         let said = |talk| events.iter().filter_map(|e| log_line(*e, talk)).collect::<Vec<_>>();
         assert!(said(Talk::Quiet).is_empty());
-        let usual = ["warning: source: line break\\u{1b}[2J", "connection lost (57P01); making it again, attempt 2"];
+        let usual = ["warning: source: line break\\u{1b}[2J", "no connection (57P01); making it again, attempt 2"];
         assert_eq!(said(Talk::Usual), usual);
         assert_eq!(said(Talk::Verbose)[2], "words");
     }

@@ -57,6 +57,24 @@ fn a_dry_run_looks_up_what_is_there_already() {
 }
 
 #[test]
+fn a_miss_that_is_normal_is_counted_and_not_listed() {
+    let mapping = head(&format!("{STEPS}missing = \"null\"\nquiet = true"));
+    for (mapping, listed) in [(mapping.replace("quiet = true", ""), true), (mapping, false)] {
+        let target = Database::with(TARGET);
+        let place = Place::new();
+        place.write("source.sql", ORDERS);
+        place.write("m.toml", mapping);
+        let args = ["--yes", "--json", "-m", "m.toml", "--report", "r.md", "-t", &target.url()];
+        let lookup = place.migrate(args).exits(0).json()["lookups"][0].clone();
+        assert_eq!((&lookup["missing"], &lookup["quiet"]), (&2.into(), &(!listed).into()));
+        let report = place.read("r.md");
+        assert!(report.contains("several answers"), "{report}");
+        assert_eq!(report.contains("2 looked-up values were not found"), listed, "{report}");
+        assert_eq!(report.contains("(not found)"), listed, "{report}");
+    }
+}
+
+#[test]
 fn missing_and_ambiguous_values_are_faults_where_the_mapping_says_so() {
     let mapping = head(&format!("{STEPS}ambiguous = \"fault\""));
     let (target, ran) = run(ORDERS, &mapping, &["--yes"], 3);

@@ -2,7 +2,7 @@
 # Passes the tests on a fresh machine: installs what they need where it is missing, then checks format, lints, tests, docs.
 #
 # Needs Rust (rustup or the distribution's) and a C compiler. Installs, as root and with apt alone: PostgreSQL's server
-# (15 or later), PgBouncer and OpenSSL. Elsewhere it says what is missing.
+# (12 or later), PgBouncer and OpenSSL. Elsewhere it says what is missing. Other versions: tests/versions.sh
 #
 # Usage: tests/run.sh [ARGUMENTS OF cargo test]
 set -eu
@@ -47,7 +47,7 @@ if [ -n "$packages" ]; then
 fi
 
 version=$("$(pg_config --bindir)/postgres" --version | sed 's/[^0-9]*\([0-9]*\).*/\1/')
-[ "$version" -ge 15 ] || fail "PostgreSQL $version is installed; the tests need 15 or later."
+[ "$version" -ge 12 ] || fail "PostgreSQL $version is installed; the tests need 12 or later."
 
 PATH=$PATH:/usr/sbin
 export PATH

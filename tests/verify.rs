@@ -26,7 +26,7 @@ fn seed() -> u64 {
 
 /// Plants each lie with triggers and foreign keys asleep, as nobody honest would.
 fn plant(pair: &Pair, sql: &str) {
-    pair.target.run(&format!("SET session_replication_role = replica; SET allow_system_table_mods = on; {sql}"));
+    pair.target.run(&format!("SET session_replication_role = replica; {sql}"));
 }
 
 /// Lies into one pair after the other, a few of each kind in turn; how many of each kind were told.

@@ -36,10 +36,11 @@ impl Way<'_> {
         if self.asks && !self.confirmed(session, plan)? {
             return Err(Failure::refused("nothing was done: the database's name was not typed."));
         }
-        let settled = match self.settled_on(session, (plan, target), source, known.run.as_ref()) {
+        let (settled, stale) = match self.settled_on(session, (plan, target), source, known.run.as_ref()) {
             Ok(settled) => settled,
             Err(stop) => return Ok(self.stopped(stop, plan, report, false)),
         };
+        report.warnings.extend(stale);
         let env = settled.env.clone();
         let resuming = known.run.is_some();
         let mut to_come: BTreeMap<String, u64> = BTreeMap::new();

@@ -5,21 +5,22 @@ use std::io::{BufRead, Write};
 
 use crate::cli::{Common, PlanArgs, Run as RunArgs, Work};
 use crate::convert::{self};
-use crate::event::{Event, Watch};
+use crate::event::Watch;
 use crate::exit::Exit;
-use crate::mapping::{Mapping, OnFault};
+use crate::mapping::OnFault;
 use crate::migrate::Options;
 use crate::model::record::{Refusal, Report, RunState, Warning};
 use crate::model::rules::Zone;
 use crate::plan::{self, Plan};
 use crate::resume::{self, Decision, Wanted};
 use crate::source::{self, Source};
-use crate::target::connect::{ConnectError, Patience, ReadOnly, Settings, resolve};
+use crate::target::connect::{ReadOnly, Settings};
 use crate::target::detach::Detached;
 use crate::target::ledger::{LoadDone, Run};
 use crate::target::{ServerError, Session};
 
 use super::inputs::{self, Found};
+use super::reach::{self, Door, settings};
 use super::timing::Timing;
 use super::{Failure, World, record};
 
@@ -110,6 +111,7 @@ pub fn plan(args: &PlanArgs, world: &World, watch: &dyn Watch) -> Result<Result<
     };
     let mut target = way.open_target(&mut report)?;
     let planned = way.plan(&source, target.as_mut(), None, &mut report)?;
+    way.name_lines(&mut report);
     record::end(&mut report, Exit::Refused);
     Ok(planned.map(|(plan, _)| plan).ok_or(Box::new(report)))
 }
@@ -119,32 +121,6 @@ pub(super) fn one_mapping(common: &Common, world: &World) -> Result<Found, Failu
         return Err(Failure::usage("-m: several mappings go with `migrate rehearse` alone. Name one."));
     }
     inputs::mapping(common.mapping.first(), world)
-}
-
-pub(super) fn settings(
-    common: &Common,
-    mapping: &Mapping,
-    world: &World,
-    may_lack: bool,
-) -> Result<Option<Settings>, Failure> {
-    if may_lack && !inputs::names_a_target(common, mapping, world) {
-        return Ok(None);
-    }
-    let given = inputs::target(common, mapping, world);
-    if given.is_none() && !inputs::names_a_target(common, mapping, world) {
-        return Err(Failure::usage(format!(
-            "target: none was named. Name it with -t URL, or set {} or the PG* variables.",
-            mapping.target.url_env
-        )));
-    }
-    resolve(given.as_deref(), &world.environment()).map(Some).map_err(connect_failure)
-}
-
-fn connect_failure(e: ConnectError) -> Failure {
-    match e {
-        ConnectError::Usage(_) => Failure::usage(e.to_string()),
-        e => Failure::refused(e.to_string()),
-    }
 }
 
 /// One mapping on its way through a command.
@@ -188,8 +164,15 @@ impl Way<'_> {
             None => self.look(&source, None, None, &mut report)?,
             Some(session) => self.with_target(&source, session, &mut report)?,
         };
+        self.name_lines(&mut report);
         record::end(&mut report, exit);
         Ok(report)
+    }
+
+    /// Gives each refusal that is about the mapping its line there.
+    fn name_lines(&self, report: &mut Report) {
+        let lines = &self.found.mapping.lines;
+        report.refusals.iter_mut().for_each(|refusal| refusal.place = lines.shown(&refusal.place));
     }
 
     /// The source; a file that cannot be read is a refusal, and the report says so.
@@ -211,14 +194,19 @@ impl Way<'_> {
     pub(super) fn open_target(&self, report: &mut Report) -> Result<Option<Session>, Failure> {
         let Some(settings) = &self.settings else { return Ok(None) };
         report.target = Some(settings.shown());
-        for note in settings.notes() {
-            report.warnings.push(Warning { place: "target".to_owned(), message: note.to_owned() });
+        report.warnings.extend(reach::notes(settings));
+        reach::first(&self.door(settings)).map(Some)
+    }
+
+    /// The way in to the target.
+    pub(super) fn door<'d>(&'d self, settings: &'d Settings) -> Door<'d> {
+        Door {
+            settings,
+            common: self.common,
+            read_only: ReadOnly(!self.manner.writes()),
+            watch: self.watch,
+            asked: &self.world.asked,
         }
-        let mut tell = |e: &ConnectError, _| self.watch.hear(Event::Retry { attempt: 1, why: e.reason() });
-        let client = settings
-            .connect_patiently(ReadOnly(!self.manner.writes()), Patience::FIRST, &mut tell)
-            .map_err(connect_failure)?;
-        Session::new(client, &self.common.ledger_schema).map(Some).map_err(|e| Failure::refused(e.to_string()))
     }
 
     /// The lock of this mapping in this database.

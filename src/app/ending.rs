@@ -89,6 +89,8 @@ impl Way<'_> {
             owner: key.as_deref(),
             settled: &settled,
             later: self.manner == Manner::Verify || run.state == "Done",
+            connections: self,
+            jobs: self.jobs(),
             show_values: self.common.show_values,
             watch: self.watch,
         };

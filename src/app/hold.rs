@@ -3,12 +3,13 @@
 //! Nothing here reads or writes a row of the application's.
 
 use crate::migrate::{Connections, Line, Stop, until_done};
-use crate::target::connect::{ConnectError, ReadOnly};
+use crate::target::connect::{ConnectError, Patience};
 use crate::target::ledger::Run;
 use crate::target::{Holder, ServerError, Session};
 
 use super::Failure;
 use super::cutover::Way;
+use super::reach::{self, lost_again};
 
 impl Way<'_> {
     /// What trying again needs.
@@ -86,22 +87,19 @@ impl Connections for Way<'_> {
         let Some(settings) = &self.settings else {
             return Err(ConnectError::lost("the connection is lost", "there is no way back to it"));
         };
-        let client = settings.connect(ReadOnly(!self.manner.writes()))?;
-        Session::new(client, &self.common.ledger_schema).map_err(lost_again)
+        reach::session(&self.door(settings), Patience::FIRST)
     }
 
+    /// Once: who lost a connection waits and counts by itself.
     fn again(&self, lost: &Session) -> Result<Session, ConnectError> {
-        let mut session = self.another()?;
+        let Some(settings) = &self.settings else { return self.another() };
+        let mut session = reach::session(&self.door(settings), Patience::NONE)?;
         match session.replace(lost).map_err(lost_again)? {
             None => Ok(session),
             // The server may not have noticed yet that the old connection is gone.
             Some(holder) => Err(ConnectError::lost("the run's lock is held", shown(&holder))),
         }
     }
-}
-
-fn lost_again(e: ServerError) -> ConnectError {
-    ConnectError::lost("the connection is lost again", e.to_string())
 }
 
 fn shown(holder: &Holder) -> String {

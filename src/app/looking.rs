@@ -44,10 +44,11 @@ impl Way<'_> {
         report: &mut Report,
     ) -> Result<Exit, Failure> {
         let Some((session, plan, target)) = target else { return self.look_at_source(source, report) };
-        let settled = match self.settled_on(session, (plan, target), source, run) {
+        let (settled, stale) = match self.settled_on(session, (plan, target), source, run) {
             Ok(settled) => settled,
             Err(stop) => return Ok(self.stopped(stop, plan, report, false)),
         };
+        report.warnings.extend(stale);
         if let Some(owner) = plan.settled_owner() {
             match migrate::find_owner(session, plan, &settled) {
                 Ok(Some(key)) => report.owner = Some(record::owner(owner, Some(key), false)),

@@ -5,11 +5,13 @@
 mod carrying;
 mod cutover;
 mod ending;
+mod env_file;
 mod faults;
 mod hold;
 mod inputs;
 mod looking;
 mod planning;
+mod reach;
 mod record;
 mod rehearse;
 mod signals;
@@ -56,7 +58,18 @@ pub fn run(cli: &Cli, world: &World) -> Exit {
     if let Err(e) = signals::listen(&world.asked) {
         say(&format!("signals are not heard ({e}); Ctrl-C ends at once"));
     }
-    let done = match &cli.command {
+    let done = match &cli.common().env_file {
+        None => command(cli, world),
+        Some(path) => world.with_env_file(path).and_then(|world| command(cli, &world)),
+    };
+    done.unwrap_or_else(|failure| {
+        say(&failure.message);
+        failure.exit
+    })
+}
+
+fn command(cli: &Cli, world: &World) -> Result<Exit, Failure> {
+    match &cli.command {
         None => reported(&cli.run.common, world, |watch| Ok(vec![cutover::run(&cli.run, world, watch)?])),
         Some(Command::Rehearse(args)) => reported(&args.common, world, |watch| rehearse::run(args, world, watch)),
         Some(Command::Verify(common)) => {
@@ -67,11 +80,7 @@ pub fn run(cli: &Cli, world: &World) -> Exit {
         Some(Command::Rollback(args)) => {
             reported(&args.common, world, |watch| Ok(vec![standing::rollback(args, world, watch)?]))
         }
-    };
-    done.unwrap_or_else(|failure| {
-        say(&failure.message);
-        failure.exit
-    })
+    }
 }
 
 /// Runs a command that ends in reports, and writes them wherever they were asked for.
@@ -119,7 +128,7 @@ fn exit_of(code: i32) -> Exit {
 }
 
 fn status(common: &Common, world: &World) -> Result<Exit, Failure> {
-    let standings = standing::status(common, world)?;
+    let standings = standing::status(common, world, &watch(common, world))?;
     if common.json {
         let text = serde_json::to_string_pretty(&standings)
             .map_err(|e| Failure { exit: Exit::Bug, message: e.to_string() })?;

@@ -146,14 +146,14 @@ impl Way<'_> {
     }
 
     /// What is settled before anything is written, the shifts of ids among it: the run's, or those that it would have. Rows
-    /// that would become somebody else's are refused here.
+    /// that would become somebody else's are refused here; ids in text that go stale are warned of.
     pub(super) fn settled_on(
         &self,
         session: &mut Session,
         (plan, target): (&Plan, &TargetSchema),
         source: &Source,
         run: Option<&Run>,
-    ) -> Result<Settled, Stop> {
+    ) -> Result<(Settled, Vec<Warning>), Stop> {
         let mut settled = self.settled(run);
         if run.is_none() {
             settled.shifts = migrate::shift::choose(session, plan, source, target)?;
@@ -162,7 +162,8 @@ impl Way<'_> {
                 return Err(Stop::Refused(mistaken));
             }
         }
-        Ok(settled)
+        let stale = migrate::stale::ids_in_text(plan, source, &settled)?;
+        Ok((settled, stale))
     }
 
     /// What SQLite says of the mapping's SQL.

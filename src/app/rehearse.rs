@@ -5,12 +5,12 @@ use std::path::Path;
 use crate::cli::Rehearse;
 use crate::event::{Event, Watch};
 use crate::model::record::Report;
-use crate::target::Session;
 use crate::target::connect::{Environment, ReadOnly, Settings, resolve};
 use crate::target::embedded::Throwaway;
 
 use super::cutover::{Manner, Way};
 use super::inputs::{self, Found};
+use super::reach::{self, Door};
 use super::{Failure, World};
 
 /// Rehearses each mapping in turn, each on a server of its own.
@@ -36,7 +36,9 @@ fn one(args: &Rehearse, found: Found, world: &World, watch: &dyn Watch) -> Resul
     let settings = resolve(Some(&server.url()), &nobody)
         .map(Settings::known_to_be_direct)
         .map_err(|e| Failure::refused(e.to_string()))?;
-    prepare(&settings, &found, &args.common.ledger_schema)?;
+    let door =
+        Door { settings: &settings, common: &args.common, read_only: ReadOnly(false), watch, asked: &world.asked };
+    prepare(&door, &found)?;
     let way = Way {
         common: &args.common,
         work: &args.work,
@@ -52,14 +54,13 @@ fn one(args: &Rehearse, found: Found, world: &World, watch: &dyn Watch) -> Resul
 }
 
 /// Makes what the application's own migrations, and rows beforehand, would have made.
-fn prepare(settings: &Settings, found: &Found, ledger_schema: &str) -> Result<(), Failure> {
+fn prepare(door: &Door<'_>, found: &Found) -> Result<(), Failure> {
     if found.mapping.target.ddl.is_empty() {
         return Err(Failure::usage(
             "target.ddl: a rehearsal needs the target's tables. Write `ddl = [\"target.sql\"]` in [target].",
         ));
     }
-    let client = settings.connect(ReadOnly(false)).map_err(|e| Failure::refused(e.to_string()))?;
-    let mut session = Session::new(client, ledger_schema).map_err(|e| Failure::refused(e.to_string()))?;
+    let mut session = reach::first(door)?;
     for path in &found.mapping.target.ddl {
         let path = found.folder.join(Path::new(path));
         let shown = path.display();

@@ -14,16 +14,17 @@ use crate::target::connect::ReadOnly;
 use crate::target::standing::Standing;
 use crate::target::{ServerError, Session};
 
-use super::cutover::{Known, Manner, Way, one_mapping, settings};
+use super::cutover::{Known, Manner, Way, one_mapping};
+use super::reach::{self, Door, settings};
 use super::{Failure, World};
 
 /// `migrate status`: the runs of the mapping, the latest first.
-pub fn status(common: &Common, world: &World) -> Result<Vec<Standing>, Failure> {
+pub fn status(common: &Common, world: &World, watch: &dyn Watch) -> Result<Vec<Standing>, Failure> {
     let found = one_mapping(common, world)?;
     let Some(settings) = settings(common, &found.mapping, world, false)? else { return Ok(Vec::new()) };
     let refused = |e: ServerError| Failure::refused(e.to_string());
-    let client = settings.connect(ReadOnly(true)).map_err(|e| Failure::refused(e.to_string()))?;
-    let mut session = Session::new(client, &common.ledger_schema).map_err(refused)?;
+    let door = Door { settings: &settings, common, read_only: ReadOnly(true), watch, asked: &world.asked };
+    let mut session = reach::first(&door)?;
     match session.ledger_version().map_err(refused)? {
         None => Ok(Vec::new()),
         Some(version) if version > crate::target::ledger::VERSION => Err(Failure::refused(format!(

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
@@ -12,13 +12,18 @@ use chrono::{DateTime, Utc};
 
 use crate::target::connect::{Environment, system_user};
 
+use super::{Failure, env_file};
+
 /// Seconds from 1970 to 2000, PostgreSQL's own zero.
 const POSTGRES_EPOCH: i64 = 946_684_800;
 
 /// What the process finds around itself.
+#[derive(Clone)]
 pub struct World {
     /// The variables.
     pub variables: BTreeMap<OsString, OsString>,
+    /// The user's home directory: `$HOME`, or what the user database says.
+    pub home: Option<PathBuf>,
     /// stdout is a terminal.
     pub stdout_is_terminal: bool,
     /// stderr is a terminal.
@@ -44,6 +49,7 @@ impl World {
         let columns = variables.get(&OsString::from("COLUMNS")).and_then(|c| c.to_str()).and_then(|c| c.parse().ok());
         World {
             variables,
+            home: std::env::home_dir().filter(|home| !home.as_os_str().is_empty()),
             stdout_is_terminal: std::io::stdout().is_terminal(),
             stderr_is_terminal: std::io::stderr().is_terminal(),
             stdin_is_terminal: std::io::stdin().is_terminal(),
@@ -60,10 +66,29 @@ impl World {
         self.variables.get(&OsString::from(name)).and_then(|value| value.to_str())
     }
 
+    /// This world with the variables of `--env-file` beside its own; where both have one, its own counts.
+    ///
+    /// # Errors
+    /// When the file cannot be read; its line is named and not repeated.
+    pub fn with_env_file(&self, path: &Path) -> Result<World, Failure> {
+        let shown = path.display();
+        let unread = |why: &dyn std::fmt::Display| {
+            Failure::usage(format!("--env-file {shown}: cannot be read; {why}. Name the file, or leave the flag out."))
+        };
+        let bytes = std::fs::read(path).map_err(|e| unread(&e))?;
+        let text = String::from_utf8(bytes).map_err(|_| unread(&"it is not UTF-8"))?;
+        let found = env_file::read(&text, &|name| self.variable(name).map(str::to_owned))
+            .map_err(|m| Failure::usage(format!("--env-file {shown}: line {}: {}", m.line, m.what)))?;
+        let mut world = self.clone();
+        for (name, value) in found {
+            world.variables.entry(name.into()).or_insert_with(|| value.into());
+        }
+        Ok(world)
+    }
+
     /// What the connection may know of this world.
     pub fn environment(&self) -> Environment {
-        let home = self.variables.get(&OsString::from("HOME")).map(PathBuf::from);
-        Environment::new(self.variables.clone(), home, system_user())
+        Environment::new(self.variables.clone(), self.home.clone(), system_user())
     }
 
     /// The run's start as PostgreSQL counts: microseconds since 2000-01-01 UTC.

@@ -40,6 +40,15 @@ impl fmt::Display for Problem {
 pub struct Lines(BTreeMap<String, usize>);
 
 impl Lines {
+    /// A place as messages name it: with its line, where it is one of the file.
+    pub fn shown(&self, place: &str) -> String {
+        let sections = ["load.", "owner.", "defaults.", "leave."];
+        match self.of(place).filter(|_| sections.iter().any(|section| place.starts_with(section))) {
+            Some(line) => format!("{place} (line {line})"),
+            None => place.to_owned(),
+        }
+    }
+
     /// The line of a key, or of the nearest one above it.
     pub fn of(&self, place: &str) -> Option<usize> {
         let mut place = place;

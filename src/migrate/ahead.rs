@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::convert::Settled;
 use crate::convert::row::{Maps, Notes, RowEncoder};
@@ -163,8 +163,7 @@ impl Ground<'_> {
             for (keys, more) in readings[n].own.iter().zip(own) {
                 let Some(set) = sets.get_mut(&keys.referred) else { continue };
                 set.open |= !keys.is_known();
-                set.there.extend(more.there);
-                set.refused.extend(more.refused);
+                set.merge(more);
             }
         }
         for (reading, found) in readings.into_iter().zip(&mut all) {
@@ -223,8 +222,10 @@ impl Ground<'_> {
         let reader = self.source.reader()?;
         let (before, stop) = (after.cloned(), None);
         let (watch, asked) = (self.watch, self.asked);
+        let name = load.name.as_str().into();
+        let reader = &reader;
         let mut sink =
-            Ahead { reading, reader: &reader, eye, before, batch, found, keys, scratch, notes, watch, asked, stop };
+            Ahead { reading, reader, eye, before, batch, name, found, keys, scratch, notes, watch, asked, stop };
         reader.scan(&load.select, after, until, &mut sink)?;
         sink.gather(None)?;
         if let Some(stop) = sink.stop {
@@ -267,6 +268,8 @@ struct Ahead<'a, 'e> {
     /// The last key before the rows that are in the batch.
     before: Option<Key>,
     batch: Batch<'a>,
+    /// The load's name.
+    name: Arc<str>,
     found: Found,
     /// Keys of its rows, for each of the reading's own keys.
     keys: Vec<KeySet>,
@@ -284,7 +287,7 @@ impl Ahead<'_, '_> {
         for row in 0..if self.keys.is_empty() { 0 } else { self.batch.rows() as usize } {
             let image = self.batch.images(row..row + 1);
             for (own, keys) in self.reading.own.iter().zip(&mut self.keys) {
-                keys.there.extend(own.good(image));
+                keys.add(own.good(image));
             }
         }
         let room = FAULTS_KEPT.saturating_sub(self.found.faults.len());
@@ -295,6 +298,14 @@ impl Ahead<'_, '_> {
         self.batch.clear();
         self.before = last;
         Ok(())
+    }
+
+    /// Empties the batch behind the row `last` once there is something in it to empty.
+    fn pause(&mut self, last: Key) -> ControlFlow<()> {
+        if self.batch.read >= PACE || self.batch.bytes.len() >= SCRATCH {
+            self.stop = self.gather(Some(last)).err();
+        }
+        if self.stop.is_some() || self.asked.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { GO_ON }
     }
 
     /// Condemns the rows that the server would refuse.
@@ -324,8 +335,8 @@ impl Ahead<'_, '_> {
             return;
         }
         for (own, keys) in self.reading.own.iter().zip(&mut self.keys) {
-            if let Some(hash) = own.refused(row, &mut self.scratch, &mut self.notes) {
-                keys.refused.insert(hash, (self.found.load.clone(), row.key()));
+            if let Some(key) = own.refused(row, &mut self.scratch, &mut self.notes) {
+                keys.refuse(key, &self.name, row.key());
             }
         }
     }
@@ -334,18 +345,12 @@ impl Ahead<'_, '_> {
 impl Sink for Ahead<'_, '_> {
     fn row(&mut self, row: &dyn Row) -> ControlFlow<()> {
         self.take(row);
-        if self.batch.read >= PACE || self.batch.bytes.len() >= SCRATCH {
-            self.stop = self.gather(Some(row.key())).err();
-            if self.stop.is_some() || self.asked.load(Ordering::Relaxed) {
-                return ControlFlow::Break(());
-            }
-        }
-        GO_ON
+        if self.batch.read >= PACE || self.batch.bytes.len() >= SCRATCH { self.pause(row.key()) } else { GO_ON }
     }
 
     fn failed(&mut self, key: Key, expr: Option<usize>) -> ControlFlow<()> {
-        self.batch.failed(key, expr);
-        GO_ON
+        self.batch.failed(key.clone(), expr);
+        self.pause(key)
     }
 }
 

@@ -9,17 +9,25 @@ use std::ops::{ControlFlow, Range};
 use crate::convert::lookup::Outcome;
 use crate::convert::row::{Notes, RowEncoder};
 use crate::model::cell::RawBuf;
-use crate::model::fault::{Fault, Reason};
+use crate::model::fault::{Fault, Loss, Reason};
 use crate::model::key::Key;
 use crate::model::pgtype::ColumnType;
 use crate::model::select::Row;
 use crate::plan::{ColumnPlan, Feed, LoadPlan, LookupPlan};
 use crate::target::Blame;
+use crate::target::deviation::Deviation;
 use crate::target::ledger::{LOSS_KEYS, LookupSum, LossSum, Sums};
 use crate::wire::digest::{Digest, row_hash};
 
 use super::Options;
+use super::kin::Kin;
 use super::orphans::{Guarded, Missing};
+
+/// What a fault takes in memory until it is in the ledger, its line there included.
+const FAULT_BYTES: usize = 1_024;
+
+/// How many times its bytes a batch may have whose rows wait for later ones of the same table.
+const PATIENCE: usize = 4;
 
 /// Rows that gather.
 pub struct Batch<'a> {
@@ -27,6 +35,8 @@ pub struct Batch<'a> {
     encoder: &'a RowEncoder,
     /// References whose parents must be there.
     guards: &'a [Guarded<'a>],
+    /// Where rows refer to rows of the same load.
+    kin: Option<Kin>,
     notes: Notes,
     /// The images of the rows that can go, one behind the other.
     pub bytes: Vec<u8>,
@@ -48,6 +58,10 @@ pub struct Batch<'a> {
     pub faults: Vec<Fault>,
     losses: Vec<LossSum>,
     lookups: Vec<LookupSum>,
+    /// Where the rows of `ends` stand in the source, in a load that may skip some.
+    keys: Vec<Key>,
+    /// Rows in which `if_orphan` stands.
+    orphans: Vec<Deviation>,
     /// Binary images of rows that go as text.
     images: Images,
 }
@@ -68,6 +82,7 @@ impl<'a> Batch<'a> {
             load,
             encoder,
             guards,
+            kin: None,
             notes: Notes::default(),
             bytes: Vec::new(),
             ends: Vec::new(),
@@ -80,8 +95,15 @@ impl<'a> Batch<'a> {
             faults: Vec::new(),
             losses: Vec::new(),
             lookups: no_lookups(load),
+            keys: Vec::new(),
+            orphans: Vec::new(),
             images: Images::default(),
         }
+    }
+
+    /// With what is known of rows that refer to rows of the same load.
+    pub(super) fn among(self, kin: Option<Kin>) -> Batch<'a> {
+        Batch { kin, ..self }
     }
 
     /// Takes one row in.
@@ -97,19 +119,32 @@ impl<'a> Batch<'a> {
             return self.refuse(&row.key());
         }
         let notes = &mut self.notes;
-        let missing: Vec<Missing> =
+        let mut missing: Vec<Missing> =
             self.guards.iter().filter_map(|guard| guard.judge(&mut self.bytes, start, notes)).collect();
+        let blame = self.condemned.get(&place).cloned();
+        if let Some(kin) = &mut self.kin {
+            if missing.is_empty() {
+                missing = kin.missing(self.guards, &self.bytes[start..]);
+            }
+            match missing.is_empty() && blame.is_none() {
+                true => kin.comes(self.guards, &self.bytes[start..]),
+                false => kin.goes(&self.bytes[start..], &row.key()),
+            }
+        }
         if !missing.is_empty() {
             self.bytes.truncate(start);
             return self.miss(row, missing);
         }
-        if let Some(blame) = self.condemned.get(&place).cloned() {
+        if let Some(blame) = blame {
             self.bytes.truncate(start);
             return self.convict(&row.key(), blame);
         }
         self.look_up(true);
         self.ends.push(self.bytes.len());
         self.places.push(place);
+        if self.load.conflict.is_some() {
+            self.keys.push(row.key());
+        }
         self.slots.extend_from_slice(&self.notes.slots);
         if let Some(encoder) = self.encoder.images() {
             encoder.encode(row, &mut self.images.bytes, &mut self.images.notes);
@@ -126,6 +161,28 @@ impl<'a> Batch<'a> {
         let start = rows.start.checked_sub(1).map_or(0, |n| self.ends[n]);
         let end = rows.end.checked_sub(1).map_or(0, |n| self.ends[n]);
         &self.bytes[start..end.max(start)]
+    }
+
+    /// Its rows in the order in which they can be written one after the other.
+    pub(super) fn units(&self) -> Vec<Vec<usize>> {
+        let rows = 0..self.ends.len();
+        match &self.kin {
+            None => rows.map(|row| vec![row]).collect(),
+            Some(kin) => kin.units(self.guards, &rows.map(|row| self.images(row..row + 1)).collect::<Vec<_>>()),
+        }
+    }
+
+    /// Whether what a row refers to under this constraint is another row of the load that was not refused: it comes later.
+    pub(super) fn comes_later(&self, row: usize, constraint: Option<&str>) -> bool {
+        let image = self.images(row..row + 1);
+        let expected = |guard: &&Guarded<'_>| guard.key(image).is_some_and(|key| guard.expects(key));
+        let mut meant = self.guards.iter().filter(|guard| Some(guard.name()) == constraint);
+        self.kin.is_some() && self.load.conflict.is_none() && meant.any(|guard| expected(&guard))
+    }
+
+    /// Whether rows were refused since this was asked whose children may have come by before.
+    pub(super) fn grew(&mut self) -> bool {
+        self.kin.as_mut().is_some_and(Kin::grew)
     }
 
     /// Notes that the server refused these rows, by their place among those that can go. Takes hold when the batch is
@@ -156,7 +213,9 @@ impl<'a> Batch<'a> {
 
     /// Whether the batch is as large as it may be.
     pub fn is_full(&self, options: &Options) -> bool {
-        self.bytes.len() >= options.batch_bytes || self.read >= options.batch_rows
+        let bytes = self.bytes.len() + self.faults.len() * FAULT_BYTES;
+        let waits = self.kin.as_ref().is_some_and(Kin::waits) && bytes < options.batch_bytes.saturating_mul(PATIENCE);
+        !waits && (bytes >= options.batch_bytes || self.read >= options.batch_rows)
     }
 
     /// Rows that can go.
@@ -214,6 +273,13 @@ impl<'a> Batch<'a> {
         }
     }
 
+    /// Rows that are not on the target as the source alone says, with these rows (by place) skipped.
+    pub fn deviations(&self, skipped: &[usize]) -> Vec<Deviation> {
+        let skipped = skipped.iter().filter_map(|n| self.keys.get(*n));
+        let skipped = skipped.map(|key| Deviation { at: key.written(), orphan: None });
+        self.orphans.iter().cloned().chain(skipped).collect()
+    }
+
     /// Counts and losses without a digest: what reading ahead wants to know.
     pub fn counts(&self) -> Sums {
         Sums {
@@ -231,6 +297,8 @@ impl<'a> Batch<'a> {
         self.bytes.clear();
         self.ends.clear();
         self.places.clear();
+        self.keys.clear();
+        self.orphans.clear();
         self.slots.clear();
         self.images.bytes.clear();
         self.images.ends.clear();
@@ -240,6 +308,7 @@ impl<'a> Batch<'a> {
     /// Forgets everything and keeps its memory.
     pub fn clear(&mut self) {
         self.forget_rows();
+        self.kin.iter_mut().for_each(Kin::clear);
         self.condemned.clear();
         self.first = None;
         self.read = 0;
@@ -334,6 +403,9 @@ impl<'a> Batch<'a> {
         for (column, losses) in &self.notes.losses {
             let name = &self.load.columns[*column].name;
             for loss in losses.iter() {
+                if loss == Loss::IfOrphan {
+                    self.orphans.push(Deviation { at: key.written(), orphan: Some(name.clone()) });
+                }
                 let found = self.losses.iter().position(|l| l.column == *name && l.modifier == loss.word());
                 let at = found.unwrap_or_else(|| {
                     let modifier = loss.word().to_owned();

@@ -3,15 +3,17 @@
 //! Cumulative: the good half stays while the other is tried, so of two rows that collide the later one is found. Then all of
 //! it is undone, and the batch goes as one plain COPY without those rows.
 
-use std::ops::{ControlFlow, Range};
+use std::borrow::Cow;
+use std::ops::ControlFlow;
 
 use crate::mapping::OnFault;
+use crate::model::fault::Reason;
 use crate::model::key::Key;
 use crate::model::record::FAULTS_LISTED;
 use crate::model::select::{Row, Sink};
 use crate::plan::{Feed, LoadPlan};
 use crate::source::Reader;
-use crate::target::batch::{Into, Open};
+use crate::target::batch::{BatchId, Into, Open};
 use crate::target::ledger::Sums;
 use crate::target::{Blame, ServerError};
 
@@ -21,12 +23,15 @@ use super::{Job, Stop};
 /// Where the rows of a batch came from, to gather them once more.
 pub(super) struct Origin<'a> {
     pub job: &'a Job<'a>,
+    pub id: &'a BatchId<'a>,
     pub reader: &'a Reader,
     pub load: &'a LoadPlan,
     /// The last key before the batch.
     pub before: Option<&'a Key>,
     /// Of the row hashes.
     pub seed: u64,
+    /// Constraints that wait for the commit are checked with these rows.
+    pub checks: bool,
 }
 
 /// Draws the ids that a batch needs, sends its rows and gives its sums and the ids. Rows that the server refuses become
@@ -41,21 +46,23 @@ pub(super) fn send(
     batch: &mut Batch<'_>,
     counted: &mut u64,
 ) -> Result<(Sums, Vec<i64>), Stop> {
-    let check_deferred = !origin.load.is_one_transaction();
+    let check_deferred = origin.checks;
     loop {
         let ids = draw(open, origin.load, batch)?;
         open.mark()?;
         let copied = open.copy(into, &batch.bytes, batch.rows());
         let kept = copied.and_then(|skipped| {
-            if check_deferred {
-                open.keep_checked()?
-            } else {
-                open.keep()?
-            }
-            Ok(skipped)
+            let kept = if check_deferred { open.keep_checked() } else { open.keep() };
+            kept.map(|()| skipped)
         });
         match kept {
-            Ok(skipped) => return Ok((batch.sums(&skipped, origin.seed), ids)),
+            Ok(skipped) => {
+                let deviations = batch.deviations(&skipped);
+                if !deviations.is_empty() {
+                    open.note_deviations(origin.id, &deviations)?;
+                }
+                return Ok((batch.sums(&skipped, origin.seed), ids));
+            }
             Err(refused) if !refused.is_about_rows() => return Err(refused.into()),
             Err(refused) => {
                 open.undo()?;
@@ -70,6 +77,9 @@ pub(super) fn send(
                 }
                 batch.condemn(found);
                 gather_again(origin, batch)?;
+                while batch.grew() {
+                    gather_again(origin, batch)?;
+                }
                 origin.job.bear(batch, counted)?;
             }
         }
@@ -176,36 +186,51 @@ impl Trial<'_, '_, '_> {
     /// # Errors
     /// When the server refuses for another reason than a row, or the connection is lost.
     pub fn pin(&mut self) -> Result<(), ServerError> {
-        let rows = usize::try_from(self.batch.rows()).unwrap_or(usize::MAX);
-        if rows == 1 { self.among(0..1) } else { self.halves(0..rows) }
+        let units = self.batch.units();
+        if let [_] = units.as_slice() { self.among(&units) } else { self.halves(&units) }
     }
 
-    fn halves(&mut self, rows: Range<usize>) -> Result<(), ServerError> {
-        let middle = rows.start + rows.len() / 2;
-        self.among(rows.start..middle)?;
-        self.among(middle..rows.end)
+    fn halves(&mut self, units: &[Vec<usize>]) -> Result<(), ServerError> {
+        let (first, second) = units.split_at(units.len() / 2);
+        self.among(first)?;
+        self.among(second)
     }
 
-    fn among(&mut self, rows: Range<usize>) -> Result<(), ServerError> {
-        if rows.is_empty() || self.found.len() >= self.most {
+    fn among(&mut self, units: &[Vec<usize>]) -> Result<(), ServerError> {
+        if units.is_empty() || self.found.len() >= self.most {
             return Ok(());
         }
         self.open.mark()?;
-        let Err(refused) = self.attempt(&rows) else { return self.open.keep() };
+        let Err(refused) = self.attempt(units) else { return self.open.keep() };
         if !refused.is_about_rows() {
             return Err(refused);
         }
         self.open.undo()?;
-        if rows.len() > 1 {
-            return self.halves(rows);
-        }
+        let [unit] = units else { return self.halves(units) };
         let blame = self.open.blame(self.into, &refused)?;
-        self.found.push((rows.start, blame));
+        for row in unit {
+            let mut blame = blame.clone();
+            if blame.reason == Reason::Orphan && self.batch.comes_later(*row, refused.constraint.as_deref()) {
+                blame.reason = Reason::ParentLater;
+            }
+            self.found.push((*row, blame));
+        }
         Ok(())
     }
 
-    fn attempt(&mut self, rows: &Range<usize>) -> Result<(), ServerError> {
-        self.open.copy(self.into, self.batch.images(rows.clone()), rows.len() as u64)?;
+    fn attempt(&mut self, units: &[Vec<usize>]) -> Result<(), ServerError> {
+        let rows: Vec<usize> = units.concat();
+        self.open.copy(self.into, &images(self.batch, &rows), rows.len() as u64)?;
         if self.check_deferred { self.open.check_deferred() } else { Ok(()) }
+    }
+}
+
+/// The images of these rows in this order.
+fn images<'b>(batch: &'b Batch<'_>, rows: &[usize]) -> Cow<'b, [u8]> {
+    match rows {
+        [first, .., last] if rows.windows(2).all(|two| two[0] + 1 == two[1]) => {
+            Cow::Borrowed(batch.images(*first..last + 1))
+        }
+        rows => Cow::Owned(rows.iter().flat_map(|row| batch.images(*row..row + 1)).copied().collect()),
     }
 }

@@ -1,25 +1,198 @@
-//! The keys of a parent's rows, as 128-bit hashes of their wire bytes: what children refer to.
+//! The keys of a parent's rows: what children refer to. Integers are held as they are, 64 neighbours in 24 bytes; all
+//! others as 64-bit hashes of their wire bytes, 8 bytes each.
 //!
-//! Some 20 to 40 bytes a key. Two different keys among 10^9 share a hash with a chance below 10^-20, and then a foreign key
-//! that is off is still validated when it goes back: an orphan that slipped through is an error, never a loss.
+//! Bounded: keys that need more than [`MOST_BYTES`] are let go, and the set says that it knows nothing ([`KeySet::open`]).
+//! An orphan among 10^9 hashed parents is overlooked with a chance below 10^-10. Both leave it to the server: a foreign
+//! key that is on refuses it, one that is off is validated when it goes back. An error, never a loss.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::Arc;
 
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::model::key::Key;
 use crate::plan::Compared;
 
+/// The most that the keys of one parent may take in memory.
+pub(super) const MOST_BYTES: usize = 32 << 20;
+
+/// Refused parents whose place is known, some 150 bytes each. Children of further ones are told from orphans, and their
+/// parent is not named.
+const MOST_PLACES: usize = 50_000;
+
+/// What an entry of a tree costs: key and value of 8 bytes, in nodes that are two thirds full.
+const ENTRY: usize = 24;
+
 /// Keys that are there, and those of rows that were refused.
 #[derive(Clone, Debug, Default)]
 pub(super) struct KeySet {
     /// Keys of rows that are there or will be.
-    pub there: HashSet<u128, BuildHasherDefault<AsItIs>>,
-    /// Keys of rows that were refused: their load and where they are in it.
-    pub refused: HashMap<u128, (String, Key)>,
-    /// Some keys cannot be known yet, so nothing can be missed here.
+    pub there: Keys,
+    /// Keys of rows that were refused.
+    refused: Keys,
+    /// Of the first ones of them: their load and where they are in it.
+    places: HashMap<u64, (Arc<str>, Key)>,
+    /// Some keys cannot be known yet, or are too many to hold: nothing can be missed here.
     pub open: bool,
+}
+
+impl KeySet {
+    /// Takes in the key of a row that is there or will be.
+    pub fn add(&mut self, key: impl IntoIterator<Item = u64>) {
+        key.into_iter().filter(|_| !self.open).for_each(|key| self.there.insert(key));
+        self.bound();
+    }
+
+    /// Takes in the key of a row that was refused, and where that is.
+    pub fn refuse(&mut self, key: u64, load: &Arc<str>, at: Key) {
+        if self.places.len() < MOST_PLACES {
+            self.places.insert(key, (Arc::clone(load), at));
+        }
+        self.refused.insert(key);
+        self.bound();
+    }
+
+    /// Takes a key out that turned out to be no row's, to be refused.
+    pub fn withdraw(&mut self, key: u64, load: &Arc<str>, at: Key) {
+        self.there.remove(key);
+        self.refuse(key, load, at);
+    }
+
+    /// Takes in all that another set holds.
+    pub fn merge(&mut self, other: KeySet) {
+        self.open |= other.open;
+        self.there.merge(other.there);
+        self.refused.merge(other.refused);
+        let room = MOST_PLACES.saturating_sub(self.places.len());
+        self.places.extend(other.places.into_iter().take(room));
+        self.bound();
+    }
+
+    /// Whether a row with this key was refused.
+    pub fn is_refused(&self, key: u64) -> bool {
+        self.refused.contains(key)
+    }
+
+    /// Load and place of the refused row with this key, where it is known.
+    pub fn place(&self, key: u64) -> Option<(String, Key)> {
+        self.places.get(&key).map(|(load, at)| (load.to_string(), at.clone()))
+    }
+
+    fn bound(&mut self) {
+        if !self.open && self.there.bytes() + self.refused.bytes() > MOST_BYTES {
+            *self = KeySet { open: true, ..KeySet::default() };
+        }
+    }
+}
+
+/// A set of 64-bit numbers.
+#[derive(Clone, Debug)]
+pub(super) enum Keys {
+    /// By the number without its last six bits: which of these 64 neighbours are in the set.
+    Near(BTreeMap<u64, u64>),
+    /// Numbers that are not near each other: sorted, and those that came since.
+    Far { sorted: Vec<u64>, fresh: HashSet<u64, BuildHasherDefault<AsItIs>> },
+}
+
+impl Default for Keys {
+    fn default() -> Keys {
+        Keys::Near(BTreeMap::new())
+    }
+}
+
+impl Keys {
+    /// Entries from which on it is looked whether they are near each other.
+    const MANY: usize = 4_096;
+
+    pub fn insert(&mut self, key: u64) {
+        match self {
+            Keys::Near(map) => {
+                let before = map.len();
+                *map.entry(key >> 6).or_default() |= 1 << (key & 63);
+                let looks = map.len() > before && map.len() >= Keys::MANY && map.len().is_power_of_two();
+                if looks && self.len() < 4 * self.entries() {
+                    *self = Keys::Far { sorted: self.iter().collect(), fresh: HashSet::default() };
+                }
+            }
+            Keys::Far { sorted, fresh } => {
+                if sorted.binary_search(&key).is_err() {
+                    fresh.insert(key);
+                }
+                if fresh.len() >= Keys::MANY.max(sorted.len() / 8) {
+                    sorted.reserve_exact(fresh.len());
+                    sorted.extend(fresh.drain());
+                    // Finds what is sorted already and merges the rest into it.
+                    sorted.sort();
+                }
+            }
+        }
+    }
+
+    pub fn contains(&self, key: u64) -> bool {
+        match self {
+            Keys::Near(map) => map.get(&(key >> 6)).is_some_and(|near| near & (1 << (key & 63)) != 0),
+            Keys::Far { sorted, fresh } => fresh.contains(&key) || sorted.binary_search(&key).is_ok(),
+        }
+    }
+
+    fn remove(&mut self, key: u64) {
+        match self {
+            Keys::Near(map) => {
+                if let Some(near) = map.get_mut(&(key >> 6)) {
+                    *near &= !(1 << (key & 63));
+                }
+            }
+            Keys::Far { sorted, fresh } => {
+                if !fresh.remove(&key)
+                    && let Ok(at) = sorted.binary_search(&key)
+                {
+                    sorted.remove(at);
+                }
+            }
+        }
+    }
+
+    fn merge(&mut self, other: Keys) {
+        if self.entries() < other.entries() {
+            let mine = std::mem::replace(self, other);
+            return self.merge(mine);
+        }
+        other.iter().for_each(|key| self.insert(key));
+    }
+
+    fn iter(&self) -> Box<dyn Iterator<Item = u64> + '_> {
+        let bits = |(high, near): (&u64, &u64)| {
+            let (high, near) = (high << 6, *near);
+            (0..64).filter(move |bit| near & (1 << bit) != 0).map(move |bit| high | bit)
+        };
+        match self {
+            Keys::Near(map) => Box::new(map.iter().flat_map(bits)),
+            Keys::Far { sorted, fresh } => Box::new(sorted.iter().chain(fresh).copied()),
+        }
+    }
+
+    /// How many are in it.
+    fn len(&self) -> usize {
+        match self {
+            Keys::Near(map) => map.values().map(|near| near.count_ones() as usize).sum(),
+            Keys::Far { .. } => self.entries(),
+        }
+    }
+
+    fn entries(&self) -> usize {
+        match self {
+            Keys::Near(map) => map.len(),
+            Keys::Far { sorted, fresh } => sorted.len() + fresh.len(),
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        match self {
+            Keys::Near(map) => map.len() * ENTRY,
+            Keys::Far { sorted, fresh } => sorted.capacity() * 8 + fresh.capacity() * 9,
+        }
+    }
 }
 
 /// Hashes are spread already.
@@ -32,12 +205,22 @@ impl Hasher for AsItIs {
     }
 
     fn write(&mut self, bytes: &[u8]) {
-        bytes.iter().take(8).for_each(|byte| self.0 = self.0 << 8 | u64::from(*byte));
+        bytes.iter().for_each(|byte| self.0 = self.0.rotate_left(8) ^ u64::from(*byte));
     }
 
-    fn write_u128(&mut self, hash: u128) {
-        self.0 = hash as u64;
+    fn write_u64(&mut self, key: u64) {
+        // Ids are not: one multiplication spreads them.
+        self.0 = key.wrapping_mul(0x9E37_79B9_7F4A_7C15);
     }
+}
+
+/// What a reference is known by: an integer itself, of all else the hash; `None` where a field is NULL, or not there.
+pub(super) fn key(image: &[u8], columns: &[usize], compared: &[Compared]) -> Option<u64> {
+    if let ([column], [Compared::Integer]) = (columns, compared) {
+        let (at, length) = field(image, *column)?;
+        return Some(integer(image.get(at..at + length?)?) as u64);
+    }
+    hash(image, columns, compared).map(|hash| hash as u64)
 }
 
 /// The hash of some fields of a row's image; `None` where one of them is NULL, or is not there.
@@ -68,17 +251,18 @@ fn feed(hasher: &mut Xxh3, compared: Compared, bytes: &[u8]) {
         hasher.update(bytes);
     };
     match compared {
-        Compared::Integer => {
-            let value = match *bytes {
-                [a, b] => i64::from(i16::from_be_bytes([a, b])),
-                [a, b, c, d] => i64::from(i32::from_be_bytes([a, b, c, d])),
-                _ => bytes.try_into().map_or(0, i64::from_be_bytes),
-            };
-            put(&value.to_be_bytes());
-        }
+        Compared::Integer => put(&integer(bytes).to_be_bytes()),
         Compared::Padded => put(bytes.trim_ascii_end()),
         Compared::Numeric => put(&plain_numeric(bytes)),
         _ => put(bytes),
+    }
+}
+
+fn integer(bytes: &[u8]) -> i64 {
+    match *bytes {
+        [a, b] => i64::from(i16::from_be_bytes([a, b])),
+        [a, b, c, d] => i64::from(i32::from_be_bytes([a, b, c, d])),
+        _ => bytes.try_into().map_or(0, i64::from_be_bytes),
     }
 }
 
@@ -118,5 +302,45 @@ mod tests {
         let long = Numeric::new(Sign::Plus, 0, 2, &[12, 0]);
         assert_eq!(one(&Cell::Numeric(short), Compared::Numeric), one(&Cell::Numeric(long), Compared::Numeric));
         assert_eq!(one(&Cell::Null, Compared::Integer), None);
+    }
+
+    fn spread(n: u64) -> u64 {
+        n.wrapping_mul(0xD6E8_FEB8_6659_FD93).rotate_left(31)
+    }
+
+    #[test]
+    fn a_set_holds_what_was_put_in_and_nothing_else_near_or_far() {
+        for number in [|n: u64| n, |n: u64| n.wrapping_sub(5_000), spread, |n: u64| n * 1_000] {
+            let mut keys = Keys::default();
+            (0..20_000).for_each(|n| keys.insert(number(2 * n)));
+            (0..20_000).step_by(10).for_each(|n| keys.remove(number(2 * n)));
+            for n in 0..40_000 {
+                assert_eq!(keys.contains(number(n)), n % 2 == 0 && n % 20 != 0, "{n}");
+            }
+            assert_eq!(keys.iter().count(), 18_000);
+        }
+    }
+
+    #[test]
+    fn two_million_ids_take_a_megabyte_and_as_many_hashes_twenty() {
+        let bytes = |number: fn(u64) -> u64| {
+            let mut set = KeySet::default();
+            (0..2_000_000).for_each(|n| set.add([number(n)]));
+            assert!(!set.open);
+            set.there.bytes()
+        };
+        assert!(bytes(|n| n) < 1 << 20);
+        assert!(bytes(spread) < 20 << 20);
+    }
+
+    #[test]
+    fn a_set_beyond_its_bound_says_that_it_knows_nothing_and_holds_nothing() {
+        let mut set = KeySet::default();
+        (0..5_000_000).for_each(|n| set.add([spread(n)]));
+        assert!(set.open);
+        assert_eq!(set.there.entries(), 0);
+        let mut other = KeySet::default();
+        other.merge(set);
+        assert!(other.open);
     }
 }

@@ -9,7 +9,7 @@ use crate::event::Event;
 use crate::model::aside::SetAside;
 use crate::model::key::Key;
 use crate::model::select::{Relation, Row, Sink};
-use crate::plan::{Feed, Link, LoadPlan};
+use crate::plan::{Feed, LoadPlan};
 use crate::source::Reader;
 use crate::target::batch::{BatchId, Begun, Into};
 use crate::target::ledger::{PartDone, Run};
@@ -17,8 +17,9 @@ use crate::target::{ServerError, Session};
 
 use super::batch::{Batch, GO_ON};
 use super::bisect::{self, Origin};
-use super::keyset::KeySet;
+use super::kin::Kin;
 use super::orphans::Guarded;
+use super::parents::Parents;
 use super::retry::{Tries, until_done};
 use super::sequence::past_rows;
 use super::{Job, Stop, lookup, parents, piece};
@@ -34,6 +35,7 @@ pub(super) struct Lane<'a> {
     pub job: &'a Job<'a>,
     pub session: &'a mut Session,
     pub run: &'a Run,
+    opened: &'a Opened<'a>,
     pub load: &'a LoadPlan,
     pub encoder: &'a RowEncoder,
     pub guards: &'a [Guarded<'a>],
@@ -49,7 +51,7 @@ pub(super) struct Opened<'a> {
     encoder: RowEncoder,
     columns: Vec<String>,
     /// What its rows refer to, with the keys that are there.
-    links: Vec<(Link, KeySet)>,
+    parents: Parents,
     settled: Settled,
     parts: Vec<PartDone>,
 }
@@ -114,12 +116,12 @@ pub(super) fn open<'a>(
         job.watch.hear(Event::Rows { load: &load.name, rows: done });
     }
     let left = parts.iter().any(|part| !part.done);
-    let links = if left {
+    let parents = if left {
         until_done(&job.line(), session, |session| parents::of_load(job, session, run, load, (&encoder, settled)))?
     } else {
-        Vec::new()
+        Parents::default()
     };
-    Ok(Some(Opened { load, encoder, columns, links, settled: settled.clone(), parts }))
+    Ok(Some(Opened { load, encoder, columns, parents, settled: settled.clone(), parts }))
 }
 
 /// Reads and writes what remains of one part.
@@ -131,9 +133,10 @@ pub(super) fn part(
     part: PartDone,
 ) -> Result<(), Stop> {
     let (load, encoder, columns) = (opened.load, &opened.encoder, opened.columns.as_slice());
-    let guards = parents::guards(load, opened.links.iter().map(|(link, keys)| (link, keys)), &opened.settled)?;
+    let links = opened.parents.links.iter().map(|(link, keys)| (link, keys.as_ref()));
+    let guards = parents::guards(load, links, &opened.settled)?;
     let (guards, tries) = (guards.as_slice(), Tries::default());
-    let mut lane = Lane { job, session, run, load, encoder, guards, columns, part: part.part, tries };
+    let mut lane = Lane { job, session, run, opened, load, encoder, guards, columns, part: part.part, tries };
     if load.is_one_transaction() { piece::run(&mut lane) } else { lane.run(part) }
 }
 
@@ -161,13 +164,13 @@ fn known_parts(job: &Job<'_>, session: &mut Session, run: &Run, load: &LoadPlan)
     })
 }
 
-impl Lane<'_> {
+impl<'a> Lane<'a> {
     /// Reads and writes one part until nothing of it remains.
     fn run(&mut self, mut part: PartDone) -> Result<(), Stop> {
         let reader = self.job.source.reader()?;
         loop {
             let (after, next) = (part.last.clone().or_else(|| part.after.clone()), part.next_batch);
-            let batch = Batch::new(self.load, self.encoder, self.guards);
+            let batch = self.batch();
             let before = after.clone();
             let mut sending =
                 Sending { lane: self, reader: &reader, batch, before, number: next, counted: 0, borne: 0, end: None };
@@ -189,6 +192,12 @@ impl Lane<'_> {
                 return Ok(());
             }
         }
+    }
+
+    /// An empty batch of the part.
+    pub fn batch(&self) -> Batch<'a> {
+        let kin = Kin::of(self.load, &self.opened.parents.own, &self.opened.settled);
+        Batch::new(self.load, self.encoder, self.guards).among(kin)
     }
 
     /// What the ledger says of this part now.
@@ -280,6 +289,12 @@ impl Sending<'_, '_, '_> {
         Ok(())
     }
 
+    /// Sends what gathered up to the row `last`, and says whether to go on.
+    fn flushed(&mut self, last: Key) -> ControlFlow<()> {
+        self.end = self.flush(Some(last), false).err();
+        if self.end.is_none() { GO_ON } else { ControlFlow::Break(()) }
+    }
+
     fn attempt(&mut self, last: Option<&Key>, done: bool) -> Result<(), End> {
         let lane = &mut *self.lane;
         let (run, load, part) = (lane.run, lane.load, lane.part);
@@ -295,8 +310,8 @@ impl Sending<'_, '_, '_> {
             Begun::Fenced => return Err(End::Stop(Stop::Fenced)),
             Begun::Taken => {}
             Begun::Open(mut open) => {
-                let origin =
-                    Origin { job: lane.job, reader: self.reader, load, before: self.before.as_ref(), seed: run.seed };
+                let (reader, before) = (self.reader, self.before.as_ref());
+                let origin = Origin { job: lane.job, id: &id, reader, load, before, seed: run.seed, checks: true };
                 let (sums, issued) = bisect::send(&mut open, &into, &origin, &mut self.batch, &mut self.counted)?;
                 let aside = ledgered(lane.job, load, &self.batch);
                 if !aside.is_empty() {
@@ -330,20 +345,15 @@ impl Sink for Sending<'_, '_, '_> {
             return ControlFlow::Break(());
         }
         self.batch.row(row);
-        if !self.batch.is_full(&self.lane.job.options) {
-            return GO_ON;
-        }
-        match self.flush(Some(row.key()), false) {
-            Ok(()) => GO_ON,
-            Err(end) => {
-                self.end = Some(end);
-                ControlFlow::Break(())
-            }
-        }
+        if self.batch.is_full(&self.lane.job.options) { self.flushed(row.key()) } else { GO_ON }
     }
 
     fn failed(&mut self, key: Key, expr: Option<usize>) -> ControlFlow<()> {
-        self.batch.failed(key, expr);
-        GO_ON
+        if let Some(stop) = self.stop() {
+            self.end = Some(End::Stop(stop));
+            return ControlFlow::Break(());
+        }
+        self.batch.failed(key.clone(), expr);
+        if self.batch.is_full(&self.lane.job.options) { self.flushed(key) } else { GO_ON }
     }
 }

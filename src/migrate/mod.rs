@@ -7,6 +7,7 @@ mod batch;
 mod bisect;
 pub mod detach;
 mod keyset;
+mod kin;
 mod lanes;
 mod load;
 mod looking;
@@ -19,6 +20,7 @@ mod piece;
 mod retry;
 mod sequence;
 pub mod shift;
+pub mod stale;
 pub mod take_back;
 
 use std::collections::BTreeMap;
@@ -37,6 +39,7 @@ use crate::target::connect::ConnectError;
 use crate::target::ledger::Run;
 use crate::target::{ServerError, Session};
 
+pub use orphans::StandIns;
 pub use retry::{Line, until_done};
 
 pub use owner::{

@@ -8,14 +8,14 @@ use crate::model::cell::Cell;
 use crate::model::fault::{Loss, LossSet, Reason};
 use crate::model::key::Key;
 use crate::model::record::Refusal;
-use crate::plan::{Compared, Feed, Link, LoadPlan, links};
+use crate::plan::{ColumnPlan, Compared, Feed, Link, LoadPlan, links};
 use crate::wire::binary;
 
 use crate::convert::row::{Maps, Notes, RowEncoder};
 use crate::model::schema::TargetSchema;
 use crate::model::select::Row;
 
-use super::keyset::{KeySet, field, hash};
+use super::keyset::{KeySet, field, key};
 
 /// A key that children refer to: the parent's table and columns.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,6 +44,42 @@ struct Instead {
     not_null: bool,
 }
 
+impl Instead {
+    fn of(load: &LoadPlan, column: &ColumnPlan, settled: &Settled) -> Result<Option<Instead>, Vec<Refusal>> {
+        let Some(value) = column.rules.if_orphan.as_ref().filter(|_| matches!(column.feed, Feed::Cell(_))) else {
+            return Ok(None);
+        };
+        let cell = Converter::new(&column.kind, &column.rules, settled).and_then(|c| c.constant(value));
+        let cell = cell.map_err(|mistake| {
+            let place = format!("load.{}.columns.{}", load.name, column.name);
+            vec![Refusal::new(place, format!("if_orphan: {mistake}"), "Write a value that fits the column.")]
+        })?;
+        let mut bytes = Vec::new();
+        binary::field(&cell, &mut bytes);
+        Ok(Some(Instead { bytes, not_null: column.not_null && matches!(cell, Cell::Null) }))
+    }
+}
+
+/// What stands for orphans in the columns of a load, to compute rows again as they were sent.
+pub struct StandIns(Vec<Option<Instead>>);
+
+impl StandIns {
+    /// Prepares them.
+    ///
+    /// # Errors
+    /// A refusal for an `if_orphan` that does not fit its column.
+    pub fn of(load: &LoadPlan, settled: &Settled) -> Result<StandIns, Vec<Refusal>> {
+        load.columns.iter().map(|column| Instead::of(load, column, settled)).collect::<Result<_, _>>().map(StandIns)
+    }
+
+    /// Puts what stands in the column at this place into the row that these bytes are.
+    pub fn put(&self, place: usize, bytes: &mut Vec<u8>, notes: &mut Notes) {
+        if let Some(instead) = self.0.get(place).and_then(Option::as_ref) {
+            replace(bytes, 0, place, &instead.bytes, notes);
+        }
+    }
+}
+
 /// What is wrong with a reference.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Missing {
@@ -62,22 +98,8 @@ impl<'k> Guarded<'k> {
     /// # Errors
     /// A refusal for an `if_orphan` that does not fit its column.
     pub fn new(load: &LoadPlan, link: Link, keys: &'k KeySet, settled: &Settled) -> Result<Guarded<'k>, Vec<Refusal>> {
-        let mut instead = Vec::new();
-        for place in &link.columns {
-            let column = &load.columns[*place];
-            let Some(value) = column.rules.if_orphan.as_ref().filter(|_| matches!(column.feed, Feed::Cell(_))) else {
-                instead.push(None);
-                continue;
-            };
-            let cell = Converter::new(&column.kind, &column.rules, settled).and_then(|c| c.constant(value));
-            let cell = cell.map_err(|mistake| {
-                let place = format!("load.{}.columns.{}", load.name, column.name);
-                vec![Refusal::new(place, format!("if_orphan: {mistake}"), "Write a value that fits the column.")]
-            })?;
-            let mut bytes = Vec::new();
-            binary::field(&cell, &mut bytes);
-            instead.push(Some(Instead { bytes, not_null: column.not_null && matches!(cell, Cell::Null) }));
-        }
+        let instead = link.columns.iter().map(|place| Instead::of(load, &load.columns[*place], settled));
+        let instead = instead.collect::<Result<_, _>>()?;
         Ok(Guarded { link, keys, instead })
     }
 
@@ -104,19 +126,38 @@ impl<'k> Guarded<'k> {
         if self.keys.open {
             return None;
         }
-        let hash = hash(image, &self.link.columns, &self.link.compared)?;
-        if self.keys.there.contains(&hash) {
+        let key = self.key(image)?;
+        if self.keys.there.contains(key) {
             return None;
         }
-        let parent = self.keys.refused.get(&hash).cloned();
-        let reason = if parent.is_some() { Reason::ParentRefused } else { Reason::Orphan };
+        let reason = if self.keys.is_refused(key) { Reason::ParentRefused } else { Reason::Orphan };
+        Some(self.because(reason, self.keys.place(key)))
+    }
+
+    /// Says that what it refers to is missing.
+    pub fn because(&self, reason: Reason, parent: Option<(String, Key)>) -> Missing {
         let column = if let [only] = self.link.columns.as_slice() { Some(*only) } else { None };
-        Some(Missing { column, reason, link: self.link.name.clone(), parent })
+        Missing { column, reason, link: self.link.name.clone(), parent }
     }
 
     /// What the row refers to.
-    pub fn hash(&self, image: &[u8]) -> Option<u128> {
-        hash(image, &self.link.columns, &self.link.compared)
+    pub fn key(&self, image: &[u8]) -> Option<u64> {
+        key(image, &self.link.columns, &self.link.compared)
+    }
+
+    /// The constraint.
+    pub fn name(&self) -> &str {
+        &self.link.name
+    }
+
+    /// Whether its rows refer to rows of the table `table`, by this key.
+    pub fn ends_at(&self, referred: &Referred) -> bool {
+        Referred::by(&self.link) == *referred
+    }
+
+    /// Whether what this key says is there, or will be.
+    pub fn expects(&self, key: u64) -> bool {
+        self.keys.there.contains(key)
     }
 }
 
@@ -165,18 +206,18 @@ impl OwnKeys {
     }
 
     /// The key of a row that goes.
-    pub fn good(&self, image: &[u8]) -> Option<u128> {
-        hash(image, self.columns.as_ref()?, &self.referred.compared)
+    pub fn good(&self, image: &[u8]) -> Option<u64> {
+        key(image, self.columns.as_ref()?, &self.referred.compared)
     }
 
     /// The key of a row that was refused.
-    pub fn refused(&self, row: &dyn Row, scratch: &mut Vec<u8>, notes: &mut Notes) -> Option<u128> {
+    pub fn refused(&self, row: &dyn Row, scratch: &mut Vec<u8>, notes: &mut Notes) -> Option<u64> {
         scratch.clear();
         if !self.encoder.as_ref()?.encode(row, scratch, notes) {
             return None;
         }
         let places: Vec<usize> = (0..self.referred.columns.len()).collect();
-        hash(scratch, &places, &self.referred.compared)
+        key(scratch, &places, &self.referred.compared)
     }
 }
 

@@ -43,11 +43,13 @@ fn settle_once(job: &Job<'_>, session: &mut Session, run: &Run, settled: &Settle
             .any(|m| m.kind == "owner" && m.object == object && m.became.as_ref() == Some(&key));
         return Ok(Some(Owner { key, made }));
     }
-    let Some(create) = &plan.create else { return Err(absent(plan)) };
+    if plan.create.is_none() {
+        return Err(absent(plan));
+    }
     if let Some(sequence) = &plan.sequence {
         past_rows(job, session, run, (&plan.table, &plan.key), sequence)?;
     }
-    let converted = cells(plan.natural.iter().chain(create), settled).map_err(Stop::Refused)?;
+    let converted = cells(plan, settled).map_err(Stop::Refused)?;
     let key = session.make_owner(run.id, schema, &plan.table, &plan.key, &given(&converted))?;
     Ok(Some(Owner { key, made: true }))
 }
@@ -58,7 +60,8 @@ fn settle_once(job: &Job<'_>, session: &mut Session, run: &Run, settled: &Settle
 /// When several rows have its natural key, or the target refuses.
 pub fn find(session: &mut Session, plan: &Plan, settled: &Settled) -> Result<Option<String>, Stop> {
     let Some(owner) = plan.settled_owner() else { return Ok(None) };
-    let converted = cells(owner.natural.iter(), settled).map_err(Stop::Refused)?;
+    let natural = OwnerPlan { create: None, ..owner.clone() };
+    let converted = cells(&natural, settled).map_err(Stop::Refused)?;
     match session.find_owner(&plan.schema, &owner.table, &owner.key, &given(&converted))? {
         OwnerFound::One(key) => Ok(Some(key)),
         OwnerFound::None => Ok(None),
@@ -76,7 +79,7 @@ pub fn find(session: &mut Session, plan: &Plan, settled: &Settled) -> Result<Opt
 /// A refusal for each value that does not fit its column.
 pub fn fits(plan: &Plan, settled: &Settled) -> Result<(), Vec<Refusal>> {
     let Some(owner) = plan.settled_owner() else { return Ok(()) };
-    cells(owner.natural.iter().chain(owner.create.iter().flatten()), settled).map(|_| ())
+    cells(owner, settled).map(|_| ())
 }
 
 /// Which columns of the row that was made for the owner say something else now. `None`: what they should say cannot be
@@ -91,7 +94,7 @@ pub fn columns_changed(
     key: &str,
 ) -> Result<Option<Vec<String>>, Stop> {
     let Some(owner) = &plan.owner else { return Ok(Some(Vec::new())) };
-    let Ok(converted) = cells(owner.natural.iter().chain(owner.create.iter().flatten()), settled) else {
+    let Ok(converted) = cells(owner, settled) else {
         return Ok(None);
     };
     let row = (owner.key.as_str(), &owner.key_type, key);
@@ -113,16 +116,16 @@ struct Converted<'a> {
     cell: Cell<'static>,
 }
 
-fn cells<'a>(
-    columns: impl Iterator<Item = &'a OwnerColumn>,
-    settled: &Settled,
-) -> Result<Vec<Converted<'a>>, Vec<Refusal>> {
+/// The natural key's values and, where there are any, those of `create`.
+fn cells<'a>(owner: &'a OwnerPlan, settled: &Settled) -> Result<Vec<Converted<'a>>, Vec<Refusal>> {
+    let natural = owner.natural.iter().map(|column| ("match", column));
+    let create = owner.create.iter().flatten().map(|column| ("create", column));
     let mut refusals = Vec::new();
     let mut cells = Vec::new();
-    for column in columns {
+    for (key, column) in natural.chain(create) {
         match cell(column, settled) {
             Ok(cell) => cells.push(Converted { name: &column.name, kind: &column.kind, cell }),
-            Err((what, advice)) => refusals.push(Refusal::new(format!("owner.{}", column.name), what, advice)),
+            Err((what, advice)) => refusals.push(Refusal::new(format!("owner.{key}.{}", column.name), what, advice)),
         }
     }
     if refusals.is_empty() { Ok(cells) } else { Err(refusals) }

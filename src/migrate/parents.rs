@@ -3,6 +3,7 @@
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashSet};
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use crate::convert::Settled;
 use crate::convert::row::{Notes, RowEncoder};
@@ -16,7 +17,8 @@ use crate::target::ledger::Run;
 use crate::target::{ReadBack, ServerError, Session};
 
 use super::batch::{Batch, GO_ON};
-use super::keyset::{KeySet, hash};
+use super::keyset::{KeySet, key};
+use super::kin::Own;
 use super::orphans::{Guarded, OwnKeys, Referred};
 use super::{Job, Stop};
 
@@ -25,38 +27,54 @@ pub(super) fn on_target(session: &mut Session, schema: &str, referred: &Referred
     let mut keys = KeySet::default();
     let places: Vec<usize> = (0..referred.columns.len()).collect();
     let what = ReadBack { schema, table: &referred.table, columns: &referred.columns, only: None };
-    session.read_back(&what, &mut |image| keys.there.extend(hash(image, &places, &referred.compared)))?;
+    session.read_back(&what, &mut |image| keys.add(key(image, &places, &referred.compared)))?;
     Ok(keys)
 }
 
+/// What the rows of a load refer to.
+#[derive(Default)]
+pub(super) struct Parents {
+    /// References with the keys that they may end at.
+    pub links: Vec<(Link, Arc<KeySet>)>,
+    /// Those of them that end in the load's own table.
+    pub own: Own,
+}
+
 /// What the rows of a load refer to, with the keys that are there, when its turn has come: all loads into its parents are
-/// done. Nothing where reading ahead has found that no parent is missing.
+/// done. Nothing where reading ahead has found that no parent is missing and the order of its rows is no matter.
 pub(super) fn of_load(
     job: &Job<'_>,
     session: &mut Session,
     run: &Run,
     load: &LoadPlan,
     (encoder, settled): (&RowEncoder, &Settled),
-) -> Result<Vec<(Link, KeySet)>, Stop> {
+) -> Result<Parents, Stop> {
     let nothing_aside = job.aside.load(std::sync::atomic::Ordering::Relaxed) == 0;
     let is_proved = run.read_ahead && job.options.on_fault == OnFault::Abort && nothing_aside;
+    let off = session.detached(run.id)?;
+    let is_on = |link: &Link| !off.iter().any(|o| !o.back && o.table == load.table && o.object == link.name);
+    let is_own = |link: &Link| link.parent == load.table;
     let replaces = |link: &Link| link.columns.iter().any(|n| load.columns[*n].rules.if_orphan.is_some());
-    let wanted: Vec<Link> = links(load, job.target).into_iter().filter(|link| !is_proved || replaces(link)).collect();
+    let is_wanted = |link: &Link| !is_proved || replaces(link) || (is_own(link) && is_on(link));
+    let wanted: Vec<Link> = links(load, job.target).into_iter().filter(is_wanted).collect();
+    let mut own = Own { held: Vec::new(), is_on: wanted.iter().any(|link| is_own(link) && is_on(link)) };
     let mut sets: BTreeMap<Referred, KeySet> = BTreeMap::new();
-    for referred in wanted.iter().map(Referred::by) {
-        if let Entry::Vacant(unread) = sets.entry(referred) {
+    for link in &wanted {
+        if let Entry::Vacant(unread) = sets.entry(Referred::by(link)) {
             let mut keys = on_target(session, &job.plan.schema, unread.key())?;
+            if is_own(link) {
+                own.held.push((unread.key().clone(), keys.clone()));
+            }
             refused(job, session, run, unread.key(), settled, &mut keys)?;
             unread.insert(keys);
         }
     }
     let reader = job.source.reader()?;
     settle_own(&reader, load, (encoder, settled), &wanted, &mut sets)?;
-    Ok(wanted
-        .into_iter()
-        .map(|link| (sets.get(&Referred::by(&link)).cloned().unwrap_or_default(), link))
-        .map(|(k, l)| (l, k))
-        .collect())
+    let sets: BTreeMap<Referred, Arc<KeySet>> = sets.into_iter().map(|(r, keys)| (r, Arc::new(keys))).collect();
+    let with_keys = |link: Link| (sets.get(&Referred::by(&link)).cloned().unwrap_or_default(), link);
+    let links = wanted.into_iter().map(with_keys).map(|(keys, link)| (link, keys)).collect();
+    Ok(Parents { links, own })
 }
 
 /// Adds the keys of rows that the ledger knows as set aside: their children are told from orphans.
@@ -81,8 +99,9 @@ fn refused(
     for load in job.plan.loads.iter().filter(|l| l.table == referred.table) {
         let Some(places) = places.remove(&load.name) else { continue };
         for own in OwnKeys::of(load, std::slice::from_ref(referred), settled) {
+            let name = load.name.as_str().into();
             let mut sink =
-                Refused { load, own: &own, places: &places, keys, scratch: Vec::new(), notes: Notes::default() };
+                Refused { name, own: &own, places: &places, keys, scratch: Vec::new(), notes: Notes::default() };
             reader.scan(&load.select, None, None, &mut sink)?;
         }
     }
@@ -90,7 +109,7 @@ fn refused(
 }
 
 struct Refused<'r> {
-    load: &'r LoadPlan,
+    name: Arc<str>,
     own: &'r OwnKeys,
     places: &'r HashSet<String>,
     keys: &'r mut KeySet,
@@ -102,9 +121,9 @@ impl Sink for Refused<'_> {
     fn row(&mut self, row: &dyn Row) -> ControlFlow<()> {
         let key = row.key();
         if self.places.contains(&key.written())
-            && let Some(hash) = self.own.refused(row, &mut self.scratch, &mut self.notes)
+            && let Some(own) = self.own.refused(row, &mut self.scratch, &mut self.notes)
         {
-            self.keys.refused.insert(hash, (self.load.name.clone(), key));
+            self.keys.refuse(own, &self.name, key);
         }
         GO_ON
     }
@@ -145,22 +164,20 @@ pub(super) fn settle_own(
                 .filter(|l| Referred::by(l) == referred)
                 .map(|l| Guarded::new(load, l.clone(), &nobody, settled).map_err(Stop::Refused))
                 .collect::<Result<_, _>>()?;
+            let name: Arc<str> = load.name.as_str().into();
             loop {
                 let batch = Batch::new(load, encoder, &guards);
                 let (scratch, notes) = (Vec::new(), Notes::default());
-                let waiting = Vec::new();
-                let mut pass = Pass { load, batch, own: &own, mine: &mine, keys: &mut keys, waiting, scratch, notes };
+                let waiting = Waiters { name: Arc::clone(&name), rows: Vec::new(), more: false };
+                let mut pass = Pass { waiting, batch, own: &own, mine: &mine, keys: &mut keys, scratch, notes };
                 reader.scan(&load.select, None, None, &mut pass)?;
-                let mut waiting = std::mem::take(&mut pass.waiting);
+                let Waiters { rows: mut waiting, more, .. } = pass.waiting;
                 // A value that stands in for an orphan decides later; here its row counts as there.
-                waiting.retain(|w| !w.refers.iter().all(|hash| keys.there.contains(hash)));
-                if waiting.is_empty() || wanted.iter().any(|l| replaces(load, l)) {
+                waiting.retain(|w| !w.refers.iter().all(|key| keys.there.contains(*key)));
+                if (waiting.is_empty() && !more) || keys.open || wanted.iter().any(|l| replaces(load, l)) {
                     break;
                 }
-                for one in waiting {
-                    keys.there.remove(&one.own);
-                    keys.refused.insert(one.own, (load.name.clone(), one.at));
-                }
+                waiting.into_iter().for_each(|one| keys.withdraw(one.own, &name, one.at));
             }
         }
         sets.insert(referred, keys);
@@ -186,20 +203,31 @@ pub(super) fn guards<'k>(
 
 /// One reading of a load that refers to itself.
 struct Pass<'p> {
-    load: &'p LoadPlan,
     batch: Batch<'p>,
     own: &'p OwnKeys,
     mine: &'p [Guarded<'p>],
     keys: &'p mut KeySet,
-    waiting: Vec<Waiting>,
+    waiting: Waiters,
     scratch: Vec<u8>,
     notes: Notes,
 }
 
+/// Rows whose parents have not come by yet.
+struct Waiters {
+    /// The load.
+    name: Arc<str>,
+    rows: Vec<Waiting>,
+    /// There were more than [`MOST_WAITING`]; once all keys are known, another reading finds those that are left.
+    more: bool,
+}
+
+/// Rows that are kept while one reading goes on, some 150 bytes each.
+const MOST_WAITING: usize = 20_000;
+
 /// A row whose parent has not come by yet.
 struct Waiting {
-    own: u128,
-    refers: Vec<u128>,
+    own: u64,
+    refers: Vec<u64>,
     at: Key,
 }
 
@@ -208,21 +236,19 @@ impl Sink for Pass<'_> {
         self.batch.row(row);
         if self.batch.rows() == 1 {
             let image = self.batch.images(0..1);
-            let own = self.own.good(image).filter(|own| !self.keys.refused.contains_key(own));
+            let own = self.own.good(image).filter(|own| !self.keys.is_refused(*own));
             if let Some(own) = own {
-                self.keys.there.insert(own);
-                let refers: Vec<u128> = self
-                    .mine
-                    .iter()
-                    .filter_map(|guard| guard.hash(image))
-                    .filter(|hash| !self.keys.there.contains(hash))
-                    .collect();
-                if !refers.is_empty() {
-                    self.waiting.push(Waiting { own, refers, at: row.key() });
+                self.keys.add([own]);
+                let refers = self.mine.iter().filter_map(|guard| guard.key(image));
+                let refers: Vec<u64> = refers.filter(|key| !self.keys.there.contains(*key)).collect();
+                match self.waiting.rows.len() < MOST_WAITING {
+                    _ if refers.is_empty() => {}
+                    true => self.waiting.rows.push(Waiting { own, refers, at: row.key() }),
+                    false => self.waiting.more = true,
                 }
             }
         } else if let Some(own) = self.own.refused(row, &mut self.scratch, &mut self.notes) {
-            self.keys.refused.insert(own, (self.load.name.clone(), row.key()));
+            self.keys.refuse(own, &self.waiting.name, row.key());
         }
         self.batch.clear();
         GO_ON

@@ -3,6 +3,7 @@
 //! Its ledger row is completed before the commit; after a lost connection it is read again from its start.
 
 use std::ops::ControlFlow;
+use std::sync::atomic::Ordering;
 
 use crate::event::Event;
 use crate::model::fault::Fault;
@@ -17,19 +18,31 @@ use super::batch::{Batch, GO_ON};
 use super::bisect::{self, Origin};
 use super::load::{Lane, ledgered};
 use super::retry::Tries;
-use super::{Job, Stop};
+use super::{Job, Options, Stop};
 
-/// Reads and writes the load, again from its start when the connection is lost.
+/// Faults that go to the ledger at once.
+const ASIDE: usize = 10_000;
+
+/// How many times a batch's bytes a piece may have whose rows have to be told apart.
+const PATIENCE: usize = 4;
+
+/// Reads and writes the load, again from its start when the connection is lost; and once more, with every piece checked,
+/// when a constraint that waits for the commit fails: by then the rows are no longer known.
 pub(super) fn run(lane: &mut Lane<'_>) -> Result<(), Stop> {
+    let mut checks = false;
     loop {
-        match attempt(lane) {
+        match attempt(lane, checks) {
             Err(Stop::Target(e)) if Tries::may_help(&e) => lane.again(e)?,
-            other => return other,
+            Err(Stop::Target(e)) if e.is_about_rows() && !checks => checks = true,
+            Ok(true) => return Ok(()),
+            Ok(false) => return taken(lane),
+            Err(stop) => return Err(stop),
         }
     }
 }
 
-fn attempt(lane: &mut Lane<'_>) -> Result<(), Stop> {
+/// `false`: the load is in the ledger already.
+fn attempt(lane: &mut Lane<'_>, checks: bool) -> Result<bool, Stop> {
     let reader = lane.job.source.reader()?;
     let (job, run, load, part) = (lane.job, lane.run, lane.load, lane.part);
     let id = BatchId { run: run.id, epoch: run.epoch, load: &load.name, part, batch: 1 };
@@ -40,21 +53,23 @@ fn attempt(lane: &mut Lane<'_>) -> Result<(), Stop> {
         as_text: load.as_text,
         conflict: load.conflict.as_deref(),
     };
-    let batch = Batch::new(load, lane.encoder, lane.guards);
+    let batch = lane.batch();
     let open = match lane.session.begin_batch(&id, true)? {
         Begun::Fenced => return Err(Stop::Fenced),
-        Begun::Taken => return Ok(()),
+        Begun::Taken => return Ok(false),
         Begun::Open(open) => open,
     };
     let (sums, issued) = (Sums::default(), Vec::new());
     let (aside, faults) = (Vec::new(), Vec::new());
     let mut pieces = Pieces {
         job,
+        id: &id,
         open,
         into,
         reader: &reader,
         load,
         seed: run.seed,
+        checks,
         batch,
         before: None,
         sums,
@@ -67,32 +82,50 @@ fn attempt(lane: &mut Lane<'_>) -> Result<(), Stop> {
     if pieces.stop.is_none() {
         pieces.stop = pieces.send(None).err();
     }
-    let Pieces { mut open, sums, issued, aside, faults, stop, .. } = pieces;
-    match stop {
-        Some(stop) => {
-            // What was counted as set aside goes with the transaction.
-            job.aside.fetch_sub(sums.faults, std::sync::atomic::Ordering::SeqCst);
-            return Err(stop);
-        }
-        None if !faults.is_empty() => return Err(Stop::Faults(faults)),
-        None => {}
+    let Pieces { open, sums, issued, aside, faults, stop, .. } = pieces;
+    let done = match stop {
+        Some(stop) => Err(stop),
+        None if !faults.is_empty() => Err(Stop::Faults(faults)),
+        None => end(open, &id, &sums, (&aside, &issued)),
+    };
+    match &done {
+        Ok(()) => job.watch.hear(Event::Rows { load: &load.name, rows: sums.read }),
+        // What was counted as set aside goes with the transaction; where its commit arrived after all, the ledger says so.
+        Err(_) => drop(job.aside.fetch_sub(sums.faults, Ordering::SeqCst)),
     }
-    if !aside.is_empty() {
-        open.set_aside(&id, &aside)?;
+    done.map(|()| true)
+}
+
+/// Checks what waits for the commit, while the server still says which constraint it was, and commits.
+fn end(mut open: Open<'_>, id: &BatchId<'_>, sums: &Sums, (aside, issued): (&[String], &[i64])) -> Result<(), Stop> {
+    open.check_deferred()?;
+    for some in aside.chunks(ASIDE) {
+        open.set_aside(id, some)?;
     }
-    open.commit(&id, (None, None), &sums, &issued, true)?;
-    job.watch.hear(Event::Rows { load: &load.name, rows: sums.read });
+    Ok(open.commit(id, (None, None), sums, issued, true)?)
+}
+
+/// The load is in the ledger already, by a commit whose answer was lost: its rows that were set aside count.
+fn taken(lane: &mut Lane<'_>) -> Result<(), Stop> {
+    let id = BatchId { run: lane.run.id, epoch: lane.run.epoch, load: &lane.load.name, part: lane.part, batch: 1 };
+    if let Some((_, sums)) = lane.session.committed(&id)? {
+        lane.job.aside.fetch_add(sums.faults, Ordering::SeqCst);
+        lane.job.watch.hear(Event::Rows { load: &lane.load.name, rows: sums.read });
+    }
     Ok(())
 }
 
 /// Sends pieces of about a batch's bytes inside one transaction.
 struct Pieces<'p, 'o, 'b> {
     job: &'p Job<'p>,
+    id: &'p BatchId<'p>,
     open: Open<'o>,
     into: Into<'p>,
     reader: &'p Reader,
     load: &'p crate::plan::LoadPlan,
     seed: u64,
+    /// Constraints that wait for the commit are checked after each piece.
+    checks: bool,
     batch: Batch<'b>,
     /// The last row before the piece.
     before: Option<Key>,
@@ -125,6 +158,21 @@ impl Pieces<'_, '_, '_> {
         Ok(())
     }
 
+    /// Whether the piece is as large as it may be. One that is checked is larger: what waits for the commit may wait for rows.
+    fn is_full(&self) -> bool {
+        let Options { batch_bytes, batch_rows, .. } = self.job.options;
+        let patience = if self.checks { PATIENCE } else { 1 };
+        let batch_rows = if self.checks { u64::MAX } else { batch_rows };
+        let options = Options { batch_bytes: batch_bytes.saturating_mul(patience), batch_rows, ..self.job.options };
+        self.batch.is_full(&options)
+    }
+
+    /// Sends what gathered up to the row `last`, and says whether to go on.
+    fn sent(&mut self, last: Key) -> ControlFlow<()> {
+        self.stop = self.send(Some(last)).err();
+        if self.stop.is_none() { GO_ON } else { ControlFlow::Break(()) }
+    }
+
     fn attempt(&mut self, counted: &mut u64) -> Result<(), Stop> {
         self.job.bear(&self.batch, counted)?;
         if !self.faults.is_empty() {
@@ -132,10 +180,12 @@ impl Pieces<'_, '_, '_> {
         }
         let origin = Origin {
             job: self.job,
+            id: self.id,
             reader: self.reader,
             load: self.load,
             before: self.before.as_ref(),
             seed: self.seed,
+            checks: self.checks,
         };
         let (sums, issued) = bisect::send(&mut self.open, &self.into, &origin, &mut self.batch, counted)?;
         self.sums.merge(&sums);
@@ -152,20 +202,15 @@ impl Sink for Pieces<'_, '_, '_> {
             return ControlFlow::Break(());
         }
         self.batch.row(row);
-        if !self.batch.is_full(&self.job.options) {
-            return GO_ON;
-        }
-        match self.send(Some(row.key())) {
-            Ok(()) => GO_ON,
-            Err(stop) => {
-                self.stop = Some(stop);
-                ControlFlow::Break(())
-            }
-        }
+        if self.is_full() { self.sent(row.key()) } else { GO_ON }
     }
 
     fn failed(&mut self, key: Key, expr: Option<usize>) -> ControlFlow<()> {
-        self.batch.failed(key, expr);
-        GO_ON
+        self.batch.failed(key.clone(), expr);
+        if self.job.is_asked() {
+            self.stop = Some(Stop::Interrupted);
+            return ControlFlow::Break(());
+        }
+        if self.is_full() { self.sent(key) } else { GO_ON }
     }
 }

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use crate::convert::Settled;
 use crate::convert::row::{Maps, RowEncoder};
@@ -81,7 +82,7 @@ pub fn take_back(
 struct Known<'a> {
     load: &'a LoadPlan,
     encoder: RowEncoder,
-    links: Vec<(Link, KeySet)>,
+    links: Vec<(Link, Arc<KeySet>)>,
     done: &'a LoadDone,
     /// The ids that the ledger kept, by part.
     issued: BTreeMap<i32, Vec<i64>>,
@@ -102,7 +103,7 @@ fn known<'a>(
         let maps =
             if load.lookups().next().is_some() { lookup::read(job, session, run, load, settled)? } else { Maps::new() };
         let encoder = RowEncoder::new(load, settled, &maps).map_err(Stop::Refused)?;
-        let links = parents::of_load(job, session, run, load, (&encoder, settled))?;
+        let links = parents::of_load(job, session, run, load, (&encoder, settled))?.links;
         let mut issued = BTreeMap::new();
         if !load.issued().is_empty() {
             for part in &done.parts {
@@ -192,7 +193,8 @@ impl Left<'_> {
         let load = known.load;
         let ids = known.issued.get(&part.part).map_or(&[][..], Vec::as_slice);
         let until = if part.done { part.until.as_ref() } else { part.last.as_ref() };
-        let guards = parents::guards(load, known.links.iter().map(|(link, keys)| (link, keys)), &self.settled)?;
+        let guards =
+            parents::guards(load, known.links.iter().map(|(link, keys)| (link, keys.as_ref())), &self.settled)?;
         let batch = Batch::new(load, &known.encoder, &guards);
         let mut laying = Laying { job: self.job, taking, aside, issued: load.issued(), ids, batch, stop: None };
         self.job.source.reader()?.scan(&load.select, part.after.as_ref(), until, &mut laying)?;

@@ -84,6 +84,7 @@ reasons! {
     SqlFailed = "sql-failed", "could not be computed: SQLite refused the expression for this row", "sql = \"...\" that covers this row";
     Orphan = "orphan", "refers to a row that is not there", "if_orphan = ...";
     ParentRefused = "parent-refused", "refers to a row that was itself refused", "solve the parent's fault";
+    ParentLater = "parent-later", "refers to a row of its own table that comes too far behind it", "--batch-bytes larger, or --detach always";
     LookupMissing = "lookup-missing", "was found by no step of the lookup", "missing = \"owner\" or missing = \"null\"";
     LookupAmbiguous = "lookup-ambiguous", "was found with several answers", "ambiguous = \"next\"";
     NoOwner = "no-owner", "is stamped and there is no owner", "[owner] with match";

@@ -51,11 +51,6 @@ pub fn build(mapping: &Mapping, inputs: &Inputs<'_>) -> Result<Plan, (Vec<Refusa
     cascades(mapping, &target, &mut findings);
     let order = order::order(&loads, owner.as_ref(), &target, &mut findings);
     if !findings.refusals.is_empty() {
-        for refusal in &mut findings.refusals {
-            if let Some(line) = mapping.lines.of(&refusal.place) {
-                refusal.place = format!("{} (line {line})", refusal.place);
-            }
-        }
         return Err((findings.refusals, findings.warnings));
     }
     let detach = detach::detach(&loads, inputs.source, &target, inputs.detachable, inputs.detaching);
@@ -182,16 +177,25 @@ fn skipped_parents(mapping: &Mapping, loads: &[LoadPlan], target: &TargetSchema,
     }
 }
 
-/// What `ON DELETE CASCADE` from the owner would take along is said once.
+/// What `ON DELETE CASCADE` from the owner would take along, from table to table, is said once.
 fn cascades(mapping: &Mapping, target: &TargetSchema, findings: &mut Findings) {
     let Some(owner) = &mapping.owner else { return };
-    let loaded = |name: &str| mapping.loads.iter().any(|l| l.to == name);
-    let tables: Vec<&str> = target
-        .tables
-        .iter()
-        .filter(|(name, t)| loaded(name) && t.foreign.iter().any(|f| f.cascades && f.parent == owner.table))
-        .map(|(name, _)| name.as_str())
-        .collect();
+    let loaded = |name: &&str| mapping.loads.iter().any(|l| l.to == *name);
+    let mut gone = vec![owner.table.as_str()];
+    let mut next = 0;
+    while let Some(parent) = gone.get(next).copied() {
+        let falls = |table: &TargetTable| table.foreign.iter().any(|f| f.cascades && f.parent == parent);
+        let children: Vec<&str> = target
+            .tables
+            .iter()
+            .filter(|(name, t)| falls(t) && !gone.contains(&name.as_str()))
+            .map(|(n, _)| n.as_str())
+            .collect();
+        gone.extend(children);
+        next += 1;
+    }
+    let mut tables: Vec<&str> = gone.into_iter().skip(1).filter(loaded).collect();
+    tables.sort_unstable();
     if !tables.is_empty() {
         let message =
             format!("deleting the owner later deletes its rows in {} too (ON DELETE CASCADE)", tables.join(", "));

@@ -116,7 +116,7 @@ fn not_checked(report: &Report) -> Option<Point> {
 }
 
 fn lookups(report: &Report) -> Option<Point> {
-    let missing: u64 = report.lookups.iter().map(|l| l.missing).sum();
+    let missing: u64 = report.lookups.iter().filter(|l| !l.quiet).map(|l| l.missing).sum();
     let ambiguous: u64 = report.lookups.iter().map(|l| l.ambiguous).sum();
     point(missing + ambiguous, Tone::Warn, "lookups", || {
         let missing = phrase(missing, "# looked-up value was not found", "# looked-up values were not found");

@@ -58,15 +58,20 @@ impl Session {
             quoted(take),
             quoted(table)
         );
-        let path = format!("SET LOCAL search_path = {}, pg_catalog", quoted(schema));
-        let mut tx = self.client.build_transaction().read_only(true).start().doing(READING)?;
-        tx.batch_execute(&path).doing(READING)?;
-        let mut images = Images::begin(tx.copy_out(&sql).doing(READING)?)?;
-        while let Some(image) = images.next()? {
-            row(image);
-        }
-        drop(images);
-        tx.rollback().doing(READING)
+        let (begin, end) = match self.holds_state {
+            true => {
+                ("SAVEPOINT migrate_lookup", "ROLLBACK TO SAVEPOINT migrate_lookup; RELEASE SAVEPOINT migrate_lookup")
+            }
+            false => ("BEGIN READ ONLY", "ROLLBACK"),
+        };
+        let begin = format!("{begin}; SET LOCAL search_path = {}, pg_catalog", quoted(schema));
+        self.client.batch_execute(&begin).doing(READING)?;
+        let read = match self.client.copy_out(&sql).doing(READING) {
+            Ok(stream) => Images::begin(stream).and_then(|images| images.each(row)),
+            Err(refused) => Err(refused),
+        };
+        let ended = self.client.batch_execute(end).doing(READING);
+        read.and_then(|_| ended)
     }
 
     /// Notes in the ledger what a lookup's map held when it was read first. Gives that digest: an earlier one where the

@@ -1,5 +1,9 @@
-//! Reading rows back as the server's own bytes, to compare them with what was sent.
+//! Reading rows back as the server's own bytes, to compare them with what was sent; by several connections at once, each a
+//! stretch of a table, in one state of the database.
+//!
+//! What the bytes mean is not known here.
 
+use std::collections::BTreeMap;
 use std::io::BufRead;
 
 use super::error::{Doing, ServerError};
@@ -8,6 +12,7 @@ use crate::model::ident::{quoted, quoted_list};
 use crate::wire::binary;
 
 const READING: &str = "reading rows back";
+const HOLDING: &str = "holding one state of the database";
 
 /// Which rows are read back.
 #[derive(Clone, Debug)]
@@ -35,14 +40,67 @@ impl Session {
             quoted(what.schema),
             quoted(what.table)
         );
-        let mut stream = Images::begin(self.client.copy_out(&sql).doing(READING)?)?;
-        let mut rows = 0;
-        while let Some(image) = stream.next()? {
-            row(image);
-            rows += 1;
-        }
-        Ok(rows)
+        Images::begin(self.client.copy_out(&sql).doing(READING)?)?.each(row)
     }
+
+    /// Begins a transaction that reads one state of the database until [`Session::let_go`]. Gives the name by which others
+    /// join it; only where `shared`, since a server that serves one connection may not know how to.
+    ///
+    /// # Errors
+    /// When the server refuses or the connection is lost.
+    pub fn hold_state(&mut self, shared: bool) -> Result<Option<String>, ServerError> {
+        self.client.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").doing(HOLDING)?;
+        self.holds_state = true;
+        if !shared {
+            return Ok(None);
+        }
+        Ok(Some(self.client.query_one("SELECT pg_export_snapshot()", &[]).doing(HOLDING)?.get(0)))
+    }
+
+    /// Begins a transaction that reads the state that another session holds.
+    ///
+    /// # Errors
+    /// When the server refuses or the connection is lost.
+    pub fn join_state(&mut self, name: &str) -> Result<(), ServerError> {
+        let sql = format!(
+            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT {}",
+            crate::model::ident::literal(name)
+        );
+        self.client.batch_execute(&sql).doing(HOLDING)?;
+        self.holds_state = true;
+        Ok(())
+    }
+
+    /// Ends what [`Session::hold_state`] began.
+    ///
+    /// # Errors
+    /// When the connection is lost.
+    pub fn let_go(&mut self) -> Result<(), ServerError> {
+        self.holds_state = false;
+        self.client.batch_execute("ROLLBACK").doing(HOLDING)
+    }
+
+    /// Keeps these tables from being rewritten while a state is held, and gives the number of blocks of each that can be
+    /// read in stretches.
+    ///
+    /// # Errors
+    /// When the server refuses or the connection is lost.
+    pub fn blocks(&mut self, schema: &str, tables: &[&str]) -> Result<BTreeMap<String, u64>, ServerError> {
+        if tables.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let names: Vec<String> = tables.iter().map(|table| format!("{}.{}", quoted(schema), quoted(table))).collect();
+        let lock = format!("LOCK TABLE {} IN ACCESS SHARE MODE", names.join(", "));
+        self.client.batch_execute(&lock).doing(HOLDING)?;
+        let rows = self.client.query(include_str!("sql/blocks.sql"), &[&schema, &tables]).doing(HOLDING)?;
+        Ok(rows.iter().map(|row| (row.get(0), row.get::<_, i64>(1).unsigned_abs())).collect())
+    }
+}
+
+/// The condition for a stretch of a table: from a block on, up to another; without one, to the end.
+pub fn stretch(from: u64, until: Option<u64>) -> String {
+    let until = until.map_or_else(String::new, |block| format!(" AND ctid < '({block},0)'::tid"));
+    format!("ctid >= '({from},0)'::tid{until}")
 }
 
 /// The rows of a binary COPY out of the server, one by one.
@@ -62,16 +120,28 @@ impl<R: BufRead> Images<R> {
         Ok(Images { reader, buffer: Vec::new() })
     }
 
-    /// The next row's image, or `None` behind the trailer.
-    pub(super) fn next(&mut self) -> Result<Option<&[u8]>, ServerError> {
-        self.buffer.clear();
-        // The server sends a row as one message, so nearly always all of it is there.
-        let chunk = self.reader.fill_buf().doing(READING)?;
-        if let Some(length) = row_length(chunk) {
-            self.buffer.extend_from_slice(&chunk[..length]);
-            self.reader.consume(length);
-            return Ok(Some(&self.buffer));
+    /// Hands every row's image to `row`. Gives the number of rows.
+    pub(super) fn each(mut self, row: &mut dyn FnMut(&[u8])) -> Result<u64, ServerError> {
+        let mut rows = 0;
+        loop {
+            // The server sends a row as one message, so nearly always all of it is there.
+            let chunk = self.reader.fill_buf().doing(READING)?;
+            if let Some(length) = row_length(chunk) {
+                row(&chunk[..length]);
+                self.reader.consume(length);
+            } else {
+                match self.assembled()? {
+                    Some(image) => row(image),
+                    None => return Ok(rows),
+                }
+            }
+            rows += 1;
         }
+    }
+
+    /// The next row's image, put together; `None` behind the trailer.
+    fn assembled(&mut self) -> Result<Option<&[u8]>, ServerError> {
+        self.buffer.clear();
         self.take(2)?;
         let count = i16::from_be_bytes([self.buffer[0], self.buffer[1]]);
         if count < 0 {
@@ -124,11 +194,9 @@ mod tests {
     }
 
     fn rows(bytes: Vec<u8>, at_once: usize) -> Result<Vec<Vec<u8>>, ServerError> {
-        let mut images = Images::begin(BufReader::with_capacity(at_once, Cursor::new(bytes)))?;
+        let images = Images::begin(BufReader::with_capacity(at_once, Cursor::new(bytes)))?;
         let mut rows = Vec::new();
-        while let Some(image) = images.next()? {
-            rows.push(image.to_vec());
-        }
+        images.each(&mut |image| rows.push(image.to_vec()))?;
         Ok(rows)
     }
 

@@ -134,19 +134,27 @@ impl Session {
     /// # Errors
     /// When the floor lies at the sequence's own end, the server refuses, or the connection is lost.
     pub fn set_sequence(&mut self, run: i64, schema: &str, wanted: &Wanted) -> Result<SequenceState, ServerError> {
+        let Sequence { name, increment, min, max, .. } = &wanted.sequence;
         let state = self.sequence_state(schema, wanted)?;
-        let Some(floor) = wanted.floor(state.max).filter(|_| !wanted.is_past(state)) else { return Ok(state) };
-        if floor > wanted.sequence.max || floor < wanted.sequence.min {
-            return Ok(state);
-        }
+        let floor = wanted.floor(state.max).filter(|floor| (min..=max).contains(&floor) && !wanted.is_past(state));
         let mut tx = self.client.transaction().doing(SETTING)?;
+        if let Some(floor) = floor {
+            let sql = format!(
+                "INSERT INTO made (run, kind, object, was) SELECT $1, 'sequence', $2, last_value || ',' || is_called \
+                 FROM {name} ON CONFLICT (run, kind, object) DO NOTHING"
+            );
+            tx.execute(&sql, &[&run, name]).doing(SETTING)?;
+            // An application that is at work may have drawn ids since it was read: one statement looks and sets.
+            let next = format!("(last_value::numeric + CASE WHEN is_called THEN {increment} ELSE 0 END)");
+            let is_behind = if *increment < 0 { ">=" } else { "<=" };
+            let sql = format!("SELECT setval($1::text::regclass, $2) FROM {name} WHERE {next} {is_behind} $2::int8");
+            tx.execute(&sql, &[name, &floor]).doing(SETTING)?;
+        }
+        // Where the run leaves it: taking the run back asks for nothing else.
         let sql = format!(
-            "INSERT INTO made (run, kind, object, was, became) SELECT $1, 'sequence', $2, last_value || ',' || is_called, $3 \
-             FROM {} ON CONFLICT (run, kind, object) DO UPDATE SET became = excluded.became",
-            wanted.sequence.name
+            "UPDATE made SET became = (SELECT last_value FROM {name}) WHERE run = $1 AND kind = 'sequence' AND object = $2"
         );
-        tx.execute(&sql, &[&run, &wanted.sequence.name, &floor.to_string()]).doing(SETTING)?;
-        tx.execute("SELECT setval($1::text::regclass, $2)", &[&wanted.sequence.name, &floor]).doing(SETTING)?;
+        tx.execute(&sql, &[&run, name]).doing(SETTING)?;
         tx.commit().doing(SETTING)?;
         self.sequence_state(schema, wanted)
     }

@@ -21,6 +21,8 @@ pub struct Session {
     pub(super) lock: Option<i64>,
     /// What was prepared on it.
     pub(super) prepared: Prepared,
+    /// A transaction is open in which one state of the database is read.
+    pub(super) holds_state: bool,
 }
 
 /// Statements that a connection repeats for each batch, prepared once: each saves a round trip from then on.
@@ -63,6 +65,7 @@ impl Session {
             ledger_schema: ledger_schema.to_owned(),
             backend: None,
             lock: None,
+            holds_state: false,
             prepared: Prepared::default(),
         })
     }

@@ -1,5 +1,5 @@
-//! Content: every row is read back as the server's own bytes and its digest compared with what was sent; afterwards with
-//! what the source makes now as well, so that it can be said which side moved.
+//! Content: the digest of every row as the server gives it back, compared with what was sent; afterwards with what the
+//! source makes now as well, so that it can be said which side moved.
 
 use crate::migrate::Stop;
 use crate::model::record::{Check, Verdict};
@@ -7,46 +7,67 @@ use crate::plan::image;
 use crate::target::Session;
 use crate::wire::digest::{BUCKETS, Digest};
 
-use super::Subject;
 use super::open::{self, Opened};
+use super::reading::Held;
 use super::table::Table;
-
-/// The checks `content`, `others` and, afterwards, `source`.
-pub(super) fn check(subject: &Subject<'_>, session: &mut Session) -> Result<Vec<Check>, Stop> {
-    let mut checks = Vec::new();
-    let mut source = Vec::new();
-    for table in Table::all(subject, session)? {
-        checks.extend(left_out(&table));
-        let found = Found::read(&table, session)?;
-        checks.extend(compare(&table, &found, session)?);
-        if subject.later {
-            source.extend(moved(&table, &found, session)?);
-        }
-    }
-    if subject.later {
-        checks.extend(file(subject, &source));
-    }
-    Ok(checks)
-}
+use super::{Subject, others};
 
 /// What one table holds now and should hold.
-struct Found {
-    /// Rows there, the owner's own left out.
-    rows: u64,
-    /// Their digest without what was there before.
-    ours: Digest,
-    sent: Digest,
+pub(super) struct Found {
+    /// Rows there, the owner's own and those of later numbers left out.
+    pub rows: u64,
+    /// Rows of later numbers.
+    pub added: u64,
+    /// The digest of the rows there, without what was there before.
+    pub ours: Digest,
+    /// The digest of what was sent, as the ledger has it.
+    pub sent: Digest,
+    /// The digest of what the source makes now; none where nobody asked or nobody can know.
+    pub source: Option<Digest>,
 }
 
 impl Found {
-    fn read(table: &Table<'_>, session: &mut Session) -> Result<Found, Stop> {
-        let mut ours = Digest::default();
-        let rows = table.target(session, &mut |_, hash| ours.add(hash))?;
+    /// `all`: rows of the table, the owner's own left out.
+    pub fn of(table: &Table<'_>, held: Held, all: u64) -> Found {
+        let mut ours = held.digest;
         if let Some(before) = &table.before {
             ours.subtract(before);
         }
-        Ok(Found { rows, ours, sent: table.sent() })
+        let added = if table.scope.is_some() { all.saturating_sub(held.rows) } else { 0 };
+        Found { rows: held.rows, added, ours, sent: table.sent(), source: held.source }
     }
+
+    /// Which sides moved since: for the end of a sentence.
+    fn sides(&self) -> &'static str {
+        match &self.source {
+            None => "",
+            Some(now) if *now == self.sent => "; the target moved, the source still makes what was sent",
+            Some(now) if *now == self.ours => "; both moved, and the source makes what is there now",
+            Some(_) => "; the target moved, and so did the source",
+        }
+    }
+}
+
+/// The checks `content`, `others` and, afterwards, `source`.
+pub(super) fn check(
+    subject: &Subject<'_>,
+    session: &mut Session,
+    tables: &[Table<'_>],
+    found: &[Found],
+) -> Result<Vec<Check>, Stop> {
+    let mut checks = Vec::new();
+    let mut source = Vec::new();
+    for (table, found) in tables.iter().zip(found) {
+        checks.extend(left_out(table));
+        checks.extend(compare(table, found, session)?);
+        if subject.later {
+            source.extend(moved(table, found, session)?);
+        }
+    }
+    if subject.later {
+        checks.extend(file(subject, source));
+    }
+    Ok(checks)
 }
 
 /// Columns that are sent and not digested, each with its reason.
@@ -66,45 +87,60 @@ fn left_out(table: &Table<'_>) -> Option<Check> {
 
 /// Whether the rows of this run are as they were sent, and those of others as they were.
 fn compare(table: &Table<'_>, found: &Found, session: &mut Session) -> Result<Vec<Check>, Stop> {
-    let (name, place) = (table.label(), table.place());
-    let differing = found.sent.differing(&found.ours);
-    let mut content = Check::compared("content", Some(&name), found.sent.short(), found.ours.short());
+    let name = table.label();
     if table.held() && table.before.is_none() {
         let why = "the table held rows before, and this run noted no digest of them";
-        return Ok(vec![Check::not_checked("content", Some(&name), why)]);
-    }
-    if differing.is_empty() {
-        let mut checks = Vec::new();
-        if !table.loads.is_empty() {
-            checks.push(content);
-        }
-        if table.held() {
-            checks.push(Check::compared("others", Some(&place), "untouched".to_owned(), "untouched".to_owned()));
-        }
+        let mut checks = vec![Check::not_checked("content", Some(&name), why)];
+        checks.extend(others::check(table, found, 0));
         return Ok(checks);
     }
-    let opened = open::open(table, session, &differing)?;
-    let fired = fired(table);
-    if opened.is_wrong() {
-        content.why = Some(opened.why());
-        content.differences = opened.rows;
-    } else if table.held() || opened.added > 0 {
-        // All rows of this run were found among the others.
-        content = Check::compared("content", Some(&name), found.sent.short(), found.sent.short());
+    let (mut checks, mut added) = (Vec::new(), found.added);
+    let differing = found.sent.differing(&found.ours);
+    if differing.is_empty() {
+        checks.push(Check::compared("content", Some(&name), found.sent.short(), found.ours.short()));
     } else {
-        content.why =
-            Some(format!("{} of {BUCKETS} sums differ, and the source makes what is there now", differing.len()));
+        // Rows of others, before or since, are summed up with ours: then only single rows tell.
+        let mixed = table.held() || found.rows > table.expected();
+        let (check, more) = opened(table, found, (&differing, mixed), session)?;
+        added += more;
+        checks.push(check);
     }
-    let mut checks = Vec::new();
-    match fired {
-        Some(why) if content.verdict == Verdict::Differs => {
-            checks.push(Check::not_checked("content", Some(&name), why));
-        }
-        _ if table.loads.is_empty() => {}
-        _ => checks.push(content),
-    }
-    checks.extend(others(table, found, opened.added));
+    checks.retain(|_| !table.loads.is_empty());
+    checks.extend(others::check(table, found, added));
     Ok(checks)
+}
+
+/// The verdict over sums that differ, and the number of rows that others added.
+fn opened(
+    table: &Table<'_>,
+    found: &Found,
+    (differing, mixed): (&[usize], bool),
+    session: &mut Session,
+) -> Result<(Check, u64), Stop> {
+    let name = table.label();
+    let blind = table.obstacle();
+    if let Some(why) = blind.as_ref().filter(|_| mixed && table.has_no_key()) {
+        return Ok((Check::not_checked("content", Some(&name), why.clone()), 0));
+    }
+    let opened = open::open(table, session, differing, found.rows)?;
+    if let Some(why) = fired(table) {
+        return Ok((Check::not_checked("content", Some(&name), why), opened.added));
+    }
+    let mut check = Check::compared("content", Some(&name), found.sent.short(), found.ours.short());
+    if opened.is_wrong() {
+        check.why = Some(format!("{}{}", opened.why(), found.sides()));
+        check.differences = opened.rows;
+    } else if mixed || opened.added > 0 {
+        // All rows of this run were found among the others, as far as they can be known.
+        check = match blind {
+            Some(why) => Check::not_checked("content", Some(&name), why),
+            None => Check::compared("content", Some(&name), found.sent.short(), found.sent.short()),
+        };
+    } else {
+        let which = blind.unwrap_or_else(|| "the source makes what is there now".to_owned());
+        check.why = Some(format!("{} of {BUCKETS} sums differ; {which}", differing.len()));
+    }
+    Ok((check, opened.added))
 }
 
 /// A trigger that was on while rows were loaded and may have changed them.
@@ -119,61 +155,36 @@ fn fired(table: &Table<'_>) -> Option<String> {
     Some(format!("the trigger {} fired and may have changed rows", fired.0))
 }
 
-/// Rows that are not of this run: untouched, or others wrote to the table.
-fn others(table: &Table<'_>, found: &Found, added: u64) -> Option<Check> {
-    let place = table.place();
-    let more = found.rows.saturating_sub(table.expected());
-    if !table.held() {
-        let why = format!("{added} rows were added since the run");
-        return (added > 0).then(|| Check::not_checked("others", Some(&place), why));
-    }
-    if table.subject.later || more > 0 {
-        let why = match more {
-            0 => "rows that were there before were changed or removed since the run began".to_owned(),
-            _ => format!("{more} rows more than there were: others write to this table"),
-        };
-        return Some(Check::not_checked("others", Some(&place), why));
-    }
-    let mut check = Check::compared("others", Some(&place), "untouched".to_owned(), "changed".to_owned());
-    check.why = Some("rows that were there before are not what they were".to_owned());
-    Some(check)
-}
-
-/// What the source makes now against what was sent: a sentence a table where they differ.
+/// What the source makes now against what was sent: a check a table where they differ, or where nobody can know.
 fn moved(table: &Table<'_>, found: &Found, session: &mut Session) -> Result<Option<Check>, Stop> {
     let name = table.label();
     if table.loads.is_empty() {
         return Ok(None);
     }
-    if let Some(why) = table.only_target_knows() {
+    let Some(now) = &found.source else {
+        let why = table.obstacle().unwrap_or_else(|| "the source was not read".to_owned());
         return Ok(Some(Check::not_checked("source", Some(&name), why)));
-    }
-    if table.loads.iter().any(|load| load.columns.iter().any(|c| c.rules.if_orphan.is_some())) {
-        let why = "references that `if_orphan` replaced cannot be made again from the source alone";
-        return Ok(Some(Check::not_checked("source", Some(&name), why)));
-    }
-    let mut now = Digest::default();
-    table.source(session, &mut |_, _, hash| now.add(hash))?;
-    if now == found.sent {
+    };
+    if *now == found.sent {
         return Ok(None);
     }
-    let differing = now.differing(&found.ours);
-    let Opened { rows, .. } = open::open(table, session, &differing)?;
     let mut check = Check::compared("source", Some(&name), found.sent.short(), now.short());
-    let side = if found.ours == found.sent { "the target holds what was sent" } else { "the target moved too" };
+    let side =
+        if found.ours == found.sent { "the target holds what was sent" } else { "the target is not what was sent" };
     check.why = Some(format!("the source makes other rows than were sent; {side}"));
+    let Opened { rows, .. } = open::open(table, session, &now.differing(&found.ours), found.rows)?;
     check.differences = rows;
     Ok(Some(check))
 }
 
 /// The source's file against what it was: its stamp, and where that differs, its rows.
-fn file(subject: &Subject<'_>, moved: &[Check]) -> Vec<Check> {
+fn file(subject: &Subject<'_>, mut checks: Vec<Check>) -> Vec<Check> {
     let (then, now) = (subject.run.stamp.clone(), subject.source.stamp());
-    let mut checks = moved.to_vec();
-    if moved.iter().all(|c| c.verdict != Verdict::Differs) {
+    if checks.iter().all(|c| c.verdict != Verdict::Differs) {
         let mut check = Check::compared("source", None, then.clone(), then.clone());
         if then != now {
-            check.why = Some("the file was written to since, and its rows are the same".to_owned());
+            let all = if checks.is_empty() { "" } else { ", as far as they were compared" };
+            check.why = Some(format!("the file was written to since, and its rows are the same{all}"));
         }
         checks.push(check);
     }

@@ -2,11 +2,14 @@
 //!
 //! Every check has a verdict; what was not looked at says why. Nothing is mended here.
 
+mod again;
 pub mod before;
 mod content;
 mod objects;
 mod open;
+mod others;
 mod owners;
+mod reading;
 mod rows;
 mod sequences;
 mod table;
@@ -15,7 +18,7 @@ use std::collections::BTreeMap;
 
 use crate::convert::Settled;
 use crate::event::{Event, Watch};
-use crate::migrate::Stop;
+use crate::migrate::{Connections, Stop};
 use crate::model::record::{Check, OwnerRows, SequenceRecord, Verdict};
 use crate::model::schema::TargetSchema;
 use crate::plan::Plan;
@@ -23,6 +26,9 @@ use crate::source::Source;
 use crate::target::Session;
 use crate::target::detach::Detached;
 use crate::target::ledger::{LoadDone, Run};
+
+use content::Found;
+use table::Table;
 
 /// How much is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +63,10 @@ pub struct Subject<'a> {
     pub settled: &'a Settled,
     /// The run ended long ago: others may have written since, and the source may have moved.
     pub later: bool,
+    /// Makes connections for more lanes.
+    pub connections: &'a dyn Connections,
+    /// Lanes that read tables back.
+    pub jobs: usize,
     /// Values and text keys may be shown.
     pub show_values: bool,
     /// Who hears of it.
@@ -82,32 +92,59 @@ impl Findings {
     }
 }
 
-/// Makes the checks.
+/// Makes the checks, all of them of one state of the target.
 ///
 /// # Errors
 /// When the source cannot be read, or the target refuses or is gone; a difference is no error.
 pub fn verify(subject: &Subject<'_>, session: &mut Session, depth: Depth) -> Result<Findings, Stop> {
-    let mut findings = Findings::default();
     if depth == Depth::None {
-        findings.checks.push(Check::not_checked("rows", None, "--verify none"));
-        findings.checks.push(Check::not_checked("content", None, "--verify none"));
-        return Ok(findings);
+        let all = ["rows", "content", "sequences", "constraints", "owners", "others", "source"];
+        let checks = all.into_iter().filter(|check| *check != "others" || !subject.run.judged.holding.is_empty());
+        let checks = checks.map(|check| Check::not_checked(check, None, "--verify none")).collect();
+        return Ok(Findings { checks, ..Findings::default() });
     }
     subject.watch.hear(Event::Step("verify"));
-    findings.checks.extend(rows::check(subject, session)?);
-    match depth {
-        Depth::Full => findings.checks.extend(content::check(subject, session)?),
-        _ => findings.checks.push(Check::not_checked("content", None, "--verify counts")),
+    let state = session.hold_state(subject.jobs > 1)?;
+    let found = check(subject, (session, state.as_deref()), depth);
+    let ended = session.let_go();
+    let mut found = found?;
+    ended?;
+    if !(subject.later && depth == Depth::Full) {
+        found.checks.push(content::source_at_end(subject));
     }
-    let (sequences, check) = sequences::check(subject, session)?;
+    Ok(found)
+}
+
+/// The checks, in the order in which they are told.
+fn check(subject: &Subject<'_>, lane: (&mut Session, Option<&str>), depth: Depth) -> Result<Findings, Stop> {
+    let (session, state) = lane;
+    let mut findings = Findings::default();
+    let tables = if depth == Depth::Full { Table::all(subject, session)? } else { Vec::new() };
+    let (held, (sequences, owners)) = reading::read(subject, (session, state), &tables, |session| {
+        Ok((sequences::check(subject, session)?, owners::check(subject, session)?))
+    })?;
+    let (mut counted, mut found) = (BTreeMap::new(), Vec::new());
+    for (table, held) in tables.iter().zip(held) {
+        let rows = if table.scope.is_some() { table.count(session)? } else { held.rows };
+        counted.insert(table.name, rows);
+        found.push(Found::of(table, held, rows));
+    }
+    findings.checks.extend(rows::check(subject, session, &counted)?);
+    match depth {
+        Depth::Full => findings.checks.extend(content::check(subject, session, &tables, &found)?),
+        _ => {
+            findings.checks.push(Check::not_checked("content", None, "--verify counts"));
+            if !subject.run.judged.holding.is_empty() {
+                findings.checks.push(Check::not_checked("others", None, "--verify counts"));
+            }
+        }
+    }
+    let (sequences, check) = sequences;
     findings.sequences = sequences;
     findings.checks.push(check);
     findings.checks.extend(objects::check(subject, session, &findings.checks)?);
-    let (owners, checks) = owners::check(subject, session)?;
+    let (owners, checks) = owners;
     findings.owners = owners;
     findings.checks.extend(checks);
-    if !(subject.later && depth == Depth::Full) {
-        findings.checks.push(content::source_at_end(subject));
-    }
     Ok(findings)
 }

@@ -72,9 +72,11 @@ struct Missing {
     source: String,
 }
 
-/// Opens these sums of a table.
-pub(super) fn open(table: &Table<'_>, session: &mut Session, differing: &[usize]) -> Result<Opened, Stop> {
-    let per_sum = table.expected() / BUCKETS as u64 + 1;
+/// Opens these sums of a table that holds so many rows.
+pub(super) fn open(table: &Table<'_>, session: &mut Session, differing: &[usize], rows: u64) -> Result<Opened, Stop> {
+    // Of a table that held rows before, only hashes that the source makes are kept.
+    let kept = if table.held() { table.written() } else { rows.max(table.written()) };
+    let per_sum = kept / BUCKETS as u64 + 1;
     let at_once = usize::try_from(AT_ONCE / per_sum).unwrap_or(1).clamp(1, BUCKETS);
     let mut opened = Opened::default();
     let mut seen = HashSet::new();
@@ -108,7 +110,7 @@ fn pass(
         }
     })?;
     let held = table.before.is_some();
-    table.target(session, &mut |_, hash| {
+    table.target(session, None, &mut |_, hash| {
         if wanted[bucket(hash)] && (!held || counts.contains_key(&hash)) {
             counts.entry(hash).or_default().1 += 1;
         }
@@ -162,7 +164,7 @@ fn extra_rows(
     let keys: HashSet<&[u8]> = missing.values().filter_map(|m| m.key.as_deref()).collect();
     let later = table.subject.later;
     let mut found = Extra { extra: BTreeMap::new(), by_key: HashMap::new() };
-    table.target(session, &mut |image, hash| {
+    table.target(session, None, &mut |image, hash| {
         if !keys.is_empty()
             && let Some(key) = table.key_of(image)
             && keys.contains(key.as_slice())
@@ -171,7 +173,7 @@ fn extra_rows(
         }
         let Some((sent, _)) = counts.get(&hash).filter(|(sent, there)| there > sent) else { return };
         // Later, a row with a number beyond ours, or of a table without numbers, is one that was added since.
-        let beyond = table.number(image).is_none_or(|n| highest.is_none_or(|h| n > h));
+        let beyond = table.scope.is_none() && table.number(image).is_none_or(|n| highest.is_none_or(|h| n > h));
         if later && *sent == 0 && beyond {
             opened.added += 1;
         } else if found.extra.len() < LISTED {
@@ -194,9 +196,6 @@ fn tell(
     for (hash, row) in &missing {
         let name = || table.shown_key(&row.image).unwrap_or_else(|| row.source.clone());
         match row.key.as_ref().and_then(|key| extra.by_key.get(key)) {
-            // A row that was skipped because its key was there already.
-            Some((there, _)) if counterparts.sent.contains(there) => continue,
-            Some(_) if table.skips() && table.before.is_some() => continue,
             Some((there, image)) => {
                 if table.subject.later && table.number(image).is_none() {
                     // It was taken for one that was added.
@@ -217,7 +216,7 @@ fn tell(
         if seen.contains(hash) {
             continue;
         }
-        if let Some((sent_hash, source)) = table.key_of(image).and_then(|key| counterparts.by_key.get(&key)) {
+        if let Some((sent_hash, source)) = table.key_of(image).and_then(|key| counterparts.get(&key)) {
             let name = table.shown_key(source).unwrap_or_else(|| UNNAMED.to_owned());
             changed(table, (source, image), name, opened);
             seen.insert(*sent_hash);
@@ -231,29 +230,22 @@ fn tell(
     Ok(())
 }
 
-/// What the source says of rows of the target: which of them were sent as they are, and which rows have their keys.
-#[derive(Default)]
-struct Counterparts {
-    sent: HashSet<u128>,
-    by_key: HashMap<Vec<u8>, (u128, Vec<u8>)>,
-}
-
-fn counterparts(table: &Table<'_>, session: &mut Session, extra: &Extra) -> Result<Counterparts, Stop> {
-    let mut found = Counterparts::default();
-    let hashes: HashSet<u128> = extra.by_key.values().map(|(hash, _)| *hash).collect();
+/// The rows of the source that have the keys of rows that are there and should not be.
+fn counterparts(
+    table: &Table<'_>,
+    session: &mut Session,
+    extra: &Extra,
+) -> Result<HashMap<Vec<u8>, (u128, Vec<u8>)>, Stop> {
+    let mut found = HashMap::new();
     let keys: HashSet<Vec<u8>> = extra.extra.values().filter_map(|image| table.key_of(image)).collect();
-    if hashes.is_empty() && keys.is_empty() {
+    if keys.is_empty() {
         return Ok(found);
     }
     table.source(session, &mut |_, image, hash| {
-        if hashes.contains(&hash) {
-            found.sent.insert(hash);
-        }
-        if !keys.is_empty()
-            && let Some(key) = table.key_of(image)
+        if let Some(key) = table.key_of(image)
             && keys.contains(&key)
         {
-            found.by_key.entry(key).or_insert_with(|| (hash, image.to_vec()));
+            found.entry(key).or_insert_with(|| (hash, image.to_vec()));
         }
     })?;
     Ok(found)
@@ -264,8 +256,8 @@ fn changed(table: &Table<'_>, (sent, found): (&[u8], &[u8]), key: String, opened
     let field = |fields: &[Option<&[u8]>], place: usize| fields.get(place).copied().flatten().map(<[u8]>::to_vec);
     let mut differing: Vec<usize> =
         (0..table.columns.len()).filter(|n| field(&sent, *n) != field(&found, *n)).collect();
-    // What stood in for an orphan is not what the source says, and is right.
-    differing.retain(|n| !table.stands_in(&table.columns[*n]));
+    // What a lookup found then is not known any more.
+    differing.retain(|n| !table.looked_up.contains(&table.columns[*n]));
     opened.changed += u64::from(!differing.is_empty());
     for place in differing {
         if opened.rows.len() < LISTED {

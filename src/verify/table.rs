@@ -1,24 +1,19 @@
-//! One table of the proof: its image, its key, and its rows from both sides: computed from the source again exactly as
-//! they were sent, and read back from the target.
+//! One table of the proof: its image, its key, its rows as the target holds them now.
+//!
+//! What the source makes of it stands in `again`.
 
-use std::collections::{BTreeMap, HashSet};
-use std::ops::ControlFlow;
+use std::collections::BTreeMap;
 
-use crate::convert::row::{Notes, RowEncoder};
 use crate::migrate::{Stop, lookup};
-use crate::model::fault::Loss;
-use crate::model::key::{Key, unhex};
+use crate::model::key::unhex;
 use crate::model::pgtype::{ColumnType, Kind};
-use crate::model::select::{Row, Sink};
 use crate::plan::{LoadPlan, image};
+use crate::target::ledger::Made;
 use crate::target::{ReadBack, Session};
 use crate::wire::digest::{Digest, row_hash};
 use crate::wire::{binary, decode};
 
 use super::{Subject, rows};
-
-/// Hears of each row: its cells, its image, its hash.
-pub type EachRow<'f> = dyn FnMut(&dyn Row, &[u8], u128) + 'f;
 
 /// A table that loads of this run went to.
 pub(super) struct Table<'a> {
@@ -35,6 +30,8 @@ pub(super) struct Table<'a> {
     pub before: Option<Digest>,
     /// Columns fed by lookups into rows that changed since.
     pub looked_up: Vec<String>,
+    /// Long after the run: the condition that leaves out rows with numbers that were drawn since.
+    pub scope: Option<String>,
 }
 
 impl<'a> Table<'a> {
@@ -62,7 +59,25 @@ impl<'a> Table<'a> {
                 table.looked_up.extend(lookup::moved(session, plan, load, settled, (run.id, run.seed))?);
             }
         }
+        if subject.later {
+            let made = session.made(subject.run.id)?;
+            for table in tables.iter_mut().filter(|table| !table.held()) {
+                table.scope = table.numbered(&made);
+            }
+        }
         Ok(tables)
+    }
+
+    /// The condition for rows with numbers up to where the run left the sequence of the table's key.
+    fn numbered(&self, made: &[Made]) -> Option<String> {
+        let [place] = self.key.as_slice() else { return None };
+        let column = self.subject.target.tables.get(self.name)?.column(self.columns.get(*place)?)?;
+        let sequence = column.sequence.as_ref().filter(|sequence| sequence.increment > 0)?;
+        let left = made.iter().find(|m| m.kind == "sequence" && m.object == sequence.name)?;
+        let last: i64 = left.became.as_ref()?.parse().ok()?;
+        let issued = self.loads.iter().any(|load| !load.issued().is_empty());
+        // Of ids that the run itself drew the last one is not noted there.
+        (column.not_null && !issued).then(|| format!("{} <= {last}", crate::model::ident::quoted(&column.name)))
     }
 
     fn new(subject: &'a Subject<'a>, name: &'a str, loads: Vec<&'a LoadPlan>) -> Table<'a> {
@@ -81,7 +96,17 @@ impl<'a> Table<'a> {
         let key = keys.filter_map(|key| key.iter().map(place).collect::<Option<Vec<usize>>>()).find(|k| !k.is_empty());
         let before = judged.before.get(name).and_then(|text| Digest::from_bytes(&unhex(text)?));
         let kinds = columns.iter().filter_map(kind).collect();
-        Table { subject, name, loads, columns, kinds, key: key.unwrap_or_default(), before, looked_up: Vec::new() }
+        Table {
+            subject,
+            name,
+            loads,
+            columns,
+            kinds,
+            key: key.unwrap_or_default(),
+            before,
+            looked_up: Vec::new(),
+            scope: None,
+        }
     }
 
     /// `schema.table`
@@ -105,7 +130,12 @@ impl<'a> Table<'a> {
     /// Rows that should be there, the owner's own row left out.
     pub fn expected(&self) -> u64 {
         let before = self.subject.run.judged.holding.get(self.name).copied().unwrap_or(0);
-        before + self.loads.iter().map(|l| rows::sums(self.subject, &l.name).written).sum::<u64>()
+        before + self.written()
+    }
+
+    /// Rows that this run wrote.
+    pub fn written(&self) -> u64 {
+        self.loads.iter().map(|l| rows::sums(self.subject, &l.name).written).sum()
     }
 
     /// The digest of what was sent, as the ledger has it.
@@ -115,82 +145,49 @@ impl<'a> Table<'a> {
         sent
     }
 
-    /// Whether rows of a load were skipped, so that the source alone does not say what was sent.
-    pub fn skips(&self) -> bool {
-        self.loads.iter().any(|load| rows::sums(self.subject, &load.name).skipped > 0)
+    /// Why the source and the ledger do not say what this column should hold.
+    pub fn obstacle(&self) -> Option<String> {
+        (!self.looked_up.is_empty()).then(|| {
+            format!(
+                "column {}: the rows that its lookup reads have changed since, so what was sent cannot be computed again",
+                self.looked_up.join(", ")
+            )
+        })
     }
 
-    /// Whether the source alone does not say what this column should hold: a value stood in for an orphan, or what a
-    /// lookup reads has changed.
-    pub fn stands_in(&self, column: &str) -> bool {
-        if self.looked_up.iter().any(|c| c == column) {
-            return true;
-        }
-        let lost = |load: &&LoadPlan| rows::sums(self.subject, &load.name).losses;
-        self.loads.iter().flat_map(lost).any(|l| l.column == column && l.modifier == Loss::IfOrphan.word())
+    /// Rows of the table, the owner's own left out.
+    ///
+    /// # Errors
+    /// When the target refuses or is gone.
+    pub fn count(&self, session: &mut Session) -> Result<u64, Stop> {
+        let subject = self.subject;
+        let made = subject.owner_made && subject.plan.owner.as_ref().is_some_and(|o| o.table == self.name);
+        Ok(session.count(&subject.plan.schema, self.name)?.saturating_sub(u64::from(made)))
     }
 
-    /// Why the source alone does not say what was sent.
-    pub fn only_target_knows(&self) -> Option<&'static str> {
-        if self.skips() {
-            return Some("rows were skipped since their keys were there, and which ones only the target knew");
-        }
-        if !self.looked_up.is_empty() {
-            return Some("the rows that a lookup reads have changed since");
-        }
-        let stood_in = self.columns.iter().any(|column| self.stands_in(column));
-        stood_in.then_some("values stood in for orphans, and which rows were orphans only the target knew")
+    /// Whether rows cannot be told apart by a key that the source and the ledger say.
+    pub fn has_no_key(&self) -> bool {
+        self.key.is_empty() || self.key.iter().any(|n| self.looked_up.contains(&self.columns[*n]))
     }
 
-    /// Every row of the target with its hash, the row of an owner that the run made left out. Gives their number.
-    pub fn target(&self, session: &mut Session, row: &mut dyn FnMut(&[u8], u128)) -> Result<u64, Stop> {
+    /// Every row of the target with its hash, the row of an owner that the run made left out; those of a stretch, where
+    /// one is given. Gives their number.
+    pub fn target(
+        &self,
+        session: &mut Session,
+        stretch: Option<&str>,
+        row: &mut dyn FnMut(&[u8], u128),
+    ) -> Result<u64, Stop> {
         let seed = self.subject.run.seed;
         let made = self.subject.plan.owner.as_ref().filter(|o| o.table == self.name && self.subject.owner_made);
-        let only = made.zip(self.subject.owner).map(|(owner, key)| {
+        let others = made.zip(self.subject.owner).map(|(owner, key)| {
             let (column, value) = (crate::model::ident::quoted(&owner.key), crate::model::ident::literal(key));
             format!("{column} IS DISTINCT FROM {value}::{}", owner.key_type.name)
         });
+        let only: Vec<&str> = others.as_deref().into_iter().chain(self.scope.as_deref()).chain(stretch).collect();
+        let only = (!only.is_empty()).then(|| only.join(" AND "));
         let what = ReadBack { schema: &self.subject.plan.schema, table: self.name, columns: &self.columns, only };
         Ok(session.read_back(&what, &mut |image| row(image, row_hash(image, seed)))?)
-    }
-
-    /// Every row that the source makes now: its image, its hash and its key in the source.
-    pub fn source(&self, session: &mut Session, row: &mut EachRow<'_>) -> Result<(), Stop> {
-        for load in &self.loads {
-            self.load(load, session, row)?;
-        }
-        Ok(())
-    }
-
-    /// The rows of one load, part by part, with the ids that were drawn for them, without those set aside.
-    pub fn load(&self, load: &LoadPlan, session: &mut Session, row: &mut EachRow<'_>) -> Result<(), Stop> {
-        let subject = self.subject;
-        let binary = LoadPlan { as_text: false, ..load.clone() };
-        let maps = lookup::again(session, subject.plan, &binary, subject.settled, subject.run.seed)?;
-        let encoder = RowEncoder::new(&binary, subject.settled, &maps)
-            .and_then(|encoder| encoder.proving(&binary, subject.settled, None, Some(&self.columns)))
-            .map_err(Stop::Refused)?;
-        let issued = load.issued();
-        let ids = if issued.is_empty() { Vec::new() } else { session.issued_rows(subject.run.id, &load.name)? };
-        let aside = session.set_aside_rows(subject.run.id, &load.name)?;
-        let reader = subject.source.reader()?;
-        let mut again = Again {
-            encoder,
-            issued,
-            ids,
-            at: 0,
-            aside,
-            seed: subject.run.seed,
-            bytes: Vec::new(),
-            scratch: Vec::new(),
-            notes: Notes::default(),
-            row,
-        };
-        let parts = subject.done.get(&load.name).map(|d| d.parts.as_slice()).unwrap_or_default();
-        for part in parts {
-            reader.scan(&load.select, part.after.as_ref(), part.until.as_ref(), &mut again)?;
-        }
-        Ok(())
     }
 
     /// The fields of a row's unique key, as bytes; none without a key.
@@ -239,47 +236,5 @@ impl<'a> Table<'a> {
             4 => Some(i64::from(i32::from_be_bytes(bytes.try_into().ok()?))),
             _ => Some(i64::from_be_bytes(bytes.try_into().ok()?)),
         }
-    }
-}
-
-/// Encodes rows again as they were sent.
-struct Again<'r> {
-    encoder: RowEncoder,
-    issued: Vec<usize>,
-    /// The ids of each row that was sent, in order.
-    ids: Vec<Vec<i64>>,
-    at: usize,
-    aside: HashSet<String>,
-    seed: u64,
-    bytes: Vec<u8>,
-    scratch: Vec<u8>,
-    notes: Notes,
-    row: &'r mut EachRow<'r>,
-}
-
-impl Sink for Again<'_> {
-    fn row(&mut self, row: &dyn Row) -> ControlFlow<()> {
-        self.bytes.clear();
-        let fits = self.encoder.encode(row, &mut self.bytes, &mut self.notes);
-        if !fits || (!self.aside.is_empty() && self.aside.contains(&row.key().written())) {
-            return ControlFlow::Continue(());
-        }
-        if let Some(ids) = self.ids.get(self.at) {
-            for (n, at) in self.notes.slots.iter().enumerate() {
-                if let Some(id) = ids.get(n) {
-                    // An id went into its column once; it does again.
-                    let _ = self.encoder.fill(self.issued[n], *id, *at, &mut self.bytes);
-                }
-            }
-            self.at += 1;
-        }
-        let image = self.encoder.image(&self.bytes, &mut self.scratch);
-        let hash = row_hash(image, self.seed);
-        (self.row)(row, image, hash);
-        ControlFlow::Continue(())
-    }
-
-    fn failed(&mut self, _: Key, _: Option<usize>) -> ControlFlow<()> {
-        ControlFlow::Continue(())
     }
 }

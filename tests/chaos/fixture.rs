@@ -7,6 +7,7 @@ use rusqlite::types::ValueRef;
 
 use super::proxy::Proxy;
 use super::server::Server;
+use crate::support::postgres::drop_database;
 use crate::support::sqlite;
 use crate::support::tool::Place;
 
@@ -152,8 +153,7 @@ impl Fixture {
     }
 
     pub fn end(&self, database: &str) {
-        let sql = format!("DROP DATABASE {database} WITH (FORCE)");
-        self.server.connect("postgres").batch_execute(&sql).expect("the database goes");
+        drop_database(&mut self.server.connect("postgres"), database).expect("the database goes");
     }
 
     pub fn rows(&self, database: &str, sql: &str) -> Vec<String> {

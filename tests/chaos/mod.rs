@@ -5,7 +5,7 @@
 //! exit status must have told the truth.
 
 mod fixture;
-mod proxy;
+pub mod proxy;
 mod server;
 mod trial;
 

@@ -2,11 +2,11 @@
 //! `target::connect` makes of them, or it is refused with the reason.
 //!
 //! Needs PostgreSQL's binaries (`pg_config --bindir`), psql, openssl and pgbouncer; without one of them the
-//! test fails and says which. Nothing outside temporary directories is touched. Other versions of the server run by
-//! `MIGRATE_TEST_PG_BINDIR=FOLDER`, the folder that holds its initdb and postgres.
+//! test fails and says which. Nothing outside temporary directories is touched.
 
 mod bouncer;
 mod certs;
+mod env_file;
 mod pooler;
 mod promises;
 mod proxy;
@@ -17,3 +17,4 @@ mod server;
 mod session;
 mod table;
 mod tls;
+mod told;

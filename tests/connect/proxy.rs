@@ -3,6 +3,8 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A listener on 127.0.0.1; it lives as long as the process.
 pub struct Proxy {
@@ -14,6 +16,17 @@ impl Proxy {
     /// Passes everything on to `server`, up to `limit` bytes from each client.
     pub fn cutting_after(server: u16, limit: usize) -> Proxy {
         Proxy::answering(move |client| pass_on(client, server, limit))
+    }
+
+    /// Cuts the first `times` connections at once, as what stands before a server that sleeps does; then passes all on.
+    pub fn asleep(server: u16, times: usize) -> Proxy {
+        let left = Arc::new(AtomicUsize::new(times));
+        let asleep = move || left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1)).is_ok();
+        Proxy::answering(move |client| {
+            if !asleep() {
+                pass_on(client, server, usize::MAX);
+            }
+        })
     }
 
     /// Takes connections and keeps silent.
@@ -38,7 +51,8 @@ impl Proxy {
 }
 
 fn pass_on(client: TcpStream, server: u16, limit: usize) {
-    let server = TcpStream::connect(("127.0.0.1", server)).expect("the server");
+    // As a host's proxy does before a server that sleeps: the connection is there, and gone.
+    let Ok(server) = TcpStream::connect(("127.0.0.1", server)) else { return };
     let (mut back_from, mut back_to) = (server.try_clone().expect("a handle"), client.try_clone().expect("a handle"));
     let back = std::thread::spawn(move || {
         let _until_cut = std::io::copy(&mut back_from, &mut back_to);

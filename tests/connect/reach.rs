@@ -67,19 +67,33 @@ fn a_server_that_is_starting_is_waited_for_and_a_dead_port_only_when_asked() {
     let client = settings.connect_patiently(ReadOnly(false), Patience::FIRST, &mut |e, _| {
         told.push(e.sqlstate().map(str::to_owned));
         release.borrow_mut().take();
+        true
     });
     client.expect("a session after a while");
     assert_eq!(told[0].as_deref(), Some("53300"));
 
     let dead = format!("host=127.0.0.1 port={} user=u", free_port());
-    let mut pauses = 0;
-    let impatient = self::settings(&dead).connect_patiently(ReadOnly(false), Patience::FIRST, &mut |_, _| pauses += 1);
-    assert!(impatient.is_err());
-    assert_eq!(pauses, 0);
-    let patience = Patience { longest: Duration::from_secs(1), unreachable: true };
-    let patient = self::settings(&dead).connect_patiently(ReadOnly(false), patience, &mut |_, _| pauses += 1);
-    assert!(matches!(patient, Err(ConnectError::Unreachable(_))));
-    assert!(pauses >= 2, "{pauses}");
+    let refused = self::settings(&dead).connect_patiently(ReadOnly(false), Patience::FIRST, &mut |_, _| true);
+    assert!(matches!(refused, Err(ConnectError::Unreachable(_))), "at once");
+}
+
+#[test]
+fn a_server_that_cuts_the_connection_while_it_is_made_is_waking_and_waited_for_in_bounds() {
+    let cutting = Proxy::cutting_after(free_port(), 0);
+    for mode in ["disable", "require"] {
+        let settings = settings(&format!("host=127.0.0.1 port={} user=u sslmode={mode}", cutting.port));
+        let mut pauses = Vec::new();
+        let patience = Patience(Duration::from_secs(2));
+        let ended = settings.connect_patiently(ReadOnly(false), patience, &mut |_, pause| {
+            std::thread::sleep(pause);
+            pauses.push(pause.as_millis());
+            true
+        });
+        assert!(matches!(ended, Err(ConnectError::Waking(_))), "{mode}: {:?}", ended.err());
+        assert_eq!(pauses, [250, 500, 1000], "{mode}");
+        let asked_to_stop = settings.connect_patiently(ReadOnly(false), Patience::FIRST, &mut |_, _| false);
+        assert!(matches!(asked_to_stop, Err(ConnectError::Waking(_))), "{mode}");
+    }
 }
 
 #[test]

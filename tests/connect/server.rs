@@ -3,6 +3,7 @@
 //! initdb and postgres refuse to run as root; then they run as the user `postgres`. Files made for them are given
 //! to that user. It knows nothing of what is tested.
 
+use crate::support::postgres::{bindir, installed};
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
@@ -25,18 +26,12 @@ pub fn run(command: &mut Command) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// Where the installed binaries are.
-fn installed() -> &'static Path {
-    static FOUND: OnceLock<PathBuf> = OnceLock::new();
-    FOUND.get_or_init(|| PathBuf::from(run(Command::new("pg_config").arg("--bindir")).trim()))
-}
-
 /// A program of the server: of the version whose folder `MIGRATE_TEST_PG_BINDIR` names, else of the installed one. (The
 /// packages of other versions hold the server alone; and what Debian has in PATH under these names is a script that
 /// sets variables.)
 pub fn program(name: &str) -> PathBuf {
-    let other = std::env::var_os("MIGRATE_TEST_PG_BINDIR").map(|f| PathBuf::from(f).join(name));
-    other.filter(|p| p.exists()).unwrap_or_else(|| installed().join(name))
+    let ours = Path::new(&bindir()).join(name);
+    if ours.exists() { ours } else { Path::new(installed()).join(name) }
 }
 
 fn is_root() -> bool {

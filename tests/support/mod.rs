@@ -3,6 +3,7 @@
 //! Nothing here knows what is tested, and nothing here is left behind: folders go with their values, the server with the
 //! process, however it ends.
 
+pub mod case;
 pub mod expect;
 pub mod golden;
 pub mod postgres;

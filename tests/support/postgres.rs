@@ -33,7 +33,7 @@ end() { "$bin/pg_ctl" -s -D "$folder/data" -m immediate stop >/dev/null 2>&1 || 
 trap end EXIT
 "$bin/initdb" -D "$folder/data" -U postgres -A trust -E UTF8 --locale=C -N >"$folder/initdb.log" 2>&1 || { cat "$folder/initdb.log"; exit 1; }
 printf 'local all locked scram-sha-256\nlocal all all trust\n' >"$folder/data/pg_hba.conf"
-"$bin/pg_ctl" -s -w -D "$folder/data" -l "$folder/log" -o "-c listen_addresses='' -c fsync=off -c max_connections=200 -k '$folder'" start </dev/null >/dev/null 2>&1 || { cat "$folder/log"; exit 1; }
+"$bin/pg_ctl" -s -w -D "$folder/data" -l "$folder/log" -o "-c listen_addresses='' -c fsync=off -c max_connections=200 -c password_encryption=scram-sha-256 -k '$folder'" start </dev/null >/dev/null 2>&1 || { cat "$folder/log"; exit 1; }
 echo "ready $folder"
 read -r _ || :
 "#;
@@ -50,8 +50,24 @@ fn server() -> &'static Server {
     ONE.get_or_init(start)
 }
 
-/// Where PostgreSQL's server binaries are.
+/// Where PostgreSQL's server binaries are: in `MIGRATE_TEST_PG_BINDIR`, by which `tests/versions.sh` runs the tests against
+/// other versions, or where the installed one's are.
 pub fn bindir() -> String {
+    other_bindir().unwrap_or_else(|| installed().to_owned())
+}
+
+/// The folder of another version, if one was asked for.
+pub fn other_bindir() -> Option<String> {
+    std::env::var("MIGRATE_TEST_PG_BINDIR").ok().filter(|folder| !folder.is_empty())
+}
+
+/// Where the installed server's binaries are.
+pub fn installed() -> &'static str {
+    static FOUND: OnceLock<String> = OnceLock::new();
+    FOUND.get_or_init(ask_pg_config)
+}
+
+fn ask_pg_config() -> String {
     let found = Command::new("pg_config").arg("--bindir").output();
     let found = found.expect("pg_config: PostgreSQL's server is not installed; `tests/run.sh` installs it");
     String::from_utf8(found.stdout).expect("a path in UTF-8").trim().to_owned()
@@ -195,13 +211,28 @@ impl Database {
 
 impl Drop for Database {
     fn drop(&mut self) {
-        let sql = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
-        let dropped = connect(&server().socket, "postgres").batch_execute(&sql);
+        let dropped = drop_database(&mut connect(&server().socket, "postgres"), &self.name);
         // Already panicking, a second panic would hide the first one.
         if !std::thread::panicking() {
             dropped.expect("the database goes with its test");
         }
     }
+}
+
+/// Drops a database whose sessions may still be ending. (`WITH (FORCE)` came with PostgreSQL 13.)
+pub fn drop_database(client: &mut Client, name: &str) -> Result<(), postgres::Error> {
+    let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1";
+    client.query(sql, &[&name])?;
+    client.batch_execute(&format!("DROP DATABASE IF EXISTS {name}"))
+}
+
+/// The server's version, such as 150018.
+pub fn version() -> u32 {
+    static FOUND: OnceLock<u32> = OnceLock::new();
+    *FOUND.get_or_init(|| {
+        let row = connect(&server().socket, "postgres").query_one("SELECT current_setting('server_version_num')", &[]);
+        row.expect("a version").get::<_, String>(0).parse().expect("a number")
+    })
 }
 
 /// The folder of the server's socket.

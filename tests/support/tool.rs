@@ -8,6 +8,8 @@ use std::process::{Child, Command, Output, Stdio};
 
 use tempfile::TempDir;
 
+use super::postgres::other_bindir;
+
 /// A temporary folder in which the tool is run. Gone with the value.
 pub struct Place {
     folder: TempDir,
@@ -76,6 +78,11 @@ impl Place {
             if let Some(value) = std::env::var_os(kept) {
                 command.env(kept, value);
             }
+        }
+        // `rehearse` without the embedded server asks pg_config, which must speak of the version under test.
+        if let Some(folder) = other_bindir() {
+            let path = std::env::var("PATH").unwrap_or_default();
+            command.env("PATH", format!("{folder}:{path}"));
         }
         // Nobody's ~/.pgpass or service file takes part.
         command.env("HOME", self.folder.path()).env("LC_ALL", "C.UTF-8");

@@ -76,6 +76,8 @@ impl FaultRecord {
     /// The public form of a fault. Keys that are not rowids are values and stay out unless `show_values`.
     pub fn of(fault: &Fault, table: &str, children: u64, show_values: bool) -> FaultRecord {
         let place = fault.column.as_deref().map_or_else(String::new, |c| format!(".columns.{c}"));
+        let advice = fault.reason.advice();
+        let stop = if advice.ends_with('.') { "" } else { "." };
         let about = fault.detail.as_deref().map_or_else(String::new, |d| format!(" ({d})"));
         FaultRecord {
             load: fault.load.clone(),
@@ -89,11 +91,10 @@ impl FaultRecord {
             target_type: fault.target_type.clone(),
             reason: fault.reason,
             message: format!(
-                "load.{}{place}: the {} {}{about}. Way out: {}.",
+                "load.{}{place}: the {} {}{about}. Way out: {advice}{stop}",
                 fault.load,
                 if fault.column.is_some() { "value" } else { "row" },
                 fault.reason.says(),
-                fault.reason.advice()
             ),
             children,
         }

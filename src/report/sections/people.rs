@@ -148,6 +148,8 @@ fn lookup_lines(lookup: &LookupRecord, depth: Depth) -> Vec<Line> {
     lines.push(line(Shown::from("(several answers)").toned(tone(lookup.ambiguous)), lookup.ambiguous));
     let values = lookup.values.as_ref().filter(|v| !v.is_empty());
     let note = values.map(|v| format!("not found: {}", some_of(v, depth.keys)));
-    lines.push(line(Shown::from("(not found)").toned(tone(lookup.missing)), lookup.missing).with_note(note));
+    if !lookup.quiet {
+        lines.push(line(Shown::from("(not found)").toned(tone(lookup.missing)), lookup.missing).with_note(note));
+    }
     lines
 }

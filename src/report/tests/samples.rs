@@ -237,6 +237,7 @@ pub fn quarantined() -> Report {
         ],
         ambiguous: 1,
         missing: 3,
+        quiet: false,
         values: Some(vec!["Cata".into(), "cata ".into()]),
     }];
     report.owners = many_owners();

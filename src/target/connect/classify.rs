@@ -61,8 +61,15 @@ pub(super) fn classify(error: &postgres::Error, facts: &Facts<'_>) -> ConnectErr
             advice,
         ));
     }
-    if let Some(io) = cause::<io::Error>(error) {
-        return unreachable(io, facts);
+    let cut = [io::ErrorKind::UnexpectedEof, io::ErrorKind::ConnectionReset, io::ErrorKind::BrokenPipe];
+    match cause::<io::Error>(error) {
+        Some(io) if !cut.contains(&io.kind()) => return unreachable(io, facts),
+        None if !error.is_closed() => {}
+        // What stands before a server that sleeps or restarts takes the connection and finds nobody behind it.
+        _ => {
+            let advice = "Look into the server's log; it may want a client certificate, or another port may be meant";
+            return ConnectError::Waking(facts.problem("the connection was cut while it was being made", &why, advice));
+        }
     }
     let why = if why.is_empty() { error.to_string() } else { why };
     ConnectError::Unreachable(facts.problem("no connection", &why, "Look into the server's log"))
@@ -96,10 +103,6 @@ fn unreachable(error: &io::Error, facts: &Facts<'_>) -> ConnectError {
         io::ErrorKind::TimedOut => (
             "it did not answer in time",
             "Check host, port and firewalls; a server that sleeps may need longer: connect_timeout=60",
-        ),
-        io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => (
-            "the connection was cut while it was being made",
-            "Look into the server's log; it may want a client certificate, or another port may be meant",
         ),
         _ => ("no connection", "Check host, port and the network"),
     };

@@ -7,33 +7,21 @@ use super::session::ReadOnly;
 use super::settings::Settings;
 use std::time::{Duration, Instant};
 
-/// How long to try, and for what.
+/// The time after which no further attempt begins. What is waited for is a server that says, or shows by cutting the
+/// connection while it is made, that it is not ready; one that does not answer at all may be a mistyped host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Patience {
-    /// The time after which no further attempt begins.
-    pub longest: Duration,
-    /// Whether to wait for a server that does not answer at all: one that was there before. Otherwise only for one
-    /// that says that it is waking, so that a mistyped host is refused at once.
-    pub unreachable: bool,
-}
+pub struct Patience(pub Duration);
 
 impl Patience {
-    /// For the first connection: a server that says that it is starting gets this long.
-    pub const FIRST: Patience = Patience { longest: Duration::from_secs(60), unreachable: false };
-    /// For a connection that was lost: a restart or a switch-over takes its time.
-    pub const AGAIN: Patience = Patience { longest: Duration::from_secs(60), unreachable: true };
-
-    fn covers(self, error: &ConnectError) -> bool {
-        match error {
-            ConnectError::Unreachable(_) => self.unreachable,
-            error => error.retry_may_help(),
-        }
-    }
+    /// For a first connection: a server that sleeps or starts gets this long.
+    pub const FIRST: Patience = Patience(Duration::from_secs(60));
+    /// One attempt: the caller waits and counts.
+    pub const NONE: Patience = Patience(Duration::ZERO);
 }
 
 impl Settings {
-    /// [`Settings::connect`], again and again while the error's class says that waiting helps. `tell` hears of each
-    /// failed attempt and of the pause that follows.
+    /// [`Settings::connect`], again and again while the error's class says that waiting helps. `wait` hears of each failed
+    /// attempt and waits out the pause that follows; where it says `false`, that was the last attempt.
     ///
     /// # Errors
     /// The last attempt's.
@@ -41,7 +29,7 @@ impl Settings {
         &self,
         read_only: ReadOnly,
         patience: Patience,
-        tell: &mut dyn FnMut(&ConnectError, Duration),
+        wait: &mut dyn FnMut(&ConnectError, Duration) -> bool,
     ) -> Result<postgres::Client, ConnectError> {
         let begin = Instant::now();
         let mut pause = Duration::from_millis(250);
@@ -50,11 +38,10 @@ impl Settings {
                 Ok(client) => return Ok(client),
                 Err(e) => e,
             };
-            if !patience.covers(&error) || begin.elapsed() + pause > patience.longest {
+            let may_help = error.retry_may_help() && !matches!(error, ConnectError::Unreachable(_));
+            if !may_help || begin.elapsed() + pause > patience.0 || !wait(&error, pause) {
                 return Err(error);
             }
-            tell(&error, pause);
-            std::thread::sleep(pause);
             pause = (pause * 2).min(Duration::from_secs(5));
         }
     }

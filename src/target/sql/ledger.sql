@@ -73,6 +73,15 @@ CREATE TABLE fault (
     fault  jsonb NOT NULL                   -- where and why, never a value
 );
 
+CREATE TABLE deviation (                   -- rows of a batch that are not on the target as the source alone says
+    run     bigint NOT NULL REFERENCES run,
+    load    text NOT NULL,
+    part    int NOT NULL,
+    batch   int NOT NULL,
+    at      text NOT NULL,                  -- the row's place in the source
+    orphan  text                            -- the column in which `if_orphan` stands; none: the row was skipped
+);
+
 CREATE TABLE made (
     run     bigint NOT NULL REFERENCES run,
     kind    text NOT NULL,                  -- owner, sequence, lookup

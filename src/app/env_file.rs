@@ -1,0 +1,228 @@
+//! The file of `--env-file`: variables written as dotenv tools have them.
+//!
+//! `NAME=value` lines, `export` before them, comments, quotes, `${NAME}`. A `$` that no brace follows stands for itself: it is
+//! more often part of a password. A mistake names file and line and repeats nothing of either.
+
+use std::collections::BTreeMap;
+
+/// What a mistake says, without its file.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Mistake {
+    /// Counted from 1.
+    pub line: usize,
+    /// What is wrong and what to do.
+    pub what: &'static str,
+}
+
+/// The variables of a file; of two with one name, the later. `outer` knows those that `${NAME}` may mean beside the file's own,
+/// and wins over them.
+///
+/// # Errors
+/// The first line that cannot be read.
+pub fn read(text: &str, outer: &dyn Fn(&str) -> Option<String>) -> Result<BTreeMap<String, String>, Mistake> {
+    let mut lines = Lines { rest: text.strip_prefix('\u{feff}').unwrap_or(text), line: 1 };
+    let mut found = BTreeMap::new();
+    while !lines.rest.is_empty() {
+        let known = |name: &str| outer(name).or_else(|| found.get(name).cloned());
+        let entry = lines.entry(&known).map_err(|what| Mistake { line: lines.line, what })?;
+        found.extend(entry);
+    }
+    Ok(found)
+}
+
+/// What is left of the text, and which line that begins in.
+struct Lines<'t> {
+    rest: &'t str,
+    line: usize,
+}
+
+type Known<'k> = &'k dyn Fn(&str) -> Option<String>;
+
+impl Lines<'_> {
+    /// The next line's variable; none in a blank line or a comment.
+    fn entry(&mut self, known: Known<'_>) -> Result<Option<(String, String)>, &'static str> {
+        self.blanks();
+        if self.at_end() {
+            self.newline();
+            return Ok(None);
+        }
+        let mut name = self.name()?;
+        if name == "export" && !self.rest.trim_start_matches([' ', '\t']).starts_with('=') {
+            self.blanks();
+            name = self.name()?;
+        }
+        self.blanks();
+        let Some(rest) = self.rest.strip_prefix('=') else {
+            return Err("there is no \"=\" behind the name. Write NAME=value.");
+        };
+        self.rest = rest;
+        self.blanks();
+        let value = match self.rest.chars().next() {
+            Some('\'') => self.quoted('\'', known)?,
+            Some('"') => self.quoted('"', known)?,
+            _ => self.bare(known)?,
+        };
+        self.blanks();
+        if !self.at_end() {
+            return Err(
+                "something stands behind the closing quote. Write the whole value inside the quotes, a comment behind a #.",
+            );
+        }
+        self.newline();
+        Ok(Some((name, value)))
+    }
+
+    fn name(&mut self) -> Result<String, &'static str> {
+        let end =
+            self.rest.find(|c: char| !(c.is_ascii_alphanumeric() || "_.-".contains(c))).unwrap_or(self.rest.len());
+        let (name, rest) = self.rest.split_at(end);
+        if name.is_empty() || name.starts_with(|c: char| !(c.is_ascii_alphabetic() || c == '_')) {
+            return Err(
+                "it begins with no variable's name. Write NAME=value, a comment behind a #, and quotes around a value of several \
+                 lines.",
+            );
+        }
+        self.rest = rest;
+        Ok(name.to_owned())
+    }
+
+    /// A value without quotes: to the end of the line or to a `#` behind a blank.
+    fn bare(&mut self, known: Known<'_>) -> Result<String, &'static str> {
+        let line = self.rest.split('\n').next().unwrap_or_default();
+        let starts = |at: usize| at == 0 || line[..at].ends_with([' ', '\t']);
+        let end = line.match_indices('#').map(|(at, _)| at).find(|at| starts(*at)).unwrap_or(line.len());
+        self.rest = &self.rest[end..];
+        let mut value = String::new();
+        let mut rest = line[..end].trim_end();
+        while let Some(c) = rest.chars().next() {
+            rest = take(rest, c, &mut value, known)?;
+        }
+        Ok(value)
+    }
+
+    /// A value in quotes, over several lines if it has them. In single ones everything stands for itself; in double ones a
+    /// backslash writes a quote, itself, a dollar or a control character.
+    fn quoted(&mut self, quote: char, known: Known<'_>) -> Result<String, &'static str> {
+        let mut value = String::new();
+        let mut rest = &self.rest[1..];
+        let mut lines = 0;
+        loop {
+            let Some(c) = rest.chars().next() else {
+                return Err("a quote is opened and not closed. Close it.");
+            };
+            lines += usize::from(c == '\n');
+            rest = match c {
+                c if c == quote => break,
+                '\\' if quote == '"' => {
+                    let escaped = rest[1..].chars().next().unwrap_or_default();
+                    match escaped {
+                        'n' => value.push('\n'),
+                        'r' => value.push('\r'),
+                        't' => value.push('\t'),
+                        '"' | '\\' | '$' => value.push(escaped),
+                        _ => value.extend(['\\', escaped]),
+                    }
+                    rest.get(1 + escaped.len_utf8()..).unwrap_or_default()
+                }
+                c if quote == '"' => take(rest, c, &mut value, known)?,
+                c => {
+                    value.push(c);
+                    &rest[c.len_utf8()..]
+                }
+            };
+        }
+        self.rest = &rest[1..];
+        self.line += lines;
+        Ok(value)
+    }
+
+    fn blanks(&mut self) {
+        self.rest = self.rest.trim_start_matches([' ', '\t', '\r']);
+    }
+
+    /// Nothing more stands in this line but a comment.
+    fn at_end(&self) -> bool {
+        self.rest.is_empty() || self.rest.starts_with(['\n', '#'])
+    }
+
+    fn newline(&mut self) {
+        self.rest = self.rest.split_once('\n').map_or("", |(_, rest)| rest);
+        self.line += 1;
+    }
+}
+
+/// Takes one character, or a `${NAME}` as what it stands for; gives what follows.
+fn take<'t>(text: &'t str, c: char, value: &mut String, known: Known<'_>) -> Result<&'t str, &'static str> {
+    let Some(behind) = text.strip_prefix("${") else {
+        value.push(c);
+        return Ok(&text[c.len_utf8()..]);
+    };
+    let unknown = "a ${...} names no variable that the environment or an earlier line has. Set it, or put the value into single \
+                   quotes if it stands for itself.";
+    let (name, rest) = behind.split_once('}').ok_or(unknown)?;
+    let (name, default) = name.split_once(":-").map_or((name, None), |(name, default)| (name, Some(default)));
+    let set = known(name).filter(|v| default.is_none() || !v.is_empty());
+    value.push_str(&set.or(default.map(str::to_owned)).ok_or(unknown)?);
+    Ok(rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read_with(text: &str) -> Result<Vec<(String, String)>, Mistake> {
+        let outer = |name: &str| (name == "OUTER").then(|| "from outside".to_owned());
+        read(text, &outer).map(|found| found.into_iter().collect())
+    }
+
+    #[test]
+    fn lines_read_as_dotenv_tools_read_them() {
+        for (text, name, value) in [
+            ("A=1", "A", "1"),
+            ("A=", "A", ""),
+            ("export A=1\n", "A", "1"),
+            ("  export\tA = 1 \r\n", "A", "1"),
+            ("export=1", "export", "1"),
+            ("# a comment\n\nA=1", "A", "1"),
+            ("\u{feff}A=1", "A", "1"),
+            ("A=1 # a comment", "A", "1"),
+            ("A=# a comment", "A", ""),
+            ("A=a#b", "A", "a#b"),
+            ("A=two words", "A", "two words"),
+            ("A='two words' # a comment", "A", "two words"),
+            (r"A='\n${X}$y'", "A", r"\n${X}$y"),
+            (r#"A="say \"so\" \\ \$x \n\d""#, "A", "say \"so\" \\ $x \n\\d"),
+            ("A=\"two\nlines\"", "A", "two\nlines"),
+            ("A='two\nlines'", "A", "two\nlines"),
+            ("A=it's", "A", "it's"),
+            ("A=pa$word", "A", "pa$word"),
+            ("A=${OUTER}!", "A", "from outside!"),
+            ("A=\"${OUTER}\"", "A", "from outside"),
+            ("A=${NONE:-instead}", "A", "instead"),
+            ("A=1\nA=2", "A", "2"),
+            ("A=postgresql://u:p%20w@h:5432/d?sslmode=require", "A", "postgresql://u:p%20w@h:5432/d?sslmode=require"),
+        ] {
+            assert_eq!(read_with(text), Ok(vec![(name.to_owned(), value.to_owned())]), "{text}");
+        }
+        let own = read_with("A=x\nB=\"${A}y\"").map(|found| found[1].1.clone());
+        assert_eq!(own, Ok("xy".to_owned()));
+    }
+
+    #[test]
+    fn a_mistake_is_named_by_its_line_and_nothing_else() {
+        for (text, line, piece) in [
+            ("A=1\nsecret word", 2, "no \"=\""),
+            ("A=1\n\n=secret", 3, "no variable's name"),
+            ("1A=secret", 1, "no variable's name"),
+            ("A='x\ny'\nB=\"secret", 3, "not closed"),
+            ("A='x'secret", 1, "closing quote"),
+            ("A=${SECRET}", 1, "single quotes"),
+            ("A=\"${SECRET\"", 1, "single quotes"),
+            ("PASS: secret", 1, "no \"=\""),
+        ] {
+            let mistake = read_with(text).expect_err(text);
+            assert_eq!(mistake.line, line, "{text}");
+            assert!(mistake.what.contains(piece) && !mistake.what.to_lowercase().contains("secret"), "{mistake:?}");
+        }
+    }
+}

@@ -1,0 +1,6 @@
+-- Blocks of the tables $2 of schema $1 that can be read in stretches: those whose rows lie in one heap of their own.
+SELECT c.relname::text, pg_catalog.pg_relation_size(c.oid) / pg_catalog.current_setting('block_size')::int8
+  FROM pg_catalog.pg_class c
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+  JOIN pg_catalog.pg_am a ON a.oid = c.relam
+ WHERE n.nspname = $1 AND c.relname = ANY ($2) AND c.relkind = 'r' AND a.amname = 'heap'

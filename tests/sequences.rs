@@ -1,0 +1,62 @@
+//! Sequences beside an application that draws from them, and counts of rows set aside over a line that breaks.
+
+use super::chaos::proxy::{Fault, How, Proxy};
+use super::support::case::Case;
+use super::support::postgres;
+
+const SOURCE: &str = "CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER);
+    INSERT INTO t VALUES (1, 1), (2, -1), (3, 3), (4, -1), (5, 5)";
+
+#[test]
+fn a_sequence_never_moves_back_behind_an_application_that_draws_meanwhile() {
+    let target = "CREATE TABLE t (id serial PRIMARY KEY, n int); CREATE TABLE before (id serial PRIMARY KEY, n int)";
+    let case = Case::new(SOURCE, target, "[load.t]\n");
+    let name = "name = \"first\"\n[source]\npath = \"source.db\"\n[load.before]\nfrom = \"t\"\n";
+    case.place.write("first.toml", format!("format = 1\n{name}"));
+    case.exits(0, &["-m", "first.toml", "--yes"]);
+    // Between the look at the sequence and its setting, somebody draws a thousand ids.
+    case.target.run(
+        "CREATE FUNCTION draw() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+           PERFORM nextval('public.t_id_seq') FROM generate_series(1, 1000); RETURN NEW; END $$;
+         CREATE TRIGGER draw BEFORE INSERT ON migrate.made FOR EACH ROW WHEN (NEW.kind = 'sequence') EXECUTE FUNCTION draw()",
+    );
+    case.exits(0, &["-m", "migrate.toml", "--yes"]);
+    assert_eq!(case.target.value("SELECT nextval('t_id_seq')"), "1001");
+}
+
+#[test]
+fn a_sequence_is_set_up_and_down_and_past_the_rows() {
+    let source = "CREATE TABLE t (id INTEGER PRIMARY KEY, down INTEGER, by5 INTEGER); INSERT INTO t VALUES (7, -3, 12)";
+    let target = "CREATE SEQUENCE d INCREMENT -1; CREATE SEQUENCE f INCREMENT 5;
+        CREATE TABLE t (id serial PRIMARY KEY, down int DEFAULT nextval('d'), by5 int DEFAULT nextval('f'));
+        ALTER SEQUENCE d OWNED BY t.down; ALTER SEQUENCE f OWNED BY t.by5";
+    let case = Case::new(source, target, "[load.t]\n");
+    case.exits(0, &["--yes"]);
+    let next = |name: &str| case.target.value(&format!("SELECT nextval('{name}')"));
+    assert_eq!((next("t_id_seq"), next("d"), next("f")), ("8".to_owned(), "-4".to_owned(), "17".to_owned()));
+}
+
+#[test]
+fn rows_that_were_set_aside_are_counted_once_however_the_line_breaks() {
+    let target = "CREATE TABLE t (id int PRIMARY KEY, n int CHECK (n > 0))";
+    let mapping = "[load.t]\nfrom = { sql = \"SELECT id, n FROM t ORDER BY id\" }\n";
+    let proxy = Proxy::before(postgres::socket());
+    let lost = (1..8).map(|commit| Fault::AnswerLost { commit });
+    let cut = (20..200).step_by(6).map(|message| Fault::Cut { from_client: true, message, how: How::Rst });
+    let mut happened = 0;
+    for fault in lost.chain(cut) {
+        let case = Case::new(SOURCE, target, mapping);
+        proxy.expect([fault]);
+        let url = proxy.url(case.target.name());
+        let args = ["--yes", "--on-fault", "quarantine", "--max-faults", "2", "--jobs", "1", "--json", "-t", &url];
+        let ran = case.place.migrate(args).ran();
+        // Where the line is not tried again, the same command goes on; but never because of a row that was counted twice.
+        assert!(!ran.said().contains("max_faults"), "{fault:?}: {}", ran.said());
+        let ran = if [3, 4].contains(&ran.code) { case.place.migrate(args).ran() } else { ran };
+        assert_eq!(ran.code, 6, "{fault:?}: {}", ran.said());
+        assert_eq!(case.target.count("t"), 3);
+        assert_eq!(case.target.count("migrate.fault"), 2);
+        happened += proxy.happened();
+    }
+    assert!(happened > 20, "only {happened} lines broke");
+}
