@@ -21,6 +21,7 @@ use crate::target::ledger::Sums;
 
 use super::batch::{Batch, GO_ON};
 use super::keyset::KeySet;
+use super::load::PARTS;
 use super::looking::{Looking, Seen};
 use super::orphans::{self, OwnKeys, Referred};
 use super::{Stop, lanes, parents};
@@ -190,7 +191,7 @@ impl Ground<'_> {
             let select = &reading.load.select;
             // Of two rows with one key the later is at fault: such a load is read in its order.
             let cuts = if self.jobs > 1 && !reading.is_looked_at() {
-                self.source.reader()?.split(select, 2 * self.jobs)?
+                self.source.reader()?.split(select, PARTS * self.jobs)?
             } else {
                 Vec::new()
             };

@@ -51,15 +51,12 @@ pub(super) fn send(
         let ids = draw(open, origin.load, batch)?;
         open.mark()?;
         let copied = open.copy(into, &batch.bytes, batch.rows());
-        let checked = copied.and_then(|skipped| {
-            if check_deferred {
-                open.check_deferred()?;
-            }
-            Ok(skipped)
+        let kept = copied.and_then(|skipped| {
+            let kept = if check_deferred { open.keep_checked() } else { open.keep() };
+            kept.map(|()| skipped)
         });
-        match checked {
+        match kept {
             Ok(skipped) => {
-                open.keep()?;
                 let deviations = batch.deviations(&skipped);
                 if !deviations.is_empty() {
                     open.note_deviations(origin.id, &deviations)?;

@@ -24,6 +24,9 @@ use super::retry::{Tries, until_done};
 use super::sequence::past_rows;
 use super::{Job, Stop, lookup, parents, piece};
 
+/// Parts of a load for each lane: the more there are, the less the last one is waited for.
+pub(super) const PARTS: usize = 4;
+
 /// Rows that a part has at least: below, the lanes' own transactions cost more than they win.
 const PART_ROWS: u64 = 10_000;
 
@@ -150,7 +153,7 @@ fn cuts(job: &Job<'_>, load: &LoadPlan, whole: bool) -> Result<Vec<Key>, Stop> {
         None => reader.count(table)?,
     };
     let least = PART_ROWS.min(job.options.batch_rows);
-    let parts = (2 * job.options.jobs).min(usize::try_from(rows / least).unwrap_or(usize::MAX));
+    let parts = (PARTS * job.options.jobs).min(usize::try_from(rows / least).unwrap_or(usize::MAX));
     if parts < 2 { Ok(Vec::new()) } else { Ok(reader.split(&load.select, parts)?) }
 }
 
@@ -170,15 +173,20 @@ impl<'a> Lane<'a> {
             let batch = self.batch();
             let before = after.clone();
             let mut sending =
-                Sending { lane: self, reader: &reader, batch, before, number: next, counted: 0, end: None };
+                Sending { lane: self, reader: &reader, batch, before, number: next, counted: 0, borne: 0, end: None };
             reader.scan(&sending.lane.load.select, after.as_ref(), part.until.as_ref(), &mut sending)?;
             if sending.end.is_none() {
                 sending.end = sending.flush(None, true).err();
             }
+            let counted = part.sums.faults + sending.borne + sending.counted;
             match sending.end {
                 None => return Ok(()),
                 Some(End::Stop(stop)) => return Err(stop),
-                Some(End::Behind) => part = self.part_again()?,
+                Some(End::Behind) => {
+                    part = self.part_again()?;
+                    // What is not in the ledger is read again, and then counted again.
+                    self.job.aside.fetch_sub(counted.saturating_sub(part.sums.faults), Ordering::SeqCst);
+                }
             }
             if part.done {
                 return Ok(());
@@ -242,6 +250,8 @@ struct Sending<'l, 'a, 'b> {
     number: i32,
     /// Rows of this batch that are counted as set aside already.
     counted: u64,
+    /// Rows of the batches sent before it that were set aside.
+    borne: u64,
     end: Option<End>,
 }
 
@@ -264,7 +274,6 @@ impl Sending<'_, '_, '_> {
                     self.lane.again(e)?;
                     // An acknowledged commit may be gone with the server that acknowledged it.
                     if self.lane.part_again()?.next_batch < self.number {
-                        self.lane.job.aside.fetch_sub(self.counted, std::sync::atomic::Ordering::SeqCst);
                         return Err(End::Behind);
                     }
                 }
@@ -275,7 +284,7 @@ impl Sending<'_, '_, '_> {
         self.lane.job.watch.hear(Event::Rows { load: &self.lane.load.name, rows: self.batch.read });
         self.batch.clear();
         self.before = last;
-        self.counted = 0;
+        self.borne += std::mem::take(&mut self.counted);
         self.number += 1;
         Ok(())
     }
@@ -297,7 +306,7 @@ impl Sending<'_, '_, '_> {
             as_text: load.as_text,
             conflict: load.conflict.as_deref(),
         };
-        match lane.session.begin_batch(&id)? {
+        match lane.session.begin_batch(&id, done)? {
             Begun::Fenced => return Err(End::Stop(Stop::Fenced)),
             Begun::Taken => {}
             Begun::Open(mut open) => {

@@ -54,7 +54,7 @@ fn attempt(lane: &mut Lane<'_>, checks: bool) -> Result<bool, Stop> {
         conflict: load.conflict.as_deref(),
     };
     let batch = lane.batch();
-    let open = match lane.session.begin_batch(&id)? {
+    let open = match lane.session.begin_batch(&id, true)? {
         Begun::Fenced => return Err(Stop::Fenced),
         Begun::Taken => return Ok(false),
         Begun::Open(open) => open,

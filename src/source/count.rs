@@ -2,6 +2,9 @@
 //!
 //! All of them read the table's own b-tree, never an index, which may be stale.
 
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
 use super::Reader;
 use super::error::{Said, SourceError};
 use super::sqlite::raw;
@@ -10,11 +13,24 @@ use crate::model::ident::quoted;
 use crate::model::key::Key;
 use crate::model::select::{Relation, Select};
 
+/// Numbers that took a walk through a whole table, for whoever asks again.
+#[derive(Default)]
+pub(super) struct Counted {
+    rows: Mutex<HashMap<String, u64>>,
+    cuts: Mutex<HashMap<(String, usize), Vec<Key>>>,
+}
+
 impl Reader {
     /// Rows of a table.
     pub fn count(&self, table: &str) -> Result<u64, SourceError> {
+        let known = &self.shared().counted.rows;
+        if let Some(rows) = known.lock().unwrap_or_else(PoisonError::into_inner).get(table) {
+            return Ok(*rows);
+        }
         let counted = self.one(&format!("SELECT count(*) FROM main.{} NOT INDEXED", quoted(table)))?;
-        Ok(counted.and_then(|n| u64::try_from(n).ok()).unwrap_or(0))
+        let rows = counted.and_then(|n| u64::try_from(n).ok()).unwrap_or(0);
+        known.lock().unwrap_or_else(PoisonError::into_inner).insert(table.to_owned(), rows);
+        Ok(rows)
     }
 
     /// Rows of a table in which the column is not NULL.
@@ -45,6 +61,10 @@ impl Reader {
     pub fn split(&self, select: &Select, parts: usize) -> Result<Vec<Key>, SourceError> {
         let walk = self.walk(select);
         let (Relation::Table(table), Walk::Keyed(_)) = (&select.relation, &walk) else { return Ok(Vec::new()) };
+        let (known, wanted) = (&self.shared().counted.cuts, (table.clone(), parts));
+        if let Some(cuts) = known.lock().unwrap_or_else(PoisonError::into_inner).get(&wanted) {
+            return Ok(cuts.clone());
+        }
         let rows = self.count(table)?;
         let step = rows / (parts.max(1) as u64);
         let mut cuts: Vec<Key> = Vec::new();
@@ -54,6 +74,7 @@ impl Reader {
                 None => break,
             }
         }
+        known.lock().unwrap_or_else(PoisonError::into_inner).insert(wanted, cuts.clone());
         Ok(cuts)
     }
 

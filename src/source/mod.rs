@@ -43,6 +43,7 @@ pub use stamp::Facts;
 
 use crate::model::record::Warning;
 use crate::model::schema::SourceSchema;
+use count::Counted;
 use error::{Said, shown};
 use held::Held;
 use schema::KeyColumn;
@@ -93,6 +94,8 @@ struct Shared {
     idle: Mutex<Vec<Lane>>,
     /// Keys of WITHOUT ROWID tables.
     keys: HashMap<String, Vec<KeyColumn>>,
+    /// What was counted; it holds as long as the snapshot does.
+    counted: Counted,
     utf16: bool,
     header: Header,
     held: Held,
@@ -156,6 +159,7 @@ impl Source {
             watch: Mutex::new((watch, version)),
             idle: Mutex::new(idle),
             keys: read.keys,
+            counted: Counted::default(),
             utf16: read.utf16,
             real,
             header,

@@ -5,16 +5,17 @@
 
 use std::io::Write;
 
-use postgres::Transaction;
+use postgres::{ToStatement, Transaction};
 
 use super::error::{Doing, ServerError};
 use super::ledger::{self, Sums};
-use super::session::{Session, with_columns};
+use super::session::{Prepared, Session, with_columns};
 use crate::model::ident::{quoted, quoted_list};
 use crate::model::key::Key;
 use crate::wire::binary;
 
 const WRITING: &str = "writing a batch";
+const COPYING: &str = "copying rows";
 
 /// The most that is handed to the client library at once. It flushes each write over 4 KiB with a round through its
 /// runtime, so slices are large.
@@ -63,6 +64,7 @@ pub enum Begun<'a> {
 /// A batch whose transaction is open.
 pub struct Open<'a> {
     pub(super) tx: Transaction<'a>,
+    prepared: &'a mut Prepared,
     staged: bool,
     /// For each savepoint that is open, whether the temporary table was there before it.
     marks: Vec<bool>,
@@ -71,15 +73,23 @@ pub struct Open<'a> {
 impl Session {
     /// Begins a batch with its ledger row. Waits while an old transaction holds the same row.
     ///
+    /// Unless it `ends` its part, its commit is not waited for until it is on disk. That is safe, for the ledger's row
+    /// is in the same transaction: a crash of the server takes rows and row back together, the lane's connection is lost
+    /// with it, and whoever goes on asks the ledger how far the part is. The commit that ends the part waits as the
+    /// session was set up to, and what waits for the log waits for all that was logged before.
+    ///
     /// # Errors
     /// When the server refuses or the connection is lost.
-    pub fn begin_batch(&mut self, id: &BatchId<'_>) -> Result<Begun<'_>, ServerError> {
-        let mut tx = self.client.transaction().doing(WRITING)?;
-        let sql = "WITH mine AS (SELECT run FROM run WHERE run = $1 AND epoch = $2 AND state = 'Running' FOR SHARE) \
-                   INSERT INTO batch (run, load, part, batch) SELECT run, $3, $4, $5 FROM mine";
-        match tx.execute(sql, &[&id.run, &id.epoch, &id.load, &id.part, &id.batch]).doing(WRITING) {
+    pub fn begin_batch(&mut self, id: &BatchId<'_>, ends: bool) -> Result<Begun<'_>, ServerError> {
+        const SQL: &str = "WITH mine AS (SELECT run FROM run WHERE run = $1 AND epoch = $2 AND state = 'Running' FOR SHARE) \
+                           INSERT INTO batch (run, load, part, batch) SELECT run, $3, $4, $5 FROM mine \
+                           WHERE CASE WHEN $6 THEN true ELSE set_config('synchronous_commit', 'off', true) IS NOT NULL END";
+        let Session { client, prepared, .. } = self;
+        let mut tx = client.transaction().doing(WRITING)?;
+        let sql = prepared.get(&mut tx, SQL).doing(WRITING)?;
+        match tx.execute(&sql, &[&id.run, &id.epoch, &id.load, &id.part, &id.batch, &ends]).doing(WRITING) {
             Ok(0) => Ok(Begun::Fenced),
-            Ok(_) => Ok(Begun::Open(Open { tx, staged: false, marks: Vec::new() })),
+            Ok(_) => Ok(Begun::Open(Open { tx, prepared, staged: false, marks: Vec::new() })),
             Err(e) if e.is("23505") => Ok(Begun::Taken),
             Err(e) => Err(e),
         }
@@ -117,6 +127,19 @@ impl Open<'_> {
     pub fn mark(&mut self) -> Result<(), ServerError> {
         self.tx.batch_execute("SAVEPOINT migrate_mark").doing(WRITING)?;
         self.marks.push(self.staged);
+        Ok(())
+    }
+
+    /// Has constraints that wait for the commit checked now, while the rows can still be told apart; then keeps what was
+    /// done since the last savepoint and forgets it. A savepoint whose rows are refused is still there.
+    ///
+    /// # Errors
+    /// When a constraint fails, or the connection is lost.
+    pub fn keep_checked(&mut self) -> Result<(), ServerError> {
+        self.tx
+            .batch_execute("SET CONSTRAINTS ALL IMMEDIATE; RELEASE SAVEPOINT migrate_mark")
+            .doing("checking rows")?;
+        self.marks.pop();
         Ok(())
     }
 
@@ -164,7 +187,8 @@ impl Open<'_> {
     }
 
     fn copy_to(&mut self, to: &str, as_text: bool, bytes: &[u8], rows: u64) -> Result<(), ServerError> {
-        copy_into(&mut self.tx, to, as_text, bytes, rows)
+        let copy = self.prepared.get(&mut self.tx, &copy_sql(to, as_text)).doing(COPYING)?;
+        copy_into(&mut self.tx, &copy, (to, as_text), bytes, rows)
     }
 
     /// Rows into a temporary table, then those whose key is not there into the table itself.
@@ -240,44 +264,41 @@ impl Open<'_> {
         let (first, until) = (keys.0.map(Key::written), keys.1.map(Key::written));
         let losses = serde_json::to_string(&sums.losses).map_err(|e| ServerError::said(WRITING, e.to_string()))?;
         let lookups = serde_json::to_string(&sums.lookups).map_err(|e| ServerError::said(WRITING, e.to_string()))?;
-        let sql = "UPDATE batch SET first_key = $5, last_key = $6, read = $7, written = $8, skipped = $9, faults = $10, \
+        let sql = "WITH ended AS (UPDATE part SET done = true WHERE $15 AND run = $1 AND load = $2 AND part = $3) \
+                   UPDATE batch SET first_key = $5, last_key = $6, read = $7, written = $8, skipped = $9, faults = $10, \
                    digest = $11, issued = $12, losses = ($13::text)::jsonb, lookups = ($14::text)::jsonb \
                    WHERE run = $1 AND load = $2 AND part = $3 AND batch = $4";
         let issued = (!issued.is_empty()).then_some(issued);
         let counts = [sums.read, sums.written, sums.skipped, sums.faults].map(|n| n as i64);
         let digest = sums.digest.to_bytes();
+        let sql = self.prepared.get(&mut self.tx, sql).doing(WRITING)?;
         self.tx
             .execute(
-                sql,
+                &sql,
                 &[
                     &id.run, &id.load, &id.part, &id.batch, &first, &until, &counts[0], &counts[1], &counts[2],
-                    &counts[3], &digest, &issued, &losses, &lookups,
+                    &counts[3], &digest, &issued, &losses, &lookups, &last,
                 ],
             )
             .doing(WRITING)?;
-        if last {
-            self.tx
-                .execute(
-                    "UPDATE part SET done = true WHERE run = $1 AND load = $2 AND part = $3",
-                    &[&id.run, &id.load, &id.part],
-                )
-                .doing(WRITING)?;
-        }
         self.tx.commit().doing("committing a batch")
     }
 }
 
+/// The statement that takes ready images into `to`.
+pub(super) fn copy_sql(to: &str, as_text: bool) -> String {
+    format!("COPY {to} FROM STDIN (FORMAT {})", if as_text { "text" } else { "binary" })
+}
+
 /// COPY of ready images into `to`; the server must take as many rows as there are.
-pub(super) fn copy_into(
+pub(super) fn copy_into<S: ToStatement + ?Sized>(
     tx: &mut Transaction<'_>,
-    to: &str,
-    as_text: bool,
+    copy: &S,
+    (to, as_text): (&str, bool),
     bytes: &[u8],
     rows: u64,
 ) -> Result<(), ServerError> {
-    const COPYING: &str = "copying rows";
-    let format = if as_text { "text" } else { "binary" };
-    let mut writer = tx.copy_in(&format!("COPY {to} FROM STDIN (FORMAT {format})")).doing(COPYING)?;
+    let mut writer = tx.copy_in(copy).doing(COPYING)?;
     if !as_text {
         writer.write_all(binary::HEADER).doing(COPYING)?;
     }

@@ -1,6 +1,8 @@
 //! One connection to the target, and what it can be asked outside a batch.
 
-use postgres::Client;
+use std::collections::HashMap;
+
+use postgres::{Client, Statement, Transaction};
 
 use super::backend::Backend;
 use super::catalog;
@@ -17,8 +19,26 @@ pub struct Session {
     pub(super) backend: Option<Backend>,
     /// The lock that it holds.
     pub(super) lock: Option<i64>,
+    /// What was prepared on it.
+    pub(super) prepared: Prepared,
     /// A transaction is open in which one state of the database is read.
     pub(super) holds_state: bool,
+}
+
+/// Statements that a connection repeats for each batch, prepared once: each saves a round trip from then on.
+#[derive(Default)]
+pub(super) struct Prepared(HashMap<String, Statement>);
+
+impl Prepared {
+    /// The prepared form of a statement.
+    pub fn get(&mut self, tx: &mut Transaction<'_>, sql: &str) -> Result<Statement, postgres::Error> {
+        if let Some(statement) = self.0.get(sql) {
+            return Ok(statement.clone());
+        }
+        let statement = tx.prepare(sql)?;
+        self.0.insert(sql.to_owned(), statement.clone());
+        Ok(statement)
+    }
 }
 
 /// Who holds the run's lock.
@@ -40,7 +60,14 @@ impl Session {
     pub fn new(mut client: Client, ledger_schema: &str) -> Result<Session, ServerError> {
         let path = format!("SET search_path = {}, pg_catalog", quoted(ledger_schema));
         client.batch_execute(&path).doing("setting up the session")?;
-        Ok(Session { client, ledger_schema: ledger_schema.to_owned(), backend: None, lock: None, holds_state: false })
+        Ok(Session {
+            client,
+            ledger_schema: ledger_schema.to_owned(),
+            backend: None,
+            lock: None,
+            holds_state: false,
+            prepared: Prepared::default(),
+        })
     }
 
     /// Reads the catalogue of one schema.

@@ -6,7 +6,7 @@
 
 use postgres::Transaction;
 
-use super::batch::copy_into;
+use super::batch::{copy_into, copy_sql};
 use super::detach::Detached;
 use super::error::{Doing, ServerError};
 use super::ledger::{Made, Run};
@@ -110,7 +110,7 @@ impl TakingBack<'_> {
     pub fn lay(&mut self, what: &Aside<'_>, bytes: &[u8], rows: u64) -> Result<(), ServerError> {
         let columns: Vec<String> = what.columns.iter().map(|(name, _)| name.clone()).collect();
         let to = format!("pg_temp.migrate_ours ({})", quoted_list(&columns));
-        copy_into(&mut self.tx, &to, what.as_text, bytes, rows)
+        copy_into(&mut self.tx, &copy_sql(&to, what.as_text), (&to, what.as_text), bytes, rows)
     }
 
     /// The foreign keys by which rows that are not ours refer to the rows that were laid out.
