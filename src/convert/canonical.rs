@@ -82,8 +82,8 @@ impl Scratch {
                 }
                 b':' => self.out.extend_from_slice(b": "),
                 b'"' => {
-                    let length = string_length(&text[at..]);
-                    self.string(&text[at..at + length], key_next);
+                    let (length, escaped) = string_length(&text[at..]);
+                    self.string(&text[at..at + length], escaped, key_next);
                     key_next = false;
                     at += length + 1;
                 }
@@ -109,11 +109,11 @@ impl Scratch {
         }
     }
 
-    fn string(&mut self, inside: &[u8], key: bool) {
+    fn string(&mut self, inside: &[u8], escaped: bool, key: bool) {
         let at = self.out.len();
         self.out.push(b'"');
         let start = self.keys.len();
-        match (has_escape(inside), key) {
+        match (escaped, key) {
             (false, false) => self.out.extend_from_slice(inside),
             (false, true) => {
                 self.out.extend_from_slice(inside);
@@ -176,21 +176,20 @@ impl Scratch {
     }
 }
 
-/// Bytes of a string up to its closing quote.
-fn string_length(text: &[u8]) -> usize {
+/// Bytes of a string up to its closing quote, and whether it has an escape.
+fn string_length(text: &[u8]) -> (usize, bool) {
+    let mut escaped = false;
     let mut at = 0;
     loop {
         at = json_walk::plain(text, at);
         match text.get(at) {
-            Some(b'\\') => at += 2,
-            _ => return at,
+            Some(b'\\') => {
+                escaped = true;
+                at += 2;
+            }
+            _ => return (at, escaped),
         }
     }
-}
-
-/// Whether a string has an escape.
-fn has_escape(inside: &[u8]) -> bool {
-    inside.contains(&b'\\')
 }
 
 /// What a string with escapes says, in UTF-8.

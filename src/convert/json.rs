@@ -5,6 +5,7 @@
 //! hold `\u0000`, half a surrogate pair, or a number beyond `numeric`; `json` can. Depth is not limited here.
 
 use super::canonical::canonical;
+use super::canonical_check::is_canonical;
 use super::json_text::without_nul;
 use super::json_walk;
 use super::text::number_text;
@@ -52,6 +53,9 @@ impl Jsons {
             Raw::Integer(_) | Raw::Real(_) => Cow::Owned(number_text(raw)),
             Raw::Null | Raw::Blob(_) => return Err(Reason::BlobInJson),
         };
+        if self.binary && is_canonical(text.as_bytes()) {
+            return Ok(Cell::Jsonb(text));
+        }
         let mut text = text;
         let mut facts = walked(&text, self.binary)?;
         if self.strip_nul && facts.nul {

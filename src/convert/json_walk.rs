@@ -27,7 +27,7 @@ struct Scratch {
 const ARRAY: u32 = u32::MAX;
 const KEPT: usize = 1 << 14;
 /// jsonb's limit of one string, in bytes.
-const LONGEST_STRING: usize = 0x0fff_ffff;
+pub(super) const LONGEST_STRING: usize = 0x0fff_ffff;
 
 thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::default();

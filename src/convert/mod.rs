@@ -3,12 +3,13 @@
 //! A value arrives exactly or it is a [`Reason`]; what the mapping allows to be lost is counted in a
 //! [`LossSet`]. Modifiers act in the order of the table of modifiers: `prepare` (charset, blob, strip_nul, trim,
 //! null_if, map), the type's own reading (epoch, format, offset, overlap, unit, array, round, truncate), `if_bad`,
-//! `if_null`. `if_orphan` is the load's. Nothing here knows tables, keys or the wire, and nothing prints.
+//! `if_null`. `if_orphan` is the load's. Nothing here knows tables or keys, and nothing prints.
 
 mod array;
 mod array_text;
 mod calendar;
 mod canonical;
+mod canonical_check;
 mod decimal;
 mod float;
 mod interval;
@@ -21,6 +22,7 @@ mod prepare;
 mod reader;
 pub mod row;
 mod scalar;
+mod straight;
 mod text;
 mod time;
 mod time_format;

@@ -178,6 +178,9 @@ impl RowEncoder {
         notes: &mut Notes,
     ) {
         let raw = row.cell(at);
+        if !self.as_text && column.shift == 0 && converter.straight(&raw, out) {
+            return;
+        }
         let mut losses = LossSet::default();
         let converted = converter.convert(raw, &mut losses);
         let converted = if column.shift == 0 { converted } else { converted.and_then(|c| shifted(c, column.shift)) };

@@ -24,6 +24,11 @@ pub(super) struct Texts {
 }
 
 impl Texts {
+    /// Whether a text of so many ASCII characters goes as it is.
+    pub(super) fn takes(&self, characters: usize) -> bool {
+        !self.pad && characters <= self.limit.unwrap_or(MOST_BYTES)
+    }
+
     /// Reads a value; NULL does not come here.
     pub(super) fn read<'a>(&self, raw: Raw<'a>, losses: &mut LossSet) -> Result<Cow<'a, str>, Reason> {
         let text = match raw {
@@ -70,7 +75,24 @@ fn padded(text: &str, blanks: usize) -> Cow<'static, str> {
 /// Bytes that PostgreSQL takes as text: UTF-8 in the strict sense (no surrogates, nothing overlong), without NUL.
 pub(super) fn checked(bytes: &[u8]) -> Result<&str, Reason> {
     let text = std::str::from_utf8(bytes).map_err(|_| Reason::NotUtf8)?;
-    if bytes.contains(&0) { Err(Reason::NulInText) } else { Ok(text) }
+    if !is_plain_ascii(bytes) && bytes.contains(&0) { Err(Reason::NulInText) } else { Ok(text) }
+}
+
+/// Whether there is nothing but ASCII, and no NUL; eight bytes at a time.
+#[inline]
+pub(super) fn is_plain_ascii(text: &[u8]) -> bool {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    // Without a high bit anywhere, one less has a high bit where a byte is zero.
+    let odd = |chunk: &[u8; 8]| {
+        let word = u64::from_le_bytes(*chunk);
+        (word | word.wrapping_sub(ONES)) & HIGH
+    };
+    let (chunks, rest) = text.as_chunks::<8>();
+    match text.last_chunk::<8>() {
+        Some(last) => chunks.iter().fold(odd(last), |found, chunk| found | odd(chunk)) == 0,
+        None => rest.iter().all(|byte| (1..0x80).contains(byte)),
+    }
 }
 
 /// A number's text: an integer in decimal, a double in the fewest digits that bring it back, as SQLite writes them

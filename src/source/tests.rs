@@ -8,7 +8,6 @@ mod keys;
 mod mapping_sql;
 mod schemas;
 mod snapshots;
-mod speed;
 mod values;
 
 use std::collections::BTreeMap;

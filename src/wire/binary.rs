@@ -33,6 +33,13 @@ pub fn field(cell: &Cell<'_>, out: &mut Vec<u8>) {
     out[at..at + 4].copy_from_slice(&length.to_be_bytes());
 }
 
+/// Appends one field that is these bytes.
+#[inline]
+pub fn bytes(bytes: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(&(bytes.len() as i32).to_be_bytes());
+    out.extend_from_slice(bytes);
+}
+
 fn payload(cell: &Cell<'_>, out: &mut Vec<u8>) {
     match cell {
         Cell::Null => {}

@@ -1,6 +1,9 @@
 //! Times the legs of a load that need no server: scanning alone, and scanning with conversion and encoding.
 //!
-//! `legs SOURCE` prints seconds, rows and nanoseconds a row. What needs a server is in `bench.sh` beside this file.
+//! `legs SOURCE` prints rows and nanoseconds a row, of the clock and of the processor; `legs --values [NAME]` what one value
+//! of each type costs. What needs a server is in `bench.sh` beside this file.
+
+mod values;
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -81,7 +84,11 @@ impl Sink for Encode {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let path = std::env::args().nth(1).ok_or("legs SOURCE")?;
+    let mut args = std::env::args().skip(1);
+    let path = args.next().ok_or("legs SOURCE, or legs --values [NAME]")?;
+    if path == "--values" {
+        return values::print(&args.next().unwrap_or_default());
+    }
     let source = Source::open(Path::new(&path), &Options::default())?;
     let reader = source.reader()?;
     let exprs: Vec<Expr> = columns().iter().map(|(name, _)| Expr::Column((*name).to_owned())).collect();
@@ -91,10 +98,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         exprs,
         params: BTreeMap::new(),
     };
-    let began = Instant::now();
+    let began = Began::now();
     let mut scan = Scan { rows: 0, bytes: 0, columns: columns().len() };
     reader.scan(&select, None, None, &mut scan)?;
-    shown("scan", began, scan.rows, scan.bytes);
+    shown("scan", &began, scan.rows, scan.bytes);
     let planned = columns().into_iter().enumerate().map(|(n, (name, kind))| ColumnPlan {
         name: name.to_owned(),
         kind: ColumnType { kind, oid: 0, name: name.to_owned(), domain: None },
@@ -118,16 +125,35 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let encoder = RowEncoder::new(&load, &Settled::default(), &Maps::new()).map_err(|r| format!("{r:?}"))?;
     let mut encode = Encode { encoder, notes: Notes::default(), out: Vec::new(), rows: 0, bytes: 0, faults: 0 };
-    let began = Instant::now();
+    let began = Began::now();
     reader.scan(&select, None, None, &mut encode)?;
-    shown("scan + convert + encode", began, encode.rows, encode.bytes);
+    shown("scan + convert + encode", &began, encode.rows, encode.bytes);
     if encode.faults > 0 {
         return Err(format!("{} faults in the benchmark's own data", encode.faults).into());
     }
     Ok(())
 }
 
-fn shown(leg: &str, began: Instant, rows: u64, bytes: usize) {
-    let seconds = began.elapsed().as_secs_f64();
-    println!("{leg}: {seconds:.3} s, {rows} rows, {bytes} bytes, {:.0} ns a row", seconds * 1e9 / rows.max(1) as f64);
+/// When a leg began, by the clock and in nanoseconds that this thread had been on a processor.
+struct Began {
+    clock: Instant,
+    processor: u64,
+}
+
+impl Began {
+    fn now() -> Began {
+        Began { clock: Instant::now(), processor: processor() }
+    }
+}
+
+/// Nanoseconds that this thread was on a processor; 0 where the system does not say.
+fn processor() -> u64 {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    text.split(' ').next().and_then(|nanos| nanos.parse().ok()).unwrap_or(0)
+}
+
+fn shown(leg: &str, began: &Began, rows: u64, bytes: usize) {
+    let (clock, busy) = (began.clock.elapsed().as_nanos() as u64, processor() - began.processor);
+    let each = |nanos: u64| nanos / rows.max(1);
+    println!("{leg}: {rows} rows, {bytes} bytes, {} ns a row by the clock, {} of processor", each(clock), each(busy));
 }

@@ -2,12 +2,12 @@
 
 mod arrays;
 mod epochs;
+mod fuzz;
 mod intervals;
 mod jsons;
 mod modifiers;
 mod numbers;
 mod random;
-mod speed;
 mod texts;
 mod times;
 mod zones;

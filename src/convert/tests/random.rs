@@ -7,28 +7,33 @@ use crate::convert::{calendar, json, time_text};
 use chrono::{Datelike, NaiveDate, TimeDelta};
 
 /// Marsaglia's xorshift64*.
-struct Random(u64);
+pub(super) struct Random(u64);
 
 impl Random {
+    pub(super) fn of(seed: u64) -> Random {
+        // Zero stays zero for ever.
+        Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
     fn new() -> Random {
         let seed = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(20_240_229);
         println!("SEED={seed}");
         Random(seed)
     }
 
-    fn next(&mut self) -> u64 {
+    pub(super) fn next(&mut self) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
         self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
     }
 
-    fn below(&mut self, end: u64) -> u64 {
+    pub(super) fn below(&mut self, end: u64) -> u64 {
         self.next() % end
     }
 
     /// Amounts of money, sums of them, and doubles of any bits.
-    fn real(&mut self) -> f64 {
+    pub(super) fn real(&mut self) -> f64 {
         let cents = self.below(10u64.pow(1 + (self.0 % 16) as u32)) as f64;
         let scale = 10f64.powi(self.below(8) as i32);
         let value = match self.below(4) {
