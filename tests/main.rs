@@ -23,6 +23,7 @@ mod rehearse;
 mod report_contract;
 mod resume;
 mod rights;
+mod rollback;
 mod secrets;
 mod sequences;
 mod stops;

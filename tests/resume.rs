@@ -146,9 +146,11 @@ fn resume_after_kills_equals_an_unbroken_run() {
 }
 
 #[test]
-fn an_unbroken_run_is_exact() {
+fn an_unbroken_run_in_two_lanes_is_exact_and_says_so() {
     let case = Case::new();
-    case.migrate().exits(0);
+    let report = case.migrate().arg("--jobs=2").exits(0).json();
+    let lanes: Vec<_> = report["loads"].as_array().expect("loads").iter().map(|load| &load["lanes"]).collect();
+    assert_eq!(lanes, [2, 1], "a table in parts, and a query that is one transaction");
     case.is_exact();
 }
 

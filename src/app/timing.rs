@@ -1,7 +1,8 @@
-//! When each load began and ended, by the rim's clock: the core only says that it did.
+//! When each load began and ended, by the rim's clock, and in how many lanes: the core only says that something happened.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{Mutex, PoisonError};
+use std::thread::ThreadId;
 
 use crate::event::{Event, Watch};
 use crate::model::record::{Report, RetryRecord};
@@ -15,10 +16,15 @@ pub struct Timing<'a> {
     noted: Mutex<Noted>,
 }
 
+/// The steps in which lanes work on loads, each a thread.
+const LANED: [&str; 2] = ["read ahead", "load"];
+
 #[derive(Default)]
 struct Noted {
     step: String,
     loads: BTreeMap<String, Span>,
+    /// The lanes that rows of each load went through.
+    lanes: BTreeMap<String, HashSet<ThreadId>>,
     retries: Vec<RetryRecord>,
 }
 
@@ -43,6 +49,9 @@ impl<'a> Timing<'a> {
                 load.started = rounded(span.began);
                 load.seconds = rounded(span.ended - span.began);
             }
+            if let Some(lanes) = noted.lanes.get(&load.load) {
+                load.lanes = u32::try_from(lanes.len()).unwrap_or(u32::MAX);
+            }
         }
         report.retries.extend(noted.retries.iter().cloned());
     }
@@ -57,6 +66,7 @@ impl Watch for Timing<'_> {
                 // A later step that names loads again starts their time anew.
                 if step == "load" && noted.step == "read ahead" {
                     noted.loads.clear();
+                    noted.lanes.clear();
                 }
                 noted.step = step.to_owned();
             }
@@ -66,6 +76,9 @@ impl Watch for Timing<'_> {
             Event::Rows { load, .. } | Event::Ended { load } => {
                 if let Some(span) = noted.loads.get_mut(load) {
                     span.ended = at;
+                }
+                if matches!(event, Event::Rows { .. }) && LANED.contains(&noted.step.as_str()) {
+                    noted.lanes.entry(load.to_owned()).or_default().insert(std::thread::current().id());
                 }
             }
             Event::Retry { why, .. } => noted.retries.push(RetryRecord { at: rounded(at), why: why.to_owned() }),

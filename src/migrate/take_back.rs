@@ -93,7 +93,7 @@ struct Known<'a> {
     done: &'a LoadDone,
     /// The ids that the ledger kept, by part and row.
     issued: BTreeMap<i32, Vec<Vec<i64>>>,
-    /// Rows that were set aside: the server may have refused them, which cannot be seen again.
+    /// Rows that were set aside or skipped: the server said so, which cannot be seen again.
     aside: HashSet<String>,
 }
 
@@ -120,7 +120,15 @@ fn known<'a>(
                 issued.insert(part.part, session.issued_rows(run.id, &load.name, Some(part.part), columns)?);
             }
         }
-        let aside = session.set_aside_rows(run.id, &load.name)?;
+        let mut aside = session.set_aside_rows(run.id, &load.name)?;
+        if columns == 0 {
+            // Rows that were skipped are somebody else's. Where ids were drawn, no other row has those.
+            session.deviations(run.id, (&load.name, None), &mut |row| {
+                if row.orphan.is_none() {
+                    aside.insert(row.at.clone());
+                }
+            })?;
+        }
         all.push(Known { load, encoder, links, done, issued, aside });
     }
     Ok(all)
