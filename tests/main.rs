@@ -21,6 +21,7 @@ mod persons;
 mod readme;
 mod rehearse;
 mod report_contract;
+mod reports;
 mod resume;
 mod rights;
 mod rollback;

@@ -20,6 +20,9 @@ const AT_ONCE: u64 = 250_000;
 /// Rows that are listed at most.
 pub(super) const LISTED: usize = 100;
 
+/// Rows that a sentence names.
+const NAMED: usize = 5;
+
 /// A row of the target whose key may not be shown, or that has none.
 const UNNAMED: &str = "a row of the target";
 
@@ -44,24 +47,35 @@ impl Opened {
         self.missing + self.changed + self.extra > 0
     }
 
-    /// `1 row missing, 2 changed: id=7 (amount), ...`
+    /// `1 row missing: id=12; 2 rows changed: id=4 (amount), id=7 (note)`
     pub fn why(&self) -> String {
-        let counts = [(self.missing, "missing"), (self.changed, "changed"), (self.extra, "extra")];
-        let counts: Vec<String> = counts.iter().filter(|c| c.0 > 0).map(|(n, what)| format!("{n} {what}")).collect();
-        let mut named: Vec<String> = Vec::new();
-        for row in &self.rows {
-            let name = match &row.column {
+        let kinds = [
+            (self.missing, Difference::Missing, "missing"),
+            (self.changed, Difference::Changed, "changed"),
+            (self.extra, Difference::Extra, "extra"),
+        ];
+        let least = if self.unopened > 0 { "at least " } else { "" };
+        let kinds = kinds.into_iter().filter(|kind| kind.0 > 0).map(|(count, which, word)| {
+            let rows = if count == 1 { "row" } else { "rows" };
+            format!("{least}{count} {rows} {word}: {}", self.named(which))
+        });
+        kinds.collect::<Vec<_>>().join("; ")
+    }
+
+    /// The first rows that differ in this way.
+    fn named(&self, which: Difference) -> String {
+        let rows = self.rows.iter().filter(|row| row.difference == which);
+        let mut names: Vec<String> = rows
+            .map(|row| match &row.column {
                 Some(column) => format!("{} ({column})", row.key),
                 None => row.key.clone(),
-            };
-            if named.len() == 5 {
-                named.push("...".to_owned());
-                break;
-            }
-            named.push(name);
+            })
+            .collect();
+        if names.len() > NAMED {
+            names.truncate(NAMED);
+            names.push("...".to_owned());
         }
-        let more = if self.unopened > 0 { " at least" } else { "" };
-        format!("rows{more}: {}: {}", counts.join(", "), named.join("; "))
+        names.join(", ")
     }
 }
 

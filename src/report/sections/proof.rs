@@ -1,11 +1,14 @@
 //! What was checked and what it found; why nothing was done; what to know.
 
 use super::{Depth, Item, Kind, Line, Section};
-use crate::model::record::{Check, Report, Verdict};
+use crate::model::record::{Check, Difference, DifferingRow, Report, Verdict};
 use crate::report::text::{count, grouped};
 
 /// Names in one cell; more are counted.
 const NAMED: usize = 3;
+
+/// Rows that differ, of each check, in a document.
+const ROWS: usize = 20;
 
 /// What each check asks, for people who do not run the tool.
 pub fn meaning(check: &str) -> Option<&'static str> {
@@ -55,6 +58,9 @@ fn check_lines(name: &str, checks: &[&Check], depth: Depth) -> Vec<Line> {
     if !depth.explain {
         return alike.into_iter().chain(unmade).chain(differing).collect();
     }
+    let rows = differs.iter().flat_map(|c| c.differences.iter().take(ROWS).map(move |row| (*c, row)));
+    let rows: Vec<Line> = rows.map(|(c, row)| line(Verdict::Differs, differing_row(c, row))).collect();
+    let differing = differing.chain(rows);
     let mut lines: Vec<Line> = differing.chain(unmade).chain(alike).collect();
     if let Some(first) = lines.first_mut() {
         first.note = meaning(name).map(str::to_owned);
@@ -80,6 +86,10 @@ fn alike(name: &str, checks: &[&Check], all: bool) -> String {
     match (subjects(name, checks), checks) {
         (Some(subjects), _) if all && checks.len() > NAMED => format!("all {subjects}"),
         (Some(subjects), _) => subjects,
+        (None, [one]) if name == "source" => {
+            let said = one.why.clone().unwrap_or_else(|| "as it was at the start".to_owned());
+            format!("{said}: {}", one.found.as_deref().unwrap_or_default())
+        }
         (None, [one]) => one.found.clone().unwrap_or_default(),
         (None, _) => String::new(),
     }
@@ -111,7 +121,9 @@ fn subjects(name: &str, checks: &[&Check]) -> Option<String> {
 fn difference(check: &Check) -> String {
     let mut parts = Vec::new();
     parts.extend(check.why.clone());
-    match (&check.expected, &check.found) {
+    // Of rows that are named, two digests say nothing more.
+    let named = !check.differences.is_empty();
+    match (&check.expected.as_ref().filter(|_| !named), &check.found.as_ref().filter(|_| !named)) {
         (Some(expected), Some(found)) => parts.push(format!("expected {expected}, found {found}")),
         (Some(expected), None) => parts.push(format!("expected {expected}")),
         (None, Some(found)) => parts.push(format!("found {found}")),
@@ -123,6 +135,22 @@ fn difference(check: &Check) -> String {
         Some(subject) => format!("{subject}: {parts}"),
         None => parts,
     }
+}
+
+/// `transactions: id=4, column amount, changed; expected 1.00, found 1.01`
+fn differing_row(check: &Check, row: &DifferingRow) -> String {
+    let of = check.load.as_deref().unwrap_or(&check.check);
+    let column = row.column.as_ref().map_or_else(String::new, |column| format!(", column {column}"));
+    let how = match row.difference {
+        Difference::Missing => "missing",
+        Difference::Extra => "extra",
+        Difference::Changed => "changed",
+    };
+    let values = match (&row.expected, &row.found) {
+        (Some(expected), Some(found)) => format!("; expected {expected}, found {found}"),
+        _ => String::new(),
+    };
+    format!("{of}: {}{column}, {how}{values}", row.key)
 }
 
 /// Why nothing was done, all reasons.
