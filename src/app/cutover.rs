@@ -269,7 +269,9 @@ impl Way<'_> {
                 Ok(Exit::Refused)
             }
             _ if self.manner == Manner::Rollback => self.take_back(source, session, (&plan, &target), known, report),
-            Decision::Verify if self.manner == Manner::Verify => self.finish(source, session, &plan, &target, report),
+            Decision::Verify if self.manner == Manner::Verify => {
+                Ok(self.finish(source, session, &plan, &target, report))
+            }
             Decision::Verify => {
                 report.warnings.push(Warning {
                     place: format!("run {}", known.run.as_ref().map_or(0, |r| r.id)),
