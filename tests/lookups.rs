@@ -1,5 +1,6 @@
 //! Lookups end to end: order of steps, ambiguity, misses, several key columns, rows of the same run, and what is refused.
 
+use super::support::case::Case;
 use super::support::postgres::Database;
 use super::support::tool::{Place, Ran};
 
@@ -124,4 +125,31 @@ fn a_lookup_that_cannot_work_is_refused_with_its_place_all_at_once() {
     ]);
     let wrong = head(STEPS).replace("take = \"id\"", "take = \"idd\"");
     run(ORDERS, &wrong, &["--dry-run"], 3).1.says(&["lookup.take", "Did you mean `id`?"]);
+}
+
+/// Row 2 of the people is too long for its column, row 4 fails a CHECK that the server alone sees.
+const PEOPLE: &str = "CREATE TABLE users (id INTEGER PRIMARY KEY, login TEXT, email TEXT, team INTEGER);
+    INSERT INTO users VALUES (1, 'ada', 'ada@x', 1), (2, 'ben the very long', 'ben@x', 1), (3, 'cid', 'cid@x', 1), (4, 'dot', 'dot@x', -1);
+    CREATE TABLE orders (id INTEGER PRIMARY KEY, who TEXT);
+    INSERT INTO orders VALUES (1, 'ada'), (2, 'ben the very long'), (3, 'nobody'), (4, 'DOT@x'), (5, 'dot'), (6, 'dot@x')";
+
+#[test]
+fn a_row_whose_parent_was_set_aside_is_told_from_one_that_nobody_knows() {
+    let target = "CREATE TABLE users (id int PRIMARY KEY, login varchar(5), email text, team int CHECK (team > 0));
+        CREATE TABLE orders (id int PRIMARY KEY, who text, user_id int REFERENCES users)";
+    let mapping = "[load.users]\n[load.orders.columns.user_id.lookup]\ntable = \"users\"\ntake = \"id\"\nmissing = \"null\"\n\
+        steps = [ { target = \"login\", source = \"who\" }, { target = \"email\", source = \"who\", nocase = true } ]\n";
+    let case = Case::new(PEOPLE, target, mapping);
+    let report = case.exits(6, &["--yes", "--on-fault", "quarantine", "--batch-rows", "2"]);
+    let lookup = &report["lookups"][0];
+    // 'ben the very long' is no login that the target could hold, so that row 2 is nobody's.
+    assert_eq!((&lookup["missing"], &lookup["set_aside"]), (&2.into(), &3.into()), "{lookup}");
+    assert_eq!(case.ids("orders"), [1, 2, 3]);
+    assert_eq!(report["faults"].as_array().map(Vec::len), Some(2), "{report}");
+    assert_eq!(report["faults"][1]["children"], 3);
+    let lines = case.lines();
+    let child = lines.iter().find(|l| l["load"] == "orders" && l["rowid"] == 4).expect("row 4");
+    assert_eq!(child["faults"][0]["reason"], "parent-refused");
+    assert_eq!(child["faults"][0]["parent"], serde_json::json!({"load": "users", "key": [4]}));
+    assert_eq!(case.exits(6, &["--yes", "--on-fault", "quarantine"])["lookups"][0]["set_aside"], 3);
 }

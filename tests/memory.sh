@@ -1,8 +1,9 @@
 #!/bin/sh
-# Peak memory of a load of 2,000,000 rows, or as many as asked for: the test of `tests/memory.rs` in full size, with an
-# optimised binary. A few minutes, and some hundred megabytes of disk.
+# Peak memory of loads of 2,000,000 rows, or as many as asked for, and of half as many faults: the tests of
+# `tests/memory.rs` in full size, with an optimised binary. Some minutes, and some hundred megabytes of disk.
 #
 # Usage: tests/memory.sh [ROWS]
 set -eu
 cd "$(dirname "$0")/.."
-MIGRATE_MEMORY_ROWS=${1:-2000000} cargo test --release --no-default-features --locked --test main memory:: -- --nocapture
+rows=${1:-2000000}
+MIGRATE_MEMORY_ROWS=$rows MIGRATE_MEMORY_FAULTS=$((rows / 2)) cargo test --release --no-default-features --locked --test main memory:: -- --nocapture

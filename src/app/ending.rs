@@ -15,7 +15,7 @@ use crate::target::{ServerError, Session};
 use crate::verify::{self, Depth, Subject};
 
 use super::cutover::{Known, Manner, Way, state};
-use super::{faults, record};
+use super::record;
 
 impl Way<'_> {
     /// What the ledger says, into the report, after a stop. A target that is gone leaves the report without it: nothing is
@@ -33,8 +33,8 @@ impl Way<'_> {
         if report.loads.is_empty() {
             record::loads(report, plan, Some(&run), &done, &[]);
         }
-        let aside = faults::of_run(session, run.id).unwrap_or_default();
-        self.set_aside(source, plan, &aside, report);
+        // Whoever stopped the run may have taken the ledger away too: the report says what it can.
+        let _ = self.set_aside(source, plan, (session, &run), report);
     }
 
     /// A stop behind the first write: what the ledger says of it, why, and the exit that it means.
@@ -146,8 +146,7 @@ impl Way<'_> {
         report.detached = record::detached(&known.detached, &plan.schema);
         record::left(report, plan, source)?;
         record::step(report, "verify", self.world.elapsed() - began);
-        let aside = until_done(&line, session, |session| Ok(faults::of_run(session, run.id)?))?;
-        self.set_aside(source, plan, &aside, report);
+        until_done(&line, session, |session| Ok(self.set_aside(source, plan, (session, run), report)?))?;
         let complete = report.loads.iter().all(|l| {
             l.state != crate::model::record::LoadState::Partial && l.state != crate::model::record::LoadState::Planned
         });

@@ -8,16 +8,18 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::migrate::ahead;
 use crate::model::aside::SetAside;
 use crate::model::cell::{Raw, RawBuf};
 use crate::model::fault::Reason;
 use crate::model::key::{Key, hex};
-use crate::model::record::{FAULTS_LISTED, Report, Warning};
+use crate::model::record::{FAULTS_LISTED, FaultRecord, Report, Warning};
 use crate::model::select::{Expr, Relation, Row, Select, Sink};
 use crate::plan::{LoadPlan, Plan};
 use crate::source::{Reader, Source, SourceError};
+use crate::target::ledger::Run;
 use crate::target::{ServerError, Session};
 
 use super::cutover::Way;
@@ -28,103 +30,163 @@ pub const FILE: &str = "migrate-faults.ndjson";
 impl Way<'_> {
     /// The ledger's faults into the report and, where rows are moved, into the fault file. A file that cannot be written
     /// takes nothing from what was done: the ledger has the faults.
-    pub(super) fn set_aside(&self, source: &Source, plan: &Plan, aside: &[SetAside], report: &mut Report) {
-        self::report(report, aside, self.common.show_values);
-        if self.manner.writes() {
-            self.fault_file(source, plan, aside, report);
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub(super) fn set_aside(
+        &self,
+        source: &Source,
+        plan: &Plan,
+        (session, run): (&mut Session, &Run),
+        report: &mut Report,
+    ) -> Result<(), ServerError> {
+        let mut listing = Listing { shows_values: self.common.show_values, ..Listing::default() };
+        for load in &plan.loads {
+            session.faults::<ServerError>(run.id, &load.name, &mut |some| {
+                some.iter().for_each(|fault| listing.take(fault));
+                Ok(())
+            })?;
         }
+        let total = listing.end(report);
+        if self.manner.writes() && total > 0 {
+            self.fault_file(source, plan, &mut Aside::Ledger(session, run.id), report);
+        }
+        Ok(())
     }
 
     /// What reading ahead found at fault, into the report; values are written down only where a file for them was named.
     /// Gives their number.
     pub(super) fn found(&self, source: &Source, plan: &Plan, found: &[ahead::Found], report: &mut Report) -> u64 {
-        let aside: Vec<SetAside> = found
-            .iter()
-            .flat_map(|load| load.faults.iter().map(|fault| (fault, plan.table_of(&load.load))))
-            .map(|(fault, table)| SetAside::of(fault, &table))
-            .collect();
-        self::report(report, &aside, self.common.show_values);
+        let mut listing = Listing { shows_values: self.common.show_values, ..Listing::default() };
+        for load in found {
+            let table = plan.table_of(&load.load);
+            load.faults.iter().for_each(|fault| listing.take(&SetAside::of(fault, &table)));
+        }
+        let kept = listing.end(report);
         let total: u64 = found.iter().map(|load| load.fault_total).sum();
-        report.fault_total += total - aside.len() as u64;
-        if self.work.fault_file.is_some() {
-            self.fault_file(source, plan, &aside, report);
+        report.fault_total += total - kept;
+        if self.work.fault_file.is_some() && kept > 0 {
+            self.fault_file(source, plan, &mut Aside::Found(found), report);
+            if kept < total {
+                let message = format!("of {total} faults, {kept} are in the fault file: reading ahead keeps no more");
+                report.warnings.push(Warning { place: "faults".to_owned(), message });
+            }
         }
         total
     }
 
-    fn fault_file(&self, source: &Source, plan: &Plan, aside: &[SetAside], report: &mut Report) {
+    fn fault_file(&self, source: &Source, plan: &Plan, aside: &mut Aside<'_>, report: &mut Report) {
         let path = self.work.fault_file.as_deref().unwrap_or(Path::new(FILE));
-        if let Err(message) = write(report, path, plan, source, aside) {
-            report.warnings.push(Warning { place: "faults".to_owned(), message });
-        }
+        let message = match write(path, plan, source, aside) {
+            Ok(()) => format!("the rows that cannot go are in {}, with all their values", path.display()),
+            Err(message) => message,
+        };
+        report.warnings.push(Warning { place: "faults".to_owned(), message });
     }
 }
 
-/// All faults that the ledger holds of a run, in the order of their batches.
-///
-/// # Errors
-/// When the server refuses, the connection is lost, or a fault there is none of this tool's.
-pub fn of_run(session: &mut Session, run: i64) -> Result<Vec<SetAside>, ServerError> {
-    let read = |text: &String| {
-        serde_json::from_str(text).map_err(|e| ServerError::said("reading the ledger", format!("fault.fault: {e}")))
-    };
-    session.faults(run)?.iter().map(read).collect()
+/// Where faults come from: however many there are, few of them are in memory at once.
+enum Aside<'a> {
+    /// Reading ahead.
+    Found(&'a [ahead::Found]),
+    /// The ledger, of this run.
+    Ledger(&'a mut Session, i64),
 }
 
-/// Puts them into the report: refused parents with the number of their children, not the children.
-pub fn report(report: &mut Report, aside: &[SetAside], show_values: bool) {
-    let children = children(aside);
-    report.fault_total += aside.len() as u64;
-    for fault in aside.iter().filter(|f| f.record.reason != Reason::ParentRefused) {
-        if report.faults.len() >= FAULTS_LISTED {
-            break;
-        }
-        let mut record = fault.record.clone();
-        record.children = children.get(&(record.load.as_str(), fault.at.as_str())).copied().unwrap_or(0);
-        if show_values && record.rowid.is_none() {
-            record.key = Key::read(&fault.at).map(|key| key.to_string());
-        }
-        report.faults.push(record);
-    }
-}
-
-/// For each refused row, by load and place, how many rows were refused because of it, however far down.
-fn children(aside: &[SetAside]) -> HashMap<(&str, &str), u64> {
-    let parents: HashMap<(&str, &str), (&str, &str)> = aside
-        .iter()
-        .filter_map(|f| {
-            let (load, at) = f.parent.as_ref()?;
-            Some(((f.record.load.as_str(), f.at.as_str()), (load.as_str(), at.as_str())))
-        })
-        .collect();
-    let mut counts = HashMap::new();
-    for child in parents.keys() {
-        let mut at = *child;
-        // A chain is no longer than there are rows; a circle of references ends there too.
-        for _ in 0..parents.len() {
-            match parents.get(&at) {
-                Some(parent) => at = *parent,
-                None => break,
+impl Aside<'_> {
+    fn of(
+        &mut self,
+        plan: &Plan,
+        load: &str,
+        some: &mut dyn FnMut(Vec<SetAside>) -> Result<(), Trouble>,
+    ) -> Result<(), Trouble> {
+        match self {
+            Aside::Ledger(session, run) => session.faults(*run, load, some),
+            Aside::Found(found) => {
+                let table = plan.table_of(load);
+                let meant = found.iter().filter(|found| found.load == load).flat_map(|found| &found.faults);
+                some(meant.map(|fault| SetAside::of(fault, &table)).collect())
             }
         }
-        *counts.entry(at).or_insert(0) += 1;
     }
-    counts
 }
 
-/// Writes the fault file anew, if there is a fault: one JSON object a row, readable by its owner alone. Says so in the
-/// report.
-///
-/// # Errors
-/// What kept it from being written.
-pub fn write(report: &mut Report, path: &Path, plan: &Plan, source: &Source, aside: &[SetAside]) -> Result<(), String> {
-    if aside.is_empty() {
-        return Ok(());
+/// What a report says of faults: refused parents with the number of their children, not the children.
+#[derive(Default)]
+struct Listing {
+    shows_values: bool,
+    total: u64,
+    /// The first ones, by the row that each is about.
+    listed: Vec<(u64, FaultRecord)>,
+    /// Of each row that was refused because of another: itself and the other. 16 bytes a row.
+    children: Vec<(u64, u64)>,
+}
+
+impl Listing {
+    fn take(&mut self, fault: &SetAside) {
+        self.total += 1;
+        let row = |load: &str, at: &str| xxh3_64(format!("{load}\n{at}").as_bytes());
+        let own = row(&fault.record.load, &fault.at);
+        if let Some((load, at)) = &fault.parent {
+            self.children.push((own, row(load, at)));
+        }
+        if fault.record.reason == Reason::ParentRefused || self.listed.len() >= FAULTS_LISTED {
+            return;
+        }
+        let mut record = fault.record.clone();
+        if self.shows_values && record.rowid.is_none() {
+            record.key = Key::read(&fault.at).map(|key| key.to_string());
+        }
+        self.listed.push((own, record));
     }
+
+    /// Puts them into the report. Gives how many there were.
+    fn end(mut self, report: &mut Report) -> u64 {
+        let mut counts: HashMap<u64, u64> = self.listed.iter().map(|(row, _)| (*row, 0)).collect();
+        for first in first_causes(&mut self.children) {
+            counts.entry(first).and_modify(|count| *count += 1);
+        }
+        report.fault_total += self.total;
+        let room = FAULTS_LISTED.saturating_sub(report.faults.len());
+        report.faults.extend(self.listed.into_iter().take(room).map(|(row, mut record)| {
+            record.children = counts.get(&row).copied().unwrap_or(0);
+            record
+        }));
+        self.total
+    }
+}
+
+/// For each row that was refused because of another: the one at the beginning, however far up. A circle ends somewhere.
+fn first_causes(children: &mut Vec<(u64, u64)>) -> Vec<u64> {
+    children.sort_unstable();
+    children.dedup_by_key(|(row, _)| *row);
+    let mut causes: Vec<Option<u64>> = vec![None; children.len()];
+    for first in 0..children.len() {
+        let (mut at, mut path) = (first, Vec::new());
+        let cause = loop {
+            if let Some(known) = causes[at] {
+                break known;
+            }
+            let parent = children[at].1;
+            causes[at] = Some(parent);
+            path.push(at);
+            match children.binary_search_by_key(&parent, |(row, _)| *row) {
+                Ok(next) => at = next,
+                Err(_) => break parent,
+            }
+        };
+        path.into_iter().for_each(|n| causes[n] = Some(cause));
+    }
+    causes.into_iter().flatten().collect()
+}
+
+/// Writes the fault file anew: one JSON object a row, readable by its owner alone.
+fn write(path: &Path, plan: &Plan, source: &Source, aside: &mut Aside<'_>) -> Result<(), String> {
     let failed = |e: std::io::Error| format!("fault file {}: cannot be written; {e}.", path.display());
     let said = |e: Trouble| match e {
         Trouble::File(e) => failed(e),
         Trouble::Source(e) => e.to_string(),
+        Trouble::Server(e) => e.to_string(),
     };
     if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
         // A pipe or a device is written to, not replaced.
@@ -139,16 +201,13 @@ pub fn write(report: &mut Report, path: &Path, plan: &Plan, source: &Source, asi
     let file = out.into_inner().map_err(|e| failed(e.into_error()))?;
     file.as_file().sync_all().map_err(failed)?;
     file.persist(path).map_err(|e| failed(e.error))?;
-    report.warnings.push(Warning {
-        place: "faults".to_owned(),
-        message: format!("the rows that cannot go are in {}, with all their values", path.display()),
-    });
     Ok(())
 }
 
 enum Trouble {
     File(std::io::Error),
     Source(SourceError),
+    Server(ServerError),
 }
 
 impl From<std::io::Error> for Trouble {
@@ -163,23 +222,51 @@ impl From<SourceError> for Trouble {
     }
 }
 
-fn rows(out: &mut dyn Write, plan: &Plan, source: &Source, aside: &[SetAside]) -> Result<(), Trouble> {
-    let mut by_load: BTreeMap<&str, BTreeMap<&str, Vec<&SetAside>>> = BTreeMap::new();
-    for fault in aside {
-        by_load.entry(&fault.record.load).or_default().entry(&fault.at).or_default().push(fault);
+impl From<ServerError> for Trouble {
+    fn from(e: ServerError) -> Trouble {
+        Trouble::Server(e)
     }
+}
+
+fn rows(out: &mut dyn Write, plan: &Plan, source: &Source, aside: &mut Aside<'_>) -> Result<(), Trouble> {
     let reader = source.reader()?;
     for load in &plan.loads {
-        let Some(wanted) = by_load.remove(load.name.as_str()) else { continue };
         let (select, names) = whole(&reader, source, load)?;
-        let mut picking = Picking { load, names: &names, wanted, out, failed: None };
-        reader.scan(&select, None, None, &mut picking)?;
-        if let Some(e) = picking.failed {
-            return Err(e.into());
-        }
-        for (at, faults) in std::mem::take(&mut picking.wanted) {
-            let line = line(load, Key::read(at).as_ref(), &faults, Value::Null);
-            writeln!(picking.out, "{line}")?;
+        let mut pass = |faults: &[SetAside], after: Option<Key>| -> Result<Option<Key>, Trouble> {
+            let mut wanted: BTreeMap<&str, Vec<&SetAside>> = BTreeMap::new();
+            faults.iter().for_each(|fault| wanted.entry(&fault.at).or_default().push(fault));
+            let last = after.clone();
+            let mut picking = Picking { load, names: &names, wanted, out, last, failed: None };
+            // They come in the order of the source, so that each reading goes on where the one before it ended.
+            for after in std::iter::once(after.clone()).chain(after.is_some().then_some(None)) {
+                if !picking.wanted.is_empty() {
+                    reader.scan(&select, after.as_ref(), None, &mut picking)?;
+                }
+            }
+            if let Some(e) = picking.failed {
+                return Err(e.into());
+            }
+            for (at, faults) in std::mem::take(&mut picking.wanted) {
+                let line = line(load, Key::read(at).as_ref(), &faults, Value::Null);
+                writeln!(picking.out, "{line}")?;
+            }
+            Ok(picking.last)
+        };
+        // The faults of one row are neighbours, and stay together.
+        let (mut held, mut last) = (Vec::<SetAside>::new(), None);
+        aside.of(plan, &load.name, &mut |some| {
+            held.extend(some);
+            let at = held.last().map(|fault| fault.at.clone());
+            let whole = held.iter().rposition(|fault| Some(&fault.at) != at.as_ref()).map_or(0, |n| n + 1);
+            let next = held.split_off(whole);
+            let whole = std::mem::replace(&mut held, next);
+            if !whole.is_empty() {
+                last = pass(&whole, last.take())?;
+            }
+            Ok(())
+        })?;
+        if !held.is_empty() {
+            pass(&held, last)?;
         }
     }
     Ok(())
@@ -204,6 +291,8 @@ struct Picking<'p> {
     load: &'p LoadPlan,
     names: &'p [String],
     wanted: BTreeMap<&'p str, Vec<&'p SetAside>>,
+    /// The last row that was found.
+    last: Option<Key>,
     out: &'p mut dyn Write,
     failed: Option<std::io::Error>,
 }
@@ -218,6 +307,7 @@ impl Sink for Picking<'_> {
                 self.failed = Some(e);
                 return ControlFlow::Break(());
             }
+            self.last = Some(key);
         }
         if self.wanted.is_empty() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
@@ -264,6 +354,17 @@ fn value(raw: Raw<'_>) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn children_count_for_the_row_at_the_beginning_and_a_circle_ends() {
+        let mut children: Vec<(u64, u64)> = vec![(3, 2), (2, 1), (5, 4), (4, 5), (6, 4), (7, 1)];
+        let causes = first_causes(&mut children);
+        let of = |row: u64| children.iter().position(|(child, _)| *child == row).map(|n| causes[n]);
+        assert_eq!((of(2), of(3), of(7)), (Some(1), Some(1), Some(1)));
+        assert!([Some(4), Some(5)].contains(&of(6)) && of(5).is_some());
+        let mut chain: Vec<(u64, u64)> = (1..200_000).map(|n| (n, n - 1)).collect();
+        assert!(first_causes(&mut chain).iter().all(|cause| *cause == 0));
+    }
 
     #[test]
     fn every_storage_class_stays_apart_in_the_fault_file() {

@@ -128,6 +128,7 @@ fn lookups(report: &mut Report, load: &LoadPlan, sums: &Sums, begun: bool) {
             steps: steps.map(|(n, step)| LookupStep { target: step.shown(), hits: hits(n) }).collect(),
             ambiguous: sum.map_or(0, |sum| sum.ambiguous),
             missing: sum.map_or(0, |sum| sum.missing),
+            set_aside: sum.map_or(0, |sum| sum.set_aside),
             quiet: plan.quiet,
             values: None,
         });

@@ -4,10 +4,12 @@
 //! known here.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::{Converter, Settled};
 use crate::model::cell::{Cell, Raw, RawBuf};
 use crate::model::fault::{LossSet, Reason};
+use crate::model::key::Key;
 use crate::model::pgtype::{ColumnType, Kind};
 use crate::model::rules::Value;
 use crate::model::select::Row;
@@ -18,6 +20,9 @@ use crate::wire::{binary, text};
 /// The most that one lookup's keys and answers may take in memory.
 pub const MOST_BYTES: usize = 64 << 20;
 
+/// Rows that were set aside and are known by a step's key, some 200 bytes each; of more, children count as missing.
+const MOST_PARENTS: usize = 50_000;
+
 /// What an entry costs beside its bytes: the box, the answer and the table's slack.
 const ENTRY: usize = 64;
 
@@ -25,6 +30,9 @@ const ENTRY: usize = 64;
 pub struct LookupMap {
     steps: Vec<HashMap<Box<[u8]>, Answer>>,
     answers: Vec<Result<Box<[u8]>, Reason>>,
+    /// Keys of rows that were set aside, step by step, and the place of each among `parents`.
+    refused: Vec<HashMap<Box<[u8]>, u32>>,
+    parents: Vec<(Arc<str>, Key)>,
     /// Of every row that was read, step by step: what a later reading is compared with.
     pub digest: Digest,
 }
@@ -68,6 +76,8 @@ impl<'a> MapBuilder<'a> {
             map: LookupMap {
                 steps: plan.steps.iter().map(|_| HashMap::new()).collect(),
                 answers: Vec::new(),
+                refused: plan.steps.iter().map(|_| HashMap::new()).collect(),
+                parents: Vec::new(),
                 digest: Digest::default(),
             },
             bytes: 0,
@@ -80,13 +90,7 @@ impl<'a> MapBuilder<'a> {
         self.rows += 1;
         let (Some(step), Some(fields)) = (self.plan.steps.get(n), binary::fields(image)) else { return };
         let (Some(Some(taken)), true) = (fields.last(), fields.iter().all(Option::is_some)) else { return };
-        let mut key = Vec::with_capacity(image.len());
-        for (field, (_, kind)) in fields.iter().flatten().zip(&step.target) {
-            key.extend_from_slice(&(field.len() as i32).to_be_bytes());
-            let from = key.len();
-            key.extend_from_slice(field);
-            fold(step, kind, &mut key[from..]);
-        }
+        let key = joined(step, &fields);
         let mut whole = vec![n as u8];
         whole.extend_from_slice(&key);
         whole.extend_from_slice(taken);
@@ -100,6 +104,17 @@ impl<'a> MapBuilder<'a> {
         if *found != answer {
             *found = Answer::Several;
         }
+    }
+
+    /// Takes in that a row was set aside which the n-th step would have found by this key: its load and where it is there.
+    pub fn set_aside(&mut self, n: usize, key: &[u8], load: &Arc<str>, at: &Key) {
+        let (Some(step), Some(fields)) = (self.plan.steps.get(n), binary::fields(key)) else { return };
+        if self.map.parents.len() >= MOST_PARENTS || !fields.iter().all(Option::is_some) {
+            return;
+        }
+        let place = self.map.parents.len() as u32;
+        self.map.parents.push((Arc::clone(load), at.clone()));
+        self.map.refused[n].insert(joined(step, &fields).into_boxed_slice(), place);
     }
 
     /// The finished map. `Err`: it is too large, and this many bytes would be needed.
@@ -123,6 +138,25 @@ impl<'a> MapBuilder<'a> {
         self.known.insert(taken.into(), at);
         at
     }
+}
+
+impl LookupMap {
+    /// Load and place of the n-th row that was set aside.
+    pub fn parent(&self, n: u32) -> Option<(String, Key)> {
+        self.parents.get(n as usize).map(|(load, at)| (load.to_string(), at.clone()))
+    }
+}
+
+/// The fields of a key, one behind the other.
+fn joined(step: &LookupStep, fields: &[Option<&[u8]>]) -> Vec<u8> {
+    let mut key = Vec::new();
+    for (field, (_, kind)) in fields.iter().flatten().zip(&step.target) {
+        key.extend_from_slice(&(field.len() as i32).to_be_bytes());
+        let from = key.len();
+        key.extend_from_slice(field);
+        fold(step, kind, &mut key[from..]);
+    }
+    key
 }
 
 /// A value that the server sent, as the source would hold it.
@@ -163,6 +197,8 @@ pub enum Outcome {
     Missing,
     /// Steps found several answers and none found one.
     Ambiguous,
+    /// No step found it, and by one of them it is the n-th row that was set aside ([`LookupMap::parent`]).
+    SetAside(u32),
     /// Its key was NULL, or the map is not known yet.
     Nothing,
 }
@@ -227,7 +263,7 @@ impl Looker {
 
     /// Tries the steps in order. A step with a NULL in its key is passed over; where all were, the answer is NULL.
     pub(super) fn look<'m>(&'m self, map: &'m LookupMap, row: &dyn Row, key: &mut Vec<u8>) -> Looked<'m> {
-        let (mut tried, mut several) = (None, false);
+        let (mut tried, mut several, mut refused) = (None, false, None);
         for (n, step) in self.steps.iter().enumerate() {
             match self.key(step, row, key) {
                 Keyed::Null => continue,
@@ -245,7 +281,10 @@ impl Looker {
                             return Looked { field, outcome: Outcome::Ambiguous, about: step[0].cell };
                         }
                         Some(Answer::Several) => several = true,
-                        None => {}
+                        None => {
+                            let found = map.refused[n].get(key.as_slice());
+                            refused = refused.or(found.map(|at| (*at, step[0].cell)));
+                        }
                     }
                 }
             }
@@ -254,6 +293,10 @@ impl Looker {
             let field = self.null.as_ref().map(|f| f.as_ref()).map_err(|reason| *reason);
             return Looked { field, outcome: Outcome::Nothing, about: 0 };
         };
+        // Whatever stands for what is missing: this one is known, and it did not arrive.
+        if let Some((at, about)) = refused {
+            return Looked { field: Err(Reason::ParentRefused), outcome: Outcome::SetAside(at), about };
+        }
         let reason = if several { Reason::LookupAmbiguous } else { Reason::LookupMissing };
         let outcome = if several { Outcome::Ambiguous } else { Outcome::Missing };
         Looked { field: self.missing.as_deref().ok_or(reason), outcome, about: first.cell }
@@ -292,127 +335,4 @@ enum Keyed {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::rules::Rules;
-
-    fn kind(kind: Kind, oid: u32) -> ColumnType {
-        ColumnType { kind, oid, name: "t".to_owned(), domain: None }
-    }
-
-    fn step(nocase: bool) -> LookupStep {
-        LookupStep { target: vec![("email".to_owned(), kind(Kind::Text, 25))], source: vec![0], nocase }
-    }
-
-    fn plan(steps: Vec<LookupStep>, ambiguous_is_fault: bool, missing: Value) -> LookupPlan {
-        LookupPlan {
-            table: "users".to_owned(),
-            take: "id".to_owned(),
-            take_kind: kind(Kind::Int4, 23),
-            steps,
-            ambiguous_is_fault,
-            missing,
-            quiet: false,
-            rules: Rules::default(),
-        }
-    }
-
-    fn column(not_null: bool) -> ColumnPlan {
-        ColumnPlan {
-            name: "user_id".to_owned(),
-            kind: kind(Kind::Int4, 23),
-            not_null,
-            feed: crate::plan::Feed::Owner,
-            rules: Rules::default(),
-            declared: None,
-            shift: None,
-        }
-    }
-
-    struct One(RawBuf);
-
-    impl Row for One {
-        fn cell(&self, _: usize) -> Raw<'_> {
-            self.0.as_raw()
-        }
-
-        fn key(&self) -> crate::model::key::Key {
-            crate::model::key::Key::rowid(1)
-        }
-    }
-
-    fn image(email: Option<&str>, id: i32) -> Vec<u8> {
-        let mut out = vec![0, 2];
-        let email = email.map_or(Cell::Null, |e| Cell::Text(e.into()));
-        binary::field(&email, &mut out);
-        binary::field(&Cell::Int4(id), &mut out);
-        out
-    }
-
-    fn look(
-        plan: &LookupPlan,
-        rows: &[(usize, Option<&str>, i32)],
-        value: RawBuf,
-    ) -> (Outcome, Result<Vec<u8>, Reason>) {
-        let column = column(false);
-        let mut builder = MapBuilder::new((&column, plan), false, &Settled::default()).unwrap();
-        rows.iter().for_each(|(n, email, id)| builder.push(*n, &image(*email, *id), 7));
-        let map = builder.finish().ok().unwrap();
-        let looker = Looker::new(&column, plan, false, &Settled::default()).unwrap();
-        let looked = looker.look(&map, &One(value), &mut Vec::new());
-        (looked.outcome, looked.field.map(<[u8]>::to_vec))
-    }
-
-    fn int(id: i32) -> Vec<u8> {
-        let mut out = Vec::new();
-        binary::field(&Cell::Int4(id), &mut out);
-        out
-    }
-
-    #[test]
-    fn steps_are_tried_in_order_and_the_first_hit_counts() {
-        let plan = plan(vec![step(false), step(true)], false, Value::Null);
-        let rows = [(0, Some("A@x"), 1), (1, Some("A@x"), 1), (1, Some("b@X"), 2)];
-        assert_eq!(look(&plan, &rows, RawBuf::text("A@x")), (Outcome::Hit(0), Ok(int(1))));
-        assert_eq!(look(&plan, &rows, RawBuf::text("B@x")), (Outcome::Hit(1), Ok(int(2))));
-        assert_eq!(look(&plan, &rows, RawBuf::text("c@x")), (Outcome::Missing, Ok(vec![0xff; 4])));
-    }
-
-    #[test]
-    fn several_answers_are_no_answer_and_one_answer_twice_is_one() {
-        let rows = [(0, Some("info"), 1), (0, Some("info"), 2), (0, Some("kev"), 3), (0, Some("kev"), 3)];
-        let next = plan(vec![step(false)], false, Value::Null);
-        assert_eq!(look(&next, &rows, RawBuf::text("info")).0, Outcome::Ambiguous);
-        assert_eq!(look(&next, &rows, RawBuf::text("kev")), (Outcome::Hit(0), Ok(int(3))));
-        let fault = plan(vec![step(false)], true, Value::Null);
-        let refused = Err(Reason::LookupAmbiguous);
-        assert_eq!(look(&fault, &rows, RawBuf::text("info")), (Outcome::Ambiguous, refused));
-    }
-
-    #[test]
-    fn a_null_key_is_null_and_neither_hit_nor_missing() {
-        let plan = plan(vec![step(false)], false, Value::Fault);
-        let rows = [(0, None, 1), (0, Some("a"), 2)];
-        assert_eq!(look(&plan, &rows, RawBuf::Null), (Outcome::Nothing, Ok(vec![0xff; 4])));
-        assert_eq!(look(&plan, &rows, RawBuf::text("z")), (Outcome::Missing, Err(Reason::LookupMissing)));
-    }
-
-    #[test]
-    fn what_the_key_type_cannot_hold_is_a_miss() {
-        let mut number = step(false);
-        number.target[0].1 = kind(Kind::Int4, 23);
-        let plan = plan(vec![number], false, Value::Fault);
-        assert_eq!(look(&plan, &[], RawBuf::text("kevin")).0, Outcome::Missing);
-        assert_eq!(look(&plan, &[], RawBuf::Blob(vec![1])).0, Outcome::Missing);
-    }
-
-    #[test]
-    fn a_map_beyond_its_limit_says_how_large_it_would_be() {
-        let plan = plan(vec![step(false)], false, Value::Null);
-        let column = column(false);
-        let mut builder = MapBuilder::new((&column, &plan), false, &Settled::default()).unwrap();
-        let long = "x".repeat(1 << 20);
-        (0..70).for_each(|n| builder.push(0, &image(Some(&format!("{n}{long}")), n), 7));
-        assert!(builder.finish().is_err_and(|bytes| bytes > 70 << 20));
-    }
-}
+mod tests;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::model::cell::{Cell, Class};
 use crate::model::fault::{LossSet, Reason};
+use crate::model::key::Key;
 use crate::model::pgtype::Kind;
 use crate::model::record::Refusal;
 use crate::model::rules::Value;
@@ -127,6 +128,14 @@ impl RowEncoder {
     /// The encoder of the binary images, where rows go as text.
     pub fn images(&self) -> Option<&RowEncoder> {
         self.images.as_deref()
+    }
+
+    /// Load and place of the row that was set aside and that a lookup would have found.
+    pub fn parent(&self, column: usize, outcome: Outcome) -> Option<(String, Key)> {
+        match (&self.columns.get(column)?.feed, outcome) {
+            (Bytes::Lookup(_, Some(map)), Outcome::SetAside(n)) => map.parent(n),
+            _ => None,
+        }
     }
 
     /// A row of this load as the table's image. `scratch` holds it where it is another one than the row's own.

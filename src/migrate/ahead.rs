@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::convert::Settled;
@@ -35,8 +35,8 @@ const PACE: u64 = 4_096;
 /// Bytes after which the scratch memory is cleared, whatever the number of rows.
 const SCRATCH: usize = 1 << 20;
 
-/// Faults that are kept of one load; more are only counted. Some 300 bytes each.
-pub const FAULTS_KEPT: usize = 100_000;
+/// Faults that are kept of one load; more are only counted. Some 500 bytes each.
+pub const FAULTS_KEPT: usize = 10_000;
 
 /// What reading ahead found in one load.
 #[derive(Clone, Debug, Default)]
@@ -153,7 +153,14 @@ impl Ground<'_> {
             parents::settle_own(&self.source.reader()?, load, (&encoder, self.settled), &links, sets)?;
             let own = OwnKeys::of(load, &referred, self.settled);
             let looking = self.looking(load, eye)?;
-            readings.push(Reading { load, encoder, links, own, looking: Mutex::new(looking) });
+            readings.push(Reading {
+                load,
+                encoder,
+                links,
+                own,
+                kept: AtomicUsize::new(0),
+                looking: Mutex::new(looking),
+            });
         }
         let parts = self.parts(&readings, sets, eye)?;
         let mut all: Vec<Found> =
@@ -241,6 +248,8 @@ struct Reading<'a> {
     encoder: RowEncoder,
     links: Vec<Link>,
     own: Vec<OwnKeys>,
+    /// Faults that were found, over all its parts.
+    kept: AtomicUsize,
     looking: Mutex<Option<Looking>>,
 }
 
@@ -290,9 +299,9 @@ impl Ahead<'_, '_> {
                 keys.add(own.good(image));
             }
         }
-        let room = FAULTS_KEPT.saturating_sub(self.found.faults.len());
         self.found.fault_total += self.batch.faults.len() as u64;
-        self.found.faults.extend(self.batch.faults.drain(..).take(room));
+        let kept = self.reading.kept.fetch_add(self.batch.faults.len(), Ordering::Relaxed);
+        self.found.faults.extend(self.batch.faults.drain(..).take(FAULTS_KEPT.saturating_sub(kept)));
         self.watch.hear(Event::Rows { load: &self.found.load, rows: self.batch.read });
         self.found.sums.merge(&self.batch.counts());
         self.batch.clear();

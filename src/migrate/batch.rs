@@ -8,10 +8,12 @@ use std::ops::{ControlFlow, Range};
 
 use crate::convert::lookup::Outcome;
 use crate::convert::row::{Notes, RowEncoder};
+use crate::mapping::OnFault;
 use crate::model::cell::RawBuf;
 use crate::model::fault::{Fault, Loss, Reason};
 use crate::model::key::Key;
 use crate::model::pgtype::ColumnType;
+use crate::model::record::FAULTS_LISTED;
 use crate::model::select::Row;
 use crate::plan::{ColumnPlan, Feed, LoadPlan, LookupPlan};
 use crate::target::Blame;
@@ -214,8 +216,13 @@ impl<'a> Batch<'a> {
     /// Whether the batch is as large as it may be.
     pub fn is_full(&self, options: &Options) -> bool {
         let bytes = self.bytes.len() + self.faults.len() * FAULT_BYTES;
+        let bears = match options.on_fault {
+            OnFault::Abort => FAULTS_LISTED as u64,
+            OnFault::Quarantine => options.max_faults.unwrap_or(u64::MAX),
+        };
         let waits = self.kin.as_ref().is_some_and(Kin::waits) && bytes < options.batch_bytes.saturating_mul(PATIENCE);
-        !waits && (bytes >= options.batch_bytes || self.read >= options.batch_rows)
+        let is_large = bytes >= options.batch_bytes || self.read >= options.batch_rows;
+        self.refused > bears || (is_large && !waits)
     }
 
     /// Rows that can go.
@@ -323,7 +330,9 @@ impl<'a> Batch<'a> {
         for n in 0..self.notes.faults.len() {
             let cell = self.notes.faults[n];
             let column = &self.load.columns[cell.column];
+            let looked_up = self.notes.lookups.iter().find(|(column, _)| *column == cell.column);
             let fault = Fault {
+                parent: looked_up.and_then(|(column, outcome)| self.encoder.parent(*column, *outcome)),
                 column: Some(column.name.clone()),
                 declared: column.declared.clone(),
                 class: Some(cell.class),
@@ -389,6 +398,7 @@ impl<'a> Batch<'a> {
                 Outcome::Hit(step) => sum.hits[*step] += u64::from(fits),
                 Outcome::Missing => sum.missing += 1,
                 Outcome::Ambiguous => sum.ambiguous += 1,
+                Outcome::SetAside(_) => sum.set_aside += 1,
                 Outcome::Nothing => {}
             }
         }

@@ -1,15 +1,22 @@
 //! The maps of lookups: read from the target when the load that needs them begins, or, while reading ahead, where this
 //! run does not write to their table first.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::convert::Settled;
 use crate::convert::lookup::{LookupMap, MOST_BYTES, MapBuilder};
-use crate::convert::row::Maps;
-use crate::model::key::hex;
+use crate::convert::row::{Maps, Notes, RowEncoder};
+use crate::model::ident::quoted;
+use crate::model::key::{Key, hex};
+use crate::model::pgtype::ColumnType;
 use crate::model::record::{Check, Refusal, Warning};
-use crate::plan::{ColumnPlan, LoadPlan, LookupPlan, Plan};
+use crate::model::select::{Row, Sink};
+use crate::plan::{ColumnPlan, Feed, LoadPlan, LookupPlan, Plan};
 use crate::target::Session;
 use crate::target::ledger::Run;
 
@@ -26,7 +33,9 @@ pub(super) fn read(
 ) -> Result<Maps, Stop> {
     let mut maps = Maps::new();
     for (column, lookup) in load.lookups() {
-        let map = one(session, job.plan, load, (column, lookup), settled, run.seed)?;
+        let mut builder = begun(session, job.plan, load, (column, lookup), settled, run.seed)?;
+        set_aside(job, session, run, (lookup, settled), &mut builder)?;
+        let map = finished(builder, job.plan, load, (column, lookup))?;
         let place = place(load, column);
         let digest = hex(&map.digest.to_bytes());
         if session.note_lookup(run.id, &place, &digest)? != digest {
@@ -126,10 +135,22 @@ fn one(
     session: &mut Session,
     plan: &Plan,
     load: &LoadPlan,
-    (column, lookup): (&ColumnPlan, &LookupPlan),
+    fed: (&ColumnPlan, &LookupPlan),
     settled: &Settled,
     seed: u64,
 ) -> Result<LookupMap, Stop> {
+    finished(begun(session, plan, load, fed, settled, seed)?, plan, load, fed)
+}
+
+/// Reads what a lookup's table holds.
+fn begun<'l>(
+    session: &mut Session,
+    plan: &Plan,
+    load: &LoadPlan,
+    (column, lookup): (&ColumnPlan, &'l LookupPlan),
+    settled: &Settled,
+    seed: u64,
+) -> Result<MapBuilder<'l>, Stop> {
     let mut builder = MapBuilder::new((column, lookup), load.as_text, settled).map_err(|mistake| {
         let advice = "Write a value that fits the column.";
         Stop::Refused(vec![Refusal::new(place(load, column), mistake.to_string(), advice)])
@@ -139,6 +160,86 @@ fn one(
         let mut push = |image: &[u8]| builder.push(n, image, seed);
         session.read_lookup(&plan.schema, &lookup.table, (&key, &lookup.take), &mut push)?;
     }
+    Ok(builder)
+}
+
+/// Adds the keys of rows of this run that were set aside, for the steps whose keys are columns that the source feeds.
+fn set_aside(
+    job: &Job<'_>,
+    session: &mut Session,
+    run: &Run,
+    (lookup, settled): (&LookupPlan, &Settled),
+    builder: &mut MapBuilder<'_>,
+) -> Result<(), Stop> {
+    if job.aside.load(Ordering::SeqCst) == 0 {
+        return Ok(());
+    }
+    for load in job.plan.loads.iter().filter(|load| load.table == lookup.table) {
+        let fed = |(sql, _): &(String, ColumnType)| {
+            let column = load.columns.iter().find(|c| *sql == c.name || *sql == quoted(&c.name))?;
+            matches!(column.feed, Feed::Cell(_) | Feed::Constant(_)).then(|| column.clone())
+        };
+        let columns = lookup.steps.iter().map(|step| step.target.iter().map(fed).collect::<Option<Vec<_>>>());
+        let mut steps = Vec::new();
+        for (n, columns) in columns.enumerate() {
+            let Some(columns) = columns else { continue };
+            let key = LoadPlan { columns, as_text: false, ..load.clone() };
+            steps.push((n, RowEncoder::new(&key, settled, &Maps::new()).map_err(Stop::Refused)?));
+        }
+        if steps.is_empty() {
+            continue;
+        }
+        let mut places = HashSet::new();
+        session.faults::<Stop>(run.id, &load.name, &mut |some| {
+            places.extend(some.iter().map(|fault| xxh3_64(fault.at.as_bytes())));
+            Ok(())
+        })?;
+        let name = load.name.as_str().into();
+        let (image, notes) = (Vec::new(), Notes::default());
+        let mut keys = Keys { steps, places, name, builder, image, notes };
+        if !keys.places.is_empty() {
+            job.source.reader()?.scan(&load.select, None, None, &mut keys)?;
+        }
+    }
+    Ok(())
+}
+
+/// Hears the rows of a load, and takes the keys of those that were set aside.
+struct Keys<'k, 'b> {
+    steps: Vec<(usize, RowEncoder)>,
+    places: HashSet<u64>,
+    name: Arc<str>,
+    builder: &'k mut MapBuilder<'b>,
+    image: Vec<u8>,
+    notes: Notes,
+}
+
+impl Sink for Keys<'_, '_> {
+    fn row(&mut self, row: &dyn Row) -> ControlFlow<()> {
+        let at = row.key();
+        if self.places.remove(&xxh3_64(at.written().as_bytes())) {
+            for (n, encoder) in &self.steps {
+                self.image.clear();
+                if encoder.encode(row, &mut self.image, &mut self.notes) {
+                    self.builder.set_aside(*n, &self.image, &self.name, &at);
+                }
+            }
+        }
+        if self.places.is_empty() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+
+    fn failed(&mut self, _: Key, _: Option<usize>) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+}
+
+/// The map, if it is not too large.
+fn finished(
+    builder: MapBuilder<'_>,
+    plan: &Plan,
+    load: &LoadPlan,
+    (column, lookup): (&ColumnPlan, &LookupPlan),
+) -> Result<LookupMap, Stop> {
     let rows = builder.rows;
     builder.finish().map_err(|bytes| {
         const MIB: usize = 1 << 20;

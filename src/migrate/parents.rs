@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, HashSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use xxhash_rust::xxh3::xxh3_64;
+
 use crate::convert::Settled;
 use crate::convert::row::{Notes, RowEncoder};
 use crate::mapping::OnFault;
-use crate::model::aside::SetAside;
 use crate::model::key::Key;
 use crate::model::select::{Row, Sink};
 use crate::plan::{Link, LoadPlan, links};
@@ -89,15 +90,16 @@ fn refused(
     if job.aside.load(std::sync::atomic::Ordering::SeqCst) == 0 {
         return Ok(());
     }
-    let mut places: BTreeMap<String, HashSet<String>> = BTreeMap::new();
-    for text in session.faults(run.id)? {
-        let fault: SetAside = serde_json::from_str(&text)
-            .map_err(|e| ServerError::said("reading the ledger", format!("fault.fault: {e}")))?;
-        places.entry(fault.record.load).or_default().insert(fault.at);
-    }
     let reader = job.source.reader()?;
     for load in job.plan.loads.iter().filter(|l| l.table == referred.table) {
-        let Some(places) = places.remove(&load.name) else { continue };
+        let mut places = HashSet::new();
+        session.faults::<Stop>(run.id, &load.name, &mut |some| {
+            places.extend(some.iter().map(|fault| xxh3_64(fault.at.as_bytes())));
+            Ok(())
+        })?;
+        if places.is_empty() {
+            continue;
+        }
         for own in OwnKeys::of(load, std::slice::from_ref(referred), settled) {
             let name = load.name.as_str().into();
             let mut sink =
@@ -111,7 +113,8 @@ fn refused(
 struct Refused<'r> {
     name: Arc<str>,
     own: &'r OwnKeys,
-    places: &'r HashSet<String>,
+    /// Hashes of the rows' places.
+    places: &'r HashSet<u64>,
     keys: &'r mut KeySet,
     scratch: Vec<u8>,
     notes: Notes,
@@ -120,7 +123,7 @@ struct Refused<'r> {
 impl Sink for Refused<'_> {
     fn row(&mut self, row: &dyn Row) -> ControlFlow<()> {
         let key = row.key();
-        if self.places.contains(&key.written())
+        if self.places.contains(&xxh3_64(key.written().as_bytes()))
             && let Some(own) = self.own.refused(row, &mut self.scratch, &mut self.notes)
         {
             self.keys.refuse(own, &self.name, key);

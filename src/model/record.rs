@@ -220,6 +220,8 @@ pub struct LookupRecord {
     pub ambiguous: u64,
     /// Keys that no step found.
     pub missing: u64,
+    /// Keys of rows of this run that were set aside.
+    pub set_aside: u64,
     /// Such a miss is normal: it is counted here and listed nowhere.
     pub quiet: bool,
     /// The values that none found; only on request.

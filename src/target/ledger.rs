@@ -157,6 +157,9 @@ pub struct LookupSum {
     pub ambiguous: u64,
     /// Rows that no step found.
     pub missing: u64,
+    /// Rows that mean one that was set aside.
+    #[serde(default)]
+    pub set_aside: u64,
 }
 
 /// How often one loss happened in one column.
@@ -199,6 +202,7 @@ impl Sums {
         sum.hits.iter_mut().zip(&more.hits).for_each(|(sum, more)| *sum += more);
         sum.ambiguous += more.ambiguous;
         sum.missing += more.missing;
+        sum.set_aside += more.set_aside;
     }
 
     fn lose(&mut self, more: &LossSum) {
@@ -384,16 +388,6 @@ impl Session {
                    WHERE run = $1 AND load = $2";
         let rows = self.client.query(sql, &[&run, &load]).doing(READING)?;
         Ok(rows.iter().filter_map(|r| r.get::<_, Option<String>>(0)).collect())
-    }
-
-    /// The faults that a run set aside, as JSON, in the order of their batches.
-    ///
-    /// # Errors
-    /// When the server refuses or the connection is lost.
-    pub fn faults(&mut self, run: i64) -> Result<Vec<String>, ServerError> {
-        let sql = "SELECT fault::text FROM fault WHERE run = $1 ORDER BY load, part, batch, ctid";
-        let rows = self.client.query(sql, &[&run]).doing(READING)?;
-        Ok(rows.iter().map(|r| r.get(0)).collect())
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! A [`Session`] is one connection; its methods are the operations of the design, each a transaction or part of one.
 
+mod aside;
 mod backend;
 pub mod batch;
 mod blame;

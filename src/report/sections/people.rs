@@ -146,6 +146,9 @@ fn lookup_lines(lookup: &LookupRecord, depth: Depth) -> Vec<Line> {
     let mut lines: Vec<Line> = lookup.steps.iter().map(|s| line(s.target.as_str().into(), s.hits)).collect();
     let tone = |n: u64| if n > 0 { Tone::Warn } else { Tone::Plain };
     lines.push(line(Shown::from("(several answers)").toned(tone(lookup.ambiguous)), lookup.ambiguous));
+    if lookup.set_aside > 0 {
+        lines.push(line(Shown::from("(set aside itself)").toned(Tone::Warn), lookup.set_aside));
+    }
     let values = lookup.values.as_ref().filter(|v| !v.is_empty());
     let note = values.map(|v| format!("not found: {}", some_of(v, depth.keys)));
     if !lookup.quiet {

@@ -237,6 +237,7 @@ pub fn quarantined() -> Report {
         ],
         ambiguous: 1,
         missing: 3,
+        set_aside: 0,
         quiet: false,
         values: Some(vec!["Cata".into(), "cata ".into()]),
     }];
