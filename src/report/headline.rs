@@ -150,6 +150,10 @@ fn stopped(report: &Report) -> String {
     if report.state == RunState::Planned {
         return "It ended before the first row: nothing was written.".to_owned();
     }
+    if report.loads.is_empty() {
+        return "What was committed is whole; how much that is could not be read. The same command goes on from there."
+            .to_owned();
+    }
     let rows = phrase(sums.written, "# row is in the target, whole", "# rows are in the target, whole");
     let loads = phrase(sums.loads, "the one load", "# loads");
     format!("{rows}; {} of {loads} complete. The same command goes on from there.", grouped(sums.complete))

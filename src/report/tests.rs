@@ -82,6 +82,15 @@ fn every_command_and_exit_has_its_sentence() {
 }
 
 #[test]
+fn of_a_target_that_is_gone_no_number_of_rows_is_said() {
+    use crate::model::record::{ExitRecord, RunState};
+    let exit = ExitRecord { code: 4, name: "Stopped".to_owned() };
+    let report = Report { loads: Vec::new(), state: RunState::Stopped, exit, ..samples::done() };
+    let sentence = headline::headline(&report).sentence;
+    assert!(sentence.contains("how much that is could not be read. The same command goes on"), "{sentence}");
+}
+
+#[test]
 fn no_golden_file_is_left_over() {
     let names = samples::all().into_iter().map(|(name, _)| name.to_owned());
     let known: Vec<String> = names.chain(["headlines".to_owned()]).collect();
