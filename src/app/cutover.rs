@@ -269,10 +269,7 @@ impl Way<'_> {
                 Ok(Exit::Refused)
             }
             _ if self.manner == Manner::Rollback => self.take_back(source, session, (&plan, &target), known, report),
-            Decision::Verify if self.manner == Manner::Verify => {
-                Ok(self.finish(source, session, &plan, &target, report))
-            }
-            Decision::Verify => {
+            Decision::Verify if self.manner != Manner::Verify => {
                 report.warnings.push(Warning {
                     place: format!("run {}", known.run.as_ref().map_or(0, |r| r.id)),
                     message: "is done already: nothing was loaded, its rows were verified again".to_owned(),
