@@ -103,8 +103,7 @@ impl Case {
                 self.target.value(&format!("SELECT count(*) FROM {table} AS t WHERE t::text LIKE '%{secret}%'"));
             assert_eq!(found, "0", "{place}: in {table}");
         }
-        let sessions =
-            "SELECT count(*) FROM pg_stat_activity AS a WHERE a::text LIKE '%' || 'the-right' || '-password%'";
+        let sessions = "SELECT count(*) FROM pg_stat_activity AS a WHERE application_name = 'migrate' AND a::text LIKE '%the-right-password%'";
         assert_eq!(self.target.value(sessions), "0", "{place}: in the server's sessions");
         let log = std::fs::read_to_string(format!("{}/log", socket())).expect("the server's log");
         assert!(!log.contains(secret), "{place}: in the server's log");

@@ -98,7 +98,8 @@ fn neon_s_direct_string_works_as_pasted_with_its_channel_binding() {
         tls: Some((&crt, &key)),
         ..Wish::default()
     });
-    server.sql("CREATE ROLE app_owner LOGIN PASSWORD 'npg_x'; CREATE DATABASE app OWNER app_owner");
+    server.sql("CREATE ROLE app_owner LOGIN PASSWORD 'npg_x'");
+    server.sql("CREATE DATABASE app OWNER app_owner");
     let pasted = |extra: &str| {
         let port = server.port;
         format!("postgresql://app_owner:npg_x@ep-cool-1.eu-central-1.aws.neon.tech:{port}/app?sslmode=require{extra}")
