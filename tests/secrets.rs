@@ -1,6 +1,9 @@
 //! No password and no row content in any output, whatever goes wrong.
 
-use super::support::postgres::{Database, LOCKED_PASSWORD, LOCKED_ROLE};
+use std::os::unix::fs::PermissionsExt;
+
+use super::connect::certs::Certificates;
+use super::support::postgres::{Database, LOCKED_PASSWORD, LOCKED_ROLE, socket};
 use super::support::sqlite;
 use super::support::tool::{Place, Ran};
 
@@ -82,6 +85,140 @@ fn a_password_of_the_environment_is_shown_nowhere() {
     let host = case.target.url_of(LOCKED_ROLE);
     let by_pg = case.place.migrate(args).args(["-t", &host]).env("PGPASSWORD", PLANTED).exits(3);
     case.is_nowhere(PLANTED, &by_pg);
+}
+
+/// The right password in each place that one can come from: what is connected with, and what is planted where.
+type Planted = (&'static str, Vec<(&'static str, String)>, Vec<&'static str>);
+
+impl Case {
+    /// Everything that a run and the server keep or show: outputs, files, the ledger row by row, the server's sessions.
+    #[track_caller]
+    fn keeps_to_itself(&self, secret: &str, ran: &Ran, place: &str) {
+        self.is_nowhere(secret, ran);
+        let tables = self
+            .target
+            .rows("SELECT format('%I.%I', schemaname, tablename) FROM pg_tables WHERE schemaname = 'migrate'");
+        for table in tables.into_iter().flatten().flatten() {
+            let found =
+                self.target.value(&format!("SELECT count(*) FROM {table} AS t WHERE t::text LIKE '%{secret}%'"));
+            assert_eq!(found, "0", "{place}: in {table}");
+        }
+        let sessions = "SELECT count(*) FROM pg_stat_activity AS a WHERE application_name = 'migrate' AND a::text LIKE '%the-right-password%'";
+        assert_eq!(self.target.value(sessions), "0", "{place}: in the server's sessions");
+        let log = std::fs::read_to_string(format!("{}/log", socket())).expect("the server's log");
+        assert!(!log.contains(secret), "{place}: in the server's log");
+    }
+
+    fn planted(&self) -> Vec<Planted> {
+        let locked = |password: &str| self.target.url_of(&format!("{LOCKED_ROLE}{password}"));
+        let (bare, whole) = (locked(""), locked(&format!(":{LOCKED_PASSWORD}")));
+        let file = |name: &str, text: String| {
+            let path = self.place.write(name, text);
+            std::fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).expect("mode");
+            path.display().to_string()
+        };
+        let pgpass = file("notes.pgpass", format!("*:*:*:{LOCKED_ROLE}:{LOCKED_PASSWORD}\n"));
+        let (host, database) = (socket(), self.target.name());
+        let service = format!("[s]\nhost={host}\ndbname={database}\nuser={LOCKED_ROLE}\npassword={LOCKED_PASSWORD}\n");
+        let service = file("notes.service", service);
+        file("notes.env", format!("export DATABASE_URL='{bare}'\nPGPASSWORD=\"{LOCKED_PASSWORD}\"\n"));
+        let key = std::fs::read_to_string(Certificates::get().path("client.key")).expect("a key");
+        let key = file("notes.key", format!("{key}{LOCKED_PASSWORD}\n"));
+        let crt = Certificates::get().path("client.crt").display().to_string();
+        vec![
+            ("the variable of the URL", vec![("DATABASE_URL", whole.clone())], vec![]),
+            ("PGPASSWORD", vec![("DATABASE_URL", bare.clone()), ("PGPASSWORD", LOCKED_PASSWORD.to_owned())], vec![]),
+            ("the password file", vec![("DATABASE_URL", bare.clone()), ("PGPASSFILE", pgpass)], vec![]),
+            ("the service file", vec![("PGSERVICE", "s".to_owned()), ("PGSERVICEFILE", service)], vec![]),
+            ("the file of variables", vec![], vec!["--env-file", "notes.env"]),
+            (
+                "the client's key",
+                vec![
+                    ("DATABASE_URL", format!("{whole}&sslpassword={LOCKED_PASSWORD}")),
+                    ("PGSSLCERT", crt),
+                    ("PGSSLKEY", key),
+                ],
+                vec![],
+            ),
+        ]
+    }
+}
+
+const REPORTS: [&str; 6] = ["--report", "out.json", "--report", "out.html", "--report", "out.md"];
+
+#[test]
+fn a_password_is_kept_wherever_it_comes_from_and_however_the_run_ends() {
+    let places = Case::new("(1, 'one', 1)").planted().len();
+    for n in 0..places {
+        let case = Case::new("(1, 'one', 1)");
+        let (place, variables, args) = case.planted().swap_remove(n);
+        let run = |first: &[&str], last: &[&str]| {
+            let run = case.place.migrate(first).args(["-m", "notes.toml", "-s", "notes.db"]).args(&args).args(last);
+            variables.iter().fold(run, |run, (name, value)| run.env(name, value)).ran()
+        };
+        for (first, last, ends) in [
+            (&[][..], &["--dry-run", "-vv"][..], 0),
+            (&["plan"], &["-vv"], 0),
+            (&["plan"], &["--json"], 0),
+            (&[], &["--yes", "-vv", "--ledger-schema", "pg_no"], 4),
+            (&[], &[&["--yes", "-vv"][..], &REPORTS].concat(), 0),
+            (&[], &["--yes", "-vv", "--json"], 0),
+            (&["verify"], &["-vv"], 0),
+            (&["status"], &[], 0),
+            (&["rollback"], &["--yes", "-vv"], 0),
+        ] {
+            let ran = run(first, last);
+            assert!(ran.code == ends || ends == 4 && ran.code != 0, "{place} {first:?} {last:?}: {}", ran.said());
+            case.keeps_to_itself(LOCKED_PASSWORD, &ran, place);
+        }
+    }
+}
+
+#[test]
+fn a_variable_that_the_mapping_names_reaches_its_row_and_nothing_else() {
+    let case = Case::new("(1, 'one', 1)");
+    case.place.write(
+        "notes.toml",
+        format!("{MAPPING}columns = {{ body = {{ env = \"API_KEY\" }} }}\n[leave]\nnotes = {{ body = \"x\" }}\n"),
+    );
+    let url = case.target.url();
+    for args in [&["--dry-run", "-vv"][..], &[&["--yes", "-vv"][..], &REPORTS].concat(), &["--yes", "--json"]] {
+        let run = case.place.migrate(["-m", "notes.toml", "-s", "notes.db", "-t", &url]).args(args);
+        let ran = run.env("API_KEY", PLANTED).exits(0);
+        case.keeps_to_itself(PLANTED, &ran, "a variable");
+    }
+    assert_eq!(case.target.value("SELECT body FROM notes"), PLANTED);
+    // Another value: refused by its digest, without either value.
+    let ran = case
+        .place
+        .migrate(["-m", "notes.toml", "-s", "notes.db", "-t", &url, "--yes"])
+        .env("API_KEY", "other")
+        .exits(3);
+    case.keeps_to_itself(PLANTED, &ran, "a variable");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_password_that_is_not_typed_is_not_in_ps() {
+    let case = Case::new("(1, 'one', 1)");
+    // The run waits for a lock that the test holds, so that it can be looked at.
+    let mut holder = case.target.client();
+    let mut lock = holder.transaction().expect("a transaction");
+    lock.batch_execute("LOCK TABLE notes IN ACCESS EXCLUSIVE MODE").expect("the lock");
+    let run = case.place.migrate(["-m", "notes.toml", "-s", "notes.db", "--yes"]);
+    let run = run.env("DATABASE_URL", case.target.url_of(&format!("{LOCKED_ROLE}:{LOCKED_PASSWORD}")));
+    let child = run.spawn();
+    let waiting = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'migrate' AND wait_event_type = 'Lock' \
+                   AND datname = current_database()";
+    while case.target.value(waiting) == "0" {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    let typed = std::fs::read_to_string(format!("/proc/{}/cmdline", child.id())).expect("its arguments");
+    assert!(typed.contains("notes.toml") && !typed.contains(LOCKED_PASSWORD), "{typed}");
+    lock.commit().expect("the lock is given back");
+    let ran = Ran::of_child(child);
+    assert_eq!(ran.code, 0, "{}", ran.said());
+    case.keeps_to_itself(LOCKED_PASSWORD, &ran, "the variable of the URL");
 }
 
 #[test]

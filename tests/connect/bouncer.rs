@@ -28,13 +28,29 @@ fn binary() -> PathBuf {
 impl Bouncer {
     /// Starts one with the databases of `server`; `size` server connections for each.
     pub fn start(server: &Server, mode: &str, size: u16) -> Bouncer {
+        Bouncer::with_tls(server, mode, size, None)
+    }
+
+    /// The same with a certificate and its key, as hosted ones have.
+    pub fn with_tls(server: &Server, mode: &str, size: u16, tls: Option<(&Path, &Path)>) -> Bouncer {
         let folder = tempfile::Builder::new().prefix("migrate-bouncer-").tempdir().expect("a temporary directory");
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("mode");
         let port = free_port();
         let config = folder.path().join("pgbouncer.ini");
         let users = folder.path().join("users.txt");
-        fs::write(&users, "\"postgres\" \"\"\n").expect("users");
-        fs::write(&config, settings(server, mode, size, port, &users)).expect("configuration");
+        fs::write(&users, "\"postgres\" \"\"\n\"postgres.abcd\" \"\"\n").expect("users");
+        let mut text = settings(server, mode, size, port, &users);
+        if let Some((certificate, key)) = tls {
+            let (own_certificate, own_key) = (folder.path().join("own.crt"), folder.path().join("own.key"));
+            fs::copy(certificate, &own_certificate).expect("certificate");
+            fs::copy(key, &own_key).expect("key");
+            text += &format!(
+                "client_tls_sslmode = require\nclient_tls_cert_file = {}\nclient_tls_key_file = {}\n",
+                own_certificate.display(),
+                own_key.display()
+            );
+        }
+        fs::write(&config, text).expect("configuration");
         give_away(folder.path());
         let log = fs::File::create(folder.path().join("log")).expect("log");
         let child = unprivileged(binary()).arg(&config).stdout(Stdio::null()).stderr(log).spawn().expect("pgbouncer");

@@ -15,12 +15,18 @@ pub struct Certificates {
 }
 
 /// What every authority of the tests signs, and how.
-const SERVERS: [(&str, &str, &str); 4] = [
+const SERVERS: [(&str, &str, &str); 5] = [
     // Name, subject, extensions.
     ("right", "/CN=localhost", "subjectAltName=DNS:localhost,IP:127.0.0.1"),
     ("other_name", "/CN=db.example.com", "subjectAltName=DNS:db.example.com"),
     ("cn_only", "/CN=localhost", "basicConstraints=CA:FALSE"),
     ("star", "/CN=star", "subjectAltName=DNS:*.localhost"),
+    // Both addresses of one project, as its console names them.
+    (
+        "supabase",
+        "/CN=db.abcd.supabase.co",
+        "subjectAltName=DNS:db.abcd.supabase.co,DNS:aws-0-eu-central-1.pooler.supabase.com",
+    ),
 ];
 
 impl Certificates {

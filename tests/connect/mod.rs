@@ -5,8 +5,10 @@
 //! test fails and says which. Nothing outside temporary directories is touched.
 
 mod bouncer;
-mod certs;
+pub mod certs;
+mod cutover;
 mod env_file;
+mod pasted;
 mod pooler;
 mod promises;
 mod proxy;
