@@ -2,32 +2,16 @@
 # Times a whole cutover against the floor (psql \copy of a ready-made binary file) and the peers that are installed,
 # alternating, on a PostgreSQL of its own, and prints medians and ratios. Nothing is asserted.
 #
-#   tests/bench/bench.sh [ROWS] [ROUNDS]        default 2000000 rows, 3 rounds
+#   tests/bench/bench.sh [ROWS] [ROUNDS] [PEERS]        default 2000000 rows, 3 rounds, `all`; `none` leaves the peers out
 #
 # Peers are measured where they are installed: pgloader; duckdb (Python package with its sqlite and postgres extensions);
 # sqlite3 piped into psql. Needs PostgreSQL's server binaries, psql, sqlite3 and about a kilobyte of disk a row.
 set -euo pipefail
 rows=${1:-2000000}
 rounds=${2:-3}
-here=$(cd "$(dirname "$0")/../.." && pwd)
-bin=$(pg_config --bindir)
-work=$(mktemp -d "${TMPDIR:-/tmp}/migrate-bench.XXXXXX")
-chmod 755 "$work"
-as() { if [ "$(id -u)" = 0 ]; then setpriv --reuid postgres --regid postgres --clear-groups -- "$@"; else "$@"; fi; }
-mkdir "$work/pg"
-if [ "$(id -u)" = 0 ]; then chown postgres "$work/pg"; fi
-cleanup() { as "$bin/pg_ctl" -D "$work/pg/data" -m immediate stop >/dev/null 2>&1 || true; rm -rf "$work"; }
-trap cleanup EXIT
-(cd /; as "$bin/initdb" -D "$work/pg/data" -U postgres -A trust -E UTF8 --locale=C >/dev/null)
-as tee -a "$work/pg/data/postgresql.conf" >/dev/null <<CONF
-shared_buffers = 1GB
-max_wal_size = 8GB
-listen_addresses = ''
-unix_socket_directories = '$work/pg'
-CONF
-(cd /; as "$bin/pg_ctl" -D "$work/pg/data" -l "$work/pg/log" -w start >/dev/null)
-export PGHOST=$work/pg PGUSER=postgres PGDATABASE=postgres
-sql() { psql -qAtX -v ON_ERROR_STOP=1 "$@"; }
+peers=${3:-all}
+# shellcheck source=tests/bench/server.sh
+. "$(dirname "$0")/server.sh"
 
 echo "making $rows rows ..."
 sqlite3 "$work/bench.db" <<SQL
@@ -69,27 +53,27 @@ ALTER TABLE t ADD FOREIGN KEY (account_id) REFERENCES accounts;
 ALTER TABLE t ADD FOREIGN KEY (category_id) REFERENCES categories;
 SQL
 printf 'format = 1\nname = "bench"\n[source]\npath = "%s"\n[load.accounts]\n[load.categories]\n[load.t]\n' "$work/bench.db" > "$work/bench.toml"
-(cd "$here" && cargo build --release --locked --quiet && cargo build --release --locked --quiet --example legs)
-migrate=$here/target/release/migrate
+(cd "$here" && cargo build --release --locked --quiet --bin migrate --example legs)
 
-fresh() { sql -c 'DROP DATABASE IF EXISTS bench' -c 'CREATE DATABASE bench' >/dev/null 2>&1; [ -z "${1:-}" ] || sql -d bench -f "$1"; sql -c CHECKPOINT; }
-url="postgresql://postgres@/bench?host=$work/pg"
 fresh "$work/bare.sql"
 "$migrate" -m "$work/bench.toml" -t "$url" --yes -q --skip-preflight --verify none >/dev/null
 sql -d bench -c "\\copy t TO '$work/t.bin' (FORMAT binary)"
 sql -d bench -c "\\copy accounts TO '$work/a.bin' (FORMAT binary)"
 sql -d bench -c "\\copy categories TO '$work/c.bin' (FORMAT binary)"
 
-timed() { # NAME COMMAND...
-    local name=$1 began ended; shift
-    began=$(date +%s.%N)
-    "$@" > "$work/out" 2>&1 || { echo "$name failed:"; tail -5 "$work/out"; return 1; }
-    ended=$(date +%s.%N)
-    awk -v n="$name" -v s="$(echo "$ended $began" | awk '{print $1 - $2}')" 'BEGIN { printf "%s\t%.3f\n", n, s }' | tee -a "$work/times"
-}
 floor() { psql -qX -v ON_ERROR_STOP=1 -d bench -c "\\copy accounts FROM '$work/a.bin' (FORMAT binary)" -c "\\copy categories FROM '$work/c.bin' (FORMAT binary)" -c "\\copy t FROM '$work/t.bin' (FORMAT binary)"; }
 keys() { psql -qX -v ON_ERROR_STOP=1 -d bench -f "$work/keys.sql"; }
 back() { psql -qX -d bench -c "\\copy t TO '/dev/null' (FORMAT binary)"; }
+# In two lanes, each a half of the pages.
+back2() {
+    local pages half lane
+    pages=$(sql -d bench -c "SELECT pg_relation_size('t') / current_setting('block_size')::int")
+    half=$((pages / 2))
+    for lane in "ctid < '($half,0)'" "ctid >= '($half,0)'"; do
+        psql -qX -d bench -c "\\copy (SELECT * FROM t WHERE $lane) TO '/dev/null' (FORMAT binary)" &
+    done
+    wait
+}
 csv() { sqlite3 -csv "$work/bench.db" 'SELECT * FROM t' | psql -qX -v ON_ERROR_STOP=1 -d bench -c 'COPY t FROM STDIN (FORMAT csv)'; }
 duck() { python3 - <<PY
 import duckdb
@@ -107,15 +91,17 @@ for round in $(seq "$rounds"); do
     fresh "$work/bare.sql"; timed floor floor
     timed "floor keys" keys
     timed "read back" back
+    timed "read back, 2" back2
     fresh "$work/bare.sql"; timed "load bare" "$migrate" -m "$work/bench.toml" -t "$url" --yes -q --skip-preflight --verify none
     fresh "$work/full.sql"; timed cutover /usr/bin/env time -f 'peak %M KiB' "$migrate" -m "$work/bench.toml" -t "$url" --yes -q --report "$work/report-$round.json"
     grep -h peak "$work/out" || true
     timed verify "$migrate" verify -m "$work/bench.toml" -t "$url" -q
+    if [ "$peers" = none ]; then continue; fi
     if command -v pgloader >/dev/null; then fresh; timed pgloader pgload || true; fi
     if python3 -c 'import duckdb' 2>/dev/null; then fresh "$work/bare.sql"; timed duckdb duck || true; fi
     fresh "$work/bare.sql"; timed "sqlite3 csv" csv || true
 done
-"$here/target/release/examples/legs" "$work/bench.db"
+"$(dirname "$migrate")/examples/legs" "$work/bench.db"
 python3 - "$work/times" <<'PY'
 import statistics, sys
 times = {}
