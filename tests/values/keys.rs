@@ -53,11 +53,11 @@ fn letters_that_only_the_target_calls_equal_are_one_key() {
                   INSERT INTO t VALUES (1, 'A'), (2, 'É'), (3, 'é'), (4, 'b');";
     let target = Database::with(
         "CREATE EXTENSION citext; CREATE TABLE t (id int PRIMARY KEY, v citext UNIQUE);
-         CREATE TABLE folds AS SELECT 'É'::citext = 'é'::citext AS both",
+         CREATE TABLE folds AS SELECT 'É'::citext = 'é'::citext AS is_same",
     );
     let ran = moved(source, &target, false);
     // Whether É is é is the database's own locale's to say; what it says is named, never lost.
-    let both = target.value("SELECT both FROM folds") == "true";
+    let both = target.value("SELECT is_same FROM folds") == "true";
     let expected = if both { vec![(3, "duplicate".to_owned())] } else { Vec::new() };
     assert_eq!((ran.code, faults(&ran)), (if both { 6 } else { 0 }, expected), "{}", ran.said());
     assert_eq!(target.count("t"), if both { 3 } else { 4 });
@@ -110,4 +110,21 @@ fn a_target_of_another_encoding_takes_what_it_has_a_letter_for() {
     target.run(&format!("DROP DATABASE {name}"));
     assert_eq!(held.as_deref(), Some("1=é 3=a"), "{}", ran.said());
     assert_eq!((code, faults(&ran)), (6, vec![(2, "server-refused".to_owned())]), "{}", ran.said());
+}
+
+#[test]
+fn a_key_that_may_be_too_large_for_its_index_is_said_beforehand_and_named_when_it_is() {
+    let source = "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT);
+                  INSERT INTO t VALUES (1, hex(randomblob(4000))), (2, hex(zeroblob(4000))), (3, 'short');";
+    let target = Database::with("CREATE TABLE t (id int PRIMARY KEY, v text UNIQUE)");
+    let dry = moved(source, &target, true);
+    assert_eq!(dry.code, 0, "{}", dry.said());
+    let report = dry.json();
+    let checks = report["checks"].as_array().expect("checks");
+    let said = checks.iter().find(|c| c["check"] == "index").unwrap_or_else(|| panic!("{}", dry.said()));
+    assert_eq!(said["verdict"], "NotChecked");
+    assert!(said["why"].as_str().is_some_and(|why| why.starts_with("t_v_key: 2 rows")), "{said}");
+    let ran = moved(source, &target, false);
+    assert_eq!((ran.code, faults(&ran)), (6, vec![(1, "index-row-too-large".to_owned())]), "{}", ran.said());
+    assert_eq!(target.count("t"), 2);
 }
