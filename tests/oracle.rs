@@ -4,6 +4,8 @@
 //! `tests/oracle.sh --seconds N --seed S` runs it for longer. A failure prints the seed of its round, which repeats it.
 
 mod draw;
+mod more;
+mod random;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -11,7 +13,8 @@ use std::time::{Duration, Instant};
 use super::support::postgres::Database;
 use super::support::sqlite;
 use super::support::tool::Place;
-use draw::{Random, Type};
+use draw::Type;
+use random::Random;
 
 /// Without `MIGRATE_ORACLE_SECONDS`.
 const SECONDS: u64 = 10;
@@ -37,18 +40,21 @@ fn what_postgresql_prints_is_what_was_drawn_and_every_planted_cell_is_blamed() {
     let clock = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a clock after 1970");
     let first = number("MIGRATE_SEED").unwrap_or(clock.as_secs());
     let began = Instant::now();
-    let (mut seed, mut cells) = (first, 0);
+    let (mut seed, mut cells, mut counts) = (first, 0, BTreeMap::new());
+    println!("oracle: from seed {first}, for {} s", budget.as_secs());
+    // Chance may leave something out of a short run: first comes everything that can be planted, once.
+    cells += hold(&catalogue(), seed, &mut counts);
     while seed == first || began.elapsed() < budget {
-        cells += hold(seed);
+        cells += hold(&drawn(&mut Random::new(seed)), seed, &mut counts);
         seed += 1;
     }
+    counts.iter().for_each(|(reason, count)| println!("{reason:<24}{count:>9} planted and blamed"));
     println!("oracle: seeds {first} to {}, {cells} cells", seed - 1);
 }
 
 /// One round; its number of cells.
-fn hold(seed: u64) -> usize {
-    let mut random = Random::new(seed);
-    let round = drawn(&mut random);
+fn hold(round: &Round, seed: u64, counts: &mut BTreeMap<String, usize>) -> usize {
+    let mut random = Random::new(seed ^ u64::MAX);
     let place = Place::new();
     sqlite::file(&place, "source.db", &round.source);
     let head =
@@ -70,6 +76,9 @@ fn hold(seed: u64) -> usize {
         "{again}\nnot blamed: {missed:?}\nblamed: {wronged:?}\n{}",
         round.source
     );
+    for (_, _, _, reason) in &round.planted {
+        *counts.entry(reason.clone()).or_default() += 1;
+    }
     let mut cells = 0;
     for (query, good) in &round.good {
         let rows = target.rows(query);
@@ -95,19 +104,54 @@ fn blamed(report: &serde_json::Value) -> Planted {
     faults.iter().map(one).collect()
 }
 
-fn drawn(random: &mut Random) -> Round {
-    let mut round = Round::default();
-    for t in 0..1 + random.below(4) {
-        let columns: Vec<Type> = (0..1 + random.below(8)).map(|_| Type::drawn(random)).collect();
+impl Round {
+    fn new() -> Round {
+        Round { target: draw::TYPES.to_owned(), ..Round::default() }
+    }
+
+    /// Adds a table; the query that prints it.
+    fn table(&mut self, t: usize, columns: &[Type]) -> String {
         let names = |each: &dyn Fn(usize, &Type) -> String| -> String {
             columns.iter().enumerate().map(|(n, column)| format!(", {}", each(n, column))).collect()
         };
-        round.source += &format!("CREATE TABLE t{t} (id INTEGER PRIMARY KEY{});\n", names(&|n, _| format!("c{n}")));
+        self.source += &format!("CREATE TABLE t{t} (id INTEGER PRIMARY KEY{});\n", names(&|n, _| format!("c{n}")));
         let declared = names(&|n, column| format!("c{n} {}", column.name()));
-        round.target += &format!("CREATE TABLE t{t} (id bigint PRIMARY KEY{declared});\n");
-        round.mapping += &format!("[load.t{t}]\n");
+        self.target += &format!("CREATE TABLE t{t} (id bigint PRIMARY KEY{declared});\n");
+        self.mapping += &format!("[load.t{t}]\n[load.t{t}.columns]\n");
+        for (n, column) in columns.iter().enumerate().filter(|(_, column)| !column.modifiers().is_empty()) {
+            self.mapping += &format!("c{n} = {{ {} }}\n", column.modifiers());
+        }
         let printed = names(&|n, column| column.printed(&format!("c{n}")));
-        let query = format!("SET TimeZone = 'UTC'; SELECT id{printed} FROM t{t} ORDER BY id");
+        format!("SET TimeZone = 'UTC'; SELECT id{printed} FROM t{t} ORDER BY id")
+    }
+}
+
+/// A table of each type: its edges, and every cell of it that cannot go.
+fn catalogue() -> Round {
+    let mut round = Round::new();
+    for (t, kind) in draw::ALL.into_iter().enumerate() {
+        let query = round.table(t, &[kind]);
+        let (mut id, mut good) = (0, BTreeMap::new());
+        for (value, literal) in more::edges(kind) {
+            id += 1;
+            round.source += &format!("INSERT INTO t{t} VALUES ({id}, {literal});\n");
+            good.insert(id, vec![value]);
+        }
+        for (literal, reason) in kind.bads() {
+            id += 1;
+            round.source += &format!("INSERT INTO t{t} VALUES ({id}, {literal});\n");
+            round.planted.insert((format!("t{t}"), id, "c0".to_owned(), reason.to_owned()));
+        }
+        round.good.push((query, good));
+    }
+    round
+}
+
+fn drawn(random: &mut Random) -> Round {
+    let mut round = Round::new();
+    for t in 0..1 + random.below(4) as usize {
+        let columns: Vec<Type> = (0..1 + random.below(8)).map(|_| Type::drawn(random)).collect();
+        let query = round.table(t, &columns);
         let mut good = BTreeMap::new();
         for id in 1..=random.below(120) {
             let bad = (random.below(10) == 0).then(|| random.below(columns.len() as u64) as usize);
@@ -117,8 +161,7 @@ fn drawn(random: &mut Random) -> Round {
                 let planted = if bad == Some(n) { column.bad(random) } else { None };
                 let literal = if let Some((literal, reason)) = planted {
                     round.planted.insert((format!("t{t}"), id, format!("c{n}"), reason.to_owned()));
-                    cells.clear();
-                    literal
+                    literal.to_owned()
                 } else {
                     let (value, literal) = column.good(random);
                     cells.push(value);

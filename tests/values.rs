@@ -5,6 +5,7 @@
 //! table that it shares with those of the same declared type, target type and modifiers.
 
 mod jsons;
+mod keys;
 mod numbers;
 mod peers;
 mod texts;

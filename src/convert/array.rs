@@ -92,11 +92,17 @@ impl Arrays {
     /// A number of JSON keeps its digits, save where the type tells numbers from text.
     fn number<'a>(&'a self, text: &'a str, losses: &mut LossSet) -> Result<Cell<'a>, Reason> {
         let raw = Raw::Text(text.as_bytes());
+        // Digits that no double holds are digits of a second, or beyond every time there is.
+        let too_fine = |reason| match reason {
+            Reason::ExcessScale if text.contains('.') => Reason::ExcessPrecision,
+            Reason::ExcessScale => Reason::OutOfRange,
+            other => other,
+        };
         match self.reader {
             Reader::Time(_) | Reader::Interval(_) => {
                 let number = match scalar::integer(raw, false, losses) {
                     Ok(count) => Raw::Integer(count),
-                    Err(_) => Raw::Real(float::float(raw, false, losses)?),
+                    Err(_) => Raw::Real(float::float(raw, false, losses).map_err(too_fine)?),
                 };
                 self.reader.read(number, losses).map(owned)
             }

@@ -22,7 +22,7 @@ use crate::target::ledger::Sums;
 use super::batch::{Batch, GO_ON};
 use super::keyset::KeySet;
 use super::load::PARTS;
-use super::looking::{Looking, Seen};
+use super::looking::{Asked, Looking, Seen};
 use super::orphans::{self, OwnKeys, Referred};
 use super::{Stop, lanes, parents};
 
@@ -176,7 +176,7 @@ impl Ground<'_> {
         for (reading, found) in readings.into_iter().zip(&mut all) {
             self.watch.hear(Event::Ended { load: &found.load });
             let looking = reading.looking.into_inner().unwrap_or_else(PoisonError::into_inner);
-            found.unchecked = looking.map(|l| l.unchecked).unwrap_or_default();
+            found.unchecked = looking.map(|l| l.ended(reading.load)).unwrap_or_default();
         }
         Ok(all)
     }
@@ -187,8 +187,10 @@ impl Ground<'_> {
             return Ok(None);
         }
         let mut eye = eye.lock().unwrap_or_else(PoisonError::into_inner);
-        let checks = eye.session.row_checks(&self.plan.schema, &load.table)?;
-        Ok(Some(Looking::of(load, &self.plan.loads, self.source.schema(), self.target, checks)))
+        let (schema, table) = (&self.plan.schema, &load.table);
+        let checks = eye.session.row_checks(schema, table)?;
+        let asked = Asked { checks, indexed: eye.session.indexed(schema, table)? };
+        Ok(Some(Looking::of(load, &self.plan.loads, self.source.schema(), self.target, asked)))
     }
 
     /// Reads loads in ranges of keys, in lanes: for each range the load's place, what was found and the keys of its rows.
@@ -197,7 +199,7 @@ impl Ground<'_> {
         for (n, reading) in readings.iter().enumerate() {
             let select = &reading.load.select;
             // Of two rows with one key the later is at fault: such a load is read in its order.
-            let cuts = if self.jobs > 1 && !reading.is_looked_at() {
+            let cuts = if self.jobs > 1 && !reading.needs_order() {
                 self.source.reader()?.split(select, PARTS * self.jobs)?
             } else {
                 Vec::new()
@@ -254,8 +256,8 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    fn is_looked_at(&self) -> bool {
-        self.looking.lock().unwrap_or_else(PoisonError::into_inner).as_ref().is_some_and(|l| !l.is_idle())
+    fn needs_order(&self) -> bool {
+        self.looking.lock().unwrap_or_else(PoisonError::into_inner).as_ref().is_some_and(Looking::needs_order)
     }
 }
 

@@ -1,4 +1,5 @@
-//! What a dry run looks at beyond each value: rows that collide under the target's unique keys, and rows that fail a CHECK.
+//! What a dry run looks at beyond each value: rows that collide under the target's unique keys, rows that fail a CHECK, and
+//! rows that may be too large for an index.
 //!
 //! Keys are compared by their wire bytes, in memory; CHECK constraints are evaluated by the server, read-only. What cannot be
 //! looked at is said.
@@ -19,12 +20,31 @@ use super::keyset::{field, hash};
 /// Keys of one unique key that are held in memory, some 40 bytes each; of more, the key is not checked.
 pub(super) const MOST_KEYS: usize = 10_000_000;
 
+/// Bytes of an index's columns that fit in its row whatever they are: a B-tree takes 2,704 with its header.
+const SURE_INDEX_ROW: usize = 2_600;
+
+/// What the server says of a table that rows are held against.
+pub(super) struct Asked {
+    /// Its CHECK constraints.
+    pub checks: Vec<RowCheck>,
+    /// Its B-tree indexes and their columns.
+    pub indexed: Vec<(String, Vec<String>)>,
+}
+
 /// Looks at the rows of one load, in their order.
 pub(super) struct Looking {
     uniques: Vec<Unique>,
+    wide: Vec<Wide>,
     checks: Vec<(RowCheck, Vec<usize>)>,
     /// What could not be looked at.
     pub unchecked: Vec<Check>,
+}
+
+/// An index whose rows may be too large: how large depends on how the server compresses them.
+struct Wide {
+    index: String,
+    columns: Vec<usize>,
+    rows: u64,
 }
 
 struct Unique {
@@ -42,9 +62,10 @@ impl Looking {
         all: &[LoadPlan],
         source: &SourceSchema,
         target: &TargetSchema,
-        checks: Vec<RowCheck>,
+        asked: Asked,
     ) -> Looking {
-        let mut looking = Looking { uniques: Vec::new(), checks: Vec::new(), unchecked: Vec::new() };
+        let (checks, unchecked) = (Vec::new(), Vec::new());
+        let mut looking = Looking { uniques: Vec::new(), wide: wide(load, asked.indexed), checks, unchecked };
         let Some(table) = target.tables.get(&load.table) else { return looking };
         let alone = all.iter().filter(|l| l.table == load.table).count() == 1 && !table.has_rows;
         for key in table.unique.iter().filter(|key| load.conflict.as_ref().is_none_or(|c| !same(c, &key.columns))) {
@@ -59,7 +80,7 @@ impl Looking {
                 }
             }
         }
-        for check in checks {
+        for check in asked.checks {
             match places(load, &check) {
                 Ok(places) => looking.checks.push((check, places)),
                 Err(why) => looking.not_checked("check", load, &check.name, &why),
@@ -74,7 +95,24 @@ impl Looking {
 
     /// Whether there is nothing to look at.
     pub fn is_idle(&self) -> bool {
-        self.uniques.is_empty() && self.checks.is_empty()
+        self.wide.is_empty() && !self.needs_order()
+    }
+
+    /// Whether rows must come in their order.
+    pub fn needs_order(&self) -> bool {
+        !(self.uniques.is_empty() && self.checks.is_empty())
+    }
+
+    /// What could not be looked at, now that all rows were.
+    pub fn ended(mut self, load: &LoadPlan) -> Vec<Check> {
+        for wide in std::mem::take(&mut self.wide).into_iter().filter(|wide| wide.rows > 0) {
+            let why = format!(
+                "{} rows have more than {SURE_INDEX_ROW} bytes in it; whether the server takes them depends on how it compresses them",
+                wide.rows
+            );
+            self.not_checked("index", load, &wide.index, &why);
+        }
+        self.unchecked
     }
 
     fn not_checked(&mut self, check: &str, load: &LoadPlan, name: &str, why: &str) {
@@ -96,6 +134,10 @@ impl Looking {
         let gone: HashSet<usize> = refused.iter().map(|(row, _)| *row).collect();
         for row in (0..rows).filter(|row| !gone.contains(row)) {
             let image = batch.images(row..row + 1);
+            for wide in &mut self.wide {
+                let bytes = wide.columns.iter().filter_map(|n| field(image, *n)?.1).sum::<usize>();
+                wide.rows += u64::from(bytes > SURE_INDEX_ROW);
+            }
             let hashes: Vec<Option<u128>> = self.uniques.iter().map(|u| hash(image, &u.columns, &u.compared)).collect();
             let sets = |u: &Unique| (load.table.clone(), u.name.clone());
             let taken =
@@ -165,6 +207,23 @@ fn column<'a>(load: &'a LoadPlan, place: usize, batch: &Batch<'_>, rows: usize) 
     }
     let column = &load.columns[place];
     Column { name: &column.name, kind: &column.kind, fields, rows: i32::try_from(rows).unwrap_or(i32::MAX) }
+}
+
+/// The indexes over columns that may be that large.
+fn wide(load: &LoadPlan, indexed: Vec<(String, Vec<String>)>) -> Vec<Wide> {
+    let place = |name: &String| load.columns.iter().position(|c| c.name == *name);
+    let wide = |(index, columns): (String, Vec<String>)| {
+        let columns: Vec<usize> = columns.iter().filter_map(place).collect();
+        let is_large = |n: &usize| match &load.columns[*n].kind.kind {
+            Kind::Varchar { limit: Some(limit) } => *limit as usize * 4 > SURE_INDEX_ROW,
+            Kind::Varchar { limit: None } | Kind::Text | Kind::Citext | Kind::Bytea | Kind::Array(_) => true,
+            Kind::Numeric { limit } => limit.is_none(),
+            _ => false,
+        };
+        columns.iter().any(is_large).then_some(Wide { index, columns, rows: 0 })
+    };
+    // The rows of a load that goes as text have no fields here; the server names those that are too large.
+    if load.as_text { Vec::new() } else { indexed.into_iter().filter_map(wide).collect() }
 }
 
 fn same(a: &[String], b: &[String]) -> bool {

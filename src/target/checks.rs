@@ -11,6 +11,7 @@ use crate::model::ident::quoted;
 use crate::model::pgtype::ColumnType;
 
 const ASKING: &str = "asking for CHECK constraints";
+const ASKING_INDEXES: &str = "asking for indexes";
 
 /// One CHECK constraint of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +50,15 @@ impl Session {
             columns: row.get("columns"),
         };
         Ok(rows.iter().map(check).collect())
+    }
+
+    /// The B-tree indexes of a table: names, and the plain columns that stand in each.
+    ///
+    /// # Errors
+    /// When the server refuses or the connection is lost.
+    pub fn indexed(&mut self, schema: &str, table: &str) -> Result<Vec<(String, Vec<String>)>, ServerError> {
+        let rows = self.client.query(include_str!("sql/indexed.sql"), &[&schema, &table]).doing(ASKING_INDEXES)?;
+        Ok(rows.iter().map(|row| (row.get("name"), row.get("columns"))).collect())
     }
 
     /// The places, from 0, of rows that fail a check. NULL does not fail.

@@ -2,42 +2,8 @@
 //!
 //! Knows nothing of the tool: calendars and spellings are written here from the two databases' own documentation.
 
-/// SplitMix64: the same seed draws the same everywhere.
-pub struct Random(u64);
-
-impl Random {
-    pub fn new(seed: u64) -> Random {
-        Random(seed)
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// Less than `n`.
-    pub fn below(&mut self, n: u64) -> u64 {
-        self.next() % n
-    }
-
-    /// One of them.
-    pub fn pick<T: Copy>(&mut self, of: &[T]) -> T {
-        of[self.below(of.len() as u64) as usize]
-    }
-
-    fn one(&mut self, mut of: Vec<String>) -> String {
-        let n = self.below(of.len() as u64) as usize;
-        of.swap_remove(n)
-    }
-
-    /// Any size, small ones often.
-    fn integer(&mut self, bits: u32) -> i64 {
-        let shift = 64 - bits + self.below(u64::from(bits)) as u32;
-        (self.next() as i64) >> shift
-    }
-}
+use super::more;
+use super::random::Random;
 
 /// A column's type on the target.
 #[derive(Clone, Copy)]
@@ -54,12 +20,51 @@ pub enum Type {
     Instant,
     Uuid,
     Json,
+    /// `real`
+    Single,
+    /// `numeric(8,2)` that the mapping lets round
+    Rounded,
+    /// `char(4)`
+    Padded,
+    /// `timestamptz` whose mapping states a zone with summer time
+    Berlin,
+    Interval,
+    Array,
+    Mood,
 }
 
-use Type::{Boolean, Bytes, Cents, Date, Double, Five, Instant, Int, Json, Text, Timestamp, Uuid};
+use Type::{
+    Array, Berlin, Boolean, Bytes, Cents, Date, Double, Five, Instant, Int, Interval, Json, Mood, Padded, Rounded,
+    Single, Text, Timestamp, Uuid,
+};
 
-const ALL: [Type; 14] =
-    [Int(16), Int(32), Int(64), Cents, Double, Boolean, Text, Five, Bytes, Date, Timestamp, Instant, Uuid, Json];
+/// Each of them.
+pub const ALL: [Type; 21] = [
+    Int(16),
+    Int(32),
+    Int(64),
+    Cents,
+    Double,
+    Boolean,
+    Text,
+    Five,
+    Bytes,
+    Date,
+    Timestamp,
+    Instant,
+    Uuid,
+    Json,
+    Single,
+    Rounded,
+    Padded,
+    Berlin,
+    Interval,
+    Array,
+    Mood,
+];
+
+/// Types of the target that columns name.
+pub const TYPES: &str = "CREATE TYPE mood AS ENUM ('sad', 'ok');\n";
 
 impl Type {
     pub fn drawn(random: &mut Random) -> Type {
@@ -83,12 +88,34 @@ impl Type {
             Instant => "timestamptz",
             Uuid => "uuid",
             Json => "jsonb",
+            Single => "real",
+            Rounded => "numeric(8,2)",
+            Padded => "char(4)",
+            Berlin => "timestamptz",
+            Interval => "interval",
+            Array => "int[]",
+            Mood => "mood",
         }
     }
 
-    /// The expression that prints a column of it; a double by its bits, since two programs print it differently.
+    /// What the mapping says of a column of it.
+    pub fn modifiers(self) -> &'static str {
+        match self {
+            Rounded => "round = true",
+            Berlin => "zone = \"Europe/Berlin\"",
+            _ => "",
+        }
+    }
+
+    /// The expression that prints a column of it; by its bits, where two programs print it differently or blanks are dropped.
     pub fn printed(self, column: &str) -> String {
-        if matches!(self, Double) { format!("encode(float8send({column}), 'hex')") } else { format!("{column}::text") }
+        match self {
+            Double => format!("encode(float8send({column}), 'hex')"),
+            Single => format!("encode(float4send({column}), 'hex')"),
+            Padded => format!("encode(bpcharsend({column}), 'hex')"),
+            Interval => format!("encode(interval_send({column}), 'hex')"),
+            _ => format!("{column}::text"),
+        }
     }
 
     /// A value as PostgreSQL prints it, and one of its spellings as a SQLite expression.
@@ -119,17 +146,52 @@ impl Type {
             Instant => instant(random),
             Uuid => uuid(random),
             Json => json(random),
+            Single => more::single(random),
+            Rounded => more::rounded(random),
+            Padded => more::padded(random),
+            Berlin => more::berlin(random),
+            Interval => more::interval(random),
+            Array => more::array(random),
+            Mood => {
+                let label = random.pick(&["sad", "ok"]);
+                (label.to_owned(), format!("'{label}'"))
+            }
         }
     }
 
     /// A cell that cannot go, and the reason; None for a type that takes everything.
-    pub fn bad(self, random: &mut Random) -> Option<(String, &'static str)> {
+    pub fn bad(self, random: &mut Random) -> Option<(&'static str, &'static str)> {
+        let of = self.bads();
+        (!of.is_empty()).then(|| random.pick(&of))
+    }
+
+    /// Every cell of ours that cannot go, and its reason.
+    pub fn bads(self) -> Vec<(&'static str, &'static str)> {
         let number = [("'abc'", "not-a-number"), ("'0x10'", "not-a-number"), ("''", "empty-string"), ("x'31'", "blob")];
-        let of: Vec<(&str, &str)> = match self {
-            Int(16) => [&number[..], &[("32768", "out-of-range"), ("1.5", "not-integral")]].concat(),
-            Int(32) => [&number[..], &[("'-2147483649'", "out-of-range"), ("'1e-1'", "not-integral")]].concat(),
-            Int(_) => [&number[..], &[("9223372036854775808", "out-of-range"), ("-0.5", "not-integral")]].concat(),
-            Cents => [&number[..], &[("'0.305'", "excess-scale"), ("10000000000", "precision-overflow")]].concat(),
+        let (range, finite) = ("out-of-range", "not-finite");
+        match self {
+            Int(16) => {
+                [&number[..], &[("32768", range), ("-32769", range), ("9e999", finite), ("1.5", "not-integral")]]
+                    .concat()
+            }
+            Int(32) => {
+                [&number[..], &[("'-2147483649'", range), ("2147483648", range), ("'1e-1'", "not-integral")]].concat()
+            }
+            Int(_) => [
+                &number[..],
+                &[("9223372036854775808", range), ("'-9223372036854775809'", range), ("-0.5", "not-integral")],
+            ]
+            .concat(),
+            Cents => [
+                &number[..],
+                &[
+                    ("'0.305'", "excess-scale"),
+                    ("0.305", "excess-scale"),
+                    ("10000000000", "precision-overflow"),
+                    ("9e999", finite),
+                ],
+            ]
+            .concat(),
             Double => number.to_vec(),
             Boolean => vec![("2", "not-a-boolean"), ("'maybe'", "not-a-boolean"), ("-1", "not-a-boolean")],
             Text => vec![
@@ -139,7 +201,31 @@ impl Type {
                 ("x'41'", "blob-in-text"),
             ],
             Five => vec![("'éééééé'", "too-long"), ("'abcde '", "too-long"), ("123456", "too-long")],
-            Bytes => return None,
+            Bytes => Vec::new(),
+            Single => [&number[..], &[("1e39", range), ("16777217", "excess-scale")]].concat(),
+            Rounded => [&number[..], &[("999999.995", "precision-overflow"), ("9e999", finite)]].concat(),
+            Padded => vec![("'abcde'", "too-long"), ("'abcd '", "too-long"), ("x'41'", "blob-in-text")],
+            Berlin => vec![
+                ("'2024-03-31 02:30'", "time-gap"),
+                ("'2024-10-27 02:30'", "time-overlap"),
+                ("'2024-10-27 02:00'", "time-overlap"),
+                ("1700000000", "number-in-time"),
+            ],
+            Interval => vec![
+                ("90061", "number-in-interval"),
+                ("'soon'", "not-an-interval"),
+                ("'00:00:00.1234567'", "excess-precision"),
+                ("''", "empty-string"),
+                ("x'31'", "blob"),
+            ],
+            Array => vec![
+                ("'[[1, 2], [3]]'", "ragged-array"),
+                ("'1,2'", "not-an-array"),
+                ("'[1.5]'", "not-integral"),
+                ("'{2147483648}'", range),
+                ("x'31'", "blob"),
+            ],
+            Mood => vec![("'Sad'", "unknown-label"), ("'sad '", "unknown-label"), ("''", "empty-string")],
             Date => vec![
                 ("'2023-02-29'", "no-such-date"),
                 ("'soon'", "not-a-date"),
@@ -162,10 +248,10 @@ impl Type {
                 ("'{\"a\":\"\\u0000\"}'", "nul-in-json"),
                 ("'\"\\ud800\"'", "lone-surrogate"),
                 ("x'31'", "blob-in-json"),
+                ("'1e131072'", "json-number"),
+                ("9e999", finite),
             ],
-        };
-        let (literal, reason) = random.pick(&of);
-        Some((literal.to_owned(), reason))
+        }
     }
 }
 
@@ -203,7 +289,7 @@ fn double(random: &mut Random) -> (String, String) {
     (format!("{:016x}", value.to_bits()), literal)
 }
 
-fn text(most: u64, random: &mut Random) -> (String, String) {
+pub fn text(most: u64, random: &mut Random) -> (String, String) {
     let alphabet =
         ['a', 'Z', '0', ' ', '\'', '"', '\\', '\t', '\n', '\r', ',', '{', 'é', '\u{301}', '✓', '👩', '\u{fffe}'];
     let mut text: String = (0..random.below(most + 1)).map(|_| random.pick(&alphabet)).collect();
@@ -233,10 +319,10 @@ fn civil(days: i64) -> (i64, i64, i64) {
     unreachable!("a year has twelve months")
 }
 
-const DAY: i64 = 86_400_000_000;
+pub const DAY: i64 = 86_400_000_000;
 
 /// A day between the years 1 and 9998, near ours more often than not.
-fn day(random: &mut Random) -> i64 {
+pub fn day(random: &mut Random) -> i64 {
     if random.below(3) == 0 { 400 + random.below(3_651_000) as i64 } else { 700_000 + random.below(50_000) as i64 }
 }
 
@@ -253,7 +339,7 @@ fn date(random: &mut Random) -> (String, String) {
 }
 
 /// Date, time of day, and microseconds of a second.
-fn clock(micros: i64) -> (String, String, i64) {
+pub fn clock(micros: i64) -> (String, String, i64) {
     let (days, rest) = (micros.div_euclid(DAY), micros.rem_euclid(DAY));
     let s = rest / 1_000_000;
     (dated(days), format!("{:02}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60), rest % 1_000_000)
@@ -265,7 +351,7 @@ fn moment(random: &mut Random) -> i64 {
 }
 
 /// As PostgreSQL prints it: no zeros at the end of a fraction.
-fn shown(micros: i64) -> String {
+pub fn shown(micros: i64) -> String {
     let (date, time, fraction) = clock(micros);
     let fraction = format!(".{fraction:06}");
     format!("{date} {time}{}", fraction.trim_end_matches('0').trim_end_matches('.'))
@@ -329,6 +415,6 @@ fn json(random: &mut Random) -> (String, String) {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -288,31 +288,27 @@ fn subject(name: &'static str, kind: Kind, seeds: &[&str], reasons: &'static [Re
 /// The text that the server prints for a cell, in UTC.
 pub(super) fn printed(cell: &Cell<'_>, is_instant: bool) -> String {
     match cell {
-        Cell::Float4(value) if is_between(*value) => format!("{value:.8e}"),
-        Cell::Float4(value) => float(value.to_string(), format!("{value:e}"), f64::from(*value), 1e6),
-        Cell::Float8(value) => float(value.to_string(), format!("{value:e}"), *value, 1e15),
+        Cell::Float4(value) if value.is_finite() => float(format!("{value:e}"), |n| format!("{value:.n$e}"), *value),
+        Cell::Float8(value) if value.is_finite() => float(format!("{value:e}"), |n| format!("{value:.n$e}"), *value),
         Cell::Interval { months, days, micros } => interval(*months, *days, *micros),
         Cell::Timestamp(_) if !is_instant => text::literal(cell).replace("+00", ""),
         _ => text::literal(cell),
     }
 }
 
-/// Whether the shortest text lies halfway to the next value: the server then prints more digits.
-fn is_between(value: f32) -> bool {
-    let short: f64 = format!("{value:e}").parse().expect("a number");
-    [value.next_up(), value.next_down()].iter().any(|next| (f64::from(value) + f64::from(*next)) / 2.0 == short)
+/// In the fewest digits that bring it back, of two texts equally near the even one; in more where those lie halfway to another
+/// value. `with` writes it with so many decimals.
+fn float<T: std::str::FromStr + PartialEq>(short: String, with: impl Fn(usize) -> String, value: T) -> String {
+    let digits = short.split('e').next().unwrap_or_default().bytes().filter(u8::is_ascii_digit).count();
+    let holds = |text: &String| text.parse().is_ok_and(|back: T| back == value) && !is_halfway(text);
+    (digits - 1..20).map(with).find(holds).unwrap_or(short)
 }
 
-/// `wide`: from where on it is printed with an exponent.
-fn float(plain: String, scientific: String, value: f64, wide: f64) -> String {
-    let size = value.abs();
-    match () {
-        () if value.is_nan() => "NaN".to_owned(),
-        () if value.is_infinite() => plain.replace("inf", "Infinity"),
-        () if size == 0.0 || (1e-4..wide).contains(&size) => plain,
-        () if size > 1.0 => scientific.replace('e', "e+"),
-        () => scientific,
-    }
+/// Whether a text names a number exactly between two of the type `real`.
+fn is_halfway(text: &str) -> bool {
+    let (Ok(exact), Ok(near)) = (text.parse::<f64>(), text.parse::<f32>()) else { return false };
+    let wide = f64::from(near);
+    [near.next_up(), near.next_down()].iter().any(|next| (wide + f64::from(*next)) / 2.0 == exact)
 }
 
 /// In the style `postgres`: a sign of its own for each part, a plus behind a minus.

@@ -1,0 +1,130 @@
+//! Values that meet: encodings of whole files and databases, keys that become equal by conversion, texts that are deep or long.
+
+use super::super::support::postgres::Database;
+use super::super::support::sqlite;
+use super::super::support::tool::{Place, Ran};
+
+/// One move of the table `t`, bad rows set aside.
+fn moved(source: &str, target: &Database, dry: bool) -> Ran {
+    let place = Place::new();
+    sqlite::file(&place, "source.db", source);
+    place.write(
+        "migrate.toml",
+        "format = 1\nname = \"keys\"\n[source]\npath = \"source.db\"\nzone = \"UTC\"\n[load.t]\n",
+    );
+    let args = ["--json", if dry { "--dry-run" } else { "--yes" }, "--on-fault", "quarantine", "-t", &target.url()];
+    place.migrate(args).ran()
+}
+
+/// (rowid, reason) of each fault.
+fn faults(ran: &Ran) -> Vec<(u64, String)> {
+    let report = ran.json();
+    let one = |f: &serde_json::Value| {
+        (f["rowid"].as_u64().expect("a rowid"), f["reason"].as_str().expect("a reason").to_owned())
+    };
+    report["faults"].as_array().expect("faults").iter().map(one).collect()
+}
+
+#[test]
+fn text_of_a_utf_16_file_arrives_and_half_a_pair_in_it_is_named() {
+    let source = "PRAGMA encoding = 'UTF-16le'; CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT);
+                  INSERT INTO t VALUES (1, 'é✓👩'), (2, ''), (3, 'a' || char(0) || 'b'), (4, CAST(x'00d8' AS TEXT));";
+    let target = Database::with("CREATE TABLE t (id int PRIMARY KEY, v text)");
+    let ran = moved(source, &target, false);
+    assert_eq!(ran.code, 6, "{}", ran.said());
+    assert_eq!(target.value("SELECT string_agg(id || '=' || v, ' ' ORDER BY id) FROM t"), "1=é✓👩 2=");
+    assert_eq!(faults(&ran), [(3, "nul-in-text".to_owned()), (4, "not-utf8".to_owned())]);
+}
+
+#[test]
+fn duplicates_that_conversion_makes_are_the_later_rows() {
+    let source = "CREATE TABLE t (id INTEGER PRIMARY KEY, at DATETIME UNIQUE);
+                  INSERT INTO t VALUES (1, '2025-01-01T08:00:00'), (2, '2025-01-01 08:00:00'), (3, '2025-01-01 08:00:01');";
+    let target = Database::with("CREATE TABLE t (id int PRIMARY KEY, at timestamp UNIQUE)");
+    for dry in [true, false] {
+        let ran = moved(source, &target, dry);
+        assert_eq!((ran.code, faults(&ran)), (6, vec![(2, "duplicate".to_owned())]), "{}", ran.said());
+    }
+}
+
+#[test]
+fn letters_that_only_the_target_calls_equal_are_one_key() {
+    let source = "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT COLLATE NOCASE UNIQUE);
+                  INSERT INTO t VALUES (1, 'A'), (2, 'É'), (3, 'é'), (4, 'b');";
+    let target = Database::with(
+        "CREATE EXTENSION citext; CREATE TABLE t (id int PRIMARY KEY, v citext UNIQUE);
+         CREATE TABLE folds AS SELECT 'É'::citext = 'é'::citext AS is_same",
+    );
+    let ran = moved(source, &target, false);
+    // Whether É is é is the database's own locale's to say; what it says is named, never lost.
+    let both = target.value("SELECT is_same FROM folds") == "true";
+    let expected = if both { vec![(3, "duplicate".to_owned())] } else { Vec::new() };
+    assert_eq!((ran.code, faults(&ran)), (if both { 6 } else { 0 }, expected), "{}", ran.said());
+    assert_eq!(target.count("t"), if both { 3 } else { 4 });
+}
+
+#[test]
+fn json_of_two_hundred_levels_arrives_and_of_twenty_thousand_is_named() {
+    let deep = |n: u32| format!("replace(hex(zeroblob({n})), '00', '[') || replace(hex(zeroblob({n})), '00', ']')");
+    let source = format!(
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT); INSERT INTO t VALUES (1, {}), (2, {});",
+        deep(200),
+        deep(20_000)
+    );
+    let target = Database::with("CREATE TABLE t (id int PRIMARY KEY, v jsonb)");
+    let ran = moved(&source, &target, false);
+    assert_eq!((ran.code, faults(&ran)), (6, vec![(2, "server-refused".to_owned())]), "{}", ran.said());
+    assert_eq!(target.value("SELECT length(v::text) FROM t"), "400");
+}
+
+#[test]
+fn keys_of_every_storage_class_are_walked_in_the_source_s_own_order() {
+    let source = "CREATE TABLE t (k PRIMARY KEY, n INTEGER) WITHOUT ROWID;
+                  INSERT INTO t VALUES ('a', 1), (1, 2), ('B', 3), (2.5, 4), ('é', 5), (-9223372036854775807, 6), ('', 7);";
+    let target = Database::with("CREATE TABLE t (k text PRIMARY KEY, n int)");
+    let place = Place::new();
+    sqlite::file(&place, "source.db", source);
+    place.write("migrate.toml", "format = 1\nname = \"keys\"\n[source]\npath = \"source.db\"\n[load.t]\n");
+    // One row a batch: every key is gone on from.
+    place.migrate(["--yes", "--batch-rows", "1", "-t", &target.url()]).exits(0);
+    assert_eq!(target.value("SELECT string_agg(n::text, '' ORDER BY n) FROM t"), "1234567");
+}
+
+#[test]
+fn a_target_of_another_encoding_takes_what_it_has_a_letter_for() {
+    let target = Database::empty();
+    let name = format!("{}_latin1", target.name());
+    let create = format!("CREATE DATABASE {name} ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0");
+    target.run(&create);
+    let url = target.url().replace(target.name(), &name);
+    let place = Place::new();
+    let rows = "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT); INSERT INTO t VALUES (1, 'é'), (2, '✓'), (3, 'a');";
+    sqlite::file(&place, "source.db", rows);
+    place.write("migrate.toml", "format = 1\nname = \"keys\"\n[source]\npath = \"source.db\"\n[load.t]\n");
+    let mut client = postgres::Client::connect(&url, postgres::NoTls).expect("a connection");
+    client.batch_execute("CREATE TABLE t (id int PRIMARY KEY, v text)").expect("a table");
+    let ran = place.migrate(["--json", "--yes", "--on-fault", "quarantine", "-t", &url]).ran();
+    let held = client.query_one("SELECT string_agg(id || '=' || v, ' ' ORDER BY id) FROM t", &[]).expect("rows");
+    let (code, held): (i32, Option<String>) = (ran.code, held.get(0));
+    drop(client);
+    target.run(&format!("DROP DATABASE {name}"));
+    assert_eq!(held.as_deref(), Some("1=é 3=a"), "{}", ran.said());
+    assert_eq!((code, faults(&ran)), (6, vec![(2, "server-refused".to_owned())]), "{}", ran.said());
+}
+
+#[test]
+fn a_key_that_may_be_too_large_for_its_index_is_said_beforehand_and_named_when_it_is() {
+    let source = "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT);
+                  INSERT INTO t VALUES (1, hex(randomblob(4000))), (2, hex(zeroblob(4000))), (3, 'short');";
+    let target = Database::with("CREATE TABLE t (id int PRIMARY KEY, v text UNIQUE)");
+    let dry = moved(source, &target, true);
+    assert_eq!(dry.code, 0, "{}", dry.said());
+    let report = dry.json();
+    let checks = report["checks"].as_array().expect("checks");
+    let said = checks.iter().find(|c| c["check"] == "index").unwrap_or_else(|| panic!("{}", dry.said()));
+    assert_eq!(said["verdict"], "NotChecked");
+    assert!(said["why"].as_str().is_some_and(|why| why.starts_with("t_v_key: 2 rows")), "{said}");
+    let ran = moved(source, &target, false);
+    assert_eq!((ran.code, faults(&ran)), (6, vec![(1, "index-row-too-large".to_owned())]), "{}", ran.said());
+    assert_eq!(target.count("t"), 2);
+}
