@@ -14,6 +14,7 @@ mod language;
 mod lookups;
 mod mapping_reference;
 mod memory;
+mod mistakes;
 mod model;
 mod oracle;
 mod own_rows;
