@@ -8,6 +8,7 @@ mod feeds;
 mod leaving;
 mod owners;
 mod resumed;
+mod target;
 
 use serde_json::Value;
 

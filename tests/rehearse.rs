@@ -25,6 +25,27 @@ fn a_rehearsal_of_personal_finance_ends_verified() {
 }
 
 #[test]
+fn five_applications_in_one_command_end_verified_as_their_fixtures_state() {
+    let systems = ["personal_finance", "aunoo", "grant_finder", "personal_ai_agent", "data_uploader"];
+    let place = Place::new();
+    let mut run = place.migrate(["rehearse", "--json"]);
+    for system in systems {
+        run = run.arg("-m").arg(repo(&format!("mappings/{system}.toml")));
+    }
+    let reports = run.exits(0).json();
+    let reports = reports.as_array().expect("a report for each mapping");
+    assert_eq!(reports.len(), systems.len());
+    for (system, report) in systems.iter().zip(reports) {
+        assert_eq!((&report["mapping"], &report["exit"]["name"]), (&(*system).into(), &"Done".into()));
+        let differs = |check: &&serde_json::Value| check["verdict"] != "Same";
+        assert_eq!(report["checks"].as_array().expect("checks").iter().find(differs), None, "{system}");
+        let expected = Expected::of(system, "counts");
+        expected.holds_in_report(report);
+        expected.holds_in_sequences_and_lookups(report);
+    }
+}
+
+#[test]
 fn a_rehearsal_takes_no_target() {
     let place = Place::new();
     let args = ["rehearse", "-t", "postgresql://somewhere/real", "-m"];

@@ -170,10 +170,11 @@ impl Way<'_> {
         Ok(report)
     }
 
-    /// Gives each refusal that is about the mapping its line there.
+    /// Gives each refusal and warning that is about the mapping its line there.
     fn name_lines(&self, report: &mut Report) {
         let lines = &self.found.mapping.lines;
         report.refusals.iter_mut().for_each(|refusal| refusal.place = lines.shown(&refusal.place));
+        report.warnings.iter_mut().for_each(|warning| warning.place = lines.shown(&warning.place));
     }
 
     /// The source; a file that cannot be read is a refusal, and the report says so.

@@ -147,11 +147,19 @@ impl Way<'_> {
         unset.map(said).collect()
     }
 
+    /// Constants of the mapping that do not fit their columns.
     pub(super) fn constants(&self, plan: &Plan, run: Option<&Run>) -> Result<(), Vec<Refusal>> {
         if self.settings.is_none() {
             return Ok(());
         }
-        ahead::prepare(plan, &self.settled(run))
+        let settled = self.settled(run);
+        let mut refusals = migrate::owner_mistakes(plan, &settled);
+        for refusal in ahead::prepare(plan, &settled).err().into_iter().flatten().map(|r| plan.blame(r)) {
+            if !refusals.contains(&refusal) {
+                refusals.push(refusal);
+            }
+        }
+        if refusals.is_empty() { Ok(()) } else { Err(refusals) }
     }
 
     pub(super) fn settled(&self, run: Option<&Run>) -> Settled {
@@ -194,7 +202,7 @@ impl Way<'_> {
             let checked = reader.check(&select).and_then(|columns| Ok((columns, reader.columns_read(&select)?)));
             let found = match checked {
                 Ok((columns, reads)) => SqlFacts { columns, reads, mistake: None },
-                Err(e) => SqlFacts { mistake: Some(e.to_string()), ..SqlFacts::default() },
+                Err(e) => SqlFacts { mistake: Some((e.expr, e.to_string())), ..SqlFacts::default() },
             };
             facts.insert(load, found);
         }

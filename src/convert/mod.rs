@@ -36,7 +36,8 @@ mod tests;
 
 use crate::model::cell::{Array, Cell, Raw, RawBuf};
 use crate::model::fault::{Loss, LossSet, Reason};
-use crate::model::pgtype::ColumnType;
+use crate::model::ident::did_you_mean;
+use crate::model::pgtype::{ColumnType, Kind};
 use crate::model::rules::{Rules, Value};
 use prepare::{Outcome, Prepare, Prepared};
 use reader::Reader;
@@ -89,6 +90,17 @@ impl fmt::Display for Mistake {
 }
 
 impl std::error::Error for Mistake {}
+
+/// What to do about a constant that does not fit its column: of a label the nearest one.
+pub fn constant_advice(column: &ColumnType, value: &Value) -> String {
+    let hint = match (&column.kind, value) {
+        (Kind::Enum { labels }, Value::Literal(RawBuf::Text(text))) => {
+            did_you_mean(&String::from_utf8_lossy(text), labels.iter().map(String::as_str))
+        }
+        _ => String::new(),
+    };
+    format!("{hint}Write a value that fits the column.")
+}
 
 impl Converter {
     /// Takes the rules of a column apart and converts their constants.

@@ -296,7 +296,9 @@ fn prepare(column: &ColumnPlan, settled: &Settled, as_text: bool, maps: &Maps) -
         Feed::Owner => Value::Owner,
     };
     let is_owner = constant == Value::Owner;
-    let cell = converter.constant(&constant).map_err(wrong)?;
+    let cell = converter
+        .constant(&constant)
+        .map_err(|mistake| (mistake.to_string(), super::constant_advice(&column.kind, &constant)))?;
     // Before the owner is settled its place is NULL; nothing is sent then.
     if matches!(cell, Cell::Null) && column.not_null && !(is_owner && settled.owner.is_none()) {
         return Err(("is NULL in every row and the column is NOT NULL".to_owned(), "Write another value.".to_owned()));

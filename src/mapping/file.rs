@@ -240,18 +240,28 @@ pub(super) enum Triggers {
 }
 
 /// Reads `from`.
-pub(super) fn read_from(value: toml::Value) -> Result<From, String> {
-    let expected = || "from is a table's name, { sql = \"...\" } or { rows = [ ... ] }".to_owned();
-    match value {
-        toml::Value::String(table) => Ok(From::Table(table)),
-        toml::Value::Table(mut table) if table.len() == 1 => match (table.remove("sql"), table.remove("rows")) {
-            (Some(toml::Value::String(sql)), None) => Ok(From::Sql(sql)),
-            (None, Some(rows)) => {
-                Vec::<BTreeMap<String, Written>>::deserialize(rows).map(From::Rows).map_err(|e| e.message().to_owned())
-            }
-            _ => Err(expected()),
-        },
-        _ => Err(expected()),
+///
+/// # Errors
+/// The place below `from`, such as `.rows.2`, and what is wrong there.
+pub(super) fn read_from(value: toml::Value) -> Result<From, (String, String)> {
+    let expected =
+        |at: &str| Err((at.to_owned(), "from is a table's name, { sql = \"...\" } or { rows = [ ... ] }".to_owned()));
+    let table = match value {
+        toml::Value::String(table) => return Ok(From::Table(table)),
+        toml::Value::Table(table) if table.len() == 1 => table,
+        _ => return expected(""),
+    };
+    match table.into_iter().next() {
+        Some((key, toml::Value::String(sql))) if key == "sql" => Ok(From::Sql(sql)),
+        Some((key, toml::Value::Array(rows))) if key == "rows" => {
+            let row = |(n, row): (usize, toml::Value)| {
+                BTreeMap::<String, Written>::deserialize(row)
+                    .map_err(|e| (format!(".rows.{n}"), e.message().to_owned()))
+            };
+            rows.into_iter().enumerate().map(row).collect::<Result<_, _>>().map(From::Rows)
+        }
+        Some((key, _)) => expected(&format!(".{key}")),
+        None => expected(""),
     }
 }
 

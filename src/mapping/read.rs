@@ -43,7 +43,9 @@ impl Lines {
     /// A place as messages name it: with its line, where it is one of the file.
     pub fn shown(&self, place: &str) -> String {
         let sections = ["load.", "owner.", "defaults.", "leave."];
-        match self.of(place).filter(|_| sections.iter().any(|section| place.starts_with(section))) {
+        let is_of_file =
+            sections.iter().any(|s| place.starts_with(s)) || ["source.zone", "target.schema"].contains(&place);
+        match self.of(place).filter(|_| is_of_file) {
             Some(line) => format!("{place} (line {line})"),
             None => place.to_owned(),
         }
@@ -297,7 +299,10 @@ impl<'t> Reader<'t> {
         for (key, _) in &entries {
             self.unknown(path, key);
         }
-        let from = self.accept(&below(path, "from"), keys.from.map(file::read_from));
+        let from = keys.from.map_or(Ok(file::From::SameName), file::read_from).unwrap_or_else(|(at, what)| {
+            self.problem(&format!("{}.from{at}", path.join(".")), what);
+            file::From::SameName
+        });
         let owner = self.accept(&below(path, "owner"), keys.owner.map(file::read_owner));
         let conflict = keys.conflict.map(|c| c.skip);
         if conflict.as_ref().is_some_and(Vec::is_empty) {

@@ -44,6 +44,7 @@ pub use retry::{Line, until_done};
 
 pub use owner::{
     Owner, absent as owner_absent, columns_changed as owner_columns_changed, find as find_owner, fits as owner_fits,
+    mistakes as owner_mistakes,
 };
 pub use sequence::set_sequences;
 

@@ -1,6 +1,6 @@
 //! Settling the owner: its row is found by the natural key, or made, once.
 
-use crate::convert::{Converter, Settled};
+use crate::convert::{Converter, Settled, constant_advice};
 use crate::model::cell::Cell;
 use crate::model::pgtype::ColumnType;
 use crate::model::record::Refusal;
@@ -87,6 +87,16 @@ pub fn fits(plan: &Plan, target: &TargetSchema, settled: &Settled) -> Result<(),
     if refusals.is_empty() { Ok(()) } else { Err(refusals) }
 }
 
+/// Values that do not fit, as far as they are known: a variable of the environment that is not set may never be needed.
+pub fn mistakes(plan: &Plan, settled: &Settled) -> Vec<Refusal> {
+    let Some(owner) = plan.settled_owner() else { return Vec::new() };
+    let is_known = |c: &&OwnerColumn| !matches!(&c.value, Value::Env(name) if !settled.env.contains_key(name));
+    let known = |columns: &[OwnerColumn]| columns.iter().filter(is_known).cloned().collect::<Vec<_>>();
+    let create = owner.create.as_deref().map(known);
+    let owner = OwnerPlan { natural: known(&owner.natural), create, ..owner.clone() };
+    cells(&owner, settled).err().unwrap_or_default()
+}
+
 /// Which columns of the row that was made for the owner say something else now. `None`: what they should say cannot be
 /// known any more.
 ///
@@ -144,7 +154,7 @@ fn cell(column: &OwnerColumn, settled: &Settled) -> Result<Cell<'static>, (Strin
     }
     let converter = Converter::new(&column.kind, &column.rules, settled);
     let cell = converter.and_then(|converter| converter.constant(&column.value));
-    cell.map_err(|mistake| (mistake.to_string(), "Write a value that fits the column.".to_owned()))
+    cell.map_err(|mistake| (mistake.to_string(), constant_advice(&column.kind, &column.value)))
 }
 
 fn given<'a>(converted: &'a [Converted<'a>]) -> Vec<(&'a str, &'a ColumnType, Cell<'a>)> {

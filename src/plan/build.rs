@@ -27,6 +27,10 @@ pub fn build(mapping: &Mapping, inputs: &Inputs<'_>) -> Result<Plan, (Vec<Refusa
         Some(target) => Cow::Borrowed(target),
         None => Cow::Owned(assumed(mapping, inputs)),
     };
+    modifiers::source_zone(mapping, &mut findings);
+    if inputs.target.is_some() {
+        schema_holds_something(&target, &mut findings);
+    }
     let copies = unlisted::copies(mapping, inputs, &target, &mut findings);
     let mapping = &Mapping { loads: mapping.loads.iter().cloned().chain(copies).collect(), ..mapping.clone() };
     if inputs.target.is_some() {
@@ -73,6 +77,7 @@ pub fn build(mapping: &Mapping, inputs: &Inputs<'_>) -> Result<Plan, (Vec<Refusa
         not_tables: inputs.source.others.clone(),
         detach,
         warnings: findings.warnings,
+        inherited: findings.inherited,
     })
 }
 
@@ -85,33 +90,49 @@ fn loads(
 ) -> Vec<LoadPlan> {
     let mut loads = Vec::new();
     for load in &mapping.loads {
-        // Its source counts as taken even where the target lacks the table: one mistake, one refusal.
-        if let Some(source) = relation::table_of(load).filter(|_| !target.tables.contains_key(&load.to)) {
+        let planned = table(load, target, findings).and_then(|table| {
+            table_is_ready(load, mapping, table, target, findings);
+            columns::load(mapping, load, (table, target), inputs, taken, findings)
+        });
+        // The source of a load that cannot be planned counts as taken: one mistake, one refusal.
+        if let Some(source) = relation::table_of(load).filter(|_| planned.is_none()) {
             let columns = inputs.source.tables.get(source).map(|t| t.columns.as_slice()).unwrap_or_default();
             taken.extend(columns.iter().map(|c| (source.to_owned(), c.name.clone())));
         }
-        if let Some(table) = table(load, target, findings) {
-            table_is_ready(load, mapping, table, target, findings);
-            loads.extend(columns::load(mapping, load, (table, target), inputs, taken, findings));
-        }
+        loads.extend(planned);
     }
     loads
 }
 
 fn table<'t>(load: &Load, target: &'t TargetSchema, findings: &mut Findings) -> Option<&'t TargetTable> {
     let found = target.tables.get(&load.to);
+    let place = if load.to == load.name { format!("load.{}", load.name) } else { format!("load.{}.to", load.name) };
     if found.is_none() && target.views.contains(&load.to) {
         let reason = format!("`{}` is a view or a foreign table of the target", load.to);
-        findings.refuse(format!("load.{}", load.name), reason, "Write `to = \"...\"` with a table.");
+        findings.refuse(place, reason, "Write `to = \"...\"` with a table.");
     } else if found.is_none() {
         let hint = did_you_mean(&load.to, target.tables.keys().map(String::as_str));
         findings.refuse(
-            format!("load.{}", load.name),
+            place,
             format!("the target's schema `{}` has no table `{}`", target.schema, load.to),
             format!("{hint}Write `to = \"...\"`, or run the application's own migrations first."),
         );
     }
     found
+}
+
+/// A schema without a table is more likely a slip, or a target that its application has not been set up on.
+fn schema_holds_something(target: &TargetSchema, findings: &mut Findings) {
+    if target.tables.is_empty() && target.views.is_empty() {
+        findings.refuse(
+            "target.schema",
+            format!("the target has no table at all in a schema `{}`", target.schema),
+            format!(
+                "{}Name the schema, or run the application's own migrations first.",
+                did_you_mean(&target.schema, ["public"])
+            ),
+        );
+    }
 }
 
 /// Rows that are there already.

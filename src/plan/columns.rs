@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::mapping::{Column, Feed as Written, Load, Mapping, OwnerRule};
+use crate::mapping::{Column, Feed as Written, From, Load, Mapping, OwnerRule};
 use crate::model::ident::did_you_mean;
 use crate::model::pgtype::Kind;
 use crate::model::rules::{Rules, Value};
@@ -23,15 +23,17 @@ pub(super) fn load(
     findings: &mut Findings,
 ) -> Option<LoadPlan> {
     let from = relation::relation(load, inputs, findings)?;
-    if let Some(mistake) = inputs.sql.get(&load.name).and_then(|f| f.mistake.as_ref()) {
-        findings.refuse(
-            format!("load.{}", load.name),
-            format!("SQLite refuses its SQL: {mistake}"),
-            "Correct the SQL.",
-        );
+    if let Some((expr, mistake)) = inputs.sql.get(&load.name).and_then(|f| f.mistake.as_ref()) {
+        let place = match expr.and_then(|n| relation::written(load).into_iter().nth(n)) {
+            Some((place, _)) => place,
+            None => format!("load.{}.from.sql", load.name),
+        };
+        let hint = relation::meant(mistake, inputs);
+        findings.refuse(place, format!("SQLite refuses its SQL: {mistake}"), format!("{hint}Correct the SQL."));
         return None;
     }
     let source = relation::columns(load, &from, inputs);
+    nobody_takes(load, &from, table, &source, findings);
     let mut columns = Columns { mapping, target, load, source, exprs: Vec::new(), inputs, findings };
     columns.names_are_there(table);
     let planned: Vec<ColumnPlan> = table.columns.iter().filter_map(|column| columns.column(column)).collect();
@@ -58,6 +60,41 @@ pub(super) fn load(
             params: relation::params(mapping, inputs),
         },
     })
+}
+
+/// A column of a query or of rows of the mapping that feeds nothing is a slip, such as a misspelt name.
+fn nobody_takes(
+    load: &Load,
+    from: &Relation,
+    table: &TargetTable,
+    source: &[(String, Option<String>)],
+    findings: &mut Findings,
+) {
+    if matches!(from, Relation::Table(_)) {
+        return;
+    }
+    let names = || table.columns.iter().map(|c| c.name.as_str());
+    let is_fed = |name: &str| {
+        let written = load.columns.iter().find(|(column, _)| column.eq_ignore_ascii_case(name));
+        let by_name = written.is_none_or(|(_, column)| column.feed.is_none());
+        let from = load.columns.iter().any(|(_, c)| matches!(&c.feed, Some(Written::From(column)) if column == name));
+        let is_word =
+            |sql: &str| sql.split(|c: char| !c.is_alphanumeric() && c != '_').any(|w| w.eq_ignore_ascii_case(name));
+        (by_name && names().any(|column| column.eq_ignore_ascii_case(name)))
+            || from
+            || relation::written(load).iter().any(|(_, sql)| is_word(sql))
+    };
+    for (name, _) in source.iter().filter(|(name, _)| !is_fed(name)) {
+        let place = match &load.from {
+            From::Rows(rows) => rows.iter().position(|row| row.contains_key(name)).map(|n| format!("rows.{n}.{name}")),
+            _ => Some("sql".to_owned()),
+        };
+        findings.refuse(
+            format!("load.{}.from.{}", load.name, place.unwrap_or_default()),
+            format!("its rows have a column `{name}`, and nothing takes it"),
+            format!("{}Name it as the target does, or take it away.", did_you_mean(name, names())),
+        );
+    }
 }
 
 /// Notes which columns of the source this load reads, by feed or by SQL.

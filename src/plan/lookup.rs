@@ -88,7 +88,7 @@ pub(super) fn lookup(
         .steps
         .iter()
         .enumerate()
-        .map(|(n, written)| step(lookup, written, &format!("{place}.steps.{n}"), inputs, cells, findings))
+        .map(|(n, written)| step(lookup, written, &format!("{place}.steps.{n}"), (inputs, target), cells, findings))
         .collect();
     if lookup.steps.is_empty() {
         findings.refuse(&place, "has no step", "Write `steps = [ { target = \"...\", source = \"...\" } ]`.");
@@ -144,7 +144,7 @@ fn step(
     lookup: &Lookup,
     step: &Step,
     place: &str,
-    inputs: &Inputs<'_>,
+    (inputs, schema): (&Inputs<'_>, &TargetSchema),
     cells: &mut dyn FnMut(&str) -> usize,
     findings: &mut Findings,
 ) -> Option<LookupStep> {
@@ -162,11 +162,16 @@ fn step(
         let asked = inputs.expressions.get(&(lookup.table.clone(), sql.clone()));
         match asked {
             Some(Ok(kind)) => parts.push((sql.clone(), kind.clone())),
-            Some(Err(words)) => findings.refuse(
-                format!("{place}.target"),
-                format!("PostgreSQL refuses `{sql}`: {words}"),
-                format!("Write an expression over the columns of `{}`.", lookup.table),
-            ),
+            Some(Err(words)) => {
+                let columns = schema.tables.get(&lookup.table).map(|t| t.columns.as_slice()).unwrap_or_default();
+                let named = words.split('"').nth(1).unwrap_or_default();
+                let hint = did_you_mean(named, columns.iter().map(|c| c.name.as_str()));
+                findings.refuse(
+                    format!("{place}.target"),
+                    format!("PostgreSQL refuses `{sql}`: {words}"),
+                    format!("{hint}Write an expression over the columns of `{}`.", lookup.table),
+                );
+            }
             None => {
                 let unknown = ColumnType { kind: Kind::Other, oid: 0, name: "unknown".to_owned(), domain: None };
                 parts.push((sql.clone(), unknown));

@@ -96,6 +96,7 @@ pub struct Plan {
     pub detach: Detach,
     /// What an operator should know.
     pub warnings: Vec<Warning>,
+    inherited: Inherited,
 }
 
 /// One step of the order.
@@ -249,6 +250,16 @@ impl Plan {
 }
 
 impl Plan {
+    /// Puts a refusal of a column's modifier, whose reason begins with the modifier's name, where that stands.
+    pub fn blame(&self, mut refusal: Refusal) -> Refusal {
+        let modifier = refusal.reason.split(':').next().unwrap_or_default();
+        let inherited = self.inherited.iter().find(|((place, name), _)| *place == refusal.place && *name == modifier);
+        if let Some((_, stands)) = inherited {
+            refusal.place.clone_from(stands);
+        }
+        refusal
+    }
+
     /// `schema.table` that a load goes to; empty for a load that is not there.
     pub fn table_of(&self, load: &str) -> String {
         let found = self.loads.iter().find(|l| l.name == load);
@@ -301,7 +312,12 @@ impl LoadPlan {
 struct Findings {
     refusals: Vec<Refusal>,
     warnings: Vec<Warning>,
+    /// By column and modifier, where an inherited modifier stands.
+    inherited: Inherited,
 }
+
+/// By column (`load.NAME.columns.NAME`) and modifier: the place of the level that it is inherited from.
+type Inherited = BTreeMap<(String, &'static str), String>;
 
 impl Findings {
     fn refuse(&mut self, place: impl Into<String>, reason: impl Into<String>, advice: impl Into<String>) {

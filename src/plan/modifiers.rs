@@ -27,8 +27,34 @@ pub(super) fn rules(
             );
         }
     }
-    let merged = merged(&mapping.defaults, load, name, kind, written);
-    read(&merged, mapping, &place, findings)
+    let levels = levels(&mapping.defaults, load, name, kind);
+    let merged = levels.iter().fold(written.clone(), |merged, (_, lower)| merged.over(lower));
+    let own = written.written();
+    let inherited: Vec<(&'static str, String)> = merged
+        .written()
+        .into_iter()
+        .filter(|modifier| !own.contains(modifier))
+        .filter_map(|modifier| {
+            let (level, _) = levels.iter().find(|(_, level)| level.written().contains(&modifier))?;
+            Some((modifier, format!("{level}.{modifier}")))
+        })
+        .collect();
+    let stands = inherited.iter().map(|(modifier, stands)| ((place.clone(), *modifier), stands.clone()));
+    findings.inherited.extend(stands);
+    read(&merged, mapping, &Stand { place: &place, inherited: &inherited }, findings)
+}
+
+/// Where the modifiers of one column stand in the mapping.
+struct Stand<'a> {
+    place: &'a str,
+    inherited: &'a [(&'static str, String)],
+}
+
+impl Stand<'_> {
+    fn of(&self, modifier: &str) -> String {
+        let inherited = self.inherited.iter().find(|(name, _)| *name == modifier);
+        inherited.map_or_else(|| format!("{}.{modifier}", self.place), |(_, stands)| stands.clone())
+    }
 }
 
 /// Rules that come from `[source].zone` alone: for the values of `[owner]`.
@@ -36,14 +62,13 @@ pub(super) fn plain(mapping: &Mapping) -> Rules {
     Rules { zone: mapping.source.zone.as_deref().and_then(Zone::parse), ..Rules::default() }
 }
 
-fn merged(defaults: &Defaults, load: &Load, name: &str, kind: &ColumnType, written: &Modifiers) -> Modifiers {
-    let nothing = Modifiers::default();
+/// The levels below the column's own, each with its place, the nearer ones first.
+fn levels<'m>(defaults: &'m Defaults, load: &'m Load, name: &str, kind: &ColumnType) -> Vec<(String, &'m Modifiers)> {
+    let by_name = defaults.columns.get(name).map(|m| (format!("defaults.columns.{name}"), m));
     let by_type = defaults.types.iter().find(|(word, _)| names_of(kind).iter().any(|n| n == &word.to_lowercase()));
-    written
-        .over(&load.modifiers)
-        .over(defaults.columns.get(name).unwrap_or(&nothing))
-        .over(by_type.map_or(&nothing, |(_, modifiers)| modifiers))
-        .over(&defaults.modifiers)
+    let by_type = by_type.map(|(word, m)| (format!("defaults.types.{word}"), m));
+    let nearest = std::iter::once((format!("load.{}", load.name), &load.modifiers));
+    nearest.chain(by_name).chain(by_type).chain([("defaults".to_owned(), &defaults.modifiers)]).collect()
 }
 
 fn set<T: Clone>(switch: &Option<Switch<T>>) -> Option<T> {
@@ -61,7 +86,7 @@ fn value(switch: &Option<Switch<Written>>) -> Option<Value> {
 fn word<T: Copy>(
     switch: &Option<Switch<String>>,
     words: &[(&str, T)],
-    place: &str,
+    stand: &Stand<'_>,
     modifier: &str,
     findings: &mut Findings,
 ) -> Option<T> {
@@ -70,7 +95,7 @@ fn word<T: Copy>(
     if found.is_none() {
         let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
         findings.refuse(
-            format!("{place}.{modifier}"),
+            stand.of(modifier),
             format!("`{given}` is not known"),
             format!("{}Known: {}.", did_you_mean(&given, known.iter().copied()), known.join(", ")),
         );
@@ -78,7 +103,7 @@ fn word<T: Copy>(
     found
 }
 
-fn read(m: &Modifiers, mapping: &Mapping, place: &str, findings: &mut Findings) -> Rules {
+fn read(m: &Modifiers, mapping: &Mapping, place: &Stand<'_>, findings: &mut Findings) -> Rules {
     let charsets =
         [("windows-1252", Charset::Windows1252), ("latin1", Charset::Latin1), ("iso-8859-1", Charset::Latin1)];
     let epochs = [
@@ -107,7 +132,10 @@ fn read(m: &Modifiers, mapping: &Mapping, place: &str, findings: &mut Findings) 
         format: set(&m.format),
         offset: word(&m.offset, &offsets, place, "offset", findings),
         overlap: word(&m.overlap, &overlaps, place, "overlap", findings),
-        zone: zone(set(&m.zone).or_else(|| mapping.source.zone.clone()), place, findings),
+        zone: match set(&m.zone) {
+            Some(text) => zone(&text, place.of("zone"), findings),
+            None => plain(mapping).zone,
+        },
         unit: word(&m.unit, &units, place, "unit", findings),
         array_csv: word(&m.array, &[("csv", ())], place, "array", findings).is_some(),
         if_bad: value(&m.if_bad),
@@ -118,14 +146,21 @@ fn read(m: &Modifiers, mapping: &Mapping, place: &str, findings: &mut Findings) 
     }
 }
 
-fn zone(text: Option<String>, place: &str, findings: &mut Findings) -> Option<Zone> {
-    let text = text?;
-    let zone = Zone::parse(&text);
+/// Refuses a `[source].zone` that is none, once.
+pub(super) fn source_zone(mapping: &Mapping, findings: &mut Findings) {
+    if let Some(text) = &mapping.source.zone {
+        zone(text, "source.zone".to_owned(), findings);
+    }
+}
+
+fn zone(text: &str, place: String, findings: &mut Findings) -> Option<Zone> {
+    let zone = Zone::parse(text);
     if zone.is_none() {
+        let hint = did_you_mean(text, ["UTC"]);
         findings.refuse(
-            format!("{place}.zone"),
+            place,
             format!("`{text}` is no zone"),
-            "Write UTC, an offset such as +05:30, or a name of the tz database such as Europe/Berlin.",
+            format!("{hint}Write UTC, an offset such as +05:30, or a name of the tz database such as Europe/Berlin."),
         );
     }
     zone

@@ -18,8 +18,8 @@ pub struct SqlFacts {
     pub columns: Vec<String>,
     /// The tables and columns that any SQL of the load reads.
     pub reads: BTreeSet<(String, String)>,
-    /// What SQLite refused, if it did.
-    pub mistake: Option<String>,
+    /// What SQLite refused, if it did: the expression, by its number among those of [`selects`], and why.
+    pub mistake: Option<(Option<usize>, String)>,
 }
 
 /// The SQL of each load, for the source to judge before the plan is made: its relation and its written expressions.
@@ -27,17 +27,7 @@ pub struct SqlFacts {
 pub fn selects(mapping: &Mapping, inputs: &Inputs<'_>) -> Vec<(String, Select)> {
     let mut found = Vec::new();
     for load in &mapping.loads {
-        let exprs: Vec<Expr> = load
-            .columns
-            .iter()
-            .flat_map(|(_, column)| match &column.feed {
-                Some(Feed::Sql(sql)) => vec![Expr::Sql(sql.clone())],
-                Some(Feed::Lookup(lookup)) => {
-                    lookup.steps.iter().flat_map(|s| s.source.0.iter().cloned().map(Expr::Sql)).collect()
-                }
-                _ => Vec::new(),
-            })
-            .collect();
+        let exprs: Vec<Expr> = written(load).into_iter().map(|(_, sql)| Expr::Sql(sql.to_owned())).collect();
         let relation = relation(load, inputs, &mut Findings::default());
         if let Some(relation) = relation
             && (!exprs.is_empty() || matches!(relation, Relation::Sql(_)))
@@ -48,6 +38,72 @@ pub fn selects(mapping: &Mapping, inputs: &Inputs<'_>) -> Vec<(String, Select)> 
         }
     }
     found
+}
+
+/// The SQL that a load writes for its columns, each with its place.
+pub(super) fn written(load: &Load) -> Vec<(String, &str)> {
+    let mut found = Vec::new();
+    for (name, column) in &load.columns {
+        let place = format!("load.{}.columns.{name}", load.name);
+        match &column.feed {
+            Some(Feed::Sql(sql)) => found.push((format!("{place}.sql"), sql.as_str())),
+            Some(Feed::Lookup(lookup)) => {
+                for (n, step) in lookup.steps.iter().enumerate() {
+                    let place = format!("{place}.lookup.steps.{n}.source");
+                    found.extend(step.source.0.iter().map(|sql| (place.clone(), sql.as_str())));
+                }
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+/// Functions that a mapping's SQL calls most, and ours.
+const FUNCTIONS: [&str; 24] = [
+    "abs",
+    "casefold",
+    "coalesce",
+    "count",
+    "date",
+    "datetime",
+    "ifnull",
+    "iif",
+    "instr",
+    "json_extract",
+    "length",
+    "lower",
+    "max",
+    "min",
+    "nullif",
+    "printf",
+    "regexp",
+    "replace",
+    "round",
+    "strftime",
+    "substr",
+    "trim",
+    "ts",
+    "upper",
+];
+
+/// The right name, where SQLite says which one is not there and a near one is.
+pub(super) fn meant(mistake: &str, inputs: &Inputs<'_>) -> String {
+    let after = |words: &str| {
+        let rest = mistake.split_once(words)?.1;
+        let name = rest.split(|c: char| !c.is_alphanumeric() && !"_.".contains(c)).next()?;
+        name.rsplit('.').next().filter(|name| !name.is_empty())
+    };
+    let tables = &inputs.source.tables;
+    if let Some(name) = after("no such column: ") {
+        let queries = inputs.sql.values().flat_map(|facts| facts.columns.iter().map(String::as_str));
+        let columns = tables.values().flat_map(|t| t.columns.iter().map(|c| c.name.as_str()));
+        return did_you_mean(name, columns.chain(queries));
+    }
+    if let Some(name) = after("no such table: ") {
+        return did_you_mean(name, tables.keys().map(String::as_str));
+    }
+    after("no such function: ").map_or_else(String::new, |name| did_you_mean(name, FUNCTIONS))
 }
 
 /// The name of the source table behind a load, if it reads one.

@@ -62,14 +62,14 @@ fn ids_inside_text_that_change_are_warned_of_with_counts_alone() {
     for report in [&dry, &report] {
         let warnings = report["warnings"].as_array().expect("warnings");
         assert_eq!(warnings.len(), 1, "one text of five is chance: {warnings:?}");
-        assert_eq!(warnings[0]["place"], "load.notes.columns.path");
+        assert_eq!(warnings[0]["place"], "load.notes.columns.path (line 6)");
         let message = warnings[0]["message"].as_str().expect("words");
         assert!(message.starts_with("3 of 4 texts hold the source's `id` as a number"), "{message}");
         assert!(!report.to_string().contains("secret"));
     }
     let anew = "[leave]\nnotes.id = \"new ones\"\n[load.notes]\nowner = false\nexisting = \"append\"\n[load.notes.columns]\nid = { omit = true }\n";
     let report = Case::new(source, target, anew).done();
-    entry(&report, "warnings", "place", "load.notes.columns.path");
+    entry(&report, "warnings", "place", "load.notes.columns.path (line 11)");
     let same = Case::new(source, "CREATE TABLE notes (id serial PRIMARY KEY, text text, path text)", shifted).done();
     assert_eq!(same["warnings"].as_array().map(Vec::len), Some(0), "nothing is shifted into an empty table");
 }

@@ -62,8 +62,8 @@ fn what_is_left_has_a_reason_and_its_rows_and_a_name_that_is_not_there_is_warned
     assert_eq!((&other["rows"], &other["reason"]), (&3.into(), &"nobody reads it".into()));
     assert_eq!(entry(&report, "left", "column", "colour")["rows"], 1);
     let words = |place: &str| entry(&report, "warnings", "place", place)["message"].to_string();
-    assert!(words("leave.othr").contains("Did you mean `other`?"));
-    assert!(words("leave.kept.size").contains("`kept` has no column `size`"));
+    assert!(words("leave.othr (line 8)").contains("Did you mean `other`?"));
+    assert!(words("leave.kept.size (line 9)").contains("`kept` has no column `size`"));
     case.maps(&leave.replace("nobody reads it", " "));
     case.run(&["--dry-run"]).exits(2).says(&["leave.other", "needs a reason in words"]);
 }
