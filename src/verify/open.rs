@@ -104,6 +104,8 @@ pub(super) fn open(table: &Table<'_>, session: &mut Session, differing: &[usize]
         rest = later;
     }
     opened.unopened = rest.len();
+    // They were found in the order of their hashes, which is another one in each run; shorter numbers are smaller ones.
+    opened.rows.sort_by(|a, b| (a.key.len(), &a.key, &a.column).cmp(&(b.key.len(), &b.key, &b.column)));
     Ok(opened)
 }
 
