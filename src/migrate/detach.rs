@@ -194,14 +194,18 @@ fn in_lanes(job: &Job<'_>, session: &mut Session, run: &Run, tasks: Vec<Vec<Step
     }
     let waiting = Mutex::new(tasks.into_iter());
     let stopped = Mutex::new(None);
-    let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
+    // The last task lets the server use parallel workers: a lane that finds nothing more to do leaves a processor free.
+    let next = || {
+        let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.next().map(|task| (task, waiting.len() == 0))
+    };
     let stop = |stop: Stop| {
         stopped.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(stop);
     };
     let work = |session: &mut Session| {
         while stopped.lock().unwrap_or_else(PoisonError::into_inner).is_none() {
-            let Some(task) = next() else { return };
-            if let Err(e) = task.iter().try_for_each(|step| take(job, session, run, step, false)) {
+            let Some((task, last)) = next() else { return };
+            if let Err(e) = task.iter().try_for_each(|step| take(job, session, run, step, last)) {
                 stop(e);
             }
         }

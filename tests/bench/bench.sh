@@ -4,7 +4,7 @@
 #
 #   tests/bench/bench.sh [ROWS] [ROUNDS] [PEERS]        default 2000000 rows, 3 rounds, `all`; `none` leaves the peers out
 #
-# Peers are measured where they are installed: pgloader; duckdb (Python package with its sqlite and postgres extensions);
+# Peers are measured where they are installed: pgloader; duckdb (PyPI: duckdb, duckdb-extension-sqlite, duckdb-extension-postgres, of one version);
 # sqlite3 piped into psql. Needs PostgreSQL's server binaries, psql, sqlite3 and about a kilobyte of disk a row.
 set -euo pipefail
 rows=${1:-2000000}
@@ -75,10 +75,14 @@ back2() {
     wait
 }
 csv() { sqlite3 -csv "$work/bench.db" 'SELECT * FROM t' | psql -qX -v ON_ERROR_STOP=1 -d bench -c 'COPY t FROM STDIN (FORMAT csv)'; }
+# The packages bring the extensions under names that DuckDB does not load them by.
 duck() { python3 - <<PY
-import duckdb
+import duckdb, glob, importlib, os, shutil
 c = duckdb.connect()
-c.execute("INSTALL sqlite; LOAD sqlite; INSTALL postgres; LOAD postgres")
+for name in ("sqlite", "postgres"):
+    package = os.path.dirname(importlib.import_module(f"duckdb_extension_{name}").__file__)
+    brought = glob.glob(f"{package}/extensions/v{duckdb.__version__}/{name}.duckdb_extension")[0]
+    c.execute(f"LOAD '{shutil.copy(brought, f'$work/{name}_scanner.duckdb_extension')}'")
 c.execute("ATTACH '$work/bench.db' AS s (TYPE sqlite)")
 c.execute("ATTACH 'host=$work/pg user=postgres dbname=bench' AS p (TYPE postgres)")
 c.execute("INSERT INTO p.t SELECT * FROM s.t")
@@ -117,3 +121,4 @@ for name, runs in times.items():
 PY
 echo; uname -sr; nproc | sed 's/$/ processors/'; sql -c 'SELECT version()'; sqlite3 --version | cut -c1-20; "$migrate" --version
 command -v pgloader >/dev/null && pgloader --version | head -1 || true
+python3 -c 'import duckdb; print("duckdb", duckdb.__version__)' 2>/dev/null || true
