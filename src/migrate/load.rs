@@ -160,7 +160,7 @@ fn cuts(job: &Job<'_>, load: &LoadPlan, whole: bool) -> Result<Vec<Key>, Stop> {
 /// The parts of a load as the ledger knows them.
 fn known_parts(job: &Job<'_>, session: &mut Session, run: &Run, load: &LoadPlan) -> Result<Vec<PartDone>, Stop> {
     until_done(&job.line(), session, |session| {
-        Ok(session.loads_done(run.id)?.remove(&load.name).map(|done| done.parts).unwrap_or_default())
+        Ok(session.load_done(run.id, &load.name)?.map(|done| done.parts).unwrap_or_default())
     })
 }
 

@@ -303,12 +303,22 @@ impl Session {
     /// # Errors
     /// When the server refuses, the connection is lost, or the ledger holds what this tool did not write.
     pub fn loads_done(&mut self, run: i64) -> Result<BTreeMap<String, LoadDone>, ServerError> {
+        self.done(run, None)
+    }
+
+    /// The same of one load, with the same errors.
+    pub fn load_done(&mut self, run: i64, load: &str) -> Result<Option<LoadDone>, ServerError> {
+        Ok(self.done(run, Some(load))?.remove(load))
+    }
+
+    fn done(&mut self, run: i64, load: Option<&str>) -> Result<BTreeMap<String, LoadDone>, ServerError> {
         let mut loads: BTreeMap<String, LoadDone> = BTreeMap::new();
-        for row in self.client.query("SELECT load, plan FROM load WHERE run = $1", &[&run]).doing(READING)? {
+        let sql = "SELECT load, plan FROM load WHERE run = $1 AND load = coalesce($2, load)";
+        for row in self.client.query(sql, &[&run, &load]).doing(READING)? {
             loads.insert(row.get(0), LoadDone { plan: row.get(1), parts: Vec::new() });
         }
-        let sql = "SELECT load, part, after_key, until_key, done FROM part WHERE run = $1 ORDER BY load, part";
-        for row in self.client.query(sql, &[&run]).doing(READING)? {
+        let sql = "SELECT load, part, after_key, until_key, done FROM part WHERE run = $1 AND load = coalesce($2, load) ORDER BY load, part";
+        for row in self.client.query(sql, &[&run, &load]).doing(READING)? {
             let load = loads.entry(row.get(0)).or_default();
             load.parts.push(PartDone {
                 part: row.get(1),
@@ -321,8 +331,8 @@ impl Session {
             });
         }
         let sql = "SELECT load, part, batch, last_key, read, written, skipped, faults, digest, losses::text, lookups::text \
-                   FROM batch WHERE run = $1 ORDER BY load, part, batch";
-        for row in self.client.query(sql, &[&run]).doing(READING)? {
+                   FROM batch WHERE run = $1 AND load = coalesce($2, load) ORDER BY load, part, batch";
+        for row in self.client.query(sql, &[&run, &load]).doing(READING)? {
             let load = loads.entry(row.get(0)).or_default();
             let number: i32 = row.get(1);
             if let Some(part) = load.parts.iter_mut().find(|p| p.part == number) {

@@ -4,7 +4,7 @@
 #
 #   tests/bench/shapes.sh [ROUNDS]        default 3
 #
-#   wide    20,000 rows of 200 columns
+#   wide    100,000 rows of 200 columns
 #   large   2,000 values of 100 kB
 #   many    500 tables of 1,000 rows; the floor is 500 \copy of one psql session
 set -euo pipefail
@@ -25,7 +25,7 @@ columns = [(f"c{n}", *kinds[n % len(kinds)]) for n in range(199)]
 def script(path, lines):
     open(f"{work}/{path}", "w").write("\n".join(lines) + "\n")
 script("wide.src", ["CREATE TABLE wide (id INTEGER PRIMARY KEY, " + ", ".join(f"{c} {s}" for c, s, _, _ in columns) + ");",
-    "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) INSERT INTO wide SELECT i, "
+    "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000) INSERT INTO wide SELECT i, "
     + ", ".join(e.format(n=n + 1) for n, (_, _, _, e) in enumerate(columns)) + " FROM n;"])
 script("wide.sql", ["CREATE TABLE wide (id int, " + ", ".join(f"{c} {t}" for c, _, t, _ in columns) + ");"])
 script("wide.toml", ["format = 1", 'name = "wide"', "[source]", 'path = "wide.db"', "[load.wide]"])
