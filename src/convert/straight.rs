@@ -1,4 +1,4 @@
-//! Values that go as they are: from SQLite's cell to the wire's field in one step, without a [`Cell`] between.
+//! Values that go as they are: from SQLite's cell to the wire's field in one step, without a `Cell` between.
 //!
 //! What is not written here is read by [`Converter::convert`], and what is written here it reads the same: this is a
 //! shorter way, not another meaning. Half the cells of a row are of this kind, and the copies of a cell cost more than they.
