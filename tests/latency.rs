@@ -158,3 +158,16 @@ fn a_network_of_fifty_milliseconds_each_way_is_borne() {
     let (slow, fast) = (trips(2_000, 2, 500, Duration::from_millis(50)), trips(2_000, 2, 500, Duration::ZERO));
     assert!(slow.abs_diff(fast) <= SLACK, "{slow} round trips of a slow network, {fast} of a fast one");
 }
+
+#[test]
+fn only_the_last_commit_of_a_part_waits_for_the_disk() {
+    let case = Case::new(
+        "CREATE TABLE t (id INTEGER PRIMARY KEY);
+         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 250) INSERT INTO t SELECT i FROM n;",
+        "CREATE TABLE t (id int PRIMARY KEY, how text DEFAULT current_setting('synchronous_commit'))",
+        "[load.t]\n",
+    );
+    case.exits(0, &["--yes", "--jobs", "1", "--batch-rows", "100"]);
+    let ways = case.target.value("SELECT string_agg(DISTINCT format('%s until %s', how, until), ', ') FROM (SELECT how, max(id) AS until FROM t GROUP BY how) AS w");
+    assert_eq!(ways, "off until 200, on until 250");
+}

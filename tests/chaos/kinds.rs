@@ -211,8 +211,9 @@ impl Trial<'_> {
     }
 
     fn two(&mut self) -> Result<(), String> {
-        let first = self.spawn(&self.here(), &[]);
-        std::thread::sleep(self.moment(2));
+        let mut first = self.spawn(&self.here(), &[]);
+        let moment = self.moment(2);
+        Self::let_run(&mut first, moment);
         let second = self.spawn(&self.here(), &[]);
         self.injections += 1;
         for child in [first, second] {

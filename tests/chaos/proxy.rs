@@ -190,9 +190,9 @@ impl Wire {
                         let _ = self.client.shutdown(Shutdown::Both);
                         std::thread::sleep(by);
                         let _ = to.write_all(&message);
-                        // The server answers or is gone; only then is its side let go.
-                        std::thread::sleep(Duration::from_millis(100));
-                        return self.end();
+                        // Nothing follows; the server's answer, or its end, lets its side go.
+                        let _ = self.server.shutdown(Shutdown::Write);
+                        return;
                     }
                     _ => {}
                 }
