@@ -97,7 +97,7 @@ fn differences(run: &Run, done: &BTreeMap<String, LoadDone>, wanted: &Wanted) ->
         }
     }
     for (name, hash) in &wanted.loads {
-        let changed = done.get(name).is_some_and(|d| d.plan != *hash && has_batch(d));
+        let changed = done.get(name).is_some_and(|d| d.plan != *hash && d.has_batch());
         if changed || (run.state == "Done" && done.get(name).is_none_or(|d| d.plan != *hash)) {
             let what = done.get(name).map_or_else(|| "this load".to_owned(), |d| differing(&d.plan, hash));
             refusals.push(Refusal::new(
@@ -107,7 +107,7 @@ fn differences(run: &Run, done: &BTreeMap<String, LoadDone>, wanted: &Wanted) ->
             ));
         }
     }
-    for (name, _) in done.iter().filter(|(name, d)| has_batch(d) && !wanted.loads.iter().any(|(n, _)| n == *name)) {
+    for (name, _) in done.iter().filter(|(name, d)| d.has_batch() && !wanted.loads.iter().any(|(n, _)| n == *name)) {
         refusals.push(Refusal::new(
             format!("load.{name}"),
             "rows of this load are written and the mapping has it no more",
@@ -115,10 +115,6 @@ fn differences(run: &Run, done: &BTreeMap<String, LoadDone>, wanted: &Wanted) ->
         ));
     }
     refusals
-}
-
-fn has_batch(load: &LoadDone) -> bool {
-    load.parts.iter().any(|part| part.next_batch > 1)
 }
 
 const AS_IT_WAS: &str = "Use the mapping as it was: to go on, or to take the run back with `migrate rollback` and begin again with the new one.";

@@ -144,7 +144,7 @@ impl Way<'_> {
             if let crate::model::select::Relation::Table(table) = &load.select.relation
                 && !to_come.contains_key(&load.name)
             {
-                to_come.insert(load.name.clone(), reader.count(table)?);
+                to_come.insert(load.name.clone(), reader.rows(table, &load.select)?);
             }
         }
         let rows = |table: &str| {

@@ -77,7 +77,7 @@ pub fn loads(report: &mut Report, plan: &Plan, run: Option<&Run>, done: &BTreeMa
         let Node::Load(n) = node else { continue };
         let load = &plan.loads[*n];
         let found = ahead.iter().find(|f| f.load == load.name);
-        let ledger = done.get(&load.name).filter(|d| !d.parts.is_empty());
+        let ledger = done.get(&load.name).filter(|d| d.has_batch());
         let mut sums = Sums::default();
         let mut state = LoadState::Planned;
         if let Some(ledger) = ledger {

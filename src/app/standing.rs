@@ -84,7 +84,7 @@ fn one(standing: &Standing) -> String {
     let width = standing.loads.iter().map(|l| l.load.chars().count()).max().unwrap_or(0);
     for load in &standing.loads {
         let state = match (load.parts, load.parts_done) {
-            (0, _) => "not begun".to_owned(),
+            _ if load.batches == 0 => "not begun".to_owned(),
             (parts, done) if parts == done => "all".to_owned(),
             (parts, done) => format!("{done} of {parts} parts"),
         };

@@ -4,6 +4,7 @@
 //! largest load first. What stops one lane lets the others finish the batch that they are at, and no new one begins.
 //! Nothing is decided here about rows; what was done is the ledger's to say.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -21,7 +22,8 @@ use super::{Job, Stop};
 
 /// Carries the plan out in as many lanes as the job allows; the given session is the first one's.
 pub(super) fn run(job: &Job<'_>, session: &mut Session, run: &Run, settled: Settled) -> Result<Option<Owner>, Stop> {
-    let board = Board { job, run, state: Mutex::new(State::new(job, settled)), changed: Condvar::new() };
+    let parts = load::parts(job, session, run)?;
+    let board = Board { job, run, parts, state: Mutex::new(State::new(job, settled)), changed: Condvar::new() };
     thread::scope(|scope| {
         for _ in 1..job.options.jobs {
             scope.spawn(|| board.another_lane());
@@ -39,6 +41,8 @@ pub(super) fn run(job: &Job<'_>, session: &mut Session, run: &Run, settled: Sett
 struct Board<'a> {
     job: &'a Job<'a>,
     run: &'a Run,
+    /// Of each load that is wanted, as the ledger had them at the start.
+    parts: BTreeMap<String, Vec<PartDone>>,
     state: Mutex<State<'a>>,
     changed: Condvar,
 }
@@ -165,20 +169,19 @@ impl<'a> Board<'a> {
             }
             Node::Load(n) => {
                 let load = &self.job.plan.loads[n];
-                let whole = self.job.plan.after[place].contains(&place);
-                let opened = load::open(self.job, session, self.run, load, settled, whole)?;
+                let Some(parts) = self.parts.get(&load.name) else {
+                    self.lock().stages[place] = Stage::Done;
+                    return Ok(());
+                };
+                let opened = Arc::new(load::open(self.job, session, self.run, load, settled, parts.clone())?);
                 let mut state = self.lock();
-                let parts: Vec<PartDone> = opened.iter().flat_map(|o| o.left()).cloned().collect();
-                match opened {
-                    Some(opened) if !parts.is_empty() => {
-                        let opened = Arc::new(opened);
-                        state.stages[place] = Stage::Parts(parts.len());
-                        state.parts.extend(parts.into_iter().map(|part| (place, Arc::clone(&opened), part)));
-                    }
-                    opened => {
-                        state.stages[place] = Stage::Done;
-                        opened.iter().for_each(|o| o.ended(self.job));
-                    }
+                let left: Vec<PartDone> = opened.left().cloned().collect();
+                if left.is_empty() {
+                    state.stages[place] = Stage::Done;
+                    opened.ended(self.job);
+                } else {
+                    state.stages[place] = Stage::Parts(left.len());
+                    state.parts.extend(left.into_iter().map(|part| (place, Arc::clone(&opened), part)));
                 }
             }
         }

@@ -1,5 +1,6 @@
 //! One load, part by part, batch by batch, from wherever the ledger says that it stands.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;
 
@@ -9,7 +10,7 @@ use crate::event::Event;
 use crate::model::aside::SetAside;
 use crate::model::key::Key;
 use crate::model::select::{Relation, Row, Sink};
-use crate::plan::{Feed, LoadPlan};
+use crate::plan::{Feed, LoadPlan, Node};
 use crate::source::Reader;
 use crate::target::batch::{BatchId, Begun, Into};
 use crate::target::ledger::{PartDone, Run};
@@ -68,19 +69,15 @@ impl Opened<'_> {
     }
 }
 
-/// Opens a load: prepares its encoder and notes its parts before the first of them begins. `None`: it is not wanted.
-/// `whole`: it must not be taken apart.
+/// Opens a load: prepares what its rows are encoded with, and looks up what they refer to.
 pub(super) fn open<'a>(
     job: &Job<'_>,
     session: &mut Session,
     run: &Run,
     load: &'a LoadPlan,
     settled: &Settled,
-    whole: bool,
-) -> Result<Option<Opened<'a>>, Stop> {
-    if load.when_empty && run.judged.holding.contains_key(&load.table) {
-        return Ok(None);
-    }
+    parts: Vec<PartDone>,
+) -> Result<Opened<'a>, Stop> {
     for column in &load.columns {
         if let Feed::Issued(sequence) = &column.feed {
             let column = (load.table.as_str(), column.name.as_str());
@@ -102,15 +99,6 @@ pub(super) fn open<'a>(
         .map_err(Stop::Refused)?;
     let columns: Vec<String> = load.columns.iter().map(|c| c.name.clone()).collect();
     job.watch.hear(Event::Began { load: &load.name, rows: job.sizes.get(&load.name).copied() });
-    let mut parts = known_parts(job, session, run, load)?;
-    if parts.is_empty() {
-        let cuts = cuts(job, load, whole)?;
-        let noted = until_done(&job.line(), session, |session| Ok(session.note_parts(run, &load.name, &cuts)?))?;
-        if !noted {
-            return Err(Stop::Fenced);
-        }
-        parts = known_parts(job, session, run, load)?;
-    }
     let done: u64 = parts.iter().map(|part| part.sums.read).sum();
     if done > 0 {
         job.watch.hear(Event::Rows { load: &load.name, rows: done });
@@ -121,7 +109,7 @@ pub(super) fn open<'a>(
     } else {
         Parents::default()
     };
-    Ok(Some(Opened { load, encoder, columns, parents, settled: settled.clone(), parts }))
+    Ok(Opened { load, encoder, columns, parents, settled: settled.clone(), parts })
 }
 
 /// Reads and writes what remains of one part.
@@ -140,6 +128,31 @@ pub(super) fn part(
     if load.is_one_transaction() { piece::run(&mut lane) } else { lane.run(part) }
 }
 
+/// Cuts every load of the run into parts that the ledger does not know cut yet, and notes them all before the first of
+/// them begins: one commit, however many loads there are. Gives the parts of each load that is wanted.
+pub(super) fn parts(job: &Job<'_>, session: &mut Session, run: &Run) -> Result<BTreeMap<String, Vec<PartDone>>, Stop> {
+    let known = |session: &mut Session| Ok(session.loads_done(run.id)?);
+    let mut done = until_done(&job.line(), session, known)?;
+    let mut new = Vec::new();
+    for (place, node) in job.plan.order.iter().enumerate() {
+        let Node::Load(n) = node else { continue };
+        let load = &job.plan.loads[*n];
+        let is_wanted = !(load.when_empty && run.judged.holding.contains_key(&load.table));
+        if is_wanted && done.get(&load.name).is_none_or(|done| done.parts.is_empty()) {
+            // A load that refers to itself must keep its order.
+            let whole = job.plan.after[place].contains(&place);
+            new.push((load.name.as_str(), cuts(job, load, whole)?));
+        }
+    }
+    if !new.is_empty() {
+        if !until_done(&job.line(), session, |session| Ok(session.note_parts(run, &new)?))? {
+            return Err(Stop::Fenced);
+        }
+        done = until_done(&job.line(), session, known)?;
+    }
+    Ok(done.into_iter().map(|(load, done)| (load, done.parts)).filter(|(_, parts)| !parts.is_empty()).collect())
+}
+
 /// Where a load is cut into parts: keys of rows, each the last of its part.
 fn cuts(job: &Job<'_>, load: &LoadPlan, whole: bool) -> Result<Vec<Key>, Stop> {
     // Two rows of one load with the same conflict key are told apart by their order, which parts do not have.
@@ -150,18 +163,11 @@ fn cuts(job: &Job<'_>, load: &LoadPlan, whole: bool) -> Result<Vec<Key>, Stop> {
     let reader = job.source.reader()?;
     let rows = match job.sizes.get(&load.name) {
         Some(rows) => *rows,
-        None => reader.count(table)?,
+        None => reader.rows(table, &load.select)?,
     };
     let least = PART_ROWS.min(job.options.batch_rows);
     let parts = (PARTS * job.options.jobs).min(usize::try_from(rows / least).unwrap_or(usize::MAX));
     if parts < 2 { Ok(Vec::new()) } else { Ok(reader.split(&load.select, parts)?) }
-}
-
-/// The parts of a load as the ledger knows them.
-fn known_parts(job: &Job<'_>, session: &mut Session, run: &Run, load: &LoadPlan) -> Result<Vec<PartDone>, Stop> {
-    until_done(&job.line(), session, |session| {
-        Ok(session.load_done(run.id, &load.name)?.map(|done| done.parts).unwrap_or_default())
-    })
 }
 
 impl<'a> Lane<'a> {
@@ -202,8 +208,9 @@ impl<'a> Lane<'a> {
 
     /// What the ledger says of this part now.
     fn part_again(&mut self) -> Result<PartDone, Stop> {
-        let all = known_parts(self.job, self.session, self.run, self.load)?;
-        let found = all.into_iter().find(|p| p.part == self.part);
+        let (run, load) = (self.run.id, &self.load.name);
+        let known = until_done(&self.job.line(), self.session, |session| Ok(session.load_done(run, load)?))?;
+        let found = known.into_iter().flat_map(|done| done.parts).find(|p| p.part == self.part);
         found.ok_or_else(|| {
             Stop::Target(ServerError::said("reading the ledger", "a part of this run is not there any more"))
         })

@@ -50,6 +50,10 @@ pub(super) fn of_load(
     load: &LoadPlan,
     (encoder, settled): (&RowEncoder, &Settled),
 ) -> Result<Parents, Stop> {
+    let links = links(load, job.target);
+    if links.is_empty() {
+        return Ok(Parents::default());
+    }
     let nothing_aside = job.aside.load(std::sync::atomic::Ordering::Relaxed) == 0;
     let is_proved = run.read_ahead && job.options.on_fault == OnFault::Abort && nothing_aside;
     let off = session.detached(run.id)?;
@@ -57,7 +61,7 @@ pub(super) fn of_load(
     let is_own = |link: &Link| link.parent == load.table;
     let replaces = |link: &Link| link.columns.iter().any(|n| load.columns[*n].rules.if_orphan.is_some());
     let is_wanted = |link: &Link| !is_proved || replaces(link) || (is_own(link) && is_on(link));
-    let wanted: Vec<Link> = links(load, job.target).into_iter().filter(is_wanted).collect();
+    let wanted: Vec<Link> = links.into_iter().filter(is_wanted).collect();
     let mut own = Own { held: Vec::new(), is_on: wanted.iter().any(|link| is_own(link) && is_on(link)) };
     let mut sets: BTreeMap<Referred, KeySet> = BTreeMap::new();
     for link in &wanted {

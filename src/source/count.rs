@@ -3,7 +3,9 @@
 //! All of them read the table's own b-tree, never an index, which may be stale.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rusqlite::Statement;
 
 use super::Reader;
 use super::error::{Said, SourceError};
@@ -13,11 +15,37 @@ use crate::model::ident::quoted;
 use crate::model::key::Key;
 use crate::model::select::{Relation, Select};
 
+/// Keys that are kept of a walk, at most: parts are equal to within the rows between two of them.
+const KEPT: usize = 512;
+
 /// Numbers that took a walk through a whole table, for whoever asks again.
 #[derive(Default)]
 pub(super) struct Counted {
     rows: Mutex<HashMap<String, u64>>,
-    cuts: Mutex<HashMap<(String, usize), Vec<Key>>>,
+    walks: Mutex<HashMap<String, Arc<Walked>>>,
+}
+
+/// What a walk through the keys of a table found: how many rows, and the key of every `every`th of them.
+struct Walked {
+    rows: u64,
+    every: u64,
+    keys: Vec<Key>,
+}
+
+impl Walked {
+    /// The keys that end all parts but the last one.
+    fn cuts(&self, parts: usize) -> Vec<Key> {
+        let parts = parts as u64;
+        if self.rows < parts {
+            return Vec::new();
+        }
+        let places =
+            (1..parts).map(|n| (self.rows / parts * n + self.rows % parts * n / parts + self.every / 2) / self.every);
+        let mut cuts: Vec<Key> =
+            places.filter_map(|n| self.keys.get(usize::try_from(n).ok()?.checked_sub(1)?)).cloned().collect();
+        cuts.dedup();
+        cuts
+    }
 }
 
 impl Reader {
@@ -31,6 +59,14 @@ impl Reader {
         let rows = counted.and_then(|n| u64::try_from(n).ok()).unwrap_or(0);
         known.lock().unwrap_or_else(PoisonError::into_inner).insert(table.to_owned(), rows);
         Ok(rows)
+    }
+
+    /// Rows of a table that is to be read in parts: counted by the one walk that [`Reader::split`] needs as well.
+    pub fn rows(&self, table: &str, select: &Select) -> Result<u64, SourceError> {
+        match self.walk(select) {
+            walk @ Walk::Keyed(_) => Ok(self.walked(table, select, &walk)?.rows),
+            Walk::Counted => self.count(table),
+        }
     }
 
     /// Rows of a table in which the column is not NULL.
@@ -56,26 +92,53 @@ impl Reader {
     }
 
     /// Keys at which to cut a table into `parts` of about equal rows: each ends a part, inclusive; the last part has
-    /// no end. Fewer where there are fewer rows; none where rows are addressed by ordinal. Walks the keys in order and
-    /// never reckons with ids, which may be negative, huge and full of holes.
+    /// no end. None where there are fewer rows than parts, or where rows are addressed by ordinal. Walks the keys in order
+    /// and never reckons with ids, which may be negative, huge and full of holes.
     pub fn split(&self, select: &Select, parts: usize) -> Result<Vec<Key>, SourceError> {
-        let walk = self.walk(select);
-        let (Relation::Table(table), Walk::Keyed(_)) = (&select.relation, &walk) else { return Ok(Vec::new()) };
-        let (known, wanted) = (&self.shared().counted.cuts, (table.clone(), parts));
-        if let Some(cuts) = known.lock().unwrap_or_else(PoisonError::into_inner).get(&wanted) {
-            return Ok(cuts.clone());
+        match (&select.relation, self.walk(select)) {
+            (Relation::Table(table), walk @ Walk::Keyed(_)) => Ok(self.walked(table, select, &walk)?.cuts(parts)),
+            _ => Ok(Vec::new()),
         }
-        let rows = self.count(table)?;
-        let step = rows / (parts.max(1) as u64);
-        let mut cuts: Vec<Key> = Vec::new();
-        while step > 0 && cuts.len() + 1 < parts {
-            match self.step(select, &walk, Range { after: cuts.last(), ..Range::default() }, step - 1)? {
-                Some(key) => cuts.push(key),
-                None => break,
+    }
+
+    /// Walks the keys of a table, once in the life of the snapshot.
+    fn walked(&self, table: &str, select: &Select, walk: &Walk) -> Result<Arc<Walked>, SourceError> {
+        let shared = self.shared();
+        let known = || shared.counted.walks.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(walked) = known().get(table) {
+            return Ok(Arc::clone(walked));
+        }
+        let (mut every, mut keys): (u64, Vec<Key>) = (1, Vec::new());
+        let mut statement = self.stepping(select, walk, Range::default())?;
+        loop {
+            let range = Range { after: keys.last(), ..Range::default() };
+            let Some(key) = self.stepped(&mut statement, (select, walk), range, every - 1)? else { break };
+            if keys.is_empty() {
+                statement = self.stepping(select, walk, Range { after: Some(&key), ..Range::default() })?;
+            }
+            keys.push(key);
+            if keys.len() == KEPT {
+                keys = keys.into_iter().skip(1).step_by(2).collect();
+                every *= 2;
             }
         }
-        known.lock().unwrap_or_else(PoisonError::into_inner).insert(wanted, cuts.clone());
-        Ok(cuts)
+        drop(statement);
+        let rows = keys.len() as u64 * every + self.behind(select, walk, keys.last())?;
+        shared.counted.rows.lock().unwrap_or_else(PoisonError::into_inner).insert(table.to_owned(), rows);
+        let walked = Arc::new(Walked { rows, every, keys });
+        known().insert(table.to_owned(), Arc::clone(&walked));
+        Ok(walked)
+    }
+    /// Rows behind a key.
+    fn behind(&self, select: &Select, walk: &Walk, after: Option<&Key>) -> Result<u64, SourceError> {
+        let range = Range { after, ..Range::default() };
+        let mut statement =
+            self.prepare(&format!("SELECT count(*) FROM ({})", statement::sql(select, walk, &[], range)))?;
+        statement::bind(&mut statement, &Values { select, range, skip: None })?;
+        let mut found = statement.raw_query();
+        let row = found.next().map_err(|error| self.failure(&Said::of(&error)))?;
+        let counted = row.and_then(|row| row.get::<_, i64>(0).ok());
+        Ok(counted.and_then(|n| u64::try_from(n).ok()).unwrap_or(0))
     }
 
     /// The key of the row that `rows` other rows of the range come before.
@@ -86,9 +149,22 @@ impl Reader {
         range: Range<'_>,
         rows: u64,
     ) -> Result<Option<Key>, SourceError> {
-        let sql = format!("{} LIMIT 1 OFFSET {rows}", statement::sql(select, walk, &[], range));
-        let mut statement = self.prepare(&sql)?;
-        statement::bind(&mut statement, &Values { select, range, skip: None })?;
+        self.stepped(&mut self.stepping(select, walk, range)?, (select, walk), range, rows)
+    }
+
+    /// The statement that steps over rows of ranges like this one.
+    fn stepping(&self, select: &Select, walk: &Walk, range: Range<'_>) -> Result<Statement<'_>, SourceError> {
+        self.prepare(&format!("{} LIMIT 1 OFFSET $skip", statement::sql(select, walk, &[], range)))
+    }
+
+    fn stepped(
+        &self,
+        statement: &mut Statement<'_>,
+        (select, walk): (&Select, &Walk),
+        range: Range<'_>,
+        rows: u64,
+    ) -> Result<Option<Key>, SourceError> {
+        statement::bind(statement, &Values { select, range, skip: Some(rows) })?;
         let mut found = statement.raw_query();
         let row = found.next().map_err(|error| self.failure(&Said::of(&error)))?;
         Ok(row.map(|row| Key((0..walk.width()).map(|n| raw(row.get_ref_unwrap(n)).to_buf()).collect())))

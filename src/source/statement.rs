@@ -213,7 +213,7 @@ fn compare(steps: &[Step], name: &str, before: bool) -> String {
 pub(super) struct Values<'a> {
     pub select: &'a Select,
     pub range: Range<'a>,
-    /// Rows that a counted walk skips; of a walk by key there is no such thing.
+    /// Rows that are skipped: of a counted walk those before it, of a walk by key those that are stepped over.
     pub skip: Option<u64>,
 }
 

@@ -3,7 +3,7 @@
 //! Both are written once; whoever comes second finds what the first one wrote.
 
 use super::error::{Doing, ServerError};
-use super::ledger::Run;
+use super::ledger::{LoadDone, Run};
 use super::session::Session;
 use crate::model::key::Key;
 
@@ -39,30 +39,38 @@ impl Session {
         Ok(())
     }
 
-    /// Notes the parts of a load before the first of them is begun. Nothing changes where any are noted already.
-    /// `false`: the run was taken over.
+    /// Notes the parts of loads before the first of them is begun: for each load the keys that it is cut at. Nothing
+    /// changes where any are noted already. `false`: the run was taken over.
     ///
     /// # Errors
     /// When the server refuses or the connection is lost.
-    pub fn note_parts(&mut self, run: &Run, load: &str, cuts: &[Key]) -> Result<bool, ServerError> {
-        let cuts: Vec<String> = cuts.iter().map(Key::written).collect();
+    pub fn note_parts(&mut self, run: &Run, cuts: &[(&str, Vec<Key>)]) -> Result<bool, ServerError> {
+        let (mut loads, mut parts, mut after, mut until) = (Vec::new(), Vec::<i32>::new(), Vec::new(), Vec::new());
+        for (load, cuts) in cuts {
+            let cuts: Vec<Option<String>> = cuts.iter().map(|key| Some(key.written())).collect();
+            loads.extend(vec![*load; cuts.len() + 1]);
+            parts.extend(0..=cuts.len() as i32);
+            after.extend(std::iter::once(None).chain(cuts.iter().cloned()));
+            until.extend(cuts.into_iter().chain(std::iter::once(None)));
+        }
         let mut tx = self.client.transaction().doing(WRITING)?;
-        // Whoever comes second waits at the load's row and finds the parts of the first: two cuts must never mix.
-        let sql = "SELECT l.load FROM run r JOIN load l ON l.run = r.run \
-                   WHERE r.run = $1 AND r.epoch = $2 AND r.state = 'Running' AND l.load = $3 FOR SHARE OF r FOR UPDATE OF l";
-        if tx.query_opt(sql, &[&run.id, &run.epoch, &load]).doing(WRITING)?.is_none() {
+        // Whoever comes second waits at the run's row and finds the parts of the first: two cuts must never mix.
+        let sql = "SELECT FROM run WHERE run = $1 AND epoch = $2 AND state = 'Running' FOR UPDATE";
+        if tx.query_opt(sql, &[&run.id, &run.epoch]).doing(WRITING)?.is_none() {
             return Ok(false);
         }
-        let sql = "SELECT FROM part WHERE run = $1 AND load = $2 LIMIT 1";
-        if tx.query_opt(sql, &[&run.id, &load]).doing(WRITING)?.is_some() {
-            return Ok(true);
-        }
-        for n in 0..=cuts.len() {
-            let (after, until) = (n.checked_sub(1).map(|n| &cuts[n]), cuts.get(n));
-            let sql = "INSERT INTO part (run, load, part, after_key, until_key) VALUES ($1, $2, $3, $4, $5)";
-            tx.execute(sql, &[&run.id, &load, &(n as i32), &after, &until]).doing(WRITING)?;
-        }
+        let sql = "INSERT INTO part (run, load, part, after_key, until_key) \
+                   SELECT $1, new.* FROM unnest($2::text[], $3::int[], $4::text[], $5::text[]) AS new (load, part, after, until) \
+                   WHERE NOT EXISTS (SELECT FROM part known WHERE known.run = $1 AND known.load = new.load)";
+        tx.execute(sql, &[&run.id, &loads, &parts, &after, &until]).doing(WRITING)?;
         tx.commit().doing(WRITING)?;
         Ok(true)
+    }
+}
+
+impl LoadDone {
+    /// Whether any batch of it is committed.
+    pub fn has_batch(&self) -> bool {
+        self.parts.iter().any(|part| part.next_batch > 1)
     }
 }
