@@ -46,6 +46,7 @@ impl Way<'_> {
             watch: self.watch,
             connections: self,
             jobs: self.jobs(),
+            meanwhile: None,
         };
         let refusals = verify::reread::read(&subject, session)?;
         if refusals.is_empty() {

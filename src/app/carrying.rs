@@ -127,7 +127,8 @@ impl Way<'_> {
             return Ok(self.halted(stop, (source, session), plan, report));
         }
         record::step(report, "sequences", self.world.elapsed() - began);
-        Ok(self.finish(source, session, plan, target, report))
+        let validate = |session: &mut Session, lanes: usize| migrate::detach::validate(&job, session, &run, lanes);
+        Ok(self.finish(source, session, (plan, target), Some(&validate), report))
     }
 
     /// Takes off what pays; how many rows are to come is known from reading ahead, else counted.

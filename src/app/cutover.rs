@@ -275,7 +275,7 @@ impl Way<'_> {
                     place: format!("run {}", known.run.as_ref().map_or(0, |r| r.id)),
                     message: "is done already: nothing was loaded, its rows were verified again".to_owned(),
                 });
-                Ok(self.finish(source, session, &plan, &target, report))
+                Ok(self.finish(source, session, (&plan, &target), None, report))
             }
             Decision::Begin if self.manner == Manner::Verify => {
                 report.refusals.push(Refusal::new(
@@ -285,7 +285,7 @@ impl Way<'_> {
                 ));
                 Ok(Exit::Refused)
             }
-            _ if self.manner == Manner::Verify => Ok(self.finish(source, session, &plan, &target, report)),
+            _ if self.manner == Manner::Verify => Ok(self.finish(source, session, (&plan, &target), None, report)),
             _ if self.manner == Manner::Dry => {
                 self.look(source, Some((session, &plan, &target)), known.run.as_ref(), report)
             }

@@ -12,7 +12,7 @@ use crate::model::schema::TargetSchema;
 use crate::plan::Plan;
 use crate::source::Source;
 use crate::target::{ServerError, Session};
-use crate::verify::{self, Depth, Subject};
+use crate::verify::{self, Depth, Meanwhile, Subject};
 
 use super::cutover::{Known, Manner, Way, state};
 use super::record;
@@ -72,16 +72,16 @@ impl Way<'_> {
         exit
     }
 
-    /// Verifies, ends the run, and completes the report.
+    /// Verifies, ends the run, and completes the report. `meanwhile`: what is left to do on the target that no row changes by.
     pub(super) fn finish(
         &self,
         source: &Source,
         session: &mut Session,
-        plan: &Plan,
-        target: &TargetSchema,
+        (plan, target): (&Plan, &TargetSchema),
+        meanwhile: Option<&Meanwhile<'_>>,
         report: &mut Report,
     ) -> Exit {
-        match self.prove(source, session, plan, target, report) {
+        match self.prove(source, session, (plan, target), meanwhile, report) {
             Ok(exit) => exit,
             Err(stop) if self.manner.writes() => self.halted(stop, (source, session), plan, report),
             Err(stop) => self.stopped(stop, plan, report, false),
@@ -92,8 +92,8 @@ impl Way<'_> {
         &self,
         source: &Source,
         session: &mut Session,
-        plan: &Plan,
-        target: &TargetSchema,
+        (plan, target): (&Plan, &TargetSchema),
+        meanwhile: Option<&Meanwhile<'_>>,
         report: &mut Report,
     ) -> Result<Exit, Stop> {
         let began = self.world.elapsed();
@@ -128,6 +128,7 @@ impl Way<'_> {
             later: self.manner == Manner::Verify || run.state == "Done",
             connections: self,
             jobs: self.jobs(),
+            meanwhile,
             show_values: self.common.show_values,
             watch: self.watch,
         };
@@ -143,7 +144,8 @@ impl Way<'_> {
         report.sequences = findings.sequences;
         report.owners = findings.owners;
         record::loads(report, plan, Some(run), &known.done, &[]);
-        report.detached = record::detached(&known.detached, &plan.schema);
+        let detached = until_done(&line, session, |session| Ok(session.detached(run.id)?))?;
+        report.detached = record::detached(&detached, &plan.schema);
         record::left(report, plan, source)?;
         record::step(report, "verify", self.world.elapsed() - began);
         until_done(&line, session, |session| Ok(self.set_aside(source, plan, (session, run), report)?))?;

@@ -103,8 +103,8 @@ fn put_in(table: &mut TargetTable, shape: Shape) {
     }
 }
 
-/// Puts back everything that is off: keys and indexes are built in all lanes at once, the largest first; then the keys
-/// become constraints, the foreign keys follow and are validated, triggers are last.
+/// Puts back what locks a table against everything: keys and indexes are built in all lanes at once, the largest first;
+/// then the keys become constraints, and the foreign keys follow, not validated yet. [`validate`] does the rest.
 ///
 /// The steps that lock a table against everything run one after the other: two lanes that each hold a share of the same
 /// table and both want it whole would wait for each other.
@@ -112,30 +112,66 @@ fn put_in(table: &mut TargetTable, shape: Shape) {
 /// # Errors
 /// What stopped it, such as a key that the rows do not allow; what is back stays back.
 pub fn put_back(job: &Job<'_>, session: &mut Session, run: &Run) -> Result<(), Stop> {
-    let mut off: Vec<Detached> = session.detached(run.id)?.into_iter().filter(|object| !object.back).collect();
+    let off = Off::of(job, session, run)?;
     if off.is_empty() {
         return Ok(());
     }
     job.watch.hear(Event::Step("put back"));
-    off.sort_by_key(|object| std::cmp::Reverse((size(job, &object.table), object.kind)));
-    let (keys, others): (Vec<&Detached>, Vec<&Detached>) =
-        off.iter().partition(|o| matches!(o.kind, DetachKind::Primary | DetachKind::Unique | DetachKind::Index));
-    let (foreign, triggers): (Vec<&Detached>, Vec<&Detached>) =
-        others.into_iter().partition(|o| o.kind == DetachKind::Foreign);
-    let first = |objects: &[&Detached]| {
-        objects.iter().filter(|o| o.steps == 0).map(|o| vec![Step::Take((*o).clone(), 0)]).collect()
-    };
-    let rest = |objects: &[&Detached]| -> Vec<Vec<Step>> {
-        objects
-            .iter()
-            .map(|o| (o.steps.max(1)..o.back_sql.len()).map(|n| Step::Take((*o).clone(), n)).collect())
-            .collect()
-    };
-    in_lanes(job, session, run, first(&keys))?;
-    in_turn(job, session, run, rest(&keys))?;
-    in_turn(job, session, run, first(&foreign))?;
-    in_lanes(job, session, run, by_table(&off, rest(&foreign)))?;
-    in_turn(job, session, run, first(&triggers))
+    in_lanes(job, session, (run, job.options.jobs), first(&off.keys))?;
+    in_turn(job, session, run, rest(&off.keys))?;
+    in_turn(job, session, run, first(&off.foreign))
+}
+
+/// Ends the way back in so many lanes: foreign keys are validated and statistics renewed, then triggers fire again. Waits
+/// for no reader and keeps none waiting, so that the rows can be verified at the same time.
+///
+/// # Errors
+/// What stopped it, such as a reference that ends nowhere; what is back stays back.
+pub fn validate(job: &Job<'_>, session: &mut Session, run: &Run, lanes: usize) -> Result<(), Stop> {
+    let off = Off::of(job, session, run)?;
+    in_lanes(job, session, (run, lanes), by_table(&off.tables, rest(&off.foreign)))?;
+    in_turn(job, session, run, first(&off.triggers))
+}
+
+/// What is off, the largest tables first.
+struct Off {
+    keys: Vec<Detached>,
+    foreign: Vec<Detached>,
+    triggers: Vec<Detached>,
+    /// Tables whose keys, references or indexes the run took off, those that are back among them.
+    tables: Vec<String>,
+}
+
+impl Off {
+    fn of(job: &Job<'_>, session: &mut Session, run: &Run) -> Result<Off, Stop> {
+        let mut all = session.detached(run.id)?;
+        all.sort_by_key(|object| std::cmp::Reverse((size(job, &object.table), object.kind)));
+        let mut tables: Vec<String> = Vec::new();
+        for object in all.iter().filter(|object| object.kind != DetachKind::Trigger) {
+            if !tables.contains(&object.table) {
+                tables.push(object.table.clone());
+            }
+        }
+        all.retain(|object| !object.back);
+        let (triggers, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|o| o.kind == DetachKind::Trigger);
+        let (foreign, keys) = others.into_iter().partition(|o| o.kind == DetachKind::Foreign);
+        Ok(Off { keys, foreign, triggers, tables })
+    }
+
+    fn is_empty(&self) -> bool {
+        self.keys.is_empty() && self.foreign.is_empty() && self.triggers.is_empty()
+    }
+}
+
+/// The first step of each object, where it is not done.
+fn first(objects: &[Detached]) -> Vec<Vec<Step>> {
+    objects.iter().filter(|o| o.steps == 0).map(|o| vec![Step::Take(o.clone(), 0)]).collect()
+}
+
+/// The steps behind the first one that are not done.
+fn rest(objects: &[Detached]) -> Vec<Vec<Step>> {
+    let left = |o: &Detached| (o.steps.max(1)..o.back_sql.len()).map(|n| Step::Take(o.clone(), n)).collect();
+    objects.iter().map(left).collect()
 }
 
 /// One thing to do on the way back.
@@ -151,25 +187,18 @@ fn size(job: &Job<'_>, table: &str) -> u64 {
 }
 
 /// What is left to do for each table, in its order, its statistics last.
-fn by_table(off: &[Detached], steps: Vec<Vec<Step>>) -> Vec<Vec<Step>> {
-    let mut tables: Vec<(&str, Vec<Step>)> = Vec::new();
-    for object in off.iter().filter(|o| o.kind != DetachKind::Trigger) {
-        if !tables.iter().any(|(table, _)| *table == object.table) {
-            tables.push((&object.table, Vec::new()));
-        }
-    }
+fn by_table(tables: &[String], steps: Vec<Vec<Step>>) -> Vec<Vec<Step>> {
+    let mut lists: Vec<Vec<Step>> = tables.iter().map(|_| Vec::new()).collect();
     for step in steps.into_iter().flatten() {
-        if let Step::Take(object, _) = &step
-            && let Some((_, list)) = tables.iter_mut().find(|(table, _)| *table == object.table)
-        {
-            list.push(step);
+        let place = tables.iter().position(|table| matches!(&step, Step::Take(object, _) if object.table == *table));
+        if let Some(place) = place {
+            lists[place].push(step);
         }
     }
-    let analyzed = |(table, mut list): (&str, Vec<Step>)| {
-        list.push(Step::Analyze(table.to_owned()));
-        list
-    };
-    tables.into_iter().map(analyzed).collect()
+    for (list, table) in lists.iter_mut().zip(tables) {
+        list.push(Step::Analyze(table.clone()));
+    }
+    lists
 }
 
 fn in_turn(job: &Job<'_>, session: &mut Session, run: &Run, tasks: Vec<Vec<Step>>) -> Result<(), Stop> {
@@ -186,9 +215,14 @@ fn take(job: &Job<'_>, session: &mut Session, run: &Run, step: &Step, alone: boo
     }
 }
 
-/// Tasks in as many lanes as the job has; the steps of one task stay in one lane.
-fn in_lanes(job: &Job<'_>, session: &mut Session, run: &Run, tasks: Vec<Vec<Step>>) -> Result<(), Stop> {
-    let lanes = job.options.jobs.min(tasks.len());
+/// Tasks in so many lanes; the steps of one task stay in one lane.
+fn in_lanes(
+    job: &Job<'_>,
+    session: &mut Session,
+    (run, lanes): (&Run, usize),
+    tasks: Vec<Vec<Step>>,
+) -> Result<(), Stop> {
+    let lanes = lanes.min(tasks.len());
     if lanes < 2 {
         return in_turn(job, session, run, tasks);
     }

@@ -42,6 +42,9 @@ pub enum Depth {
     None,
 }
 
+/// What is left to do on the target, in at most so many lanes, while its rows are read back: none of them changes by it.
+pub type Meanwhile<'a> = dyn Fn(&mut Session, usize) -> Result<(), Stop> + Sync + 'a;
+
 /// What is compared with what.
 pub struct Subject<'a> {
     /// What was to be done.
@@ -68,6 +71,8 @@ pub struct Subject<'a> {
     pub connections: &'a dyn Connections,
     /// Lanes that read tables back.
     pub jobs: usize,
+    /// What is left to do beside it.
+    pub meanwhile: Option<&'a Meanwhile<'a>>,
     /// Values and text keys may be shown.
     pub show_values: bool,
     /// Who hears of it.
@@ -93,11 +98,12 @@ impl Findings {
     }
 }
 
-/// Makes the checks, all of them of one state of the target.
+/// Makes the checks, all of them of one state of the target; the objects in a later one where something was left to do.
 ///
 /// # Errors
 /// When the source cannot be read, or the target refuses or is gone; a difference is no error.
 pub fn verify(subject: &Subject<'_>, session: &mut Session, depth: Depth) -> Result<Findings, Stop> {
+    let beside = beside(subject, session, depth)?;
     if depth == Depth::None {
         let all = ["rows", "content", "sequences", "constraints", "owners", "others", "source"];
         let checks = all.into_iter().filter(|check| *check != "others" || !subject.run.judged.holding.is_empty());
@@ -106,7 +112,7 @@ pub fn verify(subject: &Subject<'_>, session: &mut Session, depth: Depth) -> Res
     }
     subject.watch.hear(Event::Step("verify"));
     let state = session.hold_state(subject.jobs > 1)?;
-    let found = check(subject, (session, state.as_deref()), depth);
+    let found = check(subject, (session, state.as_deref()), beside, depth);
     let ended = session.let_go();
     let mut found = found?;
     ended?;
@@ -116,12 +122,28 @@ pub fn verify(subject: &Subject<'_>, session: &mut Session, depth: Depth) -> Res
     Ok(found)
 }
 
+/// The connection that does what is left to do while others read. Where there is little to read, it is done now.
+fn beside(subject: &Subject<'_>, session: &mut Session, depth: Depth) -> Result<Option<Session>, Stop> {
+    let Some(meanwhile) = subject.meanwhile else { return Ok(None) };
+    let pays = depth == Depth::Full && subject.jobs > 1 && reading::pays_lanes(subject);
+    if let Some(Ok(other)) = pays.then(|| subject.connections.another()) {
+        return Ok(Some(other));
+    }
+    meanwhile(session, subject.jobs)?;
+    Ok(None)
+}
+
 /// The checks, in the order in which they are told.
-fn check(subject: &Subject<'_>, lane: (&mut Session, Option<&str>), depth: Depth) -> Result<Findings, Stop> {
-    let (session, state) = lane;
+fn check(
+    subject: &Subject<'_>,
+    (session, state): (&mut Session, Option<&str>),
+    beside: Option<Session>,
+    depth: Depth,
+) -> Result<Findings, Stop> {
+    let is_old = beside.is_some();
     let mut findings = Findings::default();
     let tables = if depth == Depth::Full { Table::all(subject, session)? } else { Vec::new() };
-    let (held, (sequences, owners)) = reading::read(subject, (session, state), &tables, |session| {
+    let (held, (sequences, owners)) = reading::read(subject, (session, state, beside), &tables, |session| {
         Ok((sequences::check(subject, session)?, owners::check(subject, session)?))
     })?;
     let (mut counted, mut found) = (BTreeMap::new(), Vec::new());
@@ -143,6 +165,10 @@ fn check(subject: &Subject<'_>, lane: (&mut Session, Option<&str>), depth: Depth
     let (sequences, check) = sequences;
     findings.sequences = sequences;
     findings.checks.push(check);
+    if is_old {
+        session.let_go()?;
+        session.hold_state(false)?;
+    }
     findings.checks.extend(objects::check(subject, session, &findings.checks)?);
     let (owners, checks) = owners;
     findings.owners = owners;

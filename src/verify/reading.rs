@@ -65,10 +65,17 @@ struct State<'b> {
     stop: Option<Stop>,
 }
 
-/// Reads all these tables. `session` holds the state called `state` and does `first` before it reads along.
+/// Whether there is so much to read that a further lane pays, by what the ledger says was written.
+pub(super) fn pays_lanes(subject: &Subject<'_>) -> bool {
+    let written: u64 = subject.plan.loads.iter().map(|load| rows::sums(subject, &load.name).written).sum();
+    written >= LANE_BLOCKS * BLOCK_ROWS
+}
+
+/// Reads all these tables. `session` holds the state called `state` and does `first` before it reads along; `beside` does
+/// what is left to do before it does.
 pub(super) fn read<R>(
     subject: &Subject<'_>,
-    (session, state): (&mut Session, Option<&str>),
+    (session, state, beside): (&mut Session, Option<&str>, Option<Session>),
     tables: &[Table<'_>],
     first: impl FnOnce(&mut Session) -> Result<R, Stop>,
 ) -> Result<(Vec<Held>, R), Stop> {
@@ -84,8 +91,13 @@ pub(super) fn read<R>(
     all.sort_by_key(|piece| piece.blocks);
     let board = Board { tables, state: Mutex::new(State { pieces: all, held, stop: None }) };
     let first = thread::scope(|scope| {
-        for _ in 1..lanes {
-            scope.spawn(|| board.another_lane(subject, state.unwrap_or_default()));
+        let (board, state) = (&board, state.unwrap_or_default());
+        let share = if beside.is_some() { share(subject.jobs) } else { 0 };
+        for _ in 1..lanes.saturating_sub(share) {
+            scope.spawn(move || board.another_lane(subject, state));
+        }
+        if let Some(other) = beside {
+            scope.spawn(move || board.lane_beside(subject, state, (other, share)));
         }
         match first(session) {
             Ok(first) => {
@@ -104,6 +116,12 @@ pub(super) fn read<R>(
         (Some(stop), _) => Err(stop),
         (None, None) => Err(Stop::Halted),
     }
+}
+
+/// Lanes that do what is left to do while the others read: validating reads one column and an index, reading back
+/// everything.
+fn share(jobs: usize) -> usize {
+    (jobs / 4).max(1)
 }
 
 fn lanes(jobs: usize, blocks: u64) -> usize {
@@ -155,6 +173,15 @@ impl<'b> Board<'b, '_> {
                 Err(e) => subject.watch.hear(Event::Said(&format!("one lane less: {e}"))),
             },
             Err(e) => subject.watch.hear(Event::Said(&format!("one lane less: {e}"))),
+        }
+    }
+
+    /// A lane that does what is left to do on the target, and reads along afterwards.
+    fn lane_beside(&self, subject: &Subject<'_>, state: &str, (mut session, lanes): (Session, usize)) {
+        let done = subject.meanwhile.map_or(Ok(()), |meanwhile| meanwhile(&mut session, lanes));
+        match done.and_then(|()| Ok(session.join_state(state)?)) {
+            Ok(()) => self.work(&mut session),
+            Err(stop) => self.stopped(stop),
         }
     }
 
