@@ -44,7 +44,8 @@ impl Reader {
     pub(super) fn new(column: &ColumnType, rules: &Rules) -> Result<Reader, String> {
         let round = rules.round;
         let texts = |limit: Option<u32>, pad| {
-            Reader::Text(Texts { limit: limit.map(|limit| limit as usize), pad, truncate: rules.truncate })
+            let limit = limit.map(|limit| limit as usize);
+            Reader::Text(Texts { limit, bytewise: column.bytewise, pad, truncate: rules.truncate })
         };
         Ok(match &column.kind {
             Kind::Bool => Reader::Bool,

@@ -1,4 +1,5 @@
-//! Into `text`, `varchar(n)`, `char(n)` and `citext`: UTF-8, no NUL, and no more characters than the column holds.
+//! Into `text`, `varchar(n)`, `char(n)` and `citext`: UTF-8, no NUL, and no more characters than the column holds (bytes, in
+//! a database whose encoding is SQL_ASCII).
 //!
 //! Nothing is normalised and no blank is dropped: surplus blanks at the end are too many characters, though the server
 //! would cut them in silence. Legacy character sets are decoded here as well; which values need it is `prepare`'s part.
@@ -12,11 +13,13 @@ use std::borrow::Cow;
 /// PostgreSQL's limit of one value: 1 GiB less its header.
 pub(super) const MOST_BYTES: usize = 0x3fff_ffff - 4;
 
-/// A column of character strings. Lengths count characters.
+/// A column of character strings.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Texts {
     /// Characters of `varchar(n)` and `char(n)`.
     pub limit: Option<usize>,
+    /// Its length counts bytes.
+    pub bytewise: bool,
     /// Fill up with blanks, as `char(n)` does.
     pub pad: bool,
     /// The modifier `truncate`.
@@ -38,29 +41,34 @@ impl Texts {
         };
         let Some(limit) = self.limit else { return Ok(text) };
         // A character has at least one byte, so most texts need no counting.
-        let length = if text.len() > limit || self.pad { length(&text) } else { 0 };
+        let length = if text.len() > limit || self.pad { self.length(&text) } else { 0 };
         if length > limit {
             if !self.truncate {
                 return Err(Reason::TooLong);
             }
             losses.add(Loss::Truncate);
-            return Ok(cut(text, limit));
+            return Ok(self.cut(text, limit));
         }
         if self.pad && length < limit { Ok(padded(&text, limit - length)) } else { Ok(text) }
     }
-}
 
-fn length(text: &str) -> usize {
-    if text.is_ascii() { text.len() } else { text.chars().count() }
-}
+    fn length(&self, text: &str) -> usize {
+        if self.bytewise || text.is_ascii() { text.len() } else { text.chars().count() }
+    }
 
-fn cut(text: Cow<'_, str>, characters: usize) -> Cow<'_, str> {
-    let end = text.char_indices().nth(characters).map_or(text.len(), |(at, _)| at);
-    match text {
-        Cow::Borrowed(text) => Cow::Borrowed(&text[..end]),
-        Cow::Owned(mut text) => {
-            text.truncate(end);
-            Cow::Owned(text)
+    /// The text's first characters, as many as the column holds.
+    fn cut<'a>(&self, text: Cow<'a, str>, limit: usize) -> Cow<'a, str> {
+        let end = if self.bytewise {
+            text.floor_char_boundary(limit)
+        } else {
+            text.char_indices().nth(limit).map_or(text.len(), |(at, _)| at)
+        };
+        match text {
+            Cow::Borrowed(text) => Cow::Borrowed(&text[..end]),
+            Cow::Owned(mut text) => {
+                text.truncate(end);
+                Cow::Owned(text)
+            }
         }
     }
 }

@@ -1,5 +1,5 @@
-//! What a dry run looks at beyond each value: rows that collide under the target's unique keys, rows that fail a CHECK, and
-//! rows that may be too large for an index.
+//! What a dry run looks at beyond each value: rows that collide under the target's unique keys, rows that fail a CHECK, rows
+//! that may be too large for an index, and values that the server alone can judge (`doubts`).
 //!
 //! Keys are compared by their wire bytes, in memory; CHECK constraints are evaluated by the server, read-only. What cannot be
 //! looked at is said.
@@ -15,6 +15,7 @@ use crate::target::checks::{Column, RowCheck};
 use crate::target::{Blame, Session};
 
 use super::batch::Batch;
+use super::doubts::Doubts;
 use super::keyset::{field, hash};
 
 /// Keys of one unique key that are held in memory, some 40 bytes each; of more, the key is not checked.
@@ -36,6 +37,8 @@ pub(super) struct Looking {
     uniques: Vec<Unique>,
     wide: Vec<Wide>,
     checks: Vec<(RowCheck, Vec<usize>)>,
+    /// Gone, once the server could not be asked.
+    doubts: Option<Doubts>,
     /// What could not be looked at.
     pub unchecked: Vec<Check>,
 }
@@ -65,7 +68,8 @@ impl Looking {
         asked: Asked,
     ) -> Looking {
         let (checks, unchecked) = (Vec::new(), Vec::new());
-        let mut looking = Looking { uniques: Vec::new(), wide: wide(load, asked.indexed), checks, unchecked };
+        let (doubts, wide) = (Some(Doubts::of(load, &target.encoding)), wide(load, asked.indexed));
+        let mut looking = Looking { uniques: Vec::new(), wide, checks, doubts, unchecked };
         let Some(table) = target.tables.get(&load.table) else { return looking };
         let alone = all.iter().filter(|l| l.table == load.table).count() == 1 && !table.has_rows;
         for key in table.unique.iter().filter(|key| load.conflict.as_ref().is_none_or(|c| !same(c, &key.columns))) {
@@ -95,7 +99,7 @@ impl Looking {
 
     /// Whether there is nothing to look at.
     pub fn is_idle(&self) -> bool {
-        self.wide.is_empty() && !self.needs_order()
+        self.wide.is_empty() && self.doubts.as_ref().is_none_or(Doubts::is_idle) && !self.needs_order()
     }
 
     /// Whether rows must come in their order.
@@ -112,6 +116,7 @@ impl Looking {
             );
             self.not_checked("index", load, &wide.index, &why);
         }
+        self.unchecked.extend(self.doubts.iter().flat_map(|doubts| doubts.ended(load)));
         self.unchecked
     }
 
@@ -128,7 +133,16 @@ impl Looking {
         seen: &mut Seen,
     ) -> Vec<(usize, Blame)> {
         let rows = usize::try_from(batch.rows()).unwrap_or(0);
-        let mut refused = self.failing(session, load, batch, rows);
+        let mut refused = Vec::new();
+        match self.doubts.as_mut().map(|doubts| doubts.refused(session, load, batch)) {
+            Some(Ok(doubtful)) => refused = doubtful,
+            Some(Err(unchecked)) => {
+                self.doubts = None;
+                self.unchecked.push(unchecked);
+            }
+            None => {}
+        }
+        self.failing(session, load, batch, rows, &mut refused);
         let mut full = Vec::new();
         // A row that is refused takes no key from another.
         let gone: HashSet<usize> = refused.iter().map(|(row, _)| *row).collect();
@@ -172,8 +186,8 @@ impl Looking {
         load: &LoadPlan,
         batch: &Batch<'_>,
         rows: usize,
-    ) -> Vec<(usize, Blame)> {
-        let mut refused: Vec<(usize, Blame)> = Vec::new();
+        refused: &mut Vec<(usize, Blame)>,
+    ) {
         for n in (0..self.checks.len()).rev() {
             let (check, places) = &self.checks[n];
             let columns: Vec<Column<'_>> = places.iter().map(|place| column(load, *place, batch, rows)).collect();
@@ -192,7 +206,6 @@ impl Looking {
                 }
             }
         }
-        refused
     }
 }
 

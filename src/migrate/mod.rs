@@ -6,6 +6,7 @@ pub mod ahead;
 mod batch;
 mod bisect;
 pub mod detach;
+mod doubts;
 mod keyset;
 mod kin;
 mod lanes;

@@ -57,7 +57,8 @@ impl fmt::Display for Key {
     }
 }
 
-/// One value of a key as the ledger keeps it. Text that is not UTF-8, blobs and reals go as hex.
+/// One value of a key as the ledger keeps it. Text goes as hex where it is not ASCII (the ledger's database may have no
+/// letter for it), and so do blobs and reals.
 #[derive(Serialize, Deserialize)]
 enum Part {
     #[serde(rename = "n")]
@@ -81,8 +82,8 @@ impl From<Raw<'_>> for Part {
             Raw::Integer(i) => Part::Integer(i),
             Raw::Real(r) => Part::Real(hex(&r.to_bits().to_be_bytes())),
             Raw::Text(b) => match std::str::from_utf8(b) {
-                Ok(text) => Part::Text(text.to_owned()),
-                Err(_) => Part::TextBytes(hex(b)),
+                Ok(text) if text.is_ascii() => Part::Text(text.to_owned()),
+                _ => Part::TextBytes(hex(b)),
             },
             Raw::Blob(b) => Part::Blob(hex(b)),
         }
@@ -127,8 +128,10 @@ mod tests {
             RawBuf::Real(0.1 + 0.2),
             RawBuf::text("1\"\\"),
             RawBuf::Text(vec![0xff, 0x41]),
+            RawBuf::text("✓"),
             RawBuf::Blob(vec![0, 1, 255]),
         ]);
+        assert!(key.written().is_ascii());
         assert_eq!(Key::read(&key.written()), Some(key));
     }
 

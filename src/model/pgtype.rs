@@ -13,9 +13,12 @@ pub struct ColumnType {
     pub name: String,
     /// Name of the domain, when the column's type is one.
     pub domain: Option<String>,
+    /// Lengths count bytes, not characters: the database's encoding is SQL_ASCII.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub bytewise: bool,
 }
 
-/// What a column of the target holds. Lengths count characters.
+/// What a column of the target holds.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
@@ -40,12 +43,12 @@ pub enum Kind {
     Text,
     /// varchar, with its limit if it has one
     Varchar {
-        /// Characters.
+        /// Characters, or bytes.
         limit: Option<u32>,
     },
     /// char(n), padded with blanks
     Char {
-        /// Characters.
+        /// Characters, or bytes.
         width: u32,
     },
     /// citext, by name since its OID is the extension's

@@ -122,6 +122,9 @@ pub struct TargetSchema {
     pub views: Vec<String>,
     /// `server_version_num`.
     pub version: u32,
+    /// The database's encoding as the server names it, such as `UTF8`; empty without a server.
+    #[serde(skip)]
+    pub encoding: String,
     /// What the connected role may not do.
     #[serde(skip)]
     pub rights: Rights,

@@ -53,6 +53,11 @@ pub fn build(mapping: &Mapping, inputs: &Inputs<'_>) -> Result<Plan, (Vec<Refusa
     classes::owner_columns(mapping, &loads, &target, &mut findings);
     let left = unlisted::left(mapping, inputs, &taken, &mut findings);
     cascades(mapping, &target, &mut findings);
+    if target.encoding == "SQL_ASCII" {
+        let message = "the database's encoding is SQL_ASCII: it checks no text and counts lengths in bytes. UTF-8 is what goes \
+                       in, and n of varchar(n) and char(n) is taken as bytes.";
+        findings.warn("target", message);
+    }
     rights::refuse(
         &rights::Asker { mapping, loads: &loads, owner: owner.as_ref(), paths: &paths, target: &target },
         inputs.purpose,
@@ -223,7 +228,13 @@ fn assumed(mapping: &Mapping, inputs: &Inputs<'_>) -> TargetSchema {
         if table.column(column).is_none() {
             table.columns.push(TargetColumn {
                 name: column.to_owned(),
-                kind: ColumnType { kind: Kind::Other, oid: 0, name: "unknown".to_owned(), domain: None },
+                kind: ColumnType {
+                    kind: Kind::Other,
+                    oid: 0,
+                    name: "unknown".to_owned(),
+                    domain: None,
+                    bytewise: false,
+                },
                 not_null: false,
                 has_default: true,
                 generated: false,

@@ -173,7 +173,8 @@ fn step(
                 );
             }
             None => {
-                let unknown = ColumnType { kind: Kind::Other, oid: 0, name: "unknown".to_owned(), domain: None };
+                let unknown =
+                    ColumnType { kind: Kind::Other, oid: 0, name: "unknown".to_owned(), domain: None, bytewise: false };
                 parts.push((sql.clone(), unknown));
             }
         }

@@ -1,11 +1,14 @@
 //! Why the server refused one row: from the SQLSTATE, the fields of its answer and the catalogue, never from its words.
 
 use super::batch::{Into, Open};
-use super::error::{Doing, PROGRAM_LIMIT, ServerError};
+use super::error::{Doing, PROGRAM_LIMIT, ServerError, TOO_DEEP};
 use crate::model::fault::Reason;
 
 /// Where the server puts rows into a table's pages; every other file that says "too large" is an index's.
 const HEAP: &str = "hio.c";
+
+/// Where the server puts values together: what is too large there is so in any table, with or without an index.
+const VALUES: [&str; 4] = ["jsonb_util.c", "jsonb.c", "stringinfo.c", "arrayutils.c"];
 
 /// What a refused row is blamed for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +28,13 @@ struct Facts {
     kind: Option<String>,
     partitioned: bool,
     triggers: bool,
+}
+
+impl Blame {
+    /// For a value that the server could not read, before it came into any table.
+    pub fn of_value(error: &ServerError) -> Blame {
+        Blame { reason: reason(error, &Facts::default()), column: None, detail: detail(error) }
+    }
 }
 
 impl Open<'_> {
@@ -57,11 +67,15 @@ fn reason(error: &ServerError, facts: &Facts) -> Reason {
     }
     let state = error.state.as_deref().unwrap_or_default();
     if state == PROGRAM_LIMIT {
-        let heap = error.constraint.is_none() && error.file.as_deref() == Some(HEAP);
-        return if heap { Reason::RowTooLarge } else { Reason::IndexRowTooLarge };
+        return match error.file.as_deref().filter(|_| error.constraint.is_none()) {
+            Some(HEAP) => Reason::RowTooLarge,
+            Some(file) if VALUES.contains(&file) => Reason::TooLarge,
+            _ => Reason::IndexRowTooLarge,
+        };
     }
     match (state, facts.kind.as_deref()) {
         ("23502", _) => Reason::NullInNotNull,
+        ("22P05", _) => Reason::NotInEncoding,
         (_, Some("p" | "u")) => Reason::Duplicate,
         (_, Some("x")) => Reason::ExclusionFailed,
         (_, Some("c")) => Reason::CheckFailed,
@@ -70,6 +84,7 @@ fn reason(error: &ServerError, facts: &Facts) -> Reason {
         ("23514", _) if error.domain.is_some() => Reason::CheckFailed,
         ("23514", _) if error.constraint.is_none() && facts.partitioned => Reason::NoPartition,
         _ if facts.triggers => Reason::TriggerRefused,
+        (TOO_DEEP, _) => Reason::TooDeep,
         ("23505", _) => Reason::Duplicate,
         ("23514" | "44000", _) => Reason::CheckFailed,
         ("23503", _) => Reason::Orphan,

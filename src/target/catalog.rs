@@ -23,8 +23,8 @@ pub(super) fn read(client: &mut Client, schema: &str, ledger_schema: &str) -> Re
     let types = types(client, schema, &[])?;
     let rows = client.query(include_str!("sql/columns.sql"), &[&schema]).doing(READING)?;
     let rights = rights::read(client, schema, ledger_schema)?;
-    let version = version(client)?;
-    let mut found = TargetSchema { schema: schema.to_owned(), version, rights, ..TargetSchema::default() };
+    let (version, encoding) = server(client)?;
+    let mut found = TargetSchema { schema: schema.to_owned(), version, encoding, rights, ..TargetSchema::default() };
     let mut names: HashMap<i64, String> = HashMap::new();
     let mut numbers: HashMap<(i64, i32), String> = HashMap::new();
     for row in &rows {
@@ -50,9 +50,11 @@ pub(super) fn read(client: &mut Client, schema: &str, ledger_schema: &str) -> Re
     Ok(found)
 }
 
-fn version(client: &mut Client) -> Result<u32, ServerError> {
-    let row = client.query_one("SELECT current_setting('server_version_num')::int4", &[]).doing(READING)?;
-    Ok(u32::try_from(row.get::<_, i32>(0)).unwrap_or(0))
+/// The server's version and the database's encoding.
+fn server(client: &mut Client) -> Result<(u32, String), ServerError> {
+    let sql = "SELECT current_setting('server_version_num')::int4, pg_catalog.getdatabaseencoding()::text";
+    let row = client.query_one(sql, &[]).doing(READING)?;
+    Ok((u32::try_from(row.get::<_, i32>(0)).unwrap_or(0), row.get(1)))
 }
 
 fn table(row: &Row) -> TargetTable {
@@ -84,6 +86,7 @@ struct TypeRow {
     not_null: bool,
     shown: String,
     labels: Vec<String>,
+    bytewise: bool,
 }
 
 struct Types(HashMap<i64, TypeRow>);
@@ -111,6 +114,7 @@ fn types(client: &mut Client, schema: &str, more: &[i64]) -> Result<Types, Serve
             not_null: row.get("not_null"),
             shown: row.get("shown"),
             labels: row.get("labels"),
+            bytewise: row.get("bytewise"),
         };
         (row.get::<_, i64>("oid"), found)
     });
@@ -128,7 +132,8 @@ impl Types {
             (at, modifier, name) = (found.base, found.base_typmod, found.base_shown.clone());
         }
         let kind = self.0.get(&at).map_or(Kind::Other, |found| self.kind(found, modifier, &name));
-        (ColumnType { kind, oid: at as u32, name, domain }, not_null)
+        let bytewise = self.0.get(&at).is_some_and(|found| found.bytewise);
+        (ColumnType { kind, oid: at as u32, name, domain, bytewise }, not_null)
     }
 
     fn kind(&self, found: &TypeRow, typmod: i32, shown: &str) -> Kind {

@@ -1,5 +1,5 @@
-//! CHECK constraints asked of the server without writing anything: rows go there as typed arrays, in the same wire form as
-//! they would be copied in, and the numbers of those that fail come back.
+//! The server's judgement without writing anything: rows go there as typed arrays, in the same wire form as they would be
+//! copied in, and what comes back is the numbers of those that fail a CHECK, or that a value cannot be read.
 
 use std::error::Error;
 
@@ -8,10 +8,11 @@ use postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 use super::error::{Doing, ServerError};
 use super::session::Session;
 use crate::model::ident::quoted;
-use crate::model::pgtype::ColumnType;
+use crate::model::pgtype::{ColumnType, Kind};
 
 const ASKING: &str = "asking for CHECK constraints";
 const ASKING_INDEXES: &str = "asking for indexes";
+const ASKING_VALUES: &str = "asking whether values can be read";
 
 /// One CHECK constraint of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,6 +80,27 @@ impl Session {
         let rows = self.client.query(&sql, &values).doing(ASKING)?;
         Ok(rows.iter().filter_map(|row| usize::try_from(row.get::<_, i64>(0) - 1).ok()).collect())
     }
+
+    /// Has the server read these values, of which none is NULL; of arrays one at a time.
+    ///
+    /// # Errors
+    /// When it cannot read one, or the connection is lost.
+    pub fn reads(&mut self, values: &Column<'_>) -> Result<(), ServerError> {
+        let sql = format!("SELECT {} IS NULL", values.parameter());
+        self.client.query_one(&sql, &[values]).doing(ASKING_VALUES).map(|_| ())
+    }
+}
+
+impl Column<'_> {
+    /// The values as one parameter of this type: an array of them, or, since there are no arrays of arrays, the one array.
+    fn parameter(&self) -> String {
+        let array = if self.is_array() { "" } else { "[]" };
+        format!("$1::{}{array}", self.kind.name)
+    }
+
+    fn is_array(&self) -> bool {
+        matches!(self.kind.kind, Kind::Array(_))
+    }
 }
 
 impl ToSql for Column<'_> {
@@ -87,6 +109,10 @@ impl ToSql for Column<'_> {
         _: &Type,
         out: &mut postgres::types::private::BytesMut,
     ) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
+        if self.is_array() {
+            out.extend_from_slice(self.fields.get(4..).unwrap_or_default());
+            return Ok(IsNull::No);
+        }
         // One dimension; NULLs among the elements; the elements' type; length; lower bound.
         out.extend_from_slice(&1_i32.to_be_bytes());
         out.extend_from_slice(&1_i32.to_be_bytes());

@@ -39,7 +39,7 @@ const WITH_VALUES: [&str; 4] = ["22", "23", "44", "P0"];
 pub const PROGRAM_LIMIT: &str = "54000";
 
 /// SQLSTATE of a value that is nested deeper than the server's stack: JSON of some thousands of levels.
-const TOO_DEEP: &str = "54001";
+pub const TOO_DEEP: &str = "54001";
 
 /// SQLSTATE classes in which no row is to blame: connection, unsupported, transaction state, authorization, names and rights,
 /// resources, limits, object state, intervention, system, configuration, internal.

@@ -104,7 +104,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     shown("scan", &began, scan.rows, scan.bytes);
     let planned = columns().into_iter().enumerate().map(|(n, (name, kind))| ColumnPlan {
         name: name.to_owned(),
-        kind: ColumnType { kind, oid: 0, name: name.to_owned(), domain: None },
+        kind: ColumnType { kind, oid: 0, name: name.to_owned(), domain: None, bytewise: false },
         not_null: false,
         feed: Feed::Cell(n),
         rules: Rules::default(),

@@ -40,11 +40,3 @@ fn json_is_checked_before_it_is_sent() {
     ];
     hold(CASES);
 }
-
-#[test]
-fn json_that_is_deeper_than_the_server_s_stack_is_one_refused_row() {
-    const DEEP: &str = "replace(hex(zeroblob(20000)), '00', '[') || replace(hex(zeroblob(20000)), '00', ']')";
-    const CASES: &[Case] =
-        &[("TEXT", DEEP, "jsonb", "", Bad("server-refused")), ("TEXT", "'[]'", "jsonb", "", Is("[]"))];
-    hold(CASES);
-}

@@ -6,7 +6,7 @@ use crate::model::rules::Epoch;
 use std::borrow::Cow;
 
 fn of(kind: Kind) -> Kind {
-    Kind::Array(Box::new(ColumnType { kind, oid: 25, name: "element".into(), domain: None }))
+    Kind::Array(Box::new(ColumnType { kind, oid: 25, name: "element".into(), domain: None, bytewise: false }))
 }
 
 fn array<'a>(dimensions: &[usize], elements: Vec<Cell<'a>>) -> Result<Cell<'a>, Reason> {
