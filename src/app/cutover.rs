@@ -205,6 +205,7 @@ impl Way<'_> {
         Door {
             settings,
             common: self.common,
+            schema: &self.found.mapping.target.schema,
             read_only: ReadOnly(!self.manner.writes()),
             watch: self.watch,
             asked: &self.world.asked,

@@ -22,6 +22,8 @@ const LOOK: Duration = Duration::from_millis(50);
 pub struct Door<'a> {
     pub settings: &'a Settings,
     pub common: &'a Common,
+    /// The target's schema.
+    pub schema: &'a str,
     pub read_only: ReadOnly,
     pub watch: &'a dyn Watch,
     /// Set when the process was asked to stop: then nothing is waited for.
@@ -83,7 +85,7 @@ pub fn session(door: &Door<'_>, patience: Patience) -> Result<Session, ConnectEr
         slept(door.asked, pause)
     };
     let client = door.settings.connect_patiently(door.read_only, patience, &mut wait)?;
-    Session::new(client, &door.common.ledger_schema).map_err(lost_again)
+    Session::new(client, door.schema, &door.common.ledger_schema).map_err(lost_again)
 }
 
 pub fn lost_again(e: ServerError) -> ConnectError {

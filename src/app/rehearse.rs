@@ -36,8 +36,8 @@ fn one(args: &Rehearse, found: Found, world: &World, watch: &dyn Watch) -> Resul
     let settings = resolve(Some(&server.url()), &nobody)
         .map(Settings::known_to_be_direct)
         .map_err(|e| Failure::refused(e.to_string()))?;
-    let door =
-        Door { settings: &settings, common: &args.common, read_only: ReadOnly(false), watch, asked: &world.asked };
+    let (common, schema, read_only) = (&args.common, &found.mapping.target.schema, ReadOnly(false));
+    let door = Door { settings: &settings, common, schema, read_only, watch, asked: &world.asked };
     prepare(&door, &found)?;
     let way = Way {
         common: &args.common,

@@ -25,7 +25,8 @@ pub fn status(common: &Common, world: &World, watch: &dyn Watch) -> Result<Vec<S
     let found = one_mapping(common, world)?;
     let Some(settings) = settings(common, &found.mapping, world, false)? else { return Ok(Vec::new()) };
     let refused = |e: ServerError| Failure::refused(e.to_string());
-    let door = Door { settings: &settings, common, read_only: ReadOnly(true), watch, asked: &world.asked };
+    let schema = &found.mapping.target.schema;
+    let door = Door { settings: &settings, common, schema, read_only: ReadOnly(true), watch, asked: &world.asked };
     let mut session = reach::first(&door)?;
     let rights = session.rights(&found.mapping.target.schema).map_err(refused)?;
     let lacking = plan::ledger_rights(&rights, Purpose::Verify);

@@ -20,7 +20,9 @@ impl Session {
         load: &str,
         some: &mut dyn FnMut(Vec<SetAside>) -> Result<(), E>,
     ) -> Result<(), E> {
-        let sql = "SELECT fault::text FROM fault WHERE run = $1 AND load = $2 ORDER BY part, batch, ctid";
+        let sql: &str = &self
+            .ledger
+            .sql("SELECT fault::text FROM :ledger.fault WHERE run = $1 AND load = $2 ORDER BY part, batch, ctid");
         let mut tx = self.client.build_transaction().read_only(true).start().doing(READING)?;
         let portal = tx.bind(sql, &[&run, &load]).doing(READING)?;
         loop {

@@ -41,9 +41,11 @@ impl Session {
     /// # Errors
     /// When the server refuses or the connection is lost.
     pub fn note_backend(&mut self, run: i64, epoch: i32) -> Result<(), ServerError> {
-        let sql = "INSERT INTO backend (run, epoch, pid, started) SELECT $1, $2, pid, backend_start \
+        let sql: &str = &self.ledger.sql(
+            "INSERT INTO :ledger.backend (run, epoch, pid, started) SELECT $1, $2, pid, backend_start \
                    FROM pg_catalog.pg_stat_activity WHERE pid = pg_backend_pid() AND backend_start IS NOT NULL \
-                   ON CONFLICT DO NOTHING";
+                   ON CONFLICT DO NOTHING",
+        );
         self.client.execute(sql, &[&run, &epoch]).doing(NOTING)?;
         self.know_backend()
     }
@@ -77,9 +79,11 @@ impl Session {
     /// # Errors
     /// When the server refuses or the connection is lost.
     pub fn backends(&mut self, run: i64) -> Result<Vec<Backend>, ServerError> {
-        let sql = "SELECT a.pid, a.backend_start::text FROM backend b \
+        let sql: &str = &self.ledger.sql(
+            "SELECT a.pid, a.backend_start::text FROM :ledger.backend b \
                    JOIN pg_catalog.pg_stat_activity a ON a.pid = b.pid AND a.backend_start = b.started \
-                   WHERE b.run = $1 AND a.pid <> pg_backend_pid() ORDER BY a.backend_start";
+                   WHERE b.run = $1 AND a.pid <> pg_backend_pid() ORDER BY a.backend_start",
+        );
         let rows = self.client.query(sql, &[&run]).doing("reading the ledger")?;
         Ok(rows.iter().map(|row| Backend { pid: row.get(0), started: row.get(1) }).collect())
     }
@@ -113,7 +117,7 @@ impl Session {
     /// # Errors
     /// When an open batch of before does not end in time (55P03), the server refuses, or the connection is lost.
     pub fn raise_epoch(&mut self, run: i64) -> Result<i32, ServerError> {
-        let sql = "UPDATE run SET epoch = epoch + 1 WHERE run = $1 RETURNING epoch";
+        let sql: &str = &self.ledger.sql("UPDATE :ledger.run SET epoch = epoch + 1 WHERE run = $1 RETURNING epoch");
         Ok(self.client.query_one(sql, &[&run]).doing("taking the run over")?.get(0))
     }
 }

@@ -9,7 +9,7 @@ use postgres::{ToStatement, Transaction};
 
 use super::error::{Doing, ServerError};
 use super::ledger::{self, Sums};
-use super::session::{Prepared, Session, with_columns};
+use super::session::{Ledger, Prepared, Session, with_columns};
 use crate::model::ident::{quoted, quoted_list};
 use crate::model::key::Key;
 use crate::wire::binary;
@@ -64,6 +64,7 @@ pub enum Begun<'a> {
 /// A batch whose transaction is open.
 pub struct Open<'a> {
     pub(super) tx: Transaction<'a>,
+    pub(super) ledger: &'a Ledger,
     prepared: &'a mut Prepared,
     staged: bool,
     /// For each savepoint that is open, whether the temporary table was there before it.
@@ -81,15 +82,15 @@ impl Session {
     /// # Errors
     /// When the server refuses or the connection is lost.
     pub fn begin_batch(&mut self, id: &BatchId<'_>, ends: bool) -> Result<Begun<'_>, ServerError> {
-        const SQL: &str = "WITH mine AS (SELECT run FROM run WHERE run = $1 AND epoch = $2 AND state = 'Running' FOR SHARE) \
-                           INSERT INTO batch (run, load, part, batch) SELECT run, $3, $4, $5 FROM mine \
+        const SQL: &str = "WITH mine AS (SELECT run FROM :ledger.run WHERE run = $1 AND epoch = $2 AND state = 'Running' FOR SHARE) \
+                           INSERT INTO :ledger.batch (run, load, part, batch) SELECT run, $3, $4, $5 FROM mine \
                            WHERE CASE WHEN $6 THEN true ELSE set_config('synchronous_commit', 'off', true) IS NOT NULL END";
-        let Session { client, prepared, .. } = self;
+        let Session { client, prepared, ledger, .. } = self;
         let mut tx = client.transaction().doing(WRITING)?;
-        let sql = prepared.get(&mut tx, SQL).doing(WRITING)?;
+        let sql = prepared.get(&mut tx, &ledger.sql(SQL)).doing(WRITING)?;
         match tx.execute(&sql, &[&id.run, &id.epoch, &id.load, &id.part, &id.batch, &ends]).doing(WRITING) {
             Ok(0) => Ok(Begun::Fenced),
-            Ok(_) => Ok(Begun::Open(Open { tx, prepared, staged: false, marks: Vec::new() })),
+            Ok(_) => Ok(Begun::Open(Open { tx, ledger, prepared, staged: false, marks: Vec::new() })),
             Err(e) if e.is("23505") => Ok(Begun::Taken),
             Err(e) => Err(e),
         }
@@ -100,8 +101,10 @@ impl Session {
     /// # Errors
     /// When the server refuses or the connection is lost.
     pub fn committed(&mut self, id: &BatchId<'_>) -> Result<Option<(Option<Key>, Sums)>, ServerError> {
-        let sql = "SELECT last_key, read, written, skipped, faults, digest, losses::text, lookups::text FROM batch \
-                   WHERE run = $1 AND load = $2 AND part = $3 AND batch = $4";
+        let sql: &str = &self.ledger.sql(
+            "SELECT last_key, read, written, skipped, faults, digest, losses::text, lookups::text FROM :ledger.batch \
+                   WHERE run = $1 AND load = $2 AND part = $3 AND batch = $4",
+        );
         let row = self.client.query_opt(sql, &[&id.run, &id.load, &id.part, &id.batch]).doing("reading the ledger")?;
         let Some(row) = row else { return Ok(None) };
         let last: Option<String> = row.get(0);
@@ -243,7 +246,7 @@ impl Open<'_> {
     /// # Errors
     /// When the server refuses or the connection is lost.
     pub fn set_aside(&mut self, id: &BatchId<'_>, faults: &[String]) -> Result<(), ServerError> {
-        let sql = "INSERT INTO fault (run, load, part, batch, fault) SELECT $1, $2, $3, $4, f::jsonb FROM unnest($5::text[]) AS f";
+        let sql: &str = &self.ledger.sql("INSERT INTO :ledger.fault (run, load, part, batch, fault) SELECT $1, $2, $3, $4, f::jsonb FROM unnest($5::text[]) AS f");
         self.tx.execute(sql, &[&id.run, &id.load, &id.part, &id.batch, &faults]).doing(WRITING)?;
         Ok(())
     }
@@ -264,10 +267,10 @@ impl Open<'_> {
         let (first, until) = (keys.0.map(Key::written), keys.1.map(Key::written));
         let losses = serde_json::to_string(&sums.losses).map_err(|e| ServerError::said(WRITING, e.to_string()))?;
         let lookups = serde_json::to_string(&sums.lookups).map_err(|e| ServerError::said(WRITING, e.to_string()))?;
-        let sql = "WITH ended AS (UPDATE part SET done = true WHERE $15 AND run = $1 AND load = $2 AND part = $3) \
-                   UPDATE batch SET first_key = $5, last_key = $6, read = $7, written = $8, skipped = $9, faults = $10, \
+        let sql: &str = &self.ledger.sql("WITH ended AS (UPDATE :ledger.part SET done = true WHERE $15 AND run = $1 AND load = $2 AND part = $3) \
+                   UPDATE :ledger.batch SET first_key = $5, last_key = $6, read = $7, written = $8, skipped = $9, faults = $10, \
                    digest = $11, issued = $12, losses = ($13::text)::jsonb, lookups = ($14::text)::jsonb \
-                   WHERE run = $1 AND load = $2 AND part = $3 AND batch = $4";
+                   WHERE run = $1 AND load = $2 AND part = $3 AND batch = $4");
         let issued = (!issued.is_empty()).then_some(issued);
         let counts = [sums.read, sums.written, sums.skipped, sums.faults].map(|n| n as i64);
         let digest = sums.digest.to_bytes();

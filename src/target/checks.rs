@@ -44,7 +44,8 @@ impl Session {
     /// # Errors
     /// When the server refuses or the connection is lost.
     pub fn row_checks(&mut self, schema: &str, table: &str) -> Result<Vec<RowCheck>, ServerError> {
-        let rows = self.client.query(include_str!("sql/checks.sql"), &[&schema, &table]).doing(ASKING)?;
+        let rows =
+            self.unbiased(|client| client.query(include_str!("sql/checks.sql"), &[&schema, &table]).doing(ASKING))?;
         let check = |row: &postgres::Row| RowCheck {
             name: row.get("name"),
             expression: row.get("expression"),
@@ -58,7 +59,9 @@ impl Session {
     /// # Errors
     /// When the server refuses or the connection is lost.
     pub fn indexed(&mut self, schema: &str, table: &str) -> Result<Vec<(String, Vec<String>)>, ServerError> {
-        let rows = self.client.query(include_str!("sql/indexed.sql"), &[&schema, &table]).doing(ASKING_INDEXES)?;
+        let rows = self.unbiased(|client| {
+            client.query(include_str!("sql/indexed.sql"), &[&schema, &table]).doing(ASKING_INDEXES)
+        })?;
         Ok(rows.iter().map(|row| (row.get("name"), row.get("columns"))).collect())
     }
 

@@ -41,10 +41,9 @@ impl Session {
     /// # Errors
     /// When the server refuses or the connection is lost.
     pub fn detachable(&mut self, schema: &str, tables: &[String]) -> Result<Vec<Detachable>, ServerError> {
-        let rows = self
-            .client
-            .query(include_str!("sql/detachable.sql"), &[&schema, &tables])
-            .doing("reading the target's catalogue")?;
+        let sql = include_str!("sql/detachable.sql");
+        let rows =
+            self.unbiased(|client| client.query(sql, &[&schema, &tables]).doing("reading the target's catalogue"))?;
         let found = rows.iter().filter_map(|row| {
             Some(Detachable {
                 table: row.get("table_name"),
@@ -74,16 +73,24 @@ impl Session {
         let run = of.id;
         let mut tx = self.client.transaction().doing(OFF)?;
         // Waits for an attempt before this one that may still be on its way; only then is it known what it did.
-        let mine = "SELECT FROM run WHERE run = $1 AND epoch = $2 AND state = 'Running' FOR NO KEY UPDATE";
+        let mine: &str = &self
+            .ledger
+            .sql("SELECT FROM :ledger.run WHERE run = $1 AND epoch = $2 AND state = 'Running' FOR NO KEY UPDATE");
         if tx.query_opt(mine, &[&run, &of.epoch]).doing(OFF)?.is_none() {
             return Ok(false);
         }
-        if tx.query_opt("SELECT FROM detached WHERE run = $1 LIMIT 1", &[&run]).doing(OFF)?.is_some() {
+        if tx
+            .query_opt(&*self.ledger.sql("SELECT FROM :ledger.detached WHERE run = $1 LIMIT 1"), &[&run])
+            .doing(OFF)?
+            .is_some()
+        {
             return Ok(true);
         }
         for (n, (object, shape)) in (1_i32..).zip(objects) {
-            let sql = "INSERT INTO detached (run, no, table_name, object, kind, back_sql, shape) \
-                       VALUES ($1, $2, $3, $4, $5, $6, ($7::text)::jsonb)";
+            let sql: &str = &self.ledger.sql(
+                "INSERT INTO :ledger.detached (run, no, table_name, object, kind, back_sql, shape) \
+                       VALUES ($1, $2, $3, $4, $5, $6, ($7::text)::jsonb)",
+            );
             let kind = object.kind.word();
             tx.execute(sql, &[&run, &n, &object.table, &object.object, &kind, &object.back, &shape]).doing(OFF)?;
             for statement in &object.off {
@@ -99,7 +106,7 @@ impl Session {
     /// # Errors
     /// When the server refuses or the connection is lost.
     pub fn detached(&mut self, run: i64) -> Result<Vec<Detached>, ServerError> {
-        let sql = "SELECT no, table_name, object, kind, back_sql, shape::text, back, steps FROM detached WHERE run = $1 ORDER BY no";
+        let sql: &str = &self.ledger.sql("SELECT no, table_name, object, kind, back_sql, shape::text, back, steps FROM :ledger.detached WHERE run = $1 ORDER BY no");
         let rows = self.client.query(sql, &[&run]).doing("reading the ledger")?;
         let found = rows.iter().filter_map(|row| {
             Some(Detached {
@@ -125,8 +132,10 @@ impl Session {
         let doing = format!("putting back {} on {}", object.object, object.table);
         let Some(sql) = object.back_sql.get(step) else { return Ok(()) };
         let mut tx = self.client.transaction().doing(&doing)?;
-        let count = "UPDATE detached SET steps = steps + 1, back = (steps + 1 = cardinality(back_sql)) \
-                     WHERE run = $1 AND no = $2 AND steps = $3";
+        let count: &str = &self.ledger.sql(
+            "UPDATE :ledger.detached SET steps = steps + 1, back = (steps + 1 = cardinality(back_sql)) \
+                     WHERE run = $1 AND no = $2 AND steps = $3",
+        );
         let step = i32::try_from(step).unwrap_or(i32::MAX);
         if tx.execute(count, &[&run, &object.no, &step]).doing(&doing)? == 0 {
             return Ok(());

@@ -22,8 +22,10 @@ impl Open<'_> {
     pub fn note_deviations(&mut self, id: &BatchId<'_>, rows: &[Deviation]) -> Result<(), ServerError> {
         let (at, orphan): (Vec<&str>, Vec<Option<&str>>) =
             rows.iter().map(|row| (row.at.as_str(), row.orphan.as_deref())).unzip();
-        let sql = "INSERT INTO deviation (run, load, part, batch, at, orphan) \
-                   SELECT $1, $2, $3, $4, * FROM unnest($5::text[], $6::text[])";
+        let sql: &str = &self.ledger.sql(
+            "INSERT INTO :ledger.deviation (run, load, part, batch, at, orphan) \
+                   SELECT $1, $2, $3, $4, * FROM unnest($5::text[], $6::text[])",
+        );
         self.tx.execute(sql, &[&id.run, &id.load, &id.part, &id.batch, &at, &orphan]).doing("writing the ledger")?;
         Ok(())
     }
@@ -40,7 +42,9 @@ impl Session {
         (load, part): (&str, Option<i32>),
         row: &mut dyn FnMut(Deviation),
     ) -> Result<(), ServerError> {
-        let sql = "SELECT at, orphan FROM deviation WHERE run = $1 AND load = $2 AND part = coalesce($3, part)";
+        let sql: &str = &self
+            .ledger
+            .sql("SELECT at, orphan FROM :ledger.deviation WHERE run = $1 AND load = $2 AND part = coalesce($3, part)");
         for found in self.client.query(sql, &[&run, &load, &part]).doing("reading the ledger")? {
             row(Deviation { at: found.get(0), orphan: found.get(1) });
         }

@@ -236,12 +236,14 @@ impl Session {
     /// # Errors
     /// When the server refuses or the connection is lost.
     pub fn ledger_version(&mut self) -> Result<Option<i32>, ServerError> {
-        let name = format!("{}.ledger", quoted(&self.ledger_schema));
+        let name = format!("{}.ledger", quoted(&self.ledger.schema));
         let there: bool = self.client.query_one("SELECT to_regclass($1) IS NOT NULL", &[&name]).doing(READING)?.get(0);
         if !there {
             return Ok(None);
         }
-        Ok(Some(self.client.query_one("SELECT version FROM ledger", &[]).doing(READING)?.get(0)))
+        Ok(Some(
+            self.client.query_one(&*self.ledger.sql("SELECT version FROM :ledger.ledger"), &[]).doing(READING)?.get(0),
+        ))
     }
 
     /// The run of this mapping and owner that was not taken back, if there is one.
@@ -249,8 +251,10 @@ impl Session {
     /// # Errors
     /// When the server refuses or the connection is lost.
     pub fn find_run(&mut self, mapping: &str, owner: &str) -> Result<Option<Run>, ServerError> {
-        let sql = "SELECT run, state, tool, epoch, seed, stamp, catalog, read_ahead, judged::text FROM run \
-                   WHERE mapping = $1 AND owner = $2 AND state <> 'RolledBack'";
+        let sql: &str = &self.ledger.sql(
+            "SELECT run, state, tool, epoch, seed, stamp, catalog, read_ahead, judged::text FROM :ledger.run \
+                   WHERE mapping = $1 AND owner = $2 AND state <> 'RolledBack'",
+        );
         let row = self.client.query_opt(sql, &[&mapping, &owner]).doing(READING)?;
         row.map(|row| run(&row)).transpose()
     }
@@ -260,16 +264,19 @@ impl Session {
     /// # Errors
     /// When the server refuses or the connection is lost.
     pub fn begin_run(&mut self, new: &NewRun<'_>) -> Result<Run, ServerError> {
-        let (make, there) = (self.ledger_version()?.is_none(), self.has_schema(&self.ledger_schema.clone())?);
+        let (make, there) = (self.ledger_version()?.is_none(), self.has_schema(&self.ledger.schema.clone())?);
         let mut tx = self.client.transaction().doing(WRITING)?;
         if make {
             // IF NOT EXISTS would ask for the right to make it even where it is there.
-            let schema = if there { String::new() } else { format!("CREATE SCHEMA {};", quoted(&self.ledger_schema)) };
-            tx.batch_execute(&(schema + include_str!("sql/ledger.sql"))).doing("creating the ledger")?;
+            let schema = if there { String::new() } else { format!("CREATE SCHEMA {};", quoted(&self.ledger.schema)) };
+            tx.batch_execute(&(schema + &self.ledger.sql(include_str!("sql/ledger.sql"))))
+                .doing("creating the ledger")?;
         }
         let judged = serde_json::to_string(new.judged).map_err(|e| ServerError::said(WRITING, e.to_string()))?;
-        let sql = "INSERT INTO run (mapping, owner, tool, state, seed, stamp, catalog, read_ahead, judged) \
-                   VALUES ($1, $2, $3, 'Running', $4, $5, $6, $7, ($8::text)::jsonb) RETURNING run";
+        let sql: &str = &self.ledger.sql(
+            "INSERT INTO :ledger.run (mapping, owner, tool, state, seed, stamp, catalog, read_ahead, judged) \
+                   VALUES ($1, $2, $3, 'Running', $4, $5, $6, $7, ($8::text)::jsonb) RETURNING run",
+        );
         let seed = new.seed as i64;
         let row = tx
             .query_one(
@@ -280,7 +287,9 @@ impl Session {
         let id: i64 = row.get(0);
         let (names, hashes): (Vec<&str>, Vec<&str>) = new.loads.iter().map(|(n, h)| (n.as_str(), h.as_str())).unzip();
         tx.execute(
-            "INSERT INTO load (run, load, plan) SELECT $1, * FROM unnest($2::text[], $3::text[])",
+            &*self
+                .ledger
+                .sql("INSERT INTO :ledger.load (run, load, plan) SELECT $1, * FROM unnest($2::text[], $3::text[])"),
             &[&id, &names, &hashes],
         )
         .doing(WRITING)?;
@@ -313,11 +322,12 @@ impl Session {
 
     fn done(&mut self, run: i64, load: Option<&str>) -> Result<BTreeMap<String, LoadDone>, ServerError> {
         let mut loads: BTreeMap<String, LoadDone> = BTreeMap::new();
-        let sql = "SELECT load, plan FROM load WHERE run = $1 AND load = coalesce($2, load)";
+        let sql: &str =
+            &self.ledger.sql("SELECT load, plan FROM :ledger.load WHERE run = $1 AND load = coalesce($2, load)");
         for row in self.client.query(sql, &[&run, &load]).doing(READING)? {
             loads.insert(row.get(0), LoadDone { plan: row.get(1), parts: Vec::new() });
         }
-        let sql = "SELECT load, part, after_key, until_key, done FROM part WHERE run = $1 AND load = coalesce($2, load) ORDER BY load, part";
+        let sql: &str = &self.ledger.sql("SELECT load, part, after_key, until_key, done FROM :ledger.part WHERE run = $1 AND load = coalesce($2, load) ORDER BY load, part");
         for row in self.client.query(sql, &[&run, &load]).doing(READING)? {
             let load = loads.entry(row.get(0)).or_default();
             load.parts.push(PartDone {
@@ -330,8 +340,10 @@ impl Session {
                 sums: Sums::default(),
             });
         }
-        let sql = "SELECT load, part, batch, last_key, read, written, skipped, faults, digest, losses::text, lookups::text \
-                   FROM batch WHERE run = $1 AND load = coalesce($2, load) ORDER BY load, part, batch";
+        let sql: &str = &self.ledger.sql(
+            "SELECT load, part, batch, last_key, read, written, skipped, faults, digest, losses::text, lookups::text \
+                   FROM :ledger.batch WHERE run = $1 AND load = coalesce($2, load) ORDER BY load, part, batch",
+        );
         for row in self.client.query(sql, &[&run, &load]).doing(READING)? {
             let load = loads.entry(row.get(0)).or_default();
             let number: i32 = row.get(1);
@@ -350,7 +362,12 @@ impl Session {
     /// When the server refuses or the connection is lost.
     pub fn end_run(&mut self, run: i64) -> Result<(), ServerError> {
         self.client
-            .execute("UPDATE run SET state = 'Done', ended_at = now() WHERE run = $1 AND state = 'Running'", &[&run])
+            .execute(
+                &*self.ledger.sql(
+                    "UPDATE :ledger.run SET state = 'Done', ended_at = now() WHERE run = $1 AND state = 'Running'",
+                ),
+                &[&run],
+            )
             .doing(WRITING)?;
         Ok(())
     }
@@ -362,7 +379,12 @@ impl Session {
     pub fn made(&mut self, run: i64) -> Result<Vec<Made>, ServerError> {
         let rows = self
             .client
-            .query("SELECT kind, object, was, became FROM made WHERE run = $1 ORDER BY kind, object", &[&run])
+            .query(
+                &*self
+                    .ledger
+                    .sql("SELECT kind, object, was, became FROM :ledger.made WHERE run = $1 ORDER BY kind, object"),
+                &[&run],
+            )
             .doing(READING)?;
         Ok(rows.iter().map(|r| Made { kind: r.get(0), object: r.get(1), was: r.get(2), became: r.get(3) }).collect())
     }
@@ -379,8 +401,10 @@ impl Session {
         part: Option<i32>,
         columns: usize,
     ) -> Result<Vec<Vec<i64>>, ServerError> {
-        let sql = "SELECT issued FROM batch WHERE run = $1 AND load = $2 AND part = coalesce($3, part) \
-                   AND issued IS NOT NULL ORDER BY part, batch";
+        let sql: &str = &self.ledger.sql(
+            "SELECT issued FROM :ledger.batch WHERE run = $1 AND load = $2 AND part = coalesce($3, part) \
+                   AND issued IS NOT NULL ORDER BY part, batch",
+        );
         let rows = self.client.query(sql, &[&run, &load, &part]).doing(READING)?;
         let ids = |row: &Row| row.get::<_, Vec<i64>>(0);
         Ok(rows
@@ -394,8 +418,10 @@ impl Session {
     /// # Errors
     /// When the server refuses or the connection is lost.
     pub fn set_aside_rows(&mut self, run: i64, load: &str) -> Result<HashSet<String>, ServerError> {
-        let sql = "SELECT DISTINCT coalesce(fault ->> 'at', '[{\"i\":' || (fault ->> 'rowid') || '}]') FROM fault \
-                   WHERE run = $1 AND load = $2";
+        let sql: &str = &self.ledger.sql(
+            "SELECT DISTINCT coalesce(fault ->> 'at', '[{\"i\":' || (fault ->> 'rowid') || '}]') FROM :ledger.fault \
+                   WHERE run = $1 AND load = $2",
+        );
         let rows = self.client.query(sql, &[&run, &load]).doing(READING)?;
         Ok(rows.iter().filter_map(|r| r.get::<_, Option<String>>(0)).collect())
     }

@@ -20,10 +20,8 @@ impl Session {
         table: &str,
         sql: &str,
     ) -> Result<Result<ColumnType, String>, ServerError> {
-        let path = format!("SET LOCAL search_path = {}, pg_catalog", quoted(schema));
         let mut tx = self.client.build_transaction().read_only(true).start().doing(READING)?;
-        tx.batch_execute(&path).doing(READING)?;
-        let asked = format!("SELECT ({sql}\n) FROM {}", quoted(table));
+        let asked = format!("SELECT ({sql}\n) FROM {}.{}", quoted(schema), quoted(table));
         let found = match tx.prepare(&asked) {
             Ok(statement) => match statement.columns() {
                 [one] => Ok((i64::from(one.type_().oid()), one.type_modifier())),
@@ -35,7 +33,7 @@ impl Session {
         };
         tx.rollback().doing(READING)?;
         match found {
-            Ok((oid, typmod)) => catalog::type_of(&mut self.client, schema, oid, typmod).map(Ok),
+            Ok((oid, typmod)) => self.unbiased(|client| catalog::type_of(client, schema, oid, typmod)).map(Ok),
             Err(words) => Ok(Err(words)),
         }
     }
@@ -53,26 +51,15 @@ impl Session {
     ) -> Result<(), ServerError> {
         let parts: Vec<String> = key.iter().map(|sql| format!("({sql}\n)")).collect();
         let sql = format!(
-            "COPY (SELECT {}, {} FROM {}) TO STDOUT (FORMAT binary)",
+            "COPY (SELECT {}, {} FROM {}.{}) TO STDOUT (FORMAT binary)",
             parts.join(", "),
             quoted(take),
+            quoted(schema),
             quoted(table)
         );
-        let (begin, end) = match self.holds_state {
-            true => {
-                ("SAVEPOINT migrate_lookup", "ROLLBACK TO SAVEPOINT migrate_lookup; RELEASE SAVEPOINT migrate_lookup")
-            }
-            false => ("BEGIN READ ONLY", "ROLLBACK"),
-        };
-        let begin = format!("{begin}; SET LOCAL search_path = {}, pg_catalog", quoted(schema));
-        self.client.batch_execute(&begin).doing(READING)?;
-        let read = match self.client.copy_out(&sql).doing(READING) {
-            Ok(stream) => Images::begin(stream).and_then(|images| images.each(row)),
-            Err(refused) => Err(refused),
-        };
-        let ended = self.client.batch_execute(end).doing(READING);
-        read?;
-        ended
+        let stream = self.client.copy_out(&sql).doing(READING)?;
+        Images::begin(stream)?.each(row)?;
+        Ok(())
     }
 
     /// Notes in the ledger what a lookup's map held when it was read first. Gives that digest: an earlier one where the
@@ -82,9 +69,12 @@ impl Session {
     /// When the server refuses or the connection is lost.
     pub fn note_lookup(&mut self, run: i64, place: &str, digest: &str) -> Result<String, ServerError> {
         const NOTING: &str = "noting a lookup";
-        let sql = "INSERT INTO made (run, kind, object, became) VALUES ($1, 'lookup', $2, $3) ON CONFLICT DO NOTHING";
+        let sql: &str = &self.ledger.sql(
+            "INSERT INTO :ledger.made (run, kind, object, became) VALUES ($1, 'lookup', $2, $3) ON CONFLICT DO NOTHING",
+        );
         self.client.execute(sql, &[&run, &place, &digest]).doing(NOTING)?;
-        let sql = "SELECT became FROM made WHERE run = $1 AND kind = 'lookup' AND object = $2";
+        let sql: &str =
+            &self.ledger.sql("SELECT became FROM :ledger.made WHERE run = $1 AND kind = 'lookup' AND object = $2");
         Ok(self.client.query_one(sql, &[&run, &place]).doing(NOTING)?.get(0))
     }
 }

@@ -91,7 +91,7 @@ impl Session {
         let made: String = tx.query_one(&sql, &params).doing(MAKING)?.get(0);
         let object = format!("{schema}.{table}");
         tx.execute(
-            "INSERT INTO made (run, kind, object, became) VALUES ($1, 'owner', $2, $3)",
+            &*self.ledger.sql("INSERT INTO :ledger.made (run, kind, object, became) VALUES ($1, 'owner', $2, $3)"),
             &[&run, &object, &made],
         )
         .doing(MAKING)?;

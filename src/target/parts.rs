@@ -16,13 +16,17 @@ impl Session {
     /// When the server refuses or the connection is lost.
     pub fn replan(&mut self, run: i64, loads: &[(String, String)]) -> Result<(), ServerError> {
         let (names, hashes): (Vec<&str>, Vec<&str>) = loads.iter().map(|(n, h)| (n.as_str(), h.as_str())).unzip();
-        let sql = "INSERT INTO load (run, load, plan) SELECT $1, * FROM unnest($2::text[], $3::text[]) \
-                   ON CONFLICT (run, load) DO UPDATE SET plan = excluded.plan";
+        let sql: &str = &self.ledger.sql(
+            "INSERT INTO :ledger.load (run, load, plan) SELECT $1, * FROM unnest($2::text[], $3::text[]) \
+                   ON CONFLICT (run, load) DO UPDATE SET plan = excluded.plan",
+        );
         let mut tx = self.client.transaction().doing(WRITING)?;
         // Parts of a load that changed before its first batch were cut for what it was.
-        let stale = "DELETE FROM part USING load, unnest($2::text[], $3::text[]) AS now (load, plan) \
+        let stale: &str = &self.ledger.sql(
+            "DELETE FROM :ledger.part USING :ledger.load, unnest($2::text[], $3::text[]) AS now (load, plan) \
                      WHERE part.run = $1 AND load.run = $1 AND load.load = part.load AND now.load = part.load \
-                     AND load.plan <> now.plan";
+                     AND load.plan <> now.plan",
+        );
         tx.execute(stale, &[&run, &names, &hashes]).doing(WRITING)?;
         tx.execute(sql, &[&run, &names, &hashes]).doing(WRITING)?;
         tx.commit().doing(WRITING)
@@ -34,7 +38,8 @@ impl Session {
     /// # Errors
     /// When the server refuses or the connection is lost.
     pub fn restamp(&mut self, run: i64, stamp: &str) -> Result<(), ServerError> {
-        let sql = "UPDATE run SET stamp = $2, read_ahead = false WHERE run = $1 AND stamp <> $2";
+        let sql: &str =
+            &self.ledger.sql("UPDATE :ledger.run SET stamp = $2, read_ahead = false WHERE run = $1 AND stamp <> $2");
         self.client.execute(sql, &[&run, &stamp]).doing(WRITING)?;
         Ok(())
     }
@@ -55,13 +60,14 @@ impl Session {
         }
         let mut tx = self.client.transaction().doing(WRITING)?;
         // Whoever comes second waits at the run's row and finds the parts of the first: two cuts must never mix.
-        let sql = "SELECT FROM run WHERE run = $1 AND epoch = $2 AND state = 'Running' FOR UPDATE";
+        let sql: &str =
+            &self.ledger.sql("SELECT FROM :ledger.run WHERE run = $1 AND epoch = $2 AND state = 'Running' FOR UPDATE");
         if tx.query_opt(sql, &[&run.id, &run.epoch]).doing(WRITING)?.is_none() {
             return Ok(false);
         }
-        let sql = "INSERT INTO part (run, load, part, after_key, until_key) \
+        let sql: &str = &self.ledger.sql("INSERT INTO :ledger.part (run, load, part, after_key, until_key) \
                    SELECT $1, new.* FROM unnest($2::text[], $3::int[], $4::text[], $5::text[]) AS new (load, part, after, until) \
-                   WHERE NOT EXISTS (SELECT FROM part known WHERE known.run = $1 AND known.load = new.load)";
+                   WHERE NOT EXISTS (SELECT FROM :ledger.part known WHERE known.run = $1 AND known.load = new.load)");
         tx.execute(sql, &[&run.id, &loads, &parts, &after, &until]).doing(WRITING)?;
         tx.commit().doing(WRITING)?;
         Ok(true)

@@ -50,7 +50,6 @@ impl Session {
     /// When the server refuses or the connection is lost.
     pub fn hold_state(&mut self, shared: bool) -> Result<Option<String>, ServerError> {
         self.client.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").doing(HOLDING)?;
-        self.holds_state = true;
         if !shared {
             return Ok(None);
         }
@@ -67,7 +66,6 @@ impl Session {
             crate::model::ident::literal(name)
         );
         self.client.batch_execute(&sql).doing(HOLDING)?;
-        self.holds_state = true;
         Ok(())
     }
 
@@ -76,7 +74,6 @@ impl Session {
     /// # Errors
     /// When the connection is lost.
     pub fn let_go(&mut self) -> Result<(), ServerError> {
-        self.holds_state = false;
         self.client.batch_execute("ROLLBACK").doing(HOLDING)
     }
 

@@ -33,6 +33,6 @@ impl Session {
     /// # Errors
     /// When the server refuses or the connection is lost.
     pub fn rights(&mut self, schema: &str) -> Result<Rights, ServerError> {
-        read(&mut self.client, schema, &self.ledger_schema)
+        read(&mut self.client, schema, &self.ledger.schema)
     }
 }

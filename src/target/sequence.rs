@@ -136,7 +136,7 @@ impl Session {
     /// When the server refuses or the connection is lost.
     pub fn note_sequence(&mut self, run: i64, sequence: &Sequence) -> Result<(), ServerError> {
         let sql = format!(
-            "INSERT INTO made (run, kind, object, was) SELECT $1, 'sequence', $2, last_value || ',' || is_called FROM {} \
+            "INSERT INTO :ledger.made (run, kind, object, was) SELECT $1, 'sequence', $2, last_value || ',' || is_called FROM {} \
              ON CONFLICT (run, kind, object) DO NOTHING",
             sequence.name
         );
@@ -161,7 +161,7 @@ impl Session {
         let next = format!("(s.last_value::numeric + CASE WHEN s.is_called THEN {increment} ELSE 0 END)");
         let is_behind = if *increment < 0 { ">=" } else { "<=" };
         let sql = format!(
-            "WITH mine AS (SELECT FROM run WHERE run = $1 AND epoch = $2 AND state = 'Running' FOR SHARE) \
+            "WITH mine AS (SELECT FROM :ledger.run WHERE run = $1 AND epoch = $2 AND state = 'Running' FOR SHARE) \
              SELECT setval($3::text::regclass, $4) FROM mine, {name} AS s WHERE {next} {is_behind} $4::int8"
         );
         self.client.execute(&sql, &[&run.id, &run.epoch, name, &floor]).doing(SETTING)?;
@@ -174,7 +174,7 @@ impl Session {
     /// When the server refuses or the connection is lost.
     pub fn leave_sequence(&mut self, run: i64, sequence: &Sequence) -> Result<(), ServerError> {
         let sql = format!(
-            "UPDATE made SET became = (SELECT last_value::text FROM {}) WHERE run = $1 AND kind = 'sequence' AND object = $2",
+            "UPDATE :ledger.made SET became = (SELECT last_value::text FROM {}) WHERE run = $1 AND kind = 'sequence' AND object = $2",
             sequence.name
         );
         self.client.execute(&sql, &[&run, &sequence.name]).doing(SETTING)?;

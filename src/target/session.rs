@@ -14,15 +14,30 @@ use crate::model::schema::TargetSchema;
 /// One connection. Everything that is not in the ledger's schema is named with its schema.
 pub struct Session {
     pub(super) client: Client,
-    pub(super) ledger_schema: String,
+    pub(super) ledger: Ledger,
+    /// The target's schema, which the search path begins with.
+    schema: String,
     /// The server's process behind it, once it was asked for.
     pub(super) backend: Option<Backend>,
     /// The lock that it holds.
     pub(super) lock: Option<i64>,
     /// What was prepared on it.
     pub(super) prepared: Prepared,
-    /// A transaction is open in which one state of the database is read.
-    pub(super) holds_state: bool,
+}
+
+/// The ledger's schema. Its tables are always named with it: an application may have tables of the same names, and code
+/// that finds them by the search path.
+#[derive(Clone, Debug)]
+pub(super) struct Ledger {
+    /// Its name as it is.
+    pub schema: String,
+}
+
+impl Ledger {
+    /// SQL that names the ledger's schema as psql would a variable: `:ledger`.
+    pub fn sql(&self, text: &str) -> String {
+        text.replace(":ledger", &quoted(&self.schema))
+    }
 }
 
 /// Statements that a connection repeats for each batch, prepared once: each saves a round trip from then on.
@@ -53,21 +68,47 @@ pub struct Holder {
 }
 
 impl Session {
-    /// Takes a connection over and points its search path at the ledger's schema.
+    /// Takes a connection over. Its search path is that of the application: the target's schema, then whatever the role or
+    /// the database says. Functions behind indexes, checks and triggers find what they find in the application's own
+    /// sessions, and so do operators of types that an extension brought.
     ///
     /// # Errors
     /// When the connection is lost already.
-    pub fn new(mut client: Client, ledger_schema: &str) -> Result<Session, ServerError> {
-        let path = format!("SET search_path = {}, pg_catalog", quoted(ledger_schema));
-        client.batch_execute(&path).doing("setting up the session")?;
-        Ok(Session {
+    pub fn new(client: Client, schema: &str, ledger_schema: &str) -> Result<Session, ServerError> {
+        let mut session = Session {
             client,
-            ledger_schema: ledger_schema.to_owned(),
+            ledger: Ledger { schema: ledger_schema.to_owned() },
+            schema: schema.to_owned(),
             backend: None,
             lock: None,
-            holds_state: false,
             prepared: Prepared::default(),
-        })
+        };
+        session.set_path()?;
+        Ok(session)
+    }
+
+    fn set_path(&mut self) -> Result<(), ServerError> {
+        let sql = "SELECT set_config('search_path', concat_ws(', ', quote_ident($1::text), nullif(reset_val, '')), false) \
+                   FROM pg_catalog.pg_settings WHERE name = 'search_path'";
+        self.client.execute(sql, &[&self.schema]).doing("setting up the session")?;
+        Ok(())
+    }
+
+    /// Asks the catalogue with nothing else in the search path: every name in the answer is qualified, whatever the path
+    /// of the session is, and can be compared with what another session was told.
+    ///
+    /// # Errors
+    /// Those of `ask`, and when the connection is lost.
+    pub(super) fn unbiased<T>(
+        &mut self,
+        ask: impl FnOnce(&mut Client) -> Result<T, ServerError>,
+    ) -> Result<T, ServerError> {
+        const DOING: &str = "reading the target's catalogue";
+        self.client.batch_execute("SET search_path = pg_catalog").doing(DOING)?;
+        let answer = ask(&mut self.client);
+        let back = self.set_path();
+        let answer = answer?;
+        back.map(|()| answer)
     }
 
     /// Reads the catalogue of one schema.
@@ -75,7 +116,8 @@ impl Session {
     /// # Errors
     /// When the server refuses or the connection is lost.
     pub fn catalog(&mut self, schema: &str) -> Result<TargetSchema, ServerError> {
-        catalog::read(&mut self.client, schema, &self.ledger_schema)
+        let ledger = self.ledger.clone();
+        self.unbiased(|client| catalog::read(client, schema, &ledger.schema))
     }
 
     /// Whether the target's schema is there at all.
@@ -121,8 +163,7 @@ impl Session {
     pub fn execute_script(&mut self, name: &str, sql: &str) -> Result<(), ServerError> {
         self.client.batch_execute("RESET search_path").doing(name)?;
         self.client.batch_execute(sql).doing(name)?;
-        let path = format!("SET search_path = {}, pg_catalog", quoted(&self.ledger_schema));
-        self.client.batch_execute(&path).doing(name)
+        self.set_path()
     }
 
     /// Rows of a table.
@@ -171,8 +212,9 @@ impl Session {
     /// # Errors
     /// When the server refuses or the connection is lost.
     pub fn objects(&mut self, schema: &str, tables: &[String]) -> Result<Vec<Object>, ServerError> {
-        let rows = self.client.query(include_str!("sql/objects.sql"), &[&schema, &tables]);
-        let rows = rows.doing("reading the target's catalogue")?;
+        let sql = include_str!("sql/objects.sql");
+        let rows =
+            self.unbiased(|client| client.query(sql, &[&schema, &tables]).doing("reading the target's catalogue"))?;
         Ok(rows.iter().map(|r| Object { table: r.get(0), object: r.get(1), state: r.get(2) }).collect())
     }
 }

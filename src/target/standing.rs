@@ -63,8 +63,10 @@ impl Session {
     /// # Errors
     /// When the server refuses or the connection is lost.
     pub fn standings(&mut self, mapping: &str) -> Result<Vec<Standing>, ServerError> {
-        let sql = "SELECT run, mapping, tool, state, epoch, started_at::text, ended_at::text FROM run \
-                   WHERE mapping = $1 ORDER BY run DESC";
+        let sql: &str = &self.ledger.sql(
+            "SELECT run, mapping, tool, state, epoch, started_at::text, ended_at::text FROM :ledger.run \
+                   WHERE mapping = $1 ORDER BY run DESC",
+        );
         let mut all = Vec::new();
         for row in self.client.query(sql, &[&mapping]).doing(READING)? {
             let run: i64 = row.get(0);
@@ -89,7 +91,7 @@ impl Session {
     }
 
     fn load_standings(&mut self, run: i64) -> Result<Vec<LoadStanding>, ServerError> {
-        let rows = self.client.query(include_str!("sql/standing.sql"), &[&run]).doing(READING)?;
+        let rows = self.client.query(&*self.ledger.sql(include_str!("sql/standing.sql")), &[&run]).doing(READING)?;
         let loads = rows.iter().map(|row| LoadStanding {
             load: row.get(0),
             parts: row.get(1),

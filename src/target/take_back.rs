@@ -11,7 +11,7 @@ use super::detach::Detached;
 use super::error::{Doing, ServerError};
 use super::ledger::{Made, Run};
 use super::sequence::Wanted;
-use super::session::Session;
+use super::session::{Ledger, Session};
 use crate::model::ident::{quoted, quoted_list};
 use crate::model::pgtype::{ColumnType, Kind};
 
@@ -20,6 +20,7 @@ const TAKING: &str = "taking rows back";
 /// The transaction in which a run is taken back. Dropping it leaves everything as it was.
 pub struct TakingBack<'a> {
     tx: Transaction<'a>,
+    ledger: Ledger,
     run: i64,
 }
 
@@ -77,11 +78,12 @@ impl Session {
     /// When the server refuses or the connection is lost.
     pub fn begin_taking_back(&mut self, run: &Run) -> Result<BegunBack<'_>, ServerError> {
         let mut tx = self.client.transaction().doing(TAKING)?;
-        let sql = "SELECT state = 'RolledBack', epoch = $2 FROM run WHERE run = $1 FOR UPDATE";
+        let sql: &str =
+            &self.ledger.sql("SELECT state = 'RolledBack', epoch = $2 FROM :ledger.run WHERE run = $1 FOR UPDATE");
         let row = tx.query_opt(sql, &[&run.id, &run.epoch]).doing(TAKING)?;
         match row.map(|row| (row.get(0), row.get(1))) {
             Some((true, _)) => Ok(BegunBack::Taken),
-            Some((false, true)) => Ok(BegunBack::Open(TakingBack { tx, run: run.id })),
+            Some((false, true)) => Ok(BegunBack::Open(TakingBack { tx, ledger: self.ledger.clone(), run: run.id })),
             _ => Ok(BegunBack::Fenced),
         }
     }
@@ -187,7 +189,9 @@ impl TakingBack<'_> {
         for statement in object.back_sql.iter().skip(object.steps) {
             self.tx.batch_execute(statement).doing(&format!("putting back {} on {}", object.object, object.table))?;
         }
-        let sql = "UPDATE detached SET back = true, steps = cardinality(back_sql) WHERE run = $1 AND no = $2";
+        let sql: &str = &self
+            .ledger
+            .sql("UPDATE :ledger.detached SET back = true, steps = cardinality(back_sql) WHERE run = $1 AND no = $2");
         self.tx.execute(sql, &[&self.run, &object.no]).doing(TAKING)?;
         Ok(())
     }
@@ -246,7 +250,9 @@ impl TakingBack<'_> {
     /// # Errors
     /// When the server refuses or the connection is lost: then it may be taken back or not, and the ledger says which.
     pub fn commit(mut self) -> Result<(), ServerError> {
-        let sql = "UPDATE run SET state = 'RolledBack', ended_at = now(), epoch = epoch + 1 WHERE run = $1";
+        let sql: &str = &self
+            .ledger
+            .sql("UPDATE :ledger.run SET state = 'RolledBack', ended_at = now(), epoch = epoch + 1 WHERE run = $1");
         self.tx.execute(sql, &[&self.run]).doing(TAKING)?;
         self.tx.commit().doing(TAKING)
     }

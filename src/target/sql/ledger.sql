@@ -1,10 +1,10 @@
--- The ledger, version 1: what is done, kept beside the data that it speaks of. Run with search_path at the ledger's schema.
-CREATE TABLE ledger (
+-- The ledger, version 1: what is done, kept beside the data that it speaks of. `:ledger` is its schema.
+CREATE TABLE :ledger.ledger (
     version int NOT NULL
 );
-INSERT INTO ledger VALUES (1);
+INSERT INTO :ledger.ledger VALUES (1);
 
-CREATE TABLE run (
+CREATE TABLE :ledger.run (
     run         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     mapping     text NOT NULL,              -- the mapping's name
     owner       text NOT NULL,              -- natural key by which the owner is known; empty without one
@@ -19,25 +19,25 @@ CREATE TABLE run (
     started_at  timestamptz NOT NULL DEFAULT now(),
     ended_at    timestamptz
 );
-CREATE UNIQUE INDEX run_identity ON run (mapping, owner) WHERE state <> 'RolledBack';
+CREATE UNIQUE INDEX run_identity ON :ledger.run (mapping, owner) WHERE state <> 'RolledBack';
 
-CREATE TABLE backend (
-    run      bigint NOT NULL REFERENCES run,
+CREATE TABLE :ledger.backend (
+    run      bigint NOT NULL REFERENCES :ledger.run,
     epoch    int NOT NULL,
     pid      int NOT NULL,                  -- the server's processes that worked for the run
     started  timestamptz NOT NULL,
     PRIMARY KEY (run, pid, started)
 );
 
-CREATE TABLE load (
-    run   bigint NOT NULL REFERENCES run,
+CREATE TABLE :ledger.load (
+    run   bigint NOT NULL REFERENCES :ledger.run,
     load  text NOT NULL,
     plan  text NOT NULL,                    -- hash of what the load does
     PRIMARY KEY (run, load)
 );
 
-CREATE TABLE part (
-    run         bigint NOT NULL REFERENCES run,
+CREATE TABLE :ledger.part (
+    run         bigint NOT NULL REFERENCES :ledger.run,
     load        text NOT NULL,
     part        int NOT NULL,
     after_key   text,                       -- exclusive; none: from the start
@@ -46,8 +46,8 @@ CREATE TABLE part (
     PRIMARY KEY (run, load, part)
 );
 
-CREATE TABLE batch (
-    run        bigint NOT NULL REFERENCES run,
+CREATE TABLE :ledger.batch (
+    run        bigint NOT NULL REFERENCES :ledger.run,
     load       text NOT NULL,
     part       int NOT NULL,
     batch      int NOT NULL,
@@ -65,16 +65,16 @@ CREATE TABLE batch (
     PRIMARY KEY (run, load, part, batch)
 );
 
-CREATE TABLE fault (
-    run    bigint NOT NULL REFERENCES run,
+CREATE TABLE :ledger.fault (
+    run    bigint NOT NULL REFERENCES :ledger.run,
     load   text NOT NULL,
     part   int NOT NULL,
     batch  int NOT NULL,
     fault  jsonb NOT NULL                   -- where and why, never a value
 );
 
-CREATE TABLE deviation (                   -- rows of a batch that are not on the target as the source alone says
-    run     bigint NOT NULL REFERENCES run,
+CREATE TABLE :ledger.deviation (                   -- rows of a batch that are not on the target as the source alone says
+    run     bigint NOT NULL REFERENCES :ledger.run,
     load    text NOT NULL,
     part    int NOT NULL,
     batch   int NOT NULL,
@@ -82,8 +82,8 @@ CREATE TABLE deviation (                   -- rows of a batch that are not on th
     orphan  text                            -- the column in which `if_orphan` stands; none: the row was skipped
 );
 
-CREATE TABLE made (
-    run     bigint NOT NULL REFERENCES run,
+CREATE TABLE :ledger.made (
+    run     bigint NOT NULL REFERENCES :ledger.run,
     kind    text NOT NULL,                  -- owner, sequence, lookup
     object  text NOT NULL,
     was     text,
@@ -91,8 +91,8 @@ CREATE TABLE made (
     PRIMARY KEY (run, kind, object)
 );
 
-CREATE TABLE detached (
-    run         bigint NOT NULL REFERENCES run,
+CREATE TABLE :ledger.detached (
+    run         bigint NOT NULL REFERENCES :ledger.run,
     no          int NOT NULL,
     table_name  text NOT NULL,
     object      text NOT NULL,

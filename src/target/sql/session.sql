@@ -12,6 +12,10 @@ FROM (VALUES
     ('bytea_output', 'hex'),
     ('standard_conforming_strings', 'on'),
     ('search_path', 'pg_catalog'),
+    -- How text becomes money, arrays and XML.
+    ('lc_monetary', 'C'),
+    ('array_nulls', 'on'),
+    ('xmloption', 'content'),
     ('default_transaction_isolation', 'read committed'),
     ('default_transaction_deferrable', 'off'),
     ('default_transaction_read_only', :'read_only'),

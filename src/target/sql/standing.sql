@@ -1,12 +1,12 @@
 -- How the loads of run $1 stand: parts, batches and sums.
 SELECT l.load,
-       (SELECT count(*) FROM part p WHERE p.run = l.run AND p.load = l.load) AS parts,
-       (SELECT count(*) FROM part p WHERE p.run = l.run AND p.load = l.load AND p.done) AS parts_done,
+       (SELECT count(*) FROM :ledger.part p WHERE p.run = l.run AND p.load = l.load) AS parts,
+       (SELECT count(*) FROM :ledger.part p WHERE p.run = l.run AND p.load = l.load AND p.done) AS parts_done,
        count(b.batch) AS batches,
        coalesce(sum(b.read), 0)::int8, coalesce(sum(b.written), 0)::int8,
        coalesce(sum(b.skipped), 0)::int8, coalesce(sum(b.faults), 0)::int8
-  FROM load l
-  LEFT JOIN batch b ON b.run = l.run AND b.load = l.load
+  FROM :ledger.load l
+  LEFT JOIN :ledger.batch b ON b.run = l.run AND b.load = l.load
  WHERE l.run = $1
  GROUP BY l.run, l.load
  ORDER BY l.load
