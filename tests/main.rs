@@ -16,6 +16,7 @@ mod latency;
 mod lookups;
 mod mapping_reference;
 mod memory;
+mod mended;
 mod mistakes;
 mod model;
 mod oracle;
