@@ -186,12 +186,13 @@ fn a_table_too_large_to_be_looked_up_in_memory_is_refused_with_its_size_and_the_
         CREATE TABLE orders (id int PRIMARY KEY, who text, user_id int REFERENCES users);";
     let many = "INSERT INTO users SELECT n, lpad(n::text, 1200, '0') FROM generate_series(1, 60000) n";
     let steps = "steps = [ { target = \"login\", source = \"printf('%01200d', who)\" } ]\nmissing = \"null\"\n";
-    let source = "CREATE TABLE orders (id INTEGER PRIMARY KEY, who TEXT); INSERT INTO orders VALUES (1, '7'), (2, '70000');";
+    let source =
+        "CREATE TABLE orders (id INTEGER PRIMARY KEY, who TEXT); INSERT INTO orders VALUES (1, '7'), (2, '70000');";
     let loads = format!("[load.users]\nowner = false\nfrom = {{ sql = \"{MANY}\" }}\n");
     let fewer = |mapping: &str| mapping.replace("\"login\"", "\"CASE WHEN id < 100 THEN login END\"");
     let says = [
         "load.orders.columns.user_id.lookup",
-        "its map would take 73 MiB in memory (60000 keys of public.users), and 64 MiB is the most",
+        "its map would take 77 MiB in memory (60000 keys of public.users), and 64 MiB is the most",
         "an expression that is NULL for rows that cannot be meant",
     ];
     let place = Place::new();
@@ -199,7 +200,10 @@ fn a_table_too_large_to_be_looked_up_in_memory_is_refused_with_its_size_and_the_
     for (held, mapping) in [(true, head(steps)), (false, head(steps) + &loads)] {
         let target = Database::with(&if held { format!("{target}{many}") } else { target.to_owned() });
         let url = target.url();
-        let run = |how: &str, exit: i32| place.migrate(["--json", "-m", "m.toml", "-t", &url, how]).exits(exit);
+        // Nothing is read that need not be: neither ahead, where it is not what is asked, nor back.
+        let quick: &[&str] = if held { &["--verify=counts"] } else { &["--verify=counts", "--skip-preflight"] };
+        let run =
+            |how: &str, exit: i32| place.migrate(["--json", "-m", "m.toml", "-t", &url, how]).args(quick).exits(exit);
         place.write("m.toml", &mapping);
         if held {
             run("--dry-run", 3).says(&says);
