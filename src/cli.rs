@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 /// Move one application's SQLite database into a multi-user PostgreSQL, once, and prove that it arrived.
 ///
@@ -90,6 +90,18 @@ pub struct Common {
 }
 
 impl Cli {
+    /// The command as reports name it.
+    pub fn command_name(&self) -> &'static str {
+        match &self.command {
+            None => "migrate",
+            Some(Command::Rehearse(_)) => "rehearse",
+            Some(Command::Verify(_)) => "verify",
+            Some(Command::Plan(_)) => "plan",
+            Some(Command::Status(_)) => "status",
+            Some(Command::Rollback(_)) => "rollback",
+        }
+    }
+
     /// The flags that every command takes, of the command that was typed.
     pub fn common(&self) -> &Common {
         match &self.command {
@@ -261,21 +273,37 @@ fn pair(text: &str) -> Result<(String, String), String> {
     if column.is_empty() { Err("write COLUMN=VALUE".to_owned()) } else { Ok((column.to_owned(), value.to_owned())) }
 }
 
+/// Arguments after which nothing is left to do: help, version, or what cannot be read. All of them are printed already.
+#[derive(Debug)]
+pub struct Unread {
+    /// The exit status.
+    pub code: u8,
+    /// The command, and what is wrong, where `--json` is among them.
+    pub as_json: Option<(String, String)>,
+}
+
 /// Reads the arguments. Help, version and what cannot be read are printed here.
 ///
 /// # Errors
-/// The exit status, when nothing is left to do.
-pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, u8> {
+/// Nothing is left to do.
+pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, Unread> {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let json = args.iter().any(|arg| arg == "--json");
+    let first = args.get(1).and_then(|arg| arg.to_str()).filter(|arg| Cli::command().find_subcommand(arg).is_some());
+    let command = first.unwrap_or("migrate").to_owned();
     Cli::try_parse_from(args).map_err(|e| {
         let _ = e.print();
-        u8::try_from(e.exit_code()).unwrap_or(2)
+        let text = e.to_string();
+        let said = text.split("\n\n").filter(|part| !part.starts_with("Usage:") && !part.starts_with("For more"));
+        let said = said.flat_map(str::lines).map(str::trim).collect::<Vec<_>>().join(" ");
+        let as_json = (json && e.use_stderr()).then(|| (command, said.trim_start_matches("error: ").to_owned()));
+        Unread { code: u8::try_from(e.exit_code()).unwrap_or(2), as_json }
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_flags_fit_together() {

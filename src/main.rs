@@ -7,7 +7,7 @@ use migrate::{cli, exit::Exit};
 
 fn main() -> ExitCode {
     match cli::parse(std::env::args_os()) {
-        Err(code) => ExitCode::from(code),
+        Err(unread) => ExitCode::from(app::unread(&unread)),
         // A panic has printed its message; what was committed is whole, and the ledger knows it.
         Ok(args) => std::panic::catch_unwind(|| app::run(&args, &World::here())).unwrap_or(Exit::Bug).into(),
     }

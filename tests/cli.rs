@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use migrate::model::record::Report;
+
 use super::support::postgres::{Database, LOCKED_PASSWORD, LOCKED_ROLE, socket};
 use super::support::tool::{Place, Ran};
 use super::support::{repo, sqlite};
@@ -55,6 +57,11 @@ impl Case {
         let (rows, files) = (self.target.inventory(), self.place.files());
         let ran = self.place.migrate(args).exits(code);
         ran.says(says);
+        // The same with --json: one object, whatever is wrong.
+        let report: Report =
+            serde_json::from_value(self.place.migrate(args).arg("--json").exits(code).json()).expect("a report");
+        assert_eq!((report.format, report.exit.code), (1, code));
+        assert!(code == 0 || !report.refusals.is_empty() || report.fault_total > 0, "{report:?}");
         assert_eq!(self.target.inventory(), rows, "something was written");
         assert_eq!(self.place.files(), files, "a file was made");
         ran
@@ -274,6 +281,48 @@ fn a_report_in_a_form_that_nobody_writes_is_refused_before_the_run() {
     let case = Case::new();
     let args = ["-m", "notes.toml", "-s", "notes.db", "-t", &case.target.url(), "--yes", "--report", "out.docx"];
     case.leaves_all(&args, 2, &["out.docx"]);
+}
+
+#[test]
+fn with_json_every_command_s_refusal_is_one_object_and_in_the_files_too() {
+    let case = Case::new();
+    let nowhere = "postgresql://postgres@/app?host=/nowhere-at-all";
+    case.place.write("wrong.toml", format!("{MAPPING}[load.notes.columns]\npriorty = {{ value = 1 }}\n"));
+    case.place.write("bare.toml", MAPPING.replace("\"notes\"", "\"bare\""));
+    let url = case.target.url();
+    for command in ["migrate", "verify", "plan", "status", "rollback", "rehearse"] {
+        let first: &[&str] = match command {
+            "migrate" => &["--yes"],
+            "rollback" => &["rollback", "--yes"],
+            other => &[other],
+        };
+        let refused = |args: &[&str], code: i32, mapping: &str, says: &str| {
+            let ran = case.place.migrate([first, args, &["--json"]].concat()).exits(code);
+            let report: Report = serde_json::from_value(ran.json()).expect("a report");
+            assert_eq!((report.command.as_str(), report.exit.code, report.mapping.as_str()), (command, code, mapping));
+            let told =
+                report.refusals.iter().any(|r| format!("{}: {}. {}", r.place, r.reason, r.advice).contains(says));
+            assert!(told && !report.refusals.iter().any(|r| r.place.is_empty()), "{report:?}");
+        };
+        refused(&["-m", "absent.toml"], 2, "", "mapping absent.toml: cannot be read");
+        refused(&["--no-such-flag", "-t", &url], 2, "", "--no-such-flag");
+        match command {
+            "rehearse" => {
+                refused(&["-m", "notes.toml"], 2, "notes", "target.ddl: a rehearsal needs the target's tables")
+            }
+            _ => refused(&["-m", "notes.toml", "-s", "notes.db", "-t", nowhere], 3, "notes", "/nowhere-at-all"),
+        }
+        if ["migrate", "verify", "plan"].contains(&command) {
+            let args = ["-m", "wrong.toml", "-s", "notes.db", "-t", &url];
+            refused(&args, 3, "notes", "load.notes.columns.priorty");
+        }
+    }
+    let args = ["--yes", "--json", "-m", "notes.toml", "-s", "notes.db", "-t", nowhere, "--report", "refused.json"];
+    let ran = case.place.migrate(args).exits(3);
+    assert_eq!(case.place.read("refused.json"), ran.stdout);
+    let several = ["rehearse", "-m", "notes.toml", "-m", "bare.toml", "--json"];
+    let reports = case.place.migrate(several).exits(2).json();
+    assert_eq!(reports.as_array().map(Vec::len), Some(2), "{reports}");
 }
 
 #[test]

@@ -47,6 +47,55 @@ fn steps_are_tried_in_order_and_every_outcome_is_counted() {
     let hits: Vec<u64> = lookup["steps"].as_array().expect("steps").iter().filter_map(|s| s["hits"].as_u64()).collect();
     assert_eq!((hits, lookup["ambiguous"].as_u64(), lookup["missing"].as_u64()), (vec![1, 1, 1], Some(1), Some(2)));
     assert!(lookup["values"].is_null(), "no value stands in a report");
+    assert_eq!(lookup["missing_values"], 2);
+}
+
+/// 240 orders of 120 people whom nobody knows, of one whom somebody knows, and of one who is set aside.
+fn strangers() -> String {
+    let rows = (1..=240).map(|n| format!("({n}, 'stranger {:03}')", (n - 1) % 120)).collect::<Vec<_>>().join(", ");
+    format!(
+        "CREATE TABLE orders (id INTEGER PRIMARY KEY, who TEXT); INSERT INTO orders VALUES {rows}, (241, 'kev'), (242, x'00');"
+    )
+}
+
+#[test]
+fn the_values_that_nobody_hit_are_counted_and_listed_on_request_up_to_a_bound() {
+    let target = Database::with(TARGET);
+    let place = Place::new();
+    place.write("source.sql", strangers());
+    place.write("m.toml", head(&format!("{STEPS}missing = \"null\"")));
+    let url = target.url();
+    let run = |args: &[&str], exit: i32| {
+        place.migrate(args).args(["-m", "m.toml", "-t", &url, "--report", "r.md", "--report", "r.html"]).exits(exit)
+    };
+    let quarantine = ["--on-fault", "quarantine"];
+    for (args, exit) in [(vec!["--dry-run"], 6), (vec!["--yes"], 6), (vec!["verify"], 6)] {
+        let args = if args == ["verify"] { args } else { [args, quarantine.to_vec()].concat() };
+        let quiet = run(&[args.clone(), vec!["--json"]].concat(), exit);
+        let lookup = quiet.json()["lookups"][0].clone();
+        assert_eq!((&lookup["missing"], &lookup["missing_values"]), (&240.into(), &120.into()), "{args:?}");
+        assert!(lookup["values"].is_null() && !quiet.said().contains("stranger"), "{}", quiet.said());
+        for report in [place.read("r.md"), place.read("r.html")] {
+            assert!(report.contains("120 different values, which --show-values lists") && !report.contains("stranger"));
+        }
+        let shown = run(&[args.clone(), vec!["--json", "--show-values"]].concat(), exit).json()["lookups"][0].clone();
+        let values = shown["values"].as_array().expect("values").clone();
+        assert_eq!((values.len(), &values[0], &values[99]), (100, &"stranger 000".into(), &"stranger 099".into()));
+        let terminal = run(&[args, vec!["--show-values"]].concat(), exit).stdout.replace("\n", " ");
+        let terminal = terminal.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(terminal.contains("'stranger 019' and 100 more"), "{terminal}");
+        for report in [place.read("r.md"), place.read("r.html")] {
+            assert!(report.contains("stranger 099") && report.contains("and 20 more"), "{report}");
+        }
+    }
+}
+
+#[test]
+fn what_a_lookup_refuses_is_listed_with_the_refusal() {
+    let (_, ran) = run(ORDERS, &head(STEPS), &["--yes", "--show-values"], 3);
+    let lookup = ran.json()["lookups"][0].clone();
+    // 'info' has several answers and is no value that nobody hit.
+    assert_eq!(lookup["values"], serde_json::json!(["nobody", ""]));
 }
 
 #[test]
@@ -125,6 +174,47 @@ fn a_lookup_that_cannot_work_is_refused_with_its_place_all_at_once() {
     ]);
     let wrong = head(STEPS).replace("take = \"id\"", "take = \"idd\"");
     run(ORDERS, &wrong, &["--dry-run"], 3).1.says(&["lookup.take", "Did you mean `id`?"]);
+}
+
+/// 60,000 people whose logins have 1,200 characters: 76 MiB of keys with what each costs beside its bytes.
+const MANY: &str = "WITH RECURSIVE n (id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n WHERE id < 60000) \
+    SELECT id, printf('%01200d', id) AS login FROM n";
+
+#[test]
+fn a_table_too_large_to_be_looked_up_in_memory_is_refused_with_its_size_and_the_way_out_that_works() {
+    let target = "CREATE TABLE users (id int PRIMARY KEY, login text); \
+        CREATE TABLE orders (id int PRIMARY KEY, who text, user_id int REFERENCES users);";
+    let many = "INSERT INTO users SELECT n, lpad(n::text, 1200, '0') FROM generate_series(1, 60000) n";
+    let steps = "steps = [ { target = \"login\", source = \"printf('%01200d', who)\" } ]\nmissing = \"null\"\n";
+    let source =
+        "CREATE TABLE orders (id INTEGER PRIMARY KEY, who TEXT); INSERT INTO orders VALUES (1, '7'), (2, '70000');";
+    let loads = format!("[load.users]\nowner = false\nfrom = {{ sql = \"{MANY}\" }}\n");
+    let fewer = |mapping: &str| mapping.replace("\"login\"", "\"CASE WHEN id < 100 THEN login END\"");
+    let says = [
+        "load.orders.columns.user_id.lookup",
+        "its map would take 77 MiB in memory (60000 keys of public.users), and 64 MiB is the most",
+        "an expression that is NULL for rows that cannot be meant",
+    ];
+    let place = Place::new();
+    place.write("source.sql", source);
+    for (held, mapping) in [(true, head(steps)), (false, head(steps) + &loads)] {
+        let target = Database::with(&if held { format!("{target}{many}") } else { target.to_owned() });
+        let url = target.url();
+        // Nothing is read that need not be: neither ahead, where it is not what is asked, nor back.
+        let quick: &[&str] = if held { &["--verify=counts"] } else { &["--verify=counts", "--skip-preflight"] };
+        let run =
+            |how: &str, exit: i32| place.migrate(["--json", "-m", "m.toml", "-t", &url, how]).args(quick).exits(exit);
+        place.write("m.toml", &mapping);
+        if held {
+            run("--dry-run", 3).says(&says);
+        }
+        // What is there before is known before anything is written; what this run loads is not.
+        run("--yes", if held { 3 } else { 4 }).says(&says);
+        assert_eq!(target.count("orders"), 0);
+        place.write("m.toml", fewer(&mapping));
+        run("--yes", 0);
+        assert_eq!(found(&target), ["1 7", "2 -"]);
+    }
 }
 
 /// Row 2 of the people is too long for its column, row 4 fails a CHECK that the server alone sees.

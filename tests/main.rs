@@ -17,6 +17,7 @@ mod latency;
 mod lookups;
 mod mapping_reference;
 mod memory;
+mod mended;
 mod mistakes;
 mod model;
 mod oracle;

@@ -12,7 +12,7 @@ use crate::source::Source;
 use crate::target::Session;
 use crate::verify::{self, Subject};
 
-use super::cutover::{Known, Way};
+use super::cutover::{Known, Manner, Way};
 
 impl Way<'_> {
     /// Whether the source still makes what was committed of it, though its stamp is another one: refusals where it does
@@ -48,7 +48,11 @@ impl Way<'_> {
             jobs: self.jobs(),
             meanwhile: None,
         };
-        let refusals = verify::reread::read(&subject, session)?;
+        let mut refusals = verify::reread::read(&subject, session)?;
+        // What was set aside is nothing that would have to be taken out.
+        if self.manner != Manner::Rollback {
+            refusals.extend(verify::reread::mended(&subject, session)?);
+        }
         if refusals.is_empty() {
             let message = "was written to since the run began; what is committed of it was read again and is the same";
             report.warnings.push(Warning { place: "source".to_owned(), message: message.to_owned() });

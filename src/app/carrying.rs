@@ -34,7 +34,7 @@ impl Way<'_> {
         report: &mut Report,
     ) -> Result<Exit, Failure> {
         if self.asks && !self.confirmed(session, plan)? {
-            return Err(Failure::refused("nothing was done: the database's name was not typed."));
+            return Err(Failure::refused("run: nothing was done; the database's name was not typed."));
         }
         let (settled, stale) = match self.settled_on(session, (plan, target), source, known.run.as_ref()) {
             Ok(settled) => settled,
@@ -50,7 +50,7 @@ impl Way<'_> {
             let wanted = |load: &plan::LoadPlan| {
                 !(load.when_empty && target.tables.get(&load.table).is_some_and(|t| t.has_rows))
             };
-            let found = match self.read_ahead(source, session, (plan, target), (&settled, &wanted), report) {
+            let (found, maps) = match self.read_ahead(source, session, (plan, target), (&settled, &wanted), report) {
                 Ok(found) => found,
                 Err(stop) => return Ok(self.stopped(stop, plan, report, false)),
             };
@@ -58,6 +58,9 @@ impl Way<'_> {
             to_come.extend(found.iter().map(|f| (f.load.clone(), f.sums.read)));
             if found.iter().any(|f| f.fault_total > 0) {
                 record::loads(report, plan, None, &BTreeMap::new(), &found);
+                if let Err(stop) = self.missed_ahead(source, plan, (&found, &maps), &settled, report) {
+                    return Ok(self.stopped(stop, plan, report, false));
+                }
                 self.found(source, plan, &found, report);
                 return Ok(Exit::Refused);
             }

@@ -67,7 +67,7 @@ pub fn run(args: &RunArgs, world: &World, watch: &dyn Watch) -> Result<Report, F
     let asks = manner == Manner::Cutover && !args.yes;
     if asks && !world.stdin_is_terminal {
         return Err(Failure::refused(
-            "nothing was done: neither --dry-run nor --yes was given, and nobody is here to ask. Look with --dry-run first, \
+            "run: nothing was done; neither --dry-run nor --yes was given, and nobody is here to ask. Look with --dry-run first, \
              then do it with --yes.",
         ));
     }

@@ -144,6 +144,7 @@ impl Way<'_> {
         report.sequences = findings.sequences;
         report.owners = findings.owners;
         record::loads(report, plan, Some(run), &known.done, &[]);
+        until_done(&line, session, |session| self.missed(source, session, plan, (run, &settled), report))?;
         let detached = until_done(&line, session, |session| Ok(session.detached(run.id)?))?;
         report.detached = record::detached(&detached, &plan.schema);
         record::left(report, plan, source)?;

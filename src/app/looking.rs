@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::convert::Settled;
+use crate::convert::row::Maps;
 use crate::exit::Exit;
 use crate::mapping::OnFault;
 use crate::migrate::{self, Stop, ahead};
@@ -19,7 +20,7 @@ use super::cutover::{Manner, Way};
 use super::{Failure, record};
 
 impl Way<'_> {
-    /// Reads and converts everything that `wanted` names, with the lookups that are known already.
+    /// Reads and converts everything that `wanted` names, with the lookups that are known already. Gives their maps, too.
     pub(super) fn read_ahead(
         &self,
         source: &Source,
@@ -27,12 +28,13 @@ impl Way<'_> {
         (plan, target): (&Plan, &TargetSchema),
         (settled, wanted): (&Settled, &dyn Fn(&plan::LoadPlan) -> bool),
         report: &mut Report,
-    ) -> Result<Vec<ahead::Found>, Stop> {
+    ) -> Result<(Vec<ahead::Found>, BTreeMap<String, Maps>), Stop> {
         let (maps, checks) = migrate::lookup::ahead(session, plan, settled)?;
         report.checks.extend(checks);
         let (watch, asked, jobs) = (self.watch, &self.world.asked, self.jobs());
         let looks = self.manner == Manner::Dry;
-        ahead::Ground { plan, source, target, settled, watch, asked, jobs, maps: &maps, looks }.read(session, wanted)
+        let ground = ahead::Ground { plan, source, target, settled, watch, asked, jobs, maps: &maps, looks };
+        Ok((ground.read(session, wanted)?, maps))
     }
 
     /// The dry run: everything is read and converted, nothing written.
@@ -68,12 +70,15 @@ impl Way<'_> {
         let began = self.world.elapsed();
         let wanted =
             |load: &plan::LoadPlan| !(load.when_empty && target.tables.get(&load.table).is_some_and(|t| t.has_rows));
-        let found = match self.read_ahead(source, session, (plan, target), (&settled, &wanted), report) {
+        let (found, maps) = match self.read_ahead(source, session, (plan, target), (&settled, &wanted), report) {
             Ok(found) => found,
             Err(stop) => return Ok(self.stopped(stop, plan, report, false)),
         };
         record::step(report, "read ahead", self.world.elapsed() - began);
         record::loads(report, plan, run, &BTreeMap::new(), &found);
+        if let Err(stop) = self.missed_ahead(source, plan, (&found, &maps), &settled, report) {
+            return Ok(self.stopped(stop, plan, report, false));
+        }
         record::left(report, plan, source).map_err(|e| Failure::refused(e.to_string()))?;
         record::lost_before(report, source).map_err(|e| Failure::refused(e.to_string()))?;
         let total = self.found(source, plan, &found, report);

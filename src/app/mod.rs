@@ -7,10 +7,12 @@ mod carrying;
 mod cutover;
 mod ending;
 mod env_file;
+mod failing;
 mod faults;
 mod hold;
 mod inputs;
 mod looking;
+mod missed;
 mod planning;
 mod reach;
 mod record;
@@ -27,28 +29,10 @@ use crate::event::Watch;
 use crate::exit::Exit;
 use crate::model::record::Report;
 use crate::progress::{self, Mode, Requested, Talk};
-use crate::report::{self, Style};
+use crate::report::{self, ReportFile, Style};
 
+pub use failing::{Failure, unread};
 pub use world::World;
-
-/// What went wrong before a report could say it.
-#[derive(Debug)]
-pub struct Failure {
-    /// How the process ends.
-    pub exit: Exit,
-    /// What to print: one line or several, each `place: what; why. Do this.`
-    pub message: String,
-}
-
-impl Failure {
-    fn usage(message: impl Into<String>) -> Failure {
-        Failure { exit: Exit::Usage, message: message.into() }
-    }
-
-    fn refused(message: impl Into<String>) -> Failure {
-        Failure { exit: Exit::Refused, message: message.into() }
-    }
-}
 
 /// Runs what was typed.
 pub fn run(cli: &Cli, world: &World) -> Exit {
@@ -63,54 +47,63 @@ pub fn run(cli: &Cli, world: &World) -> Exit {
         None => command(cli, world),
         Some(path) => world.with_env_file(path).and_then(|world| command(cli, &world)),
     };
-    done.unwrap_or_else(|failure| {
-        say(&failure.message);
-        failure.exit
-    })
+    done.unwrap_or_else(|failure| failure.told(&failing::alone(&failure, cli, world), cli.common().json))
 }
 
 fn command(cli: &Cli, world: &World) -> Result<Exit, Failure> {
     match &cli.command {
-        None => reported(&cli.run.common, world, |watch| Ok(vec![cutover::run(&cli.run, world, watch)?])),
-        Some(Command::Rehearse(args)) => reported(&args.common, world, |watch| rehearse::run(args, world, watch)),
-        Some(Command::Verify(common)) => {
-            reported(common, world, |watch| Ok(vec![cutover::verify(common, world, watch)?]))
-        }
+        None => reported(cli, world, |watch| Ok(vec![cutover::run(&cli.run, world, watch)?])),
+        Some(Command::Rehearse(args)) => reported(cli, world, |watch| rehearse::run(args, world, watch)),
+        Some(Command::Verify(common)) => reported(cli, world, |watch| Ok(vec![cutover::verify(common, world, watch)?])),
+        Some(Command::Plan(_) | Command::Status(_)) if !cli.common().report.is_empty() => Err(Failure::usage(
+            "--report: this command makes no report, it prints. Leave the flag out; --json prints JSON.",
+        )),
         Some(Command::Plan(args)) => plan(args, world),
         Some(Command::Status(common)) => status(common, world),
         Some(Command::Rollback(args)) => {
-            reported(&args.common, world, |watch| Ok(vec![standing::rollback(args, world, watch)?]))
+            reported(cli, world, |watch| Ok(vec![standing::rollback(args, world, watch)?]))
         }
     }
 }
 
 /// Runs a command that ends in reports, and writes them wherever they were asked for.
 fn reported(
-    common: &Common,
+    cli: &Cli,
     world: &World,
     work: impl FnOnce(&dyn Watch) -> Result<Vec<Report>, Failure>,
 ) -> Result<Exit, Failure> {
+    let common = cli.common();
     let files = report::open_all(&common.report)
         .map_err(|errors| Failure::usage(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))?;
-    let reports = {
+    let worked = {
         let watch = watch(common, world);
-        work(&watch)?
+        work(&watch)
+    };
+    let reports = match worked {
+        Ok(reports) => reports,
+        Err(failure) => {
+            written(files, &[failing::alone(&failure, cli, world)]);
+            return Err(failure);
+        }
     };
     let exit = reports.iter().map(|r| exit_of(r.exit.code)).reduce(Exit::and).unwrap_or(Exit::Bug);
-    let text = if common.json {
-        report::json::render(&reports).map_err(|e| Failure { exit: Exit::Bug, message: e.to_string() })?
-    } else {
-        report::terminal(&reports, style(common, world))
-    };
-    print(&text);
-    let mut exit = exit;
-    for file in files {
-        if let Err(e) = file.write(&reports) {
-            say(&e.to_string());
-            exit = exit.and(Exit::Bug);
-        }
+    print(&shown(&reports, common, world)?);
+    Ok(if written(files, &reports) { exit } else { exit.and(Exit::Bug) })
+}
+
+/// The reports as they were asked for on stdout.
+fn shown(reports: &[Report], common: &Common, world: &World) -> Result<String, Failure> {
+    match common.json {
+        true => report::json::render(reports).map_err(Failure::bug),
+        false => Ok(report::terminal(reports, style(common, world))),
     }
-    Ok(exit)
+}
+
+/// Writes the reports into every file that was asked for. `false`: one of them could not be written, and that was said.
+fn written(files: Vec<ReportFile>, reports: &[Report]) -> bool {
+    let failed: Vec<_> = files.into_iter().filter_map(|file| file.write(reports).err()).collect();
+    failed.iter().for_each(|e| say(&e.to_string()));
+    failed.is_empty()
 }
 
 /// A word on stderr, which may be gone with its terminal.
@@ -131,8 +124,7 @@ fn exit_of(code: i32) -> Exit {
 fn status(common: &Common, world: &World) -> Result<Exit, Failure> {
     let standings = standing::status(common, world, &watch(common, world))?;
     if common.json {
-        let text = serde_json::to_string_pretty(&standings)
-            .map_err(|e| Failure { exit: Exit::Bug, message: e.to_string() })?;
+        let text = serde_json::to_string_pretty(&standings).map_err(Failure::bug)?;
         print(&format!("{text}\n"));
     } else {
         print(&standing::text(&standings));
@@ -144,8 +136,7 @@ fn plan(args: &crate::cli::PlanArgs, world: &World) -> Result<Exit, Failure> {
     let watch = watch(&args.common, world);
     match cutover::plan(args, world, &watch)? {
         Ok(plan) if args.common.json => {
-            let text =
-                serde_json::to_string_pretty(&plan).map_err(|e| Failure { exit: Exit::Bug, message: e.to_string() })?;
+            let text = serde_json::to_string_pretty(&plan).map_err(Failure::bug)?;
             print(&format!("{text}\n"));
             Ok(Exit::Done)
         }
@@ -154,8 +145,7 @@ fn plan(args: &crate::cli::PlanArgs, world: &World) -> Result<Exit, Failure> {
             Ok(Exit::Done)
         }
         Err(report) => {
-            let text = report::terminal(&[*report], style(&args.common, world));
-            print(&text);
+            print(&shown(&[*report], &args.common, world)?);
             Ok(Exit::Refused)
         }
     }

@@ -130,6 +130,7 @@ fn lookups(report: &mut Report, load: &LoadPlan, sums: &Sums, begun: bool) {
             missing: sum.map_or(0, |sum| sum.missing),
             set_aside: sum.map_or(0, |sum| sum.set_aside),
             quiet: plan.quiet,
+            missing_values: None,
             values: None,
         });
     }

@@ -26,7 +26,13 @@ pub fn run(args: &Rehearse, world: &World, watch: &dyn Watch) -> Result<Vec<Repo
     if found.len() > 1 && args.common.source.is_some() {
         return Err(Failure::usage("-s: one source for several mappings. Name one mapping, or leave -s out."));
     }
-    found.into_iter().map(|found| one(args, found, world, watch)).collect()
+    let several = found.len() > 1;
+    let rehearsed = found.into_iter().map(|found| {
+        let name = found.mapping.name.clone();
+        // One of several that fails is a report among the others'.
+        one(args, found, world, watch).or_else(|e| if several { Ok(e.report("rehearse", &name)) } else { Err(e) })
+    });
+    rehearsed.collect()
 }
 
 fn one(args: &Rehearse, found: Found, world: &World, watch: &dyn Watch) -> Result<Report, Failure> {

@@ -110,7 +110,7 @@ pub fn rollback(args: &Rollback, world: &World, watch: &dyn Watch) -> Result<Rep
     let found = one_mapping(common, world)?;
     if !args.yes && !world.stdin_is_terminal {
         return Err(Failure::refused(
-            "nothing was done: --yes was not given, and nobody is here to ask. `migrate status` says what would be taken out.",
+            "rollback: nothing was done; --yes was not given, and nobody is here to ask. `migrate status` says what would be taken out.",
         ));
     }
     let settings = settings(common, &found.mapping, world, false)?;
@@ -139,7 +139,7 @@ impl Way<'_> {
         };
         report.run = Some(run.id.to_string());
         if self.asks && !self.confirmed(session, plan)? {
-            return Err(Failure::refused("nothing was done: the database's name was not typed."));
+            return Err(Failure::refused("rollback: nothing was done; the database's name was not typed."));
         }
         let stamp = run.stamp.clone();
         let run = self.take_up(session, run, (&stamp, &[]))?;

@@ -372,18 +372,7 @@ impl<'a> Batch<'a> {
     }
 
     fn fault(&self, key: &Key, reason: Reason) -> Fault {
-        Fault {
-            load: self.load.name.clone(),
-            at: key.clone(),
-            column: None,
-            declared: None,
-            class: None,
-            bytes: None,
-            target_type: None,
-            reason,
-            detail: None,
-            parent: None,
-        }
+        Fault::of(&self.load.name, key, reason)
     }
 
     /// Counts what became of lookups. Of a row that does not go, only what refused it counts.

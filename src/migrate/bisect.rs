@@ -18,7 +18,7 @@ use crate::target::ledger::Sums;
 use crate::target::{Blame, ServerError};
 
 use super::batch::Batch;
-use super::{Job, Stop};
+use super::{Job, Stop, seen};
 
 /// Where the rows of a batch came from, to gather them once more.
 pub(super) struct Origin<'a> {
@@ -108,7 +108,7 @@ fn draw(open: &mut Open<'_>, load: &LoadPlan, batch: &mut Batch<'_>) -> Result<V
 /// Reads the rows of a batch again, now that some of them are condemned.
 fn gather_again(origin: &Origin<'_>, batch: &mut Batch<'_>) -> Result<(), Stop> {
     let rows = batch.begin_again();
-    let mut again = Again { batch, rows };
+    let mut again = Again { batch, rows, load: origin.load, seed: origin.seed };
     origin.reader.scan(&origin.load.select, origin.before, None, &mut again)?;
     Ok(())
 }
@@ -116,6 +116,8 @@ fn gather_again(origin: &Origin<'_>, batch: &mut Batch<'_>) -> Result<(), Stop> 
 struct Again<'g, 'b> {
     batch: &'g mut Batch<'b>,
     rows: u64,
+    load: &'g LoadPlan,
+    seed: u64,
 }
 
 impl Again<'_, '_> {
@@ -126,7 +128,7 @@ impl Again<'_, '_> {
 
 impl Sink for Again<'_, '_> {
     fn row(&mut self, row: &dyn Row) -> ControlFlow<()> {
-        self.batch.row(row);
+        seen::take(self.batch, row, self.load, self.seed);
         self.go_on()
     }
 

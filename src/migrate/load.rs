@@ -23,7 +23,7 @@ use super::orphans::Guarded;
 use super::parents::Parents;
 use super::retry::{Tries, until_done};
 use super::sequence::past_rows;
-use super::{Job, Stop, lookup, parents, piece};
+use super::{Job, Stop, lookup, parents, piece, seen};
 
 /// Parts of a load for each lane: the more there are, the less the last one is waited for.
 pub(super) const PARTS: usize = 4;
@@ -351,7 +351,7 @@ impl Sink for Sending<'_, '_, '_> {
             self.end = Some(End::Stop(stop));
             return ControlFlow::Break(());
         }
-        self.batch.row(row);
+        seen::take(&mut self.batch, row, self.lane.load, self.lane.run.seed);
         if self.batch.is_full(&self.lane.job.options) { self.flushed(row.key()) } else { GO_ON }
     }
 

@@ -18,7 +18,7 @@ use super::batch::{Batch, GO_ON};
 use super::bisect::{self, Origin};
 use super::load::{Lane, ledgered};
 use super::retry::Tries;
-use super::{Job, Options, Stop};
+use super::{Job, Options, Stop, seen};
 
 /// Faults that go to the ledger at once.
 const ASIDE: usize = 10_000;
@@ -201,7 +201,7 @@ impl Sink for Pieces<'_, '_, '_> {
             self.stop = Some(Stop::Interrupted);
             return ControlFlow::Break(());
         }
-        self.batch.row(row);
+        seen::take(&mut self.batch, row, self.load, self.seed);
         if self.is_full() { self.sent(row.key()) } else { GO_ON }
     }
 

@@ -14,6 +14,9 @@ pub struct SetAside {
     pub at: String,
     /// Load and place of the refused row that this one refers to.
     pub parent: Option<(String, String)>,
+    /// A hash of what the row held, by which a row that was mended since is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<u64>,
     /// What a report says of it.
     pub record: FaultRecord,
 }
@@ -24,6 +27,7 @@ impl SetAside {
         SetAside {
             at: fault.at.written(),
             parent: fault.parent.as_ref().map(|(load, at)| (load.clone(), at.written())),
+            seen: fault.seen,
             record: FaultRecord::of(fault, table, 0, false),
         }
     }

@@ -218,4 +218,25 @@ pub struct Fault {
     pub detail: Option<String>,
     /// The refused row that this one refers to: its load and where it is there.
     pub parent: Option<(String, Key)>,
+    /// A hash of what the row held; none where it could not be computed.
+    pub seen: Option<u64>,
+}
+
+impl Fault {
+    /// A fault of a whole row, of which nothing more is known yet.
+    pub fn of(load: &str, at: &Key, reason: Reason) -> Fault {
+        Fault {
+            load: load.to_owned(),
+            at: at.clone(),
+            column: None,
+            declared: None,
+            class: None,
+            bytes: None,
+            target_type: None,
+            reason,
+            detail: None,
+            parent: None,
+            seen: None,
+        }
+    }
 }

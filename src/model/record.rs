@@ -218,13 +218,16 @@ pub struct LookupRecord {
     pub steps: Vec<LookupStep>,
     /// Keys with several answers.
     pub ambiguous: u64,
-    /// Keys that no step found.
+    /// Rows whose key no step found.
     pub missing: u64,
     /// Keys of rows of this run that were set aside.
     pub set_aside: u64,
     /// Such a miss is normal: it is counted here and listed nowhere.
     pub quiet: bool,
-    /// The values that none found; only on request.
+    /// How many different values none found, 500,000 standing for more; none where it was not looked at: nothing is
+    /// missing, or that is normal, or the table that was looked into has changed since.
+    pub missing_values: Option<u64>,
+    /// The first of these values, at most 100; only on request.
     pub values: Option<Vec<String>>,
 }
 

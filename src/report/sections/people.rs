@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{Depth, Kind, Line, Section, Shown, Tone, place};
 use crate::model::record::{LookupRecord, OwnerRows, Report, SequenceRecord, Verdict};
 use crate::report::summary::{Job, owner_words};
-use crate::report::text::{count, grouped, some_of};
+use crate::report::text::{count, grouped, phrase, some_of};
 
 /// Owners up to which each table has a line of its own in a document.
 const FEW: usize = 3;
@@ -149,10 +149,26 @@ fn lookup_lines(lookup: &LookupRecord, depth: Depth) -> Vec<Line> {
     if lookup.set_aside > 0 {
         lines.push(line(Shown::from("(set aside itself)").toned(Tone::Warn), lookup.set_aside));
     }
-    let values = lookup.values.as_ref().filter(|v| !v.is_empty());
-    let note = values.map(|v| format!("not found: {}", some_of(v, depth.keys)));
     if !lookup.quiet {
+        let note = not_found(lookup, depth);
         lines.push(line(Shown::from("(not found)").toned(tone(lookup.missing)), lookup.missing).with_note(note));
     }
     lines
+}
+
+/// The values that no step found, where they may be shown; else how many different ones.
+fn not_found(lookup: &LookupRecord, depth: Depth) -> Option<String> {
+    let different = lookup.missing_values.filter(|n| *n > 0)?;
+    let Some(values) = &lookup.values else {
+        let values =
+            phrase(different, "# value, which --show-values lists", "# different values, which --show-values lists");
+        return Some(format!("not found: {values}"));
+    };
+    let shown = &values[..values.len().min(depth.rows)];
+    let quoted: Vec<String> = shown.iter().map(|value| format!("'{value}'")).collect();
+    let more = match different.saturating_sub(shown.len() as u64) {
+        0 => String::new(),
+        more => format!(" and {} more", grouped(more)),
+    };
+    Some(format!("not found: {}{more}", quoted.join(", ")))
 }

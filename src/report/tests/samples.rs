@@ -85,32 +85,20 @@ pub fn dry_run_ready() -> Report {
 
 fn fault(load: &str, rowid: i64, column: &str, reason: Reason, children: u64) -> FaultRecord {
     let fault = Fault {
-        load: load.to_owned(),
-        at: Key::rowid(rowid),
         column: Some(column.to_owned()),
         declared: Some("DECIMAL(10,2)".to_owned()),
         class: Some(Class::Text),
         bytes: Some(3),
         target_type: Some("numeric(10,2)".to_owned()),
-        reason,
-        detail: None,
-        parent: None,
+        ..Fault::of(load, &Key::rowid(rowid), reason)
     };
     FaultRecord::of(&fault, &format!("public.{load}"), children, false)
 }
 
 fn faults() -> Vec<FaultRecord> {
     let row = Fault {
-        load: "budget_templates".to_owned(),
-        at: Key::rowid(9),
-        column: None,
-        declared: None,
-        class: None,
-        bytes: None,
-        target_type: None,
-        reason: Reason::CheckFailed,
         detail: Some("budget_templates_amount_check".to_owned()),
-        parent: None,
+        ..Fault::of("budget_templates", &Key::rowid(9), Reason::CheckFailed)
     };
     vec![
         fault("transactions", 4711, "amount", Reason::NotANumber, 0),
@@ -239,6 +227,7 @@ pub fn quarantined() -> Report {
         missing: 3,
         set_aside: 0,
         quiet: false,
+        missing_values: Some(2),
         values: Some(vec!["Cata".into(), "cata ".into()]),
     }];
     report.owners = many_owners();

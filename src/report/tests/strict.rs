@@ -38,7 +38,8 @@ strict! {
     Owners { owner: Option<String>, rows: BTreeMap<String, u64>, }
     Sequence { sequence: String, column: String, max: Option<i64>, next: Option<i64>, verdict: String, }
     Lookup {
-        load: String, column: String, steps: Vec<LookupStep>, ambiguous: u64, missing: u64, set_aside: u64, quiet: bool, values: Option<Vec<String>>,
+        load: String, column: String, steps: Vec<LookupStep>, ambiguous: u64, missing: u64, set_aside: u64, quiet: bool,
+        missing_values: Option<u64>, values: Option<Vec<String>>,
     }
     LookupStep { target: String, hits: u64, }
     Loss { load: String, column: String, modifier: String, count: u64, keys: Vec<String>, }

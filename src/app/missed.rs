@@ -1,0 +1,79 @@
+//! The values that lookups did not find, into the report: how many different ones, and on request the first of them.
+//!
+//! Part of [`Way`]; what is counted row by row stands in `record`.
+
+use std::collections::BTreeMap;
+
+use crate::convert::Settled;
+use crate::convert::row::Maps;
+use crate::migrate::ahead::Found;
+use crate::migrate::missed::{self, Aside, Missed};
+use crate::migrate::{Stop, lookup};
+use crate::model::record::Report;
+use crate::plan::{LoadPlan, Plan};
+use crate::source::Source;
+use crate::target::ledger::Run;
+use crate::target::{ServerError, Session};
+
+use super::cutover::Way;
+
+impl Way<'_> {
+    /// Of what a run has loaded. A lookup whose rows have changed since would find other rows now: nothing is said of it.
+    pub(super) fn missed(
+        &self,
+        source: &Source,
+        session: &mut Session,
+        plan: &Plan,
+        (run, settled): (&Run, &Settled),
+        report: &mut Report,
+    ) -> Result<(), Stop> {
+        for load in &plan.loads {
+            if !asks(report, load) {
+                continue;
+            }
+            let moved = lookup::moved(session, plan, load, settled, (run.id, run.seed))?;
+            let mut maps = lookup::again(session, plan, load, settled, run.seed)?;
+            maps.retain(|column, _| !moved.contains(column));
+            let mut aside = Aside::default();
+            session.faults::<ServerError>(run.id, &load.name, &mut |some| {
+                some.iter().for_each(|f| aside.take(&f.at, f.record.column.as_deref(), f.record.reason));
+                Ok(())
+            })?;
+            self.note_missed(report, load, missed::values(source, load, settled, &maps, &aside)?);
+        }
+        Ok(())
+    }
+
+    /// Of what reading ahead has found, by the same maps.
+    pub(super) fn missed_ahead(
+        &self,
+        source: &Source,
+        plan: &Plan,
+        (found, maps): (&[Found], &BTreeMap<String, Maps>),
+        settled: &Settled,
+        report: &mut Report,
+    ) -> Result<(), Stop> {
+        for found in found {
+            let Some(load) = plan.loads.iter().find(|load| load.name == found.load) else { continue };
+            let Some(maps) = maps.get(&load.name).filter(|_| asks(report, load)) else { continue };
+            let mut aside = Aside::default();
+            found.faults.iter().for_each(|f| aside.take(&f.at.written(), f.column.as_deref(), f.reason));
+            self.note_missed(report, load, missed::values(source, load, settled, maps, &aside)?);
+        }
+        Ok(())
+    }
+
+    fn note_missed(&self, report: &mut Report, load: &LoadPlan, mut missed: BTreeMap<String, Missed>) {
+        for lookup in report.lookups.iter_mut().filter(|l| l.load == load.name && !l.quiet) {
+            if let Some(missed) = missed.remove(&lookup.column) {
+                lookup.missing_values = Some(missed.different);
+                lookup.values = self.common.show_values.then_some(missed.first);
+            }
+        }
+    }
+}
+
+/// Whether a lookup of this load has found nothing where that is not normal: else nothing is read again.
+fn asks(report: &Report, load: &LoadPlan) -> bool {
+    report.lookups.iter().any(|l| l.load == load.name && l.missing > 0 && !l.quiet)
+}
