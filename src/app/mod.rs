@@ -87,8 +87,8 @@ fn reported(
         }
     };
     let exit = reports.iter().map(|r| exit_of(r.exit.code)).reduce(Exit::and).unwrap_or(Exit::Bug);
-    print(&shown(&reports, common, world)?);
-    Ok(if written(files, &reports) { exit } else { exit.and(Exit::Bug) })
+    let printed = print(&shown(&reports, common, world)?);
+    Ok(if written(files, &reports) && printed { exit } else { exit.and(Exit::Bug) })
 }
 
 /// The reports as they were asked for on stdout.
@@ -111,10 +111,24 @@ fn say(message: &str) {
     let _ = writeln!(std::io::stderr().lock(), "migrate: {message}");
 }
 
-/// A reader that went away takes nothing from what was done: the exit code still says it.
-fn print(text: &str) {
+/// Prints what was asked for. A reader that went away takes nothing from what was done: the exit code still says it. `false`:
+/// it could not be written, and that was said.
+fn print(text: &str) -> bool {
     let mut out = std::io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
+            say(&format!(
+                "stdout: cannot be written ({e}). Run the command again: a run that is done is only verified"
+            ));
+            false
+        }
+        _ => true,
+    }
+}
+
+/// Prints what a command has to say that makes no report.
+fn told(text: &str, exit: Exit) -> Exit {
+    if print(text) { exit } else { exit.and(Exit::Bug) }
 }
 
 fn exit_of(code: i32) -> Exit {
@@ -125,11 +139,9 @@ fn status(common: &Common, world: &World) -> Result<Exit, Failure> {
     let standings = standing::status(common, world, &watch(common, world))?;
     if common.json {
         let text = serde_json::to_string_pretty(&standings).map_err(Failure::bug)?;
-        print(&format!("{text}\n"));
-    } else {
-        print(&standing::text(&standings));
+        return Ok(told(&format!("{text}\n"), Exit::Done));
     }
-    Ok(Exit::Done)
+    Ok(told(&standing::text(&standings), Exit::Done))
 }
 
 fn plan(args: &crate::cli::PlanArgs, world: &World) -> Result<Exit, Failure> {
@@ -137,17 +149,11 @@ fn plan(args: &crate::cli::PlanArgs, world: &World) -> Result<Exit, Failure> {
     match cutover::plan(args, world, &watch)? {
         Ok(plan) if args.common.json => {
             let text = serde_json::to_string_pretty(&plan).map_err(Failure::bug)?;
-            print(&format!("{text}\n"));
-            Ok(Exit::Done)
+            Ok(told(&format!("{text}\n"), Exit::Done))
         }
-        Ok(plan) => {
-            print(&if args.sql { crate::plan::sql(&plan) } else { crate::plan::text(&plan) });
-            Ok(Exit::Done)
-        }
-        Err(report) => {
-            print(&shown(&[*report], &args.common, world)?);
-            Ok(Exit::Refused)
-        }
+        Ok(plan) if args.sql => Ok(told(&crate::plan::sql(&plan), Exit::Done)),
+        Ok(plan) => Ok(told(&crate::plan::text(&plan), Exit::Done)),
+        Err(report) => Ok(told(&shown(&[*report], &args.common, world)?, Exit::Refused)),
     }
 }
 

@@ -135,11 +135,11 @@ impl Session {
     /// # Errors
     /// When the server refuses or the connection is lost.
     pub fn note_sequence(&mut self, run: i64, sequence: &Sequence) -> Result<(), ServerError> {
-        let sql = format!(
+        let sql = self.ledger.sql(&format!(
             "INSERT INTO :ledger.made (run, kind, object, was) SELECT $1, 'sequence', $2, last_value || ',' || is_called FROM {} \
              ON CONFLICT (run, kind, object) DO NOTHING",
             sequence.name
-        );
+        ));
         self.client.execute(&sql, &[&run, &sequence.name]).doing(SETTING)?;
         Ok(())
     }
@@ -160,10 +160,10 @@ impl Session {
         // An application that is at work may have drawn ids since it was read: one statement looks and sets.
         let next = format!("(s.last_value::numeric + CASE WHEN s.is_called THEN {increment} ELSE 0 END)");
         let is_behind = if *increment < 0 { ">=" } else { "<=" };
-        let sql = format!(
+        let sql = self.ledger.sql(&format!(
             "WITH mine AS (SELECT FROM :ledger.run WHERE run = $1 AND epoch = $2 AND state = 'Running' FOR SHARE) \
              SELECT setval($3::text::regclass, $4) FROM mine, {name} AS s WHERE {next} {is_behind} $4::int8"
-        );
+        ));
         self.client.execute(&sql, &[&run.id, &run.epoch, name, &floor]).doing(SETTING)?;
         Ok(())
     }
@@ -173,10 +173,10 @@ impl Session {
     /// # Errors
     /// When the server refuses or the connection is lost.
     pub fn leave_sequence(&mut self, run: i64, sequence: &Sequence) -> Result<(), ServerError> {
-        let sql = format!(
+        let sql = self.ledger.sql(&format!(
             "UPDATE :ledger.made SET became = (SELECT last_value::text FROM {}) WHERE run = $1 AND kind = 'sequence' AND object = $2",
             sequence.name
-        );
+        ));
         self.client.execute(&sql, &[&run, &sequence.name]).doing(SETTING)?;
         Ok(())
     }
