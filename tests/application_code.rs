@@ -41,7 +41,7 @@ fn tables_that_are_called_like_those_of_the_ledger_are_the_application_s() {
              CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN {notes} RETURN NULL; END';
              CREATE TRIGGER note AFTER INSERT ON people FOR EACH ROW EXECUTE FUNCTION note();"
         ),
-        "[defaults]\ntriggers = \"fire\"\n[load.people]",
+        "[load.people]\ntriggers = \"fire\"",
     );
     case.exits(0, &["--yes"]);
     for name in names {

@@ -46,7 +46,6 @@ pub(super) fn read(client: &mut Client, schema: &str, ledger_schema: &str) -> Re
     }
     sequences(client, schema, &mut found, &names, &numbers)?;
     constraints(client, schema, &mut found, &names)?;
-    rows_there(client, &mut found)?;
     Ok(found)
 }
 
@@ -278,7 +277,7 @@ fn foreign(row: &Row) -> ForeignKey {
 
 /// Which tables hold rows, in one query over those that may be read. (A policy of row-level security may fail, and hides
 /// rows: where one applies, the table is refused anyway if it is wanted.)
-fn rows_there(client: &mut Client, found: &mut TargetSchema) -> Result<(), ServerError> {
+pub(super) fn rows_there(client: &mut Client, found: &mut TargetSchema) -> Result<(), ServerError> {
     let rights = &found.rights;
     let may = |name: &&String| {
         let name = format!("{}.{name}", found.schema);

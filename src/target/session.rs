@@ -117,7 +117,9 @@ impl Session {
     /// When the server refuses or the connection is lost.
     pub fn catalog(&mut self, schema: &str) -> Result<TargetSchema, ServerError> {
         let ledger = self.ledger.clone();
-        self.unbiased(|client| catalog::read(client, schema, &ledger.schema))
+        let mut found = self.unbiased(|client| catalog::read(client, schema, &ledger.schema))?;
+        catalog::rows_there(&mut self.client, &mut found)?;
+        Ok(found)
     }
 
     /// Whether the target's schema is there at all.
