@@ -65,7 +65,8 @@ impl Case<'_> {
         for _ in 0..10 {
             let before = self.target.inventory();
             let ran = self.migrate(args);
-            let wanted: Vec<String> = grant.find_iter(&ran.said().replace("\\\"", "\"")).map(|m| m.as_str().to_owned()).collect();
+            let wanted: Vec<String> =
+                grant.find_iter(&ran.said().replace("\\\"", "\"")).map(|m| m.as_str().to_owned()).collect();
             if wanted.is_empty() {
                 return done;
             }

@@ -1,5 +1,6 @@
 //! What stops a run in the middle: the exit status, the cause, what is written, and that the same command goes on.
 
+use std::io::{BufRead, BufReader};
 use std::process::Child;
 
 use super::resume::{Case, until_committed};
@@ -51,6 +52,26 @@ fn a_permission_withdrawn_in_the_middle_is_named_and_what_is_written_stays() {
     case.migrate_to(&url).arg("--detach=never").exits(0);
     case.is_exact();
     case.target.run("DROP OWNED BY withdrawn; DROP ROLE withdrawn");
+}
+
+#[test]
+fn whoever_holds_a_table_up_is_waited_for_and_the_run_goes_on_with_its_own_lock() {
+    let case = Case::new();
+    let mut reader = case.target.client();
+    reader.batch_execute("BEGIN; LOCK TABLE readings IN ACCESS SHARE MODE").expect("a lock");
+    let url = format!("{}&options=-c%20lock_timeout%3D100ms", case.target.url());
+    let mut child = case.migrate_to(&url).arg("--detach=always").spawn();
+    // Twice in vain: by then a connection that was given up would have been missed.
+    let lines = BufReader::new(child.stderr.take().expect("its stderr")).lines().map_while(Result::ok);
+    let mut waits = lines.filter(|line| line.contains("55P03"));
+    assert!(waits.next().is_some() && waits.next().is_some(), "nobody was waited for");
+    reader.batch_execute("COMMIT").expect("its end");
+    waits.for_each(drop);
+    let ran = Ran::of_child(child);
+    assert_eq!(ran.code, 0, "{}", ran.said());
+    let retries = ran.json()["retries"].as_array().cloned().unwrap_or_default();
+    assert!(retries.len() >= 2 && retries.iter().all(|retry| retry["why"] == "55P03"), "{retries:?}");
+    case.is_exact();
 }
 
 #[test]

@@ -247,7 +247,10 @@ fn in_lanes(
     std::thread::scope(|scope| {
         for _ in 1..lanes {
             scope.spawn(|| match job.connections.another() {
-                Ok(mut session) => work(&mut session),
+                Ok(mut session) => match session.note_backend(run.id, run.epoch) {
+                    Ok(()) => work(&mut session),
+                    Err(e) => stop(e.into()),
+                },
                 Err(e) => job.watch.hear(Event::Said(&format!("one lane less: {e}"))),
             });
         }

@@ -42,7 +42,7 @@ impl Tries {
         e.lost || e.is("55P03") || e.is("40P01")
     }
 
-    /// Waits and makes the connection again.
+    /// Waits, and makes the connection again where it is lost.
     pub fn again(&mut self, line: &Line<'_>, session: &mut Session, failed: ServerError) -> Result<(), Stop> {
         let mut failed = Stop::Target(failed);
         loop {
@@ -57,6 +57,10 @@ impl Tries {
             self.0 += 1;
             line.watch.hear(Event::Retry { attempt: self.0, why: why.as_deref().unwrap_or("connection lost") });
             wait(line, (FIRST_WAIT * 2u32.pow(self.0 - 1)).min(LONGEST_WAIT))?;
+            // Somebody was waited for in vain: the connection is as it was, and so is the lock that it holds.
+            if matches!(&failed, Stop::Target(e) if !e.lost) {
+                return Ok(());
+            }
             match line.connections.again(session) {
                 Ok(again) => {
                     *session = again;

@@ -148,6 +148,8 @@ impl Session {
         let taken: bool = self.client.query_one("SELECT pg_try_advisory_lock($1)", &[&key]).doing(DOING)?.get(0);
         if taken {
             self.lock = Some(key);
+            // Whoever comes in its place must be able to end it.
+            self.know_backend()?;
             return Ok(None);
         }
         let row = self.client.query_opt(include_str!("sql/holder.sql"), &[&key]).doing(DOING)?;

@@ -178,7 +178,8 @@ impl<'b> Board<'b, '_> {
 
     /// A lane that does what is left to do on the target, and reads along afterwards.
     fn lane_beside(&self, subject: &Subject<'_>, state: &str, (mut session, lanes): (Session, usize)) {
-        let done = subject.meanwhile.map_or(Ok(()), |meanwhile| meanwhile(&mut session, lanes));
+        let noted = session.note_backend(subject.run.id, subject.run.epoch).map_err(Stop::from);
+        let done = noted.and_then(|()| subject.meanwhile.map_or(Ok(()), |meanwhile| meanwhile(&mut session, lanes)));
         match done.and_then(|()| Ok(session.join_state(state)?)) {
             Ok(()) => self.work(&mut session),
             Err(stop) => self.stopped(stop),
