@@ -5,13 +5,17 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
+/// Where help lists what is printed and written down.
+const OUTPUT: &str = "Output";
+
 /// Move one application's SQLite database into a multi-user PostgreSQL, once, and prove that it arrived.
 ///
 /// Look first:  migrate -m mapping.toml -t postgresql://... --dry-run
 /// Then do it:  migrate -m mapping.toml -t postgresql://... --yes
 ///
-/// Exit status: 0 done and verified, 2 cannot be read, 3 refused (nothing was written), 4 stopped (the same command goes
-/// on), 5 differs, 6 done with rows set aside, 130 interrupted, 1 internal error.
+/// Exit status: 0 done and verified, 1 internal error, 2 cannot be read, 3 refused (nothing was
+/// written), 4 stopped (the same command goes on), 5 differs, 6 done with rows set aside,
+/// 130 interrupted.
 #[derive(Clone, Debug, Parser)]
 #[command(
     name = "migrate",
@@ -35,7 +39,7 @@ pub enum Command {
     /// The whole cutover, for real, on a throw-away PostgreSQL inside the process
     Rehearse(Rehearse),
     /// Compare source and target again, writing nothing
-    Verify(Common),
+    Verify(Verify),
     /// Print the plan
     Plan(PlanArgs),
     /// What the ledger says: runs, loads, what is off, what to do next
@@ -66,27 +70,32 @@ pub struct Common {
     /// The schema of the ledger on the target
     #[arg(long, value_name = "NAME", default_value = "migrate")]
     pub ledger_schema: String,
-    /// Write the report to a file, its form by its ending: .json, .html or .md (repeatable)
-    #[arg(long, value_name = "FILE")]
-    pub report: Vec<PathBuf>,
-    /// The report as JSON on stdout
-    #[arg(long)]
+    /// The result as JSON on stdout
+    #[arg(long, help_heading = OUTPUT)]
     pub json: bool,
-    /// Show values and text keys of rows that are named
-    #[arg(long)]
-    pub show_values: bool,
     /// Progress on stderr
-    #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
+    #[arg(long, value_enum, default_value_t, value_name = "WHAT", help_heading = OUTPUT)]
     pub progress: Progress,
     /// No progress and no log
-    #[arg(short, long)]
+    #[arg(short, long, help_heading = OUTPUT)]
     pub quiet: bool,
     /// A longer log
-    #[arg(short, long, action = ArgAction::Count)]
+    #[arg(short, long, action = ArgAction::Count, help_heading = OUTPUT)]
     pub verbose: u8,
     /// Colour on stdout
-    #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
+    #[arg(long, value_enum, default_value_t, value_name = "WHEN", help_heading = OUTPUT)]
     pub color: Color,
+}
+
+/// Flags of the commands that end in a report.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Reporting {
+    /// Write the report to a file, its form by its ending: .json, .html or .md (repeatable)
+    #[arg(long, value_name = "FILE", help_heading = OUTPUT)]
+    pub report: Vec<PathBuf>,
+    /// Show values and text keys of the rows that a report names
+    #[arg(long, help_heading = OUTPUT)]
+    pub show_values: bool,
 }
 
 impl Cli {
@@ -102,12 +111,24 @@ impl Cli {
         }
     }
 
+    /// Where the report goes beside stdout; nowhere for a command that makes none.
+    pub fn report_files(&self) -> &[PathBuf] {
+        match &self.command {
+            None => &self.run.reporting.report,
+            Some(Command::Rehearse(args)) => &args.reporting.report,
+            Some(Command::Verify(args)) => &args.reporting.report,
+            Some(Command::Rollback(args)) => &args.reporting.report,
+            Some(Command::Plan(_) | Command::Status(_)) => &[],
+        }
+    }
+
     /// The flags that every command takes, of the command that was typed.
     pub fn common(&self) -> &Common {
         match &self.command {
             None => &self.run.common,
             Some(Command::Rehearse(args)) => &args.common,
-            Some(Command::Verify(common) | Command::Status(common)) => common,
+            Some(Command::Verify(args)) => &args.common,
+            Some(Command::Status(common)) => common,
             Some(Command::Plan(args)) => &args.common,
             Some(Command::Rollback(args)) => &args.common,
         }
@@ -116,6 +137,7 @@ impl Cli {
 
 /// Flags that change how rows are moved, never what arrives.
 #[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Work")]
 pub struct Work {
     /// Lanes: readers and connections at work at once [default: the cores]
     #[arg(long, value_name = "N", value_parser = jobs)]
@@ -123,7 +145,7 @@ pub struct Work {
     /// Most rows of a batch [default: 50000]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub batch_rows: Option<u64>,
-    /// Most bytes of a batch [default: 24 MiB over all lanes]
+    /// Most bytes of a batch in each lane [default: 24 MiB divided by the lanes]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub batch_bytes: Option<u64>,
     /// What happens to a row that cannot go, in place of the mapping's `on_fault`
@@ -152,57 +174,77 @@ pub struct Work {
 /// `migrate` without a subcommand.
 #[derive(Clone, Debug, Args)]
 pub struct Run {
-    /// Flags of every command.
-    #[command(flatten)]
-    pub common: Common,
-    /// Flags of the work.
-    #[command(flatten)]
-    pub work: Work,
     /// Look at everything, write nothing
     #[arg(long, conflicts_with = "yes")]
     pub dry_run: bool,
     /// Do it without asking
     #[arg(long)]
     pub yes: bool,
+    /// Flags of the work.
+    #[command(flatten)]
+    pub work: Work,
+    /// Flags of every command.
+    #[command(flatten)]
+    pub common: Common,
+    /// Flags of the report.
+    #[command(flatten)]
+    pub reporting: Reporting,
 }
 
 /// `migrate rehearse`
 #[derive(Clone, Debug, Args)]
 pub struct Rehearse {
-    /// Flags of every command.
-    #[command(flatten)]
-    pub common: Common,
     /// Flags of the work.
     #[command(flatten)]
     pub work: Work,
+    /// Flags of every command.
+    #[command(flatten)]
+    pub common: Common,
+    /// Flags of the report.
+    #[command(flatten)]
+    pub reporting: Reporting,
+}
+
+/// `migrate verify`
+#[derive(Clone, Debug, Args)]
+pub struct Verify {
+    /// Flags of every command.
+    #[command(flatten)]
+    pub common: Common,
+    /// Flags of the report.
+    #[command(flatten)]
+    pub reporting: Reporting,
 }
 
 /// `migrate plan`
 #[derive(Clone, Debug, Args)]
 pub struct PlanArgs {
-    /// Flags of every command.
-    #[command(flatten)]
-    pub common: Common,
     /// Print the statements on the target instead
     #[arg(long, conflicts_with = "json")]
     pub sql: bool,
     /// What is taken off for the load
     #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
     pub detach: DetachWhat,
+    /// Flags of every command.
+    #[command(flatten)]
+    pub common: Common,
 }
 
 /// `migrate rollback`
 #[derive(Clone, Debug, Args)]
 pub struct Rollback {
-    /// Flags of every command.
-    #[command(flatten)]
-    pub common: Common,
     /// Do it without asking
     #[arg(long)]
     pub yes: bool,
     /// End the connections of this run's earlier process, whose machine is gone
     #[arg(long)]
     pub take_over: bool,
+    /// Flags of every command.
+    #[command(flatten)]
+    pub common: Common,
+    /// Flags of the report.
+    #[command(flatten)]
+    pub reporting: Reporting,
 }
 
 /// `--progress`
@@ -234,9 +276,9 @@ pub enum Color {
 /// `--on-fault`
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum OnFault {
-    /// Nothing of its batch is written.
+    /// The run stops; nothing of the row's batch is written.
     Abort,
-    /// It is set aside.
+    /// The row is set aside, in the ledger and in the fault file.
     Quarantine,
 }
 

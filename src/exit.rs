@@ -52,6 +52,16 @@ impl Exit {
         }
     }
 
+    /// The end that an exit status stands for; any other than ours is a bug.
+    pub fn of(code: i32) -> Exit {
+        Exit::BY_RANK.into_iter().find(|exit| i32::from(exit.code()) == code).unwrap_or(Exit::Bug)
+    }
+
+    /// Its place among those that count before another.
+    pub fn rank(self) -> usize {
+        Exit::BY_RANK.iter().take_while(|exit| **exit != self).count()
+    }
+
     /// As the report writes it.
     pub fn record(self) -> ExitRecord {
         ExitRecord { code: i32::from(self.code()), name: format!("{self:?}") }
@@ -59,8 +69,7 @@ impl Exit {
 
     /// The one that counts where both hold.
     pub fn and(self, other: Exit) -> Exit {
-        let rank = |exit| Exit::BY_RANK.iter().position(|e| *e == exit);
-        if rank(self) <= rank(other) { self } else { other }
+        if self.rank() <= other.rank() { self } else { other }
     }
 }
 

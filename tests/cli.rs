@@ -269,6 +269,25 @@ fn a_misspelt_flag_is_named_with_the_nearest_right_one() {
 }
 
 #[test]
+fn a_flag_that_a_command_has_no_use_for_is_a_mistake_of_usage() {
+    let case = Case::new();
+    for args in [["plan", "--report", "plan.md"], ["status", "--show-values", "-v"], ["verify", "--jobs", "2"]] {
+        case.leaves_all(&args, 2, &[args[1]]);
+    }
+}
+
+#[test]
+fn a_plan_that_is_refused_is_told_in_the_form_that_was_asked_for() {
+    let case = Case::new();
+    case.target.run("DROP TABLE notes");
+    let args = ["plan", "-m", "notes.toml", "-s", "notes.db", "-t", &case.target.url()];
+    case.leaves_all(&args, 3, &["Refused"]);
+    let refused = case.leaves_all(&[&args[..], &["--json"]].concat(), 3, &[]).json();
+    assert_eq!(refused["command"], "plan");
+    assert_ne!(refused["refusals"].as_array().map_or(0, Vec::len), 0);
+}
+
+#[test]
 fn no_target_is_a_mistake_of_usage_and_a_dry_run_does_without() {
     let case = Case::new();
     case.leaves_all(&["-m", "notes.toml", "-s", "notes.db", "--yes"], 2, &["target: none was named", "DATABASE_URL"]);

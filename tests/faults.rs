@@ -355,12 +355,7 @@ fn orphans_and_children_of_refused_parents_are_found_while_reading() {
         assert_eq!(by_load(faults(&report)), family());
         assert_eq!(report["fault_total"], 7);
         assert_eq!((case.ids("p"), case.ids("c"), case.ids("g")), (vec![1, 3], vec![10, 12, 14], vec![20, 23]));
-        let mut reasons: Vec<(i64, String)> = case
-            .lines()
-            .iter()
-            .map(|l| (l["rowid"].as_i64().unwrap(), l["faults"][0]["reason"].as_str().unwrap().to_owned()))
-            .collect();
-        reasons.sort();
+        let reasons = case.reasons();
         let expected = [
             (2, "too-long"),
             (11, "parent-refused"),

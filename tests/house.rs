@@ -8,14 +8,13 @@ use regex::Regex;
 use super::support::repo;
 
 /// The floors, from the bottom up. A module may name those on its own floor's list of what is below, and itself.
-const BELOW: [(&str, &[&str]); 17] = [
+const BELOW: [(&str, &[&str]); 16] = [
     ("model", &[]),
     ("event", &["model"]),
     ("exit", &["model"]),
     ("wire", &["model"]),
-    ("schema", &["model"]),
     ("cli", &[]),
-    ("report", &["model"]),
+    ("report", &["model", "exit"]),
     ("progress", &["model", "event", "report"]),
     ("mapping", &["model"]),
     ("plan", &["model", "mapping", "event"]),
@@ -29,8 +28,8 @@ const BELOW: [(&str, &[&str]); 17] = [
     (
         "app",
         &[
-            "model", "mapping", "plan", "wire", "event", "exit", "cli", "report", "progress", "schema", "convert",
-            "source", "target", "resume", "migrate", "verify",
+            "model", "mapping", "plan", "wire", "event", "exit", "cli", "report", "progress", "convert", "source",
+            "target", "resume", "migrate", "verify",
         ],
     ),
 ];

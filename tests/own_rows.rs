@@ -57,12 +57,7 @@ fn a_refused_row_takes_its_children_along_and_no_others() {
             let args = ["--yes", "--on-fault", "quarantine", "--batch-rows", size, "--detach", "never"];
             let report = case.exits(6, &args);
             assert_eq!(report["fault_total"], 9, "{report}");
-            let mut reasons: Vec<(i64, String)> = case
-                .lines()
-                .iter()
-                .map(|l| (l["rowid"].as_i64().unwrap(), l["faults"][0]["reason"].as_str().unwrap().to_owned()))
-                .collect();
-            reasons.sort();
+            let reasons = case.reasons();
             let refused = |id| (id, "parent-refused".to_owned());
             assert_eq!(reasons.iter().find(|r| r.0 == 12), Some(&(12, "check-failed".to_owned())));
             for id in [2, 8, 9, 10, 11] {

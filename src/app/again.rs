@@ -1,6 +1,6 @@
 //! A run that goes on with a file that was written to since it began: what was committed is read again first.
 //!
-//! Part of [`Way`]; where the rest of the decision is made stands in `cutover`.
+//! Part of [`Way`]; where the decision is made stands in `cutover`.
 
 use crate::convert::Settled;
 use crate::migrate::{self, Stop};
@@ -12,7 +12,7 @@ use crate::source::Source;
 use crate::target::Session;
 use crate::verify::{self, Subject};
 
-use super::cutover::{Known, Manner, Way};
+use super::way::{Known, Manner, Way};
 
 impl Way<'_> {
     /// Whether the source still makes what was committed of it, though its stamp is another one: refusals where it does

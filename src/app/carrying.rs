@@ -1,9 +1,8 @@
 //! From the decision to go on to the last row: what is noted, taken off, loaded and put back, in this order.
 //!
-//! Part of [`Way`]; what was typed and how it all begins stands in `cutover`.
+//! Part of [`Way`]; what comes before stands in `cutover`.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::AtomicBool;
 
 use crate::convert::Settled;
 use crate::exit::Exit;
@@ -11,15 +10,15 @@ use crate::mapping::OnFault;
 use crate::migrate::{self, Job, Stop, until_done};
 use crate::model::record::Report;
 use crate::model::schema::TargetSchema;
-use crate::plan::{self, Plan};
+use crate::plan::Plan;
 use crate::resume::Wanted;
 use crate::source::Source;
 use crate::target::ledger::{Judged, NewRun, Run};
 use crate::target::{ServerError, Session};
 use crate::verify::{self};
 
-use super::cutover::{Known, Way};
 use super::inputs::{self};
+use super::way::{Known, Way};
 use super::{Failure, record};
 
 impl Way<'_> {
@@ -33,8 +32,8 @@ impl Way<'_> {
         (known, wanted): (Known, Wanted),
         report: &mut Report,
     ) -> Result<Exit, Failure> {
-        if self.asks && !self.confirmed(session, plan)? {
-            return Err(Failure::refused("run: nothing was done; the database's name was not typed."));
+        if self.asks {
+            self.confirm(session, plan)?;
         }
         let (settled, stale) = match self.settled_on(session, (plan, target), source, known.run.as_ref()) {
             Ok(settled) => settled,
@@ -46,15 +45,10 @@ impl Way<'_> {
         let mut to_come: BTreeMap<String, u64> = BTreeMap::new();
         let read_ahead = self.on_fault() == OnFault::Abort && !self.work.skip_preflight;
         if !resuming && read_ahead {
-            let began = self.world.elapsed();
-            let wanted = |load: &plan::LoadPlan| {
-                !(load.when_empty && target.tables.get(&load.table).is_some_and(|t| t.has_rows))
-            };
-            let (found, maps) = match self.read_ahead(source, session, (plan, target), (&settled, &wanted), report) {
+            let (found, maps) = match self.read_ahead(source, session, (plan, target), &settled, report) {
                 Ok(found) => found,
                 Err(stop) => return Ok(self.stopped(stop, plan, report, false)),
             };
-            record::step(report, "read ahead", self.world.elapsed() - began);
             to_come.extend(found.iter().map(|f| (f.load.clone(), f.sums.read)));
             if found.iter().any(|f| f.fault_total > 0) {
                 record::loads(report, plan, None, &BTreeMap::new(), &found);
@@ -65,7 +59,7 @@ impl Way<'_> {
                 return Ok(Exit::Refused);
             }
         }
-        if let Some(refused) = self.owner_is_there(session, (plan, target), &settled, report) {
+        if let Err(refused) = self.owner_is_there(session, (plan, target), &settled, report) {
             return Ok(refused);
         }
         let run = match known.run {
@@ -97,19 +91,7 @@ impl Way<'_> {
             return Ok(self.halted(e, (source, session), plan, report));
         }
         let so_far = known.done.values().flat_map(|d| &d.parts).map(|part| part.sums.faults).sum::<u64>();
-        let job = Job {
-            plan,
-            source,
-            target,
-            options: self.options(),
-            watch: self.watch,
-            env: &env,
-            aside: so_far.into(),
-            connections: self,
-            sizes: &to_come,
-            asked: &self.world.asked,
-            halted: AtomicBool::new(false),
-        };
+        let job = Job { aside: so_far.into(), ..self.job((source, plan, target), &env, &to_come) };
         let began = self.world.elapsed();
         let loaded = migrate::run(&job, session, &run);
         record::step(report, "load", self.world.elapsed() - began);
@@ -125,7 +107,7 @@ impl Way<'_> {
         }
         record::step(report, "put back", self.world.elapsed() - began);
         let began = self.world.elapsed();
-        let set = migrate::set_sequences(&job, session, &run, source.schema(), target);
+        let set = migrate::set_sequences(&job, session, &run);
         if let Err(stop) = set.and_then(|()| self.if_asked()) {
             return Ok(self.halted(stop, (source, session), plan, report));
         }
@@ -156,32 +138,6 @@ impl Way<'_> {
         };
         let with = (&self.line(), session);
         migrate::detach::take_off(with, run, &plan.detach, target, self.detaching(), &rows)
-    }
-
-    /// The owner must be there or may be made; known before anything is written.
-    pub(super) fn owner_is_there(
-        &self,
-        session: &mut Session,
-        (plan, target): (&Plan, &TargetSchema),
-        settled: &Settled,
-        report: &mut Report,
-    ) -> Option<Exit> {
-        let owner = plan.settled_owner()?;
-        let loaded = plan.loads.iter().any(|l| l.table == owner.table);
-        match migrate::find_owner(session, plan, settled) {
-            Ok(Some(_)) => None,
-            Ok(None) if owner.create.is_none() && !loaded => {
-                Some(self.stopped(migrate::owner_absent(owner), plan, report, false))
-            }
-            Ok(None) => match migrate::owner_fits(plan, target, settled) {
-                Err(refusals) if !loaded => {
-                    report.refusals.extend(refusals);
-                    Some(Exit::Refused)
-                }
-                _ => None,
-            },
-            Err(stop) => Some(self.stopped(stop, plan, report, false)),
-        }
     }
 
     pub(super) fn begin(

@@ -1,64 +1,22 @@
-//! The cutover, its dry run, and verification afterwards: the same way in, a different way on.
+//! The cutover, its dry run, its plan, and verification afterwards: the same way in, a different way on.
 
-use std::collections::BTreeMap;
 use std::io::{BufRead, Write};
 
-use crate::cli::{Common, PlanArgs, Run as RunArgs, Work};
-use crate::convert::{self};
+use crate::cli::{PlanArgs, Reporting, Run as RunArgs, Verify, Work};
 use crate::event::Watch;
 use crate::exit::Exit;
-use crate::mapping::OnFault;
-use crate::migrate::{self, Options};
+use crate::migrate::until_done;
 use crate::model::record::{Refusal, Report, RunState, Warning};
-use crate::model::rules::Zone;
+use crate::model::schema::TargetSchema;
 use crate::plan::{self, Plan, Purpose};
 use crate::resume::{self, Decision, Wanted};
-use crate::source::{self, Source};
-use crate::target::connect::{ReadOnly, Settings};
-use crate::target::detach::Detached;
-use crate::target::ledger::{LoadDone, Run};
+use crate::source::Source;
+use crate::target::ledger::Run;
 use crate::target::{ServerError, Session};
 
-use super::inputs::{self, Found};
-use super::reach::{self, Door, settings};
 use super::timing::Timing;
-use super::{Failure, World, record};
-
-/// Most rows of a batch, unless told otherwise.
-const BATCH_ROWS: u64 = 50_000;
-
-/// Most bytes in memory over all lanes, unless told otherwise.
-const BATCH_BYTES: usize = 24 << 20;
-
-/// How one command goes about it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Manner {
-    /// Look at everything, write nothing.
-    Dry,
-    /// Do it.
-    Cutover,
-    /// Compare again.
-    Verify,
-    /// Do it on a throw-away server.
-    Rehearse,
-    /// Take it out again.
-    Rollback,
-}
-
-impl Manner {
-    pub(super) fn writes(self) -> bool {
-        matches!(self, Manner::Cutover | Manner::Rehearse | Manner::Rollback)
-    }
-
-    fn command(self) -> &'static str {
-        match self {
-            Manner::Dry | Manner::Cutover => "migrate",
-            Manner::Verify => "verify",
-            Manner::Rehearse => "rehearse",
-            Manner::Rollback => "rollback",
-        }
-    }
-}
+use super::way::{Known, Manner, Typed, Way, one_mapping};
+use super::{Failure, World, inputs, record};
 
 /// `migrate` without a subcommand.
 pub fn run(args: &RunArgs, world: &World, watch: &dyn Watch) -> Result<Report, Failure> {
@@ -71,79 +29,31 @@ pub fn run(args: &RunArgs, world: &World, watch: &dyn Watch) -> Result<Report, F
              then do it with --yes.",
         ));
     }
-    let settings = settings(&args.common, &found.mapping, world, manner == Manner::Dry)?;
-    let way = Way {
-        common: &args.common,
-        work: &args.work,
-        manner,
-        asks,
-        settings,
-        found,
-        world,
-        watch,
-        connections: usize::MAX,
-    };
-    way.go()
+    let typed = Typed { common: &args.common, reporting: &args.reporting, work: args.work.clone() };
+    Way { asks, ..Way::new(typed, (manner, found), world, watch)? }.go()
 }
 
 /// `migrate verify`
-pub fn verify(common: &Common, world: &World, watch: &dyn Watch) -> Result<Report, Failure> {
-    let found = one_mapping(common, world)?;
-    let settings = settings(common, &found.mapping, world, false)?;
-    let work = Work::default();
-    let manner = Manner::Verify;
-    Way { common, work: &work, manner, asks: false, settings, found, world, watch, connections: usize::MAX }.go()
+pub fn verify(args: &Verify, world: &World, watch: &dyn Watch) -> Result<Report, Failure> {
+    let found = one_mapping(&args.common, world)?;
+    let typed = Typed { common: &args.common, reporting: &args.reporting, work: Work::default() };
+    Way::new(typed, (Manner::Verify, found), world, watch)?.go()
 }
 
 /// `migrate plan`: the plan, or the report of its refusals.
 pub fn plan(args: &PlanArgs, world: &World, watch: &dyn Watch) -> Result<Result<Plan, Box<Report>>, Failure> {
-    let common = &args.common;
-    let found = one_mapping(common, world)?;
-    let settings = settings(common, &found.mapping, world, true)?;
+    let found = one_mapping(&args.common, world)?;
     let work = Work { detach: args.detach, ..Work::default() };
-    let manner = Manner::Dry;
-    let way = Way { common, work: &work, manner, asks: false, settings, found, world, watch, connections: usize::MAX };
+    let typed = Typed { common: &args.common, reporting: &Reporting::default(), work };
+    let way = Way::new(typed, (Manner::Dry, found), world, watch)?;
     let mut report = Report::new("plan", &way.found.mapping.name);
     report.dry_run = true;
-    let source = match way.open_source(&mut report)? {
-        Some(source) => source,
-        None => return Ok(Err(Box::new(report))),
-    };
+    let source = way.open_source(&mut report)?;
     let mut target = way.open_target(&mut report)?;
     let planned = way.plan(&source, target.as_mut(), None, &mut report)?;
     way.name_lines(&mut report);
     record::end(&mut report, Exit::Refused);
     Ok(planned.map(|(plan, _)| plan).ok_or(Box::new(report)))
-}
-
-pub(super) fn one_mapping(common: &Common, world: &World) -> Result<Found, Failure> {
-    if common.mapping.len() > 1 {
-        return Err(Failure::usage("-m: several mappings go with `migrate rehearse` alone. Name one."));
-    }
-    inputs::mapping(common.mapping.first(), world)
-}
-
-/// One mapping on its way through a command.
-pub struct Way<'a> {
-    pub common: &'a Common,
-    pub work: &'a Work,
-    pub manner: Manner,
-    pub asks: bool,
-    pub settings: Option<Settings>,
-    pub found: Found,
-    pub world: &'a World,
-    pub watch: &'a dyn Watch,
-    /// How many connections the target serves at once.
-    pub connections: usize,
-}
-
-/// A run of the ledger and what its loads have done.
-#[derive(Default)]
-pub(super) struct Known {
-    pub version: Option<i32>,
-    pub run: Option<Run>,
-    pub done: BTreeMap<String, LoadDone>,
-    pub detached: Vec<Detached>,
 }
 
 impl Way<'_> {
@@ -155,14 +65,14 @@ impl Way<'_> {
         Ok(report)
     }
 
-    pub(super) fn report(&self) -> Result<Report, Failure> {
+    fn report(&self) -> Result<Report, Failure> {
         let mut report = Report::new(self.manner.command(), &self.found.mapping.name);
         report.dry_run = self.manner == Manner::Dry;
         report.warnings.extend(self.placeholders());
-        let Some(source) = self.open_source(&mut report)? else { return Ok(report) };
+        let source = self.open_source(&mut report)?;
         let mut session = self.open_target(&mut report)?;
         let exit = match &mut session {
-            None => self.look(&source, None, None, &mut report)?,
+            None => self.look_at_source(&source, &mut report)?,
             Some(session) => self.with_target(&source, session, &mut report)?,
         };
         self.name_lines(&mut report);
@@ -177,64 +87,12 @@ impl Way<'_> {
         report.warnings.iter_mut().for_each(|warning| warning.place = lines.shown(&warning.place));
     }
 
-    /// The source; a file that cannot be read is a refusal, and the report says so.
-    pub(super) fn open_source(&self, report: &mut Report) -> Result<Option<Source>, Failure> {
-        let path = inputs::source(self.common, &self.found)?;
-        let zone = self.found.mapping.source.zone.as_deref().and_then(Zone::parse);
-        let ts: source::Scalar = std::sync::Arc::new(move |raw| convert::time_as_text(raw, zone));
-        let functions = vec![("ts", ts)];
-        let options = source::Options { readers: self.jobs() + 1, functions, ..source::Options::default() };
-        match Source::open(&path, &options) {
-            Ok(source) => {
-                record::source(report, &source, &path.display().to_string());
-                Ok(Some(source))
-            }
-            Err(e) => Err(Failure::refused(e.to_string())),
-        }
-    }
-
-    pub(super) fn open_target(&self, report: &mut Report) -> Result<Option<Session>, Failure> {
-        let Some(settings) = &self.settings else { return Ok(None) };
-        report.target = Some(settings.shown());
-        report.warnings.extend(reach::notes(settings));
-        reach::first(&self.door(settings)).map(Some)
-    }
-
-    /// The way in to the target.
-    pub(super) fn door<'d>(&'d self, settings: &'d Settings) -> Door<'d> {
-        Door {
-            settings,
-            common: self.common,
-            schema: &self.found.mapping.target.schema,
-            read_only: ReadOnly(!self.manner.writes()),
-            watch: self.watch,
-            asked: &self.world.asked,
-        }
-    }
-
-    /// The lock of this mapping in this database.
-    pub(super) fn lock_key(&self) -> i64 {
-        xxhash_rust::xxh3::xxh3_64(
-            format!("migrate\n{}\n{}", self.common.ledger_schema, self.found.mapping.name).as_bytes(),
-        ) as i64
-    }
-
-    pub(super) fn with_target(
-        &self,
-        source: &Source,
-        session: &mut Session,
-        report: &mut Report,
-    ) -> Result<Exit, Failure> {
-        let nothing_written = |e: ServerError| Failure::refused(e.to_string());
+    /// From the connection to the end: what the ledger knows, what is planned, and what both together mean.
+    fn with_target(&self, source: &Source, session: &mut Session, report: &mut Report) -> Result<Exit, Failure> {
         if self.manner.writes() {
             self.hold(session)?;
         }
-        // A ledger that this role may not read is refused with the plan's other refusals.
-        let rights = session.rights(&self.found.mapping.target.schema).map_err(nothing_written)?;
-        let known = match plan::ledger_rights(&rights, Purpose::Verify).as_slice() {
-            [] => self.known(session).map_err(nothing_written)?,
-            _ => Known::default(),
-        };
+        let known = self.known_so_far(session).map_err(Failure::refused)?;
         if let Some(newer) = resume::newer(known.version) {
             report.refusals.push(newer);
             return Ok(Exit::Refused);
@@ -242,43 +100,18 @@ impl Way<'_> {
         let Some((plan, target)) = self.plan(source, Some(session), Some(&known), report)? else {
             return Ok(Exit::Refused);
         };
-        let env = inputs::env(&self.found.mapping, self.world);
-        let mut wanted = Wanted::of(&plan, &target, &source.stamp(), &env);
-        if let Some(run) = known.run.as_ref().filter(|_| self.manner == Manner::Verify) {
-            // What moved since is for the checks to say, row by row and object by object.
-            wanted.stamp.clone_from(&run.stamp);
-            wanted.catalog.clone_from(&run.catalog);
-        }
-        let stamp = wanted.stamp.clone();
-        if let Some(run) = known.run.as_ref().filter(|run| run.stamp != stamp) {
-            let again = migrate::until_done(&self.line(), session, |session| {
-                self.source_again(source, session, (&plan, &target), &known, report)
-            });
-            match again.map_err(|stop| Failure::refused(stop.to_string()))? {
-                Some(refusals) if !refusals.is_empty() => {
-                    report.refusals.extend(refusals);
-                    report.state = state(known.run.as_ref());
-                    return Ok(Exit::Refused);
-                }
-                Some(_) => wanted.stamp.clone_from(&run.stamp),
-                None => {}
-            }
-        }
-        match resume::decide(known.version, known.run.as_ref(), &known.done, &wanted) {
-            Decision::Refuse(refusals) => {
+        let wanted = Wanted::of(&plan, &target, &source.stamp(), &inputs::env(&self.found.mapping, self.world));
+        let Some(held) = self.held_against(&wanted, source, session, (&plan, &target), (&known, report))? else {
+            return Ok(Exit::Refused);
+        };
+        match (resume::decide(known.version, known.run.as_ref(), &known.done, &held), self.manner) {
+            (Decision::Refuse(refusals), _) => {
                 report.refusals.extend(refusals);
                 report.state = state(known.run.as_ref());
                 Ok(Exit::Refused)
             }
-            _ if self.manner == Manner::Rollback => self.take_back(source, session, (&plan, &target), known, report),
-            Decision::Verify if self.manner != Manner::Verify => {
-                report.warnings.push(Warning {
-                    place: format!("run {}", known.run.as_ref().map_or(0, |r| r.id)),
-                    message: "is done already: nothing was loaded, its rows were verified again".to_owned(),
-                });
-                Ok(self.finish(source, session, (&plan, &target), None, report))
-            }
-            Decision::Begin if self.manner == Manner::Verify => {
+            (_, Manner::Rollback) => self.take_back(source, session, (&plan, &target), known, report),
+            (Decision::Begin, Manner::Verify) => {
                 report.refusals.push(Refusal::new(
                     "target",
                     "the ledger knows no run of this mapping",
@@ -286,68 +119,84 @@ impl Way<'_> {
                 ));
                 Ok(Exit::Refused)
             }
-            _ if self.manner == Manner::Verify => Ok(self.finish(source, session, (&plan, &target), None, report)),
-            _ if self.manner == Manner::Dry => {
-                self.look(source, Some((session, &plan, &target)), known.run.as_ref(), report)
+            (_, Manner::Verify) => Ok(self.finish(source, session, (&plan, &target), None, report)),
+            (Decision::Verify, _) => {
+                report.warnings.push(Warning {
+                    place: format!("run {}", known.run.as_ref().map_or(0, |r| r.id)),
+                    message: "is done already: nothing was loaded, its rows were verified again".to_owned(),
+                });
+                Ok(self.finish(source, session, (&plan, &target), None, report))
             }
-            _ => self.carry_out(source, session, &plan, &target, (known, Wanted { stamp, ..wanted }), report),
+            (_, Manner::Dry) => self.look(source, session, (&plan, &target), known.run.as_ref(), report),
+            (_, Manner::Cutover | Manner::Rehearse) => {
+                self.carry_out(source, session, &plan, &target, (known, wanted), report)
+            }
         }
     }
 
-    pub(super) fn known(&self, session: &mut Session) -> Result<Known, ServerError> {
-        let version = session.ledger_version()?;
-        let owner = inputs::owner_identity(&self.found.mapping, self.common);
-        let run = match version {
-            Some(v) if v <= crate::target::ledger::VERSION => session.find_run(&self.found.mapping.name, &owner)?,
-            _ => None,
-        };
-        let (done, detached) = match &run {
-            Some(run) => (session.loads_done(run.id)?, session.detached(run.id)?),
-            None => (BTreeMap::new(), Vec::new()),
-        };
-        Ok(Known { version, run, done, detached })
-    }
-
-    /// Lanes: as many as were asked for, or as the machine has cores, but no more than the target serves.
-    pub(super) fn jobs(&self) -> usize {
-        self.work.jobs.unwrap_or(self.world.cores).clamp(1, self.connections)
-    }
-
-    pub(super) fn options(&self) -> Options {
-        Options {
-            jobs: self.jobs(),
-            batch_rows: self.work.batch_rows.unwrap_or(BATCH_ROWS),
-            batch_bytes: self.batch_bytes(),
-            on_fault: self.on_fault(),
-            max_faults: self.work.max_faults,
+    /// What the ledger knows. One that this role may not read is refused later, with the plan's other refusals.
+    fn known_so_far(&self, session: &mut Session) -> Result<Known, ServerError> {
+        let rights = session.rights(&self.found.mapping.target.schema)?;
+        match plan::ledger_rights(&rights, Purpose::Verify).as_slice() {
+            [] => self.known(session),
+            _ => Ok(Known::default()),
         }
     }
 
-    /// Most bytes of a batch in each lane.
-    pub(super) fn batch_bytes(&self) -> usize {
-        let told = self.work.batch_bytes.and_then(|bytes| usize::try_from(bytes).ok());
-        told.unwrap_or(BATCH_BYTES / self.jobs())
-    }
-
-    pub(super) fn on_fault(&self) -> OnFault {
-        match self.work.on_fault {
-            Some(crate::cli::OnFault::Abort) => OnFault::Abort,
-            Some(crate::cli::OnFault::Quarantine) => OnFault::Quarantine,
-            None => self.found.mapping.defaults.on_fault,
+    /// What is wanted, as it is held against the ledger: where the source was written to since the run began and still
+    /// makes what was committed of it, with the stamp of then. `None`: it does not, and the report says so.
+    fn held_against(
+        &self,
+        wanted: &Wanted,
+        source: &Source,
+        session: &mut Session,
+        planned: (&Plan, &TargetSchema),
+        (known, report): (&Known, &mut Report),
+    ) -> Result<Option<Wanted>, Failure> {
+        let mut held = wanted.clone();
+        let Some(run) = &known.run else { return Ok(Some(held)) };
+        if self.manner == Manner::Verify {
+            // What moved since is for the checks to say, row by row and object by object.
+            held.stamp.clone_from(&run.stamp);
+            held.catalog.clone_from(&run.catalog);
         }
+        if held.stamp == run.stamp {
+            return Ok(Some(held));
+        }
+        let again =
+            until_done(&self.line(), session, |session| self.source_again(source, session, planned, known, report));
+        match again.map_err(Failure::refused)? {
+            // Of another schema or another dump the decision says what is to be said.
+            None => {}
+            Some(refusals) if refusals.is_empty() => held.stamp.clone_from(&run.stamp),
+            Some(refusals) => {
+                report.refusals.extend(refusals);
+                report.state = state(known.run.as_ref());
+                return Ok(None);
+            }
+        }
+        Ok(Some(held))
     }
 
     /// Shows the plan and asks for the database's name.
-    pub(super) fn confirmed(&self, session: &mut Session, plan: &Plan) -> Result<bool, Failure> {
-        let database = session.database().map_err(|e| Failure::refused(e.to_string()))?;
+    ///
+    /// # Errors
+    /// When another word was typed, or none.
+    pub(super) fn confirm(&self, session: &mut Session, plan: &Plan) -> Result<(), Failure> {
+        let database = session.database().map_err(Failure::refused)?;
         eprint!("{}\nType the database's name ({database}) to go on: ", plan::text(plan));
         let _ = std::io::stderr().flush();
         let mut typed = String::new();
         let _ = std::io::stdin().lock().read_line(&mut typed);
-        Ok(typed.trim() == database)
+        if typed.trim() == database {
+            return Ok(());
+        }
+        let place = if self.manner == Manner::Rollback { "rollback" } else { "run" };
+        Err(Failure::refused(format!("{place}: nothing was done; the database's name was not typed.")))
     }
 }
 
+/// How a run stands, as the report says it.
 pub(super) fn state(run: Option<&Run>) -> RunState {
     match run.map(|r| r.state.as_str()) {
         None => RunState::Planned,

@@ -1,6 +1,6 @@
 //! How a way ends: the proof and the report of a run that came through, or what is said of one that was stopped.
 //!
-//! Part of [`Way`]; what was typed and how it all begins stands in `cutover`.
+//! Part of [`Way`]; what comes before stands in `cutover` and `carrying`.
 
 use crate::cli::VerifyWhat;
 use crate::convert::Settled;
@@ -14,8 +14,9 @@ use crate::source::Source;
 use crate::target::{ServerError, Session};
 use crate::verify::{self, Depth, Meanwhile, Subject};
 
-use super::cutover::{Known, Manner, Way, state};
+use super::cutover::state;
 use super::record;
+use super::way::{Known, Manner, Way};
 
 impl Way<'_> {
     /// What the ledger says, into the report, after a stop. A target that is gone leaves the report without it: nothing is
@@ -56,13 +57,16 @@ impl Way<'_> {
             (_, true) => Exit::Stopped,
             (_, false) => Exit::Refused,
         };
+        let said = stop.to_string();
         match stop {
-            Stop::Faults(faults) => record::faults(report, plan, &faults, faults.len() as u64, self.common.show_values),
-            Stop::TooManyFaults { most, faults } => {
-                record::faults(report, plan, &faults, faults.len() as u64, self.common.show_values);
+            Stop::Faults(faults) => {
+                record::faults(report, plan, &faults, faults.len() as u64, self.reporting.show_values)
+            }
+            Stop::TooManyFaults { faults, .. } => {
+                record::faults(report, plan, &faults, faults.len() as u64, self.reporting.show_values);
                 report.refusals.push(Refusal::new(
                     "max_faults",
-                    format!("more than {most} rows cannot go as they are, which is what --max-faults bears"),
+                    said,
                     "Solve the faults that are listed, or raise --max-faults; the same command goes on from there.",
                 ));
             }
@@ -129,7 +133,7 @@ impl Way<'_> {
             connections: self,
             jobs: self.jobs(),
             meanwhile,
-            show_values: self.common.show_values,
+            show_values: self.reporting.show_values,
             watch: self.watch,
         };
         let depth = match self.work.verify {

@@ -5,7 +5,7 @@ use crate::exit::Exit;
 use crate::model::record::{Refusal, Report};
 use crate::report;
 
-use super::{World, cutover, print, say};
+use super::{World, print, say, way};
 
 /// What went wrong before a report could say it.
 #[derive(Debug)]
@@ -17,14 +17,16 @@ pub struct Failure {
 }
 
 impl Failure {
-    pub(super) fn usage(message: impl Into<String>) -> Failure {
-        Failure { exit: Exit::Usage, message: message.into() }
+    pub(super) fn usage(message: impl ToString) -> Failure {
+        Failure { exit: Exit::Usage, message: message.to_string() }
     }
 
-    pub(super) fn refused(message: impl Into<String>) -> Failure {
-        Failure { exit: Exit::Refused, message: message.into() }
+    /// Before anything was written.
+    pub(super) fn refused(message: impl ToString) -> Failure {
+        Failure { exit: Exit::Refused, message: message.to_string() }
     }
 
+    /// What can only fail by a mistake of ours.
     pub(super) fn bug(message: impl ToString) -> Failure {
         Failure { exit: Exit::Bug, message: message.to_string() }
     }
@@ -49,7 +51,7 @@ impl Failure {
 
 /// The report of a failure alone; it names the mapping where that can be read.
 pub(super) fn alone(failure: &Failure, cli: &Cli, world: &World) -> Report {
-    let mapping = cutover::one_mapping(cli.common(), world).map(|found| found.mapping.name).unwrap_or_default();
+    let mapping = way::one_mapping(cli.common(), world).map(|found| found.mapping.name).unwrap_or_default();
     failure.report(cli.command_name(), &mapping)
 }
 

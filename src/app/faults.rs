@@ -22,7 +22,7 @@ use crate::source::{Reader, Source, SourceError};
 use crate::target::ledger::Run;
 use crate::target::{ServerError, Session};
 
-use super::cutover::Way;
+use super::way::Way;
 
 /// The fault file, where nobody names another.
 pub const FILE: &str = "migrate-faults.ndjson";
@@ -40,7 +40,7 @@ impl Way<'_> {
         (session, run): (&mut Session, &Run),
         report: &mut Report,
     ) -> Result<(), ServerError> {
-        let mut listing = Listing { shows_values: self.common.show_values, ..Listing::default() };
+        let mut listing = Listing { shows_values: self.reporting.show_values, ..Listing::default() };
         for load in &plan.loads {
             session.faults::<ServerError>(run.id, &load.name, &mut |some| {
                 some.iter().for_each(|fault| listing.take(fault));
@@ -57,7 +57,7 @@ impl Way<'_> {
     /// What reading ahead found at fault, into the report; values are written down only where a file for them was named.
     /// Gives their number.
     pub(super) fn found(&self, source: &Source, plan: &Plan, found: &[ahead::Found], report: &mut Report) -> u64 {
-        let mut listing = Listing { shows_values: self.common.show_values, ..Listing::default() };
+        let mut listing = Listing { shows_values: self.reporting.show_values, ..Listing::default() };
         for load in found {
             let table = plan.table_of(&load.load);
             load.faults.iter().for_each(|fault| listing.take(&SetAside::of(fault, &table)));

@@ -5,11 +5,11 @@
 use crate::migrate::{Connections, Line, Stop, until_done};
 use crate::target::connect::{ConnectError, Patience};
 use crate::target::ledger::Run;
-use crate::target::{Holder, ServerError, Session};
+use crate::target::{Holder, Session};
 
 use super::Failure;
-use super::cutover::Way;
 use super::reach::{self, lost_again};
+use super::way::Way;
 
 impl Way<'_> {
     /// What trying again needs.
@@ -17,20 +17,25 @@ impl Way<'_> {
         Line { connections: self, watch: self.watch, asked: &self.world.asked }
     }
 
+    /// The lock of this mapping in this database.
+    fn lock_key(&self) -> i64 {
+        let name = format!("migrate\n{}\n{}", self.common.ledger_schema, self.found.mapping.name);
+        xxhash_rust::xxh3::xxh3_64(name.as_bytes()) as i64
+    }
+
     /// Takes the run's lock, from a process that is gone where `--take-over` says so.
     pub(super) fn hold(&self, session: &mut Session) -> Result<(), Failure> {
-        let refused = |e: ServerError| Failure::refused(e.to_string());
-        let Some(holder) = session.lock(self.lock_key()).map_err(refused)? else { return Ok(()) };
+        let Some(holder) = session.lock(self.lock_key()).map_err(Failure::refused)? else { return Ok(()) };
         let mut advice = "Wait for it, or end it; if its machine is gone, say --take-over";
         if self.work.take_over {
-            let mut ours = match self.known(session).map_err(refused)?.run {
-                Some(run) => session.backends(run.id).map_err(refused)?,
+            let mut ours = match self.known(session).map_err(Failure::refused)?.run {
+                Some(run) => session.backends(run.id).map_err(Failure::refused)?,
                 None => Vec::new(),
             };
             // Nobody else takes this lock: its holder is a migrate with this mapping, noted in the ledger or not yet.
             ours.extend(holder.backend());
-            session.end_backends(&ours).map_err(refused)?;
-            if session.lock(self.lock_key()).map_err(refused)?.is_none() {
+            session.end_backends(&ours).map_err(Failure::refused)?;
+            if session.lock(self.lock_key()).map_err(Failure::refused)?.is_none() {
                 return Ok(());
             }
             advice = "It was ended and another one came. Wait for that one, or end it";
@@ -48,10 +53,9 @@ impl Way<'_> {
         mut run: Run,
         (stamp, loads): (&str, &[(String, String)]),
     ) -> Result<Run, Failure> {
-        let refused = |stop: Stop| Failure::refused(stop.to_string());
         if self.work.take_over {
-            let others = session.backends(run.id).map_err(|e| refused(Stop::Target(e)))?;
-            session.end_backends(&others).map_err(|e| refused(Stop::Target(e)))?;
+            let others = session.backends(run.id).map_err(Failure::refused)?;
+            session.end_backends(&others).map_err(Failure::refused)?;
         }
         let raised = until_done(&self.line(), session, |session| Ok(session.raise_epoch(run.id)?));
         run.epoch = match raised {
@@ -65,14 +69,14 @@ impl Way<'_> {
                     pids.join(", ")
                 )));
             }
-            Err(stop) => return Err(refused(stop)),
+            Err(stop) => return Err(Failure::refused(stop)),
         };
         until_done(&self.line(), session, |session| {
             session.note_backend(run.id, run.epoch)?;
             session.restamp(run.id, stamp)?;
             Ok(session.replan(run.id, loads)?)
         })
-        .map_err(refused)?;
+        .map_err(Failure::refused)?;
         // What reading ahead has seen is not what will be read now.
         run.read_ahead &= run.stamp == stamp;
         stamp.clone_into(&mut run.stamp);

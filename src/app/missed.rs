@@ -15,7 +15,7 @@ use crate::source::Source;
 use crate::target::ledger::Run;
 use crate::target::{ServerError, Session};
 
-use super::cutover::Way;
+use super::way::Way;
 
 impl Way<'_> {
     /// Of what a run has loaded. A lookup whose rows have changed since would find other rows now: nothing is said of it.
@@ -67,7 +67,7 @@ impl Way<'_> {
         for lookup in report.lookups.iter_mut().filter(|l| l.load == load.name && !l.quiet) {
             if let Some(missed) = missed.remove(&lookup.column) {
                 lookup.missing_values = Some(missed.different);
-                lookup.values = self.common.show_values.then_some(missed.first);
+                lookup.values = self.reporting.show_values.then_some(missed.first);
             }
         }
     }

@@ -17,14 +17,16 @@ mod planning;
 mod reach;
 mod record;
 mod rehearse;
+mod rollback;
 mod signals;
 mod standing;
 mod timing;
+mod way;
 mod world;
 
 use std::io::Write;
 
-use crate::cli::{Cli, Color, Command, Common};
+use crate::cli::{Cli, Color, Command, Common, PlanArgs};
 use crate::event::Watch;
 use crate::exit::Exit;
 use crate::model::record::Report;
@@ -54,14 +56,11 @@ fn command(cli: &Cli, world: &World) -> Result<Exit, Failure> {
     match &cli.command {
         None => reported(cli, world, |watch| Ok(vec![cutover::run(&cli.run, world, watch)?])),
         Some(Command::Rehearse(args)) => reported(cli, world, |watch| rehearse::run(args, world, watch)),
-        Some(Command::Verify(common)) => reported(cli, world, |watch| Ok(vec![cutover::verify(common, world, watch)?])),
-        Some(Command::Plan(_) | Command::Status(_)) if !cli.common().report.is_empty() => Err(Failure::usage(
-            "--report: this command makes no report, it prints. Leave the flag out; --json prints JSON.",
-        )),
+        Some(Command::Verify(args)) => reported(cli, world, |watch| Ok(vec![cutover::verify(args, world, watch)?])),
         Some(Command::Plan(args)) => plan(args, world),
         Some(Command::Status(common)) => status(common, world),
         Some(Command::Rollback(args)) => {
-            reported(cli, world, |watch| Ok(vec![standing::rollback(args, world, watch)?]))
+            reported(cli, world, |watch| Ok(vec![rollback::rollback(args, world, watch)?]))
         }
     }
 }
@@ -73,7 +72,7 @@ fn reported(
     work: impl FnOnce(&dyn Watch) -> Result<Vec<Report>, Failure>,
 ) -> Result<Exit, Failure> {
     let common = cli.common();
-    let files = report::open_all(&common.report)
+    let files = report::open_all(cli.report_files())
         .map_err(|errors| Failure::usage(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))?;
     let worked = {
         let watch = watch(common, world);
@@ -86,7 +85,7 @@ fn reported(
             return Err(failure);
         }
     };
-    let exit = reports.iter().map(|r| exit_of(r.exit.code)).reduce(Exit::and).unwrap_or(Exit::Bug);
+    let exit = reports.iter().map(|r| Exit::of(r.exit.code)).reduce(Exit::and).unwrap_or(Exit::Bug);
     let printed = print(&shown(&reports, common, world)?);
     Ok(if written(files, &reports) && printed { exit } else { exit.and(Exit::Bug) })
 }
@@ -131,30 +130,25 @@ fn told(text: &str, exit: Exit) -> Exit {
     if print(text) { exit } else { exit.and(Exit::Bug) }
 }
 
-fn exit_of(code: i32) -> Exit {
-    Exit::BY_RANK.into_iter().find(|e| i32::from(e.code()) == code).unwrap_or(Exit::Bug)
-}
-
 fn status(common: &Common, world: &World) -> Result<Exit, Failure> {
     let standings = standing::status(common, world, &watch(common, world))?;
-    if common.json {
-        let text = serde_json::to_string_pretty(&standings).map_err(Failure::bug)?;
-        return Ok(told(&format!("{text}\n"), Exit::Done));
-    }
-    Ok(told(&standing::text(&standings), Exit::Done))
+    let text = if common.json { json(&standings)? } else { standing::text(&standings) };
+    Ok(told(&text, Exit::Done))
 }
 
-fn plan(args: &crate::cli::PlanArgs, world: &World) -> Result<Exit, Failure> {
+fn plan(args: &PlanArgs, world: &World) -> Result<Exit, Failure> {
     let watch = watch(&args.common, world);
-    match cutover::plan(args, world, &watch)? {
-        Ok(plan) if args.common.json => {
-            let text = serde_json::to_string_pretty(&plan).map_err(Failure::bug)?;
-            Ok(told(&format!("{text}\n"), Exit::Done))
-        }
-        Ok(plan) if args.sql => Ok(told(&crate::plan::sql(&plan), Exit::Done)),
-        Ok(plan) => Ok(told(&crate::plan::text(&plan), Exit::Done)),
-        Err(report) => Ok(told(&shown(&[*report], &args.common, world)?, Exit::Refused)),
-    }
+    let (text, exit) = match cutover::plan(args, world, &watch)? {
+        Ok(plan) if args.common.json => (json(&plan)?, Exit::Done),
+        Ok(plan) if args.sql => (crate::plan::sql(&plan), Exit::Done),
+        Ok(plan) => (crate::plan::text(&plan), Exit::Done),
+        Err(report) => (shown(&[*report], &args.common, world)?, Exit::Refused),
+    };
+    Ok(told(&text, exit))
+}
+
+fn json(value: &impl serde::Serialize) -> Result<String, Failure> {
+    Ok(serde_json::to_string_pretty(value).map_err(Failure::bug)? + "\n")
 }
 
 fn watch(common: &Common, world: &World) -> impl Watch {

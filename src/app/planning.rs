@@ -1,6 +1,6 @@
 //! From mapping, source and target to the plan: what is asked of both sides before anything is decided.
 //!
-//! Part of [`Way`]; what was typed and how it all begins stands in `cutover`.
+//! Part of [`Way`]; what is done with the plan stands in `cutover`.
 
 use std::collections::BTreeMap;
 
@@ -15,9 +15,8 @@ use crate::source::Source;
 use crate::target::ledger::Run;
 use crate::target::{ServerError, Session};
 
-use super::cutover::{Known, Manner, Way};
-use super::inputs::{self};
-use super::{Failure, record};
+use super::way::{Known, Manner, Way};
+use super::{Failure, inputs, record};
 
 impl Way<'_> {
     /// The plan and the catalogue it stands on; `None`: refused, and the report says why.
@@ -34,10 +33,9 @@ impl Way<'_> {
         let (target, detachable, expressions) = match session {
             None => (None, Vec::new(), BTreeMap::new()),
             Some(session) => {
-                let failed = |e: ServerError| Failure::refused(e.to_string());
-                purpose = self.purpose(session, run).map_err(failed)?;
-                let (target, detachable) = self.catalog(session, known).map_err(failed)?;
-                let expressions = expressions(session, mapping, &target).map_err(failed)?;
+                purpose = self.purpose(session, run).map_err(Failure::refused)?;
+                let (target, detachable) = self.catalog(session, known).map_err(Failure::refused)?;
+                let expressions = expressions(session, mapping, &target).map_err(Failure::refused)?;
                 (Some(target), detachable, expressions)
             }
         };
@@ -196,7 +194,7 @@ impl Way<'_> {
         mapping: &Mapping,
         inputs: &Inputs<'_>,
     ) -> Result<BTreeMap<String, SqlFacts>, Failure> {
-        let reader = source.reader().map_err(|e| Failure::refused(e.to_string()))?;
+        let reader = source.reader().map_err(Failure::refused)?;
         let mut facts = BTreeMap::new();
         for (load, select) in plan::selects(mapping, inputs) {
             let checked = reader.check(&select).and_then(|columns| Ok((columns, reader.columns_read(&select)?)));

@@ -30,30 +30,29 @@ pub struct Door<'a> {
     pub asked: &'a AtomicBool,
 }
 
-/// The settings of the connection, if a target was named; that none was is an error unless it `may_lack`.
-pub fn settings(
-    common: &Common,
-    mapping: &Mapping,
-    world: &World,
-    may_lack: bool,
-) -> Result<Option<Settings>, Failure> {
+/// The settings of the connection; `None`: no target was named.
+pub fn settings_if_named(common: &Common, mapping: &Mapping, world: &World) -> Result<Option<Settings>, Failure> {
     if !inputs::names_a_target(common, mapping, world) {
-        if may_lack {
-            return Ok(None);
-        }
-        return Err(Failure::usage(format!(
-            "target: none was named. Name it with -t URL, or set {} or the PG* variables.",
-            mapping.target.url_env
-        )));
+        return Ok(None);
     }
     let given = inputs::target(common, mapping, world);
     resolve(given.as_deref(), &world.environment()).map(Some).map_err(failure)
 }
 
+/// The settings of the connection; that no target was named is an error.
+pub fn settings(common: &Common, mapping: &Mapping, world: &World) -> Result<Settings, Failure> {
+    settings_if_named(common, mapping, world)?.ok_or_else(|| {
+        Failure::usage(format!(
+            "target: none was named. Name it with -t URL, or set {} or the PG* variables.",
+            mapping.target.url_env
+        ))
+    })
+}
+
 fn failure(e: ConnectError) -> Failure {
     match e {
-        ConnectError::Usage(_) => Failure::usage(e.to_string()),
-        e => Failure::refused(e.to_string()),
+        ConnectError::Usage(_) => Failure::usage(e),
+        e => Failure::refused(e),
     }
 }
 

@@ -8,9 +8,9 @@ use crate::model::record::Report;
 use crate::target::connect::{Environment, ReadOnly, Settings, resolve};
 use crate::target::embedded::Throwaway;
 
-use super::cutover::{Manner, Way};
 use super::inputs::{self, Found};
 use super::reach::{self, Door};
+use super::way::{Manner, Way};
 use super::{Failure, World};
 
 /// Rehearses each mapping in turn, each on a server of its own.
@@ -39,15 +39,14 @@ fn one(args: &Rehearse, found: Found, world: &World, watch: &dyn Watch) -> Resul
     let server = Throwaway::start().map_err(|e| Failure::refused(format!("rehearse: no PostgreSQL; {e}")))?;
     watch.hear(Event::Said(&format!("rehearsing {} on {}", found.mapping.name, server.shown())));
     let nobody = Environment::new(std::iter::empty(), None, None);
-    let settings = resolve(Some(&server.url()), &nobody)
-        .map(Settings::known_to_be_direct)
-        .map_err(|e| Failure::refused(e.to_string()))?;
+    let settings = resolve(Some(&server.url()), &nobody).map(Settings::known_to_be_direct).map_err(Failure::refused)?;
     let (common, schema, read_only) = (&args.common, &found.mapping.target.schema, ReadOnly(false));
     let door = Door { settings: &settings, common, schema, read_only, watch, asked: &world.asked };
     prepare(&door, &found)?;
     let way = Way {
         common: &args.common,
-        work: &args.work,
+        reporting: &args.reporting,
+        work: args.work.clone(),
         manner: Manner::Rehearse,
         asks: false,
         settings: Some(settings),

@@ -1,47 +1,37 @@
-//! `migrate status` and `migrate rollback`: how runs stand, and taking one back.
+//! `migrate status`: how the runs of a mapping stand, and what to do next.
 
-use std::sync::atomic::AtomicBool;
-
-use crate::cli::{Common, Rollback, Work};
+use crate::cli::Common;
 use crate::event::Watch;
-use crate::exit::Exit;
-use crate::migrate::{Job, Stop, take_back};
-use crate::model::record::{Refusal, Report, RunState, Warning};
-use crate::model::schema::TargetSchema;
-use crate::plan::{self, Plan, Purpose};
+use crate::plan::{self, Purpose};
 use crate::resume;
-use crate::source::Source;
 use crate::target::connect::ReadOnly;
 use crate::target::standing::Standing;
-use crate::target::take_back::Rewound;
-use crate::target::{ServerError, Session};
 
-use super::cutover::{Known, Manner, Way, one_mapping};
-use super::reach::{self, Door, settings};
+use super::reach::{self, Door};
+use super::way::one_mapping;
 use super::{Failure, World};
 
 /// `migrate status`: the runs of the mapping, the latest first.
 pub fn status(common: &Common, world: &World, watch: &dyn Watch) -> Result<Vec<Standing>, Failure> {
     let found = one_mapping(common, world)?;
-    let Some(settings) = settings(common, &found.mapping, world, false)? else { return Ok(Vec::new()) };
-    let refused = |e: ServerError| Failure::refused(e.to_string());
+    let settings = reach::settings(common, &found.mapping, world)?;
     let schema = &found.mapping.target.schema;
     let door = Door { settings: &settings, common, schema, read_only: ReadOnly(true), watch, asked: &world.asked };
     let mut session = reach::first(&door)?;
-    let rights = session.rights(&found.mapping.target.schema).map_err(refused)?;
+    let rights = session.rights(&found.mapping.target.schema).map_err(Failure::refused)?;
     let lacking = plan::ledger_rights(&rights, Purpose::Verify);
-    let lacking: Vec<String> = lacking.iter().map(|r| format!("{}: {}. {}", r.place, r.reason, r.advice)).collect();
+    let lacking: Vec<String> = lacking.iter().map(ToString::to_string).collect();
     if !lacking.is_empty() {
         return Err(Failure::refused(lacking.join("\n")));
     }
-    let version = session.ledger_version().map_err(refused)?;
+    let version = session.ledger_version().map_err(Failure::refused)?;
     if let Some(newer) = resume::newer(version) {
-        return Err(Failure::refused(format!("{}: {}. {}", newer.place, newer.reason, newer.advice)));
+        return Err(Failure::refused(newer));
     }
     match version {
         None => Ok(Vec::new()),
         Some(_) => {
-            let mut all = session.standings(&found.mapping.name).map_err(refused)?;
+            let mut all = session.standings(&found.mapping.name).map_err(Failure::refused)?;
             all.iter_mut().for_each(|standing| standing.next = next(standing));
             Ok(all)
         }
@@ -102,97 +92,4 @@ fn one(standing: &Standing) -> String {
     lines.extend(standing.made.iter().map(|(kind, object)| format!("  {kind}: {object}")));
     lines.push(format!("  {}\n", standing.next));
     lines.join("\n")
-}
-
-/// `migrate rollback`
-pub fn rollback(args: &Rollback, world: &World, watch: &dyn Watch) -> Result<Report, Failure> {
-    let common = &args.common;
-    let found = one_mapping(common, world)?;
-    if !args.yes && !world.stdin_is_terminal {
-        return Err(Failure::refused(
-            "rollback: nothing was done; --yes was not given, and nobody is here to ask. `migrate status` says what would be taken out.",
-        ));
-    }
-    let settings = settings(common, &found.mapping, world, false)?;
-    let work = Work { take_over: args.take_over, ..Work::default() };
-    let (manner, asks) = (Manner::Rollback, !args.yes);
-    Way { common, work: &work, manner, asks, settings, found, world, watch, connections: usize::MAX }.go()
-}
-
-impl Way<'_> {
-    /// Takes the run back and reports it.
-    pub(super) fn take_back(
-        &self,
-        source: &Source,
-        session: &mut Session,
-        (plan, target): (&Plan, &TargetSchema),
-        known: Known,
-        report: &mut Report,
-    ) -> Result<Exit, Failure> {
-        let Some(run) = known.run else {
-            report.refusals.push(Refusal::new(
-                "target",
-                "the ledger knows no run of this mapping",
-                "Nothing is to be done.",
-            ));
-            return Ok(Exit::Refused);
-        };
-        report.run = Some(run.id.to_string());
-        if self.asks && !self.confirmed(session, plan)? {
-            return Err(Failure::refused("rollback: nothing was done; the database's name was not typed."));
-        }
-        let stamp = run.stamp.clone();
-        let run = self.take_up(session, run, (&stamp, &[]))?;
-        // What the process of before still committed counts as well.
-        let done = session.loads_done(run.id).map_err(|e| Failure::refused(e.to_string()))?;
-        let env = self.env();
-        let job = Job {
-            plan,
-            source,
-            target,
-            options: self.options(),
-            watch: self.watch,
-            env: &env,
-            aside: 0.into(),
-            connections: self,
-            sizes: &Default::default(),
-            asked: &self.world.asked,
-            halted: AtomicBool::new(false),
-        };
-        match take_back::take_back(&job, session, &run, target, &done) {
-            Ok(taken) => {
-                report.state = RunState::RolledBack;
-                let mut warn = |place: String, message: String| report.warnings.push(Warning { place, message });
-                for (load, rows) in taken.loads {
-                    warn(format!("load.{load}"), format!("{rows} rows are out"));
-                }
-                match taken.owner {
-                    Some(true) => warn("owner".to_owned(), "the row that the run made is out".to_owned()),
-                    Some(false) => {
-                        warn("owner".to_owned(), "the row that the run made stays: other rows refer to it".to_owned());
-                    }
-                    None => {}
-                }
-                for (sequence, rewound) in taken.sequences {
-                    let message = match rewound {
-                        Rewound::Stays(why) => format!("stays where it is: {why}"),
-                        _ => "is back where it was".to_owned(),
-                    };
-                    warn(format!("sequence {sequence}"), message);
-                }
-                Ok(Exit::Done)
-            }
-            Err(Stop::Refused(refusals)) => {
-                report.refusals.extend(refusals);
-                Ok(Exit::Refused)
-            }
-            Err(stop) => {
-                let exit = if matches!(stop, Stop::Interrupted) { Exit::Interrupted } else { Exit::Stopped };
-                let advice =
-                    "It is taken out whole or not at all: `migrate status` says which. The same command goes on.";
-                report.refusals.push(Refusal::new("target", stop.to_string(), advice));
-                Ok(exit)
-            }
-        }
-    }
 }

@@ -168,8 +168,7 @@ impl fmt::Display for Stop {
                 write!(f, "more than {most} rows cannot go as they are, which is what --max-faults bears")
             }
             Stop::Refused(refusals) => {
-                let all: Vec<String> =
-                    refusals.iter().map(|r| format!("{}: {}. {}", r.place, r.reason, r.advice)).collect();
+                let all: Vec<String> = refusals.iter().map(ToString::to_string).collect();
                 f.write_str(&all.join(" "))
             }
             Stop::Fenced => f.write_str("another process took this run over"),

@@ -1,7 +1,7 @@
 //! Sequences: set past the rows that are there, before anything is issued and at the end.
 
 use crate::event::Event;
-use crate::model::schema::{Sequence, SourceSchema, TargetSchema};
+use crate::model::schema::Sequence;
 use crate::target::ledger::Run;
 use crate::target::{Session, Wanted};
 
@@ -12,15 +12,9 @@ use super::{Job, Stop};
 ///
 /// # Errors
 /// What stopped it; the sequences that were set stay set.
-pub fn set_sequences(
-    job: &Job<'_>,
-    session: &mut Session,
-    run: &Run,
-    source: &SourceSchema,
-    target: &TargetSchema,
-) -> Result<(), Stop> {
+pub fn set_sequences(job: &Job<'_>, session: &mut Session, run: &Run) -> Result<(), Stop> {
     job.watch.hear(Event::Step("sequences"));
-    for wanted in Wanted::of(job.plan, source, target, &run.judged.shifts) {
+    for wanted in Wanted::of(job.plan, job.source.schema(), job.target, &run.judged.shifts) {
         until_done(&job.line(), session, |session| {
             session.set_sequence(run, &job.plan.schema, &wanted)?;
             Ok(session.leave_sequence(run.id, &wanted.sequence)?)

@@ -14,7 +14,6 @@ use crate::model::cell::RawBuf;
 use crate::model::key::Key;
 use crate::model::pgtype::ColumnType;
 use crate::model::record::Refusal;
-use crate::model::schema::TargetSchema;
 use crate::model::select::{Row, Sink};
 use crate::plan::{Link, LoadPlan, Node};
 use crate::target::ledger::{LoadDone, Made, PartDone, Run};
@@ -44,7 +43,6 @@ pub fn take_back(
     job: &Job<'_>,
     session: &mut Session,
     run: &Run,
-    target: &TargetSchema,
     done: &BTreeMap<String, LoadDone>,
 ) -> Result<TakenBack, Stop> {
     job.watch.hear(Event::Step("take back"));
@@ -53,7 +51,7 @@ pub fn take_back(
         let mut settled =
             Settled { now: run.judged.now, owner: None, env: job.env.clone(), shifts: run.judged.shifts.clone() };
         settled.owner = find_owner(session, job.plan, &settled)?.map(RawBuf::text);
-        let mut left = Left { job, target, settled, made: session.made(run.id)?, found: TakenBack::default() };
+        let mut left = Left { job, settled, made: session.made(run.id)?, found: TakenBack::default() };
         let known = known(job, session, run, done, &left.settled)?;
         let mut off = session.detached(run.id)?;
         off.retain(|object| !object.back);
@@ -137,7 +135,6 @@ fn known<'a>(
 /// What is left to take out.
 struct Left<'j> {
     job: &'j Job<'j>,
-    target: &'j TargetSchema,
     settled: Settled,
     made: Vec<Made>,
     found: TakenBack,
@@ -185,7 +182,7 @@ impl Left<'_> {
     /// The columns that tell a row of the table from others: a unique key that is sent, else what is never NULL.
     fn key(&self, load: &LoadPlan) -> Vec<String> {
         let sent = |name: &String| load.columns.iter().any(|c| c.name == *name);
-        let table = self.target.tables.get(&load.table);
+        let table = self.job.target.tables.get(&load.table);
         let is_set = |name: &String| table.is_some_and(|t| t.columns.iter().any(|c| c.name == *name && c.not_null));
         let unique = table.into_iter().flat_map(|t| &t.unique);
         let found = unique.filter(|u| u.columns.iter().all(|c| sent(c) && is_set(c))).max_by_key(|u| u.primary);
@@ -233,7 +230,7 @@ impl Left<'_> {
 
     fn sequences(&mut self, taking: &mut TakingBack<'_>) -> Result<(), Stop> {
         let plan = self.job.plan;
-        for wanted in Wanted::of(plan, self.job.source.schema(), self.target, &self.settled.shifts) {
+        for wanted in Wanted::of(plan, self.job.source.schema(), self.job.target, &self.settled.shifts) {
             let is_it = |made: &&Made| made.kind == "sequence" && made.object == wanted.sequence.name;
             let Some(made) = self.made.iter().find(is_it) else { continue };
             match taking.rewind(made, &plan.schema, &wanted)? {

@@ -330,9 +330,4 @@ impl TargetTable {
     pub fn column(&self, name: &str) -> Option<&TargetColumn> {
         self.columns.iter().find(|c| c.name == name)
     }
-
-    /// The foreign key in which this column stands, alone or with others.
-    pub fn foreign_of(&self, column: &str) -> Option<&ForeignKey> {
-        self.foreign.iter().find(|f| f.columns.iter().any(|c| c == column))
-    }
 }

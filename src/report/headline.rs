@@ -3,8 +3,9 @@
 //! One sentence for each job and each way to end; no form adds to it.
 
 use super::sections::Tone;
-use super::summary::{Job, Outcome, Proof, Totals};
+use super::summary::{Job, Proof, Totals, ended, tone};
 use super::text::{count, grouped, phrase, some_of};
+use crate::exit::Exit;
 use crate::model::record::{Check, Report, RunState, Verdict};
 
 /// What a reader takes away.
@@ -20,19 +21,19 @@ pub struct Headline {
 
 /// The verdict of a report in words.
 pub fn headline(report: &Report) -> Headline {
-    let outcome = Outcome::of(report);
-    let (label, sentence) = match outcome {
-        Outcome::Done | Outcome::Quarantined => done(report, outcome),
-        Outcome::Differs => ("Differs".to_owned(), differs(report)),
-        Outcome::Stopped => ("Stopped".to_owned(), stopped(report)),
-        Outcome::Interrupted => ("Interrupted".to_owned(), stopped(report)),
-        Outcome::Refused => ("Refused".to_owned(), refused(report)),
-        Outcome::Usage => ("Not understood".to_owned(), refused(report)),
-        Outcome::Bug => ("Internal error".to_owned(), bug(report)),
+    let exit = ended(report);
+    let (label, sentence) = match exit {
+        Exit::Done | Exit::Quarantined => done(report, exit),
+        Exit::Differs => ("Differs".to_owned(), differs(report)),
+        Exit::Stopped => ("Stopped".to_owned(), stopped(report)),
+        Exit::Interrupted => ("Interrupted".to_owned(), stopped(report)),
+        Exit::Refused => ("Refused".to_owned(), refused(report)),
+        Exit::Usage => ("Not understood".to_owned(), refused(report)),
+        Exit::Bug => ("Internal error".to_owned(), bug(report)),
     };
     let label =
         if report.dry_run && Job::of(report) == Job::DryRun { format!("Dry run: {}", lower(&label)) } else { label };
-    let tone = if outcome == Outcome::Done && unproved(report) { Tone::Warn } else { outcome.tone() };
+    let tone = if exit == Exit::Done && unproved(report) { Tone::Warn } else { tone(exit) };
     Headline { tone, label, sentence }
 }
 
@@ -48,14 +49,13 @@ fn lower(label: &str) -> String {
     chars.next().map_or_else(String::new, |c| c.to_lowercase().chain(chars).collect())
 }
 
-fn done(report: &Report, outcome: Outcome) -> (String, String) {
+fn done(report: &Report, exit: Exit) -> (String, String) {
     let job = Job::of(report);
     let sums = Totals::of(report);
-    let set_aside = outcome == Outcome::Quarantined;
+    let set_aside = exit == Exit::Quarantined;
     let rows = format!("{} of {}", count(sums.written, "row", "rows"), count(sums.loads, "load", "loads"));
     match job {
         Job::DryRun => dry(report, sums, set_aside),
-        Job::Status => ("Status".to_owned(), standing(report)),
         Job::Rollback => ("Rolled back".to_owned(), "What the run had put into the target is out again.".to_owned()),
         Job::Verify => (
             label("Verified", report, set_aside),
@@ -172,7 +172,7 @@ fn bug(report: &Report) -> String {
 fn unwritten(report: &Report) -> Option<&'static str> {
     match Job::of(report) {
         Job::Cutover => None,
-        Job::DryRun | Job::Verify | Job::Status => Some("Nothing was written."),
+        Job::DryRun | Job::Verify => Some("Nothing was written."),
         Job::Rehearsal => Some("No other database was touched."),
         // One transaction.
         Job::Rollback if report.state == RunState::RolledBack => Some("What the run had put into the target is out."),
@@ -197,17 +197,4 @@ fn refused(report: &Report) -> String {
         return format!("{}{}.", nothing[..1].to_uppercase(), &nothing[1..]);
     }
     format!("{}; {nothing}.", why.join(" and "))
-}
-
-/// What stands in the target, by the run's state.
-fn standing(report: &Report) -> String {
-    let sums = Totals::of(report);
-    let rows = count(sums.written, "row", "rows");
-    match report.state {
-        RunState::Planned => "Nothing was written.".to_owned(),
-        RunState::Running => format!("The run is at work: {rows} so far."),
-        RunState::Stopped => format!("The run stopped with {rows} in the target; the same command goes on from there."),
-        RunState::Done => format!("The run is done: {rows} in the target."),
-        RunState::RolledBack => "The run was taken back.".to_owned(),
-    }
 }

@@ -6,8 +6,9 @@
 use super::headline::{Headline, headline};
 use super::points::{NO_POINT, next, points, points_title};
 use super::sections::{self, Body, Column, Kind, Line, Section, Shown, Table, Tone};
-use super::summary::{Job, Outcome, Proof, Totals, owner_words, worst};
+use super::summary::{Job, Proof, Totals, ended, owner_words, worst};
 use super::text::{count, grouped, printable, seconds};
+use crate::exit::Exit;
 use crate::model::record::Report;
 
 /// Everything about the look.
@@ -79,8 +80,8 @@ fn tiles(out: &mut String, report: &Report) {
     let sums = Totals::of(report);
     let proof = Proof::of(report);
     let checks = proof.same + proof.differs + proof.not_checked;
-    let faults = match Outcome::of(report) {
-        Outcome::Done | Outcome::Quarantined | Outcome::Differs => "rows set aside",
+    let faults = match ended(report) {
+        Exit::Done | Exit::Quarantined | Exit::Differs => "rows set aside",
         _ => "rows that cannot go",
     };
     let mut tiles = vec![(grouped(sums.read), "rows read")];
@@ -248,7 +249,7 @@ fn repeat(out: &mut String, report: &Report) {
 
 /// Room for a name, only under what somebody may sign.
 fn sign(out: &mut String, report: &Report) {
-    let whole = matches!(Outcome::of(report), Outcome::Done | Outcome::Quarantined);
+    let whole = matches!(ended(report), Exit::Done | Exit::Quarantined);
     if whole && matches!(Job::of(report), Job::Cutover | Job::Verify) {
         out.push_str(
             "<section>\n<h2>Signature</h2>\n<p>I have read this report; the application may work on the target.</p>\n",

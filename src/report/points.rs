@@ -3,8 +3,9 @@
 //! Each point is one sentence and names the section that has the rows. No point: nothing to decide.
 
 use super::sections::{Tone, only_refusals};
-use super::summary::{Job, Outcome, Proof, Totals, is_loss};
+use super::summary::{Job, Proof, Totals, ended, is_loss};
 use super::text::{count, phrase, some_of};
+use crate::exit::Exit;
 use crate::model::record::{LoadState, Report};
 
 /// One thing to decide on.
@@ -26,10 +27,10 @@ pub const NO_POINT: &str = "Nothing: each row went as it was, nothing stayed beh
 
 /// The title above the points; none where a report has no room for them.
 pub fn points_title(report: &Report) -> Option<&'static str> {
-    match (Outcome::of(report), Job::of(report)) {
+    match (ended(report), Job::of(report)) {
         _ if only_refusals(report) => None,
-        (Outcome::Done | Outcome::Quarantined, Job::Cutover | Job::Verify) => Some("To know before signing"),
-        (Outcome::Done | Outcome::Quarantined, _) => Some("To know"),
+        (Exit::Done | Exit::Quarantined, Job::Cutover | Job::Verify) => Some("To know before signing"),
+        (Exit::Done | Exit::Quarantined, _) => Some("To know"),
         _ if points(report).is_empty() => None,
         _ => Some("To decide"),
     }
@@ -78,15 +79,15 @@ fn not_back(report: &Report) -> Option<Point> {
     let one = "# object that was taken off for the load is not back";
     let many = "# objects that were taken off for the load are not back";
     // A run that can go on puts them back then; in any other the target is not what it was.
-    let goes_on = matches!(Outcome::of(report), Outcome::Stopped | Outcome::Interrupted);
+    let goes_on = matches!(ended(report), Exit::Stopped | Exit::Interrupted);
     let (tone, then) = if goes_on { (Tone::Warn, "; going on puts it back") } else { (Tone::Bad, "") };
     point(n, tone, "detached", || format!("{}{then}: {}.", phrase(n, one, many), some_of(&off, NAMED)))
 }
 
 fn faults(report: &Report) -> Option<Point> {
     let n = Totals::of(report).faults;
-    let (tone, one, many) = match (Outcome::of(report), Job::of(report)) {
-        (Outcome::Refused | Outcome::Stopped | Outcome::Interrupted, _) => {
+    let (tone, one, many) = match (ended(report), Job::of(report)) {
+        (Exit::Refused | Exit::Stopped | Exit::Interrupted, _) => {
             (Tone::Bad, "# row cannot go as it is.", "# rows cannot go as they are.")
         }
         (_, Job::DryRun) => (Tone::Warn, "# row would be set aside.", "# rows would be set aside."),
@@ -197,18 +198,18 @@ pub fn next(report: &Report) -> Next {
     let target = report.target.as_ref().map_or_else(String::new, |t| format!(", $DATABASE_URL names {t}"));
     let look =
         |title, words: &str, command: String| Next { title, words: format!("{words} {named}{target}."), command };
-    match (Job::of(report), Outcome::of(report)) {
+    match (Job::of(report), ended(report)) {
         (Job::Rehearsal, _) => Next {
             title: "How to repeat it",
             words: format!("This makes a new throw-away PostgreSQL and does the same again. {named}."),
             command: "migrate rehearse -m MAPPING".to_owned(),
         },
-        (Job::DryRun, _) | (_, Outcome::Refused | Outcome::Usage) => look(
+        (Job::DryRun, _) | (_, Exit::Refused | Exit::Usage) => look(
             "How to look again",
             "This looks at everything and writes nothing.",
             format!("migrate {both} --dry-run"),
         ),
-        (_, Outcome::Stopped | Outcome::Interrupted | Outcome::Bug) => look(
+        (_, Exit::Stopped | Exit::Interrupted | Exit::Bug) => look(
             "How to go on",
             "This goes on after the last row that is in the target.",
             format!("migrate {both} --yes"),

@@ -4,6 +4,7 @@
 //! The words for it are in `headline`.
 
 use super::sections::Tone;
+use crate::exit::Exit;
 use crate::model::fault::Loss;
 use crate::model::record::{LoadState, LossRecord, Report, RunState, Verdict};
 
@@ -20,8 +21,6 @@ pub enum Job {
     Verify,
     /// What a run put in, taken out.
     Rollback,
-    /// What the ledger says.
-    Status,
 }
 
 impl Job {
@@ -31,7 +30,6 @@ impl Job {
             "rehearse" => Job::Rehearsal,
             "verify" => Job::Verify,
             "rollback" => Job::Rollback,
-            "status" => Job::Status,
             _ if report.dry_run => Job::DryRun,
             _ => Job::Cutover,
         }
@@ -45,76 +43,30 @@ impl Job {
             Job::Rehearsal => "Rehearsal",
             Job::Verify => "Verification",
             Job::Rollback => "Rollback",
-            Job::Status => "Status",
         }
     }
 }
 
-/// How a command ended, from its exit code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// 0
-    Done,
-    /// 6
-    Quarantined,
-    /// 3
-    Refused,
-    /// 2
-    Usage,
-    /// 130
-    Interrupted,
-    /// 4
-    Stopped,
-    /// 5
-    Differs,
-    /// 1, and any other
-    Bug,
+/// How a command ended; what says Done beside a difference differs.
+pub fn ended(report: &Report) -> Exit {
+    match Exit::of(report.exit.code) {
+        Exit::Done | Exit::Quarantined if Proof::of(report).differs > 0 => Exit::Differs,
+        exit => exit,
+    }
 }
 
-impl Outcome {
-    /// The outcome of a report.
-    pub fn of(report: &Report) -> Outcome {
-        match report.exit.code {
-            0 | 6 if Proof::of(report).differs > 0 => Outcome::Differs,
-            0 => Outcome::Done,
-            6 => Outcome::Quarantined,
-            3 => Outcome::Refused,
-            2 => Outcome::Usage,
-            130 => Outcome::Interrupted,
-            4 => Outcome::Stopped,
-            5 => Outcome::Differs,
-            _ => Outcome::Bug,
-        }
-    }
-
-    /// How it is to be taken.
-    pub fn tone(self) -> Tone {
-        match self {
-            Outcome::Done => Tone::Good,
-            Outcome::Quarantined | Outcome::Stopped | Outcome::Interrupted => Tone::Warn,
-            Outcome::Refused | Outcome::Usage | Outcome::Differs | Outcome::Bug => Tone::Bad,
-        }
-    }
-
-    /// Which of several reports decides the exit: a lower rank first.
-    fn rank(self) -> usize {
-        let order = [
-            Outcome::Usage,
-            Outcome::Bug,
-            Outcome::Differs,
-            Outcome::Stopped,
-            Outcome::Interrupted,
-            Outcome::Refused,
-            Outcome::Quarantined,
-            Outcome::Done,
-        ];
-        order.iter().position(|o| *o == self).unwrap_or(0)
+/// How an end is to be taken.
+pub fn tone(exit: Exit) -> Tone {
+    match exit {
+        Exit::Done => Tone::Good,
+        Exit::Quarantined | Exit::Stopped | Exit::Interrupted => Tone::Warn,
+        Exit::Refused | Exit::Usage | Exit::Differs | Exit::Bug => Tone::Bad,
     }
 }
 
 /// The report that decides how a command over several mappings ended; none where there is none.
 pub fn worst(reports: &[Report]) -> Option<&Report> {
-    reports.iter().min_by_key(|r| Outcome::of(r).rank())
+    reports.iter().min_by_key(|report| ended(report).rank())
 }
 
 /// Verdicts, counted.

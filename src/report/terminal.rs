@@ -4,9 +4,10 @@
 
 use super::headline::headline;
 use super::sections::{self, BRIEF, Body, Item, Section, Tone};
-use super::summary::{self, Job, Outcome};
+use super::summary::{self, Job, ended};
 use super::table::{Paint, draw};
 use super::text::{count, grouped, printable, sentence, shortened, width, wrapped};
+use crate::exit::Exit;
 use crate::model::record::Report;
 
 /// What the terminal can do.
@@ -164,7 +165,7 @@ fn together(reports: &[Report], most: usize, paint: Paint) -> Vec<String> {
         let label = shortened(&headline.label, most.saturating_sub(34)).into_owned();
         lines.push(format!("  {}{}  {}", name, " ".repeat(30 - width(&name)), paint.tone(&label, headline.tone)));
     }
-    let good = reports.iter().filter(|r| Outcome::of(r) == Outcome::Done).count() as u64;
+    let good = reports.iter().filter(|r| ended(r) == Exit::Done).count() as u64;
     let words = format!(
         "{} of {} ended as Done. (exit {}, {})",
         grouped(good),
@@ -172,6 +173,6 @@ fn together(reports: &[Report], most: usize, paint: Paint) -> Vec<String> {
         worst.exit.code,
         worst.exit.name
     );
-    lines.extend(closing("All together", &words, Outcome::of(worst).tone(), most, paint));
+    lines.extend(closing("All together", &words, summary::tone(ended(worst)), most, paint));
     lines
 }

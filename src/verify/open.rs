@@ -82,11 +82,21 @@ impl Opened {
 /// Rows by their key: hash and image.
 type ByKey = HashMap<Vec<u8>, (u128, Vec<u8>)>;
 
+/// How often each row is sent and found, by its hash.
+type Counts = HashMap<u128, (u32, u32)>;
+
 /// A row of the source that the target has not.
 struct Missing {
     image: Vec<u8>,
     key: Option<Vec<u8>>,
     source: String,
+}
+
+/// Rows of the target: those behind hashes that are found more often than sent, and those with the key of a missing one.
+#[derive(Default)]
+struct Extra {
+    extra: BTreeMap<u128, Vec<u8>>,
+    by_key: ByKey,
 }
 
 /// Opens these sums of a table that holds so many rows.
@@ -95,197 +105,207 @@ pub(super) fn open(table: &Table<'_>, session: &mut Session, differing: &[usize]
     let kept = if table.held() { table.written() } else { rows.max(table.written()) };
     let per_sum = kept / BUCKETS as u64 + 1;
     let at_once = usize::try_from(AT_ONCE / per_sum).unwrap_or(1).clamp(1, BUCKETS);
-    let mut opened = Opened::default();
-    let mut seen = HashSet::new();
+    let mut opening = Opening { table, session, opened: Opened::default(), seen: HashSet::new() };
     let mut rest = differing;
-    while !rest.is_empty() && opened.rows.len() < LISTED {
+    while !rest.is_empty() && opening.opened.rows.len() < LISTED {
         let (now, later) = rest.split_at(at_once.min(rest.len()));
-        pass(table, session, now, &mut opened, &mut seen)?;
+        opening.pass(now)?;
         rest = later;
     }
+    let mut opened = opening.opened;
     opened.unopened = rest.len();
     // They were found in the order of their hashes, which is another one in each run; shorter numbers are smaller ones.
     opened.rows.sort_by(|a, b| (a.key.len(), &a.key, &a.column).cmp(&(b.key.len(), &b.key, &b.column)));
     Ok(opened)
 }
 
-/// Opens some sums. `seen`: hashes of rows that are told of already, from one side or the other.
-fn pass(
-    table: &Table<'_>,
-    session: &mut Session,
-    sums: &[usize],
-    opened: &mut Opened,
-    seen: &mut HashSet<u128>,
-) -> Result<(), Stop> {
-    let mut wanted = [false; BUCKETS];
-    sums.iter().for_each(|n| wanted[*n] = true);
-    // How often each row is sent and found, and the highest number among ours.
-    let mut counts: HashMap<u128, (u32, u32)> = HashMap::new();
-    let mut highest: Option<i64> = None;
-    table.source(session, &mut |_, image, hash| {
-        highest = highest.max(table.number(image));
-        if wanted[bucket(hash)] {
-            counts.entry(hash).or_default().0 += 1;
-        }
-    })?;
-    let held = table.before.is_some();
-    table.target(session, None, &mut |_, hash| {
-        if wanted[bucket(hash)] && (!held || counts.contains_key(&hash)) {
-            counts.entry(hash).or_default().1 += 1;
-        }
-    })?;
-    counts.retain(|hash, (sent, found)| sent != found && !seen.contains(hash));
-    let missing = missing_rows(table, session, &counts)?;
-    let extra = extra_rows(table, session, &counts, &missing, highest, opened)?;
-    tell(table, &counts, (missing, extra), session, opened, seen)
+/// Sums of one table that are being opened.
+struct Opening<'o, 't> {
+    table: &'o Table<'t>,
+    session: &'o mut Session,
+    opened: Opened,
+    /// Hashes of rows that are told of already, from one side or the other.
+    seen: HashSet<u128>,
 }
 
-/// The rows behind hashes that are sent more often than found.
-fn missing_rows(
-    table: &Table<'_>,
-    session: &mut Session,
-    counts: &HashMap<u128, (u32, u32)>,
-) -> Result<BTreeMap<u128, Missing>, Stop> {
-    let mut missing = BTreeMap::new();
-    if counts.values().all(|(sent, found)| sent <= found) {
-        return Ok(missing);
+impl Opening<'_, '_> {
+    /// Opens some sums.
+    fn pass(&mut self, sums: &[usize]) -> Result<(), Stop> {
+        let mut wanted = [false; BUCKETS];
+        sums.iter().for_each(|n| wanted[*n] = true);
+        let (counts, highest) = self.counts(&wanted)?;
+        let missing = self.missing(&counts)?;
+        let extra = self.extra(&counts, &missing, highest)?;
+        let counterparts = self.counterparts(&extra)?;
+        self.tell_missing(&counts, missing, &extra);
+        self.tell_extra(&counts, extra, &counterparts);
+        Ok(())
     }
-    table.source(session, &mut |row, image, hash| {
-        if missing.len() < LISTED && counts.get(&hash).is_some_and(|(sent, found)| sent > found) {
-            missing.entry(hash).or_insert_with(|| Missing {
-                image: image.to_vec(),
-                key: table.key_of(image),
-                source: match row.key().as_rowid() {
-                    Some(id) => format!("source row {id}"),
-                    None if table.subject.show_values => format!("source row {}", row.key()),
-                    None => "source row with a key that is not a number".to_owned(),
-                },
-            });
-        }
-    })?;
-    Ok(missing)
-}
 
-/// Rows of the target: those behind hashes that are found more often than sent, and those with the key of a missing one.
-struct Extra {
-    extra: BTreeMap<u128, Vec<u8>>,
-    by_key: ByKey,
-}
+    /// The rows behind these sums that are not sent as often as found, and the highest number among all that were sent.
+    fn counts(&mut self, wanted: &[bool; BUCKETS]) -> Result<(Counts, Option<i64>), Stop> {
+        let table = self.table;
+        let (mut counts, mut highest) = (Counts::new(), None);
+        table.source(self.session, &mut |_, image, hash| {
+            highest = highest.max(table.number(image));
+            if wanted[bucket(hash)] {
+                counts.entry(hash).or_default().0 += 1;
+            }
+        })?;
+        let held = table.before.is_some();
+        table.target(self.session, None, &mut |_, hash| {
+            if wanted[bucket(hash)] && (!held || counts.contains_key(&hash)) {
+                counts.entry(hash).or_default().1 += 1;
+            }
+        })?;
+        counts.retain(|hash, (sent, found)| sent != found && !self.seen.contains(hash));
+        Ok((counts, highest))
+    }
 
-fn extra_rows(
-    table: &Table<'_>,
-    session: &mut Session,
-    counts: &HashMap<u128, (u32, u32)>,
-    missing: &BTreeMap<u128, Missing>,
-    highest: Option<i64>,
-    opened: &mut Opened,
-) -> Result<Extra, Stop> {
-    let keys: HashSet<&[u8]> = missing.values().filter_map(|m| m.key.as_deref()).collect();
-    let later = table.subject.later;
-    let mut found = Extra { extra: BTreeMap::new(), by_key: HashMap::new() };
-    table.target(session, None, &mut |image, hash| {
-        if !keys.is_empty()
-            && let Some(key) = table.key_of(image)
-            && keys.contains(key.as_slice())
-        {
-            found.by_key.insert(key, (hash, image.to_vec()));
+    /// The rows behind hashes that are sent more often than found.
+    fn missing(&mut self, counts: &Counts) -> Result<BTreeMap<u128, Missing>, Stop> {
+        let table = self.table;
+        let mut missing = BTreeMap::new();
+        if counts.values().all(|(sent, found)| sent <= found) {
+            return Ok(missing);
         }
-        let Some((sent, _)) = counts.get(&hash).filter(|(sent, there)| there > sent) else { return };
-        // Later, a row with a number beyond ours, or of a table without numbers, is one that was added since.
-        let beyond = table.scope.is_none() && table.number(image).is_none_or(|n| highest.is_none_or(|h| n > h));
-        if later && *sent == 0 && beyond {
-            opened.added += 1;
-        } else if found.extra.len() < LISTED {
-            found.extra.insert(hash, image.to_vec());
-        }
-    })?;
-    Ok(found)
-}
+        table.source(self.session, &mut |row, image, hash| {
+            if missing.len() < LISTED && counts.get(&hash).is_some_and(|(sent, found)| sent > found) {
+                missing.entry(hash).or_insert_with(|| Missing {
+                    image: image.to_vec(),
+                    key: table.key_of(image),
+                    source: match row.key().as_rowid() {
+                        Some(id) => format!("source row {id}"),
+                        None if table.subject.show_values => format!("source row {}", row.key()),
+                        None => "source row with a key that is not a number".to_owned(),
+                    },
+                });
+            }
+        })?;
+        Ok(missing)
+    }
 
-/// Pairs rows by key and tells of each.
-fn tell(
-    table: &Table<'_>,
-    counts: &HashMap<u128, (u32, u32)>,
-    (missing, extra): (BTreeMap<u128, Missing>, Extra),
-    session: &mut Session,
-    opened: &mut Opened,
-    seen: &mut HashSet<u128>,
-) -> Result<(), Stop> {
-    let counterparts = counterparts(table, session, &extra)?;
-    for (hash, row) in &missing {
-        let name = || table.shown_key(&row.image).unwrap_or_else(|| row.source.clone());
-        match row.key.as_ref().and_then(|key| extra.by_key.get(key)) {
-            Some((there, image)) => {
-                if table.subject.later && table.number(image).is_none() {
-                    // It was taken for one that was added.
-                    opened.added = opened.added.saturating_sub(1);
+    /// The rows of the target that may stand against missing ones, or should not be there. Those that were added since are
+    /// only counted. `highest`: the highest number that was sent.
+    fn extra(
+        &mut self,
+        counts: &Counts,
+        missing: &BTreeMap<u128, Missing>,
+        highest: Option<i64>,
+    ) -> Result<Extra, Stop> {
+        let (table, opened) = (self.table, &mut self.opened);
+        let keys: HashSet<&[u8]> = missing.values().filter_map(|m| m.key.as_deref()).collect();
+        let mut found = Extra::default();
+        table.target(self.session, None, &mut |image, hash| {
+            if !keys.is_empty()
+                && let Some(key) = table.key_of(image)
+                && keys.contains(key.as_slice())
+            {
+                found.by_key.insert(key, (hash, image.to_vec()));
+            }
+            let Some((sent, _)) = counts.get(&hash).filter(|(sent, there)| there > sent) else { return };
+            // Later, a row with a number beyond ours, or of a table without numbers, is one that was added since.
+            let beyond = table.scope.is_none() && table.number(image).is_none_or(|n| highest.is_none_or(|h| n > h));
+            if table.subject.later && *sent == 0 && beyond {
+                opened.added += 1;
+            } else if found.extra.len() < LISTED {
+                found.extra.insert(hash, image.to_vec());
+            }
+        })?;
+        Ok(found)
+    }
+
+    /// The rows of the source that have the keys of rows that are there and should not be.
+    fn counterparts(&mut self, extra: &Extra) -> Result<ByKey, Stop> {
+        let table = self.table;
+        let mut found = ByKey::new();
+        let keys: HashSet<Vec<u8>> = extra.extra.values().filter_map(|image| table.key_of(image)).collect();
+        if keys.is_empty() {
+            return Ok(found);
+        }
+        table.source(self.session, &mut |_, image, hash| {
+            if let Some(key) = table.key_of(image)
+                && keys.contains(&key)
+            {
+                found.entry(key).or_insert_with(|| (hash, image.to_vec()));
+            }
+        })?;
+        Ok(found)
+    }
+
+    /// Tells of each missing row, as changed where the target has a row of its key.
+    fn tell_missing(&mut self, counts: &Counts, missing: BTreeMap<u128, Missing>, extra: &Extra) {
+        for (hash, row) in missing {
+            let name = self.table.shown_key(&row.image).unwrap_or(row.source);
+            match row.key.and_then(|key| extra.by_key.get(&key)) {
+                Some((there, image)) => {
+                    if self.table.subject.later && self.table.number(image).is_none() {
+                        // It was taken for one that was added.
+                        self.opened.added = self.opened.added.saturating_sub(1);
+                    }
+                    self.changed((&row.image, image), &name);
+                    self.seen.insert(*there);
                 }
-                changed(table, (&row.image, image), name(), opened);
-                seen.insert(*there);
+                None => {
+                    let (sent, found) = counts.get(&hash).copied().unwrap_or((1, 0));
+                    self.opened.missing += u64::from(sent.saturating_sub(found));
+                    self.list(Difference::Missing, name);
+                }
             }
-            None => {
-                let (sent, found) = counts.get(hash).copied().unwrap_or((1, 0));
-                opened.missing += u64::from(sent.saturating_sub(found));
-                list(opened, Difference::Missing, name());
+            self.seen.insert(hash);
+        }
+    }
+
+    /// Tells of each row that should not be there, as changed where the source has a row of its key.
+    fn tell_extra(&mut self, counts: &Counts, extra: Extra, counterparts: &ByKey) {
+        for (hash, image) in extra.extra {
+            if self.seen.contains(&hash) {
+                continue;
             }
+            let name = |image: &[u8]| self.table.shown_key(image).unwrap_or_else(|| UNNAMED.to_owned());
+            if let Some((sent, source)) = self.table.key_of(&image).and_then(|key| counterparts.get(&key)) {
+                let name = name(source);
+                self.changed((source, &image), &name);
+                self.seen.insert(*sent);
+            } else {
+                let name = name(&image);
+                let (sent, found) = counts.get(&hash).copied().unwrap_or((0, 1));
+                self.opened.extra += u64::from(found.saturating_sub(sent));
+                self.list(Difference::Extra, name);
+            }
+            self.seen.insert(hash);
         }
-        seen.insert(*hash);
     }
-    for (hash, image) in &extra.extra {
-        if seen.contains(hash) {
-            continue;
-        }
-        if let Some((sent_hash, source)) = table.key_of(image).and_then(|key| counterparts.get(&key)) {
-            let name = table.shown_key(source).unwrap_or_else(|| UNNAMED.to_owned());
-            changed(table, (source, image), name, opened);
-            seen.insert(*sent_hash);
-        } else {
-            let (sent, found) = counts.get(hash).copied().unwrap_or((0, 1));
-            opened.extra += u64::from(found.saturating_sub(sent));
-            list(opened, Difference::Extra, table.shown_key(image).unwrap_or_else(|| UNNAMED.to_owned()));
-        }
-        seen.insert(*hash);
-    }
-    Ok(())
-}
 
-/// The rows of the source that have the keys of rows that are there and should not be.
-fn counterparts(table: &Table<'_>, session: &mut Session, extra: &Extra) -> Result<ByKey, Stop> {
-    let mut found = HashMap::new();
-    let keys: HashSet<Vec<u8>> = extra.extra.values().filter_map(|image| table.key_of(image)).collect();
-    if keys.is_empty() {
-        return Ok(found);
+    /// Lists the columns in which a row that was sent and the one that was found differ.
+    fn changed(&mut self, (sent, found): (&[u8], &[u8]), key: &str) {
+        let table = self.table;
+        let (Some(sent), Some(found)) = (binary::fields(sent), binary::fields(found)) else { return };
+        let mut differing: Vec<usize> =
+            (0..table.columns.len()).filter(|n| field(&sent, *n) != field(&found, *n)).collect();
+        // What a lookup found then is not known any more.
+        differing.retain(|n| !table.looked_up.contains(&table.columns[*n]));
+        self.opened.changed += u64::from(!differing.is_empty());
+        let value = |fields: &[Option<&[u8]>], place: usize| {
+            table.subject.show_values.then(|| table.value(place, field(fields, place)))
+        };
+        let room = LISTED.saturating_sub(self.opened.rows.len());
+        self.opened.rows.extend(differing.into_iter().take(room).map(|place| DifferingRow {
+            difference: Difference::Changed,
+            key: key.to_owned(),
+            column: Some(table.columns[place].clone()),
+            expected: value(&sent, place),
+            found: value(&found, place),
+        }));
     }
-    table.source(session, &mut |_, image, hash| {
-        if let Some(key) = table.key_of(image)
-            && keys.contains(&key)
-        {
-            found.entry(key).or_insert_with(|| (hash, image.to_vec()));
-        }
-    })?;
-    Ok(found)
-}
 
-fn changed(table: &Table<'_>, (sent, found): (&[u8], &[u8]), key: String, opened: &mut Opened) {
-    let (Some(sent), Some(found)) = (binary::fields(sent), binary::fields(found)) else { return };
-    let field = |fields: &[Option<&[u8]>], place: usize| fields.get(place).copied().flatten().map(<[u8]>::to_vec);
-    let mut differing: Vec<usize> =
-        (0..table.columns.len()).filter(|n| field(&sent, *n) != field(&found, *n)).collect();
-    // What a lookup found then is not known any more.
-    differing.retain(|n| !table.looked_up.contains(&table.columns[*n]));
-    opened.changed += u64::from(!differing.is_empty());
-    for place in differing {
-        if opened.rows.len() < LISTED {
-            let value = |fields| table.subject.show_values.then(|| table.value(place, field(fields, place).as_deref()));
-            let (expected, found) = (value(&sent), value(&found));
-            let (difference, column) = (Difference::Changed, Some(table.columns[place].clone()));
-            opened.rows.push(DifferingRow { difference, key: key.clone(), column, expected, found });
+    fn list(&mut self, difference: Difference, key: String) {
+        if self.opened.rows.len() < LISTED {
+            self.opened.rows.push(DifferingRow { difference, key, column: None, expected: None, found: None });
         }
     }
 }
 
-fn list(opened: &mut Opened, difference: Difference, key: String) {
-    if opened.rows.len() < LISTED {
-        opened.rows.push(DifferingRow { difference, key, column: None, expected: None, found: None });
-    }
+fn field<'f>(fields: &[Option<&'f [u8]>], place: usize) -> Option<&'f [u8]> {
+    fields.get(place).copied().flatten()
 }

@@ -42,6 +42,14 @@ impl Case {
         text.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect()
     }
 
+    /// (rowid, reason) of each row of the fault file, in order.
+    pub fn reasons(&self) -> Vec<(i64, String)> {
+        let one = |line: &Value| (line["rowid"].as_i64(), line["faults"][0]["reason"].as_str().map(str::to_owned));
+        let mut all: Vec<_> = self.lines().iter().map(one).map(|(id, why)| (id.unwrap(), why.unwrap())).collect();
+        all.sort();
+        all
+    }
+
     /// The ids that a table holds, in order.
     pub fn ids(&self, table: &str) -> Vec<i64> {
         let rows = self.target.rows(&format!("SELECT id FROM {table} ORDER BY id"));

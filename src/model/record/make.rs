@@ -1,5 +1,7 @@
 //! How the parts of a report are made: empty, from a comparison, from a fault.
 
+use std::fmt;
+
 use super::{Check, ExitRecord, FaultRecord, Refusal, Report, RunState, SourceRecord, Verdict};
 use crate::model::fault::Fault;
 
@@ -40,6 +42,12 @@ impl Refusal {
     /// `place: reason. advice.` as its parts.
     pub fn new(place: impl Into<String>, reason: impl Into<String>, advice: impl Into<String>) -> Refusal {
         Refusal { place: place.into(), reason: reason.into(), advice: advice.into() }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}. {}", self.place, self.reason, self.advice)
     }
 }
 

@@ -13,7 +13,8 @@ pub use people::{lookups, owner, owners, sequences};
 pub use proof::{checks, refusals, warnings};
 pub use stayed::{faults, left, losses, not_tables};
 
-use super::summary::Outcome;
+use super::summary::ended;
+use crate::exit::Exit;
 use crate::model::record::{Report, Verdict};
 
 /// How much of a long list a form shows.
@@ -51,9 +52,7 @@ pub enum Tone {
 
 /// Whether the refusals are all there is to say: no row was looked at, and what was planned helps nobody now.
 pub fn only_refusals(report: &Report) -> bool {
-    matches!(Outcome::of(report), Outcome::Refused | Outcome::Usage)
-        && !report.refusals.is_empty()
-        && report.fault_total == 0
+    matches!(ended(report), Exit::Refused | Exit::Usage) && !report.refusals.is_empty() && report.fault_total == 0
 }
 
 /// The pieces of a document, what decides first: why not, what differs, what cannot go; then what moved and what not.
@@ -62,7 +61,7 @@ pub fn document(report: &Report) -> Vec<Section> {
         return [refusals(report), warnings(report)].into_iter().flatten().collect();
     }
     let proof = checks(report, FULL);
-    let (first, later) = if Outcome::of(report) == Outcome::Differs { (proof, None) } else { (None, proof) };
+    let (first, later) = if ended(report) == Exit::Differs { (proof, None) } else { (None, proof) };
     let pieces = [
         refusals(report),
         first,

@@ -5,9 +5,10 @@
 use std::collections::BTreeMap;
 
 use super::{Depth, Kind, Line, Section, Shown, Tone, place};
+use crate::exit::Exit;
 use crate::model::fault::Loss;
 use crate::model::record::{FaultRecord, LossRecord, Report};
-use crate::report::summary::{Outcome, is_loss};
+use crate::report::summary::{ended, is_loss};
 use crate::report::text::{count, grouped, sentence, some_of};
 
 /// Tables and columns that the mapping leaves in the source.
@@ -101,9 +102,9 @@ pub fn faults(report: &Report, depth: Depth) -> Option<Section> {
     let groups = grouped_faults(&report.faults);
     let lines: Vec<Line> = groups.iter().take(depth.rows).filter_map(|g| fault_line(g, depth)).collect();
     let columns = [("where", Kind::Name), ("reason", Kind::Word), ("rows", Kind::Number), ("first rows", Kind::Text)];
-    let title = match Outcome::of(report) {
-        Outcome::Quarantined if report.dry_run => "Rows that would be set aside",
-        Outcome::Quarantined => "Rows that were set aside",
+    let title = match ended(report) {
+        Exit::Quarantined if report.dry_run => "Rows that would be set aside",
+        Exit::Quarantined => "Rows that were set aside",
         _ => "Rows that cannot go as they are",
     };
     let mut section = Section::table("faults", title, &columns, lines);

@@ -1,0 +1,100 @@
+//! `migrate rollback`: a run is taken back, and what became of its rows is told.
+//!
+//! Part of [`Way`]; what comes before stands in `cutover`. Which rows are the run's is `migrate::take_back`'s knowledge.
+
+use crate::cli::{Rollback, Work};
+use crate::event::Watch;
+use crate::exit::Exit;
+use crate::migrate::Stop;
+use crate::migrate::take_back::{self, TakenBack};
+use crate::model::record::{Refusal, Report, RunState, Warning};
+use crate::model::schema::TargetSchema;
+use crate::plan::Plan;
+use crate::source::Source;
+use crate::target::Session;
+use crate::target::take_back::Rewound;
+
+use super::way::{Known, Manner, Typed, Way, one_mapping};
+use super::{Failure, World};
+
+/// `migrate rollback`
+pub fn rollback(args: &Rollback, world: &World, watch: &dyn Watch) -> Result<Report, Failure> {
+    let found = one_mapping(&args.common, world)?;
+    if !args.yes && !world.stdin_is_terminal {
+        return Err(Failure::refused(
+            "rollback: nothing was done; --yes was not given, and nobody is here to ask. `migrate status` says what would be taken out.",
+        ));
+    }
+    let work = Work { take_over: args.take_over, ..Work::default() };
+    let typed = Typed { common: &args.common, reporting: &args.reporting, work };
+    Way { asks: !args.yes, ..Way::new(typed, (Manner::Rollback, found), world, watch)? }.go()
+}
+
+impl Way<'_> {
+    /// Takes the run back and reports it.
+    pub(super) fn take_back(
+        &self,
+        source: &Source,
+        session: &mut Session,
+        (plan, target): (&Plan, &TargetSchema),
+        known: Known,
+        report: &mut Report,
+    ) -> Result<Exit, Failure> {
+        let Some(run) = known.run else {
+            report.refusals.push(Refusal::new(
+                "target",
+                "the ledger knows no run of this mapping",
+                "Nothing is to be done.",
+            ));
+            return Ok(Exit::Refused);
+        };
+        report.run = Some(run.id.to_string());
+        if self.asks {
+            self.confirm(session, plan)?;
+        }
+        let stamp = run.stamp.clone();
+        let run = self.take_up(session, run, (&stamp, &[]))?;
+        // What the process of before still committed counts as well.
+        let done = session.loads_done(run.id).map_err(Failure::refused)?;
+        let (env, sizes) = (self.env(), Default::default());
+        let job = self.job((source, plan, target), &env, &sizes);
+        match take_back::take_back(&job, session, &run, &done) {
+            Ok(taken) => {
+                report.state = RunState::RolledBack;
+                tell(taken, report);
+                Ok(Exit::Done)
+            }
+            Err(Stop::Refused(refusals)) => {
+                report.refusals.extend(refusals);
+                Ok(Exit::Refused)
+            }
+            Err(stop) => {
+                let exit = if matches!(stop, Stop::Interrupted) { Exit::Interrupted } else { Exit::Stopped };
+                let advice =
+                    "It is taken out whole or not at all: `migrate status` says which. The same command goes on.";
+                report.refusals.push(Refusal::new("target", stop.to_string(), advice));
+                Ok(exit)
+            }
+        }
+    }
+}
+
+/// What is out, and what stays.
+fn tell(taken: TakenBack, report: &mut Report) {
+    let mut say = |place: String, message: String| report.warnings.push(Warning { place, message });
+    for (load, rows) in taken.loads {
+        say(format!("load.{load}"), format!("{rows} rows are out"));
+    }
+    match taken.owner {
+        Some(true) => say("owner".to_owned(), "the row that the run made is out".to_owned()),
+        Some(false) => say("owner".to_owned(), "the row that the run made stays: other rows refer to it".to_owned()),
+        None => {}
+    }
+    for (sequence, rewound) in taken.sequences {
+        let message = match rewound {
+            Rewound::Stays(why) => format!("stays where it is: {why}"),
+            _ => "is back where it was".to_owned(),
+        };
+        say(format!("sequence {sequence}"), message);
+    }
+}
