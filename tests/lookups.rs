@@ -181,7 +181,7 @@ const MANY: &str = "WITH RECURSIVE n (id) AS (SELECT 1 UNION ALL SELECT id + 1 F
     SELECT id, printf('%01200d', id) AS login FROM n";
 
 #[test]
-fn a_table_too_large_to_be_looked_up_in_memory_is_refused_with_its_size_and_the_way_out_that_works() {
+fn a_table_too_large_for_memory_is_refused_with_its_size_and_a_way_out_that_works() {
     let target = "CREATE TABLE users (id int PRIMARY KEY, login text); \
         CREATE TABLE orders (id int PRIMARY KEY, who text, user_id int REFERENCES users);";
     let many = "INSERT INTO users SELECT n, lpad(n::text, 1200, '0') FROM generate_series(1, 60000) n";
