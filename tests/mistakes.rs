@@ -313,7 +313,7 @@ const OF_SENSE: [(&str, &str, &str, &[&str]); 16] = [
         "aunoo",
         "owner = \"created_by\"",
         "owner = [\"created_by\", \"created_by\"]",
-        &["load.articles.owner (line 60)", "names `created_by` twice"],
+        &["load.articles.owner (line 59)", "names `created_by` twice"],
     ),
     (
         "aunoo",
@@ -333,7 +333,7 @@ const OF_SENSE: [(&str, &str, &str, &[&str]); 16] = [
         "source = [\"trim(user_id)\", \"id\"], nocase = true }",
         &["lookup.steps.1 (line 57)", "1 parts on the target and 2 in the source"],
     ),
-    ("grant_finder", "user_id_old = \"user_id\" ", "# ", &["user_id_old (line 47)", "nothing feeds it"]),
+    ("grant_finder", "user_id_old = \"user_id\" ", "# ", &["user_id_old (line 48)", "nothing feeds it"]),
     (
         "personal_ai_agent",
         "\"text/markdown\"   = \"md\"",
