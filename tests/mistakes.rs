@@ -266,3 +266,123 @@ fn in_personal_ai_agent_s_mapping() {
 fn in_data_uploader_s_mapping() {
     every_mistake_is_answered("data_uploader");
 }
+
+/// Mistakes that are no misspelling: the application, what is replaced by what, and what the answer says.
+const OF_SENSE: [(&str, &str, &str, &[&str]); 16] = [
+    (
+        "personal_finance",
+        "[load.budget_templates]",
+        "[load.transactions]\n[load.budget_templates]",
+        &["line 50", "`transactions` stands here a second time", "`to`"],
+    ),
+    (
+        "personal_finance",
+        "key    = \"id\"",
+        "key    = \"role\"",
+        &["owner.key (line 17)", "refers to `users.id`, not to `role`", "Write `key = \"id\"`"],
+    ),
+    (
+        "personal_finance",
+        "{ if_bad = 0 }",
+        "{ if_bad = 0, if_orphan = { null = true } }",
+        &["amount.if_orphan (line 48)", "has no foreign key", "Take it away"],
+    ),
+    (
+        "personal_finance",
+        "{ if_bad = 0 }",
+        "{ if_bad = 0, epoch = \"s\" }",
+        &["amount.epoch (line 48)", "no meaning for a column of type numeric(10,2)"],
+    ),
+    (
+        "personal_finance",
+        "skip = [\"user_id\", \"name\"]",
+        "skip = [\"name\"]",
+        &["user_owners.conflict (line 80)", "no unique key over (name)"],
+    ),
+    (
+        "personal_finance",
+        "[load.custom_types]",
+        "[load.custom_types.columns.name.lookup]\ntable = \"budget_templates\"\ntake = \"category\"\nsteps = [ { target = \"category\", source = \"name\" } ]\n[load.budget_templates.columns.category.lookup]\ntable = \"custom_types\"\ntake = \"name\"\nsteps = [ { target = \"name\", source = \"category\" } ]\n[load.custom_types]",
+        &[
+            "load.budget_templates, load.custom_types wait for each other",
+            "lookups form a circle",
+            "by a later migration",
+        ],
+    ),
+    (
+        "aunoo",
+        "owner = \"created_by\"",
+        "owner = [\"created_by\", \"created_by\"]",
+        &["load.articles.owner (line 59)", "names `created_by` twice"],
+    ),
+    (
+        "aunoo",
+        "through = \"chat_id\"",
+        "through = \"tokens_used\"",
+        &["auspex_messages.owner (line 68)", "refers to no other table"],
+    ),
+    (
+        "grant_finder",
+        "take      = \"id\"",
+        "take      = \"full_name\"",
+        &["lookup.take (line 54)", "`full_name` is character varying and the column is integer"],
+    ),
+    (
+        "grant_finder",
+        "source = \"trim(user_id)\", nocase = true }",
+        "source = [\"trim(user_id)\", \"id\"], nocase = true }",
+        &["lookup.steps.1 (line 57)", "1 parts on the target and 2 in the source"],
+    ),
+    ("grant_finder", "user_id_old = \"user_id\" ", "# ", &["user_id_old (line 48)", "nothing feeds it"]),
+    (
+        "personal_ai_agent",
+        "\"text/markdown\"   = \"md\"",
+        "\"text/markdown\"   = \"markdown document\"",
+        &["file_type (line 30)", "is longer than the column"],
+    ),
+    (
+        "personal_ai_agent",
+        "[load.queries]\nowner = { carried = \"user_id\" }",
+        "[load.queries]\nowner = \"user_id\"",
+        &["load.queries.owner (line 38)", "the mapping names no owner"],
+    ),
+    (
+        "data_uploader",
+        "REGEXP '^C[0-9]+$'\n  GROUP",
+        "REGEXP '^C[0-9+$'\n  GROUP",
+        &["load.cycles.from.sql (line 37)", "regexp cannot read its pattern"],
+    ),
+    (
+        "data_uploader",
+        "ADMIN_PASSWORD_HASH",
+        "ADMIN_HASH",
+        &["users.columns.password_hash (line 26)", "the variable `ADMIN_HASH` is not set", "optional = true"],
+    ),
+    (
+        "data_uploader",
+        "min(ts(started_at))",
+        "min(tz(started_at))",
+        &["load.cycles.from.sql (line 37)", "no such function: tz", "Did you mean `ts`?"],
+    ),
+];
+
+#[test]
+fn mistakes_of_sense_are_answered_with_place_reason_and_way_out() {
+    let mut wrong = Vec::new();
+    let mut system: Option<(&str, System)> = None;
+    for (name, right, by, says) in OF_SENSE {
+        if system.as_ref().is_none_or(|(before, _)| *before != name) {
+            system = Some((name, System::new(name)));
+        }
+        let Some((_, system)) = &system else { continue };
+        assert!(system.text.contains(right), "{name} has no {right}");
+        system.place.write("m.toml", system.text.replacen(right, by, 1));
+        let run = system.place.migrate(["--dry-run", "-s", "source.db", "-t", &system.target.url(), "-m", "m.toml"]);
+        let ran = run.env("ADMIN_PASSWORD_HASH", "x").ran();
+        let said = ran.said().split_whitespace().collect::<Vec<_>>().join(" ");
+        if ![2, 3].contains(&ran.code) || !says.iter().all(|says| said.contains(says)) {
+            wrong.push(format!("{name}: {by}: exit {}, {said}", ran.code));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}

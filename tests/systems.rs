@@ -6,7 +6,7 @@ mod seed;
 use serde_json::Value as Json;
 
 use super::support::postgres::Database;
-use super::support::tool::Place;
+use super::support::tool::{Place, Ran};
 use super::support::{read_repo, repo};
 
 /// A bcrypt hash has this form; any will do.
@@ -15,6 +15,29 @@ const HASH: &str = "$2b$12$abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0
 #[test]
 fn personal_finance_arrives_as_stated() {
     arrives("personal_finance", &["target.sql"]);
+}
+
+/// Hard case 14: a run that stopped half-way, and the same command again.
+#[test]
+fn personal_finance_arrives_as_stated_after_a_kill_half_way() {
+    let target = fixture("personal_finance", &["target.sql"]);
+    let (place, url) = (Place::new(), target.url());
+    let run = || {
+        let args = ["--yes", "--json", "--jobs", "1", "--batch-rows", "50", "-t", &url, "-m"];
+        place.migrate(args).arg(repo("mappings/personal_finance.toml"))
+    };
+    let mut child = run().spawn();
+    let mut client = target.client();
+    let mut batches =
+        || client.query_one("SELECT count(*) FROM migrate.batch", &[]).map_or(0, |row| row.get::<_, i64>(0));
+    while batches() < 30 {
+        assert!(child.try_wait().expect("the child's state").is_none(), "the run ended before it could be killed");
+        std::thread::yield_now();
+    }
+    child.kill().expect("kill -9");
+    assert_eq!(Ran::of_child(child).code, -9);
+    assert!(target.count("transactions") < 7152, "nothing was left to be done");
+    is_as_stated(&target, &run().exits(0).json(), "fixtures/personal_finance/expect/counts.json");
 }
 
 #[test]

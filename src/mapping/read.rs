@@ -70,7 +70,14 @@ impl Lines {
 pub fn read(text: &str) -> Result<Mapping, Vec<Problem>> {
     let table = DeTable::parse(text).map_err(|e| {
         let line = e.span().map(|span| line_at(text, span.start));
-        vec![Problem { place: String::new(), line, what: format!("is not TOML: {}", e.message()) }]
+        let twice = e.span().and_then(|span| text.get(span)).filter(|_| e.message() == "duplicate key");
+        let what = match twice {
+            None => format!("is not TOML: {}", e.message()),
+            Some(key) => format!(
+                "`{key}` stands here a second time. Take one of the two away; a second load into a table has a name of its own and `to`."
+            ),
+        };
+        vec![Problem { place: String::new(), line, what }]
     })?;
     let mut reader = Reader { text, lines: Lines::default(), problems: Vec::new() };
     let mut top = reader.entries(&[], table.into_inner());

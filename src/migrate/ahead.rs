@@ -24,7 +24,7 @@ use super::keyset::KeySet;
 use super::load::PARTS;
 use super::looking::{Asked, Looking, Seen};
 use super::orphans::{self, OwnKeys, Referred};
-use super::{Stop, lanes, parents};
+use super::{Stop, lanes, parents, unread};
 
 /// A range of a load: the load's place, what was found, the keys of its rows.
 type Part = (usize, (Found, Vec<KeySet>));
@@ -235,7 +235,7 @@ impl Ground<'_> {
         let reader = &reader;
         let mut sink =
             Ahead { reading, reader, eye, before, batch, name, found, keys, scratch, notes, watch, asked, stop };
-        reader.scan(&load.select, after, until, &mut sink)?;
+        reader.scan(&load.select, after, until, &mut sink).map_err(|e| unread(load, e))?;
         sink.gather(None)?;
         if let Some(stop) = sink.stop {
             return Err(stop);

@@ -36,7 +36,8 @@ use crate::mapping::OnFault;
 use crate::model::fault::Fault;
 use crate::model::record::Refusal;
 use crate::model::schema::TargetSchema;
-use crate::plan::{Node, Plan};
+use crate::model::select::Relation;
+use crate::plan::{LoadPlan, Node, Plan};
 use crate::source::{Source, SourceError};
 use crate::target::connect::ConnectError;
 use crate::target::ledger::Run;
@@ -179,6 +180,17 @@ impl fmt::Display for Stop {
 }
 
 impl std::error::Error for Stop {}
+
+/// What stopped the reading of a load: SQL of its own is a refusal that names it.
+fn unread(load: &LoadPlan, e: SourceError) -> Stop {
+    match &load.select.relation {
+        Relation::Sql(_) if e.place == "source query" => {
+            let place = format!("load.{}.from.sql", load.name);
+            Stop::Refused(vec![Refusal::new(place, format!("its SQL {}; {}", e.what, e.why), e.advice)])
+        }
+        _ => Stop::Source(e),
+    }
+}
 
 impl From<SourceError> for Stop {
     fn from(e: SourceError) -> Stop {

@@ -18,7 +18,7 @@ use super::batch::{Batch, GO_ON};
 use super::bisect::{self, Origin};
 use super::load::{Lane, ledgered};
 use super::retry::Tries;
-use super::{Job, Options, Stop, seen};
+use super::{Job, Options, Stop, seen, unread};
 
 /// Faults that go to the ledger at once.
 const ASIDE: usize = 10_000;
@@ -78,7 +78,7 @@ fn attempt(lane: &mut Lane<'_>, checks: bool) -> Result<bool, Stop> {
         faults,
         stop: None,
     };
-    reader.scan(&load.select, None, None, &mut pieces)?;
+    reader.scan(&load.select, None, None, &mut pieces).map_err(|e| unread(load, e))?;
     if pieces.stop.is_none() {
         pieces.stop = pieces.send(None).err();
     }

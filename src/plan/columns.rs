@@ -178,6 +178,7 @@ impl Columns<'_, '_> {
                 );
             }
         }
+        self.says_nothing_for_nothing(table);
         if let Some(key) = &self.load.conflict {
             let wanted: BTreeSet<&String> = key.iter().collect();
             let exists = table.unique.iter().any(|u| u.columns.iter().collect::<BTreeSet<_>>() == wanted);
@@ -186,6 +187,26 @@ impl Columns<'_, '_> {
                     format!("load.{}.conflict", self.load.name),
                     format!("`{}` has no unique key over ({})", self.load.to, key.join(", ")),
                     "Name exactly the columns of one of its unique keys.",
+                );
+            }
+        }
+    }
+
+    /// A column that is stamped twice, and `if_orphan` where nothing can be an orphan.
+    fn says_nothing_for_nothing(&mut self, table: &TargetTable) {
+        if let OwnerRule::Stamped(columns) = &self.load.owner
+            && let Some(twice) = columns.iter().enumerate().find(|(n, c)| columns[..*n].contains(c)).map(|(_, c)| c)
+        {
+            let place = format!("load.{}.owner", self.load.name);
+            self.findings.refuse(place, format!("names `{twice}` twice"), "Name each column once.");
+        }
+        let refers = |name: &String| table.foreign.iter().any(|key| key.columns.contains(name));
+        for (name, column) in &self.load.columns {
+            if column.modifiers.if_orphan.is_some() && !refers(name) && table.column(name).is_some() {
+                self.findings.refuse(
+                    format!("load.{}.columns.{name}.if_orphan", self.load.name),
+                    format!("`if_orphan` has no meaning: `{}.{name}` has no foreign key", self.load.to),
+                    "Take it away.",
                 );
             }
         }

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::mapping::{Mapping, OwnerSection};
+use crate::mapping::{Mapping, OwnerRule, OwnerSection};
 use crate::model::cell::RawBuf;
 use crate::model::ident::did_you_mean;
 use crate::model::rules::Value;
-use crate::model::schema::{TargetSchema, TargetTable};
+use crate::model::schema::{ForeignKey, TargetSchema, TargetTable};
 
 use super::{Findings, Inputs, OwnerColumn, OwnerPlan, modifiers};
 
@@ -32,6 +32,7 @@ pub(super) fn owner(
         not_there(findings, "owner.key", &section.table, &section.key, table);
         return None;
     };
+    refers_to_the_key(mapping, section, target, findings);
     let show = section.show.clone().or_else(|| natural.keys().next().cloned()).unwrap_or_else(|| section.key.clone());
     if table.column(&show).is_none() {
         not_there(findings, "owner.show", &section.table, &show, table);
@@ -58,6 +59,31 @@ pub(super) fn owner(
         create,
         show,
     })
+}
+
+/// What rows are stamped with, or carry, is what their foreign key refers to.
+fn refers_to_the_key(mapping: &Mapping, section: &OwnerSection, target: &TargetSchema, findings: &mut Findings) {
+    for load in &mapping.loads {
+        let columns: &[String] = match &load.owner {
+            OwnerRule::Stamped(columns) => columns,
+            OwnerRule::Carried(column) => std::slice::from_ref(column),
+            _ => &[],
+        };
+        let foreign = target.tables.get(&load.to).map(|table| table.foreign.as_slice()).unwrap_or_default();
+        for column in columns {
+            let refers = |key: &&ForeignKey| key.parent == section.table && key.columns == [column.clone()];
+            let parents = foreign.iter().filter(refers).flat_map(|key| &key.parent_columns);
+            let mut others = parents.filter(|parent| **parent != section.key);
+            if let Some(other) = others.next() {
+                findings.refuse(
+                    "owner.key",
+                    format!("`{}.{column}` refers to `{}.{other}`, not to `{}`", load.to, section.table, section.key),
+                    format!("Write `key = \"{other}\"`."),
+                );
+                return;
+            }
+        }
+    }
 }
 
 fn is_unique(table: &TargetTable, natural: &[OwnerColumn]) -> bool {

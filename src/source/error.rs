@@ -142,6 +142,9 @@ impl Said {
 
     /// The words without what SQLite may have quoted from a row or from a statement that holds rows.
     pub fn discreet(&self) -> &str {
+        if self.words.starts_with("regexp: ") {
+            return "regexp cannot read its pattern, or was given a real in place of text";
+        }
         if self.words.starts_with("near \"") {
             return "syntax error";
         }
