@@ -1,5 +1,7 @@
 //! Bad input: each a clear message, the right exit status, nothing written on the target, no file made.
 
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 
 use migrate::model::record::Report;
@@ -123,6 +125,42 @@ fn a_folder_is_no_source() {
     std::fs::create_dir(case.place.path("folder.db")).expect("a folder");
     let args = ["-m", "notes.toml", "-s", "folder.db", "-t", &case.target.url()];
     case.is_refused(&args, 3, &["folder.db: is not a file"]);
+}
+
+#[test]
+fn where_nobody_may_write_a_plain_source_is_read_and_one_in_wal_mode_is_explained() {
+    let place = Place::new();
+    for mode in ["delete", "wal"] {
+        let sql =
+            format!("PRAGMA journal_mode = {mode}; CREATE TABLE t (id INTEGER PRIMARY KEY); INSERT INTO t VALUES (1)");
+        sqlite::file(&place, &format!("{mode}.db"), &sql);
+        place.write(
+            &format!("{mode}.toml"),
+            format!("format = 1\nname = \"x\"\n[source]\npath = \"{mode}.db\"\n[load.t]\n"),
+        );
+    }
+    let tool = place.path("migrate");
+    std::fs::copy(env!("CARGO_BIN_EXE_migrate"), &tool).expect("the tool");
+    let before = place.files();
+    let rights =
+        |mode| std::fs::set_permissions(place.folder(), std::fs::Permissions::from_mode(mode)).expect("rights");
+    rights(0o555);
+    let look = |mode: &str| {
+        let args = ["--dry-run".to_owned(), "-m".to_owned(), format!("{mode}.toml")];
+        let mut command = place.run(tool.to_str().expect("a path"), args).command();
+        // For root no folder is closed: nobody looks in its place.
+        if std::fs::metadata("/proc/self").is_ok_and(|me| me.uid() == 0) {
+            command.uid(65_534).gid(65_534);
+        }
+        let ended = command.output().expect("the tool");
+        (ended.status.code(), String::from_utf8_lossy(&ended.stderr).into_owned())
+    };
+    let (plain, wal) = (look("delete"), look("wal"));
+    rights(0o755);
+    assert_eq!(plain.0, Some(0), "{}", plain.1);
+    assert_eq!(wal.0, Some(3), "{}", wal.1);
+    assert!(wal.1.contains("wal.db: cannot be read where it lies") && wal.1.contains("Copy the file"), "{}", wal.1);
+    assert_eq!(place.files(), before);
 }
 
 #[test]

@@ -5,10 +5,12 @@
 //! table that it shares with those of the same declared type, target type and modifiers.
 
 mod encodings;
+mod huge;
 mod jsons;
 mod keys;
 mod numbers;
 mod peers;
+mod tables;
 mod texts;
 mod times;
 

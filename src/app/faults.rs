@@ -16,7 +16,7 @@ use crate::model::cell::{Raw, RawBuf};
 use crate::model::fault::Reason;
 use crate::model::key::{Key, hex};
 use crate::model::record::{FAULTS_LISTED, FaultRecord, Report, Warning};
-use crate::model::select::{Expr, Relation, Row, Select, Sink};
+use crate::model::select::{Expr, Failed, Relation, Row, Select, Sink};
 use crate::plan::{LoadPlan, Plan};
 use crate::source::{Reader, Source, SourceError};
 use crate::target::ledger::Run;
@@ -312,7 +312,7 @@ impl Sink for Picking<'_> {
         if self.wanted.is_empty() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 
-    fn failed(&mut self, _: Key, _: Option<usize>) -> ControlFlow<()> {
+    fn failed(&mut self, _: Key, _: Failed) -> ControlFlow<()> {
         ControlFlow::Continue(())
     }
 }
@@ -326,10 +326,13 @@ fn line(load: &LoadPlan, key: Option<&Key>, faults: &[&SetAside], row: Value) ->
         })
         .collect();
     let table = faults.first().map(|f| f.record.table.as_str());
-    json!({
+    let mut line = json!({
         "load": load.name, "table": table, "source": load.source, "rowid": key.and_then(Key::as_rowid),
-        "key": shown(key), "faults": why, "row": row
-    })
+        "key": shown(key), "faults": why, "row": null
+    });
+    // Not through `json!`, which would copy it.
+    line["row"] = row;
+    line
 }
 
 fn shown(key: Option<&Key>) -> Value {
@@ -344,11 +347,15 @@ fn value(raw: Raw<'_>) -> Value {
         Raw::Real(r) if r.is_finite() => json!(r),
         Raw::Real(r) => json!({ "real": r.to_string() }),
         Raw::Text(bytes) => match std::str::from_utf8(bytes) {
-            Ok(text) => json!(text),
-            Err(_) => json!({ "text": hex(bytes) }),
+            Ok(text) => Value::from(text),
+            Err(_) => of_class("text", bytes),
         },
-        Raw::Blob(bytes) => json!({ "blob": hex(bytes) }),
+        Raw::Blob(bytes) => of_class("blob", bytes),
     }
+}
+
+fn of_class(class: &str, bytes: &[u8]) -> Value {
+    Value::Object(Map::from_iter([(class.to_owned(), Value::from(hex(bytes)))]))
 }
 
 #[cfg(test)]

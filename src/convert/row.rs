@@ -21,6 +21,10 @@ use super::{Converter, Settled};
 /// Width of an issued id's place in a text row: a sign and nineteen digits, which the server reads with leading zeros.
 const TEXT_SLOT: usize = 20;
 
+/// Bytes of a row that the server can put together: its largest piece of memory, 1 GiB, less some room for headers. It would
+/// end the statement with an internal error, or take the row in and not be able to give it back.
+const MOST_ROW: usize = 0x3fff_0000;
+
 /// Encodes the rows of one load.
 pub struct RowEncoder {
     columns: Vec<Column>,
@@ -169,10 +173,24 @@ impl RowEncoder {
         if self.as_text {
             out.push(b'\n');
         }
+        if out.len() - start > MOST_ROW {
+            notes.faults.extend(self.largest(row));
+        }
         if !notes.faults.is_empty() {
             out.truncate(start);
         }
         notes.faults.is_empty()
+    }
+
+    /// The cell that makes a row too large.
+    #[cold]
+    fn largest(&self, row: &dyn Row) -> Option<CellFault> {
+        let cells = self.columns.iter().enumerate().filter_map(|(n, column)| match &column.feed {
+            Bytes::Cell(at, _) => Some((n, row.cell(*at))),
+            _ => None,
+        });
+        let (column, raw) = cells.max_by_key(|(_, raw)| raw.bytes())?;
+        Some(CellFault { column, reason: Reason::TooLarge, class: raw.class(), bytes: raw.bytes() })
     }
 
     #[expect(clippy::too_many_arguments, reason = "the inside of the hot loop; a struct would be built per cell")]

@@ -13,7 +13,7 @@ use crate::model::fault::Fault;
 use crate::model::key::Key;
 use crate::model::record::{Check, Refusal};
 use crate::model::schema::TargetSchema;
-use crate::model::select::{Row, Sink};
+use crate::model::select::{Failed, Row, Sink};
 use crate::plan::{Link, LoadPlan, Node, Plan, links};
 use crate::source::{Reader, Source};
 use crate::target::Session;
@@ -359,8 +359,8 @@ impl Sink for Ahead<'_, '_> {
         if self.batch.read >= PACE || self.batch.bytes.len() >= SCRATCH { self.pause(row.key()) } else { GO_ON }
     }
 
-    fn failed(&mut self, key: Key, expr: Option<usize>) -> ControlFlow<()> {
-        self.batch.failed(key.clone(), expr);
+    fn failed(&mut self, key: Key, failed: Failed) -> ControlFlow<()> {
+        self.batch.failed(key.clone(), failed);
         self.pause(key)
     }
 }
@@ -383,8 +383,8 @@ impl Sink for Again<'_, '_, '_> {
         self.go_on()
     }
 
-    fn failed(&mut self, key: Key, expr: Option<usize>) -> ControlFlow<()> {
-        self.ahead.batch.failed(key, expr);
+    fn failed(&mut self, key: Key, failed: Failed) -> ControlFlow<()> {
+        self.ahead.batch.failed(key, failed);
         self.go_on()
     }
 }

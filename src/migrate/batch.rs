@@ -14,7 +14,7 @@ use crate::model::fault::{Fault, Loss, Reason};
 use crate::model::key::Key;
 use crate::model::pgtype::ColumnType;
 use crate::model::record::FAULTS_LISTED;
-use crate::model::select::Row;
+use crate::model::select::{Failed, Row};
 use crate::plan::{ColumnPlan, Feed, LoadPlan, LookupPlan};
 use crate::target::Blame;
 use crate::target::deviation::Deviation;
@@ -204,13 +204,13 @@ impl<'a> Batch<'a> {
     }
 
     /// Takes in that SQLite could not compute a row.
-    pub fn failed(&mut self, key: Key, expr: Option<usize>) {
+    pub fn failed(&mut self, key: Key, failed: Failed) {
         self.read += 1;
         self.refused += 1;
         self.first.get_or_insert_with(|| key.clone());
-        let column = expr.and_then(|n| self.load.columns.iter().find(|c| c.feed == Feed::Cell(n)));
-        let fault = Fault { column: column.map(|c| c.name.clone()), ..self.fault(&key, Reason::SqlFailed) };
-        self.faults.push(fault);
+        let reason = if failed.too_large { Reason::TooLarge } else { Reason::SqlFailed };
+        let column = failed.expr.and_then(|n| self.load.columns.iter().find(|c| c.feed == Feed::Cell(n)));
+        self.faults.push(Fault { column: column.map(|c| c.name.clone()), ..self.fault(&key, reason) });
     }
 
     /// Whether the batch is as large as it may be.

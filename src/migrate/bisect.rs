@@ -10,7 +10,7 @@ use crate::mapping::OnFault;
 use crate::model::fault::Reason;
 use crate::model::key::Key;
 use crate::model::record::FAULTS_LISTED;
-use crate::model::select::{Row, Sink};
+use crate::model::select::{Failed, Row, Sink};
 use crate::plan::{Feed, LoadPlan};
 use crate::source::Reader;
 use crate::target::batch::{BatchId, Into, Open};
@@ -132,8 +132,8 @@ impl Sink for Again<'_, '_> {
         self.go_on()
     }
 
-    fn failed(&mut self, key: Key, expr: Option<usize>) -> ControlFlow<()> {
-        self.batch.failed(key, expr);
+    fn failed(&mut self, key: Key, failed: Failed) -> ControlFlow<()> {
+        self.batch.failed(key, failed);
         self.go_on()
     }
 }

@@ -9,7 +9,7 @@ use crate::convert::row::RowEncoder;
 use crate::event::Event;
 use crate::model::aside::SetAside;
 use crate::model::key::Key;
-use crate::model::select::{Relation, Row, Sink};
+use crate::model::select::{Failed, Relation, Row, Sink};
 use crate::plan::{Feed, LoadPlan, Node};
 use crate::source::Reader;
 use crate::target::batch::{BatchId, Begun, Into};
@@ -355,12 +355,12 @@ impl Sink for Sending<'_, '_, '_> {
         if self.batch.is_full(&self.lane.job.options) { self.flushed(row.key()) } else { GO_ON }
     }
 
-    fn failed(&mut self, key: Key, expr: Option<usize>) -> ControlFlow<()> {
+    fn failed(&mut self, key: Key, failed: Failed) -> ControlFlow<()> {
         if let Some(stop) = self.stop() {
             self.end = Some(End::Stop(stop));
             return ControlFlow::Break(());
         }
-        self.batch.failed(key.clone(), expr);
+        self.batch.failed(key.clone(), failed);
         if self.batch.is_full(&self.lane.job.options) { self.flushed(key) } else { GO_ON }
     }
 }

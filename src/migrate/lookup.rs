@@ -15,7 +15,7 @@ use crate::model::ident::quoted;
 use crate::model::key::{Key, hex};
 use crate::model::pgtype::ColumnType;
 use crate::model::record::{Check, Refusal, Warning};
-use crate::model::select::{Row, Sink};
+use crate::model::select::{Failed, Row, Sink};
 use crate::plan::{ColumnPlan, Feed, LoadPlan, LookupPlan, Plan};
 use crate::target::Session;
 use crate::target::ledger::Run;
@@ -228,7 +228,7 @@ impl Sink for Keys<'_, '_> {
         if self.places.is_empty() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 
-    fn failed(&mut self, _: Key, _: Option<usize>) -> ControlFlow<()> {
+    fn failed(&mut self, _: Key, _: Failed) -> ControlFlow<()> {
         ControlFlow::Continue(())
     }
 }

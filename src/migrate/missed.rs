@@ -13,7 +13,7 @@ use crate::convert::row::{Maps, Notes, RowEncoder};
 use crate::model::cell::{Raw, RawBuf};
 use crate::model::fault::Reason;
 use crate::model::key::Key;
-use crate::model::select::{Row, Sink};
+use crate::model::select::{Failed, Row, Sink};
 use crate::plan::{LoadPlan, LookupPlan};
 use crate::source::Source;
 
@@ -120,7 +120,7 @@ impl Sink for Again<'_> {
         GO_ON
     }
 
-    fn failed(&mut self, _: Key, _: Option<usize>) -> ControlFlow<()> {
+    fn failed(&mut self, _: Key, _: Failed) -> ControlFlow<()> {
         GO_ON
     }
 }

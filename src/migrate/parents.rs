@@ -11,7 +11,7 @@ use crate::convert::Settled;
 use crate::convert::row::{Notes, RowEncoder};
 use crate::mapping::OnFault;
 use crate::model::key::Key;
-use crate::model::select::{Row, Sink};
+use crate::model::select::{Failed, Row, Sink};
 use crate::plan::{Link, LoadPlan, links};
 use crate::source::Reader;
 use crate::target::ledger::Run;
@@ -135,7 +135,7 @@ impl Sink for Refused<'_> {
         GO_ON
     }
 
-    fn failed(&mut self, _: Key, _: Option<usize>) -> ControlFlow<()> {
+    fn failed(&mut self, _: Key, _: Failed) -> ControlFlow<()> {
         GO_ON
     }
 }
@@ -261,7 +261,7 @@ impl Sink for Pass<'_> {
         GO_ON
     }
 
-    fn failed(&mut self, _: Key, _: Option<usize>) -> ControlFlow<()> {
+    fn failed(&mut self, _: Key, _: Failed) -> ControlFlow<()> {
         GO_ON
     }
 }

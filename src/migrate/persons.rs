@@ -16,7 +16,7 @@ use crate::model::pgtype::{ColumnType, Kind};
 use crate::model::record::Refusal;
 use crate::model::rules::Rules;
 use crate::model::schema::{TargetSchema, TargetTable};
-use crate::model::select::{Expr, Relation, Row, Select, Sink};
+use crate::model::select::{Expr, Failed, Relation, Row, Select, Sink};
 use crate::plan::{ColumnPlan, Compared, Feed, LoadPlan, Plan};
 use crate::source::Source;
 use crate::target::{ReadBack, Session};
@@ -339,7 +339,7 @@ impl Sink for Rows<'_> {
         GO_ON
     }
 
-    fn failed(&mut self, _: Key, _: Option<usize>) -> ControlFlow<()> {
+    fn failed(&mut self, _: Key, _: Failed) -> ControlFlow<()> {
         GO_ON
     }
 }

@@ -9,7 +9,7 @@ use crate::event::Event;
 use crate::model::fault::Fault;
 use crate::model::key::Key;
 use crate::model::record::FAULTS_LISTED;
-use crate::model::select::{Row, Sink};
+use crate::model::select::{Failed, Row, Sink};
 use crate::source::Reader;
 use crate::target::batch::{BatchId, Begun, Into, Open};
 use crate::target::ledger::Sums;
@@ -205,8 +205,8 @@ impl Sink for Pieces<'_, '_, '_> {
         if self.is_full() { self.sent(row.key()) } else { GO_ON }
     }
 
-    fn failed(&mut self, key: Key, expr: Option<usize>) -> ControlFlow<()> {
-        self.batch.failed(key.clone(), expr);
+    fn failed(&mut self, key: Key, failed: Failed) -> ControlFlow<()> {
+        self.batch.failed(key.clone(), failed);
         if self.job.is_asked() {
             self.stop = Some(Stop::Interrupted);
             return ControlFlow::Break(());

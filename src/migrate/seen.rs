@@ -9,7 +9,7 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 use crate::model::cell::Raw;
 use crate::model::fault::Reason;
 use crate::model::key::Key;
-use crate::model::select::{Row, Sink};
+use crate::model::select::{Failed, Row, Sink};
 use crate::plan::LoadPlan;
 use crate::source::Source;
 use crate::target::Session;
@@ -104,7 +104,7 @@ impl Sink for Again {
         GO_ON
     }
 
-    fn failed(&mut self, key: Key, _: Option<usize>) -> ControlFlow<()> {
+    fn failed(&mut self, key: Key, _: Failed) -> ControlFlow<()> {
         if let Some(Held::Row(_)) = self.then.get(&xxh3_64(key.written().as_bytes())) {
             self.mended.push(key);
         }

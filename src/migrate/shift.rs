@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use crate::model::cell::Raw;
 use crate::model::key::Key;
 use crate::model::schema::TargetSchema;
-use crate::model::select::{Row, Select, Sink};
+use crate::model::select::{Failed, Row, Select, Sink};
 use crate::plan::{Feed, Plan};
 use crate::source::Source;
 use crate::target::{Session, Wanted};
@@ -65,7 +65,7 @@ impl Sink for Lowest {
         GO_ON
     }
 
-    fn failed(&mut self, _: Key, _: Option<usize>) -> ControlFlow<()> {
+    fn failed(&mut self, _: Key, _: Failed) -> ControlFlow<()> {
         GO_ON
     }
 }

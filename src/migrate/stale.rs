@@ -12,7 +12,7 @@ use crate::model::cell::Raw;
 use crate::model::key::Key;
 use crate::model::record::Warning;
 use crate::model::schema::SourceSchema;
-use crate::model::select::{Expr, Relation, Row, Select, Sink};
+use crate::model::select::{Expr, Failed, Relation, Row, Select, Sink};
 use crate::plan::{ColumnPlan, Feed, LoadPlan, Plan};
 use crate::source::Source;
 
@@ -117,7 +117,7 @@ impl Sink for Count {
         GO_ON
     }
 
-    fn failed(&mut self, _: Key, _: Option<usize>) -> ControlFlow<()> {
+    fn failed(&mut self, _: Key, _: Failed) -> ControlFlow<()> {
         GO_ON
     }
 }

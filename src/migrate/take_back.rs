@@ -14,7 +14,7 @@ use crate::model::cell::RawBuf;
 use crate::model::key::Key;
 use crate::model::pgtype::ColumnType;
 use crate::model::record::Refusal;
-use crate::model::select::{Row, Sink};
+use crate::model::select::{Failed, Row, Sink};
 use crate::plan::{Link, LoadPlan, Node};
 use crate::target::ledger::{LoadDone, Made, PartDone, Run};
 use crate::target::take_back::{Aside, BegunBack, Rewound, TakingBack};
@@ -309,8 +309,8 @@ impl Sink for Laying<'_, '_, '_> {
         }
     }
 
-    fn failed(&mut self, key: Key, expr: Option<usize>) -> ControlFlow<()> {
-        self.batch.failed(key, expr);
+    fn failed(&mut self, key: Key, failed: Failed) -> ControlFlow<()> {
+        self.batch.failed(key, failed);
         GO_ON
     }
 }

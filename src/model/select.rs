@@ -58,10 +58,20 @@ pub trait Row {
     fn key(&self) -> Key;
 }
 
+/// What SQLite could not compute of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Failed {
+    /// The expression, where one alone is to blame.
+    pub expr: Option<usize>,
+    /// It is no error of the expression's: its value is larger than SQLite hands out, 1,000,000,000 bytes.
+    pub too_large: bool,
+}
+
 /// Hears the rows of a [`Select`].
 pub trait Sink {
     /// One row. `Break` ends the reading.
     fn row(&mut self, row: &dyn Row) -> ControlFlow<()>;
-    /// A row that SQLite could not compute: an expression of the mapping failed on it. Reading goes on behind it.
-    fn failed(&mut self, key: Key, expr: Option<usize>) -> ControlFlow<()>;
+    /// A row that SQLite could not compute: an expression of the mapping failed on it, or it is too large. Reading goes on
+    /// behind it.
+    fn failed(&mut self, key: Key, failed: Failed) -> ControlFlow<()>;
 }

@@ -71,7 +71,9 @@ impl Reader {
 
     /// Rows of a table in which the column is not NULL.
     pub fn count_not_null(&self, table: &str, column: &str) -> Result<u64, SourceError> {
-        let sql = format!("SELECT count({}) FROM main.{} NOT INDEXED", quoted(column), quoted(table));
+        // The class alone: a value may be larger than SQLite hands out.
+        let (table, column) = (quoted(table), quoted(column));
+        let sql = format!("SELECT count(*) FROM main.{table} NOT INDEXED WHERE typeof({column}) <> 'null'");
         Ok(self.one(&sql)?.and_then(|n| u64::try_from(n).ok()).unwrap_or(0))
     }
 

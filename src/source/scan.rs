@@ -12,7 +12,7 @@ use super::sqlite::raw;
 use super::statement::{self, MOST_VALUES, Range, Values, Walk};
 use crate::model::cell::{Raw, RawBuf};
 use crate::model::key::Key;
-use crate::model::select::{Expr, Relation, Row, Select, Sink};
+use crate::model::select::{Expr, Failed, Relation, Row, Select, Sink};
 
 /// How a reading ended without an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,13 +88,14 @@ impl Reader {
                     let Some(key) = self.key_behind(select, &walk, &place, until, rows)? else {
                         return Ok(Finished::All);
                     };
-                    let expr = self.blame(select, &walk, &key, &said)?;
+                    let too_large = said.primary() == rusqlite::ffi::SQLITE_TOOBIG;
+                    let failed = Failed { expr: self.blame(select, &walk, &key, &said)?, too_large };
                     if walk == Walk::Counted {
                         place.skip += rows + 1;
                     } else {
                         place.after = Some(key.clone());
                     }
-                    if sink.failed(key, expr).is_break() {
+                    if sink.failed(key, failed).is_break() {
                         return Ok(Finished::Stopped);
                     }
                 }

@@ -21,7 +21,7 @@ use super::{Finished, Options, Reader, Source, SourceError};
 use crate::model::cell::{Raw, RawBuf};
 use crate::model::key::{Key, hex};
 use crate::model::schema::Address;
-use crate::model::select::{Expr, Relation, Row, Select, Sink};
+use crate::model::select::{Expr, Failed, Relation, Row, Select, Sink};
 
 /// A folder with a database `source.db` in it, made by this SQL.
 fn database(sql: &str) -> (tempfile::TempDir, PathBuf) {
@@ -96,8 +96,8 @@ impl Sink for Kept {
         if self.most == Some(self.rows.len()) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 
-    fn failed(&mut self, key: Key, expr: Option<usize>) -> ControlFlow<()> {
-        self.failed.push((key, expr));
+    fn failed(&mut self, key: Key, failed: Failed) -> ControlFlow<()> {
+        self.failed.push((key, failed.expr));
         ControlFlow::Continue(())
     }
 }

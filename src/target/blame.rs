@@ -66,6 +66,9 @@ fn reason(error: &ServerError, facts: &Facts) -> Reason {
         return if facts.triggers { Reason::TriggerSwallowed } else { Reason::Duplicate };
     }
     let state = error.state.as_deref().unwrap_or_default();
+    if error.is_too_large_for_memory() {
+        return Reason::TooLarge;
+    }
     if state == PROGRAM_LIMIT {
         return match error.file.as_deref().filter(|_| error.constraint.is_none()) {
             Some(HEAP) => Reason::RowTooLarge,

@@ -38,6 +38,10 @@ const WITH_VALUES: [&str; 4] = ["22", "23", "44", "P0"];
 /// SQLSTATE of a row, or of an index's entry, that is larger than a page takes.
 pub const PROGRAM_LIMIT: &str = "54000";
 
+/// SQLSTATE of an internal error, and the server's source file in which memory is handed out.
+const INTERNAL: &str = "XX000";
+const MEMORY: &str = "mcxt.c";
+
 /// SQLSTATE of a value that is nested deeper than the server's stack: JSON of some thousands of levels.
 pub const TOO_DEEP: &str = "54001";
 
@@ -108,7 +112,14 @@ impl ServerError {
     pub fn is_about_rows(&self) -> bool {
         let about =
             |s: &str| [PROGRAM_LIMIT, TOO_DEEP].contains(&s) || !OPERATIONAL.iter().any(|class| s.starts_with(class));
-        !self.lost && (self.swallowed || self.state.as_deref().is_some_and(about))
+        let is_about = || self.state.as_deref().is_some_and(about) || self.is_too_large_for_memory();
+        !self.lost && (self.swallowed || is_about())
+    }
+
+    /// Whether the server was to put together more than its largest piece of memory, 1 GiB: by its state an internal error,
+    /// by its cause a row that is too large.
+    pub fn is_too_large_for_memory(&self) -> bool {
+        self.is(INTERNAL) && self.file.as_deref() == Some(MEMORY)
     }
 }
 

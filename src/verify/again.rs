@@ -11,7 +11,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::convert::row::{Notes, RowEncoder};
 use crate::migrate::{StandIns, Stop, lookup};
 use crate::model::key::Key;
-use crate::model::select::{Row, Sink};
+use crate::model::select::{Failed, Row, Sink};
 use crate::plan::LoadPlan;
 use crate::target::Session;
 use crate::target::ledger::PartDone;
@@ -172,7 +172,7 @@ impl Sink for Again<'_> {
         ControlFlow::Continue(())
     }
 
-    fn failed(&mut self, _: Key, _: Option<usize>) -> ControlFlow<()> {
+    fn failed(&mut self, _: Key, _: Failed) -> ControlFlow<()> {
         self.read += 1;
         ControlFlow::Continue(())
     }

@@ -76,11 +76,13 @@ fn numeric(n: &Numeric, out: &mut Vec<u8>) {
         Sign::Infinity => 0xD000,
         Sign::MinusInfinity => 0xF000,
     };
+    // The server keeps no scale of an infinity, and sends what its header has in that place: 32, from version 14 on.
+    let scale = if matches!(n.sign, Sign::Infinity | Sign::MinusInfinity) { 32 } else { n.scale };
     let groups = n.groups();
     out.extend_from_slice(&(groups.len() as u16).to_be_bytes());
     out.extend_from_slice(&n.weight.to_be_bytes());
     out.extend_from_slice(&sign.to_be_bytes());
-    out.extend_from_slice(&n.scale.to_be_bytes());
+    out.extend_from_slice(&scale.to_be_bytes());
     for group in groups {
         out.extend_from_slice(&group.to_be_bytes());
     }

@@ -16,7 +16,7 @@ use migrate::model::key::Key;
 use migrate::model::pgtype::{ColumnType, Kind};
 use migrate::model::rules::Rules;
 use migrate::model::schema::Address;
-use migrate::model::select::{Expr, Relation, Row, Select, Sink};
+use migrate::model::select::{Expr, Failed, Relation, Row, Select, Sink};
 use migrate::plan::{ColumnPlan, Feed, LoadPlan};
 use migrate::source::{Options, Source};
 
@@ -52,7 +52,7 @@ impl Sink for Scan {
         ControlFlow::Continue(())
     }
 
-    fn failed(&mut self, _: Key, _: Option<usize>) -> ControlFlow<()> {
+    fn failed(&mut self, _: Key, _: Failed) -> ControlFlow<()> {
         ControlFlow::Break(())
     }
 }
@@ -78,7 +78,7 @@ impl Sink for Encode {
         ControlFlow::Continue(())
     }
 
-    fn failed(&mut self, _: Key, _: Option<usize>) -> ControlFlow<()> {
+    fn failed(&mut self, _: Key, _: Failed) -> ControlFlow<()> {
         ControlFlow::Break(())
     }
 }

@@ -51,6 +51,7 @@ fn the_storage_class_decides_and_not_the_declared_type() {
         ("STRING", "'1e5'", "text", "", Is("100000")),
         ("UUID", "'00000000000000000000000000001234'", "uuid", "", Bad("number-in-uuid")),
         ("UUID", "'12345678901234567890123456789012'", "uuid", "", Bad("number-in-uuid")),
+        ("UUID", "'1e200012345678901234567890123456'", "uuid", "", Bad("number-in-uuid")),
         ("JSON", "'1.0'", "jsonb", "", Is("1")),
         ("JSON", "'12345678901234567890'", "jsonb", "", Is("12345678901234567000")),
         ("JSON", "'1e400'", "jsonb", "", Bad("not-finite")),
@@ -142,6 +143,9 @@ fn numbers_arrive_to_the_last_digit_or_are_refused() {
         ("INTEGER", "105", "numeric(5,-1)", "", Bad("excess-scale")),
         ("TEXT", "'0.00012'", "numeric(2,5)", "", Is("0.00012")),
         ("TEXT", "'0.1'", "numeric(2,5)", "", Bad("precision-overflow")),
+        // Unconstrained, it holds infinities from PostgreSQL 14 on.
+        ("REAL", "9e999", "numeric", "", Is("Infinity")),
+        ("REAL", "-9e999", "numeric", "", Is("-Infinity")),
     ];
     hold(CASES);
     if version() >= 150_000 {

@@ -84,6 +84,8 @@ fn identifiers_addresses_and_arrays_are_read_strictly() {
         ("TEXT", "'10.0.0.1/8'", "cidr", "", Bad("server-refused")),
         ("TEXT", "'[1,5)'", "int4range", "", Is("[1,5)")),
         ("TEXT", "'<a/>'", "xml", "", Is("<a/>")),
+        ("TEXT", "'a fat cat'", "tsvector", "", Is("'a' 'cat' 'fat'")),
+        ("TEXT", "'2.5'", "money", "", Is("$2.50")),
         ("TEXT", "'(1,2)'", "point", "", Is("(1,2)")),
     ];
     hold(CASES);

@@ -157,7 +157,11 @@ fn seen(group: &Group<'_>) -> Option<String> {
     let fault = group.first?;
     let class = fault.class?;
     let length = fault.bytes.map_or_else(String::new, |b| format!(" of {}", count(b, "byte", "bytes")));
-    let declared = fault.declared.as_ref().map_or_else(String::new, |d| format!(" in a column declared {d}"));
+    let declared = fault
+        .declared
+        .iter()
+        .find(|d| !d.is_empty())
+        .map_or_else(String::new, |d| format!(" in a column declared {d}"));
     let target = fault.target_type.as_ref().map_or_else(String::new, |t| format!("; the target's is {t}"));
     let first = if group.rows > 1 { "The first is" } else { "It is" };
     Some(format!("{first} {class}{length}{declared}{target}."))

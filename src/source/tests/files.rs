@@ -316,23 +316,3 @@ fn a_file_that_was_replaced_is_still_read_and_the_replacement_is_seen() {
     assert!(!source.is_in_place());
     assert_eq!(rows(&source, "t", &["a"]).concat(), ["'first'"]);
 }
-
-#[test]
-fn read_only_media_hold_a_plain_file_and_no_wal() {
-    // A folder that nobody may write to; for root no folder is one, and then there is nothing to see.
-    let (folder, path) = database("PRAGMA journal_mode = WAL; CREATE TABLE t(a); INSERT INTO t VALUES (1);");
-    let plain = folder.path().join("plain.db");
-    write(&plain, "CREATE TABLE t(a); INSERT INTO t VALUES (1);");
-    let mut rights = std::fs::metadata(folder.path()).unwrap().permissions();
-    rights.set_readonly(true);
-    std::fs::set_permissions(folder.path(), rights.clone()).unwrap();
-    let is_root = std::fs::write(folder.path().join("try"), "").is_ok();
-    if !is_root {
-        assert_eq!(rows(&open(&plain), "t", &["a"]).concat(), ["1"]);
-        let (class, message) = refusal(&path);
-        assert_eq!(class, ErrorClass::ReadOnlyMedia, "{message}");
-        assert!(message.contains("Copy the file"), "{message}");
-    }
-    std::os::unix::fs::PermissionsExt::set_mode(&mut rights, 0o700);
-    std::fs::set_permissions(folder.path(), rights).unwrap();
-}

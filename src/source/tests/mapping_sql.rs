@@ -84,7 +84,7 @@ fn a_sink_may_stop_at_a_failed_row() {
             self.0 += 1;
             ControlFlow::Continue(())
         }
-        fn failed(&mut self, _: Key, _: Option<usize>) -> ControlFlow<()> {
+        fn failed(&mut self, _: Key, _: Failed) -> ControlFlow<()> {
             ControlFlow::Break(())
         }
     }

@@ -148,7 +148,7 @@ fn a_large_value_comes_out_whole() {
             *self = Lengths(row.cell(0).bytes(), row.cell(1).bytes());
             ControlFlow::Continue(())
         }
-        fn failed(&mut self, _: Key, _: Option<usize>) -> ControlFlow<()> {
+        fn failed(&mut self, _: Key, _: Failed) -> ControlFlow<()> {
             ControlFlow::Break(())
         }
     }

@@ -1,0 +1,159 @@
+//! Tables as applications leave them: keys that are none, rows that differ in class alone, names that only one side has.
+
+use super::super::support::case::{Case, faults};
+use super::super::support::postgres::version;
+
+const QUARANTINE: &[&str] = &["--yes", "--on-fault", "quarantine"];
+
+/// The rowids at fault in load `t`, each with its reason.
+fn named(report: &serde_json::Value) -> Vec<(i64, String)> {
+    faults(report).into_iter().map(|(_, id, _, reason)| (id, reason)).collect()
+}
+
+/// These rowids, all for one reason.
+fn all(ids: &[i64], reason: &str) -> Vec<(i64, String)> {
+    ids.iter().map(|id| (*id, reason.to_owned())).collect()
+}
+
+#[test]
+fn nulls_in_a_key_that_is_not_the_rowid_are_named() {
+    let source = "CREATE TABLE t (k INT PRIMARY KEY, n INTEGER); INSERT INTO t VALUES (NULL, 1), (NULL, 2), (3, 3);
+                  CREATE TABLE u (k INTEGER PRIMARY KEY DESC, n INTEGER); INSERT INTO u VALUES (NULL, 1), (2, 2);";
+    let target = "CREATE TABLE t (k int PRIMARY KEY, n int); CREATE TABLE u (k int UNIQUE, n int)";
+    let case = Case::new(source, target, "[load.t]\n[load.u]\n");
+    assert_eq!(named(&case.exits(3, &["--dry-run"])), all(&[1, 2], "null"));
+    assert_eq!(named(&case.exits(6, QUARANTINE)), all(&[1, 2], "null"));
+    assert_eq!(case.target.value("SELECT (SELECT sum(n) FROM t) || ' ' || (SELECT sum(n) FROM u)"), "3 3");
+}
+
+#[test]
+fn values_that_only_their_class_told_apart_are_duplicates_and_the_dry_run_knows() {
+    let source = "CREATE TABLE t (id INTEGER PRIMARY KEY, a UNIQUE);
+                  INSERT INTO t VALUES (1, 1), (2, '1'), (3, 'abc'), (4, x'616263'), (5, NULL), (6, NULL), (7, 'ABC');";
+    let target = "CREATE TABLE t (id int PRIMARY KEY, a text UNIQUE)";
+    let case = Case::new(source, target, "[load.t.columns]\na = { blob = \"utf8\" }\n");
+    assert_eq!(named(&case.exits(3, &["--dry-run"])), all(&[2, 4], "duplicate"));
+    assert_eq!(named(&case.exits(6, QUARANTINE)), all(&[2, 4], "duplicate"));
+    assert_eq!(case.ids("t"), [1, 3, 5, 6, 7]);
+}
+
+#[test]
+fn a_second_null_is_a_duplicate_where_the_target_says_so() {
+    if version() < 150_000 {
+        // Before PostgreSQL 15 no key says so.
+        return;
+    }
+    let source =
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT UNIQUE); INSERT INTO t VALUES (1, NULL), (2, NULL), (3, 'x');";
+    let case = Case::new(source, "CREATE TABLE t (id int PRIMARY KEY, a text UNIQUE NULLS NOT DISTINCT)", "[load.t]\n");
+    let dry = case.exits(0, &["--dry-run"]);
+    let unchecked = dry["checks"].as_array().unwrap().iter().find(|check| check["check"] == "unique");
+    assert!(unchecked.is_some_and(|check| check["verdict"] == "NotChecked"), "{dry}");
+    assert_eq!(named(&case.exits(6, QUARANTINE)), all(&[2], "duplicate"));
+    assert_eq!(case.ids("t"), [1, 3]);
+}
+
+#[test]
+fn equal_rows_without_a_key_arrive_as_often_as_they_are_there() {
+    let source = "CREATE TABLE t (rowid TEXT, _rowid_ TEXT, oid TEXT, xmin INTEGER);
+                  INSERT INTO t VALUES ('a', 'b', 'c', 1), ('a', 'b', 'c', 1), ('a', 'b', 'c', 1), ('d', '', NULL, 2);
+                  CREATE TABLE u (a TEXT); INSERT INTO u VALUES ('x'), ('x'), ('y');";
+    let target =
+        "CREATE TABLE t (rowid text, _rowid_ text, oid text, x_min int); CREATE TABLE u (a text); CREATE TABLE none ()";
+    let case = Case::new(source, target, "[load.t.columns]\nx_min = \"xmin\"\n[load.u]\n");
+    case.exits(0, &["--dry-run"]);
+    case.exits(0, &["--yes", "--batch-rows", "1"]);
+    assert_eq!(case.target.value("SELECT count(*) || ' ' || sum(x_min) FROM t WHERE rowid IN ('a', 'd')"), "4 5");
+    assert_eq!(case.target.value("SELECT string_agg(a, '' ORDER BY a) FROM u"), "xxy");
+}
+
+#[test]
+fn rowids_of_any_size_arrive_and_a_sequence_at_its_end_is_said_so() {
+    let source = "CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT);
+                  INSERT INTO t VALUES (-5, 'low'), (0, 'zero'), (4611686018427387904, 'high'), (9223372036854775807, 'last');";
+    let target = "CREATE TABLE t (id bigint PRIMARY KEY, a text); CREATE TABLE u (id bigserial PRIMARY KEY, a text)";
+    let case = Case::new(source, target, "[load.t]\n");
+    case.exits(0, &["--yes", "--batch-rows", "1", "--jobs", "2"]);
+    assert_eq!(case.target.value("SELECT string_agg(a, ' ' ORDER BY id) FROM t"), "low zero high last");
+    let case = Case::new(source, target, "[load.u]\nfrom = \"t\"\n");
+    let report = case.exits(5, &["--yes"]);
+    assert_eq!(report["sequences"][0]["verdict"], "Differs", "{report}");
+    assert_eq!(case.target.value("SELECT max(id) FROM u"), "9223372036854775807");
+}
+
+#[test]
+fn a_generated_column_s_values_go_into_a_plain_one() {
+    let source =
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, x TEXT, v GENERATED ALWAYS AS (x * 2), s INT AS (x || '1') STORED);
+                  INSERT INTO t (id, x) VALUES (1, '3'), (2, '');";
+    let case = Case::new(source, "CREATE TABLE t (id int PRIMARY KEY, x text, v int, s int)", "[load.t]\n");
+    case.exits(0, &["--yes"]);
+    assert_eq!(
+        case.target.value("SELECT string_agg(concat_ws('|', id, x, v, s), ' ' ORDER BY id) FROM t"),
+        "1|3|6|31 2||0|1"
+    );
+}
+
+#[test]
+fn a_parent_that_only_the_source_s_equality_finds_is_an_orphan() {
+    let source = "PRAGMA foreign_keys = OFF; CREATE TABLE p (code TEXT COLLATE NOCASE PRIMARY KEY); INSERT INTO p VALUES ('Abc'), ('7');
+                  CREATE TABLE t (id INTEGER PRIMARY KEY, code REFERENCES p (code));
+                  INSERT INTO t VALUES (1, 'Abc'), (2, 'aBC'), (3, 7), (4, NULL), (5, '99');";
+    let target = "CREATE TABLE p (code text PRIMARY KEY); CREATE TABLE t (id int PRIMARY KEY, code text REFERENCES p)";
+    let case = Case::new(source, target, "[load.p]\n[load.t]\n");
+    assert_eq!(named(&case.exits(3, &["--dry-run"])), all(&[2, 5], "orphan"));
+    assert_eq!(named(&case.exits(6, QUARANTINE)), all(&[2, 5], "orphan"));
+    assert_eq!(case.ids("t"), [1, 3, 4]);
+}
+
+#[test]
+fn rows_that_got_past_the_source_s_own_constraints_are_named() {
+    let source = "PRAGMA ignore_check_constraints = ON; CREATE TABLE t (id INTEGER PRIMARY KEY, a INTEGER CHECK (a > 0), b TEXT);
+                  INSERT INTO t VALUES (1, -1, 'x'), (2, 5, NULL), (3, 5, 'x');";
+    let target = "CREATE TABLE t (id int PRIMARY KEY, a int CONSTRAINT up CHECK (a > 0), b text NOT NULL)";
+    let case = Case::new(source, target, "[load.t]\n");
+    let both = vec![(1, "check-failed".to_owned()), (2, "null".to_owned())];
+    for (code, args) in [(3, &["--dry-run"][..]), (6, QUARANTINE)] {
+        let mut found = named(&case.exits(code, args));
+        found.sort();
+        assert_eq!(found, both);
+    }
+    assert_eq!(case.ids("t"), [3]);
+}
+
+#[test]
+fn losses_that_lie_in_the_source_are_warned_of_by_a_dry_run() {
+    let source = "CREATE TABLE t (id INTEGER PRIMARY KEY, phone STRING, n TEXT); INSERT INTO t VALUES (1, '00420', 'x'), (2, '+49', 'y');";
+    let case = Case::new(source, "CREATE TABLE t (id int PRIMARY KEY, phone text, n text)", "[load.t]\n");
+    let warnings = case.exits(0, &["--dry-run"])["warnings"].to_string();
+    assert!(warnings.contains("t.phone") && warnings.contains("NUMERIC affinity"), "{warnings}");
+}
+
+#[test]
+fn names_are_matched_whole_or_by_case_alone_and_never_cut() {
+    let long = "n".repeat(70);
+    let source = format!(
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, \"{long}\" TEXT, \"\" TEXT); INSERT INTO t VALUES (1, 'long', 'none');"
+    );
+    let target = format!("CREATE TABLE t (id int PRIMARY KEY, \"{}\" text)", &long[..63]);
+    let case = Case::new(&source, &target, "[load.t]\n");
+    let report = case.exits(3, &["--dry-run"]);
+    assert!(report["refusals"].to_string().contains(&long), "{report}");
+    let mapping =
+        format!("[load.t.columns]\n{} = \"{long}\"\n[leave]\nt = {{ \"\" = \"it has no name\" }}\n", &long[..63]);
+    let case = Case::new(&source, &target, &mapping);
+    case.exits(0, &["--yes"]);
+    assert_eq!(case.target.value(&format!("SELECT \"{}\" FROM t", &long[..63])), "long");
+}
+
+#[test]
+fn a_view_a_virtual_table_and_its_shadows_are_listed_and_never_loaded() {
+    let source = "CREATE TABLE t (id INTEGER PRIMARY KEY); INSERT INTO t VALUES (1); CREATE VIEW v AS SELECT nothing_there() FROM t;
+                  CREATE VIRTUAL TABLE f USING fts5(body); INSERT INTO f VALUES ('words'); ANALYZE;";
+    let case = Case::new(source, "CREATE TABLE t (id int PRIMARY KEY); CREATE VIEW w AS SELECT 1 AS id", "[load.t]\n");
+    let report = case.exits(0, &["--yes"]);
+    let listed = report["not_tables"].to_string();
+    assert!(["\"v\"", "\"f\"", "\"f_data\""].iter().all(|name| listed.contains(name)), "{listed}");
+    let case = Case::new(source, "CREATE VIEW t AS SELECT 1 AS id", "[load.t]\n");
+    assert!(case.exits(3, &["--yes"])["refusals"].to_string().contains("view"));
+}
