@@ -13,7 +13,7 @@ use crate::resume;
 use crate::source::Source;
 use crate::target::connect::ReadOnly;
 use crate::target::standing::Standing;
-use crate::target::take_back::Rewound;
+use crate::target::take_back::{OwnerBack, Rewound};
 use crate::target::{ServerError, Session};
 
 use super::cutover::{Known, Manner, Way, one_mapping};
@@ -56,7 +56,8 @@ fn next(standing: &Standing) -> String {
     };
     match standing.state.as_str() {
         "Done" => "Nothing. `migrate verify` compares again; `migrate rollback --yes` takes it out.".to_owned(),
-        "RolledBack" => "Nothing is left of this run.".to_owned(),
+        "RolledBack" if standing.made.is_empty() => "Nothing is left of this run.".to_owned(),
+        "RolledBack" => "Its rows are out; what is listed above stays.".to_owned(),
         _ if !standing.at_work.is_empty() => format!("Wait: it is at work.{off}"),
         _ => format!("Run the same command again: it goes on. Or take it out with `migrate rollback --yes`.{off}"),
     }
@@ -162,24 +163,21 @@ impl Way<'_> {
         match take_back::take_back(&job, session, &run, target, &done) {
             Ok(taken) => {
                 report.state = RunState::RolledBack;
-                let mut warn = |place: String, message: String| report.warnings.push(Warning { place, message });
+                let said = |place: String, message: &str| Warning { place, message: message.to_owned() };
                 for (load, rows) in taken.loads {
-                    warn(format!("load.{load}"), format!("{rows} rows are out"));
+                    report.warnings.push(said(format!("load.{load}"), &format!("{rows} rows are out")));
                 }
-                match taken.owner {
-                    Some(true) => warn("owner".to_owned(), "the row that the run made is out".to_owned()),
-                    Some(false) => {
-                        warn("owner".to_owned(), "the row that the run made stays: other rows refer to it".to_owned());
+                report.warnings.extend(taken.owner.map(|owner| match owner {
+                    OwnerBack::Out => said("owner".to_owned(), "the row that the run made is out"),
+                    OwnerBack::Stays(why) => Warning::stays("owner", why),
+                }));
+                report.warnings.extend(taken.sequences.into_iter().map(|(sequence, rewound)| {
+                    let place = format!("sequence {sequence}");
+                    match rewound {
+                        Rewound::Stays(why) => Warning::stays(place, why),
+                        _ => said(place, "is back where it was"),
                     }
-                    None => {}
-                }
-                for (sequence, rewound) in taken.sequences {
-                    let message = match rewound {
-                        Rewound::Stays(why) => format!("stays where it is: {why}"),
-                        _ => "is back where it was".to_owned(),
-                    };
-                    warn(format!("sequence {sequence}"), message);
-                }
+                }));
                 Ok(Exit::Done)
             }
             Err(Stop::Refused(refusals)) => {
@@ -187,9 +185,15 @@ impl Way<'_> {
                 Ok(Exit::Refused)
             }
             Err(stop) => {
-                let exit = if matches!(stop, Stop::Interrupted) { Exit::Interrupted } else { Exit::Stopped };
-                let advice =
-                    "It is taken out whole or not at all: `migrate status` says which. The same command goes on.";
+                let (exit, advice) = match &stop {
+                    Stop::Interrupted => (Exit::Interrupted, "Nothing was taken out."),
+                    Stop::Target(e) if !e.lost => (Exit::Refused, "Nothing was taken out."),
+                    Stop::Source(_) => (Exit::Refused, "Nothing was taken out."),
+                    _ => (
+                        Exit::Stopped,
+                        "It is taken out whole or not at all: `migrate status` says which. The same command goes on.",
+                    ),
+                };
                 report.refusals.push(Refusal::new("target", stop.to_string(), advice));
                 Ok(exit)
             }
