@@ -281,7 +281,7 @@ fn triggers_that_were_off_for_the_load_are_off_for_the_way_back() {
         ALTER TABLE t DISABLE TRIGGER never;
         CREATE RULE tells AS ON DELETE TO t DO ALSO UPDATE users SET posts = 0";
     let case = Case::new(PLAIN, target, "[load.t]\n");
-    let switches = "SELECT string_agg(tgname || ' ' || tgenabled, ', ' ORDER BY tgname) FROM pg_trigger
+    let switches = "SELECT string_agg(tgname || ' ' || tgenabled::text, ', ' ORDER BY tgname) FROM pg_trigger
         WHERE NOT tgisinternal AND tgrelid = 't'::regclass
         UNION ALL SELECT ev_enabled::text FROM pg_rewrite WHERE rulename = 'tells'";
     let before = case.target.rows(switches);
