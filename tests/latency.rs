@@ -130,8 +130,8 @@ fn trips(rows: u32, columns: u32, batch: u32, delay: Duration) -> u64 {
     trips
 }
 
-/// BEGIN, the ledger's row, a savepoint, COPY and its end, the ledger's sums, COMMIT.
-const A_BATCH: u64 = 7;
+/// BEGIN, the ledger's row, a savepoint, COPY and its end, the savepoint's release, the ledger's sums, COMMIT.
+const A_BATCH: u64 = 8;
 
 /// What a statement is forgotten by may be said now or later.
 const SLACK: u64 = 2;
