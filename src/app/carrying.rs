@@ -113,7 +113,7 @@ impl Way<'_> {
         }
         record::step(report, "sequences", self.world.elapsed() - began);
         let validate = |session: &mut Session, lanes: usize| migrate::detach::validate(&job, session, &run, lanes);
-        Ok(self.finish(source, session, (plan, target), Some(&validate), report))
+        Ok(self.finish(source, session, (plan, target), Some((&run, &validate)), report))
     }
 
     /// Takes off what pays; how many rows are to come is known from reading ahead, else counted.

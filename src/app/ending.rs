@@ -11,6 +11,7 @@ use crate::model::record::{Refusal, Report, RunState};
 use crate::model::schema::TargetSchema;
 use crate::plan::Plan;
 use crate::source::Source;
+use crate::target::ledger::Run;
 use crate::target::{ServerError, Session};
 use crate::verify::{self, Depth, Meanwhile, Subject};
 
@@ -29,7 +30,10 @@ impl Way<'_> {
             *session = again;
             known = self.known(session);
         }
-        let Ok(Known { run: Some(run), done, detached, .. }) = known else { return };
+        let Ok(Known { run: Some(run), done, detached, .. }) = known else {
+            report.loads.clear();
+            return;
+        };
         report.detached = record::detached(&detached, &plan.schema);
         if report.loads.is_empty() {
             record::loads(report, plan, Some(&run), &done, &[]);
@@ -76,16 +80,17 @@ impl Way<'_> {
         exit
     }
 
-    /// Verifies, ends the run, and completes the report. `meanwhile`: what is left to do on the target that no row changes by.
+    /// Verifies, ends the run, and completes the report. `ours`: the run as this process works on it, and what is left to do
+    /// on the target that no row changes by.
     pub(super) fn finish(
         &self,
         source: &Source,
         session: &mut Session,
         (plan, target): (&Plan, &TargetSchema),
-        meanwhile: Option<&Meanwhile<'_>>,
+        ours: Option<(&Run, &Meanwhile<'_>)>,
         report: &mut Report,
     ) -> Exit {
-        match self.prove(source, session, (plan, target), meanwhile, report) {
+        match self.prove(source, session, (plan, target), ours, report) {
             Ok(exit) => exit,
             Err(stop) if self.manner.writes() => self.halted(stop, (source, session), plan, report),
             Err(stop) => self.stopped(stop, plan, report, false),
@@ -97,7 +102,7 @@ impl Way<'_> {
         source: &Source,
         session: &mut Session,
         (plan, target): (&Plan, &TargetSchema),
-        meanwhile: Option<&Meanwhile<'_>>,
+        ours: Option<(&Run, &Meanwhile<'_>)>,
         report: &mut Report,
     ) -> Result<Exit, Stop> {
         let began = self.world.elapsed();
@@ -132,7 +137,7 @@ impl Way<'_> {
             later: self.manner == Manner::Verify || run.state == "Done",
             connections: self,
             jobs: self.jobs(),
-            meanwhile,
+            meanwhile: ours.map(|(_, meanwhile)| meanwhile),
             show_values: self.reporting.show_values,
             watch: self.watch,
         };
@@ -157,8 +162,10 @@ impl Way<'_> {
         let complete = report.loads.iter().all(|l| {
             l.state != crate::model::record::LoadState::Partial && l.state != crate::model::record::LoadState::Planned
         });
-        if self.manner.writes() && !differs && complete && run.state != "Done" {
-            until_done(&line, session, |session| Ok(session.end_run(run.id)?))?;
+        if let Some((ours, _)) = ours.filter(|_| !differs && complete)
+            && !until_done(&line, session, |session| Ok(session.end_run(ours)?))?
+        {
+            return Err(Stop::Fenced);
         }
         report.state = if differs || !complete { state(Some(run)) } else { RunState::Done };
         let faults: u64 = report.loads.iter().map(|l| l.faults).sum();

@@ -12,7 +12,7 @@ use crate::model::schema::TargetSchema;
 use crate::plan::Plan;
 use crate::source::Source;
 use crate::target::Session;
-use crate::target::take_back::Rewound;
+use crate::target::take_back::{OwnerBack, Rewound};
 
 use super::way::{Known, Manner, Typed, Way, one_mapping};
 use super::{Failure, World};
@@ -69,9 +69,15 @@ impl Way<'_> {
                 Ok(Exit::Refused)
             }
             Err(stop) => {
-                let exit = if matches!(stop, Stop::Interrupted) { Exit::Interrupted } else { Exit::Stopped };
-                let advice =
-                    "It is taken out whole or not at all: `migrate status` says which. The same command goes on.";
+                let (exit, advice) = match &stop {
+                    Stop::Interrupted => (Exit::Interrupted, "Nothing was taken out."),
+                    Stop::Target(e) if !e.lost => (Exit::Refused, "Nothing was taken out."),
+                    Stop::Source(_) => (Exit::Refused, "Nothing was taken out."),
+                    _ => (
+                        Exit::Stopped,
+                        "It is taken out whole or not at all: `migrate status` says which. The same command goes on.",
+                    ),
+                };
                 report.refusals.push(Refusal::new("target", stop.to_string(), advice));
                 Ok(exit)
             }
@@ -81,20 +87,19 @@ impl Way<'_> {
 
 /// What is out, and what stays.
 fn tell(taken: TakenBack, report: &mut Report) {
-    let mut say = |place: String, message: String| report.warnings.push(Warning { place, message });
+    let said = |place: String, message: &str| Warning { place, message: message.to_owned() };
     for (load, rows) in taken.loads {
-        say(format!("load.{load}"), format!("{rows} rows are out"));
+        report.warnings.push(said(format!("load.{load}"), &format!("{rows} rows are out")));
     }
-    match taken.owner {
-        Some(true) => say("owner".to_owned(), "the row that the run made is out".to_owned()),
-        Some(false) => say("owner".to_owned(), "the row that the run made stays: other rows refer to it".to_owned()),
-        None => {}
-    }
-    for (sequence, rewound) in taken.sequences {
-        let message = match rewound {
-            Rewound::Stays(why) => format!("stays where it is: {why}"),
-            _ => "is back where it was".to_owned(),
-        };
-        say(format!("sequence {sequence}"), message);
-    }
+    report.warnings.extend(taken.owner.map(|owner| match owner {
+        OwnerBack::Out => said("owner".to_owned(), "the row that the run made is out"),
+        OwnerBack::Stays(why) => Warning::stays("owner", why),
+    }));
+    report.warnings.extend(taken.sequences.into_iter().map(|(sequence, rewound)| {
+        let place = format!("sequence {sequence}");
+        match rewound {
+            Rewound::Stays(why) => Warning::stays(place, why),
+            _ => said(place, "is back where it was"),
+        }
+    }));
 }

@@ -46,7 +46,8 @@ fn next(standing: &Standing) -> String {
     };
     match standing.state.as_str() {
         "Done" => "Nothing. `migrate verify` compares again; `migrate rollback --yes` takes it out.".to_owned(),
-        "RolledBack" => "Nothing is left of this run.".to_owned(),
+        "RolledBack" if standing.made.is_empty() => "Nothing is left of this run.".to_owned(),
+        "RolledBack" => "Its rows are out; what is listed above stays.".to_owned(),
         _ if !standing.at_work.is_empty() => format!("Wait: it is at work.{off}"),
         _ => format!("Run the same command again: it goes on. Or take it out with `migrate rollback --yes`.{off}"),
     }

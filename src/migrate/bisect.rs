@@ -51,10 +51,7 @@ pub(super) fn send(
         let ids = draw(open, origin.load, batch)?;
         open.mark()?;
         let copied = open.copy(into, &batch.bytes, batch.rows());
-        let kept = copied.and_then(|skipped| {
-            let kept = if check_deferred { open.keep_checked() } else { open.keep() };
-            kept.map(|()| skipped)
-        });
+        let kept = copied.and_then(|skipped| open.stay(check_deferred).map(|()| skipped));
         match kept {
             Ok(skipped) => {
                 let deviations = batch.deviations(&skipped);

@@ -12,13 +12,15 @@ use crate::convert::row::{Maps, RowEncoder};
 use crate::event::Event;
 use crate::model::cell::RawBuf;
 use crate::model::key::Key;
-use crate::model::pgtype::ColumnType;
+use crate::model::pgtype::{ColumnType, Kind};
 use crate::model::record::Refusal;
+use crate::model::schema::DetachKind;
 use crate::model::select::{Failed, Row, Sink};
 use crate::plan::{Link, LoadPlan, Node};
+use crate::target::detach::Detached;
 use crate::target::ledger::{LoadDone, Made, PartDone, Run};
-use crate::target::take_back::{Aside, BegunBack, Rewound, TakingBack};
-use crate::target::{ServerError, Session, Wanted};
+use crate::target::take_back::{Aside, BegunBack, Firing, OwnerBack, Rewound, TakingBack};
+use crate::target::{ServerError, Session};
 
 use super::batch::{Batch, GO_ON};
 use super::keyset::KeySet;
@@ -29,8 +31,8 @@ use super::{Job, Stop, find_owner, lookup, parents, until_done};
 pub struct TakenBack {
     /// Rows of each load.
     pub loads: Vec<(String, u64)>,
-    /// The owner's row, where the run made it: whether it could go.
-    pub owner: Option<bool>,
+    /// The owner's row, where the run made it.
+    pub owner: Option<OwnerBack>,
     /// What became of the sequences that the run drew from or moved.
     pub sequences: Vec<(String, Rewound)>,
 }
@@ -61,6 +63,9 @@ pub fn take_back(
             BegunBack::Taken => return Ok(std::mem::take(&mut said)),
             BegunBack::Fenced => return Err(Stop::Fenced),
         };
+        // Rows of a published table can only go while its key is there; a key that they do not allow comes behind them.
+        let late = put_back_early(&mut taking, off)?;
+        let quiet = left.quiet(&mut taking, &known)?;
         for node in job.plan.order.iter().rev() {
             match node {
                 Node::Load(n) => {
@@ -72,8 +77,14 @@ pub fn take_back(
                 Node::Owner => left.owner(&mut taking)?,
             }
         }
-        for object in &off {
+        if !late.is_empty() || !quiet.is_empty() {
+            taking.check_deferred()?;
+        }
+        for object in &late {
             taking.put_back(object)?;
+        }
+        for firing in &quiet {
+            taking.fires_again(firing)?;
         }
         left.sequences(&mut taking)?;
         // Should the answer to the commit be lost, this is what it did.
@@ -81,6 +92,18 @@ pub fn take_back(
         taking.commit()?;
         Ok(std::mem::take(&mut said))
     })
+}
+
+/// Puts back the keys that can be while the run's rows are there. Gives what is left to put back.
+fn put_back_early(taking: &mut TakingBack<'_>, off: Vec<Detached>) -> Result<Vec<Detached>, ServerError> {
+    let mut late = Vec::new();
+    for object in off {
+        let is_key = matches!(object.kind, DetachKind::Primary | DetachKind::Unique);
+        if !is_key || !taking.put_back_early(&object)? {
+            late.push(object);
+        }
+    }
+    Ok(late)
 }
 
 /// What has to be known of a load before its rows can be told.
@@ -141,15 +164,46 @@ struct Left<'j> {
 }
 
 impl Left<'_> {
+    /// Switches off what runs for a deletion on tables for whose rows no trigger ran when they were loaded.
+    fn quiet(&self, taking: &mut TakingBack<'_>, known: &[Known<'_>]) -> Result<Vec<Firing>, Stop> {
+        let loads = &self.job.plan.loads;
+        let fires = |table: &str| loads.iter().any(|load| load.table == table && load.triggers_fire);
+        let mut quiet: Vec<Firing> = Vec::new();
+        for load in known.iter().map(|known| known.load).filter(|load| !fires(&load.table)) {
+            for firing in taking.firing(&self.job.plan.schema, &load.table)? {
+                if quiet.contains(&firing) {
+                    continue;
+                }
+                if !firing.is_ours {
+                    let why = format!(
+                        "{} runs when rows of {} are deleted, and only the table's owner may switch it off",
+                        firing.object, firing.table
+                    );
+                    return Err(refuse(load, why, "Nothing was taken out. Do it as a member of the table's owner."));
+                }
+                taking.fires_not(&firing)?;
+                quiet.push(firing);
+            }
+        }
+        Ok(quiet)
+    }
+
     fn load(&mut self, taking: &mut TakingBack<'_>, known: &Known<'_>) -> Result<(), Stop> {
         let load = known.load;
         let written: u64 = known.done.parts.iter().map(|part| part.sums.written).sum();
         self.job.watch.hear(Event::Began { load: &load.name, rows: Some(written) });
-        let columns: Vec<(String, ColumnType)> =
-            load.columns.iter().map(|c| (c.name.clone(), c.kind.clone())).collect();
+        let columns: Vec<String> = load.columns.iter().map(|c| c.name.clone()).collect();
         let key = self.key(load);
-        let schema = &self.job.plan.schema;
-        let aside = Aside { schema, table: &load.table, columns: &columns, key: &key, as_text: load.as_text };
+        let unsent = self.unsent(load);
+        let versions = if unsent.is_empty() { None } else { Some(taking.versions(&load.name)?) };
+        let aside = Aside {
+            schema: &self.job.plan.schema,
+            table: &load.table,
+            columns: &columns,
+            key: &key,
+            as_text: load.as_text,
+            versions: versions.as_deref(),
+        };
         taking.lay_out(&aside)?;
         for part in &known.done.parts {
             self.lay(taking, &aside, known, part)?;
@@ -162,8 +216,15 @@ impl Left<'_> {
         let deleted = taking.delete(&aside)?;
         if deleted != written {
             let why = if deleted < written {
+                let by_version = match unsent.is_empty() {
+                    true => String::new(),
+                    false => format!(
+                        "; what was in {}, which the run did not send, is known of rows alone that nobody wrote to since",
+                        unsent.join(", ")
+                    ),
+                };
                 format!(
-                    "{} of its {written} rows are not there any more, or not as they were written",
+                    "{} of its {written} rows are not there any more, or not as they were written{by_version}",
                     written - deleted
                 )
             } else {
@@ -179,17 +240,21 @@ impl Left<'_> {
         Ok(())
     }
 
-    /// The columns that tell a row of the table from others: a unique key that is sent, else what is never NULL.
+    /// A unique key that is sent, never NULL and compares as the same value; empty without one.
     fn key(&self, load: &LoadPlan) -> Vec<String> {
-        let sent = |name: &String| load.columns.iter().any(|c| c.name == *name);
+        let sent = |name: &String| load.columns.iter().any(|c| c.name == *name && has_equality(&c.kind));
         let table = self.job.target.tables.get(&load.table);
         let is_set = |name: &String| table.is_some_and(|t| t.columns.iter().any(|c| c.name == *name && c.not_null));
         let unique = table.into_iter().flat_map(|t| &t.unique);
         let found = unique.filter(|u| u.columns.iter().all(|c| sent(c) && is_set(c))).max_by_key(|u| u.primary);
-        match found {
-            Some(unique) => unique.columns.clone(),
-            None => load.columns.iter().map(|c| c.name.clone()).filter(is_set).collect(),
-        }
+        found.map(|unique| unique.columns.clone()).unwrap_or_default()
+    }
+
+    /// Columns in which somebody may have written since what the source cannot tell.
+    fn unsent(&self, load: &LoadPlan) -> Vec<String> {
+        let columns = self.job.target.tables.get(&load.table).into_iter().flat_map(|table| &table.columns);
+        let unsent = columns.filter(|c| !c.generated && load.columns.iter().all(|sent| sent.name != c.name));
+        unsent.map(|c| c.name.clone()).collect()
     }
 
     /// Reads what the ledger says was committed of a part, and lays it beside the table.
@@ -229,22 +294,32 @@ impl Left<'_> {
     }
 
     fn sequences(&mut self, taking: &mut TakingBack<'_>) -> Result<(), Stop> {
-        let plan = self.job.plan;
-        for wanted in Wanted::of(plan, self.job.source.schema(), self.job.target, &self.settled.shifts) {
-            let is_it = |made: &&Made| made.kind == "sequence" && made.object == wanted.sequence.name;
-            let Some(made) = self.made.iter().find(is_it) else { continue };
-            match taking.rewind(made, &plan.schema, &wanted)? {
-                Rewound::Moved => {
-                    return Err(Stop::Refused(vec![Refusal::new(
-                        format!("sequence {}", made.object),
-                        "it is not where the run left it: ids were drawn from it since",
-                        SELF,
-                    )]));
-                }
-                rewound => self.found.sequences.push((made.object.clone(), rewound)),
+        for made in self.made.iter().filter(|made| made.kind == "sequence") {
+            let columns = self.job.target.tables.values().flat_map(|table| &table.columns);
+            let sequence = columns.filter_map(|c| c.sequence.as_ref()).find(|s| s.name == made.object);
+            let rewound = match sequence {
+                Some(sequence) => taking.rewind(made, sequence)?,
+                None => Rewound::Stays("no column draws from it any more"),
+            };
+            if rewound == Rewound::Moved {
+                return Err(Stop::Refused(vec![Refusal::new(
+                    format!("sequence {}", made.object),
+                    "it is not where the run left it: ids were drawn from it since",
+                    SELF,
+                )]));
             }
+            self.found.sequences.push((made.object.clone(), rewound));
         }
         Ok(())
+    }
+}
+
+/// Whether the type has an `=` by which rows can be joined.
+fn has_equality(kind: &ColumnType) -> bool {
+    match &kind.kind {
+        Kind::Json | Kind::Other => false,
+        Kind::Array(element) => has_equality(element),
+        _ => true,
     }
 }
 

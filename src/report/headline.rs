@@ -56,7 +56,7 @@ fn done(report: &Report, exit: Exit) -> (String, String) {
     let rows = format!("{} of {}", count(sums.written, "row", "rows"), count(sums.loads, "load", "loads"));
     match job {
         Job::DryRun => dry(report, sums, set_aside),
-        Job::Rollback => ("Rolled back".to_owned(), "What the run had put into the target is out again.".to_owned()),
+        Job::Rollback => ("Rolled back".to_owned(), taken_back(report)),
         Job::Verify => (
             label("Verified", report, set_aside),
             format!("Source and target {} {rows}.{} Nothing was written.", agree(report), proof(report)),
@@ -70,6 +70,14 @@ fn done(report: &Report, exit: Exit) -> (String, String) {
             (label("Done", report, set_aside), format!("{rows} are in {place}.{}", proof(report)))
         }
     }
+}
+
+fn taken_back(report: &Report) -> String {
+    let stays: Vec<String> = report.warnings.iter().filter(|w| w.is_stay()).map(|w| w.place.clone()).collect();
+    if stays.is_empty() {
+        return "What the run had put into the target is out again.".to_owned();
+    }
+    format!("The rows that the run had put into the target are out again. What stays is said: {}.", some_of(&stays, 3))
 }
 
 /// What source and target were found to have in common.

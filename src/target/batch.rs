@@ -69,6 +69,8 @@ pub struct Open<'a> {
     staged: bool,
     /// For each savepoint that is open, whether the temporary table was there before it.
     marks: Vec<bool>,
+    /// A savepoint is open behind them, whose rows stay.
+    stays: bool,
 }
 
 impl Session {
@@ -90,7 +92,7 @@ impl Session {
         let sql = prepared.get(&mut tx, &ledger.sql(SQL)).doing(WRITING)?;
         match tx.execute(&sql, &[&id.run, &id.epoch, &id.load, &id.part, &id.batch, &ends]).doing(WRITING) {
             Ok(0) => Ok(Begun::Fenced),
-            Ok(_) => Ok(Begun::Open(Open { tx, ledger, prepared, staged: false, marks: Vec::new() })),
+            Ok(_) => Ok(Begun::Open(Open { tx, ledger, prepared, staged: false, marks: Vec::new(), stays: false })),
             Err(e) if e.is("23505") => Ok(Begun::Taken),
             Err(e) => Err(e),
         }
@@ -128,21 +130,26 @@ impl Open<'_> {
     /// # Errors
     /// When the server refuses or the connection is lost.
     pub fn mark(&mut self) -> Result<(), ServerError> {
-        self.tx.batch_execute("SAVEPOINT migrate_mark").doing(WRITING)?;
+        let before = if std::mem::take(&mut self.stays) { "RELEASE SAVEPOINT migrate_mark; " } else { "" };
+        self.tx.batch_execute(&format!("{before}SAVEPOINT migrate_mark")).doing(WRITING)?;
         self.marks.push(self.staged);
         Ok(())
     }
 
-    /// Has constraints that wait for the commit checked now, while the rows can still be told apart; then keeps what was
-    /// done since the last savepoint and forgets it. A savepoint whose rows are refused is still there.
+    /// Keeps the rows that were copied since the last savepoint. `checks`: constraints that wait for the commit are checked
+    /// now, while the rows can still be told apart; a savepoint whose rows are refused is still there.
+    ///
+    /// What the savepoint began is left open, for the ledger's row to be completed in it: then the versions of both bear
+    /// the same number, by which a row that nobody wrote to since is known.
     ///
     /// # Errors
     /// When a constraint fails, or the connection is lost.
-    pub fn keep_checked(&mut self) -> Result<(), ServerError> {
-        self.tx
-            .batch_execute("SET CONSTRAINTS ALL IMMEDIATE; RELEASE SAVEPOINT migrate_mark")
-            .doing("checking rows")?;
+    pub fn stay(&mut self, checks: bool) -> Result<(), ServerError> {
+        if checks {
+            self.check_deferred()?;
+        }
         self.marks.pop();
+        self.stays = true;
         Ok(())
     }
 

@@ -13,6 +13,8 @@ use crate::model::ident::quoted;
 use crate::model::key::Key;
 use crate::wire::digest::Digest;
 
+pub use super::made::Made;
+
 /// The version of the ledger's tables that this tool writes.
 pub const VERSION: i32 = 1;
 
@@ -217,19 +219,6 @@ impl Sums {
     }
 }
 
-/// Something that a run made or moved on the target beside its rows.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Made {
-    /// `owner`, `sequence` or `lookup`.
-    pub kind: String,
-    /// Its name.
-    pub object: String,
-    /// As it was.
-    pub was: Option<String>,
-    /// As the run left it.
-    pub became: Option<String>,
-}
-
 impl Session {
     /// The version of the ledger that is there, if one is.
     ///
@@ -356,37 +345,20 @@ impl Session {
         Ok(loads)
     }
 
-    /// Ends a run: all is there.
+    /// Ends a run: all is there. `false`: it was taken over or taken back, and whether all is there is not ours to say.
     ///
     /// # Errors
     /// When the server refuses or the connection is lost.
-    pub fn end_run(&mut self, run: i64) -> Result<(), ServerError> {
-        self.client
-            .execute(
-                &*self.ledger.sql(
-                    "UPDATE :ledger.run SET state = 'Done', ended_at = now() WHERE run = $1 AND state = 'Running'",
-                ),
-                &[&run],
-            )
-            .doing(WRITING)?;
-        Ok(())
-    }
-
-    /// What a run made beside its rows.
-    ///
-    /// # Errors
-    /// When the server refuses or the connection is lost.
-    pub fn made(&mut self, run: i64) -> Result<Vec<Made>, ServerError> {
-        let rows = self
-            .client
-            .query(
-                &*self
-                    .ledger
-                    .sql("SELECT kind, object, was, became FROM :ledger.made WHERE run = $1 ORDER BY kind, object"),
-                &[&run],
-            )
-            .doing(READING)?;
-        Ok(rows.iter().map(|r| Made { kind: r.get(0), object: r.get(1), was: r.get(2), became: r.get(3) }).collect())
+    pub fn end_run(&mut self, run: &Run) -> Result<bool, ServerError> {
+        let sql: &str = &self.ledger.sql(
+            "UPDATE :ledger.run SET state = 'Done', ended_at = now() WHERE run = $1 AND epoch = $2 AND state = 'Running'",
+        );
+        if self.client.execute(sql, &[&run.id, &run.epoch]).doing(WRITING)? > 0 {
+            return Ok(true);
+        }
+        // An answer that was lost may have said so before.
+        let sql: &str = &self.ledger.sql("SELECT FROM :ledger.run WHERE run = $1 AND epoch = $2 AND state = 'Done'");
+        Ok(self.client.query_opt(sql, &[&run.id, &run.epoch]).doing(READING)?.is_some())
     }
 
     /// The ids that were drawn for each row of a load, or of one part of it, in the order in which its rows were sent:

@@ -1,27 +1,27 @@
 //! Taking a run's rows out again, in one transaction that is committed whole or not at all.
 //!
-//! Which rows are the run's is known from the source and the ledger; here they are laid beside the table, compared column
-//! by column and deleted. Nothing is deleted by a rule of the target's on the way: who refers to a row is looked at first.
-//! Sequences are restarted, which unlike `setval` is undone with the transaction.
+//! Which rows are the run's is known from the source and the ledger; here they are laid beside the table, compared byte by
+//! byte and deleted. Nothing is deleted by a rule of the target's on the way: who refers to a row is looked at first, and
+//! what would run for a deletion is switched off. Sequences are in `rewind`.
 
 use postgres::Transaction;
 
 use super::batch::{copy_into, copy_sql};
 use super::detach::Detached;
 use super::error::{Doing, ServerError};
-use super::ledger::{Made, Run};
-use super::sequence::Wanted;
+use super::ledger::Run;
 use super::session::{Ledger, Session};
 use crate::model::ident::{quoted, quoted_list};
-use crate::model::pgtype::{ColumnType, Kind};
+
+pub use super::rewind::Rewound;
 
 const TAKING: &str = "taking rows back";
 
 /// The transaction in which a run is taken back. Dropping it leaves everything as it was.
 pub struct TakingBack<'a> {
-    tx: Transaction<'a>,
-    ledger: Ledger,
-    run: i64,
+    pub(super) tx: Transaction<'a>,
+    pub(super) ledger: Ledger,
+    pub(super) run: i64,
 }
 
 /// The rows of one load, laid beside their table.
@@ -30,12 +30,14 @@ pub struct Aside<'a> {
     pub schema: &'a str,
     /// The table.
     pub table: &'a str,
-    /// The columns that were sent and their types.
-    pub columns: &'a [(String, ColumnType)],
-    /// Columns that tell a row from others: a unique key's where there is one.
+    /// The columns that were sent.
+    pub columns: &'a [String],
+    /// A unique key among them that is never NULL; empty without one.
     pub key: &'a [String],
     /// Rows go as text.
     pub as_text: bool,
+    /// The transactions that may have written the rows last; none where the columns say it all.
+    pub versions: Option<&'a [String]>,
 }
 
 /// Why a row's being there forbids to take a load back.
@@ -57,19 +59,27 @@ pub enum BegunBack<'a> {
     Fenced,
 }
 
-/// What becomes of a sequence when a run is taken back.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Rewound {
-    /// It hands out next what it did before the run.
-    Back,
-    /// It stays where it is, which does no harm, for this reason.
+/// What became of the owner's row when the run was taken back that made it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OwnerBack {
+    /// It is out.
+    Out,
+    /// It is still there, for this reason.
     Stays(&'static str),
-    /// Ids were drawn from it since the run ended.
-    Moved,
 }
 
-/// How far ahead the server notes a sequence: a crash leaves it that much further (SEQ_LOG_VALS in its source).
-const NOTED_AHEAD: i64 = 32;
+/// Something that runs when rows are deleted: a user trigger or a rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Firing {
+    /// The table, with its schema.
+    pub table: String,
+    /// Its name.
+    pub object: String,
+    /// This role may switch it off.
+    pub is_ours: bool,
+    off: String,
+    on: String,
+}
 
 impl Session {
     /// Begins to take a run back.
@@ -95,11 +105,10 @@ impl TakingBack<'_> {
     /// # Errors
     /// When the server refuses or the connection is lost.
     pub fn lay_out(&mut self, what: &Aside<'_>) -> Result<(), ServerError> {
-        let columns: Vec<String> = what.columns.iter().map(|(name, _)| name.clone()).collect();
         let sql = format!(
             "DROP TABLE IF EXISTS pg_temp.migrate_ours; \
              CREATE TEMPORARY TABLE migrate_ours ON COMMIT DROP AS SELECT {} FROM {} WITH NO DATA",
-            quoted_list(&columns),
+            quoted_list(what.columns),
             what.name()
         );
         self.tx.batch_execute(&sql).doing(TAKING)
@@ -110,8 +119,7 @@ impl TakingBack<'_> {
     /// # Errors
     /// When the server refuses or the connection is lost.
     pub fn lay(&mut self, what: &Aside<'_>, bytes: &[u8], rows: u64) -> Result<(), ServerError> {
-        let columns: Vec<String> = what.columns.iter().map(|(name, _)| name.clone()).collect();
-        let to = format!("pg_temp.migrate_ours ({})", quoted_list(&columns));
+        let to = format!("pg_temp.migrate_ours ({})", quoted_list(what.columns));
         copy_into(&mut self.tx, &copy_sql(&to, what.as_text), (&to, what.as_text), bytes, rows)
     }
 
@@ -147,21 +155,52 @@ impl TakingBack<'_> {
         Ok(found)
     }
 
-    /// Deletes the rows that were laid out, each column compared. Gives their number.
+    /// The transactions in which rows of a load were written, each as its number.
+    ///
+    /// Where the ledger itself was written in one of them, all of it was restored from a copy, and no number says anything.
+    ///
+    /// # Errors
+    /// When the server refuses or the connection is lost.
+    pub fn versions(&mut self, load: &str) -> Result<Vec<String>, ServerError> {
+        let sql: &str = &self.ledger.sql(
+            "SELECT DISTINCT b.xmin::text FROM :ledger.batch b WHERE b.run = $1 AND b.load = $2 \
+             AND b.xmin NOT IN (SELECT l.xmin FROM :ledger.ledger l)",
+        );
+        let rows = self.tx.query(sql, &[&self.run, &load]).doing(TAKING)?;
+        Ok(rows.iter().map(|row| row.get(0)).collect())
+    }
+
+    /// Deletes the rows that were laid out and are as they were written. Gives their number.
     ///
     /// # Errors
     /// When the server refuses or the connection is lost.
     pub fn delete(&mut self, what: &Aside<'_>) -> Result<u64, ServerError> {
-        let sql =
-            format!("DELETE FROM {} t USING pg_temp.migrate_ours p WHERE {}", what.name(), what.same_row("t", "p"));
-        self.tx.execute(&sql, &[]).doing(TAKING)
+        // EXISTS: rows that are equal in everything would pair each with each.
+        let sql = format!(
+            "DELETE FROM {} t WHERE EXISTS (SELECT FROM pg_temp.migrate_ours p WHERE {})",
+            what.name(),
+            what.same_row("t", "p")
+        );
+        match what.versions {
+            None => self.tx.execute(&sql, &[]).doing(TAKING),
+            Some(versions) => {
+                let sql = sql + " AND t.xmin IN (SELECT v::xid FROM unnest($1::text[]) AS v)";
+                self.tx.execute(&sql, &[&versions]).doing(TAKING)
+            }
+        }
     }
 
-    /// Deletes the owner's row that the run made. `false`: other rows refer to it, and it stays.
+    /// Deletes the owner's row that the run made, unless other rows refer to it or it was written to since.
     ///
     /// # Errors
     /// When the server refuses or the connection is lost.
-    pub fn delete_owner(&mut self, schema: &str, table: &str, key: &str, value: &str) -> Result<bool, ServerError> {
+    pub fn delete_owner(
+        &mut self,
+        schema: &str,
+        table: &str,
+        key: &str,
+        value: &str,
+    ) -> Result<OwnerBack, ServerError> {
         let name = format!("{}.{}", quoted(schema), quoted(table));
         for referring in self.tx.query(include_str!("sql/referring.sql"), &[&schema, &table]).doing(TAKING)? {
             let (child, columns): (String, Vec<String>) = (referring.get("child"), referring.get("columns"));
@@ -174,11 +213,63 @@ impl TakingBack<'_> {
                 quoted(key)
             );
             if self.tx.query_one(&sql, &[&value]).doing(TAKING)?.get(0) {
-                return Ok(false);
+                return Ok(OwnerBack::Stays("other rows refer to it"));
             }
         }
-        let sql = format!("DELETE FROM {name} t WHERE t.{}::text = $1", quoted(key));
-        Ok(self.tx.execute(&sql, &[&value]).doing("taking the owner's row back")? > 0)
+        // The ledger's line was written in the transaction that made the row.
+        let sql = format!(
+            "DELETE FROM {name} t WHERE t.{key}::text = $1 AND EXISTS (SELECT FROM {ledger}.made m WHERE m.run = $2 \
+             AND m.kind = 'owner' AND m.xmin = t.xmin AND m.xmin NOT IN (SELECT l.xmin FROM {ledger}.ledger l))",
+            key = quoted(key),
+            ledger = quoted(&self.ledger.schema)
+        );
+        let gone = self.tx.execute(&sql, &[&value, &self.run]).doing("taking the owner's row back")? > 0;
+        let sql = format!("SELECT EXISTS (SELECT FROM {name} t WHERE t.{}::text = $1)", quoted(key));
+        if !gone && self.tx.query_one(&sql, &[&value]).doing(TAKING)?.get(0) {
+            return Ok(OwnerBack::Stays("it was written to since"));
+        }
+        self.unmade("owner", None)?;
+        Ok(OwnerBack::Out)
+    }
+
+    /// What would run for each row, or each statement, that deletes from a table.
+    ///
+    /// # Errors
+    /// When the server refuses or the connection is lost.
+    pub fn firing(&mut self, schema: &str, table: &str) -> Result<Vec<Firing>, ServerError> {
+        let rows = self.tx.query(include_str!("sql/firing.sql"), &[&schema, &table]).doing(TAKING)?;
+        let firing = |row: &postgres::Row| Firing {
+            table: row.get("table_name"),
+            object: row.get("object"),
+            is_ours: row.get("is_ours"),
+            off: row.get("off"),
+            on: row.get("on_again"),
+        };
+        Ok(rows.iter().map(firing).collect())
+    }
+
+    /// Switches it off, until [`TakingBack::fires_again`].
+    ///
+    /// # Errors
+    /// When the server refuses or the connection is lost.
+    pub fn fires_not(&mut self, firing: &Firing) -> Result<(), ServerError> {
+        self.tx.batch_execute(&firing.off).doing("switching triggers off")
+    }
+
+    /// Switches it on again, as it was.
+    ///
+    /// # Errors
+    /// When the server refuses or the connection is lost.
+    pub fn fires_again(&mut self, firing: &Firing) -> Result<(), ServerError> {
+        self.tx.batch_execute(&firing.on).doing("switching triggers on again")
+    }
+
+    /// Has what waits for the commit checked now: no table can be altered that has something waiting.
+    ///
+    /// # Errors
+    /// When a constraint fails, or the connection is lost.
+    pub fn check_deferred(&mut self) -> Result<(), ServerError> {
+        self.tx.batch_execute("SET CONSTRAINTS ALL IMMEDIATE").doing("checking what is left")
     }
 
     /// Puts back an object that is off still.
@@ -196,56 +287,22 @@ impl TakingBack<'_> {
         Ok(())
     }
 
-    /// Lets a sequence hand out next what it did before the run, where that is known to be nobody's. Behind the run's
-    /// rows, which are out then.
+    /// The same, where it can be. `false`: it cannot while the run's rows are there.
     ///
     /// # Errors
-    /// When the server refuses or the connection is lost.
-    pub fn rewind(&mut self, made: &Made, schema: &str, wanted: &Wanted) -> Result<Rewound, ServerError> {
-        const DOING: &str = "setting a sequence back";
-        let sequence = &wanted.sequence;
-        let furthest = if sequence.increment < 0 { "min" } else { "max" };
-        let sql = format!(
-            "SELECT last_value, last_value || ',' || is_called, log_cnt, (SELECT {furthest}({})::int8 FROM {}.{}), \
-             (SELECT pg_catalog.pg_has_role(relowner, 'USAGE') FROM pg_catalog.pg_class WHERE oid = $1::text::regclass) \
-             FROM {}",
-            quoted(&wanted.column),
-            quoted(schema),
-            quoted(&wanted.table),
-            sequence.name
-        );
-        let row = self.tx.query_one(&sql, &[&sequence.name]).doing("reading a sequence")?;
-        let (last, whole, ahead): (i64, String, i64) = (row.get(0), row.get(1), row.get(2));
-        let (there, is_ours): (Option<i64>, bool) = (row.get(3), row.get(4));
-        if made.was.as_ref() == Some(&whole) {
-            return Ok(Rewound::Back);
-        }
-        let left: Option<i64> = made.became.as_ref().and_then(|text| text.parse().ok());
-        let drawn = left.map(|left| (last.saturating_sub(left)) / sequence.increment);
-        let is_where_left = drawn == Some(0);
-        let may_be_crash = drawn.is_some_and(|n| ahead == 0 && (1..=NOTED_AHEAD).contains(&n));
-        if left.is_some() && !is_where_left && !may_be_crash {
-            return Ok(Rewound::Moved);
-        }
-        let next = made.was.as_deref().and_then(|was| was.split_once(',')).and_then(|(last, called)| {
-            let last: i64 = last.parse().ok()?;
-            if called == "true" { last.checked_add(sequence.increment) } else { Some(last) }
-        });
-        let Some(next) = next.filter(|next| (sequence.min..=sequence.max).contains(next)) else {
-            return Ok(Rewound::Stays("it was at its end"));
+    /// When the connection is lost.
+    pub fn put_back_early(&mut self, object: &Detached) -> Result<bool, ServerError> {
+        self.tx.batch_execute("SAVEPOINT migrate_mark").doing(TAKING)?;
+        let (done, then) = match self.put_back(object) {
+            Ok(()) => (true, "RELEASE SAVEPOINT migrate_mark"),
+            Err(e) if e.lost => return Err(e),
+            Err(_) => (false, "ROLLBACK TO SAVEPOINT migrate_mark; RELEASE SAVEPOINT migrate_mark"),
         };
-        let is_taken = there.is_some_and(|id| if sequence.increment < 0 { id <= next } else { id >= next });
-        if is_taken && !is_where_left {
-            return Ok(Rewound::Stays("rows that are not this run's may have their ids from it"));
-        }
-        if !is_ours {
-            return Ok(Rewound::Stays("setting it back takes its owner"));
-        }
-        self.tx.batch_execute(&format!("ALTER SEQUENCE {} RESTART WITH {next}", sequence.name)).doing(DOING)?;
-        Ok(Rewound::Back)
+        self.tx.batch_execute(then).doing(TAKING)?;
+        Ok(done)
     }
 
-    /// Notes that the run was taken back, and commits.
+    /// Notes that the run was taken back, with what of it stays, and commits.
     ///
     /// # Errors
     /// When the server refuses or the connection is lost: then it may be taken back or not, and the ledger says which.
@@ -254,7 +311,18 @@ impl TakingBack<'_> {
             .ledger
             .sql("UPDATE :ledger.run SET state = 'RolledBack', ended_at = now(), epoch = epoch + 1 WHERE run = $1");
         self.tx.execute(sql, &[&self.run]).doing(TAKING)?;
+        self.unmade("lookup", None)?;
         self.tx.commit().doing(TAKING)
+    }
+}
+
+impl TakingBack<'_> {
+    /// Forgets what is not there any more of what the run made: all of a kind, or one.
+    pub(super) fn unmade(&mut self, kind: &str, object: Option<&str>) -> Result<(), ServerError> {
+        let sql: &str =
+            &self.ledger.sql("DELETE FROM :ledger.made WHERE run = $1 AND kind = $2 AND object = coalesce($3, object)");
+        self.tx.execute(sql, &[&self.run, &kind, &object]).doing(TAKING)?;
+        Ok(())
     }
 }
 
@@ -263,25 +331,20 @@ impl Aside<'_> {
         format!("{}.{}", quoted(self.schema), quoted(self.table))
     }
 
-    /// SQL: the two rows are equal in every column; the key's columns by `=`, so that a join can hash them.
+    /// SQL: the two rows are the same, byte by byte: values may be equal that are not. Joined by the key's columns or by a
+    /// hash of the whole row.
     fn same_row(&self, one: &str, other: &str) -> String {
-        let terms = self.columns.iter().map(|(name, kind)| {
-            let column = quoted(name);
-            match (self.key.contains(name), has_equality(kind)) {
-                (true, true) => format!("{one}.{column} = {other}.{column}"),
-                (_, true) => format!("{one}.{column} IS NOT DISTINCT FROM {other}.{column}"),
-                (_, false) => format!("{one}.{column}::text IS NOT DISTINCT FROM {other}.{column}::text"),
-            }
-        });
-        terms.collect::<Vec<_>>().join(" AND ")
-    }
-}
-
-/// Whether the type has an `=` that means the same value.
-fn has_equality(kind: &ColumnType) -> bool {
-    match &kind.kind {
-        Kind::Json | Kind::Other => false,
-        Kind::Array(element) => has_equality(element),
-        _ => true,
+        let row = |of: &str| {
+            let columns: Vec<String> = self.columns.iter().map(|name| format!("{of}.{}", quoted(name))).collect();
+            format!("ROW({})", columns.join(", "))
+        };
+        let hash = |of: &str| format!("pg_catalog.hashtextextended({}::text COLLATE pg_catalog.\"C\", 0)", row(of));
+        let joined = if self.key.is_empty() {
+            format!("{} = {}", hash(one), hash(other))
+        } else {
+            let equal = self.key.iter().map(|name| format!("{one}.{0} = {other}.{0}", quoted(name)));
+            equal.collect::<Vec<_>>().join(" AND ")
+        };
+        format!("{joined} AND pg_catalog.record_image_eq({}, {})", row(one), row(other))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Check, ExitRecord, FaultRecord, Refusal, Report, RunState, SourceRecord, Verdict};
+use super::{Check, ExitRecord, FaultRecord, Refusal, Report, RunState, SourceRecord, Verdict, Warning};
 use crate::model::fault::Fault;
 
 impl Report {
@@ -35,6 +35,20 @@ impl Report {
             refusals: Vec::new(),
             steps: Vec::new(),
         }
+    }
+}
+
+impl Warning {
+    const STAYS: &'static str = "stays: ";
+
+    /// That something which a run made or moved is still there after the run was taken back.
+    pub fn stays(place: impl Into<String>, why: &str) -> Warning {
+        Warning { place: place.into(), message: format!("{}{why}", Warning::STAYS) }
+    }
+
+    /// Whether it says that.
+    pub fn is_stay(&self) -> bool {
+        self.message.starts_with(Warning::STAYS)
     }
 }
 

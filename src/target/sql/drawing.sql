@@ -1,0 +1,22 @@
+-- The columns that draw from sequence $1 or own it, in any schema: table, column, and whether its ids can be read as numbers.
+SELECT pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname) AS table_name,
+       pg_catalog.quote_ident(a.attname) AS column_name,
+       pg_catalog.has_schema_privilege(n.oid, 'USAGE')
+       AND pg_catalog.has_column_privilege(c.oid, a.attnum, 'SELECT')
+       AND NOT pg_catalog.row_security_active(c.oid)
+       AND coalesce(nullif(t.typbasetype, 0), t.oid) IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'numeric'::regtype)
+       AS can_be_read
+  FROM (SELECT ad.adrelid AS table_oid, ad.adnum::int4 AS column_no
+          FROM pg_catalog.pg_attrdef ad
+          JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_attrdef'::regclass AND d.objid = ad.oid
+         WHERE d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = $1::text::regclass
+        UNION
+        SELECT d.refobjid, d.refobjsubid
+          FROM pg_catalog.pg_depend d
+         WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = $1::text::regclass
+           AND d.refclassid = 'pg_catalog.pg_class'::regclass AND d.deptype IN ('a', 'i') AND d.refobjsubid > 0) AS ref
+  JOIN pg_catalog.pg_class c ON c.oid = ref.table_oid AND c.relkind IN ('r', 'p')
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+  JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum = ref.column_no
+  JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+ ORDER BY 1, 2

@@ -1,0 +1,33 @@
+-- What runs when rows are deleted from table $2 of schema $1 or from a partition of it: user triggers and rules that are on,
+-- how each is switched off and on again as it was, and whether this role may.
+WITH RECURSIVE tables AS (
+    SELECT c.oid FROM pg_catalog.pg_class c
+      JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+     WHERE n.nspname = $1 AND c.relname = $2
+    UNION
+    SELECT i.inhrelid FROM tables t JOIN pg_catalog.pg_inherits i ON i.inhparent = t.oid
+),
+named AS (
+    SELECT c.oid, pg_catalog.pg_has_role(c.relowner, 'USAGE') AS is_ours,
+           pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname) AS name
+      FROM tables t
+      JOIN pg_catalog.pg_class c ON c.oid = t.oid
+      JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+)
+-- ONLY: from version 15 on, each partition has its own, and its own state. 8: it runs for DELETE.
+SELECT t.name AS table_name, g.tgname::text AS object, t.is_ours,
+       pg_catalog.format('ALTER TABLE ONLY %s DISABLE TRIGGER %I', t.name, g.tgname) AS off,
+       pg_catalog.format('ALTER TABLE ONLY %s ENABLE %s TRIGGER %I', t.name,
+                         CASE g.tgenabled WHEN 'A' THEN 'ALWAYS' ELSE '' END, g.tgname) AS on_again
+  FROM named t
+  JOIN pg_catalog.pg_trigger g ON g.tgrelid = t.oid
+ WHERE NOT g.tgisinternal AND g.tgenabled IN ('O', 'A') AND g.tgtype & 8 <> 0
+UNION ALL
+SELECT t.name, r.rulename::text, t.is_ours,
+       pg_catalog.format('ALTER TABLE %s DISABLE RULE %I', t.name, r.rulename),
+       pg_catalog.format('ALTER TABLE %s ENABLE %s RULE %I', t.name,
+                         CASE r.ev_enabled WHEN 'A' THEN 'ALWAYS' ELSE '' END, r.rulename)
+  FROM named t
+  JOIN pg_catalog.pg_rewrite r ON r.ev_class = t.oid
+ WHERE r.ev_type = '4' AND r.ev_enabled IN ('O', 'A')
+ ORDER BY 1, 2
