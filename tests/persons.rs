@@ -186,7 +186,7 @@ fn the_same_number_of_another_owner_s_row_is_no_obstacle() {
     );
     let mapping = format!("{ADA}[load.projects]\nowner = \"owner_id\"\nexisting = \"append\"\n");
     let target = format!("{PROJECTS}; INSERT INTO projects VALUES (2, 5, 'Of ben')");
-    let new = mapping.replace("{ name = \"ada\" }", "{ name = \"eve\" }\ncreate = { name = \"eve\" }");
+    let new = mapping.replace("{ name = \"ada\" }", "{ name = \"eve\" }\ncreate = {}");
     for (mapping, owner) in [(&mapping, "ada"), (&new, "eve")] {
         let case = Case::new(&source, &target, mapping);
         case.exits(0, &["--yes"]);
