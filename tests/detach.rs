@@ -1,6 +1,6 @@
 //! What is taken off for the load: it is off while rows go in, and comes back as it was, to the last option and comment.
 
-use super::support::case::Case;
+use super::support::case::{Case, faults};
 use super::support::postgres::{Database, version};
 
 /// Everything about constraints, indexes, triggers and tables that somebody could have set, one line each.
@@ -151,4 +151,70 @@ fn a_load_that_needs_a_unique_index_keeps_it() {
     let off: Vec<&str> =
         report["detached"].as_array().expect("a list").iter().filter_map(|d| d["object"].as_str()).collect();
     assert!(!off.contains(&"by_code"), "{off:?}");
+}
+
+/// Triggers of a partitioned table, of its partitions through it, and of one partition alone.
+const PARTITIONED: &str = "
+CREATE TABLE counted (n int); INSERT INTO counted VALUES (100);
+CREATE FUNCTION count_it() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN UPDATE counted SET n = n + 1; RETURN NULL; END';
+CREATE TABLE t (id int, name text, PRIMARY KEY (id)) PARTITION BY RANGE (id);
+CREATE TABLE t1 PARTITION OF t FOR VALUES FROM (0) TO (10);
+CREATE TABLE t2 PARTITION OF t FOR VALUES FROM (10) TO (20) PARTITION BY LIST (id);
+CREATE TABLE t3 PARTITION OF t2 DEFAULT;
+CREATE TRIGGER a_statement AFTER INSERT ON t FOR EACH STATEMENT EXECUTE FUNCTION count_it();
+CREATE TRIGGER b_row AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION count_it();
+CREATE TRIGGER c_own AFTER INSERT ON t3 FOR EACH ROW EXECUTE FUNCTION count_it();
+ALTER TABLE t3 ENABLE ALWAYS TRIGGER c_own;
+ALTER TABLE t1 ENABLE REPLICA TRIGGER b_row;";
+
+#[test]
+fn triggers_of_partitions_are_off_too_and_come_back_each_as_it_was() {
+    let source =
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT); INSERT INTO t VALUES (1, 'a'), (2, 'b'), (11, 'c')";
+    let case = Case::new(source, PARTITIONED, "[load.t]\n");
+    // Servers before 15 call the copies on partitions internal.
+    let states = "SELECT string_agg(format('%s.%s=%s', tgrelid::regclass, tgname, tgenabled), ' ' ORDER BY oid) FROM pg_trigger WHERE tgname !~ '^RI_'";
+    let before = case.target.value(states);
+    assert!(before.contains("t1.b_row=R") && before.contains("t3.c_own=A"), "{before}");
+    case.exits(0, &["--yes"]);
+    assert_eq!((case.target.count("t"), case.target.value("SELECT n FROM counted").as_str()), (3, "100"));
+    assert_eq!(case.target.value(states), before);
+    let case = Case::new(source, PARTITIONED, "[load.t]\ntriggers = \"fire\"\n");
+    case.exits(0, &["--yes"]);
+    // The statement, the row in t3, and t3's own: t1's wakes in a replica alone.
+    assert_eq!(case.target.value("SELECT n FROM counted"), "103");
+}
+
+#[test]
+fn a_foreign_key_stays_on_where_rows_that_it_refers_to_may_be_skipped() {
+    let source =
+        "CREATE TABLE p (id INTEGER PRIMARY KEY, name TEXT); CREATE TABLE c (id INTEGER PRIMARY KEY, p_id INTEGER);
+        INSERT INTO p VALUES (1, 'a'), (2, 'a'); INSERT INTO c VALUES (1, 1), (2, 2)";
+    let target = "CREATE TABLE p (id int PRIMARY KEY, name text UNIQUE); CREATE TABLE c (id int PRIMARY KEY, p_id int REFERENCES p)";
+    let case = Case::new(source, target, "[load.p]\nconflict = { skip = [\"name\"] }\n[load.c]\n");
+    let report = case.exits(4, &["--yes", "--detach", "always"]);
+    assert_eq!(faults(&report), [("c".to_owned(), 2, Some("p_id".to_owned()), "orphan".to_owned())]);
+    assert_eq!(case.target.count("c WHERE p_id = 2"), 0);
+    case.exits(6, &["--yes", "--detach", "always", "--on-fault", "quarantine"]);
+    assert_eq!(case.ids("c"), [1]);
+    assert_eq!(case.target.value("SELECT convalidated FROM pg_constraint WHERE conname = 'c_p_id_fkey'"), "t");
+}
+
+#[test]
+fn a_unique_key_whose_collation_takes_more_for_equal_than_sqlite_does_stays_on() {
+    let source =
+        "CREATE TABLE p (id INTEGER PRIMARY KEY, mail TEXT UNIQUE); CREATE TABLE c (id INTEGER PRIMARY KEY, mail TEXT);
+        INSERT INTO p VALUES (1, 'a@x'), (2, 'b@x'); INSERT INTO c VALUES (1, 'A@x')";
+    let target = "CREATE COLLATION loose (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+        CREATE TABLE p (id int PRIMARY KEY, mail text COLLATE loose UNIQUE);
+        CREATE TABLE c (id int PRIMARY KEY, mail text COLLATE loose REFERENCES p (mail))";
+    let mapping = "[load.p]\n[load.c]\n";
+    // To the target they are one, so this is no orphan.
+    Case::new(source, target, mapping).exits(0, &["--yes", "--detach", "always"]);
+    let case = Case::new(&source.replace("b@x", "A@x"), target, mapping);
+    let report = case.exits(0, &["--dry-run"]);
+    let said = report["checks"].as_array().unwrap().iter().filter(|c| c["check"] == "unique");
+    assert_eq!(said.map(|c| c["verdict"].as_str().unwrap()).collect::<Vec<_>>(), ["NotChecked"]);
+    let report = case.exits(4, &["--yes", "--detach", "always"]);
+    assert_eq!(faults(&report), [("p".to_owned(), 2, None, "duplicate".to_owned())]);
 }

@@ -7,6 +7,7 @@ use std::io::{BufRead, BufReader};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
+use super::support::case::Case;
 use super::support::postgres::Database;
 use super::support::sqlite;
 use super::support::tool::{Place, Ran};
@@ -165,4 +166,19 @@ fn high_water(status: &str) -> Option<u64> {
     let text = std::fs::read_to_string(status).ok()?;
     let line = text.lines().find(|line| line.starts_with("VmHWM:"))?;
     line.split_whitespace().nth(1)?.parse().ok()
+}
+
+#[test]
+fn more_parents_than_are_held_in_memory_are_left_to_the_server() {
+    let source =
+        "CREATE TABLE c (id INTEGER PRIMARY KEY, day TEXT); INSERT INTO c VALUES (1, '2000-01-02'), (2, '2000-01-03')";
+    let target = "CREATE TABLE p (day date); CREATE TABLE c (id int PRIMARY KEY, day date)";
+    let case = Case::new(source, target, "[load.c]\n");
+    // Keys that are no integers take 8 bytes each, and 32 MiB of them are held.
+    case.target.run(
+        "INSERT INTO p SELECT '2000-01-01'::date + n FROM generate_series(1, 4200000) AS n; ALTER TABLE p ADD PRIMARY KEY (day); \
+         ALTER TABLE c ADD FOREIGN KEY (day) REFERENCES p",
+    );
+    let report = case.exits(0, &["--yes"]);
+    assert_eq!((&report["fault_total"], case.target.count("c")), (&0.into(), 2));
 }

@@ -156,3 +156,59 @@ fn ids_of_parents_that_the_target_issues_anew_cannot_be_carried() {
     assert!(report["refusals"][0]["place"].as_str().unwrap().starts_with("load.books.columns.shelf_id"), "{report}");
     assert!(report["refusals"][0]["reason"].as_str().unwrap().contains("they would mean other rows of `shelves`"));
 }
+
+const PROJECTS: &str = "CREATE TABLE users (id serial PRIMARY KEY, name text NOT NULL UNIQUE);
+    CREATE TABLE projects (owner_id int REFERENCES users, id bigint, name text, PRIMARY KEY (owner_id, id), UNIQUE (owner_id, name));
+    CREATE TABLE tasks (id int PRIMARY KEY, owner_id int NOT NULL REFERENCES users, project_id int,
+                        FOREIGN KEY (owner_id, project_id) REFERENCES projects);
+    INSERT INTO users (name) VALUES ('ada'), ('ben')";
+
+const TASKS: &str =
+    "CREATE TABLE tasks (id INTEGER PRIMARY KEY, project_id INTEGER); INSERT INTO tasks VALUES (1, 5), (2, NULL)";
+
+const ADA: &str =
+    "[owner]\ntable = \"users\"\nkey = \"id\"\nmatch = { name = \"ada\" }\n[load.tasks]\nowner = \"owner_id\"\n";
+
+#[test]
+fn a_number_in_a_key_of_several_columns_is_refused_where_the_whole_key_is_another_row() {
+    let target = format!("{PROJECTS}; INSERT INTO projects VALUES (1, 5, 'Other project')");
+    let case = Case::new(TASKS, &target, ADA);
+    let report = case.exits(3, &["--yes"]);
+    let refusal = &report["refusals"][0];
+    assert!(refusal["place"].as_str().unwrap().starts_with("load.tasks.columns.project_id"), "{refusal}");
+    assert!(refusal["reason"].as_str().unwrap().starts_with("1 rows refer to rows of `projects`"), "{refusal}");
+}
+
+#[test]
+fn the_same_number_of_another_owner_s_row_is_no_obstacle() {
+    let source = format!(
+        "{TASKS}; CREATE TABLE projects (id INTEGER PRIMARY KEY, name TEXT); INSERT INTO projects VALUES (5, 'Mine')"
+    );
+    let mapping = format!("{ADA}[load.projects]\nowner = \"owner_id\"\nexisting = \"append\"\n");
+    let target = format!("{PROJECTS}; INSERT INTO projects VALUES (2, 5, 'Of ben')");
+    let new = mapping.replace("{ name = \"ada\" }", "{ name = \"eve\" }\ncreate = {}");
+    for (mapping, owner) in [(&mapping, "ada"), (&new, "eve")] {
+        let case = Case::new(&source, &target, mapping);
+        case.exits(0, &["--yes"]);
+        let hangs_on = "SELECT p.name || ' of ' || u.name FROM tasks t JOIN projects p ON (p.owner_id, p.id) = (t.owner_id, t.project_id)
+                        JOIN users u ON u.id = p.owner_id";
+        assert_eq!(case.target.value(hangs_on), format!("Mine of {owner}"));
+    }
+    let case = Case::new(&source, &target.replace("(2, 5, 'Of ben')", "(1, 5, 'Other')"), &mapping);
+    let report = case.exits(3, &["--yes"]);
+    let reason = report["refusals"][0]["reason"].as_str().unwrap();
+    assert!(
+        reason.starts_with("1 of its ids are taken on the target by another row (known by owner_id, name)"),
+        "{reason}"
+    );
+}
+
+#[test]
+fn a_load_that_goes_as_text_is_held_to_the_same() {
+    let source = format!("{BOOKS}; ALTER TABLE books ADD COLUMN place TEXT; UPDATE books SET place = '(1,2)'");
+    let target = SHELVES.replace("title text", "title text, place point");
+    let case = Case::new(&source, &target, "[load.books]\n");
+    let report = case.exits(3, &["--yes"]);
+    let reason = report["refusals"][0]["reason"].as_str().unwrap();
+    assert!(reason.starts_with("3 rows refer to rows of `shelves` that were on the target before"), "{reason}");
+}

@@ -133,7 +133,7 @@ impl Ground<'_> {
                 keys = parents::on_target(session, &self.plan.schema, &referred)?;
             }
             // The key of an owner that has yet to be made is not known.
-            keys.open = !is_loaded
+            keys.open |= !is_loaded
                 && self.plan.owner.as_ref().is_some_and(|o| o.table == referred.table && o.create.is_some())
                 && super::owner::find(session, self.plan, self.settled)?.is_none();
             sets.insert(referred, keys);

@@ -46,22 +46,30 @@ impl KeySet {
 
     /// Takes in the key of a row that was refused, and where that is.
     pub fn refuse(&mut self, key: u64, load: &Arc<str>, at: Key) {
+        if self.open {
+            return;
+        }
         if self.places.len() < MOST_PLACES {
-            self.places.insert(key, (Arc::clone(load), at));
+            self.places.entry(key).or_insert_with(|| (Arc::clone(load), at));
         }
         self.refused.insert(key);
         self.bound();
     }
 
-    /// Takes a key out that turned out to be no row's, to be refused.
-    pub fn withdraw(&mut self, key: u64, load: &Arc<str>, at: Key) {
-        self.there.remove(key);
-        self.refuse(key, load, at);
+    /// Takes keys out whose rows turned out to be refused; [`KeySet::refuse`] may say later where they are.
+    pub fn withdraw(&mut self, keys: &HashSet<u64>) {
+        self.there.remove(keys);
+        keys.iter().for_each(|key| self.refused.insert(*key));
+        self.bound();
     }
 
     /// Takes in all that another set holds.
     pub fn merge(&mut self, other: KeySet) {
         self.open |= other.open;
+        if self.open {
+            *self = KeySet { open: true, ..KeySet::default() };
+            return;
+        }
         self.there.merge(other.there);
         self.refused.merge(other.refused);
         let room = MOST_PLACES.saturating_sub(self.places.len());
@@ -136,19 +144,18 @@ impl Keys {
         }
     }
 
-    fn remove(&mut self, key: u64) {
+    fn remove(&mut self, keys: &HashSet<u64>) {
         match self {
             Keys::Near(map) => {
-                if let Some(near) = map.get_mut(&(key >> 6)) {
-                    *near &= !(1 << (key & 63));
+                for key in keys {
+                    if let Some(near) = map.get_mut(&(key >> 6)) {
+                        *near &= !(1 << (key & 63));
+                    }
                 }
             }
             Keys::Far { sorted, fresh } => {
-                if !fresh.remove(&key)
-                    && let Ok(at) = sorted.binary_search(&key)
-                {
-                    sorted.remove(at);
-                }
+                sorted.retain(|key| !keys.contains(key));
+                fresh.retain(|key| !keys.contains(key));
             }
         }
     }
@@ -313,7 +320,7 @@ mod tests {
         for number in [|n: u64| n, |n: u64| n.wrapping_sub(5_000), spread, |n: u64| n * 1_000] {
             let mut keys = Keys::default();
             (0..20_000).for_each(|n| keys.insert(number(2 * n)));
-            (0..20_000).step_by(10).for_each(|n| keys.remove(number(2 * n)));
+            keys.remove(&(0..20_000).step_by(10).map(|n| number(2 * n)).collect());
             for n in 0..40_000 {
                 assert_eq!(keys.contains(number(n)), n % 2 == 0 && n % 20 != 0, "{n}");
             }
@@ -342,5 +349,7 @@ mod tests {
         let mut other = KeySet::default();
         other.merge(set);
         assert!(other.open);
+        other.merge(KeySet { there: Keys::Near(BTreeMap::from([(1, 1)])), ..KeySet::default() });
+        assert!(other.open && other.there.entries() == 0);
     }
 }

@@ -251,6 +251,9 @@ fn unique(load: &LoadPlan, key: &TargetUnique) -> Result<Option<Unique>, String>
     if key.nulls_equal {
         return Err("NULLs count as equal there".to_owned());
     }
+    if key.loose {
+        return Err("its collation takes different texts for equal".to_owned());
+    }
     let mut found = Unique { name: key.name.clone(), columns: Vec::new(), compared: Vec::new() };
     for name in &key.columns {
         let Some(place) = load.columns.iter().position(|c| c.name == *name) else {

@@ -18,7 +18,7 @@ use crate::target::ledger::Run;
 use crate::target::{ReadBack, ServerError, Session};
 
 use super::batch::{Batch, GO_ON};
-use super::keyset::{KeySet, key};
+use super::keyset::{KeySet, Keys, key};
 use super::kin::Own;
 use super::orphans::{Guarded, OwnKeys, Referred};
 use super::{Job, Stop};
@@ -59,8 +59,10 @@ pub(super) fn of_load(
     let off = session.detached(run.id)?;
     let is_on = |link: &Link| !off.iter().any(|o| !o.back && o.table == load.table && o.object == link.name);
     let is_own = |link: &Link| link.parent == load.table;
+    // What reading ahead took for there may have been skipped.
+    let may_skip = |link: &Link| job.plan.loads.iter().any(|l| l.table == link.parent && l.conflict.is_some());
     let replaces = |link: &Link| link.columns.iter().any(|n| load.columns[*n].rules.if_orphan.is_some());
-    let is_wanted = |link: &Link| !is_proved || replaces(link) || (is_own(link) && is_on(link));
+    let is_wanted = |link: &Link| !is_proved || may_skip(link) || replaces(link) || (is_own(link) && is_on(link));
     let wanted: Vec<Link> = links.into_iter().filter(is_wanted).collect();
     let mut own = Own { held: Vec::new(), is_on: wanted.iter().any(|link| is_own(link) && is_on(link)) };
     let mut sets: BTreeMap<Referred, KeySet> = BTreeMap::new();
@@ -172,19 +174,18 @@ pub(super) fn settle_own(
                 .map(|l| Guarded::new(load, l.clone(), &nobody, settled).map_err(Stop::Refused))
                 .collect::<Result<_, _>>()?;
             let name: Arc<str> = load.name.as_str().into();
-            loop {
+            for reading in 0.. {
                 let batch = Batch::new(load, encoder, &guards);
-                let (scratch, notes) = (Vec::new(), Notes::default());
-                let waiting = Waiters { name: Arc::clone(&name), rows: Vec::new(), more: false };
-                let mut pass = Pass { waiting, batch, own: &own, mine: &mine, keys: &mut keys, scratch, notes };
+                let (scratch, notes, name) = (Vec::new(), Notes::default(), Arc::clone(&name));
+                let waiting = Waiters { is_first: reading == 0, ..Waiters::default() };
+                let mut pass = Pass { name, waiting, batch, own: &own, mine: &mine, keys: &mut keys, scratch, notes };
                 reader.scan(&load.select, None, None, &mut pass)?;
-                let Waiters { rows: mut waiting, more, .. } = pass.waiting;
+                let (more, gone) = (pass.waiting.more, pass.waiting.gone(&keys.there));
                 // A value that stands in for an orphan decides later; here its row counts as there.
-                waiting.retain(|w| !w.refers.iter().all(|key| keys.there.contains(*key)));
-                if (waiting.is_empty() && !more) || keys.open || wanted.iter().any(|l| replaces(load, l)) {
+                if (gone.is_empty() && !more) || keys.open || wanted.iter().any(|l| replaces(load, l)) {
                     break;
                 }
-                waiting.into_iter().for_each(|one| keys.withdraw(one.own, &name, one.at));
+                keys.withdraw(&gone);
             }
         }
         sets.insert(referred, keys);
@@ -210,6 +211,8 @@ pub(super) fn guards<'k>(
 
 /// One reading of a load that refers to itself.
 struct Pass<'p> {
+    /// The load.
+    name: Arc<str>,
     batch: Batch<'p>,
     own: &'p OwnKeys,
     mine: &'p [Guarded<'p>],
@@ -219,23 +222,48 @@ struct Pass<'p> {
     notes: Notes,
 }
 
-/// Rows whose parents have not come by yet.
+/// Rows that go with their parents. A chain of them whose end is missing goes in one reading, whatever its order.
+#[derive(Default)]
 struct Waiters {
-    /// The load.
-    name: Arc<str>,
-    rows: Vec<Waiting>,
-    /// There were more than [`MOST_WAITING`]; once all keys are known, another reading finds those that are left.
+    /// Keys have yet to come by: only what waits for one is noted, else whatever a row refers to.
+    is_first: bool,
+    /// What a row refers to, and its own key: as many as [`MOST_WAITING`].
+    rows: Vec<(u64, u64)>,
+    /// Rows beyond these that refer to what is not there.
+    gone: HashSet<u64>,
+    /// In the first reading there were more; another one, when all keys are known, finds those that are left.
     more: bool,
 }
 
-/// Rows that are kept while one reading goes on, some 150 bytes each.
-const MOST_WAITING: usize = 20_000;
+/// References that are kept while one reading goes on, 16 bytes each. A chain in a table of more of them costs a reading
+/// wherever it turns back in the order of the rows.
+const MOST_WAITING: usize = 250_000;
 
-/// A row whose parent has not come by yet.
-struct Waiting {
-    own: u64,
-    refers: Vec<u64>,
-    at: Key,
+impl Waiters {
+    /// A row that refers to this.
+    fn note(&mut self, own: u64, refers: u64, there: &Keys) {
+        let is_missing = !there.contains(refers) || self.gone.contains(&refers);
+        match self.rows.len() < MOST_WAITING {
+            true if is_missing || !self.is_first => self.rows.push((refers, own)),
+            false if is_missing && self.is_first => self.more = true,
+            false if is_missing => _ = self.gone.insert(own),
+            _ => {}
+        }
+    }
+
+    /// The keys of rows whose parents are not there, and of all below them.
+    fn gone(self, there: &Keys) -> HashSet<u64> {
+        let Waiters { mut rows, mut gone, .. } = self;
+        rows.sort_unstable();
+        gone.extend(rows.iter().filter(|(refers, _)| !there.contains(*refers)).map(|(_, own)| *own));
+        let mut above: Vec<u64> = gone.iter().copied().collect();
+        while let Some(parent) = above.pop() {
+            let first = rows.partition_point(|(refers, _)| *refers < parent);
+            let below = rows[first..].iter().take_while(|(refers, _)| *refers == parent);
+            above.extend(below.map(|(_, own)| *own).filter(|own| gone.insert(*own)));
+        }
+        gone
+    }
 }
 
 impl Sink for Pass<'_> {
@@ -243,19 +271,17 @@ impl Sink for Pass<'_> {
         self.batch.row(row);
         if self.batch.rows() == 1 {
             let image = self.batch.images(0..1);
-            let own = self.own.good(image).filter(|own| !self.keys.is_refused(*own));
-            if let Some(own) = own {
-                self.keys.add([own]);
-                let refers = self.mine.iter().filter_map(|guard| guard.key(image));
-                let refers: Vec<u64> = refers.filter(|key| !self.keys.there.contains(*key)).collect();
-                match self.waiting.rows.len() < MOST_WAITING {
-                    _ if refers.is_empty() => {}
-                    true => self.waiting.rows.push(Waiting { own, refers, at: row.key() }),
-                    false => self.waiting.more = true,
+            if let Some(own) = self.own.good(image) {
+                if self.keys.is_refused(own) {
+                    self.keys.refuse(own, &self.name, row.key());
+                } else {
+                    self.keys.add([own]);
+                    let refers = self.mine.iter().filter_map(|guard| guard.key(image));
+                    refers.for_each(|key| self.waiting.note(own, key, &self.keys.there));
                 }
             }
         } else if let Some(own) = self.own.refused(row, &mut self.scratch, &mut self.notes) {
-            self.keys.refuse(own, &self.waiting.name, row.key());
+            self.keys.refuse(own, &self.name, row.key());
         }
         self.batch.clear();
         GO_ON

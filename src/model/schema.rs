@@ -189,6 +189,9 @@ pub struct TargetTable {
     pub checks: Vec<(String, String)>,
     /// User triggers that are enabled: name, and how (`O`, `A`, `R`).
     pub triggers: Vec<(String, char)>,
+    /// Those of them that run before each row goes in, and may change it.
+    #[serde(skip)]
+    pub bending: Vec<String>,
     /// Whether at least one row is there (of no run of ours).
     pub has_rows: bool,
 }
@@ -239,6 +242,9 @@ pub struct TargetUnique {
     pub primary: bool,
     /// NULLs count as equal (PostgreSQL 15 and later).
     pub nulls_equal: bool,
+    /// Its collation takes different texts for equal.
+    #[serde(default)]
+    pub loose: bool,
 }
 
 /// A foreign key of the target.

@@ -66,7 +66,7 @@ pub fn detach(
 pub fn proves_unique(load: &LoadPlan, source: &SourceSchema, key: &TargetUnique) -> bool {
     let judge = Judge { loads: &[], source, target: &TargetSchema::default(), how: Detaching::Auto };
     let fed: Vec<(&str, &ColumnPlan)> = key.columns.iter().filter_map(|name| by_name(load, name)).collect();
-    !key.nulls_equal && (judge.is_rowid(load, &fed) || judge.is_unique(load, &fed))
+    !key.nulls_equal && !key.loose && (judge.is_rowid(load, &fed) || judge.is_unique(load, &fed))
 }
 
 struct Judge<'a> {
@@ -104,13 +104,12 @@ impl Judge<'_> {
         if load.conflict.is_some() {
             return Some("`conflict` needs it".to_owned());
         }
-        let nulls_equal = self
-            .target
-            .tables
-            .get(&key.table)
-            .is_some_and(|t| t.unique.iter().any(|u| u.name == key.object && u.nulls_equal));
-        if nulls_equal {
+        let facts = self.target.tables.get(&key.table).and_then(|t| t.unique.iter().find(|u| u.name == key.object));
+        if facts.is_some_and(|unique| unique.nulls_equal) {
             return Some("NULLs count as equal there, and differ in the source".to_owned());
+        }
+        if facts.is_some_and(|unique| unique.loose) {
+            return Some("its collation takes texts for equal that differ in the source".to_owned());
         }
         let fed: Vec<(&str, &ColumnPlan)> = key.columns.iter().filter_map(|name| by_name(load, name)).collect();
         let proved = self.is_rowid(load, &fed) || self.is_unique(load, &fed);
@@ -164,6 +163,9 @@ impl Judge<'_> {
         }
         if foreign.parent_schema != self.target.schema || !self.loads.iter().any(|l| l.table == foreign.parent) {
             return Some(format!("no load goes to `{}`", foreign.parent));
+        }
+        if let Some(parent) = self.loads.iter().find(|l| l.table == foreign.parent && l.conflict.is_some()) {
+            return Some(format!("{} may skip rows that it refers to", parent.place()));
         }
         let plain = loads
             .iter()

@@ -84,7 +84,10 @@ fn link(load: &LoadPlan, target: &TargetSchema, key: &ForeignKey) -> Option<Link
         let place = load.columns.iter().position(|c| c.name == *column)?;
         let compared = Compared::of(&load.columns[place].kind.kind)?;
         let there = parent.columns.iter().find(|c| c.name == *parent_column)?;
-        if Compared::of(&there.kind.kind) != Some(compared) {
+        let is_loose = parent.unique.iter().any(|u| u.loose && u.columns.contains(parent_column));
+        if Compared::of(&there.kind.kind) != Some(compared)
+            || (is_loose && matches!(compared, Compared::Text | Compared::Padded))
+        {
             return None;
         }
         link.columns.push(place);

@@ -243,6 +243,7 @@ fn constraints(
             columns: row.get("columns"),
             primary: row.get("is_primary"),
             nulls_equal: row.get("nulls_equal"),
+            loose: row.get("loose"),
         };
         of(&row, &mut |table| table.unique.push(key.clone()));
     }
@@ -258,7 +259,10 @@ fn constraints(
     }
     for row in client.query(include_str!("sql/triggers.sql"), &[&schema]).doing(READING)? {
         let enabled = row.get::<_, String>("enabled").chars().next().unwrap_or('O');
-        of(&row, &mut |table| table.triggers.push((row.get("name"), enabled)));
+        of(&row, &mut |table| {
+            table.triggers.push((row.get("name"), enabled));
+            table.bending.extend(row.get::<_, bool>("bends").then(|| row.get("name")));
+        });
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ use crate::migrate::Stop;
 use crate::model::record::{Check, Verdict};
 use crate::plan::image;
 use crate::target::Session;
-use crate::wire::digest::{BUCKETS, Digest};
+use crate::wire::digest::{BUCKETS, Digest, row_hash};
 
 use super::open::{self, Opened};
 use super::reading::Held;
@@ -123,8 +123,12 @@ fn opened(
         return Ok((Check::not_checked("content", Some(&name), why.clone()), 0));
     }
     let opened = open::open(table, session, differing, found.rows)?;
-    if let Some(why) = fired(table) {
-        return Ok((Check::not_checked("content", Some(&name), why), opened.added));
+    if let Some(why) = bent(table)
+        && all_there(table, found, (&opened, mixed), session)?
+    {
+        let mut check = Check::not_checked("content", Some(&name), why);
+        check.differences = opened.rows;
+        return Ok((check, opened.added));
     }
     let mut check = Check::compared("content", Some(&name), found.sent.short(), found.ours.short());
     if opened.is_wrong() {
@@ -143,16 +147,38 @@ fn opened(
     Ok((check, opened.added))
 }
 
-/// A trigger that was on while rows were loaded and may have changed them.
-fn fired(table: &Table<'_>) -> Option<String> {
+/// A trigger that was on while rows were loaded and could change each before it went in: the one reason for which a value
+/// may be another than was sent.
+fn bent(table: &Table<'_>) -> Option<String> {
     let subject = table.subject;
     if !table.loads.iter().any(|load| load.triggers_fire) {
         return None;
     }
     let was_off = |name: &str| subject.detached.iter().any(|d| d.table == table.name && d.object == name);
-    let triggers = &subject.target.tables.get(table.name)?.triggers;
-    let fired = triggers.iter().find(|(name, _)| !was_off(name))?;
-    Some(format!("the trigger {} fired and may have changed rows", fired.0))
+    let trigger = subject.target.tables.get(table.name)?.bending.iter().find(|name| !was_off(name))?;
+    Some(format!("the trigger {trigger} fired and may have changed rows"))
+}
+
+/// Whether every row is there and no other, as far as keys tell, whatever else stands in them.
+fn all_there(
+    table: &Table<'_>,
+    found: &Found,
+    (opened, mixed): (&Opened, bool),
+    session: &mut Session,
+) -> Result<bool, Stop> {
+    if table.has_no_key() {
+        return Ok(mixed || found.rows == table.expected());
+    }
+    if mixed {
+        return Ok(opened.missing + opened.extra == 0);
+    }
+    // Not all rows were opened: of the rest, the sums of the hashes of their keys tell.
+    let seed = table.subject.run.seed;
+    let hash = |image: &[u8]| table.key_of(image).map_or(0, |key| row_hash(&key, seed));
+    let (mut sent, mut there) = (0u128, 0u128);
+    table.source(session, &mut |_, image, _| sent = sent.wrapping_add(hash(image)))?;
+    table.target(session, None, &mut |image, _| there = there.wrapping_add(hash(image)))?;
+    Ok(sent == there)
 }
 
 /// What the source makes now against what was sent: a check a table where they differ, or where nobody can know.

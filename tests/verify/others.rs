@@ -1,5 +1,6 @@
 //! Rows that were on the target before: untouched, or named; not judged where others wrote meanwhile.
 
+use super::super::support::case::Case;
 use super::pair::{Checks, Pair, Random};
 
 /// A trigger that does this to the rows of `in_use` whenever the run writes to it.
@@ -48,4 +49,49 @@ fn where_others_wrote_during_the_run_their_rows_are_not_judged() {
     let others = checks.all("others", "public.in_use")[0];
     assert_eq!(others["verdict"], "NotChecked");
     assert!(others["why"].as_str().is_some_and(|w| w.contains("1 rows more than there were")), "{others:#}");
+}
+
+/// Ten rows into a table whose trigger fires while they are loaded.
+fn fired(trigger: &str) -> Case {
+    let source = "CREATE TABLE t (id INTEGER PRIMARY KEY, amount INTEGER);
+        WITH RECURSIVE c (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 10) INSERT INTO t SELECT n, n FROM c";
+    let target = format!(
+        "CREATE TABLE log (at timestamptz); CREATE TABLE t (id int PRIMARY KEY, amount int);
+         CREATE FUNCTION audit() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO log VALUES (now()); RETURN NULL; END';
+         CREATE FUNCTION bend() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.amount := NEW.amount * 2; RETURN NEW; END';
+         CREATE TRIGGER fires {trigger}"
+    );
+    Case::new(source, &target, "[load.t]\ntriggers = \"fire\"\n")
+}
+
+fn content(report: &serde_json::Value) -> (String, Vec<String>) {
+    let checks = report["checks"].as_array().expect("checks");
+    let check = checks.iter().find(|c| c["check"] == "content" && c["load"] == "t").expect("content");
+    let rows = check["differences"].as_array().expect("rows");
+    let rows =
+        rows.iter().map(|row| format!("{} {}", row["difference"].as_str().unwrap(), row["key"].as_str().unwrap()));
+    (check["verdict"].as_str().unwrap().to_owned(), rows.collect())
+}
+
+#[test]
+fn a_trigger_that_cannot_change_a_row_excuses_nothing() {
+    let case = fired("AFTER INSERT ON t FOR EACH STATEMENT EXECUTE FUNCTION audit()");
+    assert_eq!(content(&case.exits(0, &["--yes"])).0, "Same");
+    case.target.run("UPDATE t SET amount = 99 WHERE id = 4; DELETE FROM t WHERE id = 7; INSERT INTO t VALUES (100, 1)");
+    let ran = case.place.migrate(["verify", "-t", &case.target.url(), "--json"]).exits(5);
+    assert_eq!(
+        content(&ran.json()),
+        ("Differs".to_owned(), vec!["changed id=4".to_owned(), "missing id=7".to_owned()])
+    );
+}
+
+#[test]
+fn a_trigger_that_changes_rows_on_their_way_in_excuses_values_and_no_row_that_is_missing() {
+    let case = fired("BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION bend()");
+    let (verdict, rows) = content(&case.exits(0, &["--yes"]));
+    assert_eq!((verdict.as_str(), rows.len()), ("NotChecked", 10));
+    case.target.run("DELETE FROM t WHERE id = 7; INSERT INTO t VALUES (100, 1)");
+    let ran = case.place.migrate(["verify", "-t", &case.target.url(), "--json"]).exits(5);
+    let (verdict, rows) = content(&ran.json());
+    assert!(verdict == "Differs" && rows.contains(&"missing id=7".to_owned()), "{verdict} {rows:?}");
 }

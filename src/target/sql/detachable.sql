@@ -54,15 +54,33 @@ indexes AS (
       JOIN pg_catalog.pg_index i ON i.indrelid = h.oid
       JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
       LEFT JOIN pg_catalog.pg_constraint con ON con.conindid = i.indexrelid AND con.contype IN ('p', 'u', 'x')
+),
+-- A row that goes to a partition fires the triggers there: copies of its root's, which servers before 15 call internal, and
+-- others of its own. Each is switched by itself, so that each goes back to what it was.
+members AS (
+    SELECT h.relname, h.oid AS member FROM held h
+    UNION
+    SELECT h.relname, p.relid FROM held h CROSS JOIN LATERAL pg_catalog.pg_partition_tree(h.oid) p WHERE h.relkind = 'p'
+),
+triggers AS (
+    SELECT m.relname, t.oid, t.tgname, pg_catalog.pg_has_role(c.relowner, 'USAGE') AS owned,
+           format('ALTER TABLE %s%I.%I', CASE c.relkind WHEN 'p' THEN 'ONLY ' ELSE '' END, n.nspname, c.relname) AS alter_table,
+           CASE t.tgenabled WHEN 'A' THEN 'ALWAYS' WHEN 'R' THEN 'REPLICA' ELSE '' END AS how
+      FROM members m
+      JOIN pg_catalog.pg_trigger t ON t.tgrelid = m.member
+      JOIN pg_catalog.pg_class c ON c.oid = m.member
+      JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+     WHERE t.tgenabled <> 'D'
+       AND (NOT t.tgisinternal
+            OR NOT EXISTS (SELECT FROM pg_catalog.pg_constraint k WHERE k.oid = t.tgconstraint AND k.contype <> 't'))
 )
-SELECT h.relname::text AS table_name, t.tgname::text AS object, 'trigger' AS kind, '{}'::text[] AS columns,
-       ARRAY[format('ALTER TABLE %s DISABLE TRIGGER %I', h.name, t.tgname)] AS off,
-       ARRAY[format('ALTER TABLE %s ENABLE %s TRIGGER %I', h.name,
-                    CASE t.tgenabled WHEN 'A' THEN 'ALWAYS' WHEN 'R' THEN 'REPLICA' ELSE '' END, t.tgname)] AS back,
-       h.stays, t.oid::int8 AS oid, '{}'::int8[] AS needed_by
-  FROM held h
-  JOIN pg_catalog.pg_trigger t ON t.tgrelid = h.oid
- WHERE NOT t.tgisinternal AND t.tgenabled <> 'D'
+SELECT t.relname::text AS table_name, t.tgname::text AS object, 'trigger' AS kind, '{}'::text[] AS columns,
+       pg_catalog.array_agg(format('%s DISABLE TRIGGER %I', t.alter_table, t.tgname) ORDER BY t.oid) AS off,
+       ARRAY[pg_catalog.string_agg(format('%s ENABLE %s TRIGGER %I', t.alter_table, t.how, t.tgname), '; ' ORDER BY t.oid)] AS back,
+       CASE WHEN NOT pg_catalog.bool_and(t.owned) THEN 'this role does not own the table' END AS stays,
+       min(t.oid::int8) AS oid, '{}'::int8[] AS needed_by
+  FROM triggers t
+ GROUP BY t.relname, t.tgname
 UNION ALL
 SELECT h.relname, con.conname, 'foreign',
        ARRAY(SELECT a.attname::text FROM unnest(con.conkey) WITH ORDINALITY AS k(no, at)

@@ -80,14 +80,16 @@ wanted (part, right_name, key, object, held) AS (
     UNION ALL
     SELECT 'guarded', '', t.plain, '', NOT pg_catalog.row_security_active(t.oid) FROM tables t
     UNION ALL
-    SELECT 'stranger', g.names, t.plain, pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(c.relowner)),
-           pg_catalog.pg_has_role(c.relowner, 'USAGE')
+    SELECT 'stranger', g.names, t.plain, pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(g.relowner)),
+           pg_catalog.pg_has_role(g.relowner, 'USAGE')
       FROM tables t
-      JOIN pg_catalog.pg_class c ON c.oid = t.oid
-      JOIN (SELECT tgrelid, string_agg(tgname, ', ' ORDER BY tgname) AS names
-              FROM pg_catalog.pg_trigger
+     CROSS JOIN LATERAL (
+           SELECT c.relowner, string_agg(DISTINCT tgname::text, ', ' ORDER BY tgname::text) AS names
+             FROM pg_catalog.pg_trigger
+             JOIN pg_catalog.pg_class c ON c.oid = tgrelid
+            WHERE (c.oid = t.oid OR c.oid IN (SELECT relid FROM pg_catalog.pg_partition_tree(t.oid)))
              -- 4: it runs for INSERT, which COPY is.
-             WHERE NOT tgisinternal AND tgenabled <> 'D' AND tgtype & 4 <> 0
-             GROUP BY tgrelid) g ON g.tgrelid = t.oid
+              AND NOT tgisinternal AND tgenabled <> 'D' AND tgtype & 4 <> 0
+            GROUP BY c.relowner) g
 )
 SELECT part, right_name, key, object FROM wanted WHERE NOT held ORDER BY part, key, object, right_name

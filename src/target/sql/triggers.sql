@@ -1,5 +1,6 @@
--- User triggers of the tables of schema $1 that are enabled in some way.
-SELECT t.tgrelid::int8 AS table_oid, t.tgname::text AS name, t.tgenabled::text AS enabled
+-- User triggers of the tables of schema $1 that are enabled in some way. Those `bend` that run for each row (1) before (2) it
+-- is inserted (4).
+SELECT t.tgrelid::int8 AS table_oid, t.tgname::text AS name, t.tgenabled::text AS enabled, t.tgtype & 7 = 7 AS bends
   FROM pg_catalog.pg_trigger t
   JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace AND n.nspname = $1
