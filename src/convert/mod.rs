@@ -7,6 +7,7 @@
 
 mod array;
 mod array_text;
+mod by_server;
 mod calendar;
 mod canonical;
 mod canonical_check;

@@ -280,7 +280,7 @@ impl Aside<'_> {
 /// Whether the type has an `=` that means the same value.
 fn has_equality(kind: &ColumnType) -> bool {
     match &kind.kind {
-        Kind::Json | Kind::Other => false,
+        Kind::Json | Kind::Geometry | Kind::Bent { .. } | Kind::Other => false,
         Kind::Array(element) => has_equality(element),
         _ => true,
     }
