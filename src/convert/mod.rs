@@ -264,6 +264,7 @@ fn is_unreadable(raw: Raw<'_>, reason: Reason) -> bool {
             | InvalidJson
             | NotAnInet
             | NotAnArray
+            | NotARange
             | EmptyString
     );
     unreadable && matches!(raw, Raw::Text(_) | Raw::Blob(_))
