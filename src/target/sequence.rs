@@ -118,10 +118,8 @@ impl Session {
     /// When the server refuses or the connection is lost.
     pub fn sequence_state(&mut self, schema: &str, wanted: &Wanted) -> Result<SequenceState, ServerError> {
         let furthest = if wanted.sequence.increment < 0 { "min" } else { "max" };
-        // A numeric column may hold what no sequence reaches, NaN among it.
-        let bounds = format!("{}::numeric), {}::numeric)", i64::MIN, i64::MAX);
         let sql = format!(
-            "SELECT (SELECT least(greatest({furthest}({column})::numeric, {bounds}::int8 FROM {}.{}), last_value, is_called FROM {}",
+            "SELECT (SELECT {furthest}({column})::int8 FROM {}.{}), last_value, is_called FROM {}",
             quoted(schema),
             quoted(&wanted.table),
             wanted.sequence.name,
