@@ -130,6 +130,19 @@ fn what_something_else_stands_on_stays() {
 }
 
 #[test]
+fn a_publication_of_the_table_keeps_its_key_however_it_names_it() {
+    let all = ["FOR ALL TABLES", "FOR TABLE children", "FOR TABLES IN SCHEMA public"];
+    // Schemas came with version 15.
+    for named in &all[..if version() < 150_000 { 2 } else { 3 }] {
+        let case = Case::new(SOURCE, &format!("{TARGET}CREATE PUBLICATION news {named}"), MAPPING);
+        let report = case.exits(0, &["--yes", "--detach", "always"]);
+        let off: Vec<&str> =
+            report["detached"].as_array().expect("a list").iter().filter_map(|d| d["object"].as_str()).collect();
+        assert!(!off.contains(&"children_key"), "{named}: {off:?}");
+    }
+}
+
+#[test]
 fn nothing_is_taken_off_when_told_never() {
     let case = Case::new(SOURCE, TARGET, MAPPING);
     let before = catalogue(&case.target);

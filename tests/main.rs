@@ -23,6 +23,7 @@ mod model;
 mod oracle;
 mod own_rows;
 mod persons;
+mod plan;
 mod readme;
 mod rehearse;
 mod report_contract;

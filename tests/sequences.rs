@@ -60,3 +60,31 @@ fn rows_that_were_set_aside_are_counted_once_however_the_line_breaks() {
     }
     assert!(happened > 20, "only {happened} lines broke");
 }
+
+#[test]
+fn an_omitted_column_gets_what_its_default_says_and_not_the_bare_number() {
+    let source = "CREATE TABLE t (n INTEGER); INSERT INTO t VALUES (1), (2)";
+    let target = "CREATE SEQUENCE s; CREATE TABLE t (id int PRIMARY KEY DEFAULT nextval('s') * 10 + 3, n int);
+        ALTER SEQUENCE s OWNED BY t.id";
+    let case = Case::new(source, target, "[load.t.columns]\nid = { omit = true }\n");
+    case.exits(0, &["--yes"]);
+    assert_eq!(case.ids("t"), [13, 23]);
+    assert_eq!(case.target.value("INSERT INTO t (n) VALUES (3) RETURNING id"), "33");
+    // Cast to the column's type it is the bare number all the same.
+    let target = "CREATE SEQUENCE s; CREATE TABLE t (id int PRIMARY KEY DEFAULT nextval('s')::int, n int)";
+    let case = Case::new(source, target, "[load.t.columns]\nid = { omit = true }\n");
+    let report = case.exits(0, &["--yes"]);
+    assert_eq!(report["sequences"][0]["next"], 3, "{report}");
+}
+
+#[test]
+fn numbers_within_text_are_the_applications_and_are_warned_of() {
+    let source = "CREATE TABLE t (id INTEGER PRIMARY KEY, no TEXT); INSERT INTO t VALUES (1, 'INV-7'), (2, 'INV-8')";
+    let target = "CREATE SEQUENCE s; CREATE TABLE t (id int PRIMARY KEY, no text DEFAULT 'INV-' || nextval('s'), by text DEFAULT nextval('s'))";
+    let case = Case::new(source, target, "[load.t]\n");
+    let report = case.exits(0, &["--yes"]);
+    assert_eq!(report["sequences"].as_array().map(Vec::len), Some(0), "{report}");
+    let said = report["warnings"].to_string();
+    assert!(said.contains("load.t.columns.no") && said.contains("public.s"), "{said}");
+    assert_eq!(case.target.value("SELECT string_agg(no || ' ' || by, ', ' ORDER BY id) FROM t"), "INV-7 1, INV-8 2");
+}

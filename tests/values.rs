@@ -4,6 +4,7 @@
 //! A whole table of cases goes through the real binary into a real server in one run: each case is a row of its own, in a
 //! table that it shares with those of the same declared type, target type and modifiers.
 
+mod by_server;
 mod encodings;
 mod huge;
 mod jsons;

@@ -13,7 +13,7 @@ use crate::model::schema::{Detachable, TargetSchema};
 use crate::plan::{self, Detaching, Inputs, Plan, Purpose, SqlFacts};
 use crate::source::Source;
 use crate::target::ledger::Run;
-use crate::target::{ServerError, Session};
+use crate::target::{Busy, ServerError, Session};
 
 use super::way::{Known, Manner, Way};
 use super::{Failure, inputs, record};
@@ -30,12 +30,16 @@ impl Way<'_> {
         let mapping = &self.found.mapping;
         let run = known.and_then(|k| k.run.as_ref());
         let mut purpose = Purpose::default();
+        let mut busy = Vec::new();
         let (target, detachable, expressions) = match session {
             None => (None, Vec::new(), BTreeMap::new()),
             Some(session) => {
                 purpose = self.purpose(session, run).map_err(Failure::refused)?;
                 let (target, detachable) = self.catalog(session, known).map_err(Failure::refused)?;
                 let expressions = expressions(session, mapping, &target).map_err(Failure::refused)?;
+                if run.is_none() && matches!(self.manner, Manner::Dry | Manner::Cutover) {
+                    busy = session.busy(&target.schema, &self.loaded(&target)).map_err(Failure::refused)?;
+                }
                 (Some(target), detachable, expressions)
             }
         };
@@ -56,9 +60,14 @@ impl Way<'_> {
         };
         let sql = self.sql_facts(source, mapping, &inputs)?;
         inputs.sql = &sql;
+        let refused = report.refusals.len();
+        busy.iter().for_each(|busy| self.is_busy(busy, report));
         match plan::build(mapping, &inputs) {
             Ok(plan) => {
                 report.warnings.extend(plan.warnings.iter().cloned());
+                if report.refusals.len() > refused {
+                    return Ok(None);
+                }
                 if let Err(refusals) = self.constants(&plan, run) {
                     report.refusals.extend(refusals);
                     return Ok(None);
@@ -102,9 +111,25 @@ impl Way<'_> {
         if let Some(known) = known {
             migrate::detach::as_if_back(&mut target, &known.detached);
         }
-        let loaded: Vec<String> = target.tables.keys().filter(|t| self.is_loaded(t)).cloned().collect();
-        let detachable = session.detachable(&target.schema, &loaded)?;
+        let detachable = session.detachable(&target.schema, &self.loaded(&target))?;
         Ok((target, detachable))
+    }
+
+    fn loaded(&self, target: &TargetSchema) -> Vec<String> {
+        target.tables.keys().filter(|t| self.is_loaded(t)).cloned().collect()
+    }
+
+    /// Somebody works on tables that rows go to: what is not committed there was not seen, and a lock is waited for.
+    fn is_busy(&self, busy: &Busy, report: &mut Report) {
+        let name = if busy.name.is_empty() { String::new() } else { format!(" ({})", busy.name) };
+        let who = format!("server process {}{name} holds locks on {}", busy.pid, busy.tables);
+        if self.manner == Manner::Dry {
+            let message = format!("{who}. The cutover is refused while it does");
+            report.warnings.push(Warning { place: "target".to_owned(), message });
+        } else {
+            let advice = format!("Stop the application first, or: SELECT pg_terminate_backend({});", busy.pid);
+            report.refusals.push(Refusal::new("target", who, advice));
+        }
     }
 
     pub(super) fn is_loaded(&self, table: &str) -> bool {

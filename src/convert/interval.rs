@@ -9,6 +9,7 @@ use super::time;
 use super::time_text::{Cursor, number};
 use crate::model::cell::{Cell, Raw};
 use crate::model::fault::{Loss, LossSet, Reason};
+use crate::model::pgtype::IntervalField;
 use crate::model::rules::Unit;
 
 /// A column of intervals.
@@ -16,6 +17,8 @@ use crate::model::rules::Unit;
 pub(super) struct Intervals {
     /// Digits of a second, 0 to 6.
     pub precision: u8,
+    /// The smallest field that the column holds.
+    pub least: IntervalField,
     /// What a number counts.
     pub unit: Option<Unit>,
     /// Round digits of a second.
@@ -37,6 +40,24 @@ const MICRO: i128 = ATTOS / SECOND as i128;
 impl Intervals {
     /// Reads a value; NULL does not come here.
     pub(super) fn read(&self, raw: Raw<'_>, losses: &mut LossSet) -> Result<Cell<'static>, Reason> {
+        let cell = self.whole(raw, losses)?;
+        if self.holds(&cell) { Ok(cell) } else { Err(Reason::IntervalFields) }
+    }
+
+    /// Whether nothing is below the smallest field: the server would cut it off.
+    fn holds(&self, cell: &Cell<'_>) -> bool {
+        let Cell::Interval { months, days, micros } = cell else { return true };
+        match self.least {
+            IntervalField::Second => true,
+            IntervalField::Minute => micros % (60 * SECOND) == 0,
+            IntervalField::Hour => micros % (3600 * SECOND) == 0,
+            IntervalField::Day => *micros == 0,
+            IntervalField::Month => (*days, *micros) == (0, 0),
+            IntervalField::Year => (months % 12, *days, *micros) == (0, 0, 0),
+        }
+    }
+
+    fn whole(&self, raw: Raw<'_>, losses: &mut LossSet) -> Result<Cell<'static>, Reason> {
         match raw {
             Raw::Text(text) => {
                 let sum = read(trimmed(text))?;

@@ -7,6 +7,7 @@
 
 mod array;
 mod array_text;
+mod by_server;
 mod calendar;
 mod canonical;
 mod canonical_check;
@@ -263,6 +264,7 @@ fn is_unreadable(raw: Raw<'_>, reason: Reason) -> bool {
             | InvalidJson
             | NotAnInet
             | NotAnArray
+            | NotARange
             | EmptyString
     );
     unreadable && matches!(raw, Raw::Text(_) | Raw::Blob(_))

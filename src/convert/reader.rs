@@ -10,11 +10,11 @@ use super::numeric::Numerics;
 use super::text::{self, MOST_BYTES, Texts};
 use super::time::{Sort, Times};
 use super::time_format::Format;
-use super::{float, owned, scalar, time_text};
+use super::{by_server, float, owned, scalar, time_text};
 use crate::model::cell::{Cell, Raw};
 use crate::model::fault::{LossSet, Reason};
-use crate::model::pgtype::{ColumnType, Kind};
-use crate::model::rules::Rules;
+use crate::model::pgtype::{ColumnType, IntervalField, Kind};
+use crate::model::rules::{Rules, Zone};
 use std::borrow::Cow;
 
 /// How a column's values are read.
@@ -36,6 +36,10 @@ pub(super) enum Reader {
     Inet,
     Enum { labels: Vec<String> },
     Array(Box<Arrays>),
+    Money(Numerics),
+    Timetz { precision: u8, zone: Option<Zone> },
+    Geometry,
+    Range(Box<Reader>),
     Other,
 }
 
@@ -63,16 +67,19 @@ impl Reader {
             Kind::Time { precision } => times(Sort::Time, *precision, rules)?,
             Kind::Timestamp { precision } => times(Sort::Local, *precision, rules)?,
             Kind::Timestamptz { precision } => times(Sort::Instant, *precision, rules)?,
-            Kind::Interval { precision } => {
-                Reader::Interval(Intervals { precision: *precision, unit: rules.unit, round })
-            }
+            Kind::Interval { precision } => intervals(*precision, IntervalField::Second, rules),
+            Kind::IntervalOf { least, precision } => intervals(*precision, *least, rules),
             Kind::Uuid => Reader::Uuid,
             Kind::Json => Reader::Json(Jsons { binary: false, strip_nul: rules.strip_nul }),
             Kind::Jsonb => Reader::Json(Jsons { binary: true, strip_nul: rules.strip_nul }),
             Kind::Inet => Reader::Inet,
             Kind::Enum { labels } => Reader::Enum { labels: labels.clone() },
             Kind::Array(element) => Reader::Array(Box::new(Arrays::new(element, rules)?)),
-            Kind::Other => Reader::Other,
+            Kind::Money => Reader::Money(Numerics { limit: Some(by_server::MONEY), round }),
+            Kind::Timetz { precision } => Reader::Timetz { precision: *precision, zone: rules.zone },
+            Kind::Geometry => Reader::Geometry,
+            Kind::Range(element) => Reader::Range(Box::new(Reader::new(element, rules)?)),
+            Kind::Bent { .. } | Kind::Other => Reader::Other,
         })
     }
 
@@ -101,6 +108,10 @@ impl Reader {
             Reader::Inet => scalar::inet(raw).map(Cell::Inet),
             Reader::Enum { labels } => label(raw, labels),
             Reader::Array(arrays) => arrays.read(raw, losses),
+            Reader::Money(numerics) => by_server::money(raw, numerics, losses),
+            Reader::Timetz { precision, zone } => by_server::timetz(raw, *precision, *zone),
+            Reader::Geometry => by_server::geometry(raw),
+            Reader::Range(element) => by_server::range(raw, element, losses),
             Reader::Other => verbatim(raw),
         }
     }
@@ -120,6 +131,10 @@ impl Reader {
     fn takes_empty(&self) -> bool {
         matches!(self, Reader::Text(_) | Reader::Bytea | Reader::Enum { .. } | Reader::Other)
     }
+}
+
+fn intervals(precision: u8, least: IntervalField, rules: &Rules) -> Reader {
+    Reader::Interval(Intervals { precision, least, unit: rules.unit, round: rules.round })
 }
 
 fn times(sort: Sort, precision: u8, rules: &Rules) -> Result<Reader, String> {

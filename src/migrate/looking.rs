@@ -289,7 +289,8 @@ fn places(load: &LoadPlan, check: &RowCheck) -> Result<Vec<usize>, String> {
         let found = load.columns.iter().position(|c| c.name == *name);
         let found = found.filter(|n| matches!(load.columns[*n].feed, Feed::Cell(_) | Feed::Constant(_)));
         let found = found.ok_or_else(|| format!("{name} is known only when rows are written"))?;
-        let plain = !matches!(load.columns[found].kind.kind, Kind::Array(_) | Kind::Other);
+        let kind = &load.columns[found].kind;
+        let plain = kind.is_binary() && !matches!(kind.kind, Kind::Array(_));
         plain.then_some(found).ok_or_else(|| format!("{name} is an array"))
     };
     check.columns.iter().map(place).collect()

@@ -64,6 +64,7 @@ reasons! {
     LeapSecond = "leap-second", "has a second 60, which PostgreSQL would turn into the next minute", "sql = \"...\" that says what it means";
     SpecialTime = "special-time", "is a word such as now or today, whose meaning depends on when it is read", "value = { now = true }";
     NotAnInterval = "not-an-interval", "is not an interval that can be read", "if_bad = ...";
+    IntervalFields = "interval-fields", "has parts below the smallest field that the column's interval holds", "a column of interval without fields";
     NumberInInterval = "number-in-interval", "is a number in an interval column", "unit = \"s\", \"ms\" or \"us\"";
     NotAUuid = "not-a-uuid", "is not a UUID", "if_bad = ..., or null_if = [...]";
     NumberInUuid = "number-in-uuid", "is a number in a uuid column: the source's UUID column has NUMERIC affinity and turned it into one", "sql = \"printf('%032d', ...)\" where the digits are known";
@@ -73,6 +74,7 @@ reasons! {
     JsonNumber = "json-number", "is JSON with a number outside numeric's range", "a json column";
     BlobInJson = "blob-in-json", "is a blob and the column is JSON", "blob = \"utf8\", or sql = \"json(...)\" for SQLite's own JSONB";
     NotAnInet = "not-an-inet", "is not a network address", "if_bad = ...";
+    NotARange = "not-a-range", "is not a range", "if_bad = ...";
     NotAnArray = "not-an-array", "is neither a JSON array nor a PostgreSQL array literal", "array = \"csv\"";
     RaggedArray = "ragged-array", "is an array whose rows differ in length", "sql = \"...\" that says what it means";
     NotForServer = "not-for-server", "is of a storage class that has no text for this type", "sql = \"...\" that gives its text";

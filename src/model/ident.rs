@@ -12,6 +12,15 @@ pub fn quoted_list<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> String 
     names.into_iter().map(|name| quoted(name.as_ref())).collect::<Vec<_>>().join(", ")
 }
 
+/// A name that none of these is: `wanted`, with as many underscores behind it as it takes.
+pub fn free_name<S: AsRef<str>>(wanted: &str, taken: &[S]) -> String {
+    let mut name = wanted.to_owned();
+    while taken.iter().any(|taken| taken.as_ref() == name) {
+        name.push('_');
+    }
+    name
+}
+
 /// `text` as a string literal of SQL, for DDL, where nothing can be bound.
 pub fn literal(text: &str) -> String {
     if text.contains('\\') {

@@ -77,6 +77,13 @@ pub enum Kind {
         /// Digits of a second.
         precision: u8,
     },
+    /// interval whose fields are restricted: whole ones of the smallest of them
+    IntervalOf {
+        /// The smallest field.
+        least: IntervalField,
+        /// Digits of a second.
+        precision: u8,
+    },
     /// uuid
     Uuid,
     /// json
@@ -92,17 +99,61 @@ pub enum Kind {
     },
     /// an array of the element type; the number of dimensions is not the type's
     Array(Box<ColumnType>),
-    /// any other type: by text COPY
+    /// money in hundredths, by text COPY as all that follow
+    Money,
+    /// time with time zone; digits of a second, 0 to 6
+    Timetz {
+        /// Digits of a second.
+        precision: u8,
+    },
+    /// a range of the element type
+    Range(Box<ColumnType>),
+    /// point, lseg, box, path, polygon, circle: doubles between brackets
+    Geometry,
+    /// a type whose text the server cuts, rounds or wraps in silence
+    Bent {
+        /// What it does.
+        how: &'static str,
+    },
+    /// any other type: the server takes its text whole or refuses it
     Other,
+}
+
+/// The smallest field of an interval whose fields are restricted; the server cuts off what is below it.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IntervalField {
+    /// Whole years.
+    Year,
+    /// Whole months.
+    Month,
+    /// Whole days.
+    Day,
+    /// Whole hours.
+    Hour,
+    /// Whole minutes.
+    Minute,
+    /// Seconds, with their digits.
+    Second,
 }
 
 impl ColumnType {
     /// Whether values of this type have a binary encoder here.
     pub fn is_binary(&self) -> bool {
         match &self.kind {
-            Kind::Other => false,
+            Kind::Money | Kind::Timetz { .. } | Kind::Range(_) | Kind::Geometry => false,
+            Kind::Bent { .. } | Kind::Other => false,
             Kind::Array(element) => element.is_binary(),
             _ => true,
+        }
+    }
+
+    /// What the server does in silence to text of this type; `None` where nothing.
+    pub fn bent(&self) -> Option<&'static str> {
+        match &self.kind {
+            Kind::Bent { how } => Some(how),
+            Kind::Array(element) => element.bent(),
+            _ => None,
         }
     }
 

@@ -194,6 +194,10 @@ pub struct TargetTable {
     pub bending: Vec<String>,
     /// Whether at least one row is there (of no run of ours).
     pub has_rows: bool,
+    /// A crash of the server empties it, or a partition of it.
+    pub unlogged: bool,
+    /// Tables that inherit from it, partitions not among them: whoever reads it reads their rows too.
+    pub heirs: Vec<String>,
 }
 
 /// One column of the target.
@@ -210,8 +214,10 @@ pub struct TargetColumn {
     pub has_default: bool,
     /// The server computes it: never sent.
     pub generated: bool,
-    /// The sequence that its default draws from or that it owns.
+    /// The sequence that numbers it: its default is the number drawn from it, or it owns it.
     pub sequence: Option<Sequence>,
+    /// A sequence, quoted, from which its default makes a value of its own.
+    pub draws: Option<String>,
 }
 
 /// A sequence behind a column.
@@ -245,6 +251,9 @@ pub struct TargetUnique {
     /// Its collation takes different texts for equal.
     #[serde(default)]
     pub loose: bool,
+    /// Checked at the end of a statement or transaction, so that no row can be skipped by it.
+    #[serde(default)]
+    pub deferrable: bool,
 }
 
 /// A foreign key of the target.

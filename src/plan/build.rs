@@ -10,8 +10,8 @@ use crate::model::record::{Refusal, Warning};
 use crate::model::schema::{TargetColumn, TargetSchema, TargetTable};
 
 use super::{
-    Findings, Inputs, LoadPlan, Plan, Taken, classes, columns, detach, modifiers, order, owner, path, relation, rights,
-    shift, unlisted,
+    Findings, Inputs, LoadPlan, Plan, Purpose, Taken, classes, columns, detach, modifiers, order, owner, path,
+    relation, rights, shift, unlisted,
 };
 
 /// The plan, or every reason why there is none.
@@ -97,6 +97,9 @@ fn loads(
     for load in &mapping.loads {
         let planned = table(load, target, findings).and_then(|table| {
             table_is_ready(load, mapping, table, target, findings);
+            if inputs.purpose == Purpose::Write {
+                table_keeps_rows(&format!("load.{}", load.name), (&load.to, table), target, findings);
+            }
             columns::load(mapping, load, (table, target), inputs, taken, findings)
         });
         // The source of a load that cannot be planned counts as taken: one mistake, one refusal.
@@ -151,6 +154,31 @@ fn table_is_ready(load: &Load, mapping: &Mapping, table: &TargetTable, target: &
             &place,
             format!("{name} holds rows"),
             "Empty it, or write `existing = \"append\"` at the load if they shall stay beside the new ones.",
+        );
+    }
+}
+
+/// A table that can lose its rows, or shows those of others as its own: what is read there afterwards proves nothing.
+pub(super) fn table_keeps_rows(
+    place: &str,
+    (table, facts): (&str, &TargetTable),
+    target: &TargetSchema,
+    findings: &mut Findings,
+) {
+    let name = format!("{}.{table}", target.schema);
+    if facts.unlogged {
+        findings.refuse(
+            place,
+            format!("{name} is UNLOGGED, itself or a partition of it: a crash of the server empties it"),
+            "ALTER TABLE ... SET LOGGED; it can be set back when the run is done.",
+        );
+    }
+    if !facts.heirs.is_empty() {
+        let heirs = facts.heirs.join(", ");
+        findings.refuse(
+            place,
+            format!("tables inherit from {name} ({heirs}), and their rows are read as if they were its own"),
+            "ALTER TABLE ... NO INHERIT on each of them; it can be set back when the run is done.",
         );
     }
 }
@@ -239,6 +267,7 @@ fn assumed(mapping: &Mapping, inputs: &Inputs<'_>) -> TargetSchema {
                 has_default: true,
                 generated: false,
                 sequence: None,
+                draws: None,
             });
         }
     };

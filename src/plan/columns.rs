@@ -8,7 +8,7 @@ use crate::mapping::{Column, Feed as Written, From, Load, Mapping, OwnerRule};
 use crate::model::ident::did_you_mean;
 use crate::model::pgtype::Kind;
 use crate::model::rules::{Rules, Value};
-use crate::model::schema::{TargetColumn, TargetSchema, TargetTable};
+use crate::model::schema::{TargetColumn, TargetSchema, TargetTable, TargetUnique};
 use crate::model::select::{Expr, Relation, Select};
 
 use super::{ColumnPlan, Feed, Findings, Inputs, LoadPlan, Taken, lookup, modifiers, relation};
@@ -181,8 +181,19 @@ impl Columns<'_, '_> {
         self.says_nothing_for_nothing(table);
         if let Some(key) = &self.load.conflict {
             let wanted: BTreeSet<&String> = key.iter().collect();
-            let exists = table.unique.iter().any(|u| u.columns.iter().collect::<BTreeSet<_>>() == wanted);
-            if !exists && key.iter().all(|k| names.contains(&k.as_str())) {
+            let is_it = |u: &&TargetUnique| u.columns.iter().collect::<BTreeSet<_>>() == wanted;
+            let found: Vec<&TargetUnique> = table.unique.iter().filter(is_it).collect();
+            // One of several is enough: the server takes them all into account.
+            if let Some(waits) = found.iter().find(|u| u.deferrable) {
+                self.findings.refuse(
+                    format!("load.{}.conflict", self.load.name),
+                    format!(
+                        "the unique key {} of `{}` is DEFERRABLE: the server skips no row by it",
+                        waits.name, self.load.to
+                    ),
+                    "Make it NOT DEFERRABLE on the target, or name another unique key.",
+                );
+            } else if found.is_empty() && key.iter().all(|k| names.contains(&k.as_str())) {
                 self.findings.refuse(
                     format!("load.{}.conflict", self.load.name),
                     format!("`{}` has no unique key over ({})", self.load.to, key.join(", ")),
@@ -236,6 +247,7 @@ impl Columns<'_, '_> {
                 "Write `zone = \"UTC\"`, or the zone that they mean, in [source] or at the column.",
             );
         }
+        self.arrives_whole(column, &feed, &place);
         Some(ColumnPlan {
             name: column.name.clone(),
             kind: column.kind.clone(),
@@ -245,6 +257,27 @@ impl Columns<'_, '_> {
             declared,
             shift: None,
         })
+    }
+
+    /// Refuses to feed what the server would bend in silence; of a default that goes on counting from a sequence it is
+    /// said that nobody tells it what is there now.
+    fn arrives_whole(&mut self, column: &TargetColumn, feed: &Feed, place: &str) {
+        if *feed == Feed::Constant(Value::Null) {
+            return;
+        }
+        if let Some(how) = column.kind.bent() {
+            let reason = format!("the server {how} in silence where it reads text as {}", column.kind.shown());
+            let advice = "Give the column a type that holds what the source has, such as text or numeric, or write \
+                          `{ omit = true }`.";
+            self.findings.refuse(place, reason, advice);
+        }
+        if let Some(sequence) = &column.draws {
+            let message = format!(
+                "its default makes values of numbers from {sequence}, which stays where it is: set it past what the rows \
+                 hold, if it must not give that again"
+            );
+            self.findings.warn(place, message);
+        }
     }
 
     fn stamp(&mut self, column: &TargetColumn, entry: &Column, place: &str) -> (Feed, Option<String>) {
@@ -347,7 +380,8 @@ impl Columns<'_, '_> {
     }
 
     fn omitted(&mut self, column: &TargetColumn, place: &str) -> Option<(Feed, Option<String>)> {
-        if let Some(sequence) = &column.sequence {
+        let counts = matches!(column.kind.kind, Kind::Int2 | Kind::Int4 | Kind::Int8);
+        if let Some(sequence) = column.sequence.as_ref().filter(|_| counts) {
             return Some((Feed::Issued(sequence.clone()), None));
         }
         if column.not_null && !column.has_default {

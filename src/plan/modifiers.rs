@@ -169,7 +169,7 @@ fn zone(text: &str, place: String, findings: &mut Findings) -> Option<Zone> {
 /// Whether a modifier can ever act on a column of this kind.
 fn applies(modifier: &str, kind: &Kind) -> bool {
     let base = match kind {
-        Kind::Array(element) => &element.kind,
+        Kind::Array(element) | Kind::Range(element) => &element.kind,
         other => other,
     };
     let text = matches!(
@@ -183,14 +183,22 @@ fn applies(modifier: &str, kind: &Kind) -> bool {
         "charset" | "blob" | "strip_nul" => text || json,
         "epoch" | "format" => dated,
         "offset" => matches!(base, Kind::Timestamp { .. } | Kind::Date | Kind::Time { .. }),
-        "zone" | "overlap" => dated,
-        "unit" => matches!(base, Kind::Interval { .. }),
+        "zone" => dated || matches!(base, Kind::Timetz { .. }),
+        "overlap" => dated,
+        "unit" => matches!(base, Kind::Interval { .. } | Kind::IntervalOf { .. }),
         "array" => matches!(kind, Kind::Array(_)),
         "round" => {
             dated
                 || matches!(
                     base,
-                    Kind::Int2 | Kind::Int4 | Kind::Int8 | Kind::Float4 | Kind::Numeric { .. } | Kind::Interval { .. }
+                    Kind::Int2
+                        | Kind::Int4
+                        | Kind::Int8
+                        | Kind::Float4
+                        | Kind::Numeric { .. }
+                        | Kind::Money
+                        | Kind::Interval { .. }
+                        | Kind::IntervalOf { .. }
                 )
         }
         "truncate" => text || dated,

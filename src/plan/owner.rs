@@ -8,7 +8,7 @@ use crate::model::ident::did_you_mean;
 use crate::model::rules::Value;
 use crate::model::schema::{ForeignKey, TargetSchema, TargetTable};
 
-use super::{Findings, Inputs, OwnerColumn, OwnerPlan, modifiers};
+use super::{Findings, Inputs, OwnerColumn, OwnerPlan, Purpose, build, modifiers};
 
 /// Plans how the owner is settled; `None` where the mapping names none.
 pub(super) fn owner(
@@ -27,6 +27,9 @@ pub(super) fn owner(
         );
         return None;
     };
+    if inputs.purpose == Purpose::Write && mapping.loads.iter().all(|load| load.to != section.table) {
+        build::table_keeps_rows("owner.table", (&section.table, table), target, findings);
+    }
     let natural = natural(section, inputs, findings).unwrap_or_default();
     let Some(key) = table.column(&section.key) else {
         not_there(findings, "owner.key", &section.table, &section.key, table);
@@ -118,12 +121,18 @@ fn columns(
     let mut found = Vec::new();
     for (name, value) in values {
         match table.column(name) {
-            Some(column) => found.push(OwnerColumn {
-                name: name.clone(),
-                kind: column.kind.clone(),
-                value: value.clone(),
-                rules: modifiers::plain(mapping),
-            }),
+            Some(column) => {
+                if let Some(how) = column.kind.bent() {
+                    let reason = format!("the server {how} in silence where it reads text as {}", column.kind.shown());
+                    findings.refuse(format!("{place}.{name}"), reason, "Give the column another type, such as text.");
+                }
+                found.push(OwnerColumn {
+                    name: name.clone(),
+                    kind: column.kind.clone(),
+                    value: value.clone(),
+                    rules: modifiers::plain(mapping),
+                });
+            }
             None => {
                 let owner = mapping.owner.as_ref().map(|o| o.table.as_str()).unwrap_or_default();
                 not_there(findings, &format!("{place}.{name}"), owner, name, table);

@@ -192,9 +192,13 @@ impl Asker<'_> {
         let owner = self.owner.map(|owner| ("owner.table".to_owned(), owner.table.as_str()));
         for (place, table) in self.written().into_iter().chain(owner) {
             for column in self.target.tables.get(table).into_iter().flat_map(|t| &t.columns) {
+                let (issued, fed) = self.fed(table, &column.name);
+                // A default that draws by itself.
+                if let (Purpose::Write, Some(draws), false) = (purpose, &column.draws, fed) {
+                    lacks.need_to_draw(&place, draws);
+                }
                 let Some(sequence) = &column.sequence else { continue };
                 let key = format!("SEQUENCE {}", sequence.name);
-                let (issued, fed) = self.fed(table, &column.name);
                 lacks.need(&place, "SELECT", &key);
                 match purpose {
                     Purpose::Write => {

@@ -8,6 +8,7 @@ use super::Reader;
 use super::authorizer::Seen;
 use super::error::{ErrorClass, Said, SourceError};
 use super::statement::{self, Range, Values, Walk};
+use super::steady;
 use crate::model::ident::quoted;
 use crate::model::schema::Address;
 use crate::model::select::{Expr, Relation, Select};
@@ -58,6 +59,7 @@ impl Reader {
             }
             Relation::Sql(sql) => {
                 is_query(sql)?;
+                is_steady(sql, "source query")?;
                 (format!("SELECT * FROM (\n{}\n)", statement::trimmed(sql)), "source query".to_owned())
             }
         };
@@ -84,6 +86,7 @@ impl Reader {
         let name = match expr {
             Expr::Sql(sql) => {
                 self.probe(select, expr)?;
+                is_steady(sql, &format!("source expression `{sql}`"))?;
                 return self.patterns(select, sql, columns);
             }
             Expr::Column(name) => name,
@@ -154,6 +157,14 @@ fn is_query(sql: &str) -> Result<(), SourceError> {
     Err(SourceError::new(ErrorClass::Sql, "source query", "is not allowed")
         .because(format!("SQL of a mapping may only read, and this begins with {word}"))
         .advise("Write a query that begins with SELECT, WITH or VALUES."))
+}
+
+/// Refuses SQL that gives another value at another reading.
+fn is_steady(sql: &str, place: &str) -> Result<(), SourceError> {
+    let Some(what) = steady::changes(sql) else { return Ok(()) };
+    Err(SourceError::new(ErrorClass::Sql, place, "is not allowed")
+        .because(format!("the source is read more than once, and {what} gives another value each time"))
+        .advise("Take it out; the run's start is `value = { now = true }`."))
 }
 
 /// The first word behind blanks and comments.

@@ -23,6 +23,7 @@ mod snapshot;
 mod sqlite;
 mod stamp;
 mod statement;
+mod steady;
 mod survey;
 #[cfg(test)]
 mod tests;

@@ -10,7 +10,7 @@ use postgres::{ToStatement, Transaction};
 use super::error::{Doing, ServerError};
 use super::ledger::{self, Sums};
 use super::session::{Ledger, Prepared, Session, with_columns};
-use crate::model::ident::{quoted, quoted_list};
+use crate::model::ident::{free_name, quoted, quoted_list};
 use crate::model::key::Key;
 use crate::wire::binary;
 
@@ -212,11 +212,13 @@ impl Open<'_> {
         const STAGING: &str = "copying rows aside";
         let table = format!("{}.{}", quoted(into.schema), quoted(into.table));
         let columns = quoted_list(into.columns);
+        let place = free_name("migrate_place", into.columns);
+        let nth = free_name("migrate_nth", into.columns);
         if !self.staged {
             self.tx
                 .batch_execute(&format!(
                     "CREATE TEMPORARY TABLE migrate_piece ON COMMIT DROP AS SELECT {columns} FROM {table} WITH NO DATA; \
-                     ALTER TABLE pg_temp.migrate_piece ADD COLUMN migrate_place bigint GENERATED ALWAYS AS IDENTITY"
+                     ALTER TABLE pg_temp.migrate_piece ADD COLUMN {place} bigint GENERATED ALWAYS AS IDENTITY"
                 ))
                 .doing(STAGING)?;
             self.staged = true;
@@ -227,16 +229,16 @@ impl Open<'_> {
         let equal: Vec<String> = key.iter().map(|k| format!("t.{0} = p.{0}", quoted(k))).collect();
         let known: Vec<String> = key.iter().map(|k| format!("p.{} IS NOT NULL", quoted(k))).collect();
         let sql = format!(
-            "SELECT p.migrate_place FROM (SELECT *, row_number() OVER (PARTITION BY {keys} ORDER BY migrate_place) AS nth \
+            "SELECT p.{place} FROM (SELECT *, row_number() OVER (PARTITION BY {keys} ORDER BY {place}) AS {nth} \
                FROM pg_temp.migrate_piece) AS p \
-             WHERE (p.nth > 1 AND {}) OR EXISTS (SELECT FROM {table} AS t WHERE {}) ORDER BY 1",
+             WHERE (p.{nth} > 1 AND {}) OR EXISTS (SELECT FROM {table} AS t WHERE {}) ORDER BY 1",
             known.join(" AND "),
             equal.join(" AND ")
         );
         let skipped: Vec<i64> = self.tx.query(&sql, &[]).doing(STAGING)?.iter().map(|row| row.get(0)).collect();
         let sql = format!(
             "INSERT INTO {table} ({columns}) OVERRIDING SYSTEM VALUE SELECT {columns} FROM pg_temp.migrate_piece \
-             WHERE migrate_place <> ALL ($1) ORDER BY migrate_place ON CONFLICT ({keys}) DO NOTHING"
+             WHERE {place} <> ALL ($1) ORDER BY {place} ON CONFLICT ({keys}) DO NOTHING"
         );
         let taken = self.tx.execute(&sql, &[&skipped]).doing("inserting rows")?;
         if taken + skipped.len() as u64 != rows {

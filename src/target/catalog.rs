@@ -7,7 +7,7 @@ use postgres::{Client, Row};
 use super::error::{Doing, ServerError};
 use super::rights;
 use crate::model::ident::quoted;
-use crate::model::pgtype::{ColumnType, Kind};
+use crate::model::pgtype::{ColumnType, IntervalField, Kind};
 use crate::model::schema::{ForeignKey, Sequence, TargetColumn, TargetSchema, TargetTable, TargetUnique};
 
 const READING: &str = "reading the target's catalogue";
@@ -57,7 +57,12 @@ fn server(client: &mut Client) -> Result<(u32, String), ServerError> {
 }
 
 fn table(row: &Row) -> TargetTable {
-    TargetTable { oid: row.get::<_, i64>("table_oid") as u32, ..TargetTable::default() }
+    TargetTable {
+        oid: row.get::<_, i64>("table_oid") as u32,
+        unlogged: row.get("unlogged"),
+        heirs: row.get("heirs"),
+        ..TargetTable::default()
+    }
 }
 
 fn column_of(row: &Row, name: String, types: &Types) -> TargetColumn {
@@ -70,6 +75,7 @@ fn column_of(row: &Row, name: String, types: &Types) -> TargetColumn {
         has_default: row.get("has_default"),
         generated: row.get("generated"),
         sequence: None,
+        draws: None,
     }
 }
 
@@ -79,6 +85,7 @@ struct TypeRow {
     kind: String,
     category: String,
     base: i64,
+    subtype: i64,
     base_typmod: i32,
     base_shown: String,
     element: i64,
@@ -88,7 +95,11 @@ struct TypeRow {
     bytewise: bool,
 }
 
-struct Types(HashMap<i64, TypeRow>);
+struct Types {
+    by_oid: HashMap<i64, TypeRow>,
+    /// `money` counts hundredths, in the sessions of the application too.
+    money_in_cents: bool,
+}
 
 /// The type of a result column, as the protocol names it.
 pub(super) fn type_of(client: &mut Client, schema: &str, oid: i64, typmod: i32) -> Result<ColumnType, ServerError> {
@@ -107,6 +118,7 @@ fn types(client: &mut Client, schema: &str, more: &[i64]) -> Result<Types, Serve
             kind: row.get("kind"),
             category: row.get("category"),
             base: row.get("base"),
+            subtype: row.get("subtype"),
             base_typmod: row.get("base_typmod"),
             base_shown: row.get::<_, Option<String>>("base_shown").unwrap_or_default(),
             element: row.get("element"),
@@ -117,7 +129,10 @@ fn types(client: &mut Client, schema: &str, more: &[i64]) -> Result<Types, Serve
         };
         (row.get::<_, i64>("oid"), found)
     });
-    Ok(Types(types.collect()))
+    let by_oid: HashMap<i64, TypeRow> = types.collect();
+    let money = by_oid.values().any(|found| found.name == "money" && found.schema == "pg_catalog");
+    let money_in_cents = money && client.query_one(include_str!("sql/money.sql"), &[]).doing(READING)?.get(0);
+    Ok(Types { by_oid, money_in_cents })
 }
 
 impl Types {
@@ -125,13 +140,13 @@ impl Types {
     fn resolve(&self, oid: i64, typmod: i32, shown: &str) -> (ColumnType, bool) {
         let (mut at, mut modifier, mut name) = (oid, typmod, shown.to_owned());
         let (mut domain, mut not_null) = (None, false);
-        while let Some(found) = self.0.get(&at).filter(|t| t.kind == "d") {
+        while let Some(found) = self.by_oid.get(&at).filter(|t| t.kind == "d") {
             domain.get_or_insert_with(|| found.shown.clone());
             not_null |= found.not_null;
             (at, modifier, name) = (found.base, found.base_typmod, found.base_shown.clone());
         }
-        let kind = self.0.get(&at).map_or(Kind::Other, |found| self.kind(found, modifier, &name));
-        let bytewise = self.0.get(&at).is_some_and(|found| found.bytewise);
+        let kind = self.by_oid.get(&at).map_or(Kind::Other, |found| self.kind(found, modifier, &name));
+        let bytewise = self.by_oid.get(&at).is_some_and(|found| found.bytewise);
         (ColumnType { kind, oid: at as u32, name, domain, bytewise }, not_null)
     }
 
@@ -147,6 +162,13 @@ impl Types {
         }
         if found.name == "citext" {
             return Kind::Citext;
+        }
+        if found.kind == "r" {
+            let element = self.resolve(found.subtype, -1, "").0;
+            return element.bent().map_or(Kind::Range(Box::new(element)), |how| Kind::Bent { how });
+        }
+        if found.kind != "b" {
+            return Kind::Bent { how: "rounds and cuts its parts" };
         }
         if found.schema != "pg_catalog" {
             return Kind::Other;
@@ -172,7 +194,18 @@ impl Types {
             "json" => Kind::Json,
             "jsonb" => Kind::Jsonb,
             "inet" => Kind::Inet,
-            _ => Kind::Other,
+            "timetz" => Kind::Timetz { precision: precision() },
+            "money" if self.money_in_cents => Kind::Money,
+            "point" | "lseg" | "box" | "path" | "polygon" | "circle" => Kind::Geometry,
+            "bit" | "varbit" | "cidr" | "macaddr" | "xml" | "tsvector" | "tsquery" | "jsonpath" | "pg_lsn" => {
+                Kind::Other
+            }
+            "money" => Kind::Bent { how: "counts it in a unit that lc_monetary says, here not in hundredths" },
+            "name" => Kind::Bent { how: "cuts it to 63 bytes" },
+            "char" => Kind::Bent { how: "cuts it to one byte" },
+            "macaddr8" => Kind::Bent { how: "makes eight bytes of six" },
+            "line" => Kind::Bent { how: "computes it from what is written" },
+            _ => Kind::Bent { how: "reads it as it needs it itself" },
         }
     }
 }
@@ -185,16 +218,25 @@ fn numeric_limit(typmod: i32) -> Option<(u16, i16)> {
     Some(((packed >> 16) as u16, scale))
 }
 
-/// An interval whose fields are restricted is left to the server's text form.
+/// The bits of fields in an interval's typmod (`INTERVAL_MASK` in the server's source), the smallest field first.
+const FIELDS: [(i32, IntervalField); 6] = [
+    (1 << 12, IntervalField::Second),
+    (1 << 11, IntervalField::Minute),
+    (1 << 10, IntervalField::Hour),
+    (1 << 3, IntervalField::Day),
+    (1 << 1, IntervalField::Month),
+    (1 << 2, IntervalField::Year),
+];
+
 fn interval(typmod: i32) -> Kind {
     if typmod < 0 {
         return Kind::Interval { precision: 6 };
     }
     let (fields, precision) = (typmod >> 16 & 0x7fff, typmod & 0xffff);
-    if fields == ALL_FIELDS {
-        Kind::Interval { precision: u8::try_from(precision).unwrap_or(6).min(6) }
-    } else {
-        Kind::Other
+    let precision = u8::try_from(precision).unwrap_or(6).min(6);
+    match FIELDS.iter().find(|(bit, _)| fields & bit != 0) {
+        Some((_, least)) if fields != ALL_FIELDS => Kind::IntervalOf { least: *least, precision },
+        _ => Kind::Interval { precision },
     }
 }
 
@@ -210,6 +252,11 @@ fn sequences(
         let Some(column) = numbers.get(&(oid, row.get("column_no"))) else { continue };
         let table = names.get(&oid).and_then(|name| found.tables.get_mut(name));
         if let Some(column) = table.and_then(|t| t.columns.iter_mut().find(|c| c.name == *column)) {
+            let counts = matches!(column.kind.kind, Kind::Int2 | Kind::Int4 | Kind::Int8 | Kind::Numeric { .. });
+            if !(counts && row.get("bare")) {
+                column.draws = Some(row.get("name"));
+                continue;
+            }
             // The one that the default draws from comes last and stays.
             column.sequence = Some(Sequence {
                 name: row.get("name"),
@@ -244,6 +291,7 @@ fn constraints(
             primary: row.get("is_primary"),
             nulls_equal: row.get("nulls_equal"),
             loose: row.get("loose"),
+            deferrable: row.get("deferrable"),
         };
         of(&row, &mut |table| table.unique.push(key.clone()));
     }

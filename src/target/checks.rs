@@ -7,7 +7,7 @@ use postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 
 use super::error::{Doing, ServerError};
 use super::session::Session;
-use crate::model::ident::quoted;
+use crate::model::ident::{free_name, quoted};
 use crate::model::pgtype::{ColumnType, Kind};
 
 const ASKING: &str = "asking for CHECK constraints";
@@ -73,8 +73,10 @@ impl Session {
         let arrays: Vec<String> =
             columns.iter().enumerate().map(|(n, c)| format!("${}::{}[]", n + 1, c.kind.name)).collect();
         let names: Vec<String> = columns.iter().map(|c| quoted(c.name)).collect();
+        let all: Vec<&str> = columns.iter().map(|c| c.name).collect();
+        let place = free_name("migrate_place", &all);
         let sql = format!(
-            "SELECT migrate_place FROM ROWS FROM (unnest({})) WITH ORDINALITY AS t({}, migrate_place) WHERE NOT ({}) ORDER BY 1",
+            "SELECT {place} FROM ROWS FROM (unnest({})) WITH ORDINALITY AS t({}, {place}) WHERE NOT ({}) ORDER BY 1",
             arrays.join(", "),
             names.join(", "),
             check.expression

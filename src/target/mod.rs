@@ -6,6 +6,7 @@ mod aside;
 mod backend;
 pub mod batch;
 mod blame;
+mod busy;
 mod catalog;
 pub mod checks;
 pub mod connect;
@@ -30,6 +31,7 @@ pub mod take_back;
 
 pub use backend::Backend;
 pub use blame::Blame;
+pub use busy::Busy;
 pub use error::ServerError;
 pub use owner::OwnerFound;
 pub use read_back::{ReadBack, stretch};

@@ -9,7 +9,14 @@ SELECT c.oid::int8                                  AS table_oid,
        pg_catalog.format_type(a.atttypid, a.atttypmod) AS type_name,
        a.attnotnull                                 AS not_null,
        (a.atthasdef OR a.attidentity <> '')         AS has_default,
-       (a.attgenerated <> '')                       AS generated
+       (a.attgenerated <> '')                       AS generated,
+       -- A partitioned table's rows are lost with those of a partition.
+       (c.relpersistence = 'u' OR c.relkind = 'p' AND EXISTS (
+           SELECT FROM pg_catalog.pg_partition_tree(c.oid) AS part
+             JOIN pg_catalog.pg_class p ON p.oid = part.relid WHERE p.relpersistence = 'u')) AS unlogged,
+       ARRAY(SELECT i.inhrelid::regclass::text
+               FROM pg_catalog.pg_inherits i
+              WHERE i.inhparent = c.oid AND c.relkind = 'r' ORDER BY 1) AS heirs
   FROM pg_catalog.pg_class c
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
   LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped

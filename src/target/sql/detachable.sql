@@ -4,8 +4,7 @@
 WITH tables AS (
     SELECT c.oid, c.relname, c.relkind, format('%I.%I', n.nspname, c.relname) AS name,
            pg_catalog.pg_has_role(c.relowner, 'USAGE') AS owned,
-           EXISTS (SELECT FROM pg_catalog.pg_publication_rel p WHERE p.prrelid = c.oid)
-             OR EXISTS (SELECT FROM pg_catalog.pg_publication p WHERE p.puballtables) AS published
+           EXISTS (SELECT FROM pg_catalog.pg_publication_tables p WHERE p.schemaname = n.nspname AND p.tablename = c.relname) AS published
       FROM pg_catalog.pg_class c
       JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
      WHERE n.nspname = $1 AND c.relname = ANY ($2)

@@ -1,8 +1,11 @@
--- The sequences behind columns of schema $1: those that a default draws from, and those that a column owns.
+-- The sequences behind columns of schema $1: those that a default draws from, and those that a column owns. `bare`: the
+-- default, where there is one, is the number that is drawn and nothing made of it.
 SELECT ref.table_oid::int8, ref.column_no::int4, bool_or(ref.owned) AS owned,
        pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(s.relname) AS name,
        q.seqincrement AS increment, q.seqstart AS start, q.seqmin AS min, q.seqmax AS max,
-       bool_or(NOT ref.owned) AS by_default
+       bool_or(NOT ref.owned) AS by_default,
+       coalesce(bool_and(pg_catalog.pg_get_expr(def.adbin, def.adrelid)
+                         ~ '^\(?nextval\(''([^'']|'''')+''::regclass\)\)?(::(smallint|integer|bigint|numeric))?$'), true) AS bare
   FROM (SELECT d.refobjid AS table_oid, d.refobjsubid AS column_no, d.objid AS sequence, true AS owned
           FROM pg_catalog.pg_depend d
          WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.refclassid = 'pg_catalog.pg_class'::regclass
@@ -17,5 +20,6 @@ SELECT ref.table_oid::int8, ref.column_no::int4, bool_or(ref.owned) AS owned,
   JOIN pg_catalog.pg_class s ON s.oid = ref.sequence AND s.relkind = 'S'
   JOIN pg_catalog.pg_sequence q ON q.seqrelid = s.oid
   JOIN pg_catalog.pg_namespace n ON n.oid = s.relnamespace
+  LEFT JOIN pg_catalog.pg_attrdef def ON def.adrelid = ref.table_oid AND def.adnum = ref.column_no
  GROUP BY ref.table_oid, ref.column_no, s.oid, n.nspname, s.relname, q.seqincrement, q.seqstart, q.seqmin, q.seqmax
  ORDER BY 1, 2, by_default

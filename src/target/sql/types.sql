@@ -1,5 +1,5 @@
 -- Every type that a column of schema $1, or an expression of one of the types $2, can turn out to be: its own, a domain's
--- base, an array's element.
+-- base, an array's element, a range's.
 WITH RECURSIVE used(oid) AS (
     SELECT a.atttypid
       FROM pg_catalog.pg_attribute a
@@ -12,7 +12,8 @@ WITH RECURSIVE used(oid) AS (
     SELECT inner_type
       FROM used
       JOIN pg_catalog.pg_type t ON t.oid = used.oid
-     CROSS JOIN LATERAL (VALUES (t.typbasetype), (t.typelem)) AS below(inner_type)
+      LEFT JOIN pg_catalog.pg_range r ON r.rngtypid = t.oid
+     CROSS JOIN LATERAL (VALUES (t.typbasetype), (t.typelem), (r.rngsubtype)) AS below(inner_type)
      WHERE inner_type <> 0
 )
 SELECT t.oid::int8         AS oid,
@@ -21,6 +22,7 @@ SELECT t.oid::int8         AS oid,
        t.typtype::text     AS kind,
        t.typcategory::text AS category,
        t.typbasetype::int8 AS base,
+       coalesce(r.rngsubtype, 0)::int8 AS subtype,
        t.typtypmod         AS base_typmod,
        t.typelem::int8     AS element,
        t.typnotnull        AS not_null,
@@ -31,3 +33,4 @@ SELECT t.oid::int8         AS oid,
   FROM used
   JOIN pg_catalog.pg_type t ON t.oid = used.oid
   JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
+  LEFT JOIN pg_catalog.pg_range r ON r.rngtypid = t.oid

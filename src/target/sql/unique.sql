@@ -3,6 +3,7 @@
 SELECT i.indrelid::int8 AS table_oid,
        x.relname::text  AS name,
        i.indisprimary   AS is_primary,
+       NOT i.indimmediate AS deferrable,
        (pg_catalog.pg_get_indexdef(i.indexrelid) LIKE '%NULLS NOT DISTINCT%') AS nulls_equal,
        EXISTS (SELECT FROM pg_catalog.pg_collation o WHERE o.oid = ANY (i.indcollation) AND NOT o.collisdeterministic) AS loose,
        ARRAY(SELECT a.attname::text

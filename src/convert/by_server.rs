@@ -1,0 +1,132 @@
+//! Types that go as text for the server to read: money, times of day with a zone, ranges, geometry.
+//!
+//! The server rounds, guesses and wraps such text in silence, so it gets only what is exact: each part is read here by the
+//! reader of its own type and written anew. What the server makes of the whole is its own affair.
+
+use super::float;
+use super::numeric::Numerics;
+use super::reader::Reader;
+use super::text;
+use super::time_text::{self, Beyond};
+use crate::model::cell::{Cell, Raw};
+use crate::model::fault::{LossSet, Reason};
+use crate::model::numeric::Sign;
+use crate::model::rules::Zone;
+use crate::wire::text::literal;
+use std::borrow::Cow;
+
+/// Digits and decimals of money: 64 bits that count hundredths.
+pub(super) const MONEY: (u16, i16) = (19, 2);
+
+/// Money, in the form that the server reads in locale C.
+pub(super) fn money(raw: Raw<'_>, numerics: &Numerics, losses: &mut LossSet) -> Result<Cell<'static>, Reason> {
+    let number = numerics.read(raw, losses)?;
+    if !matches!(number.sign, Sign::Plus | Sign::Minus) {
+        return Err(Reason::NotFinite);
+    }
+    let text = literal(&Cell::Numeric(number));
+    let cents: i128 = text.replace('.', "").parse().map_err(|_| Reason::OutOfRange)?;
+    i64::try_from(cents).map_err(|_| Reason::OutOfRange)?;
+    Ok(Cell::Verbatim(Cow::Owned(text)))
+}
+
+/// A time of day with its offset. Without one the zone's stands, where it is the same on every day.
+pub(super) fn timetz(raw: Raw<'_>, precision: u8, zone: Option<Zone>) -> Result<Cell<'static>, Reason> {
+    let text = match raw {
+        Raw::Text(text) => text,
+        Raw::Null | Raw::Blob(_) => return Err(Reason::BlobInValue),
+        _ => return Err(Reason::NumberInTime),
+    };
+    let written = time_text::read(text)?;
+    if written.day.is_some() {
+        return Err(Reason::DateInTime);
+    }
+    let clock = written.clock.ok_or(Reason::NotATime)?;
+    let offset = match (written.offset, zone) {
+        (Some(offset), _) => offset,
+        (None, Some(Zone::Fixed(offset))) => i64::from(offset),
+        (None, _) => return Err(Reason::NoZone),
+    };
+    let step = 10_i64.pow(6 - u32::from(precision.min(6)));
+    if clock.beyond != Beyond::Nothing || clock.micros % step != 0 {
+        return Err(Reason::ExcessPrecision);
+    }
+    let (sign, east) = (if offset < 0 { '-' } else { '+' }, offset.abs());
+    let time = literal(&Cell::Time(clock.micros));
+    let text = format!("{time}{sign}{:02}:{:02}:{:02}", east / 3600, east / 60 % 60, east % 60);
+    Ok(Cell::Verbatim(Cow::Owned(text)))
+}
+
+/// Doubles between brackets and commas: each must be one that brings its digits back.
+pub(super) fn geometry(raw: Raw<'_>) -> Result<Cell<'_>, Reason> {
+    let Raw::Text(bytes) = raw else { return Err(Reason::NotForServer) };
+    let text = text::checked(bytes)?;
+    let is_between = |c: char| c.is_ascii_whitespace() || "()[]{}<>,".contains(c);
+    for number in text.split(is_between).filter(|part| !part.is_empty()) {
+        float::float::<f64>(Raw::Text(number.as_bytes()), false, &mut LossSet::default())?;
+    }
+    Ok(Cell::Verbatim(Cow::Borrowed(text)))
+}
+
+/// A range: its bounds are read as values of its element.
+pub(super) fn range(raw: Raw<'_>, element: &Reader, losses: &mut LossSet) -> Result<Cell<'static>, Reason> {
+    let Raw::Text(bytes) = raw else { return Err(Reason::NotForServer) };
+    let text = text::checked(bytes)?.trim_matches(|c: char| c.is_ascii_whitespace());
+    if text.eq_ignore_ascii_case("empty") {
+        return Ok(Cell::Verbatim(Cow::Borrowed("empty")));
+    }
+    let inner =
+        text.strip_prefix(['[', '(']).and_then(|rest| rest.strip_suffix([']', ')'])).ok_or(Reason::NotARange)?;
+    let (lower, rest) = bound(inner)?;
+    let (upper, rest) = bound(rest.strip_prefix(',').ok_or(Reason::NotARange)?)?;
+    if !rest.is_empty() {
+        return Err(Reason::NotARange);
+    }
+    let mut out = text[..1].to_owned();
+    out.push_str(&written(lower, element, losses)?);
+    out.push(',');
+    out.push_str(&written(upper, element, losses)?);
+    out.push_str(&text[text.len() - 1..]);
+    Ok(Cell::Verbatim(Cow::Owned(out)))
+}
+
+/// A bound up to the comma or the end, its quotes and backslashes taken off, and what follows; none where it is infinite.
+fn bound(text: &str) -> Result<(Option<String>, &str), Reason> {
+    let (mut out, mut quoted, mut any) = (String::new(), false, false);
+    let mut characters = text.char_indices().peekable();
+    while let Some((at, character)) = characters.next() {
+        match character {
+            ',' if !quoted => return Ok((any.then_some(out), &text[at..])),
+            '"' if quoted && characters.next_if(|(_, next)| *next == '"').is_some() => out.push('"'),
+            '"' => quoted = !quoted,
+            '\\' => out.push(characters.next().ok_or(Reason::NotARange)?.1),
+            '(' | ')' | '[' | ']' if !quoted => return Err(Reason::NotARange),
+            other => out.push(other),
+        }
+        any = true;
+    }
+    if quoted { Err(Reason::NotARange) } else { Ok((any.then_some(out), "")) }
+}
+
+/// A bound as the server reads it.
+fn written(bound: Option<String>, element: &Reader, losses: &mut LossSet) -> Result<String, Reason> {
+    let Some(bound) = bound else { return Ok(String::new()) };
+    let cell = element.read(Raw::Text(bound.as_bytes()), losses)?;
+    Ok(format!("\"{}\"", literal(&cell).replace('\\', "\\\\").replace('"', "\\\"")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bounds_end_where_the_server_ends_them() {
+        let some = |text: &str| Some(text.to_owned());
+        assert_eq!(bound("1,5"), Ok((some("1"), ",5")));
+        assert_eq!(bound(",5"), Ok((None, ",5")));
+        assert_eq!(bound("\"a,\"\"b\\\"\"x"), Ok((some("a,\"b\"x"), "")));
+        assert_eq!(bound("\"\","), Ok((some(""), ",")));
+        assert_eq!(bound("1]"), Err(Reason::NotARange));
+        assert_eq!(bound("\"1"), Err(Reason::NotARange));
+    }
+}

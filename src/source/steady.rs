@@ -1,0 +1,129 @@
+//! Does SQL give another value each time it is asked? Chance does, and the present time, which SQLite's functions of dates
+//! give when they are told 'now', or no time at all. The source is read more than once and must say the same each time.
+//!
+//! Only what the SQL itself says is looked at: which functions are called, and the literals within the call. SQLite's own
+//! authorizer does not tell a call from a column's DEFAULT, which nobody computes in reading.
+
+/// Functions that read a time: the name, and how many arguments stand before it.
+const TIMES: &[(&str, usize)] =
+    &[("date", 0), ("datetime", 0), ("julianday", 0), ("strftime", 1), ("time", 0), ("timediff", 0), ("unixepoch", 0)];
+
+/// Functions that never give the same, whatever they are told.
+const CHANGING: &[&str] = &["changes", "last_insert_rowid", "random", "randomblob", "total_changes"];
+
+/// Words for the present time.
+const WORDS: &[&str] = &["current_date", "current_time", "current_timestamp"];
+
+/// What a piece of SQL is, as far as it matters here.
+#[derive(Debug, PartialEq)]
+enum Piece<'a> {
+    Word(&'a str),
+    /// In quotes.
+    Name(&'a str),
+    Literal(&'a str),
+    Sign(u8),
+}
+
+/// The first function or word whose value changes.
+pub(super) fn changes(sql: &str) -> Option<&'static str> {
+    let known = |names: &[&'static str], word: &str| names.iter().find(|n| n.eq_ignore_ascii_case(word)).copied();
+    let pieces = pieces(sql);
+    pieces.iter().enumerate().find_map(|(at, piece)| match (piece, pieces.get(at + 1)) {
+        (Piece::Word(word) | Piece::Name(word), Some(Piece::Sign(b'('))) => known(CHANGING, word).or_else(|| {
+            let (name, before) = TIMES.iter().find(|(name, _)| name.eq_ignore_ascii_case(word))?;
+            is_now(&pieces[at + 2..], *before).then_some(*name)
+        }),
+        (Piece::Word(word), _) => known(WORDS, word),
+        _ => None,
+    })
+}
+
+/// Whether a call, from behind its bracket on, has no time among its arguments or a literal 'now'.
+fn is_now(rest: &[Piece<'_>], before: usize) -> bool {
+    let (mut depth, mut commas, mut any, mut subsecond) = (0, 0, false, false);
+    for piece in rest {
+        match piece {
+            Piece::Sign(b')') if depth == 0 => break,
+            Piece::Sign(b'(') => depth += 1,
+            Piece::Sign(b')') => depth -= 1,
+            Piece::Sign(b',') if depth == 0 => commas += 1,
+            Piece::Literal(text) if text.eq_ignore_ascii_case("now") => return true,
+            // A modifier that may stand where the time would.
+            Piece::Literal(text) if ["subsec", "subsecond"].iter().any(|word| text.eq_ignore_ascii_case(word)) => {
+                subsecond |= depth == 0 && commas == before;
+            }
+            _ => {}
+        }
+        any = true;
+    }
+    let arguments = if any { commas + 1 } else { 0 };
+    arguments <= before || subsecond
+}
+
+fn pieces(sql: &str) -> Vec<Piece<'_>> {
+    let (bytes, mut at, mut found) = (sql.as_bytes(), 0, Vec::new());
+    let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80;
+    while let Some(byte) = bytes.get(at) {
+        let from = at;
+        let until = |mark: &str, from: usize| sql[from..].find(mark).map_or(sql.len(), |n| from + n + mark.len());
+        match byte {
+            b'-' if sql[at..].starts_with("--") => at = until("\n", at),
+            b'/' if sql[at..].starts_with("/*") => at = until("*/", at + 2),
+            b'\'' | b'"' | b'`' | b'[' => {
+                let end = if *byte == b'[' { "]" } else { &sql[at..=at] };
+                at = until(end, at + 1);
+                let inner = sql[from + 1..at].strip_suffix(end).unwrap_or(&sql[from + 1..at]);
+                found.push(if *byte == b'\'' { Piece::Literal(inner) } else { Piece::Name(inner) });
+            }
+            _ if is_word(*byte) => {
+                at += bytes[at..].iter().take_while(|byte| is_word(**byte)).count();
+                found.push(Piece::Word(&sql[from..at]));
+            }
+            sign => {
+                at += 1;
+                if !sign.is_ascii_whitespace() {
+                    found.push(Piece::Sign(*sign));
+                }
+            }
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_changes_is_told_from_what_does_not() {
+        for (sql, name) in [
+            ("datetime('NOW', '-1 day')", "datetime"),
+            ("date()", "date"),
+            ("strftime('%s')", "strftime"),
+            ("strftime('%s', 'now')", "strftime"),
+            ("unixepoch('subsec')", "unixepoch"),
+            ("coalesce(a, julianday ( -- here\n 'now'))", "julianday"),
+            ("date(coalesce(a, 'now'))", "date"),
+            ("\"time\"()", "time"),
+            ("hex(RandomBlob(4))", "randomblob"),
+            ("a || Current_Time", "current_time"),
+        ] {
+            assert_eq!(changes(sql), Some(name), "{sql}");
+        }
+        for sql in [
+            "date(a)",
+            "strftime('%s', a)",
+            "unixepoch(a, 'subsec')",
+            "'date()' || now",
+            "CASE a WHEN 'now' THEN date(b) END",
+            "date",
+            "-- date('now')\n 1",
+            "'it''s date(''now'')'",
+            "'unfinished",
+            "update(a)",
+            "random + \"current_time\"",
+        ] {
+            assert_eq!(changes(sql), None, "{sql}");
+        }
+    }
+}
