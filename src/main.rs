@@ -6,9 +6,10 @@ use migrate::app::{self, World};
 use migrate::{cli, exit::Exit};
 
 fn main() -> ExitCode {
+    app::keep_panics_bare();
     match cli::parse(std::env::args_os()) {
         Err(unread) => ExitCode::from(app::unread(&unread)),
-        // A panic has printed its message; what was committed is whole, and the ledger knows it.
+        // A panic has said where it was; what was committed is whole, and the ledger knows it.
         Ok(args) => std::panic::catch_unwind(|| app::run(&args, &World::here())).unwrap_or(Exit::Bug).into(),
     }
 }

@@ -2,6 +2,7 @@
 # Runs the real tool against a real PostgreSQL while everything around it dies, and ends with a table of trials by kind.
 #   tests/chaos.sh [--seconds N] [--seed S] [--kind "kill -9"] [--keep]
 #   tests/chaos.sh --points [--seconds N]     ends the process behind each answer of the target's in turn
+#   tests/chaos.sh --panics                   lets it panic there, and searches all that is left for secrets
 # A failed trial names its seed; `--seed S --seconds 1` runs that one again. `--keep` leaves its database.
 set -eu
 cd "$(dirname "$0")/.."
@@ -15,6 +16,7 @@ while [ $# -gt 0 ]; do
     --seed) CHAOS_SEED=$2; shift 2 ;;
     --kind) CHAOS_KIND=$2; export CHAOS_KIND; shift 2 ;;
     --points) features='--features failpoints'; what=a_process_that_ends_behind_any_answer_is_gone_on_from; shift ;;
+    --panics) features='--features failpoints'; what=a_panic_at_any_stage_says_where_and_neither_a_password_nor_a_row; shift ;;
     --keep) CHAOS_KEEP=1; export CHAOS_KEEP; shift ;;
     *) sed -n 's/^#   //p' "$0" >&2; exit 2 ;;
   esac

@@ -3,6 +3,7 @@
 //! `tests/run.sh` runs them, and installs what they need where it is missing.
 
 mod application_code;
+mod broken;
 mod chaos;
 mod cli;
 mod connect;

@@ -218,3 +218,64 @@ fn a_ledger_of_somebody_else_is_named_with_its_grants_by_every_command() {
     assert_eq!(ran.code, 0, "{}", ran.said());
     case.target.run("DROP OWNED BY second");
 }
+
+#[test]
+fn rights_on_columns_are_enough_and_the_missing_ones_are_named() {
+    let role = Role::new("clerk");
+    let case = Case::of("personal_finance", &role);
+    case.target.run(
+        "GRANT SELECT (id, username) ON users TO clerk;
+         GRANT INSERT (id) ON transactions TO clerk; GRANT SELECT (id) ON transactions TO clerk;
+         ALTER TABLE transactions ADD \"Odd Column\" text",
+    );
+    let grants = case.granted(&["--dry-run", "--detach", "never", "--json"]);
+    let on =
+        |table: &str| -> Vec<&String> { grants.iter().filter(|g| g.contains(&format!("TABLE {table} "))).collect() };
+    let only = |table: &str| on(table).first().map(|grant| grant.as_str()).unwrap_or_default().to_owned();
+    // Columns that are sent are written and read back; what no load feeds is neither.
+    let transactions = only("public.transactions");
+    assert_eq!(on("public.transactions").len(), 1, "{grants:?}");
+    assert!(transactions.contains("SELECT (") && transactions.contains("INSERT ("), "{transactions}");
+    assert!(transactions.contains("amount") && transactions.contains("user_id"), "{transactions}");
+    assert!(!transactions.contains("Odd Column") && !transactions.contains("(id"), "{transactions}");
+    // A role that has a right on no column of a table is told the right on the table.
+    assert!(only("public.debt_payments").starts_with("GRANT SELECT, INSERT ON TABLE"), "{grants:?}");
+    for args in [&["--yes", "--detach", "never", "--json"][..], &["verify", "--json"], &["--yes", "--json"]] {
+        let ran = case.migrate(args);
+        assert_eq!(ran.code, 0, "{args:?}: {}", ran.said());
+    }
+    let table = "SELECT has_table_privilege('clerk', 'transactions', 'SELECT') OR has_table_privilege('clerk', 'transactions', 'INSERT')";
+    assert_eq!(case.target.value(table), "f");
+    assert_eq!(case.target.count("transactions"), 7152);
+    let grants = case.granted(&["rollback", "--yes", "--json"]);
+    assert!(grants.contains("GRANT DELETE ON TABLE public.transactions TO clerk;"), "{grants:?}");
+    assert_eq!(case.target.count("transactions"), 0);
+    case.target.run("DROP OWNED BY clerk");
+}
+
+#[test]
+fn every_application_goes_with_rights_on_columns_alone() {
+    let whole = Regex::new("(SELECT|INSERT)(,| ON TABLE)").expect("a pattern");
+    for (application, n) in
+        ["personal_finance", "aunoo", "grant_finder", "personal_ai_agent", "data_uploader"].iter().zip(0..)
+    {
+        let role = Role::new(&format!("columnist_{n}"));
+        let case = Case::of(application, &role);
+        // One column of each table is all that is there to begin with: the refusals name the others.
+        let first = format!(
+            "DO $$ DECLARE t record; BEGIN FOR t IN SELECT c.relname, a.attname FROM pg_class c JOIN pg_attribute a \
+             ON a.attrelid = c.oid AND a.attnum = 1 WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') \
+             LOOP EXECUTE format('GRANT SELECT (%1$I), INSERT (%1$I) ON %2$I TO {}', t.attname, t.relname); END LOOP; END $$",
+            role.name
+        );
+        case.target.run(&first);
+        let grants = case.granted(&["--dry-run", "--detach", "never", "--json"]);
+        assert!(!grants.iter().any(|g| g.contains("TABLE public.") && whole.is_match(g)), "{grants:?}");
+        for args in [&["--yes", "--detach", "never", "--json"][..], &["verify", "--json"]] {
+            let ran = case.migrate(args);
+            assert_eq!(ran.code, 0, "{application} {args:?}: {}", ran.said());
+        }
+        case.granted(&["rollback", "--yes", "--json"]);
+        case.target.run(&format!("DROP OWNED BY {}", role.name));
+    }
+}

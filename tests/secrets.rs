@@ -244,3 +244,40 @@ fn what_the_server_says_of_a_row_is_not_repeated() {
     case.is_nowhere(PLANTED, &ran);
     assert_eq!(case.target.count("notes"), 0);
 }
+
+/// Answers of the target's behind which a panic is forced for each place of a password; the first place takes every one.
+#[cfg(feature = "failpoints")]
+const STEP: usize = 9;
+
+/// What a panic would say at its worst: the connection string, and a row.
+#[cfg(feature = "failpoints")]
+#[test]
+fn a_panic_at_any_stage_says_where_and_neither_a_password_nor_a_row() {
+    let places = Case::new("(1, 'one', 1)").planted().len();
+    let words = format!("postgresql://{LOCKED_ROLE}:{LOCKED_PASSWORD}@/db: row (1, {PLANTED}, 1)");
+    for (n, jobs) in (0..places).zip(["1", "2"].into_iter().cycle()) {
+        for point in (1..).step_by(if n == 0 { 1 } else { STEP }) {
+            let case = Case::new(&format!("(1, '{PLANTED}', 1), (2, 'two', 2)"));
+            let (place, variables, args) = case.planted().swap_remove(n);
+            let run = |panics: &[(&str, String)]| {
+                let first = ["-m", "notes.toml", "-s", "notes.db", "--yes", "-vv", "--detach=always", "--jobs", jobs];
+                let run = case.place.migrate(first).args(&args).args(REPORTS);
+                let all = variables.iter().chain(panics);
+                all.fold(run, |run, (name, value)| run.env(name, value)).ran()
+            };
+            let ran = run(&[("MIGRATE_FAIL_AT", point.to_string()), ("MIGRATE_PANIC_SAYS", words.clone())]);
+            let at = format!("{place}, point {point}");
+            case.keeps_to_itself(LOCKED_PASSWORD, &ran, &at);
+            case.keeps_to_itself(PLANTED, &ran, &at);
+            if ran.code == 0 {
+                assert!(point > 20, "{at}: no panic: {}", ran.said());
+                break;
+            }
+            assert_eq!(ran.code, 1, "{at}: {}", ran.said());
+            ran.says(&["an internal error; its words are kept back", "failpoint.rs:"]);
+            let again = run(&[]);
+            assert_eq!(again.code, 0, "{at}: {}", again.said());
+            assert_eq!(case.target.count("notes"), 2, "{at}");
+        }
+    }
+}

@@ -115,9 +115,38 @@ fn asked_to_stop_it_says_what_is_written_and_goes_on_later() {
     case.is_exact();
 }
 
+/// How the disk of a server comes to be full, and how there is room again.
+struct Full {
+    server: Server,
+    /// Where tables lie.
+    tablespace: &'static str,
+    fills: fn(&Server),
+    room: fn(&Server),
+    way_out: &'static str,
+}
+
+impl Full {
+    /// A disk of its own where the tests may mount one; else a limit on the size of files, which to a server from version 16
+    /// on, whose tables grow by several pages at once, is an error like any other.
+    fn new() -> Full {
+        const ROOM: &str = "Make room on the target's disk.";
+        match Server::on_small_disk() {
+            Some(server) => Full { server, tablespace: "small", fills: |_| {}, room: Server::room, way_out: ROOM },
+            None => Full {
+                server: Server::on_tcp(),
+                tablespace: "pg_default",
+                // Files of the log written ahead have 1 MiB; the table comes to 3 MB.
+                fills: |server| server.limit(Some(1_200_000)),
+                room: |server| server.limit(None),
+                way_out: if version() < 160_000 { ROOM } else { "Mend the cause." },
+            },
+        }
+    }
+}
+
 #[test]
 fn a_full_disk_at_the_target_is_named_and_gone_on_from_when_there_is_room() {
-    let server = Server::on_tcp();
+    let Full { server, tablespace, fills, room, way_out } = Full::new();
     let place = Place::new();
     sqlite::file(
         &place,
@@ -128,15 +157,14 @@ fn a_full_disk_at_the_target_is_named_and_gone_on_from_when_there_is_room() {
     );
     place.write("mapping.toml", "format = 1\nname = \"pages\"\n[source]\npath = \"source.db\"\n[load.pages]\n");
     let mut client = server.connect("postgres");
-    let table = "CREATE TABLE pages (id int PRIMARY KEY, body text); ALTER TABLE pages ALTER body SET STORAGE EXTERNAL";
-    client.batch_execute(table).expect("a table");
+    let table = format!(
+        "CREATE TABLE pages (id int PRIMARY KEY, body text) TABLESPACE {tablespace}; ALTER TABLE pages ALTER body SET STORAGE EXTERNAL"
+    );
+    client.batch_execute(&table).expect("a table");
     let url = server.url_of("postgres", "postgres");
     let args = ["-m", "mapping.toml", "--yes", "--json", "--batch-rows=5", "-t", &url];
-    // Files of the log written ahead have 1 MiB; the table comes to 3 MB.
-    server.limit(Some(1_200_000));
+    fills(&server);
     let ran = place.migrate(args).exits(4);
-    // From 16 on a table grows by several pages at once, and this limit is no full disk to the server.
-    let way_out = if version() < 160_000 { "Make room on the target's disk." } else { "Mend the cause." };
     contains(&said(&ran), &["target: ", way_out, GOES_ON]);
     let written = ran.json()["loads"][0]["written"].as_u64().expect("a number");
     let there = |client: &mut postgres::Client| -> i64 {
@@ -144,7 +172,7 @@ fn a_full_disk_at_the_target_is_named_and_gone_on_from_when_there_is_room() {
     };
     assert_eq!(there(&mut client).unsigned_abs(), written, "what it says is written is there");
     assert!((5..60).contains(&written), "{written} rows");
-    server.limit(None);
+    room(&server);
     place.migrate(args).exits(0);
     assert_eq!(there(&mut client), 60);
 }

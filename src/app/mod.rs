@@ -3,6 +3,7 @@
 //! The rim: here alone the environment is read, the clock is asked and something is printed.
 
 mod again;
+mod bug;
 mod carrying;
 mod cutover;
 mod ending;
@@ -33,6 +34,7 @@ use crate::model::record::Report;
 use crate::progress::{self, Mode, Requested, Talk};
 use crate::report::{self, ReportFile, Style};
 
+pub use bug::keep_panics_bare;
 pub use failing::{Failure, unread};
 pub use world::World;
 
@@ -40,7 +42,7 @@ pub use world::World;
 pub fn run(cli: &Cli, world: &World) -> Exit {
     #[cfg(feature = "failpoints")]
     if let Some(nth) = world.variable("MIGRATE_FAIL_AT").and_then(|nth| nth.parse().ok()) {
-        crate::target::failpoint::arm(nth);
+        crate::target::failpoint::arm(nth, world.variable("MIGRATE_PANIC_SAYS"));
     }
     if let Err(e) = signals::listen(&world.asked) {
         say(&format!("signals are not heard ({e}); Ctrl-C ends at once"));

@@ -60,7 +60,7 @@ pub struct Converter {
 }
 
 /// What is the same for every value of a run.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 pub struct Settled {
     /// The run's start, in microseconds since 2000-01-01 UTC.
     pub now: i64,
@@ -70,6 +70,14 @@ pub struct Settled {
     pub shifts: BTreeMap<String, i64>,
     /// The variables of the environment that the mapping names.
     pub env: BTreeMap<String, String>,
+}
+
+impl fmt::Debug for Settled {
+    /// Values of variables may be keys to something, and the owner's key is somebody's.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&String> = self.env.keys().collect();
+        f.debug_struct("Settled").field("now", &self.now).field("shifts", &self.shifts).field("env", &names).finish()
+    }
 }
 
 /// A constant of a mapping that does not fit its column, or a format that cannot be read: found before any row is.

@@ -18,6 +18,7 @@ use crate::target::ledger::{PartDone, Run};
 
 use super::load::{self, Opened};
 use super::owner::{self, Owner};
+use super::retry::until_done;
 use super::{Job, Stop};
 
 /// Carries the plan out in as many lanes as the job allows; the given session is the first one's.
@@ -122,8 +123,9 @@ impl<'a> Board<'a> {
     /// Does what there is to do until nothing is left or something stopped.
     fn work(&self, session: &mut Session) {
         let guard = Guard(self);
-        if let Err(e) = session.note_backend(self.run.id, self.run.epoch) {
-            self.stopped(Stop::Target(e));
+        let noted = until_done(&self.job.line(), session, |s| Ok(s.note_backend(self.run.id, self.run.epoch)?));
+        if let Err(stop) = noted {
+            self.stopped(stop);
         }
         while let Some(task) = self.next() {
             let done = match &task {

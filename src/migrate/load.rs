@@ -221,9 +221,15 @@ impl<'a> Lane<'a> {
     }
 
     /// After an error: makes the connection again where trying again may help.
-    pub fn again(&mut self, failed: ServerError) -> Result<(), Stop> {
-        self.tries.again(&self.job.line(), self.session, failed)?;
-        Ok(self.session.note_backend(self.run.id, self.run.epoch)?)
+    pub fn again(&mut self, mut failed: ServerError) -> Result<(), Stop> {
+        loop {
+            self.tries.again(&self.job.line(), self.session, failed)?;
+            match self.session.note_backend(self.run.id, self.run.epoch) {
+                Ok(()) => return Ok(()),
+                Err(e) if Tries::may_help(&e) => failed = e,
+                Err(e) => return Err(e.into()),
+            }
+        }
     }
 }
 

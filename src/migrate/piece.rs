@@ -17,7 +17,7 @@ use crate::target::ledger::Sums;
 use super::batch::{Batch, GO_ON};
 use super::bisect::{self, Origin};
 use super::load::{Lane, ledgered};
-use super::retry::Tries;
+use super::retry::{Tries, until_done};
 use super::{Job, Options, Stop, seen, unread};
 
 /// Faults that go to the ledger at once.
@@ -108,7 +108,8 @@ fn end(mut open: Open<'_>, id: &BatchId<'_>, sums: &Sums, (aside, issued): (&[St
 /// The load is in the ledger already, by a commit whose answer was lost: its rows that were set aside count.
 fn taken(lane: &mut Lane<'_>) -> Result<(), Stop> {
     let id = BatchId { run: lane.run.id, epoch: lane.run.epoch, load: &lane.load.name, part: lane.part, batch: 1 };
-    if let Some((_, sums)) = lane.session.committed(&id)? {
+    let committed = until_done(&lane.job.line(), lane.session, |session| Ok(session.committed(&id)?))?;
+    if let Some((_, sums)) = committed {
         lane.job.aside.fetch_add(sums.faults, Ordering::SeqCst);
         lane.job.watch.hear(Event::Rows { load: &lane.load.name, rows: sums.read });
     }

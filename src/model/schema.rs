@@ -137,6 +137,9 @@ pub struct Rights {
     pub role: String,
     /// Rights that it lacks: on the database, on schemas, on tables and sequences.
     pub lacking: Vec<Lack>,
+    /// By right and table (as [`Lack::key`] names it), where the right is lacking on the table and held on some of its
+    /// columns: all of its columns.
+    pub by_column: BTreeMap<(String, String), Vec<ColumnRight>>,
     /// Rights that it lacks on the ledger, or where the ledger would be made.
     pub ledger: Vec<Lack>,
     /// Tables whose row-level security applies to it, as `schema.table`.
@@ -167,10 +170,26 @@ pub struct Lack {
     pub right: String,
 }
 
+/// A right on one column of a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ColumnRight {
+    /// The column.
+    pub name: String,
+    /// The same as GRANT writes it.
+    pub quoted: String,
+    /// Whether it is held.
+    pub held: bool,
+}
+
 impl Rights {
     /// The right on what has this key, if it is missing.
     pub fn lack(&self, right: &str, key: &str) -> Option<&Lack> {
         self.lacking.iter().find(|lack| lack.right == right && lack.key == key)
+    }
+
+    /// The columns of a table and the right on each, where it is lacking on the table and held on some column.
+    pub fn on_columns(&self, right: &str, key: &str) -> Option<&[ColumnRight]> {
+        self.by_column.get(&(right.to_owned(), key.to_owned())).map(Vec::as_slice)
     }
 }
 

@@ -11,6 +11,7 @@ pub mod image;
 mod links;
 mod lookup;
 mod modifiers;
+mod needs;
 mod order;
 mod owner;
 mod path;

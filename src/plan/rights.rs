@@ -9,7 +9,8 @@ use crate::mapping::Mapping;
 use crate::model::record::Refusal;
 use crate::model::schema::{Lack, Rights, TargetSchema};
 
-use super::{Feed, Findings, LoadPlan, OwnerPath, OwnerPlan, Plan};
+use super::needs::{Columns, Lacks, refusal};
+use super::{Feed, Findings, LoadPlan, OwnerPath, OwnerPlan, Plan, image};
 
 /// What a command does on the target.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,13 +39,9 @@ pub(super) struct Asker<'a> {
 /// Refuses what the role may not do and the command must.
 pub(super) fn refuse(asker: &Asker<'_>, purpose: Purpose, findings: &mut Findings) {
     let rights = &asker.target.rights;
-    let mut lacks = Lacks { rights, found: Vec::new() };
+    let mut lacks = Lacks::new(rights);
     asker.ask(purpose, &mut lacks);
-    for (place, on, names) in lacks.found {
-        let (reason, advice) = words(rights, &names, &on);
-        findings.refuse(place, reason, advice);
-    }
-    for refusal in ledger_rights(rights, purpose) {
+    for refusal in lacks.refusals().into_iter().chain(ledger_rights(rights, purpose)) {
         findings.refuse(refusal.place, refusal.reason, refusal.advice);
     }
     asker.guarded(purpose, findings);
@@ -63,61 +60,32 @@ pub fn ledger_rights(rights: &Rights, purpose: Purpose) -> Vec<Refusal> {
             None => found.push((&lack.on, vec![&lack.right])),
         }
     }
-    let refusal = |(on, names): &(&str, Vec<&str>)| {
-        let (reason, advice) = words(rights, names, on);
-        Refusal::new("ledger", reason, advice)
-    };
-    found.iter().map(refusal).collect()
+    found.iter().map(|(on, names)| refusal(rights, "ledger", names, on)).collect()
 }
 
 /// The refusals of an owner that has to be made by a role that may not.
 pub fn to_make_the_owner(plan: &Plan, target: &TargetSchema) -> Vec<Refusal> {
     let Some(owner) = &plan.owner else { return Vec::new() };
-    let mut lacks = Lacks { rights: &target.rights, found: Vec::new() };
+    let mut lacks = Lacks::new(&target.rights);
     let place = "owner.create";
-    lacks.need(place, "INSERT", &table_key(target, &owner.table));
+    let given = owner.natural.iter().chain(owner.create.iter().flatten()).map(|column| &column.name);
+    lacks.need_on(place, "INSERT", &table_key(target, &owner.table), &Columns::of(given));
     if let Some(sequence) = &owner.sequence {
         lacks.need_to_draw(place, &sequence.name);
     }
-    let refusal = |(place, on, names): &(String, String, Vec<&str>)| {
-        let (reason, advice) = words(&target.rights, names, on);
-        Refusal::new(place.clone(), reason, advice)
-    };
-    lacks.found.iter().map(refusal).collect()
-}
-
-fn words(rights: &Rights, names: &[&str], on: &str) -> (String, String) {
-    let (names, role) = (names.join(", "), &rights.role);
-    (format!("this role, {role}, lacks {names} on {on}"), format!("GRANT {names} ON {on} TO {role};"))
+    lacks.refusals()
 }
 
 fn table_key(target: &TargetSchema, table: &str) -> String {
     format!("TABLE {}.{table}", target.schema)
 }
 
-/// What is missing: the place that needs it, what it is on, the rights.
-struct Lacks<'r> {
-    rights: &'r Rights,
-    found: Vec<(String, String, Vec<&'r str>)>,
-}
-
-impl Lacks<'_> {
-    fn need(&mut self, place: &str, right: &str, key: &str) {
-        let Some(lack) = self.rights.lack(right, key) else { return };
-        match self.found.iter_mut().find(|(_, on, _)| *on == lack.on) {
-            Some((_, _, names)) if names.contains(&lack.right.as_str()) => {}
-            Some((_, _, names)) => names.push(&lack.right),
-            None => self.found.push((place.to_owned(), lack.on.clone(), vec![&lack.right])),
-        }
-    }
-
-    /// `nextval` takes either of two rights.
-    fn need_to_draw(&mut self, place: &str, sequence: &str) {
-        let key = format!("SEQUENCE {sequence}");
-        if self.rights.lack("UPDATE", &key).is_some() {
-            self.need(place, "USAGE", &key);
-        }
-    }
+/// A table that is read beside those that rows go to.
+struct Reading {
+    place: String,
+    schema: String,
+    table: String,
+    columns: Columns,
 }
 
 impl Asker<'_> {
@@ -126,16 +94,16 @@ impl Asker<'_> {
         lacks.need("target.schema", "USAGE", &format!("SCHEMA {}", target.schema));
         for (place, table) in self.written() {
             let key = table_key(target, table);
-            lacks.need(&place, "SELECT", &key);
+            lacks.need_on(&place, "SELECT", &key, &self.read_back(table));
             match purpose {
-                Purpose::Write => lacks.need(&place, "INSERT", &key),
+                Purpose::Write => lacks.need_on(&place, "INSERT", &key, &Columns::of(self.sent(table))),
                 Purpose::TakeBack { .. } => lacks.need(&place, "DELETE", &key),
                 Purpose::Verify => {}
             }
         }
-        for (place, schema, table) in self.read(purpose) {
+        for Reading { place, schema, table, columns } in self.read(purpose) {
             lacks.need(&place, "USAGE", &format!("SCHEMA {schema}"));
-            lacks.need(&place, "SELECT", &format!("TABLE {schema}.{table}"));
+            lacks.need_on(&place, "SELECT", &format!("TABLE {schema}.{table}"), &columns);
         }
         if let (Purpose::TakeBack { owner: true }, Some(owner)) = (purpose, self.owner) {
             lacks.need("owner.create", "DELETE", &table_key(target, &owner.table));
@@ -153,6 +121,38 @@ impl Asker<'_> {
         self.sequences(purpose, lacks);
     }
 
+    /// The columns that loads send to a table.
+    fn sent(&self, table: &str) -> impl Iterator<Item = &String> {
+        self.loads.iter().filter(move |load| load.table == table).flat_map(|load| load.columns.iter().map(|c| &c.name))
+    }
+
+    /// The columns of a table that are read to prove what it holds, to skip rows that are there, to set its sequences, to
+    /// find its rows' parents and owners.
+    fn read_back(&self, table: &str) -> Columns {
+        let Some(facts) = self.target.tables.get(table) else { return Columns::All };
+        let loads: Vec<&LoadPlan> = self.loads.iter().filter(|load| load.table == table).collect();
+        let image = image::columns(&loads, facts);
+        let numbered = facts.columns.iter().filter(|column| column.sequence.is_some()).map(|column| &column.name);
+        let skipped = loads.iter().filter_map(|load| load.conflict.as_ref()).flatten();
+        let refers = facts.foreign.iter().flat_map(|key| &key.columns);
+        let path = self.paths.get(table);
+        let owner = path.map(|path| path.hops.first().map_or(&path.column, |hop| &hop.column));
+        Columns::of(image.iter().chain(self.sent(table)).chain(numbered).chain(skipped).chain(refers).chain(owner))
+    }
+
+    /// The columns by which rows that are referred to are known: the key, and what tells the same row on both sides.
+    fn known_by(&self, table: &str, key: &[String]) -> Columns {
+        let owner = self.owner.filter(|owner| owner.table == table && !owner.natural.is_empty());
+        let by_match = owner.map(|owner| owner.natural.iter().map(|column| column.name.clone()).collect());
+        let skipped = || self.loads.iter().filter(|load| load.table == table).find_map(|load| load.conflict.clone());
+        let unique = || {
+            let mut unique = self.target.tables.get(table)?.unique.iter().map(|unique| &unique.columns);
+            unique.find(|columns| !key.iter().any(|k| columns.contains(k))).cloned()
+        };
+        let natural: Vec<String> = by_match.or_else(skipped).or_else(unique).unwrap_or_default();
+        Columns::of(key.iter().chain(&natural))
+    }
+
     /// Tables that rows go to, each with the place of its first load.
     fn written(&self) -> Vec<(String, &str)> {
         let loads = self.mapping.loads.iter().filter(|load| self.target.tables.contains_key(&load.to));
@@ -160,27 +160,53 @@ impl Asker<'_> {
     }
 
     /// Tables that are read beside those: the owner's, lookups', parents on the way to an owner, parents that orphans are
-    /// looked for in, and, for taking back, tables whose rows may refer to ours. Place, schema, table.
-    fn read(&self, purpose: Purpose) -> Vec<(String, String, String)> {
-        let ours = |place: String, table: &str| (place, self.target.schema.clone(), table.to_owned());
-        let mut found: Vec<(String, String, String)> = Vec::new();
-        found.extend(self.owner.iter().map(|owner| ours("owner.table".to_owned(), &owner.table)));
+    /// looked for in, and, for taking back, tables whose rows may refer to ours.
+    fn read(&self, purpose: Purpose) -> Vec<Reading> {
+        let ours = |place: String, table: &str, columns: Columns| {
+            let (schema, table) = (self.target.schema.clone(), table.to_owned());
+            Reading { place, schema, table, columns }
+        };
+        let mut found: Vec<Reading> = Vec::new();
+        if let Some(owner) = self.owner {
+            let named = owner.natural.iter().chain(owner.create.iter().flatten()).map(|column| &column.name);
+            let columns =
+                self.read_back(&owner.table).and(Columns::of([&owner.key, &owner.show].into_iter().chain(named)));
+            found.push(ours("owner.table".to_owned(), &owner.table, columns));
+        }
         for load in &self.mapping.loads {
             for (column, written) in &load.columns {
                 if let Some(crate::mapping::Feed::Lookup(lookup)) = &written.feed {
-                    found.push(ours(format!("load.{}.columns.{column}.lookup.table", load.name), &lookup.table));
+                    let place = format!("load.{}.columns.{column}.lookup.table", load.name);
+                    found.push(ours(place, &lookup.table, Columns::All));
                 }
             }
-            let hops = self.paths.get(&load.to).into_iter().flat_map(|path| &path.hops);
-            found.extend(hops.map(|hop| ours(format!("load.{}.owner", load.name), &hop.parent)));
+            if let Some(path) = self.paths.get(&load.to) {
+                let next = path.hops.iter().skip(1).map(|hop| &hop.column).chain([&path.column]);
+                let hops = path.hops.iter().zip(next).map(|(hop, next)| {
+                    let columns = Columns::of([&hop.parent_column, next]);
+                    ours(format!("load.{}.owner", load.name), &hop.parent, columns)
+                });
+                found.extend(hops);
+            }
         }
         let owners = self.owner.iter().map(|owner| ("owner.table".to_owned(), owner.table.as_str()));
         for (place, table) in self.written().into_iter().chain(owners) {
-            let foreign = self.target.tables.get(table).into_iter().flat_map(|t| &t.foreign);
-            found.extend(foreign.map(|f| (place.clone(), f.parent_schema.clone(), f.parent.clone())));
+            for key in self.target.tables.get(table).into_iter().flat_map(|t| &t.foreign) {
+                let (schema, table) = (key.parent_schema.clone(), key.parent.clone());
+                let columns = match schema == self.target.schema {
+                    true => self.known_by(&table, &key.parent_columns),
+                    false => Columns::of(&key.parent_columns),
+                };
+                found.push(Reading { place: place.clone(), schema, table, columns });
+            }
             if matches!(purpose, Purpose::TakeBack { .. }) {
-                let refers = |name: &&String| self.target.tables[*name].foreign.iter().any(|f| f.parent == table);
-                found.extend(self.target.tables.keys().filter(refers).map(|child| ours(place.clone(), child)));
+                for (child, facts) in &self.target.tables {
+                    let refers = facts.foreign.iter().filter(|key| key.parent == table).flat_map(|key| &key.columns);
+                    let refers: Vec<&String> = refers.collect();
+                    if !refers.is_empty() {
+                        found.push(ours(place.clone(), child, Columns::of(refers)));
+                    }
+                }
             }
         }
         found
@@ -227,9 +253,9 @@ impl Asker<'_> {
     /// Tables in which row-level security would hide or refuse rows.
     fn guarded(&self, purpose: Purpose, findings: &mut Findings) {
         let written =
-            self.written().into_iter().map(|(place, table)| (place, self.target.schema.clone(), table.to_owned()));
-        for (place, schema, table) in written.chain(self.read(purpose)) {
-            let name = format!("{schema}.{table}");
+            self.written().into_iter().map(|(place, table)| (place, format!("{}.{table}", self.target.schema)));
+        let read = self.read(purpose).into_iter().map(|r| (r.place, format!("{}.{}", r.schema, r.table)));
+        for (place, name) in written.chain(read) {
             if self.target.rights.guarded.contains(&name) {
                 let role = &self.target.rights.role;
                 findings.refuse(

@@ -65,6 +65,8 @@ impl Session {
     /// # Errors
     /// When the server refuses or the connection is lost.
     pub fn replace(&mut self, lost: &Session) -> Result<Option<Holder>, ServerError> {
+        // From here on this one, too, can be ended by the next.
+        self.know_backend()?;
         if let Some(backend) = &lost.backend {
             self.end_backends(std::slice::from_ref(backend))?;
         }

@@ -86,9 +86,10 @@ impl Session {
         if tables.is_empty() {
             return Ok(BTreeMap::new());
         }
-        let names: Vec<String> = tables.iter().map(|table| format!("{}.{}", quoted(schema), quoted(table))).collect();
-        let lock = format!("LOCK TABLE {} IN ACCESS SHARE MODE", names.join(", "));
-        self.client.batch_execute(&lock).doing(HOLDING)?;
+        // Holds the lock that reading takes. LOCK TABLE would ask for the right on the whole table.
+        let look = |table: &&str| format!("SELECT FROM {}.{} LIMIT 0", quoted(schema), quoted(table));
+        let locks: Vec<String> = tables.iter().map(look).collect();
+        self.client.batch_execute(&locks.join("; ")).doing(HOLDING)?;
         let rows = self.client.query(include_str!("sql/blocks.sql"), &[&schema, &tables]).doing(HOLDING)?;
         Ok(rows.iter().map(|row| (row.get(0), row.get::<_, i64>(1).unsigned_abs())).collect())
     }

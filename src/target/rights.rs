@@ -6,9 +6,12 @@ use postgres::Client;
 
 use super::error::{Doing, ServerError};
 use super::session::Session;
-use crate::model::schema::{Lack, Rights, Strangers};
+use crate::model::schema::{ColumnRight, Lack, Rights, Strangers};
 
 const ASKING: &str = "asking for this role's rights";
+
+/// Rights that can be granted on columns and that a run needs on tables.
+const BY_COLUMN: [&str; 2] = ["SELECT", "INSERT"];
 
 /// Asks for the rights on one schema's tables, and on the ledger.
 pub(super) fn read(client: &mut Client, schema: &str, ledger_schema: &str) -> Result<Rights, ServerError> {
@@ -24,7 +27,24 @@ pub(super) fn read(client: &mut Client, schema: &str, ledger_schema: &str) -> Re
             _ => rights.lacking.push(Lack { key, on, right }),
         }
     }
+    by_column(client, &mut rights)?;
     Ok(rights)
+}
+
+/// Asks which columns a right is held on where it is lacking on the table.
+fn by_column(client: &mut Client, rights: &mut Rights) -> Result<(), ServerError> {
+    let given = |lack: &&Lack| lack.key.starts_with("TABLE ") && BY_COLUMN.contains(&lack.right.as_str());
+    let lacking: Vec<&Lack> = rights.lacking.iter().filter(given).collect();
+    if lacking.is_empty() {
+        return Ok(());
+    }
+    let keys: Vec<&str> = lacking.iter().map(|lack| lack.key.as_str()).collect();
+    let names: Vec<&str> = lacking.iter().map(|lack| lack.right.as_str()).collect();
+    for row in client.query(include_str!("sql/column_rights.sql"), &[&keys, &names]).doing(ASKING)? {
+        let column = ColumnRight { name: row.get(2), quoted: row.get(3), held: row.get(4) };
+        rights.by_column.entry((row.get(0), row.get(1))).or_default().push(column);
+    }
+    Ok(())
 }
 
 impl Session {

@@ -17,6 +17,8 @@ use socket2::{SockAddr, SockRef, Socket, Type};
 pub enum Fault {
     /// Before the n-th message of one direction, or behind so many bytes of it.
     Cut { from_client: bool, message: u64, bytes: usize, how: How },
+    /// Before the n-th message of the client's that holds this text.
+    CutAt { text: &'static str, nth: u64 },
     /// The answer to the n-th COMMIT does not arrive; the commit does.
     AnswerLost { commit: u64 },
     /// The n-th COMMIT itself arrives so much later than the client has lost its connection.
@@ -171,10 +173,20 @@ enum Framing {
 impl Wire {
     fn requests(&self, first: Vec<u8>) {
         let (mut from, mut to) = (&self.client, &self.server);
-        let mut count = 0;
+        let (mut count, mut said) = (0, 0);
         let mut next = Some(first);
         while let Some(message) = next.take().or_else(|| read(&mut from, self.framing)) {
             count += 1;
+            if let Some(Fault::CutAt { text, nth }) = self.fault
+                && message.windows(text.len()).any(|part| part == text.as_bytes())
+            {
+                said += 1;
+                if said == nth {
+                    self.happens();
+                    reset(&self.client);
+                    return self.end();
+                }
+            }
             if let Verdict::End = self.judge((true, count), &mut to, &message) {
                 return;
             }

@@ -174,8 +174,14 @@ impl Server {
 
     /// Runs SQL as the superuser over the socket, which `pg_hba.conf` must let in.
     pub fn sql(&self, sql: &str) -> String {
+        self.sql_with(sql, "")
+    }
+
+    /// The same in a session with these options.
+    pub fn sql_with(&self, sql: &str, options: &str) -> String {
         run(Command::new(program("psql"))
             .env_clear()
+            .env("PGOPTIONS", options)
             .args(["-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", "-U", "postgres", "-d", "postgres"])
             .args(["-h", self.socket(), "-p", &self.port.to_string(), "-c", sql]))
     }

@@ -1,10 +1,12 @@
 //! One row per case: a string, variables and files, put to psql and to us. Both connect to the same, or neither does.
 //!
-//! `{port}`, `{dead}`, `{dir}` and `{home}` stand for the server's port, one that nobody listens on, the directory of its
-//! socket and the home directory.
+//! `{port}`, `{other}`, `{dead}`, `{dir}` and `{home}` stand for the server's port, that of one whose sessions are read-only,
+//! one that nobody listens on, the directory of its socket and the home directory; `{certs}` for the folder of certificates.
 
+use super::certs::{Certificates, text};
 use super::psql::{ask, ask_us};
 use super::server::{Server, Wish, free_port};
+use super::tls::RULES;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -77,6 +79,11 @@ const CASES: &[Case] = &[
     case("pairs, read-write", Some("host=127.0.0.1 port={port} user=trusty dbname=alice target_session_attrs=read-write"), NOTHING, &[], "+trusty|alice|migrate|on"),
     case("pairs, read-write role that is not", Some("host=127.0.0.1 port={port} user=reader dbname=alice target_session_attrs=read-write"), NOTHING, &[], "-connection"),
     case("pairs, read-only role", Some("host=127.0.0.1 port={port} user=reader dbname=alice target_session_attrs=read-only"), NOTHING, &[], "+reader|alice|migrate|on"),
+    case("two hosts, the one that takes writes", Some("postgresql://trusty@127.0.0.1:{other},127.0.0.1:{port}/alice?target_session_attrs=read-write"), NOTHING, &[], "+trusty|alice|migrate|on"),
+    case("two hosts, the one that is read-only", Some("host=127.0.0.1,127.0.0.1 port={port},{other} user=trusty dbname=alice target_session_attrs=read-only"), NOTHING, &[], "+trusty|alice|other|migrate|on"),
+    case("three hosts in variables, one dead", None, &[("PGHOST", "127.0.0.1,127.0.0.1,127.0.0.1"), ("PGPORT", "{dead},{other},{port}"), ("PGUSER", "trusty"), ("PGDATABASE", "alice"), ("PGTARGETSESSIONATTRS", "read-write")], &[], "+trusty|alice|migrate|on"),
+    case("two hosts, neither of the kind", Some("host=127.0.0.1,127.0.0.1 port={port},{other} user=trusty dbname=alice target_session_attrs=standby"), NOTHING, &[], "-connection"),
+    case("two hosts, the first wants a password that is wrong", Some("host=127.0.0.1,127.0.0.1 port={port},{other} user=alice password=x dbname=alice"), NOTHING, &[], "-not-admitted"),
     case("pairs, no such kind", Some("host=127.0.0.1 port={port} user=trusty target_session_attrs=master"), NOTHING, &[], "-connection-settings"),
     // Variables.
     case("variables alone", None, &[("PGHOST", "127.0.0.1"), ("PGPORT", "{port}"), ("PGUSER", "alice"), ("PGPASSWORD", "s:cret @"), ("PGDATABASE", "alice")], &[], ALICE),
@@ -115,6 +122,8 @@ const CASES: &[Case] = &[
     case("service in a url", Some("postgres://trusty@/?service=s"), NOTHING, &[(".pg_service.conf", 0o644, "[s]\nhost=127.0.0.1\nport={port}\ndbname=alice\n")], "+trusty|alice|migrate|on"),
     case("service over variables", Some("service=s"), &[("PGUSER", "alice"), ("PGDATABASE", "none")], &[(".pg_service.conf", 0o644, "[s]\nhost=127.0.0.1\nport={port}\nuser=trusty\ndbname=alice\n")], "+trusty|alice|migrate|on"),
     case("the first value of a service counts", Some("service=s"), NOTHING, &[(".pg_service.conf", 0o644, "[s]\nhost=127.0.0.1\nport={port}\nuser=trusty\nuser=alice\ndbname=alice\n")], "+trusty|alice|migrate|on"),
+    case("PGSERVICEFILE", None, &[("PGSERVICE", "s"), ("PGSERVICEFILE", "{home}/services")], &[("services", 0o644, "[s]\nhost=127.0.0.1\nport={port}\nuser=trusty\ndbname=alice\n"), (".pg_service.conf", 0o644, "[s]\nhost=127.0.0.1\nport={dead}\n")], "+trusty|alice|migrate|on"),
+    case("PGCONNECT_TIMEOUT is a number", Some("user=trusty dbname=alice"), &[("PGHOST", "127.0.0.1"), ("PGPORT", "{port}"), ("PGCONNECT_TIMEOUT", "5")], &[], "+trusty|alice|migrate|on"),
     case("no such service", Some("service=t"), NOTHING, &[(".pg_service.conf", 0o644, "[s]\nhost=127.0.0.1\n")], "-connection-settings"),
     case("no service file", Some("service=s"), NOTHING, &[], "-connection-settings"),
     case("a service of nonsense", Some("service=s"), NOTHING, &[(".pg_service.conf", 0o644, "[s]\nhost\n")], "-connection-settings"),
@@ -124,11 +133,39 @@ const CASES: &[Case] = &[
     case("a password in a service", Some("service=s"), NOTHING, &[(".pg_service.conf", 0o644, "[s]\nhost=127.0.0.1\nport={port}\nuser=alice\npassword=s:cret @\n")], ALICE),
 ];
 
+const TLS_HOST: (&str, &str) = ("PGHOST", "localhost");
+const TLS_ADDRESS: (&str, &str) = ("PGHOSTADDR", "127.0.0.1");
+const TLS_PORT: (&str, &str) = ("PGPORT", "{port}");
+const ROOT: (&str, &str) = ("PGSSLROOTCERT", "{certs}/authority.crt");
+const FULL: (&str, &str) = ("PGSSLMODE", "verify-full");
+const CRYPT: &str = "+crypt|postgres|migrate|on|t";
+const CERTIFIED: &str = "+certified|postgres|migrate|on|t";
+
+/// The same against a server with a certificate, by its rules of [`RULES`].
+#[rustfmt::skip]
+const TLS_CASES: &[Case] = &[
+    case("url, verify-full", Some("postgresql://crypt@localhost:{port}/postgres?sslmode=verify-full&sslrootcert={certs}/authority.crt"), NOTHING, &[], CRYPT),
+    case("PGSSLMODE and PGSSLROOTCERT", Some("user=crypt dbname=postgres"), &[TLS_HOST, TLS_ADDRESS, TLS_PORT, FULL, ROOT], &[], CRYPT),
+    case("the string over PGSSLROOTCERT", Some("user=crypt dbname=postgres sslrootcert={certs}/stranger.crt"), &[TLS_HOST, TLS_ADDRESS, TLS_PORT, FULL, ROOT], &[], "-tls"),
+    case("PGSSLROOTCERT, not there", Some("user=crypt dbname=postgres"), &[TLS_HOST, TLS_ADDRESS, TLS_PORT, FULL, ("PGSSLROOTCERT", "{home}/none")], &[], "-tls"),
+    case("verify-full, another name", Some("user=crypt dbname=postgres host=db.example.com"), &[TLS_ADDRESS, TLS_PORT, FULL, ROOT], &[], "-tls"),
+    case("verify-ca, another name", Some("user=crypt dbname=postgres host=db.example.com sslmode=verify-ca"), &[TLS_ADDRESS, TLS_PORT, FULL, ROOT], &[], CRYPT),
+    case("root certificate in the home directory", Some("user=crypt dbname=postgres"), &[TLS_HOST, TLS_ADDRESS, TLS_PORT, FULL, ("PGSSLROOTCERT", "{home}/root.crt")], &[("root.crt", 0o644, "{authority}")], CRYPT),
+    case("PGSSLCERT and PGSSLKEY", Some("user=certified dbname=postgres"), &[TLS_HOST, TLS_ADDRESS, TLS_PORT, FULL, ROOT, ("PGSSLCERT", "{certs}/client.crt"), ("PGSSLKEY", "{certs}/client.key")], &[], CERTIFIED),
+    case("no client certificate", Some("user=certified dbname=postgres"), &[TLS_HOST, TLS_ADDRESS, TLS_PORT, FULL, ROOT], &[], "-not-admitted"),
+    case("a key that is not the certificate's", Some("user=certified dbname=postgres sslkey={certs}/right.key"), &[TLS_HOST, TLS_ADDRESS, TLS_PORT, FULL, ROOT, ("PGSSLCERT", "{certs}/client.crt")], &[], "-tls"),
+    case("a key that others may read", Some("user=certified dbname=postgres"), &[TLS_HOST, TLS_ADDRESS, TLS_PORT, FULL, ROOT, ("PGSSLCERT", "{certs}/client.crt"), ("PGSSLKEY", "{certs}/open.key")], &[], "-tls"),
+    case("PGCHANNELBINDING", Some("user=scram dbname=postgres"), &[TLS_HOST, TLS_ADDRESS, TLS_PORT, FULL, ROOT, ("PGPASSWORD", "x"), ("PGCHANNELBINDING", "require")], &[], "+scram|postgres|migrate|on|t"),
+    case("channel binding where no password is asked for", Some("user=crypt dbname=postgres"), &[TLS_HOST, TLS_ADDRESS, TLS_PORT, FULL, ROOT, ("PGCHANNELBINDING", "require")], &[], "-tls"),
+    case("a password file behind TLS", Some("user=scram dbname=postgres"), &[TLS_HOST, TLS_ADDRESS, TLS_PORT, FULL, ROOT], &[(".pgpass", 0o600, "localhost:*:postgres:scram:x\n")], "+scram|postgres|migrate|on|t"),
+    case("a service with TLS", Some("service=s"), NOTHING, &[(".pg_service.conf", 0o644, "[s]\nhost=localhost\nhostaddr=127.0.0.1\nport={port}\nuser=crypt\ndbname=postgres\nsslmode=verify-full\nsslrootcert={certs}/authority.crt\n")], CRYPT),
+];
+
 const HBA: &str = "local all postgres trust\nlocal all all scram-sha-256\nhost all trusty all trust\n\
      host all \"od@d/\" all trust\nhost all reader all trust\nhost all alice all scram-sha-256\n";
 
-fn server() -> Server {
-    let server = Server::start(&Wish { hba: HBA, ..Wish::default() });
+fn server(conf: &str) -> Server {
+    let server = Server::start(&Wish { hba: HBA, conf, ..Wish::default() });
     for sql in [
         "CREATE ROLE alice LOGIN PASSWORD 's:cret @'",
         "CREATE ROLE trusty LOGIN",
@@ -139,18 +176,93 @@ fn server() -> Server {
         "CREATE DATABASE alice",
         "CREATE DATABASE \"o d?d%\"",
     ] {
-        server.sql(sql);
+        server.sql_with(sql, "-c default_transaction_read_only=off");
     }
     server
 }
 
+/// Where the cases lead.
+struct Ends<'s> {
+    server: &'s Server,
+    /// One whose sessions are read-only.
+    other: Option<&'s Server>,
+    dead: u16,
+}
+
 #[test]
 fn each_case_connects_to_what_psql_connects_to() {
-    let (server, dead) = (server(), free_port());
-    let mut differences = Vec::new();
-    for case in CASES {
+    let (server, other) = (server(""), server("default_transaction_read_only = on"));
+    Ends { server: &server, other: Some(&other), dead: free_port() }.hold(CASES);
+}
+
+#[test]
+fn each_case_with_tls_connects_to_what_psql_connects_to() {
+    let (crt, key) = Certificates::get().pair("rsa");
+    let ca = Certificates::get().path("authority.crt");
+    let server = Server::start(&Wish { hba: RULES, tls: Some((&crt, &key)), client_ca: Some(&ca), ..Wish::default() });
+    server.sql("CREATE ROLE crypt LOGIN; CREATE ROLE certified LOGIN; CREATE ROLE scram LOGIN PASSWORD 'x'");
+    Ends { server: &server, other: None, dead: free_port() }.hold(TLS_CASES);
+}
+
+#[test]
+fn the_table_holds_every_variable_and_every_key_that_strings_of_hosts_have() {
+    let all = || CASES.iter().chain(TLS_CASES);
+    for name in [
+        "PGHOST",
+        "PGHOSTADDR",
+        "PGPORT",
+        "PGUSER",
+        "PGPASSWORD",
+        "PGDATABASE",
+        "PGSSLMODE",
+        "PGSSLROOTCERT",
+        "PGSSLCERT",
+        "PGSSLKEY",
+        "PGPASSFILE",
+        "PGSERVICE",
+        "PGSERVICEFILE",
+        "PGCONNECT_TIMEOUT",
+        "PGOPTIONS",
+        "PGAPPNAME",
+        "PGCHANNELBINDING",
+        "PGTARGETSESSIONATTRS",
+    ] {
+        assert!(all().any(|case| case.variables.iter().any(|(n, _)| *n == name)), "{name} is in no case");
+    }
+    for key in [
+        "host",
+        "hostaddr",
+        "port",
+        "user",
+        "password",
+        "dbname",
+        "options",
+        "channel_binding",
+        "application_name",
+        "connect_timeout",
+        "target_session_attrs",
+        "passfile",
+        "service",
+        "sslmode",
+        "sslrootcert",
+        "sslkey",
+    ] {
+        let holds = |text: &str| text.replace(' ', "").contains(&format!("{key}="));
+        assert!(all().any(|case| case.string.is_some_and(holds)), "{key} is in no case");
+    }
+}
+
+impl Ends<'_> {
+    #[track_caller]
+    fn hold(&self, cases: &[Case]) {
+        let differences: Vec<String> = cases.iter().filter_map(|case| self.difference(case)).collect();
+        assert!(differences.is_empty(), "{} of {}\n{}", differences.len(), cases.len(), differences.join("\n"));
+    }
+
+    /// What psql and we make of a case, where that is not the same or not as stated.
+    fn difference(&self, case: &Case) -> Option<String> {
         let home = tempfile::tempdir().expect("a home");
-        let fill = |text: &str| fill(text, &server, dead, home.path());
+        let fill = |text: &str| self.fill(text, home.path());
         for (path, mode, contents) in case.files {
             let path = home.path().join(path);
             fs::write(&path, fill(contents)).expect("a file");
@@ -164,27 +276,32 @@ fn each_case_connects_to_what_psql_connects_to() {
         let alike = match (&psql, &ours) {
             (Ok(a), Ok(b)) if case.ends == "?" => a == b,
             (Err(_), Err(_)) if case.ends == "?" => true,
-            (Ok(a), Ok(b)) => a == b && format!("+{}", short(a, server.port)) == case.ends,
+            (Ok(a), Ok(b)) => a == b && format!("+{}", self.short(a)) == case.ends,
             (Err(_), Err(e)) => format!("-{}", e.reason()) == case.ends,
             _ => false,
         };
-        if !alike {
-            differences
-                .push(format!("{}: {string:?}\n  psql: {psql:?}\n  ours: {ours:?}\n  said: {}", case.name, case.ends));
-        }
+        let told = || format!("{}: {string:?}\n  psql: {psql:?}\n  ours: {ours:?}\n  said: {}", case.name, case.ends);
+        (!alike).then(told)
     }
-    assert!(differences.is_empty(), "{} of {}\n{}", differences.len(), CASES.len(), differences.join("\n"));
-}
 
-fn fill(text: &str, server: &Server, dead: u16, home: &Path) -> String {
-    text.replace("{port}", &server.port.to_string())
-        .replace("{dead}", &dead.to_string())
-        .replace("{dir}", server.socket())
-        .replace("{%dir}", &server.socket().replace('/', "%2F"))
-        .replace("{home}", home.to_str().expect("a UTF-8 path"))
-}
+    fn fill(&self, pattern: &str, home: &Path) -> String {
+        let certs = Certificates::get();
+        let authority = fs::read_to_string(certs.path("authority.crt")).expect("a certificate");
+        pattern
+            .replace("{authority}", &authority)
+            .replace("{port}", &self.server.port.to_string())
+            .replace("{other}", &self.other.map_or(0, |other| other.port).to_string())
+            .replace("{dead}", &self.dead.to_string())
+            .replace("{dir}", self.server.socket())
+            .replace("{%dir}", &self.server.socket().replace('/', "%2F"))
+            .replace("{home}", home.to_str().expect("a UTF-8 path"))
+            .replace("{certs}", text(&certs.path("")).trim_end_matches('/'))
+    }
 
-/// Without the port, which is another each time, and the encryption, which this server does not have.
-fn short(answer: &str, port: u16) -> String {
-    answer.replacen(&format!("|{port}|"), "|", 1).trim_end_matches("|f").to_owned()
+    /// Without the port, which is another each time, and the encryption, which the plain server does not have.
+    fn short(&self, answer: &str) -> String {
+        let other = self.other.map_or(0, |other| other.port);
+        let plain = answer.replacen(&format!("|{}|", self.server.port), "|", 1);
+        plain.replacen(&format!("|{other}|"), "|other|", 1).trim_end_matches("|f").to_owned()
+    }
 }

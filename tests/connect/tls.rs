@@ -161,7 +161,8 @@ fn a_refused_certificate_says_why_and_which_word_gives_up_what() {
     }
 }
 
-const RULES: &str = "local all all trust\nhostssl all certified all cert\nhostnossl all plain all trust\n\
+/// Who comes in how: by certificate, in clear text alone, encrypted, with a password over TLS.
+pub(super) const RULES: &str = "local all all trust\nhostssl all certified all cert\nhostnossl all plain all trust\n\
      hostssl all crypt all trust\nhostssl all scram all scram-sha-256\nhost all postgres all trust\n";
 
 #[test]

@@ -283,10 +283,18 @@ fn double(random: &mut Random) -> (String, String) {
         // Sixteenths and the like are exact in both notations, however a number is read.
         0 => (exact, format!("{exact:?}")),
         1 => (exact, format!("'{exact:?}'")),
-        _ if any.is_finite() => (any, format!("'{any:e}'")),
+        _ if any.is_finite() => (any, format!("'{}'", shortest(any))),
         _ => (f64::INFINITY, "9e999".to_owned()),
     };
     (format!("{:016x}", value.to_bits()), literal)
+}
+
+/// The fewest digits that bring it back; of two such texts that are equally near the even one, as the server shows it.
+fn shortest(value: f64) -> String {
+    let text = format!("{value:e}");
+    let digits = text.split('e').next().unwrap_or_default().bytes().filter(u8::is_ascii_digit).count();
+    let even = format!("{value:.*e}", digits - 1);
+    if even.parse() == Ok(value) { even } else { text }
 }
 
 pub fn text(most: u64, random: &mut Random) -> (String, String) {

@@ -29,7 +29,7 @@ const GUARD: &str = r#"
 set -eu
 trap '' HUP INT TERM
 cd /
-folder=$(mktemp -d /tmp/migrate-test.XXXXXX)
+folder=${folder:-$(mktemp -d /tmp/migrate-test.XXXXXX)}
 data=$folder/data
 stop() { "$bin/pg_ctl" -s -D "$data" -m immediate stop >/dev/null 2>&1 || :; }
 start() { "$bin/pg_ctl" -s -w -D "$data" -l "$folder/log" -o "-c fsync=off -c max_connections=200 -c password_encryption=scram-sha-256 -k '$folder' $options" start </dev/null >/dev/null 2>&1; }
@@ -46,9 +46,27 @@ echo "ready $folder"
 while read -r word what; do
   case $word in
     crash) stop; start && echo done || echo failed ;;
+    room) rm "$folder/small/ballast" && echo done || echo failed ;;
     limit) prlimit --pid "$(head -n 1 "$data/postmaster.pid")" --fsize="$what": && echo done || echo failed ;;
   esac
 done
+"#;
+
+/// The same on a machine where this process may mount: `small` in its folder is a disk of 12 MB of its own, of which 10 are
+/// taken. The mount is seen by the server alone and goes with it.
+const ON_SMALL_DISK: &str = r#"
+set -eu
+trap '' HUP INT TERM
+folder=$(mktemp -d /tmp/migrate-test.XXXXXX)
+export folder
+mkdir "$folder/small"
+mount -t tmpfs -o size=12m tmpfs "$folder/small"
+head -c 10485760 /dev/zero >"$folder/small/ballast"
+mkdir "$folder/small/rows"
+chown -R postgres: "$folder"
+setpriv --reuid=postgres --regid=postgres --clear-groups -- sh -c "$guard" || :
+umount "$folder/small"
+rm -rf "$folder"
 "#;
 
 /// A PostgreSQL. It ends with this process, or with the value.
@@ -73,6 +91,19 @@ impl Server {
         Server::guarded(5432, "-c listen_addresses=''", ("", ""))
     }
 
+    /// One with a small disk for the tablespace `small`, on which [`Server::room`] makes room; none where this process may
+    /// not mount one.
+    pub fn on_small_disk() -> Option<Server> {
+        let mounts = ["-m", "sh", "-c", "mount -t tmpfs tmpfs /mnt"];
+        let may = is_root() && Command::new("unshare").args(mounts).status().is_ok_and(|status| status.success());
+        let mut command = Command::new("unshare");
+        command.args(["-m", "sh", "-c", ON_SMALL_DISK]).env("guard", GUARD);
+        let server = may.then(|| Server::guarded_by(command, 5432, "-c listen_addresses=''", ("", "")))?;
+        let tablespace = format!("CREATE TABLESPACE small LOCATION '{}/small/rows'", server.socket);
+        server.connect("postgres").batch_execute(&tablespace).expect("a tablespace");
+        Some(server)
+    }
+
     /// One that also listens on 127.0.0.1, with and without TLS, and writes its log ahead in files of 1 MiB, so that
     /// [`Server::limit`] has room below.
     pub fn on_tcp() -> Server {
@@ -81,8 +112,7 @@ impl Server {
         Server::guarded(free, &options, ("--wal-segsize=1", "yes"))
     }
 
-    #[expect(clippy::zombie_processes, reason = "the guard outlives this process: it is what cleans up after it")]
-    fn guarded(port: u16, options: &str, (initdb, tls): (&str, &str)) -> Server {
+    fn guarded(port: u16, options: &str, more: (&str, &str)) -> Server {
         let mut command = if is_root() {
             // initdb and postgres refuse to run as root.
             let mut command = Command::new("setpriv");
@@ -91,7 +121,13 @@ impl Server {
         } else {
             Command::new("sh")
         };
-        command.args(["-c", GUARD]).envs([("options", options), ("initdb", initdb), ("tls", tls)]).env("bin", bindir());
+        command.args(["-c", GUARD]);
+        Server::guarded_by(command, port, options, more)
+    }
+
+    #[expect(clippy::zombie_processes, reason = "the guard outlives this process: it is what cleans up after it")]
+    fn guarded_by(mut command: Command, port: u16, options: &str, (initdb, tls): (&str, &str)) -> Server {
+        command.envs([("options", options), ("initdb", initdb), ("tls", tls)]).env("bin", bindir());
         // In a group of its own: a Ctrl-C at the terminal must reach the tests, and the guard through them alone.
         command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut guard = command.spawn().expect("the guard of the PostgreSQL server");
@@ -123,6 +159,11 @@ impl Server {
     /// cut short. `None`: they can again.
     pub fn limit(&self, bytes: Option<u64>) {
         self.told(&format!("limit {}", bytes.map_or("unlimited".to_owned(), |bytes| bytes.to_string())));
+    }
+
+    /// Makes room on the small disk.
+    pub fn room(&self) {
+        self.told("room");
     }
 
     /// A connection of the superuser's.
