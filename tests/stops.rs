@@ -57,10 +57,14 @@ fn a_permission_withdrawn_in_the_middle_is_named_and_what_is_written_stays() {
 #[test]
 fn whoever_holds_a_table_up_is_waited_for_and_the_run_goes_on_with_its_own_lock() {
     let case = Case::new();
+    let url = format!("{}&options=-c%20lock_timeout%3D100ms", case.target.url());
+    let args = ["--jobs=1", "--detach=always"];
+    let mut child = case.migrate_to(&url).args(args).spawn();
+    assert!(until_committed(&mut case.target.client(), 2, &mut child), "the run ended before it could be stopped");
+    child.kill().and_then(|()| child.wait()).expect("its end");
     let mut reader = case.target.client();
     reader.batch_execute("BEGIN; LOCK TABLE readings IN ACCESS SHARE MODE").expect("a lock");
-    let url = format!("{}&options=-c%20lock_timeout%3D100ms", case.target.url());
-    let mut child = case.migrate_to(&url).arg("--detach=always").spawn();
+    let mut child = case.migrate_to(&url).args(args).spawn();
     // Twice in vain: by then a connection that was given up would have been missed.
     let lines = BufReader::new(child.stderr.take().expect("its stderr")).lines().map_while(Result::ok);
     let mut waits = lines.filter(|line| line.contains("55P03"));

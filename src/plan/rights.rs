@@ -94,7 +94,11 @@ impl Asker<'_> {
         lacks.need("target.schema", "USAGE", &format!("SCHEMA {}", target.schema));
         for (place, table) in self.written() {
             let key = table_key(target, table);
-            lacks.need_on(&place, "SELECT", &key, &self.read_back(table));
+            match purpose {
+                // Who wrote to a row last is asked as well, and that is no column that could be granted.
+                Purpose::TakeBack { .. } => lacks.need(&place, "SELECT", &key),
+                _ => lacks.need_on(&place, "SELECT", &key, &self.read_back(table)),
+            }
             match purpose {
                 Purpose::Write => lacks.need_on(&place, "INSERT", &key, &Columns::of(self.sent(table))),
                 Purpose::TakeBack { .. } => lacks.need(&place, "DELETE", &key),
@@ -106,6 +110,7 @@ impl Asker<'_> {
             lacks.need_on(&place, "SELECT", &format!("TABLE {schema}.{table}"), &columns);
         }
         if let (Purpose::TakeBack { owner: true }, Some(owner)) = (purpose, self.owner) {
+            lacks.need("owner.create", "SELECT", &table_key(target, &owner.table));
             lacks.need("owner.create", "DELETE", &table_key(target, &owner.table));
         }
         let stages = self.mapping.loads.iter().find(|load| load.conflict.is_some());

@@ -65,7 +65,7 @@ head -c 10485760 /dev/zero >"$folder/small/ballast"
 mkdir "$folder/small/rows"
 chown -R postgres: "$folder"
 setpriv --reuid=postgres --regid=postgres --clear-groups -- sh -c "$guard" || :
-umount "$folder/small"
+umount -l "$folder/small"
 rm -rf "$folder"
 "#;
 
