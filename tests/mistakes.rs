@@ -295,6 +295,12 @@ const OF_SENSE: [(&str, &str, &str, &[&str]); 16] = [
     ),
     (
         "personal_finance",
+        "create = { role = \"admin\",",
+        "create = { username = \"suricata\", role = \"admin\",",
+        &["owner.create.username (line 18)", "stands in `match` too", "Take it out of `create`"],
+    ),
+    (
+        "personal_finance",
         "skip = [\"user_id\", \"name\"]",
         "skip = [\"name\"]",
         &["user_owners.conflict (line 80)", "no unique key over (name)"],

@@ -158,6 +158,13 @@ fn row_is_complete(
     create: &[OwnerColumn],
     findings: &mut Findings,
 ) {
+    for column in create.iter().filter(|c| natural.iter().any(|n| n.name == c.name)) {
+        findings.refuse(
+            format!("owner.create.{}", column.name),
+            "stands in `match` too, which gives a new row its value",
+            "Take it out of `create`.",
+        );
+    }
     for column in table.columns.iter().filter(|c| c.not_null && !c.has_default && !c.generated) {
         if column.sequence.is_none() && !natural.iter().chain(create).any(|c| c.name == column.name) {
             findings.refuse(
