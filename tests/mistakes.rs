@@ -268,7 +268,7 @@ fn in_data_uploader_s_mapping() {
 }
 
 /// Mistakes that are no misspelling: the application, what is replaced by what, and what the answer says.
-const OF_SENSE: [(&str, &str, &str, &[&str]); 16] = [
+const OF_SENSE: [(&str, &str, &str, &[&str]); 17] = [
     (
         "personal_finance",
         "[load.budget_templates]",
