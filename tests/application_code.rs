@@ -2,6 +2,7 @@
 //! what they find in the application's sessions, whatever the ledger's tables are called.
 
 use super::support::case::Case;
+use super::support::postgres::version;
 
 const PEOPLE: &str = "CREATE TABLE people (id INTEGER PRIMARY KEY, name TEXT);
     INSERT INTO people VALUES (1, ' Ann'), (2, 'Bob'), (3, 'Cy ');";
@@ -13,20 +14,26 @@ const FUNCTIONS: &str = "CREATE FUNCTION strip(text) RETURNS text IMMUTABLE LANG
 
 #[test]
 fn functions_behind_indexes_and_checks_find_what_they_call() {
+    // From 17 on the server itself lets no index be built over a function that does not say where what it calls is.
+    let indexes = match version() {
+        170_000.. => "",
+        _ => "CREATE INDEX by_norm ON people (norm(name)); CREATE UNIQUE INDEX by_flat ON people (flat(name));",
+    };
     let case = Case::new(
         PEOPLE,
         &format!(
-            "{FUNCTIONS} CREATE TABLE people (id int PRIMARY KEY, name text CHECK (norm(name) <> ''));
-             CREATE INDEX by_norm ON people (norm(name)); CREATE UNIQUE INDEX by_flat ON people (flat(name));"
+            "{FUNCTIONS} CREATE TABLE people (id int PRIMARY KEY, name text CHECK (norm(name) <> '' AND flat(name) <> ''));
+             {indexes}"
         ),
         "[load.people]",
     );
+    let indexes = "SELECT string_agg(indexdef, '; ' ORDER BY indexdef) FROM pg_indexes WHERE tablename = 'people'";
+    let before = case.target.value(indexes);
     case.exits(0, &["--dry-run"]);
     case.exits(0, &["--yes", "--detach", "always"]);
-    let indexes = "SELECT count(*) FROM pg_indexes WHERE tablename = 'people'";
-    assert_eq!(case.target.value(indexes), "3");
+    assert_eq!((case.target.count("people"), case.target.value(indexes)), (3, before.clone()));
     case.place.migrate(["rollback", "-t", &case.target.url(), "--yes"]).exits(0);
-    assert_eq!((case.target.count("people"), case.target.value(indexes)), (0, "3".to_owned()));
+    assert_eq!((case.target.count("people"), case.target.value(indexes)), (0, before));
 }
 
 #[test]
