@@ -335,9 +335,29 @@ impl Columns<'_, '_> {
             }
             Some(Written::Omit) => self.omitted(column, place),
             None => match same_name(&column.name, &self.source).cloned() {
-                Some((name, declared)) => Some((self.cell(Expr::Column(name)), declared)),
+                Some((name, declared)) => {
+                    self.means_one(column, &name, place);
+                    Some((self.cell(Expr::Column(name)), declared))
+                }
                 None => self.unfed(column, entry, rules, place),
             },
+        }
+    }
+
+    /// A column of the source that is not the target's to the letter must not be two of its columns.
+    fn means_one(&mut self, column: &TargetColumn, name: &str, place: &str) {
+        let table = self.target.tables.get(&self.load.to);
+        let folded = |other: &&TargetColumn| other.name.to_lowercase() == column.name.to_lowercase();
+        let mut others = table.into_iter().flat_map(|t| &t.columns).filter(folded).filter(|c| c.name != column.name);
+        if let Some(other) = others.next().filter(|_| name != column.name) {
+            self.findings.refuse(
+                place,
+                format!(
+                    "the source's `{name}` may be meant for it or for `{}`: case alone tells them apart",
+                    other.name
+                ),
+                format!("Write what feeds each, such as \"{}\" = \"{name}\", or {{ omit = true }}.", column.name),
+            );
         }
     }
 

@@ -1,6 +1,6 @@
 //! Values that meet: the encoding of a whole file, keys that become equal by conversion, texts that are deep or long.
 
-use super::super::support::postgres::Database;
+use super::super::support::postgres::{Database, version};
 use super::super::support::sqlite;
 use super::super::support::tool::{Place, Ran};
 
@@ -69,7 +69,8 @@ fn json_of_two_hundred_levels_arrives_and_of_twenty_thousand_is_named_beforehand
     let source = format!(
         "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT); INSERT INTO t VALUES (1, {}), (2, {}), (3, {}), (4, '[]');",
         deep(200),
-        deep(20_000),
+        // What a server's stack takes is its own to know; from 18 on it is more.
+        deep(if version() < 180_000 { 20_000 } else { 200_000 }),
         deep(101)
     );
     let named = vec![(2, "too-deep".to_owned())];

@@ -147,6 +147,20 @@ fn names_are_matched_whole_or_by_case_alone_and_never_cut() {
 }
 
 #[test]
+fn a_name_that_two_columns_of_the_target_may_have_is_refused_until_it_is_said() {
+    let source = "CREATE TABLE t (id INTEGER PRIMARY KEY, NaMe TEXT); INSERT INTO t VALUES (1, 'x');";
+    for other in ["NAME", "NaMe"] {
+        let target = format!("CREATE TABLE t (id int PRIMARY KEY, \"{other}\" text, name text)");
+        let report = Case::new(source, &target, "[load.t]\n").exits(3, &["--dry-run"]);
+        assert!(report["refusals"].to_string().contains("case alone tells them apart"), "{report}");
+        let said = format!("[load.t.columns]\n\"{other}\" = \"NaMe\"\nname = {{ omit = true }}\n");
+        let case = Case::new(source, &target, &said);
+        case.exits(0, &["--yes"]);
+        assert_eq!(case.target.rows(&format!("SELECT \"{other}\", name FROM t")), [[Some("x".to_owned()), None]]);
+    }
+}
+
+#[test]
 fn a_view_a_virtual_table_and_its_shadows_are_listed_and_never_loaded() {
     let source = "CREATE TABLE t (id INTEGER PRIMARY KEY); INSERT INTO t VALUES (1); CREATE VIEW v AS SELECT nothing_there() FROM t;
                   CREATE VIRTUAL TABLE f USING fts5(body); INSERT INTO f VALUES ('words'); ANALYZE;";
