@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use socket2::{SockAddr, SockRef, Socket, Type};
@@ -46,7 +46,9 @@ struct State {
     faults: Mutex<VecDeque<Fault>>,
     happened: AtomicU64,
     /// Connections of before are let go.
-    generation: AtomicU64,
+    generation: Mutex<u64>,
+    /// Told when the generation moves.
+    moved: Condvar,
 }
 
 impl Proxy {
@@ -87,7 +89,8 @@ impl Proxy {
 
     /// Ends every connection that is silent still.
     pub fn let_go(&self) {
-        self.state.generation.fetch_add(1, Ordering::SeqCst);
+        *self.state.generation.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        self.state.moved.notify_all();
     }
 
     /// How the tool reaches a database through it.
@@ -119,7 +122,7 @@ fn pass_on(client: TcpStream, state: &Arc<State>) {
         fault,
         framing,
         state: Arc::clone(state),
-        generation: state.generation.load(Ordering::SeqCst),
+        generation: *state.generation.lock().unwrap_or_else(PoisonError::into_inner),
         commits: AtomicU64::new(0),
         swallowing: AtomicBool::new(false),
         over: AtomicBool::new(false),
@@ -200,7 +203,7 @@ impl Wire {
                         self.happens();
                         reset(&self.client);
                         let _ = self.client.shutdown(Shutdown::Both);
-                        std::thread::sleep(by);
+                        self.wait(Some(by));
                         let _ = to.write_all(&message);
                         // Nothing follows; the server's answer, or its end, lets its side go.
                         let _ = self.server.shutdown(Shutdown::Write);
@@ -255,7 +258,7 @@ impl Wire {
         self.happens();
         match how {
             How::Stall(time) => {
-                std::thread::sleep(time);
+                self.wait(Some(time));
                 return Verdict::Pass;
             }
             How::Rst => {
@@ -268,13 +271,21 @@ impl Wire {
                 self.end();
             }
             How::Silence => {
-                while self.state.generation.load(Ordering::SeqCst) == self.generation {
-                    std::thread::sleep(Duration::from_millis(20));
-                }
+                self.wait(None);
                 self.end();
             }
         }
         Verdict::End
+    }
+
+    /// Holds everything up until the trial lets go, or for the time that the fault lasts.
+    fn wait(&self, time: Option<Duration>) {
+        let held = self.state.generation.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_held = |now: &mut u64| *now == self.generation;
+        match time {
+            Some(time) => drop(self.state.moved.wait_timeout_while(held, time, is_held)),
+            None => drop(self.state.moved.wait_while(held, is_held)),
+        }
     }
 
     fn happens(&self) {
