@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use sha2::{Digest, Sha256};
 
 use crate::model::key::hex;
-use crate::model::record::Refusal;
+use crate::model::record::{Refusal, RunState};
 use crate::model::schema::TargetSchema;
 use crate::model::select::Select;
 use crate::plan::{Feed, LoadPlan, Plan};
@@ -58,9 +58,9 @@ pub fn decide(version: Option<i32>, run: Option<&Run>, done: &BTreeMap<String, L
     }
     let Some(run) = run else { return Decision::Begin };
     let refusals = differences(run, done, wanted);
-    match (refusals.is_empty(), run.state.as_str()) {
+    match (refusals.is_empty(), run.state) {
         (false, _) => Decision::Refuse(refusals),
-        (true, "Done") => Decision::Verify,
+        (true, RunState::Done) => Decision::Verify,
         (true, _) => Decision::GoOn,
     }
 }
@@ -98,7 +98,7 @@ fn differences(run: &Run, done: &BTreeMap<String, LoadDone>, wanted: &Wanted) ->
     }
     for (name, hash) in &wanted.loads {
         let changed = done.get(name).is_some_and(|d| d.plan != *hash && d.has_batch());
-        if changed || (run.state == "Done" && done.get(name).is_none_or(|d| d.plan != *hash)) {
+        if changed || (run.state == RunState::Done && done.get(name).is_none_or(|d| d.plan != *hash)) {
             let what = done.get(name).map_or_else(|| "this load".to_owned(), |d| differing(&d.plan, hash));
             refusals.push(Refusal::new(
                 format!("load.{name}"),
@@ -202,10 +202,10 @@ mod tests {
     use super::*;
     use crate::target::ledger::{Judged, PartDone, Sums};
 
-    fn run(state: &str) -> Run {
+    fn run(state: RunState) -> Run {
         Run {
             id: 1,
-            state: state.to_owned(),
+            state,
             tool: "0".to_owned(),
             epoch: 1,
             seed: 7,
@@ -249,15 +249,15 @@ mod tests {
     fn without_a_run_it_begins_and_with_one_it_goes_on_or_verifies() {
         let nothing = BTreeMap::new();
         assert_eq!(decide(None, None, &nothing, &wanted()), Decision::Begin);
-        assert_eq!(decide(Some(1), Some(&run("Running")), &done("1", 3), &wanted()), Decision::GoOn);
-        assert_eq!(decide(Some(1), Some(&run("Done")), &done("1", 3), &wanted()), Decision::Verify);
+        assert_eq!(decide(Some(1), Some(&run(RunState::Running)), &done("1", 3), &wanted()), Decision::GoOn);
+        assert_eq!(decide(Some(1), Some(&run(RunState::Done)), &done("1", 3), &wanted()), Decision::Verify);
     }
 
     #[test]
     fn a_load_may_change_until_its_first_batch() {
-        assert_eq!(decide(Some(1), Some(&run("Running")), &done("2", 0), &wanted()), Decision::GoOn);
-        assert_eq!(places(decide(Some(1), Some(&run("Running")), &done("2", 1), &wanted())), ["load.a"]);
-        assert_eq!(places(decide(Some(1), Some(&run("Done")), &done("2", 1), &wanted())), ["load.a"]);
+        assert_eq!(decide(Some(1), Some(&run(RunState::Running)), &done("2", 0), &wanted()), Decision::GoOn);
+        assert_eq!(places(decide(Some(1), Some(&run(RunState::Running)), &done("2", 1), &wanted())), ["load.a"]);
+        assert_eq!(places(decide(Some(1), Some(&run(RunState::Done)), &done("2", 1), &wanted())), ["load.a"]);
     }
 
     #[test]
@@ -267,7 +267,7 @@ mod tests {
         changed.catalog = "other".to_owned();
         changed.env.insert("V".to_owned(), "other".to_owned());
         changed.loads = Vec::new();
-        let found = places(decide(Some(1), Some(&run("Running")), &done("1", 1), &changed));
+        let found = places(decide(Some(1), Some(&run(RunState::Running)), &done("1", 1), &changed));
         assert_eq!(found, ["run 1", "run 1", "run 1", "load.a"]);
     }
 
@@ -284,16 +284,16 @@ mod tests {
     fn a_target_restored_from_before_goes_on_from_its_ledger() {
         let mut older = done("1", 1);
         older.get_mut("a").into_iter().flat_map(|load| &mut load.parts).for_each(|part| part.last = None);
-        assert_eq!(decide(Some(VERSION), Some(&run("Running")), &older, &wanted()), Decision::GoOn);
-        assert_eq!(decide(Some(VERSION), Some(&run("Running")), &BTreeMap::new(), &wanted()), Decision::GoOn);
+        assert_eq!(decide(Some(VERSION), Some(&run(RunState::Running)), &older, &wanted()), Decision::GoOn);
+        assert_eq!(decide(Some(VERSION), Some(&run(RunState::Running)), &BTreeMap::new(), &wanted()), Decision::GoOn);
     }
 
     #[test]
     fn a_run_that_was_done_takes_no_new_load() {
         let mut more = wanted();
         more.loads.push(("b".to_owned(), "1".to_owned()));
-        assert_eq!(places(decide(Some(VERSION), Some(&run("Done")), &done("1", 1), &more)), ["load.b"]);
-        assert_eq!(decide(Some(VERSION), Some(&run("Running")), &done("1", 1), &more), Decision::GoOn);
+        assert_eq!(places(decide(Some(VERSION), Some(&run(RunState::Done)), &done("1", 1), &more)), ["load.b"]);
+        assert_eq!(decide(Some(VERSION), Some(&run(RunState::Running)), &done("1", 1), &more), Decision::GoOn);
     }
 
     #[test]

@@ -6,48 +6,31 @@ use crate::convert::Settled;
 use crate::migrate::{self, Stop};
 use crate::model::cell::RawBuf;
 use crate::model::record::{Refusal, Report, Warning};
-use crate::model::schema::TargetSchema;
-use crate::plan::Plan;
-use crate::source::Source;
 use crate::target::Session;
 use crate::verify::{self, Subject};
 
-use super::way::{Known, Manner, Way};
+use super::ending::Owner;
+use super::way::{Known, Manner, Planned, Way};
 
 impl Way<'_> {
     /// Whether the source still makes what was committed of it, though its stamp is another one: refusals where it does
     /// not. `None`: another schema or another dump, of which nothing more has to be known.
     pub(super) fn source_again(
         &self,
-        source: &Source,
         session: &mut Session,
-        (plan, target): (&Plan, &TargetSchema),
+        planned: Planned<'_>,
         known: &Known,
         report: &mut Report,
     ) -> Result<Option<Vec<Refusal>>, Stop> {
-        let Some(run) = known.run.as_ref().filter(|run| same_schema(&run.stamp, &source.stamp())) else {
+        let Some(run) = known.run.as_ref().filter(|run| same_schema(&run.stamp, &planned.source.stamp())) else {
             return Ok(None);
         };
         let settled = self.settled(Some(run));
-        let owner = migrate::find_owner(session, plan, &settled)?;
+        let owner = migrate::find_owner(session, planned.plan, &settled)?;
         let settled = Settled { owner: owner.clone().map(RawBuf::text), ..settled };
-        let subject = Subject {
-            plan,
-            source,
-            target,
-            run,
-            done: &known.done,
-            detached: &known.detached,
-            owner_made: false,
-            owner: owner.as_deref(),
-            settled: &settled,
-            later: true,
-            show_values: false,
-            watch: self.watch,
-            connections: self,
-            jobs: self.jobs(),
-            meanwhile: None,
-        };
+        let owner = Owner { key: owner, made: false };
+        let subject =
+            Subject { later: true, show_values: false, ..self.subject(planned, (run, known), (&owner, &settled)) };
         let mut refusals = verify::reread::read(&subject, session)?;
         // What was set aside is nothing that would have to be taken out.
         if self.manner != Manner::Rollback {

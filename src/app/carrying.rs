@@ -1,6 +1,6 @@
 //! From the decision to go on to the last row: what is noted, taken off, loaded and put back, in this order.
 //!
-//! Part of [`Way`]; what comes before stands in `cutover`.
+//! Part of [`Way`]; what comes before stands in `cutover`, what follows in `ending`.
 
 use std::collections::BTreeMap;
 
@@ -9,144 +9,119 @@ use crate::exit::Exit;
 use crate::mapping::OnFault;
 use crate::migrate::{self, Job, Stop, until_done};
 use crate::model::record::Report;
-use crate::model::schema::TargetSchema;
-use crate::plan::Plan;
+use crate::model::select::Relation;
 use crate::resume::Wanted;
-use crate::source::Source;
 use crate::target::ledger::{Judged, NewRun, Run};
 use crate::target::{ServerError, Session};
-use crate::verify::{self};
+use crate::verify;
 
-use super::inputs::{self};
-use super::way::{Known, Way};
+use super::inputs;
+use super::way::{Known, Planned, Way};
 use super::{Failure, record};
+
+/// About how many rows each load has.
+type Sizes = BTreeMap<String, u64>;
 
 impl Way<'_> {
     /// From the decision to the verified end.
     pub(super) fn carry_out(
         &self,
-        source: &Source,
         session: &mut Session,
-        plan: &Plan,
-        target: &TargetSchema,
+        planned: Planned<'_>,
         (known, wanted): (Known, Wanted),
         report: &mut Report,
     ) -> Result<Exit, Failure> {
         if self.asks {
-            self.confirm(session, plan)?;
+            self.confirm(session, planned.plan)?;
         }
-        let (settled, stale) = match self.settled_on(session, (plan, target), source, known.run.as_ref()) {
+        let (settled, stale) = match self.settled_on(session, planned, known.run.as_ref()) {
             Ok(settled) => settled,
-            Err(stop) => return Ok(self.stopped(stop, plan, report, known.run.is_some())),
+            Err(stop) => return Ok(self.stopped(stop, planned.plan, report, known.run.is_some())),
         };
         report.warnings.extend(stale);
-        let env = settled.env.clone();
-        let resuming = known.run.is_some();
-        let mut to_come: BTreeMap<String, u64> = BTreeMap::new();
-        let read_ahead = self.on_fault() == OnFault::Abort && !self.work.skip_preflight;
-        if !resuming && read_ahead {
-            let (found, maps) = match self.read_ahead(source, session, (plan, target), &settled, report) {
-                Ok(found) => found,
-                Err(stop) => return Ok(self.stopped(stop, plan, report, false)),
-            };
-            to_come.extend(found.iter().map(|f| (f.load.clone(), f.sums.read)));
-            if found.iter().any(|f| f.fault_total > 0) {
-                record::loads(report, plan, None, &BTreeMap::new(), &found);
-                if let Err(stop) = self.missed_ahead(source, plan, (&found, &maps), &settled, report) {
-                    return Ok(self.stopped(stop, plan, report, false));
-                }
-                self.found(source, plan, &found, report);
-                return Ok(Exit::Refused);
+        let mut sizes = Sizes::new();
+        if known.run.is_none() && self.reads_ahead() {
+            match self.nothing_at_fault(session, planned, &settled, report) {
+                Ok(Some(read)) => sizes = read,
+                Ok(None) => return Ok(Exit::Refused),
+                Err(stop) => return Ok(self.stopped(stop, planned.plan, report, false)),
             }
         }
-        if let Err(refused) = self.owner_is_there(session, (plan, target), &settled, report) {
+        if let Err(refused) = self.owner_is_there(session, planned, &settled, report) {
             return Ok(refused);
         }
-        let run = match known.run {
-            Some(run) => self.take_up(session, run, (&wanted.stamp, &wanted.loads))?,
-            None => {
-                let begun = until_done(&self.line(), session, |session| {
-                    // An answer that was lost may have said that it had begun.
-                    let run = match self.known(session)?.run {
-                        Some(run) => run,
-                        None => self.begin(session, plan, target, (&wanted, &settled), read_ahead)?,
-                    };
-                    session.note_backend(run.id, run.epoch)?;
-                    Ok(run)
-                });
-                match begun {
-                    Ok(run) => run,
-                    Err(stop) => {
-                        // The ledger may be there: a commit whose answer was lost is no refusal.
-                        let may_be_there = !matches!(&stop, Stop::Target(e) if !e.lost);
-                        return Ok(self.stopped(stop, plan, report, may_be_there));
-                    }
-                }
-            }
-        };
-        report.run = Some(run.id.to_string());
         let untouched =
             known.detached.is_empty() && known.done.values().all(|d| d.parts.iter().all(|p| p.next_batch == 1));
-        if untouched && let Err(e) = self.take_off(source, session, plan, target, (&run, &mut to_come)) {
-            return Ok(self.halted(e, (source, session), plan, report));
-        }
-        let so_far = known.done.values().flat_map(|d| &d.parts).map(|part| part.sums.faults).sum::<u64>();
-        let job = Job { aside: so_far.into(), ..self.job((source, plan, target), &env, &to_come) };
-        let began = self.world.elapsed();
-        let loaded = migrate::run(&job, session, &run);
-        record::step(report, "load", self.world.elapsed() - began);
-        if let Err(stop) = loaded {
-            return Ok(self.halted(stop, (source, session), plan, report));
-        }
-        let began = self.world.elapsed();
-        let back = self
-            .if_asked()
-            .and_then(|()| until_done(&self.line(), session, |session| migrate::detach::put_back(&job, session, &run)));
-        if let Err(stop) = back {
-            return Ok(self.halted(stop, (source, session), plan, report));
-        }
-        record::step(report, "put back", self.world.elapsed() - began);
-        let began = self.world.elapsed();
-        let set = migrate::set_sequences(&job, session, &run);
-        if let Err(stop) = set.and_then(|()| self.if_asked()) {
-            return Ok(self.halted(stop, (source, session), plan, report));
-        }
-        record::step(report, "sequences", self.world.elapsed() - began);
-        let validate = |session: &mut Session, lanes: usize| migrate::detach::validate(&job, session, &run, lanes);
-        Ok(self.finish(source, session, (plan, target), Some((&run, &validate)), report))
-    }
-
-    /// Takes off what pays; how many rows are to come is known from reading ahead, else counted.
-    pub(super) fn take_off(
-        &self,
-        source: &Source,
-        session: &mut Session,
-        plan: &Plan,
-        target: &TargetSchema,
-        (run, to_come): (&Run, &mut BTreeMap<String, u64>),
-    ) -> Result<(), Stop> {
-        let reader = source.reader()?;
-        for load in &plan.loads {
-            if let crate::model::select::Relation::Table(table) = &load.select.relation
-                && !to_come.contains_key(&load.name)
-            {
-                to_come.insert(load.name.clone(), reader.rows(table, &load.select)?);
-            }
-        }
-        let rows = |table: &str| {
-            plan.loads.iter().filter(|l| l.table == table).filter_map(|l| to_come.get(&l.name)).sum::<u64>()
+        let aside: u64 = known.done.values().flat_map(|d| &d.parts).map(|part| part.sums.faults).sum();
+        let run = match known.run {
+            Some(run) => self.take_up(session, run, (&wanted.stamp, &wanted.loads))?,
+            None => match self.begin(session, planned, (&wanted, &settled)) {
+                Ok(run) => run,
+                Err(stop) => {
+                    // The ledger may be there: a commit whose answer was lost is no refusal.
+                    let may_be_there = !matches!(&stop, Stop::Target(e) if !e.lost);
+                    return Ok(self.stopped(stop, planned.plan, report, may_be_there));
+                }
+            },
         };
-        let with = (&self.line(), session);
-        migrate::detach::take_off(with, run, &plan.detach, target, self.detaching(), &rows)
+        report.run = Some(run.id.to_string());
+        if untouched && let Err(stop) = self.take_off(session, planned, &run, &mut sizes) {
+            return Ok(self.halted(stop, session, planned, report));
+        }
+        let job = Job { aside: aside.into(), ..self.job(planned, &settled.env, &sizes) };
+        if let Err(stop) = self.move_rows(&job, session, &run, report) {
+            return Ok(self.halted(stop, session, planned, report));
+        }
+        let validate = |session: &mut Session, lanes: usize| migrate::detach::validate(&job, session, &run, lanes);
+        Ok(self.finish(session, planned, Some((&run, &validate)), report))
     }
 
-    pub(super) fn begin(
+    /// Whether everything is read before the first row is written: where a fault is to leave nothing behind.
+    fn reads_ahead(&self) -> bool {
+        self.on_fault() == OnFault::Abort && !self.work.skip_preflight
+    }
+
+    /// Reads everything ahead. Gives how many rows each load has; `None` where there are faults, and the report has them.
+    fn nothing_at_fault(
         &self,
         session: &mut Session,
-        plan: &Plan,
-        target: &TargetSchema,
+        planned: Planned<'_>,
+        settled: &Settled,
+        report: &mut Report,
+    ) -> Result<Option<Sizes>, Stop> {
+        let (found, maps) = self.read_ahead(session, planned, settled, report)?;
+        if found.iter().all(|f| f.fault_total == 0) {
+            return Ok(Some(found.iter().map(|f| (f.load.clone(), f.sums.read)).collect()));
+        }
+        record::loads(report, planned.plan, None, &BTreeMap::new(), &found);
+        self.missed_ahead(planned, (&found, &maps), settled, report)?;
+        self.found(planned, &found, report);
+        Ok(None)
+    }
+
+    /// Begins the run in the ledger, once, however often the connection is lost meanwhile.
+    fn begin(
+        &self,
+        session: &mut Session,
+        planned: Planned<'_>,
         (wanted, settled): (&Wanted, &Settled),
-        read_ahead: bool,
+    ) -> Result<Run, Stop> {
+        until_done(&self.line(), session, |session| {
+            // An answer that was lost may have said that it had begun.
+            let run = match self.known(session)?.run {
+                Some(run) => run,
+                None => self.note_run(session, planned, (wanted, settled))?,
+            };
+            session.note_backend(run.id, run.epoch)?;
+            Ok(run)
+        })
+    }
+
+    fn note_run(
+        &self,
+        session: &mut Session,
+        Planned { plan, target, .. }: Planned<'_>,
+        (wanted, settled): (&Wanted, &Settled),
     ) -> Result<Run, ServerError> {
         let now = settled.now;
         let owner = inputs::owner_identity(&self.found.mapping, self.common);
@@ -161,9 +136,50 @@ impl Way<'_> {
             seed,
             stamp: &wanted.stamp,
             catalog: &wanted.catalog,
-            read_ahead,
+            read_ahead: self.reads_ahead(),
             judged: &judged,
             loads: &wanted.loads,
         })
+    }
+
+    /// Takes off what pays; about how many rows are to come is known from reading ahead, else from the source.
+    fn take_off(
+        &self,
+        session: &mut Session,
+        Planned { source, plan, target }: Planned<'_>,
+        run: &Run,
+        sizes: &mut Sizes,
+    ) -> Result<(), Stop> {
+        let reader = source.reader()?;
+        for load in &plan.loads {
+            if let Relation::Table(table) = &load.select.relation
+                && !sizes.contains_key(&load.name)
+            {
+                sizes.insert(load.name.clone(), reader.about(table, &load.select)?);
+            }
+        }
+        let rows = |table: &str| {
+            plan.loads.iter().filter(|l| l.table == table).filter_map(|l| sizes.get(&l.name)).sum::<u64>()
+        };
+        migrate::detach::take_off((&self.line(), session), run, &plan.detach, target, self.detaching(), &rows)
+    }
+
+    /// The rows over, what was taken off back, the sequences set; what each took, into the report.
+    fn move_rows(&self, job: &Job<'_>, session: &mut Session, run: &Run, report: &mut Report) -> Result<(), Stop> {
+        self.step("load", report, || migrate::run(job, session, run))?;
+        self.if_asked()?;
+        self.step("put back", report, || {
+            until_done(&self.line(), session, |session| migrate::detach::put_back(job, session, run))
+        })?;
+        self.step("sequences", report, || migrate::set_sequences(job, session, run))?;
+        self.if_asked()
+    }
+
+    /// Does a step of the run; how long it took, into the report.
+    pub(super) fn step<T>(&self, name: &str, report: &mut Report, work: impl FnOnce() -> T) -> T {
+        let began = self.world.elapsed();
+        let done = work();
+        record::step(report, name, self.world.elapsed() - began);
+        done
     }
 }

@@ -7,7 +7,6 @@ use crate::event::Watch;
 use crate::exit::Exit;
 use crate::migrate::until_done;
 use crate::model::record::{Refusal, Report, RunState, Warning};
-use crate::model::schema::TargetSchema;
 use crate::plan::{self, Plan, Purpose};
 use crate::resume::{self, Decision, Wanted};
 use crate::source::Source;
@@ -15,7 +14,7 @@ use crate::target::ledger::Run;
 use crate::target::{ServerError, Session};
 
 use super::timing::Timing;
-use super::way::{Known, Manner, Typed, Way, one_mapping};
+use super::way::{Known, Manner, Planned, Typed, Way, one_mapping};
 use super::{Failure, World, inputs, record};
 
 /// `migrate` without a subcommand.
@@ -101,7 +100,8 @@ impl Way<'_> {
             return Ok(Exit::Refused);
         };
         let wanted = Wanted::of(&plan, &target, &source.stamp(), &inputs::env(&self.found.mapping, self.world));
-        let Some(held) = self.held_against(&wanted, source, session, (&plan, &target), (&known, report))? else {
+        let planned = Planned { source, plan: &plan, target: &target };
+        let Some(held) = self.held_against(&wanted, session, planned, (&known, report))? else {
             return Ok(Exit::Refused);
         };
         match (resume::decide(known.version, known.run.as_ref(), &known.done, &held), self.manner) {
@@ -110,7 +110,7 @@ impl Way<'_> {
                 report.state = state(known.run.as_ref());
                 Ok(Exit::Refused)
             }
-            (_, Manner::Rollback) => self.take_back(source, session, (&plan, &target), known, report),
+            (_, Manner::Rollback) => self.take_back(session, planned, known, report),
             (Decision::Begin, Manner::Verify) => {
                 report.refusals.push(Refusal::new(
                     "target",
@@ -119,18 +119,16 @@ impl Way<'_> {
                 ));
                 Ok(Exit::Refused)
             }
-            (_, Manner::Verify) => Ok(self.finish(source, session, (&plan, &target), None, report)),
+            (_, Manner::Verify) => Ok(self.finish(session, planned, None, report)),
             (Decision::Verify, _) => {
                 report.warnings.push(Warning {
                     place: format!("run {}", known.run.as_ref().map_or(0, |r| r.id)),
                     message: "is done already: nothing was loaded, its rows were verified again".to_owned(),
                 });
-                Ok(self.finish(source, session, (&plan, &target), None, report))
+                Ok(self.finish(session, planned, None, report))
             }
-            (_, Manner::Dry) => self.look(source, session, (&plan, &target), known.run.as_ref(), report),
-            (_, Manner::Cutover | Manner::Rehearse) => {
-                self.carry_out(source, session, &plan, &target, (known, wanted), report)
-            }
+            (_, Manner::Dry) => self.look(session, planned, known.run.as_ref(), report),
+            (_, Manner::Cutover | Manner::Rehearse) => self.carry_out(session, planned, (known, wanted), report),
         }
     }
 
@@ -148,9 +146,8 @@ impl Way<'_> {
     fn held_against(
         &self,
         wanted: &Wanted,
-        source: &Source,
         session: &mut Session,
-        planned: (&Plan, &TargetSchema),
+        planned: Planned<'_>,
         (known, report): (&Known, &mut Report),
     ) -> Result<Option<Wanted>, Failure> {
         let mut held = wanted.clone();
@@ -163,8 +160,7 @@ impl Way<'_> {
         if held.stamp == run.stamp {
             return Ok(Some(held));
         }
-        let again =
-            until_done(&self.line(), session, |session| self.source_again(source, session, planned, known, report));
+        let again = until_done(&self.line(), session, |session| self.source_again(session, planned, known, report));
         match again.map_err(Failure::refused)? {
             // Of another schema or another dump the decision says what is to be said.
             None => {}
@@ -198,10 +194,9 @@ impl Way<'_> {
 
 /// How a run stands, as the report says it.
 pub(super) fn state(run: Option<&Run>) -> RunState {
-    match run.map(|r| r.state.as_str()) {
+    match run.map(|run| run.state) {
         None => RunState::Planned,
-        Some("Done") => RunState::Done,
-        Some("RolledBack") => RunState::RolledBack,
-        Some(_) => RunState::Stopped,
+        Some(RunState::Running) => RunState::Stopped,
+        Some(state) => state,
     }
 }

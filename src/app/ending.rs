@@ -7,22 +7,20 @@ use crate::convert::Settled;
 use crate::exit::Exit;
 use crate::migrate::{self, Connections, Stop, until_done};
 use crate::model::cell::RawBuf;
-use crate::model::record::{Refusal, Report, RunState};
-use crate::model::schema::TargetSchema;
+use crate::model::record::{LoadState, Refusal, Report, RunState};
 use crate::plan::Plan;
-use crate::source::Source;
 use crate::target::ledger::Run;
 use crate::target::{ServerError, Session};
 use crate::verify::{self, Depth, Meanwhile, Subject};
 
 use super::cutover::state;
 use super::record;
-use super::way::{Known, Manner, Way};
+use super::way::{Known, Manner, Planned, Way};
 
 impl Way<'_> {
     /// What the ledger says, into the report, after a stop. A target that is gone leaves the report without it: nothing is
     /// said of loads then, since what they have done is not known.
-    fn gather(&self, source: &Source, session: &mut Session, plan: &Plan, report: &mut Report) {
+    fn gather(&self, session: &mut Session, planned: Planned<'_>, report: &mut Report) {
         report.state = RunState::Stopped;
         let mut known = self.known(session);
         if let (Err(_), Ok(again)) = (&known, self.another()) {
@@ -34,24 +32,18 @@ impl Way<'_> {
             report.loads.clear();
             return;
         };
-        report.detached = record::detached(&detached, &plan.schema);
+        report.detached = record::detached(&detached, &planned.plan.schema);
         if report.loads.is_empty() {
-            record::loads(report, plan, Some(&run), &done, &[]);
+            record::loads(report, planned.plan, Some(&run), &done, &[]);
         }
         // Whoever stopped the run may have taken the ledger away too: the report says what it can.
-        let _ = self.set_aside(source, plan, (session, &run), report);
+        let _ = self.set_aside(planned, (session, &run), report);
     }
 
     /// A stop behind the first write: what the ledger says of it, why, and the exit that it means.
-    pub(super) fn halted(
-        &self,
-        stop: Stop,
-        (source, session): (&Source, &mut Session),
-        plan: &Plan,
-        report: &mut Report,
-    ) -> Exit {
-        self.gather(source, session, plan, report);
-        self.stopped(stop, plan, report, true)
+    pub(super) fn halted(&self, stop: Stop, session: &mut Session, planned: Planned<'_>, report: &mut Report) -> Exit {
+        self.gather(session, planned, report);
+        self.stopped(stop, planned.plan, report, true)
     }
 
     /// A stop, as refusals or faults of the report, and the exit that it means.
@@ -84,24 +76,22 @@ impl Way<'_> {
     /// on the target that no row changes by.
     pub(super) fn finish(
         &self,
-        source: &Source,
         session: &mut Session,
-        (plan, target): (&Plan, &TargetSchema),
+        planned: Planned<'_>,
         ours: Option<(&Run, &Meanwhile<'_>)>,
         report: &mut Report,
     ) -> Exit {
-        match self.prove(source, session, (plan, target), ours, report) {
+        match self.prove(session, planned, ours, report) {
             Ok(exit) => exit,
-            Err(stop) if self.manner.writes() => self.halted(stop, (source, session), plan, report),
-            Err(stop) => self.stopped(stop, plan, report, false),
+            Err(stop) if self.manner.writes() => self.halted(stop, session, planned, report),
+            Err(stop) => self.stopped(stop, planned.plan, report, false),
         }
     }
 
     fn prove(
         &self,
-        source: &Source,
         session: &mut Session,
-        (plan, target): (&Plan, &TargetSchema),
+        planned: Planned<'_>,
         ours: Option<(&Run, &Meanwhile<'_>)>,
         report: &mut Report,
     ) -> Result<Exit, Stop> {
@@ -113,55 +103,27 @@ impl Way<'_> {
         };
         report.run = Some(run.id.to_string());
         let settled = self.settled(Some(run));
-        // One that cannot be told is a difference for the checks to name.
-        let key = until_done(&line, session, |session| match migrate::find_owner(session, plan, &settled) {
-            Err(Stop::Refused(_)) => Ok(None),
-            found => found,
-        })?;
-        let made = until_done(&line, session, |session| Ok(session.made(run.id)?))?;
-        let owner_row = made.iter().find(|m| m.kind == "owner");
-        let owner_made = owner_row.is_some();
-        let key = key.or_else(|| owner_row.and_then(|m| m.became.clone()));
-        let settled = Settled { owner: key.clone().map(RawBuf::text), ..settled };
-        report.owner = plan.settled_owner().map(|o| record::owner(o, key.clone(), owner_made));
+        let owner = self.owner_found(session, planned.plan, (run, &settled))?;
+        let settled = Settled { owner: owner.key.clone().map(RawBuf::text), ..settled };
+        report.owner = planned.plan.settled_owner().map(|o| record::owner(o, owner.key.clone(), owner.made));
         let subject = Subject {
-            plan,
-            source,
-            target,
-            run,
-            done: &known.done,
-            detached: &known.detached,
-            owner_made,
-            owner: key.as_deref(),
-            settled: &settled,
-            later: self.manner == Manner::Verify || run.state == "Done",
-            connections: self,
-            jobs: self.jobs(),
+            later: self.manner == Manner::Verify || run.state == RunState::Done,
             meanwhile: ours.map(|(_, meanwhile)| meanwhile),
-            show_values: self.reporting.show_values,
-            watch: self.watch,
+            ..self.subject(planned, (run, &known), (&owner, &settled))
         };
-        let depth = match self.work.verify {
-            VerifyWhat::Full => Depth::Full,
-            VerifyWhat::Counts => Depth::Counts,
-            VerifyWhat::None => Depth::None,
-        };
-        let found = until_done(&line, session, |session| verify::verify(&subject, session, depth));
-        let findings = found?;
+        let findings = until_done(&line, session, |session| verify::verify(&subject, session, self.depth()))?;
         let differs = findings.differs();
         report.checks = findings.checks;
         report.sequences = findings.sequences;
         report.owners = findings.owners;
-        record::loads(report, plan, Some(run), &known.done, &[]);
-        until_done(&line, session, |session| self.missed(source, session, plan, (run, &settled), report))?;
+        record::loads(report, planned.plan, Some(run), &known.done, &[]);
+        until_done(&line, session, |session| self.missed(session, planned, (run, &settled), report))?;
         let detached = until_done(&line, session, |session| Ok(session.detached(run.id)?))?;
-        report.detached = record::detached(&detached, &plan.schema);
-        record::left(report, plan, source)?;
+        report.detached = record::detached(&detached, &planned.plan.schema);
+        record::left(report, planned.plan, planned.source)?;
         record::step(report, "verify", self.world.elapsed() - began);
-        until_done(&line, session, |session| Ok(self.set_aside(source, plan, (session, run), report)?))?;
-        let complete = report.loads.iter().all(|l| {
-            l.state != crate::model::record::LoadState::Partial && l.state != crate::model::record::LoadState::Planned
-        });
+        until_done(&line, session, |session| Ok(self.set_aside(planned, (session, run), report)?))?;
+        let complete = report.loads.iter().all(|l| !matches!(l.state, LoadState::Partial | LoadState::Planned));
         if let Some((ours, _)) = ours.filter(|_| !differs && complete)
             && !until_done(&line, session, |session| Ok(session.end_run(ours)?))?
         {
@@ -176,4 +138,58 @@ impl Way<'_> {
             (false, true, _) => Exit::Quarantined,
         })
     }
+
+    /// The owner as the target has it now. One that cannot be told is a difference for the checks to name.
+    fn owner_found(&self, session: &mut Session, plan: &Plan, (run, settled): (&Run, &Settled)) -> Result<Owner, Stop> {
+        let line = self.line();
+        let key = until_done(&line, session, |session| match migrate::find_owner(session, plan, settled) {
+            Err(Stop::Refused(_)) => Ok(None),
+            found => found,
+        })?;
+        let made = until_done(&line, session, |session| Ok(session.made(run.id)?))?;
+        let row = made.into_iter().find(|made| made.kind == "owner");
+        Ok(Owner { made: row.is_some(), key: key.or_else(|| row.and_then(|made| made.became)) })
+    }
+
+    /// What is verified, as if the run had just ended and nothing were left to do beside it.
+    pub(super) fn subject<'s>(
+        &'s self,
+        Planned { source, plan, target }: Planned<'s>,
+        (run, known): (&'s Run, &'s Known),
+        (owner, settled): (&'s Owner, &'s Settled),
+    ) -> Subject<'s> {
+        Subject {
+            plan,
+            source,
+            target,
+            run,
+            done: &known.done,
+            detached: &known.detached,
+            owner_made: owner.made,
+            owner: owner.key.as_deref(),
+            settled,
+            later: false,
+            connections: self,
+            jobs: self.jobs(),
+            meanwhile: None,
+            show_values: self.reporting.show_values,
+            watch: self.watch,
+        }
+    }
+
+    fn depth(&self) -> Depth {
+        match self.work.verify {
+            VerifyWhat::Full => Depth::Full,
+            VerifyWhat::Counts => Depth::Counts,
+            VerifyWhat::None => Depth::None,
+        }
+    }
+}
+
+/// The owner whom rows were stamped with.
+pub(super) struct Owner {
+    /// The key; `None`: there is none, or none that can be told.
+    pub key: Option<String>,
+    /// Whether the run made the row.
+    pub made: bool,
 }

@@ -22,7 +22,7 @@ use crate::source::{Reader, Source, SourceError};
 use crate::target::ledger::Run;
 use crate::target::{ServerError, Session};
 
-use super::way::Way;
+use super::way::{Planned, Way};
 
 /// The fault file, where nobody names another.
 pub const FILE: &str = "migrate-faults.ndjson";
@@ -35,8 +35,7 @@ impl Way<'_> {
     /// When the ledger cannot be read.
     pub(super) fn set_aside(
         &self,
-        source: &Source,
-        plan: &Plan,
+        Planned { source, plan, .. }: Planned<'_>,
         (session, run): (&mut Session, &Run),
         report: &mut Report,
     ) -> Result<(), ServerError> {
@@ -56,7 +55,12 @@ impl Way<'_> {
 
     /// What reading ahead found at fault, into the report; values are written down only where a file for them was named.
     /// Gives their number.
-    pub(super) fn found(&self, source: &Source, plan: &Plan, found: &[ahead::Found], report: &mut Report) -> u64 {
+    pub(super) fn found(
+        &self,
+        Planned { source, plan, .. }: Planned<'_>,
+        found: &[ahead::Found],
+        report: &mut Report,
+    ) -> u64 {
         let mut listing = Listing { shows_values: self.reporting.show_values, ..Listing::default() };
         for load in found {
             let table = plan.table_of(&load.load);

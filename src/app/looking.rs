@@ -10,14 +10,13 @@ use crate::exit::Exit;
 use crate::mapping::OnFault;
 use crate::migrate::{self, Stop, ahead};
 use crate::model::record::{Check, Report};
-use crate::model::schema::TargetSchema;
 use crate::model::select::Relation;
-use crate::plan::{LoadPlan, Plan};
+use crate::plan::LoadPlan;
 use crate::source::Source;
 use crate::target::Session;
 use crate::target::ledger::Run;
 
-use super::way::{Manner, Way};
+use super::way::{Manner, Planned, Way};
 use super::{Failure, record};
 
 impl Way<'_> {
@@ -25,9 +24,8 @@ impl Way<'_> {
     /// maps, too.
     pub(super) fn read_ahead(
         &self,
-        source: &Source,
         session: &mut Session,
-        (plan, target): (&Plan, &TargetSchema),
+        Planned { source, plan, target }: Planned<'_>,
         settled: &Settled,
         report: &mut Report,
     ) -> Result<(Vec<ahead::Found>, BTreeMap<String, Maps>), Stop> {
@@ -50,7 +48,7 @@ impl Way<'_> {
     pub(super) fn owner_is_there(
         &self,
         session: &mut Session,
-        (plan, target): (&Plan, &TargetSchema),
+        Planned { plan, target, .. }: Planned<'_>,
         settled: &Settled,
         report: &mut Report,
     ) -> Result<Option<String>, Exit> {
@@ -72,33 +70,33 @@ impl Way<'_> {
     /// The dry run: everything is read and converted, nothing written.
     pub(super) fn look(
         &self,
-        source: &Source,
         session: &mut Session,
-        (plan, target): (&Plan, &TargetSchema),
+        planned: Planned<'_>,
         run: Option<&Run>,
         report: &mut Report,
     ) -> Result<Exit, Failure> {
-        let (settled, stale) = match self.settled_on(session, (plan, target), source, run) {
+        let Planned { source, plan, .. } = planned;
+        let (settled, stale) = match self.settled_on(session, planned, run) {
             Ok(settled) => settled,
             Err(stop) => return Ok(self.stopped(stop, plan, report, false)),
         };
         report.warnings.extend(stale);
-        match self.owner_is_there(session, (plan, target), &settled, report) {
+        match self.owner_is_there(session, planned, &settled, report) {
             Ok(None) => {}
             Ok(key) => report.owner = plan.settled_owner().map(|o| record::owner(o, key, false)),
             Err(refused) => return Ok(refused),
         }
-        let (found, maps) = match self.read_ahead(source, session, (plan, target), &settled, report) {
+        let (found, maps) = match self.read_ahead(session, planned, &settled, report) {
             Ok(found) => found,
             Err(stop) => return Ok(self.stopped(stop, plan, report, false)),
         };
         record::loads(report, plan, run, &BTreeMap::new(), &found);
-        if let Err(stop) = self.missed_ahead(source, plan, (&found, &maps), &settled, report) {
+        if let Err(stop) = self.missed_ahead(planned, (&found, &maps), &settled, report) {
             return Ok(self.stopped(stop, plan, report, false));
         }
         record::left(report, plan, source).map_err(Failure::refused)?;
         record::lost_before(report, source).map_err(Failure::refused)?;
-        let total = self.found(source, plan, &found, report);
+        let total = self.found(planned, &found, report);
         report.checks.push(Check::not_checked("content", None, "a dry run writes nothing"));
         report.checks.extend(found.iter().flat_map(|load| load.unchecked.iter().cloned()));
         Ok(match (total, self.on_fault()) {

@@ -10,20 +10,18 @@ use crate::migrate::ahead::Found;
 use crate::migrate::missed::{self, Aside, Missed};
 use crate::migrate::{Stop, lookup};
 use crate::model::record::Report;
-use crate::plan::{LoadPlan, Plan};
-use crate::source::Source;
+use crate::plan::LoadPlan;
 use crate::target::ledger::Run;
 use crate::target::{ServerError, Session};
 
-use super::way::Way;
+use super::way::{Planned, Way};
 
 impl Way<'_> {
     /// Of what a run has loaded. A lookup whose rows have changed since would find other rows now: nothing is said of it.
     pub(super) fn missed(
         &self,
-        source: &Source,
         session: &mut Session,
-        plan: &Plan,
+        Planned { source, plan, .. }: Planned<'_>,
         (run, settled): (&Run, &Settled),
         report: &mut Report,
     ) -> Result<(), Stop> {
@@ -47,8 +45,7 @@ impl Way<'_> {
     /// Of what reading ahead has found, by the same maps.
     pub(super) fn missed_ahead(
         &self,
-        source: &Source,
-        plan: &Plan,
+        Planned { source, plan, .. }: Planned<'_>,
         (found, maps): (&[Found], &BTreeMap<String, Maps>),
         settled: &Settled,
         report: &mut Report,

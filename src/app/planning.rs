@@ -8,14 +8,14 @@ use crate::convert::Settled;
 use crate::mapping::Mapping;
 use crate::migrate::{self, Stop, ahead};
 use crate::model::pgtype::ColumnType;
-use crate::model::record::{Refusal, Report, Warning};
+use crate::model::record::{Refusal, Report, RunState, Warning};
 use crate::model::schema::{Detachable, TargetSchema};
 use crate::plan::{self, Detaching, Inputs, Plan, Purpose, SqlFacts};
 use crate::source::Source;
 use crate::target::ledger::Run;
 use crate::target::{Busy, ServerError, Session};
 
-use super::way::{Known, Manner, Way};
+use super::way::{Known, Manner, Planned, Way};
 use super::{Failure, inputs, record};
 
 impl Way<'_> {
@@ -90,7 +90,9 @@ impl Way<'_> {
                 Purpose::TakeBack { owner: session.made(run.id)?.iter().any(|made| made.kind == "owner") }
             }
             (Manner::Verify | Manner::Rollback, _) => Purpose::Verify,
-            (Manner::Dry | Manner::Cutover | Manner::Rehearse, Some(run)) if run.state == "Done" => Purpose::Verify,
+            (Manner::Dry | Manner::Cutover | Manner::Rehearse, Some(run)) if run.state == RunState::Done => {
+                Purpose::Verify
+            }
             (Manner::Dry | Manner::Cutover | Manner::Rehearse, _) => Purpose::Write,
         })
     }
@@ -196,8 +198,7 @@ impl Way<'_> {
     pub(super) fn settled_on(
         &self,
         session: &mut Session,
-        (plan, target): (&Plan, &TargetSchema),
-        source: &Source,
+        Planned { source, plan, target }: Planned<'_>,
         run: Option<&Run>,
     ) -> Result<(Settled, Vec<Warning>), Stop> {
         let mut settled = self.settled(run);

@@ -8,13 +8,10 @@ use crate::exit::Exit;
 use crate::migrate::Stop;
 use crate::migrate::take_back::{self, TakenBack};
 use crate::model::record::{Refusal, Report, RunState, Warning};
-use crate::model::schema::TargetSchema;
-use crate::plan::Plan;
-use crate::source::Source;
 use crate::target::Session;
 use crate::target::take_back::{OwnerBack, Rewound};
 
-use super::way::{Known, Manner, Typed, Way, one_mapping};
+use super::way::{Known, Manner, Planned, Typed, Way, one_mapping};
 use super::{Failure, World};
 
 /// `migrate rollback`
@@ -34,9 +31,8 @@ impl Way<'_> {
     /// Takes the run back and reports it.
     pub(super) fn take_back(
         &self,
-        source: &Source,
         session: &mut Session,
-        (plan, target): (&Plan, &TargetSchema),
+        planned: Planned<'_>,
         known: Known,
         report: &mut Report,
     ) -> Result<Exit, Failure> {
@@ -50,14 +46,14 @@ impl Way<'_> {
         };
         report.run = Some(run.id.to_string());
         if self.asks {
-            self.confirm(session, plan)?;
+            self.confirm(session, planned.plan)?;
         }
         let stamp = run.stamp.clone();
         let run = self.take_up(session, run, (&stamp, &[]))?;
         // What the process of before still committed counts as well.
         let done = session.loads_done(run.id).map_err(Failure::refused)?;
         let (env, sizes) = (self.env(), Default::default());
-        let job = self.job((source, plan, target), &env, &sizes);
+        let job = self.job(planned, &env, &sizes);
         match take_back::take_back(&job, session, &run, &done) {
             Ok(taken) => {
                 report.state = RunState::RolledBack;

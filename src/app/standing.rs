@@ -2,6 +2,7 @@
 
 use crate::cli::Common;
 use crate::event::Watch;
+use crate::model::record::RunState;
 use crate::plan::{self, Purpose};
 use crate::resume;
 use crate::target::connect::ReadOnly;
@@ -44,10 +45,10 @@ fn next(standing: &Standing) -> String {
         0 => String::new(),
         n => format!(" {n} keys, indexes or triggers are off until then."),
     };
-    match standing.state.as_str() {
-        "Done" => "Nothing. `migrate verify` compares again; `migrate rollback --yes` takes it out.".to_owned(),
-        "RolledBack" if standing.made.is_empty() => "Nothing is left of this run.".to_owned(),
-        "RolledBack" => "Its rows are out; what is listed above stays.".to_owned(),
+    match standing.state {
+        RunState::Done => "Nothing. `migrate verify` compares again; `migrate rollback --yes` takes it out.".to_owned(),
+        RunState::RolledBack if standing.made.is_empty() => "Nothing is left of this run.".to_owned(),
+        RunState::RolledBack => "Its rows are out; what is listed above stays.".to_owned(),
         _ if !standing.at_work.is_empty() => format!("Wait: it is at work.{off}"),
         _ => format!("Run the same command again: it goes on. Or take it out with `migrate rollback --yes`.{off}"),
     }
@@ -63,7 +64,7 @@ pub fn text(standings: &[Standing]) -> String {
 
 fn one(standing: &Standing) -> String {
     let mut lines = vec![format!(
-        "Run {} of {}: {}, begun {} by migrate {}, epoch {}",
+        "Run {} of {}: {:?}, begun {} by migrate {}, epoch {}",
         standing.run, standing.mapping, standing.state, standing.started, standing.tool, standing.epoch
     )];
     if let Some(ended) = &standing.ended {

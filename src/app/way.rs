@@ -97,6 +97,15 @@ pub(super) struct Known {
     pub detached: Vec<Detached>,
 }
 
+/// A plan, and the two sides between which it was made.
+#[derive(Clone, Copy)]
+pub(super) struct Planned<'a> {
+    pub source: &'a Source,
+    pub plan: &'a Plan,
+    /// The target's catalogue, as if everything that was taken off were back.
+    pub target: &'a TargetSchema,
+}
+
 /// The one mapping that was named, or that is here.
 pub(super) fn one_mapping(common: &Common, world: &World) -> Result<Found, Failure> {
     if common.mapping.len() > 1 {
@@ -180,10 +189,10 @@ impl Way<'_> {
         Ok(Known { version, run, done, detached })
     }
 
-    /// What is carried out or taken back, of which nothing is done yet. `sizes`: rows of each load, where they were counted.
+    /// What is carried out or taken back, of which nothing is done yet. `sizes`: about how many rows each load has.
     pub(super) fn job<'j>(
         &'j self,
-        (source, plan, target): (&'j Source, &'j Plan, &'j TargetSchema),
+        Planned { source, plan, target }: Planned<'j>,
         env: &'j BTreeMap<String, String>,
         sizes: &'j BTreeMap<String, u64>,
     ) -> Job<'j> {

@@ -163,7 +163,7 @@ fn cuts(job: &Job<'_>, load: &LoadPlan, whole: bool) -> Result<Vec<Key>, Stop> {
     let reader = job.source.reader()?;
     let rows = match job.sizes.get(&load.name) {
         Some(rows) => *rows,
-        None => reader.rows(table, &load.select)?,
+        None => reader.about(table, &load.select)?,
     };
     let least = PART_ROWS.min(job.options.batch_rows);
     let parts = (PARTS * job.options.jobs).min(usize::try_from(rows / least).unwrap_or(usize::MAX));

@@ -85,7 +85,7 @@ pub struct Job<'a> {
     pub aside: AtomicU64,
     /// Makes more connections like the first.
     pub connections: &'a dyn Connections,
-    /// Rows of each load, where they were counted.
+    /// About how many rows each load has, where that is known.
     pub sizes: &'a BTreeMap<String, u64>,
     /// Set from outside when the process was asked to stop.
     pub asked: &'a AtomicBool,
@@ -94,7 +94,7 @@ pub struct Job<'a> {
 }
 
 impl Job<'_> {
-    /// Rows behind a place in the plan's order, as far as they were counted.
+    /// Rows behind a place in the plan's order, about.
     fn size(&self, place: usize) -> u64 {
         match self.plan.order[place] {
             // Others wait for the owner.

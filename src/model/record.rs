@@ -161,6 +161,17 @@ pub enum RunState {
     RolledBack,
 }
 
+impl RunState {
+    /// The state that the ledger's word says.
+    pub fn of(word: &str) -> RunState {
+        match word {
+            "Done" => RunState::Done,
+            "RolledBack" => RunState::RolledBack,
+            _ => RunState::Running,
+        }
+    }
+}
+
 /// Something that stayed in the source.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
 pub struct LeftRecord {

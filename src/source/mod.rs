@@ -10,6 +10,7 @@
 mod authorizer;
 mod check;
 mod count;
+mod cut;
 mod diagnose;
 mod dump;
 mod error;

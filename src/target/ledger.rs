@@ -11,6 +11,7 @@ use super::error::{Doing, ServerError};
 use super::session::Session;
 use crate::model::ident::quoted;
 use crate::model::key::Key;
+use crate::model::record::RunState;
 use crate::wire::digest::Digest;
 
 pub use super::made::Made;
@@ -27,7 +28,7 @@ pub struct Run {
     /// Its number.
     pub id: i64,
     /// `Running`, `Done` or `RolledBack`.
-    pub state: String,
+    pub state: RunState,
     /// Version of the tool that began it.
     pub tool: String,
     /// Raised at every take-over.
@@ -285,7 +286,7 @@ impl Session {
         tx.commit().doing(WRITING)?;
         Ok(Run {
             id,
-            state: "Running".to_owned(),
+            state: RunState::Running,
             tool: new.tool.to_owned(),
             epoch: 1,
             seed: new.seed,
@@ -403,7 +404,7 @@ fn run(row: &Row) -> Result<Run, ServerError> {
     let judged: String = row.get(8);
     Ok(Run {
         id: row.get(0),
-        state: row.get(1),
+        state: RunState::of(row.get(1)),
         tool: row.get(2),
         epoch: row.get(3),
         seed: row.get::<_, i64>(4) as u64,

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::error::{Doing, ServerError};
 use super::session::Session;
+use crate::model::record::RunState;
 
 const READING: &str = "reading the ledger";
 
@@ -17,7 +18,7 @@ pub struct Standing {
     /// Version of the tool that began it.
     pub tool: String,
     /// `Running`, `Done` or `RolledBack`.
-    pub state: String,
+    pub state: RunState,
     /// How often it was begun or gone on with.
     pub epoch: i32,
     /// When it was begun, as the server prints it.
@@ -76,7 +77,7 @@ impl Session {
                 run,
                 mapping: row.get(1),
                 tool: row.get(2),
-                state: row.get(3),
+                state: RunState::of(row.get(3)),
                 epoch: row.get(4),
                 started: row.get(5),
                 ended: row.get(6),

@@ -90,13 +90,21 @@ PY
 }
 pgload() { pgloader --with "include no drop" "sqlite://$work/bench.db" "postgresql://postgres@unix:$work/pg:5432/bench"; }
 
+# A leg by what it does more than the one before it; those of the client alone say what they cost a row.
+leg() { timed "$1" "$(dirname "$migrate")/examples/legs" "$work/bench.db" "$2"; sed "s/^/    /" "$work/out"; }
+
 for round in $(seq "$rounds"); do
     echo "round $round"
+    leg scan scan
+    leg "+ encode" encode
+    leg "+ null target" null
     fresh "$work/bare.sql"; timed floor floor
     timed "floor keys" keys
     timed "read back" back
     timed "read back, 2" back2
     fresh "$work/bare.sql"; timed "load bare" "$migrate" -m "$work/bench.toml" -t "$url" --yes -q --skip-preflight --verify none
+    fresh "$work/full.sql"; timed "+ put back" "$migrate" -m "$work/bench.toml" -t "$url" --yes -q --skip-preflight --verify none
+    fresh "$work/full.sql"; timed "+ verify" "$migrate" -m "$work/bench.toml" -t "$url" --yes -q --skip-preflight
     fresh "$work/full.sql"; timed cutover /usr/bin/env time -f 'peak %M KiB' "$migrate" -m "$work/bench.toml" -t "$url" --yes -q --report "$work/report-$round.json"
     grep -h peak "$work/out" || true
     timed verify "$migrate" verify -m "$work/bench.toml" -t "$url" -q
@@ -105,7 +113,6 @@ for round in $(seq "$rounds"); do
     if python3 -c 'import duckdb' 2>/dev/null; then fresh "$work/bare.sql"; timed duckdb duck || true; fi
     fresh "$work/bare.sql"; timed "sqlite3 csv" csv || true
 done
-"$(dirname "$migrate")/examples/legs" "$work/bench.db"
 python3 - "$work/times" <<'PY'
 import statistics, sys
 times = {}

@@ -1,11 +1,14 @@
-//! Times the legs of a load that need no server: scanning alone, and scanning with conversion and encoding.
+//! The legs of a load that need no server, one a process, so that `bench.sh` times them beside those that do.
 //!
-//! `legs SOURCE` prints rows and nanoseconds a row, of the clock and of the processor; `legs --values [NAME]` what one value
-//! of each type costs. What needs a server is in `bench.sh` beside this file.
+//! `legs SOURCE scan` reads every cell; `encode` converts and encodes them too, which is one step; `null` does that in two
+//! lanes, each over a half of the table, and writes to a target that takes everything. Each prints rows, bytes and
+//! nanoseconds a row, of the clock and of the processor. `legs --values [NAME]`: what one value of each type costs.
 
 mod values;
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Instant;
@@ -19,6 +22,9 @@ use migrate::model::schema::Address;
 use migrate::model::select::{Expr, Failed, Relation, Row, Select, Sink};
 use migrate::plan::{ColumnPlan, Feed, LoadPlan};
 use migrate::source::{Options, Source};
+
+/// Bytes of a write, at least; rows are never cut.
+const WRITE: usize = 64 * 1024;
 
 /// The benchmark's columns and what they become.
 fn columns() -> Vec<(&'static str, Kind)> {
@@ -37,71 +43,135 @@ fn columns() -> Vec<(&'static str, Kind)> {
     ]
 }
 
-struct Scan {
-    rows: u64,
-    bytes: usize,
-    columns: usize,
-}
-
-impl Sink for Scan {
-    fn row(&mut self, row: &dyn Row) -> ControlFlow<()> {
-        self.rows += 1;
-        for n in 0..self.columns {
-            self.bytes += row.cell(n).bytes();
-        }
-        ControlFlow::Continue(())
-    }
-
-    fn failed(&mut self, _: Key, _: Failed) -> ControlFlow<()> {
-        ControlFlow::Break(())
-    }
-}
-
-struct Encode {
-    encoder: RowEncoder,
-    notes: Notes,
-    out: Vec<u8>,
+/// Rows and bytes that went through a leg, and rows that it could not take.
+#[derive(Default)]
+struct Passed {
     rows: u64,
     bytes: usize,
     faults: usize,
 }
 
-impl Sink for Encode {
+impl Passed {
+    fn and(self, other: Passed) -> Passed {
+        Passed { rows: self.rows + other.rows, bytes: self.bytes + other.bytes, faults: self.faults + other.faults }
+    }
+}
+
+struct Scan {
+    passed: Passed,
+    columns: usize,
+}
+
+impl Sink for Scan {
     fn row(&mut self, row: &dyn Row) -> ControlFlow<()> {
-        self.rows += 1;
-        self.encoder.encode(row, &mut self.out, &mut self.notes);
-        self.faults += self.notes.faults.len();
-        if self.out.len() > 1 << 20 {
-            self.bytes += self.out.len();
-            self.out.clear();
+        self.passed.rows += 1;
+        for n in 0..self.columns {
+            self.passed.bytes += row.cell(n).bytes();
         }
         ControlFlow::Continue(())
     }
 
     fn failed(&mut self, _: Key, _: Failed) -> ControlFlow<()> {
-        ControlFlow::Break(())
+        self.passed.faults += 1;
+        ControlFlow::Continue(())
+    }
+}
+
+struct Encode<'t> {
+    encoder: RowEncoder,
+    notes: Notes,
+    out: Vec<u8>,
+    target: &'t mut dyn Write,
+    passed: Passed,
+    failed: Option<std::io::Error>,
+}
+
+impl Encode<'_> {
+    fn flush(&mut self) {
+        self.passed.bytes += self.out.len();
+        self.failed = self.target.write_all(&self.out).err();
+        self.out.clear();
+    }
+}
+
+impl Sink for Encode<'_> {
+    fn row(&mut self, row: &dyn Row) -> ControlFlow<()> {
+        self.passed.rows += 1;
+        self.encoder.encode(row, &mut self.out, &mut self.notes);
+        self.passed.faults += self.notes.faults.len();
+        if self.out.len() >= WRITE {
+            self.flush();
+        }
+        if self.failed.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+
+    fn failed(&mut self, _: Key, _: Failed) -> ControlFlow<()> {
+        self.passed.faults += 1;
+        ControlFlow::Continue(())
     }
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
+    const USAGE: &str = "legs SOURCE scan|encode|null, or legs --values [NAME]";
     let mut args = std::env::args().skip(1);
-    let path = args.next().ok_or("legs SOURCE, or legs --values [NAME]")?;
+    let path = args.next().ok_or(USAGE)?;
     if path == "--values" {
         return values::print(&args.next().unwrap_or_default());
     }
     let source = Source::open(Path::new(&path), &Options::default())?;
-    let reader = source.reader()?;
-    let exprs: Vec<Expr> = columns().iter().map(|(name, _)| Expr::Column((*name).to_owned())).collect();
+    let load = load();
+    let began = Began::now();
+    let passed = match args.next().as_deref() {
+        Some("scan") => {
+            let mut scan = Scan { passed: Passed::default(), columns: load.columns.len() };
+            source.reader()?.scan(&load.select, None, None, &mut scan)?;
+            scan.passed
+        }
+        Some("encode") => lane(&source, &load, (None, None), &mut std::io::sink())?,
+        Some("null") => {
+            let cut = source.reader()?.split(&load.select, 2)?.pop();
+            let lane = |part| {
+                let mut target = File::options().write(true).open("/dev/null").map_err(|e| e.to_string())?;
+                lane(&source, &load, part, &mut target).map_err(|e| e.to_string())
+            };
+            std::thread::scope(|scope| {
+                let second = scope.spawn(|| lane((cut.as_ref(), None)));
+                let first = lane((None, cut.as_ref()))?;
+                Ok::<_, String>(first.and(second.join().map_err(|_| "a lane panicked")??))
+            })?
+        }
+        _ => return Err(USAGE.into()),
+    };
+    began.shown(&passed);
+    if passed.faults > 0 {
+        return Err(format!("{} faults in the benchmark's own data", passed.faults).into());
+    }
+    Ok(())
+}
+
+/// One lane's part of the table, converted and encoded into the target in writes of 64 KiB and more.
+fn lane(
+    source: &Source,
+    load: &LoadPlan,
+    (after, until): (Option<&Key>, Option<&Key>),
+    target: &mut dyn Write,
+) -> Result<Passed, Box<dyn std::error::Error>> {
+    let encoder = RowEncoder::new(load, &Settled::default(), &Maps::new()).map_err(|r| format!("{r:?}"))?;
+    let mut encode =
+        Encode { encoder, notes: Notes::default(), out: Vec::new(), target, passed: Passed::default(), failed: None };
+    source.reader()?.scan(&load.select, after, until, &mut encode)?;
+    encode.flush();
+    encode.failed.map_or(Ok(encode.passed), |why| Err(why.into()))
+}
+
+/// The plan of the benchmark's one load.
+fn load() -> LoadPlan {
     let select = Select {
         relation: Relation::Table("t".to_owned()),
         address: Address::Rowid("rowid".to_owned()),
-        exprs,
+        exprs: columns().iter().map(|(name, _)| Expr::Column((*name).to_owned())).collect(),
         params: BTreeMap::new(),
     };
-    let began = Began::now();
-    let mut scan = Scan { rows: 0, bytes: 0, columns: columns().len() };
-    reader.scan(&select, None, None, &mut scan)?;
-    shown("scan", &began, scan.rows, scan.bytes);
     let planned = columns().into_iter().enumerate().map(|(n, (name, kind))| ColumnPlan {
         name: name.to_owned(),
         kind: ColumnType { kind, oid: 0, name: name.to_owned(), domain: None, bytewise: false },
@@ -111,30 +181,21 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         declared: None,
         shift: None,
     });
-    let load = LoadPlan {
+    LoadPlan {
         name: "t".to_owned(),
         table: "t".to_owned(),
         source: "t".to_owned(),
         columns: planned.collect(),
-        select: select.clone(),
+        select,
         conflict: None,
         when_empty: false,
         append: false,
         triggers_fire: false,
         as_text: false,
-    };
-    let encoder = RowEncoder::new(&load, &Settled::default(), &Maps::new()).map_err(|r| format!("{r:?}"))?;
-    let mut encode = Encode { encoder, notes: Notes::default(), out: Vec::new(), rows: 0, bytes: 0, faults: 0 };
-    let began = Began::now();
-    reader.scan(&select, None, None, &mut encode)?;
-    shown("scan + convert + encode", &began, encode.rows, encode.bytes);
-    if encode.faults > 0 {
-        return Err(format!("{} faults in the benchmark's own data", encode.faults).into());
     }
-    Ok(())
 }
 
-/// When a leg began, by the clock and in nanoseconds that this thread had been on a processor.
+/// When a leg began, by the clock and in nanoseconds that this process had been on a processor.
 struct Began {
     clock: Instant,
     processor: u64,
@@ -144,16 +205,20 @@ impl Began {
     fn now() -> Began {
         Began { clock: Instant::now(), processor: processor() }
     }
+
+    /// Nanoseconds a row until now.
+    fn shown(&self, passed: &Passed) {
+        let each = |nanos: u64| nanos / passed.rows.max(1);
+        let (clock, busy) = (each(self.clock.elapsed().as_nanos() as u64), each(processor() - self.processor));
+        println!("{} rows, {} bytes, {clock} ns a row by the clock, {busy} of processor", passed.rows, passed.bytes);
+    }
 }
 
-/// Nanoseconds that this thread was on a processor; 0 where the system does not say.
+/// Nanoseconds that all threads of this process were on a processor; 0 where the system does not say.
 fn processor() -> u64 {
-    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    text.split(' ').next().and_then(|nanos| nanos.parse().ok()).unwrap_or(0)
-}
-
-fn shown(leg: &str, began: &Began, rows: u64, bytes: usize) {
-    let (clock, busy) = (began.clock.elapsed().as_nanos() as u64, processor() - began.processor);
-    let each = |nanos: u64| nanos / rows.max(1);
-    println!("{leg}: {rows} rows, {bytes} bytes, {} ns a row by the clock, {} of processor", each(clock), each(busy));
+    // The clock ticks a hundred times a second: close enough for seconds.
+    let text = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let behind_name = text.rsplit(')').next().unwrap_or_default();
+    let ticks = behind_name.split(' ').skip(12).take(2).filter_map(|ticks| ticks.parse::<u64>().ok());
+    ticks.sum::<u64>() * 10_000_000
 }

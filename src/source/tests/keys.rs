@@ -190,3 +190,33 @@ fn parts_are_of_about_equal_rows_whatever_the_ids() {
     assert_eq!(reader.split(&select, 1).unwrap(), []);
     assert_eq!(reader.split(&select, 5000).unwrap(), []);
 }
+
+#[test]
+fn a_large_table_is_cut_by_a_look_where_its_rowids_lie_evenly_and_by_a_walk_where_not() {
+    let rows = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 40000) INSERT INTO t";
+    // Spread by multiplication over all that a rowid can be; modulo 2^64 by way of two halves.
+    let scattered = "(i * 2654435769 % 4294967296 - 2147483648) * 4294967296 + i";
+    let cases = [
+        ("i", 0.0, "one behind the other"),
+        ("i * 7 - 5000000000000000000", 0.02, "with gaps, below zero"),
+        (scattered, 0.2, "scattered"),
+        ("CASE WHEN i <= 30000 THEN i ELSE i * 9000000000 END", 0.0, "dense, then far apart"),
+        ("CASE WHEN i <= 20000 THEN i - 9223372036854775807 ELSE 9223372036854735807 + i END", 0.0, "at both ends"),
+    ];
+    for (id, off, what) in cases {
+        let (_folder, path) = database(&format!("CREATE TABLE t(id INTEGER PRIMARY KEY); {rows} SELECT {id} FROM n;"));
+        let source = open(&path);
+        let reader = source.reader().unwrap();
+        let select = select(&source, "t", &[]);
+        let about = reader.about("t", &select).unwrap() as f64;
+        assert!((about - 40_000.0).abs() <= 40_000.0 * off, "{what}: about {about} rows");
+        let cuts = reader.split(&select, 4).unwrap();
+        assert_eq!(cuts.len(), 3, "{what}");
+        let starts = std::iter::once(None).chain(cuts.iter().map(Some));
+        let ends = cuts.iter().map(Some).chain(std::iter::once(None));
+        let parts: Vec<usize> =
+            starts.zip(ends).map(|(after, until)| range(&reader, &select, after, until).unwrap().keys.len()).collect();
+        assert_eq!(parts.iter().sum::<usize>(), 40_000, "{what}");
+        assert!(parts.iter().all(|rows| (8_000..12_000).contains(rows)), "{what}: {parts:?}");
+    }
+}

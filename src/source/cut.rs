@@ -1,0 +1,188 @@
+//! Where to cut a table into parts of about equal rows, and about how many rows it has.
+//!
+//! A large table whose rowids lie about evenly is cut by arithmetic, after a look at a few of them; any other is walked once
+//! from end to end. A cut is always the key of a row, and no row depends on where it is: a bad one costs time alone.
+
+use std::sync::{Arc, PoisonError};
+
+use super::Reader;
+use super::error::{Said, SourceError};
+use super::sqlite::raw;
+use super::statement::{self, Range, Values, Walk};
+use crate::model::ident::quoted;
+use crate::model::key::Key;
+use crate::model::schema::Address;
+use crate::model::select::{Relation, Select};
+
+/// Keys that are kept of a walk, at most: parts are equal to within the rows between two of them.
+const KEPT: usize = 512;
+
+/// Places at which rowids are looked at, and how many are looked at there.
+const LOOKS: i128 = 64;
+
+/// Rowids less far apart than this are walked: it takes no longer than the looks.
+const NEAR: i128 = LOOKS * LOOKS * 4;
+
+/// Rowids lie about evenly where no look finds them so many times closer than another does. What chance alone does to rowids
+/// that SQLite draws at random is less.
+const EVEN: f64 = 4.0;
+
+/// How the rows of a table are spread over its keys.
+pub(super) enum Spread {
+    /// About evenly between these rowids.
+    Even { rows: u64, first: i64, last: i64 },
+    /// The key of every `every`th row.
+    Walked { rows: u64, every: u64, keys: Vec<Key> },
+}
+
+impl Spread {
+    fn rows(&self) -> u64 {
+        match self {
+            Spread::Even { rows, .. } | Spread::Walked { rows, .. } => *rows,
+        }
+    }
+}
+
+impl Reader {
+    /// Rows of a table that is to be read in parts: about as many, and exactly as many where that costs no walk of its own.
+    pub fn about(&self, table: &str, select: &Select) -> Result<u64, SourceError> {
+        match self.walk(select) {
+            walk @ Walk::Keyed(_) => Ok(self.spread(table, select, &walk)?.rows()),
+            Walk::Counted => self.count(table),
+        }
+    }
+
+    /// Keys at which to cut a table into `parts` of about equal rows: each ends a part, inclusive; the last part has
+    /// no end. None where there are fewer rows than parts, or where rows are addressed by ordinal.
+    pub fn split(&self, select: &Select, parts: usize) -> Result<Vec<Key>, SourceError> {
+        let (Relation::Table(table), walk @ Walk::Keyed(_)) = (&select.relation, self.walk(select)) else {
+            return Ok(Vec::new());
+        };
+        let spread = self.spread(table, select, &walk)?;
+        if spread.rows() < parts as u64 {
+            return Ok(Vec::new());
+        }
+        let mut cuts = match &*spread {
+            Spread::Walked { rows, every, keys } => walked_cuts((*rows, *every, keys), parts as u64),
+            Spread::Even { first, last, .. } => {
+                let places = (1..parts as i128).map(|n| place((*first, *last), n, parts as i128));
+                let found = places.map(|place| self.step(select, &walk, behind(&Key::rowid(place)), 0));
+                found.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect()
+            }
+        };
+        cuts.dedup();
+        Ok(cuts)
+    }
+
+    /// Found once in the life of the snapshot.
+    fn spread(&self, table: &str, select: &Select, walk: &Walk) -> Result<Arc<Spread>, SourceError> {
+        let counted = &self.shared().counted;
+        let known = || counted.spreads.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(spread) = known().get(table) {
+            return Ok(Arc::clone(spread));
+        }
+        let spread = match self.even(select, walk)? {
+            Some(even) => even,
+            None => {
+                let walked = self.walked(select, walk)?;
+                counted.rows.lock().unwrap_or_else(PoisonError::into_inner).insert(table.to_owned(), walked.rows());
+                walked
+            }
+        };
+        let spread = Arc::new(spread);
+        known().insert(table.to_owned(), Arc::clone(&spread));
+        Ok(spread)
+    }
+
+    /// `None`: its rowids are near each other, or do not lie evenly, or it has none.
+    fn even(&self, select: &Select, walk: &Walk) -> Result<Option<Spread>, SourceError> {
+        let Some((first, last)) = self.rowids(select)? else { return Ok(None) };
+        let width = i128::from(last) - i128::from(first);
+        if width < NEAR {
+            return Ok(None);
+        }
+        let sql = format!("{} LIMIT {LOOKS}", statement::sql(select, walk, &[], behind(&Key::rowid(first))));
+        let mut statement = self.prepare(&sql)?;
+        let (mut least, mut most, mut sum) = (f64::INFINITY, 0.0_f64, 0.0);
+        for n in 0..LOOKS {
+            // Before the first rowid there is one less, save at the very end of what a rowid can be.
+            let from = if n == 0 { first.saturating_sub(1) } else { place((first, last), n, LOOKS) };
+            let after = Key::rowid(from);
+            statement::bind(&mut statement, &Values { select, range: behind(&after), skip: None })?;
+            let mut found = statement.raw_query();
+            let (mut rows, mut end) = (0_u32, i128::from(from));
+            while let Some(row) = found.next().map_err(|error| self.failure(&Said::of(&error)))? {
+                rows += 1;
+                let key = Key(vec![raw(row.get_ref_unwrap(0)).to_buf()]);
+                end = key.as_rowid().map_or(end, i128::from);
+            }
+            let density = f64::from(rows) / (end - i128::from(from)).max(1) as f64;
+            (least, most, sum) = (least.min(density), most.max(density), sum + density);
+        }
+        let even = least > 0.0 && most <= EVEN * least;
+        let rows = (sum / LOOKS as f64 * (width + 1) as f64) as u64;
+        Ok(even.then_some(Spread::Even { rows, first, last }))
+    }
+
+    /// The first and the last rowid of a table that has any.
+    fn rowids(&self, select: &Select) -> Result<Option<(i64, i64)>, SourceError> {
+        let (Relation::Table(table), Address::Rowid(_)) = (&select.relation, &select.address) else { return Ok(None) };
+        let Walk::Keyed(steps) = self.walk(select) else { return Ok(None) };
+        let [step] = steps.as_slice() else { return Ok(None) };
+        let end = |order: &str| {
+            let (column, table) = (&step.sql, quoted(table));
+            self.one(&format!("SELECT {column} FROM main.{table} NOT INDEXED ORDER BY {column} {order} LIMIT 1"))
+        };
+        Ok(end("ASC")?.zip(end("DESC")?))
+    }
+
+    /// Walks the keys of a table and counts them.
+    fn walked(&self, select: &Select, walk: &Walk) -> Result<Spread, SourceError> {
+        let (mut every, mut keys): (u64, Vec<Key>) = (1, Vec::new());
+        let mut statement = self.stepping(select, walk, Range::default())?;
+        loop {
+            let range = Range { after: keys.last(), ..Range::default() };
+            let Some(key) = self.stepped(&mut statement, (select, walk), range, every - 1)? else { break };
+            if keys.is_empty() {
+                statement = self.stepping(select, walk, behind(&key))?;
+            }
+            keys.push(key);
+            if keys.len() == KEPT {
+                keys = keys.into_iter().skip(1).step_by(2).collect();
+                every *= 2;
+            }
+        }
+        drop(statement);
+        let rows = keys.len() as u64 * every + self.rows_behind(select, walk, keys.last())?;
+        Ok(Spread::Walked { rows, every, keys })
+    }
+
+    /// Rows behind a key.
+    fn rows_behind(&self, select: &Select, walk: &Walk, after: Option<&Key>) -> Result<u64, SourceError> {
+        let range = Range { after, ..Range::default() };
+        let mut statement =
+            self.prepare(&format!("SELECT count(*) FROM ({})", statement::sql(select, walk, &[], range)))?;
+        statement::bind(&mut statement, &Values { select, range, skip: None })?;
+        let mut found = statement.raw_query();
+        let row = found.next().map_err(|error| self.failure(&Said::of(&error)))?;
+        let counted = row.and_then(|row| row.get::<_, i64>(0).ok());
+        Ok(counted.and_then(|n| u64::try_from(n).ok()).unwrap_or(0))
+    }
+}
+
+/// The range of all rows behind a key.
+fn behind(key: &Key) -> Range<'_> {
+    Range { after: Some(key), ..Range::default() }
+}
+
+/// The place `n` of `all` of the way between two rowids, which may be all that there are.
+fn place((first, last): (i64, i64), n: i128, all: i128) -> i64 {
+    let place = i128::from(first) + (i128::from(last) - i128::from(first)) * n / all;
+    i64::try_from(place).unwrap_or(last)
+}
+
+/// The keys that end all parts but the last one.
+fn walked_cuts((rows, every, keys): (u64, u64, &[Key]), parts: u64) -> Vec<Key> {
+    let places = (1..parts).map(|n| (rows / parts * n + rows % parts * n / parts + every / 2) / every);
+    places.filter_map(|n| keys.get(usize::try_from(n).ok()?.checked_sub(1)?)).cloned().collect()
+}
