@@ -129,11 +129,9 @@ impl Reader {
         let (Relation::Table(table), Address::Rowid(_)) = (&select.relation, &select.address) else { return Ok(None) };
         let Walk::Keyed(steps) = self.walk(select) else { return Ok(None) };
         let [step] = steps.as_slice() else { return Ok(None) };
-        let end = |order: &str| {
-            let (column, table) = (&step.sql, quoted(table));
-            self.one(&format!("SELECT {column} FROM main.{table} NOT INDEXED ORDER BY {column} {order} LIMIT 1"))
-        };
-        Ok(end("ASC")?.zip(end("DESC")?))
+        let end =
+            |which: &str| self.one(&format!("SELECT {which}({}) FROM main.{} NOT INDEXED", step.sql, quoted(table)));
+        Ok(end("min")?.zip(end("max")?))
     }
 
     /// Walks the keys of a table and counts them.

@@ -189,6 +189,10 @@ fn parts_are_of_about_equal_rows_whatever_the_ids() {
     assert_eq!(cuts.iter().map(|key| key.as_rowid().unwrap()).collect::<Vec<_>>(), [250, 500, 750]);
     assert_eq!(reader.split(&select, 1).unwrap(), []);
     assert_eq!(reader.split(&select, 5000).unwrap(), []);
+    let (_folder, path) = database("CREATE TABLE t(id INTEGER PRIMARY KEY)");
+    let source = open(&path);
+    let reader = source.reader().unwrap();
+    assert_eq!((reader.about("t", &select).unwrap(), reader.split(&select, 4).unwrap()), (0, Vec::new()));
 }
 
 #[test]
