@@ -14,6 +14,7 @@ mod peers;
 mod tables;
 mod texts;
 mod times;
+mod types;
 
 use std::collections::BTreeMap;
 
@@ -23,20 +24,20 @@ use super::support::tool::Place;
 
 /// What becomes of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Becomes {
+enum Becomes<'a> {
     /// PostgreSQL holds it and prints it so, in UTC.
-    Is(&'static str),
+    Is(&'a str),
     /// It is NULL there.
     Null,
     /// Its row is set aside for this reason.
-    Bad(&'static str),
+    Bad(&'a str),
 }
 
 use Becomes::{Bad, Is, Null};
 
 /// The source column's declared type, the value in SQLite's own SQL, the target column's type, the modifiers as the mapping
 /// writes them, and what becomes of it.
-type Case = (&'static str, &'static str, &'static str, &'static str, Becomes);
+type Case<'a> = (&'a str, &'a str, &'a str, &'a str, Becomes<'a>);
 
 /// Types that the cases name.
 const TYPES: &str = "CREATE TYPE mood AS ENUM ('sad', 'ok');
@@ -46,21 +47,28 @@ const TYPES: &str = "CREATE TYPE mood AS ENUM ('sad', 'ok');
 
 /// Runs every case; all that differ are named together.
 #[track_caller]
-fn hold(cases: &[Case]) {
+fn hold(cases: &[Case<'_>]) {
+    hold_beside(cases, "", "");
+}
+
+/// The same with more types on the target, and with a column of the given type beside each value, whose value is 1.
+#[track_caller]
+fn hold_beside(cases: &[Case<'_>], types: &str, beside: &str) {
+    let (column, one) = if beside.is_empty() { (String::new(), "") } else { (format!(", w {beside}"), ", '1'") };
     let mut groups: BTreeMap<(&str, &str, &str), Vec<usize>> = BTreeMap::new();
     for (n, (declared, _, target, modifiers, _)) in cases.iter().enumerate() {
         groups.entry((*declared, *target, *modifiers)).or_default().push(n);
     }
-    let (mut source, mut target, mut mapping) = (String::new(), TYPES.to_owned(), String::new());
+    let (mut source, mut target, mut mapping) = (String::new(), format!("{TYPES}{types}"), String::new());
     for (g, ((declared, wanted, modifiers), members)) in groups.iter().enumerate() {
-        source += &format!("CREATE TABLE g{g} (id INTEGER PRIMARY KEY, v {declared});\n");
-        target += &format!("CREATE TABLE g{g} (id int PRIMARY KEY, v {wanted});\n");
+        source += &format!("CREATE TABLE g{g} (id INTEGER PRIMARY KEY, v {declared}{column});\n");
+        target += &format!("CREATE TABLE g{g} (id int PRIMARY KEY, v {wanted}{column});\n");
         mapping += &format!("[load.g{g}]\n");
         if !modifiers.is_empty() {
             mapping += &format!("[load.g{g}.columns]\nv = {{ {modifiers} }}\n");
         }
         for n in members {
-            source += &format!("INSERT INTO g{g} VALUES ({n}, {});\n", cases[*n].1);
+            source += &format!("INSERT INTO g{g} VALUES ({n}, {}{one});\n", cases[*n].1);
         }
     }
     let place = Place::new();

@@ -96,6 +96,8 @@ impl Way<'_> {
         }
         record::left(report, plan, source).map_err(Failure::refused)?;
         record::lost_before(report, source).map_err(Failure::refused)?;
+        let doubtful = source.reader().and_then(|reader| migrate::epochs::doubtful(&plan.loads, &reader));
+        report.warnings.extend(doubtful.map_err(Failure::refused)?);
         let total = self.found(planned, &found, report);
         report.checks.push(Check::not_checked("content", None, "a dry run writes nothing"));
         report.checks.extend(found.iter().flat_map(|load| load.unchecked.iter().cloned()));

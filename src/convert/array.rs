@@ -27,6 +27,8 @@ pub(super) struct Arrays {
     /// Without an encoder for the element the server reads the array's text.
     binary: bool,
     csv: bool,
+    /// What stands between elements in the server's text.
+    comma: char,
     trim: bool,
     strip_nul: bool,
 }
@@ -40,6 +42,8 @@ impl Arrays {
             of_json: matches!(element.kind, Kind::Json | Kind::Jsonb),
             binary: element.is_binary(),
             csv: rules.array_csv,
+            // The one type whose text holds commas outside of brackets.
+            comma: if element.name == "box" { ';' } else { ',' },
             trim: rules.trim,
             strip_nul: rules.strip_nul,
         })
@@ -65,12 +69,12 @@ impl Arrays {
         };
         match trimmed(text.as_bytes()).first() {
             Some(b'[') => array_text::json(text, self.of_json, &mut take)?,
-            Some(b'{') => array_text::literal(text, &mut take)?,
+            Some(b'{') => array_text::literal(text, self.comma, &mut take)?,
             _ if self.csv => array_text::csv(text, self.trim, &mut take)?,
             _ => return Err(Reason::NotAnArray),
         }
         let array = Array { element_oid: self.element_oid, dimensions: shape.dimensions(), elements };
-        Ok(if self.binary { Cell::Array(array) } else { Cell::Verbatim(Cow::Owned(literal_of(&array))) })
+        Ok(if self.binary { Cell::Array(array) } else { Cell::Verbatim(Cow::Owned(literal_of(&array, self.comma))) })
     }
 
     fn element<'a>(&'a self, element: Element<'a>, losses: &mut LossSet) -> Result<Cell<'a>, Reason> {
@@ -165,14 +169,14 @@ impl Shape {
 }
 
 /// The array as the server's text, every element in quotes.
-fn literal_of(array: &Array<'_>) -> String {
+fn literal_of(array: &Array<'_>, comma: char) -> String {
     if array.elements.is_empty() {
         return "{}".to_string();
     }
     let mut out = String::new();
     for (at, cell) in array.elements.iter().enumerate() {
         if at > 0 {
-            out.push(',');
+            out.push(comma);
         }
         let (mut opens, mut closes, mut size) = (0, 0, 1);
         for length in array.dimensions.iter().rev() {

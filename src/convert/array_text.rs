@@ -84,8 +84,8 @@ fn json_element(value: &str, of_json: bool) -> Result<Element<'_>, Reason> {
     })
 }
 
-/// PostgreSQL's literal, `{a,"b,c",NULL,{...}}`; without the lower bounds that it may be preceded by.
-pub(super) fn literal<'a>(text: &'a str, take: Take<'_, 'a>) -> Result<(), Reason> {
+/// PostgreSQL's literal, `{a,"b,c",NULL,{...}}`, with the type's own `comma` between elements; without the lower bounds that it may be preceded by.
+pub(super) fn literal<'a>(text: &'a str, comma: char, take: Take<'_, 'a>) -> Result<(), Reason> {
     let mut rest = blanks_off(text);
     let mut depth = 0usize;
     // Whether a value must follow, and whether nothing stands in the bracket yet.
@@ -105,12 +105,12 @@ pub(super) fn literal<'a>(text: &'a str, take: Take<'_, 'a>) -> Result<(), Reaso
                 (depth, value, fresh) = (depth - 1, false, false);
                 rest = &rest[1..];
             }
-            b',' if !value => {
+            byte if !value && char::from(*byte) == comma => {
                 (value, fresh) = (true, false);
                 rest = &rest[1..];
             }
             _ if value => {
-                let (element, behind) = literal_element(rest)?;
+                let (element, behind) = literal_element(rest, comma)?;
                 take(Token::Element(element))?;
                 (value, fresh) = (false, false);
                 rest = behind;
@@ -122,20 +122,21 @@ pub(super) fn literal<'a>(text: &'a str, take: Take<'_, 'a>) -> Result<(), Reaso
     if depth == 0 && !value { Ok(()) } else { Err(Reason::NotAnArray) }
 }
 
-const BLANKS: [char; 6] = [' ', '\t', '\n', '\r', '\u{b}', '\u{c}'];
+/// What the server takes for blanks between words.
+pub(super) const BLANKS: [char; 6] = [' ', '\t', '\n', '\r', '\u{b}', '\u{c}'];
 
-fn blanks_off(text: &str) -> &str {
+pub(super) fn blanks_off(text: &str) -> &str {
     text.trim_start_matches(BLANKS)
 }
 
-fn literal_element(text: &str) -> Result<(Element<'_>, &str), Reason> {
+fn literal_element(text: &str, comma: char) -> Result<(Element<'_>, &str), Reason> {
     if let Some(inner) = text.strip_prefix('"') {
         let end = quote_end(inner).ok_or(Reason::NotAnArray)?;
         return Ok((Element::Text(without_backslashes(&inner[..end])), &inner[end + 1..]));
     }
     let mut escaped = false;
     let end = text.bytes().position(|byte| {
-        let ends = !escaped && matches!(byte, b',' | b'}' | b'{' | b'"');
+        let ends = !escaped && (matches!(byte, b'}' | b'{' | b'"') || char::from(byte) == comma);
         escaped = !escaped && byte == b'\\';
         ends
     });

@@ -1,11 +1,13 @@
-//! Types that go as text for the server to read: money, times of day with a zone, ranges, geometry.
+//! Types that go as text for the server to read: money, times of day with a zone, networks, hstore, ranges, geometry.
 //!
 //! The server rounds, guesses and wraps such text in silence, so it gets only what is exact: each part is read here by the
 //! reader of its own type and written anew. What the server makes of the whole is its own affair.
 
+use super::array_text::{BLANKS, blanks_off};
 use super::float;
 use super::numeric::Numerics;
 use super::reader::Reader;
+use super::scalar;
 use super::text;
 use super::time_text::{self, Beyond};
 use crate::model::cell::{Cell, Raw};
@@ -14,6 +16,8 @@ use crate::model::numeric::Sign;
 use crate::model::rules::Zone;
 use crate::wire::text::literal;
 use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 /// Digits and decimals of money: 64 bits that count hundredths.
 pub(super) const MONEY: (u16, i16) = (19, 2);
@@ -55,6 +59,61 @@ pub(super) fn timetz(raw: Raw<'_>, precision: u8, zone: Option<Zone>) -> Result<
     let time = literal(&Cell::Time(clock.micros));
     let text = format!("{time}{sign}{:02}:{:02}:{:02}", east / 3600, east / 60 % 60, east % 60);
     Ok(Cell::Verbatim(Cow::Owned(text)))
+}
+
+/// A network: the server would take `10` for 10.0.0.0/8 and `010.0.0.0/8` for 10.0.0.0/8.
+pub(super) fn cidr(raw: Raw<'_>) -> Result<Cell<'static>, Reason> {
+    let network = scalar::inet(raw)?;
+    let (bits, width) = match network.address {
+        IpAddr::V4(address) => (u128::from(address.to_bits()), 32),
+        IpAddr::V6(address) => (address.to_bits(), 128),
+    };
+    let behind = u128::MAX.checked_shl(width - u32::from(network.prefix)).unwrap_or(0);
+    if bits & !behind != 0 {
+        return Err(Reason::NotAnInet);
+    }
+    Ok(Cell::Verbatim(Cow::Owned(literal(&Cell::Inet(network)))))
+}
+
+/// An hstore: of a key that is there twice the server would keep one, and it calls what it cannot read an error of its own.
+pub(super) fn hstore(raw: Raw<'_>) -> Result<Cell<'_>, Reason> {
+    let Raw::Text(bytes) = raw else { return Err(Reason::NotForServer) };
+    let text = text::checked(bytes)?;
+    let (mut keys, mut rest) = (BTreeSet::new(), blanks_off(text));
+    while !rest.is_empty() {
+        let (key, behind) = pair(rest).ok_or(Reason::NotAnHstore)?;
+        if !keys.insert(key) {
+            return Err(Reason::RepeatedKey);
+        }
+        rest = behind;
+    }
+    Ok(Cell::Verbatim(Cow::Borrowed(text)))
+}
+
+/// The key of an hstore's first pair, and what follows the pair and its comma.
+fn pair(text: &str) -> Option<(String, &str)> {
+    let (key, rest) = word(text, '=')?;
+    let (_, rest) = word(blanks_off(blanks_off(rest).strip_prefix("=>")?), ',')?;
+    match blanks_off(rest) {
+        "" => Some((key, "")),
+        rest => rest.strip_prefix(',').map(|rest| (key, blanks_off(rest))),
+    }
+}
+
+/// A word in quotes, or some characters up to a blank or `end`; and what follows it.
+fn word(text: &str, end: char) -> Option<(String, &str)> {
+    let (mut out, quoted) = (String::new(), text.starts_with('"'));
+    let mut characters = text.char_indices().skip(usize::from(quoted));
+    let ends = |c: char| c == end || BLANKS.contains(&c);
+    while let Some((at, character)) = characters.next() {
+        match character {
+            '\\' => out.push(characters.next()?.1),
+            '"' if quoted => return Some((out, &text[at + 1..])),
+            other if !quoted && ends(other) => return (!out.is_empty()).then(|| (out, &text[at..])),
+            other => out.push(other),
+        }
+    }
+    (!quoted && !out.is_empty()).then_some((out, ""))
 }
 
 /// Doubles between brackets and commas: each must be one that brings its digits back.

@@ -273,6 +273,7 @@ fn is_unreadable(raw: Raw<'_>, reason: Reason) -> bool {
             | NotAnInet
             | NotAnArray
             | NotARange
+            | NotAnHstore
             | EmptyString
     );
     unreadable && matches!(raw, Raw::Text(_) | Raw::Blob(_))

@@ -38,6 +38,8 @@ pub(super) enum Reader {
     Array(Box<Arrays>),
     Money(Numerics),
     Timetz { precision: u8, zone: Option<Zone> },
+    Hstore,
+    Cidr,
     Geometry,
     Range(Box<Reader>),
     Other,
@@ -77,6 +79,8 @@ impl Reader {
             Kind::Array(element) => Reader::Array(Box::new(Arrays::new(element, rules)?)),
             Kind::Money => Reader::Money(Numerics { limit: Some(by_server::MONEY), round }),
             Kind::Timetz { precision } => Reader::Timetz { precision: *precision, zone: rules.zone },
+            Kind::Hstore => Reader::Hstore,
+            Kind::Cidr => Reader::Cidr,
             Kind::Geometry => Reader::Geometry,
             Kind::Range(element) => Reader::Range(Box::new(Reader::new(element, rules)?)),
             Kind::Bent { .. } | Kind::Other => Reader::Other,
@@ -110,6 +114,8 @@ impl Reader {
             Reader::Array(arrays) => arrays.read(raw, losses),
             Reader::Money(numerics) => by_server::money(raw, numerics, losses),
             Reader::Timetz { precision, zone } => by_server::timetz(raw, *precision, *zone),
+            Reader::Hstore => by_server::hstore(raw),
+            Reader::Cidr => by_server::cidr(raw),
             Reader::Geometry => by_server::geometry(raw),
             Reader::Range(element) => by_server::range(raw, element, losses),
             Reader::Other => verbatim(raw),
@@ -129,7 +135,7 @@ impl Reader {
     }
 
     fn takes_empty(&self) -> bool {
-        matches!(self, Reader::Text(_) | Reader::Bytea | Reader::Enum { .. } | Reader::Other)
+        matches!(self, Reader::Text(_) | Reader::Bytea | Reader::Enum { .. } | Reader::Hstore | Reader::Other)
     }
 }
 

@@ -5,10 +5,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::model::cell::{Cell, Class};
+use crate::model::cell::{Cell, Class, Raw};
 use crate::model::fault::{LossSet, Reason};
 use crate::model::key::Key;
-use crate::model::pgtype::Kind;
+use crate::model::pgtype::{ColumnType, Kind};
 use crate::model::record::Refusal;
 use crate::model::rules::Value;
 use crate::model::select::Row;
@@ -16,7 +16,7 @@ use crate::plan::{ColumnPlan, Feed, LoadPlan};
 use crate::wire::{binary, text};
 
 use super::lookup::{Looker, LookupMap, Outcome};
-use super::{Converter, Settled};
+use super::{Converter, Settled, json};
 
 /// Width of an issued id's place in a text row: a sign and nineteen digits, which the server reads with leading zeros.
 const TEXT_SLOT: usize = 20;
@@ -24,6 +24,9 @@ const TEXT_SLOT: usize = 20;
 /// Bytes of a row that the server can put together: its largest piece of memory, 1 GiB, less some room for headers. It would
 /// end the statement with an internal error, or take the row in and not be able to give it back.
 const MOST_ROW: usize = 0x3fff_0000;
+
+/// Labels of an enum that a fault names; a label has at most 63 bytes.
+const LABELS: usize = 8;
 
 /// Encodes the rows of one load.
 pub struct RowEncoder {
@@ -67,6 +70,39 @@ pub struct CellFault {
     pub class: Class,
     /// Its length.
     pub bytes: usize,
+    /// The byte of a text from which on it is not what it must be, where there is one.
+    pub place: Option<usize>,
+}
+
+impl CellFault {
+    #[cold]
+    fn of(column: usize, reason: Reason, raw: Raw<'_>) -> CellFault {
+        let place = match (raw, reason) {
+            (Raw::Text(text) | Raw::Blob(text), Reason::NotUtf8) => {
+                std::str::from_utf8(text).err().map(|error| error.valid_up_to())
+            }
+            (Raw::Text(text), Reason::NulInText) => text.iter().position(|byte| *byte == 0),
+            (
+                Raw::Text(text) | Raw::Blob(text),
+                Reason::InvalidJson | Reason::NulInJson | Reason::LoneSurrogate | Reason::JsonNumber,
+            ) => json::check(text, true).err().filter(|flaw| flaw.reason == reason).map(|flaw| flaw.position),
+            _ => None,
+        };
+        CellFault { column, reason, class: raw.class(), bytes: raw.bytes(), place }
+    }
+
+    /// Where a text goes wrong, or which labels its column has; nothing of the value.
+    pub fn detail(&self, kind: &ColumnType) -> Option<String> {
+        match &kind.kind {
+            Kind::Array(element) => self.detail(element),
+            Kind::Enum { labels } if self.reason == Reason::UnknownLabel => {
+                let (first, rest) = labels.split_at(labels.len().min(LABELS));
+                let more = if rest.is_empty() { "" } else { ", ..." };
+                Some(format!("its labels are {}{more}", first.join(", ")))
+            }
+            _ => self.place.map(|byte| format!("at byte {byte}")),
+        }
+    }
 }
 
 /// What was noticed in one row. Cleared before each.
@@ -190,7 +226,7 @@ impl RowEncoder {
             _ => None,
         });
         let (column, raw) = cells.max_by_key(|(_, raw)| raw.bytes())?;
-        Some(CellFault { column, reason: Reason::TooLarge, class: raw.class(), bytes: raw.bytes() })
+        Some(CellFault::of(column, Reason::TooLarge, raw))
     }
 
     #[expect(clippy::too_many_arguments, reason = "the inside of the hot loop; a struct would be built per cell")]
@@ -226,7 +262,7 @@ impl RowEncoder {
             }
             Err(reason) => reason,
         };
-        notes.faults.push(CellFault { column: n, reason: fault, class: raw.class(), bytes: raw.bytes() });
+        notes.faults.push(CellFault::of(n, fault, raw));
     }
 
     fn looked_up(
@@ -246,8 +282,7 @@ impl RowEncoder {
         match looked.field {
             Ok(field) => out.extend_from_slice(field),
             Err(reason) => {
-                let raw = row.cell(looked.about);
-                notes.faults.push(CellFault { column: n, reason, class: raw.class(), bytes: raw.bytes() });
+                notes.faults.push(CellFault::of(n, reason, row.cell(looked.about)));
             }
         }
     }

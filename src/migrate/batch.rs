@@ -338,6 +338,7 @@ impl<'a> Batch<'a> {
                 class: Some(cell.class),
                 bytes: Some(cell.bytes),
                 target_type: Some(shown(&column.kind)),
+                detail: cell.detail(&column.kind),
                 ..self.fault(key, cell.reason)
             };
             self.faults.push(fault);

@@ -317,7 +317,7 @@ impl Left<'_> {
 /// Whether the type has an `=` by which rows can be joined.
 fn has_equality(kind: &ColumnType) -> bool {
     match &kind.kind {
-        Kind::Json | Kind::Other => false,
+        Kind::Json | Kind::Hstore | Kind::Other => false,
         Kind::Array(element) => has_equality(element),
         _ => true,
     }

@@ -75,6 +75,8 @@ reasons! {
     BlobInJson = "blob-in-json", "is a blob and the column is JSON", "blob = \"utf8\", or sql = \"json(...)\" for SQLite's own JSONB";
     NotAnInet = "not-an-inet", "is not a network address", "if_bad = ...";
     NotARange = "not-a-range", "is not a range", "if_bad = ...";
+    NotAnHstore = "not-an-hstore", "is not an hstore", "if_bad = ...";
+    RepeatedKey = "repeated-key", "names a key twice, of which the server would keep one in silence", "sql = \"...\" that says which";
     NotAnArray = "not-an-array", "is neither a JSON array nor a PostgreSQL array literal", "array = \"csv\"";
     RaggedArray = "ragged-array", "is an array whose rows differ in length", "sql = \"...\" that says what it means";
     NotForServer = "not-for-server", "is of a storage class that has no text for this type", "sql = \"...\" that gives its text";
@@ -216,7 +218,7 @@ pub struct Fault {
     pub target_type: Option<String>,
     /// Why.
     pub reason: Reason,
-    /// What the server named: a constraint, a SQLSTATE. Never a value.
+    /// What the server named, a constraint, a SQLSTATE; or where in the value, or what the column takes. Never a value.
     pub detail: Option<String>,
     /// The refused row that this one refers to: its load and where it is there.
     pub parent: Option<(String, Key)>,

@@ -7,7 +7,8 @@
 pub struct ColumnType {
     /// What values of it are; of a domain, its base type.
     pub kind: Kind,
-    /// OID of the base type (of a domain: of what it stands on).
+    /// OID of the base type (of a domain: of what it stands on); of an array's element its own, a domain's too, as the
+    /// server writes it into the array.
     pub oid: u32,
     /// As the server writes it, typmod included: `numeric(10,2)`, `character varying(50)`, `public.mood`.
     pub name: String,
@@ -108,6 +109,10 @@ pub enum Kind {
     },
     /// a range of the element type
     Range(Box<ColumnType>),
+    /// hstore, by name since its OID is the extension's: the server keeps each key once
+    Hstore,
+    /// cidr: an address without a bit behind its prefix
+    Cidr,
     /// point, lseg, box, path, polygon, circle: doubles between brackets
     Geometry,
     /// a type whose text the server cuts, rounds or wraps in silence
@@ -141,7 +146,7 @@ impl ColumnType {
     /// Whether values of this type have a binary encoder here.
     pub fn is_binary(&self) -> bool {
         match &self.kind {
-            Kind::Money | Kind::Timetz { .. } | Kind::Range(_) | Kind::Geometry => false,
+            Kind::Money | Kind::Timetz { .. } | Kind::Range(_) | Kind::Hstore | Kind::Cidr | Kind::Geometry => false,
             Kind::Bent { .. } | Kind::Other => false,
             Kind::Array(element) => element.is_binary(),
             _ => true,

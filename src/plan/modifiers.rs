@@ -174,7 +174,13 @@ fn applies(modifier: &str, kind: &Kind) -> bool {
     };
     let text = matches!(
         base,
-        Kind::Text | Kind::Varchar { .. } | Kind::Char { .. } | Kind::Citext | Kind::Other | Kind::Enum { .. }
+        Kind::Text
+            | Kind::Varchar { .. }
+            | Kind::Char { .. }
+            | Kind::Citext
+            | Kind::Hstore
+            | Kind::Other
+            | Kind::Enum { .. }
     );
     let json = matches!(base, Kind::Json | Kind::Jsonb);
     let time = matches!(base, Kind::Timestamp { .. } | Kind::Timestamptz { .. });

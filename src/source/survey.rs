@@ -85,13 +85,42 @@ impl Reader {
     }
 
     /// In how many rows each of these columns holds a number.
-    fn numbers<'a>(&self, table: &str, columns: impl Iterator<Item = &'a str>) -> Result<Vec<i64>, SourceError> {
+    fn numbers<'a>(&self, table: &str, columns: impl Iterator<Item = &'a str>) -> Result<Vec<u64>, SourceError> {
         let sums = columns.map(|column| format!("total(typeof({}) IN ('integer', 'real'))", quoted(column)));
         let sums: Vec<String> = sums.collect();
         let sql = format!("SELECT {} FROM main.{} NOT INDEXED", sums.join(", "), quoted(table));
-        let mut statement = self.prepare(&sql)?;
+        self.totals(&sql, sums.len())
+    }
+
+    /// Of each of these columns of a table, how many numbers other than 0 it holds, and how many of them lie in each band,
+    /// whatever their sign; a band ends before its second bound.
+    pub fn magnitudes(
+        &self,
+        table: &str,
+        columns: &[&str],
+        bands: &[(f64, f64)],
+    ) -> Result<Vec<(u64, Vec<u64>)>, SourceError> {
+        let counts: Vec<String> = columns
+            .iter()
+            .flat_map(|column| {
+                let column = quoted(column);
+                // As a double: the smallest integer has no absolute value.
+                let size = format!("abs(CASE WHEN typeof({column}) IN ('integer', 'real') THEN {column} * 1.0 END)");
+                let within = bands.iter().map(|(from, to)| format!("total({size} >= {from:?} AND {size} < {to:?})"));
+                std::iter::once(format!("total({size} > 0.0)")).chain(within.collect::<Vec<_>>())
+            })
+            .collect();
+        let sql = format!("SELECT {} FROM main.{} NOT INDEXED", counts.join(", "), quoted(table));
+        let counts = self.totals(&sql, counts.len())?;
+        let each = counts.chunks(bands.len() + 1);
+        Ok(each.filter_map(|c| c.split_first().map(|(all, within)| (*all, within.to_vec()))).collect())
+    }
+
+    /// The one row of a query of so many totals.
+    fn totals(&self, sql: &str, columns: usize) -> Result<Vec<u64>, SourceError> {
+        let mut statement = self.prepare(sql)?;
         let counts = statement.query_row([], |row| {
-            (0..sums.len()).map(|n| row.get::<_, f64>(n).map(|count| count as i64)).collect::<rusqlite::Result<_>>()
+            (0..columns).map(|n| row.get::<_, f64>(n).map(|count| count as u64)).collect::<rusqlite::Result<_>>()
         });
         counts.map_err(|error| self.failure(&Said::of(&error)))
     }
@@ -102,7 +131,7 @@ fn is_text_in_name(declared: &str) -> bool {
     TEXT_IN_NAME.iter().any(|name| name.eq_ignore_ascii_case(word))
 }
 
-fn loss(table: &str, column: &str, declared: &str, is_text: bool, count: i64) -> Warning {
+fn loss(table: &str, column: &str, declared: &str, is_text: bool, count: u64) -> Warning {
     let values = if count == 1 { "1 value is a number".to_owned() } else { format!("{count} values are numbers") };
     let message = if is_text {
         format!("declared {declared}, and {values}: somebody wrote past the column's affinity.")

@@ -158,10 +158,13 @@ impl Types {
         }
         if found.category == "A" && found.element != 0 {
             let element = shown.strip_suffix("[]").unwrap_or(shown);
-            return Kind::Array(Box::new(self.resolve(found.element, typmod, element).0));
+            let element = self.resolve(found.element, typmod, element).0;
+            return Kind::Array(Box::new(ColumnType { oid: found.element as u32, ..element }));
         }
-        if found.name == "citext" {
-            return Kind::Citext;
+        match found.name.as_str() {
+            "citext" => return Kind::Citext,
+            "hstore" => return Kind::Hstore,
+            _ => {}
         }
         if found.kind == "r" {
             let element = self.resolve(found.subtype, -1, "").0;
@@ -194,12 +197,11 @@ impl Types {
             "json" => Kind::Json,
             "jsonb" => Kind::Jsonb,
             "inet" => Kind::Inet,
+            "cidr" => Kind::Cidr,
             "timetz" => Kind::Timetz { precision: precision() },
             "money" if self.money_in_cents => Kind::Money,
             "point" | "lseg" | "box" | "path" | "polygon" | "circle" => Kind::Geometry,
-            "bit" | "varbit" | "cidr" | "macaddr" | "xml" | "tsvector" | "tsquery" | "jsonpath" | "pg_lsn" => {
-                Kind::Other
-            }
+            "bit" | "varbit" | "macaddr" | "xml" | "tsvector" | "tsquery" | "jsonpath" | "pg_lsn" => Kind::Other,
             "money" => Kind::Bent { how: "counts it in a unit that lc_monetary says, here not in hundredths" },
             "name" => Kind::Bent { how: "cuts it to 63 bytes" },
             "char" => Kind::Bent { how: "cuts it to one byte" },

@@ -27,13 +27,20 @@ fn faults(ran: &Ran) -> Vec<(u64, String)> {
 
 #[test]
 fn text_of_a_utf_16_file_arrives_and_half_a_pair_in_it_is_named() {
-    let source = "PRAGMA encoding = 'UTF-16le'; CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT);
-                  INSERT INTO t VALUES (1, 'é✓👩'), (2, ''), (3, 'a' || char(0) || 'b'), (4, CAST(x'00d8' AS TEXT));";
-    let target = Database::with("CREATE TABLE t (id int PRIMARY KEY, v text)");
-    let ran = moved(source, &target, false);
-    assert_eq!(ran.code, 6, "{}", ran.said());
-    assert_eq!(target.value("SELECT string_agg(id || '=' || v, ' ' ORDER BY id) FROM t"), "1=é✓👩 2=");
-    assert_eq!(faults(&ran), [(3, "nul-in-text".to_owned()), (4, "not-utf8".to_owned())]);
+    for (encoding, half, odd) in [("UTF-16le", "00d8", "410042"), ("UTF-16be", "d800", "004100")] {
+        // What SQLite makes of an odd byte at the end of its own text is the value: nothing.
+        let source = format!(
+            "PRAGMA encoding = '{encoding}'; CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT, b BLOB);
+             INSERT INTO t VALUES (1, 'é✓👩', 'é'), (2, '', x'00e9'), (3, 'a' || char(0) || 'b', NULL),
+                 (4, CAST(x'{half}' AS TEXT), NULL), (5, CAST(x'{odd}' AS TEXT), ''), (6, NULL, CAST(x'{half}' AS TEXT));"
+        );
+        let target = Database::with("CREATE TABLE t (id int PRIMARY KEY, v text, b bytea)");
+        let ran = moved(&source, &target, false);
+        assert_eq!(ran.code, 6, "{}", ran.said());
+        let held = target.value("SELECT string_agg(concat_ws('=', id, v, b), ' ' ORDER BY id) FROM t");
+        assert_eq!(held, "1=é✓👩=\\xc3a9 2==\\x00e9 5=A=\\x 6=\\xeda080", "{encoding}");
+        assert_eq!(faults(&ran), [(3, "nul-in-text".to_owned()), (4, "not-utf8".to_owned())]);
+    }
 }
 
 #[test]
@@ -61,6 +68,28 @@ fn letters_that_only_the_target_calls_equal_are_one_key() {
     let expected = if both { vec![(3, "duplicate".to_owned())] } else { Vec::new() };
     assert_eq!((ran.code, faults(&ran)), (if both { 6 } else { 0 }, expected), "{}", ran.said());
     assert_eq!(target.count("t"), if both { 3 } else { 4 });
+    let binary = source.replace(" COLLATE NOCASE", "").replace("'b'", "'a'");
+    let target = Database::with("CREATE EXTENSION citext; CREATE TABLE t (id int PRIMARY KEY, v citext UNIQUE)");
+    let ran = moved(&binary, &target, false);
+    let mut expected = if both { vec![(3, "duplicate".to_owned())] } else { Vec::new() };
+    expected.push((4, "duplicate".to_owned()));
+    assert_eq!((ran.code, faults(&ran)), (6, expected), "{}", ran.said());
+}
+
+#[test]
+fn blanks_at_the_end_of_a_key_are_characters_in_text_and_none_in_char() {
+    let source = "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT UNIQUE);
+                  INSERT INTO t VALUES (1, 'x'), (2, 'x '), (3, 'x  '), (4, ' x');";
+    for (kind, lost) in [("text", vec![]), ("varchar(3)", vec![]), ("char(3)", vec![2, 3])] {
+        let lost: Vec<(u64, String)> = lost.into_iter().map(|id| (id, "duplicate".to_owned())).collect();
+        for dry in [true, false] {
+            let target = Database::with(&format!("CREATE TABLE t (id int PRIMARY KEY, v {kind} UNIQUE)"));
+            let ran = moved(source, &target, dry);
+            let code = if lost.is_empty() { 0 } else { 6 };
+            assert_eq!((ran.code, faults(&ran)), (code, lost.clone()), "{kind}: {}", ran.said());
+            assert_eq!(target.count("t"), if dry { 0 } else { 4 - lost.len() as u64 });
+        }
+    }
 }
 
 #[test]

@@ -46,7 +46,10 @@ fn moved(source: &str, target: &str, loads: &[&str], args: &[&str]) -> (Ran, Dat
     let place = Place::new();
     sqlite::file(&place, "source.db", source);
     let loads: String = loads.iter().map(|load| format!("[load.{load}]\n")).collect();
-    place.write("migrate.toml", format!("format = 1\nname = \"peers\"\n[source]\npath = \"source.db\"\n{loads}"));
+    place.write(
+        "migrate.toml",
+        format!("format = 1\nname = \"peers\"\n[source]\npath = \"source.db\"\nzone = \"UTC\"\n{loads}"),
+    );
     let target = Database::with(target);
     (place.migrate(["--json", "-t", &target.url()]).args(args).ran(), target)
 }
@@ -100,13 +103,17 @@ fn orphans_are_named_and_children_before_parents_arrive() {
 
 #[test]
 fn what_the_target_was_made_with_is_there_afterwards() {
-    let source =
-        "CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, n INTEGER, twice INTEGER GENERATED ALWAYS AS (n * 2) STORED);
-                  INSERT INTO t VALUES (1, 'a', 1), (2, 'a', 2), (3, 'b', 30);";
-    let target = "CREATE TABLE t (id int PRIMARY KEY, a text DEFAULT lower('X'), n int CHECK (n > 0), twice int GENERATED ALWAYS AS (n * 2) STORED);
+    let source = "CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT COLLATE NOCASE DEFAULT 'null', n INTEGER DEFAULT (1 + 2) CHECK (n > 0),
+            at TEXT DEFAULT current_timestamp, made TEXT DEFAULT (datetime('now')), token TEXT DEFAULT (lower(hex(randomblob(4)))),
+            said TEXT DEFAULT \"dq\", twice INTEGER GENERATED ALWAYS AS (n * 2) STORED);
+        CREATE UNIQUE INDEX few ON t (a) WHERE n > 10; CREATE INDEX low ON t (lower(a) DESC, n + 1);
+        INSERT INTO t (id, a, n, token) VALUES (1, 'a', 1, 'x'), (2, 'A', 2, 'y'), (3, 'b', 30, 'z');";
+    let target = "CREATE TABLE t (id int PRIMARY KEY, a text DEFAULT lower('X'), n int CHECK (n > 0), at timestamp DEFAULT now(),
+                      made timestamptz, token text DEFAULT 'none', said text, twice int GENERATED ALWAYS AS (n * 2) STORED);
                   CREATE UNIQUE INDEX few ON t (a) WHERE n > 10; CREATE INDEX low ON t (lower(a))";
     let (ran, target) = moved(source, target, &["t"], &["--yes"]);
     assert_eq!(ran.code, 0, "{}", ran.said());
+    assert_eq!(target.value("SELECT string_agg(a || token || said, ' ' ORDER BY id) FROM t"), "axdq Aydq bzdq");
     assert_eq!(target.value("SELECT sum(twice) FROM t"), "66");
     assert_eq!(
         target.value("SELECT indexdef FROM pg_indexes WHERE indexname = 'few'"),
@@ -137,6 +144,22 @@ fn names_and_strict_tables_are_no_obstacle() {
     assert_eq!(ran.code, 0, "{}", ran.said());
     assert_eq!(target.value("SELECT concat(\"Mixed Case\", \"select\", \"Order\".*) FROM \"Order\""), "ab(1,a,b,c)");
     assert_eq!(target.value("SELECT string_agg(v, ' ' ORDER BY id) FROM s"), "01 2.5");
+}
+
+#[test]
+fn a_key_of_uuids_and_the_tables_that_sqlite_keeps_for_itself_are_no_obstacle() {
+    let source = "PRAGMA foreign_keys = OFF; CREATE TABLE t (id UUID PRIMARY KEY, n INTEGER); CREATE TABLE c (id INTEGER PRIMARY KEY AUTOINCREMENT, t UUID REFERENCES t);
+        INSERT INTO t VALUES ('a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11', 1), (x'b0eebc999c0b4ef8bb6d6bb9bd380a11', 2);
+        INSERT INTO c VALUES (1, 'A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11'), (2, x'b0eebc999c0b4ef8bb6d6bb9bd380a11'); ANALYZE;";
+    let target =
+        "CREATE TABLE t (id uuid PRIMARY KEY, n int); CREATE TABLE c (id serial PRIMARY KEY, t uuid REFERENCES t)";
+    let (ran, target) = moved(source, target, &["c", "t"], &["--yes"]);
+    assert_eq!(ran.code, 0, "{}", ran.said());
+    assert_eq!(
+        target.value("SELECT string_agg(c.id || '=' || n, ' ' ORDER BY c.id) FROM c JOIN t ON t.id = c.t"),
+        "1=1 2=2"
+    );
+    assert_eq!(target.value("INSERT INTO c (t) VALUES (NULL) RETURNING id"), "3");
 }
 
 #[test]

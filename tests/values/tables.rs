@@ -95,15 +95,79 @@ fn a_generated_column_s_values_go_into_a_plain_one() {
 }
 
 #[test]
+fn what_is_changed_without_loss_is_counted() {
+    let source = "CREATE TABLE t (id INTEGER PRIMARY KEY, j TEXT, n REAL, r REAL, s TEXT);
+                  INSERT INTO t VALUES (1, '{\"a\":1,\"a\":2}', 0.1 + 0.2, 0.1, '2024-01-01 24:00:00'), (2, '{}', 0.5, 0.5, '2024-01-01');";
+    let target = "CREATE TABLE t (id int PRIMARY KEY, j jsonb, n numeric(10,2), r real, s timestamp)";
+    let case = Case::new(source, target, "[load.t]\n");
+    for how in ["--dry-run", "--yes"] {
+        let report = case.exits(0, &[how]);
+        let counted = report["losses"].as_array().expect("losses").iter();
+        let mut counted: Vec<String> =
+            counted.map(|l| format!("{} {} {} {}", l["column"], l["modifier"], l["count"], l["keys"])).collect();
+        counted.sort();
+        let one = |column: &str, what: &str| format!("\"{column}\" \"{what}\" 1 [\"1\"]");
+        let (keys, noise) = (one("j", "duplicate-json-keys"), one("n", "float-noise"));
+        assert_eq!(counted, [keys, noise, one("r", "double-as-real"), one("s", "24:00:00")]);
+    }
+}
+
+#[test]
+fn a_fault_says_at_which_byte_a_text_goes_wrong_and_which_labels_there_are() {
+    let source = "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT, j TEXT, m TEXT);
+                  INSERT INTO t VALUES (1, 'ab' || char(0), NULL, NULL), (2, CAST(x'616263ff' AS TEXT), NULL, NULL),
+                      (3, NULL, '[1,]', NULL), (4, NULL, '\"x\\ud800\"', NULL), (5, NULL, NULL, 'Sad');";
+    let target = "CREATE TYPE mood AS ENUM ('sad', 'ok'); CREATE TABLE t (id int PRIMARY KEY, v text, j jsonb, m mood)";
+    let report = Case::new(source, target, "[load.t]\n").exits(3, &["--dry-run"]);
+    let said = ["(at byte 2)", "(at byte 3)", "(at byte 3)", "(at byte 2)", "(its labels are sad, ok)"];
+    for (fault, says) in report["faults"].as_array().expect("faults").iter().zip(said) {
+        assert!(fault["message"].as_str().is_some_and(|message| message.contains(says)), "{says}: {fault}");
+    }
+    assert_eq!(report["fault_total"], said.len());
+}
+
+#[test]
+fn a_dry_run_proposes_the_unit_that_all_numbers_of_a_column_agree_on_and_doubts_one_that_they_do_not() {
+    let source = "CREATE TABLE t (id INTEGER PRIMARY KEY, s DATETIME, ms DATETIME, us DATETIME, ns DATETIME, mixed DATETIME, said DATETIME, text DATETIME);
+        INSERT INTO t VALUES (1, 1700000000, 1700000000123, 1700000000123456, 1700000000123456000, 1700000000, 1700000000, '2024-01-01'),
+            (2, 0, 1.7e12, 0, 0, 1700000000123, 1700000000123, '2024-01-01'), (3, '2024-01-01', NULL, NULL, NULL, 5, 5, NULL);";
+    let columns =
+        "s timestamptz, ms timestamp, us date, ns timestamptz, mixed timestamp, said timestamp, text timestamp";
+    let target = format!("CREATE TABLE t (id int PRIMARY KEY, {columns})");
+    let case = Case::new(source, &target, "zone = \"UTC\"\n[load.t.columns]\nsaid = { epoch = \"s\" }\n");
+    let report = case.exits(3, &["--dry-run"]);
+    let warnings = report["warnings"].as_array().expect("warnings");
+    let said = |column: &str| {
+        let place = format!("load.t.columns.{column} ");
+        let found = warnings.iter().find(|warning| warning["place"].as_str().is_some_and(|at| at.starts_with(&place)));
+        found.map_or("", |warning| warning["message"].as_str().expect("a message"))
+    };
+    for (column, unit, numbers) in [("s", "s", 1), ("ms", "ms", 2), ("us", "us", 1), ("ns", "ns", 1)] {
+        let says = [format!("numbers other than 0: {numbers};"), format!("write epoch = \"{unit}\"")];
+        assert!(says.iter().all(|part| said(column).contains(part)), "{column}: {report}");
+    }
+    assert_eq!((said("mixed"), said("text")), ("", ""));
+    assert!(said("said").starts_with("2 of its 3 numbers"), "{report}");
+}
+
+#[test]
 fn a_parent_that_only_the_source_s_equality_finds_is_an_orphan() {
     let source = "PRAGMA foreign_keys = OFF; CREATE TABLE p (code TEXT COLLATE NOCASE PRIMARY KEY); INSERT INTO p VALUES ('Abc'), ('7');
+                  CREATE TABLE r (code TEXT COLLATE RTRIM PRIMARY KEY); INSERT INTO r VALUES ('x');
+                  CREATE TABLE s (id INTEGER PRIMARY KEY, code TEXT REFERENCES r (code)); INSERT INTO s VALUES (1, 'x'), (2, 'x  ');
                   CREATE TABLE t (id INTEGER PRIMARY KEY, code REFERENCES p (code));
                   INSERT INTO t VALUES (1, 'Abc'), (2, 'aBC'), (3, 7), (4, NULL), (5, '99');";
-    let target = "CREATE TABLE p (code text PRIMARY KEY); CREATE TABLE t (id int PRIMARY KEY, code text REFERENCES p)";
-    let case = Case::new(source, target, "[load.p]\n[load.t]\n");
-    assert_eq!(named(&case.exits(3, &["--dry-run"])), all(&[2, 5], "orphan"));
-    assert_eq!(named(&case.exits(6, QUARANTINE)), all(&[2, 5], "orphan"));
-    assert_eq!(case.ids("t"), [1, 3, 4]);
+    let target = "CREATE TABLE p (code text PRIMARY KEY); CREATE TABLE t (id int PRIMARY KEY, code text REFERENCES p);
+                  CREATE TABLE r (code text PRIMARY KEY); CREATE TABLE s (id int PRIMARY KEY, code text REFERENCES r)";
+    let case = Case::new(source, target, "[load.p]\n[load.r]\n[load.s]\n[load.t]\n");
+    let orphans = [("s", 2), ("t", 2), ("t", 5)]
+        .map(|(load, id)| (load.to_owned(), id, Some("code".to_owned()), "orphan".to_owned()));
+    for (code, args) in [(3, &["--dry-run"][..]), (6, QUARANTINE)] {
+        let mut found = faults(&case.exits(code, args));
+        found.sort();
+        assert_eq!(found, orphans);
+    }
+    assert_eq!((case.ids("t"), case.ids("s")), (vec![1, 3, 4], vec![1]));
 }
 
 #[test]
