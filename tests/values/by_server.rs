@@ -67,3 +67,16 @@ fn a_type_that_the_server_bends_in_silence_is_refused_beforehand() {
         assert_eq!(places, wanted, "{report}");
     }
 }
+
+#[test]
+fn the_plan_says_which_loads_go_as_text() {
+    let target = "CREATE TABLE t (id int PRIMARY KEY, b bit(8)); CREATE TABLE u (id int PRIMARY KEY, b bytea)";
+    let source = "CREATE TABLE t (id INTEGER PRIMARY KEY, b); CREATE TABLE u (id INTEGER PRIMARY KEY, b)";
+    let case = Move::new(source, target, "[load.t]\n[load.u]\n");
+    let plan = case.place.migrate(["plan", "-t", &case.target.url()]).exits(0).stdout;
+    let lines: Vec<&str> = plan.lines().collect();
+    let said = lines.iter().position(|line| line.contains("sent as text")).expect("what the plan says of t");
+    let load = lines[..said].iter().rev().find(|line| line.contains("public.")).expect("the load that it says it of");
+    assert!(load.contains("public.t"), "{plan}");
+    assert_eq!(plan.matches("sent as text").count(), 1, "{plan}");
+}

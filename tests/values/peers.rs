@@ -171,3 +171,27 @@ fn a_source_that_is_not_there_is_refused_and_not_made() {
     ran.says(&["source.db"]);
     assert!(!place.path("source.db").exists());
 }
+
+#[test]
+fn a_copy_that_left_its_log_behind_is_warned_of_and_the_file_with_its_log_is_read_whole() {
+    let place = Place::new();
+    let writer = rusqlite::Connection::open(place.path("source.db")).expect("a SQLite file");
+    let made = "PRAGMA journal_mode = WAL; CREATE TABLE t (id INTEGER PRIMARY KEY); INSERT INTO t VALUES (1);
+                PRAGMA wal_checkpoint(TRUNCATE); PRAGMA wal_autocheckpoint = 0; INSERT INTO t VALUES (2);";
+    writer.execute_batch(made).expect("a SQLite file in WAL mode");
+    std::fs::copy(place.path("source.db"), place.path("copy.db")).expect("a copy without its log");
+    for (file, rows, warned) in [("source.db", 2, false), ("copy.db", 1, true)] {
+        let mapping = format!("format = 1\nname = \"peers\"\n[source]\npath = \"{file}\"\n[load.t]\n");
+        place.write("migrate.toml", mapping);
+        let target = Database::with("CREATE TABLE t (id int PRIMARY KEY)");
+        for how in ["--dry-run", "--yes"] {
+            let report = place.migrate(["--json", how, "-t", &target.url()]).exits(0).json();
+            assert_eq!(
+                report["warnings"].to_string().contains("its log copy.db-wal holds nothing"),
+                warned,
+                "{report}"
+            );
+        }
+        assert_eq!(target.count("t"), rows);
+    }
+}

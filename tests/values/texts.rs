@@ -10,6 +10,8 @@ fn text_and_bytes_arrive_byte_for_byte_or_are_refused() {
         ("TEXT", "CAST(x'ff41' AS TEXT)", "text", "", Bad("not-utf8")),
         ("TEXT", "CAST(x'ff41c3' AS TEXT)", "text", "", Bad("not-utf8")),
         ("TEXT", "CAST(x'ff41' AS TEXT)", "text", r#"charset = "windows-1252""#, Is("ÿA")),
+        ("TEXT", "CAST(x'81e9' AS TEXT)", "text", r#"charset = "latin1""#, Is("\u{81}é")),
+        ("TEXT", "CAST(x'81e9' AS TEXT)", "text", r#"charset = "windows-1252""#, Bad("not-utf8")),
         ("TEXT", "CAST(x'eda080' AS TEXT)", "text", "", Bad("not-utf8")),
         ("TEXT", "CAST(x'c080' AS TEXT)", "text", "", Bad("not-utf8")),
         ("TEXT", "CAST(x'f4908080' AS TEXT)", "text", "", Bad("not-utf8")),

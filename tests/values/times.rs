@@ -1,5 +1,6 @@
 //! Dates, times, instants and durations in the spellings that programs leave behind.
 
+use super::super::support::case::Case as Move;
 use super::{Bad, Case, Is, hold};
 
 const NEW_YORK: &str = r#"zone = "America/New_York""#;
@@ -193,4 +194,42 @@ fn durations_need_their_unit() {
         ("", "'soon'", "interval", "", Bad("not-an-interval")),
     ];
     hold(CASES);
+}
+
+#[test]
+fn local_times_without_a_zone_stated_anywhere_are_refused_before_anything_is_written() {
+    let source = "CREATE TABLE t (id INTEGER PRIMARY KEY, at DATETIME, d DATE);
+        INSERT INTO t VALUES (1, '2023-03-02 15:04:05', '2023-03-02'), (2, '2023-03-02 15:04:05Z', NULL);";
+    let case = Move::new(source, "CREATE TABLE t (id int PRIMARY KEY, at timestamptz, d date)", "[load.t]\n");
+    let before = case.target.inventory();
+    for how in ["--dry-run", "--yes"] {
+        let refused = &case.exits(3, &[how, "--on-fault", "quarantine"])["refusals"];
+        assert!(refused[0]["place"].as_str().is_some_and(|place| place.starts_with("load.t.columns.at ")), "{refused}");
+        assert!(refused.to_string().contains("no zone is stated"), "{refused}");
+    }
+    assert_eq!(case.target.inventory(), before);
+}
+
+#[test]
+fn a_run_that_stopped_goes_on_in_no_other_zone() {
+    let source = "CREATE TABLE t (id INTEGER PRIMARY KEY, at DATETIME, n INTEGER);
+        INSERT INTO t VALUES (1, '2023-07-02 15:04:05', 1), (2, '2023-07-02 15:04:05', 2), (3, '2023-07-02 15:04:05', -3);";
+    let target = "CREATE TABLE t (id int PRIMARY KEY, at timestamptz, n int CONSTRAINT up CHECK (n > 0))";
+    let case = Move::new(source, target, "zone = \"Europe/Berlin\"\n[load.t]\n");
+    let args = ["--yes", "--batch-rows", "1", "--jobs", "1"];
+    case.exits(4, &args);
+    assert_eq!(case.ids("t"), [1, 2]);
+    let mapping = case.place.read("migrate.toml");
+    case.place.write("migrate.toml", mapping.replace("Europe/Berlin", "UTC"));
+    let refused = case.exits(3, &args)["refusals"].to_string();
+    assert!(
+        refused.contains("the mapping is not what it was when rows of this load were written: column at"),
+        "{refused}"
+    );
+    case.place.write("migrate.toml", mapping);
+    case.exits(6, &["--yes", "--batch-rows", "1", "--jobs", "1", "--on-fault", "quarantine"]);
+    assert_eq!(
+        case.target.value("SELECT min(at AT TIME ZONE 'UTC') || ' ' || max(id) FROM t"),
+        "2023-07-02 13:04:05 2"
+    );
 }
