@@ -38,9 +38,9 @@ pub fn literal(cell: &Cell<'_>) -> String {
         Cell::Text(t) | Cell::Json(t) | Cell::Jsonb(t) | Cell::Verbatim(t) => t.to_string(),
         Cell::Bytea(bytes) => format!("\\x{}", hex(bytes)),
         Cell::Date(days) => date(i64::from(*days)),
-        Cell::Time(micros) => time(*micros),
+        Cell::Time(micros) => time(micros.unsigned_abs()),
         Cell::Timestamp(micros) => timestamp(*micros),
-        Cell::Interval { months, days, micros } => format!("{months} months {days} days {micros} microseconds"),
+        Cell::Interval { months, days, micros } => interval(*months, *days, *micros),
         Cell::Uuid(bytes) => uuid(bytes),
         Cell::Inet(inet) => format!("{}/{}", inet.address, inet.prefix),
         Cell::Array(elements) => array(elements),
@@ -113,7 +113,13 @@ fn civil(days: i64) -> (i64, i64, i64) {
     (year_of_era + era * 400 + i64::from(month <= 2), month, day)
 }
 
-fn time(micros: i64) -> String {
+/// Each part with its sign, which any IntervalStyle then leaves to that part; servers before 15 count microseconds in 32 bits.
+fn interval(months: i32, days: i32, micros: i64) -> String {
+    let sign = if micros < 0 { '-' } else { '+' };
+    format!("{months:+} mons {days:+} days {sign}{}", time(micros.unsigned_abs()))
+}
+
+fn time(micros: u64) -> String {
     let seconds = micros / 1_000_000;
     let rest = micros % 1_000_000;
     format!("{:02}:{:02}:{:02}.{rest:06}", seconds / 3600, seconds / 60 % 60, seconds % 60)
@@ -126,7 +132,7 @@ fn timestamp(micros: i64) -> String {
         _ => {}
     }
     let day = date(micros.div_euclid(DAY));
-    let clock = time(micros.rem_euclid(DAY));
+    let clock = time(micros.rem_euclid(DAY).unsigned_abs());
     match day.strip_suffix(" BC") {
         Some(day) => format!("{day} {clock}+00 BC"),
         None => format!("{day} {clock}+00"),
@@ -188,6 +194,13 @@ mod tests {
         assert_eq!(literal(&Cell::Date(0)), "2000-01-01");
         assert_eq!(literal(&Cell::Date(-730_120)), "0001-12-31 BC");
         assert_eq!(literal(&Cell::Timestamp(-1)), "1999-12-31 23:59:59.999999+00");
+    }
+
+    #[test]
+    fn each_part_of_an_interval_has_its_sign() {
+        let interval = |months, days, micros| literal(&Cell::Interval { months, days, micros });
+        assert_eq!(interval(-14, 3, -14_706_000_007), "-14 mons +3 days -04:05:06.000007");
+        assert_eq!(interval(0, 0, i64::MIN), "+0 mons +0 days -2562047788:00:54.775808");
     }
 
     #[test]

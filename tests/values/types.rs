@@ -27,6 +27,8 @@ const TYPES: &[(&str, &str, &str)] = &[
     ("timestamptz(0)", "2023-03-02 15:04:05+00", ""),
     ("interval", "1 year 2 mons -3 days +04:05:06.000007", ""),
     ("interval(0)", "-01:02:03", ""),
+    ("interval hour to second", "596523:14:07.5", ""),
+    ("interval year to month", "-178956970 years -7 mons", ""),
     ("uuid", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11", ""),
     ("json", r#"{ "a\n" : 1 }"#, ""),
     ("jsonb", r#"{"a\n": 1.10}"#, ""),
