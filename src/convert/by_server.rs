@@ -1,4 +1,5 @@
-//! Types that go as text for the server to read: money, times of day with a zone, networks, hstore, ranges, geometry.
+//! Types that go as text for the server to read: money, times of day with a zone, networks, hstore, tsvector, ranges,
+//! geometry.
 //!
 //! The server rounds, guesses and wraps such text in silence, so it gets only what is exact: each part is read here by the
 //! reader of its own type and written anew. What the server makes of the whole is its own affair.
@@ -16,7 +17,7 @@ use crate::model::numeric::Sign;
 use crate::model::rules::Zone;
 use crate::wire::text::literal;
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 /// Digits and decimals of money: 64 bits that count hundredths.
@@ -110,6 +111,75 @@ fn word(text: &str, end: char) -> Option<(String, &str)> {
             '\\' => out.push(characters.next()?.1),
             '"' if quoted => return Some((out, &text[at + 1..])),
             other if !quoted && ends(other) => return (!out.is_empty()).then(|| (out, &text[at..])),
+            other => out.push(other),
+        }
+    }
+    (!quoted && !out.is_empty()).then_some((out, ""))
+}
+
+/// The last position in a tsvector. <https://www.postgresql.org/docs/current/textsearch-limitations.html>
+const LAST_POSITION: u32 = 16_383;
+
+/// Positions of a word that the server keeps.
+const MOST_POSITIONS: usize = 255;
+
+/// A tsvector: the server lowers what lies behind the last position, keeps so many of them, and of one that is there with two
+/// weights the heavier.
+pub(super) fn tsvector(raw: Raw<'_>) -> Result<Cell<'_>, Reason> {
+    let Raw::Text(bytes) = raw else { return Err(Reason::NotForServer) };
+    let text = text::checked(bytes)?;
+    let mut words: BTreeMap<String, BTreeMap<u32, char>> = BTreeMap::new();
+    let mut rest = blanks_off(text);
+    while !rest.is_empty() {
+        let (word, behind) = lexeme(rest).ok_or(Reason::NotATsvector)?;
+        let places = words.entry(word).or_default();
+        rest = behind.strip_prefix(':').unwrap_or(behind);
+        if rest.len() < behind.len() {
+            let end = rest.find(|c| BLANKS.contains(&c)).unwrap_or(rest.len());
+            for place in rest[..end].split(',') {
+                let digits = place.trim_end_matches(|c: char| c.is_ascii_alphabetic() || c == '*');
+                let place = (digits.parse().map_err(|_| Reason::NotATsvector)?, weight(&place[digits.len()..])?);
+                if place.0 == 0 {
+                    return Err(Reason::NotATsvector);
+                }
+                if place.0 > LAST_POSITION || *places.entry(place.0).or_insert(place.1) != place.1 {
+                    return Err(if place.0 > LAST_POSITION { Reason::OutOfRange } else { Reason::RepeatedKey });
+                }
+            }
+            rest = &rest[end..];
+        }
+        if places.len() > MOST_POSITIONS {
+            return Err(Reason::TooLong);
+        }
+        rest = blanks_off(rest);
+    }
+    Ok(Cell::Verbatim(Cow::Borrowed(text)))
+}
+
+/// The weight that is written behind a position; none is the lightest.
+fn weight(written: &str) -> Result<char, Reason> {
+    match written {
+        "" | "D" | "d" => Ok('D'),
+        "A" | "a" | "*" => Ok('A'),
+        "B" | "b" => Ok('B'),
+        "C" | "c" => Ok('C'),
+        _ => Err(Reason::NotATsvector),
+    }
+}
+
+/// A word of a tsvector, in quotes that are doubled within or up to a blank or a colon; and what follows it.
+fn lexeme(text: &str) -> Option<(String, &str)> {
+    let (mut out, quoted) = (String::new(), text.starts_with('\''));
+    let mut characters = text.char_indices().skip(usize::from(quoted)).peekable();
+    while let Some((at, character)) = characters.next() {
+        match character {
+            '\\' => out.push(characters.next()?.1),
+            '\'' if quoted && characters.next_if(|(_, next)| *next == '\'').is_none() => {
+                return Some((out, &text[at + 1..]));
+            }
+            other if !quoted && (other == ':' || BLANKS.contains(&other)) => {
+                return (!out.is_empty()).then(|| (out, &text[at..]));
+            }
             other => out.push(other),
         }
     }

@@ -274,6 +274,7 @@ fn is_unreadable(raw: Raw<'_>, reason: Reason) -> bool {
             | NotAnArray
             | NotARange
             | NotAnHstore
+            | NotATsvector
             | EmptyString
     );
     unreadable && matches!(raw, Raw::Text(_) | Raw::Blob(_))

@@ -143,7 +143,8 @@ impl Prepare {
 fn holds_text(kind: &Kind) -> bool {
     match kind {
         Kind::Text | Kind::Varchar { .. } | Kind::Char { .. } | Kind::Citext => true,
-        Kind::Json | Kind::Jsonb | Kind::Enum { .. } | Kind::Hstore | Kind::Other => true,
+        Kind::Json | Kind::Jsonb | Kind::Enum { .. } => true,
+        Kind::Hstore | Kind::Tsvector | Kind::Other => true,
         Kind::Array(element) => holds_text(&element.kind),
         _ => false,
     }

@@ -39,6 +39,7 @@ pub(super) enum Reader {
     Money(Numerics),
     Timetz { precision: u8, zone: Option<Zone> },
     Hstore,
+    Tsvector,
     Cidr,
     Geometry,
     Range(Box<Reader>),
@@ -80,6 +81,7 @@ impl Reader {
             Kind::Money => Reader::Money(Numerics { limit: Some(by_server::MONEY), round }),
             Kind::Timetz { precision } => Reader::Timetz { precision: *precision, zone: rules.zone },
             Kind::Hstore => Reader::Hstore,
+            Kind::Tsvector => Reader::Tsvector,
             Kind::Cidr => Reader::Cidr,
             Kind::Geometry => Reader::Geometry,
             Kind::Range(element) => Reader::Range(Box::new(Reader::new(element, rules)?)),
@@ -115,6 +117,7 @@ impl Reader {
             Reader::Money(numerics) => by_server::money(raw, numerics, losses),
             Reader::Timetz { precision, zone } => by_server::timetz(raw, *precision, *zone),
             Reader::Hstore => by_server::hstore(raw),
+            Reader::Tsvector => by_server::tsvector(raw),
             Reader::Cidr => by_server::cidr(raw),
             Reader::Geometry => by_server::geometry(raw),
             Reader::Range(element) => by_server::range(raw, element, losses),
@@ -135,7 +138,10 @@ impl Reader {
     }
 
     fn takes_empty(&self) -> bool {
-        matches!(self, Reader::Text(_) | Reader::Bytea | Reader::Enum { .. } | Reader::Hstore | Reader::Other)
+        matches!(
+            self,
+            Reader::Text(_) | Reader::Bytea | Reader::Enum { .. } | Reader::Hstore | Reader::Tsvector | Reader::Other
+        )
     }
 }
 

@@ -76,11 +76,12 @@ reasons! {
     NotAnInet = "not-an-inet", "is not a network address", "if_bad = ...";
     NotARange = "not-a-range", "is not a range", "if_bad = ...";
     NotAnHstore = "not-an-hstore", "is not an hstore", "if_bad = ...";
+    NotATsvector = "not-a-tsvector", "is not a tsvector", "if_bad = ...";
     RepeatedKey = "repeated-key", "names a key twice, of which the server would keep one in silence", "sql = \"...\" that says which";
     NotAnArray = "not-an-array", "is neither a JSON array nor a PostgreSQL array literal", "array = \"csv\"";
     RaggedArray = "ragged-array", "is an array whose rows differ in length", "sql = \"...\" that says what it means";
     NotForServer = "not-for-server", "is of a storage class that has no text for this type", "sql = \"...\" that gives its text";
-    TooLarge = "too-large", "is larger than one value may be: 1,000,000,000 bytes, or what its type holds", "leave the column behind";
+    TooLarge = "too-large", "is larger, alone or with its row, than 1,000,000,000 bytes, or than its type holds", "leave the column behind";
     TooDeep = "too-deep", "holds JSON that is nested deeper than the server's stack allows", "a larger max_stack_depth on the server";
     NotInEncoding = "not-in-encoding", "has a character that the encoding of the target's database lacks", "a database whose encoding is UTF8";
     EmptyString = "empty-string", "is an empty string in a column that is not text", "null_if = [\"\"]";

@@ -111,6 +111,8 @@ pub enum Kind {
     Range(Box<ColumnType>),
     /// hstore, by name since its OID is the extension's: the server keeps each key once
     Hstore,
+    /// tsvector: the server keeps 255 positions of a word, none above 16,383
+    Tsvector,
     /// cidr: an address without a bit behind its prefix
     Cidr,
     /// point, lseg, box, path, polygon, circle: doubles between brackets
@@ -146,8 +148,8 @@ impl ColumnType {
     /// Whether values of this type have a binary encoder here.
     pub fn is_binary(&self) -> bool {
         match &self.kind {
-            Kind::Money | Kind::Timetz { .. } | Kind::Range(_) | Kind::Hstore | Kind::Cidr | Kind::Geometry => false,
-            Kind::Bent { .. } | Kind::Other => false,
+            Kind::Money | Kind::Timetz { .. } | Kind::Range(_) | Kind::Hstore | Kind::Tsvector => false,
+            Kind::Cidr | Kind::Geometry | Kind::Bent { .. } | Kind::Other => false,
             Kind::Array(element) => element.is_binary(),
             _ => true,
         }

@@ -179,6 +179,7 @@ fn applies(modifier: &str, kind: &Kind) -> bool {
             | Kind::Char { .. }
             | Kind::Citext
             | Kind::Hstore
+            | Kind::Tsvector
             | Kind::Other
             | Kind::Enum { .. }
     );

@@ -7,7 +7,7 @@ use std::io::Write;
 
 use postgres::{ToStatement, Transaction};
 
-use super::error::{Doing, ServerError};
+use super::error::{COPYING, Doing, ServerError};
 use super::ledger::{self, Sums};
 use super::session::{Ledger, Prepared, Session, with_columns};
 use crate::model::ident::{free_name, quoted, quoted_list};
@@ -15,7 +15,6 @@ use crate::model::key::Key;
 use crate::wire::binary;
 
 const WRITING: &str = "writing a batch";
-const COPYING: &str = "copying rows";
 
 /// The most that is handed to the client library at once. It flushes each write over 4 KiB with a round through its
 /// runtime, so slices are large.

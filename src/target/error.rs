@@ -35,6 +35,9 @@ pub struct ServerError {
 /// SQLSTATE classes whose messages quote values: data exceptions, constraints, exceptions raised by the user's code.
 const WITH_VALUES: [&str; 4] = ["22", "23", "44", "P0"];
 
+/// What is done while the server reads values: the reader of an extension's type may quote them under any state.
+pub const COPYING: &str = "copying rows";
+
 /// SQLSTATE of a row, or of an index's entry, that is larger than a page takes.
 pub const PROGRAM_LIMIT: &str = "54000";
 
@@ -44,6 +47,9 @@ const MEMORY: &str = "mcxt.c";
 
 /// SQLSTATE of a value that is nested deeper than the server's stack: JSON of some thousands of levels.
 pub const TOO_DEEP: &str = "54001";
+
+/// SQLSTATE of bad SQL, and of a text that is no tsquery, tsvector or jsonpath.
+const SYNTAX: &str = "42601";
 
 /// SQLSTATE classes in which no row is to blame: connection, unsupported, transaction state, authorization, names and rights,
 /// resources, limits, object state, intervention, system, configuration, internal.
@@ -55,7 +61,7 @@ const OPERATIONAL: [&str; 21] = [
 impl ServerError {
     /// From the client library's error.
     pub fn of(doing: impl Into<String>, error: &postgres::Error) -> ServerError {
-        let doing = doing.into();
+        let doing: String = doing.into();
         let Some(db) = error.as_db_error() else {
             let lost = error.is_closed() || std::error::Error::source(error).is_some_and(|s| s.is::<std::io::Error>());
             let message = std::error::Error::source(error).map(ToString::to_string);
@@ -66,7 +72,9 @@ impl ServerError {
             };
         };
         let code = db.code().code();
-        let quotes = WITH_VALUES.iter().any(|class| code.starts_with(class));
+        let doing: String = doing.into();
+        let reads = doing == COPYING && [SYNTAX, INTERNAL].contains(&code);
+        let quotes = reads || WITH_VALUES.iter().any(|class| code.starts_with(class));
         let ended = [SqlState::ADMIN_SHUTDOWN, SqlState::CRASH_SHUTDOWN, SqlState::CANNOT_CONNECT_NOW];
         ServerError {
             state: Some(code.to_owned()),
@@ -110,8 +118,9 @@ impl ServerError {
     /// Whether some row may be to blame, as against the operation or the server's state. A trigger may raise any state of
     /// its own, so this says what is not about rows.
     pub fn is_about_rows(&self) -> bool {
-        let about =
-            |s: &str| [PROGRAM_LIMIT, TOO_DEEP].contains(&s) || !OPERATIONAL.iter().any(|class| s.starts_with(class));
+        let about = |s: &str| {
+            [PROGRAM_LIMIT, TOO_DEEP, SYNTAX].contains(&s) || !OPERATIONAL.iter().any(|class| s.starts_with(class))
+        };
         let is_about = || self.state.as_deref().is_some_and(about) || self.is_too_large_for_memory();
         !self.lost && (self.swallowed || is_about())
     }
