@@ -88,3 +88,82 @@ fn numbers_within_text_are_the_applications_and_are_warned_of() {
     assert!(said.contains("load.t.columns.no") && said.contains("public.s"), "{said}");
     assert_eq!(case.target.value("SELECT string_agg(no || ' ' || by, ', ' ORDER BY id) FROM t"), "INV-7 1, INV-8 2");
 }
+
+#[test]
+fn a_sequence_is_found_however_the_default_names_it() {
+    for (made, default) in [
+        ("CREATE SEQUENCE s", "nextval('s')"),
+        ("CREATE SEQUENCE s CACHE 50", "nextval('s'::text)"),
+        ("CREATE SEQUENCE \"Odd 'one\"", "nextval('\"Odd ''one\"'::varchar)::int"),
+        ("CREATE SCHEMA other; CREATE SEQUENCE other.s", "nextval('Other.S'::text)"),
+        ("CREATE SCHEMA other; CREATE SEQUENCE other.s", "nextval('other.s')"),
+    ] {
+        let target = format!("{made}; CREATE TABLE t (id int PRIMARY KEY DEFAULT {default}, n int)");
+        let case = Case::new(SOURCE, &target, "[load.t]\n");
+        let report = case.exits(0, &["--yes"]);
+        assert_eq!(report["sequences"][0]["next"], 6, "{default}: {report}");
+        assert_eq!(case.target.value("INSERT INTO t (n) VALUES (1) RETURNING id"), "6", "{default}");
+    }
+}
+
+#[test]
+fn one_sequence_behind_two_tables_goes_past_both() {
+    let source = "CREATE TABLE t (id INTEGER PRIMARY KEY); CREATE TABLE u (id INTEGER PRIMARY KEY);
+        INSERT INTO t VALUES (1), (50); INSERT INTO u VALUES (3), (20)";
+    let target = "CREATE SEQUENCE s; CREATE TABLE t (id int PRIMARY KEY DEFAULT nextval('s'));
+        CREATE TABLE u (id int PRIMARY KEY DEFAULT nextval('s'))";
+    for loads in ["[load.t]\n[load.u]\n", "[load.u]\n[load.t]\n"] {
+        let case = Case::new(source, target, loads);
+        case.exits(0, &["--yes"]);
+        assert_eq!(case.target.value("SELECT nextval('s')"), "51");
+    }
+}
+
+#[test]
+fn an_empty_table_hands_out_its_start_or_what_comes_behind_the_source_s_counter() {
+    let target = "CREATE TABLE t (id int GENERATED ALWAYS AS IDENTITY (START 100 MINVALUE 5) PRIMARY KEY, n int)";
+    for (source, next) in [
+        ("CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER)", "100"),
+        ("CREATE TABLE t (id INTEGER PRIMARY KEY AUTOINCREMENT, n INTEGER)", "100"),
+        (
+            "CREATE TABLE t (id INTEGER PRIMARY KEY AUTOINCREMENT, n INTEGER); INSERT INTO t VALUES (600, 1); DELETE FROM t",
+            "601",
+        ),
+    ] {
+        let case = Case::new(source, target, "[load.t]\n");
+        case.exits(0, &["--yes"]);
+        assert_eq!(case.target.value("INSERT INTO t (n) VALUES (1) RETURNING id"), next, "{source}");
+    }
+}
+
+#[test]
+fn a_sequence_that_cannot_go_past_the_rows_stays_where_it_is_and_is_named() {
+    // The last one would begin again and hand out ids that are taken.
+    for limits in ["MAXVALUE 4", "MAXVALUE 5", "MAXVALUE 5 CYCLE"] {
+        let target = format!(
+            "CREATE SEQUENCE s {limits}; CREATE TABLE t (id int PRIMARY KEY DEFAULT nextval('s'), n int); ALTER SEQUENCE s OWNED BY t.id"
+        );
+        let case = Case::new(SOURCE, &target, "[load.t]\n");
+        let report = case.exits(5, &["--yes"]);
+        assert_eq!(report["sequences"][0]["verdict"], "Differs", "{limits}: {report}");
+        assert_eq!(case.target.count("t"), 5);
+        // Below its least value it is past them as it stands.
+        let target = target.replace(limits, "MINVALUE 100");
+        let case = Case::new(SOURCE, &target, "[load.t]\n");
+        case.exits(0, &["--yes"]);
+        assert_eq!(case.target.value("SELECT nextval('s')"), "100");
+    }
+}
+
+#[test]
+fn ids_that_only_the_server_may_give_keep_their_numbers_in_every_way_of_writing() {
+    let target = "CREATE TABLE t (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, n int UNIQUE)";
+    let source = "CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER); INSERT INTO t VALUES (3, 1), (7, 2), (8, 2)";
+    let case = Case::new(source, target, "[load.t]\nconflict = { skip = [\"n\"] }\n");
+    case.exits(0, &["--yes"]);
+    assert_eq!(case.ids("t"), [3, 7]);
+    let case = Case::new(&source.replace("(8, 2)", "(8, 3)"), target, "[load.t]\n");
+    case.exits(0, &["--yes"]);
+    assert_eq!(case.ids("t"), [3, 7, 8]);
+    assert_eq!(case.target.value("INSERT INTO t (n) VALUES (99) RETURNING id"), "9");
+}

@@ -161,7 +161,9 @@ impl Way<'_> {
         let rows = |table: &str| {
             plan.loads.iter().filter(|l| l.table == table).filter_map(|l| sizes.get(&l.name)).sum::<u64>()
         };
-        migrate::detach::take_off((&self.line(), session), run, &plan.detach, target, self.detaching(), &rows)
+        let to_come =
+            migrate::detach::ToCome { how: self.detaching(), rows: &rows, reader: &reader, loads: &plan.loads };
+        migrate::detach::take_off((&self.line(), session), run, &plan.detach, target, &to_come)
     }
 
     /// The rows over, what was taken off back, the sequences set; what each took, into the report.

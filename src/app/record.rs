@@ -15,7 +15,7 @@ use crate::model::record::{
 use crate::model::rules::Value;
 use crate::plan::{LoadPlan, Node, OwnerPlan, Plan};
 use crate::source::{Source, SourceError};
-use crate::target::detach::Detached;
+use crate::target::detach::{Detached, PUTTING_BACK};
 use crate::target::ledger::{LoadDone, Run, Sums};
 
 /// What the source is.
@@ -187,6 +187,10 @@ pub fn stop(stop: &Stop, report: &Report, written: bool) -> Refusal {
         _ => "target",
     };
     let remedy = match stop {
+        Stop::Target(e) if e.doing.starts_with(PUTTING_BACK) && e.is_about_rows() => {
+            "A row that is there does not go into it: `migrate rollback --yes`, then the same command with `--detach never`, \
+             which names the row. "
+        }
         Stop::Target(e) => match e.state.as_deref() {
             Some("42501") => "Give the role its rights back. ",
             Some("53100") => "Make room on the target's disk. ",

@@ -189,7 +189,8 @@ impl Ground<'_> {
         let mut eye = eye.lock().unwrap_or_else(PoisonError::into_inner);
         let (schema, table) = (&self.plan.schema, &load.table);
         let checks = eye.session.row_checks(schema, table)?;
-        let asked = Asked { checks, indexed: eye.session.indexed(schema, table)? };
+        let indexed = eye.session.indexed(schema, table)?;
+        let asked = Asked { checks, indexed, unseen: eye.session.unseen(schema, table, load.triggers_fire)? };
         Ok(Some(Looking::of(load, &self.plan.loads, self.source.schema(), self.target, asked)))
     }
 

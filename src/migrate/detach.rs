@@ -8,11 +8,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::Event;
 use crate::model::schema::{DetachKind, Detachable, ForeignKey, TargetSchema, TargetTable, TargetUnique};
-use crate::plan::{Detach, Detaching};
+use crate::plan::{Detach, Detaching, LoadPlan};
+use crate::source::Reader;
 use crate::target::Session;
 use crate::target::detach::Detached;
 use crate::target::ledger::Run;
 
+use super::wide::Widths;
 use super::{Job, Line, Stop, until_done};
 
 /// Rows below which keys and indexes stay on: taking one off and building it again costs two statements of some
@@ -29,22 +31,44 @@ enum Shape {
     Index,
 }
 
-/// Takes off what the plan names: triggers everywhere, the rest of tables with [`WORTH_IT`] rows to come.
+/// What is known of the rows to come, as far as it decides what goes.
+pub struct ToCome<'a> {
+    /// `--detach`.
+    pub how: Detaching,
+    /// Rows to come into a table.
+    pub rows: &'a dyn Fn(&str) -> u64,
+    /// Where they come from.
+    pub reader: &'a Reader,
+    /// The loads that bring them.
+    pub loads: &'a [LoadPlan],
+}
+
+/// Takes off what the plan names: triggers everywhere, the rest of tables with [`WORTH_IT`] rows to come. What a row may be
+/// too large for stays on: the server then refuses that row.
 ///
 /// # Errors
-/// When the target refuses; then nothing is off. When the run was taken over, or the target is gone.
+/// When the target refuses; then nothing is off. When the run was taken over, the target is gone or the source cannot be read.
 pub fn take_off(
     (line, session): (&Line<'_>, &mut Session),
     run: &Run,
     detach: &Detach,
     target: &TargetSchema,
-    how: Detaching,
-    rows_to_come: &dyn Fn(&str) -> u64,
+    to_come: &ToCome<'_>,
 ) -> Result<(), Stop> {
     let worth_it = |object: &Detachable| {
-        object.kind == DetachKind::Trigger || how == Detaching::Always || rows_to_come(&object.table) >= WORTH_IT
+        let is_all = object.kind == DetachKind::Trigger || to_come.how == Detaching::Always;
+        is_all || (to_come.rows)(&object.table) >= WORTH_IT
     };
     let mut off: Vec<&Detachable> = detach.off.iter().filter(|object| worth_it(object)).collect();
+    let widths = Widths::of(to_come.reader, to_come.loads, &off)?;
+    off.retain(|object| {
+        let fits = widths.fit(object);
+        if !fits {
+            let (table, name) = (&object.table, &object.object);
+            line.watch.hear(Event::Said(&format!("{table}.{name} stays on: a row may be too large for it")));
+        }
+        fits
+    });
     // A key stays on where a foreign key stands on it that stays on, of a smaller table.
     let gone: Vec<i64> = off.iter().map(|object| object.oid).collect();
     off.retain(|object| object.needed_by.iter().all(|oid| gone.contains(oid)));

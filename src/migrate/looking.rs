@@ -9,20 +9,18 @@ use std::collections::{BTreeMap, HashSet};
 use crate::model::fault::Reason;
 use crate::model::pgtype::Kind;
 use crate::model::record::Check;
-use crate::model::schema::{SourceSchema, TargetSchema, TargetUnique};
-use crate::plan::{Compared, Feed, LoadPlan, proves_unique};
+use crate::model::schema::{SourceSchema, TargetSchema, TargetTable, TargetUnique};
+use crate::plan::{Compared, Feed, LoadPlan, links, proves_unique};
 use crate::target::checks::{Column, RowCheck};
 use crate::target::{Blame, Session};
 
 use super::batch::Batch;
 use super::doubts::Doubts;
 use super::keyset::{field, hash};
+use super::wide::{SURE_INDEX_ROW, may_be_wide};
 
 /// Keys of one unique key that are held in memory, some 40 bytes each; of more, the key is not checked.
 pub(super) const MOST_KEYS: usize = 10_000_000;
-
-/// Bytes of an index's columns that fit in its row whatever they are: a B-tree takes 2,704 with its header.
-const SURE_INDEX_ROW: usize = 2_600;
 
 /// What the server says of a table that rows are held against.
 pub(super) struct Asked {
@@ -30,6 +28,8 @@ pub(super) struct Asked {
     pub checks: Vec<RowCheck>,
     /// Its B-tree indexes and their columns.
     pub indexed: Vec<(String, Vec<String>)>,
+    /// What is judged when rows are written: the kind of check, its name, and why.
+    pub unseen: Vec<[String; 3]>,
 }
 
 /// Looks at the rows of one load, in their order.
@@ -93,6 +93,12 @@ impl Looking {
         for column in load.columns.iter().filter(|c| c.kind.domain.is_some()) {
             let name = column.kind.domain.clone().unwrap_or_default();
             looking.not_checked("check", load, &name, "the server checks a domain when rows are written");
+        }
+        for [kind, name, why] in asked.unseen {
+            looking.not_checked(&kind, load, &name, &why);
+        }
+        for name in unfollowed(load, table, target) {
+            looking.not_checked("reference", load, &name, "the server alone says whether its parents are there");
         }
         looking
     }
@@ -209,6 +215,16 @@ impl Looking {
     }
 }
 
+/// Foreign keys over what the source says that are not followed while reading: those that are see every orphan.
+fn unfollowed(load: &LoadPlan, table: &TargetTable, target: &TargetSchema) -> Vec<String> {
+    let followed = links(load, target);
+    let is_fed = |name: &String| {
+        load.columns.iter().any(|c| c.name == *name && matches!(c.feed, Feed::Cell(_) | Feed::Constant(_)))
+    };
+    let keys = table.foreign.iter().filter(|key| key.columns.iter().any(is_fed));
+    keys.map(|key| key.name.clone()).filter(|name| followed.iter().all(|link| link.name != *name)).collect()
+}
+
 /// The fields of one column of a batch's rows.
 fn column<'a>(load: &'a LoadPlan, place: usize, batch: &Batch<'_>, rows: usize) -> Column<'a> {
     let mut fields = Vec::new();
@@ -227,13 +243,8 @@ fn wide(load: &LoadPlan, indexed: Vec<(String, Vec<String>)>) -> Vec<Wide> {
     let place = |name: &String| load.columns.iter().position(|c| c.name == *name);
     let wide = |(index, columns): (String, Vec<String>)| {
         let columns: Vec<usize> = columns.iter().filter_map(place).collect();
-        let is_large = |n: &usize| match &load.columns[*n].kind.kind {
-            Kind::Varchar { limit: Some(limit) } => *limit as usize * 4 > SURE_INDEX_ROW,
-            Kind::Varchar { limit: None } | Kind::Text | Kind::Citext | Kind::Bytea | Kind::Array(_) => true,
-            Kind::Numeric { limit } => limit.is_none(),
-            _ => false,
-        };
-        columns.iter().any(is_large).then_some(Wide { index, columns, rows: 0 })
+        let kinds = columns.iter().map(|n| &load.columns[*n].kind.kind);
+        may_be_wide(kinds).then_some(Wide { index, columns, rows: 0 })
     };
     // The rows of a load that goes as text have no fields here; the server names those that are too large.
     if load.as_text { Vec::new() } else { indexed.into_iter().filter_map(wide).collect() }

@@ -26,6 +26,7 @@ mod sequence;
 pub mod shift;
 pub mod stale;
 pub mod take_back;
+mod wide;
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -81,7 +81,10 @@ pub fn take_back(
             taking.check_deferred()?;
         }
         for object in &late {
-            taking.put_back(object)?;
+            if !taking.try_to_put_back(object)? {
+                taking.forget_deleted(&job.plan.schema, &object.table)?;
+                taking.put_back(object)?;
+            }
         }
         for firing in &quiet {
             taking.fires_again(firing)?;
@@ -99,7 +102,7 @@ fn put_back_early(taking: &mut TakingBack<'_>, off: Vec<Detached>) -> Result<Vec
     let mut late = Vec::new();
     for object in off {
         let is_key = matches!(object.kind, DetachKind::Primary | DetachKind::Unique);
-        if !is_key || !taking.put_back_early(&object)? {
+        if !is_key || !taking.try_to_put_back(&object)? {
             late.push(object);
         }
     }

@@ -31,13 +31,14 @@ pub fn literal(text: &str) -> String {
 }
 
 /// The candidate that is nearest to `wrong`, if one is near enough to have been meant: at most a third of its letters differ.
+/// Never `wrong` itself, which somebody looked for in vain.
 pub fn nearest<'a>(wrong: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let folded = wrong.to_lowercase();
     let limit = (wrong.chars().count().max(3)) / 3 + 1;
     candidates
         .into_iter()
         .map(|candidate| (distance(&folded, &candidate.to_lowercase()), candidate))
-        .filter(|(distance, _)| *distance <= limit)
+        .filter(|(distance, candidate)| *distance <= limit && *candidate != wrong)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
 }

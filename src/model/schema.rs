@@ -29,6 +29,17 @@ pub enum OtherKind {
     Shadow,
 }
 
+impl OtherKind {
+    /// What it is, in words.
+    pub fn words(self) -> &'static str {
+        match self {
+            OtherKind::View => "view",
+            OtherKind::Virtual => "virtual table",
+            OtherKind::Shadow => "shadow table",
+        }
+    }
+}
+
 /// One table of the source.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct SourceTable {
@@ -315,6 +326,8 @@ pub struct Detachable {
     pub oid: i64,
     /// OIDs of the foreign keys that stand on it.
     pub needed_by: Vec<i64>,
+    /// Columns that may make a row too large for it.
+    pub sized: Vec<String>,
 }
 
 /// What a [`Detachable`] is, in the order in which they go: what stands on others first.

@@ -130,7 +130,7 @@ pub(super) fn relation(load: &Load, inputs: &Inputs<'_>, findings: &mut Findings
             match other {
                 Some((_, kind)) => findings.refuse(
                     format!("load.{}", load.name),
-                    format!("`{table}` is a {kind:?} of the source, not a table").to_lowercase(),
+                    format!("`{table}` is a {} of the source, which is never a load", kind.words()),
                     "Write `from = { sql = \"SELECT ...\" }` if its rows are meant.",
                 ),
                 None => findings.refuse(

@@ -15,6 +15,7 @@ use rusqlite::{Connection, OpenFlags, Result};
 use super::authorizer::{Log, mapping_rules};
 use super::functions::{self, Scalar};
 use crate::model::cell::{Raw, RawBuf};
+use crate::model::ident::quoted;
 
 /// A connection for reading, with the log of what its SQL asked to be allowed.
 pub(super) struct Lane {
@@ -53,9 +54,24 @@ pub(super) fn open(path: &Path, wait: Duration) -> Result<Connection> {
 /// Gives a connection the mapping's functions and, from here on, only the mapping's rights.
 pub(super) fn restrict(mut conn: Connection, scalars: &[(&'static str, Scalar)]) -> Result<Lane> {
     functions::register(&conn, scalars)?;
+    meet_virtual_tables(&conn)?;
     let log = Arc::new(Log::default());
     conn.authorizer(Some(mapping_rules(Arc::clone(&log))))?;
     Ok(Lane { conn, log, broken: Cell::new(false) })
+}
+
+/// Has the modules of the file's virtual tables prepare the statements that they keep: rtree's write to its shadow tables,
+/// which SQL of a mapping may not, and they are compiled when the table is first named. One whose module is not there, or
+/// does not like its tables, is not met; naming it is an error then as it is now.
+fn meet_virtual_tables(conn: &Connection) -> Result<()> {
+    let mut names = conn.prepare("SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'virtual'")?;
+    let mut rows = names.query([])?;
+    while let Some(row) = rows.next()? {
+        if let Ok(name) = row.get_ref(0)?.as_str() {
+            let _unmet = conn.prepare(&format!("SELECT * FROM main.{}", quoted(name)));
+        }
+    }
+    Ok(())
 }
 
 /// A value of SQLite's as ours; no byte is looked at.

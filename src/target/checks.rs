@@ -12,6 +12,7 @@ use crate::model::pgtype::{ColumnType, Kind};
 
 const ASKING: &str = "asking for CHECK constraints";
 const ASKING_INDEXES: &str = "asking for indexes";
+const ASKING_UNSEEN: &str = "asking for what is judged when rows are written";
 const ASKING_VALUES: &str = "asking whether values can be read";
 
 /// One CHECK constraint of a table.
@@ -63,6 +64,17 @@ impl Session {
             client.query(include_str!("sql/indexed.sql"), &[&schema, &table]).doing(ASKING_INDEXES)
         })?;
         Ok(rows.iter().map(|row| (row.get("name"), row.get("columns"))).collect())
+    }
+
+    /// What the server alone judges of rows that are written to a table, whose triggers fire or do not: the kind of check, its
+    /// name, and why it cannot be made beforehand.
+    ///
+    /// # Errors
+    /// When the server refuses or the connection is lost.
+    pub fn unseen(&mut self, schema: &str, table: &str, fires: bool) -> Result<Vec<[String; 3]>, ServerError> {
+        let sql = include_str!("sql/unseen.sql");
+        let rows = self.client.query(sql, &[&schema, &table, &fires]).doing(ASKING_UNSEEN)?;
+        Ok(rows.iter().map(|row| [row.get("kind"), row.get("name"), row.get("why")]).collect())
     }
 
     /// The places, from 0, of rows that fail a check. NULL does not fail.

@@ -10,6 +10,9 @@ use crate::model::schema::{DetachKind, Detachable};
 
 const OFF: &str = "taking objects off the target";
 
+/// How the place of what does not go back begins.
+pub const PUTTING_BACK: &str = "putting back";
+
 /// Memory for building an index, in this session alone. Enough for a million keys in one go; a server with less memory
 /// than that is not asked for more than one such build per lane.
 const MAINTENANCE: &str = "SET LOCAL maintenance_work_mem = '256MB'";
@@ -59,6 +62,7 @@ impl Session {
                 stays: row.get("stays"),
                 oid: row.get("oid"),
                 needed_by: row.get("needed_by"),
+                sized: row.get("sized"),
             })
         });
         Ok(found.collect())
@@ -129,7 +133,7 @@ impl Session {
     /// # Errors
     /// When the rows do not allow it (the constraint is named), the server refuses, or the connection is lost.
     pub fn put_back(&mut self, run: i64, object: &Detached, step: usize, alone: bool) -> Result<(), ServerError> {
-        let doing = format!("putting back {} on {}", object.object, object.table);
+        let doing = format!("{PUTTING_BACK} {} on {}", object.object, object.table);
         let Some(sql) = object.back_sql.get(step) else { return Ok(()) };
         let mut tx = self.client.transaction().doing(&doing)?;
         let count: &str = &self.ledger.sql(

@@ -7,7 +7,7 @@
 use postgres::Transaction;
 
 use super::batch::{copy_into, copy_sql};
-use super::detach::Detached;
+use super::detach::{Detached, PUTTING_BACK};
 use super::error::{Doing, ServerError};
 use super::ledger::Run;
 use super::session::{Ledger, Session};
@@ -278,7 +278,7 @@ impl TakingBack<'_> {
     /// When the rows that are left do not allow it, the server refuses, or the connection is lost.
     pub fn put_back(&mut self, object: &Detached) -> Result<(), ServerError> {
         for statement in object.back_sql.iter().skip(object.steps) {
-            self.tx.batch_execute(statement).doing(&format!("putting back {} on {}", object.object, object.table))?;
+            self.tx.batch_execute(statement).doing(&format!("{PUTTING_BACK} {} on {}", object.object, object.table))?;
         }
         let sql: &str = &self
             .ledger
@@ -287,11 +287,11 @@ impl TakingBack<'_> {
         Ok(())
     }
 
-    /// The same, where it can be. `false`: it cannot while the run's rows are there.
+    /// The same, where it can be. `false`: the rows do not allow it, those among them that were deleted just now.
     ///
     /// # Errors
     /// When the connection is lost.
-    pub fn put_back_early(&mut self, object: &Detached) -> Result<bool, ServerError> {
+    pub fn try_to_put_back(&mut self, object: &Detached) -> Result<bool, ServerError> {
         self.tx.batch_execute("SAVEPOINT migrate_mark").doing(TAKING)?;
         let (done, then) = match self.put_back(object) {
             Ok(()) => (true, "RELEASE SAVEPOINT migrate_mark"),
@@ -300,6 +300,22 @@ impl TakingBack<'_> {
         };
         self.tx.batch_execute(then).doing(TAKING)?;
         Ok(done)
+    }
+
+    /// Has a table that holds no row forget those that were deleted: an index is built over them too while the transaction
+    /// that deleted them is open, and one of them may be why it could not go back. Where somebody would hear of it, nothing
+    /// is done.
+    ///
+    /// # Errors
+    /// When the server refuses or the connection is lost.
+    pub fn forget_deleted(&mut self, schema: &str, table: &str) -> Result<(), ServerError> {
+        let name = format!("{}.{}", quoted(schema), quoted(table));
+        let row = self.tx.query_one(include_str!("sql/emptied.sql"), &[&schema, &table]).doing(TAKING)?;
+        let holds = format!("SELECT EXISTS (SELECT FROM ONLY {name})");
+        if row.get("may") && !self.tx.query_one(&holds, &[]).doing(TAKING)?.get::<_, bool>(0) {
+            self.tx.batch_execute(&format!("TRUNCATE ONLY {name}")).doing(TAKING)?;
+        }
+        Ok(())
     }
 
     /// Notes that the run was taken back, with what of it stays, and commits.

@@ -97,6 +97,23 @@ fn other_files_are_told_by_what_they_are() {
     }
 }
 
+#[test]
+fn a_header_that_begins_right_and_goes_on_wrong_is_damage_and_not_another_format() {
+    // A size of pages that none has, a version of the format that none reads, and noise behind the header.
+    let changes: [(usize, &[u8]); 3] = [(16, &[0, 3]), (18, &[9, 9]), (100, &[0x5a; 4000])];
+    for (at, bytes) in changes {
+        let (folder, path) = database("CREATE TABLE t(a); INSERT INTO t VALUES (1);");
+        let mut file = std::fs::read(&path).unwrap();
+        file[at..at + bytes.len()].copy_from_slice(bytes);
+        std::fs::write(&path, &file).unwrap();
+        let (class, message) = refusal(&path);
+        assert_eq!(class, ErrorClass::Damaged, "{message}");
+        assert!(message.contains("Copy it again"), "{message}");
+        assert_eq!(content(folder.path()).len(), 1);
+        assert_eq!(std::fs::read(&path).unwrap(), file);
+    }
+}
+
 /// A database of some hundred pages.
 fn large(mode: &str) -> (tempfile::TempDir, PathBuf) {
     database(&format!(

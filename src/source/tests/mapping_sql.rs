@@ -359,3 +359,33 @@ fn functions_of_ours_do_not_run_from_the_sources_schema() {
     let error = source.reader().unwrap().check(&derived(Relation::Sql("SELECT r FROM v".to_owned()), &[])).unwrap_err();
     assert!(error.to_string().contains("unsafe use of REGEXP"), "{error}");
 }
+
+#[test]
+fn a_virtual_table_is_read_by_sql_and_one_of_an_unknown_module_is_an_error_of_its_own() {
+    let (folder, path) = database(
+        "CREATE VIRTUAL TABLE f5 USING fts5(body); INSERT INTO f5 VALUES ('five');
+         CREATE VIRTUAL TABLE f4 USING fts4(body); INSERT INTO f4 VALUES ('four');
+         CREATE VIRTUAL TABLE r USING rtree(id, x0, x1); INSERT INTO r VALUES (7, 1, 2);
+         PRAGMA writable_schema = ON;
+         INSERT INTO sqlite_schema VALUES ('table', 'x', 'x', 0, 'CREATE VIRTUAL TABLE x USING spatialite(a)');",
+    );
+    let before = std::fs::read(&path).unwrap();
+    // Each reader is a connection of its own; the last one joins later.
+    let source = open(&path);
+    let readers = [(); 3].map(|()| source.reader().unwrap());
+    for reader in &readers {
+        for (sql, row) in [
+            ("SELECT body AS a FROM f5", "'five'"),
+            ("SELECT body AS a FROM f4 WHERE f4 MATCH 'four'", "'four'"),
+            ("SELECT id AS a FROM r WHERE x0 < 3", "7"),
+        ] {
+            let select = derived(Relation::Sql(sql.to_owned()), &[column("a")]);
+            reader.check(&select).unwrap_or_else(|e| panic!("{sql}: {e}"));
+            assert_eq!(range(reader, &select, None, None).unwrap().rows.concat(), [row], "{sql}");
+        }
+        let unknown = derived(Relation::Sql("SELECT a FROM x".to_owned()), &[column("a")]);
+        let error = reader.check(&unknown).unwrap_err();
+        assert!(error.to_string().contains("no such module: spatialite"), "{error}");
+    }
+    assert_eq!((std::fs::read(&path).unwrap(), std::fs::read_dir(folder.path()).unwrap().count()), (before, 1));
+}

@@ -1,6 +1,7 @@
 -- What can be taken off the tables $2 of schema $1, how, and how it goes back exactly as it was.
 -- Each element of `back` is a step that stands alone: the first builds or adds, the others finish.
--- `stays` says why something has to stay, `needed_by` which foreign keys (by OID) stand on a unique key.
+-- `stays` says why something has to stay, `needed_by` which foreign keys (by OID) stand on a unique key, `sized` which columns
+-- of a row may make it too large for the index, those that an expression reads among them.
 WITH tables AS (
     SELECT c.oid, c.relname, c.relkind, format('%I.%I', n.nspname, c.relname) AS name,
            pg_catalog.pg_has_role(c.relowner, 'USAGE') AS owned,
@@ -35,6 +36,19 @@ indexes AS (
            h.published, i.*, x.relname AS index_name,
            format('%I.%I', $1, x.relname) AS index_full,
            con.oid AS con, con.contype, con.condeferrable, con.condeferred,
+           -- A B-tree's row and a BRIN's fit in a page or part of one, and so does each element under GIN; a hash always does.
+           ARRAY(SELECT a.attname::text
+                   FROM pg_catalog.pg_attribute a
+                   JOIN pg_catalog.pg_type y ON y.oid = a.atttypid
+                   JOIN pg_catalog.pg_am m ON m.oid = x.relam
+                  WHERE a.attrelid = i.indrelid AND a.attnum > 0
+                    AND (a.attnum = ANY (i.indkey::int2[])
+                         OR EXISTS (SELECT FROM pg_catalog.pg_depend d
+                                     WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = i.indexrelid
+                                       AND d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = i.indrelid
+                                       AND d.refobjsubid = a.attnum))
+                    AND (m.amname IN ('btree', 'brin') OR (m.amname = 'gin' AND y.typcategory = 'A'))
+                  ORDER BY a.attnum) AS sized,
            ARRAY(SELECT a.attname::text FROM generate_series(0, i.indnkeyatts - 1) AS k
                    LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[k]
                   ORDER BY k) AS columns,
@@ -77,7 +91,7 @@ SELECT t.relname::text AS table_name, t.tgname::text AS object, 'trigger' AS kin
        pg_catalog.array_agg(format('%s DISABLE TRIGGER %I', t.alter_table, t.tgname) ORDER BY t.oid) AS off,
        ARRAY[pg_catalog.string_agg(format('%s ENABLE %s TRIGGER %I', t.alter_table, t.how, t.tgname), '; ' ORDER BY t.oid)] AS back,
        CASE WHEN NOT pg_catalog.bool_and(t.owned) THEN 'this role does not own the table' END AS stays,
-       min(t.oid::int8) AS oid, '{}'::int8[] AS needed_by
+       min(t.oid::int8) AS oid, '{}'::int8[] AS needed_by, '{}'::text[] AS sized
   FROM triggers t
  GROUP BY t.relname, t.tgname
 UNION ALL
@@ -97,7 +111,7 @@ SELECT h.relname, con.conname, 'foreign',
             THEN 'an extension owns it'
             WHEN NOT pg_catalog.has_table_privilege(con.confrelid, 'REFERENCES')
             THEN 'this role may not refer to the parent, so it could not go back' END,
-       con.oid::int8, '{}'
+       con.oid::int8, '{}', '{}'
   FROM held h
   JOIN pg_catalog.pg_constraint con ON con.conrelid = h.oid AND con.contype = 'f' AND con.conparentid = 0
 UNION ALL
@@ -113,7 +127,8 @@ SELECT i.relname, i.index_name, CASE WHEN i.indisunique THEN 'unique' ELSE 'inde
             WHEN d.who IS NOT NULL THEN d.who || ' depends on it' END,
        i.indexrelid::int8,
        ARRAY(SELECT f.oid::int8 FROM pg_catalog.pg_constraint f
-              WHERE f.contype = 'f' AND f.conindid = i.indexrelid AND f.conparentid = 0)
+              WHERE f.contype = 'f' AND f.conindid = i.indexrelid AND f.conparentid = 0),
+       i.sized
   FROM indexes i
   LEFT JOIN dependents d ON d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = i.indexrelid
  WHERE i.con IS NULL
@@ -138,7 +153,8 @@ SELECT i.relname, i.index_name, CASE i.contype WHEN 'p' THEN 'primary' ELSE 'uni
             WHEN d.who IS NOT NULL THEN d.who || ' depends on it' END,
        i.indexrelid::int8,
        ARRAY(SELECT f.oid::int8 FROM pg_catalog.pg_constraint f
-              WHERE f.contype = 'f' AND f.conindid = i.indexrelid AND f.conparentid = 0)
+              WHERE f.contype = 'f' AND f.conindid = i.indexrelid AND f.conparentid = 0),
+       i.sized
   FROM indexes i
   LEFT JOIN dependents d ON d.refclassid = 'pg_catalog.pg_constraint'::regclass AND d.refobjid = i.con
  WHERE i.con IS NOT NULL

@@ -14,7 +14,19 @@ SELECT pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.reln
         SELECT d.refobjid, d.refobjsubid
           FROM pg_catalog.pg_depend d
          WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = $1::text::regclass
-           AND d.refclassid = 'pg_catalog.pg_class'::regclass AND d.deptype IN ('a', 'i') AND d.refobjsubid > 0) AS ref
+           AND d.refclassid = 'pg_catalog.pg_class'::regclass AND d.deptype IN ('a', 'i') AND d.refobjsubid > 0
+        UNION
+        -- A default that says its sequence as text depends on none.
+        SELECT ad.adrelid, ad.adnum::int4
+          FROM pg_catalog.pg_attrdef ad
+         CROSS JOIN LATERAL (
+               SELECT replace((pg_catalog.regexp_match(pg_catalog.pg_get_expr(ad.adbin, ad.adrelid),
+                                                       'nextval\(\(''((?:[^'']|'''')+)''::(?:text|character varying)\)::regclass\)'))[1], '''''', '''') AS name
+               ) AS said
+          JOIN pg_catalog.pg_class s ON s.oid = $1::text::regclass
+          JOIN pg_catalog.pg_namespace sn ON sn.oid = s.relnamespace
+         WHERE CASE WHEN said.name LIKE '%"%' THEN said.name ELSE lower(said.name) END
+               IN (pg_catalog.quote_ident(s.relname), pg_catalog.quote_ident(sn.nspname) || '.' || pg_catalog.quote_ident(s.relname))) AS ref
   JOIN pg_catalog.pg_class c ON c.oid = ref.table_oid AND c.relkind IN ('r', 'p')
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
   JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum = ref.column_no

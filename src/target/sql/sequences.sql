@@ -1,11 +1,12 @@
 -- The sequences behind columns of schema $1: those that a default draws from, and those that a column owns. `bare`: the
--- default, where there is one, is the number that is drawn and nothing made of it.
+-- default, where there is one, is the number that is drawn and nothing made of it. A default that says its sequence as text
+-- depends on none: its words are read as the application's sessions would read them.
 SELECT ref.table_oid::int8, ref.column_no::int4, bool_or(ref.owned) AS owned,
        pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(s.relname) AS name,
        q.seqincrement AS increment, q.seqstart AS start, q.seqmin AS min, q.seqmax AS max,
        bool_or(NOT ref.owned) AS by_default,
        coalesce(bool_and(pg_catalog.pg_get_expr(def.adbin, def.adrelid)
-                         ~ '^\(?nextval\(''([^'']|'''')+''::regclass\)\)?(::(smallint|integer|bigint|numeric))?$'), true) AS bare
+                         ~ '^\(?nextval\((''([^'']|'''')+''::regclass|\(''([^'']|'''')+''::(text|character varying)\)::regclass)\)\)?(::(smallint|integer|bigint|numeric))?$'), true) AS bare
   FROM (SELECT d.refobjid AS table_oid, d.refobjsubid AS column_no, d.objid AS sequence, true AS owned
           FROM pg_catalog.pg_depend d
          WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.refclassid = 'pg_catalog.pg_class'::regclass
@@ -14,7 +15,19 @@ SELECT ref.table_oid::int8, ref.column_no::int4, bool_or(ref.owned) AS owned,
         SELECT ad.adrelid, ad.adnum, d.refobjid, false
           FROM pg_catalog.pg_attrdef ad
           JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_attrdef'::regclass AND d.objid = ad.oid
-         WHERE d.refclassid = 'pg_catalog.pg_class'::regclass) AS ref
+         WHERE d.refclassid = 'pg_catalog.pg_class'::regclass
+        UNION ALL
+        SELECT ad.adrelid, ad.adnum, s.oid, false
+          FROM pg_catalog.pg_attrdef ad
+         CROSS JOIN LATERAL (
+               SELECT replace((pg_catalog.regexp_match(pg_catalog.pg_get_expr(ad.adbin, ad.adrelid),
+                                                       'nextval\(\(''((?:[^'']|'''')+)''::(?:text|character varying)\)::regclass\)'))[1], '''''', '''') AS name
+               ) AS said
+          JOIN pg_catalog.pg_class s ON s.relkind = 'S'
+          JOIN pg_catalog.pg_namespace n ON n.oid = s.relnamespace
+         WHERE CASE WHEN said.name LIKE '%"%' THEN said.name ELSE lower(said.name) END
+               IN (pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(s.relname),
+                   CASE WHEN n.nspname = $1 THEN pg_catalog.quote_ident(s.relname) END)) AS ref
   JOIN pg_catalog.pg_class c ON c.oid = ref.table_oid
   JOIN pg_catalog.pg_namespace cn ON cn.oid = c.relnamespace AND cn.nspname = $1
   JOIN pg_catalog.pg_class s ON s.oid = ref.sequence AND s.relkind = 'S'
