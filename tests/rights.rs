@@ -255,6 +255,32 @@ fn rights_on_columns_are_enough_and_the_missing_ones_are_named() {
 }
 
 #[test]
+fn a_computed_column_that_the_role_may_not_read_is_not_compared() {
+    let role = Role::new("reckoner");
+    let place = Place::new();
+    sqlite::file(
+        &place,
+        "source.db",
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, twice AS (id * 2)); INSERT INTO t VALUES (1)",
+    );
+    place.write("migrate.toml", "format = 1\nname = \"rights\"\n[source]\npath = \"source.db\"\n[load.t]\n");
+    let target = Database::with("CREATE TABLE t (id int PRIMARY KEY, twice int GENERATED ALWAYS AS (id * 2) STORED)");
+    target.run(&format!(
+        "GRANT CREATE ON DATABASE {} TO reckoner; GRANT SELECT (id), INSERT (id) ON t TO reckoner",
+        target.name()
+    ));
+    let report =
+        place.migrate(["--yes", "--json", "--detach", "never", "-t", &target.url_of(&role.name)]).exits(0).json();
+    let checks = report["checks"].as_array().expect("checks");
+    let computed = checks.iter().find(|c| c["check"] == "computed").unwrap_or_else(|| panic!("{report}"));
+    assert_eq!(
+        computed["why"],
+        "column twice: the server computes it; this role may not read it, so it is not compared"
+    );
+    target.run("DROP OWNED BY reckoner CASCADE; DROP SCHEMA IF EXISTS migrate CASCADE");
+}
+
+#[test]
 fn every_application_goes_with_rights_on_columns_alone() {
     let whole = Regex::new("(SELECT|INSERT)(,| ON TABLE)").expect("a pattern");
     for (application, n) in

@@ -14,6 +14,7 @@ mod peers;
 mod tables;
 mod texts;
 mod times;
+mod told;
 mod types;
 
 use std::collections::BTreeMap;

@@ -104,7 +104,7 @@ impl Way<'_> {
         let Some(held) = self.held_against(&wanted, session, planned, (&known, report))? else {
             return Ok(Exit::Refused);
         };
-        match (resume::decide(known.version, known.run.as_ref(), &known.done, &held), self.manner) {
+        let exit = match (resume::decide(known.version, known.run.as_ref(), &known.done, &held), self.manner) {
             (Decision::Refuse(refusals), _) => {
                 report.refusals.extend(refusals);
                 report.state = state(known.run.as_ref());
@@ -129,7 +129,9 @@ impl Way<'_> {
             }
             (_, Manner::Dry) => self.look(session, planned, known.run.as_ref(), report),
             (_, Manner::Cutover | Manner::Rehearse) => self.carry_out(session, planned, (known, wanted), report),
-        }
+        };
+        self.name_earlier(session, planned, report);
+        exit
     }
 
     /// What the ledger knows. One that this role may not read is refused later, with the plan's other refusals.

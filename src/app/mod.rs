@@ -6,6 +6,7 @@ mod again;
 mod bug;
 mod carrying;
 mod cutover;
+mod earlier;
 mod ending;
 mod env_file;
 mod failing;

@@ -33,6 +33,8 @@ const POW10: [u64; 20] = {
 pub(super) struct Numerics {
     /// Precision and scale.
     pub limit: Option<(u16, i16)>,
+    /// The server knows no infinite `numeric`, not even without a limit.
+    pub finite: bool,
     /// The modifier `round`.
     pub round: bool,
 }
@@ -154,9 +156,9 @@ impl Numerics {
 
     fn infinite(&self, negative: bool) -> Result<Numeric, Reason> {
         match self.limit {
-            Some(_) => Err(Reason::NotFinite),
-            None if negative => Ok(Numeric::special(Sign::MinusInfinity)),
-            None => Ok(Numeric::special(Sign::Infinity)),
+            limit if self.finite || limit.is_some() => Err(Reason::NotFinite),
+            _ if negative => Ok(Numeric::special(Sign::MinusInfinity)),
+            _ => Ok(Numeric::special(Sign::Infinity)),
         }
     }
 

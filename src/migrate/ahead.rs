@@ -95,8 +95,8 @@ struct Eye<'a> {
 }
 
 impl Ground<'_> {
-    /// Reads and converts the rows of the loads that `wanted` names: first those that refer to nothing, together; then each
-    /// of the others when its parents' keys are known.
+    /// Reads and converts the rows of the loads that `wanted` names: first those that refer to nothing and share no table,
+    /// together; then each of the others when its parents' keys are known.
     ///
     /// # Errors
     /// When the source cannot be read, the target is gone, or the process was asked to stop.
@@ -105,8 +105,10 @@ impl Ground<'_> {
         let loads: Vec<&LoadPlan> = self.plan.loads.iter().filter(|load| wanted(load)).collect();
         let mut sets = self.sets(session, &loads)?;
         let eye = Mutex::new(Eye { session, seen: Seen::new() });
+        // Of two rows with one key the later is at fault, so loads into one table are read in their order.
+        let alone = |load: &LoadPlan| loads.iter().filter(|l| l.table == load.table).count() == 1;
         let (first, then): (Vec<&LoadPlan>, Vec<&LoadPlan>) =
-            loads.iter().partition(|load| links(load, self.target).is_empty());
+            loads.iter().partition(|load| links(load, self.target).is_empty() && alone(load));
         let mut found = self.wave(&first, &mut sets, &eye)?;
         for node in &self.plan.order {
             let Node::Load(n) = node else { continue };

@@ -50,10 +50,13 @@ struct Wide {
     rows: u64,
 }
 
-struct Unique {
+/// A unique key whose values can be compared by their wire bytes.
+pub(super) struct Unique {
     name: String,
-    columns: Vec<usize>,
-    compared: Vec<Compared>,
+    /// The places of its columns among the load's, those left out in which every row of the table has the owner.
+    pub columns: Vec<usize>,
+    /// How each of them is compared.
+    pub compared: Vec<Compared>,
 }
 
 /// The keys that were seen so far, by table and unique key: several loads may go to one table.
@@ -74,7 +77,7 @@ impl Looking {
         let alone = all.iter().filter(|l| l.table == load.table).count() == 1 && !table.has_rows;
         for key in table.unique.iter().filter(|key| load.conflict.as_ref().is_none_or(|c| !same(c, &key.columns))) {
             if !(alone && proves_unique(load, source, key)) {
-                match unique(load, key) {
+                match unique(load, all, key) {
                     Ok(Some(unique)) => looking.uniques.push(unique),
                     Ok(None) => {}
                     Err(why) => looking.not_checked("unique", load, &key.name, &why),
@@ -255,7 +258,7 @@ fn same(a: &[String], b: &[String]) -> bool {
 }
 
 /// A unique key as it is compared here; `None`: its rows cannot collide.
-fn unique(load: &LoadPlan, key: &TargetUnique) -> Result<Option<Unique>, String> {
+pub(super) fn unique(load: &LoadPlan, all: &[LoadPlan], key: &TargetUnique) -> Result<Option<Unique>, String> {
     if load.as_text {
         return Err("the load goes as text".to_owned());
     }
@@ -273,19 +276,25 @@ fn unique(load: &LoadPlan, key: &TargetUnique) -> Result<Option<Unique>, String>
         let column = &load.columns[place];
         match &column.feed {
             Feed::Issued(_) => return Ok(None),
-            // The same in every row of the run.
-            Feed::Owner | Feed::Constant(_) => {}
-            Feed::Cell(_) => {
+            Feed::Owner if is_stamped_by_all(load, all, name) => {}
+            Feed::Owner | Feed::Lookup(_) => return Err(format!("{name} is known only when rows are written")),
+            // Of two loads into one table, each may have a constant of its own, or NULL.
+            Feed::Cell(_) | Feed::Constant(_) => {
                 let compared = Compared::of(&column.kind.kind);
                 let compared =
                     compared.ok_or_else(|| format!("{} is compared by the server alone", column.kind.shown()))?;
                 found.columns.push(place);
                 found.compared.push(compared);
             }
-            Feed::Lookup(_) => return Err(format!("{name} is known only when rows are written")),
         }
     }
     Ok(Some(found))
+}
+
+/// Whether every row that a load brings into this table has the owner in this column: then it tells none of them apart.
+fn is_stamped_by_all(load: &LoadPlan, all: &[LoadPlan], name: &str) -> bool {
+    let stamps = |l: &LoadPlan| l.columns.iter().any(|c| c.name == name && c.feed == Feed::Owner);
+    all.iter().filter(|l| l.table == load.table).all(stamps)
 }
 
 /// The places of the columns that a check reads.

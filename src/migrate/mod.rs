@@ -7,6 +7,7 @@ mod batch;
 mod bisect;
 pub mod detach;
 mod doubts;
+pub mod earlier;
 pub mod epochs;
 mod keyset;
 mod kin;

@@ -17,6 +17,9 @@ pub struct ColumnType {
     /// Lengths count bytes, not characters: the database's encoding is SQL_ASCII.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub bytewise: bool,
+    /// No infinity enters it, though it be `numeric` without a limit: the server is older than PostgreSQL 14.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub finite: bool,
 }
 
 /// What a column of the target holds.

@@ -262,6 +262,7 @@ fn assumed(mapping: &Mapping, inputs: &Inputs<'_>) -> TargetSchema {
                     name: "unknown".to_owned(),
                     domain: None,
                     bytewise: false,
+                    finite: false,
                 },
                 not_null: false,
                 has_default: true,

@@ -173,8 +173,14 @@ fn step(
                 );
             }
             None => {
-                let unknown =
-                    ColumnType { kind: Kind::Other, oid: 0, name: "unknown".to_owned(), domain: None, bytewise: false };
+                let unknown = ColumnType {
+                    kind: Kind::Other,
+                    oid: 0,
+                    name: "unknown".to_owned(),
+                    domain: None,
+                    bytewise: false,
+                    finite: false,
+                };
                 parts.push((sql.clone(), unknown));
             }
         }

@@ -11,11 +11,71 @@ use super::stamp::Facts;
 use super::{Reader, diagnose};
 use crate::model::ident::quoted;
 use crate::model::record::Warning;
-use crate::model::schema::{Affinity, SourceSchema};
+use crate::model::schema::{Affinity, SourceColumn, SourceSchema};
 
 /// Names of types that mean text to people and NUMERIC to SQLite, which therefore makes numbers of what looks like one.
 const TEXT_IN_NAME: &[&str] =
     &["STRING", "UUID", "GUID", "JSON", "JSONB", "INET", "CIDR", "MACADDR", "BYTEA", "XML", "ENUM", "HSTORE"];
+
+/// Names of types that promise digits which SQLite, where a number has decimals or is large, keeps as a double.
+const DECIMAL_IN_NAME: &[&str] = &["DECIMAL", "NUMERIC", "NUMBER", "DEC", "MONEY", "CURRENCY"];
+
+/// What the values of a column may have lost when they were stored.
+#[derive(Clone, Copy, PartialEq)]
+enum Suspect {
+    /// Text by affinity: numbers came past it.
+    Text,
+    /// Text by name and NUMERIC by affinity: what looked like a number became one.
+    Word,
+    /// Decimals by name: those of many digits became doubles.
+    Decimal,
+}
+
+impl Suspect {
+    fn of(column: &SourceColumn) -> Option<Suspect> {
+        let is_one_of = |names: &[&str]| {
+            let word = column.declared.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
+            names.iter().any(|name| name.eq_ignore_ascii_case(word))
+        };
+        match column.affinity() {
+            Affinity::Text => Some(Suspect::Text),
+            _ if is_one_of(TEXT_IN_NAME) => Some(Suspect::Word),
+            Affinity::Numeric if is_one_of(DECIMAL_IN_NAME) => Some(Suspect::Decimal),
+            _ => None,
+        }
+    }
+
+    /// Whether a value is one that lost something, as SQL. From 2^53 on, doubles are further apart than one.
+    fn is_met(self, column: &str) -> String {
+        let column = quoted(column);
+        match self {
+            Suspect::Text | Suspect::Word => format!("typeof({column}) IN ('integer', 'real')"),
+            Suspect::Decimal => format!("typeof({column}) = 'real' AND abs({column} * 1.0) >= 9007199254740992.0"),
+        }
+    }
+
+    fn says(self, declared: &str, count: u64) -> String {
+        let of = |one: &str, many: &str| {
+            if count == 1 { format!("1 value is {one}") } else { format!("{count} values are {many}") }
+        };
+        match self {
+            Suspect::Text => format!(
+                "declared {declared}, and {}: somebody wrote past the column's affinity.",
+                of("a number", "numbers")
+            ),
+            Suspect::Word => format!(
+                "declared {declared}, which SQLite gives NUMERIC affinity, and {}: text that looked like a number lost \
+                 its leading zeros, sign, digits or form when it was stored.",
+                of("a number", "numbers")
+            ),
+            Suspect::Decimal => format!(
+                "declared {declared}, and {} of 2^53 or more: of such a number SQLite keeps some 16 digits, and what was \
+                 behind them was lost when it was stored.",
+                of("a double", "doubles")
+            ),
+        }
+    }
+}
 
 /// Looks at what opening has read anyway.
 pub(super) fn warnings(
@@ -61,35 +121,27 @@ fn without_wal(path: &Path, real: &Path) -> Warning {
 
 impl Reader {
     /// Losses that happened in the source, found by reading each row of the tables that may have them: numbers in columns
-    /// that are text by name and NUMERIC by affinity, and numbers in text columns.
+    /// that are text by name and NUMERIC by affinity, numbers in text columns, decimals that became doubles.
     pub fn losses(&self, schema: &SourceSchema) -> Result<Vec<Warning>, SourceError> {
         let mut found = Vec::new();
         for (name, table) in &schema.tables {
-            let suspects: Vec<(&str, &str, bool)> = table
-                .columns
-                .iter()
-                .filter(|column| column.affinity() == Affinity::Text || is_text_in_name(&column.declared))
-                .map(|column| (column.name.as_str(), column.declared.as_str(), column.affinity() == Affinity::Text))
-                .collect();
+            let suspect = |column| Suspect::of(column).map(|suspect| (column, suspect));
+            let suspects: Vec<(&SourceColumn, Suspect)> = table.columns.iter().filter_map(suspect).collect();
             if suspects.is_empty() {
                 continue;
             }
-            let counts = self.numbers(name, suspects.iter().map(|(column, _, _)| *column))?;
-            for ((column, declared, is_text), count) in suspects.into_iter().zip(counts) {
-                if count > 0 {
-                    found.push(loss(name, column, declared, is_text, count));
-                }
+            let met = suspects.iter().map(|(column, suspect)| format!("total({})", suspect.is_met(&column.name)));
+            let met: Vec<String> = met.collect();
+            let sql = format!("SELECT {} FROM main.{} NOT INDEXED", met.join(", "), quoted(name));
+            let counts = self.totals(&sql, met.len())?;
+            for ((column, suspect), count) in suspects.into_iter().zip(counts).filter(|(_, count)| *count > 0) {
+                found.push(Warning {
+                    place: format!("source column `{name}.{}`", column.name),
+                    message: suspect.says(&column.declared, count),
+                });
             }
         }
         Ok(found)
-    }
-
-    /// In how many rows each of these columns holds a number.
-    fn numbers<'a>(&self, table: &str, columns: impl Iterator<Item = &'a str>) -> Result<Vec<u64>, SourceError> {
-        let sums = columns.map(|column| format!("total(typeof({}) IN ('integer', 'real'))", quoted(column)));
-        let sums: Vec<String> = sums.collect();
-        let sql = format!("SELECT {} FROM main.{} NOT INDEXED", sums.join(", "), quoted(table));
-        self.totals(&sql, sums.len())
     }
 
     /// Of each of these columns of a table, how many numbers other than 0 it holds, and how many of them lie in each band,
@@ -124,22 +176,4 @@ impl Reader {
         });
         counts.map_err(|error| self.failure(&Said::of(&error)))
     }
-}
-
-fn is_text_in_name(declared: &str) -> bool {
-    let word = declared.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
-    TEXT_IN_NAME.iter().any(|name| name.eq_ignore_ascii_case(word))
-}
-
-fn loss(table: &str, column: &str, declared: &str, is_text: bool, count: u64) -> Warning {
-    let values = if count == 1 { "1 value is a number".to_owned() } else { format!("{count} values are numbers") };
-    let message = if is_text {
-        format!("declared {declared}, and {values}: somebody wrote past the column's affinity.")
-    } else {
-        format!(
-            "declared {declared}, which SQLite gives NUMERIC affinity, and {values}: text that looked like a number lost \
-             its leading zeros, sign, digits or form when it was stored."
-        )
-    };
-    Warning { place: format!("source column `{table}.{column}`"), message }
 }

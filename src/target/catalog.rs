@@ -93,6 +93,7 @@ struct TypeRow {
     shown: String,
     labels: Vec<String>,
     bytewise: bool,
+    finite: bool,
 }
 
 struct Types {
@@ -126,6 +127,7 @@ fn types(client: &mut Client, schema: &str, more: &[i64]) -> Result<Types, Serve
             shown: row.get("shown"),
             labels: row.get("labels"),
             bytewise: row.get("bytewise"),
+            finite: row.get("finite"),
         };
         (row.get::<_, i64>("oid"), found)
     });
@@ -146,8 +148,9 @@ impl Types {
             (at, modifier, name) = (found.base, found.base_typmod, found.base_shown.clone());
         }
         let kind = self.by_oid.get(&at).map_or(Kind::Other, |found| self.kind(found, modifier, &name));
-        let bytewise = self.by_oid.get(&at).is_some_and(|found| found.bytewise);
-        (ColumnType { kind, oid: at as u32, name, domain, bytewise }, not_null)
+        let is = |what: fn(&TypeRow) -> bool| self.by_oid.get(&at).is_some_and(what);
+        let (bytewise, finite) = (is(|found| found.bytewise), is(|found| found.finite));
+        (ColumnType { kind, oid: at as u32, name, domain, bytewise, finite }, not_null)
     }
 
     fn kind(&self, found: &TypeRow, typmod: i32, shown: &str) -> Kind {

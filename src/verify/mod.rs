@@ -4,6 +4,7 @@
 
 mod again;
 pub mod before;
+mod computed;
 mod content;
 mod objects;
 mod open;
@@ -154,7 +155,10 @@ fn check(
     }
     findings.checks.extend(rows::check(subject, session, &counted)?);
     match depth {
-        Depth::Full => findings.checks.extend(content::check(subject, session, &tables, &found)?),
+        Depth::Full => {
+            findings.checks.extend(content::check(subject, session, &tables, &found)?);
+            findings.checks.extend(computed::check(session, &tables)?);
+        }
         _ => {
             findings.checks.push(Check::not_checked("content", None, "--verify counts"));
             if !subject.run.judged.holding.is_empty() {

@@ -154,14 +154,20 @@ fn json_in_an_array_and_in_a_load_that_goes_as_text_is_named_or_said_not_to_have
 #[test]
 fn keys_of_every_storage_class_are_walked_in_the_source_s_own_order() {
     let source = "CREATE TABLE t (k PRIMARY KEY, n INTEGER) WITHOUT ROWID;
-                  INSERT INTO t VALUES ('a', 1), (1, 2), ('B', 3), (2.5, 4), ('é', 5), (-9223372036854775807, 6), ('', 7);";
+                  INSERT INTO t VALUES ('a', 1), (1, 2), ('B', 3), (2.5, 4), ('é', 5), (-9223372036854775807, 6), ('', 7),
+                  (x'00', 8), (x'616263', 9);";
     let target = Database::with("CREATE TABLE t (k text PRIMARY KEY, n int)");
     let place = Place::new();
     sqlite::file(&place, "source.db", source);
     place.write("migrate.toml", "format = 1\nname = \"keys\"\n[source]\npath = \"source.db\"\n[load.t]\n");
     // One row a batch: every key is gone on from.
-    place.migrate(["--yes", "--batch-rows", "1", "-t", &target.url()]).exits(0);
+    let ran = place
+        .migrate(["--yes", "--json", "--on-fault", "quarantine", "--batch-rows", "1", "-t", &target.url()])
+        .exits(6);
     assert_eq!(target.value("SELECT string_agg(n::text, '' ORDER BY n) FROM t"), "1234567");
+    assert_eq!(ran.json()["fault_total"], 2);
+    let lines = place.read("migrate-faults.ndjson");
+    assert!([r#"{"blob":"00"}"#, r#"{"blob":"616263"}"#].iter().all(|key| lines.contains(key)), "{lines}");
 }
 
 #[test]
@@ -176,7 +182,13 @@ fn a_key_that_may_be_too_large_for_its_index_is_said_beforehand_and_named_when_i
     let said = checks.iter().find(|c| c["check"] == "index").unwrap_or_else(|| panic!("{}", dry.said()));
     assert_eq!(said["verdict"], "NotChecked");
     assert!(said["why"].as_str().is_some_and(|why| why.starts_with("t_v_key: 2 rows")), "{said}");
-    let ran = moved(source, &target, false);
-    assert_eq!((ran.code, faults(&ran)), (6, vec![(1, "index-row-too-large".to_owned())]), "{}", ran.said());
-    assert_eq!(target.count("t"), 2);
+    // Whether its index is unique and stays on, or is taken off for the load.
+    let plain = Database::with("CREATE TABLE t (id int PRIMARY KEY, v text); CREATE INDEX t_v_key ON t (v)");
+    for target in [target, plain] {
+        let ran = moved(source, &target, false);
+        assert_eq!((ran.code, faults(&ran)), (6, vec![(1, "index-row-too-large".to_owned())]), "{}", ran.said());
+        assert!(ran.json()["faults"].to_string().contains("constraint t_v_key"), "{}", ran.said());
+        assert_eq!(target.count("t"), 2);
+        assert_eq!(target.value("SELECT count(*) FROM pg_indexes WHERE tablename = 't'"), "2");
+    }
 }

@@ -12,6 +12,21 @@ fn the_storage_class_decides_and_not_the_declared_type() {
         ("DATE", "''", "date", "", Bad("empty-string")),
         ("NUMERIC", "''", "numeric", "", Bad("empty-string")),
         ("INTEGER", "''", "int", r#"null_if = [""]"#, super::Null),
+        ("INTEGER", "''", "int NOT NULL", r#"null_if = [""]"#, Bad("null")),
+        ("", "''", "boolean", "", Bad("empty-string")),
+        ("", "''", "real", "", Bad("empty-string")),
+        ("", "''", "time", "", Bad("empty-string")),
+        ("", "''", "interval", "", Bad("empty-string")),
+        ("", "''", "uuid", "", Bad("empty-string")),
+        ("", "''", "inet", "", Bad("empty-string")),
+        ("", "''", "int[]", "", Bad("empty-string")),
+        ("", "''", "money", "", Bad("empty-string")),
+        ("", "''", "int4range", "", Bad("empty-string")),
+        ("", "''", "cidr", "", Bad("empty-string")),
+        // Theirs is an empty value that is written so.
+        ("", "''", "hstore", "", Is("")),
+        ("", "''", "tsvector", "", Is("")),
+        ("", "''", "bit varying", "", Is("")),
         ("INTEGER", "'1.0'", "int", "", Is("1")),
         ("INTEGER", "' 12 '", "int", "", Is("12")),
         ("INTEGER", "'+5'", "int", "", Is("5")),
@@ -31,7 +46,12 @@ fn the_storage_class_decides_and_not_the_declared_type() {
         ("INTEGER", "1.5", "int", "", Bad("not-integral")),
         ("INTEGER", "1.5", "double precision", "", Is("1.5")),
         ("INTEGER", "1.5", "int", "round = true", Is("2")),
+        ("", "2.5", "int", "", Bad("not-integral")),
+        ("", "'1_000'", "numeric", "", Bad("not-a-number")),
+        ("", "'0x10'", "double precision", "", Bad("not-a-number")),
         ("INTEGER", "9223372036854775808", "bigint", "", Bad("out-of-range")),
+        ("INTEGER", "9223372036854775808", "numeric", "", Is("9223372036854776000")),
+        ("INTEGER", "2147483648", "bigint", "", Is("2147483648")),
         ("INTEGER", "9223372036854775807", "bigint", "", Is("9223372036854775807")),
         ("INTEGER", "-9223372036854775807 - 1", "bigint", "", Is("-9223372036854775808")),
         ("", "'9223372036854775808'", "bigint", "", Bad("out-of-range")),
@@ -48,6 +68,8 @@ fn the_storage_class_decides_and_not_the_declared_type() {
         ("TEXT", "0.1 + 0.2", "text", "", Is("0.30000000000000004")),
         ("", "0.1 + 0.2", "text", "", Is("0.30000000000000004")),
         ("STRING", "'00420'", "text", "", Is("420")),
+        ("STRING", "'+491712345678'", "text", "", Is("491712345678")),
+        ("STRING", "'a'", "text", "", Is("a")),
         ("STRING", "'1e5'", "text", "", Is("100000")),
         ("UUID", "'00000000000000000000000000001234'", "uuid", "", Bad("number-in-uuid")),
         ("UUID", "'12345678901234567890123456789012'", "uuid", "", Bad("number-in-uuid")),
@@ -73,8 +95,14 @@ fn numbers_arrive_to_the_last_digit_or_are_refused() {
         ("REAL", "9e999", "numeric(10,2)", "", Bad("not-finite")),
         ("REAL", "9e999", "int", "", Bad("not-finite")),
         ("", "'NaN'", "double precision", "", Is("NaN")),
+        ("", "'NaN'", "real", "", Is("NaN")),
+        ("", "'NaN'", "numeric(10,2)", "", Is("NaN")),
+        ("", "'NaN'", "int", "", Bad("not-finite")),
+        ("", "'Infinity'", "numeric(10,2)", "", Bad("not-finite")),
         ("REAL", "9e999 - 9e999", "double precision", "", super::Null),
         ("", "-0.0", "double precision", "", Is("-0")),
+        ("", "-0.0", "real", "", Is("-0")),
+        ("REAL", "-0.0", "double precision", "", Is("0")),
         ("REAL", "123456789.123456789", "double precision", "", Is("123456789.12345679")),
         ("REAL", "5e-324", "double precision", "", Is("5e-324")),
         ("REAL", "1.7976931348623157e308", "double precision", "", Is("1.7976931348623157e+308")),
@@ -96,7 +124,11 @@ fn numbers_arrive_to_the_last_digit_or_are_refused() {
         ("REAL", "19.999", "numeric(10,2)", "round = true", Is("20.00")),
         ("TEXT", "'0.305'", "numeric(10,2)", "", Bad("excess-scale")),
         ("TEXT", "'0.300'", "numeric(10,2)", "", Is("0.30")),
+        ("TEXT", "'.3050'", "numeric(10,3)", "", Is("0.305")),
+        ("TEXT", "'.3050'", "numeric", "", Is("0.3050")),
         ("REAL", "1e15", "numeric(10,2)", "", Bad("precision-overflow")),
+        ("REAL", "-1e15", "numeric(10,2)", "", Bad("precision-overflow")),
+        ("TEXT", "'1e15'", "numeric(10,2)", "", Bad("precision-overflow")),
         ("INTEGER", "100000000", "numeric(10,2)", "", Bad("precision-overflow")),
         ("INTEGER", "99999999", "numeric(10,2)", "", Is("99999999.00")),
         (
@@ -143,11 +175,23 @@ fn numbers_arrive_to_the_last_digit_or_are_refused() {
         ("INTEGER", "105", "numeric(5,-1)", "", Bad("excess-scale")),
         ("TEXT", "'0.00012'", "numeric(2,5)", "", Is("0.00012")),
         ("TEXT", "'0.1'", "numeric(2,5)", "", Bad("precision-overflow")),
-        // Unconstrained, it holds infinities from PostgreSQL 14 on.
+    ];
+    /// Without a limit, from PostgreSQL 14 on.
+    const INFINITE: &[Case] = &[
         ("REAL", "9e999", "numeric", "", Is("Infinity")),
         ("REAL", "-9e999", "numeric", "", Is("-Infinity")),
+        ("", "'-inf'", "numeric", "", Is("-Infinity")),
+        ("", "'NaN'", "numeric", "", Is("NaN")),
+    ];
+    const FINITE: &[Case] = &[
+        ("REAL", "9e999", "numeric", "", Bad("not-finite")),
+        ("REAL", "-9e999", "numeric", "", Bad("not-finite")),
+        ("", "'-inf'", "numeric", "", Bad("not-finite")),
+        ("TEXT", "'[\"inf\"]'", "numeric[]", "", Bad("not-finite")),
+        ("", "'NaN'", "numeric", "", Is("NaN")),
     ];
     hold(CASES);
+    hold(if version() >= 140_000 { INFINITE } else { FINITE });
     if version() >= 150_000 {
         hold(OUTER_SCALES);
     }

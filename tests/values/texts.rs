@@ -35,6 +35,7 @@ fn text_and_bytes_arrive_byte_for_byte_or_are_refused() {
         ("TEXT", "'👨\u{200d}👩\u{200d}👧'", "varchar(5)", "", Is("👨\u{200d}👩\u{200d}👧")),
         ("TEXT", "'a '", "char(3)", "", Is("a")),
         ("TEXT", "'abcd'", "char(3)", "", Bad("too-long")),
+        ("TEXT", "'abc '", "char(3)", "", Bad("too-long")),
         ("TEXT", "'É'", "citext", "", Is("É")),
         ("TEXT", "'x  '", "text", "", Is("x  ")),
         ("TEXT", "'x  '", "text", "trim = true", Is("x")),

@@ -153,6 +153,8 @@ fn times_arrive_to_the_microsecond_or_are_refused() {
         ("", "'01/02/2023'", "date", r#"format = "%m/%d/%Y""#, Is("2023-01-02")),
         ("", "'2024-01-01 00:00:00.5'", "timestamp(0)", "", Bad("excess-precision")),
         ("", "'2024-01-01 00:00:00.5'", "timestamp(1)", "", Is("2024-01-01 00:00:00.5")),
+        ("", "'2024-01-01 00:00:00.1235'", "timestamp(3)", "", Bad("excess-precision")),
+        ("", "'2024-01-01 00:00:00.1230'", "timestamp(3)", "", Is("2024-01-01 00:00:00.123")),
         ("", "'2024-01-01 00:00:00.1235'", "timestamptz(3)", "", Bad("excess-precision")),
         ("", "'2024-01-01 00:00:00.1235'", "timestamptz(3)", "round = true", Is("2024-01-01 00:00:00.124+00")),
         ("", "'10:00:00.1235'", "time(3)", "", Bad("excess-precision")),

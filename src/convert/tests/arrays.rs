@@ -6,7 +6,14 @@ use crate::model::rules::Epoch;
 use std::borrow::Cow;
 
 fn of(kind: Kind) -> Kind {
-    Kind::Array(Box::new(ColumnType { kind, oid: 25, name: "element".into(), domain: None, bytewise: false }))
+    Kind::Array(Box::new(ColumnType {
+        kind,
+        oid: 25,
+        name: "element".into(),
+        domain: None,
+        bytewise: false,
+        finite: false,
+    }))
 }
 
 fn array<'a>(dimensions: &[usize], elements: Vec<Cell<'a>>) -> Result<Cell<'a>, Reason> {

@@ -15,6 +15,7 @@ pub fn meaning(check: &str) -> Option<&'static str> {
     Some(match check {
         "rows" => "Is every row that was read accounted for: written, a fault or skipped?",
         "content" => "Are the target's rows, read back, byte for byte what the source's rows make?",
+        "computed" => "Do columns that the server computes itself hold what the source's columns of their names hold?",
         "sequences" => "Does the number that the next new row gets lie past every number there?",
         "constraints" => "Are keys, references and indexes valid, and is nothing left off?",
         "owners" => "Has each owner the rows that the mapping says, and no other?",
