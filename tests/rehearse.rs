@@ -1,8 +1,9 @@
 //! The README's first command: the whole cutover on a PostgreSQL that nobody had to install, gone afterwards.
 
 use super::support::expect::Expected;
-use super::support::repo;
+use super::support::postgres::Database;
 use super::support::tool::Place;
+use super::support::{repo, sqlite};
 
 #[test]
 fn a_rehearsal_of_personal_finance_ends_verified() {
@@ -50,4 +51,33 @@ fn a_rehearsal_takes_no_target() {
     let place = Place::new();
     let args = ["rehearse", "-t", "postgresql://somewhere/real", "-m"];
     place.migrate(args).arg(repo("mappings/personal_finance.toml")).exits(2).says(&["-t"]);
+}
+
+#[test]
+fn what_a_dry_run_could_not_look_at_a_rehearsal_finds() {
+    let place = Place::new();
+    sqlite::file(
+        &place,
+        "source.db",
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, n INTEGER); INSERT INTO t VALUES (1, 'a', 1), (2, 'A', 2), (3, 'c', -3), (4, 'd', 1)",
+    );
+    let target = "CREATE DOMAIN up AS int CHECK (VALUE > 0);
+        CREATE TABLE t (id int PRIMARY KEY, a text, n up, CONSTRAINT apart EXCLUDE USING btree (n WITH =));
+        CREATE UNIQUE INDEX folded ON t (lower(a))";
+    place.write("target.sql", target);
+    let head = "format = 1\nname = \"x\"\n[source]\npath = \"source.db\"\n[target]\nddl = [\"target.sql\"]\n[load.t]\n";
+    place.write("migrate.toml", head);
+    let there = Database::with(target);
+    let dry = place.migrate(["--dry-run", "--json", "-t", &there.url()]).exits(0).json();
+    let said = dry["checks"].to_string();
+    assert!(["folded: ", "apart: ", "up: "].iter().all(|name| said.contains(name)), "{said}");
+    let report = place.migrate(["rehearse", "--json", "--on-fault", "quarantine"]).exits(6).json();
+    let mut found: Vec<(i64, &str)> = report["faults"]
+        .as_array()
+        .expect("faults")
+        .iter()
+        .map(|f| (f["rowid"].as_i64().expect("a rowid"), f["reason"].as_str().expect("a reason")))
+        .collect();
+    found.sort_unstable();
+    assert_eq!(found, [(2, "duplicate"), (3, "check-failed"), (4, "exclusion-failed")]);
 }

@@ -368,7 +368,8 @@ impl<'a> Batch<'a> {
     /// A row that the server refused.
     fn convict(&mut self, key: &Key, blame: Blame) {
         self.refused += 1;
-        let fault = Fault { column: blame.column, detail: Some(blame.detail), ..self.fault(key, blame.reason) };
+        let detail = Some(blame.detail).filter(|detail| !detail.is_empty());
+        let fault = Fault { column: blame.column, detail, ..self.fault(key, blame.reason) };
         self.faults.push(fault);
     }
 

@@ -290,6 +290,7 @@ impl Ground<'_> {
             append: false,
             triggers_fire: false,
             as_text: false,
+            unfed: Vec::new(),
         })
     }
 

@@ -48,6 +48,10 @@ pub(super) fn load(
             Relation::Rows { .. } => "rows".to_owned(),
         },
         as_text: planned.iter().any(|c| !c.kind.is_binary()),
+        unfed: {
+            let names = table.columns.iter().map(|c| &c.name);
+            names.filter(|name| planned.iter().all(|c| c.name != **name)).cloned().collect()
+        },
         columns: planned,
         conflict: load.conflict.clone(),
         when_empty: load.when_empty,

@@ -207,6 +207,8 @@ pub struct LoadPlan {
     pub triggers_fire: bool,
     /// Rows go as text: a column's type has no binary encoder.
     pub as_text: bool,
+    /// Columns of the table that are not sent: the target's defaults and expressions fill them.
+    pub unfed: Vec<String>,
 }
 
 /// One column of a load.

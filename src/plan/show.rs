@@ -48,7 +48,7 @@ pub fn text(plan: &Plan) -> String {
 /// What goes for the load and comes back, and what stays on and why.
 fn detach(out: &mut String, plan: &Plan) {
     if !plan.detach.off.is_empty() {
-        out.push_str("\nTaken off for the load and put back as it was (of small tables, triggers alone)\n");
+        out.push_str("\nTaken off for the load and put back as it was (of small tables, triggers alone; no index that a row may be too large for)\n");
         for object in &plan.detach.off {
             let _ = writeln!(out, "  {}.{}: {}", object.table, object.object, object.kind.word());
         }
@@ -100,6 +100,9 @@ fn load(out: &mut String, n: usize, load: &LoadPlan, plan: &Plan) {
         }
         let line = format!("   {:width$}  {:kinds$}  {}{rules}", column.name, column.kind.shown(), feed(column, load));
         let _ = writeln!(out, "{}", line.trim_end());
+    }
+    if !load.unfed.is_empty() {
+        let _ = writeln!(out, "   left to the target: {}", load.unfed.join(", "));
     }
 }
 

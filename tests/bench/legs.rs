@@ -192,6 +192,7 @@ fn load() -> LoadPlan {
         append: false,
         triggers_fire: false,
         as_text: false,
+        unfed: Vec::new(),
     }
 }
 

@@ -19,7 +19,7 @@ fn session(settings: &Settings, read_only: bool) -> BTreeMap<String, String> {
 }
 
 /// Name, a hostile default, what a session of ours has.
-const SETTINGS: [(&str, &str, &str); 17] = [
+const SETTINGS: [(&str, &str, &str); 18] = [
     ("search_path", "evil, public", "pg_catalog"),
     ("DateStyle", "German", "ISO, MDY"),
     ("IntervalStyle", "sql_standard", "postgres"),
@@ -29,6 +29,8 @@ const SETTINGS: [(&str, &str, &str); 17] = [
     ("standard_conforming_strings", "off", "on"),
     ("default_transaction_isolation", "serializable", "read committed"),
     ("default_transaction_deferrable", "on", "off"),
+    // Where it is to read alone, this is on whatever the role says.
+    ("default_transaction_read_only", "on", "off"),
     ("statement_timeout", "20", "0"),
     ("idle_in_transaction_session_timeout", "20", "0"),
     ("idle_session_timeout", "60000", "0"),
@@ -49,16 +51,18 @@ fn a_session_is_ours_whatever_the_role_says() {
                 "search_path" => hostile.to_owned(),
                 _ => format!("'{hostile}'"),
             };
-            server.sql(&format!("SET statement_timeout = 0; ALTER ROLE postgres SET {name} = {value}"));
+            server.sql(&format!(
+                "SET statement_timeout = 0; SET transaction_read_only = off; ALTER ROLE postgres SET {name} = {value}"
+            ));
         }
     }
     for read_only in [true, false] {
         let found = session(&settings(&server, ""), read_only);
         for (name, _, ours) in SETTINGS {
+            let ours = if read_only && name == "default_transaction_read_only" { "on" } else { ours };
             let value = found.get(name).map(String::as_str);
             assert_eq!(value, there.contains_key(name).then_some(ours), "{name}");
         }
-        assert_eq!(found["default_transaction_read_only"], if read_only { "on" } else { "off" });
         assert_eq!(found["application_name"], "migrate");
         assert_eq!(found["client_encoding"], "UTF8");
     }

@@ -309,3 +309,40 @@ fn a_view_a_virtual_table_and_its_shadows_are_listed_and_never_loaded() {
     let case = Case::new(source, "CREATE VIEW t AS SELECT 1 AS id", "[load.t]\n");
     assert!(case.exits(3, &["--yes"])["refusals"].to_string().contains("view"));
 }
+
+#[test]
+fn a_fault_says_all_that_is_known_of_its_cell_and_the_full_key_on_request() {
+    let source = "CREATE TABLE t (a TEXT, b INTEGER, v DECIMAL(10,2), w VARCHAR(9), PRIMARY KEY (a, b)) WITHOUT ROWID;
+        INSERT INTO t VALUES ('x', 1, 'lots', 'abc'), ('y', 2, 1.5, 'much too long'), ('z', 3, x'00ff', NULL), ('é', 4, 1e15, 'a');
+        CREATE TABLE u (id INTEGER PRIMARY KEY, w); INSERT INTO u VALUES (-7, 1.25);";
+    let target = "CREATE TABLE t (a text, b int, v numeric(10,2), w varchar(3), PRIMARY KEY (a, b)); CREATE TABLE u (id int PRIMARY KEY, w int)";
+    let case = Case::new(source, target, "[load.t]\n[load.u]\n");
+    let told = |report: &serde_json::Value| -> Vec<String> {
+        let all = ["load", "table", "rowid", "key", "column", "declared", "class", "bytes", "target_type", "reason"];
+        let one = |fault: &serde_json::Value| all.map(|name| fault[name].to_string()).join(" ").replace('"', "");
+        report["faults"].as_array().expect("faults").iter().map(one).collect()
+    };
+    let wanted = |keys: [&str; 4]| {
+        [
+            format!("t public.t null {} v DECIMAL(10,2) text 4 numeric(10,2) not-a-number", keys[0]),
+            format!("t public.t null {} w VARCHAR(9) text 13 character varying(3) too-long", keys[1]),
+            format!("t public.t null {} v DECIMAL(10,2) blob 2 numeric(10,2) blob", keys[2]),
+            format!("t public.t null {} v DECIMAL(10,2) integer 8 numeric(10,2) precision-overflow", keys[3]),
+            "u public.u -7 null w  real 8 integer not-integral".to_owned(),
+        ]
+    };
+    assert_eq!(told(&case.exits(3, &["--dry-run"])), wanted(["null"; 4]));
+    // The same through the ledger, where the report comes from after a run.
+    let report = case.exits(6, &["--yes", "--on-fault", "quarantine", "--show-values"]);
+    assert_eq!(told(&report), wanted(["x, 1", "y, 2", "z, 3", "é, 4"]));
+    let ways = [
+        ("columns.v", "if_bad = "),
+        ("columns.w", "truncate = true"),
+        ("columns.v", "sql = "),
+        ("columns.v", "a wider column"),
+    ];
+    for (fault, (place, way)) in report["faults"].as_array().expect("faults").iter().zip(ways) {
+        let message = fault["message"].as_str().expect("words");
+        assert!(message.starts_with(&format!("load.t.{place}: ")) && message.contains(way), "{message}");
+    }
+}
