@@ -61,7 +61,6 @@ const OPERATIONAL: [&str; 21] = [
 impl ServerError {
     /// From the client library's error.
     pub fn of(doing: impl Into<String>, error: &postgres::Error) -> ServerError {
-        let doing: String = doing.into();
         let Some(db) = error.as_db_error() else {
             let lost = error.is_closed() || std::error::Error::source(error).is_some_and(|s| s.is::<std::io::Error>());
             let message = std::error::Error::source(error).map(ToString::to_string);

@@ -155,3 +155,14 @@ fn a_column_that_the_server_computes_is_held_against_the_source_s_and_told_apart
     let case = Case::new(&same, &held, "[load.t]\nexisting = \"append\"\n");
     assert!(computed(&case.exits(0, &["--yes"])).1.contains("held rows before"));
 }
+
+#[test]
+fn a_zero_without_its_sign_is_another_value() {
+    let source = "CREATE TABLE t (id INTEGER PRIMARY KEY, v); INSERT INTO t VALUES (1, -0.0), (2, 0.0)";
+    let case = Case::new(source, "CREATE TABLE t (id int PRIMARY KEY, v float8)", "[load.t]\n");
+    case.exits(0, &["--yes"]);
+    case.target.run("UPDATE t SET v = 0 WHERE id = 1");
+    let report = case.place.migrate(["verify", "--json", "-t", &case.target.url()]).exits(5).json();
+    let content = report["checks"].as_array().expect("checks").iter().find(|c| c["check"] == "content").expect("it");
+    assert_eq!((&content["verdict"], &content["differences"][0]["key"]), (&"Differs".into(), &"id=1".into()));
+}
