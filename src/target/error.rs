@@ -71,6 +71,7 @@ impl ServerError {
             };
         };
         let code = db.code().code();
+        let doing: String = doing.into();
         let reads = doing == COPYING && [SYNTAX, INTERNAL].contains(&code);
         let quotes = reads || WITH_VALUES.iter().any(|class| code.starts_with(class));
         let ended = [SqlState::ADMIN_SHUTDOWN, SqlState::CRASH_SHUTDOWN, SqlState::CANNOT_CONNECT_NOW];
