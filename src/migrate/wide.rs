@@ -21,6 +21,9 @@ pub(super) const SURE_INDEX_ROW: usize = 2_600;
 /// What a value of a type of one size takes there, at most: an interval, with its alignment.
 const SMALL: usize = 16;
 
+/// An IPv6 address with its prefix and alignment.
+const ADDRESS: usize = 24;
+
 /// `numeric` of 1,000 digits, the most that a declared precision has.
 const NUMBER: usize = 520;
 
@@ -31,8 +34,14 @@ pub(super) fn bound(kind: &Kind) -> Option<usize> {
         Kind::Char { width } => Some(*width as usize * 4),
         Kind::Numeric { limit: Some(_) } => Some(NUMBER),
         Kind::Varchar { limit: None } | Kind::Text | Kind::Citext | Kind::Bytea | Kind::Array(_) => None,
-        Kind::Numeric { limit: None } | Kind::Jsonb | Kind::Other => None,
-        _ => Some(SMALL),
+        Kind::Numeric { limit: None } | Kind::Jsonb | Kind::Range(_) | Kind::Hstore | Kind::Tsvector => None,
+        Kind::Geometry | Kind::Json | Kind::Bent { .. } | Kind::Other => None,
+        Kind::Bool | Kind::Int2 | Kind::Int4 | Kind::Int8 | Kind::Float4 | Kind::Float8 | Kind::Money => Some(SMALL),
+        Kind::Date | Kind::Time { .. } | Kind::Timetz { .. } | Kind::Timestamp { .. } => Some(SMALL),
+        Kind::Timestamptz { .. } | Kind::Interval { .. } | Kind::IntervalOf { .. } | Kind::Uuid | Kind::Enum { .. } => {
+            Some(SMALL)
+        }
+        Kind::Inet | Kind::Cidr => Some(ADDRESS),
     }
 }
 
@@ -60,7 +69,8 @@ impl<'a> Widths<'a> {
             let (mut columns, mut exprs) = (Vec::new(), Vec::new());
             for column in load.columns.iter().filter(|c| open.iter().any(|index| index.sized.contains(&c.name))) {
                 // A value is filled up to the width of a `char`, however short it is.
-                let is_open = !matches!(column.kind.kind, Kind::Char { .. }) && bound(&column.kind.kind) != Some(SMALL);
+                let is_open = !matches!(column.kind.kind, Kind::Char { .. })
+                    && bound(&column.kind.kind).is_none_or(|bytes| bytes > ADDRESS);
                 if let (Feed::Cell(n), true) = (&column.feed, is_open) {
                     exprs.push(load.select.exprs[*n].clone());
                     columns.push(column);
