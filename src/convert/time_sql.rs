@@ -16,14 +16,7 @@ pub fn time_as_text(raw: Raw<'_>, zone: Option<Zone>) -> Result<RawBuf, String> 
         return Ok(RawBuf::Null);
     }
     let kind = Kind::Timestamp { precision: 6 };
-    let column = ColumnType {
-        kind,
-        oid: 1114,
-        name: "timestamp without time zone".to_owned(),
-        domain: None,
-        bytewise: false,
-        finite: false,
-    };
+    let column = ColumnType::new(kind, 1114, "timestamp without time zone");
     let rules = Rules { zone: Some(zone.unwrap_or(Zone::Fixed(0))), offset: Some(Offset::Zone), ..Rules::default() };
     let says = |reason: Reason| format!("ts: the value {}", reason.says());
     let reader = Reader::new(&column, &rules).map_err(|_| says(Reason::BadFormat))?;

@@ -148,6 +148,11 @@ pub enum IntervalField {
 }
 
 impl ColumnType {
+    /// A type of this name, without a domain and without what is peculiar to a server.
+    pub fn new(kind: Kind, oid: u32, name: &str) -> ColumnType {
+        ColumnType { kind, oid, name: name.to_owned(), domain: None, bytewise: false, finite: false }
+    }
+
     /// Whether values of this type have a binary encoder here.
     pub fn is_binary(&self) -> bool {
         match &self.kind {

@@ -256,14 +256,7 @@ fn assumed(mapping: &Mapping, inputs: &Inputs<'_>) -> TargetSchema {
         if table.column(column).is_none() {
             table.columns.push(TargetColumn {
                 name: column.to_owned(),
-                kind: ColumnType {
-                    kind: Kind::Other,
-                    oid: 0,
-                    name: "unknown".to_owned(),
-                    domain: None,
-                    bytewise: false,
-                    finite: false,
-                },
+                kind: ColumnType::new(Kind::Other, 0, "unknown"),
                 not_null: false,
                 has_default: true,
                 generated: false,

@@ -173,14 +173,7 @@ fn step(
                 );
             }
             None => {
-                let unknown = ColumnType {
-                    kind: Kind::Other,
-                    oid: 0,
-                    name: "unknown".to_owned(),
-                    domain: None,
-                    bytewise: false,
-                    finite: false,
-                };
+                let unknown = ColumnType::new(Kind::Other, 0, "unknown");
                 parts.push((sql.clone(), unknown));
             }
         }

@@ -174,7 +174,7 @@ fn load() -> LoadPlan {
     };
     let planned = columns().into_iter().enumerate().map(|(n, (name, kind))| ColumnPlan {
         name: name.to_owned(),
-        kind: ColumnType { kind, oid: 0, name: name.to_owned(), domain: None, bytewise: false, finite: false },
+        kind: ColumnType::new(kind, 0, name),
         not_null: false,
         feed: Feed::Cell(n),
         rules: Rules::default(),

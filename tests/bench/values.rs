@@ -13,14 +13,7 @@ const ROWS: usize = 100_000;
 const TURNS: usize = 20;
 
 fn nanoseconds(case: &Case<'_>) -> Result<f64, String> {
-    let column = ColumnType {
-        kind: case.kind.clone(),
-        oid: 0,
-        name: case.name.to_owned(),
-        domain: None,
-        bytewise: false,
-        finite: false,
-    };
+    let column = ColumnType::new(case.kind.clone(), 0, case.name);
     let rules = Rules { zone: Zone::parse(case.zone), ..Rules::default() };
     let converter = Converter::new(&column, &rules, &Settled::default()).map_err(|mistake| mistake.to_string())?;
     let mut losses = LossSet::default();

@@ -4,7 +4,7 @@ use super::*;
 use crate::model::rules::Rules;
 
 fn kind(kind: Kind, oid: u32) -> ColumnType {
-    ColumnType { kind, oid, name: "t".to_owned(), domain: None, bytewise: false, finite: false }
+    ColumnType::new(kind, oid, "t")
 }
 
 fn step(nocase: bool) -> LookupStep {

@@ -6,14 +6,7 @@ use crate::model::rules::Epoch;
 use std::borrow::Cow;
 
 fn of(kind: Kind) -> Kind {
-    Kind::Array(Box::new(ColumnType {
-        kind,
-        oid: 25,
-        name: "element".into(),
-        domain: None,
-        bytewise: false,
-        finite: false,
-    }))
+    Kind::Array(Box::new(ColumnType::new(kind, 25, "element")))
 }
 
 fn array<'a>(dimensions: &[usize], elements: Vec<Cell<'a>>) -> Result<Cell<'a>, Reason> {

@@ -19,7 +19,7 @@ use crate::model::pgtype::{ColumnType, Kind};
 use crate::model::rules::Rules;
 
 fn column(kind: Kind) -> ColumnType {
-    ColumnType { kind, oid: 0, name: "a type".into(), domain: None, bytewise: false, finite: false }
+    ColumnType::new(kind, 0, "a type")
 }
 
 fn rules() -> Rules {
