@@ -311,8 +311,13 @@ impl TakingBack<'_> {
     pub fn forget_deleted(&mut self, schema: &str, table: &str) -> Result<(), ServerError> {
         let name = format!("{}.{}", quoted(schema), quoted(table));
         let row = self.tx.query_one(include_str!("sql/emptied.sql"), &[&schema, &table]).doing(TAKING)?;
+        if !row.get::<_, bool>("may") {
+            return Ok(());
+        }
+        // Locked before the look: a row that somebody else's transaction brings in between would go too.
+        self.tx.batch_execute(&format!("LOCK TABLE ONLY {name} IN ACCESS EXCLUSIVE MODE")).doing(TAKING)?;
         let holds = format!("SELECT EXISTS (SELECT FROM ONLY {name})");
-        if row.get("may") && !self.tx.query_one(&holds, &[]).doing(TAKING)?.get::<_, bool>(0) {
+        if !self.tx.query_one(&holds, &[]).doing(TAKING)?.get::<_, bool>(0) {
             self.tx.batch_execute(&format!("TRUNCATE ONLY {name}")).doing(TAKING)?;
         }
         Ok(())
