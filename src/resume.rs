@@ -10,8 +10,8 @@ use crate::model::key::hex;
 use crate::model::record::{Refusal, RunState};
 use crate::model::schema::TargetSchema;
 use crate::model::select::Select;
+use crate::pg::ledger::{LoadDone, Run, VERSION};
 use crate::plan::{Feed, LoadPlan, Plan};
-use crate::target::ledger::{LoadDone, Run, VERSION};
 
 /// What is wanted now, in the words of the ledger.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -200,7 +200,7 @@ fn sha<S: AsRef<str>>(parts: &[S]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::target::ledger::{Judged, PartDone, Sums};
+    use crate::pg::ledger::{Judged, PartDone, Sums};
 
     fn run(state: RunState) -> Run {
         Run {

@@ -19,29 +19,29 @@ const BELOW: [(&str, &[&str]); 16] = [
     ("mapping", &["model"]),
     ("plan", &["model", "mapping", "event"]),
     ("convert", &["model", "mapping", "plan", "wire"]),
-    ("source", &["model", "mapping", "plan", "wire", "convert", "event"]),
-    ("target", &["model", "mapping", "plan", "wire", "event"]),
-    ("resume", &["model", "mapping", "plan", "wire", "target"]),
-    ("migrate", &["model", "mapping", "plan", "wire", "event", "convert", "source", "target", "resume"]),
+    ("sqlite", &["model", "mapping", "plan", "wire", "convert", "event"]),
+    ("pg", &["model", "mapping", "plan", "wire", "event"]),
+    ("resume", &["model", "mapping", "plan", "wire", "pg"]),
+    ("migrate", &["model", "mapping", "plan", "wire", "event", "convert", "sqlite", "pg", "resume"]),
     // Verifying reads the source again as the run did, so it stands above it.
-    ("verify", &["model", "mapping", "plan", "wire", "event", "convert", "source", "target", "resume", "migrate"]),
+    ("verify", &["model", "mapping", "plan", "wire", "event", "convert", "sqlite", "pg", "resume", "migrate"]),
     (
         "app",
         &[
-            "model", "mapping", "plan", "wire", "event", "exit", "cli", "report", "progress", "convert", "source",
-            "target", "resume", "migrate", "verify",
+            "model", "mapping", "plan", "wire", "event", "exit", "cli", "report", "progress", "convert", "sqlite",
+            "pg", "resume", "migrate", "verify",
         ],
     ),
 ];
 
 /// Crates that one place alone may name.
 const PLACES: [(&str, &str); 9] = [
-    ("rusqlite", "source/"),
-    ("postgres", "target/"),
-    ("tokio_postgres", "target/"),
-    ("tokio_postgres_rustls", "target/"),
-    ("rustls", "target/"),
-    ("pglite_oxide", "target/"),
+    ("rusqlite", "sqlite/"),
+    ("postgres", "pg/"),
+    ("tokio_postgres", "pg/"),
+    ("tokio_postgres_rustls", "pg/"),
+    ("rustls", "pg/"),
+    ("pglite_oxide", "pg/"),
     ("clap", "cli.rs"),
     ("indicatif", "progress"),
     ("signal_hook", "app/"),

@@ -6,7 +6,7 @@ use crate::convert::Settled;
 use crate::migrate::{self, Stop};
 use crate::model::cell::RawBuf;
 use crate::model::record::{Refusal, Report, Warning};
-use crate::target::Session;
+use crate::pg::Session;
 use crate::verify::{self, Subject};
 
 use super::ending::Owner;

@@ -10,9 +10,9 @@ use crate::mapping::OnFault;
 use crate::migrate::{self, Job, Stop, until_done};
 use crate::model::record::Report;
 use crate::model::select::Relation;
+use crate::pg::ledger::{Judged, NewRun, Run};
+use crate::pg::{ServerError, Session};
 use crate::resume::Wanted;
-use crate::target::ledger::{Judged, NewRun, Run};
-use crate::target::{ServerError, Session};
 use crate::verify;
 
 use super::inputs;

@@ -7,11 +7,11 @@ use crate::event::Watch;
 use crate::exit::Exit;
 use crate::migrate::until_done;
 use crate::model::record::{Refusal, Report, RunState, Warning};
+use crate::pg::ledger::Run;
+use crate::pg::{ServerError, Session};
 use crate::plan::{self, Plan, Purpose};
 use crate::resume::{self, Decision, Wanted};
-use crate::source::Source;
-use crate::target::ledger::Run;
-use crate::target::{ServerError, Session};
+use crate::sqlite::Source;
 
 use super::timing::Timing;
 use super::way::{Known, Manner, Planned, Typed, Way, one_mapping};

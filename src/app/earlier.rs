@@ -7,8 +7,8 @@ use crate::migrate::earlier::{Places, earlier};
 use crate::model::fault::Reason;
 use crate::model::key::Key;
 use crate::model::record::{FaultRecord, Report};
+use crate::pg::{ServerError, Session};
 use crate::plan::Plan;
-use crate::target::{ServerError, Session};
 
 use super::way::{Manner, Planned, Way};
 

@@ -8,9 +8,9 @@ use crate::exit::Exit;
 use crate::migrate::{self, Connections, Stop, until_done};
 use crate::model::cell::RawBuf;
 use crate::model::record::{LoadState, Refusal, Report, RunState};
+use crate::pg::ledger::Run;
+use crate::pg::{ServerError, Session};
 use crate::plan::Plan;
-use crate::target::ledger::Run;
-use crate::target::{ServerError, Session};
 use crate::verify::{self, Depth, Meanwhile, Subject};
 
 use super::cutover::state;

@@ -17,10 +17,10 @@ use crate::model::fault::Reason;
 use crate::model::key::{Key, hex};
 use crate::model::record::{FAULTS_LISTED, FaultRecord, Report, Warning};
 use crate::model::select::{Expr, Failed, Relation, Row, Select, Sink};
+use crate::pg::ledger::Run;
+use crate::pg::{ServerError, Session};
 use crate::plan::{LoadPlan, Plan};
-use crate::source::{Reader, Source, SourceError};
-use crate::target::ledger::Run;
-use crate::target::{ServerError, Session};
+use crate::sqlite::{Reader, Source, SourceError};
 
 use super::way::{Planned, Way};
 

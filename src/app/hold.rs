@@ -3,9 +3,9 @@
 //! Nothing here reads or writes a row of the application's.
 
 use crate::migrate::{Connections, Line, Stop, until_done};
-use crate::target::connect::{ConnectError, Patience};
-use crate::target::ledger::Run;
-use crate::target::{Holder, Session};
+use crate::pg::connect::{ConnectError, Patience};
+use crate::pg::ledger::Run;
+use crate::pg::{Holder, Session};
 
 use super::Failure;
 use super::reach::{self, lost_again};

@@ -11,10 +11,10 @@ use crate::mapping::OnFault;
 use crate::migrate::{self, Stop, ahead};
 use crate::model::record::{Check, Report};
 use crate::model::select::Relation;
+use crate::pg::Session;
+use crate::pg::ledger::Run;
 use crate::plan::LoadPlan;
-use crate::source::Source;
-use crate::target::Session;
-use crate::target::ledger::Run;
+use crate::sqlite::Source;
 
 use super::way::{Manner, Planned, Way};
 use super::{Failure, record};

@@ -10,9 +10,9 @@ use crate::migrate::ahead::Found;
 use crate::migrate::missed::{self, Aside, Missed};
 use crate::migrate::{Stop, lookup};
 use crate::model::record::Report;
+use crate::pg::ledger::Run;
+use crate::pg::{ServerError, Session};
 use crate::plan::LoadPlan;
-use crate::target::ledger::Run;
-use crate::target::{ServerError, Session};
 
 use super::way::{Planned, Way};
 

@@ -43,7 +43,7 @@ pub use world::World;
 pub fn run(cli: &Cli, world: &World) -> Exit {
     #[cfg(feature = "failpoints")]
     if let Some(nth) = world.variable("MIGRATE_FAIL_AT").and_then(|nth| nth.parse().ok()) {
-        crate::target::failpoint::arm(nth, world.variable("MIGRATE_PANIC_SAYS"));
+        crate::pg::failpoint::arm(nth, world.variable("MIGRATE_PANIC_SAYS"));
     }
     if let Err(e) = signals::listen(&world.asked) {
         say(&format!("signals are not heard ({e}); Ctrl-C ends at once"));

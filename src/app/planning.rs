@@ -10,10 +10,10 @@ use crate::migrate::{self, Stop, ahead};
 use crate::model::pgtype::ColumnType;
 use crate::model::record::{Refusal, Report, RunState, Warning};
 use crate::model::schema::{Detachable, TargetSchema};
+use crate::pg::ledger::Run;
+use crate::pg::{Busy, ServerError, Session};
 use crate::plan::{self, Detaching, Inputs, Plan, Purpose, SqlFacts};
-use crate::source::Source;
-use crate::target::ledger::Run;
-use crate::target::{Busy, ServerError, Session};
+use crate::sqlite::Source;
 
 use super::way::{Known, Manner, Planned, Way};
 use super::{Failure, inputs, record};

@@ -10,8 +10,8 @@ use crate::cli::Common;
 use crate::event::{Event, Watch};
 use crate::mapping::Mapping;
 use crate::model::record::Warning;
-use crate::target::connect::{ConnectError, Patience, ReadOnly, Settings, resolve};
-use crate::target::{ServerError, Session};
+use crate::pg::connect::{ConnectError, Patience, ReadOnly, Settings, resolve};
+use crate::pg::{ServerError, Session};
 
 use super::{Failure, World, inputs};
 

@@ -13,10 +13,10 @@ use crate::model::record::{
     LossRecord, NotTable, OwnerRecord, Refusal, Report, StepRecord,
 };
 use crate::model::rules::Value;
+use crate::pg::detach::{Detached, PUTTING_BACK};
+use crate::pg::ledger::{LoadDone, Run, Sums};
 use crate::plan::{LoadPlan, Node, OwnerPlan, Plan};
-use crate::source::{Source, SourceError};
-use crate::target::detach::{Detached, PUTTING_BACK};
-use crate::target::ledger::{LoadDone, Run, Sums};
+use crate::sqlite::{Source, SourceError};
 
 /// What the source is.
 pub fn source(report: &mut Report, source: &Source, path: &str) {

@@ -5,8 +5,8 @@ use std::path::Path;
 use crate::cli::Rehearse;
 use crate::event::{Event, Watch};
 use crate::model::record::Report;
-use crate::target::connect::{Environment, ReadOnly, Settings, resolve};
-use crate::target::embedded::Throwaway;
+use crate::pg::connect::{Environment, ReadOnly, Settings, resolve};
+use crate::pg::embedded::Throwaway;
 
 use super::inputs::{self, Found};
 use super::reach::{self, Door};

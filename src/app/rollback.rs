@@ -8,8 +8,8 @@ use crate::exit::Exit;
 use crate::migrate::Stop;
 use crate::migrate::take_back::{self, TakenBack};
 use crate::model::record::{Refusal, Report, RunState, Warning};
-use crate::target::Session;
-use crate::target::take_back::{OwnerBack, Rewound};
+use crate::pg::Session;
+use crate::pg::take_back::{OwnerBack, Rewound};
 
 use super::way::{Known, Manner, Planned, Typed, Way, one_mapping};
 use super::{Failure, World};

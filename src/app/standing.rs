@@ -3,10 +3,10 @@
 use crate::cli::Common;
 use crate::event::Watch;
 use crate::model::record::RunState;
+use crate::pg::connect::ReadOnly;
+use crate::pg::standing::Standing;
 use crate::plan::{self, Purpose};
 use crate::resume;
-use crate::target::connect::ReadOnly;
-use crate::target::standing::Standing;
 
 use super::reach::{self, Door};
 use super::way::one_mapping;

@@ -15,12 +15,12 @@ use crate::migrate::{Job, Options};
 use crate::model::record::Report;
 use crate::model::rules::Zone;
 use crate::model::schema::TargetSchema;
+use crate::pg::connect::{ReadOnly, Settings};
+use crate::pg::detach::Detached;
+use crate::pg::ledger::{LoadDone, Run, VERSION};
+use crate::pg::{ServerError, Session};
 use crate::plan::Plan;
-use crate::source::{self, Source};
-use crate::target::connect::{ReadOnly, Settings};
-use crate::target::detach::Detached;
-use crate::target::ledger::{LoadDone, Run, VERSION};
-use crate::target::{ServerError, Session};
+use crate::sqlite::{self, Source};
 
 use super::inputs::{self, Found};
 use super::reach::{self, Door};
@@ -143,9 +143,9 @@ impl Way<'_> {
     pub(super) fn open_source(&self, report: &mut Report) -> Result<Source, Failure> {
         let path = inputs::source(self.common, &self.found)?;
         let zone = self.found.mapping.source.zone.as_deref().and_then(Zone::parse);
-        let ts: source::Scalar = Arc::new(move |raw| convert::time_as_text(raw, zone));
+        let ts: sqlite::Scalar = Arc::new(move |raw| convert::time_as_text(raw, zone));
         let functions = vec![("ts", ts)];
-        let options = source::Options { readers: self.jobs() + 1, functions, ..source::Options::default() };
+        let options = sqlite::Options { readers: self.jobs() + 1, functions, ..sqlite::Options::default() };
         let source = Source::open(&path, &options).map_err(Failure::refused)?;
         record::source(report, &source, &path.display().to_string());
         Ok(source)

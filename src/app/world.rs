@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use chrono::{DateTime, Utc};
 
-use crate::target::connect::{Environment, system_user};
+use crate::pg::connect::{Environment, system_user};
 
 use super::{Failure, env_file};
 

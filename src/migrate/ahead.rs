@@ -14,10 +14,10 @@ use crate::model::key::Key;
 use crate::model::record::{Check, Refusal};
 use crate::model::schema::TargetSchema;
 use crate::model::select::{Failed, Row, Sink};
+use crate::pg::Session;
+use crate::pg::ledger::Sums;
 use crate::plan::{Link, LoadPlan, Node, Plan, links};
-use crate::source::{Reader, Source};
-use crate::target::Session;
-use crate::target::ledger::Sums;
+use crate::sqlite::{Reader, Source};
 
 use super::batch::{Batch, GO_ON};
 use super::keyset::KeySet;

@@ -15,10 +15,10 @@ use crate::model::key::Key;
 use crate::model::pgtype::ColumnType;
 use crate::model::record::FAULTS_LISTED;
 use crate::model::select::{Failed, Row};
+use crate::pg::Blame;
+use crate::pg::deviation::Deviation;
+use crate::pg::ledger::{LOSS_KEYS, LookupSum, LossSum, Sums};
 use crate::plan::{ColumnPlan, Feed, LoadPlan, LookupPlan};
-use crate::target::Blame;
-use crate::target::deviation::Deviation;
-use crate::target::ledger::{LOSS_KEYS, LookupSum, LossSum, Sums};
 use crate::wire::digest::{Digest, row_hash};
 
 use super::Options;

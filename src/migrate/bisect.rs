@@ -11,11 +11,11 @@ use crate::model::fault::Reason;
 use crate::model::key::Key;
 use crate::model::record::FAULTS_LISTED;
 use crate::model::select::{Failed, Row, Sink};
+use crate::pg::batch::{BatchId, Into, Open};
+use crate::pg::ledger::Sums;
+use crate::pg::{Blame, ServerError};
 use crate::plan::{Feed, LoadPlan};
-use crate::source::Reader;
-use crate::target::batch::{BatchId, Into, Open};
-use crate::target::ledger::Sums;
-use crate::target::{Blame, ServerError};
+use crate::sqlite::Reader;
 
 use super::batch::Batch;
 use super::{Job, Stop, seen};

@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::Event;
 use crate::model::schema::{DetachKind, Detachable, ForeignKey, TargetSchema, TargetTable, TargetUnique};
+use crate::pg::Session;
+use crate::pg::detach::Detached;
+use crate::pg::ledger::Run;
 use crate::plan::{Detach, Detaching, LoadPlan};
-use crate::source::Reader;
-use crate::target::Session;
-use crate::target::detach::Detached;
-use crate::target::ledger::Run;
+use crate::sqlite::Reader;
 
 use super::wide::Widths;
 use super::{Job, Line, Stop, until_done};

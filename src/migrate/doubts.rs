@@ -5,9 +5,9 @@
 
 use crate::model::pgtype::{ColumnType, Kind};
 use crate::model::record::Check;
+use crate::pg::checks::Column;
+use crate::pg::{Blame, Session};
 use crate::plan::{ColumnPlan, Feed, LoadPlan};
-use crate::target::checks::Column;
-use crate::target::{Blame, Session};
 
 use super::batch::Batch;
 use super::keyset::field;

@@ -12,7 +12,7 @@ use crate::model::key::Key;
 use crate::model::schema::TargetUnique;
 use crate::model::select::{Failed, Row, Sink};
 use crate::plan::{Compared, LoadPlan, Plan};
-use crate::source::Source;
+use crate::sqlite::Source;
 
 use super::Stop;
 use super::batch::GO_ON;

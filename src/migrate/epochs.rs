@@ -6,7 +6,7 @@ use crate::model::record::Warning;
 use crate::model::rules::Epoch;
 use crate::model::select::{Expr, Relation};
 use crate::plan::{ColumnPlan, Feed, LoadPlan};
-use crate::source::{Reader, SourceError};
+use crate::sqlite::{Reader, SourceError};
 
 /// Seconds since 1970, from March 1973 to February 2103: in this range no number is a moment in two units.
 const YEARS: (f64, f64) = (1e8, 4.2e9);

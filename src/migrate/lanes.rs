@@ -12,9 +12,9 @@ use std::thread;
 use crate::convert::Settled;
 use crate::event::Event;
 use crate::model::cell::RawBuf;
+use crate::pg::Session;
+use crate::pg::ledger::{PartDone, Run};
 use crate::plan::Node;
-use crate::target::Session;
-use crate::target::ledger::{PartDone, Run};
 
 use super::load::{self, Opened};
 use super::owner::{self, Owner};

@@ -10,11 +10,11 @@ use crate::event::Event;
 use crate::model::aside::SetAside;
 use crate::model::key::Key;
 use crate::model::select::{Failed, Relation, Row, Sink};
+use crate::pg::batch::{BatchId, Begun, Into};
+use crate::pg::ledger::{PartDone, Run};
+use crate::pg::{ServerError, Session};
 use crate::plan::{Feed, LoadPlan, Node};
-use crate::source::Reader;
-use crate::target::batch::{BatchId, Begun, Into};
-use crate::target::ledger::{PartDone, Run};
-use crate::target::{ServerError, Session};
+use crate::sqlite::Reader;
 
 use super::batch::{Batch, GO_ON};
 use super::bisect::{self, Origin};

@@ -10,9 +10,9 @@ use crate::model::fault::Reason;
 use crate::model::pgtype::Kind;
 use crate::model::record::Check;
 use crate::model::schema::{SourceSchema, TargetSchema, TargetTable, TargetUnique};
+use crate::pg::checks::{Column, RowCheck};
+use crate::pg::{Blame, Session};
 use crate::plan::{Compared, Feed, LoadPlan, links, proves_unique};
-use crate::target::checks::{Column, RowCheck};
-use crate::target::{Blame, Session};
 
 use super::batch::Batch;
 use super::doubts::Doubts;

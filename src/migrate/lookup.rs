@@ -16,9 +16,9 @@ use crate::model::key::{Key, hex};
 use crate::model::pgtype::ColumnType;
 use crate::model::record::{Check, Refusal, Warning};
 use crate::model::select::{Failed, Row, Sink};
+use crate::pg::Session;
+use crate::pg::ledger::Run;
 use crate::plan::{ColumnPlan, Feed, LoadPlan, LookupPlan, Plan};
-use crate::target::Session;
-use crate::target::ledger::Run;
 
 use super::{Job, Stop};
 use crate::event::Event;

@@ -15,7 +15,7 @@ use crate::model::fault::Reason;
 use crate::model::key::Key;
 use crate::model::select::{Failed, Row, Sink};
 use crate::plan::{LoadPlan, LookupPlan};
-use crate::source::Source;
+use crate::sqlite::Source;
 
 use super::Stop;
 use super::batch::GO_ON;

@@ -40,11 +40,11 @@ use crate::model::fault::Fault;
 use crate::model::record::Refusal;
 use crate::model::schema::TargetSchema;
 use crate::model::select::Relation;
+use crate::pg::connect::ConnectError;
+use crate::pg::ledger::Run;
+use crate::pg::{ServerError, Session};
 use crate::plan::{LoadPlan, Node, Plan};
-use crate::source::{Source, SourceError};
-use crate::target::connect::ConnectError;
-use crate::target::ledger::Run;
-use crate::target::{ServerError, Session};
+use crate::sqlite::{Source, SourceError};
 
 pub use orphans::StandIns;
 pub use retry::{Line, until_done};

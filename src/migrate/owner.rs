@@ -6,9 +6,9 @@ use crate::model::pgtype::ColumnType;
 use crate::model::record::Refusal;
 use crate::model::rules::Value;
 use crate::model::schema::TargetSchema;
+use crate::pg::ledger::Run;
+use crate::pg::{OwnerFound, Session};
 use crate::plan::{OwnerColumn, OwnerPlan, Plan, to_make_the_owner};
-use crate::target::ledger::Run;
-use crate::target::{OwnerFound, Session};
 
 use super::sequence::past_rows;
 use super::{Job, Stop, until_done};

@@ -12,10 +12,10 @@ use crate::convert::row::{Notes, RowEncoder};
 use crate::mapping::OnFault;
 use crate::model::key::Key;
 use crate::model::select::{Failed, Row, Sink};
+use crate::pg::ledger::Run;
+use crate::pg::{ReadBack, ServerError, Session};
 use crate::plan::{Link, LoadPlan, links};
-use crate::source::Reader;
-use crate::target::ledger::Run;
-use crate::target::{ReadBack, ServerError, Session};
+use crate::sqlite::Reader;
 
 use super::batch::{Batch, GO_ON};
 use super::keyset::{KeySet, Keys, key};

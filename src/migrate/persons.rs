@@ -17,9 +17,9 @@ use crate::model::record::Refusal;
 use crate::model::rules::{Rules, Value};
 use crate::model::schema::{ForeignKey, TargetSchema, TargetTable};
 use crate::model::select::{Expr, Failed, Relation, Row, Select, Sink};
+use crate::pg::{ReadBack, Session};
 use crate::plan::{ColumnPlan, Compared, Feed, LoadPlan, Plan};
-use crate::source::Source;
-use crate::target::{ReadBack, Session};
+use crate::sqlite::Source;
 use crate::wire::binary;
 
 use super::Stop;

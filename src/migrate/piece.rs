@@ -10,9 +10,9 @@ use crate::model::fault::Fault;
 use crate::model::key::Key;
 use crate::model::record::FAULTS_LISTED;
 use crate::model::select::{Failed, Row, Sink};
-use crate::source::Reader;
-use crate::target::batch::{BatchId, Begun, Into, Open};
-use crate::target::ledger::Sums;
+use crate::pg::batch::{BatchId, Begun, Into, Open};
+use crate::pg::ledger::Sums;
+use crate::sqlite::Reader;
 
 use super::batch::{Batch, GO_ON};
 use super::bisect::{self, Origin};

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::event::{Event, Watch};
-use crate::target::{ServerError, Session};
+use crate::pg::{ServerError, Session};
 
 use super::{Connections, Stop};
 

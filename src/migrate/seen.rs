@@ -10,10 +10,10 @@ use crate::model::cell::Raw;
 use crate::model::fault::Reason;
 use crate::model::key::Key;
 use crate::model::select::{Failed, Row, Sink};
+use crate::pg::Session;
+use crate::pg::ledger::PartDone;
 use crate::plan::LoadPlan;
-use crate::source::Source;
-use crate::target::Session;
-use crate::target::ledger::PartDone;
+use crate::sqlite::Source;
 
 use super::Stop;
 use super::batch::{Batch, GO_ON};

@@ -2,8 +2,8 @@
 
 use crate::event::Event;
 use crate::model::schema::Sequence;
-use crate::target::ledger::Run;
-use crate::target::{Session, Wanted};
+use crate::pg::ledger::Run;
+use crate::pg::{Session, Wanted};
 
 use super::retry::until_done;
 use super::{Job, Stop};

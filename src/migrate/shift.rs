@@ -7,9 +7,9 @@ use crate::model::cell::Raw;
 use crate::model::key::Key;
 use crate::model::schema::TargetSchema;
 use crate::model::select::{Failed, Row, Select, Sink};
+use crate::pg::{Session, Wanted};
 use crate::plan::{Feed, Plan};
-use crate::source::Source;
-use crate::target::{Session, Wanted};
+use crate::sqlite::Source;
 
 use super::Stop;
 use super::batch::GO_ON;

@@ -14,7 +14,7 @@ use crate::model::record::Warning;
 use crate::model::schema::SourceSchema;
 use crate::model::select::{Expr, Failed, Relation, Row, Select, Sink};
 use crate::plan::{ColumnPlan, Feed, LoadPlan, Plan};
-use crate::source::Source;
+use crate::sqlite::Source;
 
 use super::Stop;
 use super::batch::GO_ON;

@@ -16,11 +16,11 @@ use crate::model::pgtype::{ColumnType, Kind};
 use crate::model::record::Refusal;
 use crate::model::schema::DetachKind;
 use crate::model::select::{Failed, Row, Sink};
+use crate::pg::detach::Detached;
+use crate::pg::ledger::{LoadDone, Made, PartDone, Run};
+use crate::pg::take_back::{Aside, BegunBack, Firing, OwnerBack, Rewound, TakingBack};
+use crate::pg::{ServerError, Session};
 use crate::plan::{Link, LoadPlan, Node};
-use crate::target::detach::Detached;
-use crate::target::ledger::{LoadDone, Made, PartDone, Run};
-use crate::target::take_back::{Aside, BegunBack, Firing, OwnerBack, Rewound, TakingBack};
-use crate::target::{ServerError, Session};
 
 use super::batch::{Batch, GO_ON};
 use super::keyset::KeySet;

@@ -13,7 +13,7 @@ use crate::model::rules::Rules;
 use crate::model::schema::Detachable;
 use crate::model::select::{Failed, Row, Select, Sink};
 use crate::plan::{ColumnPlan, Feed, LoadPlan};
-use crate::source::{Reader, SourceError};
+use crate::sqlite::{Reader, SourceError};
 
 /// Bytes of an index's columns that fit in its row whatever they are: a B-tree takes 2,704 with its header.
 pub(super) const SURE_INDEX_ROW: usize = 2_600;

@@ -12,9 +12,9 @@ use crate::convert::row::{Notes, RowEncoder};
 use crate::migrate::{StandIns, Stop, lookup};
 use crate::model::key::Key;
 use crate::model::select::{Failed, Row, Sink};
+use crate::pg::Session;
+use crate::pg::ledger::PartDone;
 use crate::plan::LoadPlan;
-use crate::target::Session;
-use crate::target::ledger::PartDone;
 use crate::wire::digest::row_hash;
 
 use super::table::Table;

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 
 use crate::model::key::hex;
 use crate::model::schema::TargetSchema;
+use crate::pg::ledger::Judged;
+use crate::pg::{ReadBack, ServerError, Session};
 use crate::plan::{LoadPlan, Plan, image};
-use crate::target::ledger::Judged;
-use crate::target::{ReadBack, ServerError, Session};
 use crate::wire::digest::{Digest, row_hash};
 
 /// Completes what a run decides once: the images, the rows that are there, the objects. `seed` is that of the row hashes.

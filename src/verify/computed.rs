@@ -8,8 +8,8 @@ use crate::model::record::Check;
 use crate::model::rules::Rules;
 use crate::model::schema::{SourceColumn, SourceSchema, TargetColumn};
 use crate::model::select::{Expr, Relation};
+use crate::pg::Session;
 use crate::plan::{ColumnPlan, Feed, LoadPlan};
-use crate::target::Session;
 use crate::wire::digest::Digest;
 
 use super::open;

@@ -3,8 +3,8 @@
 
 use crate::migrate::Stop;
 use crate::model::record::{Check, Verdict};
+use crate::pg::Session;
 use crate::plan::image;
-use crate::target::Session;
 use crate::wire::digest::{BUCKETS, Digest, row_hash};
 
 use super::open::{self, Opened};

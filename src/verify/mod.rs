@@ -23,11 +23,11 @@ use crate::event::{Event, Watch};
 use crate::migrate::{Connections, Stop};
 use crate::model::record::{Check, OwnerRows, SequenceRecord, Verdict};
 use crate::model::schema::TargetSchema;
+use crate::pg::Session;
+use crate::pg::detach::Detached;
+use crate::pg::ledger::{LoadDone, Run};
 use crate::plan::Plan;
-use crate::source::Source;
-use crate::target::Session;
-use crate::target::detach::Detached;
-use crate::target::ledger::{LoadDone, Run};
+use crate::sqlite::Source;
 
 use content::Found;
 use table::Table;

@@ -5,7 +5,7 @@ use crate::migrate::{self, Stop};
 use crate::model::ident::quoted;
 use crate::model::record::{Check, Verdict};
 use crate::model::schema::ForeignKey;
-use crate::target::Session;
+use crate::pg::Session;
 
 use super::Subject;
 

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::migrate::Stop;
 use crate::model::record::{Difference, DifferingRow};
-use crate::target::Session;
+use crate::pg::Session;
 use crate::wire::binary;
 use crate::wire::digest::{BUCKETS, bucket};
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::model::record::{Check, OwnerRows};
+use crate::pg::{ServerError, Session};
 use crate::plan::{Class, OwnerPath};
-use crate::target::{ServerError, Session};
 
 use super::{Subject, rows};
 

@@ -9,9 +9,9 @@ use std::thread;
 
 use crate::event::Event;
 use crate::migrate::Stop;
+use crate::pg::ledger::PartDone;
+use crate::pg::{Session, stretch};
 use crate::plan::LoadPlan;
-use crate::target::ledger::PartDone;
-use crate::target::{Session, stretch};
 use crate::wire::digest::Digest;
 
 use super::table::Table;

@@ -5,7 +5,7 @@
 use crate::migrate::{Stop, seen};
 use crate::model::key::Key;
 use crate::model::record::Refusal;
-use crate::target::Session;
+use crate::pg::Session;
 use crate::wire::digest::Digest;
 
 use super::table::Table;

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::model::record::Check;
-use crate::target::ledger::Sums;
-use crate::target::{ServerError, Session};
+use crate::pg::ledger::Sums;
+use crate::pg::{ServerError, Session};
 
 use super::Subject;
 

@@ -1,7 +1,7 @@
 //! Sequences: each hands out next what no row has and what the source never gave.
 
 use crate::model::record::{Check, SequenceRecord, Verdict};
-use crate::target::{ServerError, Session, Wanted};
+use crate::pg::{ServerError, Session, Wanted};
 
 use super::Subject;
 

@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use crate::migrate::{Stop, lookup};
 use crate::model::key::unhex;
 use crate::model::pgtype::{ColumnType, Kind};
+use crate::pg::ledger::Made;
+use crate::pg::{ReadBack, Session};
 use crate::plan::{LoadPlan, image};
-use crate::target::ledger::Made;
-use crate::target::{ReadBack, Session};
 use crate::wire::digest::{Digest, row_hash};
 use crate::wire::{binary, decode};
 

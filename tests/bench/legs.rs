@@ -21,7 +21,7 @@ use migrate::model::rules::Rules;
 use migrate::model::schema::Address;
 use migrate::model::select::{Expr, Failed, Relation, Row, Select, Sink};
 use migrate::plan::{ColumnPlan, Feed, LoadPlan};
-use migrate::source::{Options, Source};
+use migrate::sqlite::{Options, Source};
 
 /// Bytes of a write, at least; rows are never cut.
 const WRITE: usize = 64 * 1024;

@@ -6,7 +6,7 @@ use super::certs::{Certificates, text};
 use super::psql::{ask_us, environment};
 use super::server::{Server, Wish};
 use super::tls::{home, refusal, server_with};
-use migrate::target::connect::{ConnectError, resolve};
+use migrate::pg::connect::{ConnectError, resolve};
 
 /// Leads any host's name to this machine, as an address that is not loopback: what is off this machine has stricter rules.
 const HERE: (&str, &str) = ("PGHOSTADDR", "0.0.0.0");

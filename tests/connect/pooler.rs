@@ -3,7 +3,7 @@
 use super::bouncer::Bouncer;
 use super::psql::{ask_us, environment};
 use super::server::{Server, Wish};
-use migrate::target::connect::{ConnectError, Problem, ReadOnly, resolve};
+use migrate::pg::connect::{ConnectError, Problem, ReadOnly, resolve};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 

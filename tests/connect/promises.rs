@@ -6,7 +6,7 @@ use super::proxy::Proxy;
 use super::psql::{ask_us, environment};
 use super::server::{Server, Wish};
 use super::tls::{home, refusal, server_with, string};
-use migrate::target::connect::{ConnectError, ReadOnly, SslMode, resolve};
+use migrate::pg::connect::{ConnectError, ReadOnly, SslMode, resolve};
 use std::io::Write;
 
 /// An address of this machine that is not loopback, if it has one; nothing is sent.

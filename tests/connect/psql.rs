@@ -3,7 +3,7 @@
 //! Each call has exactly the variables it is given, so nothing of this machine takes part.
 
 use super::server::program;
-use migrate::target::connect::{ConnectError, Environment, ReadOnly, resolve};
+use migrate::pg::connect::{ConnectError, Environment, ReadOnly, resolve};
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::Command;
@@ -42,7 +42,7 @@ pub fn ask(string: Option<&str>, variables: &[(&str, &str)], home: &Path) -> Res
 
 /// An environment of ours with these variables.
 pub fn environment(variables: &[(&str, &str)], home: &Path) -> Environment {
-    let user = migrate::target::connect::system_user();
+    let user = migrate::pg::connect::system_user();
     let pairs = variables.iter().map(|(n, v)| (OsString::from(n), OsString::from(v)));
     Environment::new(pairs, Some(home.to_owned()), user)
 }

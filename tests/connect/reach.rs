@@ -3,7 +3,7 @@
 use super::proxy::Proxy;
 use super::psql::environment;
 use super::server::{Server, Wish, free_port};
-use migrate::target::connect::{ConnectError, Patience, ReadOnly, Settings, resolve};
+use migrate::pg::connect::{ConnectError, Patience, ReadOnly, Settings, resolve};
 use std::time::{Duration, Instant};
 
 fn settings(string: &str) -> Settings {

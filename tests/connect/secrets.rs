@@ -5,7 +5,7 @@ use super::certs::{Certificates, text};
 use super::proxy::Proxy;
 use super::psql::environment;
 use super::server::{Server, Wish, free_port};
-use migrate::target::connect::{ConnectError, ReadOnly, Secret, dsn, resolve};
+use migrate::pg::connect::{ConnectError, ReadOnly, Secret, dsn, resolve};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;

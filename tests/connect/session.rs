@@ -2,7 +2,7 @@
 
 use super::psql::environment;
 use super::server::{Server, Wish};
-use migrate::target::connect::{ReadOnly, Settings, resolve};
+use migrate::pg::connect::{ReadOnly, Settings, resolve};
 use std::collections::BTreeMap;
 
 fn settings(server: &Server, more: &str) -> Settings {

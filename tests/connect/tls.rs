@@ -4,7 +4,7 @@
 use super::certs::{Certificates, text};
 use super::psql::{ask, ask_us};
 use super::server::{Server, Wish};
-use migrate::target::connect::{ConnectError, Problem};
+use migrate::pg::connect::{ConnectError, Problem};
 use std::path::Path;
 
 /// The six words.

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::*;
-use crate::source::ErrorClass;
+use crate::sqlite::ErrorClass;
 
 /// A writer that moves one unit between two rows, or adds a row to both tables, with each commit.
 fn hammer(path: &Path, stop: &AtomicBool, commits: &AtomicU64) {

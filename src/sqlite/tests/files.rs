@@ -3,7 +3,7 @@
 use std::os::unix::ffi::OsStrExt;
 
 use super::*;
-use crate::source::ErrorClass;
+use crate::sqlite::ErrorClass;
 
 /// Everything in a folder, by name, with its bytes.
 fn content(folder: &Path) -> BTreeMap<std::ffi::OsString, Vec<u8>> {

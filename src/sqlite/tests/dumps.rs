@@ -1,7 +1,7 @@
 //! A `.sql` dump becomes a source of the same rows, or an error that names its line and none of its values.
 
 use super::*;
-use crate::source::ErrorClass;
+use crate::sqlite::ErrorClass;
 
 /// A folder with this text as `dump.sql`.
 fn dump(text: impl AsRef<[u8]>) -> (tempfile::TempDir, PathBuf) {

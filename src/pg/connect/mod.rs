@@ -5,9 +5,9 @@
 //! schemas are looked at elsewhere.
 //!
 //! ```no_run
-//! use migrate::target::connect::{Environment, ReadOnly, resolve, system_user};
+//! use migrate::pg::connect::{Environment, ReadOnly, resolve, system_user};
 //!
-//! # fn main() -> Result<(), migrate::target::connect::ConnectError> {
+//! # fn main() -> Result<(), migrate::pg::connect::ConnectError> {
 //! let environment = Environment::new(std::env::vars_os(), std::env::home_dir(), system_user());
 //! let settings = resolve(Some("postgresql://app@db.example.com/app"), &environment)?;
 //! let client = settings.connect(ReadOnly(true))?;

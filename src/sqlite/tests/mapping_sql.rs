@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::source::ErrorClass;
+use crate::sqlite::ErrorClass;
 
 fn people() -> (tempfile::TempDir, PathBuf) {
     database(
@@ -325,7 +325,7 @@ fn what_a_mapping_reads_is_known_by_table_and_column() {
 #[test]
 fn regexp_and_casefold_and_given_functions_work() {
     let (_folder, path) = people();
-    let scalar: crate::source::Scalar = Arc::new(|value| match value {
+    let scalar: crate::sqlite::Scalar = Arc::new(|value| match value {
         Raw::Integer(n) if n >= 40 => Err("too large".to_owned()),
         Raw::Integer(n) => Ok(RawBuf::Text(vec![b'n', n as u8, 0xff])),
         _ => Ok(RawBuf::Null),
