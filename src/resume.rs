@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
 
-use crate::model::key::hex;
+use crate::model::hex::hex;
 use crate::model::record::{Refusal, RunState};
 use crate::model::schema::TargetSchema;
 use crate::model::select::Select;

@@ -11,10 +11,11 @@ use serde_json::{Map, Value, json};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::migrate::ahead;
-use crate::model::aside::SetAside;
 use crate::model::cell::{Raw, RawBuf};
 use crate::model::fault::Reason;
-use crate::model::key::{Key, hex};
+use crate::model::hex::hex;
+use crate::model::key::Key;
+use crate::model::quarantine::QuarantinedRow;
 use crate::model::record::{FAULTS_LISTED, FaultRecord, Report, Warning};
 use crate::model::select::{Expr, Failed, Relation, Row, Select, Sink};
 use crate::pg::ledger::Run;
@@ -64,7 +65,7 @@ impl Way<'_> {
         let mut listing = Listing { shows_values: self.reporting.show_values, ..Listing::default() };
         for load in found {
             let table = plan.table_of(&load.load);
-            load.faults.iter().for_each(|fault| listing.take(&SetAside::of(fault, &table)));
+            load.faults.iter().for_each(|fault| listing.take(&QuarantinedRow::of(fault, &table)));
         }
         let kept = listing.end(report);
         let total: u64 = found.iter().map(|load| load.fault_total).sum();
@@ -102,14 +103,14 @@ impl Aside<'_> {
         &mut self,
         plan: &Plan,
         load: &str,
-        some: &mut dyn FnMut(Vec<SetAside>) -> Result<(), Trouble>,
+        some: &mut dyn FnMut(Vec<QuarantinedRow>) -> Result<(), Trouble>,
     ) -> Result<(), Trouble> {
         match self {
             Aside::Ledger(session, run) => session.faults(*run, load, some),
             Aside::Found(found) => {
                 let table = plan.table_of(load);
                 let meant = found.iter().filter(|found| found.load == load).flat_map(|found| &found.faults);
-                some(meant.map(|fault| SetAside::of(fault, &table)).collect())
+                some(meant.map(|fault| QuarantinedRow::of(fault, &table)).collect())
             }
         }
     }
@@ -127,7 +128,7 @@ struct Listing {
 }
 
 impl Listing {
-    fn take(&mut self, fault: &SetAside) {
+    fn take(&mut self, fault: &QuarantinedRow) {
         self.total += 1;
         let row = |load: &str, at: &str| xxh3_64(format!("{load}\n{at}").as_bytes());
         let own = row(&fault.record.load, &fault.at);
@@ -236,8 +237,8 @@ fn rows(out: &mut dyn Write, plan: &Plan, source: &Source, aside: &mut Aside<'_>
     let reader = source.reader()?;
     for load in &plan.loads {
         let (select, names) = whole(&reader, source, load)?;
-        let mut pass = |faults: &[SetAside], after: Option<Key>| -> Result<Option<Key>, Trouble> {
-            let mut wanted: BTreeMap<&str, Vec<&SetAside>> = BTreeMap::new();
+        let mut pass = |faults: &[QuarantinedRow], after: Option<Key>| -> Result<Option<Key>, Trouble> {
+            let mut wanted: BTreeMap<&str, Vec<&QuarantinedRow>> = BTreeMap::new();
             faults.iter().for_each(|fault| wanted.entry(&fault.at).or_default().push(fault));
             let last = after.clone();
             let mut picking = Picking { load, names: &names, wanted, out, last, failed: None };
@@ -257,7 +258,7 @@ fn rows(out: &mut dyn Write, plan: &Plan, source: &Source, aside: &mut Aside<'_>
             Ok(picking.last)
         };
         // The faults of one row are neighbours, and stay together.
-        let (mut held, mut last) = (Vec::<SetAside>::new(), None);
+        let (mut held, mut last) = (Vec::<QuarantinedRow>::new(), None);
         aside.of(plan, &load.name, &mut |some| {
             held.extend(some);
             let at = held.last().map(|fault| fault.at.clone());
@@ -294,7 +295,7 @@ fn whole(reader: &Reader, source: &Source, load: &LoadPlan) -> Result<(Select, V
 struct Picking<'p> {
     load: &'p LoadPlan,
     names: &'p [String],
-    wanted: BTreeMap<&'p str, Vec<&'p SetAside>>,
+    wanted: BTreeMap<&'p str, Vec<&'p QuarantinedRow>>,
     /// The last row that was found.
     last: Option<Key>,
     out: &'p mut dyn Write,
@@ -321,7 +322,7 @@ impl Sink for Picking<'_> {
     }
 }
 
-fn line(load: &LoadPlan, key: Option<&Key>, faults: &[&SetAside], row: Value) -> Value {
+fn line(load: &LoadPlan, key: Option<&Key>, faults: &[&QuarantinedRow], row: Value) -> Value {
     let why: Vec<Value> = faults
         .iter()
         .map(|f| {

@@ -114,7 +114,7 @@ pub fn names(mapping: &Mapping) -> Vec<String> {
         switches(modifiers).iter().for_each(&mut value);
     }
     for load in &mapping.loads {
-        if let mapping::From::Rows(rows) = &load.from {
+        if let mapping::RowsFrom::Rows(rows) = &load.from {
             rows.iter().flat_map(|row| row.values()).for_each(&mut value);
         }
         for (_, column) in &load.columns {

@@ -3,7 +3,6 @@
 //! Numbers need their unit from the mapping. Text is read as `H:MM:SS`, as Python's and .NET's durations (whose day is
 //! 24 hours, and so becomes microseconds), as ISO 8601 and as PostgreSQL writes intervals.
 
-use super::calendar::{DAY, SECOND};
 use super::decimal::{Decimal, trimmed};
 use super::time;
 use super::time_text::{Cursor, number};
@@ -11,6 +10,7 @@ use crate::model::cell::{Cell, Raw};
 use crate::model::fault::{Loss, LossSet, Reason};
 use crate::model::pgtype::IntervalField;
 use crate::model::rules::Unit;
+use crate::wire::calendar::{DAY, SECOND};
 
 /// A column of intervals.
 #[derive(Clone, Copy, Debug)]

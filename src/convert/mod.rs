@@ -8,7 +8,6 @@
 mod array;
 mod array_text;
 mod by_server;
-mod calendar;
 mod canonical;
 mod canonical_check;
 mod decimal;

@@ -3,7 +3,6 @@
 //! Zones, offsets, precision and range are decided here, on whole microseconds since 2000-01-01. Which spellings are
 //! read is `time_text`'s and `time_format`'s part. Nothing is rounded or dropped unless the mapping says so.
 
-use super::calendar::{DAY, FIRST_DAY, LAST_DAY, LAST_STAMP_DAY, SECOND, UNIX_DAY};
 use super::decimal::{Literal, integer_text, shortest, trimmed};
 use super::numeric::is_noise;
 use super::time_format::Format;
@@ -12,6 +11,7 @@ use super::zone;
 use crate::model::cell::{Cell, Raw};
 use crate::model::fault::{Loss, LossSet, Reason};
 use crate::model::rules::{Epoch, Offset, Overlap, Zone};
+use crate::wire::calendar::{DAY, FIRST_DAY, LAST_DAY, LAST_STAMP_DAY, SECOND, UNIX_DAY};
 
 /// The target's types of dates and times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,8 +5,9 @@
 //! `%y` is 1969 to 2068. White space stands for one or more blanks, any other character for itself.
 
 use super::time_text::{Clock, Cursor, Written, clock_of, day_of, number, with_fraction};
-use super::{calendar, time_words};
+use super::time_words;
 use crate::model::fault::Reason;
+use crate::wire::calendar;
 
 /// A format, taken apart once.
 #[derive(Clone, Debug, PartialEq)]

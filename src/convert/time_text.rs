@@ -4,10 +4,10 @@
 //! What is written is told apart here, not what it means for a column: zone, precision and range are the caller's. The
 //! forms with names of months are in `time_words`, those that a mapping states in `time_format`.
 
-use super::calendar::{self, DAY, SECOND};
 use super::decimal::trimmed;
 use super::time_words;
 use crate::model::fault::Reason;
+use crate::wire::calendar::{self, DAY, SECOND};
 
 /// What a text says of a date or time; no part is guessed.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

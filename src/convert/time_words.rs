@@ -3,9 +3,9 @@
 //!
 //! A weekday that is not the date's is a fault, not decoration.
 
-use super::calendar;
 use super::time_text::{Cursor, Written, day_of, number};
 use crate::model::fault::Reason;
+use crate::wire::calendar;
 
 const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 const DAYS: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];

@@ -3,9 +3,9 @@
 //! A local time that a zone skipped is a fault; one that occurred twice needs the mapping's word. Which zone a value
 //! is in is decided by the caller.
 
-use super::calendar;
 use crate::model::fault::Reason;
 use crate::model::rules::{Overlap, Zone};
+use crate::wire::calendar;
 use chrono::{LocalResult, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeZone};
 use chrono_tz::Tz;
 

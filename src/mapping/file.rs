@@ -145,7 +145,7 @@ pub struct Load {
     /// Its name; target and source table unless `to` and `from` say otherwise.
     pub name: String,
     /// Where the rows come from.
-    pub from: From,
+    pub from: RowsFrom,
     /// The target's table.
     pub to: String,
     /// Whose the rows are.
@@ -168,7 +168,7 @@ pub struct Load {
 
 /// Where a load's rows come from.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub enum From {
+pub enum RowsFrom {
     /// The source's table of the load's name.
     #[default]
     SameName,
@@ -243,22 +243,22 @@ pub(super) enum Triggers {
 ///
 /// # Errors
 /// The place below `from`, such as `.rows.2`, and what is wrong there.
-pub(super) fn read_from(value: toml::Value) -> Result<From, (String, String)> {
+pub(super) fn read_from(value: toml::Value) -> Result<RowsFrom, (String, String)> {
     let expected =
         |at: &str| Err((at.to_owned(), "from is a table's name, { sql = \"...\" } or { rows = [ ... ] }".to_owned()));
     let table = match value {
-        toml::Value::String(table) => return Ok(From::Table(table)),
+        toml::Value::String(table) => return Ok(RowsFrom::Table(table)),
         toml::Value::Table(table) if table.len() == 1 => table,
         _ => return expected(""),
     };
     match table.into_iter().next() {
-        Some((key, toml::Value::String(sql))) if key == "sql" => Ok(From::Sql(sql)),
+        Some((key, toml::Value::String(sql))) if key == "sql" => Ok(RowsFrom::Sql(sql)),
         Some((key, toml::Value::Array(rows))) if key == "rows" => {
             let row = |(n, row): (usize, toml::Value)| {
                 BTreeMap::<String, Written>::deserialize(row)
                     .map_err(|e| (format!(".rows.{n}"), e.message().to_owned()))
             };
-            rows.into_iter().enumerate().map(row).collect::<Result<_, _>>().map(From::Rows)
+            rows.into_iter().enumerate().map(row).collect::<Result<_, _>>().map(RowsFrom::Rows)
         }
         Some((key, _)) => expected(&format!(".{key}")),
         None => expected(""),

@@ -9,7 +9,7 @@ mod read;
 mod value;
 
 pub use column::{Column, Feed, Lookup, Missing, Modifiers, Step, Switch};
-pub use file::{Defaults, From, Load, Mapping, OnFault, OwnerRule, OwnerSection, Source, Target, Unlisted};
+pub use file::{Defaults, Load, Mapping, OnFault, OwnerRule, OwnerSection, RowsFrom, Source, Target, Unlisted};
 pub use keys::keys_of_the_language;
 pub use read::{Lines, Problem, read};
 pub use value::Written;

@@ -306,9 +306,9 @@ impl<'t> Reader<'t> {
         for (key, _) in &entries {
             self.unknown(path, key);
         }
-        let from = keys.from.map_or(Ok(file::From::SameName), file::read_from).unwrap_or_else(|(at, what)| {
+        let from = keys.from.map_or(Ok(file::RowsFrom::SameName), file::read_from).unwrap_or_else(|(at, what)| {
             self.problem(&format!("{}.from{at}", path.join(".")), what);
-            file::From::SameName
+            file::RowsFrom::SameName
         });
         let owner = self.accept(&below(path, "owner"), keys.owner.map(file::read_owner));
         let conflict = keys.conflict.map(|c| c.skip);

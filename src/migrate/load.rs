@@ -7,8 +7,8 @@ use std::sync::atomic::Ordering;
 use crate::convert::Settled;
 use crate::convert::row::RowEncoder;
 use crate::event::Event;
-use crate::model::aside::SetAside;
 use crate::model::key::Key;
+use crate::model::quarantine::QuarantinedRow;
 use crate::model::select::{Failed, Relation, Row, Sink};
 use crate::pg::batch::{BatchId, Begun, Into};
 use crate::pg::ledger::{PartDone, Run};
@@ -236,7 +236,7 @@ impl<'a> Lane<'a> {
 /// The faults of a batch as the ledger keeps them: where and why.
 pub(super) fn ledgered(job: &Job<'_>, load: &LoadPlan, batch: &Batch<'_>) -> Vec<String> {
     let table = format!("{}.{}", job.plan.schema, load.table);
-    let aside = batch.faults.iter().map(|fault| SetAside::of(fault, &table));
+    let aside = batch.faults.iter().map(|fault| QuarantinedRow::of(fault, &table));
     aside.filter_map(|fault| serde_json::to_string(&fault).ok()).collect()
 }
 

@@ -7,6 +7,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::cell::{Raw, RawBuf};
+use super::hex::{hex, unhex};
 
 /// The address of a row: its rowid, its key columns in a WITHOUT ROWID table, or its ordinal in a derived relation.
 #[derive(Clone, Debug, PartialEq)]
@@ -101,24 +102,6 @@ impl Part {
             Part::Blob(x) => RawBuf::Blob(unhex(&x)?),
         })
     }
-}
-
-/// Lower-case hexadecimal.
-pub fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut out = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        out.extend([byte >> 4, byte & 15].map(|digit| char::from(DIGITS[usize::from(digit)])));
-    }
-    out
-}
-
-/// Reads [`hex`].
-pub fn unhex(text: &str) -> Option<Vec<u8>> {
-    if !text.len().is_multiple_of(2) || !text.is_ascii() {
-        return None;
-    }
-    (0..text.len()).step_by(2).map(|n| u8::from_str_radix(&text[n..n + 2], 16).ok()).collect()
 }
 
 #[cfg(test)]

@@ -2,13 +2,14 @@
 //!
 //! Nothing of ours lies below this folder. It reads no file, talks to no database and prints nothing.
 
-pub mod aside;
 pub mod cell;
 pub mod fault;
+pub mod hex;
 pub mod ident;
 pub mod key;
 pub mod numeric;
 pub mod pgtype;
+pub mod quarantine;
 pub mod record;
 pub mod rules;
 pub mod schema;

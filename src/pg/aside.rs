@@ -2,7 +2,7 @@
 
 use super::error::{Doing, ServerError};
 use super::session::Session;
-use crate::model::aside::SetAside;
+use crate::model::quarantine::QuarantinedRow;
 
 const READING: &str = "reading the ledger";
 
@@ -18,7 +18,7 @@ impl Session {
         &mut self,
         run: i64,
         load: &str,
-        some: &mut dyn FnMut(Vec<SetAside>) -> Result<(), E>,
+        some: &mut dyn FnMut(Vec<QuarantinedRow>) -> Result<(), E>,
     ) -> Result<(), E> {
         let sql: &str = &self
             .ledger

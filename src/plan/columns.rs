@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::mapping::{Column, Feed as Written, From, Load, Mapping, OwnerRule};
+use crate::mapping::{Column, Feed as Written, Load, Mapping, OwnerRule, RowsFrom};
 use crate::model::ident::did_you_mean;
 use crate::model::pgtype::Kind;
 use crate::model::rules::{Rules, Value};
@@ -90,7 +90,9 @@ fn nobody_takes(
     };
     for (name, _) in source.iter().filter(|(name, _)| !is_fed(name)) {
         let place = match &load.from {
-            From::Rows(rows) => rows.iter().position(|row| row.contains_key(name)).map(|n| format!("rows.{n}.{name}")),
+            RowsFrom::Rows(rows) => {
+                rows.iter().position(|row| row.contains_key(name)).map(|n| format!("rows.{n}.{name}"))
+            }
             _ => Some("sql".to_owned()),
         };
         findings.refuse(

@@ -109,18 +109,18 @@ pub(super) fn meant(mistake: &str, inputs: &Inputs<'_>) -> String {
 /// The name of the source table behind a load, if it reads one.
 pub(super) fn table_of(load: &Load) -> Option<&str> {
     match &load.from {
-        mapping::From::SameName => Some(&load.name),
-        mapping::From::Table(table) => Some(table),
-        mapping::From::Sql(_) | mapping::From::Rows(_) => None,
+        mapping::RowsFrom::SameName => Some(&load.name),
+        mapping::RowsFrom::Table(table) => Some(table),
+        mapping::RowsFrom::Sql(_) | mapping::RowsFrom::Rows(_) => None,
     }
 }
 
 /// The load's relation; a table that is not there is a refusal.
 pub(super) fn relation(load: &Load, inputs: &Inputs<'_>, findings: &mut Findings) -> Option<Relation> {
     match &load.from {
-        mapping::From::Sql(sql) => Some(Relation::Sql(sql.clone())),
-        mapping::From::Rows(rows) => written_rows(load, rows, inputs, findings),
-        mapping::From::SameName | mapping::From::Table(_) => {
+        mapping::RowsFrom::Sql(sql) => Some(Relation::Sql(sql.clone())),
+        mapping::RowsFrom::Rows(rows) => written_rows(load, rows, inputs, findings),
+        mapping::RowsFrom::SameName | mapping::RowsFrom::Table(_) => {
             let table = table_of(load).unwrap_or_default();
             if inputs.source.tables.contains_key(table) {
                 return Some(Relation::Table(table.to_owned()));

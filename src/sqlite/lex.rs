@@ -6,7 +6,7 @@ use std::io::{self, Read};
 
 use sha2::{Digest, Sha256};
 
-use crate::model::key::hex;
+use crate::model::hex::hex;
 
 /// One statement with the line that it begins on.
 pub(super) struct Statement {

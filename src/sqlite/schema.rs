@@ -8,8 +8,8 @@ use rusqlite::{Connection, Params, Row};
 use sha2::{Digest, Sha256};
 
 use super::error::{ErrorClass, SourceError};
+use crate::model::hex::hex;
 use crate::model::ident::quoted;
-use crate::model::key::hex;
 use crate::model::schema::{Address, OtherKind, SourceColumn, SourceSchema, SourceTable, SourceUnique};
 
 /// A column of the key that the rows of a WITHOUT ROWID table lie in the order of.

@@ -12,7 +12,7 @@ use super::error::{Said, SourceError};
 use super::header::{Header, WalFacts};
 use super::held::Held;
 use super::{Source, diagnose, snapshot};
-use crate::model::key::hex;
+use crate::model::hex::hex;
 
 /// What can be said of the source without reading its rows.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -19,7 +19,8 @@ use rusqlite::Connection;
 
 use super::{Finished, Options, Reader, Source, SourceError};
 use crate::model::cell::{Raw, RawBuf};
-use crate::model::key::{Key, hex};
+use crate::model::hex::hex;
+use crate::model::key::Key;
 use crate::model::schema::Address;
 use crate::model::select::{Expr, Failed, Relation, Row, Select, Sink};
 

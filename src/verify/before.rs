@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::key::hex;
+use crate::model::hex::hex;
 use crate::model::schema::TargetSchema;
 use crate::pg::ledger::Judged;
 use crate::pg::{ReadBack, ServerError, Session};

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::migrate::{Stop, lookup};
-use crate::model::key::unhex;
+use crate::model::hex::unhex;
 use crate::model::pgtype::{ColumnType, Kind};
 use crate::pg::ledger::Made;
 use crate::pg::{ReadBack, Session};

@@ -1,7 +1,7 @@
 //! Binary fields back to text, for people who asked to see values; nothing is compared here.
 
 use crate::model::cell::Cell;
-use crate::model::key::hex;
+use crate::model::hex::hex;
 use crate::model::numeric::{Numeric, Sign};
 use crate::model::pgtype::Kind;
 

@@ -3,6 +3,7 @@
 //! No sockets and no SQL here: cells in, bytes out, so that every byte can be tested without a server.
 
 pub mod binary;
+pub mod calendar;
 pub mod decode;
 pub mod digest;
 pub mod text;

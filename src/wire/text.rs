@@ -5,8 +5,10 @@
 use std::fmt::Write;
 
 use crate::model::cell::{Array, Cell};
-use crate::model::key::hex;
+use crate::model::hex::hex;
 use crate::model::numeric::{Numeric, Sign};
+
+use super::calendar::{self, DAY};
 
 /// Appends one field, escaped; NULL is `\N`.
 pub fn field(cell: &Cell<'_>, out: &mut Vec<u8>) {
@@ -88,29 +90,14 @@ pub fn numeric(n: &Numeric) -> String {
     format!("{sign}{whole}.{decimals}")
 }
 
-const DAY: i64 = 86_400_000_000;
-
 fn date(days: i64) -> String {
     match days {
         d if d == i64::from(i32::MAX) => return "infinity".to_owned(),
         d if d == i64::from(i32::MIN) => return "-infinity".to_owned(),
         _ => {}
     }
-    let (year, month, day) = civil(days + 10_957);
+    let (year, month, day) = calendar::date(days);
     if year > 0 { format!("{year:04}-{month:02}-{day:02}") } else { format!("{:04}-{month:02}-{day:02} BC", 1 - year) }
-}
-
-/// Year, month and day of a count of days since 1970-01-01, in the proleptic Gregorian calendar.
-fn civil(days: i64) -> (i64, i64, i64) {
-    let shifted = days + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let of_era = shifted.rem_euclid(146_097);
-    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
 }
 
 /// Each part with its sign, which any IntervalStyle then leaves to that part; servers before 15 count microseconds in 32 bits.

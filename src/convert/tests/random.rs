@@ -3,7 +3,8 @@
 use super::*;
 use crate::convert::decimal::shortest;
 use crate::convert::numeric::shown;
-use crate::convert::{calendar, json, time_text};
+use crate::convert::{json, time_text};
+use crate::wire::calendar;
 use chrono::{Datelike, NaiveDate, TimeDelta};
 
 /// Marsaglia's xorshift64*.

@@ -230,7 +230,7 @@ fn years_reach_as_far_as_the_servers() {
 
 #[test]
 fn the_calendar_agrees_with_itself_over_all_years() {
-    use crate::convert::calendar::{FIRST_DAY, LAST_DAY, date, day};
+    use crate::wire::calendar::{FIRST_DAY, LAST_DAY, date, day};
     let mut at = FIRST_DAY;
     while at <= LAST_DAY {
         let (year, month, of_month) = date(at);

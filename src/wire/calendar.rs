@@ -4,24 +4,24 @@
 //! date library.
 
 /// Microseconds of a day.
-pub(super) const DAY: i64 = 86_400_000_000;
+pub const DAY: i64 = 86_400_000_000;
 /// Microseconds of a second.
-pub(super) const SECOND: i64 = 1_000_000;
+pub const SECOND: i64 = 1_000_000;
 /// First day that PostgreSQL holds, 4714-11-24 BC.
-pub(super) const FIRST_DAY: i64 = -2_451_545;
+pub const FIRST_DAY: i64 = -2_451_545;
 /// Last day of a `date`, 5874897-12-31.
-pub(super) const LAST_DAY: i64 = 2_145_031_948;
+pub const LAST_DAY: i64 = 2_145_031_948;
 /// Last day of a `timestamp`, 294276-12-31.
-pub(super) const LAST_STAMP_DAY: i64 = 106_751_982;
+pub const LAST_STAMP_DAY: i64 = 106_751_982;
 /// 1970-01-01.
-pub(super) const UNIX_DAY: i64 = -10_957;
+pub const UNIX_DAY: i64 = -10_957;
 
 // 2000-01-01 counted from 0000-03-01, where the calendar's 400-year cycle starts.
 const EPOCH: i64 = 730_425;
 const CYCLE: i64 = 146_097;
 
 /// Whether a year has a 29 February.
-pub(super) fn is_leap(year: i64) -> bool {
+pub fn is_leap(year: i64) -> bool {
     year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
 }
 
@@ -35,7 +35,7 @@ fn days_in(year: i64, month: u32) -> u32 {
 }
 
 /// The day of a date, if the calendar has that date.
-pub(super) fn day(year: i64, month: u32, day: u32) -> Option<i64> {
+pub fn day(year: i64, month: u32, day: u32) -> Option<i64> {
     if !(1..=12).contains(&month) || day < 1 || day > days_in(year, month) {
         return None;
     }
@@ -48,7 +48,7 @@ pub(super) fn day(year: i64, month: u32, day: u32) -> Option<i64> {
 }
 
 /// Year, month and day of a day.
-pub(super) fn date(day: i64) -> (i64, u32, u32) {
+pub fn date(day: i64) -> (i64, u32, u32) {
     let from_march = day + EPOCH;
     let cycle = from_march.div_euclid(CYCLE);
     let of_cycle = from_march.rem_euclid(CYCLE);
@@ -61,7 +61,7 @@ pub(super) fn date(day: i64) -> (i64, u32, u32) {
 }
 
 /// Day of the week, 0 for Sunday.
-pub(super) fn weekday(day: i64) -> i64 {
+pub fn weekday(day: i64) -> i64 {
     // 2000-01-01 was a Saturday.
     (day + 6).rem_euclid(7)
 }

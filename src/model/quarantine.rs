@@ -9,7 +9,7 @@ use super::record::FaultRecord;
 
 /// One fault of a row that was set aside.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
-pub struct SetAside {
+pub struct QuarantinedRow {
     /// Where the row is, as [`super::key::Key::written`] writes it.
     pub at: String,
     /// Load and place of the refused row that this one refers to.
@@ -21,10 +21,10 @@ pub struct SetAside {
     pub record: FaultRecord,
 }
 
-impl SetAside {
+impl QuarantinedRow {
     /// A fault for the ledger.
-    pub fn of(fault: &Fault, table: &str) -> SetAside {
-        SetAside {
+    pub fn of(fault: &Fault, table: &str) -> QuarantinedRow {
+        QuarantinedRow {
             at: fault.at.written(),
             parent: fault.parent.as_ref().map(|(load, at)| (load.clone(), at.written())),
             seen: fault.seen,
