@@ -148,7 +148,7 @@ fn an_index_that_the_rows_do_not_allow_back_names_the_way_that_pins_the_row() {
     let case = Case::new(&ten_rows("UPDATE t SET n = 0 WHERE id = 4"), target, "[load.t]\n");
     let report = case.exits(4, &["--yes", "--on-fault", "quarantine", "--detach", "always"]);
     let said = report["refusals"][0].to_string();
-    for part in ["putting back inverse on t", "22012", "`migrate rollback --yes`", "`--detach never`"] {
+    for part in ["reattaching inverse on t", "22012", "`migrate rollback --yes`", "`--detach never`"] {
         assert!(said.contains(part), "{said}");
     }
     case.place.migrate(["rollback", "--yes", "-t", &case.target.url()]).exits(0);

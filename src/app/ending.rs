@@ -99,7 +99,7 @@ impl Way<'_> {
         let line = self.line();
         let known = until_done(&line, session, |session| Ok(self.known(session)?))?;
         let Some(run) = &known.run else {
-            return Err(ServerError::said("reading the ledger", "the run is not there any more").into());
+            return Err(ServerError::new("reading the ledger", "the run is not there any more").into());
         };
         report.run = Some(run.id.to_string());
         let settled = self.settled(Some(run));

@@ -60,7 +60,7 @@ impl Way<'_> {
         let raised = until_done(&self.line(), session, |session| Ok(session.raise_epoch(run.id)?));
         run.epoch = match raised {
             Ok(epoch) => epoch,
-            Err(Stop::Target(e)) if e.is("55P03") => {
+            Err(Stop::Target(e)) if e.is_lock_wait() => {
                 let pids: Vec<String> =
                     session.backends(run.id).unwrap_or_default().iter().map(|b| b.pid().to_string()).collect();
                 return Err(Failure::refused(format!(

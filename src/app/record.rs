@@ -13,8 +13,9 @@ use crate::model::record::{
     LossRecord, NotTable, OwnerRecord, Refusal, Report, StepRecord,
 };
 use crate::model::rules::Value;
-use crate::pg::detach::{Detached, PUTTING_BACK};
+use crate::pg::detach::Detached;
 use crate::pg::ledger::{LoadDone, Run, Sums};
+use crate::pg::sqlstate;
 use crate::plan::{LoadPlan, Node, OwnerPlan, Plan};
 use crate::sqlite::{Source, SourceError};
 
@@ -187,16 +188,23 @@ pub fn stop(stop: &Stop, report: &Report, written: bool) -> Refusal {
         _ => "target",
     };
     let remedy = match stop {
-        Stop::Target(e) if e.doing.starts_with(PUTTING_BACK) && e.is_about_rows() => {
+        Stop::Target(e) if e.is_reattach_refused_by_rows() => {
             "A row that is there does not go into it: `migrate rollback --yes`, then the same command with `--detach never`, \
              which names the row. "
         }
         Stop::Target(e) => match e.state.as_deref() {
-            Some("42501") => "Give the role its rights back. ",
-            Some("53100") => "Make room on the target's disk. ",
-            Some("53200") => "Give the target's server memory, or say a smaller --batch-bytes. ",
-            Some("53300") => "Let the target's server take more connections, or say a smaller --jobs. ",
-            Some(state) if state.starts_with("08") || state.starts_with("57") => "",
+            Some(sqlstate::INSUFFICIENT_PRIVILEGE) => "Give the role its rights back. ",
+            Some(sqlstate::DISK_FULL) => "Make room on the target's disk. ",
+            Some(sqlstate::OUT_OF_MEMORY) => "Give the target's server memory, or say a smaller --batch-bytes. ",
+            Some(sqlstate::TOO_MANY_CONNECTIONS) => {
+                "Let the target's server take more connections, or say a smaller --jobs. "
+            }
+            Some(state)
+                if state.starts_with(sqlstate::CLASS_CONNECTION)
+                    || state.starts_with(sqlstate::CLASS_OPERATOR_INTERVENTION) =>
+            {
+                ""
+            }
             Some(_) => "Mend the cause. ",
             None => "",
         },

@@ -93,7 +93,7 @@ fn draw(open: &mut Open<'_>, load: &LoadPlan, batch: &mut Batch<'_>) -> Result<V
     }
     if !issued.is_empty() {
         batch.fill(&issued, &ids).map_err(|id| {
-            ServerError::said(
+            ServerError::new(
                 "drawing ids",
                 format!("{id} does not fit the column; its sequence is past the column's range"),
             )

@@ -212,7 +212,7 @@ impl<'a> Lane<'a> {
         let known = until_done(&self.job.line(), self.session, |session| Ok(session.load_done(run, load)?))?;
         let found = known.into_iter().flat_map(|done| done.parts).find(|p| p.part == self.part);
         found.ok_or_else(|| {
-            Stop::Target(ServerError::said("reading the ledger", "a part of this run is not there any more"))
+            Stop::Target(ServerError::new("reading the ledger", "a part of this run is not there any more"))
         })
     }
 

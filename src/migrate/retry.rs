@@ -39,7 +39,7 @@ impl Tries {
     /// Whether trying again may help: the connection is lost, an old transaction still holds what we wait for, or two lanes
     /// waited for each other over rows with the same key.
     pub fn may_help(e: &ServerError) -> bool {
-        e.lost || e.is("55P03") || e.is("40P01")
+        e.retry_may_help()
     }
 
     /// Waits, and makes the connection again where it is lost.

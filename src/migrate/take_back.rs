@@ -355,7 +355,7 @@ impl Laying<'_, '_, '_> {
             let filled = known && self.batch.fill(&self.issued, &columns).is_ok();
             if !filled {
                 let what = "the ledger knows fewer issued ids than there are rows";
-                return Err(Stop::Target(ServerError::said("taking rows back", what)));
+                return Err(Stop::Target(ServerError::new("taking rows back", what)));
             }
             self.ids = later;
         }

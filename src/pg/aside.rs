@@ -32,7 +32,7 @@ impl Session {
                 return Ok(tx.rollback().doing(READING)?);
             }
             let read = |text: &str| {
-                serde_json::from_str(text).map_err(|e| ServerError::said(READING, format!("fault.fault: {e}")))
+                serde_json::from_str(text).map_err(|e| ServerError::new(READING, format!("fault.fault: {e}")))
             };
             some(rows.iter().map(|row| read(row.get(0))).collect::<Result<_, _>>()?)?;
         }

@@ -111,7 +111,7 @@ impl Session {
             }
             std::thread::sleep(PAUSE);
         }
-        Err(ServerError::said(ENDING, "it was told to end and is still there"))
+        Err(ServerError::new(ENDING, "it was told to end and is still there"))
     }
 
     /// Begins a new epoch of a run: lanes of before find themselves fenced off. Waits for their open batches.

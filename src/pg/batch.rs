@@ -7,7 +7,7 @@ use std::io::Write;
 
 use postgres::{ToStatement, Transaction};
 
-use super::error::{COPYING, Doing, ServerError};
+use super::error::{Doing, Operation, ServerError};
 use super::ledger::{self, Sums};
 use super::session::{Ledger, Prepared, Session, with_columns};
 use crate::model::ident::{free_name, quoted, quoted_list};
@@ -92,7 +92,7 @@ impl Session {
         match tx.execute(&sql, &[&id.run, &id.epoch, &id.load, &id.part, &id.batch, &ends]).doing(WRITING) {
             Ok(0) => Ok(Begun::Fenced),
             Ok(_) => Ok(Begun::Open(Open { tx, ledger, prepared, staged: false, marks: Vec::new(), stays: false })),
-            Err(e) if e.is("23505") => Ok(Begun::Taken),
+            Err(e) if e.is_unique_violation() => Ok(Begun::Taken),
             Err(e) => Err(e),
         }
     }
@@ -196,7 +196,7 @@ impl Open<'_> {
     }
 
     fn copy_to(&mut self, to: &str, as_text: bool, bytes: &[u8], rows: u64) -> Result<(), ServerError> {
-        let copy = self.prepared.get(&mut self.tx, &copy_sql(to, as_text)).doing(COPYING)?;
+        let copy = self.prepared.get(&mut self.tx, &copy_sql(to, as_text)).doing(Operation::CopyRows)?;
         copy_into(&mut self.tx, &copy, (to, as_text), bytes, rows)
     }
 
@@ -244,7 +244,7 @@ impl Open<'_> {
             let message = format!(
                 "{taken} of {rows} rows went in: a trigger swallowed the others, or somebody else writes the same keys"
             );
-            return Err(ServerError { swallowed: true, ..ServerError::said("inserting rows", message) });
+            return Err(ServerError::new("inserting rows", message).swallowed());
         }
         Ok(skipped.iter().filter_map(|place| usize::try_from(place - 1).ok()).collect())
     }
@@ -273,8 +273,8 @@ impl Open<'_> {
         last: bool,
     ) -> Result<(), ServerError> {
         let (first, until) = (keys.0.map(Key::written), keys.1.map(Key::written));
-        let losses = serde_json::to_string(&sums.losses).map_err(|e| ServerError::said(WRITING, e.to_string()))?;
-        let lookups = serde_json::to_string(&sums.lookups).map_err(|e| ServerError::said(WRITING, e.to_string()))?;
+        let losses = serde_json::to_string(&sums.losses).map_err(|e| ServerError::new(WRITING, e.to_string()))?;
+        let lookups = serde_json::to_string(&sums.lookups).map_err(|e| ServerError::new(WRITING, e.to_string()))?;
         let sql: &str = &self.ledger.sql("WITH ended AS (UPDATE :ledger.part SET done = true WHERE $15 AND run = $1 AND load = $2 AND part = $3) \
                    UPDATE :ledger.batch SET first_key = $5, last_key = $6, read = $7, written = $8, skipped = $9, faults = $10, \
                    digest = $11, issued = $12, losses = ($13::text)::jsonb, lookups = ($14::text)::jsonb \
@@ -309,20 +309,21 @@ pub(super) fn copy_into<S: ToStatement + ?Sized>(
     bytes: &[u8],
     rows: u64,
 ) -> Result<(), ServerError> {
-    let mut writer = tx.copy_in(copy).doing(COPYING)?;
+    let mut writer = tx.copy_in(copy).doing(Operation::CopyRows)?;
     if !as_text {
-        writer.write_all(binary::HEADER).doing(COPYING)?;
+        writer.write_all(binary::HEADER).doing(Operation::CopyRows)?;
     }
     for slice in bytes.chunks(SLICE) {
-        writer.write_all(slice).doing(COPYING)?;
+        writer.write_all(slice).doing(Operation::CopyRows)?;
     }
     if !as_text {
-        writer.write_all(binary::TRAILER).doing(COPYING)?;
+        writer.write_all(binary::TRAILER).doing(Operation::CopyRows)?;
     }
-    let taken = writer.finish().doing(COPYING)?;
+    let taken = writer.finish().doing(Operation::CopyRows)?;
     if taken != rows {
         let message = format!("the server took {taken} of {rows} rows: a trigger or a rule swallowed the others");
-        return Err(ServerError { table: Some(to.to_owned()), swallowed: true, ..ServerError::said(COPYING, message) });
+        let refused = ServerError::new(Operation::CopyRows, message).swallowed();
+        return Err(ServerError { table: Some(to.to_owned()), ..refused });
     }
     Ok(())
 }

@@ -1,7 +1,8 @@
 //! Why the server refused one row: from the SQLSTATE, the fields of its answer and the catalogue, never from its words.
 
 use super::batch::{Into, Open};
-use super::error::{Doing, PROGRAM_LIMIT, ServerError, TOO_DEEP};
+use super::error::{Doing, ServerError};
+use super::sqlstate;
 use crate::model::fault::Reason;
 
 /// Where the server puts rows into a table's pages; every other file that says "too large" is an index's.
@@ -69,7 +70,7 @@ fn reason(error: &ServerError, facts: &Facts) -> Reason {
     if error.is_too_large_for_memory() {
         return Reason::TooLarge;
     }
-    if state == PROGRAM_LIMIT {
+    if state == sqlstate::PROGRAM_LIMIT_EXCEEDED {
         return match error.file.as_deref().filter(|_| error.constraint.is_none()) {
             Some(HEAP) => Reason::RowTooLarge,
             Some(file) if VALUES.contains(&file) => Reason::TooLarge,
@@ -77,21 +78,21 @@ fn reason(error: &ServerError, facts: &Facts) -> Reason {
         };
     }
     match (state, facts.kind.as_deref()) {
-        ("23502", _) => Reason::NullInNotNull,
-        ("22P05", _) => Reason::NotInEncoding,
+        (sqlstate::NOT_NULL_VIOLATION, _) => Reason::NullInNotNull,
+        (sqlstate::UNTRANSLATABLE_CHARACTER, _) => Reason::NotInEncoding,
         (_, Some("p" | "u")) => Reason::Duplicate,
         (_, Some("x")) => Reason::ExclusionFailed,
         (_, Some("c")) => Reason::CheckFailed,
         (_, Some("f")) => Reason::Orphan,
         (_, Some("t")) => Reason::TriggerRefused,
-        ("23514", _) if error.domain.is_some() => Reason::CheckFailed,
-        ("23514", _) if error.constraint.is_none() && facts.partitioned => Reason::NoPartition,
+        (sqlstate::CHECK_VIOLATION, _) if error.domain.is_some() => Reason::CheckFailed,
+        (sqlstate::CHECK_VIOLATION, _) if error.constraint.is_none() && facts.partitioned => Reason::NoPartition,
         _ if facts.triggers => Reason::TriggerRefused,
-        (TOO_DEEP, _) => Reason::TooDeep,
-        ("23505", _) => Reason::Duplicate,
-        ("23514" | "44000", _) => Reason::CheckFailed,
-        ("23503", _) => Reason::Orphan,
-        ("23P01", _) => Reason::ExclusionFailed,
+        (sqlstate::STATEMENT_TOO_COMPLEX, _) => Reason::TooDeep,
+        (sqlstate::UNIQUE_VIOLATION, _) => Reason::Duplicate,
+        (sqlstate::CHECK_VIOLATION | sqlstate::WITH_CHECK_OPTION_VIOLATION, _) => Reason::CheckFailed,
+        (sqlstate::FOREIGN_KEY_VIOLATION, _) => Reason::Orphan,
+        (sqlstate::EXCLUSION_VIOLATION, _) => Reason::ExclusionFailed,
         _ => Reason::ServerRefused,
     }
 }

@@ -3,15 +3,12 @@
 //! What goes is in the ledger with the statements that bring it back, in the very transaction that takes it off; each
 //! comes back in a transaction that says so.
 
-use super::error::{Doing, ServerError};
+use super::error::{Doing, Operation, ServerError};
 use super::ledger::Run;
 use super::session::Session;
 use crate::model::schema::{DetachKind, Detachable};
 
 const OFF: &str = "taking objects off the target";
-
-/// How the place of what does not go back begins.
-pub const PUTTING_BACK: &str = "putting back";
 
 /// Memory for building an index, in this session alone. Enough for a million keys in one go; a server with less memory
 /// than that is not asked for more than one such build per lane.
@@ -36,6 +33,13 @@ pub struct Detached {
     pub shape: String,
     /// It is back.
     pub back: bool,
+}
+
+impl Detached {
+    /// The operation that re-creates the object.
+    pub(super) fn reattaching(&self) -> Operation {
+        Operation::Reattach { object: self.object.clone(), table: self.table.clone() }
+    }
 }
 
 impl Session {
@@ -98,7 +102,7 @@ impl Session {
             let kind = object.kind.word();
             tx.execute(sql, &[&run, &n, &object.table, &object.object, &kind, &object.back, &shape]).doing(OFF)?;
             for statement in &object.off {
-                tx.batch_execute(statement).doing(&format!("taking off {}", object.object))?;
+                tx.batch_execute(statement).doing(format!("detaching {}", object.object).as_str())?;
             }
         }
         tx.commit().doing(OFF)?;
@@ -133,7 +137,7 @@ impl Session {
     /// # Errors
     /// When the rows do not allow it (the constraint is named), the server refuses, or the connection is lost.
     pub fn put_back(&mut self, run: i64, object: &Detached, step: usize, alone: bool) -> Result<(), ServerError> {
-        let doing = format!("{PUTTING_BACK} {} on {}", object.object, object.table);
+        let doing = object.reattaching();
         let Some(sql) = object.back_sql.get(step) else { return Ok(()) };
         let mut tx = self.client.transaction().doing(&doing)?;
         let count: &str = &self.ledger.sql(

@@ -1,139 +1,191 @@
-//! What the server refused, without anybody's values: SQLSTATE, constraint, table and column from their own fields.
+//! A failed operation on the target: SQLSTATE, constraint, table and column from the fields of the server's answer.
 //!
-//! The server's DETAIL and CONTEXT carry values and are never read. Its message does for the classes of data errors, and
-//! is left out there.
+//! The server's DETAIL and CONTEXT quote values and are never read. Its message quotes values in some classes of errors;
+//! there it is left out.
 
 use std::fmt;
 
-use postgres::error::SqlState;
+use super::sqlstate;
 
 /// An operation on the target that failed.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct ServerError {
-    /// What was being done.
-    pub doing: String,
-    /// SQLSTATE, when the server answered.
+    /// The operation that failed.
+    pub operation: Operation,
+    /// SQLSTATE; `None` if the server did not answer.
     pub state: Option<String>,
-    /// The constraint that it named.
+    /// The constraint that the server named.
     pub constraint: Option<String>,
-    /// The table that it named.
+    /// The table that the server named.
     pub table: Option<String>,
-    /// The column that it named.
+    /// The column that the server named.
     pub column: Option<String>,
-    /// The domain that it named.
+    /// The domain that the server named.
     pub domain: Option<String>,
-    /// The server's source file that it came from: no words, so it has no language.
+    /// The server's source file that raised the error. Unlike the message it does not depend on the server's language.
     pub file: Option<String>,
-    /// No error of the server's: it took fewer rows than were sent, because a trigger swallowed some.
+    /// The server reported no error but took fewer rows than were sent, because a trigger swallowed some.
     pub swallowed: bool,
-    /// The server's message, where it carries no values; else the connection's words.
+    /// The server's message if it quotes no values; without an answer of the server, the client library's message.
     pub message: Option<String>,
-    /// The connection is gone, or the server is going or coming: trying again may help.
+    /// The connection is lost, or the server is stopping or starting: trying again may help.
     pub lost: bool,
 }
 
+/// An operation on the target. The kinds that decide what to do about a failure have a variant of their own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// The server reads values of rows. The input function of an extension's type may quote them under any SQLSTATE.
+    CopyRows,
+    /// An object that was detached for the load is re-created.
+    Reattach {
+        /// The object's name.
+        object: String,
+        /// The object's table.
+        table: String,
+    },
+    /// Any other operation, in words.
+    Other(String),
+}
+
+impl Default for Operation {
+    fn default() -> Operation {
+        Operation::Other(String::new())
+    }
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Operation::CopyRows => f.write_str("copying rows"),
+            Operation::Reattach { object, table } => write!(f, "reattaching {object} on {table}"),
+            Operation::Other(words) => f.write_str(words),
+        }
+    }
+}
+
+impl From<&str> for Operation {
+    fn from(words: &str) -> Operation {
+        Operation::Other(words.to_owned())
+    }
+}
+
+impl From<&Operation> for Operation {
+    fn from(operation: &Operation) -> Operation {
+        operation.clone()
+    }
+}
+
 /// SQLSTATE classes whose messages quote values: data exceptions, constraints, exceptions raised by the user's code.
-const WITH_VALUES: [&str; 4] = ["22", "23", "44", "P0"];
+const QUOTING_VALUES: [&str; 4] = ["22", "23", "44", "P0"];
 
-/// What is done while the server reads values: the reader of an extension's type may quote them under any state.
-pub const COPYING: &str = "copying rows";
+/// The server's source file that allocates memory.
+const MEMORY_FILE: &str = "mcxt.c";
 
-/// SQLSTATE of a row, or of an index's entry, that is larger than a page takes.
-pub const PROGRAM_LIMIT: &str = "54000";
-
-/// SQLSTATE of an internal error, and the server's source file in which memory is handed out.
-const INTERNAL: &str = "XX000";
-const MEMORY: &str = "mcxt.c";
-
-/// SQLSTATE of a value that is nested deeper than the server's stack: JSON of some thousands of levels.
-pub const TOO_DEEP: &str = "54001";
-
-/// SQLSTATE of bad SQL, and of a text that is no tsquery, tsvector or jsonpath.
-const SYNTAX: &str = "42601";
-
-/// SQLSTATE classes in which no row is to blame: connection, unsupported, transaction state, authorization, names and rights,
+/// SQLSTATE classes that no row can cause: connection, unsupported, transaction state, authorization, names and rights,
 /// resources, limits, object state, intervention, system, configuration, internal.
 const OPERATIONAL: [&str; 21] = [
     "00", "08", "0A", "25", "26", "28", "2D", "34", "3B", "3D", "3F", "40", "42", "53", "54", "55", "57", "58", "72",
     "F0", "XX",
 ];
 
+/// SQLSTATEs of those classes that a row can cause all the same.
+const OPERATIONAL_BUT_FROM_ROWS: [&str; 3] =
+    [sqlstate::PROGRAM_LIMIT_EXCEEDED, sqlstate::STATEMENT_TOO_COMPLEX, sqlstate::SYNTAX_ERROR];
+
 impl ServerError {
-    /// From the client library's error.
-    pub fn of(doing: impl Into<String>, error: &postgres::Error) -> ServerError {
-        let Some(db) = error.as_db_error() else {
-            let lost = error.is_closed() || std::error::Error::source(error).is_some_and(|s| s.is::<std::io::Error>());
-            let message = std::error::Error::source(error).map(ToString::to_string);
+    /// Converts the client library's error.
+    pub fn from_client(operation: impl Into<Operation>, error: &postgres::Error) -> ServerError {
+        let operation = operation.into();
+        let Some(answer) = error.as_db_error() else {
+            let cause = std::error::Error::source(error);
             return ServerError {
-                message: message.or_else(|| Some(error.to_string())),
-                lost,
-                ..ServerError::plain(doing)
+                message: Some(cause.map_or_else(|| error.to_string(), ToString::to_string)),
+                lost: error.is_closed() || cause.is_some_and(|cause| cause.is::<std::io::Error>()),
+                operation,
+                ..ServerError::default()
             };
         };
-        let code = db.code().code();
-        let doing: String = doing.into();
-        let reads = doing == COPYING && [SYNTAX, INTERNAL].contains(&code);
-        let quotes = reads || WITH_VALUES.iter().any(|class| code.starts_with(class));
-        let ended = [SqlState::ADMIN_SHUTDOWN, SqlState::CRASH_SHUTDOWN, SqlState::CANNOT_CONNECT_NOW];
+        let code = answer.code().code();
+        let reads_values = operation == Operation::CopyRows;
+        let quotes = (reads_values && [sqlstate::SYNTAX_ERROR, sqlstate::INTERNAL_ERROR].contains(&code))
+            || QUOTING_VALUES.iter().any(|class| code.starts_with(class));
+        let ended = [sqlstate::ADMIN_SHUTDOWN, sqlstate::CRASH_SHUTDOWN, sqlstate::CANNOT_CONNECT_NOW];
         ServerError {
+            operation,
             state: Some(code.to_owned()),
-            constraint: db.constraint().map(str::to_owned),
-            table: db.table().map(str::to_owned),
-            column: db.column().map(str::to_owned),
-            domain: db.datatype().map(str::to_owned),
-            file: db.file().map(str::to_owned),
-            message: (!quotes).then(|| db.message().to_owned()),
-            lost: ended.contains(db.code()) || code.starts_with("08"),
-            ..ServerError::plain(doing)
-        }
-    }
-
-    /// An error of our own making.
-    pub fn plain(doing: impl Into<String>) -> ServerError {
-        ServerError {
-            doing: doing.into(),
-            state: None,
-            constraint: None,
-            table: None,
-            column: None,
-            domain: None,
-            file: None,
+            constraint: answer.constraint().map(str::to_owned),
+            table: answer.table().map(str::to_owned),
+            column: answer.column().map(str::to_owned),
+            domain: answer.datatype().map(str::to_owned),
+            file: answer.file().map(str::to_owned),
+            message: (!quotes).then(|| answer.message().to_owned()),
+            lost: ended.contains(&code) || code.starts_with(sqlstate::CLASS_CONNECTION),
             swallowed: false,
-            message: None,
-            lost: false,
         }
     }
 
-    /// One with words of its own.
-    pub fn said(doing: impl Into<String>, message: impl Into<String>) -> ServerError {
-        ServerError { message: Some(message.into()), ..ServerError::plain(doing) }
+    /// Makes an error of this program's own.
+    pub fn new(operation: impl Into<Operation>, message: impl Into<String>) -> ServerError {
+        ServerError { operation: operation.into(), message: Some(message.into()), ..ServerError::default() }
     }
 
-    /// Whether the server answered with this SQLSTATE.
-    pub fn is(&self, state: &str) -> bool {
+    /// The same error with the connection lost.
+    pub(super) fn lost(self) -> ServerError {
+        ServerError { lost: true, ..self }
+    }
+
+    /// The same error for rows that a trigger or another session's row swallowed.
+    pub(super) fn swallowed(self) -> ServerError {
+        ServerError { swallowed: true, ..self }
+    }
+
+    /// Returns true if the server answered with this SQLSTATE.
+    fn is(&self, state: &str) -> bool {
         self.state.as_deref() == Some(state)
     }
 
-    /// Whether some row may be to blame, as against the operation or the server's state. A trigger may raise any state of
-    /// its own, so this says what is not about rows.
-    pub fn is_about_rows(&self) -> bool {
-        let about = |s: &str| {
-            [PROGRAM_LIMIT, TOO_DEEP, SYNTAX].contains(&s) || !OPERATIONAL.iter().any(|class| s.starts_with(class))
-        };
-        let is_about = || self.state.as_deref().is_some_and(about) || self.is_too_large_for_memory();
-        !self.lost && (self.swallowed || is_about())
+    /// Returns true if a lock was not granted in time.
+    pub fn is_lock_wait(&self) -> bool {
+        self.is(sqlstate::LOCK_NOT_AVAILABLE)
     }
 
-    /// Whether the server was to put together more than its largest piece of memory, 1 GiB: by its state an internal error,
-    /// by its cause a row that is too large.
+    /// Returns true if two rows have the same unique key.
+    pub fn is_unique_violation(&self) -> bool {
+        self.is(sqlstate::UNIQUE_VIOLATION)
+    }
+
+    /// Returns true if trying again may help: the connection is lost, an old transaction still holds a lock that is
+    /// needed, or two lanes waited for each other over rows with the same key.
+    pub fn retry_may_help(&self) -> bool {
+        self.lost || self.is_lock_wait() || self.is(sqlstate::DEADLOCK_DETECTED)
+    }
+
+    /// Returns true if the rows in the table do not allow a detached object to be re-created.
+    pub fn is_reattach_refused_by_rows(&self) -> bool {
+        matches!(self.operation, Operation::Reattach { .. }) && self.is_about_rows()
+    }
+
+    /// Returns true if a row may be the cause. A trigger may raise any SQLSTATE, so this excludes only the SQLSTATEs that
+    /// speak of the operation or of the server.
+    pub fn is_about_rows(&self) -> bool {
+        let from_rows = |state: &str| {
+            OPERATIONAL_BUT_FROM_ROWS.contains(&state) || !OPERATIONAL.iter().any(|class| state.starts_with(class))
+        };
+        let is_caused = || self.state.as_deref().is_some_and(from_rows) || self.is_too_large_for_memory();
+        !self.lost && (self.swallowed || is_caused())
+    }
+
+    /// Returns true if the server needed more than 1 GiB in one allocation. Its SQLSTATE is an internal error; its cause
+    /// is a row that is too large.
     pub fn is_too_large_for_memory(&self) -> bool {
-        self.is(INTERNAL) && self.file.as_deref() == Some(MEMORY)
+        self.is(sqlstate::INTERNAL_ERROR) && self.file.as_deref() == Some(MEMORY_FILE)
     }
 }
 
 impl fmt::Display for ServerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:", self.doing)?;
+        write!(f, "{}:", self.operation)?;
         if let Some(state) = &self.state {
             write!(f, " SQLSTATE {state}")?;
         }
@@ -152,25 +204,25 @@ impl fmt::Display for ServerError {
 
 impl std::error::Error for ServerError {}
 
-/// Names what was being done when the client library failed.
+/// Adds to the client library's error the operation that failed.
 pub(super) trait Doing<T> {
-    /// Turns the library's error into ours.
-    fn doing(self, what: &str) -> Result<T, ServerError>;
+    /// Converts the library's error into a [`ServerError`].
+    fn doing(self, operation: impl Into<Operation>) -> Result<T, ServerError>;
 }
 
 impl<T> Doing<T> for Result<T, postgres::Error> {
-    fn doing(self, what: &str) -> Result<T, ServerError> {
+    fn doing(self, operation: impl Into<Operation>) -> Result<T, ServerError> {
         super::failpoint::reach();
-        self.map_err(|e| ServerError::of(what, &e))
+        self.map_err(|e| ServerError::from_client(operation, &e))
     }
 }
 
 impl<T> Doing<T> for std::io::Result<T> {
-    fn doing(self, what: &str) -> Result<T, ServerError> {
+    fn doing(self, operation: impl Into<Operation>) -> Result<T, ServerError> {
         super::failpoint::reach();
         self.map_err(|e| match e.get_ref().and_then(|inner| inner.downcast_ref::<postgres::Error>()) {
-            Some(inner) => ServerError::of(what, inner),
-            None => ServerError { message: Some(e.to_string()), lost: true, ..ServerError::plain(what) },
+            Some(inner) => ServerError::from_client(operation, inner),
+            None => ServerError::new(operation, e.to_string()).lost(),
         })
     }
 }

@@ -262,7 +262,7 @@ impl Session {
             tx.batch_execute(&(schema + &self.ledger.sql(include_str!("sql/ledger.sql"))))
                 .doing("creating the ledger")?;
         }
-        let judged = serde_json::to_string(new.judged).map_err(|e| ServerError::said(WRITING, e.to_string()))?;
+        let judged = serde_json::to_string(new.judged).map_err(|e| ServerError::new(WRITING, e.to_string()))?;
         let sql: &str = &self.ledger.sql(
             "INSERT INTO :ledger.run (mapping, owner, tool, state, seed, stamp, catalog, read_ahead, judged) \
                    VALUES ($1, $2, $3, 'Running', $4, $5, $6, $7, ($8::text)::jsonb) RETURNING run",
@@ -411,12 +411,12 @@ fn run(row: &Row) -> Result<Run, ServerError> {
         stamp: row.get(5),
         catalog: row.get(6),
         read_ahead: row.get(7),
-        judged: serde_json::from_str(&judged).map_err(|e| ServerError::said(READING, format!("run.judged: {e}")))?,
+        judged: serde_json::from_str(&judged).map_err(|e| ServerError::new(READING, format!("run.judged: {e}")))?,
     })
 }
 
 fn key(text: Option<String>) -> Result<Option<Key>, ServerError> {
-    text.map(|t| Key::read(&t).ok_or_else(|| ServerError::said(READING, "a key there is none of this tool's")))
+    text.map(|t| Key::read(&t).ok_or_else(|| ServerError::new(READING, "a key there is none of this tool's")))
         .transpose()
 }
 
@@ -427,20 +427,20 @@ pub(super) fn sums(row: &Row, at: usize) -> Result<Sums, ServerError> {
     let digest = match digest {
         None => Digest::default(),
         Some(bytes) => Digest::from_bytes(&bytes)
-            .ok_or_else(|| ServerError::said(READING, "a digest there is none of this tool's"))?,
+            .ok_or_else(|| ServerError::new(READING, "a digest there is none of this tool's"))?,
     };
     let losses: Option<String> = row.get(at + 5);
     let losses = match losses {
         None => Vec::new(),
         Some(text) => {
-            serde_json::from_str(&text).map_err(|e| ServerError::said(READING, format!("batch.losses: {e}")))?
+            serde_json::from_str(&text).map_err(|e| ServerError::new(READING, format!("batch.losses: {e}")))?
         }
     };
     let lookups: Option<String> = row.get(at + 6);
     let lookups = match lookups {
         None => Vec::new(),
         Some(text) => {
-            serde_json::from_str(&text).map_err(|e| ServerError::said(READING, format!("batch.lookups: {e}")))?
+            serde_json::from_str(&text).map_err(|e| ServerError::new(READING, format!("batch.lookups: {e}")))?
         }
     };
     Ok(Sums { lookups, read: count(0), written: count(1), skipped: count(2), faults: count(3), digest, losses })

@@ -26,6 +26,7 @@ mod rewind;
 mod rights;
 mod sequence;
 mod session;
+pub mod sqlstate;
 pub mod standing;
 pub mod take_back;
 

@@ -58,7 +58,7 @@ impl Session {
             [] => Ok(OwnerFound::None),
             [row] => match row.get::<_, Option<String>>(0) {
                 Some(key) => Ok(OwnerFound::One(key)),
-                None => Err(ServerError::said(FINDING, format!("its row in {table} has no {key}"))),
+                None => Err(ServerError::new(FINDING, format!("its row in {table} has no {key}"))),
             },
             _ => Ok(OwnerFound::Several),
         }

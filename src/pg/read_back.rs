@@ -113,7 +113,7 @@ impl<R: BufRead> Images<R> {
         let mut header = [0; 19];
         reader.read_exact(&mut header).doing(READING)?;
         if header[..11] != binary::HEADER[..11] {
-            return Err(ServerError::said(READING, "what came is not binary COPY"));
+            return Err(ServerError::new(READING, "what came is not binary COPY"));
         }
         Ok(Images { reader, buffer: Vec::new() })
     }
@@ -145,7 +145,7 @@ impl<R: BufRead> Images<R> {
         if count < 0 {
             let mut rest = [0; 1];
             let more = self.reader.read(&mut rest).doing(READING)?;
-            return if more == 0 { Ok(None) } else { Err(ServerError::said(READING, "bytes follow the trailer")) };
+            return if more == 0 { Ok(None) } else { Err(ServerError::new(READING, "bytes follow the trailer")) };
         }
         for _ in 0..count {
             let at = self.buffer.len();
@@ -163,7 +163,7 @@ impl<R: BufRead> Images<R> {
         self.buffer.resize(at + bytes, 0);
         self.reader
             .read_exact(&mut self.buffer[at..])
-            .map_err(|e| ServerError { lost: true, ..ServerError::said(READING, format!("the rows ended early: {e}")) })
+            .map_err(|e| ServerError::new(READING, format!("the rows ended early: {e}")).lost())
     }
 }
 

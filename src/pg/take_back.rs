@@ -7,7 +7,7 @@
 use postgres::Transaction;
 
 use super::batch::{copy_into, copy_sql};
-use super::detach::{Detached, PUTTING_BACK};
+use super::detach::Detached;
 use super::error::{Doing, ServerError};
 use super::ledger::Run;
 use super::session::{Ledger, Session};
@@ -278,7 +278,7 @@ impl TakingBack<'_> {
     /// When the rows that are left do not allow it, the server refuses, or the connection is lost.
     pub fn put_back(&mut self, object: &Detached) -> Result<(), ServerError> {
         for statement in object.back_sql.iter().skip(object.steps) {
-            self.tx.batch_execute(statement).doing(&format!("{PUTTING_BACK} {} on {}", object.object, object.table))?;
+            self.tx.batch_execute(statement).doing(object.reattaching())?;
         }
         let sql: &str = &self
             .ledger

@@ -7,6 +7,7 @@ use super::classify::{Facts, classify, is_tls_failure};
 use super::error::{ConnectError, Problem};
 use super::settings::{Address, ChannelBinding, Host, Settings};
 use super::tls::SslMode;
+use crate::pg::sqlstate;
 use postgres::{Client, Config, NoTls};
 use std::net::{IpAddr, ToSocketAddrs};
 use std::path::PathBuf;
@@ -128,7 +129,9 @@ fn attempt(settings: &Settings, host: &Host, end: &End, encryption: Encryption) 
         Some(Ok(client)) => Ok(client),
         Some(Err(e)) => Err(Failed {
             other_encryption_may_help: is_tls_failure(&e)
-                || e.code().is_some_and(|c| matches!(c.code(), "28000" | "08P01")),
+                || e.code().is_some_and(|c| {
+                    [sqlstate::INVALID_AUTHORIZATION, sqlstate::PROTOCOL_VIOLATION].contains(&c.code())
+                }),
             what: classify(&e, &facts),
         }),
         None => Err(fail(timed_out(settings, host))),

@@ -7,6 +7,7 @@ use super::error::{ConnectError, Problem};
 use super::settings::{Host, PasswordFrom, Settings};
 use super::tls::SslMode;
 use crate::model::ident::quoted;
+use crate::pg::sqlstate;
 use rustls::CertificateError;
 use std::error::Error as _;
 use std::io;
@@ -117,9 +118,11 @@ fn answered(db: &postgres::error::DbError, facts: &Facts<'_>) -> ConnectError {
     let problem =
         |what: &str, advice: &str| Box::new(Problem::new(facts.place(), what, says, advice).with_sqlstate(code));
     match code {
-        "57P03" => ConnectError::Waking(problem("the server is not ready", "Wait, and try again")),
-        "28P01" => ConnectError::Password(problem("the server does not take the password", &password_advice(facts))),
-        "28000" => {
+        sqlstate::CANNOT_CONNECT_NOW => ConnectError::Waking(problem("the server is not ready", "Wait, and try again")),
+        sqlstate::INVALID_PASSWORD => {
+            ConnectError::Password(problem("the server does not take the password", &password_advice(facts)))
+        }
+        sqlstate::INVALID_AUTHORIZATION => {
             let advice = match facts.plain && facts.host.sslmode < SslMode::Require {
                 true => {
                     "The server's pg_hba.conf admits no such user, database and address without encryption, if the role exists: write sslmode=require or stronger, or add an entry there"
@@ -128,14 +131,14 @@ fn answered(db: &postgres::error::DbError, facts: &Facts<'_>) -> ConnectError {
             };
             ConnectError::Password(problem("the server does not admit this user", advice))
         }
-        "08P01" if says.contains("startup parameter") => ConnectError::Pooler(problem(
+        sqlstate::PROTOCOL_VIOLATION if says.contains("startup parameter") => ConnectError::Pooler(problem(
             "a pooler answered, not the server",
             "Take the database's direct address: a pooler in transaction mode keeps no session; or leave options out if it is in session mode",
         )),
-        "3D000" => {
+        sqlstate::INVALID_CATALOG_NAME => {
             ConnectError::Other(problem("the database is not there", "Correct its name, or create it: CREATE DATABASE"))
         }
-        "42501" => ConnectError::Other(problem(
+        sqlstate::INSUFFICIENT_PRIVILEGE => ConnectError::Other(problem(
             "the role may not connect",
             &format!(
                 "As the database's owner: GRANT CONNECT ON DATABASE {} TO {};",
@@ -143,7 +146,7 @@ fn answered(db: &postgres::error::DbError, facts: &Facts<'_>) -> ConnectError {
                 quoted(&facts.settings.user)
             ),
         )),
-        "53300" => ConnectError::Other(problem(
+        sqlstate::TOO_MANY_CONNECTIONS => ConnectError::Other(problem(
             "the server has no connection left",
             "End idle sessions, or use fewer lanes: --jobs 1",
         )),

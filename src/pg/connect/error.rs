@@ -3,6 +3,7 @@
 //! Messages read `place: what; why. Do this.` Nothing in here ever holds a password or a piece of a
 //! connection string that could be one. It does not decide about retries or exit codes.
 
+use crate::pg::sqlstate;
 use std::fmt;
 
 /// The parts of a message.
@@ -109,11 +110,10 @@ impl ConnectError {
     pub fn retry_may_help(&self) -> bool {
         match self {
             ConnectError::Unreachable(_) | ConnectError::Waking(_) => true,
-            // Too many connections; an administrator's shutdown or a crash under way; connection exceptions.
-            ConnectError::Other(p) => p
-                .sqlstate
-                .as_deref()
-                .is_some_and(|code| matches!(code, "53300" | "57P01" | "57P02") || code.starts_with("08")),
+            ConnectError::Other(p) => p.sqlstate.as_deref().is_some_and(|code| {
+                [sqlstate::TOO_MANY_CONNECTIONS, sqlstate::ADMIN_SHUTDOWN, sqlstate::CRASH_SHUTDOWN].contains(&code)
+                    || code.starts_with(sqlstate::CLASS_CONNECTION)
+            }),
             _ => false,
         }
     }

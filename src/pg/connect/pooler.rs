@@ -7,6 +7,7 @@
 use super::attempt::{self, bounded};
 use super::error::{ConnectError, Problem};
 use super::settings::{Host, Settings};
+use crate::pg::sqlstate;
 use postgres::{Client, SimpleQueryMessage};
 use std::hash::{BuildHasher, Hasher};
 use std::sync::atomic::Ordering;
@@ -179,7 +180,9 @@ fn other_session(settings: &Settings, host: &Host, clock: &str) -> Second {
         match looked {
             Ok((first_look, was_there)) => Second::Session { client: Box::new(client), first_look, was_there },
             // PgBouncer says 08P01 and cuts the connection; which of the two is seen is chance.
-            Err(e) if e.is_closed() || e.code().is_some_and(|c| c.code() == "08P01") => Second::NoTransactions,
+            Err(e) if e.is_closed() || e.code().is_some_and(|c| c.code() == sqlstate::PROTOCOL_VIOLATION) => {
+                Second::NoTransactions
+            }
             Err(_) => Second::Unknown,
         }
     };
