@@ -14,7 +14,7 @@ use crate::migrate::ahead;
 use crate::model::cell::{Raw, RawBuf};
 use crate::model::fault::Reason;
 use crate::model::hex::hex;
-use crate::model::key::Key;
+use crate::model::key::{Key, KeyRange};
 use crate::model::quarantine::QuarantinedRow;
 use crate::model::record::{FAULTS_LISTED, FaultRecord, Report, Warning};
 use crate::model::select::{Expr, Failed, Relation, Row, Select, Sink};
@@ -245,7 +245,7 @@ fn rows(out: &mut dyn Write, plan: &Plan, source: &Source, aside: &mut Aside<'_>
             // They come in the order of the source, so that each reading goes on where the one before it ended.
             for after in std::iter::once(after.clone()).chain(after.is_some().then_some(None)) {
                 if !picking.wanted.is_empty() {
-                    reader.scan(&select, after.as_ref(), None, &mut picking)?;
+                    reader.scan(&select, KeyRange { after: after.as_ref(), until: None }, &mut picking)?;
                 }
             }
             if let Some(e) = picking.failed {

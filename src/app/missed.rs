@@ -2,6 +2,7 @@
 //!
 //! Part of [`Way`]; what is counted row by row stands in `record`.
 
+use crate::model::key::RunId;
 use std::collections::BTreeMap;
 
 use crate::convert::Settled;
@@ -29,7 +30,7 @@ impl Way<'_> {
             if !asks(report, load) {
                 continue;
             }
-            let moved = lookup::moved(session, plan, load, settled, (run.id, run.seed))?;
+            let moved = lookup::moved(session, plan, load, settled, RunId { id: run.id, seed: run.seed })?;
             let mut maps = lookup::again(session, plan, load, settled, run.seed)?;
             maps.retain(|column, _| !moved.contains(column));
             let mut aside = Aside::default();

@@ -10,7 +10,7 @@ use crate::convert::Settled;
 use crate::convert::row::{Maps, Notes, RowEncoder};
 use crate::event::{Event, Watch};
 use crate::model::fault::Fault;
-use crate::model::key::Key;
+use crate::model::key::{Key, KeyRange};
 use crate::model::record::{Check, Refusal};
 use crate::model::schema::TargetSchema;
 use crate::model::select::{Failed, Row, Sink};
@@ -213,7 +213,7 @@ impl Ground<'_> {
         }
         lanes::each(self.jobs, &ranges, |(n, after, until)| {
             let reading = &readings[*n];
-            Ok((*n, self.range(reading, (sets, eye), (after.as_ref(), until.as_ref()))?))
+            Ok((*n, self.range(reading, (sets, eye), KeyRange { after: after.as_ref(), until: until.as_ref() })?))
         })
     }
 
@@ -221,7 +221,7 @@ impl Ground<'_> {
         &self,
         reading: &Reading<'_>,
         (sets, eye): (&Sets, &Mutex<Eye<'_>>),
-        (after, until): (Option<&Key>, Option<&Key>),
+        range: KeyRange<'_>,
     ) -> Result<(Found, Vec<KeySet>), Stop> {
         let load = reading.load;
         self.watch.hear(Event::Began { load: &load.name, rows: None });
@@ -232,13 +232,13 @@ impl Ground<'_> {
         let batch = Batch::new(load, &reading.encoder, &guards);
         let (scratch, notes) = (Vec::new(), Notes::default());
         let reader = self.source.reader()?;
-        let (before, stop) = (after.cloned(), None);
+        let (before, stop) = (range.after.cloned(), None);
         let (watch, asked) = (self.watch, self.asked);
         let name = load.name.as_str().into();
         let reader = &reader;
         let mut sink =
             Ahead { reading, reader, eye, before, batch, name, found, keys, scratch, notes, watch, asked, stop };
-        reader.scan(&load.select, after, until, &mut sink).map_err(|e| unread(load, e))?;
+        reader.scan(&load.select, range, &mut sink).map_err(|e| unread(load, e))?;
         sink.gather(None)?;
         if let Some(stop) = sink.stop {
             return Err(stop);
@@ -337,7 +337,7 @@ impl Ahead<'_, '_> {
         let rows = self.batch.begin_again();
         let mut again = Again { ahead: self, rows };
         let (reader, before) = (again.ahead.reader, again.ahead.before.clone());
-        reader.scan(&load.select, before.as_ref(), None, &mut again)?;
+        reader.scan(&load.select, KeyRange { after: before.as_ref(), until: None }, &mut again)?;
         Ok(())
     }
 

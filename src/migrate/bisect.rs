@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 
 use crate::mapping::OnFault;
 use crate::model::fault::Reason;
-use crate::model::key::Key;
+use crate::model::key::{Key, KeyRange};
 use crate::model::record::FAULTS_LISTED;
 use crate::model::select::{Failed, Row, Sink};
 use crate::pg::batch::{BatchId, Into, Open};
@@ -106,7 +106,7 @@ fn draw(open: &mut Open<'_>, load: &LoadPlan, batch: &mut Batch<'_>) -> Result<V
 fn gather_again(origin: &Origin<'_>, batch: &mut Batch<'_>) -> Result<(), Stop> {
     let rows = batch.begin_again();
     let mut again = Again { batch, rows, load: origin.load, seed: origin.seed };
-    origin.reader.scan(&origin.load.select, origin.before, None, &mut again)?;
+    origin.reader.scan(&origin.load.select, KeyRange { after: origin.before, until: None }, &mut again)?;
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 
 use crate::convert::Settled;
 use crate::convert::row::{Maps, Notes, RowEncoder};
-use crate::model::key::Key;
+use crate::model::key::{Key, KeyRange};
 use crate::model::schema::TargetUnique;
 use crate::model::select::{Failed, Row, Sink};
 use crate::plan::{Compared, LoadPlan, Plan};
@@ -79,7 +79,7 @@ fn each(
     let places = (0..unique.columns.len()).collect();
     let (image, notes) = (Vec::new(), Notes::default());
     let mut keyed = Keyed { encoder, places, compared: unique.compared, image, notes, hear };
-    source.reader()?.scan(&load.select, None, None, &mut keyed)?;
+    source.reader()?.scan(&load.select, KeyRange::ALL, &mut keyed)?;
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use crate::convert::Settled;
 use crate::convert::row::RowEncoder;
 use crate::event::Event;
-use crate::model::key::Key;
+use crate::model::key::{Key, KeyRange};
 use crate::model::quarantine::QuarantinedRow;
 use crate::model::select::{Failed, Relation, Row, Sink};
 use crate::pg::batch::{BatchId, Begun, Into};
@@ -180,7 +180,8 @@ impl<'a> Lane<'a> {
             let before = after.clone();
             let mut sending =
                 Sending { lane: self, reader: &reader, batch, before, number: next, counted: 0, borne: 0, end: None };
-            reader.scan(&sending.lane.load.select, after.as_ref(), part.until.as_ref(), &mut sending)?;
+            let range = KeyRange { after: after.as_ref(), until: part.until.as_ref() };
+            reader.scan(&sending.lane.load.select, range, &mut sending)?;
             if sending.end.is_none() {
                 sending.end = sending.flush(None, true).err();
             }

@@ -13,7 +13,7 @@ use crate::convert::lookup::{LookupMap, MOST_BYTES, MapBuilder};
 use crate::convert::row::{Maps, Notes, RowEncoder};
 use crate::model::hex::hex;
 use crate::model::ident::quoted;
-use crate::model::key::Key;
+use crate::model::key::{Key, KeyRange, RunId};
 use crate::model::pgtype::ColumnType;
 use crate::model::record::{Check, Refusal, Warning};
 use crate::model::select::{Failed, Row, Sink};
@@ -72,16 +72,16 @@ pub fn moved(
     plan: &Plan,
     load: &LoadPlan,
     settled: &Settled,
-    (run, seed): (i64, u64),
+    run: RunId,
 ) -> Result<Vec<String>, Stop> {
     if load.lookups().next().is_none() {
         return Ok(Vec::new());
     }
-    let noted = session.made(run)?;
+    let noted = session.made(run.id)?;
     let mut moved = Vec::new();
     for (column, lookup) in load.lookups() {
         let place = place(load, column);
-        let now = hex(&one(session, plan, load, (column, lookup), settled, seed)?.digest.to_bytes());
+        let now = hex(&one(session, plan, load, (column, lookup), settled, run.seed)?.digest.to_bytes());
         if noted.iter().any(|m| m.kind == "lookup" && m.object == place && m.became.as_ref() != Some(&now)) {
             moved.push(column.name.clone());
         }
@@ -199,7 +199,7 @@ fn set_aside(
         let (image, notes) = (Vec::new(), Notes::default());
         let mut keys = Keys { steps, places, name, builder, image, notes };
         if !keys.places.is_empty() {
-            job.source.reader()?.scan(&load.select, None, None, &mut keys)?;
+            job.source.reader()?.scan(&load.select, KeyRange::ALL, &mut keys)?;
         }
     }
     Ok(())

@@ -12,7 +12,7 @@ use crate::convert::lookup::Outcome;
 use crate::convert::row::{Maps, Notes, RowEncoder};
 use crate::model::cell::{Raw, RawBuf};
 use crate::model::fault::Reason;
-use crate::model::key::Key;
+use crate::model::key::{Key, KeyRange};
 use crate::model::select::{Failed, Row, Sink};
 use crate::plan::{LoadPlan, LookupPlan};
 use crate::sqlite::Source;
@@ -81,7 +81,7 @@ pub fn values(
     let told = columns.iter().map(|_| Told::default()).collect();
     let (image, notes) = (Vec::new(), Notes::default());
     let mut looking = Again { columns, encoder, aside, told, image, notes };
-    source.reader()?.scan(&load.select, None, None, &mut looking)?;
+    source.reader()?.scan(&load.select, KeyRange::ALL, &mut looking)?;
     let Again { columns, told, .. } = looking;
     let missed = |told: Told| Missed { different: told.apart.len() as u64, first: told.first };
     Ok(columns.into_iter().zip(told).map(|((name, _), told)| (name, missed(told))).collect())

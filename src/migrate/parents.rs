@@ -10,7 +10,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::convert::Settled;
 use crate::convert::row::{Notes, RowEncoder};
 use crate::mapping::OnFault;
-use crate::model::key::Key;
+use crate::model::key::{Key, KeyRange};
 use crate::model::select::{Failed, Row, Sink};
 use crate::pg::ledger::Run;
 use crate::pg::{ReadBack, ServerError, Session};
@@ -110,7 +110,7 @@ fn refused(
             let name = load.name.as_str().into();
             let mut sink =
                 Refused { name, own: &own, places: &places, keys, scratch: Vec::new(), notes: Notes::default() };
-            reader.scan(&load.select, None, None, &mut sink)?;
+            reader.scan(&load.select, KeyRange::ALL, &mut sink)?;
         }
     }
     Ok(())
@@ -179,7 +179,7 @@ pub(super) fn settle_own(
                 let (scratch, notes, name) = (Vec::new(), Notes::default(), Arc::clone(&name));
                 let waiting = Waiters { is_first: reading == 0, ..Waiters::default() };
                 let mut pass = Pass { name, waiting, batch, own: &own, mine: &mine, keys: &mut keys, scratch, notes };
-                reader.scan(&load.select, None, None, &mut pass)?;
+                reader.scan(&load.select, KeyRange::ALL, &mut pass)?;
                 let (more, gone) = (pass.waiting.more, pass.waiting.gone(&keys.there));
                 // A value that stands in for an orphan decides later; here its row counts as there.
                 if (gone.is_empty() && !more) || keys.open || wanted.iter().any(|l| replaces(load, l)) {

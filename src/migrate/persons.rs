@@ -12,7 +12,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::convert::Settled;
 use crate::convert::row::{Maps, Notes, RowEncoder};
 use crate::model::cell::RawBuf;
-use crate::model::key::Key;
+use crate::model::key::{Key, KeyRange};
 use crate::model::record::Refusal;
 use crate::model::rules::{Rules, Value};
 use crate::model::schema::{ForeignKey, TargetSchema, TargetTable};
@@ -373,7 +373,7 @@ impl Ground<'_> {
         let encoder = encoder.map_err(Stop::Refused)?;
         let compared = &self.parent.end.compared;
         let mut sink = Rows { encoder, compared, image: Vec::new(), notes: Notes::default(), each };
-        self.source.reader()?.scan(&load.select, None, None, &mut sink)?;
+        self.source.reader()?.scan(&load.select, KeyRange::ALL, &mut sink)?;
         Ok(())
     }
 }

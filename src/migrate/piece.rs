@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 
 use crate::event::Event;
 use crate::model::fault::Fault;
-use crate::model::key::Key;
+use crate::model::key::{Key, KeyRange};
 use crate::model::record::FAULTS_LISTED;
 use crate::model::select::{Failed, Row, Sink};
 use crate::pg::batch::{BatchId, Begun, Into, Open};
@@ -78,7 +78,7 @@ fn attempt(lane: &mut Lane<'_>, checks: bool) -> Result<bool, Stop> {
         faults,
         stop: None,
     };
-    reader.scan(&load.select, None, None, &mut pieces).map_err(|e| unread(load, e))?;
+    reader.scan(&load.select, KeyRange::ALL, &mut pieces).map_err(|e| unread(load, e))?;
     if pieces.stop.is_none() {
         pieces.stop = pieces.send(None).err();
     }

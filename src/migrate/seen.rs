@@ -8,7 +8,7 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use crate::model::cell::Raw;
 use crate::model::fault::Reason;
-use crate::model::key::Key;
+use crate::model::key::{Key, KeyRange, RunId};
 use crate::model::select::{Failed, Row, Sink};
 use crate::pg::Session;
 use crate::pg::ledger::PartDone;
@@ -51,10 +51,10 @@ pub fn mended(
     source: &Source,
     session: &mut Session,
     (load, parts): (&LoadPlan, &[PartDone]),
-    (run, seed): (i64, u64),
+    run: RunId,
 ) -> Result<Vec<Key>, Stop> {
     let mut then = HashMap::new();
-    session.faults::<Stop>(run, &load.name, &mut |some| {
+    session.faults::<Stop>(run.id, &load.name, &mut |some| {
         then.extend(some.iter().filter_map(|fault| {
             let held = match (fault.seen, fault.record.reason) {
                 (Some(seen), _) => Held::Row(seen),
@@ -66,13 +66,13 @@ pub fn mended(
         }));
         Ok(())
     })?;
-    let mut again = Again { then, cells: load.select.exprs.len(), seed, mended: Vec::new() };
+    let mut again = Again { then, cells: load.select.exprs.len(), seed: run.seed, mended: Vec::new() };
     if again.then.is_empty() {
         return Ok(Vec::new());
     }
     for part in parts.iter().filter(|part| part.next_batch > 1) {
         let until = if part.done { part.until.as_ref() } else { part.last.as_ref() };
-        source.reader()?.scan(&load.select, part.after.as_ref(), until, &mut again)?;
+        source.reader()?.scan(&load.select, KeyRange { after: part.after.as_ref(), until }, &mut again)?;
     }
     Ok(again.mended)
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use crate::model::cell::Raw;
-use crate::model::key::Key;
+use crate::model::key::{Key, KeyRange};
 use crate::model::schema::TargetSchema;
 use crate::model::select::{Failed, Row, Select, Sink};
 use crate::pg::{Session, Wanted};
@@ -50,7 +50,7 @@ fn lowest(plan: &Plan, source: &Source, (table, column): (&str, &str)) -> Result
     for load in plan.loads.iter().filter(|load| load.table == table) {
         let Some(Feed::Cell(n)) = load.columns.iter().find(|c| c.name == column).map(|c| &c.feed) else { continue };
         let select = Select { exprs: vec![load.select.exprs[*n].clone()], ..load.select.clone() };
-        source.reader()?.scan(&select, None, None, &mut lowest)?;
+        source.reader()?.scan(&select, KeyRange::ALL, &mut lowest)?;
     }
     Ok(lowest.0)
 }

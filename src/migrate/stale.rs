@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 
 use crate::convert::Settled;
 use crate::model::cell::Raw;
-use crate::model::key::Key;
+use crate::model::key::{Key, KeyRange};
 use crate::model::record::Warning;
 use crate::model::schema::SourceSchema;
 use crate::model::select::{Expr, Failed, Relation, Row, Select, Sink};
@@ -40,7 +40,7 @@ pub fn ids_in_text(plan: &Plan, source: &Source, settled: &Settled) -> Result<Ve
         let select = Select { exprs, ..load.select.clone() };
         let mut count =
             Count { ids: ids.len(), held: vec![vec![0; texts.len()]; ids.len()], texts: vec![0; texts.len()] };
-        source.reader()?.scan(&select, None, None, &mut count)?;
+        source.reader()?.scan(&select, KeyRange::ALL, &mut count)?;
         for (t, (text, _)) in texts.iter().enumerate() {
             for (i, (id, _)) in ids.iter().enumerate().filter(|(i, _)| count.is_meant(*i, t)) {
                 warnings.push(warning(load, (text, id), (count.held[i][t], count.texts[t])));

@@ -11,7 +11,7 @@ use crate::convert::Settled;
 use crate::convert::row::{Maps, RowEncoder};
 use crate::event::Event;
 use crate::model::cell::RawBuf;
-use crate::model::key::Key;
+use crate::model::key::{Key, KeyRange};
 use crate::model::pgtype::{ColumnType, Kind};
 use crate::model::record::Refusal;
 use crate::model::schema::DetachKind;
@@ -280,7 +280,7 @@ impl Left<'_> {
         let issued = load.issued();
         let set_aside = &known.aside;
         let mut laying = Laying { job: self.job, taking, aside, set_aside, issued, ids, batch, stop: None };
-        self.job.source.reader()?.scan(&load.select, part.after.as_ref(), until, &mut laying)?;
+        self.job.source.reader()?.scan(&load.select, KeyRange { after: part.after.as_ref(), until }, &mut laying)?;
         if laying.stop.is_none() {
             laying.stop = laying.lay().err();
         }

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use crate::model::key::Key;
+use crate::model::key::{Key, KeyRange};
 use crate::model::pgtype::Kind;
 use crate::model::rules::Rules;
 use crate::model::schema::Detachable;
@@ -78,7 +78,7 @@ impl<'a> Widths<'a> {
             }
             let mut most = Most(vec![0; columns.len()]);
             if !columns.is_empty() {
-                reader.scan(&Select { exprs, ..load.select.clone() }, None, None, &mut most)?;
+                reader.scan(&Select { exprs, ..load.select.clone() }, KeyRange::ALL, &mut most)?;
             }
             let bytes = columns.iter().zip(most.0).map(|(c, bytes)| (c.name.as_str(), bytes.saturating_mul(grows(c))));
             found.loads.push((load, bytes.collect()));

@@ -40,6 +40,29 @@ impl Key {
     }
 }
 
+/// A range of rows by their keys, in the order in which they are read. The default holds all rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct KeyRange<'a> {
+    /// The last key before the range; `None`: the range starts with the first row.
+    pub after: Option<&'a Key>,
+    /// The last key of the range; `None`: the range ends with the last row.
+    pub until: Option<&'a Key>,
+}
+
+impl KeyRange<'_> {
+    /// All rows.
+    pub const ALL: KeyRange<'static> = KeyRange { after: None, until: None };
+}
+
+/// A run of the ledger and the seed of its hashes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RunId {
+    /// The run's id in the ledger.
+    pub id: i64,
+    /// The seed of its row hashes.
+    pub seed: u64,
+}
+
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (n, value) in self.0.iter().enumerate() {

@@ -11,7 +11,7 @@ use super::error::{ErrorClass, Said, SourceError};
 use super::sqlite::raw;
 use super::statement::{self, MOST_VALUES, Range, Values, Walk};
 use crate::model::cell::{Raw, RawBuf};
-use crate::model::key::Key;
+use crate::model::key::{Key, KeyRange};
 use crate::model::select::{Expr, Failed, Relation, Row, Select, Sink};
 
 /// How a reading ended without an error.
@@ -64,15 +64,10 @@ struct Place {
 }
 
 impl Reader {
-    /// Rows after `after` (exclusive), up to `until` (inclusive), to the sink, in the order they lie in. Rows of SQL and
-    /// rows of the mapping, and of a table whose rowid has no free name, are counted from 1: `after` skips that many.
-    pub fn scan(
-        &self,
-        select: &Select,
-        after: Option<&Key>,
-        until: Option<&Key>,
-        sink: &mut dyn Sink,
-    ) -> Result<Finished, SourceError> {
+    /// Sends the rows of a range to the sink, in the order of their keys. Rows of SQL, rows of the mapping and rows of a
+    /// table whose rowid has no free name are counted from 1: `after` skips that many.
+    pub fn scan(&self, select: &Select, range: KeyRange<'_>, sink: &mut dyn Sink) -> Result<Finished, SourceError> {
+        let KeyRange { after, until } = range;
         let walk = self.walk(select);
         self.fits(&walk, after)?;
         self.fits(&walk, until)?;

@@ -20,7 +20,7 @@ use rusqlite::Connection;
 use super::{Finished, Options, Reader, Source, SourceError};
 use crate::model::cell::{Raw, RawBuf};
 use crate::model::hex::hex;
-use crate::model::key::Key;
+use crate::model::key::{Key, KeyRange};
 use crate::model::schema::Address;
 use crate::model::select::{Expr, Failed, Relation, Row, Select, Sink};
 
@@ -106,7 +106,7 @@ impl Sink for Kept {
 /// Reads a range.
 fn range(reader: &Reader, select: &Select, after: Option<&Key>, until: Option<&Key>) -> Result<Kept, SourceError> {
     let mut kept = Kept { cells: select.exprs.len(), ..Kept::default() };
-    assert_eq!(reader.scan(select, after, until, &mut kept)?, Finished::All);
+    assert_eq!(reader.scan(select, KeyRange { after, until }, &mut kept)?, Finished::All);
     Ok(kept)
 }
 

@@ -10,7 +10,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::convert::row::{Notes, RowEncoder};
 use crate::migrate::{StandIns, Stop, lookup};
-use crate::model::key::Key;
+use crate::model::key::{Key, KeyRange};
 use crate::model::select::{Failed, Row, Sink};
 use crate::pg::Session;
 use crate::pg::ledger::PartDone;
@@ -77,7 +77,7 @@ impl Table<'_> {
         let all = subject.done.get(&load.name).map(|d| d.parts.as_slice()).unwrap_or_default();
         for part in part.map_or(all, std::slice::from_ref).iter().filter(|part| part.next_batch > 1) {
             let until = if part.done { part.until.as_ref() } else { part.last.as_ref() };
-            reader.scan(&load.select, part.after.as_ref(), until, &mut again)?;
+            reader.scan(&load.select, KeyRange { after: part.after.as_ref(), until }, &mut again)?;
         }
         Ok(again.read)
     }

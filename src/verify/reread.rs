@@ -3,7 +3,7 @@
 //! For a run that goes on with a file that was written to since. What was not read yet may have changed; what was, may not.
 
 use crate::migrate::{Stop, seen};
-use crate::model::key::Key;
+use crate::model::key::{Key, RunId};
 use crate::model::record::Refusal;
 use crate::pg::Session;
 use crate::wire::digest::Digest;
@@ -20,7 +20,7 @@ pub fn mended(subject: &Subject<'_>, session: &mut Session) -> Result<Vec<Refusa
     let mut refusals = Vec::new();
     for load in &subject.plan.loads {
         let parts = subject.done.get(&load.name).map(|done| done.parts.as_slice()).unwrap_or_default();
-        let run = (subject.run.id, subject.run.seed);
+        let run = RunId { id: subject.run.id, seed: subject.run.seed };
         let rows = seen::mended(subject.source, session, (load, parts), run)?;
         if rows.is_empty() {
             continue;

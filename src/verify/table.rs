@@ -2,6 +2,7 @@
 //!
 //! What the source makes of it stands in `again`.
 
+use crate::model::key::RunId;
 use std::collections::BTreeMap;
 
 use crate::migrate::{Stop, lookup};
@@ -55,8 +56,8 @@ impl<'a> Table<'a> {
             loads.into_iter().map(|(name, loads)| Table::new(subject, name, loads)).collect();
         for table in &mut tables {
             for load in &table.loads {
-                let (plan, settled, run) = (subject.plan, subject.settled, subject.run);
-                table.looked_up.extend(lookup::moved(session, plan, load, settled, (run.id, run.seed))?);
+                let run = RunId { id: subject.run.id, seed: subject.run.seed };
+                table.looked_up.extend(lookup::moved(session, subject.plan, load, subject.settled, run)?);
             }
         }
         if subject.later {

@@ -15,7 +15,7 @@ use std::time::Instant;
 
 use migrate::convert::Settled;
 use migrate::convert::row::{Maps, Notes, RowEncoder};
-use migrate::model::key::Key;
+use migrate::model::key::{Key, KeyRange};
 use migrate::model::pgtype::{ColumnType, Kind};
 use migrate::model::rules::Rules;
 use migrate::model::schema::Address;
@@ -124,10 +124,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let passed = match args.next().as_deref() {
         Some("scan") => {
             let mut scan = Scan { passed: Passed::default(), columns: load.columns.len() };
-            source.reader()?.scan(&load.select, None, None, &mut scan)?;
+            source.reader()?.scan(&load.select, KeyRange::ALL, &mut scan)?;
             scan.passed
         }
-        Some("encode") => lane(&source, &load, (None, None), &mut std::io::sink())?,
+        Some("encode") => lane(&source, &load, KeyRange::ALL, &mut std::io::sink())?,
         Some("null") => {
             let cut = source.reader()?.split(&load.select, 2)?.pop();
             let lane = |part| {
@@ -135,8 +135,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 lane(&source, &load, part, &mut target).map_err(|e| e.to_string())
             };
             std::thread::scope(|scope| {
-                let second = scope.spawn(|| lane((cut.as_ref(), None)));
-                let first = lane((None, cut.as_ref()))?;
+                let second = scope.spawn(|| lane(KeyRange { after: cut.as_ref(), until: None }));
+                let first = lane(KeyRange { after: None, until: cut.as_ref() })?;
                 Ok::<_, String>(first.and(second.join().map_err(|_| "a lane panicked")??))
             })?
         }
@@ -153,13 +153,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 fn lane(
     source: &Source,
     load: &LoadPlan,
-    (after, until): (Option<&Key>, Option<&Key>),
+    range: KeyRange<'_>,
     target: &mut dyn Write,
 ) -> Result<Passed, Box<dyn std::error::Error>> {
     let encoder = RowEncoder::new(load, &Settled::default(), &Maps::new()).map_err(|r| format!("{r:?}"))?;
     let mut encode =
         Encode { encoder, notes: Notes::default(), out: Vec::new(), target, passed: Passed::default(), failed: None };
-    source.reader()?.scan(&load.select, after, until, &mut encode)?;
+    source.reader()?.scan(&load.select, range, &mut encode)?;
     encode.flush();
     encode.failed.map_or(Ok(encode.passed), |why| Err(why.into()))
 }

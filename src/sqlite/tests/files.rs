@@ -1,5 +1,6 @@
 //! Files that are no good source are recognised, explained, left as they are, and never created.
 
+use crate::model::key::KeyRange;
 use std::os::unix::ffi::OsStrExt;
 
 use super::*;
@@ -146,11 +147,11 @@ fn damage_within_a_table_is_an_error_and_not_its_end() {
     for select in [select(&source, "t", &["a"]), select_sql(&source, "t", &["a"])] {
         let reader = source.reader().unwrap();
         let mut kept = Kept { cells: 1, ..Kept::default() };
-        let error = reader.scan(&select, None, None, &mut kept).unwrap_err();
+        let error = reader.scan(&select, KeyRange::ALL, &mut kept).unwrap_err();
         assert_eq!(error.class, ErrorClass::Damaged, "{error}");
         assert!(kept.rows.len() > 10 && kept.rows.len() < 5000 && kept.failed.is_empty());
         // SQLite looks at a page when it reads it from the file, and would take the bad one from its cache as good.
-        let again = reader.scan(&select, None, None, &mut kept).unwrap_err();
+        let again = reader.scan(&select, KeyRange::ALL, &mut kept).unwrap_err();
         assert!(again.to_string().contains("lost its snapshot"), "{again}");
     }
 }

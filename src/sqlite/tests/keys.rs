@@ -1,6 +1,7 @@
 //! Rows are walked by key, in the order they lie in, and a reading goes on behind any of them.
 
 use super::*;
+use crate::model::key::KeyRange;
 
 /// Every way to stop and go on gives the rows of one reading, and every split covers them once.
 fn goes_on_from_everywhere(source: &Source, select: &Select) -> Vec<Vec<String>> {
@@ -13,7 +14,7 @@ fn goes_on_from_everywhere(source: &Source, select: &Select) -> Vec<Vec<String>>
         let first = range(&reader, select, None, Some(&after)).unwrap();
         assert_eq!(first.keys, whole.keys[..=stop], "until {after}");
         let mut kept = Kept { cells: select.exprs.len(), most: Some(stop + 1), ..Kept::default() };
-        assert_eq!(reader.scan(select, None, None, &mut kept).unwrap(), Finished::Stopped);
+        assert_eq!(reader.scan(select, KeyRange::ALL, &mut kept).unwrap(), Finished::Stopped);
         assert_eq!(kept.keys, whole.keys[..=stop]);
     }
     for parts in 1..5 {

@@ -1,5 +1,6 @@
 //! SQL of the mapping runs as it is meant, one row at a time, and can do nothing but read.
 
+use crate::model::key::KeyRange;
 use std::sync::Arc;
 
 use super::*;
@@ -92,7 +93,7 @@ fn a_sink_may_stop_at_a_failed_row() {
     let source = open(&path);
     let mut sink = StopsAtFailure(0);
     let select = select_sql(&source, "people", &["json(data)"]);
-    assert_eq!(source.reader().unwrap().scan(&select, None, None, &mut sink).unwrap(), Finished::Stopped);
+    assert_eq!(source.reader().unwrap().scan(&select, KeyRange::ALL, &mut sink).unwrap(), Finished::Stopped);
     assert_eq!(sink.0, 1);
 }
 
@@ -127,7 +128,7 @@ fn a_query_that_fails_is_an_error_and_blames_no_row() {
     ] {
         let select = derived(Relation::Sql(text.to_owned()), &[column("j"), sql("j || 'x'")]);
         let mut kept = Kept { cells: 2, ..Kept::default() };
-        let error = reader.scan(&select, None, None, &mut kept).unwrap_err();
+        let error = reader.scan(&select, KeyRange::ALL, &mut kept).unwrap_err();
         assert_eq!(error.class, ErrorClass::Sql);
         assert!(error.to_string().starts_with("source query: cannot be read; SQLite says"), "{error}");
         assert!(kept.failed.is_empty());
@@ -276,7 +277,7 @@ fn sql_of_a_mapping_reads_and_does_nothing_else() {
         let select = derived(Relation::Sql(text.clone()), &[]);
         // SQLite asks about a pragma that stands as a table only when the query runs.
         let outcome = if text.contains("pragma_") { None } else { reader.check(&select).err() };
-        let run = reader.scan(&select, None, None, &mut Kept::default()).err();
+        let run = reader.scan(&select, KeyRange::ALL, &mut Kept::default()).err();
         let error = outcome.or(run).unwrap_or_else(|| panic!("{text} was let through"));
         assert_eq!(error.class, ErrorClass::Sql, "{text}: {error}");
     }

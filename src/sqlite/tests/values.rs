@@ -1,6 +1,7 @@
 //! Cells come out by storage class and bytes, whatever is declared and whatever the file's encoding.
 
 use super::*;
+use crate::model::key::KeyRange;
 
 #[test]
 fn every_storage_class_comes_out_as_it_is() {
@@ -153,7 +154,7 @@ fn a_large_value_comes_out_whole() {
         }
     }
     let mut lengths = Lengths(0, 0);
-    source.reader().unwrap().scan(&select(&source, "t", &["a", "b"]), None, None, &mut lengths).unwrap();
+    source.reader().unwrap().scan(&select(&source, "t", &["a", "b"]), KeyRange::ALL, &mut lengths).unwrap();
     assert_eq!((lengths.0, lengths.1), (20_000_000, 2_000_000));
 }
 
