@@ -4,10 +4,9 @@
 //! rectangular or a fault; a fault of one element is the fault of the whole. The three spellings are taken apart in
 //! `array_text`.
 
-use super::array_text::{self, Element, Token};
+use super::array_text::{self, ArrayElement, ArrayToken};
 use super::decimal::trimmed;
-use super::reader::Reader;
-use super::{float, owned, scalar};
+use super::{float, scalar};
 use crate::model::cell::{Array, Cell, Raw};
 use crate::model::fault::{Loss, LossSet, Reason};
 use crate::model::pgtype::{ColumnType, Kind};
@@ -17,11 +16,18 @@ use std::borrow::Cow;
 /// PostgreSQL's most dimensions.
 const MOST_DIMENSIONS: usize = 6;
 
+/// Reads one element of an array or one bound of a range as a value of its own type.
+pub(super) trait ElementReader {
+    /// Reads a value that is not NULL.
+    fn read_element<'a>(&'a self, raw: Raw<'a>, losses: &mut LossSet) -> Result<Cell<'a>, Reason>;
+}
+
 /// A column of arrays.
 #[derive(Clone, Debug)]
-pub(super) struct Arrays {
-    reader: Reader,
+pub(super) struct ArrayReader {
     element_oid: u32,
+    /// A number of JSON counts time, so that its element is read as a number and not as text.
+    of_time: bool,
     /// Elements are JSON themselves: what stands in a JSON array is one, arrays among them.
     of_json: bool,
     /// Without an encoder for the element the server reads the array's text.
@@ -33,12 +39,12 @@ pub(super) struct Arrays {
     strip_nul: bool,
 }
 
-impl Arrays {
-    /// Arrays of an element type under the column's rules; the error is a format's.
-    pub(super) fn new(element: &ColumnType, rules: &Rules) -> Result<Arrays, String> {
-        Ok(Arrays {
-            reader: Reader::new(element, rules)?,
+impl ArrayReader {
+    /// ArrayReader of an element type under the column's rules; the error is a format's.
+    pub(super) fn new(element: &ColumnType, rules: &Rules) -> ArrayReader {
+        ArrayReader {
             element_oid: element.oid,
+            of_time: counts_time(&element.kind),
             of_json: matches!(element.kind, Kind::Json | Kind::Jsonb),
             binary: element.is_binary(),
             csv: rules.array_csv,
@@ -46,24 +52,29 @@ impl Arrays {
             comma: if element.name == "box" { ';' } else { ',' },
             trim: rules.trim,
             strip_nul: rules.strip_nul,
-        })
+        }
     }
 
     /// Reads a value; NULL does not come here.
-    pub(super) fn read<'a>(&'a self, raw: Raw<'a>, losses: &mut LossSet) -> Result<Cell<'a>, Reason> {
+    pub(super) fn read<'a>(
+        &'a self,
+        raw: Raw<'a>,
+        reader: &'a impl ElementReader,
+        losses: &mut LossSet,
+    ) -> Result<Cell<'a>, Reason> {
         let text = match raw {
             Raw::Text(bytes) => std::str::from_utf8(bytes).map_err(|_| Reason::NotUtf8)?,
             Raw::Blob(_) => return Err(Reason::BlobInValue),
             _ => return Err(Reason::NotAnArray),
         };
-        let mut shape = Shape::default();
+        let mut shape = ArrayShape::default();
         let mut elements = Vec::new();
-        let mut take = |token: Token<'a>| match token {
-            Token::Open => shape.open(),
-            Token::Close => shape.close(),
-            Token::Element(element) => {
+        let mut take = |token: ArrayToken<'a>| match token {
+            ArrayToken::Open => shape.open(),
+            ArrayToken::Close => shape.close(),
+            ArrayToken::Element(element) => {
                 shape.element()?;
-                elements.push(self.element(element, losses)?);
+                elements.push(self.element(element, reader, losses)?);
                 Ok(())
             }
         };
@@ -77,24 +88,34 @@ impl Arrays {
         Ok(if self.binary { Cell::Array(array) } else { Cell::Verbatim(Cow::Owned(literal_of(&array, self.comma))) })
     }
 
-    fn element<'a>(&'a self, element: Element<'a>, losses: &mut LossSet) -> Result<Cell<'a>, Reason> {
+    fn element<'a>(
+        &self,
+        element: ArrayElement<'a>,
+        reader: &'a impl ElementReader,
+        losses: &mut LossSet,
+    ) -> Result<Cell<'a>, Reason> {
         match element {
-            Element::Null => Ok(Cell::Null),
-            Element::Number(text) => self.number(text, losses),
-            Element::Text(Cow::Borrowed(text)) => self.reader.read(Raw::Text(text.as_bytes()), losses),
-            Element::Text(Cow::Owned(mut text)) => {
+            ArrayElement::Null => Ok(Cell::Null),
+            ArrayElement::Number(text) => self.number(text, reader, losses),
+            ArrayElement::Text(Cow::Borrowed(text)) => reader.read_element(Raw::Text(text.as_bytes()), losses),
+            ArrayElement::Text(Cow::Owned(mut text)) => {
                 // Only an escape can bring a NUL here that `strip_nul` has not seen before.
                 if self.strip_nul && text.contains('\0') {
                     text.retain(|character| character != '\0');
                     losses.add(Loss::StripNul);
                 }
-                self.reader.read(Raw::Text(text.as_bytes()), losses).map(owned)
+                reader.read_element(Raw::Text(text.as_bytes()), losses).map(Cell::into_owned)
             }
         }
     }
 
     /// A number of JSON keeps its digits, save where the type tells numbers from text.
-    fn number<'a>(&'a self, text: &'a str, losses: &mut LossSet) -> Result<Cell<'a>, Reason> {
+    fn number<'a>(
+        &self,
+        text: &'a str,
+        reader: &'a impl ElementReader,
+        losses: &mut LossSet,
+    ) -> Result<Cell<'a>, Reason> {
         let raw = Raw::Text(text.as_bytes());
         // Digits that no double holds are digits of a second, or beyond every time there is.
         let too_fine = |reason| match reason {
@@ -102,22 +123,29 @@ impl Arrays {
             Reason::ExcessScale => Reason::OutOfRange,
             other => other,
         };
-        match self.reader {
-            Reader::Time(_) | Reader::Interval(_) => {
-                let number = match scalar::integer(raw, false, losses) {
-                    Ok(count) => Raw::Integer(count),
-                    Err(_) => Raw::Real(float::float(raw, false, losses).map_err(too_fine)?),
-                };
-                self.reader.read(number, losses).map(owned)
-            }
-            _ => self.reader.read(raw, losses),
+        if !self.of_time {
+            return reader.read_element(raw, losses);
         }
+        let number = match scalar::integer(raw, false, losses) {
+            Ok(count) => Raw::Integer(count),
+            Err(_) => Raw::Real(float::float(raw, false, losses).map_err(too_fine)?),
+        };
+        reader.read_element(number, losses).map(Cell::into_owned)
+    }
+}
+
+/// Returns true for the types of dates, times and intervals. `time with time zone` is text to the server.
+fn counts_time(kind: &Kind) -> bool {
+    match kind {
+        Kind::Date | Kind::Time { .. } | Kind::Timestamp { .. } | Kind::Timestamptz { .. } => true,
+        Kind::Interval { .. } | Kind::IntervalOf { .. } => true,
+        _ => false,
     }
 }
 
 /// Whether brackets make a rectangle, and which.
 #[derive(Default)]
-struct Shape {
+struct ArrayShape {
     /// Elements so far of each bracket that is open.
     open: Vec<usize>,
     /// Length of each dimension, once a bracket of it was closed.
@@ -126,7 +154,7 @@ struct Shape {
     depth: Option<usize>,
 }
 
-impl Shape {
+impl ArrayShape {
     fn open(&mut self) -> Result<(), Reason> {
         if self.depth.is_some_and(|depth| self.open.len() >= depth) {
             return Err(Reason::RaggedArray);

@@ -3,23 +3,22 @@
 //! What an element means is the caller's; so is the shape of the whole. Whatever is not exactly one of these spellings
 //! is `NotAnArray`.
 
-use super::json;
-use super::json_text::unescaped;
+use super::json::{self, unescaped};
 use crate::model::fault::Reason;
 use std::borrow::Cow;
 
 /// A piece of an array.
-pub(super) enum Token<'a> {
+pub(super) enum ArrayToken<'a> {
     /// `[` or `{`.
     Open,
     /// `]` or `}`.
     Close,
     /// What stands in it.
-    Element(Element<'a>),
+    Element(ArrayElement<'a>),
 }
 
 /// An element before its type is asked.
-pub(super) enum Element<'a> {
+pub(super) enum ArrayElement<'a> {
     /// JSON's null, or PostgreSQL's `NULL` without quotes.
     Null,
     /// A number of JSON, digit by digit.
@@ -28,7 +27,7 @@ pub(super) enum Element<'a> {
     Text(Cow<'a, str>),
 }
 
-type Take<'t, 'a> = &'t mut dyn FnMut(Token<'a>) -> Result<(), Reason>;
+type Take<'t, 'a> = &'t mut dyn FnMut(ArrayToken<'a>) -> Result<(), Reason>;
 
 /// A JSON array. With `of_json` each element of the outer array is passed on as the JSON that it is.
 pub(super) fn json<'a>(text: &'a str, of_json: bool, take: Take<'_, 'a>) -> Result<(), Reason> {
@@ -41,13 +40,13 @@ pub(super) fn json<'a>(text: &'a str, of_json: bool, take: Take<'_, 'a>) -> Resu
         let first = rest.as_bytes()[0];
         let opens = first == b'[' && (depth == 0 || !of_json);
         if opens || first == b']' {
-            take(if opens { Token::Open } else { Token::Close })?;
+            take(if opens { ArrayToken::Open } else { ArrayToken::Close })?;
             depth = if opens { depth + 1 } else { depth - 1 };
             rest = &rest[1..];
             continue;
         }
         let (value, behind) = rest.split_at(value_end(rest));
-        take(Token::Element(json_element(value, of_json)?))?;
+        take(ArrayToken::Element(json_element(value, of_json)?))?;
         rest = behind;
     }
     Ok(())
@@ -73,14 +72,14 @@ fn value_end(text: &str) -> usize {
     bytes.len()
 }
 
-fn json_element(value: &str, of_json: bool) -> Result<Element<'_>, Reason> {
+fn json_element(value: &str, of_json: bool) -> Result<ArrayElement<'_>, Reason> {
     Ok(match value.as_bytes() {
-        b"null" => Element::Null,
-        _ if of_json => Element::Text(Cow::Borrowed(value)),
-        [b'"', .., b'"'] => Element::Text(unescaped(&value[1..value.len() - 1]).ok_or(Reason::LoneSurrogate)?),
-        [b'-' | b'0'..=b'9', ..] => Element::Number(value),
+        b"null" => ArrayElement::Null,
+        _ if of_json => ArrayElement::Text(Cow::Borrowed(value)),
+        [b'"', .., b'"'] => ArrayElement::Text(unescaped(&value[1..value.len() - 1]).ok_or(Reason::LoneSurrogate)?),
+        [b'-' | b'0'..=b'9', ..] => ArrayElement::Number(value),
         [b'{', ..] => return Err(Reason::NotAnArray),
-        _ => Element::Text(Cow::Borrowed(value)),
+        _ => ArrayElement::Text(Cow::Borrowed(value)),
     })
 }
 
@@ -96,12 +95,12 @@ pub(super) fn literal<'a>(text: &'a str, comma: char, take: Take<'_, 'a>) -> Res
         }
         match first {
             b'{' if value => {
-                take(Token::Open)?;
+                take(ArrayToken::Open)?;
                 (depth, fresh) = (depth + 1, true);
                 rest = &rest[1..];
             }
             b'}' if !value || fresh => {
-                take(Token::Close)?;
+                take(ArrayToken::Close)?;
                 (depth, value, fresh) = (depth - 1, false, false);
                 rest = &rest[1..];
             }
@@ -111,7 +110,7 @@ pub(super) fn literal<'a>(text: &'a str, comma: char, take: Take<'_, 'a>) -> Res
             }
             _ if value => {
                 let (element, behind) = literal_element(rest, comma)?;
-                take(Token::Element(element))?;
+                take(ArrayToken::Element(element))?;
                 (value, fresh) = (false, false);
                 rest = behind;
             }
@@ -129,10 +128,10 @@ pub(super) fn blanks_off(text: &str) -> &str {
     text.trim_start_matches(BLANKS)
 }
 
-fn literal_element(text: &str, comma: char) -> Result<(Element<'_>, &str), Reason> {
+fn literal_element(text: &str, comma: char) -> Result<(ArrayElement<'_>, &str), Reason> {
     if let Some(inner) = text.strip_prefix('"') {
         let end = quote_end(inner).ok_or(Reason::NotAnArray)?;
-        return Ok((Element::Text(without_backslashes(&inner[..end])), &inner[end + 1..]));
+        return Ok((ArrayElement::Text(without_backslashes(&inner[..end])), &inner[end + 1..]));
     }
     let mut escaped = false;
     let end = text.bytes().position(|byte| {
@@ -148,8 +147,8 @@ fn literal_element(text: &str, comma: char) -> Result<(Element<'_>, &str), Reaso
     let word = unquoted(word);
     match word {
         "" => Err(Reason::NotAnArray),
-        word if word.eq_ignore_ascii_case("null") => Ok((Element::Null, behind)),
-        word => Ok((Element::Text(without_backslashes(word)), behind)),
+        word if word.eq_ignore_ascii_case("null") => Ok((ArrayElement::Null, behind)),
+        word => Ok((ArrayElement::Text(without_backslashes(word)), behind)),
     }
 }
 
@@ -188,7 +187,7 @@ fn without_backslashes(text: &str) -> Cow<'_, str> {
 /// Comma-separated text as RFC 4180 has it, of one record: quotes around a whole field, doubled within. Blanks belong
 /// to their field unless they are trimmed.
 pub(super) fn csv<'a>(text: &'a str, trim: bool, take: Take<'_, 'a>) -> Result<(), Reason> {
-    take(Token::Open)?;
+    take(ArrayToken::Open)?;
     let mut rest = Some(text);
     while let Some(field) = rest {
         let start = if trim { blanks_off(field) } else { field };
@@ -203,7 +202,7 @@ pub(super) fn csv<'a>(text: &'a str, trim: bool, take: Take<'_, 'a>) -> Result<(
                 (Cow::Borrowed(kept), behind)
             }
         };
-        take(Token::Element(Element::Text(value)))?;
+        take(ArrayToken::Element(ArrayElement::Text(value)))?;
         let behind = if trim { blanks_off(behind) } else { behind };
         rest = match behind.strip_prefix(',') {
             None if behind.is_empty() => None,
@@ -211,7 +210,7 @@ pub(super) fn csv<'a>(text: &'a str, trim: bool, take: Take<'_, 'a>) -> Result<(
             next => next,
         };
     }
-    take(Token::Close)
+    take(ArrayToken::Close)
 }
 
 fn csv_quoted(text: &str) -> Result<(Cow<'_, str>, &str), Reason> {

@@ -4,13 +4,13 @@
 //! The server rounds, guesses and wraps such text in silence, so it gets only what is exact: each part is read here by the
 //! reader of its own type and written anew. What the server makes of the whole is its own affair.
 
+use super::array::ElementReader;
 use super::array_text::{BLANKS, blanks_off};
 use super::float;
-use super::numeric::Numerics;
-use super::reader::Reader;
+use super::numeric::NumericReader;
 use super::scalar;
 use super::text;
-use super::time_text::{self, Beyond};
+use super::time::{self, Beyond};
 use crate::model::cell::{Cell, Raw};
 use crate::model::fault::{LossSet, Reason};
 use crate::model::numeric::Sign;
@@ -24,7 +24,7 @@ use std::net::IpAddr;
 pub(super) const MONEY: (u16, i16) = (19, 2);
 
 /// Money, in the form that the server reads in locale C.
-pub(super) fn money(raw: Raw<'_>, numerics: &Numerics, losses: &mut LossSet) -> Result<Cell<'static>, Reason> {
+pub(super) fn money(raw: Raw<'_>, numerics: &NumericReader, losses: &mut LossSet) -> Result<Cell<'static>, Reason> {
     let number = numerics.read(raw, losses)?;
     if !matches!(number.sign, Sign::Plus | Sign::Minus) {
         return Err(Reason::NotFinite);
@@ -42,7 +42,7 @@ pub(super) fn timetz(raw: Raw<'_>, precision: u8, zone: Option<Zone>) -> Result<
         Raw::Null | Raw::Blob(_) => return Err(Reason::BlobInValue),
         _ => return Err(Reason::NumberInTime),
     };
-    let written = time_text::read(text)?;
+    let written = time::read(text)?;
     if written.day.is_some() {
         return Err(Reason::DateInTime);
     }
@@ -198,7 +198,7 @@ pub(super) fn geometry(raw: Raw<'_>) -> Result<Cell<'_>, Reason> {
 }
 
 /// A range: its bounds are read as values of its element.
-pub(super) fn range(raw: Raw<'_>, element: &Reader, losses: &mut LossSet) -> Result<Cell<'static>, Reason> {
+pub(super) fn range(raw: Raw<'_>, element: &impl ElementReader, losses: &mut LossSet) -> Result<Cell<'static>, Reason> {
     let Raw::Text(bytes) = raw else { return Err(Reason::NotForServer) };
     let text = text::checked(bytes)?.trim_matches(|c: char| c.is_ascii_whitespace());
     if text.eq_ignore_ascii_case("empty") {
@@ -238,9 +238,9 @@ fn bound(text: &str) -> Result<(Option<String>, &str), Reason> {
 }
 
 /// A bound as the server reads it.
-fn written(bound: Option<String>, element: &Reader, losses: &mut LossSet) -> Result<String, Reason> {
+fn written(bound: Option<String>, element: &impl ElementReader, losses: &mut LossSet) -> Result<String, Reason> {
     let Some(bound) = bound else { return Ok(String::new()) };
-    let cell = element.read(Raw::Text(bound.as_bytes()), losses)?;
+    let cell = element.read_element(Raw::Text(bound.as_bytes()), losses)?;
     Ok(format!("\"{}\"", literal(&cell).replace('\\', "\\\\").replace('"', "\\\"")))
 }
 

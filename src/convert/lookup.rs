@@ -6,7 +6,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{Converter, Settled};
+use super::converter::{Converter, RuleError};
+use super::settled::Settled;
 use crate::model::cell::{Cell, Raw, RawBuf};
 use crate::model::fault::{LossSet, Reason};
 use crate::model::key::Key;
@@ -67,7 +68,7 @@ impl<'a> MapBuilder<'a> {
         (column, plan): (&ColumnPlan, &'a LookupPlan),
         as_text: bool,
         settled: &Settled,
-    ) -> Result<MapBuilder<'a>, super::Mistake> {
+    ) -> Result<MapBuilder<'a>, RuleError> {
         Ok(MapBuilder {
             plan,
             converter: Converter::new(&column.kind, &column.rules, settled)?,
@@ -190,7 +191,7 @@ fn field(cell: &Cell<'_>, as_text: bool) -> Box<[u8]> {
 
 /// What became of one row's lookup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum LookupOutcome {
     /// The n-th step found it.
     Hit(usize),
     /// No step found it.
@@ -198,14 +199,14 @@ pub enum Outcome {
     /// Steps found several answers and none found one.
     Ambiguous,
     /// No step found it, and by one of them it is the n-th row that was set aside ([`LookupMap::parent`]).
-    SetAside(u32),
+    Quarantined(u32),
     /// Its key was NULL, or the map is not known yet.
     Nothing,
 }
 
 /// Looks rows up: the source's side of a lookup, prepared.
-pub(super) struct Looker {
-    steps: Vec<Vec<Part>>,
+pub(super) struct RowLookup {
+    steps: Vec<Vec<KeyPart>>,
     ambiguous_is_fault: bool,
     /// What is sent where nothing was found; none is a fault.
     missing: Option<Box<[u8]>>,
@@ -213,32 +214,32 @@ pub(super) struct Looker {
     null: Result<Box<[u8]>, Reason>,
 }
 
-struct Part {
+struct KeyPart {
     cell: usize,
     converter: Converter,
     nocase: bool,
 }
 
 /// What is sent for a row, or why it cannot go; and what to count.
-pub(super) struct Looked<'m> {
+pub(super) struct LookupAnswer<'m> {
     pub field: Result<&'m [u8], Reason>,
-    pub outcome: Outcome,
+    pub outcome: LookupOutcome,
     /// The cell that a fault is about.
     pub about: usize,
 }
 
-impl Looker {
+impl RowLookup {
     /// Prepares the keys' converters and what stands where nothing is found.
     pub(super) fn new(
         column: &ColumnPlan,
         plan: &LookupPlan,
         as_text: bool,
         settled: &Settled,
-    ) -> Result<Looker, super::Mistake> {
+    ) -> Result<RowLookup, RuleError> {
         let own = Converter::new(&column.kind, &column.rules, settled)?;
         let part = |cell: usize, kind: &ColumnType, nocase: bool| {
             let converter = Converter::new(kind, &plan.rules, settled)?;
-            Ok(Part { cell, converter, nocase: nocase || kind.kind == Kind::Citext })
+            Ok(KeyPart { cell, converter, nocase: nocase || kind.kind == Kind::Citext })
         };
         let step = |step: &LookupStep| {
             step.source.iter().zip(&step.target).map(|(cell, (_, kind))| part(*cell, kind, step.nocase)).collect()
@@ -253,8 +254,8 @@ impl Looker {
             Value::Null => null.clone().ok(),
             value => Some(field(&own.constant(value)?, as_text)),
         };
-        Ok(Looker {
-            steps: plan.steps.iter().map(step).collect::<Result<_, super::Mistake>>()?,
+        Ok(RowLookup {
+            steps: plan.steps.iter().map(step).collect::<Result<_, RuleError>>()?,
             ambiguous_is_fault: plan.ambiguous_is_fault,
             missing,
             null,
@@ -262,23 +263,23 @@ impl Looker {
     }
 
     /// Tries the steps in order. A step with a NULL in its key is passed over; where all were, the answer is NULL.
-    pub(super) fn look<'m>(&'m self, map: &'m LookupMap, row: &dyn Row, key: &mut Vec<u8>) -> Looked<'m> {
+    pub(super) fn look<'m>(&'m self, map: &'m LookupMap, row: &dyn Row, key: &mut Vec<u8>) -> LookupAnswer<'m> {
         let (mut tried, mut several, mut refused) = (None, false, None);
         for (n, step) in self.steps.iter().enumerate() {
             match self.key(step, row, key) {
-                Keyed::Null => continue,
-                Keyed::Unfit => tried = tried.or(step.first()),
-                Keyed::Known => {
+                RowKey::Null => continue,
+                RowKey::Unfit => tried = tried.or(step.first()),
+                RowKey::Known => {
                     tried = tried.or(step.first());
                     match map.steps[n].get(key.as_slice()) {
                         Some(Answer::One(at)) => {
                             let answer = &map.answers[*at as usize];
                             let field = answer.as_ref().map(|f| f.as_ref()).map_err(|reason| *reason);
-                            return Looked { field, outcome: Outcome::Hit(n), about: step[0].cell };
+                            return LookupAnswer { field, outcome: LookupOutcome::Hit(n), about: step[0].cell };
                         }
                         Some(Answer::Several) if self.ambiguous_is_fault => {
                             let field = Err(Reason::LookupAmbiguous);
-                            return Looked { field, outcome: Outcome::Ambiguous, about: step[0].cell };
+                            return LookupAnswer { field, outcome: LookupOutcome::Ambiguous, about: step[0].cell };
                         }
                         Some(Answer::Several) => several = true,
                         None => {
@@ -291,24 +292,24 @@ impl Looker {
         }
         let Some(first) = tried else {
             let field = self.null.as_ref().map(|f| f.as_ref()).map_err(|reason| *reason);
-            return Looked { field, outcome: Outcome::Nothing, about: 0 };
+            return LookupAnswer { field, outcome: LookupOutcome::Nothing, about: 0 };
         };
         // Whatever stands for what is missing: this one is known, and it did not arrive.
         if let Some((at, about)) = refused {
-            return Looked { field: Err(Reason::ParentRefused), outcome: Outcome::SetAside(at), about };
+            return LookupAnswer { field: Err(Reason::ParentRefused), outcome: LookupOutcome::Quarantined(at), about };
         }
         let reason = if several { Reason::LookupAmbiguous } else { Reason::LookupMissing };
-        let outcome = if several { Outcome::Ambiguous } else { Outcome::Missing };
-        Looked { field: self.missing.as_deref().ok_or(reason), outcome, about: first.cell }
+        let outcome = if several { LookupOutcome::Ambiguous } else { LookupOutcome::Missing };
+        LookupAnswer { field: self.missing.as_deref().ok_or(reason), outcome, about: first.cell }
     }
 
-    fn key(&self, step: &[Part], row: &dyn Row, key: &mut Vec<u8>) -> Keyed {
+    fn key(&self, step: &[KeyPart], row: &dyn Row, key: &mut Vec<u8>) -> RowKey {
         key.clear();
-        let mut keyed = Keyed::Known;
+        let mut keyed = RowKey::Known;
         for part in step {
             let raw = row.cell(part.cell);
             if matches!(raw, Raw::Null) {
-                return Keyed::Null;
+                return RowKey::Null;
             }
             match part.converter.convert(raw, &mut LossSet::default()) {
                 Ok(cell) => {
@@ -318,14 +319,14 @@ impl Looker {
                         key[from..].make_ascii_lowercase();
                     }
                 }
-                Err(_) => keyed = Keyed::Unfit,
+                Err(_) => keyed = RowKey::Unfit,
             }
         }
         keyed
     }
 }
 
-enum Keyed {
+enum RowKey {
     /// The key stands in the buffer.
     Known,
     /// A part of it is NULL.

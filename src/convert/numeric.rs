@@ -30,7 +30,7 @@ const POW10: [u64; 20] = {
 
 /// A `numeric` column: its limit, and whether what exceeds its scale is rounded.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Numerics {
+pub(super) struct NumericReader {
     /// Precision and scale.
     pub limit: Option<(u16, i16)>,
     /// The server knows no infinite `numeric`, not even without a limit.
@@ -39,7 +39,7 @@ pub(super) struct Numerics {
     pub round: bool,
 }
 
-impl Numerics {
+impl NumericReader {
     /// Reads a value; NULL does not come here.
     pub(super) fn read(&self, raw: Raw<'_>, losses: &mut LossSet) -> Result<Numeric, Reason> {
         match raw {

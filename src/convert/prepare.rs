@@ -14,7 +14,7 @@ use std::borrow::Cow;
 
 /// What becomes of a value that `map` names, or that its `else` covers.
 #[derive(Clone, Debug)]
-pub(super) enum Outcome {
+pub(super) enum MappedValue {
     /// It becomes this cell.
     Cell(Cell<'static>),
     /// It is a fault.
@@ -32,13 +32,13 @@ pub(super) struct Prepare {
     trim: bool,
     null_if: Vec<Vec<u8>>,
     /// Sorted by key.
-    map: Vec<(Vec<u8>, Outcome)>,
-    map_else: Option<Outcome>,
+    map: Vec<(Vec<u8>, MappedValue)>,
+    map_else: Option<MappedValue>,
     plain: bool,
 }
 
 /// A value after the first modifiers.
-pub(super) enum Prepared<'a> {
+pub(super) enum PreparedValue<'a> {
     /// Still to be converted.
     Raw(Raw<'a>),
     /// Still to be converted; its text had to change.
@@ -53,8 +53,8 @@ impl Prepare {
     pub(super) fn new(
         column: &ColumnType,
         rules: &Rules,
-        mut map: Vec<(Vec<u8>, Outcome)>,
-        map_else: Option<Outcome>,
+        mut map: Vec<(Vec<u8>, MappedValue)>,
+        map_else: Option<MappedValue>,
     ) -> Prepare {
         let bytea = column.kind == Kind::Bytea;
         map.sort_by(|a, b| a.0.cmp(&b.0));
@@ -81,30 +81,30 @@ impl Prepare {
     }
 
     /// Applies the modifiers. NULL does not come here.
-    pub(super) fn apply<'a>(&'a self, raw: Raw<'a>, losses: &mut LossSet) -> Result<Prepared<'a>, Reason> {
+    pub(super) fn apply<'a>(&'a self, raw: Raw<'a>, losses: &mut LossSet) -> Result<PreparedValue<'a>, Reason> {
         let text = match raw {
             Raw::Text(bytes) => self.text(bytes, losses)?,
             Raw::Blob(bytes) if self.blob_as_text && !(self.uuid && bytes.len() == 16) => self.text(bytes, losses)?,
             Raw::Integer(value) => return self.number(raw, integer_text(value)),
             Raw::Real(value) => return self.number(raw, real_text(value)),
-            Raw::Null | Raw::Blob(_) => return Ok(Prepared::Raw(raw)),
+            Raw::Null | Raw::Blob(_) => return Ok(PreparedValue::Raw(raw)),
         };
         if let Some(settled) = self.named(&text)? {
-            return Ok(Prepared::Cell(settled));
+            return Ok(PreparedValue::Cell(settled));
         }
         // Bytes as text by the mapping's word must be text; text itself is looked at by its type.
         if matches!(raw, Raw::Blob(_)) && std::str::from_utf8(&text).is_err() {
             return Err(Reason::NotUtf8);
         }
         Ok(match text {
-            Cow::Borrowed(bytes) => Prepared::Raw(Raw::Text(bytes)),
-            Cow::Owned(bytes) => Prepared::Text(bytes),
+            Cow::Borrowed(bytes) => PreparedValue::Raw(Raw::Text(bytes)),
+            Cow::Owned(bytes) => PreparedValue::Text(bytes),
         })
     }
 
-    fn number<'a>(&'a self, raw: Raw<'a>, text: Ascii<32>) -> Result<Prepared<'a>, Reason> {
+    fn number<'a>(&'a self, raw: Raw<'a>, text: Ascii<32>) -> Result<PreparedValue<'a>, Reason> {
         let settled = self.named(text.as_bytes())?;
-        Ok(settled.map_or(Prepared::Raw(raw), Prepared::Cell))
+        Ok(settled.map_or(PreparedValue::Raw(raw), PreparedValue::Cell))
     }
 
     fn text<'a>(&self, bytes: &'a [u8], losses: &mut LossSet) -> Result<Cow<'a, [u8]>, Reason> {
@@ -133,8 +133,8 @@ impl Prepare {
         }
         let found = self.map.binary_search_by(|(key, _)| key.as_slice().cmp(text));
         match found.ok().and_then(|at| self.map.get(at)).map(|(_, outcome)| outcome).or(self.map_else.as_ref()) {
-            Some(Outcome::Cell(cell)) => Ok(Some(cell)),
-            Some(Outcome::Fault) => Err(Reason::NotInMap),
+            Some(MappedValue::Cell(cell)) => Ok(Some(cell)),
+            Some(MappedValue::Fault) => Err(Reason::NotInMap),
             None => Ok(None),
         }
     }

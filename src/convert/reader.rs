@@ -2,15 +2,13 @@
 //!
 //! Size, the empty string and the choice by type stand here; what a value means stands in the file of its type.
 
-use super::array::Arrays;
+use super::array::{ArrayReader, ElementReader};
 use super::decimal::{integer_text, real_text};
-use super::interval::Intervals;
-use super::json::Jsons;
-use super::numeric::Numerics;
-use super::text::{self, MOST_BYTES, Texts};
-use super::time::{Sort, Times};
-use super::time_format::Format;
-use super::{by_server, float, owned, scalar, time_text};
+use super::json::JsonReader;
+use super::numeric::NumericReader;
+use super::text::{self, MOST_BYTES, TextReader};
+use super::time::{self, IntervalReader, TimeReader, TimeType};
+use super::{by_server, float, scalar};
 use crate::model::cell::{Cell, Raw};
 use crate::model::fault::{LossSet, Reason};
 use crate::model::pgtype::{ColumnType, IntervalField, Kind};
@@ -19,73 +17,78 @@ use std::borrow::Cow;
 
 /// How a column's values are read.
 #[derive(Clone, Debug)]
-pub(super) enum Reader {
+pub(super) enum TypeReader {
     Bool,
     Int2 { round: bool },
     Int4 { round: bool },
     Int8 { round: bool },
     Float4 { round: bool },
     Float8 { round: bool },
-    Numeric(Numerics),
-    Text(Texts),
+    Numeric(NumericReader),
+    Text(TextReader),
     Bytea,
-    Time(Times),
-    Interval(Intervals),
+    Time(TimeReader),
+    Interval(IntervalReader),
     Uuid,
-    Json(Jsons),
+    Json(JsonReader),
     Inet,
     Enum { labels: Vec<String> },
-    Array(Box<Arrays>),
-    Money(Numerics),
+    Array { arrays: ArrayReader, element: Box<TypeReader> },
+    Money(NumericReader),
     Timetz { precision: u8, zone: Option<Zone> },
     Hstore,
     Tsvector,
     Cidr,
     Geometry,
-    Range(Box<Reader>),
+    Range(Box<TypeReader>),
     Other,
 }
 
-impl Reader {
+impl TypeReader {
     /// The reader of a column; the error says what is wrong with the format of its rules.
-    pub(super) fn new(column: &ColumnType, rules: &Rules) -> Result<Reader, String> {
+    pub(super) fn new(column: &ColumnType, rules: &Rules) -> Result<TypeReader, String> {
         let round = rules.round;
         let texts = |limit: Option<u32>, pad| {
             let limit = limit.map(|limit| limit as usize);
-            Reader::Text(Texts { limit, bytewise: column.bytewise, pad, truncate: rules.truncate })
+            TypeReader::Text(TextReader { limit, bytewise: column.bytewise, pad, truncate: rules.truncate })
         };
         Ok(match &column.kind {
-            Kind::Bool => Reader::Bool,
-            Kind::Int2 => Reader::Int2 { round },
-            Kind::Int4 => Reader::Int4 { round },
-            Kind::Int8 => Reader::Int8 { round },
-            Kind::Float4 => Reader::Float4 { round },
-            Kind::Float8 => Reader::Float8 { round },
-            Kind::Numeric { limit } => Reader::Numeric(Numerics { limit: *limit, finite: column.finite, round }),
+            Kind::Bool => TypeReader::Bool,
+            Kind::Int2 => TypeReader::Int2 { round },
+            Kind::Int4 => TypeReader::Int4 { round },
+            Kind::Int8 => TypeReader::Int8 { round },
+            Kind::Float4 => TypeReader::Float4 { round },
+            Kind::Float8 => TypeReader::Float8 { round },
+            Kind::Numeric { limit } => {
+                TypeReader::Numeric(NumericReader { limit: *limit, finite: column.finite, round })
+            }
             Kind::Text | Kind::Citext => texts(None, false),
             Kind::Varchar { limit } => texts(*limit, false),
             Kind::Char { width } => texts(Some(*width), true),
-            Kind::Bytea => Reader::Bytea,
-            Kind::Date => times(Sort::Date, 6, rules)?,
-            Kind::Time { precision } => times(Sort::Time, *precision, rules)?,
-            Kind::Timestamp { precision } => times(Sort::Local, *precision, rules)?,
-            Kind::Timestamptz { precision } => times(Sort::Instant, *precision, rules)?,
+            Kind::Bytea => TypeReader::Bytea,
+            Kind::Date => TypeReader::Time(TimeReader::new(TimeType::Date, 6, rules)?),
+            Kind::Time { precision } => TypeReader::Time(TimeReader::new(TimeType::Time, *precision, rules)?),
+            Kind::Timestamp { precision } => TypeReader::Time(TimeReader::new(TimeType::Local, *precision, rules)?),
+            Kind::Timestamptz { precision } => TypeReader::Time(TimeReader::new(TimeType::Instant, *precision, rules)?),
             Kind::Interval { precision } => intervals(*precision, IntervalField::Second, rules),
             Kind::IntervalOf { least, precision } => intervals(*precision, *least, rules),
-            Kind::Uuid => Reader::Uuid,
-            Kind::Json => Reader::Json(Jsons { binary: false, strip_nul: rules.strip_nul }),
-            Kind::Jsonb => Reader::Json(Jsons { binary: true, strip_nul: rules.strip_nul }),
-            Kind::Inet => Reader::Inet,
-            Kind::Enum { labels } => Reader::Enum { labels: labels.clone() },
-            Kind::Array(element) => Reader::Array(Box::new(Arrays::new(element, rules)?)),
-            Kind::Money => Reader::Money(Numerics { limit: Some(by_server::MONEY), finite: true, round }),
-            Kind::Timetz { precision } => Reader::Timetz { precision: *precision, zone: rules.zone },
-            Kind::Hstore => Reader::Hstore,
-            Kind::Tsvector => Reader::Tsvector,
-            Kind::Cidr => Reader::Cidr,
-            Kind::Geometry => Reader::Geometry,
-            Kind::Range(element) => Reader::Range(Box::new(Reader::new(element, rules)?)),
-            Kind::Bent { .. } | Kind::Other => Reader::Other,
+            Kind::Uuid => TypeReader::Uuid,
+            Kind::Json => TypeReader::Json(JsonReader { binary: false, strip_nul: rules.strip_nul }),
+            Kind::Jsonb => TypeReader::Json(JsonReader { binary: true, strip_nul: rules.strip_nul }),
+            Kind::Inet => TypeReader::Inet,
+            Kind::Enum { labels } => TypeReader::Enum { labels: labels.clone() },
+            Kind::Array(element) => TypeReader::Array {
+                arrays: ArrayReader::new(element, rules),
+                element: Box::new(TypeReader::new(element, rules)?),
+            },
+            Kind::Money => TypeReader::Money(NumericReader { limit: Some(by_server::MONEY), finite: true, round }),
+            Kind::Timetz { precision } => TypeReader::Timetz { precision: *precision, zone: rules.zone },
+            Kind::Hstore => TypeReader::Hstore,
+            Kind::Tsvector => TypeReader::Tsvector,
+            Kind::Cidr => TypeReader::Cidr,
+            Kind::Geometry => TypeReader::Geometry,
+            Kind::Range(element) => TypeReader::Range(Box::new(TypeReader::new(element, rules)?)),
+            Kind::Bent { .. } | Kind::Other => TypeReader::Other,
         })
     }
 
@@ -98,30 +101,30 @@ impl Reader {
             return Err(Reason::EmptyString);
         }
         match self {
-            Reader::Bool => scalar::boolean(raw).map(Cell::Bool),
-            Reader::Int2 { round } => narrow(scalar::integer(raw, *round, losses)?).map(Cell::Int2),
-            Reader::Int4 { round } => narrow(scalar::integer(raw, *round, losses)?).map(Cell::Int4),
-            Reader::Int8 { round } => scalar::integer(raw, *round, losses).map(Cell::Int8),
-            Reader::Float4 { round } => float::float(raw, *round, losses).map(Cell::Float4),
-            Reader::Float8 { round } => float::float(raw, *round, losses).map(Cell::Float8),
-            Reader::Numeric(numerics) => numerics.read(raw, losses).map(Cell::Numeric),
-            Reader::Text(texts) => texts.read(raw, losses).map(Cell::Text),
-            Reader::Bytea => bytea(raw),
-            Reader::Time(times) => times.read(raw, losses),
-            Reader::Interval(intervals) => intervals.read(raw, losses),
-            Reader::Uuid => scalar::uuid(raw).map(Cell::Uuid),
-            Reader::Json(jsons) => jsons.read(raw, losses),
-            Reader::Inet => scalar::inet(raw).map(Cell::Inet),
-            Reader::Enum { labels } => label(raw, labels),
-            Reader::Array(arrays) => arrays.read(raw, losses),
-            Reader::Money(numerics) => by_server::money(raw, numerics, losses),
-            Reader::Timetz { precision, zone } => by_server::timetz(raw, *precision, *zone),
-            Reader::Hstore => by_server::hstore(raw),
-            Reader::Tsvector => by_server::tsvector(raw),
-            Reader::Cidr => by_server::cidr(raw),
-            Reader::Geometry => by_server::geometry(raw),
-            Reader::Range(element) => by_server::range(raw, element, losses),
-            Reader::Other => verbatim(raw),
+            TypeReader::Bool => scalar::boolean(raw).map(Cell::Bool),
+            TypeReader::Int2 { round } => narrow(scalar::integer(raw, *round, losses)?).map(Cell::Int2),
+            TypeReader::Int4 { round } => narrow(scalar::integer(raw, *round, losses)?).map(Cell::Int4),
+            TypeReader::Int8 { round } => scalar::integer(raw, *round, losses).map(Cell::Int8),
+            TypeReader::Float4 { round } => float::float(raw, *round, losses).map(Cell::Float4),
+            TypeReader::Float8 { round } => float::float(raw, *round, losses).map(Cell::Float8),
+            TypeReader::Numeric(numerics) => numerics.read(raw, losses).map(Cell::Numeric),
+            TypeReader::Text(texts) => texts.read(raw, losses).map(Cell::Text),
+            TypeReader::Bytea => bytea(raw),
+            TypeReader::Time(times) => times.read(raw, losses),
+            TypeReader::Interval(intervals) => intervals.read(raw, losses),
+            TypeReader::Uuid => scalar::uuid(raw).map(Cell::Uuid),
+            TypeReader::Json(jsons) => jsons.read(raw, losses),
+            TypeReader::Inet => scalar::inet(raw).map(Cell::Inet),
+            TypeReader::Enum { labels } => label(raw, labels),
+            TypeReader::Array { arrays, element } => arrays.read(raw, &**element, losses),
+            TypeReader::Money(numerics) => by_server::money(raw, numerics, losses),
+            TypeReader::Timetz { precision, zone } => by_server::timetz(raw, *precision, *zone),
+            TypeReader::Hstore => by_server::hstore(raw),
+            TypeReader::Tsvector => by_server::tsvector(raw),
+            TypeReader::Cidr => by_server::cidr(raw),
+            TypeReader::Geometry => by_server::geometry(raw),
+            TypeReader::Range(element) => by_server::range(raw, &**element, losses),
+            TypeReader::Other => verbatim(raw),
         }
     }
 
@@ -129,10 +132,10 @@ impl Reader {
     /// is read instead.
     pub(super) fn now(&self, now: i64) -> Result<Cell<'static>, Reason> {
         match self {
-            Reader::Time(times) => times.now(now),
+            TypeReader::Time(times) => times.now(now),
             reader => {
-                let text = time_text::iso(now);
-                reader.read(Raw::Text(text.as_bytes()), &mut LossSet::default()).map(owned)
+                let text = time::iso(now);
+                reader.read(Raw::Text(text.as_bytes()), &mut LossSet::default()).map(Cell::into_owned)
             }
         }
     }
@@ -140,27 +143,24 @@ impl Reader {
     fn takes_empty(&self) -> bool {
         matches!(
             self,
-            Reader::Text(_) | Reader::Bytea | Reader::Enum { .. } | Reader::Hstore | Reader::Tsvector | Reader::Other
+            TypeReader::Text(_)
+                | TypeReader::Bytea
+                | TypeReader::Enum { .. }
+                | TypeReader::Hstore
+                | TypeReader::Tsvector
+                | TypeReader::Other
         )
     }
 }
 
-fn intervals(precision: u8, least: IntervalField, rules: &Rules) -> Reader {
-    Reader::Interval(Intervals { precision, least, unit: rules.unit, round: rules.round })
+impl ElementReader for TypeReader {
+    fn read_element<'a>(&'a self, raw: Raw<'a>, losses: &mut LossSet) -> Result<Cell<'a>, Reason> {
+        self.read(raw, losses)
+    }
 }
 
-fn times(sort: Sort, precision: u8, rules: &Rules) -> Result<Reader, String> {
-    Ok(Reader::Time(Times {
-        sort,
-        precision,
-        zone: rules.zone,
-        overlap: rules.overlap,
-        offset: rules.offset,
-        epoch: rules.epoch,
-        format: rules.format.as_deref().map(Format::parse).transpose()?,
-        round: rules.round,
-        truncate: rules.truncate,
-    }))
+fn intervals(precision: u8, least: IntervalField, rules: &Rules) -> TypeReader {
+    TypeReader::Interval(IntervalReader { precision, least, unit: rules.unit, round: rules.round })
 }
 
 fn narrow<T: TryFrom<i64>>(value: i64) -> Result<T, Reason> {

@@ -15,13 +15,15 @@ use crate::model::select::Row;
 use crate::plan::{ColumnPlan, Feed, LoadPlan};
 use crate::wire::{binary, text};
 
-use super::lookup::{Looker, LookupMap, Outcome};
-use super::{Converter, Settled, json};
+use super::converter::{Converter, RuleError, constant_advice};
+use super::json;
+use super::lookup::{LookupMap, LookupOutcome, RowLookup};
+use super::settled::Settled;
 
 /// Width of an issued id's place in a text row: a sign and nineteen digits, which the server reads with leading zeros.
 const TEXT_SLOT: usize = 20;
 
-/// Bytes of a row that the server can put together: its largest piece of memory, 1 GiB, less some room for headers. It would
+/// ColumnBytes of a row that the server can put together: its largest piece of memory, 1 GiB, less some room for headers. It would
 /// end the statement with an internal error, or take the row in and not be able to give it back.
 const MOST_ROW: usize = 0x3fff_0000;
 
@@ -30,7 +32,7 @@ const LABELS: usize = 8;
 
 /// Encodes the rows of one load.
 pub struct RowEncoder {
-    columns: Vec<Column>,
+    columns: Vec<EncodedColumn>,
     as_text: bool,
     /// Makes the binary images of rows that go as text: digests are taken over images alone.
     images: Option<Box<RowEncoder>>,
@@ -38,14 +40,14 @@ pub struct RowEncoder {
     places: Option<Vec<Option<usize>>>,
 }
 
-struct Column {
+struct EncodedColumn {
     not_null: bool,
     /// Added to its integers.
     shift: i64,
-    feed: Bytes,
+    feed: ColumnBytes,
 }
 
-enum Bytes {
+enum ColumnBytes {
     /// The n-th cell of the row, converted.
     Cell(usize, Box<Converter>),
     /// The same bytes in every row.
@@ -53,7 +55,7 @@ enum Bytes {
     /// A place for an id that is drawn later: its width in bytes.
     Slot(usize),
     /// Found in the target. Without a map, which is not known yet, its place is NULL and nothing is said.
-    Lookup(Box<Looker>, Option<Arc<LookupMap>>),
+    Lookup(Box<RowLookup>, Option<Arc<LookupMap>>),
 }
 
 /// The maps of a load's lookups, by column.
@@ -115,7 +117,7 @@ pub struct Notes {
     /// Where in the output issued ids have their places.
     pub slots: Vec<usize>,
     /// What became of lookups, by place of the column.
-    pub lookups: Vec<(usize, Outcome)>,
+    pub lookups: Vec<(usize, LookupOutcome)>,
     /// The key of a lookup while it is put together.
     key: Vec<u8>,
 }
@@ -132,7 +134,7 @@ impl RowEncoder {
             match prepare(column, settled, load.as_text, maps) {
                 Ok(feed) => {
                     let shift = column.shift.as_ref().and_then(|table| settled.shifts.get(table));
-                    columns.push(Column { not_null: column.not_null, shift: shift.copied().unwrap_or(0), feed });
+                    columns.push(EncodedColumn { not_null: column.not_null, shift: shift.copied().unwrap_or(0), feed });
                 }
                 Err((what, advice)) => {
                     let place = format!("load.{}.columns.{}", load.name, column.name);
@@ -171,9 +173,9 @@ impl RowEncoder {
     }
 
     /// Load and place of the row that was set aside and that a lookup would have found.
-    pub fn parent(&self, column: usize, outcome: Outcome) -> Option<(String, Key)> {
+    pub fn parent(&self, column: usize, outcome: LookupOutcome) -> Option<(String, Key)> {
         match (&self.columns.get(column)?.feed, outcome) {
-            (Bytes::Lookup(_, Some(map)), Outcome::SetAside(n)) => map.parent(n),
+            (ColumnBytes::Lookup(_, Some(map)), LookupOutcome::Quarantined(n)) => map.parent(n),
             _ => None,
         }
     }
@@ -200,10 +202,10 @@ impl RowEncoder {
                 out.push(b'\t');
             }
             match &column.feed {
-                Bytes::Fixed(bytes) => out.extend_from_slice(bytes),
-                Bytes::Slot(width) => self.slot(*width, out, notes),
-                Bytes::Lookup(looker, map) => self.looked_up(n, looker, map.as_deref(), row, out, notes),
-                Bytes::Cell(at, converter) => self.cell(n, column, row, *at, converter, out, notes),
+                ColumnBytes::Fixed(bytes) => out.extend_from_slice(bytes),
+                ColumnBytes::Slot(width) => self.slot(*width, out, notes),
+                ColumnBytes::Lookup(looker, map) => self.looked_up(n, looker, map.as_deref(), row, out, notes),
+                ColumnBytes::Cell(at, converter) => self.cell(n, column, row, *at, converter, out, notes),
             }
         }
         if self.as_text {
@@ -222,7 +224,7 @@ impl RowEncoder {
     #[cold]
     fn largest(&self, row: &dyn Row) -> Option<CellFault> {
         let cells = self.columns.iter().enumerate().filter_map(|(n, column)| match &column.feed {
-            Bytes::Cell(at, _) => Some((n, row.cell(*at))),
+            ColumnBytes::Cell(at, _) => Some((n, row.cell(*at))),
             _ => None,
         });
         let (column, raw) = cells.max_by_key(|(_, raw)| raw.bytes())?;
@@ -233,7 +235,7 @@ impl RowEncoder {
     fn cell(
         &self,
         n: usize,
-        column: &Column,
+        column: &EncodedColumn,
         row: &dyn Row,
         at: usize,
         converter: &Converter,
@@ -241,7 +243,7 @@ impl RowEncoder {
         notes: &mut Notes,
     ) {
         let raw = row.cell(at);
-        if !self.as_text && column.shift == 0 && converter.straight(&raw, out) {
+        if !self.as_text && column.shift == 0 && converter.fast_path(&raw, out) {
             return;
         }
         let mut losses = LossSet::default();
@@ -268,7 +270,7 @@ impl RowEncoder {
     fn looked_up(
         &self,
         n: usize,
-        looker: &Looker,
+        looker: &RowLookup,
         map: Option<&LookupMap>,
         row: &dyn Row,
         out: &mut Vec<u8>,
@@ -300,7 +302,7 @@ impl RowEncoder {
     /// # Errors
     /// The id, when the column is too narrow for it.
     pub fn fill(&self, column: usize, id: i64, at: usize, out: &mut [u8]) -> Result<(), i64> {
-        let Some(Bytes::Slot(width)) = self.columns.get(column).map(|c| &c.feed) else { return Err(id) };
+        let Some(ColumnBytes::Slot(width)) = self.columns.get(column).map(|c| &c.feed) else { return Err(id) };
         let bytes = match (self.as_text, width) {
             (true, _) => format!("{id:+020}").into_bytes(),
             (false, 2) => i16::try_from(id).map_err(|_| id)?.to_be_bytes().to_vec(),
@@ -324,17 +326,22 @@ fn shifted(cell: Cell<'_>, by: i64) -> Result<Cell<'_>, Reason> {
 }
 
 /// The bytes of a column's feed, or what is wrong with its constant and what to do.
-fn prepare(column: &ColumnPlan, settled: &Settled, as_text: bool, maps: &Maps) -> Result<Bytes, (String, String)> {
-    let wrong = |mistake: super::Mistake| (mistake.to_string(), "Write a value that fits the column.".to_owned());
+fn prepare(
+    column: &ColumnPlan,
+    settled: &Settled,
+    as_text: bool,
+    maps: &Maps,
+) -> Result<ColumnBytes, (String, String)> {
+    let wrong = |mistake: RuleError| (mistake.to_string(), "Write a value that fits the column.".to_owned());
     let converter = Converter::new(&column.kind, &column.rules, settled).map_err(wrong)?;
     let constant = match &column.feed {
-        Feed::Cell(n) => return Ok(Bytes::Cell(*n, Box::new(converter))),
-        Feed::Issued(_) if as_text => return Ok(Bytes::Slot(TEXT_SLOT)),
+        Feed::Cell(n) => return Ok(ColumnBytes::Cell(*n, Box::new(converter))),
+        Feed::Issued(_) if as_text => return Ok(ColumnBytes::Slot(TEXT_SLOT)),
         Feed::Issued(_) => {
             return match column.kind.kind {
-                Kind::Int2 => Ok(Bytes::Slot(2)),
-                Kind::Int4 => Ok(Bytes::Slot(4)),
-                Kind::Int8 => Ok(Bytes::Slot(8)),
+                Kind::Int2 => Ok(ColumnBytes::Slot(2)),
+                Kind::Int4 => Ok(ColumnBytes::Slot(4)),
+                Kind::Int8 => Ok(ColumnBytes::Slot(8)),
                 _ => Err((
                     format!("its ids are drawn from a sequence and its type is {}", column.kind.shown()),
                     "Write a feed for it.".to_owned(),
@@ -342,8 +349,8 @@ fn prepare(column: &ColumnPlan, settled: &Settled, as_text: bool, maps: &Maps) -
             };
         }
         Feed::Lookup(lookup) => {
-            let looker = Looker::new(column, lookup, as_text, settled).map_err(wrong)?;
-            return Ok(Bytes::Lookup(Box::new(looker), maps.get(&column.name).cloned()));
+            let looker = RowLookup::new(column, lookup, as_text, settled).map_err(wrong)?;
+            return Ok(ColumnBytes::Lookup(Box::new(looker), maps.get(&column.name).cloned()));
         }
         Feed::Constant(value) => value.clone(),
         Feed::Owner => Value::Owner,
@@ -351,7 +358,7 @@ fn prepare(column: &ColumnPlan, settled: &Settled, as_text: bool, maps: &Maps) -
     let is_owner = constant == Value::Owner;
     let cell = converter
         .constant(&constant)
-        .map_err(|mistake| (mistake.to_string(), super::constant_advice(&column.kind, &constant)))?;
+        .map_err(|mistake| (mistake.to_string(), constant_advice(&column.kind, &constant)))?;
     // Before the owner is settled its place is NULL; nothing is sent then.
     if matches!(cell, Cell::Null) && column.not_null && !(is_owner && settled.owner.is_none()) {
         return Err(("is NULL in every row and the column is NOT NULL".to_owned(), "Write another value.".to_owned()));
@@ -362,5 +369,5 @@ fn prepare(column: &ColumnPlan, settled: &Settled, as_text: bool, maps: &Maps) -
     } else {
         binary::field(&cell, &mut bytes);
     }
-    Ok(Bytes::Fixed(bytes))
+    Ok(ColumnBytes::Fixed(bytes))
 }

@@ -15,7 +15,7 @@ pub(super) const MOST_BYTES: usize = 0x3fff_ffff - 4;
 
 /// A column of character strings.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Texts {
+pub(super) struct TextReader {
     /// Characters of `varchar(n)` and `char(n)`.
     pub limit: Option<usize>,
     /// Its length counts bytes.
@@ -26,7 +26,7 @@ pub(super) struct Texts {
     pub truncate: bool,
 }
 
-impl Texts {
+impl TextReader {
     /// Whether a text of so many ASCII characters goes as it is.
     pub(super) fn takes(&self, characters: usize) -> bool {
         !self.pad && characters <= self.limit.unwrap_or(MOST_BYTES)

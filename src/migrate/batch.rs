@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::ops::{ControlFlow, Range};
 
-use crate::convert::lookup::Outcome;
+use crate::convert::lookup::LookupOutcome;
 use crate::convert::row::{Notes, RowEncoder};
 use crate::mapping::OnFault;
 use crate::model::cell::RawBuf;
@@ -386,11 +386,11 @@ impl<'a> Batch<'a> {
             let name = &self.load.columns[*column].name;
             let Some(sum) = self.lookups.iter_mut().find(|l| l.column == *name) else { continue };
             match outcome {
-                Outcome::Hit(step) => sum.hits[*step] += u64::from(fits),
-                Outcome::Missing => sum.missing += 1,
-                Outcome::Ambiguous => sum.ambiguous += 1,
-                Outcome::SetAside(_) => sum.set_aside += 1,
-                Outcome::Nothing => {}
+                LookupOutcome::Hit(step) => sum.hits[*step] += u64::from(fits),
+                LookupOutcome::Missing => sum.missing += 1,
+                LookupOutcome::Ambiguous => sum.ambiguous += 1,
+                LookupOutcome::Quarantined(_) => sum.set_aside += 1,
+                LookupOutcome::Nothing => {}
             }
         }
     }

@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::convert::Settled;
-use crate::convert::lookup::Outcome;
+use crate::convert::lookup::LookupOutcome;
 use crate::convert::row::{Maps, Notes, RowEncoder};
 use crate::model::cell::{Raw, RawBuf};
 use crate::model::fault::Reason;
@@ -107,7 +107,7 @@ impl Sink for Again<'_> {
     fn row(&mut self, row: &dyn Row) -> ControlFlow<()> {
         self.image.clear();
         self.encoder.encode(row, &mut self.image, &mut self.notes);
-        for (n, _) in self.notes.lookups.iter().filter(|(_, outcome)| *outcome == Outcome::Missing) {
+        for (n, _) in self.notes.lookups.iter().filter(|(_, outcome)| *outcome == LookupOutcome::Missing) {
             let ((name, plan), told) = (&self.columns[*n], &mut self.told[*n]);
             if told.apart.len() >= MOST_APART || !self.aside.counts(&row.key().written(), name) {
                 continue;

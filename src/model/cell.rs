@@ -169,6 +169,51 @@ pub enum Cell<'a> {
     Verbatim(Cow<'a, str>),
 }
 
+impl Cell<'_> {
+    /// Returns the same cell without a copy of its text.
+    pub fn reborrow(&self) -> Cell<'_> {
+        match self {
+            Cell::Text(text) => Cell::Text(Cow::Borrowed(text)),
+            Cell::Bytea(bytes) => Cell::Bytea(Cow::Borrowed(bytes)),
+            Cell::Json(text) => Cell::Json(Cow::Borrowed(text)),
+            Cell::Jsonb(text) => Cell::Jsonb(Cow::Borrowed(text)),
+            Cell::Verbatim(text) => Cell::Verbatim(Cow::Borrowed(text)),
+            other => other.clone(),
+        }
+    }
+
+    /// Returns the same cell with its text owned.
+    pub fn into_owned(self) -> Cell<'static> {
+        let keep = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+        match self {
+            Cell::Text(text) => Cell::Text(keep(text)),
+            Cell::Json(text) => Cell::Json(keep(text)),
+            Cell::Jsonb(text) => Cell::Jsonb(keep(text)),
+            Cell::Verbatim(text) => Cell::Verbatim(keep(text)),
+            Cell::Bytea(bytes) => Cell::Bytea(Cow::Owned(bytes.into_owned())),
+            Cell::Array(Array { element_oid, dimensions, elements }) => Cell::Array(Array {
+                element_oid,
+                dimensions,
+                elements: elements.into_iter().map(Cell::into_owned).collect(),
+            }),
+            Cell::Null => Cell::Null,
+            Cell::Bool(value) => Cell::Bool(value),
+            Cell::Int2(value) => Cell::Int2(value),
+            Cell::Int4(value) => Cell::Int4(value),
+            Cell::Int8(value) => Cell::Int8(value),
+            Cell::Float4(value) => Cell::Float4(value),
+            Cell::Float8(value) => Cell::Float8(value),
+            Cell::Numeric(value) => Cell::Numeric(value),
+            Cell::Date(day) => Cell::Date(day),
+            Cell::Time(micros) => Cell::Time(micros),
+            Cell::Timestamp(micros) => Cell::Timestamp(micros),
+            Cell::Interval { months, days, micros } => Cell::Interval { months, days, micros },
+            Cell::Uuid(uuid) => Cell::Uuid(uuid),
+            Cell::Inet(inet) => Cell::Inet(inet),
+        }
+    }
+}
+
 /// An address with its prefix length in bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Inet {

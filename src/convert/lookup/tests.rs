@@ -56,12 +56,16 @@ fn image(email: Option<&str>, id: i32) -> Vec<u8> {
     out
 }
 
-fn look(plan: &LookupPlan, rows: &[(usize, Option<&str>, i32)], value: RawBuf) -> (Outcome, Result<Vec<u8>, Reason>) {
+fn look(
+    plan: &LookupPlan,
+    rows: &[(usize, Option<&str>, i32)],
+    value: RawBuf,
+) -> (LookupOutcome, Result<Vec<u8>, Reason>) {
     let column = column(false);
     let mut builder = MapBuilder::new((&column, plan), false, &Settled::default()).unwrap();
     rows.iter().for_each(|(n, email, id)| builder.push(*n, &image(*email, *id), 7));
     let map = builder.finish().ok().unwrap();
-    let looker = Looker::new(&column, plan, false, &Settled::default()).unwrap();
+    let looker = RowLookup::new(&column, plan, false, &Settled::default()).unwrap();
     let looked = looker.look(&map, &One(value), &mut Vec::new());
     (looked.outcome, looked.field.map(<[u8]>::to_vec))
 }
@@ -76,28 +80,28 @@ fn int(id: i32) -> Vec<u8> {
 fn steps_are_tried_in_order_and_the_first_hit_counts() {
     let plan = plan(vec![step(false), step(true)], false, Value::Null);
     let rows = [(0, Some("A@x"), 1), (1, Some("A@x"), 1), (1, Some("b@X"), 2)];
-    assert_eq!(look(&plan, &rows, RawBuf::text("A@x")), (Outcome::Hit(0), Ok(int(1))));
-    assert_eq!(look(&plan, &rows, RawBuf::text("B@x")), (Outcome::Hit(1), Ok(int(2))));
-    assert_eq!(look(&plan, &rows, RawBuf::text("c@x")), (Outcome::Missing, Ok(vec![0xff; 4])));
+    assert_eq!(look(&plan, &rows, RawBuf::text("A@x")), (LookupOutcome::Hit(0), Ok(int(1))));
+    assert_eq!(look(&plan, &rows, RawBuf::text("B@x")), (LookupOutcome::Hit(1), Ok(int(2))));
+    assert_eq!(look(&plan, &rows, RawBuf::text("c@x")), (LookupOutcome::Missing, Ok(vec![0xff; 4])));
 }
 
 #[test]
 fn several_answers_are_no_answer_and_one_answer_twice_is_one() {
     let rows = [(0, Some("info"), 1), (0, Some("info"), 2), (0, Some("kev"), 3), (0, Some("kev"), 3)];
     let next = plan(vec![step(false)], false, Value::Null);
-    assert_eq!(look(&next, &rows, RawBuf::text("info")).0, Outcome::Ambiguous);
-    assert_eq!(look(&next, &rows, RawBuf::text("kev")), (Outcome::Hit(0), Ok(int(3))));
+    assert_eq!(look(&next, &rows, RawBuf::text("info")).0, LookupOutcome::Ambiguous);
+    assert_eq!(look(&next, &rows, RawBuf::text("kev")), (LookupOutcome::Hit(0), Ok(int(3))));
     let fault = plan(vec![step(false)], true, Value::Null);
     let refused = Err(Reason::LookupAmbiguous);
-    assert_eq!(look(&fault, &rows, RawBuf::text("info")), (Outcome::Ambiguous, refused));
+    assert_eq!(look(&fault, &rows, RawBuf::text("info")), (LookupOutcome::Ambiguous, refused));
 }
 
 #[test]
 fn a_null_key_is_null_and_neither_hit_nor_missing() {
     let plan = plan(vec![step(false)], false, Value::Fault);
     let rows = [(0, None, 1), (0, Some("a"), 2)];
-    assert_eq!(look(&plan, &rows, RawBuf::Null), (Outcome::Nothing, Ok(vec![0xff; 4])));
-    assert_eq!(look(&plan, &rows, RawBuf::text("z")), (Outcome::Missing, Err(Reason::LookupMissing)));
+    assert_eq!(look(&plan, &rows, RawBuf::Null), (LookupOutcome::Nothing, Ok(vec![0xff; 4])));
+    assert_eq!(look(&plan, &rows, RawBuf::text("z")), (LookupOutcome::Missing, Err(Reason::LookupMissing)));
 }
 
 #[test]
@@ -105,8 +109,8 @@ fn what_the_key_type_cannot_hold_is_a_miss() {
     let mut number = step(false);
     number.target[0].1 = kind(Kind::Int4, 23);
     let plan = plan(vec![number], false, Value::Fault);
-    assert_eq!(look(&plan, &[], RawBuf::text("kevin")).0, Outcome::Missing);
-    assert_eq!(look(&plan, &[], RawBuf::Blob(vec![1])).0, Outcome::Missing);
+    assert_eq!(look(&plan, &[], RawBuf::text("kevin")).0, LookupOutcome::Missing);
+    assert_eq!(look(&plan, &[], RawBuf::Blob(vec![1])).0, LookupOutcome::Missing);
 }
 
 #[test]

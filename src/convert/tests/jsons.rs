@@ -1,8 +1,8 @@
 //! JSON: what is valid, what `jsonb` cannot hold, and that nothing changes on the way.
 
 use super::*;
-use crate::convert::canonical::canonical;
-use crate::convert::json::{Flaw, check};
+use crate::convert::json::canonical::canonical;
+use crate::convert::json::{JsonFlaw, check};
 use std::borrow::Cow;
 
 fn json(text: &str) -> Cell<'static> {
@@ -92,7 +92,7 @@ fn what_is_not_json_is_refused_with_its_place() {
         ("\"\u{1f}\"", 1),
         ("\\u0031", 0),
     ] {
-        let flaw = Flaw { reason: Reason::InvalidJson, position };
+        let flaw = JsonFlaw { reason: Reason::InvalidJson, position };
         assert_eq!(check(value.as_bytes(), false), Err(flaw), "{value:?}");
         assert_eq!(exact(Kind::Jsonb, &rules(), txt(value)), Err(Reason::InvalidJson), "{value:?}");
         assert_eq!(exact(Kind::Json, &rules(), txt(value)), Err(Reason::InvalidJson), "{value:?}");
@@ -133,7 +133,7 @@ fn half_a_surrogate_pair_is_json_but_not_jsonb() {
         assert_eq!(exact(Kind::Json, &rules(), txt(value)), Ok(json(value)), "{value}");
         assert_eq!(exact(Kind::Jsonb, &rules(), txt(value)), Err(Reason::LoneSurrogate), "{value}");
     }
-    assert_eq!(check(b"[1,\"ab\\ud800\"]", true), Err(Flaw { reason: Reason::LoneSurrogate, position: 6 }));
+    assert_eq!(check(b"[1,\"ab\\ud800\"]", true), Err(JsonFlaw { reason: Reason::LoneSurrogate, position: 6 }));
 }
 
 #[test]

@@ -12,7 +12,7 @@ mod texts;
 mod times;
 mod zones;
 
-use super::{Converter, Mistake, Settled};
+use super::{Converter, RuleError, Settled};
 use crate::model::cell::{Cell, Raw};
 use crate::model::fault::{Loss, LossSet, Reason};
 use crate::model::pgtype::{ColumnType, Kind};
@@ -30,7 +30,7 @@ fn converter(kind: Kind, rules: &Rules) -> Converter {
     made(kind, rules).expect("rules that fit the column")
 }
 
-fn made(kind: Kind, rules: &Rules) -> Result<Converter, Mistake> {
+fn made(kind: Kind, rules: &Rules) -> Result<Converter, RuleError> {
     Converter::new(&column(kind), rules, &Settled::default())
 }
 
@@ -38,7 +38,7 @@ fn made(kind: Kind, rules: &Rules) -> Result<Converter, Mistake> {
 fn with_losses(kind: Kind, rules: &Rules, raw: Raw<'_>) -> (Result<Cell<'static>, Reason>, Vec<Loss>) {
     let converter = converter(kind, rules);
     let mut losses = LossSet::default();
-    let cell = converter.convert(raw, &mut losses).map(super::owned);
+    let cell = converter.convert(raw, &mut losses).map(Cell::into_owned);
     (cell, losses.iter().collect())
 }
 

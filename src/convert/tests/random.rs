@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::convert::decimal::shortest;
+use crate::convert::json;
 use crate::convert::numeric::shown;
-use crate::convert::{json, time_text};
+use crate::convert::time;
 use crate::wire::calendar;
 use chrono::{Datelike, NaiveDate, TimeDelta};
 
@@ -134,7 +135,7 @@ fn a_moment_survives_as_text_and_back() {
     let converter = converter(Kind::Timestamptz { precision: 6 }, &rules());
     for _ in 0..20_000 {
         let micros = random.below(9_000_000_000_000_000_000) as i64 / (1 << random.below(12));
-        let text = time_text::iso(micros);
+        let text = time::iso(micros);
         assert_eq!(converter.convert(txt(&text), &mut LossSet::default()), Ok(Cell::Timestamp(micros)), "{text}");
     }
 }

@@ -9,7 +9,7 @@ mod subjects;
 
 use super::random::Random;
 use super::*;
-use crate::convert::canonical_check::is_canonical;
+use crate::convert::json::canonical_check::is_canonical;
 use crate::wire::binary;
 use bend::Pool;
 use std::collections::BTreeMap;
@@ -86,10 +86,10 @@ impl Subject {
             Err(reason) if !self.reasons.contains(&reason) => return Err(format!("{reason:?} is none of its reasons")),
             Err(reason) => return Ok(Err(reason)),
         };
-        let (mut field, mut straight, mut again) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut field, mut fast, mut again) = (Vec::new(), Vec::new(), Vec::new());
         binary::field(&cell, &mut field);
-        if reader.straight(&raw, &mut straight) && (straight != field || !losses.is_empty()) {
-            return Err("the straight way leads elsewhere".to_owned());
+        if reader.fast_path(&raw, &mut fast) && (fast != field || !losses.is_empty()) {
+            return Err("the fast way leads elsewhere".to_owned());
         }
         let printed = subjects::printed(&cell, self.is_instant);
         let mut losses = LossSet::default();

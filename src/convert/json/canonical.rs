@@ -3,14 +3,14 @@
 //! Keys by length, then bytes, the last of equal ones; `, ` and `: ` between; numbers as `numeric` prints them; escapes
 //! only where the server writes them. The text was found valid before. Depth costs no stack here.
 
-use super::json_walk;
+use super::walk;
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::ops::Range;
 
 /// One member of an object that is still open.
 struct Member {
-    /// What its key says, in `Scratch::keys`.
+    /// What its key says, in `CanonicalWriter::keys`.
     key: Range<usize>,
     /// Its text in the output, `"key": value`.
     at: Range<usize>,
@@ -19,13 +19,13 @@ struct Member {
 /// An object or array that is still open.
 struct Frame {
     object: bool,
-    /// Its first member in `Scratch::members`.
+    /// Its first member in `CanonicalWriter::members`.
     first: usize,
 }
 
 /// Kept between values, so that a value that is canonical already costs no allocation.
 #[derive(Default)]
-struct Scratch {
+struct CanonicalWriter {
     out: Vec<u8>,
     /// The members of an object in the order that they came in, while they are put in the server's.
     was: Vec<u8>,
@@ -38,11 +38,11 @@ struct Scratch {
 const KEPT: usize = 1 << 20;
 
 thread_local! {
-    static SCRATCH: RefCell<Scratch> = RefCell::default();
+    static SCRATCH: RefCell<CanonicalWriter> = RefCell::default();
 }
 
 /// The canonical text of a valid JSON text that `jsonb` holds.
-pub(super) fn canonical(text: Cow<'_, str>) -> Cow<'_, str> {
+pub fn canonical(text: Cow<'_, str>) -> Cow<'_, str> {
     SCRATCH.with_borrow_mut(|scratch| {
         scratch.write(text.as_bytes());
         let found = if scratch.out == text.as_bytes() {
@@ -58,7 +58,7 @@ pub(super) fn canonical(text: Cow<'_, str>) -> Cow<'_, str> {
     })
 }
 
-impl Scratch {
+impl CanonicalWriter {
     fn write(&mut self, text: &[u8]) {
         self.out.clear();
         self.keys.clear();
@@ -181,7 +181,7 @@ fn string_length(text: &[u8]) -> (usize, bool) {
     let mut escaped = false;
     let mut at = 0;
     loop {
-        at = json_walk::plain(text, at);
+        at = walk::plain(text, at);
         match text.get(at) {
             Some(b'\\') => {
                 escaped = true;

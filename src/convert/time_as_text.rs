@@ -1,6 +1,6 @@
 //! `ts(x)` of a mapping's SQL: our reading of a time, as text that sorts as the times do.
 
-use super::reader::Reader;
+use super::reader::TypeReader;
 use crate::model::cell::{Raw, RawBuf};
 use crate::model::fault::{LossSet, Reason};
 use crate::model::pgtype::{ColumnType, Kind};
@@ -19,7 +19,7 @@ pub fn time_as_text(raw: Raw<'_>, zone: Option<Zone>) -> Result<RawBuf, String> 
     let column = ColumnType::new(kind, 1114, "timestamp without time zone");
     let rules = Rules { zone: Some(zone.unwrap_or(Zone::Fixed(0))), offset: Some(Offset::Zone), ..Rules::default() };
     let says = |reason: Reason| format!("ts: the value {}", reason.says());
-    let reader = Reader::new(&column, &rules).map_err(|_| says(Reason::BadFormat))?;
+    let reader = TypeReader::new(&column, &rules).map_err(|_| says(Reason::BadFormat))?;
     let cell = reader.read(raw, &mut LossSet::default()).map_err(says)?;
     Ok(RawBuf::text(text::literal(&cell).replacen("+00", "", 1)))
 }

@@ -1,9 +1,9 @@
 //! Whether a text is JSON that `jsonb` holds and that the server would print in these very bytes: one walk, nothing kept.
 //!
-//! `true` is a promise; `false` says only that the full walk (`json_walk`, `canonical`) has to look: deep nesting, escaped
+//! `true` is a promise; `false` says only that the full walk (`walk`, `canonical`) has to look: deep nesting, escaped
 //! keys and `\u` escapes are left to it.
 
-use super::json_walk::{LONGEST_STRING, plain};
+use super::walk::{LONGEST_STRING, plain};
 
 /// Nesting that is looked at here; what is deeper is left to the full walk.
 const DEPTH: usize = 24;
@@ -13,19 +13,19 @@ const SURE_DIGITS: usize = 1_000;
 
 /// An object or array that is open; of an object, where its last key stands.
 #[derive(Clone, Copy)]
-struct Open {
+struct OpenBracket {
     object: bool,
     key: (usize, usize),
 }
 
 /// Whether the text is what the server prints for it.
-pub(super) fn is_canonical(text: &[u8]) -> bool {
+pub fn is_canonical(text: &[u8]) -> bool {
     text.len() <= LONGEST_STRING && walk(text) == Some(text.len())
 }
 
 /// The place behind the one value that the text begins with.
 fn walk(text: &[u8]) -> Option<usize> {
-    let mut open = [Open { object: false, key: (0, 0) }; DEPTH];
+    let mut open = [OpenBracket { object: false, key: (0, 0) }; DEPTH];
     let mut depth = 0;
     let mut at = 0;
     loop {
@@ -40,7 +40,7 @@ fn walk(text: &[u8]) -> Option<usize> {
             b'{' if text.get(at + 1) == Some(&b'}') => at + 2,
             begin @ (b'[' | b'{') => {
                 let place = open.get_mut(depth)?;
-                *place = Open { object: begin == b'{', key: (0, 0) };
+                *place = OpenBracket { object: begin == b'{', key: (0, 0) };
                 depth += 1;
                 at += 1;
                 if begin == b'{' {

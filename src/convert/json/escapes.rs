@@ -94,7 +94,7 @@ pub(super) fn without_nul(text: &str) -> String {
 }
 
 /// What a valid string says, given without its quotes. `None` where it holds half a surrogate pair.
-pub(super) fn unescaped(text: &str) -> Option<Cow<'_, str>> {
+pub fn unescaped(text: &str) -> Option<Cow<'_, str>> {
     if !text.contains('\\') {
         return Some(Cow::Borrowed(text));
     }

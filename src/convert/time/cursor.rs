@@ -1,17 +1,13 @@
-//! The spellings of dates and times in numbers: ISO 8601 with its extended years, as SQLite, PostgreSQL, Python, Rails,
-//! Go and .NET write it.
+//! The parts of a written date or time, taken one by one from the front of a text.
 //!
-//! What is written is told apart here, not what it means for a column: zone, precision and range are the caller's. The
-//! forms with names of months are in `time_words`, those that a mapping states in `time_format`.
+//! These parts are common to all spellings. A part that is malformed is a fault; no part is guessed.
 
-use super::decimal::trimmed;
-use super::time_words;
 use crate::model::fault::Reason;
 use crate::wire::calendar::{self, DAY, SECOND};
 
 /// What a text says of a date or time; no part is guessed.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Written {
+pub struct WrittenTime {
     /// Days since 2000-01-01.
     pub day: Option<i64>,
     /// Time of day.
@@ -22,7 +18,7 @@ pub(super) struct Written {
 
 /// A time of day.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Clock {
+pub struct Clock {
     /// Microseconds since midnight, 24:00:00 included.
     pub micros: i64,
     /// What is written behind the microseconds.
@@ -31,7 +27,7 @@ pub(super) struct Clock {
 
 /// Digits of a second behind the sixth.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) enum Beyond {
+pub enum Beyond {
     /// None, or zeros.
     #[default]
     Nothing,
@@ -39,50 +35,6 @@ pub(super) enum Beyond {
     Less,
     /// Half a microsecond or more.
     Half,
-}
-
-/// Reads any built-in spelling. Faults: `NotATime`, `NoSuchDate`, `LeapSecond`, `SpecialTime`, `OutOfRange`.
-pub(super) fn read(text: &[u8]) -> Result<Written, Reason> {
-    let text = trimmed(text);
-    let mut cursor = Cursor(text);
-    match text {
-        [b'0'..=b'9', b'0'..=b'9', b':', ..] => {
-            let clock = Some(cursor.clock()?);
-            let tail = cursor.tail()?;
-            cursor.end(Written { clock, ..tail })
-        }
-        [b'+' | b'-', b'I' | b'i', ..] => time_words::read(text),
-        [_, _, b' ', b'A'..=b'Z' | b'a'..=b'z', ..] | [_, b' ', b'A'..=b'Z' | b'a'..=b'z', ..] => {
-            time_words::read(text)
-        }
-        [b'0'..=b'9' | b'+' | b'-', ..] => numbers(text),
-        [] => Err(Reason::NotATime),
-        _ => time_words::read(text),
-    }
-}
-
-fn numbers(text: &[u8]) -> Result<Written, Reason> {
-    let (text, before_christ) = match text {
-        [rest @ .., b' ', b'B' | b'b', b'C' | b'c'] => (rest, true),
-        [rest @ .., b' ', b'A' | b'a', b'D' | b'd'] => (rest, false),
-        _ => (text, false),
-    };
-    let mut cursor = Cursor(text);
-    let basic = cursor.basic_date();
-    let colons = basic.is_none();
-    let day = match basic {
-        Some(day) => day?,
-        None => cursor.date(before_christ)?,
-    };
-    if cursor.0.is_empty() {
-        return Ok(Written { day: Some(day), ..Written::default() });
-    }
-    if !(cursor.eat(b'T') || cursor.eat(b' ') || cursor.eat(b't')) {
-        return Err(Reason::NotATime);
-    }
-    let clock = Some(if colons { cursor.clock()? } else { cursor.basic_clock()? });
-    let tail = cursor.tail()?;
-    cursor.end(Written { day: Some(day), clock, ..tail })
 }
 
 /// The rest of a text that is being read.
@@ -131,12 +83,12 @@ impl<'a> Cursor<'a> {
     }
 
     /// Takes what was written, if nothing is left.
-    pub(super) fn end(&self, written: Written) -> Result<Written, Reason> {
+    pub(super) fn end(&self, written: WrittenTime) -> Result<WrittenTime, Reason> {
         if self.0.is_empty() { Ok(written) } else { Err(Reason::NotATime) }
     }
 
     /// `20230302`, where a `T` and a time follow; digits alone may be a number of anything.
-    fn basic_date(&mut self) -> Option<Result<i64, Reason>> {
+    pub(super) fn basic_date(&mut self) -> Option<Result<i64, Reason>> {
         if self.0.get(8) != Some(&b'T') || !self.0[..8].iter().all(u8::is_ascii_digit) {
             return None;
         }
@@ -146,7 +98,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// `2023-03-02`, `12024-01-01`, `+012024-01-01`, `-0044-03-15` (45 BC), and PostgreSQL's years BC.
-    fn date(&mut self, before_christ: bool) -> Result<i64, Reason> {
+    pub(super) fn date(&mut self, before_christ: bool) -> Result<i64, Reason> {
         let sign = if self.eat(b'-') { -1 } else { i64::from(self.eat(b'+')) };
         let year = self.digits();
         let mut part = || if self.eat(b'-') { self.two() } else { None };
@@ -158,7 +110,7 @@ impl<'a> Cursor<'a> {
         }
         let year = number(year).ok_or(Reason::OutOfRange)?;
         match year {
-            // Written as a year, zero is a missing date ('0000-00-00'), not 1 BC.
+            // WrittenTime as a year, zero is a missing date ('0000-00-00'), not 1 BC.
             0 => Err(Reason::NoSuchDate),
             _ if before_christ => day_of(1 - year, month, day),
             _ if sign < 0 => day_of(-year, month, day),
@@ -178,7 +130,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// `1504`, `150405`, `150405.999999999`.
-    fn basic_clock(&mut self) -> Result<Clock, Reason> {
+    pub(super) fn basic_clock(&mut self) -> Result<Clock, Reason> {
         let hour = self.two().ok_or(Reason::NotATime)?;
         let minute = self.two().ok_or(Reason::NotATime)?;
         let more = self.0.first().is_some_and(u8::is_ascii_digit);
@@ -199,19 +151,19 @@ impl<'a> Cursor<'a> {
     }
 
     /// What may follow a time: `Z`, ` UTC`, ` GMT`, an offset, and behind an offset Go's zone name and clock reading.
-    pub(super) fn tail(&mut self) -> Result<Written, Reason> {
+    pub(super) fn tail(&mut self) -> Result<WrittenTime, Reason> {
         if self.0.is_empty() {
-            return Ok(Written::default());
+            return Ok(WrittenTime::default());
         }
         let apart = self.eat(b' ');
         if self.eat(b'Z') || self.eat(b'z') || self.eat_word("UTC") || self.eat_word("GMT") {
-            return Ok(Written { offset: Some(0), ..Written::default() });
+            return Ok(WrittenTime { offset: Some(0), ..WrittenTime::default() });
         }
         let offset = self.offset()?;
         if apart && self.eat(b' ') {
             self.go_name()?;
         }
-        Ok(Written { offset: Some(offset), ..Written::default() })
+        Ok(WrittenTime { offset: Some(offset), ..WrittenTime::default() })
     }
 
     /// `+05:30`, `-0800`, `+01`, `+00:53:28`: seconds east of UTC.
@@ -303,13 +255,4 @@ pub(super) fn with_fraction(mut clock: Clock, digits: &[u8]) -> Result<Clock, Re
         return Err(Reason::NoSuchDate);
     }
     Ok(clock)
-}
-
-/// Microseconds since 2000-01-01 UTC as `2024-01-31T12:34:56.123456Z`.
-pub(super) fn iso(micros: i64) -> String {
-    let (year, month, day) = calendar::date(micros.div_euclid(DAY));
-    let of_day = micros.rem_euclid(DAY);
-    let second = of_day / SECOND;
-    let (hour, minute, fraction) = (second / 3600, second / 60 % 60, of_day % SECOND);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{:02}.{fraction:06}Z", second % 60)
 }

@@ -1,22 +1,22 @@
 //! A spelling of dates and times that a mapping states in strftime's letters, such as `%d/%m/%Y %H:%M`.
 //!
-//! Fields are read as numbers and names, never with the help of a locale. The letters, with their meaning in Python and
+//! FormatFields are read as numbers and names, never with the help of a locale. The letters, with their meaning in Python and
 //! C: `%Y %y %m %d %e %H %I %M %S %p %b %B %a %A %j %z %f %F %T %D %R %%`. `%f` is the digits of a fraction (`%S.%f`),
 //! `%y` is 1969 to 2068. White space stands for one or more blanks, any other character for itself.
 
-use super::time_text::{Clock, Cursor, Written, clock_of, day_of, number, with_fraction};
-use super::time_words;
+use super::cursor::{Clock, Cursor, WrittenTime, clock_of, day_of, number, with_fraction};
+use super::names;
 use crate::model::fault::Reason;
 use crate::wire::calendar;
 
 /// A format, taken apart once.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Format {
-    items: Vec<Item>,
+pub(super) struct TimeFormat {
+    items: Vec<FormatItem>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Item {
+enum FormatItem {
     Byte(u8),
     Blanks,
     Year,
@@ -37,7 +37,7 @@ enum Item {
 
 /// What the fields of one text said.
 #[derive(Clone, Copy, Default)]
-struct Fields<'a> {
+struct FormatFields<'a> {
     year: Option<i64>,
     month: Option<i64>,
     day: Option<i64>,
@@ -52,9 +52,9 @@ struct Fields<'a> {
     offset: Option<i64>,
 }
 
-impl Format {
+impl TimeFormat {
     /// Takes a format apart. An unknown letter, or fields that make neither a date nor a time, are an error that says so.
-    pub(super) fn parse(text: &str) -> Result<Format, String> {
+    pub(super) fn parse(text: &str) -> Result<TimeFormat, String> {
         let mut items = Vec::new();
         let mut letters = text.bytes();
         while let Some(byte) = letters.next() {
@@ -64,70 +64,79 @@ impl Format {
                     let found = letter_items(letter);
                     items.extend(found.ok_or_else(|| format!("`%{}` is not known", char::from(letter)))?);
                 }
-                b' ' | b'\t' if items.last() == Some(&Item::Blanks) => {}
-                b' ' | b'\t' => items.push(Item::Blanks),
-                other => items.push(Item::Byte(other)),
+                b' ' | b'\t' if items.last() == Some(&FormatItem::Blanks) => {}
+                b' ' | b'\t' => items.push(FormatItem::Blanks),
+                other => items.push(FormatItem::Byte(other)),
             }
         }
-        let format = Format { items };
+        let format = TimeFormat { items };
         format.whole()?;
         Ok(format)
     }
 
     fn whole(&self) -> Result<(), String> {
         let has = |item| self.items.contains(&item);
-        let year = has(Item::Year) || has(Item::ShortYear);
-        let day = (has(Item::Month) || has(Item::MonthName)) && has(Item::Day) || has(Item::DayOfYear);
-        let part = has(Item::Month) || has(Item::MonthName) || has(Item::Day) || has(Item::DayOfYear);
-        let hour = has(Item::Hour) || (has(Item::Hour12) && has(Item::Half));
-        let finer = has(Item::Minute) || has(Item::Second) || has(Item::Hour12) || has(Item::Half);
+        let year = has(FormatItem::Year) || has(FormatItem::ShortYear);
+        let day = (has(FormatItem::Month) || has(FormatItem::MonthName)) && has(FormatItem::Day)
+            || has(FormatItem::DayOfYear);
+        let part =
+            has(FormatItem::Month) || has(FormatItem::MonthName) || has(FormatItem::Day) || has(FormatItem::DayOfYear);
+        let hour = has(FormatItem::Hour) || (has(FormatItem::Hour12) && has(FormatItem::Half));
+        let finer =
+            has(FormatItem::Minute) || has(FormatItem::Second) || has(FormatItem::Hour12) || has(FormatItem::Half);
         if (year || part) && !(year && day) {
             return Err("a date needs year, month and day".into());
         }
         if finer && !hour {
             return Err("a time needs `%H`, or `%I` and `%p`".into());
         }
-        if (has(Item::Second) && !has(Item::Minute)) || (has(Item::Fraction) && !has(Item::Second)) {
+        if (has(FormatItem::Second) && !has(FormatItem::Minute))
+            || (has(FormatItem::Fraction) && !has(FormatItem::Second))
+        {
             return Err("a part of a time is left out between two others".into());
         }
         if year || hour { Ok(()) } else { Err("it names neither a date nor a time".into()) }
     }
 
     /// Reads a whole text. `NotATime` where its shape is another one.
-    pub(super) fn read(&self, text: &[u8]) -> Result<Written, Reason> {
+    pub(super) fn read(&self, text: &[u8]) -> Result<WrittenTime, Reason> {
         let mut cursor = Cursor(text);
-        let mut fields = Fields::default();
+        let mut fields = FormatFields::default();
         for item in &self.items {
             fields.take(*item, &mut cursor).ok_or(Reason::NotATime)?;
         }
         if !cursor.0.is_empty() {
             return Err(Reason::NotATime);
         }
-        Ok(Written { day: fields.date()?, clock: fields.clock()?, offset: fields.offset })
+        Ok(WrittenTime { day: fields.date()?, clock: fields.clock()?, offset: fields.offset })
     }
 }
 
-fn letter_items(letter: u8) -> Option<&'static [Item]> {
+fn letter_items(letter: u8) -> Option<&'static [FormatItem]> {
     Some(match letter {
-        b'Y' => &[Item::Year],
-        b'y' => &[Item::ShortYear],
-        b'm' => &[Item::Month],
-        b'b' | b'B' | b'h' => &[Item::MonthName],
-        b'd' | b'e' => &[Item::Day],
-        b'j' => &[Item::DayOfYear],
-        b'a' | b'A' => &[Item::Weekday],
-        b'H' => &[Item::Hour],
-        b'I' => &[Item::Hour12],
-        b'M' => &[Item::Minute],
-        b'S' => &[Item::Second],
-        b'f' => &[Item::Fraction],
-        b'p' | b'P' => &[Item::Half],
-        b'z' => &[Item::Offset],
-        b'%' => &[Item::Byte(b'%')],
-        b'F' => &[Item::Year, Item::Byte(b'-'), Item::Month, Item::Byte(b'-'), Item::Day],
-        b'D' => &[Item::Month, Item::Byte(b'/'), Item::Day, Item::Byte(b'/'), Item::ShortYear],
-        b'T' => &[Item::Hour, Item::Byte(b':'), Item::Minute, Item::Byte(b':'), Item::Second],
-        b'R' => &[Item::Hour, Item::Byte(b':'), Item::Minute],
+        b'Y' => &[FormatItem::Year],
+        b'y' => &[FormatItem::ShortYear],
+        b'm' => &[FormatItem::Month],
+        b'b' | b'B' | b'h' => &[FormatItem::MonthName],
+        b'd' | b'e' => &[FormatItem::Day],
+        b'j' => &[FormatItem::DayOfYear],
+        b'a' | b'A' => &[FormatItem::Weekday],
+        b'H' => &[FormatItem::Hour],
+        b'I' => &[FormatItem::Hour12],
+        b'M' => &[FormatItem::Minute],
+        b'S' => &[FormatItem::Second],
+        b'f' => &[FormatItem::Fraction],
+        b'p' | b'P' => &[FormatItem::Half],
+        b'z' => &[FormatItem::Offset],
+        b'%' => &[FormatItem::Byte(b'%')],
+        b'F' => &[FormatItem::Year, FormatItem::Byte(b'-'), FormatItem::Month, FormatItem::Byte(b'-'), FormatItem::Day],
+        b'D' => {
+            &[FormatItem::Month, FormatItem::Byte(b'/'), FormatItem::Day, FormatItem::Byte(b'/'), FormatItem::ShortYear]
+        }
+        b'T' => {
+            &[FormatItem::Hour, FormatItem::Byte(b':'), FormatItem::Minute, FormatItem::Byte(b':'), FormatItem::Second]
+        }
+        b'R' => &[FormatItem::Hour, FormatItem::Byte(b':'), FormatItem::Minute],
         _ => return None,
     })
 }
@@ -140,38 +149,38 @@ fn some_digits(cursor: &mut Cursor<'_>, most: usize) -> Option<i64> {
     if digits.is_empty() { None } else { number(digits) }
 }
 
-impl<'a> Fields<'a> {
-    fn take(&mut self, item: Item, cursor: &mut Cursor<'a>) -> Option<()> {
+impl<'a> FormatFields<'a> {
+    fn take(&mut self, item: FormatItem, cursor: &mut Cursor<'a>) -> Option<()> {
         match item {
-            Item::Byte(byte) => return cursor.eat(byte).then_some(()),
-            Item::Blanks => {
+            FormatItem::Byte(byte) => return cursor.eat(byte).then_some(()),
+            FormatItem::Blanks => {
                 let blanks = cursor.0.iter().take_while(|b| matches!(b, b' ' | b'\t')).count();
                 cursor.0 = &cursor.0[blanks..];
                 return (blanks > 0).then_some(());
             }
-            Item::Year => self.year = Some(four(cursor)?),
-            Item::ShortYear => {
+            FormatItem::Year => self.year = Some(four(cursor)?),
+            FormatItem::ShortYear => {
                 self.year = Some(cursor.two().map(|year| if year < 69 { 2000 + year } else { 1900 + year })?)
             }
-            Item::Month => self.month = Some(some_digits(cursor, 2)?),
-            Item::MonthName => self.month = Some(time_words::month(cursor)?),
-            Item::Day => {
+            FormatItem::Month => self.month = Some(some_digits(cursor, 2)?),
+            FormatItem::MonthName => self.month = Some(names::month(cursor)?),
+            FormatItem::Day => {
                 // `%e` pads with a blank.
                 cursor.eat(b' ');
                 self.day = Some(some_digits(cursor, 2)?);
             }
-            Item::DayOfYear => self.day_of_year = Some(some_digits(cursor, 3)?),
-            Item::Weekday => self.weekday = Some(time_words::weekday(cursor)?),
-            Item::Hour => self.hour = Some(some_digits(cursor, 2)?),
-            Item::Hour12 => self.hour12 = Some(some_digits(cursor, 2)?),
-            Item::Minute => self.minute = Some(some_digits(cursor, 2)?),
-            Item::Second => self.second = Some(some_digits(cursor, 2)?),
-            Item::Fraction => {
+            FormatItem::DayOfYear => self.day_of_year = Some(some_digits(cursor, 3)?),
+            FormatItem::Weekday => self.weekday = Some(names::weekday(cursor)?),
+            FormatItem::Hour => self.hour = Some(some_digits(cursor, 2)?),
+            FormatItem::Hour12 => self.hour12 = Some(some_digits(cursor, 2)?),
+            FormatItem::Minute => self.minute = Some(some_digits(cursor, 2)?),
+            FormatItem::Second => self.second = Some(some_digits(cursor, 2)?),
+            FormatItem::Fraction => {
                 self.fraction = cursor.digits();
                 return (!self.fraction.is_empty()).then_some(());
             }
-            Item::Half => self.afternoon = Some(half(cursor)?),
-            Item::Offset => self.offset = Some(if cursor.eat(b'Z') { 0 } else { cursor.offset().ok()? }),
+            FormatItem::Half => self.afternoon = Some(half(cursor)?),
+            FormatItem::Offset => self.offset = Some(if cursor.eat(b'Z') { 0 } else { cursor.offset().ok()? }),
         }
         Some(())
     }

@@ -3,19 +3,30 @@
 //! Zones, offsets, precision and range are decided here, on whole microseconds since 2000-01-01. Which spellings are
 //! read is `time_text`'s and `time_format`'s part. Nothing is rounded or dropped unless the mapping says so.
 
-use super::decimal::{Literal, integer_text, shortest, trimmed};
-use super::numeric::is_noise;
-use super::time_format::Format;
-use super::time_text::{self, Beyond, Clock, Written};
-use super::zone;
+mod cursor;
+mod format;
+mod interval;
+mod moment;
+mod names;
+mod spellings;
+mod zone;
+
+pub(super) use cursor::{Beyond, WrittenTime};
+pub(super) use interval::IntervalReader;
+pub(super) use spellings::{iso, read};
+
+use super::decimal::trimmed;
 use crate::model::cell::{Cell, Raw};
 use crate::model::fault::{Loss, LossSet, Reason};
-use crate::model::rules::{Epoch, Offset, Overlap, Zone};
-use crate::wire::calendar::{DAY, FIRST_DAY, LAST_DAY, LAST_STAMP_DAY, SECOND, UNIX_DAY};
+use crate::model::rules::{Epoch, Offset, Overlap, Rules, Zone};
+use crate::wire::calendar::{DAY, SECOND, UNIX_DAY};
+use cursor::Clock;
+use format::TimeFormat;
+use moment::{Moment, count, date, stamp};
 
 /// The target's types of dates and times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Sort {
+pub(super) enum TimeType {
     /// date
     Date,
     /// time
@@ -28,45 +39,43 @@ pub(super) enum Sort {
 
 /// A column of dates or times and what its mapping says.
 #[derive(Clone, Debug)]
-pub(super) struct Times {
+pub(super) struct TimeReader {
     /// The type.
-    pub sort: Sort,
+    sort: TimeType,
     /// Digits of a second, 0 to 6.
-    pub precision: u8,
+    precision: u8,
     /// The zone of times without an offset.
-    pub zone: Option<Zone>,
+    zone: Option<Zone>,
     /// Which of two instants.
-    pub overlap: Option<Overlap>,
+    overlap: Option<Overlap>,
     /// What an offset means where the type has none.
-    pub offset: Option<Offset>,
+    offset: Option<Offset>,
     /// What a number counts.
-    pub epoch: Option<Epoch>,
+    epoch: Option<Epoch>,
     /// One more spelling.
-    pub format: Option<Format>,
+    format: Option<TimeFormat>,
     /// Round digits of a second.
-    pub round: bool,
+    round: bool,
     /// Cut a time of day off a date, a date off a time.
-    pub truncate: bool,
+    truncate: bool,
 }
 
-/// A day since 2000-01-01 and the microseconds since its midnight, less than a day.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Moment {
-    day: i64,
-    micros: i64,
-}
-
-impl Moment {
-    fn new(day: i64, micros: i64) -> Moment {
-        Moment { day: day + micros.div_euclid(DAY), micros: micros.rem_euclid(DAY) }
+impl TimeReader {
+    /// A column of the type under the column's rules. The error is a mistake in the format.
+    pub(super) fn new(sort: TimeType, precision: u8, rules: &Rules) -> Result<TimeReader, String> {
+        Ok(TimeReader {
+            sort,
+            precision,
+            zone: rules.zone,
+            overlap: rules.overlap,
+            offset: rules.offset,
+            epoch: rules.epoch,
+            format: rules.format.as_deref().map(TimeFormat::parse).transpose()?,
+            round: rules.round,
+            truncate: rules.truncate,
+        })
     }
 
-    fn east(self, seconds: i64) -> Moment {
-        Moment::new(self.day, self.micros + seconds * SECOND)
-    }
-}
-
-impl Times {
     /// Reads a value; NULL does not come here.
     pub(super) fn read(&self, raw: Raw<'_>, losses: &mut LossSet) -> Result<Cell<'static>, Reason> {
         match raw {
@@ -82,17 +91,17 @@ impl Times {
     /// The run's start, in microseconds since 2000-01-01 UTC; without a zone in the type, as the zone's local time.
     pub(super) fn now(&self, now: i64) -> Result<Cell<'static>, Reason> {
         let instant = Moment::new(0, now);
-        let shown = if self.sort == Sort::Instant { instant } else { self.local(instant)? };
+        let shown = if self.sort == TimeType::Instant { instant } else { self.local(instant)? };
         let micros = shown.micros - shown.micros % self.step();
         match self.sort {
-            Sort::Date => date(shown.day),
-            Sort::Time => Ok(Cell::Time(micros)),
-            Sort::Local | Sort::Instant => stamp(Moment { micros, ..shown }),
+            TimeType::Date => date(shown.day),
+            TimeType::Time => Ok(Cell::Time(micros)),
+            TimeType::Local | TimeType::Instant => stamp(Moment { micros, ..shown }),
         }
     }
 
     fn named(&self, reason: Reason) -> Reason {
-        if reason == Reason::NotATime && self.sort == Sort::Date { Reason::NotADate } else { reason }
+        if reason == Reason::NotATime && self.sort == TimeType::Date { Reason::NotADate } else { reason }
     }
 
     /// Microseconds of the last digit that the column holds.
@@ -101,23 +110,23 @@ impl Times {
     }
 
     /// A stated format that fits the text's shape has the last word; `%Y-%d-%m` must not fall back to ISO.
-    fn written(&self, text: &[u8]) -> Result<Written, Reason> {
+    fn written(&self, text: &[u8]) -> Result<WrittenTime, Reason> {
         match &self.format {
-            None => time_text::read(text),
+            None => spellings::read(text),
             Some(format) => match format.read(trimmed(text)) {
-                Err(Reason::NotATime) => time_text::read(text),
+                Err(Reason::NotATime) => spellings::read(text),
                 found => found,
             },
         }
     }
 
-    fn text(&self, written: Written, losses: &mut LossSet) -> Result<Cell<'static>, Reason> {
-        if self.sort == Sort::Time {
+    fn text(&self, written: WrittenTime, losses: &mut LossSet) -> Result<Cell<'static>, Reason> {
+        if self.sort == TimeType::Time {
             return self.time(written, losses);
         }
         let day = written.day.ok_or(Reason::NotATime)?;
         let clock = written.clock.unwrap_or_default();
-        if self.sort == Sort::Date && written.clock.is_none() {
+        if self.sort == TimeType::Date && written.clock.is_none() {
             return date(day);
         }
         if clock.micros == DAY {
@@ -125,7 +134,7 @@ impl Times {
         }
         let exact = Moment::new(day, clock.micros);
         let east = self.shift(exact, written.offset)?;
-        if self.sort == Sort::Date {
+        if self.sort == TimeType::Date {
             return self.date_only(exact.east(east), clock.beyond != Beyond::Nothing, losses);
         }
         stamp(Moment::new(day, self.rounded(clock, losses)?).east(east))
@@ -134,7 +143,7 @@ impl Times {
     /// Seconds to add to a written time so that it is what the column holds: UTC, or local time.
     fn shift(&self, written: Moment, offset: Option<i64>) -> Result<i64, Reason> {
         let second = written.micros / SECOND;
-        if self.sort == Sort::Instant {
+        if self.sort == TimeType::Instant {
             return match (offset, self.zone) {
                 (Some(offset), _) => Ok(-offset),
                 (None, Some(zone)) => zone::at_local(zone, written.day, second, self.overlap).map(|east| -east),
@@ -157,7 +166,7 @@ impl Times {
         }
     }
 
-    fn time(&self, written: Written, losses: &mut LossSet) -> Result<Cell<'static>, Reason> {
+    fn time(&self, written: WrittenTime, losses: &mut LossSet) -> Result<Cell<'static>, Reason> {
         let clock = written.clock.ok_or(Reason::NotATime)?;
         if written.day.is_some() && !self.truncate {
             return Err(Reason::DateInTime);
@@ -229,7 +238,7 @@ impl Times {
         if matches!(raw, Raw::Real(value) if !value.is_finite()) {
             return Err(Reason::NotFinite);
         }
-        if self.sort == Sort::Time {
+        if self.sort == TimeType::Time {
             let micros = match epoch {
                 Epoch::Julian => return Err(Reason::NumberInTime),
                 _ => self.counted(raw, epoch, self.precision, losses)?,
@@ -237,16 +246,16 @@ impl Times {
             return if (0..=DAY).contains(&micros) { Ok(Cell::Time(micros)) } else { Err(Reason::OutOfRange) };
         }
         // A date cuts the time of day off, or refuses it; it does not round it.
-        let precision = if self.sort == Sort::Date { 6 } else { self.precision };
+        let precision = if self.sort == TimeType::Date { 6 } else { self.precision };
         let micros = match epoch {
             Epoch::Julian => self.julian(raw, precision, losses)?,
             _ => self.counted(raw, epoch, precision, losses)?,
         };
         let instant = Moment::new(UNIX_DAY + micros.div_euclid(DAY), micros.rem_euclid(DAY));
         match self.sort {
-            Sort::Instant => stamp(instant),
-            Sort::Date => self.date_only(self.local(instant)?, false, losses),
-            Sort::Local | Sort::Time => stamp(self.local(instant)?),
+            TimeType::Instant => stamp(instant),
+            TimeType::Date => self.date_only(self.local(instant)?, false, losses),
+            TimeType::Local | TimeType::Time => stamp(self.local(instant)?),
         }
     }
 
@@ -280,42 +289,4 @@ impl Times {
         let millis = (days * 86_400_000.0 + 0.5) as i64 - UNIX_MILLIS;
         self.counted(Raw::Integer(millis), Epoch::Millis, precision, losses)
     }
-}
-
-/// A number in units of `10^-digits` seconds as microseconds, with no more than `precision` digits of a second. What a
-/// double has beyond them is noise when it lies within noise of the double.
-pub(super) fn count(raw: Raw<'_>, digits: u8, precision: u8, round: bool, losses: &mut LossSet) -> Result<i64, Reason> {
-    let text = match raw {
-        Raw::Real(value) => shortest(value),
-        Raw::Integer(value) => integer_text(value),
-        _ => return Err(Reason::NotANumber),
-    };
-    let Some(Literal::Number(number)) = Literal::parse(text.as_bytes()) else {
-        return Err(Reason::NotANumber);
-    };
-    let shift = i64::from(precision) - i64::from(digits);
-    let (value, changed) = number.scaled(shift).ok_or(Reason::OutOfRange)?;
-    if changed {
-        match raw {
-            Raw::Real(real) if is_noise(real.abs(), &number, shift) => losses.add(Loss::FloatNoise),
-            _ if round => losses.add(Loss::Round),
-            _ => return Err(Reason::ExcessPrecision),
-        }
-    }
-    let micros = value.checked_mul(10i128.pow(6 - u32::from(precision.min(6))));
-    micros.and_then(|micros| i64::try_from(micros).ok()).ok_or(Reason::OutOfRange)
-}
-
-fn date(day: i64) -> Result<Cell<'static>, Reason> {
-    if !(FIRST_DAY..=LAST_DAY).contains(&day) {
-        return Err(Reason::OutOfRange);
-    }
-    i32::try_from(day).map(Cell::Date).map_err(|_| Reason::OutOfRange)
-}
-
-fn stamp(moment: Moment) -> Result<Cell<'static>, Reason> {
-    if !(FIRST_DAY..=LAST_STAMP_DAY).contains(&moment.day) {
-        return Err(Reason::OutOfRange);
-    }
-    Ok(Cell::Timestamp(moment.day * DAY + moment.micros))
 }

@@ -1,16 +1,37 @@
 //! The walk over a JSON text: the grammar of RFC 8259, without recursion and without a limit of depth.
 //!
 //! Keeps what is open and the keys of open objects in a scratch space of the thread; what a text holds goes into
-//! `Facts`, where it fails is the caller's `Flaw`.
+//! `JsonFacts`, where it fails is the caller's `JsonFlaw`.
 
-use super::json::{Facts, Flaw};
-use super::json_text::{Letters, unit};
+use super::escapes::{Letters, unit};
 use crate::model::fault::Reason;
 use std::cell::RefCell;
 
+/// Where a text stops being JSON, or what in it `jsonb` cannot hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct JsonFlaw {
+    /// `InvalidJson`, `NulInJson`, `LoneSurrogate`, `JsonNumber` or `TooLarge`.
+    pub reason: Reason,
+    /// Byte offset from the start of the text.
+    pub position: usize,
+}
+
+/// What a valid text holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct JsonFacts {
+    /// An object has one key twice. Looked for only when asked.
+    pub duplicate_keys: bool,
+    /// There is a `\u0000`.
+    pub nul: bool,
+    /// There is half a surrogate pair.
+    pub lone_surrogate: bool,
+    /// The first thing that `jsonb` cannot hold.
+    pub not_for_jsonb: Option<JsonFlaw>,
+}
+
 /// A key of an object that is still open: where its string stands (without quotes), and a hash of what it says.
 #[derive(Clone, Copy)]
-struct Key {
+struct KeySpan {
     hash: u32,
     start: u32,
     end: u32,
@@ -18,10 +39,10 @@ struct Key {
 
 /// What is open, kept between values so that a value costs no allocation.
 #[derive(Default)]
-struct Scratch {
+struct WalkScratch {
     /// Of each open object, where its keys start in `keys`; of an array, `ARRAY`.
     open: Vec<u32>,
-    keys: Vec<Key>,
+    keys: Vec<KeySpan>,
 }
 
 const ARRAY: u32 = u32::MAX;
@@ -30,16 +51,16 @@ const KEPT: usize = 1 << 14;
 pub(super) const LONGEST_STRING: usize = 0x0fff_ffff;
 
 thread_local! {
-    static SCRATCH: RefCell<Scratch> = RefCell::default();
+    static SCRATCH: RefCell<WalkScratch> = RefCell::default();
 }
 
 /// Walks over a text and notes what it holds; keys are told apart only when asked. The error is the place where the
 /// text is not JSON.
-pub(super) fn walk(text: &[u8], want_keys: bool, facts: &mut Facts) -> Result<(), usize> {
+pub(super) fn walk(text: &[u8], want_keys: bool, facts: &mut JsonFacts) -> Result<(), usize> {
     SCRATCH.with_borrow_mut(|scratch| {
         scratch.open.clear();
         scratch.keys.clear();
-        let found = Walk { text, facts, want_keys, scratch: &mut *scratch }.document();
+        let found = JsonWalk { text, facts, want_keys, scratch: &mut *scratch }.document();
         // One huge value must not keep its memory for the rest of the run.
         scratch.keys.shrink_to(KEPT);
         scratch.open.shrink_to(KEPT);
@@ -49,16 +70,16 @@ pub(super) fn walk(text: &[u8], want_keys: bool, facts: &mut Facts) -> Result<()
 
 /// A walk over one text. Each step takes a place and gives the next one, or the place where the text is not JSON; the
 /// place is no field, so that it stays in a register.
-struct Walk<'a> {
+struct JsonWalk<'a> {
     text: &'a [u8],
-    facts: &'a mut Facts,
+    facts: &'a mut JsonFacts,
     want_keys: bool,
-    scratch: &'a mut Scratch,
+    scratch: &'a mut WalkScratch,
 }
 
-type Step = Result<usize, usize>;
+type WalkResult = Result<usize, usize>;
 
-impl Walk<'_> {
+impl JsonWalk<'_> {
     fn document(&mut self) -> Result<(), usize> {
         let mut at = 0;
         loop {
@@ -99,7 +120,7 @@ impl Walk<'_> {
 
     /// One value; of an object or array, its opening down to the first scalar or empty one.
     #[inline]
-    fn value(&mut self, mut at: usize) -> Step {
+    fn value(&mut self, mut at: usize) -> WalkResult {
         loop {
             at = self.blanks(at);
             match self.text.get(at).ok_or(at)? {
@@ -130,7 +151,7 @@ impl Walk<'_> {
 
     /// A key and its colon.
     #[inline]
-    fn key(&mut self, at: usize) -> Step {
+    fn key(&mut self, at: usize) -> WalkResult {
         let start = self.blanks(at);
         if self.text.get(start) != Some(&b'"') {
             return Err(start);
@@ -140,13 +161,13 @@ impl Walk<'_> {
             let key = &self.text[start + 1..end - 1];
             let hash = if escaped { hash(&Letters::new(key).bytes()) } else { hash(key) };
             // A value's length was checked to lie below 2^30.
-            self.scratch.keys.push(Key { hash, start: start as u32 + 1, end: end as u32 - 1 });
+            self.scratch.keys.push(KeySpan { hash, start: start as u32 + 1, end: end as u32 - 1 });
         }
         let colon = self.blanks(end);
         if self.text.get(colon) == Some(&b':') { Ok(colon + 1) } else { Err(colon) }
     }
 
-    fn word(&self, at: usize, word: &[u8]) -> Step {
+    fn word(&self, at: usize, word: &[u8]) -> WalkResult {
         if self.text[at..].starts_with(word) { Ok(at + word.len()) } else { Err(at) }
     }
 
@@ -172,7 +193,7 @@ impl Walk<'_> {
         Ok((at + 1, escaped))
     }
 
-    fn escape(&mut self, at: usize) -> Step {
+    fn escape(&mut self, at: usize) -> WalkResult {
         match self.text.get(at + 1).ok_or(at + 1)? {
             b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => return Ok(at + 2),
             b'u' => {}
@@ -203,11 +224,11 @@ impl Walk<'_> {
     /// Notes the first thing that `jsonb` cannot hold.
     #[cold]
     fn flaw(&mut self, reason: Reason, position: usize) {
-        self.facts.not_for_jsonb.get_or_insert(Flaw { reason, position });
+        self.facts.not_for_jsonb.get_or_insert(JsonFlaw { reason, position });
     }
 
     #[inline]
-    fn number(&mut self, start: usize) -> Step {
+    fn number(&mut self, start: usize) -> WalkResult {
         let text = self.text;
         let digits = |mut at: usize| {
             while text.get(at).is_some_and(u8::is_ascii_digit) {
@@ -253,7 +274,7 @@ impl Walk<'_> {
     fn close_keys(&mut self, first: usize) {
         let text = self.text;
         let Some(keys) = self.scratch.keys.get_mut(first..) else { return };
-        let twice = |keys: &[Key]| {
+        let twice = |keys: &[KeySpan]| {
             let before = |at: usize| keys[..at].iter().any(|key| same_key(text, key, &keys[at]));
             (1..keys.len()).any(before)
         };
@@ -312,11 +333,11 @@ fn numeric_holds(number: &[u8], decimals: usize, exponent: i64) -> bool {
     exponent.abs() < MOST && decimals as i64 - exponent <= 16_383 && (leading == count || before_point <= 131_072)
 }
 
-fn same_key(text: &[u8], a: &Key, b: &Key) -> bool {
+fn same_key(text: &[u8], a: &KeySpan, b: &KeySpan) -> bool {
     if a.hash != b.hash {
         return false;
     }
-    let key = |key: &Key| &text[key.start as usize..key.end as usize];
+    let key = |key: &KeySpan| &text[key.start as usize..key.end as usize];
     key(a) == key(b)
         || (key(a).contains(&b'\\') || key(b).contains(&b'\\')) && Letters::new(key(a)).eq(Letters::new(key(b)))
 }

@@ -4,47 +4,32 @@
 //! values and no number passes through a double. `jsonb` cannot
 //! hold `\u0000`, half a surrogate pair, or a number beyond `numeric`; `json` can. Depth is not limited here.
 
-use super::canonical::canonical;
-use super::canonical_check::is_canonical;
-use super::json_text::without_nul;
-use super::json_walk;
+pub(super) mod canonical;
+pub(super) mod canonical_check;
+mod escapes;
+mod walk;
+
+pub(super) use escapes::unescaped;
+pub use walk::{JsonFacts, JsonFlaw};
+
 use super::text::number_text;
 use crate::model::cell::{Cell, Raw};
 use crate::model::fault::{Loss, LossSet, Reason};
+use canonical::canonical;
+use canonical_check::is_canonical;
+use escapes::without_nul;
 use std::borrow::Cow;
-
-/// Where a text stops being JSON, or what in it `jsonb` cannot hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Flaw {
-    /// `InvalidJson`, `NulInJson`, `LoneSurrogate`, `JsonNumber` or `TooLarge`.
-    pub reason: Reason,
-    /// Byte offset from the start of the text.
-    pub position: usize,
-}
-
-/// What a valid text holds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Facts {
-    /// An object has one key twice. Looked for only when asked.
-    pub duplicate_keys: bool,
-    /// There is a `\u0000`.
-    pub nul: bool,
-    /// There is half a surrogate pair.
-    pub lone_surrogate: bool,
-    /// The first thing that `jsonb` cannot hold.
-    pub not_for_jsonb: Option<Flaw>,
-}
 
 /// A column of JSON.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Jsons {
+pub(super) struct JsonReader {
     /// `jsonb`.
     pub binary: bool,
     /// Take `\u0000` out.
     pub strip_nul: bool,
 }
 
-impl Jsons {
+impl JsonReader {
     /// Reads a value; NULL does not come here, and the text `null` is JSON's null.
     pub(super) fn read<'a>(&self, raw: Raw<'a>, losses: &mut LossSet) -> Result<Cell<'a>, Reason> {
         let text = match raw {
@@ -84,18 +69,18 @@ impl Jsons {
 ///
 /// # Errors
 /// The first flaw and where it stands. Bytes that are not UTF-8 are not looked for inside strings.
-pub fn check(text: &[u8], binary: bool) -> Result<Facts, Flaw> {
-    let mut facts = Facts::default();
-    let walked = json_walk::walk(text, binary, &mut facts);
-    walked.map_err(|position| Flaw { reason: Reason::InvalidJson, position })?;
+pub fn check(text: &[u8], binary: bool) -> Result<JsonFacts, JsonFlaw> {
+    let mut facts = JsonFacts::default();
+    let walked = walk::walk(text, binary, &mut facts);
+    walked.map_err(|position| JsonFlaw { reason: Reason::InvalidJson, position })?;
     match facts.not_for_jsonb {
         Some(flaw) if binary => Err(flaw),
         _ => Ok(facts),
     }
 }
 
-fn walked(text: &str, keys: bool) -> Result<Facts, Reason> {
-    let mut facts = Facts::default();
-    json_walk::walk(text.as_bytes(), keys, &mut facts).map_err(|_| Reason::InvalidJson)?;
+fn walked(text: &str, keys: bool) -> Result<JsonFacts, Reason> {
+    let mut facts = JsonFacts::default();
+    walk::walk(text.as_bytes(), keys, &mut facts).map_err(|_| Reason::InvalidJson)?;
     Ok(facts)
 }

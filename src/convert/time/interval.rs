@@ -3,9 +3,9 @@
 //! Numbers need their unit from the mapping. Text is read as `H:MM:SS`, as Python's and .NET's durations (whose day is
 //! 24 hours, and so becomes microseconds), as ISO 8601 and as PostgreSQL writes intervals.
 
-use super::decimal::{Decimal, trimmed};
-use super::time;
-use super::time_text::{Cursor, number};
+use super::cursor::{Cursor, number};
+use super::moment::count;
+use crate::convert::decimal::{Decimal, trimmed};
 use crate::model::cell::{Cell, Raw};
 use crate::model::fault::{Loss, LossSet, Reason};
 use crate::model::pgtype::IntervalField;
@@ -14,7 +14,7 @@ use crate::wire::calendar::{DAY, SECOND};
 
 /// A column of intervals.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Intervals {
+pub struct IntervalReader {
     /// Digits of a second, 0 to 6.
     pub precision: u8,
     /// The smallest field that the column holds.
@@ -27,7 +27,7 @@ pub(super) struct Intervals {
 
 /// What was read so far; of microseconds their 10^-12 too, so that surplus digits are seen.
 #[derive(Clone, Copy, Default)]
-struct Sum {
+struct IntervalSum {
     months: i64,
     days: i64,
     /// 10^-18 seconds.
@@ -37,9 +37,9 @@ struct Sum {
 const ATTOS: i128 = 1_000_000_000_000_000_000;
 const MICRO: i128 = ATTOS / SECOND as i128;
 
-impl Intervals {
+impl IntervalReader {
     /// Reads a value; NULL does not come here.
-    pub(super) fn read(&self, raw: Raw<'_>, losses: &mut LossSet) -> Result<Cell<'static>, Reason> {
+    pub fn read(&self, raw: Raw<'_>, losses: &mut LossSet) -> Result<Cell<'static>, Reason> {
         let cell = self.whole(raw, losses)?;
         if self.holds(&cell) { Ok(cell) } else { Err(Reason::IntervalFields) }
     }
@@ -71,13 +71,13 @@ impl Intervals {
                     Unit::Millis => 3,
                     Unit::Micros => 6,
                 };
-                let micros = time::count(number, digits, self.precision, self.round, losses)?;
+                let micros = count(number, digits, self.precision, self.round, losses)?;
                 Ok(Cell::Interval { months: 0, days: 0, micros })
             }
         }
     }
 
-    fn cell(&self, sum: Sum, losses: &mut LossSet) -> Result<Cell<'static>, Reason> {
+    fn cell(&self, sum: IntervalSum, losses: &mut LossSet) -> Result<Cell<'static>, Reason> {
         let step = MICRO * 10i128.pow(6 - u32::from(self.precision.min(6)));
         let surplus = sum.attos % step;
         let mut attos = sum.attos - surplus;
@@ -102,7 +102,7 @@ impl Intervals {
     }
 }
 
-fn read(text: &[u8]) -> Result<Sum, Reason> {
+fn read(text: &[u8]) -> Result<IntervalSum, Reason> {
     let (negative, rest) = match text {
         [b'-', rest @ ..] => (true, rest),
         [b'+', rest @ ..] => (false, rest),
@@ -121,21 +121,21 @@ fn read(text: &[u8]) -> Result<Sum, Reason> {
     }
 }
 
-impl Sum {
-    fn negated(self) -> Sum {
-        Sum { months: -self.months, days: -self.days, attos: -self.attos }
+impl IntervalSum {
+    fn negated(self) -> IntervalSum {
+        IntervalSum { months: -self.months, days: -self.days, attos: -self.attos }
     }
 
     /// Adds `amount` of a unit, of which only parts of an hour, minute or second may be broken.
-    fn add(&mut self, amount: &Amount<'_>, unit: Field) -> Result<(), Reason> {
+    fn add(&mut self, amount: &Amount<'_>, unit: IntervalUnit) -> Result<(), Reason> {
         let (slot, times) = match unit {
-            Field::Year => (&mut self.months, 12),
-            Field::Month => (&mut self.months, 1),
-            Field::Week => (&mut self.days, 7),
-            Field::Day => (&mut self.days, 1),
-            Field::Hour => return self.add_time(amount, 3600),
-            Field::Minute => return self.add_time(amount, 60),
-            Field::Second => return self.add_time(amount, 1),
+            IntervalUnit::Year => (&mut self.months, 12),
+            IntervalUnit::Month => (&mut self.months, 1),
+            IntervalUnit::Week => (&mut self.days, 7),
+            IntervalUnit::Day => (&mut self.days, 1),
+            IntervalUnit::Hour => return self.add_time(amount, 3600),
+            IntervalUnit::Minute => return self.add_time(amount, 60),
+            IntervalUnit::Second => return self.add_time(amount, 1),
         };
         if !amount.fraction.is_empty() {
             return Err(Reason::NotAnInterval);
@@ -158,7 +158,7 @@ impl Sum {
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum Field {
+enum IntervalUnit {
     Year,
     Month,
     Week,
@@ -199,12 +199,17 @@ impl<'a> Amount<'a> {
 }
 
 /// `1Y2M3DT4H5M6.5S` behind the `P`; each unit once at most and in this order.
-fn iso_8601(text: &[u8]) -> Result<Sum, Reason> {
-    const BEFORE: [(u8, Field); 4] =
-        [(b'Y', Field::Year), (b'M', Field::Month), (b'W', Field::Week), (b'D', Field::Day)];
-    const BEHIND: [(u8, Field); 3] = [(b'H', Field::Hour), (b'M', Field::Minute), (b'S', Field::Second)];
+fn iso_8601(text: &[u8]) -> Result<IntervalSum, Reason> {
+    const BEFORE: [(u8, IntervalUnit); 4] = [
+        (b'Y', IntervalUnit::Year),
+        (b'M', IntervalUnit::Month),
+        (b'W', IntervalUnit::Week),
+        (b'D', IntervalUnit::Day),
+    ];
+    const BEHIND: [(u8, IntervalUnit); 3] =
+        [(b'H', IntervalUnit::Hour), (b'M', IntervalUnit::Minute), (b'S', IntervalUnit::Second)];
     let mut cursor = Cursor(text);
-    let mut sum = Sum::default();
+    let mut sum = IntervalSum::default();
     let mut units = &BEFORE[..];
     let mut in_time = false;
     while !cursor.0.is_empty() {
@@ -222,7 +227,7 @@ fn iso_8601(text: &[u8]) -> Result<Sum, Reason> {
 }
 
 /// `str(timedelta)`: `-1 day, 23:59:59`, of which the day is 24 hours. `None` for what has no comma.
-fn python(text: &[u8]) -> Result<Option<Sum>, Reason> {
+fn python(text: &[u8]) -> Result<Option<IntervalSum>, Reason> {
     let Some(comma) = text.iter().position(|byte| *byte == b',') else { return Ok(None) };
     let mut cursor = Cursor(&text[..comma]);
     let days = Amount::take(&mut cursor).filter(|days| days.fraction.is_empty()).ok_or(Reason::NotAnInterval)?;
@@ -236,7 +241,7 @@ fn python(text: &[u8]) -> Result<Option<Sum>, Reason> {
 }
 
 /// .NET's `TimeSpan`, `[d.]hh:mm:ss[.fffffff]`, of which the day is 24 hours, and any other `H:MM:SS`.
-fn dotnet(text: &[u8]) -> Result<Option<Sum>, Reason> {
+fn dotnet(text: &[u8]) -> Result<Option<IntervalSum>, Reason> {
     let mut cursor = Cursor(text);
     let days = cursor.digits();
     if days.is_empty() || !cursor.eat(b'.') || !matches!(cursor.0, [_, _, b':', ..]) {
@@ -253,7 +258,7 @@ fn full_days(days: Option<i64>) -> Result<i128, Reason> {
 }
 
 /// `H:MM:SS[.f]`, without a sign. `None` for another shape; a clock that counts beside days ends at 24 hours.
-fn clock_sum(text: &[u8], of_day: bool) -> Result<Option<Sum>, Reason> {
+fn clock_sum(text: &[u8], of_day: bool) -> Result<Option<IntervalSum>, Reason> {
     let mut cursor = Cursor(text);
     let whole = cursor.digits();
     if whole.is_empty() || !cursor.eat(b':') {
@@ -266,34 +271,34 @@ fn clock_sum(text: &[u8], of_day: bool) -> Result<Option<Sum>, Reason> {
     if !cursor.0.is_empty() || too_much {
         return Err(Reason::NotAnInterval);
     }
-    let mut sum = Sum::default();
-    sum.add(&Amount { negative: false, whole, fraction: &[] }, Field::Hour)?;
+    let mut sum = IntervalSum::default();
+    sum.add(&Amount { negative: false, whole, fraction: &[] }, IntervalUnit::Hour)?;
     sum.attos += i128::from(minutes) * 60 * ATTOS;
-    sum.add(&second, Field::Second)?;
+    sum.add(&second, IntervalUnit::Second)?;
     Ok(Some(sum))
 }
 
 /// What the server writes: `1 year 2 mons -3 days +04:05:06.789`, and the same with other units in words.
-fn postgres(text: &[u8]) -> Result<Sum, Reason> {
-    const WORDS: [(&str, Field); 16] = [
-        ("years", Field::Year),
-        ("year", Field::Year),
-        ("mons", Field::Month),
-        ("mon", Field::Month),
-        ("months", Field::Month),
-        ("month", Field::Month),
-        ("weeks", Field::Week),
-        ("week", Field::Week),
-        ("days", Field::Day),
-        ("day", Field::Day),
-        ("hours", Field::Hour),
-        ("hour", Field::Hour),
-        ("minutes", Field::Minute),
-        ("minute", Field::Minute),
-        ("seconds", Field::Second),
-        ("second", Field::Second),
+fn postgres(text: &[u8]) -> Result<IntervalSum, Reason> {
+    const WORDS: [(&str, IntervalUnit); 16] = [
+        ("years", IntervalUnit::Year),
+        ("year", IntervalUnit::Year),
+        ("mons", IntervalUnit::Month),
+        ("mon", IntervalUnit::Month),
+        ("months", IntervalUnit::Month),
+        ("month", IntervalUnit::Month),
+        ("weeks", IntervalUnit::Week),
+        ("week", IntervalUnit::Week),
+        ("days", IntervalUnit::Day),
+        ("day", IntervalUnit::Day),
+        ("hours", IntervalUnit::Hour),
+        ("hour", IntervalUnit::Hour),
+        ("minutes", IntervalUnit::Minute),
+        ("minute", IntervalUnit::Minute),
+        ("seconds", IntervalUnit::Second),
+        ("second", IntervalUnit::Second),
     ];
-    let mut sum = Sum::default();
+    let mut sum = IntervalSum::default();
     let mut words = text.split(|byte| *byte == b' ');
     let mut some = false;
     while let Some(word) = words.next() {

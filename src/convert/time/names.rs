@@ -3,7 +3,7 @@
 //!
 //! A weekday that is not the date's is a fault, not decoration.
 
-use super::time_text::{Cursor, Written, day_of, number};
+use super::cursor::{Cursor, WrittenTime, day_of, number};
 use crate::model::fault::Reason;
 use crate::wire::calendar;
 
@@ -33,7 +33,7 @@ pub(super) fn is_special(text: &[u8]) -> bool {
 }
 
 /// Reads `Thu Mar 02 2023 15:04:05 GMT+0100 (CET)` and `Thu, 02 Mar 2023 15:04:05 GMT`, either without its time.
-pub(super) fn read(text: &[u8]) -> Result<Written, Reason> {
+pub(super) fn read(text: &[u8]) -> Result<WrittenTime, Reason> {
     if is_special(text) {
         return Err(Reason::SpecialTime);
     }
@@ -89,28 +89,28 @@ fn must(taken: bool) -> Result<(), Reason> {
 }
 
 /// `Mar 02 2023[ 15:04:05[ GMT+0100[ (Central European Standard Time)]]]`: the sign is ISO's, not POSIX's.
-fn javascript(cursor: &mut Cursor<'_>) -> Result<Written, Reason> {
+fn javascript(cursor: &mut Cursor<'_>) -> Result<WrittenTime, Reason> {
     let month = index(cursor, &MONTHS).ok_or(Reason::NotATime)? + 1;
     must(cursor.eat(b' '))?;
     let of_month = cursor.two().ok_or(Reason::NotATime)?;
     must(cursor.eat(b' '))?;
     let day = Some(day_of(year(cursor)?, month, of_month)?);
     if cursor.0.is_empty() {
-        return Ok(Written { day, ..Written::default() });
+        return Ok(WrittenTime { day, ..WrittenTime::default() });
     }
     must(cursor.eat(b' '))?;
     let clock = Some(cursor.clock()?);
     if cursor.0.is_empty() {
-        return Ok(Written { day, clock, offset: None });
+        return Ok(WrittenTime { day, clock, offset: None });
     }
     must(cursor.eat_word(" GMT") || cursor.eat_word(" UTC"))?;
     let offset = if matches!(cursor.0, [b'+' | b'-', ..]) { cursor.offset()? } else { 0 };
     comment(cursor);
-    cursor.end(Written { day, clock, offset: Some(offset) })
+    cursor.end(WrittenTime { day, clock, offset: Some(offset) })
 }
 
 /// `02 Mar 2023[ 15:04[:05][ GMT]]`, with an offset in digits or one of the names that the RFC defines.
-fn rfc2822(cursor: &mut Cursor<'_>) -> Result<Written, Reason> {
+fn rfc2822(cursor: &mut Cursor<'_>) -> Result<WrittenTime, Reason> {
     let of_month = match cursor.digits() {
         digits @ ([_] | [_, _]) => number(digits).ok_or(Reason::NotATime)?,
         _ => return Err(Reason::NotATime),
@@ -120,12 +120,12 @@ fn rfc2822(cursor: &mut Cursor<'_>) -> Result<Written, Reason> {
     must(cursor.eat(b' '))?;
     let day = Some(day_of(year(cursor)?, month, of_month)?);
     if cursor.0.is_empty() {
-        return Ok(Written { day, ..Written::default() });
+        return Ok(WrittenTime { day, ..WrittenTime::default() });
     }
     must(cursor.eat(b' '))?;
     let clock = Some(cursor.clock()?);
     if cursor.0.is_empty() {
-        return Ok(Written { day, clock, offset: None });
+        return Ok(WrittenTime { day, clock, offset: None });
     }
     must(cursor.eat(b' '))?;
     let named = NAMES.iter().find(|(name, _)| cursor.eat_word(name));
@@ -134,7 +134,7 @@ fn rfc2822(cursor: &mut Cursor<'_>) -> Result<Written, Reason> {
         None => cursor.offset()?,
     };
     comment(cursor);
-    cursor.end(Written { day, clock, offset: Some(offset) })
+    cursor.end(WrittenTime { day, clock, offset: Some(offset) })
 }
 
 /// A zone's long name in parentheses says nothing that the offset does not.
