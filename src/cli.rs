@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
+use crate::model::record::CommandKind;
+
 /// Where help lists what is printed and written down.
 const OUTPUT: &str = "Output";
 
@@ -99,15 +101,15 @@ pub struct Reporting {
 }
 
 impl Cli {
-    /// The command as reports name it.
-    pub fn command_name(&self) -> &'static str {
+    /// The command, as reports record it.
+    pub fn command_kind(&self) -> CommandKind {
         match &self.command {
-            None => "migrate",
-            Some(Command::Rehearse(_)) => "rehearse",
-            Some(Command::Verify(_)) => "verify",
-            Some(Command::Plan(_)) => "plan",
-            Some(Command::Status(_)) => "status",
-            Some(Command::Rollback(_)) => "rollback",
+            None => CommandKind::Migrate,
+            Some(Command::Rehearse(_)) => CommandKind::Rehearse,
+            Some(Command::Verify(_)) => CommandKind::Verify,
+            Some(Command::Plan(_)) => CommandKind::Plan,
+            Some(Command::Status(_)) => CommandKind::Status,
+            Some(Command::Rollback(_)) => CommandKind::Rollback,
         }
     }
 
@@ -321,7 +323,7 @@ pub struct Unread {
     /// The exit status.
     pub code: u8,
     /// The command, and what is wrong, where `--json` is among them.
-    pub as_json: Option<(String, String)>,
+    pub as_json: Option<(CommandKind, String)>,
 }
 
 /// Reads the arguments. Help, version and what cannot be read are printed here.
@@ -332,7 +334,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, Unread> {
     let args: Vec<OsString> = args.into_iter().collect();
     let json = args.iter().any(|arg| arg == "--json");
     let first = args.get(1).and_then(|arg| arg.to_str()).filter(|arg| Cli::command().find_subcommand(arg).is_some());
-    let command = first.unwrap_or("migrate").to_owned();
+    let command = first.and_then(CommandKind::of).unwrap_or(CommandKind::Migrate);
     Cli::try_parse_from(args).map_err(|e| {
         let _ = e.print();
         let text = e.to_string();

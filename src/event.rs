@@ -2,13 +2,13 @@
 //!
 //! Progress, log and tests listen here. No event carries a value of anybody's row.
 
-use crate::model::record::Warning;
+use crate::model::record::{StepKind, Warning};
 
 /// Something that happened. Counts are since the last event of the same kind, not sums.
 #[derive(Clone, Copy, Debug)]
 pub enum Event<'a> {
-    /// A step of the command began: `read ahead`, `load`, `sequences`, `verify`.
-    Step(&'a str),
+    /// A step of the command began.
+    Step(StepKind),
     /// Work on a load began.
     Began {
         /// The load.

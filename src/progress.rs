@@ -154,7 +154,7 @@ impl Bars {
         match event {
             Event::Step(step) => {
                 self.clear_loads();
-                self.words = printable(step).into_owned();
+                self.words = step.shown().to_owned();
                 self.ended = 0;
                 self.step.reset();
                 self.step.enable_steady_tick(Duration::from_millis(250));
@@ -248,7 +248,7 @@ fn style(template: &str) -> ProgressStyle {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::record::Warning;
+    use crate::model::record::{StepKind, Warning};
 
     #[test]
     fn a_bar_needs_a_terminal() {
@@ -269,7 +269,7 @@ mod tests {
 
     #[test]
     fn quiet_says_nothing_and_only_verbose_says_all() {
-        let warning = Warning { place: "source".to_owned(), message: "line\nbreak\u{1b}[2J".to_owned() };
+        let warning = Warning::new("source", "line\nbreak\u{1b}[2J");
         let events = [Event::Warned(&warning), Event::Retry { attempt: 2, why: "57P01" }, Event::Said("words")];
         let said = |talk| events.iter().filter_map(|e| log_line(*e, talk)).collect::<Vec<_>>();
         assert!(said(Talk::Quiet).is_empty());
@@ -284,7 +284,7 @@ mod tests {
         let events = [
             Event::Ended { load: "never began" },
             Event::Rows { load: "never began", rows: 1 },
-            Event::Step("load"),
+            Event::Step(StepKind::Load),
             Event::Began { load: "a", rows: Some(2) },
             Event::Began { load: "a", rows: Some(2) },
             Event::Began { load: "b", rows: None },
@@ -294,7 +294,7 @@ mod tests {
         ];
         events.into_iter().for_each(|e| bars.hear(e));
         assert_eq!((bars.open.len(), bars.ended, bars.step.position()), (1, 1, 5));
-        bars.hear(Event::Step("verify"));
+        bars.hear(Event::Step(StepKind::Verify));
         assert_eq!((bars.open.len(), bars.ended, bars.step.position()), (0, 0, 0));
     }
 }

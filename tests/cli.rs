@@ -353,7 +353,7 @@ fn with_json_every_command_s_refusal_is_one_object_and_in_the_files_too() {
         let refused = |args: &[&str], code: i32, mapping: &str, says: &str| {
             let ran = case.place.migrate([first, args, &["--json"]].concat()).exits(code);
             let report: Report = serde_json::from_value(ran.json()).expect("a report");
-            assert_eq!((report.command.as_str(), report.exit.code, report.mapping.as_str()), (command, code, mapping));
+            assert_eq!((report.command.word(), report.exit.code, report.mapping.as_str()), (command, code, mapping));
             let told =
                 report.refusals.iter().any(|r| format!("{}: {}. {}", r.place, r.reason, r.advice).contains(says));
             assert!(told && !report.refusals.iter().any(|r| r.place.is_empty()), "{report:?}");

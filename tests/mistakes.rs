@@ -273,7 +273,7 @@ const OF_SENSE: [(&str, &str, &str, &[&str]); 17] = [
         "personal_finance",
         "[load.budget_templates]",
         "[load.transactions]\n[load.budget_templates]",
-        &["line 50", "`transactions` stands here a second time", "`to`"],
+        &["line 50", "`transactions` is defined twice", "`to`"],
     ),
     (
         "personal_finance",

@@ -274,7 +274,7 @@ fn a_panic_at_any_stage_says_where_and_neither_a_password_nor_a_row() {
                 break;
             }
             assert_eq!(ran.code, 1, "{at}: {}", ran.said());
-            ran.says(&["an internal error; its words are kept back", "failpoint.rs:"]);
+            ran.says(&["an internal error; its message is not shown", "failpoint.rs:"]);
             let again = run(&[]);
             assert_eq!(again.code, 0, "{at}: {}", again.said());
             assert_eq!(case.target.count("notes"), 2, "{at}");

@@ -7,6 +7,7 @@ use crate::migrate::{self, Stop};
 use crate::model::cell::RawBuf;
 use crate::model::record::{Refusal, Report, Warning};
 use crate::pg::Session;
+use crate::sqlite::stamp;
 use crate::verify::{self, Subject};
 
 use super::ending::Owner;
@@ -22,7 +23,8 @@ impl Way<'_> {
         known: &Known,
         report: &mut Report,
     ) -> Result<Option<Vec<Refusal>>, Stop> {
-        let Some(run) = known.run.as_ref().filter(|run| same_schema(&run.stamp, &planned.source.stamp())) else {
+        let Some(run) = known.run.as_ref().filter(|run| stamp::have_same_schema(&run.stamp, &planned.source.stamp()))
+        else {
             return Ok(None);
         };
         let settled = self.settled(Some(run));
@@ -38,26 +40,8 @@ impl Way<'_> {
         }
         if refusals.is_empty() {
             let message = "was written to since the run began; what is committed of it was read again and is the same";
-            report.warnings.push(Warning { place: "source".to_owned(), message: message.to_owned() });
+            report.warnings.push(Warning::new("source", message));
         }
         Ok(Some(refusals))
-    }
-}
-
-/// Whether two stamps are those of files with the same tables.
-fn same_schema(then: &str, now: &str) -> bool {
-    let schema = |stamp: &str| stamp.split(' ').find(|word| word.starts_with("schema:")).map(str::to_owned);
-    schema(then).is_some() && schema(then) == schema(now)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::same_schema;
-
-    #[test]
-    fn only_files_with_the_same_tables_are_read_again() {
-        assert!(same_schema("sqlite schema:a bytes:1", "sqlite schema:a bytes:2"));
-        assert!(!same_schema("sqlite schema:a bytes:1", "sqlite schema:b bytes:1"));
-        assert!(!same_schema("sql sha256:a", "sql sha256:b"));
     }
 }

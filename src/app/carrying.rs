@@ -8,7 +8,7 @@ use crate::convert::Settled;
 use crate::exit::Exit;
 use crate::mapping::OnFault;
 use crate::migrate::{self, Job, Stop, until_done};
-use crate::model::record::Report;
+use crate::model::record::{Report, StepKind};
 use crate::model::select::Relation;
 use crate::pg::ledger::{Judged, NewRun, Run};
 use crate::pg::{ServerError, Session};
@@ -168,20 +168,20 @@ impl Way<'_> {
 
     /// The rows over, what was taken off back, the sequences set; what each took, into the report.
     fn move_rows(&self, job: &Job<'_>, session: &mut Session, run: &Run, report: &mut Report) -> Result<(), Stop> {
-        self.step("load", report, || migrate::run(job, session, run))?;
+        self.step(StepKind::Load, report, || migrate::run(job, session, run))?;
         self.if_asked()?;
-        self.step("put back", report, || {
+        self.step(StepKind::Reattach, report, || {
             until_done(&self.line(), session, |session| migrate::detach::put_back(job, session, run))
         })?;
-        self.step("sequences", report, || migrate::set_sequences(job, session, run))?;
+        self.step(StepKind::Sequences, report, || migrate::set_sequences(job, session, run))?;
         self.if_asked()
     }
 
     /// Does a step of the run; how long it took, into the report.
-    pub(super) fn step<T>(&self, name: &str, report: &mut Report, work: impl FnOnce() -> T) -> T {
+    pub(super) fn step<T>(&self, step: StepKind, report: &mut Report, work: impl FnOnce() -> T) -> T {
         let began = self.world.elapsed();
         let done = work();
-        record::step(report, name, self.world.elapsed() - began);
+        record::step(report, step, self.world.elapsed() - began);
         done
     }
 }

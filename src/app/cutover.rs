@@ -6,7 +6,7 @@ use crate::cli::{PlanArgs, Reporting, Run as RunArgs, Verify, Work};
 use crate::event::Watch;
 use crate::exit::Exit;
 use crate::migrate::until_done;
-use crate::model::record::{Refusal, Report, RunState, Warning};
+use crate::model::record::{CommandKind, Refusal, Report, RunState, Warning};
 use crate::pg::ledger::Run;
 use crate::pg::{ServerError, Session};
 use crate::plan::{self, Plan, Purpose};
@@ -23,10 +23,9 @@ pub fn run(args: &RunArgs, world: &World, watch: &dyn Watch) -> Result<Report, F
     let manner = if args.dry_run { Manner::Dry } else { Manner::Cutover };
     let asks = manner == Manner::Cutover && !args.yes;
     if asks && !world.stdin_is_terminal {
-        return Err(Failure::refused(
-            "run: nothing was done; neither --dry-run nor --yes was given, and nobody is here to ask. Look with --dry-run first, \
-             then do it with --yes.",
-        ));
+        let reason = "nothing was done; neither --dry-run nor --yes was given, and stdin is no terminal to ask on";
+        let advice = "Check with --dry-run first, then run it with --yes.";
+        return Err(Failure::refused(Refusal::new("run", reason, advice)));
     }
     let typed = Typed { common: &args.common, reporting: &args.reporting, work: args.work.clone() };
     Way { asks, ..Way::new(typed, (manner, found), world, watch)? }.go()
@@ -45,7 +44,7 @@ pub fn plan(args: &PlanArgs, world: &World, watch: &dyn Watch) -> Result<Result<
     let work = Work { detach: args.detach, ..Work::default() };
     let typed = Typed { common: &args.common, reporting: &Reporting::default(), work };
     let way = Way::new(typed, (Manner::Dry, found), world, watch)?;
-    let mut report = Report::new("plan", &way.found.mapping.name);
+    let mut report = Report::new(CommandKind::Plan, &way.found.mapping.name);
     report.dry_run = true;
     let source = way.open_source(&mut report)?;
     let mut target = way.open_target(&mut report)?;
@@ -121,10 +120,10 @@ impl Way<'_> {
             }
             (_, Manner::Verify) => Ok(self.finish(session, planned, None, report)),
             (Decision::Verify, _) => {
-                report.warnings.push(Warning {
-                    place: format!("run {}", known.run.as_ref().map_or(0, |r| r.id)),
-                    message: "is done already: nothing was loaded, its rows were verified again".to_owned(),
-                });
+                report.warnings.push(Warning::new(
+                    format!("run {}", known.run.as_ref().map_or(0, |r| r.id)),
+                    "is done already: nothing was loaded, its rows were verified again",
+                ));
                 Ok(self.finish(session, planned, None, report))
             }
             (_, Manner::Dry) => self.look(session, planned, known.run.as_ref(), report),
@@ -190,7 +189,7 @@ impl Way<'_> {
             return Ok(());
         }
         let place = if self.manner == Manner::Rollback { "rollback" } else { "run" };
-        Err(Failure::refused(format!("{place}: nothing was done; the database's name was not typed.")))
+        Err(Failure::refused(Refusal::new(place, "nothing was done; the database's name was not typed", "")))
     }
 }
 

@@ -24,7 +24,9 @@ impl Way<'_> {
         for (name, table) in &target.tables {
             let meant = |fault: &FaultRecord| plan.loads.iter().any(|l| l.name == fault.load && l.table == *name);
             for key in &table.unique {
-                let of_key = |fault: &FaultRecord| is_duplicate(fault) && meant(fault) && names(fault, &key.name);
+                let of_key = |fault: &FaultRecord| {
+                    is_duplicate(fault) && meant(fault) && fault.constraint.as_ref() == Some(&key.name)
+                };
                 let later = places(report.faults.iter().filter(|fault| of_key(fault)));
                 if later.is_empty() {
                     continue;
@@ -62,11 +64,6 @@ impl Way<'_> {
 
 fn is_duplicate(fault: &FaultRecord) -> bool {
     fault.reason == Reason::Duplicate && fault.rowid.is_some()
-}
-
-/// Whether a fault's message says that this constraint refused the row.
-fn names(fault: &FaultRecord, constraint: &str) -> bool {
-    [",", ")"].iter().any(|end| fault.message.contains(&format!("(constraint {constraint}{end}")))
 }
 
 fn places<'f>(faults: impl Iterator<Item = &'f FaultRecord>) -> Places {

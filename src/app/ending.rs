@@ -7,7 +7,7 @@ use crate::convert::Settled;
 use crate::exit::Exit;
 use crate::migrate::{self, Connections, Stop, until_done};
 use crate::model::cell::RawBuf;
-use crate::model::record::{LoadState, Refusal, Report, RunState};
+use crate::model::record::{LoadState, Refusal, Report, RunState, StepKind};
 use crate::pg::ledger::Run;
 use crate::pg::{ServerError, Session};
 use crate::plan::Plan;
@@ -121,7 +121,7 @@ impl Way<'_> {
         let detached = until_done(&line, session, |session| Ok(session.detached(run.id)?))?;
         report.detached = record::detached(&detached, &planned.plan.schema);
         record::left(report, planned.plan, planned.source)?;
-        record::step(report, "verify", self.world.elapsed() - began);
+        record::step(report, StepKind::Verify, self.world.elapsed() - began);
         until_done(&line, session, |session| Ok(self.set_aside(planned, (session, run), report)?))?;
         let complete = report.loads.iter().all(|l| !matches!(l.state, LoadState::Partial | LoadState::Planned));
         if let Some((ours, _)) = ours.filter(|_| !differs && complete)

@@ -74,7 +74,7 @@ impl Way<'_> {
             self.fault_file(source, plan, &mut Aside::Found(found), report);
             if kept < total {
                 let message = format!("of {total} faults, {kept} are in the fault file: reading ahead keeps no more");
-                report.warnings.push(Warning { place: "faults".to_owned(), message });
+                report.warnings.push(Warning::new("faults", message));
             }
         }
         total
@@ -86,7 +86,7 @@ impl Way<'_> {
             Ok(()) => format!("the rows that cannot go are in {}, with all their values", path.display()),
             Err(message) => message,
         };
-        report.warnings.push(Warning { place: "faults".to_owned(), message });
+        report.warnings.push(Warning::new("faults", message));
     }
 }
 
@@ -138,7 +138,7 @@ impl Listing {
         if fault.record.reason == Reason::ParentRefused || self.listed.len() >= FAULTS_LISTED {
             return;
         }
-        let mut record = fault.record.clone();
+        let mut record = FaultRecord { constraint: fault.constraint.clone(), ..fault.record.clone() };
         if self.shows_values && record.rowid.is_none() {
             record.key = Key::read(&fault.at).map(|key| key.to_string());
         }

@@ -3,6 +3,7 @@
 //! Nothing here reads or writes a row of the application's.
 
 use crate::migrate::{Connections, Line, Stop, until_done};
+use crate::model::record::Refusal;
 use crate::pg::connect::{ConnectError, Patience};
 use crate::pg::ledger::Run;
 use crate::pg::{Holder, Session};
@@ -26,7 +27,7 @@ impl Way<'_> {
     /// Takes the run's lock, from a process that is gone where `--take-over` says so.
     pub(super) fn hold(&self, session: &mut Session) -> Result<(), Failure> {
         let Some(holder) = session.lock(self.lock_key()).map_err(Failure::refused)? else { return Ok(()) };
-        let mut advice = "Wait for it, or end it; if its machine is gone, say --take-over";
+        let mut advice = "Wait for it, or end it; if its machine is lost, use --take-over.";
         if self.work.take_over {
             let mut ours = match self.known(session).map_err(Failure::refused)?.run {
                 Some(run) => session.backends(run.id).map_err(Failure::refused)?,
@@ -38,12 +39,10 @@ impl Way<'_> {
             if session.lock(self.lock_key()).map_err(Failure::refused)?.is_none() {
                 return Ok(());
             }
-            advice = "It was ended and another one came. Wait for that one, or end it";
+            advice = "It was ended and another one came. Wait for that one, or end it.";
         }
-        Err(Failure::refused(format!(
-            "target: another migrate is at work on this mapping; {}. {advice}.",
-            shown(&holder)
-        )))
+        let reason = format!("another migrate is at work on this mapping; {}", shown(&holder));
+        Err(Failure::refused(Refusal::new("target", reason, advice)))
     }
 
     /// Goes on with a run in a new epoch: whatever a process of before still sends finds itself fenced off.
@@ -63,11 +62,9 @@ impl Way<'_> {
             Err(Stop::Target(e)) if e.is_lock_wait() => {
                 let pids: Vec<String> =
                     session.backends(run.id).unwrap_or_default().iter().map(|b| b.pid().to_string()).collect();
-                return Err(Failure::refused(format!(
-                    "target: a batch of this run is open still, in server process {}. Wait until the server notices that its \
-                     client is gone, or say --take-over.",
-                    pids.join(", ")
-                )));
+                let reason = format!("a batch of this run is still open, in server process {}", pids.join(", "));
+                let advice = "Wait until the server notices that its client is lost, or use --take-over.";
+                return Err(Failure::refused(Refusal::new("target", reason, advice)));
             }
             Err(stop) => return Err(Failure::refused(stop)),
         };

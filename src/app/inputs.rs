@@ -9,7 +9,7 @@ use crate::cli::Common;
 use crate::mapping::{self, Feed, Mapping, Modifiers, Switch, Written};
 use crate::model::rules::{Value, Zone};
 
-use super::{Failure, World};
+use super::{Failure, World, failure};
 
 /// A mapping and where it was found.
 pub struct Found {
@@ -25,13 +25,11 @@ pub fn mapping(path: Option<&PathBuf>, world: &World) -> Result<Found, Failure> 
         Some(path) => path.clone(),
         None => default_mapping(world)?,
     };
-    let shown = path.display();
-    let text = std::fs::read_to_string(&path)
-        .map_err(|e| Failure::usage(format!("mapping {shown}: cannot be read; {e}. Name a mapping with -m.")))?;
-    let mapping = mapping::read(&text).map_err(|problems| {
-        let all: Vec<String> = problems.iter().map(|p| format!("mapping {shown}: {p}")).collect();
-        Failure::usage(all.join("\n"))
+    let shown = path.display().to_string();
+    let text = std::fs::read_to_string(&path).map_err(|e| {
+        Failure::usage_of(&format!("mapping {shown}"), format!("cannot be read; {e}"), "Name a mapping with -m.")
     })?;
+    let mapping = mapping::read(&text).map_err(|problems| failure::of_mapping(&shown, &problems))?;
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned();
     Ok(Found { mapping, folder })
 }
@@ -49,10 +47,14 @@ fn default_mapping(world: &World) -> Result<PathBuf, Failure> {
     found.sort();
     match found.as_slice() {
         [only] => Ok(only.clone()),
-        [] => Err(Failure::usage("mapping: none was named and none is here. Name one with -m FILE.")),
+        [] => Err(Failure::usage_of("mapping", "none was named and none is here", "Name one with -m FILE.")),
         several => {
             let names: Vec<String> = several.iter().map(|p| p.display().to_string()).collect();
-            Err(Failure::usage(format!("mapping: several are here ({}). Name one with -m FILE.", names.join(", "))))
+            Err(Failure::usage_of(
+                "mapping",
+                format!("several are here ({})", names.join(", ")),
+                "Name one with -m FILE.",
+            ))
         }
     }
 }
@@ -63,7 +65,7 @@ pub fn source(common: &Common, found: &Found) -> Result<PathBuf, Failure> {
         (Some(path), _) => Ok(path.clone()),
         (None, Some(path)) => Ok(found.folder.join(path)),
         (None, None) => {
-            Err(Failure::usage("source: none was named. Name it with -s FILE, or write `path` in [source]."))
+            Err(Failure::usage_of("source", "none was named", "Name it with -s FILE, or write `path` in [source]."))
         }
     }
 }

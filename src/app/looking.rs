@@ -9,7 +9,7 @@ use crate::convert::row::Maps;
 use crate::exit::Exit;
 use crate::mapping::OnFault;
 use crate::migrate::{self, Stop, ahead};
-use crate::model::record::{Check, Report};
+use crate::model::record::{Check, CheckKind, Report, StepKind};
 use crate::model::select::Relation;
 use crate::pg::Session;
 use crate::pg::ledger::Run;
@@ -37,7 +37,7 @@ impl Way<'_> {
         let ground = ahead::Ground { plan, source, target, settled, watch, asked, jobs, maps: &maps, looks };
         let holds_rows = |table: &str| target.tables.get(table).is_some_and(|t| t.has_rows);
         let found = ground.read(session, &|load: &LoadPlan| !(load.when_empty && holds_rows(&load.table)))?;
-        record::step(report, "read ahead", self.world.elapsed() - began);
+        record::step(report, StepKind::Preflight, self.world.elapsed() - began);
         Ok((found, maps))
     }
 
@@ -99,7 +99,7 @@ impl Way<'_> {
         let doubtful = source.reader().and_then(|reader| migrate::epochs::doubtful(&plan.loads, &reader));
         report.warnings.extend(doubtful.map_err(Failure::refused)?);
         let total = self.found(planned, &found, report);
-        report.checks.push(Check::not_checked("content", None, "a dry run writes nothing"));
+        report.checks.push(Check::not_checked(CheckKind::Content, None, "a dry run writes nothing"));
         report.checks.extend(found.iter().flat_map(|load| load.unchecked.iter().cloned()));
         Ok(match (total, self.on_fault()) {
             (0, _) => Exit::Done,
@@ -122,7 +122,13 @@ impl Way<'_> {
         record::left(report, &plan, source).map_err(Failure::refused)?;
         record::lost_before(report, source).map_err(Failure::refused)?;
         let why = "no target was named";
-        for check in ["types and values", "required columns", "owner", "rights", "rows that are there"] {
+        for check in [
+            CheckKind::TypesAndValues,
+            CheckKind::RequiredColumns,
+            CheckKind::Owner,
+            CheckKind::Rights,
+            CheckKind::RowsOfTarget,
+        ] {
             report.checks.push(Check::not_checked(check, None, why));
         }
         Ok(Exit::Done)

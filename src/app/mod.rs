@@ -3,13 +3,12 @@
 //! The rim: here alone the environment is read, the clock is asked and something is printed.
 
 mod again;
-mod bug;
 mod carrying;
 mod cutover;
 mod earlier;
 mod ending;
 mod env_file;
-mod failing;
+mod failure;
 mod faults;
 mod hold;
 mod inputs;
@@ -35,8 +34,7 @@ use crate::model::record::Report;
 use crate::progress::{self, Mode, Requested, Talk};
 use crate::report::{self, ReportFile, Style};
 
-pub use bug::keep_panics_bare;
-pub use failing::{Failure, unread};
+pub use failure::{Failure, keep_panics_bare, unread};
 pub use world::World;
 
 /// Runs what was typed.
@@ -52,7 +50,7 @@ pub fn run(cli: &Cli, world: &World) -> Exit {
         None => command(cli, world),
         Some(path) => world.with_env_file(path).and_then(|world| command(cli, &world)),
     };
-    done.unwrap_or_else(|failure| failure.told(&failing::alone(&failure, cli, world), cli.common().json))
+    done.unwrap_or_else(|failure| failure.print(&failure::alone(&failure, cli, world), cli.common().json))
 }
 
 fn command(cli: &Cli, world: &World) -> Result<Exit, Failure> {
@@ -75,8 +73,7 @@ fn reported(
     work: impl FnOnce(&dyn Watch) -> Result<Vec<Report>, Failure>,
 ) -> Result<Exit, Failure> {
     let common = cli.common();
-    let files = report::open_all(cli.report_files())
-        .map_err(|errors| Failure::usage(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))?;
+    let files = report::open_all(cli.report_files()).map_err(Failure::usage)?;
     let worked = {
         let watch = watch(common, world);
         work(&watch)
@@ -84,7 +81,7 @@ fn reported(
     let reports = match worked {
         Ok(reports) => reports,
         Err(failure) => {
-            written(files, &[failing::alone(&failure, cli, world)]);
+            written(files, &[failure::alone(&failure, cli, world)]);
             return Err(failure);
         }
     };

@@ -127,7 +127,7 @@ impl Way<'_> {
         let who = format!("server process {}{name} holds locks on {}", busy.pid, busy.tables);
         if self.manner == Manner::Dry {
             let message = format!("{who}. The cutover is refused while it does");
-            report.warnings.push(Warning { place: "target".to_owned(), message });
+            report.warnings.push(Warning::new("target", message));
         } else {
             let advice = format!("Stop the application first, or: SELECT pg_terminate_backend({});", busy.pid);
             report.refusals.push(Refusal::new("target", who, advice));
@@ -163,11 +163,9 @@ impl Way<'_> {
         let set = inputs::env(&self.found.mapping, self.world);
         let names = inputs::names(&self.found.mapping).into_iter();
         let unset = names.filter(|name| self.manner == Manner::Rehearse && !set.contains_key(name));
-        let said = |name| Warning {
-            place: format!("env {name}"),
-            message: format!(
-                "it is not set; placeholder-for-{name} stands for it in this rehearsal. The cutover needs it."
-            ),
+        let said = |name| {
+            let message = format!("is not set; this rehearsal uses placeholder-for-{name}. The cutover needs it.");
+            Warning::new(format!("env {name}"), message)
         };
         unset.map(said).collect()
     }

@@ -42,10 +42,8 @@ pub fn settings_if_named(common: &Common, mapping: &Mapping, world: &World) -> R
 /// The settings of the connection; that no target was named is an error.
 pub fn settings(common: &Common, mapping: &Mapping, world: &World) -> Result<Settings, Failure> {
     settings_if_named(common, mapping, world)?.ok_or_else(|| {
-        Failure::usage(format!(
-            "target: none was named. Name it with -t URL, or set {} or the PG* variables.",
-            mapping.target.url_env
-        ))
+        let advice = format!("Name it with -t URL, or set {} or the PG* variables.", mapping.target.url_env);
+        Failure::usage_of("target", "none was named", advice)
     })
 }
 
@@ -58,19 +56,18 @@ fn failure(e: ConnectError) -> Failure {
 
 /// What an operator should know of the settings, for the report.
 pub fn notes(settings: &Settings) -> impl Iterator<Item = Warning> {
-    settings.notes().iter().map(|note| Warning { place: "target".to_owned(), message: note.clone() })
+    settings.notes().iter().map(|note| Warning::new("target", note))
 }
 
 /// The command's first connection: with it, the notes are said.
 pub fn first(door: &Door<'_>) -> Result<Session, Failure> {
     notes(door.settings).for_each(|note| door.watch.hear(Event::Warned(&note)));
     if door.common.target.is_some() && door.settings.password_in_string() {
-        door.watch.hear(Event::Warned(&Warning {
-            place: "-t".to_owned(),
-            message: "the password stands in the command line, where ps and the shell's history show it. Keep it in $PGPASSWORD, \
-                      ~/.pgpass or --env-file"
-                .to_owned(),
-        }));
+        door.watch.hear(Event::Warned(&Warning::new(
+            "-t",
+            "the password is in the command line, where ps and the shell's history show it. Keep it in $PGPASSWORD, ~/.pgpass or \
+             --env-file",
+        )));
     }
     session(door, Patience::FIRST).map_err(failure)
 }

@@ -10,7 +10,7 @@ use crate::model::fault::Fault;
 use crate::model::key::Key;
 use crate::model::record::{
     DetachedRecord, FAULTS_LISTED, FaultRecord, LeftRecord, LoadRecord, LoadState, LookupRecord, LookupStep,
-    LossRecord, NotTable, OwnerRecord, Refusal, Report, StepRecord,
+    LossRecord, NotTable, OwnerRecord, Refusal, Report, StepKind, StepRecord,
 };
 use crate::model::rules::Value;
 use crate::pg::detach::Detached;
@@ -176,8 +176,8 @@ pub fn end(report: &mut Report, exit: Exit) {
 }
 
 /// Adds a step's time.
-pub fn step(report: &mut Report, name: &str, seconds: f64) {
-    report.steps.push(StepRecord { step: name.to_owned(), seconds: (seconds * 1000.0).round() / 1000.0 });
+pub fn step(report: &mut Report, step: StepKind, seconds: f64) {
+    report.steps.push(StepRecord { step, seconds: (seconds * 1000.0).round() / 1000.0 });
 }
 
 /// Why a run stopped, what is written, and what the same command will do.

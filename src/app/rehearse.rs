@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::cli::Rehearse;
 use crate::event::{Event, Watch};
-use crate::model::record::Report;
+use crate::model::record::{CommandKind, Refusal, Report};
 use crate::pg::connect::{Environment, ReadOnly, Settings, resolve};
 use crate::pg::embedded::Throwaway;
 
@@ -16,7 +16,11 @@ use super::{Failure, World};
 /// Rehearses each mapping in turn, each on a server of its own.
 pub fn run(args: &Rehearse, world: &World, watch: &dyn Watch) -> Result<Vec<Report>, Failure> {
     if args.common.target.is_some() {
-        return Err(Failure::usage("-t: a rehearsal has a target of its own. Leave -t out, or do the cutover itself."));
+        return Err(Failure::usage_of(
+            "-t",
+            "a rehearsal has a target of its own",
+            "Leave -t out, or run the cutover itself.",
+        ));
     }
     let found: Vec<Found> = if args.common.mapping.is_empty() {
         vec![inputs::mapping(None, world)?]
@@ -24,19 +28,21 @@ pub fn run(args: &Rehearse, world: &World, watch: &dyn Watch) -> Result<Vec<Repo
         args.common.mapping.iter().map(|path| inputs::mapping(Some(path), world)).collect::<Result<_, _>>()?
     };
     if found.len() > 1 && args.common.source.is_some() {
-        return Err(Failure::usage("-s: one source for several mappings. Name one mapping, or leave -s out."));
+        return Err(Failure::usage_of("-s", "one source for several mappings", "Name one mapping, or leave -s out."));
     }
     let several = found.len() > 1;
     let rehearsed = found.into_iter().map(|found| {
         let name = found.mapping.name.clone();
         // One of several that fails is a report among the others'.
-        one(args, found, world, watch).or_else(|e| if several { Ok(e.report("rehearse", &name)) } else { Err(e) })
+        one(args, found, world, watch)
+            .or_else(|e| if several { Ok(e.report(CommandKind::Rehearse, &name)) } else { Err(e) })
     });
     rehearsed.collect()
 }
 
 fn one(args: &Rehearse, found: Found, world: &World, watch: &dyn Watch) -> Result<Report, Failure> {
-    let server = Throwaway::start().map_err(|e| Failure::refused(format!("rehearse: no PostgreSQL; {e}")))?;
+    let server = Throwaway::start()
+        .map_err(|e| Failure::refused(Refusal::new("rehearse", format!("no PostgreSQL; {e}"), "")))?;
     watch.hear(Event::Said(&format!("rehearsing {} on {}", found.mapping.name, server.shown())));
     let nobody = Environment::new(std::iter::empty(), None, None);
     let settings = resolve(Some(&server.url()), &nobody).map(Settings::known_to_be_direct).map_err(Failure::refused)?;
@@ -61,19 +67,22 @@ fn one(args: &Rehearse, found: Found, world: &World, watch: &dyn Watch) -> Resul
 /// Makes what the application's own migrations, and rows beforehand, would have made.
 fn prepare(door: &Door<'_>, found: &Found) -> Result<(), Failure> {
     if found.mapping.target.ddl.is_empty() {
-        return Err(Failure::usage(
-            "target.ddl: a rehearsal needs the target's tables. Write `ddl = [\"target.sql\"]` in [target].",
+        return Err(Failure::usage_of(
+            "target.ddl",
+            "a rehearsal needs the target's tables",
+            "Write `ddl = [\"target.sql\"]` in [target].",
         ));
     }
     let mut session = reach::first(door)?;
     for path in &found.mapping.target.ddl {
         let path = found.folder.join(Path::new(path));
-        let shown = path.display();
+        let place = format!("target.ddl {}", path.display());
         let sql = std::fs::read_to_string(&path)
-            .map_err(|e| Failure::usage(format!("target.ddl {shown}: cannot be read; {e}.")))?;
-        session
-            .execute_script(&format!("target.ddl {shown}"), &sql)
-            .map_err(|e| Failure::refused(format!("{e}. Mend the file, or take it out of `ddl`.")))?;
+            .map_err(|e| Failure::usage_of(&place, format!("cannot be read; {e}"), ""))?;
+        session.execute_script(&place, &sql).map_err(|e| {
+            let advice = "Fix the file, or remove it from `ddl`.";
+            Failure::refused(Refusal::new(e.operation.to_string(), e.answer(), advice))
+        })?;
     }
     Ok(())
 }

@@ -18,9 +18,9 @@ use super::{Failure, World};
 pub fn rollback(args: &Rollback, world: &World, watch: &dyn Watch) -> Result<Report, Failure> {
     let found = one_mapping(&args.common, world)?;
     if !args.yes && !world.stdin_is_terminal {
-        return Err(Failure::refused(
-            "rollback: nothing was done; --yes was not given, and nobody is here to ask. `migrate status` says what would be taken out.",
-        ));
+        let reason = "nothing was done; --yes was not given, and stdin is no terminal to ask on";
+        let advice = "`migrate status` lists what a rollback removes.";
+        return Err(Failure::refused(Refusal::new("rollback", reason, advice)));
     }
     let work = Work { take_over: args.take_over, ..Work::default() };
     let typed = Typed { common: &args.common, reporting: &args.reporting, work };
@@ -83,7 +83,7 @@ impl Way<'_> {
 
 /// What is out, and what stays.
 fn tell(taken: TakenBack, report: &mut Report) {
-    let said = |place: String, message: &str| Warning { place, message: message.to_owned() };
+    let said = |place: String, message: &str| Warning::new(place, message);
     for (load, rows) in taken.loads {
         report.warnings.push(said(format!("load.{load}"), &format!("{rows} rows are out")));
     }

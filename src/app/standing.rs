@@ -21,9 +21,8 @@ pub fn status(common: &Common, world: &World, watch: &dyn Watch) -> Result<Vec<S
     let mut session = reach::first(&door)?;
     let rights = session.rights(&found.mapping.target.schema).map_err(Failure::refused)?;
     let lacking = plan::ledger_rights(&rights, Purpose::Verify);
-    let lacking: Vec<String> = lacking.iter().map(ToString::to_string).collect();
     if !lacking.is_empty() {
-        return Err(Failure::refused(lacking.join("\n")));
+        return Err(Failure::refused(lacking));
     }
     let version = session.ledger_version().map_err(Failure::refused)?;
     if let Some(newer) = resume::newer(version) {

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread::ThreadId;
 
 use crate::event::{Event, Watch};
-use crate::model::record::{Report, RetryRecord};
+use crate::model::record::{Report, RetryRecord, StepKind};
 
 use super::World;
 
@@ -17,11 +17,11 @@ pub struct Timing<'a> {
 }
 
 /// The steps in which lanes work on loads, each a thread.
-const LANED: [&str; 2] = ["read ahead", "load"];
+const LANED: [StepKind; 2] = [StepKind::Preflight, StepKind::Load];
 
 #[derive(Default)]
 struct Noted {
-    step: String,
+    step: Option<StepKind>,
     loads: BTreeMap<String, Span>,
     /// The lanes that rows of each load went through.
     lanes: BTreeMap<String, HashSet<ThreadId>>,
@@ -64,11 +64,11 @@ impl Watch for Timing<'_> {
         match event {
             Event::Step(step) => {
                 // A later step that names loads again starts their time anew.
-                if step == "load" && noted.step == "read ahead" {
+                if step == StepKind::Load && noted.step == Some(StepKind::Preflight) {
                     noted.loads.clear();
                     noted.lanes.clear();
                 }
-                noted.step = step.to_owned();
+                noted.step = Some(step);
             }
             Event::Began { load, .. } => {
                 noted.loads.entry(load.to_owned()).or_insert(Span { began: at, ended: at });
@@ -77,7 +77,7 @@ impl Watch for Timing<'_> {
                 if let Some(span) = noted.loads.get_mut(load) {
                     span.ended = at;
                 }
-                if matches!(event, Event::Rows { .. }) && LANED.contains(&noted.step.as_str()) {
+                if matches!(event, Event::Rows { .. }) && noted.step.is_some_and(|step| LANED.contains(&step)) {
                     noted.lanes.entry(load.to_owned()).or_default().insert(std::thread::current().id());
                 }
             }

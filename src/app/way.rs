@@ -12,7 +12,7 @@ use crate::convert;
 use crate::event::Watch;
 use crate::mapping::OnFault;
 use crate::migrate::{Job, Options};
-use crate::model::record::Report;
+use crate::model::record::{CommandKind, Report};
 use crate::model::rules::Zone;
 use crate::model::schema::TargetSchema;
 use crate::pg::connect::{ReadOnly, Settings};
@@ -53,12 +53,12 @@ impl Manner {
     }
 
     /// The command, as the report names it.
-    pub(super) fn command(self) -> &'static str {
+    pub(super) fn command(self) -> CommandKind {
         match self {
-            Manner::Dry | Manner::Cutover => "migrate",
-            Manner::Verify => "verify",
-            Manner::Rehearse => "rehearse",
-            Manner::Rollback => "rollback",
+            Manner::Dry | Manner::Cutover => CommandKind::Migrate,
+            Manner::Verify => CommandKind::Verify,
+            Manner::Rehearse => CommandKind::Rehearse,
+            Manner::Rollback => CommandKind::Rollback,
         }
     }
 }
@@ -109,7 +109,7 @@ pub(super) struct Planned<'a> {
 /// The one mapping that was named, or that is here.
 pub(super) fn one_mapping(common: &Common, world: &World) -> Result<Found, Failure> {
     if common.mapping.len() > 1 {
-        return Err(Failure::usage("-m: several mappings go with `migrate rehearse` alone. Name one."));
+        return Err(Failure::usage_of("-m", "only `migrate rehearse` takes several mappings", "Name one."));
     }
     inputs::mapping(common.mapping.first(), world)
 }

@@ -72,13 +72,15 @@ impl World {
     /// When the file cannot be read; its line is named and not repeated.
     pub fn with_env_file(&self, path: &Path) -> Result<World, Failure> {
         let shown = path.display();
+        let place = format!("--env-file {shown}");
         let unread = |why: &dyn std::fmt::Display| {
-            Failure::usage(format!("--env-file {shown}: cannot be read; {why}. Name the file, or leave the flag out."))
+            let advice = "Name the file, or leave the flag out.";
+            Failure::usage_of(&place, format!("cannot be read; {why}"), advice)
         };
         let bytes = std::fs::read(path).map_err(|e| unread(&e))?;
         let text = String::from_utf8(bytes).map_err(|_| unread(&"it is not UTF-8"))?;
         let found = env_file::read(&text, &|name| self.variable(name).map(str::to_owned))
-            .map_err(|m| Failure::usage(format!("--env-file {shown}: line {}: {}", m.line, m.what)))?;
+            .map_err(|m| Failure::usage_of(&format!("{place}: line {}", m.line), m.syntax.what(), m.syntax.advice()))?;
         let mut world = self.clone();
         for (name, value) in found {
             world.variables.entry(name.into()).or_insert_with(|| value.into());

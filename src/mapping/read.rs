@@ -21,17 +21,20 @@ pub struct Problem {
     pub place: String,
     /// Its line, from 1.
     pub line: Option<usize>,
-    /// What is wrong and what to do.
+    /// The mistake.
     pub what: String,
+    /// The way out. Empty if the mistake names it.
+    pub advice: String,
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.line, self.place.is_empty()) {
-            (Some(line), true) => write!(f, "line {line}: {}", self.what),
-            (Some(line), false) => write!(f, "line {line}, {}: {}", self.place, self.what),
-            (None, _) => write!(f, "{}: {}", self.place, self.what),
+            (Some(line), true) => write!(f, "line {line}: {}", self.what)?,
+            (Some(line), false) => write!(f, "line {line}, {}: {}", self.place, self.what)?,
+            (None, _) => write!(f, "{}: {}", self.place, self.what)?,
         }
+        if self.advice.is_empty() { Ok(()) } else { write!(f, ". {}", self.advice) }
     }
 }
 
@@ -71,13 +74,14 @@ pub fn read(text: &str) -> Result<Mapping, Vec<Problem>> {
     let table = DeTable::parse(text).map_err(|e| {
         let line = e.span().map(|span| line_at(text, span.start));
         let twice = e.span().and_then(|span| text.get(span)).filter(|_| e.message() == "duplicate key");
-        let what = match twice {
-            None => format!("is not TOML: {}", e.message()),
-            Some(key) => format!(
-                "`{key}` stands here a second time. Take one of the two away; a second load into a table has a name of its own and `to`."
+        let (what, advice) = match twice {
+            None => (format!("is not TOML: {}", e.message()), ""),
+            Some(key) => (
+                format!("`{key}` is defined twice"),
+                "Remove one of the two; a second load into a table has a name of its own and `to`.",
             ),
         };
-        vec![Problem { place: String::new(), line, what }]
+        vec![Problem { place: String::new(), line, what, advice: advice.to_owned() }]
     })?;
     let mut reader = Reader { text, lines: Lines::default(), problems: Vec::new() };
     let mut top = reader.entries(&[], table.into_inner());
@@ -116,15 +120,19 @@ fn below(path: &[String], key: &str) -> Vec<String> {
 
 impl<'t> Reader<'t> {
     fn problem(&mut self, place: &str, what: impl Into<String>) {
+        self.advised(place, what, "");
+    }
+
+    fn advised(&mut self, place: &str, what: impl Into<String>, advice: impl Into<String>) {
         let line = self.lines.of(place);
-        self.problems.push(Problem { place: place.to_owned(), line, what: what.into() });
+        self.problems.push(Problem { place: place.to_owned(), line, what: what.into(), advice: advice.into() });
     }
 
     fn unknown(&mut self, path: &[String], key: &str) {
         let right = keys::at(path);
         let hint = did_you_mean(key, right.iter().copied());
         let known = if right.is_empty() { String::new() } else { format!("Known here: {}.", right.join(", ")) };
-        self.problem(&below(path, key).join("."), format!("unknown key `{key}`. {hint}{known}"));
+        self.advised(&below(path, key).join("."), format!("unknown key `{key}`"), format!("{hint}{known}"));
     }
 
     /// The entries of a table, with the line of every key below noted.
@@ -170,7 +178,12 @@ impl<'t> Reader<'t> {
         }
         read.unwrap_or_else(|e: toml::de::Error| {
             let line = e.span().map(|span| line_at(self.text, span.start));
-            self.problems.push(Problem { place: path.join("."), line, what: e.message().to_owned() });
+            self.problems.push(Problem {
+                place: path.join("."),
+                line,
+                what: e.message().to_owned(),
+                advice: String::new(),
+            });
             T::default()
         })
     }
@@ -204,19 +217,20 @@ impl<'t> Reader<'t> {
     fn mapping(&mut self, top: &mut Vec<Entry<'t>>) -> Mapping {
         match take(top, "format").map(|v| v.into_inner()) {
             Some(DeValue::Integer(i)) if i.as_str() == "1" => {}
-            Some(_) => self
-                .problem("format", "this migrate reads `format = 1`. Use the version that the file was written for."),
-            None => self.problem("format", "is missing. Write `format = 1` at the top of the file."),
+            Some(_) => self.advised(
+                "format",
+                "this migrate reads `format = 1`",
+                "Use the version that the file was written for.",
+            ),
+            None => self.advised("format", "is missing", "Write `format = 1` at the top of the file."),
         }
         let name = match take(top, "name") {
             Some(value) => self.value::<String>(&["name".to_owned()], value),
             None => String::new(),
         };
         if name.is_empty() && !self.problems.iter().any(|p| p.place == "name") {
-            self.problem(
-                "name",
-                "is missing. Write `name = \"...\"`: with the target database it is the run's identity.",
-            );
+            let advice = "Write `name = \"...\"`: with the target database it is the run's identity.";
+            self.advised("name", "is missing", advice);
         }
         let mut section = |key: &str| take(top, key).map(|value| (vec![key.to_owned()], value));
         let source = section("source");

@@ -11,7 +11,7 @@ use crate::convert::row::{Maps, Notes, RowEncoder};
 use crate::event::{Event, Watch};
 use crate::model::fault::Fault;
 use crate::model::key::{Key, KeyRange};
-use crate::model::record::{Check, Refusal};
+use crate::model::record::{Check, Refusal, StepKind};
 use crate::model::schema::TargetSchema;
 use crate::model::select::{Failed, Row, Sink};
 use crate::pg::Session;
@@ -101,7 +101,7 @@ impl Ground<'_> {
     /// # Errors
     /// When the source cannot be read, the target is gone, or the process was asked to stop.
     pub fn read(&self, session: &mut Session, wanted: &dyn Fn(&LoadPlan) -> bool) -> Result<Vec<Found>, Stop> {
-        self.watch.hear(Event::Step("read ahead"));
+        self.watch.hear(Event::Step(StepKind::Preflight));
         let loads: Vec<&LoadPlan> = self.plan.loads.iter().filter(|load| wanted(load)).collect();
         let mut sets = self.sets(session, &loads)?;
         let eye = Mutex::new(Eye { session, seen: Seen::new() });

@@ -369,7 +369,8 @@ impl<'a> Batch<'a> {
     fn convict(&mut self, key: &Key, blame: Blame) {
         self.refused += 1;
         let detail = Some(blame.detail).filter(|detail| !detail.is_empty());
-        let fault = Fault { column: blame.column, detail, ..self.fault(key, blame.reason) };
+        let constraint = blame.constraint;
+        let fault = Fault { column: blame.column, detail, constraint, ..self.fault(key, blame.reason) };
         self.faults.push(fault);
     }
 

@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use serde::{Deserialize, Serialize};
 
 use crate::event::Event;
+use crate::model::record::StepKind;
 use crate::model::schema::{DetachKind, Detachable, ForeignKey, TargetSchema, TargetTable, TargetUnique};
 use crate::pg::Session;
 use crate::pg::detach::Detached;
@@ -140,7 +141,7 @@ pub fn put_back(job: &Job<'_>, session: &mut Session, run: &Run) -> Result<(), S
     if off.is_empty() {
         return Ok(());
     }
-    job.watch.hear(Event::Step("put back"));
+    job.watch.hear(Event::Step(StepKind::Reattach));
     in_lanes(job, session, (run, job.options.jobs), first(&off.keys))?;
     in_turn(job, session, run, rest(&off.keys))?;
     in_turn(job, session, run, first(&off.foreign))

@@ -4,7 +4,7 @@
 //! Rows that go as text have no fields here; of them it is said how many could not be asked about.
 
 use crate::model::pgtype::{ColumnType, Kind};
-use crate::model::record::Check;
+use crate::model::record::{Check, CheckKind};
 use crate::pg::checks::Column;
 use crate::pg::{Blame, Session};
 use crate::plan::{ColumnPlan, Feed, LoadPlan};
@@ -32,7 +32,7 @@ pub(super) struct Doubts {
     silent: [u64; 2],
 }
 
-const SILENT: [&str; 2] = ["depth", "encoding"];
+const SILENT: [CheckKind; 2] = [CheckKind::Depth, CheckKind::Encoding];
 
 impl Doubts {
     /// What there is to doubt in a load, in a database of this encoding.

@@ -34,7 +34,7 @@ pub fn doubtful(loads: &[LoadPlan], reader: &Reader) -> Result<Vec<Warning>, Sou
             for ((column, _), (numbers, within)) in columns.iter().zip(reader.magnitudes(table, &names, &bands)?) {
                 let place = format!("{}.columns.{}", load.place(), column.name);
                 let message = said(column.rules.epoch, numbers, &within);
-                found.extend(message.map(|message| Warning { place, message }));
+                found.extend(message.map(|message| Warning::new(place, message)));
             }
         }
     }

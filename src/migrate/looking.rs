@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use crate::model::fault::Reason;
 use crate::model::pgtype::Kind;
-use crate::model::record::Check;
+use crate::model::record::{Check, CheckKind};
 use crate::model::schema::{SourceSchema, TargetSchema, TargetTable, TargetUnique};
 use crate::pg::checks::{Column, RowCheck};
 use crate::pg::{Blame, Session};
@@ -80,28 +80,39 @@ impl Looking {
                 match unique(load, all, key) {
                     Ok(Some(unique)) => looking.uniques.push(unique),
                     Ok(None) => {}
-                    Err(why) => looking.not_checked("unique", load, &key.name, &why),
+                    Err(why) => looking.not_checked(CheckKind::Unique, load, &key.name, &why),
                 }
                 if table.has_rows {
-                    looking.not_checked("unique", load, &key.name, "the rows that the table holds are not compared");
+                    looking.not_checked(
+                        CheckKind::Unique,
+                        load,
+                        &key.name,
+                        "the rows that the table holds are not compared",
+                    );
                 }
             }
         }
         for check in asked.checks {
             match places(load, &check) {
                 Ok(places) => looking.checks.push((check, places)),
-                Err(why) => looking.not_checked("check", load, &check.name, &why),
+                Err(why) => looking.not_checked(CheckKind::RowCheck, load, &check.name, &why),
             }
         }
         for column in load.columns.iter().filter(|c| c.kind.domain.is_some()) {
             let name = column.kind.domain.clone().unwrap_or_default();
-            looking.not_checked("check", load, &name, "the server checks a domain when rows are written");
+            looking.not_checked(CheckKind::RowCheck, load, &name, "the server checks a domain when rows are written");
         }
         for [kind, name, why] in asked.unseen {
-            looking.not_checked(&kind, load, &name, &why);
+            let kind = CheckKind::of(&kind).unwrap_or(CheckKind::Constraints);
+            looking.not_checked(kind, load, &name, &why);
         }
         for name in unfollowed(load, table, target) {
-            looking.not_checked("reference", load, &name, "the server alone says whether its parents are there");
+            looking.not_checked(
+                CheckKind::Reference,
+                load,
+                &name,
+                "the server alone says whether its parents are there",
+            );
         }
         looking
     }
@@ -123,13 +134,13 @@ impl Looking {
                 "{} rows have more than {SURE_INDEX_ROW} bytes in it; whether the server takes them depends on how it compresses them",
                 wide.rows
             );
-            self.not_checked("index", load, &wide.index, &why);
+            self.not_checked(CheckKind::Index, load, &wide.index, &why);
         }
         self.unchecked.extend(self.doubts.iter().flat_map(|doubts| doubts.ended(load)));
         self.unchecked
     }
 
-    fn not_checked(&mut self, check: &str, load: &LoadPlan, name: &str, why: &str) {
+    fn not_checked(&mut self, check: CheckKind, load: &LoadPlan, name: &str, why: &str) {
         self.unchecked.push(Check::not_checked(check, Some(&load.name), format!("{name}: {why}")));
     }
 
@@ -168,8 +179,7 @@ impl Looking {
                     hash.is_some_and(|hash| seen.get(&sets(u)).is_some_and(|set| set.contains(&hash)))
                 });
             if let Some((unique, _)) = taken {
-                let detail = format!("constraint {}", unique.name);
-                refused.push((row, Blame { reason: Reason::Duplicate, column: None, detail }));
+                refused.push((row, Blame::of_constraint(Reason::Duplicate, &unique.name)));
                 continue;
             }
             for (n, (unique, hash)) in self.uniques.iter().zip(hashes).enumerate() {
@@ -184,7 +194,7 @@ impl Looking {
             let unique = self.uniques.remove(n);
             seen.remove(&(load.table.clone(), unique.name.clone()));
             let why = format!("more than {MOST_KEYS} keys; only those before were compared");
-            self.not_checked("unique", load, &unique.name, &why);
+            self.not_checked(CheckKind::Unique, load, &unique.name, &why);
         }
         refused
     }
@@ -203,15 +213,14 @@ impl Looking {
             match session.failing(check, &columns) {
                 Ok(failing) => {
                     for row in failing {
-                        let detail = format!("constraint {}", check.name);
                         if !refused.iter().any(|(r, _)| *r == row) {
-                            refused.push((row, Blame { reason: Reason::CheckFailed, column: None, detail }));
+                            refused.push((row, Blame::of_constraint(Reason::CheckFailed, &check.name)));
                         }
                     }
                 }
                 Err(e) => {
                     let (check, _) = self.checks.remove(n);
-                    self.not_checked("check", load, &check.name, &e.to_string());
+                    self.not_checked(CheckKind::RowCheck, load, &check.name, &e.to_string());
                 }
             }
         }

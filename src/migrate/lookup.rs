@@ -15,7 +15,7 @@ use crate::model::hex::hex;
 use crate::model::ident::quoted;
 use crate::model::key::{Key, KeyRange, RunId};
 use crate::model::pgtype::ColumnType;
-use crate::model::record::{Check, Refusal, Warning};
+use crate::model::record::{Check, CheckKind, Refusal, Warning};
 use crate::model::select::{Failed, Row, Sink};
 use crate::pg::Session;
 use crate::pg::ledger::Run;
@@ -44,7 +44,7 @@ pub(super) fn read(
                 "the rows of {}.{} that this lookup reads changed since the load was begun; from here on the new ones count",
                 job.plan.schema, lookup.table
             );
-            job.watch.hear(Event::Warned(&Warning { place, message }));
+            job.watch.hear(Event::Warned(&Warning::new(place, message)));
         }
         maps.insert(column.name.clone(), Arc::new(map));
     }
@@ -109,13 +109,13 @@ pub fn ahead(
             let place = place(load, column);
             if plan.loads.iter().any(|other| other.table == lookup.table) {
                 let why = format!("it reads {}, which this run loads first", lookup.table);
-                checks.push(Check::not_checked("lookups", Some(&place), why));
+                checks.push(Check::not_checked(CheckKind::Lookups, Some(&place), why));
                 continue;
             }
             if owner == Some(&lookup.table) {
                 let why =
                     "the owner's row, which this run makes, is not there yet: a value that means it counts as missing";
-                checks.push(Check::not_checked("lookups", Some(&place), why));
+                checks.push(Check::not_checked(CheckKind::Lookups, Some(&place), why));
                 if lookup.missing == crate::model::rules::Value::Fault || lookup.ambiguous_is_fault {
                     continue;
                 }

@@ -37,7 +37,7 @@ use crate::convert::Settled;
 use crate::event::{Event, Watch};
 use crate::mapping::OnFault;
 use crate::model::fault::Fault;
-use crate::model::record::Refusal;
+use crate::model::record::{Refusal, StepKind};
 use crate::model::schema::TargetSchema;
 use crate::model::select::Relation;
 use crate::pg::connect::ConnectError;
@@ -187,7 +187,7 @@ impl std::error::Error for Stop {}
 /// What stopped the reading of a load: SQL of its own is a refusal that names it.
 fn unread(load: &LoadPlan, e: SourceError) -> Stop {
     match &load.select.relation {
-        Relation::Sql(_) if e.place == "source query" => {
+        Relation::Sql(_) if e.is_of_mapping_sql => {
             let place = format!("load.{}.from.sql", load.name);
             Stop::Refused(vec![Refusal::new(place, format!("its SQL {}; {}", e.what, e.why), e.advice)])
         }
@@ -219,6 +219,6 @@ impl From<ConnectError> for Stop {
 /// What stopped it. All that was committed stays and is known to the ledger.
 pub fn run(job: &Job<'_>, session: &mut Session, run: &Run) -> Result<Option<Owner>, Stop> {
     let settled = Settled { now: run.judged.now, owner: None, shifts: run.judged.shifts.clone(), env: job.env.clone() };
-    job.watch.hear(Event::Step("load"));
+    job.watch.hear(Event::Step(StepKind::Load));
     lanes::run(job, session, run, settled)
 }

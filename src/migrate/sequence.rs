@@ -1,6 +1,7 @@
 //! Sequences: set past the rows that are there, before anything is issued and at the end.
 
 use crate::event::Event;
+use crate::model::record::StepKind;
 use crate::model::schema::Sequence;
 use crate::pg::ledger::Run;
 use crate::pg::{Session, Wanted};
@@ -13,7 +14,7 @@ use super::{Job, Stop};
 /// # Errors
 /// What stopped it; the sequences that were set stay set.
 pub fn set_sequences(job: &Job<'_>, session: &mut Session, run: &Run) -> Result<(), Stop> {
-    job.watch.hear(Event::Step("sequences"));
+    job.watch.hear(Event::Step(StepKind::Sequences));
     for wanted in Wanted::of(job.plan, job.source.schema(), job.target, &run.judged.shifts) {
         until_done(&job.line(), session, |session| {
             session.set_sequence(run, &job.plan.schema, &wanted)?;

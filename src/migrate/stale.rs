@@ -51,13 +51,11 @@ pub fn ids_in_text(plan: &Plan, source: &Source, settled: &Settled) -> Result<Ve
 }
 
 fn warning(load: &LoadPlan, (text, id): (&str, &str), (held, texts): (u64, u64)) -> Warning {
-    Warning {
-        place: format!("{}.columns.{text}", load.place()),
-        message: format!(
-            "{held} of {texts} texts hold the source's `{id}` as a number, and these ids change: the texts go on naming the old \
-             ones. Write them anew with `sql`, or mend what they name"
-        ),
-    }
+    let message = format!(
+        "{held} of {texts} texts contain the source's `{id}` as a number. These ids change, and the texts keep the old ones. Write \
+         them anew with `sql`, or fix what they refer to"
+    );
+    Warning::new(format!("{}.columns.{text}", load.place()), message)
 }
 
 /// What the source has in place of an id that arrives as another one.

@@ -13,7 +13,7 @@ use crate::event::Event;
 use crate::model::cell::RawBuf;
 use crate::model::key::{Key, KeyRange};
 use crate::model::pgtype::{ColumnType, Kind};
-use crate::model::record::Refusal;
+use crate::model::record::{Refusal, StepKind};
 use crate::model::schema::DetachKind;
 use crate::model::select::{Failed, Row, Sink};
 use crate::pg::detach::Detached;
@@ -47,7 +47,7 @@ pub fn take_back(
     run: &Run,
     done: &BTreeMap<String, LoadDone>,
 ) -> Result<TakenBack, Stop> {
-    job.watch.hear(Event::Step("take back"));
+    job.watch.hear(Event::Step(StepKind::Rollback));
     let mut said = TakenBack::default();
     until_done(&job.line(), session, |session| {
         let mut settled =

@@ -221,6 +221,8 @@ pub struct Fault {
     pub reason: Reason,
     /// What the server named, a constraint, a SQLSTATE; or where in the value, or what the column takes. Never a value.
     pub detail: Option<String>,
+    /// The constraint that refused the row.
+    pub constraint: Option<String>,
     /// The refused row that this one refers to: its load and where it is there.
     pub parent: Option<(String, Key)>,
     /// A hash of what the row held; none where it could not be computed.
@@ -240,6 +242,7 @@ impl Fault {
             target_type: None,
             reason,
             detail: None,
+            constraint: None,
             parent: None,
             seen: None,
         }

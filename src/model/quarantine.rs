@@ -17,6 +17,9 @@ pub struct QuarantinedRow {
     /// A hash of what the row held, by which a row that was mended since is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen: Option<u64>,
+    /// The constraint that refused the row. Faults of older versions have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub constraint: Option<String>,
     /// What a report says of it.
     pub record: FaultRecord,
 }
@@ -28,6 +31,7 @@ impl QuarantinedRow {
             at: fault.at.written(),
             parent: fault.parent.as_ref().map(|(load, at)| (load.clone(), at.written())),
             seen: fault.seen,
+            constraint: fault.constraint.clone(),
             record: FaultRecord::of(fault, table, 0, false),
         }
     }

@@ -2,6 +2,7 @@
 //!
 //! Terminal, JSON and the other reports print these and nothing else. A reader tolerates fields that it does not know.
 
+mod kind;
 mod make;
 
 use std::collections::BTreeMap;
@@ -11,6 +12,8 @@ use serde::{Deserialize, Serialize};
 use super::cell::Class;
 use super::fault::Reason;
 
+pub use kind::{CheckKind, CommandKind, StepKind};
+
 /// How many faults a report lists; all of them are in the fault file.
 pub const FAULTS_LISTED: usize = 1_000;
 
@@ -19,8 +22,8 @@ pub const FAULTS_LISTED: usize = 1_000;
 pub struct Report {
     /// Version of this form: 1.
     pub format: u32,
-    /// `run`, `rehearse`, `verify`, ...
-    pub command: String,
+    /// The command.
+    pub command: CommandKind,
     /// Nothing was to be written.
     pub dry_run: bool,
     /// The mapping's name.
@@ -293,6 +296,9 @@ pub struct FaultRecord {
     pub message: String,
     /// Rows that were refused because this one was.
     pub children: u64,
+    /// The constraint that refused the row. JSON does not contain it.
+    #[serde(skip)]
+    pub constraint: Option<String>,
 }
 
 /// Something that was taken off the target.
@@ -320,8 +326,21 @@ pub struct RetryRecord {
 pub struct Warning {
     /// Where.
     pub place: String,
-    /// What, and what to do.
+    /// The message, with what to do.
     pub message: String,
+    /// The kind. JSON does not contain it.
+    #[serde(skip)]
+    pub kind: WarningKind,
+}
+
+/// The kind of a warning, for the headline of a report.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WarningKind {
+    /// Something to know.
+    #[default]
+    Note,
+    /// Something that a run made is still on the target after the rollback.
+    Stays,
 }
 
 /// A reason why nothing may be written.
@@ -338,8 +357,8 @@ pub struct Refusal {
 /// The result of one check.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
 pub struct Check {
-    /// `rows`, `content`, `sequences`, `constraints`, `owners`, `others`, `source`
-    pub check: String,
+    /// The kind of the check.
+    pub check: CheckKind,
     /// The load or object that was checked; none for the whole.
     pub load: Option<String>,
     /// What came out.
@@ -396,8 +415,8 @@ pub enum Verdict {
 /// How long a step took.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
 pub struct StepRecord {
-    /// `read ahead`, `load`, `sequences`, `verify`, ...
-    pub step: String,
+    /// The step.
+    pub step: StepKind,
     /// Wall clock.
     pub seconds: f64,
 }

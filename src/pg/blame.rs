@@ -20,6 +20,8 @@ pub struct Blame {
     pub column: Option<String>,
     /// The constraint and the SQLSTATE. Never a value.
     pub detail: String,
+    /// The constraint that refused the row.
+    pub constraint: Option<String>,
 }
 
 /// What the catalogue says of the table and the constraint that the server named.
@@ -34,7 +36,16 @@ struct Facts {
 impl Blame {
     /// For a value that the server could not read, before it came into any table.
     pub fn of_value(error: &ServerError) -> Blame {
-        Blame { reason: reason(error, &Facts::default()), column: None, detail: detail(error) }
+        Blame::new(reason(error, &Facts::default()), None, error)
+    }
+
+    /// A constraint that the row fails.
+    pub fn of_constraint(reason: Reason, name: &str) -> Blame {
+        Blame { reason, column: None, detail: format!("constraint {name}"), constraint: Some(name.to_owned()) }
+    }
+
+    fn new(reason: Reason, column: Option<String>, error: &ServerError) -> Blame {
+        Blame { reason, column, detail: detail(error), constraint: error.constraint.clone() }
     }
 }
 
@@ -57,7 +68,7 @@ impl Open<'_> {
         });
         let reason = reason(error, &facts);
         let column = error.column.clone().filter(|_| reason == Reason::NullInNotNull);
-        Ok(Blame { reason, column, detail: detail(error) })
+        Ok(Blame::new(reason, column, error))
     }
 }
 

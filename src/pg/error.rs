@@ -140,6 +140,17 @@ impl ServerError {
         ServerError { swallowed: true, ..self }
     }
 
+    /// The error without the operation: SQLSTATE, the named objects, the message.
+    pub fn answer(&self) -> String {
+        let mut parts = Vec::new();
+        parts.extend(self.state.as_ref().map(|state| format!("SQLSTATE {state}")));
+        for (what, name) in [("constraint", &self.constraint), ("table", &self.table), ("column", &self.column)] {
+            parts.extend(name.as_ref().map(|name| format!("{what} {name}")));
+        }
+        parts.extend(self.message.clone());
+        parts.join(", ")
+    }
+
     /// Returns true if the server answered with this SQLSTATE.
     fn is(&self, state: &str) -> bool {
         self.state.as_deref() == Some(state)
@@ -185,20 +196,7 @@ impl ServerError {
 
 impl fmt::Display for ServerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:", self.operation)?;
-        if let Some(state) = &self.state {
-            write!(f, " SQLSTATE {state}")?;
-        }
-        for (what, name) in [("constraint", &self.constraint), ("table", &self.table), ("column", &self.column)] {
-            if let Some(name) = name {
-                write!(f, ", {what} {name}")?;
-            }
-        }
-        match (&self.message, &self.state) {
-            (Some(message), Some(_)) => write!(f, ", {message}"),
-            (Some(message), None) => write!(f, " {message}"),
-            (None, _) => Ok(()),
-        }
+        write!(f, "{}: {}", self.operation, self.answer())
     }
 }
 

@@ -331,7 +331,7 @@ impl Findings {
     }
 
     fn warn(&mut self, place: impl Into<String>, message: impl Into<String>) {
-        self.warnings.push(Warning { place: place.into(), message: message.into() });
+        self.warnings.push(Warning::new(place, message));
     }
 }
 

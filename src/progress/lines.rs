@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::{Talk, held, say};
 use crate::event::Event;
+use crate::model::record::StepKind;
 use crate::report::text::{count, grouped, phrase, printable, rate, seconds};
 
 /// Time between two lines.
@@ -64,7 +65,7 @@ impl Drop for Lines {
 /// What has been heard since the step began.
 #[derive(Default)]
 struct Tally {
-    step: Option<String>,
+    step: Option<StepKind>,
     began: Duration,
     last_line: Duration,
     ended: u64,
@@ -87,8 +88,8 @@ impl Tally {
         match event {
             Event::Step(step) => {
                 let before = self.close(now);
-                *self = Tally { step: Some(step.to_owned()), began: now, last_line: now, ..Tally::default() };
-                before.into_iter().chain([format!("{} ...", printable(step))]).collect()
+                *self = Tally { step: Some(step), began: now, last_line: now, ..Tally::default() };
+                before.into_iter().chain([format!("{} ...", step.shown())]).collect()
             }
             Event::Began { load, rows } => {
                 let open = self.open.entry(load.to_owned()).or_insert(Open { began: now, ..Open::default() });
@@ -123,12 +124,12 @@ impl Tally {
 
     /// The step's last line; none where there was nothing to count.
     fn close(&self, now: Duration) -> Option<String> {
-        let step = self.step.as_ref().filter(|_| self.ended > 0 || self.rows > 0)?;
+        let step = self.step.filter(|_| self.ended > 0 || self.rows > 0)?;
         let took = now.saturating_sub(self.began).as_secs_f64();
         let loads = count(self.ended, "load", "loads");
         let rows = count(self.rows, "row", "rows");
         let speed = rate(self.rows, took);
-        Some(format!("{}: {loads}, {rows} in {} s, {speed} rows/s", printable(step), seconds(took)))
+        Some(format!("{}: {loads}, {rows} in {} s, {speed} rows/s", step.shown(), seconds(took)))
     }
 
     fn line_if_due(&mut self, now: Duration) -> Option<String> {
@@ -142,7 +143,7 @@ impl Tally {
     /// `load: 3 loads done, 1,250,000 rows, 410,000 rows/s; transactions 1,200,000 of 2,000,000, 2 s left`
     fn line(&self, now: Duration) -> String {
         let took = now.saturating_sub(self.began).as_secs_f64();
-        let mut line = printable(self.step.as_deref().unwrap_or("at work")).into_owned();
+        let mut line = self.step.map_or("at work", StepKind::shown).to_owned();
         // Writing into a string cannot fail.
         let _ = write!(line, ": {:.0} s", took);
         if self.ended > 0 || self.rows > 0 {
@@ -187,14 +188,14 @@ mod tests {
         let began = Event::Began { load: "transactions", rows: Some(2_000_000) };
         let rows = |rows| Event::Rows { load: "transactions", rows };
         let events = [
-            (0.0, Event::Step("load")),
+            (0.0, Event::Step(StepKind::Load)),
             (0.0, began),
             (1.0, rows(200_000)),
             (4.0, rows(600_000)),
             (5.0, rows(200_000)),
             (6.0, rows(1_000_000)),
             (8.0, Event::Ended { load: "transactions" }),
-            (8.0, Event::Step("sequences")),
+            (8.0, Event::Step(StepKind::Sequences)),
         ];
         let (lines, tally) = told(&events, Talk::Usual);
         assert_eq!(
@@ -214,7 +215,7 @@ mod tests {
     fn a_load_ends_when_its_last_lane_does() {
         let began = Event::Began { load: "a", rows: None };
         let ended = Event::Ended { load: "a" };
-        let mut events = vec![(0.0, Event::Step("load")), (0.0, began), (0.1, began)];
+        let mut events = vec![(0.0, Event::Step(StepKind::Load)), (0.0, began), (0.1, began)];
         events.extend([(0.2, Event::Rows { load: "a", rows: 3 }), (0.3, ended), (0.4, ended), (0.5, ended)]);
         let (lines, tally) = told(&events, Talk::Verbose);
         assert_eq!(lines, ["load ...", "  a: 3 rows in 0.40 s"]);

@@ -6,7 +6,7 @@ use super::sections::Tone;
 use super::summary::{Job, Proof, Totals, ended, tone};
 use super::text::{count, grouped, phrase, some_of};
 use crate::exit::Exit;
-use crate::model::record::{Check, Report, RunState, Verdict};
+use crate::model::record::{Check, CheckKind, Report, RunState, Verdict, WarningKind};
 
 /// What a reader takes away.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +40,8 @@ pub fn headline(report: &Report) -> Headline {
 /// Rows were compared by number at most, or not all of them by content.
 fn unproved(report: &Report) -> bool {
     let proves = matches!(Job::of(report), Job::Cutover | Job::Rehearsal | Job::Verify);
-    let gap = |c: &Check| ["content", "computed"].contains(&c.check.as_str()) && c.verdict == Verdict::NotChecked;
+    let gap =
+        |c: &Check| matches!(c.check, CheckKind::Content | CheckKind::Computed) && c.verdict == Verdict::NotChecked;
     proves && (!Proof::of(report).content || report.checks.iter().any(gap))
 }
 
@@ -73,7 +74,8 @@ fn done(report: &Report, exit: Exit) -> (String, String) {
 }
 
 fn taken_back(report: &Report) -> String {
-    let stays: Vec<String> = report.warnings.iter().filter(|w| w.is_stay()).map(|w| w.place.clone()).collect();
+    let stays = report.warnings.iter().filter(|w| w.kind == WarningKind::Stays);
+    let stays: Vec<String> = stays.map(|w| w.place.clone()).collect();
     if stays.is_empty() {
         return "What the run had put into the target is out again.".to_owned();
     }
@@ -132,7 +134,9 @@ fn differs(report: &Report) -> String {
     let differing: Vec<&Check> = report.checks.iter().filter(|c| c.verdict == Verdict::Differs).collect();
     let mut names: Vec<String> = differing
         .iter()
-        .map(|c| c.load.as_ref().map_or_else(|| c.check.clone(), |load| format!("{} ({load})", c.check)))
+        .map(|c| {
+            c.load.as_ref().map_or_else(|| c.check.word().to_owned(), |load| format!("{} ({load})", c.check.word()))
+        })
         .collect();
     if names.is_empty() {
         names.extend(report.sequences.iter().filter(|s| s.verdict == Verdict::Differs).map(|s| s.sequence.clone()));

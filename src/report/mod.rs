@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
-use crate::model::record::Report;
+use crate::model::record::{Refusal, Report};
 
 pub use terminal::{Style, render as terminal};
 
@@ -66,6 +66,14 @@ impl fmt::Display for FileError {
 }
 
 impl std::error::Error for FileError {}
+
+impl FileError {
+    /// The error as a problem of a report.
+    pub fn problem(&self) -> Refusal {
+        let path = self.path.to_string_lossy();
+        Refusal::new(format!("report {}", text::printable(&path)), text::printable(&self.what), self.advice)
+    }
+}
 
 /// A report's file, opened and still empty, beside the place that it will take.
 #[derive(Debug)]

@@ -6,7 +6,7 @@
 use super::sections::Tone;
 use crate::exit::Exit;
 use crate::model::fault::Loss;
-use crate::model::record::{LoadState, LossRecord, Report, RunState, Verdict};
+use crate::model::record::{CheckKind, CommandKind, LoadState, LossRecord, Report, RunState, Verdict};
 
 /// The job that a command did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,12 +26,12 @@ pub enum Job {
 impl Job {
     /// The job of a report.
     pub fn of(report: &Report) -> Job {
-        match report.command.as_str() {
-            "rehearse" => Job::Rehearsal,
-            "verify" => Job::Verify,
-            "rollback" => Job::Rollback,
-            _ if report.dry_run => Job::DryRun,
-            _ => Job::Cutover,
+        match report.command {
+            CommandKind::Rehearse => Job::Rehearsal,
+            CommandKind::Verify => Job::Verify,
+            CommandKind::Rollback => Job::Rollback,
+            CommandKind::Migrate | CommandKind::Plan | CommandKind::Status if report.dry_run => Job::DryRun,
+            CommandKind::Migrate | CommandKind::Plan | CommandKind::Status => Job::Cutover,
         }
     }
 
@@ -86,11 +86,12 @@ impl Proof {
     /// The verdicts of a report.
     pub fn of(report: &Report) -> Proof {
         let number = |v: Verdict| report.checks.iter().filter(|c| c.verdict == v).count() as u64;
-        let sequences_checked = report.checks.iter().any(|c| c.check == "sequences" && c.verdict == Verdict::Differs);
+        let sequences_checked =
+            report.checks.iter().any(|c| c.check == CheckKind::Sequences && c.verdict == Verdict::Differs);
         // A sequence that differs stands in both lists; counted once, and never lost where only one list has it.
         let sequences = report.sequences.iter().filter(|s| s.verdict == Verdict::Differs).count() as u64;
         let constraints_checked =
-            report.checks.iter().any(|c| c.check == "constraints" && c.verdict == Verdict::Differs);
+            report.checks.iter().any(|c| c.check == CheckKind::Constraints && c.verdict == Verdict::Differs);
         // While a run can go on, what is off is no difference yet.
         let off = report.detached.iter().filter(|d| !d.back && report.state == RunState::Done).count() as u64;
         Proof {
@@ -99,7 +100,7 @@ impl Proof {
                 + if sequences_checked { 0 } else { sequences }
                 + if constraints_checked { 0 } else { off },
             not_checked: number(Verdict::NotChecked),
-            content: report.checks.iter().any(|c| c.check == "content" && c.verdict == Verdict::Same),
+            content: report.checks.iter().any(|c| c.check == CheckKind::Content && c.verdict == Verdict::Same),
         }
     }
 }

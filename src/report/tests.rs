@@ -46,7 +46,7 @@ fn every_ending_in_every_form_is_its_golden_file() {
 /// Every command with every exit, in one file to read through.
 #[test]
 fn every_command_and_exit_has_its_sentence() {
-    use crate::model::record::{ExitRecord, RunState};
+    use crate::model::record::{CommandKind, ExitRecord, RunState};
     let exits = [
         (0, "Done", RunState::Done),
         (6, "Quarantined", RunState::Done),
@@ -61,12 +61,16 @@ fn every_command_and_exit_has_its_sentence() {
         (1, "Bug", RunState::Stopped),
     ];
     let mut text = String::new();
-    for (command, dry_run) in
-        [("migrate", false), ("migrate", true), ("rehearse", false), ("verify", false), ("rollback", false)]
-    {
-        text.push_str(&format!("{command}{}\n", if dry_run { " --dry-run" } else { "" }));
+    for (command, dry_run) in [
+        (CommandKind::Migrate, false),
+        (CommandKind::Migrate, true),
+        (CommandKind::Rehearse, false),
+        (CommandKind::Verify, false),
+        (CommandKind::Rollback, false),
+    ] {
+        text.push_str(&format!("{}{}\n", command.word(), if dry_run { " --dry-run" } else { "" }));
         for (code, name, state) in exits {
-            let mut report = Report { dry_run, command: command.to_owned(), state, ..samples::done() };
+            let mut report = Report { dry_run, command, state, ..samples::done() };
             report.exit = ExitRecord { code, name: name.to_owned() };
             report.fault_total = u64::from(code == 6) * 2;
             let headline = headline::headline(&report);
@@ -177,7 +181,7 @@ fn a_record_that_contradicts_itself_is_read_as_the_worse() {
 #[test]
 fn a_run_whose_contents_were_not_compared_is_not_called_verified() {
     let mut report = samples::done();
-    report.checks.retain(|c| c.check != "content");
+    report.checks.retain(|c| c.check != crate::model::record::CheckKind::Content);
     let text = terminal(&[report], Style { colour: false, width: 100 });
     assert!(text.contains("\nDone, contents not compared. ") && !text.contains("verified"), "{text}");
 }

@@ -59,13 +59,13 @@ impl Reader {
             }
             Relation::Sql(sql) => {
                 is_query(sql)?;
-                is_steady(sql, "source query")?;
+                is_steady(sql, "source query").map_err(|e| e.of_mapping_sql(true))?;
                 (format!("SELECT * FROM (\n{}\n)", statement::trimmed(sql)), "source query".to_owned())
             }
         };
         let at = |mut error: SourceError| {
             error.place.clone_from(&place);
-            error
+            error.of_mapping_sql(matches!(select.relation, Relation::Sql(_)))
         };
         let mut compiled = self.prepare(&sql).map_err(at)?;
         statement::bind(&mut compiled, &Values { select, range: Range::default(), skip: None }).map_err(at)?;
@@ -156,7 +156,8 @@ fn is_query(sql: &str) -> Result<(), SourceError> {
     }
     Err(SourceError::new(ErrorClass::Sql, "source query", "is not allowed")
         .because(format!("SQL of a mapping may only read, and this begins with {word}"))
-        .advise("Write a query that begins with SELECT, WITH or VALUES."))
+        .advise("Write a query that begins with SELECT, WITH or VALUES.")
+        .of_mapping_sql(true))
 }
 
 /// Refuses SQL that gives another value at another reading.

@@ -58,6 +58,8 @@ pub struct SourceError {
     pub advice: String,
     /// The expression of the [`Select`](crate::model::select::Select) that is to blame.
     pub expr: Option<usize>,
+    /// The error is about the SQL that a mapping gives as the relation of a load.
+    pub is_of_mapping_sql: bool,
 }
 
 impl SourceError {
@@ -70,6 +72,7 @@ impl SourceError {
             why: String::new(),
             advice: String::new(),
             expr: None,
+            is_of_mapping_sql: false,
         }
     }
 
@@ -82,6 +85,12 @@ impl SourceError {
     /// With what to do.
     pub(super) fn advise(mut self, advice: impl Into<String>) -> SourceError {
         self.advice = advice.into();
+        self
+    }
+
+    /// Blames the SQL that a mapping gives as the relation of a load, if `is`.
+    pub(super) fn of_mapping_sql(mut self, is: bool) -> SourceError {
+        self.is_of_mapping_sql = is;
         self
     }
 

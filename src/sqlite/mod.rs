@@ -22,7 +22,7 @@ mod scan;
 mod schema;
 mod snapshot;
 mod sqlite;
-mod stamp;
+pub mod stamp;
 mod statement;
 mod steady;
 mod survey;

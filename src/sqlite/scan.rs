@@ -251,6 +251,7 @@ impl Reader {
         SourceError::new(ErrorClass::Sql, place, "cannot be read")
             .because(format!("SQLite says \"{}\"", said.discreet()))
             .advise("Change the SQL so that it covers every row.")
+            .of_mapping_sql(matches!(select.relation, Relation::Sql(_)))
     }
 }
 

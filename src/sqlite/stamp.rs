@@ -95,3 +95,25 @@ impl Source {
         Ok(version == watch.1 && self.is_in_place())
     }
 }
+
+/// Returns true if two stamps are those of database files with the same schema. The stamp of a dump has no schema.
+pub fn have_same_schema(then: &str, now: &str) -> bool {
+    schema_of(then).is_some_and(|schema| Some(schema) == schema_of(now))
+}
+
+/// The hash of the schema in a stamp that [`Facts::stamp`] wrote.
+fn schema_of(stamp: &str) -> Option<&str> {
+    stamp.strip_prefix("sqlite ")?.split(' ').find_map(|word| word.strip_prefix("schema:"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::have_same_schema;
+
+    #[test]
+    fn only_stamps_of_files_with_one_schema_are_alike() {
+        assert!(have_same_schema("sqlite schema:a bytes:1", "sqlite schema:a bytes:2"));
+        assert!(!have_same_schema("sqlite schema:a bytes:1", "sqlite schema:b bytes:1"));
+        assert!(!have_same_schema("sql sha256:a", "sql sha256:b"));
+    }
+}

@@ -95,14 +95,12 @@ pub(super) fn warnings(
         let sql = format!("SELECT max({}) FROM main.{} NOT INDEXED", quoted(&id.name), quoted(name));
         let max: Option<i64> = conn.query_row(&sql, [], |row| row.get(0))?;
         if max.is_some_and(|max| max > counter) {
-            found.push(Warning {
-                place: format!("source table `{name}`"),
-                message: format!(
-                    "sqlite_sequence says {counter} and the largest {} is {}; the larger one counts.",
-                    id.name,
-                    max.unwrap_or_default()
-                ),
-            });
+            let message = format!(
+                "sqlite_sequence says {counter} and the largest {} is {}; the larger one counts.",
+                id.name,
+                max.unwrap_or_default()
+            );
+            found.push(Warning::new(format!("source table `{name}`"), message));
         }
     }
     Ok(found)
@@ -116,7 +114,7 @@ fn without_wal(path: &Path, real: &Path) -> Warning {
          first; if this is a copy of a file in use, copy the -wal too: the latest commits are in it.",
         shown(Path::new(log.file_name().unwrap_or_default()))
     );
-    Warning { place: shown(path), message }
+    Warning::new(shown(path), message)
 }
 
 impl Reader {
@@ -135,10 +133,8 @@ impl Reader {
             let sql = format!("SELECT {} FROM main.{} NOT INDEXED", met.join(", "), quoted(name));
             let counts = self.totals(&sql, met.len())?;
             for ((column, suspect), count) in suspects.into_iter().zip(counts).filter(|(_, count)| *count > 0) {
-                found.push(Warning {
-                    place: format!("source column `{name}.{}`", column.name),
-                    message: suspect.says(&column.declared, count),
-                });
+                let place = format!("source column `{name}.{}`", column.name);
+                found.push(Warning::new(place, suspect.says(&column.declared, count)));
             }
         }
         Ok(found)

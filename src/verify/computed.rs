@@ -4,7 +4,7 @@
 //! rows and judged by nobody.
 
 use crate::migrate::Stop;
-use crate::model::record::Check;
+use crate::model::record::{Check, CheckKind};
 use crate::model::rules::Rules;
 use crate::model::schema::{SourceColumn, SourceSchema, TargetColumn};
 use crate::model::select::{Expr, Relation};
@@ -35,7 +35,7 @@ fn of_table(table: &Table<'_>, session: &mut Session) -> Result<Option<Check>, S
     let names: Vec<&str> = computed.iter().map(|column| column.name.as_str()).collect();
     let unmade = |why: &str| {
         let why = format!("column {}: the server computes it; {why}", names.join(", "));
-        Ok(Some(Check::not_checked("computed", Some(&table.label()), why)))
+        Ok(Some(Check::not_checked(CheckKind::Computed, Some(&table.label()), why)))
     };
     if table.held() {
         return unmade("the table held rows before, so it is not compared");
@@ -60,7 +60,7 @@ fn of_table(table: &Table<'_>, session: &mut Session) -> Result<Option<Check>, S
     let differing = makes.differing(&holds);
     let opened = open::open(&wider, session, &differing, rows)?;
     if !opened.is_wrong() {
-        return Ok(Some(Check::compared("computed", Some(&table.label()), makes.short(), makes.short())));
+        return Ok(Some(Check::compared(CheckKind::Computed, Some(&table.label()), makes.short(), makes.short())));
     }
     let mut check = unmade(&format!("against the source's: {}", opened.why()))?;
     check.iter_mut().for_each(|check| check.differences.clone_from(&opened.rows));

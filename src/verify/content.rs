@@ -2,7 +2,7 @@
 //! source makes now as well, so that it can be said which side moved.
 
 use crate::migrate::Stop;
-use crate::model::record::{Check, Verdict};
+use crate::model::record::{Check, CheckKind, Verdict};
 use crate::pg::Session;
 use crate::plan::image;
 use crate::wire::digest::{BUCKETS, Digest, row_hash};
@@ -82,7 +82,7 @@ fn left_out(table: &Table<'_>) -> Option<Check> {
             reasons.push(reason);
         }
     }
-    (!reasons.is_empty()).then(|| Check::not_checked("content", Some(&table.label()), reasons.join("; ")))
+    (!reasons.is_empty()).then(|| Check::not_checked(CheckKind::Content, Some(&table.label()), reasons.join("; ")))
 }
 
 /// Whether the rows of this run are as they were sent, and those of others as they were.
@@ -90,14 +90,14 @@ fn compare(table: &Table<'_>, found: &Found, session: &mut Session) -> Result<Ve
     let name = table.label();
     if table.held() && table.before.is_none() {
         let why = "the table held rows before, and this run noted no digest of them";
-        let mut checks = vec![Check::not_checked("content", Some(&name), why)];
+        let mut checks = vec![Check::not_checked(CheckKind::Content, Some(&name), why)];
         checks.extend(others::check(table, found, 0));
         return Ok(checks);
     }
     let (mut checks, mut added) = (Vec::new(), found.added);
     let differing = found.sent.differing(&found.ours);
     if differing.is_empty() {
-        checks.push(Check::compared("content", Some(&name), found.sent.short(), found.ours.short()));
+        checks.push(Check::compared(CheckKind::Content, Some(&name), found.sent.short(), found.ours.short()));
     } else {
         // Rows of others, before or since, are summed up with ours: then only single rows tell.
         let mixed = table.held() || found.rows > table.expected();
@@ -120,25 +120,25 @@ fn opened(
     let name = table.label();
     let blind = table.obstacle();
     if let Some(why) = blind.as_ref().filter(|_| mixed && table.has_no_key()) {
-        return Ok((Check::not_checked("content", Some(&name), why.clone()), 0));
+        return Ok((Check::not_checked(CheckKind::Content, Some(&name), why.clone()), 0));
     }
     let opened = open::open(table, session, differing, found.rows)?;
     if let Some(why) = bent(table)
         && all_there(table, found, (&opened, mixed), session)?
     {
-        let mut check = Check::not_checked("content", Some(&name), why);
+        let mut check = Check::not_checked(CheckKind::Content, Some(&name), why);
         check.differences = opened.rows;
         return Ok((check, opened.added));
     }
-    let mut check = Check::compared("content", Some(&name), found.sent.short(), found.ours.short());
+    let mut check = Check::compared(CheckKind::Content, Some(&name), found.sent.short(), found.ours.short());
     if opened.is_wrong() {
         check.why = Some(format!("{}{}", opened.why(), found.sides()));
         check.differences = opened.rows;
     } else if mixed || opened.added > 0 {
         // All rows of this run were found among the others, as far as they can be known.
         check = match blind {
-            Some(why) => Check::not_checked("content", Some(&name), why),
-            None => Check::compared("content", Some(&name), found.sent.short(), found.sent.short()),
+            Some(why) => Check::not_checked(CheckKind::Content, Some(&name), why),
+            None => Check::compared(CheckKind::Content, Some(&name), found.sent.short(), found.sent.short()),
         };
     } else {
         let which = blind.unwrap_or_else(|| "the source makes what is there now".to_owned());
@@ -189,12 +189,12 @@ fn moved(table: &Table<'_>, found: &Found, session: &mut Session) -> Result<Opti
     }
     let Some(now) = &found.source else {
         let why = table.obstacle().unwrap_or_else(|| "the source was not read".to_owned());
-        return Ok(Some(Check::not_checked("source", Some(&name), why)));
+        return Ok(Some(Check::not_checked(CheckKind::Source, Some(&name), why)));
     };
     if *now == found.sent {
         return Ok(None);
     }
-    let mut check = Check::compared("source", Some(&name), found.sent.short(), now.short());
+    let mut check = Check::compared(CheckKind::Source, Some(&name), found.sent.short(), now.short());
     let side =
         if found.ours == found.sent { "the target holds what was sent" } else { "the target is not what was sent" };
     check.why = Some(format!("the source makes other rows than were sent; {side}"));
@@ -207,7 +207,7 @@ fn moved(table: &Table<'_>, found: &Found, session: &mut Session) -> Result<Opti
 fn file(subject: &Subject<'_>, mut checks: Vec<Check>) -> Vec<Check> {
     let (then, now) = (subject.run.stamp.clone(), subject.source.stamp());
     if checks.iter().all(|c| c.verdict != Verdict::Differs) {
-        let mut check = Check::compared("source", None, then.clone(), then.clone());
+        let mut check = Check::compared(CheckKind::Source, None, then.clone(), then.clone());
         if then != now {
             let all = if checks.is_empty() { "" } else { ", as far as they were compared" };
             check.why = Some(format!("the file was written to since, and its rows are the same{all}"));
@@ -221,13 +221,13 @@ fn file(subject: &Subject<'_>, mut checks: Vec<Check>) -> Vec<Check> {
 pub(super) fn source_at_end(subject: &Subject<'_>) -> Check {
     let stamp = subject.source.stamp();
     match subject.source.is_as_it_was() {
-        Ok(true) => Check::compared("source", None, stamp.clone(), stamp),
+        Ok(true) => Check::compared(CheckKind::Source, None, stamp.clone(), stamp),
         Ok(false) => {
-            let mut check = Check::compared("source", None, stamp, "written to since".to_owned());
+            let mut check = Check::compared(CheckKind::Source, None, stamp, "written to since".to_owned());
             let why = "the source was written to while it was read; what came later is not in the target";
             check.why = Some(why.to_owned());
             check
         }
-        Err(e) => Check::not_checked("source", None, e.to_string()),
+        Err(e) => Check::not_checked(CheckKind::Source, None, e.to_string()),
     }
 }

@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 use crate::convert::Settled;
 use crate::event::{Event, Watch};
 use crate::migrate::{Connections, Stop};
-use crate::model::record::{Check, OwnerRows, SequenceRecord, Verdict};
+use crate::model::record::{Check, CheckKind, OwnerRows, SequenceRecord, StepKind, Verdict};
 use crate::model::schema::TargetSchema;
 use crate::pg::Session;
 use crate::pg::detach::Detached;
@@ -106,12 +106,21 @@ impl Findings {
 pub fn verify(subject: &Subject<'_>, session: &mut Session, depth: Depth) -> Result<Findings, Stop> {
     let beside = beside(subject, session, depth)?;
     if depth == Depth::None {
-        let all = ["rows", "content", "sequences", "constraints", "owners", "others", "source"];
-        let checks = all.into_iter().filter(|check| *check != "others" || !subject.run.judged.holding.is_empty());
+        let all = [
+            CheckKind::Rows,
+            CheckKind::Content,
+            CheckKind::Sequences,
+            CheckKind::Constraints,
+            CheckKind::Owners,
+            CheckKind::Others,
+            CheckKind::Source,
+        ];
+        let checks =
+            all.into_iter().filter(|check| *check != CheckKind::Others || !subject.run.judged.holding.is_empty());
         let checks = checks.map(|check| Check::not_checked(check, None, "--verify none")).collect();
         return Ok(Findings { checks, ..Findings::default() });
     }
-    subject.watch.hear(Event::Step("verify"));
+    subject.watch.hear(Event::Step(StepKind::Verify));
     let state = session.hold_state(subject.jobs > 1)?;
     let found = check(subject, (session, state.as_deref()), beside, depth);
     let ended = session.let_go();
@@ -160,9 +169,9 @@ fn check(
             findings.checks.extend(computed::check(session, &tables)?);
         }
         _ => {
-            findings.checks.push(Check::not_checked("content", None, "--verify counts"));
+            findings.checks.push(Check::not_checked(CheckKind::Content, None, "--verify counts"));
             if !subject.run.judged.holding.is_empty() {
-                findings.checks.push(Check::not_checked("others", None, "--verify counts"));
+                findings.checks.push(Check::not_checked(CheckKind::Others, None, "--verify counts"));
             }
         }
     }

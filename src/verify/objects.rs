@@ -3,7 +3,7 @@
 
 use crate::migrate::{self, Stop};
 use crate::model::ident::quoted;
-use crate::model::record::{Check, Verdict};
+use crate::model::record::{Check, CheckKind, Verdict};
 use crate::model::schema::ForeignKey;
 use crate::pg::Session;
 
@@ -15,7 +15,7 @@ pub(super) fn check(subject: &Subject<'_>, session: &mut Session, before: &[Chec
     let mut checks = states(subject, session)?;
     checks.extend(orphans(subject, session, before)?);
     if checks.is_empty() {
-        checks.push(Check::compared("constraints", None, "all valid".to_owned(), "all valid".to_owned()));
+        checks.push(Check::compared(CheckKind::Constraints, None, "all valid".to_owned(), "all valid".to_owned()));
     }
     checks.extend(owner_row(subject, session)?);
     Ok(checks)
@@ -42,7 +42,7 @@ fn states(subject: &Subject<'_>, session: &mut Session) -> Result<Vec<Check>, St
             let other = now.iter().find(|o| o.table == was.table && o.object == was.object);
             let found = other.map_or("not there", |o| o.state.as_str());
             let name = format!("{schema}.{}.{}", was.table, was.object);
-            let mut check = Check::compared("constraints", Some(&name), was.state.clone(), found.to_owned());
+            let mut check = Check::compared(CheckKind::Constraints, Some(&name), was.state.clone(), found.to_owned());
             check.why = Some("it is not as it was when the run began".to_owned());
             checks.push(check);
         }
@@ -52,11 +52,16 @@ fn states(subject: &Subject<'_>, session: &mut Session) -> Result<Vec<Check>, St
         let before = subject.run.judged.objects.iter().find(|o| o.table == table && o.object == object);
         if before.is_some_and(|o| o.state.contains("not valid")) {
             let why = "it was not valid when the run began, and is as it was";
-            checks.push(Check::not_checked("constraints", Some(&name), why));
+            checks.push(Check::not_checked(CheckKind::Constraints, Some(&name), why));
             continue;
         }
         if !checks.iter().any(|c| c.load.as_ref() == Some(&name)) {
-            checks.push(Check::compared("constraints", Some(&name), "valid".to_owned(), "not valid".to_owned()));
+            checks.push(Check::compared(
+                CheckKind::Constraints,
+                Some(&name),
+                "valid".to_owned(),
+                "not valid".to_owned(),
+            ));
         }
     }
     Ok(checks)
@@ -69,7 +74,8 @@ fn orphans(subject: &Subject<'_>, session: &mut Session, before: &[Check]) -> Re
     let proved = |table: &str| {
         let loads: Vec<&str> =
             subject.plan.loads.iter().filter(|l| l.table == table).map(|l| l.name.as_str()).collect();
-        let content = |c: &&Check| c.check == "content" && c.load.as_deref() == Some(loads.join(", ").as_str());
+        let content =
+            |c: &&Check| c.check == CheckKind::Content && c.load.as_deref() == Some(loads.join(", ").as_str());
         let held = subject.run.judged.holding.contains_key(table);
         let checks: Vec<&Check> = before.iter().filter(content).collect();
         !loads.is_empty() && !held && !checks.is_empty() && checks.iter().all(|c| c.verdict == Verdict::Same)
@@ -82,7 +88,12 @@ fn orphans(subject: &Subject<'_>, session: &mut Session, before: &[Check]) -> Re
             let found = session.orphans(&format!("{}.{}", quoted(schema), quoted(&table)), key)?;
             if found > 0 {
                 let name = format!("{schema}.{table}.{}", key.name);
-                checks.push(Check::compared("constraints", Some(&name), "no orphan".to_owned(), orphaned(key, found)));
+                checks.push(Check::compared(
+                    CheckKind::Constraints,
+                    Some(&name),
+                    "no orphan".to_owned(),
+                    orphaned(key, found),
+                ));
             }
         }
     }
@@ -99,14 +110,23 @@ fn owner_row(subject: &Subject<'_>, session: &mut Session) -> Result<Option<Chec
     let name = format!("{}.{}", subject.plan.schema, owner.table);
     let Some(key) = subject.owner else {
         let found = "no row with this natural key".to_owned();
-        return Ok(Some(Check::compared("owners", Some(&name), "the row that the run made".to_owned(), found)));
+        return Ok(Some(Check::compared(
+            CheckKind::Owners,
+            Some(&name),
+            "the row that the run made".to_owned(),
+            found,
+        )));
     };
     let wrong = match migrate::owner_columns_changed(session, subject.plan, subject.settled, key)? {
         None => {
-            return Ok(Some(Check::not_checked("owners", Some(&name), "a variable of `create` is not set any more")));
+            return Ok(Some(Check::not_checked(
+                CheckKind::Owners,
+                Some(&name),
+                "a variable of `create` is not set any more",
+            )));
         }
         Some(wrong) => wrong,
     };
     let found = if wrong.is_empty() { "as made".to_owned() } else { format!("changed: {}", wrong.join(", ")) };
-    Ok(Some(Check::compared("owners", Some(&name), "as made".to_owned(), found)))
+    Ok(Some(Check::compared(CheckKind::Owners, Some(&name), "as made".to_owned(), found)))
 }

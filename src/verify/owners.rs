@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::record::{Check, OwnerRows};
+use crate::model::record::{Check, CheckKind, OwnerRows};
 use crate::pg::{ServerError, Session};
 use crate::plan::{Class, OwnerPath};
 
@@ -82,13 +82,13 @@ fn ours(
     let found = of(Some(key)) + nobody;
     if !held.is_empty() && found >= written {
         let why = format!("{} held rows before: rows that the owner has there may be others' doing", held.join(", "));
-        return Check::not_checked("owners", Some(&name), why);
+        return Check::not_checked(CheckKind::Owners, Some(&name), why);
     }
     if subject.later && found > written {
         let why = format!("{found} rows of the owner, {written} were written: more were added since");
-        return Check::not_checked("owners", Some(&name), why);
+        return Check::not_checked(CheckKind::Owners, Some(&name), why);
     }
-    Check::compared("owners", Some(&name), written.to_string(), found.to_string())
+    Check::compared(CheckKind::Owners, Some(&name), written.to_string(), found.to_string())
 }
 
 #[cfg(test)]

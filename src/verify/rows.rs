@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::record::Check;
+use crate::model::record::{Check, CheckKind};
 use crate::pg::ledger::Sums;
 use crate::pg::{ServerError, Session};
 
@@ -21,7 +21,7 @@ pub(super) fn check(
         let sums = sums(subject, &load.name);
         *written.entry(&load.table).or_default() += sums.written;
         let accounted = sums.written + sums.faults + sums.skipped;
-        checks.push(Check::compared("rows", Some(&load.name), sums.read.to_string(), accounted.to_string()));
+        checks.push(Check::compared(CheckKind::Rows, Some(&load.name), sums.read.to_string(), accounted.to_string()));
     }
     for (table, written) in written {
         let made = u64::from(subject.owner_made && subject.plan.owner.as_ref().is_some_and(|o| o.table == table));
@@ -35,9 +35,9 @@ pub(super) fn check(
         if (before > 0 || subject.later) && found > expected {
             // Others may go on writing to a table that is in use; what they add is not ours to judge.
             let why = format!("{found} rows, {expected} were expected: others wrote to it");
-            checks.push(Check::not_checked("rows", Some(&name), why));
+            checks.push(Check::not_checked(CheckKind::Rows, Some(&name), why));
         } else {
-            checks.push(Check::compared("rows", Some(&name), expected.to_string(), found.to_string()));
+            checks.push(Check::compared(CheckKind::Rows, Some(&name), expected.to_string(), found.to_string()));
         }
     }
     Ok(checks)

@@ -1,6 +1,6 @@
 //! Sequences: each hands out next what no row has and what the source never gave.
 
-use crate::model::record::{Check, SequenceRecord, Verdict};
+use crate::model::record::{Check, CheckKind, SequenceRecord, Verdict};
 use crate::pg::{ServerError, Session, Wanted};
 
 use super::Subject;
@@ -21,6 +21,6 @@ pub(super) fn check(subject: &Subject<'_>, session: &mut Session) -> Result<(Vec
     let wrong: Vec<&str> =
         records.iter().filter(|r| r.verdict == Verdict::Differs).map(|r| r.sequence.as_str()).collect();
     let found = if wrong.is_empty() { "all past".to_owned() } else { format!("not past: {}", wrong.join(", ")) };
-    let check = Check::compared("sequences", None, "all past".to_owned(), found);
+    let check = Check::compared(CheckKind::Sequences, None, "all past".to_owned(), found);
     Ok((records, check))
 }

@@ -86,10 +86,10 @@ fn a_flag_is_before_the_environment_and_the_environment_before_the_file() {
 fn a_mistake_in_an_env_file_names_file_and_line_and_repeats_nothing() {
     let case = Case::new();
     for (file, said) in [
-        ("A=1\nhunter2", "app.env: line 2: there is no \"=\""),
-        ("A=1\n\nB='hunter2\n", "app.env: line 3: a quote is opened"),
-        ("A=\"x\" hunter2", "app.env: line 1: something stands behind"),
-        ("A=${HUNTER2}", "app.env: line 1: a ${...} names no variable"),
+        ("A=1\nhunter2", "app.env: line 2: has no \"=\""),
+        ("A=1\n\nB='hunter2\n", "app.env: line 3: opens a quote"),
+        ("A=\"x\" hunter2", "app.env: line 1: has text after the closing"),
+        ("A=${HUNTER2}", "app.env: line 1: has a ${...} that names no variable"),
     ] {
         let ran = case.with(file, &[], &["--yes"]);
         assert_eq!(ran.code, 2, "{}", ran.said());

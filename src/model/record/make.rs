@@ -2,15 +2,18 @@
 
 use std::fmt;
 
-use super::{Check, ExitRecord, FaultRecord, Refusal, Report, RunState, SourceRecord, Verdict, Warning};
+use super::{
+    Check, CheckKind, CommandKind, ExitRecord, FaultRecord, Refusal, Report, RunState, SourceRecord, Verdict, Warning,
+    WarningKind,
+};
 use crate::model::fault::Fault;
 
 impl Report {
     /// A report of nothing yet.
-    pub fn new(command: &str, mapping: &str) -> Report {
+    pub fn new(command: CommandKind, mapping: &str) -> Report {
         Report {
             format: 1,
-            command: command.to_owned(),
+            command,
             dry_run: false,
             mapping: mapping.to_owned(),
             run: None,
@@ -39,16 +42,14 @@ impl Report {
 }
 
 impl Warning {
-    const STAYS: &'static str = "stays: ";
-
-    /// That something which a run made or moved is still there after the run was taken back.
-    pub fn stays(place: impl Into<String>, why: &str) -> Warning {
-        Warning { place: place.into(), message: format!("{}{why}", Warning::STAYS) }
+    /// Something to know.
+    pub fn new(place: impl Into<String>, message: impl Into<String>) -> Warning {
+        Warning { place: place.into(), message: message.into(), kind: WarningKind::Note }
     }
 
-    /// Whether it says that.
-    pub fn is_stay(&self) -> bool {
-        self.message.starts_with(Warning::STAYS)
+    /// Something that a run made and that a rollback leaves on the target.
+    pub fn stays(place: impl Into<String>, why: &str) -> Warning {
+        Warning { place: place.into(), message: format!("stays: {why}"), kind: WarningKind::Stays }
     }
 }
 
@@ -67,10 +68,10 @@ impl fmt::Display for Refusal {
 
 impl Check {
     /// A check that compared two texts.
-    pub fn compared(check: &str, load: Option<&str>, expected: String, found: String) -> Check {
+    pub fn compared(check: CheckKind, load: Option<&str>, expected: String, found: String) -> Check {
         let verdict = if expected == found { Verdict::Same } else { Verdict::Differs };
         Check {
-            check: check.to_owned(),
+            check,
             load: load.map(str::to_owned),
             verdict,
             why: None,
@@ -81,9 +82,9 @@ impl Check {
     }
 
     /// A check that could not be made.
-    pub fn not_checked(check: &str, load: Option<&str>, why: impl Into<String>) -> Check {
+    pub fn not_checked(check: CheckKind, load: Option<&str>, why: impl Into<String>) -> Check {
         Check {
-            check: check.to_owned(),
+            check,
             load: load.map(str::to_owned),
             verdict: Verdict::NotChecked,
             why: Some(why.into()),
@@ -119,6 +120,7 @@ impl FaultRecord {
                 fault.reason.says(),
             ),
             children,
+            constraint: fault.constraint.clone(),
         }
     }
 }

@@ -129,7 +129,7 @@ pub fn steps(report: &Report) -> Option<Section> {
         return None;
     }
     let line = |step: &str, s: f64| Line::of([step.into(), seconds(s).into()]);
-    let mut lines: Vec<Line> = report.steps.iter().map(|s| line(&s.step, s.seconds)).collect();
+    let mut lines: Vec<Line> = report.steps.iter().map(|s| line(s.step.shown(), s.seconds)).collect();
     if lines.len() > 1 {
         let whole = report.steps.iter().map(|s| s.seconds).filter(|s| s.is_finite()).sum();
         lines.push(Line { sum: true, ..line("all steps", whole) });

@@ -1,7 +1,7 @@
 //! What was checked and what it found; why nothing was done; what to know.
 
 use super::{Depth, Item, Kind, Line, Section};
-use crate::model::record::{Check, Difference, DifferingRow, Report, Verdict};
+use crate::model::record::{Check, CheckKind, Difference, DifferingRow, Report, Verdict};
 use crate::report::text::{count, grouped};
 
 /// Names in one cell; more are counted.
@@ -11,16 +11,18 @@ const NAMED: usize = 3;
 const ROWS: usize = 20;
 
 /// What each check asks, for people who do not run the tool.
-pub fn meaning(check: &str) -> Option<&'static str> {
-    Some(match check {
-        "rows" => "Is every row that was read accounted for: written, a fault or skipped?",
-        "content" => "Are the target's rows, read back, byte for byte what the source's rows make?",
-        "computed" => "Do columns that the server computes itself hold what the source's columns of their names hold?",
-        "sequences" => "Does the number that the next new row gets lie past every number there?",
-        "constraints" => "Are keys, references and indexes valid, and is nothing left off?",
-        "owners" => "Has each owner the rows that the mapping says, and no other?",
-        "others" => "Are the rows that were in the target before untouched?",
-        "source" => "Is the source as it was at the start?",
+pub fn meaning(kind: CheckKind) -> Option<&'static str> {
+    Some(match kind {
+        CheckKind::Rows => "Is every row that was read accounted for: written, a fault or skipped?",
+        CheckKind::Content => "Are the target's rows, read back, byte for byte what the source's rows make?",
+        CheckKind::Computed => {
+            "Do columns that the server computes itself hold what the source's columns of their names hold?"
+        }
+        CheckKind::Sequences => "Does the number that the next new row gets lie past every number there?",
+        CheckKind::Constraints => "Are keys, references and indexes valid, and is nothing left off?",
+        CheckKind::Owners => "Has each owner the rows that the mapping says, and no other?",
+        CheckKind::Others => "Are the rows that were in the target before untouched?",
+        CheckKind::Source => "Is the source as it was at the start?",
         _ => return None,
     })
 }
@@ -30,28 +32,28 @@ pub fn checks(report: &Report, depth: Depth) -> Option<Section> {
     if report.checks.is_empty() {
         return None;
     }
-    let mut names: Vec<&str> = Vec::new();
+    let mut kinds: Vec<CheckKind> = Vec::new();
     for check in &report.checks {
-        if !names.contains(&check.check.as_str()) {
-            names.push(&check.check);
+        if !kinds.contains(&check.check) {
+            kinds.push(check.check);
         }
     }
-    let of_name = |name: &str| report.checks.iter().filter(|c| c.check == name).collect::<Vec<&Check>>();
+    let of_kind = |kind: CheckKind| report.checks.iter().filter(|c| c.check == kind).collect::<Vec<&Check>>();
     if depth.explain {
         // A document begins with what differs; a terminal ends near it.
-        names.sort_by_key(|name| !of_name(name).iter().any(|c| c.verdict == Verdict::Differs));
+        kinds.sort_by_key(|kind| !of_kind(*kind).iter().any(|c| c.verdict == Verdict::Differs));
     }
-    let lines = names.iter().flat_map(|name| check_lines(name, &of_name(name), depth)).collect();
+    let lines = kinds.iter().flat_map(|kind| check_lines(*kind, &of_kind(*kind), depth)).collect();
     let columns = [("check", Kind::Name), ("verdict", Kind::Word), ("what", Kind::Text)];
     Some(Section::table("checks", "Checks", &columns, lines))
 }
 
-fn check_lines(name: &str, checks: &[&Check], depth: Depth) -> Vec<Line> {
-    let line = |verdict: Verdict, what: String| Line::of([name.into(), verdict.into(), what.into()]);
+fn check_lines(kind: CheckKind, checks: &[&Check], depth: Depth) -> Vec<Line> {
+    let line = |verdict: Verdict, what: String| Line::of([kind.word().into(), verdict.into(), what.into()]);
     let same: Vec<&Check> = checks.iter().copied().filter(|c| c.verdict == Verdict::Same).collect();
     let all = same.len() == checks.len();
-    let alike = (!same.is_empty()).then(|| line(Verdict::Same, alike(name, &same, all)));
-    let unmade = not_checked(checks).into_iter().map(|(why, of)| line(Verdict::NotChecked, about(name, &of, why)));
+    let alike = (!same.is_empty()).then(|| line(Verdict::Same, alike(kind, &same, all)));
+    let unmade = not_checked(checks).into_iter().map(|(why, of)| line(Verdict::NotChecked, about(kind, &of, why)));
     let differs: Vec<&Check> = checks.iter().copied().filter(|c| c.verdict == Verdict::Differs).collect();
     let more = differs.len().saturating_sub(depth.rows) as u64;
     let more = (more > 0).then(|| line(Verdict::Differs, format!("and {} more", grouped(more))));
@@ -64,7 +66,7 @@ fn check_lines(name: &str, checks: &[&Check], depth: Depth) -> Vec<Line> {
     let differing = differing.chain(rows);
     let mut lines: Vec<Line> = differing.chain(unmade).chain(alike).collect();
     if let Some(first) = lines.first_mut() {
-        first.note = meaning(name).map(str::to_owned);
+        first.note = meaning(kind).map(str::to_owned);
     }
     lines
 }
@@ -83,11 +85,11 @@ fn not_checked<'a>(checks: &[&'a Check]) -> Vec<(&'a str, Vec<&'a Check>)> {
 }
 
 /// What is Same: `all 7 loads`, a few names, or what was found of the whole.
-fn alike(name: &str, checks: &[&Check], all: bool) -> String {
-    match (subjects(name, checks), checks) {
+fn alike(kind: CheckKind, checks: &[&Check], all: bool) -> String {
+    match (subjects(kind, checks), checks) {
         (Some(subjects), _) if all && checks.len() > NAMED => format!("all {subjects}"),
         (Some(subjects), _) => subjects,
-        (None, [one]) if name == "source" => {
+        (None, [one]) if kind == CheckKind::Source => {
             let said = one.why.clone().unwrap_or_else(|| "as it was at the start".to_owned());
             format!("{said}: {}", one.found.as_deref().unwrap_or_default())
         }
@@ -96,21 +98,21 @@ fn alike(name: &str, checks: &[&Check], all: bool) -> String {
     }
 }
 
-fn about(name: &str, checks: &[&Check], why: &str) -> String {
-    subjects(name, checks).map_or_else(|| why.to_owned(), |subjects| format!("{subjects}: {why}"))
+fn about(kind: CheckKind, checks: &[&Check], why: &str) -> String {
+    subjects(kind, checks).map_or_else(|| why.to_owned(), |subjects| format!("{subjects}: {why}"))
 }
 
 /// The loads or objects that were checked; none where it was the whole.
-fn subjects(name: &str, checks: &[&Check]) -> Option<String> {
+fn subjects(kind: CheckKind, checks: &[&Check]) -> Option<String> {
     let names: Vec<&str> = checks.iter().filter_map(|c| c.load.as_deref()).collect();
     if names.len() <= NAMED {
         return (!names.is_empty()).then(|| names.join(", "));
     }
     // A load is named as in the mapping, a table with its schema.
     let tables = names.iter().filter(|name| name.contains('.')).count() as u64;
-    let (one, many) = match name {
-        "constraints" => ("object", "objects"),
-        "sequences" => ("sequence", "sequences"),
+    let (one, many) = match kind {
+        CheckKind::Constraints => ("object", "objects"),
+        CheckKind::Sequences => ("sequence", "sequences"),
         _ => ("table", "tables"),
     };
     let parts = [(names.len() as u64 - tables, "load", "loads"), (tables, one, many)];
@@ -140,7 +142,7 @@ fn difference(check: &Check) -> String {
 
 /// `transactions: id=4, column amount, changed; expected 1.00, found 1.01`
 fn differing_row(check: &Check, row: &DifferingRow) -> String {
-    let of = check.load.as_deref().unwrap_or(&check.check);
+    let of = check.load.as_deref().unwrap_or(check.check.word());
     let column = row.column.as_ref().map_or_else(String::new, |column| format!(", column {column}"));
     let how = match row.difference {
         Difference::Missing => "missing",

@@ -14,7 +14,7 @@ pub const LOADS: [(&str, &str, u64); 7] = [
     ("category_seeds", "shared", 13),
 ];
 
-pub fn base(command: &str, code: i32, name: &str) -> Report {
+pub fn base(command: CommandKind, code: i32, name: &str) -> Report {
     Report {
         exit: ExitRecord { code, name: name.to_owned() },
         source: SourceRecord {
@@ -86,21 +86,21 @@ pub fn sequences() -> Vec<SequenceRecord> {
     ]
 }
 
-pub fn step(step: &str, seconds: f64) -> StepRecord {
-    StepRecord { step: step.to_owned(), seconds }
+pub fn step(step: StepKind, seconds: f64) -> StepRecord {
+    StepRecord { step, seconds }
 }
 
-pub fn same(check: &str, load: Option<&str>, text: &str) -> Check {
+pub fn same(check: CheckKind, load: Option<&str>, text: &str) -> Check {
     Check::compared(check, load, text.to_owned(), text.to_owned())
 }
 
 pub fn checks() -> Vec<Check> {
-    let mut checks: Vec<Check> = LOADS.iter().map(|l| same("rows", Some(l.0), &l.2.to_string())).collect();
-    checks.extend(LOADS.iter().map(|l| same("content", Some(l.0), "8d3f0c5a71b2e946")));
-    checks.extend(sequences().iter().map(|s| same("sequences", Some(&s.sequence), "past every value")));
-    checks.push(same("constraints", None, "valid"));
-    checks.push(same("owners", None, "2 owners"));
-    checks.push(same("source", None, "sha256:5f2b8a0c94e1"));
+    let mut checks: Vec<Check> = LOADS.iter().map(|l| same(CheckKind::Rows, Some(l.0), &l.2.to_string())).collect();
+    checks.extend(LOADS.iter().map(|l| same(CheckKind::Content, Some(l.0), "8d3f0c5a71b2e946")));
+    checks.extend(sequences().iter().map(|s| same(CheckKind::Sequences, Some(&s.sequence), "past every value")));
+    checks.push(same(CheckKind::Constraints, None, "valid"));
+    checks.push(same(CheckKind::Owners, None, "2 owners"));
+    checks.push(same(CheckKind::Source, None, "sha256:5f2b8a0c94e1"));
     checks
 }
 

@@ -40,15 +40,18 @@ pub fn done() -> Report {
         detached: ["transactions_pkey", "debt_payments_pkey"]
             .map(|o| DetachedRecord { object: o.into(), table: "public.x".into(), back: true })
             .to_vec(),
-        warnings: vec![Warning {
-            place: "target".to_owned(),
-            message:
-                "sslmode=require encrypts and verifies nobody. Say verify-full with sslrootcert to know the server"
-                    .to_owned(),
-        }],
+        warnings: vec![Warning::new(
+            "target",
+            "sslmode=require encrypts and verifies nobody. Say verify-full with sslrootcert to know the server",
+        )],
         checks: checks(),
-        steps: vec![step("read ahead", 0.25), step("load", 0.875), step("sequences", 0.03125), step("verify", 0.5)],
-        ..base("migrate", 0, "Done")
+        steps: vec![
+            step(StepKind::Preflight, 0.25),
+            step(StepKind::Load, 0.875),
+            step(StepKind::Sequences, 0.03125),
+            step(StepKind::Verify, 0.5),
+        ],
+        ..base(CommandKind::Migrate, 0, "Done")
     }
 }
 
@@ -67,7 +70,7 @@ fn planned(mut report: Report) -> Report {
         owner.made = false;
     }
     report.sequences.clear();
-    report.steps = vec![step("read ahead", 0.25)];
+    report.steps = vec![step(StepKind::Preflight, 0.25)];
     report
 }
 
@@ -77,8 +80,8 @@ pub fn dry_run_ready() -> Report {
     report.target = None;
     report.warnings.clear();
     report.checks = vec![
-        Check::not_checked("constraints", None, "no target was named"),
-        Check::not_checked("others", None, "no target was named"),
+        Check::not_checked(CheckKind::Constraints, None, "no target was named"),
+        Check::not_checked(CheckKind::Others, None, "no target was named"),
     ];
     report
 }
@@ -175,9 +178,13 @@ pub fn stopped() -> Report {
 pub fn differs() -> Report {
     let mut report = done();
     report.exit = ExitRecord { code: 5, name: "Differs".to_owned() };
-    let at = report.checks.iter().position(|c| c.check == "content").unwrap_or(0);
-    report.checks[at] =
-        Check::compared("content", Some("transactions"), "8d3f0c5a71b2e946".to_owned(), "17c2b9e0a4f3d581".to_owned());
+    let at = report.checks.iter().position(|c| c.check == CheckKind::Content).unwrap_or(0);
+    report.checks[at] = Check::compared(
+        CheckKind::Content,
+        Some("transactions"),
+        "8d3f0c5a71b2e946".to_owned(),
+        "17c2b9e0a4f3d581".to_owned(),
+    );
     report.checks[at].why =
         Some("2 rows changed: id 17 in amount, id 4711 in created_at; 1 row missing: id 90".to_owned());
     report.checks[at].differences = [("id=17", Some("amount")), ("id=4711", Some("created_at")), ("id=90", None)]
@@ -193,11 +200,15 @@ pub fn differs() -> Report {
     report.sequences[0].verdict = Verdict::Differs;
     for check in &mut report.checks {
         if check.load.as_deref() == Some("public.transactions_id_seq") {
-            *check =
-                Check::compared("sequences", Some("public.transactions_id_seq"), "above 7232".into(), "7000".into());
+            *check = Check::compared(
+                CheckKind::Sequences,
+                Some("public.transactions_id_seq"),
+                "above 7232".into(),
+                "7000".into(),
+            );
         }
     }
-    report.checks.push(Check::not_checked("others", None, "others wrote to the target during the run"));
+    report.checks.push(Check::not_checked(CheckKind::Others, None, "others wrote to the target during the run"));
     report
 }
 
@@ -232,7 +243,7 @@ pub fn quarantined() -> Report {
     }];
     report.owners = many_owners();
     report.checks.push(Check::not_checked(
-        "content",
+        CheckKind::Content,
         Some("user_owners"),
         "user_id: was looked up, and the looked-up table has changed since",
     ));
@@ -262,20 +273,20 @@ pub fn verify() -> Report {
         owners: report.owners,
         sequences: report.sequences,
         checks: report.checks,
-        steps: vec![step("read source", 0.25), step("read target", 0.375)],
-        ..base("verify", 0, "Done")
+        steps: vec![step(StepKind::Verify, 0.625)],
+        ..base(CommandKind::Verify, 0, "Done")
     }
 }
 
 /// A rehearsal that went well.
 pub fn rehearse() -> Report {
-    Report { command: "rehearse".to_owned(), target: Some("embedded PostgreSQL 17.5".to_owned()), ..done() }
+    Report { command: CommandKind::Rehearse, target: Some("embedded PostgreSQL 17.5".to_owned()), ..done() }
 }
 
 /// One that did not begin, with names that no table was made for.
 pub fn rehearse_refused() -> Report {
     let place = "load.<script>alert('x')</script>|`pipe`.columns.税務署の口座番号の一覧表_and_one_more_very_long_name_without_any_blank";
-    let mut report = base("rehearse", 3, "Refused");
+    let mut report = base(CommandKind::Rehearse, 3, "Refused");
     report.mapping = "grant_finder \u{1b}[31m& more".to_owned();
     report.target = None;
     report.refusals = vec![Refusal::new(place, "it & its \"parent\" are *not* there\nat all", "")];

@@ -1,0 +1,137 @@
+//! The words of a report that decide something, as types: commands, steps and checks.
+//!
+//! Each word is part of the JSON contract (`format = 1`). No other text of a report decides anything.
+
+/// Declares an enum whose variants are the words of the report.
+macro_rules! words {
+    ($(#[$meta:meta])* $name:ident, $what:literal { $($(#[$doc:meta])* $variant:ident = $word:literal,)* }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum $name { $($(#[$doc])* $variant,)* }
+
+        impl $name {
+            /// Every variant.
+            pub const ALL: &'static [$name] = &[$($name::$variant),*];
+
+            /// The word of the JSON report.
+            pub fn word(self) -> &'static str {
+                match self { $($name::$variant => $word,)* }
+            }
+
+            /// The variant of a word. `None` if this version does not know the word.
+            pub fn of(word: &str) -> Option<$name> {
+                $name::ALL.iter().copied().find(|known| known.word() == word)
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+                to.serialize_str(self.word())
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<$name, D::Error> {
+                let word = String::deserialize(from)?;
+                $name::of(&word).ok_or_else(|| serde::de::Error::custom(format!("unknown {} `{word}`", $what)))
+            }
+        }
+    };
+}
+
+words! {
+    /// A command.
+    CommandKind, "command" {
+        /// `migrate` without a subcommand.
+        Migrate = "migrate",
+        /// `migrate rehearse`
+        Rehearse = "rehearse",
+        /// `migrate verify`
+        Verify = "verify",
+        /// `migrate plan`
+        Plan = "plan",
+        /// `migrate status`
+        Status = "status",
+        /// `migrate rollback`
+        Rollback = "rollback",
+    }
+}
+
+words! {
+    /// A step of a command.
+    StepKind, "step" {
+        /// The preflight reads and converts every row.
+        Preflight = "read ahead",
+        /// Rows are loaded.
+        Load = "load",
+        /// Detached constraints and indexes are re-created.
+        Reattach = "put back",
+        /// Sequences are set.
+        Sequences = "sequences",
+        /// The target is verified.
+        Verify = "verify",
+        /// A run is rolled back.
+        Rollback = "take back",
+    }
+}
+
+impl StepKind {
+    /// The step as progress and reports print it.
+    pub fn shown(self) -> &'static str {
+        self.word()
+    }
+}
+
+words! {
+    /// A check.
+    CheckKind, "check" {
+        /// Every row that was read is accounted for.
+        Rows = "rows",
+        /// The target's rows are those that were sent.
+        Content = "content",
+        /// Columns that the server computes have the values of their source columns.
+        Computed = "computed",
+        /// Sequences are past every value.
+        Sequences = "sequences",
+        /// Constraints and indexes are valid.
+        Constraints = "constraints",
+        /// Each owner has its rows.
+        Owners = "owners",
+        /// Rows of other writers are unchanged.
+        Others = "others",
+        /// The source is unchanged.
+        Source = "source",
+        /// Preflight: lookups.
+        Lookups = "lookups",
+        /// Preflight: unique keys.
+        Unique = "unique",
+        /// Preflight: CHECK constraints.
+        RowCheck = "check",
+        /// Preflight: foreign keys.
+        Reference = "reference",
+        /// Preflight: sizes of index entries.
+        Index = "index",
+        /// Preflight: exclusion constraints.
+        Exclusion = "exclusion",
+        /// Preflight: triggers.
+        Trigger = "trigger",
+        /// Preflight: generated columns.
+        Generated = "generated",
+        /// Preflight: partitions.
+        Partition = "partition",
+        /// Preflight: nesting of JSON.
+        Depth = "depth",
+        /// Preflight: characters that the target's encoding lacks.
+        Encoding = "encoding",
+        /// Dry run without a target: types and values.
+        TypesAndValues = "types and values",
+        /// Dry run without a target: required columns.
+        RequiredColumns = "required columns",
+        /// Dry run without a target: the owner.
+        Owner = "owner",
+        /// Dry run without a target: rights.
+        Rights = "rights",
+        /// Dry run without a target: rows of the target.
+        RowsOfTarget = "rows that are there",
+    }
+}
