@@ -1,10 +1,10 @@
-//! What happens, as values. The core tells a [`Watch`] and goes on; it never prints.
+//! Events of a run. The core reports them to an [`Observer`] and never prints.
 //!
-//! Progress, log and tests listen here. No event carries a value of anybody's row.
+//! Progress, log and tests observe them. No event contains a value of a row.
 
 use crate::model::record::{StepKind, Warning};
 
-/// Something that happened. Counts are since the last event of the same kind, not sums.
+/// An event. Counts are increments since the previous event of the same kind, not sums.
 #[derive(Clone, Copy, Debug)]
 pub enum Event<'a> {
     /// A step of the command began.
@@ -13,14 +13,14 @@ pub enum Event<'a> {
     Began {
         /// The load.
         load: &'a str,
-        /// Rows to come, where they were counted.
+        /// Rows to come. `None` if they were not counted.
         rows: Option<u64>,
     },
-    /// Rows of a load went through: read and converted while reading ahead, committed while loading.
+    /// Rows of a load were processed: converted in the preflight, committed during the load.
     Rows {
         /// The load.
         load: &'a str,
-        /// How many more.
+        /// The number of rows.
         rows: u64,
     },
     /// Work on a load ended.
@@ -28,28 +28,28 @@ pub enum Event<'a> {
         /// The load.
         load: &'a str,
     },
-    /// Something to know that stops nothing.
+    /// A warning.
     Warned(&'a Warning),
-    /// A connection was lost and is made again.
+    /// A connection was lost, and the run reconnects.
     Retry {
-        /// Which attempt, from 1.
+        /// The attempt, from 1.
         attempt: u32,
-        /// SQLSTATE or the connection's words.
+        /// SQLSTATE or the message of the connection.
         why: &'a str,
     },
     /// A sentence for the log.
     Said(&'a str),
 }
 
-/// Hears what happens. Called from every lane, so it must not block for long.
-pub trait Watch: Sync {
-    /// One event.
-    fn hear(&self, event: Event<'_>);
+/// Receives events. Every lane calls it, so it must not block for long.
+pub trait Observer: Sync {
+    /// Receives one event.
+    fn on_event(&self, event: Event<'_>);
 }
 
-/// Hears nothing.
-pub struct Unwatched;
+/// An observer that ignores every event.
+pub struct NoObserver;
 
-impl Watch for Unwatched {
-    fn hear(&self, _: Event<'_>) {}
+impl Observer for NoObserver {
+    fn on_event(&self, _: Event<'_>) {}
 }

@@ -32,5 +32,6 @@ pub mod progress;
 pub mod report;
 pub mod resume;
 pub mod sqlite;
+pub mod text;
 pub mod verify;
 pub mod wire;

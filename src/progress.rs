@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
-use crate::event::{Event, Watch};
-use crate::report::text::{grouped, phrase, printable, shortened};
+use crate::event::{Event, Observer};
+use crate::text::{grouped, phrase, printable, shortened};
 
 use lines::Lines;
 
@@ -55,7 +55,7 @@ impl Mode {
 
 /// How much the log says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Talk {
+pub enum Verbosity {
     /// Nothing at all, no progress either.
     Quiet,
     /// Warnings and retries.
@@ -69,18 +69,18 @@ pub enum Talk {
 const NAME: usize = 24;
 
 /// Something that hears events and shows them on stderr until it is dropped.
-pub fn watch(mode: Mode, talk: Talk) -> impl Watch {
-    let mode = if talk == Talk::Quiet { Mode::None } else { mode };
+pub fn observer(mode: Mode, verbosity: Verbosity) -> impl Observer {
+    let mode = if verbosity == Verbosity::Quiet { Mode::None } else { mode };
     let show = match mode {
         Mode::Bar => Show::Bars(Box::new(Mutex::new(Bars::new(ProgressDrawTarget::stderr())))),
         Mode::Plain => Show::Lines(Lines::start()),
         Mode::None => Show::Nothing,
     };
-    Progress { talk, show }
+    Progress { verbosity, show }
 }
 
 struct Progress {
-    talk: Talk,
+    verbosity: Verbosity,
     show: Show,
 }
 
@@ -90,19 +90,19 @@ enum Show {
     Nothing,
 }
 
-impl Watch for Progress {
-    fn hear(&self, event: Event<'_>) {
-        let said = log_line(event, self.talk);
+impl Observer for Progress {
+    fn on_event(&self, event: Event<'_>) {
+        let said = log_line(event, self.verbosity);
         match &self.show {
             Show::Bars(bars) => {
                 let mut bars = held(bars);
-                bars.hear(event);
+                bars.on_event(event);
                 if let Some(line) = said {
                     bars.all.suspend(|| say(&line));
                 }
             }
             Show::Lines(lines) => {
-                lines.hear(event, self.talk);
+                lines.on_event(event, self.verbosity);
                 said.iter().for_each(|line| say(line));
             }
             Show::Nothing => said.iter().for_each(|line| say(line)),
@@ -121,13 +121,13 @@ fn say(line: &str) {
 }
 
 /// What the log says of an event.
-fn log_line(event: Event<'_>, talk: Talk) -> Option<String> {
+fn log_line(event: Event<'_>, verbosity: Verbosity) -> Option<String> {
     let line = match event {
-        Event::Warned(w) if talk >= Talk::Usual => format!("warning: {}: {}", w.place, w.message),
-        Event::Retry { attempt, why } if talk >= Talk::Usual => {
+        Event::Warned(w) if verbosity >= Verbosity::Usual => format!("warning: {}: {}", w.place, w.message),
+        Event::Retry { attempt, why } if verbosity >= Verbosity::Usual => {
             format!("no connection ({why}); making it again, attempt {attempt}")
         }
-        Event::Said(words) if talk >= Talk::Verbose => words.to_owned(),
+        Event::Said(words) if verbosity >= Verbosity::Verbose => words.to_owned(),
         _ => return None,
     };
     Some(printable(&line).into_owned())
@@ -150,7 +150,7 @@ impl Bars {
         Bars { all, step, words: String::new(), open: BTreeMap::new(), ended: 0 }
     }
 
-    fn hear(&mut self, event: Event<'_>) {
+    fn on_event(&mut self, event: Event<'_>) {
         match event {
             Event::Step(step) => {
                 self.clear_loads();
@@ -271,11 +271,11 @@ mod tests {
     fn quiet_says_nothing_and_only_verbose_says_all() {
         let warning = Warning::new("source", "line\nbreak\u{1b}[2J");
         let events = [Event::Warned(&warning), Event::Retry { attempt: 2, why: "57P01" }, Event::Said("words")];
-        let said = |talk| events.iter().filter_map(|e| log_line(*e, talk)).collect::<Vec<_>>();
-        assert!(said(Talk::Quiet).is_empty());
+        let said = |verbosity| events.iter().filter_map(|e| log_line(*e, verbosity)).collect::<Vec<_>>();
+        assert!(said(Verbosity::Quiet).is_empty());
         let usual = ["warning: source: line break\\u{1b}[2J", "no connection (57P01); making it again, attempt 2"];
-        assert_eq!(said(Talk::Usual), usual);
-        assert_eq!(said(Talk::Verbose)[2], "words");
+        assert_eq!(said(Verbosity::Usual), usual);
+        assert_eq!(said(Verbosity::Verbose)[2], "words");
     }
 
     #[test]
@@ -292,9 +292,9 @@ mod tests {
             Event::Ended { load: "a" },
             Event::Ended { load: "a" },
         ];
-        events.into_iter().for_each(|e| bars.hear(e));
+        events.into_iter().for_each(|e| bars.on_event(e));
         assert_eq!((bars.open.len(), bars.ended, bars.step.position()), (1, 1, 5));
-        bars.hear(Event::Step(StepKind::Verify));
+        bars.on_event(Event::Step(StepKind::Verify));
         assert_eq!((bars.open.len(), bars.ended, bars.step.position()), (0, 0, 0));
     }
 }

@@ -8,14 +8,15 @@ use regex::Regex;
 use super::support::repo;
 
 /// The floors, from the bottom up. A module may name those on its own floor's list of what is below, and itself.
-const BELOW: [(&str, &[&str]); 16] = [
+const BELOW: [(&str, &[&str]); 17] = [
     ("model", &[]),
     ("event", &["model"]),
     ("exit", &["model"]),
     ("wire", &["model"]),
-    ("cli", &[]),
-    ("report", &["model", "exit"]),
-    ("progress", &["model", "event", "report"]),
+    ("text", &[]),
+    ("cli", &["model"]),
+    ("report", &["model", "exit", "text"]),
+    ("progress", &["model", "event", "text"]),
     ("mapping", &["model"]),
     ("plan", &["model", "mapping", "event"]),
     ("convert", &["model", "mapping", "plan", "wire"]),
@@ -28,8 +29,8 @@ const BELOW: [(&str, &[&str]); 16] = [
     (
         "app",
         &[
-            "model", "mapping", "plan", "wire", "event", "exit", "cli", "report", "progress", "convert", "sqlite",
-            "pg", "resume", "migrate", "verify",
+            "model", "mapping", "plan", "wire", "event", "exit", "text", "cli", "report", "progress", "convert",
+            "sqlite", "pg", "resume", "migrate", "verify",
         ],
     ),
 ];

@@ -3,7 +3,7 @@
 use std::io::{BufRead, Write};
 
 use crate::cli::{PlanArgs, Reporting, Run as RunArgs, Verify, Work};
-use crate::event::Watch;
+use crate::event::Observer;
 use crate::exit::Exit;
 use crate::migrate::until_done;
 use crate::model::record::{CommandKind, Refusal, Report, RunState, Warning};
@@ -18,7 +18,7 @@ use super::way::{Known, Manner, Planned, Typed, Way, one_mapping};
 use super::{Failure, World, inputs, record};
 
 /// `migrate` without a subcommand.
-pub fn run(args: &RunArgs, world: &World, watch: &dyn Watch) -> Result<Report, Failure> {
+pub fn run(args: &RunArgs, world: &World, observer: &dyn Observer) -> Result<Report, Failure> {
     let found = one_mapping(&args.common, world)?;
     let manner = if args.dry_run { Manner::Dry } else { Manner::Cutover };
     let asks = manner == Manner::Cutover && !args.yes;
@@ -28,22 +28,22 @@ pub fn run(args: &RunArgs, world: &World, watch: &dyn Watch) -> Result<Report, F
         return Err(Failure::refused(Refusal::new("run", reason, advice)));
     }
     let typed = Typed { common: &args.common, reporting: &args.reporting, work: args.work.clone() };
-    Way { asks, ..Way::new(typed, (manner, found), world, watch)? }.go()
+    Way { asks, ..Way::new(typed, (manner, found), world, observer)? }.go()
 }
 
 /// `migrate verify`
-pub fn verify(args: &Verify, world: &World, watch: &dyn Watch) -> Result<Report, Failure> {
+pub fn verify(args: &Verify, world: &World, observer: &dyn Observer) -> Result<Report, Failure> {
     let found = one_mapping(&args.common, world)?;
     let typed = Typed { common: &args.common, reporting: &args.reporting, work: Work::default() };
-    Way::new(typed, (Manner::Verify, found), world, watch)?.go()
+    Way::new(typed, (Manner::Verify, found), world, observer)?.go()
 }
 
 /// `migrate plan`: the plan, or the report of its refusals.
-pub fn plan(args: &PlanArgs, world: &World, watch: &dyn Watch) -> Result<Result<Plan, Box<Report>>, Failure> {
+pub fn plan(args: &PlanArgs, world: &World, observer: &dyn Observer) -> Result<Result<Plan, Box<Report>>, Failure> {
     let found = one_mapping(&args.common, world)?;
     let work = Work { detach: args.detach, ..Work::default() };
     let typed = Typed { common: &args.common, reporting: &Reporting::default(), work };
-    let way = Way::new(typed, (Manner::Dry, found), world, watch)?;
+    let way = Way::new(typed, (Manner::Dry, found), world, observer)?;
     let mut report = Report::new(CommandKind::Plan, &way.found.mapping.name);
     report.dry_run = true;
     let source = way.open_source(&mut report)?;
@@ -57,8 +57,8 @@ pub fn plan(args: &PlanArgs, world: &World, watch: &dyn Watch) -> Result<Result<
 impl Way<'_> {
     /// Goes all the way and reports it.
     pub fn go(self) -> Result<Report, Failure> {
-        let timing = Timing::new(self.world, self.watch);
-        let mut report = Way { watch: &timing, ..self }.report()?;
+        let timing = Timing::new(self.world, self.observer);
+        let mut report = Way { observer: &timing, ..self }.report()?;
         timing.complete(&mut report);
         Ok(report)
     }

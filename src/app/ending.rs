@@ -173,7 +173,7 @@ impl Way<'_> {
             jobs: self.jobs(),
             meanwhile: None,
             show_values: self.reporting.show_values,
-            watch: self.watch,
+            observer: self.observer,
         }
     }
 

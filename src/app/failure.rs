@@ -14,9 +14,9 @@ use crate::migrate::Stop;
 use crate::model::record::{CommandKind, Refusal, Report};
 use crate::pg::ServerError;
 use crate::pg::connect::ConnectError;
-use crate::report::text::sentence;
 use crate::report::{self, FileError};
 use crate::sqlite::SourceError;
+use crate::text::sentence;
 
 use super::{World, print, say, way};
 

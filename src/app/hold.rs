@@ -15,7 +15,7 @@ use super::way::Way;
 impl Way<'_> {
     /// What trying again needs.
     pub(super) fn line(&self) -> Line<'_> {
-        Line { connections: self, watch: self.watch, asked: &self.world.asked }
+        Line { connections: self, observer: self.observer, asked: &self.world.asked }
     }
 
     /// The lock of this mapping in this database.

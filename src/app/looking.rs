@@ -32,9 +32,9 @@ impl Way<'_> {
         let began = self.world.elapsed();
         let (maps, checks) = migrate::lookup::ahead(session, plan, settled)?;
         report.checks.extend(checks);
-        let (watch, asked, jobs) = (self.watch, &self.world.asked, self.jobs());
+        let (observer, asked, jobs) = (self.observer, &self.world.asked, self.jobs());
         let looks = self.manner == Manner::Dry;
-        let ground = ahead::Ground { plan, source, target, settled, watch, asked, jobs, maps: &maps, looks };
+        let ground = ahead::Ground { plan, source, target, settled, observer, asked, jobs, maps: &maps, looks };
         let holds_rows = |table: &str| target.tables.get(table).is_some_and(|t| t.has_rows);
         let found = ground.read(session, &|load: &LoadPlan| !(load.when_empty && holds_rows(&load.table)))?;
         record::step(report, StepKind::Preflight, self.world.elapsed() - began);

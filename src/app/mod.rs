@@ -28,10 +28,10 @@ mod world;
 use std::io::Write;
 
 use crate::cli::{Cli, Color, Command, Common, PlanArgs};
-use crate::event::Watch;
+use crate::event::Observer;
 use crate::exit::Exit;
 use crate::model::record::Report;
-use crate::progress::{self, Mode, Requested, Talk};
+use crate::progress::{self, Mode, Requested, Verbosity};
 use crate::report::{self, ReportFile, Style};
 
 pub use failure::{Failure, keep_panics_bare, unread};
@@ -55,13 +55,15 @@ pub fn run(cli: &Cli, world: &World) -> Exit {
 
 fn command(cli: &Cli, world: &World) -> Result<Exit, Failure> {
     match &cli.command {
-        None => reported(cli, world, |watch| Ok(vec![cutover::run(&cli.run, world, watch)?])),
-        Some(Command::Rehearse(args)) => reported(cli, world, |watch| rehearse::run(args, world, watch)),
-        Some(Command::Verify(args)) => reported(cli, world, |watch| Ok(vec![cutover::verify(args, world, watch)?])),
+        None => reported(cli, world, |observer| Ok(vec![cutover::run(&cli.run, world, observer)?])),
+        Some(Command::Rehearse(args)) => reported(cli, world, |observer| rehearse::run(args, world, observer)),
+        Some(Command::Verify(args)) => {
+            reported(cli, world, |observer| Ok(vec![cutover::verify(args, world, observer)?]))
+        }
         Some(Command::Plan(args)) => plan(args, world),
         Some(Command::Status(common)) => status(common, world),
         Some(Command::Rollback(args)) => {
-            reported(cli, world, |watch| Ok(vec![rollback::rollback(args, world, watch)?]))
+            reported(cli, world, |observer| Ok(vec![rollback::rollback(args, world, observer)?]))
         }
     }
 }
@@ -70,13 +72,13 @@ fn command(cli: &Cli, world: &World) -> Result<Exit, Failure> {
 fn reported(
     cli: &Cli,
     world: &World,
-    work: impl FnOnce(&dyn Watch) -> Result<Vec<Report>, Failure>,
+    work: impl FnOnce(&dyn Observer) -> Result<Vec<Report>, Failure>,
 ) -> Result<Exit, Failure> {
     let common = cli.common();
     let files = report::open_all(cli.report_files()).map_err(Failure::usage)?;
     let worked = {
-        let watch = watch(common, world);
-        work(&watch)
+        let observer = observer(common, world);
+        work(&observer)
     };
     let reports = match worked {
         Ok(reports) => reports,
@@ -131,14 +133,14 @@ fn told(text: &str, exit: Exit) -> Exit {
 }
 
 fn status(common: &Common, world: &World) -> Result<Exit, Failure> {
-    let standings = standing::status(common, world, &watch(common, world))?;
+    let standings = standing::status(common, world, &observer(common, world))?;
     let text = if common.json { json(&standings)? } else { standing::text(&standings) };
     Ok(told(&text, Exit::Done))
 }
 
 fn plan(args: &PlanArgs, world: &World) -> Result<Exit, Failure> {
-    let watch = watch(&args.common, world);
-    let (text, exit) = match cutover::plan(args, world, &watch)? {
+    let observer = observer(&args.common, world);
+    let (text, exit) = match cutover::plan(args, world, &observer)? {
         Ok(plan) if args.common.json => (json(&plan)?, Exit::Done),
         Ok(plan) if args.sql => (crate::plan::sql(&plan), Exit::Done),
         Ok(plan) => (crate::plan::text(&plan), Exit::Done),
@@ -151,19 +153,19 @@ fn json(value: &impl serde::Serialize) -> Result<String, Failure> {
     Ok(serde_json::to_string_pretty(value).map_err(Failure::bug)? + "\n")
 }
 
-fn watch(common: &Common, world: &World) -> impl Watch {
+fn observer(common: &Common, world: &World) -> impl Observer {
     let requested = match common.progress {
         crate::cli::Progress::Auto => Requested::Auto,
         crate::cli::Progress::Bar => Requested::Bar,
         crate::cli::Progress::Plain => Requested::Plain,
         crate::cli::Progress::None => Requested::None,
     };
-    let talk = match (common.quiet, common.verbose) {
-        (true, _) => Talk::Quiet,
-        (false, 0) => Talk::Usual,
-        (false, _) => Talk::Verbose,
+    let verbosity = match (common.quiet, common.verbose) {
+        (true, _) => Verbosity::Quiet,
+        (false, 0) => Verbosity::Usual,
+        (false, _) => Verbosity::Verbose,
     };
-    progress::watch(Mode::resolve(requested, world.stderr_is_terminal), talk)
+    progress::observer(Mode::resolve(requested, world.stderr_is_terminal), verbosity)
 }
 
 fn style(common: &Common, world: &World) -> Style {

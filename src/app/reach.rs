@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::cli::Common;
-use crate::event::{Event, Watch};
+use crate::event::{Event, Observer};
 use crate::mapping::Mapping;
 use crate::model::record::Warning;
 use crate::pg::connect::{ConnectError, Patience, ReadOnly, Settings, resolve};
@@ -25,7 +25,7 @@ pub struct Door<'a> {
     /// The target's schema.
     pub schema: &'a str,
     pub read_only: ReadOnly,
-    pub watch: &'a dyn Watch,
+    pub observer: &'a dyn Observer,
     /// Set when the process was asked to stop: then nothing is waited for.
     pub asked: &'a AtomicBool,
 }
@@ -61,9 +61,9 @@ pub fn notes(settings: &Settings) -> impl Iterator<Item = Warning> {
 
 /// The command's first connection: with it, the notes are said.
 pub fn first(door: &Door<'_>) -> Result<Session, Failure> {
-    notes(door.settings).for_each(|note| door.watch.hear(Event::Warned(&note)));
+    notes(door.settings).for_each(|note| door.observer.on_event(Event::Warned(&note)));
     if door.common.target.is_some() && door.settings.password_in_string() {
-        door.watch.hear(Event::Warned(&Warning::new(
+        door.observer.on_event(Event::Warned(&Warning::new(
             "-t",
             "the password is in the command line, where ps and the shell's history show it. Keep it in $PGPASSWORD, ~/.pgpass or \
              --env-file",
@@ -77,7 +77,7 @@ pub fn session(door: &Door<'_>, patience: Patience) -> Result<Session, ConnectEr
     let mut attempt = 0;
     let mut wait = |e: &ConnectError, pause: Duration| {
         attempt += 1;
-        door.watch.hear(Event::Retry { attempt, why: e.sqlstate().unwrap_or(e.reason()) });
+        door.observer.on_event(Event::Retry { attempt, why: e.sqlstate().unwrap_or(e.reason()) });
         slept(door.asked, pause)
     };
     let client = door.settings.connect_patiently(door.read_only, patience, &mut wait)?;

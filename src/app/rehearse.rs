@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::cli::Rehearse;
-use crate::event::{Event, Watch};
+use crate::event::{Event, Observer};
 use crate::model::record::{CommandKind, Refusal, Report};
 use crate::pg::connect::{Environment, ReadOnly, Settings, resolve};
 use crate::pg::embedded::Throwaway;
@@ -14,7 +14,7 @@ use super::way::{Manner, Way};
 use super::{Failure, World};
 
 /// Rehearses each mapping in turn, each on a server of its own.
-pub fn run(args: &Rehearse, world: &World, watch: &dyn Watch) -> Result<Vec<Report>, Failure> {
+pub fn run(args: &Rehearse, world: &World, observer: &dyn Observer) -> Result<Vec<Report>, Failure> {
     if args.common.target.is_some() {
         return Err(Failure::usage_of(
             "-t",
@@ -34,20 +34,20 @@ pub fn run(args: &Rehearse, world: &World, watch: &dyn Watch) -> Result<Vec<Repo
     let rehearsed = found.into_iter().map(|found| {
         let name = found.mapping.name.clone();
         // One of several that fails is a report among the others'.
-        one(args, found, world, watch)
+        one(args, found, world, observer)
             .or_else(|e| if several { Ok(e.report(CommandKind::Rehearse, &name)) } else { Err(e) })
     });
     rehearsed.collect()
 }
 
-fn one(args: &Rehearse, found: Found, world: &World, watch: &dyn Watch) -> Result<Report, Failure> {
+fn one(args: &Rehearse, found: Found, world: &World, observer: &dyn Observer) -> Result<Report, Failure> {
     let server = Throwaway::start()
         .map_err(|e| Failure::refused(Refusal::new("rehearse", format!("no PostgreSQL; {e}"), "")))?;
-    watch.hear(Event::Said(&format!("rehearsing {} on {}", found.mapping.name, server.shown())));
+    observer.on_event(Event::Said(&format!("rehearsing {} on {}", found.mapping.name, server.shown())));
     let nobody = Environment::new(std::iter::empty(), None, None);
     let settings = resolve(Some(&server.url()), &nobody).map(Settings::known_to_be_direct).map_err(Failure::refused)?;
     let (common, schema, read_only) = (&args.common, &found.mapping.target.schema, ReadOnly(false));
-    let door = Door { settings: &settings, common, schema, read_only, watch, asked: &world.asked };
+    let door = Door { settings: &settings, common, schema, read_only, observer, asked: &world.asked };
     prepare(&door, &found)?;
     let way = Way {
         common: &args.common,
@@ -58,7 +58,7 @@ fn one(args: &Rehearse, found: Found, world: &World, watch: &dyn Watch) -> Resul
         settings: Some(settings),
         found,
         world,
-        watch,
+        observer,
         connections: server.connections(),
     };
     way.go()

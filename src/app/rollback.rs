@@ -3,7 +3,7 @@
 //! Part of [`Way`]; what comes before stands in `cutover`. Which rows are the run's is `migrate::take_back`'s knowledge.
 
 use crate::cli::{Rollback, Work};
-use crate::event::Watch;
+use crate::event::Observer;
 use crate::exit::Exit;
 use crate::migrate::Stop;
 use crate::migrate::take_back::{self, TakenBack};
@@ -15,7 +15,7 @@ use super::way::{Known, Manner, Planned, Typed, Way, one_mapping};
 use super::{Failure, World};
 
 /// `migrate rollback`
-pub fn rollback(args: &Rollback, world: &World, watch: &dyn Watch) -> Result<Report, Failure> {
+pub fn rollback(args: &Rollback, world: &World, observer: &dyn Observer) -> Result<Report, Failure> {
     let found = one_mapping(&args.common, world)?;
     if !args.yes && !world.stdin_is_terminal {
         let reason = "nothing was done; --yes was not given, and stdin is no terminal to ask on";
@@ -24,7 +24,7 @@ pub fn rollback(args: &Rollback, world: &World, watch: &dyn Watch) -> Result<Rep
     }
     let work = Work { take_over: args.take_over, ..Work::default() };
     let typed = Typed { common: &args.common, reporting: &args.reporting, work };
-    Way { asks: !args.yes, ..Way::new(typed, (Manner::Rollback, found), world, watch)? }.go()
+    Way { asks: !args.yes, ..Way::new(typed, (Manner::Rollback, found), world, observer)? }.go()
 }
 
 impl Way<'_> {

@@ -1,7 +1,7 @@
 //! `migrate status`: how the runs of a mapping stand, and what to do next.
 
 use crate::cli::Common;
-use crate::event::Watch;
+use crate::event::Observer;
 use crate::model::record::RunState;
 use crate::pg::connect::ReadOnly;
 use crate::pg::standing::Standing;
@@ -13,11 +13,11 @@ use super::way::one_mapping;
 use super::{Failure, World};
 
 /// `migrate status`: the runs of the mapping, the latest first.
-pub fn status(common: &Common, world: &World, watch: &dyn Watch) -> Result<Vec<Standing>, Failure> {
+pub fn status(common: &Common, world: &World, observer: &dyn Observer) -> Result<Vec<Standing>, Failure> {
     let found = one_mapping(common, world)?;
     let settings = reach::settings(common, &found.mapping, world)?;
     let schema = &found.mapping.target.schema;
-    let door = Door { settings: &settings, common, schema, read_only: ReadOnly(true), watch, asked: &world.asked };
+    let door = Door { settings: &settings, common, schema, read_only: ReadOnly(true), observer, asked: &world.asked };
     let mut session = reach::first(&door)?;
     let rights = session.rights(&found.mapping.target.schema).map_err(Failure::refused)?;
     let lacking = plan::ledger_rights(&rights, Purpose::Verify);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 use std::thread::ThreadId;
 
-use crate::event::{Event, Watch};
+use crate::event::{Event, Observer};
 use crate::model::record::{Report, RetryRecord, StepKind};
 
 use super::World;
@@ -12,7 +12,7 @@ use super::World;
 /// Hears everything, notes times, and passes it on.
 pub struct Timing<'a> {
     world: &'a World,
-    next: &'a dyn Watch,
+    next: &'a dyn Observer,
     noted: Mutex<Noted>,
 }
 
@@ -37,7 +37,7 @@ struct Span {
 
 impl<'a> Timing<'a> {
     /// Stands before another listener.
-    pub fn new(world: &'a World, next: &'a dyn Watch) -> Timing<'a> {
+    pub fn new(world: &'a World, next: &'a dyn Observer) -> Timing<'a> {
         Timing { world, next, noted: Mutex::new(Noted::default()) }
     }
 
@@ -57,8 +57,8 @@ impl<'a> Timing<'a> {
     }
 }
 
-impl Watch for Timing<'_> {
-    fn hear(&self, event: Event<'_>) {
+impl Observer for Timing<'_> {
+    fn on_event(&self, event: Event<'_>) {
         let at = self.world.elapsed();
         let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
@@ -85,7 +85,7 @@ impl Watch for Timing<'_> {
             Event::Warned(_) | Event::Said(_) => {}
         }
         drop(noted);
-        self.next.hear(event);
+        self.next.on_event(event);
     }
 }
 

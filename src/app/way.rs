@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use crate::cli::{self, Common, Reporting, Work};
 use crate::convert;
-use crate::event::Watch;
+use crate::event::Observer;
 use crate::mapping::OnFault;
 use crate::migrate::{Job, Options};
 use crate::model::record::{CommandKind, Report};
@@ -82,7 +82,7 @@ pub struct Way<'a> {
     pub settings: Option<Settings>,
     pub found: Found,
     pub world: &'a World,
-    pub watch: &'a dyn Watch,
+    pub observer: &'a dyn Observer,
     /// How many connections the target serves at once.
     pub connections: usize,
 }
@@ -123,7 +123,7 @@ impl<'a> Way<'a> {
         typed: Typed<'a>,
         (manner, found): (Manner, Found),
         world: &'a World,
-        watch: &'a dyn Watch,
+        observer: &'a dyn Observer,
     ) -> Result<Way<'a>, Failure> {
         let Typed { common, reporting, work } = typed;
         let settings = match manner {
@@ -131,7 +131,7 @@ impl<'a> Way<'a> {
             _ => Some(reach::settings(common, &found.mapping, world)?),
         };
         let connections = usize::MAX;
-        Ok(Way { common, reporting, work, manner, asks: false, settings, found, world, watch, connections })
+        Ok(Way { common, reporting, work, manner, asks: false, settings, found, world, observer, connections })
     }
 }
 
@@ -169,7 +169,7 @@ impl Way<'_> {
             common: self.common,
             schema: &self.found.mapping.target.schema,
             read_only: ReadOnly(!self.manner.writes()),
-            watch: self.watch,
+            observer: self.observer,
             asked: &self.world.asked,
         }
     }
@@ -201,7 +201,7 @@ impl Way<'_> {
             source,
             target,
             options: self.options(),
-            watch: self.watch,
+            observer: self.observer,
             env,
             aside: AtomicU64::default(),
             connections: self,

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::convert::Settled;
 use crate::convert::row::{Maps, Notes, RowEncoder};
-use crate::event::{Event, Watch};
+use crate::event::{Event, Observer};
 use crate::model::fault::Fault;
 use crate::model::key::{Key, KeyRange};
 use crate::model::record::{Check, Refusal, StepKind};
@@ -29,7 +29,7 @@ use super::{Stop, lanes, parents, unread};
 /// A range of a load: the load's place, what was found, the keys of its rows.
 type Part = (usize, (Found, Vec<KeySet>));
 
-/// Rows between two words to the watch, and between two clearings of the scratch memory.
+/// Rows between two words to the observer, and between two clearings of the scratch memory.
 const PACE: u64 = 4_096;
 
 /// Bytes after which the scratch memory is cleared, whatever the number of rows.
@@ -74,7 +74,7 @@ pub struct Ground<'a> {
     /// What is the same for every row.
     pub settled: &'a Settled,
     /// Who hears of it.
-    pub watch: &'a dyn Watch,
+    pub observer: &'a dyn Observer,
     /// Set from outside when the process was asked to stop.
     pub asked: &'a AtomicBool,
     /// Lanes.
@@ -101,7 +101,7 @@ impl Ground<'_> {
     /// # Errors
     /// When the source cannot be read, the target is gone, or the process was asked to stop.
     pub fn read(&self, session: &mut Session, wanted: &dyn Fn(&LoadPlan) -> bool) -> Result<Vec<Found>, Stop> {
-        self.watch.hear(Event::Step(StepKind::Preflight));
+        self.observer.on_event(Event::Step(StepKind::Preflight));
         let loads: Vec<&LoadPlan> = self.plan.loads.iter().filter(|load| wanted(load)).collect();
         let mut sets = self.sets(session, &loads)?;
         let eye = Mutex::new(Eye { session, seen: Seen::new() });
@@ -176,7 +176,7 @@ impl Ground<'_> {
             }
         }
         for (reading, found) in readings.into_iter().zip(&mut all) {
-            self.watch.hear(Event::Ended { load: &found.load });
+            self.observer.on_event(Event::Ended { load: &found.load });
             let looking = reading.looking.into_inner().unwrap_or_else(PoisonError::into_inner);
             found.unchecked = looking.map(|l| l.ended(reading.load)).unwrap_or_default();
         }
@@ -224,7 +224,7 @@ impl Ground<'_> {
         range: KeyRange<'_>,
     ) -> Result<(Found, Vec<KeySet>), Stop> {
         let load = reading.load;
-        self.watch.hear(Event::Began { load: &load.name, rows: None });
+        self.observer.on_event(Event::Began { load: &load.name, rows: None });
         let links = reading.links.iter().filter_map(|link| sets.get(&Referred::by(link)).map(|keys| (link, keys)));
         let guards = parents::guards(load, links, self.settled)?;
         let found = Found { load: load.name.clone(), ..Found::default() };
@@ -233,11 +233,11 @@ impl Ground<'_> {
         let (scratch, notes) = (Vec::new(), Notes::default());
         let reader = self.source.reader()?;
         let (before, stop) = (range.after.cloned(), None);
-        let (watch, asked) = (self.watch, self.asked);
+        let (observer, asked) = (self.observer, self.asked);
         let name = load.name.as_str().into();
         let reader = &reader;
         let mut sink =
-            Ahead { reading, reader, eye, before, batch, name, found, keys, scratch, notes, watch, asked, stop };
+            Ahead { reading, reader, eye, before, batch, name, found, keys, scratch, notes, observer, asked, stop };
         reader.scan(&load.select, range, &mut sink).map_err(|e| unread(load, e))?;
         sink.gather(None)?;
         if let Some(stop) = sink.stop {
@@ -289,7 +289,7 @@ struct Ahead<'a, 'e> {
     keys: Vec<KeySet>,
     scratch: Vec<u8>,
     notes: Notes,
-    watch: &'a dyn Watch,
+    observer: &'a dyn Observer,
     asked: &'a AtomicBool,
     stop: Option<Stop>,
 }
@@ -307,7 +307,7 @@ impl Ahead<'_, '_> {
         self.found.fault_total += self.batch.faults.len() as u64;
         let kept = self.reading.kept.fetch_add(self.batch.faults.len(), Ordering::Relaxed);
         self.found.faults.extend(self.batch.faults.drain(..).take(FAULTS_KEPT.saturating_sub(kept)));
-        self.watch.hear(Event::Rows { load: &self.found.load, rows: self.batch.read });
+        self.observer.on_event(Event::Rows { load: &self.found.load, rows: self.batch.read });
         self.found.sums.merge(&self.batch.counts());
         self.batch.clear();
         self.before = last;

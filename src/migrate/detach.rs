@@ -66,7 +66,7 @@ pub fn take_off(
         let fits = widths.fit(object);
         if !fits {
             let (table, name) = (&object.table, &object.object);
-            line.watch.hear(Event::Said(&format!("{table}.{name} stays on: a row may be too large for it")));
+            line.observer.on_event(Event::Said(&format!("{table}.{name} stays on: a row may be too large for it")));
         }
         fits
     });
@@ -141,7 +141,7 @@ pub fn put_back(job: &Job<'_>, session: &mut Session, run: &Run) -> Result<(), S
     if off.is_empty() {
         return Ok(());
     }
-    job.watch.hear(Event::Step(StepKind::Reattach));
+    job.observer.on_event(Event::Step(StepKind::Reattach));
     in_lanes(job, session, (run, job.options.jobs), first(&off.keys))?;
     in_turn(job, session, run, rest(&off.keys))?;
     in_turn(job, session, run, first(&off.foreign))
@@ -276,7 +276,7 @@ fn in_lanes(
                     Ok(()) => work(&mut session),
                     Err(e) => stop(e.into()),
                 },
-                Err(e) => job.watch.hear(Event::Said(&format!("one lane less: {e}"))),
+                Err(e) => job.observer.on_event(Event::Said(&format!("one lane less: {e}"))),
             });
         }
         work(session);

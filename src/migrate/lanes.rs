@@ -116,7 +116,7 @@ impl<'a> Board<'a> {
     fn another_lane(&self) {
         match self.job.connections.another() {
             Ok(mut session) => self.work(&mut session),
-            Err(e) => self.job.watch.hear(Event::Said(&format!("one lane less: {e}"))),
+            Err(e) => self.job.observer.on_event(Event::Said(&format!("one lane less: {e}"))),
         }
     }
 

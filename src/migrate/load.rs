@@ -65,7 +65,7 @@ impl Opened<'_> {
 
     /// All its parts are done.
     pub fn ended(&self, job: &Job<'_>) {
-        job.watch.hear(Event::Ended { load: &self.load.name });
+        job.observer.on_event(Event::Ended { load: &self.load.name });
     }
 }
 
@@ -98,10 +98,10 @@ pub(super) fn open<'a>(
         .and_then(|encoder| encoder.proving(load, settled, twin.as_ref().map(|(load, maps)| (*load, maps)), image))
         .map_err(Stop::Refused)?;
     let columns: Vec<String> = load.columns.iter().map(|c| c.name.clone()).collect();
-    job.watch.hear(Event::Began { load: &load.name, rows: job.sizes.get(&load.name).copied() });
+    job.observer.on_event(Event::Began { load: &load.name, rows: job.sizes.get(&load.name).copied() });
     let done: u64 = parts.iter().map(|part| part.sums.read).sum();
     if done > 0 {
-        job.watch.hear(Event::Rows { load: &load.name, rows: done });
+        job.observer.on_event(Event::Rows { load: &load.name, rows: done });
     }
     let left = parts.iter().any(|part| !part.done);
     let parents = if left {
@@ -295,7 +295,7 @@ impl Sending<'_, '_, '_> {
             }
         }
         self.lane.tries = Tries::default();
-        self.lane.job.watch.hear(Event::Rows { load: &self.lane.load.name, rows: self.batch.read });
+        self.lane.job.observer.on_event(Event::Rows { load: &self.lane.load.name, rows: self.batch.read });
         self.batch.clear();
         self.before = last;
         self.borne += std::mem::take(&mut self.counted);

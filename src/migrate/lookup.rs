@@ -44,7 +44,7 @@ pub(super) fn read(
                 "the rows of {}.{} that this lookup reads changed since the load was begun; from here on the new ones count",
                 job.plan.schema, lookup.table
             );
-            job.watch.hear(Event::Warned(&Warning::new(place, message)));
+            job.observer.on_event(Event::Warned(&Warning::new(place, message)));
         }
         maps.insert(column.name.clone(), Arc::new(map));
     }

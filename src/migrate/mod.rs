@@ -34,7 +34,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::convert::Settled;
-use crate::event::{Event, Watch};
+use crate::event::{Event, Observer};
 use crate::mapping::OnFault;
 use crate::model::fault::Fault;
 use crate::model::record::{Refusal, StepKind};
@@ -81,7 +81,7 @@ pub struct Job<'a> {
     /// How.
     pub options: Options,
     /// Who hears of it.
-    pub watch: &'a dyn Watch,
+    pub observer: &'a dyn Observer,
     /// Values of the variables that the mapping names.
     pub env: &'a BTreeMap<String, String>,
     /// Rows that quarantine has set aside so far, those of the ledger among them.
@@ -108,7 +108,7 @@ impl Job<'_> {
 
     /// The way back to the target.
     fn line(&self) -> Line<'_> {
-        Line { connections: self.connections, watch: self.watch, asked: self.asked }
+        Line { connections: self.connections, observer: self.observer, asked: self.asked }
     }
 
     /// Whether the process was asked to stop.
@@ -219,6 +219,6 @@ impl From<ConnectError> for Stop {
 /// What stopped it. All that was committed stays and is known to the ledger.
 pub fn run(job: &Job<'_>, session: &mut Session, run: &Run) -> Result<Option<Owner>, Stop> {
     let settled = Settled { now: run.judged.now, owner: None, shifts: run.judged.shifts.clone(), env: job.env.clone() };
-    job.watch.hear(Event::Step(StepKind::Load));
+    job.observer.on_event(Event::Step(StepKind::Load));
     lanes::run(job, session, run, settled)
 }

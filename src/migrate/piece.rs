@@ -89,7 +89,7 @@ fn attempt(lane: &mut Lane<'_>, checks: bool) -> Result<bool, Stop> {
         None => end(open, &id, &sums, (&aside, &issued)),
     };
     match &done {
-        Ok(()) => job.watch.hear(Event::Rows { load: &load.name, rows: sums.read }),
+        Ok(()) => job.observer.on_event(Event::Rows { load: &load.name, rows: sums.read }),
         // What was counted as set aside goes with the transaction; where its commit arrived after all, the ledger says so.
         Err(_) => drop(job.aside.fetch_sub(sums.faults, Ordering::SeqCst)),
     }
@@ -111,7 +111,7 @@ fn taken(lane: &mut Lane<'_>) -> Result<(), Stop> {
     let committed = until_done(&lane.job.line(), lane.session, |session| Ok(session.committed(&id)?))?;
     if let Some((_, sums)) = committed {
         lane.job.aside.fetch_add(sums.faults, Ordering::SeqCst);
-        lane.job.watch.hear(Event::Rows { load: &lane.load.name, rows: sums.read });
+        lane.job.observer.on_event(Event::Rows { load: &lane.load.name, rows: sums.read });
     }
     Ok(())
 }

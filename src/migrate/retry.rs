@@ -1,4 +1,4 @@
-//! Trying again: for lost connections and waking servers alone, few times, backed off, told to the watch.
+//! Trying again: for lost connections and waking servers alone, few times, backed off, told to the observer.
 //!
 //! Whether an operation may be repeated is its caller's to know: everything that comes through here either changes
 //! nothing, says the same twice, or is guarded by a unique row of the ledger.
@@ -6,7 +6,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::event::{Event, Watch};
+use crate::event::{Event, Observer};
 use crate::pg::{ServerError, Session};
 
 use super::{Connections, Stop};
@@ -17,7 +17,7 @@ pub struct Line<'a> {
     /// Where connections come from.
     pub connections: &'a dyn Connections,
     /// Who hears of each attempt.
-    pub watch: &'a dyn Watch,
+    pub observer: &'a dyn Observer,
     /// Set when the process was asked to stop: then nothing is waited for.
     pub asked: &'a AtomicBool,
 }
@@ -55,7 +55,7 @@ impl Tries {
                 return Err(failed);
             }
             self.0 += 1;
-            line.watch.hear(Event::Retry { attempt: self.0, why: why.as_deref().unwrap_or("connection lost") });
+            line.observer.on_event(Event::Retry { attempt: self.0, why: why.as_deref().unwrap_or("connection lost") });
             wait(line, (FIRST_WAIT * 2u32.pow(self.0 - 1)).min(LONGEST_WAIT))?;
             // Somebody was waited for in vain: the connection is as it was, and so is the lock that it holds.
             if matches!(&failed, Stop::Target(e) if !e.lost) {

@@ -14,7 +14,7 @@ use super::{Job, Stop};
 /// # Errors
 /// What stopped it; the sequences that were set stay set.
 pub fn set_sequences(job: &Job<'_>, session: &mut Session, run: &Run) -> Result<(), Stop> {
-    job.watch.hear(Event::Step(StepKind::Sequences));
+    job.observer.on_event(Event::Step(StepKind::Sequences));
     for wanted in Wanted::of(job.plan, job.source.schema(), job.target, &run.judged.shifts) {
         until_done(&job.line(), session, |session| {
             session.set_sequence(run, &job.plan.schema, &wanted)?;

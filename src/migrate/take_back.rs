@@ -47,7 +47,7 @@ pub fn take_back(
     run: &Run,
     done: &BTreeMap<String, LoadDone>,
 ) -> Result<TakenBack, Stop> {
-    job.watch.hear(Event::Step(StepKind::Rollback));
+    job.observer.on_event(Event::Step(StepKind::Rollback));
     let mut said = TakenBack::default();
     until_done(&job.line(), session, |session| {
         let mut settled =
@@ -194,7 +194,7 @@ impl Left<'_> {
     fn load(&mut self, taking: &mut TakingBack<'_>, known: &Known<'_>) -> Result<(), Stop> {
         let load = known.load;
         let written: u64 = known.done.parts.iter().map(|part| part.sums.written).sum();
-        self.job.watch.hear(Event::Began { load: &load.name, rows: Some(written) });
+        self.job.observer.on_event(Event::Began { load: &load.name, rows: Some(written) });
         let columns: Vec<String> = load.columns.iter().map(|c| c.name.clone()).collect();
         let key = self.key(load);
         let unsent = self.unsent(load);
@@ -237,8 +237,8 @@ impl Left<'_> {
             };
             return Err(refuse(load, why, SELF));
         }
-        self.job.watch.hear(Event::Rows { load: &load.name, rows: deleted });
-        self.job.watch.hear(Event::Ended { load: &load.name });
+        self.job.observer.on_event(Event::Rows { load: &load.name, rows: deleted });
+        self.job.observer.on_event(Event::Ended { load: &load.name });
         self.found.loads.push((load.name.clone(), deleted));
         Ok(())
     }

@@ -8,10 +8,10 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::{Talk, held, say};
+use super::{Verbosity, held, say};
 use crate::event::Event;
 use crate::model::record::StepKind;
-use crate::report::text::{count, grouped, phrase, printable, rate, seconds};
+use crate::text::{count, grouped, phrase, printable, rate, seconds};
 
 /// Time between two lines.
 const EVERY: Duration = Duration::from_secs(5);
@@ -35,8 +35,8 @@ impl Lines {
     }
 
     /// Counts an event and prints what is to be printed at once.
-    pub fn hear(&self, event: Event<'_>, talk: Talk) {
-        let lines = held(&self.shared.0).hear(event, self.start.elapsed(), talk);
+    pub fn on_event(&self, event: Event<'_>, verbosity: Verbosity) {
+        let lines = held(&self.shared.0).on_event(event, self.start.elapsed(), verbosity);
         lines.iter().for_each(|line| say(line));
     }
 }
@@ -84,7 +84,7 @@ struct Open {
 
 impl Tally {
     /// Counts an event at a time after the start; gives the lines to print at once.
-    fn hear(&mut self, event: Event<'_>, now: Duration, talk: Talk) -> Vec<String> {
+    fn on_event(&mut self, event: Event<'_>, now: Duration, verbosity: Verbosity) -> Vec<String> {
         match event {
             Event::Step(step) => {
                 let before = self.close(now);
@@ -104,7 +104,7 @@ impl Tally {
             }
             Event::Ended { load } => {
                 let ended = self.end(load, now);
-                ended.filter(|_| talk >= Talk::Verbose).into_iter().collect()
+                ended.filter(|_| verbosity >= Verbosity::Verbose).into_iter().collect()
             }
             Event::Warned(_) | Event::Retry { .. } | Event::Said(_) => Vec::new(),
         }
@@ -177,9 +177,10 @@ impl Open {
 mod tests {
     use super::*;
 
-    fn told(events: &[(f64, Event<'_>)], talk: Talk) -> (Vec<String>, Tally) {
+    fn told(events: &[(f64, Event<'_>)], verbosity: Verbosity) -> (Vec<String>, Tally) {
         let mut tally = Tally::default();
-        let lines = events.iter().flat_map(|(at, e)| tally.hear(*e, Duration::from_secs_f64(*at), talk)).collect();
+        let lines =
+            events.iter().flat_map(|(at, e)| tally.on_event(*e, Duration::from_secs_f64(*at), verbosity)).collect();
         (lines, tally)
     }
 
@@ -197,7 +198,7 @@ mod tests {
             (8.0, Event::Ended { load: "transactions" }),
             (8.0, Event::Step(StepKind::Sequences)),
         ];
-        let (lines, tally) = told(&events, Talk::Usual);
+        let (lines, tally) = told(&events, Verbosity::Usual);
         assert_eq!(
             lines,
             [
@@ -217,7 +218,7 @@ mod tests {
         let ended = Event::Ended { load: "a" };
         let mut events = vec![(0.0, Event::Step(StepKind::Load)), (0.0, began), (0.1, began)];
         events.extend([(0.2, Event::Rows { load: "a", rows: 3 }), (0.3, ended), (0.4, ended), (0.5, ended)]);
-        let (lines, tally) = told(&events, Talk::Verbose);
+        let (lines, tally) = told(&events, Verbosity::Verbose);
         assert_eq!(lines, ["load ...", "  a: 3 rows in 0.40 s"]);
         assert_eq!((tally.ended, tally.open.len()), (1, 0));
     }

@@ -4,9 +4,9 @@
 
 use super::sections::Tone;
 use super::summary::{Job, Proof, Totals, ended, tone};
-use super::text::{count, grouped, phrase, some_of};
 use crate::exit::Exit;
 use crate::model::record::{Check, CheckKind, Report, RunState, Verdict, WarningKind};
+use crate::text::{count, grouped, phrase, some_of};
 
 /// What a reader takes away.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,9 +7,9 @@ use super::headline::{Headline, headline};
 use super::points::{NO_POINT, next, points, points_title};
 use super::sections::{self, Body, Column, Kind, Line, Section, Shown, Table, Tone};
 use super::summary::{Job, Proof, Totals, ended, owner_words, worst};
-use super::text::{count, grouped, printable, seconds};
 use crate::exit::Exit;
 use crate::model::record::Report;
+use crate::text::{count, grouped, printable, seconds};
 
 /// Everything about the look.
 const STYLE: &str = include_str!("html.css");

@@ -6,8 +6,8 @@ use super::headline::headline;
 use super::points::{NO_POINT, next, points, points_title};
 use super::sections::{self, Body, Kind, Line, Section, Shown, Table};
 use super::summary::{Job, owner_words, worst};
-use super::text::{grouped, printable};
 use crate::model::record::Report;
+use crate::text::{grouped, printable};
 
 /// The reports as one document.
 pub fn render(reports: &[Report]) -> String {

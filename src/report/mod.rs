@@ -12,7 +12,6 @@ mod sections;
 mod summary;
 mod table;
 mod terminal;
-pub mod text;
 
 #[cfg(test)]
 mod tests;
@@ -24,6 +23,7 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
 use crate::model::record::{Refusal, Report};
+use crate::text::printable;
 
 pub use terminal::{Style, render as terminal};
 
@@ -61,7 +61,7 @@ pub struct FileError {
 impl fmt::Display for FileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = self.path.to_string_lossy();
-        write!(f, "report {}: {}. {}", text::printable(&path), text::printable(&self.what), self.advice)
+        write!(f, "report {}: {}. {}", printable(&path), printable(&self.what), self.advice)
     }
 }
 
@@ -71,7 +71,7 @@ impl FileError {
     /// The error as a problem of a report.
     pub fn problem(&self) -> Refusal {
         let path = self.path.to_string_lossy();
-        Refusal::new(format!("report {}", text::printable(&path)), text::printable(&self.what), self.advice)
+        Refusal::new(format!("report {}", printable(&path)), printable(&self.what), self.advice)
     }
 }
 

@@ -4,9 +4,9 @@
 
 use super::sections::{Tone, only_refusals};
 use super::summary::{Job, Proof, Totals, ended, is_loss};
-use super::text::{count, phrase, some_of};
 use crate::exit::Exit;
 use crate::model::record::{LoadState, Report};
+use crate::text::{count, phrase, some_of};
 
 /// One thing to decide on.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 //! Where even that does not fit, each line becomes a few lines of `heading value`.
 
 use super::sections::{Kind, Line, Shown, Table, Tone};
-use super::text::{printable, shortened, width, wrapped};
+use crate::text::{printable, shortened, width, wrapped};
 
 /// Colour, or none.
 #[derive(Clone, Copy, Debug)]

@@ -6,9 +6,9 @@ use super::headline::headline;
 use super::sections::{self, BRIEF, Body, Item, Section, Tone};
 use super::summary::{self, Job, ended};
 use super::table::{Paint, draw};
-use super::text::{count, grouped, printable, sentence, shortened, width, wrapped};
 use crate::exit::Exit;
 use crate::model::record::Report;
+use crate::text::{count, grouped, printable, sentence, shortened, width, wrapped};
 
 /// What the terminal can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,8 +10,8 @@ mod strict;
 
 use std::path::PathBuf;
 
-use super::text::width;
 use super::*;
+use crate::text::width;
 
 fn golden(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden/report").join(name)

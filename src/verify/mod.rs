@@ -19,7 +19,7 @@ mod table;
 use std::collections::BTreeMap;
 
 use crate::convert::Settled;
-use crate::event::{Event, Watch};
+use crate::event::{Event, Observer};
 use crate::migrate::{Connections, Stop};
 use crate::model::record::{Check, CheckKind, OwnerRows, SequenceRecord, StepKind, Verdict};
 use crate::model::schema::TargetSchema;
@@ -77,7 +77,7 @@ pub struct Subject<'a> {
     /// Values and text keys may be shown.
     pub show_values: bool,
     /// Who hears of it.
-    pub watch: &'a dyn Watch,
+    pub observer: &'a dyn Observer,
 }
 
 /// What was found.
@@ -120,7 +120,7 @@ pub fn verify(subject: &Subject<'_>, session: &mut Session, depth: Depth) -> Res
         let checks = checks.map(|check| Check::not_checked(check, None, "--verify none")).collect();
         return Ok(Findings { checks, ..Findings::default() });
     }
-    subject.watch.hear(Event::Step(StepKind::Verify));
+    subject.observer.on_event(Event::Step(StepKind::Verify));
     let state = session.hold_state(subject.jobs > 1)?;
     let found = check(subject, (session, state.as_deref()), beside, depth);
     let ended = session.let_go();

@@ -170,9 +170,9 @@ impl<'b> Board<'b, '_> {
         match subject.connections.another() {
             Ok(mut session) => match session.join_state(state) {
                 Ok(()) => self.work(&mut session),
-                Err(e) => subject.watch.hear(Event::Said(&format!("one lane less: {e}"))),
+                Err(e) => subject.observer.on_event(Event::Said(&format!("one lane less: {e}"))),
             },
-            Err(e) => subject.watch.hear(Event::Said(&format!("one lane less: {e}"))),
+            Err(e) => subject.observer.on_event(Event::Said(&format!("one lane less: {e}"))),
         }
     }
 

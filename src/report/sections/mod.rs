@@ -230,7 +230,7 @@ impl From<String> for Shown {
 
 impl From<u64> for Shown {
     fn from(n: u64) -> Shown {
-        super::text::grouped(n).into()
+        crate::text::grouped(n).into()
     }
 }
 
@@ -247,9 +247,9 @@ impl From<Verdict> for Shown {
 impl Item {
     /// The whole as one paragraph after its place.
     pub fn says(&self) -> String {
-        let text = super::text::sentence(&self.text);
+        let text = crate::text::sentence(&self.text);
         match &self.advice {
-            Some(advice) if !advice.trim().is_empty() => format!("{text} {}", super::text::sentence(advice)),
+            Some(advice) if !advice.trim().is_empty() => format!("{text} {}", crate::text::sentence(advice)),
             _ => text,
         }
     }

@@ -5,7 +5,7 @@
 use super::{Depth, Kind, Line, Section, Shown, Tone};
 use crate::model::record::{DetachedRecord, LoadRecord, LoadState, Report};
 use crate::report::summary::Job;
-use crate::report::text::{count, rate, seconds, some_of};
+use crate::text::{count, rate, seconds, some_of};
 
 /// One line for each load, in the order in which they ran, and their sum.
 pub fn loads(report: &Report, depth: Depth) -> Option<Section> {

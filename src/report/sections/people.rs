@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{Depth, Kind, Line, Section, Shown, Tone, place};
 use crate::model::record::{LookupRecord, OwnerRows, Report, SequenceRecord, Verdict};
 use crate::report::summary::{Job, owner_words};
-use crate::report::text::{count, grouped, phrase, some_of};
+use crate::text::{count, grouped, phrase, some_of};
 
 /// Owners up to which each table has a line of its own in a document.
 const FEW: usize = 3;

@@ -2,7 +2,7 @@
 
 use super::{Depth, Item, Kind, Line, Section};
 use crate::model::record::{Check, CheckKind, Difference, DifferingRow, Report, Verdict};
-use crate::report::text::{count, grouped};
+use crate::text::{count, grouped};
 
 /// Names in one cell; more are counted.
 const NAMED: usize = 3;

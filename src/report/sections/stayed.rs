@@ -9,7 +9,7 @@ use crate::exit::Exit;
 use crate::model::fault::Loss;
 use crate::model::record::{FaultRecord, LossRecord, Report};
 use crate::report::summary::{ended, is_loss};
-use crate::report::text::{count, grouped, sentence, some_of};
+use crate::text::{count, grouped, sentence, some_of};
 
 /// Tables and columns that the mapping leaves in the source.
 pub fn left(report: &Report) -> Option<Section> {
