@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, Duration, FixedOffset, NaiveDate, TimeZone};
 
 use crate::cli::Common;
-use crate::mapping::{self, Feed, Mapping, Modifiers, Switch, Written};
+use crate::mapping::{self, FeedRule, Mapping, Modifiers, Switch, WrittenValue};
 use crate::model::rules::{Value, Zone};
 
 use super::{Failure, World, failure};
@@ -92,7 +92,7 @@ pub fn env(mapping: &Mapping, world: &World) -> BTreeMap<String, String> {
 /// The variables that the mapping names.
 pub fn names(mapping: &Mapping) -> Vec<String> {
     let mut names = Vec::new();
-    let mut value = |written: &Written| {
+    let mut value = |written: &WrittenValue| {
         if let Value::Env(name) = &written.0 {
             names.push(name.clone());
         }
@@ -122,8 +122,8 @@ pub fn names(mapping: &Mapping) -> Vec<String> {
         for (_, column) in &load.columns {
             switches(&column.modifiers).iter().for_each(&mut value);
             match &column.feed {
-                Some(Feed::Value(written)) => value(written),
-                Some(Feed::Env { name, .. }) => value(&Written(Value::Env(name.clone()))),
+                Some(FeedRule::Value(written)) => value(written),
+                Some(FeedRule::Env { name, .. }) => value(&WrittenValue(Value::Env(name.clone()))),
                 _ => {}
             }
         }

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::model::cell::{Cell, Class, Raw};
+use crate::model::cell::{Cell, Raw, StorageClass};
 use crate::model::fault::{LossSet, Reason};
 use crate::model::key::Key;
 use crate::model::pgtype::{ColumnType, Kind};
@@ -69,7 +69,7 @@ pub struct CellFault {
     /// Why.
     pub reason: Reason,
     /// Storage class of what was there.
-    pub class: Class,
+    pub class: StorageClass,
     /// Its length.
     pub bytes: usize,
     /// The byte of a text from which on it is not what it must be, where there is one.

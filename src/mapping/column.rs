@@ -1,71 +1,71 @@
-//! One column of a load as the mapping writes it: where its value comes from, and its modifiers.
+//! One column of a load as the mapping writes it: its feed and its modifiers.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::value::Written;
+use super::value::WrittenValue;
 
 /// One entry of `[load.NAME.columns]`.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Column {
-    /// Where the value comes from; `None`: from the source's column of the same name.
-    pub feed: Option<Feed>,
-    /// The modifiers written at this column.
+pub struct MappedColumn {
+    /// The written feed; `None`: the source's column of the same name feeds the column.
+    pub feed: Option<FeedRule>,
+    /// The modifiers written for this column.
     pub modifiers: Modifiers,
-    /// The table that this integer refers to without a foreign key (`ids = "shift"`).
+    /// The table whose ids this integer holds without a foreign key (`ids = "shift"`).
     pub refers: Option<String>,
 }
 
-/// Where a column's value comes from.
+/// The origin of a column's value.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Feed {
-    /// A column of the relation.
+pub enum FeedRule {
+    /// A column of the load's relation.
     From(String),
     /// An expression that SQLite evaluates over the row.
     Sql(String),
     /// A constant.
-    Value(Written),
-    /// A variable of the environment.
+    Value(WrittenValue),
+    /// An environment variable.
     Env {
-        /// Its name.
+        /// The variable's name.
         name: String,
-        /// Left out when it is not set.
+        /// The column is omitted if the variable is not set.
         optional: bool,
     },
     /// The owner's key.
     Owner,
-    /// A row of the target, found by steps.
-    Lookup(Lookup),
-    /// The target's default speaks; a serial column is issued.
+    /// A value found in a table of the target by the steps of a lookup.
+    Lookup(LookupRule),
+    /// Nothing: the target's default fills the column; a serial column gets an issued id.
     Omit,
 }
 
 /// A lookup in the target.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
-pub struct Lookup {
+pub struct LookupRule {
     /// The target's table.
     pub table: String,
     /// The column whose value is taken.
     pub take: String,
     /// The ways to find it, tried in order.
-    pub steps: Vec<Step>,
-    /// Several distinct answers: `next` (the default) or `fault`.
+    pub steps: Vec<StepRule>,
+    /// The treatment of several distinct answers: `next` (the default) or `fault`.
     pub ambiguous: Option<String>,
-    /// No answer.
-    pub missing: Option<Missing>,
-    /// A miss is normal and is not listed.
+    /// The value used if no step finds a row.
+    pub missing: Option<MissingRule>,
+    /// A miss is normal, so the report does not list it.
     #[serde(default)]
     pub quiet: bool,
 }
 
 /// One way to find a row.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
-pub struct Step {
-    /// PostgreSQL's side: one expression over the table, or several.
+pub struct StepRule {
+    /// PostgreSQL's side: one or more expressions over the table.
     pub target: OneOrMore,
-    /// SQLite's side: as many expressions over the row.
+    /// SQLite's side: as many expressions over the row as `target` has.
     pub source: OneOrMore,
     /// Compare without regard to ASCII case.
     #[serde(default)]
@@ -92,48 +92,48 @@ impl TryFrom<toml::Value> for OneOrMore {
     }
 }
 
-/// What stands where a lookup finds nothing.
+/// The value used if a lookup finds nothing.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(try_from = "toml::Value")]
-pub enum Missing {
+pub enum MissingRule {
     /// The owner.
     Owner,
     /// NULL.
     Null,
-    /// A fault: the default.
+    /// A fault, the default.
     Fault,
     /// A constant.
-    Value(Written),
+    Value(WrittenValue),
 }
 
-impl TryFrom<toml::Value> for Missing {
+impl TryFrom<toml::Value> for MissingRule {
     type Error = String;
 
-    fn try_from(value: toml::Value) -> Result<Missing, String> {
+    fn try_from(value: toml::Value) -> Result<MissingRule, String> {
         let expected = || "missing is \"owner\", \"null\", \"fault\" or { value = ... }".to_owned();
         match &value {
             toml::Value::String(word) => match word.as_str() {
-                "owner" => Ok(Missing::Owner),
-                "null" => Ok(Missing::Null),
-                "fault" => Ok(Missing::Fault),
+                "owner" => Ok(MissingRule::Owner),
+                "null" => Ok(MissingRule::Null),
+                "fault" => Ok(MissingRule::Fault),
                 _ => Err(expected()),
             },
             toml::Value::Table(table) if table.len() == 1 => {
                 let inner = table.get("value").cloned().ok_or_else(expected)?;
-                Written::try_from(inner).map(Missing::Value)
+                WrittenValue::try_from(inner).map(MissingRule::Value)
             }
             _ => Err(expected()),
         }
     }
 }
 
-/// A modifier that is set, or taken away from what was inherited by `{ fault = true }`.
+/// A modifier that is set, or that `{ fault = true }` removes from the inherited ones.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(try_from = "toml::Value", bound = "T: DeserializeOwned")]
 pub enum Switch<T> {
-    /// Written.
+    /// Set to a value.
     Set(T),
-    /// Taken away.
+    /// Removed.
     Off,
 }
 
@@ -153,13 +153,13 @@ macro_rules! modifiers {
         #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
         pub struct Modifiers {
             $( $(#[$doc])* pub $name: Option<Switch<$kind>>, )*
-            /// What becomes of a value that `map` does not name.
+            /// The value used for a value that `map` does not contain.
             #[serde(rename = "else")]
-            pub map_else: Option<Switch<Written>>,
+            pub map_else: Option<Switch<WrittenValue>>,
         }
 
         impl Modifiers {
-            /// These, completed by those of a level that ranks below.
+            /// Returns these modifiers, completed by those of a lower-ranking level.
             pub fn over(&self, lower: &Modifiers) -> Modifiers {
                 Modifiers {
                     $( $name: self.$name.clone().or_else(|| lower.$name.clone()), )*
@@ -167,7 +167,7 @@ macro_rules! modifiers {
                 }
             }
 
-            /// The names of those that are written.
+            /// Returns the names of the modifiers that are written.
             pub fn written(&self) -> Vec<&'static str> {
                 let mut names = Vec::new();
                 $( if self.$name.is_some() { names.push(stringify!($name)); } )*
@@ -183,17 +183,17 @@ modifiers! {
     charset: String,
     /// `"utf8"`: a blob is text.
     blob: String,
-    /// Take NUL characters out.
+    /// Remove NUL characters.
     strip_nul: bool,
-    /// Take white space off both ends.
+    /// Remove white space at both ends.
     trim: bool,
     /// Texts that become NULL.
     null_if: Vec<String>,
-    /// Replacements.
-    map: BTreeMap<String, Written>,
-    /// What a number means in a date or time.
+    /// Replacements by the value's text.
+    map: BTreeMap<String, WrittenValue>,
+    /// The unit of a number in a date or time column.
     epoch: String,
-    /// One more form of a date or time.
+    /// One more textual form of a date or time.
     format: String,
     /// `"zone"` or `"drop"`.
     offset: String,
@@ -201,52 +201,52 @@ modifiers! {
     overlap: String,
     /// The zone of times without an offset.
     zone: String,
-    /// What a number means in an interval.
+    /// The unit of a number in an interval column.
     unit: String,
-    /// `"csv"`.
+    /// `"csv"`: comma-separated text is an array.
     array: String,
-    /// Stands for text that cannot be read.
-    if_bad: Written,
-    /// Round.
+    /// Replaces text that cannot be read as the column's type.
+    if_bad: WrittenValue,
+    /// Round excess decimals or digits of a second.
     round: bool,
-    /// Cut.
+    /// Cut text that is too long.
     truncate: bool,
-    /// Stands for a reference without a parent.
-    if_orphan: Written,
-    /// Stands for NULL at the end.
-    if_null: Written,
+    /// Replaces a reference without a parent.
+    if_orphan: WrittenValue,
+    /// Replaces NULL as the last step.
+    if_null: WrittenValue,
 }
 
-/// The keys of a column's feed, beside its modifiers.
+/// The keys of a column's feed, next to its modifiers.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub(super) struct FeedKeys {
     pub from: Option<String>,
     pub sql: Option<String>,
-    pub value: Option<Written>,
+    pub value: Option<WrittenValue>,
     pub env: Option<String>,
     pub optional: Option<bool>,
     pub owner: Option<bool>,
-    pub lookup: Option<Lookup>,
+    pub lookup: Option<LookupRule>,
     pub omit: Option<bool>,
     pub refers: Option<String>,
 }
 
 impl FeedKeys {
-    /// The one feed that is written, if any.
-    pub fn feed(&self) -> Result<Option<Feed>, String> {
+    /// Returns the feed that is written; `None` if no feed is.
+    pub fn feed(&self) -> Result<Option<FeedRule>, String> {
         let mut feeds = Vec::new();
-        feeds.extend(self.from.clone().map(Feed::From));
-        feeds.extend(self.sql.clone().map(Feed::Sql));
-        feeds.extend(self.value.clone().map(Feed::Value));
-        feeds.extend(self.env.clone().map(|name| Feed::Env { name, optional: self.optional.unwrap_or(false) }));
-        feeds.extend(self.lookup.clone().map(Feed::Lookup));
-        feeds.extend((self.owner == Some(true)).then_some(Feed::Owner));
-        feeds.extend((self.omit == Some(true)).then_some(Feed::Omit));
+        feeds.extend(self.from.clone().map(FeedRule::From));
+        feeds.extend(self.sql.clone().map(FeedRule::Sql));
+        feeds.extend(self.value.clone().map(FeedRule::Value));
+        feeds.extend(self.env.clone().map(|name| FeedRule::Env { name, optional: self.optional.unwrap_or(false) }));
+        feeds.extend(self.lookup.clone().map(FeedRule::Lookup));
+        feeds.extend((self.owner == Some(true)).then_some(FeedRule::Owner));
+        feeds.extend((self.omit == Some(true)).then_some(FeedRule::Omit));
         if self.owner == Some(false) || self.omit == Some(false) {
-            return Err("`owner` and `omit` are written only as true".to_owned());
+            return Err("`owner` and `omit` accept only true".to_owned());
         }
         if self.optional.is_some() && self.env.is_none() {
-            return Err("`optional` goes with `env` alone".to_owned());
+            return Err("`optional` is valid only next to `env`".to_owned());
         }
         match feeds.len() {
             0 | 1 => Ok(feeds.pop()),

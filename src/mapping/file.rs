@@ -4,57 +4,68 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::column::{Column, Modifiers};
-use super::read::Lines;
-use super::value::Written;
+use super::column::{MappedColumn, Modifiers};
+use super::lines::KeyLines;
+use super::value::WrittenValue;
 
-/// One mapping, well formed.
+/// A well-formed mapping.
 #[derive(Clone, Debug)]
 pub struct Mapping {
-    /// With the target database, the run's identity.
+    /// The mapping's name; with the target database it identifies the run.
     pub name: String,
     /// `[source]`
-    pub source: Source,
+    pub source: SourceSection,
     /// `[target]`
-    pub target: Target,
+    pub target: TargetSection,
     /// `[owner]`
     pub owner: Option<OwnerSection>,
     /// `[defaults]`
     pub defaults: Defaults,
-    /// `[leave]`: table, column of it if one is named, reason.
-    pub leave: Vec<(String, Option<String>, String)>,
+    /// `[leave]`: tables and columns that stay in the source.
+    pub leave: Vec<LeaveEntry>,
     /// `[load.*]` in the order of the file.
     pub loads: Vec<Load>,
-    /// The line of each key.
-    pub lines: Lines,
+    /// The line of each key in the file.
+    pub lines: KeyLines,
+}
+
+/// One entry of `[leave]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LeaveEntry {
+    /// The source table.
+    pub table: String,
+    /// The column of the table; `None` for the whole table.
+    pub column: Option<String>,
+    /// The reason why it stays in the source.
+    pub reason: String,
 }
 
 /// `[source]`
 #[derive(Clone, Debug, Default, Deserialize)]
-pub struct Source {
+pub struct SourceSection {
     /// The SQLite file or `.sql` dump, relative to the mapping file.
     pub path: Option<String>,
-    /// What a time without an offset means.
+    /// The zone of times without an offset.
     pub zone: Option<String>,
 }
 
 /// `[target]`
 #[derive(Clone, Debug, Deserialize)]
-pub struct Target {
-    /// The schema of the tables.
+pub struct TargetSection {
+    /// The schema of the target's tables.
     #[serde(default = "public")]
     pub schema: String,
-    /// The variable that holds the connection string.
+    /// The environment variable that holds the connection string.
     #[serde(default = "database_url")]
     pub url_env: String,
-    /// For `rehearse` alone: what the application's own migrations would have made.
+    /// DDL files for `rehearse` alone, in place of the application's own migrations.
     #[serde(default)]
     pub ddl: Vec<String>,
 }
 
-impl Default for Target {
-    fn default() -> Target {
-        Target { schema: public(), url_env: database_url(), ddl: Vec::new() }
+impl Default for TargetSection {
+    fn default() -> TargetSection {
+        TargetSection { schema: public(), url_env: database_url(), ddl: Vec::new() }
     }
 }
 
@@ -71,15 +82,15 @@ fn database_url() -> String {
 pub struct OwnerSection {
     /// The owner's table.
     pub table: String,
-    /// Natural key; without it nothing is stamped.
+    /// The natural key; without it no row is stamped.
     #[serde(rename = "match")]
-    pub natural: Option<BTreeMap<String, Written>>,
-    /// The column that is stamped.
+    pub natural: Option<BTreeMap<String, WrittenValue>>,
+    /// The column whose value is stamped.
     #[serde(default = "id")]
     pub key: String,
-    /// Its other columns when it has to be made.
-    pub create: Option<BTreeMap<String, Written>>,
-    /// The column by which reports name owners.
+    /// The other columns of a new owner row; `None`: the row must exist.
+    pub create: Option<BTreeMap<String, WrittenValue>>,
+    /// The column by which reports show owners.
     pub show: Option<String>,
 }
 
@@ -87,48 +98,48 @@ fn id() -> String {
     "id".to_owned()
 }
 
-/// What to do with what the mapping does not name.
+/// The treatment of tables and columns that the mapping does not name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Unlisted {
-    /// A refusal.
+    /// They are refused.
     #[default]
     Refuse,
-    /// One to one, by name. Tables alone.
+    /// They are copied one to one, by name. For tables alone.
     Copy,
-    /// Left behind and reported.
+    /// They stay in the source and are reported.
     Leave,
 }
 
-/// What happens to a row that cannot go.
+/// The treatment of a row that cannot be loaded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OnFault {
-    /// Nothing is written, or the batch is rolled back.
+    /// The run stops: nothing is written, or the batch is rolled back.
     #[default]
     Abort,
-    /// It is set aside, the others go.
+    /// The row is quarantined, the others are loaded.
     Quarantine,
 }
 
 /// `[defaults]`
 #[derive(Clone, Debug, Default)]
 pub struct Defaults {
-    /// What happens to a row that cannot go.
+    /// The treatment of a row that cannot be loaded.
     pub on_fault: OnFault,
-    /// Tables of the source that nobody takes.
+    /// The treatment of source tables that the mapping does not name.
     pub unlisted_tables: Unlisted,
-    /// Columns of the source that nobody takes.
+    /// The treatment of source columns that the mapping does not name.
     pub unlisted_columns: Unlisted,
-    /// By name of the target's column.
+    /// Modifiers by the target column's name.
     pub columns: BTreeMap<String, Modifiers>,
-    /// By the target column's type.
+    /// Modifiers by the target column's type.
     pub types: BTreeMap<String, Modifiers>,
-    /// For every column.
+    /// Modifiers of every column.
     pub modifiers: Modifiers,
 }
 
-/// The keys of `[defaults]` beside `columns` and `types`.
+/// The keys of `[defaults]`, next to `columns`, `types` and the modifiers.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub(super) struct DefaultsKeys {
     #[serde(default)]
@@ -142,15 +153,15 @@ pub(super) struct DefaultsKeys {
 /// `[load.NAME]`
 #[derive(Clone, Debug, Default)]
 pub struct Load {
-    /// Its name; target and source table unless `to` and `from` say otherwise.
+    /// The load's name, which is also that of the target and source table unless `to` and `from` name others.
     pub name: String,
-    /// Where the rows come from.
+    /// The origin of the rows.
     pub from: RowsFrom,
     /// The target's table.
     pub to: String,
-    /// Whose the rows are.
+    /// The rule for the rows' owners.
     pub owner: OwnerRule,
-    /// The unique key whose collisions are skipped.
+    /// The columns of the unique key whose collisions are skipped.
     pub conflict: Option<Vec<String>>,
     /// `when = "empty"`
     pub when_empty: bool,
@@ -160,30 +171,30 @@ pub struct Load {
     pub shift: bool,
     /// `triggers = "fire"`
     pub triggers_fire: bool,
-    /// Modifiers of the whole load.
+    /// Modifiers of all columns of the load.
     pub modifiers: Modifiers,
-    /// Its columns, as far as they are written, in the order of the file.
-    pub columns: Vec<(String, Column)>,
+    /// The columns that the mapping writes, in the order of the file.
+    pub columns: Vec<(String, MappedColumn)>,
 }
 
-/// Where a load's rows come from.
+/// The origin of a load's rows.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum RowsFrom {
-    /// The source's table of the load's name.
+    /// The source table of the load's name.
     #[default]
     SameName,
     /// A table of the source.
     Table(String),
     /// A query.
     Sql(String),
-    /// Rows written down.
-    Rows(Vec<BTreeMap<String, Written>>),
+    /// Rows written in the mapping.
+    Rows(Vec<BTreeMap<String, WrittenValue>>),
 }
 
-/// Whose a load's rows are.
+/// The rule for the owners of a load's rows.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum OwnerRule {
-    /// Nothing is written.
+    /// The mapping has no rule.
     #[default]
     Unsaid,
     /// `owner = false`
@@ -196,7 +207,7 @@ pub enum OwnerRule {
     Through(String),
 }
 
-/// The keys of `[load.NAME]` beside its modifiers and columns.
+/// The keys of `[load.NAME]`, next to its modifiers and columns.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub(super) struct LoadKeys {
     pub from: Option<toml::Value>,
@@ -242,7 +253,7 @@ pub(super) enum Triggers {
 /// Reads `from`.
 ///
 /// # Errors
-/// The place below `from`, such as `.rows.2`, and what is wrong there.
+/// The place below `from`, such as `.rows.2`, and what is wrong with it.
 pub(super) fn read_from(value: toml::Value) -> Result<RowsFrom, (String, String)> {
     let expected =
         |at: &str| Err((at.to_owned(), "from is a table's name, { sql = \"...\" } or { rows = [ ... ] }".to_owned()));
@@ -255,7 +266,7 @@ pub(super) fn read_from(value: toml::Value) -> Result<RowsFrom, (String, String)
         Some((key, toml::Value::String(sql))) if key == "sql" => Ok(RowsFrom::Sql(sql)),
         Some((key, toml::Value::Array(rows))) if key == "rows" => {
             let row = |(n, row): (usize, toml::Value)| {
-                BTreeMap::<String, Written>::deserialize(row)
+                BTreeMap::<String, WrittenValue>::deserialize(row)
                     .map_err(|e| (format!(".rows.{n}"), e.message().to_owned()))
             };
             rows.into_iter().enumerate().map(row).collect::<Result<_, _>>().map(RowsFrom::Rows)

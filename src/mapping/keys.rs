@@ -1,39 +1,39 @@
-//! The keys that the mapping's language has, taken from the very types that read it.
+//! The keys of the mapping language, taken from the types that read them.
 //!
-//! A hint at a mistyped key and the check of the reference file both ask here, so neither can go stale.
+//! Both the hint for a mistyped key and the check of the reference file use this list, so neither can become stale.
 
 use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, forward_to_deserialize_any};
 
-use super::column::{FeedKeys, Lookup, Modifiers, Step};
-use super::file::{DefaultsKeys, LoadKeys, OwnerSection, Source, Target};
+use super::column::{FeedKeys, LookupRule, Modifiers, StepRule};
+use super::file::{DefaultsKeys, LoadKeys, OwnerSection, SourceSection, TargetSection};
 
-/// The modifiers that a whole load and `[defaults]` take.
+/// The modifiers that `[defaults]` and a whole load accept.
 pub(super) const WIDE: [&str; 5] = ["round", "trim", "zone", "strip_nul", "charset"];
 
 /// The sections of the file.
 pub(super) const TOP: [&str; 8] = ["format", "name", "source", "target", "owner", "defaults", "leave", "load"];
 
-/// The keys that are right at a place of the file, such as `owner` or `load.x.columns.y`.
+/// Returns the keys that are valid at a place of the file, such as `owner` or `load.x.columns.y`.
 pub(super) fn at(path: &[String]) -> Vec<&'static str> {
     let parts: Vec<&str> = path.iter().map(String::as_str).collect();
     match parts.as_slice() {
         [] => TOP.to_vec(),
-        ["source"] => fields::<Source>().to_vec(),
-        ["target"] => fields::<Target>().to_vec(),
+        ["source"] => fields::<SourceSection>().to_vec(),
+        ["target"] => fields::<TargetSection>().to_vec(),
         ["owner"] => fields::<OwnerSection>().to_vec(),
         ["defaults"] => [fields::<DefaultsKeys>(), &WIDE, &["columns", "types"]].concat(),
         ["defaults", "columns" | "types", _] => fields::<Modifiers>().to_vec(),
         ["load", _] => [fields::<LoadKeys>(), &WIDE, &["columns"]].concat(),
         ["load", _, "columns", _] => [fields::<FeedKeys>(), fields::<Modifiers>()].concat(),
-        ["load", _, "columns", _, "lookup"] => fields::<Lookup>().to_vec(),
-        ["load", _, "columns", _, "lookup", "steps", _] => fields::<Step>().to_vec(),
+        ["load", _, "columns", _, "lookup"] => fields::<LookupRule>().to_vec(),
+        ["load", _, "columns", _, "lookup", "steps", _] => fields::<StepRule>().to_vec(),
         ["load", _, "conflict"] => vec!["skip"],
         _ => Vec::new(),
     }
 }
 
-/// Every key of the language with its place: what the reference file must show.
+/// Returns every key of the language with its place; the reference file must show them all.
 pub fn keys_of_the_language() -> Vec<String> {
     let places = [
         "",
@@ -56,18 +56,18 @@ pub fn keys_of_the_language() -> Vec<String> {
     keys
 }
 
-/// The names of a struct's fields, as serde knows them.
+/// Returns the names of a struct's fields, as serde knows them.
 fn fields<'de, T: Deserialize<'de>>() -> &'static [&'static str] {
     let mut found: &'static [&'static str] = &[];
-    let asked = T::deserialize(Asked(&mut found));
+    let asked = T::deserialize(AskedFields(&mut found));
     debug_assert!(asked.is_err(), "the asking deserializer holds no value");
     found
 }
 
-/// A deserializer that holds nothing and notes which fields it was asked for.
-struct Asked<'a>(&'a mut &'static [&'static str]);
+/// A deserializer that holds no value and records the fields that it is asked for.
+struct AskedFields<'a>(&'a mut &'static [&'static str]);
 
-impl<'de> Deserializer<'de> for Asked<'_> {
+impl<'de> Deserializer<'de> for AskedFields<'_> {
     type Error = de::value::Error;
 
     fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Self::Error> {

@@ -1,15 +1,20 @@
-//! The mapping: what a person wrote in TOML, read and checked for form, with the line of every key.
+//! The mapping: a person's TOML, read and checked for form, with the line of every key.
 //!
-//! Whether its names exist and its feeds fit is `plan`'s question; nothing here knows either database.
+//! `plan` checks that its names exist and its feeds fit; this module knows neither database.
 
 mod column;
 mod file;
 mod keys;
+mod lines;
 mod read;
 mod value;
 
-pub use column::{Column, Feed, Lookup, Missing, Modifiers, Step, Switch};
-pub use file::{Defaults, Load, Mapping, OnFault, OwnerRule, OwnerSection, RowsFrom, Source, Target, Unlisted};
+pub use column::{FeedRule, LookupRule, MappedColumn, MissingRule, Modifiers, StepRule, Switch};
+pub use file::{
+    Defaults, LeaveEntry, Load, Mapping, OnFault, OwnerRule, OwnerSection, RowsFrom, SourceSection, TargetSection,
+    Unlisted,
+};
 pub use keys::keys_of_the_language;
-pub use read::{Lines, Problem, read};
-pub use value::Written;
+pub use lines::KeyLines;
+pub use read::{FormProblem, read};
+pub use value::WrittenValue;

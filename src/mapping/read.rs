@@ -1,4 +1,4 @@
-//! From the text of a mapping file to a [`Mapping`], or to every problem of its form at once, each with its line.
+//! Reads the text of a mapping file into a [`Mapping`], or lists every problem of its form, each with its line.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,27 +7,28 @@ use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::column::{Column, Feed, FeedKeys, Modifiers};
-use super::file::{self, Defaults, DefaultsKeys, Load, LoadKeys, Mapping};
+use super::column::{FeedKeys, FeedRule, MappedColumn, Modifiers};
+use super::file::{self, Defaults, DefaultsKeys, LeaveEntry, Load, LoadKeys, Mapping};
 use super::keys;
+use super::lines::KeyLines;
 use crate::model::ident::did_you_mean;
 
 type Entry<'i> = (String, Spanned<DeValue<'i>>);
 
 /// One thing that is wrong with the form of a mapping file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
+pub struct FormProblem {
     /// Path of the key, such as `load.transactions.columns.amount`.
     pub place: String,
-    /// Its line, from 1.
+    /// The key's line, from 1; `None` for a key that is missing.
     pub line: Option<usize>,
     /// The mistake.
     pub what: String,
-    /// The way out. Empty if the mistake names it.
+    /// The remedy. Empty if the mistake names it.
     pub advice: String,
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for FormProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.line, self.place.is_empty()) {
             (Some(line), true) => write!(f, "line {line}: {}", self.what)?,
@@ -38,39 +39,11 @@ impl fmt::Display for Problem {
     }
 }
 
-/// The line of each key of the file, by path.
-#[derive(Clone, Debug, Default)]
-pub struct Lines(BTreeMap<String, usize>);
-
-impl Lines {
-    /// A place as messages name it: with its line, where it is one of the file.
-    pub fn shown(&self, place: &str) -> String {
-        let sections = ["load.", "owner.", "defaults.", "leave."];
-        let is_of_file =
-            sections.iter().any(|s| place.starts_with(s)) || ["source.zone", "target.schema"].contains(&place);
-        match self.of(place).filter(|_| is_of_file) {
-            Some(line) => format!("{place} (line {line})"),
-            None => place.to_owned(),
-        }
-    }
-
-    /// The line of a key, or of the nearest one above it.
-    pub fn of(&self, place: &str) -> Option<usize> {
-        let mut place = place;
-        loop {
-            if let Some(line) = self.0.get(place) {
-                return Some(*line);
-            }
-            place = &place[..place.rfind('.')?];
-        }
-    }
-}
-
 /// Reads a mapping. `text` is the file's content.
 ///
 /// # Errors
-/// All problems of form: what is not TOML (the first alone), unknown keys with the nearest right one, values of a wrong kind.
-pub fn read(text: &str) -> Result<Mapping, Vec<Problem>> {
+/// All problems of form: the first error of TOML, unknown keys with the nearest valid one, values of a wrong kind.
+pub fn read(text: &str) -> Result<Mapping, Vec<FormProblem>> {
     let table = DeTable::parse(text).map_err(|e| {
         let line = e.span().map(|span| line_at(text, span.start));
         let twice = e.span().and_then(|span| text.get(span)).filter(|_| e.message() == "duplicate key");
@@ -78,12 +51,12 @@ pub fn read(text: &str) -> Result<Mapping, Vec<Problem>> {
             None => (format!("is not TOML: {}", e.message()), ""),
             Some(key) => (
                 format!("`{key}` is defined twice"),
-                "Remove one of the two; a second load into a table has a name of its own and `to`.",
+                "Remove one of the two; a second load into a table needs its own name and `to`.",
             ),
         };
-        vec![Problem { place: String::new(), line, what, advice: advice.to_owned() }]
+        vec![FormProblem { place: String::new(), line, what, advice: advice.to_owned() }]
     })?;
-    let mut reader = Reader { text, lines: Lines::default(), problems: Vec::new() };
+    let mut reader = FileReader { text, lines: KeyLines::default(), problems: Vec::new() };
     let mut top = reader.entries(&[], table.into_inner());
     let mapping = reader.mapping(&mut top);
     for (key, _) in &top {
@@ -97,10 +70,10 @@ pub fn read(text: &str) -> Result<Mapping, Vec<Problem>> {
     }
 }
 
-struct Reader<'t> {
+struct FileReader<'t> {
     text: &'t str,
-    lines: Lines,
-    problems: Vec<Problem>,
+    lines: KeyLines,
+    problems: Vec<FormProblem>,
 }
 
 fn line_at(text: &str, byte: usize) -> usize {
@@ -118,14 +91,14 @@ fn below(path: &[String], key: &str) -> Vec<String> {
     path
 }
 
-impl<'t> Reader<'t> {
+impl<'t> FileReader<'t> {
     fn problem(&mut self, place: &str, what: impl Into<String>) {
         self.advised(place, what, "");
     }
 
     fn advised(&mut self, place: &str, what: impl Into<String>, advice: impl Into<String>) {
         let line = self.lines.of(place);
-        self.problems.push(Problem { place: place.to_owned(), line, what: what.into(), advice: advice.into() });
+        self.problems.push(FormProblem { place: place.to_owned(), line, what: what.into(), advice: advice.into() });
     }
 
     fn unknown(&mut self, path: &[String], key: &str) {
@@ -135,7 +108,7 @@ impl<'t> Reader<'t> {
         self.advised(&below(path, key).join("."), format!("unknown key `{key}`"), format!("{hint}{known}"));
     }
 
-    /// The entries of a table, with the line of every key below noted.
+    /// Returns the entries of a table and records the line of every key in it.
     fn entries(&mut self, path: &[String], table: DeTable<'t>) -> Vec<Entry<'t>> {
         let mut entries = Vec::new();
         for (key, value) in table {
@@ -148,7 +121,7 @@ impl<'t> Reader<'t> {
     }
 
     fn note(&mut self, path: &[String], line: usize, value: &DeValue<'t>) {
-        self.lines.0.entry(path.join(".")).or_insert(line);
+        self.lines.note(path.join("."), line);
         match value {
             DeValue::Table(table) => {
                 for (key, value) in table.iter() {
@@ -164,13 +137,13 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// A value read by serde; keys that its type does not have are problems, and so is a value of a wrong kind.
+    /// Reads a value with serde. A key that its type does not have is a problem, and so is a value of a wrong kind.
     fn value<T: DeserializeOwned + Default>(&mut self, path: &[String], value: Spanned<DeValue<'t>>) -> T {
         let mut unknown = Vec::new();
         let source = toml::de::ValueDeserializer::from(value);
         let read = serde_ignored::deserialize(source, |key| unknown.push(key.to_string()));
         for key in unknown {
-            // An Option shows as `?` in the path that serde_ignored gives.
+            // serde_ignored writes an Option as `?` in the path.
             let mut inner: Vec<&str> = key.split('.').filter(|part| *part != "?").collect();
             let last = inner.pop().unwrap_or_default().to_owned();
             let path: Vec<String> = path.iter().cloned().chain(inner.into_iter().map(str::to_owned)).collect();
@@ -178,7 +151,7 @@ impl<'t> Reader<'t> {
         }
         read.unwrap_or_else(|e: toml::de::Error| {
             let line = e.span().map(|span| line_at(self.text, span.start));
-            self.problems.push(Problem {
+            self.problems.push(FormProblem {
                 place: path.join("."),
                 line,
                 what: e.message().to_owned(),
@@ -188,7 +161,7 @@ impl<'t> Reader<'t> {
         })
     }
 
-    /// A table of which only some keys are meant for `T`.
+    /// Reads the keys of a table that belong to `T`, and removes them from `entries`.
     fn part<T: DeserializeOwned + Default>(
         &mut self,
         path: &[String],
@@ -208,7 +181,7 @@ impl<'t> Reader<'t> {
         match value.into_inner() {
             DeValue::Table(table) => self.entries(path, table),
             other => {
-                self.problem(&path.join("."), format!("is a table of the file, not {}", other.type_str()));
+                self.problem(&path.join("."), format!("must be a table, not {}", other.type_str()));
                 Vec::new()
             }
         }
@@ -219,7 +192,7 @@ impl<'t> Reader<'t> {
             Some(DeValue::Integer(i)) if i.as_str() == "1" => {}
             Some(_) => self.advised(
                 "format",
-                "this migrate reads `format = 1`",
+                "this version reads `format = 1`",
                 "Use the version that the file was written for.",
             ),
             None => self.advised("format", "is missing", "Write `format = 1` at the top of the file."),
@@ -243,13 +216,13 @@ impl<'t> Reader<'t> {
             name,
             source: source.map(|(p, v)| self.value(&p, v)).unwrap_or_default(),
             target: target
-                .map(|(p, v)| self.value::<Option<file::Target>>(&p, v).unwrap_or_default())
+                .map(|(p, v)| self.value::<Option<file::TargetSection>>(&p, v).unwrap_or_default())
                 .unwrap_or_default(),
             owner: owner.and_then(|(p, v)| self.value::<Option<file::OwnerSection>>(&p, v)),
             defaults: defaults.map(|(p, v)| self.defaults(&p, v)).unwrap_or_default(),
             leave: leave.map(|(p, v)| self.leave(&p, v)).unwrap_or_default(),
             loads: loads.map(|(p, v)| self.loads(&p, v)).unwrap_or_default(),
-            lines: Lines::default(),
+            lines: KeyLines::default(),
         }
     }
 
@@ -269,7 +242,7 @@ impl<'t> Reader<'t> {
             self.unknown(path, key);
         }
         if keys.unlisted_columns == file::Unlisted::Copy {
-            self.problem("defaults.unlisted_columns", "is \"refuse\" or \"leave\"");
+            self.problem("defaults.unlisted_columns", "must be \"refuse\" or \"leave\"");
         }
         Defaults {
             on_fault: keys.on_fault,
@@ -281,18 +254,18 @@ impl<'t> Reader<'t> {
         }
     }
 
-    fn leave(&mut self, path: &[String], value: Spanned<DeValue<'t>>) -> Vec<(String, Option<String>, String)> {
+    fn leave(&mut self, path: &[String], value: Spanned<DeValue<'t>>) -> Vec<LeaveEntry> {
         let mut leave = Vec::new();
         for (table, value) in self.table(path, value) {
             let path = below(path, &table);
             if value.get_ref().is_table() {
                 for (column, value) in self.table(&path, value) {
                     let reason = self.reason(&below(&path, &column), value);
-                    leave.push((table.clone(), Some(column), reason));
+                    leave.push(LeaveEntry { table: table.clone(), column: Some(column), reason });
                 }
             } else {
                 let reason = self.reason(&path, value);
-                leave.push((table, None, reason));
+                leave.push(LeaveEntry { table, column: None, reason });
             }
         }
         leave
@@ -301,7 +274,7 @@ impl<'t> Reader<'t> {
     fn reason(&mut self, path: &[String], value: Spanned<DeValue<'t>>) -> String {
         let reason: String = self.value(path, value);
         if reason.trim().is_empty() && !self.problems.iter().any(|p| p.place == path.join(".")) {
-            self.problem(&path.join("."), "needs a reason in words: why does it stay behind?");
+            self.problem(&path.join("."), "needs a reason in words: write why it stays in the source");
         }
         reason
     }
@@ -327,7 +300,7 @@ impl<'t> Reader<'t> {
         let owner = self.accept(&below(path, "owner"), keys.owner.map(file::read_owner));
         let conflict = keys.conflict.map(|c| c.skip);
         if conflict.as_ref().is_some_and(Vec::is_empty) {
-            self.problem(&below(path, "conflict").join("."), "names the columns of a unique key, at least one");
+            self.problem(&below(path, "conflict").join("."), "must name the columns of a unique key, at least one");
         }
         Load {
             to: keys.to.unwrap_or_else(|| name.clone()),
@@ -355,14 +328,14 @@ impl<'t> Reader<'t> {
         }
     }
 
-    fn columns(&mut self, path: &[String], value: Spanned<DeValue<'t>>) -> Vec<(String, Column)> {
+    fn columns(&mut self, path: &[String], value: Spanned<DeValue<'t>>) -> Vec<(String, MappedColumn)> {
         let entries = self.table(path, value);
         entries.into_iter().map(|(name, value)| (name.clone(), self.column(&below(path, &name), value))).collect()
     }
 
-    fn column(&mut self, path: &[String], value: Spanned<DeValue<'t>>) -> Column {
+    fn column(&mut self, path: &[String], value: Spanned<DeValue<'t>>) -> MappedColumn {
         if let DeValue::String(from) = value.get_ref() {
-            return Column { feed: Some(Feed::From(from.to_string())), ..Column::default() };
+            return MappedColumn { feed: Some(FeedRule::From(from.to_string())), ..MappedColumn::default() };
         }
         let mut entries = self.table(path, value);
         let feed_keys = ["from", "sql", "value", "env", "optional", "owner", "lookup", "omit", "refers"];
@@ -373,7 +346,7 @@ impl<'t> Reader<'t> {
         for (key, _) in &entries {
             self.unknown(path, key);
         }
-        Column { feed: self.accept(path, Some(feed.feed())), modifiers, refers: feed.refers }
+        MappedColumn { feed: self.accept(path, Some(feed.feed())), modifiers, refers: feed.refers }
     }
 }
 
@@ -382,7 +355,7 @@ mod tests {
     use super::*;
 
     fn problems(text: &str) -> Vec<String> {
-        read(text).map(|_| Vec::new()).unwrap_or_else(|p| p.iter().map(Problem::to_string).collect())
+        read(text).map(|_| Vec::new()).unwrap_or_else(|p| p.iter().map(FormProblem::to_string).collect())
     }
 
     #[test]
@@ -393,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn every_mistake_of_form_is_named_at_once_with_its_line() {
+    fn every_mistake_of_form_is_listed_at_once_with_its_line() {
         let text = "format = 1\nname = \"x\"\n[sorce]\n[load.t]\nowner = 7\n[load.t.columns]\na = { rond = true }\nb = { from = \"x\", omit = true }\nc = { if_null = { nul = true } }\n";
         let found = problems(text);
         assert_eq!(found.len(), 5, "{found:#?}");
@@ -409,14 +382,14 @@ mod tests {
     }
 
     #[test]
-    fn a_key_of_another_place_is_unknown() {
+    fn a_key_of_another_section_is_unknown() {
         let found = problems("format = 1\nname = \"x\"\n[defaults]\nround = true\nif_null = 1\n");
         assert_eq!(found.len(), 1);
         assert!(found[0].contains("unknown key `if_null`"), "{}", found[0]);
     }
 
     #[test]
-    fn inherited_modifiers_merge_one_by_one_and_can_be_taken_away() {
+    fn inherited_modifiers_merge_one_by_one_and_can_be_removed() {
         let text = "format = 1\nname = \"x\"\n[load.t.columns]\na = { round = { fault = true }, trim = true }\n";
         let mapping = read(text).unwrap();
         let lower: Modifiers = toml::from_str("round = true\nif_null = 1\n").unwrap();
@@ -426,7 +399,7 @@ mod tests {
     }
 
     #[test]
-    fn text_that_is_no_toml_is_named_with_its_line() {
+    fn text_that_is_not_toml_is_reported_with_its_line() {
         assert!(problems("format = 1\nname = \n")[0].starts_with("line 2: is not TOML"));
     }
 }

@@ -6,16 +6,16 @@ use crate::model::cell::RawBuf;
 use crate::model::rules::Value;
 
 /// A value of the mapping: `0`, `"text"`, `true`, `{ null = true }`, `{ now = true }`, `{ owner = true }`,
-/// `{ env = "NAME" }` or, where a modifier stands, `{ fault = true }`.
+/// `{ env = "NAME" }` or, for a modifier, `{ fault = true }`.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(try_from = "toml::Value")]
-pub struct Written(pub Value);
+pub struct WrittenValue(pub Value);
 
-impl TryFrom<toml::Value> for Written {
+impl TryFrom<toml::Value> for WrittenValue {
     type Error = String;
 
-    fn try_from(value: toml::Value) -> Result<Written, String> {
-        let constant = |raw| Ok(Written(Value::Literal(raw)));
+    fn try_from(value: toml::Value) -> Result<WrittenValue, String> {
+        let constant = |raw| Ok(WrittenValue(Value::Literal(raw)));
         match value {
             toml::Value::String(text) => constant(RawBuf::text(text)),
             toml::Value::Integer(i) => constant(RawBuf::Integer(i)),
@@ -23,7 +23,7 @@ impl TryFrom<toml::Value> for Written {
             toml::Value::Boolean(b) => constant(RawBuf::Integer(i64::from(b))),
             toml::Value::Datetime(at) => constant(RawBuf::text(at.to_string())),
             toml::Value::Array(_) => Err("a list is not a value here; write it as text, such as \"[1,2]\"".to_owned()),
-            toml::Value::Table(table) => word(&table).map(Written),
+            toml::Value::Table(table) => word(&table).map(WrittenValue),
         }
     }
 }

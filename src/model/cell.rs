@@ -1,23 +1,23 @@
-//! A value on both sides of the bridge: [`Raw`] as SQLite holds it, [`Cell`] as PostgreSQL gets it.
+//! A value on both sides: [`Raw`] as SQLite stores it, [`Cell`] as PostgreSQL receives it.
 //!
-//! Only the shapes stand here. What a raw value means for a target type is decided in `convert`,
-//! how a cell looks on the wire in `wire`.
+//! This file defines the forms alone. `convert` decides what a raw value means for a target type, `wire` how a cell is
+//! encoded.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use super::numeric::Numeric;
 
-/// A value as SQLite holds it, by storage class. Text is bytes: SQLite does not promise UTF-8.
+/// A value as SQLite stores it, by storage class. Text is bytes, because SQLite does not guarantee UTF-8.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Raw<'a> {
-    /// SQL NULL. A NaN that was stored is NULL too; SQLite cannot tell them apart.
+    /// SQL NULL. SQLite stores a NaN as NULL, so the two cannot be distinguished.
     Null,
     /// A signed integer of up to eight bytes, whatever the column's declared type.
     Integer(i64),
     /// An IEEE double; infinities occur.
     Real(f64),
-    /// Text in the bytes that SQLite holds, NULs included.
+    /// Text in the stored bytes, NULs included.
     Text(&'a [u8]),
     /// A blob.
     Blob(&'a [u8]),
@@ -26,7 +26,7 @@ pub enum Raw<'a> {
 /// SQLite's five storage classes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Class {
+pub enum StorageClass {
     /// SQL NULL.
     Null,
     /// A signed integer.
@@ -39,31 +39,31 @@ pub enum Class {
     Blob,
 }
 
-impl fmt::Display for Class {
+impl fmt::Display for StorageClass {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Class::Null => "null",
-            Class::Integer => "integer",
-            Class::Real => "real",
-            Class::Text => "text",
-            Class::Blob => "blob",
+            StorageClass::Null => "null",
+            StorageClass::Integer => "integer",
+            StorageClass::Real => "real",
+            StorageClass::Text => "text",
+            StorageClass::Blob => "blob",
         })
     }
 }
 
 impl<'a> Raw<'a> {
-    /// The storage class.
-    pub fn class(self) -> Class {
+    /// Returns the storage class.
+    pub fn class(self) -> StorageClass {
         match self {
-            Raw::Null => Class::Null,
-            Raw::Integer(_) => Class::Integer,
-            Raw::Real(_) => Class::Real,
-            Raw::Text(_) => Class::Text,
-            Raw::Blob(_) => Class::Blob,
+            Raw::Null => StorageClass::Null,
+            Raw::Integer(_) => StorageClass::Integer,
+            Raw::Real(_) => StorageClass::Real,
+            Raw::Text(_) => StorageClass::Text,
+            Raw::Blob(_) => StorageClass::Blob,
         }
     }
 
-    /// Length in bytes: of text and blobs what they hold, of numbers eight, of NULL none.
+    /// Returns the length in bytes: the stored length for text and blobs, 8 for numbers, 0 for NULL.
     pub fn bytes(self) -> usize {
         match self {
             Raw::Null => 0,
@@ -72,7 +72,7 @@ impl<'a> Raw<'a> {
         }
     }
 
-    /// A copy that owns its bytes.
+    /// Returns a copy that owns its bytes.
     pub fn to_buf(self) -> RawBuf {
         match self {
             Raw::Null => RawBuf::Null,
@@ -84,7 +84,7 @@ impl<'a> Raw<'a> {
     }
 }
 
-/// A [`Raw`] that owns its bytes: constants of a mapping, keys, the rows of a fault file.
+/// A [`Raw`] that owns its bytes: a constant of a mapping, a key, a value in a fault file.
 #[derive(Clone, Debug, PartialEq)]
 pub enum RawBuf {
     /// SQL NULL.
@@ -93,14 +93,14 @@ pub enum RawBuf {
     Integer(i64),
     /// A double.
     Real(f64),
-    /// Text, not promised to be UTF-8.
+    /// Text, not necessarily UTF-8.
     Text(Vec<u8>),
     /// A blob.
     Blob(Vec<u8>),
 }
 
 impl RawBuf {
-    /// The borrowed form.
+    /// Returns the borrowed form.
     pub fn as_raw(&self) -> Raw<'_> {
         match self {
             RawBuf::Null => Raw::Null,
@@ -111,13 +111,13 @@ impl RawBuf {
         }
     }
 
-    /// Text from a Rust string.
+    /// Returns text made of a Rust string.
     pub fn text(s: impl Into<String>) -> RawBuf {
         RawBuf::Text(s.into().into_bytes())
     }
 }
 
-/// A value as PostgreSQL gets it: typed, in range, at the column's scale and precision. Borrowed unless it had to change.
+/// A value as PostgreSQL receives it: typed, in range, at the column's scale and precision. Borrowed unless it changed.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Cell<'a> {
     /// SQL NULL.
@@ -159,13 +159,13 @@ pub enum Cell<'a> {
     Uuid([u8; 16]),
     /// json: the text as the server stores it
     Json(Cow<'a, str>),
-    /// jsonb: a text of it that the server will take
+    /// jsonb: a JSON text that the server accepts
     Jsonb(Cow<'a, str>),
     /// inet
     Inet(Inet),
     /// an array of one of the above
     Array(Array<'a>),
-    /// the text of a value whose type has no binary encoder here; such a load goes by text COPY
+    /// the text of a value whose type has no binary encoder here; the load uses text COPY
     Verbatim(Cow<'a, str>),
 }
 
@@ -226,10 +226,10 @@ pub struct Inet {
 /// A rectangular array in row-major order.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Array<'a> {
-    /// The element type's OID: the server compares it exactly.
+    /// The element type's OID, which the server compares exactly.
     pub element_oid: u32,
     /// Length of each dimension; empty for `{}`.
     pub dimensions: Vec<usize>,
-    /// The elements, [`Cell::Null`] among them.
+    /// The elements, including [`Cell::Null`].
     pub elements: Vec<Cell<'a>>,
 }

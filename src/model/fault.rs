@@ -1,14 +1,14 @@
-//! Why a value or a row cannot go: the stable reasons, what each means and what to write in the mapping.
+//! The reasons why a value or a row cannot be loaded: what each means and what to write in the mapping.
 //!
-//! One table of facts; the README's list is printed from it. Faults never hold a value, only its class and length.
+//! One table of facts, from which the README's list is printed. A fault never holds a value, only its class and length.
 
-use super::cell::Class;
+use super::cell::StorageClass;
 use super::key::Key;
 
-/// Declares [`Reason`] with, for each: its stable word, what it says, and what can be done.
+/// Declares [`Reason`]; each reason has its stable word, its meaning and its remedy.
 macro_rules! reasons {
     ($($(#[$doc:meta])* $name:ident = $word:literal, $says:literal, $advice:literal;)*) => {
-        /// A stable reason. The word is part of the report's contract; new ones may come, none changes its meaning.
+        /// A stable reason. The word is part of the report's contract: new words may be added, none changes its meaning.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum Reason { $( #[doc = $says] $name, )* }
 
@@ -16,17 +16,17 @@ macro_rules! reasons {
             /// All reasons, in the order of the README's list.
             pub const ALL: &'static [Reason] = &[$(Reason::$name),*];
 
-            /// The kebab-case word that reports use.
+            /// Returns the kebab-case word that reports use.
             pub fn word(self) -> &'static str {
                 match self { $(Reason::$name => $word),* }
             }
 
-            /// What is wrong with the value, as a sentence's second half: "the value ...".
+            /// Returns what is wrong with the value, as the rest of a sentence that begins with "the value".
             pub fn says(self) -> &'static str {
                 match self { $(Reason::$name => $says),* }
             }
 
-            /// What an operator can write in the mapping, or do, about it.
+            /// Returns the mapping entry, or the action, that solves it.
             pub fn advice(self) -> &'static str {
                 match self { $(Reason::$name => $advice),* }
             }
@@ -38,7 +38,7 @@ reasons! {
     NullInNotNull = "null", "is NULL and the column is NOT NULL", "if_null = ...";
     NotANumber = "not-a-number", "is text that is not a number", "if_bad = ..., or null_if = [...], or map = { ... }";
     NotIntegral = "not-integral", "has a fraction and the column holds integers", "round = true, or a numeric column";
-    OutOfRange = "out-of-range", "lies outside the range of the type", "a wider column";
+    OutOfRange = "out-of-range", "is outside the range of the type", "a wider column";
     PrecisionOverflow = "precision-overflow", "has more digits before the point than the column", "a wider column";
     ExcessScale = "excess-scale", "has more decimals than the column", "round = true";
     NotFinite = "not-finite", "is an infinity or NaN, which the column does not hold", "sql = \"...\" that says what it means";
@@ -77,11 +77,11 @@ reasons! {
     NotARange = "not-a-range", "is not a range", "if_bad = ...";
     NotAnHstore = "not-an-hstore", "is not an hstore", "if_bad = ...";
     NotATsvector = "not-a-tsvector", "is not a tsvector", "if_bad = ...";
-    RepeatedKey = "repeated-key", "names a key twice, of which the server would keep one in silence", "sql = \"...\" that says which";
+    RepeatedKey = "repeated-key", "names a key twice, and the server would silently keep one", "sql = \"...\" that says which";
     NotAnArray = "not-an-array", "is neither a JSON array nor a PostgreSQL array literal", "array = \"csv\"";
     RaggedArray = "ragged-array", "is an array whose rows differ in length", "sql = \"...\" that says what it means";
     NotForServer = "not-for-server", "is of a storage class that has no text for this type", "sql = \"...\" that gives its text";
-    TooLarge = "too-large", "is larger, alone or with its row, than 1,000,000,000 bytes, or than its type holds", "leave the column behind";
+    TooLarge = "too-large", "is larger, alone or with its row, than 1,000,000,000 bytes, or than its type holds", "omit the column";
     TooDeep = "too-deep", "holds JSON that is nested deeper than the server's stack allows", "a larger max_stack_depth on the server";
     NotInEncoding = "not-in-encoding", "has a character that the encoding of the target's database lacks", "a database whose encoding is UTF8";
     EmptyString = "empty-string", "is an empty string in a column that is not text", "null_if = [\"\"]";
@@ -89,12 +89,12 @@ reasons! {
     BadFormat = "bad-format", "is not a format of dates and times that can be read", "strftime's letters, such as \"%d/%m/%Y\"";
     IfBadIsFault = "bad-default", "was to be replaced by a value that does not fit either", "another value in the mapping";
     SqlFailed = "sql-failed", "could not be computed: SQLite refused the expression for this row", "sql = \"...\" that covers this row";
-    Orphan = "orphan", "refers to a row that is not there", "if_orphan = ...";
+    Orphan = "orphan", "refers to a row that does not exist", "if_orphan = ...";
     ParentRefused = "parent-refused", "refers to a row that was itself refused", "solve the parent's fault";
-    ParentLater = "parent-later", "refers to a row of its own table that comes too far behind it", "--batch-bytes larger, or --detach always";
+    ParentLater = "parent-later", "refers to a row of its own table that comes too far after it", "--batch-bytes larger, or --detach always";
     LookupMissing = "lookup-missing", "was found by no step of the lookup", "missing = \"owner\" or missing = \"null\"";
     LookupAmbiguous = "lookup-ambiguous", "was found with several answers", "ambiguous = \"next\"";
-    NoOwner = "no-owner", "is stamped and there is no owner", "[owner] with match";
+    NoOwner = "no-owner", "is stamped and no owner is known", "[owner] with match";
     Duplicate = "duplicate", "has a key that another row has already", "conflict = { skip = [...] }, or solve it in the source";
     CheckFailed = "check-failed", "fails a CHECK constraint", "solve it in the source";
     ExclusionFailed = "exclusion-failed", "collides with another row under an exclusion constraint", "solve it in the source";
@@ -120,31 +120,31 @@ impl<'de> serde::Deserialize<'de> for Reason {
     }
 }
 
-/// A loss that the mapping allowed and that happened, or a harmless change that is counted all the same.
+/// A loss that the mapping allowed and that happened, or a harmless change that is counted too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Loss {
-    /// `strip_nul` took something out.
+    /// `strip_nul` removed a character.
     StripNul,
-    /// `if_bad` stood in for text that could not be read.
+    /// `if_bad` replaced text that could not be read.
     IfBad,
-    /// `round` rounded.
+    /// `round` rounded a value.
     Round,
-    /// `truncate` cut.
+    /// `truncate` cut a value.
     Truncate,
-    /// `if_orphan` stood in for a reference.
+    /// `if_orphan` replaced a reference.
     IfOrphan,
-    /// Not a loss: floating-point noise beyond the target's scale went.
+    /// Not a loss: floating-point noise beyond the target's scale was dropped.
     FloatNoise,
     /// Not a loss: a double became the `real` with the same shortest text.
     Real,
     /// Not a loss: 24:00:00 became the next day's start.
     EndOfDay,
-    /// Not a loss: a `jsonb` had one key twice; the last one stays.
+    /// Not a loss: a `jsonb` had one key twice; the last value is kept.
     DuplicateKeys,
 }
 
 impl Loss {
-    /// All of them.
+    /// All losses and changes.
     pub const ALL: [Loss; 9] = [
         Loss::StripNul,
         Loss::IfBad,
@@ -157,7 +157,7 @@ impl Loss {
         Loss::DuplicateKeys,
     ];
 
-    /// The modifier's name as a mapping writes it; for what is built in, a name of its own.
+    /// Returns the modifier's name as a mapping writes it, or the name of a built-in change.
     pub fn word(self) -> &'static str {
         match self {
             Loss::StripNul => "strip_nul",
@@ -172,65 +172,65 @@ impl Loss {
         }
     }
 
-    /// Whether something was lost by permission, as against changed without loss.
+    /// Returns true if information was lost by permission, false if the value changed without loss.
     pub fn is_loss(self) -> bool {
         matches!(self, Loss::StripNul | Loss::IfBad | Loss::Round | Loss::Truncate | Loss::IfOrphan)
     }
 }
 
-/// The set of losses that one value met.
+/// The set of losses of one value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LossSet(u16);
 
 impl LossSet {
-    /// Adds one.
+    /// Adds one loss.
     pub fn add(&mut self, loss: Loss) {
         self.0 |= 1 << loss as u16;
     }
 
-    /// Whether nothing was added.
+    /// Returns true if the set has no loss.
     pub fn is_empty(self) -> bool {
         self.0 == 0
     }
 
-    /// Those that were added.
+    /// Returns the losses of the set.
     pub fn iter(self) -> impl Iterator<Item = Loss> {
         Loss::ALL.into_iter().filter(move |loss| self.0 & (1 << *loss as u16) != 0)
     }
 }
 
-/// One row that cannot go as it is, and the cell that says why.
+/// One row that cannot be loaded as it is, and the cell at fault.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fault {
     /// The load's name.
     pub load: String,
-    /// Where the row is: its rowid, its key, or its place in the relation. A key that is no rowid is a value: shown only on
+    /// The row's rowid, its key, or its ordinal in the relation. A key that is not a rowid is a value and shown only on
     /// request.
     pub at: Key,
-    /// The target's column; of a fault of the whole row, none.
+    /// The target's column; `None` for a fault of the whole row.
     pub column: Option<String>,
     /// The source column's declared type.
     pub declared: Option<String>,
     /// Storage class of the value.
-    pub class: Option<Class>,
+    pub class: Option<StorageClass>,
     /// Length of the value in bytes.
     pub bytes: Option<usize>,
     /// The target column's type.
     pub target_type: Option<String>,
-    /// Why.
+    /// The reason.
     pub reason: Reason,
-    /// What the server named, a constraint, a SQLSTATE; or where in the value, or what the column takes. Never a value.
+    /// The server's constraint or SQLSTATE, the position in the value, or what the column accepts. Never a value.
     pub detail: Option<String>,
     /// The constraint that refused the row.
     pub constraint: Option<String>,
-    /// The refused row that this one refers to: its load and where it is there.
+    /// The refused row that this row refers to: its load and its key.
     pub parent: Option<(String, Key)>,
-    /// A hash of what the row held; none where it could not be computed.
+    /// A hash of the row's content; `None` if it could not be computed.
     pub seen: Option<u64>,
 }
 
 impl Fault {
-    /// A fault of a whole row, of which nothing more is known yet.
+    /// Returns a fault of a whole row, without details.
     pub fn of(load: &str, at: &Key, reason: Reason) -> Fault {
         Fault {
             load: load.to_owned(),

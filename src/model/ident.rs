@@ -1,18 +1,18 @@
-//! Names: quoting for both databases, and the nearest right one for a wrong one.
+//! Names: quoting for both databases, and the best candidate for a misspelt name.
 //!
 //! Both databases quote an identifier with double quotes and double a quote inside.
 
-/// `name` as an identifier of SQL, quoted always.
+/// Returns `name` as an SQL identifier, always quoted.
 pub fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-/// Quoted names with commas between them.
+/// Returns quoted names, separated by commas.
 pub fn quoted_list<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> String {
     names.into_iter().map(|name| quoted(name.as_ref())).collect::<Vec<_>>().join(", ")
 }
 
-/// A name that none of these is: `wanted`, with as many underscores behind it as it takes.
+/// Returns a name that is not in `taken`: `wanted`, followed by as many underscores as needed.
 pub fn free_name<S: AsRef<str>>(wanted: &str, taken: &[S]) -> String {
     let mut name = wanted.to_owned();
     while taken.iter().any(|taken| taken.as_ref() == name) {
@@ -21,7 +21,7 @@ pub fn free_name<S: AsRef<str>>(wanted: &str, taken: &[S]) -> String {
     name
 }
 
-/// `text` as a string literal of SQL, for DDL, where nothing can be bound.
+/// Returns `text` as an SQL string literal, for DDL, where parameters cannot be bound.
 pub fn literal(text: &str) -> String {
     if text.contains('\\') {
         format!(" E'{}'", text.replace('\\', "\\\\").replace('\'', "''"))
@@ -30,8 +30,8 @@ pub fn literal(text: &str) -> String {
     }
 }
 
-/// The candidate that is nearest to `wrong`, if one is near enough to have been meant: at most a third of its letters differ.
-/// Never `wrong` itself, which somebody looked for in vain.
+/// Returns the candidate nearest to `wrong`; `None` if more than a third of its letters differ.
+/// Never returns `wrong` itself, which was not found.
 pub fn nearest<'a>(wrong: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let folded = wrong.to_lowercase();
     let limit = (wrong.chars().count().max(3)) / 3 + 1;
@@ -43,12 +43,12 @@ pub fn nearest<'a>(wrong: &str, candidates: impl IntoIterator<Item = &'a str>) -
         .map(|(_, candidate)| candidate)
 }
 
-/// `did you mean ...?` for an error's advice, or nothing.
+/// Returns `Did you mean ...?` for an error's advice, or an empty text.
 pub fn did_you_mean<'a>(wrong: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
     nearest(wrong, candidates).map_or_else(String::new, |right| format!("Did you mean `{right}`? "))
 }
 
-/// Edit distance in which two neighbours that changed places count as one edit.
+/// Returns the edit distance, where a swap of two neighbours counts as one edit.
 fn distance(a: &str, b: &str) -> usize {
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
     let mut before: Vec<usize> = Vec::new();

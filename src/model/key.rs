@@ -1,6 +1,6 @@
-//! Where a row is in its relation: the address that batches begin and end at, and that a run goes on from.
+//! The address of a row in its relation. Batches begin and end at keys, and a stopped run resumes at one.
 //!
-//! Keys are compared by SQLite alone; here they are only kept, written down and read back exactly.
+//! SQLite alone compares keys. This file only stores, writes and reads them exactly.
 
 use std::fmt;
 
@@ -14,12 +14,12 @@ use super::hex::{hex, unhex};
 pub struct Key(pub Vec<RawBuf>);
 
 impl Key {
-    /// A rowid or an ordinal.
+    /// Returns the key of a rowid or an ordinal.
     pub fn rowid(id: i64) -> Key {
         Key(vec![RawBuf::Integer(id)])
     }
 
-    /// The rowid, when the key is one integer.
+    /// Returns the rowid; `None` if the key is not one integer.
     pub fn as_rowid(&self) -> Option<i64> {
         match self.0.as_slice() {
             [RawBuf::Integer(id)] => Some(*id),
@@ -27,16 +27,16 @@ impl Key {
         }
     }
 
-    /// One line of text that [`Key::read`] reads back: storage class and bytes, so that 1 and '1' stay apart.
+    /// Returns one line of text for [`Key::read`]: storage class and bytes, so that 1 and '1' stay different.
     pub fn written(&self) -> String {
-        let parts: Vec<Part> = self.0.iter().map(|v| Part::from(v.as_raw())).collect();
+        let parts: Vec<KeyPart> = self.0.iter().map(|v| KeyPart::from(v.as_raw())).collect();
         serde_json::to_string(&parts).unwrap_or_default()
     }
 
-    /// Reads what [`Key::written`] wrote.
+    /// Reads the text of [`Key::written`]; `None` for any other text.
     pub fn read(text: &str) -> Option<Key> {
-        let parts: Vec<Part> = serde_json::from_str(text).ok()?;
-        parts.into_iter().map(Part::value).collect::<Option<_>>().map(Key)
+        let parts: Vec<KeyPart> = serde_json::from_str(text).ok()?;
+        parts.into_iter().map(KeyPart::value).collect::<Option<_>>().map(Key)
     }
 }
 
@@ -81,10 +81,10 @@ impl fmt::Display for Key {
     }
 }
 
-/// One value of a key as the ledger keeps it. Text goes as hex where it is not ASCII (the ledger's database may have no
-/// letter for it), and so do blobs and reals.
+/// One value of a key as the ledger stores it. Blobs, reals and text that is not ASCII are written as hexadecimal, because
+/// the ledger's database may lack a letter in its encoding.
 #[derive(Serialize, Deserialize)]
-enum Part {
+enum KeyPart {
     #[serde(rename = "n")]
     Null,
     #[serde(rename = "i")]
@@ -99,30 +99,30 @@ enum Part {
     Blob(String),
 }
 
-impl From<Raw<'_>> for Part {
-    fn from(raw: Raw<'_>) -> Part {
+impl From<Raw<'_>> for KeyPart {
+    fn from(raw: Raw<'_>) -> KeyPart {
         match raw {
-            Raw::Null => Part::Null,
-            Raw::Integer(i) => Part::Integer(i),
-            Raw::Real(r) => Part::Real(hex(&r.to_bits().to_be_bytes())),
+            Raw::Null => KeyPart::Null,
+            Raw::Integer(i) => KeyPart::Integer(i),
+            Raw::Real(r) => KeyPart::Real(hex(&r.to_bits().to_be_bytes())),
             Raw::Text(b) => match std::str::from_utf8(b) {
-                Ok(text) if text.is_ascii() => Part::Text(text.to_owned()),
-                _ => Part::TextBytes(hex(b)),
+                Ok(text) if text.is_ascii() => KeyPart::Text(text.to_owned()),
+                _ => KeyPart::TextBytes(hex(b)),
             },
-            Raw::Blob(b) => Part::Blob(hex(b)),
+            Raw::Blob(b) => KeyPart::Blob(hex(b)),
         }
     }
 }
 
-impl Part {
+impl KeyPart {
     fn value(self) -> Option<RawBuf> {
         Some(match self {
-            Part::Null => RawBuf::Null,
-            Part::Integer(i) => RawBuf::Integer(i),
-            Part::Real(x) => RawBuf::Real(f64::from_bits(u64::from_be_bytes(unhex(&x)?.try_into().ok()?))),
-            Part::Text(text) => RawBuf::Text(text.into_bytes()),
-            Part::TextBytes(x) => RawBuf::Text(unhex(&x)?),
-            Part::Blob(x) => RawBuf::Blob(unhex(&x)?),
+            KeyPart::Null => RawBuf::Null,
+            KeyPart::Integer(i) => RawBuf::Integer(i),
+            KeyPart::Real(x) => RawBuf::Real(f64::from_bits(u64::from_be_bytes(unhex(&x)?.try_into().ok()?))),
+            KeyPart::Text(text) => RawBuf::Text(text.into_bytes()),
+            KeyPart::TextBytes(x) => RawBuf::Text(unhex(&x)?),
+            KeyPart::Blob(x) => RawBuf::Blob(unhex(&x)?),
         })
     }
 }
@@ -132,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_comes_back_with_class_and_bytes() {
+    fn a_key_keeps_class_and_bytes_when_written_and_read() {
         let key = Key(vec![
             RawBuf::Null,
             RawBuf::Integer(-5),

@@ -1,6 +1,6 @@
-//! The words that every other part shares: values, keys, names, types, schemas, faults and the record of a run.
+//! The vocabulary of all other modules: values, keys, names, types, schemas, faults and the record of a run.
 //!
-//! Nothing of ours lies below this folder. It reads no file, talks to no database and prints nothing.
+//! It imports no other module of the program, reads no file, talks to no database and prints nothing.
 
 pub mod cell;
 pub mod fault;

@@ -1,8 +1,8 @@
 //! PostgreSQL's `numeric` as a value: base-10000 digits, weight, sign and display scale, as on the wire.
 //!
-//! Reading text and doubles into it, and rounding, is `convert`'s work. No decimal crate holds this type's range.
+//! `convert` reads text and doubles into it and rounds. No decimal crate covers this type's range.
 
-/// Base-10000 digits that are held without an allocation: 40 decimal digits and more, whatever their alignment.
+/// Base-10000 digits held without an allocation: at least 40 decimal digits, whatever their alignment.
 pub const INLINE_DIGITS: usize = 12;
 
 /// A `numeric` value. `digits` has no leading or trailing zero group; zero has no digits.
@@ -56,8 +56,8 @@ impl Digits {
 }
 
 impl Numeric {
-    /// A number from its base-10000 groups (each 0 to 9999), most significant first.
-    /// Zero groups at both ends are taken off; the sign of zero is plus.
+    /// Returns a number made of base-10000 groups (each 0 to 9999), most significant first.
+    /// Zero groups at both ends are dropped; the sign of zero is plus.
     pub fn new(sign: Sign, weight: i16, scale: u16, groups: &[i16]) -> Numeric {
         let lead = groups.iter().take_while(|g| **g == 0).count();
         let groups = &groups[lead..];
@@ -82,12 +82,12 @@ impl Numeric {
         Numeric { sign, weight: weight.wrapping_sub(lead as i16), scale, digits }
     }
 
-    /// NaN or an infinity.
+    /// Returns NaN or an infinity.
     pub fn special(sign: Sign) -> Numeric {
         Numeric { sign, weight: 0, scale: 0, digits: Digits::Inline { len: 0, groups: [0; INLINE_DIGITS] } }
     }
 
-    /// The base-10000 groups, most significant first, without zero groups at either end.
+    /// Returns the base-10000 groups, most significant first, without zero groups at either end.
     pub fn groups(&self) -> &[i16] {
         self.digits.as_slice()
     }

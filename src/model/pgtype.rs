@@ -1,28 +1,28 @@
-//! The types of the target's columns, as the catalogue gives them: OID, typmod, labels, element, base of a domain.
+//! The types of the target's columns, as the catalogue describes them: OID, typmod, labels, element, base of a domain.
 //!
-//! What a value must look like to enter one of them is `convert`'s knowledge.
+//! `convert` knows which values each type accepts.
 
 /// The type of one target column.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub struct ColumnType {
-    /// What values of it are; of a domain, its base type.
+    /// The kind of its values; for a domain, that of its base type.
     pub kind: Kind,
-    /// OID of the base type (of a domain: of what it stands on); of an array's element its own, a domain's too, as the
-    /// server writes it into the array.
+    /// OID of the base type, for a domain that of its base. An array's element keeps its own OID, even that of a domain,
+    /// because the server writes it into the array.
     pub oid: u32,
-    /// As the server writes it, typmod included: `numeric(10,2)`, `character varying(50)`, `public.mood`.
+    /// The name as the server writes it, typmod included: `numeric(10,2)`, `character varying(50)`, `public.mood`.
     pub name: String,
-    /// Name of the domain, when the column's type is one.
+    /// Name of the domain; `None` if the column's type is not a domain.
     pub domain: Option<String>,
-    /// Lengths count bytes, not characters: the database's encoding is SQL_ASCII.
+    /// True if lengths count bytes, not characters: the database's encoding is SQL_ASCII.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub bytewise: bool,
-    /// No infinity enters it, though it be `numeric` without a limit: the server is older than PostgreSQL 14.
+    /// True if the type accepts no infinity, not even as `numeric` without a limit: the server is older than PostgreSQL 14.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub finite: bool,
 }
 
-/// What a column of the target holds.
+/// The kind of values in a column of the target.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
@@ -81,7 +81,7 @@ pub enum Kind {
         /// Digits of a second.
         precision: u8,
     },
-    /// interval whose fields are restricted: whole ones of the smallest of them
+    /// interval with restricted fields: whole units of the smallest field
     IntervalOf {
         /// The smallest field.
         least: IntervalField,
@@ -101,9 +101,9 @@ pub enum Kind {
         /// The labels, byte for byte.
         labels: Vec<String>,
     },
-    /// an array of the element type; the number of dimensions is not the type's
+    /// an array of the element type; the type does not fix the number of dimensions
     Array(Box<ColumnType>),
-    /// money in hundredths, by text COPY as all that follow
+    /// money in hundredths, by text COPY like all kinds that follow
     Money,
     /// time with time zone; digits of a second, 0 to 6
     Timetz {
@@ -116,20 +116,20 @@ pub enum Kind {
     Hstore,
     /// tsvector: the server keeps 255 positions of a word, none above 16,383
     Tsvector,
-    /// cidr: an address without a bit behind its prefix
+    /// cidr: an address whose bits after the prefix are zero
     Cidr,
     /// point, lseg, box, path, polygon, circle: doubles between brackets
     Geometry,
-    /// a type whose text the server cuts, rounds or wraps in silence
+    /// a type whose text the server cuts, rounds or wraps silently
     Bent {
-        /// What it does.
+        /// The server's change to the value.
         how: &'static str,
     },
-    /// any other type: the server takes its text whole or refuses it
+    /// any other type: the server accepts its text unchanged or refuses it
     Other,
 }
 
-/// The smallest field of an interval whose fields are restricted; the server cuts off what is below it.
+/// The smallest field of an interval with restricted fields; the server cuts off smaller fields.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum IntervalField {
@@ -148,12 +148,12 @@ pub enum IntervalField {
 }
 
 impl ColumnType {
-    /// A type of this name, without a domain and without what is peculiar to a server.
+    /// Returns a type of this name, without a domain and without a server's peculiarities.
     pub fn new(kind: Kind, oid: u32, name: &str) -> ColumnType {
         ColumnType { kind, oid, name: name.to_owned(), domain: None, bytewise: false, finite: false }
     }
 
-    /// Whether values of this type have a binary encoder here.
+    /// Returns true if values of this type have a binary encoder here.
     pub fn is_binary(&self) -> bool {
         match &self.kind {
             Kind::Money | Kind::Timetz { .. } | Kind::Range(_) | Kind::Hstore | Kind::Tsvector => false,
@@ -163,7 +163,7 @@ impl ColumnType {
         }
     }
 
-    /// What the server does in silence to text of this type; `None` where nothing.
+    /// Returns what the server does silently to text of this type; `None` if it changes nothing.
     pub fn bent(&self) -> Option<&'static str> {
         match &self.kind {
             Kind::Bent { how } => Some(how),
@@ -172,12 +172,12 @@ impl ColumnType {
         }
     }
 
-    /// Whether values are character strings (an enum's label is not).
+    /// Returns true if values are character strings. An enum's label is not.
     pub fn is_text(&self) -> bool {
         matches!(self.kind, Kind::Text | Kind::Varchar { .. } | Kind::Char { .. } | Kind::Citext)
     }
 
-    /// The column's type as a person reads it: the domain's name when it has one.
+    /// Returns the type as a person reads it: the domain's name if it has one.
     pub fn shown(&self) -> &str {
         self.domain.as_deref().unwrap_or(&self.name)
     }

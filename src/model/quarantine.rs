@@ -1,31 +1,31 @@
-//! A fault as the ledger keeps it: what a report says of it, and where its row and its refused parent are.
+//! A fault as the ledger stores it: what a report shows, and where its row and its refused parent are.
 //!
-//! It holds no value but a row's key, without which the row could not be found again.
+//! It holds no value except a row's key, which is needed to find the row again.
 
 use serde::{Deserialize, Serialize};
 
 use super::fault::Fault;
 use super::record::FaultRecord;
 
-/// One fault of a row that was set aside.
+/// One fault of a quarantined row.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
 pub struct QuarantinedRow {
-    /// Where the row is, as [`super::key::Key::written`] writes it.
+    /// The row's key, as [`super::key::Key::written`] writes it.
     pub at: String,
-    /// Load and place of the refused row that this one refers to.
+    /// Load and key of the refused row that this row refers to.
     pub parent: Option<(String, String)>,
-    /// A hash of what the row held, by which a row that was mended since is known.
+    /// A hash of the row's content, by which a row that was fixed since then is recognised.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen: Option<u64>,
     /// The constraint that refused the row. Faults of older versions have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub constraint: Option<String>,
-    /// What a report says of it.
+    /// The fault as a report shows it.
     pub record: FaultRecord,
 }
 
 impl QuarantinedRow {
-    /// A fault for the ledger.
+    /// Returns a fault for the ledger.
     pub fn of(fault: &Fault, table: &str) -> QuarantinedRow {
         QuarantinedRow {
             at: fault.at.written(),

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::cell::Class;
+use super::cell::StorageClass;
 use super::fault::Reason;
 
 pub use kind::{CheckKind, CommandKind, StepKind};
@@ -285,7 +285,7 @@ pub struct FaultRecord {
     /// The source column's declared type.
     pub declared: Option<String>,
     /// The value's storage class.
-    pub class: Option<Class>,
+    pub class: Option<StorageClass>,
     /// Its length.
     pub bytes: Option<u64>,
     /// The target column's type.

@@ -1,66 +1,66 @@
-//! What a column's value means and which loss is allowed: the modifiers of one column, merged and checked.
+//! The meaning of a column's values and the allowed losses: the modifiers of one column, merged and checked.
 //!
-//! The mapping's text becomes this in `plan`; `convert` obeys it. Nothing here reads a value.
+//! `plan` makes the rules from the mapping's text; `convert` obeys them. Nothing here reads a value.
 
 use super::cell::RawBuf;
 
-/// The modifiers of one column in the order in which they act. The default allows nothing: what does not fit is a fault.
+/// The modifiers of one column in the order in which they act. The default allows nothing: a value that does not fit is a fault.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Rules {
-    /// How bytes that are not UTF-8 are read.
+    /// The character set of bytes that are not UTF-8.
     pub charset: Option<Charset>,
-    /// Whether a blob in a text column is read as text.
+    /// True if a blob in a text column is read as text.
     pub blob_as_text: bool,
-    /// Take NUL characters out of text and `\u0000` out of json. A loss.
+    /// Remove NUL characters from text and `\u0000` from json. A loss.
     pub strip_nul: bool,
-    /// Take white space (ASCII blank, tab, CR, LF, VT, FF) off both ends of text.
+    /// Remove white space (ASCII blank, tab, CR, LF, VT, FF) at both ends of text.
     pub trim: bool,
     /// Values that become NULL, compared with the value's text.
     pub null_if: Vec<String>,
     /// Replacements by the value's text; NULL is never mapped.
     pub map: Vec<(String, Value)>,
-    /// What becomes of a value that `map` does not name; without it the value passes on as itself.
+    /// The value used for a value that `map` does not contain; `None`: the value is kept.
     pub map_else: Option<Value>,
-    /// What a number means in a date or time.
+    /// The unit of a number in a date or time column.
     pub epoch: Option<Epoch>,
     /// One more textual form of a date or time, in strftime's letters.
     pub format: Option<String>,
-    /// What an offset means where the target has none.
+    /// The treatment of an offset if the target has none.
     pub offset: Option<Offset>,
-    /// Which of two instants a local time means that occurs twice.
+    /// The choice between the two instants of a local time that occurs twice.
     pub overlap: Option<Overlap>,
-    /// What a time without an offset means.
+    /// The zone of times without an offset.
     pub zone: Option<Zone>,
-    /// What a number means in an interval.
+    /// The unit of a number in an interval column.
     pub unit: Option<Unit>,
     /// Comma-separated text is an array.
     pub array_csv: bool,
-    /// Stands for text that cannot be read as the type. A loss.
+    /// Replaces text that cannot be read as the type. A loss.
     pub if_bad: Option<Value>,
-    /// Round decimals and digits of a second that the target does not hold. A loss.
+    /// Round excess decimals and digits of a second. A loss.
     pub round: bool,
     /// Cut text that is too long. A loss.
     pub truncate: bool,
-    /// Stands for a reference whose parent is not there. A loss. Applied by the load, not by `convert`.
+    /// Replaces a reference without a parent. A loss. The load applies it, not `convert`.
     pub if_orphan: Option<Value>,
-    /// Stands for NULL at the end.
+    /// Replaces NULL as the last step.
     pub if_null: Option<Value>,
 }
 
-/// A value that a mapping writes down.
+/// A value that a mapping writes.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
     /// A constant.
     Literal(RawBuf),
     /// SQL NULL.
     Null,
-    /// The run's start; local time of the column's zone where the target has no offset.
+    /// The run's start; the local time of the column's zone if the target has no offset.
     Now,
     /// The owner's key.
     Owner,
-    /// A variable of the environment.
+    /// An environment variable.
     Env(String),
-    /// A fault: the row cannot go.
+    /// A fault: the row cannot be loaded.
     Fault,
 }
 
@@ -73,7 +73,7 @@ pub enum Charset {
     Latin1,
 }
 
-/// What a number in a date or time column counts.
+/// The unit of a number in a date or time column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Epoch {
     /// Seconds since 1970.
@@ -88,7 +88,7 @@ pub enum Epoch {
     Julian,
 }
 
-/// What an offset means that meets a `timestamp`.
+/// The treatment of an offset for a `timestamp`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Offset {
     /// Convert to the column's zone.
@@ -97,7 +97,7 @@ pub enum Offset {
     Drop,
 }
 
-/// Which of two instants a local time means that occurs twice.
+/// The choice between the two instants of a local time that occurs twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Overlap {
     /// The first.
@@ -106,7 +106,7 @@ pub enum Overlap {
     Later,
 }
 
-/// What a number in an interval column counts.
+/// The unit of a number in an interval column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
     /// Seconds.
@@ -127,7 +127,7 @@ pub enum Zone {
 }
 
 impl Zone {
-    /// Reads `UTC`, `Z`, `+05:30`, `-0800` or a tz name such as `Europe/Berlin`.
+    /// Reads `UTC`, `Z`, `+05:30`, `-0800` or a tz name such as `Europe/Berlin`; `None` for any other text.
     pub fn parse(text: &str) -> Option<Zone> {
         if text == "UTC" || text == "Z" {
             return Some(Zone::Fixed(0));

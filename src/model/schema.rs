@@ -1,6 +1,6 @@
-//! The two schemas as values: what the source's file holds and what the target's catalogue says.
+//! The two schemas as values: the content of the source's file and the target's catalogue.
 //!
-//! Reading them is the work of `source` and `target`; judging them against a mapping is `plan`'s.
+//! `sqlite` and `pg` read them; `plan` compares them with a mapping.
 
 use std::collections::BTreeMap;
 
@@ -8,16 +8,16 @@ use serde::{Deserialize, Serialize};
 
 use super::pgtype::ColumnType;
 
-/// What the source holds.
+/// The schema of the source.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct SourceSchema {
     /// Ordinary tables, by name.
     pub tables: BTreeMap<String, SourceTable>,
-    /// What is there and is never a load: views, virtual tables and their shadows.
+    /// Objects that are never a load: views, virtual tables and their shadow tables.
     pub others: Vec<(String, OtherKind)>,
 }
 
-/// Something in the source that is not a table of rows.
+/// The kind of an object in the source that is not an ordinary table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OtherKind {
@@ -25,12 +25,12 @@ pub enum OtherKind {
     View,
     /// A virtual table.
     Virtual,
-    /// A table that a virtual table keeps its content in.
+    /// A table in which a virtual table stores its content.
     Shadow,
 }
 
 impl OtherKind {
-    /// What it is, in words.
+    /// Returns the kind in words.
     pub fn words(self) -> &'static str {
         match self {
             OtherKind::View => "view",
@@ -45,11 +45,11 @@ impl OtherKind {
 pub struct SourceTable {
     /// Its columns in order, generated ones included.
     pub columns: Vec<SourceColumn>,
-    /// How its rows are addressed.
+    /// The way to address its rows.
     pub address: Address,
-    /// The value of its `sqlite_sequence` row, if there is one.
+    /// The value of its `sqlite_sequence` row; `None` if it has no such row.
     pub counter: Option<i64>,
-    /// Unique keys, the primary key among them: the columns, and whether all compare as BINARY.
+    /// Unique keys, including the primary key.
     pub unique: Vec<SourceUnique>,
 }
 
@@ -58,11 +58,11 @@ pub struct SourceTable {
 pub struct SourceUnique {
     /// Column names.
     pub columns: Vec<String>,
-    /// No collation but BINARY, no expression, no WHERE.
+    /// True if all columns compare as BINARY and the key has no expression and no WHERE.
     pub plain: bool,
 }
 
-/// How rows of a table of the source are found again.
+/// The way to find a row of a source table again.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Address {
@@ -70,7 +70,7 @@ pub enum Address {
     Rowid(String),
     /// By the primary key of a WITHOUT ROWID table.
     Key(Vec<String>),
-    /// Not at all: every name of the rowid is a column. Read in one transaction, addressed by ordinal.
+    /// Not addressable, because columns hide every name of the rowid. Read in one transaction, addressed by ordinal.
     #[default]
     Ordinal,
 }
@@ -80,16 +80,16 @@ pub enum Address {
 pub struct SourceColumn {
     /// Its name.
     pub name: String,
-    /// As declared; may be empty.
+    /// The declared type; may be empty.
     pub declared: String,
     /// Declared NOT NULL.
     pub not_null: bool,
-    /// Is the rowid under a name of its own (INTEGER PRIMARY KEY).
+    /// True if the column is an alias of the rowid (INTEGER PRIMARY KEY).
     pub is_rowid: bool,
 }
 
 impl SourceColumn {
-    /// The affinity that SQLite derives from the declared type.
+    /// Returns the affinity that SQLite derives from the declared type.
     pub fn affinity(&self) -> Affinity {
         let declared = self.declared.to_ascii_uppercase();
         let has = |part: &str| declared.contains(part);
@@ -114,7 +114,7 @@ pub enum Affinity {
     Integer,
     /// TEXT
     Text,
-    /// BLOB, once called NONE
+    /// BLOB, formerly NONE
     Blob,
     /// REAL
     Real,
@@ -122,83 +122,83 @@ pub enum Affinity {
     Numeric,
 }
 
-/// What the target's catalogue says of one schema.
+/// One schema of the target's catalogue.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct TargetSchema {
     /// The schema's name.
     pub schema: String,
-    /// Tables, by name. Partitions are not among them, their root is.
+    /// Tables, by name. A partitioned table is listed, its partitions are not.
     pub tables: BTreeMap<String, TargetTable>,
     /// Views, materialized views and foreign tables: never targets.
     pub views: Vec<String>,
     /// `server_version_num`.
     pub version: u32,
-    /// The database's encoding as the server names it, such as `UTF8`; empty without a server.
+    /// The database's encoding as the server writes it, such as `UTF8`; empty without a server.
     #[serde(skip)]
     pub encoding: String,
-    /// What the connected role may not do.
+    /// The rights that the connected role lacks.
     #[serde(skip)]
     pub rights: Rights,
 }
 
-/// What the connected role may not do, of all that any command could want; by default nothing is forbidden.
+/// The rights that the connected role lacks, of all that any command could need. By default it lacks none.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Rights {
     /// The role, quoted.
     pub role: String,
-    /// Rights that it lacks: on the database, on schemas, on tables and sequences.
+    /// Missing rights on the database, on schemas, on tables and sequences.
     pub lacking: Vec<Lack>,
-    /// By right and table (as [`Lack::key`] names it), where the right is lacking on the table and held on some of its
-    /// columns: all of its columns.
+    /// All columns of a table, by right and table (as [`Lack::key`] writes it), if the role lacks the right on the table and
+    /// holds it on some of its columns.
     pub by_column: BTreeMap<(String, String), Vec<ColumnRight>>,
-    /// Rights that it lacks on the ledger, or where the ledger would be made.
+    /// Missing rights on the ledger, or on the place where the ledger would be created.
     pub ledger: Vec<Lack>,
-    /// Tables whose row-level security applies to it, as `schema.table`.
+    /// Tables whose row-level security applies to the role, as `schema.table`.
     pub guarded: Vec<String>,
-    /// Triggers that run for INSERT, on tables of an owner that it is no member of.
+    /// Triggers that run for INSERT, on tables whose owner's rights the role does not have.
     pub strangers: Vec<Strangers>,
 }
 
-/// Triggers that the role may not switch off.
+/// Triggers that the role may not disable.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Strangers {
     /// `schema.table`
     pub table: String,
-    /// Its owner, quoted.
+    /// The table's owner, quoted.
     pub owner: String,
-    /// Their names, with commas between them.
+    /// The triggers' names, separated by commas.
     pub triggers: String,
 }
 
 /// One right that is missing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lack {
-    /// What it is missing on, by its plain name: `TABLE public.user`. A sequence by its quoted one.
+    /// The object by its plain name: `TABLE public.user`. A sequence by its quoted name.
     pub key: String,
-    /// The same as GRANT writes it: `TABLE public."user"`.
+    /// The object as GRANT writes it: `TABLE public."user"`.
     pub on: String,
-    /// Such as `INSERT`.
+    /// The right, such as `INSERT`.
     pub right: String,
 }
 
 /// A right on one column of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ColumnRight {
-    /// The column.
+    /// The column's name.
     pub name: String,
-    /// The same as GRANT writes it.
+    /// The column as GRANT writes it.
     pub quoted: String,
-    /// Whether it is held.
+    /// True if the role holds the right.
     pub held: bool,
 }
 
 impl Rights {
-    /// The right on what has this key, if it is missing.
+    /// Returns the right on the object with this key if it is missing.
     pub fn lack(&self, right: &str, key: &str) -> Option<&Lack> {
         self.lacking.iter().find(|lack| lack.right == right && lack.key == key)
     }
 
-    /// The columns of a table and the right on each, where it is lacking on the table and held on some column.
+    /// Returns all columns of a table with the right on each, if the role lacks it on the table and holds it on some column.
     pub fn on_columns(&self, right: &str, key: &str) -> Option<&[ColumnRight]> {
         self.by_column.get(&(right.to_owned(), key.to_owned())).map(Vec::as_slice)
     }
@@ -209,7 +209,7 @@ impl Rights {
 pub struct TargetTable {
     /// Its OID.
     pub oid: u32,
-    /// Columns in order, dropped ones left out.
+    /// Columns in order, without dropped ones.
     pub columns: Vec<TargetColumn>,
     /// Unique constraints and unique indexes without a WHERE or an expression; the primary key first.
     pub unique: Vec<TargetUnique>,
@@ -217,16 +217,16 @@ pub struct TargetTable {
     pub foreign: Vec<ForeignKey>,
     /// CHECK constraints: name and definition.
     pub checks: Vec<(String, String)>,
-    /// User triggers that are enabled: name, and how (`O`, `A`, `R`).
+    /// Enabled user triggers: name and mode (`O`, `A`, `R`).
     pub triggers: Vec<(String, char)>,
-    /// Those of them that run before each row goes in, and may change it.
+    /// The enabled triggers that run before each row is inserted and may change it.
     #[serde(skip)]
     pub bending: Vec<String>,
-    /// Whether at least one row is there (of no run of ours).
+    /// True if the table has at least one row that no run of this tool wrote.
     pub has_rows: bool,
-    /// A crash of the server empties it, or a partition of it.
+    /// True if the table or a partition of it is UNLOGGED: a crash of the server empties it.
     pub unlogged: bool,
-    /// Tables that inherit from it, partitions not among them: whoever reads it reads their rows too.
+    /// Tables that inherit from it, without partitions: a query of the table reads their rows too.
     pub heirs: Vec<String>,
 }
 
@@ -240,30 +240,30 @@ pub struct TargetColumn {
     pub kind: ColumnType,
     /// NOT NULL, its domain's included.
     pub not_null: bool,
-    /// Has a default (a serial's included).
+    /// True if the column has a default, including that of a serial.
     pub has_default: bool,
-    /// The server computes it: never sent.
+    /// True if the server computes the column, so it is never sent.
     pub generated: bool,
-    /// The sequence that numbers it: its default is the number drawn from it, or it owns it.
+    /// The sequence that numbers the column: its default is the sequence's next number, or it owns the sequence.
     pub sequence: Option<Sequence>,
-    /// A sequence, quoted, from which its default makes a value of its own.
+    /// A sequence, quoted, from which its default derives a value.
     pub draws: Option<String>,
 }
 
-/// A sequence behind a column.
+/// The sequence of a column.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Sequence {
-    /// Schema and name, quoted: what `nextval` takes.
+    /// Schema and name, quoted: the argument of `nextval`.
     pub name: String,
-    /// Step; negative for a descending one.
+    /// The increment; negative for a descending sequence.
     pub increment: i64,
-    /// The first value it hands out.
+    /// The first number of the sequence.
     pub start: i64,
     /// Lower bound.
     pub min: i64,
     /// Upper bound.
     pub max: i64,
-    /// Whether the column owns it.
+    /// True if the column owns the sequence.
     pub owned: bool,
 }
 
@@ -274,14 +274,14 @@ pub struct TargetUnique {
     pub name: String,
     /// Columns.
     pub columns: Vec<String>,
-    /// Is the primary key.
+    /// True for the primary key.
     pub primary: bool,
-    /// NULLs count as equal (PostgreSQL 15 and later).
+    /// True if NULLs count as equal (PostgreSQL 15 and later).
     pub nulls_equal: bool,
-    /// Its collation takes different texts for equal.
+    /// True if its collation treats different texts as equal.
     #[serde(default)]
     pub loose: bool,
-    /// Checked at the end of a statement or transaction, so that no row can be skipped by it.
+    /// True if the key is checked at the end of a statement or transaction, so that no row can be skipped by it.
     #[serde(default)]
     pub deferrable: bool,
 }
@@ -301,40 +301,40 @@ pub struct ForeignKey {
     pub parent_columns: Vec<String>,
     /// `ON DELETE CASCADE`.
     pub cascades: bool,
-    /// Checked at commit, or can be.
+    /// True if the key is checked at commit, or can be.
     pub deferrable: bool,
 }
 
-/// Something that can be taken off a table of the target for the load and put back exactly as it was.
+/// An object that can be detached from a table of the target for the load and reattached unchanged.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Detachable {
     /// The table.
     pub table: String,
     /// The trigger's, constraint's or index's name.
     pub object: String,
-    /// What it is.
+    /// The object's kind.
     pub kind: DetachKind,
-    /// Its columns, where it stands over plain ones; an expression is an empty name.
+    /// The columns of its index or key; an expression is an empty name.
     pub columns: Vec<String>,
-    /// The statements that take it off.
+    /// The statements that detach it.
     pub off: Vec<String>,
-    /// The statements that put it back, in order.
+    /// The statements that reattach it, in order.
     pub back: Vec<String>,
-    /// Why it has to stay, whatever the mapping says.
+    /// The reason why it must stay attached, whatever the mapping says; `None` if it may be detached.
     pub stays: Option<String>,
     /// Its OID.
     pub oid: i64,
-    /// OIDs of the foreign keys that stand on it.
+    /// OIDs of the foreign keys that depend on it.
     pub needed_by: Vec<i64>,
-    /// Columns that may make a row too large for it.
+    /// Columns whose values may make a row too large for it.
     pub sized: Vec<String>,
 }
 
-/// What a [`Detachable`] is, in the order in which they go: what stands on others first.
+/// The kind of a [`Detachable`], in the order of detaching: dependent objects first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DetachKind {
-    /// A user trigger: switched off, not dropped.
+    /// A user trigger, which is disabled and not dropped.
     Trigger,
     /// A foreign key.
     Foreign,
@@ -347,7 +347,7 @@ pub enum DetachKind {
 }
 
 impl DetachKind {
-    /// The word that the ledger and the catalogue query use.
+    /// Returns the word that the ledger and the catalogue query use.
     pub fn word(self) -> &'static str {
         match self {
             DetachKind::Trigger => "trigger",
@@ -358,7 +358,7 @@ impl DetachKind {
         }
     }
 
-    /// Reads [`DetachKind::word`].
+    /// Reads a word of [`DetachKind::word`]; `None` for any other word.
     pub fn read(word: &str) -> Option<DetachKind> {
         use DetachKind::{Foreign, Index, Primary, Trigger, Unique};
         [Trigger, Foreign, Index, Unique, Primary].into_iter().find(|kind| kind.word() == word)
@@ -366,14 +366,14 @@ impl DetachKind {
 }
 
 impl SourceTable {
-    /// The column of this name.
+    /// Returns the column of this name.
     pub fn column(&self, name: &str) -> Option<&SourceColumn> {
         self.columns.iter().find(|c| c.name == name)
     }
 }
 
 impl TargetTable {
-    /// The column of this name.
+    /// Returns the column of this name.
     pub fn column(&self, name: &str) -> Option<&TargetColumn> {
         self.columns.iter().find(|c| c.name == name)
     }

@@ -1,6 +1,6 @@
-//! What is read from the source for one load, and what a reader of it hears: a value, independent of SQLite's library.
+//! The values that are read from the source for one load, independent of SQLite's library.
 //!
-//! `plan` builds a [`Select`], `source` runs it, `migrate` and `verify` listen through a [`Sink`].
+//! `plan` builds a [`Select`], `sqlite` runs it, `migrate` and `verify` receive its rows through a [`Sink`].
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -14,24 +14,24 @@ use super::schema::Address;
 /// One reading of the source: rows in the order of their address, cells in the order of `exprs`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Select {
-    /// Where the rows come from.
+    /// The origin of the rows.
     pub relation: Relation,
-    /// How each row is addressed; of `Sql` and `Rows` by ordinal, counted from 1.
+    /// The way to address each row; `Sql` and `Rows` use ordinals, counted from 1.
     pub address: Address,
-    /// What is read of each row.
+    /// The expressions that are read of each row.
     pub exprs: Vec<Expr>,
     /// Values of the named parameters that the mapping's SQL may use, without their colon.
     pub params: BTreeMap<String, RawBuf>,
 }
 
-/// Where rows come from.
+/// The origin of rows.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Relation {
     /// A table of the source.
     Table(String),
     /// A query that SQLite runs.
     Sql(String),
-    /// Rows that the mapping writes down: column names, then a value for each in each row.
+    /// Rows written in the mapping: column names, then a value for each in each row.
     Rows {
         /// Column names.
         columns: Vec<String>,
@@ -52,26 +52,26 @@ pub enum Expr {
 
 /// One row while it is being read.
 pub trait Row {
-    /// The cell of the n-th expression.
+    /// Returns the cell of the n-th expression.
     fn cell(&self, n: usize) -> Raw<'_>;
-    /// The row's address; builds it, so ask only where it is needed.
+    /// Returns the row's key. Builds it on each call, so call it only if it is needed.
     fn key(&self) -> Key;
 }
 
-/// What SQLite could not compute of a row.
+/// A row that SQLite could not compute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Failed {
-    /// The expression, where one alone is to blame.
+    /// The expression at fault; `None` if no single expression is.
     pub expr: Option<usize>,
-    /// It is no error of the expression's: its value is larger than SQLite hands out, 1,000,000,000 bytes.
+    /// True if the expression is correct but its value exceeds SQLite's limit of 1,000,000,000 bytes.
     pub too_large: bool,
 }
 
-/// Hears the rows of a [`Select`].
+/// Receives the rows of a [`Select`].
 pub trait Sink {
-    /// One row. `Break` ends the reading.
+    /// Receives one row. `Break` ends the reading.
     fn row(&mut self, row: &dyn Row) -> ControlFlow<()>;
-    /// A row that SQLite could not compute: an expression of the mapping failed on it, or it is too large. Reading goes on
-    /// behind it.
+    /// Receives a row that SQLite could not compute: an expression of the mapping failed, or the row is too large. Reading
+    /// continues after it.
     fn failed(&mut self, key: Key, failed: Failed) -> ControlFlow<()>;
 }

@@ -10,8 +10,8 @@ use crate::model::record::{Refusal, Warning};
 use crate::model::schema::{TargetColumn, TargetSchema, TargetTable};
 
 use super::{
-    Findings, Inputs, LoadPlan, Plan, Purpose, Taken, classes, columns, detach, modifiers, order, owner, path,
-    relation, rights, shift, unlisted,
+    Inputs, LoadPlan, Plan, PlanFindings, Purpose, Taken, classes, columns, detach, modifiers, order, owner, path,
+    relation, rights, shift, unmapped,
 };
 
 /// The plan, or every reason why there is none.
@@ -22,7 +22,7 @@ use super::{
 /// # Errors
 /// All refusals, and the warnings beside them.
 pub fn build(mapping: &Mapping, inputs: &Inputs<'_>) -> Result<Plan, (Vec<Refusal>, Vec<Warning>)> {
-    let mut findings = Findings::default();
+    let mut findings = PlanFindings::default();
     let target = match inputs.target {
         Some(target) => Cow::Borrowed(target),
         None => Cow::Owned(assumed(mapping, inputs)),
@@ -31,7 +31,7 @@ pub fn build(mapping: &Mapping, inputs: &Inputs<'_>) -> Result<Plan, (Vec<Refusa
     if inputs.target.is_some() {
         schema_holds_something(&target, &mut findings);
     }
-    let copies = unlisted::copies(mapping, inputs, &target, &mut findings);
+    let copies = unmapped::copies(mapping, inputs, &target, &mut findings);
     let mapping = &Mapping { loads: mapping.loads.iter().cloned().chain(copies).collect(), ..mapping.clone() };
     if inputs.target.is_some() {
         modifiers::unreachable(mapping, &target, &mut findings);
@@ -51,7 +51,7 @@ pub fn build(mapping: &Mapping, inputs: &Inputs<'_>) -> Result<Plan, (Vec<Refusa
         None => BTreeMap::new(),
     };
     classes::owner_columns(mapping, &loads, &target, &mut findings);
-    let left = unlisted::left(mapping, inputs, &taken, &mut findings);
+    let left = unmapped::left(mapping, inputs, &taken, &mut findings);
     cascades(mapping, &target, &mut findings);
     if target.encoding == "SQL_ASCII" {
         let message = "the database's encoding is SQL_ASCII: it checks no text and counts lengths in bytes. UTF-8 is what goes \
@@ -91,7 +91,7 @@ fn loads(
     inputs: &Inputs<'_>,
     target: &TargetSchema,
     taken: &mut Taken,
-    findings: &mut Findings,
+    findings: &mut PlanFindings,
 ) -> Vec<LoadPlan> {
     let mut loads = Vec::new();
     for load in &mapping.loads {
@@ -112,7 +112,7 @@ fn loads(
     loads
 }
 
-fn table<'t>(load: &Load, target: &'t TargetSchema, findings: &mut Findings) -> Option<&'t TargetTable> {
+fn table<'t>(load: &Load, target: &'t TargetSchema, findings: &mut PlanFindings) -> Option<&'t TargetTable> {
     let found = target.tables.get(&load.to);
     let place = if load.to == load.name { format!("load.{}", load.name) } else { format!("load.{}.to", load.name) };
     if found.is_none() && target.views.contains(&load.to) {
@@ -130,7 +130,7 @@ fn table<'t>(load: &Load, target: &'t TargetSchema, findings: &mut Findings) -> 
 }
 
 /// A schema without a table is more likely a slip, or a target that its application has not been set up on.
-fn schema_holds_something(target: &TargetSchema, findings: &mut Findings) {
+fn schema_holds_something(target: &TargetSchema, findings: &mut PlanFindings) {
     if target.tables.is_empty() && target.views.is_empty() {
         findings.refuse(
             "target.schema",
@@ -144,7 +144,13 @@ fn schema_holds_something(target: &TargetSchema, findings: &mut Findings) {
 }
 
 /// Rows that are there already.
-fn table_is_ready(load: &Load, mapping: &Mapping, table: &TargetTable, target: &TargetSchema, findings: &mut Findings) {
+fn table_is_ready(
+    load: &Load,
+    mapping: &Mapping,
+    table: &TargetTable,
+    target: &TargetSchema,
+    findings: &mut PlanFindings,
+) {
     let place = format!("load.{}", load.name);
     let name = format!("{}.{}", target.schema, load.to);
     let may_hold = load.append || load.when_empty || load.conflict.is_some();
@@ -163,7 +169,7 @@ pub(super) fn table_keeps_rows(
     place: &str,
     (table, facts): (&str, &TargetTable),
     target: &TargetSchema,
-    findings: &mut Findings,
+    findings: &mut PlanFindings,
 ) {
     let name = format!("{}.{table}", target.schema);
     if facts.unlogged {
@@ -184,7 +190,7 @@ pub(super) fn table_keeps_rows(
 }
 
 /// The owner is settled after the loads into its table, so their rows cannot carry its key.
-fn stamped_too_early(loads: &[LoadPlan], owner: Option<&super::OwnerPlan>, findings: &mut Findings) {
+fn stamped_too_early(loads: &[LoadPlan], owner: Option<&super::OwnerPlan>, findings: &mut PlanFindings) {
     let Some(owner) = owner.filter(|o| !o.natural.is_empty()) else { return };
     for load in loads.iter().filter(|l| l.table == owner.table && l.needs_owner()) {
         findings.refuse(
@@ -197,7 +203,7 @@ fn stamped_too_early(loads: &[LoadPlan], owner: Option<&super::OwnerPlan>, findi
 
 /// A parent whose rows are skipped where their key is there keeps the target's ids, and a reference by the source's id
 /// would end at another row.
-fn skipped_parents(mapping: &Mapping, loads: &[LoadPlan], target: &TargetSchema, findings: &mut Findings) {
+fn skipped_parents(mapping: &Mapping, loads: &[LoadPlan], target: &TargetSchema, findings: &mut PlanFindings) {
     let is_owner = |table: &str| mapping.owner.as_ref().is_some_and(|o| o.table == table);
     for load in loads {
         let Some(facts) = target.tables.get(&load.table) else { continue };
@@ -223,7 +229,7 @@ fn skipped_parents(mapping: &Mapping, loads: &[LoadPlan], target: &TargetSchema,
 }
 
 /// What `ON DELETE CASCADE` from the owner would take along, from table to table, is said once.
-fn cascades(mapping: &Mapping, target: &TargetSchema, findings: &mut Findings) {
+fn cascades(mapping: &Mapping, target: &TargetSchema, findings: &mut PlanFindings) {
     let Some(owner) = &mapping.owner else { return };
     let loaded = |name: &&str| mapping.loads.iter().any(|l| l.to == *name);
     let mut gone = vec![owner.table.as_str()];
@@ -266,7 +272,7 @@ fn assumed(mapping: &Mapping, inputs: &Inputs<'_>) -> TargetSchema {
         }
     };
     for load in &mapping.loads {
-        if let Some(relation) = relation::relation(load, inputs, &mut Findings::default()) {
+        if let Some(relation) = relation::relation(load, inputs, &mut PlanFindings::default()) {
             for (name, _) in relation::columns(load, &relation, inputs) {
                 add(&load.to, &name);
             }
@@ -279,7 +285,7 @@ fn assumed(mapping: &Mapping, inputs: &Inputs<'_>) -> TargetSchema {
         }
     }
     for (_, column) in mapping.loads.iter().flat_map(|load| &load.columns) {
-        if let Some(crate::mapping::Feed::Lookup(lookup)) = &column.feed {
+        if let Some(crate::mapping::FeedRule::Lookup(lookup)) = &column.feed {
             add(&lookup.table, &lookup.take);
         }
     }

@@ -5,18 +5,23 @@ use std::collections::BTreeMap;
 use crate::mapping::{Load, Mapping, OwnerRule};
 use crate::model::schema::TargetSchema;
 
-use super::{Class, Feed, Findings, LoadPlan};
+use super::{Feed, LoadPlan, PlanFindings, TableClass};
 
 /// The class of every table of the target.
-pub(super) fn classes(mapping: &Mapping, target: &TargetSchema, findings: &mut Findings) -> BTreeMap<String, Class> {
-    let mut classes: BTreeMap<String, Class> = target.tables.keys().map(|t| (t.clone(), Class::Untouched)).collect();
+pub(super) fn classes(
+    mapping: &Mapping,
+    target: &TargetSchema,
+    findings: &mut PlanFindings,
+) -> BTreeMap<String, TableClass> {
+    let mut classes: BTreeMap<String, TableClass> =
+        target.tables.keys().map(|t| (t.clone(), TableClass::Untouched)).collect();
     for load in &mapping.loads {
         if !target.tables.contains_key(&load.to) {
             continue;
         }
         let class = class_of(mapping, load);
         match classes.insert(load.to.clone(), class.clone()) {
-            None | Some(Class::Untouched) => {}
+            None | Some(TableClass::Untouched) => {}
             Some(before) if before == class => {}
             Some(before) => findings.refuse(
                 format!("load.{}.owner", load.name),
@@ -28,25 +33,25 @@ pub(super) fn classes(mapping: &Mapping, target: &TargetSchema, findings: &mut F
     if let Some(owner) = &mapping.owner
         && let Some(class) = classes.get_mut(&owner.table)
     {
-        *class = Class::Owner;
+        *class = TableClass::Owner;
     }
     classes
 }
 
-fn class_of(mapping: &Mapping, load: &Load) -> Class {
+fn class_of(mapping: &Mapping, load: &Load) -> TableClass {
     if mapping.owner.as_ref().is_some_and(|o| o.table == load.to) {
-        return Class::Owner;
+        return TableClass::Owner;
     }
     match &load.owner {
-        OwnerRule::Stamped(columns) => Class::Stamped(columns.clone()),
-        OwnerRule::Carried(column) => Class::Carried(column.clone()),
-        OwnerRule::Through(column) => Class::Through(column.clone()),
-        OwnerRule::Shared | OwnerRule::Unsaid => Class::Shared,
+        OwnerRule::Stamped(columns) => TableClass::Stamped(columns.clone()),
+        OwnerRule::Carried(column) => TableClass::Carried(column.clone()),
+        OwnerRule::Through(column) => TableClass::Through(column.clone()),
+        OwnerRule::Shared | OwnerRule::Unsaid => TableClass::Shared,
     }
 }
 
 /// A column with a foreign key to the owner's table is stamped, carried, looked up, or said to be omitted.
-pub(super) fn owner_columns(mapping: &Mapping, plans: &[LoadPlan], target: &TargetSchema, findings: &mut Findings) {
+pub(super) fn owner_columns(mapping: &Mapping, plans: &[LoadPlan], target: &TargetSchema, findings: &mut PlanFindings) {
     let Some(owner) = &mapping.owner else { return };
     for load in &mapping.loads {
         let (Some(table), Some(plan)) = (target.tables.get(&load.to), plans.iter().find(|p| p.name == load.name))

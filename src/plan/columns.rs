@@ -4,14 +4,14 @@
 
 use std::collections::BTreeSet;
 
-use crate::mapping::{Column, Feed as Written, Load, Mapping, OwnerRule, RowsFrom};
+use crate::mapping::{FeedRule, Load, MappedColumn, Mapping, OwnerRule, RowsFrom};
 use crate::model::ident::did_you_mean;
 use crate::model::pgtype::Kind;
 use crate::model::rules::{Rules, Value};
 use crate::model::schema::{TargetColumn, TargetSchema, TargetTable, TargetUnique};
 use crate::model::select::{Expr, Relation, Select};
 
-use super::{ColumnPlan, Feed, Findings, Inputs, LoadPlan, Taken, lookup, modifiers, relation};
+use super::{ColumnPlan, Feed, Inputs, LoadPlan, PlanFindings, Taken, lookup, modifiers, relation};
 
 /// Plans one load. `None` where its relation or its table is not there; the findings say why.
 pub(super) fn load(
@@ -20,7 +20,7 @@ pub(super) fn load(
     (table, target): (&TargetTable, &TargetSchema),
     inputs: &Inputs<'_>,
     taken: &mut Taken,
-    findings: &mut Findings,
+    findings: &mut PlanFindings,
 ) -> Option<LoadPlan> {
     let from = relation::relation(load, inputs, findings)?;
     if let Some((expr, mistake)) = inputs.sql.get(&load.name).and_then(|f| f.mistake.as_ref()) {
@@ -34,7 +34,7 @@ pub(super) fn load(
     }
     let source = relation::columns(load, &from, inputs);
     nobody_takes(load, &from, table, &source, findings);
-    let mut columns = Columns { mapping, target, load, source, exprs: Vec::new(), inputs, findings };
+    let mut columns = ColumnPlanner { mapping, target, load, source, exprs: Vec::new(), inputs, findings };
     columns.names_are_there(table);
     let planned: Vec<ColumnPlan> = table.columns.iter().filter_map(|column| columns.column(column)).collect();
     let (exprs, named) = (columns.exprs, columns.source);
@@ -72,7 +72,7 @@ fn nobody_takes(
     from: &Relation,
     table: &TargetTable,
     source: &[(String, Option<String>)],
-    findings: &mut Findings,
+    findings: &mut PlanFindings,
 ) {
     if matches!(from, Relation::Table(_)) {
         return;
@@ -81,7 +81,7 @@ fn nobody_takes(
     let is_fed = |name: &str| {
         let written = load.columns.iter().find(|(column, _)| column.eq_ignore_ascii_case(name));
         let by_name = written.is_none_or(|(_, column)| column.feed.is_none());
-        let from = load.columns.iter().any(|(_, c)| matches!(&c.feed, Some(Written::From(column)) if column == name));
+        let from = load.columns.iter().any(|(_, c)| matches!(&c.feed, Some(FeedRule::From(column)) if column == name));
         let is_word =
             |sql: &str| sql.split(|c: char| !c.is_alphanumeric() && c != '_').any(|w| w.eq_ignore_ascii_case(name));
         (by_name && names().any(|column| column.eq_ignore_ascii_case(name)))
@@ -147,17 +147,17 @@ fn position(exprs: &mut Vec<Expr>, expr: Expr) -> usize {
     })
 }
 
-struct Columns<'a, 'i> {
+struct ColumnPlanner<'a, 'i> {
     mapping: &'a Mapping,
     target: &'a TargetSchema,
     load: &'a Load,
     source: Vec<(String, Option<String>)>,
     exprs: Vec<Expr>,
     inputs: &'a Inputs<'i>,
-    findings: &'a mut Findings,
+    findings: &'a mut PlanFindings,
 }
 
-impl Columns<'_, '_> {
+impl ColumnPlanner<'_, '_> {
     /// Every name that the load writes down is a column of the target.
     fn names_are_there(&mut self, table: &TargetTable) {
         let names: Vec<&str> = table.columns.iter().map(|c| c.name.as_str()).collect();
@@ -230,7 +230,7 @@ impl Columns<'_, '_> {
     }
 
     fn column(&mut self, column: &TargetColumn) -> Option<ColumnPlan> {
-        let nothing = Column::default();
+        let nothing = MappedColumn::default();
         let written = self.load.columns.iter().find(|(name, _)| *name == column.name).map(|(_, c)| c);
         let place = format!("load.{}.columns.{}", self.load.name, column.name);
         if column.generated {
@@ -286,7 +286,7 @@ impl Columns<'_, '_> {
         }
     }
 
-    fn stamp(&mut self, column: &TargetColumn, entry: &Column, place: &str) -> (Feed, Option<String>) {
+    fn stamp(&mut self, column: &TargetColumn, entry: &MappedColumn, place: &str) -> (Feed, Option<String>) {
         if entry.feed.is_some() {
             self.findings.refuse(
                 place,
@@ -303,7 +303,7 @@ impl Columns<'_, '_> {
         }
         let source = relation::table_of(self.load).filter(|_| same_name(&column.name, &self.source).is_some());
         let left = |table: &str| {
-            self.mapping.leave.iter().any(|(t, c, _)| t == table && c.as_deref() == Some(column.name.as_str()))
+            self.mapping.leave.iter().any(|entry| entry.table == table && entry.column.as_ref() == Some(&column.name))
         };
         if let Some(table) = source.filter(|table| !left(table)) {
             self.findings.refuse(
@@ -322,24 +322,24 @@ impl Columns<'_, '_> {
     fn feed(
         &mut self,
         column: &TargetColumn,
-        entry: &Column,
+        entry: &MappedColumn,
         rules: &Rules,
         place: &str,
     ) -> Option<(Feed, Option<String>)> {
         match &entry.feed {
-            Some(Written::From(name)) => self.fed_by_column(name, place),
-            Some(Written::Sql(sql)) => Some((self.cell(Expr::Sql(sql.clone())), None)),
-            Some(Written::Value(value)) => Some((Feed::Constant(value.0.clone()), None)),
-            Some(Written::Owner) => Some((Feed::Owner, None)),
-            Some(Written::Env { name, optional }) => self.fed_by_env(name, *optional, column, place),
-            Some(Written::Lookup(written)) => {
+            Some(FeedRule::From(name)) => self.fed_by_column(name, place),
+            Some(FeedRule::Sql(sql)) => Some((self.cell(Expr::Sql(sql.clone())), None)),
+            Some(FeedRule::Value(value)) => Some((Feed::Constant(value.0.clone()), None)),
+            Some(FeedRule::Owner) => Some((Feed::Owner, None)),
+            Some(FeedRule::Env { name, optional }) => self.fed_by_env(name, *optional, column, place),
+            Some(FeedRule::Lookup(written)) => {
                 let exprs = &mut self.exprs;
                 let mut cells = |sql: &str| position(exprs, Expr::Sql(sql.to_owned()));
                 let known = (self.mapping, self.inputs, self.target);
                 let planned = lookup::lookup(written, (column, place), known, &mut cells, self.findings)?;
                 Some((Feed::Lookup(Box::new(planned)), None))
             }
-            Some(Written::Omit) => self.omitted(column, place),
+            Some(FeedRule::Omit) => self.omitted(column, place),
             None => match same_name(&column.name, &self.source).cloned() {
                 Some((name, declared)) => {
                     self.means_one(column, &name, place);
@@ -424,7 +424,7 @@ impl Columns<'_, '_> {
     fn unfed(
         &mut self,
         column: &TargetColumn,
-        entry: &Column,
+        entry: &MappedColumn,
         rules: &Rules,
         place: &str,
     ) -> Option<(Feed, Option<String>)> {

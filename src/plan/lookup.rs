@@ -2,13 +2,13 @@
 //!
 //! What PostgreSQL makes of the target's expressions was asked beforehand ([`Inputs::expressions`]); no row is looked up here.
 
-use crate::mapping::{Feed, Lookup, Mapping, Missing, Step};
+use crate::mapping::{FeedRule, LookupRule, Mapping, MissingRule, StepRule};
 use crate::model::ident::did_you_mean;
 use crate::model::pgtype::{ColumnType, Kind};
 use crate::model::rules::{Rules, Value};
 use crate::model::schema::{TargetColumn, TargetSchema, TargetTable};
 
-use super::{Findings, Inputs, modifiers};
+use super::{Inputs, PlanFindings, modifiers};
 
 /// A value that is found in the target.
 #[derive(Clone, Debug, PartialEq)]
@@ -54,7 +54,7 @@ impl LookupStep {
 pub fn expressions(mapping: &Mapping, target: &TargetSchema) -> Vec<(String, String)> {
     let mut found = Vec::new();
     for (_, column) in mapping.loads.iter().flat_map(|load| &load.columns) {
-        let Some(Feed::Lookup(lookup)) = &column.feed else { continue };
+        let Some(FeedRule::Lookup(lookup)) = &column.feed else { continue };
         if target.tables.contains_key(&lookup.table) {
             let all = lookup.steps.iter().flat_map(|step| &step.target.0);
             found.extend(all.map(|sql| (lookup.table.clone(), sql.clone())));
@@ -67,11 +67,11 @@ pub fn expressions(mapping: &Mapping, target: &TargetSchema) -> Vec<(String, Str
 
 /// Plans one lookup; `cells` gives each source expression its position. `None`: the findings say why.
 pub(super) fn lookup(
-    lookup: &Lookup,
+    lookup: &LookupRule,
     (column, place): (&TargetColumn, &str),
     (mapping, inputs, target): (&Mapping, &Inputs<'_>, &TargetSchema),
     cells: &mut dyn FnMut(&str) -> usize,
-    findings: &mut Findings,
+    findings: &mut PlanFindings,
 ) -> Option<LookupPlan> {
     let place = format!("{place}.lookup");
     let table = table(lookup, target, &place, findings)?;
@@ -123,10 +123,10 @@ pub(super) fn lookup(
 }
 
 fn table<'t>(
-    lookup: &Lookup,
+    lookup: &LookupRule,
     target: &'t TargetSchema,
     place: &str,
-    findings: &mut Findings,
+    findings: &mut PlanFindings,
 ) -> Option<&'t TargetTable> {
     let Some(found) = target.tables.get(&lookup.table) else {
         let names = target.tables.keys().map(String::as_str);
@@ -141,12 +141,12 @@ fn table<'t>(
 }
 
 fn step(
-    lookup: &Lookup,
-    step: &Step,
+    lookup: &LookupRule,
+    step: &StepRule,
     place: &str,
     (inputs, schema): (&Inputs<'_>, &TargetSchema),
     cells: &mut dyn FnMut(&str) -> usize,
-    findings: &mut Findings,
+    findings: &mut PlanFindings,
 ) -> Option<LookupStep> {
     let (target, source) = (&step.target.0, &step.source.0);
     if target.len() != source.len() {
@@ -218,12 +218,18 @@ fn fits(take: &ColumnType, column: &ColumnType) -> bool {
     }
 }
 
-fn missing(lookup: &Lookup, mapping: &Mapping, inputs: &Inputs<'_>, place: &str, findings: &mut Findings) -> Value {
+fn missing(
+    lookup: &LookupRule,
+    mapping: &Mapping,
+    inputs: &Inputs<'_>,
+    place: &str,
+    findings: &mut PlanFindings,
+) -> Value {
     let value = match &lookup.missing {
-        None | Some(Missing::Fault) => Value::Fault,
-        Some(Missing::Null) => Value::Null,
-        Some(Missing::Owner) => Value::Owner,
-        Some(Missing::Value(written)) => written.0.clone(),
+        None | Some(MissingRule::Fault) => Value::Fault,
+        Some(MissingRule::Null) => Value::Null,
+        Some(MissingRule::Owner) => Value::Owner,
+        Some(MissingRule::Value(written)) => written.0.clone(),
     };
     let has_owner = mapping.owner.as_ref().is_some_and(|o| o.natural.is_some()) || !inputs.owner.is_empty();
     if value == Value::Owner && !has_owner {

@@ -20,7 +20,7 @@ mod rights;
 mod shift;
 mod show;
 mod sql;
-mod unlisted;
+mod unmapped;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -84,13 +84,13 @@ pub struct Plan {
     /// to rows of the same load.
     pub after: Vec<Vec<usize>>,
     /// The class of every table of the target.
-    pub classes: BTreeMap<String, Class>,
+    pub classes: BTreeMap<String, TableClass>,
     /// The way from a row to its owner, by table; tables whose rows are nobody's are not in it.
     pub paths: BTreeMap<String, OwnerPath>,
     /// Tables whose ids are shifted.
     pub shifts: Vec<Shifted>,
     /// What stays in the source.
-    pub left: Vec<Left>,
+    pub left: Vec<LeftInSource>,
     /// What is in the source and is never a load.
     pub not_tables: Vec<(String, OtherKind)>,
     /// What is taken off the target for the load and put back.
@@ -111,7 +111,7 @@ pub enum Node {
 
 /// One table or column that stays behind.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Left {
+pub struct LeftInSource {
     /// The source's table.
     pub table: String,
     /// Its column; none for the whole table.
@@ -123,7 +123,7 @@ pub struct Left {
 /// Whose the rows of a target table are.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Class {
+pub enum TableClass {
     /// The owner's own table.
     Owner,
     /// These columns are written with the owner's key.
@@ -138,16 +138,16 @@ pub enum Class {
     Untouched,
 }
 
-impl Class {
+impl TableClass {
     /// The word that reports use.
     pub fn word(&self) -> &'static str {
         match self {
-            Class::Owner => "owner",
-            Class::Stamped(_) => "stamped",
-            Class::Carried(_) => "carried",
-            Class::Through(_) => "through",
-            Class::Shared => "shared",
-            Class::Untouched => "untouched",
+            TableClass::Owner => "owner",
+            TableClass::Stamped(_) => "stamped",
+            TableClass::Carried(_) => "carried",
+            TableClass::Through(_) => "through",
+            TableClass::Shared => "shared",
+            TableClass::Untouched => "untouched",
         }
     }
 }
@@ -312,7 +312,7 @@ impl LoadPlan {
 
 /// The refusals and warnings that planning gathers.
 #[derive(Default)]
-struct Findings {
+struct PlanFindings {
     refusals: Vec<Refusal>,
     warnings: Vec<Warning>,
     /// By column and modifier, where an inherited modifier stands.
@@ -322,7 +322,7 @@ struct Findings {
 /// By column (`load.NAME.columns.NAME`) and modifier: the place of the level that it is inherited from.
 type Inherited = BTreeMap<(String, &'static str), String>;
 
-impl Findings {
+impl PlanFindings {
     fn refuse(&mut self, place: impl Into<String>, reason: impl Into<String>, advice: impl Into<String>) {
         let refusal = Refusal::new(place, reason, advice);
         if !self.refusals.contains(&refusal) {

@@ -1,12 +1,12 @@
 //! From modifiers as written to the [`Rules`] of one column: the levels merged, the words read, misplaced ones refused.
 
-use crate::mapping::{Defaults, Load, Mapping, Modifiers, Switch, Written};
+use crate::mapping::{Defaults, Load, Mapping, Modifiers, Switch, WrittenValue};
 use crate::model::ident::did_you_mean;
 use crate::model::pgtype::{ColumnType, Kind};
 use crate::model::rules::{Charset, Epoch, Offset, Overlap, Rules, Unit, Value, Zone};
 use crate::model::schema::TargetSchema;
 
-use super::Findings;
+use super::PlanFindings;
 
 /// The rules of one column: column, load, `defaults.columns`, `defaults.types`, `defaults`, merged one by one.
 pub(super) fn rules(
@@ -15,7 +15,7 @@ pub(super) fn rules(
     name: &str,
     kind: &ColumnType,
     written: &Modifiers,
-    findings: &mut Findings,
+    findings: &mut PlanFindings,
 ) -> Rules {
     let place = format!("load.{}.columns.{name}", load.name);
     for modifier in written.written() {
@@ -79,7 +79,7 @@ fn set<T: Clone>(switch: &Option<Switch<T>>) -> Option<T> {
 }
 
 /// A value whose own word is `{ fault = true }` is the modifier's absence.
-fn value(switch: &Option<Switch<Written>>) -> Option<Value> {
+fn value(switch: &Option<Switch<WrittenValue>>) -> Option<Value> {
     set(switch).map(|written| written.0).filter(|value| *value != Value::Fault)
 }
 
@@ -88,7 +88,7 @@ fn word<T: Copy>(
     words: &[(&str, T)],
     stand: &Stand<'_>,
     modifier: &str,
-    findings: &mut Findings,
+    findings: &mut PlanFindings,
 ) -> Option<T> {
     let given = set(switch)?;
     let found = words.iter().find(|(word, _)| *word == given).map(|(_, meaning)| *meaning);
@@ -103,7 +103,7 @@ fn word<T: Copy>(
     found
 }
 
-fn read(m: &Modifiers, mapping: &Mapping, place: &Stand<'_>, findings: &mut Findings) -> Rules {
+fn read(m: &Modifiers, mapping: &Mapping, place: &Stand<'_>, findings: &mut PlanFindings) -> Rules {
     let charsets =
         [("windows-1252", Charset::Windows1252), ("latin1", Charset::Latin1), ("iso-8859-1", Charset::Latin1)];
     let epochs = [
@@ -147,13 +147,13 @@ fn read(m: &Modifiers, mapping: &Mapping, place: &Stand<'_>, findings: &mut Find
 }
 
 /// Refuses a `[source].zone` that is none, once.
-pub(super) fn source_zone(mapping: &Mapping, findings: &mut Findings) {
+pub(super) fn source_zone(mapping: &Mapping, findings: &mut PlanFindings) {
     if let Some(text) = &mapping.source.zone {
         zone(text, "source.zone".to_owned(), findings);
     }
 }
 
-fn zone(text: &str, place: String, findings: &mut Findings) -> Option<Zone> {
+fn zone(text: &str, place: String, findings: &mut PlanFindings) -> Option<Zone> {
     let zone = Zone::parse(text);
     if zone.is_none() {
         let hint = did_you_mean(text, ["UTC"]);
@@ -246,7 +246,7 @@ pub(super) fn names_of(kind: &ColumnType) -> Vec<String> {
 }
 
 /// Refuses entries of `[defaults.columns]` and `[defaults.types]` that can reach nothing: a mistyped name would be silent.
-pub(super) fn unreachable(mapping: &Mapping, target: &TargetSchema, findings: &mut Findings) {
+pub(super) fn unreachable(mapping: &Mapping, target: &TargetSchema, findings: &mut PlanFindings) {
     let columns: Vec<&str> = target.tables.values().flat_map(|t| t.columns.iter().map(|c| c.name.as_str())).collect();
     for name in mapping.defaults.columns.keys() {
         if !columns.contains(&name.as_str()) {

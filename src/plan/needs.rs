@@ -8,39 +8,39 @@ use crate::model::schema::{Lack, Rights};
 
 /// The columns of a table that something needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Columns {
+pub(super) enum NeededColumns {
     /// These; without any, one of them, whichever: enough to count rows.
     These(BTreeSet<String>),
     /// Each: what reads them is an expression that is not looked into.
     All,
 }
 
-impl Columns {
+impl NeededColumns {
     /// These columns.
-    pub fn of<'n>(names: impl IntoIterator<Item = &'n String>) -> Columns {
-        Columns::These(names.into_iter().cloned().collect())
+    pub fn of<'n>(names: impl IntoIterator<Item = &'n String>) -> NeededColumns {
+        NeededColumns::These(names.into_iter().cloned().collect())
     }
 
     /// The columns of both.
-    pub fn and(self, more: Columns) -> Columns {
+    pub fn and(self, more: NeededColumns) -> NeededColumns {
         match (self, more) {
-            (Columns::These(mut these), Columns::These(more)) => {
+            (NeededColumns::These(mut these), NeededColumns::These(more)) => {
                 these.extend(more);
-                Columns::These(these)
+                NeededColumns::These(these)
             }
-            _ => Columns::All,
+            _ => NeededColumns::All,
         }
     }
 }
 
 /// One right that is missing on an object.
-struct Missing {
+struct MissingRight {
     right: String,
     /// As GRANT writes them; none: on the whole object.
     columns: Option<BTreeSet<String>>,
 }
 
-impl Missing {
+impl MissingRight {
     fn shown(&self) -> String {
         match &self.columns {
             None => self.right.clone(),
@@ -55,7 +55,7 @@ impl Missing {
 /// What is missing, each object once: the place that needs it first, what it is on, the rights.
 pub(super) struct Lacks<'r> {
     rights: &'r Rights,
-    found: Vec<(String, String, Vec<Missing>)>,
+    found: Vec<(String, String, Vec<MissingRight>)>,
 }
 
 impl<'r> Lacks<'r> {
@@ -72,12 +72,12 @@ impl<'r> Lacks<'r> {
     }
 
     /// A right on columns of a table. A role without it on any column is asked for it on the table.
-    pub fn need_on(&mut self, place: &str, right: &str, key: &str, columns: &Columns) {
+    pub fn need_on(&mut self, place: &str, right: &str, key: &str, columns: &NeededColumns) {
         let Some(lack) = self.rights.lack(right, key) else { return };
         let Some(known) = self.rights.on_columns(right, key) else { return self.miss(place, lack, None) };
         let wanted = |name: &String| match columns {
-            Columns::These(these) => these.contains(name),
-            Columns::All => true,
+            NeededColumns::These(these) => these.contains(name),
+            NeededColumns::All => true,
         };
         let missing = known.iter().filter(|column| !column.held && wanted(&column.name));
         let missing: BTreeSet<String> = missing.map(|column| column.quoted.clone()).collect();
@@ -101,18 +101,18 @@ impl<'r> Lacks<'r> {
         });
         let missing = &mut self.found[at].2;
         match missing.iter_mut().find(|m| m.right == lack.right) {
-            Some(Missing { columns: Some(known), .. }) if columns.is_some() => {
+            Some(MissingRight { columns: Some(known), .. }) if columns.is_some() => {
                 known.extend(columns.unwrap_or_default())
             }
             Some(known) => known.columns = None,
-            None => missing.push(Missing { right: lack.right.clone(), columns }),
+            None => missing.push(MissingRight { right: lack.right.clone(), columns }),
         }
     }
 
     /// A refusal with its GRANT for each object.
     pub fn refusals(&self) -> Vec<Refusal> {
-        let refusal = |(place, on, missing): &(String, String, Vec<Missing>)| {
-            let names: Vec<String> = missing.iter().map(Missing::shown).collect();
+        let refusal = |(place, on, missing): &(String, String, Vec<MissingRight>)| {
+            let names: Vec<String> = missing.iter().map(MissingRight::shown).collect();
             refusal(self.rights, place, &names, on)
         };
         self.found.iter().map(refusal).collect()

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::model::schema::TargetSchema;
 
-use super::{Findings, LoadPlan, Node, OwnerPlan};
+use super::{LoadPlan, Node, OwnerPlan, PlanFindings};
 
 /// The order in which everything runs, and for each place in it the places that must be done before.
 ///
@@ -20,7 +20,7 @@ pub(super) fn order(
     loads: &[LoadPlan],
     owner: Option<&OwnerPlan>,
     target: &TargetSchema,
-    findings: &mut Findings,
+    findings: &mut PlanFindings,
 ) -> Order {
     let owner = owner.filter(|o| !o.natural.is_empty());
     let mut nodes: Vec<Node> = owner.map(|_| Node::Owner).into_iter().collect();

@@ -8,14 +8,14 @@ use crate::model::ident::did_you_mean;
 use crate::model::rules::Value;
 use crate::model::schema::{ForeignKey, TargetSchema, TargetTable};
 
-use super::{Findings, Inputs, OwnerColumn, OwnerPlan, Purpose, build, modifiers};
+use super::{Inputs, OwnerColumn, OwnerPlan, PlanFindings, Purpose, build, modifiers};
 
 /// Plans how the owner is settled; `None` where the mapping names none.
 pub(super) fn owner(
     mapping: &Mapping,
     inputs: &Inputs<'_>,
     target: &TargetSchema,
-    findings: &mut Findings,
+    findings: &mut PlanFindings,
 ) -> Option<OwnerPlan> {
     let section = mapping.owner.as_ref()?;
     let Some(table) = target.tables.get(&section.table) else {
@@ -65,7 +65,7 @@ pub(super) fn owner(
 }
 
 /// What rows are stamped with, or carry, is what their foreign key refers to.
-fn refers_to_the_key(mapping: &Mapping, section: &OwnerSection, target: &TargetSchema, findings: &mut Findings) {
+fn refers_to_the_key(mapping: &Mapping, section: &OwnerSection, target: &TargetSchema, findings: &mut PlanFindings) {
     for load in &mapping.loads {
         let columns: &[String] = match &load.owner {
             OwnerRule::Stamped(columns) => columns,
@@ -94,7 +94,11 @@ fn is_unique(table: &TargetTable, natural: &[OwnerColumn]) -> bool {
 }
 
 /// The natural key: `match`, or `--owner` with the same columns. `None`: nothing is stamped.
-fn natural(section: &OwnerSection, inputs: &Inputs<'_>, findings: &mut Findings) -> Option<BTreeMap<String, Value>> {
+fn natural(
+    section: &OwnerSection,
+    inputs: &Inputs<'_>,
+    findings: &mut PlanFindings,
+) -> Option<BTreeMap<String, Value>> {
     let written = section.natural.as_ref();
     if inputs.owner.is_empty() {
         return written.map(|m| m.iter().map(|(name, w)| (name.clone(), w.0.clone())).collect());
@@ -116,7 +120,7 @@ fn columns(
     values: &BTreeMap<String, Value>,
     table: &TargetTable,
     place: &str,
-    findings: &mut Findings,
+    findings: &mut PlanFindings,
 ) -> Vec<OwnerColumn> {
     let mut found = Vec::new();
     for (name, value) in values {
@@ -142,7 +146,7 @@ fn columns(
     found
 }
 
-fn not_there(findings: &mut Findings, place: &str, table: &str, name: &str, columns: &TargetTable) {
+fn not_there(findings: &mut PlanFindings, place: &str, table: &str, name: &str, columns: &TargetTable) {
     let names = columns.columns.iter().map(|c| c.name.as_str());
     findings.refuse(
         place,
@@ -156,7 +160,7 @@ fn row_is_complete(
     table: &TargetTable,
     natural: &[OwnerColumn],
     create: &[OwnerColumn],
-    findings: &mut Findings,
+    findings: &mut PlanFindings,
 ) {
     for column in create.iter().filter(|c| natural.iter().any(|n| n.name == c.name)) {
         findings.refuse(

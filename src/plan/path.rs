@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::mapping::{Load, Mapping};
 use crate::model::schema::TargetSchema;
 
-use super::{Class, Findings};
+use super::{PlanFindings, TableClass};
 
 /// The way from a row of a table to its owner's key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,10 +33,10 @@ pub struct Hop {
 pub(super) fn paths(
     mapping: &Mapping,
     target: &TargetSchema,
-    classes: &BTreeMap<String, Class>,
-    findings: &mut Findings,
+    classes: &BTreeMap<String, TableClass>,
+    findings: &mut PlanFindings,
 ) -> BTreeMap<String, OwnerPath> {
-    let known = Known { mapping, target, classes };
+    let known = PathFinder { mapping, target, classes };
     let mut found = BTreeMap::new();
     for (table, class) in classes {
         let load = mapping.loads.iter().find(|load| load.to == *table);
@@ -55,20 +55,20 @@ pub(super) fn paths(
     found
 }
 
-struct Known<'a> {
+struct PathFinder<'a> {
     mapping: &'a Mapping,
     target: &'a TargetSchema,
-    classes: &'a BTreeMap<String, Class>,
+    classes: &'a BTreeMap<String, TableClass>,
 }
 
-impl Known<'_> {
-    fn path(&self, table: &str, class: &Class, seen: &mut Vec<String>) -> Result<Option<OwnerPath>, String> {
+impl PathFinder<'_> {
+    fn path(&self, table: &str, class: &TableClass, seen: &mut Vec<String>) -> Result<Option<OwnerPath>, String> {
         let direct = |column: &String, stamped| OwnerPath { hops: Vec::new(), column: column.clone(), stamped };
         match class {
-            Class::Stamped(columns) => Ok(columns.first().map(|column| direct(column, true))),
-            Class::Carried(column) => Ok(Some(direct(column, false))),
-            Class::Through(column) => self.through(table, column, seen).map(Some),
-            Class::Owner | Class::Shared | Class::Untouched => Ok(None),
+            TableClass::Stamped(columns) => Ok(columns.first().map(|column| direct(column, true))),
+            TableClass::Carried(column) => Ok(Some(direct(column, false))),
+            TableClass::Through(column) => self.through(table, column, seen).map(Some),
+            TableClass::Owner | TableClass::Shared | TableClass::Untouched => Ok(None),
         }
     }
 
@@ -82,13 +82,13 @@ impl Known<'_> {
         })?;
         let class = self.classes.get(&hop.parent);
         let beyond = match class {
-            Some(Class::Untouched) => self.own_column(&hop.parent),
+            Some(TableClass::Untouched) => self.own_column(&hop.parent),
             Some(class) => self.path(&hop.parent, class, seen)?,
             None => None,
         };
         let beyond = match (beyond, class) {
             (Some(path), _) => path,
-            (None, Some(Class::Owner)) => {
+            (None, Some(TableClass::Owner)) => {
                 return Err(format!(
                     "`{table}.{column}` is the owner itself: the rows are carried, not through a parent"
                 ));

@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::mapping::{self, Feed, Load, Mapping};
+use crate::mapping::{FeedRule, Load, Mapping, RowsFrom, WrittenValue};
 use crate::model::cell::RawBuf;
 use crate::model::ident::did_you_mean;
 use crate::model::rules::Value;
 use crate::model::schema::Address;
 use crate::model::select::{Expr, Relation, Select};
 
-use super::{Findings, Inputs};
+use super::{Inputs, PlanFindings};
 
 /// What SQLite says of one load's SQL.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -28,7 +28,7 @@ pub fn selects(mapping: &Mapping, inputs: &Inputs<'_>) -> Vec<(String, Select)> 
     let mut found = Vec::new();
     for load in &mapping.loads {
         let exprs: Vec<Expr> = written(load).into_iter().map(|(_, sql)| Expr::Sql(sql.to_owned())).collect();
-        let relation = relation(load, inputs, &mut Findings::default());
+        let relation = relation(load, inputs, &mut PlanFindings::default());
         if let Some(relation) = relation
             && (!exprs.is_empty() || matches!(relation, Relation::Sql(_)))
         {
@@ -46,8 +46,8 @@ pub(super) fn written(load: &Load) -> Vec<(String, &str)> {
     for (name, column) in &load.columns {
         let place = format!("load.{}.columns.{name}", load.name);
         match &column.feed {
-            Some(Feed::Sql(sql)) => found.push((format!("{place}.sql"), sql.as_str())),
-            Some(Feed::Lookup(lookup)) => {
+            Some(FeedRule::Sql(sql)) => found.push((format!("{place}.sql"), sql.as_str())),
+            Some(FeedRule::Lookup(lookup)) => {
                 for (n, step) in lookup.steps.iter().enumerate() {
                     let place = format!("{place}.lookup.steps.{n}.source");
                     found.extend(step.source.0.iter().map(|sql| (place.clone(), sql.as_str())));
@@ -109,18 +109,18 @@ pub(super) fn meant(mistake: &str, inputs: &Inputs<'_>) -> String {
 /// The name of the source table behind a load, if it reads one.
 pub(super) fn table_of(load: &Load) -> Option<&str> {
     match &load.from {
-        mapping::RowsFrom::SameName => Some(&load.name),
-        mapping::RowsFrom::Table(table) => Some(table),
-        mapping::RowsFrom::Sql(_) | mapping::RowsFrom::Rows(_) => None,
+        RowsFrom::SameName => Some(&load.name),
+        RowsFrom::Table(table) => Some(table),
+        RowsFrom::Sql(_) | RowsFrom::Rows(_) => None,
     }
 }
 
 /// The load's relation; a table that is not there is a refusal.
-pub(super) fn relation(load: &Load, inputs: &Inputs<'_>, findings: &mut Findings) -> Option<Relation> {
+pub(super) fn relation(load: &Load, inputs: &Inputs<'_>, findings: &mut PlanFindings) -> Option<Relation> {
     match &load.from {
-        mapping::RowsFrom::Sql(sql) => Some(Relation::Sql(sql.clone())),
-        mapping::RowsFrom::Rows(rows) => written_rows(load, rows, inputs, findings),
-        mapping::RowsFrom::SameName | mapping::RowsFrom::Table(_) => {
+        RowsFrom::Sql(sql) => Some(Relation::Sql(sql.clone())),
+        RowsFrom::Rows(rows) => written_rows(load, rows, inputs, findings),
+        RowsFrom::SameName | RowsFrom::Table(_) => {
             let table = table_of(load).unwrap_or_default();
             if inputs.source.tables.contains_key(table) {
                 return Some(Relation::Table(table.to_owned()));
@@ -146,9 +146,9 @@ pub(super) fn relation(load: &Load, inputs: &Inputs<'_>, findings: &mut Findings
 
 fn written_rows(
     load: &Load,
-    rows: &[BTreeMap<String, mapping::Written>],
+    rows: &[BTreeMap<String, WrittenValue>],
     inputs: &Inputs<'_>,
-    findings: &mut Findings,
+    findings: &mut PlanFindings,
 ) -> Option<Relation> {
     let columns: BTreeSet<&String> = rows.iter().flat_map(|row| row.keys()).collect();
     let mut out = Vec::new();

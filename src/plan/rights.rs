@@ -9,8 +9,8 @@ use crate::mapping::Mapping;
 use crate::model::record::Refusal;
 use crate::model::schema::{Lack, Rights, TargetSchema};
 
-use super::needs::{Columns, Lacks, refusal};
-use super::{Feed, Findings, LoadPlan, OwnerPath, OwnerPlan, Plan, image};
+use super::needs::{Lacks, NeededColumns, refusal};
+use super::{Feed, LoadPlan, OwnerPath, OwnerPlan, Plan, PlanFindings, image};
 
 /// What a command does on the target.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,7 +37,7 @@ pub(super) struct Asker<'a> {
 }
 
 /// Refuses what the role may not do and the command must.
-pub(super) fn refuse(asker: &Asker<'_>, purpose: Purpose, findings: &mut Findings) {
+pub(super) fn refuse(asker: &Asker<'_>, purpose: Purpose, findings: &mut PlanFindings) {
     let rights = &asker.target.rights;
     let mut lacks = Lacks::new(rights);
     asker.ask(purpose, &mut lacks);
@@ -69,7 +69,7 @@ pub fn to_make_the_owner(plan: &Plan, target: &TargetSchema) -> Vec<Refusal> {
     let mut lacks = Lacks::new(&target.rights);
     let place = "owner.create";
     let given = owner.natural.iter().chain(owner.create.iter().flatten()).map(|column| &column.name);
-    lacks.need_on(place, "INSERT", &table_key(target, &owner.table), &Columns::of(given));
+    lacks.need_on(place, "INSERT", &table_key(target, &owner.table), &NeededColumns::of(given));
     if let Some(sequence) = &owner.sequence {
         lacks.need_to_draw(place, &sequence.name);
     }
@@ -81,11 +81,11 @@ fn table_key(target: &TargetSchema, table: &str) -> String {
 }
 
 /// A table that is read beside those that rows go to.
-struct Reading {
+struct NeededTable {
     place: String,
     schema: String,
     table: String,
-    columns: Columns,
+    columns: NeededColumns,
 }
 
 impl Asker<'_> {
@@ -100,12 +100,12 @@ impl Asker<'_> {
                 _ => lacks.need_on(&place, "SELECT", &key, &self.read_back(table)),
             }
             match purpose {
-                Purpose::Write => lacks.need_on(&place, "INSERT", &key, &Columns::of(self.sent(table))),
+                Purpose::Write => lacks.need_on(&place, "INSERT", &key, &NeededColumns::of(self.sent(table))),
                 Purpose::TakeBack { .. } => lacks.need(&place, "DELETE", &key),
                 Purpose::Verify => {}
             }
         }
-        for Reading { place, schema, table, columns } in self.read(purpose) {
+        for NeededTable { place, schema, table, columns } in self.read(purpose) {
             lacks.need(&place, "USAGE", &format!("SCHEMA {schema}"));
             lacks.need_on(&place, "SELECT", &format!("TABLE {schema}.{table}"), &columns);
         }
@@ -134,7 +134,7 @@ impl Asker<'_> {
     /// The columns of a table that are read to prove what it holds, to skip rows that are there, to set its sequences, to
     /// find its rows' parents and owners.
     fn read_back(&self, table: &str) -> Columns {
-        let Some(facts) = self.target.tables.get(table) else { return Columns::All };
+        let Some(facts) = self.target.tables.get(table) else { return NeededColumns::All };
         let loads: Vec<&LoadPlan> = self.loads.iter().filter(|load| load.table == table).collect();
         let image = image::columns(&loads, facts);
         let numbered = facts.columns.iter().filter(|column| column.sequence.is_some()).map(|column| &column.name);
@@ -142,7 +142,9 @@ impl Asker<'_> {
         let refers = facts.foreign.iter().flat_map(|key| &key.columns);
         let path = self.paths.get(table);
         let owner = path.map(|path| path.hops.first().map_or(&path.column, |hop| &hop.column));
-        Columns::of(image.iter().chain(self.sent(table)).chain(numbered).chain(skipped).chain(refers).chain(owner))
+        NeededColumns::of(
+            image.iter().chain(self.sent(table)).chain(numbered).chain(skipped).chain(refers).chain(owner),
+        )
     }
 
     /// The columns by which rows that are referred to are known: the key, and what tells the same row on both sides.
@@ -155,7 +157,7 @@ impl Asker<'_> {
             unique.find(|columns| !key.iter().any(|k| columns.contains(k))).cloned()
         };
         let natural: Vec<String> = by_match.or_else(skipped).or_else(unique).unwrap_or_default();
-        Columns::of(key.iter().chain(&natural))
+        NeededColumns::of(key.iter().chain(&natural))
     }
 
     /// Tables that rows go to, each with the place of its first load.
@@ -166,29 +168,29 @@ impl Asker<'_> {
 
     /// Tables that are read beside those: the owner's, lookups', parents on the way to an owner, parents that orphans are
     /// looked for in, and, for taking back, tables whose rows may refer to ours.
-    fn read(&self, purpose: Purpose) -> Vec<Reading> {
+    fn read(&self, purpose: Purpose) -> Vec<NeededTable> {
         let ours = |place: String, table: &str, columns: Columns| {
             let (schema, table) = (self.target.schema.clone(), table.to_owned());
-            Reading { place, schema, table, columns }
+            NeededTable { place, schema, table, columns }
         };
-        let mut found: Vec<Reading> = Vec::new();
+        let mut found: Vec<NeededTable> = Vec::new();
         if let Some(owner) = self.owner {
             let named = owner.natural.iter().chain(owner.create.iter().flatten()).map(|column| &column.name);
             let columns =
-                self.read_back(&owner.table).and(Columns::of([&owner.key, &owner.show].into_iter().chain(named)));
+                self.read_back(&owner.table).and(NeededColumns::of([&owner.key, &owner.show].into_iter().chain(named)));
             found.push(ours("owner.table".to_owned(), &owner.table, columns));
         }
         for load in &self.mapping.loads {
             for (column, written) in &load.columns {
-                if let Some(crate::mapping::Feed::Lookup(lookup)) = &written.feed {
+                if let Some(crate::mapping::FeedRule::Lookup(lookup)) = &written.feed {
                     let place = format!("load.{}.columns.{column}.lookup.table", load.name);
-                    found.push(ours(place, &lookup.table, Columns::All));
+                    found.push(ours(place, &lookup.table, NeededColumns::All));
                 }
             }
             if let Some(path) = self.paths.get(&load.to) {
                 let next = path.hops.iter().skip(1).map(|hop| &hop.column).chain([&path.column]);
                 let hops = path.hops.iter().zip(next).map(|(hop, next)| {
-                    let columns = Columns::of([&hop.parent_column, next]);
+                    let columns = NeededColumns::of([&hop.parent_column, next]);
                     ours(format!("load.{}.owner", load.name), &hop.parent, columns)
                 });
                 found.extend(hops);
@@ -200,16 +202,16 @@ impl Asker<'_> {
                 let (schema, table) = (key.parent_schema.clone(), key.parent.clone());
                 let columns = match schema == self.target.schema {
                     true => self.known_by(&table, &key.parent_columns),
-                    false => Columns::of(&key.parent_columns),
+                    false => NeededColumns::of(&key.parent_columns),
                 };
-                found.push(Reading { place: place.clone(), schema, table, columns });
+                found.push(NeededTable { place: place.clone(), schema, table, columns });
             }
             if matches!(purpose, Purpose::TakeBack { .. }) {
                 for (child, facts) in &self.target.tables {
                     let refers = facts.foreign.iter().filter(|key| key.parent == table).flat_map(|key| &key.columns);
                     let refers: Vec<&String> = refers.collect();
                     if !refers.is_empty() {
-                        found.push(ours(place.clone(), child, Columns::of(refers)));
+                        found.push(ours(place.clone(), child, NeededColumns::of(refers)));
                     }
                 }
             }
@@ -256,7 +258,7 @@ impl Asker<'_> {
     }
 
     /// Tables in which row-level security would hide or refuse rows.
-    fn guarded(&self, purpose: Purpose, findings: &mut Findings) {
+    fn guarded(&self, purpose: Purpose, findings: &mut PlanFindings) {
         let written =
             self.written().into_iter().map(|(place, table)| (place, format!("{}.{table}", self.target.schema)));
         let read = self.read(purpose).into_iter().map(|r| (r.place, format!("{}.{}", r.schema, r.table)));
@@ -273,7 +275,7 @@ impl Asker<'_> {
     }
 
     /// Triggers that would run for the rows of loads that want them off, on tables of somebody else.
-    fn triggers(&self, findings: &mut Findings) {
+    fn triggers(&self, findings: &mut PlanFindings) {
         let rights = &self.target.rights;
         for load in self.mapping.loads.iter().filter(|load| !load.triggers_fire) {
             let name = format!("{}.{}", self.target.schema, load.to);

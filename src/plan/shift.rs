@@ -7,7 +7,7 @@ use crate::model::ident::did_you_mean;
 use crate::model::pgtype::Kind;
 use crate::model::schema::{TargetSchema, TargetTable};
 
-use super::{Feed, Findings, LoadPlan};
+use super::{Feed, LoadPlan, PlanFindings};
 
 /// A table whose integer key is shifted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub(super) fn shifts(
     mapping: &Mapping,
     loads: &mut [LoadPlan],
     target: &TargetSchema,
-    findings: &mut Findings,
+    findings: &mut PlanFindings,
 ) -> Vec<Shifted> {
     let mut found: Vec<Shifted> = Vec::new();
     for load in mapping.loads.iter().filter(|load| load.shift) {
@@ -72,7 +72,7 @@ fn mark(
     plan: &mut LoadPlan,
     table: &TargetTable,
     (shifted, target): (&Shifted, &TargetSchema),
-    findings: &mut Findings,
+    findings: &mut PlanFindings,
 ) {
     let Shifted { table: parent, column: key } = shifted;
     let place = plan.place();
@@ -106,7 +106,7 @@ fn mark(
 }
 
 /// What a `refers` names is a table, and the column is fed by the source.
-fn refers(load: &Load, plan: &LoadPlan, target: &TargetSchema, findings: &mut Findings) {
+fn refers(load: &Load, plan: &LoadPlan, target: &TargetSchema, findings: &mut PlanFindings) {
     for (name, column) in &load.columns {
         let Some(refers) = &column.refers else { continue };
         let place = format!("load.{}.columns.{name}.refers", load.name);

@@ -31,8 +31,12 @@ pub fn text(plan: &Plan) -> String {
         }
     }
     detach(&mut out, plan);
-    let untouched: Vec<&str> =
-        plan.classes.iter().filter(|(_, c)| **c == super::Class::Untouched).map(|(name, _)| name.as_str()).collect();
+    let untouched: Vec<&str> = plan
+        .classes
+        .iter()
+        .filter(|(_, c)| **c == super::TableClass::Untouched)
+        .map(|(name, _)| name.as_str())
+        .collect();
     if !untouched.is_empty() {
         let _ = writeln!(out, "\nUntouched on the target\n  {}", untouched.join(", "));
     }

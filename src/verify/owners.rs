@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::model::record::{Check, CheckKind, OwnerRows};
 use crate::pg::{ServerError, Session};
-use crate::plan::{Class, OwnerPath};
+use crate::plan::{OwnerPath, TableClass};
 
 use super::{Subject, rows};
 
@@ -25,7 +25,7 @@ pub(super) fn check(subject: &Subject<'_>, session: &mut Session) -> Result<(Vec
         if let Some(key) = subject.owner.filter(|_| path.stamped) {
             checks.push(ours(subject, table, (key, path), &counts));
         }
-        if let (Some(key), Some(Class::Stamped(columns))) = (subject.owner, subject.plan.classes.get(table)) {
+        if let (Some(key), Some(TableClass::Stamped(columns))) = (subject.owner, subject.plan.classes.get(table)) {
             for column in columns.iter().skip(1) {
                 let other = OwnerPath { hops: Vec::new(), column: column.clone(), stamped: true };
                 let counts = session.count_by_owner(schema, table, &other)?;

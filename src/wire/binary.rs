@@ -1,23 +1,23 @@
-//! Rows of binary COPY: what the server's `*_recv` functions read and its `*_send` functions write.
+//! Rows of binary COPY: the form that the server's `*_recv` functions read and its `*_send` functions write.
 //!
-//! The encoder trusts its cells: range, scale, length and labels were checked when the cell was made, because the server
-//! would round, cut or accept in silence.
+//! The encoder trusts its cells. The conversion checked range, scale, length and labels, because the server would round,
+//! cut or accept a wrong value silently.
 
 use std::net::IpAddr;
 
 use crate::model::cell::{Array, Cell, Inet};
 use crate::model::numeric::{Numeric, Sign};
 
-/// What a binary COPY begins with: signature, flags, no header extension.
+/// The start of a binary COPY: signature, flags, no header extension.
 pub const HEADER: &[u8; 19] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 
-/// What a binary COPY ends with.
+/// The end of a binary COPY.
 pub const TRAILER: &[u8; 2] = &[0xff, 0xff];
 
-/// Length that stands for NULL.
+/// The length that marks NULL.
 const NULL: i32 = -1;
 
-/// Address families of `inet`, as the server numbers them on the wire.
+/// The address families of `inet`, as the server numbers them on the wire.
 const FAMILY_4: u8 = 2;
 const FAMILY_6: u8 = 3;
 
@@ -33,7 +33,7 @@ pub fn field(cell: &Cell<'_>, out: &mut Vec<u8>) {
     out[at..at + 4].copy_from_slice(&length.to_be_bytes());
 }
 
-/// Appends one field that is these bytes.
+/// Appends one field with these bytes.
 #[inline]
 pub fn bytes(bytes: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(&(bytes.len() as i32).to_be_bytes());
@@ -59,7 +59,7 @@ fn payload(cell: &Cell<'_>, out: &mut Vec<u8>) {
         }
         Cell::Uuid(bytes) => out.extend_from_slice(bytes),
         Cell::Jsonb(text) => {
-            // Version of jsonb's binary form; 1 is the only one there is.
+            // The version of jsonb's binary form; 1 is the only version.
             out.push(1);
             out.extend_from_slice(text.as_bytes());
         }
@@ -76,7 +76,7 @@ fn numeric(n: &Numeric, out: &mut Vec<u8>) {
         Sign::Infinity => 0xD000,
         Sign::MinusInfinity => 0xF000,
     };
-    // The server keeps no scale of an infinity, and sends what its header has in that place: 32, from version 14 on.
+    // The server keeps no scale of an infinity. It sends the value in its header: 32, since version 14.
     let scale = if matches!(n.sign, Sign::Infinity | Sign::MinusInfinity) { 32 } else { n.scale };
     let groups = n.groups();
     out.extend_from_slice(&(groups.len() as u16).to_be_bytes());
@@ -111,7 +111,7 @@ fn array(array: &Array<'_>, out: &mut Vec<u8>) {
     }
 }
 
-/// The fields of one row's image: `None` for NULL. `None` at all where the bytes are no row.
+/// Returns the fields of one row's image, `None` for NULL. Returns `None` if the bytes are not a row.
 pub fn fields(row: &[u8]) -> Option<Vec<Option<&[u8]>>> {
     let count = u16::from_be_bytes(row.get(..2)?.try_into().ok()?);
     let mut at = 2;
@@ -130,8 +130,8 @@ pub fn fields(row: &[u8]) -> Option<Vec<Option<&[u8]>>> {
     (at == row.len()).then_some(fields)
 }
 
-/// Appends a row of other columns: of each place the field of that number, NULL where there is none. False, and `out` is
-/// as it was, where the bytes are no row.
+/// Appends a row of other columns: for each place the field of that number, or NULL. Returns false, and leaves `out` as
+/// it was, if the bytes are not a row.
 pub fn project(row: &[u8], places: &[Option<usize>], out: &mut Vec<u8>) -> bool {
     let Some(fields) = fields(row) else { return false };
     out.extend_from_slice(&(places.len() as u16).to_be_bytes());
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_comes_apart_into_its_fields() {
+    fn a_row_splits_into_its_fields() {
         let mut row = vec![0, 2];
         field(&Cell::Null, &mut row);
         field(&Cell::Bool(true), &mut row);

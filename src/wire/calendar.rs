@@ -1,26 +1,26 @@
 //! The proleptic Gregorian calendar over all of PostgreSQL's range, in days since 2000-01-01.
 //!
-//! Years are astronomical: 0 is 1 BC, -43 is 44 BC. Nothing here knows zones, and nothing depends on the range of a
-//! date library.
+//! Years are astronomical: 0 is 1 BC, -43 is 44 BC. The functions know no zones and do not depend on the range of a date
+//! library.
 
-/// Microseconds of a day.
+/// Microseconds in a day.
 pub const DAY: i64 = 86_400_000_000;
-/// Microseconds of a second.
+/// Microseconds in a second.
 pub const SECOND: i64 = 1_000_000;
-/// First day that PostgreSQL holds, 4714-11-24 BC.
+/// The first day in PostgreSQL's range, 4714-11-24 BC.
 pub const FIRST_DAY: i64 = -2_451_545;
-/// Last day of a `date`, 5874897-12-31.
+/// The last day of a `date`, 5874897-12-31.
 pub const LAST_DAY: i64 = 2_145_031_948;
-/// Last day of a `timestamp`, 294276-12-31.
+/// The last day of a `timestamp`, 294276-12-31.
 pub const LAST_STAMP_DAY: i64 = 106_751_982;
-/// 1970-01-01.
+/// The day 1970-01-01.
 pub const UNIX_DAY: i64 = -10_957;
 
 // 2000-01-01 counted from 0000-03-01, where the calendar's 400-year cycle starts.
 const EPOCH: i64 = 730_425;
 const CYCLE: i64 = 146_097;
 
-/// Whether a year has a 29 February.
+/// Returns true if a year has a 29 February.
 pub fn is_leap(year: i64) -> bool {
     year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
 }
@@ -34,7 +34,7 @@ fn days_in(year: i64, month: u32) -> u32 {
     }
 }
 
-/// The day of a date, if the calendar has that date.
+/// Returns the day of a date; `None` if the calendar does not have the date.
 pub fn day(year: i64, month: u32, day: u32) -> Option<i64> {
     if !(1..=12).contains(&month) || day < 1 || day > days_in(year, month) {
         return None;
@@ -47,7 +47,7 @@ pub fn day(year: i64, month: u32, day: u32) -> Option<i64> {
     Some(cycle * CYCLE + of_cycle * 365 + of_cycle / 4 - of_cycle / 100 + of_year - EPOCH)
 }
 
-/// Year, month and day of a day.
+/// Returns year, month and day of a day.
 pub fn date(day: i64) -> (i64, u32, u32) {
     let from_march = day + EPOCH;
     let cycle = from_march.div_euclid(CYCLE);
@@ -60,7 +60,7 @@ pub fn date(day: i64) -> (i64, u32, u32) {
     (cycle * 400 + year + i64::from(month <= 2), month, day)
 }
 
-/// Day of the week, 0 for Sunday.
+/// Returns the day of the week, 0 for Sunday.
 pub fn weekday(day: i64) -> i64 {
     // 2000-01-01 was a Saturday.
     (day + 6).rem_euclid(7)

@@ -1,4 +1,4 @@
-//! Binary fields back to text, for people who asked to see values; nothing is compared here.
+//! Binary fields back to text, for people who asked to see values. Nothing here is compared.
 
 use crate::model::cell::Cell;
 use crate::model::hex::hex;
@@ -7,7 +7,7 @@ use crate::model::pgtype::Kind;
 
 use super::text::literal;
 
-/// The value of a binary field as the server would print it; of a type that is not known here, its bytes.
+/// Returns the value of a binary field as the server would print it, or its bytes if the type is unknown here.
 pub fn shown(kind: &Kind, bytes: &[u8]) -> String {
     cell(kind, bytes).map_or_else(|| format!("\\x{}", hex(bytes)), |cell| literal(&cell))
 }
@@ -55,7 +55,7 @@ mod tests {
     use crate::wire::binary;
 
     #[test]
-    fn what_was_encoded_is_read_again() {
+    fn a_decoded_field_shows_the_encoded_value() {
         let n = Numeric::new(Sign::Minus, 1, 2, &[1, 2345, 6700]);
         let mut field = Vec::new();
         binary::field(&Cell::Numeric(n), &mut field);

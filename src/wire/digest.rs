@@ -1,11 +1,11 @@
 //! The content digest: 256 sums mod 2^128 of 128-bit row hashes, the bucket chosen by the hash itself.
 //!
-//! Free of order and of keys, so lanes and unordered reading back agree; sensitive to doubling, since it adds and does not
-//! XOR. A bucket that differs narrows the search to about one row in 256.
+//! The order of rows and their keys do not matter, so lanes and unordered reading agree. Duplicates do matter, because the
+//! digest adds and does not XOR. A differing bucket narrows the search to about one row in 256.
 
 use xxhash_rust::xxh3::xxh3_128_with_seed;
 
-/// How many sums a digest has.
+/// Number of sums in a digest.
 pub const BUCKETS: usize = 256;
 
 /// Length of a digest's written form in bytes.
@@ -29,12 +29,12 @@ impl std::fmt::Debug for Digest {
     }
 }
 
-/// The hash of one row's image under the run's seed.
+/// Returns the hash of one row's image under the run's seed.
 pub fn row_hash(image: &[u8], seed: u64) -> u128 {
     xxh3_128_with_seed(image, seed)
 }
 
-/// The bucket of a row's hash.
+/// Returns the bucket of a row's hash.
 pub fn bucket(hash: u128) -> usize {
     (hash >> 120) as usize
 }
@@ -53,24 +53,24 @@ impl Digest {
         }
     }
 
-    /// Takes all rows of another digest away.
+    /// Removes all rows of another digest.
     pub fn subtract(&mut self, other: &Digest) {
         for (sum, less) in self.sums.iter_mut().zip(other.sums.iter()) {
             *sum = sum.wrapping_sub(*less);
         }
     }
 
-    /// The buckets in which two digests differ.
+    /// Returns the buckets in which two digests differ.
     pub fn differing(&self, other: &Digest) -> Vec<usize> {
         (0..BUCKETS).filter(|n| self.sums[*n] != other.sums[*n]).collect()
     }
 
-    /// The written form: the sums, big-endian, in order.
+    /// Returns the written form: the sums, big-endian, in order.
     pub fn to_bytes(&self) -> Vec<u8> {
         self.sums.iter().flat_map(|sum| sum.to_be_bytes()).collect()
     }
 
-    /// Reads [`Digest::to_bytes`]; `None` for anything else.
+    /// Reads the bytes of [`Digest::to_bytes`]; `None` for any other bytes.
     pub fn from_bytes(bytes: &[u8]) -> Option<Digest> {
         if bytes.len() != BYTES {
             return None;
@@ -82,7 +82,7 @@ impl Digest {
         Some(digest)
     }
 
-    /// Sixteen hexadecimal digits for people: a hash of the sums.
+    /// Returns sixteen hexadecimal digits for people: a hash of the sums.
     pub fn short(&self) -> String {
         format!("{:016x}", (xxh3_128_with_seed(&self.to_bytes(), 0) >> 64) as u64)
     }
@@ -99,14 +99,14 @@ mod tests {
     }
 
     #[test]
-    fn order_does_not_matter_and_doubling_does() {
+    fn order_does_not_matter_and_duplicates_do() {
         assert_eq!(digest(&["a", "b", "c"]), digest(&["c", "a", "b"]));
         assert_ne!(digest(&["a", "b"]), digest(&["a", "b", "b"]));
         assert_ne!(digest(&["a", "a"]), digest(&[]));
     }
 
     #[test]
-    fn parts_add_up_to_the_whole_and_come_back_from_bytes() {
+    fn parts_add_up_to_the_whole_and_survive_the_written_form() {
         let mut sum = digest(&["a"]);
         sum.merge(&digest(&["b", "c"]));
         assert_eq!(sum, digest(&["a", "b", "c"]));

@@ -1,6 +1,6 @@
-//! The bytes that cross to PostgreSQL: binary and text COPY rows, and the digest over them.
+//! The bytes sent to PostgreSQL: binary and text COPY rows, and the digest over them.
 //!
-//! No sockets and no SQL here: cells in, bytes out, so that every byte can be tested without a server.
+//! No sockets and no SQL: cells in, bytes out, so that every byte can be tested without a server.
 
 pub mod binary;
 pub mod calendar;

@@ -1,6 +1,6 @@
-//! Fields of text COPY, for a load in which a type has no binary encoder here.
+//! Fields of text COPY, for loads with a type that has no binary encoder here.
 //!
-//! Only what the server prints for the same value back again is written: ISO dates, hex bytea, shortest floats.
+//! Each value is written as the server prints it: ISO dates, hex bytea, shortest floats.
 
 use std::fmt::Write;
 
@@ -26,7 +26,7 @@ pub fn field(cell: &Cell<'_>, out: &mut Vec<u8>) {
     }
 }
 
-/// The text of a value as the server's input function reads it, unescaped.
+/// Returns the text of a value as the server's input function reads it, unescaped.
 pub fn literal(cell: &Cell<'_>) -> String {
     match cell {
         Cell::Null => String::new(),
@@ -59,7 +59,7 @@ fn float(value: f64, shortest: String) -> String {
     }
 }
 
-/// A numeric's digits, its scale included.
+/// Returns a numeric's digits, all decimals of its scale included.
 pub fn numeric(n: &Numeric) -> String {
     let sign = match n.sign {
         Sign::Plus => "",
@@ -100,7 +100,7 @@ fn date(days: i64) -> String {
     if year > 0 { format!("{year:04}-{month:02}-{day:02}") } else { format!("{:04}-{month:02}-{day:02} BC", 1 - year) }
 }
 
-/// Each part with its sign, which any IntervalStyle then leaves to that part; servers before 15 count microseconds in 32 bits.
+// Each part has its own sign, which then holds under any IntervalStyle. Servers before 15 count microseconds in 32 bits.
 fn interval(months: i32, days: i32, micros: i64) -> String {
     let sign = if micros < 0 { '-' } else { '+' };
     format!("{months:+} mons {days:+} days {sign}{}", time(micros.unsigned_abs()))
@@ -162,7 +162,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_copy_reads_specially_is_escaped() {
+    fn characters_that_copy_treats_specially_are_escaped() {
         let mut out = Vec::new();
         field(&Cell::Text("a\tb\\c\nd\re\\N".into()), &mut out);
         assert_eq!(out, b"a\\tb\\\\c\\nd\\re\\\\N");

@@ -12,9 +12,9 @@ fn what_nobody_names_is_refused_all_of_it_at_once() {
     let case = Case::new(SOURCE, TARGET, "[load.kept]\nowner = false\n");
     case.refused(&[
         "source.kept.colour",
-        "no load takes this column",
+        "no load reads this column",
         "source.other",
-        "no load takes this table",
+        "no load reads this table",
         "[leave]",
     ]);
 }
@@ -75,7 +75,7 @@ fn what_is_left_and_taken_as_well_is_refused() {
         TARGET,
         "[leave]\nother = \"no\"\nkept.a = \"no\"\nkept.colour = \"no\"\n[load.kept]\n[load.other]\n",
     );
-    case.refused(&["leave.other", "leave.kept.a", "is left behind and taken by a load as well"]);
+    case.refused(&["leave.other", "leave.kept.a", "is named in [leave] and read by a load as well"]);
 }
 
 const STAMPING: &str = "CREATE TABLE kept (id int PRIMARY KEY, a text); \

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::parts::*;
-use crate::model::cell::Class;
+use crate::model::cell::StorageClass;
 use crate::model::fault::{Fault, Reason};
 use crate::model::key::Key;
 use crate::model::record::*;
@@ -90,7 +90,7 @@ fn fault(load: &str, rowid: i64, column: &str, reason: Reason, children: u64) ->
     let fault = Fault {
         column: Some(column.to_owned()),
         declared: Some("DECIMAL(10,2)".to_owned()),
-        class: Some(Class::Text),
+        class: Some(StorageClass::Text),
         bytes: Some(3),
         target_type: Some("numeric(10,2)".to_owned()),
         ..Fault::of(load, &Key::rowid(rowid), reason)

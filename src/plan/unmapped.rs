@@ -1,17 +1,17 @@
-//! What the mapping does not name: tables and columns of the source that nobody takes, and what `[leave]` says of them.
+//! Tables and columns of the source that the mapping does not name, and those that `[leave]` names.
 
-use crate::mapping::{Load, Mapping, OwnerRule, Unlisted};
+use crate::mapping::{LeaveEntry, Load, Mapping, OwnerRule, Unlisted};
 use crate::model::ident::did_you_mean;
 use crate::model::schema::TargetSchema;
 
-use super::{Findings, Inputs, Left, Taken, relation};
+use super::{Inputs, LeftInSource, PlanFindings, Taken, relation};
 
-/// The loads that `unlisted_tables = "copy"` adds: one to one, by name.
+/// Returns the loads that `unlisted_tables = "copy"` adds: one to one, by name.
 pub(super) fn copies(
     mapping: &Mapping,
     inputs: &Inputs<'_>,
     target: &TargetSchema,
-    findings: &mut Findings,
+    findings: &mut PlanFindings,
 ) -> Vec<Load> {
     if mapping.defaults.unlisted_tables != Unlisted::Copy {
         return Vec::new();
@@ -19,7 +19,7 @@ pub(super) fn copies(
     let mut added = Vec::new();
     for name in inputs.source.tables.keys() {
         let named = mapping.loads.iter().any(|l| relation::table_of(l) == Some(name))
-            || mapping.leave.iter().any(|(t, c, _)| t == name && c.is_none());
+            || mapping.leave.iter().any(|entry| entry.table == *name && entry.column.is_none());
         if named {
             continue;
         }
@@ -28,7 +28,7 @@ pub(super) fn copies(
         } else {
             findings.refuse(
                 "defaults.unlisted_tables",
-                format!("the source's `{name}` is to be copied and the target has no table of this name"),
+                format!("the source's `{name}` cannot be copied: the target has no table of this name"),
                 format!("Write `{name} = \"why\"` in [leave], or a load with `to`."),
             );
         }
@@ -36,8 +36,13 @@ pub(super) fn copies(
     added
 }
 
-/// What stays behind; what nobody takes and nobody leaves is refused.
-pub(super) fn left(mapping: &Mapping, inputs: &Inputs<'_>, taken: &Taken, findings: &mut Findings) -> Vec<Left> {
+/// Returns the tables and columns that stay in the source. Refuses those that no load reads and `[leave]` does not name.
+pub(super) fn left(
+    mapping: &Mapping,
+    inputs: &Inputs<'_>,
+    taken: &Taken,
+    findings: &mut PlanFindings,
+) -> Vec<LeftInSource> {
     let mut left = named(mapping, inputs, taken, findings);
     for (table, facts) in &inputs.source.tables {
         if left.iter().any(|l| l.table == *table && l.column.is_none()) {
@@ -45,10 +50,10 @@ pub(super) fn left(mapping: &Mapping, inputs: &Inputs<'_>, taken: &Taken, findin
         }
         if !taken.iter().any(|(t, _)| t == table) {
             match mapping.defaults.unlisted_tables {
-                Unlisted::Leave => left.push(unlisted(table, None)),
+                Unlisted::Leave => left.push(unmapped(table, None)),
                 _ => findings.refuse(
                     format!("source.{table}"),
-                    "no load takes this table of the source",
+                    "no load reads this table of the source",
                     format!("Write [load.{table}], or `{table} = \"why\"` in [leave]."),
                 ),
             }
@@ -61,10 +66,10 @@ pub(super) fn left(mapping: &Mapping, inputs: &Inputs<'_>, taken: &Taken, findin
                 continue;
             }
             match mapping.defaults.unlisted_columns {
-                Unlisted::Leave => left.push(unlisted(table, Some(&column.name))),
+                Unlisted::Leave => left.push(unmapped(table, Some(&column.name))),
                 _ => findings.refuse(
                     format!("source.{table}.{}", column.name),
-                    "no load takes this column of the source",
+                    "no load reads this column of the source",
                     format!(
                         "Feed a column of the target from it, or write `{table}.{} = \"why\"` in [leave].",
                         column.name
@@ -76,14 +81,14 @@ pub(super) fn left(mapping: &Mapping, inputs: &Inputs<'_>, taken: &Taken, findin
     left
 }
 
-fn unlisted(table: &str, column: Option<&str>) -> Left {
-    let reason = "not named by the mapping, which leaves such behind".to_owned();
-    Left { table: table.to_owned(), column: column.map(str::to_owned), reason }
+fn unmapped(table: &str, column: Option<&str>) -> LeftInSource {
+    let reason = "not named by the mapping, which leaves unlisted tables and columns in the source".to_owned();
+    LeftInSource { table: table.to_owned(), column: column.map(str::to_owned), reason }
 }
 
-fn named(mapping: &Mapping, inputs: &Inputs<'_>, taken: &Taken, findings: &mut Findings) -> Vec<Left> {
+fn named(mapping: &Mapping, inputs: &Inputs<'_>, taken: &Taken, findings: &mut PlanFindings) -> Vec<LeftInSource> {
     let mut left = Vec::new();
-    for (table, column, reason) in &mapping.leave {
+    for LeaveEntry { table, column, reason } in &mapping.leave {
         let place = format!("leave.{table}{}", column.as_ref().map_or_else(String::new, |c| format!(".{c}")));
         let Some(facts) = inputs.source.tables.get(table) else {
             let hint = did_you_mean(table, inputs.source.tables.keys().map(String::as_str));
@@ -102,9 +107,9 @@ fn named(mapping: &Mapping, inputs: &Inputs<'_>, taken: &Taken, findings: &mut F
             None => mapping.loads.iter().any(|load| relation::table_of(load) == Some(table)),
         };
         if is_taken {
-            findings.refuse(place, "is left behind and taken by a load as well", "Take one of the two away.");
+            findings.refuse(place, "is named in [leave] and read by a load as well", "Remove one of the two.");
         }
-        left.push(Left { table: table.clone(), column: column.clone(), reason: reason.clone() });
+        left.push(LeftInSource { table: table.clone(), column: column.clone(), reason: reason.clone() });
     }
     left
 }
