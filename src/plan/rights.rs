@@ -133,7 +133,7 @@ impl Asker<'_> {
 
     /// The columns of a table that are read to prove what it holds, to skip rows that are there, to set its sequences, to
     /// find its rows' parents and owners.
-    fn read_back(&self, table: &str) -> Columns {
+    fn read_back(&self, table: &str) -> NeededColumns {
         let Some(facts) = self.target.tables.get(table) else { return NeededColumns::All };
         let loads: Vec<&LoadPlan> = self.loads.iter().filter(|load| load.table == table).collect();
         let image = image::columns(&loads, facts);
@@ -148,7 +148,7 @@ impl Asker<'_> {
     }
 
     /// The columns by which rows that are referred to are known: the key, and what tells the same row on both sides.
-    fn known_by(&self, table: &str, key: &[String]) -> Columns {
+    fn known_by(&self, table: &str, key: &[String]) -> NeededColumns {
         let owner = self.owner.filter(|owner| owner.table == table && !owner.natural.is_empty());
         let by_match = owner.map(|owner| owner.natural.iter().map(|column| column.name.clone()).collect());
         let skipped = || self.loads.iter().filter(|load| load.table == table).find_map(|load| load.conflict.clone());
@@ -169,7 +169,7 @@ impl Asker<'_> {
     /// Tables that are read beside those: the owner's, lookups', parents on the way to an owner, parents that orphans are
     /// looked for in, and, for taking back, tables whose rows may refer to ours.
     fn read(&self, purpose: Purpose) -> Vec<NeededTable> {
-        let ours = |place: String, table: &str, columns: Columns| {
+        let ours = |place: String, table: &str, columns: NeededColumns| {
             let (schema, table) = (self.target.schema.clone(), table.to_owned());
             NeededTable { place, schema, table, columns }
         };
