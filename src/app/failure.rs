@@ -128,8 +128,8 @@ impl From<Vec<FileError>> for Problems {
 }
 
 /// The problems of a mapping file. `shown` is its path.
-pub(super) fn of_mapping(shown: &str, problems: &[mapping::Problem]) -> Failure {
-    let problem = |p: &mapping::Problem| {
+pub(super) fn of_mapping(shown: &str, problems: &[mapping::FormProblem]) -> Failure {
+    let problem = |p: &mapping::FormProblem| {
         let place = match (p.line, p.place.as_str()) {
             (Some(line), "") => format!("line {line}"),
             (Some(line), key) => format!("line {line}, {key}"),
