@@ -23,6 +23,7 @@ pub mod cli;
 pub mod convert;
 pub mod event;
 pub mod exit;
+pub mod guide;
 pub mod mapping;
 pub mod migrate;
 pub mod model;

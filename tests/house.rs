@@ -8,13 +8,14 @@ use regex::Regex;
 use super::support::repo;
 
 /// The floors, from the bottom up. A module may name those on its own floor's list of what is below, and itself.
-const BELOW: [(&str, &[&str]); 17] = [
+const BELOW: [(&str, &[&str]); 18] = [
     ("model", &[]),
     ("event", &["model"]),
     ("exit", &["model"]),
     ("wire", &["model"]),
     ("text", &[]),
     ("cli", &["model"]),
+    ("guide", &["model"]),
     ("report", &["model", "exit", "text"]),
     ("progress", &["model", "event", "text"]),
     ("mapping", &["model"]),

@@ -28,6 +28,7 @@ mod own_rows;
 mod persons;
 mod plan;
 mod readme;
+mod reasons;
 mod rehearse;
 mod report_contract;
 mod reports;

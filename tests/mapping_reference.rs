@@ -1,4 +1,4 @@
-//! `tests/reference.toml` shows every key of the mapping's language, each with a comment, and the README points at it.
+//! `src/guide/reference.toml` shows every key of the mapping's language, each with a comment, and the README points at it.
 
 use std::collections::BTreeSet;
 
@@ -47,7 +47,7 @@ fn walk(value: &Value, place: &str, found: &mut BTreeSet<String>) {
 
 #[test]
 fn the_reference_shows_every_key_and_no_other() {
-    let text = read_repo("tests/reference.toml");
+    let text = read_repo("src/guide/reference.toml");
     let shown = keys(&text.parse::<toml::Table>().map(Value::Table).expect("TOML"));
     let known: BTreeSet<String> = mapping::keys_of_the_language().into_iter().collect();
     let unshown: Vec<_> = known.difference(&shown).collect();
@@ -57,13 +57,13 @@ fn the_reference_shows_every_key_and_no_other() {
 
 #[test]
 fn the_reference_is_a_mapping() {
-    let problems = mapping::read(&read_repo("tests/reference.toml")).err().unwrap_or_default();
+    let problems = mapping::read(&read_repo("src/guide/reference.toml")).err().unwrap_or_default();
     assert!(problems.is_empty(), "{problems:#?}");
 }
 
 #[test]
 fn every_key_of_the_reference_has_its_comment() {
-    for (number, line) in read_repo("tests/reference.toml").lines().enumerate() {
+    for (number, line) in read_repo("src/guide/reference.toml").lines().enumerate() {
         let code = line.split(" #").next().unwrap_or("").trim();
         let speaks = line.contains(" # ") || line.starts_with('#') || line.trim_start().starts_with("# ");
         assert!(code.is_empty() || code == "]" || speaks, "line {}: {line}", number + 1);
@@ -73,7 +73,10 @@ fn every_key_of_the_reference_has_its_comment() {
 #[test]
 fn the_readme_shows_the_reference_as_it_is() {
     let readme = read_repo("README.md");
-    assert!(readme.contains(&format!("```toml\n{}```", read_repo("tests/reference.toml"))), "copy it into the README");
+    assert!(
+        readme.contains(&format!("```toml\n{}```", read_repo("src/guide/reference.toml"))),
+        "copy it into the README"
+    );
 }
 
 /// Every key of the language, in its order there, and a test that fails when the key does something else: `file::test`.
