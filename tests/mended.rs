@@ -51,7 +51,7 @@ fn rows_mended_after_the_end_are_refused_by_name_and_go_after_a_rollback() {
     case.exits(6, &RUN);
     case.mend("UPDATE items SET n = '4' WHERE id = 4");
     let said = refusal(&case.exits(3, &RUN));
-    assert!(said.contains("load.items") && said.contains("1 of its rows that were set aside are other rows"), "{said}");
+    assert!(said.contains("load.items") && said.contains("1 of its quarantined rows changed in the source"), "{said}");
     assert!(said.contains("(row 4)") && said.contains("migrate rollback --yes"), "{said}");
     case.mend("UPDATE items SET n = '7' WHERE id = 7; UPDATE items SET doc = '{\"a\": 9}' WHERE id = 9");
     assert!(refusal(&case.exits(3, &["--dry-run"])).contains("(row 4, 7, 9)"));

@@ -185,16 +185,16 @@ impl Case {
 fn a_source_whose_committed_rows_changed_is_refused_after_a_kill() {
     let case = Case::stopped();
     case.change_source("UPDATE readings SET value = 1 WHERE id = 3");
-    case.is_refused(&["load.readings", "written to since", "some of those", "are other rows now"]);
+    case.is_refused(&["load.readings", "changed since", "some of these", "rows changed"]);
 }
 
 #[test]
 fn a_source_with_a_row_between_the_committed_ones_is_refused_after_a_kill() {
     let case = Case::stopped();
     case.change_source("INSERT INTO readings (id, label) VALUES (4, 'between')");
-    case.is_refused(&["load.readings", "between the same keys it holds"]);
+    case.is_refused(&["load.readings", "between the same keys it now holds"]);
     case.change_source("DELETE FROM readings WHERE id IN (3, 4)");
-    case.is_refused(&["load.readings", "between the same keys it holds"]);
+    case.is_refused(&["load.readings", "between the same keys it now holds"]);
 }
 
 #[test]

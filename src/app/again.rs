@@ -8,7 +8,7 @@ use crate::model::cell::RawBuf;
 use crate::model::record::{Refusal, Report, Warning};
 use crate::pg::Session;
 use crate::sqlite::stamp;
-use crate::verify::{self, Subject};
+use crate::verify::{Subject, changed_source};
 
 use super::ending::Owner;
 use super::way::{Known, Manner, Planned, Way};
@@ -33,10 +33,10 @@ impl Way<'_> {
         let owner = Owner { key: owner, made: false };
         let subject =
             Subject { later: true, show_values: false, ..self.subject(planned, (run, known), (&owner, &settled)) };
-        let mut refusals = verify::reread::read(&subject, session)?;
+        let mut refusals = changed_source::committed_rows(&subject, session)?;
         // What was set aside is nothing that would have to be taken out.
         if self.manner != Manner::Rollback {
-            refusals.extend(verify::reread::mended(&subject, session)?);
+            refusals.extend(changed_source::quarantined_rows(&subject, session)?);
         }
         if refusals.is_empty() {
             let message = "was written to since the run began; what is committed of it was read again and is the same";

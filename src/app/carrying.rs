@@ -13,7 +13,6 @@ use crate::model::select::Relation;
 use crate::pg::ledger::{Judged, NewRun, Run};
 use crate::pg::{ServerError, Session};
 use crate::resume::Wanted;
-use crate::verify;
 
 use super::inputs;
 use super::way::{Known, Planned, Way};
@@ -128,7 +127,7 @@ impl Way<'_> {
         // Any number will do: it only keeps digests of equal rows in different runs apart.
         let seed = xxhash_rust::xxh3::xxh3_64(format!("{now}\n{}", std::process::id()).as_bytes());
         let mut judged = Judged { now, shifts: settled.shifts.clone(), env: wanted.env.clone(), ..Judged::default() };
-        verify::before::note(&mut judged, session, (plan, target), seed)?;
+        migrate::baseline::record(&mut judged, session, plan, target, seed)?;
         session.begin_run(&NewRun {
             mapping: &plan.name,
             owner: &owner,

@@ -11,7 +11,7 @@ use crate::model::record::{LoadState, Refusal, Report, RunState, StepKind};
 use crate::pg::ledger::Run;
 use crate::pg::{ServerError, Session};
 use crate::plan::Plan;
-use crate::verify::{self, Depth, Meanwhile, Subject};
+use crate::verify::{self, Depth, KnownOwner, Lanes, Meanwhile, Subject};
 
 use super::cutover::state;
 use super::record;
@@ -106,11 +106,9 @@ impl Way<'_> {
         let owner = self.owner_found(session, planned.plan, (run, &settled))?;
         let settled = Settled { owner: owner.key.clone().map(RawBuf::text), ..settled };
         report.owner = planned.plan.settled_owner().map(|o| record::owner(o, owner.key.clone(), owner.made));
-        let subject = Subject {
-            later: self.manner == Manner::Verify || run.state == RunState::Done,
-            meanwhile: ours.map(|(_, meanwhile)| meanwhile),
-            ..self.subject(planned, (run, &known), (&owner, &settled))
-        };
+        let mut subject = self.subject(planned, (run, &known), (&owner, &settled));
+        subject.later = self.manner == Manner::Verify || run.state == RunState::Done;
+        subject.lanes.meanwhile = ours.map(|(_, meanwhile)| meanwhile);
         let findings = until_done(&line, session, |session| verify::verify(&subject, session, self.depth()))?;
         let differs = findings.differs();
         report.checks = findings.checks;
@@ -165,15 +163,11 @@ impl Way<'_> {
             run,
             done: &known.done,
             detached: &known.detached,
-            owner_made: owner.made,
-            owner: owner.key.as_deref(),
+            owner: KnownOwner { key: owner.key.as_deref(), made: owner.made },
             settled,
             later: false,
-            connections: self,
-            jobs: self.jobs(),
-            meanwhile: None,
             show_values: self.reporting.show_values,
-            observer: self.observer,
+            lanes: Lanes { connections: self, jobs: self.jobs(), meanwhile: None, observer: self.observer },
         }
     }
 

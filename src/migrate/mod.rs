@@ -3,6 +3,7 @@
 //! Decides nothing that the plan has not decided. What was done is read from the ledger afterwards, never remembered.
 
 pub mod ahead;
+pub mod baseline;
 mod batch;
 mod bisect;
 pub mod detach;

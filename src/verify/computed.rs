@@ -1,10 +1,10 @@
-//! Columns that the server computes itself and that the source has as well: whether both hold the same.
+//! Checks `computed`: columns that the server computes itself and that the source has too hold the same values.
 //!
-//! What the server makes is never sent, and its expression is the application's to answer for: a difference is told with its
-//! rows and judged by nobody.
+//! Values that the server computes are never sent, and the application defines their expressions. A difference is
+//! therefore reported with its rows, and the verdict is `NotChecked`.
 
 use crate::migrate::Stop;
-use crate::model::record::{Check, CheckKind};
+use crate::model::record::{Check, CheckKind, DifferingRow};
 use crate::model::rules::Rules;
 use crate::model::schema::{SourceColumn, SourceSchema, TargetColumn};
 use crate::model::select::{Expr, Relation};
@@ -12,62 +12,72 @@ use crate::pg::Session;
 use crate::plan::{ColumnPlan, Feed, LoadPlan};
 use crate::wire::digest::Digest;
 
-use super::open;
+use super::differing_rows;
 use super::table::Table;
 
-/// A check for each table with such columns.
+/// One check per table with such columns.
 pub(super) fn check(session: &mut Session, tables: &[Table<'_>]) -> Result<Vec<Check>, Stop> {
     let mut checks = Vec::new();
     for table in tables {
-        checks.extend(of_table(table, session)?);
+        let computed = computed_columns(table);
+        if !computed.is_empty() {
+            checks.push(check_table(table, &computed, session)?);
+        }
     }
     Ok(checks)
 }
 
-fn of_table(table: &Table<'_>, session: &mut Session) -> Result<Option<Check>, Stop> {
+/// The columns that the server computes and that a load's source has too.
+fn computed_columns<'t>(table: &Table<'t>) -> Vec<&'t TargetColumn> {
     let schema = table.subject.source.schema();
-    let Some(facts) = table.subject.target.tables.get(table.name) else { return Ok(None) };
+    let Some(catalogued) = table.subject.target.tables.get(table.name) else { return Vec::new() };
     let is_met = |column: &&TargetColumn| table.loads.iter().any(|load| namesake(load, schema, &column.name).is_some());
-    let computed: Vec<&TargetColumn> = facts.columns.iter().filter(|c| c.generated).filter(is_met).collect();
-    if computed.is_empty() {
-        return Ok(None);
-    }
-    let names: Vec<&str> = computed.iter().map(|column| column.name.as_str()).collect();
-    let unmade = |why: &str| {
+    catalogued.columns.iter().filter(|c| c.generated).filter(is_met).collect()
+}
+
+fn check_table(table: &Table<'_>, computed: &[&TargetColumn], session: &mut Session) -> Result<Check, Stop> {
+    let label = table.label();
+    let not_checked = |why: &str, differences: Vec<DifferingRow>| {
+        let names: Vec<&str> = computed.iter().map(|column| column.name.as_str()).collect();
         let why = format!("column {}: the server computes it; {why}", names.join(", "));
-        Ok(Some(Check::not_checked(CheckKind::Computed, Some(&table.label()), why)))
+        Check { differences, ..Check::not_checked(CheckKind::Computed, Some(&label), why) }
     };
+    if let Some(why) = obstacle(table, computed) {
+        return Ok(not_checked(&why, Vec::new()));
+    }
+    let schema = table.subject.source.schema();
+    let wider: Option<Vec<LoadPlan>> = table.loads.iter().map(|load| with(load, computed, schema)).collect();
+    let Some(wider) = wider else {
+        return Ok(not_checked("not every load into the table has it, so it is not compared", Vec::new()));
+    };
+    let wider = with_key(table, &wider, computed);
+    let (mut source, mut target) = (Digest::default(), Digest::default());
+    wider.source(session, &mut |_, _, hash| source.add(hash))?;
+    let rows = wider.target(session, None, &mut |_, hash| target.add(hash))?;
+    let found = differing_rows::find(&wider, session, &source.differing(&target), rows)?;
+    if found.is_wrong() {
+        return Ok(not_checked(&format!("compared with the source: {}", found.summary()), found.listed));
+    }
+    Ok(Check::compared(CheckKind::Computed, Some(&label), source.short(), source.short()))
+}
+
+/// Explains why the columns are not compared. `None` if they are.
+fn obstacle(table: &Table<'_>, computed: &[&TargetColumn]) -> Option<String> {
     if table.held() {
-        return unmade("the table held rows before, so it is not compared");
+        return Some("the table held rows before, so it is not compared".to_owned());
     }
     let rights = &table.subject.target.rights;
     let held = rights.on_columns("SELECT", &format!("TABLE {}", table.place())).unwrap_or_default();
-    if held.iter().any(|right| !right.held && names.contains(&right.name.as_str())) {
-        return unmade("this role may not read it, so it is not compared");
+    if held.iter().any(|right| !right.held && computed.iter().any(|column| column.name == right.name)) {
+        return Some("this role may not read it, so it is not compared".to_owned());
     }
     if let Some(column) = computed.iter().find(|column| !column.kind.is_binary()) {
-        return unmade(&format!("{} is not compared", column.kind.shown()));
+        return Some(format!("{} is not compared", column.kind.shown()));
     }
-    if let Some(why) = table.obstacle() {
-        return unmade(&format!("not compared: {why}"));
-    }
-    let wider: Option<Vec<LoadPlan>> = table.loads.iter().map(|load| with(load, &computed, schema)).collect();
-    let Some(wider) = wider else { return unmade("not every load into the table has it, so it is not compared") };
-    let wider = beside_key(table, &wider, &computed);
-    let (mut makes, mut holds) = (Digest::default(), Digest::default());
-    wider.source(session, &mut |_, _, hash| makes.add(hash))?;
-    let rows = wider.target(session, None, &mut |_, hash| holds.add(hash))?;
-    let differing = makes.differing(&holds);
-    let opened = open::open(&wider, session, &differing, rows)?;
-    if !opened.is_wrong() {
-        return Ok(Some(Check::compared(CheckKind::Computed, Some(&table.label()), makes.short(), makes.short())));
-    }
-    let mut check = unmade(&format!("against the source's: {}", opened.why()))?;
-    check.iter_mut().for_each(|check| check.differences.clone_from(&opened.rows));
-    Ok(check)
+    table.obstacle().map(|why| format!("not compared: {why}"))
 }
 
-/// The column of the load's table in the source that has this name.
+/// The column with this name in the source table of the load.
 fn namesake<'s>(load: &LoadPlan, schema: &'s SourceSchema, name: &str) -> Option<&'s SourceColumn> {
     let Relation::Table(table) = &load.select.relation else { return None };
     let columns = &schema.tables.get(table)?.columns;
@@ -75,7 +85,7 @@ fn namesake<'s>(load: &LoadPlan, schema: &'s SourceSchema, name: &str) -> Option
     columns.iter().find(|column| column.name == name).or_else(folded)
 }
 
-/// The load as if it sent these columns from their namesakes; `None` where it has one of them not.
+/// The load extended to send these columns from the source columns of the same name. `None` if one is missing.
 fn with(load: &LoadPlan, computed: &[&TargetColumn], schema: &SourceSchema) -> Option<LoadPlan> {
     let mut wider = load.clone();
     for column in computed {
@@ -94,8 +104,8 @@ fn with(load: &LoadPlan, computed: &[&TargetColumn], schema: &SourceSchema) -> O
     Some(wider)
 }
 
-/// The table with an image of its key and these columns; of all its columns, where it has no key.
-fn beside_key<'t>(table: &Table<'t>, wider: &'t [LoadPlan], computed: &[&TargetColumn]) -> Table<'t> {
+/// The table with an image of its key and these columns. Without a key, the image has all columns.
+fn with_key<'t>(table: &Table<'t>, wider: &'t [LoadPlan], computed: &[&TargetColumn]) -> Table<'t> {
     let all: Vec<usize> = (0..table.columns.len()).collect();
     let kept = if table.key.is_empty() { &all } else { &table.key };
     let mut columns: Vec<String> = kept.iter().map(|n| table.columns[*n].clone()).collect();

@@ -1,86 +1,43 @@
-//! The proof: what the target holds, asked of the target itself, compared with what the ledger says was sent.
+//! Verification: compares what the target holds with what the ledger says was sent.
 //!
-//! Every check has a verdict; what was not looked at says why. Nothing is mended here.
+//! Every check has a verdict; a check that was not made has a reason. Verification changes nothing.
 
-mod again;
-pub mod before;
+pub mod changed_source;
 mod computed;
+mod constraints;
 mod content;
-mod objects;
-mod open;
-mod others;
-mod owners;
+mod counts;
+mod differing_rows;
+mod foreign_rows;
 mod reading;
-pub mod reread;
-mod rows;
-mod sequences;
+mod recompute;
+mod subject;
 mod table;
 
 use std::collections::BTreeMap;
 
-use crate::convert::Settled;
-use crate::event::{Event, Observer};
-use crate::migrate::{Connections, Stop};
+use crate::event::Event;
+use crate::migrate::Stop;
 use crate::model::record::{Check, CheckKind, OwnerRows, SequenceRecord, StepKind, Verdict};
-use crate::model::schema::TargetSchema;
 use crate::pg::Session;
-use crate::pg::detach::Detached;
-use crate::pg::ledger::{LoadDone, Run};
-use crate::plan::Plan;
-use crate::sqlite::Source;
 
-use content::Found;
+use reading::{Comparison, Snapshot};
 use table::Table;
 
-/// How much is checked.
+pub use subject::{KnownOwner, Lanes, Meanwhile, Subject};
+
+/// The extent of verification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Depth {
-    /// Everything.
+    /// All checks.
     Full,
-    /// All but the content.
+    /// All checks except the content.
     Counts,
-    /// Nothing.
+    /// No checks.
     None,
 }
 
-/// What is left to do on the target, in at most so many lanes, while its rows are read back: none of them changes by it.
-pub type Meanwhile<'a> = dyn Fn(&mut Session, usize) -> Result<(), Stop> + Sync + 'a;
-
-/// What is compared with what.
-pub struct Subject<'a> {
-    /// What was to be done.
-    pub plan: &'a Plan,
-    /// The source as it is now.
-    pub source: &'a Source,
-    /// The target's catalogue.
-    pub target: &'a TargetSchema,
-    /// The run.
-    pub run: &'a Run,
-    /// What the ledger says of its loads.
-    pub done: &'a BTreeMap<String, LoadDone>,
-    /// What the run took off the target.
-    pub detached: &'a [Detached],
-    /// Whether the run made the owner's row.
-    pub owner_made: bool,
-    /// The owner's key.
-    pub owner: Option<&'a str>,
-    /// What is the same for every value of the run, the owner included.
-    pub settled: &'a Settled,
-    /// The run ended long ago: others may have written since, and the source may have moved.
-    pub later: bool,
-    /// Makes connections for more lanes.
-    pub connections: &'a dyn Connections,
-    /// Lanes that read tables back.
-    pub jobs: usize,
-    /// What is left to do beside it.
-    pub meanwhile: Option<&'a Meanwhile<'a>>,
-    /// Values and text keys may be shown.
-    pub show_values: bool,
-    /// Who hears of it.
-    pub observer: &'a dyn Observer,
-}
-
-/// What was found.
+/// The result of verification.
 #[derive(Clone, Debug, Default)]
 pub struct Findings {
     /// The checks.
@@ -92,19 +49,20 @@ pub struct Findings {
 }
 
 impl Findings {
-    /// Whether anything is not as it should be.
+    /// Returns true if a check found a difference.
     pub fn differs(&self) -> bool {
         self.checks.iter().any(|c| c.verdict == Verdict::Differs)
             || self.sequences.iter().any(|s| s.verdict == Verdict::Differs)
     }
 }
 
-/// Makes the checks, all of them of one state of the target; the objects in a later one where something was left to do.
+/// Makes all checks on one snapshot of the target. If work was done meanwhile, the check of constraints uses a later
+/// snapshot.
 ///
 /// # Errors
-/// When the source cannot be read, or the target refuses or is gone; a difference is no error.
+/// If the source cannot be read, the target refuses a query or the connection is lost. A difference is not an error.
 pub fn verify(subject: &Subject<'_>, session: &mut Session, depth: Depth) -> Result<Findings, Stop> {
-    let beside = beside(subject, session, depth)?;
+    let busy = session_for_meanwhile(subject, session, depth)?;
     if depth == Depth::None {
         let all = [
             CheckKind::Rows,
@@ -116,13 +74,13 @@ pub fn verify(subject: &Subject<'_>, session: &mut Session, depth: Depth) -> Res
             CheckKind::Source,
         ];
         let checks =
-            all.into_iter().filter(|check| *check != CheckKind::Others || !subject.run.judged.holding.is_empty());
-        let checks = checks.map(|check| Check::not_checked(check, None, "--verify none")).collect();
+            all.into_iter().filter(|kind| *kind != CheckKind::Others || !subject.run.judged.holding.is_empty());
+        let checks = checks.map(|kind| Check::not_checked(kind, None, "--verify none")).collect();
         return Ok(Findings { checks, ..Findings::default() });
     }
-    subject.observer.on_event(Event::Step(StepKind::Verify));
-    let state = session.hold_state(subject.jobs > 1)?;
-    let found = check(subject, (session, state.as_deref()), beside, depth);
+    subject.lanes.observer.on_event(Event::Step(StepKind::Verify));
+    let name = session.hold_state(subject.lanes.jobs > 1)?;
+    let found = check(subject, Snapshot { session, name: name.as_deref(), busy }, depth);
     let ended = session.let_go();
     let mut found = found?;
     ended?;
@@ -132,37 +90,35 @@ pub fn verify(subject: &Subject<'_>, session: &mut Session, depth: Depth) -> Res
     Ok(found)
 }
 
-/// The connection that does what is left to do while others read. Where there is little to read, it is done now.
-fn beside(subject: &Subject<'_>, session: &mut Session, depth: Depth) -> Result<Option<Session>, Stop> {
-    let Some(meanwhile) = subject.meanwhile else { return Ok(None) };
-    let pays = depth == Depth::Full && subject.jobs > 1 && reading::pays_lanes(subject);
-    if let Some(Ok(other)) = pays.then(|| subject.connections.another()) {
+/// Opens the connection for the work that runs while rows are read back. Does that work at once if there is too little to
+/// read, or if there is no further connection; then `None`.
+fn session_for_meanwhile(subject: &Subject<'_>, session: &mut Session, depth: Depth) -> Result<Option<Session>, Stop> {
+    let Some(meanwhile) = subject.lanes.meanwhile else { return Ok(None) };
+    let pays = depth == Depth::Full && subject.lanes.jobs > 1 && reading::pays_lanes(subject);
+    if let Some(Ok(other)) = pays.then(|| subject.lanes.connections.another()) {
         return Ok(Some(other));
     }
-    meanwhile(session, subject.jobs)?;
+    meanwhile(session, subject.lanes.jobs)?;
     Ok(None)
 }
 
-/// The checks, in the order in which they are told.
-fn check(
-    subject: &Subject<'_>,
-    (session, state): (&mut Session, Option<&str>),
-    beside: Option<Session>,
-    depth: Depth,
-) -> Result<Findings, Stop> {
-    let is_old = beside.is_some();
+/// Makes the checks, in the order of the report.
+fn check(subject: &Subject<'_>, snapshot: Snapshot<'_>, depth: Depth) -> Result<Findings, Stop> {
+    let Snapshot { session, name, busy } = snapshot;
+    let objects_change = busy.is_some();
     let mut findings = Findings::default();
     let tables = if depth == Depth::Full { Table::all(subject, session)? } else { Vec::new() };
-    let (held, (sequences, owners)) = reading::read(subject, (session, state, beside), &tables, |session| {
-        Ok((sequences::check(subject, session)?, owners::check(subject, session)?))
+    let snapshot = Snapshot { session: &mut *session, name, busy };
+    let (read, (sequences, owners)) = reading::read(subject, snapshot, &tables, |session| {
+        Ok((counts::sequences(subject, session)?, counts::owners(subject, session)?))
     })?;
     let (mut counted, mut found) = (BTreeMap::new(), Vec::new());
-    for (table, held) in tables.iter().zip(held) {
-        let rows = if table.scope.is_some() { table.count(session)? } else { held.rows };
+    for (table, read) in tables.iter().zip(read) {
+        let rows = if table.scope.is_some() { table.count(session)? } else { read.rows };
         counted.insert(table.name, rows);
-        found.push(Found::of(table, held, rows));
+        found.push(Comparison::new(table, read, rows));
     }
-    findings.checks.extend(rows::check(subject, session, &counted)?);
+    findings.checks.extend(counts::rows(subject, session, &counted)?);
     match depth {
         Depth::Full => {
             findings.checks.extend(content::check(subject, session, &tables, &found)?);
@@ -178,11 +134,11 @@ fn check(
     let (sequences, check) = sequences;
     findings.sequences = sequences;
     findings.checks.push(check);
-    if is_old {
+    if objects_change {
         session.let_go()?;
         session.hold_state(false)?;
     }
-    findings.checks.extend(objects::check(subject, session, &findings.checks)?);
+    findings.checks.extend(constraints::check(subject, session, &findings.checks)?);
     let (owners, checks) = owners;
     findings.owners = owners;
     findings.checks.extend(checks);

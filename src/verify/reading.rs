@@ -1,7 +1,7 @@
-//! Reading in lanes: what tables hold, and afterwards what the source makes of them again. Each lane has a connection of its
-//! own, all of them see one state of the database, and large tables are read in stretches.
+//! Reads the tables of the target in lanes, and after the run recomputes the rows from the source.
 //!
-//! What is read is counted and summed up here; what it is compared with is not known here.
+//! Each lane has its own connection. All lanes read one snapshot of the database. Large tables are read in stretches of
+//! blocks.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -14,200 +14,251 @@ use crate::pg::{Session, stretch};
 use crate::plan::LoadPlan;
 use crate::wire::digest::Digest;
 
+use super::subject::Subject;
 use super::table::Table;
-use super::{Subject, rows};
 
-/// Blocks of a stretch at most, 64 MiB: the last stretches to end keep the other lanes waiting for some 0.1 s.
+/// Most blocks of a stretch: 64 MiB. The other lanes wait about 0.1 s for the last stretches to end.
 const MOST_BLOCKS: u64 = 8192;
 
-/// Blocks for which a further lane pays: below, it takes longer to connect than to read them.
+/// Blocks for which another lane pays. Fewer blocks are read faster than a connection is opened.
 const LANE_BLOCKS: u64 = 1024;
 
-/// What a table holds.
+/// Estimated rows per block of the target, to compare both kinds of work.
+const BLOCK_ROWS: u64 = 50;
+
+/// A session that holds a snapshot of the target.
+pub(super) struct Snapshot<'s> {
+    pub session: &'s mut Session,
+    /// The name by which further lanes join the snapshot. `None` if no lane may join.
+    pub name: Option<&'s str>,
+    /// The connection for the work that is done meanwhile. Its lane joins the snapshot afterwards.
+    pub busy: Option<Session>,
+}
+
+/// The rows read from one table.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Held {
-    /// Its rows, the row of an owner that the run made left out.
+pub(super) struct TableRead {
+    /// The number of rows, without the owner's row that the run made.
     pub rows: u64,
-    /// Their digest.
+    /// The digest of these rows.
     pub digest: Digest,
-    /// The digest of what the source makes now, where that was asked for and can be known.
+    /// The digest of the rows that the source produces now. `None` if they were not computed or cannot be.
     pub source: Option<Digest>,
 }
 
-/// What a lane reads in one go.
-struct Piece<'a> {
-    table: usize,
-    /// About how much it is, in blocks of the target.
-    blocks: u64,
-    what: What<'a>,
+/// The rows of one table: those on the target, those that were sent, and those that the source produces now.
+pub(super) struct Comparison {
+    /// Rows on the target, without the owner's own row and without rows of later ids.
+    pub rows: u64,
+    /// Rows of later ids.
+    pub added: u64,
+    /// The digest of the rows on the target, without the rows that existed before the run.
+    pub ours: Digest,
+    /// The digest of the rows sent, from the ledger.
+    pub sent: Digest,
+    /// The digest of the rows that the source produces now. `None` if they were not computed or cannot be.
+    pub source: Option<Digest>,
 }
 
-enum What<'a> {
-    /// A stretch of the table, as a condition; none for all of it.
+impl Comparison {
+    /// `all`: rows of the table, without the owner's own row.
+    pub fn new(table: &Table<'_>, read: TableRead, all: u64) -> Comparison {
+        let mut ours = read.digest;
+        if let Some(before) = &table.before {
+            ours.subtract(before);
+        }
+        let added = if table.scope.is_some() { all.saturating_sub(read.rows) } else { 0 };
+        Comparison { rows: read.rows, added, ours, sent: table.sent(), source: read.source }
+    }
+
+    /// States which side changed since, to end a sentence.
+    pub fn side_changed(&self) -> &'static str {
+        match &self.source {
+            None => "",
+            Some(now) if *now == self.sent => "; the target changed, the source still produces what was sent",
+            Some(now) if *now == self.ours => "; both changed, and the source produces what the target holds now",
+            Some(_) => "; the target changed, and so did the source",
+        }
+    }
+}
+
+/// A unit of reading for one lane.
+struct Task<'a> {
+    /// The table's index.
+    table: usize,
+    /// The estimated amount, in blocks of the target.
+    blocks: u64,
+    side: Side<'a>,
+}
+
+enum Side<'a> {
+    /// A stretch of the table, as an SQL condition. `None`: the whole table.
     Target(Option<String>),
-    /// A load, or a part of it.
+    /// A load, or one part of it.
     Source(&'a LoadPlan, Option<&'a PartDone>),
 }
 
-/// Rows of a block of the target, for comparing the two kinds of work.
-const BLOCK_ROWS: u64 = 50;
-
-/// What lanes agree on.
-struct Board<'b, 'a> {
+/// The work shared by the lanes.
+struct Pool<'b, 'a> {
+    subject: &'b Subject<'a>,
     tables: &'b [Table<'a>],
-    state: Mutex<State<'b>>,
+    state: Mutex<PoolState<'b>>,
 }
 
-struct State<'b> {
-    /// What is left to read, the next one last.
-    pieces: Vec<Piece<'b>>,
-    held: Vec<Held>,
+struct PoolState<'b> {
+    /// Tasks that remain. The last one is next.
+    tasks: Vec<Task<'b>>,
+    read: Vec<TableRead>,
     stop: Option<Stop>,
 }
 
-/// Whether there is so much to read that a further lane pays, by what the ledger says was written.
+/// Returns true if the run wrote enough rows, by the ledger, that another lane pays.
 pub(super) fn pays_lanes(subject: &Subject<'_>) -> bool {
-    let written: u64 = subject.plan.loads.iter().map(|load| rows::sums(subject, &load.name).written).sum();
+    let written: u64 = subject.plan.loads.iter().map(|load| subject.sums(&load.name).written).sum();
     written >= LANE_BLOCKS * BLOCK_ROWS
 }
 
-/// Reads all these tables. `session` holds the state called `state` and does `first` before it reads along; `beside` does
-/// what is left to do before it does.
+/// Reads all these tables. The snapshot's session runs `first` before it reads.
 pub(super) fn read<R>(
     subject: &Subject<'_>,
-    (session, state, beside): (&mut Session, Option<&str>, Option<Session>),
+    snapshot: Snapshot<'_>,
     tables: &[Table<'_>],
     first: impl FnOnce(&mut Session) -> Result<R, Stop>,
-) -> Result<(Vec<Held>, R), Stop> {
+) -> Result<(Vec<TableRead>, R), Stop> {
+    let Snapshot { session, name, busy } = snapshot;
+    let jobs = subject.lanes.jobs;
     let names: Vec<&str> = tables.iter().map(|table| table.name).collect();
     let blocks = session.blocks(&subject.plan.schema, &names)?;
-    let lanes = state.map_or(1, |_| lanes(subject.jobs, blocks.values().sum()));
-    let mut all = pieces(tables, &blocks, lanes);
-    let mut held = vec![Held::default(); tables.len()];
+    let lanes = name.map_or(1, |_| lane_count(jobs, blocks.values().sum()));
+    let mut tasks = target_tasks(tables, &blocks, lanes);
+    let mut read = vec![TableRead::default(); tables.len()];
     for (n, table) in tables.iter().enumerate().filter(|(_, table)| subject.later && table.obstacle().is_none()) {
-        held[n].source = Some(Digest::default());
-        all.extend(again(n, table));
+        read[n].source = Some(Digest::default());
+        tasks.extend(source_tasks(n, table));
     }
-    all.sort_by_key(|piece| piece.blocks);
-    let board = Board { tables, state: Mutex::new(State { pieces: all, held, stop: None }) };
+    tasks.sort_by_key(|task| task.blocks);
+    let pool = Pool { subject, tables, state: Mutex::new(PoolState { tasks, read, stop: None }) };
     let first = thread::scope(|scope| {
-        let (board, state) = (&board, state.unwrap_or_default());
-        let share = if beside.is_some() { share(subject.jobs) } else { 0 };
-        for _ in 1..lanes.saturating_sub(share) {
-            scope.spawn(move || board.another_lane(subject, state));
+        let (pool, name) = (&pool, name.unwrap_or_default());
+        let taken = if busy.is_some() { meanwhile_lanes(jobs) } else { 0 };
+        for _ in 1..lanes.saturating_sub(taken) {
+            scope.spawn(move || pool.lane(name));
         }
-        if let Some(other) = beside {
-            scope.spawn(move || board.lane_beside(subject, state, (other, share)));
+        if let Some(busy) = busy {
+            scope.spawn(move || pool.busy_lane(name, busy, taken));
         }
         match first(session) {
             Ok(first) => {
-                board.work(session);
+                pool.work(session);
                 Some(first)
             }
             Err(stop) => {
-                board.stopped(stop);
+                pool.stop(stop);
                 None
             }
         }
     });
-    let state = board.state.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let state = pool.state.into_inner().unwrap_or_else(PoisonError::into_inner);
     match (state.stop, first) {
-        (None, Some(first)) => Ok((state.held, first)),
+        (None, Some(first)) => Ok((state.read, first)),
         (Some(stop), _) => Err(stop),
         (None, None) => Err(Stop::Halted),
     }
 }
 
-/// Lanes that do what is left to do while the others read: validating reads one column and an index, reading back
-/// everything.
-fn share(jobs: usize) -> usize {
+/// Lanes for the work that is done meanwhile. Validation reads one column and an index; reading back reads everything.
+fn meanwhile_lanes(jobs: usize) -> usize {
     (jobs / 4).max(1)
 }
 
-fn lanes(jobs: usize, blocks: u64) -> usize {
+fn lane_count(jobs: usize, blocks: u64) -> usize {
     jobs.min(usize::try_from(1 + blocks / LANE_BLOCKS).unwrap_or(usize::MAX))
 }
 
-/// Every table in stretches. In one lane a table is read as a whole.
-fn pieces<'b>(tables: &[Table<'_>], blocks: &BTreeMap<String, u64>, lanes: usize) -> Vec<Piece<'b>> {
-    let mut pieces = Vec::new();
+/// Splits every table into stretches. A single lane reads each table as a whole.
+fn target_tasks<'b>(tables: &[Table<'_>], blocks: &BTreeMap<String, u64>, lanes: usize) -> Vec<Task<'b>> {
+    let mut tasks = Vec::new();
     for (n, table) in tables.iter().enumerate() {
         let all = blocks.get(table.name).copied().unwrap_or(0);
         let length = all.div_ceil(4 * lanes as u64).clamp(LANE_BLOCKS, MOST_BLOCKS);
         if lanes == 1 || all <= length {
-            pieces.push(Piece { table: n, blocks: all, what: What::Target(None) });
+            tasks.push(Task { table: n, blocks: all, side: Side::Target(None) });
             continue;
         }
         let count = all.div_ceil(length);
-        // The last one has no end: rows that came since the size was read are no part of the state, but none is lost.
-        pieces.extend((0..count).map(|place| {
+        // The last stretch has no end, since the table may have grown after its size was read. The snapshot excludes new
+        // rows, but no old row may be lost.
+        tasks.extend((0..count).map(|place| {
             let until = (place + 1 < count).then_some((place + 1) * length);
-            Piece { table: n, blocks: length, what: What::Target(Some(stretch(place * length, until))) }
+            Task { table: n, blocks: length, side: Side::Target(Some(stretch(place * length, until))) }
         }));
     }
-    pieces
+    tasks
 }
 
-/// The loads of a table, to be computed again.
-fn again<'b>(n: usize, table: &'b Table<'_>) -> Vec<Piece<'b>> {
-    let size = |load: &LoadPlan| rows::sums(table.subject, &load.name).read / BLOCK_ROWS;
-    let pieces = table.loads.iter().flat_map(|load| {
+/// The tasks that recompute the loads of a table.
+fn source_tasks<'b>(n: usize, table: &'b Table<'_>) -> Vec<Task<'b>> {
+    let size = |load: &LoadPlan| table.subject.sums(&load.name).read / BLOCK_ROWS;
+    let tasks = table.loads.iter().flat_map(|load| {
         let parts = table.parts(load).iter().map(Some);
         let parts: Vec<Option<&PartDone>> = if parts.len() == 0 { vec![None] } else { parts.collect() };
         let blocks = size(load) / parts.len() as u64;
-        parts.into_iter().map(move |part| Piece { table: n, blocks, what: What::Source(load, part) })
+        parts.into_iter().map(move |part| Task { table: n, blocks, side: Side::Source(load, part) })
     });
-    pieces.collect()
+    tasks.collect()
 }
 
-impl<'b> Board<'b, '_> {
-    fn lock(&self) -> MutexGuard<'_, State<'b>> {
+impl<'b> Pool<'b, '_> {
+    fn lock(&self) -> MutexGuard<'_, PoolState<'b>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A lane with a connection of its own. Without one the others do its work.
-    fn another_lane(&self, subject: &Subject<'_>, state: &str) {
-        match subject.connections.another() {
-            Ok(mut session) => match session.join_state(state) {
-                Ok(()) => self.work(&mut session),
-                Err(e) => subject.observer.on_event(Event::Said(&format!("one lane less: {e}"))),
-            },
-            Err(e) => subject.observer.on_event(Event::Said(&format!("one lane less: {e}"))),
+    /// Runs a lane with a new connection. Without a connection the other lanes do its work.
+    fn lane(&self, snapshot: &str) {
+        let joined = self.subject.lanes.connections.another().map_err(Stop::from).and_then(|mut session| {
+            session.join_state(snapshot)?;
+            Ok(session)
+        });
+        match joined {
+            Ok(mut session) => self.work(&mut session),
+            Err(e) => self.subject.lanes.observer.on_event(Event::Said(&format!("one lane less: {e}"))),
         }
     }
 
-    /// A lane that does what is left to do on the target, and reads along afterwards.
-    fn lane_beside(&self, subject: &Subject<'_>, state: &str, (mut session, lanes): (Session, usize)) {
-        let noted = session.note_backend(subject.run.id, subject.run.epoch).map_err(Stop::from);
-        let done = noted.and_then(|()| subject.meanwhile.map_or(Ok(()), |meanwhile| meanwhile(&mut session, lanes)));
-        match done.and_then(|()| Ok(session.join_state(state)?)) {
+    /// Runs a lane that first does the work to be done meanwhile, in this many lanes of its own.
+    fn busy_lane(&self, snapshot: &str, mut session: Session, lanes: usize) {
+        let run = self.subject.run;
+        let noted = session.note_backend(run.id, run.epoch).map_err(Stop::from);
+        let meanwhile = self.subject.lanes.meanwhile;
+        let done = noted.and_then(|()| meanwhile.map_or(Ok(()), |meanwhile| meanwhile(&mut session, lanes)));
+        match done.and_then(|()| Ok(session.join_state(snapshot)?)) {
             Ok(()) => self.work(&mut session),
-            Err(stop) => self.stopped(stop),
+            Err(stop) => self.stop(stop),
         }
     }
 
-    /// Reads until nothing is left or something stopped.
+    /// Reads until no task remains or a lane stops.
     fn work(&self, session: &mut Session) {
         loop {
-            let Some(piece) = self.lock().pieces.pop() else { return };
-            if let Err(stop) = self.read(&piece, session) {
-                return self.stopped(stop);
+            let Some(task) = self.lock().tasks.pop() else { return };
+            if let Err(stop) = self.read(&task, session) {
+                return self.stop(stop);
             }
         }
     }
 
-    fn read(&self, piece: &Piece<'_>, session: &mut Session) -> Result<(), Stop> {
-        let (table, mut digest) = (&self.tables[piece.table], Digest::default());
-        match &piece.what {
-            What::Target(only) => {
+    fn read(&self, task: &Task<'_>, session: &mut Session) -> Result<(), Stop> {
+        let (table, mut digest) = (&self.tables[task.table], Digest::default());
+        match &task.side {
+            Side::Target(only) => {
                 let rows = table.target(session, only.as_deref(), &mut |_, hash| digest.add(hash))?;
-                let held = &mut self.lock().held[piece.table];
-                held.rows += rows;
-                held.digest.merge(&digest);
+                let read = &mut self.lock().read[task.table];
+                read.rows += rows;
+                read.digest.merge(&digest);
             }
-            What::Source(load, part) => {
+            Side::Source(load, part) => {
                 table.load(load, *part, session, &mut |_, _, hash| digest.add(hash))?;
-                if let Some(source) = &mut self.lock().held[piece.table].source {
+                if let Some(source) = &mut self.lock().read[task.table].source {
                     source.merge(&digest);
                 }
             }
@@ -215,10 +266,10 @@ impl<'b> Board<'b, '_> {
         Ok(())
     }
 
-    /// The first reason counts, and nothing more is begun.
-    fn stopped(&self, stop: Stop) {
+    /// Records the first reason to stop. No lane begins another task.
+    fn stop(&self, stop: Stop) {
         let mut state = self.lock();
-        state.pieces.clear();
+        state.tasks.clear();
         state.stop.get_or_insert(stop);
     }
 }

@@ -1,12 +1,10 @@
-//! One table of the proof: its image, its key, its rows as the target holds them now.
-//!
-//! What the source makes of it stands in `again`.
+//! One table that is verified: its image, its key, and its rows as the target holds them now.
 
-use crate::model::key::RunId;
 use std::collections::BTreeMap;
 
 use crate::migrate::{Stop, lookup};
 use crate::model::hex::unhex;
+use crate::model::ident::{literal, quoted};
 use crate::model::pgtype::{ColumnType, Kind};
 use crate::pg::ledger::Made;
 use crate::pg::{ReadBack, Session};
@@ -14,9 +12,9 @@ use crate::plan::{LoadPlan, image};
 use crate::wire::digest::{Digest, row_hash};
 use crate::wire::{binary, decode};
 
-use super::{Subject, rows};
+use super::subject::Subject;
 
-/// A table that loads of this run went to.
+/// A table that this run wrote to.
 pub(super) struct Table<'a> {
     pub subject: &'a Subject<'a>,
     pub name: &'a str,
@@ -25,13 +23,13 @@ pub(super) struct Table<'a> {
     /// The columns of its image, and their types.
     pub columns: Vec<String>,
     pub kinds: Vec<ColumnType>,
-    /// Places of its unique key within the image; empty without one.
+    /// Indexes of its unique key's columns within the image. Empty without a key.
     pub key: Vec<usize>,
-    /// It held rows before, and their digest.
+    /// The digest of the rows that the table held before the run. `None` if it held none or the ledger has no digest.
     pub before: Option<Digest>,
     /// Columns fed by lookups into rows that changed since.
     pub looked_up: Vec<String>,
-    /// Long after the run: the condition that leaves out rows with numbers that were drawn since.
+    /// After the run, the condition that excludes rows whose ids were drawn since.
     pub scope: Option<String>,
 }
 
@@ -39,59 +37,45 @@ impl<'a> Table<'a> {
     /// The tables of the run, by name.
     ///
     /// # Errors
-    /// When the target refuses or is gone.
+    /// If the target refuses a query or the connection is lost.
     pub fn all(subject: &'a Subject<'a>, session: &mut Session) -> Result<Vec<Table<'a>>, Stop> {
         let mut loads: BTreeMap<&str, Vec<&LoadPlan>> = BTreeMap::new();
-        let holding = &subject.run.judged.holding;
         for load in &subject.plan.loads {
             let of_table = loads.entry(&load.table).or_default();
-            if !(load.when_empty && holding.contains_key(&load.table)) {
+            if !(load.when_empty && subject.held_before(&load.table).is_some()) {
                 of_table.push(load);
             }
         }
-        if let Some(owner) = subject.plan.owner.as_ref().filter(|o| holding.contains_key(&o.table)) {
+        if let Some(owner) = subject.plan.owner.as_ref().filter(|o| subject.held_before(&o.table).is_some()) {
             loads.entry(&owner.table).or_default();
         }
         let mut tables: Vec<Table<'_>> =
             loads.into_iter().map(|(name, loads)| Table::new(subject, name, loads)).collect();
         for table in &mut tables {
             for load in &table.loads {
-                let run = RunId { id: subject.run.id, seed: subject.run.seed };
-                table.looked_up.extend(lookup::moved(session, subject.plan, load, subject.settled, run)?);
+                table.looked_up.extend(lookup::moved(session, subject.plan, load, subject.settled, subject.run_id())?);
             }
         }
         if subject.later {
             let made = session.made(subject.run.id)?;
             for table in tables.iter_mut().filter(|table| !table.held()) {
-                table.scope = table.numbered(&made);
+                table.scope = table.ids_of_run(&made);
             }
         }
         Ok(tables)
     }
 
-    /// The condition for rows with numbers up to where the run left the sequence of the table's key.
-    fn numbered(&self, made: &[Made]) -> Option<String> {
-        let [place] = self.key.as_slice() else { return None };
-        let column = self.subject.target.tables.get(self.name)?.column(self.columns.get(*place)?)?;
-        let sequence = column.sequence.as_ref().filter(|sequence| sequence.increment > 0)?;
-        let left = made.iter().find(|m| m.kind == "sequence" && m.object == sequence.name)?;
-        let last: i64 = left.became.as_ref()?.parse().ok()?;
-        let issued = self.loads.iter().any(|load| !load.issued().is_empty());
-        // Of ids that the run itself drew the last one is not noted there.
-        (column.not_null && !issued).then(|| format!("{} <= {last}", crate::model::ident::quoted(&column.name)))
-    }
-
     fn new(subject: &'a Subject<'a>, name: &'a str, loads: Vec<&'a LoadPlan>) -> Table<'a> {
-        let facts = subject.target.tables.get(name);
+        let catalogued = subject.target.tables.get(name);
         let judged = &subject.run.judged;
-        let columns = match (judged.images.get(name), facts) {
+        let columns = match (judged.images.get(name), catalogued) {
             (Some(columns), _) => columns.clone(),
-            (None, Some(facts)) => image::columns(&loads, facts),
+            (None, Some(catalogued)) => image::columns(&loads, catalogued),
             (None, None) => Vec::new(),
         };
-        let kind = |column: &String| facts.and_then(|f| f.column(column)).map(|c| c.kind.clone());
+        let kind = |column: &String| catalogued.and_then(|t| t.column(column)).map(|c| c.kind.clone());
         let place = |column: &String| columns.iter().position(|c| c == column);
-        let unique = facts.map(|f| f.unique.as_slice()).unwrap_or_default();
+        let unique = catalogued.map(|t| t.unique.as_slice()).unwrap_or_default();
         let conflict = loads.iter().find_map(|l| l.conflict.as_ref());
         let keys = conflict.into_iter().chain(unique.iter().map(|u| &u.columns));
         let key = keys.filter_map(|key| key.iter().map(place).collect::<Option<Vec<usize>>>()).find(|k| !k.is_empty());
@@ -110,12 +94,25 @@ impl<'a> Table<'a> {
         }
     }
 
+    /// The condition for rows with ids up to the value at which the run left the sequence of the table's key. `None` if
+    /// no such value is known.
+    fn ids_of_run(&self, made: &[Made]) -> Option<String> {
+        let [place] = self.key.as_slice() else { return None };
+        let column = self.subject.target.tables.get(self.name)?.column(self.columns.get(*place)?)?;
+        let sequence = column.sequence.as_ref().filter(|sequence| sequence.increment > 0)?;
+        let left = made.iter().find(|m| m.kind == "sequence" && m.object == sequence.name)?;
+        let last: i64 = left.became.as_ref()?.parse().ok()?;
+        let issued = self.loads.iter().any(|load| !load.issued().is_empty());
+        // The ledger does not record the last id that the run itself drew.
+        (column.not_null && !issued).then(|| format!("{} <= {last}", quoted(&column.name)))
+    }
+
     /// `schema.table`
     pub fn place(&self) -> String {
         format!("{}.{}", self.subject.plan.schema, self.name)
     }
 
-    /// The loads' names; without loads the table's.
+    /// The loads' names. Without loads, the table's name.
     pub fn label(&self) -> String {
         if self.loads.is_empty() {
             return self.place();
@@ -123,30 +120,27 @@ impl<'a> Table<'a> {
         self.loads.iter().map(|l| l.name.as_str()).collect::<Vec<_>>().join(", ")
     }
 
-    /// It held rows before.
+    /// Returns true if the table held rows before the run.
     pub fn held(&self) -> bool {
-        self.subject.run.judged.holding.contains_key(self.name)
+        self.subject.held_before(self.name).is_some()
     }
 
-    /// Rows that should be there, the owner's own row left out.
+    /// The expected number of rows, without the owner's own row.
     pub fn expected(&self) -> u64 {
-        let before = self.subject.run.judged.holding.get(self.name).copied().unwrap_or(0);
-        before + self.written()
+        self.subject.held_before(self.name).unwrap_or(0) + self.written()
     }
 
     /// Rows that this run wrote.
     pub fn written(&self) -> u64 {
-        self.loads.iter().map(|l| rows::sums(self.subject, &l.name).written).sum()
+        self.subject.total(&self.loads).written
     }
 
-    /// The digest of what was sent, as the ledger has it.
+    /// The digest of the rows sent, from the ledger.
     pub fn sent(&self) -> Digest {
-        let mut sent = Digest::default();
-        self.loads.iter().for_each(|load| sent.merge(&rows::sums(self.subject, &load.name).digest));
-        sent
+        self.subject.total(&self.loads).digest
     }
 
-    /// Why the source and the ledger do not say what this column should hold.
+    /// Explains why the rows sent cannot be recomputed from the source and the ledger. `None` if they can.
     pub fn obstacle(&self) -> Option<String> {
         (!self.looked_up.is_empty()).then(|| {
             format!(
@@ -156,23 +150,22 @@ impl<'a> Table<'a> {
         })
     }
 
-    /// Rows of the table, the owner's own left out.
+    /// Counts the rows of the table, without the owner's own row.
     ///
     /// # Errors
-    /// When the target refuses or is gone.
+    /// If the target refuses the query or the connection is lost.
     pub fn count(&self, session: &mut Session) -> Result<u64, Stop> {
-        let subject = self.subject;
-        let made = subject.owner_made && subject.plan.owner.as_ref().is_some_and(|o| o.table == self.name);
-        Ok(session.count(&subject.plan.schema, self.name)?.saturating_sub(u64::from(made)))
+        let made = self.subject.made_owner_in(self.name).is_some();
+        Ok(session.count(&self.subject.plan.schema, self.name)?.saturating_sub(u64::from(made)))
     }
 
-    /// Whether rows cannot be told apart by a key that the source and the ledger say.
+    /// Returns true if no key that the source and the ledger determine identifies the rows.
     pub fn has_no_key(&self) -> bool {
         self.key.is_empty() || self.key.iter().any(|n| self.looked_up.contains(&self.columns[*n]))
     }
 
-    /// Every row of the target with its hash, the row of an owner that the run made left out; those of a stretch, where
-    /// one is given. Gives their number.
+    /// Reads every row of the target with its hash, without the owner's row that the run made. With a stretch, reads only
+    /// its rows. Returns the number of rows.
     pub fn target(
         &self,
         session: &mut Session,
@@ -180,18 +173,18 @@ impl<'a> Table<'a> {
         row: &mut dyn FnMut(&[u8], u128),
     ) -> Result<u64, Stop> {
         let seed = self.subject.run.seed;
-        let made = self.subject.plan.owner.as_ref().filter(|o| o.table == self.name && self.subject.owner_made);
-        let others = made.zip(self.subject.owner).map(|(owner, key)| {
-            let (column, value) = (crate::model::ident::quoted(&owner.key), crate::model::ident::literal(key));
+        let made = self.subject.made_owner_in(self.name);
+        let others = made.zip(self.subject.owner.key).map(|(owner, key)| {
+            let (column, value) = (quoted(&owner.key), literal(key));
             format!("{column} IS DISTINCT FROM {value}::{}", owner.key_type.name)
         });
         let only: Vec<&str> = others.as_deref().into_iter().chain(self.scope.as_deref()).chain(stretch).collect();
         let only = (!only.is_empty()).then(|| only.join(" AND "));
-        let what = ReadBack { schema: &self.subject.plan.schema, table: self.name, columns: &self.columns, only };
-        Ok(session.read_back(&what, &mut |image| row(image, row_hash(image, seed)))?)
+        let rows = ReadBack { schema: &self.subject.plan.schema, table: self.name, columns: &self.columns, only };
+        Ok(session.read_back(&rows, &mut |image| row(image, row_hash(image, seed)))?)
     }
 
-    /// The fields of a row's unique key, as bytes; none without a key.
+    /// The fields of a row's unique key, as bytes. `None` without a key.
     pub fn key_of(&self, image: &[u8]) -> Option<Vec<u8>> {
         if self.key.is_empty() {
             return None;
@@ -201,7 +194,7 @@ impl<'a> Table<'a> {
         binary::project(image, &places, &mut key).then_some(key)
     }
 
-    /// The key as people read it; none where a value of it may not be shown.
+    /// The key as a report shows it. `None` if a value of the key may not be shown.
     pub fn shown_key(&self, image: &[u8]) -> Option<String> {
         let fields = binary::fields(image)?;
         let mut parts = Vec::new();
@@ -225,7 +218,7 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// The integer key of a row, where its key is one integer that a sequence numbers.
+    /// The id of a row. `None` unless the table's key is one integer column with a sequence.
     pub fn number(&self, image: &[u8]) -> Option<i64> {
         let [place] = self.key.as_slice() else { return None };
         let column = self.subject.target.tables.get(self.name)?.column(self.columns.get(*place)?)?;

@@ -26,7 +26,7 @@ fn a_target_that_moved_is_told_from_a_source_that_did() {
     let checks = Checks::of(&pair.migrate(&["verify"]).expect_exit(5));
     assert_eq!(checks.saying("Differs"), ["content things"]);
     let content = checks.one("content", "things");
-    assert!(why(content).ends_with("the target moved, the source still makes what was sent"), "{content:#}");
+    assert!(why(content).ends_with("the target changed, the source still produces what was sent"), "{content:#}");
     assert_eq!(
         (&content["differences"][0]["key"], &content["differences"][0]["column"]),
         (&"id=4".into(), &"note".into())
@@ -41,9 +41,9 @@ fn where_both_moved_each_is_told() {
     let checks = Checks::of(&pair.migrate(&["verify"]).expect_exit(5));
     assert_eq!(checks.saying("Differs"), ["content things", "source things"]);
     let (content, source) = (checks.one("content", "things"), checks.one("source", "things"));
-    assert!(why(content).ends_with("the target moved, and so did the source"), "{content:#}");
+    assert!(why(content).ends_with("the target changed, and so did the source"), "{content:#}");
     assert_eq!(content["differences"][0]["key"], "id=4");
-    assert!(why(source).ends_with("the target is not what was sent"), "{source:#}");
+    assert!(why(source).ends_with("the target does not hold what was sent"), "{source:#}");
 }
 
 #[test]
@@ -53,7 +53,7 @@ fn where_both_moved_alike_that_is_told_too() {
     pair.change_source("UPDATE things SET note = 'both' WHERE id = 4");
     let checks = Checks::of(&pair.migrate(&["verify"]).expect_exit(5));
     assert_eq!(checks.saying("Differs"), ["content things", "source things"]);
-    assert!(why(checks.one("content", "things")).contains("the source makes what is there now"));
+    assert!(why(checks.one("content", "things")).contains("the source produces what the target holds now"));
 }
 
 #[test]

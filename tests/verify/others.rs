@@ -48,7 +48,7 @@ fn where_others_wrote_during_the_run_their_rows_are_not_judged() {
     let checks = Checks::of(&pair.migrate(&["--yes"]).expect_exit(0));
     let others = checks.all("others", "public.in_use")[0];
     assert_eq!(others["verdict"], "NotChecked");
-    assert!(others["why"].as_str().is_some_and(|w| w.contains("1 rows more than there were")), "{others:#}");
+    assert!(others["why"].as_str().is_some_and(|w| w.contains("1 more rows than expected")), "{others:#}");
 }
 
 /// Ten rows into a table whose trigger fires while they are loaded.

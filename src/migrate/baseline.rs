@@ -1,5 +1,5 @@
-//! What is noted before the first row is written, so that it can be proved afterwards: which columns are digested, what
-//! the tables held, and what hangs on them.
+//! The baseline of a run: the digested columns, the rows that the tables held, and the state of their objects. The ledger
+//! stores it before the first row is written, and verification compares with it.
 
 use std::collections::BTreeMap;
 
@@ -10,14 +10,15 @@ use crate::pg::{ReadBack, ServerError, Session};
 use crate::plan::{LoadPlan, Plan, image};
 use crate::wire::digest::{Digest, row_hash};
 
-/// Completes what a run decides once: the images, the rows that are there, the objects. `seed` is that of the row hashes.
+/// Adds the baseline to what a run decides once. `seed`: the seed of the row hashes.
 ///
 /// # Errors
-/// When the server refuses or the connection is lost.
-pub fn note(
+/// If the target refuses a query or the connection is lost.
+pub fn record(
     judged: &mut Judged,
     session: &mut Session,
-    (plan, target): (&Plan, &TargetSchema),
+    plan: &Plan,
+    target: &TargetSchema,
     seed: u64,
 ) -> Result<(), ServerError> {
     let mut loads: BTreeMap<&str, Vec<&LoadPlan>> = BTreeMap::new();
@@ -32,8 +33,8 @@ pub fn note(
         let columns = image::columns(loads, table);
         if table.has_rows {
             let mut digest = Digest::default();
-            let what = ReadBack { schema: &plan.schema, table: name, columns: &columns, only: None };
-            let rows = session.read_back(&what, &mut |image| digest.add(row_hash(image, seed)))?;
+            let all = ReadBack { schema: &plan.schema, table: name, columns: &columns, only: None };
+            let rows = session.read_back(&all, &mut |image| digest.add(row_hash(image, seed)))?;
             judged.holding.insert((*name).to_owned(), rows);
             judged.before.insert((*name).to_owned(), hex(&digest.to_bytes()));
         }

@@ -1,5 +1,5 @@
-//! What hangs on the tables: constraints are validated, indexes valid, nothing is left off, every reference ends at a row,
-//! and the row of an owner that the run made says what the mapping says.
+//! Checks `constraints`: constraints are validated, indexes are valid, nothing is detached, and every reference has a parent.
+//! Also checks the owner's row that the run made.
 
 use crate::migrate::{self, Stop};
 use crate::model::ident::quoted;
@@ -7,9 +7,9 @@ use crate::model::record::{Check, CheckKind, Verdict};
 use crate::model::schema::ForeignKey;
 use crate::pg::Session;
 
-use super::Subject;
+use super::subject::Subject;
 
-/// The check `constraints`, one for each thing that is not as it should be, else one over all; and the owner's row.
+/// One check `constraints` per object that is wrong, or a single check if none is; and a check of the owner's row.
 /// `before`: the checks made so far.
 pub(super) fn check(subject: &Subject<'_>, session: &mut Session, before: &[Check]) -> Result<Vec<Check>, Stop> {
     let mut checks = states(subject, session)?;
@@ -21,7 +21,7 @@ pub(super) fn check(subject: &Subject<'_>, session: &mut Session, before: &[Chec
     Ok(checks)
 }
 
-/// The tables that a load went to, and the owner's.
+/// The tables of all loads, and the owner's table.
 fn tables(subject: &Subject<'_>) -> Vec<String> {
     let loaded = subject.plan.loads.iter().map(|l| l.table.clone());
     let mut tables: Vec<String> = loaded.chain(subject.plan.owner.iter().map(|o| o.table.clone())).collect();
@@ -30,7 +30,7 @@ fn tables(subject: &Subject<'_>) -> Vec<String> {
     tables
 }
 
-/// Objects that were there when the run began and are not as they were, and those that do not work now.
+/// Reports objects that changed since the run began, and objects that are invalid now.
 fn states(subject: &Subject<'_>, session: &mut Session) -> Result<Vec<Check>, Stop> {
     let schema = &subject.plan.schema;
     let tables = tables(subject);
@@ -43,7 +43,7 @@ fn states(subject: &Subject<'_>, session: &mut Session) -> Result<Vec<Check>, St
             let found = other.map_or("not there", |o| o.state.as_str());
             let name = format!("{schema}.{}.{}", was.table, was.object);
             let mut check = Check::compared(CheckKind::Constraints, Some(&name), was.state.clone(), found.to_owned());
-            check.why = Some("it is not as it was when the run began".to_owned());
+            check.why = Some("it changed since the run began".to_owned());
             checks.push(check);
         }
     }
@@ -51,7 +51,7 @@ fn states(subject: &Subject<'_>, session: &mut Session) -> Result<Vec<Check>, St
         let name = format!("{schema}.{table}.{object}");
         let before = subject.run.judged.objects.iter().find(|o| o.table == table && o.object == object);
         if before.is_some_and(|o| o.state.contains("not valid")) {
-            let why = "it was not valid when the run began, and is as it was";
+            let why = "it was not valid when the run began, and is unchanged";
             checks.push(Check::not_checked(CheckKind::Constraints, Some(&name), why));
             continue;
         }
@@ -67,24 +67,24 @@ fn states(subject: &Subject<'_>, session: &mut Session) -> Result<Vec<Check>, St
     Ok(checks)
 }
 
-/// References that end nowhere. A trigger behind a foreign key can be switched off, and validity does not tell.
+/// Reports references without a parent. The triggers of a foreign key can be disabled, which its validity does not show.
 fn orphans(subject: &Subject<'_>, session: &mut Session, before: &[Check]) -> Result<Vec<Check>, Stop> {
     let schema = &subject.plan.schema;
-    // Rows that are as they were sent, among parents that are, had their parents then.
-    let proved = |table: &str| {
+    // Unchanged rows whose parents' table is unchanged have parents, since they had them when they were sent.
+    let unchanged = |table: &str| {
         let loads: Vec<&str> =
             subject.plan.loads.iter().filter(|l| l.table == table).map(|l| l.name.as_str()).collect();
         let content =
             |c: &&Check| c.check == CheckKind::Content && c.load.as_deref() == Some(loads.join(", ").as_str());
-        let held = subject.run.judged.holding.contains_key(table);
         let checks: Vec<&Check> = before.iter().filter(content).collect();
+        let held = subject.held_before(table).is_some();
         !loads.is_empty() && !held && !checks.is_empty() && checks.iter().all(|c| c.verdict == Verdict::Same)
     };
     let mut checks = Vec::new();
     for table in tables(subject) {
-        let Some(facts) = subject.target.tables.get(&table) else { continue };
-        for key in facts.foreign.iter().filter(|f| f.parent_schema != *schema || !(proved(&table) && proved(&f.parent)))
-        {
+        let Some(catalogued) = subject.target.tables.get(&table) else { continue };
+        let is_open = |f: &&ForeignKey| f.parent_schema != *schema || !(unchanged(&table) && unchanged(&f.parent));
+        for key in catalogued.foreign.iter().filter(is_open) {
             let found = session.orphans(&format!("{}.{}", quoted(schema), quoted(&table)), key)?;
             if found > 0 {
                 let name = format!("{schema}.{table}.{}", key.name);
@@ -104,11 +104,11 @@ fn orphaned(key: &ForeignKey, rows: u64) -> String {
     format!("{rows} rows whose {} is not in {}", key.columns.join(", "), key.parent)
 }
 
-/// The row that the run made for the owner, column by column.
+/// Compares the owner's row that the run made with the mapping, column by column. `None` if the run made no such row.
 fn owner_row(subject: &Subject<'_>, session: &mut Session) -> Result<Option<Check>, Stop> {
-    let Some(owner) = subject.plan.owner.as_ref().filter(|_| subject.owner_made) else { return Ok(None) };
+    let Some(owner) = subject.plan.owner.as_ref().filter(|_| subject.owner.made) else { return Ok(None) };
     let name = format!("{}.{}", subject.plan.schema, owner.table);
-    let Some(key) = subject.owner else {
+    let Some(key) = subject.owner.key else {
         let found = "no row with this natural key".to_owned();
         return Ok(Some(Check::compared(
             CheckKind::Owners,
@@ -122,7 +122,7 @@ fn owner_row(subject: &Subject<'_>, session: &mut Session) -> Result<Option<Chec
             return Ok(Some(Check::not_checked(
                 CheckKind::Owners,
                 Some(&name),
-                "a variable of `create` is not set any more",
+                "a variable of `create` is no longer set",
             )));
         }
         Some(wrong) => wrong,

@@ -1,0 +1,180 @@
+//! Counts: rows per load and table, sequences, rows per owner.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use crate::model::record::{Check, CheckKind, OwnerRows, SequenceRecord, Verdict};
+use crate::pg::{ServerError, Session, Wanted};
+use crate::plan::{OwnerPath, TableClass};
+
+use super::subject::Subject;
+
+/// Checks `rows`: one per load (rows read equal rows written, faulty and skipped) and one per table (rows on the target
+/// equal rows held before plus rows written).
+///
+/// `counted`: rows of tables that were read in full, without the owner's row that the run made.
+pub(super) fn rows(
+    subject: &Subject<'_>,
+    session: &mut Session,
+    counted: &BTreeMap<&str, u64>,
+) -> Result<Vec<Check>, ServerError> {
+    let mut checks = Vec::new();
+    let mut written: BTreeMap<&str, u64> = BTreeMap::new();
+    for load in &subject.plan.loads {
+        let sums = subject.sums(&load.name);
+        *written.entry(&load.table).or_default() += sums.written;
+        let accounted = sums.written + sums.faults + sums.skipped;
+        checks.push(Check::compared(CheckKind::Rows, Some(&load.name), sums.read.to_string(), accounted.to_string()));
+    }
+    for (table, written) in written {
+        let made = u64::from(subject.made_owner_in(table).is_some());
+        let before = subject.held_before(table).unwrap_or(0);
+        let found = match counted.get(table).filter(|_| made == 0) {
+            Some(rows) => *rows,
+            None => session.count(&subject.plan.schema, table)?,
+        };
+        let name = format!("{}.{table}", subject.plan.schema);
+        let expected = before + written + made;
+        if (before > 0 || subject.later) && found > expected {
+            // The application may keep writing to a table in use. Its rows are no difference of this run.
+            let why = format!("{found} rows, {expected} were expected: another session or the application added rows");
+            checks.push(Check::not_checked(CheckKind::Rows, Some(&name), why));
+        } else {
+            checks.push(Check::compared(CheckKind::Rows, Some(&name), expected.to_string(), found.to_string()));
+        }
+    }
+    Ok(checks)
+}
+
+/// The state of every sequence, and one check over all: each next value exceeds every value in its column and the
+/// source's own counter.
+pub(super) fn sequences(
+    subject: &Subject<'_>,
+    session: &mut Session,
+) -> Result<(Vec<SequenceRecord>, Check), ServerError> {
+    let mut records = Vec::new();
+    for wanted in Wanted::of(subject.plan, subject.source.schema(), subject.target, &subject.run.judged.shifts) {
+        let state = session.sequence_state(&subject.plan.schema, &wanted)?;
+        records.push(SequenceRecord {
+            sequence: wanted.sequence.name.clone(),
+            column: format!("{}.{}", wanted.table, wanted.column),
+            max: state.max,
+            next: state.next,
+            verdict: if wanted.is_past(state) { Verdict::Same } else { Verdict::Differs },
+        });
+    }
+    let wrong: Vec<&str> =
+        records.iter().filter(|r| r.verdict == Verdict::Differs).map(|r| r.sequence.as_str()).collect();
+    let found = if wrong.is_empty() { "all past".to_owned() } else { format!("not past: {}", wrong.join(", ")) };
+    let check = Check::compared(CheckKind::Sequences, None, "all past".to_owned(), found);
+    Ok((records, check))
+}
+
+/// Owners that a report lists. The owners with the most rows come first; the others are summed.
+const OWNERS_LISTED: usize = 100;
+
+/// Rows per owner over all tables whose rows have owners, and checks `owners`: the rows of this run belong to its owner.
+/// Owners without rows and rows without an owner are included.
+pub(super) fn owners(
+    subject: &Subject<'_>,
+    session: &mut Session,
+) -> Result<(Vec<OwnerRows>, Vec<Check>), ServerError> {
+    let Some(owner) = &subject.plan.owner else { return Ok((Vec::new(), Vec::new())) };
+    let schema = &subject.plan.schema;
+    let names: BTreeMap<String, String> =
+        session.names(schema, &owner.table, &owner.key, &owner.show)?.into_iter().collect();
+    let mut by_owner: BTreeMap<Option<String>, BTreeMap<String, u64>> =
+        names.keys().map(|key| (Some(key.clone()), BTreeMap::new())).collect();
+    let mut checks = Vec::new();
+    for (table, path) in subject.plan.paths.iter().filter(|(table, _)| is_loaded(subject, table)) {
+        let counts = session.count_by_owner(schema, table, path)?;
+        if path.stamped {
+            checks.extend(owner_check(subject, table, path, &counts));
+        }
+        if let Some(TableClass::Stamped(columns)) =
+            subject.plan.classes.get(table).filter(|_| subject.owner.key.is_some())
+        {
+            for column in columns.iter().skip(1) {
+                let other = OwnerPath { hops: Vec::new(), column: column.clone(), stamped: true };
+                let counts = session.count_by_owner(schema, table, &other)?;
+                checks.extend(owner_check(subject, table, &other, &counts));
+            }
+        }
+        for (key, rows) in counts {
+            by_owner.entry(key).or_default().insert(table.clone(), rows);
+        }
+    }
+    Ok((listed(by_owner, &names), checks))
+}
+
+fn is_loaded(subject: &Subject<'_>, table: &str) -> bool {
+    subject.plan.loads.iter().any(|load| load.table == table)
+}
+
+/// The owners with the most rows first. Owners after the first [`OWNERS_LISTED`] become one entry.
+fn listed(
+    by_owner: BTreeMap<Option<String>, BTreeMap<String, u64>>,
+    names: &BTreeMap<String, String>,
+) -> Vec<OwnerRows> {
+    let mut owners: Vec<OwnerRows> = by_owner
+        .into_iter()
+        .map(|(key, rows)| OwnerRows { owner: key.map(|k| names.get(&k).cloned().unwrap_or(k)), rows })
+        .collect();
+    owners.sort_by_key(|o| Reverse(o.rows.values().sum::<u64>()));
+    let others = owners.split_off(owners.len().min(OWNERS_LISTED));
+    if !others.is_empty() {
+        let mut sums: BTreeMap<String, u64> = BTreeMap::new();
+        for (table, rows) in others.iter().flat_map(|owner| &owner.rows) {
+            *sums.entry(table.clone()).or_default() += rows;
+        }
+        owners.push(OwnerRows { owner: Some(format!("{} others together", others.len())), rows: sums });
+    }
+    owners
+}
+
+/// Compares the owner's rows in a table with the rows written. If the table and its path to the owner were empty, the
+/// counts are equal; otherwise the owner has at least the rows written. Rows without a parent have no owner.
+/// `None` without an owner.
+fn owner_check(
+    subject: &Subject<'_>,
+    table: &str,
+    path: &OwnerPath,
+    counts: &[(Option<String>, u64)],
+) -> Option<Check> {
+    let key = subject.owner.key?;
+    let tables = std::iter::once(table).chain(path.hops.iter().map(|hop| hop.parent.as_str()));
+    let held: Vec<&str> = tables.filter(|table| subject.held_before(table).is_some()).collect();
+    let loads = subject.plan.loads.iter().filter(|l| l.table == table);
+    let written: u64 = loads.map(|l| subject.sums(&l.name).written).sum();
+    let count = |key: Option<&str>| counts.iter().find(|(k, _)| k.as_deref() == key).map_or(0, |(_, n)| *n);
+    let without_owner = if path.hops.is_empty() { 0 } else { count(None) };
+    let name = format!("{}.{table}", subject.plan.schema);
+    let found = count(Some(key)) + without_owner;
+    if !held.is_empty() && found >= written {
+        let why = format!("{} held rows before; the owner's rows there may not be this run's", held.join(", "));
+        return Some(Check::not_checked(CheckKind::Owners, Some(&name), why));
+    }
+    if subject.later && found > written {
+        let why = format!("{found} rows of the owner, {written} were written: more were added since");
+        return Some(Check::not_checked(CheckKind::Owners, Some(&name), why));
+    }
+    Some(Check::compared(CheckKind::Owners, Some(&name), written.to_string(), found.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn owners_after_the_first_hundred_are_summed_in_one_entry() {
+        let rows = |n: u64| BTreeMap::from([("t".to_owned(), n)]);
+        let mut by_owner: BTreeMap<_, _> = (0..150_u64).map(|n| (Some(n.to_string()), rows(n))).collect();
+        by_owner.insert(None, rows(1_000));
+        let listed = listed(by_owner, &BTreeMap::from([("149".to_owned(), "suricata".to_owned())]));
+        assert_eq!(listed.len(), OWNERS_LISTED + 1);
+        assert_eq!((listed[0].owner.as_deref(), listed[1].owner.as_deref()), (None, Some("suricata")));
+        let last = listed.last().unwrap();
+        assert_eq!(last.owner.as_deref(), Some("51 others together"));
+        assert_eq!(last.rows["t"], (0..51).sum::<u64>());
+    }
+}

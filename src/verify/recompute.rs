@@ -1,0 +1,184 @@
+//! Recomputes the rows that a run sent, from the source and the ledger.
+//!
+//! The ledger supplies everything that the source cannot: the ids drawn for a row, the rows that were quarantined or skipped,
+//! and the values that replaced orphaned references. Only lookup answers are read from the target as it is now.
+
+use std::collections::{HashMap, HashSet};
+use std::ops::ControlFlow;
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::convert::row::{Notes, RowEncoder};
+use crate::migrate::{StandIns, Stop, lookup};
+use crate::model::key::{Key, KeyRange};
+use crate::model::select::{Failed, Row, Sink};
+use crate::pg::Session;
+use crate::pg::ledger::PartDone;
+use crate::plan::LoadPlan;
+use crate::wire::digest::row_hash;
+
+use super::table::Table;
+
+/// Receives each recomputed row: its cells, its image and the image's hash.
+pub type EachRow<'f> = dyn FnMut(&dyn Row, &[u8], u128) + 'f;
+
+impl Table<'_> {
+    /// Recomputes every row that was sent to the table. Returns the number of rows read, including rows that were never
+    /// sent.
+    pub fn source(&self, session: &mut Session, row: &mut EachRow<'_>) -> Result<u64, Stop> {
+        let mut read = 0;
+        for load in &self.loads {
+            read += self.load(load, None, session, row)?;
+        }
+        Ok(read)
+    }
+
+    /// The parts of a load that can be recomputed independently. Empty if the parts must be recomputed in order, since ids
+    /// were drawn for the rows.
+    pub fn parts(&self, load: &LoadPlan) -> &[PartDone] {
+        if load.issued().is_empty() { self.all_parts(load) } else { &[] }
+    }
+
+    fn all_parts(&self, load: &LoadPlan) -> &[PartDone] {
+        self.subject.done.get(&load.name).map(|done| done.parts.as_slice()).unwrap_or_default()
+    }
+
+    /// Recomputes the committed rows of a load, or of one part of it. Returns the number of rows read.
+    pub fn load(
+        &self,
+        load: &LoadPlan,
+        part: Option<&PartDone>,
+        session: &mut Session,
+        row: &mut EachRow<'_>,
+    ) -> Result<u64, Stop> {
+        let subject = self.subject;
+        let binary = LoadPlan { as_text: false, ..load.clone() };
+        let maps = lookup::again(session, subject.plan, &binary, subject.settled, subject.run.seed)?;
+        let encoder = RowEncoder::new(&binary, subject.settled, &maps)
+            .and_then(|encoder| encoder.proving(&binary, subject.settled, None, Some(&self.columns)))
+            .map_err(Stop::Refused)?;
+        let issued = load.issued();
+        let ids = if issued.is_empty() {
+            Vec::new()
+        } else {
+            session.issued_rows(subject.run.id, &load.name, None, issued.len())?
+        };
+        let reader = subject.source.reader()?;
+        let mut sent = SentRows {
+            encoder,
+            stand_ins: StandIns::of(&binary, subject.settled).map_err(Stop::Refused)?,
+            issued,
+            ids,
+            next_ids: 0,
+            read: 0,
+            deviations: Deviations::read(load, part, session, subject.run.id)?,
+            seed: subject.run.seed,
+            bytes: Vec::new(),
+            scratch: Vec::new(),
+            notes: Notes::default(),
+            row,
+        };
+        let parts = part.map_or(self.all_parts(load), std::slice::from_ref);
+        for part in parts.iter().filter(|part| part.next_batch > 1) {
+            let until = if part.done { part.until.as_ref() } else { part.last.as_ref() };
+            reader.scan(&load.select, KeyRange { after: part.after.as_ref(), until }, &mut sent)?;
+        }
+        Ok(sent.read)
+    }
+}
+
+/// Rows that were not sent as the source alone determines, by hashes of their keys, about 16 bytes per row.
+/// A collision of two hashes causes a reported difference. It never hides one.
+#[derive(Default)]
+struct Deviations {
+    quarantined: HashSet<u64>,
+    skipped: HashSet<u64>,
+    /// The columns, by index in the load, in which a value replaced an orphaned reference.
+    orphans: HashMap<u64, Vec<usize>>,
+}
+
+impl Deviations {
+    fn read(load: &LoadPlan, part: Option<&PartDone>, session: &mut Session, run: i64) -> Result<Deviations, Stop> {
+        let hash = |at: &str| xxh3_64(at.as_bytes());
+        let quarantined = session.set_aside_rows(run, &load.name)?.iter().map(|at| hash(at)).collect();
+        let mut deviations = Deviations { quarantined, ..Deviations::default() };
+        session.deviations(run, (&load.name, part.map(|p| p.part)), &mut |row| match &row.orphan {
+            None => {
+                deviations.skipped.insert(hash(&row.at));
+            }
+            Some(orphan) => {
+                let column = load.columns.iter().position(|c| c.name == *orphan);
+                deviations.orphans.entry(hash(&row.at)).or_default().extend(column);
+            }
+        })?;
+        Ok(deviations)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.quarantined.is_empty() && self.skipped.is_empty() && self.orphans.is_empty()
+    }
+}
+
+/// Encodes rows as they were sent.
+struct SentRows<'r> {
+    encoder: RowEncoder,
+    stand_ins: StandIns,
+    issued: Vec<usize>,
+    /// The ids of each row for which ids were drawn, in the order of the rows.
+    ids: Vec<Vec<i64>>,
+    /// The index in `ids` of the next row.
+    next_ids: usize,
+    read: u64,
+    deviations: Deviations,
+    seed: u64,
+    bytes: Vec<u8>,
+    scratch: Vec<u8>,
+    notes: Notes,
+    row: &'r mut EachRow<'r>,
+}
+
+impl SentRows<'_> {
+    /// Applies the deviations and the drawn ids to the encoded row. Returns true if the row was sent.
+    fn complete(&mut self, row: &dyn Row) -> bool {
+        let mut skipped = false;
+        if !self.deviations.is_empty() {
+            let at = xxh3_64(row.key().written().as_bytes());
+            if self.deviations.quarantined.contains(&at) {
+                return false;
+            }
+            skipped = self.deviations.skipped.contains(&at);
+            for column in self.deviations.orphans.get(&at).into_iter().flatten() {
+                self.stand_ins.put(*column, &mut self.bytes, &mut self.notes);
+            }
+        }
+        // Ids were drawn for skipped rows as well.
+        if let Some(ids) = self.ids.get(self.next_ids) {
+            for (n, at) in self.notes.slots.iter().enumerate() {
+                if let Some(id) = ids.get(n) {
+                    // The id fitted into its column when it was drawn.
+                    let _ = self.encoder.fill(self.issued[n], *id, *at, &mut self.bytes);
+                }
+            }
+            self.next_ids += 1;
+        }
+        !skipped
+    }
+}
+
+impl Sink for SentRows<'_> {
+    fn row(&mut self, row: &dyn Row) -> ControlFlow<()> {
+        self.read += 1;
+        self.bytes.clear();
+        if self.encoder.encode(row, &mut self.bytes, &mut self.notes) && self.complete(row) {
+            let image = self.encoder.image(&self.bytes, &mut self.scratch);
+            let hash = row_hash(image, self.seed);
+            (self.row)(row, image, hash);
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn failed(&mut self, _: Key, _: Failed) -> ControlFlow<()> {
+        self.read += 1;
+        ControlFlow::Continue(())
+    }
+}
