@@ -191,7 +191,7 @@ fn no_type_name_is_defined_twice_or_taken_from_the_prelude() {
     at_most(2, "a name of the prelude", &taken);
     let twice = places.iter().filter(|(_, places)| places.len() > 1);
     let twice: Vec<_> = twice.map(|(name, places)| format!("{name}: {}", places.join(", "))).collect();
-    at_most(120, "a type name defined more than once", &twice);
+    at_most(43, "a type name defined more than once", &twice);
 }
 
 #[test]
