@@ -123,10 +123,50 @@ pub enum Kind {
     /// a type whose text the server cuts, rounds or wraps silently
     Bent {
         /// The server's change to the value.
-        how: &'static str,
+        how: SilentChange,
     },
     /// any other type: the server accepts its text unchanged or refuses it
     Other,
+}
+
+/// A change that the server makes to a value's text without an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SilentChange {
+    /// `money` in a currency whose unit is not the hundredth.
+    CurrencyUnit,
+    /// `name`.
+    CutTo63Bytes,
+    /// `"char"`.
+    CutToOneByte,
+    /// `macaddr8`.
+    EightBytesOfSix,
+    /// `line`.
+    Computed,
+    /// Composite types and multiranges.
+    PartsRounded,
+    /// Any other type of `pg_catalog`.
+    Internal,
+}
+
+impl SilentChange {
+    /// Returns the predicate of a sentence whose subject is the server.
+    pub fn words(self) -> &'static str {
+        match self {
+            SilentChange::CurrencyUnit => "counts it in a unit that lc_monetary says, here not in hundredths",
+            SilentChange::CutTo63Bytes => "cuts it to 63 bytes",
+            SilentChange::CutToOneByte => "cuts it to one byte",
+            SilentChange::EightBytesOfSix => "makes eight bytes of six",
+            SilentChange::Computed => "computes it from what is written",
+            SilentChange::PartsRounded => "rounds and cuts its parts",
+            SilentChange::Internal => "reads it as it needs it itself",
+        }
+    }
+}
+
+impl serde::Serialize for SilentChange {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.words())
+    }
 }
 
 /// The smallest field of an interval with restricted fields; the server cuts off smaller fields.
@@ -164,9 +204,9 @@ impl ColumnType {
     }
 
     /// Returns what the server does silently to text of this type; `None` if it changes nothing.
-    pub fn bent(&self) -> Option<&'static str> {
+    pub fn bent(&self) -> Option<SilentChange> {
         match &self.kind {
-            Kind::Bent { how } => Some(how),
+            Kind::Bent { how } => Some(*how),
             Kind::Array(element) => element.bent(),
             _ => None,
         }

@@ -7,7 +7,7 @@ use postgres::{Client, Row};
 use super::error::{Doing, ServerError};
 use super::rights;
 use crate::model::ident::quoted;
-use crate::model::pgtype::{ColumnType, IntervalField, Kind};
+use crate::model::pgtype::{ColumnType, IntervalField, Kind, SilentChange};
 use crate::model::schema::{ForeignKey, Sequence, TargetColumn, TargetSchema, TargetTable, TargetUnique};
 
 const READING: &str = "reading the target's catalogue";
@@ -174,7 +174,7 @@ impl Types {
             return element.bent().map_or(Kind::Range(Box::new(element)), |how| Kind::Bent { how });
         }
         if found.kind != "b" {
-            return Kind::Bent { how: "rounds and cuts its parts" };
+            return Kind::Bent { how: SilentChange::PartsRounded };
         }
         if found.schema != "pg_catalog" {
             return Kind::Other;
@@ -206,12 +206,12 @@ impl Types {
             "money" if self.money_in_cents => Kind::Money,
             "point" | "lseg" | "box" | "path" | "polygon" | "circle" => Kind::Geometry,
             "bit" | "varbit" | "macaddr" | "xml" | "tsquery" | "jsonpath" | "pg_lsn" => Kind::Other,
-            "money" => Kind::Bent { how: "counts it in a unit that lc_monetary says, here not in hundredths" },
-            "name" => Kind::Bent { how: "cuts it to 63 bytes" },
-            "char" => Kind::Bent { how: "cuts it to one byte" },
-            "macaddr8" => Kind::Bent { how: "makes eight bytes of six" },
-            "line" => Kind::Bent { how: "computes it from what is written" },
-            _ => Kind::Bent { how: "reads it as it needs it itself" },
+            "money" => Kind::Bent { how: SilentChange::CurrencyUnit },
+            "name" => Kind::Bent { how: SilentChange::CutTo63Bytes },
+            "char" => Kind::Bent { how: SilentChange::CutToOneByte },
+            "macaddr8" => Kind::Bent { how: SilentChange::EightBytesOfSix },
+            "line" => Kind::Bent { how: SilentChange::Computed },
+            _ => Kind::Bent { how: SilentChange::Internal },
         }
     }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use crate::mapping::{FeedRule, Load, MappedColumn, Mapping, OwnerRule, RowsFrom};
 use crate::model::ident::did_you_mean;
-use crate::model::pgtype::Kind;
+use crate::model::pgtype::{Kind, SilentChange};
 use crate::model::rules::{Rules, Value};
 use crate::model::schema::{TargetColumn, TargetSchema, TargetTable, TargetUnique};
 use crate::model::select::{Expr, Relation, Select};
@@ -271,7 +271,7 @@ impl ColumnPlanner<'_, '_> {
         if *feed == Feed::Constant(Value::Null) {
             return;
         }
-        if let Some(how) = column.kind.bent() {
+        if let Some(how) = column.kind.bent().map(SilentChange::words) {
             let reason = format!("the server {how} in silence where it reads text as {}", column.kind.shown());
             let advice = "Give the column a type that holds what the source has, such as text or numeric, or write \
                           `{ omit = true }`.";

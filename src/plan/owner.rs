@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::mapping::{Mapping, OwnerRule, OwnerSection};
 use crate::model::cell::RawBuf;
 use crate::model::ident::did_you_mean;
+use crate::model::pgtype::SilentChange;
 use crate::model::rules::Value;
 use crate::model::schema::{ForeignKey, TargetSchema, TargetTable};
 
@@ -126,7 +127,7 @@ fn columns(
     for (name, value) in values {
         match table.column(name) {
             Some(column) => {
-                if let Some(how) = column.kind.bent() {
+                if let Some(how) = column.kind.bent().map(SilentChange::words) {
                     let reason = format!("the server {how} in silence where it reads text as {}", column.kind.shown());
                     findings.refuse(format!("{place}.{name}"), reason, "Give the column another type, such as text.");
                 }

@@ -2,16 +2,22 @@
 //!
 //! Every way in which the two can disagree is a sentence here. Nothing is read or written.
 
+mod expression;
+pub mod fingerprint;
+mod values;
+pub mod version1;
+
+#[cfg(test)]
+mod frozen;
+
 use std::collections::BTreeMap;
 
-use sha2::{Digest, Sha256};
-
-use crate::model::hex::hex;
 use crate::model::record::{Refusal, RunState};
 use crate::model::schema::TargetSchema;
-use crate::model::select::Select;
 use crate::pg::ledger::{LoadDone, Run, VERSION};
-use crate::plan::{Feed, LoadPlan, Plan};
+use crate::plan::Plan;
+
+use fingerprint::{ORDER, sha256};
 
 /// What is wanted now, in the words of the ledger.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -42,11 +48,12 @@ pub enum Decision {
 impl Wanted {
     /// Puts together what is wanted.
     pub fn of(plan: &Plan, target: &TargetSchema, stamp: &str, env: &BTreeMap<String, String>) -> Wanted {
+        let form1 = version1::fingerprints(&plan.loads, target);
         Wanted {
             stamp: stamp.to_owned(),
-            catalog: catalog_hash(plan, target),
-            loads: plan.loads.iter().map(|load| (load.name.clone(), load_hash(load))).collect(),
-            env: env.iter().map(|(name, value)| (name.clone(), sha(&[value]))).collect(),
+            catalog: form1.catalog,
+            loads: form1.loads,
+            env: env.iter().map(|(name, value)| (name.clone(), sha256(value))).collect(),
         }
     }
 }
@@ -119,32 +126,6 @@ fn differences(run: &Run, done: &BTreeMap<String, LoadDone>, wanted: &Wanted) ->
 
 const AS_IT_WAS: &str = "Use the mapping as it was: to go on, or to take the run back with `migrate rollback` and begin again with the new one.";
 
-/// What a load does, a line for each thing that may change: its name and a hash. Batch sizes and lanes are not in it.
-fn load_hash(load: &LoadPlan) -> String {
-    let rest =
-        LoadPlan { select: Select { exprs: Vec::new(), ..load.select.clone() }, columns: Vec::new(), ..load.clone() };
-    let mut lines = vec![line("what is read", &format!("{rest:?}"))];
-    for column in &load.columns {
-        let read = match &column.feed {
-            Feed::Cell(n) => load.select.exprs.get(*n),
-            _ => None,
-        };
-        lines.push(line(&format!("column {}", column.name), &format!("{column:?} {read:?}")));
-    }
-    // Expressions that several columns share, or none, and the order of them all.
-    lines.push(line("the order of its columns", &format!("{:?} {:?}", load.select.exprs, names(load))));
-    lines.join("\n")
-}
-
-fn names(load: &LoadPlan) -> Vec<&str> {
-    load.columns.iter().map(|c| c.name.as_str()).collect()
-}
-
-/// One thing and the beginning of its hash.
-fn line(name: &str, what: &str) -> String {
-    format!("{} {name}", &sha(&[what])[..16])
-}
-
 /// The names of the lines in which two such texts differ.
 fn differing(before: &str, now: &str) -> String {
     let (before, now): (Vec<&str>, Vec<&str>) = (before.lines().collect(), now.lines().collect());
@@ -158,43 +139,9 @@ fn differing(before: &str, now: &str) -> String {
     names.dedup();
     // What follows from a column is no news beside it.
     if names.iter().any(|name| name.starts_with("column ")) {
-        names.retain(|name| name != "the order of its columns");
+        names.retain(|name| name != ORDER);
     }
     names.join(", ")
-}
-
-/// The tables that loads go to, a line for each: its name and a hash of its meaning, with no OID, nothing about rows or
-/// rights.
-fn catalog_hash(plan: &Plan, target: &TargetSchema) -> String {
-    let mut lines = Vec::new();
-    for (name, table) in target.tables.iter().filter(|(name, _)| plan.loads.iter().any(|l| l.table == **name)) {
-        let mut parts = vec![target.schema.clone()];
-        for column in &table.columns {
-            let sequence = column.sequence.as_ref().map(|s| &s.name);
-            parts.push(format!(
-                "{} {} {:?} {} {} {} {sequence:?}",
-                column.name,
-                column.kind.name,
-                column.kind.domain,
-                column.not_null,
-                column.has_default,
-                column.generated
-            ));
-        }
-        parts.push(format!("{:?} {:?} {:?} {:?}", table.unique, table.foreign, table.checks, table.triggers));
-        lines.push(line(name, &parts.join("\n")));
-    }
-    lines.join("\n")
-}
-
-/// SHA-256 over texts, each with its length, in hexadecimal.
-fn sha<S: AsRef<str>>(parts: &[S]) -> String {
-    let mut hash = Sha256::new();
-    for part in parts {
-        hash.update((part.as_ref().len() as u64).to_be_bytes());
-        hash.update(part.as_ref());
-    }
-    hex(&hash.finalize())
 }
 
 #[cfg(test)]

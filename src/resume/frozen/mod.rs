@@ -1,0 +1,46 @@
+//! The exact texts of both forms, for loads that use every feed, modifier, type and relation.
+//!
+//! `form1.txt` was written by migrate 0.1.0. `form2.txt` is the form of the ledgers that exist. A test here that fails
+//! after a change of the plan's types says that existing runs can no longer be resumed: correct the writer, not the file.
+
+mod samples;
+
+use super::{fingerprint, version1};
+
+const FORM1: &str = include_str!("form1.txt");
+const FORM2: &str = include_str!("form2.txt");
+
+/// Writes the texts as the frozen files hold them.
+fn written(texts: impl IntoIterator<Item = (String, String)>) -> String {
+    texts.into_iter().map(|(name, text)| format!("== {name}\n{text}\n")).collect()
+}
+
+#[track_caller]
+fn assert_same(found: &str, frozen: &str) {
+    for (found, frozen) in found.split("\n== ").zip(frozen.split("\n== ")) {
+        assert_eq!(found, frozen);
+    }
+    assert_eq!(found.len(), frozen.len());
+}
+
+#[test]
+fn form_1_has_the_texts_that_version_0_1_0_wrote() {
+    let (loads, target) = (samples::loads(), samples::target());
+    let mut texts = version1::table_texts(&loads, &target);
+    texts.extend(loads.iter().flat_map(version1::load_texts));
+    assert_same(&written(texts), FORM1);
+}
+
+#[test]
+fn form_2_has_its_frozen_texts() {
+    let (loads, target) = (samples::loads(), samples::target());
+    let mut texts = fingerprint::table_texts(&loads, &target);
+    texts.extend(loads.iter().flat_map(fingerprint::load_texts));
+    assert_same(&written(texts), FORM2);
+}
+
+#[test]
+fn a_line_is_sixteen_digits_of_a_hash_and_a_name() {
+    let texts = [("column a".to_owned(), "a é".to_owned()), ("b".to_owned(), String::new())];
+    assert_eq!(fingerprint::lines(&texts), "5b21146fae2b7ed3 column a\naf5570f5a1810b7a b");
+}
