@@ -9,7 +9,7 @@
 //! 3. [`convert::row::RowEncoder`] turns its cells into the row's wire image: [`convert::Converter`] reads each
 //!    [`model::cell::Raw`] for the target's type and either gives a [`model::cell::Cell`] or the
 //!    [`model::fault::Reason`] why not; [`wire::binary`] writes it down.
-//! 4. [`migrate::ahead`] has done all that once without sending anything, so a fault is known before the first write.
+//! 4. [`migrate::preflight::read_ahead`] has done all that once without sending anything, so a fault is known before the first write.
 //! 5. The images gather in a batch. One transaction ([`pg::batch`]) holds the ledger's row, the batch's faults and one
 //!    COPY; the batch's digest ([`wire::digest`]) is in the ledger's row. Whatever dies, both are there or neither.
 //! 6. [`verify`] counts and reads back what the target holds and compares it with the ledger.
@@ -24,6 +24,7 @@ pub mod convert;
 pub mod event;
 pub mod exit;
 pub mod guide;
+pub mod job;
 pub mod mapping;
 pub mod migrate;
 pub mod model;

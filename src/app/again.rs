@@ -3,7 +3,8 @@
 //! Part of [`Way`]; where the decision is made stands in `cutover`.
 
 use crate::convert::Settled;
-use crate::migrate::{self, Stop};
+use crate::job::Stop;
+use crate::migrate;
 use crate::model::cell::RawBuf;
 use crate::model::record::{Refusal, Report, Warning};
 use crate::pg::Session;
@@ -28,7 +29,7 @@ impl Way<'_> {
             return Ok(None);
         };
         let settled = self.settled(Some(run));
-        let owner = migrate::find_owner(session, planned.plan, &settled)?;
+        let owner = migrate::owner::find(session, planned.plan, &settled)?;
         let settled = Settled { owner: owner.clone().map(RawBuf::text), ..settled };
         let owner = Owner { key: owner, made: false };
         let subject =

@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 
 use crate::convert::Settled;
 use crate::exit::Exit;
+use crate::job::{Job, Stop};
 use crate::mapping::OnFault;
-use crate::migrate::{self, Job, Stop, until_done};
+use crate::migrate;
 use crate::model::record::{Report, StepKind};
 use crate::model::select::Relation;
 use crate::pg::ledger::{Judged, NewRun, Run};
@@ -71,7 +72,8 @@ impl Way<'_> {
         if let Err(stop) = self.move_rows(&job, session, &run, report) {
             return Ok(self.halted(stop, session, planned, report));
         }
-        let validate = |session: &mut Session, lanes: usize| migrate::detach::validate(&job, session, &run, lanes);
+        let validate =
+            |session: &mut Session, lanes: usize| migrate::indexes::detach::validate(&job, session, &run, lanes);
         Ok(self.finish(session, planned, Some((&run, &validate)), report))
     }
 
@@ -105,7 +107,7 @@ impl Way<'_> {
         planned: Planned<'_>,
         (wanted, settled): (&Wanted, &Settled),
     ) -> Result<Run, Stop> {
-        until_done(&self.line(), session, |session| {
+        self.reconnect().retrying(session, |session| {
             // An answer that was lost may have said that it had begun.
             let run = match self.known(session)?.run {
                 Some(run) => run,
@@ -160,9 +162,13 @@ impl Way<'_> {
         let rows = |table: &str| {
             plan.loads.iter().filter(|l| l.table == table).filter_map(|l| sizes.get(&l.name)).sum::<u64>()
         };
-        let to_come =
-            migrate::detach::ToCome { how: self.detaching(), rows: &rows, reader: &reader, loads: &plan.loads };
-        migrate::detach::take_off((&self.line(), session), run, &plan.detach, target, &to_come)
+        let to_come = migrate::indexes::detach::ToCome {
+            how: self.detaching(),
+            rows: &rows,
+            reader: &reader,
+            loads: &plan.loads,
+        };
+        migrate::indexes::detach::take_off((&self.reconnect(), session), run, &plan.detach, target, &to_come)
     }
 
     /// The rows over, what was taken off back, the sequences set; what each took, into the report.
@@ -170,9 +176,9 @@ impl Way<'_> {
         self.step(StepKind::Load, report, || migrate::run(job, session, run))?;
         self.if_asked()?;
         self.step(StepKind::Reattach, report, || {
-            until_done(&self.line(), session, |session| migrate::detach::put_back(job, session, run))
+            self.reconnect().retrying(session, |session| migrate::indexes::detach::put_back(job, session, run))
         })?;
-        self.step(StepKind::Sequences, report, || migrate::set_sequences(job, session, run))?;
+        self.step(StepKind::Sequences, report, || migrate::sequences::set_sequences(job, session, run))?;
         self.if_asked()
     }
 

@@ -5,7 +5,6 @@ use std::io::{BufRead, Write};
 use crate::cli::{PlanArgs, Reporting, Run as RunArgs, Verify, Work};
 use crate::event::Observer;
 use crate::exit::Exit;
-use crate::migrate::until_done;
 use crate::model::record::{CommandKind, Refusal, Report, RunState, Warning};
 use crate::pg::ledger::Run;
 use crate::pg::{ServerError, Session};
@@ -161,7 +160,7 @@ impl Way<'_> {
         if held.stamp == run.stamp {
             return Ok(Some(held));
         }
-        let again = until_done(&self.line(), session, |session| self.source_again(session, planned, known, report));
+        let again = self.reconnect().retrying(session, |session| self.source_again(session, planned, known, report));
         match again.map_err(Failure::refused)? {
             // Of another schema or another dump the decision says what is to be said.
             None => {}

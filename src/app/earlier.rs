@@ -1,9 +1,9 @@
 //! Rows that were refused as duplicates, into the report: each with the row that has its key.
 //!
-//! Part of [`Way`]; which row that is, `migrate::earlier` finds.
+//! Part of [`Way`]; which row that is, `migrate::explain::duplicates` finds.
 
 use crate::convert::Settled;
-use crate::migrate::earlier::{Places, earlier};
+use crate::migrate::explain::duplicates::{Places, earlier};
 use crate::model::fault::Reason;
 use crate::model::key::Key;
 use crate::model::record::{FaultRecord, Report};

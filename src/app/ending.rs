@@ -5,7 +5,8 @@
 use crate::cli::VerifyWhat;
 use crate::convert::Settled;
 use crate::exit::Exit;
-use crate::migrate::{self, Connections, Stop, until_done};
+use crate::job::{Connections, Stop};
+use crate::migrate;
 use crate::model::cell::RawBuf;
 use crate::model::record::{LoadState, Refusal, Report, RunState, StepKind};
 use crate::pg::ledger::Run;
@@ -96,8 +97,8 @@ impl Way<'_> {
         report: &mut Report,
     ) -> Result<Exit, Stop> {
         let began = self.world.elapsed();
-        let line = self.line();
-        let known = until_done(&line, session, |session| Ok(self.known(session)?))?;
+        let reconnect = self.reconnect();
+        let known = reconnect.retrying(session, |session| Ok(self.known(session)?))?;
         let Some(run) = &known.run else {
             return Err(ServerError::new("reading the ledger", "the run is not there any more").into());
         };
@@ -109,21 +110,21 @@ impl Way<'_> {
         let mut subject = self.subject(planned, (run, &known), (&owner, &settled));
         subject.later = self.manner == Manner::Verify || run.state == RunState::Done;
         subject.lanes.meanwhile = ours.map(|(_, meanwhile)| meanwhile);
-        let findings = until_done(&line, session, |session| verify::verify(&subject, session, self.depth()))?;
+        let findings = reconnect.retrying(session, |session| verify::verify(&subject, session, self.depth()))?;
         let differs = findings.differs();
         report.checks = findings.checks;
         report.sequences = findings.sequences;
         report.owners = findings.owners;
         record::loads(report, planned.plan, Some(run), &known.done, &[]);
-        until_done(&line, session, |session| self.missed(session, planned, (run, &settled), report))?;
-        let detached = until_done(&line, session, |session| Ok(session.detached(run.id)?))?;
+        reconnect.retrying(session, |session| self.missed(session, planned, (run, &settled), report))?;
+        let detached = reconnect.retrying(session, |session| Ok(session.detached(run.id)?))?;
         report.detached = record::detached(&detached, &planned.plan.schema);
         record::left(report, planned.plan, planned.source)?;
         record::step(report, StepKind::Verify, self.world.elapsed() - began);
-        until_done(&line, session, |session| Ok(self.set_aside(planned, (session, run), report)?))?;
+        reconnect.retrying(session, |session| Ok(self.set_aside(planned, (session, run), report)?))?;
         let complete = report.loads.iter().all(|l| !matches!(l.state, LoadState::Partial | LoadState::Planned));
         if let Some((ours, _)) = ours.filter(|_| !differs && complete)
-            && !until_done(&line, session, |session| Ok(session.end_run(ours)?))?
+            && !reconnect.retrying(session, |session| Ok(session.end_run(ours)?))?
         {
             return Err(Stop::Fenced);
         }
@@ -139,12 +140,12 @@ impl Way<'_> {
 
     /// The owner as the target has it now. One that cannot be told is a difference for the checks to name.
     fn owner_found(&self, session: &mut Session, plan: &Plan, (run, settled): (&Run, &Settled)) -> Result<Owner, Stop> {
-        let line = self.line();
-        let key = until_done(&line, session, |session| match migrate::find_owner(session, plan, settled) {
+        let reconnect = self.reconnect();
+        let key = reconnect.retrying(session, |session| match migrate::owner::find(session, plan, settled) {
             Err(Stop::Refused(_)) => Ok(None),
             found => found,
         })?;
-        let made = until_done(&line, session, |session| Ok(session.made(run.id)?))?;
+        let made = reconnect.retrying(session, |session| Ok(session.made(run.id)?))?;
         let row = made.into_iter().find(|made| made.kind == "owner");
         Ok(Owner { made: row.is_some(), key: key.or_else(|| row.and_then(|made| made.became)) })
     }

@@ -9,8 +9,8 @@ use std::panic::{Location, PanicHookInfo};
 
 use crate::cli::{Cli, Unread};
 use crate::exit::Exit;
+use crate::job::Stop;
 use crate::mapping;
-use crate::migrate::Stop;
 use crate::model::record::{CommandKind, Refusal, Report};
 use crate::pg::ServerError;
 use crate::pg::connect::ConnectError;

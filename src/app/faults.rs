@@ -10,7 +10,7 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::migrate::ahead;
+use crate::migrate::preflight::read_ahead;
 use crate::model::cell::{Raw, RawBuf};
 use crate::model::fault::Reason;
 use crate::model::hex::hex;
@@ -59,7 +59,7 @@ impl Way<'_> {
     pub(super) fn found(
         &self,
         Planned { source, plan, .. }: Planned<'_>,
-        found: &[ahead::Found],
+        found: &[read_ahead::Found],
         report: &mut Report,
     ) -> u64 {
         let mut listing = Listing { shows_values: self.reporting.show_values, ..Listing::default() };
@@ -93,7 +93,7 @@ impl Way<'_> {
 /// Where faults come from: however many there are, few of them are in memory at once.
 enum Aside<'a> {
     /// Reading ahead.
-    Found(&'a [ahead::Found]),
+    Found(&'a [read_ahead::Found]),
     /// The ledger, of this run.
     Ledger(&'a mut Session, i64),
 }

@@ -2,7 +2,7 @@
 //!
 //! Nothing here reads or writes a row of the application's.
 
-use crate::migrate::{Connections, Line, Stop, until_done};
+use crate::job::{Connections, Reconnect, Stop};
 use crate::model::record::Refusal;
 use crate::pg::connect::{ConnectError, Patience};
 use crate::pg::ledger::Run;
@@ -14,8 +14,8 @@ use super::way::Way;
 
 impl Way<'_> {
     /// What trying again needs.
-    pub(super) fn line(&self) -> Line<'_> {
-        Line { connections: self, observer: self.observer, asked: &self.world.asked }
+    pub(super) fn reconnect(&self) -> Reconnect<'_> {
+        Reconnect { connections: self, observer: self.observer, asked: &self.world.asked }
     }
 
     /// The lock of this mapping in this database.
@@ -56,7 +56,7 @@ impl Way<'_> {
             let others = session.backends(run.id).map_err(Failure::refused)?;
             session.end_backends(&others).map_err(Failure::refused)?;
         }
-        let raised = until_done(&self.line(), session, |session| Ok(session.raise_epoch(run.id)?));
+        let raised = self.reconnect().retrying(session, |session| Ok(session.raise_epoch(run.id)?));
         run.epoch = match raised {
             Ok(epoch) => epoch,
             Err(Stop::Target(e)) if e.is_lock_wait() => {
@@ -68,12 +68,13 @@ impl Way<'_> {
             }
             Err(stop) => return Err(Failure::refused(stop)),
         };
-        until_done(&self.line(), session, |session| {
-            session.note_backend(run.id, run.epoch)?;
-            session.restamp(run.id, stamp)?;
-            Ok(session.replan(run.id, loads)?)
-        })
-        .map_err(Failure::refused)?;
+        self.reconnect()
+            .retrying(session, |session| {
+                session.note_backend(run.id, run.epoch)?;
+                session.restamp(run.id, stamp)?;
+                Ok(session.replan(run.id, loads)?)
+            })
+            .map_err(Failure::refused)?;
         // What reading ahead has seen is not what will be read now.
         run.read_ahead &= run.stamp == stamp;
         stamp.clone_into(&mut run.stamp);

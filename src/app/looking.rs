@@ -7,8 +7,10 @@ use std::collections::BTreeMap;
 use crate::convert::Settled;
 use crate::convert::row::Maps;
 use crate::exit::Exit;
+use crate::job::Stop;
 use crate::mapping::OnFault;
-use crate::migrate::{self, Stop, ahead};
+use crate::migrate;
+use crate::migrate::preflight::read_ahead;
 use crate::model::record::{Check, CheckKind, Report, StepKind};
 use crate::model::select::Relation;
 use crate::pg::Session;
@@ -28,13 +30,13 @@ impl Way<'_> {
         Planned { source, plan, target }: Planned<'_>,
         settled: &Settled,
         report: &mut Report,
-    ) -> Result<(Vec<ahead::Found>, BTreeMap<String, Maps>), Stop> {
+    ) -> Result<(Vec<read_ahead::Found>, BTreeMap<String, Maps>), Stop> {
         let began = self.world.elapsed();
-        let (maps, checks) = migrate::lookup::ahead(session, plan, settled)?;
+        let (maps, checks) = migrate::lookup_maps::ahead(session, plan, settled)?;
         report.checks.extend(checks);
         let (observer, asked, jobs) = (self.observer, &self.world.asked, self.jobs());
         let looks = self.manner == Manner::Dry;
-        let ground = ahead::Ground { plan, source, target, settled, observer, asked, jobs, maps: &maps, looks };
+        let ground = read_ahead::Ground { plan, source, target, settled, observer, asked, jobs, maps: &maps, looks };
         let holds_rows = |table: &str| target.tables.get(table).is_some_and(|t| t.has_rows);
         let found = ground.read(session, &|load: &LoadPlan| !(load.when_empty && holds_rows(&load.table)))?;
         record::step(report, StepKind::Preflight, self.world.elapsed() - began);
@@ -55,10 +57,10 @@ impl Way<'_> {
         let Some(owner) = plan.settled_owner() else { return Ok(None) };
         // One that comes with the rows cannot be known beforehand.
         let is_loaded = plan.loads.iter().any(|l| l.table == owner.table);
-        match migrate::find_owner(session, plan, settled) {
+        match migrate::owner::find(session, plan, settled) {
             Ok(None) if is_loaded => Ok(None),
-            Ok(None) if owner.create.is_none() => Err(self.stopped(migrate::owner_absent(owner), plan, report, false)),
-            Ok(None) => migrate::owner_fits(plan, target, settled).map(|()| None).map_err(|refusals| {
+            Ok(None) if owner.create.is_none() => Err(self.stopped(migrate::owner::absent(owner), plan, report, false)),
+            Ok(None) => migrate::owner::fits(plan, target, settled).map(|()| None).map_err(|refusals| {
                 report.refusals.extend(refusals);
                 Exit::Refused
             }),
@@ -96,7 +98,8 @@ impl Way<'_> {
         }
         record::left(report, plan, source).map_err(Failure::refused)?;
         record::lost_before(report, source).map_err(Failure::refused)?;
-        let doubtful = source.reader().and_then(|reader| migrate::epochs::doubtful(&plan.loads, &reader));
+        let doubtful =
+            source.reader().and_then(|reader| migrate::preflight::time_units::doubtful(&plan.loads, &reader));
         report.warnings.extend(doubtful.map_err(Failure::refused)?);
         let total = self.found(planned, &found, report);
         report.checks.push(Check::not_checked(CheckKind::Content, None, "a dry run writes nothing"));

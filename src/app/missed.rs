@@ -7,9 +7,10 @@ use std::collections::BTreeMap;
 
 use crate::convert::Settled;
 use crate::convert::row::Maps;
-use crate::migrate::ahead::Found;
-use crate::migrate::missed::{self, Aside, Missed};
-use crate::migrate::{Stop, lookup};
+use crate::job::Stop;
+use crate::migrate::explain::lookup_misses::{self, Aside, Missed};
+use crate::migrate::lookup_maps;
+use crate::migrate::preflight::read_ahead::Found;
 use crate::model::record::Report;
 use crate::pg::ledger::Run;
 use crate::pg::{ServerError, Session};
@@ -30,15 +31,15 @@ impl Way<'_> {
             if !asks(report, load) {
                 continue;
             }
-            let moved = lookup::moved(session, plan, load, settled, RunId { id: run.id, seed: run.seed })?;
-            let mut maps = lookup::again(session, plan, load, settled, run.seed)?;
+            let moved = lookup_maps::moved(session, plan, load, settled, RunId { id: run.id, seed: run.seed })?;
+            let mut maps = lookup_maps::again(session, plan, load, settled, run.seed)?;
             maps.retain(|column, _| !moved.contains(column));
             let mut aside = Aside::default();
             session.faults::<ServerError>(run.id, &load.name, &mut |some| {
                 some.iter().for_each(|f| aside.take(&f.at, f.record.column.as_deref(), f.record.reason));
                 Ok(())
             })?;
-            self.note_missed(report, load, missed::values(source, load, settled, &maps, &aside)?);
+            self.note_missed(report, load, lookup_misses::values(source, load, settled, &maps, &aside)?);
         }
         Ok(())
     }
@@ -56,7 +57,7 @@ impl Way<'_> {
             let Some(maps) = maps.get(&load.name).filter(|_| asks(report, load)) else { continue };
             let mut aside = Aside::default();
             found.faults.iter().for_each(|f| aside.take(&f.at.written(), f.column.as_deref(), f.reason));
-            self.note_missed(report, load, missed::values(source, load, settled, maps, &aside)?);
+            self.note_missed(report, load, lookup_misses::values(source, load, settled, maps, &aside)?);
         }
         Ok(())
     }

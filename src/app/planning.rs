@@ -5,8 +5,10 @@
 use std::collections::BTreeMap;
 
 use crate::convert::Settled;
+use crate::job::Stop;
 use crate::mapping::Mapping;
-use crate::migrate::{self, Stop, ahead};
+use crate::migrate;
+use crate::migrate::preflight::read_ahead;
 use crate::model::pgtype::ColumnType;
 use crate::model::record::{Refusal, Report, RunState, Warning};
 use crate::model::schema::{Detachable, TargetSchema};
@@ -111,7 +113,7 @@ impl Way<'_> {
             }
         }
         if let Some(known) = known {
-            migrate::detach::as_if_back(&mut target, &known.detached);
+            migrate::indexes::detach::as_if_back(&mut target, &known.detached);
         }
         let detachable = session.detachable(&target.schema, &self.loaded(&target))?;
         Ok((target, detachable))
@@ -176,8 +178,8 @@ impl Way<'_> {
             return Ok(());
         }
         let settled = self.settled(run);
-        let mut refusals = migrate::owner_mistakes(plan, &settled);
-        for refusal in ahead::prepare(plan, &settled).err().into_iter().flatten().map(|r| plan.blame(r)) {
+        let mut refusals = migrate::owner::mistakes(plan, &settled);
+        for refusal in read_ahead::prepare(plan, &settled).err().into_iter().flatten().map(|r| plan.blame(r)) {
             if !refusals.contains(&refusal) {
                 refusals.push(refusal);
             }
@@ -201,13 +203,13 @@ impl Way<'_> {
     ) -> Result<(Settled, Vec<Warning>), Stop> {
         let mut settled = self.settled(run);
         if run.is_none() {
-            settled.shifts = migrate::shift::choose(session, plan, source, target)?;
-            let mistaken = migrate::persons::mistaken(session, (plan, target), source, &settled)?;
+            settled.shifts = migrate::preflight::id_offset::choose(session, plan, source, target)?;
+            let mistaken = migrate::preflight::id_collisions::mistaken(session, (plan, target), source, &settled)?;
             if !mistaken.is_empty() {
                 return Err(Stop::Refused(mistaken));
             }
         }
-        let stale = migrate::stale::ids_in_text(plan, source, &settled)?;
+        let stale = migrate::preflight::ids_in_text::ids_in_text(plan, source, &settled)?;
         Ok((settled, stale))
     }
 

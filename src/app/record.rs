@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::exit::Exit;
-use crate::migrate::Stop;
-use crate::migrate::ahead::Found;
+use crate::job::Stop;
+use crate::migrate::preflight::read_ahead::Found;
 use crate::model::cell::RawBuf;
 use crate::model::fault::Fault;
 use crate::model::key::Key;

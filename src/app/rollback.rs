@@ -1,12 +1,12 @@
 //! `migrate rollback`: a run is taken back, and what became of its rows is told.
 //!
-//! Part of [`Way`]; what comes before stands in `cutover`. Which rows are the run's is `migrate::take_back`'s knowledge.
+//! Part of [`Way`]; what comes before stands in `cutover`. Which rows are the run's is `migrate::rollback`'s knowledge.
 
 use crate::cli::{Rollback, Work};
 use crate::event::Observer;
 use crate::exit::Exit;
-use crate::migrate::Stop;
-use crate::migrate::take_back::{self, TakenBack};
+use crate::job::Stop;
+use crate::migrate::rollback::{self, TakenBack};
 use crate::model::record::{Refusal, Report, RunState, Warning};
 use crate::pg::Session;
 use crate::pg::take_back::{OwnerBack, Rewound};
@@ -54,7 +54,7 @@ impl Way<'_> {
         let done = session.loads_done(run.id).map_err(Failure::refused)?;
         let (env, sizes) = (self.env(), Default::default());
         let job = self.job(planned, &env, &sizes);
-        match take_back::take_back(&job, session, &run, &done) {
+        match rollback::take_back(&job, session, &run, &done) {
             Ok(taken) => {
                 report.state = RunState::RolledBack;
                 tell(taken, report);

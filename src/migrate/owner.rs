@@ -10,8 +10,9 @@ use crate::pg::ledger::Run;
 use crate::pg::{OwnerFound, Session};
 use crate::plan::{OwnerColumn, OwnerPlan, Plan, to_make_the_owner};
 
-use super::sequence::past_rows;
-use super::{Job, Stop, until_done};
+use crate::job::Job;
+use crate::job::Stop;
+use crate::migrate::sequences::past_rows;
 
 /// The owner, settled.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,13 +24,8 @@ pub struct Owner {
 }
 
 /// Finds the owner, or makes it where the mapping says how.
-pub(super) fn settle(
-    job: &Job<'_>,
-    session: &mut Session,
-    run: &Run,
-    settled: &Settled,
-) -> Result<Option<Owner>, Stop> {
-    until_done(&job.line(), session, |session| settle_once(job, session, run, settled))
+pub fn settle(job: &Job<'_>, session: &mut Session, run: &Run, settled: &Settled) -> Result<Option<Owner>, Stop> {
+    job.retrying(session, |session| settle_once(job, session, run, settled))
 }
 
 /// A second time it finds what the first one made.

@@ -75,3 +75,6 @@ pub trait Sink {
     /// continues after it.
     fn failed(&mut self, key: Key, failed: Failed) -> ControlFlow<()>;
 }
+
+/// The answer of a sink that wants further rows.
+pub const GO_ON: ControlFlow<()> = ControlFlow::Continue(());

@@ -6,6 +6,7 @@
 mod build;
 mod classes;
 mod columns;
+mod compared_key;
 mod detach;
 pub mod image;
 mod links;
@@ -33,6 +34,7 @@ use crate::model::schema::{Detachable, OtherKind, Sequence, SourceSchema, Target
 use crate::model::select::Select;
 
 pub use build::build;
+pub use compared_key::{ComparedKey, compared_key};
 pub use detach::{Detach, Detaching, proves_unique};
 pub use links::{Compared, Link, links};
 pub use lookup::{LookupPlan, LookupStep, expressions};

@@ -3,7 +3,8 @@
 //!
 //! A run resumes with a changed file only if this holds. Rows that were not read yet may have changed.
 
-use crate::migrate::{Stop, seen};
+use crate::job::Stop;
+use crate::migrate::fingerprint;
 use crate::model::key::Key;
 use crate::model::record::Refusal;
 use crate::pg::Session;
@@ -28,7 +29,7 @@ pub fn quarantined_rows(subject: &Subject<'_>, session: &mut Session) -> Result<
     let mut refusals = Vec::new();
     for load in &subject.plan.loads {
         let parts = subject.done.get(&load.name).map(|done| done.parts.as_slice()).unwrap_or_default();
-        let rows = seen::mended(subject.source, session, (load, parts), subject.run_id())?;
+        let rows = fingerprint::mended(subject.source, session, (load, parts), subject.run_id())?;
         if rows.is_empty() {
             continue;
         }

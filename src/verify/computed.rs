@@ -3,7 +3,7 @@
 //! Values that the server computes are never sent, and the application defines their expressions. A difference is
 //! therefore reported with its rows, and the verdict is `NotChecked`.
 
-use crate::migrate::Stop;
+use crate::job::Stop;
 use crate::model::record::{Check, CheckKind, DifferingRow};
 use crate::model::rules::Rules;
 use crate::model::schema::{SourceColumn, SourceSchema, TargetColumn};

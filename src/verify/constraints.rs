@@ -1,7 +1,8 @@
 //! Checks `constraints`: constraints are validated, indexes are valid, nothing is detached, and every reference has a parent.
 //! Also checks the owner's row that the run made.
 
-use crate::migrate::{self, Stop};
+use crate::job::Stop;
+use crate::migrate;
 use crate::model::ident::quoted;
 use crate::model::record::{Check, CheckKind, Verdict};
 use crate::model::schema::ForeignKey;
@@ -117,7 +118,7 @@ fn owner_row(subject: &Subject<'_>, session: &mut Session) -> Result<Option<Chec
             found,
         )));
     };
-    let wrong = match migrate::owner_columns_changed(session, subject.plan, subject.settled, key)? {
+    let wrong = match migrate::owner::columns_changed(session, subject.plan, subject.settled, key)? {
         None => {
             return Ok(Some(Check::not_checked(
                 CheckKind::Owners,

@@ -2,7 +2,7 @@
 //!
 //! After the run the rows that the source produces now are compared as well, so that a report can state which side changed.
 
-use crate::migrate::Stop;
+use crate::job::Stop;
 use crate::model::record::{Check, CheckKind, Verdict};
 use crate::pg::Session;
 use crate::plan::image;

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use crate::migrate::Stop;
+use crate::job::Stop;
 use crate::model::record::{Difference, DifferingRow};
 use crate::model::select::Row;
 use crate::pg::Session;

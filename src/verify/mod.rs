@@ -17,7 +17,7 @@ mod table;
 use std::collections::BTreeMap;
 
 use crate::event::Event;
-use crate::migrate::Stop;
+use crate::job::Stop;
 use crate::model::record::{Check, CheckKind, OwnerRows, SequenceRecord, StepKind, Verdict};
 use crate::pg::Session;
 

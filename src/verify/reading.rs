@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use crate::event::Event;
-use crate::migrate::Stop;
+use crate::job::Stop;
 use crate::pg::ledger::PartDone;
 use crate::pg::{Session, stretch};
 use crate::plan::LoadPlan;

@@ -9,7 +9,9 @@ use std::ops::ControlFlow;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::convert::row::{Notes, RowEncoder};
-use crate::migrate::{StandIns, Stop, lookup};
+use crate::job::Stop;
+use crate::migrate::StandIns;
+use crate::migrate::lookup_maps;
 use crate::model::key::{Key, KeyRange};
 use crate::model::select::{Failed, Row, Sink};
 use crate::pg::Session;
@@ -53,7 +55,7 @@ impl Table<'_> {
     ) -> Result<u64, Stop> {
         let subject = self.subject;
         let binary = LoadPlan { as_text: false, ..load.clone() };
-        let maps = lookup::again(session, subject.plan, &binary, subject.settled, subject.run.seed)?;
+        let maps = lookup_maps::again(session, subject.plan, &binary, subject.settled, subject.run.seed)?;
         let encoder = RowEncoder::new(&binary, subject.settled, &maps)
             .and_then(|encoder| encoder.proving(&binary, subject.settled, None, Some(&self.columns)))
             .map_err(Stop::Refused)?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::convert::Settled;
 use crate::event::Observer;
-use crate::migrate::{Connections, Stop};
+use crate::job::{Connections, Stop};
 use crate::model::key::RunId;
 use crate::model::schema::TargetSchema;
 use crate::pg::Session;

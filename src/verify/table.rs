@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::migrate::{Stop, lookup};
+use crate::job::Stop;
+use crate::migrate::lookup_maps;
 use crate::model::hex::unhex;
 use crate::model::ident::{literal, quoted};
 use crate::model::pgtype::{ColumnType, Kind};
@@ -53,7 +54,8 @@ impl<'a> Table<'a> {
             loads.into_iter().map(|(name, loads)| Table::new(subject, name, loads)).collect();
         for table in &mut tables {
             for load in &table.loads {
-                table.looked_up.extend(lookup::moved(session, subject.plan, load, subject.settled, subject.run_id())?);
+                let run = subject.run_id();
+                table.looked_up.extend(lookup_maps::moved(session, subject.plan, load, subject.settled, run)?);
             }
         }
         if subject.later {

@@ -8,7 +8,7 @@ use super::at_most;
 use super::source::{SourceFile, rust};
 
 /// The modules of the crate, from the bottom up, and the modules that each of them imports.
-const BELOW: [(&str, &[&str]); 18] = [
+const BELOW: [(&str, &[&str]); 19] = [
     ("model", &[]),
     ("event", &["model"]),
     ("exit", &["model"]),
@@ -24,13 +24,14 @@ const BELOW: [(&str, &[&str]); 18] = [
     ("sqlite", &["model", "mapping", "plan", "wire", "convert", "event"]),
     ("pg", &["model", "mapping", "plan", "wire", "event"]),
     ("resume", &["model", "mapping", "plan", "wire", "pg"]),
-    ("migrate", &["model", "mapping", "plan", "wire", "event", "convert", "sqlite", "pg", "resume"]),
-    ("verify", &["model", "mapping", "plan", "wire", "event", "convert", "sqlite", "pg", "resume", "migrate"]),
+    ("job", &["model", "mapping", "plan", "event", "sqlite", "pg"]),
+    ("migrate", &["model", "mapping", "plan", "wire", "event", "convert", "sqlite", "pg", "job"]),
+    ("verify", &["model", "mapping", "plan", "wire", "event", "convert", "sqlite", "pg", "job", "migrate"]),
     (
         "app",
         &[
             "model", "mapping", "plan", "wire", "event", "exit", "text", "cli", "report", "progress", "convert",
-            "sqlite", "pg", "resume", "migrate", "verify",
+            "sqlite", "pg", "resume", "job", "migrate", "verify",
         ],
     ),
 ];

@@ -17,11 +17,13 @@ use crate::pg::{Blame, ServerError};
 use crate::plan::{Feed, LoadPlan};
 use crate::sqlite::Reader;
 
-use super::batch::Batch;
-use super::{Job, Stop, seen};
+use crate::job::Job;
+use crate::job::Stop;
+use crate::migrate::rows::batch::Batch;
+use crate::migrate::rows::fingerprint;
 
 /// Where the rows of a batch came from, to gather them once more.
-pub(super) struct Origin<'a> {
+pub struct Origin<'a> {
     pub job: &'a Job<'a>,
     pub id: &'a BatchId<'a>,
     pub reader: &'a Reader,
@@ -39,7 +41,7 @@ pub(super) struct Origin<'a> {
 ///
 /// # Errors
 /// When a fault may not be borne, when the server refuses for another reason than a row, or the connection is lost.
-pub(super) fn send(
+pub fn send(
     open: &mut Open<'_>,
     into: &Into<'_>,
     origin: &Origin<'_>,
@@ -125,7 +127,7 @@ impl Again<'_, '_> {
 
 impl Sink for Again<'_, '_> {
     fn row(&mut self, row: &dyn Row) -> ControlFlow<()> {
-        seen::take(self.batch, row, self.load, self.seed);
+        fingerprint::take(self.batch, row, self.load, self.seed);
         self.go_on()
     }
 
@@ -138,7 +140,7 @@ impl Sink for Again<'_, '_> {
 impl Job<'_> {
     /// Bears the faults of a batch, or says why not: under abort none, under quarantine no more than `max_faults` over all
     /// resumes. `counted`: rows of this batch that were counted before.
-    pub(super) fn bear(&self, batch: &Batch<'_>, counted: &mut u64) -> Result<(), Stop> {
+    pub fn bear(&self, batch: &Batch<'_>, counted: &mut u64) -> Result<(), Stop> {
         if batch.refused == 0 {
             return Ok(());
         }
@@ -167,7 +169,7 @@ impl Job<'_> {
 }
 
 /// One batch on trial inside its transaction.
-pub(super) struct Trial<'t, 'o, 'b> {
+pub struct Trial<'t, 'o, 'b> {
     pub open: &'t mut Open<'o>,
     pub into: &'t Into<'t>,
     pub batch: &'t Batch<'b>,

@@ -11,8 +11,8 @@ use crate::pg::{Session, Wanted};
 use crate::plan::{Feed, Plan};
 use crate::sqlite::Source;
 
-use super::Stop;
-use super::batch::GO_ON;
+use crate::job::Stop;
+use crate::model::select::GO_ON;
 
 /// A number for each shifted table; nought for one that is empty.
 ///

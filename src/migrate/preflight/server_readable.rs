@@ -9,8 +9,8 @@ use crate::pg::checks::Column;
 use crate::pg::{Blame, Session};
 use crate::plan::{ColumnPlan, Feed, LoadPlan};
 
-use super::batch::Batch;
-use super::keyset::field;
+use crate::migrate::rows::batch::Batch;
+use crate::migrate::rows::keyset::field;
 
 /// Levels of JSON that any server holds. The smallest `max_stack_depth` that PostgreSQL takes, 100 kB, was seen to hold 617
 /// of them, its default of 2 MB 13,084 (version 15 on x86-64); how many depends on machine and version, so above this the
@@ -26,7 +26,7 @@ struct Doubt {
 }
 
 /// The columns of a load whose values may have to be asked about.
-pub(super) struct Doubts {
+pub struct Doubts {
     columns: Vec<Doubt>,
     /// Rows that go as text and could not be asked about, by what is doubtful in them.
     silent: [u64; 2],

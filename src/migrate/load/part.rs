@@ -16,23 +16,27 @@ use crate::pg::{ServerError, Session};
 use crate::plan::{Feed, LoadPlan, Node};
 use crate::sqlite::Reader;
 
-use super::batch::{Batch, GO_ON};
-use super::bisect::{self, Origin};
-use super::kin::Kin;
-use super::orphans::Guarded;
-use super::parents::Parents;
-use super::retry::{Tries, until_done};
-use super::sequence::past_rows;
-use super::{Job, Stop, lookup, parents, piece, seen};
-
-/// Parts of a load for each lane: the more there are, the less the last one is waited for.
-pub(super) const PARTS: usize = 4;
+use crate::job::Stop;
+use crate::job::Tries;
+use crate::job::{Job, PARTS_PER_LANE};
+use crate::migrate::load::send;
+use crate::migrate::load::send::Origin;
+use crate::migrate::load::single_transaction;
+use crate::migrate::lookup_maps;
+use crate::migrate::rows::batch::Batch;
+use crate::migrate::rows::fingerprint;
+use crate::migrate::rows::guard::Guarded;
+use crate::migrate::rows::parents;
+use crate::migrate::rows::parents::Parents;
+use crate::migrate::rows::self_references::Kin;
+use crate::migrate::sequences::past_rows;
+use crate::model::select::GO_ON;
 
 /// Rows that a part has at least: below, the lanes' own transactions cost more than they win.
 const PART_ROWS: u64 = 10_000;
 
 /// What a lane needs of one load.
-pub(super) struct Lane<'a> {
+pub struct Lane<'a> {
     pub job: &'a Job<'a>,
     pub session: &'a mut Session,
     pub run: &'a Run,
@@ -47,7 +51,7 @@ pub(super) struct Lane<'a> {
 }
 
 /// A load whose turn has come, for all lanes that work on it.
-pub(super) struct Opened<'a> {
+pub struct Opened<'a> {
     load: &'a LoadPlan,
     encoder: RowEncoder,
     columns: Vec<String>,
@@ -70,7 +74,7 @@ impl Opened<'_> {
 }
 
 /// Opens a load: prepares what its rows are encoded with, and looks up what they refer to.
-pub(super) fn open<'a>(
+pub fn open<'a>(
     job: &Job<'_>,
     session: &mut Session,
     run: &Run,
@@ -81,17 +85,16 @@ pub(super) fn open<'a>(
     for column in &load.columns {
         if let Feed::Issued(sequence) = &column.feed {
             let column = (load.table.as_str(), column.name.as_str());
-            until_done(&job.line(), session, |session| past_rows(job, session, run, column, sequence))?;
+            job.retrying(session, |session| past_rows(job, session, run, column, sequence))?;
         }
     }
-    let maps = until_done(&job.line(), session, |session| lookup::read(job, session, run, load, settled))?;
+    let maps = job.retrying(session, |session| lookup_maps::read(job, session, run, load, settled))?;
     let image = run.judged.images.get(&load.table);
     let twin = load.as_text.then(|| LoadPlan { as_text: false, ..load.clone() });
     let twin = match &twin {
-        Some(binary) => Some((
-            binary,
-            until_done(&job.line(), session, |session| lookup::read(job, session, run, binary, settled))?,
-        )),
+        Some(binary) => {
+            Some((binary, job.retrying(session, |session| lookup_maps::read(job, session, run, binary, settled))?))
+        }
         None => None,
     };
     let encoder = RowEncoder::new(load, settled, &maps)
@@ -105,7 +108,7 @@ pub(super) fn open<'a>(
     }
     let left = parts.iter().any(|part| !part.done);
     let parents = if left {
-        until_done(&job.line(), session, |session| parents::of_load(job, session, run, load, (&encoder, settled)))?
+        job.retrying(session, |session| parents::of_load(job, session, run, load, (&encoder, settled)))?
     } else {
         Parents::default()
     };
@@ -113,26 +116,20 @@ pub(super) fn open<'a>(
 }
 
 /// Reads and writes what remains of one part.
-pub(super) fn part(
-    job: &Job<'_>,
-    session: &mut Session,
-    run: &Run,
-    opened: &Opened<'_>,
-    part: PartDone,
-) -> Result<(), Stop> {
+pub fn part(job: &Job<'_>, session: &mut Session, run: &Run, opened: &Opened<'_>, part: PartDone) -> Result<(), Stop> {
     let (load, encoder, columns) = (opened.load, &opened.encoder, opened.columns.as_slice());
     let links = opened.parents.links.iter().map(|(link, keys)| (link, keys.as_ref()));
     let guards = parents::guards(load, links, &opened.settled)?;
     let (guards, tries) = (guards.as_slice(), Tries::default());
     let mut lane = Lane { job, session, run, opened, load, encoder, guards, columns, part: part.part, tries };
-    if load.is_one_transaction() { piece::run(&mut lane) } else { lane.run(part) }
+    if load.is_one_transaction() { single_transaction::run(&mut lane) } else { lane.run(part) }
 }
 
 /// Cuts every load of the run into parts that the ledger does not know cut yet, and notes them all before the first of
 /// them begins: one commit, however many loads there are. Gives the parts of each load that is wanted.
-pub(super) fn parts(job: &Job<'_>, session: &mut Session, run: &Run) -> Result<BTreeMap<String, Vec<PartDone>>, Stop> {
+pub fn parts(job: &Job<'_>, session: &mut Session, run: &Run) -> Result<BTreeMap<String, Vec<PartDone>>, Stop> {
     let known = |session: &mut Session| Ok(session.loads_done(run.id)?);
-    let mut done = until_done(&job.line(), session, known)?;
+    let mut done = job.retrying(session, known)?;
     let mut new = Vec::new();
     for (place, node) in job.plan.order.iter().enumerate() {
         let Node::Load(n) = node else { continue };
@@ -145,10 +142,10 @@ pub(super) fn parts(job: &Job<'_>, session: &mut Session, run: &Run) -> Result<B
         }
     }
     if !new.is_empty() {
-        if !until_done(&job.line(), session, |session| Ok(session.note_parts(run, &new)?))? {
+        if !job.retrying(session, |session| Ok(session.note_parts(run, &new)?))? {
             return Err(Stop::Fenced);
         }
-        done = until_done(&job.line(), session, known)?;
+        done = job.retrying(session, known)?;
     }
     Ok(done.into_iter().map(|(load, done)| (load, done.parts)).filter(|(_, parts)| !parts.is_empty()).collect())
 }
@@ -166,7 +163,7 @@ fn cuts(job: &Job<'_>, load: &LoadPlan, whole: bool) -> Result<Vec<Key>, Stop> {
         None => reader.about(table, &load.select)?,
     };
     let least = PART_ROWS.min(job.options.batch_rows);
-    let parts = (PARTS * job.options.jobs).min(usize::try_from(rows / least).unwrap_or(usize::MAX));
+    let parts = (PARTS_PER_LANE * job.options.jobs).min(usize::try_from(rows / least).unwrap_or(usize::MAX));
     if parts < 2 { Ok(Vec::new()) } else { Ok(reader.split(&load.select, parts)?) }
 }
 
@@ -210,7 +207,7 @@ impl<'a> Lane<'a> {
     /// What the ledger says of this part now.
     fn part_again(&mut self) -> Result<PartDone, Stop> {
         let (run, load) = (self.run.id, &self.load.name);
-        let known = until_done(&self.job.line(), self.session, |session| Ok(session.load_done(run, load)?))?;
+        let known = self.job.retrying(self.session, |session| Ok(session.load_done(run, load)?))?;
         let found = known.into_iter().flat_map(|done| done.parts).find(|p| p.part == self.part);
         found.ok_or_else(|| {
             Stop::Target(ServerError::new("reading the ledger", "a part of this run is not there any more"))
@@ -224,10 +221,10 @@ impl<'a> Lane<'a> {
     /// After an error: makes the connection again where trying again may help.
     pub fn again(&mut self, mut failed: ServerError) -> Result<(), Stop> {
         loop {
-            self.tries.again(&self.job.line(), self.session, failed)?;
+            self.tries.again(&self.job.reconnect(), self.session, failed)?;
             match self.session.note_backend(self.run.id, self.run.epoch) {
                 Ok(()) => return Ok(()),
-                Err(e) if Tries::may_help(&e) => failed = e,
+                Err(e) if e.retry_may_help() => failed = e,
                 Err(e) => return Err(e.into()),
             }
         }
@@ -235,7 +232,7 @@ impl<'a> Lane<'a> {
 }
 
 /// The faults of a batch as the ledger keeps them: where and why.
-pub(super) fn ledgered(job: &Job<'_>, load: &LoadPlan, batch: &Batch<'_>) -> Vec<String> {
+pub fn ledgered(job: &Job<'_>, load: &LoadPlan, batch: &Batch<'_>) -> Vec<String> {
     let table = format!("{}.{}", job.plan.schema, load.table);
     let aside = batch.faults.iter().map(|fault| QuarantinedRow::of(fault, &table));
     aside.filter_map(|fault| serde_json::to_string(&fault).ok()).collect()
@@ -284,7 +281,7 @@ impl Sending<'_, '_, '_> {
         loop {
             match self.attempt(last.as_ref(), done) {
                 Ok(()) => break,
-                Err(End::Stop(Stop::Target(e))) if Tries::may_help(&e) => {
+                Err(End::Stop(Stop::Target(e))) if e.retry_may_help() => {
                     self.lane.again(e)?;
                     // An acknowledged commit may be gone with the server that acknowledged it.
                     if self.lane.part_again()?.next_batch < self.number {
@@ -326,7 +323,7 @@ impl Sending<'_, '_, '_> {
             Begun::Open(mut open) => {
                 let (reader, before) = (self.reader, self.before.as_ref());
                 let origin = Origin { job: lane.job, id: &id, reader, load, before, seed: run.seed, checks: true };
-                let (sums, issued) = bisect::send(&mut open, &into, &origin, &mut self.batch, &mut self.counted)?;
+                let (sums, issued) = send::send(&mut open, &into, &origin, &mut self.batch, &mut self.counted)?;
                 let aside = ledgered(lane.job, load, &self.batch);
                 if !aside.is_empty() {
                     open.set_aside(&id, &aside)?;
@@ -358,7 +355,7 @@ impl Sink for Sending<'_, '_, '_> {
             self.end = Some(End::Stop(stop));
             return ControlFlow::Break(());
         }
-        seen::take(&mut self.batch, row, self.lane.load, self.lane.run.seed);
+        fingerprint::take(&mut self.batch, row, self.lane.load, self.lane.run.seed);
         if self.batch.is_full(&self.lane.job.options) { self.flushed(row.key()) } else { GO_ON }
     }
 

@@ -14,11 +14,16 @@ use crate::pg::batch::{BatchId, Begun, Into, Open};
 use crate::pg::ledger::Sums;
 use crate::sqlite::Reader;
 
-use super::batch::{Batch, GO_ON};
-use super::bisect::{self, Origin};
-use super::load::{Lane, ledgered};
-use super::retry::{Tries, until_done};
-use super::{Job, Options, Stop, seen, unread};
+use crate::job::Job;
+use crate::job::Options;
+use crate::job::Stop;
+use crate::migrate::load::part::Lane;
+use crate::migrate::load::part::ledgered;
+use crate::migrate::load::send;
+use crate::migrate::load::send::Origin;
+use crate::migrate::rows::batch::Batch;
+use crate::migrate::rows::fingerprint;
+use crate::model::select::GO_ON;
 
 /// Faults that go to the ledger at once.
 const ASIDE: usize = 10_000;
@@ -28,11 +33,11 @@ const PATIENCE: usize = 4;
 
 /// Reads and writes the load, again from its start when the connection is lost; and once more, with every piece checked,
 /// when a constraint that waits for the commit fails: by then the rows are no longer known.
-pub(super) fn run(lane: &mut Lane<'_>) -> Result<(), Stop> {
+pub fn run(lane: &mut Lane<'_>) -> Result<(), Stop> {
     let mut checks = false;
     loop {
         match attempt(lane, checks) {
-            Err(Stop::Target(e)) if Tries::may_help(&e) => lane.again(e)?,
+            Err(Stop::Target(e)) if e.retry_may_help() => lane.again(e)?,
             Err(Stop::Target(e)) if e.is_about_rows() && !checks => checks = true,
             Ok(true) => return Ok(()),
             Ok(false) => return taken(lane),
@@ -78,7 +83,7 @@ fn attempt(lane: &mut Lane<'_>, checks: bool) -> Result<bool, Stop> {
         faults,
         stop: None,
     };
-    reader.scan(&load.select, KeyRange::ALL, &mut pieces).map_err(|e| unread(load, e))?;
+    reader.scan(&load.select, KeyRange::ALL, &mut pieces).map_err(|e| Stop::reading(load, e))?;
     if pieces.stop.is_none() {
         pieces.stop = pieces.send(None).err();
     }
@@ -108,7 +113,7 @@ fn end(mut open: Open<'_>, id: &BatchId<'_>, sums: &Sums, (aside, issued): (&[St
 /// The load is in the ledger already, by a commit whose answer was lost: its rows that were set aside count.
 fn taken(lane: &mut Lane<'_>) -> Result<(), Stop> {
     let id = BatchId { run: lane.run.id, epoch: lane.run.epoch, load: &lane.load.name, part: lane.part, batch: 1 };
-    let committed = until_done(&lane.job.line(), lane.session, |session| Ok(session.committed(&id)?))?;
+    let committed = lane.job.retrying(lane.session, |session| Ok(session.committed(&id)?))?;
     if let Some((_, sums)) = committed {
         lane.job.aside.fetch_add(sums.faults, Ordering::SeqCst);
         lane.job.observer.on_event(Event::Rows { load: &lane.load.name, rows: sums.read });
@@ -188,7 +193,7 @@ impl Pieces<'_, '_, '_> {
             seed: self.seed,
             checks: self.checks,
         };
-        let (sums, issued) = bisect::send(&mut self.open, &self.into, &origin, &mut self.batch, counted)?;
+        let (sums, issued) = send::send(&mut self.open, &self.into, &origin, &mut self.batch, counted)?;
         self.sums.merge(&sums);
         self.issued.extend(issued);
         self.aside.extend(ledgered(self.job, self.load, &self.batch));
@@ -202,7 +207,7 @@ impl Sink for Pieces<'_, '_, '_> {
             self.stop = Some(Stop::Interrupted);
             return ControlFlow::Break(());
         }
-        seen::take(&mut self.batch, row, self.load, self.seed);
+        fingerprint::take(&mut self.batch, row, self.load, self.seed);
         if self.is_full() { self.sent(row.key()) } else { GO_ON }
     }
 

@@ -15,11 +15,12 @@ use crate::pg::ledger::PartDone;
 use crate::plan::LoadPlan;
 use crate::sqlite::Source;
 
-use super::Stop;
-use super::batch::{Batch, GO_ON};
+use crate::job::Stop;
+use crate::migrate::rows::batch::Batch;
+use crate::model::select::GO_ON;
 
 /// Takes a row of a load into a batch; faults that are found in it bear what it held.
-pub(super) fn take(batch: &mut Batch<'_>, row: &dyn Row, load: &LoadPlan, seed: u64) {
+pub fn take(batch: &mut Batch<'_>, row: &dyn Row, load: &LoadPlan, seed: u64) {
     let before = batch.faults.len();
     batch.row(row);
     if batch.faults.len() > before {

@@ -16,8 +16,8 @@ use crate::model::select::{Expr, Failed, Relation, Row, Select, Sink};
 use crate::plan::{ColumnPlan, Feed, LoadPlan, Plan};
 use crate::sqlite::Source;
 
-use super::Stop;
-use super::batch::GO_ON;
+use crate::job::Stop;
+use crate::model::select::GO_ON;
 
 /// A warning for each text column that holds ids which change.
 ///

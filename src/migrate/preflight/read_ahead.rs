@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::convert::Settled;
 use crate::convert::row::{Maps, Notes, RowEncoder};
 use crate::event::{Event, Observer};
+use crate::migrate::owner;
 use crate::model::fault::Fault;
 use crate::model::key::{Key, KeyRange};
 use crate::model::record::{Check, Refusal, StepKind};
@@ -19,12 +20,18 @@ use crate::pg::ledger::Sums;
 use crate::plan::{Link, LoadPlan, Node, Plan, links};
 use crate::sqlite::{Reader, Source};
 
-use super::batch::{Batch, GO_ON};
-use super::keyset::KeySet;
-use super::load::PARTS;
-use super::looking::{Asked, Looking, Seen};
-use super::orphans::{self, OwnKeys, Referred};
-use super::{Stop, lanes, parents, unread};
+use crate::job::Stop;
+use crate::job::{PARTS_PER_LANE, each};
+use crate::migrate::preflight::constraints::Asked;
+use crate::migrate::preflight::constraints::Looking;
+use crate::migrate::preflight::constraints::Seen;
+use crate::migrate::rows::batch::Batch;
+use crate::migrate::rows::guard;
+use crate::migrate::rows::guard::OwnKeys;
+use crate::migrate::rows::guard::Referred;
+use crate::migrate::rows::keyset::KeySet;
+use crate::migrate::rows::parents;
+use crate::model::select::GO_ON;
 
 /// A range of a load: the load's place, what was found, the keys of its rows.
 type Part = (usize, (Found, Vec<KeySet>));
@@ -127,7 +134,7 @@ impl Ground<'_> {
     /// The keys that are there before anything is read: those of the target's rows.
     fn sets(&self, session: &mut Session, loads: &[&LoadPlan]) -> Result<Sets, Stop> {
         let mut sets = Sets::new();
-        for referred in orphans::referred(loads, self.target) {
+        for referred in guard::referred(loads, self.target) {
             let is_loaded = loads.iter().any(|l| l.table == referred.table);
             let holds = self.target.tables.get(&referred.table).is_some_and(|t| t.has_rows);
             let mut keys = KeySet::default();
@@ -137,7 +144,7 @@ impl Ground<'_> {
             // The key of an owner that has yet to be made is not known.
             keys.open |= !is_loaded
                 && self.plan.owner.as_ref().is_some_and(|o| o.table == referred.table && o.create.is_some())
-                && super::owner::find(session, self.plan, self.settled)?.is_none();
+                && owner::find(session, self.plan, self.settled)?.is_none();
             sets.insert(referred, keys);
         }
         Ok(sets)
@@ -203,7 +210,7 @@ impl Ground<'_> {
             let select = &reading.load.select;
             // Of two rows with one key the later is at fault: such a load is read in its order.
             let cuts = if self.jobs > 1 && !reading.needs_order() {
-                self.source.reader()?.split(select, PARTS * self.jobs)?
+                self.source.reader()?.split(select, PARTS_PER_LANE * self.jobs)?
             } else {
                 Vec::new()
             };
@@ -211,7 +218,7 @@ impl Ground<'_> {
             let ends = cuts.iter().cloned().map(Some).chain(std::iter::once(None));
             ranges.extend(starts.zip(ends).map(|(after, until)| (n, after, until)));
         }
-        lanes::each(self.jobs, &ranges, |(n, after, until)| {
+        each(self.jobs, &ranges, |(n, after, until)| {
             let reading = &readings[*n];
             Ok((*n, self.range(reading, (sets, eye), KeyRange { after: after.as_ref(), until: until.as_ref() })?))
         })
@@ -238,7 +245,7 @@ impl Ground<'_> {
         let reader = &reader;
         let mut sink =
             Ahead { reading, reader, eye, before, batch, name, found, keys, scratch, notes, observer, asked, stop };
-        reader.scan(&load.select, range, &mut sink).map_err(|e| unread(load, e))?;
+        reader.scan(&load.select, range, &mut sink).map_err(|e| Stop::reading(load, e))?;
         sink.gather(None)?;
         if let Some(stop) = sink.stop {
             return Err(stop);

@@ -15,7 +15,7 @@ use crate::model::key::Key;
 use crate::plan::Compared;
 
 /// The most that the keys of one parent may take in memory.
-pub(super) const MOST_BYTES: usize = 32 << 20;
+pub const MOST_BYTES: usize = 32 << 20;
 
 /// Refused parents whose place is known, some 150 bytes each. Children of further ones are told from orphans, and their
 /// parent is not named.
@@ -26,7 +26,7 @@ const ENTRY: usize = 24;
 
 /// Keys that are there, and those of rows that were refused.
 #[derive(Clone, Debug, Default)]
-pub(super) struct KeySet {
+pub struct KeySet {
     /// Keys of rows that are there or will be.
     pub there: Keys,
     /// Keys of rows that were refused.
@@ -96,7 +96,7 @@ impl KeySet {
 
 /// A set of 64-bit numbers.
 #[derive(Clone, Debug)]
-pub(super) enum Keys {
+pub enum Keys {
     /// By the number without its last six bits: which of these 64 neighbours are in the set.
     Near(BTreeMap<u64, u64>),
     /// Numbers that are not near each other: sorted, and those that came since.
@@ -204,7 +204,7 @@ impl Keys {
 
 /// Hashes are spread already.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct AsItIs(u64);
+pub struct AsItIs(u64);
 
 impl Hasher for AsItIs {
     fn finish(&self) -> u64 {
@@ -222,7 +222,7 @@ impl Hasher for AsItIs {
 }
 
 /// What a reference is known by: an integer itself, of all else the hash; `None` where a field is NULL, or not there.
-pub(super) fn key(image: &[u8], columns: &[usize], compared: &[Compared]) -> Option<u64> {
+pub fn key(image: &[u8], columns: &[usize], compared: &[Compared]) -> Option<u64> {
     if let ([column], [Compared::Integer]) = (columns, compared) {
         let (at, length) = field(image, *column)?;
         return Some(integer(image.get(at..at + length?)?) as u64);
@@ -231,7 +231,7 @@ pub(super) fn key(image: &[u8], columns: &[usize], compared: &[Compared]) -> Opt
 }
 
 /// The hash of some fields of a row's image; `None` where one of them is NULL, or is not there.
-pub(super) fn hash(image: &[u8], columns: &[usize], compared: &[Compared]) -> Option<u128> {
+pub fn hash(image: &[u8], columns: &[usize], compared: &[Compared]) -> Option<u128> {
     let mut hasher = Xxh3::new();
     for (column, compared) in columns.iter().zip(compared) {
         let (at, length) = field(image, *column)?;
@@ -241,7 +241,7 @@ pub(super) fn hash(image: &[u8], columns: &[usize], compared: &[Compared]) -> Op
 }
 
 /// Where the n-th field of a binary row begins behind its length, and the length; none for NULL.
-pub(super) fn field(image: &[u8], n: usize) -> Option<(usize, Option<usize>)> {
+pub fn field(image: &[u8], n: usize) -> Option<(usize, Option<usize>)> {
     let mut at = 2;
     for _ in 0..n {
         let length = i32::from_be_bytes(image.get(at..at + 4)?.try_into().ok()?);

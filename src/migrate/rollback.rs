@@ -22,9 +22,14 @@ use crate::pg::take_back::{Aside, BegunBack, Firing, OwnerBack, Rewound, TakingB
 use crate::pg::{ServerError, Session};
 use crate::plan::{Link, LoadPlan, Node};
 
-use super::batch::{Batch, GO_ON};
-use super::keyset::KeySet;
-use super::{Job, Stop, find_owner, lookup, parents, until_done};
+use crate::job::Job;
+use crate::job::Stop;
+use crate::migrate::lookup_maps;
+use crate::migrate::owner;
+use crate::migrate::rows::batch::Batch;
+use crate::migrate::rows::keyset::KeySet;
+use crate::migrate::rows::parents;
+use crate::model::select::GO_ON;
 
 /// What was taken out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -49,10 +54,10 @@ pub fn take_back(
 ) -> Result<TakenBack, Stop> {
     job.observer.on_event(Event::Step(StepKind::Rollback));
     let mut said = TakenBack::default();
-    until_done(&job.line(), session, |session| {
+    job.retrying(session, |session| {
         let mut settled =
             Settled { now: run.judged.now, owner: None, env: job.env.clone(), shifts: run.judged.shifts.clone() };
-        settled.owner = find_owner(session, job.plan, &settled)?.map(RawBuf::text);
+        settled.owner = owner::find(session, job.plan, &settled)?.map(RawBuf::text);
         let mut left = Left { job, settled, made: session.made(run.id)?, found: TakenBack::default() };
         let known = known(job, session, run, done, &left.settled)?;
         let mut off = session.detached(run.id)?;
@@ -133,8 +138,11 @@ fn known<'a>(
         let Some(done) = done.get(&load.name).filter(|done| done.parts.iter().any(|p| p.sums.written > 0)) else {
             continue;
         };
-        let maps =
-            if load.lookups().next().is_some() { lookup::read(job, session, run, load, settled)? } else { Maps::new() };
+        let maps = if load.lookups().next().is_some() {
+            lookup_maps::read(job, session, run, load, settled)?
+        } else {
+            Maps::new()
+        };
         let encoder = RowEncoder::new(load, settled, &maps).map_err(Stop::Refused)?;
         let links = parents::of_load(job, session, run, load, (&encoder, settled))?.links;
         let mut issued = BTreeMap::new();

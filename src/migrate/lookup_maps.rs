@@ -11,6 +11,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::convert::Settled;
 use crate::convert::lookup::{LookupMap, MOST_BYTES, MapBuilder};
 use crate::convert::row::{Maps, Notes, RowEncoder};
+use crate::migrate::owner;
 use crate::model::hex::hex;
 use crate::model::ident::quoted;
 use crate::model::key::{Key, KeyRange, RunId};
@@ -21,17 +22,12 @@ use crate::pg::Session;
 use crate::pg::ledger::Run;
 use crate::plan::{ColumnPlan, Feed, LoadPlan, LookupPlan, Plan};
 
-use super::{Job, Stop};
 use crate::event::Event;
+use crate::job::Job;
+use crate::job::Stop;
 
 /// Reads the maps of a load and notes in the ledger what they held.
-pub(super) fn read(
-    job: &Job<'_>,
-    session: &mut Session,
-    run: &Run,
-    load: &LoadPlan,
-    settled: &Settled,
-) -> Result<Maps, Stop> {
+pub fn read(job: &Job<'_>, session: &mut Session, run: &Run, load: &LoadPlan, settled: &Settled) -> Result<Maps, Stop> {
     let mut maps = Maps::new();
     for (column, lookup) in load.lookups() {
         let mut builder = begun(session, job.plan, load, (column, lookup), settled, run.seed)?;
@@ -100,7 +96,7 @@ pub fn ahead(
 ) -> Result<(BTreeMap<String, Maps>, Vec<Check>), Stop> {
     let (mut known, mut checks) = (BTreeMap::new(), Vec::new());
     let owner = match plan.settled_owner() {
-        Some(owner) if super::find_owner(session, plan, settled)?.is_none() => Some(&owner.table),
+        Some(owner) if owner::find(session, plan, settled)?.is_none() => Some(&owner.table),
         _ => None,
     };
     for load in &plan.loads {

@@ -11,13 +11,12 @@ use crate::convert::row::{Maps, Notes, RowEncoder};
 use crate::model::key::{Key, KeyRange};
 use crate::model::schema::TargetUnique;
 use crate::model::select::{Failed, Row, Sink};
-use crate::plan::{Compared, LoadPlan, Plan};
+use crate::plan::{Compared, LoadPlan, Plan, compared_key};
 use crate::sqlite::Source;
 
-use super::Stop;
-use super::batch::GO_ON;
-use super::keyset::hash;
-use super::looking::unique;
+use crate::job::Stop;
+use crate::migrate::rows::keyset::hash;
+use crate::model::select::GO_ON;
 
 /// A load, and the rowid of one of its rows, or its ordinal.
 pub type Place = (String, i64);
@@ -72,7 +71,7 @@ fn each(
 ) -> Result<(), Stop> {
     // Whatever the load's other columns need: those of a key that is compared here have a binary form.
     let load = &LoadPlan { as_text: false, ..load.clone() };
-    let Ok(Some(unique)) = unique(load, &plan.loads, key) else { return Ok(()) };
+    let Ok(Some(unique)) = compared_key(load, &plan.loads, key) else { return Ok(()) };
     let columns = unique.columns.iter().map(|n| load.columns[*n].clone()).collect();
     let alone = LoadPlan { columns, ..load.clone() };
     let encoder = RowEncoder::new(&alone, settled, &Maps::new()).map_err(Stop::Refused)?;

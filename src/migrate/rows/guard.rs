@@ -15,11 +15,13 @@ use crate::convert::row::{Maps, Notes, RowEncoder};
 use crate::model::schema::TargetSchema;
 use crate::model::select::Row;
 
-use super::keyset::{KeySet, field, key};
+use crate::migrate::rows::keyset::KeySet;
+use crate::migrate::rows::keyset::field;
+use crate::migrate::rows::keyset::key;
 
 /// A key that children refer to: the parent's table and columns.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Referred {
+pub struct Referred {
     pub table: String,
     pub columns: Vec<String>,
     pub compared: Vec<Compared>,
@@ -32,7 +34,7 @@ impl Referred {
 }
 
 /// One reference of a load, with the keys that it may end at.
-pub(super) struct Guarded<'k> {
+pub struct Guarded<'k> {
     link: Link,
     keys: &'k KeySet,
     /// For each of its columns, the wire bytes that stand in for an orphan.
@@ -82,7 +84,7 @@ impl StandIns {
 
 /// What is wrong with a reference.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Missing {
+pub struct Missing {
     /// The column; none where several are the reference.
     pub column: Option<usize>,
     pub reason: Reason,
@@ -172,7 +174,7 @@ fn replace(bytes: &mut Vec<u8>, start: usize, n: usize, with: &[u8], notes: &mut
 }
 
 /// Takes the keys of a load's own rows: of those that go, and of those that were refused.
-pub(super) struct OwnKeys {
+pub struct OwnKeys {
     pub referred: Referred,
     /// Places of the key's columns in the load; none where the server makes one of them.
     columns: Option<Vec<usize>>,
@@ -222,7 +224,7 @@ impl OwnKeys {
 }
 
 /// Everything that any of these loads refers to.
-pub(super) fn referred(loads: &[&LoadPlan], target: &TargetSchema) -> Vec<Referred> {
+pub fn referred(loads: &[&LoadPlan], target: &TargetSchema) -> Vec<Referred> {
     let mut all: Vec<Referred> = loads.iter().flat_map(|load| links(load, target)).map(|l| Referred::by(&l)).collect();
     all.sort();
     all.dedup();

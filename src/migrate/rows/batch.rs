@@ -4,7 +4,7 @@
 //! condemned by their place among the rows read, and the batch is gathered once more without them.
 
 use std::collections::BTreeMap;
-use std::ops::{ControlFlow, Range};
+use std::ops::Range;
 
 use crate::convert::lookup::LookupOutcome;
 use crate::convert::row::{Notes, RowEncoder};
@@ -21,9 +21,10 @@ use crate::pg::ledger::{LOSS_KEYS, LookupSum, LossSum, Sums};
 use crate::plan::{ColumnPlan, Feed, LoadPlan, LookupPlan};
 use crate::wire::digest::{Digest, row_hash};
 
-use super::Options;
-use super::kin::Kin;
-use super::orphans::{Guarded, Missing};
+use crate::job::Options;
+use crate::migrate::rows::guard::Guarded;
+use crate::migrate::rows::guard::Missing;
+use crate::migrate::rows::self_references::Kin;
 
 /// What a fault takes in memory until it is in the ledger, its line there included.
 const FAULT_BYTES: usize = 1_024;
@@ -104,7 +105,7 @@ impl<'a> Batch<'a> {
     }
 
     /// With what is known of rows that refer to rows of the same load.
-    pub(super) fn among(self, kin: Option<Kin>) -> Batch<'a> {
+    pub fn among(self, kin: Option<Kin>) -> Batch<'a> {
         Batch { kin, ..self }
     }
 
@@ -166,7 +167,7 @@ impl<'a> Batch<'a> {
     }
 
     /// Its rows in the order in which they can be written one after the other.
-    pub(super) fn units(&self) -> Vec<Vec<usize>> {
+    pub fn units(&self) -> Vec<Vec<usize>> {
         let rows = 0..self.ends.len();
         match &self.kin {
             None => rows.map(|row| vec![row]).collect(),
@@ -175,7 +176,7 @@ impl<'a> Batch<'a> {
     }
 
     /// Whether what a row refers to under this constraint is another row of the load that was not refused: it comes later.
-    pub(super) fn comes_later(&self, row: usize, constraint: Option<&str>) -> bool {
+    pub fn comes_later(&self, row: usize, constraint: Option<&str>) -> bool {
         let image = self.images(row..row + 1);
         let expected = |guard: &&Guarded<'_>| guard.key(image).is_some_and(|key| guard.expects(key));
         let mut meant = self.guards.iter().filter(|guard| Some(guard.name()) == constraint);
@@ -183,7 +184,7 @@ impl<'a> Batch<'a> {
     }
 
     /// Whether rows were refused since this was asked whose children may have come by before.
-    pub(super) fn grew(&mut self) -> bool {
+    pub fn grew(&mut self) -> bool {
         self.kin.as_mut().is_some_and(Kin::grew)
     }
 
@@ -437,6 +438,3 @@ fn no_lookups(load: &LoadPlan) -> Vec<LookupSum> {
 fn shown(kind: &ColumnType) -> String {
     kind.shown().to_owned()
 }
-
-/// What a sink answers while it has nothing to complain of.
-pub const GO_ON: ControlFlow<()> = ControlFlow::Continue(());

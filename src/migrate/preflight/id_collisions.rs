@@ -11,6 +11,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::convert::Settled;
 use crate::convert::row::{Maps, Notes, RowEncoder};
+use crate::migrate::owner;
 use crate::model::cell::RawBuf;
 use crate::model::key::{Key, KeyRange};
 use crate::model::record::Refusal;
@@ -22,9 +23,11 @@ use crate::plan::{ColumnPlan, Compared, Feed, LoadPlan, Plan};
 use crate::sqlite::Source;
 use crate::wire::binary;
 
-use super::Stop;
-use super::batch::GO_ON;
-use super::keyset::{KeySet, MOST_BYTES, key};
+use crate::job::Stop;
+use crate::migrate::rows::keyset::KeySet;
+use crate::migrate::rows::keyset::MOST_BYTES;
+use crate::migrate::rows::keyset::key;
+use crate::model::select::GO_ON;
 
 /// A refusal for every load whose rows would become somebody else's, or another parent's. Nothing where the tables that are
 /// referred to held no rows.
@@ -37,7 +40,7 @@ pub fn mistaken(
     source: &Source,
     settled: &Settled,
 ) -> Result<Vec<Refusal>, Stop> {
-    let owner = super::owner::find(session, plan, settled)?.map(RawBuf::text);
+    let owner = owner::find(session, plan, settled)?.map(RawBuf::text);
     let settled = &Settled { owner, ..settled.clone() };
     let mut refusals = Vec::new();
     for parent in parents(plan, target, settled) {

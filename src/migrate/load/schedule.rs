@@ -12,18 +12,27 @@ use std::thread;
 use crate::convert::Settled;
 use crate::event::Event;
 use crate::model::cell::RawBuf;
+use crate::model::record::StepKind;
 use crate::pg::Session;
 use crate::pg::ledger::{PartDone, Run};
 use crate::plan::Node;
 
-use super::load::{self, Opened};
-use super::owner::{self, Owner};
-use super::retry::until_done;
-use super::{Job, Stop};
+use crate::job::Job;
+use crate::job::Stop;
+use crate::migrate::load::part;
+use crate::migrate::load::part::Opened;
+use crate::migrate::owner;
+use crate::migrate::owner::Owner;
 
-/// Carries the plan out in as many lanes as the job allows; the given session is the first one's.
-pub(super) fn run(job: &Job<'_>, session: &mut Session, run: &Run, settled: Settled) -> Result<Option<Owner>, Stop> {
-    let parts = load::parts(job, session, run)?;
+/// Carries the plan out in as many lanes as the job allows, from where the ledger says that the run stopped. The first lane
+/// uses the given session.
+///
+/// # Errors
+/// What stopped it. Committed batches stay and are in the ledger.
+pub fn run(job: &Job<'_>, session: &mut Session, run: &Run) -> Result<Option<Owner>, Stop> {
+    let settled = Settled { now: run.judged.now, owner: None, shifts: run.judged.shifts.clone(), env: job.env.clone() };
+    job.observer.on_event(Event::Step(StepKind::Load));
+    let parts = part::parts(job, session, run)?;
     let board = Board { job, run, parts, state: Mutex::new(State::new(job, settled)), changed: Condvar::new() };
     thread::scope(|scope| {
         for _ in 1..job.options.jobs {
@@ -123,14 +132,14 @@ impl<'a> Board<'a> {
     /// Does what there is to do until nothing is left or something stopped.
     fn work(&self, session: &mut Session) {
         let guard = Guard(self);
-        let noted = until_done(&self.job.line(), session, |s| Ok(s.note_backend(self.run.id, self.run.epoch)?));
+        let noted = self.job.retrying(session, |s| Ok(s.note_backend(self.run.id, self.run.epoch)?));
         if let Err(stop) = noted {
             self.stopped(stop);
         }
         while let Some(task) = self.next() {
             let done = match &task {
                 Task::Begin(place, settled) => self.begin(session, *place, settled),
-                Task::Part(place, opened, part) => load::part(self.job, session, self.run, opened, part.clone())
+                Task::Part(place, opened, part) => part::part(self.job, session, self.run, opened, part.clone())
                     .map(|()| self.part_done(*place, opened)),
             };
             self.lock().busy -= 1;
@@ -175,7 +184,7 @@ impl<'a> Board<'a> {
                     self.lock().stages[place] = Stage::Done;
                     return Ok(());
                 };
-                let opened = Arc::new(load::open(self.job, session, self.run, load, settled, parts.clone())?);
+                let opened = Arc::new(part::open(self.job, session, self.run, load, settled, parts.clone())?);
                 let mut state = self.lock();
                 let left: Vec<PartDone> = opened.left().cloned().collect();
                 if left.is_empty() {
@@ -225,67 +234,5 @@ impl Drop for Guard<'_, '_> {
             self.0.lock().busy = 0;
         }
         self.0.changed.notify_all();
-    }
-}
-
-/// Works through tasks in several lanes; results in the order of the tasks. The first error wins, and no task begins
-/// after it.
-pub(super) fn each<T: Sync, R: Send>(
-    jobs: usize,
-    tasks: &[T],
-    work: impl Fn(&T) -> Result<R, Stop> + Sync,
-) -> Result<Vec<R>, Stop> {
-    let next = std::sync::atomic::AtomicUsize::new(0);
-    let found: Mutex<(Vec<Option<R>>, Option<Stop>)> = Mutex::new((tasks.iter().map(|_| None).collect(), None));
-    let lane = || {
-        loop {
-            let n = next.fetch_add(1, Ordering::Relaxed);
-            let Some(task) = tasks.get(n) else { return };
-            let done = work(task);
-            let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
-            match done {
-                Ok(result) => found.0[n] = Some(result),
-                Err(stop) => {
-                    found.1.get_or_insert(stop);
-                    next.store(tasks.len(), Ordering::Relaxed);
-                }
-            }
-        }
-    };
-    thread::scope(|scope| {
-        for _ in 1..jobs.min(tasks.len()) {
-            scope.spawn(lane);
-        }
-        lane();
-    });
-    match found.into_inner().unwrap_or_else(PoisonError::into_inner) {
-        (_, Some(stop)) => Err(stop),
-        (results, None) => Ok(results.into_iter().flatten().collect()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn results_stand_in_the_order_of_their_tasks() {
-        let tasks: Vec<usize> = (0..100).collect();
-        let found = each(4, &tasks, |n| Ok(n * 2)).unwrap_or_default();
-        assert_eq!(found, tasks.iter().map(|n| n * 2).collect::<Vec<_>>());
-    }
-
-    #[test]
-    fn no_task_begins_behind_an_error() {
-        let tasks: Vec<usize> = (0..100).collect();
-        let found = each(1, &tasks, |n| {
-            if *n == 3 {
-                Err(Stop::Fenced)
-            } else {
-                assert!(*n < 3);
-                Ok(())
-            }
-        });
-        assert!(matches!(found, Err(Stop::Fenced)));
     }
 }

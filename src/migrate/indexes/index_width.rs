@@ -16,7 +16,7 @@ use crate::plan::{ColumnPlan, Feed, LoadPlan};
 use crate::sqlite::{Reader, SourceError};
 
 /// Bytes of an index's columns that fit in its row whatever they are: a B-tree takes 2,704 with its header.
-pub(super) const SURE_INDEX_ROW: usize = 2_600;
+pub const SURE_INDEX_ROW: usize = 2_600;
 
 /// What a value of a type of one size takes there, at most: an interval, with its alignment.
 const SMALL: usize = 16;
@@ -28,7 +28,7 @@ const ADDRESS: usize = 24;
 const NUMBER: usize = 520;
 
 /// The most bytes that a value of this type may have in an index's row; none where nothing bounds it.
-pub(super) fn bound(kind: &Kind) -> Option<usize> {
+pub fn bound(kind: &Kind) -> Option<usize> {
     match kind {
         Kind::Varchar { limit: Some(limit) } => Some(*limit as usize * 4),
         Kind::Char { width } => Some(*width as usize * 4),
@@ -46,7 +46,7 @@ pub(super) fn bound(kind: &Kind) -> Option<usize> {
 }
 
 /// Whether the types alone leave it open that a row is too large for an index over columns of these types.
-pub(super) fn may_be_wide<'k>(kinds: impl Iterator<Item = &'k Kind>) -> bool {
+pub fn may_be_wide<'k>(kinds: impl Iterator<Item = &'k Kind>) -> bool {
     kinds.map(bound).sum::<Option<usize>>().is_none_or(|bytes| bytes > SURE_INDEX_ROW)
 }
 

@@ -15,8 +15,10 @@ use crate::pg::ledger::Run;
 use crate::plan::{Detach, Detaching, LoadPlan};
 use crate::sqlite::Reader;
 
-use super::wide::Widths;
-use super::{Job, Line, Stop, until_done};
+use crate::job::Job;
+use crate::job::Reconnect;
+use crate::job::Stop;
+use crate::migrate::indexes::index_width::Widths;
 
 /// Rows below which keys and indexes stay on: taking one off and building it again costs two statements of some
 /// milliseconds each, keeping it up some microseconds a row.
@@ -50,7 +52,7 @@ pub struct ToCome<'a> {
 /// # Errors
 /// When the target refuses; then nothing is off. When the run was taken over, the target is gone or the source cannot be read.
 pub fn take_off(
-    (line, session): (&Line<'_>, &mut Session),
+    (reconnect, session): (&Reconnect<'_>, &mut Session),
     run: &Run,
     detach: &Detach,
     target: &TargetSchema,
@@ -66,7 +68,9 @@ pub fn take_off(
         let fits = widths.fit(object);
         if !fits {
             let (table, name) = (&object.table, &object.object);
-            line.observer.on_event(Event::Said(&format!("{table}.{name} stays on: a row may be too large for it")));
+            reconnect
+                .observer
+                .on_event(Event::Said(&format!("{table}.{name} stays on: a row may be too large for it")));
         }
         fits
     });
@@ -77,7 +81,7 @@ pub fn take_off(
         return Ok(());
     }
     let shaped: Vec<(&Detachable, String)> = off.into_iter().map(|object| (object, shape(object, target))).collect();
-    let taken = until_done(line, session, |session| Ok(session.take_off(run, &shaped)?))?;
+    let taken = reconnect.retrying(session, |session| Ok(session.take_off(run, &shaped)?))?;
     if taken { Ok(()) } else { Err(Stop::Fenced) }
 }
 

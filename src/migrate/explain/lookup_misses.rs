@@ -17,8 +17,8 @@ use crate::model::select::{Failed, Row, Sink};
 use crate::plan::{LoadPlan, LookupPlan};
 use crate::sqlite::Source;
 
-use super::Stop;
-use super::batch::GO_ON;
+use crate::job::Stop;
+use crate::model::select::GO_ON;
 
 /// Values of one column that are kept for a list.
 pub const VALUES_LISTED: usize = 100;

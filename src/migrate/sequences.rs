@@ -6,8 +6,8 @@ use crate::model::schema::Sequence;
 use crate::pg::ledger::Run;
 use crate::pg::{Session, Wanted};
 
-use super::retry::until_done;
-use super::{Job, Stop};
+use crate::job::Job;
+use crate::job::Stop;
 
 /// Sets every sequence of the loaded tables and of the owner's.
 ///
@@ -16,7 +16,7 @@ use super::{Job, Stop};
 pub fn set_sequences(job: &Job<'_>, session: &mut Session, run: &Run) -> Result<(), Stop> {
     job.observer.on_event(Event::Step(StepKind::Sequences));
     for wanted in Wanted::of(job.plan, job.source.schema(), job.target, &run.judged.shifts) {
-        until_done(&job.line(), session, |session| {
+        job.retrying(session, |session| {
             session.set_sequence(run, &job.plan.schema, &wanted)?;
             Ok(session.leave_sequence(run.id, &wanted.sequence)?)
         })?;
@@ -26,7 +26,7 @@ pub fn set_sequences(job: &Job<'_>, session: &mut Session, run: &Run) -> Result<
 
 /// Sets a sequence past the rows that are there before it issues anything: loads before this one may have brought ids.
 /// How it was is noted first, whether it has to move or not.
-pub(super) fn past_rows(
+pub fn past_rows(
     job: &Job<'_>,
     session: &mut Session,
     run: &Run,

@@ -11,19 +11,22 @@ use crate::model::fault::Reason;
 use crate::model::key::Key;
 use crate::plan::LoadPlan;
 
-use super::keyset::KeySet;
-use super::orphans::{Guarded, Missing, OwnKeys, Referred};
+use crate::migrate::rows::guard::Guarded;
+use crate::migrate::rows::guard::Missing;
+use crate::migrate::rows::guard::OwnKeys;
+use crate::migrate::rows::guard::Referred;
+use crate::migrate::rows::keyset::KeySet;
 
 /// What a load's rows refer to in their own table, with the keys that the table held when the load's turn came.
 #[derive(Default)]
-pub(super) struct Own {
+pub struct Own {
     pub held: Vec<(Referred, KeySet)>,
     /// One of the foreign keys is on: the server refuses a row that comes before its parent.
     pub is_on: bool,
 }
 
 /// The rows of one part as they come by.
-pub(super) struct Kin {
+pub struct Kin {
     load: Arc<str>,
     keys: Vec<Known>,
     is_on: bool,

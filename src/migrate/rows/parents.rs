@@ -17,14 +17,20 @@ use crate::pg::{ReadBack, ServerError, Session};
 use crate::plan::{Link, LoadPlan, links};
 use crate::sqlite::Reader;
 
-use super::batch::{Batch, GO_ON};
-use super::keyset::{KeySet, Keys, key};
-use super::kin::Own;
-use super::orphans::{Guarded, OwnKeys, Referred};
-use super::{Job, Stop};
+use crate::job::Job;
+use crate::job::Stop;
+use crate::migrate::rows::batch::Batch;
+use crate::migrate::rows::guard::Guarded;
+use crate::migrate::rows::guard::OwnKeys;
+use crate::migrate::rows::guard::Referred;
+use crate::migrate::rows::keyset::KeySet;
+use crate::migrate::rows::keyset::Keys;
+use crate::migrate::rows::keyset::key;
+use crate::migrate::rows::self_references::Own;
+use crate::model::select::GO_ON;
 
 /// The keys that the rows of a table have on the target now.
-pub(super) fn on_target(session: &mut Session, schema: &str, referred: &Referred) -> Result<KeySet, ServerError> {
+pub fn on_target(session: &mut Session, schema: &str, referred: &Referred) -> Result<KeySet, ServerError> {
     let mut keys = KeySet::default();
     let places: Vec<usize> = (0..referred.columns.len()).collect();
     let what = ReadBack { schema, table: &referred.table, columns: &referred.columns, only: None };
@@ -34,7 +40,7 @@ pub(super) fn on_target(session: &mut Session, schema: &str, referred: &Referred
 
 /// What the rows of a load refer to.
 #[derive(Default)]
-pub(super) struct Parents {
+pub struct Parents {
     /// References with the keys that they may end at.
     pub links: Vec<(Link, Arc<KeySet>)>,
     /// Those of them that end in the load's own table.
@@ -43,7 +49,7 @@ pub(super) struct Parents {
 
 /// What the rows of a load refer to, with the keys that are there, when its turn has come: all loads into its parents are
 /// done. Nothing where reading ahead has found that no parent is missing and the order of its rows is no matter.
-pub(super) fn of_load(
+pub fn of_load(
     job: &Job<'_>,
     session: &mut Session,
     run: &Run,
@@ -144,7 +150,7 @@ impl Sink for Refused<'_> {
 
 /// A load whose rows refer to rows of the same table: reads it until it is known which of its rows can go, and adds their
 /// keys. A row whose parent is missing is not there for its own children.
-pub(super) fn settle_own(
+pub fn settle_own(
     reader: &Reader,
     load: &LoadPlan,
     (encoder, settled): (&RowEncoder, &Settled),
@@ -201,7 +207,7 @@ fn replaces(load: &LoadPlan, link: &Link) -> bool {
 ///
 /// # Errors
 /// Refusals for values of `if_orphan` that do not fit.
-pub(super) fn guards<'k>(
+pub fn guards<'k>(
     load: &LoadPlan,
     links: impl Iterator<Item = (&'k Link, &'k KeySet)>,
     settled: &Settled,

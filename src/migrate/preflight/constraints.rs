@@ -9,21 +9,23 @@ use std::collections::{BTreeMap, HashSet};
 use crate::model::fault::Reason;
 use crate::model::pgtype::Kind;
 use crate::model::record::{Check, CheckKind};
-use crate::model::schema::{SourceSchema, TargetSchema, TargetTable, TargetUnique};
+use crate::model::schema::{SourceSchema, TargetSchema, TargetTable};
 use crate::pg::checks::{Column, RowCheck};
 use crate::pg::{Blame, Session};
-use crate::plan::{Compared, Feed, LoadPlan, links, proves_unique};
+use crate::plan::{ComparedKey, Feed, LoadPlan, compared_key, links, proves_unique};
 
-use super::batch::Batch;
-use super::doubts::Doubts;
-use super::keyset::{field, hash};
-use super::wide::{SURE_INDEX_ROW, may_be_wide};
+use crate::migrate::indexes::index_width::SURE_INDEX_ROW;
+use crate::migrate::indexes::index_width::may_be_wide;
+use crate::migrate::preflight::server_readable::Doubts;
+use crate::migrate::rows::batch::Batch;
+use crate::migrate::rows::keyset::field;
+use crate::migrate::rows::keyset::hash;
 
 /// Keys of one unique key that are held in memory, some 40 bytes each; of more, the key is not checked.
-pub(super) const MOST_KEYS: usize = 10_000_000;
+pub const MOST_KEYS: usize = 10_000_000;
 
 /// What the server says of a table that rows are held against.
-pub(super) struct Asked {
+pub struct Asked {
     /// Its CHECK constraints.
     pub checks: Vec<RowCheck>,
     /// Its B-tree indexes and their columns.
@@ -33,8 +35,8 @@ pub(super) struct Asked {
 }
 
 /// Looks at the rows of one load, in their order.
-pub(super) struct Looking {
-    uniques: Vec<Unique>,
+pub struct Looking {
+    uniques: Vec<ComparedKey>,
     wide: Vec<Wide>,
     checks: Vec<(RowCheck, Vec<usize>)>,
     /// Gone, once the server could not be asked.
@@ -50,17 +52,8 @@ struct Wide {
     rows: u64,
 }
 
-/// A unique key whose values can be compared by their wire bytes.
-pub(super) struct Unique {
-    name: String,
-    /// The places of its columns among the load's, those left out in which every row of the table has the owner.
-    pub columns: Vec<usize>,
-    /// How each of them is compared.
-    pub compared: Vec<Compared>,
-}
-
 /// The keys that were seen so far, by table and unique key: several loads may go to one table.
-pub(super) type Seen = BTreeMap<(String, String), HashSet<u128>>;
+pub type Seen = BTreeMap<(String, String), HashSet<u128>>;
 
 impl Looking {
     pub fn of(
@@ -77,7 +70,7 @@ impl Looking {
         let alone = all.iter().filter(|l| l.table == load.table).count() == 1 && !table.has_rows;
         for key in table.unique.iter().filter(|key| load.conflict.as_ref().is_none_or(|c| !same(c, &key.columns))) {
             if !(alone && proves_unique(load, source, key)) {
-                match unique(load, all, key) {
+                match compared_key(load, all, key) {
                     Ok(Some(unique)) => looking.uniques.push(unique),
                     Ok(None) => {}
                     Err(why) => looking.not_checked(CheckKind::Unique, load, &key.name, &why),
@@ -173,7 +166,7 @@ impl Looking {
                 wide.rows += u64::from(bytes > SURE_INDEX_ROW);
             }
             let hashes: Vec<Option<u128>> = self.uniques.iter().map(|u| hash(image, &u.columns, &u.compared)).collect();
-            let sets = |u: &Unique| (load.table.clone(), u.name.clone());
+            let sets = |u: &ComparedKey| (load.table.clone(), u.name.clone());
             let taken =
                 self.uniques.iter().zip(&hashes).find(|(u, hash)| {
                     hash.is_some_and(|hash| seen.get(&sets(u)).is_some_and(|set| set.contains(&hash)))
@@ -264,46 +257,6 @@ fn wide(load: &LoadPlan, indexed: Vec<(String, Vec<String>)>) -> Vec<Wide> {
 
 fn same(a: &[String], b: &[String]) -> bool {
     a.len() == b.len() && a.iter().all(|name| b.contains(name))
-}
-
-/// A unique key as it is compared here; `None`: its rows cannot collide.
-pub(super) fn unique(load: &LoadPlan, all: &[LoadPlan], key: &TargetUnique) -> Result<Option<Unique>, String> {
-    if load.as_text {
-        return Err("the load goes as text".to_owned());
-    }
-    if key.nulls_equal {
-        return Err("NULLs count as equal there".to_owned());
-    }
-    if key.loose {
-        return Err("its collation takes different texts for equal".to_owned());
-    }
-    let mut found = Unique { name: key.name.clone(), columns: Vec::new(), compared: Vec::new() };
-    for name in &key.columns {
-        let Some(place) = load.columns.iter().position(|c| c.name == *name) else {
-            return Err(format!("the server makes {name}"));
-        };
-        let column = &load.columns[place];
-        match &column.feed {
-            Feed::Issued(_) => return Ok(None),
-            Feed::Owner if is_stamped_by_all(load, all, name) => {}
-            Feed::Owner | Feed::Lookup(_) => return Err(format!("{name} is known only when rows are written")),
-            // Of two loads into one table, each may have a constant of its own, or NULL.
-            Feed::Cell(_) | Feed::Constant(_) => {
-                let compared = Compared::of(&column.kind.kind);
-                let compared =
-                    compared.ok_or_else(|| format!("{} is compared by the server alone", column.kind.shown()))?;
-                found.columns.push(place);
-                found.compared.push(compared);
-            }
-        }
-    }
-    Ok(Some(found))
-}
-
-/// Whether every row that a load brings into this table has the owner in this column: then it tells none of them apart.
-fn is_stamped_by_all(load: &LoadPlan, all: &[LoadPlan], name: &str) -> bool {
-    let stamps = |l: &LoadPlan| l.columns.iter().any(|c| c.name == name && c.feed == Feed::Owner);
-    all.iter().filter(|l| l.table == load.table).all(stamps)
 }
 
 /// The places of the columns that a check reads.

@@ -1,0 +1,114 @@
+//! The context of one run, shared by writing (`migrate`) and verifying (`verify`): plan, source, connections, options, and
+//! the reasons for which a run stops.
+
+mod pool;
+mod retry;
+mod stop;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use crate::event::Observer;
+use crate::mapping::OnFault;
+use crate::model::schema::TargetSchema;
+use crate::pg::Session;
+use crate::pg::connect::ConnectError;
+use crate::plan::{Node, Plan};
+use crate::sqlite::Source;
+
+pub use pool::each;
+pub use retry::{Reconnect, Tries};
+pub use stop::Stop;
+
+/// Number of parts of a load per lane. More parts mean a shorter wait for the last one.
+pub const PARTS_PER_LANE: usize = 4;
+
+/// Speed and fault policy of a run. No option changes the values that are written.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Number of lanes: readers and connections that work at the same time.
+    pub jobs: usize,
+    /// Maximum number of rows in a batch.
+    pub batch_rows: u64,
+    /// Maximum number of bytes in a batch. A single row may exceed it.
+    pub batch_bytes: usize,
+    /// Treatment of rows that cannot be loaded.
+    pub on_fault: OnFault,
+    /// Maximum number of quarantined rows, over all resumes. `None` if unlimited.
+    pub max_faults: Option<u64>,
+}
+
+/// Everything that a run needs.
+pub struct Job<'a> {
+    /// The plan that is carried out.
+    pub plan: &'a Plan,
+    /// The source of the rows.
+    pub source: &'a Source,
+    /// The target's catalogue, with everything that is detached added again.
+    pub target: &'a TargetSchema,
+    /// Speed and fault policy.
+    pub options: Options,
+    /// Receives the events of the run.
+    pub observer: &'a dyn Observer,
+    /// Values of the environment variables that the mapping names.
+    pub env: &'a BTreeMap<String, String>,
+    /// Number of rows quarantined so far, including those in the ledger.
+    pub aside: AtomicU64,
+    /// Opens further connections to the target.
+    pub connections: &'a dyn Connections,
+    /// Estimated number of rows of each load, if known.
+    pub sizes: &'a BTreeMap<String, u64>,
+    /// Set from outside when the process was asked to stop.
+    pub asked: &'a AtomicBool,
+    /// Set by the first lane that stops, so that no lane begins another batch.
+    pub halted: AtomicBool,
+}
+
+impl Job<'_> {
+    /// Returns the estimated number of rows of one step of the plan.
+    pub fn size(&self, place: usize) -> u64 {
+        match self.plan.order[place] {
+            // Other steps wait for the owner.
+            Node::Owner => u64::MAX,
+            Node::Load(n) => self.sizes.get(&self.plan.loads[n].name).copied().unwrap_or(0),
+        }
+    }
+
+    /// Returns the policy for lost connections.
+    pub fn reconnect(&self) -> Reconnect<'_> {
+        Reconnect { connections: self.connections, observer: self.observer, asked: self.asked }
+    }
+
+    /// Runs idempotent work, and repeats it as [`Reconnect::retrying`] does.
+    ///
+    /// # Errors
+    /// The last error, if repeating the work cannot help or did not.
+    pub fn retrying<T>(
+        &self,
+        session: &mut Session,
+        work: impl FnMut(&mut Session) -> Result<T, Stop>,
+    ) -> Result<T, Stop> {
+        self.reconnect().retrying(session, work)
+    }
+
+    /// Returns true if the process was asked to stop.
+    pub fn is_asked(&self) -> bool {
+        self.asked.load(Ordering::Relaxed)
+    }
+}
+
+/// Opens connections to the target.
+pub trait Connections: Sync {
+    /// Opens a connection for another lane.
+    ///
+    /// # Errors
+    /// The reason why no connection could be opened.
+    fn another(&self) -> Result<Session, ConnectError>;
+
+    /// Opens a connection that replaces a lost one and holds the same lock. Ends the work that the server still does for
+    /// the lost connection.
+    ///
+    /// # Errors
+    /// The reason why no connection could be opened.
+    fn again(&self, lost: &Session) -> Result<Session, ConnectError>;
+}

@@ -1,0 +1,9 @@
+//! Preflight: the passes over all rows before the first write.
+
+pub mod constraints;
+pub mod id_collisions;
+pub mod id_offset;
+pub mod ids_in_text;
+pub mod read_ahead;
+pub mod server_readable;
+pub mod time_units;

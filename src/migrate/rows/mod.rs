@@ -1,0 +1,8 @@
+//! The rows of a batch, and the references between rows.
+
+pub mod batch;
+pub mod fingerprint;
+pub mod guard;
+pub mod keyset;
+pub mod parents;
+pub mod self_references;
