@@ -146,6 +146,14 @@ impl RowEncoder {
         if refusals.is_empty() { Ok(encoder) } else { Err(refusals) }
     }
 
+    /// Prepares an encoder of some columns alone: binary images, no lookup maps.
+    ///
+    /// # Errors
+    /// A refusal for every constant of the mapping that does not fit its column.
+    pub fn project(load: &LoadPlan, columns: Vec<ColumnPlan>, settled: &Settled) -> Result<RowEncoder, Vec<Refusal>> {
+        RowEncoder::new(&LoadPlan { columns, as_text: false, ..load.clone() }, settled, &Maps::new())
+    }
+
     /// The same encoder, ready to make the table's image of these columns. `binary`: the same load and its maps in binary,
     /// where its rows go as text.
     ///

@@ -63,7 +63,30 @@ struct Place {
     skip: u64,
 }
 
+/// A sink that skips the rows that SQLite cannot compute.
+struct ComputedRows<F>(F);
+
+impl<F: FnMut(&dyn Row) -> ControlFlow<()>> Sink for ComputedRows<F> {
+    fn row(&mut self, row: &dyn Row) -> ControlFlow<()> {
+        (self.0)(row)
+    }
+
+    fn failed(&mut self, _: Key, _: Failed) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+}
+
 impl Reader {
+    /// Calls `on_row` for each row of the range, in order. Skips the rows that SQLite cannot compute.
+    pub fn each(
+        &self,
+        select: &Select,
+        range: KeyRange<'_>,
+        on_row: impl FnMut(&dyn Row) -> ControlFlow<()>,
+    ) -> Result<Finished, SourceError> {
+        self.scan(select, range, &mut ComputedRows(on_row))
+    }
+
     /// Sends the rows of a range to the sink, in the order of their keys. Rows of SQL, rows of the mapping and rows of a
     /// table whose rowid has no free name are counted from 1: `after` skips that many.
     pub fn scan(&self, select: &Select, range: KeyRange<'_>, sink: &mut dyn Sink) -> Result<Finished, SourceError> {
