@@ -170,7 +170,7 @@ fn a_lookup_that_cannot_work_is_refused_with_its_place_all_at_once() {
         "steps.2.nocase",
         "steps.3.target",
         "is \\\"next\\\" or \\\"fault\\\"",
-        "is the owner, and the mapping names none",
+        "is the owner, and the mapping names no owner",
     ]);
     let wrong = head(STEPS).replace("take = \"id\"", "take = \"idd\"");
     run(ORDERS, &wrong, &["--dry-run"], 3).1.says(&["lookup.take", "Did you mean `id`?"]);

@@ -285,13 +285,13 @@ const OF_SENSE: [(&str, &str, &str, &[&str]); 17] = [
         "personal_finance",
         "{ if_bad = 0 }",
         "{ if_bad = 0, if_orphan = { null = true } }",
-        &["amount.if_orphan (line 48)", "has no foreign key", "Take it away"],
+        &["amount.if_orphan (line 48)", "has no foreign key", "Remove it"],
     ),
     (
         "personal_finance",
         "{ if_bad = 0 }",
         "{ if_bad = 0, epoch = \"s\" }",
-        &["amount.epoch (line 48)", "no meaning for a column of type numeric(10,2)"],
+        &["amount.epoch (line 48)", "no effect on a column of type numeric(10,2)"],
     ),
     (
         "personal_finance",

@@ -136,9 +136,9 @@ impl RowEncoder {
                     let shift = column.shift.as_ref().and_then(|table| settled.shifts.get(table));
                     columns.push(EncodedColumn { not_null: column.not_null, shift: shift.copied().unwrap_or(0), feed });
                 }
-                Err((what, advice)) => {
+                Err(refusal) => {
                     let place = format!("load.{}.columns.{}", load.name, column.name);
-                    refusals.push(Refusal::new(place, what, advice));
+                    refusals.push(Refusal { place, ..refusal });
                 }
             }
         }
@@ -334,13 +334,12 @@ fn shifted(cell: Cell<'_>, by: i64) -> Result<Cell<'_>, Reason> {
 }
 
 /// The bytes of a column's feed, or what is wrong with its constant and what to do.
-fn prepare(
-    column: &ColumnPlan,
-    settled: &Settled,
-    as_text: bool,
-    maps: &Maps,
-) -> Result<ColumnBytes, (String, String)> {
-    let wrong = |mistake: RuleError| (mistake.to_string(), "Write a value that fits the column.".to_owned());
+fn prepare(column: &ColumnPlan, settled: &Settled, as_text: bool, maps: &Maps) -> Result<ColumnBytes, Refusal> {
+    let refusal = |mistake: &RuleError, advice: String| {
+        let modifier = Some(mistake.modifier);
+        Refusal { modifier, ..Refusal::new("", mistake.to_string(), advice) }
+    };
+    let wrong = |mistake: RuleError| refusal(&mistake, "Write a value that fits the column.".to_owned());
     let converter = Converter::new(&column.kind, &column.rules, settled).map_err(wrong)?;
     let constant = match &column.feed {
         Feed::Cell(n) => return Ok(ColumnBytes::Cell(*n, Box::new(converter))),
@@ -350,9 +349,10 @@ fn prepare(
                 Kind::Int2 => Ok(ColumnBytes::Slot(2)),
                 Kind::Int4 => Ok(ColumnBytes::Slot(4)),
                 Kind::Int8 => Ok(ColumnBytes::Slot(8)),
-                _ => Err((
+                _ => Err(Refusal::new(
+                    "",
                     format!("its ids are drawn from a sequence and its type is {}", column.kind.shown()),
-                    "Write a feed for it.".to_owned(),
+                    "Write a feed for it.",
                 )),
             };
         }
@@ -364,12 +364,11 @@ fn prepare(
         Feed::Owner => Value::Owner,
     };
     let is_owner = constant == Value::Owner;
-    let cell = converter
-        .constant(&constant)
-        .map_err(|mistake| (mistake.to_string(), constant_advice(&column.kind, &constant)))?;
+    let cell =
+        converter.constant(&constant).map_err(|mistake| refusal(&mistake, constant_advice(&column.kind, &constant)))?;
     // Before the owner is settled its place is NULL; nothing is sent then.
     if matches!(cell, Cell::Null) && column.not_null && !(is_owner && settled.owner.is_none()) {
-        return Err(("is NULL in every row and the column is NOT NULL".to_owned(), "Write another value.".to_owned()));
+        return Err(Refusal::new("", "is NULL in every row and the column is NOT NULL", "Write another value."));
     }
     let mut bytes = Vec::new();
     if as_text {

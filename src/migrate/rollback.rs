@@ -20,7 +20,7 @@ use crate::pg::detach::Detached;
 use crate::pg::ledger::{LoadDone, Made, PartDone, Run};
 use crate::pg::take_back::{Aside, BegunBack, Firing, OwnerBack, Rewound, TakingBack};
 use crate::pg::{ServerError, Session};
-use crate::plan::{Link, LoadPlan, Node};
+use crate::plan::{LoadPlan, Node, Reference};
 
 use crate::job::Job;
 use crate::job::Stop;
@@ -118,7 +118,7 @@ fn put_back_early(taking: &mut TakingBack<'_>, off: Vec<Detached>) -> Result<Vec
 struct Known<'a> {
     load: &'a LoadPlan,
     encoder: RowEncoder,
-    links: Vec<(Link, Arc<KeySet>)>,
+    links: Vec<(Reference, Arc<KeySet>)>,
     done: &'a LoadDone,
     /// The ids that the ledger kept, by part and row.
     issued: BTreeMap<i32, Vec<Vec<i64>>>,

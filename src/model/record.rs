@@ -352,6 +352,9 @@ pub struct Refusal {
     pub reason: String,
     /// The way out.
     pub advice: String,
+    /// The modifier at fault; `None` if no modifier is. JSON does not contain it.
+    #[serde(skip)]
+    pub modifier: Option<&'static str>,
 }
 
 /// The result of one check.

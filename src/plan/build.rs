@@ -3,24 +3,26 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use crate::mapping::{Load, Mapping};
+use crate::mapping::{FeedRule, Load, Mapping, OwnerRule};
 use crate::model::ident::did_you_mean;
 use crate::model::pgtype::{ColumnType, Kind};
 use crate::model::record::{Refusal, Warning};
 use crate::model::schema::{TargetColumn, TargetSchema, TargetTable};
 
+use super::order::Order;
 use super::{
-    Inputs, LoadPlan, Plan, PlanFindings, Purpose, Taken, classes, columns, detach, modifiers, order, owner, path,
-    relation, rights, shift, unmapped,
+    Context, Feed, Inputs, LeftInSource, LoadPlan, OwnerPath, OwnerPlan, Plan, PlanFindings, Purpose, Shifted,
+    TableClass, Taken, classes, columns, detach, modifiers, order, owner, owner_path, relation, rights, shift, tables,
+    unmapped,
 };
 
-/// The plan, or every reason why there is none.
+/// Returns the plan, or every refusal.
 ///
-/// Without a target, the plan stands on an assumed one, in which every table and column that the mapping needs is there:
-/// then only the source's side has been judged.
+/// Without a target, the plan uses an assumed one, which has every table and column that the mapping needs. Then only the
+/// source's side is checked.
 ///
 /// # Errors
-/// All refusals, and the warnings beside them.
+/// All refusals, and the warnings next to them.
 pub fn build(mapping: &Mapping, inputs: &Inputs<'_>) -> Result<Plan, (Vec<Refusal>, Vec<Warning>)> {
     let mut findings = PlanFindings::default();
     let target = match inputs.target {
@@ -29,56 +31,26 @@ pub fn build(mapping: &Mapping, inputs: &Inputs<'_>) -> Result<Plan, (Vec<Refusa
     };
     modifiers::source_zone(mapping, &mut findings);
     if inputs.target.is_some() {
-        schema_holds_something(&target, &mut findings);
+        tables::schema_has_tables(&target, &mut findings);
     }
     let copies = unmapped::copies(mapping, inputs, &target, &mut findings);
     let mapping = &Mapping { loads: mapping.loads.iter().cloned().chain(copies).collect(), ..mapping.clone() };
-    if inputs.target.is_some() {
-        modifiers::unreachable(mapping, &target, &mut findings);
-    }
-    let owner = owner::owner(mapping, inputs, &target, &mut findings);
-    let mut taken = Taken::new();
-    let mut loads = loads(mapping, inputs, &target, &mut taken, &mut findings);
-    stamped_too_early(&loads, owner.as_ref(), &mut findings);
-    skipped_parents(mapping, &loads, &target, &mut findings);
-    let shifts = match inputs.target {
-        Some(_) => shift::shifts(mapping, &mut loads, &target, &mut findings),
-        None => Vec::new(),
-    };
-    let classes = classes::classes(mapping, &target, &mut findings);
-    let paths = match inputs.target {
-        Some(_) => path::paths(mapping, &target, &classes, &mut findings),
-        None => BTreeMap::new(),
-    };
-    classes::owner_columns(mapping, &loads, &target, &mut findings);
-    let left = unmapped::left(mapping, inputs, &taken, &mut findings);
-    cascades(mapping, &target, &mut findings);
-    if target.encoding == "SQL_ASCII" {
-        let message = "the database's encoding is SQL_ASCII: it checks no text and counts lengths in bytes. UTF-8 is what goes \
-                       in, and n of varchar(n) and char(n) is taken as bytes.";
-        findings.warn("target", message);
-    }
-    rights::refuse(
-        &rights::Asker { mapping, loads: &loads, owner: owner.as_ref(), paths: &paths, target: &target },
-        inputs.purpose,
-        &mut findings,
-    );
-    let order = order::order(&loads, owner.as_ref(), &target, &mut findings);
+    let parts = parts(Context { mapping, inputs, target: &target }, &mut findings);
     if !findings.refusals.is_empty() {
         return Err((findings.refusals, findings.warnings));
     }
-    let detach = detach::detach(&loads, inputs.source, &target, inputs.detachable, inputs.detaching);
+    let detach = detach::detach(&parts.loads, inputs.source, &target, inputs.detachable, inputs.detaching);
     Ok(Plan {
         name: mapping.name.clone(),
         schema: target.schema.clone(),
-        owner,
-        loads,
-        order: order.nodes,
-        after: order.after,
-        classes,
-        paths,
-        shifts,
-        left,
+        owner: parts.owner,
+        loads: parts.loads,
+        order: parts.order.nodes,
+        after: parts.order.after,
+        classes: parts.classes,
+        paths: parts.paths,
+        shifts: parts.shifts,
+        left: parts.left,
         not_tables: inputs.source.others.clone(),
         detach,
         warnings: findings.warnings,
@@ -86,21 +58,51 @@ pub fn build(mapping: &Mapping, inputs: &Inputs<'_>) -> Result<Plan, (Vec<Refusa
     })
 }
 
-fn loads(
-    mapping: &Mapping,
-    inputs: &Inputs<'_>,
-    target: &TargetSchema,
-    taken: &mut Taken,
-    findings: &mut PlanFindings,
-) -> Vec<LoadPlan> {
+/// The decided parts of a plan.
+struct PlanParts {
+    owner: Option<OwnerPlan>,
+    loads: Vec<LoadPlan>,
+    order: Order,
+    classes: BTreeMap<String, TableClass>,
+    paths: BTreeMap<String, OwnerPath>,
+    shifts: Vec<Shifted>,
+    left: Vec<LeftInSource>,
+}
+
+fn parts(context: Context<'_>, findings: &mut PlanFindings) -> PlanParts {
+    let Context { mapping, inputs, target } = context;
+    let has_target = inputs.target.is_some();
+    if has_target {
+        modifiers::unreachable(mapping, target, findings);
+    }
+    let owner = owner::owner(context, findings);
+    let mut taken = Taken::new();
+    let mut loads = loads(context, &mut taken, findings);
+    stamped_too_early(&loads, owner.as_ref(), findings);
+    skipped_parents(mapping, &loads, target, findings);
+    let shifts = if has_target { shift::shifts(mapping, &mut loads, target, findings) } else { Vec::new() };
+    let classes = classes::classes(mapping, target, findings);
+    let paths = if has_target { owner_path::paths(mapping, target, &classes, findings) } else { BTreeMap::new() };
+    classes::owner_columns(mapping, &loads, target, findings);
+    let left = unmapped::left(mapping, inputs, &taken, findings);
+    cascades(mapping, target, findings);
+    tables::encoding_checks_text(target, findings);
+    let asker = rights::Asker { mapping, loads: &loads, owner: owner.as_ref(), paths: &paths, target };
+    rights::refuse(&asker, inputs.purpose, findings);
+    let order = order::order(&loads, owner.as_ref(), target, findings);
+    PlanParts { owner, loads, order, classes, paths, shifts, left }
+}
+
+fn loads(context: Context<'_>, taken: &mut Taken, findings: &mut PlanFindings) -> Vec<LoadPlan> {
+    let Context { mapping, inputs, target } = context;
     let mut loads = Vec::new();
     for load in &mapping.loads {
         let planned = table(load, target, findings).and_then(|table| {
-            table_is_ready(load, mapping, table, target, findings);
+            tables::accepts_rows(load, mapping, table, target, findings);
             if inputs.purpose == Purpose::Write {
-                table_keeps_rows(&format!("load.{}", load.name), (&load.to, table), target, findings);
+                tables::keeps_rows(&format!("load.{}", load.name), &load.to, target, findings);
             }
-            columns::load(mapping, load, (table, target), inputs, taken, findings)
+            columns::load(context, load, table, taken, findings)
         });
         // The source of a load that cannot be planned counts as taken: one mistake, one refusal.
         if let Some(source) = relation::table_of(load).filter(|_| planned.is_none()) {
@@ -129,87 +131,29 @@ fn table<'t>(load: &Load, target: &'t TargetSchema, findings: &mut PlanFindings)
     found
 }
 
-/// A schema without a table is more likely a slip, or a target that its application has not been set up on.
-fn schema_holds_something(target: &TargetSchema, findings: &mut PlanFindings) {
-    if target.tables.is_empty() && target.views.is_empty() {
-        findings.refuse(
-            "target.schema",
-            format!("the target has no table at all in a schema `{}`", target.schema),
-            format!(
-                "{}Name the schema, or run the application's own migrations first.",
-                did_you_mean(&target.schema, ["public"])
-            ),
-        );
-    }
-}
-
-/// Rows that are there already.
-fn table_is_ready(
-    load: &Load,
-    mapping: &Mapping,
-    table: &TargetTable,
-    target: &TargetSchema,
-    findings: &mut PlanFindings,
-) {
-    let place = format!("load.{}", load.name);
-    let name = format!("{}.{}", target.schema, load.to);
-    let may_hold = load.append || load.when_empty || load.conflict.is_some();
-    let same_run = mapping.loads.iter().any(|other| other.name != load.name && other.to == load.to && other.append);
-    if table.has_rows && !may_hold && !same_run {
-        findings.refuse(
-            &place,
-            format!("{name} holds rows"),
-            "Empty it, or write `existing = \"append\"` at the load if they shall stay beside the new ones.",
-        );
-    }
-}
-
-/// A table that can lose its rows, or shows those of others as its own: what is read there afterwards proves nothing.
-pub(super) fn table_keeps_rows(
-    place: &str,
-    (table, facts): (&str, &TargetTable),
-    target: &TargetSchema,
-    findings: &mut PlanFindings,
-) {
-    let name = format!("{}.{table}", target.schema);
-    if facts.unlogged {
-        findings.refuse(
-            place,
-            format!("{name} is UNLOGGED, itself or a partition of it: a crash of the server empties it"),
-            "ALTER TABLE ... SET LOGGED; it can be set back when the run is done.",
-        );
-    }
-    if !facts.heirs.is_empty() {
-        let heirs = facts.heirs.join(", ");
-        findings.refuse(
-            place,
-            format!("tables inherit from {name} ({heirs}), and their rows are read as if they were its own"),
-            "ALTER TABLE ... NO INHERIT on each of them; it can be set back when the run is done.",
-        );
-    }
-}
-
 /// The owner is settled after the loads into its table, so their rows cannot carry its key.
-fn stamped_too_early(loads: &[LoadPlan], owner: Option<&super::OwnerPlan>, findings: &mut PlanFindings) {
+fn stamped_too_early(loads: &[LoadPlan], owner: Option<&OwnerPlan>, findings: &mut PlanFindings) {
     let Some(owner) = owner.filter(|o| !o.natural.is_empty()) else { return };
     for load in loads.iter().filter(|l| l.table == owner.table && l.needs_owner()) {
         findings.refuse(
             load.place(),
-            format!("its rows go to `{}`, and the owner, whose key they ask for, is settled after them", owner.table),
+            format!(
+                "its rows are written to `{}` and need the owner's key, which is known only after them",
+                owner.table
+            ),
             "Feed these columns by `from`, `sql` or `value`.",
         );
     }
 }
 
-/// A parent whose rows are skipped where their key is there keeps the target's ids, and a reference by the source's id
-/// would end at another row.
+/// A load with `conflict` skips a parent row whose key exists. The existing row keeps the target's id, so a reference by the
+/// source's id would lead to another row.
 fn skipped_parents(mapping: &Mapping, loads: &[LoadPlan], target: &TargetSchema, findings: &mut PlanFindings) {
     let is_owner = |table: &str| mapping.owner.as_ref().is_some_and(|o| o.table == table);
     for load in loads {
         let Some(facts) = target.tables.get(&load.table) else { continue };
         for key in facts.foreign.iter().filter(|f| f.parent_schema == target.schema && !is_owner(&f.parent)) {
-            let by_name =
-                load.columns.iter().any(|c| key.columns.contains(&c.name) && matches!(c.feed, super::Feed::Cell(_)));
+            let by_name = load.columns.iter().any(|c| key.columns.contains(&c.name) && matches!(c.feed, Feed::Cell(_)));
             let holds = target.tables.get(&key.parent).is_some_and(|t| t.has_rows);
             let skips =
                 |l: &&LoadPlan| l.table == key.parent && l.conflict.as_ref().is_some_and(|c| *c != key.parent_columns);
@@ -217,8 +161,7 @@ fn skipped_parents(mapping: &Mapping, loads: &[LoadPlan], target: &TargetSchema,
                 findings.refuse(
                     format!("load.{}.columns.{}", load.name, key.columns.join(",")),
                     format!(
-                        "it refers to `{}` by the source's ids, and rows of that are skipped where the target has them \
-                             under other ids",
+                        "it refers to `{}` by the source's ids, and a load skips rows that the target has under other ids",
                         key.parent
                     ),
                     "Feed it by a `lookup` over the natural key.",
@@ -228,24 +171,24 @@ fn skipped_parents(mapping: &Mapping, loads: &[LoadPlan], target: &TargetSchema,
     }
 }
 
-/// What `ON DELETE CASCADE` from the owner would take along, from table to table, is said once.
+/// Warns once of the tables whose rows `ON DELETE CASCADE` deletes with the owner, directly or through other tables.
 fn cascades(mapping: &Mapping, target: &TargetSchema, findings: &mut PlanFindings) {
     let Some(owner) = &mapping.owner else { return };
     let loaded = |name: &&str| mapping.loads.iter().any(|l| l.to == *name);
-    let mut gone = vec![owner.table.as_str()];
+    let mut deleted = vec![owner.table.as_str()];
     let mut next = 0;
-    while let Some(parent) = gone.get(next).copied() {
+    while let Some(parent) = deleted.get(next).copied() {
         let falls = |table: &TargetTable| table.foreign.iter().any(|f| f.cascades && f.parent == parent);
         let children: Vec<&str> = target
             .tables
             .iter()
-            .filter(|(name, t)| falls(t) && !gone.contains(&name.as_str()))
+            .filter(|(name, t)| falls(t) && !deleted.contains(&name.as_str()))
             .map(|(n, _)| n.as_str())
             .collect();
-        gone.extend(children);
+        deleted.extend(children);
         next += 1;
     }
-    let mut tables: Vec<&str> = gone.into_iter().skip(1).filter(loaded).collect();
+    let mut tables: Vec<&str> = deleted.into_iter().skip(1).filter(loaded).collect();
     tables.sort_unstable();
     if !tables.is_empty() {
         let message =
@@ -254,7 +197,7 @@ fn cascades(mapping: &Mapping, target: &TargetSchema, findings: &mut PlanFinding
     }
 }
 
-/// A target in which everything that the mapping needs is there: for a look without a target.
+/// Returns a target that has everything the mapping needs, for a dry run without a target.
 fn assumed(mapping: &Mapping, inputs: &Inputs<'_>) -> TargetSchema {
     let mut tables: BTreeMap<String, TargetTable> = BTreeMap::new();
     let mut add = |table: &str, column: &str| {
@@ -273,19 +216,19 @@ fn assumed(mapping: &Mapping, inputs: &Inputs<'_>) -> TargetSchema {
     };
     for load in &mapping.loads {
         if let Some(relation) = relation::relation(load, inputs, &mut PlanFindings::default()) {
-            for (name, _) in relation::columns(load, &relation, inputs) {
-                add(&load.to, &name);
+            for column in relation::columns(load, &relation, inputs) {
+                add(&load.to, &column.name);
             }
         }
         for (name, _) in &load.columns {
             add(&load.to, name);
         }
-        if let crate::mapping::OwnerRule::Stamped(columns) = &load.owner {
+        if let OwnerRule::Stamped(columns) = &load.owner {
             columns.iter().for_each(|c| add(&load.to, c));
         }
     }
     for (_, column) in mapping.loads.iter().flat_map(|load| &load.columns) {
-        if let Some(crate::mapping::FeedRule::Lookup(lookup)) = &column.feed {
+        if let Some(FeedRule::Lookup(lookup)) = &column.feed {
             add(&lookup.table, &lookup.take);
         }
     }

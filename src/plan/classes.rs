@@ -1,4 +1,4 @@
-//! Whose the rows of each target table are, and whether the mapping says so everywhere it has to.
+//! The owners of the rows of each target table. Checks that the mapping states them wherever it must.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use crate::model::schema::TargetSchema;
 
 use super::{Feed, LoadPlan, PlanFindings, TableClass};
 
-/// The class of every table of the target.
+/// Returns the class of every table of the target.
 pub(super) fn classes(
     mapping: &Mapping,
     target: &TargetSchema,
@@ -26,7 +26,7 @@ pub(super) fn classes(
             Some(before) => findings.refuse(
                 format!("load.{}.owner", load.name),
                 format!("another load makes `{}` {}, this one {}", load.to, before.word(), class.word()),
-                "Write the same `owner` at both.",
+                "Write the same `owner` in both.",
             ),
         }
     }
@@ -50,7 +50,7 @@ fn class_of(mapping: &Mapping, load: &Load) -> TableClass {
     }
 }
 
-/// A column with a foreign key to the owner's table is stamped, carried, looked up, or said to be omitted.
+/// Refuses a column with a foreign key to the owner's table that is not stamped, carried, fed or omitted.
 pub(super) fn owner_columns(mapping: &Mapping, plans: &[LoadPlan], target: &TargetSchema, findings: &mut PlanFindings) {
     let Some(owner) = &mapping.owner else { return };
     for load in &mapping.loads {
@@ -71,7 +71,7 @@ pub(super) fn owner_columns(mapping: &Mapping, plans: &[LoadPlan], target: &Targ
                 findings.refuse(
                     format!("load.{}", load.name),
                     format!(
-                        "`{}.{column}` refers to `{}`, and the mapping does not say whose the rows are",
+                        "`{}.{column}` refers to `{}`, and the mapping does not state the owner of the rows",
                         load.to, owner.table
                     ),
                     format!(

@@ -1,27 +1,27 @@
-//! The columns of one load: for each column of the target, where its value comes from.
+//! The columns of one load: the feed of each column of the target.
 //!
-//! What is written down comes first, then the owner's stamp, then the source's column of the same name.
+//! A written feed comes first, then the owner's stamp, then the source's column of the same name.
 
-use std::collections::BTreeSet;
-
-use crate::mapping::{FeedRule, Load, MappedColumn, Mapping, OwnerRule, RowsFrom};
+use crate::mapping::{FeedRule, Load, MappedColumn, OwnerRule};
 use crate::model::ident::did_you_mean;
 use crate::model::pgtype::{Kind, SilentChange};
 use crate::model::rules::{Rules, Value};
-use crate::model::schema::{TargetColumn, TargetSchema, TargetTable, TargetUnique};
+use crate::model::schema::{TargetColumn, TargetTable};
 use crate::model::select::{Expr, Relation, Select};
 
-use super::{ColumnPlan, Feed, Inputs, LoadPlan, PlanFindings, Taken, lookup, modifiers, relation};
+use super::lookup::LookupPlanner;
+use super::relation::{self, RelationColumn};
+use super::{ColumnPlan, Context, Feed, LoadPlan, PlanFindings, Taken, modifiers, names};
 
-/// Plans one load. `None` where its relation or its table is not there; the findings say why.
+/// Plans one load. `None` if its relation is missing or its SQL is refused; the findings contain the reason.
 pub(super) fn load(
-    mapping: &Mapping,
+    context: Context<'_>,
     load: &Load,
-    (table, target): (&TargetTable, &TargetSchema),
-    inputs: &Inputs<'_>,
+    table: &TargetTable,
     taken: &mut Taken,
     findings: &mut PlanFindings,
 ) -> Option<LoadPlan> {
+    let Context { mapping, inputs, .. } = context;
     let from = relation::relation(load, inputs, findings)?;
     if let Some((expr, mistake)) = inputs.sql.get(&load.name).and_then(|f| f.mistake.as_ref()) {
         let place = match expr.and_then(|n| relation::written(load).into_iter().nth(n)) {
@@ -33,12 +33,12 @@ pub(super) fn load(
         return None;
     }
     let source = relation::columns(load, &from, inputs);
-    nobody_takes(load, &from, table, &source, findings);
-    let mut columns = ColumnPlanner { mapping, target, load, source, exprs: Vec::new(), inputs, findings };
-    columns.names_are_there(table);
-    let planned: Vec<ColumnPlan> = table.columns.iter().filter_map(|column| columns.column(column)).collect();
-    let (exprs, named) = (columns.exprs, columns.source);
-    note_taken(load, &from, &exprs, table, &named, inputs, taken);
+    names::of_relation(load, &from, table, &source, findings);
+    names::of_target(load, table, findings);
+    let mut planner = ColumnPlanner { context, load, source, exprs: Vec::new(), findings };
+    let planned: Vec<ColumnPlan> = table.columns.iter().filter_map(|column| planner.column(column)).collect();
+    planner.note_taken(&from, table, taken);
+    let exprs = planner.exprs;
     Some(LoadPlan {
         name: load.name.clone(),
         table: load.to.clone(),
@@ -66,80 +66,16 @@ pub(super) fn load(
     })
 }
 
-/// A column of a query or of rows of the mapping that feeds nothing is a slip, such as a misspelt name.
-fn nobody_takes(
-    load: &Load,
-    from: &Relation,
-    table: &TargetTable,
-    source: &[(String, Option<String>)],
-    findings: &mut PlanFindings,
-) {
-    if matches!(from, Relation::Table(_)) {
-        return;
-    }
-    let names = || table.columns.iter().map(|c| c.name.as_str());
-    let is_fed = |name: &str| {
-        let written = load.columns.iter().find(|(column, _)| column.eq_ignore_ascii_case(name));
-        let by_name = written.is_none_or(|(_, column)| column.feed.is_none());
-        let from = load.columns.iter().any(|(_, c)| matches!(&c.feed, Some(FeedRule::From(column)) if column == name));
-        let is_word =
-            |sql: &str| sql.split(|c: char| !c.is_alphanumeric() && c != '_').any(|w| w.eq_ignore_ascii_case(name));
-        (by_name && names().any(|column| column.eq_ignore_ascii_case(name)))
-            || from
-            || relation::written(load).iter().any(|(_, sql)| is_word(sql))
-    };
-    for (name, _) in source.iter().filter(|(name, _)| !is_fed(name)) {
-        let place = match &load.from {
-            RowsFrom::Rows(rows) => {
-                rows.iter().position(|row| row.contains_key(name)).map(|n| format!("rows.{n}.{name}"))
-            }
-            _ => Some("sql".to_owned()),
-        };
-        findings.refuse(
-            format!("load.{}.from.{}", load.name, place.unwrap_or_default()),
-            format!("its rows have a column `{name}`, and nothing takes it"),
-            format!("{}Name it as the target does, or take it away.", did_you_mean(name, names())),
-        );
-    }
-}
-
-/// Notes which columns of the source this load reads, by feed or by SQL.
-fn note_taken(
-    load: &Load,
-    from: &Relation,
-    exprs: &[Expr],
-    table: &TargetTable,
-    named: &[(String, Option<String>)],
-    inputs: &Inputs<'_>,
-    taken: &mut Taken,
-) {
-    if let Some(facts) = inputs.sql.get(&load.name) {
-        taken.extend(facts.reads.iter().cloned());
-    }
-    let Relation::Table(source) = from else { return };
-    for expr in exprs {
-        if let Expr::Column(column) = expr {
-            taken.insert((source.clone(), column.clone()));
-        }
-    }
-    // A column that the server computes itself is not sent, and its namesake is not lost either.
-    for column in table.columns.iter().filter(|c| c.generated) {
-        if let Some((name, _)) = same_name(&column.name, named) {
-            taken.insert((source.clone(), name.clone()));
-        }
-    }
-}
-
-/// The column of this name: exactly, else the only one that differs in case alone.
-fn same_name<'a>(name: &str, columns: &'a [(String, Option<String>)]) -> Option<&'a (String, Option<String>)> {
-    columns.iter().find(|(n, _)| n == name).or_else(|| {
-        let mut folded = columns.iter().filter(|(n, _)| n.to_lowercase() == name.to_lowercase());
+/// Returns the column of this name: the exact one, or else the only one that differs in case alone.
+fn same_name<'a>(name: &str, columns: &'a [RelationColumn]) -> Option<&'a RelationColumn> {
+    columns.iter().find(|column| column.name == name).or_else(|| {
+        let mut folded = columns.iter().filter(|column| column.name.to_lowercase() == name.to_lowercase());
         let first = folded.next();
         if folded.next().is_some() { None } else { first }
     })
 }
 
-/// The position of an expression among those that are read; it is added where it is missing.
+/// Returns the position of an expression among those that are read, and adds it if it is missing.
 fn position(exprs: &mut Vec<Expr>, expr: Expr) -> usize {
     exprs.iter().position(|e| *e == expr).unwrap_or_else(|| {
         exprs.push(expr);
@@ -147,84 +83,33 @@ fn position(exprs: &mut Vec<Expr>, expr: Expr) -> usize {
     })
 }
 
-struct ColumnPlanner<'a, 'i> {
-    mapping: &'a Mapping,
-    target: &'a TargetSchema,
+/// The feed of a column, and the declared type of the source column that feeds it.
+type Fed = (Feed, Option<String>);
+
+struct ColumnPlanner<'a> {
+    context: Context<'a>,
     load: &'a Load,
-    source: Vec<(String, Option<String>)>,
+    source: Vec<RelationColumn>,
     exprs: Vec<Expr>,
-    inputs: &'a Inputs<'i>,
     findings: &'a mut PlanFindings,
 }
 
-impl ColumnPlanner<'_, '_> {
-    /// Every name that the load writes down is a column of the target.
-    fn names_are_there(&mut self, table: &TargetTable) {
-        let names: Vec<&str> = table.columns.iter().map(|c| c.name.as_str()).collect();
-        let mut written: Vec<(String, &str)> = self
-            .load
-            .columns
-            .iter()
-            .map(|(n, _)| (format!("load.{}.columns.{n}", self.load.name), n.as_str()))
-            .collect();
-        let owner = match &self.load.owner {
-            OwnerRule::Stamped(columns) => columns.clone(),
-            OwnerRule::Carried(column) | OwnerRule::Through(column) => vec![column.clone()],
-            OwnerRule::Unsaid | OwnerRule::Shared => Vec::new(),
-        };
-        written.extend(owner.iter().map(|n| (format!("load.{}.owner", self.load.name), n.as_str())));
-        let conflict = self.load.conflict.iter().flatten();
-        written.extend(conflict.map(|n| (format!("load.{}.conflict", self.load.name), n.as_str())));
-        for (place, name) in written {
-            if !names.contains(&name) {
-                self.findings.refuse(
-                    place,
-                    format!("`{}` has no column `{name}`", self.load.to),
-                    format!("{}Write the name of a column of the target.", did_you_mean(name, names.iter().copied())),
-                );
+impl ColumnPlanner<'_> {
+    /// Notes which columns of the source this load reads, by feed or by SQL.
+    fn note_taken(&self, from: &Relation, table: &TargetTable, taken: &mut Taken) {
+        if let Some(facts) = self.context.inputs.sql.get(&self.load.name) {
+            taken.extend(facts.reads.iter().cloned());
+        }
+        let Relation::Table(source) = from else { return };
+        for expr in &self.exprs {
+            if let Expr::Column(column) = expr {
+                taken.insert((source.clone(), column.clone()));
             }
         }
-        self.says_nothing_for_nothing(table);
-        if let Some(key) = &self.load.conflict {
-            let wanted: BTreeSet<&String> = key.iter().collect();
-            let is_it = |u: &&TargetUnique| u.columns.iter().collect::<BTreeSet<_>>() == wanted;
-            let found: Vec<&TargetUnique> = table.unique.iter().filter(is_it).collect();
-            // One of several is enough: the server takes them all into account.
-            if let Some(waits) = found.iter().find(|u| u.deferrable) {
-                self.findings.refuse(
-                    format!("load.{}.conflict", self.load.name),
-                    format!(
-                        "the unique key {} of `{}` is DEFERRABLE: the server skips no row by it",
-                        waits.name, self.load.to
-                    ),
-                    "Make it NOT DEFERRABLE on the target, or name another unique key.",
-                );
-            } else if found.is_empty() && key.iter().all(|k| names.contains(&k.as_str())) {
-                self.findings.refuse(
-                    format!("load.{}.conflict", self.load.name),
-                    format!("`{}` has no unique key over ({})", self.load.to, key.join(", ")),
-                    "Name exactly the columns of one of its unique keys.",
-                );
-            }
-        }
-    }
-
-    /// A column that is stamped twice, and `if_orphan` where nothing can be an orphan.
-    fn says_nothing_for_nothing(&mut self, table: &TargetTable) {
-        if let OwnerRule::Stamped(columns) = &self.load.owner
-            && let Some(twice) = columns.iter().enumerate().find(|(n, c)| columns[..*n].contains(c)).map(|(_, c)| c)
-        {
-            let place = format!("load.{}.owner", self.load.name);
-            self.findings.refuse(place, format!("names `{twice}` twice"), "Name each column once.");
-        }
-        let refers = |name: &String| table.foreign.iter().any(|key| key.columns.contains(name));
-        for (name, column) in &self.load.columns {
-            if column.modifiers.if_orphan.is_some() && !refers(name) && table.column(name).is_some() {
-                self.findings.refuse(
-                    format!("load.{}.columns.{name}.if_orphan", self.load.name),
-                    format!("`if_orphan` has no meaning: `{}.{name}` has no foreign key", self.load.to),
-                    "Take it away.",
-                );
+        // The server computes a generated column, so its source column of the same name is not lost.
+        for column in table.columns.iter().filter(|c| c.generated) {
+            if let Some(same) = same_name(&column.name, &self.source) {
+                taken.insert((source.clone(), same.name.clone()));
             }
         }
     }
@@ -235,13 +120,12 @@ impl ColumnPlanner<'_, '_> {
         let place = format!("load.{}.columns.{}", self.load.name, column.name);
         if column.generated {
             if written.is_some() {
-                self.findings.refuse(place, "the server computes this column", "Take the entry away.");
+                self.findings.refuse(place, "the server computes this column", "Remove the entry.");
             }
             return None;
         }
         let entry = written.unwrap_or(&nothing);
-        let rules =
-            modifiers::rules(self.mapping, self.load, &column.name, &column.kind, &entry.modifiers, self.findings);
+        let rules = modifiers::rules(self.context.mapping, self.load, column, &entry.modifiers, self.findings);
         let stamped = matches!(&self.load.owner, OwnerRule::Stamped(columns) if columns.contains(&column.name));
         let (feed, declared) =
             if stamped { self.stamp(column, entry, &place) } else { self.feed(column, entry, &rules, &place)? };
@@ -249,8 +133,8 @@ impl ColumnPlanner<'_, '_> {
         {
             self.findings.refuse(
                 &place,
-                "times without an offset may meet a column that needs one, and no zone is stated",
-                "Write `zone = \"UTC\"`, or the zone that they mean, in [source] or at the column.",
+                "its type needs an offset, its times may have none, and no zone is stated",
+                "Write `zone = \"UTC\"`, or the zone of its times, in [source] or for the column.",
             );
         }
         self.arrives_whole(column, &feed, &place);
@@ -265,36 +149,34 @@ impl ColumnPlanner<'_, '_> {
         })
     }
 
-    /// Refuses to feed what the server would bend in silence; of a default that goes on counting from a sequence it is
-    /// said that nobody tells it what is there now.
+    /// Refuses to feed a column whose values the server would change silently. Warns of a default that draws from a sequence,
+    /// because the run does not move that sequence.
     fn arrives_whole(&mut self, column: &TargetColumn, feed: &Feed, place: &str) {
         if *feed == Feed::Constant(Value::Null) {
             return;
         }
         if let Some(how) = column.kind.bent().map(SilentChange::words) {
-            let reason = format!("the server {how} in silence where it reads text as {}", column.kind.shown());
-            let advice = "Give the column a type that holds what the source has, such as text or numeric, or write \
+            let reason = format!("the server silently {how} where it reads text as {}", column.kind.shown());
+            let advice = "Give the column a type that holds the source's values, such as text or numeric, or write \
                           `{ omit = true }`.";
             self.findings.refuse(place, reason, advice);
         }
         if let Some(sequence) = &column.draws {
             let message = format!(
-                "its default makes values of numbers from {sequence}, which stays where it is: set it past what the rows \
-                 hold, if it must not give that again"
+                "its default derives values from {sequence}, which the run does not change: set the sequence past the \
+                 loaded values if they must not occur again"
             );
             self.findings.warn(place, message);
         }
     }
 
-    fn stamp(&mut self, column: &TargetColumn, entry: &MappedColumn, place: &str) -> (Feed, Option<String>) {
+    fn stamp(&mut self, column: &TargetColumn, entry: &MappedColumn, place: &str) -> Fed {
         if entry.feed.is_some() {
-            self.findings.refuse(
-                place,
-                "is stamped with the owner and has a feed of its own",
-                "Take one of the two away.",
-            );
+            self.findings.refuse(place, "is stamped with the owner and has a feed as well", "Remove one of the two.");
         }
-        if self.mapping.owner.as_ref().is_none_or(|o| o.natural.is_none()) && self.inputs.owner.is_empty() {
+        if self.context.mapping.owner.as_ref().is_none_or(|o| o.natural.is_none())
+            && self.context.inputs.owner.is_empty()
+        {
             self.findings.refuse(
                 format!("load.{}.owner", self.load.name),
                 "rows are stamped and the mapping names no owner",
@@ -303,12 +185,16 @@ impl ColumnPlanner<'_, '_> {
         }
         let source = relation::table_of(self.load).filter(|_| same_name(&column.name, &self.source).is_some());
         let left = |table: &str| {
-            self.mapping.leave.iter().any(|entry| entry.table == table && entry.column.as_ref() == Some(&column.name))
+            self.context
+                .mapping
+                .leave
+                .iter()
+                .any(|entry| entry.table == table && entry.column.as_ref() == Some(&column.name))
         };
         if let Some(table) = source.filter(|table| !left(table)) {
             self.findings.refuse(
                 place,
-                format!("is stamped, and the source's `{table}` has a `{}` of its own", column.name),
+                format!("is stamped, and the source's `{table}` has a column `{}`", column.name),
                 format!(
                     "Write `{table}.{} = \"why\"` in [leave], or `owner = {{ carried = \"{}\" }}`.",
                     column.name, column.name
@@ -318,14 +204,8 @@ impl ColumnPlanner<'_, '_> {
         (Feed::Owner, None)
     }
 
-    /// The column's feed; `None` lets the target's default speak.
-    fn feed(
-        &mut self,
-        column: &TargetColumn,
-        entry: &MappedColumn,
-        rules: &Rules,
-        place: &str,
-    ) -> Option<(Feed, Option<String>)> {
+    /// Returns the column's feed; `None` if the target's default fills it.
+    fn feed(&mut self, column: &TargetColumn, entry: &MappedColumn, rules: &Rules, place: &str) -> Option<Fed> {
         match &entry.feed {
             Some(FeedRule::From(name)) => self.fed_by_column(name, place),
             Some(FeedRule::Sql(sql)) => Some((self.cell(Expr::Sql(sql.clone())), None)),
@@ -335,13 +215,14 @@ impl ColumnPlanner<'_, '_> {
             Some(FeedRule::Lookup(written)) => {
                 let exprs = &mut self.exprs;
                 let mut cells = |sql: &str| position(exprs, Expr::Sql(sql.to_owned()));
-                let known = (self.mapping, self.inputs, self.target);
-                let planned = lookup::lookup(written, (column, place), known, &mut cells, self.findings)?;
+                let place = format!("{place}.lookup");
+                let planner = LookupPlanner { context: self.context, lookup: written, place };
+                let planned = planner.plan(column, &mut cells, self.findings)?;
                 Some((Feed::Lookup(Box::new(planned)), None))
             }
             Some(FeedRule::Omit) => self.omitted(column, place),
             None => match same_name(&column.name, &self.source).cloned() {
-                Some((name, declared)) => {
+                Some(RelationColumn { name, declared }) => {
                     self.means_one(column, &name, place);
                     Some((self.cell(Expr::Column(name)), declared))
                 }
@@ -350,19 +231,16 @@ impl ColumnPlanner<'_, '_> {
         }
     }
 
-    /// A column of the source that is not the target's to the letter must not be two of its columns.
+    /// Refuses a source column whose name matches two columns of the target, apart from case.
     fn means_one(&mut self, column: &TargetColumn, name: &str, place: &str) {
-        let table = self.target.tables.get(&self.load.to);
+        let table = self.context.target.tables.get(&self.load.to);
         let folded = |other: &&TargetColumn| other.name.to_lowercase() == column.name.to_lowercase();
         let mut others = table.into_iter().flat_map(|t| &t.columns).filter(folded).filter(|c| c.name != column.name);
         if let Some(other) = others.next().filter(|_| name != column.name) {
             self.findings.refuse(
                 place,
-                format!(
-                    "the source's `{name}` may be meant for it or for `{}`: case alone tells them apart",
-                    other.name
-                ),
-                format!("Write what feeds each, such as \"{}\" = \"{name}\", or {{ omit = true }}.", column.name),
+                format!("the source's `{name}` matches it and `{}`: their names differ in case alone", other.name),
+                format!("Write the feed of each, such as \"{}\" = \"{name}\", or {{ omit = true }}.", column.name),
             );
         }
     }
@@ -371,11 +249,11 @@ impl ColumnPlanner<'_, '_> {
         Feed::Cell(position(&mut self.exprs, expr))
     }
 
-    fn fed_by_column(&mut self, name: &str, place: &str) -> Option<(Feed, Option<String>)> {
-        if let Some((found, declared)) = self.source.iter().find(|(n, _)| n == name).cloned() {
-            return Some((self.cell(Expr::Column(found)), declared));
+    fn fed_by_column(&mut self, name: &str, place: &str) -> Option<Fed> {
+        if let Some(found) = self.source.iter().find(|column| column.name == name).cloned() {
+            return Some((self.cell(Expr::Column(found.name)), found.declared));
         }
-        let hint = did_you_mean(name, self.source.iter().map(|(n, _)| n.as_str()));
+        let hint = did_you_mean(name, self.source.iter().map(|column| column.name.as_str()));
         self.findings.refuse(
             place,
             format!("the load's rows have no column `{name}`"),
@@ -384,14 +262,8 @@ impl ColumnPlanner<'_, '_> {
         None
     }
 
-    fn fed_by_env(
-        &mut self,
-        name: &str,
-        optional: bool,
-        column: &TargetColumn,
-        place: &str,
-    ) -> Option<(Feed, Option<String>)> {
-        if self.inputs.env.contains_key(name) {
+    fn fed_by_env(&mut self, name: &str, optional: bool, column: &TargetColumn, place: &str) -> Option<Fed> {
+        if self.context.inputs.env.contains_key(name) {
             return Some((Feed::Constant(Value::Env(name.to_owned())), None));
         }
         if optional {
@@ -405,7 +277,7 @@ impl ColumnPlanner<'_, '_> {
         None
     }
 
-    fn omitted(&mut self, column: &TargetColumn, place: &str) -> Option<(Feed, Option<String>)> {
+    fn omitted(&mut self, column: &TargetColumn, place: &str) -> Option<Fed> {
         let counts = matches!(column.kind.kind, Kind::Int2 | Kind::Int4 | Kind::Int8);
         if let Some(sequence) = column.sequence.as_ref().filter(|_| counts) {
             return Some((Feed::Issued(sequence.clone()), None));
@@ -420,14 +292,8 @@ impl ColumnPlanner<'_, '_> {
         None
     }
 
-    /// A column that neither the mapping nor the source feeds.
-    fn unfed(
-        &mut self,
-        column: &TargetColumn,
-        entry: &MappedColumn,
-        rules: &Rules,
-        place: &str,
-    ) -> Option<(Feed, Option<String>)> {
+    /// Returns the feed of a column that neither the mapping nor the source feeds: its `if_null`, or nothing.
+    fn unfed(&mut self, column: &TargetColumn, entry: &MappedColumn, rules: &Rules, place: &str) -> Option<Fed> {
         let written = entry.modifiers.written();
         if written.contains(&"if_null")
             && let Some(value) = &rules.if_null
@@ -437,8 +303,8 @@ impl ColumnPlanner<'_, '_> {
         if !written.is_empty() {
             self.findings.refuse(
                 place,
-                format!("`{}` is written and nothing feeds the column", written.join("`, `")),
-                "Write a feed (from, sql, value, env, owner), or take the entry away.",
+                format!("`{}` is written and the column has no feed", written.join("`, `")),
+                "Write a feed (from, sql, value, env, owner), or remove the entry.",
             );
         }
         self.omitted(column, place)

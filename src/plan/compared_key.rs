@@ -2,7 +2,7 @@
 
 use crate::model::schema::TargetUnique;
 
-use super::{Compared, Feed, LoadPlan};
+use super::{Comparison, Feed, LoadPlan};
 
 /// A unique key whose values can be compared by their wire bytes.
 pub struct ComparedKey {
@@ -11,7 +11,7 @@ pub struct ComparedKey {
     /// The places of its columns among the load's, those left out in which every row of the table has the owner.
     pub columns: Vec<usize>,
     /// How each of them is compared.
-    pub compared: Vec<Compared>,
+    pub compared: Vec<Comparison>,
 }
 
 /// A unique key as it is compared here; `None`: its rows cannot collide.
@@ -37,7 +37,7 @@ pub fn compared_key(load: &LoadPlan, all: &[LoadPlan], key: &TargetUnique) -> Re
             Feed::Owner | Feed::Lookup(_) => return Err(format!("{name} is known only when rows are written")),
             // Of two loads into one table, each may have a constant of its own, or NULL.
             Feed::Cell(_) | Feed::Constant(_) => {
-                let compared = Compared::of(&column.kind.kind);
+                let compared = Comparison::of(&column.kind.kind);
                 let compared =
                     compared.ok_or_else(|| format!("{} is compared by the server alone", column.kind.shown()))?;
                 found.columns.push(place);

@@ -1,7 +1,7 @@
-//! What is taken off the target for the load and put back afterwards, and what stays on and why: a pure decision.
+//! The objects that are detached from the target for the load and reattached after it: a pure decision.
 //!
-//! A key goes only where the source's own keys prove that the rows are unique, a foreign key only where orphans are found
-//! while reading; everything else stays and is paid for.
+//! A key is detached only if the source's own keys prove that the rows are unique, a foreign key only if the reader finds
+//! orphans. All other objects stay attached and the load is slower.
 
 use std::collections::BTreeSet;
 
@@ -14,25 +14,25 @@ use super::{ColumnPlan, Feed, LoadPlan};
 /// `--detach`
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Detaching {
-    /// What is proved and worth it.
+    /// Detach what is proved, from tables that are large enough.
     #[default]
     Auto,
-    /// Nothing but triggers that would change rows.
+    /// Detach only triggers that would change rows.
     Never,
-    /// What is proved, however small the table.
+    /// Detach what is proved, from tables of any size.
     Always,
 }
 
-/// What goes and what stays.
+/// The decision about all detachable objects.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Detach {
-    /// Taken off, in this order.
+    /// The detached objects, in the order of detaching.
     pub off: Vec<Detachable>,
-    /// Stays on: the object and why.
+    /// The objects that stay attached, each with the reason.
     pub stays: Vec<(Detachable, String)>,
 }
 
-/// Decides over everything that the catalogue offers on the tables that loads go to.
+/// Decides about every detachable object of the loaded tables.
 pub fn detach(
     loads: &[LoadPlan],
     source: &SourceSchema,
@@ -50,19 +50,19 @@ pub fn detach(
             None => decided.off.push(object.clone()),
         }
     }
-    // A key that a foreign key still stands on cannot go; so the foreign keys are decided first.
-    let gone: BTreeSet<i64> = decided.off.iter().map(|o| o.oid).collect();
+    // A key cannot be detached while a foreign key depends on it, so foreign keys are decided first.
+    let detached: BTreeSet<i64> = decided.off.iter().map(|o| o.oid).collect();
     for key in keys {
-        match key.needed_by.iter().find(|oid| !gone.contains(oid)) {
+        match key.needed_by.iter().find(|oid| !detached.contains(oid)) {
             None => decided.off.push(key.clone()),
-            Some(_) => decided.stays.push((key.clone(), "a foreign key that stays stands on it".to_owned())),
+            Some(_) => decided.stays.push((key.clone(), "a foreign key that stays attached depends on it".to_owned())),
         }
     }
     decided.off.sort_by_key(|o| o.kind);
     decided
 }
 
-/// Whether the source proves that no two rows of a load have the same unique key.
+/// Returns true if the source proves that no two rows of a load have the same unique key.
 pub fn proves_unique(load: &LoadPlan, source: &SourceSchema, key: &TargetUnique) -> bool {
     let judge = Judge { loads: &[], source, target: &TargetSchema::default(), how: Detaching::Auto };
     let fed: Vec<(&str, &ColumnPlan)> = key.columns.iter().filter_map(|name| by_name(load, name)).collect();
@@ -89,7 +89,7 @@ impl Judge<'_> {
             return Some("--detach never".to_owned());
         }
         if self.target.tables.get(&object.table).is_none_or(|t| t.has_rows) {
-            return Some("the table holds rows".to_owned());
+            return Some("the table has rows".to_owned());
         }
         match object.kind {
             DetachKind::Trigger | DetachKind::Index => None,
@@ -98,25 +98,25 @@ impl Judge<'_> {
         }
     }
 
-    /// Why the rows of a unique key are not proved unique by the source.
+    /// Returns the reason why the source does not prove a key unique; `None` if it does.
     fn unproved(&self, key: &Detachable, loads: &[&LoadPlan]) -> Option<String> {
-        let [load] = loads else { return Some("several loads go to the table".to_owned()) };
+        let [load] = loads else { return Some("several loads write to the table".to_owned()) };
         if load.conflict.is_some() {
             return Some("`conflict` needs it".to_owned());
         }
         let facts = self.target.tables.get(&key.table).and_then(|t| t.unique.iter().find(|u| u.name == key.object));
         if facts.is_some_and(|unique| unique.nulls_equal) {
-            return Some("NULLs count as equal there, and differ in the source".to_owned());
+            return Some("NULLs count as equal on the target, and differ in the source".to_owned());
         }
         if facts.is_some_and(|unique| unique.loose) {
-            return Some("its collation takes texts for equal that differ in the source".to_owned());
+            return Some("its collation treats texts as equal that differ in the source".to_owned());
         }
         let fed: Vec<(&str, &ColumnPlan)> = key.columns.iter().filter_map(|name| by_name(load, name)).collect();
         let proved = self.is_rowid(load, &fed) || self.is_unique(load, &fed);
         (!proved).then(|| "the source does not prove it".to_owned())
     }
 
-    /// One of the key's columns is the source's INTEGER PRIMARY KEY, into an integer.
+    /// Returns true if one of the key's columns is an integer fed by the source's INTEGER PRIMARY KEY.
     fn is_rowid(&self, load: &LoadPlan, fed: &[(&str, &ColumnPlan)]) -> bool {
         let Some(table) = self.table(load) else { return false };
         fed.iter().any(|(source, column)| {
@@ -126,7 +126,7 @@ impl Judge<'_> {
         })
     }
 
-    /// The source has a unique key over some of the same columns, compared byte by byte, into text.
+    /// Returns true if the source has a unique key over some of the same columns, compared byte by byte, into text.
     fn is_unique(&self, load: &LoadPlan, fed: &[(&str, &ColumnPlan)]) -> bool {
         let Some(table) = self.table(load) else { return false };
         table.unique.iter().filter(|u| u.plain && !u.columns.is_empty()).any(|unique| {
@@ -151,7 +151,7 @@ impl Judge<'_> {
         }
     }
 
-    /// Why orphans under a foreign key would not be found while reading.
+    /// Returns the reason why the reader would not find orphans under a foreign key; `None` if it would.
     fn orphans_unseen(&self, key: &Detachable, loads: &[&LoadPlan]) -> Option<String> {
         let table = self.target.tables.get(&key.table)?;
         let foreign = table.foreign.iter().find(|f| f.name == key.object)?;
@@ -162,23 +162,24 @@ impl Judge<'_> {
             return None;
         }
         if foreign.parent_schema != self.target.schema || !self.loads.iter().any(|l| l.table == foreign.parent) {
-            return Some(format!("no load goes to `{}`", foreign.parent));
+            return Some(format!("no load writes to `{}`", foreign.parent));
         }
         if let Some(parent) = self.loads.iter().find(|l| l.table == foreign.parent && l.conflict.is_some()) {
-            return Some(format!("{} may skip rows that it refers to", parent.place()));
+            return Some(format!("{} may skip rows to which it refers", parent.place()));
         }
         let plain = loads
             .iter()
             .all(|load| foreign.columns.iter().all(|name| by_name(load, name).is_some() || fed_owner(load)));
         if !plain {
-            return Some("its columns are changed on the way".to_owned());
+            return Some("the load changes its columns".to_owned());
         }
-        let followed = loads.iter().all(|load| super::links(load, self.target).iter().any(|l| l.name == foreign.name));
-        (!followed).then(|| "its types are compared by the server alone".to_owned())
+        let followed =
+            loads.iter().all(|load| super::references(load, self.target).iter().any(|l| l.name == foreign.name));
+        (!followed).then(|| "only the server can compare its types".to_owned())
     }
 }
 
-/// The source column that feeds a target column by name, unchanged.
+/// Returns the source column that feeds a target column unchanged; `None` for any other feed.
 fn by_name<'l>(load: &'l LoadPlan, name: &str) -> Option<(&'l str, &'l ColumnPlan)> {
     let column = load.columns.iter().find(|c| c.name == name)?;
     let Feed::Cell(n) = &column.feed else { return None };

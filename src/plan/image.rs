@@ -1,12 +1,12 @@
-//! What of a table's rows is digested: the columns that its loads send, in one order for all of them.
+//! The image of a table's rows, which is digested: the columns that its loads send, in one order for all loads.
 //!
-//! Loads of different columns into one table share an image; a column that one of them leaves to the server's default is
-//! not in it, since nobody knows beforehand what the default gives.
+//! Loads of different columns into one table share an image. A column that one of them leaves to the server's default is not
+//! in it, because the default's value is not known beforehand.
 
 use super::LoadPlan;
 use crate::model::schema::TargetTable;
 
-/// The columns of a table's image, in order.
+/// Returns the columns of a table's image, in order.
 pub fn columns(loads: &[&LoadPlan], table: &TargetTable) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
     for column in loads.iter().flat_map(|load| &load.columns) {
@@ -21,7 +21,7 @@ pub fn columns(loads: &[&LoadPlan], table: &TargetTable) -> Vec<String> {
     found
 }
 
-/// Why a column that is sent is not in the image.
+/// Returns the reason why a sent column is not in the image; `None` if it is.
 pub fn obstacle(loads: &[&LoadPlan], table: &TargetTable, name: &str) -> Option<String> {
     let column = table.column(name)?;
     if !column.kind.is_binary() {

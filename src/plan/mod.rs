@@ -1,7 +1,7 @@
-//! The plan: what will be done, decided completely before anything is written.
+//! The plan: everything that a run will do, decided before anything is written.
 //!
-//! [`build()`] is a pure function of the mapping and both schemas; it gives a [`Plan`] or every refusal at once.
-//! Nothing is read, sent or printed here; `migrate` only carries out what stands in the plan.
+//! [`build()`] is a pure function of the mapping and both schemas. It returns a [`Plan`] or every refusal at once. Nothing is
+//! read, sent or printed here; `migrate` only executes the plan.
 
 mod build;
 mod classes;
@@ -9,24 +9,27 @@ mod columns;
 mod compared_key;
 mod detach;
 pub mod image;
-mod links;
 mod lookup;
 mod modifiers;
+mod names;
 mod needs;
 mod order;
 mod owner;
-mod path;
+mod owner_path;
+mod references;
 mod relation;
 mod rights;
 mod shift;
 mod show;
 mod sql;
+mod tables;
 mod unmapped;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use crate::mapping::Mapping;
 use crate::model::pgtype::ColumnType;
 use crate::model::record::{Refusal, Warning};
 use crate::model::rules::{Rules, Value};
@@ -36,68 +39,77 @@ use crate::model::select::Select;
 pub use build::build;
 pub use compared_key::{ComparedKey, compared_key};
 pub use detach::{Detach, Detaching, proves_unique};
-pub use links::{Compared, Link, links};
 pub use lookup::{LookupPlan, LookupStep, expressions};
-pub use path::{Hop, OwnerPath};
+pub use owner_path::{Hop, OwnerPath};
+pub use references::{Comparison, Reference, references};
 pub use relation::{SqlFacts, selects};
 pub use rights::{Purpose, ledger_rights, to_make_the_owner};
 pub use shift::Shifted;
 pub use show::text;
 pub use sql::sql;
 
-/// What the plan is made of, beside the mapping.
+/// The facts from which a plan is made, in addition to the mapping.
 pub struct Inputs<'a> {
     /// The source's schema.
     pub source: &'a SourceSchema,
-    /// What SQLite says of the mapping's SQL, by load.
+    /// SQLite's findings about the mapping's SQL, by load.
     pub sql: &'a BTreeMap<String, SqlFacts>,
-    /// The target's catalogue; without it, only the source's side is judged.
+    /// The target's catalogue; `None`: only the source's side is checked.
     pub target: Option<&'a TargetSchema>,
-    /// What PostgreSQL says of the lookups' expressions, by table and expression: their type, or why not.
+    /// The types of the lookups' expressions, by table and expression, or PostgreSQL's message.
     pub expressions: &'a BTreeMap<(String, String), Result<ColumnType, String>>,
-    /// Values of the variables that the mapping names and that are set.
+    /// Values of the environment variables that the mapping names, as far as they are set.
     pub env: &'a BTreeMap<String, String>,
     /// Values of `--owner`, in place of `[owner].match`.
     pub owner: &'a BTreeMap<String, String>,
     /// The run's start as text in the source's zone, for `{ now = true }` in rows.
     pub now: &'a str,
-    /// What the catalogue offers to take off.
+    /// The objects that can be detached.
     pub detachable: &'a [Detachable],
-    /// What of it shall go.
+    /// The setting of `--detach`.
     pub detaching: Detaching,
-    /// What the command will do on the target, which rights it needs.
+    /// The command's work on the target, which determines the needed rights.
     pub purpose: Purpose,
 }
 
-/// What will be done.
+/// The mapping, the facts and the target of a plan that is being built.
+#[derive(Clone, Copy)]
+struct Context<'a> {
+    mapping: &'a Mapping,
+    inputs: &'a Inputs<'a>,
+    /// The target's catalogue, or the assumed one.
+    target: &'a TargetSchema,
+}
+
+/// Everything that a run will do.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// The mapping's name.
     pub name: String,
     /// The target's schema.
     pub schema: String,
-    /// Whose the stamped rows are.
+    /// The owner of the stamped rows.
     pub owner: Option<OwnerPlan>,
     /// The loads, in the order of the file.
     pub loads: Vec<LoadPlan>,
-    /// The order in which they run.
+    /// The steps, in the order in which they run.
     pub order: Vec<Node>,
-    /// For each place in `order`, the places that must be done before; one that names itself is a load whose rows refer
-    /// to rows of the same load.
+    /// For each place in `order`, the places that must be finished first. A place that contains itself is a load whose rows
+    /// refer to rows of the same load.
     pub after: Vec<Vec<usize>>,
     /// The class of every table of the target.
     pub classes: BTreeMap<String, TableClass>,
-    /// The way from a row to its owner, by table; tables whose rows are nobody's are not in it.
+    /// The path from a row to its owner, by table, for tables whose rows have an owner.
     pub paths: BTreeMap<String, OwnerPath>,
     /// Tables whose ids are shifted.
     pub shifts: Vec<Shifted>,
-    /// What stays in the source.
+    /// The tables and columns that stay in the source.
     pub left: Vec<LeftInSource>,
-    /// What is in the source and is never a load.
+    /// Objects of the source that are never a load.
     pub not_tables: Vec<(String, OtherKind)>,
-    /// What is taken off the target for the load and put back.
+    /// The objects that are detached from the target for the load and reattached.
     pub detach: Detach,
-    /// What an operator should know.
+    /// Facts that the operator should know.
     pub warnings: Vec<Warning>,
     inherited: Inherited,
 }
@@ -105,43 +117,43 @@ pub struct Plan {
 /// One step of the order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Node {
-    /// The owner is settled: found, or made.
+    /// The owner's row is found or made.
     Owner,
     /// The n-th load.
     Load(usize),
 }
 
-/// One table or column that stays behind.
+/// One table or column that stays in the source.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct LeftInSource {
     /// The source's table.
     pub table: String,
-    /// Its column; none for the whole table.
+    /// The column of the table; `None` for the whole table.
     pub column: Option<String>,
-    /// Why.
+    /// The reason.
     pub reason: String,
 }
 
-/// Whose the rows of a target table are.
+/// The owners of the rows of a target table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TableClass {
     /// The owner's own table.
     Owner,
-    /// These columns are written with the owner's key.
+    /// These columns are stamped with the owner's key.
     Stamped(Vec<String>),
-    /// What arrives in this column is the owner.
+    /// This column carries the owner's key from the source.
     Carried(String),
-    /// The owner is the parent's, which this column refers to.
+    /// This column refers to a parent row with the same owner.
     Through(String),
-    /// Nobody's.
+    /// The rows have no owner.
     Shared,
-    /// No load goes there.
+    /// No load writes to the table.
     Untouched,
 }
 
 impl TableClass {
-    /// The word that reports use.
+    /// Returns the word that reports use.
     pub fn word(&self) -> &'static str {
         match self {
             TableClass::Owner => "owner",
@@ -154,26 +166,26 @@ impl TableClass {
     }
 }
 
-/// How the owner is settled.
+/// The way to find or make the owner's row.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OwnerPlan {
-    /// Its table.
+    /// The owner's table.
     pub table: String,
     /// The column whose value is stamped.
     pub key: String,
-    /// That column's type.
+    /// The key's type.
     pub key_type: ColumnType,
-    /// That column's sequence, from which a made owner's key is drawn.
+    /// The key's sequence, from which the key of a new owner is drawn.
     pub sequence: Option<Sequence>,
-    /// Natural key; empty: nobody is settled, rows bring their owners along.
+    /// The natural key. Empty if no owner is settled because rows carry their owners.
     pub natural: Vec<OwnerColumn>,
-    /// The other columns of the row when it has to be made; none: it must be there.
+    /// The other columns of a new owner row; `None`: the row must exist.
     pub create: Option<Vec<OwnerColumn>>,
-    /// The column by which reports name owners.
+    /// The column by which reports show owners.
     pub show: String,
 }
 
-/// A column of the owner's row and the value that it has or gets.
+/// A column of the owner's row and its value.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OwnerColumn {
     /// Its name.
@@ -182,34 +194,34 @@ pub struct OwnerColumn {
     pub kind: ColumnType,
     /// The value.
     pub value: Value,
-    /// What the value means.
+    /// The rules for reading the value.
     pub rules: Rules,
 }
 
-/// Rows from somewhere into one target table.
+/// A load: rows of one relation into one target table.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LoadPlan {
-    /// Its name.
+    /// The load's name.
     pub name: String,
     /// The target's table.
     pub table: String,
-    /// The source's table, `sql` or `rows`.
+    /// The source's table, or `sql` or `rows`.
     pub source: String,
-    /// What is read.
+    /// The rows and expressions that are read.
     pub select: Select,
-    /// What is sent, in the order of the COPY list.
+    /// The columns that are sent, in the order of the COPY list.
     pub columns: Vec<ColumnPlan>,
-    /// The unique key whose collisions are skipped.
+    /// The unique key whose collisions are skipped; `None`: a collision is a fault.
     pub conflict: Option<Vec<String>>,
-    /// Only into an empty table.
+    /// True if the load runs only into an empty table.
     pub when_empty: bool,
-    /// The table may hold rows.
+    /// True if the table may have rows before the run.
     pub append: bool,
-    /// User triggers stay on.
+    /// True if user triggers run.
     pub triggers_fire: bool,
-    /// Rows go as text: a column's type has no binary encoder.
+    /// True if rows are sent as text because a column's type has no binary encoder.
     pub as_text: bool,
-    /// Columns of the table that are not sent: the target's defaults and expressions fill them.
+    /// Columns of the table that are not sent. The target's defaults and expressions fill them.
     pub unfed: Vec<String>,
 }
 
@@ -220,19 +232,19 @@ pub struct ColumnPlan {
     pub name: String,
     /// Its type.
     pub kind: ColumnType,
-    /// NULL is a fault.
+    /// True if NULL is a fault.
     pub not_null: bool,
-    /// Where its value comes from.
+    /// The origin of its value.
     pub feed: Feed,
-    /// What the value means and which loss is allowed.
+    /// The meaning of its values and the allowed losses.
     pub rules: Rules,
     /// The source column's declared type, for faults.
     pub declared: Option<String>,
-    /// The table whose shift is added to its values.
+    /// The table whose shift is added to its values; `None`: the values are not shifted.
     pub shift: Option<String>,
 }
 
-/// Where a column's value comes from.
+/// The origin of a column's value.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Feed {
     /// The n-th expression of the load's [`Select`].
@@ -241,31 +253,28 @@ pub enum Feed {
     Constant(Value),
     /// The owner's key.
     Owner,
-    /// Drawn from the sequence, inside the batch.
+    /// An id drawn from the sequence, within the batch.
     Issued(Sequence),
-    /// Found in the target.
+    /// A value found in the target.
     Lookup(Box<LookupPlan>),
 }
 
 impl Plan {
-    /// The owner whose row is settled: rows without a natural key bring their owners along.
+    /// Returns the owner whose row is found or made. `None` if rows carry their owners.
     pub fn settled_owner(&self) -> Option<&OwnerPlan> {
         self.owner.as_ref().filter(|owner| !owner.natural.is_empty())
     }
-}
 
-impl Plan {
-    /// Puts a refusal of a column's modifier, whose reason begins with the modifier's name, where that stands.
+    /// Moves a refusal of an inherited modifier to the place that the column inherits the modifier from.
     pub fn blame(&self, mut refusal: Refusal) -> Refusal {
-        let modifier = refusal.reason.split(':').next().unwrap_or_default();
-        let inherited = self.inherited.iter().find(|((place, name), _)| *place == refusal.place && *name == modifier);
-        if let Some((_, stands)) = inherited {
-            refusal.place.clone_from(stands);
+        let inherited = refusal.modifier.and_then(|modifier| self.inherited.get(&(refusal.place.clone(), modifier)));
+        if let Some(level) = inherited {
+            refusal.place.clone_from(level);
         }
         refusal
     }
 
-    /// `schema.table` that a load goes to; empty for a load that is not there.
+    /// Returns the `schema.table` of a load; an empty text for an unknown load.
     pub fn table_of(&self, load: &str) -> String {
         let found = self.loads.iter().find(|l| l.name == load);
         found.map_or_else(String::new, |l| format!("{}.{}", self.schema, l.table))
@@ -273,17 +282,17 @@ impl Plan {
 }
 
 impl LoadPlan {
-    /// `load.NAME`, as messages name it.
+    /// Returns `load.NAME`, as messages print it.
     pub fn place(&self) -> String {
         format!("load.{}", self.name)
     }
 
-    /// The columns whose ids the target issues, as positions in `columns`.
+    /// Returns the columns whose ids the target issues, as positions in `columns`.
     pub fn issued(&self) -> Vec<usize> {
         (0..self.columns.len()).filter(|n| matches!(self.columns[*n].feed, Feed::Issued(_))).collect()
     }
 
-    /// The lookups, each with the column that it feeds.
+    /// Returns the lookups, each with the column that it feeds.
     pub fn lookups(&self) -> impl Iterator<Item = (&ColumnPlan, &LookupPlan)> {
         self.columns.iter().filter_map(|column| match &column.feed {
             Feed::Lookup(lookup) => Some((column, lookup.as_ref())),
@@ -291,7 +300,7 @@ impl LoadPlan {
         })
     }
 
-    /// Whether anything in its rows is the owner's key.
+    /// Returns true if its rows may contain the owner's key.
     pub fn needs_owner(&self) -> bool {
         let is_owner = |value: &Option<Value>| *value == Some(Value::Owner);
         self.columns.iter().any(|column| {
@@ -306,22 +315,22 @@ impl LoadPlan {
         })
     }
 
-    /// Whether the load is read in one piece and written in one transaction: its rows have no key of their own.
+    /// Returns true if the load is one part, written in one transaction, because its rows have no key.
     pub fn is_one_transaction(&self) -> bool {
         self.select.address == crate::model::schema::Address::Ordinal
     }
 }
 
-/// The refusals and warnings that planning gathers.
+/// The refusals and warnings of planning.
 #[derive(Default)]
 struct PlanFindings {
     refusals: Vec<Refusal>,
     warnings: Vec<Warning>,
-    /// By column and modifier, where an inherited modifier stands.
+    /// The places of inherited modifiers.
     inherited: Inherited,
 }
 
-/// By column (`load.NAME.columns.NAME`) and modifier: the place of the level that it is inherited from.
+/// The place that each modifier is inherited from, by column (`load.NAME.columns.NAME`) and modifier.
 type Inherited = BTreeMap<(String, &'static str), String>;
 
 impl PlanFindings {
@@ -337,5 +346,5 @@ impl PlanFindings {
     }
 }
 
-/// Columns of the source that a feed or any SQL of the mapping reads.
+/// Columns of the source, as table and column, that a feed or the mapping's SQL reads.
 type Taken = BTreeSet<(String, String)>;

@@ -1,29 +1,30 @@
-//! From modifiers as written to the [`Rules`] of one column: the levels merged, the words read, misplaced ones refused.
+//! The [`Rules`] of one column: merges the levels of its modifiers, reads their words and refuses misplaced ones.
 
 use crate::mapping::{Defaults, Load, Mapping, Modifiers, Switch, WrittenValue};
 use crate::model::ident::did_you_mean;
 use crate::model::pgtype::{ColumnType, Kind};
 use crate::model::rules::{Charset, Epoch, Offset, Overlap, Rules, Unit, Value, Zone};
-use crate::model::schema::TargetSchema;
+use crate::model::schema::{TargetColumn, TargetSchema};
 
 use super::PlanFindings;
 
-/// The rules of one column: column, load, `defaults.columns`, `defaults.types`, `defaults`, merged one by one.
+/// Returns the rules of one column: its own modifiers, then those of the load, `defaults.columns`, `defaults.types` and
+/// `defaults`, merged one by one.
 pub(super) fn rules(
     mapping: &Mapping,
     load: &Load,
-    name: &str,
-    kind: &ColumnType,
+    column: &TargetColumn,
     written: &Modifiers,
     findings: &mut PlanFindings,
 ) -> Rules {
+    let TargetColumn { name, kind, .. } = column;
     let place = format!("load.{}.columns.{name}", load.name);
     for modifier in written.written() {
         if !applies(modifier, &kind.kind) {
             findings.refuse(
                 format!("{place}.{modifier}"),
-                format!("`{modifier}` has no meaning for a column of type {}", kind.shown()),
-                "Take it away.",
+                format!("`{modifier}` has no effect on a column of type {}", kind.shown()),
+                "Remove it.",
             );
         }
     }
@@ -39,30 +40,30 @@ pub(super) fn rules(
             Some((modifier, format!("{level}.{modifier}")))
         })
         .collect();
-    let stands = inherited.iter().map(|(modifier, stands)| ((place.clone(), *modifier), stands.clone()));
-    findings.inherited.extend(stands);
-    read(&merged, mapping, &Stand { place: &place, inherited: &inherited }, findings)
+    let places = inherited.iter().map(|(modifier, level)| ((place.clone(), *modifier), level.clone()));
+    findings.inherited.extend(places);
+    read(&merged, mapping, &ModifierPlaces { place: &place, inherited: &inherited }, findings)
 }
 
-/// Where the modifiers of one column stand in the mapping.
-struct Stand<'a> {
+/// The places of one column's modifiers in the mapping.
+struct ModifierPlaces<'a> {
     place: &'a str,
     inherited: &'a [(&'static str, String)],
 }
 
-impl Stand<'_> {
+impl ModifierPlaces<'_> {
     fn of(&self, modifier: &str) -> String {
         let inherited = self.inherited.iter().find(|(name, _)| *name == modifier);
-        inherited.map_or_else(|| format!("{}.{modifier}", self.place), |(_, stands)| stands.clone())
+        inherited.map_or_else(|| format!("{}.{modifier}", self.place), |(_, level)| level.clone())
     }
 }
 
-/// Rules that come from `[source].zone` alone: for the values of `[owner]`.
+/// Returns rules with the zone of `[source]` alone, for the values of `[owner]` and the keys of lookups.
 pub(super) fn plain(mapping: &Mapping) -> Rules {
     Rules { zone: mapping.source.zone.as_deref().and_then(Zone::parse), ..Rules::default() }
 }
 
-/// The levels below the column's own, each with its place, the nearer ones first.
+/// Returns the levels below the column's own, each with its place, nearer levels first.
 fn levels<'m>(defaults: &'m Defaults, load: &'m Load, name: &str, kind: &ColumnType) -> Vec<(String, &'m Modifiers)> {
     let by_name = defaults.columns.get(name).map(|m| (format!("defaults.columns.{name}"), m));
     let by_type = defaults.types.iter().find(|(word, _)| names_of(kind).iter().any(|n| n == &word.to_lowercase()));
@@ -78,7 +79,7 @@ fn set<T: Clone>(switch: &Option<Switch<T>>) -> Option<T> {
     }
 }
 
-/// A value whose own word is `{ fault = true }` is the modifier's absence.
+/// Returns a modifier's value. `{ fault = true }` means that the modifier is absent.
 fn value(switch: &Option<Switch<WrittenValue>>) -> Option<Value> {
     set(switch).map(|written| written.0).filter(|value| *value != Value::Fault)
 }
@@ -86,7 +87,7 @@ fn value(switch: &Option<Switch<WrittenValue>>) -> Option<Value> {
 fn word<T: Copy>(
     switch: &Option<Switch<String>>,
     words: &[(&str, T)],
-    stand: &Stand<'_>,
+    places: &ModifierPlaces<'_>,
     modifier: &str,
     findings: &mut PlanFindings,
 ) -> Option<T> {
@@ -95,7 +96,7 @@ fn word<T: Copy>(
     if found.is_none() {
         let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
         findings.refuse(
-            stand.of(modifier),
+            places.of(modifier),
             format!("`{given}` is not known"),
             format!("{}Known: {}.", did_you_mean(&given, known.iter().copied()), known.join(", ")),
         );
@@ -103,7 +104,7 @@ fn word<T: Copy>(
     found
 }
 
-fn read(m: &Modifiers, mapping: &Mapping, place: &Stand<'_>, findings: &mut PlanFindings) -> Rules {
+fn read(m: &Modifiers, mapping: &Mapping, places: &ModifierPlaces<'_>, findings: &mut PlanFindings) -> Rules {
     let charsets =
         [("windows-1252", Charset::Windows1252), ("latin1", Charset::Latin1), ("iso-8859-1", Charset::Latin1)];
     let epochs = [
@@ -117,8 +118,8 @@ fn read(m: &Modifiers, mapping: &Mapping, place: &Stand<'_>, findings: &mut Plan
     let offsets = [("zone", Offset::Zone), ("drop", Offset::Drop)];
     let overlaps = [("earlier", Overlap::Earlier), ("later", Overlap::Later)];
     Rules {
-        charset: word(&m.charset, &charsets, place, "charset", findings),
-        blob_as_text: word(&m.blob, &[("utf8", ())], place, "blob", findings).is_some(),
+        charset: word(&m.charset, &charsets, places, "charset", findings),
+        blob_as_text: word(&m.blob, &[("utf8", ())], places, "blob", findings).is_some(),
         strip_nul: set(&m.strip_nul) == Some(true),
         trim: set(&m.trim) == Some(true),
         null_if: set(&m.null_if).unwrap_or_default(),
@@ -128,16 +129,16 @@ fn read(m: &Modifiers, mapping: &Mapping, place: &Stand<'_>, findings: &mut Plan
             Some(Switch::Off) => Some(Value::Fault),
             None => None,
         },
-        epoch: word(&m.epoch, &epochs, place, "epoch", findings),
+        epoch: word(&m.epoch, &epochs, places, "epoch", findings),
         format: set(&m.format),
-        offset: word(&m.offset, &offsets, place, "offset", findings),
-        overlap: word(&m.overlap, &overlaps, place, "overlap", findings),
+        offset: word(&m.offset, &offsets, places, "offset", findings),
+        overlap: word(&m.overlap, &overlaps, places, "overlap", findings),
         zone: match set(&m.zone) {
-            Some(text) => zone(&text, place.of("zone"), findings),
+            Some(text) => zone(&text, places.of("zone"), findings),
             None => plain(mapping).zone,
         },
-        unit: word(&m.unit, &units, place, "unit", findings),
-        array_csv: word(&m.array, &[("csv", ())], place, "array", findings).is_some(),
+        unit: word(&m.unit, &units, places, "unit", findings),
+        array_csv: word(&m.array, &[("csv", ())], places, "array", findings).is_some(),
         if_bad: value(&m.if_bad),
         round: set(&m.round) == Some(true),
         truncate: set(&m.truncate) == Some(true),
@@ -146,7 +147,7 @@ fn read(m: &Modifiers, mapping: &Mapping, place: &Stand<'_>, findings: &mut Plan
     }
 }
 
-/// Refuses a `[source].zone` that is none, once.
+/// Refuses an unknown `[source].zone`, once.
 pub(super) fn source_zone(mapping: &Mapping, findings: &mut PlanFindings) {
     if let Some(text) = &mapping.source.zone {
         zone(text, "source.zone".to_owned(), findings);
@@ -159,14 +160,14 @@ fn zone(text: &str, place: String, findings: &mut PlanFindings) -> Option<Zone> 
         let hint = did_you_mean(text, ["UTC"]);
         findings.refuse(
             place,
-            format!("`{text}` is no zone"),
+            format!("`{text}` is not a zone"),
             format!("{hint}Write UTC, an offset such as +05:30, or a name of the tz database such as Europe/Berlin."),
         );
     }
     zone
 }
 
-/// Whether a modifier can ever act on a column of this kind.
+/// Returns true if a modifier can act on a column of this kind.
 fn applies(modifier: &str, kind: &Kind) -> bool {
     let base = match kind {
         Kind::Array(element) | Kind::Range(element) => &element.kind,
@@ -214,7 +215,7 @@ fn applies(modifier: &str, kind: &Kind) -> bool {
     }
 }
 
-/// The words by which `[defaults.types]` may name a type: as the server writes it, without its limits, and its short names.
+/// Returns the names of a type that `[defaults.types]` accepts: the server's name, with and without limits, and short names.
 pub(super) fn names_of(kind: &ColumnType) -> Vec<String> {
     let full = kind.name.to_lowercase();
     let bare = match full.find('(') {
@@ -245,7 +246,8 @@ pub(super) fn names_of(kind: &ColumnType) -> Vec<String> {
     names
 }
 
-/// Refuses entries of `[defaults.columns]` and `[defaults.types]` that can reach nothing: a mistyped name would be silent.
+/// Refuses entries of `[defaults.columns]` and `[defaults.types]` that match no column, because a mistyped name would have
+/// no effect.
 pub(super) fn unreachable(mapping: &Mapping, target: &TargetSchema, findings: &mut PlanFindings) {
     let columns: Vec<&str> = target.tables.values().flat_map(|t| t.columns.iter().map(|c| c.name.as_str())).collect();
     for name in mapping.defaults.columns.keys() {
@@ -253,7 +255,7 @@ pub(super) fn unreachable(mapping: &Mapping, target: &TargetSchema, findings: &m
             findings.refuse(
                 format!("defaults.columns.{name}"),
                 "no table of the target has a column of this name",
-                format!("{}Take it away or correct it.", did_you_mean(name, columns.iter().copied())),
+                format!("{}Remove it or correct it.", did_you_mean(name, columns.iter().copied())),
             );
         }
     }
@@ -264,7 +266,7 @@ pub(super) fn unreachable(mapping: &Mapping, target: &TargetSchema, findings: &m
             findings.refuse(
                 format!("defaults.types.{name}"),
                 "no column of the target has this type",
-                format!("{}Take it away or correct it.", did_you_mean(name, types.iter().map(String::as_str))),
+                format!("{}Remove it or correct it.", did_you_mean(name, types.iter().map(String::as_str))),
             );
         }
     }

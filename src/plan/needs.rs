@@ -1,27 +1,27 @@
-//! What a role lacks of what a command needs, gathered object by object: whole tables, or columns of them where the role has
-//! rights on columns. Which needs there are is known in `rights`.
+//! The rights that a command needs and the role lacks, collected per object: on whole tables, or on columns if the role has
+//! rights on columns. `rights` knows the needs.
 
 use std::collections::BTreeSet;
 
 use crate::model::record::Refusal;
 use crate::model::schema::{Lack, Rights};
 
-/// The columns of a table that something needs.
+/// The columns of a table that a command needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum NeededColumns {
-    /// These; without any, one of them, whichever: enough to count rows.
+    /// These columns. An empty set means any one column, which is enough to count rows.
     These(BTreeSet<String>),
-    /// Each: what reads them is an expression that is not looked into.
+    /// All columns, because an expression that is not analysed reads them.
     All,
 }
 
 impl NeededColumns {
-    /// These columns.
+    /// Returns a need of these columns.
     pub fn of<'n>(names: impl IntoIterator<Item = &'n String>) -> NeededColumns {
         NeededColumns::These(names.into_iter().cloned().collect())
     }
 
-    /// The columns of both.
+    /// Returns the columns of both needs.
     pub fn and(self, more: NeededColumns) -> NeededColumns {
         match (self, more) {
             (NeededColumns::These(mut these), NeededColumns::These(more)) => {
@@ -36,7 +36,7 @@ impl NeededColumns {
 /// One right that is missing on an object.
 struct MissingRight {
     right: String,
-    /// As GRANT writes them; none: on the whole object.
+    /// The columns as GRANT writes them; `None` for a right on the whole object.
     columns: Option<BTreeSet<String>>,
 }
 
@@ -52,26 +52,35 @@ impl MissingRight {
     }
 }
 
-/// What is missing, each object once: the place that needs it first, what it is on, the rights.
+/// The rights that are missing on one object.
+struct LackingObject {
+    /// The place that needs a right on it first.
+    place: String,
+    /// The object as GRANT writes it.
+    on: String,
+    missing: Vec<MissingRight>,
+}
+
+/// The missing rights, each object once.
 pub(super) struct Lacks<'r> {
     rights: &'r Rights,
-    found: Vec<(String, String, Vec<MissingRight>)>,
+    found: Vec<LackingObject>,
 }
 
 impl<'r> Lacks<'r> {
-    /// Nothing yet.
+    /// Returns a collection without missing rights.
     pub fn new(rights: &'r Rights) -> Lacks<'r> {
         Lacks { rights, found: Vec::new() }
     }
 
-    /// A right on a whole object.
+    /// Adds a needed right on a whole object.
     pub fn need(&mut self, place: &str, right: &str, key: &str) {
         if let Some(lack) = self.rights.lack(right, key) {
             self.miss(place, lack, None);
         }
     }
 
-    /// A right on columns of a table. A role without it on any column is asked for it on the table.
+    /// Adds a needed right on columns of a table. A role that holds it on no column lacks it on the table.
     pub fn need_on(&mut self, place: &str, right: &str, key: &str, columns: &NeededColumns) {
         let Some(lack) = self.rights.lack(right, key) else { return };
         let Some(known) = self.rights.on_columns(right, key) else { return self.miss(place, lack, None) };
@@ -86,7 +95,7 @@ impl<'r> Lacks<'r> {
         }
     }
 
-    /// `nextval` takes either of two rights.
+    /// Adds the right to call `nextval`, for which either USAGE or UPDATE is enough.
     pub fn need_to_draw(&mut self, place: &str, sequence: &str) {
         let key = format!("SEQUENCE {sequence}");
         if self.rights.lack("UPDATE", &key).is_some() {
@@ -95,11 +104,11 @@ impl<'r> Lacks<'r> {
     }
 
     fn miss(&mut self, place: &str, lack: &Lack, columns: Option<BTreeSet<String>>) {
-        let at = self.found.iter().position(|(_, on, _)| *on == lack.on).unwrap_or_else(|| {
-            self.found.push((place.to_owned(), lack.on.clone(), Vec::new()));
+        let at = self.found.iter().position(|object| object.on == lack.on).unwrap_or_else(|| {
+            self.found.push(LackingObject { place: place.to_owned(), on: lack.on.clone(), missing: Vec::new() });
             self.found.len() - 1
         });
-        let missing = &mut self.found[at].2;
+        let missing = &mut self.found[at].missing;
         match missing.iter_mut().find(|m| m.right == lack.right) {
             Some(MissingRight { columns: Some(known), .. }) if columns.is_some() => {
                 known.extend(columns.unwrap_or_default())
@@ -109,17 +118,17 @@ impl<'r> Lacks<'r> {
         }
     }
 
-    /// A refusal with its GRANT for each object.
+    /// Returns a refusal with its GRANT for each object.
     pub fn refusals(&self) -> Vec<Refusal> {
-        let refusal = |(place, on, missing): &(String, String, Vec<MissingRight>)| {
-            let names: Vec<String> = missing.iter().map(MissingRight::shown).collect();
-            refusal(self.rights, place, &names, on)
+        let refusal = |object: &LackingObject| {
+            let names: Vec<String> = object.missing.iter().map(MissingRight::shown).collect();
+            refusal(self.rights, &object.place, &names, &object.on)
         };
         self.found.iter().map(refusal).collect()
     }
 }
 
-/// The refusal for rights that are missing on one object.
+/// Returns the refusal for rights that are missing on one object.
 pub(super) fn refusal<S: AsRef<str>>(rights: &Rights, place: &str, names: &[S], on: &str) -> Refusal {
     let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
     let (names, role) = (names.join(", "), &rights.role);

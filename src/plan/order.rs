@@ -6,16 +6,16 @@ use crate::model::schema::TargetSchema;
 
 use super::{LoadPlan, Node, OwnerPlan, PlanFindings};
 
-/// The order in which everything runs, and for each place in it the places that must be done before.
+/// The order of the steps, and for each place in it the places that must be finished first.
 ///
-/// A place among its own predecessors is a load whose rows refer to rows of the same load: they go in one part.
+/// A place among its own predecessors is a load whose rows refer to rows of the same load. Such a load has one part.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Order {
     pub nodes: Vec<Node>,
     pub after: Vec<Vec<usize>>,
 }
 
-/// The order in which everything runs; a cycle is a refusal.
+/// Returns the order of the steps. Refuses a circle.
 pub(super) fn order(
     loads: &[LoadPlan],
     owner: Option<&OwnerPlan>,
@@ -43,7 +43,7 @@ pub(super) fn order(
             findings.refuse(
                 "load",
                 format!("{} wait for each other: their foreign keys and lookups form a circle", stuck.join(", ")),
-                "Make one of these foreign keys nullable and leave its column out, or load it by a later migration.",
+                "Make one of these foreign keys nullable and omit its column, or load it by a later migration.",
             );
             return Order::default();
         };

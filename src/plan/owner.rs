@@ -1,4 +1,4 @@
-//! The owner: whether its table, natural key and the columns of a new row fit the target.
+//! The owner: checks that its table, natural key and the columns of a new row fit the target.
 
 use std::collections::BTreeMap;
 
@@ -9,15 +9,11 @@ use crate::model::pgtype::SilentChange;
 use crate::model::rules::Value;
 use crate::model::schema::{ForeignKey, TargetSchema, TargetTable};
 
-use super::{Inputs, OwnerColumn, OwnerPlan, PlanFindings, Purpose, build, modifiers};
+use super::{Context, Inputs, OwnerColumn, OwnerPlan, PlanFindings, Purpose, modifiers, tables};
 
-/// Plans how the owner is settled; `None` where the mapping names none.
-pub(super) fn owner(
-    mapping: &Mapping,
-    inputs: &Inputs<'_>,
-    target: &TargetSchema,
-    findings: &mut PlanFindings,
-) -> Option<OwnerPlan> {
+/// Plans how the owner is found or made. `None` if the mapping names no owner, or if the owner is refused.
+pub(super) fn owner(context: Context<'_>, findings: &mut PlanFindings) -> Option<OwnerPlan> {
+    let Context { mapping, inputs, target } = context;
     let section = mapping.owner.as_ref()?;
     let Some(table) = target.tables.get(&section.table) else {
         let names = target.tables.keys().map(String::as_str);
@@ -29,7 +25,7 @@ pub(super) fn owner(
         return None;
     };
     if inputs.purpose == Purpose::Write && mapping.loads.iter().all(|load| load.to != section.table) {
-        build::table_keeps_rows("owner.table", (&section.table, table), target, findings);
+        tables::keeps_rows("owner.table", &section.table, target, findings);
     }
     let natural = natural(section, inputs, findings).unwrap_or_default();
     let Some(key) = table.column(&section.key) else {
@@ -51,7 +47,7 @@ pub(super) fn owner(
     if !natural.is_empty() && !is_unique(table, &natural) {
         findings.warn(
             "owner.match",
-            format!("`{}` has no unique key over these columns; two hits are refused", section.table),
+            format!("`{}` has no unique key over these columns; several matching rows are refused", section.table),
         );
     }
     Some(OwnerPlan {
@@ -65,7 +61,7 @@ pub(super) fn owner(
     })
 }
 
-/// What rows are stamped with, or carry, is what their foreign key refers to.
+/// Refuses a key other than the column to which the foreign keys of stamped and carrying rows refer.
 fn refers_to_the_key(mapping: &Mapping, section: &OwnerSection, target: &TargetSchema, findings: &mut PlanFindings) {
     for load in &mapping.loads {
         let columns: &[String] = match &load.owner {
@@ -94,7 +90,7 @@ fn is_unique(table: &TargetTable, natural: &[OwnerColumn]) -> bool {
     table.unique.iter().any(|u| u.columns.iter().all(|c| natural.iter().any(|n| n.name == *c)))
 }
 
-/// The natural key: `match`, or `--owner` with the same columns. `None`: nothing is stamped.
+/// Returns the natural key: `match`, or `--owner` with the same columns. `None` if no row is stamped.
 fn natural(
     section: &OwnerSection,
     inputs: &Inputs<'_>,
@@ -109,7 +105,7 @@ fn natural(
         let columns: Vec<String> = wanted.iter().map(|c| format!("--owner {c}=...")).collect();
         findings.refuse(
             "--owner",
-            "does not name the columns of [owner].match",
+            "does not have the columns of [owner].match",
             format!("Write {}.", columns.join(" ")),
         );
     }
@@ -128,7 +124,7 @@ fn columns(
         match table.column(name) {
             Some(column) => {
                 if let Some(how) = column.kind.bent().map(SilentChange::words) {
-                    let reason = format!("the server {how} in silence where it reads text as {}", column.kind.shown());
+                    let reason = format!("the server silently {how} where it reads text as {}", column.kind.shown());
                     findings.refuse(format!("{place}.{name}"), reason, "Give the column another type, such as text.");
                 }
                 found.push(OwnerColumn {
@@ -166,8 +162,8 @@ fn row_is_complete(
     for column in create.iter().filter(|c| natural.iter().any(|n| n.name == c.name)) {
         findings.refuse(
             format!("owner.create.{}", column.name),
-            "stands in `match` too, which gives a new row its value",
-            "Take it out of `create`.",
+            "is in `match` too, from which a new row takes the value",
+            "Remove it from `create`.",
         );
     }
     for column in table.columns.iter().filter(|c| c.not_null && !c.has_default && !c.generated) {

@@ -1,4 +1,4 @@
-//! Where a load's rows come from: its relation, and what SQLite says of the SQL that the mapping wrote.
+//! The relation of a load, and SQLite's findings about the SQL in the mapping.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,24 +6,24 @@ use crate::mapping::{FeedRule, Load, Mapping, RowsFrom, WrittenValue};
 use crate::model::cell::RawBuf;
 use crate::model::ident::did_you_mean;
 use crate::model::rules::Value;
-use crate::model::schema::Address;
+use crate::model::schema::{Address, SourceColumn};
 use crate::model::select::{Expr, Relation, Select};
 
 use super::{Inputs, PlanFindings};
 
-/// What SQLite says of one load's SQL.
+/// SQLite's findings about one load's SQL.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SqlFacts {
-    /// The columns that the load's query gives.
+    /// The columns of the load's query.
     pub columns: Vec<String>,
-    /// The tables and columns that any SQL of the load reads.
+    /// The tables and columns that the load's SQL reads.
     pub reads: BTreeSet<(String, String)>,
-    /// What SQLite refused, if it did: the expression, by its number among those of [`selects`], and why.
+    /// The refused expression, by its number among those of [`selects`], and SQLite's message. `None` if SQLite accepts the SQL.
     pub mistake: Option<(Option<usize>, String)>,
 }
 
-/// The SQL of each load, for the source to judge before the plan is made: its relation and its written expressions.
-/// Loads without SQL are left out.
+/// Returns the SQL of each load, its relation and its written expressions, for SQLite to check before the plan is made.
+/// Loads without SQL are omitted.
 pub fn selects(mapping: &Mapping, inputs: &Inputs<'_>) -> Vec<(String, Select)> {
     let mut found = Vec::new();
     for load in &mapping.loads {
@@ -40,7 +40,7 @@ pub fn selects(mapping: &Mapping, inputs: &Inputs<'_>) -> Vec<(String, Select)> 
     found
 }
 
-/// The SQL that a load writes for its columns, each with its place.
+/// Returns the SQL that a load writes for its columns, each expression with its place.
 pub(super) fn written(load: &Load) -> Vec<(String, &str)> {
     let mut found = Vec::new();
     for (name, column) in &load.columns {
@@ -59,7 +59,7 @@ pub(super) fn written(load: &Load) -> Vec<(String, &str)> {
     found
 }
 
-/// Functions that a mapping's SQL calls most, and ours.
+/// Frequent functions of a mapping's SQL, including those that this program adds.
 const FUNCTIONS: [&str; 24] = [
     "abs",
     "casefold",
@@ -87,7 +87,7 @@ const FUNCTIONS: [&str; 24] = [
     "upper",
 ];
 
-/// The right name, where SQLite says which one is not there and a near one is.
+/// Returns a hint for the name that SQLite does not find, if a similar one exists.
 pub(super) fn meant(mistake: &str, inputs: &Inputs<'_>) -> String {
     let after = |words: &str| {
         let rest = mistake.split_once(words)?.1;
@@ -106,7 +106,7 @@ pub(super) fn meant(mistake: &str, inputs: &Inputs<'_>) -> String {
     after("no such function: ").map_or_else(String::new, |name| did_you_mean(name, FUNCTIONS))
 }
 
-/// The name of the source table behind a load, if it reads one.
+/// Returns the source table that a load reads; `None` for a query or written rows.
 pub(super) fn table_of(load: &Load) -> Option<&str> {
     match &load.from {
         RowsFrom::SameName => Some(&load.name),
@@ -115,7 +115,7 @@ pub(super) fn table_of(load: &Load) -> Option<&str> {
     }
 }
 
-/// The load's relation; a table that is not there is a refusal.
+/// Returns the load's relation. `None` if its table is missing, which is refused.
 pub(super) fn relation(load: &Load, inputs: &Inputs<'_>, findings: &mut PlanFindings) -> Option<Relation> {
     match &load.from {
         RowsFrom::Sql(sql) => Some(Relation::Sql(sql.clone())),
@@ -130,13 +130,13 @@ pub(super) fn relation(load: &Load, inputs: &Inputs<'_>, findings: &mut PlanFind
             match other {
                 Some((_, kind)) => findings.refuse(
                     format!("load.{}", load.name),
-                    format!("`{table}` is a {} of the source, which is never a load", kind.words()),
-                    "Write `from = { sql = \"SELECT ...\" }` if its rows are meant.",
+                    format!("`{table}` is a {} of the source, which a load cannot read", kind.words()),
+                    "Write `from = { sql = \"SELECT ...\" }` to load its rows.",
                 ),
                 None => findings.refuse(
                     format!("load.{}", load.name),
                     format!("the source has no table `{table}`"),
-                    format!("{}Write `from = \"...\"` with the right name.", did_you_mean(table, names)),
+                    format!("{}Write `from = \"...\"` with the name of a table.", did_you_mean(table, names)),
                 ),
             }
             None
@@ -183,7 +183,7 @@ fn written_rows(
     Some(Relation::Rows { columns: columns.into_iter().cloned().collect(), rows: out })
 }
 
-/// How the relation's rows are addressed.
+/// Returns the way to address the relation's rows.
 pub(super) fn address(relation: &Relation, inputs: &Inputs<'_>) -> Address {
     match relation {
         Relation::Table(table) => inputs.source.tables.get(table).map_or(Address::Ordinal, |t| t.address.clone()),
@@ -191,23 +191,33 @@ pub(super) fn address(relation: &Relation, inputs: &Inputs<'_>) -> Address {
     }
 }
 
-/// The relation's columns: name and declared type.
-pub(super) fn columns(load: &Load, relation: &Relation, inputs: &Inputs<'_>) -> Vec<(String, Option<String>)> {
+/// A column of a load's relation.
+#[derive(Clone, Debug)]
+pub(super) struct RelationColumn {
+    /// The column's name.
+    pub name: String,
+    /// The declared type; `None` for a column of a query or of written rows.
+    pub declared: Option<String>,
+}
+
+/// Returns the relation's columns.
+pub(super) fn columns(load: &Load, relation: &Relation, inputs: &Inputs<'_>) -> Vec<RelationColumn> {
+    let undeclared = |name: &String| RelationColumn { name: name.clone(), declared: None };
     match relation {
-        Relation::Table(table) => {
-            inputs.source.tables.get(table).map_or_else(Vec::new, |t| {
-                t.columns.iter().map(|c| (c.name.clone(), Some(c.declared.clone()))).collect()
-            })
-        }
+        Relation::Table(table) => inputs.source.tables.get(table).map_or_else(Vec::new, |t| {
+            let declared =
+                |c: &SourceColumn| RelationColumn { name: c.name.clone(), declared: Some(c.declared.clone()) };
+            t.columns.iter().map(declared).collect()
+        }),
         Relation::Sql(_) => {
             let facts = inputs.sql.get(&load.name);
-            facts.map_or_else(Vec::new, |f| f.columns.iter().map(|c| (c.clone(), None)).collect())
+            facts.map_or_else(Vec::new, |f| f.columns.iter().map(undeclared).collect())
         }
-        Relation::Rows { columns, .. } => columns.iter().map(|c| (c.clone(), None)).collect(),
+        Relation::Rows { columns, .. } => columns.iter().map(undeclared).collect(),
     }
 }
 
-/// The named parameters that the mapping's SQL may use: `:owner_COLUMN` for each column of the owner's natural key.
+/// Returns the named parameters that the mapping's SQL may use: `:owner_COLUMN` for each column of the owner's natural key.
 pub(super) fn params(mapping: &Mapping, inputs: &Inputs<'_>) -> BTreeMap<String, RawBuf> {
     let mut params = BTreeMap::new();
     if let Some(natural) = mapping.owner.as_ref().and_then(|owner| owner.natural.as_ref()) {

@@ -1,7 +1,7 @@
-//! Which rights a command needs on the target, and a refusal with its GRANT for each that is missing.
+//! The rights that a command needs on the target, and a refusal with its GRANT for each missing right.
 //!
-//! What the role may do was asked of the server; here it is only what of it matters. What a role may not take off, because
-//! the table is not its own, is no refusal: it stays on and is paid for.
+//! `pg` asks the server for the role's rights. An object that the role may not detach, because it does not own the table, is
+//! not refused: the object stays attached and the load is slower.
 
 use std::collections::BTreeMap;
 
@@ -12,22 +12,22 @@ use crate::model::schema::{Lack, Rights, TargetSchema};
 use super::needs::{Lacks, NeededColumns, refusal};
 use super::{Feed, LoadPlan, OwnerPath, OwnerPlan, Plan, PlanFindings, image};
 
-/// What a command does on the target.
+/// The work of a command on the target.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Purpose {
-    /// Rows go in, or a dry run looks whether they could.
+    /// It writes rows, or a dry run checks whether it could.
     #[default]
     Write,
-    /// Rows are read.
+    /// It reads rows.
     Verify,
-    /// Rows are taken out; the owner's too, where the run made it.
+    /// It removes rows, including the owner's row if the run made it.
     TakeBack {
-        /// The run made it.
+        /// True if the run made the owner's row.
         owner: bool,
     },
 }
 
-/// Everything that needs follow from.
+/// Everything that determines the needed rights.
 pub(super) struct Asker<'a> {
     pub mapping: &'a Mapping,
     pub loads: &'a [LoadPlan],
@@ -36,7 +36,7 @@ pub(super) struct Asker<'a> {
     pub target: &'a TargetSchema,
 }
 
-/// Refuses what the role may not do and the command must.
+/// Refuses the rights that the command needs and the role lacks.
 pub(super) fn refuse(asker: &Asker<'_>, purpose: Purpose, findings: &mut PlanFindings) {
     let rights = &asker.target.rights;
     let mut lacks = Lacks::new(rights);
@@ -50,7 +50,7 @@ pub(super) fn refuse(asker: &Asker<'_>, purpose: Purpose, findings: &mut PlanFin
     }
 }
 
-/// The refusals for what the role may not do on the ledger.
+/// Returns the refusals for rights that the role lacks on the ledger.
 pub fn ledger_rights(rights: &Rights, purpose: Purpose) -> Vec<Refusal> {
     let reads = |lack: &&Lack| lack.right == "SELECT" || (lack.right == "USAGE" && lack.key == "SCHEMA");
     let mut found: Vec<(&str, Vec<&str>)> = Vec::new();
@@ -63,7 +63,7 @@ pub fn ledger_rights(rights: &Rights, purpose: Purpose) -> Vec<Refusal> {
     found.iter().map(|(on, names)| refusal(rights, "ledger", names, on)).collect()
 }
 
-/// The refusals of an owner that has to be made by a role that may not.
+/// Returns the refusals for rights that the role lacks to make the owner's row.
 pub fn to_make_the_owner(plan: &Plan, target: &TargetSchema) -> Vec<Refusal> {
     let Some(owner) = &plan.owner else { return Vec::new() };
     let mut lacks = Lacks::new(&target.rights);
@@ -80,7 +80,7 @@ fn table_key(target: &TargetSchema, table: &str) -> String {
     format!("TABLE {}.{table}", target.schema)
 }
 
-/// A table that is read beside those that rows go to.
+/// A table that is read in addition to the loaded tables.
 struct NeededTable {
     place: String,
     schema: String,
@@ -95,7 +95,7 @@ impl Asker<'_> {
         for (place, table) in self.written() {
             let key = table_key(target, table);
             match purpose {
-                // Who wrote to a row last is asked as well, and that is no column that could be granted.
+                // Rollback also reads the row's system columns, for which no right on columns can be granted.
                 Purpose::TakeBack { .. } => lacks.need(&place, "SELECT", &key),
                 _ => lacks.need_on(&place, "SELECT", &key, &self.read_back(table)),
             }
@@ -126,13 +126,13 @@ impl Asker<'_> {
         self.sequences(purpose, lacks);
     }
 
-    /// The columns that loads send to a table.
+    /// Returns the columns that loads send to a table.
     fn sent(&self, table: &str) -> impl Iterator<Item = &String> {
         self.loads.iter().filter(move |load| load.table == table).flat_map(|load| load.columns.iter().map(|c| &c.name))
     }
 
-    /// The columns of a table that are read to prove what it holds, to skip rows that are there, to set its sequences, to
-    /// find its rows' parents and owners.
+    /// Returns the columns of a table that are read: to verify its content, to skip existing rows, to set its sequences and
+    /// to find parents and owners of its rows.
     fn read_back(&self, table: &str) -> NeededColumns {
         let Some(facts) = self.target.tables.get(table) else { return NeededColumns::All };
         let loads: Vec<&LoadPlan> = self.loads.iter().filter(|load| load.table == table).collect();
@@ -147,7 +147,7 @@ impl Asker<'_> {
         )
     }
 
-    /// The columns by which rows that are referred to are known: the key, and what tells the same row on both sides.
+    /// Returns the columns that identify a parent row: the key, and the natural key that matches it on both sides.
     fn known_by(&self, table: &str, key: &[String]) -> NeededColumns {
         let owner = self.owner.filter(|owner| owner.table == table && !owner.natural.is_empty());
         let by_match = owner.map(|owner| owner.natural.iter().map(|column| column.name.clone()).collect());
@@ -160,14 +160,14 @@ impl Asker<'_> {
         NeededColumns::of(key.iter().chain(&natural))
     }
 
-    /// Tables that rows go to, each with the place of its first load.
+    /// Returns the loaded tables, each with the place of its load.
     fn written(&self) -> Vec<(String, &str)> {
         let loads = self.mapping.loads.iter().filter(|load| self.target.tables.contains_key(&load.to));
         loads.map(|load| (format!("load.{}", load.name), load.to.as_str())).collect()
     }
 
-    /// Tables that are read beside those: the owner's, lookups', parents on the way to an owner, parents that orphans are
-    /// looked for in, and, for taking back, tables whose rows may refer to ours.
+    /// Returns the tables that are read in addition: those of the owner and of lookups, parents on the path to an owner, parents
+    /// of foreign keys and, for a rollback, tables whose rows may refer to loaded rows.
     fn read(&self, purpose: Purpose) -> Vec<NeededTable> {
         let ours = |place: String, table: &str, columns: NeededColumns| {
             let (schema, table) = (self.target.schema.clone(), table.to_owned());
@@ -219,14 +219,14 @@ impl Asker<'_> {
         found
     }
 
-    /// Sequences of the loaded tables and the owner's: read always, drawn from where ids are issued, set where the source's
-    /// own ids are loaded.
+    /// Adds the rights on sequences of the loaded tables and the owner's. Each is read, drawn from if ids are issued, and set
+    /// if the source's ids are loaded.
     fn sequences(&self, purpose: Purpose, lacks: &mut Lacks<'_>) {
         let owner = self.owner.map(|owner| ("owner.table".to_owned(), owner.table.as_str()));
         for (place, table) in self.written().into_iter().chain(owner) {
             for column in self.target.tables.get(table).into_iter().flat_map(|t| &t.columns) {
                 let (issued, fed) = self.fed(table, &column.name);
-                // A default that draws by itself.
+                // The column's default draws from the sequence.
                 if let (Purpose::Write, Some(draws), false) = (purpose, &column.draws, fed) {
                     lacks.need_to_draw(&place, draws);
                 }
@@ -249,7 +249,7 @@ impl Asker<'_> {
         }
     }
 
-    /// Whether a column's ids are issued, and whether others come along.
+    /// Returns true twice: if the column's ids are issued, and if the column has another feed.
     fn fed(&self, table: &str, column: &str) -> (bool, bool) {
         let columns = self.loads.iter().filter(|l| l.table == table).flat_map(|l| &l.columns);
         let feeds: Vec<&Feed> = columns.filter(|c| c.name == column).map(|c| &c.feed).collect();
@@ -257,7 +257,7 @@ impl Asker<'_> {
         (feeds.iter().any(issued), feeds.iter().any(|feed| !issued(feed)))
     }
 
-    /// Tables in which row-level security would hide or refuse rows.
+    /// Refuses tables in which row-level security would hide or refuse rows.
     fn guarded(&self, purpose: Purpose, findings: &mut PlanFindings) {
         let written =
             self.written().into_iter().map(|(place, table)| (place, format!("{}.{table}", self.target.schema)));
@@ -274,7 +274,7 @@ impl Asker<'_> {
         }
     }
 
-    /// Triggers that would run for the rows of loads that want them off, on tables of somebody else.
+    /// Refuses triggers that the role may not disable, on tables of another owner, for loads that want them disabled.
     fn triggers(&self, findings: &mut PlanFindings) {
         let rights = &self.target.rights;
         for load in self.mapping.loads.iter().filter(|load| !load.triggers_fire) {
@@ -284,9 +284,9 @@ impl Asker<'_> {
             findings.refuse(
                 format!("load.{}", load.name),
                 format!(
-                    "triggers of {name} would run for its rows ({triggers}), and only its owner may switch them off"
+                    "triggers of {name} would run for its rows ({triggers}), and only the table's owner may disable them"
                 ),
-                format!("Write `triggers = \"fire\"` if they shall run, or: GRANT {owner} TO {role};"),
+                format!("Write `triggers = \"fire\"` to let them run, or: GRANT {owner} TO {role};"),
             );
         }
     }

@@ -1,6 +1,6 @@
-//! `ids = "shift"`: which keys get one number added to them, and which columns follow.
+//! `ids = "shift"`: the keys to which one number is added, and the columns that refer to them.
 //!
-//! The numbers themselves are chosen when a run begins; here only stands where they go.
+//! A run chooses the numbers when it begins; the plan only marks the columns.
 
 use crate::mapping::{Load, Mapping};
 use crate::model::ident::did_you_mean;
@@ -18,7 +18,7 @@ pub struct Shifted {
     pub column: String,
 }
 
-/// Notes at every column of every load whose shift it gets, and gives the tables that are shifted.
+/// Marks each column of each load with the table whose shift it gets, and returns the shifted tables.
 pub(super) fn shifts(
     mapping: &Mapping,
     loads: &mut [LoadPlan],
@@ -36,21 +36,23 @@ pub(super) fn shifts(
                     found.push(shifted);
                 }
             }
-            Err(reason) => findings.refuse(format!("load.{}.ids", load.name), reason, "Take `ids = \"shift\"` away."),
+            Err(reason) => findings.refuse(format!("load.{}.ids", load.name), reason, "Remove `ids = \"shift\"`."),
         }
     }
     for plan in loads {
         let Some(load) = mapping.loads.iter().find(|load| load.name == plan.name) else { continue };
-        let Some(table) = target.tables.get(&plan.table) else { continue };
+        if !target.tables.contains_key(&plan.table) {
+            continue;
+        }
         refers(load, plan, target, findings);
         for shifted in &found {
-            mark(load, plan, table, (shifted, target), findings);
+            mark(load, plan, shifted, target, findings);
         }
     }
     found
 }
 
-/// The integer key of a load that the source feeds.
+/// Returns the integer key of a load, which must be fed by the source.
 fn key(table: &TargetTable, plan: &LoadPlan) -> Result<String, String> {
     let primary = table.unique.iter().find(|u| u.primary).map(|u| u.columns.as_slice());
     let Some([column]) = primary else {
@@ -59,21 +61,16 @@ fn key(table: &TargetTable, plan: &LoadPlan) -> Result<String, String> {
     let planned = plan.columns.iter().find(|c| c.name == *column);
     match planned {
         Some(planned) if !matches!(planned.kind.kind, Kind::Int2 | Kind::Int4 | Kind::Int8) => {
-            Err(format!("the key `{column}` is {}, no integer", planned.kind.shown()))
+            Err(format!("the key `{column}` is {}, not an integer", planned.kind.shown()))
         }
         Some(planned) if matches!(planned.feed, Feed::Cell(_)) => Ok(column.clone()),
         _ => Err(format!("the key `{column}` is not fed by the source, so there is nothing to shift")),
     }
 }
 
-/// The columns of a load that get this table's shift: its key, and whatever refers to it.
-fn mark(
-    load: &Load,
-    plan: &mut LoadPlan,
-    table: &TargetTable,
-    (shifted, target): (&Shifted, &TargetSchema),
-    findings: &mut PlanFindings,
-) {
+/// Marks the columns of a load that get this table's shift: its key, and columns that refer to the key.
+fn mark(load: &Load, plan: &mut LoadPlan, shifted: &Shifted, target: &TargetSchema, findings: &mut PlanFindings) {
+    let Some(table) = target.tables.get(&plan.table) else { return };
     let Shifted { table: parent, column: key } = shifted;
     let place = plan.place();
     for column in &mut plan.columns {
@@ -90,22 +87,22 @@ fn mark(
         if is_key && !load.shift {
             findings.refuse(
                 format!("{place}.ids"),
-                format!("another load shifts the ids of `{parent}`, and this one does not"),
-                "Write `ids = \"shift\"` at both: one number is added to all ids of a table.",
+                format!("another load shifts the ids of `{parent}`, but this load does not"),
+                "Write `ids = \"shift\"` in both: one number is added to all ids of a table.",
             );
         }
         if !matches!(column.kind.kind, Kind::Int2 | Kind::Int4 | Kind::Int8) {
             findings.refuse(
                 format!("{place}.columns.{}", column.name),
-                format!("refers to `{parent}`, whose ids are shifted, and is {}, no integer", column.kind.shown()),
-                "Take `refers` away, or feed it by a lookup.",
+                format!("refers to `{parent}`, whose ids are shifted, and is {}, not an integer", column.kind.shown()),
+                "Remove `refers`, or feed it by a lookup.",
             );
         }
         column.shift = Some(parent.clone());
     }
 }
 
-/// What a `refers` names is a table, and the column is fed by the source.
+/// Refuses a `refers` to an unknown table, or for a column that the source does not feed.
 fn refers(load: &Load, plan: &LoadPlan, target: &TargetSchema, findings: &mut PlanFindings) {
     for (name, column) in &load.columns {
         let Some(refers) = &column.refers else { continue };
@@ -115,10 +112,10 @@ fn refers(load: &Load, plan: &LoadPlan, target: &TargetSchema, findings: &mut Pl
             findings.refuse(
                 place,
                 format!("the target has no table `{refers}`"),
-                format!("{hint}Write the name of the table that these ids are of."),
+                format!("{hint}Write the name of the table to which these ids belong."),
             );
         } else if plan.columns.iter().any(|c| c.name == *name && !matches!(c.feed, Feed::Cell(_))) {
-            findings.refuse(place, "is written at a column that the source does not feed", "Take it away.");
+            findings.refuse(place, "is written for a column that the source does not feed", "Remove it.");
         }
     }
 }

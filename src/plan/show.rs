@@ -1,6 +1,6 @@
-//! The plan as a person reads it, and as JSON.
+//! The plan as text for people, and as JSON.
 //!
-//! Only what stands in the plan is shown; values of the environment never are.
+//! Values of environment variables are never shown.
 
 use std::fmt::Write;
 
@@ -13,7 +13,7 @@ use crate::model::select::{Expr, Relation};
 
 use super::{ColumnPlan, Feed, LoadPlan, LookupPlan, Node, Plan};
 
-/// The plan as text: the order, every load with its columns, what stays behind, the classes.
+/// Returns the plan as text: the order, every load with its columns, detached objects and the tables without a load.
 pub fn text(plan: &Plan) -> String {
     let mut out = format!("Plan of {} into schema {}\n", plan.name, plan.schema);
     for (n, node) in plan.order.iter().enumerate() {
@@ -41,7 +41,7 @@ pub fn text(plan: &Plan) -> String {
         let _ = writeln!(out, "\nUntouched on the target\n  {}", untouched.join(", "));
     }
     if !plan.warnings.is_empty() {
-        out.push_str("\nTo know\n");
+        out.push_str("\nWarnings\n");
         for warning in &plan.warnings {
             let _ = writeln!(out, "  {}: {}", warning.place, warning.message);
         }
@@ -49,16 +49,16 @@ pub fn text(plan: &Plan) -> String {
     out
 }
 
-/// What goes for the load and comes back, and what stays on and why.
+/// Writes the objects that are detached and those that stay attached, with the reason.
 fn detach(out: &mut String, plan: &Plan) {
     if !plan.detach.off.is_empty() {
-        out.push_str("\nTaken off for the load and put back as it was (of small tables, triggers alone; no index that a row may be too large for)\n");
+        out.push_str("\nDetached for the load and reattached unchanged (small tables: triggers alone; no index whose row limit a row may exceed)\n");
         for object in &plan.detach.off {
             let _ = writeln!(out, "  {}.{}: {}", object.table, object.object, object.kind.word());
         }
     }
     if !plan.detach.stays.is_empty() {
-        out.push_str("\nStays on while rows come in\n");
+        out.push_str("\nStays attached during the load\n");
         for (object, why) in &plan.detach.stays {
             let _ = writeln!(out, "  {}.{}: {}; {why}", object.table, object.object, object.kind.word());
         }
@@ -90,10 +90,10 @@ fn load(out: &mut String, n: usize, load: &LoadPlan, plan: &Plan) {
         out.push_str("   only when the table is empty\n");
     }
     if let Some(key) = &load.conflict {
-        let _ = writeln!(out, "   a row whose ({}) is there already is skipped", key.join(", "));
+        let _ = writeln!(out, "   a row whose ({}) already exists is skipped", key.join(", "));
     }
     if load.as_text {
-        out.push_str("   sent as text: a type without a binary form\n");
+        out.push_str("   sent as text: a type has no binary form\n");
     }
     let width = load.columns.iter().map(|c| c.name.chars().count()).max().unwrap_or(0);
     let kinds = load.columns.iter().map(|c| c.kind.shown().chars().count()).max().unwrap_or(0);
@@ -150,7 +150,7 @@ fn value(value: &Value) -> String {
     }
 }
 
-/// The modifiers that are in force, in the order in which they act.
+/// Returns the modifiers that are set, in the order in which they act.
 fn rules(rules: &Rules, column: &ColumnPlan) -> String {
     let mut words = Vec::new();
     let mut flag = |on: bool, word: &str| on.then(|| words.push(word.to_owned()));

@@ -1,6 +1,6 @@
-//! The plan as SQL: what the target will be asked, in order, for somebody who wants to read it before it runs.
+//! The plan as SQL: the statements on the target, in order, to be read before a run.
 //!
-//! A picture of the run, not a script: rows and ledger come from the program.
+//! It illustrates the run and is not a script: the program sends the rows and writes the ledger.
 
 use std::fmt::Write;
 
@@ -8,11 +8,11 @@ use crate::model::ident::{quoted, quoted_list};
 
 use super::{Feed, LoadPlan, Node, Plan};
 
-/// The statements on the target, with a comment before each group.
+/// Returns the statements on the target, with a comment before each group.
 pub fn sql(plan: &Plan) -> String {
     let mut out = format!("-- {} into schema {}\n", plan.name, quoted(&plan.schema));
     if !plan.detach.off.is_empty() {
-        out.push_str("\n-- taken off first, in one transaction (keys and indexes of large tables alone)\n");
+        out.push_str("\n-- detached first, in one transaction (keys and indexes of large tables alone)\n");
         plan.detach.off.iter().flat_map(|o| &o.off).for_each(|s| statement(&mut out, s));
     }
     for node in &plan.order {
@@ -22,7 +22,7 @@ pub fn sql(plan: &Plan) -> String {
         }
     }
     if !plan.detach.off.is_empty() {
-        out.push_str("\n-- put back, keys before the foreign keys that stand on them\n");
+        out.push_str("\n-- reattached, keys before the foreign keys that depend on them\n");
         let mut off: Vec<_> = plan.detach.off.iter().collect();
         off.sort_by_key(|object| std::cmp::Reverse(object.kind));
         off.iter().flat_map(|o| &o.back).for_each(|s| statement(&mut out, s));

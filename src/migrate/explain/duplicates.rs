@@ -11,7 +11,7 @@ use crate::convert::row::{Maps, Notes, RowEncoder};
 use crate::model::key::{Key, KeyRange};
 use crate::model::schema::TargetUnique;
 use crate::model::select::{Failed, Row, Sink};
-use crate::plan::{Compared, LoadPlan, Plan, compared_key};
+use crate::plan::{Comparison, LoadPlan, Plan, compared_key};
 use crate::sqlite::Source;
 
 use crate::job::Stop;
@@ -85,7 +85,7 @@ fn each(
 struct Keyed<'h> {
     encoder: RowEncoder,
     places: Vec<usize>,
-    compared: Vec<Compared>,
+    compared: Vec<Comparison>,
     image: Vec<u8>,
     notes: Notes,
     hear: &'h mut dyn FnMut(i64, u128) -> ControlFlow<()>,

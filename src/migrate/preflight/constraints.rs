@@ -12,7 +12,7 @@ use crate::model::record::{Check, CheckKind};
 use crate::model::schema::{SourceSchema, TargetSchema, TargetTable};
 use crate::pg::checks::{Column, RowCheck};
 use crate::pg::{Blame, Session};
-use crate::plan::{ComparedKey, Feed, LoadPlan, compared_key, links, proves_unique};
+use crate::plan::{ComparedKey, Feed, LoadPlan, compared_key, proves_unique, references};
 
 use crate::migrate::indexes::index_width::SURE_INDEX_ROW;
 use crate::migrate::indexes::index_width::may_be_wide;
@@ -222,7 +222,7 @@ impl Looking {
 
 /// Foreign keys over what the source says that are not followed while reading: those that are see every orphan.
 fn unfollowed(load: &LoadPlan, table: &TargetTable, target: &TargetSchema) -> Vec<String> {
-    let followed = links(load, target);
+    let followed = references(load, target);
     let is_fed = |name: &String| {
         load.columns.iter().any(|c| c.name == *name && matches!(c.feed, Feed::Cell(_) | Feed::Constant(_)))
     };

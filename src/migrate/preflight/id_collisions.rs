@@ -19,7 +19,7 @@ use crate::model::rules::{Rules, Value};
 use crate::model::schema::{ForeignKey, TargetSchema, TargetTable};
 use crate::model::select::{Expr, Failed, Relation, Row, Select, Sink};
 use crate::pg::{ReadBack, Session};
-use crate::plan::{ColumnPlan, Compared, Feed, LoadPlan, Plan};
+use crate::plan::{ColumnPlan, Comparison, Feed, LoadPlan, Plan};
 use crate::sqlite::Source;
 use crate::wire::binary;
 
@@ -64,7 +64,7 @@ struct Parent<'p> {
 struct End {
     table: String,
     keys: Vec<String>,
-    compared: Vec<Compared>,
+    compared: Vec<Comparison>,
     /// Those of the keys that are numbers of the source's own.
     numbers: Vec<String>,
 }
@@ -137,15 +137,15 @@ fn end<'p>(
             Feed::Cell(_) | Feed::Constant(_) | Feed::Owner => {}
             Feed::Issued(_) | Feed::Lookup(_) => continue,
         }
-        let how = Compared::of(&column.kind.kind);
-        if how != Compared::of(&parent.column(parent_name)?.kind.kind) {
+        let how = Comparison::of(&column.kind.kind);
+        if how != Comparison::of(&parent.column(parent_name)?.kind.kind) {
             continue;
         }
-        if is_cell(column) && (is_owner || how == Some(Compared::Integer)) {
+        if is_cell(column) && (is_owner || how == Some(Comparison::Integer)) {
             end.numbers.push(parent_name.clone());
         }
         end.keys.push(parent_name.clone());
-        end.compared.push(how.unwrap_or(Compared::Bytea));
+        end.compared.push(how.unwrap_or(Comparison::Bytea));
         columns.push(column);
     }
     (!end.numbers.is_empty()).then_some((end, columns))
@@ -387,7 +387,7 @@ fn is_cell(column: &ColumnPlan) -> bool {
 
 struct Rows<'r> {
     encoder: RowEncoder,
-    compared: &'r [Compared],
+    compared: &'r [Comparison],
     image: Vec<u8>,
     notes: Notes,
     each: &'r mut dyn FnMut(u64, u64),
@@ -410,7 +410,7 @@ impl Sink for Rows<'_> {
 }
 
 /// What a row's first fields are known by, and the hash of the others.
-fn split(image: &[u8], compared: &[Compared]) -> Option<(u64, u64)> {
+fn split(image: &[u8], compared: &[Comparison]) -> Option<(u64, u64)> {
     let places: Vec<usize> = (0..compared.len()).collect();
     let key = key(image, &places, compared)?;
     let fields = binary::fields(image)?;

@@ -17,7 +17,7 @@ use crate::model::schema::TargetSchema;
 use crate::model::select::{Failed, Row, Sink};
 use crate::pg::Session;
 use crate::pg::ledger::Sums;
-use crate::plan::{Link, LoadPlan, Node, Plan, links};
+use crate::plan::{LoadPlan, Node, Plan, Reference, references};
 use crate::sqlite::{Reader, Source};
 
 use crate::job::Stop;
@@ -115,7 +115,7 @@ impl Ground<'_> {
         // Of two rows with one key the later is at fault, so loads into one table are read in their order.
         let alone = |load: &LoadPlan| loads.iter().filter(|l| l.table == load.table).count() == 1;
         let (first, then): (Vec<&LoadPlan>, Vec<&LoadPlan>) =
-            loads.iter().partition(|load| links(load, self.target).is_empty() && alone(load));
+            loads.iter().partition(|load| references(load, self.target).is_empty() && alone(load));
         let mut found = self.wave(&first, &mut sets, &eye)?;
         for node in &self.plan.order {
             let Node::Load(n) = node else { continue };
@@ -158,7 +158,7 @@ impl Ground<'_> {
             let none = Maps::new();
             let maps = self.maps.get(&load.name).unwrap_or(&none);
             let encoder = RowEncoder::new(load, self.settled, maps).map_err(Stop::Refused)?;
-            let links = links(load, self.target);
+            let links = references(load, self.target);
             parents::settle_own(&self.source.reader()?, load, (&encoder, self.settled), &links, sets)?;
             let own = OwnKeys::of(load, &referred, self.settled);
             let looking = self.looking(load, eye)?;
@@ -258,7 +258,7 @@ impl Ground<'_> {
 struct Reading<'a> {
     load: &'a LoadPlan,
     encoder: RowEncoder,
-    links: Vec<Link>,
+    links: Vec<Reference>,
     own: Vec<OwnKeys>,
     /// Faults that were found, over all its parts.
     kept: AtomicUsize,

@@ -8,7 +8,7 @@ use crate::model::cell::Cell;
 use crate::model::fault::{Loss, LossSet, Reason};
 use crate::model::key::Key;
 use crate::model::record::Refusal;
-use crate::plan::{ColumnPlan, Compared, Feed, Link, LoadPlan, links};
+use crate::plan::{ColumnPlan, Comparison, Feed, LoadPlan, Reference, references};
 use crate::wire::binary;
 
 use crate::convert::row::{Maps, Notes, RowEncoder};
@@ -24,18 +24,18 @@ use crate::migrate::rows::keyset::key;
 pub struct Referred {
     pub table: String,
     pub columns: Vec<String>,
-    pub compared: Vec<Compared>,
+    pub compared: Vec<Comparison>,
 }
 
 impl Referred {
-    pub fn by(link: &Link) -> Referred {
+    pub fn by(link: &Reference) -> Referred {
         Referred { table: link.parent.clone(), columns: link.parent_columns.clone(), compared: link.compared.clone() }
     }
 }
 
 /// One reference of a load, with the keys that it may end at.
 pub struct Guarded<'k> {
-    link: Link,
+    link: Reference,
     keys: &'k KeySet,
     /// For each of its columns, the wire bytes that stand in for an orphan.
     instead: Vec<Option<Instead>>,
@@ -99,7 +99,12 @@ impl<'k> Guarded<'k> {
     ///
     /// # Errors
     /// A refusal for an `if_orphan` that does not fit its column.
-    pub fn new(load: &LoadPlan, link: Link, keys: &'k KeySet, settled: &Settled) -> Result<Guarded<'k>, Vec<Refusal>> {
+    pub fn new(
+        load: &LoadPlan,
+        link: Reference,
+        keys: &'k KeySet,
+        settled: &Settled,
+    ) -> Result<Guarded<'k>, Vec<Refusal>> {
         let instead = link.columns.iter().map(|place| Instead::of(load, &load.columns[*place], settled));
         let instead = instead.collect::<Result<_, _>>()?;
         Ok(Guarded { link, keys, instead })
@@ -225,7 +230,8 @@ impl OwnKeys {
 
 /// Everything that any of these loads refers to.
 pub fn referred(loads: &[&LoadPlan], target: &TargetSchema) -> Vec<Referred> {
-    let mut all: Vec<Referred> = loads.iter().flat_map(|load| links(load, target)).map(|l| Referred::by(&l)).collect();
+    let mut all: Vec<Referred> =
+        loads.iter().flat_map(|load| references(load, target)).map(|l| Referred::by(&l)).collect();
     all.sort();
     all.dedup();
     all

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::model::key::Key;
-use crate::plan::Compared;
+use crate::plan::Comparison;
 
 /// The most that the keys of one parent may take in memory.
 pub const MOST_BYTES: usize = 32 << 20;
@@ -222,8 +222,8 @@ impl Hasher for AsItIs {
 }
 
 /// What a reference is known by: an integer itself, of all else the hash; `None` where a field is NULL, or not there.
-pub fn key(image: &[u8], columns: &[usize], compared: &[Compared]) -> Option<u64> {
-    if let ([column], [Compared::Integer]) = (columns, compared) {
+pub fn key(image: &[u8], columns: &[usize], compared: &[Comparison]) -> Option<u64> {
+    if let ([column], [Comparison::Integer]) = (columns, compared) {
         let (at, length) = field(image, *column)?;
         return Some(integer(image.get(at..at + length?)?) as u64);
     }
@@ -231,7 +231,7 @@ pub fn key(image: &[u8], columns: &[usize], compared: &[Compared]) -> Option<u64
 }
 
 /// The hash of some fields of a row's image; `None` where one of them is NULL, or is not there.
-pub fn hash(image: &[u8], columns: &[usize], compared: &[Compared]) -> Option<u128> {
+pub fn hash(image: &[u8], columns: &[usize], compared: &[Comparison]) -> Option<u128> {
     let mut hasher = Xxh3::new();
     for (column, compared) in columns.iter().zip(compared) {
         let (at, length) = field(image, *column)?;
@@ -252,15 +252,15 @@ pub fn field(image: &[u8], n: usize) -> Option<(usize, Option<usize>)> {
 }
 
 /// Feeds one value in the form in which equal values have equal bytes, with its length.
-fn feed(hasher: &mut Xxh3, compared: Compared, bytes: &[u8]) {
+fn feed(hasher: &mut Xxh3, compared: Comparison, bytes: &[u8]) {
     let mut put = |bytes: &[u8]| {
         hasher.update(&(bytes.len() as u64).to_be_bytes());
         hasher.update(bytes);
     };
     match compared {
-        Compared::Integer => put(&integer(bytes).to_be_bytes()),
-        Compared::Padded => put(bytes.trim_ascii_end()),
-        Compared::Numeric => put(&plain_numeric(bytes)),
+        Comparison::Integer => put(&integer(bytes).to_be_bytes()),
+        Comparison::Padded => put(bytes.trim_ascii_end()),
+        Comparison::Numeric => put(&plain_numeric(bytes)),
         _ => put(bytes),
     }
 }
@@ -293,7 +293,7 @@ mod tests {
     use crate::model::numeric::{Numeric, Sign};
     use crate::wire::binary;
 
-    fn one(cell: &Cell<'_>, compared: Compared) -> Option<u128> {
+    fn one(cell: &Cell<'_>, compared: Comparison) -> Option<u128> {
         let mut row = vec![0, 1];
         binary::field(cell, &mut row);
         hash(&row, &[0], &[compared])
@@ -301,14 +301,17 @@ mod tests {
 
     #[test]
     fn equal_values_have_one_hash_whatever_their_width_scale_or_padding() {
-        assert_eq!(one(&Cell::Int4(-7), Compared::Integer), one(&Cell::Int8(-7), Compared::Integer));
-        assert_ne!(one(&Cell::Int4(-7), Compared::Integer), one(&Cell::Int8(7), Compared::Integer));
-        assert_eq!(one(&Cell::Text("a  ".into()), Compared::Padded), one(&Cell::Text("a".into()), Compared::Padded));
-        assert_ne!(one(&Cell::Text("a  ".into()), Compared::Text), one(&Cell::Text("a".into()), Compared::Text));
+        assert_eq!(one(&Cell::Int4(-7), Comparison::Integer), one(&Cell::Int8(-7), Comparison::Integer));
+        assert_ne!(one(&Cell::Int4(-7), Comparison::Integer), one(&Cell::Int8(7), Comparison::Integer));
+        assert_eq!(
+            one(&Cell::Text("a  ".into()), Comparison::Padded),
+            one(&Cell::Text("a".into()), Comparison::Padded)
+        );
+        assert_ne!(one(&Cell::Text("a  ".into()), Comparison::Text), one(&Cell::Text("a".into()), Comparison::Text));
         let short = Numeric::new(Sign::Plus, 0, 0, &[12]);
         let long = Numeric::new(Sign::Plus, 0, 2, &[12, 0]);
-        assert_eq!(one(&Cell::Numeric(short), Compared::Numeric), one(&Cell::Numeric(long), Compared::Numeric));
-        assert_eq!(one(&Cell::Null, Compared::Integer), None);
+        assert_eq!(one(&Cell::Numeric(short), Comparison::Numeric), one(&Cell::Numeric(long), Comparison::Numeric));
+        assert_eq!(one(&Cell::Null, Comparison::Integer), None);
     }
 
     fn spread(n: u64) -> u64 {

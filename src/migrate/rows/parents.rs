@@ -14,7 +14,7 @@ use crate::model::key::{Key, KeyRange};
 use crate::model::select::{Failed, Row, Sink};
 use crate::pg::ledger::Run;
 use crate::pg::{ReadBack, ServerError, Session};
-use crate::plan::{Link, LoadPlan, links};
+use crate::plan::{LoadPlan, Reference, references};
 use crate::sqlite::Reader;
 
 use crate::job::Job;
@@ -42,7 +42,7 @@ pub fn on_target(session: &mut Session, schema: &str, referred: &Referred) -> Re
 #[derive(Default)]
 pub struct Parents {
     /// References with the keys that they may end at.
-    pub links: Vec<(Link, Arc<KeySet>)>,
+    pub links: Vec<(Reference, Arc<KeySet>)>,
     /// Those of them that end in the load's own table.
     pub own: Own,
 }
@@ -56,20 +56,20 @@ pub fn of_load(
     load: &LoadPlan,
     (encoder, settled): (&RowEncoder, &Settled),
 ) -> Result<Parents, Stop> {
-    let links = links(load, job.target);
+    let links = references(load, job.target);
     if links.is_empty() {
         return Ok(Parents::default());
     }
     let nothing_aside = job.aside.load(std::sync::atomic::Ordering::Relaxed) == 0;
     let is_proved = run.read_ahead && job.options.on_fault == OnFault::Abort && nothing_aside;
     let off = session.detached(run.id)?;
-    let is_on = |link: &Link| !off.iter().any(|o| !o.back && o.table == load.table && o.object == link.name);
-    let is_own = |link: &Link| link.parent == load.table;
+    let is_on = |link: &Reference| !off.iter().any(|o| !o.back && o.table == load.table && o.object == link.name);
+    let is_own = |link: &Reference| link.parent == load.table;
     // What reading ahead took for there may have been skipped.
-    let may_skip = |link: &Link| job.plan.loads.iter().any(|l| l.table == link.parent && l.conflict.is_some());
-    let replaces = |link: &Link| link.columns.iter().any(|n| load.columns[*n].rules.if_orphan.is_some());
-    let is_wanted = |link: &Link| !is_proved || may_skip(link) || replaces(link) || (is_own(link) && is_on(link));
-    let wanted: Vec<Link> = links.into_iter().filter(is_wanted).collect();
+    let may_skip = |link: &Reference| job.plan.loads.iter().any(|l| l.table == link.parent && l.conflict.is_some());
+    let replaces = |link: &Reference| link.columns.iter().any(|n| load.columns[*n].rules.if_orphan.is_some());
+    let is_wanted = |link: &Reference| !is_proved || may_skip(link) || replaces(link) || (is_own(link) && is_on(link));
+    let wanted: Vec<Reference> = links.into_iter().filter(is_wanted).collect();
     let mut own = Own { held: Vec::new(), is_on: wanted.iter().any(|link| is_own(link) && is_on(link)) };
     let mut sets: BTreeMap<Referred, KeySet> = BTreeMap::new();
     for link in &wanted {
@@ -85,7 +85,7 @@ pub fn of_load(
     let reader = job.source.reader()?;
     settle_own(&reader, load, (encoder, settled), &wanted, &mut sets)?;
     let sets: BTreeMap<Referred, Arc<KeySet>> = sets.into_iter().map(|(r, keys)| (r, Arc::new(keys))).collect();
-    let with_keys = |link: Link| (sets.get(&Referred::by(&link)).cloned().unwrap_or_default(), link);
+    let with_keys = |link: Reference| (sets.get(&Referred::by(&link)).cloned().unwrap_or_default(), link);
     let links = wanted.into_iter().map(with_keys).map(|(keys, link)| (link, keys)).collect();
     Ok(Parents { links, own })
 }
@@ -154,7 +154,7 @@ pub fn settle_own(
     reader: &Reader,
     load: &LoadPlan,
     (encoder, settled): (&RowEncoder, &Settled),
-    wanted: &[Link],
+    wanted: &[Reference],
     sets: &mut BTreeMap<Referred, KeySet>,
 ) -> Result<(), Stop> {
     let mut own: Vec<Referred> = wanted.iter().filter(|l| l.parent == load.table).map(Referred::by).collect();
@@ -167,7 +167,7 @@ pub fn settle_own(
             if keys.open {
                 break;
             }
-            let others: Vec<(&Link, &KeySet)> = wanted
+            let others: Vec<(&Reference, &KeySet)> = wanted
                 .iter()
                 .filter(|l| l.parent != load.table)
                 .filter_map(|l| sets.get(&Referred::by(l)).map(|keys| (l, keys)))
@@ -199,7 +199,7 @@ pub fn settle_own(
     Ok(())
 }
 
-fn replaces(load: &LoadPlan, link: &Link) -> bool {
+fn replaces(load: &LoadPlan, link: &Reference) -> bool {
     link.parent == load.table && link.columns.iter().any(|n| load.columns[*n].rules.if_orphan.is_some())
 }
 
@@ -209,7 +209,7 @@ fn replaces(load: &LoadPlan, link: &Link) -> bool {
 /// Refusals for values of `if_orphan` that do not fit.
 pub fn guards<'k>(
     load: &LoadPlan,
-    links: impl Iterator<Item = (&'k Link, &'k KeySet)>,
+    links: impl Iterator<Item = (&'k Reference, &'k KeySet)>,
     settled: &Settled,
 ) -> Result<Vec<Guarded<'k>>, Stop> {
     links.map(|(link, keys)| Guarded::new(load, link.clone(), keys, settled).map_err(Stop::Refused)).collect()

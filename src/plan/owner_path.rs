@@ -1,4 +1,4 @@
-//! How a row's owner is found from the row: in a column of its own, or through its parents.
+//! The path from a row to its owner: a column of the row, or the row's parents.
 
 use std::collections::BTreeMap;
 
@@ -7,29 +7,29 @@ use crate::model::schema::TargetSchema;
 
 use super::{PlanFindings, TableClass};
 
-/// The way from a row of a table to its owner's key.
+/// The path from a row of a table to its owner's key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OwnerPath {
-    /// From the table to its parent, on to the parent's, and so on.
+    /// The steps from the table to its parent, to that table's parent, and so on.
     pub hops: Vec<Hop>,
-    /// The column, of the last parent or of the table itself, that holds the owner's key.
+    /// The column that holds the owner's key, in the last parent or in the table itself.
     pub column: String,
-    /// That column is written with the owner's key in every row.
+    /// True if that column is stamped with the owner's key in every row.
     pub stamped: bool,
 }
 
 /// One step from a row to its parent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hop {
-    /// The column that refers.
+    /// The referencing column.
     pub column: String,
     /// The parent's table.
     pub parent: String,
-    /// The column that is referred to.
+    /// The referenced column.
     pub parent_column: String,
 }
 
-/// The paths of all tables whose rows have owners; a `through` that leads nowhere is a refusal.
+/// Returns the paths of all tables whose rows have owners. Refuses a `through` that leads to no owner.
 pub(super) fn paths(
     mapping: &Mapping,
     target: &TargetSchema,
@@ -74,7 +74,7 @@ impl PathFinder<'_> {
 
     fn through(&self, table: &str, column: &str, seen: &mut Vec<String>) -> Result<OwnerPath, String> {
         if seen.iter().any(|t| t == table) {
-            return Err(format!("the way from `{}` to the owner leads in a circle", seen[0]));
+            return Err(format!("the path from `{}` to the owner is a circle", seen[0]));
         }
         seen.push(table.to_owned());
         let hop = self.hop(table, column).ok_or_else(|| {
@@ -89,17 +89,15 @@ impl PathFinder<'_> {
         let beyond = match (beyond, class) {
             (Some(path), _) => path,
             (None, Some(TableClass::Owner)) => {
-                return Err(format!(
-                    "`{table}.{column}` is the owner itself: the rows are carried, not through a parent"
-                ));
+                return Err(format!("`{table}.{column}` refers to the owner itself: write `carried`, not `through`"));
             }
-            (None, _) => return Err(format!("`{table}.{column}` leads to `{}`, whose rows are nobody's", hop.parent)),
+            (None, _) => return Err(format!("`{table}.{column}` leads to `{}`, whose rows have no owner", hop.parent)),
         };
         let hops = std::iter::once(hop).chain(beyond.hops).collect();
         Ok(OwnerPath { hops, ..beyond })
     }
 
-    /// Where a column leads: by its foreign key, else by what the mapping says that it refers to.
+    /// Returns the step of a column: by its foreign key, or else by its `refers` in the mapping.
     fn hop(&self, table: &str, column: &str) -> Option<Hop> {
         let facts = self.target.tables.get(table)?;
         let by_key = facts.foreign.iter().find(|f| f.columns == [column] && f.parent_schema == self.target.schema);
@@ -117,7 +115,7 @@ impl PathFinder<'_> {
         }
     }
 
-    /// The one column of a table that no load writes to by which it refers to the owner's table.
+    /// Returns the path of a table that no load writes to: the only column that refers to the owner's table.
     fn own_column(&self, table: &str) -> Option<OwnerPath> {
         let owner = self.mapping.owner.as_ref()?;
         let facts = self.target.tables.get(table)?;

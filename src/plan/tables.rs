@@ -1,0 +1,72 @@
+//! Checks of the target's tables before rows are written to them.
+
+use crate::mapping::{Load, Mapping};
+use crate::model::ident::did_you_mean;
+use crate::model::schema::{TargetSchema, TargetTable};
+
+use super::PlanFindings;
+
+/// Refuses a schema without tables: its name is probably wrong, or the application is not set up on this target.
+pub(super) fn schema_has_tables(target: &TargetSchema, findings: &mut PlanFindings) {
+    if target.tables.is_empty() && target.views.is_empty() {
+        findings.refuse(
+            "target.schema",
+            format!("the target has no table at all in a schema `{}`", target.schema),
+            format!(
+                "{}Name the schema, or run the application's own migrations first.",
+                did_you_mean(&target.schema, ["public"])
+            ),
+        );
+    }
+}
+
+/// Warns of a database whose encoding checks no text.
+pub(super) fn encoding_checks_text(target: &TargetSchema, findings: &mut PlanFindings) {
+    if target.encoding == "SQL_ASCII" {
+        let message = "the database's encoding is SQL_ASCII: it checks no text and counts lengths in bytes. Text is sent \
+                       as UTF-8, and n of varchar(n) and char(n) counts bytes.";
+        findings.warn("target", message);
+    }
+}
+
+/// Refuses a table that has rows, unless the load or the mapping allows them.
+pub(super) fn accepts_rows(
+    load: &Load,
+    mapping: &Mapping,
+    table: &TargetTable,
+    target: &TargetSchema,
+    findings: &mut PlanFindings,
+) {
+    let place = format!("load.{}", load.name);
+    let name = format!("{}.{}", target.schema, load.to);
+    let may_hold = load.append || load.when_empty || load.conflict.is_some();
+    let same_run = mapping.loads.iter().any(|other| other.name != load.name && other.to == load.to && other.append);
+    if table.has_rows && !may_hold && !same_run {
+        findings.refuse(
+            &place,
+            format!("{name} has rows"),
+            "Empty it, or write `existing = \"append\"` in the load to keep them next to the new ones.",
+        );
+    }
+}
+
+/// Refuses a table that can lose its rows, or that shows rows of other tables as its own: then verification proves nothing.
+pub(super) fn keeps_rows(place: &str, table: &str, target: &TargetSchema, findings: &mut PlanFindings) {
+    let Some(facts) = target.tables.get(table) else { return };
+    let name = format!("{}.{table}", target.schema);
+    if facts.unlogged {
+        findings.refuse(
+            place,
+            format!("{name} or one of its partitions is UNLOGGED: a crash of the server empties it"),
+            "ALTER TABLE ... SET LOGGED; SET UNLOGGED restores it after the run.",
+        );
+    }
+    if !facts.heirs.is_empty() {
+        let heirs = facts.heirs.join(", ");
+        findings.refuse(
+            place,
+            format!("tables inherit from {name} ({heirs}), and a query of it reads their rows as its own"),
+            "ALTER TABLE ... NO INHERIT on each of them; INHERIT restores it after the run.",
+        );
+    }
+}
