@@ -143,9 +143,9 @@ impl Way<'_> {
     pub(super) fn open_source(&self, report: &mut Report) -> Result<Source, Failure> {
         let path = inputs::source(self.common, &self.found)?;
         let zone = self.found.mapping.source.zone.as_deref().and_then(Zone::parse);
-        let ts: sqlite::Scalar = Arc::new(move |raw| convert::time_as_text(raw, zone));
+        let ts: sqlite::ScalarFunction = Arc::new(move |raw| convert::time_as_text(raw, zone));
         let functions = vec![("ts", ts)];
-        let options = sqlite::Options { readers: self.jobs() + 1, functions, ..sqlite::Options::default() };
+        let options = sqlite::SourceOptions { readers: self.jobs() + 1, functions, ..sqlite::SourceOptions::default() };
         let source = Source::open(&path, &options).map_err(Failure::refused)?;
         record::source(report, &source, &path.display().to_string());
         Ok(source)

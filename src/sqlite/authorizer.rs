@@ -9,13 +9,13 @@ use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 
 /// What statements asked for since the log was last taken.
 #[derive(Default)]
-pub(super) struct Log {
-    seen: Mutex<Seen>,
+pub(super) struct AuthorizerLog {
+    seen: Mutex<SqlAccess>,
 }
 
-/// The content of a `Log`.
+/// The content of a `AuthorizerLog`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Seen {
+pub struct SqlAccess {
     /// Columns of the source that are read: table, column.
     pub columns: BTreeSet<(String, String)>,
     /// Functions that are called, in lower case.
@@ -24,9 +24,9 @@ pub struct Seen {
     pub refused: Option<String>,
 }
 
-impl Log {
+impl AuthorizerLog {
     /// Takes what was seen and begins anew.
-    pub fn take(&self) -> Seen {
+    pub fn take(&self) -> SqlAccess {
         std::mem::take(&mut self.seen())
     }
 
@@ -35,7 +35,7 @@ impl Log {
         self.seen().refused = None;
     }
 
-    fn seen(&self) -> MutexGuard<'_, Seen> {
+    fn seen(&self) -> MutexGuard<'_, SqlAccess> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -64,7 +64,7 @@ const TELLING: &[&str] = &[
 ];
 
 /// The rules for SQL of a mapping.
-pub(super) fn mapping_rules(log: Arc<Log>) -> impl FnMut(AuthContext<'_>) -> Authorization + Send + 'static {
+pub(super) fn mapping_rules(log: Arc<AuthorizerLog>) -> impl FnMut(AuthContext<'_>) -> Authorization + Send + 'static {
     move |context| match context.action {
         AuthAction::Select | AuthAction::Recursive => Authorization::Allow,
         AuthAction::Read { table_name, column_name } => {
@@ -85,7 +85,7 @@ pub(super) fn mapping_rules(log: Arc<Log>) -> impl FnMut(AuthContext<'_>) -> Aut
 }
 
 /// Functions reach outside the database in one way only; it is switched off in the library too.
-fn function(log: &Log, name: &str) -> Authorization {
+fn function(log: &AuthorizerLog, name: &str) -> Authorization {
     let name = name.to_ascii_lowercase();
     if matches!(name.as_str(), "load_extension" | "fts3_tokenizer" | "readfile" | "writefile" | "edit") {
         return log.refuse(&format!("the function {name}"));
@@ -131,7 +131,7 @@ const OF_THE_APPLICATION: &[&str] = &[
 ];
 
 /// The rules for SQL of a dump, which runs on a private file.
-pub(super) fn dump_rules(log: Arc<Log>) -> impl FnMut(AuthContext<'_>) -> Authorization + Send + 'static {
+pub(super) fn dump_rules(log: Arc<AuthorizerLog>) -> impl FnMut(AuthContext<'_>) -> Authorization + Send + 'static {
     move |context| match context.action {
         AuthAction::Attach { .. } | AuthAction::Detach { .. } | AuthAction::Unknown { .. } => {
             log.refuse(&words(&context.action))

@@ -4,11 +4,11 @@
 
 use std::collections::BTreeSet;
 
-use super::Reader;
-use super::authorizer::Seen;
+use super::authorizer::SqlAccess;
 use super::error::{ErrorClass, Said, SourceError};
-use super::statement::{self, Range, Values, Walk};
-use super::steady;
+use super::reader::Reader;
+use super::statement::{self, StatementRange, StatementValues, Walk};
+use super::{determinism, lex};
 use crate::model::ident::quoted;
 use crate::model::schema::Address;
 use crate::model::select::{Expr, Relation, Select};
@@ -22,9 +22,9 @@ impl Reader {
         }
         let walk = self.walk(select);
         let skip = (walk == Walk::Counted).then_some(0);
-        let sql = statement::sql(select, &walk, &select.exprs, Range::default());
+        let sql = statement::sql(select, &walk, &select.exprs, StatementRange::default());
         let mut compiled = self.prepare(&sql)?;
-        statement::bind(&mut compiled, &Values { select, range: Range::default(), skip })?;
+        statement::bind(&mut compiled, &StatementValues { select, range: StatementRange::default(), skip })?;
         Ok(columns)
     }
 
@@ -34,7 +34,7 @@ impl Reader {
     }
 
     /// What the select reads and calls. Columns that a row is only addressed by are not among it.
-    pub fn reads(&self, select: &Select) -> Result<Seen, SourceError> {
+    pub fn reads(&self, select: &Select) -> Result<SqlAccess, SourceError> {
         self.lane()?.log.take();
         if !matches!(select.relation, Relation::Table(_)) {
             self.relation_columns(select)?;
@@ -68,7 +68,8 @@ impl Reader {
             error.of_mapping_sql(matches!(select.relation, Relation::Sql(_)))
         };
         let mut compiled = self.prepare(&sql).map_err(at)?;
-        statement::bind(&mut compiled, &Values { select, range: Range::default(), skip: None }).map_err(at)?;
+        statement::bind(&mut compiled, &StatementValues { select, range: StatementRange::default(), skip: None })
+            .map_err(at)?;
         let names: Vec<String> = compiled.column_names().map(str::to_owned).collect();
         let Relation::Sql(sql) = &select.relation else { return Ok(names) };
         // By itself, since a query around it already calls the second `a` by the name `a:1`.
@@ -113,7 +114,7 @@ impl Reader {
         let sql_of_one_row = format!("SELECT ({sql}\n) FROM (SELECT {}) AS {name}", nulls.join(", "));
         // What does not compile here is an expression that needs the real table; it was compiled with that before.
         let Ok(mut compiled) = self.lane()?.conn.prepare(&sql_of_one_row) else { return Ok(()) };
-        statement::bind(&mut compiled, &Values { select, range: Range::default(), skip: None })?;
+        statement::bind(&mut compiled, &StatementValues { select, range: StatementRange::default(), skip: None })?;
         match compiled.raw_query().next().map_err(|error| Said::of(&error)) {
             Err(said) if said.words.starts_with("regexp: ") => {
                 Err(SourceError::new(ErrorClass::Sql, format!("source expression `{sql}`"), "cannot be computed")
@@ -144,13 +145,13 @@ impl Reader {
             }
             error
         })?;
-        statement::bind(&mut compiled, &Values { select, range: Range::default(), skip })
+        statement::bind(&mut compiled, &StatementValues { select, range: StatementRange::default(), skip })
     }
 }
 
 /// Refuses, in plain words, SQL that begins as something else than a query.
 fn is_query(sql: &str) -> Result<(), SourceError> {
-    let word = first_word(sql).to_ascii_uppercase();
+    let word = lex::first_word(sql).to_ascii_uppercase();
     if ["SELECT", "WITH", "VALUES", ""].contains(&word.as_str()) {
         return Ok(());
     }
@@ -162,28 +163,8 @@ fn is_query(sql: &str) -> Result<(), SourceError> {
 
 /// Refuses SQL that gives another value at another reading.
 fn is_steady(sql: &str, place: &str) -> Result<(), SourceError> {
-    let Some(what) = steady::changes(sql) else { return Ok(()) };
+    let Some(what) = determinism::changes(sql) else { return Ok(()) };
     Err(SourceError::new(ErrorClass::Sql, place, "is not allowed")
         .because(format!("the source is read more than once, and {what} gives another value each time"))
         .advise("Take it out; the run's start is `value = { now = true }`."))
-}
-
-/// The first word behind blanks and comments.
-pub(super) fn first_word(sql: &str) -> &str {
-    behind_comments(sql).split(|c: char| !c.is_alphanumeric()).next().unwrap_or("")
-}
-
-/// What stands behind the blanks and comments that SQL begins with.
-pub(super) fn behind_comments(sql: &str) -> &str {
-    let mut rest = sql.trim_start();
-    loop {
-        let behind = if let Some(comment) = rest.strip_prefix("--") {
-            comment.split_once('\n')
-        } else if let Some(comment) = rest.strip_prefix("/*") {
-            comment.split_once("*/")
-        } else {
-            return rest;
-        };
-        rest = behind.map_or("", |(_, rest)| rest).trim_start();
-    }
 }

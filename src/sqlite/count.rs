@@ -3,31 +3,22 @@
 //! All of them read the table's own b-tree, never an index, which may be stale. About how many rows there are, which is
 //! known sooner, stands in `cut`.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::PoisonError;
 
 use rusqlite::Statement;
 
-use super::Reader;
-use super::cut::Spread;
+use super::connection::raw;
 use super::error::{Said, SourceError};
-use super::sqlite::raw;
-use super::statement::{self, Range, Values, Walk};
+use super::reader::Reader;
+use super::statement::{self, StatementRange, StatementValues, Walk};
 use crate::model::ident::quoted;
 use crate::model::key::Key;
 use crate::model::select::Select;
 
-/// Numbers that took a walk through a whole table, for whoever asks again.
-#[derive(Default)]
-pub(super) struct Counted {
-    pub rows: Mutex<HashMap<String, u64>>,
-    pub spreads: Mutex<HashMap<String, Arc<Spread>>>,
-}
-
 impl Reader {
     /// Rows of a table.
     pub fn count(&self, table: &str) -> Result<u64, SourceError> {
-        let known = &self.shared().counted.rows;
+        let known = &self.shared.counted.rows;
         if let Some(rows) = known.lock().unwrap_or_else(PoisonError::into_inner).get(table) {
             return Ok(*rows);
         }
@@ -66,10 +57,11 @@ impl Reader {
         &self,
         select: &Select,
         walk: &Walk,
-        range: Range<'_>,
+        range: StatementRange<'_>,
         rows: u64,
     ) -> Result<Option<Key>, SourceError> {
-        self.stepped(&mut self.stepping(select, walk, range)?, (select, walk), range, rows)
+        let values = StatementValues { select, range, skip: Some(rows) };
+        self.stepped(&mut self.stepping(select, walk, range)?, &values, walk.width())
     }
 
     /// The statement that steps over rows of ranges like this one.
@@ -77,7 +69,7 @@ impl Reader {
         &self,
         select: &Select,
         walk: &Walk,
-        range: Range<'_>,
+        range: StatementRange<'_>,
     ) -> Result<Statement<'_>, SourceError> {
         self.prepare(&format!("{} LIMIT 1 OFFSET $skip", statement::sql(select, walk, &[], range)))
     }
@@ -85,13 +77,12 @@ impl Reader {
     pub(super) fn stepped(
         &self,
         statement: &mut Statement<'_>,
-        (select, walk): (&Select, &Walk),
-        range: Range<'_>,
-        rows: u64,
+        values: &StatementValues<'_>,
+        width: usize,
     ) -> Result<Option<Key>, SourceError> {
-        statement::bind(statement, &Values { select, range, skip: Some(rows) })?;
+        statement::bind(statement, values)?;
         let mut found = statement.raw_query();
         let row = found.next().map_err(|error| self.failure(&Said::of(&error)))?;
-        Ok(row.map(|row| Key((0..walk.width()).map(|n| raw(row.get_ref_unwrap(n)).to_buf()).collect())))
+        Ok(row.map(|row| Key((0..width).map(|n| raw(row.get_ref_unwrap(n)).to_buf()).collect())))
     }
 }

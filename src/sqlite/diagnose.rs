@@ -11,22 +11,22 @@ use rusqlite::ffi;
 
 use super::error::{ErrorClass, Said, SourceError, shown};
 use super::header::Header;
-use super::held::Held;
+use super::open_file::OpenFile;
 
 /// A file that may be opened: the real path of it, held, with its header.
-pub(super) struct Found {
+pub(super) struct DatabaseFile {
     /// Absolute, symbolic links followed; what SQLite is given.
     pub path: PathBuf,
-    pub held: Held,
+    pub held: OpenFile,
     pub header: Header,
 }
 
 /// Looks before SQLite does: is there a file, with something in it, that is a database?
-pub(super) fn look(path: &Path) -> Result<Found, SourceError> {
+pub(super) fn look(path: &Path) -> Result<DatabaseFile, SourceError> {
     let place = shown(path);
     regular_file(path)?;
     let real = std::fs::canonicalize(path).map_err(|error| from_io(path, &error))?;
-    let held = Held::open(&real).map_err(|error| from_io(path, &error))?;
+    let held = OpenFile::open(&real).map_err(|error| from_io(path, &error))?;
     let start = held.start(4096).map_err(|error| from_io(path, &error))?;
     let Some(header) = Header::of(&start) else { return Err(not_sqlite(&place, &start)) };
     if real.as_os_str().len() > 500 {
@@ -34,7 +34,7 @@ pub(super) fn look(path: &Path) -> Result<Found, SourceError> {
             .because("its full path is longer than the 500 bytes that SQLite takes")
             .advise("Name it by a shorter path, for example by moving its folder."));
     }
-    Ok(Found { path: real, held, header })
+    Ok(DatabaseFile { path: real, held, header })
 }
 
 /// Refuses what is not there, is no file, or is empty.

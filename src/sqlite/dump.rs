@@ -12,13 +12,14 @@ use std::time::SystemTime;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::authorizer::{Log, dump_rules};
+use super::authorizer::{AuthorizerLog, dump_rules};
 use super::error::{ErrorClass, Said, SourceError, shown};
-use super::lex::{self, Statement, Statements};
-use super::{Options, diagnose, functions};
+use super::lex::{self, DumpStatement, DumpStatements};
+use super::reader::SourceOptions;
+use super::{diagnose, functions};
 
 /// A dump that was loaded.
-pub(super) struct Loaded {
+pub(super) struct LoadedDump {
     /// Deleted when it is dropped.
     pub folder: tempfile::TempDir,
     pub database: PathBuf,
@@ -29,7 +30,7 @@ pub(super) struct Loaded {
 }
 
 /// Loads the dump at `path`.
-pub(super) fn load(path: &Path, options: &Options) -> Result<Loaded, SourceError> {
+pub(super) fn load(path: &Path, options: &SourceOptions) -> Result<LoadedDump, SourceError> {
     diagnose::regular_file(path)?;
     let file = File::open(path).map_err(|error| diagnose::from_io(path, &error))?;
     let metadata = file.metadata().map_err(|error| diagnose::from_io(path, &error))?;
@@ -42,9 +43,9 @@ pub(super) fn load(path: &Path, options: &Options) -> Result<Loaded, SourceError
     let folder = tempfile::Builder::new().prefix("migrate-").tempdir().map_err(private)?;
     // The real path: SQLite is handed no symbolic link and no relative path.
     let database = folder.path().canonicalize().map_err(private)?.join("source.db");
-    let loading = Loading { place: shown(path), log: Arc::new(Log::default()) };
+    let loading = DumpLoader { place: shown(path), log: Arc::new(AuthorizerLog::default()) };
     let conn = loading.connect(&database, options)?;
-    let mut statements = Statements::new(skip_mark(file, path)?);
+    let mut statements = DumpStatements::new(skip_mark(file, path)?);
     while let Some(statement) = statements.next().map_err(|error| diagnose::from_io(path, &error))? {
         loading.run(&conn, statement)?;
     }
@@ -59,7 +60,7 @@ pub(super) fn load(path: &Path, options: &Options) -> Result<Loaded, SourceError
             .advise("Check the path, and whether the dump was completed."));
     }
     conn.close().map_err(|(_, error)| loading.failed(1, &Said::of(&error)))?;
-    Ok(Loaded { folder, database, bytes, modified, sha256 })
+    Ok(LoadedDump { folder, database, bytes, modified, sha256 })
 }
 
 /// The text without the mark that some editors put before UTF-8; other encodings are refused.
@@ -83,14 +84,14 @@ fn skip_mark(mut file: File, path: &Path) -> Result<impl std::io::Read, SourceEr
 }
 
 /// What the loading of one dump needs at each statement.
-struct Loading {
+struct DumpLoader {
     place: String,
-    log: Arc<Log>,
+    log: Arc<AuthorizerLog>,
 }
 
-impl Loading {
+impl DumpLoader {
     /// A new private database, quick because nobody needs it after a crash.
-    fn connect(&self, database: &Path, options: &Options) -> Result<Connection, SourceError> {
+    fn connect(&self, database: &Path, options: &SourceOptions) -> Result<Connection, SourceError> {
         let open = || -> rusqlite::Result<Connection> {
             let flags =
                 OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -113,8 +114,8 @@ impl Loading {
     }
 
     /// Runs one statement. Its result, if it has one, is nobody's.
-    fn run(&self, conn: &Connection, statement: Statement) -> Result<(), SourceError> {
-        let Statement { text, line, whole } = statement;
+    fn run(&self, conn: &Connection, statement: DumpStatement) -> Result<(), SourceError> {
+        let DumpStatement { text, line, whole } = statement;
         let is_utf8 = || {
             let encoding = conn.query_row("PRAGMA encoding", [], |row| row.get::<_, String>(0));
             encoding.is_ok_and(|encoding| encoding == "UTF-8")
@@ -136,7 +137,7 @@ impl Loading {
 
     /// Refuses what tells from its first word that the dump does not hold what it should.
     fn words(&self, text: &str, line: u64, whole: bool) -> Result<(), SourceError> {
-        let word = super::check::first_word(text).to_ascii_uppercase();
+        let word = lex::first_word(text).to_ascii_uppercase();
         if word == "ROLLBACK" {
             return Err(SourceError::new(
                 ErrorClass::Damaged,
@@ -146,7 +147,7 @@ impl Loading {
             .because("sqlite3 ends a dump so when it met errors in the database")
             .advise("Name the SQLite file itself, or repair it with `sqlite3 FILE .recover`."));
         }
-        if super::check::behind_comments(text).starts_with('.') {
+        if lex::behind_comments(text).starts_with('.') {
             return Err(SourceError::new(ErrorClass::Sql, self.line(line), "is not SQL")
                 .because("a line that begins with a dot is a command of the sqlite3 shell")
                 .advise("Take it out."));

@@ -1,9 +1,9 @@
-//! The functions that the mapping's SQL has beyond SQLite's own: `regexp`, `casefold`, and those that [`Options`] brings.
+//! The functions that the mapping's SQL has beyond SQLite's own: `regexp`, `casefold`, and those that [`SourceOptions`] brings.
 //!
 //! They may be called from the mapping alone: a view or a generated column of the source that uses the
 //! application's own `regexp` must fail by name, not run with ours.
 //!
-//! [`Options`]: super::Options
+//! [`SourceOptions`]: super::Options
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -13,14 +13,14 @@ use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Error, Result};
 
-use super::sqlite::{Given, raw};
+use super::connection::{FunctionResult, raw};
 use crate::model::cell::{Raw, RawBuf};
 
 /// A function of one argument. An `Err` fails the row that it was called for; its text must hold no value.
-pub type Scalar = Arc<dyn Fn(Raw<'_>) -> std::result::Result<RawBuf, String> + Send + Sync>;
+pub type ScalarFunction = Arc<dyn Fn(Raw<'_>) -> std::result::Result<RawBuf, String> + Send + Sync>;
 
 /// Registers all of them on a connection.
-pub(super) fn register(conn: &Connection, scalars: &[(&'static str, Scalar)]) -> Result<()> {
+pub(super) fn register(conn: &Connection, scalars: &[(&'static str, ScalarFunction)]) -> Result<()> {
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_DIRECTONLY;
     conn.create_scalar_function("regexp", 2, flags, regexp)?;
     conn.create_scalar_function("casefold", 1, flags, |context| match text(context.get_raw(0), "casefold")? {
@@ -33,7 +33,7 @@ pub(super) fn register(conn: &Connection, scalars: &[(&'static str, Scalar)]) ->
     for (name, scalar) in scalars {
         let scalar = Arc::clone(scalar);
         conn.create_scalar_function(*name, 1, flags, move |context| {
-            scalar(raw(context.get_raw(0))).map(Given).map_err(|words| failed(&words))
+            scalar(raw(context.get_raw(0))).map(FunctionResult).map_err(|words| failed(&words))
         })?;
     }
     Ok(())
@@ -47,15 +47,15 @@ pub fn casefold(text: &str) -> String {
 
 /// `X REGEXP Y` calls `regexp(Y, X)`. NULL where either is; a constant pattern is compiled once a statement.
 fn regexp(context: &Context<'_>) -> Result<Option<bool>> {
-    let pattern = context.get_or_create_aux(0, |value| -> std::result::Result<Option<Regex>, Words> {
+    let pattern = context.get_or_create_aux(0, |value| -> std::result::Result<Option<Regex>, FunctionError> {
         match value {
             ValueRef::Null => Ok(None),
             ValueRef::Text(bytes) => {
                 let pattern =
-                    std::str::from_utf8(bytes).map_err(|_| Words("regexp: the pattern is not UTF-8".into()))?;
-                Regex::new(pattern).map(Some).map_err(|error| Words(format!("regexp: {error}")))
+                    std::str::from_utf8(bytes).map_err(|_| FunctionError("regexp: the pattern is not UTF-8".into()))?;
+                Regex::new(pattern).map(Some).map_err(|error| FunctionError(format!("regexp: {error}")))
             }
-            _ => Err(Words("regexp: the pattern is not text".into())),
+            _ => Err(FunctionError("regexp: the pattern is not text".into())),
         }
     })?;
     let subject = text(context.get_raw(1), "regexp")?;
@@ -74,16 +74,16 @@ fn text<'a>(value: ValueRef<'a>, function: &str) -> Result<Option<Cow<'a, [u8]>>
 
 /// An error of a function, as words alone.
 #[derive(Debug)]
-struct Words(String);
+struct FunctionError(String);
 
-impl std::fmt::Display for Words {
+impl std::fmt::Display for FunctionError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.0)
     }
 }
 
-impl std::error::Error for Words {}
+impl std::error::Error for FunctionError {}
 
 fn failed(words: &str) -> Error {
-    Error::UserFunctionError(Box::new(Words(words.to_owned())))
+    Error::UserFunctionError(Box::new(FunctionError(words.to_owned())))
 }

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use crate::model::hex::hex;
 
 /// One statement with the line that it begins on.
-pub(super) struct Statement {
+pub(super) struct DumpStatement {
     /// Its bytes, comments before it included, the semicolon too.
     pub text: Vec<u8>,
     /// The line of its first word, from 1.
@@ -30,7 +30,7 @@ enum Inside {
 
 /// What a word is for the question whether a semicolon ends a statement.
 #[derive(Clone, Copy)]
-enum Token {
+enum DumpToken {
     Semicolon,
     Other,
     Explain,
@@ -42,7 +42,7 @@ enum Token {
 
 /// The states of `sqlite3_complete`, its numbers in its order.
 const START: u8 = 1;
-/// Rows: state; columns: [`Token`].
+/// Rows: state; columns: [`DumpToken`].
 const NEXT: [[u8; 7]; 8] = [
     [1, 2, 3, 4, 2, 2, 2],
     [1, 2, 3, 4, 2, 2, 2],
@@ -58,7 +58,7 @@ const NEXT: [[u8; 7]; 8] = [
 const CHUNK: usize = 1 << 16;
 
 /// Cuts a text into statements and sums it up on the way.
-pub(super) struct Statements<R> {
+pub(super) struct DumpStatements<R> {
     input: R,
     /// What was read of the input, and how much of it was taken.
     chunk: Vec<u8>,
@@ -74,10 +74,10 @@ pub(super) struct Statements<R> {
     first: u64,
 }
 
-impl<R: Read> Statements<R> {
+impl<R: Read> DumpStatements<R> {
     /// Begins at the first line.
-    pub fn new(input: R) -> Statements<R> {
-        Statements {
+    pub fn new(input: R) -> DumpStatements<R> {
+        DumpStatements {
             input,
             chunk: Vec::new(),
             taken: 0,
@@ -103,7 +103,7 @@ impl<R: Read> Statements<R> {
     }
 
     /// The next statement; `None` at the end of the text.
-    pub fn next(&mut self) -> io::Result<Option<Statement>> {
+    pub fn next(&mut self) -> io::Result<Option<DumpStatement>> {
         loop {
             while let Some(byte) = self.chunk.get(self.taken).copied() {
                 self.taken += 1;
@@ -136,11 +136,11 @@ impl<R: Read> Statements<R> {
     }
 
     /// The statement that ends here, unless there is nothing but blanks, comments and a semicolon.
-    fn cut(&mut self, whole: bool) -> Option<Statement> {
+    fn cut(&mut self, whole: bool) -> Option<DumpStatement> {
         let text = std::mem::take(&mut self.text);
         let line = std::mem::take(&mut self.first);
         self.state = START;
-        (line > 0).then_some(Statement { text, line, whole })
+        (line > 0).then_some(DumpStatement { text, line, whole })
     }
 
     /// Takes one byte; true where it is a semicolon that ends a statement.
@@ -193,18 +193,18 @@ impl<R: Read> Statements<R> {
             }
             (_, b'\'' | b'"' | b'`') => {
                 self.inside = Inside::Quote(byte);
-                self.token(Token::Other);
+                self.token(DumpToken::Other);
             }
             (_, b'[') => {
                 self.inside = Inside::Quote(b']');
-                self.token(Token::Other);
+                self.token(DumpToken::Other);
             }
             (_, b';') => {
-                self.token(Token::Semicolon);
+                self.token(DumpToken::Semicolon);
                 return self.state == START;
             }
             (_, b' ' | b'\t' | b'\r' | b'\n' | 0x0c | b'-' | b'/') => {}
-            _ => self.token(Token::Other),
+            _ => self.token(DumpToken::Other),
         }
         false
     }
@@ -212,19 +212,19 @@ impl<R: Read> Statements<R> {
     fn end_word(&mut self) {
         let token = match self.word.as_slice() {
             [] => return,
-            b"explain" => Token::Explain,
-            b"create" => Token::Create,
-            b"temp" | b"temporary" => Token::Temp,
-            b"trigger" => Token::Trigger,
-            b"end" => Token::End,
-            _ => Token::Other,
+            b"explain" => DumpToken::Explain,
+            b"create" => DumpToken::Create,
+            b"temp" | b"temporary" => DumpToken::Temp,
+            b"trigger" => DumpToken::Trigger,
+            b"end" => DumpToken::End,
+            _ => DumpToken::Other,
         };
         self.word.clear();
         self.token(token);
     }
 
-    fn token(&mut self, token: Token) {
-        if self.first == 0 && !matches!(token, Token::Semicolon) {
+    fn token(&mut self, token: DumpToken) {
+        if self.first == 0 && !matches!(token, DumpToken::Semicolon) {
             self.first = self.line;
         }
         self.state = NEXT[usize::from(self.state)][token as usize];
@@ -294,5 +294,25 @@ fn literal(text: &[u8]) -> Option<(Vec<u8>, &[u8])> {
                 n += 1;
             }
         }
+    }
+}
+
+/// The first word behind blanks and comments.
+pub(super) fn first_word(sql: &str) -> &str {
+    behind_comments(sql).split(|c: char| !c.is_alphanumeric()).next().unwrap_or("")
+}
+
+/// What stands behind the blanks and comments that SQL begins with.
+pub(super) fn behind_comments(sql: &str) -> &str {
+    let mut rest = sql.trim_start();
+    loop {
+        let behind = if let Some(comment) = rest.strip_prefix("--") {
+            comment.split_once('\n')
+        } else if let Some(comment) = rest.strip_prefix("/*") {
+            comment.split_once("*/")
+        } else {
+            return rest;
+        };
+        rest = behind.map_or("", |(_, rest)| rest).trim_start();
     }
 }

@@ -6,10 +6,10 @@
 use std::borrow::Cow;
 use std::ops::ControlFlow;
 
-use super::Reader;
+use super::connection::raw;
 use super::error::{ErrorClass, Said, SourceError};
-use super::sqlite::raw;
-use super::statement::{self, MOST_VALUES, Range, Values, Walk};
+use super::reader::Reader;
+use super::statement::{self, MOST_VALUES, StatementRange, StatementValues, Walk};
 use crate::model::cell::{Raw, RawBuf};
 use crate::model::key::{Key, KeyRange};
 use crate::model::select::{Expr, Failed, Relation, Row, Select, Sink};
@@ -50,7 +50,7 @@ fn ordinal(n: u64) -> Key {
 }
 
 /// How one run of a statement ended.
-enum Run {
+enum ScanRun {
     Ended(Finished),
     /// After so many rows SQLite failed, in a way that one row can be to blame for.
     Failed(u64, Said),
@@ -58,7 +58,7 @@ enum Run {
 
 /// Where a walk is: behind a key, or behind a number of rows.
 #[derive(Clone)]
-struct Place {
+struct ScanPosition {
     after: Option<Key>,
     skip: u64,
 }
@@ -94,15 +94,15 @@ impl Reader {
         let walk = self.walk(select);
         self.fits(&walk, after)?;
         self.fits(&walk, until)?;
-        let mut place = Place { after: None, skip: 0 };
+        let mut place = ScanPosition { after: None, skip: 0 };
         match walk {
             Walk::Keyed(_) => place.after = after.cloned(),
             Walk::Counted => place.skip = after.map_or(0, count),
         }
         loop {
             match self.run(select, &walk, &place, until, sink)? {
-                Run::Ended(finished) => return Ok(finished),
-                Run::Failed(rows, said) => {
+                ScanRun::Ended(finished) => return Ok(finished),
+                ScanRun::Failed(rows, said) => {
                     let Some(key) = self.key_behind(select, &walk, &place, until, rows)? else {
                         return Ok(Finished::All);
                     };
@@ -124,7 +124,7 @@ impl Reader {
     /// How the rows of this select are walked.
     pub(super) fn walk(&self, select: &Select) -> Walk {
         let key = match &select.relation {
-            Relation::Table(table) => self.shared().keys.get(table).map(Vec::as_slice),
+            Relation::Table(table) => self.shared.keys.get(table).map(Vec::as_slice),
             _ => None,
         };
         Walk::of(select, key)
@@ -148,7 +148,7 @@ impl Reader {
             return refuse("a NULL in it compares with nothing");
         }
         let broken = |part: &RawBuf| matches!(part, RawBuf::Text(bytes) if std::str::from_utf8(bytes).is_err());
-        if self.shared().utf16 && parts.iter().any(broken) {
+        if self.shared.utf16 && parts.iter().any(broken) {
             return refuse("the file holds UTF-16, and its text has no UTF-8 that leads back to it");
         }
         Ok(())
@@ -159,27 +159,27 @@ impl Reader {
         &self,
         select: &Select,
         walk: &Walk,
-        place: &Place,
+        place: &ScanPosition,
         until: Option<&Key>,
         sink: &mut dyn Sink,
-    ) -> Result<Run, SourceError> {
+    ) -> Result<ScanRun, SourceError> {
         let mut done = 0;
         for (select, first) in pieces(select, place.skip) {
             let last = if *walk == Walk::Counted { until.map(count) } else { None };
             let range = match walk {
-                Walk::Keyed(_) => Range { after: place.after.as_ref(), until, only: None },
-                Walk::Counted => Range::default(),
+                Walk::Keyed(_) => StatementRange { after: place.after.as_ref(), until, only: None },
+                Walk::Counted => StatementRange::default(),
             };
             let skip = place.skip.saturating_sub(first);
             let sql = statement::sql(&select, walk, &select.exprs, range);
             let mut statement = self.prepare(&sql)?;
-            statement::bind(&mut statement, &Values { select: &select, range, skip: Some(skip) })?;
+            statement::bind(&mut statement, &StatementValues { select: &select, range, skip: Some(skip) })?;
             let mut rows = statement.raw_query();
             let width = walk.width();
             loop {
                 // Before the step: the row behind the end must not even be computed.
                 if last.is_some_and(|last| place.skip + done >= last) {
-                    return Ok(Run::Ended(Finished::All));
+                    return Ok(ScanRun::Ended(Finished::All));
                 }
                 let row = match rows.next() {
                     Ok(Some(row)) => row,
@@ -187,18 +187,18 @@ impl Reader {
                     Err(error) => {
                         let said = Said::of(&error);
                         if said.blames_a_row() {
-                            return Ok(Run::Failed(done, said));
+                            return Ok(ScanRun::Failed(done, said));
                         }
                         return Err(self.failure(&said));
                     }
                 };
                 done += 1;
                 if let ControlFlow::Break(()) = sink.row(&Current { row, width, ordinal: place.skip + done }) {
-                    return Ok(Run::Ended(Finished::Stopped));
+                    return Ok(ScanRun::Ended(Finished::Stopped));
                 }
             }
         }
-        Ok(Run::Ended(Finished::All))
+        Ok(ScanRun::Ended(Finished::All))
     }
 
     /// The key of the row behind the `rows` that came from `place` on; `None` where the range holds no more.
@@ -206,14 +206,14 @@ impl Reader {
         &self,
         select: &Select,
         walk: &Walk,
-        place: &Place,
+        place: &ScanPosition,
         until: Option<&Key>,
         rows: u64,
     ) -> Result<Option<Key>, SourceError> {
         match walk {
             Walk::Counted => Ok(Some(ordinal(place.skip + rows + 1))),
             Walk::Keyed(_) => {
-                let range = Range { after: place.after.as_ref(), until, only: None };
+                let range = StatementRange { after: place.after.as_ref(), until, only: None };
                 self.step(select, walk, range, rows)
             }
         }
@@ -239,8 +239,8 @@ impl Reader {
     /// What SQLite says when it computes these expressions for one row; nothing where it can.
     fn fails(&self, select: &Select, walk: &Walk, exprs: &[Expr], key: &Key) -> Result<Option<Said>, SourceError> {
         let range = match walk {
-            Walk::Keyed(_) => Range { only: Some(key), ..Range::default() },
-            Walk::Counted => Range::default(),
+            Walk::Keyed(_) => StatementRange { only: Some(key), ..StatementRange::default() },
+            Walk::Counted => StatementRange::default(),
         };
         let mut skip = if *walk == Walk::Counted { count(key).saturating_sub(1) } else { 0 };
         let piece = pieces(select, skip).next();
@@ -253,7 +253,7 @@ impl Reader {
         };
         let sql = statement::sql(select, walk, exprs, range);
         let mut statement = self.prepare(&sql)?;
-        statement::bind(&mut statement, &Values { select, range, skip: Some(skip) })?;
+        statement::bind(&mut statement, &StatementValues { select, range, skip: Some(skip) })?;
         let mut found = statement.raw_query();
         match found.next() {
             Ok(_) => Ok(None),

@@ -23,7 +23,7 @@ pub(super) struct KeyColumn {
 }
 
 /// What was read of a database's schema.
-pub(super) struct Read {
+pub(super) struct ReadSchema {
     pub schema: SourceSchema,
     /// The keys of WITHOUT ROWID tables.
     pub keys: HashMap<String, Vec<KeyColumn>>,
@@ -33,24 +33,24 @@ pub(super) struct Read {
     pub hash: String,
 }
 
-/// Trouble while reading the schema: SQLite's, or a name that no Rust string can hold.
-pub(super) enum Trouble {
+/// SchemaFailure while reading the schema: SQLite's, or a name that no Rust string can hold.
+pub(super) enum SchemaFailure {
     Sqlite(rusqlite::Error),
     Name(SourceError),
 }
 
-impl From<rusqlite::Error> for Trouble {
-    fn from(error: rusqlite::Error) -> Trouble {
-        Trouble::Sqlite(error)
+impl From<rusqlite::Error> for SchemaFailure {
+    fn from(error: rusqlite::Error) -> SchemaFailure {
+        SchemaFailure::Sqlite(error)
     }
 }
 
-type Result<T> = std::result::Result<T, Trouble>;
+type Result<T> = std::result::Result<T, SchemaFailure>;
 
 /// Reads everything, inside the transaction that the connection is in.
-pub(super) fn read(conn: &Connection) -> Result<Read> {
+pub(super) fn read(conn: &Connection) -> Result<ReadSchema> {
     let encoding = all(conn, "PRAGMA encoding", [], |row| text(row, 0))?;
-    let mut read = Read {
+    let mut read = ReadSchema {
         schema: SourceSchema::default(),
         keys: HashMap::new(),
         utf16: encoding.first().is_some_and(|name| name.starts_with("UTF-16")),
@@ -198,7 +198,7 @@ fn text(row: &Row<'_>, n: usize) -> Result<String> {
     let bytes = row.get_ref(n)?.as_bytes_or_null().unwrap_or_default().unwrap_or_default();
     String::from_utf8(bytes.to_vec()).map_err(|_| {
         let name = quoted(&String::from_utf8_lossy(bytes));
-        Trouble::Name(
+        SchemaFailure::Name(
             SourceError::new(ErrorClass::Other, name, "the name cannot be carried over")
                 .because("its bytes are not UTF-8")
                 .advise("Rename it in the source."),

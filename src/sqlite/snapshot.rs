@@ -13,16 +13,16 @@ use super::error::Said;
 const PAUSE: Duration = Duration::from_millis(3);
 
 /// What stopped a snapshot from being begun.
-pub(super) enum Trouble {
+pub(super) enum SnapshotFailure {
     /// SQLite failed.
     Sqlite(Said),
     /// Commits came faster than all connections could begin between two of them.
     Restless,
 }
 
-impl From<rusqlite::Error> for Trouble {
-    fn from(error: rusqlite::Error) -> Trouble {
-        Trouble::Sqlite(Said::of(&error))
+impl From<rusqlite::Error> for SnapshotFailure {
+    fn from(error: rusqlite::Error) -> SnapshotFailure {
+        SnapshotFailure::Sqlite(Said::of(&error))
     }
 }
 
@@ -45,21 +45,21 @@ pub(super) fn begin_all<T>(
     lanes: &[&Connection],
     wait: Duration,
     mut look: impl FnMut() -> T,
-) -> Result<(i64, T), Trouble> {
+) -> Result<(i64, T), SnapshotFailure> {
     let deadline = Instant::now() + wait;
     loop {
         let outcome = attempt(watch, lanes, &mut look);
         let trouble = match outcome {
             Ok(Some(done)) => return Ok(done),
-            Ok(None) => Trouble::Restless,
-            Err(error) => Trouble::from(error),
+            Ok(None) => SnapshotFailure::Restless,
+            Err(error) => SnapshotFailure::from(error),
         };
         for lane in lanes {
             if !lane.is_autocommit() {
                 lane.execute_batch("ROLLBACK")?;
             }
         }
-        let hopeless = matches!(&trouble, Trouble::Sqlite(said) if !said.is_busy());
+        let hopeless = matches!(&trouble, SnapshotFailure::Sqlite(said) if !said.is_busy());
         if hopeless || Instant::now() >= deadline {
             return Err(trouble);
         }

@@ -3,20 +3,15 @@
 //! The line is a quick yes. Where it differs the content may still be the same; that is for digests to say.
 
 use std::path::{Path, PathBuf};
-use std::sync::PoisonError;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use sha2::{Digest, Sha256};
-
-use super::error::{Said, SourceError};
+use super::diagnose;
 use super::header::{Header, WalFacts};
-use super::held::Held;
-use super::{Source, diagnose, snapshot};
-use crate::model::hex::hex;
+use super::open_file::OpenFile;
 
 /// What can be said of the source without reading its rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Facts {
+pub struct SourceFacts {
     /// The path as it was given.
     pub path: PathBuf,
     /// Length of the file, without its `-wal`.
@@ -33,16 +28,16 @@ pub struct Facts {
     pub schema: String,
 }
 
-impl Facts {
+impl SourceFacts {
     /// Reads the facts of a database file. The hash of its schema is not among them yet.
-    pub(super) fn read(path: &Path, real: &Path, held: &Held) -> std::io::Result<Facts> {
+    pub(super) fn read(path: &Path, real: &Path, held: &OpenFile) -> std::io::Result<SourceFacts> {
         let metadata = held.file()?.metadata()?;
         // Locks are kept on the `-shm`, none on the `-wal`: it can be opened and closed freely.
         let wal = match std::fs::File::open(diagnose::beside(real, "-wal")) {
             Ok(file) => WalFacts::of(&file)?,
             Err(_) => None,
         };
-        Ok(Facts {
+        Ok(SourceFacts {
             path: path.to_owned(),
             bytes: metadata.len(),
             modified: metadata.modified().ok(),
@@ -76,32 +71,12 @@ impl Facts {
         )
     }
 }
-
-impl Source {
-    /// Whether nobody wrote to the source since the snapshot began. The snapshot itself does not see what was written.
-    pub fn is_as_it_was(&self) -> Result<bool, SourceError> {
-        let broken = |error: std::io::Error| diagnose::from_io(&self.facts.path, &error);
-        if let Some(sum) = &self.facts.sha256 {
-            let now = std::fs::metadata(&self.facts.path).map_err(broken)?;
-            if (now.len(), now.modified().ok()) == (self.facts.bytes, self.facts.modified) {
-                return Ok(true);
-            }
-            let text = std::fs::read(&self.facts.path).map_err(broken)?;
-            let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text);
-            return Ok(hex(&Sha256::digest(text)) == *sum);
-        }
-        let watch = self.shared.watch.lock().unwrap_or_else(PoisonError::into_inner);
-        let version = snapshot::version(&watch.0).map_err(|error| self.shared.failure(&Said::of(&error)))?;
-        Ok(version == watch.1 && self.is_in_place())
-    }
-}
-
 /// Returns true if two stamps are those of database files with the same schema. The stamp of a dump has no schema.
 pub fn have_same_schema(then: &str, now: &str) -> bool {
     schema_of(then).is_some_and(|schema| Some(schema) == schema_of(now))
 }
 
-/// The hash of the schema in a stamp that [`Facts::stamp`] wrote.
+/// The hash of the schema in a stamp that [`SourceFacts::stamp`] wrote.
 fn schema_of(stamp: &str) -> Option<&str> {
     stamp.strip_prefix("sqlite ")?.split(' ').find_map(|word| word.strip_prefix("schema:"))
 }

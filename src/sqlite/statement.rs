@@ -4,9 +4,9 @@
 
 use rusqlite::Statement;
 
+use super::connection::BoundValue;
 use super::error::{ErrorClass, Said, SourceError};
 use super::schema::KeyColumn;
-use super::sqlite::Bound;
 use crate::model::cell::{Raw, RawBuf};
 use crate::model::ident::{quoted, quoted_list};
 use crate::model::key::Key;
@@ -17,14 +17,14 @@ use crate::model::select::{Expr, Relation, Select};
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Walk {
     /// In the order of these columns, each an SQL expression.
-    Keyed(Vec<Step>),
+    Keyed(Vec<KeyTerm>),
     /// As they come, counted from 1.
     Counted,
 }
 
 /// One column of a key, as SQL.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Step {
+pub(super) struct KeyTerm {
     /// The column as it is read.
     pub column: String,
     /// The column as it is compared and ordered by: with the key's collation.
@@ -41,11 +41,11 @@ impl Walk {
                 // Unquoted where it is the rowid's own name, so that it can be nothing else.
                 let own = ["rowid", "_rowid_", "oid"].contains(&name.as_str());
                 let sql = if own { name.clone() } else { quoted(name) };
-                Walk::Keyed(vec![Step { column: sql.clone(), sql, descending: false }])
+                Walk::Keyed(vec![KeyTerm { column: sql.clone(), sql, descending: false }])
             }
             (Relation::Table(_), Address::Key(_), Some(key)) => Walk::Keyed(
                 key.iter()
-                    .map(|part| Step {
+                    .map(|part| KeyTerm {
                         column: quoted(&part.name),
                         sql: match part.own {
                             true => quoted(&part.name),
@@ -70,7 +70,7 @@ impl Walk {
 
 /// Which rows of the relation a statement reads.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Range<'a> {
+pub(super) struct StatementRange<'a> {
     /// Exclusive.
     pub after: Option<&'a Key>,
     /// Inclusive.
@@ -80,7 +80,7 @@ pub(super) struct Range<'a> {
 }
 
 /// The statement that reads `exprs` of the relation, keys first. A counted walk skips `$skip` rows.
-pub(super) fn sql(select: &Select, walk: &Walk, exprs: &[Expr], range: Range<'_>) -> String {
+pub(super) fn sql(select: &Select, walk: &Walk, exprs: &[Expr], range: StatementRange<'_>) -> String {
     let mut cells: Vec<String> = exprs.iter().map(expression).collect();
     match (&select.relation, walk) {
         (Relation::Table(table), Walk::Keyed(steps)) => {
@@ -159,30 +159,30 @@ fn at_least_one(cells: &mut Vec<String>) {
     }
 }
 
-fn order(steps: &[Step]) -> String {
+fn order(steps: &[KeyTerm]) -> String {
     let words = steps.iter().map(|step| format!("{}{}", step.sql, if step.descending { " DESC" } else { "" }));
     words.collect::<Vec<_>>().join(", ")
 }
 
-fn equal(steps: &[Step], name: &str) -> String {
+fn equal(steps: &[KeyTerm], name: &str) -> String {
     let words = steps.iter().enumerate().map(|(n, step)| format!("{} = ${name}{n}", step.sql));
     words.collect::<Vec<_>>().join(" AND ")
 }
 
 /// Rows that lie behind the key.
-fn beyond(steps: &[Step], name: &str) -> String {
+fn beyond(steps: &[KeyTerm], name: &str) -> String {
     compare(steps, name, false)
 }
 
 /// Rows that do not lie behind the key.
-fn within(steps: &[Step], name: &str) -> String {
+fn within(steps: &[KeyTerm], name: &str) -> String {
     compare(steps, name, true)
 }
 
 /// Compares a row's place with a key. Where all columns run one way it is a row value, which SQLite seeks by whole;
 /// else the first column bounds the seek and the rest is spelled out.
-fn compare(steps: &[Step], name: &str, before: bool) -> String {
-    let operator = |step: &Step| if step.descending == before { ">" } else { "<" };
+fn compare(steps: &[KeyTerm], name: &str, before: bool) -> String {
+    let operator = |step: &KeyTerm| if step.descending == before { ">" } else { "<" };
     if let [step] = steps {
         return format!("{} {}{} ${name}0", step.sql, operator(step), if before { "=" } else { "" });
     }
@@ -210,15 +210,15 @@ fn compare(steps: &[Step], name: &str, before: bool) -> String {
 }
 
 /// What stands behind the parameters of a statement.
-pub(super) struct Values<'a> {
+pub(super) struct StatementValues<'a> {
     pub select: &'a Select,
-    pub range: Range<'a>,
+    pub range: StatementRange<'a>,
     /// Rows that are skipped: of a counted walk those before it, of a walk by key those that are stepped over.
     pub skip: Option<u64>,
 }
 
 /// Binds all parameters, ours and the mapping's; one that nothing stands behind is an error, never NULL.
-pub(super) fn bind(statement: &mut Statement<'_>, values: &Values<'_>) -> Result<(), SourceError> {
+pub(super) fn bind(statement: &mut Statement<'_>, values: &StatementValues<'_>) -> Result<(), SourceError> {
     let given: Vec<&RawBuf> = match &values.select.relation {
         Relation::Rows { columns, rows } if rows.iter().any(|row| row.len() != columns.len()) => {
             return Err(SourceError::new(ErrorClass::Other, "rows of the mapping", "differ in length"));
@@ -238,7 +238,7 @@ pub(super) fn bind(statement: &mut Statement<'_>, values: &Values<'_>) -> Result
             },
         };
         let Some(value) = value else { return Err(no_such_parameter(name.as_deref())) };
-        statement.raw_bind_parameter(index, Bound(value)).map_err(|error| {
+        statement.raw_bind_parameter(index, BoundValue(value)).map_err(|error| {
             let said = Said::of(&error);
             SourceError::new(ErrorClass::Other, "parameter", "cannot be bound").because(said.discreet())
         })?;
@@ -247,7 +247,7 @@ pub(super) fn bind(statement: &mut Statement<'_>, values: &Values<'_>) -> Result
 }
 
 /// `after0`, `until1`, ...: a part of one of the keys.
-fn of_key<'a>(name: &str, range: Range<'a>) -> Option<Raw<'a>> {
+fn of_key<'a>(name: &str, range: StatementRange<'a>) -> Option<Raw<'a>> {
     let keys = [("after", range.after), ("until", range.until), ("only", range.only)];
     keys.into_iter().find_map(|(word, key)| {
         let n: usize = name.strip_prefix(word)?.parse().ok()?;

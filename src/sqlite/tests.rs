@@ -1,4 +1,4 @@
-//! Facts of the source, each shown with a real file in a folder of its own.
+//! SourceFacts of the source, each shown with a real file in a folder of its own.
 //!
 //! This page holds what the tests share: making files, reading all of a select, and saying cells in SQLite's notation.
 
@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
-use super::{Finished, Options, Reader, Source, SourceError};
+use super::{Finished, Reader, Source, SourceError, SourceOptions};
 use crate::model::cell::{Raw, RawBuf};
 use crate::model::hex::hex;
 use crate::model::key::{Key, KeyRange};
@@ -37,8 +37,8 @@ fn write(path: &Path, sql: &str) {
     Connection::open(path).unwrap().execute_batch(sql).unwrap();
 }
 
-fn quick() -> Options {
-    Options { wait: Duration::from_millis(200), ..Options::default() }
+fn quick() -> SourceOptions {
+    SourceOptions { wait: Duration::from_millis(200), ..SourceOptions::default() }
 }
 
 fn open(path: &Path) -> Source {

@@ -21,7 +21,7 @@ use migrate::model::rules::Rules;
 use migrate::model::schema::Address;
 use migrate::model::select::{Expr, Failed, Relation, Row, Select, Sink};
 use migrate::plan::{ColumnPlan, Feed, LoadPlan};
-use migrate::sqlite::{Options, Source};
+use migrate::sqlite::{Source, SourceOptions};
 
 /// Bytes of a write, at least; rows are never cut.
 const WRITE: usize = 64 * 1024;
@@ -118,7 +118,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     if path == "--values" {
         return values::print(&args.next().unwrap_or_default());
     }
-    let source = Source::open(Path::new(&path), &Options::default())?;
+    let source = Source::open(Path::new(&path), &SourceOptions::default())?;
     let load = load();
     let began = Began::now();
     let passed = match args.next().as_deref() {

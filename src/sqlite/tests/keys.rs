@@ -153,7 +153,7 @@ fn keys_are_walked_without_sorting_and_found_by_seeking() {
         let select = select(&source, table, &[]);
         let walk = reader.walk(&select);
         let key = Key(vec![RawBuf::Null; walk.width()]);
-        let range = super::super::statement::Range { after: Some(&key), ..Default::default() };
+        let range = super::super::statement::StatementRange { after: Some(&key), ..Default::default() };
         let sql = super::super::statement::sql(&select, &walk, &[], range);
         let conn = Connection::open(&path).unwrap();
         let mut plan = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();

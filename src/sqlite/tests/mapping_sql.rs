@@ -326,12 +326,12 @@ fn what_a_mapping_reads_is_known_by_table_and_column() {
 #[test]
 fn regexp_and_casefold_and_given_functions_work() {
     let (_folder, path) = people();
-    let scalar: crate::sqlite::Scalar = Arc::new(|value| match value {
+    let scalar: crate::sqlite::ScalarFunction = Arc::new(|value| match value {
         Raw::Integer(n) if n >= 40 => Err("too large".to_owned()),
         Raw::Integer(n) => Ok(RawBuf::Text(vec![b'n', n as u8, 0xff])),
         _ => Ok(RawBuf::Null),
     });
-    let source = Source::open(&path, &Options { functions: vec![("ts", scalar)], ..quick() }).unwrap();
+    let source = Source::open(&path, &SourceOptions { functions: vec![("ts", scalar)], ..quick() }).unwrap();
     let select =
         select_sql(&source, "people", &["name REGEXP '(?i)^a.a$'", "casefold(name)", "ts(born)", "id REGEXP '^[12]$'"]);
     let kept = all(&source, &select);

@@ -41,7 +41,7 @@ fn all_readers_see_one_commit_under_a_live_writer() {
     for mode in ["WAL", "DELETE", "PERSIST"] {
         let commits = under_a_writer(mode, |path| {
             for _ in 0..if mode == "WAL" { 10 } else { 3 } {
-                let options = Options { readers: 3, wait: Duration::from_secs(20), ..Options::default() };
+                let options = SourceOptions { readers: 3, wait: Duration::from_secs(20), ..SourceOptions::default() };
                 let source = Source::open(path, &options).unwrap();
                 let readers = [source.reader().unwrap(), source.reader().unwrap(), source.reader().unwrap()];
                 let mut counts = Vec::new();
@@ -73,7 +73,7 @@ fn a_reader_given_back_is_still_in_the_snapshot() {
 #[test]
 fn a_late_reader_joins_only_the_same_commit() {
     let (_folder, path) = database("PRAGMA journal_mode = WAL; CREATE TABLE t(x); INSERT INTO t VALUES (1);");
-    let source = Source::open(&path, &Options { readers: 1, ..quick() }).unwrap();
+    let source = Source::open(&path, &SourceOptions { readers: 1, ..quick() }).unwrap();
     let held = [source.reader().unwrap(), source.reader().unwrap()];
     write(&path, "INSERT INTO t VALUES (2)");
     let error = source.reader().err().unwrap();

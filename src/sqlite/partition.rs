@@ -5,10 +5,11 @@
 
 use std::sync::{Arc, PoisonError};
 
-use super::Reader;
+use super::connection::raw;
+use super::counted::{RowidSpan, Spread};
 use super::error::{Said, SourceError};
-use super::sqlite::raw;
-use super::statement::{self, Range, Values, Walk};
+use super::reader::Reader;
+use super::statement::{self, StatementRange, StatementValues, Walk};
 use crate::model::ident::quoted;
 use crate::model::key::Key;
 use crate::model::schema::Address;
@@ -26,22 +27,6 @@ const NEAR: i128 = LOOKS * LOOKS * 4;
 /// Rowids lie about evenly where no look finds them so many times closer than another does. What chance alone does to rowids
 /// that SQLite draws at random is less.
 const EVEN: f64 = 4.0;
-
-/// How the rows of a table are spread over its keys.
-pub(super) enum Spread {
-    /// About evenly between these rowids.
-    Even { rows: u64, first: i64, last: i64 },
-    /// The key of every `every`th row.
-    Walked { rows: u64, every: u64, keys: Vec<Key> },
-}
-
-impl Spread {
-    fn rows(&self) -> u64 {
-        match self {
-            Spread::Even { rows, .. } | Spread::Walked { rows, .. } => *rows,
-        }
-    }
-}
 
 impl Reader {
     /// Rows of a table that is to be read in parts: about as many, and exactly as many where that costs no walk of its own.
@@ -63,9 +48,9 @@ impl Reader {
             return Ok(Vec::new());
         }
         let mut cuts = match &*spread {
-            Spread::Walked { rows, every, keys } => walked_cuts((*rows, *every, keys), parts as u64),
-            Spread::Even { first, last, .. } => {
-                let places = (1..parts as i128).map(|n| place((*first, *last), n, parts as i128));
+            Spread::Walked { rows, every, keys } => walked_cuts(*rows, *every, keys, parts as u64),
+            Spread::Even { span, .. } => {
+                let places = (1..parts as i128).map(|n| span.place(n, parts as i128));
                 let found = places.map(|place| self.step(select, &walk, behind(&Key::rowid(place)), 0));
                 found.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect()
             }
@@ -76,7 +61,7 @@ impl Reader {
 
     /// Found once in the life of the snapshot.
     fn spread(&self, table: &str, select: &Select, walk: &Walk) -> Result<Arc<Spread>, SourceError> {
-        let counted = &self.shared().counted;
+        let counted = &self.shared.counted;
         let known = || counted.spreads.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(spread) = known().get(table) {
             return Ok(Arc::clone(spread));
@@ -96,8 +81,9 @@ impl Reader {
 
     /// `None`: its rowids are near each other, or do not lie evenly, or it has none.
     fn even(&self, select: &Select, walk: &Walk) -> Result<Option<Spread>, SourceError> {
-        let Some((first, last)) = self.rowids(select)? else { return Ok(None) };
-        let width = i128::from(last) - i128::from(first);
+        let Some(span) = self.rowids(select)? else { return Ok(None) };
+        let first = span.first;
+        let width = i128::from(span.last) - i128::from(first);
         if width < NEAR {
             return Ok(None);
         }
@@ -106,9 +92,9 @@ impl Reader {
         let (mut least, mut most, mut sum) = (f64::INFINITY, 0.0_f64, 0.0);
         for n in 0..LOOKS {
             // Before the first rowid there is one less, save at the very end of what a rowid can be.
-            let from = if n == 0 { first.saturating_sub(1) } else { place((first, last), n, LOOKS) };
+            let from = if n == 0 { first.saturating_sub(1) } else { span.place(n, LOOKS) };
             let after = Key::rowid(from);
-            statement::bind(&mut statement, &Values { select, range: behind(&after), skip: None })?;
+            statement::bind(&mut statement, &StatementValues { select, range: behind(&after), skip: None })?;
             let mut found = statement.raw_query();
             let (mut rows, mut end) = (0_u32, i128::from(from));
             while let Some(row) = found.next().map_err(|error| self.failure(&Said::of(&error)))? {
@@ -121,26 +107,31 @@ impl Reader {
         }
         let even = least > 0.0 && most <= EVEN * least;
         let rows = (sum / LOOKS as f64 * (width + 1) as f64) as u64;
-        Ok(even.then_some(Spread::Even { rows, first, last }))
+        Ok(even.then_some(Spread::Even { rows, span }))
     }
 
     /// The first and the last rowid of a table that has any.
-    fn rowids(&self, select: &Select) -> Result<Option<(i64, i64)>, SourceError> {
+    fn rowids(&self, select: &Select) -> Result<Option<RowidSpan>, SourceError> {
         let (Relation::Table(table), Address::Rowid(_)) = (&select.relation, &select.address) else { return Ok(None) };
         let Walk::Keyed(steps) = self.walk(select) else { return Ok(None) };
         let [step] = steps.as_slice() else { return Ok(None) };
         let end =
             |which: &str| self.one(&format!("SELECT {which}({}) FROM main.{} NOT INDEXED", step.sql, quoted(table)));
-        Ok(end("min")?.zip(end("max")?))
+        Ok(end("min")?.zip(end("max")?).map(|(first, last)| RowidSpan { first, last }))
     }
 
     /// Walks the keys of a table and counts them.
     fn walked(&self, select: &Select, walk: &Walk) -> Result<Spread, SourceError> {
-        let (mut every, mut keys): (u64, Vec<Key>) = (1, Vec::new());
-        let mut statement = self.stepping(select, walk, Range::default())?;
+        let mut every = 1;
+        let mut keys: Vec<Key> = Vec::new();
+        let mut statement = self.stepping(select, walk, StatementRange::default())?;
         loop {
-            let range = Range { after: keys.last(), ..Range::default() };
-            let Some(key) = self.stepped(&mut statement, (select, walk), range, every - 1)? else { break };
+            let range = StatementRange { after: keys.last(), ..StatementRange::default() };
+            let Some(key) =
+                self.stepped(&mut statement, &StatementValues { select, range, skip: Some(every - 1) }, walk.width())?
+            else {
+                break;
+            };
             if keys.is_empty() {
                 statement = self.stepping(select, walk, behind(&key))?;
             }
@@ -157,10 +148,10 @@ impl Reader {
 
     /// Rows behind a key.
     fn rows_behind(&self, select: &Select, walk: &Walk, after: Option<&Key>) -> Result<u64, SourceError> {
-        let range = Range { after, ..Range::default() };
+        let range = StatementRange { after, ..StatementRange::default() };
         let mut statement =
             self.prepare(&format!("SELECT count(*) FROM ({})", statement::sql(select, walk, &[], range)))?;
-        statement::bind(&mut statement, &Values { select, range, skip: None })?;
+        statement::bind(&mut statement, &StatementValues { select, range, skip: None })?;
         let mut found = statement.raw_query();
         let row = found.next().map_err(|error| self.failure(&Said::of(&error)))?;
         let counted = row.and_then(|row| row.get::<_, i64>(0).ok());
@@ -169,18 +160,12 @@ impl Reader {
 }
 
 /// The range of all rows behind a key.
-fn behind(key: &Key) -> Range<'_> {
-    Range { after: Some(key), ..Range::default() }
-}
-
-/// The place `n` of `all` of the way between two rowids, which may be all that there are.
-fn place((first, last): (i64, i64), n: i128, all: i128) -> i64 {
-    let place = i128::from(first) + (i128::from(last) - i128::from(first)) * n / all;
-    i64::try_from(place).unwrap_or(last)
+fn behind(key: &Key) -> StatementRange<'_> {
+    StatementRange { after: Some(key), ..StatementRange::default() }
 }
 
 /// The keys that end all parts but the last one.
-fn walked_cuts((rows, every, keys): (u64, u64, &[Key]), parts: u64) -> Vec<Key> {
+fn walked_cuts(rows: u64, every: u64, keys: &[Key], parts: u64) -> Vec<Key> {
     let places = (1..parts).map(|n| (rows / parts * n + rows % parts * n / parts + every / 2) / every);
     places.filter_map(|n| keys.get(usize::try_from(n).ok()?.checked_sub(1)?)).cloned().collect()
 }

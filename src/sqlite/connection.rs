@@ -12,21 +12,21 @@ use rusqlite::limits::Limit;
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OpenFlags, Result};
 
-use super::authorizer::{Log, mapping_rules};
-use super::functions::{self, Scalar};
+use super::authorizer::{AuthorizerLog, mapping_rules};
+use super::functions::{self, ScalarFunction};
 use crate::model::cell::{Raw, RawBuf};
 use crate::model::ident::quoted;
 
 /// A connection for reading, with the log of what its SQL asked to be allowed.
-pub(super) struct Lane {
+pub(super) struct ReadConnection {
     pub conn: Connection,
-    pub log: Arc<Log>,
+    pub log: Arc<AuthorizerLog>,
     /// SQLite found damage. It checks a page when it comes from the file and keeps it in its cache even if it is bad:
     /// a second statement would read nonsense from it without an error.
     pub broken: Cell<bool>,
 }
 
-impl Lane {
+impl ReadConnection {
     /// Whether what is read is still of the snapshot, and checked. Some failures end the transaction.
     pub fn is_sound(&self) -> bool {
         !self.broken.get() && !self.conn.is_autocommit()
@@ -52,12 +52,12 @@ pub(super) fn open(path: &Path, wait: Duration) -> Result<Connection> {
 }
 
 /// Gives a connection the mapping's functions and, from here on, only the mapping's rights.
-pub(super) fn restrict(mut conn: Connection, scalars: &[(&'static str, Scalar)]) -> Result<Lane> {
+pub(super) fn restrict(mut conn: Connection, scalars: &[(&'static str, ScalarFunction)]) -> Result<ReadConnection> {
     functions::register(&conn, scalars)?;
     meet_virtual_tables(&conn)?;
-    let log = Arc::new(Log::default());
+    let log = Arc::new(AuthorizerLog::default());
     conn.authorizer(Some(mapping_rules(Arc::clone(&log))))?;
-    Ok(Lane { conn, log, broken: Cell::new(false) })
+    Ok(ReadConnection { conn, log, broken: Cell::new(false) })
 }
 
 /// Has the modules of the file's virtual tables prepare the statements that they keep: rtree's write to its shadow tables,
@@ -87,18 +87,18 @@ pub(super) fn raw(value: ValueRef<'_>) -> Raw<'_> {
 }
 
 /// A value that is bound by storage class and bytes.
-pub(super) struct Bound<'a>(pub Raw<'a>);
+pub(super) struct BoundValue<'a>(pub Raw<'a>);
 
-impl ToSql for Bound<'_> {
+impl ToSql for BoundValue<'_> {
     fn to_sql(&self) -> Result<ToSqlOutput<'_>> {
         Ok(output(self.0))
     }
 }
 
 /// A value that a function gives back.
-pub(super) struct Given(pub RawBuf);
+pub(super) struct FunctionResult(pub RawBuf);
 
-impl ToSql for Given {
+impl ToSql for FunctionResult {
     fn to_sql(&self) -> Result<ToSqlOutput<'_>> {
         Ok(output(self.0.as_raw()))
     }

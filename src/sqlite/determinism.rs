@@ -16,7 +16,7 @@ const WORDS: &[&str] = &["current_date", "current_time", "current_timestamp"];
 
 /// What a piece of SQL is, as far as it matters here.
 #[derive(Debug, PartialEq)]
-enum Piece<'a> {
+enum SqlToken<'a> {
     Word(&'a str),
     /// In quotes.
     Name(&'a str),
@@ -29,27 +29,29 @@ pub(super) fn changes(sql: &str) -> Option<&'static str> {
     let known = |names: &[&'static str], word: &str| names.iter().find(|n| n.eq_ignore_ascii_case(word)).copied();
     let pieces = pieces(sql);
     pieces.iter().enumerate().find_map(|(at, piece)| match (piece, pieces.get(at + 1)) {
-        (Piece::Word(word) | Piece::Name(word), Some(Piece::Sign(b'('))) => known(CHANGING, word).or_else(|| {
-            let (name, before) = TIMES.iter().find(|(name, _)| name.eq_ignore_ascii_case(word))?;
-            is_now(&pieces[at + 2..], *before).then_some(*name)
-        }),
-        (Piece::Word(word), _) => known(WORDS, word),
+        (SqlToken::Word(word) | SqlToken::Name(word), Some(SqlToken::Sign(b'('))) => {
+            known(CHANGING, word).or_else(|| {
+                let (name, before) = TIMES.iter().find(|(name, _)| name.eq_ignore_ascii_case(word))?;
+                is_now(&pieces[at + 2..], *before).then_some(*name)
+            })
+        }
+        (SqlToken::Word(word), _) => known(WORDS, word),
         _ => None,
     })
 }
 
 /// Whether a call, from behind its bracket on, has no time among its arguments or a literal 'now'.
-fn is_now(rest: &[Piece<'_>], before: usize) -> bool {
+fn is_now(rest: &[SqlToken<'_>], before: usize) -> bool {
     let (mut depth, mut commas, mut any, mut subsecond) = (0, 0, false, false);
     for piece in rest {
         match piece {
-            Piece::Sign(b')') if depth == 0 => break,
-            Piece::Sign(b'(') => depth += 1,
-            Piece::Sign(b')') => depth -= 1,
-            Piece::Sign(b',') if depth == 0 => commas += 1,
-            Piece::Literal(text) if text.eq_ignore_ascii_case("now") => return true,
+            SqlToken::Sign(b')') if depth == 0 => break,
+            SqlToken::Sign(b'(') => depth += 1,
+            SqlToken::Sign(b')') => depth -= 1,
+            SqlToken::Sign(b',') if depth == 0 => commas += 1,
+            SqlToken::Literal(text) if text.eq_ignore_ascii_case("now") => return true,
             // A modifier that may stand where the time would.
-            Piece::Literal(text) if ["subsec", "subsecond"].iter().any(|word| text.eq_ignore_ascii_case(word)) => {
+            SqlToken::Literal(text) if ["subsec", "subsecond"].iter().any(|word| text.eq_ignore_ascii_case(word)) => {
                 subsecond |= depth == 0 && commas == before;
             }
             _ => {}
@@ -60,7 +62,7 @@ fn is_now(rest: &[Piece<'_>], before: usize) -> bool {
     arguments <= before || subsecond
 }
 
-fn pieces(sql: &str) -> Vec<Piece<'_>> {
+fn pieces(sql: &str) -> Vec<SqlToken<'_>> {
     let (bytes, mut at, mut found) = (sql.as_bytes(), 0, Vec::new());
     let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80;
     while let Some(byte) = bytes.get(at) {
@@ -73,16 +75,16 @@ fn pieces(sql: &str) -> Vec<Piece<'_>> {
                 let end = if *byte == b'[' { "]" } else { &sql[at..=at] };
                 at = until(end, at + 1);
                 let inner = sql[from + 1..at].strip_suffix(end).unwrap_or(&sql[from + 1..at]);
-                found.push(if *byte == b'\'' { Piece::Literal(inner) } else { Piece::Name(inner) });
+                found.push(if *byte == b'\'' { SqlToken::Literal(inner) } else { SqlToken::Name(inner) });
             }
             _ if is_word(*byte) => {
                 at += bytes[at..].iter().take_while(|byte| is_word(**byte)).count();
-                found.push(Piece::Word(&sql[from..at]));
+                found.push(SqlToken::Word(&sql[from..at]));
             }
             sign => {
                 at += 1;
                 if !sign.is_ascii_whitespace() {
-                    found.push(Piece::Sign(*sign));
+                    found.push(SqlToken::Sign(*sign));
                 }
             }
         }

@@ -6,9 +6,10 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
+use super::diagnose;
 use super::error::{Said, SourceError, shown};
-use super::stamp::Facts;
-use super::{Reader, diagnose};
+use super::reader::Reader;
+use super::stamp::SourceFacts;
 use crate::model::ident::quoted;
 use crate::model::record::Warning;
 use crate::model::schema::{Affinity, SourceColumn, SourceSchema};
@@ -81,7 +82,7 @@ impl Suspect {
 pub(super) fn warnings(
     path: &Path,
     real: &Path,
-    facts: &Facts,
+    facts: &SourceFacts,
     schema: &SourceSchema,
     conn: &Connection,
 ) -> rusqlite::Result<Vec<Warning>> {

@@ -13,29 +13,29 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 type Inode = (u64, u64);
 /// Files by inode, each with the number of its holders; made with the first.
-type Table = Option<HashMap<Inode, (Arc<File>, usize)>>;
+type OpenFiles = Option<HashMap<Inode, (Arc<File>, usize)>>;
 
 /// Files that are held now, with how often.
-static HELD: Mutex<Table> = Mutex::new(None);
+static HELD: Mutex<OpenFiles> = Mutex::new(None);
 
 /// A file, held open until the last holder of it in this process is gone.
-pub(super) struct Held {
+pub(super) struct OpenFile {
     path: PathBuf,
     inode: Inode,
     /// Taken out by `drop` alone.
     file: Option<Arc<File>>,
 }
 
-impl Held {
+impl OpenFile {
     /// Opens the file, or joins those who hold it already.
-    pub fn open(path: &Path) -> io::Result<Held> {
+    pub fn open(path: &Path) -> io::Result<OpenFile> {
         let mut table = table();
         let held = table.get_or_insert_default();
         let metadata = std::fs::metadata(path)?;
         let inode = (metadata.dev(), metadata.ino());
         if let Some((file, holders)) = held.get_mut(&inode) {
             *holders += 1;
-            return Ok(Held { path: path.to_owned(), inode, file: Some(Arc::clone(file)) });
+            return Ok(OpenFile { path: path.to_owned(), inode, file: Some(Arc::clone(file)) });
         }
         let file = Arc::new(File::open(path)?);
         let metadata = file.metadata()?;
@@ -44,10 +44,10 @@ impl Held {
             // The path was changed in between to a file that is held: rather lose a descriptor than the locks.
             std::mem::forget(file);
             *holders += 1;
-            return Ok(Held { path: path.to_owned(), inode, file: Some(Arc::clone(other)) });
+            return Ok(OpenFile { path: path.to_owned(), inode, file: Some(Arc::clone(other)) });
         }
         held.insert(inode, (Arc::clone(&file), 1));
-        Ok(Held { path: path.to_owned(), inode, file: Some(file) })
+        Ok(OpenFile { path: path.to_owned(), inode, file: Some(file) })
     }
 
     /// The open file.
@@ -75,7 +75,7 @@ impl Held {
     }
 }
 
-impl Drop for Held {
+impl Drop for OpenFile {
     fn drop(&mut self) {
         let mut table = table();
         let Some(held) = table.as_mut() else { return };
@@ -90,6 +90,6 @@ impl Drop for Held {
     }
 }
 
-fn table() -> MutexGuard<'static, Table> {
+fn table() -> MutexGuard<'static, OpenFiles> {
     HELD.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,0 +1,46 @@
+//! What was counted in the source and how rows are spread over their keys, kept for the life of the snapshot.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use crate::model::key::Key;
+
+/// Numbers that took a walk through a whole table, for whoever asks again.
+#[derive(Default)]
+pub(super) struct Counted {
+    pub rows: Mutex<HashMap<String, u64>>,
+    pub spreads: Mutex<HashMap<String, Arc<Spread>>>,
+}
+
+/// How the rows of a table are spread over its keys.
+pub(super) enum Spread {
+    /// About evenly between these rowids.
+    Even { rows: u64, span: RowidSpan },
+    /// The key of every `every`th row.
+    Walked { rows: u64, every: u64, keys: Vec<Key> },
+}
+
+impl Spread {
+    /// Rows of the table; in an even spread an estimate.
+    pub(super) fn rows(&self) -> u64 {
+        match self {
+            Spread::Even { rows, .. } | Spread::Walked { rows, .. } => *rows,
+        }
+    }
+}
+
+/// The first and the last rowid of a table.
+#[derive(Clone, Copy)]
+pub(super) struct RowidSpan {
+    pub first: i64,
+    pub last: i64,
+}
+
+impl RowidSpan {
+    /// Returns the rowid at `n` of `all` equal steps. The span may be the whole range of a rowid.
+    pub(super) fn place(self, n: i128, all: i128) -> i64 {
+        let first = i128::from(self.first);
+        let place = first + (i128::from(self.last) - first) * n / all;
+        i64::try_from(place).unwrap_or(self.last)
+    }
+}

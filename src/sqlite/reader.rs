@@ -1,0 +1,142 @@
+//! One connection inside the snapshot, and what all connections of a source share.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rusqlite::{Connection, Statement};
+
+use super::connection::{self, ReadConnection};
+use super::counted::Counted;
+use super::error::{ErrorClass, Said, SourceError};
+use super::functions::ScalarFunction;
+use super::header::Header;
+use super::open_file::OpenFile;
+use super::schema::KeyColumn;
+use super::{diagnose, snapshot};
+
+/// How a source is opened.
+#[derive(Clone)]
+pub struct SourceOptions {
+    /// How long to wait for another process's lock, or for a moment without commits.
+    pub wait: Duration,
+    /// Readers to begin together with the snapshot. A later one can join only while nobody has committed since.
+    pub readers: usize,
+    /// Functions of one argument that the mapping's SQL has besides `regexp` and `casefold`, by name.
+    pub functions: Vec<(&'static str, ScalarFunction)>,
+}
+
+impl Default for SourceOptions {
+    fn default() -> SourceOptions {
+        SourceOptions { wait: Duration::from_secs(5), readers: 2, functions: Vec::new() }
+    }
+}
+
+/// One connection in the snapshot.
+pub struct Reader {
+    pub(super) shared: Arc<Shared>,
+    /// Taken out by `drop` alone.
+    pub(super) lane: Option<ReadConnection>,
+}
+
+/// What readers have in common. Connections come before the file and the private copy, which must outlive them.
+pub(super) struct Shared {
+    /// What SQLite was given.
+    pub(super) real: PathBuf,
+    /// The file for people.
+    pub(super) place: String,
+    pub(super) options: SourceOptions,
+    /// The connection that stays outside of any transaction, and its number when the snapshot began.
+    pub(super) watch: Mutex<(Connection, i64)>,
+    /// Readers that nobody has taken, or that were given back.
+    pub(super) idle: Mutex<Vec<ReadConnection>>,
+    /// Keys of WITHOUT ROWID tables.
+    pub(super) keys: HashMap<String, Vec<KeyColumn>>,
+    /// What was counted; it holds as long as the snapshot does.
+    pub(super) counted: Counted,
+    pub(super) utf16: bool,
+    pub(super) header: Header,
+    pub(super) held: OpenFile,
+    /// The private copy that a dump was loaded into.
+    pub(super) _copy: Option<tempfile::TempDir>,
+}
+
+impl Shared {
+    /// One more connection, proved to see the same commit.
+    pub(super) fn join(&self) -> Result<ReadConnection, SourceError> {
+        let watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
+        let broken = |error: rusqlite::Error| self.failure(&Said::of(&error));
+        let conn = connection::open(&self.real, self.options.wait).map_err(broken)?;
+        snapshot::begin(&conn).map_err(broken)?;
+        if snapshot::version(&watch.0).map_err(broken)? != watch.1 {
+            return Err(SourceError::new(ErrorClass::Moved, &self.place, "no further reader can join the snapshot")
+                .because("the file was written to since it began")
+                .advise("Use fewer lanes, or stop the application first."));
+        }
+        connection::restrict(conn, &self.options.functions).map_err(broken)
+    }
+
+    pub(super) fn failure(&self, said: &Said) -> SourceError {
+        let mut error = diagnose::failure(&self.real, Some(&self.header), said, self.options.wait);
+        error.place.clone_from(&self.place);
+        error
+    }
+}
+
+impl Reader {
+    /// The connection; there until `drop`.
+    pub(super) fn lane(&self) -> Result<&ReadConnection, SourceError> {
+        self.lane.as_ref().ok_or_else(|| SourceError::new(ErrorClass::Other, &self.shared.place, "is closed"))
+    }
+
+    /// Compiles a statement of ours.
+    pub(super) fn prepare(&self, sql: &str) -> Result<Statement<'_>, SourceError> {
+        let lane = self.lane()?;
+        if !lane.is_sound() {
+            return Err(SourceError::new(ErrorClass::Moved, &self.shared.place, "this reader has lost its snapshot")
+                .because("an earlier statement met damage or a failure of the disk")
+                .advise("Start again."));
+        }
+        lane.log.begin();
+        lane.conn.prepare(sql).map_err(|error| {
+            let seen = lane.log.take();
+            self.not_compiled(&Said::of(&error), seen.refused.as_deref())
+        })
+    }
+
+    /// Why a statement does not compile: the SQL is wrong or not allowed, or the file cannot be read.
+    pub(super) fn not_compiled(&self, said: &Said, refused: Option<&str>) -> SourceError {
+        use rusqlite::ffi::{SQLITE_AUTH, SQLITE_ERROR, SQLITE_RANGE, SQLITE_TOOBIG};
+        if !matches!(said.primary(), SQLITE_AUTH | SQLITE_ERROR | SQLITE_RANGE | SQLITE_TOOBIG) {
+            return self.failure(said);
+        }
+        let error = SourceError::new(ErrorClass::Sql, "source SQL", "does not compile");
+        match refused {
+            Some(refused) => error
+                .because(format!("SQL of a mapping may only read, and this asks for {refused}"))
+                .advise("Take it out."),
+            None => error.because(format!("SQLite says \"{}\"", said.words)),
+        }
+    }
+
+    /// Why a statement fails while it runs, where no row is to blame.
+    pub(super) fn failure(&self, said: &Said) -> SourceError {
+        if said.primary() == rusqlite::ffi::SQLITE_AUTH {
+            let seen = self.lane.as_ref().map(|lane| lane.log.take()).unwrap_or_default();
+            return self.not_compiled(said, seen.refused.as_deref());
+        }
+        if let Some(lane) = &self.lane {
+            lane.broken.set(true);
+        }
+        self.shared.failure(said)
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        if let Some(lane) = self.lane.take().filter(ReadConnection::is_sound) {
+            self.shared.idle.lock().unwrap_or_else(PoisonError::into_inner).push(lane);
+        }
+    }
+}

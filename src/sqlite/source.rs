@@ -1,0 +1,145 @@
+//! The source as a whole: opens the file or the dump, takes the snapshot, and hands out readers of it.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rusqlite::Connection;
+use sha2::{Digest, Sha256};
+
+use super::counted::Counted;
+use super::error::{Said, SourceError, shown};
+use super::reader::{Reader, Shared, SourceOptions};
+use super::stamp::SourceFacts;
+use super::{connection, diagnose, dump, schema, snapshot, value_stats};
+use crate::model::hex::hex;
+use crate::model::record::Warning;
+use crate::model::schema::SourceSchema;
+
+/// One file, one snapshot, held until this and all its readers are dropped.
+pub struct Source {
+    pub(super) shared: Arc<Shared>,
+    schema: SourceSchema,
+    facts: SourceFacts,
+    warnings: Vec<Warning>,
+}
+
+impl Source {
+    /// Opens the file at `path`; one whose name ends in `.sql` is a dump, loaded into a private file first.
+    pub fn open(path: &Path, options: &SourceOptions) -> Result<Source, SourceError> {
+        if !path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("sql")) {
+            return Source::open_file(path, path, options, None);
+        }
+        let loaded = dump::load(path, options)?;
+        let mut source = Source::open_file(path, &loaded.database, options, Some(loaded.folder))?;
+        source.facts = SourceFacts {
+            bytes: loaded.bytes,
+            modified: loaded.modified,
+            header: None,
+            wal: None,
+            sha256: Some(loaded.sha256),
+            ..source.facts
+        };
+        Ok(source)
+    }
+
+    /// Opens the database file at `file`, which for people is called `path`.
+    fn open_file(
+        path: &Path,
+        file: &Path,
+        options: &SourceOptions,
+        copy: Option<tempfile::TempDir>,
+    ) -> Result<Source, SourceError> {
+        let diagnose::DatabaseFile { path: real, held, header } = diagnose::look(file)?;
+        let failure = |said: &Said| diagnose::failure(&real, Some(&header), said, options.wait);
+        let broken = |error: rusqlite::Error| failure(&Said::of(&error));
+        // The wait is done in `begin_all`; a connection that waited by itself would keep others from beginning.
+        let pause = Duration::from_millis(10);
+        let watch = connection::open(&real, pause).map_err(broken)?;
+        let lanes = (0..options.readers.max(1)).map(|_| connection::open(&real, pause));
+        let lanes = lanes.collect::<rusqlite::Result<Vec<_>>>().map_err(broken)?;
+        let all: Vec<&Connection> = lanes.iter().collect();
+        let begun = snapshot::begin_all(&watch, &all, options.wait, || SourceFacts::read(path, &real, &held));
+        let (version, facts) = begun.map_err(|trouble| match trouble {
+            snapshot::SnapshotFailure::Sqlite(said) => failure(&said),
+            snapshot::SnapshotFailure::Restless => diagnose::restless(path, options.wait),
+        })?;
+        let mut facts = facts.map_err(|error| diagnose::from_io(path, &error))?;
+        let read = schema::read(&lanes[0]).map_err(|trouble| match trouble {
+            schema::SchemaFailure::Sqlite(error) => broken(error),
+            schema::SchemaFailure::Name(error) => error,
+        })?;
+        facts.schema = read.hash;
+        let warnings = value_stats::warnings(path, &real, &facts, &read.schema, &lanes[0]).map_err(broken)?;
+        watch.busy_timeout(options.wait).map_err(broken)?;
+        let idle = lanes.into_iter().map(|lane| connection::restrict(lane, &options.functions));
+        let idle = idle.collect::<rusqlite::Result<Vec<_>>>().map_err(broken)?;
+        let shared = Shared {
+            place: shown(path),
+            options: options.clone(),
+            watch: Mutex::new((watch, version)),
+            idle: Mutex::new(idle),
+            keys: read.keys,
+            counted: Counted::default(),
+            utf16: read.utf16,
+            real,
+            header,
+            held,
+            _copy: copy,
+        };
+        Ok(Source { shared: Arc::new(shared), schema: read.schema, facts, warnings })
+    }
+
+    /// Tables and what else the file holds.
+    pub fn schema(&self) -> &SourceSchema {
+        &self.schema
+    }
+
+    /// What can be said without reading rows; as of the snapshot.
+    pub fn facts(&self) -> &SourceFacts {
+        &self.facts
+    }
+
+    /// One line of text. Equal lines mean the same source; where they differ, only digests can tell.
+    pub fn stamp(&self) -> String {
+        self.facts.stamp()
+    }
+
+    /// What was noticed while opening. [`Reader::losses`] finds what only a scan can.
+    pub fn warnings(&self) -> &[Warning] {
+        &self.warnings
+    }
+
+    /// Whether the path still leads to the file that is read. It may be renamed or replaced meanwhile; the snapshot
+    /// stays what it is.
+    pub fn is_in_place(&self) -> bool {
+        self.shared.held.is_in_place()
+    }
+
+    /// A connection in the very same snapshot. Beyond [`SourceOptions::readers`] it joins only if nobody has committed since.
+    pub fn reader(&self) -> Result<Reader, SourceError> {
+        let idle = self.shared.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let lane = match idle {
+            Some(lane) => lane,
+            None => self.shared.join()?,
+        };
+        Ok(Reader { shared: Arc::clone(&self.shared), lane: Some(lane) })
+    }
+
+    /// Whether nobody wrote to the source since the snapshot began. The snapshot itself does not see what was written.
+    pub fn is_as_it_was(&self) -> Result<bool, SourceError> {
+        let broken = |error: std::io::Error| diagnose::from_io(&self.facts.path, &error);
+        if let Some(sum) = &self.facts.sha256 {
+            let now = std::fs::metadata(&self.facts.path).map_err(broken)?;
+            if (now.len(), now.modified().ok()) == (self.facts.bytes, self.facts.modified) {
+                return Ok(true);
+            }
+            let text = std::fs::read(&self.facts.path).map_err(broken)?;
+            let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text);
+            return Ok(hex(&Sha256::digest(text)) == *sum);
+        }
+        let watch = self.shared.watch.lock().unwrap_or_else(PoisonError::into_inner);
+        let version = snapshot::version(&watch.0).map_err(|error| self.shared.failure(&Said::of(&error)))?;
+        Ok(version == watch.1 && self.is_in_place())
+    }
+}
