@@ -9,12 +9,10 @@ use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
-use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OpenFlags, Result};
 
 use super::authorizer::{AuthorizerLog, mapping_rules};
 use super::functions::{self, ScalarFunction};
-use crate::model::cell::{Raw, RawBuf};
 use crate::model::ident::quoted;
 
 /// A connection for reading, with the log of what its SQL asked to be allowed.
@@ -72,44 +70,4 @@ fn meet_virtual_tables(conn: &Connection) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// A value of SQLite's as ours; no byte is looked at.
-#[inline]
-pub(super) fn raw(value: ValueRef<'_>) -> Raw<'_> {
-    match value {
-        ValueRef::Null => Raw::Null,
-        ValueRef::Integer(i) => Raw::Integer(i),
-        ValueRef::Real(r) => Raw::Real(r),
-        ValueRef::Text(bytes) => Raw::Text(bytes),
-        ValueRef::Blob(bytes) => Raw::Blob(bytes),
-    }
-}
-
-/// A value that is bound by storage class and bytes.
-pub(super) struct BoundValue<'a>(pub Raw<'a>);
-
-impl ToSql for BoundValue<'_> {
-    fn to_sql(&self) -> Result<ToSqlOutput<'_>> {
-        Ok(output(self.0))
-    }
-}
-
-/// A value that a function gives back.
-pub(super) struct FunctionResult(pub RawBuf);
-
-impl ToSql for FunctionResult {
-    fn to_sql(&self) -> Result<ToSqlOutput<'_>> {
-        Ok(output(self.0.as_raw()))
-    }
-}
-
-fn output(value: Raw<'_>) -> ToSqlOutput<'_> {
-    ToSqlOutput::Borrowed(match value {
-        Raw::Null => ValueRef::Null,
-        Raw::Integer(i) => ValueRef::Integer(i),
-        Raw::Real(r) => ValueRef::Real(r),
-        Raw::Text(bytes) => ValueRef::Text(bytes),
-        Raw::Blob(bytes) => ValueRef::Blob(bytes),
-    })
 }

@@ -7,10 +7,10 @@ use std::sync::PoisonError;
 
 use rusqlite::Statement;
 
-use super::connection::raw;
 use super::error::{Said, SourceError};
 use super::reader::Reader;
 use super::statement::{self, StatementRange, StatementValues, Walk};
+use super::value::raw;
 use crate::model::ident::quoted;
 use crate::model::key::Key;
 use crate::model::select::Select;

@@ -13,7 +13,7 @@ use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Error, Result};
 
-use super::connection::{FunctionResult, raw};
+use super::value::{FunctionResult, raw};
 use crate::model::cell::{Raw, RawBuf};
 
 /// A function of one argument. An `Err` fails the row that it was called for; its text must hold no value.

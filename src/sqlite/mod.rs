@@ -30,6 +30,7 @@ pub mod stamp;
 mod statement;
 #[cfg(test)]
 mod tests;
+mod value;
 mod value_stats;
 
 pub use authorizer::SqlAccess;

@@ -5,11 +5,11 @@
 
 use std::sync::{Arc, PoisonError};
 
-use super::connection::raw;
 use super::counted::{RowidSpan, Spread};
 use super::error::{Said, SourceError};
 use super::reader::Reader;
 use super::statement::{self, StatementRange, StatementValues, Walk};
+use super::value::raw;
 use crate::model::ident::quoted;
 use crate::model::key::Key;
 use crate::model::schema::Address;

@@ -6,10 +6,10 @@
 use std::borrow::Cow;
 use std::ops::ControlFlow;
 
-use super::connection::raw;
 use super::error::{ErrorClass, Said, SourceError};
 use super::reader::Reader;
 use super::statement::{self, MOST_VALUES, StatementRange, StatementValues, Walk};
+use super::value::raw;
 use crate::model::cell::{Raw, RawBuf};
 use crate::model::key::{Key, KeyRange};
 use crate::model::select::{Expr, Failed, Relation, Row, Select, Sink};

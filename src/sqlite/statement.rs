@@ -4,9 +4,9 @@
 
 use rusqlite::Statement;
 
-use super::connection::BoundValue;
 use super::error::{ErrorClass, Said, SourceError};
 use super::schema::KeyColumn;
+use super::value::BoundValue;
 use crate::model::cell::{Raw, RawBuf};
 use crate::model::ident::{quoted, quoted_list};
 use crate::model::key::Key;
