@@ -140,7 +140,7 @@ fn a_column_that_the_server_computes_is_held_against_the_source_s_and_told_apart
     let run = case.exits(0, &["--yes"]);
     let verified = case.place.migrate(["verify", "--json", "-t", &case.target.url()]).exits(0).json();
     let why =
-        "column twice, plain: the server computes it; against the source's: 2 rows changed: id=2 (twice), id=3 (plain)";
+        "column twice, plain: the server computes it; compared with the source: 2 rows changed: id=2 (twice), id=3 (plain)";
     for report in [run, verified] {
         assert_eq!(computed(&report), ("NotChecked".to_owned(), why.to_owned()));
     }
