@@ -39,7 +39,7 @@ fn a_dry_run_says_what_the_server_alone_will_judge_and_the_run_then_finds() {
             "UPDATE t SET a = 'A1' WHERE id = 8",
             format!("{plain}; CREATE UNIQUE INDEX folded ON t (lower(a))"),
             "",
-            "unique folded: the server computes what stands in it",
+            "unique folded: the server computes its entries",
             "duplicate",
         ),
         (

@@ -129,9 +129,9 @@ fn an_owner_of_the_tables_takes_keys_off_and_puts_them_back_without_superuser() 
          AND relkind = 'r' LOOP EXECUTE 'ALTER TABLE ' || t || ' OWNER TO {name}'; END LOOP; END $$"
     ));
     case.granted(&["--dry-run", "--detach", "always", "--json"]);
-    // Since PostgreSQL 15 nobody may create in public unasked: without it indexes stay on, for they could not go back.
+    // Since PostgreSQL 15 only the owner may create in public. Without that right indexes are kept: they could not be re-created.
     let ran = case.migrate(&["plan", "--detach", "always"]);
-    ran.says(&["this role may not create in the schema, so it could not go back"]);
+    ran.says(&["this role may not create in the schema, so it could not be re-created"]);
     case.target.run(&format!("GRANT CREATE ON SCHEMA public TO {name}"));
     let before = objects(&case.target);
     let ran = case.migrate(&["--yes", "--detach", "always", "--json"]);

@@ -116,7 +116,7 @@ fn a_sequence_that_is_another_role_s_stays_and_that_is_said() {
     let report = case.place.migrate(["rollback", "--yes", "--json", "-t", &url]).exits(0).json();
     assert_eq!(case.target.count("t"), 0);
     assert_eq!(case.target.value("SELECT nextval('t_id_seq')"), "4");
-    assert!(report["warnings"].to_string().contains("stays: setting it back takes its owner"), "{report}");
+    assert!(report["warnings"].to_string().contains("stays: only its owner may restore it"), "{report}");
     case.target.run("DROP OWNED BY guest; DROP ROLE guest");
 }
 
@@ -244,7 +244,7 @@ fn a_sequence_stays_where_the_owner_s_row_stays() {
     assert_eq!((case.target.count("users"), case.target.count("t")), (1, 0));
     case.target.run("INSERT INTO users (name) VALUES ('kim'); INSERT INTO t (n, user_id) VALUES (1, 1)");
     let warnings = report["warnings"].to_string();
-    for part in ["stays: other rows refer to it", "stays: rows that are there may have their ids from it"] {
+    for part in ["stays: other rows refer to it", "stays: existing rows may have their ids from it"] {
         assert!(warnings.contains(part), "`{part}` is missing in {warnings}");
     }
     case.place.migrate(["status", "-t", &case.target.url()]).exits(0).says(&[

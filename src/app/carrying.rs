@@ -65,7 +65,7 @@ impl Way<'_> {
             },
         };
         report.run = Some(run.id.to_string());
-        if untouched && let Err(stop) = self.take_off(session, planned, &run, &mut sizes) {
+        if untouched && let Err(stop) = self.detach_objects(session, planned, &run, &mut sizes) {
             return Ok(self.halted(stop, session, planned, report));
         }
         let job = Job { aside: aside.into(), ..self.job(planned, &settled.env, &sizes) };
@@ -144,7 +144,7 @@ impl Way<'_> {
     }
 
     /// Takes off what pays; about how many rows are to come is known from reading ahead, else from the source.
-    fn take_off(
+    fn detach_objects(
         &self,
         session: &mut Session,
         Planned { source, plan, target }: Planned<'_>,
@@ -168,7 +168,7 @@ impl Way<'_> {
             reader: &reader,
             loads: &plan.loads,
         };
-        migrate::indexes::detach::take_off((&self.reconnect(), session), run, &plan.detach, target, &to_come)
+        migrate::indexes::detach::detach_objects((&self.reconnect(), session), run, &plan.detach, target, &to_come)
     }
 
     /// The rows over, what was taken off back, the sequences set; what each took, into the report.
@@ -176,7 +176,7 @@ impl Way<'_> {
         self.step(StepKind::Load, report, || migrate::run(job, session, run))?;
         self.if_asked()?;
         self.step(StepKind::Reattach, report, || {
-            self.reconnect().retrying(session, |session| migrate::indexes::detach::put_back(job, session, run))
+            self.reconnect().retrying(session, |session| migrate::indexes::detach::reattach(job, session, run))
         })?;
         self.step(StepKind::Sequences, report, || migrate::sequences::set_sequences(job, session, run))?;
         self.if_asked()

@@ -179,7 +179,7 @@ impl Way<'_> {
     /// # Errors
     /// When another word was typed, or none.
     pub(super) fn confirm(&self, session: &mut Session, plan: &Plan) -> Result<(), Failure> {
-        let database = session.database().map_err(Failure::refused)?;
+        let database = session.database_name().map_err(Failure::refused)?;
         eprint!("{}\nType the database's name ({database}) to go on: ", plan::text(plan));
         let _ = std::io::stderr().flush();
         let mut typed = String::new();

@@ -6,7 +6,7 @@ use crate::job::{Connections, Reconnect, Stop};
 use crate::model::record::Refusal;
 use crate::pg::connect::{ConnectError, Patience};
 use crate::pg::ledger::Run;
-use crate::pg::{Holder, Session};
+use crate::pg::{LockHolder, Session};
 
 use super::Failure;
 use super::reach::{self, lost_again};
@@ -107,7 +107,7 @@ impl Connections for Way<'_> {
     }
 }
 
-fn shown(holder: &Holder) -> String {
+fn shown(holder: &LockHolder) -> String {
     let from = if holder.from.is_empty() { "this machine" } else { &holder.from };
     format!("server process {}, connected from {from} since {}", holder.pid, holder.since)
 }

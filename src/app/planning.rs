@@ -13,7 +13,7 @@ use crate::model::pgtype::ColumnType;
 use crate::model::record::{Refusal, Report, RunState, Warning};
 use crate::model::schema::{Detachable, TargetSchema};
 use crate::pg::ledger::Run;
-use crate::pg::{Busy, ServerError, Session};
+use crate::pg::{OtherSession, ServerError, Session};
 use crate::plan::{self, Detaching, Inputs, Plan, Purpose, SqlFacts};
 use crate::sqlite::Source;
 
@@ -40,7 +40,7 @@ impl Way<'_> {
                 let (target, detachable) = self.catalog(session, known).map_err(Failure::refused)?;
                 let expressions = expressions(session, mapping, &target).map_err(Failure::refused)?;
                 if run.is_none() && matches!(self.manner, Manner::Dry | Manner::Cutover) {
-                    busy = session.busy(&target.schema, &self.loaded(&target)).map_err(Failure::refused)?;
+                    busy = session.other_sessions(&target.schema, &self.loaded(&target)).map_err(Failure::refused)?;
                 }
                 (Some(target), detachable, expressions)
             }
@@ -124,7 +124,7 @@ impl Way<'_> {
     }
 
     /// Somebody works on tables that rows go to: what is not committed there was not seen, and a lock is waited for.
-    fn is_busy(&self, busy: &Busy, report: &mut Report) {
+    fn is_busy(&self, busy: &OtherSession, report: &mut Report) {
         let name = if busy.name.is_empty() { String::new() } else { format!(" ({})", busy.name) };
         let who = format!("server process {}{name} holds locks on {}", busy.pid, busy.tables);
         if self.manner == Manner::Dry {

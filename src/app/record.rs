@@ -165,7 +165,7 @@ pub fn detached(detached: &[Detached], schema: &str) -> Vec<DetachedRecord> {
     let record = |d: &Detached| DetachedRecord {
         object: d.object.clone(),
         table: format!("{schema}.{}", d.table),
-        back: d.back,
+        back: d.reattached,
     };
     detached.iter().map(record).collect()
 }

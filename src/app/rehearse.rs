@@ -6,7 +6,7 @@ use crate::cli::Rehearse;
 use crate::event::{Event, Observer};
 use crate::model::record::{CommandKind, Refusal, Report};
 use crate::pg::connect::{Environment, ReadOnly, Settings, resolve};
-use crate::pg::embedded::Throwaway;
+use crate::pg::throwaway::Throwaway;
 
 use super::inputs::{self, Found};
 use super::reach::{self, Door};

@@ -9,7 +9,7 @@ use crate::job::Stop;
 use crate::migrate::rollback::{self, TakenBack};
 use crate::model::record::{Refusal, Report, RunState, Warning};
 use crate::pg::Session;
-use crate::pg::take_back::{OwnerBack, Rewound};
+use crate::pg::rollback::{OwnerRollback, SequenceRollback};
 
 use super::way::{Known, Manner, Planned, Typed, Way, one_mapping};
 use super::{Failure, World};
@@ -88,13 +88,13 @@ fn tell(taken: TakenBack, report: &mut Report) {
         report.warnings.push(said(format!("load.{load}"), &format!("{rows} rows are out")));
     }
     report.warnings.extend(taken.owner.map(|owner| match owner {
-        OwnerBack::Out => said("owner".to_owned(), "the row that the run made is out"),
-        OwnerBack::Stays(why) => Warning::stays("owner", why),
+        OwnerRollback::Deleted => said("owner".to_owned(), "the row that the run made is out"),
+        OwnerRollback::Kept(why) => Warning::stays("owner", why),
     }));
     report.warnings.extend(taken.sequences.into_iter().map(|(sequence, rewound)| {
         let place = format!("sequence {sequence}");
         match rewound {
-            Rewound::Stays(why) => Warning::stays(place, why),
+            SequenceRollback::Kept(why) => Warning::stays(place, why),
             _ => said(place, "is back where it was"),
         }
     }));

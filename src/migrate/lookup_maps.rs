@@ -20,6 +20,7 @@ use crate::model::record::{Check, CheckKind, Refusal, Warning};
 use crate::model::select::{Failed, Row, Sink};
 use crate::pg::Session;
 use crate::pg::ledger::Run;
+use crate::pg::lookup_rows::LookupRows;
 use crate::plan::{ColumnPlan, Feed, LoadPlan, LookupPlan, Plan};
 
 use crate::event::Event;
@@ -155,7 +156,8 @@ fn begun<'l>(
     for (n, step) in lookup.steps.iter().enumerate() {
         let key: Vec<&str> = step.target.iter().map(|(sql, _)| sql.as_str()).collect();
         let mut push = |image: &[u8]| builder.push(n, image, seed);
-        session.read_lookup(&plan.schema, &lookup.table, (&key, &lookup.take), &mut push)?;
+        let rows = LookupRows { schema: &plan.schema, table: &lookup.table, key: &key, take: &lookup.take };
+        session.read_lookup(&rows, &mut push)?;
     }
     Ok(builder)
 }

@@ -2,12 +2,13 @@
 
 use crate::convert::{Converter, Settled, constant_advice};
 use crate::model::cell::Cell;
-use crate::model::pgtype::ColumnType;
 use crate::model::record::Refusal;
 use crate::model::rules::Value;
 use crate::model::schema::TargetSchema;
 use crate::pg::ledger::Run;
+use crate::pg::owner::{ColumnValue, OwnerKey};
 use crate::pg::{OwnerFound, Session};
+use crate::plan::sequences::SequenceColumn;
 use crate::plan::{OwnerColumn, OwnerPlan, Plan, to_make_the_owner};
 
 use crate::job::Job;
@@ -44,10 +45,11 @@ fn settle_once(job: &Job<'_>, session: &mut Session, run: &Run, settled: &Settle
         return Err(absent(plan));
     }
     if let Some(sequence) = &plan.sequence {
-        past_rows(job, session, run, (&plan.table, &plan.key), sequence)?;
+        let column = SequenceColumn { table: &plan.table, column: &plan.key, sequence };
+        past_rows(job, session, run, column)?;
     }
     let converted = cells(plan, settled).map_err(Stop::Refused)?;
-    let key = session.make_owner(run.id, schema, &plan.table, &plan.key, &given(&converted))?;
+    let key = session.create_owner(run.id, schema, &plan.table, &plan.key, &converted)?;
     Ok(Some(Owner { key, made: true }))
 }
 
@@ -59,7 +61,7 @@ pub fn find(session: &mut Session, plan: &Plan, settled: &Settled) -> Result<Opt
     let Some(owner) = plan.settled_owner() else { return Ok(None) };
     let natural = OwnerPlan { create: None, ..owner.clone() };
     let converted = cells(&natural, settled).map_err(Stop::Refused)?;
-    match session.find_owner(&plan.schema, &owner.table, &owner.key, &given(&converted))? {
+    match session.find_owner(&plan.schema, &owner.table, &owner.key, &converted)? {
         OwnerFound::One(key) => Ok(Some(key)),
         OwnerFound::None => Ok(None),
         OwnerFound::Several => Err(Stop::Refused(vec![Refusal::new(
@@ -108,8 +110,8 @@ pub fn columns_changed(
     let Ok(converted) = cells(owner, settled) else {
         return Ok(None);
     };
-    let row = (owner.key.as_str(), &owner.key_type, key);
-    Ok(Some(session.owner_columns_changed(&plan.schema, &owner.table, row, &given(&converted))?))
+    let row = OwnerKey { column: &owner.key, kind: &owner.key_type, value: key };
+    Ok(Some(session.owner_columns_changed(&plan.schema, &owner.table, &row, &converted)?))
 }
 
 /// What is said when the owner is not there and may not be made.
@@ -121,21 +123,15 @@ pub fn absent(plan: &OwnerPlan) -> Stop {
     )])
 }
 
-struct Converted<'a> {
-    name: &'a str,
-    kind: &'a ColumnType,
-    cell: Cell<'static>,
-}
-
 /// The natural key's values and, where there are any, those of `create`.
-fn cells<'a>(owner: &'a OwnerPlan, settled: &Settled) -> Result<Vec<Converted<'a>>, Vec<Refusal>> {
+fn cells<'a>(owner: &'a OwnerPlan, settled: &Settled) -> Result<Vec<ColumnValue<'a>>, Vec<Refusal>> {
     let natural = owner.natural.iter().map(|column| ("match", column));
     let create = owner.create.iter().flatten().map(|column| ("create", column));
     let mut refusals = Vec::new();
     let mut cells = Vec::new();
     for (key, column) in natural.chain(create) {
         match cell(column, settled) {
-            Ok(cell) => cells.push(Converted { name: &column.name, kind: &column.kind, cell }),
+            Ok(cell) => cells.push(ColumnValue { name: &column.name, kind: &column.kind, cell }),
             Err((what, advice)) => refusals.push(Refusal::new(format!("owner.{key}.{}", column.name), what, advice)),
         }
     }
@@ -151,8 +147,4 @@ fn cell(column: &OwnerColumn, settled: &Settled) -> Result<Cell<'static>, (Strin
     let converter = Converter::new(&column.kind, &column.rules, settled);
     let cell = converter.and_then(|converter| converter.constant(&column.value));
     cell.map_err(|mistake| (mistake.to_string(), constant_advice(&column.kind, &column.value)))
-}
-
-fn given<'a>(converted: &'a [Converted<'a>]) -> Vec<(&'a str, &'a ColumnType, Cell<'a>)> {
-    converted.iter().map(|c| (c.name, c.kind, c.cell.clone())).collect()
 }

@@ -18,7 +18,7 @@ use crate::model::schema::DetachKind;
 use crate::model::select::{Failed, Row, Sink};
 use crate::pg::detach::Detached;
 use crate::pg::ledger::{LoadDone, Made, PartDone, Run};
-use crate::pg::take_back::{Aside, BegunBack, Firing, OwnerBack, Rewound, TakingBack};
+use crate::pg::rollback::{DeleteTrigger, OpenRollback, OwnerRollback, RollbackStart, SequenceRollback, StagedRows};
 use crate::pg::{ServerError, Session};
 use crate::plan::{LoadPlan, Node, Reference};
 
@@ -37,9 +37,9 @@ pub struct TakenBack {
     /// Rows of each load.
     pub loads: Vec<(String, u64)>,
     /// The owner's row, where the run made it.
-    pub owner: Option<OwnerBack>,
+    pub owner: Option<OwnerRollback>,
     /// What became of the sequences that the run drew from or moved.
-    pub sequences: Vec<(String, Rewound)>,
+    pub sequences: Vec<(String, SequenceRollback)>,
 }
 
 /// Takes a run back, whole or not at all.
@@ -61,15 +61,15 @@ pub fn take_back(
         let mut left = Left { job, settled, made: session.made(run.id)?, found: TakenBack::default() };
         let known = known(job, session, run, done, &left.settled)?;
         let mut off = session.detached(run.id)?;
-        off.retain(|object| !object.back);
+        off.retain(|object| !object.reattached);
         off.sort_by_key(|object| std::cmp::Reverse(object.kind));
-        let mut taking = match session.begin_taking_back(run)? {
-            BegunBack::Open(taking) => taking,
-            BegunBack::Taken => return Ok(std::mem::take(&mut said)),
-            BegunBack::Fenced => return Err(Stop::Fenced),
+        let mut taking = match session.begin_rollback(run)? {
+            RollbackStart::Open(taking) => taking,
+            RollbackStart::AlreadyRolledBack => return Ok(std::mem::take(&mut said)),
+            RollbackStart::Fenced => return Err(Stop::Fenced),
         };
         // Rows of a published table can only go while its key is there; a key that they do not allow comes behind them.
-        let late = put_back_early(&mut taking, off)?;
+        let late = reattach_early(&mut taking, off)?;
         let quiet = left.quiet(&mut taking, &known)?;
         for node in job.plan.order.iter().rev() {
             match node {
@@ -86,13 +86,13 @@ pub fn take_back(
             taking.check_deferred()?;
         }
         for object in &late {
-            if !taking.try_to_put_back(object)? {
-                taking.forget_deleted(&job.plan.schema, &object.table)?;
-                taking.put_back(object)?;
+            if !taking.try_reattach(object)? {
+                taking.truncate_if_empty(&job.plan.schema, &object.table)?;
+                taking.reattach(object)?;
             }
         }
         for firing in &quiet {
-            taking.fires_again(firing)?;
+            taking.enable_trigger(firing)?;
         }
         left.sequences(&mut taking)?;
         // Should the answer to the commit be lost, this is what it did.
@@ -103,11 +103,11 @@ pub fn take_back(
 }
 
 /// Puts back the keys that can be while the run's rows are there. Gives what is left to put back.
-fn put_back_early(taking: &mut TakingBack<'_>, off: Vec<Detached>) -> Result<Vec<Detached>, ServerError> {
+fn reattach_early(taking: &mut OpenRollback<'_>, off: Vec<Detached>) -> Result<Vec<Detached>, ServerError> {
     let mut late = Vec::new();
     for object in off {
         let is_key = matches!(object.kind, DetachKind::Primary | DetachKind::Unique);
-        if !is_key || !taking.try_to_put_back(&object)? {
+        if !is_key || !taking.try_reattach(&object)? {
             late.push(object);
         }
     }
@@ -176,12 +176,12 @@ struct Left<'j> {
 
 impl Left<'_> {
     /// Switches off what runs for a deletion on tables for whose rows no trigger ran when they were loaded.
-    fn quiet(&self, taking: &mut TakingBack<'_>, known: &[Known<'_>]) -> Result<Vec<Firing>, Stop> {
+    fn quiet(&self, taking: &mut OpenRollback<'_>, known: &[Known<'_>]) -> Result<Vec<DeleteTrigger>, Stop> {
         let loads = &self.job.plan.loads;
         let fires = |table: &str| loads.iter().any(|load| load.table == table && load.triggers_fire);
-        let mut quiet: Vec<Firing> = Vec::new();
+        let mut quiet: Vec<DeleteTrigger> = Vec::new();
         for load in known.iter().map(|known| known.load).filter(|load| !fires(&load.table)) {
-            for firing in taking.firing(&self.job.plan.schema, &load.table)? {
+            for firing in taking.delete_triggers(&self.job.plan.schema, &load.table)? {
                 if quiet.contains(&firing) {
                     continue;
                 }
@@ -192,39 +192,39 @@ impl Left<'_> {
                     );
                     return Err(refuse(load, why, "Nothing was taken out. Do it as a member of the table's owner."));
                 }
-                taking.fires_not(&firing)?;
+                taking.disable_trigger(&firing)?;
                 quiet.push(firing);
             }
         }
         Ok(quiet)
     }
 
-    fn load(&mut self, taking: &mut TakingBack<'_>, known: &Known<'_>) -> Result<(), Stop> {
+    fn load(&mut self, taking: &mut OpenRollback<'_>, known: &Known<'_>) -> Result<(), Stop> {
         let load = known.load;
         let written: u64 = known.done.parts.iter().map(|part| part.sums.written).sum();
         self.job.observer.on_event(Event::Began { load: &load.name, rows: Some(written) });
         let columns: Vec<String> = load.columns.iter().map(|c| c.name.clone()).collect();
         let key = self.key(load);
         let unsent = self.unsent(load);
-        let versions = if unsent.is_empty() { None } else { Some(taking.versions(&load.name)?) };
-        let aside = Aside {
+        let versions = if unsent.is_empty() { None } else { Some(taking.writing_transactions(&load.name)?) };
+        let aside = StagedRows {
             schema: &self.job.plan.schema,
             table: &load.table,
             columns: &columns,
             key: &key,
             as_text: load.as_text,
-            versions: versions.as_deref(),
+            transactions: versions.as_deref(),
         };
-        taking.lay_out(&aside)?;
+        taking.create_staging_table(&aside)?;
         for part in &known.done.parts {
             self.lay(taking, &aside, known, part)?;
         }
-        let referring = taking.referring(&aside)?;
+        let referring = taking.blocking_references(&aside)?;
         if let Some(first) = referring.first() {
             let why = format!("rows of {} that are not this run's refer to rows of it ({})", first.child, first.name);
             return Err(refuse(load, why, "Take those rows out first."));
         }
-        let deleted = taking.delete(&aside)?;
+        let deleted = taking.delete_staged(&aside)?;
         if deleted != written {
             let why = if deleted < written {
                 let by_version = match unsent.is_empty() {
@@ -271,8 +271,8 @@ impl Left<'_> {
     /// Reads what the ledger says was committed of a part, and lays it beside the table.
     fn lay(
         &self,
-        taking: &mut TakingBack<'_>,
-        aside: &Aside<'_>,
+        taking: &mut OpenRollback<'_>,
+        aside: &StagedRows<'_>,
         known: &Known<'_>,
         part: &PartDone,
     ) -> Result<(), Stop> {
@@ -295,7 +295,7 @@ impl Left<'_> {
         laying.stop.map_or(Ok(()), Err)
     }
 
-    fn owner(&mut self, taking: &mut TakingBack<'_>) -> Result<(), Stop> {
+    fn owner(&mut self, taking: &mut OpenRollback<'_>) -> Result<(), Stop> {
         let Some(plan) = &self.job.plan.owner else { return Ok(()) };
         let Some(key) = self.made.iter().find(|m| m.kind == "owner").and_then(|m| m.became.as_ref()) else {
             return Ok(());
@@ -304,15 +304,15 @@ impl Left<'_> {
         Ok(())
     }
 
-    fn sequences(&mut self, taking: &mut TakingBack<'_>) -> Result<(), Stop> {
+    fn sequences(&mut self, taking: &mut OpenRollback<'_>) -> Result<(), Stop> {
         for made in self.made.iter().filter(|made| made.kind == "sequence") {
             let columns = self.job.target.tables.values().flat_map(|table| &table.columns);
             let sequence = columns.filter_map(|c| c.sequence.as_ref()).find(|s| s.name == made.object);
             let rewound = match sequence {
-                Some(sequence) => taking.rewind(made, sequence)?,
-                None => Rewound::Stays("no column draws from it any more"),
+                Some(sequence) => taking.restore_sequence(made, sequence)?,
+                None => SequenceRollback::Kept("no column draws from it any more"),
             };
-            if rewound == Rewound::Moved {
+            if rewound == SequenceRollback::UsedSince {
                 return Err(Stop::Refused(vec![Refusal::new(
                     format!("sequence {}", made.object),
                     "it is not where the run left it: ids were drawn from it since",
@@ -343,8 +343,8 @@ fn refuse(load: &LoadPlan, why: impl Into<String>, advice: &str) -> Stop {
 /// Lays rows beside the table in pieces of about a batch.
 struct Laying<'l, 't, 'b> {
     job: &'l Job<'l>,
-    taking: &'l mut TakingBack<'t>,
-    aside: &'l Aside<'l>,
+    taking: &'l mut OpenRollback<'t>,
+    aside: &'l StagedRows<'l>,
     set_aside: &'l HashSet<String>,
     issued: Vec<usize>,
     ids: &'l [Vec<i64>],
@@ -367,7 +367,7 @@ impl Laying<'_, '_, '_> {
             }
             self.ids = later;
         }
-        self.taking.lay(self.aside, &self.batch.bytes, self.batch.rows())?;
+        self.taking.stage(self.aside, &self.batch.bytes, self.batch.rows())?;
         self.batch.clear();
         Ok(())
     }

@@ -12,6 +12,11 @@ pub fn quoted_list<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> String 
     names.into_iter().map(|name| quoted(name.as_ref())).collect::<Vec<_>>().join(", ")
 }
 
+/// Returns `schema.table` with both names quoted.
+pub fn qualified(schema: &str, table: &str) -> String {
+    format!("{}.{}", quoted(schema), quoted(table))
+}
+
 /// Returns a name that is not in `taken`: `wanted`, followed by as many underscores as needed.
 pub fn free_name<S: AsRef<str>>(wanted: &str, taken: &[S]) -> String {
     let mut name = wanted.to_owned();

@@ -317,11 +317,11 @@ pub struct Detachable {
     /// The columns of its index or key; an expression is an empty name.
     pub columns: Vec<String>,
     /// The statements that detach it.
-    pub off: Vec<String>,
+    pub detach_sql: Vec<String>,
     /// The statements that reattach it, in order.
-    pub back: Vec<String>,
+    pub reattach_sql: Vec<String>,
     /// The reason why it must stay attached, whatever the mapping says; `None` if it may be detached.
-    pub stays: Option<String>,
+    pub kept_because: Option<String>,
     /// Its OID.
     pub oid: i64,
     /// OIDs of the foreign keys that depend on it.

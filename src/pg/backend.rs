@@ -5,7 +5,8 @@
 use std::time::Duration;
 
 use super::error::{Doing, ServerError};
-use super::session::{Holder, Session};
+use super::lock::LockHolder;
+use super::session::Session;
 
 const NOTING: &str = "noting the connection in the ledger";
 const ENDING: &str = "ending a connection of before";
@@ -28,7 +29,7 @@ impl Backend {
     }
 }
 
-impl Holder {
+impl LockHolder {
     /// Its process; none where it was gone before it could be looked at.
     pub fn backend(&self) -> Option<Backend> {
         (self.pid != 0).then(|| Backend { pid: self.pid, started: self.since.clone() })
@@ -64,7 +65,7 @@ impl Session {
     ///
     /// # Errors
     /// When the server refuses or the connection is lost.
-    pub fn replace(&mut self, lost: &Session) -> Result<Option<Holder>, ServerError> {
+    pub fn replace(&mut self, lost: &Session) -> Result<Option<LockHolder>, ServerError> {
         // From here on this one, too, can be ended by the next.
         self.know_backend()?;
         if let Some(backend) = &lost.backend {

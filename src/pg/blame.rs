@@ -1,45 +1,48 @@
-//! Why the server refused one row: from the SQLSTATE, the fields of its answer and the catalogue, never from its words.
+//! The reason why the server refused one row: from the SQLSTATE, the fields of its answer and the catalogue, never from its
+//! message.
 
-use super::batch::{Into, Open};
+use super::batch::OpenBatch;
+use super::copy::Destination;
 use super::error::{Doing, ServerError};
 use super::sqlstate;
 use crate::model::fault::Reason;
 
-/// Where the server puts rows into a table's pages; every other file that says "too large" is an index's.
+/// The server's source file that puts rows into a table's pages. Any other file that reports "too large" is an index's.
 const HEAP: &str = "hio.c";
 
-/// Where the server puts values together: what is too large there is so in any table, with or without an index.
+/// The server's source files that assemble values. A value that is too large there is so in any table, with or without an
+/// index.
 const VALUES: [&str; 4] = ["jsonb_util.c", "jsonb.c", "stringinfo.c", "arrayutils.c"];
 
-/// What a refused row is blamed for.
+/// The reason why a row is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Blame {
     /// The stable reason.
     pub reason: Reason,
-    /// The column, where the server names one and one is to blame.
+    /// The column; `None` if the server named no column or no single column is the cause.
     pub column: Option<String>,
     /// The constraint and the SQLSTATE. Never a value.
     pub detail: String,
-    /// The constraint that refused the row.
+    /// The constraint that refused the row, if the server named one.
     pub constraint: Option<String>,
 }
 
-/// What the catalogue says of the table and the constraint that the server named.
+/// The catalogue's facts about the table and the constraint that the server named.
 #[derive(Default)]
-struct Facts {
-    /// `pg_constraint.contype`; `u` for a unique index that is no constraint.
+struct RefusalFacts {
+    /// `pg_constraint.contype`, and `u` for a unique index without a constraint.
     kind: Option<String>,
     partitioned: bool,
     triggers: bool,
 }
 
 impl Blame {
-    /// For a value that the server could not read, before it came into any table.
+    /// Blames a value that the server could not read, before it reached any table.
     pub fn of_value(error: &ServerError) -> Blame {
-        Blame::new(reason(error, &Facts::default()), None, error)
+        Blame::new(reason(error, &RefusalFacts::default()), None, error)
     }
 
-    /// A constraint that the row fails.
+    /// Blames a row for a constraint that it fails.
     pub fn of_constraint(reason: Reason, name: &str) -> Blame {
         Blame { reason, column: None, detail: format!("constraint {name}"), constraint: Some(name.to_owned()) }
     }
@@ -49,19 +52,19 @@ impl Blame {
     }
 }
 
-impl Open<'_> {
-    /// Says what the single row is to blame for that the server refused with this error. The transaction must be usable.
+impl OpenBatch<'_> {
+    /// Finds the reason why the server refused the single row of a batch with this error. The transaction must be usable.
     ///
     /// # Errors
-    /// When the server refuses the question or the connection is lost.
-    pub fn blame(&mut self, into: &Into<'_>, error: &ServerError) -> Result<Blame, ServerError> {
-        // The server names a partition by its own name, and a trigger's statement may have met another table.
+    /// If the server refuses the question or the connection is lost.
+    pub fn blame(&mut self, into: &Destination<'_>, error: &ServerError) -> Result<Blame, ServerError> {
+        // The server names a partition by its own name, and the statement of a trigger may have touched another table.
         let named = error.table.as_deref().filter(|_| !error.swallowed);
         let schema = if named.is_none_or(|t| t == into.table) { Some(into.schema) } else { None };
         let table = named.unwrap_or(into.table);
-        let sql = include_str!("sql/blame.sql");
+        let sql = include_str!("sql/refused_constraint.sql");
         let row = self.tx.query_opt(sql, &[&schema, &table, &error.constraint]).doing("asking for the constraint")?;
-        let facts = row.map_or_else(Facts::default, |row| Facts {
+        let facts = row.map_or_else(RefusalFacts::default, |row| RefusalFacts {
             kind: row.get("kind"),
             partitioned: row.get("partitioned"),
             triggers: row.get("triggers"),
@@ -72,9 +75,9 @@ impl Open<'_> {
     }
 }
 
-fn reason(error: &ServerError, facts: &Facts) -> Reason {
+fn reason(error: &ServerError, facts: &RefusalFacts) -> Reason {
     if error.swallowed {
-        // Without a trigger, somebody else's row with the same key came in between.
+        // Without a trigger, another session inserted a row with the same key in between.
         return if facts.triggers { Reason::TriggerSwallowed } else { Reason::Duplicate };
     }
     let state = error.state.as_deref().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The target's catalogue as a [`TargetSchema`]: a handful of queries, whatever the number of tables.
+//! The target's catalogue as a [`TargetSchema`]: a fixed number of queries for any number of tables.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -6,21 +6,30 @@ use postgres::{Client, Row};
 
 use super::error::{Doing, ServerError};
 use super::rights;
-use crate::model::ident::quoted;
-use crate::model::pgtype::{ColumnType, IntervalField, Kind, SilentChange};
+use super::session::Session;
+use super::types::TypeTable;
+use crate::model::ident::qualified;
+use crate::model::pgtype::Kind;
 use crate::model::schema::{ForeignKey, Sequence, TargetColumn, TargetSchema, TargetTable, TargetUnique};
 
 const READING: &str = "reading the target's catalogue";
 
-/// Typmods of `varchar`, `char` and `numeric` count from this header.
-const VARHDRSZ: i32 = 4;
+impl Session {
+    /// Reads the catalogue of one schema.
+    ///
+    /// # Errors
+    /// If the server refuses or the connection is lost.
+    pub fn catalog(&mut self, schema: &str) -> Result<TargetSchema, ServerError> {
+        let ledger = self.ledger.clone();
+        let mut found = self.with_qualified_names(|client| read(client, schema, &ledger.schema))?;
+        mark_tables_with_rows(&mut self.client, &mut found)?;
+        Ok(found)
+    }
+}
 
-/// An interval's typmod holds the mask of its fields above its precision; this is the mask of all of them.
-const ALL_FIELDS: i32 = 0x7fff;
-
-/// Reads one schema, and what this role may not do there and on the ledger.
-pub(super) fn read(client: &mut Client, schema: &str, ledger_schema: &str) -> Result<TargetSchema, ServerError> {
-    let types = types(client, schema, &[])?;
+/// Reads one schema, and the rights that this role lacks there and on the ledger.
+fn read(client: &mut Client, schema: &str, ledger_schema: &str) -> Result<TargetSchema, ServerError> {
+    let types = TypeTable::read(client, schema, &[])?;
     let rows = client.query(include_str!("sql/columns.sql"), &[&schema]).doing(READING)?;
     let rights = rights::read(client, schema, ledger_schema)?;
     let (version, encoding) = server(client)?;
@@ -49,7 +58,7 @@ pub(super) fn read(client: &mut Client, schema: &str, ledger_schema: &str) -> Re
     Ok(found)
 }
 
-/// The server's version and the database's encoding.
+/// Reads the server's version and the database's encoding.
 fn server(client: &mut Client) -> Result<(u32, String), ServerError> {
     let sql = "SELECT current_setting('server_version_num')::int4, pg_catalog.getdatabaseencoding()::text";
     let row = client.query_one(sql, &[]).doing(READING)?;
@@ -65,184 +74,17 @@ fn table(row: &Row) -> TargetTable {
     }
 }
 
-fn column_of(row: &Row, name: String, types: &Types) -> TargetColumn {
+fn column_of(row: &Row, name: String, types: &TypeTable) -> TargetColumn {
     let shown: String = row.get("type_name");
-    let (kind, type_not_null) = types.resolve(row.get("type_oid"), row.get("typmod"), &shown);
+    let resolved = types.resolve(row.get("type_oid"), row.get("typmod"), &shown);
     TargetColumn {
         name,
-        kind,
-        not_null: row.get::<_, bool>("not_null") || type_not_null,
+        kind: resolved.column,
+        not_null: row.get::<_, bool>("not_null") || resolved.not_null,
         has_default: row.get("has_default"),
         generated: row.get("generated"),
         sequence: None,
         draws: None,
-    }
-}
-
-struct TypeRow {
-    name: String,
-    schema: String,
-    kind: String,
-    category: String,
-    base: i64,
-    subtype: i64,
-    base_typmod: i32,
-    base_shown: String,
-    element: i64,
-    not_null: bool,
-    shown: String,
-    labels: Vec<String>,
-    bytewise: bool,
-    finite: bool,
-}
-
-struct Types {
-    by_oid: HashMap<i64, TypeRow>,
-    /// `money` counts hundredths, in the sessions of the application too.
-    money_in_cents: bool,
-}
-
-/// The type of a result column, as the protocol names it.
-pub(super) fn type_of(client: &mut Client, schema: &str, oid: i64, typmod: i32) -> Result<ColumnType, ServerError> {
-    let types = types(client, schema, &[oid])?;
-    let sql = "SELECT pg_catalog.format_type($1::int8::oid, $2)";
-    let shown: String = client.query_one(sql, &[&oid, &typmod]).doing(READING)?.get(0);
-    Ok(types.resolve(oid, typmod, &shown).0)
-}
-
-fn types(client: &mut Client, schema: &str, more: &[i64]) -> Result<Types, ServerError> {
-    let rows = client.query(include_str!("sql/types.sql"), &[&schema, &more]).doing(READING)?;
-    let types = rows.iter().map(|row| {
-        let found = TypeRow {
-            name: row.get("name"),
-            schema: row.get("schema"),
-            kind: row.get("kind"),
-            category: row.get("category"),
-            base: row.get("base"),
-            subtype: row.get("subtype"),
-            base_typmod: row.get("base_typmod"),
-            base_shown: row.get::<_, Option<String>>("base_shown").unwrap_or_default(),
-            element: row.get("element"),
-            not_null: row.get("not_null"),
-            shown: row.get("shown"),
-            labels: row.get("labels"),
-            bytewise: row.get("bytewise"),
-            finite: row.get("finite"),
-        };
-        (row.get::<_, i64>("oid"), found)
-    });
-    let by_oid: HashMap<i64, TypeRow> = types.collect();
-    let money = by_oid.values().any(|found| found.name == "money" && found.schema == "pg_catalog");
-    let money_in_cents = money && client.query_one(include_str!("sql/money.sql"), &[]).doing(READING)?.get(0);
-    Ok(Types { by_oid, money_in_cents })
-}
-
-impl Types {
-    /// The type behind an OID and a typmod, through any domains, and whether a domain forbids NULL.
-    fn resolve(&self, oid: i64, typmod: i32, shown: &str) -> (ColumnType, bool) {
-        let (mut at, mut modifier, mut name) = (oid, typmod, shown.to_owned());
-        let (mut domain, mut not_null) = (None, false);
-        while let Some(found) = self.by_oid.get(&at).filter(|t| t.kind == "d") {
-            domain.get_or_insert_with(|| found.shown.clone());
-            not_null |= found.not_null;
-            (at, modifier, name) = (found.base, found.base_typmod, found.base_shown.clone());
-        }
-        let kind = self.by_oid.get(&at).map_or(Kind::Other, |found| self.kind(found, modifier, &name));
-        let is = |what: fn(&TypeRow) -> bool| self.by_oid.get(&at).is_some_and(what);
-        let (bytewise, finite) = (is(|found| found.bytewise), is(|found| found.finite));
-        (ColumnType { kind, oid: at as u32, name, domain, bytewise, finite }, not_null)
-    }
-
-    fn kind(&self, found: &TypeRow, typmod: i32, shown: &str) -> Kind {
-        let length = || u32::try_from(typmod - VARHDRSZ).ok();
-        let precision = || u8::try_from(typmod).unwrap_or(6).min(6);
-        if found.kind == "e" {
-            return Kind::Enum { labels: found.labels.clone() };
-        }
-        if found.category == "A" && found.element != 0 {
-            let element = shown.strip_suffix("[]").unwrap_or(shown);
-            let element = self.resolve(found.element, typmod, element).0;
-            return Kind::Array(Box::new(ColumnType { oid: found.element as u32, ..element }));
-        }
-        match found.name.as_str() {
-            "citext" => return Kind::Citext,
-            "hstore" => return Kind::Hstore,
-            _ => {}
-        }
-        if found.kind == "r" {
-            let element = self.resolve(found.subtype, -1, "").0;
-            return element.bent().map_or(Kind::Range(Box::new(element)), |how| Kind::Bent { how });
-        }
-        if found.kind != "b" {
-            return Kind::Bent { how: SilentChange::PartsRounded };
-        }
-        if found.schema != "pg_catalog" {
-            return Kind::Other;
-        }
-        match found.name.as_str() {
-            "bool" => Kind::Bool,
-            "int2" => Kind::Int2,
-            "int4" => Kind::Int4,
-            "int8" => Kind::Int8,
-            "float4" => Kind::Float4,
-            "float8" => Kind::Float8,
-            "numeric" => Kind::Numeric { limit: numeric_limit(typmod) },
-            "text" => Kind::Text,
-            "varchar" => Kind::Varchar { limit: length() },
-            "bpchar" => length().map_or(Kind::Text, |width| Kind::Char { width }),
-            "bytea" => Kind::Bytea,
-            "date" => Kind::Date,
-            "time" => Kind::Time { precision: precision() },
-            "timestamp" => Kind::Timestamp { precision: precision() },
-            "timestamptz" => Kind::Timestamptz { precision: precision() },
-            "interval" => interval(typmod),
-            "uuid" => Kind::Uuid,
-            "json" => Kind::Json,
-            "jsonb" => Kind::Jsonb,
-            "inet" => Kind::Inet,
-            "cidr" => Kind::Cidr,
-            "tsvector" => Kind::Tsvector,
-            "timetz" => Kind::Timetz { precision: precision() },
-            "money" if self.money_in_cents => Kind::Money,
-            "point" | "lseg" | "box" | "path" | "polygon" | "circle" => Kind::Geometry,
-            "bit" | "varbit" | "macaddr" | "xml" | "tsquery" | "jsonpath" | "pg_lsn" => Kind::Other,
-            "money" => Kind::Bent { how: SilentChange::CurrencyUnit },
-            "name" => Kind::Bent { how: SilentChange::CutTo63Bytes },
-            "char" => Kind::Bent { how: SilentChange::CutToOneByte },
-            "macaddr8" => Kind::Bent { how: SilentChange::EightBytesOfSix },
-            "line" => Kind::Bent { how: SilentChange::Computed },
-            _ => Kind::Bent { how: SilentChange::Internal },
-        }
-    }
-}
-
-/// Precision and scale of a numeric; the scale is signed in eleven bits.
-fn numeric_limit(typmod: i32) -> Option<(u16, i16)> {
-    let packed = typmod.checked_sub(VARHDRSZ).filter(|p| *p >= 0)?;
-    let scale = (packed & 0x7ff) as i16;
-    let scale = if scale >= 1024 { scale - 2048 } else { scale };
-    Some(((packed >> 16) as u16, scale))
-}
-
-/// The bits of fields in an interval's typmod (`INTERVAL_MASK` in the server's source), the smallest field first.
-const FIELDS: [(i32, IntervalField); 6] = [
-    (1 << 12, IntervalField::Second),
-    (1 << 11, IntervalField::Minute),
-    (1 << 10, IntervalField::Hour),
-    (1 << 3, IntervalField::Day),
-    (1 << 1, IntervalField::Month),
-    (1 << 2, IntervalField::Year),
-];
-
-fn interval(typmod: i32) -> Kind {
-    if typmod < 0 {
-        return Kind::Interval { precision: 6 };
-    }
-    let (fields, precision) = (typmod >> 16 & 0x7fff, typmod & 0xffff);
-    let precision = u8::try_from(precision).unwrap_or(6).min(6);
-    match FIELDS.iter().find(|(bit, _)| fields & bit != 0) {
-        Some((_, least)) if fields != ALL_FIELDS => Kind::IntervalOf { least: *least, precision },
-        _ => Kind::Interval { precision },
     }
 }
 
@@ -263,7 +105,7 @@ fn sequences(
                 column.draws = Some(row.get("name"));
                 continue;
             }
-            // The one that the default draws from comes last and stays.
+            // The sequence that the default draws from comes last and replaces the others.
             column.sequence = Some(Sequence {
                 name: row.get("name"),
                 increment: row.get("increment"),
@@ -290,7 +132,7 @@ fn constraints(
             then(table);
         }
     };
-    for row in client.query(include_str!("sql/unique.sql"), &[&schema]).doing(READING)? {
+    for row in client.query(include_str!("sql/unique_keys.sql"), &[&schema]).doing(READING)? {
         let key = TargetUnique {
             name: row.get("name"),
             columns: row.get("columns"),
@@ -311,7 +153,7 @@ fn constraints(
             }
         });
     }
-    for row in client.query(include_str!("sql/triggers.sql"), &[&schema]).doing(READING)? {
+    for row in client.query(include_str!("sql/enabled_triggers.sql"), &[&schema]).doing(READING)? {
         let enabled = row.get::<_, String>("enabled").chars().next().unwrap_or('O');
         of(&row, &mut |table| {
             table.triggers.push((row.get("name"), enabled));
@@ -333,14 +175,14 @@ fn foreign(row: &Row) -> ForeignKey {
     }
 }
 
-/// Which tables hold rows, in one query over those that may be read. (A policy of row-level security may fail, and hides
-/// rows: where one applies, the table is refused anyway if it is wanted.)
-pub(super) fn rows_there(client: &mut Client, found: &mut TargetSchema) -> Result<(), ServerError> {
+/// Marks the tables that hold rows, in one query over the tables that may be read. A table with row-level security is left
+/// out: a policy may fail and hides rows, and a load into such a table is refused anyway.
+fn mark_tables_with_rows(client: &mut Client, found: &mut TargetSchema) -> Result<(), ServerError> {
     let rights = &found.rights;
     let may = |name: &&String| {
         let name = format!("{}.{name}", found.schema);
         let key = format!("TABLE {name}");
-        // Any column will do to see whether a row is there.
+        // The right on any column suffices to see a row.
         let read = rights.lack("SELECT", &key).is_none() || rights.on_columns("SELECT", &key).is_some();
         read && !rights.guarded.contains(&name)
     };
@@ -349,9 +191,8 @@ pub(super) fn rows_there(client: &mut Client, found: &mut TargetSchema) -> Resul
     if readable.is_empty() {
         return Ok(());
     }
-    let schema = quoted(&found.schema);
     let parts: Vec<String> =
-        readable.iter().map(|name| format!("EXISTS (SELECT FROM {schema}.{})", quoted(name))).collect();
+        readable.iter().map(|name| format!("EXISTS (SELECT FROM {})", qualified(&found.schema, name))).collect();
     let row = client.query_one(&format!("SELECT ARRAY[{}]", parts.join(", ")), &[]).doing(READING)?;
     let there: Vec<bool> = row.get(0);
     let holding: Vec<String> =

@@ -1,7 +1,7 @@
 //! Rows that are not on the target as the source alone says: skipped since their key was there, or with what stands in for
 //! an orphan. The ledger keeps their places, so that what was sent can be computed again exactly.
 
-use super::batch::{BatchId, Open};
+use super::batch::{BatchId, OpenBatch};
 use super::error::{Doing, ServerError};
 use super::session::Session;
 
@@ -14,7 +14,7 @@ pub struct Deviation {
     pub orphan: Option<String>,
 }
 
-impl Open<'_> {
+impl OpenBatch<'_> {
     /// Notes such rows of the batch.
     ///
     /// # Errors

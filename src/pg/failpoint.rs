@@ -1,8 +1,8 @@
-//! Points at which a test ends the process, as `kill -9` would, or lets it panic: behind each answer of the target's.
+//! Points at which a test ends the process, as `kill -9` would, or makes it panic: after each answer of the target.
 //!
-//! Nothing of it is in a build without the feature `failpoints`.
+//! A build without the feature `failpoints` contains none of it.
 
-/// A point is reached: the process ends here if it is the one that was armed.
+/// Ends the process if this is the point that was armed.
 #[inline]
 pub fn reach() {
     #[cfg(feature = "failpoints")]
@@ -17,13 +17,13 @@ mod armed {
     use std::sync::OnceLock;
     use std::sync::atomic::{AtomicU64, Ordering};
 
-    /// Points that are still to be passed; 0: none is armed.
+    /// The number of points to pass before the process ends; 0 if no point is armed.
     static LEFT: AtomicU64 = AtomicU64::new(0);
 
-    /// The words of a panic; none: the process ends at once.
+    /// The message of the panic; unset if the process ends without one.
     static WORDS: OnceLock<String> = OnceLock::new();
 
-    /// The process will end at the n-th point from here on, counted from 1 over all lanes; by a panic, where it has words.
+    /// Arms the n-th point from now on, counted from 1 over all lanes. The process panics there if `words` are given.
     pub fn arm(nth: u64, words: Option<&str>) {
         if let Some(words) = words {
             WORDS.get_or_init(|| words.to_owned());

@@ -1,40 +1,43 @@
-//! The target: PostgreSQL's side of everything. The only folder that names the `postgres` crate.
+//! The target: everything that speaks to PostgreSQL. The only folder that names the `postgres` crate.
 //!
-//! A [`Session`] is one connection; its methods are the operations of the design, each a transaction or part of one.
+//! A [`Session`] is one connection. Its methods are the operations of the design, each a transaction or part of one.
 
 mod aside;
 mod backend;
 pub mod batch;
 mod blame;
-mod busy;
 mod catalog;
-pub mod checks;
 pub mod connect;
+pub mod copy;
 pub mod detach;
 pub mod deviation;
-pub mod embedded;
 mod error;
 pub mod failpoint;
+pub mod inspect;
 pub mod ledger;
-mod lookup;
+mod lock;
+pub mod lookup_rows;
 mod made;
-mod owner;
-mod owners;
+pub mod owner;
 mod parts;
 mod read_back;
-mod rewind;
 mod rights;
+pub mod rollback;
 mod sequence;
 mod session;
+mod snapshot;
 pub mod sqlstate;
 pub mod standing;
-pub mod take_back;
+pub mod throwaway;
+mod types;
+pub mod values;
 
 pub use backend::Backend;
 pub use blame::Blame;
-pub use busy::Busy;
 pub use error::ServerError;
+pub use inspect::OtherSession;
+pub use lock::LockHolder;
 pub use owner::OwnerFound;
-pub use read_back::{ReadBack, stretch};
-pub use sequence::{SequenceState, Wanted};
-pub use session::{Holder, Session};
+pub use read_back::ReadBack;
+pub use session::Session;
+pub use snapshot::block_range;

@@ -1,59 +1,75 @@
-//! The owner's row: found by its natural key, or made in a transaction of its own that the ledger knows of.
+//! The owner's row: found by its natural key, or inserted in a transaction that the ledger records; and the rows that
+//! belong to each owner.
+
+use postgres::types::ToSql;
 
 use super::error::{Doing, ServerError};
-use super::session::{Session, with_columns};
+use super::session::Session;
 use crate::model::cell::Cell;
-use crate::model::ident::quoted;
+use crate::model::ident::{qualified, quoted, quoted_list};
 use crate::model::pgtype::ColumnType;
-use crate::model::schema::ForeignKey;
+use crate::plan::OwnerPath;
 use crate::wire::text::literal;
 
 const FINDING: &str = "finding the owner";
-const MAKING: &str = "making the owner";
+const CREATING: &str = "creating the owner";
 
-/// What looking for the owner gave.
+/// The outcome of looking for the owner.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OwnerFound {
     /// Its key as text.
     One(String),
-    /// It is not there.
+    /// No row has this natural key.
     None,
     /// Several rows have this natural key.
     Several,
 }
 
-/// A column, its type and a value for it.
-pub type Given<'a> = (&'a str, &'a ColumnType, Cell<'a>);
+/// A column and a value for it.
+pub struct ColumnValue<'a> {
+    /// The column's name.
+    pub name: &'a str,
+    /// The column's type.
+    pub kind: &'a ColumnType,
+    /// The value.
+    pub cell: Cell<'a>,
+}
+
+/// The key of the owner's row.
+pub struct OwnerKey<'a> {
+    /// The key column.
+    pub column: &'a str,
+    /// Its type.
+    pub kind: &'a ColumnType,
+    /// The key as text.
+    pub value: &'a str,
+}
 
 impl Session {
     /// Looks for the owner by its natural key.
     ///
     /// # Errors
-    /// When the server refuses or the connection is lost.
+    /// If the server refuses or the connection is lost.
     pub fn find_owner(
         &mut self,
         schema: &str,
         table: &str,
         key: &str,
-        natural: &[Given<'_>],
+        natural: &[ColumnValue<'_>],
     ) -> Result<OwnerFound, ServerError> {
         let terms: Vec<String> = natural
             .iter()
             .enumerate()
-            .map(|(n, (name, kind, _))| {
-                format!("{} IS NOT DISTINCT FROM ${}::text::{}", quoted(name), n + 1, kind.name)
-            })
+            .map(|(n, c)| format!("{} IS NOT DISTINCT FROM ${}::text::{}", quoted(c.name), n + 1, c.kind.name))
             .collect();
         let sql = format!(
-            "SELECT {}::text FROM {}.{} WHERE {} LIMIT 2",
+            "SELECT {}::text FROM {} WHERE {} LIMIT 2",
             quoted(key),
-            quoted(schema),
-            quoted(table),
+            qualified(schema, table),
             terms.join(" AND ")
         );
-        let values: Vec<Option<String>> = natural.iter().map(|(_, _, cell)| text(cell)).collect();
-        let params: Vec<&(dyn postgres::types::ToSql + Sync)> = values.iter().map(|v| v as _).collect();
-        let rows = self.client.query(&sql, &params).doing(FINDING)?;
+        let values = texts(natural);
+        let rows = self.client.query(&sql, &parameters(&values)).doing(FINDING)?;
         match rows.as_slice() {
             [] => Ok(OwnerFound::None),
             [row] => match row.get::<_, Option<String>>(0) {
@@ -64,96 +80,159 @@ impl Session {
         }
     }
 
-    /// Makes the owner's row and notes it in the ledger, in one transaction. Gives its key.
+    /// Inserts the owner's row and writes it into the ledger, in one transaction. Returns its key.
     ///
     /// # Errors
-    /// When the server refuses or the connection is lost.
-    pub fn make_owner(
+    /// If the server refuses or the connection is lost.
+    pub fn create_owner(
         &mut self,
         run: i64,
         schema: &str,
         table: &str,
         key: &str,
-        values: &[Given<'_>],
+        columns: &[ColumnValue<'_>],
     ) -> Result<String, ServerError> {
-        let names: Vec<String> = values.iter().map(|(name, _, _)| (*name).to_owned()).collect();
         let terms: Vec<String> =
-            values.iter().enumerate().map(|(n, (_, kind, _))| format!("${}::text::{}", n + 1, kind.name)).collect();
+            columns.iter().enumerate().map(|(n, c)| format!("${}::text::{}", n + 1, c.kind.name)).collect();
         let sql = format!(
-            "INSERT INTO {} VALUES ({}) RETURNING {}::text",
-            with_columns(schema, table, &names),
+            "INSERT INTO {} ({}) VALUES ({}) RETURNING {}::text",
+            qualified(schema, table),
+            quoted_list(columns.iter().map(|c| c.name)),
             terms.join(", "),
             quoted(key)
         );
-        let values: Vec<Option<String>> = values.iter().map(|(_, _, cell)| text(cell)).collect();
-        let params: Vec<&(dyn postgres::types::ToSql + Sync)> = values.iter().map(|v| v as _).collect();
-        let mut tx = self.client.transaction().doing(MAKING)?;
-        let made: String = tx.query_one(&sql, &params).doing(MAKING)?.get(0);
+        let values = texts(columns);
+        let mut tx = self.client.transaction().doing(CREATING)?;
+        let made: String = tx.query_one(&sql, &parameters(&values)).doing(CREATING)?.get(0);
         let object = format!("{schema}.{table}");
         tx.execute(
             &*self.ledger.sql("INSERT INTO :ledger.made (run, kind, object, became) VALUES ($1, 'owner', $2, $3)"),
             &[&run, &object, &made],
         )
-        .doing(MAKING)?;
-        tx.commit().doing(MAKING)?;
+        .doing(CREATING)?;
+        tx.commit().doing(CREATING)?;
         Ok(made)
     }
 
-    /// The columns of a row, found by its key, that do not hold these values; all of them where the row is not there.
+    /// Lists the columns of the owner's row that do not hold these values; all of them if the row is missing.
     ///
     /// # Errors
-    /// When the server refuses or the connection is lost.
+    /// If the server refuses or the connection is lost.
     pub fn owner_columns_changed(
         &mut self,
         schema: &str,
         table: &str,
-        (column, kind, key): (&str, &ColumnType, &str),
-        values: &[Given<'_>],
+        key: &OwnerKey<'_>,
+        columns: &[ColumnValue<'_>],
     ) -> Result<Vec<String>, ServerError> {
-        let terms: Vec<String> = values
+        let terms: Vec<String> = columns
             .iter()
             .enumerate()
-            .map(|(n, (name, kind, _))| {
+            .map(|(n, c)| {
                 // As text, for types that have no equality.
-                format!("{}::text IS NOT DISTINCT FROM (${}::text::{})::text", quoted(name), n + 2, kind.name)
+                format!("{}::text IS NOT DISTINCT FROM (${}::text::{})::text", quoted(c.name), n + 2, c.kind.name)
             })
             .collect();
         let sql = format!(
-            "SELECT ARRAY[{}]::bool[] FROM {}.{} WHERE {} = $1::text::{}",
+            "SELECT ARRAY[{}]::bool[] FROM {} WHERE {} = $1::text::{}",
             terms.join(", "),
-            quoted(schema),
-            quoted(table),
-            quoted(column),
-            kind.name
+            qualified(schema, table),
+            quoted(key.column),
+            key.kind.name
         );
-        let texts: Vec<Option<String>> = values.iter().map(|(_, _, cell)| text(cell)).collect();
-        let mut params: Vec<&(dyn postgres::types::ToSql + Sync)> = vec![&key];
-        params.extend(texts.iter().map(|v| v as &(dyn postgres::types::ToSql + Sync)));
+        let values = texts(columns);
+        let mut params: Vec<&(dyn ToSql + Sync)> = vec![&key.value];
+        params.extend(parameters(&values));
         let row = self.client.query_opt(&sql, &params).doing("reading the owner's row")?;
         let same: Vec<bool> = row.map(|row| row.get(0)).unwrap_or_default();
-        let wrong = values.iter().enumerate().filter(|(n, _)| !same.get(*n).copied().unwrap_or(false));
-        Ok(wrong.map(|(_, (name, _, _))| (*name).to_owned()).collect())
+        let wrong = columns.iter().enumerate().filter(|(n, _)| !same.get(*n).copied().unwrap_or(false));
+        Ok(wrong.map(|(_, c)| c.name.to_owned()).collect())
     }
 
-    /// How many rows of a table (quoted, with its schema) refer by this foreign key to a row that is not there.
+    /// Lists key and display name of every row of the owner's table, by key.
     ///
     /// # Errors
-    /// When the server refuses or the connection is lost.
-    pub fn orphans(&mut self, table: &str, key: &ForeignKey) -> Result<u64, ServerError> {
-        let pairs = || key.columns.iter().zip(&key.parent_columns);
-        let there: Vec<String> = pairs().map(|(c, _)| format!("c.{} IS NOT NULL", quoted(c))).collect();
-        let equal: Vec<String> = pairs().map(|(c, p)| format!("p.{} = c.{}", quoted(p), quoted(c))).collect();
+    /// If the server refuses or the connection is lost.
+    pub fn owner_names(
+        &mut self,
+        schema: &str,
+        table: &str,
+        key: &str,
+        show: &str,
+    ) -> Result<Vec<(String, String)>, ServerError> {
         let sql = format!(
-            "SELECT count(*) FROM {table} AS c WHERE {} AND NOT EXISTS (SELECT FROM {}.{} AS p WHERE {})",
-            there.join(" AND "),
-            quoted(&key.parent_schema),
-            quoted(&key.parent),
-            equal.join(" AND ")
+            "SELECT {key}::text, coalesce({show}::text, {key}::text) FROM {} WHERE {key} IS NOT NULL ORDER BY {key}",
+            qualified(schema, table),
+            key = quoted(key),
+            show = quoted(show)
         );
-        Ok(self.client.query_one(&sql, &[]).doing("looking for orphans")?.get::<_, i64>(0).unsigned_abs())
+        let rows = self.client.query(&sql, &[]).doing("reading the owners")?;
+        Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+    }
+
+    /// Counts the rows of a table by their owner's key, as text. The key is `None` for rows with NULL in a column on the
+    /// path to the owner.
+    ///
+    /// # Errors
+    /// If the server refuses or the connection is lost.
+    pub fn count_by_owner(
+        &mut self,
+        schema: &str,
+        table: &str,
+        path: &OwnerPath,
+    ) -> Result<Vec<(Option<String>, u64)>, ServerError> {
+        let Joined { tables, owner } = joined(schema, table, path);
+        let sql = format!("SELECT {owner}::text, count(*) FROM {tables} GROUP BY 1 ORDER BY 1");
+        let rows = self.client.query(&sql, &[]).doing("counting rows by owner")?;
+        Ok(rows.iter().map(|row| (row.get(0), row.get::<_, i64>(1).unsigned_abs())).collect())
     }
 }
 
-fn text(cell: &Cell<'_>) -> Option<String> {
-    (!matches!(cell, Cell::Null)).then(|| literal(cell))
+/// The values as PostgreSQL literals; `None` for NULL.
+fn texts(columns: &[ColumnValue<'_>]) -> Vec<Option<String>> {
+    columns.iter().map(|c| (!matches!(c.cell, Cell::Null)).then(|| literal(&c.cell))).collect()
+}
+
+fn parameters(values: &[Option<String>]) -> Vec<&(dyn ToSql + Sync)> {
+    values.iter().map(|value| value as _).collect()
+}
+
+/// A table joined with its parents, as SQL.
+struct Joined {
+    tables: String,
+    /// The owner's key.
+    owner: String,
+}
+
+fn joined(schema: &str, table: &str, path: &OwnerPath) -> Joined {
+    let mut tables = format!("{} AS t0", qualified(schema, table));
+    for (n, hop) in path.hops.iter().enumerate() {
+        let (parent, key, column) = (qualified(schema, &hop.parent), quoted(&hop.parent_column), quoted(&hop.column));
+        tables.push_str(&format!(" LEFT JOIN {parent} AS t{} ON t{}.{key} = t{n}.{column}", n + 1, n + 1));
+    }
+    Joined { tables, owner: format!("t{}.{}", path.hops.len(), quoted(&path.column)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Hop;
+
+    #[test]
+    fn the_path_to_the_owner_joins_every_parent() {
+        let hop = |column: &str, parent: &str| Hop {
+            column: column.to_owned(),
+            parent: parent.to_owned(),
+            parent_column: "id".to_owned(),
+        };
+        let hops = vec![hop("session_id", "sync_sessions"), hop("project_id", "projects")];
+        let path = OwnerPath { hops, column: "company_id".to_owned(), stamped: true };
+        let Joined { tables, owner } = joined("public", "file_uploads", &path);
+        assert_eq!(
+            tables,
+            "\"public\".\"file_uploads\" AS t0 LEFT JOIN \"public\".\"sync_sessions\" AS t1 ON t1.\"id\" = t0.\"session_id\" \
+             LEFT JOIN \"public\".\"projects\" AS t2 ON t2.\"id\" = t1.\"project_id\""
+        );
+        assert_eq!(owner, "t2.\"company_id\"");
+    }
 }

@@ -72,7 +72,7 @@ impl Session {
         for row in self.client.query(sql, &[&mapping]).doing(READING)? {
             let run: i64 = row.get(0);
             let detached = self.detached(run)?;
-            let off = detached.into_iter().filter(|d| !d.back).map(|d| (d.table, d.object)).collect();
+            let off = detached.into_iter().filter(|d| !d.reattached).map(|d| (d.table, d.object)).collect();
             all.push(Standing {
                 run,
                 mapping: row.get(1),

@@ -78,7 +78,7 @@ struct Judge<'a> {
 
 impl Judge<'_> {
     fn stays(&self, object: &Detachable) -> Option<String> {
-        if let Some(why) = &object.stays {
+        if let Some(why) = &object.kept_because {
             return Some(why.clone());
         }
         let loads: Vec<&LoadPlan> = self.loads.iter().filter(|l| l.table == object.table).collect();

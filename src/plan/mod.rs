@@ -19,6 +19,7 @@ mod owner_path;
 mod references;
 mod relation;
 mod rights;
+pub mod sequences;
 mod shift;
 mod show;
 mod sql;

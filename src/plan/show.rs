@@ -211,7 +211,7 @@ impl Serialize for Plan {
 }
 
 fn detached_json(object: &crate::model::schema::Detachable) -> Json {
-    json!({ "table": object.table, "object": object.object, "kind": object.kind, "off": object.off, "back": object.back })
+    json!({ "table": object.table, "object": object.object, "kind": object.kind, "off": object.detach_sql, "back": object.reattach_sql })
 }
 
 fn load_json(load: &LoadPlan, plan: &Plan) -> Json {

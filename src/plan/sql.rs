@@ -13,7 +13,7 @@ pub fn sql(plan: &Plan) -> String {
     let mut out = format!("-- {} into schema {}\n", plan.name, quoted(&plan.schema));
     if !plan.detach.off.is_empty() {
         out.push_str("\n-- detached first, in one transaction (keys and indexes of large tables alone)\n");
-        plan.detach.off.iter().flat_map(|o| &o.off).for_each(|s| statement(&mut out, s));
+        plan.detach.off.iter().flat_map(|o| &o.detach_sql).for_each(|s| statement(&mut out, s));
     }
     for node in &plan.order {
         match node {
@@ -25,7 +25,7 @@ pub fn sql(plan: &Plan) -> String {
         out.push_str("\n-- reattached, keys before the foreign keys that depend on them\n");
         let mut off: Vec<_> = plan.detach.off.iter().collect();
         off.sort_by_key(|object| std::cmp::Reverse(object.kind));
-        off.iter().flat_map(|o| &o.back).for_each(|s| statement(&mut out, s));
+        off.iter().flat_map(|o| &o.reattach_sql).for_each(|s| statement(&mut out, s));
     }
     out
 }

@@ -86,7 +86,7 @@ fn orphans(subject: &Subject<'_>, session: &mut Session, before: &[Check]) -> Re
         let Some(catalogued) = subject.target.tables.get(&table) else { continue };
         let is_open = |f: &&ForeignKey| f.parent_schema != *schema || !(unchanged(&table) && unchanged(&f.parent));
         for key in catalogued.foreign.iter().filter(is_open) {
-            let found = session.orphans(&format!("{}.{}", quoted(schema), quoted(&table)), key)?;
+            let found = session.count_orphans(&format!("{}.{}", quoted(schema), quoted(&table)), key)?;
             if found > 0 {
                 let name = format!("{schema}.{table}.{}", key.name);
                 checks.push(Check::compared(

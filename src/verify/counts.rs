@@ -4,7 +4,8 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use crate::model::record::{Check, CheckKind, OwnerRows, SequenceRecord, Verdict};
-use crate::pg::{ServerError, Session, Wanted};
+use crate::pg::{ServerError, Session};
+use crate::plan::sequences::planned_sequences;
 use crate::plan::{OwnerPath, TableClass};
 
 use super::subject::Subject;
@@ -31,7 +32,7 @@ pub(super) fn rows(
         let before = subject.held_before(table).unwrap_or(0);
         let found = match counted.get(table).filter(|_| made == 0) {
             Some(rows) => *rows,
-            None => session.count(&subject.plan.schema, table)?,
+            None => session.count_rows(&subject.plan.schema, table)?,
         };
         let name = format!("{}.{table}", subject.plan.schema);
         let expected = before + written + made;
@@ -53,14 +54,15 @@ pub(super) fn sequences(
     session: &mut Session,
 ) -> Result<(Vec<SequenceRecord>, Check), ServerError> {
     let mut records = Vec::new();
-    for wanted in Wanted::of(subject.plan, subject.source.schema(), subject.target, &subject.run.judged.shifts) {
-        let state = session.sequence_state(&subject.plan.schema, &wanted)?;
+    for planned in planned_sequences(subject.plan, subject.source.schema(), subject.target, &subject.run.judged.shifts)
+    {
+        let state = session.sequence_state(&subject.plan.schema, &planned)?;
         records.push(SequenceRecord {
-            sequence: wanted.sequence.name.clone(),
-            column: format!("{}.{}", wanted.table, wanted.column),
+            sequence: planned.sequence.name.clone(),
+            column: format!("{}.{}", planned.table, planned.column),
             max: state.max,
             next: state.next,
-            verdict: if wanted.is_past(state) { Verdict::Same } else { Verdict::Differs },
+            verdict: if planned.is_past(state) { Verdict::Same } else { Verdict::Differs },
         });
     }
     let wrong: Vec<&str> =
@@ -82,7 +84,7 @@ pub(super) fn owners(
     let Some(owner) = &subject.plan.owner else { return Ok((Vec::new(), Vec::new())) };
     let schema = &subject.plan.schema;
     let names: BTreeMap<String, String> =
-        session.names(schema, &owner.table, &owner.key, &owner.show)?.into_iter().collect();
+        session.owner_names(schema, &owner.table, &owner.key, &owner.show)?.into_iter().collect();
     let mut by_owner: BTreeMap<Option<String>, BTreeMap<String, u64>> =
         names.keys().map(|key| (Some(key.clone()), BTreeMap::new())).collect();
     let mut checks = Vec::new();

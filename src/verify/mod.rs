@@ -79,9 +79,9 @@ pub fn verify(subject: &Subject<'_>, session: &mut Session, depth: Depth) -> Res
         return Ok(Findings { checks, ..Findings::default() });
     }
     subject.lanes.observer.on_event(Event::Step(StepKind::Verify));
-    let name = session.hold_state(subject.lanes.jobs > 1)?;
+    let name = session.begin_snapshot(subject.lanes.jobs > 1)?;
     let found = check(subject, Snapshot { session, name: name.as_deref(), busy }, depth);
-    let ended = session.let_go();
+    let ended = session.end_snapshot();
     let mut found = found?;
     ended?;
     if !(subject.later && depth == Depth::Full) {
@@ -135,8 +135,8 @@ fn check(subject: &Subject<'_>, snapshot: Snapshot<'_>, depth: Depth) -> Result<
     findings.sequences = sequences;
     findings.checks.push(check);
     if objects_change {
-        session.let_go()?;
-        session.hold_state(false)?;
+        session.end_snapshot()?;
+        session.begin_snapshot(false)?;
     }
     findings.checks.extend(constraints::check(subject, session, &findings.checks)?);
     let (owners, checks) = owners;

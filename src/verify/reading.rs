@@ -10,7 +10,7 @@ use std::thread;
 use crate::event::Event;
 use crate::job::Stop;
 use crate::pg::ledger::PartDone;
-use crate::pg::{Session, stretch};
+use crate::pg::{Session, block_range};
 use crate::plan::LoadPlan;
 use crate::wire::digest::Digest;
 
@@ -128,7 +128,7 @@ pub(super) fn read<R>(
     let Snapshot { session, name, busy } = snapshot;
     let jobs = subject.lanes.jobs;
     let names: Vec<&str> = tables.iter().map(|table| table.name).collect();
-    let blocks = session.blocks(&subject.plan.schema, &names)?;
+    let blocks = session.block_counts(&subject.plan.schema, &names)?;
     let lanes = name.map_or(1, |_| lane_count(jobs, blocks.values().sum()));
     let mut tasks = target_tasks(tables, &blocks, lanes);
     let mut read = vec![TableRead::default(); tables.len()];
@@ -190,7 +190,7 @@ fn target_tasks<'b>(tables: &[Table<'_>], blocks: &BTreeMap<String, u64>, lanes:
         // rows, but no old row may be lost.
         tasks.extend((0..count).map(|place| {
             let until = (place + 1 < count).then_some((place + 1) * length);
-            Task { table: n, blocks: length, side: Side::Target(Some(stretch(place * length, until))) }
+            Task { table: n, blocks: length, side: Side::Target(Some(block_range(place * length, until))) }
         }));
     }
     tasks
@@ -216,7 +216,7 @@ impl<'b> Pool<'b, '_> {
     /// Runs a lane with a new connection. Without a connection the other lanes do its work.
     fn lane(&self, snapshot: &str) {
         let joined = self.subject.lanes.connections.another().map_err(Stop::from).and_then(|mut session| {
-            session.join_state(snapshot)?;
+            session.join_snapshot(snapshot)?;
             Ok(session)
         });
         match joined {
@@ -231,7 +231,7 @@ impl<'b> Pool<'b, '_> {
         let noted = session.note_backend(run.id, run.epoch).map_err(Stop::from);
         let meanwhile = self.subject.lanes.meanwhile;
         let done = noted.and_then(|()| meanwhile.map_or(Ok(()), |meanwhile| meanwhile(&mut session, lanes)));
-        match done.and_then(|()| Ok(session.join_state(snapshot)?)) {
+        match done.and_then(|()| Ok(session.join_snapshot(snapshot)?)) {
             Ok(()) => self.work(&mut session),
             Err(stop) => self.stop(stop),
         }

@@ -158,7 +158,7 @@ impl<'a> Table<'a> {
     /// If the target refuses the query or the connection is lost.
     pub fn count(&self, session: &mut Session) -> Result<u64, Stop> {
         let made = self.subject.made_owner_in(self.name).is_some();
-        Ok(session.count(&self.subject.plan.schema, self.name)?.saturating_sub(u64::from(made)))
+        Ok(session.count_rows(&self.subject.plan.schema, self.name)?.saturating_sub(u64::from(made)))
     }
 
     /// Returns true if no key that the source and the ledger determine identifies the rows.

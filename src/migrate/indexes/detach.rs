@@ -51,7 +51,7 @@ pub struct ToCome<'a> {
 ///
 /// # Errors
 /// When the target refuses; then nothing is off. When the run was taken over, the target is gone or the source cannot be read.
-pub fn take_off(
+pub fn detach_objects(
     (reconnect, session): (&Reconnect<'_>, &mut Session),
     run: &Run,
     detach: &Detach,
@@ -81,7 +81,7 @@ pub fn take_off(
         return Ok(());
     }
     let shaped: Vec<(&Detachable, String)> = off.into_iter().map(|object| (object, shape(object, target))).collect();
-    let taken = reconnect.retrying(session, |session| Ok(session.take_off(run, &shaped)?))?;
+    let taken = reconnect.retrying(session, |session| Ok(session.detach_objects(run, &shaped)?))?;
     if taken { Ok(()) } else { Err(Stop::Fenced) }
 }
 
@@ -102,7 +102,7 @@ fn shape(object: &Detachable, target: &TargetSchema) -> String {
 
 /// The catalogue as if everything that is off were back: what a run is compared with when it goes on.
 pub fn as_if_back(target: &mut TargetSchema, detached: &[Detached]) {
-    for object in detached.iter().filter(|object| !object.back) {
+    for object in detached.iter().filter(|object| !object.reattached) {
         if let (Some(table), Ok(shape)) = (target.tables.get_mut(&object.table), serde_json::from_str(&object.shape)) {
             put_in(table, shape);
         }
@@ -140,7 +140,7 @@ fn put_in(table: &mut TargetTable, shape: Shape) {
 ///
 /// # Errors
 /// What stopped it, such as a key that the rows do not allow; what is back stays back.
-pub fn put_back(job: &Job<'_>, session: &mut Session, run: &Run) -> Result<(), Stop> {
+pub fn reattach(job: &Job<'_>, session: &mut Session, run: &Run) -> Result<(), Stop> {
     let off = Off::of(job, session, run)?;
     if off.is_empty() {
         return Ok(());
@@ -181,7 +181,7 @@ impl Off {
                 tables.push(object.table.clone());
             }
         }
-        all.retain(|object| !object.back);
+        all.retain(|object| !object.reattached);
         let (triggers, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|o| o.kind == DetachKind::Trigger);
         let (foreign, keys) = others.into_iter().partition(|o| o.kind == DetachKind::Foreign);
         Ok(Off { keys, foreign, triggers, tables })
@@ -199,7 +199,7 @@ fn first(objects: &[Detached]) -> Vec<Vec<Step>> {
 
 /// The steps behind the first one that are not done.
 fn rest(objects: &[Detached]) -> Vec<Vec<Step>> {
-    let left = |o: &Detached| (o.steps.max(1)..o.back_sql.len()).map(|n| Step::Take(o.clone(), n)).collect();
+    let left = |o: &Detached| (o.steps.max(1)..o.reattach_sql.len()).map(|n| Step::Take(o.clone(), n)).collect();
     objects.iter().map(left).collect()
 }
 
@@ -239,7 +239,7 @@ fn take(job: &Job<'_>, session: &mut Session, run: &Run, step: &Step, alone: boo
         return Err(Stop::Interrupted);
     }
     match step {
-        Step::Take(object, n) => Ok(session.put_back(run.id, object, *n, alone)?),
+        Step::Take(object, n) => Ok(session.reattach(run.id, object, *n, alone)?),
         Step::Analyze(table) => Ok(session.analyze(&job.plan.schema, table)?),
     }
 }

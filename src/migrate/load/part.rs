@@ -10,9 +10,11 @@ use crate::event::Event;
 use crate::model::key::{Key, KeyRange};
 use crate::model::quarantine::QuarantinedRow;
 use crate::model::select::{Failed, Relation, Row, Sink};
-use crate::pg::batch::{BatchId, Begun, Into};
+use crate::pg::batch::{BatchEnd, BatchId, BatchStart};
+use crate::pg::copy::Destination;
 use crate::pg::ledger::{PartDone, Run};
 use crate::pg::{ServerError, Session};
+use crate::plan::sequences::SequenceColumn;
 use crate::plan::{Feed, LoadPlan, Node};
 use crate::sqlite::Reader;
 
@@ -84,8 +86,8 @@ pub fn open<'a>(
 ) -> Result<Opened<'a>, Stop> {
     for column in &load.columns {
         if let Feed::Issued(sequence) = &column.feed {
-            let column = (load.table.as_str(), column.name.as_str());
-            job.retrying(session, |session| past_rows(job, session, run, column, sequence))?;
+            let column = SequenceColumn { table: &load.table, column: &column.name, sequence };
+            job.retrying(session, |session| past_rows(job, session, run, column))?;
         }
     }
     let maps = job.retrying(session, |session| lookup_maps::read(job, session, run, load, settled))?;
@@ -310,7 +312,7 @@ impl Sending<'_, '_, '_> {
         let lane = &mut *self.lane;
         let (run, load, part) = (lane.run, lane.load, lane.part);
         let id = BatchId { run: run.id, epoch: run.epoch, load: &load.name, part, batch: self.number };
-        let into = Into {
+        let into = Destination {
             schema: &lane.job.plan.schema,
             table: &load.table,
             columns: lane.columns,
@@ -318,17 +320,18 @@ impl Sending<'_, '_, '_> {
             conflict: load.conflict.as_deref(),
         };
         match lane.session.begin_batch(&id, done)? {
-            Begun::Fenced => return Err(End::Stop(Stop::Fenced)),
-            Begun::Taken => {}
-            Begun::Open(mut open) => {
+            BatchStart::Fenced => return Err(End::Stop(Stop::Fenced)),
+            BatchStart::AlreadyCommitted => {}
+            BatchStart::Open(mut open) => {
                 let (reader, before) = (self.reader, self.before.as_ref());
                 let origin = Origin { job: lane.job, id: &id, reader, load, before, seed: run.seed, checks: true };
                 let (sums, issued) = send::send(&mut open, &into, &origin, &mut self.batch, &mut self.counted)?;
                 let aside = ledgered(lane.job, load, &self.batch);
                 if !aside.is_empty() {
-                    open.set_aside(&id, &aside)?;
+                    open.write_faults(&id, &aside)?;
                 }
-                open.commit(&id, (self.batch.first.as_ref(), last), &sums, &issued, done)?;
+                let first = self.batch.first.as_ref();
+                open.commit(&id, &BatchEnd { first, last, sums: &sums, issued: &issued, last_of_part: done })?;
                 return Ok(());
             }
         }
@@ -338,7 +341,8 @@ impl Sending<'_, '_, '_> {
     /// A batch of this number is there: ours, by a commit whose answer was lost, or another one.
     fn compare(&mut self, last: Option<&Key>) -> Result<(), End> {
         let id = self.lane.id(self.number);
-        let Some((until, sums)) = self.lane.session.committed(&BatchId { load: &self.lane.load.name, ..id })? else {
+        let Some((until, sums)) = self.lane.session.committed_batch(&BatchId { load: &self.lane.load.name, ..id })?
+        else {
             return Err(End::Behind);
         };
         let ours = self.batch.sums(&[], self.lane.run.seed);

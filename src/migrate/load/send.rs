@@ -11,7 +11,8 @@ use crate::model::fault::Reason;
 use crate::model::key::{Key, KeyRange};
 use crate::model::record::FAULTS_LISTED;
 use crate::model::select::{Failed, Row, Sink};
-use crate::pg::batch::{BatchId, Into, Open};
+use crate::pg::batch::{BatchId, OpenBatch};
+use crate::pg::copy::Destination;
 use crate::pg::ledger::Sums;
 use crate::pg::{Blame, ServerError};
 use crate::plan::{Feed, LoadPlan};
@@ -42,8 +43,8 @@ pub struct Origin<'a> {
 /// # Errors
 /// When a fault may not be borne, when the server refuses for another reason than a row, or the connection is lost.
 pub fn send(
-    open: &mut Open<'_>,
-    into: &Into<'_>,
+    open: &mut OpenBatch<'_>,
+    into: &Destination<'_>,
     origin: &Origin<'_>,
     batch: &mut Batch<'_>,
     counted: &mut u64,
@@ -51,9 +52,9 @@ pub fn send(
     let check_deferred = origin.checks;
     loop {
         let ids = draw(open, origin.load, batch)?;
-        open.mark()?;
+        open.set_savepoint()?;
         let copied = open.copy(into, &batch.bytes, batch.rows());
-        let kept = copied.and_then(|skipped| open.stay(check_deferred).map(|()| skipped));
+        let kept = copied.and_then(|skipped| open.keep_rows(check_deferred).map(|()| skipped));
         match kept {
             Ok(skipped) => {
                 let deviations = batch.deviations(&skipped);
@@ -64,12 +65,12 @@ pub fn send(
             }
             Err(refused) if !refused.is_about_rows() => return Err(refused.into()),
             Err(refused) => {
-                open.undo()?;
+                open.roll_back_to_savepoint()?;
                 let most = origin.job.room();
                 let mut trial = Trial { open, into, batch, check_deferred, most, found: Vec::new() };
-                trial.open.mark()?;
+                trial.open.set_savepoint()?;
                 trial.pin()?;
-                trial.open.undo()?;
+                trial.open.roll_back_to_savepoint()?;
                 let found = trial.found;
                 if found.is_empty() {
                     return Err(refused.into());
@@ -85,12 +86,12 @@ pub fn send(
     }
 }
 
-fn draw(open: &mut Open<'_>, load: &LoadPlan, batch: &mut Batch<'_>) -> Result<Vec<i64>, ServerError> {
+fn draw(open: &mut OpenBatch<'_>, load: &LoadPlan, batch: &mut Batch<'_>) -> Result<Vec<i64>, ServerError> {
     let issued = load.issued();
     let mut ids = Vec::new();
     for column in &issued {
         if let Feed::Issued(sequence) = &load.columns[*column].feed {
-            ids.push(open.draw(&sequence.name, batch.ids_wanted())?);
+            ids.push(open.draw_ids(&sequence.name, batch.ids_wanted())?);
         }
     }
     if !issued.is_empty() {
@@ -170,8 +171,8 @@ impl Job<'_> {
 
 /// One batch on trial inside its transaction.
 pub struct Trial<'t, 'o, 'b> {
-    pub open: &'t mut Open<'o>,
-    pub into: &'t Into<'t>,
+    pub open: &'t mut OpenBatch<'o>,
+    pub into: &'t Destination<'t>,
     pub batch: &'t Batch<'b>,
     /// Constraints that wait for the commit are checked row by row.
     pub check_deferred: bool,
@@ -201,12 +202,12 @@ impl Trial<'_, '_, '_> {
         if units.is_empty() || self.found.len() >= self.most {
             return Ok(());
         }
-        self.open.mark()?;
-        let Err(refused) = self.attempt(units) else { return self.open.keep() };
+        self.open.set_savepoint()?;
+        let Err(refused) = self.attempt(units) else { return self.open.release_savepoint() };
         if !refused.is_about_rows() {
             return Err(refused);
         }
-        self.open.undo()?;
+        self.open.roll_back_to_savepoint()?;
         let [unit] = units else { return self.halves(units) };
         let blame = self.open.blame(self.into, &refused)?;
         for row in unit {

@@ -10,7 +10,8 @@ use crate::model::fault::Fault;
 use crate::model::key::{Key, KeyRange};
 use crate::model::record::FAULTS_LISTED;
 use crate::model::select::{Failed, Row, Sink};
-use crate::pg::batch::{BatchId, Begun, Into, Open};
+use crate::pg::batch::{BatchEnd, BatchId, BatchStart, OpenBatch};
+use crate::pg::copy::Destination;
 use crate::pg::ledger::Sums;
 use crate::sqlite::Reader;
 
@@ -51,7 +52,7 @@ fn attempt(lane: &mut Lane<'_>, checks: bool) -> Result<bool, Stop> {
     let reader = lane.job.source.reader()?;
     let (job, run, load, part) = (lane.job, lane.run, lane.load, lane.part);
     let id = BatchId { run: run.id, epoch: run.epoch, load: &load.name, part, batch: 1 };
-    let into = Into {
+    let into = Destination {
         schema: &job.plan.schema,
         table: &load.table,
         columns: lane.columns,
@@ -60,9 +61,9 @@ fn attempt(lane: &mut Lane<'_>, checks: bool) -> Result<bool, Stop> {
     };
     let batch = lane.batch();
     let open = match lane.session.begin_batch(&id, true)? {
-        Begun::Fenced => return Err(Stop::Fenced),
-        Begun::Taken => return Ok(false),
-        Begun::Open(open) => open,
+        BatchStart::Fenced => return Err(Stop::Fenced),
+        BatchStart::AlreadyCommitted => return Ok(false),
+        BatchStart::Open(open) => open,
     };
     let (sums, issued) = (Sums::default(), Vec::new());
     let (aside, faults) = (Vec::new(), Vec::new());
@@ -102,18 +103,23 @@ fn attempt(lane: &mut Lane<'_>, checks: bool) -> Result<bool, Stop> {
 }
 
 /// Checks what waits for the commit, while the server still says which constraint it was, and commits.
-fn end(mut open: Open<'_>, id: &BatchId<'_>, sums: &Sums, (aside, issued): (&[String], &[i64])) -> Result<(), Stop> {
+fn end(
+    mut open: OpenBatch<'_>,
+    id: &BatchId<'_>,
+    sums: &Sums,
+    (aside, issued): (&[String], &[i64]),
+) -> Result<(), Stop> {
     open.check_deferred()?;
     for some in aside.chunks(ASIDE) {
-        open.set_aside(id, some)?;
+        open.write_faults(id, some)?;
     }
-    Ok(open.commit(id, (None, None), sums, issued, true)?)
+    Ok(open.commit(id, &BatchEnd { first: None, last: None, sums, issued, last_of_part: true })?)
 }
 
 /// The load is in the ledger already, by a commit whose answer was lost: its rows that were set aside count.
 fn taken(lane: &mut Lane<'_>) -> Result<(), Stop> {
     let id = BatchId { run: lane.run.id, epoch: lane.run.epoch, load: &lane.load.name, part: lane.part, batch: 1 };
-    let committed = lane.job.retrying(lane.session, |session| Ok(session.committed(&id)?))?;
+    let committed = lane.job.retrying(lane.session, |session| Ok(session.committed_batch(&id)?))?;
     if let Some((_, sums)) = committed {
         lane.job.aside.fetch_add(sums.faults, Ordering::SeqCst);
         lane.job.observer.on_event(Event::Rows { load: &lane.load.name, rows: sums.read });
@@ -125,8 +131,8 @@ fn taken(lane: &mut Lane<'_>) -> Result<(), Stop> {
 struct Pieces<'p, 'o, 'b> {
     job: &'p Job<'p>,
     id: &'p BatchId<'p>,
-    open: Open<'o>,
-    into: Into<'p>,
+    open: OpenBatch<'o>,
+    into: Destination<'p>,
     reader: &'p Reader,
     load: &'p crate::plan::LoadPlan,
     seed: u64,

@@ -10,7 +10,8 @@ use crate::model::fault::Reason;
 use crate::model::pgtype::Kind;
 use crate::model::record::{Check, CheckKind};
 use crate::model::schema::{SourceSchema, TargetSchema, TargetTable};
-use crate::pg::checks::{Column, RowCheck};
+use crate::pg::inspect::CheckConstraint;
+use crate::pg::values::ValueArray;
 use crate::pg::{Blame, Session};
 use crate::plan::{ComparedKey, Feed, LoadPlan, compared_key, proves_unique, references};
 
@@ -27,7 +28,7 @@ pub const MOST_KEYS: usize = 10_000_000;
 /// What the server says of a table that rows are held against.
 pub struct Asked {
     /// Its CHECK constraints.
-    pub checks: Vec<RowCheck>,
+    pub checks: Vec<CheckConstraint>,
     /// Its B-tree indexes and their columns.
     pub indexed: Vec<(String, Vec<String>)>,
     /// What is judged when rows are written: the kind of check, its name, and why.
@@ -38,7 +39,7 @@ pub struct Asked {
 pub struct Looking {
     uniques: Vec<ComparedKey>,
     wide: Vec<Wide>,
-    checks: Vec<(RowCheck, Vec<usize>)>,
+    checks: Vec<(CheckConstraint, Vec<usize>)>,
     /// Gone, once the server could not be asked.
     doubts: Option<Doubts>,
     /// What could not be looked at.
@@ -202,8 +203,8 @@ impl Looking {
     ) {
         for n in (0..self.checks.len()).rev() {
             let (check, places) = &self.checks[n];
-            let columns: Vec<Column<'_>> = places.iter().map(|place| column(load, *place, batch, rows)).collect();
-            match session.failing(check, &columns) {
+            let columns: Vec<ValueArray<'_>> = places.iter().map(|place| column(load, *place, batch, rows)).collect();
+            match session.rows_failing(check, &columns) {
                 Ok(failing) => {
                     for row in failing {
                         if !refused.iter().any(|(r, _)| *r == row) {
@@ -231,7 +232,7 @@ fn unfollowed(load: &LoadPlan, table: &TargetTable, target: &TargetSchema) -> Ve
 }
 
 /// The fields of one column of a batch's rows.
-fn column<'a>(load: &'a LoadPlan, place: usize, batch: &Batch<'_>, rows: usize) -> Column<'a> {
+fn column<'a>(load: &'a LoadPlan, place: usize, batch: &Batch<'_>, rows: usize) -> ValueArray<'a> {
     let mut fields = Vec::new();
     for row in 0..rows {
         let image = batch.images(row..row + 1);
@@ -240,7 +241,7 @@ fn column<'a>(load: &'a LoadPlan, place: usize, batch: &Batch<'_>, rows: usize) 
         }
     }
     let column = &load.columns[place];
-    Column { name: &column.name, kind: &column.kind, fields, rows: i32::try_from(rows).unwrap_or(i32::MAX) }
+    ValueArray { name: &column.name, kind: &column.kind, fields, rows: i32::try_from(rows).unwrap_or(i32::MAX) }
 }
 
 /// The indexes over columns that may be that large.
@@ -260,7 +261,7 @@ fn same(a: &[String], b: &[String]) -> bool {
 }
 
 /// The places of the columns that a check reads.
-fn places(load: &LoadPlan, check: &RowCheck) -> Result<Vec<usize>, String> {
+fn places(load: &LoadPlan, check: &CheckConstraint) -> Result<Vec<usize>, String> {
     if load.as_text {
         return Err("the load goes as text".to_owned());
     }

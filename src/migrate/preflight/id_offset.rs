@@ -7,7 +7,8 @@ use crate::model::cell::Raw;
 use crate::model::key::{Key, KeyRange};
 use crate::model::schema::TargetSchema;
 use crate::model::select::{Failed, Row, Select, Sink};
-use crate::pg::{Session, Wanted};
+use crate::pg::Session;
+use crate::plan::sequences::{PlannedSequence, SequenceColumn};
 use crate::plan::{Feed, Plan};
 use crate::sqlite::Source;
 
@@ -29,11 +30,11 @@ pub fn choose(
         let facts = target.tables.get(&shifted.table);
         let mut shift = 0;
         if facts.is_some_and(|table| table.has_rows) {
-            let mut taken = session.highest(&plan.schema, &shifted.table, &shifted.column)?.unwrap_or(0);
+            let mut taken = session.highest_id(&plan.schema, &shifted.table, &shifted.column)?.unwrap_or(0);
             if let Some(sequence) = facts.and_then(|t| t.column(&shifted.column)).and_then(|c| c.sequence.as_ref()) {
-                let column = (shifted.table.as_str(), shifted.column.as_str());
-                let wanted = Wanted::behind(plan, source.schema(), column, sequence, &BTreeMap::new());
-                let next = session.sequence_state(&plan.schema, &wanted)?.next.unwrap_or(i64::MAX);
+                let column = SequenceColumn { table: &shifted.table, column: &shifted.column, sequence };
+                let planned = PlannedSequence::for_column(plan, source.schema(), column, &BTreeMap::new());
+                let next = session.sequence_state(&plan.schema, &planned)?.next.unwrap_or(i64::MAX);
                 taken = taken.max(next.saturating_sub(1));
             }
             let lowest = lowest(plan, source, (&shifted.table, &shifted.column))?.unwrap_or(1).min(1);

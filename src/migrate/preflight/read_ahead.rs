@@ -197,9 +197,10 @@ impl Ground<'_> {
         }
         let mut eye = eye.lock().unwrap_or_else(PoisonError::into_inner);
         let (schema, table) = (&self.plan.schema, &load.table);
-        let checks = eye.session.row_checks(schema, table)?;
-        let indexed = eye.session.indexed(schema, table)?;
-        let asked = Asked { checks, indexed, unseen: eye.session.unseen(schema, table, load.triggers_fire)? };
+        let checks = eye.session.check_constraints(schema, table)?;
+        let indexed = eye.session.btree_indexes(schema, table)?;
+        let asked =
+            Asked { checks, indexed, unseen: eye.session.server_only_checks(schema, table, load.triggers_fire)? };
         Ok(Some(Looking::of(load, &self.plan.loads, self.source.schema(), self.target, asked)))
     }
 

@@ -5,7 +5,7 @@
 
 use crate::model::pgtype::{ColumnType, Kind};
 use crate::model::record::{Check, CheckKind};
-use crate::pg::checks::Column;
+use crate::pg::values::ValueArray;
 use crate::pg::{Blame, Session};
 use crate::plan::{ColumnPlan, Feed, LoadPlan};
 
@@ -126,7 +126,7 @@ impl Asking<'_> {
                 fields.extend_from_slice(value);
             }
             let rows = values.len() as i32;
-            match self.session.reads(&Column { name, kind, fields, rows }) {
+            match self.session.read_values(&ValueArray { name, kind, fields, rows }) {
                 Ok(()) => return Ok(()),
                 Err(error) if !error.is_about_rows() => return Err(error.to_string()),
                 Err(error) => {

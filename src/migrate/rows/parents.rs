@@ -63,7 +63,7 @@ pub fn of_load(
     let nothing_aside = job.aside.load(std::sync::atomic::Ordering::Relaxed) == 0;
     let is_proved = run.read_ahead && job.options.on_fault == OnFault::Abort && nothing_aside;
     let off = session.detached(run.id)?;
-    let is_on = |link: &Reference| !off.iter().any(|o| !o.back && o.table == load.table && o.object == link.name);
+    let is_on = |link: &Reference| !off.iter().any(|o| !o.reattached && o.table == load.table && o.object == link.name);
     let is_own = |link: &Reference| link.parent == load.table;
     // What reading ahead took for there may have been skipped.
     let may_skip = |link: &Reference| job.plan.loads.iter().any(|l| l.table == link.parent && l.conflict.is_some());

@@ -1,6 +1,6 @@
 //! What every session of ours is set to, whatever the role, the database and the server have as their defaults.
 //!
-//! One statement, `sql/session.sql`. It decides nothing about transactions.
+//! One statement, `sql/session_settings.sql`. It decides nothing about transactions.
 
 use super::attempt;
 use super::error::{ConnectError, Problem};
@@ -11,7 +11,7 @@ use postgres::{Client, SimpleQueryMessage};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReadOnly(pub bool);
 
-const SESSION: &str = include_str!("../sql/session.sql");
+const SESSION: &str = include_str!("../sql/session_settings.sql");
 /// The server looks at this interval whether the client of a running statement is still there (14 and later; not on
 /// every system).
 const CHECK_INTERVAL: &str = "SELECT pg_catalog.set_config(name, '10s', false) FROM pg_catalog.pg_settings WHERE name = 'client_connection_check_interval'";

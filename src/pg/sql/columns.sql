@@ -1,4 +1,4 @@
--- The tables of schema $1 and their columns in order. Partitions are seen through their root.
+-- The tables of schema $1 and their columns in order. A partitioned table is listed without its partitions.
 SELECT c.oid::int8                                  AS table_oid,
        c.relname::text                              AS table_name,
        c.relkind::text                              AS kind,
@@ -10,7 +10,7 @@ SELECT c.oid::int8                                  AS table_oid,
        a.attnotnull                                 AS not_null,
        (a.atthasdef OR a.attidentity <> '')         AS has_default,
        (a.attgenerated <> '')                       AS generated,
-       -- A partitioned table's rows are lost with those of a partition.
+       -- A crash that empties an unlogged partition also loses rows of the partitioned table.
        (c.relpersistence = 'u' OR c.relkind = 'p' AND EXISTS (
            SELECT FROM pg_catalog.pg_partition_tree(c.oid) AS part
              JOIN pg_catalog.pg_class p ON p.oid = part.relid WHERE p.relpersistence = 'u')) AS unlogged,

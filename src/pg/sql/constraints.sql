@@ -1,4 +1,4 @@
--- Foreign keys and CHECK constraints of the tables of schema $1.
+-- The foreign keys and CHECK constraints of the tables of schema $1.
 SELECT con.conrelid::int8  AS table_oid,
        con.conname::text   AS name,
        con.contype::text   AS kind,

@@ -1,6 +1,6 @@
--- The sequences behind columns of schema $1: those that a default draws from, and those that a column owns. `bare`: the
--- default, where there is one, is the number that is drawn and nothing made of it. A default that says its sequence as text
--- depends on none: its words are read as the application's sessions would read them.
+-- The sequences of the columns of schema $1: those that a default draws from, and those that a column owns. `bare`: the column
+-- has no default, or its default is the drawn number without any expression over it. A default that names its sequence as text
+-- has no dependency in the catalogue; the name is resolved as in the application's sessions.
 SELECT ref.table_oid::int8, ref.column_no::int4, bool_or(ref.owned) AS owned,
        pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(s.relname) AS name,
        q.seqincrement AS increment, q.seqstart AS start, q.seqmin AS min, q.seqmax AS max,

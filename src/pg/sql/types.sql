@@ -1,5 +1,5 @@
--- Every type that a column of schema $1, or an expression of one of the types $2, can turn out to be: its own, a domain's
--- base, an array's element, a range's.
+-- Every type that a column of schema $1, or an expression of one of the types $2, can have: the type itself, the base of a
+-- domain, the element of an array, the subtype of a range.
 WITH RECURSIVE used(oid) AS (
     SELECT a.atttypid
       FROM pg_catalog.pg_attribute a

@@ -1,41 +1,42 @@
 //! A throw-away PostgreSQL for `rehearse`: the one inside the process, or, where that is not built in, a private server
 //! from the binaries of this machine.
 //!
-//! Both are gone when they are dropped. The embedded one serves one connection at a time; a second would wait for ever.
+//! Dropping either stops it and deletes its files. The embedded server serves one connection at a time; a second connection
+//! would wait forever.
 
 #[cfg(feature = "embedded")]
 mod inside {
     /// The PostgreSQL inside the process.
-    pub struct Throwaway {
+    pub struct EmbeddedServer {
         server: pglite_oxide::PgliteServer,
-        // Dropped after the server: its socket lies there.
+        // Dropped after the server, whose socket is in this folder.
         _folder: tempfile::TempDir,
     }
 
-    impl Throwaway {
-        /// Starts it.
+    impl EmbeddedServer {
+        /// Starts the server.
         ///
         /// # Errors
-        /// What kept it from starting, as a sentence.
-        pub fn start() -> Result<Throwaway, String> {
+        /// The reason why it did not start, as a sentence.
+        pub fn start() -> Result<EmbeddedServer, String> {
             // Over TCP each answer waits 40 ms for an acknowledgement; a socket does not.
             let folder = tempfile::Builder::new().prefix("migrate-").tempdir().map_err(|e| e.to_string())?;
             let socket = folder.path().join(".s.PGSQL.5432");
             let server = pglite_oxide::PgliteServer::builder().temporary().unix(socket).start();
-            Ok(Throwaway { server: server.map_err(|e| format!("{e:#}"))?, _folder: folder })
+            Ok(EmbeddedServer { server: server.map_err(|e| format!("{e:#}"))?, _folder: folder })
         }
 
-        /// How it is reached.
+        /// Returns the connection string.
         pub fn url(&self) -> String {
             self.server.database_url()
         }
 
-        /// What it is, for the log.
+        /// Returns a description for the log.
         pub fn shown(&self) -> &'static str {
             "the PostgreSQL inside the process"
         }
 
-        /// How many connections it serves at once.
+        /// Returns the number of connections that it serves at once.
         pub fn connections(&self) -> usize {
             1
         }
@@ -43,32 +44,32 @@ mod inside {
 }
 
 #[cfg(not(feature = "embedded"))]
-mod inside {
+mod private {
     use std::path::{Path, PathBuf};
     use std::process::{Command, Stdio};
 
     /// A private server of this machine's own PostgreSQL, on a socket in a temporary folder.
-    pub struct Throwaway {
+    pub struct PrivateServer {
         bin: PathBuf,
         folder: tempfile::TempDir,
         as_user: Option<String>,
     }
 
-    impl Throwaway {
-        /// Makes a cluster and starts it, listening on nothing but a socket in its own folder.
+    impl PrivateServer {
+        /// Creates a cluster and starts it. It listens only on a socket in its own folder.
         ///
         /// # Errors
-        /// What kept it from starting, as a sentence.
-        pub fn start() -> Result<Throwaway, String> {
-            let bin = PathBuf::from(said(Command::new("pg_config").arg("--bindir"))?.trim());
+        /// The reason why it did not start, as a sentence.
+        pub fn start() -> Result<PrivateServer, String> {
+            let bin = PathBuf::from(output_of(Command::new("pg_config").arg("--bindir"))?.trim());
             let folder = tempfile::Builder::new().prefix("migrate-").tempdir().map_err(|e| e.to_string())?;
-            let is_root = said(Command::new("id").arg("-u"))?.trim() == "0";
-            let server = Throwaway { bin, folder, as_user: is_root.then(|| "postgres".to_owned()) };
+            let is_root = output_of(Command::new("id").arg("-u"))?.trim() == "0";
+            let server = PrivateServer { bin, folder, as_user: is_root.then(|| "postgres".to_owned()) };
             if let Some(user) = &server.as_user {
-                said(Command::new("chown").arg(user).arg(server.folder.path()))?;
+                output_of(Command::new("chown").arg(user).arg(server.folder.path()))?;
             }
             let data = server.data();
-            said(
+            output_of(
                 server
                     .command("initdb")
                     .args(["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-N", "-D"])
@@ -76,7 +77,7 @@ mod inside {
             )?;
             let options = format!("-c listen_addresses='' -c fsync=off -k '{}'", server.folder.path().display());
             let log = server.folder.path().join("log");
-            said(
+            output_of(
                 server
                     .command("pg_ctl")
                     .args(["-w", "-D"])
@@ -94,7 +95,7 @@ mod inside {
             self.folder.path().join("data")
         }
 
-        /// A program of the server's, run by a user that is not root: `initdb` refuses root.
+        /// Returns the command for one of the server's programs, run by a user other than root: `initdb` refuses root.
         fn command(&self, name: &str) -> Command {
             let program: &Path = &self.bin.join(name);
             let mut command = match &self.as_user {
@@ -109,7 +110,7 @@ mod inside {
             command
         }
 
-        /// How it is reached.
+        /// Returns the connection string.
         pub fn url(&self) -> String {
             let folder = self.folder.path().display().to_string();
             let folder: String = folder
@@ -119,24 +120,24 @@ mod inside {
             format!("postgresql://postgres@/postgres?host={folder}")
         }
 
-        /// What it is, for the log.
+        /// Returns a description for the log.
         pub fn shown(&self) -> &'static str {
             "a private server from the binaries of this machine (the embedded one is not built in)"
         }
 
-        /// How many connections it serves at once.
+        /// Returns the number of connections that it serves at once.
         pub fn connections(&self) -> usize {
             usize::MAX
         }
     }
 
-    impl Drop for Throwaway {
+    impl Drop for PrivateServer {
         fn drop(&mut self) {
-            let _ = said(self.command("pg_ctl").args(["-m", "immediate", "-D"]).arg(self.data()).arg("stop"));
+            let _ = output_of(self.command("pg_ctl").args(["-m", "immediate", "-D"]).arg(self.data()).arg("stop"));
         }
     }
 
-    fn said(command: &mut Command) -> Result<String, String> {
+    fn output_of(command: &mut Command) -> Result<String, String> {
         let name = format!("{:?}", command.get_program());
         let out = command
             .stdin(Stdio::null())
@@ -149,4 +150,7 @@ mod inside {
     }
 }
 
-pub use inside::Throwaway;
+#[cfg(feature = "embedded")]
+pub use inside::EmbeddedServer as Throwaway;
+#[cfg(not(feature = "embedded"))]
+pub use private::PrivateServer as Throwaway;

@@ -1,5 +1,5 @@
--- What runs when rows are deleted from table $2 of schema $1 or from a partition of it: user triggers and rules that are on,
--- how each is switched off and on again as it was, and whether this role may.
+-- The enabled user triggers and rules that run when rows are deleted from table $2 of schema $1 or from its partitions: the
+-- statements that disable and enable each again in its mode, and true if this role may run them.
 WITH RECURSIVE tables AS (
     SELECT c.oid FROM pg_catalog.pg_class c
       JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -14,11 +14,11 @@ named AS (
       JOIN pg_catalog.pg_class c ON c.oid = t.oid
       JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 )
--- ONLY: from version 15 on, each partition has its own, and its own state. 8: it runs for DELETE.
+-- ONLY: since version 15, each partition has its own triggers, each with its own mode. 8: the trigger runs for DELETE.
 SELECT t.name AS table_name, g.tgname::text AS object, t.is_ours,
-       pg_catalog.format('ALTER TABLE ONLY %s DISABLE TRIGGER %I', t.name, g.tgname) AS off,
+       pg_catalog.format('ALTER TABLE ONLY %s DISABLE TRIGGER %I', t.name, g.tgname) AS disable_sql,
        pg_catalog.format('ALTER TABLE ONLY %s ENABLE %s TRIGGER %I', t.name,
-                         CASE g.tgenabled WHEN 'A' THEN 'ALWAYS' ELSE '' END, g.tgname) AS on_again
+                         CASE g.tgenabled WHEN 'A' THEN 'ALWAYS' ELSE '' END, g.tgname) AS enable_sql
   FROM named t
   JOIN pg_catalog.pg_trigger g ON g.tgrelid = t.oid
  WHERE NOT g.tgisinternal AND g.tgenabled IN ('O', 'A') AND g.tgtype & 8 <> 0

@@ -1,5 +1,5 @@
--- Blocks of the tables $2 of schema $1 that can be read in stretches: those whose rows lie in one heap of their own. A right on
--- columns alone is none on ctid.
+-- The number of blocks of each table of $2 in schema $1 that can be read in ranges of blocks: tables with one heap of their own.
+-- A right on columns alone does not allow reading ctid.
 SELECT c.relname::text, pg_catalog.pg_relation_size(c.oid) / pg_catalog.current_setting('block_size')::int8
   FROM pg_catalog.pg_class c
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace

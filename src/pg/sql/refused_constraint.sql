@@ -1,5 +1,6 @@
--- What the server's refusal is about: kind of constraint $3 of table $2 (any schema when $1 is NULL), u for a unique index that
--- is no constraint; whether the table is partitioned or a partition; whether it has user triggers that are on.
+-- Facts about the constraint $3 and the table $2 (in any schema if $1 is NULL) that the server named in a refusal: the kind of
+-- constraint, u for a unique index without a constraint; true if the table is partitioned or a partition; true if it has
+-- enabled user triggers.
 SELECT coalesce((SELECT con.contype::text
                    FROM pg_catalog.pg_constraint con
                   WHERE con.conrelid = c.oid AND con.conname = $3),

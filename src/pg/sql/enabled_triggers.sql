@@ -1,5 +1,5 @@
--- User triggers of the tables of schema $1 that are enabled in some way. Those `bend` that run for each row (1) before (2) it
--- is inserted (4).
+-- The user triggers of the tables of schema $1 that are enabled in some mode. `bends`: the trigger runs for each row (1) before (2)
+-- the row is inserted (4), so it may change the row.
 SELECT t.tgrelid::int8 AS table_oid, t.tgname::text AS name, t.tgenabled::text AS enabled, t.tgtype & 7 = 7 AS bends
   FROM pg_catalog.pg_trigger t
   JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid

@@ -1,5 +1,5 @@
--- Of tables on which this role lacks a right as a whole ($1: `TABLE schema.name`, $2: the right) and holds it on some column:
--- right, table, each column by its plain name and as GRANT writes it, and whether it is held there.
+-- The columns of tables on which this role lacks a right as a whole but holds it on some column ($1: `TABLE schema.name`, $2: the
+-- right): right, table, the column's plain name and its name as GRANT writes it, and true if the right is held on the column.
 SELECT lacking.right_name, lacking.key, a.attname::text, pg_catalog.quote_ident(a.attname),
        pg_catalog.has_column_privilege(c.oid, a.attnum, lacking.right_name)
   FROM unnest($1::text[], $2::text[]) AS lacking (key, right_name)

@@ -1,5 +1,5 @@
--- Whether table $2 of schema $1, which holds no row, can forget those that were deleted without anybody's hearing of it: no
--- trigger runs for TRUNCATE (32), no publication tells of it, and no other table refers to it.
+-- True if table $2 of schema $1 can be truncated without notice: no trigger runs for TRUNCATE (32), no publication replicates
+-- it, and no other table refers to it.
 SELECT NOT EXISTS (SELECT FROM pg_catalog.pg_trigger g
                     WHERE g.tgrelid = c.oid AND NOT g.tgisinternal AND g.tgenabled <> 'D' AND g.tgtype & 32 <> 0)
        AND NOT EXISTS (SELECT FROM pg_catalog.pg_publication_tables p WHERE p.schemaname = n.nspname AND p.tablename = c.relname)

@@ -1,4 +1,5 @@
--- CHECK constraints of table $2 of schema $1 as expressions, with the columns that they read; none for a whole-row reference.
+-- The CHECK constraints of table $2 in schema $1: name, expression, and the columns that it reads. A whole-row reference adds no
+-- column.
 SELECT con.conname::text AS name,
        pg_catalog.pg_get_expr(con.conbin, con.conrelid) AS expression,
        ARRAY(SELECT a.attname::text

@@ -1,4 +1,4 @@
--- Foreign keys from anywhere that refer to table $2 of schema $1: who refers, by which columns, to which.
+-- The foreign keys of any schema that refer to table $2 of schema $1: name, referring table, its columns, the referenced columns.
 SELECT c.conname::text AS name,
        pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(t.relname) AS child,
        c.conrelid = c.confrelid AS to_itself,

@@ -1,4 +1,4 @@
--- Constraints of the tables $2 of schema $1 that are not validated, and indexes that are not valid or not ready.
+-- The constraints of the tables $2 of schema $1 that are not validated, and the indexes that are not valid or not ready.
 SELECT c.relname::text AS table_name, con.conname::text AS object
   FROM pg_catalog.pg_constraint con
   JOIN pg_catalog.pg_class c ON c.oid = con.conrelid

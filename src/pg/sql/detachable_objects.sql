@@ -1,7 +1,10 @@
--- What can be taken off the tables $2 of schema $1, how, and how it goes back exactly as it was.
--- Each element of `back` is a step that stands alone: the first builds or adds, the others finish.
--- `stays` says why something has to stay, `needed_by` which foreign keys (by OID) stand on a unique key, `sized` which columns
--- of a row may make it too large for the index, those that an expression reads among them.
+-- The objects of the tables $2 of schema $1 that can be detached for a load, with the statements that detach and reattach each.
+--   detach_sql    the statements that detach the object
+--   reattach_sql  the steps that reattach it exactly as it was, each in its own transaction: the first one builds or adds, the
+--                 others finish
+--   kept_because  the reason why it cannot be detached; NULL if it can
+--   needed_by     the OIDs of the foreign keys that need this unique key
+--   sized         the columns, also those that an expression reads, that may make an entry too large for the index
 WITH tables AS (
     SELECT c.oid, c.relname, c.relkind, format('%I.%I', n.nspname, c.relname) AS name,
            pg_catalog.pg_has_role(c.relowner, 'USAGE') AS owned,
@@ -12,10 +15,10 @@ WITH tables AS (
 ),
 held AS (
     SELECT t.*, CASE WHEN NOT t.owned THEN 'this role does not own the table'
-                     WHEN t.relkind <> 'r' THEN 'the table is partitioned' END AS stays
+                     WHEN t.relkind <> 'r' THEN 'the table is partitioned' END AS kept_because
       FROM tables t
 ),
--- Objects of others that would go along or forbid it: views that group by a key, extensions, statistics.
+-- Dependent objects that would be dropped too or forbid the drop: views that group by a key, extensions, statistics.
 dependents AS (
     SELECT d.refclassid, d.refobjid, min(pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid)) AS who
       FROM pg_catalog.pg_depend d
@@ -30,13 +33,14 @@ extensions AS (
 ),
 indexes AS (
     SELECT h.relname, h.name AS table_name,
-           CASE WHEN h.stays IS NOT NULL THEN h.stays
+           CASE WHEN h.kept_because IS NOT NULL THEN h.kept_because
                 WHEN NOT pg_catalog.has_schema_privilege($1, 'CREATE')
-                THEN 'this role may not create in the schema, so it could not go back' END AS table_stays,
+                THEN 'this role may not create in the schema, so it could not be re-created' END AS table_kept_because,
            h.published, i.*, x.relname AS index_name,
            format('%I.%I', $1, x.relname) AS index_full,
            con.oid AS con, con.contype, con.condeferrable, con.condeferred,
-           -- A B-tree's row and a BRIN's fit in a page or part of one, and so does each element under GIN; a hash always does.
+           -- An entry of a B-tree or BRIN index must fit in a page or part of one, and so must each element under GIN. An entry of
+           -- a hash index always fits.
            ARRAY(SELECT a.attname::text
                    FROM pg_catalog.pg_attribute a
                    JOIN pg_catalog.pg_type y ON y.oid = a.atttypid
@@ -68,8 +72,8 @@ indexes AS (
       JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
       LEFT JOIN pg_catalog.pg_constraint con ON con.conindid = i.indexrelid AND con.contype IN ('p', 'u', 'x')
 ),
--- A row that goes to a partition fires the triggers there: copies of its root's, which servers before 15 call internal, and
--- others of its own. Each is switched by itself, so that each goes back to what it was.
+-- A row in a partition fires the partition's triggers: copies of the root's triggers, which servers before 15 call internal, and
+-- the partition's own. Each trigger is disabled by itself, so that each gets its previous mode again.
 members AS (
     SELECT h.relname, h.oid AS member FROM held h
     UNION
@@ -88,9 +92,9 @@ triggers AS (
             OR NOT EXISTS (SELECT FROM pg_catalog.pg_constraint k WHERE k.oid = t.tgconstraint AND k.contype <> 't'))
 )
 SELECT t.relname::text AS table_name, t.tgname::text AS object, 'trigger' AS kind, '{}'::text[] AS columns,
-       pg_catalog.array_agg(format('%s DISABLE TRIGGER %I', t.alter_table, t.tgname) ORDER BY t.oid) AS off,
-       ARRAY[pg_catalog.string_agg(format('%s ENABLE %s TRIGGER %I', t.alter_table, t.how, t.tgname), '; ' ORDER BY t.oid)] AS back,
-       CASE WHEN NOT pg_catalog.bool_and(t.owned) THEN 'this role does not own the table' END AS stays,
+       pg_catalog.array_agg(format('%s DISABLE TRIGGER %I', t.alter_table, t.tgname) ORDER BY t.oid) AS detach_sql,
+       ARRAY[pg_catalog.string_agg(format('%s ENABLE %s TRIGGER %I', t.alter_table, t.how, t.tgname), '; ' ORDER BY t.oid)] AS reattach_sql,
+       CASE WHEN NOT pg_catalog.bool_and(t.owned) THEN 'this role does not own the table' END AS kept_because,
        min(t.oid::int8) AS oid, '{}'::int8[] AS needed_by, '{}'::text[] AS sized
   FROM triggers t
  GROUP BY t.relname, t.tgname
@@ -106,11 +110,11 @@ SELECT h.relname, con.conname, 'foreign',
        || CASE WHEN pg_catalog.obj_description(con.oid, 'pg_constraint') IS NOT NULL
                THEN ARRAY[format('COMMENT ON CONSTRAINT %I ON %s IS %L', con.conname, h.name, pg_catalog.obj_description(con.oid, 'pg_constraint'))]
                ELSE '{}' END,
-       CASE WHEN h.stays IS NOT NULL THEN h.stays
+       CASE WHEN h.kept_because IS NOT NULL THEN h.kept_because
             WHEN EXISTS (SELECT FROM extensions e WHERE e.classid = 'pg_catalog.pg_constraint'::regclass AND e.objid = con.oid)
             THEN 'an extension owns it'
             WHEN NOT pg_catalog.has_table_privilege(con.confrelid, 'REFERENCES')
-            THEN 'this role may not refer to the parent, so it could not go back' END,
+            THEN 'this role may not refer to the parent, so it could not be re-created' END,
        con.oid::int8, '{}', '{}'
   FROM held h
   JOIN pg_catalog.pg_constraint con ON con.conrelid = h.oid AND con.contype = 'f' AND con.conparentid = 0
@@ -118,10 +122,10 @@ UNION ALL
 SELECT i.relname, i.index_name, CASE WHEN i.indisunique THEN 'unique' ELSE 'index' END, i.columns,
        ARRAY[format('DROP INDEX %s', i.index_full)],
        ARRAY[i.place || pg_catalog.pg_get_indexdef(i.indexrelid)] || i.statistics || i.remark || i.clustered,
-       CASE WHEN i.table_stays IS NOT NULL THEN i.table_stays
+       CASE WHEN i.table_kept_because IS NOT NULL THEN i.table_kept_because
             WHEN NOT i.indisvalid THEN 'it is not valid'
             WHEN i.indisreplident THEN 'it is the replica identity'
-            WHEN NOT i.may_place THEN 'this role may not create in its tablespace, so it could not go back'
+            WHEN NOT i.may_place THEN 'this role may not create in its tablespace, so it could not be re-created'
             WHEN i.indisexclusion THEN 'it is an exclusion constraint'
             WHEN i.indisunique AND (i.indpred IS NOT NULL OR i.indexprs IS NOT NULL) THEN 'it is unique over an expression or some of the rows'
             WHEN d.who IS NOT NULL THEN d.who || ' depends on it' END,
@@ -144,11 +148,11 @@ SELECT i.relname, i.index_name, CASE i.contype WHEN 'p' THEN 'primary' ELSE 'uni
                THEN ARRAY[format('COMMENT ON CONSTRAINT %I ON %s IS %L', i.index_name, i.table_name, pg_catalog.obj_description(i.con, 'pg_constraint'))]
                ELSE '{}' END
        || i.clustered,
-       CASE WHEN i.table_stays IS NOT NULL THEN i.table_stays
+       CASE WHEN i.table_kept_because IS NOT NULL THEN i.table_kept_because
             WHEN NOT i.indisvalid THEN 'it is not valid'
             WHEN i.contype = 'x' THEN 'it is an exclusion constraint'
             WHEN i.indisreplident THEN 'it is the replica identity'
-            WHEN NOT i.may_place THEN 'this role may not create in its tablespace, so it could not go back'
+            WHEN NOT i.may_place THEN 'this role may not create in its tablespace, so it could not be re-created'
             WHEN i.published AND i.contype = 'p' THEN 'a publication of the table needs it'
             WHEN d.who IS NOT NULL THEN d.who || ' depends on it' END,
        i.indexrelid::int8,

@@ -1,5 +1,5 @@
--- What hangs on the tables $2 of schema $1, and its state as text: constraints (with the triggers behind a foreign key),
--- indexes and user triggers.
+-- The constraints, indexes and user triggers of the tables $2 of schema $1, and the state of each as text. The state of a
+-- foreign key includes that of its internal triggers.
 SELECT c.relname::text AS table_name, con.conname::text AS object,
        pg_catalog.pg_get_constraintdef(con.oid) || CASE WHEN con.convalidated THEN '' ELSE ' not validated' END
        || CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgconstraint = con.oid AND t.tgenabled = 'D')

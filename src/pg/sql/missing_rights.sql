@@ -1,6 +1,7 @@
--- What this role may not do of all that a run could want, on the tables of schema $1 and with a ledger in schema $2: each
--- right, what it is on by its plain name, and the same as GRANT writes it. `part` says what it is for; `guarded` is
--- row-level security that applies, `stranger` triggers that a load would fire and the owner who may switch them off.
+-- The rights that this role lacks of all that a run could need, on the tables of schema $1 and for a ledger in schema $2: each
+-- right, its object by the plain name, and the object as GRANT writes it. `part` is `target` or `ledger` for a right that is
+-- needed there, `guarded` for active row-level security, and `stranger` for triggers that a load would fire and that only their
+-- owner may disable.
 WITH tables AS (
     SELECT c.oid, n.oid AS schema_oid, n.nspname = $1 AS ours, n.nspname || '.' || c.relname AS plain,
            pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname) AS name
@@ -8,7 +9,7 @@ WITH tables AS (
       JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
      WHERE c.relkind IN ('r', 'p')
        AND (n.nspname = $1
-            -- Parents elsewhere, that orphans are looked for in.
+            -- Parents in other schemas, which the search for orphans reads.
             OR c.oid IN (SELECT con.confrelid
                            FROM pg_catalog.pg_constraint con
                            JOIN pg_catalog.pg_class t ON t.oid = con.conrelid
@@ -49,17 +50,17 @@ ledger AS (
      WHERE n.nspname = $2
 ),
 wanted (part, right_name, key, object, held) AS (
-    SELECT 'beside', 'TEMPORARY', 'DATABASE', here.name,
+    SELECT 'target', 'TEMPORARY', 'DATABASE', here.name,
            pg_catalog.has_database_privilege(pg_catalog.current_database(), 'TEMPORARY')
       FROM here
     UNION ALL
-    SELECT 'beside', 'USAGE', 'SCHEMA ' || s.plain, 'SCHEMA ' || s.name, pg_catalog.has_schema_privilege(s.oid, 'USAGE')
+    SELECT 'target', 'USAGE', 'SCHEMA ' || s.plain, 'SCHEMA ' || s.name, pg_catalog.has_schema_privilege(s.oid, 'USAGE')
       FROM schemas s
     UNION ALL
-    SELECT 'beside', r, 'TABLE ' || t.plain, 'TABLE ' || t.name, pg_catalog.has_table_privilege(t.oid, r)
+    SELECT 'target', r, 'TABLE ' || t.plain, 'TABLE ' || t.name, pg_catalog.has_table_privilege(t.oid, r)
       FROM tables t, unnest(ARRAY['SELECT', 'INSERT', 'DELETE']) AS r
     UNION ALL
-    SELECT 'beside', r, 'SEQUENCE ' || s.name, 'SEQUENCE ' || s.name, pg_catalog.has_sequence_privilege(s.oid, r)
+    SELECT 'target', r, 'SEQUENCE ' || s.name, 'SEQUENCE ' || s.name, pg_catalog.has_sequence_privilege(s.oid, r)
       FROM sequences s, unnest(ARRAY['SELECT', 'USAGE', 'UPDATE']) AS r
     UNION ALL
     SELECT 'ledger', 'CREATE', 'DATABASE', here.name,
@@ -88,7 +89,7 @@ wanted (part, right_name, key, object, held) AS (
              FROM pg_catalog.pg_trigger
              JOIN pg_catalog.pg_class c ON c.oid = tgrelid
             WHERE (c.oid = t.oid OR c.oid IN (SELECT relid FROM pg_catalog.pg_partition_tree(t.oid)))
-             -- 4: it runs for INSERT, which COPY is.
+             -- 4: the trigger runs for INSERT, and COPY counts as INSERT.
               AND NOT tgisinternal AND tgenabled <> 'D' AND tgtype & 4 <> 0
             GROUP BY c.relowner) g
 )

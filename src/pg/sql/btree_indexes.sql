@@ -1,4 +1,4 @@
--- B-tree indexes of table $2 of schema $1 and the plain columns that stand in them, included ones too.
+-- The valid B-tree indexes of table $2 in schema $1 and the plain columns of each, included columns too.
 SELECT x.relname::text AS name,
        ARRAY(SELECT a.attname::text
                FROM unnest(i.indkey::int2[]) AS k

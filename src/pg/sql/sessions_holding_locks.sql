@@ -1,5 +1,6 @@
--- Sessions of other clients that hold locks on the tables $2 of schema $1 or on partitions of them. A statement that only reads
--- is waited for; a transaction that has read and stays open is not. What this role may not see of others is NULL.
+-- Other clients' sessions that hold locks on the tables $2 of schema $1 or on their partitions. A statement that only reads
+-- is left out, because it ends; a transaction that has read and stays open is included. Columns that this role may not see are
+-- NULL.
 WITH tables AS (
     SELECT c.relname, coalesce(part.relid::oid, c.oid) AS oid
       FROM pg_catalog.pg_class c
@@ -13,7 +14,7 @@ SELECT a.pid, coalesce(a.application_name, ''), string_agg(DISTINCT t.relname::t
   JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
  WHERE l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
    AND a.pid <> pg_catalog.pg_backend_pid()
-   -- The server's own, such as autovacuum, belong to nobody.
+   -- The server's own processes, such as autovacuum, have no user.
    AND a.usesysid IS NOT NULL AND coalesce(a.backend_type, 'client backend') = 'client backend'
    AND (l.mode <> 'AccessShareLock' OR a.state LIKE 'idle in transaction%')
  GROUP BY a.pid, a.application_name

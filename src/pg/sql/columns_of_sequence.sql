@@ -1,4 +1,4 @@
--- The columns that draw from sequence $1 or own it, in any schema: table, column, and whether its ids can be read as numbers.
+-- The columns of any schema that draw from sequence $1 or own it: table, column, and true if the ids can be read as numbers.
 SELECT pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname) AS table_name,
        pg_catalog.quote_ident(a.attname) AS column_name,
        pg_catalog.has_schema_privilege(n.oid, 'USAGE')
@@ -16,7 +16,7 @@ SELECT pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.reln
          WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = $1::text::regclass
            AND d.refclassid = 'pg_catalog.pg_class'::regclass AND d.deptype IN ('a', 'i') AND d.refobjsubid > 0
         UNION
-        -- A default that says its sequence as text depends on none.
+        -- A default that names its sequence as text has no dependency in the catalogue.
         SELECT ad.adrelid, ad.adnum::int4
           FROM pg_catalog.pg_attrdef ad
          CROSS JOIN LATERAL (

@@ -1,5 +1,5 @@
--- Unique keys of the tables of schema $1 that stand over plain columns of all rows; the primary key first.
--- NULLS NOT DISTINCT came with PostgreSQL 15; the definition's text is the one place that every version has.
+-- The unique keys of the tables of schema $1 over plain columns of all rows; the primary key first.
+-- NULLS NOT DISTINCT came with PostgreSQL 15; every version can be asked only through the text of the definition.
 SELECT i.indrelid::int8 AS table_oid,
        x.relname::text  AS name,
        i.indisprimary   AS is_primary,

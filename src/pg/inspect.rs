@@ -1,0 +1,156 @@
+//! Questions to the target that change nothing: schema, counts, constraints and indexes, other sessions.
+
+use super::error::{Doing, ServerError};
+use super::ledger::Object;
+use super::session::Session;
+use crate::model::ident::{qualified, quoted};
+use crate::model::schema::ForeignKey;
+
+const READING_CATALOGUE: &str = "reading the target's catalogue";
+
+/// One CHECK constraint of a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckConstraint {
+    /// Its name.
+    pub name: String,
+    /// Its expression over the table's columns.
+    pub expression: String,
+    /// The columns that it reads.
+    pub columns: Vec<String>,
+}
+
+/// Another client's session that works on the target tables.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OtherSession {
+    /// The number of the server's process.
+    pub pid: i32,
+    /// Its application name; may be empty.
+    pub name: String,
+    /// The tables that it has locked, separated by commas.
+    pub tables: String,
+}
+
+impl Session {
+    /// Returns true if the schema exists.
+    ///
+    /// # Errors
+    /// If the server refuses or the connection is lost.
+    pub fn has_schema(&mut self, schema: &str) -> Result<bool, ServerError> {
+        let sql = "SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = $1)";
+        Ok(self.client.query_one(sql, &[&schema]).doing("looking for the schema")?.get(0))
+    }
+
+    /// Returns the database's name.
+    ///
+    /// # Errors
+    /// If the connection is lost.
+    pub fn database_name(&mut self) -> Result<String, ServerError> {
+        Ok(self.client.query_one("SELECT current_database()::text", &[]).doing("asking for the database")?.get(0))
+    }
+
+    /// Counts the rows of a table.
+    ///
+    /// # Errors
+    /// If the server refuses or the connection is lost.
+    pub fn count_rows(&mut self, schema: &str, table: &str) -> Result<u64, ServerError> {
+        let sql = format!("SELECT count(*) FROM {}", qualified(schema, table));
+        Ok(self.client.query_one(&sql, &[]).doing("counting rows")?.get::<_, i64>(0).unsigned_abs())
+    }
+
+    /// Counts the rows of a table (quoted, with its schema) that refer by this foreign key to a row that is missing.
+    ///
+    /// # Errors
+    /// If the server refuses or the connection is lost.
+    pub fn count_orphans(&mut self, table: &str, key: &ForeignKey) -> Result<u64, ServerError> {
+        let pairs = || key.columns.iter().zip(&key.parent_columns);
+        let set: Vec<String> = pairs().map(|(c, _)| format!("c.{} IS NOT NULL", quoted(c))).collect();
+        let equal: Vec<String> = pairs().map(|(c, p)| format!("p.{} = c.{}", quoted(p), quoted(c))).collect();
+        let sql = format!(
+            "SELECT count(*) FROM {table} AS c WHERE {} AND NOT EXISTS (SELECT FROM {} AS p WHERE {})",
+            set.join(" AND "),
+            qualified(&key.parent_schema, &key.parent),
+            equal.join(" AND ")
+        );
+        Ok(self.client.query_one(&sql, &[]).doing("looking for orphans")?.get::<_, i64>(0).unsigned_abs())
+    }
+
+    /// Lists the constraints of these tables that the server has not validated, and the indexes that are not valid: table
+    /// and name.
+    ///
+    /// # Errors
+    /// If the server refuses or the connection is lost.
+    pub fn invalid_objects(&mut self, schema: &str, tables: &[String]) -> Result<Vec<(String, String)>, ServerError> {
+        let sql = include_str!("sql/invalid_objects.sql");
+        let rows = self.client.query(sql, &[&schema, &tables]).doing("checking constraints")?;
+        Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+    }
+
+    /// Lists constraints, indexes and user triggers of these tables with the state of each.
+    ///
+    /// # Errors
+    /// If the server refuses or the connection is lost.
+    pub fn objects(&mut self, schema: &str, tables: &[String]) -> Result<Vec<Object>, ServerError> {
+        let sql = include_str!("sql/table_objects.sql");
+        let rows =
+            self.with_qualified_names(|client| client.query(sql, &[&schema, &tables]).doing(READING_CATALOGUE))?;
+        Ok(rows.iter().map(|r| Object { table: r.get(0), object: r.get(1), state: r.get(2) }).collect())
+    }
+
+    /// Lists the CHECK constraints of a table.
+    ///
+    /// # Errors
+    /// If the server refuses or the connection is lost.
+    pub fn check_constraints(&mut self, schema: &str, table: &str) -> Result<Vec<CheckConstraint>, ServerError> {
+        let sql = include_str!("sql/check_constraints.sql");
+        let rows = self.with_qualified_names(|client| {
+            client.query(sql, &[&schema, &table]).doing("asking for CHECK constraints")
+        })?;
+        let check = |row: &postgres::Row| CheckConstraint {
+            name: row.get("name"),
+            expression: row.get("expression"),
+            columns: row.get("columns"),
+        };
+        Ok(rows.iter().map(check).collect())
+    }
+
+    /// Lists the B-tree indexes of a table: the name and the plain columns of each.
+    ///
+    /// # Errors
+    /// If the server refuses or the connection is lost.
+    pub fn btree_indexes(&mut self, schema: &str, table: &str) -> Result<Vec<(String, Vec<String>)>, ServerError> {
+        let sql = include_str!("sql/btree_indexes.sql");
+        let rows =
+            self.with_qualified_names(|client| client.query(sql, &[&schema, &table]).doing("asking for indexes"))?;
+        Ok(rows.iter().map(|row| (row.get("name"), row.get("columns"))).collect())
+    }
+
+    /// Lists the checks on written rows that only the server can make: kind, name, and the reason why no check can be made
+    /// in advance. `fires`: the table's triggers are enabled during the load.
+    ///
+    /// # Errors
+    /// If the server refuses or the connection is lost.
+    pub fn server_only_checks(
+        &mut self,
+        schema: &str,
+        table: &str,
+        fires: bool,
+    ) -> Result<Vec<[String; 3]>, ServerError> {
+        let sql = include_str!("sql/server_only_checks.sql");
+        let rows = self
+            .client
+            .query(sql, &[&schema, &table, &fires])
+            .doing("asking for checks that only the server can make")?;
+        Ok(rows.iter().map(|row| [row.get("kind"), row.get("name"), row.get("why")]).collect())
+    }
+
+    /// Lists other clients' sessions that hold locks on these tables. A session that reads in a single statement is left
+    /// out, because the statement ends.
+    ///
+    /// # Errors
+    /// If the server refuses or the connection is lost.
+    pub fn other_sessions(&mut self, schema: &str, tables: &[String]) -> Result<Vec<OtherSession>, ServerError> {
+        let sql = include_str!("sql/sessions_holding_locks.sql");
+        let rows = self.client.query(sql, &[&schema, &tables]).doing("asking for other sessions on the tables")?;
+        Ok(rows.iter().map(|row| OtherSession { pid: row.get(0), name: row.get(1), tables: row.get(2) }).collect())
+    }
+}

@@ -1,0 +1,87 @@
+//! Lookups on the server's side: the type of an expression over a table, and the rows that fill a lookup's map.
+
+use super::error::{Doing, ServerError};
+use super::read_back::RowImages;
+use super::session::Session;
+use super::types;
+use crate::model::ident::{qualified, quoted};
+use crate::model::pgtype::ColumnType;
+
+const READING: &str = "reading a lookup";
+
+/// The rows and columns that a lookup reads.
+pub struct LookupRows<'a> {
+    /// The schema.
+    pub schema: &'a str,
+    /// The table.
+    pub table: &'a str,
+    /// The key's SQL expressions.
+    pub key: &'a [&'a str],
+    /// The column that the lookup returns.
+    pub take: &'a str,
+}
+
+impl Session {
+    /// Returns the type that PostgreSQL infers for an expression over the columns of a table, or its refusal in words.
+    ///
+    /// # Errors
+    /// If the connection is lost. A refused expression is an answer, not an error.
+    pub fn expression_type(
+        &mut self,
+        schema: &str,
+        table: &str,
+        sql: &str,
+    ) -> Result<Result<ColumnType, String>, ServerError> {
+        let mut tx = self.client.build_transaction().read_only(true).start().doing(READING)?;
+        let asked = format!("SELECT ({sql}\n) FROM {}", qualified(schema, table));
+        let found = match tx.prepare(&asked) {
+            Ok(statement) => match statement.columns() {
+                [one] => Ok((i64::from(one.type_().oid()), one.type_modifier())),
+                _ => Err("it is not one expression".to_owned()),
+            },
+            Err(e) if e.as_db_error().is_none() => return Err(e).doing(READING),
+            // The message names columns and functions of the mapping's own text, never a value of a row.
+            Err(e) => Err(e.as_db_error().map(|d| d.message().to_owned()).unwrap_or_default()),
+        };
+        tx.rollback().doing(READING)?;
+        match found {
+            Ok((oid, typmod)) => {
+                self.with_qualified_names(|client| types::of_expression(client, schema, oid, typmod)).map(Ok)
+            }
+            Err(words) => Ok(Err(words)),
+        }
+    }
+
+    /// Passes each row's binary COPY image to `row`: the key's expressions, then the column that is taken.
+    ///
+    /// # Errors
+    /// If the server refuses, the connection is lost, or the stream ends without its trailer.
+    pub fn read_lookup(&mut self, rows: &LookupRows<'_>, row: &mut dyn FnMut(&[u8])) -> Result<(), ServerError> {
+        let parts: Vec<String> = rows.key.iter().map(|sql| format!("({sql}\n)")).collect();
+        let sql = format!(
+            "COPY (SELECT {}, {} FROM {}) TO STDOUT (FORMAT binary)",
+            parts.join(", "),
+            quoted(rows.take),
+            qualified(rows.schema, rows.table)
+        );
+        let stream = self.client.copy_out(&sql).doing(READING)?;
+        RowImages::begin(stream)?.each(row)?;
+        Ok(())
+    }
+
+    /// Writes the digest of a lookup's map into the ledger when the map is read first. Returns the digest in the ledger: an
+    /// earlier one if the load was begun before.
+    ///
+    /// # Errors
+    /// If the server refuses or the connection is lost.
+    pub fn note_lookup(&mut self, run: i64, place: &str, digest: &str) -> Result<String, ServerError> {
+        const NOTING: &str = "noting a lookup";
+        let sql: &str = &self.ledger.sql(
+            "INSERT INTO :ledger.made (run, kind, object, became) VALUES ($1, 'lookup', $2, $3) ON CONFLICT DO NOTHING",
+        );
+        self.client.execute(sql, &[&run, &place, &digest]).doing(NOTING)?;
+        let sql: &str =
+            &self.ledger.sql("SELECT became FROM :ledger.made WHERE run = $1 AND kind = 'lookup' AND object = $2");
+        Ok(self.client.query_one(sql, &[&run, &place]).doing(NOTING)?.get(0))
+    }
+}

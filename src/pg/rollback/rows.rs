@@ -1,0 +1,220 @@
+//! The rows of a rollback: staged, checked for references of other rows, and deleted; and the owner's row.
+
+use postgres::Row;
+
+use super::transaction::{OpenRollback, ROLLING_BACK};
+use crate::model::ident::{qualified, quoted, quoted_list};
+use crate::pg::copy::{CopyTarget, copy_rows};
+use crate::pg::error::{Doing, ServerError};
+
+const REFERENCING: &str = include_str!("../sql/referencing_keys.sql");
+
+/// The rows of one load in the staging table, and how they are recognised in the target table.
+pub struct StagedRows<'a> {
+    /// The table's schema.
+    pub schema: &'a str,
+    /// The table.
+    pub table: &'a str,
+    /// The columns that were sent.
+    pub columns: &'a [String],
+    /// A unique key among them that is never NULL; empty without one.
+    pub key: &'a [String],
+    /// Rows are sent as text.
+    pub as_text: bool,
+    /// The transactions that may have written the rows last; `None` if the columns identify the rows completely.
+    pub transactions: Option<&'a [String]>,
+}
+
+/// A reference from another row that prevents a load from being rolled back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BlockingReference {
+    /// The foreign key.
+    pub name: String,
+    /// The referring table.
+    pub child: String,
+}
+
+/// The fate of the owner's row that the run had created.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OwnerRollback {
+    /// The row is deleted.
+    Deleted,
+    /// The row is still there, for this reason.
+    Kept(&'static str),
+}
+
+/// A foreign key that refers to a table.
+struct ReferencingKey {
+    name: String,
+    child: String,
+    to_itself: bool,
+    /// The condition that joins the child `c` with the parent `t`.
+    joined: String,
+}
+
+impl ReferencingKey {
+    fn read(row: &Row) -> ReferencingKey {
+        let (columns, parents): (Vec<String>, Vec<String>) = (row.get("columns"), row.get("parent_columns"));
+        let pairs = columns.iter().zip(&parents).map(|(c, p)| format!("c.{} = t.{}", quoted(c), quoted(p)));
+        ReferencingKey {
+            name: row.get("name"),
+            child: row.get("child"),
+            to_itself: row.get("to_itself"),
+            joined: pairs.collect::<Vec<_>>().join(" AND "),
+        }
+    }
+}
+
+impl OpenRollback<'_> {
+    /// Creates the staging table for the rows of a load.
+    ///
+    /// # Errors
+    /// If the server refuses or the connection is lost.
+    pub fn create_staging_table(&mut self, staged: &StagedRows<'_>) -> Result<(), ServerError> {
+        let sql = format!(
+            "DROP TABLE IF EXISTS pg_temp.migrate_ours; \
+             CREATE TEMPORARY TABLE migrate_ours ON COMMIT DROP AS SELECT {} FROM {} WITH NO DATA",
+            quoted_list(staged.columns),
+            staged.name()
+        );
+        self.tx.batch_execute(&sql).doing(ROLLING_BACK)
+    }
+
+    /// Sends rows into the staging table.
+    ///
+    /// # Errors
+    /// If the server refuses or the connection is lost.
+    pub fn stage(&mut self, staged: &StagedRows<'_>, bytes: &[u8], rows: u64) -> Result<(), ServerError> {
+        let table = format!("pg_temp.migrate_ours ({})", quoted_list(staged.columns));
+        let to = CopyTarget { table, as_text: staged.as_text };
+        copy_rows(&mut self.tx, &to.sql(), &to, bytes, rows)
+    }
+
+    /// Lists the foreign keys by which rows of others refer to the staged rows.
+    ///
+    /// # Errors
+    /// If the server refuses or the connection is lost.
+    pub fn blocking_references(&mut self, staged: &StagedRows<'_>) -> Result<Vec<BlockingReference>, ServerError> {
+        self.tx.batch_execute("ANALYZE pg_temp.migrate_ours").doing(ROLLING_BACK)?;
+        let mut found = Vec::new();
+        for row in self.tx.query(REFERENCING, &[&staged.schema, &staged.table]).doing(ROLLING_BACK)? {
+            let key = ReferencingKey::read(&row);
+            let not_ours = if key.to_itself {
+                format!(" AND NOT EXISTS (SELECT FROM pg_temp.migrate_ours o WHERE {})", staged.same_row("c", "o"))
+            } else {
+                String::new()
+            };
+            let sql = format!(
+                "SELECT EXISTS (SELECT FROM {} c WHERE EXISTS (SELECT FROM {} t JOIN pg_temp.migrate_ours p ON {} \
+                 WHERE {}){not_ours})",
+                key.child,
+                staged.name(),
+                staged.same_row("t", "p"),
+                key.joined
+            );
+            if self.tx.query_one(&sql, &[]).doing("looking for rows that refer to the run's rows")?.get(0) {
+                found.push(BlockingReference { name: key.name, child: key.child });
+            }
+        }
+        Ok(found)
+    }
+
+    /// Lists the transactions in which rows of a load were written, each as its number.
+    ///
+    /// A transaction that also wrote the ledger's own row is left out: the whole database was restored from a copy, and its
+    /// number identifies no rows.
+    ///
+    /// # Errors
+    /// If the server refuses or the connection is lost.
+    pub fn writing_transactions(&mut self, load: &str) -> Result<Vec<String>, ServerError> {
+        let sql: &str = &self.ledger.sql(
+            "SELECT DISTINCT b.xmin::text FROM :ledger.batch b WHERE b.run = $1 AND b.load = $2 \
+             AND b.xmin NOT IN (SELECT l.xmin FROM :ledger.ledger l)",
+        );
+        let rows = self.tx.query(sql, &[&self.run, &load]).doing(ROLLING_BACK)?;
+        Ok(rows.iter().map(|row| row.get(0)).collect())
+    }
+
+    /// Deletes the staged rows that are as they were written. Returns their number.
+    ///
+    /// # Errors
+    /// If the server refuses or the connection is lost.
+    pub fn delete_staged(&mut self, staged: &StagedRows<'_>) -> Result<u64, ServerError> {
+        // EXISTS instead of a join: a join would pair each of several identical rows with each other.
+        let sql = format!(
+            "DELETE FROM {} t WHERE EXISTS (SELECT FROM pg_temp.migrate_ours p WHERE {})",
+            staged.name(),
+            staged.same_row("t", "p")
+        );
+        match staged.transactions {
+            None => self.tx.execute(&sql, &[]).doing(ROLLING_BACK),
+            Some(transactions) => {
+                let sql = sql + " AND t.xmin IN (SELECT v::xid FROM unnest($1::text[]) AS v)";
+                self.tx.execute(&sql, &[&transactions]).doing(ROLLING_BACK)
+            }
+        }
+    }
+
+    /// Deletes the owner's row that the run created, unless other rows refer to it or it was written to since.
+    ///
+    /// # Errors
+    /// If the server refuses or the connection is lost.
+    pub fn delete_owner(
+        &mut self,
+        schema: &str,
+        table: &str,
+        key: &str,
+        value: &str,
+    ) -> Result<OwnerRollback, ServerError> {
+        let name = qualified(schema, table);
+        for row in self.tx.query(REFERENCING, &[&schema, &table]).doing(ROLLING_BACK)? {
+            let referencing = ReferencingKey::read(&row);
+            let sql = format!(
+                "SELECT EXISTS (SELECT FROM {} c JOIN {name} t ON {} WHERE t.{}::text = $1)",
+                referencing.child,
+                referencing.joined,
+                quoted(key)
+            );
+            if self.tx.query_one(&sql, &[&value]).doing(ROLLING_BACK)?.get(0) {
+                return Ok(OwnerRollback::Kept("other rows refer to it"));
+            }
+        }
+        // The transaction that created the row also wrote the ledger's record of it.
+        let sql = format!(
+            "DELETE FROM {name} t WHERE t.{key}::text = $1 AND EXISTS (SELECT FROM {ledger}.made m WHERE m.run = $2 \
+             AND m.kind = 'owner' AND m.xmin = t.xmin AND m.xmin NOT IN (SELECT l.xmin FROM {ledger}.ledger l))",
+            key = quoted(key),
+            ledger = quoted(&self.ledger.schema)
+        );
+        let deleted = self.tx.execute(&sql, &[&value, &self.run]).doing("deleting the owner's row")? > 0;
+        let sql = format!("SELECT EXISTS (SELECT FROM {name} t WHERE t.{}::text = $1)", quoted(key));
+        if !deleted && self.tx.query_one(&sql, &[&value]).doing(ROLLING_BACK)?.get(0) {
+            return Ok(OwnerRollback::Kept("it was written to since"));
+        }
+        self.forget_made("owner", None)?;
+        Ok(OwnerRollback::Deleted)
+    }
+}
+
+impl StagedRows<'_> {
+    fn name(&self) -> String {
+        qualified(self.schema, self.table)
+    }
+
+    /// The SQL condition that two rows are identical byte by byte, since different values may be equal. The rows are joined
+    /// by the key's columns, or by a hash of the whole row.
+    fn same_row(&self, one: &str, other: &str) -> String {
+        let row = |of: &str| {
+            let columns: Vec<String> = self.columns.iter().map(|name| format!("{of}.{}", quoted(name))).collect();
+            format!("ROW({})", columns.join(", "))
+        };
+        let hash = |of: &str| format!("pg_catalog.hashtextextended({}::text COLLATE pg_catalog.\"C\", 0)", row(of));
+        let joined = if self.key.is_empty() {
+            format!("{} = {}", hash(one), hash(other))
+        } else {
+            let equal = self.key.iter().map(|name| format!("{one}.{0} = {other}.{0}", quoted(name)));
+            equal.collect::<Vec<_>>().join(" AND ")
+        };
+        format!("{joined} AND pg_catalog.record_image_eq({}, {})", row(one), row(other))
+    }
+}

@@ -1,0 +1,66 @@
+//! One snapshot of the database that several connections read, each a range of a table's blocks.
+
+use std::collections::BTreeMap;
+
+use super::error::{Doing, ServerError};
+use super::session::Session;
+use crate::model::ident::{literal, qualified};
+
+const HOLDING: &str = "holding a snapshot of the database";
+
+impl Session {
+    /// Begins a transaction that reads one snapshot until [`Session::end_snapshot`]. Returns the name by which other
+    /// sessions join it if it is `shared`. A server that serves a single connection may not know how to export a snapshot.
+    ///
+    /// # Errors
+    /// If the server refuses or the connection is lost.
+    pub fn begin_snapshot(&mut self, shared: bool) -> Result<Option<String>, ServerError> {
+        self.client.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").doing(HOLDING)?;
+        if !shared {
+            return Ok(None);
+        }
+        Ok(Some(self.client.query_one("SELECT pg_export_snapshot()", &[]).doing(HOLDING)?.get(0)))
+    }
+
+    /// Begins a transaction that reads another session's snapshot.
+    ///
+    /// # Errors
+    /// If the server refuses or the connection is lost.
+    pub fn join_snapshot(&mut self, name: &str) -> Result<(), ServerError> {
+        let sql =
+            format!("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT {}", literal(name));
+        self.client.batch_execute(&sql).doing(HOLDING)?;
+        Ok(())
+    }
+
+    /// Ends the transaction that [`Session::begin_snapshot`] or [`Session::join_snapshot`] began.
+    ///
+    /// # Errors
+    /// If the connection is lost.
+    pub fn end_snapshot(&mut self) -> Result<(), ServerError> {
+        self.client.batch_execute("ROLLBACK").doing(HOLDING)
+    }
+
+    /// Keeps these tables from being rewritten while the snapshot is read. Returns the number of blocks of each table that
+    /// can be read in ranges.
+    ///
+    /// # Errors
+    /// If the server refuses or the connection is lost.
+    pub fn block_counts(&mut self, schema: &str, tables: &[&str]) -> Result<BTreeMap<String, u64>, ServerError> {
+        if tables.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        // Takes the lock that reading takes. LOCK TABLE would require the right on the whole table.
+        let read = |table: &&str| format!("SELECT FROM {} LIMIT 0", qualified(schema, table));
+        let locks: Vec<String> = tables.iter().map(read).collect();
+        self.client.batch_execute(&locks.join("; ")).doing(HOLDING)?;
+        let rows = self.client.query(include_str!("sql/heap_blocks.sql"), &[&schema, &tables]).doing(HOLDING)?;
+        Ok(rows.iter().map(|row| (row.get(0), row.get::<_, i64>(1).unsigned_abs())).collect())
+    }
+}
+
+/// The SQL condition for a range of a table's blocks: from a block up to another one, or to the end if `until` is `None`.
+pub fn block_range(from: u64, until: Option<u64>) -> String {
+    let until = until.map_or_else(String::new, |block| format!(" AND ctid < '({block},0)'::tid"));
+    format!("ctid >= '({from},0)'::tid{until}")
+}
