@@ -9,14 +9,14 @@ cd "$(dirname "$0")/.."
 CHAOS_SECONDS=600
 CHAOS_SEED=1
 features=
-what=nothing_is_lost_doubled_or_changed_whatever_dies
+what=no_accident_loses_doubles_or_changes_a_row
 while [ $# -gt 0 ]; do
   case $1 in
     --seconds) CHAOS_SECONDS=$2; shift 2 ;;
     --seed) CHAOS_SEED=$2; shift 2 ;;
     --kind) CHAOS_KIND=$2; export CHAOS_KIND; shift 2 ;;
-    --points) features='--features failpoints'; what=a_process_that_ends_behind_any_answer_is_gone_on_from; shift ;;
-    --panics) features='--features failpoints'; what=a_panic_at_any_stage_says_where_and_neither_a_password_nor_a_row; shift ;;
+    --points) features='--features failpoints'; what=a_process_killed_after_any_answer_can_be_resumed; shift ;;
+    --panics) features='--features failpoints'; what=a_panic_at_any_stage_shows_its_place_and_no_password_or_row; shift ;;
     --keep) CHAOS_KEEP=1; export CHAOS_KEEP; shift ;;
     *) sed -n 's/^#   //p' "$0" >&2; exit 2 ;;
   esac

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Peak memory of loads of 2,000,000 rows, or as many as asked for, of half as many faults, and of a value as large as SQLite
-# holds: the tests of `tests/memory.rs` in full size, with an optimised binary. Some minutes, 6 GB of disk and, for the
+# holds: the tests of `tests/cutover/memory.rs` in full size, with an optimised binary. Some minutes, 6 GB of disk and, for the
 # server, 5 GB of memory.
 #
 # Usage: tests/memory.sh [ROWS]

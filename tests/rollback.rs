@@ -1,9 +1,9 @@
 //! Taking a run back: exactly its rows, its owner, its sequences; and where that cannot be known, a refusal that says so.
 
-use super::chaos::proxy::{Fault, Proxy};
-use super::support::case::Case;
-use super::support::postgres;
-use super::support::tool::Ran;
+use crate::chaos::proxy::{Fault, Proxy};
+use crate::support::case::Case;
+use crate::support::postgres;
+use crate::support::tool::Ran;
 
 /// Everything that a rollback must leave as it was: rows of the tables, and what sequences hand out next.
 fn state(case: &Case, tables: &[&str], sequences: &[&str]) -> Vec<String> {
@@ -50,7 +50,7 @@ const PLAIN: &str =
     "CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER); INSERT INTO t VALUES (1, 10), (2, 20), (3, 30)";
 
 #[test]
-fn issued_ids_of_several_columns_go_and_their_sequences_go_back() {
+fn rows_with_several_issued_ids_are_removed_and_their_sequences_reset() {
     let target = "CREATE TABLE t (id serial PRIMARY KEY, other serial, n int); INSERT INTO t (n) VALUES (10), (10)";
     let mapping = "[load.t]\nexisting = \"append\"\n[load.t.columns]\nid = { omit = true }\nother = { omit = true }\n\
                    [leave]\nt = { id = \"new ones are issued\" }\n";
@@ -59,7 +59,7 @@ fn issued_ids_of_several_columns_go_and_their_sequences_go_back() {
 }
 
 #[test]
-fn rows_that_the_server_refused_are_left_out_though_others_have_issued_ids() {
+fn rows_refused_by_the_server_are_ignored_though_others_have_issued_ids() {
     let source = "CREATE TABLE t (n INTEGER); INSERT INTO t VALUES (1), (-1), (3), (-4), (5)";
     let target = "CREATE TABLE t (id serial PRIMARY KEY, n int CHECK (n > 0))";
     let case = Case::new(source, target, "[defaults]\non_fault = \"quarantine\"\n[load.t]\n");
@@ -67,7 +67,7 @@ fn rows_that_the_server_refused_are_left_out_though_others_have_issued_ids() {
 }
 
 #[test]
-fn what_stood_in_for_orphans_goes_too() {
+fn replacements_for_orphans_are_removed_too() {
     let source = "CREATE TABLE p (id INTEGER PRIMARY KEY); INSERT INTO p VALUES (1);
         CREATE TABLE c (id INTEGER PRIMARY KEY, p_id INTEGER); INSERT INTO c VALUES (1, 1), (2, 99), (3, NULL)";
     let target = "CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE c (id int PRIMARY KEY, p_id int REFERENCES p)";
@@ -77,14 +77,14 @@ fn what_stood_in_for_orphans_goes_too() {
 }
 
 #[test]
-fn a_row_that_was_there_and_is_equal_stays() {
+fn an_equal_row_from_before_the_run_stays() {
     let target = "CREATE TABLE t (id int PRIMARY KEY, n int); INSERT INTO t VALUES (2, 20)";
     let case = Case::new(PLAIN, target, "[load.t]\nconflict = { skip = [\"id\"] }\n");
     there_and_back(&case, 0, &["t"], &[]);
 }
 
 #[test]
-fn an_owner_that_the_run_made_goes_and_its_sequence_goes_back() {
+fn an_owner_created_by_the_run_is_removed_and_its_sequence_reset() {
     let target =
         "CREATE TABLE users (id serial PRIMARY KEY, name text UNIQUE); INSERT INTO users (name) VALUES ('kim');
         CREATE TABLE t (id serial PRIMARY KEY, n int, user_id int NOT NULL REFERENCES users)";
@@ -96,7 +96,7 @@ fn an_owner_that_the_run_made_goes_and_its_sequence_goes_back() {
 }
 
 #[test]
-fn a_sequence_that_moved_since_is_a_refusal() {
+fn a_sequence_that_moved_since_the_run_is_a_refusal() {
     let case = Case::new(PLAIN, "CREATE TABLE t (id serial PRIMARY KEY, n int)", "[load.t]\n");
     case.exits(0, &["--yes"]);
     case.target.run("SELECT nextval('t_id_seq')");
@@ -104,7 +104,7 @@ fn a_sequence_that_moved_since_is_a_refusal() {
 }
 
 #[test]
-fn a_sequence_that_is_another_role_s_stays_and_that_is_said() {
+fn a_sequence_of_another_role_stays_and_is_reported() {
     let case = Case::new(PLAIN, "CREATE TABLE t (id serial PRIMARY KEY, n int)", "[load.t]\n");
     let database = case.target.name();
     case.target.run(&format!(
@@ -121,7 +121,7 @@ fn a_sequence_that_is_another_role_s_stays_and_that_is_said() {
 }
 
 #[test]
-fn a_row_that_changed_since_is_a_refusal() {
+fn a_row_that_changed_since_the_run_is_a_refusal() {
     let case = Case::new(PLAIN, "CREATE TABLE t (id int PRIMARY KEY, n int)", "[load.t]\n");
     case.exits(0, &["--yes"]);
     case.target.run("UPDATE t SET n = 21 WHERE id = 2");
@@ -129,7 +129,7 @@ fn a_row_that_changed_since_is_a_refusal() {
 }
 
 #[test]
-fn a_row_of_somebody_else_s_that_refers_to_ours_is_a_refusal() {
+fn a_foreign_row_that_refers_to_a_loaded_row_is_a_refusal() {
     let target =
         "CREATE TABLE t (id int PRIMARY KEY, n int); CREATE TABLE later (t_id int REFERENCES t ON DELETE CASCADE)";
     let case = Case::new(PLAIN, target, "[load.t]\n");
@@ -139,7 +139,7 @@ fn a_row_of_somebody_else_s_that_refers_to_ours_is_a_refusal() {
 }
 
 #[test]
-fn a_process_that_was_taken_over_takes_nothing_off_and_nothing_back() {
+fn a_superseded_process_detaches_nothing_and_removes_nothing() {
     let target = "CREATE TABLE t (id int PRIMARY KEY, n int); CREATE INDEX t_n ON t (n)";
     let case = Case::new(PLAIN, target, "[load.t]\n");
     let overtaken = "CREATE FUNCTION overtake() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
@@ -162,7 +162,7 @@ fn a_process_that_was_taken_over_takes_nothing_off_and_nothing_back() {
 }
 
 #[test]
-fn every_commit_whose_answer_is_lost_is_tried_again_there_and_back() {
+fn every_commit_without_an_answer_is_retried_in_cutover_and_rollback() {
     let source = "CREATE TABLE p (id INTEGER PRIMARY KEY, name TEXT); INSERT INTO p VALUES (1, 'a'), (2, 'b');
         CREATE TABLE c (p_id INTEGER, said TEXT);
         WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 40)
@@ -202,7 +202,7 @@ fn every_commit_whose_answer_is_lost_is_tried_again_there_and_back() {
 }
 
 #[test]
-fn a_run_that_was_taken_back_before_it_ended_is_not_done() {
+fn a_run_rolled_back_before_its_end_is_not_done() {
     let case = Case::new(PLAIN, "CREATE TABLE t (id int PRIMARY KEY, n int)", "[load.t]\n");
     case.exits(0, &["--yes"]);
     rollback(&case, 0);
@@ -231,7 +231,7 @@ fn a_run_that_was_taken_back_before_it_ended_is_not_done() {
 }
 
 #[test]
-fn a_sequence_stays_where_the_owner_s_row_stays() {
+fn a_sequence_stays_if_the_owner_row_stays() {
     let target =
         "CREATE TABLE users (id serial PRIMARY KEY, name text UNIQUE); CREATE TABLE later (by int REFERENCES users);
         CREATE TABLE t (id serial PRIMARY KEY, n int, user_id int NOT NULL REFERENCES users)";
@@ -255,7 +255,7 @@ fn a_sequence_stays_where_the_owner_s_row_stays() {
 }
 
 #[test]
-fn a_sequence_stays_past_a_row_that_came_in_between() {
+fn a_sequence_stays_past_a_row_inserted_since_the_run() {
     let source = "CREATE TABLE t (n INTEGER); INSERT INTO t VALUES (10), (20), (-5), (40)";
     // A default that says its sequence as text depends on none.
     for default in ["nextval('s')", "nextval('s'::text)", "nextval('public.S'::text)"] {
@@ -275,7 +275,7 @@ fn a_sequence_stays_past_a_row_that_came_in_between() {
 }
 
 #[test]
-fn triggers_that_were_off_for_the_load_are_off_for_the_way_back() {
+fn triggers_disabled_for_the_load_are_disabled_for_the_rollback() {
     let target = "CREATE TABLE users (id int PRIMARY KEY, posts int); INSERT INTO users VALUES (1, 7);
         CREATE TABLE t (id int PRIMARY KEY, n int);
         CREATE FUNCTION counts() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
@@ -298,7 +298,7 @@ fn triggers_that_were_off_for_the_load_are_off_for_the_way_back() {
 }
 
 #[test]
-fn triggers_that_fired_for_the_load_fire_for_the_way_back() {
+fn triggers_that_fired_for_the_load_fire_for_the_rollback() {
     let target = "CREATE TABLE users (id int PRIMARY KEY, posts int); INSERT INTO users VALUES (1, 7);
         CREATE TABLE t (id int PRIMARY KEY, n int);
         CREATE FUNCTION counts() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
@@ -313,7 +313,7 @@ const LEFT: &str =
     "note text, kind text DEFAULT 'plain', made timestamptz DEFAULT now(), code uuid DEFAULT md5(random()::text)::uuid";
 
 #[test]
-fn a_column_that_was_not_sent_and_was_changed_since_is_a_refusal() {
+fn a_change_in_a_column_that_was_not_sent_is_a_refusal() {
     for change in
         ["note = 'mine'", "kind = 'fancy'", "made = made + interval '1 day'", "code = md5(random()::text)::uuid"]
     {
@@ -325,7 +325,7 @@ fn a_column_that_was_not_sent_and_was_changed_since_is_a_refusal() {
 }
 
 #[test]
-fn rows_with_columns_that_were_not_sent_go_though_others_beside_them_were_refused() {
+fn rows_with_unsent_columns_are_removed_though_neighbours_were_refused() {
     let source = "CREATE TABLE t (n INTEGER); INSERT INTO t VALUES (1), (-1), (3), (-4), (5)";
     let target = format!("CREATE TABLE t (id serial PRIMARY KEY, n int CHECK (n > 0), {LEFT})");
     let case = Case::new(source, &target, "[defaults]\non_fault = \"quarantine\"\n[load.t]\n");
@@ -356,7 +356,7 @@ fn an_owner_that_was_changed_since_stays() {
 }
 
 #[test]
-fn keys_that_are_off_are_back_before_rows_of_a_published_table_go() {
+fn detached_keys_are_reattached_before_published_rows_are_deleted() {
     let source = "CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER); INSERT INTO t VALUES (1, 10), (2, 20), (3, -30)";
     let case = Case::new(source, "CREATE TABLE t (id int PRIMARY KEY, n int CHECK (n > 0))", "[load.t]\n");
     case.exits(4, &["--yes", "--skip-preflight", "--detach=always", "--jobs=1", "--batch-rows=1"]);
@@ -369,7 +369,7 @@ fn keys_that_are_off_are_back_before_rows_of_a_published_table_go() {
 }
 
 #[test]
-fn the_way_back_of_a_table_without_a_key_takes_as_long_as_it_has_rows() {
+fn rolling_back_a_table_without_a_key_takes_linear_time() {
     // Row by row beside each other, 30,000 rows took a minute where this takes a second.
     let source = "CREATE TABLE t (n INTEGER, m INTEGER); WITH RECURSIVE i (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM i WHERE i < 30000)
         INSERT INTO t SELECT i % 3, i / 10 FROM i";

@@ -11,4 +11,4 @@ while [ $# -gt 0 ]; do
         *) echo "score.sh: $1 is not known; --lies N, --pairs N, --seed S" >&2; exit 2 ;;
     esac
 done
-exec cargo test --no-default-features --test main -- --nocapture verify::every_single_lie verify::in_clean_pairs
+exec cargo test --no-default-features --test main -- --nocapture verify::corruption::every_corruption verify::corruption::clean_pairs

@@ -6,8 +6,8 @@ use std::process::Child;
 use std::time::{Duration, Instant};
 
 use super::Dice;
+use super::accidents::Kind;
 use super::fixture::Fixture;
-use super::kinds::Kind;
 use crate::support::tool::{Ran, Run};
 
 /// What came of it.

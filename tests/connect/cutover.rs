@@ -1,7 +1,7 @@
 //! The whole cutover over a connection like an operator's: TLS that verifies, TLS that is cut, a pooler in between.
 
-use super::bouncer::Bouncer;
 use super::certs::{Certificates, text};
+use super::pgbouncer::Bouncer;
 use super::proxy::Proxy;
 use super::server::{Server, Wish};
 use crate::support::expect::Expected;
@@ -43,7 +43,7 @@ fn personal_finance_arrives_through_tls_with_verify_full() {
 }
 
 #[test]
-fn tls_that_is_cut_in_every_few_batches_is_gone_on_behind_and_ends_verified() {
+fn tls_cut_every_few_batches_is_resumed_and_ends_verified() {
     let (server, place) = (server(), Place::new());
     // Each connection carries some three batches, and is cut within the next COPY.
     let proxy = Proxy::cutting_after(server.port, 300_000);
@@ -57,7 +57,7 @@ fn tls_that_is_cut_in_every_few_batches_is_gone_on_behind_and_ends_verified() {
 }
 
 #[test]
-fn through_pgbouncer_in_transaction_mode_it_is_refused_with_the_direct_address() {
+fn pgbouncer_in_transaction_mode_is_refused_with_the_direct_address() {
     let (server, place) = (Server::start(&Wish::default()), Place::new());
     server.sql(&read_repo("fixtures/personal_finance/target.sql"));
     let bouncer = Bouncer::start(&server, "transaction", 5);

@@ -62,7 +62,7 @@ fn target_password_and_the_mapping_s_variables_come_from_an_env_file() {
 }
 
 #[test]
-fn a_flag_is_before_the_environment_and_the_environment_before_the_file() {
+fn a_flag_overrides_the_environment_which_overrides_the_file() {
     let (case, other) = (Case::new(), Database::with(TARGET));
     let (here, there) = (case.target.url(), other.url());
     let shown = |ran: Ran| ran.json()["target"].as_str().expect("a target").rsplit('/').next().map(str::to_owned);
@@ -83,7 +83,7 @@ fn a_flag_is_before_the_environment_and_the_environment_before_the_file() {
 }
 
 #[test]
-fn a_mistake_in_an_env_file_names_file_and_line_and_repeats_nothing() {
+fn a_mistake_in_an_env_file_reports_its_line_without_content() {
     let case = Case::new();
     for (file, said) in [
         ("A=1\nhunter2", "app.env: line 2: has no \"=\""),

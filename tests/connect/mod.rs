@@ -4,19 +4,19 @@
 //! Needs PostgreSQL's binaries (`pg_config --bindir`), psql, openssl and pgbouncer; without one of them the
 //! test fails and says which. Nothing outside temporary directories is touched.
 
-mod bouncer;
+mod availability;
 pub mod certs;
 mod cutover;
 mod env_file;
-mod pasted;
+mod guarantees;
+mod hosting_strings;
+mod notices;
+mod pgbouncer;
 mod pooler;
-mod promises;
 mod proxy;
 mod psql;
-mod reach;
+mod same_as_psql;
 mod secrets;
 mod server;
 mod session;
-mod table;
 mod tls;
-mod told;

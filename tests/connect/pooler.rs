@@ -1,6 +1,6 @@
 //! Poolers: in transaction and statement mode they are refused before anything is written, in session mode they pass.
 
-use super::bouncer::Bouncer;
+use super::pgbouncer::Bouncer;
 use super::psql::{ask_us, environment};
 use super::server::{Server, Wish};
 use migrate::pg::connect::{ConnectError, Problem, ReadOnly, resolve};
@@ -37,7 +37,7 @@ fn a_statement_pooler_is_refused() {
 }
 
 #[test]
-fn a_pooler_that_refuses_startup_options_is_known_as_one() {
+fn a_pooler_that_refuses_startup_options_is_detected() {
     let server = Server::start(&Wish::default());
     let bouncer = Bouncer::start(&server, "session", 5);
     let problem = refusal(&bouncer, "options='-c geqo=off'");
@@ -85,7 +85,7 @@ fn busy(port: u16, stop: &AtomicBool) {
 }
 
 #[test]
-fn a_refused_pooler_keeps_no_setting_of_ours() {
+fn a_refused_pooler_keeps_none_of_our_settings() {
     let server = Server::start(&Wish::default());
     let bouncer = Bouncer::start(&server, "transaction", 1);
     refusal(&bouncer, "");
@@ -99,7 +99,7 @@ fn a_refused_pooler_keeps_no_setting_of_ours() {
 }
 
 #[test]
-fn a_server_itself_is_no_pooler_and_is_asked_once() {
+fn a_direct_server_is_not_a_pooler_and_is_asked_once() {
     let server = Server::start(&Wish { conf: "log_connections = on", ..Wish::default() });
     let home = tempfile::tempdir().expect("a home");
     let string = format!("host=127.0.0.1 port={} user=postgres dbname=postgres", server.port);

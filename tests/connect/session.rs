@@ -42,7 +42,7 @@ const SETTINGS: [(&str, &str, &str); 18] = [
 ];
 
 #[test]
-fn a_session_is_ours_whatever_the_role_says() {
+fn session_settings_override_those_of_the_role() {
     let server = Server::start(&Wish::default());
     let there = session(&settings(&server, ""), false);
     for (name, hostile, _) in SETTINGS {
@@ -86,7 +86,7 @@ fn a_read_only_session_writes_nothing() {
 }
 
 #[test]
-fn a_role_that_may_not_undo_what_breaks_foreign_keys_is_refused() {
+fn a_role_that_cannot_reset_replication_mode_is_refused() {
     let server = Server::start(&Wish::default());
     server.sql("CREATE ROLE weak LOGIN; ALTER ROLE weak SET session_replication_role = replica");
     let error = settings(&server, "user=weak").connect(ReadOnly(false)).err().expect("refused");

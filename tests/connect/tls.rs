@@ -35,7 +35,7 @@ fn same(string: &str, home: &Path) -> Result<(), String> {
 }
 
 #[test]
-fn every_certificate_under_every_mode_ends_as_with_psql() {
+fn every_certificate_in_every_mode_has_the_outcome_of_psql() {
     let certificates = Certificates::get();
     let home = home();
     let mut differences = Vec::new();
@@ -81,7 +81,7 @@ fn every_certificate_under_every_mode_ends_as_with_psql() {
 }
 
 #[test]
-fn what_surrounds_a_certificate_ends_as_with_psql() {
+fn everything_around_a_certificate_has_the_outcome_of_psql() {
     let certificates = Certificates::get();
     let home = home();
     let mut differences = Vec::new();
@@ -112,7 +112,7 @@ fn what_surrounds_a_certificate_ends_as_with_psql() {
 }
 
 #[test]
-fn a_server_without_tls_is_spoken_to_in_clear_text_only_where_psql_would() {
+fn a_server_without_tls_gets_clear_text_only_if_psql_sends_it() {
     let server = Server::start(&Wish::default());
     let home = home();
     for mode in MODES {
@@ -142,7 +142,7 @@ pub(super) fn refusal(string: &str, variables: &[(&str, &str)], home: &Path) -> 
 }
 
 #[test]
-fn a_refused_certificate_says_why_and_which_word_gives_up_what() {
+fn a_refused_certificate_reports_why_and_what_each_mode_gives_up() {
     let home = home();
     let root = Certificates::get().path("authority.crt");
     for (certificate, what, word, given_up) in [
@@ -166,7 +166,7 @@ pub(super) const RULES: &str = "local all all trust\nhostssl all certified all c
      hostssl all crypt all trust\nhostssl all scram all scram-sha-256\nhost all postgres all trust\n";
 
 #[test]
-fn the_servers_rules_about_encryption_end_as_with_psql() {
+fn the_server_rules_about_encryption_have_the_outcome_of_psql() {
     let certificates = Certificates::get();
     // The usual kind of certificate, whose hash also serves for channel binding.
     let (crt, key) = certificates.pair("rsa");

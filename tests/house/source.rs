@@ -151,7 +151,7 @@ fn opaque(rest: &[u8], before: Option<u8>) -> Option<(usize, usize, usize)> {
 }
 
 #[test]
-fn code_is_told_from_comments_and_strings() {
+fn comments_and_strings_are_not_code() {
     let text = "let a = 'x'; // 'y'\nfn f<'a>(b: &'a str) { r#\"one \"two\" \"#; \"a\\\"b\"; '\\''; '\"' } /* c */ d";
     let left = "let a = ' ';       \nfn f<'a>(b: &'a str) { r#\"          \"#; \"    \"; '  '; ' ' }         d";
     assert_eq!(code(text), left);

@@ -2,8 +2,8 @@
 //!
 //! Knows nothing of the tool: calendars and spellings are written here from the two databases' own documentation.
 
-use super::more;
 use super::random::Random;
+use super::spellings;
 
 /// A column's type on the target.
 #[derive(Clone, Copy)]
@@ -146,12 +146,12 @@ impl Type {
             Instant => instant(random),
             Uuid => uuid(random),
             Json => json(random),
-            Single => more::single(random),
-            Rounded => more::rounded(random),
-            Padded => more::padded(random),
-            Berlin => more::berlin(random),
-            Interval => more::interval(random),
-            Array => more::array(random),
+            Single => spellings::single(random),
+            Rounded => spellings::rounded(random),
+            Padded => spellings::padded(random),
+            Berlin => spellings::berlin(random),
+            Interval => spellings::interval(random),
+            Array => spellings::array(random),
             Mood => {
                 let label = random.pick(&["sad", "ok"]);
                 (label.to_owned(), format!("'{label}'"))

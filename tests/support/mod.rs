@@ -21,3 +21,10 @@ pub fn repo(path: &str) -> PathBuf {
 pub fn read_repo(path: &str) -> String {
     std::fs::read_to_string(repo(path)).unwrap_or_else(|e| panic!("{path}: {e}"))
 }
+
+/// The file of a test module, such as `tests/resume/kills.rs` for `resume::kills`.
+pub fn test_file(module: &str) -> String {
+    let path = format!("tests/{}", module.replace("::", "/"));
+    let file = format!("{path}.rs");
+    if repo(&file).is_file() { file } else { format!("{path}/mod.rs") }
+}

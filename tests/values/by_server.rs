@@ -1,10 +1,10 @@
 //! Types that only the server reads, from their text: it gets no text that it would round, cut or guess at.
 
-use super::super::support::case::Case as Move;
 use super::{Bad, Case, Is, hold};
+use crate::support::case::Case as Move;
 
 #[test]
-fn a_text_that_the_server_would_bend_is_a_fault() {
+fn a_text_that_the_server_would_alter_is_a_fault() {
     const CASES: &[Case] = &[
         ("", "'12.345'", "money", "", Bad("excess-scale")),
         ("", "'12.345'", "money", "round = true", Is("$12.35")),
@@ -66,7 +66,7 @@ fn a_text_that_the_server_would_bend_is_a_fault() {
 }
 
 #[test]
-fn a_type_that_the_server_bends_in_silence_is_refused_beforehand() {
+fn a_type_that_the_server_alters_silently_is_refused_in_preflight() {
     let target = "CREATE TYPE pair AS (a numeric(5,2), b varchar(3)); CREATE DOMAIN called AS name;
         CREATE TABLE t (id int PRIMARY KEY, n name, c \"char\", p pair, d called, many pair[], o oid, k name DEFAULT 'kept')";
     let source = "CREATE TABLE t (id INTEGER PRIMARY KEY, n, c, p, d, many, o);
@@ -82,7 +82,7 @@ fn a_type_that_the_server_bends_in_silence_is_refused_beforehand() {
 }
 
 #[test]
-fn the_plan_says_which_loads_go_as_text() {
+fn the_plan_shows_which_loads_are_sent_as_text() {
     let target = "CREATE TABLE t (id int PRIMARY KEY, b bit(8)); CREATE TABLE u (id int PRIMARY KEY, b bytea)";
     let source = "CREATE TABLE t (id INTEGER PRIMARY KEY, b); CREATE TABLE u (id INTEGER PRIMARY KEY, b)";
     let case = Move::new(source, target, "[load.t]\n[load.u]\n");

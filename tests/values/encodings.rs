@@ -1,8 +1,8 @@
 //! Databases whose encoding is not UTF8: what has a letter there arrives, what has none is named, lengths are the server's.
 
-use super::super::support::postgres::{Database, drop_database};
-use super::super::support::sqlite;
-use super::super::support::tool::{Place, Ran};
+use crate::support::postgres::{Database, drop_database};
+use crate::support::sqlite;
+use crate::support::tool::{Place, Ran};
 
 /// A database of one encoding, gone with the value.
 struct Encoded {
@@ -67,7 +67,7 @@ const DRY: &[&str] = &["--dry-run", "--on-fault", "quarantine"];
 const YES: &[&str] = &["--yes", "--on-fault", "quarantine"];
 
 #[test]
-fn a_latin1_database_takes_what_it_has_a_letter_for_and_a_dry_run_knows_which() {
+fn a_latin1_database_accepts_its_letters_and_a_dry_run_finds_others() {
     let source = "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT, j TEXT, a TEXT);
         INSERT INTO t VALUES (1, 'é', NULL, NULL), (2, '✓', NULL, NULL), (3, 'a', NULL, NULL), (4, NULL, '{\"é\":\"ÿ\"}', NULL),
             (5, NULL, '\"\\u2713\"', NULL), (6, NULL, NULL, '[\"é\",\"x\"]'), (7, NULL, NULL, '[\"x\",\"✓\"]'), (8, NULL, NULL, '[]');";
@@ -87,7 +87,7 @@ fn a_latin1_database_takes_what_it_has_a_letter_for_and_a_dry_run_knows_which() 
 }
 
 #[test]
-fn a_key_without_a_letter_there_is_named_and_gone_on_from() {
+fn a_key_with_an_unknown_letter_is_reported_and_the_run_continues() {
     let source = "CREATE TABLE t (k TEXT PRIMARY KEY, n INTEGER) WITHOUT ROWID;
         INSERT INTO t VALUES ('a', 1), ('é', 2), ('✓', 3), ('ﬀ', 4);";
     let target = Encoded::with("LATIN1", "CREATE TABLE t (k text PRIMARY KEY, n int)");
@@ -97,7 +97,7 @@ fn a_key_without_a_letter_there_is_named_and_gone_on_from() {
 }
 
 #[test]
-fn an_sql_ascii_database_holds_utf8_alone_and_counts_bytes() {
+fn an_sql_ascii_database_holds_only_utf8_and_counts_bytes() {
     let source = "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT, w TEXT, c TEXT, j TEXT);
         INSERT INTO t VALUES (1, 'é✓👩', 'abc', 'ab', '{\"é\":\"\\u2713\"}'), (2, CAST(x'ff41' AS TEXT), NULL, NULL, NULL),
             (3, NULL, 'ééé', NULL, NULL), (4, NULL, 'é', NULL, NULL), (5, NULL, NULL, 'é', NULL), (6, NULL, NULL, 'éé', NULL),

@@ -1,8 +1,8 @@
 //! Values that meet: the encoding of a whole file, keys that become equal by conversion, texts that are deep or long.
 
-use super::super::support::postgres::Database;
-use super::super::support::sqlite;
-use super::super::support::tool::{Place, Ran};
+use crate::support::postgres::Database;
+use crate::support::sqlite;
+use crate::support::tool::{Place, Ran};
 
 /// One move of the table `t`, bad rows set aside.
 fn moved(source: &str, target: &Database, dry: bool) -> Ran {
@@ -26,7 +26,7 @@ fn faults(ran: &Ran) -> Vec<(u64, String)> {
 }
 
 #[test]
-fn text_of_a_utf_16_file_arrives_and_half_a_pair_in_it_is_named() {
+fn text_of_a_utf_16_file_arrives_and_a_lone_surrogate_is_reported() {
     for (encoding, half, odd) in [("UTF-16le", "00d8", "410042"), ("UTF-16be", "d800", "004100")] {
         // What SQLite makes of an odd byte at the end of its own text is the value: nothing.
         let source = format!(
@@ -55,7 +55,7 @@ fn duplicates_that_conversion_makes_are_the_later_rows() {
 }
 
 #[test]
-fn letters_that_only_the_target_calls_equal_are_one_key() {
+fn letters_equal_only_on_the_target_are_one_key() {
     let source = "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT COLLATE NOCASE UNIQUE);
                   INSERT INTO t VALUES (1, 'A'), (2, 'É'), (3, 'é'), (4, 'b');";
     let target = Database::with(
@@ -77,7 +77,7 @@ fn letters_that_only_the_target_calls_equal_are_one_key() {
 }
 
 #[test]
-fn blanks_at_the_end_of_a_key_are_characters_in_text_and_none_in_char() {
+fn trailing_blanks_of_a_key_count_in_text_and_not_in_char() {
     let source = "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT UNIQUE);
                   INSERT INTO t VALUES (1, 'x'), (2, 'x '), (3, 'x  '), (4, ' x');";
     for (kind, lost) in [("text", vec![]), ("varchar(3)", vec![]), ("char(3)", vec![2, 3])] {
@@ -93,7 +93,7 @@ fn blanks_at_the_end_of_a_key_are_characters_in_text_and_none_in_char() {
 }
 
 #[test]
-fn json_of_two_hundred_levels_arrives_and_of_twenty_thousand_is_named_beforehand_too() {
+fn json_of_200_levels_arrives_and_of_20000_is_reported_by_a_dry_run_too() {
     let deep = |n: u32| format!("replace(hex(zeroblob({n})), '00', '[') || replace(hex(zeroblob({n})), '00', ']')");
     let source = |levels: u32| {
         let (some, most) = (deep(200), deep(levels));
@@ -130,7 +130,7 @@ fn json_of_two_hundred_levels_arrives_and_of_twenty_thousand_is_named_beforehand
 }
 
 #[test]
-fn json_in_an_array_and_in_a_load_that_goes_as_text_is_named_or_said_not_to_have_been_looked_at() {
+fn deep_json_in_arrays_and_text_loads_is_reported_or_listed_as_unchecked() {
     let deep = "replace(hex(zeroblob(20000)), '00', '[') || replace(hex(zeroblob(20000)), '00', ']')";
     let source = format!(
         "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT, b TEXT); INSERT INTO t VALUES (1, '[' || {deep} || ']', '1'), (2, '[1]', '0');"
@@ -152,7 +152,7 @@ fn json_in_an_array_and_in_a_load_that_goes_as_text_is_named_or_said_not_to_have
 }
 
 #[test]
-fn keys_of_every_storage_class_are_walked_in_the_source_s_own_order() {
+fn keys_of_every_storage_class_are_read_in_the_order_of_the_source() {
     let source = "CREATE TABLE t (k PRIMARY KEY, n INTEGER) WITHOUT ROWID;
                   INSERT INTO t VALUES ('a', 1), (1, 2), ('B', 3), (2.5, 4), ('é', 5), (-9223372036854775807, 6), ('', 7),
                   (x'00', 8), (x'616263', 9);";
@@ -171,7 +171,7 @@ fn keys_of_every_storage_class_are_walked_in_the_source_s_own_order() {
 }
 
 #[test]
-fn a_key_that_may_be_too_large_for_its_index_is_said_beforehand_and_named_when_it_is() {
+fn a_key_too_large_for_its_index_is_predicted_and_then_reported() {
     let source = "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT);
                   INSERT INTO t VALUES (1, hex(randomblob(4000))), (2, hex(zeroblob(4000))), (3, 'short');";
     let target = Database::with("CREATE TABLE t (id int PRIMARY KEY, v text UNIQUE)");

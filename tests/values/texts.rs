@@ -72,7 +72,7 @@ fn every_byte_of_a_blob_arrives() {
 }
 
 #[test]
-fn an_empty_string_in_a_column_that_is_not_text_is_a_fault_until_it_is_said_to_be_null() {
+fn an_empty_string_in_a_non_text_column_is_a_fault_unless_mapped_to_null() {
     const TYPES: [&str; 24] = [
         "smallint",
         "int",

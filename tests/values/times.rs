@@ -1,7 +1,7 @@
 //! Dates, times, instants and durations in the spellings that programs leave behind.
 
-use super::super::support::case::Case as Move;
 use super::{Bad, Case, Is, hold};
+use crate::support::case::Case as Move;
 
 const NEW_YORK: &str = r#"zone = "America/New_York""#;
 
@@ -199,7 +199,7 @@ fn durations_need_their_unit() {
 }
 
 #[test]
-fn local_times_without_a_zone_stated_anywhere_are_refused_before_anything_is_written() {
+fn local_times_without_a_zone_are_refused_before_anything_is_written() {
     let source = "CREATE TABLE t (id INTEGER PRIMARY KEY, at DATETIME, d DATE);
         INSERT INTO t VALUES (1, '2023-03-02 15:04:05', '2023-03-02'), (2, '2023-03-02 15:04:05Z', NULL);";
     let case = Move::new(source, "CREATE TABLE t (id int PRIMARY KEY, at timestamptz, d date)", "[load.t]\n");
@@ -213,7 +213,7 @@ fn local_times_without_a_zone_stated_anywhere_are_refused_before_anything_is_wri
 }
 
 #[test]
-fn a_run_that_stopped_goes_on_in_no_other_zone() {
+fn a_stopped_run_resumes_in_no_other_zone() {
     let source = "CREATE TABLE t (id INTEGER PRIMARY KEY, at DATETIME, n INTEGER);
         INSERT INTO t VALUES (1, '2023-07-02 15:04:05', 1), (2, '2023-07-02 15:04:05', 2), (3, '2023-07-02 15:04:05', -3);";
     let target = "CREATE TABLE t (id int PRIMARY KEY, at timestamptz, n int CONSTRAINT up CHECK (n > 0))";

@@ -94,7 +94,7 @@ fn printed(name: &str, value: &str) -> String {
 }
 
 #[test]
-fn every_type_arrives_alone_and_under_a_domain_and_in_arrays_whichever_way_its_load_goes() {
+fn every_type_arrives_alone_in_domains_and_in_arrays_on_every_path() {
     let quoted = |text: &str| format!("'{}'", text.replace('\'', "''"));
     let (mut domains, mut rows) = (String::new(), Vec::new());
     for (n, (name, value, within)) in TYPES.iter().enumerate() {

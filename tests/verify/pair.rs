@@ -2,9 +2,9 @@
 
 use std::fmt::Write;
 
-use super::super::support::postgres::Database;
-use super::super::support::tool::{Place, Ran};
-use super::super::support::{read_repo, sqlite};
+use crate::support::postgres::Database;
+use crate::support::tool::{Place, Ran};
+use crate::support::{read_repo, sqlite};
 
 /// Random numbers by xorshift64*: small, and the same everywhere.
 pub struct Random(u64);

@@ -1,0 +1,4 @@
+//! The command line: arguments, exit statuses, and secrets that no output may show.
+
+mod arguments;
+mod secrets;

@@ -1,0 +1,14 @@
+//! The cutover: rows, owners, ids, lookups, sequences, faults, and its costs in time and memory.
+
+mod application_code;
+mod detach;
+mod faults;
+mod lookups;
+mod memory;
+mod personal_finance;
+mod rehearse;
+mod round_trips;
+mod self_references;
+mod sequences;
+mod shifted_ids;
+mod tables_and_names;

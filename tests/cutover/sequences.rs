@@ -1,0 +1,169 @@
+//! Sequences beside an application that draws from them, and counts of rows set aside over a line that breaks.
+
+use crate::chaos::proxy::{Fault, How, Proxy};
+use crate::support::case::Case;
+use crate::support::postgres;
+
+const SOURCE: &str = "CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER);
+    INSERT INTO t VALUES (1, 1), (2, -1), (3, 3), (4, -1), (5, 5)";
+
+#[test]
+fn a_sequence_never_moves_back_while_an_application_draws_from_it() {
+    let target = "CREATE TABLE t (id serial PRIMARY KEY, n int); CREATE TABLE before (id serial PRIMARY KEY, n int)";
+    let case = Case::new(SOURCE, target, "[load.t]\n");
+    let name = "name = \"first\"\n[source]\npath = \"source.db\"\n[load.before]\nfrom = \"t\"\n";
+    case.place.write("first.toml", format!("format = 1\n{name}"));
+    case.exits(0, &["-m", "first.toml", "--yes"]);
+    // Between the look at the sequence and its setting, somebody draws a thousand ids.
+    case.target.run(
+        "CREATE FUNCTION draw() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+           PERFORM nextval('public.t_id_seq') FROM generate_series(1, 1000); RETURN NEW; END $$;
+         CREATE TRIGGER draw BEFORE INSERT ON migrate.made FOR EACH ROW WHEN (NEW.kind = 'sequence') EXECUTE FUNCTION draw()",
+    );
+    case.exits(0, &["-m", "migrate.toml", "--yes"]);
+    assert_eq!(case.target.value("SELECT nextval('t_id_seq')"), "1001");
+}
+
+#[test]
+fn a_sequence_is_set_up_and_down_and_past_the_rows() {
+    let source = "CREATE TABLE t (id INTEGER PRIMARY KEY, down INTEGER, by5 INTEGER); INSERT INTO t VALUES (7, -3, 12)";
+    let target = "CREATE SEQUENCE d INCREMENT -1; CREATE SEQUENCE f INCREMENT 5;
+        CREATE TABLE t (id serial PRIMARY KEY, down int DEFAULT nextval('d'), by5 int DEFAULT nextval('f'));
+        ALTER SEQUENCE d OWNED BY t.down; ALTER SEQUENCE f OWNED BY t.by5";
+    let case = Case::new(source, target, "[load.t]\n");
+    case.exits(0, &["--yes"]);
+    let next = |name: &str| case.target.value(&format!("SELECT nextval('{name}')"));
+    assert_eq!((next("t_id_seq"), next("d"), next("f")), ("8".to_owned(), "-4".to_owned(), "17".to_owned()));
+}
+
+#[test]
+fn quarantined_rows_are_counted_once_however_the_connection_breaks() {
+    let target = "CREATE TABLE t (id int PRIMARY KEY, n int CHECK (n > 0))";
+    let mapping = "[load.t]\nfrom = { sql = \"SELECT id, n FROM t ORDER BY id\" }\n";
+    let proxy = Proxy::before(postgres::socket());
+    let lost = (1..8).map(|commit| Fault::AnswerLost { commit });
+    let cut = (20..200).step_by(6).map(|message| Fault::Cut { from_client: true, message, bytes: 0, how: How::Rst });
+    let mut happened = 0;
+    for fault in lost.chain(cut) {
+        let case = Case::new(SOURCE, target, mapping);
+        proxy.expect([fault]);
+        let url = proxy.url(case.target.name());
+        let args = ["--yes", "--on-fault", "quarantine", "--max-faults", "2", "--jobs", "1", "--json", "-t", &url];
+        let ran = case.place.migrate(args).ran();
+        // Where the line is not tried again, the same command goes on; but never because of a row that was counted twice.
+        assert!(!ran.said().contains("max_faults"), "{fault:?}: {}", ran.said());
+        let ran = if [3, 4].contains(&ran.code) { case.place.migrate(args).ran() } else { ran };
+        assert_eq!(ran.code, 6, "{fault:?}: {}", ran.said());
+        assert_eq!(case.target.count("t"), 3);
+        assert_eq!(case.target.count("migrate.fault"), 2);
+        happened += proxy.happened();
+    }
+    assert!(happened > 20, "only {happened} lines broke");
+}
+
+#[test]
+fn an_omitted_column_gets_the_value_of_its_default_expression() {
+    let source = "CREATE TABLE t (n INTEGER); INSERT INTO t VALUES (1), (2)";
+    let target = "CREATE SEQUENCE s; CREATE TABLE t (id int PRIMARY KEY DEFAULT nextval('s') * 10 + 3, n int);
+        ALTER SEQUENCE s OWNED BY t.id";
+    let case = Case::new(source, target, "[load.t.columns]\nid = { omit = true }\n");
+    case.exits(0, &["--yes"]);
+    assert_eq!(case.ids("t"), [13, 23]);
+    assert_eq!(case.target.value("INSERT INTO t (n) VALUES (3) RETURNING id"), "33");
+    // Cast to the column's type it is the bare number all the same.
+    let target = "CREATE SEQUENCE s; CREATE TABLE t (id int PRIMARY KEY DEFAULT nextval('s')::int, n int)";
+    let case = Case::new(source, target, "[load.t.columns]\nid = { omit = true }\n");
+    let report = case.exits(0, &["--yes"]);
+    assert_eq!(report["sequences"][0]["next"], 3, "{report}");
+}
+
+#[test]
+fn numbers_within_text_belong_to_the_application_and_cause_a_warning() {
+    let source = "CREATE TABLE t (id INTEGER PRIMARY KEY, no TEXT); INSERT INTO t VALUES (1, 'INV-7'), (2, 'INV-8')";
+    let target = "CREATE SEQUENCE s; CREATE TABLE t (id int PRIMARY KEY, no text DEFAULT 'INV-' || nextval('s'), by text DEFAULT nextval('s'))";
+    let case = Case::new(source, target, "[load.t]\n");
+    let report = case.exits(0, &["--yes"]);
+    assert_eq!(report["sequences"].as_array().map(Vec::len), Some(0), "{report}");
+    let said = report["warnings"].to_string();
+    assert!(said.contains("load.t.columns.no") && said.contains("public.s"), "{said}");
+    assert_eq!(case.target.value("SELECT string_agg(no || ' ' || by, ', ' ORDER BY id) FROM t"), "INV-7 1, INV-8 2");
+}
+
+#[test]
+fn a_sequence_is_found_for_every_form_of_the_default() {
+    for (made, default) in [
+        ("CREATE SEQUENCE s", "nextval('s')"),
+        ("CREATE SEQUENCE s CACHE 50", "nextval('s'::text)"),
+        ("CREATE SEQUENCE \"Odd 'one\"", "nextval('\"Odd ''one\"'::varchar)::int"),
+        ("CREATE SCHEMA other; CREATE SEQUENCE other.s", "nextval('Other.S'::text)"),
+        ("CREATE SCHEMA other; CREATE SEQUENCE other.s", "nextval('other.s')"),
+    ] {
+        let target = format!("{made}; CREATE TABLE t (id int PRIMARY KEY DEFAULT {default}, n int)");
+        let case = Case::new(SOURCE, &target, "[load.t]\n");
+        let report = case.exits(0, &["--yes"]);
+        assert_eq!(report["sequences"][0]["next"], 6, "{default}: {report}");
+        assert_eq!(case.target.value("INSERT INTO t (n) VALUES (1) RETURNING id"), "6", "{default}");
+    }
+}
+
+#[test]
+fn one_sequence_of_two_tables_is_set_past_both() {
+    let source = "CREATE TABLE t (id INTEGER PRIMARY KEY); CREATE TABLE u (id INTEGER PRIMARY KEY);
+        INSERT INTO t VALUES (1), (50); INSERT INTO u VALUES (3), (20)";
+    let target = "CREATE SEQUENCE s; CREATE TABLE t (id int PRIMARY KEY DEFAULT nextval('s'));
+        CREATE TABLE u (id int PRIMARY KEY DEFAULT nextval('s'))";
+    for loads in ["[load.t]\n[load.u]\n", "[load.u]\n[load.t]\n"] {
+        let case = Case::new(source, target, loads);
+        case.exits(0, &["--yes"]);
+        assert_eq!(case.target.value("SELECT nextval('s')"), "51");
+    }
+}
+
+#[test]
+fn an_empty_table_starts_at_its_start_or_after_the_source_counter() {
+    let target = "CREATE TABLE t (id int GENERATED ALWAYS AS IDENTITY (START 100 MINVALUE 5) PRIMARY KEY, n int)";
+    for (source, next) in [
+        ("CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER)", "100"),
+        ("CREATE TABLE t (id INTEGER PRIMARY KEY AUTOINCREMENT, n INTEGER)", "100"),
+        (
+            "CREATE TABLE t (id INTEGER PRIMARY KEY AUTOINCREMENT, n INTEGER); INSERT INTO t VALUES (600, 1); DELETE FROM t",
+            "601",
+        ),
+    ] {
+        let case = Case::new(source, target, "[load.t]\n");
+        case.exits(0, &["--yes"]);
+        assert_eq!(case.target.value("INSERT INTO t (n) VALUES (1) RETURNING id"), next, "{source}");
+    }
+}
+
+#[test]
+fn a_sequence_that_cannot_be_set_past_its_rows_is_unchanged_and_reported() {
+    // The last one would begin again and hand out ids that are taken.
+    for limits in ["MAXVALUE 4", "MAXVALUE 5", "MAXVALUE 5 CYCLE"] {
+        let target = format!(
+            "CREATE SEQUENCE s {limits}; CREATE TABLE t (id int PRIMARY KEY DEFAULT nextval('s'), n int); ALTER SEQUENCE s OWNED BY t.id"
+        );
+        let case = Case::new(SOURCE, &target, "[load.t]\n");
+        let report = case.exits(5, &["--yes"]);
+        assert_eq!(report["sequences"][0]["verdict"], "Differs", "{limits}: {report}");
+        assert_eq!(case.target.count("t"), 5);
+        // Below its least value it is past them as it stands.
+        let target = target.replace(limits, "MINVALUE 100");
+        let case = Case::new(SOURCE, &target, "[load.t]\n");
+        case.exits(0, &["--yes"]);
+        assert_eq!(case.target.value("SELECT nextval('s')"), "100");
+    }
+}
+
+#[test]
+fn generated_always_ids_keep_their_numbers_on_every_write_path() {
+    let target = "CREATE TABLE t (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, n int UNIQUE)";
+    let source = "CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER); INSERT INTO t VALUES (3, 1), (7, 2), (8, 2)";
+    let case = Case::new(source, target, "[load.t]\nconflict = { skip = [\"n\"] }\n");
+    case.exits(0, &["--yes"]);
+    assert_eq!(case.ids("t"), [3, 7]);
+    let case = Case::new(&source.replace("(8, 2)", "(8, 3)"), target, "[load.t]\n");
+    case.exits(0, &["--yes"]);
+    assert_eq!(case.ids("t"), [3, 7, 8]);
+    assert_eq!(case.target.value("INSERT INTO t (n) VALUES (99) RETURNING id"), "9");
+}

@@ -1,0 +1,7 @@
+//! Before the first write: refusals of the plan, predictions of a dry run, rights, ids that mean different rows.
+
+mod id_collisions;
+mod plan;
+mod predictions;
+mod rights;
+mod source_files;

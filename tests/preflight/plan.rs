@@ -1,0 +1,118 @@
+//! What would stop or spoil a run later and can be known beforehand: refused by the plan, with nothing written.
+
+use crate::support::case::Case;
+
+const SOURCE: &str = "CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT); INSERT INTO t VALUES (1, 'one'), (2, 'two')";
+
+/// Refused at once, in the dry run too, for this reason; nothing is written.
+#[track_caller]
+fn refused(case: &Case, reason: &str) {
+    for how in ["--dry-run", "--yes"] {
+        let report = case.exits(3, &[how]);
+        assert!(report["refusals"].to_string().contains(reason), "{reason}: {report}");
+        assert_eq!(case.target.value("SELECT count(*) FROM pg_namespace WHERE nspname = 'migrate'"), "0");
+    }
+}
+
+#[test]
+fn a_deferrable_key_cannot_skip_rows_and_is_refused() {
+    let target = "CREATE TABLE t (id int PRIMARY KEY, name text UNIQUE DEFERRABLE)";
+    refused(&Case::new(SOURCE, target, "[load.t]\nconflict = { skip = [\"name\"] }\n"), "DEFERRABLE");
+    // One that is not beside it does not help.
+    let target = "CREATE TABLE t (id int PRIMARY KEY, name text UNIQUE, UNIQUE (name) DEFERRABLE)";
+    refused(&Case::new(SOURCE, target, "[load.t]\nconflict = { skip = [\"name\"] }\n"), "DEFERRABLE");
+}
+
+#[test]
+fn columns_may_have_names_that_the_tool_uses_itself() {
+    let source = "CREATE TABLE t (migrate_place INTEGER PRIMARY KEY, nth INTEGER);
+        INSERT INTO t VALUES (1, 10), (2, 10), (3, 20), (4, 40)";
+    let target = "CREATE TABLE t (migrate_place int PRIMARY KEY CHECK (migrate_place < 4), nth int UNIQUE);
+        INSERT INTO t VALUES (0, 20)";
+    let case = Case::new(source, target, "[load.t]\nconflict = { skip = [\"nth\"] }\n");
+    let dry = case.exits(3, &["--dry-run"]);
+    assert_eq!(dry["faults"][0]["reason"], "check-failed", "{dry}");
+    let report = case.exits(6, &["--yes", "--on-fault", "quarantine"]);
+    assert_eq!(report["loads"][0]["skipped"], 2, "{report}");
+    assert_eq!(case.target.value("SELECT string_agg(migrate_place || ':' || nth, ' ' ORDER BY 1) FROM t"), "0:20 1:10");
+}
+
+#[test]
+fn sql_that_is_not_deterministic_is_refused() {
+    let target = "CREATE TABLE t (id int PRIMARY KEY, name text)";
+    for sql in [
+        "hex(randomblob(4))",
+        "name || random()",
+        "CURRENT_TIMESTAMP",
+        "datetime('Now', '-1 day')",
+        "date ( )",
+        "strftime('%s')",
+        "lower(unixepoch(/* now */ 'now'))",
+        "(SELECT name FROM t ORDER BY random() LIMIT 1)",
+    ] {
+        let case = Case::new(SOURCE, target, &format!("[load.t.columns]\nname = {{ sql = \"{sql}\" }}\n"));
+        refused(&case, "another value each time");
+    }
+    let by_query = "[load.t]\nfrom = { sql = \"SELECT id, date('now') AS name FROM t\" }\n";
+    refused(&Case::new(SOURCE, target, by_query), "another value each time");
+    for sql in
+        ["CASE name WHEN 'now' THEN date(0, 'unixepoch') END", "strftime('%s', name, 'unixepoch')", "name || 'date()'"]
+    {
+        let case = Case::new(SOURCE, target, &format!("[load.t.columns]\nname = {{ sql = \"{sql}\" }}\n"));
+        case.exits(0, &["--yes"]);
+    }
+}
+
+#[test]
+fn an_unlogged_table_is_refused() {
+    refused(&Case::new(SOURCE, "CREATE UNLOGGED TABLE t (id int PRIMARY KEY, name text)", "[load.t]\n"), "UNLOGGED");
+    let parts = "CREATE TABLE t (id int PRIMARY KEY, name text) PARTITION BY RANGE (id);
+        CREATE UNLOGGED TABLE t_all PARTITION OF t DEFAULT";
+    refused(&Case::new(SOURCE, parts, "[load.t]\n"), "UNLOGGED");
+}
+
+#[test]
+fn a_table_with_inheriting_tables_is_refused() {
+    let heir = "CREATE TABLE t (id int PRIMARY KEY, name text); CREATE TABLE heir (more int) INHERITS (t)";
+    refused(&Case::new(SOURCE, heir, "[load.t]\n"), "inherit");
+    // The heir itself holds its own rows alone.
+    let case = Case::new(SOURCE, heir, "[load.heir]\nfrom = \"t\"\n");
+    case.exits(0, &["--yes"]);
+    assert_eq!(case.target.value("SELECT count(*) FROM ONLY heir"), "2");
+}
+
+#[test]
+fn a_session_that_uses_a_loaded_table_is_named_and_refused() {
+    let case =
+        Case::new(SOURCE, "CREATE TABLE t (id int PRIMARY KEY, name text); CREATE TABLE other (id int)", "[load.t]\n");
+    for held in ["INSERT INTO t VALUES (7, 'not committed')", "SELECT FROM t"] {
+        let mut other = case.target.client();
+        let mut open = other.transaction().expect("a transaction");
+        open.batch_execute(held).expect("a lock");
+        let pid: i32 = open.query_one("SELECT pg_backend_pid()", &[]).expect("a process").get(0);
+        let report = case.exits(3, &["--yes"]);
+        assert!(report["refusals"].to_string().contains(&format!("server process {pid}")), "{report}");
+        // A dry run writes nothing, so it only says so.
+        let dry = case.exits(0, &["--dry-run"]);
+        assert!(dry["warnings"].to_string().contains(&format!("server process {pid}")), "{dry}");
+    }
+    let mut other = case.target.client();
+    let mut open = other.transaction().expect("a transaction");
+    open.batch_execute("INSERT INTO other VALUES (1)").expect("a lock");
+    case.exits(0, &["--yes"]);
+}
+
+#[test]
+fn tables_in_a_circle_are_refused_by_name_and_load_without_one_reference() {
+    let source =
+        "CREATE TABLE a (id INTEGER PRIMARY KEY, b_id INTEGER); CREATE TABLE b (id INTEGER PRIMARY KEY, a_id INTEGER);
+        INSERT INTO a VALUES (1, 2); INSERT INTO b VALUES (2, 1)";
+    let target =
+        "CREATE TABLE a (id int PRIMARY KEY, b_id int); CREATE TABLE b (id int PRIMARY KEY, a_id int REFERENCES a);
+        ALTER TABLE a ADD FOREIGN KEY (b_id) REFERENCES b";
+    refused(&Case::new(source, target, "[load.a]\n[load.b]\n"), "load.a, load.b wait for each other");
+    let left = "[leave]\na.b_id = \"by a later migration\"\n[load.a.columns]\nb_id = { omit = true }\n[load.b]\n";
+    let case = Case::new(source, target, left);
+    case.exits(0, &["--yes"]);
+    assert_eq!(case.target.value("SELECT a_id FROM b"), "1");
+}

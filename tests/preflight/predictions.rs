@@ -1,0 +1,172 @@
+//! What only the server can judge of a row: a dry run says that it was not looked at, and a row that an index would refuse is
+//! pinned, or a way is named that pins it, whatever is taken off for speed.
+
+use serde_json::Value;
+
+use crate::support::case::{Case, faults};
+
+/// Ten rows, and a change to some of them.
+fn ten_rows(change: &str) -> String {
+    format!(
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, n INTEGER);
+         WITH RECURSIVE i(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM i WHERE x < 10)
+         INSERT INTO t SELECT x, 'a' || x, x FROM i;
+         {change}"
+    )
+}
+
+/// What a report says was not checked, as `check why`.
+fn unchecked(report: &Value) -> Vec<String> {
+    let checks = report["checks"].as_array().expect("checks").iter().filter(|c| c["verdict"] == "NotChecked");
+    checks.map(|c| format!("{} {}", c["check"].as_str().unwrap(), c["why"].as_str().unwrap())).collect()
+}
+
+#[test]
+fn a_dry_run_lists_checks_left_to_the_server_and_the_run_performs_them() {
+    const GUARD: &str = "CREATE FUNCTION guard() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+          IF NEW.n = 8 THEN RETURN NULL; END IF; RETURN NEW; END $$;
+        CREATE TRIGGER guard BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION guard()";
+    let plain = "CREATE TABLE t (id int PRIMARY KEY, a text, n int)";
+    for (change, target, load, said, reason) in [
+        (
+            "UPDATE t SET n = 3 WHERE id = 8",
+            "CREATE TABLE t (id int PRIMARY KEY, a text, n int, CONSTRAINT apart EXCLUDE USING btree (n WITH =))".to_owned(),
+            "",
+            "exclusion apart: ",
+            "exclusion-failed",
+        ),
+        (
+            "UPDATE t SET a = 'A1' WHERE id = 8",
+            format!("{plain}; CREATE UNIQUE INDEX folded ON t (lower(a))"),
+            "",
+            "unique folded: the server computes its entries",
+            "duplicate",
+        ),
+        (
+            "UPDATE t SET a = 'a1' WHERE id = 8",
+            format!("{plain}; CREATE UNIQUE INDEX partly ON t (a) WHERE n > 0"),
+            "",
+            "unique partly: the server says which rows",
+            "duplicate",
+        ),
+        (
+            "UPDATE t SET n = 1000 WHERE id = 8",
+            "CREATE TABLE t (id int, a text, n int) PARTITION BY RANGE (n); CREATE TABLE t1 PARTITION OF t FOR VALUES FROM (0) TO (100)".to_owned(),
+            "",
+            "partition t: ",
+            "no-partition",
+        ),
+        (
+            "UPDATE t SET n = 0 WHERE id = 8",
+            format!("{plain}; CREATE INDEX inverse ON t ((100 / n))"),
+            "",
+            "index inverse: the server computes",
+            "server-refused",
+        ),
+        (
+            "UPDATE t SET n = 0 WHERE id = 8",
+            "CREATE TABLE t (id int PRIMARY KEY, a text, n int, inverse int GENERATED ALWAYS AS (100 / n) STORED)".to_owned(),
+            "",
+            "generated inverse: the server computes",
+            "server-refused",
+        ),
+        ("", format!("{plain}; {GUARD}"), "triggers = \"fire\"\n", "trigger guard: it fires", "trigger-swallowed"),
+        (
+            "UPDATE t SET n = 1000 WHERE id = 8",
+            "CREATE TABLE p (n real PRIMARY KEY); INSERT INTO p SELECT generate_series(1, 10);
+             CREATE TABLE t (id int PRIMARY KEY, a text, n real CONSTRAINT known REFERENCES p)".to_owned(),
+            "",
+            "reference known: ",
+            "orphan",
+        ),
+    ] {
+        let case = Case::new(&ten_rows(change), &target, &format!("[load.t]\n{load}"));
+        let found = unchecked(&case.exits(0, &["--dry-run"]));
+        assert!(found.iter().any(|one| one.starts_with(said)), "{said}: {found:?}");
+        let report = case.exits(6, &["--yes", "--on-fault", "quarantine"]);
+        assert_eq!(faults(&report), [("t".to_owned(), 8, None, reason.to_owned())]);
+    }
+    // Triggers that are off for the load judge nothing, nor do keys that every row was held against.
+    let target = format!(
+        "CREATE TABLE p (id int PRIMARY KEY); {plain}; ALTER TABLE t ADD FOREIGN KEY (n) REFERENCES p; {GUARD}"
+    );
+    let source = ten_rows("CREATE TABLE p (id INTEGER PRIMARY KEY); INSERT INTO p SELECT id FROM t");
+    let case = Case::new(&source, &target, "[load.p]\n[load.t]\n");
+    assert_eq!(unchecked(&case.exits(0, &["--dry-run"])), ["content a dry run writes nothing"]);
+}
+
+/// A value that no index holds in a row, however it is compressed.
+const LARGE: &str = "UPDATE t SET a = hex(randomblob(20000)) WHERE id = 6";
+
+#[test]
+fn an_index_too_small_for_some_row_stays_attached_and_locates_the_row() {
+    let plain = "CREATE TABLE t (id int PRIMARY KEY, a text, n int)";
+    for index in [
+        "CREATE INDEX wide ON t (a)",
+        "CREATE INDEX wide ON t (n, lower(a))",
+        "CREATE INDEX wide ON t (n) INCLUDE (a)",
+        "CREATE UNIQUE INDEX wide ON t (a, n)",
+        "CREATE INDEX wide ON t USING brin (a)",
+    ] {
+        let target = format!("{plain}; {index}; CREATE INDEX narrow ON t (n)");
+        for from in ["", "from = { sql = \"SELECT id, a, n FROM t ORDER BY id\" }\n"] {
+            let case = Case::new(&ten_rows(LARGE), &target, &format!("[load.t]\n{from}"));
+            let report = case.exits(6, &["--yes", "--on-fault", "quarantine", "--detach", "always"]);
+            assert_eq!(faults(&report), [("t".to_owned(), 6, None, "index-row-too-large".to_owned())], "{index}");
+            assert_eq!(case.target.count("t"), 9);
+            let off: Vec<&str> =
+                report["detached"].as_array().expect("detached").iter().filter_map(|d| d["object"].as_str()).collect();
+            assert!(!off.contains(&"wide") && off.contains(&"narrow"), "{index}: {off:?}");
+        }
+        // Under abort it is named as well, and nothing stays.
+        let case = Case::new(&ten_rows(LARGE), &target, "[load.t]\n");
+        let report = case.exits(4, &["--yes", "--detach", "always"]);
+        assert_eq!(faults(&report), [("t".to_owned(), 6, None, "index-row-too-large".to_owned())], "{index}");
+        assert_eq!(case.target.count("t"), 0);
+    }
+    // Columns that are small each may be too large together; the largest of each count, be they of one row or of several.
+    let target = "CREATE TABLE t (id int PRIMARY KEY, a varchar(500), n varchar(500)); CREATE INDEX wide ON t (a, n)";
+    let one = "UPDATE t SET a = replace(hex(zeroblob(250)), '0', '✓') WHERE id = 4";
+    let two = format!("{one}; UPDATE t SET n = (SELECT a FROM t WHERE id = 4) WHERE id = 5");
+    for (change, stays) in [(two.as_str(), true), (one, false)] {
+        let case = Case::new(&ten_rows(change), target, "[load.t]\n");
+        let report = case.exits(0, &["--yes", "--detach", "always"]);
+        assert_eq!(report["detached"].to_string().contains("wide"), !stays, "{report}");
+    }
+    // Where no row is that large, it goes and comes back.
+    let target = format!("{plain}; CREATE INDEX wide ON t (a)");
+    let case = Case::new(&ten_rows("UPDATE t SET a = hex(zeroblob(1200)) WHERE id = 6"), &target, "[load.t]\n");
+    let report = case.exits(0, &["--yes", "--detach", "always"]);
+    let objects: Vec<&str> =
+        report["detached"].as_array().expect("detached").iter().filter_map(|d| d["object"].as_str()).collect();
+    assert!(objects.contains(&"wide"), "{objects:?}");
+}
+
+#[test]
+fn an_index_that_cannot_be_reattached_names_the_way_to_locate_the_row() {
+    let target = "CREATE TABLE t (id int PRIMARY KEY, a text, n int); CREATE INDEX inverse ON t ((100 / n))";
+    let case = Case::new(&ten_rows("UPDATE t SET n = 0 WHERE id = 4"), target, "[load.t]\n");
+    let report = case.exits(4, &["--yes", "--on-fault", "quarantine", "--detach", "always"]);
+    let said = report["refusals"][0].to_string();
+    for part in ["reattaching inverse on t", "22012", "`migrate rollback --yes`", "`--detach never`"] {
+        assert!(said.contains(part), "{said}");
+    }
+    case.place.migrate(["rollback", "--yes", "-t", &case.target.url()]).exits(0);
+    let report = case.exits(6, &["--yes", "--on-fault", "quarantine", "--detach", "never"]);
+    assert_eq!(faults(&report), [("t".to_owned(), 4, None, "server-refused".to_owned())]);
+    assert_eq!(case.target.count("t"), 9);
+    assert_eq!(case.target.value("SELECT count(*) FROM pg_indexes WHERE tablename = 't'"), "2");
+}
+
+#[test]
+fn a_check_that_raises_an_error_is_reported_without_row_content() {
+    let target =
+        "CREATE TABLE t (id int PRIMARY KEY, a text CONSTRAINT counted CHECK (length(a) < 3 OR a::int > 0), n int)";
+    let case = Case::new(&ten_rows("UPDATE t SET a = 'secret' WHERE id = 2"), target, "[load.t]\n");
+    let ran = case.run(&["--dry-run"]);
+    assert!(unchecked(&ran.json()).iter().any(|one| one.starts_with("check counted: ")), "{}", ran.said());
+    assert!(!ran.said().contains("secret"), "{}", ran.said());
+    let ran = case.run(&["--yes", "--on-fault", "quarantine"]);
+    assert!(faults(&ran.json()).contains(&("t".to_owned(), 2, None, "server-refused".to_owned())), "{}", ran.said());
+    assert!(!ran.said().contains("secret"), "{}", ran.said());
+}

@@ -1,0 +1,130 @@
+//! Verified again, long after: which side moved is told, rows that others added since are no lie, and what cannot be known
+//! any more is said.
+
+use super::corruption::plant;
+use super::pair::{Checks, Pair, Random};
+
+fn why(check: &serde_json::Value) -> &str {
+    check["why"].as_str().unwrap_or_default()
+}
+
+#[test]
+fn a_changed_source_is_distinguished_from_a_changed_target() {
+    let pair = Pair::migrated(&mut Random::new(3));
+    pair.change_source("UPDATE things SET note = 'moved' WHERE id = 4");
+    let checks = Checks::of(&pair.migrate(&["verify"]).expect_exit(5));
+    assert_eq!(checks.saying("Differs"), ["source things"]);
+    let source = checks.one("source", "things");
+    assert!(why(source).contains("the target holds what was sent"), "{source:#}");
+    assert_eq!(source["differences"][0]["key"], "id=4");
+}
+
+#[test]
+fn a_changed_target_is_distinguished_from_a_changed_source() {
+    let pair = Pair::migrated(&mut Random::new(3));
+    plant(&pair, "UPDATE things SET note = 'moved' WHERE id = 4");
+    let checks = Checks::of(&pair.migrate(&["verify"]).expect_exit(5));
+    assert_eq!(checks.saying("Differs"), ["content things"]);
+    let content = checks.one("content", "things");
+    assert!(why(content).ends_with("the target changed, the source still produces what was sent"), "{content:#}");
+    assert_eq!(
+        (&content["differences"][0]["key"], &content["differences"][0]["column"]),
+        (&"id=4".into(), &"note".into())
+    );
+}
+
+#[test]
+fn changes_on_both_sides_are_both_reported() {
+    let pair = Pair::migrated(&mut Random::new(3));
+    plant(&pair, "UPDATE things SET note = 'one' WHERE id = 4");
+    pair.change_source("UPDATE things SET note = 'other' WHERE id = 6");
+    let checks = Checks::of(&pair.migrate(&["verify"]).expect_exit(5));
+    assert_eq!(checks.saying("Differs"), ["content things", "source things"]);
+    let (content, source) = (checks.one("content", "things"), checks.one("source", "things"));
+    assert!(why(content).ends_with("the target changed, and so did the source"), "{content:#}");
+    assert_eq!(content["differences"][0]["key"], "id=4");
+    assert!(why(source).ends_with("the target does not hold what was sent"), "{source:#}");
+}
+
+#[test]
+fn equal_changes_on_both_sides_are_reported_too() {
+    let pair = Pair::migrated(&mut Random::new(3));
+    plant(&pair, "UPDATE things SET note = 'both' WHERE id = 4");
+    pair.change_source("UPDATE things SET note = 'both' WHERE id = 4");
+    let checks = Checks::of(&pair.migrate(&["verify"]).expect_exit(5));
+    assert_eq!(checks.saying("Differs"), ["content things", "source things"]);
+    assert!(why(checks.one("content", "things")).contains("the source produces what the target holds now"));
+}
+
+#[test]
+fn rows_added_later_are_distinguished_from_corruption() {
+    let pair = Pair::migrated(&mut Random::new(2));
+    pair.target.run(
+        "INSERT INTO things (user_id, title) VALUES (1, 'added'), (2, 'added'); INSERT INTO in_use (user_id, word) VALUES (1, 'added'); \
+         INSERT INTO mixed (code, a) VALUES ('added', 1); INSERT INTO parts VALUES (2, 'added', 9); INSERT INTO words VALUES ('added', 1); \
+         INSERT INTO links VALUES (999, 2, 'added'); INSERT INTO tagged (person_id) VALUES (2)",
+    );
+    let checks = Checks::of(&pair.migrate(&["verify"]).expect_exit(0));
+    for table in ["things", "in_use", "parts", "words", "links", "tagged"] {
+        assert_eq!(checks.all("content", table).last().expect("checked")["verdict"], "Same", "{table}");
+    }
+    assert_eq!(why(checks.one("others", "public.things")), "2 rows were added since the run");
+    assert_eq!(checks.all("others", "public.in_use")[0]["verdict"], "NotChecked");
+    plant(&pair, "UPDATE things SET note = 'lie' WHERE id = 2; UPDATE links SET note = 'lie' WHERE id = 100");
+    let checks = Checks::of(&pair.migrate(&["verify"]).expect_exit(5));
+    assert_eq!(checks.saying("Differs"), ["content links", "content things"]);
+    assert_eq!(checks.one("content", "things")["differences"][0]["key"], "id=2");
+    assert_eq!(checks.one("content", "links")["differences"][0]["key"], "id=100");
+}
+
+#[test]
+fn rows_deleted_later_are_reported() {
+    let pair = Pair::migrated(&mut Random::new(2));
+    plant(&pair, "DELETE FROM tagged WHERE id = 100; DELETE FROM links WHERE id = 100");
+    let checks = Checks::of(&pair.migrate(&["verify"]).expect_exit(5));
+    for table in ["tagged", "links"] {
+        assert_eq!(checks.one("rows", &format!("public.{table}"))["verdict"], "Differs");
+        let row = &checks.one("content", table)["differences"][0];
+        assert_eq!((&row["difference"], &row["key"]), (&"missing".into(), &"id=100".into()), "{table}");
+    }
+}
+
+#[test]
+fn a_source_written_to_without_a_change_is_the_same() {
+    let pair = Pair::migrated(&mut Random::new(4));
+    pair.change_source("CREATE TABLE scratch (x); DROP TABLE scratch");
+    let checks = Checks::of(&pair.migrate(&["verify"]).expect_exit(0));
+    assert_eq!(why(checks.one("source", "")), "the file was written to since, and its rows are the same");
+}
+
+#[test]
+fn skipped_rows_and_orphans_are_recomputed_exactly() {
+    let pair = Pair::migrated(&mut Random::new(7));
+    let checks = Checks::of(&pair.migrate(&["verify"]).expect_exit(0));
+    assert!(checks.saying("NotChecked").iter().all(|c| !c.starts_with("source")), "{:?}", checks.saying("NotChecked"));
+    pair.change_source("UPDATE words SET n = 77 WHERE word = 'first'; UPDATE links SET note = 'moved' WHERE id = 100");
+    let checks = Checks::of(&pair.migrate(&["verify"]).expect_exit(5));
+    assert_eq!(checks.saying("Differs"), ["source links", "source words"]);
+    // A row that was skipped was never sent.
+    let pair = Pair::migrated(&mut Random::new(7));
+    pair.change_source("UPDATE words SET n = 77 WHERE n = 51");
+    pair.migrate(&["verify"]).expect_exit(0);
+}
+
+#[test]
+fn lookup_results_are_unknown_after_their_rows_have_changed() {
+    let pair = Pair::migrated(&mut Random::new(8));
+    pair.target.run("UPDATE people SET name = 'renamed' WHERE name = 'other'");
+    let checks = Checks::of(&pair.migrate(&["verify"]).expect_exit(0));
+    assert_eq!(checks.one("content", "tagged")["verdict"], "Same");
+    let source = checks.one("source", "tagged");
+    assert_eq!(source["verdict"], "NotChecked");
+    assert!(
+        why(source).starts_with("column person_id: the rows that its lookup reads have changed since"),
+        "{source:#}"
+    );
+    // Rows that were sent are still told by their sums, whatever the lookup would find today.
+    plant(&pair, "UPDATE tagged SET tag = 'lie' WHERE id = 100");
+    let checks = Checks::of(&pair.migrate(&["verify"]).expect_exit(5));
+    assert_eq!(checks.one("content", "tagged")["differences"][0]["column"], "tag");
+}

@@ -1,0 +1,7 @@
+//! Verification: corruption is found and located, clean pairs raise no alarm, later changes are assigned to their side.
+
+mod corruption;
+mod foreign_rows;
+mod later_changes;
+mod pair;
+mod planting;
