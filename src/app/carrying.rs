@@ -52,7 +52,7 @@ impl Way<'_> {
         }
         let untouched =
             known.detached.is_empty() && known.done.values().all(|d| d.parts.iter().all(|p| p.next_batch == 1));
-        let aside: u64 = known.done.values().flat_map(|d| &d.parts).map(|part| part.sums.faults).sum();
+        let quarantined: u64 = known.done.values().flat_map(|d| &d.parts).map(|part| part.sums.faults).sum();
         let run = match known.run {
             Some(run) => self.take_up(session, run, (&wanted.stamp, &wanted.loads))?,
             None => match self.begin(session, planned, (&wanted, &settled)) {
@@ -68,7 +68,7 @@ impl Way<'_> {
         if untouched && let Err(stop) = self.detach_objects(session, planned, &run, &mut sizes) {
             return Ok(self.halted(stop, session, planned, report));
         }
-        let job = Job { aside: aside.into(), ..self.job(planned, &settled.env, &sizes) };
+        let job = Job { quarantined: quarantined.into(), ..self.job(planned, &settled.env, &sizes) };
         if let Err(stop) = self.move_rows(&job, session, &run, report) {
             return Ok(self.halted(stop, session, planned, report));
         }

@@ -203,7 +203,7 @@ impl Way<'_> {
             options: self.options(),
             observer: self.observer,
             env,
-            aside: AtomicU64::default(),
+            quarantined: AtomicU64::default(),
             connections: self,
             sizes,
             asked: &self.world.asked,

@@ -53,7 +53,7 @@ pub struct Job<'a> {
     /// Values of the environment variables that the mapping names.
     pub env: &'a BTreeMap<String, String>,
     /// Number of rows quarantined so far, including those in the ledger.
-    pub aside: AtomicU64,
+    pub quarantined: AtomicU64,
     /// Opens further connections to the target.
     pub connections: &'a dyn Connections,
     /// Estimated number of rows of each load, if known.

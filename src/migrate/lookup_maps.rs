@@ -170,7 +170,7 @@ fn set_aside(
     (lookup, settled): (&LookupPlan, &Settled),
     builder: &mut MapBuilder<'_>,
 ) -> Result<(), Stop> {
-    if job.aside.load(Ordering::SeqCst) == 0 {
+    if job.quarantined.load(Ordering::SeqCst) == 0 {
         return Ok(());
     }
     for load in job.plan.loads.iter().filter(|load| load.table == lookup.table) {

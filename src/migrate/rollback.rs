@@ -29,7 +29,7 @@ use crate::migrate::owner;
 use crate::migrate::rows::batch::Batch;
 use crate::migrate::rows::keyset::KeySet;
 use crate::migrate::rows::parents;
-use crate::model::select::GO_ON;
+use crate::model::select::CONTINUE;
 
 /// What was taken out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -376,7 +376,7 @@ impl Laying<'_, '_, '_> {
 impl Sink for Laying<'_, '_, '_> {
     fn row(&mut self, row: &dyn Row) -> ControlFlow<()> {
         if !self.set_aside.is_empty() && self.set_aside.contains(&row.key().written()) {
-            return GO_ON;
+            return CONTINUE;
         }
         self.batch.row(row);
         let stop = if self.job.is_asked() {
@@ -387,7 +387,7 @@ impl Sink for Laying<'_, '_, '_> {
             None
         };
         match stop {
-            None => GO_ON,
+            None => CONTINUE,
             Some(stop) => {
                 self.stop = Some(stop);
                 ControlFlow::Break(())
@@ -397,6 +397,6 @@ impl Sink for Laying<'_, '_, '_> {
 
     fn failed(&mut self, key: Key, failed: Failed) -> ControlFlow<()> {
         self.batch.failed(key, failed);
-        GO_ON
+        CONTINUE
     }
 }

@@ -77,4 +77,4 @@ pub trait Sink {
 }
 
 /// The answer of a sink that wants further rows.
-pub const GO_ON: ControlFlow<()> = ControlFlow::Continue(());
+pub const CONTINUE: ControlFlow<()> = ControlFlow::Continue(());

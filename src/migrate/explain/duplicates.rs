@@ -16,7 +16,7 @@ use crate::sqlite::Source;
 
 use crate::job::Stop;
 use crate::migrate::rows::keyset::hash;
-use crate::model::select::GO_ON;
+use crate::model::select::CONTINUE;
 
 /// A load, and the rowid of one of its rows, or its ordinal.
 pub type Place = (String, i64);
@@ -44,7 +44,7 @@ pub fn earlier(
             if is_in(later, load, at) {
                 wanted.entry(hash).or_default().push((load.name.clone(), at));
             }
-            GO_ON
+            CONTINUE
         })?;
     }
     let mut found = BTreeMap::new();
@@ -55,7 +55,7 @@ pub fn earlier(
             {
                 found.extend(places.into_iter().map(|place| (place, (load.name.clone(), at))));
             }
-            if wanted.is_empty() { ControlFlow::Break(()) } else { GO_ON }
+            if wanted.is_empty() { ControlFlow::Break(()) } else { CONTINUE }
         })?;
     }
     Ok(found)
@@ -95,15 +95,15 @@ impl Sink for Keyed<'_> {
     fn row(&mut self, row: &dyn Row) -> ControlFlow<()> {
         self.image.clear();
         if !self.encoder.encode(row, &mut self.image, &mut self.notes) {
-            return GO_ON;
+            return CONTINUE;
         }
         match (row.key().as_rowid(), hash(&self.image, &self.places, &self.compared)) {
             (Some(at), Some(hash)) => (self.hear)(at, hash),
-            _ => GO_ON,
+            _ => CONTINUE,
         }
     }
 
     fn failed(&mut self, _: Key, _: Failed) -> ControlFlow<()> {
-        GO_ON
+        CONTINUE
     }
 }

@@ -18,7 +18,7 @@ use crate::plan::{LoadPlan, LookupPlan};
 use crate::sqlite::Source;
 
 use crate::job::Stop;
-use crate::model::select::GO_ON;
+use crate::model::select::CONTINUE;
 
 /// Values of one column that are kept for a list.
 pub const VALUES_LISTED: usize = 100;
@@ -117,11 +117,11 @@ impl Sink for Again<'_> {
                 told.first.push(value.to_string());
             }
         }
-        GO_ON
+        CONTINUE
     }
 
     fn failed(&mut self, _: Key, _: Failed) -> ControlFlow<()> {
-        GO_ON
+        CONTINUE
     }
 }
 

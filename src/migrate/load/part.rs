@@ -27,12 +27,12 @@ use crate::migrate::load::single_transaction;
 use crate::migrate::lookup_maps;
 use crate::migrate::rows::batch::Batch;
 use crate::migrate::rows::fingerprint;
-use crate::migrate::rows::guard::Guarded;
+use crate::migrate::rows::guard::Guard;
 use crate::migrate::rows::parents;
 use crate::migrate::rows::parents::Parents;
-use crate::migrate::rows::self_references::Kin;
+use crate::migrate::rows::self_references::SelfReferences;
 use crate::migrate::sequences::past_rows;
-use crate::model::select::GO_ON;
+use crate::model::select::CONTINUE;
 
 /// Rows that a part has at least: below, the lanes' own transactions cost more than they win.
 const PART_ROWS: u64 = 10_000;
@@ -45,7 +45,7 @@ pub struct Lane<'a> {
     opened: &'a Opened<'a>,
     pub load: &'a LoadPlan,
     pub encoder: &'a RowEncoder,
-    pub guards: &'a [Guarded<'a>],
+    pub guards: &'a [Guard<'a>],
     /// Names of the columns that are sent, in order.
     pub columns: &'a [String],
     pub part: i32,
@@ -191,7 +191,7 @@ impl<'a> Lane<'a> {
                 Some(End::Behind) => {
                     part = self.part_again()?;
                     // What is not in the ledger is read again, and then counted again.
-                    self.job.aside.fetch_sub(counted.saturating_sub(part.sums.faults), Ordering::SeqCst);
+                    self.job.quarantined.fetch_sub(counted.saturating_sub(part.sums.faults), Ordering::SeqCst);
                 }
             }
             if part.done {
@@ -202,7 +202,7 @@ impl<'a> Lane<'a> {
 
     /// An empty batch of the part.
     pub fn batch(&self) -> Batch<'a> {
-        let kin = Kin::of(self.load, &self.opened.parents.own, &self.opened.settled);
+        let kin = SelfReferences::of(self.load, &self.opened.parents.own, &self.opened.settled);
         Batch::new(self.load, self.encoder, self.guards).among(kin)
     }
 
@@ -305,7 +305,7 @@ impl Sending<'_, '_, '_> {
     /// Sends what gathered up to the row `last`, and says whether to go on.
     fn flushed(&mut self, last: Key) -> ControlFlow<()> {
         self.end = self.flush(Some(last), false).err();
-        if self.end.is_none() { GO_ON } else { ControlFlow::Break(()) }
+        if self.end.is_none() { CONTINUE } else { ControlFlow::Break(()) }
     }
 
     fn attempt(&mut self, last: Option<&Key>, done: bool) -> Result<(), End> {
@@ -360,7 +360,7 @@ impl Sink for Sending<'_, '_, '_> {
             return ControlFlow::Break(());
         }
         fingerprint::take(&mut self.batch, row, self.lane.load, self.lane.run.seed);
-        if self.batch.is_full(&self.lane.job.options) { self.flushed(row.key()) } else { GO_ON }
+        if self.batch.is_full(&self.lane.job.options) { self.flushed(row.key()) } else { CONTINUE }
     }
 
     fn failed(&mut self, key: Key, failed: Failed) -> ControlFlow<()> {
@@ -369,6 +369,6 @@ impl Sink for Sending<'_, '_, '_> {
             return ControlFlow::Break(());
         }
         self.batch.failed(key.clone(), failed);
-        if self.batch.is_full(&self.lane.job.options) { self.flushed(key) } else { GO_ON }
+        if self.batch.is_full(&self.lane.job.options) { self.flushed(key) } else { CONTINUE }
     }
 }

@@ -75,7 +75,7 @@ pub fn send(
                 if found.is_empty() {
                     return Err(refused.into());
                 }
-                batch.condemn(found);
+                batch.refuse_rows(found);
                 gather_again(origin, batch)?;
                 while batch.grew() {
                     gather_again(origin, batch)?;
@@ -107,7 +107,7 @@ fn draw(open: &mut OpenBatch<'_>, load: &LoadPlan, batch: &mut Batch<'_>) -> Res
 
 /// Reads the rows of a batch again, now that some of them are condemned.
 fn gather_again(origin: &Origin<'_>, batch: &mut Batch<'_>) -> Result<(), Stop> {
-    let rows = batch.begin_again();
+    let rows = batch.restart();
     let mut again = Again { batch, rows, load: origin.load, seed: origin.seed };
     origin.reader.scan(&origin.load.select, KeyRange { after: origin.before, until: None }, &mut again)?;
     Ok(())
@@ -149,7 +149,7 @@ impl Job<'_> {
             return Err(Stop::Faults(batch.faults.clone()));
         }
         let more = batch.refused.saturating_sub(std::mem::replace(counted, batch.refused));
-        let all = self.aside.fetch_add(more, std::sync::atomic::Ordering::SeqCst) + more;
+        let all = self.quarantined.fetch_add(more, std::sync::atomic::Ordering::SeqCst) + more;
         match self.options.max_faults {
             Some(most) if all > most => Err(Stop::TooManyFaults { most, faults: batch.faults.clone() }),
             _ => Ok(()),
@@ -162,7 +162,7 @@ impl Job<'_> {
             (OnFault::Abort, _) => FAULTS_LISTED,
             (OnFault::Quarantine, None) => usize::MAX,
             (OnFault::Quarantine, Some(most)) => {
-                let so_far = self.aside.load(std::sync::atomic::Ordering::SeqCst);
+                let so_far = self.quarantined.load(std::sync::atomic::Ordering::SeqCst);
                 usize::try_from(most.saturating_sub(so_far)).unwrap_or(usize::MAX).saturating_add(1)
             }
         }

@@ -24,7 +24,7 @@ use crate::migrate::load::send;
 use crate::migrate::load::send::Origin;
 use crate::migrate::rows::batch::Batch;
 use crate::migrate::rows::fingerprint;
-use crate::model::select::GO_ON;
+use crate::model::select::CONTINUE;
 
 /// Faults that go to the ledger at once.
 const ASIDE: usize = 10_000;
@@ -97,7 +97,7 @@ fn attempt(lane: &mut Lane<'_>, checks: bool) -> Result<bool, Stop> {
     match &done {
         Ok(()) => job.observer.on_event(Event::Rows { load: &load.name, rows: sums.read }),
         // What was counted as set aside goes with the transaction; where its commit arrived after all, the ledger says so.
-        Err(_) => drop(job.aside.fetch_sub(sums.faults, Ordering::SeqCst)),
+        Err(_) => drop(job.quarantined.fetch_sub(sums.faults, Ordering::SeqCst)),
     }
     done.map(|()| true)
 }
@@ -121,7 +121,7 @@ fn taken(lane: &mut Lane<'_>) -> Result<(), Stop> {
     let id = BatchId { run: lane.run.id, epoch: lane.run.epoch, load: &lane.load.name, part: lane.part, batch: 1 };
     let committed = lane.job.retrying(lane.session, |session| Ok(session.committed_batch(&id)?))?;
     if let Some((_, sums)) = committed {
-        lane.job.aside.fetch_add(sums.faults, Ordering::SeqCst);
+        lane.job.quarantined.fetch_add(sums.faults, Ordering::SeqCst);
         lane.job.observer.on_event(Event::Rows { load: &lane.load.name, rows: sums.read });
     }
     Ok(())
@@ -182,7 +182,7 @@ impl Pieces<'_, '_, '_> {
     /// Sends what gathered up to the row `last`, and says whether to go on.
     fn sent(&mut self, last: Key) -> ControlFlow<()> {
         self.stop = self.send(Some(last)).err();
-        if self.stop.is_none() { GO_ON } else { ControlFlow::Break(()) }
+        if self.stop.is_none() { CONTINUE } else { ControlFlow::Break(()) }
     }
 
     fn attempt(&mut self, counted: &mut u64) -> Result<(), Stop> {
@@ -214,7 +214,7 @@ impl Sink for Pieces<'_, '_, '_> {
             return ControlFlow::Break(());
         }
         fingerprint::take(&mut self.batch, row, self.load, self.seed);
-        if self.is_full() { self.sent(row.key()) } else { GO_ON }
+        if self.is_full() { self.sent(row.key()) } else { CONTINUE }
     }
 
     fn failed(&mut self, key: Key, failed: Failed) -> ControlFlow<()> {
@@ -223,6 +223,6 @@ impl Sink for Pieces<'_, '_, '_> {
             self.stop = Some(Stop::Interrupted);
             return ControlFlow::Break(());
         }
-        if self.is_full() { self.sent(key) } else { GO_ON }
+        if self.is_full() { self.sent(key) } else { CONTINUE }
     }
 }

@@ -27,7 +27,7 @@ use crate::job::Stop;
 use crate::migrate::rows::keyset::KeySet;
 use crate::migrate::rows::keyset::MOST_BYTES;
 use crate::migrate::rows::keyset::key;
-use crate::model::select::GO_ON;
+use crate::model::select::CONTINUE;
 
 /// A refusal for every load whose rows would become somebody else's, or another parent's. Nothing where the tables that are
 /// referred to held no rows.
@@ -212,7 +212,7 @@ impl Ground<'_> {
             return Ok(());
         }
         let there = self.there(session, &natural)?;
-        if there.keys.open || there.natural.open || there.both.open {
+        if there.keys.unknown || there.natural.unknown || there.both.unknown {
             let what = format!("holds too many rows to compare ids with: more than {} MiB of them", MOST_BYTES >> 20);
             refusals.push(Refusal::new(format!("{}.{table}", self.plan.schema), what, self.advice()));
             return Ok(());
@@ -309,12 +309,12 @@ impl Ground<'_> {
         let (mut taken, mut elsewhere) = (0, 0u64);
         let (names, key): (Vec<&String>, _) = (keys.iter().chain(natural).collect(), numbers.join(", "));
         self.rows(load, &names, &mut |key, natural| {
-            match there.keys.there.contains(key) {
+            match there.keys.present.contains(key) {
                 // Nothing says whether they are the same.
                 _ if names.len() == keys.len() => {}
-                true if there.both.there.contains(both(key, natural)) => same.add([key]),
+                true if there.both.present.contains(both(key, natural)) => same.add([key]),
                 true => taken += 1,
-                false => elsewhere += u64::from(there.natural.there.contains(natural)),
+                false => elsewhere += u64::from(there.natural.present.contains(natural)),
             }
         })?;
         let by = natural.join(", ");
@@ -344,7 +344,7 @@ impl Ground<'_> {
         let (load, columns) = carrier;
         let names: Vec<&String> = columns.iter().map(|column| &column.name).collect();
         self.rows(load, &names, &mut |key, _| {
-            strange += u64::from(there.keys.there.contains(key) && !same.there.contains(key));
+            strange += u64::from(there.keys.present.contains(key) && !same.present.contains(key));
         })?;
         let person = if self.parent.is_owner { "person" } else { "row" };
         let what = format!(
@@ -401,11 +401,11 @@ impl Sink for Rows<'_> {
         {
             (self.each)(key, natural);
         }
-        GO_ON
+        CONTINUE
     }
 
     fn failed(&mut self, _: Key, _: Failed) -> ControlFlow<()> {
-        GO_ON
+        CONTINUE
     }
 }
 

@@ -13,7 +13,7 @@ use crate::plan::{Feed, Plan};
 use crate::sqlite::Source;
 
 use crate::job::Stop;
-use crate::model::select::GO_ON;
+use crate::model::select::CONTINUE;
 
 /// A number for each shifted table; nought for one that is empty.
 ///
@@ -63,10 +63,10 @@ impl Sink for Lowest {
         if let Raw::Integer(id) = row.cell(0) {
             self.0 = Some(self.0.map_or(id, |lowest| lowest.min(id)));
         }
-        GO_ON
+        CONTINUE
     }
 
     fn failed(&mut self, _: Key, _: Failed) -> ControlFlow<()> {
-        GO_ON
+        CONTINUE
     }
 }

@@ -17,7 +17,7 @@ use crate::plan::{ColumnPlan, Feed, LoadPlan, Plan};
 use crate::sqlite::Source;
 
 use crate::job::Stop;
-use crate::model::select::GO_ON;
+use crate::model::select::CONTINUE;
 
 /// A warning for each text column that holds ids which change.
 ///
@@ -112,11 +112,11 @@ impl Sink for Count {
                 }
             }
         }
-        GO_ON
+        CONTINUE
     }
 
     fn failed(&mut self, _: Key, _: Failed) -> ControlFlow<()> {
-        GO_ON
+        CONTINUE
     }
 }
 

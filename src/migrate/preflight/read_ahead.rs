@@ -28,10 +28,10 @@ use crate::migrate::preflight::constraints::Seen;
 use crate::migrate::rows::batch::Batch;
 use crate::migrate::rows::guard;
 use crate::migrate::rows::guard::OwnKeys;
-use crate::migrate::rows::guard::Referred;
+use crate::migrate::rows::guard::ReferencedKey;
 use crate::migrate::rows::keyset::KeySet;
 use crate::migrate::rows::parents;
-use crate::model::select::GO_ON;
+use crate::model::select::CONTINUE;
 
 /// A range of a load: the load's place, what was found, the keys of its rows.
 type Part = (usize, (Found, Vec<KeySet>));
@@ -93,7 +93,7 @@ pub struct Ground<'a> {
 }
 
 /// Keys that rows refer to, as far as they were read.
-type Sets = BTreeMap<Referred, KeySet>;
+type Sets = BTreeMap<ReferencedKey, KeySet>;
 
 /// What looking at rows needs besides them.
 struct Eye<'a> {
@@ -134,7 +134,7 @@ impl Ground<'_> {
     /// The keys that are there before anything is read: those of the target's rows.
     fn sets(&self, session: &mut Session, loads: &[&LoadPlan]) -> Result<Sets, Stop> {
         let mut sets = Sets::new();
-        for referred in guard::referred(loads, self.target) {
+        for referred in guard::referenced_keys(loads, self.target) {
             let is_loaded = loads.iter().any(|l| l.table == referred.table);
             let holds = self.target.tables.get(&referred.table).is_some_and(|t| t.has_rows);
             let mut keys = KeySet::default();
@@ -142,7 +142,7 @@ impl Ground<'_> {
                 keys = parents::on_target(session, &self.plan.schema, &referred)?;
             }
             // The key of an owner that has yet to be made is not known.
-            keys.open |= !is_loaded
+            keys.unknown |= !is_loaded
                 && self.plan.owner.as_ref().is_some_and(|o| o.table == referred.table && o.create.is_some())
                 && owner::find(session, self.plan, self.settled)?.is_none();
             sets.insert(referred, keys);
@@ -152,7 +152,7 @@ impl Ground<'_> {
 
     /// Reads some loads together; none of them refers to another.
     fn wave(&self, loads: &[&LoadPlan], sets: &mut Sets, eye: &Mutex<Eye<'_>>) -> Result<Vec<Found>, Stop> {
-        let referred: Vec<Referred> = sets.keys().cloned().collect();
+        let referred: Vec<ReferencedKey> = sets.keys().cloned().collect();
         let mut readings: Vec<Reading<'_>> = Vec::new();
         for load in loads {
             let none = Maps::new();
@@ -178,7 +178,7 @@ impl Ground<'_> {
             all[n].merge(found);
             for (keys, more) in readings[n].own.iter().zip(own) {
                 let Some(set) = sets.get_mut(&keys.referred) else { continue };
-                set.open |= !keys.is_known();
+                set.unknown |= !keys.is_known();
                 set.merge(more);
             }
         }
@@ -233,7 +233,7 @@ impl Ground<'_> {
     ) -> Result<(Found, Vec<KeySet>), Stop> {
         let load = reading.load;
         self.observer.on_event(Event::Began { load: &load.name, rows: None });
-        let links = reading.links.iter().filter_map(|link| sets.get(&Referred::by(link)).map(|keys| (link, keys)));
+        let links = reading.links.iter().filter_map(|link| sets.get(&ReferencedKey::by(link)).map(|keys| (link, keys)));
         let guards = parents::guards(load, links, self.settled)?;
         let found = Found { load: load.name.clone(), ..Found::default() };
         let keys = vec![KeySet::default(); reading.own.len()];
@@ -309,7 +309,7 @@ impl Ahead<'_, '_> {
         for row in 0..if self.keys.is_empty() { 0 } else { self.batch.rows() as usize } {
             let image = self.batch.images(row..row + 1);
             for (own, keys) in self.reading.own.iter().zip(&mut self.keys) {
-                keys.add(own.good(image));
+                keys.add(own.of_image(image));
             }
         }
         self.found.fault_total += self.batch.faults.len() as u64;
@@ -327,7 +327,7 @@ impl Ahead<'_, '_> {
         if self.batch.read >= PACE || self.batch.bytes.len() >= SCRATCH {
             self.stop = self.gather(Some(last)).err();
         }
-        if self.stop.is_some() || self.asked.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { GO_ON }
+        if self.stop.is_some() || self.asked.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { CONTINUE }
     }
 
     /// Condemns the rows that the server would refuse.
@@ -341,8 +341,8 @@ impl Ahead<'_, '_> {
         if refused.is_empty() {
             return Ok(());
         }
-        self.batch.condemn(refused);
-        let rows = self.batch.begin_again();
+        self.batch.refuse_rows(refused);
+        let rows = self.batch.restart();
         let mut again = Again { ahead: self, rows };
         let (reader, before) = (again.ahead.reader, again.ahead.before.clone());
         reader.scan(&load.select, KeyRange { after: before.as_ref(), until: None }, &mut again)?;
@@ -357,7 +357,7 @@ impl Ahead<'_, '_> {
             return;
         }
         for (own, keys) in self.reading.own.iter().zip(&mut self.keys) {
-            if let Some(key) = own.refused(row, &mut self.scratch, &mut self.notes) {
+            if let Some(key) = own.of_row(row, &mut self.scratch, &mut self.notes) {
                 keys.refuse(key, &self.name, row.key());
             }
         }
@@ -367,7 +367,7 @@ impl Ahead<'_, '_> {
 impl Sink for Ahead<'_, '_> {
     fn row(&mut self, row: &dyn Row) -> ControlFlow<()> {
         self.take(row);
-        if self.batch.read >= PACE || self.batch.bytes.len() >= SCRATCH { self.pause(row.key()) } else { GO_ON }
+        if self.batch.read >= PACE || self.batch.bytes.len() >= SCRATCH { self.pause(row.key()) } else { CONTINUE }
     }
 
     fn failed(&mut self, key: Key, failed: Failed) -> ControlFlow<()> {
@@ -384,7 +384,7 @@ struct Again<'g, 'a, 'e> {
 
 impl Again<'_, '_, '_> {
     fn go_on(&self) -> ControlFlow<()> {
-        if self.ahead.batch.read < self.rows { GO_ON } else { ControlFlow::Break(()) }
+        if self.ahead.batch.read < self.rows { CONTINUE } else { ControlFlow::Break(()) }
     }
 }
 

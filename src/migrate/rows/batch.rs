@@ -22,9 +22,9 @@ use crate::plan::{ColumnPlan, Feed, LoadPlan, LookupPlan};
 use crate::wire::digest::{Digest, row_hash};
 
 use crate::job::Options;
-use crate::migrate::rows::guard::Guarded;
-use crate::migrate::rows::guard::Missing;
-use crate::migrate::rows::self_references::Kin;
+use crate::migrate::rows::guard::Guard;
+use crate::migrate::rows::guard::MissingParent;
+use crate::migrate::rows::self_references::SelfReferences;
 
 /// What a fault takes in memory until it is in the ledger, its line there included.
 const FAULT_BYTES: usize = 1_024;
@@ -37,9 +37,9 @@ pub struct Batch<'a> {
     load: &'a LoadPlan,
     encoder: &'a RowEncoder,
     /// References whose parents must be there.
-    guards: &'a [Guarded<'a>],
+    guards: &'a [Guard<'a>],
     /// Where rows refer to rows of the same load.
-    kin: Option<Kin>,
+    kin: Option<SelfReferences>,
     notes: Notes,
     /// The images of the rows that can go, one behind the other.
     pub bytes: Vec<u8>,
@@ -80,7 +80,7 @@ struct Images {
 
 impl<'a> Batch<'a> {
     /// An empty batch of a load.
-    pub fn new(load: &'a LoadPlan, encoder: &'a RowEncoder, guards: &'a [Guarded<'a>]) -> Batch<'a> {
+    pub fn new(load: &'a LoadPlan, encoder: &'a RowEncoder, guards: &'a [Guard<'a>]) -> Batch<'a> {
         Batch {
             load,
             encoder,
@@ -105,7 +105,7 @@ impl<'a> Batch<'a> {
     }
 
     /// With what is known of rows that refer to rows of the same load.
-    pub fn among(self, kin: Option<Kin>) -> Batch<'a> {
+    pub fn among(self, kin: Option<SelfReferences>) -> Batch<'a> {
         Batch { kin, ..self }
     }
 
@@ -122,7 +122,7 @@ impl<'a> Batch<'a> {
             return self.refuse(&row.key());
         }
         let notes = &mut self.notes;
-        let mut missing: Vec<Missing> =
+        let mut missing: Vec<MissingParent> =
             self.guards.iter().filter_map(|guard| guard.judge(&mut self.bytes, start, notes)).collect();
         let blame = self.condemned.get(&place).cloned();
         if let Some(kin) = &mut self.kin {
@@ -178,26 +178,26 @@ impl<'a> Batch<'a> {
     /// Whether what a row refers to under this constraint is another row of the load that was not refused: it comes later.
     pub fn comes_later(&self, row: usize, constraint: Option<&str>) -> bool {
         let image = self.images(row..row + 1);
-        let expected = |guard: &&Guarded<'_>| guard.key(image).is_some_and(|key| guard.expects(key));
+        let expected = |guard: &&Guard<'_>| guard.key(image).is_some_and(|key| guard.expects(key));
         let mut meant = self.guards.iter().filter(|guard| Some(guard.name()) == constraint);
         self.kin.is_some() && self.load.conflict.is_none() && meant.any(|guard| expected(&guard))
     }
 
     /// Whether rows were refused since this was asked whose children may have come by before.
     pub fn grew(&mut self) -> bool {
-        self.kin.as_mut().is_some_and(Kin::grew)
+        self.kin.as_mut().is_some_and(SelfReferences::grew)
     }
 
     /// Notes that the server refused these rows, by their place among those that can go. Takes hold when the batch is
     /// gathered again.
-    pub fn condemn(&mut self, rows: Vec<(usize, Blame)>) {
+    pub fn refuse_rows(&mut self, rows: Vec<(usize, Blame)>) {
         for (row, blame) in rows {
             self.condemned.insert(self.places[row], blame);
         }
     }
 
     /// Forgets everything but what was condemned. Gives the number of rows to gather again.
-    pub fn begin_again(&mut self) -> u64 {
+    pub fn restart(&mut self) -> u64 {
         let (read, condemned) = (self.read, std::mem::take(&mut self.condemned));
         self.clear();
         self.condemned = condemned;
@@ -221,7 +221,8 @@ impl<'a> Batch<'a> {
             OnFault::Abort => FAULTS_LISTED as u64,
             OnFault::Quarantine => options.max_faults.unwrap_or(u64::MAX),
         };
-        let waits = self.kin.as_ref().is_some_and(Kin::waits) && bytes < options.batch_bytes.saturating_mul(PATIENCE);
+        let waits = self.kin.as_ref().is_some_and(SelfReferences::waits)
+            && bytes < options.batch_bytes.saturating_mul(PATIENCE);
         let is_large = bytes >= options.batch_bytes || self.read >= options.batch_rows;
         self.refused > bears || (is_large && !waits)
     }
@@ -316,7 +317,7 @@ impl<'a> Batch<'a> {
     /// Forgets everything and keeps its memory.
     pub fn clear(&mut self) {
         self.forget_rows();
-        self.kin.iter_mut().for_each(Kin::clear);
+        self.kin.iter_mut().for_each(SelfReferences::clear);
         self.condemned.clear();
         self.first = None;
         self.read = 0;
@@ -347,7 +348,7 @@ impl<'a> Batch<'a> {
     }
 
     /// A row whose parents are not there.
-    fn miss(&mut self, row: &dyn Row, missing: Vec<Missing>) {
+    fn miss(&mut self, row: &dyn Row, missing: Vec<MissingParent>) {
         self.refused += 1;
         let key = row.key();
         for one in missing {

@@ -17,7 +17,7 @@ use crate::sqlite::Source;
 
 use crate::job::Stop;
 use crate::migrate::rows::batch::Batch;
-use crate::model::select::GO_ON;
+use crate::model::select::CONTINUE;
 
 /// Takes a row of a load into a batch; faults that are found in it bear what it held.
 pub fn take(batch: &mut Batch<'_>, row: &dyn Row, load: &LoadPlan, seed: u64) {
@@ -102,13 +102,13 @@ impl Sink for Again {
             Some(_) => self.mended.push(key),
             None => {}
         }
-        GO_ON
+        CONTINUE
     }
 
     fn failed(&mut self, key: Key, _: Failed) -> ControlFlow<()> {
         if let Some(Held::Row(_)) = self.then.get(&xxh3_64(key.written().as_bytes())) {
             self.mended.push(key);
         }
-        GO_ON
+        CONTINUE
     }
 }

@@ -21,33 +21,37 @@ use crate::migrate::rows::keyset::key;
 
 /// A key that children refer to: the parent's table and columns.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Referred {
+pub struct ReferencedKey {
     pub table: String,
     pub columns: Vec<String>,
     pub compared: Vec<Comparison>,
 }
 
-impl Referred {
-    pub fn by(link: &Reference) -> Referred {
-        Referred { table: link.parent.clone(), columns: link.parent_columns.clone(), compared: link.compared.clone() }
+impl ReferencedKey {
+    pub fn by(link: &Reference) -> ReferencedKey {
+        ReferencedKey {
+            table: link.parent.clone(),
+            columns: link.parent_columns.clone(),
+            compared: link.compared.clone(),
+        }
     }
 }
 
 /// One reference of a load, with the keys that it may end at.
-pub struct Guarded<'k> {
+pub struct Guard<'k> {
     link: Reference,
     keys: &'k KeySet,
     /// For each of its columns, the wire bytes that stand in for an orphan.
-    instead: Vec<Option<Instead>>,
+    instead: Vec<Option<StandIn>>,
 }
 
-struct Instead {
+struct StandIn {
     bytes: Vec<u8>,
     not_null: bool,
 }
 
-impl Instead {
-    fn of(load: &LoadPlan, column: &ColumnPlan, settled: &Settled) -> Result<Option<Instead>, Vec<Refusal>> {
+impl StandIn {
+    fn of(load: &LoadPlan, column: &ColumnPlan, settled: &Settled) -> Result<Option<StandIn>, Vec<Refusal>> {
         let Some(value) = column.rules.if_orphan.as_ref().filter(|_| matches!(column.feed, Feed::Cell(_))) else {
             return Ok(None);
         };
@@ -58,12 +62,12 @@ impl Instead {
         })?;
         let mut bytes = Vec::new();
         binary::field(&cell, &mut bytes);
-        Ok(Some(Instead { bytes, not_null: column.not_null && matches!(cell, Cell::Null) }))
+        Ok(Some(StandIn { bytes, not_null: column.not_null && matches!(cell, Cell::Null) }))
     }
 }
 
 /// What stands for orphans in the columns of a load, to compute rows again as they were sent.
-pub struct StandIns(Vec<Option<Instead>>);
+pub struct StandIns(Vec<Option<StandIn>>);
 
 impl StandIns {
     /// Prepares them.
@@ -71,7 +75,7 @@ impl StandIns {
     /// # Errors
     /// A refusal for an `if_orphan` that does not fit its column.
     pub fn of(load: &LoadPlan, settled: &Settled) -> Result<StandIns, Vec<Refusal>> {
-        load.columns.iter().map(|column| Instead::of(load, column, settled)).collect::<Result<_, _>>().map(StandIns)
+        load.columns.iter().map(|column| StandIn::of(load, column, settled)).collect::<Result<_, _>>().map(StandIns)
     }
 
     /// Puts what stands in the column at this place into the row that these bytes are.
@@ -84,7 +88,7 @@ impl StandIns {
 
 /// What is wrong with a reference.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Missing {
+pub struct MissingParent {
     /// The column; none where several are the reference.
     pub column: Option<usize>,
     pub reason: Reason,
@@ -94,7 +98,7 @@ pub struct Missing {
     pub parent: Option<(String, Key)>,
 }
 
-impl<'k> Guarded<'k> {
+impl<'k> Guard<'k> {
     /// Prepares one reference.
     ///
     /// # Errors
@@ -104,14 +108,14 @@ impl<'k> Guarded<'k> {
         link: Reference,
         keys: &'k KeySet,
         settled: &Settled,
-    ) -> Result<Guarded<'k>, Vec<Refusal>> {
-        let instead = link.columns.iter().map(|place| Instead::of(load, &load.columns[*place], settled));
+    ) -> Result<Guard<'k>, Vec<Refusal>> {
+        let instead = link.columns.iter().map(|place| StandIn::of(load, &load.columns[*place], settled));
         let instead = instead.collect::<Result<_, _>>()?;
-        Ok(Guarded { link, keys, instead })
+        Ok(Guard { link, keys, instead })
     }
 
     /// Judges the row whose image begins at `start`; puts in what stands for an orphan.
-    pub fn judge(&self, bytes: &mut Vec<u8>, start: usize, notes: &mut Notes) -> Option<Missing> {
+    pub fn judge(&self, bytes: &mut Vec<u8>, start: usize, notes: &mut Notes) -> Option<MissingParent> {
         let missing = self.missing(&bytes[start..])?;
         if missing.reason == Reason::ParentRefused || self.instead.iter().all(Option::is_none) {
             return Some(missing);
@@ -119,7 +123,7 @@ impl<'k> Guarded<'k> {
         for (place, instead) in self.link.columns.iter().zip(&self.instead) {
             let Some(instead) = instead else { continue };
             if instead.not_null {
-                return Some(Missing { reason: Reason::NullInNotNull, ..missing });
+                return Some(MissingParent { reason: Reason::NullInNotNull, ..missing });
             }
             replace(bytes, start, *place, &instead.bytes, notes);
             let mut loss = LossSet::default();
@@ -129,12 +133,12 @@ impl<'k> Guarded<'k> {
         self.missing(&bytes[start..])
     }
 
-    fn missing(&self, image: &[u8]) -> Option<Missing> {
-        if self.keys.open {
+    fn missing(&self, image: &[u8]) -> Option<MissingParent> {
+        if self.keys.unknown {
             return None;
         }
         let key = self.key(image)?;
-        if self.keys.there.contains(key) {
+        if self.keys.present.contains(key) {
             return None;
         }
         let reason = if self.keys.is_refused(key) { Reason::ParentRefused } else { Reason::Orphan };
@@ -142,9 +146,9 @@ impl<'k> Guarded<'k> {
     }
 
     /// Says that what it refers to is missing.
-    pub fn because(&self, reason: Reason, parent: Option<(String, Key)>) -> Missing {
+    pub fn because(&self, reason: Reason, parent: Option<(String, Key)>) -> MissingParent {
         let column = if let [only] = self.link.columns.as_slice() { Some(*only) } else { None };
-        Missing { column, reason, link: self.link.name.clone(), parent }
+        MissingParent { column, reason, link: self.link.name.clone(), parent }
     }
 
     /// What the row refers to.
@@ -158,13 +162,13 @@ impl<'k> Guarded<'k> {
     }
 
     /// Whether its rows refer to rows of the table `table`, by this key.
-    pub fn ends_at(&self, referred: &Referred) -> bool {
-        Referred::by(&self.link) == *referred
+    pub fn ends_at(&self, referred: &ReferencedKey) -> bool {
+        ReferencedKey::by(&self.link) == *referred
     }
 
     /// Whether what this key says is there, or will be.
     pub fn expects(&self, key: u64) -> bool {
-        self.keys.there.contains(key)
+        self.keys.present.contains(key)
     }
 }
 
@@ -180,7 +184,7 @@ fn replace(bytes: &mut Vec<u8>, start: usize, n: usize, with: &[u8], notes: &mut
 
 /// Takes the keys of a load's own rows: of those that go, and of those that were refused.
 pub struct OwnKeys {
-    pub referred: Referred,
+    pub referred: ReferencedKey,
     /// Places of the key's columns in the load; none where the server makes one of them.
     columns: Option<Vec<usize>>,
     /// Encodes the key's columns alone, for rows that are refused for another one's sake.
@@ -189,11 +193,11 @@ pub struct OwnKeys {
 
 impl OwnKeys {
     /// The keys of this load that other loads, or its own rows, refer to.
-    pub fn of(load: &LoadPlan, referred: &[Referred], settled: &Settled) -> Vec<OwnKeys> {
+    pub fn of(load: &LoadPlan, referred: &[ReferencedKey], settled: &Settled) -> Vec<OwnKeys> {
         referred.iter().filter(|r| r.table == load.table).map(|r| OwnKeys::one(load, r, settled)).collect()
     }
 
-    fn one(load: &LoadPlan, referred: &Referred, settled: &Settled) -> OwnKeys {
+    fn one(load: &LoadPlan, referred: &ReferencedKey, settled: &Settled) -> OwnKeys {
         let place = |name: &String| {
             let found = load.columns.iter().position(|c| c.name == *name)?;
             matches!(load.columns[found].feed, Feed::Cell(_) | Feed::Constant(_)).then_some(found)
@@ -213,12 +217,12 @@ impl OwnKeys {
     }
 
     /// The key of a row that goes.
-    pub fn good(&self, image: &[u8]) -> Option<u64> {
+    pub fn of_image(&self, image: &[u8]) -> Option<u64> {
         key(image, self.columns.as_ref()?, &self.referred.compared)
     }
 
     /// The key of a row that was refused.
-    pub fn refused(&self, row: &dyn Row, scratch: &mut Vec<u8>, notes: &mut Notes) -> Option<u64> {
+    pub fn of_row(&self, row: &dyn Row, scratch: &mut Vec<u8>, notes: &mut Notes) -> Option<u64> {
         scratch.clear();
         if !self.encoder.as_ref()?.encode(row, scratch, notes) {
             return None;
@@ -229,9 +233,9 @@ impl OwnKeys {
 }
 
 /// Everything that any of these loads refers to.
-pub fn referred(loads: &[&LoadPlan], target: &TargetSchema) -> Vec<Referred> {
-    let mut all: Vec<Referred> =
-        loads.iter().flat_map(|load| references(load, target)).map(|l| Referred::by(&l)).collect();
+pub fn referenced_keys(loads: &[&LoadPlan], target: &TargetSchema) -> Vec<ReferencedKey> {
+    let mut all: Vec<ReferencedKey> =
+        loads.iter().flat_map(|load| references(load, target)).map(|l| ReferencedKey::by(&l)).collect();
     all.sort();
     all.dedup();
     all

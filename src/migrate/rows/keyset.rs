@@ -24,29 +24,29 @@ const MOST_PLACES: usize = 50_000;
 /// What an entry of a tree costs: key and value of 8 bytes, in nodes that are two thirds full.
 const ENTRY: usize = 24;
 
-/// Keys that are there, and those of rows that were refused.
+/// KeyNumbers that are there, and those of rows that were refused.
 #[derive(Clone, Debug, Default)]
 pub struct KeySet {
-    /// Keys of rows that are there or will be.
-    pub there: Keys,
-    /// Keys of rows that were refused.
-    refused: Keys,
+    /// KeyNumbers of rows that are there or will be.
+    pub present: KeyNumbers,
+    /// KeyNumbers of rows that were refused.
+    refused: KeyNumbers,
     /// Of the first ones of them: their load and where they are in it.
     places: HashMap<u64, (Arc<str>, Key)>,
     /// Some keys cannot be known yet, or are too many to hold: nothing can be missed here.
-    pub open: bool,
+    pub unknown: bool,
 }
 
 impl KeySet {
     /// Takes in the key of a row that is there or will be.
     pub fn add(&mut self, key: impl IntoIterator<Item = u64>) {
-        key.into_iter().filter(|_| !self.open).for_each(|key| self.there.insert(key));
+        key.into_iter().filter(|_| !self.unknown).for_each(|key| self.present.insert(key));
         self.bound();
     }
 
     /// Takes in the key of a row that was refused, and where that is.
     pub fn refuse(&mut self, key: u64, load: &Arc<str>, at: Key) {
-        if self.open {
+        if self.unknown {
             return;
         }
         if self.places.len() < MOST_PLACES {
@@ -58,19 +58,19 @@ impl KeySet {
 
     /// Takes keys out whose rows turned out to be refused; [`KeySet::refuse`] may say later where they are.
     pub fn withdraw(&mut self, keys: &HashSet<u64>) {
-        self.there.remove(keys);
+        self.present.remove(keys);
         keys.iter().for_each(|key| self.refused.insert(*key));
         self.bound();
     }
 
     /// Takes in all that another set holds.
     pub fn merge(&mut self, other: KeySet) {
-        self.open |= other.open;
-        if self.open {
-            *self = KeySet { open: true, ..KeySet::default() };
+        self.unknown |= other.unknown;
+        if self.unknown {
+            *self = KeySet { unknown: true, ..KeySet::default() };
             return;
         }
-        self.there.merge(other.there);
+        self.present.merge(other.present);
         self.refused.merge(other.refused);
         let room = MOST_PLACES.saturating_sub(self.places.len());
         self.places.extend(other.places.into_iter().take(room));
@@ -88,46 +88,46 @@ impl KeySet {
     }
 
     fn bound(&mut self) {
-        if !self.open && self.there.bytes() + self.refused.bytes() > MOST_BYTES {
-            *self = KeySet { open: true, ..KeySet::default() };
+        if !self.unknown && self.present.bytes() + self.refused.bytes() > MOST_BYTES {
+            *self = KeySet { unknown: true, ..KeySet::default() };
         }
     }
 }
 
 /// A set of 64-bit numbers.
 #[derive(Clone, Debug)]
-pub enum Keys {
+pub enum KeyNumbers {
     /// By the number without its last six bits: which of these 64 neighbours are in the set.
-    Near(BTreeMap<u64, u64>),
+    Dense(BTreeMap<u64, u64>),
     /// Numbers that are not near each other: sorted, and those that came since.
-    Far { sorted: Vec<u64>, fresh: HashSet<u64, BuildHasherDefault<AsItIs>> },
+    Sparse { sorted: Vec<u64>, fresh: HashSet<u64, BuildHasherDefault<SpreadHasher>> },
 }
 
-impl Default for Keys {
-    fn default() -> Keys {
-        Keys::Near(BTreeMap::new())
+impl Default for KeyNumbers {
+    fn default() -> KeyNumbers {
+        KeyNumbers::Dense(BTreeMap::new())
     }
 }
 
-impl Keys {
+impl KeyNumbers {
     /// Entries from which on it is looked whether they are near each other.
     const MANY: usize = 4_096;
 
     pub fn insert(&mut self, key: u64) {
         match self {
-            Keys::Near(map) => {
+            KeyNumbers::Dense(map) => {
                 let before = map.len();
                 *map.entry(key >> 6).or_default() |= 1 << (key & 63);
-                let looks = map.len() > before && map.len() >= Keys::MANY && map.len().is_power_of_two();
+                let looks = map.len() > before && map.len() >= KeyNumbers::MANY && map.len().is_power_of_two();
                 if looks && self.len() < 4 * self.entries() {
-                    *self = Keys::Far { sorted: self.iter().collect(), fresh: HashSet::default() };
+                    *self = KeyNumbers::Sparse { sorted: self.iter().collect(), fresh: HashSet::default() };
                 }
             }
-            Keys::Far { sorted, fresh } => {
+            KeyNumbers::Sparse { sorted, fresh } => {
                 if sorted.binary_search(&key).is_err() {
                     fresh.insert(key);
                 }
-                if fresh.len() >= Keys::MANY.max(sorted.len() / 8) {
+                if fresh.len() >= KeyNumbers::MANY.max(sorted.len() / 8) {
                     sorted.reserve_exact(fresh.len());
                     sorted.extend(fresh.drain());
                     // Finds what is sorted already and merges the rest into it.
@@ -139,28 +139,28 @@ impl Keys {
 
     pub fn contains(&self, key: u64) -> bool {
         match self {
-            Keys::Near(map) => map.get(&(key >> 6)).is_some_and(|near| near & (1 << (key & 63)) != 0),
-            Keys::Far { sorted, fresh } => fresh.contains(&key) || sorted.binary_search(&key).is_ok(),
+            KeyNumbers::Dense(map) => map.get(&(key >> 6)).is_some_and(|near| near & (1 << (key & 63)) != 0),
+            KeyNumbers::Sparse { sorted, fresh } => fresh.contains(&key) || sorted.binary_search(&key).is_ok(),
         }
     }
 
     fn remove(&mut self, keys: &HashSet<u64>) {
         match self {
-            Keys::Near(map) => {
+            KeyNumbers::Dense(map) => {
                 for key in keys {
                     if let Some(near) = map.get_mut(&(key >> 6)) {
                         *near &= !(1 << (key & 63));
                     }
                 }
             }
-            Keys::Far { sorted, fresh } => {
+            KeyNumbers::Sparse { sorted, fresh } => {
                 sorted.retain(|key| !keys.contains(key));
                 fresh.retain(|key| !keys.contains(key));
             }
         }
     }
 
-    fn merge(&mut self, other: Keys) {
+    fn merge(&mut self, other: KeyNumbers) {
         if self.entries() < other.entries() {
             let mine = std::mem::replace(self, other);
             return self.merge(mine);
@@ -174,39 +174,39 @@ impl Keys {
             (0..64).filter(move |bit| near & (1 << bit) != 0).map(move |bit| high | bit)
         };
         match self {
-            Keys::Near(map) => Box::new(map.iter().flat_map(bits)),
-            Keys::Far { sorted, fresh } => Box::new(sorted.iter().chain(fresh).copied()),
+            KeyNumbers::Dense(map) => Box::new(map.iter().flat_map(bits)),
+            KeyNumbers::Sparse { sorted, fresh } => Box::new(sorted.iter().chain(fresh).copied()),
         }
     }
 
     /// How many are in it.
     fn len(&self) -> usize {
         match self {
-            Keys::Near(map) => map.values().map(|near| near.count_ones() as usize).sum(),
-            Keys::Far { .. } => self.entries(),
+            KeyNumbers::Dense(map) => map.values().map(|near| near.count_ones() as usize).sum(),
+            KeyNumbers::Sparse { .. } => self.entries(),
         }
     }
 
     fn entries(&self) -> usize {
         match self {
-            Keys::Near(map) => map.len(),
-            Keys::Far { sorted, fresh } => sorted.len() + fresh.len(),
+            KeyNumbers::Dense(map) => map.len(),
+            KeyNumbers::Sparse { sorted, fresh } => sorted.len() + fresh.len(),
         }
     }
 
     fn bytes(&self) -> usize {
         match self {
-            Keys::Near(map) => map.len() * ENTRY,
-            Keys::Far { sorted, fresh } => sorted.capacity() * 8 + fresh.capacity() * 9,
+            KeyNumbers::Dense(map) => map.len() * ENTRY,
+            KeyNumbers::Sparse { sorted, fresh } => sorted.capacity() * 8 + fresh.capacity() * 9,
         }
     }
 }
 
 /// Hashes are spread already.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct AsItIs(u64);
+pub struct SpreadHasher(u64);
 
-impl Hasher for AsItIs {
+impl Hasher for SpreadHasher {
     fn finish(&self) -> u64 {
         self.0
     }
@@ -321,7 +321,7 @@ mod tests {
     #[test]
     fn a_set_holds_what_was_put_in_and_nothing_else_near_or_far() {
         for number in [|n: u64| n, |n: u64| n.wrapping_sub(5_000), spread, |n: u64| n * 1_000] {
-            let mut keys = Keys::default();
+            let mut keys = KeyNumbers::default();
             (0..20_000).for_each(|n| keys.insert(number(2 * n)));
             keys.remove(&(0..20_000).step_by(10).map(|n| number(2 * n)).collect());
             for n in 0..40_000 {
@@ -336,8 +336,8 @@ mod tests {
         let bytes = |number: fn(u64) -> u64| {
             let mut set = KeySet::default();
             (0..2_000_000).for_each(|n| set.add([number(n)]));
-            assert!(!set.open);
-            set.there.bytes()
+            assert!(!set.unknown);
+            set.present.bytes()
         };
         assert!(bytes(|n| n) < 1 << 20);
         assert!(bytes(spread) < 20 << 20);
@@ -347,12 +347,12 @@ mod tests {
     fn a_set_beyond_its_bound_says_that_it_knows_nothing_and_holds_nothing() {
         let mut set = KeySet::default();
         (0..5_000_000).for_each(|n| set.add([spread(n)]));
-        assert!(set.open);
-        assert_eq!(set.there.entries(), 0);
+        assert!(set.unknown);
+        assert_eq!(set.present.entries(), 0);
         let mut other = KeySet::default();
         other.merge(set);
-        assert!(other.open);
-        other.merge(KeySet { there: Keys::Near(BTreeMap::from([(1, 1)])), ..KeySet::default() });
-        assert!(other.open && other.there.entries() == 0);
+        assert!(other.unknown);
+        other.merge(KeySet { present: KeyNumbers::Dense(BTreeMap::from([(1, 1)])), ..KeySet::default() });
+        assert!(other.unknown && other.present.entries() == 0);
     }
 }

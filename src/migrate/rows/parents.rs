@@ -20,17 +20,17 @@ use crate::sqlite::Reader;
 use crate::job::Job;
 use crate::job::Stop;
 use crate::migrate::rows::batch::Batch;
-use crate::migrate::rows::guard::Guarded;
+use crate::migrate::rows::guard::Guard;
 use crate::migrate::rows::guard::OwnKeys;
-use crate::migrate::rows::guard::Referred;
+use crate::migrate::rows::guard::ReferencedKey;
+use crate::migrate::rows::keyset::KeyNumbers;
 use crate::migrate::rows::keyset::KeySet;
-use crate::migrate::rows::keyset::Keys;
 use crate::migrate::rows::keyset::key;
-use crate::migrate::rows::self_references::Own;
-use crate::model::select::GO_ON;
+use crate::migrate::rows::self_references::SelfReferencedKeys;
+use crate::model::select::CONTINUE;
 
 /// The keys that the rows of a table have on the target now.
-pub fn on_target(session: &mut Session, schema: &str, referred: &Referred) -> Result<KeySet, ServerError> {
+pub fn on_target(session: &mut Session, schema: &str, referred: &ReferencedKey) -> Result<KeySet, ServerError> {
     let mut keys = KeySet::default();
     let places: Vec<usize> = (0..referred.columns.len()).collect();
     let what = ReadBack { schema, table: &referred.table, columns: &referred.columns, only: None };
@@ -44,7 +44,7 @@ pub struct Parents {
     /// References with the keys that they may end at.
     pub links: Vec<(Reference, Arc<KeySet>)>,
     /// Those of them that end in the load's own table.
-    pub own: Own,
+    pub own: SelfReferencedKeys,
 }
 
 /// What the rows of a load refer to, with the keys that are there, when its turn has come: all loads into its parents are
@@ -60,7 +60,7 @@ pub fn of_load(
     if links.is_empty() {
         return Ok(Parents::default());
     }
-    let nothing_aside = job.aside.load(std::sync::atomic::Ordering::Relaxed) == 0;
+    let nothing_aside = job.quarantined.load(std::sync::atomic::Ordering::Relaxed) == 0;
     let is_proved = run.read_ahead && job.options.on_fault == OnFault::Abort && nothing_aside;
     let off = session.detached(run.id)?;
     let is_on = |link: &Reference| !off.iter().any(|o| !o.reattached && o.table == load.table && o.object == link.name);
@@ -70,10 +70,10 @@ pub fn of_load(
     let replaces = |link: &Reference| link.columns.iter().any(|n| load.columns[*n].rules.if_orphan.is_some());
     let is_wanted = |link: &Reference| !is_proved || may_skip(link) || replaces(link) || (is_own(link) && is_on(link));
     let wanted: Vec<Reference> = links.into_iter().filter(is_wanted).collect();
-    let mut own = Own { held: Vec::new(), is_on: wanted.iter().any(|link| is_own(link) && is_on(link)) };
-    let mut sets: BTreeMap<Referred, KeySet> = BTreeMap::new();
+    let mut own = SelfReferencedKeys { held: Vec::new(), is_on: wanted.iter().any(|link| is_own(link) && is_on(link)) };
+    let mut sets: BTreeMap<ReferencedKey, KeySet> = BTreeMap::new();
     for link in &wanted {
-        if let Entry::Vacant(unread) = sets.entry(Referred::by(link)) {
+        if let Entry::Vacant(unread) = sets.entry(ReferencedKey::by(link)) {
             let mut keys = on_target(session, &job.plan.schema, unread.key())?;
             if is_own(link) {
                 own.held.push((unread.key().clone(), keys.clone()));
@@ -84,8 +84,8 @@ pub fn of_load(
     }
     let reader = job.source.reader()?;
     settle_own(&reader, load, (encoder, settled), &wanted, &mut sets)?;
-    let sets: BTreeMap<Referred, Arc<KeySet>> = sets.into_iter().map(|(r, keys)| (r, Arc::new(keys))).collect();
-    let with_keys = |link: Reference| (sets.get(&Referred::by(&link)).cloned().unwrap_or_default(), link);
+    let sets: BTreeMap<ReferencedKey, Arc<KeySet>> = sets.into_iter().map(|(r, keys)| (r, Arc::new(keys))).collect();
+    let with_keys = |link: Reference| (sets.get(&ReferencedKey::by(&link)).cloned().unwrap_or_default(), link);
     let links = wanted.into_iter().map(with_keys).map(|(keys, link)| (link, keys)).collect();
     Ok(Parents { links, own })
 }
@@ -95,11 +95,11 @@ fn refused(
     job: &Job<'_>,
     session: &mut Session,
     run: &Run,
-    referred: &Referred,
+    referred: &ReferencedKey,
     settled: &Settled,
     keys: &mut KeySet,
 ) -> Result<(), Stop> {
-    if job.aside.load(std::sync::atomic::Ordering::SeqCst) == 0 {
+    if job.quarantined.load(std::sync::atomic::Ordering::SeqCst) == 0 {
         return Ok(());
     }
     let reader = job.source.reader()?;
@@ -136,15 +136,15 @@ impl Sink for Refused<'_> {
     fn row(&mut self, row: &dyn Row) -> ControlFlow<()> {
         let key = row.key();
         if self.places.contains(&xxh3_64(key.written().as_bytes()))
-            && let Some(own) = self.own.refused(row, &mut self.scratch, &mut self.notes)
+            && let Some(own) = self.own.of_row(row, &mut self.scratch, &mut self.notes)
         {
             self.keys.refuse(own, &self.name, key);
         }
-        GO_ON
+        CONTINUE
     }
 
     fn failed(&mut self, _: Key, _: Failed) -> ControlFlow<()> {
-        GO_ON
+        CONTINUE
     }
 }
 
@@ -155,29 +155,29 @@ pub fn settle_own(
     load: &LoadPlan,
     (encoder, settled): (&RowEncoder, &Settled),
     wanted: &[Reference],
-    sets: &mut BTreeMap<Referred, KeySet>,
+    sets: &mut BTreeMap<ReferencedKey, KeySet>,
 ) -> Result<(), Stop> {
-    let mut own: Vec<Referred> = wanted.iter().filter(|l| l.parent == load.table).map(Referred::by).collect();
+    let mut own: Vec<ReferencedKey> = wanted.iter().filter(|l| l.parent == load.table).map(ReferencedKey::by).collect();
     own.sort();
     own.dedup();
     for referred in own {
         let mut keys = sets.remove(&referred).unwrap_or_default();
         for own in OwnKeys::of(load, std::slice::from_ref(&referred), settled) {
-            keys.open |= !own.is_known();
-            if keys.open {
+            keys.unknown |= !own.is_known();
+            if keys.unknown {
                 break;
             }
             let others: Vec<(&Reference, &KeySet)> = wanted
                 .iter()
                 .filter(|l| l.parent != load.table)
-                .filter_map(|l| sets.get(&Referred::by(l)).map(|keys| (l, keys)))
+                .filter_map(|l| sets.get(&ReferencedKey::by(l)).map(|keys| (l, keys)))
                 .collect();
             let guards = guards(load, others.into_iter(), settled)?;
             let nobody = KeySet::default();
-            let mine: Vec<Guarded<'_>> = wanted
+            let mine: Vec<Guard<'_>> = wanted
                 .iter()
-                .filter(|l| Referred::by(l) == referred)
-                .map(|l| Guarded::new(load, l.clone(), &nobody, settled).map_err(Stop::Refused))
+                .filter(|l| ReferencedKey::by(l) == referred)
+                .map(|l| Guard::new(load, l.clone(), &nobody, settled).map_err(Stop::Refused))
                 .collect::<Result<_, _>>()?;
             let name: Arc<str> = load.name.as_str().into();
             for reading in 0.. {
@@ -186,9 +186,9 @@ pub fn settle_own(
                 let waiting = Waiters { is_first: reading == 0, ..Waiters::default() };
                 let mut pass = Pass { name, waiting, batch, own: &own, mine: &mine, keys: &mut keys, scratch, notes };
                 reader.scan(&load.select, KeyRange::ALL, &mut pass)?;
-                let (more, gone) = (pass.waiting.more, pass.waiting.gone(&keys.there));
+                let (more, gone) = (pass.waiting.more, pass.waiting.gone(&keys.present));
                 // A value that stands in for an orphan decides later; here its row counts as there.
-                if (gone.is_empty() && !more) || keys.open || wanted.iter().any(|l| replaces(load, l)) {
+                if (gone.is_empty() && !more) || keys.unknown || wanted.iter().any(|l| replaces(load, l)) {
                     break;
                 }
                 keys.withdraw(&gone);
@@ -211,8 +211,8 @@ pub fn guards<'k>(
     load: &LoadPlan,
     links: impl Iterator<Item = (&'k Reference, &'k KeySet)>,
     settled: &Settled,
-) -> Result<Vec<Guarded<'k>>, Stop> {
-    links.map(|(link, keys)| Guarded::new(load, link.clone(), keys, settled).map_err(Stop::Refused)).collect()
+) -> Result<Vec<Guard<'k>>, Stop> {
+    links.map(|(link, keys)| Guard::new(load, link.clone(), keys, settled).map_err(Stop::Refused)).collect()
 }
 
 /// One reading of a load that refers to itself.
@@ -221,7 +221,7 @@ struct Pass<'p> {
     name: Arc<str>,
     batch: Batch<'p>,
     own: &'p OwnKeys,
-    mine: &'p [Guarded<'p>],
+    mine: &'p [Guard<'p>],
     keys: &'p mut KeySet,
     waiting: Waiters,
     scratch: Vec<u8>,
@@ -231,7 +231,7 @@ struct Pass<'p> {
 /// Rows that go with their parents. A chain of them whose end is missing goes in one reading, whatever its order.
 #[derive(Default)]
 struct Waiters {
-    /// Keys have yet to come by: only what waits for one is noted, else whatever a row refers to.
+    /// KeyNumbers have yet to come by: only what waits for one is noted, else whatever a row refers to.
     is_first: bool,
     /// What a row refers to, and its own key: as many as [`MOST_WAITING`].
     rows: Vec<(u64, u64)>,
@@ -247,7 +247,7 @@ const MOST_WAITING: usize = 250_000;
 
 impl Waiters {
     /// A row that refers to this.
-    fn note(&mut self, own: u64, refers: u64, there: &Keys) {
+    fn note(&mut self, own: u64, refers: u64, there: &KeyNumbers) {
         let is_missing = !there.contains(refers) || self.gone.contains(&refers);
         match self.rows.len() < MOST_WAITING {
             true if is_missing || !self.is_first => self.rows.push((refers, own)),
@@ -258,7 +258,7 @@ impl Waiters {
     }
 
     /// The keys of rows whose parents are not there, and of all below them.
-    fn gone(self, there: &Keys) -> HashSet<u64> {
+    fn gone(self, there: &KeyNumbers) -> HashSet<u64> {
         let Waiters { mut rows, mut gone, .. } = self;
         rows.sort_unstable();
         gone.extend(rows.iter().filter(|(refers, _)| !there.contains(*refers)).map(|(_, own)| *own));
@@ -277,23 +277,23 @@ impl Sink for Pass<'_> {
         self.batch.row(row);
         if self.batch.rows() == 1 {
             let image = self.batch.images(0..1);
-            if let Some(own) = self.own.good(image) {
+            if let Some(own) = self.own.of_image(image) {
                 if self.keys.is_refused(own) {
                     self.keys.refuse(own, &self.name, row.key());
                 } else {
                     self.keys.add([own]);
                     let refers = self.mine.iter().filter_map(|guard| guard.key(image));
-                    refers.for_each(|key| self.waiting.note(own, key, &self.keys.there));
+                    refers.for_each(|key| self.waiting.note(own, key, &self.keys.present));
                 }
             }
-        } else if let Some(own) = self.own.refused(row, &mut self.scratch, &mut self.notes) {
+        } else if let Some(own) = self.own.of_row(row, &mut self.scratch, &mut self.notes) {
             self.keys.refuse(own, &self.name, row.key());
         }
         self.batch.clear();
-        GO_ON
+        CONTINUE
     }
 
     fn failed(&mut self, _: Key, _: Failed) -> ControlFlow<()> {
-        GO_ON
+        CONTINUE
     }
 }

@@ -11,31 +11,31 @@ use crate::model::fault::Reason;
 use crate::model::key::Key;
 use crate::plan::LoadPlan;
 
-use crate::migrate::rows::guard::Guarded;
-use crate::migrate::rows::guard::Missing;
+use crate::migrate::rows::guard::Guard;
+use crate::migrate::rows::guard::MissingParent;
 use crate::migrate::rows::guard::OwnKeys;
-use crate::migrate::rows::guard::Referred;
+use crate::migrate::rows::guard::ReferencedKey;
 use crate::migrate::rows::keyset::KeySet;
 
 /// What a load's rows refer to in their own table, with the keys that the table held when the load's turn came.
 #[derive(Default)]
-pub struct Own {
-    pub held: Vec<(Referred, KeySet)>,
+pub struct SelfReferencedKeys {
+    pub held: Vec<(ReferencedKey, KeySet)>,
     /// One of the foreign keys is on: the server refuses a row that comes before its parent.
     pub is_on: bool,
 }
 
 /// The rows of one part as they come by.
-pub struct Kin {
+pub struct SelfReferences {
     load: Arc<str>,
-    keys: Vec<Known>,
+    keys: Vec<TrackedKey>,
     is_on: bool,
-    /// Something was refused since [`Kin::grew`] asked.
+    /// Something was refused since [`SelfReferences::grew`] asked.
     grew: bool,
 }
 
 /// One key of the table that its own rows refer to.
-struct Known {
+struct TrackedKey {
     own: OwnKeys,
     /// Keys of rows that are on the target or came by.
     there: KeySet,
@@ -45,20 +45,25 @@ struct Known {
     gone: HashMap<u64, Key>,
 }
 
-impl Kin {
+impl SelfReferences {
     /// Nothing where the load does not refer to itself, or the keys of its rows are not known while reading.
-    pub fn of(load: &LoadPlan, own: &Own, settled: &Settled) -> Option<Kin> {
-        let known = |(referred, there): &(Referred, KeySet)| {
+    pub fn of(load: &LoadPlan, own: &SelfReferencedKeys, settled: &Settled) -> Option<SelfReferences> {
+        let known = |(referred, there): &(ReferencedKey, KeySet)| {
             let own = OwnKeys::of(load, std::slice::from_ref(referred), settled).into_iter().find(OwnKeys::is_known)?;
-            (!there.open).then(|| Known { own, there: there.clone(), waiting: HashSet::new(), gone: HashMap::new() })
+            (!there.unknown).then(|| TrackedKey {
+                own,
+                there: there.clone(),
+                waiting: HashSet::new(),
+                gone: HashMap::new(),
+            })
         };
-        let keys: Vec<Known> = own.held.iter().filter_map(known).collect();
-        let kin = Kin { load: load.name.as_str().into(), keys, is_on: own.is_on, grew: false };
+        let keys: Vec<TrackedKey> = own.held.iter().filter_map(known).collect();
+        let kin = SelfReferences { load: load.name.as_str().into(), keys, is_on: own.is_on, grew: false };
         (!kin.keys.is_empty()).then_some(kin)
     }
 
     /// What the row refers to and was refused.
-    pub fn missing(&self, guards: &[Guarded<'_>], image: &[u8]) -> Vec<Missing> {
+    pub fn missing(&self, guards: &[Guard<'_>], image: &[u8]) -> Vec<MissingParent> {
         let mut found = Vec::new();
         for known in self.keys.iter().filter(|known| !known.gone.is_empty()) {
             for guard in guards.iter().filter(|guard| guard.ends_at(&known.own.referred)) {
@@ -71,14 +76,15 @@ impl Kin {
     }
 
     /// A row that goes.
-    pub fn comes(&mut self, guards: &[Guarded<'_>], image: &[u8]) {
+    pub fn comes(&mut self, guards: &[Guard<'_>], image: &[u8]) {
         for known in self.keys.iter_mut().filter(|_| self.is_on) {
-            if let Some(own) = known.own.good(image) {
+            if let Some(own) = known.own.of_image(image) {
                 known.there.add([own]);
                 known.waiting.remove(&own);
             }
             for guard in guards.iter().filter(|guard| guard.ends_at(&known.own.referred)) {
-                let waits = |key: &u64| guard.expects(*key) && !known.there.open && !known.there.there.contains(*key);
+                let waits =
+                    |key: &u64| guard.expects(*key) && !known.there.unknown && !known.there.present.contains(*key);
                 known.waiting.extend(guard.key(image).filter(waits));
             }
         }
@@ -87,7 +93,7 @@ impl Kin {
     /// A row that does not go.
     pub fn goes(&mut self, image: &[u8], at: &Key) {
         for known in &mut self.keys {
-            if let Some(own) = known.own.good(image) {
+            if let Some(own) = known.own.of_image(image) {
                 known.waiting.remove(&own);
                 self.grew |= known.gone.insert(own, at.clone()).is_none();
             }
@@ -110,10 +116,10 @@ impl Kin {
     }
 
     /// Rows in the order in which they can be written: parents first, else as they come; each circle in one piece.
-    pub fn units(&self, guards: &[Guarded<'_>], images: &[&[u8]]) -> Vec<Vec<usize>> {
+    pub fn units(&self, guards: &[Guard<'_>], images: &[&[u8]]) -> Vec<Vec<usize>> {
         let mut parents: Vec<Vec<usize>> = vec![Vec::new(); images.len()];
         for known in &self.keys {
-            let own = images.iter().enumerate().filter_map(|(n, image)| Some((known.own.good(image)?, n)));
+            let own = images.iter().enumerate().filter_map(|(n, image)| Some((known.own.of_image(image)?, n)));
             let by_key: HashMap<u64, usize> = own.collect();
             for guard in guards.iter().filter(|guard| guard.ends_at(&known.own.referred)) {
                 for (n, image) in images.iter().enumerate() {
