@@ -139,8 +139,7 @@ fn a_computed_column_is_compared_with_the_source_and_reported_separately() {
     let case = Case::new(source, &target("nullif(x, '')::int"), "[load.t]\n");
     let run = case.exits(0, &["--yes"]);
     let verified = case.place.migrate(["verify", "--json", "-t", &case.target.url()]).exits(0).json();
-    let why =
-        "column twice, plain: the server computes it; compared with the source: 2 rows changed: id=2 (twice), id=3 (plain)";
+    let why = "column twice, plain: the server computes it; compared with the source: 2 rows changed: id=2 (twice), id=3 (plain)";
     for report in [run, verified] {
         assert_eq!(computed(&report), ("NotChecked".to_owned(), why.to_owned()));
     }
