@@ -11,7 +11,7 @@
 //!    [`model::fault::Reason`] why not; [`wire::binary`] writes it down.
 //! 4. [`migrate::preflight::read_ahead`] has done all that once without sending anything, so a fault is known before the first write.
 //! 5. The images gather in a batch. One transaction ([`pg::batch`]) holds the ledger's row, the batch's faults and one
-//!    COPY; the batch's digest ([`wire::digest`]) is in the ledger's row. Whatever dies, both are there or neither.
+//!    COPY; the batch's digest ([`model::digest`]) is in the ledger's row. Whatever dies, both are there or neither.
 //! 6. [`verify`] counts and reads back what the target holds and compares it with the ledger.
 //! 7. [`app`] puts what was found into a [`model::record::Report`], and [`report`] draws it.
 //!

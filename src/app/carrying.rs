@@ -9,9 +9,9 @@ use crate::exit::Exit;
 use crate::job::{Job, Stop};
 use crate::mapping::OnFault;
 use crate::migrate;
+use crate::model::ledger::{Judged, NewRun, Run};
 use crate::model::record::{Report, StepKind};
 use crate::model::select::Relation;
-use crate::pg::ledger::{Judged, NewRun, Run};
 use crate::pg::{ServerError, Session};
 use crate::resume::Wanted;
 

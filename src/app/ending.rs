@@ -8,8 +8,8 @@ use crate::exit::Exit;
 use crate::job::{Connections, Stop};
 use crate::migrate;
 use crate::model::cell::RawBuf;
+use crate::model::ledger::{MadeKind, Run};
 use crate::model::record::{LoadState, Refusal, Report, RunState, StepKind};
-use crate::pg::ledger::Run;
 use crate::pg::{ServerError, Session};
 use crate::plan::Plan;
 use crate::verify::{self, Depth, KnownOwner, Lanes, Meanwhile, Subject};
@@ -146,7 +146,7 @@ impl Way<'_> {
             found => found,
         })?;
         let made = reconnect.retrying(session, |session| Ok(session.made(run.id)?))?;
-        let row = made.into_iter().find(|made| made.kind == "owner");
+        let row = made.into_iter().find(|made| made.kind == MadeKind::Owner);
         Ok(Owner { made: row.is_some(), key: key.or_else(|| row.and_then(|made| made.became)) })
     }
 

@@ -3,9 +3,9 @@
 //! Nothing here reads or writes a row of the application's.
 
 use crate::job::{Connections, Reconnect, Stop};
+use crate::model::ledger::Run;
 use crate::model::record::Refusal;
 use crate::pg::connect::{ConnectError, Patience};
-use crate::pg::ledger::Run;
 use crate::pg::{LockHolder, Session};
 
 use super::Failure;

@@ -11,10 +11,10 @@ use crate::job::Stop;
 use crate::mapping::OnFault;
 use crate::migrate;
 use crate::migrate::preflight::read_ahead;
+use crate::model::ledger::Run;
 use crate::model::record::{Check, CheckKind, Report, StepKind};
 use crate::model::select::Relation;
 use crate::pg::Session;
-use crate::pg::ledger::Run;
 use crate::plan::LoadPlan;
 use crate::sqlite::Source;
 

@@ -11,8 +11,8 @@ use crate::job::Stop;
 use crate::migrate::explain::lookup_misses::{self, Aside, Missed};
 use crate::migrate::lookup_maps;
 use crate::migrate::preflight::read_ahead::Found;
+use crate::model::ledger::Run;
 use crate::model::record::Report;
-use crate::pg::ledger::Run;
 use crate::pg::{ServerError, Session};
 use crate::plan::LoadPlan;
 

@@ -9,10 +9,10 @@ use crate::job::Stop;
 use crate::mapping::Mapping;
 use crate::migrate;
 use crate::migrate::preflight::read_ahead;
+use crate::model::ledger::{MadeKind, Run};
 use crate::model::pgtype::ColumnType;
 use crate::model::record::{Refusal, Report, RunState, Warning};
 use crate::model::schema::{Detachable, TargetSchema};
-use crate::pg::ledger::Run;
 use crate::pg::{OtherSession, ServerError, Session};
 use crate::plan::{self, Detaching, Inputs, Plan, Purpose, SqlFacts};
 use crate::sqlite::Source;
@@ -89,7 +89,7 @@ impl Way<'_> {
     fn purpose(&self, session: &mut Session, run: Option<&Run>) -> Result<Purpose, ServerError> {
         Ok(match (self.manner, run) {
             (Manner::Rollback, Some(run)) => {
-                Purpose::TakeBack { owner: session.made(run.id)?.iter().any(|made| made.kind == "owner") }
+                Purpose::TakeBack { owner: session.made(run.id)?.iter().any(|made| made.kind == MadeKind::Owner) }
             }
             (Manner::Verify | Manner::Rollback, _) => Purpose::Verify,
             (Manner::Dry | Manner::Cutover | Manner::Rehearse, Some(run)) if run.state == RunState::Done => {

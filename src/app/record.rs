@@ -8,13 +8,13 @@ use crate::migrate::preflight::read_ahead::Found;
 use crate::model::cell::RawBuf;
 use crate::model::fault::Fault;
 use crate::model::key::Key;
+use crate::model::ledger::{LoadDone, Run, Sums};
 use crate::model::record::{
     DetachedRecord, FAULTS_LISTED, FaultRecord, LeftRecord, LoadRecord, LoadState, LookupRecord, LookupStep,
     LossRecord, NotTable, OwnerRecord, Refusal, Report, StepKind, StepRecord,
 };
 use crate::model::rules::Value;
 use crate::pg::detach::Detached;
-use crate::pg::ledger::{LoadDone, Run, Sums};
 use crate::pg::sqlstate;
 use crate::plan::{LoadPlan, Node, OwnerPlan, Plan};
 use crate::sqlite::{Source, SourceError};

@@ -4,7 +4,7 @@ use crate::cli::Common;
 use crate::event::Observer;
 use crate::model::record::RunState;
 use crate::pg::connect::ReadOnly;
-use crate::pg::standing::Standing;
+use crate::pg::ledger::status::RunStatus;
 use crate::plan::{self, Purpose};
 use crate::resume;
 
@@ -13,7 +13,7 @@ use super::way::one_mapping;
 use super::{Failure, World};
 
 /// `migrate status`: the runs of the mapping, the latest first.
-pub fn status(common: &Common, world: &World, observer: &dyn Observer) -> Result<Vec<Standing>, Failure> {
+pub fn status(common: &Common, world: &World, observer: &dyn Observer) -> Result<Vec<RunStatus>, Failure> {
     let found = one_mapping(common, world)?;
     let settings = reach::settings(common, &found.mapping, world)?;
     let schema = &found.mapping.target.schema;
@@ -31,7 +31,7 @@ pub fn status(common: &Common, world: &World, observer: &dyn Observer) -> Result
     match version {
         None => Ok(Vec::new()),
         Some(_) => {
-            let mut all = session.standings(&found.mapping.name).map_err(Failure::refused)?;
+            let mut all = session.run_statuses(&found.mapping.name).map_err(Failure::refused)?;
             all.iter_mut().for_each(|standing| standing.next = next(standing));
             Ok(all)
         }
@@ -39,7 +39,7 @@ pub fn status(common: &Common, world: &World, observer: &dyn Observer) -> Result
 }
 
 /// What to do next.
-fn next(standing: &Standing) -> String {
+fn next(standing: &RunStatus) -> String {
     let off = match standing.off.len() {
         0 => String::new(),
         n => format!(" {n} keys, indexes or triggers are off until then."),
@@ -54,14 +54,14 @@ fn next(standing: &Standing) -> String {
 }
 
 /// The runs as text.
-pub fn text(standings: &[Standing]) -> String {
+pub fn text(standings: &[RunStatus]) -> String {
     if standings.is_empty() {
         return "The ledger knows no run of this mapping.\n".to_owned();
     }
     standings.iter().map(one).collect::<Vec<_>>().join("\n")
 }
 
-fn one(standing: &Standing) -> String {
+fn one(standing: &RunStatus) -> String {
     let mut lines = vec![format!(
         "Run {} of {}: {:?}, begun {} by migrate {}, epoch {}",
         standing.run, standing.mapping, standing.state, standing.started, standing.tool, standing.epoch

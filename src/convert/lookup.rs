@@ -9,13 +9,13 @@ use std::sync::Arc;
 use super::converter::{Converter, RuleError};
 use super::settled::Settled;
 use crate::model::cell::{Cell, Raw, RawBuf};
+use crate::model::digest::{Digest, row_hash};
 use crate::model::fault::{LossSet, Reason};
 use crate::model::key::Key;
 use crate::model::pgtype::{ColumnType, Kind};
 use crate::model::rules::Value;
 use crate::model::select::Row;
 use crate::plan::{ColumnPlan, LookupPlan, LookupStep};
-use crate::wire::digest::{Digest, row_hash};
 use crate::wire::{binary, text};
 
 /// The most that one lookup's keys and answers may take in memory.

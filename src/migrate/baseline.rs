@@ -3,12 +3,12 @@
 
 use std::collections::BTreeMap;
 
+use crate::model::digest::{Digest, row_hash};
 use crate::model::hex::hex;
+use crate::model::ledger::Judged;
 use crate::model::schema::TargetSchema;
-use crate::pg::ledger::Judged;
 use crate::pg::{ReadBack, ServerError, Session};
 use crate::plan::{LoadPlan, Plan, image};
-use crate::wire::digest::{Digest, row_hash};
 
 /// Adds the baseline to what a run decides once. `seed`: the seed of the row hashes.
 ///

@@ -15,11 +15,11 @@ use crate::migrate::owner;
 use crate::model::hex::hex;
 use crate::model::ident::quoted;
 use crate::model::key::{Key, KeyRange, RunId};
+use crate::model::ledger::{MadeKind, Run};
 use crate::model::pgtype::ColumnType;
 use crate::model::record::{Check, CheckKind, Refusal, Warning};
 use crate::model::select::{Failed, Row, Sink};
 use crate::pg::Session;
-use crate::pg::ledger::Run;
 use crate::pg::lookup_rows::LookupRows;
 use crate::plan::{ColumnPlan, Feed, LoadPlan, LookupPlan, Plan};
 
@@ -79,7 +79,7 @@ pub fn moved(
     for (column, lookup) in load.lookups() {
         let place = place(load, column);
         let now = hex(&one(session, plan, load, (column, lookup), settled, run.seed)?.digest.to_bytes());
-        if noted.iter().any(|m| m.kind == "lookup" && m.object == place && m.became.as_ref() != Some(&now)) {
+        if noted.iter().any(|m| m.kind == MadeKind::Lookup && m.object == place && m.became.as_ref() != Some(&now)) {
             moved.push(column.name.clone());
         }
     }

@@ -2,10 +2,10 @@
 
 use crate::convert::{Converter, Settled, constant_advice};
 use crate::model::cell::Cell;
+use crate::model::ledger::{MadeKind, Run};
 use crate::model::record::Refusal;
 use crate::model::rules::Value;
 use crate::model::schema::TargetSchema;
-use crate::pg::ledger::Run;
 use crate::pg::owner::{ColumnValue, OwnerKey};
 use crate::pg::{OwnerFound, Session};
 use crate::plan::sequences::SequenceColumn;
@@ -38,7 +38,7 @@ fn settle_once(job: &Job<'_>, session: &mut Session, run: &Run, settled: &Settle
         let made = session
             .made(run.id)?
             .iter()
-            .any(|m| m.kind == "owner" && m.object == object && m.became.as_ref() == Some(&key));
+            .any(|m| m.kind == MadeKind::Owner && m.object == object && m.became.as_ref() == Some(&key));
         return Ok(Some(Owner { key, made }));
     }
     if plan.create.is_none() {

@@ -12,12 +12,12 @@ use crate::convert::row::{Maps, RowEncoder};
 use crate::event::Event;
 use crate::model::cell::RawBuf;
 use crate::model::key::{Key, KeyRange};
+use crate::model::ledger::{LoadDone, Made, MadeKind, PartDone, Run};
 use crate::model::pgtype::{ColumnType, Kind};
 use crate::model::record::{Refusal, StepKind};
 use crate::model::schema::DetachKind;
 use crate::model::select::{Failed, Row, Sink};
 use crate::pg::detach::Detached;
-use crate::pg::ledger::{LoadDone, Made, PartDone, Run};
 use crate::pg::rollback::{DeleteTrigger, OpenRollback, OwnerRollback, RollbackStart, SequenceRollback, StagedRows};
 use crate::pg::{ServerError, Session};
 use crate::plan::{LoadPlan, Node, Reference};
@@ -152,10 +152,10 @@ fn known<'a>(
                 issued.insert(part.part, session.issued_rows(run.id, &load.name, Some(part.part), columns)?);
             }
         }
-        let mut aside = session.set_aside_rows(run.id, &load.name)?;
+        let mut aside = session.quarantined_rows(run.id, &load.name)?;
         if columns == 0 {
             // Rows that were skipped are somebody else's. Where ids were drawn, no other row has those.
-            session.deviations(run.id, (&load.name, None), &mut |row| {
+            session.deviations(run.id, &load.name, None, &mut |row| {
                 if row.orphan.is_none() {
                     aside.insert(row.at.clone());
                 }
@@ -297,7 +297,7 @@ impl Left<'_> {
 
     fn owner(&mut self, taking: &mut OpenRollback<'_>) -> Result<(), Stop> {
         let Some(plan) = &self.job.plan.owner else { return Ok(()) };
-        let Some(key) = self.made.iter().find(|m| m.kind == "owner").and_then(|m| m.became.as_ref()) else {
+        let Some(key) = self.made.iter().find(|m| m.kind == MadeKind::Owner).and_then(|m| m.became.as_ref()) else {
             return Ok(());
         };
         self.found.owner = Some(taking.delete_owner(&self.job.plan.schema, &plan.table, &plan.key, key)?);
@@ -305,7 +305,7 @@ impl Left<'_> {
     }
 
     fn sequences(&mut self, taking: &mut OpenRollback<'_>) -> Result<(), Stop> {
-        for made in self.made.iter().filter(|made| made.kind == "sequence") {
+        for made in self.made.iter().filter(|made| made.kind == MadeKind::Sequence) {
             let columns = self.job.target.tables.values().flat_map(|table| &table.columns);
             let sequence = columns.filter_map(|c| c.sequence.as_ref()).find(|s| s.name == made.object);
             let rewound = match sequence {

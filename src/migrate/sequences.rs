@@ -1,9 +1,9 @@
 //! Sequences: set past the rows that are there, before anything is issued and at the end.
 
 use crate::event::Event;
+use crate::model::ledger::Run;
 use crate::model::record::StepKind;
 use crate::pg::Session;
-use crate::pg::ledger::Run;
 use crate::plan::sequences::{PlannedSequence, SequenceColumn, planned_sequences};
 
 use crate::job::Job;

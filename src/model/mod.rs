@@ -3,10 +3,12 @@
 //! It imports no other module of the program, reads no file, talks to no database and prints nothing.
 
 pub mod cell;
+pub mod digest;
 pub mod fault;
 pub mod hex;
 pub mod ident;
 pub mod key;
+pub mod ledger;
 pub mod numeric;
 pub mod pgtype;
 pub mod quarantine;

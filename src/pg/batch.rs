@@ -6,9 +6,10 @@
 use postgres::Transaction;
 
 use super::error::{Doing, ServerError};
-use super::ledger::{self, Sums};
+use super::ledger;
 use super::session::{LedgerSchema, Prepared, Session};
 use crate::model::key::Key;
+use crate::model::ledger::Sums;
 
 const WRITING: &str = "writing a batch";
 

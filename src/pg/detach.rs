@@ -4,9 +4,9 @@
 //! reattaching is counted in the ledger in its own transaction.
 
 use super::error::{Doing, Operation, ServerError};
-use super::ledger::Run;
 use super::session::Session;
 use crate::model::ident::qualified;
+use crate::model::ledger::Run;
 use crate::model::schema::{DetachKind, Detachable};
 
 const DETACHING: &str = "detaching objects of the target";

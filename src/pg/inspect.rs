@@ -1,9 +1,9 @@
 //! Questions to the target that change nothing: schema, counts, constraints and indexes, other sessions.
 
 use super::error::{Doing, ServerError};
-use super::ledger::Object;
 use super::session::Session;
 use crate::model::ident::{qualified, quoted};
+use crate::model::ledger::Object;
 use crate::model::schema::ForeignKey;
 
 const READING_CATALOGUE: &str = "reading the target's catalogue";

@@ -1,9 +1,9 @@
 //! Sequences: moved past every id that exists and every id that the source ever issued, never backwards.
 
 use super::error::{Doing, ServerError};
-use super::ledger::Run;
 use super::session::Session;
 use crate::model::ident::{qualified, quoted};
+use crate::model::ledger::Run;
 use crate::model::schema::Sequence;
 use crate::plan::sequences::{PlannedSequence, SequenceState};
 

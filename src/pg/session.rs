@@ -4,7 +4,6 @@ use std::collections::HashMap;
 
 use postgres::{Client, Statement, Transaction};
 
-use super::backend::Backend;
 use super::error::{Doing, ServerError};
 use crate::model::ident::quoted;
 
@@ -50,6 +49,20 @@ impl Prepared {
         let statement = tx.prepare(sql)?;
         self.0.insert(sql.to_owned(), statement.clone());
         Ok(statement)
+    }
+}
+
+/// One process of the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Backend {
+    pub(super) pid: i32,
+    pub(super) started: String,
+}
+
+impl Backend {
+    /// Returns its number.
+    pub fn pid(&self) -> i32 {
+        self.pid
     }
 }
 

@@ -12,9 +12,10 @@ mod frozen;
 
 use std::collections::BTreeMap;
 
+use crate::model::ledger::{LoadDone, Run};
 use crate::model::record::{Refusal, RunState};
 use crate::model::schema::TargetSchema;
-use crate::pg::ledger::{LoadDone, Run, VERSION};
+use crate::pg::ledger::VERSION;
 use crate::plan::Plan;
 
 use fingerprint::{ORDER, sha256};
@@ -147,7 +148,7 @@ fn differing(before: &str, now: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pg::ledger::{Judged, PartDone, Sums};
+    use crate::model::ledger::{Judged, PartDone, Sums};
 
     fn run(state: RunState) -> Run {
         Run {

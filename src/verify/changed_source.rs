@@ -5,10 +5,10 @@
 
 use crate::job::Stop;
 use crate::migrate::fingerprint;
+use crate::model::digest::Digest;
 use crate::model::key::Key;
 use crate::model::record::Refusal;
 use crate::pg::Session;
-use crate::wire::digest::Digest;
 
 use super::subject::Subject;
 use super::table::Table;

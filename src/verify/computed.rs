@@ -4,13 +4,13 @@
 //! therefore reported with its rows, and the verdict is `NotChecked`.
 
 use crate::job::Stop;
+use crate::model::digest::Digest;
 use crate::model::record::{Check, CheckKind, DifferingRow};
 use crate::model::rules::Rules;
 use crate::model::schema::{SourceColumn, SourceSchema, TargetColumn};
 use crate::model::select::{Expr, Relation};
 use crate::pg::Session;
 use crate::plan::{ColumnPlan, Feed, LoadPlan};
-use crate::wire::digest::Digest;
 
 use super::differing_rows;
 use super::table::Table;

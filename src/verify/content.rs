@@ -3,10 +3,10 @@
 //! After the run the rows that the source produces now are compared as well, so that a report can state which side changed.
 
 use crate::job::Stop;
+use crate::model::digest::{BUCKETS, row_hash};
 use crate::model::record::{Check, CheckKind, Verdict};
 use crate::pg::Session;
 use crate::plan::image;
-use crate::wire::digest::{BUCKETS, row_hash};
 
 use super::differing_rows::{self, DifferingRows};
 use super::foreign_rows;

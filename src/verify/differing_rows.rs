@@ -7,11 +7,11 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::job::Stop;
+use crate::model::digest::{BUCKETS, bucket};
 use crate::model::record::{Difference, DifferingRow};
 use crate::model::select::Row;
 use crate::pg::Session;
 use crate::wire::binary;
-use crate::wire::digest::{BUCKETS, bucket};
 
 use super::table::Table;
 

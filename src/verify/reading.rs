@@ -9,10 +9,10 @@ use std::thread;
 
 use crate::event::Event;
 use crate::job::Stop;
-use crate::pg::ledger::PartDone;
+use crate::model::digest::Digest;
+use crate::model::ledger::PartDone;
 use crate::pg::{Session, block_range};
 use crate::plan::LoadPlan;
-use crate::wire::digest::Digest;
 
 use super::subject::Subject;
 use super::table::Table;

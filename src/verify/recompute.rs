@@ -12,12 +12,12 @@ use crate::convert::row::{Notes, RowEncoder};
 use crate::job::Stop;
 use crate::migrate::StandIns;
 use crate::migrate::lookup_maps;
+use crate::model::digest::row_hash;
 use crate::model::key::{Key, KeyRange};
+use crate::model::ledger::PartDone;
 use crate::model::select::{Failed, Row, Sink};
 use crate::pg::Session;
-use crate::pg::ledger::PartDone;
 use crate::plan::LoadPlan;
-use crate::wire::digest::row_hash;
 
 use super::table::Table;
 
@@ -102,9 +102,9 @@ struct Deviations {
 impl Deviations {
     fn read(load: &LoadPlan, part: Option<&PartDone>, session: &mut Session, run: i64) -> Result<Deviations, Stop> {
         let hash = |at: &str| xxh3_64(at.as_bytes());
-        let quarantined = session.set_aside_rows(run, &load.name)?.iter().map(|at| hash(at)).collect();
+        let quarantined = session.quarantined_rows(run, &load.name)?.iter().map(|at| hash(at)).collect();
         let mut deviations = Deviations { quarantined, ..Deviations::default() };
-        session.deviations(run, (&load.name, part.map(|p| p.part)), &mut |row| match &row.orphan {
+        session.deviations(run, &load.name, part.map(|p| p.part), &mut |row| match &row.orphan {
             None => {
                 deviations.skipped.insert(hash(&row.at));
             }

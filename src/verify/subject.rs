@@ -6,10 +6,10 @@ use crate::convert::Settled;
 use crate::event::Observer;
 use crate::job::{Connections, Stop};
 use crate::model::key::RunId;
+use crate::model::ledger::{LoadDone, Run, Sums};
 use crate::model::schema::TargetSchema;
 use crate::pg::Session;
 use crate::pg::detach::Detached;
-use crate::pg::ledger::{LoadDone, Run, Sums};
 use crate::plan::{LoadPlan, OwnerPlan, Plan};
 use crate::sqlite::Source;
 

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use crate::job::Stop;
 use crate::migrate::lookup_maps;
+use crate::model::digest::{Digest, row_hash};
 use crate::model::hex::unhex;
 use crate::model::ident::{literal, quoted};
+use crate::model::ledger::{Made, MadeKind};
 use crate::model::pgtype::{ColumnType, Kind};
-use crate::pg::ledger::Made;
 use crate::pg::{ReadBack, Session};
 use crate::plan::{LoadPlan, image};
-use crate::wire::digest::{Digest, row_hash};
 use crate::wire::{binary, decode};
 
 use super::subject::Subject;
@@ -102,7 +102,7 @@ impl<'a> Table<'a> {
         let [place] = self.key.as_slice() else { return None };
         let column = self.subject.target.tables.get(self.name)?.column(self.columns.get(*place)?)?;
         let sequence = column.sequence.as_ref().filter(|sequence| sequence.increment > 0)?;
-        let left = made.iter().find(|m| m.kind == "sequence" && m.object == sequence.name)?;
+        let left = made.iter().find(|m| m.kind == MadeKind::Sequence && m.object == sequence.name)?;
         let last: i64 = left.became.as_ref()?.parse().ok()?;
         let issued = self.loads.iter().any(|load| !load.issued().is_empty());
         // The ledger does not record the last id that the run itself drew.

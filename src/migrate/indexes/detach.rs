@@ -7,11 +7,11 @@ use std::sync::{Mutex, PoisonError};
 use serde::{Deserialize, Serialize};
 
 use crate::event::Event;
+use crate::model::ledger::Run;
 use crate::model::record::StepKind;
 use crate::model::schema::{DetachKind, Detachable, ForeignKey, TargetSchema, TargetTable, TargetUnique};
 use crate::pg::Session;
 use crate::pg::detach::Detached;
-use crate::pg::ledger::Run;
 use crate::plan::{Detach, Detaching, LoadPlan};
 use crate::sqlite::Reader;
 

@@ -12,9 +12,9 @@ use std::thread;
 use crate::convert::Settled;
 use crate::event::Event;
 use crate::model::cell::RawBuf;
+use crate::model::ledger::{PartDone, Run};
 use crate::model::record::StepKind;
 use crate::pg::Session;
-use crate::pg::ledger::{PartDone, Run};
 use crate::plan::Node;
 
 use crate::job::Job;

@@ -8,11 +8,11 @@ use std::sync::atomic::Ordering;
 use crate::event::Event;
 use crate::model::fault::Fault;
 use crate::model::key::{Key, KeyRange};
+use crate::model::ledger::Sums;
 use crate::model::record::FAULTS_LISTED;
 use crate::model::select::{Failed, Row, Sink};
 use crate::pg::batch::{BatchEnd, BatchId, BatchStart, OpenBatch};
 use crate::pg::copy::Destination;
-use crate::pg::ledger::Sums;
 use crate::sqlite::Reader;
 
 use crate::job::Job;

@@ -12,11 +12,11 @@ use crate::event::{Event, Observer};
 use crate::migrate::owner;
 use crate::model::fault::Fault;
 use crate::model::key::{Key, KeyRange};
+use crate::model::ledger::Sums;
 use crate::model::record::{Check, Refusal, StepKind};
 use crate::model::schema::TargetSchema;
 use crate::model::select::{Failed, Row, Sink};
 use crate::pg::Session;
-use crate::pg::ledger::Sums;
 use crate::plan::{LoadPlan, Node, Plan, Reference, references};
 use crate::sqlite::{Reader, Source};
 

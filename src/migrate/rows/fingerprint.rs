@@ -9,9 +9,9 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 use crate::model::cell::Raw;
 use crate::model::fault::Reason;
 use crate::model::key::{Key, KeyRange, RunId};
+use crate::model::ledger::PartDone;
 use crate::model::select::{Failed, Row, Sink};
 use crate::pg::Session;
-use crate::pg::ledger::PartDone;
 use crate::plan::LoadPlan;
 use crate::sqlite::Source;
 

@@ -3,9 +3,9 @@
 //! They are restarted by ALTER SEQUENCE, which unlike `setval` is undone with the transaction.
 
 use super::transaction::OpenRollback;
+use crate::model::ledger::Made;
 use crate::model::schema::Sequence;
 use crate::pg::error::{Doing, ServerError};
-use crate::pg::ledger::Made;
 
 const READING: &str = "reading a sequence";
 

@@ -3,9 +3,9 @@
 use postgres::Transaction;
 
 use crate::model::ident::qualified;
+use crate::model::ledger::Run;
 use crate::pg::detach::Detached;
 use crate::pg::error::{Doing, ServerError};
-use crate::pg::ledger::Run;
 use crate::pg::session::{LedgerSchema, Session};
 
 /// The words for every step of a rollback that has no words of its own.

@@ -1,4 +1,4 @@
--- How the loads of run $1 stand: parts, batches and sums.
+-- The loads of run $1: parts, batches and sums.
 SELECT l.load,
        (SELECT count(*) FROM :ledger.part p WHERE p.run = l.run AND p.load = l.load) AS parts,
        (SELECT count(*) FROM :ledger.part p WHERE p.run = l.run AND p.load = l.load AND p.done) AS parts_done,

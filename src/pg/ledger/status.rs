@@ -1,50 +1,49 @@
-//! How runs stand, for `migrate status`: what the ledger says, and who works on it now.
+//! The state of runs for `migrate status`: their rows in the ledger, and the processes that work on them now.
 
 use serde::Serialize;
 
-use super::error::{Doing, ServerError};
-use super::session::Session;
+use super::READING;
 use crate::model::record::RunState;
+use crate::pg::error::{Doing, ServerError};
+use crate::pg::session::Session;
 
-const READING: &str = "reading the ledger";
-
-/// A run as `migrate status` shows it.
+/// A run as `migrate status` prints it.
 #[derive(Clone, Debug, Serialize)]
-pub struct Standing {
+pub struct RunStatus {
     /// Its number.
     pub run: i64,
     /// The mapping's name.
     pub mapping: String,
-    /// Version of the tool that began it.
+    /// Version of the migrate that began it.
     pub tool: String,
     /// `Running`, `Done` or `RolledBack`.
     pub state: RunState,
-    /// How often it was begun or gone on with.
+    /// Number of times that it was begun or resumed.
     pub epoch: i32,
-    /// When it was begun, as the server prints it.
+    /// Its begin, as the server prints it.
     pub started: String,
-    /// When it ended.
+    /// Its end.
     pub ended: Option<String>,
     /// The server's processes that work for it now.
     pub at_work: Vec<i32>,
     /// Its loads, by name.
-    pub loads: Vec<LoadStanding>,
-    /// What is off: table and object.
+    pub loads: Vec<LoadStatus>,
+    /// Detached objects: table and object.
     pub off: Vec<(String, String)>,
-    /// What it made or moved beside its rows: kind and object.
+    /// What it made or moved in addition to its rows: kind and object.
     pub made: Vec<(String, String)>,
-    /// What to do next.
+    /// The next step of the operator.
     pub next: String,
 }
 
-/// A load as `migrate status` shows it.
+/// A load as `migrate status` prints it.
 #[derive(Clone, Debug, Serialize)]
-pub struct LoadStanding {
+pub struct LoadStatus {
     /// Its name.
     pub load: String,
-    /// Parts that it was cut into; none before it began.
+    /// Number of its parts; zero before it begins.
     pub parts: i64,
-    /// Parts of which nothing remains.
+    /// Parts that are done.
     pub parts_done: i64,
     /// Committed batches.
     pub batches: i64,
@@ -52,18 +51,18 @@ pub struct LoadStanding {
     pub read: i64,
     /// Rows written.
     pub written: i64,
-    /// Rows whose key was there.
+    /// Rows skipped because the target held their key.
     pub skipped: i64,
-    /// Rows set aside.
+    /// Rows quarantined.
     pub faults: i64,
 }
 
 impl Session {
-    /// All runs of a mapping, the latest first.
+    /// Returns all runs of a mapping, the latest first.
     ///
     /// # Errors
-    /// When the server refuses or the connection is lost.
-    pub fn standings(&mut self, mapping: &str) -> Result<Vec<Standing>, ServerError> {
+    /// If the server refuses or the connection is lost.
+    pub fn run_statuses(&mut self, mapping: &str) -> Result<Vec<RunStatus>, ServerError> {
         let sql: &str = &self.ledger.sql(
             "SELECT run, mapping, tool, state, epoch, started_at::text, ended_at::text FROM :ledger.run \
                    WHERE mapping = $1 ORDER BY run DESC",
@@ -73,7 +72,7 @@ impl Session {
             let run: i64 = row.get(0);
             let detached = self.detached(run)?;
             let off = detached.into_iter().filter(|d| !d.reattached).map(|d| (d.table, d.object)).collect();
-            all.push(Standing {
+            all.push(RunStatus {
                 run,
                 mapping: row.get(1),
                 tool: row.get(2),
@@ -82,18 +81,18 @@ impl Session {
                 started: row.get(5),
                 ended: row.get(6),
                 at_work: self.backends(run)?.iter().map(|b| b.pid()).collect(),
-                loads: self.load_standings(run)?,
+                loads: self.load_statuses(run)?,
                 off,
-                made: self.made(run)?.into_iter().map(|m| (m.kind, m.object)).collect(),
+                made: self.made(run)?.into_iter().map(|m| (m.kind.word().to_owned(), m.object)).collect(),
                 next: String::new(),
             });
         }
         Ok(all)
     }
 
-    fn load_standings(&mut self, run: i64) -> Result<Vec<LoadStanding>, ServerError> {
-        let rows = self.client.query(&*self.ledger.sql(include_str!("sql/standing.sql")), &[&run]).doing(READING)?;
-        let loads = rows.iter().map(|row| LoadStanding {
+    fn load_statuses(&mut self, run: i64) -> Result<Vec<LoadStatus>, ServerError> {
+        let rows = self.client.query(&*self.ledger.sql(include_str!("../sql/status.sql")), &[&run]).doing(READING)?;
+        let loads = rows.iter().map(|row| LoadStatus {
             load: row.get(0),
             parts: row.get(1),
             parts_done: row.get(2),

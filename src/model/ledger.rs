@@ -1,0 +1,266 @@
+//! The values that the ledger keeps: runs, loads, parts, sums, and what a run did in addition to its rows.
+//!
+//! Reading and writing them is the work of `pg::ledger`.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::digest::Digest;
+use super::key::Key;
+use super::record::RunState;
+
+/// One run as the ledger keeps it.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// Its number.
+    pub id: i64,
+    /// `Running`, `Done` or `RolledBack`.
+    pub state: RunState,
+    /// Version of the migrate that began it.
+    pub tool: String,
+    /// Number of the process that works on it; raised at every resume.
+    pub epoch: i32,
+    /// Seed of the row hashes.
+    pub seed: u64,
+    /// The stamp that identifies the source.
+    pub stamp: String,
+    /// Fingerprint of the target's tables.
+    pub catalog: String,
+    /// True if every row was read and converted before the first write.
+    pub read_ahead: bool,
+    /// Decisions that hold for the whole run.
+    pub judged: Judged,
+}
+
+/// The decisions that a run makes once, before it writes.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Judged {
+    /// The run's start: microseconds since 2000-01-01 UTC.
+    pub now: i64,
+    /// Number of rows of each table of the target that held rows.
+    pub holding: BTreeMap<String, u64>,
+    /// Number added to the ids of each shifted table.
+    #[serde(default)]
+    pub shifts: BTreeMap<String, i64>,
+    /// Digests of the variables that the mapping reads; never their values.
+    pub env: BTreeMap<String, String>,
+    /// For each table, the columns that the digests of its rows cover.
+    #[serde(default)]
+    pub images: BTreeMap<String, Vec<String>>,
+    /// For each table that held rows, their digest in hexadecimal.
+    #[serde(default)]
+    pub before: BTreeMap<String, String>,
+    /// Keys, references, checks, indexes and triggers of the tables, and the state of each.
+    #[serde(default)]
+    pub objects: Vec<Object>,
+}
+
+/// A constraint, an index or a trigger of a table.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Object {
+    /// The table.
+    pub table: String,
+    /// Its name.
+    pub object: String,
+    /// Its definition and whether it works, as text that is only compared.
+    pub state: String,
+}
+
+/// The values with which a run begins.
+#[derive(Clone, Debug)]
+pub struct NewRun<'a> {
+    /// The mapping's name.
+    pub mapping: &'a str,
+    /// Natural key of the owner as text; empty without an owner.
+    pub owner: &'a str,
+    /// Version of this migrate.
+    pub tool: &'a str,
+    /// Seed of the row hashes.
+    pub seed: u64,
+    /// The stamp that identifies the source.
+    pub stamp: &'a str,
+    /// Fingerprint of the target's tables.
+    pub catalog: &'a str,
+    /// True if every row was read and converted already.
+    pub read_ahead: bool,
+    /// Decisions that hold for the whole run.
+    pub judged: &'a Judged,
+    /// Name and fingerprint of each load.
+    pub loads: &'a [(String, String)],
+}
+
+/// One load as the ledger keeps it.
+#[derive(Clone, Debug, Default)]
+pub struct LoadDone {
+    /// Fingerprint of the load when it began.
+    pub plan: String,
+    /// Its parts in order.
+    pub parts: Vec<PartDone>,
+}
+
+impl LoadDone {
+    /// Returns true if a batch of the load is committed.
+    pub fn has_batch(&self) -> bool {
+        self.parts.iter().any(|part| part.next_batch > 1)
+    }
+}
+
+/// One part of a load as the ledger keeps it.
+#[derive(Clone, Debug)]
+pub struct PartDone {
+    /// Its number.
+    pub part: i32,
+    /// Key of the last row before the part; `None` if the part begins with the first row.
+    pub after: Option<Key>,
+    /// Key of the part's last row; `None` if the part ends with the last row.
+    pub until: Option<Key>,
+    /// True if every row of the part is done.
+    pub done: bool,
+    /// Number of the next batch.
+    pub next_batch: i32,
+    /// The last key in a committed batch.
+    pub last: Option<Key>,
+    /// Sums over its batches.
+    pub sums: Sums,
+}
+
+/// The sums over batches.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Sums {
+    /// Rows read.
+    pub read: u64,
+    /// Rows written.
+    pub written: u64,
+    /// Rows skipped because the target held their key.
+    pub skipped: u64,
+    /// Rows that could not be loaded.
+    pub faults: u64,
+    /// Digest of the rows written.
+    pub digest: Digest,
+    /// Losses, by column and modifier.
+    pub losses: Vec<LossSum>,
+    /// Lookups, by column.
+    pub lookups: Vec<LookupSum>,
+}
+
+/// The results of the lookups of one column.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct LookupSum {
+    /// The target column.
+    pub column: String,
+    /// Rows that each step found.
+    pub hits: Vec<u64>,
+    /// Rows for which a step found several answers and no step found exactly one.
+    pub ambiguous: u64,
+    /// Rows that no step found.
+    pub missing: u64,
+    /// Rows that refer to a quarantined row.
+    #[serde(default)]
+    pub set_aside: u64,
+}
+
+/// The number of losses of one kind in one column.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LossSum {
+    /// The target column.
+    pub column: String,
+    /// The modifier's word.
+    pub modifier: String,
+    /// Number of values.
+    pub count: u64,
+    /// Keys of the first values, as rowids.
+    pub keys: Vec<String>,
+}
+
+/// Most keys that a loss lists.
+pub const LOSS_KEYS: usize = 20;
+
+impl Sums {
+    /// Adds the counts, digest, losses and lookups of other batches.
+    pub fn merge(&mut self, other: &Sums) {
+        self.read += other.read;
+        self.written += other.written;
+        self.skipped += other.skipped;
+        self.faults += other.faults;
+        self.digest.merge(&other.digest);
+        other.losses.iter().for_each(|loss| self.lose(loss));
+        other.lookups.iter().for_each(|lookup| self.look_up(lookup));
+    }
+
+    /// Adds the results of lookups.
+    pub fn look_up(&mut self, more: &LookupSum) {
+        let found = self.lookups.iter().position(|l| l.column == more.column);
+        let at = found.unwrap_or_else(|| {
+            self.lookups.push(LookupSum { column: more.column.clone(), ..LookupSum::default() });
+            self.lookups.len() - 1
+        });
+        let sum = &mut self.lookups[at];
+        sum.hits.resize(sum.hits.len().max(more.hits.len()), 0);
+        sum.hits.iter_mut().zip(&more.hits).for_each(|(sum, more)| *sum += more);
+        sum.ambiguous += more.ambiguous;
+        sum.missing += more.missing;
+        sum.set_aside += more.set_aside;
+    }
+
+    fn lose(&mut self, more: &LossSum) {
+        match self.losses.iter_mut().find(|l| l.column == more.column && l.modifier == more.modifier) {
+            Some(loss) => {
+                loss.count += more.count;
+                let room = LOSS_KEYS.saturating_sub(loss.keys.len());
+                loss.keys.extend(more.keys.iter().take(room).cloned());
+            }
+            None => self.losses.push(more.clone()),
+        }
+    }
+}
+
+/// A row whose content on the target does not follow from the source alone. The ledger keeps its place, so that the rows
+/// that were sent can be computed again exactly.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deviation {
+    /// Its place in the source, as [`Key::written`] writes it.
+    pub at: String,
+    /// The column that holds the value of `if_orphan`; `None` if the row was skipped.
+    pub orphan: Option<String>,
+}
+
+/// Something that a run made or moved on the target in addition to its rows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Made {
+    /// Its kind.
+    pub kind: MadeKind,
+    /// Its name.
+    pub object: String,
+    /// Its state before the run.
+    pub was: Option<String>,
+    /// Its state after the run.
+    pub became: Option<String>,
+}
+
+/// The kind of a [`Made`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MadeKind {
+    /// The owner's row, which the run inserted.
+    Owner,
+    /// A sequence, which the run advanced.
+    Sequence,
+    /// A lookup, whose answers the run used.
+    Lookup,
+}
+
+impl MadeKind {
+    /// Returns the word that the ledger keeps.
+    pub fn word(self) -> &'static str {
+        match self {
+            MadeKind::Owner => "owner",
+            MadeKind::Sequence => "sequence",
+            MadeKind::Lookup => "lookup",
+        }
+    }
+
+    /// Reads [`MadeKind::word`].
+    pub fn read(word: &str) -> Option<MadeKind> {
+        [MadeKind::Owner, MadeKind::Sequence, MadeKind::Lookup].into_iter().find(|kind| kind.word() == word)
+    }
+}

@@ -1,0 +1,46 @@
+//! Deviations: rows that were skipped, or that hold the value of `if_orphan`.
+
+use super::{READING, WRITING};
+use crate::model::ledger::Deviation;
+use crate::pg::batch::{BatchId, OpenBatch};
+use crate::pg::error::{Doing, ServerError};
+use crate::pg::session::Session;
+
+impl OpenBatch<'_> {
+    /// Records the deviations of the batch.
+    ///
+    /// # Errors
+    /// If the server refuses or the connection is lost.
+    pub fn note_deviations(&mut self, id: &BatchId<'_>, rows: &[Deviation]) -> Result<(), ServerError> {
+        let (at, orphan): (Vec<&str>, Vec<Option<&str>>) =
+            rows.iter().map(|row| (row.at.as_str(), row.orphan.as_deref())).unzip();
+        let sql: &str = &self.ledger.sql(
+            "INSERT INTO :ledger.deviation (run, load, part, batch, at, orphan) \
+                   SELECT $1, $2, $3, $4, * FROM unnest($5::text[], $6::text[])",
+        );
+        self.tx.execute(sql, &[&id.run, &id.load, &id.part, &id.batch, &at, &orphan]).doing(WRITING)?;
+        Ok(())
+    }
+}
+
+impl Session {
+    /// Passes each deviation of a load to `row`, or of one part of the load.
+    ///
+    /// # Errors
+    /// If the server refuses or the connection is lost.
+    pub fn deviations(
+        &mut self,
+        run: i64,
+        load: &str,
+        part: Option<i32>,
+        row: &mut dyn FnMut(Deviation),
+    ) -> Result<(), ServerError> {
+        let sql: &str = &self
+            .ledger
+            .sql("SELECT at, orphan FROM :ledger.deviation WHERE run = $1 AND load = $2 AND part = coalesce($3, part)");
+        for found in self.client.query(sql, &[&run, &load, &part]).doing(READING)? {
+            row(Deviation { at: found.get(0), orphan: found.get(1) });
+        }
+        Ok(())
+    }
+}
