@@ -46,7 +46,7 @@ fn a_dry_run_lists_checks_left_to_the_server_and_the_run_performs_them() {
             "UPDATE t SET a = 'a1' WHERE id = 8",
             format!("{plain}; CREATE UNIQUE INDEX partly ON t (a) WHERE n > 0"),
             "",
-            "unique partly: the server says which rows",
+            "unique partly: the server decides which rows",
             "duplicate",
         ),
         (

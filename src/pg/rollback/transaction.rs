@@ -135,8 +135,8 @@ impl OpenRollback<'_> {
     }
 
     /// Truncates a table without rows, so that the server forgets its deleted rows. While the deleting transaction is open,
-    /// an index is built over them too, and one of them may be too large for it. Does nothing if a trigger, a publication
-    /// or a referring table would notice.
+    /// an index is built over them too, and one of them may be the reason why the index cannot be built. Does nothing if a
+    /// trigger, a publication or a referring table would notice.
     ///
     /// # Errors
     /// If the server refuses or the connection is lost.
