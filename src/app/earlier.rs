@@ -3,7 +3,7 @@
 //! Part of [`Way`]; which row that is, `migrate::explain::duplicates` finds.
 
 use crate::convert::Settled;
-use crate::migrate::explain::duplicates::{Places, earlier};
+use crate::migrate::explain::duplicates::{Duplicates, RowsByLoad, SourceRow};
 use crate::model::fault::Reason;
 use crate::model::key::Key;
 use crate::model::record::{FaultRecord, Report};
@@ -31,10 +31,12 @@ impl Way<'_> {
                 if later.is_empty() {
                     continue;
                 }
-                let Ok(found) = earlier(source, plan, (name, key), &settled, (&later, &gone)) else { return };
+                let (settled, table, duplicates, refused) = (&settled, name.as_str(), &later, &gone);
+                let search = Duplicates { source, plan, settled, table, key, duplicates, refused };
+                let Ok(found) = search.earlier_rows() else { return };
                 for fault in report.faults.iter_mut().filter(|fault| of_key(fault)) {
                     let Some(at) = fault.rowid else { continue };
-                    if let Some((load, at)) = found.get(&(fault.load.clone(), at)) {
+                    if let Some(SourceRow { load, at }) = found.get(&SourceRow { load: fault.load.clone(), at }) {
                         let of = if *load == fault.load { String::new() } else { format!(" of load.{load}") };
                         fault.message += &format!(" The row that has it: {at}{of}.");
                     }
@@ -44,7 +46,7 @@ impl Way<'_> {
     }
 
     /// All rows that were refused, and what was settled for them; `None` where neither the report nor a ledger knows all.
-    fn gone(&self, session: &mut Session, plan: &Plan, report: &Report) -> Option<(Places, Settled)> {
+    fn gone(&self, session: &mut Session, plan: &Plan, report: &Report) -> Option<(RowsByLoad, Settled)> {
         let run = self.known(session).ok()?.run;
         let mut gone = places(report.faults.iter());
         if report.fault_total > report.faults.len() as u64 {
@@ -66,8 +68,8 @@ fn is_duplicate(fault: &FaultRecord) -> bool {
     fault.reason == Reason::Duplicate && fault.rowid.is_some()
 }
 
-fn places<'f>(faults: impl Iterator<Item = &'f FaultRecord>) -> Places {
-    let mut found = Places::new();
+fn places<'f>(faults: impl Iterator<Item = &'f FaultRecord>) -> RowsByLoad {
+    let mut found = RowsByLoad::new();
     for fault in faults {
         found.entry(fault.load.clone()).or_default().extend(fault.rowid);
     }

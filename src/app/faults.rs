@@ -59,7 +59,7 @@ impl Way<'_> {
     pub(super) fn found(
         &self,
         Planned { source, plan, .. }: Planned<'_>,
-        found: &[read_ahead::Found],
+        found: &[read_ahead::LoadPreflight],
         report: &mut Report,
     ) -> u64 {
         let mut listing = Listing { shows_values: self.reporting.show_values, ..Listing::default() };
@@ -93,7 +93,7 @@ impl Way<'_> {
 /// Where faults come from: however many there are, few of them are in memory at once.
 enum Aside<'a> {
     /// Reading ahead.
-    Found(&'a [read_ahead::Found]),
+    Found(&'a [read_ahead::LoadPreflight]),
     /// The ledger, of this run.
     Ledger(&'a mut Session, i64),
 }

@@ -30,15 +30,25 @@ impl Way<'_> {
         Planned { source, plan, target }: Planned<'_>,
         settled: &Settled,
         report: &mut Report,
-    ) -> Result<(Vec<read_ahead::Found>, BTreeMap<String, Maps>), Stop> {
+    ) -> Result<(Vec<read_ahead::LoadPreflight>, BTreeMap<String, Maps>), Stop> {
         let began = self.world.elapsed();
         let (maps, checks) = migrate::lookup_maps::ahead(session, plan, settled)?;
         report.checks.extend(checks);
         let (observer, asked, jobs) = (self.observer, &self.world.asked, self.jobs());
-        let looks = self.manner == Manner::Dry;
-        let ground = read_ahead::Ground { plan, source, target, settled, observer, asked, jobs, maps: &maps, looks };
+        let checks_constraints = self.manner == Manner::Dry;
+        let preflight = read_ahead::Preflight {
+            plan,
+            source,
+            target,
+            settled,
+            observer,
+            asked,
+            jobs,
+            maps: &maps,
+            checks_constraints,
+        };
         let holds_rows = |table: &str| target.tables.get(table).is_some_and(|t| t.has_rows);
-        let found = ground.read(session, &|load: &LoadPlan| !(load.when_empty && holds_rows(&load.table)))?;
+        let found = preflight.read(session, &|load: &LoadPlan| !(load.when_empty && holds_rows(&load.table)))?;
         record::step(report, StepKind::Preflight, self.world.elapsed() - began);
         Ok((found, maps))
     }
@@ -98,8 +108,7 @@ impl Way<'_> {
         }
         record::left(report, plan, source).map_err(Failure::refused)?;
         record::lost_before(report, source).map_err(Failure::refused)?;
-        let doubtful =
-            source.reader().and_then(|reader| migrate::preflight::time_units::doubtful(&plan.loads, &reader));
+        let doubtful = source.reader().and_then(|reader| migrate::preflight::time_units::unclear(&plan.loads, &reader));
         report.warnings.extend(doubtful.map_err(Failure::refused)?);
         let total = self.found(planned, &found, report);
         report.checks.push(Check::not_checked(CheckKind::Content, None, "a dry run writes nothing"));

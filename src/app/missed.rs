@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 use crate::convert::Settled;
 use crate::convert::row::Maps;
 use crate::job::Stop;
-use crate::migrate::explain::lookup_misses::{self, Aside, Missed};
+use crate::migrate::explain::lookup_misses::{self, LookupMisses, RefusedRows};
 use crate::migrate::lookup_maps;
-use crate::migrate::preflight::read_ahead::Found;
+use crate::migrate::preflight::read_ahead::LoadPreflight;
 use crate::model::ledger::Run;
 use crate::model::record::Report;
 use crate::pg::{ServerError, Session};
@@ -34,12 +34,12 @@ impl Way<'_> {
             let moved = lookup_maps::moved(session, plan, load, settled, RunId { id: run.id, seed: run.seed })?;
             let mut maps = lookup_maps::again(session, plan, load, settled, run.seed)?;
             maps.retain(|column, _| !moved.contains(column));
-            let mut aside = Aside::default();
+            let mut refused = RefusedRows::default();
             session.faults::<ServerError>(run.id, &load.name, &mut |some| {
-                some.iter().for_each(|f| aside.take(&f.at, f.record.column.as_deref(), f.record.reason));
+                some.iter().for_each(|f| refused.add(&f.at, f.record.column.as_deref(), f.record.reason));
                 Ok(())
             })?;
-            self.note_missed(report, load, lookup_misses::values(source, load, settled, &maps, &aside)?);
+            self.note_missed(report, load, lookup_misses::find(source, load, settled, &maps, &refused)?);
         }
         Ok(())
     }
@@ -48,21 +48,21 @@ impl Way<'_> {
     pub(super) fn missed_ahead(
         &self,
         Planned { source, plan, .. }: Planned<'_>,
-        (found, maps): (&[Found], &BTreeMap<String, Maps>),
+        (found, maps): (&[LoadPreflight], &BTreeMap<String, Maps>),
         settled: &Settled,
         report: &mut Report,
     ) -> Result<(), Stop> {
         for found in found {
             let Some(load) = plan.loads.iter().find(|load| load.name == found.load) else { continue };
             let Some(maps) = maps.get(&load.name).filter(|_| asks(report, load)) else { continue };
-            let mut aside = Aside::default();
-            found.faults.iter().for_each(|f| aside.take(&f.at.written(), f.column.as_deref(), f.reason));
-            self.note_missed(report, load, lookup_misses::values(source, load, settled, maps, &aside)?);
+            let mut refused = RefusedRows::default();
+            found.faults.iter().for_each(|f| refused.add(&f.at.written(), f.column.as_deref(), f.reason));
+            self.note_missed(report, load, lookup_misses::find(source, load, settled, maps, &refused)?);
         }
         Ok(())
     }
 
-    fn note_missed(&self, report: &mut Report, load: &LoadPlan, mut missed: BTreeMap<String, Missed>) {
+    fn note_missed(&self, report: &mut Report, load: &LoadPlan, mut missed: BTreeMap<String, LookupMisses>) {
         for lookup in report.lookups.iter_mut().filter(|l| l.load == load.name && !l.quiet) {
             if let Some(missed) = missed.remove(&lookup.column) {
                 lookup.missing_values = Some(missed.different);

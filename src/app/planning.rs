@@ -204,12 +204,12 @@ impl Way<'_> {
         let mut settled = self.settled(run);
         if run.is_none() {
             settled.shifts = migrate::preflight::id_offset::choose(session, plan, source, target)?;
-            let mistaken = migrate::preflight::id_collisions::mistaken(session, (plan, target), source, &settled)?;
+            let mistaken = migrate::preflight::id_collisions::find(session, plan, target, source, &settled)?;
             if !mistaken.is_empty() {
                 return Err(Stop::Refused(mistaken));
             }
         }
-        let stale = migrate::preflight::ids_in_text::ids_in_text(plan, source, &settled)?;
+        let stale = migrate::preflight::ids_in_text::find(plan, source, &settled)?;
         Ok((settled, stale))
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::exit::Exit;
 use crate::job::Stop;
-use crate::migrate::preflight::read_ahead::Found;
+use crate::migrate::preflight::read_ahead::LoadPreflight;
 use crate::model::cell::RawBuf;
 use crate::model::fault::Fault;
 use crate::model::key::Key;
@@ -73,7 +73,13 @@ pub fn owner(plan: &OwnerPlan, key: Option<String>, made: bool) -> OwnerRecord {
 }
 
 /// The loads in the order in which they run, as the ledger knows them; without a run, as reading ahead found them.
-pub fn loads(report: &mut Report, plan: &Plan, run: Option<&Run>, done: &BTreeMap<String, LoadDone>, ahead: &[Found]) {
+pub fn loads(
+    report: &mut Report,
+    plan: &Plan,
+    run: Option<&Run>,
+    done: &BTreeMap<String, LoadDone>,
+    ahead: &[LoadPreflight],
+) {
     for node in &plan.order {
         let Node::Load(n) = node else { continue };
         let load = &plan.loads[*n];

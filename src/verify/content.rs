@@ -10,7 +10,7 @@ use crate::plan::image;
 
 use super::differing_rows::{self, DifferingRows};
 use super::foreign_rows;
-use super::reading::Comparison;
+use super::reading::TableComparison;
 use super::subject::Subject;
 use super::table::Table;
 
@@ -19,7 +19,7 @@ pub(super) fn check(
     subject: &Subject<'_>,
     session: &mut Session,
     tables: &[Table<'_>],
-    found: &[Comparison],
+    found: &[TableComparison],
 ) -> Result<Vec<Check>, Stop> {
     let mut checks = Vec::new();
     let mut source = Vec::new();
@@ -52,7 +52,7 @@ fn columns_left_out(table: &Table<'_>) -> Option<Check> {
 }
 
 /// Compares the rows of this run with the rows sent, and the other rows of the table with their previous state.
-fn compare(table: &Table<'_>, found: &Comparison, session: &mut Session) -> Result<Vec<Check>, Stop> {
+fn compare(table: &Table<'_>, found: &TableComparison, session: &mut Session) -> Result<Vec<Check>, Stop> {
     let name = table.label();
     if table.held() && table.before.is_none() {
         let why = "the table held rows before, and the ledger has no digest of them";
@@ -79,7 +79,7 @@ fn compare(table: &Table<'_>, found: &Comparison, session: &mut Session) -> Resu
 /// A table whose digest differs from the digest of the rows sent.
 struct Differing<'d, 't> {
     table: &'d Table<'t>,
-    found: &'d Comparison,
+    found: &'d TableComparison,
     /// The sums of the digest that differ.
     sums: &'d [usize],
     /// True if the table holds rows of other writers.
@@ -153,7 +153,7 @@ fn changed_by_trigger(table: &Table<'_>) -> Option<String> {
 }
 
 /// Compares the rows that the source produces now with the rows sent. `None` if equal.
-fn source_changed(table: &Table<'_>, found: &Comparison, session: &mut Session) -> Result<Option<Check>, Stop> {
+fn source_changed(table: &Table<'_>, found: &TableComparison, session: &mut Session) -> Result<Option<Check>, Stop> {
     let name = table.label();
     if table.loads.is_empty() {
         return Ok(None);

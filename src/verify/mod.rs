@@ -21,7 +21,7 @@ use crate::job::Stop;
 use crate::model::record::{Check, CheckKind, OwnerRows, SequenceRecord, StepKind, Verdict};
 use crate::pg::Session;
 
-use reading::{Comparison, Snapshot};
+use reading::{Snapshot, TableComparison};
 use table::Table;
 
 pub use subject::{KnownOwner, Lanes, Meanwhile, Subject};
@@ -116,7 +116,7 @@ fn check(subject: &Subject<'_>, snapshot: Snapshot<'_>, depth: Depth) -> Result<
     for (table, read) in tables.iter().zip(read) {
         let rows = if table.scope.is_some() { table.count(session)? } else { read.rows };
         counted.insert(table.name, rows);
-        found.push(Comparison::new(table, read, rows));
+        found.push(TableComparison::new(table, read, rows));
     }
     findings.checks.extend(counts::rows(subject, session, &counted)?);
     match depth {

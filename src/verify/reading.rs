@@ -47,7 +47,7 @@ pub(super) struct TableRead {
 }
 
 /// The rows of one table: those on the target, those that were sent, and those that the source produces now.
-pub(super) struct Comparison {
+pub(super) struct TableComparison {
     /// Rows on the target, without the owner's own row and without rows of later ids.
     pub rows: u64,
     /// Rows of later ids.
@@ -60,15 +60,15 @@ pub(super) struct Comparison {
     pub source: Option<Digest>,
 }
 
-impl Comparison {
+impl TableComparison {
     /// `all`: rows of the table, without the owner's own row.
-    pub fn new(table: &Table<'_>, read: TableRead, all: u64) -> Comparison {
+    pub fn new(table: &Table<'_>, read: TableRead, all: u64) -> TableComparison {
         let mut ours = read.digest;
         if let Some(before) = &table.before {
             ours.subtract(before);
         }
         let added = if table.scope.is_some() { all.saturating_sub(read.rows) } else { 0 };
-        Comparison { rows: read.rows, added, ours, sent: table.sent(), source: read.source }
+        TableComparison { rows: read.rows, added, ours, sent: table.sent(), source: read.source }
     }
 
     /// States which side changed since, to end a sentence.

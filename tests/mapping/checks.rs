@@ -64,7 +64,7 @@ fn changed_ids_inside_text_cause_a_warning_with_counts_only() {
         assert_eq!(warnings.len(), 1, "one text of five is chance: {warnings:?}");
         assert_eq!(warnings[0]["place"], "load.notes.columns.path (line 6)");
         let message = warnings[0]["message"].as_str().expect("words");
-        assert!(message.starts_with("3 of 4 texts hold the source's `id` as a number"), "{message}");
+        assert!(message.starts_with("3 of 4 texts contain the source's `id` as a number"), "{message}");
         assert!(!report.to_string().contains("secret"));
     }
     let anew = "[leave]\nnotes.id = \"new ones\"\n[load.notes]\nowner = false\nexisting = \"append\"\n[load.notes.columns]\nid = { omit = true }\n";

@@ -43,7 +43,7 @@ fn whose(target: &Database) -> Vec<String> {
 fn an_id_of_another_person_is_refused() {
     let mapping = "[load.users]\nexisting = \"append\"\nconflict = { skip = [\"name\"] }\n";
     let (_, ran) = run("INSERT INTO users VALUES (1, 'zoe');", mapping, 3);
-    ran.says(&["load.users", "1 of its ids are taken on the target by somebody else (known by name)"]);
+    ran.says(&["load.users", "1 of its ids are taken on the target by another owner (identified by name)"]);
     assert!(!ran.said().contains("zoe") && !ran.said().contains("ada"), "no name stands in a message");
 }
 
@@ -51,7 +51,7 @@ fn an_id_of_another_person_is_refused() {
 fn a_person_who_exists_under_another_id_is_refused() {
     let mapping = "[load.users]\nconflict = { skip = [\"name\"] }\n";
     let (_, ran) = run("INSERT INTO users VALUES (7, 'ada');", mapping, 3);
-    ran.says(&["load.users", "1 of its rows are on the target already under another id (known by name)"]);
+    ran.says(&["load.users", "1 of its rows are on the target already under another id (identified by name)"]);
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn the_same_person_under_the_same_id_is_accepted() {
 fn references_to_people_without_a_load_are_refused_unless_they_are_the_same() {
     let mapping = "[leave]\nusers = \"they are there\"\n";
     let (_, ran) = run("INSERT INTO users VALUES (1, 'zoe'), (2, 'ben');", mapping, 3);
-    ran.says(&["load.notes.columns.user_id", "1 rows refer to rows of `users` that were on the target before"]);
+    ran.says(&["load.notes.columns.user_id", "1 rows refer to rows of `users` that existed on the target before this run"]);
     // The same people by their names are the same people.
     let (target, _) = run("INSERT INTO users VALUES (1, 'ada'), (2, 'ben');", mapping, 0);
     assert_eq!(whose(&target), ["of ada: ada", "of ben: ben", "nobody's: -"]);
@@ -74,7 +74,7 @@ fn references_to_people_without_a_load_are_refused_unless_they_are_the_same() {
 #[test]
 fn references_to_people_with_reissued_ids_are_refused() {
     let (_, ran) = run("", &format!("{NEW_IDS}[leave]\nusers.id = \"new ones\"\n"), 3);
-    ran.says(&["load.notes.columns.user_id", "the target issues these anew"]);
+    ran.says(&["load.notes.columns.user_id", "the target issues new ones"]);
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn a_parent_without_a_load_is_matched_only_by_its_natural_key() {
     let refusal = &report["refusals"][0];
     assert!(refusal["place"].as_str().unwrap().starts_with("load.books.columns.shelf_id"), "{refusal}");
     let reason = refusal["reason"].as_str().unwrap();
-    assert!(reason.starts_with("2 rows refer to rows of `shelves` that were on the target before"), "{reason}");
+    assert!(reason.starts_with("2 rows refer to rows of `shelves` that existed on the target before this run"), "{reason}");
 }
 
 #[test]
@@ -154,7 +154,7 @@ fn references_to_parents_with_reissued_ids_are_refused() {
     let case = Case::new(&source, target, mapping);
     let report = case.exits(3, &["--yes"]);
     assert!(report["refusals"][0]["place"].as_str().unwrap().starts_with("load.books.columns.shelf_id"), "{report}");
-    assert!(report["refusals"][0]["reason"].as_str().unwrap().contains("they would mean other rows of `shelves`"));
+    assert!(report["refusals"][0]["reason"].as_str().unwrap().contains("the rows would refer to other rows of `shelves`"));
 }
 
 const PROJECTS: &str = "CREATE TABLE users (id serial PRIMARY KEY, name text NOT NULL UNIQUE);
@@ -198,7 +198,7 @@ fn the_same_number_of_another_owner_is_accepted() {
     let report = case.exits(3, &["--yes"]);
     let reason = report["refusals"][0]["reason"].as_str().unwrap();
     assert!(
-        reason.starts_with("1 of its ids are taken on the target by another row (known by owner_id, name)"),
+        reason.starts_with("1 of its ids are taken on the target by another row (identified by owner_id, name)"),
         "{reason}"
     );
 }
@@ -210,5 +210,5 @@ fn a_load_sent_as_text_obeys_the_same_rules() {
     let case = Case::new(&source, &target, "[load.books]\n");
     let report = case.exits(3, &["--yes"]);
     let reason = report["refusals"][0]["reason"].as_str().unwrap();
-    assert!(reason.starts_with("3 rows refer to rows of `shelves` that were on the target before"), "{reason}");
+    assert!(reason.starts_with("3 rows refer to rows of `shelves` that existed on the target before this run"), "{reason}");
 }

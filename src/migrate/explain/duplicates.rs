@@ -1,109 +1,103 @@
-//! Of rows that were refused because another row has their key: which row that is.
+//! Finds the earlier row that holds the key of each duplicate.
 //!
-//! Derived from the source when a report is made, and kept nowhere. Says nothing of keys that the server alone compares, of
-//! rows that the target held before, nor of rows whose place is a value.
+//! The answer is derived from the source when a report is made and is not stored. Keys that only the server can compare,
+//! rows that the target held before, and rows whose place is a value have no answer.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::ControlFlow;
 
 use crate::convert::Settled;
-use crate::convert::row::{Maps, Notes, RowEncoder};
-use crate::model::key::{Key, KeyRange};
-use crate::model::schema::TargetUnique;
-use crate::model::select::{Failed, Row, Sink};
-use crate::plan::{Comparison, LoadPlan, Plan, compared_key};
-use crate::sqlite::Source;
-
+use crate::convert::row::{Notes, RowEncoder};
 use crate::job::Stop;
 use crate::migrate::rows::keyset::hash;
+use crate::model::key::KeyRange;
+use crate::model::schema::TargetUnique;
 use crate::model::select::CONTINUE;
+use crate::plan::{LoadPlan, Plan, compared_key};
+use crate::sqlite::Source;
 
-/// A load, and the rowid of one of its rows, or its ordinal.
-pub type Place = (String, i64);
-
-/// By load, the rows that are meant.
-pub type Places = BTreeMap<String, HashSet<i64>>;
-
-/// Finds for the rows `later`, which were refused for this unique key of the table, the rows that have it. `gone`: all rows
-/// that were refused, for whatever reason, with which no key went in.
-///
-/// # Errors
-/// When the source cannot be read.
-pub fn earlier(
-    source: &Source,
-    plan: &Plan,
-    (table, key): (&str, &TargetUnique),
-    settled: &Settled,
-    (later, gone): (&Places, &Places),
-) -> Result<BTreeMap<Place, Place>, Stop> {
-    let is_in = |places: &Places, load: &LoadPlan, at: i64| places.get(&load.name).is_some_and(|p| p.contains(&at));
-    let loads = || plan.loads.iter().filter(|load| load.table == table);
-    let mut wanted: HashMap<u128, Vec<Place>> = HashMap::new();
-    for load in loads().filter(|load| later.contains_key(&load.name)) {
-        each(source, plan, (load, key), settled, &mut |at, hash| {
-            if is_in(later, load, at) {
-                wanted.entry(hash).or_default().push((load.name.clone(), at));
-            }
-            CONTINUE
-        })?;
-    }
-    let mut found = BTreeMap::new();
-    for load in loads() {
-        each(source, plan, (load, key), settled, &mut |at, hash| {
-            if !is_in(gone, load, at)
-                && let Some(places) = wanted.remove(&hash)
-            {
-                found.extend(places.into_iter().map(|place| (place, (load.name.clone(), at))));
-            }
-            if wanted.is_empty() { ControlFlow::Break(()) } else { CONTINUE }
-        })?;
-    }
-    Ok(found)
+/// A row of the source.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SourceRow {
+    /// Its load.
+    pub load: String,
+    /// Its rowid, or its ordinal in a derived relation.
+    pub at: i64,
 }
 
-/// Reads a load: for each row with a place that may be shown, that and the hash of its key.
-fn each(
-    source: &Source,
-    plan: &Plan,
-    (load, key): (&LoadPlan, &TargetUnique),
-    settled: &Settled,
-    hear: &mut dyn FnMut(i64, u128) -> ControlFlow<()>,
-) -> Result<(), Stop> {
-    // Whatever the load's other columns need: those of a key that is compared here have a binary form.
-    let load = &LoadPlan { as_text: false, ..load.clone() };
-    let Ok(Some(unique)) = compared_key(load, &plan.loads, key) else { return Ok(()) };
-    let columns = unique.columns.iter().map(|n| load.columns[*n].clone()).collect();
-    let alone = LoadPlan { columns, ..load.clone() };
-    let encoder = RowEncoder::new(&alone, settled, &Maps::new()).map_err(Stop::Refused)?;
-    let places = (0..unique.columns.len()).collect();
-    let (image, notes) = (Vec::new(), Notes::default());
-    let mut keyed = Keyed { encoder, places, compared: unique.compared, image, notes, hear };
-    source.reader()?.scan(&load.select, KeyRange::ALL, &mut keyed)?;
-    Ok(())
+/// Rows of the source, by load.
+pub type RowsByLoad = BTreeMap<String, HashSet<i64>>;
+
+/// The duplicates of one unique key.
+pub struct Duplicates<'a> {
+    /// The source of the rows.
+    pub source: &'a Source,
+    /// The plan.
+    pub plan: &'a Plan,
+    /// Values that are the same for every row.
+    pub settled: &'a Settled,
+    /// The target's table.
+    pub table: &'a str,
+    /// The unique key.
+    pub key: &'a TargetUnique,
+    /// Rows refused as duplicates of this key.
+    pub duplicates: &'a RowsByLoad,
+    /// All refused rows. Such a row holds no key.
+    pub refused: &'a RowsByLoad,
 }
 
-struct Keyed<'h> {
-    encoder: RowEncoder,
-    places: Vec<usize>,
-    compared: Vec<Comparison>,
-    image: Vec<u8>,
-    notes: Notes,
-    hear: &'h mut dyn FnMut(i64, u128) -> ControlFlow<()>,
-}
-
-impl Sink for Keyed<'_> {
-    fn row(&mut self, row: &dyn Row) -> ControlFlow<()> {
-        self.image.clear();
-        if !self.encoder.encode(row, &mut self.image, &mut self.notes) {
-            return CONTINUE;
+impl Duplicates<'_> {
+    /// Returns the earlier row of each duplicate for which one is found.
+    ///
+    /// # Errors
+    /// If the source cannot be read.
+    pub fn earlier_rows(&self) -> Result<BTreeMap<SourceRow, SourceRow>, Stop> {
+        let contains =
+            |rows: &RowsByLoad, load: &LoadPlan, at: i64| rows.get(&load.name).is_some_and(|rows| rows.contains(&at));
+        let loads = || self.plan.loads.iter().filter(|load| load.table == self.table);
+        let mut wanted: HashMap<u128, Vec<SourceRow>> = HashMap::new();
+        for load in loads().filter(|load| self.duplicates.contains_key(&load.name)) {
+            self.each_key(load, &mut |at, hash| {
+                if contains(self.duplicates, load, at) {
+                    wanted.entry(hash).or_default().push(SourceRow { load: load.name.clone(), at });
+                }
+                CONTINUE
+            })?;
         }
-        match (row.key().as_rowid(), hash(&self.image, &self.places, &self.compared)) {
-            (Some(at), Some(hash)) => (self.hear)(at, hash),
-            _ => CONTINUE,
+        let mut found = BTreeMap::new();
+        for load in loads() {
+            self.each_key(load, &mut |at, hash| {
+                if !contains(self.refused, load, at)
+                    && let Some(duplicates) = wanted.remove(&hash)
+                {
+                    let earlier = SourceRow { load: load.name.clone(), at };
+                    found.extend(duplicates.into_iter().map(|duplicate| (duplicate, earlier.clone())));
+                }
+                if wanted.is_empty() { ControlFlow::Break(()) } else { CONTINUE }
+            })?;
         }
+        Ok(found)
     }
 
-    fn failed(&mut self, _: Key, _: Failed) -> ControlFlow<()> {
-        CONTINUE
+    /// Reads the rows of a load: for each row whose place may be shown, its place and the hash of its key.
+    fn each_key(&self, load: &LoadPlan, row: &mut dyn FnMut(i64, u128) -> ControlFlow<()>) -> Result<(), Stop> {
+        // Only the columns of the key are encoded, and a compared key has a binary form.
+        let load = &LoadPlan { as_text: false, ..load.clone() };
+        let Ok(Some(key)) = compared_key(load, &self.plan.loads, self.key) else { return Ok(()) };
+        let columns = key.columns.iter().map(|n| load.columns[*n].clone()).collect();
+        let encoder = RowEncoder::project(load, columns, self.settled).map_err(Stop::Refused)?;
+        let places: Vec<usize> = (0..key.columns.len()).collect();
+        let (mut image, mut notes) = (Vec::new(), Notes::default());
+        self.source.reader()?.each(&load.select, KeyRange::ALL, |cells| {
+            image.clear();
+            if !encoder.encode(cells, &mut image, &mut notes) {
+                return CONTINUE;
+            }
+            match (cells.key().as_rowid(), hash(&image, &places, &key.compared)) {
+                (Some(at), Some(hash)) => row(at, hash),
+                _ => CONTINUE,
+            }
+        })?;
+        Ok(())
     }
 }

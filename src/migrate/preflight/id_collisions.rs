@@ -1,42 +1,37 @@
-//! The wrong person, the wrong parent: a number that means one row in the source and another on the target, found before
-//! anything is written.
+//! Detects ids that refer to different rows in source and target, before anything is written.
 //!
-//! Only references that bring the source's number along are in danger; what is stamped, looked up or shifted names no number
-//! of the source's, and a text is the same on both sides. Rows are compared by a natural key; where there is none, a reference
-//! to a row that this run does not write is refused. A reference of several columns is compared as far as they are known.
-
-use std::ops::ControlFlow;
+//! Only references that carry the source's own numbers are at risk. Stamped, looked-up and shifted values contain no number
+//! of the source, and a text is the same on both sides. Rows are compared by a natural key. Without a natural key, a
+//! reference to a row that this run does not write is refused. A reference of several columns is compared as far as its
+//! columns are known.
 
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::convert::Settled;
-use crate::convert::row::{Maps, Notes, RowEncoder};
+use crate::convert::row::{Notes, RowEncoder};
+use crate::job::Stop;
 use crate::migrate::owner;
+use crate::migrate::rows::keyset::{KeySet, MOST_BYTES, key};
 use crate::model::cell::RawBuf;
-use crate::model::key::{Key, KeyRange};
+use crate::model::key::KeyRange;
 use crate::model::record::Refusal;
 use crate::model::rules::{Rules, Value};
 use crate::model::schema::{ForeignKey, TargetSchema, TargetTable};
-use crate::model::select::{Expr, Failed, Relation, Row, Select, Sink};
+use crate::model::select::{CONTINUE, Expr, Relation, Select};
 use crate::pg::{ReadBack, Session};
 use crate::plan::{ColumnPlan, Comparison, Feed, LoadPlan, Plan};
 use crate::sqlite::Source;
 use crate::wire::binary;
 
-use crate::job::Stop;
-use crate::migrate::rows::keyset::KeySet;
-use crate::migrate::rows::keyset::MOST_BYTES;
-use crate::migrate::rows::keyset::key;
-use crate::model::select::CONTINUE;
-
-/// A refusal for every load whose rows would become somebody else's, or another parent's. Nothing where the tables that are
-/// referred to held no rows.
+/// Refuses every load whose rows would belong to another owner or another parent. Returns nothing if the referenced tables
+/// held no rows.
 ///
 /// # Errors
-/// When the source cannot be read or the target refuses.
-pub fn mistaken(
+/// If the source cannot be read, the target refuses a query or the connection is lost.
+pub fn find(
     session: &mut Session,
-    (plan, target): (&Plan, &TargetSchema),
+    plan: &Plan,
+    target: &TargetSchema,
     source: &Source,
     settled: &Settled,
 ) -> Result<Vec<Refusal>, Stop> {
@@ -44,62 +39,67 @@ pub fn mistaken(
     let settled = &Settled { owner, ..settled.clone() };
     let mut refusals = Vec::new();
     for parent in parents(plan, target, settled) {
-        let ground = Ground { plan, target, source, settled, parent: &parent };
-        let anew = ground.issued_anew();
-        if anew.is_empty() { ground.compare(session, &mut refusals)? } else { refusals.extend(anew) }
+        let check = ParentCheck { plan, target, source, settled, parent: &parent };
+        let issued = check.issued_anew();
+        if issued.is_empty() { check.compare(session, &mut refusals)? } else { refusals.extend(issued) }
     }
     Ok(refusals)
 }
 
-/// What rows refer to by the source's own numbers.
+/// Columns of a table to which rows refer by the source's own numbers.
 struct Parent<'p> {
-    end: End,
-    /// It is the owner's.
+    columns: ParentColumns,
+    /// True if the columns are the owner's key.
     is_owner: bool,
-    carriers: Vec<Carrier<'p>>,
+    references: Vec<CarriedKey<'p>>,
 }
 
-/// Columns of a table that a reference ends at, as far as what it says of them is known beforehand.
+/// The referenced columns of a table whose values are known before the run.
 #[derive(PartialEq)]
-struct End {
+struct ParentColumns {
     table: String,
     keys: Vec<String>,
     compared: Vec<Comparison>,
-    /// Those of the keys that are numbers of the source's own.
+    /// The keys that are numbers of the source.
     numbers: Vec<String>,
 }
 
-/// A load, and its columns that say the keys.
-type Carrier<'p> = (&'p LoadPlan, Vec<&'p ColumnPlan>);
+/// A load, and its columns that refer to the parent.
+struct CarriedKey<'p> {
+    load: &'p LoadPlan,
+    columns: Vec<&'p ColumnPlan>,
+}
 
-/// What carried references end at: numbers by foreign keys, and whatever says who the owner is.
+/// The parents of all references: by foreign keys, and by the columns that determine the owner.
 fn parents<'p>(plan: &'p Plan, target: &TargetSchema, settled: &Settled) -> Vec<Parent<'p>> {
     let mut found: Vec<Parent<'p>> = Vec::new();
     for load in &plan.loads {
-        for key in references(plan, target, load) {
+        for key in foreign_keys(plan, target, load) {
             let is_owner =
                 plan.owner.as_ref().is_some_and(|o| o.table == key.parent && key.parent_columns == [o.key.clone()]);
-            let Some((end, columns)) = end(target, load, &key, (settled, is_owner)) else { continue };
-            match found.iter_mut().find(|p| p.end == end) {
-                Some(parent) => parent.carriers.push((load, columns)),
-                None => found.push(Parent { end, is_owner, carriers: vec![(load, columns)] }),
+            let unknown_owner = settled.owner.is_none();
+            let Some((columns, by)) = parent_columns(target, load, &key, is_owner, unknown_owner) else { continue };
+            let reference = CarriedKey { load, columns: by };
+            match found.iter_mut().find(|parent| parent.columns == columns) {
+                Some(parent) => parent.references.push(reference),
+                None => found.push(Parent { columns, is_owner, references: vec![reference] }),
             }
         }
     }
     found
 }
 
-/// The references of a load within the schema; what says who the owner is counts as one.
-fn references(plan: &Plan, target: &TargetSchema, load: &LoadPlan) -> Vec<ForeignKey> {
+/// The foreign keys of a load within the schema. The columns that determine the owner count as a foreign key.
+fn foreign_keys(plan: &Plan, target: &TargetSchema, load: &LoadPlan) -> Vec<ForeignKey> {
     let foreign = target.tables.get(&load.table).map(|t| t.foreign.as_slice()).unwrap_or_default();
-    let meant = foreign.iter().filter(|f| f.parent_schema == target.schema);
+    let within = foreign.iter().filter(|f| f.parent_schema == target.schema);
     let unnamed = |f: &ForeignKey| ForeignKey {
         columns: f.columns.clone(),
         parent: f.parent.clone(),
         parent_columns: f.parent_columns.clone(),
         ..ForeignKey::default()
     };
-    let mut found: Vec<ForeignKey> = meant.map(unnamed).collect();
+    let mut found: Vec<ForeignKey> = within.map(unnamed).collect();
     let path = plan.paths.get(&load.table).filter(|path| !path.stamped && path.hops.is_empty());
     if let (Some(owner), Some(path)) = (plan.owner.as_ref(), path) {
         let columns = vec![path.column.clone()];
@@ -111,25 +111,26 @@ fn references(plan: &Plan, target: &TargetSchema, load: &LoadPlan) -> Vec<Foreig
     found
 }
 
-/// Where a reference ends and the columns that say so. Nothing where no number of the source's is among them, or where
-/// they cannot end at a row that was there: what is shifted, and what an owner says who is not there yet.
-fn end<'p>(
+/// The parent's columns of a foreign key, and the load's columns that refer to them. `None` if no number of the source is
+/// among them, or if they cannot refer to an existing row: a shifted column, or the key of an owner that does not exist yet.
+fn parent_columns<'p>(
     target: &TargetSchema,
     load: &'p LoadPlan,
     key: &ForeignKey,
-    (settled, is_owner): (&Settled, bool),
-) -> Option<(End, Vec<&'p ColumnPlan>)> {
+    is_owner: bool,
+    unknown_owner: bool,
+) -> Option<(ParentColumns, Vec<&'p ColumnPlan>)> {
     let parent = target.tables.get(&key.parent)?;
     let (keys, compared, numbers) = (Vec::new(), Vec::new(), Vec::new());
-    let mut end = End { table: key.parent.clone(), keys, compared, numbers };
+    let mut found = ParentColumns { table: key.parent.clone(), keys, compared, numbers };
     let mut columns = Vec::new();
     for (name, parent_name) in key.columns.iter().zip(&key.parent_columns) {
         let Some(column) = load.columns.iter().find(|c| c.name == *name) else { continue };
         match &column.feed {
             Feed::Cell(_) if column.shift.is_some() => return None,
-            Feed::Owner | Feed::Constant(Value::Owner) if settled.owner.is_none() => {
-                let owners = |f: &ForeignKey| f.columns == [parent_name.clone()];
-                if parent.foreign.iter().any(owners) {
+            Feed::Owner | Feed::Constant(Value::Owner) if unknown_owner => {
+                let is_owners = |f: &ForeignKey| f.columns == [parent_name.clone()];
+                if parent.foreign.iter().any(is_owners) {
                     return None;
                 }
                 continue;
@@ -137,22 +138,22 @@ fn end<'p>(
             Feed::Cell(_) | Feed::Constant(_) | Feed::Owner => {}
             Feed::Issued(_) | Feed::Lookup(_) => continue,
         }
-        let how = Comparison::of(&column.kind.kind);
-        if how != Comparison::of(&parent.column(parent_name)?.kind.kind) {
+        let compared = Comparison::of(&column.kind.kind);
+        if compared != Comparison::of(&parent.column(parent_name)?.kind.kind) {
             continue;
         }
-        if is_cell(column) && (is_owner || how == Some(Comparison::Integer)) {
-            end.numbers.push(parent_name.clone());
+        if is_cell(column) && (is_owner || compared == Some(Comparison::Integer)) {
+            found.numbers.push(parent_name.clone());
         }
-        end.keys.push(parent_name.clone());
-        end.compared.push(how.unwrap_or(Comparison::Bytea));
+        found.keys.push(parent_name.clone());
+        found.compared.push(compared.unwrap_or(Comparison::Bytea));
         columns.push(column);
     }
-    (!end.numbers.is_empty()).then_some((end, columns))
+    (!found.numbers.is_empty()).then_some((found, columns))
 }
 
-/// One table that is referred to, and everything that is asked about it.
-struct Ground<'g> {
+/// The comparison of one parent's rows in source and target.
+struct ParentCheck<'g> {
     plan: &'g Plan,
     target: &'g TargetSchema,
     source: &'g Source,
@@ -160,24 +161,26 @@ struct Ground<'g> {
     parent: &'g Parent<'g>,
 }
 
-/// Who is on the target, as numbers: integers as they are, all else hashed.
+/// The keys of the target's rows. Integers are stored as they are, all other keys as hashes.
 #[derive(Default)]
-struct There {
+struct TargetKeys {
     keys: KeySet,
     natural: KeySet,
     both: KeySet,
 }
 
-impl Ground<'_> {
-    /// The loads that write rows into the table.
+impl ParentCheck<'_> {
+    /// The loads that write rows into the parent's table.
     fn loads(&self) -> impl Iterator<Item = &LoadPlan> {
-        let holds = self.target.tables.get(&self.parent.end.table).is_some_and(|table| table.has_rows);
-        self.plan.loads.iter().filter(move |load| load.table == self.parent.end.table && !(load.when_empty && holds))
+        let table = &self.parent.columns.table;
+        let holds = self.target.tables.get(table).is_some_and(|table| table.has_rows);
+        self.plan.loads.iter().filter(move |load| load.table == *table && !(load.when_empty && holds))
     }
 
-    /// Where the target issues all ids of the rows that come, the source's own numbers mean nothing or something else.
+    /// Refuses the references if the target issues the ids of all new rows, since the source's own numbers then refer to no
+    /// row or to another one.
     fn issued_anew(&self) -> Vec<Refusal> {
-        let Parent { end: End { table, numbers, .. }, carriers, is_owner } = self.parent;
+        let Parent { columns: ParentColumns { table, numbers, .. }, references, is_owner } = self.parent;
         let is_issued = |load: &LoadPlan| {
             let mut own = load.columns.iter().filter(|c| numbers.contains(&c.name)).peekable();
             own.peek().is_some().then(|| own.any(|c| matches!(c.feed, Feed::Issued(_))))
@@ -186,90 +189,89 @@ impl Ground<'_> {
         if loads.peek().is_none() || loads.any(|issued| !issued) {
             return Vec::new();
         }
-        let mean = if *is_owner { "other people".to_owned() } else { format!("other rows of `{table}`") };
+        let others = if *is_owner { "other owners".to_owned() } else { format!("other rows of `{table}`") };
         let key = numbers.join(", ");
-        let refusal = |carrier: &Carrier<'_>| {
-            let what =
-                format!("brings the source's `{key}` along, and the target issues these anew: they would mean {mean}");
-            Refusal::new(self.place(carrier), what, self.advice())
-        };
-        carriers.iter().map(refusal).collect()
+        let reason =
+            format!("carries the source's `{key}`, but the target issues new ones: the rows would refer to {others}");
+        references.iter().map(|r| Refusal::new(self.place(r), reason.clone(), self.advice())).collect()
     }
 
-    /// Where the number of a reference stands in the mapping.
-    fn place(&self, (load, columns): &Carrier<'_>) -> String {
-        let End { keys, numbers, .. } = &self.parent.end;
-        let number = keys.iter().position(|key| numbers.contains(key)).and_then(|n| columns.get(n));
-        format!("{}.columns.{}", load.place(), number.map(|c| c.name.as_str()).unwrap_or_default())
+    /// The place of a reference's number in the mapping.
+    fn place(&self, reference: &CarriedKey<'_>) -> String {
+        let ParentColumns { keys, numbers, .. } = &self.parent.columns;
+        let number = keys.iter().position(|key| numbers.contains(key)).and_then(|n| reference.columns.get(n));
+        format!("{}.columns.{}", reference.load.place(), number.map(|c| c.name.as_str()).unwrap_or_default())
     }
 
+    /// Compares the source's rows with the target's rows and adds the refusals.
     fn compare(&self, session: &mut Session, refusals: &mut Vec<Refusal>) -> Result<(), Stop> {
-        let End { table, keys, numbers, .. } = &self.parent.end;
-        let Some(facts) = self.target.tables.get(table).filter(|facts| facts.has_rows) else { return Ok(()) };
-        let natural = self.natural(facts);
-        // A natural key that is the key itself cannot mean something else.
+        let ParentColumns { table, keys, numbers, .. } = &self.parent.columns;
+        let Some(catalogued) = self.target.tables.get(table).filter(|table| table.has_rows) else { return Ok(()) };
+        let natural = self.natural_key(catalogued);
+        // A natural key that is part of the key itself cannot identify another row.
         if !natural.is_empty() && natural.iter().all(|column| keys.contains(column)) {
             return Ok(());
         }
-        let there = self.there(session, &natural)?;
-        if there.keys.unknown || there.natural.unknown || there.both.unknown {
-            let what = format!("holds too many rows to compare ids with: more than {} MiB of them", MOST_BYTES >> 20);
-            refusals.push(Refusal::new(format!("{}.{table}", self.plan.schema), what, self.advice()));
+        let held = self.target_keys(session, &natural)?;
+        if held.keys.unknown || held.natural.unknown || held.both.unknown {
+            let reason = format!("holds too many rows to compare ids: more than {} MiB of ids", MOST_BYTES >> 20);
+            refusals.push(Refusal::new(format!("{}.{table}", self.plan.schema), reason, self.advice()));
             return Ok(());
         }
         let mut same = KeySet::default();
-        let mut brings = false;
+        let mut is_loaded = false;
         let fed = |load: &LoadPlan, name: &String| load.columns.iter().any(|c| c.name == *name && is_cell(c));
         for load in self.loads().filter(|load| numbers.iter().all(|name| fed(load, name))) {
-            refusals.extend(self.take_in(load, &natural, &there, &mut same)?);
-            brings = true;
+            refusals.extend(self.compare_load(load, &natural, &held, &mut same)?);
+            is_loaded = true;
         }
-        if let Some(twin) = self.twin(facts, &natural).filter(|_| !brings) {
-            self.take_in(&twin, &natural, &there, &mut same)?;
+        if let Some(load) = self.unmapped_load(catalogued, &natural).filter(|_| !is_loaded) {
+            self.compare_load(&load, &natural, &held, &mut same)?;
         }
-        for carrier in &self.parent.carriers {
-            refusals.extend(self.carried(carrier, &there, &same)?);
+        for reference in &self.parent.references {
+            refusals.extend(self.compare_reference(reference, &held, &same)?);
         }
         Ok(())
     }
 
-    /// The columns by which rows are known: those of the owner's `match`, of a `conflict`, else another unique key of the table.
-    fn natural(&self, facts: &TargetTable) -> Vec<String> {
+    /// The columns that identify rows: those of the owner's `match`, of a `conflict`, or of another unique key of the table.
+    fn natural_key(&self, table: &TargetTable) -> Vec<String> {
         let owner = self.plan.owner.as_ref().filter(|_| self.parent.is_owner);
         let by_match: Vec<String> = owner.iter().flat_map(|o| o.natural.iter().map(|c| c.name.clone())).collect();
         let conflict = || self.loads().find_map(|load| load.conflict.clone());
-        let End { keys, numbers, .. } = &self.parent.end;
-        let says_more = |c: &Vec<String>| !numbers.iter().all(|n| c.contains(n)) && !c.iter().all(|n| keys.contains(n));
-        let unique = || facts.unique.iter().map(|u| u.columns.clone()).find(says_more);
+        let ParentColumns { keys, numbers, .. } = &self.parent.columns;
+        let is_natural =
+            |c: &Vec<String>| !numbers.iter().all(|n| c.contains(n)) && !c.iter().all(|n| keys.contains(n));
+        let unique = || table.unique.iter().map(|u| u.columns.clone()).find(is_natural);
         if by_match.is_empty() { conflict().or_else(unique).unwrap_or_default() } else { by_match }
     }
 
-    fn there(&self, session: &mut Session, natural: &[String]) -> Result<There, Stop> {
-        let mut there = There::default();
-        let End { table, keys, compared, .. } = &self.parent.end;
+    fn target_keys(&self, session: &mut Session, natural: &[String]) -> Result<TargetKeys, Stop> {
+        let mut held = TargetKeys::default();
+        let ParentColumns { table, keys, compared, .. } = &self.parent.columns;
         let columns: Vec<String> = keys.iter().chain(natural).cloned().collect();
-        let what = ReadBack { schema: &self.plan.schema, table, columns: &columns, only: None };
-        session.read_back(&what, &mut |image| {
+        let rows = ReadBack { schema: &self.plan.schema, table, columns: &columns, only: None };
+        session.read_back(&rows, &mut |image| {
             if let Some((key, natural)) = split(image, compared) {
-                there.keys.add([key]);
-                there.natural.add([natural]);
-                there.both.add([both(key, natural)]);
+                held.keys.add([key]);
+                held.natural.add([natural]);
+                held.both.add([both(key, natural)]);
             }
         })?;
-        Ok(there)
+        Ok(held)
     }
 
-    /// The source's table of the same name, as if it were loaded unchanged: to compare with what no load writes.
-    fn twin(&self, facts: &TargetTable, natural: &[String]) -> Option<LoadPlan> {
-        let End { table, keys, .. } = &self.parent.end;
-        let from = self.source.schema().tables.get(table).filter(|_| !natural.is_empty())?;
+    /// A load of the source's table of the same name without any change, to compare it if no load writes the table.
+    fn unmapped_load(&self, target: &TargetTable, natural: &[String]) -> Option<LoadPlan> {
+        let ParentColumns { table, keys, .. } = &self.parent.columns;
+        let source = self.source.schema().tables.get(table).filter(|_| !natural.is_empty())?;
         let names: Vec<&String> = keys.iter().chain(natural).collect();
         let column = |(n, name): (usize, &&String)| {
-            from.column(name)?;
-            let facts = facts.column(name).filter(|c| c.kind.is_binary())?;
+            source.column(name)?;
+            let column = target.column(name).filter(|c| c.kind.is_binary())?;
             Some(ColumnPlan {
-                name: facts.name.clone(),
-                kind: facts.kind.clone(),
+                name: column.name.clone(),
+                kind: column.kind.clone(),
                 not_null: false,
                 feed: Feed::Cell(n),
                 rules: Rules::default(),
@@ -283,7 +285,7 @@ impl Ground<'_> {
             source: table.clone(),
             select: Select {
                 relation: Relation::Table(table.clone()),
-                address: from.address.clone(),
+                address: source.address.clone(),
                 exprs: names.iter().map(|name| Expr::Column((*name).clone())).collect(),
                 params: Default::default(),
             },
@@ -297,86 +299,93 @@ impl Ground<'_> {
         })
     }
 
-    /// The rows that a load brings into the table; those that mean the same on both sides go into `same`.
-    fn take_in(
+    /// Compares the rows that a load brings into the table. Adds the ids that identify the same row on both sides to `same`.
+    fn compare_load(
         &self,
         load: &LoadPlan,
         natural: &[String],
-        there: &There,
+        held: &TargetKeys,
         same: &mut KeySet,
     ) -> Result<Option<Refusal>, Stop> {
-        let Parent { end: End { keys, numbers, .. }, is_owner, .. } = self.parent;
+        let ParentColumns { keys, numbers, .. } = &self.parent.columns;
         let (mut taken, mut elsewhere) = (0, 0u64);
         let (names, key): (Vec<&String>, _) = (keys.iter().chain(natural).collect(), numbers.join(", "));
-        self.rows(load, &names, &mut |key, natural| {
-            match there.keys.present.contains(key) {
-                // Nothing says whether they are the same.
+        self.each_key(load, &names, |key, natural| {
+            match held.keys.present.contains(key) {
+                // Without a natural key it is unknown whether the rows are the same.
                 _ if names.len() == keys.len() => {}
-                true if there.both.present.contains(both(key, natural)) => same.add([key]),
+                true if held.both.present.contains(both(key, natural)) => same.add([key]),
                 true => taken += 1,
-                false => elsewhere += u64::from(there.natural.present.contains(natural)),
+                false => elsewhere += u64::from(held.natural.present.contains(natural)),
             }
         })?;
         let by = natural.join(", ");
-        let (other, whose) = match is_owner {
-            true => ("by somebody else", "another person's"),
-            false => ("by another row", "another parent's"),
-        };
-        let what = match (taken, elsewhere) {
+        let (other, whose) = if self.parent.is_owner { ("owner", "owner's") } else { ("row", "parent's") };
+        let found = match (taken, elsewhere) {
             (0, 0) => return Ok(None),
-            (0, n) => format!("{n} of its rows are on the target already under another {key} (known by {by})"),
-            (n, 0) => format!("{n} of its ids are taken on the target {other} (known by {by})"),
+            (0, n) => format!("{n} of its rows are on the target already under another {key} (identified by {by})"),
+            (n, 0) => format!("{n} of its ids are taken on the target by another {other} (identified by {by})"),
             (n, m) => format!(
-                "{n} of its ids are taken on the target {other}, and {m} rows are there under another {key} (known by {by})"
+                "{n} of its ids are taken on the target by another {other}, and {m} rows are on it under another {key} \
+                 (identified by {by})"
             ),
         };
-        let what = format!("{what}: rows that bring such an id along would become {whose}");
+        let reason = format!("{found}: rows that carry such an id would become another {whose}");
         let advice = format!(
             "Leave `{key}` to the target (`{key} = {{ omit = true }}`, `conflict = {{ skip = [...] }}`) and look it up by {by} \
              wherever rows refer to it."
         );
-        Ok(Some(Refusal::new(load.place(), what, advice)))
+        Ok(Some(Refusal::new(load.place(), reason, advice)))
     }
 
-    /// References that end at a row of the target which this run does not write and of which nobody knows what it is.
-    fn carried(&self, carrier: &Carrier<'_>, there: &There, same: &KeySet) -> Result<Option<Refusal>, Stop> {
-        let mut strange = 0;
-        let (load, columns) = carrier;
-        let names: Vec<&String> = columns.iter().map(|column| &column.name).collect();
-        self.rows(load, &names, &mut |key, _| {
-            strange += u64::from(there.keys.present.contains(key) && !same.present.contains(key));
+    /// Refuses references to rows of the target that this run does not write and that cannot be identified.
+    fn compare_reference(
+        &self,
+        reference: &CarriedKey<'_>,
+        held: &TargetKeys,
+        same: &KeySet,
+    ) -> Result<Option<Refusal>, Stop> {
+        let mut unidentified = 0;
+        let names: Vec<&String> = reference.columns.iter().map(|column| &column.name).collect();
+        self.each_key(reference.load, &names, |key, _| {
+            unidentified += u64::from(held.keys.present.contains(key) && !same.present.contains(key));
         })?;
-        let person = if self.parent.is_owner { "person" } else { "row" };
-        let what = format!(
-            "{strange} rows refer to rows of `{}` that were on the target before, and that the same number means the same \
-             {person} there is not known",
-            self.parent.end.table
+        let thing = if self.parent.is_owner { "owner" } else { "row" };
+        let reason = format!(
+            "{unidentified} rows refer to rows of `{}` that existed on the target before this run, and it cannot be \
+             determined whether these ids mean the same {thing}",
+            self.parent.columns.table
         );
-        Ok((strange > 0).then(|| Refusal::new(self.place(carrier), what, self.advice())))
+        Ok((unidentified > 0).then(|| Refusal::new(self.place(reference), reason, self.advice())))
     }
 
     fn advice(&self) -> String {
         match self.parent.is_owner {
-            true => "Look the owner up by what the person is known by (`lookup = { ... }`).".to_owned(),
+            true => "Look the owner up by a natural key (`lookup = { ... }`).".to_owned(),
             false => format!(
-                "Look the row of `{}` up by what it is known by (`lookup = {{ ... }}`), or load it with its own ids.",
-                self.parent.end.table
+                "Look the row of `{}` up by a natural key (`lookup = {{ ... }}`), or load it with its own ids.",
+                self.parent.columns.table
             ),
         }
     }
 
-    /// Of every row that can be converted: the first of these columns, as many as the key has, and the others together. A row
-    /// with a NULL in its key is left out.
-    fn rows(&self, load: &LoadPlan, names: &[&String], each: &mut dyn FnMut(u64, u64)) -> Result<(), Stop> {
+    /// Calls `on_key` for every row that can be converted: with the key, which is the first of these columns, and with the
+    /// hash of the other columns. Skips rows with a NULL in the key.
+    fn each_key(&self, load: &LoadPlan, names: &[&String], mut on_key: impl FnMut(u64, u64)) -> Result<(), Stop> {
         let columns: Option<Vec<ColumnPlan>> =
             names.iter().map(|name| load.columns.iter().find(|c| c.name == **name).cloned()).collect();
         let Some(columns) = columns else { return Ok(()) };
-        let encoder =
-            RowEncoder::new(&LoadPlan { columns, as_text: false, ..load.clone() }, self.settled, &Maps::new());
-        let encoder = encoder.map_err(Stop::Refused)?;
-        let compared = &self.parent.end.compared;
-        let mut sink = Rows { encoder, compared, image: Vec::new(), notes: Notes::default(), each };
-        self.source.reader()?.scan(&load.select, KeyRange::ALL, &mut sink)?;
+        let encoder = RowEncoder::project(load, columns, self.settled).map_err(Stop::Refused)?;
+        let (mut image, mut notes) = (Vec::new(), Notes::default());
+        self.source.reader()?.each(&load.select, KeyRange::ALL, |row| {
+            image.clear();
+            if encoder.encode(row, &mut image, &mut notes)
+                && let Some((key, rest)) = split(&image, &self.parent.columns.compared)
+            {
+                on_key(key, rest);
+            }
+            CONTINUE
+        })?;
         Ok(())
     }
 }
@@ -385,31 +394,7 @@ fn is_cell(column: &ColumnPlan) -> bool {
     matches!(column.feed, Feed::Cell(_))
 }
 
-struct Rows<'r> {
-    encoder: RowEncoder,
-    compared: &'r [Comparison],
-    image: Vec<u8>,
-    notes: Notes,
-    each: &'r mut dyn FnMut(u64, u64),
-}
-
-impl Sink for Rows<'_> {
-    fn row(&mut self, row: &dyn Row) -> ControlFlow<()> {
-        self.image.clear();
-        if self.encoder.encode(row, &mut self.image, &mut self.notes)
-            && let Some((key, natural)) = split(&self.image, self.compared)
-        {
-            (self.each)(key, natural);
-        }
-        CONTINUE
-    }
-
-    fn failed(&mut self, _: Key, _: Failed) -> ControlFlow<()> {
-        CONTINUE
-    }
-}
-
-/// What a row's first fields are known by, and the hash of the others.
+/// The key in a row's first fields, and the hash of its other fields. `None` if the key contains NULL.
 fn split(image: &[u8], compared: &[Comparison]) -> Option<(u64, u64)> {
     let places: Vec<usize> = (0..compared.len()).collect();
     let key = key(image, &places, compared)?;

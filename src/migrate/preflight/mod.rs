@@ -4,6 +4,7 @@ pub mod constraints;
 pub mod id_collisions;
 pub mod id_offset;
 pub mod ids_in_text;
+pub mod range;
 pub mod read_ahead;
 pub mod server_readable;
 pub mod time_units;

@@ -1,5 +1,5 @@
-//! What a dry run says of numbers in columns of dates: the unit that a whole column agrees on where the mapping states none,
-//! and how many of them that unit makes strange where it states one. Nothing is decided here and no value is named.
+//! Checks the numbers in columns of dates during a dry run. Reports the unit on which a whole column agrees if the mapping
+//! states none, and the numbers that the stated unit makes implausible. Decides nothing and shows no value.
 
 use crate::model::pgtype::Kind;
 use crate::model::record::Warning;
@@ -8,32 +8,44 @@ use crate::model::select::{Expr, Relation};
 use crate::plan::{ColumnPlan, Feed, LoadPlan};
 use crate::sqlite::{Reader, SourceError};
 
-/// Seconds since 1970, from March 1973 to February 2103: in this range no number is a moment in two units.
-const YEARS: (f64, f64) = (1e8, 4.2e9);
+/// Seconds since 1970, from March 1973 to February 2103. No number is in this range in two units.
+const PLAUSIBLE_SECONDS: (f64, f64) = (1e8, 4.2e9);
 
-/// The units as a mapping writes them, in words, and how many make a second.
-const UNITS: [(Epoch, &str, &str, f64); 4] = [
-    (Epoch::Seconds, "s", "seconds", 1.0),
-    (Epoch::Millis, "ms", "milliseconds", 1e3),
-    (Epoch::Micros, "us", "microseconds", 1e6),
-    (Epoch::Nanos, "ns", "nanoseconds", 1e9),
+/// Columns of one query. Each takes five of the query's 2,000 results.
+const COLUMNS_AT_ONCE: usize = 100;
+
+/// A time unit of a mapping.
+struct TimeUnit {
+    epoch: Epoch,
+    /// The word in a mapping.
+    word: &'static str,
+    name: &'static str,
+    per_second: f64,
+}
+
+const UNITS: [TimeUnit; 4] = [
+    TimeUnit { epoch: Epoch::Seconds, word: "s", name: "seconds", per_second: 1.0 },
+    TimeUnit { epoch: Epoch::Millis, word: "ms", name: "milliseconds", per_second: 1e3 },
+    TimeUnit { epoch: Epoch::Micros, word: "us", name: "microseconds", per_second: 1e6 },
+    TimeUnit { epoch: Epoch::Nanos, word: "ns", name: "nanoseconds", per_second: 1e9 },
 ];
 
-/// Looks at the numbers of every column of a table that goes into a date or a timestamp as it is.
+/// Checks the numbers of every table column that feeds a date or a timestamp unchanged.
 ///
 /// # Errors
-/// When the source cannot be read.
-pub fn doubtful(loads: &[LoadPlan], reader: &Reader) -> Result<Vec<Warning>, SourceError> {
-    let bands = UNITS.map(|(_, _, _, unit)| (YEARS.0 * unit, YEARS.1 * unit));
+/// If the source cannot be read.
+pub fn unclear(loads: &[LoadPlan], reader: &Reader) -> Result<Vec<Warning>, SourceError> {
+    let bands = UNITS.map(|unit| (PLAUSIBLE_SECONDS.0 * unit.per_second, PLAUSIBLE_SECONDS.1 * unit.per_second));
     let mut found = Vec::new();
     for load in loads {
         let Relation::Table(table) = &load.select.relation else { continue };
-        let dated: Vec<(&ColumnPlan, &str)> = load.columns.iter().filter_map(|c| dated(load, c)).collect();
-        for columns in dated.chunks(AT_ONCE) {
+        let dated: Vec<(&ColumnPlan, &str)> =
+            load.columns.iter().filter_map(|column| Some((column, dated_source(load, column)?))).collect();
+        for columns in dated.chunks(COLUMNS_AT_ONCE) {
             let names: Vec<&str> = columns.iter().map(|(_, name)| *name).collect();
             for ((column, _), (numbers, within)) in columns.iter().zip(reader.magnitudes(table, &names, &bands)?) {
                 let place = format!("{}.columns.{}", load.place(), column.name);
-                let message = said(column.rules.epoch, numbers, &within);
+                let message = message(column.rules.epoch, numbers, &within);
                 found.extend(message.map(|message| Warning::new(place, message)));
             }
         }
@@ -41,38 +53,38 @@ pub fn doubtful(loads: &[LoadPlan], reader: &Reader) -> Result<Vec<Warning>, Sou
     Ok(found)
 }
 
-/// Columns of one query: each is five of its 2,000 results.
-const AT_ONCE: usize = 100;
-
-/// The source's column, where a date or a timestamp is fed from one.
-fn dated<'l>(load: &'l LoadPlan, column: &'l ColumnPlan) -> Option<(&'l ColumnPlan, &'l str)> {
+/// The source column that feeds a date or a timestamp. `None` for every other column.
+fn dated_source<'l>(load: &'l LoadPlan, column: &ColumnPlan) -> Option<&'l str> {
     let is_dated = matches!(column.kind.kind, Kind::Date | Kind::Timestamp { .. } | Kind::Timestamptz { .. });
     match column.feed {
         Feed::Cell(n) if is_dated => match load.select.exprs.get(n)? {
-            Expr::Column(name) => Some((column, name)),
+            Expr::Column(name) => Some(name),
             Expr::Sql(_) => None,
         },
         _ => None,
     }
 }
 
-fn said(stated: Option<Epoch>, numbers: u64, within: &[u64]) -> Option<String> {
+/// The warning about a column with this many numbers other than 0. `within`: the plausible numbers, per unit.
+fn message(stated: Option<Epoch>, numbers: u64, within: &[u64]) -> Option<String> {
     if numbers == 0 {
         return None;
     }
     let Some(stated) = stated else {
-        let (_, word, unit, _) = UNITS.iter().zip(within).find(|(_, count)| **count == numbers)?.0;
+        let (unit, _) = UNITS.iter().zip(within).find(|(_, count)| **count == numbers)?;
         return Some(format!(
-            "it holds numbers other than 0: {numbers}; no epoch is stated; counted in {unit}, all lie between 1973 and \
-             2103. If they are that, write epoch = \"{word}\"."
+            "holds {numbers} numbers other than 0, and no epoch is stated; in {}, all are between 1973 and 2103. \
+             If this is their unit, write epoch = \"{}\".",
+            unit.name, unit.word
         ));
     };
-    let ((_, _, unit, _), count) = UNITS.iter().zip(within).find(|((epoch, ..), _)| *epoch == stated)?;
-    let strange = numbers - count;
-    (strange > 0).then(|| {
+    let (unit, count) = UNITS.iter().zip(within).find(|(unit, _)| unit.epoch == stated)?;
+    let implausible = numbers - count;
+    (implausible > 0).then(|| {
         format!(
-            "{strange} of its {numbers} numbers other than 0, counted in {unit} as the mapping says, lie before 1973 or \
-             behind 2103. See whether all of them count the same."
+            "{implausible} of its {numbers} numbers other than 0 are before 1973 or after 2103 in {}, the unit that the \
+             mapping states. Check that all of them have the same unit.",
+            unit.name
         )
     })
 }

@@ -1,0 +1,286 @@
+//! Reads one range of a load during the preflight: converts its rows, checks them, and collects the keys of its rows.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::convert::Settled;
+use crate::convert::row::{Notes, RowEncoder};
+use crate::event::{Event, Observer};
+use crate::job::Stop;
+use crate::migrate::rows::batch::Batch;
+use crate::migrate::rows::guard::{OwnKeys, ReferencedKey};
+use crate::migrate::rows::keyset::KeySet;
+use crate::migrate::rows::parents;
+use crate::model::fault::Fault;
+use crate::model::key::{Key, KeyRange};
+use crate::model::ledger::Sums;
+use crate::model::record::Check;
+use crate::model::select::{CONTINUE, Failed, Row, Sink};
+use crate::pg::Session;
+use crate::plan::{LoadPlan, Reference};
+use crate::sqlite::{Reader, Source};
+
+use super::constraints::{ConstraintChecks, SeenKeys};
+
+/// Rows between two events, and between two clearings of the scratch memory.
+const ROWS_AT_ONCE: u64 = 4_096;
+
+/// Bytes after which the scratch memory is cleared, regardless of the number of rows.
+const BYTES_AT_ONCE: usize = 1 << 20;
+
+/// Faults that are kept per load, about 500 bytes each. Further faults are only counted.
+pub const FAULTS_KEPT: usize = 10_000;
+
+/// The result of the preflight for one load.
+#[derive(Clone, Debug, Default)]
+pub struct LoadPreflight {
+    /// The load.
+    pub load: String,
+    /// Counts and losses. The digest is empty.
+    pub sums: Sums,
+    /// The first [`FAULTS_KEPT`] faults.
+    pub faults: Vec<Fault>,
+    /// The number of faults.
+    pub fault_total: u64,
+    /// Constraints that could not be checked, and why.
+    pub unchecked: Vec<Check>,
+}
+
+impl LoadPreflight {
+    pub fn new(load: &LoadPlan) -> LoadPreflight {
+        LoadPreflight { load: load.name.clone(), ..LoadPreflight::default() }
+    }
+
+    /// Adds the result of a later range of the same load.
+    pub fn merge(&mut self, range: LoadPreflight) {
+        self.sums.merge(&range.sums);
+        let room = FAULTS_KEPT.saturating_sub(self.faults.len());
+        self.faults.extend(range.faults.into_iter().take(room));
+        self.fault_total += range.fault_total;
+    }
+}
+
+/// Keys that rows refer to, as far as they were read.
+pub type KeySets = BTreeMap<ReferencedKey, KeySet>;
+
+/// The session and the keys read so far, shared by all lanes.
+pub struct Shared<'a> {
+    pub session: &'a mut Session,
+    pub seen: SeenKeys,
+}
+
+/// A range of one load's rows.
+pub struct Range {
+    /// The load's index among those read together.
+    pub load: usize,
+    pub after: Option<Key>,
+    pub until: Option<Key>,
+}
+
+/// The result of reading one range.
+pub struct RangePreflight {
+    pub load: usize,
+    pub found: LoadPreflight,
+    /// The keys of its rows, for each of the load's own keys.
+    pub keys: Vec<KeySet>,
+}
+
+/// Locks a mutex. A lane that panicked leaves a valid value.
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A load that is being read.
+pub struct Reading<'a> {
+    pub load: &'a LoadPlan,
+    pub encoder: RowEncoder,
+    pub links: Vec<Reference>,
+    pub own: Vec<OwnKeys>,
+    /// Faults found in all its ranges.
+    pub kept: AtomicUsize,
+    pub checks: Mutex<Option<ConstraintChecks>>,
+}
+
+/// The context in which ranges are read.
+pub struct RangeContext<'a> {
+    pub source: &'a Source,
+    pub settled: &'a Settled,
+    pub observer: &'a dyn Observer,
+    /// Set from outside when the process is asked to stop.
+    pub asked: &'a AtomicBool,
+    /// The keys that rows refer to.
+    pub keys: &'a KeySets,
+}
+
+impl Reading<'_> {
+    /// Returns true if the rows must be read in their order.
+    pub fn needs_order(&self) -> bool {
+        lock(&self.checks).as_ref().is_some_and(ConstraintChecks::needs_order)
+    }
+
+    /// Reads one range.
+    ///
+    /// # Errors
+    /// If the source cannot be read, the connection is lost, or the process was asked to stop.
+    pub fn read(
+        &self,
+        context: &RangeContext<'_>,
+        range: &Range,
+        shared: &Mutex<Shared<'_>>,
+    ) -> Result<RangePreflight, Stop> {
+        let load = self.load;
+        context.observer.on_event(Event::Began { load: &load.name, rows: None });
+        let links = self.links.iter().filter_map(|link| Some((link, context.keys.get(&ReferencedKey::by(link))?)));
+        let guards = parents::guards(load, links, context.settled)?;
+        let reader = context.source.reader()?;
+        let mut sink = RangeSink {
+            reading: self,
+            reader: &reader,
+            shared,
+            before: range.after.clone(),
+            batch: Batch::new(load, &self.encoder, &guards),
+            name: load.name.as_str().into(),
+            found: LoadPreflight::new(load),
+            keys: vec![KeySet::default(); self.own.len()],
+            scratch: Vec::new(),
+            notes: Notes::default(),
+            observer: context.observer,
+            asked: context.asked,
+            stop: None,
+        };
+        let keys = KeyRange { after: range.after.as_ref(), until: range.until.as_ref() };
+        reader.scan(&load.select, keys, &mut sink).map_err(|e| Stop::reading(load, e))?;
+        sink.gather(None)?;
+        if let Some(stop) = sink.stop {
+            return Err(stop);
+        }
+        if context.asked.load(Ordering::Relaxed) {
+            return Err(Stop::Interrupted);
+        }
+        Ok(RangePreflight { load: range.load, found: sink.found, keys: sink.keys })
+    }
+}
+
+/// Reads one range of a load.
+struct RangeSink<'a, 's> {
+    reading: &'a Reading<'a>,
+    reader: &'a Reader,
+    shared: &'a Mutex<Shared<'s>>,
+    /// The last key before the rows in the batch.
+    before: Option<Key>,
+    batch: Batch<'a>,
+    /// The load's name.
+    name: Arc<str>,
+    found: LoadPreflight,
+    /// The keys of its rows, for each of the load's own keys.
+    keys: Vec<KeySet>,
+    scratch: Vec<u8>,
+    notes: Notes,
+    observer: &'a dyn Observer,
+    asked: &'a AtomicBool,
+    stop: Option<Stop>,
+}
+
+impl RangeSink<'_, '_> {
+    /// Counts the rows in the batch, up to the row `last`, and clears the batch.
+    fn gather(&mut self, last: Option<Key>) -> Result<(), Stop> {
+        self.check_constraints()?;
+        for row in 0..if self.keys.is_empty() { 0 } else { self.batch.rows() as usize } {
+            let image = self.batch.images(row..row + 1);
+            for (own, keys) in self.reading.own.iter().zip(&mut self.keys) {
+                keys.add(own.of_image(image));
+            }
+        }
+        self.found.fault_total += self.batch.faults.len() as u64;
+        let kept = self.reading.kept.fetch_add(self.batch.faults.len(), Ordering::Relaxed);
+        self.found.faults.extend(self.batch.faults.drain(..).take(FAULTS_KEPT.saturating_sub(kept)));
+        self.observer.on_event(Event::Rows { load: &self.found.load, rows: self.batch.read });
+        self.found.sums.merge(&self.batch.counts());
+        self.batch.clear();
+        self.before = last;
+        Ok(())
+    }
+
+    fn is_full(&self) -> bool {
+        self.batch.read >= ROWS_AT_ONCE || self.batch.bytes.len() >= BYTES_AT_ONCE
+    }
+
+    /// Clears the batch after the row `last` if it is full.
+    fn pause(&mut self, last: Key) -> ControlFlow<()> {
+        if self.is_full() {
+            self.stop = self.gather(Some(last)).err();
+        }
+        if self.stop.is_some() || self.asked.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { CONTINUE }
+    }
+
+    /// Marks the rows that the target would refuse as faulty, and gathers the batch again without them.
+    fn check_constraints(&mut self) -> Result<(), Stop> {
+        let load = self.reading.load;
+        let mut checks = lock(&self.reading.checks);
+        let Some(checks) = checks.as_mut().filter(|c| !c.is_idle() && self.batch.rows() > 0) else { return Ok(()) };
+        let mut shared = lock(self.shared);
+        let Shared { session, seen } = &mut *shared;
+        let refused = checks.refused(session, load, &self.batch, seen);
+        if refused.is_empty() {
+            return Ok(());
+        }
+        self.batch.refuse_rows(refused);
+        let rows = self.batch.restart();
+        let (reader, before) = (self.reader, self.before.clone());
+        let mut second = SecondReading { sink: self, rows };
+        reader.scan(&load.select, KeyRange { after: before.as_ref(), until: None }, &mut second)?;
+        Ok(())
+    }
+
+    /// Adds a row to the batch. If the row is refused, its keys are recorded as refused.
+    fn add(&mut self, row: &dyn Row) {
+        let refused = self.batch.refused;
+        self.batch.row(row);
+        if self.batch.refused == refused {
+            return;
+        }
+        for (own, keys) in self.reading.own.iter().zip(&mut self.keys) {
+            if let Some(key) = own.of_row(row, &mut self.scratch, &mut self.notes) {
+                keys.refuse(key, &self.name, row.key());
+            }
+        }
+    }
+}
+
+impl Sink for RangeSink<'_, '_> {
+    fn row(&mut self, row: &dyn Row) -> ControlFlow<()> {
+        self.add(row);
+        if self.is_full() { self.pause(row.key()) } else { CONTINUE }
+    }
+
+    fn failed(&mut self, key: Key, failed: Failed) -> ControlFlow<()> {
+        self.batch.failed(key.clone(), failed);
+        self.pause(key)
+    }
+}
+
+/// Reads the rows of a batch again after some of them were refused.
+struct SecondReading<'g, 'a, 's> {
+    sink: &'g mut RangeSink<'a, 's>,
+    rows: u64,
+}
+
+impl SecondReading<'_, '_, '_> {
+    fn next(&self) -> ControlFlow<()> {
+        if self.sink.batch.read < self.rows { CONTINUE } else { ControlFlow::Break(()) }
+    }
+}
+
+impl Sink for SecondReading<'_, '_, '_> {
+    fn row(&mut self, row: &dyn Row) -> ControlFlow<()> {
+        self.sink.add(row);
+        self.next()
+    }
+
+    fn failed(&mut self, key: Key, failed: Failed) -> ControlFlow<()> {
+        self.sink.batch.failed(key, failed);
+        self.next()
+    }
+}
