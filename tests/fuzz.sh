@@ -10,4 +10,4 @@ while [ $# -gt 0 ]; do
         *) echo "fuzz.sh: $1 is not known; --seconds N, --seed S" >&2; exit 2 ;;
     esac
 done
-exec cargo test --no-default-features --lib no_input_is_too_strange -- --nocapture
+exec cargo test --no-default-features --lib no_fuzzed_input_causes_a_panic -- --nocapture

@@ -1,8 +1,9 @@
-//! Into arrays: from a JSON array, a PostgreSQL array literal, and, where the mapping says so, comma-separated text.
+//! The reader of arrays: from a JSON array, a PostgreSQL array literal and, if the mapping allows it, comma-separated
+//! text.
 //!
-//! Elements are read as values of the element type, with the column's own rules of times and rounding. An array is
-//! rectangular or a fault; a fault of one element is the fault of the whole. The three spellings are taken apart in
-//! `array_text`.
+//! Elements are read as values of the element type, with the column's own rules for times and rounding. An array that
+//! is not rectangular is a fault. A fault of one element is a fault of the whole array. `array_text` parses the three
+//! spellings.
 
 use super::array_text::{self, ArrayElement, ArrayToken};
 use super::decimal::trimmed;
@@ -13,7 +14,7 @@ use crate::model::pgtype::{ColumnType, Kind};
 use crate::model::rules::Rules;
 use std::borrow::Cow;
 
-/// PostgreSQL's most dimensions.
+/// PostgreSQL's maximum number of dimensions.
 const MOST_DIMENSIONS: usize = 6;
 
 /// Reads one element of an array or one bound of a range as a value of its own type.
@@ -26,21 +27,21 @@ pub(super) trait ElementReader {
 #[derive(Clone, Debug)]
 pub(super) struct ArrayReader {
     element_oid: u32,
-    /// A number of JSON counts time, so that its element is read as a number and not as text.
+    /// The element type is a date, a time or an interval. JSON numbers are then read as numbers and not as text.
     of_time: bool,
-    /// Elements are JSON themselves: what stands in a JSON array is one, arrays among them.
+    /// The element type is JSON. Each element of a JSON array is one value then, even if it is an array.
     of_json: bool,
-    /// Without an encoder for the element the server reads the array's text.
+    /// The element type has a binary encoder. Without one the server parses the array's text.
     binary: bool,
     csv: bool,
-    /// What stands between elements in the server's text.
+    /// The separator of elements in the server's text.
     comma: char,
     trim: bool,
     strip_nul: bool,
 }
 
 impl ArrayReader {
-    /// ArrayReader of an element type under the column's rules; the error is a format's.
+    /// Creates the reader of arrays of an element type, under the column's rules.
     pub(super) fn new(element: &ColumnType, rules: &Rules) -> ArrayReader {
         ArrayReader {
             element_oid: element.oid,
@@ -48,14 +49,14 @@ impl ArrayReader {
             of_json: matches!(element.kind, Kind::Json | Kind::Jsonb),
             binary: element.is_binary(),
             csv: rules.array_csv,
-            // The one type whose text holds commas outside of brackets.
+            // `box` is the only type whose text contains commas outside of brackets.
             comma: if element.name == "box" { ';' } else { ',' },
             trim: rules.trim,
             strip_nul: rules.strip_nul,
         }
     }
 
-    /// Reads a value; NULL does not come here.
+    /// Reads a value that is not NULL.
     pub(super) fn read<'a>(
         &'a self,
         raw: Raw<'a>,
@@ -99,7 +100,7 @@ impl ArrayReader {
             ArrayElement::Number(text) => self.number(text, reader, losses),
             ArrayElement::Text(Cow::Borrowed(text)) => reader.read_element(Raw::Text(text.as_bytes()), losses),
             ArrayElement::Text(Cow::Owned(mut text)) => {
-                // Only an escape can bring a NUL here that `strip_nul` has not seen before.
+                // `strip_nul` was applied to the whole text before. Only an escape can produce a NUL after that.
                 if self.strip_nul && text.contains('\0') {
                     text.retain(|character| character != '\0');
                     losses.add(Loss::StripNul);
@@ -109,7 +110,7 @@ impl ArrayReader {
         }
     }
 
-    /// A number of JSON keeps its digits, save where the type tells numbers from text.
+    /// Reads a JSON number. It keeps its digits, except for types that distinguish numbers from text.
     fn number<'a>(
         &self,
         text: &'a str,
@@ -117,7 +118,7 @@ impl ArrayReader {
         losses: &mut LossSet,
     ) -> Result<Cell<'a>, Reason> {
         let raw = Raw::Text(text.as_bytes());
-        // Digits that no double holds are digits of a second, or beyond every time there is.
+        // Digits beyond a double are fractions of a second, or a number beyond every possible time.
         let too_fine = |reason| match reason {
             Reason::ExcessScale if text.contains('.') => Reason::ExcessPrecision,
             Reason::ExcessScale => Reason::OutOfRange,
@@ -134,7 +135,7 @@ impl ArrayReader {
     }
 }
 
-/// Returns true for the types of dates, times and intervals. `time with time zone` is text to the server.
+/// Returns true for dates, times and intervals. The server parses `time with time zone` as text.
 fn counts_time(kind: &Kind) -> bool {
     match kind {
         Kind::Date | Kind::Time { .. } | Kind::Timestamp { .. } | Kind::Timestamptz { .. } => true,
@@ -143,14 +144,14 @@ fn counts_time(kind: &Kind) -> bool {
     }
 }
 
-/// Whether brackets make a rectangle, and which.
+/// The dimensions of an array, found while its brackets open and close.
 #[derive(Default)]
 struct ArrayShape {
-    /// Elements so far of each bracket that is open.
+    /// Number of elements so far, for each open bracket.
     open: Vec<usize>,
-    /// Length of each dimension, once a bracket of it was closed.
+    /// Length of each dimension, known once a bracket of it was closed.
     lengths: Vec<Option<usize>>,
-    /// How deep elements stand.
+    /// Depth at which the elements are.
     depth: Option<usize>,
 }
 
@@ -186,7 +187,7 @@ impl ArrayShape {
         let count = self.open.pop().unwrap_or(0);
         let level = self.open.len();
         let same = self.lengths.get_mut(level).is_some_and(|length| *length.get_or_insert(count) == count);
-        // An empty array within another has no place in a rectangle of elements.
+        // An empty array inside another one has no place in a rectangle of elements.
         if same && (count > 0 || level == 0) { Ok(()) } else { Err(Reason::RaggedArray) }
     }
 
@@ -196,7 +197,7 @@ impl ArrayShape {
     }
 }
 
-/// The array as the server's text, every element in quotes.
+/// Returns the array in the server's text form, with every element quoted.
 fn literal_of(array: &Array<'_>, comma: char) -> String {
     if array.elements.is_empty() {
         return "{}".to_string();

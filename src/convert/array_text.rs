@@ -1,27 +1,27 @@
-//! The spellings of arrays taken apart into brackets and elements: JSON, PostgreSQL's literals, comma-separated text.
+//! Parses the spellings of arrays into brackets and elements: JSON, PostgreSQL's literals, comma-separated text.
 //!
-//! What an element means is the caller's; so is the shape of the whole. Whatever is not exactly one of these spellings
-//! is `NotAnArray`.
+//! The caller interprets the elements and checks the shape of the whole. Text that is not exactly one of these
+//! spellings is `NotAnArray`.
 
 use super::json::{self, unescaped};
 use crate::model::fault::Reason;
 use std::borrow::Cow;
 
-/// A piece of an array.
+/// A token of an array.
 pub(super) enum ArrayToken<'a> {
     /// `[` or `{`.
     Open,
     /// `]` or `}`.
     Close,
-    /// What stands in it.
+    /// One element.
     Element(ArrayElement<'a>),
 }
 
-/// An element before its type is asked.
+/// An element before it is read as its type.
 pub(super) enum ArrayElement<'a> {
-    /// JSON's null, or PostgreSQL's `NULL` without quotes.
+    /// JSON's null, or PostgreSQL's unquoted `NULL`.
     Null,
-    /// A number of JSON, digit by digit.
+    /// A JSON number, digit by digit.
     Number(&'a str),
     /// Any other text, without quotes and escapes.
     Text(Cow<'a, str>),
@@ -29,12 +29,12 @@ pub(super) enum ArrayElement<'a> {
 
 type Take<'t, 'a> = &'t mut dyn FnMut(ArrayToken<'a>) -> Result<(), Reason>;
 
-/// A JSON array. With `of_json` each element of the outer array is passed on as the JSON that it is.
+/// Parses a JSON array. With `of_json`, each element of the outer array is passed on as JSON.
 pub(super) fn json<'a>(text: &'a str, of_json: bool, take: Take<'_, 'a>) -> Result<(), Reason> {
     json::check(text.as_bytes(), false).map_err(|_| Reason::NotAnArray)?;
     let mut depth = 0;
     let mut rest = text;
-    // The text is valid, so commas and white space say nothing more.
+    // The text is valid, so commas and white space carry no further information.
     while let Some(at) = rest.find(|c: char| !matches!(c, ' ' | '\t' | '\n' | '\r' | ',')) {
         rest = &rest[at..];
         let first = rest.as_bytes()[0];
@@ -45,14 +45,14 @@ pub(super) fn json<'a>(text: &'a str, of_json: bool, take: Take<'_, 'a>) -> Resu
             rest = &rest[1..];
             continue;
         }
-        let (value, behind) = rest.split_at(value_end(rest));
+        let (value, after) = rest.split_at(value_end(rest));
         take(ArrayToken::Element(json_element(value, of_json)?))?;
-        rest = behind;
+        rest = after;
     }
     Ok(())
 }
 
-/// Where the value ends that a valid text starts with.
+/// Returns the end of the value with which a valid text starts.
 fn value_end(text: &str) -> usize {
     let bytes = text.as_bytes();
     let (mut at, mut depth, mut quoted) = (0, 0usize, false);
@@ -83,11 +83,12 @@ fn json_element(value: &str, of_json: bool) -> Result<ArrayElement<'_>, Reason> 
     })
 }
 
-/// PostgreSQL's literal, `{a,"b,c",NULL,{...}}`, with the type's own `comma` between elements; without the lower bounds that it may be preceded by.
+/// Parses PostgreSQL's literal, `{a,"b,c",NULL,{...}}`, with the type's own separator. Explicit lower bounds are not
+/// accepted.
 pub(super) fn literal<'a>(text: &'a str, comma: char, take: Take<'_, 'a>) -> Result<(), Reason> {
     let mut rest = blanks_off(text);
     let mut depth = 0usize;
-    // Whether a value must follow, and whether nothing stands in the bracket yet.
+    // `value`: a value must follow. `fresh`: the bracket is still empty.
     let (mut value, mut fresh) = (true, false);
     while let Some(first) = rest.as_bytes().first() {
         if depth == 0 && (*first != b'{' || !value) {
@@ -109,10 +110,10 @@ pub(super) fn literal<'a>(text: &'a str, comma: char, take: Take<'_, 'a>) -> Res
                 rest = &rest[1..];
             }
             _ if value => {
-                let (element, behind) = literal_element(rest, comma)?;
+                let (element, after) = literal_element(rest, comma)?;
                 take(ArrayToken::Element(element))?;
                 (value, fresh) = (false, false);
-                rest = behind;
+                rest = after;
             }
             _ => return Err(Reason::NotAnArray),
         }
@@ -121,7 +122,7 @@ pub(super) fn literal<'a>(text: &'a str, comma: char, take: Take<'_, 'a>) -> Res
     if depth == 0 && !value { Ok(()) } else { Err(Reason::NotAnArray) }
 }
 
-/// What the server takes for blanks between words.
+/// The characters that the server treats as blanks between words.
 pub(super) const BLANKS: [char; 6] = [' ', '\t', '\n', '\r', '\u{b}', '\u{c}'];
 
 pub(super) fn blanks_off(text: &str) -> &str {
@@ -140,19 +141,19 @@ fn literal_element(text: &str, comma: char) -> Result<(ArrayElement<'_>, &str), 
         ends
     });
     let end = end.ok_or(Reason::NotAnArray)?;
-    let (word, behind) = text.split_at(end);
-    if behind.starts_with(['{', '"']) {
+    let (word, after) = text.split_at(end);
+    if after.starts_with(['{', '"']) {
         return Err(Reason::NotAnArray);
     }
     let word = unquoted(word);
     match word {
         "" => Err(Reason::NotAnArray),
-        word if word.eq_ignore_ascii_case("null") => Ok((ArrayElement::Null, behind)),
-        word => Ok((ArrayElement::Text(without_backslashes(word)), behind)),
+        word if word.eq_ignore_ascii_case("null") => Ok((ArrayElement::Null, after)),
+        word => Ok((ArrayElement::Text(without_backslashes(word)), after)),
     }
 }
 
-/// A word without the blanks around it, save one at its end that is escaped.
+/// Returns a word without surrounding blanks, but keeps an escaped blank at its end.
 fn unquoted(word: &str) -> &str {
     let word = blanks_off(word);
     let kept = word.trim_end_matches(BLANKS);
@@ -184,28 +185,28 @@ fn without_backslashes(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Comma-separated text as RFC 4180 has it, of one record: quotes around a whole field, doubled within. Blanks belong
-/// to their field unless they are trimmed.
+/// Parses one record of comma-separated text as in RFC 4180: quotes around a whole field, doubled inside it. Blanks
+/// belong to their field unless they are trimmed.
 pub(super) fn csv<'a>(text: &'a str, trim: bool, take: Take<'_, 'a>) -> Result<(), Reason> {
     take(ArrayToken::Open)?;
     let mut rest = Some(text);
     while let Some(field) = rest {
         let start = if trim { blanks_off(field) } else { field };
-        let (value, behind) = match start.strip_prefix('"') {
+        let (value, after) = match start.strip_prefix('"') {
             Some(inner) => csv_quoted(inner)?,
             None => {
-                let (value, behind) = start.split_at(start.find(',').unwrap_or(start.len()));
+                let (value, after) = start.split_at(start.find(',').unwrap_or(start.len()));
                 if value.contains('"') {
                     return Err(Reason::NotAnArray);
                 }
                 let kept = if trim { value.trim_end_matches(BLANKS) } else { value };
-                (Cow::Borrowed(kept), behind)
+                (Cow::Borrowed(kept), after)
             }
         };
         take(ArrayToken::Element(ArrayElement::Text(value)))?;
-        let behind = if trim { blanks_off(behind) } else { behind };
-        rest = match behind.strip_prefix(',') {
-            None if behind.is_empty() => None,
+        let after = if trim { blanks_off(after) } else { after };
+        rest = match after.strip_prefix(',') {
+            None if after.is_empty() => None,
             None => return Err(Reason::NotAnArray),
             next => next,
         };

@@ -1,8 +1,8 @@
-//! Types that go as text for the server to read: money, times of day with a zone, networks, hstore, tsvector, ranges,
-//! geometry.
+//! Types that are sent as text and parsed by the server: money, times of day with a zone, networks, hstore, tsvector,
+//! ranges and geometry.
 //!
-//! The server rounds, guesses and wraps such text in silence, so it gets only what is exact: each part is read here by the
-//! reader of its own type and written anew. What the server makes of the whole is its own affair.
+//! The server silently rounds, guesses and wraps such text, so it only receives text that is exact. Each part is read
+//! by the reader of its own type and then written again. The meaning of the whole is left to the server.
 
 use super::array::ElementReader;
 use super::array_text::{BLANKS, blanks_off};
@@ -20,10 +20,10 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-/// Digits and decimals of money: 64 bits that count hundredths.
+/// Precision and scale of money: 64 bits that count hundredths.
 pub(super) const MONEY: (u16, i16) = (19, 2);
 
-/// Money, in the form that the server reads in locale C.
+/// Reads money, in the form that the server parses in locale C.
 pub(super) fn money(raw: Raw<'_>, numerics: &NumericReader, losses: &mut LossSet) -> Result<Cell<'static>, Reason> {
     let number = numerics.read(raw, losses)?;
     if !matches!(number.sign, Sign::Plus | Sign::Minus) {
@@ -35,7 +35,8 @@ pub(super) fn money(raw: Raw<'_>, numerics: &NumericReader, losses: &mut LossSet
     Ok(Cell::Verbatim(Cow::Owned(text)))
 }
 
-/// A time of day with its offset. Without one the zone's stands, where it is the same on every day.
+/// Reads a time of day with its offset. Without an offset the zone's offset applies, provided that it is the same on
+/// every day.
 pub(super) fn timetz(raw: Raw<'_>, precision: u8, zone: Option<Zone>) -> Result<Cell<'static>, Reason> {
     let text = match raw {
         Raw::Text(text) => text,
@@ -62,36 +63,37 @@ pub(super) fn timetz(raw: Raw<'_>, precision: u8, zone: Option<Zone>) -> Result<
     Ok(Cell::Verbatim(Cow::Owned(text)))
 }
 
-/// A network: the server would take `10` for 10.0.0.0/8 and `010.0.0.0/8` for 10.0.0.0/8.
+/// Reads a network. Stricter than the server, which reads both `10` and `010.0.0.0/8` as 10.0.0.0/8.
 pub(super) fn cidr(raw: Raw<'_>) -> Result<Cell<'static>, Reason> {
     let network = scalar::inet(raw)?;
     let (bits, width) = match network.address {
         IpAddr::V4(address) => (u128::from(address.to_bits()), 32),
         IpAddr::V6(address) => (address.to_bits(), 128),
     };
-    let behind = u128::MAX.checked_shl(width - u32::from(network.prefix)).unwrap_or(0);
-    if bits & !behind != 0 {
+    let host_bits = u128::MAX.checked_shl(width - u32::from(network.prefix)).unwrap_or(0);
+    if bits & !host_bits != 0 {
         return Err(Reason::NotAnInet);
     }
     Ok(Cell::Verbatim(Cow::Owned(literal(&Cell::Inet(network)))))
 }
 
-/// An hstore: of a key that is there twice the server would keep one, and it calls what it cannot read an error of its own.
+/// Reads an hstore. The server silently keeps only one of two equal keys, and reports malformed text with an error of
+/// its own.
 pub(super) fn hstore(raw: Raw<'_>) -> Result<Cell<'_>, Reason> {
     let Raw::Text(bytes) = raw else { return Err(Reason::NotForServer) };
     let text = text::checked(bytes)?;
     let (mut keys, mut rest) = (BTreeSet::new(), blanks_off(text));
     while !rest.is_empty() {
-        let (key, behind) = pair(rest).ok_or(Reason::NotAnHstore)?;
+        let (key, after) = pair(rest).ok_or(Reason::NotAnHstore)?;
         if !keys.insert(key) {
             return Err(Reason::RepeatedKey);
         }
-        rest = behind;
+        rest = after;
     }
     Ok(Cell::Verbatim(Cow::Borrowed(text)))
 }
 
-/// The key of an hstore's first pair, and what follows the pair and its comma.
+/// Returns the key of an hstore's first pair, and the text after the pair and its comma.
 fn pair(text: &str) -> Option<(String, &str)> {
     let (key, rest) = word(text, '=')?;
     let (_, rest) = word(blanks_off(blanks_off(rest).strip_prefix("=>")?), ',')?;
@@ -101,7 +103,7 @@ fn pair(text: &str) -> Option<(String, &str)> {
     }
 }
 
-/// A word in quotes, or some characters up to a blank or `end`; and what follows it.
+/// Returns a quoted word, or the characters up to a blank or `end`, and the text after it.
 fn word(text: &str, end: char) -> Option<(String, &str)> {
     let (mut out, quoted) = (String::new(), text.starts_with('"'));
     let mut characters = text.char_indices().skip(usize::from(quoted));
@@ -120,21 +122,21 @@ fn word(text: &str, end: char) -> Option<(String, &str)> {
 /// The last position in a tsvector. <https://www.postgresql.org/docs/current/textsearch-limitations.html>
 const LAST_POSITION: u32 = 16_383;
 
-/// Positions of a word that the server keeps.
+/// The number of positions of one word that the server keeps.
 const MOST_POSITIONS: usize = 255;
 
-/// A tsvector: the server lowers what lies behind the last position, keeps so many of them, and of one that is there with two
-/// weights the heavier.
+/// Reads a tsvector. The server silently lowers positions beyond the last one and drops positions beyond its limit per
+/// word. If a position occurs with two weights, it keeps the heavier one.
 pub(super) fn tsvector(raw: Raw<'_>) -> Result<Cell<'_>, Reason> {
     let Raw::Text(bytes) = raw else { return Err(Reason::NotForServer) };
     let text = text::checked(bytes)?;
     let mut words: BTreeMap<String, BTreeMap<u32, char>> = BTreeMap::new();
     let mut rest = blanks_off(text);
     while !rest.is_empty() {
-        let (word, behind) = lexeme(rest).ok_or(Reason::NotATsvector)?;
+        let (word, after) = lexeme(rest).ok_or(Reason::NotATsvector)?;
         let places = words.entry(word).or_default();
-        rest = behind.strip_prefix(':').unwrap_or(behind);
-        if rest.len() < behind.len() {
+        rest = after.strip_prefix(':').unwrap_or(after);
+        if rest.len() < after.len() {
             let end = rest.find(|c| BLANKS.contains(&c)).unwrap_or(rest.len());
             for place in rest[..end].split(',') {
                 let digits = place.trim_end_matches(|c: char| c.is_ascii_alphabetic() || c == '*');
@@ -156,7 +158,7 @@ pub(super) fn tsvector(raw: Raw<'_>) -> Result<Cell<'_>, Reason> {
     Ok(Cell::Verbatim(Cow::Borrowed(text)))
 }
 
-/// The weight that is written behind a position; none is the lightest.
+/// Returns the weight that follows a position. A position without one has the lightest weight.
 fn weight(written: &str) -> Result<char, Reason> {
     match written {
         "" | "D" | "d" => Ok('D'),
@@ -167,7 +169,8 @@ fn weight(written: &str) -> Result<char, Reason> {
     }
 }
 
-/// A word of a tsvector, in quotes that are doubled within or up to a blank or a colon; and what follows it.
+/// Returns a word of a tsvector and the text after it. A quoted word doubles its quotes; any other ends at a blank or a
+/// colon.
 fn lexeme(text: &str) -> Option<(String, &str)> {
     let (mut out, quoted) = (String::new(), text.starts_with('\''));
     let mut characters = text.char_indices().skip(usize::from(quoted)).peekable();
@@ -186,7 +189,7 @@ fn lexeme(text: &str) -> Option<(String, &str)> {
     (!quoted && !out.is_empty()).then_some((out, ""))
 }
 
-/// Doubles between brackets and commas: each must be one that brings its digits back.
+/// Reads doubles between brackets and commas. Each must be a double whose shortest text has the same digits.
 pub(super) fn geometry(raw: Raw<'_>) -> Result<Cell<'_>, Reason> {
     let Raw::Text(bytes) = raw else { return Err(Reason::NotForServer) };
     let text = text::checked(bytes)?;
@@ -197,7 +200,7 @@ pub(super) fn geometry(raw: Raw<'_>) -> Result<Cell<'_>, Reason> {
     Ok(Cell::Verbatim(Cow::Borrowed(text)))
 }
 
-/// A range: its bounds are read as values of its element.
+/// Reads a range. Its bounds are read as values of the element type.
 pub(super) fn range(raw: Raw<'_>, element: &impl ElementReader, losses: &mut LossSet) -> Result<Cell<'static>, Reason> {
     let Raw::Text(bytes) = raw else { return Err(Reason::NotForServer) };
     let text = text::checked(bytes)?.trim_matches(|c: char| c.is_ascii_whitespace());
@@ -219,7 +222,8 @@ pub(super) fn range(raw: Raw<'_>, element: &impl ElementReader, losses: &mut Los
     Ok(Cell::Verbatim(Cow::Owned(out)))
 }
 
-/// A bound up to the comma or the end, its quotes and backslashes taken off, and what follows; none where it is infinite.
+/// Returns a bound up to the comma or the end, without quotes and backslashes, and the text after it. The bound is
+/// `None` if it is infinite.
 fn bound(text: &str) -> Result<(Option<String>, &str), Reason> {
     let (mut out, mut quoted, mut any) = (String::new(), false, false);
     let mut characters = text.char_indices().peekable();
@@ -237,7 +241,7 @@ fn bound(text: &str) -> Result<(Option<String>, &str), Reason> {
     if quoted { Err(Reason::NotARange) } else { Ok((any.then_some(out), "")) }
 }
 
-/// A bound as the server reads it.
+/// Returns a bound in the form that the server parses.
 fn written(bound: Option<String>, element: &impl ElementReader, losses: &mut LossSet) -> Result<String, Reason> {
     let Some(bound) = bound else { return Ok(String::new()) };
     let cell = element.read_element(Raw::Text(bound.as_bytes()), losses)?;

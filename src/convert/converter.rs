@@ -1,4 +1,4 @@
-//! The conversion of one column: a [`Converter`] is built once and then asked for each value.
+//! The conversion of one column. A [`Converter`] is built once and then converts each value.
 
 use super::prepare::{MappedValue, Prepare, PreparedValue};
 use super::reader::TypeReader;
@@ -10,26 +10,27 @@ use crate::model::pgtype::{ColumnType, Kind};
 use crate::model::rules::{Rules, Value};
 use std::fmt;
 
-/// Turns the values of one column into cells.
+/// Converts the values of one column to cells.
 #[derive(Clone, Debug)]
 pub struct Converter {
     pub(super) prepare: Prepare,
     pub(super) reader: TypeReader,
-    /// Without any permission to lose something: what constants are read with.
+    /// The reader of the mapping's constants. It permits no loss.
     strict: TypeReader,
     if_bad: Option<Cell<'static>>,
     if_null: Option<Cell<'static>>,
     settled: Settled,
 }
 
-/// A constant of a mapping that does not fit its column, or a format that cannot be read: found before any row is.
+/// An error in the rules of a column: a constant that does not fit the column, or a format that cannot be parsed. It is
+/// found before any row is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RuleError {
-    /// The modifier, as a mapping writes it. `value` for a constant that is not a modifier's.
+    /// The modifier as the mapping spells it. `value` for a constant that belongs to no modifier.
     pub modifier: &'static str,
-    /// Why it does not fit.
+    /// The reason why the constant does not fit.
     pub reason: Reason,
-    /// Where exactly: a key of `map`, a variable's name, a letter of a format.
+    /// The exact place: a key of `map`, the name of a variable, a letter of a format.
     pub detail: Option<String>,
 }
 
@@ -42,7 +43,7 @@ impl fmt::Display for RuleError {
 
 impl std::error::Error for RuleError {}
 
-/// What to do about a constant that does not fit its column: of a label the nearest one.
+/// Returns the advice for a constant that does not fit its column. For an enum it suggests the nearest label.
 pub fn constant_advice(column: &ColumnType, value: &Value) -> String {
     let hint = match (&column.kind, value) {
         (Kind::Enum { labels }, Value::Literal(RawBuf::Text(text))) => {
@@ -54,10 +55,10 @@ pub fn constant_advice(column: &ColumnType, value: &Value) -> String {
 }
 
 impl Converter {
-    /// Takes the rules of a column apart and converts their constants.
+    /// Separates the rules of a column by stage and converts their constants.
     ///
     /// # Errors
-    /// The first constant that does not fit the column as it stands, without rounding or cutting.
+    /// The first constant that does not fit the column without rounding or truncation.
     pub fn new(column: &ColumnType, rules: &Rules, settled: &Settled) -> Result<Converter, RuleError> {
         let reader = |rules: &Rules| {
             let mistake = |detail| RuleError { modifier: "format", reason: Reason::BadFormat, detail: Some(detail) };
@@ -93,11 +94,12 @@ impl Converter {
         Ok(converter)
     }
 
-    /// Converts one value. Losses that the mapping allowed are added to `losses`; a fault adds none. NULL stays
-    /// [`Cell::Null`] unless `if_null` stands for it: whether the column takes NULL is the caller's to check.
+    /// Converts one value. Adds the losses that the mapping allowed to `losses`; a fault adds none.
+    ///
+    /// NULL stays [`Cell::Null`] unless `if_null` replaces it. The caller checks if the column accepts NULL.
     ///
     /// # Errors
-    /// Why the value cannot go as it is.
+    /// The reason why the value cannot be loaded as it is.
     pub fn convert<'a>(&'a self, raw: Raw<'a>, losses: &mut LossSet) -> Result<Cell<'a>, Reason> {
         match raw {
             Raw::Null => Ok(self.filled(Cell::Null)),
@@ -106,10 +108,11 @@ impl Converter {
         }
     }
 
-    /// A constant of the mapping as this column holds it. Nothing is rounded, cut or replaced for it.
+    /// Returns a constant of the mapping as a cell of this column. The constant is never rounded, truncated or
+    /// replaced.
     ///
     /// # Errors
-    /// Why the constant does not fit; a [`Value::Fault`] is no constant and fits nothing.
+    /// The reason why the constant does not fit. [`Value::Fault`] is not a constant and fits no column.
     pub fn constant(&self, value: &Value) -> Result<Cell<'static>, RuleError> {
         let mistake = |reason, detail| RuleError { modifier: "value", reason, detail };
         let read = |raw: Raw<'_>| match raw {
@@ -133,12 +136,13 @@ impl Converter {
         }
     }
 
-    /// What stands for NULL in this column, if anything does.
+    /// The cell that replaces NULL in this column. `None` if NULL is not replaced.
     pub fn if_null(&self) -> Option<&Cell<'static>> {
         self.if_null.as_ref()
     }
 
-    /// The type's reading alone; it gives no NULL. One local result, so that a cell is written where the caller wants it.
+    /// Reads a value without any preparation; never returns NULL. There is one local result, so that the cell is built
+    /// in the caller's place.
     fn plain<'a>(&'a self, raw: Raw<'a>, losses: &mut LossSet) -> Result<Cell<'a>, Reason> {
         let before = *losses;
         let mut found = self.reader.read(raw, losses);
@@ -167,7 +171,7 @@ impl Converter {
         }
     }
 
-    /// `if_bad` for a value that could not be read; else it is a fault.
+    /// Returns `if_bad` for a value that could not be read. Any other fault stays a fault.
     #[cold]
     fn instead(&self, raw: Raw<'_>, reason: Reason, losses: &mut LossSet) -> Result<Cell<'_>, Reason> {
         match &self.if_bad {
@@ -179,7 +183,7 @@ impl Converter {
         }
     }
 
-    /// `if_null` for NULL.
+    /// Replaces NULL by `if_null`.
     fn filled<'a>(&'a self, cell: Cell<'a>) -> Cell<'a> {
         match (&cell, &self.if_null) {
             (Cell::Null, Some(instead)) => instead.reborrow(),
@@ -202,8 +206,9 @@ impl Converter {
     }
 }
 
-/// Text that cannot be read as the type (a blob that the mapping reads as text is text). Not so NaN or an infinity, nor
-/// what is out of range, too long, of too many decimals or no label.
+/// Returns true for text that cannot be read as the type. A blob that the mapping reads as text counts as text.
+///
+/// NaN, infinities and values that are out of range, too long, too precise or an unknown label are readable.
 fn is_unreadable(raw: Raw<'_>, reason: Reason) -> bool {
     use Reason::*;
     let unreadable = matches!(

@@ -1,11 +1,12 @@
-//! Decimal text and doubles as sign, digits and the place of the point: what numbers of every kind are read through.
+//! Decimal numbers and doubles as sign, digits and the position of the point. Numbers of every type are read through
+//! this form.
 //!
-//! No value passes through a double on its way, and none is rounded here. What a target type makes of the digits is
-//! decided where that type is read.
+//! No value passes through a double on its way, and none is rounded while it is read. The reader of the target type
+//! interprets the digits.
 
 use std::fmt::{self, Write};
 
-/// What a numeric text says.
+/// The content of a numeric text.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Literal<'a> {
     /// A number.
@@ -14,26 +15,26 @@ pub(super) enum Literal<'a> {
     NaN,
     /// `Infinity` or `inf`, in any case, with an optional sign.
     Infinite {
-        /// Below zero.
+        /// Less than zero.
         negative: bool,
     },
 }
 
-/// A decimal number of any length: `0.d1d2d3... * 10^point`, where `d1` and the last digit are not zero.
+/// A decimal number of any length: `0.d1d2d3... * 10^point`, in which the first and the last digit are not zero.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Decimal<'a> {
-    /// Below zero; kept for `-0` as well.
+    /// Less than zero; also true for `-0`.
     pub negative: bool,
-    /// Digits before the point; below zero where zeros follow the point. Zero for zero.
+    /// The number of digits before the point; negative if zeros follow the point. Zero for zero.
     pub point: i64,
-    /// Decimals as written, trailing zeros included: two for `1.10`, none for `1e3`. May be negative.
+    /// The number of decimals as written, including trailing zeros: two for `1.10`, none for `1e3`. May be negative.
     pub scale: i64,
-    // The digits are these two, one after the other; both are empty for zero.
+    // The digits are the concatenation of these two. Both are empty for zero.
     head: &'a [u8],
     tail: &'a [u8],
 }
 
-/// Takes ASCII white space (blank, tab, CR, LF, VT, FF) off both ends.
+/// Returns the text without ASCII white space (blank, tab, CR, LF, VT, FF) at both ends.
 pub(super) fn trimmed(mut text: &[u8]) -> &[u8] {
     while let [b' ' | b'\t'..=b'\r', rest @ ..] = text {
         text = rest;
@@ -45,8 +46,8 @@ pub(super) fn trimmed(mut text: &[u8]) -> &[u8] {
 }
 
 impl<'a> Literal<'a> {
-    /// Reads a decimal number with optional sign, point and exponent, or a word for NaN or an infinity,
-    /// between ASCII white space. `None` for anything else: hexadecimal, separators of thousands, other digits.
+    /// Parses a decimal number with optional sign, point and exponent, or a word for NaN or an infinity, between ASCII
+    /// white space. `None` for anything else: hexadecimal, thousands separators, other digits.
     pub(super) fn parse(text: &'a [u8]) -> Option<Literal<'a>> {
         let text = trimmed(text);
         let (negative, rest) = match text {
@@ -95,7 +96,7 @@ impl<'a> Decimal<'a> {
         Some(Decimal::from_parts(negative, whole, fraction, exponent))
     }
 
-    /// The number `whole.fraction * 10^exponent`; both parts hold ASCII digits alone.
+    /// Creates the number `whole.fraction * 10^exponent`. Both parts contain only ASCII digits.
     pub(super) fn from_parts(negative: bool, whole: &'a [u8], fraction: &'a [u8], exponent: i64) -> Decimal<'a> {
         let scale = fraction.len() as i64 - exponent;
         let mut head = without_leading_zeros(whole);
@@ -115,17 +116,17 @@ impl<'a> Decimal<'a> {
         Decimal { negative, point, scale, head, tail }
     }
 
-    /// Count of digits, none of them zero at either end.
+    /// Returns the number of digits. The first and the last digit are not zero.
     pub(super) fn len(&self) -> usize {
         self.head.len() + self.tail.len()
     }
 
-    /// Whether the number is zero.
+    /// Returns true if the number is zero.
     pub(super) fn is_zero(&self) -> bool {
         self.head.is_empty() && self.tail.is_empty()
     }
 
-    /// The digit at a place, 0 to 9; zero behind the last.
+    /// Returns the digit at an index, 0 to 9; zero after the last digit.
     pub(super) fn digit(&self, at: usize) -> u8 {
         let byte = match at.checked_sub(self.head.len()) {
             None => self.head[at],
@@ -134,21 +135,21 @@ impl<'a> Decimal<'a> {
         byte - b'0'
     }
 
-    /// Whether the value needs more decimals than that; below zero, whether it has digits in the places before the point
-    /// that the scale leaves out.
+    /// Returns true if the value needs more than `scale` decimals. With a negative scale: if it has digits in the
+    /// places before the point that the scale omits.
     pub(super) fn exceeds(&self, scale: i64) -> bool {
         !self.is_zero() && self.len() as i64 - self.point > scale
     }
 
-    /// Whether two numbers have the same digits at the same places. The signs are not compared.
+    /// Returns true if two numbers have the same digits at the same places. Signs are not compared.
     pub(super) fn same_magnitude(&self, other: &Decimal<'_>) -> bool {
         self.len() == other.len()
             && self.point == other.point
             && (0..self.len()).all(|at| self.digit(at) == other.digit(at))
     }
 
-    /// The value times `10^shift`, rounded half away from zero to a whole number, and whether that changed it.
-    /// `None` where it exceeds 38 digits.
+    /// Returns the value times `10^shift`, rounded half away from zero to an integer, and true if rounding changed it.
+    /// `None` if the result exceeds 38 digits.
     pub(super) fn scaled(&self, shift: i64) -> Option<(i128, bool)> {
         let keep = self.point.saturating_add(shift);
         if keep < 0 {
@@ -169,7 +170,7 @@ impl<'a> Decimal<'a> {
     }
 }
 
-// An exponent beyond this decides nothing any more: no type holds such a value, and none of its neighbours.
+// A larger exponent makes no difference: no type represents such a value or any of its neighbours.
 const MOST: i64 = 1 << 40;
 
 fn exponent(text: &[u8]) -> Option<i64> {
@@ -185,7 +186,7 @@ fn exponent(text: &[u8]) -> Option<i64> {
     Some(if negative { -value } else { value })
 }
 
-/// ASCII text of a bounded length on the stack; what does not fit is an error of `write!`.
+/// ASCII text of bounded length on the stack. Text that does not fit is an error of `write!`.
 #[derive(Clone, Copy)]
 pub(super) struct Ascii<const N: usize> {
     bytes: [u8; N],
@@ -201,7 +202,7 @@ impl<const N: usize> Ascii<N> {
         &self.bytes[..self.len]
     }
 
-    /// Count of decimal digits before an exponent.
+    /// Returns the number of decimal digits before an exponent.
     pub(super) fn digits(&self) -> usize {
         self.as_bytes().iter().take_while(|byte| **byte != b'e').filter(|byte| byte.is_ascii_digit()).count()
     }
@@ -221,12 +222,12 @@ impl<const N: usize> Write for Ascii<N> {
     }
 }
 
-/// The fewest digits that bring back the same double, as `d.ddde-x`; of two such texts that are equally near the even
-/// one, as PostgreSQL, Python and JavaScript have it (Rust's own choice is the upper one).
+/// Returns the fewest digits that restore the same double, as `d.ddde-x`. Of two such texts that are equally near,
+/// returns the even one, as PostgreSQL, Python and JavaScript do. Rust itself chooses the upper one.
 pub(super) fn shortest(value: f64) -> Ascii<32> {
     let text = written(format_args!("{value:e}"));
     let places = text.digits().saturating_sub(1);
-    // Two decimals of fewer digits never lie as near to one double.
+    // Two decimals with fewer digits are never equally near to one double.
     if places < 15 {
         return text;
     }
@@ -234,15 +235,15 @@ pub(super) fn shortest(value: f64) -> Ascii<32> {
     if even.as_str().parse() == Ok(value) { even } else { text }
 }
 
-/// A number's text; 24 characters hold 17 digits, sign, point and a three-digit exponent.
+/// Formats a number. 24 characters have room for 17 digits, sign, point and a three-digit exponent.
 pub(super) fn written(text: fmt::Arguments<'_>) -> Ascii<32> {
     let mut out = Ascii::new();
     let _ = out.write_fmt(text);
     out
 }
 
-/// A double as text: the fewest digits that bring it back, in the form that SQLite gives them (`42.0`, `0.1`,
-/// `1.0e+20`, `Inf`). Up to 15 digits this is SQLite's own text; beyond, SQLite would cut the digits.
+/// Returns a double as the fewest digits that restore it, in SQLite's form (`42.0`, `0.1`, `1.0e+20`, `Inf`). Up to 15
+/// digits this is SQLite's own text; SQLite would truncate longer ones.
 pub(super) fn real_text(value: f64) -> Ascii<32> {
     if !value.is_finite() {
         return written(format_args!("{}", if value > 0.0 { "Inf" } else { "-Inf" }));
@@ -267,7 +268,7 @@ pub(super) fn real_text(value: f64) -> Ascii<32> {
     written(format_args!("{sign}{whole}.{fraction}e{direction}{:02}", power.abs()))
 }
 
-/// `-1.2345` with its point moved so many places to the right, and at least one decimal.
+/// Moves the point of `-1.2345` by `power` places to the right, and keeps at least one decimal.
 fn fixed(mantissa: &str, power: usize) -> Ascii<32> {
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
     match fraction.split_at_checked(power) {
@@ -277,7 +278,7 @@ fn fixed(mantissa: &str, power: usize) -> Ascii<32> {
     }
 }
 
-/// An integer as text.
+/// Formats an integer.
 pub(super) fn integer_text(value: i64) -> Ascii<32> {
     written(format_args!("{value}"))
 }

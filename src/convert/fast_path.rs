@@ -1,7 +1,7 @@
-//! Values that go as they are: from SQLite's cell to the wire's field in one step, without a `Cell` between.
+//! The fast path for values that are sent unchanged: encodes the field directly, without an intermediate `Cell`.
 //!
-//! What is not written here is read by [`Converter::convert`], and what is written here it reads the same: this is a
-//! shorter way, not another meaning. Half the cells of a row are of this kind, and the copies of a cell cost more than they.
+//! [`Converter::convert`] reads all other values, and encodes the values handled here identically. About half of a
+//! row's cells take this path; copying their cells would cost more than encoding them.
 
 use super::converter::Converter;
 use super::reader::TypeReader;
@@ -10,7 +10,8 @@ use crate::model::cell::Raw;
 use crate::wire::binary;
 
 impl Converter {
-    /// Appends the binary field of a value that goes as it is. False: it is none of these, and `out` is as it was.
+    /// Appends the binary field of a value that is sent unchanged. Returns false, and leaves `out` as it was, for any
+    /// other value.
     #[inline]
     pub(super) fn fast_path(&self, raw: &Raw<'_>, out: &mut Vec<u8>) -> bool {
         if !self.prepare.is_plain() {

@@ -1,7 +1,7 @@
-//! Into `real` and `double precision`: which numbers a binary floating-point type holds, and which it would bend.
+//! The reader of `real` and `double precision`: accepts the numbers that a binary floating-point type represents.
 //!
-//! A double is a `double precision` as it is. Everything else enters when the column shows the same number again; what
-//! is left is rounded where the mapping says so. Range and infinities are no matter of rounding.
+//! A double is a `double precision` as it is. Any other number is accepted if the column displays the same number
+//! again. The rest is rounded if the mapping allows it. Range and infinities are not a matter of rounding.
 
 use super::decimal::{Ascii, Decimal, Literal, integer_text, shortest, trimmed, written};
 use crate::model::cell::Raw;
@@ -11,15 +11,15 @@ use std::str::FromStr;
 
 /// A floating-point type of the target.
 pub(super) trait Float: Copy + PartialEq + LowerExp + FromStr {
-    /// Significant decimal digits that survive in it, save halfway between two values.
+    /// The number of significant decimal digits that survive in the type, except halfway between two values.
     const SURE_DIGITS: usize;
-    /// Whether it is too small to hold that many.
+    /// Returns true if the value is too small to have that many digits.
     fn is_subnormal(self) -> bool;
-    /// The nearest value to a double; an infinity beyond the range.
+    /// Returns the value nearest to a double; an infinity beyond the range.
     fn nearest(value: f64) -> Self;
-    /// As a double, which it always is.
+    /// Returns the value as a double, which is always exact.
     fn wide(self) -> f64;
-    /// Whether a number lies exactly between this value and the next one.
+    /// Returns true if a number is exactly halfway between this value and a neighbour.
     fn is_halfway(self, number: f64) -> bool;
 }
 
@@ -34,7 +34,7 @@ impl Float for f64 {
     fn wide(self) -> f64 {
         self
     }
-    // No double lies between two doubles.
+    // There is no double between two neighbouring doubles.
     fn is_halfway(self, _: f64) -> bool {
         false
     }
@@ -52,13 +52,15 @@ impl Float for f32 {
         f64::from(self)
     }
     fn is_halfway(self, number: f64) -> bool {
-        // The sum of two neighbours and its half are doubles.
+        // The sum of two neighbours and its half are exact doubles.
         [self.next_up(), self.next_down()].iter().any(|next| (self.wide() + next.wide()) / 2.0 == number)
     }
 }
 
-/// Reads a floating-point number; NULL does not come here. A double enters a `real` when it is one, or when both have the
-/// same shortest text (counted); a text when its own number of digits brings it back.
+/// Reads a floating-point number that is not NULL.
+///
+/// A double is accepted as a `real` if it is exactly one, or if both have the same shortest text (counted as a loss). A
+/// text is accepted if the value, written with as many digits, is the same text.
 pub(super) fn float<T: Float>(raw: Raw<'_>, round: bool, losses: &mut LossSet) -> Result<T, Reason> {
     match raw {
         Raw::Real(value) => {
@@ -74,7 +76,7 @@ pub(super) fn float<T: Float>(raw: Raw<'_>, round: bool, losses: &mut LossSet) -
                 return Ok(near);
             }
             let text = integer_text(value);
-            // An integer of 54 bits and more is rounded once, to this type, not by way of a double.
+            // An integer of 54 bits or more is rounded once, to this type, and not twice by way of a double.
             let near = text.as_str().parse().unwrap_or(near);
             number_as(near, text.as_bytes(), round, losses)
         }
@@ -83,7 +85,7 @@ pub(super) fn float<T: Float>(raw: Raw<'_>, round: bool, losses: &mut LossSet) -
     }
 }
 
-/// `near` stands for the number with this text, when it has the same shortest text.
+/// Accepts `near` for the number with this text if both have the same shortest text.
 fn number_as<T: Float>(near: T, text: &[u8], round: bool, losses: &mut LossSet) -> Result<T, Reason> {
     let Some(Literal::Number(number)) = Literal::parse(text) else {
         return Err(Reason::NotFinite);
@@ -110,7 +112,7 @@ fn text_as<T: Float>(text: &[u8], round: bool, losses: &mut LossSet) -> Result<T
     if number.is_zero() || sure || brings_back(near, &number) { Ok(near) } else { rounded(near, round, losses) }
 }
 
-/// Neither an overflow to infinity nor an underflow to zero.
+/// Refuses an overflow to infinity and an underflow to zero.
 fn in_range<T: Float>(near: T, number: &Decimal<'_>) -> Result<(), Reason> {
     let lost = !near.wide().is_finite() || (near.wide() == 0.0 && !number.is_zero());
     if lost { Err(Reason::OutOfRange) } else { Ok(()) }
@@ -120,13 +122,15 @@ fn is_halfway<T: Float>(value: T, text: &str) -> bool {
     text.parse().is_ok_and(|number| value.is_halfway(number))
 }
 
-/// Whether a text has the same digits at the same places as a number.
+/// Returns true if a text has the same digits at the same places as a number.
 fn is_number(text: &[u8], number: &Decimal<'_>) -> bool {
     matches!(Literal::parse(text), Some(Literal::Number(held)) if held.same_magnitude(number))
 }
 
-/// The fewest digits that name a value and no other, as PostgreSQL shows it. Rust also takes digits that lie halfway to
-/// the next value (86951340, of which a `real` shows 8.6951344e+07), and of two texts equally near not the even one.
+/// Returns the fewest digits that identify a value, as PostgreSQL prints it.
+///
+/// Rust also accepts digits that are halfway to the next value: 86951340, for which a `real` prints 8.6951344e+07. Of
+/// two texts that are equally near Rust does not choose the even one.
 fn name_of<T: Float>(value: T) -> Ascii<32> {
     let fewest = written(format_args!("{value:e}")).digits();
     for places in fewest.saturating_sub(1)..17 {
@@ -139,8 +143,8 @@ fn name_of<T: Float>(value: T) -> Ascii<32> {
     written(format_args!("{value:e}"))
 }
 
-/// Whether the text is the shortest that names the value, or the one that it has with as many digits (as `%.17g` writes
-/// it). The two differ where a half is rounded. 767 digits write any double in full.
+/// Returns true if the text is the shortest text of the value, or its text with as many digits (as `%.17g` prints it).
+/// The two differ if a half is rounded. 767 digits write any double in full.
 fn brings_back<T: Float>(near: T, number: &Decimal<'_>) -> bool {
     let name = name_of(near);
     let Some(Literal::Number(held)) = Literal::parse(name.as_bytes()) else { return false };

@@ -1,7 +1,6 @@
-//! Lookups in memory: the map from keys to answers, and what a row's key finds in it.
+//! Lookups in memory: the map from keys to answers, and the search for the key of a row.
 //!
-//! Keys are compared as the bytes that binary COPY has for them, on both sides. Where the map's rows come from is not
-//! known here.
+//! Keys are compared as the bytes of binary COPY, on both sides. The caller supplies the rows of the map.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -18,54 +17,56 @@ use crate::model::select::Row;
 use crate::plan::{ColumnPlan, LookupPlan, LookupStep};
 use crate::wire::{binary, text};
 
-/// The most that one lookup's keys and answers may take in memory.
+/// The limit of memory for the keys and answers of one lookup.
 pub const MOST_BYTES: usize = 64 << 20;
 
-/// Rows that were set aside and are known by a step's key, some 200 bytes each; of more, children count as missing.
+/// The number of quarantined rows that a lookup remembers, about 200 bytes each. Children of further quarantined rows
+/// count as missing.
 const MOST_PARENTS: usize = 50_000;
 
-/// What an entry costs beside its bytes: the box, the answer and the table's slack.
+/// The memory that an entry needs in addition to its bytes: the box, the answer and the slack of the table.
 const ENTRY: usize = 64;
 
 /// Keys and answers of one lookup, read from the target once.
 pub struct LookupMap {
     steps: Vec<HashMap<Box<[u8]>, Answer>>,
     answers: Vec<Result<Box<[u8]>, Reason>>,
-    /// Keys of rows that were set aside, step by step, and the place of each among `parents`.
+    /// For each step, the keys of quarantined rows, with their index in `parents`.
     refused: Vec<HashMap<Box<[u8]>, u32>>,
     parents: Vec<(Arc<str>, Key)>,
-    /// Of every row that was read, step by step: what a later reading is compared with.
+    /// Digest of every row that was read, for all steps. A later reading is compared with it.
     pub digest: Digest,
 }
 
 #[derive(Clone, Copy, PartialEq)]
 enum Answer {
-    /// Its place among the answers.
+    /// The index of the only answer.
     One(u32),
-    /// Several distinct ones.
+    /// Several distinct answers.
     Several,
 }
 
-/// Builds a [`LookupMap`] from rows of binary COPY: the key's fields, then the value that is taken.
+/// Builds a [`LookupMap`] from rows of binary COPY: the fields of the key, then the value that is taken.
 pub struct MapBuilder<'a> {
     plan: &'a LookupPlan,
     converter: Converter,
     as_text: bool,
     known: HashMap<Box<[u8]>, u32>,
     map: LookupMap,
-    /// Bytes that all rows need; goes on counting beyond the limit, so that the refusal can say how much it would be.
+    /// Memory that all rows need. Counting continues beyond the limit, so that the refusal can state the total.
     pub bytes: usize,
     /// Rows read.
     pub rows: u64,
 }
 
 impl<'a> MapBuilder<'a> {
-    /// Begins an empty map. `as_text`: the load goes by text COPY.
+    /// Creates an empty map. `as_text` is true if the load uses text COPY.
     ///
     /// # Errors
     /// A constant of the column's modifiers that does not fit.
     pub fn new(
-        (column, plan): (&ColumnPlan, &'a LookupPlan),
+        column: &ColumnPlan,
+        plan: &'a LookupPlan,
         as_text: bool,
         settled: &Settled,
     ) -> Result<MapBuilder<'a>, RuleError> {
@@ -86,7 +87,7 @@ impl<'a> MapBuilder<'a> {
         })
     }
 
-    /// Takes in a row of the n-th step. A NULL in it, key or answer, finds nothing and is found by nothing.
+    /// Adds a row of the n-th step. A row with a NULL in its key or answer is ignored.
     pub fn push(&mut self, n: usize, image: &[u8], seed: u64) {
         self.rows += 1;
         let (Some(step), Some(fields)) = (self.plan.steps.get(n), binary::fields(image)) else { return };
@@ -107,8 +108,8 @@ impl<'a> MapBuilder<'a> {
         }
     }
 
-    /// Takes in that a row was set aside which the n-th step would have found by this key: its load and where it is there.
-    pub fn set_aside(&mut self, n: usize, key: &[u8], load: &Arc<str>, at: &Key) {
+    /// Records a quarantined row that the n-th step would have found by this key: its load and its own key.
+    pub fn add_quarantined(&mut self, n: usize, key: &[u8], load: &Arc<str>, at: &Key) {
         let (Some(step), Some(fields)) = (self.plan.steps.get(n), binary::fields(key)) else { return };
         if self.map.parents.len() >= MOST_PARENTS || !fields.iter().all(Option::is_some) {
             return;
@@ -118,10 +119,10 @@ impl<'a> MapBuilder<'a> {
         self.map.refused[n].insert(joined(step, &fields).into_boxed_slice(), place);
     }
 
-    /// The finished map. `Err`: it is too large, and this many bytes would be needed.
+    /// Returns the finished map.
     ///
     /// # Errors
-    /// See above.
+    /// The memory that would be needed, if the map is too large.
     pub fn finish(self) -> Result<LookupMap, usize> {
         if self.bytes > MOST_BYTES { Err(self.bytes) } else { Ok(self.map) }
     }
@@ -142,13 +143,13 @@ impl<'a> MapBuilder<'a> {
 }
 
 impl LookupMap {
-    /// Load and place of the n-th row that was set aside.
+    /// Returns load and key of the n-th quarantined row.
     pub fn parent(&self, n: u32) -> Option<(String, Key)> {
         self.parents.get(n as usize).map(|(load, at)| (load.to_string(), at.clone()))
     }
 }
 
-/// The fields of a key, one behind the other.
+/// Returns the concatenated fields of a key.
 fn joined(step: &LookupStep, fields: &[Option<&[u8]>]) -> Vec<u8> {
     let mut key = Vec::new();
     for (field, (_, kind)) in fields.iter().flatten().zip(&step.target) {
@@ -160,7 +161,7 @@ fn joined(step: &LookupStep, fields: &[Option<&[u8]>]) -> Vec<u8> {
     key
 }
 
-/// A value that the server sent, as the source would hold it.
+/// Returns a value of the server in the form that the source would store.
 fn raw(kind: &ColumnType, bytes: &[u8]) -> RawBuf {
     let integer = |value: Option<i64>| value.map_or(RawBuf::Null, RawBuf::Integer);
     match kind.kind {
@@ -189,28 +190,28 @@ fn field(cell: &Cell<'_>, as_text: bool) -> Box<[u8]> {
     out.into_boxed_slice()
 }
 
-/// What became of one row's lookup.
+/// The result of one row's lookup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LookupOutcome {
-    /// The n-th step found it.
+    /// The n-th step found an answer.
     Hit(usize),
-    /// No step found it.
+    /// No step found an answer.
     Missing,
-    /// Steps found several answers and none found one.
+    /// Some step found several answers, and no step found a single one.
     Ambiguous,
-    /// No step found it, and by one of them it is the n-th row that was set aside ([`LookupMap::parent`]).
+    /// No step found an answer, and the key is that of the n-th quarantined row ([`LookupMap::parent`]).
     Quarantined(u32),
-    /// Its key was NULL, or the map is not known yet.
+    /// The key was NULL, or the map is not known yet.
     Nothing,
 }
 
-/// Looks rows up: the source's side of a lookup, prepared.
+/// The source side of a lookup: finds the answer for a row.
 pub(super) struct RowLookup {
     steps: Vec<Vec<KeyPart>>,
     ambiguous_is_fault: bool,
-    /// What is sent where nothing was found; none is a fault.
+    /// The field that is sent if nothing was found. `None` makes it a fault.
     missing: Option<Box<[u8]>>,
-    /// What is sent where the key is NULL.
+    /// The field that is sent if the key is NULL.
     null: Result<Box<[u8]>, Reason>,
 }
 
@@ -220,16 +221,16 @@ struct KeyPart {
     nocase: bool,
 }
 
-/// What is sent for a row, or why it cannot go; and what to count.
+/// The field that is sent for a row, or the reason why it cannot be; and the result to count.
 pub(super) struct LookupAnswer<'m> {
     pub field: Result<&'m [u8], Reason>,
     pub outcome: LookupOutcome,
-    /// The cell that a fault is about.
+    /// The cell to which a fault refers.
     pub about: usize,
 }
 
 impl RowLookup {
-    /// Prepares the keys' converters and what stands where nothing is found.
+    /// Prepares the converters of the keys and the field that is sent if nothing is found.
     pub(super) fn new(
         column: &ColumnPlan,
         plan: &LookupPlan,
@@ -262,8 +263,9 @@ impl RowLookup {
         })
     }
 
-    /// Tries the steps in order. A step with a NULL in its key is passed over; where all were, the answer is NULL.
-    pub(super) fn look<'m>(&'m self, map: &'m LookupMap, row: &dyn Row, key: &mut Vec<u8>) -> LookupAnswer<'m> {
+    /// Tries the steps in order. A step with a NULL in its key is skipped. If all steps are skipped, the answer is
+    /// NULL.
+    pub(super) fn find<'m>(&'m self, map: &'m LookupMap, row: &dyn Row, key: &mut Vec<u8>) -> LookupAnswer<'m> {
         let (mut tried, mut several, mut refused) = (None, false, None);
         for (n, step) in self.steps.iter().enumerate() {
             match self.key(step, row, key) {
@@ -294,7 +296,7 @@ impl RowLookup {
             let field = self.null.as_ref().map(|f| f.as_ref()).map_err(|reason| *reason);
             return LookupAnswer { field, outcome: LookupOutcome::Nothing, about: 0 };
         };
-        // Whatever stands for what is missing: this one is known, and it did not arrive.
+        // This takes precedence over the value for missing keys: the parent is known, and it was not loaded.
         if let Some((at, about)) = refused {
             return LookupAnswer { field: Err(Reason::ParentRefused), outcome: LookupOutcome::Quarantined(at), about };
         }
@@ -327,11 +329,11 @@ impl RowLookup {
 }
 
 enum RowKey {
-    /// The key stands in the buffer.
+    /// The key is in the buffer.
     Known,
-    /// A part of it is NULL.
+    /// A part of the key is NULL.
     Null,
-    /// The target's type cannot hold it.
+    /// The target's type cannot represent the key.
     Unfit,
 }
 

@@ -1,9 +1,19 @@
-//! From what SQLite holds to what PostgreSQL gets: one [`Converter`] per column, built once, asked for each value.
+//! Converts values of SQLite to values of PostgreSQL. A [`Converter`] is built once per column and then converts each
+//! value.
 //!
-//! A value arrives exactly or it is a [`Reason`]; what the mapping allows to be lost is counted in a
-//! [`LossSet`]. Modifiers act in the order of the table of modifiers: `prepare` (charset, blob, strip_nul, trim,
-//! null_if, map), the type's own reading (epoch, format, offset, overlap, unit, array, round, truncate), `if_bad`,
-//! `if_null`. `if_orphan` is the load's. Nothing here knows tables or keys, and nothing prints.
+//! A value is converted exactly, or it is a fault with a [`Reason`]. Losses that the mapping allows are counted in a
+//! [`LossSet`].
+//!
+//! Map of the folder. `converter` runs the four stages of a column. `prepare` applies the modifiers that precede the
+//! type: charset, blob, strip_nul, trim, null_if and map. `reader` selects the reader of the column's type: `scalar`
+//! for booleans, integers, UUIDs, addresses and enum labels; `float`, `numeric`, `text`, `time`, `json` and `array` for
+//! the types of these names; `by_server` for types whose text the server parses. Readers apply epoch, format, offset,
+//! overlap, unit, array, round and truncate. Last come `if_bad` and `if_null`. `if_orphan` belongs to the load.
+//! `fast_path` is a shortcut for values that need none of this. `row` encodes whole rows and `lookup` finds keys of the
+//! target.
+//!
+//! [`Reason`]: crate::model::fault::Reason
+//! [`LossSet`]: crate::model::fault::LossSet
 
 mod array;
 mod array_text;

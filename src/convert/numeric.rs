@@ -1,7 +1,7 @@
-//! Into `numeric`: integers, decimal text of any length and doubles by their shortest text, in base 10000.
+//! The reader of `numeric`: integers, decimal text of any length, and doubles by their shortest text, in base 10000.
 //!
-//! Rounds only where the mapping says so, or where a double's surplus digits are arithmetic noise; half away from
-//! zero, on the decimal digits. Never through a binary expansion and never through the server's own 15-digit cast.
+//! Rounds only if the mapping allows it, or if a double's surplus digits are arithmetic noise. Rounding is half away
+//! from zero, on the decimal digits. It never uses a binary expansion or the server's own 15-digit cast.
 
 use super::decimal::{Ascii, Decimal, Literal, shortest};
 use crate::model::cell::Raw;
@@ -9,13 +9,13 @@ use crate::model::fault::{Loss, LossSet, Reason};
 use crate::model::numeric::{Numeric, Sign};
 use std::fmt::Write;
 
-/// Most decimals of any `numeric`.
+/// The maximum number of decimals of any `numeric`.
 const MOST_DECIMALS: i64 = 16383;
-/// Most digits before the point of an unconstrained `numeric`.
+/// The maximum number of digits before the point of an unconstrained `numeric`.
 const MOST_DIGITS: i64 = 131_072;
-/// A decimal this close to a double, relatively, is what the double's arithmetic meant.
+/// A decimal that is this close to a double, relatively, is the intended result of the double's arithmetic.
 pub(super) const NOISE: f64 = 1.0 / (1u64 << 48) as f64;
-/// Below this a decimal of 15 digits and the double next to it name each other, so no text is needed.
+/// Below this limit a decimal of 15 digits and the nearest double identify each other, so no text is needed.
 const FIFTEEN_DIGITS: f64 = 1e15;
 
 const POW10: [u64; 20] = {
@@ -28,19 +28,19 @@ const POW10: [u64; 20] = {
     powers
 };
 
-/// A `numeric` column: its limit, and whether what exceeds its scale is rounded.
+/// A `numeric` column, with its limit and its rounding.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct NumericReader {
     /// Precision and scale.
     pub limit: Option<(u16, i16)>,
-    /// The server knows no infinite `numeric`, not even without a limit.
+    /// The server has no infinite `numeric`, not even without a limit.
     pub finite: bool,
     /// The modifier `round`.
     pub round: bool,
 }
 
 impl NumericReader {
-    /// Reads a value; NULL does not come here.
+    /// Reads a value that is not NULL.
     pub(super) fn read(&self, raw: Raw<'_>, losses: &mut LossSet) -> Result<Numeric, Reason> {
         match raw {
             Raw::Integer(value) => self.integer(value, losses),
@@ -82,8 +82,10 @@ impl NumericReader {
         self.decimal(&number, losses)
     }
 
-    /// A double of at most 15 digits, by arithmetic alone: the decimal that divides back to the very double is its
-    /// shortest text, since no other decimal of 15 digits lies nearer.
+    /// Reads a double of at most 15 digits by arithmetic only. `None` if the double needs its text.
+    ///
+    /// The decimal that divides back to exactly this double is its shortest text, because no other decimal of 15 digits
+    /// is nearer.
     fn near_real(&self, value: f64, losses: &mut LossSet) -> Option<Result<Numeric, Reason>> {
         let size = value.abs();
         let (first, last) = match self.limit {
@@ -122,7 +124,7 @@ impl NumericReader {
         }
     }
 
-    /// `size / 10^decimals` as it was written, unless its scale has to be looked at digit by digit.
+    /// Returns `size / 10^decimals` as it was written. `None` if the scale must be checked digit by digit.
     fn plain(&self, negative: bool, mut size: u64, mut decimals: usize) -> Option<Result<Numeric, Reason>> {
         let written = decimals;
         if let Some((_, scale)) = self.limit {
@@ -137,7 +139,7 @@ impl NumericReader {
         (decimals <= 16).then(|| self.small(negative, size, decimals, written))
     }
 
-    /// `size / 10^decimals`, at most 16 decimals and no more than the column's scale.
+    /// Returns `size / 10^decimals`, with at most 16 decimals and no more than the column's scale.
     fn small(&self, negative: bool, size: u64, decimals: usize, written: usize) -> Result<Numeric, Reason> {
         let mut scale = written as u16;
         if let Some((precision, column)) = self.limit {
@@ -187,7 +189,7 @@ impl NumericReader {
         if self.limit.is_some() { Reason::PrecisionOverflow } else { Reason::OutOfRange }
     }
 
-    /// Rounding may carry into one more digit.
+    /// Checks the precision. Rounding may carry into one more digit.
     fn fits(&self, numeric: Numeric) -> Result<Numeric, Reason> {
         let most = match self.limit {
             Some((precision, scale)) => i64::from(precision) - i64::from(scale),
@@ -199,7 +201,7 @@ impl NumericReader {
     }
 }
 
-/// `-12.34` as sign, 1234 and 2, when it is that plain and has at most 19 digits.
+/// Splits `-12.34` into sign, 1234 and 2. `None` if the text is more complex or has more than 19 digits.
 fn plain(text: &[u8]) -> Option<(bool, u64, usize)> {
     let (negative, rest) = match text {
         [b'-', rest @ ..] => (true, rest),
@@ -226,13 +228,13 @@ fn sign(negative: bool) -> Sign {
     if negative { Sign::Minus } else { Sign::Plus }
 }
 
-/// `size / 10^decimals`; at most 16 decimals.
+/// Builds `size / 10^decimals`; at most 16 decimals.
 fn from_scaled(negative: bool, size: u64, decimals: usize, shown: u16) -> Numeric {
     let mut groups = [0i16; 9];
-    let behind = decimals.div_ceil(4);
+    let fraction_groups = decimals.div_ceil(4);
     let (mut whole, mut fraction) = (size / POW10[decimals], size % POW10[decimals]);
-    fraction *= POW10[4 * behind - decimals];
-    for at in (5..5 + behind).rev() {
+    fraction *= POW10[4 * fraction_groups - decimals];
+    for at in (5..5 + fraction_groups).rev() {
         groups[at] = (fraction % 10_000) as i16;
         fraction /= 10_000;
     }
@@ -242,10 +244,10 @@ fn from_scaled(negative: bool, size: u64, decimals: usize, shown: u16) -> Numeri
         groups[at] = (whole % 10_000) as i16;
         whole /= 10_000;
     }
-    Numeric::new(sign(negative), 4 - at as i16, shown, &groups[at..5 + behind])
+    Numeric::new(sign(negative), 4 - at as i16, shown, &groups[at..5 + fraction_groups])
 }
 
-/// A decimal in base 10000, rounded half away from zero at `scale`. The caller has bounded its size.
+/// Builds a decimal in base 10000, rounded half away from zero at `scale`. The caller has limited its size.
 fn build(number: &Decimal<'_>, scale: i64, shown: u16) -> Numeric {
     if number.is_zero() {
         return Numeric::new(Sign::Plus, 0, shown, &[]);
@@ -253,7 +255,7 @@ fn build(number: &Decimal<'_>, scale: i64, shown: u16) -> Numeric {
     let cut = number.point + scale;
     let keep = cut.clamp(0, number.len() as i64) as usize;
     let up = cut >= 0 && (cut as usize) < number.len() && number.digit(cut as usize) >= 5;
-    // One group more than needed in front, for the carry.
+    // One extra group in front, for the carry.
     let weight = (number.point - 1).div_euclid(4) + 1;
     let lead = (4 * (weight + 1) - number.point) as usize;
     let count = (lead + keep).div_ceil(4);
@@ -289,7 +291,7 @@ fn carry(groups: &mut [i16], unit: i16) {
     }
 }
 
-/// Whether a double rounded to `scale` decimals lies within noise of itself. `value` is not negative.
+/// Returns true if rounding a double to `scale` decimals changes it by no more than noise. `value` is not negative.
 pub(super) fn is_noise(value: f64, number: &Decimal<'_>, scale: i64) -> bool {
     let kept = number.point + scale;
     let mut text = Ascii::<40>::new();
@@ -305,7 +307,7 @@ pub(super) fn is_noise(value: f64, number: &Decimal<'_>, scale: i64) -> bool {
     (rounded - value).abs() <= value * NOISE
 }
 
-/// A number as a column of that limit would hold it exactly; what a digest of the source is compared with.
+/// Returns a number as a column with this limit prints it; digests of the source are compared with this text.
 #[cfg(test)]
 pub(super) fn shown(numeric: &Numeric) -> String {
     match numeric.sign {
@@ -325,8 +327,8 @@ pub(super) fn shown(numeric: &Numeric) -> String {
     }
     let scale = usize::from(numeric.scale);
     if scale > 0 {
-        let behind: String = (1..=scale.div_ceil(4) as i32).map(|at| format!("{:04}", group(-at))).collect();
-        text = format!("{text}.{}", &behind[..scale]);
+        let fraction_groups: String = (1..=scale.div_ceil(4) as i32).map(|at| format!("{:04}", group(-at))).collect();
+        text = format!("{text}.{}", &fraction_groups[..scale]);
     }
     if numeric.sign == Sign::Minus { format!("-{text}") } else { text }
 }

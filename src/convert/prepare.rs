@@ -1,8 +1,9 @@
-//! What happens to a value before its type is asked: `charset`, `blob`, `strip_nul`, `trim`, `null_if`, `map`, in this
-//! order.
+//! The modifiers that are applied before the value's type is considered: `charset`, `blob`, `strip_nul`, `trim`,
+//! `null_if` and `map`, in this order.
 //!
-//! Keys of `null_if` and `map` compare with the value's text, byte for byte: text as it is by then, integers in
-//! decimal, doubles as `number_text` writes them (`2.5`, `42.0`). A blob that is not read as text has no text.
+//! The keys of `null_if` and `map` are compared byte for byte with the value's text. Text is compared after the
+//! modifiers before it. Integers are compared in decimal, doubles in the form of `number_text` (`2.5`, `42.0`). A blob
+//! that is not read as text has no text.
 
 use super::decimal::{Ascii, integer_text, real_text, trimmed};
 use super::text;
@@ -12,21 +13,21 @@ use crate::model::pgtype::{ColumnType, Kind};
 use crate::model::rules::{Charset, Rules};
 use std::borrow::Cow;
 
-/// What becomes of a value that `map` names, or that its `else` covers.
+/// The result for a value that `map` lists or that its `else` covers.
 #[derive(Clone, Debug)]
 pub(super) enum MappedValue {
-    /// It becomes this cell.
+    /// The value becomes this cell.
     Cell(Cell<'static>),
-    /// It is a fault.
+    /// The value is a fault.
     Fault,
 }
 
-/// The modifiers that come before the conversion, taken apart once.
+/// The modifiers that precede the conversion, in a form that is fast to apply.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Prepare {
     charset: Option<Charset>,
     blob_as_text: bool,
-    /// Sixteen bytes are a UUID themselves.
+    /// The column is a UUID: a blob of sixteen bytes is not read as text.
     uuid: bool,
     strip_nul: bool,
     trim: bool,
@@ -37,19 +38,19 @@ pub(super) struct Prepare {
     plain: bool,
 }
 
-/// A value after the first modifiers.
+/// A value after these modifiers.
 pub(super) enum PreparedValue<'a> {
-    /// Still to be converted.
+    /// A value that is still to be converted.
     Raw(Raw<'a>),
-    /// Still to be converted; its text had to change.
+    /// A value that is still to be converted and whose text was changed.
     Text(Vec<u8>),
-    /// Settled by `null_if` or `map`.
+    /// A value that `null_if` or `map` has replaced.
     Cell(&'a Cell<'static>),
 }
 
 impl Prepare {
-    /// `map` and `map_else` with their constants already converted. What a type has no use for stays off: bytes keep
-    /// their bytes, and a NUL is taken out of text and json alone.
+    /// Creates the stage from the rules and the converted constants of `map`. A modifier that the type cannot use is
+    /// off. `bytea` keeps its bytes, and NULs are only removed from text and JSON.
     pub(super) fn new(
         column: &ColumnType,
         rules: &Rules,
@@ -75,12 +76,12 @@ impl Prepare {
         prepare
     }
 
-    /// Whether every value passes as it is.
+    /// Returns true if no modifier applies to any value.
     pub(super) fn is_plain(&self) -> bool {
         self.plain
     }
 
-    /// Applies the modifiers. NULL does not come here.
+    /// Applies the modifiers to a value that is not NULL.
     pub(super) fn apply<'a>(&'a self, raw: Raw<'a>, losses: &mut LossSet) -> Result<PreparedValue<'a>, Reason> {
         let text = match raw {
             Raw::Text(bytes) => self.text(bytes, losses)?,
@@ -92,7 +93,7 @@ impl Prepare {
         if let Some(settled) = self.named(&text)? {
             return Ok(PreparedValue::Cell(settled));
         }
-        // Bytes as text by the mapping's word must be text; text itself is looked at by its type.
+        // A blob that the mapping reads as text must be UTF-8. Other text is checked by the reader of its type.
         if matches!(raw, Raw::Blob(_)) && std::str::from_utf8(&text).is_err() {
             return Err(Reason::NotUtf8);
         }

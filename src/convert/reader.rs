@@ -1,6 +1,7 @@
-//! One reader per type: which of the conversions a column takes, and what all of them have in common.
+//! The reader of each type: it selects the conversion of a column and does the checks that are common to all types.
 //!
-//! Size, the empty string and the choice by type stand here; what a value means stands in the file of its type.
+//! The common checks are the size limit and the empty string. The meaning of a value is decided in the file of its
+//! type.
 
 use super::array::{ArrayReader, ElementReader};
 use super::decimal::{integer_text, real_text};
@@ -15,7 +16,7 @@ use crate::model::pgtype::{ColumnType, IntervalField, Kind};
 use crate::model::rules::{Rules, Zone};
 use std::borrow::Cow;
 
-/// How a column's values are read.
+/// The reader of one column, by the column's type.
 #[derive(Clone, Debug)]
 pub(super) enum TypeReader {
     Bool,
@@ -45,7 +46,7 @@ pub(super) enum TypeReader {
 }
 
 impl TypeReader {
-    /// The reader of a column; the error says what is wrong with the format of its rules.
+    /// Creates the reader of a column. The error describes a mistake in the format of its rules.
     pub(super) fn new(column: &ColumnType, rules: &Rules) -> Result<TypeReader, String> {
         let round = rules.round;
         let texts = |limit: Option<u32>, pad| {
@@ -92,7 +93,7 @@ impl TypeReader {
         })
     }
 
-    /// Reads a value; NULL does not come here.
+    /// Reads a value that is not NULL.
     pub(super) fn read<'a>(&'a self, raw: Raw<'a>, losses: &mut LossSet) -> Result<Cell<'a>, Reason> {
         if raw.bytes() > MOST_BYTES {
             return Err(Reason::TooLarge);
@@ -128,8 +129,8 @@ impl TypeReader {
         }
     }
 
-    /// The run's start, in microseconds since 2000-01-01 UTC. Where the type is no date or time, its text in ISO 8601
-    /// is read instead.
+    /// Returns the start of the run, given in microseconds since 2000-01-01 UTC. A type that is no date or time reads
+    /// it from its text in ISO 8601.
     pub(super) fn now(&self, now: i64) -> Result<Cell<'static>, Reason> {
         match self {
             TypeReader::Time(times) => times.now(now),
@@ -167,7 +168,7 @@ fn narrow<T: TryFrom<i64>>(value: i64) -> Result<T, Reason> {
     T::try_from(value).map_err(|_| Reason::OutOfRange)
 }
 
-/// Bytes as they are; of text, its own bytes.
+/// Returns the bytes of a blob or of a text.
 fn bytea(raw: Raw<'_>) -> Result<Cell<'_>, Reason> {
     match raw {
         Raw::Text(bytes) | Raw::Blob(bytes) => Ok(Cell::Bytea(Cow::Borrowed(bytes))),
@@ -185,7 +186,7 @@ fn label<'a>(raw: Raw<'a>, labels: &'a [String]) -> Result<Cell<'a>, Reason> {
     Ok(Cell::Text(Cow::Borrowed(found)))
 }
 
-/// A type without an encoder of its own: the server reads the text.
+/// Returns the text of a type that has no binary encoder. The server parses the text.
 fn verbatim(raw: Raw<'_>) -> Result<Cell<'_>, Reason> {
     match raw {
         Raw::Text(bytes) => text::checked(bytes).map(|text| Cell::Verbatim(Cow::Borrowed(text))),

@@ -1,6 +1,6 @@
-//! One row of a load: its raw cells become its wire image, or the faults that say why not.
+//! Encodes one row of a load: converts its raw cells to its wire image, or collects the faults that prevent this.
 //!
-//! Reading ahead, loading and verifying all come through here, so they cannot disagree about a row.
+//! Preflight, loading and verification all use this encoder, so they cannot disagree about a row.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,59 +20,73 @@ use super::json;
 use super::lookup::{LookupMap, LookupOutcome, RowLookup};
 use super::settled::Settled;
 
-/// Width of an issued id's place in a text row: a sign and nineteen digits, which the server reads with leading zeros.
+/// Width of the slot for an issued id in a text row: a sign and nineteen digits. The server accepts leading zeros.
 const TEXT_SLOT: usize = 20;
 
-/// ColumnBytes of a row that the server can put together: its largest piece of memory, 1 GiB, less some room for headers. It would
-/// end the statement with an internal error, or take the row in and not be able to give it back.
+/// The largest row that the server can assemble: its largest allocation, 1 GiB, less some room for headers. A larger
+/// row ends the statement with an internal error, or is stored and can never be read again.
 const MOST_ROW: usize = 0x3fff_0000;
 
-/// Labels of an enum that a fault names; a label has at most 63 bytes.
+/// The number of enum labels that a fault lists. A label has at most 63 bytes.
 const LABELS: usize = 8;
 
 /// Encodes the rows of one load.
 pub struct RowEncoder {
     columns: Vec<EncodedColumn>,
     as_text: bool,
-    /// Makes the binary images of rows that go as text: digests are taken over images alone.
+    /// Encodes the binary images of rows that are sent as text. Digests are computed over images only.
     images: Option<Box<RowEncoder>>,
-    /// Of the table's image, the place of each column among this load's; none where they are the same.
+    /// For each column of the table's image, its index among this load's columns. `None` if the order is identical.
     places: Option<Vec<Option<usize>>>,
 }
 
 struct EncodedColumn {
+    /// The index among the load's columns.
+    index: usize,
     not_null: bool,
-    /// Added to its integers.
+    /// The number added to the column's integers.
     shift: i64,
     feed: ColumnBytes,
 }
 
 enum ColumnBytes {
     /// The n-th cell of the row, converted.
-    Cell(usize, Box<Converter>),
+    Cell(CellFeed),
     /// The same bytes in every row.
     Fixed(Vec<u8>),
-    /// A place for an id that is drawn later: its width in bytes.
+    /// A slot for an id that is issued later, with its width in bytes.
     Slot(usize),
-    /// Found in the target. Without a map, which is not known yet, its place is NULL and nothing is said.
-    Lookup(Box<RowLookup>, Option<Arc<LookupMap>>),
+    /// A value found in the target. Without a map, which is not known yet, the field is NULL and no result is recorded.
+    Lookup(LookupFeed),
+}
+
+/// A cell of the row and the conversion of its values.
+struct CellFeed {
+    at: usize,
+    converter: Box<Converter>,
+}
+
+/// A lookup and its map, which may not be known yet.
+struct LookupFeed {
+    lookup: Box<RowLookup>,
+    map: Option<Arc<LookupMap>>,
 }
 
 /// The maps of a load's lookups, by column.
 pub type Maps = BTreeMap<String, Arc<LookupMap>>;
 
-/// One cell that cannot go.
+/// A cell that cannot be loaded.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CellFault {
-    /// Its place among the load's columns.
+    /// The index among the load's columns.
     pub column: usize,
-    /// Why.
+    /// The reason.
     pub reason: Reason,
-    /// Storage class of what was there.
+    /// The storage class of the value.
     pub class: StorageClass,
-    /// Its length.
+    /// The length of the value.
     pub bytes: usize,
-    /// The byte of a text from which on it is not what it must be, where there is one.
+    /// The first byte at which a text is wrong. `None` if there is no such place.
     pub place: Option<usize>,
 }
 
@@ -93,7 +107,7 @@ impl CellFault {
         CellFault { column, reason, class: raw.class(), bytes: raw.bytes(), place }
     }
 
-    /// Where a text goes wrong, or which labels its column has; nothing of the value.
+    /// Describes the place of the error in the text, or the labels of the column. Never contains the value.
     pub fn detail(&self, kind: &ColumnType) -> Option<String> {
         match &kind.kind {
             Kind::Array(element) => self.detail(element),
@@ -107,34 +121,39 @@ impl CellFault {
     }
 }
 
-/// What was noticed in one row. Cleared before each.
+/// The observations about one row. Cleared before each row.
 #[derive(Clone, Debug, Default)]
 pub struct Notes {
-    /// Cells that cannot go; the row is not encoded when there is one.
+    /// Cells that cannot be loaded. The row is not encoded if there is one.
     pub faults: Vec<CellFault>,
-    /// Losses by place of the column.
+    /// Losses, by index of the column.
     pub losses: Vec<(usize, LossSet)>,
-    /// Where in the output issued ids have their places.
+    /// Offsets of the slots for issued ids in the output.
     pub slots: Vec<usize>,
-    /// What became of lookups, by place of the column.
+    /// Results of lookups, by index of the column.
     pub lookups: Vec<(usize, LookupOutcome)>,
-    /// The key of a lookup while it is put together.
+    /// Buffer in which the key of a lookup is assembled.
     key: Vec<u8>,
 }
 
 impl RowEncoder {
-    /// Prepares the columns of a load. Constants are converted once, here.
+    /// Prepares the columns of a load and converts their constants once.
     ///
     /// # Errors
     /// A refusal for every constant of the mapping that does not fit its column.
     pub fn new(load: &LoadPlan, settled: &Settled, maps: &Maps) -> Result<RowEncoder, Vec<Refusal>> {
         let mut refusals = Vec::new();
         let mut columns = Vec::new();
-        for column in &load.columns {
+        for (index, column) in load.columns.iter().enumerate() {
             match prepare(column, settled, load.as_text, maps) {
                 Ok(feed) => {
                     let shift = column.shift.as_ref().and_then(|table| settled.shifts.get(table));
-                    columns.push(EncodedColumn { not_null: column.not_null, shift: shift.copied().unwrap_or(0), feed });
+                    columns.push(EncodedColumn {
+                        index,
+                        not_null: column.not_null,
+                        shift: shift.copied().unwrap_or(0),
+                        feed,
+                    });
                 }
                 Err(refusal) => {
                     let place = format!("load.{}.columns.{}", load.name, column.name);
@@ -146,7 +165,7 @@ impl RowEncoder {
         if refusals.is_empty() { Ok(encoder) } else { Err(refusals) }
     }
 
-    /// Prepares an encoder of some columns alone: binary images, no lookup maps.
+    /// Prepares an encoder of some columns only, for binary images and without lookup maps.
     ///
     /// # Errors
     /// A refusal for every constant of the mapping that does not fit its column.
@@ -154,8 +173,8 @@ impl RowEncoder {
         RowEncoder::new(&LoadPlan { columns, as_text: false, ..load.clone() }, settled, &Maps::new())
     }
 
-    /// The same encoder, ready to make the table's image of these columns. `binary`: the same load and its maps in binary,
-    /// where its rows go as text.
+    /// Prepares the encoder to produce the table's image of these columns. `binary` is the same load with its maps in
+    /// binary form; it is required if the rows are sent as text.
     ///
     /// # Errors
     /// As [`RowEncoder::new`].
@@ -175,27 +194,27 @@ impl RowEncoder {
         Ok(self)
     }
 
-    /// The encoder of the binary images, where rows go as text.
+    /// The encoder of the binary images. `None` if the rows themselves are binary.
     pub fn images(&self) -> Option<&RowEncoder> {
         self.images.as_deref()
     }
 
-    /// Load and place of the row that was set aside and that a lookup would have found.
+    /// Returns load and key of the quarantined row that a lookup would have found.
     pub fn parent(&self, column: usize, outcome: LookupOutcome) -> Option<(String, Key)> {
         match (&self.columns.get(column)?.feed, outcome) {
-            (ColumnBytes::Lookup(_, Some(map)), LookupOutcome::Quarantined(n)) => map.parent(n),
+            (ColumnBytes::Lookup(LookupFeed { map: Some(map), .. }), LookupOutcome::Quarantined(n)) => map.parent(n),
             _ => None,
         }
     }
 
-    /// A row of this load as the table's image. `scratch` holds it where it is another one than the row's own.
+    /// Returns a row of this load as the table's image. Uses `scratch` if the image differs from the row.
     pub fn image<'i>(&self, row: &'i [u8], scratch: &'i mut Vec<u8>) -> &'i [u8] {
         let Some(places) = &self.places else { return row };
         scratch.clear();
         if binary::project(row, places, scratch) { scratch } else { row }
     }
 
-    /// Appends the row's image to `out`. False: a cell is at fault, and `out` is as it was.
+    /// Appends the row's image to `out`. Returns false, and leaves `out` as it was, if a cell is at fault.
     pub fn encode(&self, row: &dyn Row, out: &mut Vec<u8>, notes: &mut Notes) -> bool {
         notes.faults.clear();
         notes.losses.clear();
@@ -212,8 +231,8 @@ impl RowEncoder {
             match &column.feed {
                 ColumnBytes::Fixed(bytes) => out.extend_from_slice(bytes),
                 ColumnBytes::Slot(width) => self.slot(*width, out, notes),
-                ColumnBytes::Lookup(looker, map) => self.looked_up(n, looker, map.as_deref(), row, out, notes),
-                ColumnBytes::Cell(at, converter) => self.cell(n, column, row, *at, converter, out, notes),
+                ColumnBytes::Lookup(feed) => self.lookup(column, feed, row, out, notes),
+                ColumnBytes::Cell(feed) => self.cell(column, feed, row, out, notes),
             }
         }
         if self.as_text {
@@ -228,34 +247,24 @@ impl RowEncoder {
         notes.faults.is_empty()
     }
 
-    /// The cell that makes a row too large.
+    /// Returns a fault for the largest cell of a row that is too large.
     #[cold]
     fn largest(&self, row: &dyn Row) -> Option<CellFault> {
         let cells = self.columns.iter().enumerate().filter_map(|(n, column)| match &column.feed {
-            ColumnBytes::Cell(at, _) => Some((n, row.cell(*at))),
+            ColumnBytes::Cell(feed) => Some((n, row.cell(feed.at))),
             _ => None,
         });
         let (column, raw) = cells.max_by_key(|(_, raw)| raw.bytes())?;
         Some(CellFault::of(column, Reason::TooLarge, raw))
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the inside of the hot loop; a struct would be built per cell")]
-    fn cell(
-        &self,
-        n: usize,
-        column: &EncodedColumn,
-        row: &dyn Row,
-        at: usize,
-        converter: &Converter,
-        out: &mut Vec<u8>,
-        notes: &mut Notes,
-    ) {
-        let raw = row.cell(at);
-        if !self.as_text && column.shift == 0 && converter.fast_path(&raw, out) {
+    fn cell(&self, column: &EncodedColumn, feed: &CellFeed, row: &dyn Row, out: &mut Vec<u8>, notes: &mut Notes) {
+        let raw = row.cell(feed.at);
+        if !self.as_text && column.shift == 0 && feed.converter.fast_path(&raw, out) {
             return;
         }
         let mut losses = LossSet::default();
-        let converted = converter.convert(raw, &mut losses);
+        let converted = feed.converter.convert(raw, &mut losses);
         let converted = if column.shift == 0 { converted } else { converted.and_then(|c| shifted(c, column.shift)) };
         let fault = match converted {
             Ok(Cell::Null) if column.not_null => Reason::NullInNotNull,
@@ -266,33 +275,25 @@ impl RowEncoder {
                     binary::field(&cell, out);
                 }
                 if !losses.is_empty() {
-                    notes.losses.push((n, losses));
+                    notes.losses.push((column.index, losses));
                 }
                 return;
             }
             Err(reason) => reason,
         };
-        notes.faults.push(CellFault::of(n, fault, raw));
+        notes.faults.push(CellFault::of(column.index, fault, raw));
     }
 
-    fn looked_up(
-        &self,
-        n: usize,
-        looker: &RowLookup,
-        map: Option<&LookupMap>,
-        row: &dyn Row,
-        out: &mut Vec<u8>,
-        notes: &mut Notes,
-    ) {
-        let Some(map) = map else {
+    fn lookup(&self, column: &EncodedColumn, feed: &LookupFeed, row: &dyn Row, out: &mut Vec<u8>, notes: &mut Notes) {
+        let Some(map) = feed.map.as_deref() else {
             return if self.as_text { text::field(&Cell::Null, out) } else { binary::field(&Cell::Null, out) };
         };
-        let looked = looker.look(map, row, &mut notes.key);
-        notes.lookups.push((n, looked.outcome));
-        match looked.field {
+        let found = feed.lookup.find(map, row, &mut notes.key);
+        notes.lookups.push((column.index, found.outcome));
+        match found.field {
             Ok(field) => out.extend_from_slice(field),
             Err(reason) => {
-                notes.faults.push(CellFault::of(n, reason, row.cell(looked.about)));
+                notes.faults.push(CellFault::of(column.index, reason, row.cell(found.about)));
             }
         }
     }
@@ -305,10 +306,10 @@ impl RowEncoder {
         out.resize(out.len() + width, 0);
     }
 
-    /// Writes an id that was drawn into its place.
+    /// Writes an issued id into its slot.
     ///
     /// # Errors
-    /// The id, when the column is too narrow for it.
+    /// The id, if the column is too narrow for it.
     pub fn fill(&self, column: usize, id: i64, at: usize, out: &mut [u8]) -> Result<(), i64> {
         let Some(ColumnBytes::Slot(width)) = self.columns.get(column).map(|c| &c.feed) else { return Err(id) };
         let bytes = match (self.as_text, width) {
@@ -322,7 +323,7 @@ impl RowEncoder {
     }
 }
 
-/// An integer with the shift of its table added.
+/// Adds the shift of its table to an integer.
 fn shifted(cell: Cell<'_>, by: i64) -> Result<Cell<'_>, Reason> {
     let sum = |id: i64| id.checked_add(by).ok_or(Reason::OutOfRange);
     match cell {
@@ -333,7 +334,7 @@ fn shifted(cell: Cell<'_>, by: i64) -> Result<Cell<'_>, Reason> {
     }
 }
 
-/// The bytes of a column's feed, or what is wrong with its constant and what to do.
+/// Prepares the feed of a column, or returns the problem with its constant and the advice.
 fn prepare(column: &ColumnPlan, settled: &Settled, as_text: bool, maps: &Maps) -> Result<ColumnBytes, Refusal> {
     let refusal = |mistake: &RuleError, advice: String| {
         let modifier = Some(mistake.modifier);
@@ -342,7 +343,7 @@ fn prepare(column: &ColumnPlan, settled: &Settled, as_text: bool, maps: &Maps) -
     let wrong = |mistake: RuleError| refusal(&mistake, "Write a value that fits the column.".to_owned());
     let converter = Converter::new(&column.kind, &column.rules, settled).map_err(wrong)?;
     let constant = match &column.feed {
-        Feed::Cell(n) => return Ok(ColumnBytes::Cell(*n, Box::new(converter))),
+        Feed::Cell(n) => return Ok(ColumnBytes::Cell(CellFeed { at: *n, converter: Box::new(converter) })),
         Feed::Issued(_) if as_text => return Ok(ColumnBytes::Slot(TEXT_SLOT)),
         Feed::Issued(_) => {
             return match column.kind.kind {
@@ -357,8 +358,11 @@ fn prepare(column: &ColumnPlan, settled: &Settled, as_text: bool, maps: &Maps) -
             };
         }
         Feed::Lookup(lookup) => {
-            let looker = RowLookup::new(column, lookup, as_text, settled).map_err(wrong)?;
-            return Ok(ColumnBytes::Lookup(Box::new(looker), maps.get(&column.name).cloned()));
+            let lookup = RowLookup::new(column, lookup, as_text, settled).map_err(wrong)?;
+            return Ok(ColumnBytes::Lookup(LookupFeed {
+                lookup: Box::new(lookup),
+                map: maps.get(&column.name).cloned(),
+            }));
         }
         Feed::Constant(value) => value.clone(),
         Feed::Owner => Value::Owner,
@@ -366,7 +370,7 @@ fn prepare(column: &ColumnPlan, settled: &Settled, as_text: bool, maps: &Maps) -
     let is_owner = constant == Value::Owner;
     let cell =
         converter.constant(&constant).map_err(|mistake| refusal(&mistake, constant_advice(&column.kind, &constant)))?;
-    // Before the owner is settled its place is NULL; nothing is sent then.
+    // The owner is NULL until it is settled. No row is sent before that.
     if matches!(cell, Cell::Null) && column.not_null && !(is_owner && settled.owner.is_none()) {
         return Err(Refusal::new("", "is NULL in every row and the column is NOT NULL", "Write another value."));
     }

@@ -1,14 +1,14 @@
-//! Into booleans, integers, UUIDs, addresses and enum labels.
+//! Readers of booleans, integers, UUIDs, addresses and enum labels.
 //!
-//! Each function reads one value for one type, or says why it cannot. NULL does not come here, and nothing here knows
-//! of `null_if`, `map` or `if_bad`.
+//! Each function reads one value that is not NULL for one type, or returns the reason why it cannot. The modifiers
+//! `null_if`, `map` and `if_bad` are applied elsewhere.
 
 use super::decimal::{Literal, trimmed};
 use crate::model::cell::{Inet, Raw};
 use crate::model::fault::{Loss, LossSet, Reason};
 use std::net::IpAddr;
 
-/// A boolean: 0, 1, and PostgreSQL's own words in any case between blanks; nothing else.
+/// Reads a boolean: 0, 1, or one of PostgreSQL's own words in any case, with optional surrounding blanks.
 pub(super) fn boolean(raw: Raw<'_>) -> Result<bool, Reason> {
     match raw {
         Raw::Integer(0) => Ok(false),
@@ -33,7 +33,7 @@ fn boolean_word(text: &[u8]) -> Result<bool, Reason> {
     }
 }
 
-/// An integer of up to eight bytes. With `round`, decimals are rounded half away from zero.
+/// Reads an integer of up to eight bytes. With `round`, decimals are rounded half away from zero.
 pub(super) fn integer(raw: Raw<'_>, round: bool, losses: &mut LossSet) -> Result<i64, Reason> {
     match raw {
         Raw::Integer(value) => Ok(value),
@@ -57,12 +57,12 @@ fn real_integer(value: f64, round: bool, losses: &mut LossSet) -> Result<i64, Re
         }
         losses.add(Loss::Round);
     }
-    // 2^63 is a double, i64::MAX is not.
+    // 2^63 is exactly representable as a double, i64::MAX is not.
     const END: f64 = 9_223_372_036_854_775_808.0;
     if (-END..END).contains(&whole) { Ok(whole as i64) } else { Err(Reason::OutOfRange) }
 }
 
-/// Up to 18 digits with an optional minus and nothing else.
+/// Parses up to 18 digits with an optional minus and nothing else.
 fn plain_integer(text: &[u8]) -> Option<i64> {
     let (negative, digits) = match text {
         [b'-', rest @ ..] => (true, rest),
@@ -92,7 +92,8 @@ fn text_integer(text: &[u8], round: bool, losses: &mut LossSet) -> Result<i64, R
     Ok(value)
 }
 
-/// A UUID: 32 hexadecimal digits in any case, hyphens after any four of them, braces, `urn:uuid:`, or 16 bytes.
+/// Reads a UUID: 32 hexadecimal digits in any case, or 16 bytes. Allows hyphens after each group of four digits, braces
+/// and the prefix `urn:uuid:`.
 pub(super) fn uuid(raw: Raw<'_>) -> Result<[u8; 16], Reason> {
     match raw {
         Raw::Text(text) => uuid_text(text).ok_or(Reason::NotAUuid),
@@ -112,13 +113,13 @@ fn uuid_text(text: &[u8]) -> Option<[u8; 16]> {
     for (at, byte) in uuid.iter_mut().enumerate() {
         if at > 0
             && at % 2 == 0
-            && let [b'-', behind @ ..] = rest
+            && let [b'-', after @ ..] = rest
         {
-            rest = behind;
+            rest = after;
         }
-        let [high, low, behind @ ..] = rest else { return None };
+        let [high, low, after @ ..] = rest else { return None };
         *byte = hex(*high)? << 4 | hex(*low)?;
-        rest = behind;
+        rest = after;
     }
     rest.is_empty().then_some(uuid)
 }
@@ -127,7 +128,8 @@ fn hex(digit: u8) -> Option<u8> {
     (digit as char).to_digit(16).map(|value| value as u8)
 }
 
-/// An address with an optional prefix length, in full: no octal, no leading zeros, no zone, nothing left out.
+/// Reads an address with an optional prefix length. Refuses octal numbers, leading zeros, zones and abbreviated
+/// addresses.
 pub(super) fn inet(raw: Raw<'_>) -> Result<Inet, Reason> {
     let text = match raw {
         Raw::Text(text) => std::str::from_utf8(text).map_err(|_| Reason::NotAnInet)?,
@@ -150,7 +152,7 @@ pub(super) fn inet(raw: Raw<'_>) -> Result<Inet, Reason> {
     Ok(Inet { address, prefix })
 }
 
-/// The label that a text is, byte for byte. The labels are in the enum's order.
+/// Returns the label that equals the text byte for byte. The labels are in the order of the enum.
 pub(super) fn label<'a>(text: &[u8], labels: &'a [String]) -> Result<&'a str, Reason> {
     match labels.iter().find(|label| label.as_bytes() == text) {
         Some(label) => Ok(label),

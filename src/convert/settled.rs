@@ -5,21 +5,21 @@ use std::fmt;
 
 use crate::model::cell::RawBuf;
 
-/// What is the same for every value of a run.
+/// The values that are the same in every row of a run.
 #[derive(Clone, Default, PartialEq)]
 pub struct Settled {
-    /// The run's start, in microseconds since 2000-01-01 UTC.
+    /// The start of the run, in microseconds since 2000-01-01 UTC.
     pub now: i64,
-    /// The owner's key; `None` until it is settled, and an owner is NULL as long.
+    /// The owner's key. `None` until it is settled; the owner is NULL until then.
     pub owner: Option<RawBuf>,
-    /// What is added to the ids of each shifted table.
+    /// The number added to the ids of each shifted table.
     pub shifts: BTreeMap<String, i64>,
-    /// The variables of the environment that the mapping names.
+    /// The environment variables that the mapping refers to.
     pub env: BTreeMap<String, String>,
 }
 
 impl fmt::Debug for Settled {
-    /// Values of variables may be keys to something, and the owner's key is somebody's.
+    /// Omits the values of variables, which may be secrets, and the owner's key, which identifies a person.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<&String> = self.env.keys().collect();
         f.debug_struct("Settled").field("now", &self.now).field("shifts", &self.shifts).field("env", &names).finish()

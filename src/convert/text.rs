@@ -1,8 +1,8 @@
-//! Into `text`, `varchar(n)`, `char(n)` and `citext`: UTF-8, no NUL, and no more characters than the column holds (bytes, in
-//! a database whose encoding is SQL_ASCII).
+//! The reader of `text`, `varchar(n)`, `char(n)` and `citext`. The text must be UTF-8 without NUL and fit the column's
+//! limit of characters. In a database with encoding SQL_ASCII the limit counts bytes.
 //!
-//! Nothing is normalised and no blank is dropped: surplus blanks at the end are too many characters, though the server
-//! would cut them in silence. Legacy character sets are decoded here as well; which values need it is `prepare`'s part.
+//! Text is not normalised and no blank is dropped. Surplus blanks at the end count as characters, although the server
+//! would silently remove them. Legacy character sets are decoded in this file; `prepare` decides which values need it.
 
 use super::decimal::{integer_text, real_text};
 use crate::model::cell::Raw;
@@ -10,29 +10,29 @@ use crate::model::fault::{Loss, LossSet, Reason};
 use crate::model::rules::Charset;
 use std::borrow::Cow;
 
-/// PostgreSQL's limit of one value: 1 GiB less its header.
+/// PostgreSQL's limit for one value: 1 GiB less its header.
 pub(super) const MOST_BYTES: usize = 0x3fff_ffff - 4;
 
 /// A column of character strings.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct TextReader {
-    /// Characters of `varchar(n)` and `char(n)`.
+    /// The limit of `varchar(n)` and `char(n)`, in characters.
     pub limit: Option<usize>,
-    /// Its length counts bytes.
+    /// The limit counts bytes.
     pub bytewise: bool,
-    /// Fill up with blanks, as `char(n)` does.
+    /// Pads with blanks, as `char(n)` does.
     pub pad: bool,
     /// The modifier `truncate`.
     pub truncate: bool,
 }
 
 impl TextReader {
-    /// Whether a text of so many ASCII characters goes as it is.
+    /// Returns true if a text of this many ASCII characters is sent unchanged.
     pub(super) fn takes(&self, characters: usize) -> bool {
         !self.pad && characters <= self.limit.unwrap_or(MOST_BYTES)
     }
 
-    /// Reads a value; NULL does not come here.
+    /// Reads a value that is not NULL.
     pub(super) fn read<'a>(&self, raw: Raw<'a>, losses: &mut LossSet) -> Result<Cow<'a, str>, Reason> {
         let text = match raw {
             Raw::Text(bytes) => Cow::Borrowed(checked(bytes)?),
@@ -56,7 +56,7 @@ impl TextReader {
         if self.bytewise || text.is_ascii() { text.len() } else { text.chars().count() }
     }
 
-    /// The text's first characters, as many as the column holds.
+    /// Returns the first characters of the text, as many as the column can store.
     fn cut<'a>(&self, text: Cow<'a, str>, limit: usize) -> Cow<'a, str> {
         let end = if self.bytewise {
             text.floor_char_boundary(limit)
@@ -80,18 +80,18 @@ fn padded(text: &str, blanks: usize) -> Cow<'static, str> {
     Cow::Owned(out)
 }
 
-/// Bytes that PostgreSQL takes as text: UTF-8 in the strict sense (no surrogates, nothing overlong), without NUL.
+/// Returns the bytes as text that PostgreSQL accepts: strict UTF-8 (no surrogates, no overlong forms) without NUL.
 pub(super) fn checked(bytes: &[u8]) -> Result<&str, Reason> {
     let text = std::str::from_utf8(bytes).map_err(|_| Reason::NotUtf8)?;
     if !is_plain_ascii(bytes) && bytes.contains(&0) { Err(Reason::NulInText) } else { Ok(text) }
 }
 
-/// Whether there is nothing but ASCII, and no NUL; eight bytes at a time.
+/// Returns true if the text is ASCII without NUL. Tests eight bytes at a time.
 #[inline]
 pub(super) fn is_plain_ascii(text: &[u8]) -> bool {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGH: u64 = 0x8080_8080_8080_8080;
-    // Without a high bit anywhere, one less has a high bit where a byte is zero.
+    // In a word without high bits, subtracting one from each byte sets the high bit of a zero byte.
     let odd = |chunk: &[u8; 8]| {
         let word = u64::from_le_bytes(*chunk);
         (word | word.wrapping_sub(ONES)) & HIGH
@@ -103,8 +103,8 @@ pub(super) fn is_plain_ascii(text: &[u8]) -> bool {
     }
 }
 
-/// A number's text: an integer in decimal, a double in the fewest digits that bring it back, as SQLite writes them
-/// (`42.0`, `1.0e+20`). Empty for what is not a number.
+/// Returns the text of a number: an integer in decimal, a double in the fewest digits that restore it, in SQLite's form
+/// (`42.0`, `1.0e+20`). Empty if the value is not a number.
 pub(super) fn number_text(raw: Raw<'_>) -> String {
     match raw {
         Raw::Integer(value) => integer_text(value).as_str().to_owned(),
@@ -113,7 +113,7 @@ pub(super) fn number_text(raw: Raw<'_>) -> String {
     }
 }
 
-/// Bytes of a legacy character set as text. `None` where a byte has no meaning in it.
+/// Decodes bytes of a legacy character set. `None` if a byte has no meaning in it.
 pub(super) fn decoded(bytes: &[u8], charset: Charset) -> Option<String> {
     bytes
         .iter()
@@ -124,7 +124,7 @@ pub(super) fn decoded(bytes: &[u8], charset: Charset) -> Option<String> {
         .collect()
 }
 
-/// Bytes 80 to 9F of windows-1252, as the Unicode Consortium's CP1252.TXT has them.
+/// Bytes 80 to 9F of windows-1252, as in the Unicode Consortium's CP1252.TXT.
 const WINDOWS_1252: [Option<char>; 32] = [
     Some('\u{20ac}'),
     None,

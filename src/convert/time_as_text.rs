@@ -1,4 +1,5 @@
-//! `ts(x)` of a mapping's SQL: our reading of a time, as text that sorts as the times do.
+//! The SQL function `ts(x)` of mappings: reads a time as the converter does, and returns text that sorts in order of
+//! time.
 
 use super::reader::TypeReader;
 use crate::model::cell::{Raw, RawBuf};
@@ -7,10 +8,10 @@ use crate::model::pgtype::{ColumnType, Kind};
 use crate::model::rules::{Offset, Rules, Zone};
 use crate::wire::text;
 
-/// `YYYY-MM-DD HH:MM:SS.ffffff`, local to `zone` (UTC where none is stated). NULL stays NULL.
+/// Returns a time as `YYYY-MM-DD HH:MM:SS.ffffff`, local to `zone` (default UTC). NULL stays NULL.
 ///
 /// # Errors
-/// Why the value is no time, without the value.
+/// The reason why the value is no time, without the value.
 pub fn time_as_text(raw: Raw<'_>, zone: Option<Zone>) -> Result<RawBuf, String> {
     if matches!(raw, Raw::Null) {
         return Ok(RawBuf::Null);
@@ -42,7 +43,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_time_is_named_without_its_value() {
+    fn an_error_never_contains_the_value() {
         let words = ts("secret").unwrap_err();
         assert!(words.starts_with("ts: the value ") && !words.contains("secret"), "{words}");
         assert!(time_as_text(Raw::Integer(5), None).is_err());

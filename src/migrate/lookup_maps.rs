@@ -149,7 +149,7 @@ fn begun<'l>(
     settled: &Settled,
     seed: u64,
 ) -> Result<MapBuilder<'l>, Stop> {
-    let mut builder = MapBuilder::new((column, lookup), load.as_text, settled).map_err(|mistake| {
+    let mut builder = MapBuilder::new(column, lookup, load.as_text, settled).map_err(|mistake| {
         let advice = "Write a value that fits the column.";
         Stop::Refused(vec![Refusal::new(place(load, column), mistake.to_string(), advice)])
     })?;
@@ -220,7 +220,7 @@ impl Sink for Keys<'_, '_> {
             for (n, encoder) in &self.steps {
                 self.image.clear();
                 if encoder.encode(row, &mut self.image, &mut self.notes) {
-                    self.builder.set_aside(*n, &self.image, &self.name, &at);
+                    self.builder.add_quarantined(*n, &self.image, &self.name, &at);
                 }
             }
         }

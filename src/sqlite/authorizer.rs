@@ -1,36 +1,37 @@
-//! What SQL may do that is not ours: of a mapping only read, of a dump only build tables and fill them.
+//! Rules for SQL that is not this program's own: SQL of a mapping may only read, SQL of a dump may only create and fill
+//! tables.
 //!
-//! SQLite asks while it compiles a statement; nothing here runs per row.
+//! SQLite calls these rules while it compiles a statement; nothing runs per row.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 
-/// What statements asked for since the log was last taken.
+/// The log of what statements have asked for since it was last taken.
 #[derive(Default)]
 pub(super) struct AuthorizerLog {
     seen: Mutex<SqlAccess>,
 }
 
-/// The content of a `AuthorizerLog`.
+/// The objects that statements have asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SqlAccess {
     /// Columns of the source that are read: table, column.
     pub columns: BTreeSet<(String, String)>,
     /// Functions that are called, in lower case.
     pub functions: BTreeSet<String>,
-    /// The first thing that was refused, in words.
+    /// Description of the first object that was refused.
     pub refused: Option<String>,
 }
 
 impl AuthorizerLog {
-    /// Takes what was seen and begins anew.
+    /// Returns the content of the log and clears it.
     pub fn take(&self) -> SqlAccess {
         std::mem::take(&mut self.seen())
     }
 
-    /// Forgets a refusal, before something else is compiled that it has nothing to do with.
+    /// Clears a refusal before another statement is compiled.
     pub fn begin(&self) {
         self.seen().refused = None;
     }
@@ -45,7 +46,7 @@ impl AuthorizerLog {
     }
 }
 
-/// Pragmas that tell and change nothing; the first group takes an argument.
+/// Pragmas that only report. Those of the first group take an argument.
 const TELLING_WITH_ARGUMENT: &[&str] =
     &["table_info", "table_xinfo", "table_list", "index_list", "index_info", "index_xinfo", "foreign_key_list"];
 const TELLING: &[&str] = &[
@@ -84,7 +85,7 @@ pub(super) fn mapping_rules(log: Arc<AuthorizerLog>) -> impl FnMut(AuthContext<'
     }
 }
 
-/// Functions reach outside the database in one way only; it is switched off in the library too.
+/// Checks a function. The functions that reach outside the database are switched off in the library too.
 fn function(log: &AuthorizerLog, name: &str) -> Authorization {
     let name = name.to_ascii_lowercase();
     if matches!(name.as_str(), "load_extension" | "fts3_tokenizer" | "readfile" | "writefile" | "edit") {
@@ -94,7 +95,7 @@ fn function(log: &AuthorizerLog, name: &str) -> Authorization {
     Authorization::Allow
 }
 
-/// Pragmas of a dump that say something about the database itself.
+/// Pragmas of a dump that describe the database itself.
 const OF_THE_DATABASE: &[&str] = &[
     "application_id",
     "auto_vacuum",
@@ -109,7 +110,7 @@ const OF_THE_DATABASE: &[&str] = &[
     "user_version",
     "writable_schema",
 ];
-/// Pragmas that are about how an application works with its file: without meaning for our private copy, so skipped.
+/// Pragmas about the use of the file by its application. They have no meaning for the private copy and are skipped.
 const OF_THE_APPLICATION: &[&str] = &[
     "automatic_index",
     "busy_timeout",
@@ -160,7 +161,7 @@ pub(super) fn dump_rules(log: Arc<AuthorizerLog>) -> impl FnMut(AuthContext<'_>)
     }
 }
 
-/// A refused action in the words of whoever wrote the SQL.
+/// Describes a refused action for the author of the SQL.
 fn words(action: &AuthAction<'_>) -> String {
     match action {
         AuthAction::Attach { .. } => "ATTACH (or VACUUM, which attaches)".to_owned(),

@@ -1,6 +1,7 @@
-//! SQL of the mapping before it runs: does it compile, is it a query, does each expression speak of one row, what does it read?
+//! Checks SQL of the mapping before it runs: it must compile and be a query, and each expression must concern one row.
+//! Also lists what it reads.
 //!
-//! No row of the source is read here: what fails on a row is found while reading.
+//! No row of the source is read. Errors of a single row are found while reading.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +15,7 @@ use crate::model::schema::Address;
 use crate::model::select::{Expr, Relation, Select};
 
 impl Reader {
-    /// Compiles everything that a scan of this select would. Gives the names of the relation's columns.
+    /// Compiles everything that a scan of this select compiles. Returns the names of the relation's columns.
     pub fn check(&self, select: &Select) -> Result<Vec<String>, SourceError> {
         let columns = self.relation_columns(select)?;
         for (n, expr) in select.exprs.iter().enumerate() {
@@ -28,12 +29,13 @@ impl Reader {
         Ok(columns)
     }
 
-    /// Which columns of the source, as (table, column), a scan of this select reads for its cells: by name, or by any SQL.
+    /// Returns the columns of the source, as (table, column), that a scan of this select reads for its cells, by name
+    /// or by any SQL.
     pub fn columns_read(&self, select: &Select) -> Result<BTreeSet<(String, String)>, SourceError> {
         Ok(self.reads(select)?.columns)
     }
 
-    /// What the select reads and calls. Columns that a row is only addressed by are not among it.
+    /// Returns what the select reads and calls. Columns that only address a row are not included.
     pub fn reads(&self, select: &Select) -> Result<SqlAccess, SourceError> {
         self.lane()?.log.take();
         if !matches!(select.relation, Relation::Table(_)) {
@@ -41,7 +43,7 @@ impl Reader {
         }
         for (n, expr) in select.exprs.iter().enumerate() {
             if let (Relation::Table(table), Expr::Column(column)) = (&select.relation, expr) {
-                // Asked for directly: under the name that the schema gives it.
+                // A plain column is queried directly, so that it is logged under its name in the schema.
                 self.prepare(&format!("SELECT {} FROM main.{}", quoted(column), quoted(table)))?;
             } else {
                 self.probe(select, expr).map_err(|error| error.at(Some(n)))?;
@@ -50,7 +52,8 @@ impl Reader {
         Ok(self.lane()?.log.take())
     }
 
-    /// The names of the relation's columns; two of one name are refused, since SQLite would give the first.
+    /// Returns the names of the relation's columns. Two columns of one name are refused, because SQLite would return
+    /// the first.
     fn relation_columns(&self, select: &Select) -> Result<Vec<String>, SourceError> {
         let (sql, place) = match &select.relation {
             Relation::Rows { columns, .. } => return Ok(columns.clone()),
@@ -59,7 +62,7 @@ impl Reader {
             }
             Relation::Sql(sql) => {
                 is_query(sql)?;
-                is_steady(sql, "source query").map_err(|e| e.of_mapping_sql(true))?;
+                is_deterministic(sql, "source query").map_err(|e| e.of_mapping_sql(true))?;
                 (format!("SELECT * FROM (\n{}\n)", statement::trimmed(sql)), "source query".to_owned())
             }
         };
@@ -72,22 +75,24 @@ impl Reader {
             .map_err(at)?;
         let names: Vec<String> = compiled.column_names().map(str::to_owned).collect();
         let Relation::Sql(sql) = &select.relation else { return Ok(names) };
-        // By itself, since a query around it already calls the second `a` by the name `a:1`.
+        // Compiled on its own, because a query around it already renames the second `a` to `a:1`.
         let alone = self.prepare(statement::trimmed(sql)).map_err(at)?;
         let mut seen = BTreeSet::new();
         match alone.column_names().find(|name| !seen.insert(name.to_ascii_lowercase())) {
-            Some(twice) => Err(SourceError::new(ErrorClass::Sql, place, format!("gives two columns called `{twice}`"))
-                .advise("Name them apart with AS.")),
+            Some(twice) => {
+                Err(SourceError::new(ErrorClass::Sql, place, format!("returns two columns called `{twice}`"))
+                    .advise("Give them different names with AS."))
+            }
             None => Ok(names),
         }
     }
 
-    /// One expression: a column that is there, or SQL that is one value of one row.
+    /// Checks one expression: an existing column, or SQL that is one value of one row.
     fn check_expr(&self, select: &Select, expr: &Expr, columns: &[String]) -> Result<(), SourceError> {
         let name = match expr {
             Expr::Sql(sql) => {
                 self.probe(select, expr)?;
-                is_steady(sql, &format!("source expression `{sql}`"))?;
+                is_deterministic(sql, &format!("source expression `{sql}`"))?;
                 return self.patterns(select, sql, columns);
             }
             Expr::Column(name) => name,
@@ -97,11 +102,11 @@ impl Reader {
             return Ok(());
         }
         let nearest = crate::model::ident::did_you_mean(name, columns.iter().map(String::as_str));
-        Err(SourceError::new(ErrorClass::Sql, format!("source column `{name}`"), "is not there")
+        Err(SourceError::new(ErrorClass::Sql, format!("source column `{name}`"), "does not exist")
             .advise(nearest.trim_end()))
     }
 
-    /// Refuses a pattern of `regexp` that is wrong in itself, which would fail on every row: it shows on a row of NULLs.
+    /// Refuses an invalid pattern of `regexp`, which would fail on every row. Evaluating it on a row of NULLs finds it.
     fn patterns(&self, select: &Select, sql: &str, columns: &[String]) -> Result<(), SourceError> {
         if !sql.to_ascii_lowercase().contains("regexp") || columns.is_empty() {
             return Ok(());
@@ -112,7 +117,7 @@ impl Reader {
         };
         let nulls: Vec<String> = columns.iter().map(|column| format!("NULL AS {}", quoted(column))).collect();
         let sql_of_one_row = format!("SELECT ({sql}\n) FROM (SELECT {}) AS {name}", nulls.join(", "));
-        // What does not compile here is an expression that needs the real table; it was compiled with that before.
+        // An expression that does not compile needs the real table; it was compiled with that table before.
         let Ok(mut compiled) = self.lane()?.conn.prepare(&sql_of_one_row) else { return Ok(()) };
         statement::bind(&mut compiled, &StatementValues { select, range: StatementRange::default(), skip: None })?;
         match compiled.raw_query().next().map_err(|error| Said::of(&error)) {
@@ -124,8 +129,8 @@ impl Reader {
         }
     }
 
-    /// Compiles an expression where SQLite allows no aggregate and no window, which would make many rows one or look
-    /// beyond the row; only its own subqueries may.
+    /// Compiles an expression in a place where SQLite allows no aggregate and no window function outside of a subquery.
+    /// Those would merge rows or read other rows.
     fn probe(&self, select: &Select, expr: &Expr) -> Result<(), SourceError> {
         let condition = statement::expression(expr);
         let relation = match &select.relation {
@@ -149,7 +154,7 @@ impl Reader {
     }
 }
 
-/// Refuses, in plain words, SQL that begins as something else than a query.
+/// Refuses SQL that is not a query, with a plain message.
 fn is_query(sql: &str) -> Result<(), SourceError> {
     let word = lex::first_word(sql).to_ascii_uppercase();
     if ["SELECT", "WITH", "VALUES", ""].contains(&word.as_str()) {
@@ -161,10 +166,10 @@ fn is_query(sql: &str) -> Result<(), SourceError> {
         .of_mapping_sql(true))
 }
 
-/// Refuses SQL that gives another value at another reading.
-fn is_steady(sql: &str, place: &str) -> Result<(), SourceError> {
+/// Refuses SQL whose value differs between readings.
+fn is_deterministic(sql: &str, place: &str) -> Result<(), SourceError> {
     let Some(what) = determinism::changes(sql) else { return Ok(()) };
     Err(SourceError::new(ErrorClass::Sql, place, "is not allowed")
-        .because(format!("the source is read more than once, and {what} gives another value each time"))
-        .advise("Take it out; the run's start is `value = { now = true }`."))
+        .because(format!("the source is read more than once, and {what} returns another value each time"))
+        .advise("Remove it; the run's start is `value = { now = true }`."))
 }

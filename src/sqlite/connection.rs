@@ -1,6 +1,6 @@
-//! Connections to a database file that can read it and do nothing else, and values on their way in and out.
+//! Connections that can only read a database file.
 //!
-//! Which file, and whether it may be opened at all, is decided in `diagnose`; the snapshot is begun in `snapshot`.
+//! `diagnose` decides if a file may be opened; `snapshot` begins the snapshot.
 
 use std::cell::Cell;
 use std::path::Path;
@@ -15,33 +15,33 @@ use super::authorizer::{AuthorizerLog, mapping_rules};
 use super::functions::{self, ScalarFunction};
 use crate::model::ident::quoted;
 
-/// A connection for reading, with the log of what its SQL asked to be allowed.
+/// A connection for reading, with the log of its SQL.
 pub(super) struct ReadConnection {
     pub conn: Connection,
     pub log: Arc<AuthorizerLog>,
-    /// SQLite found damage. It checks a page when it comes from the file and keeps it in its cache even if it is bad:
-    /// a second statement would read nonsense from it without an error.
+    /// SQLite found damage. It checks a page when it reads it from the file, but keeps even a bad page in its cache. A
+    /// second statement would read nonsense from the cache without an error.
     pub broken: Cell<bool>,
 }
 
 impl ReadConnection {
-    /// Whether what is read is still of the snapshot, and checked. Some failures end the transaction.
+    /// Returns true if the connection still reads the snapshot, and checked pages. Some failures end the transaction.
     pub fn is_sound(&self) -> bool {
         !self.broken.get() && !self.conn.is_autocommit()
     }
 }
 
-/// Opens an existing file for reading. The path must be absolute: the SQLite built in takes one that begins with
-/// `file:` for a URI whatever the flags say.
+/// Opens an existing file for reading. The path must be absolute, because the built-in SQLite treats a path that begins
+/// with `file:` as a URI regardless of the flags.
 pub(super) fn open(path: &Path, wait: Duration) -> Result<Connection> {
     debug_assert!(path.is_absolute());
     let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     conn.busy_timeout(wait)?;
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
-    // With this on, "amuont" would be the text 'amuont' in each row instead of a column that is not there.
+    // Without this, "amuont" would be the text 'amuont' in each row instead of a missing column.
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
-    // The plan of a statement, and with it the order of rows, must not depend on what is bound to it.
+    // The query plan, and with it the order of rows, must not depend on bound values.
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     conn.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
     conn.set_limit(Limit::SQLITE_LIMIT_WORKER_THREADS, 0)?;
@@ -49,7 +49,7 @@ pub(super) fn open(path: &Path, wait: Duration) -> Result<Connection> {
     Ok(conn)
 }
 
-/// Gives a connection the mapping's functions and, from here on, only the mapping's rights.
+/// Registers the mapping's functions and restricts the connection to the mapping's rights.
 pub(super) fn restrict(mut conn: Connection, scalars: &[(&'static str, ScalarFunction)]) -> Result<ReadConnection> {
     functions::register(&conn, scalars)?;
     meet_virtual_tables(&conn)?;
@@ -58,9 +58,10 @@ pub(super) fn restrict(mut conn: Connection, scalars: &[(&'static str, ScalarFun
     Ok(ReadConnection { conn, log, broken: Cell::new(false) })
 }
 
-/// Has the modules of the file's virtual tables prepare the statements that they keep: rtree's write to its shadow tables,
-/// which SQL of a mapping may not, and they are compiled when the table is first named. One whose module is not there, or
-/// does not like its tables, is not met; naming it is an error then as it is now.
+/// Makes the modules of the file's virtual tables prepare their internal statements, which they compile at the first
+/// use of the table. rtree prepares writes to its shadow tables, which SQL of a mapping may not.
+///
+/// A table whose module is missing or fails is skipped; using it is an error either way.
 fn meet_virtual_tables(conn: &Connection) -> Result<()> {
     let mut names = conn.prepare("SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'virtual'")?;
     let mut rows = names.query([])?;

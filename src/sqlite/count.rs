@@ -1,7 +1,7 @@
-//! Numbers of a table: how many rows, how many values, the largest integer, and the key so many rows on.
+//! Counts of a table: rows, values, the largest integer, and the key after a number of rows.
 //!
-//! All of them read the table's own b-tree, never an index, which may be stale. About how many rows there are, which is
-//! known sooner, stands in `cut`.
+//! All counts read the table's own b-tree, never an index, which may be stale. `partition` estimates the number of rows
+//! faster.
 
 use std::sync::PoisonError;
 
@@ -16,7 +16,7 @@ use crate::model::key::Key;
 use crate::model::select::Select;
 
 impl Reader {
-    /// Rows of a table.
+    /// Returns the number of rows of a table.
     pub fn count(&self, table: &str) -> Result<u64, SourceError> {
         let known = &self.shared.counted.rows;
         if let Some(rows) = known.lock().unwrap_or_else(PoisonError::into_inner).get(table) {
@@ -28,15 +28,15 @@ impl Reader {
         Ok(rows)
     }
 
-    /// Rows of a table in which the column is not NULL.
+    /// Returns the number of rows of a table in which the column is not NULL.
     pub fn count_not_null(&self, table: &str, column: &str) -> Result<u64, SourceError> {
-        // The class alone: a value may be larger than SQLite hands out.
+        // Reads only the class, because a value may be larger than SQLite returns.
         let (table, column) = (quoted(table), quoted(column));
         let sql = format!("SELECT count(*) FROM main.{table} NOT INDEXED WHERE typeof({column}) <> 'null'");
         Ok(self.one(&sql)?.and_then(|n| u64::try_from(n).ok()).unwrap_or(0))
     }
 
-    /// The largest integer in a column, other storage classes aside; `None` where there is none.
+    /// Returns the largest value of class integer in a column. `None` if there is none.
     pub fn max_integer(&self, table: &str, column: &str) -> Result<Option<i64>, SourceError> {
         let column = quoted(column);
         self.one(&format!(
@@ -45,14 +45,14 @@ impl Reader {
         ))
     }
 
-    /// The integer that a query of one row and one column gives.
+    /// Returns the integer that a query with one row and one column returns.
     pub(super) fn one(&self, sql: &str) -> Result<Option<i64>, SourceError> {
         let mut statement = self.prepare(sql)?;
         let found = statement.query_row([], |row| row.get(0));
         found.map_err(|error| self.failure(&Said::of(&error)))
     }
 
-    /// The key of the row that `rows` other rows of the range come before.
+    /// Returns the key of the row after the first `rows` rows of the range.
     pub(super) fn step(
         &self,
         select: &Select,
@@ -64,7 +64,7 @@ impl Reader {
         self.stepped(&mut self.stepping(select, walk, range)?, &values, walk.width())
     }
 
-    /// The statement that steps over rows of ranges like this one.
+    /// Prepares the statement that skips rows in ranges like this one.
     pub(super) fn stepping(
         &self,
         select: &Select,

@@ -1,27 +1,27 @@
-//! What was counted in the source and how rows are spread over their keys, kept for the life of the snapshot.
+//! Counts of the source and the distribution of rows over their keys, kept for the life of the snapshot.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use crate::model::key::Key;
 
-/// Numbers that took a walk through a whole table, for whoever asks again.
+/// Counts that required a scan of a whole table.
 #[derive(Default)]
 pub(super) struct Counted {
     pub rows: Mutex<HashMap<String, u64>>,
     pub spreads: Mutex<HashMap<String, Arc<Spread>>>,
 }
 
-/// How the rows of a table are spread over its keys.
+/// The distribution of a table's rows over its keys.
 pub(super) enum Spread {
-    /// About evenly between these rowids.
+    /// Approximately even between these rowids.
     Even { rows: u64, span: RowidSpan },
     /// The key of every `every`th row.
     Walked { rows: u64, every: u64, keys: Vec<Key> },
 }
 
 impl Spread {
-    /// Rows of the table; in an even spread an estimate.
+    /// Returns the number of rows of the table; for an even distribution an estimate.
     pub(super) fn rows(&self) -> u64 {
         match self {
             Spread::Even { rows, .. } | Spread::Walked { rows, .. } => *rows,

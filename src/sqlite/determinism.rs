@@ -1,30 +1,31 @@
-//! Does SQL give another value each time it is asked? Chance does, and the present time, which SQLite's functions of dates
-//! give when they are told 'now', or no time at all. The source is read more than once and must say the same each time.
+//! Detects SQL whose value differs between evaluations. Such SQL is random or uses the present time, which SQLite's
+//! date functions return for 'now' or without a time argument. The source is read more than once, and each reading must
+//! return the same.
 //!
-//! Only what the SQL itself says is looked at: which functions are called, and the literals within the call. SQLite's own
-//! authorizer does not tell a call from a column's DEFAULT, which nobody computes in reading.
+//! Only the SQL itself is examined: the functions it calls and the literals in the calls. SQLite's own authorizer does
+//! not distinguish a call from a column's DEFAULT, which reading never evaluates.
 
-/// Functions that read a time: the name, and how many arguments stand before it.
+/// Functions that take a time: the name, and the number of arguments before the time.
 const TIMES: &[(&str, usize)] =
     &[("date", 0), ("datetime", 0), ("julianday", 0), ("strftime", 1), ("time", 0), ("timediff", 0), ("unixepoch", 0)];
 
-/// Functions that never give the same, whatever they are told.
+/// Functions that never return the same value twice.
 const CHANGING: &[&str] = &["changes", "last_insert_rowid", "random", "randomblob", "total_changes"];
 
-/// Words for the present time.
+/// Keywords for the present time.
 const WORDS: &[&str] = &["current_date", "current_time", "current_timestamp"];
 
-/// What a piece of SQL is, as far as it matters here.
+/// A token of SQL, as far as this check needs it.
 #[derive(Debug, PartialEq)]
 enum SqlToken<'a> {
     Word(&'a str),
-    /// In quotes.
+    /// A quoted name.
     Name(&'a str),
     Literal(&'a str),
     Sign(u8),
 }
 
-/// The first function or word whose value changes.
+/// Returns the first function or keyword whose value differs between evaluations.
 pub(super) fn changes(sql: &str) -> Option<&'static str> {
     let known = |names: &[&'static str], word: &str| names.iter().find(|n| n.eq_ignore_ascii_case(word)).copied();
     let pieces = pieces(sql);
@@ -40,7 +41,7 @@ pub(super) fn changes(sql: &str) -> Option<&'static str> {
     })
 }
 
-/// Whether a call, from behind its bracket on, has no time among its arguments or a literal 'now'.
+/// Returns true if a call, given from after its bracket, has no time argument or has a literal 'now'.
 fn is_now(rest: &[SqlToken<'_>], before: usize) -> bool {
     let (mut depth, mut commas, mut any, mut subsecond) = (0, 0, false, false);
     for piece in rest {
@@ -50,7 +51,7 @@ fn is_now(rest: &[SqlToken<'_>], before: usize) -> bool {
             SqlToken::Sign(b')') => depth -= 1,
             SqlToken::Sign(b',') if depth == 0 => commas += 1,
             SqlToken::Literal(text) if text.eq_ignore_ascii_case("now") => return true,
-            // A modifier that may stand where the time would.
+            // A modifier that may take the place of the time.
             SqlToken::Literal(text) if ["subsec", "subsecond"].iter().any(|word| text.eq_ignore_ascii_case(word)) => {
                 subsecond |= depth == 0 && commas == before;
             }
@@ -97,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_changes_is_told_from_what_does_not() {
+    fn changing_sql_is_distinguished_from_deterministic_sql() {
         for (sql, name) in [
             ("datetime('NOW', '-1 day')", "datetime"),
             ("date()", "date"),

@@ -1,6 +1,6 @@
-//! Why a file cannot be opened or read, in words that say what to do.
+//! Explains why a file cannot be opened or read, and what to do.
 //!
-//! It looks at the file and at what lies beside it; it changes nothing and asks SQLite nothing.
+//! Examines the file and the files next to it. Changes nothing and does not use SQLite.
 
 use std::ffi::OsString;
 use std::io;
@@ -13,15 +13,15 @@ use super::error::{ErrorClass, Said, SourceError, shown};
 use super::header::Header;
 use super::open_file::OpenFile;
 
-/// A file that may be opened: the real path of it, held, with its header.
+/// A file that may be opened, kept open, with its header.
 pub(super) struct DatabaseFile {
-    /// Absolute, symbolic links followed; what SQLite is given.
+    /// Absolute path without symbolic links, as passed to SQLite.
     pub path: PathBuf,
     pub held: OpenFile,
     pub header: Header,
 }
 
-/// Looks before SQLite does: is there a file, with something in it, that is a database?
+/// Checks, before SQLite opens it, that the file exists, is not empty and is a database.
 pub(super) fn look(path: &Path) -> Result<DatabaseFile, SourceError> {
     let place = shown(path);
     regular_file(path)?;
@@ -32,12 +32,12 @@ pub(super) fn look(path: &Path) -> Result<DatabaseFile, SourceError> {
     if real.as_os_str().len() > 500 {
         return Err(SourceError::new(ErrorClass::Other, place, "cannot be opened")
             .because("its full path is longer than the 500 bytes that SQLite takes")
-            .advise("Name it by a shorter path, for example by moving its folder."));
+            .advise("Use a shorter path, for example by moving its folder."));
     }
     Ok(DatabaseFile { path: real, held, header })
 }
 
-/// Refuses what is not there, is no file, or is empty.
+/// Refuses a path that is missing, is not a file, or is an empty file.
 pub(super) fn regular_file(path: &Path) -> Result<(), SourceError> {
     let metadata = std::fs::metadata(path).map_err(|error| from_io(path, &error))?;
     if !metadata.is_file() {
@@ -54,12 +54,12 @@ pub(super) fn regular_file(path: &Path) -> Result<(), SourceError> {
     Ok(())
 }
 
-/// An error of the operating system at a path.
+/// Describes an error of the operating system at a path.
 pub(super) fn from_io(path: &Path, error: &io::Error) -> SourceError {
     let place = shown(path);
     match error.kind() {
         io::ErrorKind::NotFound if path.is_symlink() => SourceError::new(ErrorClass::Missing, place, "no such file")
-            .because("the symbolic link leads nowhere")
+            .because("the target of the symbolic link does not exist")
             .advise("Check the path."),
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
             SourceError::new(ErrorClass::Missing, place, "no such file").advise("Check the path; nothing was created.")
@@ -71,7 +71,7 @@ pub(super) fn from_io(path: &Path, error: &io::Error) -> SourceError {
     }
 }
 
-/// What a file without SQLite's magic is, as far as its first bytes tell.
+/// Describes a file without SQLite's magic by its first bytes.
 fn not_sqlite(place: &str, start: &[u8]) -> SourceError {
     let other = |what: &str, advice: &str| {
         SourceError::new(ErrorClass::NotSqlite, place, "is not a SQLite database").because(what).advise(advice)
@@ -108,7 +108,7 @@ fn not_sqlite(place: &str, start: &[u8]) -> SourceError {
     other("it does not begin with SQLite's 16 bytes", "Check the path.")
 }
 
-/// Shannon's entropy in bits a byte: 4,096 random bytes have about 7.95, text and code under 6.5.
+/// Returns Shannon's entropy in bits per byte. 4,096 random bytes have about 7.95, text and code less than 6.5.
 fn entropy(bytes: &[u8]) -> f64 {
     let mut counts = [0_u32; 256];
     for byte in bytes {
@@ -118,39 +118,41 @@ fn entropy(bytes: &[u8]) -> f64 {
     counts.iter().filter(|n| **n > 0).map(|n| f64::from(*n) / total).map(|p| -p * p.log2()).sum()
 }
 
-/// The file that lies beside `path` under the same name with an ending: `-wal`, `-shm`, `-journal`.
-pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
+/// Returns the path next to `path` with an ending appended: `-wal`, `-shm`, `-journal`.
+pub(super) fn next_to(path: &Path, ending: &str) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(ending);
     PathBuf::from(name)
 }
 
-/// Length of the file beside `path`, where there is one.
-pub(super) fn bytes_beside(path: &Path, ending: &str) -> Option<u64> {
-    std::fs::metadata(beside(path, ending)).ok().map(|metadata| metadata.len())
+/// Returns the length of the file next to `path`. `None` if there is no such file.
+pub(super) fn bytes_next_to(path: &Path, ending: &str) -> Option<u64> {
+    std::fs::metadata(next_to(path, ending)).ok().map(|metadata| metadata.len())
 }
 
-/// What a failure of SQLite's means for the file as it lies there.
+/// Explains a failure of SQLite by the state of the file.
 pub(super) fn failure(path: &Path, header: Option<&Header>, said: &Said, waited: Duration) -> SourceError {
     let place = shown(path);
     let error = |class, what: &str| SourceError::new(class, place.clone(), what);
     let wal = header.is_some_and(|header| header.wal);
     match (said.primary(), said.code) {
         (_, ffi::SQLITE_READONLY_ROLLBACK) => hot_journal(path),
-        (ffi::SQLITE_READONLY | ffi::SQLITE_CANTOPEN, _) if !wal && bytes_beside(path, "-journal").unwrap_or(0) > 0 => {
+        (ffi::SQLITE_READONLY | ffi::SQLITE_CANTOPEN, _)
+            if !wal && bytes_next_to(path, "-journal").unwrap_or(0) > 0 =>
+        {
             hot_journal(path)
         }
         (ffi::SQLITE_READONLY | ffi::SQLITE_CANTOPEN, _) if wal => error(
             ErrorClass::ReadOnlyMedia,
-            "cannot be read where it lies",
+            "cannot be read in its folder",
         )
-        .because("it is in WAL mode, in which even a reader needs to make or write the -shm beside it, and that failed")
+        .because("it is in WAL mode, in which even a reader must create or write the -shm next to it, and that failed")
         .advise(
-            "Copy the file, with its -wal if there is one, to a folder that this user may write to, and name the copy.",
+            "Copy the file, with its -wal if there is one, to a folder that this user may write to, and use the copy.",
         ),
         (ffi::SQLITE_BUSY | ffi::SQLITE_LOCKED | ffi::SQLITE_PROTOCOL, _) => busy(&place, waited),
         (ffi::SQLITE_NOTADB, _) => error(ErrorClass::Damaged, "is damaged")
-            .because(format!("it begins like a SQLite database and then does not go on as one ({})", said.discreet()))
+            .because(format!("it begins like a SQLite database, but the rest is not one ({})", said.discreet()))
             .advise("Copy it again, take a backup, or decrypt it first."),
         (ffi::SQLITE_CORRUPT, _) => damaged(path, header, said),
         (ffi::SQLITE_ERROR, _) if said.words.contains("unsupported file format") => too_new(&place, header, said),
@@ -171,18 +173,18 @@ pub(super) fn failure(path: &Path, header: Option<&Header>, said: &Said, waited:
     }
 }
 
-/// Locked for longer than we waited.
+/// The file was locked for longer than the wait.
 pub(super) fn busy(place: &str, waited: Duration) -> SourceError {
     SourceError::new(ErrorClass::Busy, place, "cannot be read now")
         .because(format!("another process holds a lock on it, and it was not released within {waited:.1?}"))
         .advise("Stop the application that writes to it, and start again.")
 }
 
-/// Committed to all the time.
+/// The file was committed to all the time.
 pub(super) fn restless(path: &Path, waited: Duration) -> SourceError {
     SourceError::new(ErrorClass::Busy, shown(path), "no snapshot could be taken")
         .because(format!(
-            "for {waited:.1?} somebody committed each time between the first reader's begin and the last's"
+            "during {waited:.1?}, another process committed in each attempt to open all readers on one snapshot"
         ))
         .advise("Stop the application that writes to it, and start again.")
 }
@@ -190,12 +192,12 @@ pub(super) fn restless(path: &Path, waited: Duration) -> SourceError {
 fn hot_journal(path: &Path) -> SourceError {
     SourceError::new(ErrorClass::HotJournal, shown(path), "cannot be read as it is")
         .because(format!(
-            "a crashed write left {} behind, without which the file is half written, and a reader may not play it back",
-            shown(&beside(path, "-journal"))
+            "a crashed write left {}, without which the file is half written, and a reader may not play it back",
+            shown(&next_to(path, "-journal"))
         ))
         .advise(
             "Copy both files and open the copy once for writing (`sqlite3 COPY \"SELECT 1 FROM sqlite_schema\"`), \
-             then name the copy; do not delete the journal.",
+             then use the copy; do not delete the journal.",
         )
 }
 
@@ -209,9 +211,9 @@ fn damaged(path: &Path, header: Option<&Header>, said: &Said) -> SourceError {
             .because(format!("SQLite says \"{}\"", said.words))
             .advise("Repair the schema, or take a backup.");
     }
-    if header.is_some_and(|header| header.wal) && bytes_beside(path, "-wal").unwrap_or(0) == 0 {
+    if header.is_some_and(|header| header.wal) && bytes_next_to(path, "-wal").unwrap_or(0) == 0 {
         return SourceError::new(ErrorClass::WalMissing, place, "is not whole")
-            .because("it is in WAL mode, no -wal with content lies beside it, and its pages do not fit together")
+            .because("it is in WAL mode, there is no -wal with content next to it, and its pages do not fit together")
             .advise("Copy the -wal too, or stop the application first so that it empties its log.");
     }
     let bytes = std::fs::metadata(path).map_or(0, |metadata| metadata.len());

@@ -1,7 +1,8 @@
-//! A `.sql` dump as a source: run, statement by statement, into a private SQLite file that is gone with the [`Source`].
+//! A `.sql` dump as a source. It is run, statement by statement, into a private SQLite file that is deleted with the
+//! [`Source`].
 //!
-//! It runs under an authorizer: a dump may build tables and fill them, and reach no other file. A dump that undoes or does
-//! not end its transaction is refused, since its rows would be missing.
+//! It runs under an authorizer: a dump may create and fill tables, and may not access other files. A dump that rolls
+//! back or does not end its transaction is refused, because its rows would be missing.
 //!
 //! [`Source`]: super::Source
 
@@ -20,7 +21,7 @@ use super::{diagnose, functions};
 
 /// A dump that was loaded.
 pub(super) struct LoadedDump {
-    /// Deleted when it is dropped.
+    /// Deleted when dropped.
     pub folder: tempfile::TempDir,
     pub database: PathBuf,
     pub bytes: u64,
@@ -37,11 +38,11 @@ pub(super) fn load(path: &Path, options: &SourceOptions) -> Result<LoadedDump, S
     let (bytes, modified) = (metadata.len(), metadata.modified().ok());
     let private = |error: std::io::Error| {
         SourceError::new(ErrorClass::Io, shown(path), "cannot be loaded")
-            .because(format!("no private file could be made in {}: {error}", std::env::temp_dir().display()))
+            .because(format!("no private file could be created in {}: {error}", std::env::temp_dir().display()))
             .advise("Set TMPDIR to a folder with room.")
     };
     let folder = tempfile::Builder::new().prefix("migrate-").tempdir().map_err(private)?;
-    // The real path: SQLite is handed no symbolic link and no relative path.
+    // The real path, so that SQLite receives no symbolic link and no relative path.
     let database = folder.path().canonicalize().map_err(private)?.join("source.db");
     let loading = DumpLoader { place: shown(path), log: Arc::new(AuthorizerLog::default()) };
     let conn = loading.connect(&database, options)?;
@@ -63,7 +64,7 @@ pub(super) fn load(path: &Path, options: &SourceOptions) -> Result<LoadedDump, S
     Ok(LoadedDump { folder, database, bytes, modified, sha256 })
 }
 
-/// The text without the mark that some editors put before UTF-8; other encodings are refused.
+/// Skips the byte order mark that some editors write before UTF-8. Other encodings are refused.
 fn skip_mark(mut file: File, path: &Path) -> Result<impl std::io::Read, SourceError> {
     use std::io::{Read, Seek, SeekFrom};
     let mut start = Vec::new();
@@ -83,21 +84,21 @@ fn skip_mark(mut file: File, path: &Path) -> Result<impl std::io::Read, SourceEr
     Ok(file)
 }
 
-/// What the loading of one dump needs at each statement.
+/// The context of loading one dump.
 struct DumpLoader {
     place: String,
     log: Arc<AuthorizerLog>,
 }
 
 impl DumpLoader {
-    /// A new private database, quick because nobody needs it after a crash.
+    /// Creates the private database. It is fast because it need not survive a crash.
     fn connect(&self, database: &Path, options: &SourceOptions) -> Result<Connection, SourceError> {
         let open = || -> rusqlite::Result<Connection> {
             let flags =
                 OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
             let mut conn = Connection::open_with_flags(database, flags)?;
-            // As the sqlite3 shell loads one: foreign keys are not looked at, and a CHECK that a row once got past
-            // does not keep it out now.
+            // Same settings as the sqlite3 shell: foreign keys are not checked, and a row that violates a CHECK is
+            // loaded.
             conn.execute_batch(
                 "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA locking_mode = EXCLUSIVE; \
                  PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON;",
@@ -113,7 +114,7 @@ impl DumpLoader {
         })
     }
 
-    /// Runs one statement. Its result, if it has one, is nobody's.
+    /// Runs one statement and discards its result.
     fn run(&self, conn: &Connection, statement: DumpStatement) -> Result<(), SourceError> {
         let DumpStatement { text, line, whole } = statement;
         let is_utf8 = || {
@@ -122,7 +123,7 @@ impl DumpLoader {
         };
         let Ok(text) = lex::as_utf8(text, is_utf8) else {
             return Err(SourceError::new(ErrorClass::Sql, self.line(line), "cannot be read as text")
-                .because("bytes that are not UTF-8, or a NUL, stand where they cannot be carried over")
+                .because("bytes that are not UTF-8, or a NUL, are in a place where they cannot be converted")
                 .advise("Name the SQLite file itself, or save the dump as UTF-8."));
         };
         self.words(&text, line, whole)?;
@@ -135,22 +136,22 @@ impl DumpLoader {
         outcome.map_err(|error| self.failed(line, &Said::of(&error)))
     }
 
-    /// Refuses what tells from its first word that the dump does not hold what it should.
+    /// Refuses a statement whose first word shows that the dump is incomplete or is not SQL.
     fn words(&self, text: &str, line: u64, whole: bool) -> Result<(), SourceError> {
         let word = lex::first_word(text).to_ascii_uppercase();
         if word == "ROLLBACK" {
             return Err(SourceError::new(
                 ErrorClass::Damaged,
                 self.line(line),
-                "the dump takes itself back (ROLLBACK)",
+                "the dump rolls itself back (ROLLBACK)",
             )
             .because("sqlite3 ends a dump so when it met errors in the database")
             .advise("Name the SQLite file itself, or repair it with `sqlite3 FILE .recover`."));
         }
-        if lex::behind_comments(text).starts_with('.') {
+        if lex::after_comments(text).starts_with('.') {
             return Err(SourceError::new(ErrorClass::Sql, self.line(line), "is not SQL")
                 .because("a line that begins with a dot is a command of the sqlite3 shell")
-                .advise("Take it out."));
+                .advise("Remove it."));
         }
         if !whole {
             return Err(SourceError::new(ErrorClass::Damaged, self.line(line), "the last statement does not end")
@@ -160,13 +161,13 @@ impl DumpLoader {
         Ok(())
     }
 
-    /// A statement failed. What SQLite quotes of it may be somebody's row and stays out.
+    /// Describes a failed statement. Text that SQLite quotes from it may be a row and is omitted.
     fn failed(&self, line: u64, said: &Said) -> SourceError {
         let place = self.line(line);
         if let Some(refused) = self.log.take().refused {
             return SourceError::new(ErrorClass::Sql, place, format!("{refused} is not allowed in a dump"))
                 .because("a dump may create tables and fill them, and reach no other file")
-                .advise("Take the statement out.");
+                .advise("Remove the statement.");
         }
         match said.primary() {
             rusqlite::ffi::SQLITE_FULL | rusqlite::ffi::SQLITE_IOERR => {

@@ -1,60 +1,60 @@
-//! What can go wrong with a source, sorted by what one can do about it.
+//! Errors of the source, classified by remedy.
 //!
-//! Errors name files, tables, lines and SQLite's own words; no value of a row enters one. What a code of
-//! SQLite's means for a file as it lies there is worked out in `diagnose`.
+//! Errors contain names of files and tables, line numbers and SQLite's own messages, and never a value of a row.
+//! `diagnose` explains a result code of SQLite for a particular file.
 
 use std::fmt;
 use std::path::Path;
 
 use rusqlite::ffi;
 
-/// Kinds of trouble, by the remedy.
+/// Classes of errors, by remedy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorClass {
-    /// Nothing is at the path, or what is there is no file.
+    /// The path does not exist, or is not a file.
     Missing,
-    /// The file holds no bytes.
+    /// The file is empty.
     Empty,
-    /// The file is something else.
+    /// The file is not a SQLite database.
     NotSqlite,
     /// The file looks like noise: encrypted, or something else.
     Encrypted,
-    /// The file is, or was cut, damaged.
+    /// The file is damaged or truncated.
     Damaged,
-    /// The file is in WAL mode and its `-wal` is certainly gone.
+    /// The file is in WAL mode and its `-wal` is certainly missing.
     WalMissing,
-    /// Another process holds it, or commits faster than a snapshot can be taken.
+    /// Another process holds a lock, or commits faster than a snapshot can be taken.
     Busy,
-    /// A rollback journal waits to be played back, which a reader may not do.
+    /// A hot rollback journal exists, and a reader may not play it back.
     HotJournal,
-    /// WAL mode needs to write beside the file and cannot.
+    /// WAL mode needs to write next to the file and cannot.
     ReadOnlyMedia,
-    /// The operating system does not let us read it.
+    /// The operating system denies reading.
     NotAllowed,
-    /// Written by a newer SQLite than the one built in.
+    /// Written by a newer SQLite than the built-in one.
     TooNew,
     /// The operating system could not read or write.
     Io,
-    /// SQL that does not compile, is not allowed or fails: of the mapping, or of a dump.
+    /// SQL of the mapping or of a dump that does not compile, is not allowed, or fails.
     Sql,
     /// The file changed since the snapshot began, so that no further reader can join it.
     Moved,
-    /// Anything else.
+    /// Any other error.
     Other,
 }
 
-/// One trouble with the source: where, what, why, and what to do.
+/// One error of the source: the place, the problem, the cause and the advice.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceError {
-    /// What one can do about it, as a kind.
+    /// The class, by remedy.
     pub class: ErrorClass,
     /// A path, a line of a dump, a table or an expression.
     pub place: String,
-    /// What could not be done.
+    /// The problem.
     pub what: String,
     /// The cause, as far as it is known; may be empty.
     pub why: String,
-    /// What to do, as sentences; may be empty.
+    /// The advice, as sentences; may be empty.
     pub advice: String,
     /// The expression of the [`Select`](crate::model::select::Select) that is to blame.
     pub expr: Option<usize>,
@@ -63,7 +63,7 @@ pub struct SourceError {
 }
 
 impl SourceError {
-    /// An error without a cause or an advice yet.
+    /// Creates an error without cause and advice.
     pub(super) fn new(class: ErrorClass, place: impl Into<String>, what: impl Into<String>) -> SourceError {
         SourceError {
             class,
@@ -76,13 +76,13 @@ impl SourceError {
         }
     }
 
-    /// With its cause.
+    /// Sets the cause.
     pub(super) fn because(mut self, why: impl Into<String>) -> SourceError {
         self.why = why.into();
         self
     }
 
-    /// With what to do.
+    /// Sets the advice.
     pub(super) fn advise(mut self, advice: impl Into<String>) -> SourceError {
         self.advice = advice.into();
         self
@@ -117,22 +117,22 @@ impl fmt::Display for SourceError {
 
 impl std::error::Error for SourceError {}
 
-/// A path for people: control characters escaped, bytes that are not UTF-8 replaced.
+/// Returns a path for display: control characters and bytes that are not UTF-8 are replaced.
 pub(super) fn shown(path: &Path) -> String {
     path.to_string_lossy().chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
-/// What SQLite said: its code with the extension, and its words.
+/// The error that SQLite returned: its extended code and its message.
 #[derive(Clone, Debug)]
 pub(super) struct Said {
-    /// The extended result code; 0 where the error is the library's own.
+    /// The extended result code; 0 if the error is the library's own.
     pub code: i32,
-    /// SQLite's message, which may quote a piece of the statement.
+    /// SQLite's message, which may quote part of the statement.
     pub words: String,
 }
 
 impl Said {
-    /// Takes code and words out of the library's error, never the statement that it carries.
+    /// Takes code and message from the library's error, but not the statement in it.
     pub fn of(error: &rusqlite::Error) -> Said {
         match error {
             rusqlite::Error::SqliteFailure(code, words) => Said {
@@ -149,7 +149,7 @@ impl Said {
         self.code & 0xff
     }
 
-    /// The words without what SQLite may have quoted from a row or from a statement that holds rows.
+    /// Returns the message without text that SQLite may have quoted from a row or from a statement that contains rows.
     pub fn discreet(&self) -> &str {
         if self.words.starts_with("regexp: ") {
             return "regexp cannot read its pattern, or was given a real in place of text";
@@ -163,12 +163,12 @@ impl Said {
         self.words.split_once([':', '"', '\'']).map_or(self.words.as_str(), |(head, _)| head.trim_end())
     }
 
-    /// Whether a single row can be to blame: its expression failed, and the file is sound.
+    /// Returns true if a single row can be to blame: its expression failed, and the file is intact.
     pub fn blames_a_row(&self) -> bool {
         matches!(self.primary(), ffi::SQLITE_ERROR | ffi::SQLITE_TOOBIG | ffi::SQLITE_MISMATCH | ffi::SQLITE_CONSTRAINT)
     }
 
-    /// Whether waiting may help.
+    /// Returns true if waiting may help.
     pub fn is_busy(&self) -> bool {
         matches!(self.primary(), ffi::SQLITE_BUSY | ffi::SQLITE_LOCKED | ffi::SQLITE_PROTOCOL)
     }

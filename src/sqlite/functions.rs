@@ -1,9 +1,9 @@
-//! The functions that the mapping's SQL has beyond SQLite's own: `regexp`, `casefold`, and those that [`SourceOptions`] brings.
+//! The SQL functions of mappings in addition to SQLite's own: `regexp`, `casefold`, and those in [`SourceOptions`].
 //!
-//! They may be called from the mapping alone: a view or a generated column of the source that uses the
-//! application's own `regexp` must fail by name, not run with ours.
+//! They may be called only by the mapping's SQL. A view or a generated column of the source that uses the application's
+//! own `regexp` must fail by name and not run this one.
 //!
-//! [`SourceOptions`]: super::Options
+//! [`SourceOptions`]: super::SourceOptions
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -16,10 +16,10 @@ use rusqlite::{Connection, Error, Result};
 use super::value::{FunctionResult, raw};
 use crate::model::cell::{Raw, RawBuf};
 
-/// A function of one argument. An `Err` fails the row that it was called for; its text must hold no value.
+/// A function of one argument. An `Err` fails the row for which it was called; its text must not contain a value.
 pub type ScalarFunction = Arc<dyn Fn(Raw<'_>) -> std::result::Result<RawBuf, String> + Send + Sync>;
 
-/// Registers all of them on a connection.
+/// Registers all functions on a connection.
 pub(super) fn register(conn: &Connection, scalars: &[(&'static str, ScalarFunction)]) -> Result<()> {
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_DIRECTONLY;
     conn.create_scalar_function("regexp", 2, flags, regexp)?;
@@ -39,13 +39,17 @@ pub(super) fn register(conn: &Connection, scalars: &[(&'static str, ScalarFuncti
     Ok(())
 }
 
-/// Lower case character by character, as PostgreSQL's `lower` has it: what differs in case alone becomes equal.
-/// Full folding is not done (`ß` is not `ss`): two people's names are rather kept apart than made one.
+/// Converts to lower case character by character, as PostgreSQL's `lower` does, so that texts that differ only in case
+/// become equal.
+///
+/// Full folding is not done (`ß` does not become `ss`), because keeping two people's names apart is safer than merging
+/// them.
 pub fn casefold(text: &str) -> String {
     text.chars().flat_map(char::to_lowercase).collect()
 }
 
-/// `X REGEXP Y` calls `regexp(Y, X)`. NULL where either is; a constant pattern is compiled once a statement.
+/// Evaluates `X REGEXP Y`, which calls `regexp(Y, X)`. NULL if either is NULL. A constant pattern is compiled once per
+/// statement.
 fn regexp(context: &Context<'_>) -> Result<Option<bool>> {
     let pattern = context.get_or_create_aux(0, |value| -> std::result::Result<Option<Regex>, FunctionError> {
         match value {
@@ -62,7 +66,8 @@ fn regexp(context: &Context<'_>) -> Result<Option<bool>> {
     Ok(pattern.as_ref().as_ref().zip(subject).map(|(pattern, subject)| pattern.is_match(&subject)))
 }
 
-/// The bytes of a text, a blob, or an integer's digits. A real has no text that all versions agree on.
+/// Returns the bytes of a text or a blob, or the digits of an integer. The text of a real depends on the version of
+/// SQLite.
 fn text<'a>(value: ValueRef<'a>, function: &str) -> Result<Option<Cow<'a, [u8]>>> {
     match value {
         ValueRef::Null => Ok(None),
@@ -72,7 +77,7 @@ fn text<'a>(value: ValueRef<'a>, function: &str) -> Result<Option<Cow<'a, [u8]>>
     }
 }
 
-/// An error of a function, as words alone.
+/// An error of a function, as a message only.
 #[derive(Debug)]
 struct FunctionError(String);
 

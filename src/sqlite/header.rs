@@ -1,33 +1,33 @@
 //! The first hundred bytes of a database file and the frames of its `-wal`, as far as facts and diagnoses need them.
 //!
-//! Rows are never read here: that is SQLite's work alone.
+//! Rows are read only by SQLite itself.
 
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-/// How each database file begins.
+/// The first bytes of each database file.
 pub(super) const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 
-/// What the header of a database file says (<https://www.sqlite.org/fileformat2.html#the_database_header>).
+/// The header of a database file (<https://www.sqlite.org/fileformat2.html#the_database_header>).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header {
-    /// Bytes of a page.
+    /// Page size in bytes.
     pub page_size: u32,
-    /// Whether readers look for a `-wal`.
+    /// True if readers use a `-wal`.
     pub wal: bool,
-    /// Raised by each commit in rollback mode, seldom in WAL mode.
+    /// Incremented by each commit in rollback mode, rarely in WAL mode.
     pub change_counter: u32,
-    /// Pages that the file should have; `None` where the writer did not keep the number.
+    /// The number of pages that the file should have. `None` if the writer did not maintain it.
     pub pages: Option<u32>,
-    /// Raised by each change of the schema.
+    /// Incremented by each change of the schema.
     pub schema_cookie: u32,
     /// `SQLITE_VERSION_NUMBER` of the last writer.
     pub written_by: u32,
 }
 
 impl Header {
-    /// Reads the header; `None` where the file is no SQLite database.
+    /// Parses the header. `None` if the file is not a SQLite database.
     pub(super) fn of(bytes: &[u8]) -> Option<Header> {
         if bytes.len() < 100 || !bytes.starts_with(MAGIC) {
             return None;
@@ -47,25 +47,25 @@ impl Header {
         })
     }
 
-    /// The bytes that the file should have, where it says so.
+    /// Returns the size that the file should have. `None` if the header does not contain it.
     pub(super) fn expected_bytes(&self) -> Option<u64> {
         self.pages.map(|pages| u64::from(pages) * u64::from(self.page_size))
     }
 }
 
-/// What a `-wal` holds: enough to tell one state of it from any other.
+/// The state of a `-wal`: enough to distinguish it from any other state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WalFacts {
-    /// The two salts, drawn anew each time the log begins again.
+    /// The two salts, which are new each time the log is restarted.
     pub salts: (u32, u32),
-    /// Frames up to the last commit.
+    /// Number of frames up to the last commit.
     pub frames: u64,
     /// The running checksum in the frame of the last commit.
     pub checksum: (u32, u32),
 }
 
 impl WalFacts {
-    /// Reads the frames' heads, one a page; `None` where the log holds no commit.
+    /// Reads the header of each frame. `None` if the log contains no commit.
     pub(super) fn of(file: &File) -> io::Result<Option<WalFacts>> {
         let bytes = file.metadata()?.len();
         if bytes < 32 {
@@ -94,7 +94,7 @@ impl WalFacts {
     }
 }
 
-/// Four bytes, big end first.
+/// Returns a big-endian integer of four bytes.
 fn word(bytes: &[u8], at: usize) -> u32 {
     bytes.get(at..at + 4).map_or(0, |b| u32::from_be_bytes([b[0], b[1], b[2], b[3]]))
 }

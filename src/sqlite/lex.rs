@@ -1,6 +1,8 @@
-//! A dump's text, cut into statements as it streams by: strings, comments and trigger bodies may hold semicolons.
+//! Splits the text of a dump into statements while it is read. Strings, comments and trigger bodies may contain
+//! semicolons.
 //!
-//! The rules are those of `sqlite3_complete` (<https://www.sqlite.org/c3ref/complete.html>). No statement is understood here.
+//! The rules are those of `sqlite3_complete` (<https://www.sqlite.org/c3ref/complete.html>). Statements are not
+//! interpreted.
 
 use std::io::{self, Read};
 
@@ -8,17 +10,17 @@ use sha2::{Digest, Sha256};
 
 use crate::model::hex::hex;
 
-/// One statement with the line that it begins on.
+/// One statement with its line number.
 pub(super) struct DumpStatement {
-    /// Its bytes, comments before it included, the semicolon too.
+    /// Its bytes, including comments before it and the semicolon.
     pub text: Vec<u8>,
     /// The line of its first word, from 1.
     pub line: u64,
-    /// Whether its semicolon came; else the text ended before it.
+    /// True if the statement ends with a semicolon; false if the text ended before it.
     pub whole: bool,
 }
 
-/// What the next byte stands in.
+/// The context of the next byte.
 #[derive(Clone, Copy, PartialEq)]
 enum Inside {
     Nothing,
@@ -28,7 +30,7 @@ enum Inside {
     BlockComment,
 }
 
-/// What a word is for the question whether a semicolon ends a statement.
+/// The kind of a word, as far as it decides if a semicolon ends a statement.
 #[derive(Clone, Copy)]
 enum DumpToken {
     Semicolon,
@@ -40,7 +42,7 @@ enum DumpToken {
     End,
 }
 
-/// The states of `sqlite3_complete`, its numbers in its order.
+/// The first state of `sqlite3_complete`; numbers and order are its own.
 const START: u8 = 1;
 /// Rows: state; columns: [`DumpToken`].
 const NEXT: [[u8; 7]; 8] = [
@@ -57,10 +59,10 @@ const NEXT: [[u8; 7]; 8] = [
 /// Bytes read at once.
 const CHUNK: usize = 1 << 16;
 
-/// Cuts a text into statements and sums it up on the way.
+/// Splits a text into statements and computes its hash.
 pub(super) struct DumpStatements<R> {
     input: R,
-    /// What was read of the input, and how much of it was taken.
+    /// The bytes read from the input, and how many of them were consumed.
     chunk: Vec<u8>,
     taken: usize,
     sum: Sha256,
@@ -70,12 +72,12 @@ pub(super) struct DumpStatements<R> {
     state: u8,
     word: Vec<u8>,
     text: Vec<u8>,
-    /// Line of the first byte of the statement that is neither blank nor comment; 0 before it came.
+    /// Line of the first byte of the statement that is neither blank nor comment; 0 before that byte.
     first: u64,
 }
 
 impl<R: Read> DumpStatements<R> {
-    /// Begins at the first line.
+    /// Starts at the first line.
     pub fn new(input: R) -> DumpStatements<R> {
         DumpStatements {
             input,
@@ -92,17 +94,17 @@ impl<R: Read> DumpStatements<R> {
         }
     }
 
-    /// SHA-256 of what was read so far, in hex.
+    /// SHA-256 of the bytes read so far, in hex.
     pub fn sum(&self) -> String {
         hex(&self.sum.clone().finalize())
     }
 
-    /// The line that was reached.
+    /// The current line.
     pub fn line(&self) -> u64 {
         self.line
     }
 
-    /// The next statement; `None` at the end of the text.
+    /// Returns the next statement. `None` at the end of the text.
     pub fn next(&mut self) -> io::Result<Option<DumpStatement>> {
         loop {
             while let Some(byte) = self.chunk.get(self.taken).copied() {
@@ -120,7 +122,7 @@ impl<R: Read> DumpStatements<R> {
         }
     }
 
-    /// Reads on; false at the end.
+    /// Reads the next chunk. Returns false at the end.
     fn fill(&mut self) -> io::Result<bool> {
         self.chunk.resize(CHUNK, 0);
         self.taken = 0;
@@ -135,7 +137,7 @@ impl<R: Read> DumpStatements<R> {
         Ok(read > 0)
     }
 
-    /// The statement that ends here, unless there is nothing but blanks, comments and a semicolon.
+    /// Returns the statement that ends at this byte. `None` if it contains only blanks, comments and a semicolon.
     fn cut(&mut self, whole: bool) -> Option<DumpStatement> {
         let text = std::mem::take(&mut self.text);
         let line = std::mem::take(&mut self.first);
@@ -143,7 +145,7 @@ impl<R: Read> DumpStatements<R> {
         (line > 0).then_some(DumpStatement { text, line, whole })
     }
 
-    /// Takes one byte; true where it is a semicolon that ends a statement.
+    /// Consumes one byte. Returns true if it is a semicolon that ends a statement.
     fn eat(&mut self, byte: u8) -> bool {
         self.text.push(byte);
         if byte == b'\n' {
@@ -162,7 +164,7 @@ impl<R: Read> DumpStatements<R> {
                     self.before = b' ';
                 }
             }
-            // A doubled quote ends one literal and begins the next: for this question that is the same.
+            // A doubled quote ends one literal and begins the next, which makes no difference for finding the end.
             Inside::Quote(end) => {
                 if byte == end {
                     self.inside = Inside::Nothing;
@@ -173,7 +175,7 @@ impl<R: Read> DumpStatements<R> {
         false
     }
 
-    /// A byte outside of literals and comments.
+    /// Consumes a byte outside of literals and comments.
     fn outside(&mut self, before: u8, byte: u8) -> bool {
         if byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80 {
             if self.word.is_empty() && self.first == 0 {
@@ -231,8 +233,8 @@ impl<R: Read> DumpStatements<R> {
     }
 }
 
-/// A statement as UTF-8. A string literal whose bytes are not, or that holds a NUL, is written as a blob that is cast to
-/// text: the same bytes in a database whose encoding is UTF-8. `Err` where such bytes stand outside of string literals.
+/// Returns a statement as UTF-8. A string literal that contains a NUL or is not UTF-8 is written as a blob that is cast
+/// to text, which is the same bytes in a UTF-8 database. `Err` if such bytes are outside of string literals.
 pub(super) fn as_utf8(text: Vec<u8>, is_utf8_database: impl Fn() -> bool) -> Result<String, ()> {
     let text = match String::from_utf8(text) {
         Ok(text) if !text.contains('\0') => return Ok(text),
@@ -246,19 +248,19 @@ pub(super) fn as_utf8(text: Vec<u8>, is_utf8_database: impl Fn() -> bool) -> Res
     let mut rest = text.as_slice();
     while let Some(start) = literal_start(rest) {
         out.extend_from_slice(&rest[..start]);
-        let (literal, behind) = literal(&rest[start..]).ok_or(())?;
+        let (literal, after) = literal(&rest[start..]).ok_or(())?;
         if std::str::from_utf8(&literal).is_ok() && !literal.contains(&0) {
-            out.extend_from_slice(&rest[start..rest.len() - behind.len()]);
+            out.extend_from_slice(&rest[start..rest.len() - after.len()]);
         } else {
             out.extend_from_slice(format!("CAST(x'{}' AS TEXT)", hex(&literal)).as_bytes());
         }
-        rest = behind;
+        rest = after;
     }
     out.extend_from_slice(rest);
     String::from_utf8(out).ok().filter(|text| !text.contains('\0')).ok_or(())
 }
 
-/// Where the next string literal begins, comments and quoted names passed over.
+/// Returns the start of the next string literal. Skips comments and quoted names.
 fn literal_start(text: &[u8]) -> Option<usize> {
     let mut n = 0;
     while let Some(byte) = text.get(n) {
@@ -278,7 +280,7 @@ fn literal_start(text: &[u8]) -> Option<usize> {
     None
 }
 
-/// The content of the literal that the text begins with, and what stands behind it.
+/// Returns the content of the literal with which the text begins, and the text after it.
 fn literal(text: &[u8]) -> Option<(Vec<u8>, &[u8])> {
     let mut content = Vec::new();
     let mut n = 1;
@@ -297,22 +299,22 @@ fn literal(text: &[u8]) -> Option<(Vec<u8>, &[u8])> {
     }
 }
 
-/// The first word behind blanks and comments.
+/// Returns the first word after blanks and comments.
 pub(super) fn first_word(sql: &str) -> &str {
-    behind_comments(sql).split(|c: char| !c.is_alphanumeric()).next().unwrap_or("")
+    after_comments(sql).split(|c: char| !c.is_alphanumeric()).next().unwrap_or("")
 }
 
-/// What stands behind the blanks and comments that SQL begins with.
-pub(super) fn behind_comments(sql: &str) -> &str {
+/// Returns the SQL after the blanks and comments with which it begins.
+pub(super) fn after_comments(sql: &str) -> &str {
     let mut rest = sql.trim_start();
     loop {
-        let behind = if let Some(comment) = rest.strip_prefix("--") {
+        let after = if let Some(comment) = rest.strip_prefix("--") {
             comment.split_once('\n')
         } else if let Some(comment) = rest.strip_prefix("/*") {
             comment.split_once("*/")
         } else {
             return rest;
         };
-        rest = behind.map_or("", |(_, rest)| rest).trim_start();
+        rest = after.map_or("", |(_, rest)| rest).trim_start();
     }
 }

@@ -1,11 +1,12 @@
-//! The source: one SQLite file, read inside one snapshot, never changed and never created.
+//! The source: one SQLite file, read in one snapshot. The file is never changed and never created.
 //!
-//! A [`Source`] holds the snapshot; a [`Reader`] is one connection inside it, for one thread. What a value means is not
-//! decided here: cells go out by storage class and bytes. This folder alone names the SQLite library.
+//! A [`Source`] holds the snapshot. A [`Reader`] is one connection in it, for one thread. Cells are returned by storage
+//! class and bytes; their meaning is decided elsewhere. Only this folder uses the SQLite library.
 //!
-//! The application may go on writing in WAL mode without being seen; in rollback mode its commits wait until the
-//! `Source` is dropped. Beside a file in WAL mode SQLite may make a `-shm` and an empty `-wal`. Nothing else in the
-//! process may open and close the file meanwhile: closing it would drop the locks (see `held`).
+//! In WAL mode the application may continue to write; the snapshot does not see it. In rollback mode its commits wait
+//! until the `Source` is dropped. Next to a file in WAL mode SQLite may create a `-shm` and an empty `-wal`. No other
+//! part of the process may open and close the file meanwhile, because closing it would drop the locks (see
+//! `open_file`).
 
 mod authorizer;
 mod check;

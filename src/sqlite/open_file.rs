@@ -1,8 +1,9 @@
-//! A database file that this process keeps open beside SQLite, to read its header and to see whether the path still leads to it.
+//! A database file that this process keeps open in addition to SQLite, to read its header and to check that the path
+//! still leads to it.
 //!
 //! Closing any descriptor of a file drops all POSIX locks that the process has on it
-//! (<https://www.sqlite.org/howtocorrupt.html>, 2.2), SQLite's among them. So a descriptor of ours lives longer than
-//! every connection to the same file, of whichever `Source`.
+//! (<https://www.sqlite.org/howtocorrupt.html>, 2.2), including SQLite's. Therefore this descriptor lives longer than
+//! every connection to the same file, of any `Source`.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -12,22 +13,22 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 type Inode = (u64, u64);
-/// Files by inode, each with the number of its holders; made with the first.
+/// Open files by inode, each with its number of holders. `None` before the first.
 type OpenFiles = Option<HashMap<Inode, (Arc<File>, usize)>>;
 
-/// Files that are held now, with how often.
+/// The files that are open now.
 static HELD: Mutex<OpenFiles> = Mutex::new(None);
 
-/// A file, held open until the last holder of it in this process is gone.
+/// A file that stays open until its last holder in this process is dropped.
 pub(super) struct OpenFile {
     path: PathBuf,
     inode: Inode,
-    /// Taken out by `drop` alone.
+    /// Only `drop` takes it.
     file: Option<Arc<File>>,
 }
 
 impl OpenFile {
-    /// Opens the file, or joins those who hold it already.
+    /// Opens the file, or joins the holders of the same file.
     pub fn open(path: &Path) -> io::Result<OpenFile> {
         let mut table = table();
         let held = table.get_or_insert_default();
@@ -41,7 +42,8 @@ impl OpenFile {
         let metadata = file.metadata()?;
         let inode = (metadata.dev(), metadata.ino());
         if let Some((other, holders)) = held.get_mut(&inode) {
-            // The path was changed in between to a file that is held: rather lose a descriptor than the locks.
+            // The path changed in between to a file that is already open. Leaking a descriptor is better than dropping
+            // the locks.
             std::mem::forget(file);
             *holders += 1;
             return Ok(OpenFile { path: path.to_owned(), inode, file: Some(Arc::clone(other)) });
@@ -55,7 +57,7 @@ impl OpenFile {
         self.file.as_deref().ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
     }
 
-    /// The first bytes of the file, at most `most` of them.
+    /// Returns the first bytes of the file, at most `most`.
     pub fn start(&self, most: usize) -> io::Result<Vec<u8>> {
         let mut bytes = vec![0; most];
         let mut read = 0;
@@ -69,7 +71,7 @@ impl OpenFile {
         Ok(bytes)
     }
 
-    /// Whether the path still leads to this very file.
+    /// Returns true if the path still leads to this file.
     pub fn is_in_place(&self) -> bool {
         std::fs::metadata(&self.path).is_ok_and(|m| (m.dev(), m.ino()) == self.inode)
     }
@@ -85,7 +87,7 @@ impl Drop for OpenFile {
                 held.remove(&self.inode);
             }
         }
-        // Closed before the table is unlocked, so before anybody may open the file anew and lock it.
+        // Closed before the table is unlocked, so that no other thread can open and lock the file before that.
         self.file = None;
     }
 }

@@ -1,7 +1,8 @@
-//! Where to cut a table into parts of about equal rows, and about how many rows it has.
+//! Divides a table into parts of about equal numbers of rows, and estimates the number of rows.
 //!
-//! A large table whose rowids lie about evenly is cut by arithmetic, after a look at a few of them; any other is walked once
-//! from end to end. A cut is always the key of a row, and no row depends on where it is: a bad one costs time alone.
+//! A large table with approximately even rowids is divided by arithmetic after sampling a few of them. Any other table
+//! is scanned once. Each cut is the key of a row. The result does not depend on the position of the cuts; a bad cut
+//! only costs time.
 
 use std::sync::{Arc, PoisonError};
 
@@ -15,21 +16,21 @@ use crate::model::key::Key;
 use crate::model::schema::Address;
 use crate::model::select::{Relation, Select};
 
-/// Keys that are kept of a walk, at most: parts are equal to within the rows between two of them.
+/// Maximum number of keys kept from a scan. Parts are equal up to the rows between two of these keys.
 const KEPT: usize = 512;
 
-/// Places at which rowids are looked at, and how many are looked at there.
+/// Number of samples of rowids, and of rowids in one sample.
 const LOOKS: i128 = 64;
 
-/// Rowids less far apart than this are walked: it takes no longer than the looks.
+/// Rowids in a smaller span are scanned, because sampling would take as long.
 const NEAR: i128 = LOOKS * LOOKS * 4;
 
-/// Rowids lie about evenly where no look finds them so many times closer than another does. What chance alone does to rowids
-/// that SQLite draws at random is less.
+/// Rowids count as even if the density of the samples varies by less than this factor. Random rowids vary less.
 const EVEN: f64 = 4.0;
 
 impl Reader {
-    /// Rows of a table that is to be read in parts: about as many, and exactly as many where that costs no walk of its own.
+    /// Returns the number of rows of a table that is read in parts: an estimate, or the exact number if it is known
+    /// without a scan of its own.
     pub fn about(&self, table: &str, select: &Select) -> Result<u64, SourceError> {
         match self.walk(select) {
             walk @ Walk::Keyed(_) => Ok(self.spread(table, select, &walk)?.rows()),
@@ -37,8 +38,10 @@ impl Reader {
         }
     }
 
-    /// Keys at which to cut a table into `parts` of about equal rows: each ends a part, inclusive; the last part has
-    /// no end. None where there are fewer rows than parts, or where rows are addressed by ordinal.
+    /// Returns the keys that divide a table into `parts` of about equal numbers of rows. Each key ends a part,
+    /// inclusive; the last part has no end.
+    ///
+    /// Returns no keys if there are fewer rows than parts, or if rows are addressed by ordinal.
     pub fn split(&self, select: &Select, parts: usize) -> Result<Vec<Key>, SourceError> {
         let (Relation::Table(table), walk @ Walk::Keyed(_)) = (&select.relation, self.walk(select)) else {
             return Ok(Vec::new());
@@ -51,7 +54,7 @@ impl Reader {
             Spread::Walked { rows, every, keys } => walked_cuts(*rows, *every, keys, parts as u64),
             Spread::Even { span, .. } => {
                 let places = (1..parts as i128).map(|n| span.place(n, parts as i128));
-                let found = places.map(|place| self.step(select, &walk, behind(&Key::rowid(place)), 0));
+                let found = places.map(|place| self.step(select, &walk, after_key(&Key::rowid(place)), 0));
                 found.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect()
             }
         };
@@ -59,7 +62,7 @@ impl Reader {
         Ok(cuts)
     }
 
-    /// Found once in the life of the snapshot.
+    /// Returns the distribution of a table, which is determined once in the life of the snapshot.
     fn spread(&self, table: &str, select: &Select, walk: &Walk) -> Result<Arc<Spread>, SourceError> {
         let counted = &self.shared.counted;
         let known = || counted.spreads.lock().unwrap_or_else(PoisonError::into_inner);
@@ -79,7 +82,7 @@ impl Reader {
         Ok(spread)
     }
 
-    /// `None`: its rowids are near each other, or do not lie evenly, or it has none.
+    /// Samples the rowids. `None` if they are near each other or uneven, or if the table has none.
     fn even(&self, select: &Select, walk: &Walk) -> Result<Option<Spread>, SourceError> {
         let Some(span) = self.rowids(select)? else { return Ok(None) };
         let first = span.first;
@@ -87,14 +90,14 @@ impl Reader {
         if width < NEAR {
             return Ok(None);
         }
-        let sql = format!("{} LIMIT {LOOKS}", statement::sql(select, walk, &[], behind(&Key::rowid(first))));
+        let sql = format!("{} LIMIT {LOOKS}", statement::sql(select, walk, &[], after_key(&Key::rowid(first))));
         let mut statement = self.prepare(&sql)?;
         let (mut least, mut most, mut sum) = (f64::INFINITY, 0.0_f64, 0.0);
         for n in 0..LOOKS {
-            // Before the first rowid there is one less, save at the very end of what a rowid can be.
+            // The first sample starts one before the first rowid, except at the smallest possible rowid.
             let from = if n == 0 { first.saturating_sub(1) } else { span.place(n, LOOKS) };
             let after = Key::rowid(from);
-            statement::bind(&mut statement, &StatementValues { select, range: behind(&after), skip: None })?;
+            statement::bind(&mut statement, &StatementValues { select, range: after_key(&after), skip: None })?;
             let mut found = statement.raw_query();
             let (mut rows, mut end) = (0_u32, i128::from(from));
             while let Some(row) = found.next().map_err(|error| self.failure(&Said::of(&error)))? {
@@ -110,7 +113,7 @@ impl Reader {
         Ok(even.then_some(Spread::Even { rows, span }))
     }
 
-    /// The first and the last rowid of a table that has any.
+    /// Returns the first and the last rowid of a table. `None` if there are none.
     fn rowids(&self, select: &Select) -> Result<Option<RowidSpan>, SourceError> {
         let (Relation::Table(table), Address::Rowid(_)) = (&select.relation, &select.address) else { return Ok(None) };
         let Walk::Keyed(steps) = self.walk(select) else { return Ok(None) };
@@ -120,7 +123,7 @@ impl Reader {
         Ok(end("min")?.zip(end("max")?).map(|(first, last)| RowidSpan { first, last }))
     }
 
-    /// Walks the keys of a table and counts them.
+    /// Scans the keys of a table and counts them.
     fn walked(&self, select: &Select, walk: &Walk) -> Result<Spread, SourceError> {
         let mut every = 1;
         let mut keys: Vec<Key> = Vec::new();
@@ -133,7 +136,7 @@ impl Reader {
                 break;
             };
             if keys.is_empty() {
-                statement = self.stepping(select, walk, behind(&key))?;
+                statement = self.stepping(select, walk, after_key(&key))?;
             }
             keys.push(key);
             if keys.len() == KEPT {
@@ -142,12 +145,12 @@ impl Reader {
             }
         }
         drop(statement);
-        let rows = keys.len() as u64 * every + self.rows_behind(select, walk, keys.last())?;
+        let rows = keys.len() as u64 * every + self.rows_after(select, walk, keys.last())?;
         Ok(Spread::Walked { rows, every, keys })
     }
 
-    /// Rows behind a key.
-    fn rows_behind(&self, select: &Select, walk: &Walk, after: Option<&Key>) -> Result<u64, SourceError> {
+    /// Returns the number of rows after a key.
+    fn rows_after(&self, select: &Select, walk: &Walk, after: Option<&Key>) -> Result<u64, SourceError> {
         let range = StatementRange { after, ..StatementRange::default() };
         let mut statement =
             self.prepare(&format!("SELECT count(*) FROM ({})", statement::sql(select, walk, &[], range)))?;
@@ -159,12 +162,12 @@ impl Reader {
     }
 }
 
-/// The range of all rows behind a key.
-fn behind(key: &Key) -> StatementRange<'_> {
+/// The range of all rows after a key.
+fn after_key(key: &Key) -> StatementRange<'_> {
     StatementRange { after: Some(key), ..StatementRange::default() }
 }
 
-/// The keys that end all parts but the last one.
+/// Returns the keys that end all parts except the last one.
 fn walked_cuts(rows: u64, every: u64, keys: &[Key], parts: u64) -> Vec<Key> {
     let places = (1..parts).map(|n| (rows / parts * n + rows % parts * n / parts + every / 2) / every);
     places.filter_map(|n| keys.get(usize::try_from(n).ok()?.checked_sub(1)?)).cloned().collect()

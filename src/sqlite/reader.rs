@@ -1,4 +1,4 @@
-//! One connection inside the snapshot, and what all connections of a source share.
+//! One connection in the snapshot, and the state that all connections of a source share.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -16,14 +16,15 @@ use super::open_file::OpenFile;
 use super::schema::KeyColumn;
 use super::{diagnose, snapshot};
 
-/// How a source is opened.
+/// Options for opening a source.
 #[derive(Clone)]
 pub struct SourceOptions {
-    /// How long to wait for another process's lock, or for a moment without commits.
+    /// Maximum wait for another process's lock, or for a moment without commits.
     pub wait: Duration,
-    /// Readers to begin together with the snapshot. A later one can join only while nobody has committed since.
+    /// Number of readers that begin together with the snapshot. A later one can join only if no commit has happened
+    /// since.
     pub readers: usize,
-    /// Functions of one argument that the mapping's SQL has besides `regexp` and `casefold`, by name.
+    /// SQL functions of one argument, by name, in addition to `regexp` and `casefold`.
     pub functions: Vec<(&'static str, ScalarFunction)>,
 }
 
@@ -36,34 +37,35 @@ impl Default for SourceOptions {
 /// One connection in the snapshot.
 pub struct Reader {
     pub(super) shared: Arc<Shared>,
-    /// Taken out by `drop` alone.
+    /// Only `drop` takes it.
     pub(super) lane: Option<ReadConnection>,
 }
 
-/// What readers have in common. Connections come before the file and the private copy, which must outlive them.
+/// The state that all readers share. Connections are declared before the file and the private copy, which must outlive
+/// them.
 pub(super) struct Shared {
-    /// What SQLite was given.
+    /// The path passed to SQLite.
     pub(super) real: PathBuf,
-    /// The file for people.
+    /// The file as it is displayed.
     pub(super) place: String,
     pub(super) options: SourceOptions,
-    /// The connection that stays outside of any transaction, and its number when the snapshot began.
+    /// The connection that stays outside of any transaction, and its data version when the snapshot began.
     pub(super) watch: Mutex<(Connection, i64)>,
-    /// Readers that nobody has taken, or that were given back.
+    /// Connections that no reader uses at the moment.
     pub(super) idle: Mutex<Vec<ReadConnection>>,
     /// Keys of WITHOUT ROWID tables.
     pub(super) keys: HashMap<String, Vec<KeyColumn>>,
-    /// What was counted; it holds as long as the snapshot does.
+    /// Counts, which are valid as long as the snapshot.
     pub(super) counted: Counted,
     pub(super) utf16: bool,
     pub(super) header: Header,
     pub(super) held: OpenFile,
-    /// The private copy that a dump was loaded into.
+    /// The private copy into which a dump was loaded.
     pub(super) _copy: Option<tempfile::TempDir>,
 }
 
 impl Shared {
-    /// One more connection, proved to see the same commit.
+    /// Opens one more connection and verifies that it sees the same commit.
     pub(super) fn join(&self) -> Result<ReadConnection, SourceError> {
         let watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
         let broken = |error: rusqlite::Error| self.failure(&Said::of(&error));
@@ -85,17 +87,17 @@ impl Shared {
 }
 
 impl Reader {
-    /// The connection; there until `drop`.
+    /// The connection, which exists until `drop`.
     pub(super) fn lane(&self) -> Result<&ReadConnection, SourceError> {
         self.lane.as_ref().ok_or_else(|| SourceError::new(ErrorClass::Other, &self.shared.place, "is closed"))
     }
 
-    /// Compiles a statement of ours.
+    /// Compiles a statement.
     pub(super) fn prepare(&self, sql: &str) -> Result<Statement<'_>, SourceError> {
         let lane = self.lane()?;
         if !lane.is_sound() {
             return Err(SourceError::new(ErrorClass::Moved, &self.shared.place, "this reader has lost its snapshot")
-                .because("an earlier statement met damage or a failure of the disk")
+                .because("an earlier statement found damage or a disk failure")
                 .advise("Start again."));
         }
         lane.log.begin();
@@ -105,7 +107,7 @@ impl Reader {
         })
     }
 
-    /// Why a statement does not compile: the SQL is wrong or not allowed, or the file cannot be read.
+    /// Explains why a statement does not compile: the SQL is wrong or not allowed, or the file cannot be read.
     pub(super) fn not_compiled(&self, said: &Said, refused: Option<&str>) -> SourceError {
         use rusqlite::ffi::{SQLITE_AUTH, SQLITE_ERROR, SQLITE_RANGE, SQLITE_TOOBIG};
         if !matches!(said.primary(), SQLITE_AUTH | SQLITE_ERROR | SQLITE_RANGE | SQLITE_TOOBIG) {
@@ -115,12 +117,12 @@ impl Reader {
         match refused {
             Some(refused) => error
                 .because(format!("SQL of a mapping may only read, and this asks for {refused}"))
-                .advise("Take it out."),
+                .advise("Remove it."),
             None => error.because(format!("SQLite says \"{}\"", said.words)),
         }
     }
 
-    /// Why a statement fails while it runs, where no row is to blame.
+    /// Explains a failure of a running statement for which no row is to blame.
     pub(super) fn failure(&self, said: &Said) -> SourceError {
         if said.primary() == rusqlite::ffi::SQLITE_AUTH {
             let seen = self.lane.as_ref().map(|lane| lane.log.take()).unwrap_or_default();

@@ -1,7 +1,7 @@
-//! Running a [`Select`]: rows in order to a [`Sink`], from behind one key up to another.
+//! Executes a [`Select`]: sends the rows of a key range to a [`Sink`], in order.
 //!
-//! A row that an expression fails on is told by its key, and reading goes on behind it. Any other failure is an error;
-//! it is never taken for the end of the table. The loop allocates nothing for a row.
+//! A row whose expression fails is reported by its key, and reading continues after it. Any other failure is an error
+//! and is never mistaken for the end of the table. The loop allocates nothing per row.
 
 use std::borrow::Cow;
 use std::ops::ControlFlow;
@@ -14,21 +14,21 @@ use crate::model::cell::{Raw, RawBuf};
 use crate::model::key::{Key, KeyRange};
 use crate::model::select::{Expr, Failed, Relation, Row, Select, Sink};
 
-/// How a reading ended without an error.
+/// The end of a scan without an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Finished {
-    /// There are no more rows in the range.
+    /// The range contains no more rows.
     All,
-    /// The sink said `Break`.
+    /// The sink returned `Break`.
     Stopped,
 }
 
-/// One row as the statement stands on it.
+/// The current row of the statement.
 struct Current<'a> {
     row: &'a rusqlite::Row<'a>,
-    /// Key columns before the cells.
+    /// Number of key columns before the cells.
     width: usize,
-    /// Counted from 1 where there are no key columns.
+    /// Counted from 1; used if there are no key columns.
     ordinal: u64,
 }
 
@@ -49,14 +49,14 @@ fn ordinal(n: u64) -> Key {
     Key::rowid(i64::try_from(n).unwrap_or(i64::MAX))
 }
 
-/// How one run of a statement ended.
+/// The end of one run of a statement.
 enum ScanRun {
     Ended(Finished),
-    /// After so many rows SQLite failed, in a way that one row can be to blame for.
+    /// SQLite failed after this many rows, with an error for which one row can be to blame.
     Failed(u64, Said),
 }
 
-/// Where a walk is: behind a key, or behind a number of rows.
+/// The position of a scan: after a key, or after a number of rows.
 #[derive(Clone)]
 struct ScanPosition {
     after: Option<Key>,
@@ -87,8 +87,8 @@ impl Reader {
         self.scan(select, range, &mut ComputedRows(on_row))
     }
 
-    /// Sends the rows of a range to the sink, in the order of their keys. Rows of SQL, rows of the mapping and rows of a
-    /// table whose rowid has no free name are counted from 1: `after` skips that many.
+    /// Sends the rows of a range to the sink, in the order of their keys. Rows of SQL, rows of the mapping and rows of
+    /// a table whose rowid has no free name are counted from 1: `after` skips that many.
     pub fn scan(&self, select: &Select, range: KeyRange<'_>, sink: &mut dyn Sink) -> Result<Finished, SourceError> {
         let KeyRange { after, until } = range;
         let walk = self.walk(select);
@@ -103,7 +103,7 @@ impl Reader {
             match self.run(select, &walk, &place, until, sink)? {
                 ScanRun::Ended(finished) => return Ok(finished),
                 ScanRun::Failed(rows, said) => {
-                    let Some(key) = self.key_behind(select, &walk, &place, until, rows)? else {
+                    let Some(key) = self.key_after(select, &walk, &place, until, rows)? else {
                         return Ok(Finished::All);
                     };
                     let too_large = said.primary() == rusqlite::ffi::SQLITE_TOOBIG;
@@ -121,7 +121,7 @@ impl Reader {
         }
     }
 
-    /// How the rows of this select are walked.
+    /// Returns the order in which the rows of this select are read.
     pub(super) fn walk(&self, select: &Select) -> Walk {
         let key = match &select.relation {
             Relation::Table(table) => self.shared.keys.get(table).map(Vec::as_slice),
@@ -130,11 +130,11 @@ impl Reader {
         Walk::of(select, key)
     }
 
-    /// Refuses a key that is none of this walk's, or that SQLite could not be given back as it was.
+    /// Refuses a key that does not belong to this order, or that cannot be bound to SQLite unchanged.
     fn fits(&self, walk: &Walk, key: Option<&Key>) -> Result<(), SourceError> {
         let Some(Key(parts)) = key else { return Ok(()) };
         let refuse = |why: &str| {
-            Err(SourceError::new(ErrorClass::Other, "key", "cannot be gone on from")
+            Err(SourceError::new(ErrorClass::Other, "key", "cannot be used to resume")
                 .because(why)
                 .advise("Read the table from its start."))
         };
@@ -142,7 +142,7 @@ impl Reader {
             return refuse("it has another number of columns than the table's key");
         }
         if *walk == Walk::Counted && !matches!(parts.as_slice(), [RawBuf::Integer(0..)]) {
-            return refuse("it is no ordinal");
+            return refuse("it is not an ordinal");
         }
         if parts.contains(&RawBuf::Null) {
             return refuse("a NULL in it compares with nothing");
@@ -154,7 +154,7 @@ impl Reader {
         Ok(())
     }
 
-    /// One run of the statement from `place` on.
+    /// Runs the statement once from `place`.
     fn run(
         &self,
         select: &Select,
@@ -177,7 +177,7 @@ impl Reader {
             let mut rows = statement.raw_query();
             let width = walk.width();
             loop {
-                // Before the step: the row behind the end must not even be computed.
+                // Checked before the step, because the row after the end must not even be computed.
                 if last.is_some_and(|last| place.skip + done >= last) {
                     return Ok(ScanRun::Ended(Finished::All));
                 }
@@ -201,8 +201,8 @@ impl Reader {
         Ok(ScanRun::Ended(Finished::All))
     }
 
-    /// The key of the row behind the `rows` that came from `place` on; `None` where the range holds no more.
-    fn key_behind(
+    /// Returns the key of the row after the first `rows` rows from `place`. `None` if the range contains no more rows.
+    fn key_after(
         &self,
         select: &Select,
         walk: &Walk,
@@ -219,9 +219,9 @@ impl Reader {
         }
     }
 
-    /// Which expression fails on the row with this key; `None` where only all of them together do.
+    /// Returns the expression that fails on the row with this key. `None` if only all of them together fail.
     fn blame(&self, select: &Select, walk: &Walk, key: &Key, said: &Said) -> Result<Option<usize>, SourceError> {
-        // The relation itself must stand; else it is not this row's expressions that fail.
+        // If the relation itself fails, the expressions of this row are not to blame.
         if self.fails(select, walk, &[], key)?.is_some() {
             return Err(self.sql_failed(select, said));
         }
@@ -236,7 +236,7 @@ impl Reader {
         }
     }
 
-    /// What SQLite says when it computes these expressions for one row; nothing where it can.
+    /// Returns SQLite's error in computing these expressions for one row. `None` if there is none.
     fn fails(&self, select: &Select, walk: &Walk, exprs: &[Expr], key: &Key) -> Result<Option<Said>, SourceError> {
         let range = match walk {
             Walk::Keyed(_) => StatementRange { only: Some(key), ..StatementRange::default() },
@@ -264,7 +264,7 @@ impl Reader {
         }
     }
 
-    /// An error that no single row is to blame for.
+    /// An error for which no single row is to blame.
     fn sql_failed(&self, select: &Select, said: &Said) -> SourceError {
         let place = match &select.relation {
             Relation::Table(table) => format!("source table `{table}`"),
@@ -278,13 +278,13 @@ impl Reader {
     }
 }
 
-/// The ordinal that a key says.
+/// Returns the ordinal in a key.
 fn count(key: &Key) -> u64 {
     key.as_rowid().and_then(|n| u64::try_from(n).ok()).unwrap_or(0)
 }
 
-/// The select in pieces that fit one statement, from the one that holds the row behind `skip`, each with the number of
-/// rows before it. Only rows of a mapping can be too many.
+/// Splits the select into statements of limited size, starting with the one that contains the row after `skip`. Each
+/// comes with the number of rows before it. Only rows of a mapping can be too many for one statement.
 fn pieces(select: &Select, skip: u64) -> impl Iterator<Item = (Cow<'_, Select>, u64)> {
     let size = match &select.relation {
         Relation::Rows { columns, rows } if columns.len() * rows.len() > MOST_VALUES => {

@@ -1,6 +1,6 @@
-//! The schema of the source as a value, and how each table's rows are walked in the order they lie in.
+//! Reads the schema of the source, and the key by which each table's rows are ordered.
 //!
-//! Nothing is judged here: what may be loaded and how is the plan's business.
+//! Does not judge what can be loaded; that is the task of the plan.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -12,17 +12,17 @@ use crate::model::hex::hex;
 use crate::model::ident::quoted;
 use crate::model::schema::{Address, OtherKind, SourceColumn, SourceSchema, SourceTable, SourceUnique};
 
-/// A column of the key that the rows of a WITHOUT ROWID table lie in the order of.
+/// A column of the key of a WITHOUT ROWID table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct KeyColumn {
     pub name: String,
     pub collation: String,
-    /// The collation is the column's own too: comparing the bare column means it, and lets SQLite seek by row values.
+    /// The collation is the column's own. Then the bare column has the same order, and SQLite can seek by row values.
     pub own: bool,
     pub descending: bool,
 }
 
-/// What was read of a database's schema.
+/// The schema of a database.
 pub(super) struct ReadSchema {
     pub schema: SourceSchema,
     /// The keys of WITHOUT ROWID tables.
@@ -33,7 +33,7 @@ pub(super) struct ReadSchema {
     pub hash: String,
 }
 
-/// SchemaFailure while reading the schema: SQLite's, or a name that no Rust string can hold.
+/// A failure to read the schema: an error of SQLite, or a name that is not UTF-8.
 pub(super) enum SchemaFailure {
     Sqlite(rusqlite::Error),
     Name(SourceError),
@@ -47,7 +47,7 @@ impl From<rusqlite::Error> for SchemaFailure {
 
 type Result<T> = std::result::Result<T, SchemaFailure>;
 
-/// Reads everything, inside the transaction that the connection is in.
+/// Reads the whole schema in the connection's transaction.
 pub(super) fn read(conn: &Connection) -> Result<ReadSchema> {
     let encoding = all(conn, "PRAGMA encoding", [], |row| text(row, 0))?;
     let mut read = ReadSchema {
@@ -61,7 +61,7 @@ pub(super) fn read(conn: &Connection) -> Result<ReadSchema> {
         Ok((text(row, 0)?, text(row, 1)?, row.get::<_, i64>(2)? != 0))
     })?;
     for (name, kind, without_rowid) in listed {
-        // The names that SQLite keeps for itself: sqlite_schema, sqlite_sequence, sqlite_stat1 and their like.
+        // Names reserved by SQLite: sqlite_schema, sqlite_sequence, sqlite_stat1 and the like.
         if name.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("sqlite_")) {
             continue;
         }
@@ -83,7 +83,7 @@ pub(super) fn read(conn: &Connection) -> Result<ReadSchema> {
     Ok(read)
 }
 
-/// One table, and its key where it has no rowid.
+/// Reads one table, and its key if it has no rowid.
 fn table(conn: &Connection, name: &str, without_rowid: bool) -> Result<(SourceTable, Vec<KeyColumn>)> {
     let sql = "SELECT name, type, \"notnull\", pk FROM pragma_table_xinfo(?1) WHERE hidden <> 1 ORDER BY cid";
     let mut in_key = 0;
@@ -99,7 +99,7 @@ fn table(conn: &Connection, name: &str, without_rowid: bool) -> Result<(SourceTa
         [name],
         |row| Ok((text(row, 0)?, text(row, 1)?, row.get::<_, i64>(2)? != 0)),
     )?;
-    // INTEGER PRIMARY KEY is the one primary key without an index of its own; INT and INTEGER ... DESC have one.
+    // INTEGER PRIMARY KEY is the only primary key without an index of its own; INT and INTEGER ... DESC have one.
     let has_key_index = indexes.iter().any(|(_, origin, _)| origin == "pk");
     let mut unique = Vec::new();
     for column in &mut columns {
@@ -122,7 +122,7 @@ fn table(conn: &Connection, name: &str, without_rowid: bool) -> Result<(SourceTa
     Ok((SourceTable { columns, address, counter: None, unique }, key))
 }
 
-/// The key columns of an index; `None` for an expression.
+/// Returns the key columns of an index; `None` for an expression.
 fn index_columns(conn: &Connection, table: &str, index: &str) -> Result<Vec<Option<KeyColumn>>> {
     let sql = "SELECT name, coll, \"desc\", cid FROM pragma_index_xinfo(?1) WHERE key ORDER BY seqno";
     all(conn, sql, [index], |row| {
@@ -136,7 +136,7 @@ fn index_columns(conn: &Connection, table: &str, index: &str) -> Result<Vec<Opti
     })
 }
 
-/// How rows are found again: by key, by the first name of the rowid that no column hides, or not at all.
+/// Returns how rows are addressed: by key, by the first name of the rowid that no column hides, or not at all.
 fn address(columns: &[SourceColumn], key: &[KeyColumn]) -> Address {
     if !key.is_empty() {
         return Address::Key(key.iter().map(|part| part.name.clone()).collect());
@@ -149,7 +149,8 @@ fn address(columns: &[SourceColumn], key: &[KeyColumn]) -> Address {
     }
 }
 
-/// The counters of AUTOINCREMENT tables. The table can be written by anybody: what is no integer counts for nothing.
+/// Returns the counters of AUTOINCREMENT tables. Any application can write to the table, so a counter that is not an
+/// integer is ignored.
 fn counters(conn: &Connection) -> Result<BTreeMap<String, i64>> {
     let there = all(conn, "SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_sequence'", [], |_| Ok(()))?;
     if there.is_empty() {
@@ -160,7 +161,7 @@ fn counters(conn: &Connection) -> Result<BTreeMap<String, i64>> {
     Ok(all(conn, sql, [], |row| Ok((text(row, 0)?, row.get(1)?)))?.into_iter().collect())
 }
 
-/// A hash of everything that was created, whatever page it lies on and whatever ANALYZE has added.
+/// Hashes the SQL of all objects. Independent of the pages they are on and of the tables of ANALYZE.
 fn hash(conn: &Connection) -> Result<String> {
     let mut sum = Sha256::new();
     let sql = "SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\' \
@@ -177,7 +178,7 @@ fn hash(conn: &Connection) -> Result<String> {
     Ok(hex(&sum.finalize()))
 }
 
-/// All rows of a small query.
+/// Returns all rows of a small query.
 fn all<T>(
     conn: &Connection,
     sql: &str,
@@ -193,13 +194,13 @@ fn all<T>(
     Ok(found)
 }
 
-/// A name. One that is not UTF-8 cannot be written in a mapping or on the target.
+/// Returns a name. A name that is not UTF-8 can appear neither in a mapping nor on the target.
 fn text(row: &Row<'_>, n: usize) -> Result<String> {
     let bytes = row.get_ref(n)?.as_bytes_or_null().unwrap_or_default().unwrap_or_default();
     String::from_utf8(bytes.to_vec()).map_err(|_| {
         let name = quoted(&String::from_utf8_lossy(bytes));
         SchemaFailure::Name(
-            SourceError::new(ErrorClass::Other, name, "the name cannot be carried over")
+            SourceError::new(ErrorClass::Other, name, "the name cannot be migrated")
                 .because("its bytes are not UTF-8")
                 .advise("Rename it in the source."),
         )

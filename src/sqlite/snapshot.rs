@@ -1,7 +1,8 @@
-//! One commit, seen by several connections: begun together, proved to be one by a connection that watches, held until dropped.
+//! One snapshot for several connections. All begin together, and a watching connection verifies that no commit happened
+//! meanwhile. The snapshot is held until it is dropped.
 //!
-//! In rollback mode a held snapshot keeps writers from committing; in WAL mode they go on and are not seen. (There the
-//! first reader's lock is the whole process's, so the others begin at once, whatever another process waits for.)
+//! In rollback mode a held snapshot prevents commits. In WAL mode commits continue and are not visible. The lock of the
+//! first reader belongs to the whole process, so the other readers begin at once, even if another process waits.
 
 use std::time::{Duration, Instant};
 
@@ -9,14 +10,14 @@ use rusqlite::Connection;
 
 use super::error::Said;
 
-/// A wait between two tries; short against any commit that is worth waiting for.
+/// The pause between two attempts; short compared with any commit worth waiting for.
 const PAUSE: Duration = Duration::from_millis(3);
 
-/// What stopped a snapshot from being begun.
+/// The reason why a snapshot could not begin.
 pub(super) enum SnapshotFailure {
     /// SQLite failed.
     Sqlite(Said),
-    /// Commits came faster than all connections could begin between two of them.
+    /// Commits came so fast that all connections could not begin between two of them.
     Restless,
 }
 
@@ -26,20 +27,23 @@ impl From<rusqlite::Error> for SnapshotFailure {
     }
 }
 
-/// The number that changes when anybody else commits. Means something only against the same connection's earlier one.
+/// Returns a number that changes when another connection commits. It is comparable only with earlier numbers of the
+/// same connection.
 pub(super) fn version(watch: &Connection) -> rusqlite::Result<i64> {
     watch.query_row("PRAGMA data_version", [], |row| row.get(0))
 }
 
-/// Begins a read transaction and takes the snapshot now: `BEGIN` alone takes none.
+/// Begins a read transaction and takes the snapshot immediately, which `BEGIN` alone does not.
 pub(super) fn begin(conn: &Connection) -> rusqlite::Result<()> {
     conn.execute_batch("BEGIN")?;
     conn.query_row("SELECT count(*) FROM sqlite_schema LIMIT 1", [], |_| Ok(()))
 }
 
-/// Begins on all connections until nobody has committed in between, calling `look` before that is proved. Gives the
-/// watching connection's version. The connections' own waiting must be short: a writer that waits for our first
-/// reader to end keeps our second from beginning, so all must let go and try again.
+/// Begins on all connections, and repeats this until no commit happened meanwhile. Calls `look` before that is
+/// verified. Returns the watching connection's data version.
+///
+/// The connections' own waits must be short. A writer that waits for the first reader to end blocks the second reader,
+/// so all must roll back and retry.
 pub(super) fn begin_all<T>(
     watch: &Connection,
     lanes: &[&Connection],

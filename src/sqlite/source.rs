@@ -1,4 +1,4 @@
-//! The source as a whole: opens the file or the dump, takes the snapshot, and hands out readers of it.
+//! The source as a whole: opens the file or the dump, takes the snapshot, and creates readers of it.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,7 +16,7 @@ use crate::model::hex::hex;
 use crate::model::record::Warning;
 use crate::model::schema::SourceSchema;
 
-/// One file, one snapshot, held until this and all its readers are dropped.
+/// One snapshot of one file, held until this and all its readers are dropped.
 pub struct Source {
     pub(super) shared: Arc<Shared>,
     schema: SourceSchema,
@@ -25,7 +25,7 @@ pub struct Source {
 }
 
 impl Source {
-    /// Opens the file at `path`; one whose name ends in `.sql` is a dump, loaded into a private file first.
+    /// Opens the file at `path`. A file whose name ends in `.sql` is a dump and is first loaded into a private file.
     pub fn open(path: &Path, options: &SourceOptions) -> Result<Source, SourceError> {
         if !path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("sql")) {
             return Source::open_file(path, path, options, None);
@@ -43,7 +43,7 @@ impl Source {
         Ok(source)
     }
 
-    /// Opens the database file at `file`, which for people is called `path`.
+    /// Opens the database file at `file`, which is displayed as `path`.
     fn open_file(
         path: &Path,
         file: &Path,
@@ -53,7 +53,7 @@ impl Source {
         let diagnose::DatabaseFile { path: real, held, header } = diagnose::look(file)?;
         let failure = |said: &Said| diagnose::failure(&real, Some(&header), said, options.wait);
         let broken = |error: rusqlite::Error| failure(&Said::of(&error));
-        // The wait is done in `begin_all`; a connection that waited by itself would keep others from beginning.
+        // `begin_all` does the waiting. A connection that waited by itself would prevent the others from beginning.
         let pause = Duration::from_millis(10);
         let watch = connection::open(&real, pause).map_err(broken)?;
         let lanes = (0..options.readers.max(1)).map(|_| connection::open(&real, pause));
@@ -90,33 +90,34 @@ impl Source {
         Ok(Source { shared: Arc::new(shared), schema: read.schema, facts, warnings })
     }
 
-    /// Tables and what else the file holds.
+    /// The tables and other objects of the file.
     pub fn schema(&self) -> &SourceSchema {
         &self.schema
     }
 
-    /// What can be said without reading rows; as of the snapshot.
+    /// The facts that are known without reading rows, as of the snapshot.
     pub fn facts(&self) -> &SourceFacts {
         &self.facts
     }
 
-    /// One line of text. Equal lines mean the same source; where they differ, only digests can tell.
+    /// Returns the stamp, one line of text. Equal stamps mean the same source; if they differ, only digests can decide.
     pub fn stamp(&self) -> String {
         self.facts.stamp()
     }
 
-    /// What was noticed while opening. [`Reader::losses`] finds what only a scan can.
+    /// The warnings noticed while opening. [`Reader::losses`] finds those that need a scan.
     pub fn warnings(&self) -> &[Warning] {
         &self.warnings
     }
 
-    /// Whether the path still leads to the file that is read. It may be renamed or replaced meanwhile; the snapshot
-    /// stays what it is.
+    /// Returns true if the path still leads to the file that is read. The file may be renamed or replaced meanwhile;
+    /// the snapshot is not affected.
     pub fn is_in_place(&self) -> bool {
         self.shared.held.is_in_place()
     }
 
-    /// A connection in the very same snapshot. Beyond [`SourceOptions::readers`] it joins only if nobody has committed since.
+    /// Returns a connection in the same snapshot. Beyond [`SourceOptions::readers`] it can join only if no commit has
+    /// happened since.
     pub fn reader(&self) -> Result<Reader, SourceError> {
         let idle = self.shared.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let lane = match idle {
@@ -126,7 +127,8 @@ impl Source {
         Ok(Reader { shared: Arc::clone(&self.shared), lane: Some(lane) })
     }
 
-    /// Whether nobody wrote to the source since the snapshot began. The snapshot itself does not see what was written.
+    /// Returns true if the source was not written to since the snapshot began. The snapshot itself does not see later
+    /// writes.
     pub fn is_as_it_was(&self) -> Result<bool, SourceError> {
         let broken = |error: std::io::Error| diagnose::from_io(&self.facts.path, &error);
         if let Some(sum) = &self.facts.sha256 {

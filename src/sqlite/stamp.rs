@@ -1,6 +1,7 @@
-//! Which source this is: facts of the file, and a line of text that is the same as long as it was not written to.
+//! Identifies the source: facts of the file, and a stamp, a line of text that stays the same as long as the file is not
+//! written to.
 //!
-//! The line is a quick yes. Where it differs the content may still be the same; that is for digests to say.
+//! Equal stamps are a fast proof. If stamps differ, the content may still be the same; only digests can decide.
 
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -9,31 +10,31 @@ use super::diagnose;
 use super::header::{Header, WalFacts};
 use super::open_file::OpenFile;
 
-/// What can be said of the source without reading its rows.
+/// The facts about a source that are known without reading its rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceFacts {
     /// The path as it was given.
     pub path: PathBuf,
     /// Length of the file, without its `-wal`.
     pub bytes: u64,
-    /// When it was last written to.
+    /// Time of the last write.
     pub modified: Option<SystemTime>,
-    /// The database file's header; of a dump there is none.
+    /// The header of the database file. `None` for a dump.
     pub header: Option<Header>,
-    /// What the `-wal` holds, where it holds a commit.
+    /// The state of the `-wal`. `None` if it contains no commit.
     pub wal: Option<WalFacts>,
     /// SHA-256 of a dump's text, in hex.
     pub sha256: Option<String>,
-    /// SHA-256 of everything that the schema creates, in hex.
+    /// SHA-256 of the SQL of the whole schema, in hex.
     pub schema: String,
 }
 
 impl SourceFacts {
-    /// Reads the facts of a database file. The hash of its schema is not among them yet.
+    /// Reads the facts of a database file. The hash of its schema is filled in later.
     pub(super) fn read(path: &Path, real: &Path, held: &OpenFile) -> std::io::Result<SourceFacts> {
         let metadata = held.file()?.metadata()?;
-        // Locks are kept on the `-shm`, none on the `-wal`: it can be opened and closed freely.
-        let wal = match std::fs::File::open(diagnose::beside(real, "-wal")) {
+        // Locks are held on the `-shm`, never on the `-wal`, so the `-wal` can be opened and closed freely.
+        let wal = match std::fs::File::open(diagnose::next_to(real, "-wal")) {
             Ok(file) => WalFacts::of(&file)?,
             Err(_) => None,
         };
@@ -48,7 +49,7 @@ impl SourceFacts {
         })
     }
 
-    /// One line: equal lines, same source.
+    /// Returns the stamp. Equal stamps mean the same source.
     pub(super) fn stamp(&self) -> String {
         if let Some(sum) = &self.sha256 {
             return format!("sql sha256:{sum}");
@@ -76,7 +77,7 @@ pub fn have_same_schema(then: &str, now: &str) -> bool {
     schema_of(then).is_some_and(|schema| Some(schema) == schema_of(now))
 }
 
-/// The hash of the schema in a stamp that [`SourceFacts::stamp`] wrote.
+/// Returns the hash of the schema in a stamp that [`SourceFacts::stamp`] wrote.
 fn schema_of(stamp: &str) -> Option<&str> {
     stamp.strip_prefix("sqlite ")?.split(' ').find_map(|word| word.strip_prefix("schema:"))
 }

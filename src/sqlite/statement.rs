@@ -1,6 +1,6 @@
-//! The SQL text of a reading: a [`Select`] as a statement that goes on after a key, up to a key, in the order rows lie in.
+//! The SQL text of a scan: a [`Select`] as a statement that reads a range of keys in the order of the rows.
 //!
-//! Text only; running it is `scan`'s work. Parameters of ours begin with `$`, those of the mapping with `:`.
+//! Only the text; `scan` executes it. This program's parameters begin with `$`, those of the mapping with `:`.
 
 use rusqlite::Statement;
 
@@ -13,12 +13,12 @@ use crate::model::key::Key;
 use crate::model::schema::Address;
 use crate::model::select::{Expr, Relation, Select};
 
-/// How the rows of a relation are walked.
+/// The order in which the rows of a relation are read.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Walk {
     /// In the order of these columns, each an SQL expression.
     Keyed(Vec<KeyTerm>),
-    /// As they come, counted from 1.
+    /// In the order of the query, counted from 1.
     Counted,
 }
 
@@ -29,16 +29,16 @@ pub(super) struct KeyTerm {
     pub column: String,
     /// The column as it is compared and ordered by: with the key's collation.
     pub sql: String,
-    /// Whether rows lie in falling order of it.
+    /// True if rows are in descending order of the column.
     pub descending: bool,
 }
 
 impl Walk {
-    /// How the rows of this select are walked; `key` is the table's key if it has no rowid.
+    /// Returns the order of this select's rows. `key` is the table's key if it has no rowid.
     pub fn of(select: &Select, key: Option<&[KeyColumn]>) -> Walk {
         match (&select.relation, &select.address, key) {
             (Relation::Table(_), Address::Rowid(name), _) => {
-                // Unquoted where it is the rowid's own name, so that it can be nothing else.
+                // The rowid's own name is not quoted, so that it can refer to nothing else.
                 let own = ["rowid", "_rowid_", "oid"].contains(&name.as_str());
                 let sql = if own { name.clone() } else { quoted(name) };
                 Walk::Keyed(vec![KeyTerm { column: sql.clone(), sql, descending: false }])
@@ -59,7 +59,7 @@ impl Walk {
         }
     }
 
-    /// The number of key columns that a row begins with.
+    /// Returns the number of key columns with which a row begins.
     pub fn width(&self) -> usize {
         match self {
             Walk::Keyed(steps) => steps.len(),
@@ -68,18 +68,18 @@ impl Walk {
     }
 }
 
-/// Which rows of the relation a statement reads.
+/// The rows of the relation that a statement reads.
 #[derive(Clone, Copy, Default)]
 pub(super) struct StatementRange<'a> {
     /// Exclusive.
     pub after: Option<&'a Key>,
     /// Inclusive.
     pub until: Option<&'a Key>,
-    /// This row alone.
+    /// Only this row.
     pub only: Option<&'a Key>,
 }
 
-/// The statement that reads `exprs` of the relation, keys first. A counted walk skips `$skip` rows.
+/// Returns the statement that reads `exprs` of the relation, keys first. A counted walk skips `$skip` rows.
 pub(super) fn sql(select: &Select, walk: &Walk, exprs: &[Expr], range: StatementRange<'_>) -> String {
     let mut cells: Vec<String> = exprs.iter().map(expression).collect();
     match (&select.relation, walk) {
@@ -113,8 +113,10 @@ pub(super) fn sql(select: &Select, walk: &Walk, exprs: &[Expr], range: Statement
     }
 }
 
-/// The relation of SQL or of rows under the name `migrate_rows`. The OFFSET keeps SQLite from merging it with what is
-/// read of it: its order then does not depend on the expressions, and a row that is skipped is not computed.
+/// Returns the relation of SQL or of rows as a common table expression named `migrate_rows`.
+///
+/// The OFFSET prevents SQLite from merging it with the outer query. Therefore its order does not depend on the
+/// expressions, and a skipped row is not computed.
 pub(super) fn derived(relation: &Relation) -> String {
     match relation {
         Relation::Rows { columns, rows } => {
@@ -140,12 +142,12 @@ pub(super) fn derived(relation: &Relation) -> String {
     }
 }
 
-/// SQL of the mapping without the semicolon that people end it with.
+/// Returns SQL of the mapping without semicolons at its end.
 pub(super) fn trimmed(sql: &str) -> &str {
     sql.trim_end_matches(|c: char| c == ';' || c.is_whitespace())
 }
 
-/// An expression in parentheses of its own; the line break ends a comment in it.
+/// Returns an expression in parentheses. The line break ends a comment in it.
 pub(super) fn expression(expr: &Expr) -> String {
     match expr {
         Expr::Column(name) => quoted(name),
@@ -169,18 +171,18 @@ fn equal(steps: &[KeyTerm], name: &str) -> String {
     words.collect::<Vec<_>>().join(" AND ")
 }
 
-/// Rows that lie behind the key.
+/// Returns the condition for rows after the key.
 fn beyond(steps: &[KeyTerm], name: &str) -> String {
     compare(steps, name, false)
 }
 
-/// Rows that do not lie behind the key.
+/// Returns the condition for rows up to the key.
 fn within(steps: &[KeyTerm], name: &str) -> String {
     compare(steps, name, true)
 }
 
-/// Compares a row's place with a key. Where all columns run one way it is a row value, which SQLite seeks by whole;
-/// else the first column bounds the seek and the rest is spelled out.
+/// Compares a row's position with a key. If all columns have one direction it is a row value, for which SQLite seeks by
+/// all columns. Otherwise the first column limits the seek and the rest is written as conditions.
 fn compare(steps: &[KeyTerm], name: &str, before: bool) -> String {
     let operator = |step: &KeyTerm| if step.descending == before { ">" } else { "<" };
     if let [step] = steps {
@@ -209,15 +211,15 @@ fn compare(steps: &[KeyTerm], name: &str, before: bool) -> String {
     format!("{bound} AND ({})", ways.join(" OR "))
 }
 
-/// What stands behind the parameters of a statement.
+/// The values of the parameters of a statement.
 pub(super) struct StatementValues<'a> {
     pub select: &'a Select,
     pub range: StatementRange<'a>,
-    /// Rows that are skipped: of a counted walk those before it, of a walk by key those that are stepped over.
+    /// Rows that are skipped: in a counted walk those before it, in a keyed walk those that are skipped to find a key.
     pub skip: Option<u64>,
 }
 
-/// Binds all parameters, ours and the mapping's; one that nothing stands behind is an error, never NULL.
+/// Binds all parameters, this program's and the mapping's. A parameter without a value is an error, never NULL.
 pub(super) fn bind(statement: &mut Statement<'_>, values: &StatementValues<'_>) -> Result<(), SourceError> {
     let given: Vec<&RawBuf> = match &values.select.relation {
         Relation::Rows { columns, rows } if rows.iter().any(|row| row.len() != columns.len()) => {
@@ -246,7 +248,7 @@ pub(super) fn bind(statement: &mut Statement<'_>, values: &StatementValues<'_>) 
     Ok(())
 }
 
-/// `after0`, `until1`, ...: a part of one of the keys.
+/// Returns a part of one of the keys: `after0`, `until1`, ...
 fn of_key<'a>(name: &str, range: StatementRange<'a>) -> Option<Raw<'a>> {
     let keys = [("after", range.after), ("until", range.until), ("only", range.only)];
     keys.into_iter().find_map(|(word, key)| {
@@ -259,8 +261,8 @@ fn no_such_parameter(name: Option<&str>) -> SourceError {
     let name = name.unwrap_or("?");
     SourceError::new(ErrorClass::Sql, format!("parameter {name}"), "has no value")
         .because("SQL of a mapping may use :owner_... and nothing else")
-        .advise("Write the value itself, or a parameter that there is.")
+        .advise("Write the value itself, or an existing parameter.")
 }
 
-/// The number of values of ours that may be bound to one statement: SQLite's own limit is 32,766.
+/// The maximum number of values of a mapping bound to one statement. SQLite's own limit is 32,766.
 pub(super) const MOST_VALUES: usize = 16_000;

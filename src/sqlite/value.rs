@@ -7,7 +7,7 @@ use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 
 use crate::model::cell::{Raw, RawBuf};
 
-/// A value of SQLite's as ours; no byte is looked at.
+/// Returns a value of SQLite without examining its bytes.
 #[inline]
 pub(super) fn raw(value: ValueRef<'_>) -> Raw<'_> {
     match value {
@@ -28,7 +28,7 @@ impl ToSql for BoundValue<'_> {
     }
 }
 
-/// A value that a function gives back.
+/// A value that a function returns.
 pub(super) struct FunctionResult(pub RawBuf);
 
 impl ToSql for FunctionResult {

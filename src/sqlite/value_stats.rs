@@ -1,6 +1,6 @@
-//! What an operator should know of the source before trusting it: things that stop nothing, and losses that happened there.
+//! Warnings about the source's values: conditions that do not stop a run, and losses that happened in the source.
 //!
-//! Opening looks only at what costs nothing; what needs every row read is asked for by name.
+//! Opening only examines what costs nothing. Checks that read every row are separate methods.
 
 use std::path::Path;
 
@@ -14,21 +14,22 @@ use crate::model::ident::quoted;
 use crate::model::record::Warning;
 use crate::model::schema::{Affinity, SourceColumn, SourceSchema};
 
-/// Names of types that mean text to people and NUMERIC to SQLite, which therefore makes numbers of what looks like one.
+/// Type names that people use for text and to which SQLite gives NUMERIC affinity, so that it converts text that looks
+/// like a number.
 const TEXT_IN_NAME: &[&str] =
     &["STRING", "UUID", "GUID", "JSON", "JSONB", "INET", "CIDR", "MACADDR", "BYTEA", "XML", "ENUM", "HSTORE"];
 
-/// Names of types that promise digits which SQLite, where a number has decimals or is large, keeps as a double.
+/// Type names that promise decimal digits. SQLite stores a large number or one with decimals as a double.
 const DECIMAL_IN_NAME: &[&str] = &["DECIMAL", "NUMERIC", "NUMBER", "DEC", "MONEY", "CURRENCY"];
 
-/// What the values of a column may have lost when they were stored.
+/// A loss that values of a column may have suffered when they were stored.
 #[derive(Clone, Copy, PartialEq)]
 enum Suspect {
-    /// Text by affinity: numbers came past it.
+    /// Text by affinity: numbers were stored in spite of it.
     Text,
-    /// Text by name and NUMERIC by affinity: what looked like a number became one.
+    /// Text by name and NUMERIC by affinity: text that looked like a number became one.
     Word,
-    /// Decimals by name: those of many digits became doubles.
+    /// Decimals by name: numbers with many digits became doubles.
     Decimal,
 }
 
@@ -46,7 +47,8 @@ impl Suspect {
         }
     }
 
-    /// Whether a value is one that lost something, as SQL. From 2^53 on, doubles are further apart than one.
+    /// Returns SQL that is true for a value that lost something. From 2^53 on, neighbouring doubles differ by more than
+    /// one.
     fn is_met(self, column: &str) -> String {
         let column = quoted(column);
         match self {
@@ -61,7 +63,7 @@ impl Suspect {
         };
         match self {
             Suspect::Text => format!(
-                "declared {declared}, and {}: somebody wrote past the column's affinity.",
+                "declared {declared}, and {}: they were stored in spite of the column's affinity.",
                 of("a number", "numbers")
             ),
             Suspect::Word => format!(
@@ -70,15 +72,15 @@ impl Suspect {
                 of("a number", "numbers")
             ),
             Suspect::Decimal => format!(
-                "declared {declared}, and {} of 2^53 or more: of such a number SQLite keeps some 16 digits, and what was \
-                 behind them was lost when it was stored.",
+                "declared {declared}, and {} of 2^53 or more: SQLite keeps about 16 digits of such a number, and the \
+                 digits after them were lost when it was stored.",
                 of("a double", "doubles")
             ),
         }
     }
 }
 
-/// Looks at what opening has read anyway.
+/// Returns the warnings about data that opening has read anyway.
 pub(super) fn warnings(
     path: &Path,
     real: &Path,
@@ -107,9 +109,10 @@ pub(super) fn warnings(
     Ok(found)
 }
 
-/// A file in WAL mode without its log is what an application leaves that was stopped well, and what a copy is that forgot it.
+/// Warns about a file in WAL mode without its log. A cleanly stopped application leaves such a file, but so does a copy
+/// that omitted the log.
 fn without_wal(path: &Path, real: &Path) -> Warning {
-    let log = diagnose::beside(real, "-wal");
+    let log = diagnose::next_to(real, "-wal");
     let message = format!(
         "the file is in WAL mode and its log {} holds nothing. That is right if the application was stopped \
          first; if this is a copy of a file in use, copy the -wal too: the latest commits are in it.",
@@ -119,8 +122,8 @@ fn without_wal(path: &Path, real: &Path) -> Warning {
 }
 
 impl Reader {
-    /// Losses that happened in the source, found by reading each row of the tables that may have them: numbers in columns
-    /// that are text by name and NUMERIC by affinity, numbers in text columns, decimals that became doubles.
+    /// Returns the losses that happened in the source. Reads each row of the tables that may have them: numbers in
+    /// columns that are text by name and NUMERIC by affinity, numbers in text columns, decimals that became doubles.
     pub fn losses(&self, schema: &SourceSchema) -> Result<Vec<Warning>, SourceError> {
         let mut found = Vec::new();
         for (name, table) in &schema.tables {
@@ -141,8 +144,8 @@ impl Reader {
         Ok(found)
     }
 
-    /// Of each of these columns of a table, how many numbers other than 0 it holds, and how many of them lie in each band,
-    /// whatever their sign; a band ends before its second bound.
+    /// For each column of a table, counts the numbers other than 0, and those in each band, regardless of sign. A band
+    /// excludes its second bound.
     pub fn magnitudes(
         &self,
         table: &str,
@@ -153,7 +156,7 @@ impl Reader {
             .iter()
             .flat_map(|column| {
                 let column = quoted(column);
-                // As a double: the smallest integer has no absolute value.
+                // As a double, because the smallest integer has no absolute value.
                 let size = format!("abs(CASE WHEN typeof({column}) IN ('integer', 'real') THEN {column} * 1.0 END)");
                 let within = bands.iter().map(|(from, to)| format!("total({size} >= {from:?} AND {size} < {to:?})"));
                 std::iter::once(format!("total({size} > 0.0)")).chain(within.collect::<Vec<_>>())
@@ -165,7 +168,7 @@ impl Reader {
         Ok(each.filter_map(|c| c.split_first().map(|(all, within)| (*all, within.to_vec()))).collect())
     }
 
-    /// The one row of a query of so many totals.
+    /// Returns the single row of a query of `columns` totals.
     fn totals(&self, sql: &str, columns: usize) -> Result<Vec<u64>, SourceError> {
         let mut statement = self.prepare(sql)?;
         let counts = statement.query_row([], |row| {

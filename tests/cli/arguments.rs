@@ -159,7 +159,7 @@ fn a_read_only_folder_allows_a_plain_source_and_explains_a_wal_source() {
     rights(0o755);
     assert_eq!(plain.0, Some(0), "{}", plain.1);
     assert_eq!(wal.0, Some(3), "{}", wal.1);
-    assert!(wal.1.contains("wal.db: cannot be read where it lies") && wal.1.contains("Copy the file"), "{}", wal.1);
+    assert!(wal.1.contains("wal.db: cannot be read in its folder") && wal.1.contains("Copy the file"), "{}", wal.1);
     assert_eq!(place.files(), before);
 }
 

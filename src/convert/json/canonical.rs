@@ -1,33 +1,34 @@
-//! The text that the server prints for a `jsonb` value: what is sent is then what comes back, byte for byte.
+//! The text that the server prints for a `jsonb` value, so that the text sent equals the text read back, byte for byte.
 //!
-//! Keys by length, then bytes, the last of equal ones; `, ` and `: ` between; numbers as `numeric` prints them; escapes
-//! only where the server writes them. The text was found valid before. Depth costs no stack here.
+//! Keys are sorted by length, then by bytes; the last of equal keys wins. Separators are `, ` and `: `. Numbers are
+//! printed as `numeric` does, and escapes are used only where the server uses them. The text was validated before.
+//! Depth uses no stack.
 
 use super::walk;
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::ops::Range;
 
-/// One member of an object that is still open.
+/// A member of an object that is still open.
 struct Member {
-    /// What its key says, in `CanonicalWriter::keys`.
+    /// The decoded key, a range of `CanonicalWriter::keys`.
     key: Range<usize>,
-    /// Its text in the output, `"key": value`.
+    /// The member's text in the output, `"key": value`.
     at: Range<usize>,
 }
 
 /// An object or array that is still open.
 struct Frame {
     object: bool,
-    /// Its first member in `CanonicalWriter::members`.
+    /// The first member, an index of `CanonicalWriter::members`.
     first: usize,
 }
 
-/// Kept between values, so that a value that is canonical already costs no allocation.
+/// Buffers that are kept between values, so that a text that is already canonical needs no allocation.
 #[derive(Default)]
 struct CanonicalWriter {
     out: Vec<u8>,
-    /// The members of an object in the order that they came in, while they are put in the server's.
+    /// The members of an object in their original order, while they are sorted.
     was: Vec<u8>,
     keys: Vec<u8>,
     members: Vec<Member>,
@@ -41,14 +42,14 @@ thread_local! {
     static SCRATCH: RefCell<CanonicalWriter> = RefCell::default();
 }
 
-/// The canonical text of a valid JSON text that `jsonb` holds.
+/// Returns the canonical text of a valid JSON text that `jsonb` can store.
 pub fn canonical(text: Cow<'_, str>) -> Cow<'_, str> {
     SCRATCH.with_borrow_mut(|scratch| {
         scratch.write(text.as_bytes());
         let found = if scratch.out == text.as_bytes() {
             text
         } else {
-            // Whole strings and ASCII alone were written, so this is UTF-8.
+            // Only whole strings and ASCII were written, so this is UTF-8.
             std::str::from_utf8(&scratch.out).map_or(text, |out| Cow::Owned(out.to_owned()))
         };
         scratch.out.shrink_to(KEPT);
@@ -176,7 +177,7 @@ impl CanonicalWriter {
     }
 }
 
-/// Bytes of a string up to its closing quote, and whether it has an escape.
+/// Returns the bytes of a string up to its closing quote, and true if it contains an escape.
 fn string_length(text: &[u8]) -> (usize, bool) {
     let mut escaped = false;
     let mut at = 0;
@@ -192,7 +193,7 @@ fn string_length(text: &[u8]) -> (usize, bool) {
     }
 }
 
-/// What a string with escapes says, in UTF-8.
+/// Appends the decoded content of a string with escapes, in UTF-8.
 fn decode(mut rest: &[u8], out: &mut Vec<u8>) {
     while let Some(at) = rest.iter().position(|b| *b == b'\\') {
         out.extend_from_slice(&rest[..at]);
@@ -216,7 +217,7 @@ fn decode(mut rest: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(rest);
 }
 
-/// The character of `\uXXXX`, or of a pair of them, and how many bytes it took.
+/// Returns the character of `\uXXXX` or of a pair of them, and the number of bytes read.
 fn point(text: &[u8]) -> (char, usize) {
     let unit = |at: usize| {
         let digits = text.get(at + 2..at + 6).filter(|_| text[at..].starts_with(b"\\u"))?;
@@ -231,7 +232,7 @@ fn point(text: &[u8]) -> (char, usize) {
     }
 }
 
-/// As the server's `escape_json` writes a string.
+/// Appends a string as the server's `escape_json` prints it.
 fn escape(said: &[u8], out: &mut Vec<u8>) {
     for byte in said {
         match byte {
@@ -248,9 +249,9 @@ fn escape(said: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// A number as `numeric` prints it: no exponent, the decimals as they were written, zero without a sign.
+/// Appends a number as `numeric` prints it: no exponent, decimals as written, zero without a sign.
 fn number(text: &[u8], out: &mut Vec<u8>) {
-    // Without an exponent a number stands as it is, save for the sign of zero.
+    // A number without an exponent is kept as it is, except for the sign of zero.
     let negative_zero = text.starts_with(b"-") && !text.iter().any(|b| matches!(b, b'1'..=b'9'));
     if !negative_zero && !text.iter().any(|b| matches!(b, b'e' | b'E')) {
         return out.extend_from_slice(text);
@@ -295,14 +296,14 @@ mod tests {
     }
 
     #[test]
-    fn keys_stand_by_length_then_bytes_and_the_last_of_equal_ones_wins() {
+    fn keys_are_sorted_by_length_then_bytes_and_the_last_duplicate_wins() {
         assert_eq!(of(r#"{"bb":1,"a":2,"c":{"z":[],"y":{}},"a":3}"#), r#"{"a": 3, "c": {"y": {}, "z": []}, "bb": 1}"#);
         assert_eq!(of(r#"{"\u0061":1,"a":2}"#), r#"{"a": 2}"#);
         assert_eq!(of(r#"{"é":1,"zz":2,"b":3}"#), r#"{"b": 3, "zz": 2, "é": 1}"#);
     }
 
     #[test]
-    fn numbers_print_as_numeric_does() {
+    fn numbers_are_printed_as_numeric_prints_them() {
         let cases = [
             ("1e2", "100"),
             ("1.5e1", "15"),
@@ -328,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn a_canonical_text_is_handed_through_and_depth_costs_no_stack() {
+    fn a_canonical_text_is_returned_unchanged_and_depth_uses_no_stack() {
         assert!(matches!(canonical(Cow::Borrowed(r#"{"a": [1, null, true]}"#)), Cow::Borrowed(_)));
         let deep = "[".repeat(200_000) + &"]".repeat(200_000);
         assert!(matches!(canonical(Cow::Borrowed(&deep)), Cow::Borrowed(_)));

@@ -1,35 +1,36 @@
-//! Whether a text is JSON that `jsonb` holds and that the server would print in these very bytes: one walk, nothing kept.
+//! A fast test for JSON that `jsonb` can store and that the server would print in the same bytes. It walks once and
+//! allocates nothing.
 //!
-//! `true` is a promise; `false` says only that the full walk (`walk`, `canonical`) has to look: deep nesting, escaped
-//! keys and `\u` escapes are left to it.
+//! The answer true is certain. The answer false only means that the full walk (`walk`, `canonical`) must decide. Deep
+//! nesting, escaped keys and `\u` escapes are always left to it.
 
 use super::walk::{LONGEST_STRING, plain};
 
-/// Nesting that is looked at here; what is deeper is left to the full walk.
+/// Maximum nesting for this test. Deeper text is left to the full walk.
 const DEPTH: usize = 24;
 
-/// Digits of a number that `numeric` holds wherever its point is.
+/// Number of digits that `numeric` can store regardless of the position of the point.
 const SURE_DIGITS: usize = 1_000;
 
-/// An object or array that is open; of an object, where its last key stands.
+/// An open object or array, with the place of an object's last key.
 #[derive(Clone, Copy)]
 struct OpenBracket {
     object: bool,
     key: (usize, usize),
 }
 
-/// Whether the text is what the server prints for it.
+/// Returns true if the text is exactly what the server prints for it.
 pub fn is_canonical(text: &[u8]) -> bool {
     text.len() <= LONGEST_STRING && walk(text) == Some(text.len())
 }
 
-/// The place behind the one value that the text begins with.
+/// Returns the end of the single value with which the text begins.
 fn walk(text: &[u8]) -> Option<usize> {
     let mut open = [OpenBracket { object: false, key: (0, 0) }; DEPTH];
     let mut depth = 0;
     let mut at = 0;
     loop {
-        // A value; of an object or array, its opening.
+        // A value, or the opening of an object or array.
         at = match *text.get(at)? {
             b'"' => string(text, at)?,
             b'-' | b'0'..=b'9' => number(text, at)?,
@@ -50,7 +51,7 @@ fn walk(text: &[u8]) -> Option<usize> {
             }
             _ => return None,
         };
-        // Behind it: the ends of what is open, or a comma and the next one's key.
+        // After the value: closing brackets, or a comma and the next key.
         loop {
             let Some(top) = depth.checked_sub(1).and_then(|top| open.get_mut(top)) else { return Some(at) };
             match (*text.get(at)?, top.object) {
@@ -84,7 +85,7 @@ fn word(text: &[u8], at: usize, word: &[u8]) -> Option<usize> {
     text[at..].starts_with(word).then_some(at + word.len())
 }
 
-/// A key without escapes and its colon: the place of its value, and where it stands itself.
+/// Reads a key without escapes and its colon. Returns the start of its value, and the place of the key.
 #[inline]
 fn key(text: &[u8], at: usize) -> Option<(usize, (usize, usize))> {
     if text.get(at) != Some(&b'"') {
@@ -97,7 +98,7 @@ fn key(text: &[u8], at: usize) -> Option<(usize, (usize, usize))> {
     Some((blank(text, end + 2)?, (at + 1, end)))
 }
 
-/// A string with no escapes but those that the server writes itself, save `\u`.
+/// Reads a string whose escapes are only those that the server prints, without `\u`.
 #[inline]
 fn string(text: &[u8], at: usize) -> Option<usize> {
     let mut at = plain(text, at + 1);
@@ -112,7 +113,7 @@ fn string(text: &[u8], at: usize) -> Option<usize> {
     }
 }
 
-/// A number without an exponent, as `numeric` prints it.
+/// Reads a number without an exponent, as `numeric` prints it.
 #[inline]
 fn number(text: &[u8], start: usize) -> Option<usize> {
     let digits = |mut at: usize| {
@@ -143,7 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_server_prints_is_known_for_it() {
+    fn canonical_text_is_recognised() {
         for text in [
             "null",
             "\"a \\\"b\\\" é\"",
@@ -157,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn what_it_would_print_otherwise_or_refuse_is_not() {
+    fn other_text_is_not_canonical() {
         for text in [
             "",
             " 1",

@@ -1,18 +1,18 @@
-//! Escapes of JSON's strings: what a string says, in the bytes that two equal keys share whatever their spelling.
+//! Escapes in JSON strings: decodes strings, so that equal keys have equal bytes whatever their spelling.
 //!
-//! Works on strings that were found valid; whether they are is `json_walk`'s part.
+//! Works on strings that `walk` has found valid.
 
 use std::borrow::Cow;
 
-/// The code unit of `\uXXXX` at the start of a text.
+/// Returns the code unit of `\uXXXX` at the start of a text.
 pub(super) fn unit(text: &[u8]) -> Option<u32> {
     let [b'\\', b'u', digits @ ..] = text else { return None };
     let digits = digits.first_chunk::<4>()?;
     digits.iter().try_fold(0, |unit, digit| Some(unit << 4 | (*digit as char).to_digit(16)?))
 }
 
-/// What a string says, in UTF-8's bytes whether it was written with escapes or not; half a surrogate pair is a number
-/// of its own. For telling keys apart; the string was found valid.
+/// The decoded content of a string as bytes of UTF-8. Half a surrogate pair is a number of its own. Used to compare
+/// keys of valid strings.
 pub(super) struct Letters<'a> {
     rest: &'a [u8],
     character: [u8; 4],
@@ -20,12 +20,13 @@ pub(super) struct Letters<'a> {
 }
 
 impl Letters<'_> {
-    /// The letters of a string without its quotes.
+    /// Decodes a string that is given without its quotes.
     pub(super) fn new(text: &[u8]) -> Letters<'_> {
         Letters { rest: text, character: [0; 4], pending: 0..0 }
     }
 
-    /// All of them as bytes. Of half a surrogate pair only the low byte: enough for a hash, not to tell keys apart.
+    /// Returns all letters as bytes. Half a surrogate pair keeps only its low byte: enough for a hash, not to compare
+    /// keys.
     pub(super) fn bytes(self) -> Vec<u8> {
         self.map(|letter| letter as u8).collect()
     }
@@ -74,26 +75,26 @@ impl Iterator for Letters<'_> {
     }
 }
 
-/// A valid text without its `\u0000`.
+/// Returns a valid text without its `\u0000`.
 pub(super) fn without_nul(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find('\\') {
         let escape = &rest[at..];
-        // An escaped character is at least one byte, and ASCII.
+        // An escaped character has at least one byte and is ASCII.
         let length = if escape.starts_with("\\u") { 6 } else { 2 };
-        let (before, behind) = (&rest[..at], &escape[length.min(escape.len())..]);
+        let (before, after) = (&rest[..at], &escape[length.min(escape.len())..]);
         out.push_str(before);
         if !escape.starts_with("\\u0000") {
-            out.push_str(&escape[..escape.len() - behind.len()]);
+            out.push_str(&escape[..escape.len() - after.len()]);
         }
-        rest = behind;
+        rest = after;
     }
     out.push_str(rest);
     out
 }
 
-/// What a valid string says, given without its quotes. `None` where it holds half a surrogate pair.
+/// Decodes a valid string that is given without its quotes. `None` if it contains half a surrogate pair.
 pub fn unescaped(text: &str) -> Option<Cow<'_, str>> {
     if !text.contains('\\') {
         return Some(Cow::Borrowed(text));

@@ -1,8 +1,9 @@
-//! Into `json` and `jsonb`: strict RFC 8259, checked here so that no server has to refuse a batch for it.
+//! The reader of `json` and `jsonb`: checks strict RFC 8259 before sending, so that the server never refuses a batch
+//! because of it.
 //!
-//! Of `json` the text stays byte for byte, of `jsonb` it becomes the server's own (`canonical`); nothing is parsed into
-//! values and no number passes through a double. `jsonb` cannot
-//! hold `\u0000`, half a surrogate pair, or a number beyond `numeric`; `json` can. Depth is not limited here.
+//! The text of `json` is kept byte for byte. The text of `jsonb` becomes the server's own form (`canonical`). Text is
+//! not parsed into values, and no number passes through a double. `jsonb` cannot store `\u0000`, half a surrogate pair,
+//! or a number beyond `numeric`; `json` can. Depth is not limited.
 
 pub(super) mod canonical;
 pub(super) mod canonical_check;
@@ -23,14 +24,14 @@ use std::borrow::Cow;
 /// A column of JSON.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct JsonReader {
-    /// `jsonb`.
+    /// The type is `jsonb`.
     pub binary: bool,
-    /// Take `\u0000` out.
+    /// Removes `\u0000`.
     pub strip_nul: bool,
 }
 
 impl JsonReader {
-    /// Reads a value; NULL does not come here, and the text `null` is JSON's null.
+    /// Reads a value that is not NULL. The text `null` is JSON's null.
     pub(super) fn read<'a>(&self, raw: Raw<'a>, losses: &mut LossSet) -> Result<Cell<'a>, Reason> {
         let text = match raw {
             Raw::Text(bytes) => Cow::Borrowed(std::str::from_utf8(bytes).map_err(|_| Reason::NotUtf8)?),
@@ -44,7 +45,7 @@ impl JsonReader {
         let mut text = text;
         let mut facts = walked(&text, self.binary)?;
         if self.strip_nul && facts.nul {
-            // Halves of a pair must not come together over the gap.
+            // Removing the gap must not join the halves of a surrogate pair.
             if self.binary && facts.lone_surrogate {
                 return Err(Reason::LoneSurrogate);
             }
@@ -65,10 +66,10 @@ impl JsonReader {
     }
 }
 
-/// Whether a text is JSON that `jsonb` (or, without `binary`, `json`) holds, and what it holds.
+/// Checks that a text is JSON that `jsonb` (or, without `binary`, `json`) can store. Returns the facts about it.
 ///
 /// # Errors
-/// The first flaw and where it stands. Bytes that are not UTF-8 are not looked for inside strings.
+/// The first flaw and its position. Strings are not checked for UTF-8.
 pub fn check(text: &[u8], binary: bool) -> Result<JsonFacts, JsonFlaw> {
     let mut facts = JsonFacts::default();
     let walked = walk::walk(text, binary, &mut facts);

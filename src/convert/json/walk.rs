@@ -1,13 +1,13 @@
-//! The walk over a JSON text: the grammar of RFC 8259, without recursion and without a limit of depth.
+//! The validator of JSON text: the grammar of RFC 8259, without recursion and without a limit of depth.
 //!
-//! Keeps what is open and the keys of open objects in a scratch space of the thread; what a text holds goes into
-//! `JsonFacts`, where it fails is the caller's `JsonFlaw`.
+//! Open brackets and the keys of open objects are kept in buffers of the thread. `JsonFacts` receives the facts about
+//! the text, `JsonFlaw` the position of an error.
 
 use super::escapes::{Letters, unit};
 use crate::model::fault::Reason;
 use std::cell::RefCell;
 
-/// Where a text stops being JSON, or what in it `jsonb` cannot hold.
+/// The position at which a text stops being JSON, or of content that `jsonb` cannot store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct JsonFlaw {
     /// `InvalidJson`, `NulInJson`, `LoneSurrogate`, `JsonNumber` or `TooLarge`.
@@ -16,20 +16,20 @@ pub struct JsonFlaw {
     pub position: usize,
 }
 
-/// What a valid text holds.
+/// Facts about a valid text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct JsonFacts {
-    /// An object has one key twice. Looked for only when asked.
+    /// An object contains a key twice. Only set on request.
     pub duplicate_keys: bool,
-    /// There is a `\u0000`.
+    /// The text contains `\u0000`.
     pub nul: bool,
-    /// There is half a surrogate pair.
+    /// The text contains half a surrogate pair.
     pub lone_surrogate: bool,
-    /// The first thing that `jsonb` cannot hold.
+    /// The first content that `jsonb` cannot store.
     pub not_for_jsonb: Option<JsonFlaw>,
 }
 
-/// A key of an object that is still open: where its string stands (without quotes), and a hash of what it says.
+/// A key of an open object: the position of its string (without quotes) and a hash of its decoded content.
 #[derive(Clone, Copy)]
 struct KeySpan {
     hash: u32,
@@ -37,25 +37,25 @@ struct KeySpan {
     end: u32,
 }
 
-/// What is open, kept between values so that a value costs no allocation.
+/// Buffers that are kept between values, so that a value needs no allocation.
 #[derive(Default)]
 struct WalkScratch {
-    /// Of each open object, where its keys start in `keys`; of an array, `ARRAY`.
+    /// For each open object, the index of its first key in `keys`; for an array, `ARRAY`.
     open: Vec<u32>,
     keys: Vec<KeySpan>,
 }
 
 const ARRAY: u32 = u32::MAX;
 const KEPT: usize = 1 << 14;
-/// jsonb's limit of one string, in bytes.
+/// The limit of jsonb for one string, in bytes.
 pub(super) const LONGEST_STRING: usize = 0x0fff_ffff;
 
 thread_local! {
     static SCRATCH: RefCell<WalkScratch> = RefCell::default();
 }
 
-/// Walks over a text and notes what it holds; keys are told apart only when asked. The error is the place where the
-/// text is not JSON.
+/// Validates a text and collects facts about it. Looks for duplicate keys only if `want_keys` is true. The error is the
+/// position at which the text is not JSON.
 pub(super) fn walk(text: &[u8], want_keys: bool, facts: &mut JsonFacts) -> Result<(), usize> {
     SCRATCH.with_borrow_mut(|scratch| {
         scratch.open.clear();
@@ -68,8 +68,8 @@ pub(super) fn walk(text: &[u8], want_keys: bool, facts: &mut JsonFacts) -> Resul
     })
 }
 
-/// A walk over one text. Each step takes a place and gives the next one, or the place where the text is not JSON; the
-/// place is no field, so that it stays in a register.
+/// The validation of one text. Each method takes a position and returns the next one, or the position at which the text
+/// is not JSON. The position is not a field, so that it stays in a register.
 struct JsonWalk<'a> {
     text: &'a [u8],
     facts: &'a mut JsonFacts,
@@ -84,7 +84,7 @@ impl JsonWalk<'_> {
         let mut at = 0;
         loop {
             at = self.value(at)?;
-            // Behind a value: the ends of what is open, then a comma, then the next value.
+            // After a value: closing brackets, then a comma, then the next value.
             loop {
                 at = self.blanks(at);
                 let Some(top) = self.scratch.open.last().copied() else {
@@ -109,7 +109,7 @@ impl JsonWalk<'_> {
         }
     }
 
-    /// Over white space.
+    /// Skips white space.
     #[inline]
     fn blanks(&self, mut at: usize) -> usize {
         while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.text.get(at) {
@@ -118,7 +118,7 @@ impl JsonWalk<'_> {
         at
     }
 
-    /// One value; of an object or array, its opening down to the first scalar or empty one.
+    /// Reads one value. An object or array is read down to its first scalar or empty value.
     #[inline]
     fn value(&mut self, mut at: usize) -> WalkResult {
         loop {
@@ -149,7 +149,7 @@ impl JsonWalk<'_> {
         }
     }
 
-    /// A key and its colon.
+    /// Reads a key and its colon.
     #[inline]
     fn key(&mut self, at: usize) -> WalkResult {
         let start = self.blanks(at);
@@ -160,7 +160,7 @@ impl JsonWalk<'_> {
         if self.want_keys && !self.facts.duplicate_keys {
             let key = &self.text[start + 1..end - 1];
             let hash = if escaped { hash(&Letters::new(key).bytes()) } else { hash(key) };
-            // A value's length was checked to lie below 2^30.
+            // The value's length was checked to be below 2^30.
             self.scratch.keys.push(KeySpan { hash, start: start as u32 + 1, end: end as u32 - 1 });
         }
         let colon = self.blanks(end);
@@ -171,7 +171,7 @@ impl JsonWalk<'_> {
         if self.text[at..].starts_with(word) { Ok(at + word.len()) } else { Err(at) }
     }
 
-    /// A string with its quotes, and whether it has escapes.
+    /// Reads a string with its quotes. Also returns true if the string contains escapes.
     #[inline]
     fn string(&mut self, start: usize) -> Result<(usize, bool), usize> {
         let mut escaped = false;
@@ -221,7 +221,7 @@ impl JsonWalk<'_> {
         self.flaw(Reason::LoneSurrogate, at);
     }
 
-    /// Notes the first thing that `jsonb` cannot hold.
+    /// Records the first content that `jsonb` cannot store.
     #[cold]
     fn flaw(&mut self, reason: Reason, position: usize) {
         self.facts.not_for_jsonb.get_or_insert(JsonFlaw { reason, position });
@@ -270,7 +270,7 @@ impl JsonWalk<'_> {
         Ok(at)
     }
 
-    /// Looks for one key twice among the keys of the object that ends here, and forgets them.
+    /// Looks for duplicates among the keys of the object that ends, and forgets the keys.
     fn close_keys(&mut self, first: usize) {
         let text = self.text;
         let Some(keys) = self.scratch.keys.get_mut(first..) else { return };
@@ -288,7 +288,7 @@ impl JsonWalk<'_> {
     }
 }
 
-/// To the next quote, backslash or control character, eight bytes at a time.
+/// Returns the position of the next quote, backslash or control character. Tests eight bytes at a time.
 #[inline]
 pub(super) fn plain(text: &[u8], mut at: usize) -> usize {
     const ONES: u64 = 0x0101_0101_0101_0101;
@@ -312,7 +312,7 @@ pub(super) fn plain(text: &[u8], mut at: usize) -> usize {
     at
 }
 
-/// A hash of a key's length and ends; what it takes for equal is compared byte by byte.
+/// Hashes the length and the ends of a key. Keys with equal hashes are then compared byte by byte.
 #[inline]
 fn hash(key: &[u8]) -> u32 {
     let ends = match (key.first_chunk::<8>(), key.last_chunk::<8>()) {
@@ -322,8 +322,8 @@ fn hash(key: &[u8]) -> u32 {
     ((ends ^ key.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u32
 }
 
-/// Whether the server's `numeric` takes a number of JSON: at most 131,072 digits before the point and 16,383 decimals
-/// as written, zeros included.
+/// Returns true if the server's `numeric` can store a JSON number: at most 131,072 digits before the point and 16,383
+/// decimals as written, including zeros.
 fn numeric_holds(number: &[u8], decimals: usize, exponent: i64) -> bool {
     const MOST: i64 = 1 << 29;
     let digits = number.iter().take_while(|byte| !matches!(byte, b'e' | b'E')).filter(|byte| byte.is_ascii_digit());

@@ -62,12 +62,12 @@ fn look(
     value: RawBuf,
 ) -> (LookupOutcome, Result<Vec<u8>, Reason>) {
     let column = column(false);
-    let mut builder = MapBuilder::new((&column, plan), false, &Settled::default()).unwrap();
+    let mut builder = MapBuilder::new(&column, plan, false, &Settled::default()).unwrap();
     rows.iter().for_each(|(n, email, id)| builder.push(*n, &image(*email, *id), 7));
     let map = builder.finish().ok().unwrap();
-    let looker = RowLookup::new(&column, plan, false, &Settled::default()).unwrap();
-    let looked = looker.look(&map, &One(value), &mut Vec::new());
-    (looked.outcome, looked.field.map(<[u8]>::to_vec))
+    let lookup = RowLookup::new(&column, plan, false, &Settled::default()).unwrap();
+    let found = lookup.find(&map, &One(value), &mut Vec::new());
+    (found.outcome, found.field.map(<[u8]>::to_vec))
 }
 
 fn int(id: i32) -> Vec<u8> {
@@ -97,7 +97,7 @@ fn several_answers_are_no_answer_and_one_answer_twice_is_one() {
 }
 
 #[test]
-fn a_null_key_is_null_and_neither_hit_nor_missing() {
+fn a_null_key_gives_null_and_counts_neither_as_hit_nor_as_miss() {
     let plan = plan(vec![step(false)], false, Value::Fault);
     let rows = [(0, None, 1), (0, Some("a"), 2)];
     assert_eq!(look(&plan, &rows, RawBuf::Null), (LookupOutcome::Nothing, Ok(vec![0xff; 4])));
@@ -105,7 +105,7 @@ fn a_null_key_is_null_and_neither_hit_nor_missing() {
 }
 
 #[test]
-fn what_the_key_type_cannot_hold_is_a_miss() {
+fn a_key_that_the_type_cannot_store_is_a_miss() {
     let mut number = step(false);
     number.target[0].1 = kind(Kind::Int4, 23);
     let plan = plan(vec![number], false, Value::Fault);
@@ -114,10 +114,10 @@ fn what_the_key_type_cannot_hold_is_a_miss() {
 }
 
 #[test]
-fn a_map_beyond_its_limit_says_how_large_it_would_be() {
+fn a_map_beyond_its_limit_reports_its_size() {
     let plan = plan(vec![step(false)], false, Value::Null);
     let column = column(false);
-    let mut builder = MapBuilder::new((&column, &plan), false, &Settled::default()).unwrap();
+    let mut builder = MapBuilder::new(&column, &plan, false, &Settled::default()).unwrap();
     let long = "x".repeat(1 << 20);
     (0..70).for_each(|n| builder.push(0, &image(Some(&format!("{n}{long}")), n), 7));
     assert!(builder.finish().is_err_and(|bytes| bytes > 70 << 20));

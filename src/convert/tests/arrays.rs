@@ -18,7 +18,7 @@ fn text(text: &str) -> Cell<'_> {
 }
 
 #[test]
-fn json_arrays() {
+fn json_arrays_are_read() {
     let texts = of(Kind::Text);
     assert_eq!(exact(texts.clone(), &rules(), txt("[\"a\",null]")), array(&[2], vec![text("a"), Cell::Null]));
     assert_eq!(exact(texts.clone(), &rules(), txt("[]")), array(&[], vec![]));
@@ -54,7 +54,7 @@ fn json_arrays() {
 }
 
 #[test]
-fn elements_obey_their_type_and_the_columns_rules() {
+fn elements_follow_their_type_and_the_column_rules() {
     assert_eq!(exact(of(Kind::Varchar { limit: Some(2) }), &rules(), txt("[\"abc\"]")), Err(Reason::TooLong));
     let cut = Rules { truncate: true, ..rules() };
     let expected = (array(&[1], vec![text("ab")]), vec![Loss::Truncate]);
@@ -72,7 +72,7 @@ fn elements_obey_their_type_and_the_columns_rules() {
 }
 
 #[test]
-fn postgres_literals() {
+fn postgres_array_literals_are_read() {
     let texts = of(Kind::Text);
     for (value, elements) in [
         ("{}", vec![]),
@@ -109,7 +109,7 @@ fn postgres_literals() {
 }
 
 #[test]
-fn comma_separated_text_when_the_mapping_says_so() {
+fn comma_separated_text_is_read_if_the_mapping_allows_it() {
     let texts = of(Kind::Text);
     let csv = Rules { array_csv: true, ..rules() };
     let trim = Rules { trim: true, ..csv.clone() };
@@ -137,7 +137,7 @@ fn comma_separated_text_when_the_mapping_says_so() {
 }
 
 #[test]
-fn arrays_without_an_encoder_go_as_the_servers_text() {
+fn arrays_without_an_encoder_are_sent_as_text() {
     let verbatim = |text: &'static str| Ok(Cell::Verbatim(Cow::Borrowed(text)));
     assert_eq!(exact(of(Kind::Other), &rules(), txt("[\"a\\\"b\",null,1]")), verbatim("{\"a\\\"b\",NULL,\"1\"}"));
     assert_eq!(exact(of(Kind::Other), &rules(), txt("{{a,b},{c,d}}")), verbatim("{{\"a\",\"b\"},{\"c\",\"d\"}}"));

@@ -21,7 +21,7 @@ fn formatted(format: &str) -> Rules {
 }
 
 #[test]
-fn numbers_are_times_by_epoch_alone() {
+fn a_number_is_a_time_only_with_an_epoch() {
     let start = 10_957 * DAY;
     for (epoch, raw, micros) in [
         (Epoch::Seconds, Raw::Integer(0), -start),
@@ -46,7 +46,7 @@ fn numbers_are_times_by_epoch_alone() {
 }
 
 #[test]
-fn counted_times_keep_precision_range_and_zone() {
+fn counted_times_respect_precision_range_and_zone() {
     let seconds = counted(Epoch::Seconds);
     let rounding = Rules { round: true, ..counted(Epoch::Nanos) };
     let start = 10_957 * DAY;
@@ -73,7 +73,7 @@ fn counted_times_keep_precision_range_and_zone() {
 }
 
 #[test]
-fn one_more_spelling_by_format() {
+fn a_format_adds_a_spelling() {
     for (format, value, micros) in [
         ("%d/%m/%Y", "01/02/2023", 8432 * DAY),
         ("%d/%m/%Y", "1/2/2023", 8432 * DAY),

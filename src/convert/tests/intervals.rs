@@ -11,7 +11,7 @@ fn interval(months: i32, days: i32, micros: i64) -> Result<Cell<'static>, Reason
 }
 
 #[test]
-fn numbers_need_their_unit() {
+fn a_number_is_an_interval_only_with_a_unit() {
     let unit = |unit| Rules { unit: Some(unit), ..rules() };
     for (rules, raw, micros) in [
         (unit(Unit::Seconds), Raw::Integer(90_061), 90_061 * SECOND),
@@ -29,7 +29,7 @@ fn numbers_need_their_unit() {
 }
 
 #[test]
-fn spellings_of_durations() {
+fn all_spellings_of_durations_are_read() {
     let hour = 3600 * SECOND;
     for (value, months, days, micros) in [
         ("1:02:03", 0, 0, 3723 * SECOND),
@@ -62,7 +62,7 @@ fn spellings_of_durations() {
 }
 
 #[test]
-fn what_is_no_duration() {
+fn other_texts_are_no_durations() {
     for value in [
         "90061",
         "1:30",
@@ -101,7 +101,7 @@ fn what_is_no_duration() {
 }
 
 #[test]
-fn range_and_precision() {
+fn interval_range_and_precision_are_checked() {
     for value in ["P2147483648D", "P178956971Y", "99999999999 days", "PT2562047789H", "P99999999999999999999D"] {
         assert_eq!(exact(INTERVAL, &rules(), txt(value)), Err(Reason::OutOfRange), "{value}");
     }

@@ -15,7 +15,7 @@ fn jsonb(text: &str) -> Cell<'static> {
 }
 
 #[test]
-fn valid_json_stays_byte_for_byte_and_jsonb_becomes_the_servers_text() {
+fn json_keeps_its_bytes_and_jsonb_becomes_the_server_text() {
     for value in [
         "null",
         "true",
@@ -47,7 +47,7 @@ fn valid_json_stays_byte_for_byte_and_jsonb_becomes_the_servers_text() {
 }
 
 #[test]
-fn what_is_not_json_is_refused_with_its_place() {
+fn invalid_json_is_refused_with_its_position() {
     for (value, position) in [
         ("{a:1}", 1),
         ("[1,]", 3),
@@ -137,7 +137,7 @@ fn half_a_surrogate_pair_is_json_but_not_jsonb() {
 }
 
 #[test]
-fn jsonb_numbers_lie_in_the_range_of_numeric() {
+fn jsonb_numbers_are_limited_to_numeric() {
     let long = format!("[{}]", "9".repeat(131_072));
     let zeros = format!("0.{}", "0".repeat(16_383));
     for value in ["1e131071", "1e-16383", "0e1000", "0.001e131074", long.as_str(), zeros.as_str(), "-1.5e-16382"] {
@@ -153,7 +153,7 @@ fn jsonb_numbers_lie_in_the_range_of_numeric() {
 }
 
 #[test]
-fn a_key_twice_is_counted_for_jsonb() {
+fn duplicate_keys_are_counted_for_jsonb() {
     let many: String = (0..40).map(|at| format!("\"k{at}\":{at},")).collect();
     let (once, twice) = (format!("{{{many}\"x\":1}}"), format!("{{{many}\"k7\":1}}"));
     for value in [
@@ -183,7 +183,7 @@ fn a_key_twice_is_counted_for_jsonb() {
 }
 
 #[test]
-fn depth_is_not_limited_here() {
+fn json_depth_is_not_limited() {
     let deep = "[".repeat(200_000) + &"]".repeat(200_000);
     assert_eq!(exact(Kind::Jsonb, &rules(), txt(&deep)).map(|_| ()), Ok(()));
     assert_eq!(exact(Kind::Jsonb, &rules(), txt(&"[".repeat(200_000))), Err(Reason::InvalidJson));

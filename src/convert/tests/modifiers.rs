@@ -19,7 +19,7 @@ fn word(value: &str) -> Value {
 }
 
 #[test]
-fn null_stays_null_and_if_null_stands_for_it() {
+fn null_stays_null_unless_if_null_replaces_it() {
     assert_eq!(exact(Kind::Int4, &rules(), Raw::Null), Ok(Cell::Null));
     let filled = Rules { if_null: Some(int(7)), null_if: vec!["".into(), "N/A".into()], ..rules() };
     for raw in [Raw::Null, txt(""), txt("N/A")] {
@@ -30,7 +30,7 @@ fn null_stays_null_and_if_null_stands_for_it() {
 }
 
 #[test]
-fn null_if_and_map_compare_with_the_values_text() {
+fn null_if_and_map_compare_the_text_of_the_value() {
     let rules = Rules {
         null_if: vec!["2.5".into(), "-1".into()],
         map: vec![
@@ -59,7 +59,7 @@ fn null_if_and_map_compare_with_the_values_text() {
 }
 
 #[test]
-fn else_covers_what_the_map_does_not_name_save_null() {
+fn else_covers_values_missing_in_the_map_except_null() {
     let map = vec![("Under Review".to_string(), word("UNDER_REVIEW"))];
     let fault = Rules { map: map.clone(), map_else: Some(Value::Fault), ..rules() };
     assert_eq!(exact(Kind::Text, &fault, txt("Under Review")), Ok(text("UNDER_REVIEW")));
@@ -74,7 +74,7 @@ fn else_covers_what_the_map_does_not_name_save_null() {
 }
 
 #[test]
-fn trim_comes_before_null_if_and_map() {
+fn trim_is_applied_before_null_if_and_map() {
     let rules = Rules { trim: true, null_if: vec!["".into()], map: vec![("a".into(), word("A"))], ..rules() };
     assert_eq!(exact(Kind::Text, &rules, txt(" \t\r\n\u{b}\u{c}")), Ok(Cell::Null));
     assert_eq!(exact(Kind::Text, &rules, txt(" a ")), Ok(text("A")));
@@ -83,7 +83,7 @@ fn trim_comes_before_null_if_and_map() {
 }
 
 #[test]
-fn charset_then_strip_nul_then_trim() {
+fn charset_strip_nul_and_trim_are_applied_in_this_order() {
     let rules = Rules { charset: Some(Charset::Windows1252), strip_nul: true, trim: true, ..rules() };
     let (cell, losses) = with_losses(Kind::Text, &rules, Raw::Text(b"\0 \xe9 \0"));
     assert_eq!((cell, losses), (Ok(text("é")), vec![Loss::StripNul]));
@@ -93,7 +93,7 @@ fn charset_then_strip_nul_then_trim() {
 }
 
 #[test]
-fn if_bad_stands_for_unreadable_text_alone() {
+fn if_bad_replaces_only_unreadable_text() {
     let bad = |value| Rules { if_bad: Some(value), ..rules() };
     for (kind, raw, value, cell) in [
         (Kind::Int4, txt("abc"), int(0), Cell::Int4(0)),
@@ -132,21 +132,21 @@ fn if_bad_stands_for_unreadable_text_alone() {
 }
 
 #[test]
-fn if_bad_is_not_asked_about_what_the_map_settled() {
+fn if_bad_does_not_apply_to_mapped_values() {
     let rules = Rules { map: vec![("x".into(), int(1))], if_bad: Some(int(2)), ..rules() };
     assert_eq!(exact(Kind::Int4, &rules, txt("x")), Ok(Cell::Int4(1)));
     assert_eq!(with_losses(Kind::Int4, &rules, txt("y")), (Ok(Cell::Int4(2)), vec![Loss::IfBad]));
 }
 
 #[test]
-fn a_fault_as_a_value_takes_the_modifier_away() {
+fn a_fault_as_value_disables_the_modifier() {
     let rules = Rules { if_bad: Some(Value::Fault), if_null: Some(Value::Fault), ..rules() };
     assert_eq!(exact(Kind::Int4, &rules, txt("x")), Err(Reason::NotANumber));
     assert_eq!(exact(Kind::Int4, &rules, Raw::Null), Ok(Cell::Null));
 }
 
 #[test]
-fn a_constant_that_does_not_fit_is_a_mistake_of_its_modifier() {
+fn a_constant_that_does_not_fit_is_an_error_of_its_modifier() {
     let cents = Kind::Numeric { limit: Some((10, 2)) };
     let cases = [
         (cents.clone(), Rules { if_bad: Some(word("0.305")), round: true, ..rules() }, "if_bad", Reason::ExcessScale),
@@ -172,7 +172,7 @@ fn a_constant_that_does_not_fit_is_a_mistake_of_its_modifier() {
 }
 
 #[test]
-fn constants_may_be_the_start_the_owner_or_a_variable() {
+fn constants_may_be_the_run_start_the_owner_or_a_variable() {
     let settled = Settled {
         now: 86_400_000_000 + 3_600_000_000 * 23 + 1_234_567,
         owner: Some(RawBuf::Integer(7)),

@@ -21,7 +21,7 @@ fn rounding() -> Rules {
 }
 
 #[test]
-fn integral_text_of_any_spelling_enters_an_integer() {
+fn integral_text_of_any_spelling_is_an_integer() {
     for (text, value) in [
         ("42", 42),
         (" 42\n", 42),
@@ -44,7 +44,7 @@ fn integral_text_of_any_spelling_enters_an_integer() {
 }
 
 #[test]
-fn what_is_not_a_number_enters_no_integer() {
+fn text_that_is_not_a_number_is_no_integer() {
     for text in
         ["abc", "12abc", "0x10", "1_000", "٣", "1,234", "$5", "1 2", ".", "-", "e5", "1e", "--1", "\u{a0}1", "1.5.0"]
     {
@@ -76,7 +76,7 @@ fn an_integer_out_of_range_is_a_fault() {
 }
 
 #[test]
-fn a_fraction_enters_an_integer_by_round_alone() {
+fn a_fraction_becomes_an_integer_only_with_round() {
     for (raw, value) in [
         (Raw::Real(1.5), 2),
         (Raw::Real(2.5), 3),
@@ -98,7 +98,7 @@ fn a_fraction_enters_an_integer_by_round_alone() {
 }
 
 #[test]
-fn booleans_are_zero_one_and_the_servers_words() {
+fn booleans_are_zero_one_and_the_server_words() {
     for text in ["t", "true", "TRUE", "y", "Yes", "on", "1", " true\t"] {
         assert_eq!(exact(Kind::Bool, &rules(), txt(text)), Ok(Cell::Bool(true)), "{text:?}");
     }
@@ -121,7 +121,7 @@ fn booleans_are_zero_one_and_the_servers_words() {
 }
 
 #[test]
-fn a_double_enters_numeric_by_its_shortest_text() {
+fn a_double_becomes_numeric_by_its_shortest_text() {
     for (value, limit, shown) in [
         (0.1, None, "0.1"),
         (9007199254740993.0, None, "9007199254740992"),
@@ -146,7 +146,7 @@ fn tiny() -> String {
 }
 
 #[test]
-fn arithmetic_noise_is_taken_off_and_counted() {
+fn arithmetic_noise_is_removed_and_counted() {
     let cents = Some((10, 2));
     for (value, shown) in [
         (0.1 + 0.2, "0.30"),
@@ -218,7 +218,7 @@ fn precision_is_checked_before_and_after_rounding() {
 }
 
 #[test]
-fn a_negative_scale_holds_whole_tens() {
+fn a_negative_scale_stores_whole_tens() {
     let tens = Some((5, -1));
     assert_eq!(decimal(tens, &rules(), Raw::Integer(100)).0, Ok("100".into()));
     assert_eq!(decimal(tens, &rules(), Raw::Integer(999_990)).0, Ok("999990".into()));
@@ -232,7 +232,7 @@ fn a_negative_scale_holds_whole_tens() {
 }
 
 #[test]
-fn decimals_of_any_length_arrive_digit_by_digit() {
+fn decimals_of_any_length_keep_every_digit() {
     let long = "123456789012345678901234567890123456789012345678901234567890.12345678901234567890";
     for text in
         [long, "0", "0.0", "-0.00", "1.10", "100000000", "10000", "9999", "0.0001", "0.00001", "12345678901234567.891"]
@@ -251,7 +251,7 @@ fn decimals_of_any_length_arrive_digit_by_digit() {
 }
 
 #[test]
-fn numeric_takes_nan_and_only_unconstrained_an_infinity() {
+fn numeric_accepts_nan_but_infinity_only_unconstrained() {
     assert_eq!(decimal(None, &rules(), txt("NaN")).0, Ok("NaN".into()));
     assert_eq!(decimal(Some((10, 2)), &rules(), txt("nan")).0, Ok("NaN".into()));
     assert_eq!(decimal(None, &rules(), Raw::Real(f64::NEG_INFINITY)).0, Ok("-Infinity".into()));
@@ -261,7 +261,7 @@ fn numeric_takes_nan_and_only_unconstrained_an_infinity() {
 }
 
 #[test]
-fn a_double_is_a_double() {
+fn a_double_stays_the_same_double() {
     for value in [0.1, -0.0, 5e-324, 1.7976931348623157e308, 123456789.12345679, f64::INFINITY, f64::NEG_INFINITY] {
         let Ok(Cell::Float8(held)) = exact(Kind::Float8, &rules(), Raw::Real(value)) else { panic!("{value}") };
         assert_eq!(held.to_bits(), value.to_bits());
@@ -290,7 +290,7 @@ fn a_double_is_a_double() {
 }
 
 #[test]
-fn a_real_takes_doubles_that_it_writes_the_same() {
+fn a_real_accepts_doubles_that_it_prints_the_same() {
     for (value, held) in [(0.1, 0.1f32), (1.1, 1.1), (3.25e-5, 3.25e-5), (1e11, 1e11)] {
         let expected = (Ok(Cell::Float4(held)), vec![Loss::Real]);
         assert_eq!(with_losses(Kind::Float4, &rules(), Raw::Real(value)), expected, "{value}");

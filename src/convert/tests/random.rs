@@ -74,7 +74,7 @@ fn a_double_is_its_shortest_text_or_noise_around_a_decimal() {
 }
 
 #[test]
-fn a_double_survives_as_text_and_back() {
+fn a_double_survives_a_round_trip_through_text() {
     let mut random = Random::new();
     let (text, float, numeric) = (Kind::Text, Kind::Float8, Kind::Numeric { limit: None });
     let [text, float, numeric] = [text, float, numeric].map(|kind| converter(kind, &rules()));
@@ -130,7 +130,7 @@ fn the_calendar_agrees_with_chrono() {
 }
 
 #[test]
-fn a_moment_survives_as_text_and_back() {
+fn a_moment_survives_a_round_trip_through_text() {
     let mut random = Random::new();
     let converter = converter(Kind::Timestamptz { precision: 6 }, &rules());
     for _ in 0..20_000 {
@@ -141,7 +141,7 @@ fn a_moment_survives_as_text_and_back() {
 }
 
 #[test]
-fn no_text_is_too_strange() {
+fn no_random_text_causes_a_panic() {
     let mut random = Random::new();
     let kinds = [
         Kind::Bool,
@@ -236,7 +236,7 @@ fn a_converter_may_be_shared_between_lanes() {
 }
 
 #[test]
-fn of_two_texts_equally_near_the_even_one_is_taken() {
+fn the_even_one_of_two_equally_near_texts_is_used() {
     for (value, text) in [
         (269421676332880.0 + 0.625, "2.6942167633288062e14"),
         (-269421676332880.0 - 0.625, "-2.6942167633288062e14"),

@@ -13,7 +13,7 @@ fn varchar(limit: u32) -> Kind {
 }
 
 #[test]
-fn text_arrives_byte_for_byte() {
+fn text_keeps_every_byte() {
     for value in ["", "a", " a ", "e\u{301}", "é", "\u{fffe}\u{10ffff}", "\\N", "\\.", "a\tb\r\n", "✓", "👨‍👩‍👧"]
     {
         assert_eq!(exact(Kind::Text, &rules(), txt(value)), Ok(text(value)));
@@ -24,7 +24,7 @@ fn text_arrives_byte_for_byte() {
 }
 
 #[test]
-fn a_double_as_text_is_sqlites_own_with_all_its_digits() {
+fn a_double_as_text_is_the_text_of_sqlite_with_all_digits() {
     for (value, shown) in [
         (42.0, "42.0"),
         (2.5, "2.5"),
@@ -46,7 +46,7 @@ fn a_double_as_text_is_sqlites_own_with_all_its_digits() {
 }
 
 #[test]
-fn what_is_no_text_for_the_server_is_a_fault() {
+fn text_that_the_server_refuses_is_a_fault() {
     for bytes in [&b"\xffA\xc3"[..], b"\xed\xa0\x80", b"\xc0\x80", b"\xf4\x90\x80\x80"] {
         assert_eq!(exact(Kind::Text, &rules(), Raw::Text(bytes)), Err(Reason::NotUtf8));
         assert_eq!(exact(Kind::Jsonb, &rules(), Raw::Text(bytes)), Err(Reason::NotUtf8));
@@ -74,7 +74,7 @@ fn length_counts_characters_and_blanks_are_characters() {
 }
 
 #[test]
-fn char_n_is_filled_up_with_blanks() {
+fn char_n_is_padded_with_blanks() {
     for (value, held) in [("a", "a  "), ("a ", "a  "), ("", "   "), ("éé", "éé "), ("abc", "abc")] {
         assert_eq!(exact(Kind::Char { width: 3 }, &rules(), txt(value)), Ok(text(held)));
     }
@@ -93,7 +93,7 @@ fn a_legacy_character_set_is_used_for_bytes_that_are_not_utf8() {
 }
 
 #[test]
-fn blobs_are_text_when_the_mapping_says_so() {
+fn blobs_are_text_if_the_mapping_allows_it() {
     let utf8 = Rules { blob_as_text: true, ..rules() };
     assert_eq!(exact(Kind::Text, &utf8, Raw::Blob("é".as_bytes())), Ok(text("é")));
     assert_eq!(exact(Kind::Text, &utf8, Raw::Blob(b"\xc3")), Err(Reason::NotUtf8));
@@ -103,7 +103,7 @@ fn blobs_are_text_when_the_mapping_says_so() {
 }
 
 #[test]
-fn text_in_bytea_is_its_own_bytes() {
+fn text_in_bytea_becomes_its_bytes() {
     for value in ["SGVsbG8=", "hello world", "\\x41", "", "é"] {
         assert_eq!(exact(Kind::Bytea, &rules(), txt(value)), Ok(Cell::Bytea(Cow::Borrowed(value.as_bytes()))));
         assert_eq!(
@@ -116,7 +116,7 @@ fn text_in_bytea_is_its_own_bytes() {
 }
 
 #[test]
-fn an_enum_takes_its_labels_byte_for_byte() {
+fn an_enum_accepts_its_labels_byte_for_byte() {
     let mood = |labels: &[&str]| Kind::Enum { labels: labels.iter().map(|label| label.to_string()).collect() };
     let moods = mood(&["sad", "ok", "1"]);
     assert_eq!(exact(moods.clone(), &rules(), txt("sad")), Ok(text("sad")));
@@ -194,7 +194,7 @@ fn addresses_are_read_strictly() {
 }
 
 #[test]
-fn a_type_without_an_encoder_gets_the_text() {
+fn a_type_without_an_encoder_receives_the_text() {
     for (raw, shown) in [(txt("(1,2)"), "(1,2)"), (Raw::Integer(7), "7"), (Raw::Real(0.5), "0.5"), (txt(""), "")] {
         assert_eq!(exact(Kind::Other, &rules(), raw), Ok(Cell::Verbatim(Cow::Borrowed(shown))));
     }

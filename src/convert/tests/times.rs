@@ -17,7 +17,7 @@ fn utc() -> Rules {
 }
 
 #[test]
-fn local_times_without_an_offset() {
+fn local_times_without_an_offset_are_read() {
     for (value, micros) in [
         ("2023-03-02 15:04:05", THEN),
         ("2023-03-02T15:04:05", THEN),
@@ -46,7 +46,7 @@ fn local_times_without_an_offset() {
 }
 
 #[test]
-fn instants_with_an_offset() {
+fn instants_with_an_offset_are_read() {
     let half = HOUR / 2;
     for (value, micros) in [
         ("2023-03-02T15:04:05Z", THEN),
@@ -90,7 +90,7 @@ fn instants_with_an_offset() {
 }
 
 #[test]
-fn surplus_digits_of_a_second() {
+fn surplus_digits_of_a_second_are_a_fault_or_rounded() {
     let rounding = Rules { round: true, ..rules() };
     let stamp = |precision| Kind::Timestamp { precision };
     for (kind, value, micros) in [
@@ -113,7 +113,7 @@ fn surplus_digits_of_a_second() {
 }
 
 #[test]
-fn dates_and_times_that_do_not_exist() {
+fn dates_and_times_that_do_not_exist_are_faults() {
     for value in [
         "0000-00-00",
         "0000-01-01",
@@ -147,7 +147,7 @@ fn dates_and_times_that_do_not_exist() {
 }
 
 #[test]
-fn what_is_no_date_or_time() {
+fn other_texts_are_no_dates_or_times() {
     for value in [
         "01/02/2023",
         "20230302",
@@ -197,7 +197,7 @@ fn what_is_no_date_or_time() {
 }
 
 #[test]
-fn years_reach_as_far_as_the_servers() {
+fn the_range_of_years_is_that_of_the_server() {
     for (value, day) in [
         ("12024-01-01", 3_661_191),
         ("+012024-01-01", 3_661_191),
@@ -240,7 +240,7 @@ fn the_calendar_agrees_with_itself_over_all_years() {
 }
 
 #[test]
-fn end_of_day_is_the_next_days_start_and_counted() {
+fn end_of_day_is_the_start_of_the_next_day_and_counted() {
     let next = (Ok(Cell::Timestamp(8767 * DAY)), vec![Loss::EndOfDay]);
     assert_eq!(with_losses(STAMP, &rules(), txt("2024-01-01 24:00:00")), next);
     assert_eq!(with_losses(INSTANT, &utc(), txt("2024-01-01 24:00:00")), next);
@@ -252,7 +252,7 @@ fn end_of_day_is_the_next_days_start_and_counted() {
 }
 
 #[test]
-fn a_date_takes_midnight_alone() {
+fn a_date_accepts_only_midnight() {
     for value in ["2024-01-01", "2024-01-01 00:00", "2024-01-01T00:00:00.000Z", "2024-01-01 00:00:00.0000000"] {
         assert_eq!(exact(Kind::Date, &rules(), txt(value)), Ok(Cell::Date(8766)), "{value}");
     }
@@ -264,7 +264,7 @@ fn a_date_takes_midnight_alone() {
 }
 
 #[test]
-fn a_time_of_day() {
+fn times_of_day_are_read() {
     for (value, micros) in [
         ("15:04:05", 15 * HOUR + 245_000_000),
         ("00:00", 0),
@@ -283,7 +283,7 @@ fn a_time_of_day() {
 }
 
 #[test]
-fn an_offset_meeting_a_local_time() {
+fn an_offset_in_a_local_time_is_checked() {
     let given = |offset, zone| Rules { offset, zone, ..rules() };
     let berlin = Zone::parse("Europe/Berlin");
     let text = txt("2023-03-02 15:04:05+05:30");

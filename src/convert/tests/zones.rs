@@ -17,7 +17,7 @@ fn same(name: &str, overlap: Option<Overlap>, local: &str, instant: &str) {
 }
 
 #[test]
-fn local_times_go_by_the_zones_rules() {
+fn local_times_follow_the_rules_of_the_zone() {
     for (name, local, instant) in [
         ("UTC", "2024-01-01 12:00", "2024-01-01 12:00Z"),
         ("+05:30", "2024-01-01 12:00", "2024-01-01 06:30Z"),
@@ -48,7 +48,7 @@ fn a_skipped_local_time_is_a_fault() {
 }
 
 #[test]
-fn a_local_time_that_occurred_twice_needs_a_word() {
+fn a_local_time_that_occurs_twice_needs_overlap() {
     let local = "2024-11-03 01:30";
     assert_eq!(exact(INSTANT, &zone("America/New_York", None), txt(local)), Err(Reason::TimeOverlap));
     same("America/New_York", Some(Overlap::Earlier), local, "2024-11-03 05:30Z");
@@ -58,7 +58,7 @@ fn a_local_time_that_occurred_twice_needs_a_word() {
 }
 
 #[test]
-fn rules_go_on_behind_the_tables() {
+fn zone_rules_continue_after_the_tables() {
     same("Europe/Berlin", None, "2099-07-01 12:00", "2099-07-01 10:00Z");
     same("Europe/Berlin", None, "2150-07-01 12:00", "2150-07-01 10:00Z");
     same("Europe/Berlin", None, "2150-01-01 12:00", "2150-01-01 11:00Z");

@@ -5,12 +5,12 @@
 use crate::model::fault::Reason;
 use crate::wire::calendar::{self, DAY, SECOND};
 
-/// What a text says of a date or time; no part is guessed.
+/// The parts of a written date or time.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct WrittenTime {
     /// Days since 2000-01-01.
     pub day: Option<i64>,
-    /// Time of day.
+    /// The time of day.
     pub clock: Option<Clock>,
     /// Seconds east of UTC.
     pub offset: Option<i64>,
@@ -19,16 +19,16 @@ pub struct WrittenTime {
 /// A time of day.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Clock {
-    /// Microseconds since midnight, 24:00:00 included.
+    /// Microseconds since midnight, up to and including 24:00:00.
     pub micros: i64,
-    /// What is written behind the microseconds.
+    /// The digits after the microseconds.
     pub beyond: Beyond,
 }
 
-/// Digits of a second behind the sixth.
+/// The digits of a second after the sixth.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Beyond {
-    /// None, or zeros.
+    /// No digits, or zeros.
     #[default]
     Nothing,
     /// Less than half a microsecond.
@@ -37,12 +37,12 @@ pub enum Beyond {
     Half,
 }
 
-/// The rest of a text that is being read.
+/// The part of a text that is still to be read.
 #[derive(Clone, Copy)]
 pub(super) struct Cursor<'a>(pub &'a [u8]);
 
 impl<'a> Cursor<'a> {
-    /// Takes one byte, if it is that one.
+    /// Takes one byte if it equals `byte`.
     pub(super) fn eat(&mut self, byte: u8) -> bool {
         match self.0 {
             [first, rest @ ..] if *first == byte => {
@@ -82,12 +82,12 @@ impl<'a> Cursor<'a> {
         digits
     }
 
-    /// Takes what was written, if nothing is left.
+    /// Returns what was read, if the text ends.
     pub(super) fn end(&self, written: WrittenTime) -> Result<WrittenTime, Reason> {
         if self.0.is_empty() { Ok(written) } else { Err(Reason::NotATime) }
     }
 
-    /// `20230302`, where a `T` and a time follow; digits alone may be a number of anything.
+    /// Takes `20230302` if a `T` and a time follow. Digits alone may be any number.
     pub(super) fn basic_date(&mut self) -> Option<Result<i64, Reason>> {
         if self.0.get(8) != Some(&b'T') || !self.0[..8].iter().all(u8::is_ascii_digit) {
             return None;
@@ -97,7 +97,7 @@ impl<'a> Cursor<'a> {
         Some(day_of(century * 100 + year, month, day))
     }
 
-    /// `2023-03-02`, `12024-01-01`, `+012024-01-01`, `-0044-03-15` (45 BC), and PostgreSQL's years BC.
+    /// Takes `2023-03-02`, `12024-01-01`, `+012024-01-01`, `-0044-03-15` (45 BC), or one of PostgreSQL's years BC.
     pub(super) fn date(&mut self, before_christ: bool) -> Result<i64, Reason> {
         let sign = if self.eat(b'-') { -1 } else { i64::from(self.eat(b'+')) };
         let year = self.digits();
@@ -110,7 +110,7 @@ impl<'a> Cursor<'a> {
         }
         let year = number(year).ok_or(Reason::OutOfRange)?;
         match year {
-            // WrittenTime as a year, zero is a missing date ('0000-00-00'), not 1 BC.
+            // A written year of zero is a missing date ('0000-00-00'), not 1 BC.
             0 => Err(Reason::NoSuchDate),
             _ if before_christ => day_of(1 - year, month, day),
             _ if sign < 0 => day_of(-year, month, day),
@@ -118,7 +118,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// `15:04`, `15:04:05`, `15:04:05.999999999`.
+    /// Takes `15:04`, `15:04:05` or `15:04:05.999999999`.
     pub(super) fn clock(&mut self) -> Result<Clock, Reason> {
         let hour = self.two().ok_or(Reason::NotATime)?;
         if !self.eat(b':') {
@@ -129,7 +129,7 @@ impl<'a> Cursor<'a> {
         self.seconds(hour, minute, more)
     }
 
-    /// `1504`, `150405`, `150405.999999999`.
+    /// Takes `1504`, `150405` or `150405.999999999`.
     pub(super) fn basic_clock(&mut self) -> Result<Clock, Reason> {
         let hour = self.two().ok_or(Reason::NotATime)?;
         let minute = self.two().ok_or(Reason::NotATime)?;
@@ -150,7 +150,8 @@ impl<'a> Cursor<'a> {
         if self.0.first().is_some_and(u8::is_ascii_digit) { Err(Reason::NotATime) } else { clock }
     }
 
-    /// What may follow a time: `Z`, ` UTC`, ` GMT`, an offset, and behind an offset Go's zone name and clock reading.
+    /// Takes what may follow a time: `Z`, ` UTC`, ` GMT` or an offset. An offset may be followed by Go's zone name and
+    /// clock reading.
     pub(super) fn tail(&mut self) -> Result<WrittenTime, Reason> {
         if self.0.is_empty() {
             return Ok(WrittenTime::default());
@@ -166,7 +167,7 @@ impl<'a> Cursor<'a> {
         Ok(WrittenTime { offset: Some(offset), ..WrittenTime::default() })
     }
 
-    /// `+05:30`, `-0800`, `+01`, `+00:53:28`: seconds east of UTC.
+    /// Takes `+05:30`, `-0800`, `+01` or `+00:53:28` and returns seconds east of UTC.
     pub(super) fn offset(&mut self) -> Result<i64, Reason> {
         let sign = match (self.eat(b'-'), self.eat(b'+')) {
             (true, false) => -1,
@@ -190,7 +191,8 @@ impl<'a> Cursor<'a> {
         Ok(sign * (hours * 3600 + minutes * 60 + seconds))
     }
 
-    /// Go's `time.String()` repeats the zone by name or as digits and may add a reading of its monotonic clock, `m=+0.012`.
+    /// Takes the suffix of Go's `time.String()`: the zone again, as name or digits, and optionally a reading of the
+    /// monotonic clock, `m=+0.012`.
     fn go_name(&mut self) -> Result<(), Reason> {
         if !self.0.starts_with(b"m=") {
             let signed = self.eat(b'+') || self.eat(b'-');
@@ -214,12 +216,12 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// Up to 18 digits as a number.
+/// Returns up to 18 digits as a number.
 pub(super) fn number(digits: &[u8]) -> Option<i64> {
     (digits.len() <= 18).then(|| digits.iter().fold(0, |value, b| value * 10 + i64::from(b - b'0')))
 }
 
-/// A date's day. Years so far out that no type holds them are told from dates that do not exist.
+/// Returns the day of a date. A year beyond every type is out of range; other impossible dates do not exist.
 pub(super) fn day_of(year: i64, month: i64, day: i64) -> Result<i64, Reason> {
     if year.abs() > 10_000_000 {
         return Err(Reason::OutOfRange);
@@ -227,7 +229,7 @@ pub(super) fn day_of(year: i64, month: i64, day: i64) -> Result<i64, Reason> {
     calendar::day(year, month as u32, day as u32).ok_or(Reason::NoSuchDate)
 }
 
-/// A time of day; 24:00:00 is one, 24:00:01 is not.
+/// Returns a time of day. 24:00:00 is valid, 24:00:01 is not.
 pub(super) fn clock_of(hour: i64, minute: i64, second: i64) -> Result<Clock, Reason> {
     let micros = (hour * 3600 + minute * 60 + second) * SECOND;
     if hour <= 24 && minute <= 59 && second == 60 {
@@ -239,7 +241,7 @@ pub(super) fn clock_of(hour: i64, minute: i64, second: i64) -> Result<Clock, Rea
     Ok(Clock { micros, beyond: Beyond::Nothing })
 }
 
-/// Adds the digits behind a second's point, at least one.
+/// Adds the digits after the point of a second; there is at least one.
 pub(super) fn with_fraction(mut clock: Clock, digits: &[u8]) -> Result<Clock, Reason> {
     let mut unit = SECOND;
     for digit in digits.iter().take(6) {

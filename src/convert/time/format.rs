@@ -1,15 +1,15 @@
-//! A spelling of dates and times that a mapping states in strftime's letters, such as `%d/%m/%Y %H:%M`.
+//! Spellings of dates and times that a mapping defines with the letters of strftime, such as `%d/%m/%Y %H:%M`.
 //!
-//! FormatFields are read as numbers and names, never with the help of a locale. The letters, with their meaning in Python and
-//! C: `%Y %y %m %d %e %H %I %M %S %p %b %B %a %A %j %z %f %F %T %D %R %%`. `%f` is the digits of a fraction (`%S.%f`),
-//! `%y` is 1969 to 2068. White space stands for one or more blanks, any other character for itself.
+//! Fields are read as numbers and English names, independent of any locale. The letters have their meaning of Python
+//! and C: `%Y %y %m %d %e %H %I %M %S %p %b %B %a %A %j %z %f %F %T %D %R %%`. `%f` is the digits of a fraction
+//! (`%S.%f`), `%y` is 1969 to 2068. White space matches one or more blanks; any other character matches itself.
 
 use super::cursor::{Clock, Cursor, WrittenTime, clock_of, day_of, number, with_fraction};
 use super::names;
 use crate::model::fault::Reason;
 use crate::wire::calendar;
 
-/// A format, taken apart once.
+/// A parsed format.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct TimeFormat {
     items: Vec<FormatItem>,
@@ -35,7 +35,7 @@ enum FormatItem {
     Offset,
 }
 
-/// What the fields of one text said.
+/// The fields found in one text.
 #[derive(Clone, Copy, Default)]
 struct FormatFields<'a> {
     year: Option<i64>,
@@ -53,7 +53,7 @@ struct FormatFields<'a> {
 }
 
 impl TimeFormat {
-    /// Takes a format apart. An unknown letter, or fields that make neither a date nor a time, are an error that says so.
+    /// Parses a format. The error names an unknown letter, or fields that make neither a date nor a time.
     pub(super) fn parse(text: &str) -> Result<TimeFormat, String> {
         let mut items = Vec::new();
         let mut letters = text.bytes();
@@ -98,7 +98,7 @@ impl TimeFormat {
         if year || hour { Ok(()) } else { Err("it names neither a date nor a time".into()) }
     }
 
-    /// Reads a whole text. `NotATime` where its shape is another one.
+    /// Reads a whole text. `NotATime` if the text has another shape.
     pub(super) fn read(&self, text: &[u8]) -> Result<WrittenTime, Reason> {
         let mut cursor = Cursor(text);
         let mut fields = FormatFields::default();
@@ -141,7 +141,7 @@ fn letter_items(letter: u8) -> Option<&'static [FormatItem]> {
     })
 }
 
-/// Up to `most` digits.
+/// Takes up to `most` digits.
 fn some_digits(cursor: &mut Cursor<'_>, most: usize) -> Option<i64> {
     let count = cursor.0.iter().take(most).take_while(|b| b.is_ascii_digit()).count();
     let (digits, rest) = cursor.0.split_at(count);
@@ -192,7 +192,7 @@ impl<'a> FormatFields<'a> {
             (_, _, Some(of_year)) => day_of(year, 1, 1)? + of_year - 1,
             _ => return Err(Reason::NotATime),
         };
-        // Each field that says the same thing twice must say the same.
+        // Redundant fields must agree with each other.
         let of_year =
             self.day_of_year.is_none_or(|of_year| day_of(year, 1, 1).is_ok_and(|first| first + of_year - 1 == day));
         let weekday = self.weekday.is_none_or(|weekday| calendar::weekday(day) == weekday);
@@ -219,7 +219,7 @@ impl<'a> FormatFields<'a> {
     }
 }
 
-/// Exactly four digits, so that `%Y%m%d` can be told apart.
+/// Takes exactly four digits, so that `%Y%m%d` is unambiguous.
 fn four(cursor: &mut Cursor<'_>) -> Option<i64> {
     Some(cursor.two()? * 100 + cursor.two()?)
 }

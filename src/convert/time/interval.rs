@@ -1,7 +1,7 @@
-//! Into `interval`: months, days and microseconds, kept apart as the server keeps them.
+//! The reader of `interval`: months, days and microseconds, kept apart as the server does.
 //!
-//! Numbers need their unit from the mapping. Text is read as `H:MM:SS`, as Python's and .NET's durations (whose day is
-//! 24 hours, and so becomes microseconds), as ISO 8601 and as PostgreSQL writes intervals.
+//! Numbers need a unit from the mapping. Text is read as `H:MM:SS`, as durations of Python and .NET, as ISO 8601 and as
+//! PostgreSQL prints intervals. A day of Python and .NET has 24 hours, so it becomes microseconds.
 
 use super::cursor::{Cursor, number};
 use super::moment::count;
@@ -17,15 +17,15 @@ use crate::wire::calendar::{DAY, SECOND};
 pub struct IntervalReader {
     /// Digits of a second, 0 to 6.
     pub precision: u8,
-    /// The smallest field that the column holds.
+    /// The smallest field of the column.
     pub least: IntervalField,
-    /// What a number counts.
+    /// The unit of a number.
     pub unit: Option<Unit>,
-    /// Round digits of a second.
+    /// Rounds digits of a second.
     pub round: bool,
 }
 
-/// What was read so far; of microseconds their 10^-12 too, so that surplus digits are seen.
+/// The interval read so far. Time is counted in 10^-18 seconds, so that surplus digits are noticed.
 #[derive(Clone, Copy, Default)]
 struct IntervalSum {
     months: i64,
@@ -38,13 +38,13 @@ const ATTOS: i128 = 1_000_000_000_000_000_000;
 const MICRO: i128 = ATTOS / SECOND as i128;
 
 impl IntervalReader {
-    /// Reads a value; NULL does not come here.
+    /// Reads a value that is not NULL.
     pub fn read(&self, raw: Raw<'_>, losses: &mut LossSet) -> Result<Cell<'static>, Reason> {
         let cell = self.whole(raw, losses)?;
         if self.holds(&cell) { Ok(cell) } else { Err(Reason::IntervalFields) }
     }
 
-    /// Whether nothing is below the smallest field: the server would cut it off.
+    /// Returns true if nothing is smaller than the column's smallest field. The server would truncate it.
     fn holds(&self, cell: &Cell<'_>) -> bool {
         let Cell::Interval { months, days, micros } = cell else { return true };
         match self.least {
@@ -94,7 +94,7 @@ impl IntervalReader {
         let months = i32::try_from(sum.months).map_err(out)?;
         let days = i32::try_from(sum.days).map_err(out)?;
         let micros = i64::try_from(attos / MICRO).map_err(out)?;
-        // From version 17 on the server reads these as the infinities.
+        // From version 17 on, the server reads these values as the infinities.
         match (months, days, micros) {
             (i32::MIN, i32::MIN, i64::MIN) | (i32::MAX, i32::MAX, i64::MAX) => Err(Reason::OutOfRange),
             (months, days, micros) => Ok(Cell::Interval { months, days, micros }),
@@ -126,7 +126,7 @@ impl IntervalSum {
         IntervalSum { months: -self.months, days: -self.days, attos: -self.attos }
     }
 
-    /// Adds `amount` of a unit, of which only parts of an hour, minute or second may be broken.
+    /// Adds `amount` of a unit. Only hours, minutes and seconds may have a fraction.
     fn add(&mut self, amount: &Amount<'_>, unit: IntervalUnit) -> Result<(), Reason> {
         let (slot, times) = match unit {
             IntervalUnit::Year => (&mut self.months, 12),
@@ -168,7 +168,7 @@ enum IntervalUnit {
     Second,
 }
 
-/// A number with its sign; a point needs digits behind it.
+/// A number with its sign. A point must be followed by digits.
 struct Amount<'a> {
     negative: bool,
     whole: &'a [u8],
@@ -198,23 +198,23 @@ impl<'a> Amount<'a> {
     }
 }
 
-/// `1Y2M3DT4H5M6.5S` behind the `P`; each unit once at most and in this order.
+/// Reads `1Y2M3DT4H5M6.5S`, the text after the `P`. Each unit occurs at most once and in this order.
 fn iso_8601(text: &[u8]) -> Result<IntervalSum, Reason> {
-    const BEFORE: [(u8, IntervalUnit); 4] = [
+    const DATE_UNITS: [(u8, IntervalUnit); 4] = [
         (b'Y', IntervalUnit::Year),
         (b'M', IntervalUnit::Month),
         (b'W', IntervalUnit::Week),
         (b'D', IntervalUnit::Day),
     ];
-    const BEHIND: [(u8, IntervalUnit); 3] =
+    const TIME_UNITS: [(u8, IntervalUnit); 3] =
         [(b'H', IntervalUnit::Hour), (b'M', IntervalUnit::Minute), (b'S', IntervalUnit::Second)];
     let mut cursor = Cursor(text);
     let mut sum = IntervalSum::default();
-    let mut units = &BEFORE[..];
+    let mut units = &DATE_UNITS[..];
     let mut in_time = false;
     while !cursor.0.is_empty() {
         if !in_time && (cursor.eat(b'T') || cursor.eat(b't')) {
-            (units, in_time) = (&BEHIND, true);
+            (units, in_time) = (&TIME_UNITS, true);
         }
         let amount = Amount::take(&mut cursor).ok_or(Reason::NotAnInterval)?;
         let letter = cursor.0.first().ok_or(Reason::NotAnInterval)?.to_ascii_uppercase();
@@ -226,7 +226,7 @@ fn iso_8601(text: &[u8]) -> Result<IntervalSum, Reason> {
     if text.is_empty() { Err(Reason::NotAnInterval) } else { Ok(sum) }
 }
 
-/// `str(timedelta)`: `-1 day, 23:59:59`, of which the day is 24 hours. `None` for what has no comma.
+/// Reads Python's `str(timedelta)`: `-1 day, 23:59:59`, with a day of 24 hours. `None` if the text has no comma.
 fn python(text: &[u8]) -> Result<Option<IntervalSum>, Reason> {
     let Some(comma) = text.iter().position(|byte| *byte == b',') else { return Ok(None) };
     let mut cursor = Cursor(&text[..comma]);
@@ -240,7 +240,7 @@ fn python(text: &[u8]) -> Result<Option<IntervalSum>, Reason> {
     Ok(Some(sum))
 }
 
-/// .NET's `TimeSpan`, `[d.]hh:mm:ss[.fffffff]`, of which the day is 24 hours, and any other `H:MM:SS`.
+/// Reads .NET's `TimeSpan`, `[d.]hh:mm:ss[.fffffff]`, with a day of 24 hours, and any other `H:MM:SS`.
 fn dotnet(text: &[u8]) -> Result<Option<IntervalSum>, Reason> {
     let mut cursor = Cursor(text);
     let days = cursor.digits();
@@ -257,7 +257,7 @@ fn full_days(days: Option<i64>) -> Result<i128, Reason> {
     Ok(i128::from(days) * i128::from(DAY) * MICRO)
 }
 
-/// `H:MM:SS[.f]`, without a sign. `None` for another shape; a clock that counts beside days ends at 24 hours.
+/// Reads `H:MM:SS[.f]` without a sign. `None` for another shape. With `of_day` it must be less than 24 hours.
 fn clock_sum(text: &[u8], of_day: bool) -> Result<Option<IntervalSum>, Reason> {
     let mut cursor = Cursor(text);
     let whole = cursor.digits();
@@ -278,7 +278,7 @@ fn clock_sum(text: &[u8], of_day: bool) -> Result<Option<IntervalSum>, Reason> {
     Ok(Some(sum))
 }
 
-/// What the server writes: `1 year 2 mons -3 days +04:05:06.789`, and the same with other units in words.
+/// Reads what the server prints: `1 year 2 mons -3 days +04:05:06.789`, and the same with other units in words.
 fn postgres(text: &[u8]) -> Result<IntervalSum, Reason> {
     const WORDS: [(&str, IntervalUnit); 16] = [
         ("years", IntervalUnit::Year),

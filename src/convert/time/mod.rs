@@ -1,7 +1,7 @@
-//! Into `date`, `time`, `timestamp` and `timestamptz`: what a written time or a counted one means for the column.
+//! The reader of `date`, `time`, `timestamp` and `timestamptz`: interprets written times and numbers for the column.
 //!
-//! Zones, offsets, precision and range are decided here, on whole microseconds since 2000-01-01. Which spellings are
-//! read is `time_text`'s and `time_format`'s part. Nothing is rounded or dropped unless the mapping says so.
+//! This file applies zones, offsets, precision and range, on whole microseconds since 2000-01-01. The spellings are
+//! parsed in `spellings`, `names` and `format`. Nothing is rounded or dropped unless the mapping allows it.
 
 mod cursor;
 mod format;
@@ -37,7 +37,7 @@ pub(super) enum TimeType {
     Instant,
 }
 
-/// A column of dates or times and what its mapping says.
+/// A column of dates or times with the rules of its mapping.
 #[derive(Clone, Debug)]
 pub(super) struct TimeReader {
     /// The type.
@@ -46,22 +46,22 @@ pub(super) struct TimeReader {
     precision: u8,
     /// The zone of times without an offset.
     zone: Option<Zone>,
-    /// Which of two instants.
+    /// The choice between the two instants of an ambiguous local time.
     overlap: Option<Overlap>,
-    /// What an offset means where the type has none.
+    /// The treatment of an offset if the type has none.
     offset: Option<Offset>,
-    /// What a number counts.
+    /// The unit of numbers.
     epoch: Option<Epoch>,
-    /// One more spelling.
+    /// An additional spelling.
     format: Option<TimeFormat>,
-    /// Round digits of a second.
+    /// Rounds digits of a second.
     round: bool,
-    /// Cut a time of day off a date, a date off a time.
+    /// Truncates the time of day of a date, and the date of a time.
     truncate: bool,
 }
 
 impl TimeReader {
-    /// A column of the type under the column's rules. The error is a mistake in the format.
+    /// Creates the reader of a type under the column's rules. The error describes a mistake in the format.
     pub(super) fn new(sort: TimeType, precision: u8, rules: &Rules) -> Result<TimeReader, String> {
         Ok(TimeReader {
             sort,
@@ -76,7 +76,7 @@ impl TimeReader {
         })
     }
 
-    /// Reads a value; NULL does not come here.
+    /// Reads a value that is not NULL.
     pub(super) fn read(&self, raw: Raw<'_>, losses: &mut LossSet) -> Result<Cell<'static>, Reason> {
         match raw {
             Raw::Text(text) => {
@@ -88,7 +88,8 @@ impl TimeReader {
         }
     }
 
-    /// The run's start, in microseconds since 2000-01-01 UTC; without a zone in the type, as the zone's local time.
+    /// Returns the start of the run, given in microseconds since 2000-01-01 UTC. For a type without a zone this is the
+    /// local time of the column's zone.
     pub(super) fn now(&self, now: i64) -> Result<Cell<'static>, Reason> {
         let instant = Moment::new(0, now);
         let shown = if self.sort == TimeType::Instant { instant } else { self.local(instant)? };
@@ -104,12 +105,13 @@ impl TimeReader {
         if reason == Reason::NotATime && self.sort == TimeType::Date { Reason::NotADate } else { reason }
     }
 
-    /// Microseconds of the last digit that the column holds.
+    /// Returns the microseconds of the column's last digit.
     fn step(&self) -> i64 {
         10i64.pow(6 - u32::from(self.precision.min(6)))
     }
 
-    /// A stated format that fits the text's shape has the last word; `%Y-%d-%m` must not fall back to ISO.
+    /// Parses a text. If it has the shape of the mapping's format, only the format applies: `%Y-%d-%m` must not fall
+    /// back to ISO.
     fn written(&self, text: &[u8]) -> Result<WrittenTime, Reason> {
         match &self.format {
             None => spellings::read(text),
@@ -140,7 +142,7 @@ impl TimeReader {
         stamp(Moment::new(day, self.rounded(clock, losses)?).east(east))
     }
 
-    /// Seconds to add to a written time so that it is what the column holds: UTC, or local time.
+    /// Returns the seconds to add to a written time to get the stored one: UTC, or local time.
     fn shift(&self, written: Moment, offset: Option<i64>) -> Result<i64, Reason> {
         let second = written.micros / SECOND;
         if self.sort == TimeType::Instant {
@@ -154,7 +156,7 @@ impl TimeReader {
         if self.offset == Some(Offset::Drop) {
             return Ok(0);
         }
-        // An offset that is the zone's own at that time (with no zone stated, UTC's) says nothing new.
+        // An offset that equals the zone's own at that time (UTC's without a zone) adds no information.
         let instant = written.east(-offset);
         let zone = self.zone.unwrap_or(Zone::Fixed(0));
         let east = zone::at_instant(zone, instant.day, instant.micros / SECOND).ok_or(Reason::OutOfRange)?;
@@ -179,11 +181,11 @@ impl TimeReader {
         if written.day.is_some() {
             losses.add(Loss::Truncate);
         }
-        // 24:00:00 is a time of its own, as long as nothing moves it.
+        // 24:00:00 is a valid time, provided that no offset shifts it.
         if shift == 0 { Ok(Cell::Time(micros)) } else { Ok(Cell::Time((micros + shift * SECOND).rem_euclid(DAY))) }
     }
 
-    /// Without a date only a fixed offset says what local time an offset's time is.
+    /// Returns the seconds to add to a time without a date. Only a fixed offset determines local time then.
     fn time_shift(&self, offset: Option<i64>) -> Result<i64, Reason> {
         let zone = match self.zone {
             None => Some(0),
@@ -201,7 +203,7 @@ impl TimeReader {
         }
     }
 
-    /// A clock's microseconds at the column's precision; halves go up.
+    /// Returns the microseconds at the column's precision; halves are rounded up.
     fn rounded(&self, clock: Clock, losses: &mut LossSet) -> Result<i64, Reason> {
         let step = self.step();
         let surplus = clock.micros % step;
@@ -232,7 +234,7 @@ impl TimeReader {
         Ok(instant.east(east))
     }
 
-    /// A number counts from 1970 in UTC; in a `time` column, from midnight.
+    /// Reads a number. It counts from 1970 in UTC; in a `time` column it counts from midnight.
     fn number(&self, raw: Raw<'_>, losses: &mut LossSet) -> Result<Cell<'static>, Reason> {
         let epoch = self.epoch.ok_or(Reason::NumberInTime)?;
         if matches!(raw, Raw::Real(value) if !value.is_finite()) {
@@ -245,7 +247,7 @@ impl TimeReader {
             };
             return if (0..=DAY).contains(&micros) { Ok(Cell::Time(micros)) } else { Err(Reason::OutOfRange) };
         }
-        // A date cuts the time of day off, or refuses it; it does not round it.
+        // A date truncates the time of day or refuses it; it never rounds it.
         let precision = if self.sort == TimeType::Date { 6 } else { self.precision };
         let micros = match epoch {
             Epoch::Julian => self.julian(raw, precision, losses)?,
@@ -259,7 +261,7 @@ impl TimeReader {
         }
     }
 
-    /// A count in an epoch's unit as microseconds, at the precision.
+    /// Returns a count in the epoch's unit as microseconds, at the precision.
     fn counted(&self, raw: Raw<'_>, epoch: Epoch, precision: u8, losses: &mut LossSet) -> Result<i64, Reason> {
         let digits = match epoch {
             Epoch::Seconds | Epoch::Julian => 0,
@@ -275,7 +277,7 @@ impl TimeReader {
         count(raw, digits, precision, self.round, losses)
     }
 
-    /// Julian days are read as SQLite reads them: to the nearest millisecond, over its own range.
+    /// Reads Julian days as SQLite does: to the nearest millisecond, within SQLite's own range.
     fn julian(&self, raw: Raw<'_>, precision: u8, losses: &mut LossSet) -> Result<i64, Reason> {
         let days = match raw {
             Raw::Real(value) => value,

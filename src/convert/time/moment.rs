@@ -23,8 +23,8 @@ impl Moment {
     }
 }
 
-/// A number in units of `10^-digits` seconds as microseconds, with no more than `precision` digits of a second. What a
-/// double has beyond them is noise when it lies within noise of the double.
+/// Returns a number in units of `10^-digits` seconds as microseconds, with at most `precision` digits of a second. A
+/// double's surplus digits are noise if rounding changes the double by no more than noise.
 pub(super) fn count(raw: Raw<'_>, digits: u8, precision: u8, round: bool, losses: &mut LossSet) -> Result<i64, Reason> {
     let text = match raw {
         Raw::Real(value) => shortest(value),

@@ -1,7 +1,7 @@
-//! The spellings of dates and times with names: JavaScript's `toString`, RFC 2822 and HTTP dates, and the words that
-//! mean another moment each time they are read.
+//! Spellings of dates and times with names: JavaScript's `toString`, RFC 2822 and HTTP dates. Also the words whose
+//! meaning depends on when they are read.
 //!
-//! A weekday that is not the date's is a fault, not decoration.
+//! A weekday that contradicts the date is a fault.
 
 use super::cursor::{Cursor, WrittenTime, day_of, number};
 use crate::model::fault::Reason;
@@ -9,10 +9,10 @@ use crate::wire::calendar;
 
 const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 const DAYS: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
-/// PostgreSQL reads these as moments, most of them as another one each day.
+/// Words that PostgreSQL reads as moments, most of them as a different one each day.
 const SPECIAL: [&str; 10] =
     ["now", "today", "tomorrow", "yesterday", "epoch", "allballs", "infinity", "-infinity", "+infinity", "current"];
-/// RFC 2822, section 4.3: names with a meaning, and their hours.
+/// The zone names that RFC 2822, section 4.3, defines, and their hours.
 const NAMES: [(&str, i64); 11] = [
     ("UTC", 0),
     ("GMT", 0),
@@ -27,7 +27,7 @@ const NAMES: [(&str, i64); 11] = [
     ("PDT", -7),
 ];
 
-/// Whether a text is a word for a moment; whole, in any case.
+/// Returns true if the whole text is a word for a moment, in any case.
 pub(super) fn is_special(text: &[u8]) -> bool {
     SPECIAL.iter().any(|word| text.eq_ignore_ascii_case(word.as_bytes()))
 }
@@ -52,7 +52,7 @@ pub(super) fn read(text: &[u8]) -> Result<WrittenTime, Reason> {
     Ok(written)
 }
 
-/// Takes a month's English name, short or whole, in any case: 1 to 12.
+/// Takes an English month name, short or long, in any case. Returns 1 to 12.
 pub(super) fn month(cursor: &mut Cursor<'_>) -> Option<i64> {
     let at = index(cursor, &MONTHS)?;
     let rest = ["uary", "ruary", "ch", "il", "", "e", "y", "ust", "tember", "ober", "ember", "ember"];
@@ -60,7 +60,7 @@ pub(super) fn month(cursor: &mut Cursor<'_>) -> Option<i64> {
     Some(at + 1)
 }
 
-/// Takes a weekday's English name, short or whole, in any case: 0 for Sunday.
+/// Takes an English weekday name, short or long, in any case. Returns 0 for Sunday.
 pub(super) fn weekday(cursor: &mut Cursor<'_>) -> Option<i64> {
     let at = index(cursor, &DAYS)?;
     let rest = ["day", "day", "sday", "nesday", "rsday", "day", "urday"];
@@ -88,7 +88,7 @@ fn must(taken: bool) -> Result<(), Reason> {
     if taken { Ok(()) } else { Err(Reason::NotATime) }
 }
 
-/// `Mar 02 2023[ 15:04:05[ GMT+0100[ (Central European Standard Time)]]]`: the sign is ISO's, not POSIX's.
+/// Reads `Mar 02 2023[ 15:04:05[ GMT+0100[ (Central European Standard Time)]]]`. The sign is that of ISO, not of POSIX.
 fn javascript(cursor: &mut Cursor<'_>) -> Result<WrittenTime, Reason> {
     let month = index(cursor, &MONTHS).ok_or(Reason::NotATime)? + 1;
     must(cursor.eat(b' '))?;
@@ -109,7 +109,7 @@ fn javascript(cursor: &mut Cursor<'_>) -> Result<WrittenTime, Reason> {
     cursor.end(WrittenTime { day, clock, offset: Some(offset) })
 }
 
-/// `02 Mar 2023[ 15:04[:05][ GMT]]`, with an offset in digits or one of the names that the RFC defines.
+/// Reads `02 Mar 2023[ 15:04[:05][ GMT]]`, with an offset in digits or one of the names that the RFC defines.
 fn rfc2822(cursor: &mut Cursor<'_>) -> Result<WrittenTime, Reason> {
     let of_month = match cursor.digits() {
         digits @ ([_] | [_, _]) => number(digits).ok_or(Reason::NotATime)?,
@@ -137,7 +137,7 @@ fn rfc2822(cursor: &mut Cursor<'_>) -> Result<WrittenTime, Reason> {
     cursor.end(WrittenTime { day, clock, offset: Some(offset) })
 }
 
-/// A zone's long name in parentheses says nothing that the offset does not.
+/// Takes a zone's long name in parentheses, which adds nothing to the offset.
 fn comment(cursor: &mut Cursor<'_>) {
     if let [b' ', b'(', inner @ .., b')'] = cursor.0
         && !inner.contains(&b')')

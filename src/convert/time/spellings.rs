@@ -52,7 +52,7 @@ fn numbers(text: &[u8]) -> Result<WrittenTime, Reason> {
     cursor.end(WrittenTime { day: Some(day), clock, ..tail })
 }
 
-/// Microseconds since 2000-01-01 UTC as `2024-01-31T12:34:56.123456Z`.
+/// Formats microseconds since 2000-01-01 UTC as `2024-01-31T12:34:56.123456Z`.
 pub fn iso(micros: i64) -> String {
     let (year, month, day) = calendar::date(micros.div_euclid(DAY));
     let of_day = micros.rem_euclid(DAY);

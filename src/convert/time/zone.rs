@@ -1,7 +1,7 @@
-//! Between local times and UTC: fixed offsets and the zones of the tz database.
+//! Conversion between local times and UTC: fixed offsets and the zones of the tz database.
 //!
-//! A local time that a zone skipped is a fault; one that occurred twice needs the mapping's word. Which zone a value
-//! is in is decided by the caller.
+//! A local time that a zone skips is a fault. A local time that occurs twice needs a rule of the mapping. The caller
+//! decides on the zone of a value.
 
 use crate::model::fault::Reason;
 use crate::model::rules::{Overlap, Zone};
@@ -9,7 +9,7 @@ use crate::wire::calendar;
 use chrono::{LocalResult, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeZone};
 use chrono_tz::Tz;
 
-/// Seconds that a zone is east of UTC at an instant of UTC.
+/// Returns the seconds that a zone is east of UTC at an instant of UTC.
 pub(super) fn at_instant(zone: Zone, day: i64, second: i64) -> Option<i64> {
     match zone {
         Zone::Fixed(offset) => Some(i64::from(offset)),
@@ -20,7 +20,7 @@ pub(super) fn at_instant(zone: Zone, day: i64, second: i64) -> Option<i64> {
     }
 }
 
-/// Seconds that a zone is east of UTC at a local time.
+/// Returns the seconds that a zone is east of UTC at a local time.
 pub(super) fn at_local(zone: Zone, day: i64, second: i64, overlap: Option<Overlap>) -> Result<i64, Reason> {
     let tz = match zone {
         Zone::Fixed(offset) => return Ok(i64::from(offset)),
@@ -32,17 +32,17 @@ pub(super) fn at_local(zone: Zone, day: i64, second: i64, overlap: Option<Overla
         (LocalResult::Single(offset), _) => Ok(east(offset)),
         (LocalResult::None, _) => Err(Reason::TimeGap),
         (LocalResult::Ambiguous(_, _), None) => Err(Reason::TimeOverlap),
-        // The earlier instant is the one whose clock stood further ahead.
+        // The earlier instant has the larger offset.
         (LocalResult::Ambiguous(a, b), Some(Overlap::Earlier)) => Ok(east(a).max(east(b))),
         (LocalResult::Ambiguous(a, b), Some(Overlap::Later)) => Ok(east(a).min(east(b))),
     }
 }
 
-// The compiled tables end with 2099; rules that are in force then go on for ever.
+// The compiled tables end with 2099. The rules in force then apply to all later years.
 const LAST_YEAR: i64 = 2099;
 
-/// A day and second as the date library's value; a year behind the tables' end becomes one of the last 28 with the
-/// same calendar, in which every rule falls on the same days.
+/// Returns a day and a second as a value of the date library. A year after the end of the tables is replaced by one of
+/// the last 28 with the same calendar, in which every rule falls on the same days.
 fn moment(tz: Tz, day: i64, second: i64) -> Option<NaiveDateTime> {
     let (year, month, of_month) = calendar::date(day);
     let year = if year > LAST_YEAR { twin(tz, year)? } else { year };
@@ -56,7 +56,7 @@ fn twin(tz: Tz, year: i64) -> Option<i64> {
         calendar::is_leap(*other) == calendar::is_leap(year)
             && calendar::day(*other, 1, 1).map(calendar::weekday) == calendar::day(year, 1, 1).map(calendar::weekday)
     };
-    // Morocco's clocks follow the moon, by a table that ends in 2087; afterwards they stand still.
+    // Morocco's clocks depend on the moon, by a table that ends in 2087. After that the offset is constant.
     let moon = matches!(tz, Tz::Africa__Casablanca | Tz::Africa__El_Aaiun);
     let first = if moon { 2088 } else { LAST_YEAR - 27 };
     (first..=LAST_YEAR).find(same).or_else(|| (first..=LAST_YEAR).find(|other| calendar::is_leap(*other)))

@@ -46,7 +46,7 @@ fn the_stamp_of_a_dump_is_its_texts_hash() {
 }
 
 #[test]
-fn a_dump_reaches_no_other_file() {
+fn a_dump_cannot_access_other_files() {
     let (folder, path) = dump("");
     let other = folder.path().join("other.db");
     let name = other.to_str().unwrap();
@@ -70,7 +70,7 @@ fn a_dump_reaches_no_other_file() {
 }
 
 #[test]
-fn what_an_application_says_of_its_own_file_is_passed_over() {
+fn pragmas_about_the_application_are_skipped() {
     let (_folder, path) = dump(
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA user_version = 7; PRAGMA encoding = 'UTF-16le';
          CREATE TABLE t(a); INSERT INTO t VALUES ('é');",
@@ -110,7 +110,7 @@ fn an_error_names_the_line_and_no_value() {
 }
 
 #[test]
-fn a_dump_that_lacks_its_end_is_refused() {
+fn a_truncated_dump_is_refused() {
     let cases = [
         ("BEGIN;\nCREATE TABLE t(a);\nINSERT INTO t VALUES (1);\n", "does not commit"),
         ("BEGIN;\nCREATE TABLE t(a);\nINSERT INTO t VALUES ('half", "does not end"),
@@ -135,7 +135,7 @@ fn a_dump_without_content_is_refused() {
 }
 
 #[test]
-fn a_dump_in_another_encoding_is_refused_and_a_byte_order_mark_passed_over() {
+fn a_dump_in_another_encoding_is_refused_and_a_byte_order_mark_is_skipped() {
     let (_folder, path) = dump(b"\xff\xfeC\0R\0");
     assert!(refusal(&path).1.contains("UTF-16"));
     let (_folder, path) = dump(b"\xef\xbb\xbfCREATE TABLE t(a);");
@@ -147,7 +147,7 @@ fn a_dump_in_another_encoding_is_refused_and_a_byte_order_mark_passed_over() {
 }
 
 #[test]
-fn bytes_that_are_not_utf8_come_through_a_dump_as_they_are() {
+fn bytes_that_are_not_utf8_survive_a_dump() {
     let (_folder, path) = dump(b"CREATE TABLE t(a, b);\nINSERT INTO t VALUES ('\xff''\x00A', 'ok'' -- '); -- \xfe\n");
     let source = open(&path);
     assert_eq!(rows(&source, "t", &["a", "b"]), [["t'ff270041'", "'ok' -- '"]]);
@@ -156,13 +156,13 @@ fn bytes_that_are_not_utf8_come_through_a_dump_as_they_are() {
 }
 
 #[test]
-fn rows_that_got_past_a_check_come_through_a_dump() {
+fn rows_that_violate_a_check_survive_a_dump() {
     let (_folder, path) = dump("CREATE TABLE t(a CHECK (a > 0)); INSERT INTO t VALUES (-1);");
     assert_eq!(rows(&open(&path), "t", &["a"]).concat(), ["-1"]);
 }
 
 #[test]
-fn the_private_copy_is_gone_with_the_source() {
+fn the_private_copy_is_deleted_with_the_source() {
     let (_folder, path) = dump("CREATE TABLE t(a);");
     let source = open(&path);
     let copy = source.shared.real.clone();

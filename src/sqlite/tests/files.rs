@@ -13,7 +13,7 @@ fn content(folder: &Path) -> BTreeMap<std::ffi::OsString, Vec<u8>> {
 }
 
 #[test]
-fn what_is_not_there_is_not_created() {
+fn a_missing_file_is_not_created() {
     let folder = tempfile::tempdir().unwrap();
     for name in ["none.db", "file:none.db?mode=rwc", ":memory:", "none.sql", "a/b.db"] {
         let (class, message) = refusal(&folder.path().join(name));
@@ -37,7 +37,7 @@ fn folders_devices_and_dangling_links_are_no_files() {
 }
 
 #[test]
-fn odd_characters_in_a_path_are_taken_as_they_are() {
+fn odd_characters_in_a_path_are_accepted() {
     let names: [&[u8]; 7] =
         [b"a b", b"a?mode=ro", b"a#b", b"a%20b", b"\xff\xfe", "\u{e9}'\"\n".as_bytes(), b"file:a b?c#d"];
     for name in names {
@@ -76,7 +76,7 @@ fn an_empty_file_is_refused() {
 }
 
 #[test]
-fn other_files_are_told_by_what_they_are() {
+fn other_files_are_reported_by_their_format() {
     let noise: Vec<u8> =
         (0..8192_u64).map(|n| (n.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(17) >> 32) as u8).collect();
     let cases: [(&[u8], ErrorClass, &str); 7] = [
@@ -99,7 +99,7 @@ fn other_files_are_told_by_what_they_are() {
 }
 
 #[test]
-fn a_header_that_begins_right_and_goes_on_wrong_is_damage_and_not_another_format() {
+fn a_valid_start_with_an_invalid_header_is_reported_as_damage() {
     // A size of pages that none has, a version of the format that none reads, and noise behind the header.
     let changes: [(usize, &[u8]); 3] = [(16, &[0, 3]), (18, &[9, 9]), (100, &[0x5a; 4000])];
     for (at, bytes) in changes {
@@ -125,7 +125,7 @@ fn large(mode: &str) -> (tempfile::TempDir, PathBuf) {
 }
 
 #[test]
-fn a_truncated_file_says_so() {
+fn a_truncated_file_is_reported_as_truncated() {
     let (_folder, path) = large("DELETE");
     let bytes = std::fs::metadata(&path).unwrap().len();
     let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
@@ -189,7 +189,7 @@ fn a_stale_index_is_not_counted_and_not_read() {
 }
 
 #[test]
-fn a_wal_beside_the_file_is_read_and_its_absence_is_warned_of() {
+fn a_wal_next_to_the_file_is_read_and_a_missing_one_is_warned_of() {
     let (folder, path) = database("PRAGMA journal_mode = WAL; CREATE TABLE t(a); INSERT INTO t VALUES ('old');");
     let writer = Connection::open(&path).unwrap();
     writer.execute_batch("PRAGMA wal_autocheckpoint = 0; INSERT INTO t VALUES ('new')").unwrap();
@@ -212,7 +212,7 @@ fn a_wal_beside_the_file_is_read_and_its_absence_is_warned_of() {
 }
 
 #[test]
-fn a_torn_log_gives_its_whole_commits() {
+fn a_torn_log_yields_only_whole_commits() {
     let (folder, path) = database("PRAGMA journal_mode = WAL; CREATE TABLE t(a);");
     let writer = Connection::open(&path).unwrap();
     writer.execute_batch("PRAGMA wal_autocheckpoint = 0; INSERT INTO t VALUES (1); INSERT INTO t VALUES (2)").unwrap();
@@ -224,7 +224,7 @@ fn a_torn_log_gives_its_whole_commits() {
 }
 
 #[test]
-fn damage_in_a_file_that_lost_its_log_is_laid_to_the_log() {
+fn damage_in_a_file_without_its_log_is_blamed_on_the_log() {
     let (folder, path) = large("WAL");
     let copy = folder.path().join("copy.db");
     std::fs::copy(&path, &copy).unwrap();
@@ -255,7 +255,7 @@ fn a_hot_journal_is_refused_and_left_alone() {
 }
 
 #[test]
-fn a_locked_file_says_how_long_we_waited() {
+fn a_locked_file_is_reported_with_the_wait() {
     let (_folder, path) = database("CREATE TABLE t(a);");
     let writer = Connection::open(&path).unwrap();
     writer.execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE").unwrap();
@@ -267,7 +267,7 @@ fn a_locked_file_says_how_long_we_waited() {
 }
 
 #[test]
-fn a_schema_of_a_newer_sqlite_is_told_by_version() {
+fn a_schema_of_a_newer_sqlite_is_reported_with_its_version() {
     let (_folder, path) = database("CREATE TABLE t(a);");
     let mut bytes = std::fs::read(&path).unwrap();
     bytes[47] = 9; // schema format 9
@@ -295,7 +295,7 @@ fn a_schema_of_a_newer_sqlite_is_told_by_version() {
 }
 
 #[test]
-fn reading_leaves_the_file_and_its_folder_as_they_were() {
+fn reading_does_not_change_the_file_or_its_folder() {
     let (folder, path) = large("DELETE");
     let before = content(folder.path());
     let source = open(&path);
@@ -307,7 +307,7 @@ fn reading_leaves_the_file_and_its_folder_as_they_were() {
 }
 
 #[test]
-fn the_stamp_changes_with_each_commit_and_with_nothing_else() {
+fn the_stamp_changes_with_each_commit_only() {
     for mode in ["DELETE", "WAL"] {
         let (_folder, path) = database(&format!("PRAGMA journal_mode = {mode}; CREATE TABLE t(a);"));
         let writer = Connection::open(&path).unwrap();
@@ -324,7 +324,7 @@ fn the_stamp_changes_with_each_commit_and_with_nothing_else() {
 }
 
 #[test]
-fn a_file_that_was_replaced_is_still_read_and_the_replacement_is_seen() {
+fn a_replaced_file_is_still_read_and_the_replacement_is_noticed() {
     let (folder, path) = database("CREATE TABLE t(a); INSERT INTO t VALUES ('first');");
     let source = open(&path);
     assert!(source.is_in_place());

@@ -50,7 +50,7 @@ fn rows_without_a_key_are_a_multiset() {
 }
 
 #[test]
-fn a_composite_key_without_rowid_goes_on_behind_any_row() {
+fn a_composite_key_without_rowid_resumes_after_any_row() {
     let (_folder, path) = database(
         "CREATE TABLE t(a TEXT, b INT, v, PRIMARY KEY (a, b)) WITHOUT ROWID;
          INSERT INTO t SELECT x.column1, y.column1, x.column1 || y.column1
@@ -62,7 +62,7 @@ fn a_composite_key_without_rowid_goes_on_behind_any_row() {
 }
 
 #[test]
-fn a_key_that_falls_and_rises_goes_on_behind_any_row() {
+fn a_key_of_mixed_directions_resumes_after_any_row() {
     let (_folder, path) = database(
         "CREATE TABLE t(a INT, b TEXT COLLATE NOCASE, c, PRIMARY KEY (a DESC, b, c DESC)) WITHOUT ROWID;
          INSERT INTO t VALUES (1, 'a', 1), (1, 'A', 2), (1, 'b', 1), (2, 'B', 1), (2, 'c', 'x'), (2, 'C', x'00'), (3, 'q', 1.5);
@@ -172,7 +172,7 @@ fn a_key_of_another_table_is_refused() {
     let select = select(&source, "t", &["a"]);
     for key in [Key::rowid(1), Key(vec![RawBuf::Null, RawBuf::Integer(1)]), text_key(&["a", "b", "c"])] {
         let error = range(&reader, &select, Some(&key), None).err().unwrap();
-        assert!(error.to_string().contains("cannot be gone on from"), "{error}");
+        assert!(error.to_string().contains("cannot be used to resume"), "{error}");
     }
 }
 
@@ -197,7 +197,7 @@ fn parts_are_of_about_equal_rows_whatever_the_ids() {
 }
 
 #[test]
-fn a_large_table_is_cut_by_a_look_where_its_rowids_lie_evenly_and_by_a_walk_where_not() {
+fn a_large_table_is_sampled_if_its_rowids_are_even_and_scanned_otherwise() {
     let rows = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 40000) INSERT INTO t";
     // Spread by multiplication over all that a rowid can be; modulo 2^64 by way of two halves.
     let scattered = "(i * 2654435769 % 4294967296 - 2147483648) * 4294967296 + i";

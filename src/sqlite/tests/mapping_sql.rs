@@ -38,7 +38,7 @@ fn an_expression_is_computed_for_each_row() {
 }
 
 #[test]
-fn a_row_that_an_expression_fails_on_is_told_and_the_rest_is_read() {
+fn a_row_whose_expression_fails_is_reported_and_the_rest_is_read() {
     let (_folder, path) = people();
     let source = open(&path);
     let mut select = select_sql(&source, "people", &["json_extract(data, '$.n')"]);
@@ -181,7 +181,7 @@ fn rows_of_the_mapping_are_a_relation_too() {
 }
 
 #[test]
-fn more_rows_of_the_mapping_than_a_statement_holds_are_read_in_turn() {
+fn more_mapping_rows_than_one_statement_can_bind_are_read_in_order() {
     let (_folder, path) = people();
     let source = open(&path);
     let reader = source.reader().unwrap();
@@ -251,7 +251,7 @@ fn an_expression_is_one_value_of_one_row() {
 }
 
 #[test]
-fn sql_of_a_mapping_reads_and_does_nothing_else() {
+fn sql_of_a_mapping_can_only_read() {
     let (folder, path) = people();
     let source = open(&path);
     let reader = source.reader().unwrap();
@@ -324,7 +324,7 @@ fn what_a_mapping_reads_is_known_by_table_and_column() {
 }
 
 #[test]
-fn regexp_and_casefold_and_given_functions_work() {
+fn regexp_casefold_and_registered_functions_work() {
     let (_folder, path) = people();
     let scalar: crate::sqlite::ScalarFunction = Arc::new(|value| match value {
         Raw::Integer(n) if n >= 40 => Err("too large".to_owned()),
@@ -353,7 +353,7 @@ fn regexp_and_casefold_and_given_functions_work() {
 }
 
 #[test]
-fn functions_of_ours_do_not_run_from_the_sources_schema() {
+fn the_functions_of_mappings_do_not_run_from_the_source_schema() {
     let (_folder, path) = database("CREATE TABLE t(a); INSERT INTO t VALUES ('x');");
     write(&path, "CREATE VIEW v AS SELECT a REGEXP 'x' AS r FROM t");
     let source = open(&path);
@@ -362,7 +362,7 @@ fn functions_of_ours_do_not_run_from_the_sources_schema() {
 }
 
 #[test]
-fn a_virtual_table_is_read_by_sql_and_one_of_an_unknown_module_is_an_error_of_its_own() {
+fn a_virtual_table_of_an_unknown_module_is_an_error_and_others_are_read() {
     let (folder, path) = database(
         "CREATE VIRTUAL TABLE f5 USING fts5(body); INSERT INTO f5 VALUES ('five');
          CREATE VIRTUAL TABLE f4 USING fts4(body); INSERT INTO f4 VALUES ('four');

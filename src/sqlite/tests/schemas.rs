@@ -35,7 +35,7 @@ fn only_integer_primary_key_is_the_rowid() {
 }
 
 #[test]
-fn unique_keys_say_whether_they_are_plain() {
+fn unique_keys_are_marked_plain_or_not() {
     let found = table(
         "CREATE TABLE t(id INTEGER PRIMARY KEY, a TEXT UNIQUE, b TEXT COLLATE NOCASE UNIQUE, c, d, UNIQUE (c, d));
          CREATE UNIQUE INDEX p ON t(a) WHERE c > 1; CREATE UNIQUE INDEX e ON t(a, lower(b)); CREATE INDEX n ON t(d);",
@@ -56,7 +56,7 @@ fn unique_keys_say_whether_they_are_plain() {
 }
 
 #[test]
-fn columns_come_as_declared() {
+fn columns_are_read_as_declared() {
     let found = table("CREATE TABLE t(a, b VARCHAR(10) NOT NULL, \"c d\" \"FLOATING POINT\", [e\"f] x)");
     let said: Vec<_> = found.columns.iter().map(|c| (c.name.as_str(), c.declared.as_str(), c.not_null)).collect();
     assert_eq!(
@@ -92,7 +92,7 @@ fn a_name_that_is_not_utf8_is_refused_by_name() {
 }
 
 #[test]
-fn what_is_no_table_of_rows_is_listed_apart() {
+fn objects_that_are_no_tables_are_listed_separately() {
     let (_folder, path) = database(
         "CREATE TABLE t(id INTEGER PRIMARY KEY AUTOINCREMENT, a); INSERT INTO t(a) VALUES (1); CREATE INDEX i ON t(a);
          CREATE VIEW v AS SELECT nothing_there() FROM t; CREATE VIRTUAL TABLE f USING fts5(body);
@@ -133,7 +133,7 @@ fn counters_are_those_of_autoincrement_and_only_integers() {
 }
 
 #[test]
-fn the_schemas_hash_forgets_pages_and_analyze_and_nothing_else() {
+fn the_schema_hash_ignores_only_pages_and_analyze() {
     let (_folder, path) = database("CREATE TABLE t(a); CREATE TABLE u(b); INSERT INTO t VALUES (1); DROP TABLE u;");
     let hash = |path: &Path| open(path).facts().schema.clone();
     let first = hash(&path);

@@ -59,7 +59,7 @@ fn all_readers_see_one_commit_under_a_live_writer() {
 }
 
 #[test]
-fn a_reader_given_back_is_still_in_the_snapshot() {
+fn a_returned_reader_stays_in_the_snapshot() {
     let (_folder, path) = database("PRAGMA journal_mode = WAL; CREATE TABLE t(x); INSERT INTO t VALUES (1);");
     let source = open(&path);
     let first = source.reader().unwrap().count("t").unwrap();
@@ -98,7 +98,7 @@ fn in_rollback_mode_a_commit_waits_for_the_snapshot() {
 }
 
 #[test]
-fn a_second_source_of_the_same_file_leaves_the_firsts_locks() {
+fn a_second_source_of_the_same_file_keeps_the_locks_of_the_first() {
     let (_folder, path) = database("CREATE TABLE t(x);");
     let writer = Connection::open(&path).unwrap();
     writer.busy_timeout(Duration::ZERO).unwrap();

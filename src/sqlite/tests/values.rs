@@ -4,7 +4,7 @@ use super::*;
 use crate::model::key::KeyRange;
 
 #[test]
-fn every_storage_class_comes_out_as_it_is() {
+fn every_storage_class_is_read_unchanged() {
     let (_folder, path) = database(
         "CREATE TABLE t(a);
          INSERT INTO t VALUES (NULL), (0), (-1), (9223372036854775807), (-9223372036854775808), (0.1 + 0.2), (9e999), (-9e999),
@@ -36,7 +36,7 @@ fn every_storage_class_comes_out_as_it_is() {
 }
 
 #[test]
-fn affinity_is_what_sqlite_did_and_nothing_more_is_done() {
+fn no_affinity_is_applied_beyond_that_of_sqlite() {
     let (_folder, path) = database(
         "CREATE TABLE t(i INTEGER, t TEXT, b, s STRING, u UUID, r REAL);
          INSERT INTO t VALUES ('abc', 1.5, '1.0', '00420', '00000000000000000000000000001234', 1);
@@ -52,7 +52,7 @@ fn affinity_is_what_sqlite_did_and_nothing_more_is_done() {
 }
 
 #[test]
-fn utf16_text_comes_out_as_utf8() {
+fn utf16_text_is_read_as_utf8() {
     for encoding in ["UTF-16le", "UTF-16be"] {
         let (_folder, path) = database(&format!(
             "PRAGMA encoding = '{encoding}';
@@ -71,7 +71,7 @@ fn utf16_text_comes_out_as_utf8() {
 }
 
 #[test]
-fn half_a_surrogate_pair_in_utf16_is_no_place_to_go_on_from() {
+fn half_a_surrogate_pair_in_a_utf16_key_cannot_be_resumed_from() {
     let (_folder, path) = database(
         "PRAGMA encoding = 'UTF-16le'; CREATE TABLE t(k TEXT PRIMARY KEY) WITHOUT ROWID;
          INSERT INTO t VALUES (cast(x'00d8' AS TEXT)), ('a');",
@@ -93,7 +93,7 @@ fn a_column_that_was_added_later_has_its_default_in_old_rows() {
 }
 
 #[test]
-fn rows_that_got_past_constraints_are_read() {
+fn rows_that_violate_constraints_are_read() {
     let (_folder, path) = database(
         "CREATE TABLE t(a NOT NULL, b CHECK (b > 0)); CREATE TABLE k(a INT PRIMARY KEY, b);
          INSERT INTO t VALUES (1, NULL), (2, 'x'); INSERT INTO k VALUES (NULL, 1), (NULL, 2), ('x', 3);
@@ -139,7 +139,7 @@ fn strict_tables_are_read_like_any() {
 }
 
 #[test]
-fn a_large_value_comes_out_whole() {
+fn a_large_value_is_read_completely() {
     let (_folder, path) =
         database("CREATE TABLE t(a, b); INSERT INTO t VALUES (zeroblob(20000000), hex(zeroblob(1000000)));");
     let source = open(&path);
@@ -159,7 +159,7 @@ fn a_large_value_comes_out_whole() {
 }
 
 #[test]
-fn losses_that_lie_in_the_source_are_counted() {
+fn losses_in_the_source_are_counted() {
     let (_folder, path) = database(
         "CREATE TABLE t(phone STRING, id UUID, data JSON, name VARCHAR(9), day DATE);
          INSERT INTO t VALUES ('00420', 'a-b', '{}', 'x', 5), ('x', '1234', '1.0', 'y', 6), ('+49', '1e2000', NULL, 7, 8);

@@ -38,7 +38,7 @@ struct Subject {
 }
 
 #[test]
-fn no_input_is_too_strange() {
+fn no_fuzzed_input_causes_a_panic() {
     let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().expect(name));
     let clock = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a clock after 1970");
     let seed = number("MIGRATE_SEED").unwrap_or(clock.as_secs());
