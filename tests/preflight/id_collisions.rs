@@ -65,7 +65,10 @@ fn the_same_person_under_the_same_id_is_accepted() {
 fn references_to_people_without_a_load_are_refused_unless_they_are_the_same() {
     let mapping = "[leave]\nusers = \"they are there\"\n";
     let (_, ran) = run("INSERT INTO users VALUES (1, 'zoe'), (2, 'ben');", mapping, 3);
-    ran.says(&["load.notes.columns.user_id", "1 rows refer to rows of `users` that existed on the target before this run"]);
+    ran.says(&[
+        "load.notes.columns.user_id",
+        "1 rows refer to rows of `users` that existed on the target before this run",
+    ]);
     // The same people by their names are the same people.
     let (target, _) = run("INSERT INTO users VALUES (1, 'ada'), (2, 'ben');", mapping, 0);
     assert_eq!(whose(&target), ["of ada: ada", "of ben: ben", "nobody's: -"]);
@@ -124,7 +127,10 @@ fn a_parent_without_a_load_is_matched_only_by_its_natural_key() {
     let refusal = &report["refusals"][0];
     assert!(refusal["place"].as_str().unwrap().starts_with("load.books.columns.shelf_id"), "{refusal}");
     let reason = refusal["reason"].as_str().unwrap();
-    assert!(reason.starts_with("2 rows refer to rows of `shelves` that existed on the target before this run"), "{reason}");
+    assert!(
+        reason.starts_with("2 rows refer to rows of `shelves` that existed on the target before this run"),
+        "{reason}"
+    );
 }
 
 #[test]
@@ -154,7 +160,9 @@ fn references_to_parents_with_reissued_ids_are_refused() {
     let case = Case::new(&source, target, mapping);
     let report = case.exits(3, &["--yes"]);
     assert!(report["refusals"][0]["place"].as_str().unwrap().starts_with("load.books.columns.shelf_id"), "{report}");
-    assert!(report["refusals"][0]["reason"].as_str().unwrap().contains("the rows would refer to other rows of `shelves`"));
+    assert!(
+        report["refusals"][0]["reason"].as_str().unwrap().contains("the rows would refer to other rows of `shelves`")
+    );
 }
 
 const PROJECTS: &str = "CREATE TABLE users (id serial PRIMARY KEY, name text NOT NULL UNIQUE);
@@ -210,5 +218,8 @@ fn a_load_sent_as_text_obeys_the_same_rules() {
     let case = Case::new(&source, &target, "[load.books]\n");
     let report = case.exits(3, &["--yes"]);
     let reason = report["refusals"][0]["reason"].as_str().unwrap();
-    assert!(reason.starts_with("3 rows refer to rows of `shelves` that existed on the target before this run"), "{reason}");
+    assert!(
+        reason.starts_with("3 rows refer to rows of `shelves` that existed on the target before this run"),
+        "{reason}"
+    );
 }
