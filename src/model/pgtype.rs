@@ -152,13 +152,13 @@ impl SilentChange {
     /// Returns the predicate of a sentence whose subject is the server.
     pub fn words(self) -> &'static str {
         match self {
-            SilentChange::CurrencyUnit => "counts it in a unit that lc_monetary says, here not in hundredths",
+            SilentChange::CurrencyUnit => "counts it in the unit of lc_monetary, here not in hundredths",
             SilentChange::CutTo63Bytes => "cuts it to 63 bytes",
             SilentChange::CutToOneByte => "cuts it to one byte",
-            SilentChange::EightBytesOfSix => "makes eight bytes of six",
-            SilentChange::Computed => "computes it from what is written",
+            SilentChange::EightBytesOfSix => "extends six bytes to eight",
+            SilentChange::Computed => "recomputes it from the written value",
             SilentChange::PartsRounded => "rounds and cuts its parts",
-            SilentChange::Internal => "reads it as it needs it itself",
+            SilentChange::Internal => "reads it in an internal form",
         }
     }
 }

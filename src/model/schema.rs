@@ -320,7 +320,7 @@ pub struct Detachable {
     pub detach_sql: Vec<String>,
     /// The statements that reattach it, in order.
     pub reattach_sql: Vec<String>,
-    /// The reason why it must stay attached, whatever the mapping says; `None` if it may be detached.
+    /// The reason why it must stay attached, regardless of the mapping; `None` if it may be detached.
     pub kept_because: Option<String>,
     /// Its OID.
     pub oid: i64,

@@ -255,7 +255,7 @@ fn a_table_that_holds_rows_is_refused() {
     case.is_refused(
         &["-m", "notes.toml", "-s", "notes.db", "-t", &case.target.url()],
         3,
-        &["notes", "holds rows", "existing = \"append\""],
+        &["notes", "has rows", "existing = \"append\""],
     );
 }
 

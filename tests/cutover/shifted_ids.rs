@@ -127,7 +127,7 @@ fn an_impossible_shift_is_refused_with_its_place() {
     let ran = place.migrate(["-m", "m.toml", "--dry-run", "-t", &target.url()]).exits(3);
     ran.says(&[
         "load.words.ids",
-        "`word` is text, no integer",
+        "`word` is text, not an integer",
         "load.notes.columns.other.refers",
         "Did you mean `words`?",
     ]);

@@ -297,7 +297,7 @@ const OF_SENSE: [(&str, &str, &str, &[&str]); 17] = [
         "personal_finance",
         "create = { role = \"admin\",",
         "create = { username = \"suricata\", role = \"admin\",",
-        &["owner.create.username (line 18)", "stands in `match` too", "Take it out of `create`"],
+        &["owner.create.username (line 18)", "is in `match` too", "Remove it from `create`"],
     ),
     (
         "personal_finance",

@@ -47,7 +47,7 @@ fn unmapped_tables_and_columns_are_copied_on_request_if_the_target_has_them() {
     let case = Case::new(SOURCE, "CREATE TABLE kept (id int PRIMARY KEY, a text)", mapping);
     case.refused(&[
         "defaults.unlisted_tables",
-        "the source's `other` is to be copied and the target has no table of this name",
+        "the source's `other` cannot be copied: the target has no table of this name",
     ]);
     case.maps("[defaults]\nunlisted_columns = \"copy\"\n[load.kept]\n");
     case.run(&["--dry-run"]).exits(2).says(&["defaults.unlisted_columns", "\"refuse\" or \"leave\""]);
