@@ -100,7 +100,7 @@ fn a_sequence_that_moved_since_the_run_is_a_refusal() {
     let case = Case::new(PLAIN, "CREATE TABLE t (id serial PRIMARY KEY, n int)", "[load.t]\n");
     case.exits(0, &["--yes"]);
     case.target.run("SELECT nextval('t_id_seq')");
-    is_refused(&case, &["t"], &["sequence public.t_id_seq", "ids were drawn from it since", "Nothing was taken out"]);
+    is_refused(&case, &["t"], &["sequence public.t_id_seq", "ids were drawn from it since", "Nothing was removed"]);
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn a_row_that_changed_since_the_run_is_a_refusal() {
     let case = Case::new(PLAIN, "CREATE TABLE t (id int PRIMARY KEY, n int)", "[load.t]\n");
     case.exits(0, &["--yes"]);
     case.target.run("UPDATE t SET n = 21 WHERE id = 2");
-    is_refused(&case, &["t"], &["load.t", "1 of its 3 rows are not there any more, or not as they were written"]);
+    is_refused(&case, &["t"], &["load.t", "1 of its 3 rows were deleted or changed since"]);
 }
 
 #[test]
@@ -320,7 +320,7 @@ fn a_change_in_a_column_that_was_not_sent_is_a_refusal() {
         let case = Case::new(PLAIN, &format!("CREATE TABLE t (id int PRIMARY KEY, n int, {LEFT})"), "[load.t]\n");
         there_and_back(&case, 0, &["t"], &[]);
         case.target.run(&format!("UPDATE t SET {change} WHERE id = 2"));
-        is_refused(&case, &["t"], &["load.t", "1 of its 3 rows", "not as they were written", "note, kind, made, code"]);
+        is_refused(&case, &["t"], &["load.t", "1 of its 3 rows", "changed since; the run did not send", "note, kind, made, code"]);
     }
 }
 

@@ -6,7 +6,7 @@ use crate::cli::{Rollback, Work};
 use crate::event::Observer;
 use crate::exit::Exit;
 use crate::job::Stop;
-use crate::migrate::rollback::{self, TakenBack};
+use crate::migrate::rollback::{self, RollbackResult};
 use crate::model::record::{Refusal, Report, RunState, Warning};
 use crate::pg::Session;
 use crate::pg::rollback::{OwnerRollback, SequenceRollback};
@@ -54,7 +54,7 @@ impl Way<'_> {
         let done = session.loads_done(run.id).map_err(Failure::refused)?;
         let (env, sizes) = (self.env(), Default::default());
         let job = self.job(planned, &env, &sizes);
-        match rollback::take_back(&job, session, &run, &done) {
+        match rollback::remove(&job, session, &run, &done) {
             Ok(taken) => {
                 report.state = RunState::RolledBack;
                 tell(taken, report);
@@ -82,7 +82,7 @@ impl Way<'_> {
 }
 
 /// What is out, and what stays.
-fn tell(taken: TakenBack, report: &mut Report) {
+fn tell(taken: RollbackResult, report: &mut Report) {
     let said = |place: String, message: &str| Warning::new(place, message);
     for (load, rows) in taken.loads {
         report.warnings.push(said(format!("load.{load}"), &format!("{rows} rows are out")));

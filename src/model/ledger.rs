@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::digest::Digest;
-use super::key::Key;
+use super::key::{Key, KeyRange};
 use super::record::RunState;
 
 /// One run as the ledger keeps it.
@@ -123,6 +123,14 @@ pub struct PartDone {
     pub last: Option<Key>,
     /// Sums over its batches.
     pub sums: Sums,
+}
+
+impl PartDone {
+    /// The range of keys whose rows are committed. `None` if no batch is committed.
+    pub fn committed(&self) -> Option<KeyRange<'_>> {
+        let until = if self.done { self.until.as_ref() } else { self.last.as_ref() };
+        (self.next_batch > 1).then_some(KeyRange { after: self.after.as_ref(), until })
+    }
 }
 
 /// The sums over batches.

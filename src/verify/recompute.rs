@@ -13,7 +13,7 @@ use crate::job::Stop;
 use crate::migrate::StandIns;
 use crate::migrate::lookup_maps;
 use crate::model::digest::row_hash;
-use crate::model::key::{Key, KeyRange};
+use crate::model::key::Key;
 use crate::model::ledger::PartDone;
 use crate::model::select::{Failed, Row, Sink};
 use crate::pg::Session;
@@ -81,9 +81,8 @@ impl Table<'_> {
             row,
         };
         let parts = part.map_or(self.all_parts(load), std::slice::from_ref);
-        for part in parts.iter().filter(|part| part.next_batch > 1) {
-            let until = if part.done { part.until.as_ref() } else { part.last.as_ref() };
-            reader.scan(&load.select, KeyRange { after: part.after.as_ref(), until }, &mut sent)?;
+        for committed in parts.iter().filter_map(PartDone::committed) {
+            reader.scan(&load.select, committed, &mut sent)?;
         }
         Ok(sent.read)
     }

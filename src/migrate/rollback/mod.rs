@@ -1,0 +1,357 @@
+//! Rollback: removes exactly the rows of a run. The rows are determined by reading the source again and by the ids that the
+//! ledger records.
+//!
+//! The rollback is refused if a row changed, if another row refers to a row of the run, or if a sequence was used since.
+//! Everything happens in one transaction.
+
+mod staging;
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use crate::convert::Settled;
+use crate::convert::row::{Maps, RowEncoder};
+use crate::event::Event;
+use crate::job::{Job, Stop};
+use crate::migrate::rows::batch::Batch;
+use crate::migrate::rows::keyset::KeySet;
+use crate::migrate::rows::parents;
+use crate::migrate::{lookup_maps, owner};
+use crate::model::cell::RawBuf;
+use crate::model::ledger::{LoadDone, Made, MadeKind, PartDone, Run};
+use crate::model::pgtype::{ColumnType, Kind};
+use crate::model::record::{Refusal, StepKind};
+use crate::model::schema::DetachKind;
+use crate::pg::detach::Detached;
+use crate::pg::rollback::{DeleteTrigger, OpenRollback, OwnerRollback, RollbackStart, SequenceRollback, StagedRows};
+use crate::pg::{ServerError, Session};
+use crate::plan::{LoadPlan, Node, Reference};
+
+use staging::Staging;
+
+/// The result of a rollback.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RollbackResult {
+    /// The number of rows removed per load.
+    pub loads: Vec<(String, u64)>,
+    /// The owner's row, if the run made it.
+    pub owner: Option<OwnerRollback>,
+    /// The sequences that the run moved or drew ids from.
+    pub sequences: Vec<(String, SequenceRollback)>,
+}
+
+/// Removes a run in one transaction.
+///
+/// # Errors
+/// The refusals of the first load that has any, or the reason why the rollback stopped. Nothing is removed then.
+pub fn remove(
+    job: &Job<'_>,
+    session: &mut Session,
+    run: &Run,
+    done: &BTreeMap<String, LoadDone>,
+) -> Result<RollbackResult, Stop> {
+    job.observer.on_event(Event::Step(StepKind::Rollback));
+    // If the answer to the commit is lost, the next attempt finds the run removed and returns this result.
+    let mut result = RollbackResult::default();
+    job.retrying(session, |session| {
+        let mut settled =
+            Settled { now: run.judged.now, owner: None, env: job.env.clone(), shifts: run.judged.shifts.clone() };
+        settled.owner = owner::find(session, job.plan, &settled)?.map(RawBuf::text);
+        let loads = written_loads(job, session, run, done, &settled)?;
+        let made = session.made(run.id)?;
+        let mut detached = session.detached(run.id)?;
+        detached.retain(|object| !object.reattached);
+        detached.sort_by_key(|object| Reverse(object.kind));
+        let mut tx = match session.begin_rollback(run)? {
+            RollbackStart::Open(tx) => tx,
+            RollbackStart::AlreadyRolledBack => return Ok(std::mem::take(&mut result)),
+            RollbackStart::Fenced => return Err(Stop::Fenced),
+        };
+        result = Removal { job, settled, made, result: RollbackResult::default() }.run(&mut tx, &loads, detached)?;
+        tx.commit()?;
+        Ok(std::mem::take(&mut result))
+    })
+}
+
+/// A load with rows to remove, and everything that determines these rows.
+struct WrittenLoad<'a> {
+    load: &'a LoadPlan,
+    encoder: RowEncoder,
+    references: Vec<(Reference, Arc<KeySet>)>,
+    done: &'a LoadDone,
+    /// The ids in the ledger, by part and row.
+    issued: BTreeMap<i32, Vec<Vec<i64>>>,
+    /// Quarantined and skipped rows. The server decided these, so the source does not show them.
+    not_written: HashSet<String>,
+}
+
+fn written_loads<'a>(
+    job: &Job<'a>,
+    session: &mut Session,
+    run: &Run,
+    done: &'a BTreeMap<String, LoadDone>,
+    settled: &Settled,
+) -> Result<Vec<WrittenLoad<'a>>, Stop> {
+    let mut loads = Vec::new();
+    for load in &job.plan.loads {
+        let Some(done) = done.get(&load.name).filter(|done| done.parts.iter().any(|p| p.sums.written > 0)) else {
+            continue;
+        };
+        let maps = if load.lookups().next().is_some() {
+            lookup_maps::read(job, session, run, load, settled)?
+        } else {
+            Maps::new()
+        };
+        let encoder = RowEncoder::new(load, settled, &maps).map_err(Stop::Refused)?;
+        let references = parents::of_load(job, session, run, load, (&encoder, settled))?.links;
+        let mut issued = BTreeMap::new();
+        let columns = load.issued().len();
+        if columns > 0 {
+            for part in &done.parts {
+                issued.insert(part.part, session.issued_rows(run.id, &load.name, Some(part.part), columns)?);
+            }
+        }
+        let mut not_written = session.quarantined_rows(run.id, &load.name)?;
+        if columns == 0 {
+            // A skipped row exists on the target as another writer's row. If ids were drawn, no other row has them.
+            session.deviations(run.id, &load.name, None, &mut |row| {
+                if row.orphan.is_none() {
+                    not_written.insert(row.at.clone());
+                }
+            })?;
+        }
+        loads.push(WrittenLoad { load, encoder, references, done, issued, not_written });
+    }
+    Ok(loads)
+}
+
+/// The removal of a run within the transaction.
+struct Removal<'j> {
+    job: &'j Job<'j>,
+    settled: Settled,
+    made: Vec<Made>,
+    result: RollbackResult,
+}
+
+impl Removal<'_> {
+    /// Removes everything that the run wrote and reattaches what it detached.
+    fn run(
+        mut self,
+        tx: &mut OpenRollback<'_>,
+        loads: &[WrittenLoad<'_>],
+        detached: Vec<Detached>,
+    ) -> Result<RollbackResult, Stop> {
+        let plan = self.job.plan;
+        // Rows of a published table can be deleted only while its key exists. A key that the rows violate is reattached
+        // after their removal.
+        let late = reattach_keys(tx, detached)?;
+        let disabled = self.disable_triggers(tx, loads)?;
+        for node in plan.order.iter().rev() {
+            match node {
+                Node::Load(n) => {
+                    if let Some(written) = loads.iter().find(|written| written.load.name == plan.loads[*n].name) {
+                        self.remove_load(tx, written)?;
+                    }
+                }
+                Node::Owner => self.remove_owner(tx)?,
+            }
+        }
+        if !late.is_empty() || !disabled.is_empty() {
+            tx.check_deferred()?;
+        }
+        for object in &late {
+            if !tx.try_reattach(object)? {
+                tx.truncate_if_empty(&plan.schema, &object.table)?;
+                tx.reattach(object)?;
+            }
+        }
+        for trigger in &disabled {
+            tx.enable_trigger(trigger)?;
+        }
+        self.restore_sequences(tx)?;
+        Ok(self.result)
+    }
+
+    /// Disables the delete triggers of tables whose triggers did not fire during the load.
+    fn disable_triggers(
+        &self,
+        tx: &mut OpenRollback<'_>,
+        loads: &[WrittenLoad<'_>],
+    ) -> Result<Vec<DeleteTrigger>, Stop> {
+        let all = &self.job.plan.loads;
+        let fires = |table: &str| all.iter().any(|load| load.table == table && load.triggers_fire);
+        let mut disabled: Vec<DeleteTrigger> = Vec::new();
+        for load in loads.iter().map(|written| written.load).filter(|load| !fires(&load.table)) {
+            for trigger in tx.delete_triggers(&self.job.plan.schema, &load.table)? {
+                if disabled.contains(&trigger) {
+                    continue;
+                }
+                if !trigger.is_ours {
+                    let why = format!(
+                        "{} runs when rows of {} are deleted, and only the table's owner may disable it",
+                        trigger.object, trigger.table
+                    );
+                    return Err(refuse(load, why, "Nothing was removed. Run it as a member of the table's owner."));
+                }
+                tx.disable_trigger(&trigger)?;
+                disabled.push(trigger);
+            }
+        }
+        Ok(disabled)
+    }
+
+    /// Stages the rows that the run wrote to a table and deletes exactly these.
+    fn remove_load(&mut self, tx: &mut OpenRollback<'_>, written: &WrittenLoad<'_>) -> Result<(), Stop> {
+        let load = written.load;
+        let rows: u64 = written.done.parts.iter().map(|part| part.sums.written).sum();
+        self.job.observer.on_event(Event::Began { load: &load.name, rows: Some(rows) });
+        let columns: Vec<String> = load.columns.iter().map(|c| c.name.clone()).collect();
+        let key = self.key(load);
+        let unsent = self.unsent_columns(load);
+        let transactions = if unsent.is_empty() { None } else { Some(tx.writing_transactions(&load.name)?) };
+        let staged = StagedRows {
+            schema: &self.job.plan.schema,
+            table: &load.table,
+            columns: &columns,
+            key: &key,
+            as_text: load.as_text,
+            transactions: transactions.as_deref(),
+        };
+        tx.create_staging_table(&staged)?;
+        for part in &written.done.parts {
+            self.stage(tx, &staged, written, part)?;
+        }
+        if let Some(first) = tx.blocking_references(&staged)?.first() {
+            let why =
+                format!("rows of {} that this run did not write refer to rows of it ({})", first.child, first.name);
+            return Err(refuse(load, why, "Remove those rows first."));
+        }
+        let deleted = tx.delete_staged(&staged)?;
+        if deleted != rows {
+            return Err(refuse(load, mismatch(deleted, rows, &unsent), BY_HAND));
+        }
+        self.job.observer.on_event(Event::Rows { load: &load.name, rows: deleted });
+        self.job.observer.on_event(Event::Ended { load: &load.name });
+        self.result.loads.push((load.name.clone(), deleted));
+        Ok(())
+    }
+
+    /// A unique key of sent columns that are never NULL and can be compared. Empty without such a key.
+    fn key(&self, load: &LoadPlan) -> Vec<String> {
+        let sent = |name: &String| load.columns.iter().any(|c| c.name == *name && has_equality(&c.kind));
+        let table = self.job.target.tables.get(&load.table);
+        let is_set = |name: &String| table.is_some_and(|t| t.columns.iter().any(|c| c.name == *name && c.not_null));
+        let unique = table.into_iter().flat_map(|t| &t.unique);
+        let found = unique.filter(|u| u.columns.iter().all(|c| sent(c) && is_set(c))).max_by_key(|u| u.primary);
+        found.map(|unique| unique.columns.clone()).unwrap_or_default()
+    }
+
+    /// Columns that the run did not send. The source does not show whether they changed since.
+    fn unsent_columns(&self, load: &LoadPlan) -> Vec<String> {
+        let columns = self.job.target.tables.get(&load.table).into_iter().flat_map(|table| &table.columns);
+        let unsent = columns.filter(|c| !c.generated && load.columns.iter().all(|sent| sent.name != c.name));
+        unsent.map(|c| c.name.clone()).collect()
+    }
+
+    /// Reads the committed rows of a part and writes them to the staging table.
+    fn stage(
+        &self,
+        tx: &mut OpenRollback<'_>,
+        staged: &StagedRows<'_>,
+        written: &WrittenLoad<'_>,
+        part: &PartDone,
+    ) -> Result<(), Stop> {
+        let Some(committed) = part.committed() else { return Ok(()) };
+        let load = written.load;
+        let references = written.references.iter().map(|(reference, keys)| (reference, keys.as_ref()));
+        let guards = parents::guards(load, references, &self.settled)?;
+        let mut staging = Staging {
+            job: self.job,
+            tx,
+            staged,
+            not_written: &written.not_written,
+            issued: load.issued(),
+            ids: written.issued.get(&part.part).map_or(&[][..], Vec::as_slice),
+            batch: Batch::new(load, &written.encoder, &guards),
+            stop: None,
+        };
+        self.job.source.reader()?.scan(&load.select, committed, &mut staging)?;
+        if staging.stop.is_none() {
+            staging.stop = staging.flush().err();
+        }
+        staging.stop.map_or(Ok(()), Err)
+    }
+
+    fn remove_owner(&mut self, tx: &mut OpenRollback<'_>) -> Result<(), Stop> {
+        let Some(plan) = &self.job.plan.owner else { return Ok(()) };
+        let Some(key) = self.made.iter().find(|m| m.kind == MadeKind::Owner).and_then(|m| m.became.as_ref()) else {
+            return Ok(());
+        };
+        self.result.owner = Some(tx.delete_owner(&self.job.plan.schema, &plan.table, &plan.key, key)?);
+        Ok(())
+    }
+
+    fn restore_sequences(&mut self, tx: &mut OpenRollback<'_>) -> Result<(), Stop> {
+        for made in self.made.iter().filter(|made| made.kind == MadeKind::Sequence) {
+            let columns = self.job.target.tables.values().flat_map(|table| &table.columns);
+            let sequence = columns.filter_map(|c| c.sequence.as_ref()).find(|s| s.name == made.object);
+            let restored = match sequence {
+                Some(sequence) => tx.restore_sequence(made, sequence)?,
+                None => SequenceRollback::Kept("no column draws from it any more"),
+            };
+            if restored == SequenceRollback::UsedSince {
+                return Err(Stop::Refused(vec![Refusal::new(
+                    format!("sequence {}", made.object),
+                    "ids were drawn from it since the run",
+                    BY_HAND,
+                )]));
+            }
+            self.result.sequences.push((made.object.clone(), restored));
+        }
+        Ok(())
+    }
+}
+
+/// Reattaches the keys that the run's rows allow. Returns the objects to reattach after the rows are removed.
+fn reattach_keys(tx: &mut OpenRollback<'_>, detached: Vec<Detached>) -> Result<Vec<Detached>, ServerError> {
+    let mut late = Vec::new();
+    for object in detached {
+        let is_key = matches!(object.kind, DetachKind::Primary | DetachKind::Unique);
+        if !is_key || !tx.try_reattach(&object)? {
+            late.push(object);
+        }
+    }
+    Ok(late)
+}
+
+/// Explains why the number of matching rows differs from the number of rows written.
+fn mismatch(deleted: u64, written: u64, unsent: &[String]) -> String {
+    if deleted > written {
+        return format!("{deleted} rows equal the {written} rows written, and the run's own rows cannot be identified");
+    }
+    let unsent = if unsent.is_empty() {
+        String::new()
+    } else {
+        format!(
+            "; the run did not send {}, so a row counts as unchanged only if no transaction wrote to it since",
+            unsent.join(", ")
+        )
+    };
+    format!("{} of its {written} rows were deleted or changed since{unsent}", written - deleted)
+}
+
+/// Returns true if the type has an `=` by which rows can be joined.
+fn has_equality(kind: &ColumnType) -> bool {
+    match &kind.kind {
+        Kind::Json | Kind::Hstore | Kind::Other => false,
+        Kind::Array(element) => has_equality(element),
+        _ => true,
+    }
+}
+
+const BY_HAND: &str = "Nothing was removed. Restore a backup, or delete the rows by hand.";
+
+fn refuse(load: &LoadPlan, why: impl Into<String>, advice: &str) -> Stop {
+    Stop::Refused(vec![Refusal::new(load.place(), why, advice)])
+}
