@@ -6,7 +6,6 @@
 use postgres::Transaction;
 
 use super::error::{Doing, ServerError};
-use super::ledger;
 use super::session::{LedgerSchema, Prepared, Session};
 use crate::model::key::Key;
 use crate::model::ledger::Sums;
@@ -96,21 +95,6 @@ impl Session {
             Err(e) if e.is_unique_violation() => Ok(BatchStart::AlreadyCommitted),
             Err(e) => Err(e),
         }
-    }
-
-    /// Reads the last key and the sums of a committed batch.
-    ///
-    /// # Errors
-    /// If the server refuses or the connection is lost.
-    pub fn committed_batch(&mut self, id: &BatchId<'_>) -> Result<Option<(Option<Key>, Sums)>, ServerError> {
-        let sql: &str = &self.ledger.sql(
-            "SELECT last_key, read, written, skipped, faults, digest, losses::text, lookups::text FROM :ledger.batch \
-                   WHERE run = $1 AND load = $2 AND part = $3 AND batch = $4",
-        );
-        let row = self.client.query_opt(sql, &[&id.run, &id.load, &id.part, &id.batch]).doing("reading the ledger")?;
-        let Some(row) = row else { return Ok(None) };
-        let last: Option<String> = row.get(0);
-        Ok(Some((last.as_deref().and_then(Key::read), ledger::sums(&row, 1)?)))
     }
 }
 

@@ -4,6 +4,7 @@ use super::error::{Doing, ServerError};
 use super::session::Session;
 use crate::model::ident::{qualified, quoted};
 use crate::model::ledger::Object;
+use crate::model::record::CheckKind;
 use crate::model::schema::ForeignKey;
 
 const READING_CATALOGUE: &str = "reading the target's catalogue";
@@ -17,6 +18,17 @@ pub struct CheckConstraint {
     pub expression: String,
     /// The columns that it reads.
     pub columns: Vec<String>,
+}
+
+/// A check on written rows that only the server can make.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerOnlyCheck {
+    /// The kind of check.
+    pub kind: CheckKind,
+    /// The name of the constraint, index, column, table or trigger.
+    pub name: String,
+    /// The reason why the check cannot be made in advance.
+    pub why: String,
 }
 
 /// Another client's session that works on the target tables.
@@ -124,8 +136,8 @@ impl Session {
         Ok(rows.iter().map(|row| (row.get("name"), row.get("columns"))).collect())
     }
 
-    /// Lists the checks on written rows that only the server can make: kind, name, and the reason why no check can be made
-    /// in advance. `fires`: the table's triggers are enabled during the load.
+    /// Lists the checks on written rows that only the server can make. `fires`: the table's triggers are enabled during the
+    /// load.
     ///
     /// # Errors
     /// If the server refuses or the connection is lost.
@@ -134,13 +146,18 @@ impl Session {
         schema: &str,
         table: &str,
         fires: bool,
-    ) -> Result<Vec<[String; 3]>, ServerError> {
+    ) -> Result<Vec<ServerOnlyCheck>, ServerError> {
         let sql = include_str!("sql/server_only_checks.sql");
         let rows = self
             .client
             .query(sql, &[&schema, &table, &fires])
             .doing("asking for checks that only the server can make")?;
-        Ok(rows.iter().map(|row| [row.get("kind"), row.get("name"), row.get("why")]).collect())
+        let check = |row: &postgres::Row| ServerOnlyCheck {
+            kind: CheckKind::of(row.get("kind")).unwrap_or(CheckKind::Constraints),
+            name: row.get("name"),
+            why: row.get("why"),
+        };
+        Ok(rows.iter().map(check).collect())
     }
 
     /// Lists other clients' sessions that hold locks on these tables. A session that reads in a single statement is left

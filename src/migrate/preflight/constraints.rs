@@ -13,7 +13,7 @@ use crate::model::fault::Reason;
 use crate::model::pgtype::Kind;
 use crate::model::record::{Check, CheckKind};
 use crate::model::schema::{SourceSchema, TargetSchema, TargetTable};
-use crate::pg::inspect::CheckConstraint;
+use crate::pg::inspect::{CheckConstraint, ServerOnlyCheck};
 use crate::pg::values::ValueArray;
 use crate::pg::{Blame, Session};
 use crate::plan::{ComparedKey, Feed, LoadPlan, compared_key, proves_unique, references};
@@ -29,8 +29,8 @@ pub struct TableConstraints {
     pub checks: Vec<CheckConstraint>,
     /// Its B-tree indexes and their columns.
     pub indexes: Vec<(String, Vec<String>)>,
-    /// Constraints that the server checks only when rows are written: the kind of check, its name, and the reason.
-    pub unseen: Vec<[String; 3]>,
+    /// The checks that only the server can make, when rows are written.
+    pub unseen: Vec<ServerOnlyCheck>,
 }
 
 /// A row that the target would refuse, by its index among the rows of a batch, and the constraint.
@@ -76,8 +76,7 @@ impl ConstraintChecks {
         let Some(table) = target.tables.get(&load.table) else { return found };
         found.add_uniques(load, all, source, table);
         found.add_checks(load, constraints.checks);
-        for [kind, name, why] in constraints.unseen {
-            let kind = CheckKind::of(&kind).unwrap_or(CheckKind::Constraints);
+        for ServerOnlyCheck { kind, name, why } in constraints.unseen {
             found.not_checked(kind, load, &name, &why);
         }
         for name in unfollowed(load, table, target) {

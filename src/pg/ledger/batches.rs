@@ -9,6 +9,7 @@ use super::READING;
 use crate::model::digest::Digest;
 use crate::model::key::Key;
 use crate::model::ledger::{LoadDone, PartDone, Sums};
+use crate::pg::batch::BatchId;
 use crate::pg::error::{Doing, ServerError};
 use crate::pg::session::Session;
 
@@ -68,6 +69,21 @@ impl Session {
         Ok(loads)
     }
 
+    /// Reads the last key and the sums of a committed batch.
+    ///
+    /// # Errors
+    /// If the server refuses or the connection is lost.
+    pub fn committed_batch(&mut self, id: &BatchId<'_>) -> Result<Option<(Option<Key>, Sums)>, ServerError> {
+        let sql: &str = &self.ledger.sql(
+            "SELECT last_key, read, written, skipped, faults, digest, losses::text, lookups::text FROM :ledger.batch \
+                   WHERE run = $1 AND load = $2 AND part = $3 AND batch = $4",
+        );
+        let row = self.client.query_opt(sql, &[&id.run, &id.load, &id.part, &id.batch]).doing(READING)?;
+        let Some(row) = row else { return Ok(None) };
+        let last: Option<String> = row.get(0);
+        Ok(Some((last.as_deref().and_then(Key::read), sums(&row, 1)?)))
+    }
+
     /// Returns the ids that were drawn for each row of a load, or of one part of it, in the order in which the rows were
     /// sent: one id for each of `columns` issued columns.
     ///
@@ -99,7 +115,7 @@ fn key(text: Option<String>) -> Result<Option<Key>, ServerError> {
 }
 
 /// Reads the sums of a batch's row: counts, digest, losses and lookups from column `at` on.
-pub fn sums(row: &Row, at: usize) -> Result<Sums, ServerError> {
+fn sums(row: &Row, at: usize) -> Result<Sums, ServerError> {
     let count = |n: usize| row.get::<_, i64>(at + n).unsigned_abs();
     let unreadable = || ServerError::new(READING, "the ledger contains a digest that this version cannot read");
     let digest: Option<Vec<u8>> = row.get(at + 4);

@@ -18,8 +18,6 @@ use super::error::{Doing, ServerError};
 use super::session::{LedgerSchema, Session};
 use crate::model::ident::quoted;
 
-pub(super) use batches::sums;
-
 /// The version of the ledger's tables that this tool writes.
 pub const VERSION: i32 = 1;
 
