@@ -152,7 +152,7 @@ pub struct Work {
     pub batch_bytes: Option<u64>,
     /// What happens to a row that cannot go, in place of the mapping's `on_fault`
     #[arg(long, value_enum, value_name = "WHAT")]
-    pub on_fault: Option<OnFault>,
+    pub on_fault: Option<OnFaultFlag>,
     /// Most rows that quarantine sets aside before the run stops
     #[arg(long, value_name = "N")]
     pub max_faults: Option<u64>,
@@ -277,7 +277,7 @@ pub enum Color {
 
 /// `--on-fault`
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum OnFault {
+pub enum OnFaultFlag {
     /// The run stops; nothing of the row's batch is written.
     Abort,
     /// The row is set aside, in the ledger and in the fault file.

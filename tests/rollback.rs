@@ -320,7 +320,11 @@ fn a_change_in_a_column_that_was_not_sent_is_a_refusal() {
         let case = Case::new(PLAIN, &format!("CREATE TABLE t (id int PRIMARY KEY, n int, {LEFT})"), "[load.t]\n");
         there_and_back(&case, 0, &["t"], &[]);
         case.target.run(&format!("UPDATE t SET {change} WHERE id = 2"));
-        is_refused(&case, &["t"], &["load.t", "1 of its 3 rows", "changed since; the run did not send", "note, kind, made, code"]);
+        is_refused(
+            &case,
+            &["t"],
+            &["load.t", "1 of its 3 rows", "changed since; the run did not send", "note, kind, made, code"],
+        );
     }
 }
 

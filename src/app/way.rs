@@ -230,8 +230,8 @@ impl Way<'_> {
 
     pub(super) fn on_fault(&self) -> OnFault {
         match self.work.on_fault {
-            Some(cli::OnFault::Abort) => OnFault::Abort,
-            Some(cli::OnFault::Quarantine) => OnFault::Quarantine,
+            Some(cli::OnFaultFlag::Abort) => OnFault::Abort,
+            Some(cli::OnFaultFlag::Quarantine) => OnFault::Quarantine,
             None => self.found.mapping.defaults.on_fault,
         }
     }

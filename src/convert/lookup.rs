@@ -14,7 +14,7 @@ use crate::model::key::Key;
 use crate::model::pgtype::{ColumnType, Kind};
 use crate::model::rules::Value;
 use crate::model::select::Row;
-use crate::plan::{ColumnPlan, LookupPlan, LookupStep};
+use crate::plan::{ColumnPlan, LookupPlan, PlannedStep};
 use crate::wire::{binary, text};
 
 /// The limit of memory for the keys and answers of one lookup.
@@ -150,7 +150,7 @@ impl LookupMap {
 }
 
 /// Returns the concatenated fields of a key.
-fn joined(step: &LookupStep, fields: &[Option<&[u8]>]) -> Vec<u8> {
+fn joined(step: &PlannedStep, fields: &[Option<&[u8]>]) -> Vec<u8> {
     let mut key = Vec::new();
     for (field, (_, kind)) in fields.iter().flatten().zip(&step.target) {
         key.extend_from_slice(&(field.len() as i32).to_be_bytes());
@@ -174,7 +174,7 @@ fn raw(kind: &ColumnType, bytes: &[u8]) -> RawBuf {
     }
 }
 
-fn fold(step: &LookupStep, kind: &ColumnType, bytes: &mut [u8]) {
+fn fold(step: &PlannedStep, kind: &ColumnType, bytes: &mut [u8]) {
     if step.nocase || kind.kind == Kind::Citext {
         bytes.make_ascii_lowercase();
     }
@@ -242,7 +242,7 @@ impl RowLookup {
             let converter = Converter::new(kind, &plan.rules, settled)?;
             Ok(KeyPart { cell, converter, nocase: nocase || kind.kind == Kind::Citext })
         };
-        let step = |step: &LookupStep| {
+        let step = |step: &PlannedStep| {
             step.source.iter().zip(&step.target).map(|(cell, (_, kind))| part(*cell, kind, step.nocase)).collect()
         };
         let null = own.convert(Raw::Null, &mut LossSet::default());

@@ -29,14 +29,14 @@ impl Key {
 
     /// Returns one line of text for [`Key::read`]: storage class and bytes, so that 1 and '1' stay different.
     pub fn written(&self) -> String {
-        let parts: Vec<KeyPart> = self.0.iter().map(|v| KeyPart::from(v.as_raw())).collect();
+        let parts: Vec<KeyValue> = self.0.iter().map(|v| KeyValue::from(v.as_raw())).collect();
         serde_json::to_string(&parts).unwrap_or_default()
     }
 
     /// Reads the text of [`Key::written`]; `None` for any other text.
     pub fn read(text: &str) -> Option<Key> {
-        let parts: Vec<KeyPart> = serde_json::from_str(text).ok()?;
-        parts.into_iter().map(KeyPart::value).collect::<Option<_>>().map(Key)
+        let parts: Vec<KeyValue> = serde_json::from_str(text).ok()?;
+        parts.into_iter().map(KeyValue::value).collect::<Option<_>>().map(Key)
     }
 }
 
@@ -84,7 +84,7 @@ impl fmt::Display for Key {
 /// One value of a key as the ledger stores it. Blobs, reals and text that is not ASCII are written as hexadecimal, because
 /// the ledger's database may lack a letter in its encoding.
 #[derive(Serialize, Deserialize)]
-enum KeyPart {
+enum KeyValue {
     #[serde(rename = "n")]
     Null,
     #[serde(rename = "i")]
@@ -99,30 +99,30 @@ enum KeyPart {
     Blob(String),
 }
 
-impl From<Raw<'_>> for KeyPart {
-    fn from(raw: Raw<'_>) -> KeyPart {
+impl From<Raw<'_>> for KeyValue {
+    fn from(raw: Raw<'_>) -> KeyValue {
         match raw {
-            Raw::Null => KeyPart::Null,
-            Raw::Integer(i) => KeyPart::Integer(i),
-            Raw::Real(r) => KeyPart::Real(hex(&r.to_bits().to_be_bytes())),
+            Raw::Null => KeyValue::Null,
+            Raw::Integer(i) => KeyValue::Integer(i),
+            Raw::Real(r) => KeyValue::Real(hex(&r.to_bits().to_be_bytes())),
             Raw::Text(b) => match std::str::from_utf8(b) {
-                Ok(text) if text.is_ascii() => KeyPart::Text(text.to_owned()),
-                _ => KeyPart::TextBytes(hex(b)),
+                Ok(text) if text.is_ascii() => KeyValue::Text(text.to_owned()),
+                _ => KeyValue::TextBytes(hex(b)),
             },
-            Raw::Blob(b) => KeyPart::Blob(hex(b)),
+            Raw::Blob(b) => KeyValue::Blob(hex(b)),
         }
     }
 }
 
-impl KeyPart {
+impl KeyValue {
     fn value(self) -> Option<RawBuf> {
         Some(match self {
-            KeyPart::Null => RawBuf::Null,
-            KeyPart::Integer(i) => RawBuf::Integer(i),
-            KeyPart::Real(x) => RawBuf::Real(f64::from_bits(u64::from_be_bytes(unhex(&x)?.try_into().ok()?))),
-            KeyPart::Text(text) => RawBuf::Text(text.into_bytes()),
-            KeyPart::TextBytes(x) => RawBuf::Text(unhex(&x)?),
-            KeyPart::Blob(x) => RawBuf::Blob(unhex(&x)?),
+            KeyValue::Null => RawBuf::Null,
+            KeyValue::Integer(i) => RawBuf::Integer(i),
+            KeyValue::Real(x) => RawBuf::Real(f64::from_bits(u64::from_be_bytes(unhex(&x)?.try_into().ok()?))),
+            KeyValue::Text(text) => RawBuf::Text(text.into_bytes()),
+            KeyValue::TextBytes(x) => RawBuf::Text(unhex(&x)?),
+            KeyValue::Blob(x) => RawBuf::Blob(unhex(&x)?),
         })
     }
 }

@@ -20,7 +20,7 @@ pub struct LookupPlan {
     /// That column's type.
     pub take_kind: ColumnType,
     /// The ways to find a row, tried in order.
-    pub steps: Vec<LookupStep>,
+    pub steps: Vec<PlannedStep>,
     /// True if several distinct answers are a fault; otherwise the next step is tried.
     pub ambiguous_is_fault: bool,
     /// The value used if no step finds a row; [`Value::Fault`] for a fault.
@@ -33,7 +33,7 @@ pub struct LookupPlan {
 
 /// One way to find a row.
 #[derive(Clone, Debug, PartialEq)]
-pub struct LookupStep {
+pub struct PlannedStep {
     /// PostgreSQL's side of the key: expressions over the table, with their types.
     pub target: Vec<(String, ColumnType)>,
     /// SQLite's side: positions among the load's expressions.
@@ -42,7 +42,7 @@ pub struct LookupStep {
     pub nocase: bool,
 }
 
-impl LookupStep {
+impl PlannedStep {
     /// Returns the target's side as reports show it.
     pub fn shown(&self) -> String {
         let parts: Vec<&str> = self.target.iter().map(|(sql, _)| sql.as_str()).collect();
@@ -151,7 +151,7 @@ impl<'a> LookupPlanner<'a> {
         place: &str,
         cells: &mut dyn FnMut(&str) -> usize,
         findings: &mut PlanFindings,
-    ) -> Option<LookupStep> {
+    ) -> Option<PlannedStep> {
         let (target, source) = (&step.target.0, &step.source.0);
         if target.len() != source.len() {
             findings.refuse(
@@ -169,7 +169,7 @@ impl<'a> LookupPlanner<'a> {
             keys_compare(&parts, step.nocase, place, findings);
         }
         let source = source.iter().map(|sql| cells(sql)).collect();
-        (parts.len() == target.len()).then_some(LookupStep { target: parts, source, nocase: step.nocase })
+        (parts.len() == target.len()).then_some(PlannedStep { target: parts, source, nocase: step.nocase })
     }
 
     /// Returns the type of an expression over the lookup's table. `None` if PostgreSQL refuses it.

@@ -40,7 +40,7 @@ use crate::model::select::Select;
 pub use build::build;
 pub use compared_key::{ComparedKey, compared_key};
 pub use detach::{Detach, Detaching, proves_unique};
-pub use lookup::{LookupPlan, LookupStep, expressions};
+pub use lookup::{LookupPlan, PlannedStep, expressions};
 pub use owner_path::{Hop, OwnerPath};
 pub use references::{Comparison, Reference, references};
 pub use relation::{SqlFacts, selects};

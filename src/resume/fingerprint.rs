@@ -21,7 +21,7 @@ use crate::model::hex::hex;
 use crate::model::pgtype::{ColumnType, Kind};
 use crate::model::schema::{Address, ForeignKey, Sequence, TargetColumn, TargetSchema, TargetTable, TargetUnique};
 use crate::model::select::{Expr, Relation, Select};
-use crate::plan::{ColumnPlan, Feed, LoadPlan, LookupPlan, LookupStep};
+use crate::plan::{ColumnPlan, Feed, LoadPlan, LookupPlan, PlannedStep};
 
 use super::expression::Expression;
 use super::values::{add_rules, raw, value};
@@ -154,8 +154,8 @@ fn lookup_expression(lookup: &LookupPlan, exprs: &[Expr]) -> Expression {
     add_rules(written, rules)
 }
 
-fn step_expression(step: &LookupStep, exprs: &[Expr]) -> Expression {
-    let LookupStep { target, source, nocase } = step;
+fn step_expression(step: &PlannedStep, exprs: &[Expr]) -> Expression {
+    let PlannedStep { target, source, nocase } = step;
     let keys = target.iter().map(|(sql, kind)| Expression::new("target").text(sql).with(type_expression(kind)));
     Expression::new("step")
         .with_all(keys)

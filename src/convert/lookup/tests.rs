@@ -7,11 +7,11 @@ fn kind(kind: Kind, oid: u32) -> ColumnType {
     ColumnType::new(kind, oid, "t")
 }
 
-fn step(nocase: bool) -> LookupStep {
-    LookupStep { target: vec![("email".to_owned(), kind(Kind::Text, 25))], source: vec![0], nocase }
+fn step(nocase: bool) -> PlannedStep {
+    PlannedStep { target: vec![("email".to_owned(), kind(Kind::Text, 25))], source: vec![0], nocase }
 }
 
-fn plan(steps: Vec<LookupStep>, ambiguous_is_fault: bool, missing: Value) -> LookupPlan {
+fn plan(steps: Vec<PlannedStep>, ambiguous_is_fault: bool, missing: Value) -> LookupPlan {
     LookupPlan {
         table: "users".to_owned(),
         take: "id".to_owned(),

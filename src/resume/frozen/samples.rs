@@ -7,7 +7,7 @@ use crate::model::pgtype::{ColumnType, IntervalField, Kind, SilentChange};
 use crate::model::rules::{Charset, Epoch, Offset, Overlap, Rules, Unit, Value, Zone};
 use crate::model::schema::{Address, ForeignKey, Sequence, TargetColumn, TargetSchema, TargetTable, TargetUnique};
 use crate::model::select::{Expr, Relation, Select};
-use crate::plan::{ColumnPlan, Feed, LoadPlan, LookupPlan, LookupStep};
+use crate::plan::{ColumnPlan, Feed, LoadPlan, LookupPlan, PlannedStep};
 
 /// Returns a load for each thing that varies: feeds, modifiers, types, relations.
 pub fn loads() -> Vec<LoadPlan> {
@@ -64,12 +64,12 @@ fn feeds() -> LoadPlan {
         take: "id".to_owned(),
         take_kind: ColumnType::new(Kind::Int4, 23, "integer"),
         steps: vec![
-            LookupStep {
+            PlannedStep {
                 target: vec![("lower(name)".to_owned(), text_type()), ("zip".to_owned(), mood(16_401))],
                 source: vec![2, 1],
                 nocase: true,
             },
-            LookupStep { target: vec![("name".to_owned(), text_type())], source: vec![2], nocase: false },
+            PlannedStep { target: vec![("name".to_owned(), text_type())], source: vec![2], nocase: false },
         ],
         ambiguous_is_fault: true,
         missing: Value::Fault,

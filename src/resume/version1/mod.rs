@@ -11,7 +11,7 @@ mod types;
 use super::fingerprint::{Fingerprints, lines};
 use crate::model::schema::{Address, TargetSchema};
 use crate::model::select::{Expr, Relation, Select};
-use crate::plan::{ColumnPlan, Feed, LoadPlan, LookupPlan, LookupStep};
+use crate::plan::{ColumnPlan, Feed, LoadPlan, LookupPlan, PlannedStep};
 
 use debug::{list, option, record, text, texts, variant};
 use rules::{raw, rules, value};
@@ -160,8 +160,8 @@ fn lookup(found: &LookupPlan) -> String {
     )
 }
 
-fn step(step: &LookupStep) -> String {
-    let LookupStep { target, source, nocase } = step;
+fn step(step: &PlannedStep) -> String {
+    let PlannedStep { target, source, nocase } = step;
     let target = target.iter().map(|(sql, kind)| variant("", [text(sql), column_type(kind)]));
     record(
         "LookupStep",
