@@ -12,7 +12,7 @@ use crate::model::ledger::{MadeKind, Run};
 use crate::model::record::{LoadState, Refusal, Report, RunState, StepKind};
 use crate::pg::{ServerError, Session};
 use crate::plan::Plan;
-use crate::verify::{self, Depth, KnownOwner, Lanes, Meanwhile, Subject};
+use crate::verify::{self, KnownOwner, Lanes, Meanwhile, Subject, VerifyDepth};
 
 use super::cutover::state;
 use super::record;
@@ -172,11 +172,11 @@ impl Way<'_> {
         }
     }
 
-    fn depth(&self) -> Depth {
+    fn depth(&self) -> VerifyDepth {
         match self.work.verify {
-            VerifyWhat::Full => Depth::Full,
-            VerifyWhat::Counts => Depth::Counts,
-            VerifyWhat::None => Depth::None,
+            VerifyWhat::Full => VerifyDepth::Full,
+            VerifyWhat::Counts => VerifyDepth::Counts,
+            VerifyWhat::None => VerifyDepth::None,
         }
     }
 }

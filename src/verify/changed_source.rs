@@ -11,7 +11,7 @@ use crate::model::record::Refusal;
 use crate::pg::Session;
 
 use super::subject::Subject;
-use super::table::Table;
+use super::table::VerifiedTable;
 
 /// Rows that a refusal lists.
 const ROWS_LISTED: usize = 10;
@@ -48,7 +48,7 @@ pub fn quarantined_rows(subject: &Subject<'_>, session: &mut Session) -> Result<
 /// If the source cannot be read, the target refuses a query or the connection is lost.
 pub fn committed_rows(subject: &Subject<'_>, session: &mut Session) -> Result<Vec<Refusal>, Stop> {
     let mut refusals = Vec::new();
-    for table in Table::all(subject, session)? {
+    for table in VerifiedTable::all(subject, session)? {
         let then = subject.total(&table.loads).read;
         if then == 0 {
             continue;
@@ -66,7 +66,7 @@ pub fn committed_rows(subject: &Subject<'_>, session: &mut Session) -> Result<Ve
 }
 
 /// Describes how the rows between the committed keys differ from the `then` rows that the run read. `None` if equal.
-fn difference(table: &Table<'_>, session: &mut Session, then: u64) -> Result<Option<String>, Stop> {
+fn difference(table: &VerifiedTable<'_>, session: &mut Session, then: u64) -> Result<Option<String>, Stop> {
     let mut digest = Digest::default();
     let now = table.source(session, &mut |_, _, hash| digest.add(hash))?;
     Ok(if now != then {

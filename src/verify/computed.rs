@@ -13,10 +13,10 @@ use crate::pg::Session;
 use crate::plan::{ColumnPlan, Feed, LoadPlan};
 
 use super::differing_rows;
-use super::table::Table;
+use super::table::VerifiedTable;
 
 /// One check per table with such columns.
-pub(super) fn check(session: &mut Session, tables: &[Table<'_>]) -> Result<Vec<Check>, Stop> {
+pub(super) fn check(session: &mut Session, tables: &[VerifiedTable<'_>]) -> Result<Vec<Check>, Stop> {
     let mut checks = Vec::new();
     for table in tables {
         let computed = computed_columns(table);
@@ -28,14 +28,14 @@ pub(super) fn check(session: &mut Session, tables: &[Table<'_>]) -> Result<Vec<C
 }
 
 /// The columns that the server computes and that a load's source has too.
-fn computed_columns<'t>(table: &Table<'t>) -> Vec<&'t TargetColumn> {
+fn computed_columns<'t>(table: &VerifiedTable<'t>) -> Vec<&'t TargetColumn> {
     let schema = table.subject.source.schema();
     let Some(catalogued) = table.subject.target.tables.get(table.name) else { return Vec::new() };
     let is_met = |column: &&TargetColumn| table.loads.iter().any(|load| namesake(load, schema, &column.name).is_some());
     catalogued.columns.iter().filter(|c| c.generated).filter(is_met).collect()
 }
 
-fn check_table(table: &Table<'_>, computed: &[&TargetColumn], session: &mut Session) -> Result<Check, Stop> {
+fn check_table(table: &VerifiedTable<'_>, computed: &[&TargetColumn], session: &mut Session) -> Result<Check, Stop> {
     let label = table.label();
     let not_checked = |why: &str, differences: Vec<DifferingRow>| {
         let names: Vec<&str> = computed.iter().map(|column| column.name.as_str()).collect();
@@ -62,7 +62,7 @@ fn check_table(table: &Table<'_>, computed: &[&TargetColumn], session: &mut Sess
 }
 
 /// Explains why the columns are not compared. `None` if they are.
-fn obstacle(table: &Table<'_>, computed: &[&TargetColumn]) -> Option<String> {
+fn obstacle(table: &VerifiedTable<'_>, computed: &[&TargetColumn]) -> Option<String> {
     if table.held() {
         return Some("the table held rows before, so it is not compared".to_owned());
     }
@@ -105,14 +105,14 @@ fn with(load: &LoadPlan, computed: &[&TargetColumn], schema: &SourceSchema) -> O
 }
 
 /// The table with an image of its key and these columns. Without a key, the image has all columns.
-fn with_key<'t>(table: &Table<'t>, wider: &'t [LoadPlan], computed: &[&TargetColumn]) -> Table<'t> {
+fn with_key<'t>(table: &VerifiedTable<'t>, wider: &'t [LoadPlan], computed: &[&TargetColumn]) -> VerifiedTable<'t> {
     let all: Vec<usize> = (0..table.columns.len()).collect();
     let kept = if table.key.is_empty() { &all } else { &table.key };
     let mut columns: Vec<String> = kept.iter().map(|n| table.columns[*n].clone()).collect();
     let mut kinds: Vec<_> = kept.iter().map(|n| table.kinds[*n].clone()).collect();
     columns.extend(computed.iter().map(|column| column.name.clone()));
     kinds.extend(computed.iter().map(|column| column.kind.clone()));
-    Table {
+    VerifiedTable {
         subject: table.subject,
         name: table.name,
         loads: wider.iter().collect(),

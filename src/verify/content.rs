@@ -12,13 +12,13 @@ use super::differing_rows::{self, DifferingRows};
 use super::foreign_rows;
 use super::reading::TableComparison;
 use super::subject::Subject;
-use super::table::Table;
+use super::table::VerifiedTable;
 
 /// The checks `content` and `others`; after the run also `source`.
 pub(super) fn check(
     subject: &Subject<'_>,
     session: &mut Session,
-    tables: &[Table<'_>],
+    tables: &[VerifiedTable<'_>],
     found: &[TableComparison],
 ) -> Result<Vec<Check>, Stop> {
     let mut checks = Vec::new();
@@ -37,7 +37,7 @@ pub(super) fn check(
 }
 
 /// Lists columns that are sent and not part of the digest, each with its reason.
-fn columns_left_out(table: &Table<'_>) -> Option<Check> {
+fn columns_left_out(table: &VerifiedTable<'_>) -> Option<Check> {
     let catalogued = table.subject.target.tables.get(table.name)?;
     let mut reasons: Vec<String> = Vec::new();
     for column in table.loads.iter().flat_map(|l| &l.columns).filter(|c| !table.columns.contains(&c.name)) {
@@ -52,7 +52,7 @@ fn columns_left_out(table: &Table<'_>) -> Option<Check> {
 }
 
 /// Compares the rows of this run with the rows sent, and the other rows of the table with their previous state.
-fn compare(table: &Table<'_>, found: &TableComparison, session: &mut Session) -> Result<Vec<Check>, Stop> {
+fn compare(table: &VerifiedTable<'_>, found: &TableComparison, session: &mut Session) -> Result<Vec<Check>, Stop> {
     let name = table.label();
     if table.held() && table.before.is_none() {
         let why = "the table held rows before, and the ledger has no digest of them";
@@ -78,7 +78,7 @@ fn compare(table: &Table<'_>, found: &TableComparison, session: &mut Session) ->
 
 /// A table whose digest differs from the digest of the rows sent.
 struct Differing<'d, 't> {
-    table: &'d Table<'t>,
+    table: &'d VerifiedTable<'t>,
     found: &'d TableComparison,
     /// The sums of the digest that differ.
     sums: &'d [usize],
@@ -142,7 +142,7 @@ impl Differing<'_, '_> {
 
 /// Names the trigger that fired during the load and could change each row before it was written. Only such a trigger
 /// explains a value that differs from the value sent.
-fn changed_by_trigger(table: &Table<'_>) -> Option<String> {
+fn changed_by_trigger(table: &VerifiedTable<'_>) -> Option<String> {
     let subject = table.subject;
     if !table.loads.iter().any(|load| load.triggers_fire) {
         return None;
@@ -153,7 +153,11 @@ fn changed_by_trigger(table: &Table<'_>) -> Option<String> {
 }
 
 /// Compares the rows that the source produces now with the rows sent. `None` if equal.
-fn source_changed(table: &Table<'_>, found: &TableComparison, session: &mut Session) -> Result<Option<Check>, Stop> {
+fn source_changed(
+    table: &VerifiedTable<'_>,
+    found: &TableComparison,
+    session: &mut Session,
+) -> Result<Option<Check>, Stop> {
     let name = table.label();
     if table.loads.is_empty() {
         return Ok(None);

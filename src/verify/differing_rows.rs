@@ -13,7 +13,7 @@ use crate::model::select::Row;
 use crate::pg::Session;
 use crate::wire::binary;
 
-use super::table::Table;
+use super::table::VerifiedTable;
 
 /// Rows whose hashes are in memory at once, about 50 bytes each.
 const ROWS_AT_ONCE: u64 = 250_000;
@@ -118,7 +118,7 @@ struct TargetRows {
 
 /// Finds the rows of these sums. `rows`: the number of rows in the table.
 pub(super) fn find(
-    table: &Table<'_>,
+    table: &VerifiedTable<'_>,
     session: &mut Session,
     differing: &[usize],
     rows: u64,
@@ -143,7 +143,7 @@ pub(super) fn find(
 
 /// The search of one table.
 struct Search<'o, 't> {
-    table: &'o Table<'t>,
+    table: &'o VerifiedTable<'t>,
     session: &'o mut Session,
     rows: DifferingRows,
     /// Hashes of rows that are reported already, from either side.
@@ -319,7 +319,7 @@ impl Search<'_, '_> {
 }
 
 /// The row of the source as a report shows it.
-fn source_row(table: &Table<'_>, row: &dyn Row) -> String {
+fn source_row(table: &VerifiedTable<'_>, row: &dyn Row) -> String {
     match row.key().as_rowid() {
         Some(id) => format!("source row {id}"),
         None if table.subject.show_values => format!("source row {}", row.key()),

@@ -3,11 +3,11 @@
 use crate::model::record::{Check, CheckKind};
 
 use super::reading::TableComparison;
-use super::table::Table;
+use super::table::VerifiedTable;
 
 /// The checks `others` of a table that held rows before or to which rows were added. `added`: rows recognised as added since
 /// the run.
-pub(super) fn check(table: &Table<'_>, found: &TableComparison, added: u64) -> Vec<Check> {
+pub(super) fn check(table: &VerifiedTable<'_>, found: &TableComparison, added: u64) -> Vec<Check> {
     let place = table.place();
     if !table.held() {
         let why = format!("{added} rows were added since the run");
@@ -28,7 +28,7 @@ pub(super) fn check(table: &Table<'_>, found: &TableComparison, added: u64) -> V
     checks
 }
 
-fn untouched(table: &Table<'_>, found: &TableComparison, place: &str) -> Check {
+fn untouched(table: &VerifiedTable<'_>, found: &TableComparison, place: &str) -> Check {
     let rows = table.subject.held_before(table.name).unwrap_or(0);
     let expected = format!("{rows} rows, untouched");
     if table.before.is_none() {

@@ -22,13 +22,13 @@ use crate::model::record::{Check, CheckKind, OwnerRows, SequenceRecord, StepKind
 use crate::pg::Session;
 
 use reading::{Snapshot, TableComparison};
-use table::Table;
+use table::VerifiedTable;
 
 pub use subject::{KnownOwner, Lanes, Meanwhile, Subject};
 
 /// The extent of verification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Depth {
+pub enum VerifyDepth {
     /// All checks.
     Full,
     /// All checks except the content.
@@ -61,9 +61,9 @@ impl Findings {
 ///
 /// # Errors
 /// If the source cannot be read, the target refuses a query or the connection is lost. A difference is not an error.
-pub fn verify(subject: &Subject<'_>, session: &mut Session, depth: Depth) -> Result<Findings, Stop> {
+pub fn verify(subject: &Subject<'_>, session: &mut Session, depth: VerifyDepth) -> Result<Findings, Stop> {
     let busy = session_for_meanwhile(subject, session, depth)?;
-    if depth == Depth::None {
+    if depth == VerifyDepth::None {
         let all = [
             CheckKind::Rows,
             CheckKind::Content,
@@ -84,7 +84,7 @@ pub fn verify(subject: &Subject<'_>, session: &mut Session, depth: Depth) -> Res
     let ended = session.end_snapshot();
     let mut found = found?;
     ended?;
-    if !(subject.later && depth == Depth::Full) {
+    if !(subject.later && depth == VerifyDepth::Full) {
         found.checks.push(content::source_at_end(subject));
     }
     Ok(found)
@@ -92,9 +92,13 @@ pub fn verify(subject: &Subject<'_>, session: &mut Session, depth: Depth) -> Res
 
 /// Opens the connection for the work that runs while rows are read back. Does that work at once if there is too little to
 /// read, or if there is no further connection; then `None`.
-fn session_for_meanwhile(subject: &Subject<'_>, session: &mut Session, depth: Depth) -> Result<Option<Session>, Stop> {
+fn session_for_meanwhile(
+    subject: &Subject<'_>,
+    session: &mut Session,
+    depth: VerifyDepth,
+) -> Result<Option<Session>, Stop> {
     let Some(meanwhile) = subject.lanes.meanwhile else { return Ok(None) };
-    let pays = depth == Depth::Full && subject.lanes.jobs > 1 && reading::pays_lanes(subject);
+    let pays = depth == VerifyDepth::Full && subject.lanes.jobs > 1 && reading::pays_lanes(subject);
     if let Some(Ok(other)) = pays.then(|| subject.lanes.connections.another()) {
         return Ok(Some(other));
     }
@@ -103,11 +107,11 @@ fn session_for_meanwhile(subject: &Subject<'_>, session: &mut Session, depth: De
 }
 
 /// Makes the checks, in the order of the report.
-fn check(subject: &Subject<'_>, snapshot: Snapshot<'_>, depth: Depth) -> Result<Findings, Stop> {
+fn check(subject: &Subject<'_>, snapshot: Snapshot<'_>, depth: VerifyDepth) -> Result<Findings, Stop> {
     let Snapshot { session, name, busy } = snapshot;
     let objects_change = busy.is_some();
     let mut findings = Findings::default();
-    let tables = if depth == Depth::Full { Table::all(subject, session)? } else { Vec::new() };
+    let tables = if depth == VerifyDepth::Full { VerifiedTable::all(subject, session)? } else { Vec::new() };
     let snapshot = Snapshot { session: &mut *session, name, busy };
     let (read, (sequences, owners)) = reading::read(subject, snapshot, &tables, |session| {
         Ok((counts::sequences(subject, session)?, counts::owners(subject, session)?))
@@ -120,7 +124,7 @@ fn check(subject: &Subject<'_>, snapshot: Snapshot<'_>, depth: Depth) -> Result<
     }
     findings.checks.extend(counts::rows(subject, session, &counted)?);
     match depth {
-        Depth::Full => {
+        VerifyDepth::Full => {
             findings.checks.extend(content::check(subject, session, &tables, &found)?);
             findings.checks.extend(computed::check(session, &tables)?);
         }

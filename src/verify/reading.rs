@@ -15,7 +15,7 @@ use crate::pg::{Session, block_range};
 use crate::plan::LoadPlan;
 
 use super::subject::Subject;
-use super::table::Table;
+use super::table::VerifiedTable;
 
 /// Most blocks of a stretch: 64 MiB. The other lanes wait about 0.1 s for the last stretches to end.
 const MOST_BLOCKS: u64 = 8192;
@@ -62,7 +62,7 @@ pub(super) struct TableComparison {
 
 impl TableComparison {
     /// `all`: rows of the table, without the owner's own row.
-    pub fn new(table: &Table<'_>, read: TableRead, all: u64) -> TableComparison {
+    pub fn new(table: &VerifiedTable<'_>, read: TableRead, all: u64) -> TableComparison {
         let mut ours = read.digest;
         if let Some(before) = &table.before {
             ours.subtract(before);
@@ -83,7 +83,7 @@ impl TableComparison {
 }
 
 /// A unit of reading for one lane.
-struct Task<'a> {
+struct ReadingTask<'a> {
     /// The table's index.
     table: usize,
     /// The estimated amount, in blocks of the target.
@@ -99,15 +99,15 @@ enum Side<'a> {
 }
 
 /// The work shared by the lanes.
-struct Pool<'b, 'a> {
+struct ReadingPool<'b, 'a> {
     subject: &'b Subject<'a>,
-    tables: &'b [Table<'a>],
-    state: Mutex<PoolState<'b>>,
+    tables: &'b [VerifiedTable<'a>],
+    state: Mutex<ReadingState<'b>>,
 }
 
-struct PoolState<'b> {
+struct ReadingState<'b> {
     /// Tasks that remain. The last one is next.
-    tasks: Vec<Task<'b>>,
+    tasks: Vec<ReadingTask<'b>>,
     read: Vec<TableRead>,
     stop: Option<Stop>,
 }
@@ -122,7 +122,7 @@ pub(super) fn pays_lanes(subject: &Subject<'_>) -> bool {
 pub(super) fn read<R>(
     subject: &Subject<'_>,
     snapshot: Snapshot<'_>,
-    tables: &[Table<'_>],
+    tables: &[VerifiedTable<'_>],
     first: impl FnOnce(&mut Session) -> Result<R, Stop>,
 ) -> Result<(Vec<TableRead>, R), Stop> {
     let Snapshot { session, name, busy } = snapshot;
@@ -137,7 +137,7 @@ pub(super) fn read<R>(
         tasks.extend(source_tasks(n, table));
     }
     tasks.sort_by_key(|task| task.blocks);
-    let pool = Pool { subject, tables, state: Mutex::new(PoolState { tasks, read, stop: None }) };
+    let pool = ReadingPool { subject, tables, state: Mutex::new(ReadingState { tasks, read, stop: None }) };
     let first = thread::scope(|scope| {
         let (pool, name) = (&pool, name.unwrap_or_default());
         let taken = if busy.is_some() { meanwhile_lanes(jobs) } else { 0 };
@@ -176,13 +176,17 @@ fn lane_count(jobs: usize, blocks: u64) -> usize {
 }
 
 /// Splits every table into stretches. A single lane reads each table as a whole.
-fn target_tasks<'b>(tables: &[Table<'_>], blocks: &BTreeMap<String, u64>, lanes: usize) -> Vec<Task<'b>> {
+fn target_tasks<'b>(
+    tables: &[VerifiedTable<'_>],
+    blocks: &BTreeMap<String, u64>,
+    lanes: usize,
+) -> Vec<ReadingTask<'b>> {
     let mut tasks = Vec::new();
     for (n, table) in tables.iter().enumerate() {
         let all = blocks.get(table.name).copied().unwrap_or(0);
         let length = all.div_ceil(4 * lanes as u64).clamp(LANE_BLOCKS, MOST_BLOCKS);
         if lanes == 1 || all <= length {
-            tasks.push(Task { table: n, blocks: all, side: Side::Target(None) });
+            tasks.push(ReadingTask { table: n, blocks: all, side: Side::Target(None) });
             continue;
         }
         let count = all.div_ceil(length);
@@ -190,26 +194,26 @@ fn target_tasks<'b>(tables: &[Table<'_>], blocks: &BTreeMap<String, u64>, lanes:
         // rows, but no old row may be lost.
         tasks.extend((0..count).map(|place| {
             let until = (place + 1 < count).then_some((place + 1) * length);
-            Task { table: n, blocks: length, side: Side::Target(Some(block_range(place * length, until))) }
+            ReadingTask { table: n, blocks: length, side: Side::Target(Some(block_range(place * length, until))) }
         }));
     }
     tasks
 }
 
 /// The tasks that recompute the loads of a table.
-fn source_tasks<'b>(n: usize, table: &'b Table<'_>) -> Vec<Task<'b>> {
+fn source_tasks<'b>(n: usize, table: &'b VerifiedTable<'_>) -> Vec<ReadingTask<'b>> {
     let size = |load: &LoadPlan| table.subject.sums(&load.name).read / BLOCK_ROWS;
     let tasks = table.loads.iter().flat_map(|load| {
         let parts = table.parts(load).iter().map(Some);
         let parts: Vec<Option<&PartDone>> = if parts.len() == 0 { vec![None] } else { parts.collect() };
         let blocks = size(load) / parts.len() as u64;
-        parts.into_iter().map(move |part| Task { table: n, blocks, side: Side::Source(load, part) })
+        parts.into_iter().map(move |part| ReadingTask { table: n, blocks, side: Side::Source(load, part) })
     });
     tasks.collect()
 }
 
-impl<'b> Pool<'b, '_> {
-    fn lock(&self) -> MutexGuard<'_, PoolState<'b>> {
+impl<'b> ReadingPool<'b, '_> {
+    fn lock(&self) -> MutexGuard<'_, ReadingState<'b>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -247,7 +251,7 @@ impl<'b> Pool<'b, '_> {
         }
     }
 
-    fn read(&self, task: &Task<'_>, session: &mut Session) -> Result<(), Stop> {
+    fn read(&self, task: &ReadingTask<'_>, session: &mut Session) -> Result<(), Stop> {
         let (table, mut digest) = (&self.tables[task.table], Digest::default());
         match &task.side {
             Side::Target(only) => {

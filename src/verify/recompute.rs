@@ -19,12 +19,12 @@ use crate::model::select::{Failed, Row, Sink};
 use crate::pg::Session;
 use crate::plan::LoadPlan;
 
-use super::table::Table;
+use super::table::VerifiedTable;
 
 /// Receives each recomputed row: its cells, its image and the image's hash.
 pub type EachRow<'f> = dyn FnMut(&dyn Row, &[u8], u128) + 'f;
 
-impl Table<'_> {
+impl VerifiedTable<'_> {
     /// Recomputes every row that was sent to the table. Returns the number of rows read, including rows that were never
     /// sent.
     pub fn source(&self, session: &mut Session, row: &mut EachRow<'_>) -> Result<u64, Stop> {

@@ -16,7 +16,7 @@ use crate::wire::{binary, decode};
 use super::subject::Subject;
 
 /// A table that this run wrote to.
-pub(super) struct Table<'a> {
+pub(super) struct VerifiedTable<'a> {
     pub subject: &'a Subject<'a>,
     pub name: &'a str,
     /// The loads that wrote to it.
@@ -34,12 +34,12 @@ pub(super) struct Table<'a> {
     pub scope: Option<String>,
 }
 
-impl<'a> Table<'a> {
+impl<'a> VerifiedTable<'a> {
     /// The tables of the run, by name.
     ///
     /// # Errors
     /// If the target refuses a query or the connection is lost.
-    pub fn all(subject: &'a Subject<'a>, session: &mut Session) -> Result<Vec<Table<'a>>, Stop> {
+    pub fn all(subject: &'a Subject<'a>, session: &mut Session) -> Result<Vec<VerifiedTable<'a>>, Stop> {
         let mut loads: BTreeMap<&str, Vec<&LoadPlan>> = BTreeMap::new();
         for load in &subject.plan.loads {
             let of_table = loads.entry(&load.table).or_default();
@@ -50,8 +50,8 @@ impl<'a> Table<'a> {
         if let Some(owner) = subject.plan.owner.as_ref().filter(|o| subject.held_before(&o.table).is_some()) {
             loads.entry(&owner.table).or_default();
         }
-        let mut tables: Vec<Table<'_>> =
-            loads.into_iter().map(|(name, loads)| Table::new(subject, name, loads)).collect();
+        let mut tables: Vec<VerifiedTable<'_>> =
+            loads.into_iter().map(|(name, loads)| VerifiedTable::new(subject, name, loads)).collect();
         for table in &mut tables {
             for load in &table.loads {
                 let run = subject.run_id();
@@ -67,7 +67,7 @@ impl<'a> Table<'a> {
         Ok(tables)
     }
 
-    fn new(subject: &'a Subject<'a>, name: &'a str, loads: Vec<&'a LoadPlan>) -> Table<'a> {
+    fn new(subject: &'a Subject<'a>, name: &'a str, loads: Vec<&'a LoadPlan>) -> VerifiedTable<'a> {
         let catalogued = subject.target.tables.get(name);
         let judged = &subject.run.judged;
         let columns = match (judged.images.get(name), catalogued) {
@@ -83,7 +83,7 @@ impl<'a> Table<'a> {
         let key = keys.filter_map(|key| key.iter().map(place).collect::<Option<Vec<usize>>>()).find(|k| !k.is_empty());
         let before = judged.before.get(name).and_then(|text| Digest::from_bytes(&unhex(text)?));
         let kinds = columns.iter().filter_map(kind).collect();
-        Table {
+        VerifiedTable {
             subject,
             name,
             loads,

@@ -26,7 +26,7 @@ pub const VALUES_COUNTED: usize = 500_000;
 /// Values that no step of one column's lookup matched.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LookupMisses {
-    /// The number of distinct values. [`VALUES_COUNTED`] stands for this number or more.
+    /// The number of distinct values. [`VALUES_COUNTED`] means this number or more.
     pub different: u64,
     /// The first [`VALUES_LISTED`] values in the order of the source. Commas separate the parts of a key of several columns.
     pub first: Vec<String>,

@@ -66,13 +66,13 @@ impl LoadPreflight {
 pub type KeySets = BTreeMap<ReferencedKey, KeySet>;
 
 /// The session and the keys read so far, shared by all lanes.
-pub struct Shared<'a> {
+pub struct SharedChecks<'a> {
     pub session: &'a mut Session,
     pub seen: SeenKeys,
 }
 
 /// A range of one load's rows.
-pub struct Range {
+pub struct LoadRange {
     /// The load's index among those read together.
     pub load: usize,
     pub after: Option<Key>,
@@ -127,8 +127,8 @@ impl Reading<'_> {
     pub fn read(
         &self,
         context: &RangeContext<'_>,
-        range: &Range,
-        shared: &Mutex<Shared<'_>>,
+        range: &LoadRange,
+        shared: &Mutex<SharedChecks<'_>>,
     ) -> Result<RangePreflight, Stop> {
         let load = self.load;
         context.observer.on_event(Event::Began { load: &load.name, rows: None });
@@ -167,7 +167,7 @@ impl Reading<'_> {
 struct RangeSink<'a, 's> {
     reading: &'a Reading<'a>,
     reader: &'a Reader,
-    shared: &'a Mutex<Shared<'s>>,
+    shared: &'a Mutex<SharedChecks<'s>>,
     /// The last key before the rows in the batch.
     before: Option<Key>,
     batch: Batch<'a>,
@@ -221,7 +221,7 @@ impl RangeSink<'_, '_> {
         let mut checks = lock(&self.reading.checks);
         let Some(checks) = checks.as_mut().filter(|c| !c.is_idle() && self.batch.rows() > 0) else { return Ok(()) };
         let mut shared = lock(self.shared);
-        let Shared { session, seen } = &mut *shared;
+        let SharedChecks { session, seen } = &mut *shared;
         let refused = checks.refused(session, load, &self.batch, seen);
         if refused.is_empty() {
             return Ok(());

@@ -20,7 +20,7 @@ use crate::plan::{LoadPlan, Node, Plan, references};
 use crate::sqlite::Source;
 
 use super::constraints::{ConstraintChecks, SeenKeys, TableConstraints};
-use super::range::{KeySets, Range, RangeContext, Reading, Shared, lock};
+use super::range::{KeySets, LoadRange, RangeContext, Reading, SharedChecks, lock};
 
 pub use super::range::{FAULTS_KEPT, LoadPreflight};
 
@@ -66,7 +66,7 @@ impl Preflight<'_> {
         self.observer.on_event(Event::Step(StepKind::Preflight));
         let loads: Vec<&LoadPlan> = self.plan.loads.iter().filter(|load| wanted(load)).collect();
         let mut sets = self.keys_on_target(session, &loads)?;
-        let shared = Mutex::new(Shared { session, seen: SeenKeys::new() });
+        let shared = Mutex::new(SharedChecks { session, seen: SeenKeys::new() });
         // The later of two rows with one key is at fault, so loads into one table are read in their order.
         let alone = |load: &LoadPlan| loads.iter().filter(|l| l.table == load.table).count() == 1;
         let (first, then): (Vec<&LoadPlan>, Vec<&LoadPlan>) =
@@ -110,7 +110,7 @@ impl Preflight<'_> {
         &self,
         loads: &[&LoadPlan],
         sets: &mut KeySets,
-        shared: &Mutex<Shared<'_>>,
+        shared: &Mutex<SharedChecks<'_>>,
     ) -> Result<Vec<LoadPreflight>, Stop> {
         let referred: Vec<ReferencedKey> = sets.keys().cloned().collect();
         let mut readings: Vec<Reading<'_>> = Vec::new();
@@ -148,7 +148,7 @@ impl Preflight<'_> {
         load: &'l LoadPlan,
         referred: &[ReferencedKey],
         sets: &mut KeySets,
-        shared: &Mutex<Shared<'_>>,
+        shared: &Mutex<SharedChecks<'_>>,
     ) -> Result<Reading<'l>, Stop> {
         let none = Maps::new();
         let maps = self.maps.get(&load.name).unwrap_or(&none);
@@ -161,7 +161,11 @@ impl Preflight<'_> {
     }
 
     /// The checks of a load's constraints. `None` if constraints are not checked.
-    fn constraint_checks(&self, load: &LoadPlan, shared: &Mutex<Shared<'_>>) -> Result<Option<ConstraintChecks>, Stop> {
+    fn constraint_checks(
+        &self,
+        load: &LoadPlan,
+        shared: &Mutex<SharedChecks<'_>>,
+    ) -> Result<Option<ConstraintChecks>, Stop> {
         if !self.checks_constraints {
             return Ok(None);
         }
@@ -175,7 +179,7 @@ impl Preflight<'_> {
     }
 
     /// Splits loads into ranges of keys.
-    fn ranges(&self, readings: &[Reading<'_>]) -> Result<Vec<Range>, Stop> {
+    fn ranges(&self, readings: &[Reading<'_>]) -> Result<Vec<LoadRange>, Stop> {
         let mut ranges = Vec::new();
         for (n, reading) in readings.iter().enumerate() {
             let select = &reading.load.select;
@@ -187,7 +191,7 @@ impl Preflight<'_> {
             };
             let starts = std::iter::once(None).chain(cuts.iter().cloned().map(Some));
             let ends = cuts.iter().cloned().map(Some).chain(std::iter::once(None));
-            ranges.extend(starts.zip(ends).map(|(after, until)| Range { load: n, after, until }));
+            ranges.extend(starts.zip(ends).map(|(after, until)| LoadRange { load: n, after, until }));
         }
         Ok(ranges)
     }
