@@ -8,7 +8,8 @@ use std::collections::BTreeSet;
 use regex::Regex;
 use serde_json::Value as Json;
 
-use super::{entries, list, sorted, text};
+use super::{sorted, text};
+use crate::support::expect::{entries, list};
 use crate::support::{read_repo, sqlite, tool::Place};
 
 /// The applications, each with its number of hard cases.

@@ -12,7 +12,7 @@ use migrate::model::rules::{Rules, Zone};
 const ROWS: usize = 100_000;
 const TURNS: usize = 20;
 
-fn nanoseconds(case: &Case<'_>) -> Result<f64, String> {
+fn nanoseconds(case: &Sample<'_>) -> Result<f64, String> {
     let column = ColumnType::new(case.kind.clone(), 0, case.name);
     let rules = Rules { zone: Zone::parse(case.zone), ..Rules::default() };
     let converter = Converter::new(&column, &rules, &Settled::default()).map_err(|mistake| mistake.to_string())?;
@@ -28,7 +28,7 @@ fn nanoseconds(case: &Case<'_>) -> Result<f64, String> {
     Ok(best)
 }
 
-struct Case<'a> {
+struct Sample<'a> {
     name: &'static str,
     kind: Kind,
     zone: &'static str,
@@ -39,7 +39,7 @@ fn text(text: &str) -> Raw<'_> {
     Raw::Text(text.as_bytes())
 }
 
-fn cases() -> Vec<Case<'static>> {
+fn cases() -> Vec<Sample<'static>> {
     let numeric = |limit| Kind::Numeric { limit };
     let cents = || numeric(Some((12, 2)));
     let stamp = Kind::Timestamp { precision: 6 };
@@ -48,7 +48,7 @@ fn cases() -> Vec<Case<'static>> {
     let sorted = r#"{"ok":true,"note":null,"tags":["food","work"],"amount":12.50,"merchant":"Coffee & Co"}"#;
     let python = r#"{"merchant": "Coffee & Co", "tags": ["food", "work"], "amount": 12.50, "ok": true, "note": null}"#;
     let server = r#"{"ok": true, "note": null, "tags": ["food", "work"], "amount": 12.50, "merchant": "Coffee & Co"}"#;
-    let case = |name, kind, values| Case { name, kind, zone: "UTC", values };
+    let case = |name, kind, values| Sample { name, kind, zone: "UTC", values };
     let berlin = vec![text("2024-01-31 12:34:56"), text("2024-07-31 12:34:56.123456")];
     vec![
         case("integer to int4", Kind::Int4, vec![Raw::Integer(17), Raw::Integer(123_456)]),
@@ -67,7 +67,7 @@ fn cases() -> Vec<Case<'static>> {
             instant(),
             vec![text("2024-01-31 12:34:56"), text("2024-01-31 12:34:56.123456+00:00")],
         ),
-        Case { name: "timestamptz, Berlin", kind: instant(), zone: "Europe/Berlin", values: berlin },
+        Sample { name: "timestamptz, Berlin", kind: instant(), zone: "Europe/Berlin", values: berlin },
         case("real to numeric(12,2)", cents(), vec![Raw::Real(12.5), Raw::Real(-99999.99), Raw::Real(0.07)]),
         case("noisy real to numeric(12,2)", cents(), vec![Raw::Real(0.1 + 0.2)]),
         case("integer to numeric(12,2)", cents(), vec![Raw::Integer(12), Raw::Integer(-99999)]),

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use migrate::model::record::Report;
 
+use crate::support::case::Case;
 use crate::support::postgres::{Database, LOCKED_PASSWORD, LOCKED_ROLE, socket};
 use crate::support::tool::{Place, Ran};
 use crate::support::{repo, sqlite};
@@ -34,61 +35,55 @@ create = {}
 owner = "person_id"
 "#;
 
-struct Case {
-    target: Database,
-    place: Place,
+fn case() -> Case {
+    let case = Case::with(Database::with(PEOPLE), &["-m", "notes.toml", "-s", "notes.db"]);
+    sqlite::file(&case.place, "notes.db", NOTES);
+    case.place.write("notes.toml", MAPPING);
+    case
 }
 
-impl Case {
-    fn new() -> Case {
-        let place = Place::new();
-        sqlite::file(&place, "notes.db", NOTES);
-        place.write("notes.toml", MAPPING);
-        Case { target: Database::with(PEOPLE), place }
-    }
+/// Runs the cutover and the dry run with these arguments. Both end with this status and these words, and write nothing.
+#[track_caller]
+fn is_refused(case: &Case, args: &[&str], code: i32, says: &[&str]) -> Ran {
+    leaves_all(case, &[args, &["--dry-run"]].concat(), code, says);
+    leaves_all(case, &[args, &["--yes"]].concat(), code, says)
+}
 
-    /// Runs the cutover and the dry run with these arguments: both end so, say this and leave everything as it was.
-    #[track_caller]
-    fn is_refused(&self, args: &[&str], code: i32, says: &[&str]) -> Ran {
-        self.leaves_all(&[args, &["--dry-run"]].concat(), code, says);
-        self.leaves_all(&[args, &["--yes"]].concat(), code, says)
-    }
-
-    #[track_caller]
-    fn leaves_all(&self, args: &[&str], code: i32, says: &[&str]) -> Ran {
-        let (rows, files) = (self.target.inventory(), self.place.files());
-        let ran = self.place.migrate(args).exits(code);
-        ran.says(says);
-        // The same with --json: one object, whatever is wrong.
-        let report: Report =
-            serde_json::from_value(self.place.migrate(args).arg("--json").exits(code).json()).expect("a report");
-        assert_eq!((report.format, report.exit.code), (1, code));
-        assert!(code == 0 || !report.refusals.is_empty() || report.fault_total > 0, "{report:?}");
-        assert_eq!(self.target.inventory(), rows, "something was written");
-        assert_eq!(self.place.files(), files, "a file was made");
-        ran
-    }
+#[track_caller]
+fn leaves_all(case: &Case, args: &[&str], code: i32, says: &[&str]) -> Ran {
+    let (rows, files) = (case.target.inventory(), case.place.files());
+    let ran = case.place.migrate(args).exits(code);
+    ran.says(says);
+    // The same with --json: one object for every refusal.
+    let report: Report =
+        serde_json::from_value(case.place.migrate(args).arg("--json").exits(code).json()).expect("a report");
+    assert_eq!((report.format, report.exit.code), (1, code));
+    assert!(code == 0 || !report.refusals.is_empty() || report.fault_total > 0, "{report:?}");
+    assert_eq!(case.target.inventory(), rows, "something was written");
+    assert_eq!(case.place.files(), files, "a file was created");
+    ran
 }
 
 #[test]
 fn the_unmodified_case_succeeds() {
-    let case = Case::new();
+    let case = case();
     case.place.migrate(["-m", "notes.toml", "-s", "notes.db", "-t", &case.target.url(), "--yes"]).exits(0);
     assert_eq!(case.target.value("SELECT string_agg(body, ',' ORDER BY id) FROM notes"), "one,two");
 }
 
 #[test]
 fn a_missing_source_is_not_created() {
-    let case = Case::new();
+    let case = case();
     let url = case.target.url();
-    case.is_refused(&["-m", "notes.toml", "-s", "absent.db", "-t", &url], 3, &["absent.db: no such file"]);
-    case.is_refused(&["-m", "notes.toml", "-s", "no/folder/absent.db", "-t", &url], 3, &["no such file"]);
+    is_refused(&case, &["-m", "notes.toml", "-s", "absent.db", "-t", &url], 3, &["absent.db: no such file"]);
+    is_refused(&case, &["-m", "notes.toml", "-s", "no/folder/absent.db", "-t", &url], 3, &["no such file"]);
 }
 
 #[test]
 fn a_source_that_looks_like_a_uri_is_a_file_name() {
-    let case = Case::new();
-    case.is_refused(
+    let case = case();
+    is_refused(
+        &case,
         &["-m", "notes.toml", "-s", "file:notes.db?mode=rwc", "-t", &case.target.url()],
         3,
         &["file:notes.db?mode=rwc: no such file"],
@@ -97,34 +92,34 @@ fn a_source_that_looks_like_a_uri_is_a_file_name() {
 
 #[test]
 fn an_empty_source_is_refused() {
-    let case = Case::new();
+    let case = case();
     case.place.write("empty.db", "");
     let args = ["-m", "notes.toml", "-s", "empty.db", "-t", &case.target.url()];
-    case.is_refused(&args, 3, &["empty.db: is empty (0 bytes)"]);
+    is_refused(&case, &args, 3, &["empty.db: is empty (0 bytes)"]);
 }
 
 #[test]
 fn a_foreign_source_is_refused() {
-    let case = Case::new();
+    let case = case();
     case.place.write("picture.db", b"\x89PNG\r\n\x1a\n and a lot of other bytes that are no database at all");
     let args = ["-m", "notes.toml", "-s", "picture.db", "-t", &case.target.url()];
-    case.is_refused(&args, 3, &["picture.db: is not a SQLite database"]);
+    is_refused(&case, &args, 3, &["picture.db: is not a SQLite database"]);
 }
 
 #[test]
 fn a_damaged_source_is_refused() {
-    let case = Case::new();
+    let case = case();
     let whole = std::fs::read(case.place.path("notes.db")).expect("the source");
     case.place.write("cut.db", &whole[..whole.len() - 4096]);
-    case.is_refused(&["-m", "notes.toml", "-s", "cut.db", "-t", &case.target.url()], 3, &["cut.db"]);
+    is_refused(&case, &["-m", "notes.toml", "-s", "cut.db", "-t", &case.target.url()], 3, &["cut.db"]);
 }
 
 #[test]
 fn a_folder_is_refused_as_a_source() {
-    let case = Case::new();
+    let case = case();
     std::fs::create_dir(case.place.path("folder.db")).expect("a folder");
     let args = ["-m", "notes.toml", "-s", "folder.db", "-t", &case.target.url()];
-    case.is_refused(&args, 3, &["folder.db: is not a file"]);
+    is_refused(&case, &args, 3, &["folder.db: is not a file"]);
 }
 
 #[test]
@@ -165,25 +160,26 @@ fn a_read_only_folder_allows_a_plain_source_and_explains_a_wal_source() {
 
 #[test]
 fn an_unreachable_target_is_refused() {
-    let case = Case::new();
+    let case = case();
     let nobody = format!("postgresql://postgres@/x?host={}", case.place.folder().display());
-    case.is_refused(&["-m", "notes.toml", "-s", "notes.db", "-t", &nobody], 3, &["target", "no such socket"]);
+    is_refused(&case, &["-m", "notes.toml", "-s", "notes.db", "-t", &nobody], 3, &["target", "no such socket"]);
 }
 
 #[test]
 fn a_missing_database_is_refused() {
-    let case = Case::new();
+    let case = case();
     let url = format!("postgresql://postgres@/not_there?host={}", socket());
-    case.is_refused(&["-m", "notes.toml", "-s", "notes.db", "-t", &url], 3, &["not_there"]);
+    is_refused(&case, &["-m", "notes.toml", "-s", "notes.db", "-t", &url], 3, &["not_there"]);
 }
 
 #[test]
 fn a_wrong_password_is_refused_and_never_shown() {
-    let case = Case::new();
+    let case = case();
     let url = case.target.url_of(&format!("{LOCKED_ROLE}:not-this-one"));
-    let ran = case.is_refused(&["-m", "notes.toml", "-s", "notes.db", "-t", &url], 3, &["target", "password"]);
+    let ran = is_refused(&case, &["-m", "notes.toml", "-s", "notes.db", "-t", &url], 3, &["target", "password"]);
     assert!(!ran.said().contains("not-this-one"), "{}", ran.said());
-    case.leaves_all(
+    leaves_all(
+        &case,
         &["-m", "notes.toml", "-s", "notes.db", "-t", &case.target.url_of(LOCKED_ROLE), "--yes"],
         3,
         &["password"],
@@ -192,7 +188,7 @@ fn a_wrong_password_is_refused_and_never_shown() {
 
 #[test]
 fn the_right_password_succeeds() {
-    let case = Case::new();
+    let case = case();
     case.target.run(&format!("GRANT CREATE ON DATABASE {} TO locked", case.target.name()));
     let url = case.target.url_of(&format!("{LOCKED_ROLE}:{LOCKED_PASSWORD}"));
     case.place.migrate(["-m", "notes.toml", "-s", "notes.db", "-t", &url, "--yes"]).exits(0);
@@ -201,19 +197,20 @@ fn the_right_password_succeeds() {
 
 #[test]
 fn an_unreadable_url_is_a_usage_error() {
-    let case = Case::new();
+    let case = case();
     let url = "postgresql://postgres@localhost:notaport/x";
-    case.is_refused(&["-m", "notes.toml", "-s", "notes.db", "-t", url], 2, &["port"]);
+    is_refused(&case, &["-m", "notes.toml", "-s", "notes.db", "-t", url], 2, &["port"]);
 }
 
 #[test]
 fn three_mistakes_in_a_mapping_are_all_reported() {
-    let case = Case::new();
+    let case = case();
     let text = "format = 1\nname = \"notes\"\n[sorce]\npath = \"x\"\n[load.notes]\nowner = false\nform = \"notes\"\n\
                 [load.notes.columns]\nbody = { if_nul = \"\" }\n";
     case.place.write("wrong.toml", text);
     let args = ["-m", "wrong.toml", "-s", "notes.db", "-t", &case.target.url()];
-    case.is_refused(
+    is_refused(
+        &case,
         &args,
         2,
         &["sorce", "`source`", "form", "`from`", "if_nul", "`if_null`", "line 3", "line 7", "line 9"],
@@ -222,19 +219,20 @@ fn three_mistakes_in_a_mapping_are_all_reported() {
 
 #[test]
 fn a_missing_or_malformed_mapping_is_a_usage_error() {
-    let case = Case::new();
+    let case = case();
     let url = case.target.url();
-    case.is_refused(&["-m", "absent.toml", "-s", "notes.db", "-t", &url], 2, &["absent.toml"]);
+    is_refused(&case, &["-m", "absent.toml", "-s", "notes.db", "-t", &url], 2, &["absent.toml"]);
     case.place.write("broken.toml", "format = 1\nname = ");
-    case.is_refused(&["-m", "broken.toml", "-s", "notes.db", "-t", &url], 2, &["broken.toml", "line 2"]);
-    case.is_refused(&["-s", "notes.db", "-t", &url], 2, &["mapping: none was named"]);
+    is_refused(&case, &["-m", "broken.toml", "-s", "notes.db", "-t", &url], 2, &["broken.toml", "line 2"]);
+    is_refused(&case, &["-s", "notes.db", "-t", &url], 2, &["mapping: none was named"]);
 }
 
 #[test]
 fn a_missing_target_column_is_refused_with_all_other_problems() {
-    let case = Case::new();
+    let case = case();
     case.target.run("ALTER TABLE notes DROP COLUMN priority; ALTER TABLE notes ADD COLUMN due date NOT NULL");
-    case.is_refused(
+    is_refused(
+        &case,
         &["-m", "notes.toml", "-s", "notes.db", "-t", &case.target.url()],
         3,
         &["notes.priority", "due", "NOT NULL"],
@@ -243,16 +241,17 @@ fn a_missing_target_column_is_refused_with_all_other_problems() {
 
 #[test]
 fn a_target_without_the_tables_is_refused() {
-    let case = Case::new();
+    let case = case();
     case.target.run("DROP TABLE notes; DROP TABLE people");
-    case.is_refused(&["-m", "notes.toml", "-s", "notes.db", "-t", &case.target.url()], 3, &["people", "notes"]);
+    is_refused(&case, &["-m", "notes.toml", "-s", "notes.db", "-t", &case.target.url()], 3, &["people", "notes"]);
 }
 
 #[test]
 fn a_table_that_holds_rows_is_refused() {
-    let case = Case::new();
+    let case = case();
     case.target.run("INSERT INTO notes (body) VALUES ('somebody else''s')");
-    case.is_refused(
+    is_refused(
+        &case,
         &["-m", "notes.toml", "-s", "notes.db", "-t", &case.target.url()],
         3,
         &["notes", "has rows", "existing = \"append\""],
@@ -261,9 +260,10 @@ fn a_table_that_holds_rows_is_refused() {
 
 #[test]
 fn a_value_that_does_not_fit_is_refused_before_anything_is_written() {
-    let case = Case::new();
+    let case = case();
     sqlite::file(&case.place, "bad.db", &format!("{NOTES} INSERT INTO notes VALUES (7, 'seven', 'high')"));
-    case.is_refused(
+    is_refused(
+        &case,
         &["-m", "notes.toml", "-s", "bad.db", "-t", &case.target.url()],
         3,
         &["load.notes.columns.priority", "7", "not a number"],
@@ -272,74 +272,74 @@ fn a_value_that_does_not_fit_is_refused_before_anything_is_written() {
 
 #[test]
 fn a_missing_owner_that_may_not_be_created_is_refused() {
-    let case = Case::new();
+    let case = case();
     case.place.write("notes.toml", MAPPING.replace("create = {}\n", ""));
-    case.is_refused(&["-m", "notes.toml", "-s", "notes.db", "-t", &case.target.url()], 3, &["owner"]);
+    is_refused(&case, &["-m", "notes.toml", "-s", "notes.db", "-t", &case.target.url()], 3, &["owner"]);
 }
 
 #[test]
 fn a_role_without_rights_is_refused_before_anything_is_written() {
-    let case = Case::new();
+    let case = case();
     let url = case.target.url_of(&format!("{LOCKED_ROLE}:{LOCKED_PASSWORD}"));
     case.target.run("REVOKE ALL ON SCHEMA public FROM locked; REVOKE ALL ON ALL TABLES IN SCHEMA public FROM locked");
-    case.leaves_all(&["-m", "notes.toml", "-s", "notes.db", "-t", &url, "--yes"], 3, &[]);
+    leaves_all(&case, &["-m", "notes.toml", "-s", "notes.db", "-t", &url, "--yes"], 3, &[]);
 }
 
 #[test]
 fn dry_run_and_yes_exclude_each_other() {
-    let case = Case::new();
+    let case = case();
     let url = case.target.url();
     let args = ["-m", "notes.toml", "-s", "notes.db", "-t", &url, "--dry-run", "--yes"];
-    case.leaves_all(&args, 2, &["--dry-run", "--yes"]);
+    leaves_all(&case, &args, 2, &["--dry-run", "--yes"]);
 }
 
 #[test]
 fn a_bare_call_never_writes() {
-    let case = Case::new();
-    case.leaves_all(&["-m", "notes.toml", "-s", "notes.db", "-t", &case.target.url()], 3, &["--dry-run", "--yes"]);
-    case.leaves_all(&[], 2, &["mapping"]);
+    let case = case();
+    leaves_all(&case, &["-m", "notes.toml", "-s", "notes.db", "-t", &case.target.url()], 3, &["--dry-run", "--yes"]);
+    leaves_all(&case, &[], 2, &["mapping"]);
 }
 
 #[test]
 fn a_misspelt_flag_is_reported_with_the_nearest_one() {
-    let case = Case::new();
-    case.leaves_all(&["-m", "notes.toml", "--dryrun"], 2, &["--dryrun", "--dry-run"]);
+    let case = case();
+    leaves_all(&case, &["-m", "notes.toml", "--dryrun"], 2, &["--dryrun", "--dry-run"]);
 }
 
 #[test]
 fn a_flag_that_a_command_does_not_use_is_a_usage_error() {
-    let case = Case::new();
+    let case = case();
     for args in [["plan", "--report", "plan.md"], ["status", "--show-values", "-v"], ["verify", "--jobs", "2"]] {
-        case.leaves_all(&args, 2, &[args[1]]);
+        leaves_all(&case, &args, 2, &[args[1]]);
     }
 }
 
 #[test]
 fn a_refused_plan_is_reported_in_the_requested_form() {
-    let case = Case::new();
+    let case = case();
     case.target.run("DROP TABLE notes");
     let args = ["plan", "-m", "notes.toml", "-s", "notes.db", "-t", &case.target.url()];
-    case.leaves_all(&args, 3, &["Refused"]);
+    leaves_all(&case, &args, 3, &["Refused"]);
 }
 
 #[test]
 fn a_missing_target_is_a_usage_error_except_in_a_dry_run() {
-    let case = Case::new();
-    case.leaves_all(&["-m", "notes.toml", "-s", "notes.db", "--yes"], 2, &["target: none was named", "DATABASE_URL"]);
-    let ran = case.leaves_all(&["-m", "notes.toml", "-s", "notes.db", "--dry-run"], 0, &["NotChecked"]);
+    let case = case();
+    leaves_all(&case, &["-m", "notes.toml", "-s", "notes.db", "--yes"], 2, &["target: none was named", "DATABASE_URL"]);
+    let ran = leaves_all(&case, &["-m", "notes.toml", "-s", "notes.db", "--dry-run"], 0, &["NotChecked"]);
     assert!(ran.stdout.contains("no target was named"), "{}", ran.stdout);
 }
 
 #[test]
 fn an_unknown_report_form_is_refused_before_the_run() {
-    let case = Case::new();
+    let case = case();
     let args = ["-m", "notes.toml", "-s", "notes.db", "-t", &case.target.url(), "--yes", "--report", "out.docx"];
-    case.leaves_all(&args, 2, &["out.docx"]);
+    leaves_all(&case, &args, 2, &["out.docx"]);
 }
 
 #[test]
 fn with_json_every_refusal_is_one_object_on_stdout_and_in_report_files() {
-    let case = Case::new();
+    let case = case();
     let nowhere = "postgresql://postgres@/app?host=/nowhere-at-all";
     case.place.write("wrong.toml", format!("{MAPPING}[load.notes.columns]\npriorty = {{ value = 1 }}\n"));
     case.place.write("bare.toml", MAPPING.replace("\"notes\"", "\"bare\""));
@@ -381,7 +381,7 @@ fn with_json_every_refusal_is_one_object_on_stdout_and_in_report_files() {
 
 #[test]
 fn another_ledger_schema_is_used_and_nothing_else_is_created() {
-    let case = Case::new();
+    let case = case();
     let args =
         ["-m", "notes.toml", "-s", "notes.db", "-t", &case.target.url(), "--ledger-schema", "Our \"Ledger\"", "--yes"];
     case.place.migrate(args).exits(0);
@@ -391,7 +391,7 @@ fn another_ledger_schema_is_used_and_nothing_else_is_created() {
 
 #[test]
 fn typing_the_database_name_at_a_terminal_confirms() {
-    let case = Case::new();
+    let case = case();
     let name = case.target.name().to_owned();
     typed(&case, "something else", 3);
     assert_eq!(case.target.count("notes"), 0);

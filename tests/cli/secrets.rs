@@ -3,9 +3,10 @@
 use std::os::unix::fs::PermissionsExt;
 
 use crate::connect::certs::Certificates;
+use crate::support::case::Case;
 use crate::support::postgres::{Database, LOCKED_PASSWORD, LOCKED_ROLE, socket};
 use crate::support::sqlite;
-use crate::support::tool::{Place, Ran};
+use crate::support::tool::Ran;
 
 const TARGET: &str = "
     CREATE TABLE notes (id serial PRIMARY KEY, body text NOT NULL, priority int CHECK (priority < 1000));
@@ -17,43 +18,35 @@ const MAPPING: &str = "format = 1\nname = \"notes\"\n[load.notes]\nowner = false
 
 const PLANTED: &str = "Sw0rdfish-planted";
 
-struct Case {
-    target: Database,
-    place: Place,
+fn case(rows: &str) -> Case {
+    let target = Database::with(TARGET);
+    target.run(&format!("GRANT CREATE ON DATABASE {} TO locked", target.name()));
+    let case = Case::with(target, &["-m", "notes.toml", "-s", "notes.db"]);
+    let sql = format!(
+        "CREATE TABLE notes (id INTEGER PRIMARY KEY, body TEXT, priority INTEGER); INSERT INTO notes VALUES {rows}"
+    );
+    sqlite::file(&case.place, "notes.db", &sql);
+    case.place.write("notes.toml", MAPPING);
+    case
 }
 
-impl Case {
-    fn new(rows: &str) -> Case {
-        let place = Place::new();
-        let sql = format!(
-            "CREATE TABLE notes (id INTEGER PRIMARY KEY, body TEXT, priority INTEGER); INSERT INTO notes VALUES {rows}"
-        );
-        sqlite::file(&place, "notes.db", &sql);
-        place.write("notes.toml", MAPPING);
-        let target = Database::with(TARGET);
-        target.run(&format!("GRANT CREATE ON DATABASE {} TO locked", target.name()));
-        Case { target, place }
-    }
+fn migrate(case: &Case, url: &str, more: &[&str]) -> Ran {
+    case.place.migrate(&case.arguments).args(["-t", url, "-vv"]).args(more).ran()
+}
 
-    fn migrate(&self, url: &str, more: &[&str]) -> Ran {
-        let args = ["-m", "notes.toml", "-s", "notes.db", "-t", url, "-vv"];
-        self.place.migrate(args).args(more).ran()
-    }
-
-    /// Neither in the outputs nor in any file that a run left.
-    #[track_caller]
-    fn is_nowhere(&self, secret: &str, ran: &Ran) {
-        assert!(!ran.said().contains(secret), "shown:\n{}", ran.said());
-        for file in self.place.files().into_iter().filter(|name| !name.starts_with("notes.")) {
-            let bytes = std::fs::read(self.place.path(&file)).expect("a file");
-            assert!(!bytes.windows(secret.len()).any(|w| w == secret.as_bytes()), "written into {file}");
-        }
+/// The secret is neither in the outputs nor in any file that a run left.
+#[track_caller]
+fn is_nowhere(case: &Case, secret: &str, ran: &Ran) {
+    assert!(!ran.said().contains(secret), "shown:\n{}", ran.said());
+    for file in case.place.files().into_iter().filter(|name| !name.starts_with("notes.")) {
+        let bytes = std::fs::read(case.place.path(&file)).expect("a file");
+        assert!(!bytes.windows(secret.len()).any(|w| w == secret.as_bytes()), "written into {file}");
     }
 }
 
 #[test]
 fn a_password_in_the_url_is_shown_nowhere() {
-    let case = Case::new("(1, 'one', 1)");
+    let case = case("(1, 'one', 1)");
     let right = case.target.url_of(&format!("{LOCKED_ROLE}:{LOCKED_PASSWORD}"));
     let wrong = case.target.url_of(&format!("{LOCKED_ROLE}:{PLANTED}"));
     let broken = format!("postgresql://someone:{PLANTED}@[not-an-address/db?sslmode=what");
@@ -63,95 +56,91 @@ fn a_password_in_the_url_is_shown_nowhere() {
         for more in
             [&["--dry-run"][..], &["--yes"], &["--yes", "--json", "--report", "out.json", "--report", "out.html"]]
         {
-            let ran = case.migrate(url, more);
+            let ran = migrate(&case, url, more);
             assert!([2, 3].contains(&ran.code), "{}: {}", ran.code, ran.said());
-            case.is_nowhere(PLANTED, &ran);
+            is_nowhere(&case, PLANTED, &ran);
         }
     }
-    let ran = case.migrate(&right, &["--yes", "--report", "out.json", "--report", "out.html", "--report", "out.md"]);
+    let ran = migrate(&case, &right, &["--yes", "--report", "out.json", "--report", "out.html", "--report", "out.md"]);
     assert_eq!(ran.code, 0, "{}", ran.said());
-    case.is_nowhere(LOCKED_PASSWORD, &ran);
+    is_nowhere(&case, LOCKED_PASSWORD, &ran);
     let ledger = "SELECT string_agg(r::text, '') FROM migrate.run r";
     assert!(!case.target.value(ledger).contains(LOCKED_PASSWORD));
 }
 
 #[test]
 fn a_password_of_the_environment_is_shown_nowhere() {
-    let case = Case::new("(1, 'one', 1)");
+    let case = case("(1, 'one', 1)");
     let url = case.target.url_of(&format!("{LOCKED_ROLE}:{PLANTED}"));
     let args = ["-m", "notes.toml", "-s", "notes.db", "--yes", "-vv"];
     let by_variable = case.place.migrate(args).env("DATABASE_URL", &url).exits(3);
-    case.is_nowhere(PLANTED, &by_variable);
+    is_nowhere(&case, PLANTED, &by_variable);
     let host = case.target.url_of(LOCKED_ROLE);
     let by_pg = case.place.migrate(args).args(["-t", &host]).env("PGPASSWORD", PLANTED).exits(3);
-    case.is_nowhere(PLANTED, &by_pg);
+    is_nowhere(&case, PLANTED, &by_pg);
 }
 
 /// The right password in each place that one can come from: what is connected with, and what is planted where.
 type Planted = (&'static str, Vec<(&'static str, String)>, Vec<&'static str>);
 
-impl Case {
-    /// Everything that a run and the server keep or show: outputs, files, the ledger row by row, the server's sessions.
-    #[track_caller]
-    fn keeps_to_itself(&self, secret: &str, ran: &Ran, place: &str) {
-        self.is_nowhere(secret, ran);
-        let tables = self
-            .target
-            .rows("SELECT format('%I.%I', schemaname, tablename) FROM pg_tables WHERE schemaname = 'migrate'");
-        for table in tables.into_iter().flatten().flatten() {
-            let found =
-                self.target.value(&format!("SELECT count(*) FROM {table} AS t WHERE t::text LIKE '%{secret}%'"));
-            assert_eq!(found, "0", "{place}: in {table}");
-        }
-        let sessions = "SELECT count(*) FROM pg_stat_activity AS a WHERE application_name = 'migrate' AND a::text LIKE '%the-right-password%'";
-        assert_eq!(self.target.value(sessions), "0", "{place}: in the server's sessions");
-        let log = std::fs::read_to_string(format!("{}/log", socket())).expect("the server's log");
-        assert!(!log.contains(secret), "{place}: in the server's log");
+/// Everything that a run and the server keep or show: outputs, files, the ledger row by row, the server's sessions.
+#[track_caller]
+fn keeps_to_itself(case: &Case, secret: &str, ran: &Ran, place: &str) {
+    is_nowhere(case, secret, ran);
+    let tables =
+        case.target.rows("SELECT format('%I.%I', schemaname, tablename) FROM pg_tables WHERE schemaname = 'migrate'");
+    for table in tables.into_iter().flatten().flatten() {
+        let found = case.target.value(&format!("SELECT count(*) FROM {table} AS t WHERE t::text LIKE '%{secret}%'"));
+        assert_eq!(found, "0", "{place}: in {table}");
     }
+    let sessions = "SELECT count(*) FROM pg_stat_activity AS a WHERE application_name = 'migrate' AND a::text LIKE '%the-right-password%'";
+    assert_eq!(case.target.value(sessions), "0", "{place}: in the server's sessions");
+    let log = std::fs::read_to_string(format!("{}/log", socket())).expect("the server's log");
+    assert!(!log.contains(secret), "{place}: in the server's log");
+}
 
-    fn planted(&self) -> Vec<Planted> {
-        let locked = |password: &str| self.target.url_of(&format!("{LOCKED_ROLE}{password}"));
-        let (bare, whole) = (locked(""), locked(&format!(":{LOCKED_PASSWORD}")));
-        let file = |name: &str, text: String| {
-            let path = self.place.write(name, text);
-            std::fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).expect("mode");
-            path.display().to_string()
-        };
-        let pgpass = file("notes.pgpass", format!("*:*:*:{LOCKED_ROLE}:{LOCKED_PASSWORD}\n"));
-        let (host, database) = (socket(), self.target.name());
-        let service = format!("[s]\nhost={host}\ndbname={database}\nuser={LOCKED_ROLE}\npassword={LOCKED_PASSWORD}\n");
-        let service = file("notes.service", service);
-        file("notes.env", format!("export DATABASE_URL='{bare}'\nPGPASSWORD=\"{LOCKED_PASSWORD}\"\n"));
-        let key = std::fs::read_to_string(Certificates::get().path("client.key")).expect("a key");
-        let key = file("notes.key", format!("{key}{LOCKED_PASSWORD}\n"));
-        let crt = Certificates::get().path("client.crt").display().to_string();
-        vec![
-            ("the variable of the URL", vec![("DATABASE_URL", whole.clone())], vec![]),
-            ("PGPASSWORD", vec![("DATABASE_URL", bare.clone()), ("PGPASSWORD", LOCKED_PASSWORD.to_owned())], vec![]),
-            ("the password file", vec![("DATABASE_URL", bare.clone()), ("PGPASSFILE", pgpass)], vec![]),
-            ("the service file", vec![("PGSERVICE", "s".to_owned()), ("PGSERVICEFILE", service)], vec![]),
-            ("the file of variables", vec![], vec!["--env-file", "notes.env"]),
-            (
-                "the client's key",
-                vec![
-                    ("DATABASE_URL", format!("{whole}&sslpassword={LOCKED_PASSWORD}")),
-                    ("PGSSLCERT", crt),
-                    ("PGSSLKEY", key),
-                ],
-                vec![],
-            ),
-        ]
-    }
+fn planted(case: &Case) -> Vec<Planted> {
+    let locked = |password: &str| case.target.url_of(&format!("{LOCKED_ROLE}{password}"));
+    let (bare, whole) = (locked(""), locked(&format!(":{LOCKED_PASSWORD}")));
+    let file = |name: &str, text: String| {
+        let path = case.place.write(name, text);
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).expect("mode");
+        path.display().to_string()
+    };
+    let pgpass = file("notes.pgpass", format!("*:*:*:{LOCKED_ROLE}:{LOCKED_PASSWORD}\n"));
+    let (host, database) = (socket(), case.target.name());
+    let service = format!("[s]\nhost={host}\ndbname={database}\nuser={LOCKED_ROLE}\npassword={LOCKED_PASSWORD}\n");
+    let service = file("notes.service", service);
+    file("notes.env", format!("export DATABASE_URL='{bare}'\nPGPASSWORD=\"{LOCKED_PASSWORD}\"\n"));
+    let key = std::fs::read_to_string(Certificates::get().path("client.key")).expect("a key");
+    let key = file("notes.key", format!("{key}{LOCKED_PASSWORD}\n"));
+    let crt = Certificates::get().path("client.crt").display().to_string();
+    vec![
+        ("the variable of the URL", vec![("DATABASE_URL", whole.clone())], vec![]),
+        ("PGPASSWORD", vec![("DATABASE_URL", bare.clone()), ("PGPASSWORD", LOCKED_PASSWORD.to_owned())], vec![]),
+        ("the password file", vec![("DATABASE_URL", bare.clone()), ("PGPASSFILE", pgpass)], vec![]),
+        ("the service file", vec![("PGSERVICE", "s".to_owned()), ("PGSERVICEFILE", service)], vec![]),
+        ("the file of variables", vec![], vec!["--env-file", "notes.env"]),
+        (
+            "the client's key",
+            vec![
+                ("DATABASE_URL", format!("{whole}&sslpassword={LOCKED_PASSWORD}")),
+                ("PGSSLCERT", crt),
+                ("PGSSLKEY", key),
+            ],
+            vec![],
+        ),
+    ]
 }
 
 const REPORTS: [&str; 6] = ["--report", "out.json", "--report", "out.html", "--report", "out.md"];
 
 #[test]
 fn a_password_from_any_source_stays_secret_with_any_outcome() {
-    let places = Case::new("(1, 'one', 1)").planted().len();
+    let places = planted(&case("(1, 'one', 1)")).len();
     for n in 0..places {
-        let case = Case::new("(1, 'one', 1)");
-        let (place, variables, args) = case.planted().swap_remove(n);
+        let case = case("(1, 'one', 1)");
+        let (place, variables, args) = planted(&case).swap_remove(n);
         let run = |first: &[&str], last: &[&str]| {
             let run = case.place.migrate(first).args(["-m", "notes.toml", "-s", "notes.db"]).args(&args).args(last);
             variables.iter().fold(run, |run, (name, value)| run.env(name, value)).ran()
@@ -169,14 +158,14 @@ fn a_password_from_any_source_stays_secret_with_any_outcome() {
         ] {
             let ran = run(first, last);
             assert!(ran.code == ends || ends == 4 && ran.code != 0, "{place} {first:?} {last:?}: {}", ran.said());
-            case.keeps_to_itself(LOCKED_PASSWORD, &ran, place);
+            keeps_to_itself(&case, LOCKED_PASSWORD, &ran, place);
         }
     }
 }
 
 #[test]
 fn a_variable_of_the_mapping_is_written_to_its_row_and_nowhere_else() {
-    let case = Case::new("(1, 'one', 1)");
+    let case = case("(1, 'one', 1)");
     case.place.write(
         "notes.toml",
         format!("{MAPPING}columns = {{ body = {{ env = \"API_KEY\" }} }}\n[leave]\nnotes = {{ body = \"x\" }}\n"),
@@ -185,7 +174,7 @@ fn a_variable_of_the_mapping_is_written_to_its_row_and_nowhere_else() {
     for args in [&["--dry-run", "-vv"][..], &[&["--yes", "-vv"][..], &REPORTS].concat(), &["--yes", "--json"]] {
         let run = case.place.migrate(["-m", "notes.toml", "-s", "notes.db", "-t", &url]).args(args);
         let ran = run.env("API_KEY", PLANTED).exits(0);
-        case.keeps_to_itself(PLANTED, &ran, "a variable");
+        keeps_to_itself(&case, PLANTED, &ran, "a variable");
     }
     assert_eq!(case.target.value("SELECT body FROM notes"), PLANTED);
     // Another value: refused by its digest, without either value.
@@ -194,13 +183,13 @@ fn a_variable_of_the_mapping_is_written_to_its_row_and_nowhere_else() {
         .migrate(["-m", "notes.toml", "-s", "notes.db", "-t", &url, "--yes"])
         .env("API_KEY", "other")
         .exits(3);
-    case.keeps_to_itself(PLANTED, &ran, "a variable");
+    keeps_to_itself(&case, PLANTED, &ran, "a variable");
 }
 
 #[cfg(target_os = "linux")]
 #[test]
 fn a_password_that_is_not_an_argument_is_not_in_ps() {
-    let case = Case::new("(1, 'one', 1)");
+    let case = case("(1, 'one', 1)");
     // The run waits for a lock that the test holds, so that it can be looked at.
     let mut holder = case.target.client();
     let mut lock = holder.transaction().expect("a transaction");
@@ -218,30 +207,30 @@ fn a_password_that_is_not_an_argument_is_not_in_ps() {
     lock.commit().expect("the lock is given back");
     let ran = Ran::of_child(child);
     assert_eq!(ran.code, 0, "{}", ran.said());
-    case.keeps_to_itself(LOCKED_PASSWORD, &ran, "the variable of the URL");
+    keeps_to_itself(&case, LOCKED_PASSWORD, &ran, "the variable of the URL");
 }
 
 #[test]
 fn the_content_of_a_faulty_row_is_shown_only_on_request() {
     let rows = format!("(1, '{PLANTED}', 1), (2, 'two', '{PLANTED}'), (3, NULL, 3)");
-    let case = Case::new(&rows);
+    let case = case(&rows);
     let url = case.target.url();
     for more in [&["--dry-run"][..], &["--yes"], &["--yes", "--json", "--report", "out.html", "--report", "out.md"]] {
-        let ran = case.migrate(&url, more);
+        let ran = migrate(&case, &url, more);
         assert_eq!(ran.code, 3, "{}", ran.said());
         ran.says(&["priority", "not-a-number"]);
-        case.is_nowhere(PLANTED, &ran);
+        is_nowhere(&case, PLANTED, &ran);
     }
 }
 
 #[test]
 fn row_content_in_server_messages_is_not_repeated() {
     // The CHECK fails on the server alone, whose DETAIL quotes the whole row.
-    let case = Case::new(&format!("(1, '{PLANTED}', 5000)"));
-    let ran = case.migrate(&case.target.url(), &["--yes", "--json", "--report", "out.md"]);
+    let case = case(&format!("(1, '{PLANTED}', 5000)"));
+    let ran = migrate(&case, &case.target.url(), &["--yes", "--json", "--report", "out.md"]);
     assert!([3, 4].contains(&ran.code), "{}: {}", ran.code, ran.said());
     ran.says(&["notes_priority_check"]);
-    case.is_nowhere(PLANTED, &ran);
+    is_nowhere(&case, PLANTED, &ran);
     assert_eq!(case.target.count("notes"), 0);
 }
 
@@ -253,12 +242,12 @@ const STEP: usize = 9;
 #[cfg(feature = "failpoints")]
 #[test]
 fn a_panic_at_any_stage_shows_its_place_and_no_password_or_row() {
-    let places = Case::new("(1, 'one', 1)").planted().len();
+    let places = planted(&case("(1, 'one', 1)")).len();
     let words = format!("postgresql://{LOCKED_ROLE}:{LOCKED_PASSWORD}@/db: row (1, {PLANTED}, 1)");
     for (n, jobs) in (0..places).zip(["1", "2"].into_iter().cycle()) {
         for point in (1..).step_by(if n == 0 { 1 } else { STEP }) {
-            let case = Case::new(&format!("(1, '{PLANTED}', 1), (2, 'two', 2)"));
-            let (place, variables, args) = case.planted().swap_remove(n);
+            let case = case(&format!("(1, '{PLANTED}', 1), (2, 'two', 2)"));
+            let (place, variables, args) = planted(&case).swap_remove(n);
             let run = |panics: &[(&str, String)]| {
                 let first = ["-m", "notes.toml", "-s", "notes.db", "--yes", "-vv", "--detach=always", "--jobs", jobs];
                 let run = case.place.migrate(first).args(&args).args(REPORTS);
@@ -267,8 +256,8 @@ fn a_panic_at_any_stage_shows_its_place_and_no_password_or_row() {
             };
             let ran = run(&[("MIGRATE_FAIL_AT", point.to_string()), ("MIGRATE_PANIC_SAYS", words.clone())]);
             let at = format!("{place}, point {point}");
-            case.keeps_to_itself(LOCKED_PASSWORD, &ran, &at);
-            case.keeps_to_itself(PLANTED, &ran, &at);
+            keeps_to_itself(&case, LOCKED_PASSWORD, &ran, &at);
+            keeps_to_itself(&case, PLANTED, &ran, &at);
             if ran.code == 0 {
                 assert!(point > 20, "{at}: no panic: {}", ran.said());
                 break;

@@ -12,7 +12,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 /// What is the same for psql and for us.
-struct Case {
+struct Attempt {
     name: &'static str,
     string: Option<&'static str>,
     variables: &'static [(&'static str, &'static str)],
@@ -28,8 +28,8 @@ const fn case(
     variables: &'static [(&'static str, &'static str)],
     files: &'static [(&'static str, u32, &'static str)],
     ends: &'static str,
-) -> Case {
-    Case { name, string, variables, files, ends }
+) -> Attempt {
+    Attempt { name, string, variables, files, ends }
 }
 
 const ALICE: &str = "+alice|alice|migrate|on";
@@ -37,7 +37,7 @@ const HOST: &[(&str, &str)] = &[("PGHOST", "127.0.0.1"), ("PGPORT", "{port}")];
 const NOTHING: &[(&str, &str)] = &[];
 
 #[rustfmt::skip]
-const CASES: &[Case] = &[
+const CASES: &[Attempt] = &[
     // Strings.
     case("url", Some("postgresql://alice:s%3Acret%20%40@127.0.0.1:{port}/alice"), NOTHING, &[], ALICE),
     case("url, password as it is", Some("postgresql://alice:s:cret%20%40@127.0.0.1:{port}/alice"), NOTHING, &[], ALICE),
@@ -143,7 +143,7 @@ const CERTIFIED: &str = "+certified|postgres|migrate|on|t";
 
 /// The same against a server with a certificate, by its rules of [`RULES`].
 #[rustfmt::skip]
-const TLS_CASES: &[Case] = &[
+const TLS_CASES: &[Attempt] = &[
     case("url, verify-full", Some("postgresql://crypt@localhost:{port}/postgres?sslmode=verify-full&sslrootcert={certs}/authority.crt"), NOTHING, &[], CRYPT),
     case("PGSSLMODE and PGSSLROOTCERT", Some("user=crypt dbname=postgres"), &[TLS_HOST, TLS_ADDRESS, TLS_PORT, FULL, ROOT], &[], CRYPT),
     case("the string over PGSSLROOTCERT", Some("user=crypt dbname=postgres sslrootcert={certs}/stranger.crt"), &[TLS_HOST, TLS_ADDRESS, TLS_PORT, FULL, ROOT], &[], "-tls"),
@@ -254,13 +254,13 @@ fn the_table_covers_every_variable_and_key_of_hosting_strings() {
 
 impl Ends<'_> {
     #[track_caller]
-    fn hold(&self, cases: &[Case]) {
+    fn hold(&self, cases: &[Attempt]) {
         let differences: Vec<String> = cases.iter().filter_map(|case| self.difference(case)).collect();
         assert!(differences.is_empty(), "{} of {}\n{}", differences.len(), cases.len(), differences.join("\n"));
     }
 
     /// What psql and we make of a case, where that is not the same or not as stated.
-    fn difference(&self, case: &Case) -> Option<String> {
+    fn difference(&self, case: &Attempt) -> Option<String> {
         let home = tempfile::tempdir().expect("a home");
         let fill = |text: &str| self.fill(text, home.path());
         for (path, mode, contents) in case.files {

@@ -1,39 +1,27 @@
 //! The main job from end to end: personal_finance into a real PostgreSQL, looked at, done, done again, verified.
 
+use crate::support::case::Case;
 use crate::support::expect::Expected;
 use crate::support::postgres::Database;
-use crate::support::tool::{Place, Ran};
+use crate::support::tool::Place;
 use crate::support::{repo, sqlite};
 
 const TARGET: &str = "fixtures/personal_finance/target.sql";
 
-/// The application's target, a SQLite file of its data, and the command.
-struct Case {
-    target: Database,
-    place: Place,
-}
-
-impl Case {
-    fn new() -> Case {
-        let place = Place::new();
-        sqlite::of(&place, "finance.db", "fixtures/personal_finance/source.sql");
-        Case { target: Database::of(&[TARGET]), place }
-    }
-
-    #[track_caller]
-    fn migrate(&self, args: &[&str], code: i32) -> Ran {
-        let mut all = args.to_vec();
-        let (mapping, url) = (repo("mappings/personal_finance.toml"), self.target.url());
-        all.extend(["-m", mapping.to_str().expect("a path in UTF-8"), "-s", "finance.db", "-t", &url]);
-        self.place.migrate(all).exits(code)
-    }
+/// The application's target, a SQLite file of its data, and its mapping.
+fn case() -> Case {
+    let mapping = repo("mappings/personal_finance.toml");
+    let mapping = mapping.to_str().expect("a path in UTF-8");
+    let case = Case::with(Database::of(&[TARGET]), &["-m", mapping, "-s", "finance.db"]);
+    sqlite::of(&case.place, "finance.db", "fixtures/personal_finance/source.sql");
+    case
 }
 
 #[test]
 fn a_dry_run_finds_nothing_and_writes_nothing() {
-    let case = Case::new();
+    let case = case();
     let (before, files) = (case.target.inventory(), case.place.files());
-    let report = case.migrate(&["--dry-run", "--json"], 0).json();
+    let report = case.command(&["--dry-run", "--json"]).exits(0).json();
     assert_eq!(report["exit"]["name"], "Done");
     assert_eq!(report["state"], "Planned");
     assert_eq!(case.target.inventory(), before);
@@ -42,8 +30,8 @@ fn a_dry_run_finds_nothing_and_writes_nothing() {
 
 #[test]
 fn the_cutover_loads_every_row_with_its_owner() {
-    let case = Case::new();
-    let report = case.migrate(&["--yes", "--json"], 0).json();
+    let case = case();
+    let report = case.command(&["--yes", "--json"]).exits(0).json();
     let expected = Expected::of("personal_finance", "counts");
     expected.holds_in(&case.target);
     expected.holds_in_report(&report);
@@ -70,12 +58,12 @@ fn a_dump_loads_the_same_rows_as_the_file() {
 
 #[test]
 fn a_second_cutover_reports_done_and_loads_nothing() {
-    let case = Case::new();
-    case.migrate(&["--yes"], 0);
+    let case = case();
+    case.command(&["--yes"]).exits(0);
     // Where each row lies and which transaction wrote it: loading again would change both.
     let rows = "SELECT md5(string_agg(ctid::text || xmin::text, ',' ORDER BY ctid)) FROM transactions";
     let (written, all) = (case.target.value(rows), case.target.inventory());
-    let again = case.migrate(&["--yes"], 0);
+    let again = case.command(&["--yes"]).exits(0);
     again.says(&["done already"]);
     assert_eq!(case.target.value(rows), written);
     assert_eq!(case.target.inventory(), all);
@@ -83,9 +71,9 @@ fn a_second_cutover_reports_done_and_loads_nothing() {
 
 #[test]
 fn an_existing_owner_is_reused() {
-    let case = Case::new();
+    let case = case();
     case.target.run("INSERT INTO users (id, username, role, is_active) VALUES (5, 'suricata', 'member', true)");
-    let report = case.migrate(&["--yes", "--json"], 0).json();
+    let report = case.command(&["--yes", "--json"]).exits(0).json();
     assert_eq!(report["owner"]["made"], false);
     assert_eq!(report["owner"]["key"], "5");
     assert_eq!(case.target.value("SELECT string_agg(DISTINCT user_id::text, ',') FROM transactions"), "5");
@@ -94,39 +82,39 @@ fn an_existing_owner_is_reused() {
 
 #[test]
 fn verify_agrees_with_an_untouched_target_and_writes_nothing() {
-    let case = Case::new();
-    case.migrate(&["--yes"], 0);
+    let case = case();
+    case.command(&["--yes"]).exits(0);
     let before = case.target.inventory();
-    case.migrate(&["verify"], 0);
+    case.command(&["verify"]).exits(0);
     assert_eq!(case.target.inventory(), before);
 }
 
 #[test]
 fn one_cent_on_the_target_is_exit_5() {
-    let case = Case::new();
-    case.migrate(&["--yes"], 0);
+    let case = case();
+    case.command(&["--yes"]).exits(0);
     case.target.run("UPDATE transactions SET amount = amount + 0.01 WHERE id = 4000");
-    let report = case.migrate(&["verify", "--json"], 5).json();
+    let report = case.command(&["verify", "--json"]).exits(5).json();
     let differs = |check: &&serde_json::Value| check["verdict"] == "Differs";
     let found: Vec<_> = report["checks"].as_array().expect("checks").iter().filter(differs).collect();
     assert_eq!(found.len(), 1, "{found:?}");
     assert_eq!((&found[0]["check"], &found[0]["load"]), (&"content".into(), &"transactions".into()));
     // The same command tells the same truth, and mends nothing by itself.
-    case.migrate(&["--yes"], 5);
+    case.command(&["--yes"]).exits(5);
 }
 
 #[test]
 fn a_missing_row_on_the_target_is_exit_5() {
-    let case = Case::new();
-    case.migrate(&["--yes"], 0);
+    let case = case();
+    case.command(&["--yes"]).exits(0);
     case.target.run("DELETE FROM transactions WHERE id = 4000");
-    case.migrate(&["verify"], 5).says(&["Differs"]);
+    case.command(&["verify"]).exits(5).says(&["Differs"]);
 }
 
 #[test]
 fn a_sequence_below_its_rows_is_exit_5() {
-    let case = Case::new();
-    case.migrate(&["--yes"], 0);
+    let case = case();
+    case.command(&["--yes"]).exits(0);
     case.target.run("SELECT setval('transactions_id_seq', 10)");
-    case.migrate(&["verify"], 5).says(&["transactions_id_seq"]);
+    case.command(&["verify"]).exits(5).says(&["transactions_id_seq"]);
 }

@@ -1,6 +1,6 @@
 //! What a report proves of owners and sequences, and what it warns of.
 
-use super::{Case, entry};
+use super::{entry, mapped};
 
 const TARGET: &str = "CREATE TABLE users (id serial PRIMARY KEY, name text UNIQUE); \
     INSERT INTO users (name) VALUES ('idle'), ('ada'); \
@@ -18,7 +18,7 @@ const MAPPING: &str = "[owner]\ntable = \"users\"\nmatch = { name = \"ada\" }\n[
 
 #[test]
 fn cascades_of_a_deleted_owner_are_reported_once_per_table() {
-    let report = Case::new(SOURCE, TARGET, MAPPING).done();
+    let report = mapped(SOURCE, TARGET, MAPPING).done();
     let warnings = report["warnings"].as_array().expect("warnings").iter();
     let said: Vec<&str> = warnings.filter_map(|w| w["message"].as_str()).filter(|m| m.contains("CASCADE")).collect();
     // Not `marks`, whose key does not cascade, nor `others`, which no load writes to.
@@ -27,7 +27,7 @@ fn cascades_of_a_deleted_owner_are_reported_once_per_table() {
 
 #[test]
 fn rows_are_counted_for_every_owner_and_for_none() {
-    let report = Case::new(SOURCE, TARGET, MAPPING).done();
+    let report = mapped(SOURCE, TARGET, MAPPING).done();
     let rows = |owner: &str| entry(&report, "owners", "owner", owner)["rows"].clone();
     assert_eq!(rows("ada"), serde_json::json!({ "notes": 2, "pages": 3, "marks": 1 }));
     assert_eq!(rows("idle"), serde_json::json!({}));
@@ -36,7 +36,7 @@ fn rows_are_counted_for_every_owner_and_for_none() {
 
 #[test]
 fn a_sequence_continues_after_the_rows_and_the_source_counter() {
-    let case = Case::new(SOURCE, TARGET, MAPPING);
+    let case = mapped(SOURCE, TARGET, MAPPING);
     let report = case.done();
     let of = |column: &str| {
         let sequence = entry(&report, "sequences", "column", column);
@@ -56,8 +56,8 @@ fn changed_ids_inside_text_cause_a_warning_with_counts_only() {
     let target =
         "CREATE TABLE notes (id serial PRIMARY KEY, text text, path text); INSERT INTO notes (text) VALUES ('there');";
     let shifted = "[load.notes]\nowner = false\nexisting = \"append\"\nids = \"shift\"\n";
-    let case = Case::new(source, target, shifted);
-    let dry = case.run(&["--dry-run"]).exits(0).json();
+    let case = mapped(source, target, shifted);
+    let dry = case.command(&["--json", "--dry-run"]).exits(0).json();
     let report = case.done();
     for report in [&dry, &report] {
         let warnings = report["warnings"].as_array().expect("warnings");
@@ -68,8 +68,8 @@ fn changed_ids_inside_text_cause_a_warning_with_counts_only() {
         assert!(!report.to_string().contains("secret"));
     }
     let anew = "[leave]\nnotes.id = \"new ones\"\n[load.notes]\nowner = false\nexisting = \"append\"\n[load.notes.columns]\nid = { omit = true }\n";
-    let report = Case::new(source, target, anew).done();
+    let report = mapped(source, target, anew).done();
     entry(&report, "warnings", "place", "load.notes.columns.path (line 11)");
-    let same = Case::new(source, "CREATE TABLE notes (id serial PRIMARY KEY, text text, path text)", shifted).done();
+    let same = mapped(source, "CREATE TABLE notes (id serial PRIMARY KEY, text text, path text)", shifted).done();
     assert_eq!(same["warnings"].as_array().map(Vec::len), Some(0), "nothing is shifted into an empty table");
 }

@@ -1,7 +1,7 @@
 //! Rows that the source holds only between the lines: renamed and replaced columns, parents made of their children, several
 //! loads into one table, rows that the mapping writes down.
 
-use super::{Case, entry};
+use super::{entry, mapped};
 
 const PEOPLE: &str = "CREATE TABLE people (id serial PRIMARY KEY, email text NOT NULL UNIQUE, name text); \
     INSERT INTO people (id, email) VALUES (3, 'kev@x.example'), (8, 'ros@x.example'); SELECT setval('people_id_seq', 8);";
@@ -17,7 +17,7 @@ fn a_column_is_kept_unchanged_under_another_name_next_to_its_lookup() {
     let mapping = "[owner]\ntable = \"people\"\nmatch = { email = \"ros@x.example\" }\n[load.history]\nowner = { carried = \"user_id\" }\n\
         [load.history.columns]\nuser_id_old = \"user_id\"\n[load.history.columns.user_id.lookup]\ntable = \"people\"\ntake = \"id\"\n\
         steps = [ { target = \"email\", source = \"trim(user_id)\", nocase = true } ]\nmissing = \"owner\"\n";
-    let case = Case::new(source, &target, mapping);
+    let case = mapped(source, &target, mapping);
     let report = case.done();
     let found =
         case.rows("SELECT id, encode(convert_to(user_id_old, 'UTF8'), 'hex'), user_id FROM history ORDER BY id");
@@ -52,7 +52,7 @@ fn parents_are_derived_from_children_and_each_child_is_linked_once() {
         WHERE prefix REGEXP '^C[0-9]+$' GROUP BY project, prefix ORDER BY project, prefix\" }\n\
         [load.sessions]\nowner = false\ntriggers = \"fire\"\n[load.sessions.columns.cycle_id.lookup]\ntable = \"cycles\"\ntake = \"id\"\n\
         steps = [ { target = [\"project\", \"name\"], source = [\"project\", \"prefix\"] } ]\nmissing = \"null\"\nquiet = true\n";
-    let case = Case::new(SESSIONS, CYCLES, mapping);
+    let case = mapped(SESSIONS, CYCLES, mapping);
     case.done();
     assert_eq!(case.rows("SELECT * FROM cycles ORDER BY id"), ["1 1 C1 2025-01-01 00:00:00", "2 2 C10 -"]);
     let found = case.rows("SELECT id, cycle_id, updated_at FROM sessions ORDER BY id");
@@ -71,8 +71,8 @@ const BOTH: &str = "[load.users]\nowner = false\n[load.users.columns]\nemail = {
 
 #[test]
 fn in_a_second_load_a_taken_email_is_skipped_and_a_taken_name_is_a_fault() {
-    let case = Case::new(ALLOWED, USERS, BOTH);
-    let report = case.run(&["--yes", "--on-fault", "quarantine"]).exits(6).json();
+    let case = mapped(ALLOWED, USERS, BOTH);
+    let report = case.command(&["--json", "--yes", "--on-fault", "quarantine"]).exits(6).json();
     let found = case.rows("SELECT username, email, password FROM users ORDER BY username COLLATE \"C\"");
     assert_eq!(found, ["ada_at_x_example Ada@x.example ", "admin admin@localhost p", "b_c_at_x b.c@x "]);
     let load = entry(&report, "loads", "load", "allowed");
@@ -96,7 +96,7 @@ const SEEDS: &str = "[owner]\ntable = \"companies\"\nmatch = { code = \"DEFAULT\
 
 #[test]
 fn rows_of_the_mapping_refer_to_each_other_and_none_is_created_twice() {
-    let case = Case::new("CREATE TABLE empty (x);", SEEDED, SEEDS);
+    let case = mapped("CREATE TABLE empty (x);", SEEDED, SEEDS);
     let report = case.done();
     assert_eq!(
         case.rows("SELECT username, company_id, made_at IS NULL FROM users ORDER BY username"),
@@ -115,7 +115,7 @@ fn rows_of_the_mapping_refer_to_each_other_and_none_is_created_twice() {
 fn seeds_skip_a_table_with_rows_and_existing_people_stay_unchanged() {
     let before = "INSERT INTO companies VALUES (7, 'DEFAULT', 'Mine'); INSERT INTO users VALUES (5, 'admin', 7, NULL); INSERT INTO seeds (category) VALUES ('Own');";
     let case =
-        Case::new("CREATE TABLE empty (x);", &format!("{SEEDED} {before} SELECT setval('users_id_seq', 5);"), SEEDS);
+        mapped("CREATE TABLE empty (x);", &format!("{SEEDED} {before} SELECT setval('users_id_seq', 5);"), SEEDS);
     let report = case.done();
     assert_eq!(
         case.rows("SELECT username, company_id, made_at, id = 5 FROM users ORDER BY id"),

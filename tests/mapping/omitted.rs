@@ -1,6 +1,6 @@
 //! What the mapping does not name, what it leaves behind, and triggers of the target.
 
-use super::{Case, entry};
+use super::{entry, mapped, remap};
 
 const SOURCE: &str = "CREATE TABLE kept (id INTEGER PRIMARY KEY, a TEXT, colour TEXT); INSERT INTO kept VALUES (1, 'x', 'red'), (2, 'y', NULL); \
     CREATE TABLE other (id INTEGER PRIMARY KEY, b TEXT); INSERT INTO other VALUES (1, 'p'), (2, 'q'), (3, 'r'); CREATE VIEW seen AS SELECT a FROM kept;";
@@ -9,7 +9,7 @@ const TARGET: &str = "CREATE TABLE kept (id int PRIMARY KEY, a text); CREATE TAB
 
 #[test]
 fn unmapped_tables_and_columns_are_refused_all_at_once() {
-    let case = Case::new(SOURCE, TARGET, "[load.kept]\nowner = false\n");
+    let case = mapped(SOURCE, TARGET, "[load.kept]\nowner = false\n");
     case.refused(&[
         "source.kept.colour",
         "no load reads this column",
@@ -21,7 +21,7 @@ fn unmapped_tables_and_columns_are_refused_all_at_once() {
 
 #[test]
 fn unmapped_tables_and_columns_are_omitted_and_counted_on_request() {
-    let case = Case::new(
+    let case = mapped(
         SOURCE,
         TARGET,
         "[defaults]\nunlisted_tables = \"leave\"\nunlisted_columns = \"leave\"\n[load.kept]\nowner = false\n",
@@ -41,22 +41,22 @@ fn unmapped_tables_and_columns_are_omitted_and_counted_on_request() {
 #[test]
 fn unmapped_tables_and_columns_are_copied_on_request_if_the_target_has_them() {
     let mapping = "[defaults]\nunlisted_tables = \"copy\"\n[leave]\nkept.colour = \"a theme\"\n";
-    let case = Case::new(SOURCE, TARGET, mapping);
+    let case = mapped(SOURCE, TARGET, mapping);
     case.done();
     assert_eq!((case.target.count("kept"), case.target.count("other")), (2, 3));
-    let case = Case::new(SOURCE, "CREATE TABLE kept (id int PRIMARY KEY, a text)", mapping);
+    let case = mapped(SOURCE, "CREATE TABLE kept (id int PRIMARY KEY, a text)", mapping);
     case.refused(&[
         "defaults.unlisted_tables",
         "the source's `other` cannot be copied: the target has no table of this name",
     ]);
-    case.maps("[defaults]\nunlisted_columns = \"copy\"\n[load.kept]\n");
-    case.run(&["--dry-run"]).exits(2).says(&["defaults.unlisted_columns", "\"refuse\" or \"leave\""]);
+    remap(&case, "[defaults]\nunlisted_columns = \"copy\"\n[load.kept]\n");
+    case.command(&["--json", "--dry-run"]).exits(2).says(&["defaults.unlisted_columns", "\"refuse\" or \"leave\""]);
 }
 
 #[test]
 fn omissions_are_reported_with_reason_and_rows_and_unknown_names_warned_of() {
     let leave = "[leave]\nother = \"nobody reads it\"\nothr = \"gone\"\nkept = { colour = \"a theme\", size = \"gone\" }\n[load.kept]\nowner = false\n";
-    let case = Case::new(SOURCE, TARGET, leave);
+    let case = mapped(SOURCE, TARGET, leave);
     let report = case.done();
     let other = entry(&report, "left", "table", "other");
     assert_eq!((&other["rows"], &other["reason"]), (&3.into(), &"nobody reads it".into()));
@@ -64,13 +64,13 @@ fn omissions_are_reported_with_reason_and_rows_and_unknown_names_warned_of() {
     let words = |place: &str| entry(&report, "warnings", "place", place)["message"].to_string();
     assert!(words("leave.othr (line 8)").contains("Did you mean `other`?"));
     assert!(words("leave.kept.size (line 9)").contains("`kept` has no column `size`"));
-    case.maps(&leave.replace("nobody reads it", " "));
-    case.run(&["--dry-run"]).exits(2).says(&["leave.other", "needs a reason in words"]);
+    remap(&case, &leave.replace("nobody reads it", " "));
+    case.command(&["--json", "--dry-run"]).exits(2).says(&["leave.other", "needs a reason in words"]);
 }
 
 #[test]
 fn an_object_both_omitted_and_loaded_is_refused() {
-    let case = Case::new(
+    let case = mapped(
         SOURCE,
         TARGET,
         "[leave]\nother = \"no\"\nkept.a = \"no\"\nkept.colour = \"no\"\n[load.kept]\n[load.other]\n",
@@ -87,14 +87,14 @@ const STAMPING: &str = "CREATE TABLE kept (id int PRIMARY KEY, a text); \
 fn triggers_are_disabled_during_the_load_and_restored_afterwards() {
     let mapping = "[leave]\nother = \"no\"\nkept.colour = \"no\"\n[load.kept]\nowner = false\ntriggers = \"off\"\n";
     let state = "SELECT tgname, tgenabled FROM pg_trigger WHERE NOT tgisinternal ORDER BY 1";
-    let case = Case::new(SOURCE, STAMPING, mapping);
+    let case = mapped(SOURCE, STAMPING, mapping);
     let before = case.rows(state);
     case.done();
     assert_eq!(
         (case.rows("SELECT a FROM kept ORDER BY id"), case.rows(state)),
         (vec!["x".into(), "y".into()], before.clone())
     );
-    let case = Case::new(SOURCE, STAMPING, &mapping.replace("\"off\"", "\"fire\""));
+    let case = mapped(SOURCE, STAMPING, &mapping.replace("\"off\"", "\"fire\""));
     let report = case.done();
     assert_eq!((case.rows("SELECT a FROM kept ORDER BY id"), case.rows(state)), (vec!["X".into(), "Y".into()], before));
     let content =

@@ -1,6 +1,6 @@
 //! The owner: any table, any column, an integer or a text; found or made; stamped, carried, or the parent's.
 
-use super::{Case, entry};
+use super::{entry, mapped, remap};
 
 const NOTES: &str =
     "CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT); INSERT INTO notes VALUES (1, 'a'), (2, 'b');";
@@ -13,8 +13,8 @@ const ADA: &str = "[owner]\ntable = \"members\"\nmatch = { handle = \"ada\" }\nk
 
 #[test]
 fn a_text_owner_of_any_table_is_created_and_stamped_into_several_columns() {
-    let case = Case::new(NOTES, MEMBERS, ADA);
-    let report = case.run(&["--yes"]).env("SECRET", "s3cret-from-outside").exits(0).json();
+    let case = mapped(NOTES, MEMBERS, ADA);
+    let report = case.command(&["--json", "--yes"]).env("SECRET", "s3cret-from-outside").exits(0).json();
     assert_eq!(case.rows("SELECT * FROM members"), ["ada s3cret-from-outside admin"]);
     assert_eq!(case.rows("SELECT * FROM notes ORDER BY id"), ["1 a ada ada", "2 b ada ada"]);
     assert_eq!((&report["owner"]["made"], &report["owner"]["key"]), (&true.into(), &"ada".into()));
@@ -24,7 +24,7 @@ fn a_text_owner_of_any_table_is_created_and_stamped_into_several_columns() {
 
 #[test]
 fn an_existing_owner_is_unchanged_and_needs_no_variable() {
-    let case = Case::new(NOTES, &format!("{MEMBERS} INSERT INTO members VALUES ('ada', 'old', 'user')"), ADA);
+    let case = mapped(NOTES, &format!("{MEMBERS} INSERT INTO members VALUES ('ada', 'old', 'user')"), ADA);
     let report = case.done();
     assert_eq!(case.rows("SELECT * FROM members"), ["ada old user"]);
     assert_eq!(report["owner"]["made"], false);
@@ -33,11 +33,11 @@ fn an_existing_owner_is_unchanged_and_needs_no_variable() {
 
 #[test]
 fn an_owner_that_cannot_be_created_is_refused_before_anything_is_written() {
-    Case::new(NOTES, MEMBERS, ADA).refused(&["owner.create", "SECRET"]);
+    mapped(NOTES, MEMBERS, ADA).refused(&["owner.create", "SECRET"]);
     let without = ADA.replace("create = { secret = { env = \"SECRET\" }, role = \"admin\" }\n", "");
-    Case::new(NOTES, MEMBERS, &without).refused(&["owner", "create"]);
+    mapped(NOTES, MEMBERS, &without).refused(&["owner", "create"]);
     let lacking = ADA.replace("secret = { env = \"SECRET\" }, ", "");
-    Case::new(NOTES, MEMBERS, &lacking).refused(&["owner.create", "secret"]);
+    mapped(NOTES, MEMBERS, &lacking).refused(&["owner.create", "secret"]);
 }
 
 #[test]
@@ -45,7 +45,7 @@ fn an_ambiguous_owner_is_refused() {
     let target = "CREATE TABLE people (id serial PRIMARY KEY, name text); INSERT INTO people (name) VALUES ('ada'), ('ada'); \
                   CREATE TABLE notes (id int PRIMARY KEY, text text, person_id int REFERENCES people)";
     let mapping = "[owner]\ntable = \"people\"\nmatch = { name = \"ada\" }\n[load.notes]\nowner = \"person_id\"\n";
-    Case::new(NOTES, target, mapping).refused(&["owner", "2"]);
+    mapped(NOTES, target, mapping).refused(&["owner", "2"]);
 }
 
 const TENANTS: &str = "CREATE TABLE companies (id serial PRIMARY KEY, code text NOT NULL, region text NOT NULL, UNIQUE (code, region)); \
@@ -64,7 +64,7 @@ const DEFAULT: &str = "[owner]\ntable = \"companies\"\nmatch = { code = \"DEFAUL
 
 #[test]
 fn a_tenant_with_a_composite_key_owns_what_refers_to_its_rows() {
-    let case = Case::new(PROJECTS, TENANTS, DEFAULT);
+    let case = mapped(PROJECTS, TENANTS, DEFAULT);
     let report = case.done();
     assert_eq!(case.rows("SELECT id, code, region FROM companies ORDER BY id")[2], "3 DEFAULT eu");
     assert_eq!(case.rows("SELECT DISTINCT company_id FROM projects"), ["3"]);
@@ -84,13 +84,13 @@ fn a_tenant_with_a_composite_key_owns_what_refers_to_its_rows() {
 
 #[test]
 fn another_owner_is_given_on_the_command_line_by_the_same_columns() {
-    let case = Case::new(PROJECTS, TENANTS, DEFAULT);
-    let args = ["--yes", "--owner", "code=OTHER", "--owner", "region=eu"];
-    let report = case.run(&args).exits(0).json();
+    let case = mapped(PROJECTS, TENANTS, DEFAULT);
+    let args = ["--json", "--yes", "--owner", "code=OTHER", "--owner", "region=eu"];
+    let report = case.command(&args).exits(0).json();
     assert_eq!((&report["owner"]["made"], &report["owner"]["key"]), (&false.into(), &"2".into()));
     assert_eq!(case.rows("SELECT DISTINCT company_id FROM projects"), ["2"]);
     assert_eq!(case.rows("SELECT label FROM files WHERE id = 4"), ["OTHER/eu/4"]);
-    case.run(&["--dry-run", "--owner", "code=OTHER"]).exits(3).says(&["--owner", "--owner region=..."]);
+    case.command(&["--json", "--dry-run", "--owner", "code=OTHER"]).exits(3).says(&["--owner", "--owner region=..."]);
 }
 
 #[test]
@@ -100,11 +100,14 @@ fn a_column_that_refers_to_the_owner_is_never_mapped_by_chance() {
     let owner =
         "[owner]\ntable = \"members\"\nmatch = { handle = \"ada\" }\nkey = \"handle\"\ncreate = { secret = \"x\" }\n";
     let load = "[load.notes]\n";
-    let case = Case::new(source, &target, &format!("{owner}{load}"));
+    let case = mapped(source, &target, &format!("{owner}{load}"));
     case.refused(&["load.notes", "`notes.made_by` refers to `members`", "carried"]);
-    case.maps(&format!("{owner}{load}owner = \"made_by\"\n"));
+    remap(&case, &format!("{owner}{load}owner = \"made_by\"\n"));
     case.refused(&["load.notes.columns.made_by", "is stamped, and the source's `notes` has a column `made_by`"]);
-    case.maps(&format!("{owner}[leave]\nnotes.made_by = \"the old names mean nobody\"\n{load}owner = \"made_by\"\n"));
+    remap(
+        &case,
+        &format!("{owner}[leave]\nnotes.made_by = \"the old names mean nobody\"\n{load}owner = \"made_by\"\n"),
+    );
     case.done();
 }
 
@@ -114,7 +117,7 @@ fn people_of_the_source_are_loaded_first_and_one_of_them_is_the_owner() {
         "{NOTES} CREATE TABLE members (handle TEXT PRIMARY KEY, secret TEXT); INSERT INTO members VALUES ('ada', 'hers'), ('ben', 'his');"
     );
     // The variable of `create` is not set: it would be needed only if the source had no ada.
-    let case = Case::new(&source, MEMBERS, &format!("{ADA}[load.members]\n"));
+    let case = mapped(&source, MEMBERS, &format!("{ADA}[load.members]\n"));
     let report = case.done();
     assert_eq!(report["owner"]["made"], false);
     assert_eq!(case.rows("SELECT * FROM members ORDER BY 1"), ["ada hers user", "ben his user"]);

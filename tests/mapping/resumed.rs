@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::Case;
+use super::mapped;
+use crate::support::case::Case;
 use crate::support::tool::Ran;
 
 const ROWS: u64 = 6_000;
@@ -37,10 +38,10 @@ fn case() -> Case {
         lookup("notes", "person_id", "owner"),
         lookup("uses", "person_id", "null"),
     );
-    Case::new(&source(), TARGET, &mapping)
+    mapped(&source(), TARGET, &mapping)
 }
 
-const ARGS: [&str; 5] = ["--yes", "--batch-rows", "100", "--jobs", "2"];
+const ARGS: [&str; 6] = ["--json", "--yes", "--batch-rows", "100", "--jobs", "2"];
 
 /// Everything but the numbers that a sequence may leave out.
 fn all(case: &Case) -> Vec<String> {
@@ -53,7 +54,7 @@ fn all(case: &Case) -> Vec<String> {
 /// Kills the run when the ledger holds this many batches of a load.
 fn killed(case: &Case, load: &str, batches: i64) {
     let mut client = case.target.client();
-    let mut child = case.run(&ARGS).spawn();
+    let mut child = case.command(&ARGS).spawn();
     let (begin, count) = (Instant::now(), "SELECT count(*) FROM migrate.batch WHERE load = $1");
     while client.query_one(count, &[&load]).map_or(0, |row| row.get::<_, i64>(0)) < batches {
         assert!(child.try_wait().expect("the child's state").is_none(), "the run ended before it could be killed");
@@ -67,13 +68,13 @@ fn killed(case: &Case, load: &str, batches: i64) {
 #[test]
 fn a_killed_load_with_lookups_resumes_where_it_stopped() {
     let whole = case();
-    let unbroken = whole.run(&ARGS).exits(0).json();
+    let unbroken = whole.command(&ARGS).exits(0).json();
     let broken = case();
     killed(&broken, "notes", 5);
     assert!(broken.target.count("notes") < ROWS);
     killed(&broken, "uses", 5);
     assert!(broken.target.count("uses") < ROWS);
-    let resumed = broken.run(&ARGS).exits(0).json();
+    let resumed = broken.command(&ARGS).exits(0).json();
     assert_eq!(all(&broken), all(&whole));
     assert_eq!(resumed["lookups"], unbroken["lookups"], "hits and misses are counted over all of it");
     assert_eq!(resumed["owners"], unbroken["owners"]);

@@ -1,6 +1,6 @@
 //! The head of a mapping: which database, which schema, and what happens to a row that cannot go.
 
-use super::Case;
+use super::{mapped, remap};
 
 const SOURCE: &str =
     "CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT); INSERT INTO notes VALUES (1, 'a'), (2, 'too long');";
@@ -10,16 +10,16 @@ const TARGET: &str = "CREATE SCHEMA app; CREATE TABLE app.notes (id int PRIMARY 
 #[test]
 fn the_mapping_selects_the_target_variable_and_schema() {
     let mapping = "[target]\nurl_env = \"APP_DATABASE\"\nschema = \"app\"\n[defaults]\non_fault = \"quarantine\"\n[load.notes]\nowner = false\n";
-    let case = Case::new(SOURCE, TARGET, mapping);
+    let case = mapped(SOURCE, TARGET, mapping);
     let run = case.place.migrate(["--yes", "--json", "-m", "m.toml"]).env("APP_DATABASE", case.target.url());
     let report = run.exits(6).json();
     assert_eq!(case.rows("SELECT * FROM app.notes"), ["1 a"]);
     assert_eq!((&report["loads"][0]["target"], &report["fault_total"]), (&"app.notes".into(), &1.into()));
     case.place.migrate(["--yes", "-m", "m.toml"]).exits(2).says(&["APP_DATABASE"]);
     // The flag goes before the mapping, and abort is what happens where nothing is said.
-    let case = Case::new(SOURCE, TARGET, mapping);
-    case.run(&["--dry-run", "--on-fault", "abort"]).exits(3);
-    case.run(&["--dry-run"]).exits(6);
-    case.maps(&mapping.replace("on_fault = \"quarantine\"\n", ""));
-    case.run(&["--dry-run"]).exits(3);
+    let case = mapped(SOURCE, TARGET, mapping);
+    case.command(&["--json", "--dry-run", "--on-fault", "abort"]).exits(3);
+    case.command(&["--json", "--dry-run"]).exits(6);
+    remap(&case, &mapping.replace("on_fault = \"quarantine\"\n", ""));
+    case.command(&["--json", "--dry-run"]).exits(3);
 }

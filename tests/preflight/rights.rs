@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use regex::Regex;
 
+use crate::support::case::Case;
 use crate::support::postgres::Database;
 use crate::support::tool::{Place, Ran};
 use crate::support::{repo, sqlite};
@@ -29,31 +30,34 @@ impl Drop for Role {
     }
 }
 
-/// A mapping of the repository, its target made by the superuser, and the role that shall do the cutover.
-struct Case<'r> {
-    place: Place,
-    target: Database,
+/// A cutover of an application by a role without superuser.
+struct Unprivileged<'r> {
+    case: Case,
     role: &'r Role,
-    mapping: std::path::PathBuf,
 }
 
-impl Case<'_> {
-    /// The application's tables as its fixture makes them; nothing is the role's, and nobody may do anything unasked.
-    fn of<'r>(application: &str, role: &'r Role) -> Case<'r> {
-        let place = Place::new();
-        sqlite::of(&place, "source.db", &format!("fixtures/{application}/source.sql"));
+impl Unprivileged<'_> {
+    /// The application's tables as its fixture creates them. The superuser owns all of them, and PUBLIC has no rights.
+    fn of<'r>(application: &str, role: &'r Role) -> Unprivileged<'r> {
         let target = Database::of(&[&format!("fixtures/{application}/target.sql")]);
         target.run(&format!(
             "REVOKE ALL ON DATABASE {0} FROM PUBLIC; REVOKE ALL ON SCHEMA public FROM PUBLIC",
             target.name()
         ));
         let mapping = repo(&format!("mappings/{application}.toml"));
-        Case { place, target, role, mapping }
+        let mapping = mapping.to_str().expect("a path in UTF-8");
+        let case = Case::with(target, &["-s", "source.db", "-m", mapping]);
+        sqlite::of(&case.place, "source.db", &format!("fixtures/{application}/source.sql"));
+        Unprivileged { case, role }
+    }
+
+    fn target(&self) -> &Database {
+        &self.case.target
     }
 
     fn migrate(&self, args: &[&str]) -> Ran {
-        let url = self.target.url_of(&self.role.name);
-        let run = self.place.migrate(args).args(["-s", "source.db", "-t", &url, "-m"]).arg(&self.mapping);
+        let url = self.target().url_of(&self.role.name);
+        let run = self.case.place.migrate(args).args(&self.case.arguments).args(["-t", &url]);
         // For the mappings that ask for one.
         run.env("ADMIN_PASSWORD_HASH", "x").ran()
     }
@@ -63,7 +67,7 @@ impl Case<'_> {
         let grant = Regex::new("(GRANT|ALTER ROLE) [^;]*;").expect("a pattern");
         let mut done = BTreeSet::new();
         for _ in 0..10 {
-            let before = self.target.inventory();
+            let before = self.target().inventory();
             let ran = self.migrate(args);
             let wanted: Vec<String> =
                 grant.find_iter(&ran.said().replace("\\\"", "\"")).map(|m| m.as_str().to_owned()).collect();
@@ -72,9 +76,9 @@ impl Case<'_> {
                 return done;
             }
             assert_eq!(ran.code, 3, "{}", ran.said());
-            assert_eq!(self.target.inventory(), before, "something was written");
+            assert_eq!(self.target().inventory(), before, "something was written");
             for statement in wanted {
-                self.target.run(&statement);
+                self.target().run(&statement);
                 done.insert(statement);
             }
         }
@@ -88,7 +92,7 @@ fn a_role_without_rights_succeeds_with_the_grants_that_the_refusals_name() {
         ["personal_finance", "aunoo", "grant_finder", "personal_ai_agent", "data_uploader"].iter().zip(0..)
     {
         let role = Role::new(&format!("walker_{n}"));
-        let case = Case::of(application, &role);
+        let case = Unprivileged::of(application, &role);
         let grants = case.granted(&["--dry-run", "--detach", "never", "--json"]);
         assert!(grants.iter().any(|g| g.starts_with("GRANT USAGE ON SCHEMA public")), "{grants:?}");
         assert!(grants.iter().any(|g| g.starts_with("GRANT CREATE ON DATABASE")), "{grants:?}");
@@ -97,34 +101,34 @@ fn a_role_without_rights_succeeds_with_the_grants_that_the_refusals_name() {
         assert_eq!(ran.code, 0, "{application}: {}", ran.said());
         // Proved again by a role that may read, and no more.
         let reader = Role::new(&format!("reader_{n}"));
-        let reading = Case { role: &reader, ..case };
+        let reading = Unprivileged { role: &reader, ..case };
         let grants = reading.granted(&["verify", "--json"]);
         let writes = ["INSERT", "UPDATE", "DELETE", "CREATE", "TEMPORARY"];
         assert!(!grants.iter().any(|g| writes.iter().any(|right| g.contains(right))), "{grants:?}");
         assert_eq!(reading.migrate(&["verify", "--json"]).code, 0);
         assert_eq!(reading.migrate(&["status"]).code, 0);
-        reading.target.run(&format!("DROP OWNED BY {0}; DROP OWNED BY {1}", reader.name, role.name));
+        reading.target().run(&format!("DROP OWNED BY {0}; DROP OWNED BY {1}", reader.name, role.name));
     }
 }
 
 #[test]
 fn rights_for_a_rollback_are_requested_before_it_and_the_grants_suffice() {
     let role = Role::new("taker");
-    let case = Case::of("personal_finance", &role);
+    let case = Unprivileged::of("personal_finance", &role);
     case.granted(&["--dry-run", "--detach", "never", "--json"]);
     assert_eq!(case.migrate(&["--yes", "--detach", "never", "--json"]).code, 0);
     let grants = case.granted(&["rollback", "--yes", "--json"]);
     assert!(grants.iter().any(|g| g.contains("DELETE ON TABLE public.transactions")), "{grants:?}");
-    assert_eq!(case.target.count("transactions"), 0);
-    case.target.run(&format!("DROP OWNED BY {}", role.name));
+    assert_eq!(case.target().count("transactions"), 0);
+    case.target().run(&format!("DROP OWNED BY {}", role.name));
 }
 
 #[test]
 fn an_owner_of_the_tables_detaches_and_reattaches_keys_without_superuser() {
     let role = Role::new("landlord");
-    let case = Case::of("personal_finance", &role);
+    let case = Unprivileged::of("personal_finance", &role);
     let name = &role.name;
-    case.target.run(&format!(
+    case.target().run(&format!(
         "DO $$ DECLARE t text; BEGIN FOR t IN SELECT format('%I', relname) FROM pg_class WHERE relnamespace = 'public'::regnamespace \
          AND relkind = 'r' LOOP EXECUTE 'ALTER TABLE ' || t || ' OWNER TO {name}'; END LOOP; END $$"
     ));
@@ -132,15 +136,15 @@ fn an_owner_of_the_tables_detaches_and_reattaches_keys_without_superuser() {
     // Since PostgreSQL 15 only the owner may create in public. Without that right indexes are kept: they could not be re-created.
     let ran = case.migrate(&["plan", "--detach", "always"]);
     ran.says(&["this role may not create in the schema, so it could not be re-created"]);
-    case.target.run(&format!("GRANT CREATE ON SCHEMA public TO {name}"));
-    let before = objects(&case.target);
+    case.target().run(&format!("GRANT CREATE ON SCHEMA public TO {name}"));
+    let before = objects(case.target());
     let ran = case.migrate(&["--yes", "--detach", "always", "--json"]);
     assert_eq!(ran.code, 0, "{}", ran.said());
     let report = ran.json();
     let off = report["detached"].as_array().expect("detached");
     assert!(off.len() > 10 && off.iter().all(|d| d["back"] == true), "{off:?}");
-    assert_eq!(objects(&case.target), before);
-    case.target.run(&format!("DROP OWNED BY {name} CASCADE"));
+    assert_eq!(objects(case.target()), before);
+    case.target().run(&format!("DROP OWNED BY {name} CASCADE"));
 }
 
 /// Constraints and indexes, as the catalogue says them.
@@ -154,41 +158,41 @@ fn objects(target: &Database) -> Vec<Vec<Option<String>>> {
 #[test]
 fn objects_of_other_roles_stay_attached_with_detach_auto() {
     let role = Role::new("tenant");
-    let case = Case::of("personal_finance", &role);
+    let case = Unprivileged::of("personal_finance", &role);
     case.granted(&["--dry-run", "--json"]);
     let ran = case.migrate(&["--yes", "--json", "--detach", "always"]);
     assert_eq!(ran.code, 0, "{}", ran.said());
     assert_eq!(ran.json()["detached"].as_array().map(Vec::len), Some(0));
-    case.target.run(&format!("DROP OWNED BY {}", role.name));
+    case.target().run(&format!("DROP OWNED BY {}", role.name));
 }
 
 #[test]
 fn row_level_security_that_would_hide_or_refuse_rows_is_a_refusal() {
     let role = Role::new("filtered");
-    let case = Case::of("personal_finance", &role);
+    let case = Unprivileged::of("personal_finance", &role);
     case.granted(&["--dry-run", "--detach", "never", "--json"]);
     for table in ["transactions", "users"] {
-        case.target.run(&format!("ALTER TABLE {table} ENABLE ROW LEVEL SECURITY"));
+        case.target().run(&format!("ALTER TABLE {table} ENABLE ROW LEVEL SECURITY"));
         let ran = case.migrate(&["--yes", "--detach", "never", "--json"]);
         assert_eq!(ran.code, 3, "{}", ran.said());
         ran.says(&[&format!("row-level security of public.{table} applies to this role, filtered")]);
     }
-    assert_eq!(case.target.count("transactions"), 0);
+    assert_eq!(case.target().count("transactions"), 0);
     // The owner is not held by it, until it is forced.
-    case.target.run("ALTER TABLE transactions OWNER TO filtered; ALTER TABLE users OWNER TO filtered");
+    case.target().run("ALTER TABLE transactions OWNER TO filtered; ALTER TABLE users OWNER TO filtered");
     assert_eq!(case.migrate(&["--dry-run", "--detach", "never"]).code, 0);
-    case.target.run("ALTER TABLE transactions FORCE ROW LEVEL SECURITY");
+    case.target().run("ALTER TABLE transactions FORCE ROW LEVEL SECURITY");
     let grants = case.granted(&["--dry-run", "--detach", "never", "--json"]);
     assert_eq!(grants.into_iter().collect::<Vec<_>>(), ["ALTER ROLE filtered BYPASSRLS;"]);
     assert_eq!(case.migrate(&["--yes", "--detach", "never"]).code, 0);
-    case.target.run("DROP OWNED BY filtered CASCADE");
+    case.target().run("DROP OWNED BY filtered CASCADE");
 }
 
 #[test]
 fn triggers_that_only_another_role_may_disable_are_refused() {
     let role = Role::new("visitor");
-    let case = Case::of("personal_finance", &role);
-    case.target.run(
+    let case = Unprivileged::of("personal_finance", &role);
+    case.target().run(
         "CREATE FUNCTION public.bend() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.amount := 0; RETURN NEW; END $$;
          CREATE TRIGGER bend BEFORE INSERT ON transactions FOR EACH ROW EXECUTE FUNCTION public.bend();
          CREATE TRIGGER touch BEFORE UPDATE ON debt_accounts FOR EACH ROW EXECUTE FUNCTION public.bend();
@@ -200,16 +204,15 @@ fn triggers_that_only_another_role_may_disable_are_refused() {
     assert_eq!(grants.iter().filter(|g| !g.contains(" ON ")).count(), 1, "{grants:?}");
     let ran = case.migrate(&["--yes", "--detach", "never", "--json"]);
     assert_eq!(ran.code, 0, "{}", ran.said());
-    case.target.run("DROP OWNED BY visitor CASCADE; DROP OWNED BY household CASCADE; DROP ROLE household");
+    case.target().run("DROP OWNED BY visitor CASCADE; DROP OWNED BY household CASCADE; DROP ROLE household");
 }
 
 #[test]
 fn a_ledger_of_another_role_is_reported_with_its_grants_by_every_command() {
     let role = Role::new("second");
-    let case = Case::of("personal_finance", &role);
-    let args = ["-s", "source.db", "-t", &case.target.url(), "--yes", "-m"];
-    case.place.migrate(args).arg(&case.mapping).exits(0);
-    case.target.run(&format!("GRANT CONNECT ON DATABASE {} TO second", case.target.name()));
+    let case = Unprivileged::of("personal_finance", &role);
+    case.case.command(&["--yes"]).exits(0);
+    case.target().run(&format!("GRANT CONNECT ON DATABASE {} TO second", case.target().name()));
     let status = case.migrate(&["status"]);
     assert_eq!(status.code, 3, "{}", status.said());
     status.says(&["GRANT USAGE ON SCHEMA migrate TO second;", "GRANT SELECT ON TABLE migrate.run TO second;"]);
@@ -217,14 +220,14 @@ fn a_ledger_of_another_role_is_reported_with_its_grants_by_every_command() {
     case.granted(&["--dry-run", "--json"]);
     let ran = case.migrate(&["--yes", "--json"]);
     assert_eq!(ran.code, 0, "{}", ran.said());
-    case.target.run("DROP OWNED BY second");
+    case.target().run("DROP OWNED BY second");
 }
 
 #[test]
 fn rights_on_columns_suffice_and_missing_ones_are_reported() {
     let role = Role::new("clerk");
-    let case = Case::of("personal_finance", &role);
-    case.target.run(
+    let case = Unprivileged::of("personal_finance", &role);
+    case.target().run(
         "GRANT SELECT (id, username) ON users TO clerk;
          GRANT INSERT (id) ON transactions TO clerk; GRANT SELECT (id) ON transactions TO clerk;
          ALTER TABLE transactions ADD \"Odd Column\" text",
@@ -246,12 +249,12 @@ fn rights_on_columns_suffice_and_missing_ones_are_reported() {
         assert_eq!(ran.code, 0, "{args:?}: {}", ran.said());
     }
     let table = "SELECT has_table_privilege('clerk', 'transactions', 'SELECT') OR has_table_privilege('clerk', 'transactions', 'INSERT')";
-    assert_eq!(case.target.value(table), "f");
-    assert_eq!(case.target.count("transactions"), 7152);
+    assert_eq!(case.target().value(table), "f");
+    assert_eq!(case.target().count("transactions"), 7152);
     let grants = case.granted(&["rollback", "--yes", "--json"]);
     assert!(grants.contains("GRANT SELECT, DELETE ON TABLE public.transactions TO clerk;"), "{grants:?}");
-    assert_eq!(case.target.count("transactions"), 0);
-    case.target.run("DROP OWNED BY clerk");
+    assert_eq!(case.target().count("transactions"), 0);
+    case.target().run("DROP OWNED BY clerk");
 }
 
 #[test]
@@ -287,7 +290,7 @@ fn every_application_loads_with_rights_on_columns_only() {
         ["personal_finance", "aunoo", "grant_finder", "personal_ai_agent", "data_uploader"].iter().zip(0..)
     {
         let role = Role::new(&format!("columnist_{n}"));
-        let case = Case::of(application, &role);
+        let case = Unprivileged::of(application, &role);
         // One column of each table is all that is there to begin with: the refusals name the others.
         let first = format!(
             "DO $$ DECLARE t record; BEGIN FOR t IN SELECT c.relname, a.attname FROM pg_class c JOIN pg_attribute a \
@@ -295,7 +298,7 @@ fn every_application_loads_with_rights_on_columns_only() {
              LOOP EXECUTE format('GRANT SELECT (%1$I), INSERT (%1$I) ON %2$I TO {}', t.attname, t.relname); END LOOP; END $$",
             role.name
         );
-        case.target.run(&first);
+        case.target().run(&first);
         let grants = case.granted(&["--dry-run", "--detach", "never", "--json"]);
         assert!(!grants.iter().any(|g| g.contains("TABLE public.") && whole.is_match(g)), "{grants:?}");
         for args in [&["--yes", "--detach", "never", "--json"][..], &["verify", "--json"]] {
@@ -303,6 +306,6 @@ fn every_application_loads_with_rights_on_columns_only() {
             assert_eq!(ran.code, 0, "{application} {args:?}: {}", ran.said());
         }
         case.granted(&["rollback", "--yes", "--json"]);
-        case.target.run(&format!("DROP OWNED BY {}", role.name));
+        case.target().run(&format!("DROP OWNED BY {}", role.name));
     }
 }

@@ -3,7 +3,8 @@
 use std::io::{BufRead, BufReader};
 use std::process::Child;
 
-use crate::resume::kills::{Case, until_committed};
+use super::kills::{batches, case, is_exact, migrate, migrate_to, until_committed};
+use crate::support::case::Case;
 use crate::support::postgres::{Server, version};
 use crate::support::sqlite;
 use crate::support::tool::{Place, Ran};
@@ -12,7 +13,7 @@ const GOES_ON: &str = "rows are written, in whole batches that the ledger knows.
 
 /// A run that has committed some batches and is at work on more.
 fn in_the_middle(case: &Case, url: &str) -> Child {
-    let mut child = case.migrate_to(url).args(["--jobs=1", "--detach=never"]).spawn();
+    let mut child = migrate_to(case, url).args(["--jobs=1", "--detach=never"]).spawn();
     assert!(until_committed(&mut case.target.client(), 2, &mut child), "the run ended before it could be stopped");
     child
 }
@@ -34,7 +35,7 @@ fn contains(text: &str, parts: &[&str]) {
 
 #[test]
 fn a_right_revoked_during_the_run_is_reported_and_written_rows_stay() {
-    let case = Case::new();
+    let case = case();
     let database = case.target.name();
     case.target.run(&format!(
         "CREATE ROLE withdrawn LOGIN; GRANT CREATE, TEMP ON DATABASE {database} TO withdrawn; \
@@ -49,22 +50,22 @@ fn a_right_revoked_during_the_run_is_reported_and_written_rows_stay() {
     contains(&said(&ran), &["target: ", "SQLSTATE 42501", "permission denied for table readings", GOES_ON]);
     contains(&said(&ran), &["Give the role its rights back."]);
     case.target.run("GRANT INSERT ON readings TO withdrawn");
-    case.migrate_to(&url).arg("--detach=never").exits(0);
-    case.is_exact();
+    migrate_to(&case, &url).arg("--detach=never").exits(0);
+    is_exact(&case);
     case.target.run("DROP OWNED BY withdrawn; DROP ROLE withdrawn");
 }
 
 #[test]
 fn a_session_that_locks_a_table_is_waited_for_and_the_run_keeps_its_lock() {
-    let case = Case::new();
+    let case = case();
     let url = format!("{}&options=-c%20lock_timeout%3D100ms", case.target.url());
     let args = ["--jobs=1", "--detach=always"];
-    let mut child = case.migrate_to(&url).args(args).spawn();
+    let mut child = migrate_to(&case, &url).args(args).spawn();
     assert!(until_committed(&mut case.target.client(), 2, &mut child), "the run ended before it could be stopped");
     child.kill().and_then(|()| child.wait()).expect("its end");
     let mut reader = case.target.client();
     reader.batch_execute("BEGIN; LOCK TABLE readings IN ACCESS SHARE MODE").expect("a lock");
-    let mut child = case.migrate_to(&url).args(args).spawn();
+    let mut child = migrate_to(&case, &url).args(args).spawn();
     // Twice in vain: by then a connection that was given up would have been missed.
     let lines = BufReader::new(child.stderr.take().expect("its stderr")).lines().map_while(Result::ok);
     let mut waits = lines.filter(|line| line.contains("55P03"));
@@ -75,12 +76,12 @@ fn a_session_that_locks_a_table_is_waited_for_and_the_run_keeps_its_lock() {
     assert_eq!(ran.code, 0, "{}", ran.said());
     let retries = ran.json()["retries"].as_array().cloned().unwrap_or_default();
     assert!(retries.len() >= 2 && retries.iter().all(|retry| retry["why"] == "55P03"), "{retries:?}");
-    case.is_exact();
+    is_exact(&case);
 }
 
 #[test]
 fn after_losing_the_target_nothing_is_claimed_about_unknown_rows() {
-    let case = Case::new();
+    let case = case();
     let child = in_the_middle(&case, &case.target.url());
     let database = case.target.name();
     case.target.elsewhere(&format!(
@@ -98,16 +99,16 @@ fn after_losing_the_target_nothing_is_claimed_about_unknown_rows() {
         ],
     );
     assert_eq!(ran.json()["loads"], serde_json::json!([]), "nothing is known of them");
-    case.migrate().exits(0);
-    case.is_exact();
+    migrate(&case).exits(0);
+    is_exact(&case);
 }
 
 #[test]
 fn a_stop_request_reports_what_is_written_and_the_run_resumes_later() {
-    let case = Case::new();
+    let case = case();
     for signal in ["-TERM", "-INT", "-HUP"] {
-        let mut child = case.migrate().args(["--jobs=1", "--detach=never"]).spawn();
-        let wanted = crate::resume::kills::batches(&mut case.target.client()) + 2;
+        let mut child = migrate(&case).args(["--jobs=1", "--detach=never"]).spawn();
+        let wanted = batches(&mut case.target.client()) + 2;
         assert!(until_committed(&mut case.target.client(), wanted, &mut child), "it ended before it was asked to stop");
         let told = std::process::Command::new("kill").args([signal, &child.id().to_string()]).status();
         assert!(told.expect("kill").success());
@@ -115,8 +116,8 @@ fn a_stop_request_reports_what_is_written_and_the_run_resumes_later() {
         assert_eq!(ran.code, 130, "{}", ran.said());
         contains(&said(&ran), &["run: the process was asked to stop", GOES_ON]);
     }
-    case.migrate().exits(0);
-    case.is_exact();
+    migrate(&case).exits(0);
+    is_exact(&case);
 }
 
 /// How the disk of a server comes to be full, and how there is room again.

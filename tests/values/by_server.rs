@@ -1,11 +1,11 @@
 //! Types that only the server reads, from their text: it gets no text that it would round, cut or guess at.
 
-use super::{Bad, Case, Is, hold};
-use crate::support::case::Case as Move;
+use super::{Bad, Is, Sample, hold};
+use crate::support::case::Case;
 
 #[test]
 fn a_text_that_the_server_would_alter_is_a_fault() {
-    const CASES: &[Case] = &[
+    const CASES: &[Sample] = &[
         ("", "'12.345'", "money", "", Bad("excess-scale")),
         ("", "'12.345'", "money", "round = true", Is("$12.35")),
         ("", "'-1234.5'", "money", "", Is("-$1,234.50")),
@@ -71,7 +71,7 @@ fn a_type_that_the_server_alters_silently_is_refused_in_preflight() {
         CREATE TABLE t (id int PRIMARY KEY, n name, c \"char\", p pair, d called, many pair[], o oid, k name DEFAULT 'kept')";
     let source = "CREATE TABLE t (id INTEGER PRIMARY KEY, n, c, p, d, many, o);
         INSERT INTO t VALUES (1, 'abc', 'yes', '(1.005,abc)', 'x', '{}', -1)";
-    let case = Move::new(source, target, "[load.t]\n");
+    let case = Case::new(source, target, "[load.t]\n");
     for how in ["--dry-run", "--yes"] {
         let report = case.exits(3, &[how]);
         let refused = report["refusals"].as_array().expect("refusals");
@@ -85,7 +85,7 @@ fn a_type_that_the_server_alters_silently_is_refused_in_preflight() {
 fn the_plan_shows_which_loads_are_sent_as_text() {
     let target = "CREATE TABLE t (id int PRIMARY KEY, b bit(8)); CREATE TABLE u (id int PRIMARY KEY, b bytea)";
     let source = "CREATE TABLE t (id INTEGER PRIMARY KEY, b); CREATE TABLE u (id INTEGER PRIMARY KEY, b)";
-    let case = Move::new(source, target, "[load.t]\n[load.u]\n");
+    let case = Case::new(source, target, "[load.t]\n[load.u]\n");
     let plan = case.place.migrate(["plan", "-t", &case.target.url()]).exits(0).stdout;
     let lines: Vec<&str> = plan.lines().collect();
     let said = lines.iter().position(|line| line.contains("sent as text")).expect("what the plan says of t");

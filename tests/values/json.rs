@@ -1,10 +1,10 @@
 //! JSON: text that is carried as text, and what jsonb cannot hold.
 
-use super::{Bad, Case, Is, hold};
+use super::{Bad, Is, Sample, hold};
 
 #[test]
 fn json_is_checked_before_it_is_sent() {
-    const CASES: &[Case] = &[
+    const CASES: &[Sample] = &[
         ("TEXT", "'null'", "jsonb", "", Is("null")),
         ("TEXT", "NULL", "jsonb", "", super::Null),
         ("TEXT", "'{a:1}'", "jsonb", "", Bad("invalid-json")),

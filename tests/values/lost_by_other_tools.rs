@@ -1,13 +1,13 @@
 //! The traps in which other tools were seen to lose or bend values with exit status 0: each is carried exactly or named.
 
-use super::{Bad, Case, Is, hold};
+use super::{Bad, Is, Sample, hold};
 use crate::support::postgres::Database;
 use crate::support::sqlite;
 use crate::support::tool::{Place, Ran};
 
 #[test]
 fn values_that_other_tools_lose_arrive_or_are_reported() {
-    const CASES: &[Case] = &[
+    const CASES: &[Sample] = &[
         ("DATETIME", "1700000000", "timestamptz", r#"epoch = "s""#, Is("2023-11-14 22:13:20+00")),
         ("DATETIME", "1700000000123", "timestamptz", r#"epoch = "ms""#, Is("2023-11-14 22:13:20.123+00")),
         ("DATETIME", "1700000000123", "timestamptz", "", Bad("number-in-time")),

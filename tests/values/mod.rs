@@ -38,7 +38,7 @@ use Becomes::{Bad, Is, Null};
 
 /// The source column's declared type, the value in SQLite's own SQL, the target column's type, the modifiers as the mapping
 /// writes them, and what becomes of it.
-type Case<'a> = (&'a str, &'a str, &'a str, &'a str, Becomes<'a>);
+type Sample<'a> = (&'a str, &'a str, &'a str, &'a str, Becomes<'a>);
 
 /// Types that the cases name.
 const TYPES: &str = "CREATE TYPE mood AS ENUM ('sad', 'ok');
@@ -48,13 +48,13 @@ const TYPES: &str = "CREATE TYPE mood AS ENUM ('sad', 'ok');
 
 /// Runs every case; all that differ are named together.
 #[track_caller]
-fn hold(cases: &[Case<'_>]) {
+fn hold(cases: &[Sample<'_>]) {
     hold_beside(cases, "", "");
 }
 
 /// The same with more types on the target, and with a column of the given type beside each value, whose value is 1.
 #[track_caller]
-fn hold_beside(cases: &[Case<'_>], types: &str, beside: &str) {
+fn hold_beside(cases: &[Sample<'_>], types: &str, beside: &str) {
     let (column, one) = if beside.is_empty() { (String::new(), "") } else { (format!(", w {beside}"), ", '1'") };
     let mut groups: BTreeMap<(&str, &str, &str), Vec<usize>> = BTreeMap::new();
     for (n, (declared, _, target, modifiers, _)) in cases.iter().enumerate() {

@@ -1,11 +1,11 @@
 //! Affinity and numbers: what a storage class becomes in each numeric type, in text and in a boolean.
 
-use super::{Bad, Case, Is, hold};
+use super::{Bad, Is, Sample, hold};
 use crate::support::postgres::version;
 
 #[test]
 fn the_storage_class_decides_and_not_the_declared_type() {
-    const CASES: &[Case] = &[
+    const CASES: &[Sample] = &[
         ("INTEGER", "'abc'", "int", "", Bad("not-a-number")),
         ("INTEGER", "'12abc'", "int", "", Bad("not-a-number")),
         ("INTEGER", "''", "int", "", Bad("empty-string")),
@@ -88,7 +88,7 @@ fn the_storage_class_decides_and_not_the_declared_type() {
 
 #[test]
 fn numbers_arrive_to_the_last_digit_or_are_refused() {
-    const CASES: &[Case] = &[
+    const CASES: &[Sample] = &[
         ("REAL", "9e999", "double precision", "", Is("Infinity")),
         ("REAL", "-9e999", "double precision", "", Is("-Infinity")),
         ("REAL", "9e999", "real", "", Is("Infinity")),
@@ -170,20 +170,20 @@ fn numbers_arrive_to_the_last_digit_or_are_refused() {
         ("", "'enabled'", "boolean", "map = { enabled = true }", Is("true")),
     ];
     /// Before PostgreSQL 15 a scale lies between 0 and the precision.
-    const OUTER_SCALES: &[Case] = &[
+    const OUTER_SCALES: &[Sample] = &[
         ("INTEGER", "100", "numeric(5,-1)", "", Is("100")),
         ("INTEGER", "105", "numeric(5,-1)", "", Bad("excess-scale")),
         ("TEXT", "'0.00012'", "numeric(2,5)", "", Is("0.00012")),
         ("TEXT", "'0.1'", "numeric(2,5)", "", Bad("precision-overflow")),
     ];
     /// Without a limit, from PostgreSQL 14 on.
-    const INFINITE: &[Case] = &[
+    const INFINITE: &[Sample] = &[
         ("REAL", "9e999", "numeric", "", Is("Infinity")),
         ("REAL", "-9e999", "numeric", "", Is("-Infinity")),
         ("", "'-inf'", "numeric", "", Is("-Infinity")),
         ("", "'NaN'", "numeric", "", Is("NaN")),
     ];
-    const FINITE: &[Case] = &[
+    const FINITE: &[Sample] = &[
         ("REAL", "9e999", "numeric", "", Bad("not-finite")),
         ("REAL", "-9e999", "numeric", "", Bad("not-finite")),
         ("", "'-inf'", "numeric", "", Bad("not-finite")),

@@ -1,10 +1,10 @@
 //! Text, bytes, labels, addresses, arrays and types that go as text.
 
-use super::{Bad, Case, Is, hold};
+use super::{Bad, Is, Sample, hold};
 
 #[test]
 fn text_and_bytes_arrive_byte_for_byte_or_are_refused() {
-    const CASES: &[Case] = &[
+    const CASES: &[Sample] = &[
         ("TEXT", "'a' || char(0) || 'b'", "text", "", Bad("nul-in-text")),
         ("TEXT", "'a' || char(0) || 'b'", "text", "strip_nul = true", Is("ab")),
         ("TEXT", "CAST(x'ff41' AS TEXT)", "text", "", Bad("not-utf8")),
@@ -106,7 +106,7 @@ fn an_empty_string_in_a_non_text_column_is_a_fault_unless_mapped_to_null() {
 #[test]
 fn identifiers_addresses_and_arrays_are_read_strictly() {
     const UUID: super::Becomes = Is("a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11");
-    const CASES: &[Case] = &[
+    const CASES: &[Sample] = &[
         ("TEXT", "'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'", "uuid", "", UUID),
         ("TEXT", "'A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11'", "uuid", "", UUID),
         ("TEXT", "'a0eebc999c0b4ef8bb6d6bb9bd380a11'", "uuid", "", UUID),

@@ -1,13 +1,13 @@
 //! Dates, times, instants and durations in the spellings that programs leave behind.
 
-use super::{Bad, Case, Is, hold};
-use crate::support::case::Case as Move;
+use super::{Bad, Is, Sample, hold};
+use crate::support::case::Case;
 
 const NEW_YORK: &str = r#"zone = "America/New_York""#;
 
 #[test]
 fn times_arrive_to_the_microsecond_or_are_refused() {
-    const CASES: &[Case] = &[
+    const CASES: &[Sample] = &[
         ("", "'2023-03-02'", "date", "", Is("2023-03-02")),
         ("", "'2023-03-02 15:04'", "timestamp", "", Is("2023-03-02 15:04:00")),
         ("", "'2023-03-02T15:04:05.5'", "timestamp", "", Is("2023-03-02 15:04:05.5")),
@@ -172,7 +172,7 @@ fn times_arrive_to_the_microsecond_or_are_refused() {
 
 #[test]
 fn durations_need_their_unit() {
-    const CASES: &[Case] = &[
+    const CASES: &[Sample] = &[
         ("", "90061", "interval", "", Bad("number-in-interval")),
         ("", "90061", "interval", r#"unit = "s""#, Is("25:01:01")),
         ("", "90061000", "interval", r#"unit = "ms""#, Is("25:01:01")),
@@ -202,7 +202,7 @@ fn durations_need_their_unit() {
 fn local_times_without_a_zone_are_refused_before_anything_is_written() {
     let source = "CREATE TABLE t (id INTEGER PRIMARY KEY, at DATETIME, d DATE);
         INSERT INTO t VALUES (1, '2023-03-02 15:04:05', '2023-03-02'), (2, '2023-03-02 15:04:05Z', NULL);";
-    let case = Move::new(source, "CREATE TABLE t (id int PRIMARY KEY, at timestamptz, d date)", "[load.t]\n");
+    let case = Case::new(source, "CREATE TABLE t (id int PRIMARY KEY, at timestamptz, d date)", "[load.t]\n");
     let before = case.target.inventory();
     for how in ["--dry-run", "--yes"] {
         let refused = &case.exits(3, &[how, "--on-fault", "quarantine"])["refusals"];
@@ -217,7 +217,7 @@ fn a_stopped_run_resumes_in_no_other_zone() {
     let source = "CREATE TABLE t (id INTEGER PRIMARY KEY, at DATETIME, n INTEGER);
         INSERT INTO t VALUES (1, '2023-07-02 15:04:05', 1), (2, '2023-07-02 15:04:05', 2), (3, '2023-07-02 15:04:05', -3);";
     let target = "CREATE TABLE t (id int PRIMARY KEY, at timestamptz, n int CONSTRAINT up CHECK (n > 0))";
-    let case = Move::new(source, target, "zone = \"Europe/Berlin\"\n[load.t]\n");
+    let case = Case::new(source, target, "zone = \"Europe/Berlin\"\n[load.t]\n");
     let args = ["--yes", "--batch-rows", "1", "--jobs", "1"];
     case.exits(4, &args);
     assert_eq!(case.ids("t"), [1, 2]);
