@@ -1,7 +1,7 @@
 #!/bin/sh
 # Runs the real tool against a real PostgreSQL while everything around it dies, and ends with a table of trials by kind.
 #   tests/chaos.sh [--seconds N] [--seed S] [--kind "kill -9"] [--keep]
-#   tests/chaos.sh --points [--seconds N]     ends the process behind each answer of the target's in turn
+#   tests/chaos.sh --points [--seconds N]     ends the process after each answer of the target in turn
 #   tests/chaos.sh --panics                   lets it panic there, and searches all that is left for secrets
 # A failed trial names its seed; `--seed S --seconds 1` runs that one again. `--keep` leaves its database.
 set -eu

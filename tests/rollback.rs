@@ -374,7 +374,7 @@ fn detached_keys_are_reattached_before_published_rows_are_deleted() {
 
 #[test]
 fn rolling_back_a_table_without_a_key_takes_linear_time() {
-    // Row by row beside each other, 30,000 rows took a minute where this takes a second.
+    // Row by row against each other, 30,000 rows took a minute where this takes a second.
     let source = "CREATE TABLE t (n INTEGER, m INTEGER); WITH RECURSIVE i (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM i WHERE i < 30000)
         INSERT INTO t SELECT i % 3, i / 10 FROM i";
     let case = Case::new(source, "CREATE TABLE t (n int, m int)", "[load.t]\n");

@@ -33,7 +33,7 @@ package() {
     esac
 }
 
-# Unpacks a server, once. The package lists its symbolic links in a file; pg_config is a line that says where it lies.
+# Unpacks a server, once. The package lists its symbolic links in a file; pg_config is a line that prints its place.
 fetch() {
     bin=$folder/$1/native/bin
     [ ! -x "$bin/pg_config" ] || return 0

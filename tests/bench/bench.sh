@@ -103,7 +103,7 @@ for round in $(seq "$rounds"); do
     timed "read back" back
     timed "read back, 2" back2
     fresh "$work/bare.sql"; timed "load bare" "$migrate" -m "$work/bench.toml" -t "$url" --yes -q --skip-preflight --verify none
-    fresh "$work/full.sql"; timed "+ put back" "$migrate" -m "$work/bench.toml" -t "$url" --yes -q --skip-preflight --verify none
+    fresh "$work/full.sql"; timed "+ reattach" "$migrate" -m "$work/bench.toml" -t "$url" --yes -q --skip-preflight --verify none
     fresh "$work/full.sql"; timed "+ verify" "$migrate" -m "$work/bench.toml" -t "$url" --yes -q --skip-preflight
     fresh "$work/full.sql"; timed cutover /usr/bin/env time -f 'peak %M KiB' "$migrate" -m "$work/bench.toml" -t "$url" --yes -q --report "$work/report-$round.json"
     grep -h peak "$work/out" || true

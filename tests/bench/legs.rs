@@ -1,4 +1,4 @@
-//! The legs of a load that need no server, one a process, so that `bench.sh` times them beside those that do.
+//! The legs of a load that need no server, one a process, so that `bench.sh` times them next to those that do.
 //!
 //! `legs SOURCE scan` reads every cell; `encode` converts and encodes them too, which is one step; `null` does that in two
 //! lanes, each over a half of the table, and writes to a target that takes everything. Each prints rows, bytes and
@@ -196,7 +196,7 @@ fn load() -> LoadPlan {
     }
 }
 
-/// When a leg began, by the clock and in nanoseconds that this process had been on a processor.
+/// The start of a leg, by the clock and in nanoseconds that this process had been on a processor.
 struct Began {
     clock: Instant,
     processor: u64,
@@ -219,7 +219,7 @@ impl Began {
 fn processor() -> u64 {
     // The clock ticks a hundred times a second: close enough for seconds.
     let text = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let behind_name = text.rsplit(')').next().unwrap_or_default();
-    let ticks = behind_name.split(' ').skip(12).take(2).filter_map(|ticks| ticks.parse::<u64>().ok());
+    let after_name = text.rsplit(')').next().unwrap_or_default();
+    let ticks = after_name.split(' ').skip(12).take(2).filter_map(|ticks| ticks.parse::<u64>().ok());
     ticks.sum::<u64>() * 10_000_000
 }

@@ -1,6 +1,6 @@
 # What the benchmarks share: a PostgreSQL of their own, and a stopwatch. To be sourced; gives $here, $bin, $work, $url.
 #
-# Settings are initdb's but for shared_buffers and max_wal_size. Gone, with all that was made, when the script ends.
+# Settings are initdb's but for shared_buffers and max_wal_size. The server and all files are removed when the script ends.
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 bin=$(pg_config --bindir)
 work=$(mktemp -d "${TMPDIR:-/tmp}/migrate-bench.XXXXXX")

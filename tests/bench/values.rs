@@ -1,4 +1,4 @@
-//! What one value costs to convert, type by type: the best of twenty turns, since others use the machine too.
+//! The cost of converting one value, type by type: the best of twenty turns, since others use the machine too.
 
 use std::hint::black_box;
 use std::time::Instant;

@@ -1,10 +1,10 @@
-//! What is done to the runs of a trial: every way in which one of those who take part can die.
+//! The accidents of a trial: every way in which a process, a server or a connection can die.
 
 use std::process::{Child, Command};
 use std::time::Duration;
 
 use super::proxy::{Fault, How};
-use super::trial::{LONGEST, SET_ASIDE, Trial};
+use super::trial::{LONGEST, QUARANTINE, Trial};
 use crate::support::tool::Ran;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub enum Kind {
     TargetFull,
     FaultFileFull,
     Memory,
-    ReaderGone,
+    ReaderClosed,
 }
 
 impl Kind {
@@ -42,7 +42,7 @@ impl Kind {
         Kind::TargetFull,
         Kind::FaultFileFull,
         Kind::Memory,
-        Kind::ReaderGone,
+        Kind::ReaderClosed,
     ];
 
     pub fn name(self) -> &'static str {
@@ -52,7 +52,7 @@ impl Kind {
             Kind::Cut => "connection cut",
             Kind::CutInTls => "connection cut inside TLS",
             Kind::AnswerLost => "answer to COMMIT lost",
-            Kind::CommitLate => "COMMIT behind the retry",
+            Kind::CommitLate => "COMMIT after the retry",
             Kind::BackendEnd => "pg_terminate_backend",
             Kind::Ask => "SIGTERM, SIGINT, SIGHUP",
             Kind::TwoAtOnce => "two at once",
@@ -61,11 +61,11 @@ impl Kind {
             Kind::TargetFull => "target's disk full",
             Kind::FaultFileFull => "fault file's disk full",
             Kind::Memory => "memory refused",
-            Kind::ReaderGone => "reader of its output gone",
+            Kind::ReaderClosed => "reader of its output closed",
         }
     }
 
-    /// How many of its trials come to one of the rarest kind.
+    /// The number of its trials for each trial of the rarest kind.
     pub fn weight(self) -> usize {
         match self {
             Kind::Kill | Kind::Cut => 12,
@@ -91,7 +91,7 @@ impl Trial<'_> {
             Kind::TargetFull => self.target_full()?,
             Kind::FaultFileFull => self.fault_file_full()?,
             Kind::Memory => self.memory()?,
-            Kind::ReaderGone => self.reader_gone()?,
+            Kind::ReaderClosed => self.reader_closed()?,
         }
         self.until_done()?;
         self.fixture.wrong(&self.database).map_or(Ok(()), Err)
@@ -106,7 +106,7 @@ impl Trial<'_> {
             match ended {
                 None => self.injections += 1,
                 Some(_) if ran.code == 0 => return self.exit_is_true(&ran),
-                // The server has not noticed yet that the one before is gone.
+                // The server has not noticed yet that the previous one has ended.
                 Some(_) if ran.code == 3 && ran.said().contains("another migrate is at work") => {}
                 Some(_) => return Err(format!("undisturbed it ended with {}: {}", ran.code, ran.said())),
             }
@@ -120,8 +120,8 @@ impl Trial<'_> {
             // Before its signals are set up it dies of them, as anything does.
             Self::let_run(&mut child, Duration::from_millis(100) + self.moment(1));
             let signal = ["-TERM", "-INT", "-HUP"][self.dice.below(3) as usize];
-            let told = Command::new("kill").args([signal, &child.id().to_string()]).output();
-            self.injections += u64::from(told.expect("kill").status.success());
+            let sent = Command::new("kill").args([signal, &child.id().to_string()]).output();
+            self.injections += u64::from(sent.expect("kill").status.success());
             let ran = self.ended(child)?;
             if ![0, 130, -15, -2, -1].contains(&ran.code) {
                 return Err(format!("asked to stop by {signal}, it ended with {}: {}", ran.code, ran.said()));
@@ -225,7 +225,7 @@ impl Trial<'_> {
         Ok(())
     }
 
-    /// Killed anywhere, a run can be taken back to the last row, catalogue entry and sequence; and be done again.
+    /// A run that was killed anywhere can be rolled back to the last row, catalogue entry and sequence, and can run again.
     fn rolled_back(&mut self, kind: Kind) -> Result<(), String> {
         let mut child = self.spawn(&self.here(), &[]);
         let moment = self.moment(1) + self.moment(2);
@@ -243,7 +243,7 @@ impl Trial<'_> {
         }
         let child = self.rollback();
         let ran = self.ended(child)?;
-        // Nothing to take out: the kill came before the run began, or behind the whole rollback.
+        // Nothing to remove: the kill came before the run began, or after the whole rollback.
         if ran.code != 0 && !ran.said().contains("knows no run") {
             return Err(format!("rollback ended with {}: {}", ran.code, ran.said()));
         }
@@ -267,9 +267,9 @@ impl Trial<'_> {
         Ok(())
     }
 
-    /// The fault file cannot be written: the rows are set aside in the ledger all the same, and the report says so.
+    /// The fault file cannot be written. The ledger records the quarantined rows all the same, and the report warns.
     fn fault_file_full(&mut self) -> Result<(), String> {
-        self.mapping = SET_ASIDE;
+        self.mapping = QUARANTINE;
         let child = match self.dice.below(2) {
             0 => self.spawn(&self.here(), &["--fault-file", "/dev/full"]),
             _ => self.limited("ulimit -f 1", &[]),
@@ -280,7 +280,7 @@ impl Trial<'_> {
         if ran.code != 6 || !ran.said().contains("cannot be written") {
             return Err(format!("without a fault file it ended with {}: {}", ran.code, ran.said()));
         }
-        let _of_before = std::fs::remove_file(self.fixture.place.path("migrate-faults.ndjson"));
+        let _previous = std::fs::remove_file(self.fixture.place.path("migrate-faults.ndjson"));
         self.until_done()?;
         let lines = self.fixture.place.read("migrate-faults.ndjson").lines().count();
         if lines == 60 { Ok(()) } else { Err(format!("{lines} lines in the fault file")) }
@@ -302,8 +302,8 @@ impl Trial<'_> {
         Ok(())
     }
 
-    /// Nobody reads what it says any more, as behind `| head -1`.
-    fn reader_gone(&mut self) -> Result<(), String> {
+    /// The reader of the output has closed it, as `| head -1` does.
+    fn reader_closed(&mut self) -> Result<(), String> {
         self.args.retain(|arg| arg != "--progress=none");
         let mut child = self.spawn(&self.here(), &["--progress", "plain", "-v"]);
         Self::let_run(&mut child, self.moment(1));
@@ -311,7 +311,7 @@ impl Trial<'_> {
         self.injections += 1;
         let Some(code) = Self::let_run(&mut child, LONGEST) else { return Err("it hangs".to_owned()) };
         if code != 0 {
-            return Err(format!("with nobody to read it, it ended with {code}"));
+            return Err(format!("without a reader, it ended with {code}"));
         }
         self.exit_is_true(&Ran { code, stdout: String::new(), stderr: String::new() })
     }

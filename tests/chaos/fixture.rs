@@ -1,4 +1,4 @@
-//! What every trial moves: a small source with something of everything, its target, and an independent reading of both.
+//! The data of every trial: a small source with something of everything, its target, and an independent reading of both.
 
 use std::collections::BTreeMap;
 
@@ -43,8 +43,8 @@ CREATE TABLE tags (name text PRIMARY KEY, n int);
 CREATE TABLE pages (id int PRIMARY KEY, body text NOT NULL);
 ALTER TABLE pages ALTER body SET STORAGE EXTERNAL;
 CREATE TABLE odd (id int PRIMARY KEY, n int);
-INSERT INTO accounts (name) VALUES ('somebody else');
--- A copy of a database forgets at a crash what a sequence handed out beyond its note; behind this there is no such note.
+INSERT INTO accounts (name) VALUES ('another person');
+-- A copy of a database forgets at a crash the values that a sequence handed out beyond its note; after this there is no such note.
 SELECT setval('accounts_id_seq', 1);
 INSERT INTO tags VALUES ('abc', -1);
 CREATE FUNCTION shout() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.note := upper(NEW.note); RETURN NEW; END';
@@ -83,8 +83,8 @@ const WHOLE: &str = r#"
 from = { sql = "SELECT id, n FROM odd WHERE n NOT LIKE 'x%' ORDER BY id" }
 "#;
 
-/// The same rows arrive, and 60 are set aside.
-const SET_ASIDE: &str = r#"
+/// The same rows arrive, and 60 are quarantined.
+const QUARANTINE: &str = r#"
 [load.odd]
 [defaults]
 on_fault = "quarantine"
@@ -110,13 +110,13 @@ const READINGS: [(&str, &str, &str); 7] = [
     ("odd", "SELECT id, n FROM odd WHERE n NOT LIKE 'x%'", "SELECT id, n FROM odd"),
 ];
 
-/// What every sequence hands out next, read without drawing from it.
+/// The next value of every sequence, read without drawing from it.
 const NEXT: &str = "SELECT 'accounts', last_value + is_called::int FROM accounts_id_seq UNION ALL \
     SELECT 'groups', last_value + is_called::int FROM groups_id_seq UNION ALL \
     SELECT 'items', last_value + is_called::int FROM items_id_seq UNION ALL \
     SELECT 'logs', last_value + is_called::int FROM logs_id_seq";
 
-/// What must be as it was, whatever happened: constraints, indexes, triggers.
+/// The objects that must be unchanged after every accident: constraints, indexes, triggers.
 const CATALOGUE: &str = "
 SELECT format('%s %s %s %s', conrelid::regclass, conname, pg_get_constraintdef(oid), convalidated) FROM pg_constraint
  WHERE connamespace = 'public'::regnamespace
@@ -133,7 +133,7 @@ pub struct Fixture {
     pub place: Place,
     pub server: Server,
     pub proxy: Proxy,
-    /// How long an undisturbed run took here, in milliseconds.
+    /// The duration of an undisturbed run on this machine, in milliseconds.
     pub span: u64,
     expected: Rows,
     before: Rows,
@@ -146,7 +146,7 @@ impl Fixture {
         let place = Place::new();
         let source = sqlite::file(&place, "source.db", SOURCE);
         place.write("mapping.toml", format!("{MAPPING}{WHOLE}"));
-        place.write("aside.toml", format!("{MAPPING}{SET_ASIDE}"));
+        place.write("quarantine.toml", format!("{MAPPING}{QUARANTINE}"));
         let server = Server::on_tcp();
         server.connect("postgres").batch_execute("CREATE DATABASE chaos_template").expect("a template");
         server.connect("chaos_template").batch_execute(TARGET).expect("the target's tables");
@@ -170,7 +170,7 @@ impl Fixture {
         fixture
     }
 
-    /// How long a run takes, in milliseconds.
+    /// The duration of a run, in milliseconds.
     fn undisturbed(&self) -> u64 {
         let database = "chaos_undisturbed";
         self.begin(database);
@@ -183,7 +183,7 @@ impl Fixture {
         u64::try_from(span).expect("a short time")
     }
 
-    /// How the tool reaches a database with nothing in between.
+    /// The URL of a database, without the proxy.
     pub fn url(&self, database: &str) -> String {
         self.server.url_of("postgres", database)
     }
@@ -217,7 +217,7 @@ impl Fixture {
         READINGS.into_iter().map(one).collect()
     }
 
-    /// What is not as it must be at the end of a whole run.
+    /// Everything that is wrong at the end of a whole run.
     pub fn wrong(&self, database: &str) -> Option<String> {
         let found = self.read_target(database);
         self.differs(&found, &self.expected).or_else(|| {
@@ -232,13 +232,13 @@ impl Fixture {
                 () if ids != ["1200"] => Some(format!("{ids:?} ids of logs")),
                 () if state != ["Done"] => Some(format!("the run is {state:?}")),
                 () if !off.is_empty() => Some(format!("off still: {off:?}")),
-                () if self.rows(database, past) != ["t"] => Some("a sequence is behind".to_owned()),
+                () if self.rows(database, past) != ["t"] => Some("a sequence is below its rows".to_owned()),
                 () => self.catalogue_differs(database),
             }
         })
     }
 
-    /// What is left behind when nothing may be.
+    /// The objects that are left although nothing may be.
     pub fn touched(&self, database: &str) -> Option<String> {
         let found = self.read_target(database);
         let next = self.rows(database, NEXT);

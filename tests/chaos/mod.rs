@@ -2,7 +2,7 @@
 //!
 //! `tests/chaos.sh --seconds N --seed S` runs it for as long as is wanted; the test command runs a slice. Each trial draws
 //! its kind and its moments from the printed seed, is judged by an independent reading of source and target, and every
-//! exit status must have told the truth.
+//! exit status must be true.
 
 mod accidents;
 mod fixture;
@@ -39,7 +39,7 @@ impl Dice {
     }
 }
 
-/// What came of the trials of one kind.
+/// The results of the trials of one kind.
 #[derive(Default)]
 struct Tally {
     trials: u64,
@@ -66,7 +66,7 @@ impl std::fmt::Display for Tally {
     }
 }
 
-/// Whose turn it is, over and over: first every kind once, so that a short slice holds each, then those that weigh more.
+/// The order of kinds, repeated: first every kind once, so that a short slice contains each, then the kinds with more weight.
 fn turns(only: Option<&str>) -> Vec<Kind> {
     let wanted = |kind: &Kind| only.is_none_or(|only| only == kind.name());
     let rounds = Kind::ALL.iter().map(|kind| kind.weight()).max().unwrap_or(0);

@@ -12,10 +12,10 @@ use std::time::Duration;
 
 use socket2::{SockAddr, SockRef, Socket, Type};
 
-/// What happens to one connection.
+/// The fate of one connection.
 #[derive(Clone, Copy, Debug)]
 pub enum Fault {
-    /// Before the n-th message of one direction, or behind so many bytes of it.
+    /// Before the n-th message of one direction, or after this many bytes of it.
     Cut { from_client: bool, message: u64, bytes: usize, how: How },
     /// Before the n-th message of the client's that holds this text.
     CutAt { text: &'static str, nth: u64 },
@@ -29,7 +29,7 @@ pub enum Fault {
 pub enum How {
     Rst,
     Fin,
-    /// Nothing more passes, and nobody is told.
+    /// Nothing more passes, and neither side is notified.
     Silence,
     Stall(Duration),
 }
@@ -45,9 +45,9 @@ struct State {
     server: Mutex<Option<SockAddr>>,
     faults: Mutex<VecDeque<Fault>>,
     happened: AtomicU64,
-    /// Connections of before are let go.
+    /// Earlier connections are closed.
     generation: Mutex<u64>,
-    /// Told when the generation moves.
+    /// Notified when the generation changes.
     moved: Condvar,
 }
 
@@ -82,7 +82,7 @@ impl Proxy {
         *self.state.faults.lock().unwrap_or_else(PoisonError::into_inner) = faults.into_iter().collect();
     }
 
-    /// How many happened.
+    /// The number that happened.
     pub fn happened(&self) -> u64 {
         self.state.happened.load(Ordering::SeqCst)
     }
@@ -93,7 +93,7 @@ impl Proxy {
         self.state.moved.notify_all();
     }
 
-    /// How the tool reaches a database through it.
+    /// The URL of a database through the proxy.
     pub fn url(&self, database: &str) -> String {
         self.url_with(database, "disable")
     }
@@ -104,7 +104,7 @@ impl Proxy {
     }
 }
 
-/// The first word of a client that wants TLS, behind its length.
+/// The first word of a client that wants TLS, after its length.
 const TLS_PLEASE: [u8; 4] = 80_877_103_u32.to_be_bytes();
 
 fn pass_on(client: TcpStream, state: &Arc<State>) {
@@ -163,7 +163,7 @@ enum Verdict {
     End,
 }
 
-/// What a stretch of bytes is cut into.
+/// The parts of a stretch of bytes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Framing {
     /// A client's first message.

@@ -1,6 +1,6 @@
 //! One trial: a fresh target, runs that are disturbed, then the same command until it is done; and the judgement.
 //!
-//! What is done to the runs stands in `kinds`; here is what all trials have in common.
+//! This file has what all trials have in common. The accidents are in `accidents`.
 
 use std::process::Child;
 use std::time::{Duration, Instant};
@@ -10,13 +10,13 @@ use super::accidents::Kind;
 use super::fixture::Fixture;
 use crate::support::tool::{Ran, Run};
 
-/// What came of it.
+/// The outcome of a trial.
 pub struct Done {
-    /// How often something died.
+    /// The number of accidents.
     pub injections: u64,
-    /// How often the tool was started.
+    /// The number of starts of the tool.
     pub runs: u64,
-    /// What is wrong.
+    /// Everything that is wrong.
     pub failure: Option<String>,
 }
 
@@ -26,18 +26,18 @@ pub struct Trial<'f> {
     pub database: String,
     pub dice: Dice,
     pub args: Vec<String>,
-    /// The mapping; with one, some rows are set aside.
+    /// The mapping. One of them quarantines some rows.
     pub mapping: &'static str,
     pub injections: u64,
     pub runs: u64,
 }
 
-/// How long a run may take before the harness kills it: many times what it needs.
+/// The time that a run may take before the harness kills it: many times what it needs.
 pub const LONGEST: Duration = Duration::from_secs(60);
 
-/// The mapping by which no row is set aside, and the one by which some are.
+/// The mapping that quarantines no row, and the one that quarantines some.
 pub const WHOLE: &str = "mapping.toml";
-pub const SET_ASIDE: &str = "aside.toml";
+pub const QUARANTINE: &str = "quarantine.toml";
 
 impl<'f> Trial<'f> {
     pub fn run(fixture: &'f Fixture, kind: Kind, seed: u64) -> Done {
@@ -63,7 +63,7 @@ impl<'f> Trial<'f> {
         Done { injections: trial.injections, runs: trial.runs, failure }
     }
 
-    /// Ends the process at one point and goes on. `false`: there are not so many points.
+    /// Ends the process at one point and resumes. Returns false if there are fewer points.
     #[cfg(feature = "failpoints")]
     pub fn at_point(fixture: &'f Fixture, point: u64) -> Result<bool, String> {
         let database = format!("chaos_point_{point}");
@@ -83,9 +83,9 @@ impl<'f> Trial<'f> {
         died
     }
 
-    /// How a run of this mapping ends when all is well.
+    /// The exit status of an undisturbed run of this mapping.
     pub fn well(&self) -> i32 {
-        if self.mapping == SET_ASIDE { 6 } else { 0 }
+        if self.mapping == QUARANTINE { 6 } else { 0 }
     }
 
     /// A moment of a run, of its first half, third ...
@@ -129,11 +129,11 @@ impl<'f> Trial<'f> {
     }
 
     pub fn killed(mut child: Child) -> Ran {
-        let _gone = child.kill();
+        let _killed = child.kill();
         Ran::of_child(child)
     }
 
-    /// A run that nobody ended: it held out, or stopped and said so.
+    /// A run that was not killed: it finished, or stopped and reported so.
     pub fn survived(&mut self, child: Child) -> Result<Ran, String> {
         let ran = self.ended(child)?;
         if ![self.well(), 3, 4].contains(&ran.code) {
@@ -156,12 +156,12 @@ impl<'f> Trial<'f> {
             0 | 6 if ran.code == self.well() => {
                 self.fixture.wrong(&self.database).map_or(Ok(()), |what| Err(format!("exit {}, and {what}", ran.code)))
             }
-            4 if !ran.said().contains("ame command") => Err(format!("it does not say how to go on: {}", ran.said())),
+            4 if !ran.said().contains("ame command") => Err(format!("it does not say how to resume: {}", ran.said())),
             _ => Ok(()),
         }
     }
 
-    /// The same command, undisturbed: it must come to its end. What the server still does for a process that is gone may
+    /// The same command, undisturbed: it must come to its end. What the server still does for a process that has ended may
     /// have it refused for a moment.
     pub fn until_done(&mut self) -> Result<(), String> {
         let began = Instant::now();

@@ -234,11 +234,11 @@ fn row_content_in_server_messages_is_not_repeated() {
     assert_eq!(case.target.count("notes"), 0);
 }
 
-/// Answers of the target's behind which a panic is forced for each place of a password; the first place takes every one.
+/// Answers of the target after which a panic is forced for each place of a password; the first place takes every one.
 #[cfg(feature = "failpoints")]
 const STEP: usize = 9;
 
-/// What a panic would say at its worst: the connection string, and a row.
+/// The worst text of a panic: the connection string, and a row.
 #[cfg(feature = "failpoints")]
 #[test]
 fn a_panic_at_any_stage_shows_its_place_and_no_password_or_row() {

@@ -61,16 +61,16 @@ fn a_starting_server_is_waited_for_and_a_dead_port_only_on_request() {
     let string = format!("host={} port={} user=one dbname=postgres", server.socket(), server.port);
     let settings = settings(&string).known_to_be_direct();
     let held = settings.connect(ReadOnly(false)).expect("the one session");
-    let mut told = Vec::new();
+    let mut states = Vec::new();
     let release = std::cell::RefCell::new(Some(held));
     // Too many connections passes when one of them ends.
     let client = settings.connect_patiently(ReadOnly(false), Patience::FIRST, &mut |e, _| {
-        told.push(e.sqlstate().map(str::to_owned));
+        states.push(e.sqlstate().map(str::to_owned));
         release.borrow_mut().take();
         true
     });
     client.expect("a session after a while");
-    assert_eq!(told[0].as_deref(), Some("53300"));
+    assert_eq!(states[0].as_deref(), Some("53300"));
 
     let dead = format!("host=127.0.0.1 port={} user=u", free_port());
     let refused = self::settings(&dead).connect_patiently(ReadOnly(false), Patience::FIRST, &mut |_, _| true);
@@ -101,7 +101,7 @@ fn a_server_that_is_shutting_down_is_waking() {
     let server = Server::start(&Wish::default());
     let string = format!("host={} port={} user=postgres", server.socket(), server.port);
     let settings = settings(&string);
-    // A smart shutdown waits for this session and lets nobody else in.
+    // A smart shutdown waits for this session and admits no other session.
     let held = settings.connect(ReadOnly(false)).expect("a session");
     server.signal("TERM");
     let error = loop {

@@ -14,7 +14,7 @@ pub struct Certificates {
     folder: tempfile::TempDir,
 }
 
-/// What every authority of the tests signs, and how.
+/// The certificates that each authority of the tests signs.
 const SERVERS: [(&str, &str, &str); 5] = [
     // Name, subject, extensions.
     ("right", "/CN=localhost", "subjectAltName=DNS:localhost,IP:127.0.0.1"),
@@ -165,7 +165,7 @@ impl Certificates {
     }
 }
 
-/// A path as it stands in a connection string of the tests.
+/// A path as written in a connection string of the tests.
 pub fn text(path: &Path) -> &str {
     path.to_str().expect("a UTF-8 path")
 }

@@ -1,4 +1,4 @@
-//! `--env-file`: where its variables stand among flags, environment and mapping, and what is said of its mistakes.
+//! `--env-file`: the rank of its variables among flags, environment and mapping, and the messages about its mistakes.
 
 use crate::support::case::Case;
 use crate::support::postgres::{Database, LOCKED_PASSWORD, LOCKED_ROLE, socket};
@@ -64,10 +64,10 @@ fn a_flag_overrides_the_environment_which_overrides_the_file() {
     assert_eq!(shown(with(&case, &file, &[("APP_DB", &here)], &dry)), first);
     assert_eq!(shown(with(&case, &file, &[("APP_DB", &there)], &["--dry-run", "--json", "-t", &here])), first);
     // Name by name, as dotenv tools do: the user is the environment's, all else the file's.
-    let file = format!("PGHOST={}\nPGUSER=nobody\nPGDATABASE={}\nWHO=file\n", socket(), case.target.name());
+    let file = format!("PGHOST={}\nPGUSER=unknown\nPGDATABASE={}\nWHO=file\n", socket(), case.target.name());
     assert_eq!(shown(with(&case, &file, &[("PGUSER", "postgres")], &dry)), first);
     assert_eq!(with(&case, &file, &[], &dry).code, 3);
-    // What stands in the environment wins for the mapping's variables as well.
+    // The environment wins for the mapping's variables as well.
     let ran = with(&case, &file, &[("PGUSER", "postgres"), ("WHO", "environment")], &["--yes"]);
     assert_eq!(ran.code, 0, "{}", ran.said());
     assert_eq!(case.target.value("SELECT by_whom FROM notes"), "environment");

@@ -1,4 +1,4 @@
-//! What we promise beyond psql: the system's authorities, no clear text unsaid, TLS from the first byte, the strings of
+//! Guarantees beyond psql: the system's authorities, no unreported clear text, TLS from the first byte, the strings of
 //! hosting consoles as they are pasted, and no row of a copy that was cut.
 
 use super::certs::{Certificates, text};
@@ -28,7 +28,7 @@ fn the_system_authorities_are_those_of_openssl() {
     {
         ask_us(Some(&string(&right, more)), &variables, home.path()).unwrap_or_else(|e| panic!("{more}: {e}"));
     }
-    // Without the variable nobody on this machine knows the authority of the tests.
+    // Without the variable this machine does not know the authority of the tests.
     refusal(&string(&right, "sslrootcert=system"), &[], home.path());
     refusal(&string(&server_with("other_name"), "sslrootcert=system"), &variables, home.path());
     for mode in ["allow", "prefer", "require", "verify-ca"] {

@@ -11,7 +11,7 @@ use migrate::pg::connect::{ConnectError, resolve};
 /// Leads any host's name to this machine, as an address that is not loopback: what is off this machine has stricter rules.
 const HERE: (&str, &str) = ("PGHOSTADDR", "0.0.0.0");
 
-/// What a connection by the string comes to; `t` at the end: encrypted.
+/// The outcome of a connection by the string; `t` at the end: encrypted.
 fn connected(string: &str) -> String {
     ask_us(Some(string), &[HERE], home().path()).unwrap_or_else(|e| panic!("{string}: {e}"))
 }

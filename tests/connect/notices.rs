@@ -1,4 +1,4 @@
-//! What a connection leaves unproved, and how it is waited for, is said on stderr, once in a run, whatever the command.
+//! Notices about a connection, such as missing proof or waiting, appear on stderr once in a run of any command.
 
 use super::proxy::Proxy;
 use super::server::{Server, Wish, free_port};
@@ -26,7 +26,7 @@ fn a_password_on_the_command_line_is_reported_once_by_every_command() {
         assert_eq!(times(&place, args, &with, "ps and the shell's history"), 1, "{args:?}");
         assert_eq!(times(&place, args, &without, "ps and the shell's history"), 0, "{args:?}");
     }
-    // By the environment nobody sees it.
+    // In the environment it is not visible to other users.
     let ran = place.migrate(["--dry-run", "-s", "source.db", "-m"]).arg(repo("mappings/personal_finance.toml"));
     let ran = ran.env("DATABASE_URL", &with).ran();
     assert!(!ran.said().contains("history"), "{}", ran.said());
@@ -65,7 +65,7 @@ fn a_waking_server_is_waited_for_before_progress_and_report() {
         report["retries"].as_array().expect("retries").iter().filter_map(|r| r["why"].as_str()).collect();
     assert_eq!(why, ["waking", "waking"]);
     assert_eq!(ran.stderr.matches("waking").count(), 2, "{}", ran.stderr);
-    // Nobody at all: refused at once.
+    // No server at all: refused at once.
     let dead = format!("host=127.0.0.1 port={} user=postgres", free_port());
     let ran =
         place.migrate(["--dry-run", "--json", "-t", &dead, "-m"]).arg(repo("mappings/personal_finance.toml")).exits(3);

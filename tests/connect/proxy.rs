@@ -18,7 +18,7 @@ impl Proxy {
         Proxy::answering(move |client| pass_on(client, server, limit))
     }
 
-    /// Cuts the first `times` connections at once, as what stands before a server that sleeps does; then passes all on.
+    /// Cuts the first `times` connections at once, as the proxy of a sleeping server does; then passes all on.
     pub fn asleep(server: u16, times: usize) -> Proxy {
         let left = Arc::new(AtomicUsize::new(times));
         let asleep = move || left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1)).is_ok();
@@ -51,7 +51,7 @@ impl Proxy {
 }
 
 fn pass_on(client: TcpStream, server: u16, limit: usize) {
-    // As a host's proxy does before a server that sleeps: the connection is there, and gone.
+    // As the proxy of a sleeping server does: it accepts the connection and closes it.
     let Ok(server) = TcpStream::connect(("127.0.0.1", server)) else { return };
     let (mut back_from, mut back_to) = (server.try_clone().expect("a handle"), client.try_clone().expect("a handle"));
     let back = std::thread::spawn(move || {
@@ -67,6 +67,6 @@ fn pass_on(client: TcpStream, server: u16, limit: usize) {
             Ok(n) => passed += n,
         }
     }
-    let _gone = (from.shutdown(Shutdown::Both), to.shutdown(Shutdown::Both));
+    let _closed = (from.shutdown(Shutdown::Both), to.shutdown(Shutdown::Both));
     let _ended = back.join();
 }

@@ -8,7 +8,7 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::process::Command;
 
-/// What a connection turned out to be: user, database, port, application name, one option, and `t` when encrypted.
+/// The state of a connection: user, database, port, application name, one option, and `t` when encrypted.
 pub const ASK: &str = "SELECT current_user, current_database(), current_setting('port'), \
      current_setting('application_name'), \
      current_setting('geqo'), \

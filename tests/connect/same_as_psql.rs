@@ -1,7 +1,7 @@
 //! One row per case: a string, variables and files, put to psql and to us. Both connect to the same, or neither does.
 //!
 //! `{port}`, `{other}`, `{dead}`, `{dir}` and `{home}` stand for the server's port, that of one whose sessions are read-only,
-//! one that nobody listens on, the directory of its socket and the home directory; `{certs}` for the folder of certificates.
+//! one without a listener, the directory of its socket and the home directory; `{certs}` for the folder of certificates.
 
 use super::certs::{Certificates, text};
 use super::psql::{ask, ask_us};
@@ -11,14 +11,14 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-/// What is the same for psql and for us.
+/// The input for psql and for us.
 struct Attempt {
     name: &'static str,
     string: Option<&'static str>,
     variables: &'static [(&'static str, &'static str)],
     /// Path under the home directory, mode, contents.
     files: &'static [(&'static str, u32, &'static str)],
-    /// What both do: `+` and what is connected to, or `-` and the word of our refusal; `?` where the machine decides.
+    /// The outcome of both: `+` and what is connected to, or `-` and the word of our refusal; `?` where the machine decides.
     ends: &'static str,
 }
 
@@ -53,7 +53,7 @@ const CASES: &[Attempt] = &[
     case("url, application name and options", Some("postgres://trusty@127.0.0.1:{port}/alice?application_name=a%20b&options=-c%20geqo%3Doff"), NOTHING, &[], "+trusty|alice|a b|off"),
     case("pairs", Some(r"host = 127.0.0.1 port={port} user=alice password='s:cret \@'"), NOTHING, &[], ALICE),
     case("pairs, escapes without quotes", Some(r"host=127.0.0.1 port={port} user=alice password=s:cret\ @ dbname=alice"), NOTHING, &[], ALICE),
-    case("pairs, the last one counts", Some("host=127.0.0.1 port={dead} port={port} user=nobody user=trusty dbname=alice"), NOTHING, &[], "+trusty|alice|migrate|on"),
+    case("pairs, the last one counts", Some("host=127.0.0.1 port={dead} port={port} user=unknown user=trusty dbname=alice"), NOTHING, &[], "+trusty|alice|migrate|on"),
     case("pairs, hostaddr and host", Some("host=no.such.host.invalid hostaddr=127.0.0.1 port={port} user=trusty dbname=alice sslmode=disable"), NOTHING, &[], "+trusty|alice|migrate|on"),
     case("pairs, hosts and addresses do not match", Some("host=a,b hostaddr=127.0.0.1 port={port} user=trusty"), NOTHING, &[], "-connection-settings"),
     case("pairs, two ports for three hosts", Some("host=a,b,c port=1,2 user=trusty"), NOTHING, &[], "-connection-settings"),
@@ -157,7 +157,7 @@ const TLS_CASES: &[Attempt] = &[
     case("a key that others may read", Some("user=certified dbname=postgres"), &[TLS_HOST, TLS_ADDRESS, TLS_PORT, FULL, ROOT, ("PGSSLCERT", "{certs}/client.crt"), ("PGSSLKEY", "{certs}/open.key")], &[], "-tls"),
     case("PGCHANNELBINDING", Some("user=scram dbname=postgres"), &[TLS_HOST, TLS_ADDRESS, TLS_PORT, FULL, ROOT, ("PGPASSWORD", "x"), ("PGCHANNELBINDING", "require")], &[], "+scram|postgres|migrate|on|t"),
     case("channel binding where no password is asked for", Some("user=crypt dbname=postgres"), &[TLS_HOST, TLS_ADDRESS, TLS_PORT, FULL, ROOT, ("PGCHANNELBINDING", "require")], &[], "-tls"),
-    case("a password file behind TLS", Some("user=scram dbname=postgres"), &[TLS_HOST, TLS_ADDRESS, TLS_PORT, FULL, ROOT], &[(".pgpass", 0o600, "localhost:*:postgres:scram:x\n")], "+scram|postgres|migrate|on|t"),
+    case("a password file through TLS", Some("user=scram dbname=postgres"), &[TLS_HOST, TLS_ADDRESS, TLS_PORT, FULL, ROOT], &[(".pgpass", 0o600, "localhost:*:postgres:scram:x\n")], "+scram|postgres|migrate|on|t"),
     case("a service with TLS", Some("service=s"), NOTHING, &[(".pg_service.conf", 0o644, "[s]\nhost=localhost\nhostaddr=127.0.0.1\nport={port}\nuser=crypt\ndbname=postgres\nsslmode=verify-full\nsslrootcert={certs}/authority.crt\n")], CRYPT),
 ];
 
@@ -181,7 +181,7 @@ fn server(conf: &str) -> Server {
     server
 }
 
-/// Where the cases lead.
+/// The servers of the cases.
 struct Ends<'s> {
     server: &'s Server,
     /// One whose sessions are read-only.
@@ -259,7 +259,7 @@ impl Ends<'_> {
         assert!(differences.is_empty(), "{} of {}\n{}", differences.len(), cases.len(), differences.join("\n"));
     }
 
-    /// What psql and we make of a case, where that is not the same or not as stated.
+    /// The outcomes of psql and of us, if they differ from each other or from the expectation.
     fn difference(&self, case: &Attempt) -> Option<String> {
         let home = tempfile::tempdir().expect("a home");
         let fill = |text: &str| self.fill(text, home.path());
@@ -280,8 +280,8 @@ impl Ends<'_> {
             (Err(_), Err(e)) => format!("-{}", e.reason()) == case.ends,
             _ => false,
         };
-        let told = || format!("{}: {string:?}\n  psql: {psql:?}\n  ours: {ours:?}\n  said: {}", case.name, case.ends);
-        (!alike).then(told)
+        let text = || format!("{}: {string:?}\n  psql: {psql:?}\n  ours: {ours:?}\n  said: {}", case.name, case.ends);
+        (!alike).then(text)
     }
 
     fn fill(&self, pattern: &str, home: &Path) -> String {

@@ -70,7 +70,7 @@ fn no_password_is_printed_from_any_source_with_any_outcome() {
                 fs::set_permissions(&file, fs::Permissions::from_mode(mode)).expect("mode");
                 clean(Some(&url), &[], home.path());
             }
-            fs::remove_file(&file).expect("gone");
+            fs::remove_file(&file).expect("the file");
         }
     }
     let url = format!("postgresql://alice:{SECRET}@127.0.0.1:{}/db?connect_timeout=2", silent.port);

@@ -56,25 +56,25 @@ pub fn give_away(path: &Path) {
     }
 }
 
-/// A port that nobody listens on now.
+/// A port without a listener.
 pub fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.local_addr().expect("its address").port()
 }
 
-/// A child that is told to stop, and waited for, when its holder goes.
+/// A child that is stopped and waited for when the value is dropped.
 pub struct Running(pub Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
         // SIGQUIT: PostgreSQL's immediate shutdown; ends PgBouncer at once, too.
-        let _it_may_be_gone =
+        let _it_may_have_ended =
             Command::new("kill").args(["-QUIT", &self.0.id().to_string()]).stderr(Stdio::null()).status();
         let _as_well = self.0.wait();
     }
 }
 
-/// What to start.
+/// The command to start.
 #[derive(Default)]
 pub struct Wish<'a> {
     /// `pg_hba.conf`; trust for everything when empty.
@@ -161,7 +161,7 @@ impl Server {
         self.folder.path().to_str().expect("a UTF-8 path")
     }
 
-    /// What it said so far.
+    /// The output so far.
     pub fn log(&self) -> String {
         fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }

@@ -1,4 +1,4 @@
-//! What a session is set to, whatever role and database say; and what an operator may still say.
+//! The settings of a session, which override those of role and database, and the settings that an operator may choose.
 
 use super::psql::environment;
 use super::server::{Server, Wish};

@@ -24,7 +24,7 @@ pub(super) fn string(server: &Server, more: &str) -> String {
     format!("host=localhost hostaddr=127.0.0.1 port={} user=postgres dbname=postgres {more}", server.port)
 }
 
-/// Whether psql and we come to the same end, the encryption included.
+/// Returns true if psql and we have the same outcome, the encryption included.
 fn same(string: &str, home: &Path) -> Result<(), String> {
     let (psql, ours) = (ask(Some(string), &[], home), ask_us(Some(string), &[], home));
     match (&psql, &ours) {
@@ -133,7 +133,7 @@ fn a_server_without_tls_gets_clear_text_only_if_psql_sends_it() {
     assert!(problem.advice.contains("sslmode=disable"), "{problem}");
 }
 
-/// What the refusal of `string` says.
+/// The text of the refusal of `string`.
 pub(super) fn refusal(string: &str, variables: &[(&str, &str)], home: &Path) -> Problem {
     match ask_us(Some(string), variables, home) {
         Err(ConnectError::Tls(problem)) => *problem,
@@ -161,7 +161,7 @@ fn a_refused_certificate_reports_why_and_what_each_mode_gives_up() {
     }
 }
 
-/// Who comes in how: by certificate, in clear text alone, encrypted, with a password over TLS.
+/// The way in for each role: by certificate, in clear text alone, encrypted, with a password over TLS.
 pub(super) const RULES: &str = "local all all trust\nhostssl all certified all cert\nhostnossl all plain all trust\n\
      hostssl all crypt all trust\nhostssl all scram all scram-sha-256\nhost all postgres all trust\n";
 

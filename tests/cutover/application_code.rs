@@ -1,4 +1,4 @@
-//! The application's own code: functions behind indexes, checks and triggers, operators that an extension brought. They find
+//! The application's own code: functions of indexes, checks and triggers, operators that an extension brought. They find
 //! what they find in the application's sessions, whatever the ledger's tables are called.
 
 use crate::support::case::Case;

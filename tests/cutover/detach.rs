@@ -1,9 +1,9 @@
-//! What is taken off for the load: it is off while rows go in, and comes back as it was, to the last option and comment.
+//! Objects that are detached for the load: they are reattached unchanged, to the last option and comment.
 
 use crate::support::case::{Case, faults};
 use crate::support::postgres::{Database, version};
 
-/// Everything about constraints, indexes, triggers and tables that somebody could have set, one line each.
+/// Everything about constraints, indexes, triggers and tables that a user could have set, one line each.
 const CATALOGUE: &str = "
 SELECT format('%s %s %s valid=%s deferrable=%s/%s: %s', conrelid::regclass, conname, pg_get_constraintdef(oid), convalidated,
               condeferrable, condeferred, obj_description(oid, 'pg_constraint')) FROM pg_constraint
@@ -67,7 +67,7 @@ ALTER TABLE children DISABLE TRIGGER b_off;
 ALTER TABLE children ENABLE ALWAYS TRIGGER c_always;
 ALTER TABLE children ENABLE REPLICA TRIGGER d_replica;";
 
-/// What only later servers have.
+/// Options that only later servers have.
 const LATER: &str = "
 CREATE UNIQUE INDEX one_null ON parents (region, number) NULLS NOT DISTINCT WITH (deduplicate_items = off);";
 

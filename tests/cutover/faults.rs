@@ -20,7 +20,7 @@ fn ten_rows(bad: &str) -> String {
     )
 }
 
-/// Under quarantine exactly the rows `bad` are set aside for `reason`; under abort they are listed and nothing stays; in both
+/// Under quarantine exactly the rows `bad` are quarantined for `reason`; under abort they are listed and nothing stays; in both
 /// ways of loading: batches of three rows, and one transaction in pieces.
 #[track_caller]
 fn is_pinned(change: &str, target: &str, load: &str, bad: &[i64], reason: &str, detail: &str) {
@@ -328,7 +328,7 @@ fn child(load: &str, id: i64, column: &str, reason: &str) -> (String, i64, Optio
     (load.to_owned(), id, Some(column.to_owned()), reason.to_owned())
 }
 
-/// What every way of looking at the family finds: orphans as themselves, refused parents with the number of their children.
+/// The findings of every kind of run: orphans as themselves, refused parents with the number of their children.
 fn family() -> Vec<(String, i64, Option<String>, String)> {
     vec![child("p", 2, "name", "too-long"), child("c", 13, "p_id", "orphan"), child("g", 24, "c_id", "orphan")]
 }

@@ -10,7 +10,7 @@ const TARGET: &str = "CREATE TABLE users (id serial PRIMARY KEY, login text UNIQ
     (7, 'info1', 'info@a.example', 1), (8, 'info2', 'info@b.example', 2); SELECT setval('users_id_seq', 8);";
 
 const ORDERS: &str = "CREATE TABLE orders (id INTEGER PRIMARY KEY, who TEXT); INSERT INTO orders VALUES (1, 'kev'), \
-    (2, ' KEVIN@X.example '), (3, 'rosa'), (4, 'info'), (5, 'nobody'), (6, NULL), (7, '');";
+    (2, ' KEVIN@X.example '), (3, 'rosa'), (4, 'info'), (5, 'unknown'), (6, NULL), (7, '');";
 
 fn head(lookup: &str) -> String {
     format!(
@@ -46,11 +46,11 @@ fn steps_are_tried_in_order_and_every_outcome_is_counted() {
     let lookup = &ran.json()["lookups"][0];
     let hits: Vec<u64> = lookup["steps"].as_array().expect("steps").iter().filter_map(|s| s["hits"].as_u64()).collect();
     assert_eq!((hits, lookup["ambiguous"].as_u64(), lookup["missing"].as_u64()), (vec![1, 1, 1], Some(1), Some(2)));
-    assert!(lookup["values"].is_null(), "no value stands in a report");
+    assert!(lookup["values"].is_null(), "no value is in a report");
     assert_eq!(lookup["missing_values"], 2);
 }
 
-/// 240 orders of 120 people whom nobody knows, of one whom somebody knows, and of one who is set aside.
+/// 240 orders of 120 unknown people, of one known person, and of one quarantined person.
 fn strangers() -> String {
     let rows = (1..=240).map(|n| format!("({n}, 'stranger {:03}')", (n - 1) % 120)).collect::<Vec<_>>().join(", ");
     format!(
@@ -94,8 +94,8 @@ fn values_without_a_hit_are_counted_and_listed_on_request_up_to_a_bound() {
 fn values_refused_by_a_lookup_are_listed_with_the_refusal() {
     let (_, ran) = run(ORDERS, &head(STEPS), &["--yes", "--show-values"], 3);
     let lookup = ran.json()["lookups"][0].clone();
-    // 'info' has several answers and is no value that nobody hit.
-    assert_eq!(lookup["values"], serde_json::json!(["nobody", ""]));
+    // 'info' has several answers and is no value without a hit.
+    assert_eq!(lookup["values"], serde_json::json!(["unknown", ""]));
 }
 
 #[test]
@@ -145,7 +145,7 @@ fn a_composite_key_is_looked_up_and_a_constant_replaces_misses() {
 
 #[test]
 fn rows_of_the_same_run_are_found_and_a_dry_run_reports_that_it_cannot_look() {
-    let source = format!("{ORDERS} CREATE TABLE users (login TEXT); INSERT INTO users VALUES ('nobody');");
+    let source = format!("{ORDERS} CREATE TABLE users (login TEXT); INSERT INTO users VALUES ('unknown');");
     let more = "[load.users]\nexisting = \"append\"\nowner = false\n";
     let mapping = format!("{}{more}", head(&format!("{STEPS}missing = \"null\"")));
     let (target, ran) = run(&source, &mapping, &["--yes"], 0);
@@ -176,7 +176,7 @@ fn impossible_lookups_are_refused_with_their_places_all_at_once() {
     run(ORDERS, &wrong, &["--dry-run"], 3).1.says(&["lookup.take", "Did you mean `id`?"]);
 }
 
-/// 60,000 people whose logins have 1,200 characters: 76 MiB of keys with what each costs beside its bytes.
+/// 60,000 people whose logins have 1,200 characters: 76 MiB of keys with the overhead of each.
 const MANY: &str = "WITH RECURSIVE n (id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n WHERE id < 60000) \
     SELECT id, printf('%01200d', id) AS login FROM n";
 
@@ -221,7 +221,7 @@ fn a_too_large_lookup_table_is_refused_with_its_size_and_a_working_way_out() {
 const PEOPLE: &str = "CREATE TABLE users (id INTEGER PRIMARY KEY, login TEXT, email TEXT, team INTEGER);
     INSERT INTO users VALUES (1, 'ada', 'ada@x', 1), (2, 'ben the very long', 'ben@x', 1), (3, 'cid', 'cid@x', 1), (4, 'dot', 'dot@x', -1);
     CREATE TABLE orders (id INTEGER PRIMARY KEY, who TEXT);
-    INSERT INTO orders VALUES (1, 'ada'), (2, 'ben the very long'), (3, 'nobody'), (4, 'DOT@x'), (5, 'dot'), (6, 'dot@x')";
+    INSERT INTO orders VALUES (1, 'ada'), (2, 'ben the very long'), (3, 'unknown'), (4, 'DOT@x'), (5, 'dot'), (6, 'dot@x')";
 
 #[test]
 fn a_miss_due_to_a_quarantined_parent_is_distinguished_from_an_unknown_one() {
@@ -232,7 +232,7 @@ fn a_miss_due_to_a_quarantined_parent_is_distinguished_from_an_unknown_one() {
     let case = Case::new(PEOPLE, target, mapping);
     let report = case.exits(6, &["--yes", "--on-fault", "quarantine", "--batch-rows", "2"]);
     let lookup = &report["lookups"][0];
-    // 'ben the very long' is no login that the target could hold, so that row 2 is nobody's.
+    // 'ben the very long' is no login that the target could hold, so that row 2 has no owner.
     assert_eq!((&lookup["missing"], &lookup["set_aside"]), (&2.into(), &3.into()), "{lookup}");
     assert_eq!(case.ids("orders"), [1, 2, 3]);
     assert_eq!(report["faults"].as_array().map(Vec::len), Some(2), "{report}");

@@ -60,7 +60,7 @@ fn a_dump_loads_the_same_rows_as_the_file() {
 fn a_second_cutover_reports_done_and_loads_nothing() {
     let case = case();
     case.command(&["--yes"]).exits(0);
-    // Where each row lies and which transaction wrote it: loading again would change both.
+    // The place of each row and which transaction wrote it: loading again would change both.
     let rows = "SELECT md5(string_agg(ctid::text || xmin::text, ',' ORDER BY ctid)) FROM transactions";
     let (written, all) = (case.target.value(rows), case.target.inventory());
     let again = case.command(&["--yes"]).exits(0);
@@ -99,7 +99,7 @@ fn one_cent_on_the_target_is_exit_5() {
     let found: Vec<_> = report["checks"].as_array().expect("checks").iter().filter(differs).collect();
     assert_eq!(found.len(), 1, "{found:?}");
     assert_eq!((&found[0]["check"], &found[0]["load"]), (&"content".into(), &"transactions".into()));
-    // The same command tells the same truth, and mends nothing by itself.
+    // The same command reports the same difference and fixes nothing by itself.
     case.command(&["--yes"]).exits(5);
 }
 

@@ -1,4 +1,4 @@
-//! The README's first command: the whole cutover on a PostgreSQL that nobody had to install, gone afterwards.
+//! The README's first command: the whole cutover on a temporary PostgreSQL that needs no installation.
 
 use crate::support::expect::Expected;
 use crate::support::postgres::Database;

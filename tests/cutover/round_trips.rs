@@ -1,6 +1,6 @@
 //! A slow network: how often the tool waits for an answer, counted by a relay that adds time each way.
 //!
-//! It waits behind each Query and each Sync of the protocol; the relay reads no other message.
+//! It waits after each Query and each Sync of the protocol; the relay reads no other message.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -58,7 +58,7 @@ struct Questions {
 }
 
 impl Questions {
-    /// How many messages of this piece the client waits behind.
+    /// The number of messages of this piece after which the client waits.
     fn hear(&mut self, piece: &[u8]) -> u64 {
         let mut found = 0;
         for byte in piece {
@@ -133,7 +133,7 @@ fn trips(rows: u32, columns: u32, batch: u32, delay: Duration) -> u64 {
 /// BEGIN, the ledger's row, a savepoint, COPY and its end, the savepoint's release, the ledger's sums, COMMIT.
 const A_BATCH: u64 = 8;
 
-/// What a statement is forgotten by may be said now or later.
+/// A statement may be closed now or later.
 const SLACK: u64 = 2;
 
 #[test]

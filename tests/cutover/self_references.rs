@@ -1,5 +1,5 @@
-//! Rows that refer to rows of their own table, before or behind them, with the foreign key on: they arrive, whatever the
-//! size of a batch, and of a refused one the blame is told exactly.
+//! Rows that refer to rows of their own table, before or after them, with the foreign key on: they arrive, whatever the
+//! size of a batch, and a refused row is located exactly.
 
 use crate::support::case::{Case, faults};
 

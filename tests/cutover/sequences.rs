@@ -1,4 +1,4 @@
-//! Sequences beside an application that draws from them, and counts of rows set aside over a line that breaks.
+//! Sequences while an application draws from them, and counts of quarantined rows over a broken connection.
 
 use crate::chaos::proxy::{Fault, How, Proxy};
 use crate::support::case::Case;
@@ -14,7 +14,7 @@ fn a_sequence_never_moves_back_while_an_application_draws_from_it() {
     let name = "name = \"first\"\n[source]\npath = \"source.db\"\n[load.before]\nfrom = \"t\"\n";
     case.place.write("first.toml", format!("format = 1\n{name}"));
     case.exits(0, &["-m", "first.toml", "--yes"]);
-    // Between the look at the sequence and its setting, somebody draws a thousand ids.
+    // Between the look at the sequence and its setting, another session draws a thousand ids.
     case.target.run(
         "CREATE FUNCTION draw() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
            PERFORM nextval('public.t_id_seq') FROM generate_series(1, 1000); RETURN NEW; END $$;
@@ -50,7 +50,7 @@ fn quarantined_rows_are_counted_once_however_the_connection_breaks() {
         let url = proxy.url(case.target.name());
         let args = ["--yes", "--on-fault", "quarantine", "--max-faults", "2", "--jobs", "1", "--json", "-t", &url];
         let ran = case.place.migrate(args).ran();
-        // Where the line is not tried again, the same command goes on; but never because of a row that was counted twice.
+        // If the connection is not retried, the same command resumes; but never because of a row that was counted twice.
         assert!(!ran.said().contains("max_faults"), "{fault:?}: {}", ran.said());
         let ran = if [3, 4].contains(&ran.code) { case.place.migrate(args).ran() } else { ran };
         assert_eq!(ran.code, 6, "{fault:?}: {}", ran.said());
@@ -147,7 +147,7 @@ fn a_sequence_that_cannot_be_set_past_its_rows_is_unchanged_and_reported() {
         let report = case.exits(5, &["--yes"]);
         assert_eq!(report["sequences"][0]["verdict"], "Differs", "{limits}: {report}");
         assert_eq!(case.target.count("t"), 5);
-        // Below its least value it is past them as it stands.
+        // Below its least value it is past them unchanged.
         let target = target.replace(limits, "MINVALUE 100");
         let case = Case::new(SOURCE, &target, "[load.t]\n");
         case.exits(0, &["--yes"]);

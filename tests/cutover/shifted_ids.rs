@@ -1,4 +1,4 @@
-//! Ids that change: a person's rows go in beside another's, with one number added to all ids of a table.
+//! Shifted ids: the rows of one tenant are loaded next to another's, with one number added to all ids of a table.
 
 use crate::support::postgres::Database;
 use crate::support::tool::{Place, Ran};

@@ -101,12 +101,12 @@ fn non_ascii_names_that_differ_only_in_case_match_once_or_not_at_all() {
     let case = Case::new(source, "CREATE TABLE t (id int PRIMARY KEY, \"é\" text)", "[load.t]\n");
     case.exits(0, &["--yes"]);
     assert_eq!(case.target.value("SELECT \"é\" FROM t"), "x");
-    // Two of the source, of which one is meant exactly: the other is nobody's, and refused.
+    // Two of the source, of which one is meant exactly: the other has no match and is refused.
     let both = "CREATE TABLE t (id INTEGER PRIMARY KEY, É TEXT, é TEXT); INSERT INTO t VALUES (1, 'x', 'y')";
     let report =
         Case::new(both, "CREATE TABLE t (id int PRIMARY KEY, \"é\" text)", "[load.t]\n").exits(3, &["--dry-run"]);
     assert!(report["refusals"].to_string().contains("source.t.É"), "{report}");
-    // Names that are equal once PostgreSQL has cut them are nobody's until the mapping says whose.
+    // Names that are equal once PostgreSQL has cut them have no match until the mapping decides.
     let (long, cut) = ("n".repeat(64), "n".repeat(63));
     let two = format!("CREATE TABLE t (id INTEGER PRIMARY KEY, {long}a TEXT, {long}b TEXT)");
     let report = Case::new(&two, &format!("CREATE TABLE t (id int PRIMARY KEY, {cut} text)"), "[load.t]\n")

@@ -17,7 +17,7 @@ fn keys(file: &Value) -> BTreeSet<String> {
 fn walk(value: &Value, place: &str, found: &mut BTreeSet<String>) {
     let Some(table) = value.as_table() else { return };
     for (key, value) in table {
-        // Below these stand names of somebody's tables and columns.
+        // Below these keys are names of the user's tables and columns.
         let named = ["load", "load.*.columns"].contains(&place);
         let path = match (named, place) {
             (true, _) => format!("{place}.*"),

@@ -1,4 +1,4 @@
-//! What the README says is what the code says: reasons, exit statuses, flags, commands, the tests that hold its guarantees.
+//! The README agrees with the code: reasons, exit statuses, flags, commands, the tests that hold its guarantees.
 
 use std::collections::BTreeSet;
 
@@ -83,6 +83,6 @@ fn no_document_names_a_path_of_another_machine() {
     let foreign = Regex::new(r"(^|[^A-Za-z0-9_.])/(work|farm|root)/").expect("a pattern");
     for file in ["README.md", "CHANGELOG.md"] {
         let text = read_repo(file);
-        assert!(!foreign.is_match(&text), "{file} names a path of somebody's machine");
+        assert!(!foreign.is_match(&text), "{file} names a path of another machine");
     }
 }

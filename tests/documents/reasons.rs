@@ -1,4 +1,4 @@
-//! The examples of `migrate explain`: each value causes the reason that it stands for, and each way out works for it.
+//! The examples of `migrate explain`: each value causes the reason that it explains, and each way out works for it.
 
 use std::collections::BTreeMap;
 

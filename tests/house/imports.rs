@@ -93,7 +93,7 @@ fn absolute(module: &[String], path: &str, children: &BTreeSet<String>) -> Optio
     Some(base)
 }
 
-/// What the files import from each other. A re-export counts as an import of whoever uses it, from its true place.
+/// All imports between the files. A re-export counts as an import of whoever uses it, from its true place.
 fn imports() -> Vec<Import> {
     let files: Vec<SourceFile> = rust().into_iter().filter(|f| !f.is_unit_tests() && !is_root(f)).collect();
     let modules: BTreeSet<Vec<String>> = files.iter().map(SourceFile::module).collect();

@@ -1,4 +1,4 @@
-//! What a report proves of owners and sequences, and what it warns of.
+//! Checks of owners and sequences in a report, and its warnings.
 
 use super::{entry, mapped};
 
@@ -10,7 +10,7 @@ const TARGET: &str = "CREATE TABLE users (id serial PRIMARY KEY, name text UNIQU
     CREATE TABLE others (id serial PRIMARY KEY, user_id int REFERENCES users ON DELETE CASCADE);";
 
 const SOURCE: &str = "CREATE TABLE notes (id INTEGER PRIMARY KEY AUTOINCREMENT, text TEXT); CREATE TABLE pages (id INTEGER PRIMARY KEY, note_id INT); \
-    CREATE TABLE marks (id INTEGER PRIMARY KEY, page_id INT); INSERT INTO notes VALUES (4, 'a'), (6, 'b'), (9, 'gone'); DELETE FROM notes WHERE id = 9; \
+    CREATE TABLE marks (id INTEGER PRIMARY KEY, page_id INT); INSERT INTO notes VALUES (4, 'a'), (6, 'b'), (9, 'deleted'); DELETE FROM notes WHERE id = 9; \
     INSERT INTO pages VALUES (1, 4), (2, 6), (3, 6); INSERT INTO marks VALUES (7, 3);";
 
 const MAPPING: &str = "[owner]\ntable = \"users\"\nmatch = { name = \"ada\" }\n[load.notes]\nowner = \"user_id\"\n\

@@ -1,4 +1,4 @@
-//! Where a column's value comes from, and what the mapping makes of it.
+//! The sources of a column's value, and the modifiers of the mapping.
 
 use super::{entry, mapped};
 

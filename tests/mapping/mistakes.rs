@@ -12,13 +12,13 @@ use crate::support::postgres::Database;
 use crate::support::tool::{Place, Ran};
 use crate::support::{read_repo, sqlite};
 
-/// Values that are anybody's: another text in their place is another mapping, and no mistake that a machine could know.
+/// Free values: another text in their place is another mapping, not a mistake that a machine could detect.
 const FREE: [&str; 11] = [
     // The run's own name; files that a rehearsal alone reads, and the source's, which `-s` replaces here.
     r"^name$",
     r"^source\.path$",
     r"^target\.ddl\.",
-    // Who the owner is, and what stands in its row where the column is text.
+    // Who the owner is, and the content of its row where the column is text.
     r"^owner\.match\.",
     r"^owner\.create\.(username|role|email|auth0_id|full_name|company_name|subscription_tier|contact_email)$",
     // What the source holds, and what it becomes in a column of text.
@@ -36,7 +36,7 @@ const FREE: [&str; 11] = [
 /// Names that stand for nothing else: misspelt, they are refused for what then lacks, and nothing could propose the right one.
 const OWN: [&str; 2] = [r"^load\.allowed_people$", r"\.env$"];
 
-/// One thing that stands in a mapping.
+/// One item of a mapping.
 struct Item {
     /// Its place: `load.users.columns.email.sql`, with numbers for places in lists.
     path: String,
@@ -164,9 +164,9 @@ impl System {
             let names = if item.path.contains(".target") { target } else { source };
             for found in word.find_iter(&sql).filter(|found| names.contains(found.as_str())) {
                 let spoilt = format!("{}{}{}", &sql[..found.start()], misspelt(found.as_str()), &sql[found.end()..]);
-                let behind_as = sql[..found.start()].trim_end().ends_with("AS");
+                let after_as = sql[..found.start()].trim_end().ends_with("AS");
                 // The name that a query gives a column is right where the target has it, or where the query itself asks for it.
-                let hint = (!behind_as).then_some(found.as_str());
+                let hint = (!after_as).then_some(found.as_str());
                 self.spoil(&item.path, &at, &spoilt, hint);
             }
         }
@@ -189,17 +189,17 @@ impl System {
     fn tables(&mut self, source: &[String], target: &[String]) {
         let text = self.text.clone();
         for table in target {
-            self.target.run(&format!("ALTER TABLE \"{table}\" RENAME TO gone"));
+            self.target.run(&format!("ALTER TABLE \"{table}\" RENAME TO renamed"));
             let ran = self.plan(&text);
-            self.target.run(&format!("ALTER TABLE gone RENAME TO \"{table}\""));
+            self.target.run(&format!("ALTER TABLE renamed RENAME TO \"{table}\""));
             self.is_missed(table, &ran);
         }
         let file = rusqlite::Connection::open(self.place.path("source.db")).expect("the source");
         file.pragma_update(None, "legacy_alter_table", true).expect("a pragma");
         for table in source {
-            file.execute_batch(&format!("ALTER TABLE \"{table}\" RENAME TO gone")).expect("a name");
+            file.execute_batch(&format!("ALTER TABLE \"{table}\" RENAME TO renamed")).expect("a name");
             let ran = self.plan(&text);
-            file.execute_batch(&format!("ALTER TABLE gone RENAME TO \"{table}\"")).expect("a name");
+            file.execute_batch(&format!("ALTER TABLE renamed RENAME TO \"{table}\"")).expect("a name");
             self.is_missed(table, &ran);
         }
         let whole = self.plan(&text);

@@ -1,6 +1,6 @@
-//! What the mapping's language can say, each thing by itself in a small move of its own.
+//! The mapping language, each feature in a small migration of its own.
 //!
-//! The five applications say the same things together (`systems`); here stands what one of them does when it is alone.
+//! The five applications use the same features together (`applications`).
 
 mod checks;
 mod derived;

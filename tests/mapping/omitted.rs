@@ -1,4 +1,4 @@
-//! What the mapping does not name, what it leaves behind, and triggers of the target.
+//! Unmapped tables and columns, omitted ones, and triggers of the target.
 
 use super::{entry, mapped, remap};
 
@@ -55,16 +55,16 @@ fn unmapped_tables_and_columns_are_copied_on_request_if_the_target_has_them() {
 
 #[test]
 fn omissions_are_reported_with_reason_and_rows_and_unknown_names_warned_of() {
-    let leave = "[leave]\nother = \"nobody reads it\"\nothr = \"gone\"\nkept = { colour = \"a theme\", size = \"gone\" }\n[load.kept]\nowner = false\n";
+    let leave = "[leave]\nother = \"never read\"\nothr = \"missing\"\nkept = { colour = \"a theme\", size = \"missing\" }\n[load.kept]\nowner = false\n";
     let case = mapped(SOURCE, TARGET, leave);
     let report = case.done();
     let other = entry(&report, "left", "table", "other");
-    assert_eq!((&other["rows"], &other["reason"]), (&3.into(), &"nobody reads it".into()));
+    assert_eq!((&other["rows"], &other["reason"]), (&3.into(), &"never read".into()));
     assert_eq!(entry(&report, "left", "column", "colour")["rows"], 1);
     let words = |place: &str| entry(&report, "warnings", "place", place)["message"].to_string();
     assert!(words("leave.othr (line 8)").contains("Did you mean `other`?"));
     assert!(words("leave.kept.size (line 9)").contains("`kept` has no column `size`"));
-    remap(&case, &leave.replace("nobody reads it", " "));
+    remap(&case, &leave.replace("never read", " "));
     case.command(&["--json", "--dry-run"]).exits(2).says(&["leave.other", "needs a reason in words"]);
 }
 

@@ -19,7 +19,7 @@ fn a_text_owner_of_any_table_is_created_and_stamped_into_several_columns() {
     assert_eq!(case.rows("SELECT * FROM notes ORDER BY id"), ["1 a ada ada", "2 b ada ada"]);
     assert_eq!((&report["owner"]["made"], &report["owner"]["key"]), (&true.into(), &"ada".into()));
     assert_eq!(entry(&report, "loads", "load", "notes")["class"], "stamped");
-    assert!(!report.to_string().contains("s3cret"), "a value of the environment stands in no report");
+    assert!(!report.to_string().contains("s3cret"), "a value of the environment is in no report");
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn a_column_that_refers_to_the_owner_is_never_mapped_by_chance() {
     case.refused(&["load.notes.columns.made_by", "is stamped, and the source's `notes` has a column `made_by`"]);
     remap(
         &case,
-        &format!("{owner}[leave]\nnotes.made_by = \"the old names mean nobody\"\n{load}owner = \"made_by\"\n"),
+        &format!("{owner}[leave]\nnotes.made_by = \"the old names are unknown\"\n{load}owner = \"made_by\"\n"),
     );
     case.done();
 }

@@ -1,4 +1,4 @@
-//! A run that is killed in the middle of a load with lookups and gone on with ends as one that was not.
+//! A run that is killed in the middle of a load with lookups and then resumed ends like an unbroken one.
 
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,7 @@ fn source() -> String {
     format!(
         "CREATE TABLE notes (id INTEGER PRIMARY KEY, who TEXT); CREATE TABLE uses (id INTEGER PRIMARY KEY, who TEXT); \
          WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {ROWS}) \
-         INSERT INTO notes SELECT n * 2, CASE n % 4 WHEN 0 THEN 'user' || (n % 60) WHEN 1 THEN 'U' || (n % 60) || '@x.example' WHEN 2 THEN NULL ELSE 'nobody' END FROM n; \
+         INSERT INTO notes SELECT n * 2, CASE n % 4 WHEN 0 THEN 'user' || (n % 60) WHEN 1 THEN 'U' || (n % 60) || '@x.example' WHEN 2 THEN NULL ELSE 'unknown' END FROM n; \
          INSERT INTO uses SELECT id, coalesce(who, 'user7') FROM notes;"
     )
 }

@@ -98,7 +98,7 @@ impl Type {
         }
     }
 
-    /// What the mapping says of a column of it.
+    /// The mapping of a column of this type.
     pub fn modifiers(self) -> &'static str {
         match self {
             Rounded => "round = true",

@@ -9,7 +9,7 @@ const TARGET: &str = "CREATE TABLE users (id serial PRIMARY KEY, name text NOT N
 
 const SOURCE: &str = "CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT); \
     CREATE TABLE notes (id INTEGER PRIMARY KEY, user_id INTEGER, text TEXT); \
-    INSERT INTO users VALUES (1, 'ada'), (2, 'ben'); INSERT INTO notes VALUES (1, 1, 'of ada'), (2, 2, 'of ben'), (3, NULL, 'nobody''s');";
+    INSERT INTO users VALUES (1, 'ada'), (2, 'ben'); INSERT INTO notes VALUES (1, 1, 'of ada'), (2, 2, 'of ben'), (3, NULL, 'unowned');";
 
 const HEAD: &str = "format = 1\nname = \"x\"\n[source]\npath = \"source.sql\"\n[owner]\ntable = \"users\"\nshow = \"name\"\n\
     [load.notes]\nowner = { carried = \"user_id\" }\n";
@@ -44,7 +44,7 @@ fn an_id_of_another_person_is_refused() {
     let mapping = "[load.users]\nexisting = \"append\"\nconflict = { skip = [\"name\"] }\n";
     let (_, ran) = run("INSERT INTO users VALUES (1, 'zoe');", mapping, 3);
     ran.says(&["load.users", "1 of its ids are taken on the target by another owner (identified by name)"]);
-    assert!(!ran.said().contains("zoe") && !ran.said().contains("ada"), "no name stands in a message");
+    assert!(!ran.said().contains("zoe") && !ran.said().contains("ada"), "no name is in a message");
 }
 
 #[test]
@@ -58,7 +58,7 @@ fn a_person_who_exists_under_another_id_is_refused() {
 fn the_same_person_under_the_same_id_is_accepted() {
     let mapping = "[load.users]\nconflict = { skip = [\"name\"] }\n";
     let (target, _) = run("INSERT INTO users VALUES (1, 'ada');", mapping, 0);
-    assert_eq!(whose(&target), ["of ada: ada", "of ben: ben", "nobody's: -"]);
+    assert_eq!(whose(&target), ["of ada: ada", "of ben: ben", "unowned: -"]);
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn references_to_people_without_a_load_are_refused_unless_they_are_the_same() {
     ]);
     // The same people by their names are the same people.
     let (target, _) = run("INSERT INTO users VALUES (1, 'ada'), (2, 'ben');", mapping, 0);
-    assert_eq!(whose(&target), ["of ada: ada", "of ben: ben", "nobody's: -"]);
+    assert_eq!(whose(&target), ["of ada: ada", "of ben: ben", "unowned: -"]);
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn people_with_new_ids_are_found_by_a_lookup() {
         &format!("{LOOKUP}{NEW_IDS}"),
         0,
     );
-    assert_eq!(whose(&target), ["of ada: ada", "of ben: ben", "nobody's: -"]);
+    assert_eq!(whose(&target), ["of ada: ada", "of ben: ben", "unowned: -"]);
     let owners = ran.json()["owners"].clone();
     let names: Vec<&str> =
         owners.as_array().expect("owners").iter().map(|o| o["owner"].as_str().unwrap_or("-")).collect();

@@ -1,4 +1,4 @@
-//! What would stop or spoil a run later and can be known beforehand: refused by the plan, with nothing written.
+//! Problems that can be known in advance: the plan refuses them, and nothing is written.
 
 use crate::support::case::Case;
 
@@ -18,7 +18,7 @@ fn refused(case: &Case, reason: &str) {
 fn a_deferrable_key_cannot_skip_rows_and_is_refused() {
     let target = "CREATE TABLE t (id int PRIMARY KEY, name text UNIQUE DEFERRABLE)";
     refused(&Case::new(SOURCE, target, "[load.t]\nconflict = { skip = [\"name\"] }\n"), "DEFERRABLE");
-    // One that is not beside it does not help.
+    // A key elsewhere does not help.
     let target = "CREATE TABLE t (id int PRIMARY KEY, name text UNIQUE, UNIQUE (name) DEFERRABLE)";
     refused(&Case::new(SOURCE, target, "[load.t]\nconflict = { skip = [\"name\"] }\n"), "DEFERRABLE");
 }

@@ -15,7 +15,7 @@ fn ten_rows(change: &str) -> String {
     )
 }
 
-/// What a report says was not checked, as `check why`.
+/// The unchecked items of a report, as `check why`.
 fn unchecked(report: &Value) -> Vec<String> {
     let checks = report["checks"].as_array().expect("checks").iter().filter(|c| c["verdict"] == "NotChecked");
     checks.map(|c| format!("{} {}", c["check"].as_str().unwrap(), c["why"].as_str().unwrap())).collect()

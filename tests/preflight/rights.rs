@@ -10,7 +10,7 @@ use crate::support::postgres::Database;
 use crate::support::tool::{Place, Ran};
 use crate::support::{repo, sqlite};
 
-/// A role of its own for each test, in the one server that they share; gone with the value.
+/// A role of its own for each test, in the shared server; dropped with the value.
 struct Role {
     name: String,
 }
@@ -200,7 +200,7 @@ fn triggers_that_only_another_role_may_disable_are_refused() {
     );
     let grants = case.granted(&["--dry-run", "--detach", "never", "--json"]);
     assert!(grants.contains("GRANT household TO visitor;"), "{grants:?}");
-    // One that runs for UPDATE alone is nobody's concern.
+    // One that runs for UPDATE alone does not matter.
     assert_eq!(grants.iter().filter(|g| !g.contains(" ON ")).count(), 1, "{grants:?}");
     let ran = case.migrate(&["--yes", "--detach", "never", "--json"]);
     assert_eq!(ran.code, 0, "{}", ran.said());
@@ -242,7 +242,7 @@ fn rights_on_columns_suffice_and_missing_ones_are_reported() {
     assert!(transactions.contains("SELECT (") && transactions.contains("INSERT ("), "{transactions}");
     assert!(transactions.contains("amount") && transactions.contains("user_id"), "{transactions}");
     assert!(!transactions.contains("Odd Column") && !transactions.contains("(id"), "{transactions}");
-    // A role that has a right on no column of a table is told the right on the table.
+    // A role that has a right on no column of a table gets the right on the table reported.
     assert!(only("public.debt_payments").starts_with("GRANT SELECT, INSERT ON TABLE"), "{grants:?}");
     for args in [&["--yes", "--detach", "never", "--json"][..], &["verify", "--json"], &["--yes", "--json"]] {
         let ran = case.migrate(args);

@@ -25,7 +25,7 @@ fn refused(case: &Case, says: &[&str]) {
     }
 }
 
-/// What lies in the case's folder.
+/// The files in the case's folder.
 fn bytes(case: &Case) -> Vec<(String, Vec<u8>)> {
     case.place
         .files()
@@ -128,7 +128,7 @@ fn a_source_replaced_during_the_read_is_reported_at_the_end() {
     let waits = "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = 77 AND NOT granted)";
     let began = std::time::Instant::now();
     while !watcher.query_one(waits, &[]).expect("locks").get::<_, bool>(0) {
-        assert!(began.elapsed().as_secs() < 60, "nobody waits for the table");
+        assert!(began.elapsed().as_secs() < 60, "no session waits for the table");
         std::thread::yield_now();
     }
     fs::rename(case.place.path("other.db"), case.place.path("source.db")).expect("another file");

@@ -1,4 +1,4 @@
-//! What people see, letter for letter: plan, dry run, report, refusals, faults, help.
+//! The output on the terminal, letter for letter: plan, dry run, report, refusals, faults, help.
 
 use crate::support::case::Case;
 use crate::support::golden::{self, Redactor};

@@ -42,7 +42,7 @@ fn a_connection_that_breaks_during_registration_is_retried() {
         ("with the run", vec![noting(1)], 1),
         ("at the start of a lane", vec![noting(2)], 1),
         ("at the start of a lane, and again", vec![noting(2), noting(1), noting(1), noting(1)], 2),
-        ("behind a batch that broke, and again", vec![batch, noting(1), noting(1), noting(1)], 2),
+        ("after a batch that broke, and again", vec![batch, noting(1), noting(1), noting(1)], 2),
     ] {
         let case = Case::new(SOURCE, TARGET, MAPPING);
         let ran = broken(&proxy, &case, &faults);
@@ -70,7 +70,7 @@ fn a_broken_connection_refuses_before_the_first_write_and_retries_after_it() {
         }
         match ran.code {
             3 => {
-                assert_eq!(case.target.inventory(), before, "{what}: refused behind the first write");
+                assert_eq!(case.target.inventory(), before, "{what}: refused after the first write");
                 ends.0 += 1;
             }
             0 => {
@@ -80,6 +80,6 @@ fn a_broken_connection_refuses_before_the_first_write_and_retries_after_it() {
             code => panic!("{what}: exit {code}: {}", ran.said()),
         }
     }
-    println!("{} refused, {} gone on", ends.0, ends.1);
+    println!("{} refused, {} resumed", ends.0, ends.1);
     assert!(ends.0 > 0 && ends.1 > 0, "{ends:?}");
 }

@@ -1,7 +1,7 @@
 //! The protocol of batches and ledger as a small model, explored completely: every interleaving of two processes, lost
 //! connections, lost answers, commits that land late, server crashes and kills, up to a number of accidents.
 //!
-//! It stands for the rules, not for the code: the same rules with one safeguard taken away must be found to lose or double
+//! It models the rules, not the code: the same rules with one safeguard taken away must be found to lose or double
 //! a row, else the exploration would prove nothing.
 
 use std::collections::{BTreeSet, VecDeque};
@@ -9,7 +9,7 @@ use std::collections::{BTreeSet, VecDeque};
 /// Batches of the one part.
 const BATCHES: usize = 3;
 
-/// How often something may go wrong on one path.
+/// The number of accidents on one path.
 const ACCIDENTS: u8 = 3;
 
 /// A safeguard that can be taken away.
@@ -20,7 +20,7 @@ enum Without {
     UniqueRow,
     /// A batch that is there counts as done.
     Taken,
-    /// After a reconnection a lane goes on from the ledger.
+    /// After a reconnection a lane resumes from the ledger.
     Rereading,
     /// Rows and the ledger's row are one transaction.
     OneTransaction,
@@ -47,7 +47,7 @@ enum Process {
         epoch: u8,
         next: usize,
     },
-    /// Its connection is gone.
+    /// Its connection is lost.
     Lost {
         epoch: u8,
         next: usize,
@@ -56,7 +56,7 @@ enum Process {
     Fenced,
 }
 
-/// A transaction of the server's that nobody waits for any more: it ends one way or the other.
+/// A transaction of the server's that no client waits for any more: it ends one way or the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Orphan {
     /// The session that holds the lock; none for another lane's.
@@ -95,7 +95,7 @@ impl World {
         self.ledger.iter().position(|n| *n == 0).unwrap_or(BATCHES)
     }
 
-    /// Whether a transaction that holds this batch's row is open.
+    /// Returns true if a transaction with this batch's row is open.
     fn holds(&self, batch: usize) -> bool {
         self.orphans.iter().any(|o| o.batch == batch)
             || self
@@ -104,7 +104,7 @@ impl World {
                 .any(|p| matches!(p, Process::Open { next, .. } | Process::Waiting { next, .. } if *next == batch))
     }
 
-    /// Whether the lock is still its lost session's, and not that of a session that lives.
+    /// Returns true if the lock still belongs to its lost session, not to a live one.
     fn waits_for_orphan(&self, n: usize) -> bool {
         self.orphans.iter().any(|o| o.process == Some(n))
     }
@@ -118,7 +118,7 @@ impl World {
         self.data[batch] += 1;
     }
 
-    /// A connection of a process ends; what the server still does for it goes on without it. A lane's leaves the lock
+    /// A connection of a process ends; what the server still does for it continues without it. A lane's leaves the lock
     /// where it is, with the process's first session.
     fn cut(&mut self, n: usize, may_commit: bool, of_lane: bool) {
         if let Process::Open { next, .. } | Process::Waiting { next, .. } = self.processes[n] {
@@ -245,7 +245,7 @@ impl World {
                 all.push(world);
             }
         }
-        // The server stops at once: nothing open stays, and the last commit may be gone though it was acknowledged.
+        // The server stops at once: nothing open stays, and the last commit may be lost though it was acknowledged.
         for forgets in [false, true] {
             let mut world = self.clone();
             world.accidents += 1;
@@ -293,7 +293,7 @@ fn explore(without: Without) -> (usize, Option<String>) {
         let following = world.follow(without);
         let ended = world.processes.iter().all(|p| matches!(p, Process::Done | Process::Fenced));
         if following.is_empty() && !ended {
-            return (seen.len(), Some(format!("nobody can go on: {world:?}")));
+            return (seen.len(), Some(format!("no process can continue: {world:?}")));
         }
         for world in following {
             if seen.insert(world.clone()) {
@@ -316,7 +316,7 @@ fn the_exploration_finds_the_loss_if_any_one_safeguard_is_removed() {
     for (without, what) in [
         (Without::UniqueRow, "the unique row"),
         (Without::Taken, "reading what is there as done"),
-        (Without::Rereading, "going on from the ledger"),
+        (Without::Rereading, "resuming from the ledger"),
         (Without::OneTransaction, "one transaction"),
     ] {
         let (_, wrong) = explore(without);

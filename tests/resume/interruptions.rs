@@ -1,4 +1,4 @@
-//! What stops a run in the middle: the exit status, the cause, what is written, and that the same command goes on.
+//! Interruptions of a run: the exit status, the cause, the rows written, and the resume by the same command.
 
 use std::io::{BufRead, BufReader};
 use std::process::Child;
@@ -9,7 +9,7 @@ use crate::support::postgres::{Server, version};
 use crate::support::sqlite;
 use crate::support::tool::{Place, Ran};
 
-const GOES_ON: &str = "rows are written, in whole batches that the ledger knows. The same command goes on behind them.";
+const RESUMES: &str = "rows are written, in whole batches that the ledger knows. The same command goes on behind them.";
 
 /// A run that has committed some batches and is at work on more.
 fn in_the_middle(case: &Case, url: &str) -> Child {
@@ -47,7 +47,7 @@ fn a_right_revoked_during_the_run_is_reported_and_written_rows_stay() {
     case.target.run("REVOKE INSERT ON readings FROM withdrawn");
     let ran = Ran::of_child(child);
     assert_eq!(ran.code, 4, "{}", ran.said());
-    contains(&said(&ran), &["target: ", "SQLSTATE 42501", "permission denied for table readings", GOES_ON]);
+    contains(&said(&ran), &["target: ", "SQLSTATE 42501", "permission denied for table readings", RESUMES]);
     contains(&said(&ran), &["Give the role its rights back."]);
     case.target.run("GRANT INSERT ON readings TO withdrawn");
     migrate_to(&case, &url).arg("--detach=never").exits(0);
@@ -69,7 +69,7 @@ fn a_session_that_locks_a_table_is_waited_for_and_the_run_keeps_its_lock() {
     // Twice in vain: by then a connection that was given up would have been missed.
     let lines = BufReader::new(child.stderr.take().expect("its stderr")).lines().map_while(Result::ok);
     let mut waits = lines.filter(|line| line.contains("55P03"));
-    assert!(waits.next().is_some() && waits.next().is_some(), "nobody was waited for");
+    assert!(waits.next().is_some() && waits.next().is_some(), "no session was waited for");
     reader.batch_execute("COMMIT").expect("its end");
     waits.for_each(drop);
     let ran = Ran::of_child(child);
@@ -110,20 +110,20 @@ fn a_stop_request_reports_what_is_written_and_the_run_resumes_later() {
         let mut child = migrate(&case).args(["--jobs=1", "--detach=never"]).spawn();
         let wanted = batches(&mut case.target.client()) + 2;
         assert!(until_committed(&mut case.target.client(), wanted, &mut child), "it ended before it was asked to stop");
-        let told = std::process::Command::new("kill").args([signal, &child.id().to_string()]).status();
-        assert!(told.expect("kill").success());
+        let sent = std::process::Command::new("kill").args([signal, &child.id().to_string()]).status();
+        assert!(sent.expect("kill").success());
         let ran = Ran::of_child(child);
         assert_eq!(ran.code, 130, "{}", ran.said());
-        contains(&said(&ran), &["run: the process was asked to stop", GOES_ON]);
+        contains(&said(&ran), &["run: the process was asked to stop", RESUMES]);
     }
     migrate(&case).exits(0);
     is_exact(&case);
 }
 
-/// How the disk of a server comes to be full, and how there is room again.
+/// The way in which the disk of a server is filled and emptied.
 struct Full {
     server: Server,
-    /// Where tables lie.
+    /// The place of the tables.
     tablespace: &'static str,
     fills: fn(&Server),
     room: fn(&Server),
@@ -170,7 +170,7 @@ fn a_full_disk_of_the_target_is_reported_and_the_run_resumes_with_space() {
     let args = ["-m", "mapping.toml", "--yes", "--json", "--batch-rows=5", "-t", &url];
     fills(&server);
     let ran = place.migrate(args).exits(4);
-    contains(&said(&ran), &["target: ", way_out, GOES_ON]);
+    contains(&said(&ran), &["target: ", way_out, RESUMES]);
     let written = ran.json()["loads"][0]["written"].as_u64().expect("a number");
     let there = |client: &mut postgres::Client| -> i64 {
         client.query_one("SELECT count(*) FROM pages", &[]).expect("a count").get(0)

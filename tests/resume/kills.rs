@@ -1,4 +1,4 @@
-//! Exactly once: a run that is killed in the middle, again and again, ends as one that was not; and nobody works beside it.
+//! Exactly once: a run that is killed again and again ends like an unbroken one, and no second process works with it.
 
 use std::time::{Duration, Instant};
 
@@ -99,7 +99,7 @@ pub fn is_exact(case: &Case) {
     let counter = case.target.value("SELECT last_value + is_called::int FROM readings_id_seq");
     assert_eq!(counter, (ROWS * 3 + ROWS / 1000 + 1).to_string());
 }
-/// How many batches of the load are committed; none while there is no ledger yet.
+/// The number of committed batches of the load; 0 while there is no ledger.
 pub fn batches(client: &mut Client) -> i64 {
     client.query_one("SELECT count(*) FROM migrate.batch WHERE load = 'readings'", &[]).map_or(0, |row| row.get(0))
 }

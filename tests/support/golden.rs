@@ -6,7 +6,7 @@ use std::fs;
 
 use regex::Regex;
 
-/// What differs from run to run and from machine to machine, each with the word that stands for it.
+/// Texts that differ between runs and machines, each with its replacement.
 pub struct Redactor {
     literals: Vec<(String, String)>,
     patterns: Vec<(Regex, &'static str)>,

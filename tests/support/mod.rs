@@ -1,6 +1,6 @@
-//! What the tests stand on: a real PostgreSQL, the real binary, SQLite files made on the spot, whole-text comparison.
+//! The foundation of the tests: a real PostgreSQL, the real binary, SQLite files made on the spot, whole-text comparison.
 //!
-//! Nothing here knows what is tested, and nothing here is left behind: folders go with their values, the server with the
+//! Nothing here knows what is tested, and nothing remains: folders are removed with their values, the server with the
 //! process, however it ends.
 
 pub mod case;

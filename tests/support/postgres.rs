@@ -21,7 +21,7 @@ pub const LOCKED_ROLE: &str = "locked";
 /// That role's password.
 pub const LOCKED_PASSWORD: &str = "the-right-password";
 
-/// Makes a cluster, starts it, says where it is, and does what it is told until the end of its input.
+/// Makes a cluster, starts it, says where it is, and follows orders until the end of its input.
 ///
 /// In /tmp whatever TMPDIR says: a socket's path has at most 107 bytes, and texts that show it break at the same place on
 /// every machine.
@@ -73,7 +73,7 @@ rm -rf "$folder"
 pub struct Server {
     /// The folder of its socket.
     pub socket: String,
-    /// Where it listens on 127.0.0.1, if it does; part of its socket's name in any case.
+    /// The port on 127.0.0.1, if it listens there; part of its socket's name in any case.
     pub port: u16,
     /// The guard's ear and mouth. That the first one closes is what ends the guard.
     line: Mutex<(ChildStdin, BufReader<ChildStdout>)>,
@@ -142,28 +142,28 @@ impl Server {
         Server { socket, port, line: Mutex::new((ear, mouth)) }
     }
 
-    fn told(&self, word: &str) {
+    fn order(&self, word: &str) {
         let mut line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
         writeln!(line.0, "{word}").expect("the guard");
         let mut said = String::new();
         line.1.read_line(&mut said).expect("the guard's answer");
-        assert_eq!(said.trim(), "done", "the server was told: {word}");
+        assert_eq!(said.trim(), "done", "the order was: {word}");
     }
 
     /// Stops it at once and starts it again.
     pub fn crash(&self) {
-        self.told("crash");
+        self.order("crash");
     }
 
     /// From here on no connection that is made can write a file beyond this size, as on a full disk: the last write is
     /// cut short. `None`: they can again.
     pub fn limit(&self, bytes: Option<u64>) {
-        self.told(&format!("limit {}", bytes.map_or("unlimited".to_owned(), |bytes| bytes.to_string())));
+        self.order(&format!("limit {}", bytes.map_or("unlimited".to_owned(), |bytes| bytes.to_string())));
     }
 
     /// Makes room on the small disk.
     pub fn room(&self) {
-        self.told("room");
+        self.order("room");
     }
 
     /// A connection of the superuser's.
@@ -172,7 +172,7 @@ impl Server {
         Client::connect(&config, NoTls).unwrap_or_else(|e| panic!("database {database}: {e}"))
     }
 
-    /// How a role reaches a database: `name`, or `name:password`.
+    /// The URL of a database for a role: `name`, or `name:password`.
     pub fn url_of(&self, role: &str, database: &str) -> String {
         let port = if self.port == 5432 { String::new() } else { format!("&port={}", self.port) };
         format!("postgresql://{role}@/{database}?host={}{port}", self.socket)
@@ -193,7 +193,7 @@ fn server() -> &'static Server {
     &common().server
 }
 
-/// Where PostgreSQL's server binaries are: in `MIGRATE_TEST_PG_BINDIR`, by which `tests/versions.sh` runs the tests against
+/// The folder of PostgreSQL's server binaries: `MIGRATE_TEST_PG_BINDIR`, by which `tests/versions.sh` runs the tests against
 /// other versions, or where the installed one's are.
 pub fn bindir() -> String {
     other_bindir().unwrap_or_else(|| installed().to_owned())
@@ -204,7 +204,7 @@ pub fn other_bindir() -> Option<String> {
     std::env::var("MIGRATE_TEST_PG_BINDIR").ok().filter(|folder| !folder.is_empty())
 }
 
-/// Where the installed server's binaries are.
+/// The folder of the installed server's binaries.
 pub fn installed() -> &'static str {
     static FOUND: OnceLock<String> = OnceLock::new();
     FOUND.get_or_init(ask_pg_config)
@@ -268,12 +268,12 @@ impl Database {
         &self.name
     }
 
-    /// How the superuser reaches it; no password is asked for.
+    /// The URL for the superuser, who needs no password.
     pub fn url(&self) -> String {
         self.url_of("postgres")
     }
 
-    /// How a role reaches it: `name`, or `name:password`.
+    /// The URL for a role: `name`, or `name:password`.
     pub fn url_of(&self, role: &str) -> String {
         server().url_of(role, &self.name)
     }
@@ -311,7 +311,7 @@ impl Database {
         rows[0][0].clone().unwrap_or_else(|| "NULL".to_owned())
     }
 
-    /// How many rows a table holds.
+    /// The number of rows of a table.
     pub fn count(&self, table: &str) -> u64 {
         self.value(&format!("SELECT count(*) FROM {table}")).parse().expect("a count")
     }

@@ -1,4 +1,4 @@
-//! SQLite files, made on the spot from SQL: no binary database lies in the repository.
+//! SQLite files, made on the spot from SQL: the repository has no binary database.
 
 use std::path::{Path, PathBuf};
 

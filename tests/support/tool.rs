@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use super::postgres::other_bindir;
 
-/// A temporary folder in which the tool is run. Gone with the value.
+/// A temporary folder in which the tool is run. Removed with the value.
 pub struct Place {
     folder: TempDir,
 }
@@ -59,7 +59,7 @@ impl Place {
         std::fs::read_to_string(self.path(name)).unwrap_or_else(|e| panic!("{name}: {e}"))
     }
 
-    /// The names of what lies in it.
+    /// The names of its files.
     pub fn files(&self) -> BTreeSet<String> {
         let listed = std::fs::read_dir(self.folder.path()).expect("the folder");
         listed.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect()
@@ -84,7 +84,7 @@ impl Place {
             let path = std::env::var("PATH").unwrap_or_default();
             command.env("PATH", format!("{folder}:{path}"));
         }
-        // Nobody's ~/.pgpass or service file takes part.
+        // No ~/.pgpass or service file of the user takes part.
         command.env("HOME", self.folder.path()).env("LC_ALL", "C.UTF-8");
         Run { command }
     }
@@ -127,7 +127,7 @@ impl Run {
         self.command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary")
     }
 
-    /// The command itself, for what nobody else needs.
+    /// The command itself, for special needs of one test.
     pub fn command(self) -> Command {
         self.command
     }
@@ -151,12 +151,12 @@ impl Ran {
         serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("{e}\n{}\n{}", self.stdout, self.stderr))
     }
 
-    /// Both outputs, one behind the other.
+    /// stdout, then stderr.
     pub fn said(&self) -> String {
         format!("{}{}", self.stdout, self.stderr)
     }
 
-    /// Every one of these stands in the outputs.
+    /// The outputs contain every one of these.
     #[track_caller]
     pub fn says(&self, parts: &[&str]) -> &Ran {
         let said = self.said();

@@ -4,7 +4,7 @@ use crate::support::postgres::{Database, drop_database};
 use crate::support::sqlite;
 use crate::support::tool::{Place, Ran};
 
-/// A database of one encoding, gone with the value.
+/// A database of one encoding, dropped with the value.
 struct Encoded {
     name: String,
     url: String,

@@ -13,7 +13,7 @@ use crate::support::tool::Place;
 /// Bytes of a page.
 const PAGE: u64 = 65_536;
 
-/// Bytes of a value on one page of its chain, behind the number of the next one.
+/// Bytes of a value on one page of its chain, after the number of the next one.
 const CHAINED: u64 = PAGE - 4;
 
 /// A number as records and cells hold it: seven bits a byte, the first ones first.
@@ -38,7 +38,7 @@ fn with_a_blob_of(path: &Path, zeros: u64) {
     let types = [varint(0), varint(zeros * 2 + 12), varint(0)].concat();
     let head = [varint(types.len() as u64 + 1), types].concat();
     let record = head.len() as u64 + zeros;
-    // How much of it stands on the leaf, as the format has it.
+    // The part of it on the leaf, as the format has it.
     let least = (PAGE - 12) * 32 / 255 - 23;
     let wanted = least + (record - least) % CHAINED;
     let here = if wanted <= PAGE - 35 { wanted } else { least };
@@ -88,7 +88,7 @@ fn a_value_over_a_gibibyte_is_reported_before_it_is_read() {
         );
         assert_eq!(target.count("t"), held);
     }
-    // What is left behind is not read.
+    // Omitted columns are not read.
     let mapping =
         "format = 1\nname = \"left\"\n[source]\npath = \"source.db\"\n[leave]\nt.v = \"too large\"\n[load.t]\n";
     place.write("migrate.toml", mapping);

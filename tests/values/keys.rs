@@ -4,7 +4,7 @@ use crate::support::postgres::Database;
 use crate::support::sqlite;
 use crate::support::tool::{Place, Ran};
 
-/// One move of the table `t`, bad rows set aside.
+/// One migration of the table `t` that quarantines bad rows.
 fn moved(source: &str, target: &Database, dry: bool) -> Ran {
     let place = Place::new();
     sqlite::file(&place, "source.db", source);
@@ -160,7 +160,7 @@ fn keys_of_every_storage_class_are_read_in_the_order_of_the_source() {
     let place = Place::new();
     sqlite::file(&place, "source.db", source);
     place.write("migrate.toml", "format = 1\nname = \"keys\"\n[source]\npath = \"source.db\"\n[load.t]\n");
-    // One row a batch: every key is gone on from.
+    // One row per batch: every key is a point to continue from.
     let ran = place
         .migrate(["--yes", "--json", "--on-fault", "quarantine", "--batch-rows", "1", "-t", &target.url()])
         .exits(6);
@@ -182,7 +182,7 @@ fn a_key_too_large_for_its_index_is_predicted_and_then_reported() {
     let said = checks.iter().find(|c| c["check"] == "index").unwrap_or_else(|| panic!("{}", dry.said()));
     assert_eq!(said["verdict"], "NotChecked");
     assert!(said["why"].as_str().is_some_and(|why| why.starts_with("t_v_key: 2 rows")), "{said}");
-    // Whether its index is unique and stays on, or is taken off for the load.
+    // Whether its index is unique and stays attached, or is detached for the load.
     let plain = Database::with("CREATE TABLE t (id int PRIMARY KEY, v text); CREATE INDEX t_v_key ON t (v)");
     for target in [target, plain] {
         let ran = moved(source, &target, false);

@@ -59,7 +59,7 @@ fn a_counter_that_was_ahead_of_its_table_stays_ahead() {
     let source =
         "CREATE TABLE t (id INTEGER PRIMARY KEY AUTOINCREMENT, a); INSERT INTO t VALUES (1, 'a'), (2, 'b'), (7, 'c');
                   CREATE TABLE u (id INTEGER PRIMARY KEY, a); INSERT INTO u VALUES (1, 'a'), (5, 'b');
-                  INSERT INTO t VALUES (100, 'gone'); DELETE FROM t WHERE id = 100;";
+                  INSERT INTO t VALUES (100, 'deleted'); DELETE FROM t WHERE id = 100;";
     let target = "CREATE TABLE t (id serial PRIMARY KEY, a text);
                   CREATE TABLE u (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, a text)";
     let (ran, target) = moved(source, target, &["t", "u"], &["--yes"]);

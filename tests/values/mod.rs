@@ -23,14 +23,14 @@ use crate::support::postgres::Database;
 use crate::support::sqlite;
 use crate::support::tool::Place;
 
-/// What becomes of a value.
+/// The outcome of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Becomes<'a> {
     /// PostgreSQL holds it and prints it so, in UTC.
     Is(&'a str),
     /// It is NULL there.
     Null,
-    /// Its row is set aside for this reason.
+    /// Its row is quarantined for this reason.
     Bad(&'a str),
 }
 
@@ -49,13 +49,13 @@ const TYPES: &str = "CREATE TYPE mood AS ENUM ('sad', 'ok');
 /// Runs every case; all that differ are named together.
 #[track_caller]
 fn hold(cases: &[Sample<'_>]) {
-    hold_beside(cases, "", "");
+    hold_next_to(cases, "", "");
 }
 
-/// The same with more types on the target, and with a column of the given type beside each value, whose value is 1.
+/// The same with more types on the target, and with a column of the given type next to each value, whose value is 1.
 #[track_caller]
-fn hold_beside(cases: &[Sample<'_>], types: &str, beside: &str) {
-    let (column, one) = if beside.is_empty() { (String::new(), "") } else { (format!(", w {beside}"), ", '1'") };
+fn hold_next_to(cases: &[Sample<'_>], types: &str, neighbour: &str) {
+    let (column, one) = if neighbour.is_empty() { (String::new(), "") } else { (format!(", w {neighbour}"), ", '1'") };
     let mut groups: BTreeMap<(&str, &str, &str), Vec<usize>> = BTreeMap::new();
     for (n, (declared, _, target, modifiers, _)) in cases.iter().enumerate() {
         groups.entry((*declared, *target, *modifiers)).or_default().push(n);
@@ -99,7 +99,7 @@ fn hold_beside(cases: &[Sample<'_>], types: &str, beside: &str) {
     assert!(differ.is_empty(), "{} of {} cases differ:\n{}", differ.len(), cases.len(), differ.join("\n"));
 }
 
-/// What became of each case, in the words of the expectation; both where a case arrived and was refused too.
+/// The outcome of each case, in the words of the expectation; both where a case arrived and was refused too.
 fn found(report: &serde_json::Value, database: &Database, groups: usize) -> BTreeMap<usize, String> {
     let mut found: BTreeMap<usize, String> = BTreeMap::new();
     let mut add = |n: usize, text: String| {

@@ -169,7 +169,7 @@ fn numbers_arrive_to_the_last_digit_or_are_refused() {
         ("", "'0'", "boolean", "", Is("false")),
         ("", "'enabled'", "boolean", "map = { enabled = true }", Is("true")),
     ];
-    /// Before PostgreSQL 15 a scale lies between 0 and the precision.
+    /// Before PostgreSQL 15 a scale is between 0 and the precision.
     const OUTER_SCALES: &[Sample] = &[
         ("INTEGER", "100", "numeric(5,-1)", "", Is("100")),
         ("INTEGER", "105", "numeric(5,-1)", "", Bad("excess-scale")),

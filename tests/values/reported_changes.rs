@@ -1,4 +1,4 @@
-//! What is said beside the values: losses counted, the row that has a key already, what the source lost, what was not compared.
+//! Reports about values: losses counted, the row that has a key already, what the source lost, what was not compared.
 
 use serde_json::{Value, json};
 
@@ -13,7 +13,7 @@ fn warned(report: &Value, place: &str) -> Vec<String> {
     at.map(|w| w["message"].as_str().expect("a message").to_owned()).collect()
 }
 
-/// Which row each duplicate says that its key is of.
+/// The row that each duplicate reports as the holder of its key.
 fn others(report: &Value) -> Vec<(String, i64, Option<String>)> {
     let listed = report["faults"].as_array().expect("faults").iter();
     let one = |f: &Value| {

@@ -1,4 +1,4 @@
-//! Dates, times, instants and durations in the spellings that programs leave behind.
+//! Dates, times, instants and durations in the spellings that programs write.
 
 use super::{Bad, Is, Sample, hold};
 use crate::support::case::Case;

@@ -1,7 +1,7 @@
 //! Every type that a column of a target may have: alone, under a domain, in an array, in an array of the domain, and under
 //! a domain over the array; each in a load that goes in binary and in one that goes as text.
 
-use super::{Is, Sample, hold_beside};
+use super::{Is, Sample, hold_next_to};
 
 /// A type, what PostgreSQL prints of the value, and what it prints of it within an array, where that is another.
 const TYPES: &[(&str, &str, &str)] = &[
@@ -80,7 +80,7 @@ fn spelled(name: &str, value: &str) -> (String, String) {
     (literal, format!("[{json}, null, {json}]"))
 }
 
-/// What stands between the elements of a type.
+/// The separator between the elements of a type.
 fn comma(name: &str) -> char {
     if name == "box" { ';' } else { ',' }
 }
@@ -117,6 +117,6 @@ fn every_type_arrives_alone_in_domains_and_in_arrays_on_every_path() {
     }
     let cases: Vec<Sample> =
         rows.iter().map(|(literal, kind, shown)| ("", literal.as_str(), kind.as_str(), "", Is(shown))).collect();
-    hold_beside(&cases, &domains, "");
-    hold_beside(&cases, &domains, "bit");
+    hold_next_to(&cases, &domains, "");
+    hold_next_to(&cases, &domains, "bit");
 }

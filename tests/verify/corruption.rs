@@ -1,12 +1,12 @@
-//! The verifier's own score: single lies planted in verified targets are all found, each pinned to its row or object and
-//! with exit 5; in clean pairs none is found.
+//! The verifier's own score: every single corruption planted in a verified target is found and located, with exit 5.
+//! Clean pairs raise no alarm.
 //!
 //! A slice runs with the other tests; the whole score by `tests/score.sh`.
 
 use std::collections::BTreeMap;
 
 use super::pair::{Checks, Pair, Random};
-use super::planting::{KINDS, Lie};
+use super::planting::{Corruption, KINDS};
 
 fn number(variable: &str, usual: u64) -> u64 {
     std::env::var(variable).map_or(usual, |text| text.parse().unwrap_or_else(|e| panic!("{variable}: {e}")))
@@ -19,55 +19,55 @@ fn seed() -> u64 {
     seed
 }
 
-/// Plants each lie with triggers and foreign keys asleep, as nobody honest would.
+/// Plants each corruption with triggers and foreign keys disabled, so that nothing else notices.
 pub fn plant(pair: &Pair, sql: &str) {
     pair.target.run(&format!("SET session_replication_role = replica; {sql}"));
 }
 
-/// What became of the lies of one kind.
+/// The results for one kind of corruption.
 #[derive(Clone, Copy, Default)]
 struct Score {
-    told: u64,
+    planted: u64,
     found: u64,
     pinned: u64,
 }
 
-/// Tables whose rows lies change.
+/// Tables whose rows corruptions change.
 const TABLES: [&str; 6] = ["things", "parts", "in_use", "words", "links", "tagged"];
 
-/// Lies into one pair after the other, each alone; a few of each kind in turn.
-fn tell(lies: u64, seed: u64, missed: &mut Vec<String>) -> BTreeMap<&'static str, Score> {
+/// Corruptions into one pair after the other, each alone; a few of each kind in turn.
+fn plant_each(corruptions: u64, seed: u64, missed: &mut Vec<String>) -> BTreeMap<&'static str, Score> {
     let mut random = Random::new(seed);
     let mut scores: BTreeMap<&'static str, Score> = BTreeMap::new();
     let mut done = 0;
-    while done < lies {
+    while done < corruptions {
         let pair = Pair::migrated(&mut random);
         let copies: Vec<String> = TABLES.iter().map(|t| format!("CREATE TABLE kept.{t} AS TABLE {t};")).collect();
         pair.target.run(&format!("CREATE SCHEMA kept; {}", copies.concat()));
         pair.migrate(&["verify"]).expect_exit(0);
         let last = pair.target.value("SELECT last_value FROM things_id_seq");
-        let (first, most) = (done as usize, (lies - done) as usize);
+        let (first, most) = (done as usize, (corruptions - done) as usize);
         for kind in (0..KINDS).map(|n| (n + first) % KINDS).take(most) {
-            let Some(lie) = Lie::of(kind, &pair, &mut random) else { continue };
-            plant(&pair, &lie.sql);
+            let Some(corruption) = Corruption::of(kind, &pair, &mut random) else { continue };
+            plant(&pair, &corruption.sql);
             let outcome = pair.migrate(&["verify"]);
-            let (found, pinned) = lie.judge(&outcome.0.json());
-            let score = scores.entry(lie.kind).or_default();
-            score.told += 1;
+            let (found, pinned) = corruption.judge(&outcome.0.json());
+            let score = scores.entry(corruption.kind).or_default();
+            score.planted += 1;
             score.found += u64::from(found && outcome.0.code == 5);
             score.pinned += u64::from(pinned);
             if !(found && pinned && outcome.0.code == 5) {
-                missed.push(format!("seed {seed}: {}: {}\n{}", lie.kind, lie.sql, outcome.0.stdout));
+                missed.push(format!("seed {seed}: {}: {}\n{}", corruption.kind, corruption.sql, outcome.0.stdout));
             }
-            plant(&pair, &lie.undo);
-            if let Some(table) = lie.table {
+            plant(&pair, &corruption.undo);
+            if let Some(table) = corruption.table {
                 let back = format!("INSERT INTO {table} OVERRIDING SYSTEM VALUE TABLE kept.{table}");
                 plant(&pair, &format!("DELETE FROM {table}; {back}"));
             }
             plant(&pair, &format!("SELECT setval('things_id_seq', {last})"));
             done += 1;
         }
-        // Everything was taken back, so that each lie stood alone.
+        // Everything was reverted, so that each corruption was the only one.
         pair.migrate(&["verify"]).expect_exit(0);
     }
     scores
@@ -76,18 +76,18 @@ fn tell(lies: u64, seed: u64, missed: &mut Vec<String>) -> BTreeMap<&'static str
 #[test]
 fn every_corruption_is_found_and_located() {
     let mut missed = Vec::new();
-    let scores = tell(number("MIGRATE_LIES", KINDS as u64), seed(), &mut missed);
-    eprintln!("{:<24}{:>7}{:>7}{:>7}", "lie", "told", "found", "pinned");
+    let scores = plant_each(number("MIGRATE_CORRUPTIONS", KINDS as u64), seed(), &mut missed);
+    eprintln!("{:<24}{:>7}{:>7}{:>7}", "corruption", "planted", "found", "pinned");
     let mut sum = Score::default();
     for (kind, score) in &scores {
-        eprintln!("{kind:<24}{:>7}{:>7}{:>7}", score.told, score.found, score.pinned);
-        sum.told += score.told;
+        eprintln!("{kind:<24}{:>7}{:>7}{:>7}", score.planted, score.found, score.pinned);
+        sum.planted += score.planted;
         sum.found += score.found;
         sum.pinned += score.pinned;
     }
-    eprintln!("{:<24}{:>7}{:>7}{:>7}", format!("{} kinds", scores.len()), sum.told, sum.found, sum.pinned);
-    assert!(missed.is_empty(), "{} of {} were missed, the first:\n{}", missed.len(), sum.told, missed[0]);
-    assert!(scores.len() + 4 >= KINDS, "only {} of {KINDS} kinds were told", scores.len());
+    eprintln!("{:<24}{:>7}{:>7}{:>7}", format!("{} kinds", scores.len()), sum.planted, sum.found, sum.pinned);
+    assert!(missed.is_empty(), "{} of {} were missed, the first:\n{}", missed.len(), sum.planted, missed[0]);
+    assert!(scores.len() + 4 >= KINDS, "only {} of {KINDS} kinds were planted", scores.len());
 }
 
 #[test]
@@ -136,7 +136,7 @@ fn values_are_in_a_report_only_on_request() {
 #[test]
 fn a_reduced_verification_lists_what_it_did_not_check() {
     let pair = Pair::migrated(&mut Random::new(5));
-    plant(&pair, "UPDATE things SET note = 'lie' WHERE id = 2");
+    plant(&pair, "UPDATE things SET note = 'corruption' WHERE id = 2");
     let all = ["rows", "content", "sequences", "constraints", "owners", "others", "source"];
     for (depth, code, unmade) in [("full", 5, &[][..]), ("counts", 0, &["content", "others"]), ("none", 0, &all)] {
         let checks = Checks::of(&pair.migrate(&["--yes", "--verify", depth]).expect_exit(code));
@@ -153,7 +153,7 @@ fn a_reduced_verification_lists_what_it_did_not_check() {
 #[test]
 fn each_check_that_differs_is_exit_5() {
     let pair = Pair::migrated(&mut Random::new(6));
-    for (check, lie, undo) in [
+    for (check, corruption, undo) in [
         ("rows public.tagged", "DELETE FROM tagged WHERE id = 100", "INSERT INTO tagged VALUES (100, 1, 'last')"),
         ("sequences", "ALTER SEQUENCE things_id_seq RESTART", "SELECT setval('things_id_seq', 10000)"),
         (
@@ -173,7 +173,7 @@ fn each_check_that_differs_is_exit_5() {
         ),
         ("content things", "UPDATE things SET small = 7 WHERE id = 2", "SELECT 1"),
     ] {
-        plant(&pair, lie);
+        plant(&pair, corruption);
         let checks = Checks::of(&pair.migrate(&["verify"]).expect_exit(5));
         assert!(checks.saying("Differs").iter().any(|c| c == check), "{check}: {:?}", checks.saying("Differs"));
         plant(&pair, undo);

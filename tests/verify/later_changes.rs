@@ -1,4 +1,4 @@
-//! Verified again, long after: which side moved is told, rows that others added since are no lie, and what cannot be known
+//! A verification long after the run: it reports which side changed, accepts rows added since, and lists what cannot be known
 //! any more is said.
 
 use super::corruption::plant;
@@ -70,7 +70,10 @@ fn rows_added_later_are_distinguished_from_corruption() {
     }
     assert_eq!(why(checks.one("others", "public.things")), "2 rows were added since the run");
     assert_eq!(checks.all("others", "public.in_use")[0]["verdict"], "NotChecked");
-    plant(&pair, "UPDATE things SET note = 'lie' WHERE id = 2; UPDATE links SET note = 'lie' WHERE id = 100");
+    plant(
+        &pair,
+        "UPDATE things SET note = 'corruption' WHERE id = 2; UPDATE links SET note = 'corruption' WHERE id = 100",
+    );
     let checks = Checks::of(&pair.migrate(&["verify"]).expect_exit(5));
     assert_eq!(checks.saying("Differs"), ["content links", "content things"]);
     assert_eq!(checks.one("content", "things")["differences"][0]["key"], "id=2");
@@ -123,8 +126,8 @@ fn lookup_results_are_unknown_after_their_rows_have_changed() {
         why(source).starts_with("column person_id: the rows that its lookup reads have changed since"),
         "{source:#}"
     );
-    // Rows that were sent are still told by their sums, whatever the lookup would find today.
-    plant(&pair, "UPDATE tagged SET tag = 'lie' WHERE id = 100");
+    // Rows that were sent are still recognised by their sums, whatever the lookup would find today.
+    plant(&pair, "UPDATE tagged SET tag = 'corruption' WHERE id = 100");
     let checks = Checks::of(&pair.migrate(&["verify"]).expect_exit(5));
     assert_eq!(checks.one("content", "tagged")["differences"][0]["column"], "tag");
 }

@@ -75,7 +75,7 @@ impl Pair {
     }
 }
 
-/// What the tool said.
+/// The output of the tool.
 pub struct Outcome(pub Ran);
 
 impl Outcome {
@@ -165,7 +165,7 @@ fn source(random: &mut Random) -> String {
         let _ = writeln!(sql, "INSERT INTO words VALUES ('w{}', {n});", random.below(6));
         let thing = if random.below(2) == 0 { 2 } else { 999 };
         let _ = writeln!(sql, "INSERT INTO links VALUES ({n}, {thing}, 'link {n}');");
-        let who = random.one(&["'me'", "'other'", "'nobody'", "NULL"]).to_owned();
+        let who = random.one(&["'me'", "'other'", "'unknown'", "NULL"]).to_owned();
         let _ = writeln!(sql, "INSERT INTO tagged VALUES ({n}, {who}, 'tag {n}');");
     }
     // One of each, whatever the numbers were.

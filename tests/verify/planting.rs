@@ -1,15 +1,15 @@
-//! Single lies in a migrated target, each with what it takes to find it and to take it back.
+//! Single corruptions of a migrated target, each with what is needed to find and to revert it.
 
 use super::pair::{Pair, Random};
 
-/// One lie.
-pub struct Lie {
+/// One corruption.
+pub struct Corruption {
     pub kind: &'static str,
     /// Plants it.
     pub sql: String,
-    /// Takes it back, beside the rows of `table`.
+    /// Reverts the corruption, in addition to the rows of `table`.
     pub undo: String,
-    /// Whose rows are put back; none where no row was touched.
+    /// The table whose rows are restored; `None` if no row was changed.
     pub table: Option<&'static str>,
     /// The check that must say Differs, and the load or object it must name.
     pub check: &'static str,
@@ -19,10 +19,10 @@ pub struct Lie {
     pub column: &'static str,
 }
 
-/// Every kind of lie.
+/// Every kind of corruption.
 pub const KINDS: usize = 40;
 
-/// A column of `things` and the expression that lies in its place.
+/// A column of `things` and the expression that replaces its value.
 const VALUES: [(&str, &str, &str, &str); 24] = [
     ("null-for-empty", "title", "NULL", "title = ''"),
     ("trailing-blank", "title", "title || ' '", "title IS NOT NULL"),
@@ -55,13 +55,13 @@ const VALUES: [(&str, &str, &str, &str); 24] = [
     ("netmask", "address", "set_masklen(address, 8)", "address IS NOT NULL"),
 ];
 
-impl Lie {
-    /// A lie of this kind; none where the rows offer no place for it.
-    pub fn of(kind: usize, pair: &Pair, random: &mut Random) -> Option<Lie> {
+impl Corruption {
+    /// A corruption of this kind; none where the rows offer no place for it.
+    pub fn of(kind: usize, pair: &Pair, random: &mut Random) -> Option<Corruption> {
         if let Some((name, column, to, place)) = VALUES.get(kind) {
             let id = one_of(pair, &format!("SELECT id FROM things WHERE {place}"), random)?;
             let sql = format!("UPDATE things SET {column} = {to} WHERE id = {id}");
-            return Some(Lie::in_things(name, sql, &id, column));
+            return Some(Corruption::in_things(name, sql, &id, column));
         }
         match kind - VALUES.len() {
             0 => one_ulp(pair, random),
@@ -69,15 +69,20 @@ impl Lie {
             2 => {
                 let id = one_of(pair, "SELECT id FROM things WHERE title IS DISTINCT FROM note", random)?;
                 let sql = format!("UPDATE things SET title = note, note = title WHERE id = {id}");
-                Some(Lie::in_things("columns-swapped", sql, &id, "title"))
+                Some(Corruption::in_things("columns-swapped", sql, &id, "title"))
             }
             3 => {
                 let id = one_of(pair, "SELECT id FROM things", random)?;
-                Some(Lie::in_things("owner", format!("UPDATE things SET user_id = 1 WHERE id = {id}"), &id, "user_id"))
+                Some(Corruption::in_things(
+                    "owner",
+                    format!("UPDATE things SET user_id = 1 WHERE id = {id}"),
+                    &id,
+                    "user_id",
+                ))
             }
             4 => {
                 let id = one_of(pair, "SELECT id FROM things", random)?;
-                Some(Lie::in_things(
+                Some(Corruption::in_things(
                     "orphan",
                     format!("UPDATE things SET user_id = 999 WHERE id = {id}"),
                     &id,
@@ -86,7 +91,7 @@ impl Lie {
             }
             5 => {
                 let id = one_of(pair, "SELECT id FROM things", random)?;
-                Some(Lie::in_things("row-dropped", format!("DELETE FROM things WHERE id = {id}"), &id, ""))
+                Some(Corruption::in_things("row-dropped", format!("DELETE FROM things WHERE id = {id}"), &id, ""))
             }
             6 => {
                 let id = one_of(pair, "SELECT id FROM things", random)?;
@@ -94,14 +99,14 @@ impl Lie {
                     "INSERT INTO things SELECT (t).* FROM (SELECT jsonb_populate_record(t, jsonb_build_object('id', id - 1)) AS t FROM things t WHERE id = {id}) AS s"
                 );
                 let between = (id.parse::<i64>().ok()? - 1).to_string();
-                Some(Lie::in_things("row-doubled", sql, &between, ""))
+                Some(Corruption::in_things("row-doubled", sql, &between, ""))
             }
-            7 => Some(Lie::in_parts(
+            7 => Some(Corruption::in_parts(
                 "equal-row-dropped",
                 "DELETE FROM parts WHERE ctid = (SELECT min(ctid::text)::tid FROM parts WHERE label = 'twin')",
                 "source row",
             )),
-            8 => Some(Lie::in_parts(
+            8 => Some(Corruption::in_parts(
                 "equal-row-doubled",
                 "INSERT INTO parts VALUES (2, 'twin', 1)",
                 "a row of the target",
@@ -109,14 +114,20 @@ impl Lie {
             9 => {
                 let id = one_of(pair, "SELECT id FROM in_use WHERE user_id <> 1", random)?;
                 let sql = format!("UPDATE in_use SET word = word || '.' WHERE id = {id}");
-                Some(Lie {
+                Some(Corruption {
                     table: Some("in_use"),
                     named: "in_use",
-                    ..Lie::in_things("beside-others", sql, &id, "word")
+                    ..Corruption::in_things("next-to-foreign", sql, &id, "word")
                 })
             }
-            10 => Some(Lie::of_object("sequence-set-back", "SELECT setval('things_id_seq', 1)", "", "sequences", "")),
-            11 => Some(Lie::of_object(
+            10 => Some(Corruption::of_object(
+                "sequence-set-back",
+                "SELECT setval('things_id_seq', 1)",
+                "",
+                "sequences",
+                "",
+            )),
+            11 => Some(Corruption::of_object(
                 "trigger-off",
                 "ALTER TABLE things DISABLE TRIGGER things_touched",
                 "ALTER TABLE things ENABLE TRIGGER things_touched",
@@ -126,31 +137,31 @@ impl Lie {
             12 => {
                 let word = one_of(pair, "SELECT word FROM words WHERE n < 100", random)?;
                 let sql = format!("UPDATE words SET n = n + 1000 WHERE word = '{word}'");
-                Some(Lie {
+                Some(Corruption {
                     column: "n",
                     named: "words",
                     table: Some("words"),
-                    ..Lie::in_parts("beside-skipped", &sql, "source row")
+                    ..Corruption::in_parts("next-to-skipped", &sql, "source row")
                 })
             }
             13 => {
                 let id = one_of(pair, "SELECT id FROM links WHERE id > 0 AND thing_id IS NULL", random)?;
                 let sql = format!("UPDATE links SET thing_id = 2 WHERE id = {id}");
-                let lie = Lie::in_things("where-an-orphan-was", sql, &id, "thing_id");
-                Some(Lie { table: Some("links"), named: "links", ..lie })
+                let corruption = Corruption::in_things("where-an-orphan-was", sql, &id, "thing_id");
+                Some(Corruption { table: Some("links"), named: "links", ..corruption })
             }
             14 => {
                 let id = one_of(pair, "SELECT id FROM tagged WHERE person_id IS NOT NULL", random)?;
                 let sql = format!("UPDATE tagged SET person_id = 3 - person_id WHERE id = {id}");
-                let lie = Lie::in_things("looked-up-owner", sql, &id, "person_id");
-                Some(Lie { table: Some("tagged"), named: "tagged", ..lie })
+                let corruption = Corruption::in_things("looked-up-owner", sql, &id, "person_id");
+                Some(Corruption { table: Some("tagged"), named: "tagged", ..corruption })
             }
             _ => Some(index_invalid()),
         }
     }
 
-    fn in_things(kind: &'static str, sql: String, id: &str, column: &'static str) -> Lie {
-        Lie {
+    fn in_things(kind: &'static str, sql: String, id: &str, column: &'static str) -> Corruption {
+        Corruption {
             kind,
             sql,
             undo: String::new(),
@@ -162,21 +173,21 @@ impl Lie {
         }
     }
 
-    fn in_parts(kind: &'static str, sql: &str, key: &str) -> Lie {
-        Lie {
+    fn in_parts(kind: &'static str, sql: &str, key: &str) -> Corruption {
+        Corruption {
             table: Some("parts"),
             named: "parts",
             key: key.to_owned(),
-            ..Lie::in_things(kind, sql.to_owned(), "", "")
+            ..Corruption::in_things(kind, sql.to_owned(), "", "")
         }
     }
 
-    fn of_object(kind: &'static str, sql: &str, undo: &str, check: &'static str, named: &'static str) -> Lie {
-        let lie = Lie::in_things(kind, sql.to_owned(), "", "");
-        Lie { undo: undo.to_owned(), table: None, check, named, key: String::new(), ..lie }
+    fn of_object(kind: &'static str, sql: &str, undo: &str, check: &'static str, named: &'static str) -> Corruption {
+        let corruption = Corruption::in_things(kind, sql.to_owned(), "", "");
+        Corruption { undo: undo.to_owned(), table: None, check, named, key: String::new(), ..corruption }
     }
 
-    /// Whether the report finds it, and whether it says exactly where.
+    /// Returns whether the report finds the corruption, and whether it locates it exactly.
     pub fn judge(&self, report: &serde_json::Value) -> (bool, bool) {
         let checks = report["checks"].as_array().map(Vec::as_slice).unwrap_or_default();
         let mut differs = checks.iter().filter(|check| check["verdict"] == "Differs");
@@ -195,8 +206,8 @@ impl Lie {
     }
 }
 
-fn index_invalid() -> Lie {
-    Lie::of_object(
+fn index_invalid() -> Corruption {
+    Corruption::of_object(
         "index-invalid",
         "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'things_title'::regclass",
         "UPDATE pg_index SET indisvalid = true WHERE indexrelid = 'things_title'::regclass",
@@ -206,22 +217,22 @@ fn index_invalid() -> Lie {
 }
 
 /// The next double in either direction.
-fn one_ulp(pair: &Pair, random: &mut Random) -> Option<Lie> {
+fn one_ulp(pair: &Pair, random: &mut Random) -> Option<Corruption> {
     let id = one_of(pair, "SELECT id FROM things WHERE ratio <> 0", random)?;
     let text = pair.target.value(&format!("SELECT ratio FROM things WHERE id = {id}"));
     let value: f64 = text.parse().ok()?;
     let next = f64::from_bits(if random.below(2) == 0 { value.to_bits() + 1 } else { value.to_bits() - 1 });
     let sql = format!("UPDATE things SET ratio = '{next:e}'::float8 WHERE id = {id}");
-    Some(Lie::in_things("one-ulp", sql, &id, "ratio"))
+    Some(Corruption::in_things("one-ulp", sql, &id, "ratio"))
 }
 
 /// Two rows that changed places in one column.
-fn swapped(pair: &Pair, random: &mut Random) -> Option<Lie> {
+fn swapped(pair: &Pair, random: &mut Random) -> Option<Corruption> {
     let a = one_of(pair, "SELECT id FROM things WHERE note IS NOT NULL", random)?;
     let other = format!("SELECT id FROM things WHERE note <> (SELECT note FROM things WHERE id = {a})");
     let b = one_of(pair, &other, random)?;
     let sql = format!("UPDATE things t SET note = o.note FROM things o WHERE (t.id, o.id) IN (({a}, {b}), ({b}, {a}))");
-    Some(Lie::in_things("rows-swapped", sql, &a, "note"))
+    Some(Corruption::in_things("rows-swapped", sql, &a, "note"))
 }
 
 fn one_of(pair: &Pair, sql: &str, random: &mut Random) -> Option<String> {

@@ -32,7 +32,7 @@ CREATE INDEX things_title ON things (title);
 CREATE FUNCTION touched() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.note := NEW.note; RETURN NEW; END';
 CREATE TRIGGER things_touched BEFORE UPDATE ON things FOR EACH ROW EXECUTE FUNCTION touched();
 
--- No key: equal rows are told apart by nothing.
+-- No key: nothing distinguishes equal rows.
 CREATE TABLE parts (thing_id int REFERENCES things, label text, n int);
 
 -- Others' rows were here before; ids are drawn.
@@ -49,7 +49,7 @@ CREATE TABLE spans (id int PRIMARY KEY, span int4range, factor double precision,
 CREATE TABLE words (word text PRIMARY KEY, n int);
 INSERT INTO words VALUES ('w0', 100), ('other', 100);
 
--- References that end nowhere, beside a row of others.
+-- References to missing rows, next to a foreign row.
 CREATE TABLE links (id int PRIMARY KEY, thing_id int REFERENCES things, note text);
 INSERT INTO links VALUES (-1, NULL, 'other');
 
