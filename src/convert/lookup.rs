@@ -207,7 +207,7 @@ pub enum LookupOutcome {
 
 /// The source side of a lookup: finds the answer for a row.
 pub(super) struct RowLookup {
-    steps: Vec<Vec<KeyPart>>,
+    steps: Vec<Vec<LookupKeyPart>>,
     ambiguous_is_fault: bool,
     /// The field that is sent if nothing was found. `None` makes it a fault.
     missing: Option<Box<[u8]>>,
@@ -215,7 +215,7 @@ pub(super) struct RowLookup {
     null: Result<Box<[u8]>, Reason>,
 }
 
-struct KeyPart {
+struct LookupKeyPart {
     cell: usize,
     converter: Converter,
     nocase: bool,
@@ -240,7 +240,7 @@ impl RowLookup {
         let own = Converter::new(&column.kind, &column.rules, settled)?;
         let part = |cell: usize, kind: &ColumnType, nocase: bool| {
             let converter = Converter::new(kind, &plan.rules, settled)?;
-            Ok(KeyPart { cell, converter, nocase: nocase || kind.kind == Kind::Citext })
+            Ok(LookupKeyPart { cell, converter, nocase: nocase || kind.kind == Kind::Citext })
         };
         let step = |step: &PlannedStep| {
             step.source.iter().zip(&step.target).map(|(cell, (_, kind))| part(*cell, kind, step.nocase)).collect()
@@ -305,7 +305,7 @@ impl RowLookup {
         LookupAnswer { field: self.missing.as_deref().ok_or(reason), outcome, about: first.cell }
     }
 
-    fn key(&self, step: &[KeyPart], row: &dyn Row, key: &mut Vec<u8>) -> RowKey {
+    fn key(&self, step: &[LookupKeyPart], row: &dyn Row, key: &mut Vec<u8>) -> RowKey {
         key.clear();
         let mut keyed = RowKey::Known;
         for part in step {

@@ -36,14 +36,14 @@ impl Default for SourceOptions {
 
 /// One connection in the snapshot.
 pub struct Reader {
-    pub(super) shared: Arc<Shared>,
+    pub(super) shared: Arc<SourceShared>,
     /// Only `drop` takes it.
     pub(super) lane: Option<ReadConnection>,
 }
 
 /// The state that all readers share. Connections are declared before the file and the private copy, which must outlive
 /// them.
-pub(super) struct Shared {
+pub(super) struct SourceShared {
     /// The path passed to SQLite.
     pub(super) real: PathBuf,
     /// The file as it is displayed.
@@ -64,7 +64,7 @@ pub(super) struct Shared {
     pub(super) _copy: Option<tempfile::TempDir>,
 }
 
-impl Shared {
+impl SourceShared {
     /// Opens one more connection and verifies that it sees the same commit.
     pub(super) fn join(&self) -> Result<ReadConnection, SourceError> {
         let watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner);

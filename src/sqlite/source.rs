@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::counted::Counted;
 use super::error::{Said, SourceError, shown};
-use super::reader::{Reader, Shared, SourceOptions};
+use super::reader::{Reader, SourceShared, SourceOptions};
 use super::stamp::SourceFacts;
 use super::{connection, diagnose, dump, schema, snapshot, value_stats};
 use crate::model::hex::hex;
@@ -18,7 +18,7 @@ use crate::model::schema::SourceSchema;
 
 /// One snapshot of one file, held until this and all its readers are dropped.
 pub struct Source {
-    pub(super) shared: Arc<Shared>,
+    pub(super) shared: Arc<SourceShared>,
     schema: SourceSchema,
     facts: SourceFacts,
     warnings: Vec<Warning>,
@@ -74,7 +74,7 @@ impl Source {
         watch.busy_timeout(options.wait).map_err(broken)?;
         let idle = lanes.into_iter().map(|lane| connection::restrict(lane, &options.functions));
         let idle = idle.collect::<rusqlite::Result<Vec<_>>>().map_err(broken)?;
-        let shared = Shared {
+        let shared = SourceShared {
             place: shown(path),
             options: options.clone(),
             watch: Mutex::new((watch, version)),

@@ -1,6 +1,7 @@
-//! SourceFacts of the source, each shown with a real file in a folder of its own.
+//! Tests of the source, each with a real file in a folder of its own.
 //!
-//! This page holds what the tests share: making files, reading all of a select, and saying cells in SQLite's notation.
+//! This file contains the shared helpers: creating files, reading a whole select, and printing cells in SQLite's
+//! notation.
 
 mod dumps;
 mod files;
@@ -24,7 +25,7 @@ use crate::model::key::{Key, KeyRange};
 use crate::model::schema::Address;
 use crate::model::select::{Expr, Failed, Relation, Row, Select, Sink};
 
-/// A folder with a database `source.db` in it, made by this SQL.
+/// Creates a folder with a database `source.db`, from this SQL.
 fn database(sql: &str) -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("source.db");
@@ -32,7 +33,7 @@ fn database(sql: &str) -> (tempfile::TempDir, PathBuf) {
     (folder, path)
 }
 
-/// Runs SQL on a database file, making it if need be.
+/// Runs SQL on a database file; creates the file if it does not exist.
 fn write(path: &Path, sql: &str) {
     Connection::open(path).unwrap().execute_batch(sql).unwrap();
 }
@@ -45,13 +46,13 @@ fn open(path: &Path) -> Source {
     Source::open(path, &quick()).unwrap()
 }
 
-/// The error of an open that must fail, its message too.
+/// Returns class and message of the error of an open that must fail.
 fn refusal(path: &Path) -> (super::ErrorClass, String) {
     let error = Source::open(path, &quick()).err().expect("it must not open");
     (error.class, error.to_string())
 }
 
-/// A select of a table's columns by name, addressed as the schema says.
+/// Returns a select of a table's columns by name, addressed as in the schema.
 fn select(source: &Source, table: &str, columns: &[&str]) -> Select {
     Select {
         relation: Relation::Table(table.to_owned()),
@@ -61,13 +62,13 @@ fn select(source: &Source, table: &str, columns: &[&str]) -> Select {
     }
 }
 
-/// A select of SQL expressions over a table.
+/// Returns a select of SQL expressions over a table.
 fn select_sql(source: &Source, table: &str, exprs: &[&str]) -> Select {
     let exprs = exprs.iter().map(|sql| Expr::Sql((*sql).to_owned())).collect();
     Select { exprs, ..select(source, table, &[]) }
 }
 
-/// A select over a relation that is no table.
+/// Returns a select over a relation that is not a table.
 fn derived(relation: Relation, exprs: &[Expr]) -> Select {
     Select { relation, address: Address::Ordinal, exprs: exprs.to_vec(), params: BTreeMap::new() }
 }
@@ -80,7 +81,7 @@ fn sql(text: &str) -> Expr {
     Expr::Sql(text.to_owned())
 }
 
-/// A sink that keeps everything.
+/// A sink that keeps all rows.
 #[derive(Default)]
 struct Kept {
     cells: usize,
@@ -110,17 +111,17 @@ fn range(reader: &Reader, select: &Select, after: Option<&Key>, until: Option<&K
     Ok(kept)
 }
 
-/// Reads everything.
+/// Reads all rows.
 fn all(source: &Source, select: &Select) -> Kept {
     range(&source.reader().unwrap(), select, None, None).unwrap()
 }
 
-/// The rows of a table's columns.
+/// Returns the rows of a table's columns.
 fn rows(source: &Source, table: &str, columns: &[&str]) -> Vec<Vec<String>> {
     all(source, &select(source, table, columns)).rows
 }
 
-/// A cell in SQLite's notation; text that is not UTF-8 as hex behind a `t`.
+/// Formats a cell in SQLite's notation. Text that is not UTF-8 is printed as hex after a `t`.
 fn said(cell: Raw<'_>) -> String {
     match cell {
         Raw::Null => "NULL".to_owned(),

@@ -1,4 +1,4 @@
-//! What a lookup finds, step by step, and what its map holds; the rows come from no server here.
+//! Tests of lookups: the steps, their answers, and the content of the map. The rows do not come from a server.
 
 use super::*;
 use crate::model::rules::Rules;

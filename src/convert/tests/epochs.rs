@@ -1,4 +1,4 @@
-//! Times that are counted, and spellings that a mapping states.
+//! Times that are numbers, and spellings that a mapping defines.
 
 use super::*;
 use crate::model::rules::{Epoch, Zone};

@@ -1,4 +1,4 @@
-//! JSON: what is valid, what `jsonb` cannot hold, and that nothing changes on the way.
+//! JSON: validity, the limits of `jsonb`, and that nothing else changes.
 
 use super::*;
 use crate::convert::json::canonical::canonical;
@@ -9,7 +9,7 @@ fn json(text: &str) -> Cell<'static> {
     Cell::Json(Cow::Owned(text.to_string()))
 }
 
-/// As the server prints it.
+/// The text in the form that the server prints.
 fn jsonb(text: &str) -> Cell<'static> {
     Cell::Jsonb(Cow::Owned(canonical(Cow::Borrowed(text)).into_owned()))
 }

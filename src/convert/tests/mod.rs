@@ -1,4 +1,4 @@
-//! What the conversion does with the values that go wrong between SQLite and PostgreSQL, type by type.
+//! Tests of the conversion with values that commonly fail between SQLite and PostgreSQL, by type.
 
 mod arrays;
 mod epochs;
@@ -34,7 +34,7 @@ fn made(kind: Kind, rules: &Rules) -> Result<Converter, RuleError> {
     Converter::new(&column(kind), rules, &Settled::default())
 }
 
-/// The cell and what was lost for it.
+/// Returns the cell and the losses.
 fn with_losses(kind: Kind, rules: &Rules, raw: Raw<'_>) -> (Result<Cell<'static>, Reason>, Vec<Loss>) {
     let converter = converter(kind, rules);
     let mut losses = LossSet::default();
@@ -42,7 +42,7 @@ fn with_losses(kind: Kind, rules: &Rules, raw: Raw<'_>) -> (Result<Cell<'static>
     (cell, losses.iter().collect())
 }
 
-/// The cell alone, where nothing may be lost.
+/// Returns the cell of a conversion that must not lose anything.
 fn exact(kind: Kind, rules: &Rules, raw: Raw<'_>) -> Result<Cell<'static>, Reason> {
     let (cell, losses) = with_losses(kind, rules, raw);
     assert_eq!(losses, [], "{raw:?}");

@@ -1,4 +1,4 @@
-//! The modifiers: what each does, in which order they act, and what a constant of a mapping must be.
+//! The modifiers: the effect of each, their order, and the check of a mapping's constants.
 
 use super::*;
 use crate::model::cell::RawBuf;
@@ -37,7 +37,7 @@ fn null_if_and_map_compare_the_text_of_the_value() {
             ("1".into(), int(10)),
             ("yes".into(), int(11)),
             ("42.0".into(), int(12)),
-            ("gone".into(), Value::Null),
+            ("missing".into(), Value::Null),
         ],
         ..rules()
     };
@@ -45,7 +45,7 @@ fn null_if_and_map_compare_the_text_of_the_value() {
         (Raw::Real(2.5), Cell::Null),
         (Raw::Integer(-1), Cell::Null),
         (txt("-1"), Cell::Null),
-        (txt("gone"), Cell::Null),
+        (txt("missing"), Cell::Null),
         (Raw::Integer(1), Cell::Int4(10)),
         (txt("1"), Cell::Int4(10)),
         (txt("yes"), Cell::Int4(11)),

@@ -1,4 +1,4 @@
-//! Values that nobody thought of, held against a second way to the same answer. `SEED=n` draws others.
+//! Random values, compared with a second way to compute the same answer. `SEED=n` selects other values.
 
 use super::*;
 use crate::convert::decimal::shortest;
@@ -13,7 +13,7 @@ pub(super) struct Random(u64);
 
 impl Random {
     pub(super) fn of(seed: u64) -> Random {
-        // Zero stays zero for ever.
+        // Zero would stay zero for ever.
         Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
     }
 
@@ -34,7 +34,7 @@ impl Random {
         self.next() % end
     }
 
-    /// Amounts of money, sums of them, and doubles of any bits.
+    /// Amounts of money, sums of them, and doubles with random bits.
     pub(super) fn real(&mut self) -> f64 {
         let cents = self.below(10u64.pow(1 + (self.0 % 16) as u32)) as f64;
         let scale = 10f64.powi(self.below(8) as i32);
@@ -220,7 +220,7 @@ fn no_random_text_causes_a_panic() {
     for _ in 0..20_000 {
         let text: String = (0..random.below(7)).map(|_| pieces[random.below(pieces.len() as u64) as usize]).collect();
         for column in &columns {
-            // Whatever comes of it, nothing may panic; and nothing that is refused may count a loss.
+            // The result does not matter, but nothing may panic, and a refused value may count no loss.
             let mut losses = LossSet::default();
             if column.convert(txt(&text), &mut losses).is_err() {
                 assert!(losses.is_empty());

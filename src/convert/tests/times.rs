@@ -1,4 +1,4 @@
-//! Dates and times: every spelling, counted times, precision, offsets and range.
+//! Dates and times: every spelling, numbers, precision, offsets and range.
 
 use super::*;
 use crate::model::rules::{Offset, Zone};
@@ -293,7 +293,7 @@ fn an_offset_in_a_local_time_is_checked() {
     let utc = THEN - 5 * HOUR - HOUR / 2;
     assert_eq!(exact(STAMP, &given(Some(Offset::Zone), Some(Zone::Fixed(0))), text), Ok(Cell::Timestamp(utc)));
     assert_eq!(exact(STAMP, &given(Some(Offset::Zone), berlin), text), Ok(Cell::Timestamp(utc + HOUR)));
-    // The zone's own offset says nothing new; with no zone stated that is UTC's.
+    // The zone's own offset adds no information; without a zone that is UTC's.
     for (zone, value) in [
         (None, "2023-03-02T15:04:05Z"),
         (Some(Zone::Fixed(0)), "2023-03-02 15:04:05+00:00"),

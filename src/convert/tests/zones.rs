@@ -1,4 +1,4 @@
-//! Local times of named zones: gaps, overlaps, and years that the tables do not reach.
+//! Local times of named zones: gaps, overlaps, and years after the end of the tables.
 
 use super::*;
 use crate::model::rules::{Overlap, Zone};
@@ -9,7 +9,7 @@ fn zone(name: &str, overlap: Option<Overlap>) -> Rules {
     Rules { zone: Some(Zone::parse(name).expect("a zone")), overlap, ..rules() }
 }
 
-/// That the local time is this instant.
+/// Asserts that the local time is this instant.
 fn same(name: &str, overlap: Option<Overlap>, local: &str, instant: &str) {
     let expected = exact(INSTANT, &rules(), txt(instant));
     assert!(expected.is_ok(), "{instant}");

@@ -1,9 +1,9 @@
-//! A `.sql` dump becomes a source of the same rows, or an error that names its line and none of its values.
+//! A `.sql` dump becomes a source with the same rows, or an error that contains its line and none of its values.
 
 use super::*;
 use crate::sqlite::ErrorClass;
 
-/// A folder with this text as `dump.sql`.
+/// Creates a folder with this text as `dump.sql`.
 fn dump(text: impl AsRef<[u8]>) -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("dump.sql");
@@ -115,7 +115,7 @@ fn a_truncated_dump_is_refused() {
         ("BEGIN;\nCREATE TABLE t(a);\nINSERT INTO t VALUES (1);\n", "does not commit"),
         ("BEGIN;\nCREATE TABLE t(a);\nINSERT INTO t VALUES ('half", "does not end"),
         ("CREATE TABLE t(a);\nINSERT INTO t VALUES (1", "does not end"),
-        ("BEGIN;\nCREATE TABLE t(a);\nROLLBACK; -- due to errors\n", "takes itself back"),
+        ("BEGIN;\nCREATE TABLE t(a);\nROLLBACK; -- due to errors\n", "rolls itself back"),
     ];
     for (text, says) in cases {
         let (_folder, path) = dump(text);

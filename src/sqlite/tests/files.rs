@@ -1,4 +1,4 @@
-//! Files that are no good source are recognised, explained, left as they are, and never created.
+//! Files that cannot be a source are recognised, explained, left unchanged, and never created.
 
 use crate::model::key::KeyRange;
 use std::os::unix::ffi::OsStrExt;
@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use super::*;
 use crate::sqlite::ErrorClass;
 
-/// Everything in a folder, by name, with its bytes.
+/// Returns all files in a folder, by name, with their bytes.
 fn content(folder: &Path) -> BTreeMap<std::ffi::OsString, Vec<u8>> {
     let entries = std::fs::read_dir(folder).unwrap().map(Result::unwrap);
     entries.map(|entry| (entry.file_name(), std::fs::read(entry.path()).unwrap_or_default())).collect()
@@ -33,7 +33,7 @@ fn folders_devices_and_dangling_links_are_no_files() {
     std::os::unix::fs::symlink("nowhere.db", &link).unwrap();
     let (class, message) = refusal(&link);
     assert_eq!(class, ErrorClass::Missing);
-    assert!(message.contains("link leads nowhere"), "{message}");
+    assert!(message.contains("symbolic link does not exist"), "{message}");
 }
 
 #[test]
@@ -62,7 +62,7 @@ fn a_symbolic_link_is_followed_to_the_file_and_its_log() {
     std::os::unix::fs::symlink("../source.db", links.join("link.db")).unwrap();
     let source = open(&links.join("link.db"));
     assert_eq!(rows(&source, "t", &["a"]).concat(), ["'in the log'"]);
-    assert_eq!(content(&links).len(), 1, "nothing is made beside the link");
+    assert_eq!(content(&links).len(), 1, "nothing is created next to the link");
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn other_files_are_reported_by_their_format() {
 
 #[test]
 fn a_valid_start_with_an_invalid_header_is_reported_as_damage() {
-    // A size of pages that none has, a version of the format that none reads, and noise behind the header.
+    // An invalid page size, an unknown version of the format, and noise after the header.
     let changes: [(usize, &[u8]); 3] = [(16, &[0, 3]), (18, &[9, 9]), (100, &[0x5a; 4000])];
     for (at, bytes) in changes {
         let (folder, path) = database("CREATE TABLE t(a); INSERT INTO t VALUES (1);");
@@ -115,7 +115,7 @@ fn a_valid_start_with_an_invalid_header_is_reported_as_damage() {
     }
 }
 
-/// A database of some hundred pages.
+/// Creates a database of about a hundred pages.
 fn large(mode: &str) -> (tempfile::TempDir, PathBuf) {
     database(&format!(
         "PRAGMA journal_mode = {mode}; CREATE TABLE t(id INTEGER PRIMARY KEY, a TEXT, b);
@@ -139,7 +139,7 @@ fn a_truncated_file_is_reported_as_truncated() {
 fn damage_within_a_table_is_an_error_and_not_its_end() {
     let (_folder, path) = large("DELETE");
     let mut bytes = std::fs::read(&path).unwrap();
-    // A leaf page of the table, somewhere in the middle: its cell pointers are gone.
+    // A leaf page in the middle of the table: its cell pointers are destroyed.
     let page = (1..bytes.len() / 4096).filter(|n| bytes[n * 4096] == 13).nth(20).unwrap();
     bytes[page * 4096 + 8..page * 4096 + 200].fill(0xff);
     std::fs::write(&path, bytes).unwrap();
@@ -150,7 +150,7 @@ fn damage_within_a_table_is_an_error_and_not_its_end() {
         let error = reader.scan(&select, KeyRange::ALL, &mut kept).unwrap_err();
         assert_eq!(error.class, ErrorClass::Damaged, "{error}");
         assert!(kept.rows.len() > 10 && kept.rows.len() < 5000 && kept.failed.is_empty());
-        // SQLite looks at a page when it reads it from the file, and would take the bad one from its cache as good.
+        // SQLite checks a page when it reads it from the file, and would accept the bad page from its cache.
         let again = reader.scan(&select, KeyRange::ALL, &mut kept).unwrap_err();
         assert!(again.to_string().contains("lost its snapshot"), "{again}");
     }
@@ -207,7 +207,7 @@ fn a_wal_next_to_the_file_is_read_and_a_missing_one_is_warned_of() {
     assert!(lonely.warnings()[0].message.contains("copy.db-wal holds nothing"), "{:?}", lonely.warnings());
     drop(lonely);
     assert_eq!(std::fs::read(&copy).unwrap(), before);
-    // What SQLite makes beside the copy does not hide that the log is missing.
+    // The files that SQLite creates next to the copy do not hide that the log is missing.
     assert_eq!(open(&copy).warnings().len(), 1);
 }
 
@@ -249,7 +249,7 @@ fn a_hot_journal_is_refused_and_left_alone() {
     assert!(message.contains("copy.db-journal") && message.contains("do not delete"), "{message}");
     let after = (std::fs::read(&copy).unwrap(), std::fs::read(folder.path().join("copy.db-journal")).unwrap());
     assert!(before == after);
-    // The remedy that the message names.
+    // The remedy that the message suggests.
     Connection::open(&copy).unwrap().query_row("SELECT 1 FROM sqlite_schema", [], |_| Ok(())).unwrap();
     assert_eq!(open(&copy).reader().unwrap().count("t").unwrap(), 5000);
 }

@@ -1,9 +1,9 @@
-//! Rows are walked by key, in the order they lie in, and a reading goes on behind any of them.
+//! Rows are read in the order of their keys, and a scan can resume after any of them.
 
 use super::*;
 use crate::model::key::KeyRange;
 
-/// Every way to stop and go on gives the rows of one reading, and every split covers them once.
+/// Checks that stopping and resuming anywhere yields the rows of one scan, and that every split covers each row once.
 fn goes_on_from_everywhere(source: &Source, select: &Select) -> Vec<Vec<String>> {
     let reader = source.reader().unwrap();
     let whole = range(&reader, select, None, None).unwrap();
@@ -199,10 +199,10 @@ fn parts_are_of_about_equal_rows_whatever_the_ids() {
 #[test]
 fn a_large_table_is_sampled_if_its_rowids_are_even_and_scanned_otherwise() {
     let rows = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 40000) INSERT INTO t";
-    // Spread by multiplication over all that a rowid can be; modulo 2^64 by way of two halves.
+    // A multiplicative hash over the whole range of a rowid; modulo 2^64, by way of two halves.
     let scattered = "(i * 2654435769 % 4294967296 - 2147483648) * 4294967296 + i";
     let cases = [
-        ("i", 0.0, "one behind the other"),
+        ("i", 0.0, "one after the other"),
         ("i * 7 - 5000000000000000000", 0.02, "with gaps, below zero"),
         (scattered, 0.2, "scattered"),
         ("CASE WHEN i <= 30000 THEN i ELSE i * 9000000000 END", 0.0, "dense, then far apart"),

@@ -1,4 +1,4 @@
-//! SQL of the mapping runs as it is meant, one row at a time, and can do nothing but read.
+//! SQL of the mapping runs as intended, row by row, and can only read.
 
 use crate::model::key::KeyRange;
 use std::sync::Arc;
@@ -47,7 +47,7 @@ fn a_row_whose_expression_fails_is_reported_and_the_rest_is_read() {
     assert_eq!(kept.rows, [["'Ada'", "1"], ["NULL", "3"], ["'Eve'", "5"]]);
     assert_eq!(kept.keys, [Key::rowid(1), Key::rowid(3), Key::rowid(5)]);
     assert_eq!(failures(&kept), [("2".to_owned(), Some(1)), ("4".to_owned(), Some(1))]);
-    // The same within bounds, and behind a row that failed.
+    // The same within bounds, and after a row that failed.
     let reader = source.reader().unwrap();
     let kept = range(&reader, &select, Some(&Key::rowid(2)), Some(&Key::rowid(4))).unwrap();
     assert_eq!((kept.keys.as_slice(), kept.failed.len()), ([Key::rowid(3)].as_slice(), 1));
@@ -206,7 +206,7 @@ fn a_misspelt_name_is_an_error_and_never_a_text() {
     let reader = source.reader().unwrap();
     let error = reader.check(&select(&source, "people", &["id", "naem"])).unwrap_err();
     assert_eq!(error.expr, Some(1));
-    assert!(error.to_string().contains("`naem`: is not there. Did you mean `name`?"), "{error}");
+    assert!(error.to_string().contains("`naem`: does not exist. Did you mean `name`?"), "{error}");
     let error = reader.check(&select_sql(&source, "people", &["\"naem\" || 'x'"])).unwrap_err();
     assert!(
         error.to_string().contains("no such column: naem") || error.to_string().contains("no such column: \"naem\""),
@@ -275,7 +275,7 @@ fn sql_of_a_mapping_can_only_read() {
     ];
     for text in relations {
         let select = derived(Relation::Sql(text.clone()), &[]);
-        // SQLite asks about a pragma that stands as a table only when the query runs.
+        // SQLite checks a pragma that is used as a table only when the query runs.
         let outcome = if text.contains("pragma_") { None } else { reader.check(&select).err() };
         let run = reader.scan(&select, KeyRange::ALL, &mut Kept::default()).err();
         let error = outcome.or(run).unwrap_or_else(|| panic!("{text} was let through"));

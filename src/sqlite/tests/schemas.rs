@@ -1,4 +1,4 @@
-//! The schema comes out with what SQLite makes of it, not with what the words in it look like.
+//! The schema is read as SQLite interprets it, not by the words in its text.
 
 use super::*;
 use crate::model::schema::{OtherKind, SourceTable, SourceUnique};
@@ -97,7 +97,7 @@ fn objects_that_are_no_tables_are_listed_separately() {
         "CREATE TABLE t(id INTEGER PRIMARY KEY AUTOINCREMENT, a); INSERT INTO t(a) VALUES (1); CREATE INDEX i ON t(a);
          CREATE VIEW v AS SELECT nothing_there() FROM t; CREATE VIRTUAL TABLE f USING fts5(body);
          CREATE VIRTUAL TABLE r USING rtree(id, x0, x1); CREATE VIRTUAL TABLE c USING fts5(body, content='');
-         ANALYZE; CREATE TEMP TABLE gone(a);",
+         ANALYZE; CREATE TEMP TABLE dropped(a);",
     );
     let schema = open(&path).schema().clone();
     assert_eq!(schema.tables.keys().collect::<Vec<_>>(), ["t"]);
@@ -125,7 +125,7 @@ fn counters_are_those_of_autoincrement_and_only_integers() {
         "CREATE TABLE a(id INTEGER PRIMARY KEY AUTOINCREMENT); INSERT INTO a VALUES (5), (6); DELETE FROM a;
          CREATE TABLE b(id INTEGER PRIMARY KEY AUTOINCREMENT); CREATE TABLE c(id INTEGER PRIMARY KEY);
          INSERT INTO c VALUES (9); CREATE TABLE d(id INTEGER PRIMARY KEY AUTOINCREMENT);
-         INSERT INTO sqlite_sequence VALUES ('d', 'many'), ('a', 4), ('gone', 7), (NULL, NULL);",
+         INSERT INTO sqlite_sequence VALUES ('d', 'many'), ('a', 4), ('dropped', 7), (NULL, NULL);",
     );
     let schema = open(&path).schema().clone();
     let counters: Vec<_> = schema.tables.values().map(|table| table.counter).collect();

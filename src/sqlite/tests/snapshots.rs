@@ -1,11 +1,11 @@
-//! All readers see one commit, whatever a live writer does meanwhile.
+//! All readers see one commit, whatever a concurrent writer does.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::*;
 use crate::sqlite::ErrorClass;
 
-/// A writer that moves one unit between two rows, or adds a row to both tables, with each commit.
+/// Starts a writer that, with each commit, moves one unit between two rows or adds a row to both tables.
 fn hammer(path: &Path, stop: &AtomicBool, commits: &AtomicU64) {
     let writer = Connection::open(path).unwrap();
     writer.busy_timeout(Duration::from_millis(50)).unwrap();
@@ -106,10 +106,10 @@ fn a_second_source_of_the_same_file_keeps_the_locks_of_the_first() {
     for _ in 0..3 {
         drop(open(&path));
     }
-    // POSIX locks are a process's own, so only another process sees that they are gone.
+    // POSIX locks belong to the process, so only another process can notice that they were dropped.
     let status = std::process::Command::new("sqlite3").arg(&path).arg("INSERT INTO t VALUES (1)").output();
     if let Ok(output) = status {
-        assert!(!output.status.success(), "the first source's lock is gone");
+        assert!(!output.status.success(), "the lock of the first source was dropped");
     }
     assert!(writer.execute_batch("INSERT INTO t VALUES (1)").is_err());
     drop(first);

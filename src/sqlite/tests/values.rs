@@ -1,4 +1,4 @@
-//! Cells come out by storage class and bytes, whatever is declared and whatever the file's encoding.
+//! Cells are read by storage class and bytes, regardless of declared types and of the file's encoding.
 
 use super::*;
 use crate::model::key::KeyRange;

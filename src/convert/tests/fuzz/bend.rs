@@ -1,18 +1,18 @@
-//! Inputs: from a pool of spellings, spliced and bent byte by byte; numbers and blobs now and then.
+//! Inputs of the fuzz tests: spellings from a pool, spliced and mutated byte by byte; sometimes numbers and blobs.
 //!
-//! What was made of one spelling joins the pool, so that later inputs go further.
+//! An accepted mutation of a spelling joins the pool, so that later inputs get further.
 
 use super::super::random::Random;
 use super::Raw;
 use std::fmt;
 
-/// Spellings that are kept of one subject.
+/// Number of spellings kept per subject.
 const MOST: usize = 2_048;
 
 /// Longest input, in bytes.
 const LONGEST: usize = 256;
 
-/// What stands in the spellings of every type.
+/// Characters that occur in the spellings of every type.
 const PIECES: &[&str] = &[
     "-",
     "+",
@@ -84,7 +84,7 @@ const PIECES: &[&str] = &[
     "$",
 ];
 
-/// What is read.
+/// The inputs that are read.
 pub(super) enum Input {
     Text(Vec<u8>),
     Blob(Vec<u8>),
@@ -112,7 +112,7 @@ impl fmt::Display for Input {
     }
 }
 
-/// Spellings of one subject.
+/// The spellings of one subject.
 pub(super) struct Pool {
     texts: Vec<Vec<u8>>,
     seeds: usize,
@@ -123,7 +123,7 @@ impl Pool {
         Pool { texts: seeds.iter().map(|seed| seed.as_bytes().to_vec()).collect(), seeds: seeds.len() }
     }
 
-    /// The next input.
+    /// Returns the next input.
     pub(super) fn input(&self, random: &mut Random) -> Input {
         match random.below(32) {
             0 => Input::Integer((random.next() as i64) >> random.below(64)),
@@ -134,7 +134,7 @@ impl Pool {
         }
     }
 
-    /// Takes an input up among the spellings, in the place of one that was no seed.
+    /// Adds an input to the spellings, in the place of one that was no seed.
     pub(super) fn keep(&mut self, input: Input, random: &mut Random) {
         let Input::Text(text) = input else { return };
         if random.below(8) > 0 {
@@ -149,7 +149,7 @@ impl Pool {
     }
 
     fn one(&self, random: &mut Random) -> &[u8] {
-        // The seeds are asked as often as all that came of them.
+        // The seeds are used as often as all inputs derived from them.
         let of = if random.below(2) == 0 { self.seeds } else { self.texts.len() };
         &self.texts[random.below(of as u64) as usize]
     }
@@ -169,7 +169,7 @@ impl Pool {
     }
 }
 
-/// One change.
+/// Applies one mutation.
 fn bend(text: &mut Vec<u8>, random: &mut Random) {
     let at = random.below(text.len() as u64 + 1) as usize;
     let piece = PIECES[random.below(PIECES.len() as u64) as usize];
@@ -181,7 +181,7 @@ fn bend(text: &mut Vec<u8>, random: &mut Random) {
         3 if at < text.len() => drop(text.remove(at)),
         4 => text.truncate(at),
         5 => {
-            // A piece of it once more.
+            // Repeats a part of the text.
             let end = (at + random.below(12) as usize).min(text.len());
             let again = text[at..end].to_vec();
             text.splice(at..at, again).for_each(drop);

@@ -1,8 +1,9 @@
-//! The readers of numbers, dates, JSON, arrays and intervals under inputs that nobody wrote: spellings spliced and bent, those
-//! that a reader took among them.
+//! Fuzz tests of the readers of numbers, dates, JSON, arrays and intervals. Inputs are spliced and mutated spellings,
+//! including spellings that a reader has accepted.
 //!
-//! No input panics; what is refused has a reason of its type and counts no loss; what is taken is read again from the text
-//! that the server prints for it, to the same bytes on the wire. `tests/fuzz.sh` runs it for longer.
+//! No input may panic. A refused input has a reason of its type and counts no loss. An accepted input is read again
+//! from the text that the server prints for it, and must give the same bytes on the wire. `tests/fuzz.sh` runs these
+//! tests for longer.
 
 mod bend;
 mod subjects;
@@ -16,21 +17,21 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
-/// Without `MIGRATE_FUZZ_SECONDS`.
+/// The duration without `MIGRATE_FUZZ_SECONDS`.
 const SECONDS: u64 = 2;
 
-/// A type, its readers, and what came of its runs.
+/// A type, its readers, and the results of its runs.
 struct Subject {
     name: &'static str,
-    /// With different rules; one of them reads each input.
+    /// Readers with different rules; one of them reads each input.
     readers: Vec<Converter>,
-    /// Reads what the server prints: no rule but the zone.
+    /// Reads what the server prints, with no rule except the zone.
     strict: Converter,
-    /// All that may be said of a value.
+    /// All reasons that its values may have.
     reasons: &'static [Reason],
-    /// Prints offsets.
+    /// The type prints offsets.
     is_instant: bool,
-    /// Texts are JSON.
+    /// The texts of the type are JSON.
     is_json: bool,
     pool: Pool,
     taken: u64,
@@ -73,7 +74,7 @@ impl Subject {
         self.pool.keep(input, random);
     }
 
-    /// What the reader makes of a value, and whether that holds; the outer error says what does not.
+    /// Reads an input and checks the properties of the result. The outer error describes a violated property.
     fn hold(&self, reader: &Converter, raw: Raw<'_>) -> Result<Result<(), Reason>, String> {
         let mut losses = LossSet::default();
         let read = reader.convert(raw, &mut losses);
@@ -105,14 +106,14 @@ impl Subject {
         Ok(Ok(()))
     }
 
-    /// What is JSON is so for another program too, and nothing is in the server's form that is refused.
+    /// Checks that accepted JSON is accepted by another parser too, and that no text in the server's form is refused.
     fn agrees_on_json(&self, raw: Raw<'_>, refused: Option<&Reason>) -> Result<(), String> {
         let (true, Raw::Text(bytes)) = (self.is_json, raw) else { return Ok(()) };
         let Ok(text) = std::str::from_utf8(bytes) else { return Ok(()) };
         if refused.is_some() && is_canonical(bytes) {
             return Err(format!("{refused:?} is said of what is in form"));
         }
-        // That program goes 128 levels deep.
+        // That parser accepts 128 levels.
         let deep = text.matches(['[', '{']).count() > 100;
         let valid = serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
         let is_json = !matches!(refused, Some(Reason::InvalidJson | Reason::EmptyString));

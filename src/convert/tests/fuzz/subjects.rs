@@ -1,4 +1,4 @@
-//! The types whose readers are tried, what may be said of their values, and how the server prints them.
+//! The types under test, the reasons that their values may have, and the text that the server prints for them.
 
 use super::super::*;
 use super::{Pool, Subject};
@@ -157,7 +157,7 @@ const OTHERS: &[&str] = &[
     "",
 ];
 
-/// What may be said of a number.
+/// The reasons of a number.
 const OF_NUMBERS: &[Reason] =
     &[NotANumber, NotIntegral, OutOfRange, PrecisionOverflow, ExcessScale, NotFinite, BlobInValue, EmptyString];
 
@@ -188,7 +188,7 @@ const OF_JSONS: &[Reason] =
 
 const OF_OTHERS: &[Reason] = &[NotABoolean, NotFinite, NotAUuid, NumberInUuid, NotAnInet, BlobInValue, EmptyString];
 
-/// Of an array, whatever may be said of its elements too.
+/// The reasons of an array, in addition to those of its elements.
 const OF_ARRAYS: &[Reason] = &[
     NotAnArray,
     RaggedArray,
@@ -214,7 +214,7 @@ const OF_ARRAYS: &[Reason] = &[
     TooLong,
 ];
 
-/// Every subject once.
+/// Returns every subject once.
 pub(super) fn all() -> Vec<Subject> {
     let numeric = |limit| Kind::Numeric { limit };
     let array = |kind| Kind::Array(Box::new(column(kind)));
@@ -285,7 +285,7 @@ fn subject(name: &'static str, kind: Kind, seeds: &[&str], reasons: &'static [Re
     }
 }
 
-/// The text that the server prints for a cell, in UTC.
+/// Returns the text that the server prints for a cell, in UTC.
 pub(super) fn printed(cell: &Cell<'_>, is_instant: bool) -> String {
     match cell {
         Cell::Float4(value) if value.is_finite() => float(format!("{value:e}"), |n| format!("{value:.n$e}"), *value),
@@ -296,22 +296,22 @@ pub(super) fn printed(cell: &Cell<'_>, is_instant: bool) -> String {
     }
 }
 
-/// In the fewest digits that bring it back, of two texts equally near the even one; in more where those lie halfway to another
-/// value. `with` writes it with so many decimals.
+/// Returns the fewest digits that restore the value; of two texts equally near the even one. Uses more digits if those
+/// are halfway to another value. `with` prints the value with a number of decimals.
 fn float<T: std::str::FromStr + PartialEq>(short: String, with: impl Fn(usize) -> String, value: T) -> String {
     let digits = short.split('e').next().unwrap_or_default().bytes().filter(u8::is_ascii_digit).count();
     let holds = |text: &String| text.parse().is_ok_and(|back: T| back == value) && !is_halfway(text);
     (digits - 1..20).map(with).find(holds).unwrap_or(short)
 }
 
-/// Whether a text names a number exactly between two of the type `real`.
+/// Returns true if a text is a number exactly between two values of the type `real`.
 fn is_halfway(text: &str) -> bool {
     let (Ok(exact), Ok(near)) = (text.parse::<f64>(), text.parse::<f32>()) else { return false };
     let wide = f64::from(near);
     [near.next_up(), near.next_down()].iter().any(|next| (wide + f64::from(*next)) / 2.0 == exact)
 }
 
-/// In the style `postgres`: a sign of its own for each part, a plus behind a minus.
+/// Formats in the style `postgres`: each part has its own sign, with a plus after a minus.
 fn interval(months: i32, days: i32, micros: i64) -> String {
     let mut out = String::new();
     let mut below = false;
