@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::counted::Counted;
 use super::error::{Said, SourceError, shown};
-use super::reader::{Reader, SourceShared, SourceOptions};
+use super::reader::{Reader, SourceOptions, SourceShared};
 use super::stamp::SourceFacts;
 use super::{connection, diagnose, dump, schema, snapshot, value_stats};
 use crate::model::hex::hex;
