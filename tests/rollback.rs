@@ -92,7 +92,7 @@ fn an_owner_created_by_the_run_is_removed_and_its_sequence_reset() {
         "[owner]\ntable = \"users\"\nmatch = { name = \"ada\" }\ncreate = {}\n[load.t]\nowner = \"user_id\"\n";
     let case = Case::new(PLAIN, target, mapping);
     let report = there_and_back(&case, 0, &["t", "users"], &["users_id_seq", "t_id_seq"]);
-    assert!(report["warnings"].to_string().contains("the row that the run made is out"), "{report}");
+    assert!(report["warnings"].to_string().contains("the row that the run made is removed"), "{report}");
 }
 
 #[test]
@@ -193,7 +193,7 @@ fn every_commit_without_an_answer_is_retried_in_cutover_and_rollback() {
         proxy.expect([Fault::AnswerLost { commit }]);
         let back = case.place.migrate(["rollback", "--yes", "--json", "-t", &url]).exits(0).json();
         assert_eq!(state(&case, &tables, &sequences), before, "{commit}");
-        assert!(back["warnings"].to_string().contains("40 rows are out"), "{commit}: {back}");
+        assert!(back["warnings"].to_string().contains("40 rows are removed"), "{commit}: {back}");
         if lost == 0 {
             assert!(commit > 8, "only {commit} commits");
             break;
@@ -250,7 +250,7 @@ fn a_sequence_stays_if_the_owner_row_stays() {
     case.place.migrate(["status", "-t", &case.target.url()]).exits(0).says(&[
         "owner: public.users",
         "sequence: public.users_id_seq",
-        "Its rows are out; what is listed above stays.",
+        "Its rows are removed; the objects that are listed above stay.",
     ]);
 }
 

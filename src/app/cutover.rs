@@ -1,202 +1,251 @@
-//! The cutover, its dry run, its plan, and verification afterwards: the same way in, a different way on.
+//! `migrate`, the cutover, and `migrate verify`. The cutover is prepared, written and finished, in this order.
 
-use std::io::{BufRead, Write};
+use std::collections::BTreeMap;
 
-use crate::cli::{PlanArgs, Reporting, Run as RunArgs, Verify, Work};
+use crate::cli::{Run as RunArgs, Verify, Work};
+use crate::convert::Settled;
 use crate::event::Observer;
 use crate::exit::Exit;
-use crate::model::ledger::Run;
-use crate::model::record::{CommandKind, Refusal, Report, RunState, Warning};
+use crate::job::{Job, Stop};
+use crate::mapping::OnFault;
+use crate::migrate;
+use crate::model::ledger::{Judged, NewRun, Run};
+use crate::model::record::{Activity, Refusal, Report, StepKind};
+use crate::model::select::Relation;
 use crate::pg::{ServerError, Session};
-use crate::plan::{self, Plan, Purpose};
-use crate::resume::{self, Decision, Wanted};
-use crate::sqlite::Source;
+use crate::resume::Wanted;
 
-use super::timing::Timing;
-use super::way::{Known, Manner, Planned, Typed, Way, one_mapping};
-use super::{Failure, World, inputs, record};
+use super::failure::{Ended, Failure};
+use super::finish::{OwnRun, finish, halted, stopped};
+use super::session::{LedgerView, Migration, Planned, Request};
+use super::world::World;
+use super::{dispatch, dry_run, explain, fault_file, inputs, plan, record};
+
+/// The estimated rows of each load.
+type Sizes = BTreeMap<String, u64>;
 
 /// `migrate` without a subcommand.
-pub fn run(args: &RunArgs, world: &World, observer: &dyn Observer) -> Result<Report, Failure> {
-    let found = one_mapping(&args.common, world)?;
-    let manner = if args.dry_run { Manner::Dry } else { Manner::Cutover };
-    let asks = manner == Manner::Cutover && !args.yes;
+pub fn command(args: &RunArgs, world: &World, observer: &dyn Observer) -> Result<Report, Failure> {
+    let file = inputs::one_mapping(&args.common, world)?;
+    let activity = if args.dry_run { Activity::DryRun } else { Activity::Cutover };
+    let asks = activity == Activity::Cutover && !args.yes;
     if asks && !world.stdin_is_terminal {
         let reason = "nothing was done; neither --dry-run nor --yes was given, and stdin is no terminal to ask on";
         let advice = "Check with --dry-run first, then run it with --yes.";
         return Err(Failure::refused(Refusal::new("run", reason, advice)));
     }
-    let typed = Typed { common: &args.common, reporting: &args.reporting, work: args.work.clone() };
-    Way { asks, ..Way::new(typed, (manner, found), world, observer)? }.go()
+    let work = args.work.clone();
+    let request = Request { common: &args.common, reporting: &args.reporting, work, activity, asks };
+    dispatch::report(Migration::new(request, file, world, observer)?)
 }
 
 /// `migrate verify`
-pub fn verify(args: &Verify, world: &World, observer: &dyn Observer) -> Result<Report, Failure> {
-    let found = one_mapping(&args.common, world)?;
-    let typed = Typed { common: &args.common, reporting: &args.reporting, work: Work::default() };
-    Way::new(typed, (Manner::Verify, found), world, observer)?.go()
+pub fn verify_command(args: &Verify, world: &World, observer: &dyn Observer) -> Result<Report, Failure> {
+    let file = inputs::one_mapping(&args.common, world)?;
+    let (work, activity) = (Work::default(), Activity::Verification);
+    let request = Request { common: &args.common, reporting: &args.reporting, work, activity, asks: false };
+    dispatch::report(Migration::new(request, file, world, observer)?)
 }
 
-/// `migrate plan`: the plan, or the report of its refusals.
-pub fn plan(args: &PlanArgs, world: &World, observer: &dyn Observer) -> Result<Result<Plan, Box<Report>>, Failure> {
-    let found = one_mapping(&args.common, world)?;
-    let work = Work { detach: args.detach, ..Work::default() };
-    let typed = Typed { common: &args.common, reporting: &Reporting::default(), work };
-    let way = Way::new(typed, (Manner::Dry, found), world, observer)?;
-    let mut report = Report::new(CommandKind::Plan, &way.found.mapping.name);
-    report.dry_run = true;
-    let source = way.open_source(&mut report)?;
-    let mut target = way.open_target(&mut report)?;
-    let planned = way.plan(&source, target.as_mut(), None, &mut report)?;
-    way.name_lines(&mut report);
-    record::end(&mut report, Exit::Refused);
-    Ok(planned.map(|(plan, _)| plan).ok_or(Box::new(report)))
+/// A run that is recorded in the ledger, ready to write.
+struct Prepared {
+    run: Run,
+    settled: Settled,
+    sizes: Sizes,
+    /// Quarantined rows so far.
+    quarantined: u64,
+    /// True if no batch was written and nothing is detached yet.
+    is_untouched: bool,
 }
 
-impl Way<'_> {
-    /// Goes all the way and reports it.
-    pub fn go(self) -> Result<Report, Failure> {
-        let timing = Timing::new(self.world, self.observer);
-        let mut report = Way { observer: &timing, ..self }.report()?;
-        timing.complete(&mut report);
-        Ok(report)
-    }
+/// Carries the plan out, from the point that the ledger records.
+pub fn carry_out(
+    m: &Migration<'_>,
+    session: &mut Session,
+    situation: dispatch::Situation<'_>,
+    report: &mut Report,
+) -> Result<Exit, Failure> {
+    let planned = situation.planned;
+    let carried = prepare(m, session, situation, report).and_then(|mut prepared| {
+        write(m, session, planned, &mut prepared, report)?;
+        let Prepared { run, settled, sizes, .. } = &prepared;
+        let job = m.job(planned, &settled.env, sizes);
+        let validate =
+            |session: &mut Session, lanes: usize| migrate::indexes::detach::validate(&job, session, run, lanes);
+        Ok(finish(m, session, planned, Some(OwnRun { run, meanwhile: &validate }), report))
+    });
+    carried.or_else(Ended::into_exit)
+}
 
-    fn report(&self) -> Result<Report, Failure> {
-        let mut report = Report::new(self.manner.command(), &self.found.mapping.name);
-        report.dry_run = self.manner == Manner::Dry;
-        report.warnings.extend(self.placeholders());
-        let source = self.open_source(&mut report)?;
-        let mut session = self.open_target(&mut report)?;
-        let exit = match &mut session {
-            None => self.look_at_source(&source, &mut report)?,
-            Some(session) => self.with_target(&source, session, &mut report)?,
-        };
-        self.name_lines(&mut report);
-        record::end(&mut report, exit);
-        Ok(report)
+/// Confirms, settles the constants, reads everything ahead, and records the run in the ledger. Writes no row.
+fn prepare(
+    m: &Migration<'_>,
+    session: &mut Session,
+    situation: dispatch::Situation<'_>,
+    report: &mut Report,
+) -> Result<Prepared, Ended> {
+    let dispatch::Situation { planned, ledger, wanted } = situation;
+    if m.asks() {
+        dispatch::confirm(m, session, planned.plan)?;
     }
-
-    /// Gives each refusal and warning that is about the mapping its line there.
-    fn name_lines(&self, report: &mut Report) {
-        let lines = &self.found.mapping.lines;
-        report.refusals.iter_mut().for_each(|refusal| refusal.place = lines.shown(&refusal.place));
-        report.warnings.iter_mut().for_each(|warning| warning.place = lines.shown(&warning.place));
+    let (settled, stale) = plan::settle(m, session, planned, ledger.run.as_ref())
+        .map_err(|stop| Ended::Exit(stopped(m, stop, planned.plan, report, ledger.run.is_some())))?;
+    report.warnings.extend(stale);
+    let mut sizes = Sizes::new();
+    if ledger.run.is_none() && has_preflight(m) {
+        sizes = preflight(m, session, planned, &settled, report)?;
     }
+    dry_run::require_owner(m, session, planned, &settled, report)?;
+    let quarantined = ledger.done.values().flat_map(|d| &d.parts).map(|part| part.sums.faults).sum();
+    let is_untouched =
+        ledger.detached.is_empty() && ledger.done.values().all(|d| d.parts.iter().all(|p| p.next_batch == 1));
+    let run = match ledger.run {
+        Some(run) => m.resume(session, run, &wanted.stamp, &wanted.loads)?,
+        None => begin(m, session, planned, &wanted, &settled).map_err(|stop| {
+            // If the answer to a commit was lost, the ledger may exist: then this is no refusal.
+            let may_exist = !matches!(&stop, Stop::Target(e) if !e.lost);
+            Ended::Exit(stopped(m, stop, planned.plan, report, may_exist))
+        })?,
+    };
+    report.run = Some(run.id.to_string());
+    Ok(Prepared { run, settled, sizes, quarantined, is_untouched })
+}
 
-    /// From the connection to the end: what the ledger knows, what is planned, and what both together mean.
-    fn with_target(&self, source: &Source, session: &mut Session, report: &mut Report) -> Result<Exit, Failure> {
-        if self.manner.writes() {
-            self.hold(session)?;
-        }
-        let known = self.known_so_far(session).map_err(Failure::refused)?;
-        if let Some(newer) = resume::newer(known.version) {
-            report.refusals.push(newer);
-            return Ok(Exit::Refused);
-        }
-        let Some((plan, target)) = self.plan(source, Some(session), Some(&known), report)? else {
-            return Ok(Exit::Refused);
-        };
-        let wanted = Wanted::of(&plan, &target, &source.stamp(), &inputs::env(&self.found.mapping, self.world));
-        let planned = Planned { source, plan: &plan, target: &target };
-        let Some(held) = self.held_against(&wanted, session, planned, (&known, report))? else {
-            return Ok(Exit::Refused);
-        };
-        let exit = match (resume::decide(known.version, known.run.as_ref(), &known.done, &held), self.manner) {
-            (Decision::Refuse(refusals), _) => {
-                report.refusals.extend(refusals);
-                report.state = state(known.run.as_ref());
-                Ok(Exit::Refused)
-            }
-            (_, Manner::Rollback) => self.take_back(session, planned, known, report),
-            (Decision::Begin, Manner::Verify) => {
-                report.refusals.push(Refusal::new(
-                    "target",
-                    "the ledger knows no run of this mapping",
-                    "Do the cutover first, or name the database in which it was done.",
-                ));
-                Ok(Exit::Refused)
-            }
-            (_, Manner::Verify) => Ok(self.finish(session, planned, None, report)),
-            (Decision::Verify, _) => {
-                report.warnings.push(Warning::new(
-                    format!("run {}", known.run.as_ref().map_or(0, |r| r.id)),
-                    "is done already: nothing was loaded, its rows were verified again",
-                ));
-                Ok(self.finish(session, planned, None, report))
-            }
-            (_, Manner::Dry) => self.look(session, planned, known.run.as_ref(), report),
-            (_, Manner::Cutover | Manner::Rehearse) => self.carry_out(session, planned, (known, wanted), report),
-        };
-        self.name_earlier(session, planned, report);
-        exit
-    }
+/// Returns true if every row is read before the first one is written. Under `abort`, a fault must leave nothing on the
+/// target.
+fn has_preflight(m: &Migration<'_>) -> bool {
+    m.on_fault() == OnFault::Abort && !m.work().skip_preflight
+}
 
-    /// What the ledger knows. One that this role may not read is refused later, with the plan's other refusals.
-    fn known_so_far(&self, session: &mut Session) -> Result<Known, ServerError> {
-        let rights = session.rights(&self.found.mapping.target.schema)?;
-        match plan::ledger_rights(&rights, Purpose::Verify).as_slice() {
-            [] => self.known(session),
-            _ => Ok(Known::default()),
+/// Reads everything ahead, and returns the rows of each load. Ends the command if there are faults.
+fn preflight(
+    m: &Migration<'_>,
+    session: &mut Session,
+    planned: Planned<'_>,
+    settled: &Settled,
+    report: &mut Report,
+) -> Result<Sizes, Ended> {
+    let mut faultless = || -> Result<Option<Sizes>, Stop> {
+        let preflight = dry_run::preflight(m, session, planned, settled, report)?;
+        let found = &preflight.found;
+        if found.iter().all(|f| f.fault_total == 0) {
+            return Ok(Some(found.iter().map(|f| (f.load.clone(), f.sums.read)).collect()));
         }
-    }
-
-    /// What is wanted, as it is held against the ledger: where the source was written to since the run began and still
-    /// makes what was committed of it, with the stamp of then. `None`: it does not, and the report says so.
-    fn held_against(
-        &self,
-        wanted: &Wanted,
-        session: &mut Session,
-        planned: Planned<'_>,
-        (known, report): (&Known, &mut Report),
-    ) -> Result<Option<Wanted>, Failure> {
-        let mut held = wanted.clone();
-        let Some(run) = &known.run else { return Ok(Some(held)) };
-        if self.manner == Manner::Verify {
-            // What moved since is for the checks to say, row by row and object by object.
-            held.stamp.clone_from(&run.stamp);
-            held.catalog.clone_from(&run.catalog);
-        }
-        if held.stamp == run.stamp {
-            return Ok(Some(held));
-        }
-        let again = self.reconnect().retrying(session, |session| self.source_again(session, planned, known, report));
-        match again.map_err(Failure::refused)? {
-            // Of another schema or another dump the decision says what is to be said.
-            None => {}
-            Some(refusals) if refusals.is_empty() => held.stamp.clone_from(&run.stamp),
-            Some(refusals) => {
-                report.refusals.extend(refusals);
-                report.state = state(known.run.as_ref());
-                return Ok(None);
-            }
-        }
-        Ok(Some(held))
-    }
-
-    /// Shows the plan and asks for the database's name.
-    ///
-    /// # Errors
-    /// When another word was typed, or none.
-    pub(super) fn confirm(&self, session: &mut Session, plan: &Plan) -> Result<(), Failure> {
-        let database = session.database_name().map_err(Failure::refused)?;
-        eprint!("{}\nType the database's name ({database}) to go on: ", plan::text(plan));
-        let _ = std::io::stderr().flush();
-        let mut typed = String::new();
-        let _ = std::io::stdin().lock().read_line(&mut typed);
-        if typed.trim() == database {
-            return Ok(());
-        }
-        let place = if self.manner == Manner::Rollback { "rollback" } else { "run" };
-        Err(Failure::refused(Refusal::new(place, "nothing was done; the database's name was not typed", "")))
+        record::loads(report, planned.plan, None, &BTreeMap::new(), found);
+        explain::preflight_misses(m, planned, &preflight, settled, report)?;
+        fault_file::preflight_faults(m, planned, found, report);
+        Ok(None)
+    };
+    match faultless() {
+        Ok(Some(sizes)) => Ok(sizes),
+        Ok(None) => Err(Ended::Exit(Exit::Refused)),
+        Err(stop) => Err(Ended::Exit(stopped(m, stop, planned.plan, report, false))),
     }
 }
 
-/// How a run stands, as the report says it.
-pub(super) fn state(run: Option<&Run>) -> RunState {
-    match run.map(|run| run.state) {
-        None => RunState::Planned,
-        Some(RunState::Running) => RunState::Stopped,
-        Some(state) => state,
+/// Records the run in the ledger. A lost connection does not record it twice.
+fn begin(
+    m: &Migration<'_>,
+    session: &mut Session,
+    planned: Planned<'_>,
+    wanted: &Wanted,
+    settled: &Settled,
+) -> Result<Run, Stop> {
+    m.reconnect().retrying(session, |session| {
+        // The answer that was lost may have been that of the commit.
+        let LedgerView { run, .. } = m.read_ledger(session)?;
+        let run = match run {
+            Some(run) => run,
+            None => record_run(m, session, planned, wanted, settled)?,
+        };
+        session.note_backend(run.id, run.epoch)?;
+        Ok(run)
+    })
+}
+
+fn record_run(
+    m: &Migration<'_>,
+    session: &mut Session,
+    Planned { plan, target, .. }: Planned<'_>,
+    wanted: &Wanted,
+    settled: &Settled,
+) -> Result<Run, ServerError> {
+    let now = settled.now;
+    let owner = m.owner_identity();
+    // Any number serves: the seed only keeps the digests of equal rows in different runs apart.
+    let seed = xxhash_rust::xxh3::xxh3_64(format!("{now}\n{}", std::process::id()).as_bytes());
+    let mut judged = Judged { now, shifts: settled.shifts.clone(), env: wanted.env.clone(), ..Judged::default() };
+    migrate::baseline::record(&mut judged, session, plan, target, seed)?;
+    session.begin_run(&NewRun {
+        mapping: &plan.name,
+        owner: &owner,
+        tool: env!("CARGO_PKG_VERSION"),
+        seed,
+        stamp: &wanted.stamp,
+        catalog: &wanted.catalog,
+        read_ahead: has_preflight(m),
+        judged: &judged,
+        loads: &wanted.loads,
+    })
+}
+
+/// Detaches, loads every row, reattaches, and sets the sequences.
+fn write(
+    m: &Migration<'_>,
+    session: &mut Session,
+    planned: Planned<'_>,
+    prepared: &mut Prepared,
+    report: &mut Report,
+) -> Result<(), Ended> {
+    let written = try_write(m, session, planned, prepared, report);
+    written.map_err(|stop| Ended::Exit(halted(m, stop, session, planned, report)))
+}
+
+fn try_write(
+    m: &Migration<'_>,
+    session: &mut Session,
+    planned: Planned<'_>,
+    prepared: &mut Prepared,
+    report: &mut Report,
+) -> Result<(), Stop> {
+    let Prepared { run, settled, sizes, quarantined, is_untouched } = prepared;
+    if *is_untouched {
+        detach(m, session, planned, run, sizes)?;
     }
+    let job = Job { quarantined: (*quarantined).into(), ..m.job(planned, &settled.env, sizes) };
+    m.step(StepKind::Load, report, || migrate::run(&job, session, run))?;
+    m.check_stop()?;
+    m.step(StepKind::Reattach, report, || {
+        m.reconnect().retrying(session, |session| migrate::indexes::detach::reattach(&job, session, run))
+    })?;
+    m.step(StepKind::Sequences, report, || migrate::sequences::set_sequences(&job, session, run))?;
+    m.check_stop()
+}
+
+/// Detaches the constraints and indexes whose detaching pays. The preflight counted the rows to come; without it, the
+/// source gives an estimate.
+fn detach(
+    m: &Migration<'_>,
+    session: &mut Session,
+    Planned { source, plan, target }: Planned<'_>,
+    run: &Run,
+    sizes: &mut Sizes,
+) -> Result<(), Stop> {
+    let reader = source.reader()?;
+    for load in &plan.loads {
+        if let Relation::Table(table) = &load.select.relation
+            && !sizes.contains_key(&load.name)
+        {
+            sizes.insert(load.name.clone(), reader.about(table, &load.select)?);
+        }
+    }
+    let rows =
+        |table: &str| plan.loads.iter().filter(|l| l.table == table).filter_map(|l| sizes.get(&l.name)).sum::<u64>();
+    let to_come = migrate::indexes::detach::ToCome {
+        how: super::plan::detaching(m),
+        rows: &rows,
+        reader: &reader,
+        loads: &plan.loads,
+    };
+    migrate::indexes::detach::detach_objects((&m.reconnect(), session), run, &plan.detach, target, &to_come)
 }

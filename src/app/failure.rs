@@ -7,7 +7,7 @@ use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::Write;
 use std::panic::{Location, PanicHookInfo};
 
-use crate::cli::{Cli, Unread};
+use crate::cli::Unread;
 use crate::exit::Exit;
 use crate::job::Stop;
 use crate::mapping;
@@ -18,7 +18,7 @@ use crate::report::{self, FileError};
 use crate::sqlite::SourceError;
 use crate::text::sentence;
 
-use super::{World, print, say, way};
+use super::world::{print, say};
 
 /// A command that ended without a report.
 #[derive(Debug)]
@@ -29,32 +29,59 @@ pub struct Failure {
     pub problems: Vec<Refusal>,
 }
 
+/// The end of a command before its work is complete.
+pub enum Ended {
+    /// The report records the reason.
+    Exit(Exit),
+    /// No report records it yet.
+    Failed(Failure),
+}
+
+impl Ended {
+    /// The exit of a command with a report.
+    ///
+    /// # Errors
+    /// The failure, if no report records it.
+    pub fn into_exit(self) -> Result<Exit, Failure> {
+        match self {
+            Ended::Exit(exit) => Ok(exit),
+            Ended::Failed(failure) => Err(failure),
+        }
+    }
+}
+
+impl From<Failure> for Ended {
+    fn from(failure: Failure) -> Ended {
+        Ended::Failed(failure)
+    }
+}
+
 /// Problems that end a command.
 pub struct Problems(Vec<Refusal>);
 
 impl Failure {
     /// A flag, a file or a setting that cannot be read.
-    pub(super) fn usage(problems: impl Into<Problems>) -> Failure {
+    pub fn usage(problems: impl Into<Problems>) -> Failure {
         Failure { exit: Exit::Usage, problems: problems.into().0 }
     }
 
     /// A refusal: nothing was written.
-    pub(super) fn refused(problems: impl Into<Problems>) -> Failure {
+    pub fn refused(problems: impl Into<Problems>) -> Failure {
         Failure { exit: Exit::Refused, problems: problems.into().0 }
     }
 
     /// An error that only a mistake in this program can cause.
-    pub(super) fn bug(cause: impl std::fmt::Display) -> Failure {
+    pub fn bug(cause: impl std::fmt::Display) -> Failure {
         Failure { exit: Exit::Bug, problems: vec![Refusal::new("migrate", format!("internal error; {cause}"), "")] }
     }
 
     /// The problem of a command line that names too much or too little.
-    pub(super) fn usage_of(place: &str, reason: impl Into<String>, advice: impl Into<String>) -> Failure {
+    pub fn usage_of(place: &str, reason: impl Into<String>, advice: impl Into<String>) -> Failure {
         Failure::usage(Refusal::new(place, reason, advice))
     }
 
     /// A report that holds this failure alone.
-    pub(super) fn report(&self, command: CommandKind, mapping: &str) -> Report {
+    pub fn report(&self, command: CommandKind, mapping: &str) -> Report {
         let mut report = Report::new(command, mapping);
         report.refusals = self.problems.clone();
         report.exit = self.exit.record();
@@ -62,7 +89,7 @@ impl Failure {
     }
 
     /// Prints the failure on stderr, and as JSON on stdout if `json`. Returns the exit.
-    pub(super) fn print(&self, report: &Report, json: bool) -> Exit {
+    pub fn print(&self, report: &Report, json: bool) -> Exit {
         let lines: Vec<String> = self.problems.iter().map(line).collect();
         say(&lines.join("\n"));
         if json {
@@ -128,7 +155,7 @@ impl From<Vec<FileError>> for Problems {
 }
 
 /// The problems of a mapping file. `shown` is its path.
-pub(super) fn of_mapping(shown: &str, problems: &[mapping::FormProblem]) -> Failure {
+pub fn of_mapping(shown: &str, problems: &[mapping::FormProblem]) -> Failure {
     let problem = |p: &mapping::FormProblem| {
         let place = match (p.line, p.place.as_str()) {
             (Some(line), "") => format!("line {line}"),
@@ -142,12 +169,6 @@ pub(super) fn of_mapping(shown: &str, problems: &[mapping::FormProblem]) -> Fail
 
 fn because(what: &str, why: &str) -> String {
     if why.is_empty() { what.to_owned() } else { format!("{what}; {}", why.trim_end_matches('.')) }
-}
-
-/// The report of a failure. It names the mapping if the mapping can be read.
-pub(super) fn alone(failure: &Failure, cli: &Cli, world: &World) -> Report {
-    let mapping = way::one_mapping(cli.common(), world).map(|found| found.mapping.name).unwrap_or_default();
-    failure.report(cli.command_kind(), &mapping)
 }
 
 /// Ends a process whose arguments cannot be read. clap has printed the reason; `--json` prints it as JSON, too.

@@ -1,4 +1,4 @@
-//! Where mapping, source and target are: flags before the environment before the mapping file.
+//! The inputs of a command: mapping, source, target and variables. Flags precede the environment, which precedes the mapping.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -9,18 +9,30 @@ use crate::cli::Common;
 use crate::mapping::{self, FeedRule, Mapping, Modifiers, Switch, WrittenValue};
 use crate::model::rules::{Value, Zone};
 
-use super::{Failure, World, failure};
+use super::failure::{self, Failure};
+use super::world::World;
 
-/// A mapping and where it was found.
-pub struct Found {
+/// A mapping file that was read.
+pub struct MappingFile {
     /// The mapping.
     pub mapping: Mapping,
-    /// The folder that its paths are relative to.
+    /// The folder of the file. Its paths are relative to this folder.
     pub folder: PathBuf,
 }
 
-/// Finds and reads the mapping.
-pub fn mapping(path: Option<&PathBuf>, world: &World) -> Result<Found, Failure> {
+/// Reads the only mapping of a command.
+///
+/// # Errors
+/// If several were named, or the mapping cannot be read.
+pub fn one_mapping(common: &Common, world: &World) -> Result<MappingFile, Failure> {
+    if common.mapping.len() > 1 {
+        return Err(Failure::usage_of("-m", "only `migrate rehearse` takes several mappings", "Name one."));
+    }
+    mapping(common.mapping.first(), world)
+}
+
+/// Reads the mapping at a path, or the default mapping.
+pub fn mapping(path: Option<&PathBuf>, world: &World) -> Result<MappingFile, Failure> {
     let path = match path {
         Some(path) => path.clone(),
         None => default_mapping(world)?,
@@ -31,7 +43,7 @@ pub fn mapping(path: Option<&PathBuf>, world: &World) -> Result<Found, Failure> 
     })?;
     let mapping = mapping::read(&text).map_err(|problems| failure::of_mapping(&shown, &problems))?;
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned();
-    Ok(Found { mapping, folder })
+    Ok(MappingFile { mapping, folder })
 }
 
 fn default_mapping(world: &World) -> Result<PathBuf, Failure> {
@@ -59,8 +71,8 @@ fn default_mapping(world: &World) -> Result<PathBuf, Failure> {
     }
 }
 
-/// The source's path: the flag as it is, or the mapping's relative to the mapping file.
-pub fn source(common: &Common, found: &Found) -> Result<PathBuf, Failure> {
+/// The path of the source: that of the flag, or that of the mapping, relative to the mapping file.
+pub fn source(common: &Common, found: &MappingFile) -> Result<PathBuf, Failure> {
     match (&common.source, &found.mapping.source.path) {
         (Some(path), _) => Ok(path.clone()),
         (None, Some(path)) => Ok(found.folder.join(path)),
@@ -70,26 +82,27 @@ pub fn source(common: &Common, found: &Found) -> Result<PathBuf, Failure> {
     }
 }
 
-/// The target as it was named: the flag, or the variable that the mapping names. `None`: only PG* variables are left.
+/// The connection string of the target: that of the flag, or of the variable that the mapping names. `None` if only PG*
+/// variables can name it.
 pub fn target(common: &Common, mapping: &Mapping, world: &World) -> Option<String> {
     let from_variable = || world.variable(&mapping.target.url_env).filter(|url| !url.is_empty()).map(str::to_owned);
     common.target.clone().or_else(from_variable)
 }
 
-/// Whether any target was named at all, the PG* variables included.
+/// Returns true if a target was named, by the PG* variables or otherwise.
 pub fn names_a_target(common: &Common, mapping: &Mapping, world: &World) -> bool {
     let pg = ["PGHOST", "PGHOSTADDR", "PGSERVICE", "PGDATABASE", "PGPORT"];
     target(common, mapping, world).is_some()
         || pg.iter().any(|name| world.variable(name).is_some_and(|v| !v.is_empty()))
 }
 
-/// The variables that the mapping names and that are set.
+/// The variables that the mapping names, if they are set.
 pub fn env(mapping: &Mapping, world: &World) -> BTreeMap<String, String> {
     let named = names(mapping).into_iter();
     named.filter_map(|name| world.variable(&name).map(|value| (name.clone(), value.to_owned()))).collect()
 }
 
-/// The variables that the mapping names.
+/// The names of the variables of the mapping.
 pub fn names(mapping: &Mapping) -> Vec<String> {
     let mut names = Vec::new();
     let mut value = |written: &WrittenValue| {
@@ -133,7 +146,7 @@ pub fn names(mapping: &Mapping) -> Vec<String> {
     names
 }
 
-/// The run's start as local time of the source's zone, for `{ now = true }` in rows.
+/// The start of the run in the local time of the source's zone, for `{ now = true }` in rows.
 pub fn now_text(mapping: &Mapping, micros: i64) -> String {
     let zero = NaiveDate::from_ymd_opt(2000, 1, 1).and_then(|d| d.and_hms_opt(0, 0, 0)).unwrap_or_default();
     let utc = zero + Duration::microseconds(micros);
@@ -148,7 +161,7 @@ pub fn now_text(mapping: &Mapping, micros: i64) -> String {
     local.format("%Y-%m-%d %H:%M:%S%.6f").to_string()
 }
 
-/// What the owner is known by, as text: part of the run's identity.
+/// The natural key of the owner as text, a part of the identity of the run.
 pub fn owner_identity(mapping: &Mapping, common: &Common) -> String {
     if !common.owner.is_empty() {
         let sorted: BTreeMap<&String, &String> = common.owner.iter().map(|(c, v)| (c, v)).collect();

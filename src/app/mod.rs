@@ -1,75 +1,72 @@
-//! What was typed, meant for this place: finds mapping, source and target, runs one command, reports, decides the exit.
+//! Runs one command: finds mapping, source and target, runs the command, prints its report, and picks the exit.
 //!
-//! The rim: here alone the environment is read, the clock is asked and something is printed.
+//! The only module that reads the environment and the clock, or prints a result.
 
-mod again;
-mod carrying;
+mod connect;
 mod cutover;
-mod earlier;
-mod ending;
+mod dispatch;
+mod dry_run;
 mod env_file;
+mod explain;
 mod failure;
-mod faults;
-mod hold;
+mod fault_file;
+mod finish;
 mod inputs;
-mod looking;
-mod missed;
-mod planning;
-mod reach;
+mod plan;
 mod record;
 mod rehearse;
 mod rollback;
-mod signals;
-mod standing;
-mod timing;
-mod way;
+mod session;
+mod status;
 mod world;
 
-use std::io::Write;
-
-use crate::cli::{Cli, Color, Command, Common, PlanArgs};
+use crate::cli::{self, Cli, Color, Command, Common, PlanArgs};
 use crate::event::Observer;
 use crate::exit::Exit;
 use crate::model::record::Report;
 use crate::progress::{self, Mode, Requested, Verbosity};
 use crate::report::{self, ReportFile, Style};
 
-pub use failure::{Failure, keep_panics_bare, unread};
+use failure::Failure;
+use world::{print_with, say};
+
+pub use failure::{keep_panics_bare, unread};
 pub use world::World;
 
-/// Runs what was typed.
+/// Runs the command of the arguments.
 pub fn run(cli: &Cli, world: &World) -> Exit {
     #[cfg(feature = "failpoints")]
     if let Some(nth) = world.variable("MIGRATE_FAIL_AT").and_then(|nth| nth.parse().ok()) {
         crate::pg::failpoint::arm(nth, world.variable("MIGRATE_PANIC_SAYS"));
     }
-    if let Err(e) = signals::listen(&world.asked) {
-        say(&format!("signals are not heard ({e}); Ctrl-C ends at once"));
+    if let Err(e) = world.listen_to_signals() {
+        say(&format!("signals cannot be handled ({e}); Ctrl-C ends the process at once"));
     }
     let done = match &cli.common().env_file {
         None => command(cli, world),
-        Some(path) => world.with_env_file(path).and_then(|world| command(cli, &world)),
+        Some(path) => world.with_env_file(path).map_err(Failure::usage).and_then(|world| command(cli, &world)),
     };
-    done.unwrap_or_else(|failure| failure.print(&failure::alone(&failure, cli, world), cli.common().json))
+    done.unwrap_or_else(|failure| failure.print(&report_of(&failure, cli, world), cli.common().json))
 }
 
 fn command(cli: &Cli, world: &World) -> Result<Exit, Failure> {
+    let one = |report: Report| vec![report];
     match &cli.command {
-        None => reported(cli, world, |observer| Ok(vec![cutover::run(&cli.run, world, observer)?])),
-        Some(Command::Rehearse(args)) => reported(cli, world, |observer| rehearse::run(args, world, observer)),
+        None => with_reports(cli, world, |observer| cutover::command(&cli.run, world, observer).map(one)),
+        Some(Command::Rehearse(args)) => with_reports(cli, world, |observer| rehearse::command(args, world, observer)),
         Some(Command::Verify(args)) => {
-            reported(cli, world, |observer| Ok(vec![cutover::verify(args, world, observer)?]))
+            with_reports(cli, world, |observer| cutover::verify_command(args, world, observer).map(one))
+        }
+        Some(Command::Rollback(args)) => {
+            with_reports(cli, world, |observer| rollback::command(args, world, observer).map(one))
         }
         Some(Command::Plan(args)) => plan(args, world),
         Some(Command::Status(common)) => status(common, world),
-        Some(Command::Rollback(args)) => {
-            reported(cli, world, |observer| Ok(vec![rollback::rollback(args, world, observer)?]))
-        }
     }
 }
 
-/// Runs a command that ends in reports, and writes them wherever they were asked for.
-fn reported(
+/// Runs a command that ends in reports. Prints them, and writes them to the files of `--report`.
+fn with_reports(
     cli: &Cli,
     world: &World,
     work: impl FnOnce(&dyn Observer) -> Result<Vec<Report>, Failure>,
@@ -83,70 +80,51 @@ fn reported(
     let reports = match worked {
         Ok(reports) => reports,
         Err(failure) => {
-            written(files, &[failure::alone(&failure, cli, world)]);
+            write(files, &[report_of(&failure, cli, world)]);
             return Err(failure);
         }
     };
     let exit = reports.iter().map(|r| Exit::of(r.exit.code)).reduce(Exit::and).unwrap_or(Exit::Bug);
-    let printed = print(&shown(&reports, common, world)?);
-    Ok(if written(files, &reports) && printed { exit } else { exit.and(Exit::Bug) })
+    let exit = print_with(&rendered(&reports, common, world)?, exit);
+    Ok(if write(files, &reports) { exit } else { exit.and(Exit::Bug) })
 }
 
-/// The reports as they were asked for on stdout.
-fn shown(reports: &[Report], common: &Common, world: &World) -> Result<String, Failure> {
+/// The report of a failure. It names the mapping if the mapping can be read.
+fn report_of(failure: &Failure, cli: &Cli, world: &World) -> Report {
+    let mapping = inputs::one_mapping(cli.common(), world).map(|file| file.mapping.name).unwrap_or_default();
+    failure.report(cli.command_kind(), &mapping)
+}
+
+/// The reports as stdout shows them.
+fn rendered(reports: &[Report], common: &Common, world: &World) -> Result<String, Failure> {
     match common.json {
         true => report::json::render(reports).map_err(Failure::bug),
         false => Ok(report::terminal(reports, style(common, world))),
     }
 }
 
-/// Writes the reports into every file that was asked for. `false`: one of them could not be written, and that was said.
-fn written(files: Vec<ReportFile>, reports: &[Report]) -> bool {
+/// Writes the reports to the files. Returns false, after a message on stderr, if one cannot be written.
+fn write(files: Vec<ReportFile>, reports: &[Report]) -> bool {
     let failed: Vec<_> = files.into_iter().filter_map(|file| file.write(reports).err()).collect();
     failed.iter().for_each(|e| say(&e.to_string()));
     failed.is_empty()
 }
 
-/// A word on stderr, which may be gone with its terminal.
-fn say(message: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "migrate: {message}");
-}
-
-/// Prints what was asked for. A reader that went away takes nothing from what was done: the exit code still says it. `false`:
-/// it could not be written, and that was said.
-fn print(text: &str) -> bool {
-    let mut out = std::io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
-            say(&format!(
-                "stdout: cannot be written ({e}). Run the command again: a run that is done is only verified"
-            ));
-            false
-        }
-        _ => true,
-    }
-}
-
-/// Prints what a command has to say that makes no report.
-fn told(text: &str, exit: Exit) -> Exit {
-    if print(text) { exit } else { exit.and(Exit::Bug) }
-}
-
 fn status(common: &Common, world: &World) -> Result<Exit, Failure> {
-    let standings = standing::status(common, world, &observer(common, world))?;
-    let text = if common.json { json(&standings)? } else { standing::text(&standings) };
-    Ok(told(&text, Exit::Done))
+    let standings = status::command(common, world, &observer(common, world))?;
+    let text = if common.json { json(&standings)? } else { status::text(&standings) };
+    Ok(print_with(&text, Exit::Done))
 }
 
 fn plan(args: &PlanArgs, world: &World) -> Result<Exit, Failure> {
     let observer = observer(&args.common, world);
-    let (text, exit) = match cutover::plan(args, world, &observer)? {
+    let (text, exit) = match plan::command(args, world, &observer)? {
         Ok(plan) if args.common.json => (json(&plan)?, Exit::Done),
         Ok(plan) if args.sql => (crate::plan::sql(&plan), Exit::Done),
         Ok(plan) => (crate::plan::text(&plan), Exit::Done),
-        Err(report) => (shown(&[*report], &args.common, world)?, Exit::Refused),
+        Err(report) => (rendered(&[*report], &args.common, world)?, Exit::Refused),
     };
-    Ok(told(&text, exit))
+    Ok(print_with(&text, exit))
 }
 
 fn json(value: &impl serde::Serialize) -> Result<String, Failure> {
@@ -155,10 +133,10 @@ fn json(value: &impl serde::Serialize) -> Result<String, Failure> {
 
 fn observer(common: &Common, world: &World) -> impl Observer {
     let requested = match common.progress {
-        crate::cli::Progress::Auto => Requested::Auto,
-        crate::cli::Progress::Bar => Requested::Bar,
-        crate::cli::Progress::Plain => Requested::Plain,
-        crate::cli::Progress::None => Requested::None,
+        cli::Progress::Auto => Requested::Auto,
+        cli::Progress::Bar => Requested::Bar,
+        cli::Progress::Plain => Requested::Plain,
+        cli::Progress::None => Requested::None,
     };
     let verbosity = match (common.quiet, common.verbose) {
         (true, _) => Verbosity::Quiet,

@@ -1,7 +1,10 @@
-//! From what was planned, found and done to the report.
+//! Records what was planned, found and done in the report, and measures it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::sync::{Mutex, PoisonError};
+use std::thread::ThreadId;
 
+use crate::event::{Event, Observer};
 use crate::exit::Exit;
 use crate::job::Stop;
 use crate::migrate::preflight::read_ahead::LoadPreflight;
@@ -11,7 +14,7 @@ use crate::model::key::Key;
 use crate::model::ledger::{LoadDone, Run, Sums};
 use crate::model::record::{
     DetachedRecord, FAULTS_LISTED, FaultRecord, LeftRecord, LoadRecord, LoadState, LookupRecord, LookupStep,
-    LossRecord, NotTable, OwnerRecord, Refusal, Report, StepKind, StepRecord,
+    LossRecord, NotTable, OwnerRecord, Refusal, Report, RetryRecord, StepKind, StepRecord,
 };
 use crate::model::rules::Value;
 use crate::pg::detach::Detached;
@@ -19,7 +22,9 @@ use crate::pg::sqlstate;
 use crate::plan::{LoadPlan, Node, OwnerPlan, Plan};
 use crate::sqlite::{Source, SourceError};
 
-/// What the source is.
+use super::world::World;
+
+/// Records the source.
 pub fn source(report: &mut Report, source: &Source, path: &str) {
     report.source.path = path.to_owned();
     report.source.bytes = source.facts().bytes;
@@ -27,10 +32,10 @@ pub fn source(report: &mut Report, source: &Source, path: &str) {
     report.warnings.extend(source.warnings().iter().cloned());
 }
 
-/// What stays in the source, with its rows.
+/// Records everything that stays in the source, with its rows.
 ///
 /// # Errors
-/// When the source cannot be read.
+/// If the source cannot be read.
 pub fn left(report: &mut Report, plan: &Plan, source: &Source) -> Result<(), SourceError> {
     let reader = source.reader()?;
     for left in &plan.left {
@@ -49,17 +54,17 @@ pub fn left(report: &mut Report, plan: &Plan, source: &Source) -> Result<(), Sou
     Ok(())
 }
 
-/// What the source itself lost before this run, as warnings.
+/// Records what the source lost before this run, as warnings.
 ///
 /// # Errors
-/// When the source cannot be read.
+/// If the source cannot be read.
 pub fn lost_before(report: &mut Report, source: &Source) -> Result<(), SourceError> {
     let lost = source.reader()?.losses(source.schema())?;
     report.warnings.extend(lost);
     Ok(())
 }
 
-/// The owner as planned; the key follows when it is settled.
+/// The owner of the plan. `key` is `None` until it is known.
 pub fn owner(plan: &OwnerPlan, key: Option<String>, made: bool) -> OwnerRecord {
     let shown = |value: &Value| match value {
         Value::Literal(RawBuf::Null) | Value::Null => "NULL".to_owned(),
@@ -72,7 +77,7 @@ pub fn owner(plan: &OwnerPlan, key: Option<String>, made: bool) -> OwnerRecord {
     OwnerRecord { table: plan.table.clone(), natural, key, made }
 }
 
-/// The loads in the order in which they run, as the ledger knows them; without a run, as reading ahead found them.
+/// Records the loads in their order: from the ledger, or from the preflight if there is no run.
 pub fn loads(
     report: &mut Report,
     plan: &Plan,
@@ -120,7 +125,7 @@ fn record(load: &LoadPlan, plan: &Plan, sums: &Sums, state: LoadState) -> LoadRe
     }
 }
 
-/// What became of a load's lookups; of one that was not looked at yet, nothing.
+/// Records the lookups of a load. Skips a lookup that no row has used yet.
 fn lookups(report: &mut Report, load: &LoadPlan, sums: &Sums, begun: bool) {
     for (column, plan) in load.lookups() {
         let sum = sums.lookups.iter().find(|sum| sum.column == column.name);
@@ -153,8 +158,8 @@ fn losses(report: &mut Report, load: &LoadPlan, sums: &Sums) {
     }));
 }
 
-/// Faults, the first of them listed.
-pub fn faults(report: &mut Report, plan: &Plan, faults: &[Fault], total: u64, show_values: bool) {
+/// Records faults. Only the first ones are listed.
+pub fn faults(report: &mut Report, plan: &Plan, faults: &[Fault], show_values: bool) {
     for fault in faults {
         if report.faults.len() >= FAULTS_LISTED {
             break;
@@ -163,10 +168,10 @@ pub fn faults(report: &mut Report, plan: &Plan, faults: &[Fault], total: u64, sh
         let table = load.map_or_else(String::new, |l| format!("{}.{}", plan.schema, l.table));
         report.faults.push(FaultRecord::of(fault, &table, 0, show_values));
     }
-    report.fault_total += total;
+    report.fault_total += faults.len() as u64;
 }
 
-/// What was taken off, and whether it is back.
+/// The objects that were detached.
 pub fn detached(detached: &[Detached], schema: &str) -> Vec<DetachedRecord> {
     let record = |d: &Detached| DetachedRecord {
         object: d.object.clone(),
@@ -176,17 +181,17 @@ pub fn detached(detached: &[Detached], schema: &str) -> Vec<DetachedRecord> {
     detached.iter().map(record).collect()
 }
 
-/// How it ended.
+/// Records the exit.
 pub fn end(report: &mut Report, exit: Exit) {
     report.exit = exit.record();
 }
 
-/// Adds a step's time.
+/// Records the time of a step.
 pub fn step(report: &mut Report, step: StepKind, seconds: f64) {
-    report.steps.push(StepRecord { step, seconds: (seconds * 1000.0).round() / 1000.0 });
+    report.steps.push(StepRecord { step, seconds: rounded(seconds) });
 }
 
-/// Why a run stopped, what is written, and what the same command will do.
+/// The reason of a stop, with what is written and what the same command will do.
 pub fn stop(stop: &Stop, report: &Report, written: bool) -> Refusal {
     let place = match stop {
         Stop::Source(_) => "source",
@@ -195,15 +200,15 @@ pub fn stop(stop: &Stop, report: &Report, written: bool) -> Refusal {
     };
     let remedy = match stop {
         Stop::Target(e) if e.is_reattach_refused_by_rows() => {
-            "A row that is there does not go into it: `migrate rollback --yes`, then the same command with `--detach never`, \
-             which names the row. "
+            "A loaded row violates it: run `migrate rollback --yes`, then the same command with `--detach never`, which names \
+             the row. "
         }
         Stop::Target(e) => match e.state.as_deref() {
             Some(sqlstate::INSUFFICIENT_PRIVILEGE) => "Give the role its rights back. ",
-            Some(sqlstate::DISK_FULL) => "Make room on the target's disk. ",
-            Some(sqlstate::OUT_OF_MEMORY) => "Give the target's server memory, or say a smaller --batch-bytes. ",
+            Some(sqlstate::DISK_FULL) => "Free space on the target's disk. ",
+            Some(sqlstate::OUT_OF_MEMORY) => "Give the target's server memory, or use a smaller --batch-bytes. ",
             Some(sqlstate::TOO_MANY_CONNECTIONS) => {
-                "Let the target's server take more connections, or say a smaller --jobs. "
+                "Let the target's server take more connections, or use a smaller --jobs. "
             }
             Some(state)
                 if state.starts_with(sqlstate::CLASS_CONNECTION)
@@ -211,22 +216,107 @@ pub fn stop(stop: &Stop, report: &Report, written: bool) -> Refusal {
             {
                 ""
             }
-            Some(_) => "Mend the cause. ",
+            Some(_) => "Fix the cause. ",
             None => "",
         },
-        Stop::Source(_) => "Mend the cause. ",
+        Stop::Source(_) => "Fix the cause. ",
         _ => "",
     };
     let rows: u64 = report.loads.iter().map(|load| load.written).sum();
     let state = match (written, report.loads.is_empty()) {
         (false, _) => "Nothing was written.".to_owned(),
         (true, true) => {
-            "What was committed is whole and in the ledger, which cannot be read now. The same command goes on from there."
+            "Committed batches are whole and recorded in the ledger, which cannot be read now. The same command resumes the run."
                 .to_owned()
         }
         (true, false) => {
-            format!("{rows} rows are written, in whole batches that the ledger knows. The same command goes on behind them.")
+            format!("{rows} rows are written, in whole batches that the ledger records. The same command resumes after them.")
         }
     };
     Refusal::new(place, stop.to_string(), format!("{remedy}{state}"))
+}
+
+/// An observer that measures loads and counts their lanes, and passes each event on.
+pub struct Timing<'a> {
+    world: &'a World,
+    next: &'a dyn Observer,
+    measured: Mutex<Measured>,
+}
+
+/// The steps in which lanes work on loads, each lane in its own thread.
+const LANED: [StepKind; 2] = [StepKind::Preflight, StepKind::Load];
+
+#[derive(Default)]
+struct Measured {
+    step: Option<StepKind>,
+    loads: BTreeMap<String, Span>,
+    /// The lanes of each load.
+    lanes: BTreeMap<String, HashSet<ThreadId>>,
+    retries: Vec<RetryRecord>,
+}
+
+/// Seconds since the start of the command.
+#[derive(Clone, Copy)]
+struct Span {
+    began: f64,
+    ended: f64,
+}
+
+impl<'a> Timing<'a> {
+    /// Passes each event on to `next`.
+    pub fn new(world: &'a World, next: &'a dyn Observer) -> Timing<'a> {
+        Timing { world, next, measured: Mutex::new(Measured::default()) }
+    }
+
+    /// Adds times, lanes and retries to the report. A load that was not loaded has the time of its preflight.
+    pub fn complete(&self, report: &mut Report) {
+        let measured = self.measured.lock().unwrap_or_else(PoisonError::into_inner);
+        for load in &mut report.loads {
+            if let Some(span) = measured.loads.get(&load.load) {
+                load.started = rounded(span.began);
+                load.seconds = rounded(span.ended - span.began);
+            }
+            if let Some(lanes) = measured.lanes.get(&load.load) {
+                load.lanes = u32::try_from(lanes.len()).unwrap_or(u32::MAX);
+            }
+        }
+        report.retries.extend(measured.retries.iter().cloned());
+    }
+}
+
+impl Observer for Timing<'_> {
+    fn on_event(&self, event: Event<'_>) {
+        let at = self.world.elapsed();
+        let mut measured = self.measured.lock().unwrap_or_else(PoisonError::into_inner);
+        match event {
+            Event::Step(step) => {
+                // The load measures its loads anew.
+                if step == StepKind::Load && measured.step == Some(StepKind::Preflight) {
+                    measured.loads.clear();
+                    measured.lanes.clear();
+                }
+                measured.step = Some(step);
+            }
+            Event::Began { load, .. } => {
+                measured.loads.entry(load.to_owned()).or_insert(Span { began: at, ended: at });
+            }
+            Event::Rows { load, .. } | Event::Ended { load } => {
+                if let Some(span) = measured.loads.get_mut(load) {
+                    span.ended = at;
+                }
+                if matches!(event, Event::Rows { .. }) && measured.step.is_some_and(|step| LANED.contains(&step)) {
+                    measured.lanes.entry(load.to_owned()).or_default().insert(std::thread::current().id());
+                }
+            }
+            Event::Retry { why, .. } => measured.retries.push(RetryRecord { at: rounded(at), why: why.to_owned() }),
+            Event::Warned(_) | Event::Said(_) => {}
+        }
+        drop(measured);
+        self.next.on_event(event);
+    }
+}
+
+/// Rounds to milliseconds, the unit of a report.
+fn rounded(seconds: f64) -> f64 {
+    (seconds * 1000.0).round() / 1000.0
 }

@@ -1,20 +1,22 @@
-//! `migrate rehearse`: the whole cutover, for real, on a PostgreSQL that is thrown away afterwards.
+//! `migrate rehearse`: the complete cutover on a throw-away PostgreSQL.
 
 use std::path::Path;
 
 use crate::cli::Rehearse;
 use crate::event::{Event, Observer};
-use crate::model::record::{CommandKind, Refusal, Report};
+use crate::model::record::{Activity, CommandKind, Refusal, Report};
 use crate::pg::connect::{Environment, ReadOnly, Settings, resolve};
 use crate::pg::throwaway::Throwaway;
 
-use super::inputs::{self, Found};
-use super::reach::{self, Door};
-use super::way::{Manner, Way};
-use super::{Failure, World};
+use super::connect::Connector;
+use super::dispatch;
+use super::failure::Failure;
+use super::inputs::{self, MappingFile};
+use super::session::{Migration, Request, Server};
+use super::world::World;
 
-/// Rehearses each mapping in turn, each on a server of its own.
-pub fn run(args: &Rehearse, world: &World, observer: &dyn Observer) -> Result<Vec<Report>, Failure> {
+/// Rehearses each mapping in turn, each on its own server.
+pub fn command(args: &Rehearse, world: &World, observer: &dyn Observer) -> Result<Vec<Report>, Failure> {
     if args.common.target.is_some() {
         return Err(Failure::usage_of(
             "-t",
@@ -22,60 +24,50 @@ pub fn run(args: &Rehearse, world: &World, observer: &dyn Observer) -> Result<Ve
             "Leave -t out, or run the cutover itself.",
         ));
     }
-    let found: Vec<Found> = if args.common.mapping.is_empty() {
+    let files: Vec<MappingFile> = if args.common.mapping.is_empty() {
         vec![inputs::mapping(None, world)?]
     } else {
         args.common.mapping.iter().map(|path| inputs::mapping(Some(path), world)).collect::<Result<_, _>>()?
     };
-    if found.len() > 1 && args.common.source.is_some() {
+    if files.len() > 1 && args.common.source.is_some() {
         return Err(Failure::usage_of("-s", "one source for several mappings", "Name one mapping, or leave -s out."));
     }
-    let several = found.len() > 1;
-    let rehearsed = found.into_iter().map(|found| {
-        let name = found.mapping.name.clone();
-        // One of several that fails is a report among the others'.
-        one(args, found, world, observer)
-            .or_else(|e| if several { Ok(e.report(CommandKind::Rehearse, &name)) } else { Err(e) })
+    let several = files.len() > 1;
+    let rehearsed = files.into_iter().map(|file| {
+        let name = file.mapping.name.clone();
+        // With several mappings, a failure is one report among the others.
+        let fail = |e: Failure| if several { Ok(e.report(CommandKind::Rehearse, &name)) } else { Err(e) };
+        one(args, file, world, observer).or_else(fail)
     });
     rehearsed.collect()
 }
 
-fn one(args: &Rehearse, found: Found, world: &World, observer: &dyn Observer) -> Result<Report, Failure> {
+fn one(args: &Rehearse, file: MappingFile, world: &World, observer: &dyn Observer) -> Result<Report, Failure> {
     let server = Throwaway::start()
         .map_err(|e| Failure::refused(Refusal::new("rehearse", format!("no PostgreSQL; {e}"), "")))?;
-    observer.on_event(Event::Said(&format!("rehearsing {} on {}", found.mapping.name, server.shown())));
+    observer.on_event(Event::Said(&format!("rehearsing {} on {}", file.mapping.name, server.shown())));
     let nobody = Environment::new(std::iter::empty(), None, None);
     let settings = resolve(Some(&server.url()), &nobody).map(Settings::known_to_be_direct).map_err(Failure::refused)?;
-    let (common, schema, read_only) = (&args.common, &found.mapping.target.schema, ReadOnly(false));
-    let door = Door { settings: &settings, common, schema, read_only, observer, asked: &world.asked };
-    prepare(&door, &found)?;
-    let way = Way {
-        common: &args.common,
-        reporting: &args.reporting,
-        work: args.work.clone(),
-        manner: Manner::Rehearse,
-        asks: false,
-        settings: Some(settings),
-        found,
-        world,
-        observer,
-        connections: server.connections(),
-    };
-    way.go()
+    let (common, schema, read_only) = (&args.common, &file.mapping.target.schema, ReadOnly(false));
+    make_tables(&Connector { settings: &settings, common, schema, read_only, observer, asked: &world.asked }, &file)?;
+    let (work, activity) = (args.work.clone(), Activity::Rehearsal);
+    let request = Request { common, reporting: &args.reporting, work, activity, asks: false };
+    let server = Server { settings, most_connections: server.connections() };
+    dispatch::report(Migration::to_server(request, file, server, world, observer))
 }
 
-/// Makes what the application's own migrations, and rows beforehand, would have made.
-fn prepare(door: &Door<'_>, found: &Found) -> Result<(), Failure> {
-    if found.mapping.target.ddl.is_empty() {
+/// Runs the scripts of `target.ddl`, in place of the application's own migrations.
+fn make_tables(connector: &Connector<'_>, file: &MappingFile) -> Result<(), Failure> {
+    if file.mapping.target.ddl.is_empty() {
         return Err(Failure::usage_of(
             "target.ddl",
             "a rehearsal needs the target's tables",
             "Write `ddl = [\"target.sql\"]` in [target].",
         ));
     }
-    let mut session = reach::first(door)?;
-    for path in &found.mapping.target.ddl {
-        let path = found.folder.join(Path::new(path));
+    let mut session = connector.first()?;
+    for path in &file.mapping.target.ddl {
+        let path = file.folder.join(Path::new(path));
         let place = format!("target.ddl {}", path.display());
         let sql = std::fs::read_to_string(&path)
             .map_err(|e| Failure::usage_of(&place, format!("cannot be read; {e}"), ""))?;

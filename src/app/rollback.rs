@@ -1,101 +1,99 @@
-//! `migrate rollback`: a run is taken back, and what became of its rows is told.
+//! `migrate rollback`: removes the rows of a run, and reports what became of everything that it made.
 //!
-//! Part of [`Way`]; what comes before stands in `cutover`. Which rows are the run's is `migrate::rollback`'s knowledge.
+//! `migrate::rollback` decides which rows belong to the run.
 
 use crate::cli::{Rollback, Work};
 use crate::event::Observer;
 use crate::exit::Exit;
 use crate::job::Stop;
 use crate::migrate::rollback::{self, RollbackResult};
-use crate::model::record::{Refusal, Report, RunState, Warning};
+use crate::model::record::{Activity, Refusal, Report, RunState, Warning};
 use crate::pg::Session;
 use crate::pg::rollback::{OwnerRollback, SequenceRollback};
 
-use super::way::{Known, Manner, Planned, Typed, Way, one_mapping};
-use super::{Failure, World};
+use super::dispatch::{self, Situation};
+use super::failure::Failure;
+use super::inputs;
+use super::session::{Migration, Request};
+use super::world::World;
 
 /// `migrate rollback`
-pub fn rollback(args: &Rollback, world: &World, observer: &dyn Observer) -> Result<Report, Failure> {
-    let found = one_mapping(&args.common, world)?;
+pub fn command(args: &Rollback, world: &World, observer: &dyn Observer) -> Result<Report, Failure> {
+    let file = inputs::one_mapping(&args.common, world)?;
     if !args.yes && !world.stdin_is_terminal {
         let reason = "nothing was done; --yes was not given, and stdin is no terminal to ask on";
         let advice = "`migrate status` lists what a rollback removes.";
         return Err(Failure::refused(Refusal::new("rollback", reason, advice)));
     }
     let work = Work { take_over: args.take_over, ..Work::default() };
-    let typed = Typed { common: &args.common, reporting: &args.reporting, work };
-    Way { asks: !args.yes, ..Way::new(typed, (Manner::Rollback, found), world, observer)? }.go()
+    let (activity, asks) = (Activity::Rollback, !args.yes);
+    let request = Request { common: &args.common, reporting: &args.reporting, work, activity, asks };
+    dispatch::report(Migration::new(request, file, world, observer)?)
 }
 
-impl Way<'_> {
-    /// Takes the run back and reports it.
-    pub(super) fn take_back(
-        &self,
-        session: &mut Session,
-        planned: Planned<'_>,
-        known: Known,
-        report: &mut Report,
-    ) -> Result<Exit, Failure> {
-        let Some(run) = known.run else {
-            report.refusals.push(Refusal::new(
-                "target",
-                "the ledger knows no run of this mapping",
-                "Nothing is to be done.",
-            ));
-            return Ok(Exit::Refused);
-        };
-        report.run = Some(run.id.to_string());
-        if self.asks {
-            self.confirm(session, planned.plan)?;
+/// Removes the rows of the run, and reports it.
+pub fn carry_out(
+    m: &Migration<'_>,
+    session: &mut Session,
+    situation: Situation<'_>,
+    report: &mut Report,
+) -> Result<Exit, Failure> {
+    let Situation { planned, ledger, .. } = situation;
+    let Some(run) = ledger.run else {
+        let reason = "the ledger contains no run of this mapping";
+        report.refusals.push(Refusal::new("target", reason, "There is nothing to roll back."));
+        return Ok(Exit::Refused);
+    };
+    report.run = Some(run.id.to_string());
+    if m.asks() {
+        dispatch::confirm(m, session, planned.plan)?;
+    }
+    let stamp = run.stamp.clone();
+    let run = m.resume(session, run, &stamp, &[])?;
+    // The batches that the previous process committed in the meantime count, too.
+    let done = session.loads_done(run.id).map_err(Failure::refused)?;
+    let (env, sizes) = (m.env(), Default::default());
+    let job = m.job(planned, &env, &sizes);
+    match rollback::remove(&job, session, &run, &done) {
+        Ok(removed) => {
+            report.state = RunState::RolledBack;
+            record(removed, report);
+            Ok(Exit::Done)
         }
-        let stamp = run.stamp.clone();
-        let run = self.take_up(session, run, (&stamp, &[]))?;
-        // What the process of before still committed counts as well.
-        let done = session.loads_done(run.id).map_err(Failure::refused)?;
-        let (env, sizes) = (self.env(), Default::default());
-        let job = self.job(planned, &env, &sizes);
-        match rollback::remove(&job, session, &run, &done) {
-            Ok(taken) => {
-                report.state = RunState::RolledBack;
-                tell(taken, report);
-                Ok(Exit::Done)
-            }
-            Err(Stop::Refused(refusals)) => {
-                report.refusals.extend(refusals);
-                Ok(Exit::Refused)
-            }
-            Err(stop) => {
-                let (exit, advice) = match &stop {
-                    Stop::Interrupted => (Exit::Interrupted, "Nothing was taken out."),
-                    Stop::Target(e) if !e.lost => (Exit::Refused, "Nothing was taken out."),
-                    Stop::Source(_) => (Exit::Refused, "Nothing was taken out."),
-                    _ => (
-                        Exit::Stopped,
-                        "It is taken out whole or not at all: `migrate status` says which. The same command goes on.",
-                    ),
-                };
-                report.refusals.push(Refusal::new("target", stop.to_string(), advice));
-                Ok(exit)
-            }
+        Err(Stop::Refused(refusals)) => {
+            report.refusals.extend(refusals);
+            Ok(Exit::Refused)
+        }
+        Err(stop) => {
+            let (exit, advice) = match &stop {
+                Stop::Interrupted => (Exit::Interrupted, "Nothing was removed."),
+                Stop::Target(e) if !e.lost => (Exit::Refused, "Nothing was removed."),
+                Stop::Source(_) => (Exit::Refused, "Nothing was removed."),
+                _ => (
+                    Exit::Stopped,
+                    "The run is rolled back completely or not at all: `migrate status` reports which. The same command tries again.",
+                ),
+            };
+            report.refusals.push(Refusal::new("target", stop.to_string(), advice));
+            Ok(exit)
         }
     }
 }
 
-/// What is out, and what stays.
-fn tell(taken: RollbackResult, report: &mut Report) {
-    let said = |place: String, message: &str| Warning::new(place, message);
-    for (load, rows) in taken.loads {
-        report.warnings.push(said(format!("load.{load}"), &format!("{rows} rows are out")));
+/// Adds to the report what was removed, and what stays.
+fn record(removed: RollbackResult, report: &mut Report) {
+    for (load, rows) in removed.loads {
+        report.warnings.push(Warning::new(format!("load.{load}"), format!("{rows} rows are removed")));
     }
-    report.warnings.extend(taken.owner.map(|owner| match owner {
-        OwnerRollback::Deleted => said("owner".to_owned(), "the row that the run made is out"),
+    report.warnings.extend(removed.owner.map(|owner| match owner {
+        OwnerRollback::Deleted => Warning::new("owner", "the row that the run made is removed"),
         OwnerRollback::Kept(why) => Warning::stays("owner", why),
     }));
-    report.warnings.extend(taken.sequences.into_iter().map(|(sequence, rewound)| {
+    report.warnings.extend(removed.sequences.into_iter().map(|(sequence, rewound)| {
         let place = format!("sequence {sequence}");
         match rewound {
             SequenceRollback::Kept(why) => Warning::stays(place, why),
-            _ => said(place, "is back where it was"),
+            _ => Warning::new(place, "has its previous value again"),
         }
     }));
 }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::cell::StorageClass;
 use super::fault::Reason;
 
-pub use kind::{CheckKind, CommandKind, StepKind};
+pub use kind::{Activity, CheckKind, CommandKind, StepKind};
 
 /// How many faults a report lists; all of them are in the fault file.
 pub const FAULTS_LISTED: usize = 1_000;

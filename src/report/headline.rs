@@ -1,17 +1,17 @@
-//! The verdict of a report in a few words and a sentence or two: what a reader takes away.
+//! The verdict of a report: a label of a few words, and one or two sentences.
 //!
-//! One sentence for each job and each way to end; no form adds to it.
+//! Each activity has one sentence for each end. The forms add nothing.
 
 use super::sections::Tone;
-use super::summary::{Job, Proof, Totals, ended, tone};
+use super::summary::{Proof, Totals, ended, tone};
 use crate::exit::Exit;
-use crate::model::record::{Check, CheckKind, Report, RunState, Verdict, WarningKind};
+use crate::model::record::{Activity, Check, CheckKind, Report, RunState, Verdict, WarningKind};
 use crate::text::{count, grouped, phrase, some_of};
 
-/// What a reader takes away.
+/// The verdict.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Headline {
-    /// How it is to be taken.
+    /// Its tone.
     pub tone: Tone,
     /// A few words: `Done and verified`.
     pub label: String,
@@ -31,15 +31,18 @@ pub fn headline(report: &Report) -> Headline {
         Exit::Usage => ("Not understood".to_owned(), refused(report)),
         Exit::Bug => ("Internal error".to_owned(), bug(report)),
     };
-    let label =
-        if report.dry_run && Job::of(report) == Job::DryRun { format!("Dry run: {}", lower(&label)) } else { label };
+    let label = if report.dry_run && report.activity() == Activity::DryRun {
+        format!("Dry run: {}", lower(&label))
+    } else {
+        label
+    };
     let tone = if exit == Exit::Done && unproved(report) { Tone::Warn } else { tone(exit) };
     Headline { tone, label, sentence }
 }
 
-/// Rows were compared by number at most, or not all of them by content.
+/// Returns true if contents were not compared, or not all of them.
 fn unproved(report: &Report) -> bool {
-    let proves = matches!(Job::of(report), Job::Cutover | Job::Rehearsal | Job::Verify);
+    let proves = matches!(report.activity(), Activity::Cutover | Activity::Rehearsal | Activity::Verification);
     let gap =
         |c: &Check| matches!(c.check, CheckKind::Content | CheckKind::Computed) && c.verdict == Verdict::NotChecked;
     proves && (!Proof::of(report).content || report.checks.iter().any(gap))
@@ -51,22 +54,22 @@ fn lower(label: &str) -> String {
 }
 
 fn done(report: &Report, exit: Exit) -> (String, String) {
-    let job = Job::of(report);
+    let job = report.activity();
     let sums = Totals::of(report);
     let set_aside = exit == Exit::Quarantined;
     let rows = format!("{} of {}", count(sums.written, "row", "rows"), count(sums.loads, "load", "loads"));
     match job {
-        Job::DryRun => dry(report, sums, set_aside),
-        Job::Rollback => ("Rolled back".to_owned(), taken_back(report)),
-        Job::Verify => (
+        Activity::DryRun => dry(report, sums, set_aside),
+        Activity::Rollback => ("Rolled back".to_owned(), taken_back(report)),
+        Activity::Verification => (
             label("Verified", report, set_aside),
             format!("Source and target {} {rows}.{} Nothing was written.", agree(report), proof(report)),
         ),
-        Job::Rehearsal => (
+        Activity::Rehearsal => (
             label("Rehearsed", report, set_aside),
-            format!("{rows} went into a throw-away PostgreSQL.{} No other database was touched.", proof(report)),
+            format!("{rows} were loaded into a throw-away PostgreSQL.{} No other database was touched.", proof(report)),
         ),
-        Job::Cutover => {
+        Activity::Cutover => {
             let place = report.target.as_deref().unwrap_or("the target");
             (label("Done", report, set_aside), format!("{rows} are in {place}.{}", proof(report)))
         }
@@ -77,12 +80,12 @@ fn taken_back(report: &Report) -> String {
     let stays = report.warnings.iter().filter(|w| w.kind == WarningKind::Stays);
     let stays: Vec<String> = stays.map(|w| w.place.clone()).collect();
     if stays.is_empty() {
-        return "What the run had put into the target is out again.".to_owned();
+        return "The rows of the run are removed from the target.".to_owned();
     }
-    format!("The rows that the run had put into the target are out again. What stays is said: {}.", some_of(&stays, 3))
+    format!("The rows of the run are removed from the target. Still there: {}.", some_of(&stays, 3))
 }
 
-/// What source and target were found to have in common.
+/// The agreement of source and target in words.
 fn agree(report: &Report) -> &'static str {
     if Proof::of(report).content { "agree on" } else { "agree on the number of rows at most:" }
 }
@@ -96,7 +99,7 @@ fn label(done: &str, report: &Report, set_aside: bool) -> String {
         (true, n) => format!("{verified}, but {} not made", count(n, "check", "checks")),
     };
     let sums = Totals::of(report);
-    if set_aside { format!("{label}; {} set aside", count(sums.faults, "row", "rows")) } else { label }
+    if set_aside { format!("{label}; {} quarantined", count(sums.faults, "row", "rows")) } else { label }
 }
 
 fn proof(report: &Report) -> String {
@@ -107,7 +110,7 @@ fn proof(report: &Report) -> String {
         (0, n) => not_made(n),
         (same, n) => {
             let same = phrase(same, " # check says Same.", " # checks say Same.");
-            // The label says it already where contents were compared.
+            // If contents were compared, the label counts the checks that were not made.
             if proof.content { same } else { same + &not_made(n) }
         }
     }
@@ -122,11 +125,11 @@ fn dry(report: &Report, sums: Totals, set_aside: bool) -> (String, String) {
     let of = count(sums.loads, "load", "loads");
     if set_aside {
         let rows = count(sums.faults, "row", "rows");
-        let words = format!("{rows} of {} would be set aside, as the mapping allows.", grouped(sums.read));
-        return ("Ready, with rows to set aside".to_owned(), format!("{words}{unchecked} Nothing was written."));
+        let words = format!("{rows} of {} would be quarantined, as the mapping allows.", grouped(sums.read));
+        return ("Ready, with rows to quarantine".to_owned(), format!("{words}{unchecked} Nothing was written."));
     }
     let rows = count(sums.read, "row", "rows");
-    ("Ready".to_owned(), format!("{rows} of {of} can go as the mapping says.{unchecked} Nothing was written."))
+    ("Ready".to_owned(), format!("{rows} of {of} can be loaded as the mapping says.{unchecked} Nothing was written."))
 }
 
 fn differs(report: &Report) -> String {
@@ -140,12 +143,12 @@ fn differs(report: &Report) -> String {
         .collect();
     if names.is_empty() {
         names.extend(report.sequences.iter().filter(|s| s.verdict == Verdict::Differs).map(|s| s.sequence.clone()));
-        names.extend(report.detached.iter().filter(|d| !d.back).map(|d| format!("{} is not back", d.object)));
+        names.extend(report.detached.iter().filter(|d| !d.back).map(|d| format!("{} is not reattached", d.object)));
     }
     let found = if names.is_empty() { String::new() } else { format!(": {}", some_of(&names, 3)) };
-    let advice = match Job::of(report) {
-        Job::Rehearsal => "Do not run the cutover until it is explained.",
-        Job::Verify => "Do not rely on the target until it is explained.",
+    let advice = match report.activity() {
+        Activity::Rehearsal => "Do not run the cutover until it is explained.",
+        Activity::Verification => "Do not rely on the target until it is explained.",
         _ => "Do not switch the application over until it is explained.",
     };
     if proof.differs == 0 {
@@ -156,39 +159,40 @@ fn differs(report: &Report) -> String {
 
 fn stopped(report: &Report) -> String {
     if let Some(unwritten) = unwritten(report) {
-        return format!("It did not come to its end. {unwritten}");
+        return format!("It did not finish. {unwritten}");
     }
     let sums = Totals::of(report);
     if report.state == RunState::Planned {
         return "It ended before the first row: nothing was written.".to_owned();
     }
     if report.loads.is_empty() {
-        return "What was committed is whole; how much that is could not be read. The same command goes on from there."
+        return "Committed batches are whole; their number could not be read. The same command resumes the run."
             .to_owned();
     }
-    let rows = phrase(sums.written, "# row is in the target, whole", "# rows are in the target, whole");
+    let rows =
+        phrase(sums.written, "# row is in the target, in whole batches", "# rows are in the target, in whole batches");
     let loads = phrase(sums.loads, "the one load", "# loads");
-    format!("{rows}; {} of {loads} complete. The same command goes on from there.", grouped(sums.complete))
+    format!("{rows}; {} of {loads} complete. The same command resumes the run.", grouped(sums.complete))
 }
 
 fn bug(report: &Report) -> String {
-    let stands = match (unwritten(report), report.state) {
+    let state = match (unwritten(report), report.state) {
         (Some(unwritten), _) => unwritten.to_owned(),
         (None, RunState::Planned) => "Nothing was written.".to_owned(),
         (None, _) => stopped(report),
     };
-    format!("This is a mistake in migrate itself; please report it. {stands}")
+    format!("This is a mistake in migrate itself; please report it. {state}")
 }
 
-/// What holds of a job that leaves nothing behind when it breaks off; none for the one that does.
+/// The state after an activity that leaves nothing on the target if it stops early. `None` for the cutover.
 fn unwritten(report: &Report) -> Option<&'static str> {
-    match Job::of(report) {
-        Job::Cutover => None,
-        Job::DryRun | Job::Verify => Some("Nothing was written."),
-        Job::Rehearsal => Some("No other database was touched."),
+    match report.activity() {
+        Activity::Cutover => None,
+        Activity::DryRun | Activity::Verification => Some("Nothing was written."),
+        Activity::Rehearsal => Some("No other database was touched."),
         // One transaction.
-        Job::Rollback if report.state == RunState::RolledBack => Some("What the run had put into the target is out."),
-        Job::Rollback => Some("Nothing was taken out."),
+        Activity::Rollback if report.state == RunState::RolledBack => Some("The rows of the run are removed."),
+        Activity::Rollback => Some("Nothing was removed."),
     }
 }
 
@@ -196,14 +200,14 @@ fn refused(report: &Report) -> String {
     let mut why = Vec::new();
     let reasons = report.refusals.len() as u64;
     if reasons > 0 {
-        why.push(phrase(reasons, "# thing stands in the way", "# things stand in the way"));
+        why.push(phrase(reasons, "# problem must be fixed first", "# problems must be fixed first"));
     }
     if report.fault_total > 0 {
-        why.push(phrase(report.fault_total, "# row cannot go as it is", "# rows cannot go as they are"));
+        why.push(phrase(report.fault_total, "# row cannot be loaded as it is", "# rows cannot be loaded as they are"));
     }
     let nothing = match report.state {
         RunState::Planned => "nothing was written",
-        _ => "this command wrote nothing; what an earlier one wrote is as it was",
+        _ => "this command wrote nothing; the rows of the previous command are unchanged",
     };
     if why.is_empty() {
         return format!("{}{}.", nothing[..1].to_uppercase(), &nothing[1..]);

@@ -3,12 +3,12 @@
 //! No script, no font, no address is loaded; it reads on paper, on a dark screen and on a small one. Everything that
 //! comes from the record is escaped in [`text`].
 
+use super::action_items::{NO_ITEM, items, next, title_of_items};
 use super::headline::{Headline, headline};
-use super::points::{NO_POINT, next, points, points_title};
 use super::sections::{self, Body, Column, Kind, Line, Section, Shown, Table, Tone};
-use super::summary::{Job, Proof, Totals, ended, owner_words, worst};
+use super::summary::{Proof, Totals, ended, owner_words, title, worst};
 use crate::exit::Exit;
-use crate::model::record::Report;
+use crate::model::record::{Activity, Report};
 use crate::text::{count, grouped, printable, seconds};
 
 /// Everything about the look.
@@ -20,7 +20,7 @@ const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'n
 /// The reports as one file.
 pub fn render(reports: &[Report]) -> String {
     let title = match reports {
-        [one] => format!("{} of {}: {}", Job::of(one).title(), one.mapping, headline(one).label),
+        [one] => format!("{} of {}: {}", title(one.activity()), one.mapping, headline(one).label),
         several => format!("{} mappings", several.len()),
     };
     let mut out = String::from("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
@@ -41,7 +41,7 @@ pub fn render(reports: &[Report]) -> String {
 
 fn one(out: &mut String, report: &Report, prefix: &str) {
     out.push_str("<article>\n");
-    let job = format!("{} of <b>{}</b>", Job::of(report).title(), text(&report.mapping));
+    let job = format!("{} of <b>{}</b>", title(report.activity()), text(&report.mapping));
     verdict(out, &job, &headline(report));
     tiles(out, report);
     facts(out, report);
@@ -85,9 +85,9 @@ fn tiles(out: &mut String, report: &Report) {
         _ => "rows that cannot go",
     };
     let mut tiles = vec![(grouped(sums.read), "rows read")];
-    match Job::of(report) {
-        Job::DryRun => {}
-        Job::Verify => tiles.push((grouped(sums.written), "rows compared in the target")),
+    match report.activity() {
+        Activity::DryRun => {}
+        Activity::Verification => tiles.push((grouped(sums.written), "rows compared in the target")),
         _ => tiles.push((grouped(sums.written), "rows in the target")),
     }
     tiles.push((grouped(sums.faults), faults));
@@ -131,14 +131,14 @@ fn facts(out: &mut String, report: &Report) {
 }
 
 fn decide(out: &mut String, report: &Report, prefix: &str) {
-    let Some(title) = points_title(report) else { return };
+    let Some(title) = title_of_items(report) else { return };
     out.push_str(&format!("<section>\n<h2>{title}</h2>\n"));
-    let points = points(report);
-    if points.is_empty() {
-        out.push_str(&format!("<p>{NO_POINT}</p>\n"));
+    let items = items(report);
+    if items.is_empty() {
+        out.push_str(&format!("<p>{NO_ITEM}</p>\n"));
     }
-    out.push_str("<ul class=\"points\">\n");
-    for point in points {
+    out.push_str("<ul class=\"items\">\n");
+    for point in items {
         let (class, mark) = tone(point.tone);
         let mark = format!("<span class=\"mark\" aria-hidden=\"true\">{mark}</span>");
         let link = format!("<a href=\"#{prefix}{}\">see</a>", point.section);
@@ -250,7 +250,7 @@ fn repeat(out: &mut String, report: &Report) {
 /// Room for a name, only under what somebody may sign.
 fn sign(out: &mut String, report: &Report) {
     let whole = matches!(ended(report), Exit::Done | Exit::Quarantined);
-    if whole && matches!(Job::of(report), Job::Cutover | Job::Verify) {
+    if whole && matches!(report.activity(), Activity::Cutover | Activity::Verification) {
         out.push_str(
             "<section>\n<h2>Signature</h2>\n<p>I have read this report; the application may work on the target.</p>\n",
         );

@@ -2,10 +2,10 @@
 //!
 //! Names stand in code spans; all other text is escaped, since it may come from a database.
 
+use super::action_items::{NO_ITEM, items, next, title_of_items};
 use super::headline::headline;
-use super::points::{NO_POINT, next, points, points_title};
 use super::sections::{self, Body, Kind, Line, Section, Shown, Table};
-use super::summary::{Job, owner_words, worst};
+use super::summary::{owner_words, title, worst};
 use crate::model::record::Report;
 use crate::text::{grouped, printable};
 
@@ -26,7 +26,7 @@ pub fn render(reports: &[Report]) -> String {
 
 fn one(out: &mut String, report: &Report) {
     let headline = headline(report);
-    let title = format!("{} of {}", Job::of(report).title(), report.mapping);
+    let title = format!("{} of {}", title(report.activity()), report.mapping);
     out.push_str(&format!("# {}: {}\n\n", escaped(&title), escaped(&headline.label)));
     out.push_str(&format!("{}\n\n", escaped(&headline.sentence)));
     facts(out, report);
@@ -60,14 +60,14 @@ fn facts(out: &mut String, report: &Report) {
 }
 
 fn decide(out: &mut String, report: &Report) {
-    let points = points(report);
-    if let Some(title) = points_title(report) {
+    let items = items(report);
+    if let Some(title) = title_of_items(report) {
         out.push_str(&format!("\n## {title}\n\n"));
-        if points.is_empty() {
-            out.push_str(&format!("{NO_POINT}\n"));
+        if items.is_empty() {
+            out.push_str(&format!("{NO_ITEM}\n"));
         }
     }
-    for point in points {
+    for point in items {
         out.push_str(&format!("- {}\n", escaped(&point.text)));
     }
 }

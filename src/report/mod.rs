@@ -3,11 +3,11 @@
 //! A form is chosen by the file's ending. A report's file is opened before the run, so that a bad path fails at once,
 //! and takes its name only when it is whole. Nothing here reads the environment or asks what a terminal can do.
 
+mod action_items;
 mod headline;
 mod html;
 pub mod json;
 mod markdown;
-mod points;
 mod sections;
 mod summary;
 mod table;

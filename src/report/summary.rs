@@ -1,53 +1,25 @@
-//! What a report comes to: which job it was, how it ended, and its sums.
+//! The summary of a report: title, end, counted verdicts and sums.
 //!
-//! The worse of two statements counts: a record that says Done beside a check that differs is read as Differs.
+//! The worse of two statements counts: a record that says Done and has a check that differs is read as Differs.
 //! The words for it are in `headline`.
 
 use super::sections::Tone;
 use crate::exit::Exit;
 use crate::model::fault::Loss;
-use crate::model::record::{CheckKind, CommandKind, LoadState, LossRecord, Report, RunState, Verdict};
+use crate::model::record::{Activity, CheckKind, LoadState, LossRecord, Report, RunState, Verdict};
 
-/// The job that a command did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Job {
-    /// The migration itself.
-    Cutover,
-    /// The same without writing.
-    DryRun,
-    /// The same on a throw-away server.
-    Rehearsal,
-    /// Source and target compared again.
-    Verify,
-    /// What a run put in, taken out.
-    Rollback,
-}
-
-impl Job {
-    /// The job of a report.
-    pub fn of(report: &Report) -> Job {
-        match report.command {
-            CommandKind::Rehearse => Job::Rehearsal,
-            CommandKind::Verify => Job::Verify,
-            CommandKind::Rollback => Job::Rollback,
-            CommandKind::Migrate | CommandKind::Plan | CommandKind::Status if report.dry_run => Job::DryRun,
-            CommandKind::Migrate | CommandKind::Plan | CommandKind::Status => Job::Cutover,
-        }
-    }
-
-    /// Its name in a title.
-    pub fn title(self) -> &'static str {
-        match self {
-            Job::Cutover => "Migration",
-            Job::DryRun => "Dry run",
-            Job::Rehearsal => "Rehearsal",
-            Job::Verify => "Verification",
-            Job::Rollback => "Rollback",
-        }
+/// The name of an activity in a title.
+pub fn title(activity: Activity) -> &'static str {
+    match activity {
+        Activity::Cutover => "Migration",
+        Activity::DryRun => "Dry run",
+        Activity::Rehearsal => "Rehearsal",
+        Activity::Verification => "Verification",
+        Activity::Rollback => "Rollback",
     }
 }
 
-/// How a command ended; what says Done beside a difference differs.
+/// The end of a command. A record that says Done and has a difference differs.
 pub fn ended(report: &Report) -> Exit {
     match Exit::of(report.exit.code) {
         Exit::Done | Exit::Quarantined if Proof::of(report).differs > 0 => Exit::Differs,
@@ -55,7 +27,7 @@ pub fn ended(report: &Report) -> Exit {
     }
 }
 
-/// How an end is to be taken.
+/// The tone of an end.
 pub fn tone(exit: Exit) -> Tone {
     match exit {
         Exit::Done => Tone::Good,
@@ -64,7 +36,7 @@ pub fn tone(exit: Exit) -> Tone {
     }
 }
 
-/// The report that decides how a command over several mappings ended; none where there is none.
+/// The report that decides the end of a command over several mappings. `None` if there is no report.
 pub fn worst(reports: &[Report]) -> Option<&Report> {
     reports.iter().min_by_key(|report| ended(report).rank())
 }
@@ -74,7 +46,7 @@ pub fn worst(reports: &[Report]) -> Option<&Report> {
 pub struct Proof {
     /// Checks that say Same.
     pub same: u64,
-    /// Checks and sequences that say Differs, and what was taken off and is not back.
+    /// Checks and sequences that say Differs, and detached objects that are not reattached.
     pub differs: u64,
     /// Checks that were not made.
     pub not_checked: u64,
@@ -88,11 +60,11 @@ impl Proof {
         let number = |v: Verdict| report.checks.iter().filter(|c| c.verdict == v).count() as u64;
         let sequences_checked =
             report.checks.iter().any(|c| c.check == CheckKind::Sequences && c.verdict == Verdict::Differs);
-        // A sequence that differs stands in both lists; counted once, and never lost where only one list has it.
+        // A sequence that differs is in both lists. It counts once, and also if only one list has it.
         let sequences = report.sequences.iter().filter(|s| s.verdict == Verdict::Differs).count() as u64;
         let constraints_checked =
             report.checks.iter().any(|c| c.check == CheckKind::Constraints && c.verdict == Verdict::Differs);
-        // While a run can go on, what is off is no difference yet.
+        // As long as a run can be resumed, a detached object is no difference.
         let off = report.detached.iter().filter(|d| !d.back && report.state == RunState::Done).count() as u64;
         Proof {
             same: number(Verdict::Same),
@@ -116,14 +88,14 @@ pub struct Totals {
     pub read: u64,
     /// Rows in the target.
     pub written: u64,
-    /// Rows that cannot go.
+    /// Faulty rows.
     pub faults: u64,
-    /// Rows whose key was there.
+    /// Rows whose key existed.
     pub skipped: u64,
 }
 
 impl Totals {
-    /// The sums of a report. Faults may be known of a run that has no loads to show.
+    /// The sums of a report. A run without loads may have faults, too.
     pub fn of(report: &Report) -> Totals {
         let mut sums = Totals { loads: report.loads.len() as u64, ..Totals::default() };
         for load in &report.loads {
@@ -138,7 +110,7 @@ impl Totals {
     }
 }
 
-/// Whether something was lost, as against changed without loss. A word that is not known counts as a loss.
+/// Returns true if the value lost something. An unknown modifier counts as a loss.
 pub fn is_loss(loss: &LossRecord) -> bool {
     Loss::ALL.into_iter().find(|l| l.word() == loss.modifier).is_none_or(Loss::is_loss)
 }

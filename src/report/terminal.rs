@@ -4,7 +4,7 @@
 
 use super::headline::headline;
 use super::sections::{self, BRIEF, Body, Item, Section, Tone};
-use super::summary::{self, Job, ended};
+use super::summary::{self, ended, title};
 use super::table::{Paint, draw};
 use crate::exit::Exit;
 use crate::model::record::Report;
@@ -76,7 +76,7 @@ fn one(report: &Report, most: usize, paint: Paint, lines: &mut Vec<String>) {
 
 /// Which job it was, on what.
 fn head(report: &Report, most: usize, paint: Paint) -> Vec<String> {
-    let title = format!("{}: {}", Job::of(report).title(), report.mapping);
+    let title = format!("{}: {}", title(report.activity()), report.mapping);
     let mut lines = vec![paint.bold(&shortened(&printable(&title), most))];
     let mut fact = |name: &str, value: &str| {
         let indent = 11;

@@ -244,7 +244,7 @@ impl Trial<'_> {
         let child = self.rollback();
         let ran = self.ended(child)?;
         // Nothing to remove: the kill came before the run began, or after the whole rollback.
-        if ran.code != 0 && !ran.said().contains("knows no run") {
+        if ran.code != 0 && !ran.said().contains("contains no run") {
             return Err(format!("rollback ended with {}: {}", ran.code, ran.said()));
         }
         self.fixture.touched(&self.database).map_or(Ok(()), |what| Err(format!("after rollback: {what}")))

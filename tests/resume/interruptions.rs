@@ -9,7 +9,8 @@ use crate::support::postgres::{Server, version};
 use crate::support::sqlite;
 use crate::support::tool::{Place, Ran};
 
-const RESUMES: &str = "rows are written, in whole batches that the ledger knows. The same command goes on behind them.";
+const RESUMES: &str =
+    "rows are written, in whole batches that the ledger records. The same command resumes after them.";
 
 /// A run that has committed some batches and is at work on more.
 fn in_the_middle(case: &Case, url: &str) -> Child {
@@ -95,7 +96,7 @@ fn after_losing_the_target_nothing_is_claimed_about_unknown_rows() {
         &said(&ran),
         &[
             "target",
-            "What was committed is whole and in the ledger, which cannot be read now. The same command goes on from there.",
+            "Committed batches are whole and recorded in the ledger, which cannot be read now. The same command resumes the run.",
         ],
     );
     assert_eq!(ran.json()["loads"], serde_json::json!([]), "nothing is known of them");
@@ -134,7 +135,7 @@ impl Full {
     /// A disk of its own where the tests may mount one; else a limit on the size of files, which to a server from version 16
     /// on, whose tables grow by several pages at once, is an error like any other.
     fn new() -> Full {
-        const ROOM: &str = "Make room on the target's disk.";
+        const ROOM: &str = "Free space on the target's disk.";
         match Server::on_small_disk() {
             Some(server) => Full { server, tablespace: "small", fills: |_| {}, room: Server::room, way_out: ROOM },
             None => Full {
@@ -143,7 +144,7 @@ impl Full {
                 // Files of the log written ahead have 1 MiB; the table comes to 3 MB.
                 fills: |server| server.limit(Some(1_200_000)),
                 room: |server| server.limit(None),
-                way_out: if version() < 160_000 { ROOM } else { "Mend the cause." },
+                way_out: if version() < 160_000 { ROOM } else { "Fix the cause." },
             },
         }
     }

@@ -21,6 +21,8 @@ impl Redactor {
             (r#""bytes": [0-9]+"#, r#""bytes": 0"#),
             (r#""(stamp|seed)": "[^"]*""#, r#""$1": "STAMP""#),
             (r"\b([0-9a-f]{16}|[0-9a-f]{32,64})\b", "DIGEST"),
+            // The style sheet of a page, which is the same in every page.
+            (r"(?s)<style>.*?</style>", "<style></style>"),
             // Text
             (r"\b\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d(:?\d\d)?)?", "TIME"),
             (r"\b\d+(\.\d+)? (ms|s|min|h)\b", "DURATION"),

@@ -57,6 +57,38 @@ words! {
     }
 }
 
+/// The purpose of a command that ends in a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activity {
+    /// The cutover.
+    Cutover,
+    /// The cutover without a write.
+    DryRun,
+    /// The cutover on a throw-away server.
+    Rehearsal,
+    /// Source and target are compared again.
+    Verification,
+    /// The rows of a run are removed.
+    Rollback,
+}
+
+impl Activity {
+    /// The command.
+    pub fn command(self) -> CommandKind {
+        match self {
+            Activity::Cutover | Activity::DryRun => CommandKind::Migrate,
+            Activity::Rehearsal => CommandKind::Rehearse,
+            Activity::Verification => CommandKind::Verify,
+            Activity::Rollback => CommandKind::Rollback,
+        }
+    }
+
+    /// Returns true if the activity writes to the target.
+    pub fn writes(self) -> bool {
+        matches!(self, Activity::Cutover | Activity::Rehearsal | Activity::Rollback)
+    }
+}
+
 words! {
     /// A step of a command.
     StepKind, "step" {

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use super::{
-    Check, CheckKind, CommandKind, ExitRecord, FaultRecord, Refusal, Report, RunState, SourceRecord, Verdict, Warning,
-    WarningKind,
+    Activity, Check, CheckKind, CommandKind, ExitRecord, FaultRecord, Refusal, Report, RunState, SourceRecord, Verdict,
+    Warning, WarningKind,
 };
 use crate::model::fault::Fault;
 
@@ -37,6 +37,17 @@ impl Report {
             checks: Vec::new(),
             refusals: Vec::new(),
             steps: Vec::new(),
+        }
+    }
+
+    /// The purpose of the command.
+    pub fn activity(&self) -> Activity {
+        match self.command {
+            CommandKind::Rehearse => Activity::Rehearsal,
+            CommandKind::Verify => Activity::Verification,
+            CommandKind::Rollback => Activity::Rollback,
+            CommandKind::Migrate | CommandKind::Plan | CommandKind::Status if self.dry_run => Activity::DryRun,
+            CommandKind::Migrate | CommandKind::Plan | CommandKind::Status => Activity::Cutover,
         }
     }
 }

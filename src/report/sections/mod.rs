@@ -1,23 +1,24 @@
-//! What a report says, piece by piece, before anybody decides how it looks: titles, tables, sentences.
+//! The sections of a report, without their look: titles, tables, sentences.
 //!
-//! Terminal, Markdown and HTML draw these, so that all of them say the same in the same words. A piece with nothing
-//! to say is `None`, never an empty table.
+//! Terminal, Markdown and HTML draw them, so that all forms use the same words. A section without content is `None`.
 
-mod moved;
-mod people;
-mod proof;
-mod stayed;
+mod omitted;
+mod owners;
+mod sequences;
+mod transferred;
+mod verification;
 
-pub use moved::{detached, loads, retries, steps};
-pub use people::{lookups, owner, owners, sequences};
-pub use proof::{checks, refusals, warnings};
-pub use stayed::{faults, left, losses, not_tables};
+pub use omitted::{faults, left, losses, not_tables};
+pub use owners::{owner, owners};
+pub use sequences::{lookups, sequences};
+pub use transferred::{detached, loads, retries, steps};
+pub use verification::{checks, refusals, warnings};
 
 use super::summary::ended;
 use crate::exit::Exit;
 use crate::model::record::{Report, Verdict};
 
-/// How much of a long list a form shows.
+/// The length of lists in a form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Depth {
     /// Owners; the rest is summed.
@@ -30,13 +31,13 @@ pub struct Depth {
     pub explain: bool,
 }
 
-/// For an operator's terminal: what fits on a few screens.
+/// For a terminal: a few screens.
 pub const BRIEF: Depth = Depth { owners: 10, rows: 20, keys: 4, explain: false };
 
 /// For a document.
 pub const FULL: Depth = Depth { owners: 100, rows: 200, keys: 20, explain: true };
 
-/// How something is to be taken. Always said in words too: colour is only a help.
+/// The tone of a text. The words say the same: colour only helps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Tone {
     /// Neither good nor bad.
@@ -44,18 +45,18 @@ pub enum Tone {
     Plain,
     /// As it should be.
     Good,
-    /// To be looked at.
+    /// To be checked.
     Warn,
     /// Not as it should be.
     Bad,
 }
 
-/// Whether the refusals are all there is to say: no row was looked at, and what was planned helps nobody now.
+/// Returns true if the report shows only refusals: no row was read, and the plan is of no use now.
 pub fn only_refusals(report: &Report) -> bool {
     matches!(ended(report), Exit::Refused | Exit::Usage) && !report.refusals.is_empty() && report.fault_total == 0
 }
 
-/// The pieces of a document, what decides first: why not, what differs, what cannot go; then what moved and what not.
+/// The sections of a document. Refusals, differences and faults come first, then the rows.
 pub fn document(report: &Report) -> Vec<Section> {
     if only_refusals(report) {
         return [refusals(report), warnings(report)].into_iter().flatten().collect();
@@ -92,13 +93,13 @@ pub struct Section {
     pub title: String,
     /// A sentence before the body.
     pub lead: Option<String>,
-    /// What it holds.
+    /// Its content.
     pub body: Body,
-    /// A sentence after the body, such as what was not listed.
+    /// A sentence after the body, such as the number of entries that are not listed.
     pub tail: Option<String>,
 }
 
-/// What a section holds.
+/// The content of a section.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Body {
     /// The lead alone.
@@ -123,11 +124,11 @@ pub struct Table {
 pub struct Column {
     /// Its heading.
     pub head: &'static str,
-    /// What stands in it.
+    /// The kind of its cells.
     pub kind: Kind,
 }
 
-/// What stands in a column, which decides what may happen to it where room is short.
+/// The kind of the cells of a column. It decides how they are shortened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// A name: may lose its middle.
@@ -158,16 +159,16 @@ pub struct Line {
 pub struct Shown {
     /// The words.
     pub text: String,
-    /// How they are to be taken.
+    /// Their tone.
     pub tone: Tone,
 }
 
 /// Something to read: `place: text. advice.`
 #[derive(Clone, Debug, PartialEq)]
 pub struct Item {
-    /// Where.
+    /// The place.
     pub place: String,
-    /// What and why.
+    /// The reason.
     pub text: String,
     /// The way out.
     pub advice: Option<String>,

@@ -1,6 +1,6 @@
-//! What did not arrive as it was: left behind by the mapping, lost by its permission, or a fault.
+//! Everything that did not arrive unchanged: left in the source, lost as the mapping allows, or faulty.
 //!
-//! Faults are shown by place and reason, since a thousand equal ones ask for one decision.
+//! Faults are grouped by place and reason, because equal faults need one decision.
 
 use std::collections::BTreeMap;
 
@@ -21,14 +21,13 @@ pub fn left(report: &Report) -> Option<Section> {
         let kind = if l.column.is_some() { "column" } else { "table" };
         Line::of([what.into(), kind.into(), l.rows.into(), l.reason.as_str().into()])
     });
-    let columns =
-        [("left in the source", Kind::Name), ("is a", Kind::Word), ("rows", Kind::Number), ("why", Kind::Text)];
-    let section = Section::table("left", "What stayed", &columns, lines.collect());
+    let columns = [("name", Kind::Name), ("is a", Kind::Word), ("rows", Kind::Number), ("why", Kind::Text)];
+    let section = Section::table("left", "Left in the source", &columns, lines.collect());
     let some_column = report.left.iter().any(|l| l.column.is_some());
-    Some(section.with_tail(some_column.then(|| "Rows of a column are those in which it holds a value.".to_owned())))
+    Some(section.with_tail(some_column.then(|| "The rows of a column are those in which it has a value.".to_owned())))
 }
 
-/// Views and the like, which hold no rows of their own.
+/// Views and other objects without rows of their own.
 pub fn not_tables(report: &Report, depth: Depth) -> Option<Section> {
     if report.not_tables.is_empty() {
         return None;
@@ -41,10 +40,10 @@ pub fn not_tables(report: &Report, depth: Depth) -> Option<Section> {
         .into_iter()
         .map(|(kind, names)| Line::of([kind.into(), (names.len() as u64).into(), some_of(&names, depth.keys).into()]));
     let columns = [("kind", Kind::Word), ("number", Kind::Number), ("names", Kind::Text)];
-    Some(Section::table("not-tables", "In the source, never moved", &columns, lines.collect()))
+    Some(Section::table("not-tables", "In the source, no tables", &columns, lines.collect()))
 }
 
-/// Losses by permission (`lost`), or the changes that lose nothing.
+/// The losses that the mapping allows (`lost`), or the changes that lose nothing.
 pub fn losses(report: &Report, lost: bool, depth: Depth) -> Option<Section> {
     let chosen: Vec<&LossRecord> = report.losses.iter().filter(|l| is_loss(l) == lost).collect();
     if chosen.is_empty() {
@@ -61,17 +60,18 @@ pub fn losses(report: &Report, lost: bool, depth: Depth) -> Option<Section> {
     let lines = chosen.iter().take(depth.rows).map(line).collect();
     let by = if lost { "by" } else { "what" };
     let columns = [("column", Kind::Name), (by, Kind::Word), ("values", Kind::Number), ("first rows", Kind::Text)];
-    let (id, title) = if lost { ("losses", "Lost by permission") } else { ("changes", "Changed without loss") };
+    let (id, title) =
+        if lost { ("losses", "Losses that the mapping allows") } else { ("changes", "Changed without loss") };
     let more = chosen.len().saturating_sub(depth.rows) as u64;
     let tail = (more > 0).then(|| format!("And {} more.", count(more, "column", "columns")));
     Some(Section::table(id, title, &columns, lines).with_tail(tail))
 }
 
-/// What a modifier does, for people who do not know the mapping's words.
+/// The effect of a modifier, for people who do not know the mapping language.
 fn loss_says(modifier: &str) -> Option<&'static str> {
     let loss = Loss::ALL.into_iter().find(|l| l.word() == modifier)?;
     Some(match loss {
-        Loss::StripNul => "NUL characters, which PostgreSQL's text cannot hold, were taken out.",
+        Loss::StripNul => "NUL characters, which PostgreSQL's text cannot contain, were removed.",
         Loss::IfBad => "Text that could not be read as the column's type was replaced by the mapping's value.",
         Loss::Round => "More decimals than the column holds were rounded.",
         Loss::Truncate => "Text longer than the column was cut.",
@@ -85,7 +85,7 @@ fn loss_says(modifier: &str) -> Option<&'static str> {
     })
 }
 
-/// What one line of faults stands for: same load, column and reason.
+/// The faults of one line: same load, column and reason.
 #[derive(Default)]
 struct Group<'a> {
     first: Option<&'a FaultRecord>,
@@ -94,7 +94,7 @@ struct Group<'a> {
     keys: Vec<String>,
 }
 
-/// Rows that cannot go as they are, by place and reason.
+/// The faulty rows, by place and reason.
 pub fn faults(report: &Report, depth: Depth) -> Option<Section> {
     if report.fault_total == 0 && report.faults.is_empty() {
         return None;
@@ -103,9 +103,9 @@ pub fn faults(report: &Report, depth: Depth) -> Option<Section> {
     let lines: Vec<Line> = groups.iter().take(depth.rows).filter_map(|g| fault_line(g, depth)).collect();
     let columns = [("where", Kind::Name), ("reason", Kind::Word), ("rows", Kind::Number), ("first rows", Kind::Text)];
     let title = match ended(report) {
-        Exit::Quarantined if report.dry_run => "Rows that would be set aside",
-        Exit::Quarantined => "Rows that were set aside",
-        _ => "Rows that cannot go as they are",
+        Exit::Quarantined if report.dry_run => "Rows to quarantine",
+        Exit::Quarantined => "Quarantined rows",
+        _ => "Rows that cannot be loaded as they are",
     };
     let mut section = Section::table("faults", title, &columns, lines);
     if report.faults.is_empty() {
@@ -152,7 +152,7 @@ fn refer(children: u64) -> String {
     if children == 1 { "1 row refers".to_owned() } else { format!("{} rows refer", grouped(children)) }
 }
 
-/// What was seen, without the value: `The source has text of 3 bytes in a DECIMAL(10,2), for numeric(10,2).`
+/// The value without its content: `The source has text of 3 bytes in a DECIMAL(10,2), for numeric(10,2).`
 fn seen(group: &Group<'_>) -> Option<String> {
     let fault = group.first?;
     let class = fault.class?;

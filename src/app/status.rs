@@ -1,4 +1,4 @@
-//! `migrate status`: how the runs of a mapping stand, and what to do next.
+//! `migrate status`: the state of the runs of a mapping, and the next step.
 
 use crate::cli::Common;
 use crate::event::Observer;
@@ -8,18 +8,20 @@ use crate::pg::ledger::status::RunStatus;
 use crate::plan::{self, Purpose};
 use crate::resume;
 
-use super::reach::{self, Door};
-use super::way::one_mapping;
-use super::{Failure, World};
+use super::connect::{self, Connector};
+use super::failure::Failure;
+use super::inputs;
+use super::world::World;
 
 /// `migrate status`: the runs of the mapping, the latest first.
-pub fn status(common: &Common, world: &World, observer: &dyn Observer) -> Result<Vec<RunStatus>, Failure> {
-    let found = one_mapping(common, world)?;
-    let settings = reach::settings(common, &found.mapping, world)?;
-    let schema = &found.mapping.target.schema;
-    let door = Door { settings: &settings, common, schema, read_only: ReadOnly(true), observer, asked: &world.asked };
-    let mut session = reach::first(&door)?;
-    let rights = session.rights(&found.mapping.target.schema).map_err(Failure::refused)?;
+pub fn command(common: &Common, world: &World, observer: &dyn Observer) -> Result<Vec<RunStatus>, Failure> {
+    let file = inputs::one_mapping(common, world)?;
+    let settings = connect::settings(common, &file.mapping, world)?;
+    let schema = &file.mapping.target.schema;
+    let connector =
+        Connector { settings: &settings, common, schema, read_only: ReadOnly(true), observer, asked: &world.asked };
+    let mut session = connector.first()?;
+    let rights = session.rights(schema).map_err(Failure::refused)?;
     let lacking = plan::ledger_rights(&rights, Purpose::Verify);
     if !lacking.is_empty() {
         return Err(Failure::refused(lacking));
@@ -31,32 +33,34 @@ pub fn status(common: &Common, world: &World, observer: &dyn Observer) -> Result
     match version {
         None => Ok(Vec::new()),
         Some(_) => {
-            let mut all = session.run_statuses(&found.mapping.name).map_err(Failure::refused)?;
+            let mut all = session.run_statuses(&file.mapping.name).map_err(Failure::refused)?;
             all.iter_mut().for_each(|standing| standing.next = next(standing));
             Ok(all)
         }
     }
 }
 
-/// What to do next.
+/// The next step.
 fn next(standing: &RunStatus) -> String {
     let off = match standing.off.len() {
         0 => String::new(),
-        n => format!(" {n} keys, indexes or triggers are off until then."),
+        n => format!(" {n} keys, indexes or triggers are detached until then."),
     };
     match standing.state {
-        RunState::Done => "Nothing. `migrate verify` compares again; `migrate rollback --yes` takes it out.".to_owned(),
+        RunState::Done => {
+            "Nothing. `migrate verify` compares again; `migrate rollback --yes` removes its rows.".to_owned()
+        }
         RunState::RolledBack if standing.made.is_empty() => "Nothing is left of this run.".to_owned(),
-        RunState::RolledBack => "Its rows are out; what is listed above stays.".to_owned(),
+        RunState::RolledBack => "Its rows are removed; the objects that are listed above stay.".to_owned(),
         _ if !standing.at_work.is_empty() => format!("Wait: it is at work.{off}"),
-        _ => format!("Run the same command again: it goes on. Or take it out with `migrate rollback --yes`.{off}"),
+        _ => format!("Run the same command again to resume. Or remove its rows with `migrate rollback --yes`.{off}"),
     }
 }
 
-/// The runs as text.
+/// The runs as text for a terminal.
 pub fn text(standings: &[RunStatus]) -> String {
     if standings.is_empty() {
-        return "The ledger knows no run of this mapping.\n".to_owned();
+        return "The ledger contains no run of this mapping.\n".to_owned();
     }
     standings.iter().map(one).collect::<Vec<_>>().join("\n")
 }
@@ -82,14 +86,14 @@ fn one(standing: &RunStatus) -> String {
         };
         let mut line =
             format!("  {:width$}  {state}, {} rows written in {} batches", load.load, load.written, load.batches);
-        for (count, what) in [(load.skipped, "skipped"), (load.faults, "set aside")] {
+        for (count, what) in [(load.skipped, "skipped"), (load.faults, "quarantined")] {
             if count > 0 {
                 line += &format!(", {count} {what}");
             }
         }
         lines.push(line);
     }
-    lines.extend(standing.off.iter().map(|(table, object)| format!("  off: {object} on {table}")));
+    lines.extend(standing.off.iter().map(|(table, object)| format!("  detached: {object} on {table}")));
     lines.extend(standing.made.iter().map(|(kind, object)| format!("  {kind}: {object}")));
     lines.push(format!("  {}\n", standing.next));
     lines.join("\n")

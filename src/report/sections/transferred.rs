@@ -1,10 +1,9 @@
-//! What moved and how long it took: loads, steps, what was taken off for the load, connections made again.
+//! The transferred rows and the time: loads, steps, detached objects, reconnects.
 //!
-//! Says nothing of values that changed or stayed behind; see `stayed`.
+//! Values that changed or were omitted are in `omitted`.
 
 use super::{Depth, Kind, Line, Section, Shown, Tone};
-use crate::model::record::{DetachedRecord, LoadRecord, LoadState, Report};
-use crate::report::summary::Job;
+use crate::model::record::{Activity, DetachedRecord, LoadRecord, LoadState, Report};
 use crate::text::{count, rate, seconds, some_of};
 
 /// One line for each load, in the order in which they ran, and their sum.
@@ -12,11 +11,11 @@ pub fn loads(report: &Report, depth: Depth) -> Option<Section> {
     if report.loads.is_empty() {
         return None;
     }
-    let job = Job::of(report);
+    let job = report.activity();
     let (title, written) = match job {
-        Job::DryRun => ("What would move", "to write"),
-        Job::Verify => ("What was compared", "in target"),
-        _ => ("What moved", "written"),
+        Activity::DryRun => ("Rows to transfer", "to write"),
+        Activity::Verification => ("Rows compared", "in target"),
+        _ => ("Rows transferred", "written"),
     };
     let columns = [
         ("load", Kind::Name),
@@ -37,14 +36,14 @@ pub fn loads(report: &Report, depth: Depth) -> Option<Section> {
     Some(Section::table("loads", title, &columns, lines).with_tail(tail))
 }
 
-/// What the classes mean that occur.
+/// The meaning of the classes that occur.
 fn class_words(report: &Report) -> Option<String> {
     let says = [
         ("owner", "the table of the owners themselves"),
         ("stamped", "each row was given the owner"),
-        ("carried", "each row names its owner itself, as the source had it"),
+        ("carried", "each row has its owner from the source"),
         ("through", "each row belongs to the owner of the row that it refers to"),
-        ("shared", "its rows belong to nobody in particular"),
+        ("shared", "its rows have no owner"),
     ];
     let words: Vec<String> = says
         .iter()
@@ -55,15 +54,15 @@ fn class_words(report: &Report) -> Option<String> {
 }
 
 /// Rows that a load wrote, or in a dry run would write.
-pub(in crate::report) fn went(load: &LoadRecord, job: Job) -> u64 {
+pub(in crate::report) fn went(load: &LoadRecord, job: Activity) -> u64 {
     match (job, load.state) {
-        (Job::DryRun, LoadState::NotEmpty) => 0,
-        (Job::DryRun, _) => load.read.saturating_sub(load.faults).saturating_sub(load.skipped),
+        (Activity::DryRun, LoadState::NotEmpty) => 0,
+        (Activity::DryRun, _) => load.read.saturating_sub(load.faults).saturating_sub(load.skipped),
         _ => load.written,
     }
 }
 
-fn load_line(load: &LoadRecord, job: Job) -> Line {
+fn load_line(load: &LoadRecord, job: Activity) -> Line {
     let went = went(load, job);
     let faults = Shown::from(load.faults).toned(if load.faults > 0 { Tone::Warn } else { Tone::Plain });
     let worked = if went > 0 { went } else { load.read };
@@ -81,7 +80,7 @@ fn load_line(load: &LoadRecord, job: Job) -> Line {
     .with_note(way(load))
 }
 
-fn sum_line(report: &Report, job: Job) -> Line {
+fn sum_line(report: &Report, job: Activity) -> Line {
     let sum = |of: fn(&LoadRecord) -> u64| report.loads.iter().map(of).sum::<u64>();
     let went: u64 = report.loads.iter().map(|l| went(l, job)).sum();
     let cells = [
@@ -107,7 +106,7 @@ fn state(state: LoadState) -> Shown {
     }
 }
 
-/// Names that differ from the load's own; mostly all three are one.
+/// Source and target of a load, if their names differ from its own.
 fn way(load: &LoadRecord) -> Option<String> {
     let target = load.target.rsplit_once('.').map_or(load.target.as_str(), |(_, table)| table);
     let mut parts = Vec::new();
@@ -137,7 +136,7 @@ pub fn steps(report: &Report) -> Option<Section> {
     Some(Section::table("steps", "Time", &[("step", Kind::Name), ("seconds", Kind::Number)], lines))
 }
 
-/// What was taken off the target for the load. A table only where something is not back.
+/// The objects that were detached for the load. A table only if one is not reattached.
 pub fn detached(report: &Report, depth: Depth) -> Option<Section> {
     let (back, off): (Vec<&DetachedRecord>, Vec<_>) = report.detached.iter().partition(|d| d.back);
     if report.detached.is_empty() {
@@ -148,29 +147,28 @@ pub fn detached(report: &Report, depth: Depth) -> Option<Section> {
     let are = if back.len() == 1 { "is" } else { "are" };
     let lead = match back.len() {
         0 => None,
-        _ => Some(format!("{many} taken off for the load and {are} back: {}.", some_of(&names, depth.keys))),
+        _ => Some(format!("{many} detached for the load and {are} reattached: {}.", some_of(&names, depth.keys))),
     };
-    let mut section = Section::words("detached", "Taken off and put back", String::new());
+    let mut section = Section::words("detached", "Detached and reattached", String::new());
     section.lead = lead;
     if !off.is_empty() {
-        let not_back = Shown::from("not back").toned(Tone::Bad);
+        let not_back = Shown::from("not reattached").toned(Tone::Bad);
         let lines = off.iter().map(|d| Line::of([d.object.as_str().into(), d.table.as_str().into(), not_back.clone()]));
         let columns = [("object", Kind::Name), ("table", Kind::Name), ("state", Kind::Word)];
-        section.title = "Taken off and not put back".to_owned();
+        section.title = "Detached and not reattached".to_owned();
         section.body = Section::table("", "", &columns, lines.collect()).body;
     }
     Some(section)
 }
 
-/// Connections that were lost and made again.
+/// Connections that were lost and restored.
 pub fn retries(report: &Report, depth: Depth) -> Option<Section> {
     if report.retries.is_empty() {
         return None;
     }
     let line = |at: f64, why: &str| Line::of([seconds(at).into(), why.into()]);
     let lines = report.retries.iter().take(depth.rows).map(|r| line(r.at, &r.why)).collect();
-    let section =
-        Section::table("retries", "Connections made again", &[("second", Kind::Number), ("why", Kind::Text)], lines);
+    let section = Section::table("retries", "Reconnects", &[("second", Kind::Number), ("why", Kind::Text)], lines);
     let left = report.retries.len().saturating_sub(depth.rows) as u64;
     Some(section.with_tail((left > 0).then(|| format!("And {} more.", count(left, "retry", "retries")))))
 }

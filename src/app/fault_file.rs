@@ -1,6 +1,6 @@
-//! The rows that were set aside: into the report, and with all their values into the fault file.
+//! Faulty rows: in the report, and with all their values in the fault file.
 //!
-//! Both are derived, from the ledger's faults and the source, anew at each stop and end. The file alone holds values.
+//! Both are derived from the ledger's faults and the source, anew at each stop and end. Only the file contains values.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
@@ -23,91 +23,91 @@ use crate::pg::{ServerError, Session};
 use crate::plan::{LoadPlan, Plan};
 use crate::sqlite::{Reader, Source, SourceError};
 
-use super::way::{Planned, Way};
+use super::session::{Migration, Planned};
 
-/// The fault file, where nobody names another.
-pub const FILE: &str = "migrate-faults.ndjson";
+/// Default of `--fault-file`.
+const FILE: &str = "migrate-faults.ndjson";
 
-impl Way<'_> {
-    /// The ledger's faults into the report and, where rows are moved, into the fault file. A file that cannot be written
-    /// takes nothing from what was done: the ledger has the faults.
-    ///
-    /// # Errors
-    /// When the ledger cannot be read.
-    pub(super) fn set_aside(
-        &self,
-        Planned { source, plan, .. }: Planned<'_>,
-        (session, run): (&mut Session, &Run),
-        report: &mut Report,
-    ) -> Result<(), ServerError> {
-        let mut listing = Listing { shows_values: self.reporting.show_values, ..Listing::default() };
-        for load in &plan.loads {
-            session.faults::<ServerError>(run.id, &load.name, &mut |some| {
-                some.iter().for_each(|fault| listing.take(fault));
-                Ok(())
-            })?;
-        }
-        let total = listing.end(report);
-        if self.manner.writes() && total > 0 {
-            self.fault_file(source, plan, &mut Aside::Ledger(session, run.id), report);
-        }
-        Ok(())
+/// Adds the ledger's faults to the report and, if the command writes, to the fault file. A fault file that cannot be written
+/// is a warning, because the ledger has the faults.
+///
+/// # Errors
+/// If the ledger cannot be read.
+pub fn quarantined(
+    m: &Migration<'_>,
+    session: &mut Session,
+    Planned { source, plan, .. }: Planned<'_>,
+    run: &Run,
+    report: &mut Report,
+) -> Result<(), ServerError> {
+    let mut listing = Listing { shows_values: m.shows_values(), ..Listing::default() };
+    for load in &plan.loads {
+        session.faults::<ServerError>(run.id, &load.name, &mut |some| {
+            some.iter().for_each(|fault| listing.take(fault));
+            Ok(())
+        })?;
     }
-
-    /// What reading ahead found at fault, into the report; values are written down only where a file for them was named.
-    /// Gives their number.
-    pub(super) fn found(
-        &self,
-        Planned { source, plan, .. }: Planned<'_>,
-        found: &[read_ahead::LoadPreflight],
-        report: &mut Report,
-    ) -> u64 {
-        let mut listing = Listing { shows_values: self.reporting.show_values, ..Listing::default() };
-        for load in found {
-            let table = plan.table_of(&load.load);
-            load.faults.iter().for_each(|fault| listing.take(&QuarantinedRow::of(fault, &table)));
-        }
-        let kept = listing.end(report);
-        let total: u64 = found.iter().map(|load| load.fault_total).sum();
-        report.fault_total += total - kept;
-        if self.work.fault_file.is_some() && kept > 0 {
-            self.fault_file(source, plan, &mut Aside::Found(found), report);
-            if kept < total {
-                let message = format!("of {total} faults, {kept} are in the fault file: reading ahead keeps no more");
-                report.warnings.push(Warning::new("faults", message));
-            }
-        }
-        total
+    let total = listing.end(report);
+    if m.activity().writes() && total > 0 {
+        rewrite(m, source, plan, &mut FaultSource::Ledger(session, run.id), report);
     }
-
-    fn fault_file(&self, source: &Source, plan: &Plan, aside: &mut Aside<'_>, report: &mut Report) {
-        let path = self.work.fault_file.as_deref().unwrap_or(Path::new(FILE));
-        let message = match write(path, plan, source, aside) {
-            Ok(()) => format!("the rows that cannot go are in {}, with all their values", path.display()),
-            Err(message) => message,
-        };
-        report.warnings.push(Warning::new("faults", message));
-    }
+    Ok(())
 }
 
-/// Where faults come from: however many there are, few of them are in memory at once.
-enum Aside<'a> {
-    /// Reading ahead.
-    Found(&'a [read_ahead::LoadPreflight]),
-    /// The ledger, of this run.
+/// Adds the faults that the preflight found to the report. Writes the fault file only if one was named. Returns the number
+/// of faults.
+pub fn preflight_faults(
+    m: &Migration<'_>,
+    Planned { source, plan, .. }: Planned<'_>,
+    found: &[read_ahead::LoadPreflight],
+    report: &mut Report,
+) -> u64 {
+    let mut listing = Listing { shows_values: m.shows_values(), ..Listing::default() };
+    for load in found {
+        let table = plan.table_of(&load.load);
+        load.faults.iter().for_each(|fault| listing.take(&QuarantinedRow::of(fault, &table)));
+    }
+    let kept = listing.end(report);
+    let total: u64 = found.iter().map(|load| load.fault_total).sum();
+    report.fault_total += total - kept;
+    if m.work().fault_file.is_some() && kept > 0 {
+        rewrite(m, source, plan, &mut FaultSource::Preflight(found), report);
+        if kept < total {
+            let message = format!("the fault file has {kept} of {total} faults: the preflight keeps no more");
+            report.warnings.push(Warning::new("faults", message));
+        }
+    }
+    total
+}
+
+fn rewrite(m: &Migration<'_>, source: &Source, plan: &Plan, faults: &mut FaultSource<'_>, report: &mut Report) {
+    let path = m.work().fault_file.as_deref().unwrap_or(Path::new(FILE));
+    let message = match write(path, plan, source, faults) {
+        Ok(()) => format!("the rows that cannot be loaded are in {}, with all their values", path.display()),
+        Err(message) => message,
+    };
+    report.warnings.push(Warning::new("faults", message));
+}
+
+/// A source of faults. Only a few faults are in memory at once.
+enum FaultSource<'a> {
+    /// The preflight.
+    Preflight(&'a [read_ahead::LoadPreflight]),
+    /// The ledger, and the id of the run.
     Ledger(&'a mut Session, i64),
 }
 
-impl Aside<'_> {
+impl FaultSource<'_> {
+    /// Passes the faults of a load to `some`, some at a time.
     fn of(
         &mut self,
         plan: &Plan,
         load: &str,
-        some: &mut dyn FnMut(Vec<QuarantinedRow>) -> Result<(), Trouble>,
-    ) -> Result<(), Trouble> {
+        some: &mut dyn FnMut(Vec<QuarantinedRow>) -> Result<(), FileFailure>,
+    ) -> Result<(), FileFailure> {
         match self {
-            Aside::Ledger(session, run) => session.faults(*run, load, some),
-            Aside::Found(found) => {
+            FaultSource::Ledger(session, run) => session.faults(*run, load, some),
+            FaultSource::Preflight(found) => {
                 let table = plan.table_of(load);
                 let meant = found.iter().filter(|found| found.load == load).flat_map(|found| &found.faults);
                 some(meant.map(|fault| QuarantinedRow::of(fault, &table)).collect())
@@ -116,14 +116,14 @@ impl Aside<'_> {
     }
 }
 
-/// What a report says of faults: refused parents with the number of their children, not the children.
+/// The faults that a report lists. A refused parent is listed with the number of its children, without the children.
 #[derive(Default)]
 struct Listing {
     shows_values: bool,
     total: u64,
-    /// The first ones, by the row that each is about.
+    /// The first faults, each with the hash of its row.
     listed: Vec<(u64, FaultRecord)>,
-    /// Of each row that was refused because of another: itself and the other. 16 bytes a row.
+    /// For each row that was refused because of its parent: the hashes of the row and of the parent. 16 bytes a row.
     children: Vec<(u64, u64)>,
 }
 
@@ -145,7 +145,7 @@ impl Listing {
         self.listed.push((own, record));
     }
 
-    /// Puts them into the report. Gives how many there were.
+    /// Adds the faults to the report. Returns their number.
     fn end(mut self, report: &mut Report) -> u64 {
         let mut counts: HashMap<u64, u64> = self.listed.iter().map(|(row, _)| (*row, 0)).collect();
         for first in first_causes(&mut self.children) {
@@ -161,7 +161,7 @@ impl Listing {
     }
 }
 
-/// For each row that was refused because of another: the one at the beginning, however far up. A circle ends somewhere.
+/// For each row that was refused because of its parent: the first cause, however far up. In a circle, any row of it.
 fn first_causes(children: &mut Vec<(u64, u64)>) -> Vec<u64> {
     children.sort_unstable();
     children.dedup_by_key(|(row, _)| *row);
@@ -185,64 +185,65 @@ fn first_causes(children: &mut Vec<(u64, u64)>) -> Vec<u64> {
     causes.into_iter().flatten().collect()
 }
 
-/// Writes the fault file anew: one JSON object a row, readable by its owner alone.
-fn write(path: &Path, plan: &Plan, source: &Source, aside: &mut Aside<'_>) -> Result<(), String> {
+/// Writes the fault file anew: one JSON object per row. Only its owner can read it.
+fn write(path: &Path, plan: &Plan, source: &Source, faults: &mut FaultSource<'_>) -> Result<(), String> {
     let failed = |e: std::io::Error| format!("fault file {}: cannot be written; {e}.", path.display());
-    let said = |e: Trouble| match e {
-        Trouble::File(e) => failed(e),
-        Trouble::Source(e) => e.to_string(),
-        Trouble::Server(e) => e.to_string(),
+    let said = |e: FileFailure| match e {
+        FileFailure::File(e) => failed(e),
+        FileFailure::Source(e) => e.to_string(),
+        FileFailure::Server(e) => e.to_string(),
     };
     if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
-        // A pipe or a device is written to, not replaced.
+        // A pipe or a device is written, not replaced.
         let mut out = std::fs::OpenOptions::new().write(true).open(path).map_err(failed)?;
-        return rows(&mut out, plan, source, aside).map_err(said);
+        return rows(&mut out, plan, source, faults).map_err(said);
     }
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    // Made with mode 0600, and in the same folder, so that the rename is one step.
+    // Mode 0600, and in the same folder, so that the rename is atomic.
     let file = tempfile::Builder::new().prefix(".migrate-faults").tempfile_in(folder).map_err(failed)?;
     let mut out = std::io::BufWriter::new(file);
-    rows(&mut out, plan, source, aside).map_err(said)?;
+    rows(&mut out, plan, source, faults).map_err(said)?;
     let file = out.into_inner().map_err(|e| failed(e.into_error()))?;
     file.as_file().sync_all().map_err(failed)?;
     file.persist(path).map_err(|e| failed(e.error))?;
     Ok(())
 }
 
-enum Trouble {
+/// The reason why the fault file could not be written.
+enum FileFailure {
     File(std::io::Error),
     Source(SourceError),
     Server(ServerError),
 }
 
-impl From<std::io::Error> for Trouble {
-    fn from(e: std::io::Error) -> Trouble {
-        Trouble::File(e)
+impl From<std::io::Error> for FileFailure {
+    fn from(e: std::io::Error) -> FileFailure {
+        FileFailure::File(e)
     }
 }
 
-impl From<SourceError> for Trouble {
-    fn from(e: SourceError) -> Trouble {
-        Trouble::Source(e)
+impl From<SourceError> for FileFailure {
+    fn from(e: SourceError) -> FileFailure {
+        FileFailure::Source(e)
     }
 }
 
-impl From<ServerError> for Trouble {
-    fn from(e: ServerError) -> Trouble {
-        Trouble::Server(e)
+impl From<ServerError> for FileFailure {
+    fn from(e: ServerError) -> FileFailure {
+        FileFailure::Server(e)
     }
 }
 
-fn rows(out: &mut dyn Write, plan: &Plan, source: &Source, aside: &mut Aside<'_>) -> Result<(), Trouble> {
+fn rows(out: &mut dyn Write, plan: &Plan, source: &Source, faults: &mut FaultSource<'_>) -> Result<(), FileFailure> {
     let reader = source.reader()?;
     for load in &plan.loads {
         let (select, names) = whole(&reader, source, load)?;
-        let mut pass = |faults: &[QuarantinedRow], after: Option<Key>| -> Result<Option<Key>, Trouble> {
+        let mut pass = |faults: &[QuarantinedRow], after: Option<Key>| -> Result<Option<Key>, FileFailure> {
             let mut wanted: BTreeMap<&str, Vec<&QuarantinedRow>> = BTreeMap::new();
             faults.iter().for_each(|fault| wanted.entry(&fault.at).or_default().push(fault));
             let last = after.clone();
             let mut picking = Picking { load, names: &names, wanted, out, last, failed: None };
-            // They come in the order of the source, so that each reading goes on where the one before it ended.
+            // Faults are in the order of the source, so each scan starts where the previous one ended.
             for after in std::iter::once(after.clone()).chain(after.is_some().then_some(None)) {
                 if !picking.wanted.is_empty() {
                     reader.scan(&select, KeyRange { after: after.as_ref(), until: None }, &mut picking)?;
@@ -257,9 +258,9 @@ fn rows(out: &mut dyn Write, plan: &Plan, source: &Source, aside: &mut Aside<'_>
             }
             Ok(picking.last)
         };
-        // The faults of one row are neighbours, and stay together.
+        // The faults of one row are adjacent, and must stay together.
         let (mut held, mut last) = (Vec::<QuarantinedRow>::new(), None);
-        aside.of(plan, &load.name, &mut |some| {
+        faults.of(plan, &load.name, &mut |some| {
             held.extend(some);
             let at = held.last().map(|fault| fault.at.clone());
             let whole = held.iter().rposition(|fault| Some(&fault.at) != at.as_ref()).map_or(0, |n| n + 1);
@@ -277,7 +278,7 @@ fn rows(out: &mut dyn Write, plan: &Plan, source: &Source, aside: &mut Aside<'_>
     Ok(())
 }
 
-/// The load's relation with every column that it has, and their names.
+/// The relation of the load with all its columns, and their names.
 fn whole(reader: &Reader, source: &Source, load: &LoadPlan) -> Result<(Select, Vec<String>), SourceError> {
     let names: Vec<String> = match &load.select.relation {
         Relation::Table(table) => {
@@ -291,12 +292,12 @@ fn whole(reader: &Reader, source: &Source, load: &LoadPlan) -> Result<(Select, V
     Ok((Select { exprs, ..load.select.clone() }, names))
 }
 
-/// Writes the rows that are wanted as they come by.
+/// Writes the wanted rows of a scan.
 struct Picking<'p> {
     load: &'p LoadPlan,
     names: &'p [String],
     wanted: BTreeMap<&'p str, Vec<&'p QuarantinedRow>>,
-    /// The last row that was found.
+    /// The last row that was written.
     last: Option<Key>,
     out: &'p mut dyn Write,
     failed: Option<std::io::Error>,
@@ -335,7 +336,7 @@ fn line(load: &LoadPlan, key: Option<&Key>, faults: &[&QuarantinedRow], row: Val
         "load": load.name, "table": table, "source": load.source, "rowid": key.and_then(Key::as_rowid),
         "key": shown(key), "faults": why, "row": null
     });
-    // Not through `json!`, which would copy it.
+    // `json!` would copy it.
     line["row"] = row;
     line
 }
@@ -344,7 +345,7 @@ fn shown(key: Option<&Key>) -> Value {
     key.map_or(Value::Null, |key| key.0.iter().map(RawBuf::as_raw).map(value).collect())
 }
 
-/// A value of SQLite: numbers and text as themselves; what JSON cannot hold as an object of class and hexadecimal.
+/// A value of SQLite in JSON. A value that JSON cannot represent becomes an object of its class and its hexadecimal bytes.
 fn value(raw: Raw<'_>) -> Value {
     match raw {
         Raw::Null => Value::Null,
@@ -368,7 +369,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn children_count_for_the_row_at_the_beginning_and_a_circle_ends() {
+    fn children_count_for_their_first_cause_and_a_circle_ends() {
         let mut children: Vec<(u64, u64)> = vec![(3, 2), (2, 1), (5, 4), (4, 5), (6, 4), (7, 1)];
         let causes = first_causes(&mut children);
         let of = |row: u64| children.iter().position(|(child, _)| *child == row).map(|n| causes[n]);
@@ -379,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn every_storage_class_stays_apart_in_the_fault_file() {
+    fn the_fault_file_keeps_every_storage_class_apart() {
         let raws = [
             Raw::Null,
             Raw::Integer(i64::MIN),

@@ -1,4 +1,4 @@
-//! What was checked and what it found; why nothing was done; what to know.
+//! Checks and their verdicts, refusals and warnings.
 
 use super::{Depth, Item, Kind, Line, Section};
 use crate::model::record::{Check, CheckKind, Difference, DifferingRow, Report, Verdict};
@@ -10,16 +10,16 @@ const NAMED: usize = 3;
 /// Rows that differ, of each check, in a document.
 const ROWS: usize = 20;
 
-/// What each check asks, for people who do not run the tool.
+/// The question of each check, for people who do not run the tool.
 pub fn meaning(kind: CheckKind) -> Option<&'static str> {
     Some(match kind {
         CheckKind::Rows => "Is every row that was read accounted for: written, a fault or skipped?",
         CheckKind::Content => "Are the target's rows, read back, byte for byte what the source's rows make?",
         CheckKind::Computed => {
-            "Do columns that the server computes itself hold what the source's columns of their names hold?"
+            "Do columns that the server computes have the values of the source columns of the same name?"
         }
-        CheckKind::Sequences => "Does the number that the next new row gets lie past every number there?",
-        CheckKind::Constraints => "Are keys, references and indexes valid, and is nothing left off?",
+        CheckKind::Sequences => "Is the number of the next new row past every number in the column?",
+        CheckKind::Constraints => "Are keys, references and indexes valid, and is everything reattached?",
         CheckKind::Owners => "Has each owner the rows that the mapping says, and no other?",
         CheckKind::Others => "Are the rows that were in the target before untouched?",
         CheckKind::Source => "Is the source as it was at the start?",
@@ -27,7 +27,7 @@ pub fn meaning(kind: CheckKind) -> Option<&'static str> {
     })
 }
 
-/// Checks by their name: what is Same in one line, what was not checked and what differs with its reason.
+/// The checks by kind: Same in one line, not checked and differing with the reason.
 pub fn checks(report: &Report, depth: Depth) -> Option<Section> {
     if report.checks.is_empty() {
         return None;
@@ -40,7 +40,7 @@ pub fn checks(report: &Report, depth: Depth) -> Option<Section> {
     }
     let of_kind = |kind: CheckKind| report.checks.iter().filter(|c| c.check == kind).collect::<Vec<&Check>>();
     if depth.explain {
-        // A document begins with what differs; a terminal ends near it.
+        // A document begins with the differences. A terminal ends near them.
         kinds.sort_by_key(|kind| !of_kind(*kind).iter().any(|c| c.verdict == Verdict::Differs));
     }
     let lines = kinds.iter().flat_map(|kind| check_lines(*kind, &of_kind(*kind), depth)).collect();
@@ -71,7 +71,7 @@ fn check_lines(kind: CheckKind, checks: &[&Check], depth: Depth) -> Vec<Line> {
     lines
 }
 
-/// The reasons why something was not checked, each with its checks, in the order of the report.
+/// The reasons for checks that were not made, each with its checks, in the order of the report.
 fn not_checked<'a>(checks: &[&'a Check]) -> Vec<(&'a str, Vec<&'a Check>)> {
     let mut reasons: Vec<(&str, Vec<&Check>)> = Vec::new();
     for check in checks.iter().copied().filter(|c| c.verdict == Verdict::NotChecked) {
@@ -84,7 +84,7 @@ fn not_checked<'a>(checks: &[&'a Check]) -> Vec<(&'a str, Vec<&'a Check>)> {
     reasons
 }
 
-/// What is Same: `all 7 loads`, a few names, or what was found of the whole.
+/// The subjects that are Same: `all 7 loads`, a few names, or the finding about the whole.
 fn alike(kind: CheckKind, checks: &[&Check], all: bool) -> String {
     match (subjects(kind, checks), checks) {
         (Some(subjects), _) if all && checks.len() > NAMED => format!("all {subjects}"),
@@ -102,7 +102,7 @@ fn about(kind: CheckKind, checks: &[&Check], why: &str) -> String {
     subjects(kind, checks).map_or_else(|| why.to_owned(), |subjects| format!("{subjects}: {why}"))
 }
 
-/// The loads or objects that were checked; none where it was the whole.
+/// The loads or objects that were checked. `None` for a check of the whole.
 fn subjects(kind: CheckKind, checks: &[&Check]) -> Option<String> {
     let names: Vec<&str> = checks.iter().filter_map(|c| c.load.as_deref()).collect();
     if names.len() <= NAMED {
@@ -124,7 +124,7 @@ fn subjects(kind: CheckKind, checks: &[&Check]) -> Option<String> {
 fn difference(check: &Check) -> String {
     let mut parts = Vec::new();
     parts.extend(check.why.clone());
-    // Of rows that are named, two digests say nothing more.
+    // If rows are named, the two digests add nothing.
     let named = !check.differences.is_empty();
     match (&check.expected.as_ref().filter(|_| !named), &check.found.as_ref().filter(|_| !named)) {
         (Some(expected), Some(found)) => parts.push(format!("expected {expected}, found {found}")),
@@ -156,7 +156,7 @@ fn differing_row(check: &Check, row: &DifferingRow) -> String {
     format!("{of}: {}{column}, {how}{values}", row.key)
 }
 
-/// Why nothing was done, all reasons.
+/// The refusals.
 pub fn refusals(report: &Report) -> Option<Section> {
     if report.refusals.is_empty() {
         return None;
@@ -170,7 +170,7 @@ pub fn refusals(report: &Report) -> Option<Section> {
     Some(Section::items("refusals", &title, items.collect()))
 }
 
-/// What an operator should know.
+/// The warnings.
 pub fn warnings(report: &Report) -> Option<Section> {
     if report.warnings.is_empty() {
         return None;

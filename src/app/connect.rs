@@ -1,0 +1,106 @@
+//! Connections to the target: settings from flags and environment, the warnings about them, and the wait for a server.
+//!
+//! The meaning of the settings belongs to `pg::connect`.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use crate::cli::Common;
+use crate::event::{Event, Observer};
+use crate::mapping::Mapping;
+use crate::model::record::Warning;
+use crate::pg::connect::{ConnectError, Patience, ReadOnly, Settings, resolve};
+use crate::pg::{ServerError, Session};
+
+use super::failure::Failure;
+use super::inputs;
+use super::world::World;
+
+/// Interval at which a wait checks for a stop request.
+const STOP_INTERVAL: Duration = Duration::from_millis(50);
+
+/// Makes connections to one target.
+pub struct Connector<'a> {
+    pub settings: &'a Settings,
+    pub common: &'a Common,
+    /// The schema of the application's tables.
+    pub schema: &'a str,
+    pub read_only: ReadOnly,
+    pub observer: &'a dyn Observer,
+    /// Set when the process is asked to stop. A wait ends then.
+    pub asked: &'a AtomicBool,
+}
+
+/// The settings of the connection. `None` if no target was named.
+pub fn settings_if_named(common: &Common, mapping: &Mapping, world: &World) -> Result<Option<Settings>, Failure> {
+    if !inputs::names_a_target(common, mapping, world) {
+        return Ok(None);
+    }
+    let given = inputs::target(common, mapping, world);
+    resolve(given.as_deref(), &world.environment()).map(Some).map_err(failure)
+}
+
+/// The settings of the connection.
+///
+/// # Errors
+/// If no target was named, or the settings cannot be read.
+pub fn settings(common: &Common, mapping: &Mapping, world: &World) -> Result<Settings, Failure> {
+    settings_if_named(common, mapping, world)?.ok_or_else(|| {
+        let advice = format!("Name it with -t URL, or set {} or the PG* variables.", mapping.target.url_env);
+        Failure::usage_of("target", "none was named", advice)
+    })
+}
+
+fn failure(e: ConnectError) -> Failure {
+    match e {
+        ConnectError::Usage(_) => Failure::usage(e),
+        e => Failure::refused(e),
+    }
+}
+
+/// The warnings about the settings.
+pub fn notes(settings: &Settings) -> impl Iterator<Item = Warning> {
+    settings.notes().iter().map(|note| Warning::new("target", note))
+}
+
+/// The error of a connection that was made and lost again.
+pub fn lost_again(e: ServerError) -> ConnectError {
+    ConnectError::lost("the connection is lost again", e.to_string())
+}
+
+impl Connector<'_> {
+    /// Makes the first connection of a command, and reports the warnings about the settings.
+    pub fn first(&self) -> Result<Session, Failure> {
+        notes(self.settings).for_each(|note| self.observer.on_event(Event::Warned(&note)));
+        if self.common.target.is_some() && self.settings.password_in_string() {
+            self.observer.on_event(Event::Warned(&Warning::new(
+                "-t",
+                "the password is in the command line, where ps and the shell's history show it. Keep it in $PGPASSWORD, \
+                 ~/.pgpass or --env-file",
+            )));
+        }
+        self.session(Patience::FIRST).map_err(failure)
+    }
+
+    /// Makes a connection. Reports each failed attempt while `patience` lasts.
+    pub fn session(&self, patience: Patience) -> Result<Session, ConnectError> {
+        let mut attempt = 0;
+        let mut wait = |e: &ConnectError, pause: Duration| {
+            attempt += 1;
+            self.observer.on_event(Event::Retry { attempt, why: e.sqlstate().unwrap_or(e.reason()) });
+            sleep(self.asked, pause)
+        };
+        let client = self.settings.connect_patiently(self.read_only, patience, &mut wait)?;
+        Session::new(client, self.schema, &self.common.ledger_schema).map_err(lost_again)
+    }
+}
+
+/// Sleeps. Returns false if the process was asked to stop.
+fn sleep(asked: &AtomicBool, mut left: Duration) -> bool {
+    while !left.is_zero() && !asked.load(Ordering::Relaxed) {
+        let now = left.min(STOP_INTERVAL);
+        std::thread::sleep(now);
+        left -= now;
+    }
+    !asked.load(Ordering::Relaxed)
+}

@@ -1,0 +1,157 @@
+//! `migrate --dry-run`, and the preflight that it shares with the cutover: every row is read and converted, none is written.
+
+use std::collections::BTreeMap;
+
+use crate::convert::Settled;
+use crate::convert::row::Maps;
+use crate::exit::Exit;
+use crate::job::Stop;
+use crate::mapping::OnFault;
+use crate::migrate;
+use crate::migrate::preflight::read_ahead;
+use crate::model::ledger::Run;
+use crate::model::record::{Activity, Check, CheckKind, Report, StepKind};
+use crate::model::select::Relation;
+use crate::pg::Session;
+use crate::plan::LoadPlan;
+use crate::sqlite::Source;
+
+use super::failure::{Ended, Failure};
+use super::finish::stopped;
+use super::session::{Migration, Planned};
+use super::{explain, fault_file, plan, record};
+
+/// The result of the preflight.
+pub struct PreflightResult {
+    /// Per load.
+    pub found: Vec<read_ahead::LoadPreflight>,
+    /// The lookup maps, by load.
+    pub maps: BTreeMap<String, Maps>,
+}
+
+/// Reads and converts the rows of every load, with the lookups that can be read before the load.
+pub fn preflight(
+    m: &Migration<'_>,
+    session: &mut Session,
+    Planned { source, plan, target }: Planned<'_>,
+    settled: &Settled,
+    report: &mut Report,
+) -> Result<PreflightResult, Stop> {
+    let began = m.world().elapsed();
+    let (maps, checks) = migrate::lookup_maps::ahead(session, plan, settled)?;
+    report.checks.extend(checks);
+    let (observer, asked, jobs) = (m.observer(), &*m.world().asked, m.jobs());
+    let checks_constraints = m.activity() == Activity::DryRun;
+    let preflight =
+        read_ahead::Preflight { plan, source, target, settled, observer, asked, jobs, maps: &maps, checks_constraints };
+    let holds_rows = |table: &str| target.tables.get(table).is_some_and(|t| t.has_rows);
+    let found = preflight.read(session, &|load: &LoadPlan| !(load.when_empty && holds_rows(&load.table)))?;
+    record::step(report, StepKind::Preflight, m.world().elapsed() - began);
+    Ok(PreflightResult { found, maps })
+}
+
+/// Returns the key of the owner. `None` if the plan has no owner or the run will make it.
+///
+/// # Errors
+/// If there is no owner and the run may not make one.
+pub fn require_owner(
+    m: &Migration<'_>,
+    session: &mut Session,
+    Planned { plan, target, .. }: Planned<'_>,
+    settled: &Settled,
+    report: &mut Report,
+) -> Result<Option<String>, Ended> {
+    let Some(owner) = plan.settled_owner() else { return Ok(None) };
+    // An owner that a load brings is not there yet.
+    let is_loaded = plan.loads.iter().any(|l| l.table == owner.table);
+    let exit = match migrate::owner::find(session, plan, settled) {
+        Ok(None) if is_loaded => return Ok(None),
+        Ok(None) if owner.create.is_none() => stopped(m, migrate::owner::absent(owner), plan, report, false),
+        Ok(None) => match migrate::owner::fits(plan, target, settled) {
+            Ok(()) => return Ok(None),
+            Err(refusals) => {
+                report.refusals.extend(refusals);
+                Exit::Refused
+            }
+        },
+        Ok(key) => return Ok(key),
+        Err(stop) => stopped(m, stop, plan, report, false),
+    };
+    Err(Ended::Exit(exit))
+}
+
+/// The dry run.
+pub fn with_target(
+    m: &Migration<'_>,
+    session: &mut Session,
+    planned: Planned<'_>,
+    run: Option<&Run>,
+    report: &mut Report,
+) -> Result<Exit, Failure> {
+    check(m, session, planned, run, report).or_else(Ended::into_exit)
+}
+
+fn check(
+    m: &Migration<'_>,
+    session: &mut Session,
+    planned: Planned<'_>,
+    run: Option<&Run>,
+    report: &mut Report,
+) -> Result<Exit, Ended> {
+    let plan = planned.plan;
+    let (settled, stale) =
+        plan::settle(m, session, planned, run).map_err(|stop| Ended::Exit(stopped(m, stop, plan, report, false)))?;
+    report.warnings.extend(stale);
+    if let Some(key) = require_owner(m, session, planned, &settled, report)? {
+        report.owner = plan.settled_owner().map(|o| record::owner(o, Some(key), false));
+    }
+    let preflight = preflight(m, session, planned, &settled, report)
+        .map_err(|stop| Ended::Exit(stopped(m, stop, plan, report, false)))?;
+    let found = &preflight.found;
+    record::loads(report, plan, run, &BTreeMap::new(), found);
+    explain::preflight_misses(m, planned, &preflight, &settled, report)
+        .map_err(|stop| Ended::Exit(stopped(m, stop, plan, report, false)))?;
+    record_source(report, planned)?;
+    let doubtful =
+        planned.source.reader().and_then(|reader| migrate::preflight::time_units::unclear(&plan.loads, &reader));
+    report.warnings.extend(doubtful.map_err(Failure::refused)?);
+    let total = fault_file::preflight_faults(m, planned, found, report);
+    report.checks.push(Check::not_checked(CheckKind::Content, None, "a dry run writes nothing"));
+    report.checks.extend(found.iter().flat_map(|load| load.unchecked.iter().cloned()));
+    Ok(match (total, m.on_fault()) {
+        (0, _) => Exit::Done,
+        (_, OnFault::Quarantine) => Exit::Quarantined,
+        (_, OnFault::Abort) => Exit::Refused,
+    })
+}
+
+/// The dry run without a target: the checks of source and mapping that need none.
+pub fn without_target(m: &Migration<'_>, source: &Source, report: &mut Report) -> Result<Exit, Failure> {
+    let Some((plan, target)) = plan::make(m, source, None, None, report)? else { return Ok(Exit::Refused) };
+    let reader = source.reader().map_err(Failure::refused)?;
+    record::loads(report, &plan, None, &BTreeMap::new(), &[]);
+    for record in &mut report.loads {
+        let load = plan.loads.iter().find(|load| load.name == record.load);
+        if let Some(Relation::Table(table)) = load.map(|load| &load.select.relation) {
+            record.read = reader.count(table).map_err(Failure::refused)?;
+        }
+    }
+    record_source(report, Planned { source, plan: &plan, target: &target })?;
+    let why = "no target was named";
+    for check in [
+        CheckKind::TypesAndValues,
+        CheckKind::RequiredColumns,
+        CheckKind::Owner,
+        CheckKind::Rights,
+        CheckKind::RowsOfTarget,
+    ] {
+        report.checks.push(Check::not_checked(check, None, why));
+    }
+    Ok(Exit::Done)
+}
+
+/// Records everything that stays in the source, and everything that the source lost before.
+fn record_source(report: &mut Report, planned: Planned<'_>) -> Result<(), Failure> {
+    record::left(report, planned.plan, planned.source).map_err(Failure::refused)?;
+    record::lost_before(report, planned.source).map_err(Failure::refused)
+}

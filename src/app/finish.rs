@@ -1,0 +1,198 @@
+//! The end of a command: verification of a finished run, or the report of a stop.
+
+use crate::cli::VerifyWhat;
+use crate::convert::Settled;
+use crate::exit::Exit;
+use crate::job::{Connections, Stop};
+use crate::migrate;
+use crate::model::cell::RawBuf;
+use crate::model::ledger::{MadeKind, Run};
+use crate::model::record::{Activity, LoadState, Refusal, Report, RunState, StepKind};
+use crate::pg::{ServerError, Session};
+use crate::plan::Plan;
+use crate::verify::{self, KnownOwner, Lanes, Meanwhile, Subject, VerifyDepth};
+
+use super::session::{LedgerView, Migration, Planned, run_state};
+use super::{explain, fault_file, record};
+
+/// The run of this process, and the work on the target that is left and that changes no row.
+pub struct OwnRun<'a> {
+    pub run: &'a Run,
+    pub meanwhile: &'a Meanwhile<'a>,
+}
+
+/// The owner of the stamped rows, as the target has it now.
+pub struct OwnerState {
+    /// `None` if there is no owner, or if it is ambiguous.
+    pub key: Option<String>,
+    /// True if the run made the row.
+    pub made: bool,
+    /// The constants of the run, with this owner.
+    pub settled: Settled,
+}
+
+impl OwnerState {
+    pub fn new(key: Option<String>, made: bool, settled: Settled) -> OwnerState {
+        let settled = Settled { owner: key.clone().map(RawBuf::text), ..settled };
+        OwnerState { key, made, settled }
+    }
+}
+
+/// Reports a stop after the first write: the ledger's view, the reason and the exit.
+pub fn halted(m: &Migration<'_>, stop: Stop, session: &mut Session, planned: Planned<'_>, report: &mut Report) -> Exit {
+    gather(m, session, planned, report);
+    stopped(m, stop, planned.plan, report, true)
+}
+
+/// Adds the ledger's view to the report after a stop. If the target cannot be reached, the report lists no load, because
+/// the state of the loads is unknown.
+fn gather(m: &Migration<'_>, session: &mut Session, planned: Planned<'_>, report: &mut Report) {
+    report.state = RunState::Stopped;
+    let mut ledger = m.read_ledger(session);
+    if let (Err(_), Ok(other)) = (&ledger, m.another()) {
+        // A lost connection stopped the run. The target may still be there.
+        *session = other;
+        ledger = m.read_ledger(session);
+    }
+    let Ok(LedgerView { run: Some(run), done, detached, .. }) = ledger else {
+        report.loads.clear();
+        return;
+    };
+    report.detached = record::detached(&detached, &planned.plan.schema);
+    if report.loads.is_empty() {
+        record::loads(report, planned.plan, Some(&run), &done, &[]);
+    }
+    // The cause of the stop may have removed the ledger, too. The report then lists no fault.
+    let _ = fault_file::quarantined(m, session, planned, &run, report);
+}
+
+/// Reports a stop as refusals or faults. Returns the exit. `written`: something may have been written.
+pub fn stopped(m: &Migration<'_>, stop: Stop, plan: &Plan, report: &mut Report, written: bool) -> Exit {
+    let exit = match (&stop, written) {
+        (Stop::Interrupted, _) => Exit::Interrupted,
+        (_, true) => Exit::Stopped,
+        (_, false) => Exit::Refused,
+    };
+    let reason = stop.to_string();
+    match stop {
+        Stop::Faults(faults) => record::faults(report, plan, &faults, m.shows_values()),
+        Stop::TooManyFaults { faults, .. } => {
+            record::faults(report, plan, &faults, m.shows_values());
+            report.refusals.push(Refusal::new(
+                "max_faults",
+                reason,
+                "Fix the faults that are listed, or raise --max-faults. The same command resumes the run.",
+            ));
+        }
+        Stop::Refused(refusals) => report.refusals.extend(refusals),
+        other => report.refusals.push(record::stop(&other, report, written)),
+    }
+    exit
+}
+
+/// Verifies, ends the run, and completes the report. `own`: the run, if this process wrote it.
+pub fn finish(
+    m: &Migration<'_>,
+    session: &mut Session,
+    planned: Planned<'_>,
+    own: Option<OwnRun<'_>>,
+    report: &mut Report,
+) -> Exit {
+    match verify_run(m, session, planned, own, report) {
+        Ok(exit) => exit,
+        Err(stop) if m.activity().writes() => halted(m, stop, session, planned, report),
+        Err(stop) => stopped(m, stop, planned.plan, report, false),
+    }
+}
+
+fn verify_run(
+    m: &Migration<'_>,
+    session: &mut Session,
+    planned: Planned<'_>,
+    own: Option<OwnRun<'_>>,
+    report: &mut Report,
+) -> Result<Exit, Stop> {
+    let began = m.world().elapsed();
+    let reconnect = m.reconnect();
+    let ledger = reconnect.retrying(session, |session| Ok(m.read_ledger(session)?))?;
+    let Some(run) = &ledger.run else {
+        return Err(ServerError::new("reading the ledger", "the run is missing").into());
+    };
+    report.run = Some(run.id.to_string());
+    let owner = owner_state(m, session, planned.plan, run)?;
+    report.owner = planned.plan.settled_owner().map(|o| record::owner(o, owner.key.clone(), owner.made));
+    let mut subject = subject(m, planned, run, &ledger, &owner);
+    subject.later = m.activity() == Activity::Verification || run.state == RunState::Done;
+    subject.lanes.meanwhile = own.as_ref().map(|own| own.meanwhile);
+    let findings = reconnect.retrying(session, |session| verify::verify(&subject, session, depth(m)))?;
+    let differs = findings.differs();
+    report.checks = findings.checks;
+    report.sequences = findings.sequences;
+    report.owners = findings.owners;
+    record::loads(report, planned.plan, Some(run), &ledger.done, &[]);
+    reconnect.retrying(session, |session| {
+        explain::misses(m, session, planned, explain::Loaded { run, owner: &owner }, report)
+    })?;
+    let detached = reconnect.retrying(session, |session| Ok(session.detached(run.id)?))?;
+    report.detached = record::detached(&detached, &planned.plan.schema);
+    record::left(report, planned.plan, planned.source)?;
+    record::step(report, StepKind::Verify, m.world().elapsed() - began);
+    reconnect.retrying(session, |session| Ok(fault_file::quarantined(m, session, planned, run, report)?))?;
+    let complete = report.loads.iter().all(|l| !matches!(l.state, LoadState::Partial | LoadState::Planned));
+    if let Some(own) = own.filter(|_| !differs && complete)
+        && !reconnect.retrying(session, |session| Ok(session.end_run(own.run)?))?
+    {
+        return Err(Stop::Fenced);
+    }
+    report.state = if differs || !complete { run_state(Some(run)) } else { RunState::Done };
+    let faults: u64 = report.loads.iter().map(|l| l.faults).sum();
+    Ok(match (differs, complete, faults) {
+        (true, _, _) => Exit::Differs,
+        (false, false, _) => Exit::Stopped,
+        (false, true, 0) => Exit::Done,
+        (false, true, _) => Exit::Quarantined,
+    })
+}
+
+/// The owner as the target has it now. The checks report an ambiguous owner as a difference.
+fn owner_state(m: &Migration<'_>, session: &mut Session, plan: &Plan, run: &Run) -> Result<OwnerState, Stop> {
+    let (reconnect, settled) = (m.reconnect(), m.constants(Some(run)));
+    let key = reconnect.retrying(session, |session| match migrate::owner::find(session, plan, &settled) {
+        Err(Stop::Refused(_)) => Ok(None),
+        found => found,
+    })?;
+    let made = reconnect.retrying(session, |session| Ok(session.made(run.id)?))?;
+    let row = made.into_iter().find(|made| made.kind == MadeKind::Owner);
+    Ok(OwnerState::new(key.or_else(|| row.as_ref().and_then(|made| made.became.clone())), row.is_some(), settled))
+}
+
+/// The subject of the verification, for a run that just ended and leaves nothing to do.
+pub fn subject<'s>(
+    m: &'s Migration<'_>,
+    Planned { source, plan, target }: Planned<'s>,
+    run: &'s Run,
+    ledger: &'s LedgerView,
+    owner: &'s OwnerState,
+) -> Subject<'s> {
+    Subject {
+        plan,
+        source,
+        target,
+        run,
+        done: &ledger.done,
+        detached: &ledger.detached,
+        owner: KnownOwner { key: owner.key.as_deref(), made: owner.made },
+        settled: &owner.settled,
+        later: false,
+        show_values: m.shows_values(),
+        lanes: Lanes { connections: m, jobs: m.jobs(), meanwhile: None, observer: m.observer() },
+    }
+}
+
+fn depth(m: &Migration<'_>) -> VerifyDepth {
+    match m.work().verify {
+        VerifyWhat::Full => VerifyDepth::Full,
+        VerifyWhat::Counts => VerifyDepth::Counts,
+        VerifyWhat::None => VerifyDepth::None,
+    }
+}

@@ -1,0 +1,401 @@
+//! One migration: the inputs of a command for one mapping, its connections, its run lock, and the ledger's view of its run.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use crate::cli::{self, Common, Reporting, Work};
+use crate::convert::{self, Settled};
+use crate::event::Observer;
+use crate::job::{Connections, Job, Options, Reconnect, Stop};
+use crate::mapping::{Mapping, OnFault};
+use crate::model::ledger::{LoadDone, Run};
+use crate::model::record::{Activity, Refusal, Report, RunState, StepKind};
+use crate::model::rules::Zone;
+use crate::model::schema::TargetSchema;
+use crate::pg::connect::{ConnectError, Patience, ReadOnly, Settings};
+use crate::pg::detach::Detached;
+use crate::pg::ledger::VERSION;
+use crate::pg::{LockHolder, ServerError, Session};
+use crate::plan::Plan;
+use crate::sqlite::{self, Source};
+
+use super::connect::{self, Connector, lost_again};
+use super::failure::Failure;
+use super::inputs::{self, MappingFile};
+use super::record;
+use super::world::World;
+
+/// Default of `--batch-rows`.
+const BATCH_ROWS: u64 = 50_000;
+
+/// Default of `--batch-bytes`, over all lanes.
+const BATCH_BYTES: usize = 24 << 20;
+
+/// The arguments of a command for one mapping.
+pub struct Request<'a> {
+    pub common: &'a Common,
+    pub reporting: &'a Reporting,
+    pub work: Work,
+    pub activity: Activity,
+    /// True if a person must confirm the command before anything is written.
+    pub asks: bool,
+}
+
+/// One migration: a mapping between a source and a target, and what a command does with it.
+pub struct Migration<'a> {
+    request: Request<'a>,
+    file: MappingFile,
+    /// `None` if no target was named. Only a dry run may do without.
+    settings: Option<Settings>,
+    /// Connections that the target serves at once.
+    most_connections: usize,
+    world: &'a World,
+    observer: &'a dyn Observer,
+}
+
+/// A throw-away server.
+pub struct Server {
+    pub settings: Settings,
+    /// Connections that it serves at once.
+    pub most_connections: usize,
+}
+
+/// The ledger's view of the run of a mapping.
+#[derive(Default)]
+pub struct LedgerView {
+    /// The version of the ledger. `None` if there is no ledger.
+    pub version: Option<i32>,
+    pub run: Option<Run>,
+    pub done: BTreeMap<String, LoadDone>,
+    pub detached: Vec<Detached>,
+}
+
+/// A plan, and the two sides for which it was made.
+#[derive(Clone, Copy)]
+pub struct Planned<'a> {
+    pub source: &'a Source,
+    pub plan: &'a Plan,
+    /// The catalogue of the target, as if everything detached were attached.
+    pub target: &'a TargetSchema,
+}
+
+impl<'a> Migration<'a> {
+    /// A migration to the target that flags and environment name.
+    ///
+    /// # Errors
+    /// If the activity needs a target and none was named, or the settings cannot be read.
+    pub fn new(
+        request: Request<'a>,
+        file: MappingFile,
+        world: &'a World,
+        observer: &'a dyn Observer,
+    ) -> Result<Migration<'a>, Failure> {
+        let settings = match request.activity {
+            Activity::DryRun => connect::settings_if_named(request.common, &file.mapping, world)?,
+            _ => Some(connect::settings(request.common, &file.mapping, world)?),
+        };
+        Ok(Migration { request, file, settings, most_connections: usize::MAX, world, observer })
+    }
+
+    /// A migration to a throw-away server.
+    pub fn to_server(
+        request: Request<'a>,
+        file: MappingFile,
+        server: Server,
+        world: &'a World,
+        observer: &'a dyn Observer,
+    ) -> Migration<'a> {
+        let Server { settings, most_connections } = server;
+        Migration { request, file, settings: Some(settings), most_connections, world, observer }
+    }
+
+    pub fn world(&self) -> &'a World {
+        self.world
+    }
+
+    pub fn observer(&self) -> &'a dyn Observer {
+        self.observer
+    }
+
+    /// The same migration with another observer.
+    pub fn observed_by<'b>(self, observer: &'b dyn Observer) -> Migration<'b>
+    where
+        'a: 'b,
+    {
+        Migration { observer, ..self }
+    }
+}
+
+impl Migration<'_> {
+    pub fn activity(&self) -> Activity {
+        self.request.activity
+    }
+
+    pub fn asks(&self) -> bool {
+        self.request.asks
+    }
+
+    pub fn work(&self) -> &Work {
+        &self.request.work
+    }
+
+    pub fn shows_values(&self) -> bool {
+        self.request.reporting.show_values
+    }
+
+    pub fn mapping(&self) -> &Mapping {
+        &self.file.mapping
+    }
+
+    /// Returns true if a target was named.
+    pub fn has_target(&self) -> bool {
+        self.settings.is_some()
+    }
+
+    /// The columns and values of `--owner`.
+    pub fn owner_flag(&self) -> BTreeMap<String, String> {
+        self.request.common.owner.iter().cloned().collect()
+    }
+
+    /// The owner as a part of the identity of the run.
+    pub fn owner_identity(&self) -> String {
+        inputs::owner_identity(self.mapping(), self.request.common)
+    }
+
+    /// The variables that the mapping names. In a rehearsal, an unset variable gets a placeholder.
+    pub fn env(&self) -> BTreeMap<String, String> {
+        let mut env = inputs::env(self.mapping(), self.world);
+        if self.activity() == Activity::Rehearsal {
+            for name in inputs::names(self.mapping()) {
+                env.entry(name.clone()).or_insert_with(|| format!("placeholder-for-{name}"));
+            }
+        }
+        env
+    }
+
+    /// The constants of the run. Without a run, those that a run would have that began now.
+    pub fn constants(&self, run: Option<&Run>) -> Settled {
+        let now = run.map_or(self.world.now_micros(), |r| r.judged.now);
+        let shifts = run.map(|r| r.judged.shifts.clone()).unwrap_or_default();
+        Settled { now, owner: None, shifts, env: self.env() }
+    }
+
+    /// The number of lanes: `--jobs` or the cores, but not more than the target serves.
+    pub fn jobs(&self) -> usize {
+        self.work().jobs.unwrap_or(self.world.cores).clamp(1, self.most_connections)
+    }
+
+    pub fn on_fault(&self) -> OnFault {
+        match self.work().on_fault {
+            Some(cli::OnFaultFlag::Abort) => OnFault::Abort,
+            Some(cli::OnFaultFlag::Quarantine) => OnFault::Quarantine,
+            None => self.mapping().defaults.on_fault,
+        }
+    }
+
+    /// The work of the migration, not begun. `sizes`: the estimated rows of each load.
+    pub fn job<'j>(
+        &'j self,
+        Planned { source, plan, target }: Planned<'j>,
+        env: &'j BTreeMap<String, String>,
+        sizes: &'j BTreeMap<String, u64>,
+    ) -> Job<'j> {
+        Job {
+            plan,
+            source,
+            target,
+            options: self.options(),
+            observer: self.observer,
+            env,
+            quarantined: AtomicU64::default(),
+            connections: self,
+            sizes,
+            asked: &self.world.asked,
+            halted: AtomicBool::default(),
+        }
+    }
+
+    fn options(&self) -> Options {
+        let bytes = self.work().batch_bytes.and_then(|bytes| usize::try_from(bytes).ok());
+        Options {
+            jobs: self.jobs(),
+            batch_rows: self.work().batch_rows.unwrap_or(BATCH_ROWS),
+            batch_bytes: bytes.unwrap_or(BATCH_BYTES / self.jobs()),
+            on_fault: self.on_fault(),
+            max_faults: self.work().max_faults,
+        }
+    }
+
+    /// Runs a step, and adds its time to the report.
+    pub fn step<T>(&self, step: StepKind, report: &mut Report, work: impl FnOnce() -> T) -> T {
+        let began = self.world.elapsed();
+        let done = work();
+        record::step(report, step, self.world.elapsed() - began);
+        done
+    }
+
+    /// Returns an error if the process was asked to stop.
+    pub fn check_stop(&self) -> Result<(), Stop> {
+        if self.world.asked.load(Ordering::Relaxed) { Err(Stop::Interrupted) } else { Ok(()) }
+    }
+}
+
+impl Migration<'_> {
+    /// Opens the source, and adds it to the report.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn open_source(&self, report: &mut Report) -> Result<Source, Failure> {
+        let path = inputs::source(self.request.common, &self.file)?;
+        let zone = self.mapping().source.zone.as_deref().and_then(Zone::parse);
+        let ts: sqlite::ScalarFunction = Arc::new(move |raw| convert::time_as_text(raw, zone));
+        let functions = vec![("ts", ts)];
+        let options = sqlite::SourceOptions { readers: self.jobs() + 1, functions, ..sqlite::SourceOptions::default() };
+        let source = Source::open(&path, &options).map_err(Failure::refused)?;
+        record::source(report, &source, &path.display().to_string());
+        Ok(source)
+    }
+
+    /// Connects to the target, and adds it to the report. `None` if no target was named.
+    ///
+    /// # Errors
+    /// If no connection can be made.
+    pub fn open_target(&self, report: &mut Report) -> Result<Option<Session>, Failure> {
+        let Some(settings) = &self.settings else { return Ok(None) };
+        report.target = Some(settings.shown());
+        report.warnings.extend(connect::notes(settings));
+        self.connector(settings).first().map(Some)
+    }
+
+    fn connector<'c>(&'c self, settings: &'c Settings) -> Connector<'c> {
+        Connector {
+            settings,
+            common: self.request.common,
+            schema: &self.mapping().target.schema,
+            read_only: ReadOnly(!self.activity().writes()),
+            observer: self.observer,
+            asked: &self.world.asked,
+        }
+    }
+
+    /// Everything that a retry needs.
+    pub fn reconnect(&self) -> Reconnect<'_> {
+        Reconnect { connections: self, observer: self.observer, asked: &self.world.asked }
+    }
+
+    /// Reads the ledger. Of a newer ledger, only the version.
+    pub fn read_ledger(&self, session: &mut Session) -> Result<LedgerView, ServerError> {
+        let version = session.ledger_version()?;
+        let run = match version {
+            Some(v) if v <= VERSION => session.find_run(&self.mapping().name, &self.owner_identity())?,
+            _ => None,
+        };
+        let (done, detached) = match &run {
+            Some(run) => (session.loads_done(run.id)?, session.detached(run.id)?),
+            None => (BTreeMap::new(), Vec::new()),
+        };
+        Ok(LedgerView { version, run, done, detached })
+    }
+
+    /// The key of the advisory lock of this mapping in this database.
+    fn lock_key(&self) -> i64 {
+        let name = format!("migrate\n{}\n{}", self.request.common.ledger_schema, self.mapping().name);
+        xxhash_rust::xxh3::xxh3_64(name.as_bytes()) as i64
+    }
+
+    /// Takes the run lock. With `--take-over`, ends the process that holds it.
+    ///
+    /// # Errors
+    /// If another process holds it.
+    pub fn lock(&self, session: &mut Session) -> Result<(), Failure> {
+        let Some(holder) = session.lock(self.lock_key()).map_err(Failure::refused)? else { return Ok(()) };
+        let mut advice = "Wait for it, or end it; if its machine is lost, use --take-over.";
+        if self.work().take_over {
+            let mut backends = match self.read_ledger(session).map_err(Failure::refused)?.run {
+                Some(run) => session.backends(run.id).map_err(Failure::refused)?,
+                None => Vec::new(),
+            };
+            // Only a migrate with this mapping takes this lock. The ledger may not know its backend yet.
+            backends.extend(holder.backend());
+            session.end_backends(&backends).map_err(Failure::refused)?;
+            if session.lock(self.lock_key()).map_err(Failure::refused)?.is_none() {
+                return Ok(());
+            }
+            advice = "It was ended and another one came. Wait for that one, or end it.";
+        }
+        let reason = format!("another migrate is at work on this mapping; {}", shown(&holder));
+        Err(Failure::refused(Refusal::new("target", reason, advice)))
+    }
+
+    /// Resumes the run in a new epoch, so that late writes of the previous process are rejected.
+    pub fn resume(
+        &self,
+        session: &mut Session,
+        mut run: Run,
+        stamp: &str,
+        loads: &[(String, String)],
+    ) -> Result<Run, Failure> {
+        if self.work().take_over {
+            let others = session.backends(run.id).map_err(Failure::refused)?;
+            session.end_backends(&others).map_err(Failure::refused)?;
+        }
+        let raised = self.reconnect().retrying(session, |session| Ok(session.raise_epoch(run.id)?));
+        run.epoch = match raised {
+            Ok(epoch) => epoch,
+            Err(Stop::Target(e)) if e.is_lock_wait() => {
+                let pids: Vec<String> =
+                    session.backends(run.id).unwrap_or_default().iter().map(|b| b.pid().to_string()).collect();
+                let reason = format!("a batch of this run is still open, in server process {}", pids.join(", "));
+                let advice = "Wait until the server notices that its client is lost, or use --take-over.";
+                return Err(Failure::refused(Refusal::new("target", reason, advice)));
+            }
+            Err(stop) => return Err(Failure::refused(stop)),
+        };
+        self.reconnect()
+            .retrying(session, |session| {
+                session.note_backend(run.id, run.epoch)?;
+                session.restamp(run.id, stamp)?;
+                Ok(session.replan(run.id, loads)?)
+            })
+            .map_err(Failure::refused)?;
+        // The preflight read another state of the source than this run will.
+        run.read_ahead &= run.stamp == stamp;
+        stamp.clone_into(&mut run.stamp);
+        Ok(run)
+    }
+}
+
+impl Connections for Migration<'_> {
+    fn another(&self) -> Result<Session, ConnectError> {
+        let Some(settings) = &self.settings else {
+            return Err(ConnectError::lost("the connection is lost", "no settings to reconnect with"));
+        };
+        self.connector(settings).session(Patience::FIRST)
+    }
+
+    /// Tries once, because the caller waits and counts itself.
+    fn again(&self, lost: &Session) -> Result<Session, ConnectError> {
+        let Some(settings) = &self.settings else { return self.another() };
+        let mut session = self.connector(settings).session(Patience::NONE)?;
+        match session.replace(lost).map_err(lost_again)? {
+            None => Ok(session),
+            // The server may not have noticed yet that the previous connection is lost.
+            Some(holder) => Err(ConnectError::lost("the run's lock is held", shown(&holder))),
+        }
+    }
+}
+
+fn shown(holder: &LockHolder) -> String {
+    let from = if holder.from.is_empty() { "this machine" } else { &holder.from };
+    format!("server process {}, connected from {from} since {}", holder.pid, holder.since)
+}
+
+/// The state of a run, as the report records it.
+pub fn run_state(run: Option<&Run>) -> RunState {
+    match run.map(|run| run.state) {
+        None => RunState::Planned,
+        Some(RunState::Running) => RunState::Stopped,
+        Some(state) => state,
+    }
+}
