@@ -1,4 +1,4 @@
-//! Taking a run back: exactly its rows, its owner, its sequences; and where that cannot be known, a refusal that says so.
+//! Rollback: removes exactly the rows, the owner and the sequence values of a run, or is refused with the reason.
 
 use crate::chaos::proxy::{Fault, Proxy};
 use crate::support::case::Case;

@@ -1,7 +1,7 @@
-//! What is known of the real migrations (`expect/seed.json`: rows, sequences, distributions, lookups), against the fixtures and
-//! what is stated of them; and that each nastier source has every hard case.
+//! Facts about the real migrations (`expect/seed.json`: rows, sequences, distributions, lookups), compared with the
+//! fixtures and their expectations. Each harder source has every hard case.
 //!
-//! No server: `systems` holds a target against the same `expect/counts.json`.
+//! Needs no server: `applications` compares a target with the same `expect/counts.json`.
 
 use std::collections::BTreeSet;
 

@@ -1,8 +1,8 @@
-//! The legs of a load that need no server, one a process, so that `bench.sh` times them next to those that do.
+//! The legs of a load that need no server, one per process, so that `bench.sh` times them next to those that do.
 //!
 //! `legs SOURCE scan` reads every cell; `encode` converts and encodes them too, which is one step; `null` does that in two
-//! lanes, each over a half of the table, and writes to a target that takes everything. Each prints rows, bytes and
-//! nanoseconds a row, of the clock and of the processor. `legs --values [NAME]`: what one value of each type costs.
+//! lanes, each over a half of the table, and writes to a target that accepts everything. Each prints rows, bytes and
+//! nanoseconds per row, of the clock and of the processor. `legs --values [NAME]` prints the cost of one value per type.
 
 mod values;
 

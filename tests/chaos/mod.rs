@@ -1,8 +1,8 @@
-//! Chaos: the real tool against a real server while everything around it dies, until the time is over.
+//! Chaos: the real tool against a real server while everything around it dies, until the time is up.
 //!
-//! `tests/chaos.sh --seconds N --seed S` runs it for as long as is wanted; the test command runs a slice. Each trial draws
-//! its kind and its moments from the printed seed, is judged by an independent reading of source and target, and every
-//! exit status must be true.
+//! `tests/chaos.sh --seconds N --seed S` runs it for as long as requested; the test command runs a slice. Each trial draws
+//! its kind and its moments from the printed seed. An independent reading of source and target judges it, and every exit
+//! status must be true.
 
 mod accidents;
 mod fixture;

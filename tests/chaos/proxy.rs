@@ -1,5 +1,5 @@
-//! A stretch of network between the tool and the server that knows the protocol's messages, and fails at one of them;
-//! inside TLS it knows the records, which is all that a network sees.
+//! A proxy between the tool and the server that reads the protocol's messages and fails at one of them. Inside TLS it reads
+//! the records, which is all that a network sees.
 //!
 //! Each new connection takes the next fault that is waiting; without one it passes everything on.
 

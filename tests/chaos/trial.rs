@@ -1,4 +1,4 @@
-//! One trial: a fresh target, runs that are disturbed, then the same command until it is done; and the judgement.
+//! One trial: a fresh target, disturbed runs, then the same command until it is done, and the judgement.
 //!
 //! This file has what all trials have in common. The accidents are in `accidents`.
 

@@ -1,4 +1,4 @@
-//! Bad input: each a clear message, the right exit status, nothing written on the target, no file made.
+//! Bad input: each one gets a clear message and the right exit status. Nothing is written, and no file is created.
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;

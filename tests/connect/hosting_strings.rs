@@ -1,4 +1,4 @@
-//! The strings of hosting consoles, pasted as they are and led to a server of the tests: each works, or is refused with the
+//! The strings of hosting consoles, pasted as they are and directed to a server of the tests: each works, or is refused with the
 //! word to write and what it gives up.
 
 use super::certs::{Certificates, text};

@@ -1,5 +1,5 @@
-//! Connections to real servers: what psql makes of a string, an environment and a password file is what
-//! `target::connect` makes of them, or it is refused with the reason.
+//! Connections to real servers: `pg::connect` reads a string, an environment and a password file exactly as psql does, or
+//! refuses with the reason.
 //!
 //! Needs PostgreSQL's binaries (`pg_config --bindir`), psql, openssl and pgbouncer; without one of them the
 //! test fails and says which. Nothing outside temporary directories is touched.

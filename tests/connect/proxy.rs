@@ -1,5 +1,5 @@
-//! A stretch of network that fails: it passes bytes on and cuts both ways after so many from the client, or takes a
-//! connection and never says a word.
+//! A network that fails: it passes bytes on and cuts both directions after a number of bytes from the client, or accepts a
+//! connection and never answers.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};

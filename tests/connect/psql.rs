@@ -1,4 +1,4 @@
-//! The same connection by psql: what it would have done is what is expected.
+//! The same connection by psql, whose outcome is the expected one.
 //!
 //! Each call has exactly the variables it is given, so nothing of this machine takes part.
 

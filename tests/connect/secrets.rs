@@ -1,5 +1,5 @@
-//! A planted secret, put into every place a password can come from and sent down every road to an error, and then
-//! searched for in all that is printed.
+//! A planted secret, in every place that a password can come from and with every kind of error. The tests then
+//! search for it in all outputs.
 
 use super::certs::{Certificates, text};
 use super::proxy::Proxy;

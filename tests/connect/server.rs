@@ -1,7 +1,7 @@
-//! A throw-away PostgreSQL in a temporary directory on a free port, ended with the value that holds it.
+//! A throw-away PostgreSQL in a temporary directory on a free port, stopped when the value is dropped.
 //!
 //! initdb and postgres refuse to run as root; then they run as the user `postgres`. Files made for them are given
-//! to that user. It knows nothing of what is tested.
+//! to that user.
 
 use crate::support::postgres::{bindir, installed};
 use std::fs;

@@ -1,5 +1,5 @@
 //! Certificates, modes and the server's rules: every one against every `sslmode`, compared with what psql does, and the
-//! words of the refusals. What only we do is in `promises`.
+//! words of the refusals. Checks beyond psql are in `guarantees`.
 
 use super::certs::{Certificates, text};
 use super::psql::{ask, ask_us};

@@ -1,5 +1,5 @@
-//! The application's own code: functions of indexes, checks and triggers, operators that an extension brought. They find
-//! what they find in the application's sessions, whatever the ledger's tables are called.
+//! The application's own code: functions of indexes, checks and triggers, operators of an extension. They resolve
+//! names as in the application's sessions, whatever the names of the ledger's tables.
 
 use crate::support::case::Case;
 use crate::support::postgres::version;

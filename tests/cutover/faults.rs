@@ -1,4 +1,4 @@
-//! Faults made on purpose, each kind against a real server: its row is pinned, the good rows arrive, the exit code says so.
+//! Faults made on purpose, each kind against a real server: its row is located, the good rows arrive, the exit status is right.
 
 use std::os::unix::fs::PermissionsExt;
 

@@ -1,4 +1,4 @@
-//! Memory is bounded by the batches, whatever the number of rows, of parents or of faults; a large value costs twice itself.
+//! Memory is bounded by the batches, for any number of rows, parents or faults. A large value costs twice its size.
 //!
 //! `tests/memory.sh` runs these very tests with 2,000,000 rows, 1,000,000 faults, a value as large as any and an optimised
 //! binary.

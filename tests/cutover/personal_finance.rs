@@ -1,4 +1,4 @@
-//! The main job from end to end: personal_finance into a real PostgreSQL, looked at, done, done again, verified.
+//! The main job from end to end: personal_finance into a real PostgreSQL, dry run, cutover, the same again, verification.
 
 use crate::support::case::Case;
 use crate::support::expect::Expected;

@@ -1,4 +1,4 @@
-//! A slow network: how often the tool waits for an answer, counted by a relay that adds time each way.
+//! A slow network: how often the tool waits for an answer, counted by a relay that adds latency in each direction.
 //!
 //! It waits after each Query and each Sync of the protocol; the relay reads no other message.
 

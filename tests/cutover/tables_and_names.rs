@@ -1,4 +1,4 @@
-//! Targets and names of every kind: what is no table of rows is refused, what is named hostilely arrives all the same.
+//! Targets and names of every kind: an object that is not a table is refused, and hostile names work.
 
 use crate::support::case::{Case, faults};
 

@@ -1,4 +1,4 @@
-//! `src/guide/reference.toml` shows every key of the mapping's language, each with a comment, and the README points at it.
+//! `src/guide/reference.toml` shows every key of the mapping's language, each with a comment, and the README refers to it.
 
 use std::collections::BTreeSet;
 

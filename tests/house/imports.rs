@@ -95,7 +95,7 @@ fn absolute(module: &[String], path: &str, children: &BTreeSet<String>) -> Optio
 
 /// All imports between the files. A re-export counts as an import of whoever uses it, from its true place.
 fn imports() -> Vec<Import> {
-    let files: Vec<SourceFile> = rust().into_iter().filter(|f| !f.is_unit_tests() && !is_root(f)).collect();
+    let files: Vec<SourceFile> = rust().into_iter().filter(|f| !f.is_unit_tests && !is_root(f)).collect();
     let modules: BTreeSet<Vec<String>> = files.iter().map(SourceFile::module).collect();
     let children = |module: &[String]| -> BTreeSet<String> {
         let below = modules.iter().filter(|m| m.len() == module.len() + 1 && m.starts_with(module));

@@ -127,7 +127,7 @@ fn split(list: &str) -> Vec<String> {
 }
 
 fn all_functions() -> Vec<Function> {
-    rust().iter().filter(|file| !file.is_unit_tests()).flat_map(functions).collect()
+    rust().iter().filter(|file| !file.is_unit_tests).flat_map(functions).collect()
 }
 
 #[test]
@@ -180,7 +180,7 @@ fn no_type_name_is_defined_twice_or_taken_from_the_prelude() {
     let type_name = Regex::new(r"(?m)^(?:pub(?:\(\w+\))? )?type (\w+)|\b(?:struct|enum|union|trait) (\w+)");
     let type_name = type_name.expect("a pattern");
     let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for file in rust().iter().filter(|file| !file.is_unit_tests()) {
+    for file in rust().iter().filter(|file| !file.is_unit_tests) {
         for hit in type_name.captures_iter(&file.code) {
             let name = hit.get(1).or(hit.get(2)).expect("a name");
             places.entry(name.as_str().to_owned()).or_default().push(file.place(name.start()));

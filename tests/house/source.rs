@@ -14,14 +14,11 @@ pub struct SourceFile {
     pub text: String,
     /// The text with comments and the content of strings replaced by spaces, up to the unit tests. Empty unless Rust.
     pub code: String,
+    /// True if the whole file is unit tests: it belongs to a module that is declared under `#[cfg(test)]`.
+    pub is_unit_tests: bool,
 }
 
 impl SourceFile {
-    /// Returns true if the whole file is unit tests.
-    pub fn is_unit_tests(&self) -> bool {
-        self.path.starts_with("src/") && (self.path.contains("/tests") || self.path.ends_with("_tests.rs"))
-    }
-
     /// The place of a byte of the text, as `file:line`.
     pub fn place(&self, byte: usize) -> String {
         format!("{}:{}", self.path, line_of(&self.text, byte))
@@ -41,8 +38,19 @@ pub fn line_of(text: &str, byte: usize) -> usize {
 
 /// The Rust files of `src/`.
 pub fn rust() -> Vec<SourceFile> {
-    let found = files("src", &["rs"]);
+    let mut found = files("src", &["rs"]);
     assert!(found.len() > 50, "src/ was not found as a whole");
+    let declaration = Regex::new(r"#\[cfg\(test\)\]\s*(?:#\[[^\]]*\]\s*)*mod (\w+);").expect("a pattern");
+    let mut tests = Vec::new();
+    for file in &found {
+        for hit in declaration.captures_iter(&file.text) {
+            tests.push([file.module(), vec![hit[1].to_owned()]].concat());
+        }
+    }
+    for file in &mut found {
+        let module = file.module();
+        file.is_unit_tests = file.path.ends_with("_tests.rs") || tests.iter().any(|test| module.starts_with(test));
+    }
     found
 }
 
@@ -66,7 +74,7 @@ fn walk(folder: &Path, extensions: &[&str], found: &mut Vec<SourceFile>) {
             let code = if extension == "rs" { without_unit_tests(code(&text)) } else { String::new() };
             let below = path.strip_prefix(repo("")).expect("a file of the repository");
             let path = below.to_str().expect("a path in UTF-8").to_owned();
-            found.push(SourceFile { path, text, code });
+            found.push(SourceFile { path, text, code, is_unit_tests: false });
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Rows that the source holds only between the lines: renamed and replaced columns, parents made of their children, several
-//! loads into one table, rows that the mapping writes down.
+//! Derived rows: renamed and replaced columns, parents created from their children, several loads into one table, rows
+//! that the mapping itself contains.
 
 use super::{entry, mapped};
 

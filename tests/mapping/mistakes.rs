@@ -1,5 +1,5 @@
-//! Mistakes in mappings: every key, name, word and value of the five applications' mappings is spoilt in turn, and each time
-//! the answer must be a refusal that names the line and, of a name, the right one. What is right all the same is listed.
+//! Mistakes in mappings: every key, name, word and value of the five applications' mappings is spoilt in turn. Each time
+//! the answer must be a refusal with the line and, for a name, the right one. Values that are still valid are listed.
 
 use std::collections::BTreeSet;
 use std::ops::Range;

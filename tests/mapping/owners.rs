@@ -1,4 +1,4 @@
-//! The owner: any table, any column, an integer or a text; found or made; stamped, carried, or the parent's.
+//! The owner: any table, any column, an integer or a text; found or created; stamped, carried, or taken from the parent.
 
 use super::{entry, mapped, remap};
 

@@ -1,4 +1,4 @@
-//! The head of a mapping: which database, which schema, and what happens to a row that cannot go.
+//! The head of a mapping: the database, the schema, and the policy for rows that cannot be loaded.
 
 use super::{mapped, remap};
 

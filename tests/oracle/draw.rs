@@ -1,4 +1,4 @@
-//! Types, values of them as PostgreSQL prints them, their spellings in SQLite, and cells that no reading saves.
+//! Types, values of them as PostgreSQL prints them, their spellings in SQLite, and cells that no conversion can read.
 //!
 //! Knows nothing of the tool: calendars and spellings are written here from the two databases' own documentation.
 

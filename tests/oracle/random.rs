@@ -1,4 +1,4 @@
-//! Drawing by a seed that is printed: the same seed draws the same everywhere.
+//! Random values from a printed seed: the same seed draws the same values on every machine.
 
 /// SplitMix64: the same seed draws the same everywhere.
 pub struct Random(u64);

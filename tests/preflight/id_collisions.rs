@@ -1,4 +1,4 @@
-//! The wrong person: a number that means one person in the source and another on the target is refused, never shared.
+//! Id collisions: an id that means one row in the source and another on the target is refused, never shared.
 
 use crate::support::case::Case;
 use crate::support::postgres::Database;

@@ -1,5 +1,5 @@
-//! What only the server can judge of a row: a dry run says that it was not looked at, and a row that an index would refuse is
-//! pinned, or a way is named that pins it, whatever is taken off for speed.
+//! Checks that only the server can make: a dry run lists them as unchecked. A row that an index refuses is located, or the
+//! report names a way to locate it, whatever is detached for speed.
 
 use serde_json::Value;
 

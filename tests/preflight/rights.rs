@@ -1,5 +1,5 @@
-//! Roles without superuser: each right that is missing is named with its GRANT before anything is written; with those GRANTs
-//! and no other, the cutover passes.
+//! Roles without superuser: each missing right is reported with its GRANT before anything is written. With exactly those
+//! GRANTs the cutover succeeds.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! Source files that are no good, or change, end to end: the exit status, what is said, and what is written.
+//! Source files that are damaged, locked or changing, end to end: the exit status, the message, and the rows written.
 
 use std::fs;
 

@@ -1,5 +1,5 @@
 //! A cutover of each of the five systems and its report in all four forms, kept under `tests/golden/systems` with times,
-//! paths and digests taken out; and one whose target was tampered with.
+//! paths and digests removed; and one with a corrupted target.
 //!
 //! The files are drawn from the record that the tool wrote, redacted; that its own files are drawn from the same record is
 //! asserted on the way. Look at the pages in a browser: `tests/html_report.sh`.

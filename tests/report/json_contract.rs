@@ -1,4 +1,4 @@
-//! The JSON report is a contract: read back strictly, every key of the real ones is known and every known key is there.
+//! The JSON report is a contract: it is read back strictly, every key of real reports is known, and every known key is present.
 
 use std::collections::BTreeSet;
 

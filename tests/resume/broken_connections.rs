@@ -1,5 +1,5 @@
-//! A connection that breaks once, wherever in a run: before the first write nothing was done, from then on it is tried again
-//! and the run ends as an unbroken one.
+//! A connection that breaks once, anywhere in a run: before the first write the run is refused, afterwards it retries and ends
+//! like an unbroken one.
 
 use crate::chaos::proxy::{Fault, How, Proxy};
 use crate::support::case::Case;

@@ -1,7 +1,7 @@
 //! The protocol of batches and ledger as a small model, explored completely: every interleaving of two processes, lost
 //! connections, lost answers, commits that land late, server crashes and kills, up to a number of accidents.
 //!
-//! It models the rules, not the code: the same rules with one safeguard taken away must be found to lose or double
+//! It models the rules, not the code: the same rules without one of the safeguards must be found to lose or double
 //! a row, else the exploration would prove nothing.
 
 use std::collections::{BTreeSet, VecDeque};

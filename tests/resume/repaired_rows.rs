@@ -1,5 +1,5 @@
 //! Quarantined rows that were repaired in the source since: no run ignores the change, and there is a way to
-//! have them go.
+//! load them.
 
 use serde_json::Value;
 

@@ -250,7 +250,7 @@ impl Database {
         Database::made_like(&templates[sql])
     }
 
-    /// A copy of it as it is now. Nobody may be connected.
+    /// A copy in its present state. No session may be connected.
     pub fn copy(&self) -> Database {
         Database::made_like(&self.name)
     }

@@ -1,4 +1,4 @@
-//! The real binary, run in a temporary folder with a cleaned environment; what it said and how it ended, exactly.
+//! The real binary, run in a temporary folder with a cleaned environment; its exact output and exit status.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
