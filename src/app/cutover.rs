@@ -241,11 +241,13 @@ fn detach(
     }
     let rows =
         |table: &str| plan.loads.iter().filter(|l| l.table == table).filter_map(|l| sizes.get(&l.name)).sum::<u64>();
-    let to_come = migrate::indexes::detach::ToCome {
+    let request = migrate::indexes::detach::DetachRequest {
+        detach: &plan.detach,
+        target,
         how: super::plan::detaching(m),
         rows: &rows,
         reader: &reader,
         loads: &plan.loads,
     };
-    migrate::indexes::detach::detach_objects((&m.reconnect(), session), run, &plan.detach, target, &to_come)
+    migrate::indexes::detach::detach_objects(&m.reconnect(), session, run, &request)
 }

@@ -38,7 +38,7 @@ pub fn preflight(
     report: &mut Report,
 ) -> Result<PreflightResult, Stop> {
     let began = m.world().elapsed();
-    let (maps, checks) = migrate::lookup_maps::ahead(session, plan, settled)?;
+    let (maps, checks) = migrate::lookup_maps::before_writing(session, plan, settled)?;
     report.checks.extend(checks);
     let (observer, asked, jobs) = (m.observer(), &*m.world().asked, m.jobs());
     let checks_constraints = m.activity() == Activity::DryRun;

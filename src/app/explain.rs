@@ -106,8 +106,8 @@ pub fn misses(
         if !has_misses(report, load) {
             continue;
         }
-        let moved = lookup_maps::moved(session, plan, load, settled, RunId { id: run.id, seed: run.seed })?;
-        let mut maps = lookup_maps::again(session, plan, load, settled, run.seed)?;
+        let moved = lookup_maps::changed_columns(session, plan, load, settled, RunId { id: run.id, seed: run.seed })?;
+        let mut maps = lookup_maps::current(session, plan, load, settled, run.seed)?;
         maps.retain(|column, _| !moved.contains(column));
         let mut refused = RefusedRows::default();
         session.faults::<ServerError>(run.id, &load.name, &mut |some| {

@@ -8,7 +8,7 @@ mod stop;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use crate::event::Observer;
+use crate::event::{Event, Observer};
 use crate::mapping::OnFault;
 use crate::model::schema::TargetSchema;
 use crate::pg::Session;
@@ -91,8 +91,22 @@ impl Job<'_> {
         self.reconnect().retrying(session, work)
     }
 
+    /// Runs `work` in a number of lanes at once, each with a connection of its own. The first lane uses the given one. A lane
+    /// that cannot connect reports this and leaves its work to the others.
+    pub fn in_lanes(&self, session: &mut Session, lanes: usize, work: impl Fn(&mut Session) + Sync) {
+        std::thread::scope(|scope| {
+            for _ in 1..lanes {
+                scope.spawn(|| match self.connections.another() {
+                    Ok(mut session) => work(&mut session),
+                    Err(e) => self.observer.on_event(Event::Said(&format!("one lane less: {e}"))),
+                });
+            }
+            work(session);
+        });
+    }
+
     /// Returns true if the process was asked to stop.
-    pub fn is_asked(&self) -> bool {
+    pub fn is_stop_requested(&self) -> bool {
         self.asked.load(Ordering::Relaxed)
     }
 }

@@ -58,9 +58,9 @@ impl fmt::Display for Stop {
             Stop::Source(e) => write!(f, "{e}"),
             Stop::Target(e) => write!(f, "{e}"),
             Stop::Connect(e) => write!(f, "{e}"),
-            Stop::Faults(faults) => write!(f, "{} values cannot go as they are", faults.len()),
+            Stop::Faults(faults) => write!(f, "{} values cannot be loaded as they are", faults.len()),
             Stop::TooManyFaults { most, .. } => {
-                write!(f, "more than {most} rows cannot go as they are, which is what --max-faults bears")
+                write!(f, "more than {most} rows cannot be loaded as they are, and --max-faults allows {most}")
             }
             Stop::Refused(refusals) => {
                 let all: Vec<String> = refusals.iter().map(ToString::to_string).collect();

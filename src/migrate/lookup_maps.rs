@@ -1,70 +1,76 @@
-//! The maps of lookups: read from the target when the load that needs them begins, or, while reading ahead, where this
-//! run does not write to their table first.
+//! Reads the maps of lookups from the target: when the load that needs them starts, and before the first write if this run
+//! does not write to their tables.
 
-use std::collections::{BTreeMap, HashSet};
-use std::ops::ControlFlow;
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-
-use xxhash_rust::xxh3::xxh3_64;
 
 use crate::convert::Settled;
 use crate::convert::lookup::{LookupMap, MOST_BYTES, MapBuilder};
 use crate::convert::row::{Maps, Notes, RowEncoder};
+use crate::event::Event;
+use crate::job::{Job, Stop};
 use crate::migrate::owner;
+use crate::migrate::rows::quarantine::Quarantine;
 use crate::model::hex::hex;
 use crate::model::ident::quoted;
-use crate::model::key::{Key, KeyRange, RunId};
+use crate::model::key::RunId;
 use crate::model::ledger::{MadeKind, Run};
 use crate::model::pgtype::ColumnType;
 use crate::model::record::{Check, CheckKind, Refusal, Warning};
-use crate::model::select::{Failed, Row, Sink};
+use crate::model::rules::Value;
 use crate::pg::Session;
 use crate::pg::lookup_rows::LookupRows;
 use crate::plan::{ColumnPlan, Feed, LoadPlan, LookupPlan, Plan};
 
-use crate::event::Event;
-use crate::job::Job;
-use crate::job::Stop;
-
-/// Reads the maps of a load and notes in the ledger what they held.
+/// Reads the maps of a load, and notes in the ledger a digest of the rows that they were made of.
+///
+/// # Errors
+/// If a map is too large, the target refuses, or the connection is lost.
 pub fn read(job: &Job<'_>, session: &mut Session, run: &Run, load: &LoadPlan, settled: &Settled) -> Result<Maps, Stop> {
     let mut maps = Maps::new();
-    for (column, lookup) in load.lookups() {
-        let mut builder = begun(session, job.plan, load, (column, lookup), settled, run.seed)?;
-        set_aside(job, session, run, (lookup, settled), &mut builder)?;
-        let map = finished(builder, job.plan, load, (column, lookup))?;
-        let place = place(load, column);
+    let reader = MapReader { plan: job.plan, settled, seed: run.seed };
+    for fed in LookupColumn::of(load) {
+        let mut builder = reader.begin(session, &fed)?;
+        add_quarantined(&Quarantine { job, run }, session, fed.lookup, settled, &mut builder)?;
+        let map = reader.finish(builder, &fed)?;
+        let place = fed.place();
         let digest = hex(&map.digest.to_bytes());
         if session.note_lookup(run.id, &place, &digest)? != digest {
             let message = format!(
-                "the rows of {}.{} that this lookup reads changed since the load was begun; from here on the new ones count",
-                job.plan.schema, lookup.table
+                "the rows of {}.{} that this lookup reads changed since the load started; the remaining rows use the new ones",
+                job.plan.schema, fed.lookup.table
             );
             job.observer.on_event(Event::Warned(&Warning::new(place, message)));
         }
-        maps.insert(column.name.clone(), Arc::new(map));
+        maps.insert(fed.column.name.clone(), Arc::new(map));
     }
     Ok(maps)
 }
 
-/// The maps of a load as they are now, to compute its rows again.
+/// Returns the maps of a load as they are now, to compute its rows again.
 ///
 /// # Errors
-/// When a map is too large, or the target refuses.
-pub fn again(session: &mut Session, plan: &Plan, load: &LoadPlan, settled: &Settled, seed: u64) -> Result<Maps, Stop> {
+/// If a map is too large, the target refuses, or the connection is lost.
+pub fn current(
+    session: &mut Session,
+    plan: &Plan,
+    load: &LoadPlan,
+    settled: &Settled,
+    seed: u64,
+) -> Result<Maps, Stop> {
     let mut maps = Maps::new();
-    for (column, lookup) in load.lookups() {
-        maps.insert(column.name.clone(), Arc::new(one(session, plan, load, (column, lookup), settled, seed)?));
+    let reader = MapReader { plan, settled, seed };
+    for fed in LookupColumn::of(load) {
+        maps.insert(fed.column.name.clone(), Arc::new(reader.read(session, &fed)?));
     }
     Ok(maps)
 }
 
-/// The columns of a load whose lookups would find other rows now than when it was loaded.
+/// Returns the columns of a load whose lookups would find other rows now than when it was loaded.
 ///
 /// # Errors
-/// When a map is too large, or the target refuses.
-pub fn moved(
+/// If a map is too large, the target refuses, or the connection is lost.
+pub fn changed_columns(
     session: &mut Session,
     plan: &Plan,
     load: &LoadPlan,
@@ -75,22 +81,23 @@ pub fn moved(
         return Ok(Vec::new());
     }
     let noted = session.made(run.id)?;
-    let mut moved = Vec::new();
-    for (column, lookup) in load.lookups() {
-        let place = place(load, column);
-        let now = hex(&one(session, plan, load, (column, lookup), settled, run.seed)?.digest.to_bytes());
+    let reader = MapReader { plan, settled, seed: run.seed };
+    let mut changed = Vec::new();
+    for fed in LookupColumn::of(load) {
+        let place = fed.place();
+        let now = hex(&reader.read(session, &fed)?.digest.to_bytes());
         if noted.iter().any(|m| m.kind == MadeKind::Lookup && m.object == place && m.became.as_ref() != Some(&now)) {
-            moved.push(column.name.clone());
+            changed.push(fed.column.name.clone());
         }
     }
-    Ok(moved)
+    Ok(changed)
 }
 
-/// The maps that are known before anything is written, by load, and a check for each lookup that is not.
+/// Returns, by load, the maps that are known before the first write, and a check for each lookup whose map is not.
 ///
 /// # Errors
-/// When a map is too large, or the target refuses.
-pub fn ahead(
+/// If a map is too large, the target refuses, or the connection is lost.
+pub fn before_writing(
     session: &mut Session,
     plan: &Plan,
     settled: &Settled,
@@ -100,10 +107,11 @@ pub fn ahead(
         Some(owner) if owner::find(session, plan, settled)?.is_none() => Some(&owner.table),
         _ => None,
     };
+    let reader = MapReader { plan, settled, seed: 0 };
     for load in &plan.loads {
         let mut maps = Maps::new();
-        for (column, lookup) in load.lookups() {
-            let place = place(load, column);
+        for fed in LookupColumn::of(load) {
+            let (place, lookup) = (fed.place(), fed.lookup);
             if plan.loads.iter().any(|other| other.table == lookup.table) {
                 let why = format!("it reads {}, which this run loads first", lookup.table);
                 checks.push(Check::not_checked(CheckKind::Lookups, Some(&place), why));
@@ -113,67 +121,97 @@ pub fn ahead(
                 let why =
                     "the owner's row, which this run makes, is not there yet: a value that means it counts as missing";
                 checks.push(Check::not_checked(CheckKind::Lookups, Some(&place), why));
-                if lookup.missing == crate::model::rules::Value::Fault || lookup.ambiguous_is_fault {
+                if lookup.missing == Value::Fault || lookup.ambiguous_is_fault {
                     continue;
                 }
             }
-            let map = one(session, plan, load, (column, lookup), settled, 0)?;
-            maps.insert(column.name.clone(), Arc::new(map));
+            maps.insert(fed.column.name.clone(), Arc::new(reader.read(session, &fed)?));
         }
         known.insert(load.name.clone(), maps);
     }
     Ok((known, checks))
 }
 
-fn place(load: &LoadPlan, column: &ColumnPlan) -> String {
-    format!("load.{}.columns.{}.lookup", load.name, column.name)
+/// A column of a load that a lookup feeds.
+struct LookupColumn<'a> {
+    load: &'a LoadPlan,
+    column: &'a ColumnPlan,
+    lookup: &'a LookupPlan,
 }
 
-fn one(
-    session: &mut Session,
-    plan: &Plan,
-    load: &LoadPlan,
-    fed: (&ColumnPlan, &LookupPlan),
-    settled: &Settled,
-    seed: u64,
-) -> Result<LookupMap, Stop> {
-    finished(begun(session, plan, load, fed, settled, seed)?, plan, load, fed)
-}
-
-/// Reads what a lookup's table holds.
-fn begun<'l>(
-    session: &mut Session,
-    plan: &Plan,
-    load: &LoadPlan,
-    (column, lookup): (&ColumnPlan, &'l LookupPlan),
-    settled: &Settled,
-    seed: u64,
-) -> Result<MapBuilder<'l>, Stop> {
-    let mut builder = MapBuilder::new(column, lookup, load.as_text, settled).map_err(|mistake| {
-        let advice = "Write a value that fits the column.";
-        Stop::Refused(vec![Refusal::new(place(load, column), mistake.to_string(), advice)])
-    })?;
-    for (n, step) in lookup.steps.iter().enumerate() {
-        let key: Vec<&str> = step.target.iter().map(|(sql, _)| sql.as_str()).collect();
-        let mut push = |image: &[u8]| builder.push(n, image, seed);
-        let rows = LookupRows { schema: &plan.schema, table: &lookup.table, key: &key, take: &lookup.take };
-        session.read_lookup(&rows, &mut push)?;
+impl<'a> LookupColumn<'a> {
+    fn of(load: &'a LoadPlan) -> impl Iterator<Item = LookupColumn<'a>> {
+        load.lookups().map(move |(column, lookup)| LookupColumn { load, column, lookup })
     }
-    Ok(builder)
+
+    /// Returns the key of the lookup in the mapping.
+    fn place(&self) -> String {
+        format!("load.{}.columns.{}.lookup", self.load.name, self.column.name)
+    }
 }
 
-/// Adds the keys of rows of this run that were set aside, for the steps whose keys are columns that the source feeds.
-fn set_aside(
-    job: &Job<'_>,
+/// Everything that the maps of a run have in common.
+struct MapReader<'a> {
+    plan: &'a Plan,
+    settled: &'a Settled,
+    /// The seed of the row hashes.
+    seed: u64,
+}
+
+impl MapReader<'_> {
+    fn read(&self, session: &mut Session, fed: &LookupColumn<'_>) -> Result<LookupMap, Stop> {
+        let builder = self.begin(session, fed)?;
+        self.finish(builder, fed)
+    }
+
+    /// Reads the rows of a lookup's table.
+    fn begin<'l>(&self, session: &mut Session, fed: &LookupColumn<'l>) -> Result<MapBuilder<'l>, Stop> {
+        let LookupColumn { load, column, lookup } = *fed;
+        let mut builder = MapBuilder::new(column, lookup, load.as_text, self.settled).map_err(|mistake| {
+            let advice = "Write a value that fits the column.";
+            Stop::Refused(vec![Refusal::new(fed.place(), mistake.to_string(), advice)])
+        })?;
+        for (n, step) in lookup.steps.iter().enumerate() {
+            let key: Vec<&str> = step.target.iter().map(|(sql, _)| sql.as_str()).collect();
+            let mut push = |image: &[u8]| builder.push(n, image, self.seed);
+            let rows = LookupRows { schema: &self.plan.schema, table: &lookup.table, key: &key, take: &lookup.take };
+            session.read_lookup(&rows, &mut push)?;
+        }
+        Ok(builder)
+    }
+
+    /// Returns the map unless it is too large.
+    fn finish(&self, builder: MapBuilder<'_>, fed: &LookupColumn<'_>) -> Result<LookupMap, Stop> {
+        let rows = builder.rows;
+        builder.finish().map_err(|bytes| {
+            const MIB: usize = 1 << 20;
+            Stop::Refused(vec![Refusal::new(
+                fed.place(),
+                format!(
+                    "its map would take {} MiB in memory ({rows} keys of {}.{}), and {} MiB is the most",
+                    bytes.div_ceil(MIB),
+                    self.plan.schema,
+                    fed.lookup.table,
+                    MOST_BYTES / MIB
+                ),
+                "Let fewer or shorter keys take part: an expression that is NULL for rows that cannot be meant, or one step less.",
+            )])
+        })
+    }
+}
+
+/// Adds the keys of quarantined rows of this run, for the steps whose keys are columns that the source feeds.
+fn add_quarantined(
+    quarantine: &Quarantine<'_>,
     session: &mut Session,
-    run: &Run,
-    (lookup, settled): (&LookupPlan, &Settled),
+    lookup: &LookupPlan,
+    settled: &Settled,
     builder: &mut MapBuilder<'_>,
 ) -> Result<(), Stop> {
-    if job.quarantined.load(Ordering::SeqCst) == 0 {
+    if quarantine.is_empty() {
         return Ok(());
     }
-    for load in job.plan.loads.iter().filter(|load| load.table == lookup.table) {
+    for load in quarantine.job.plan.loads.iter().filter(|load| load.table == lookup.table) {
         let fed = |(sql, _): &(String, ColumnType)| {
             let column = load.columns.iter().find(|c| *sql == c.name || *sql == quoted(&c.name))?;
             matches!(column.feed, Feed::Cell(_) | Feed::Constant(_)).then(|| column.clone())
@@ -182,76 +220,21 @@ fn set_aside(
         let mut steps = Vec::new();
         for (n, columns) in columns.enumerate() {
             let Some(columns) = columns else { continue };
-            let key = LoadPlan { columns, as_text: false, ..load.clone() };
-            steps.push((n, RowEncoder::new(&key, settled, &Maps::new()).map_err(Stop::Refused)?));
+            steps.push((n, RowEncoder::project(load, columns, settled).map_err(Stop::Refused)?));
         }
         if steps.is_empty() {
             continue;
         }
-        let mut places = HashSet::new();
-        session.faults::<Stop>(run.id, &load.name, &mut |some| {
-            places.extend(some.iter().map(|fault| xxh3_64(fault.at.as_bytes())));
-            Ok(())
-        })?;
-        let name = load.name.as_str().into();
-        let (image, notes) = (Vec::new(), Notes::default());
-        let mut keys = Keys { steps, places, name, builder, image, notes };
-        if !keys.places.is_empty() {
-            job.source.reader()?.scan(&load.select, KeyRange::ALL, &mut keys)?;
-        }
-    }
-    Ok(())
-}
-
-/// Hears the rows of a load, and takes the keys of those that were set aside.
-struct Keys<'k, 'b> {
-    steps: Vec<(usize, RowEncoder)>,
-    places: HashSet<u64>,
-    name: Arc<str>,
-    builder: &'k mut MapBuilder<'b>,
-    image: Vec<u8>,
-    notes: Notes,
-}
-
-impl Sink for Keys<'_, '_> {
-    fn row(&mut self, row: &dyn Row) -> ControlFlow<()> {
-        let at = row.key();
-        if self.places.remove(&xxh3_64(at.written().as_bytes())) {
-            for (n, encoder) in &self.steps {
-                self.image.clear();
-                if encoder.encode(row, &mut self.image, &mut self.notes) {
-                    self.builder.add_quarantined(*n, &self.image, &self.name, &at);
+        let name: Arc<str> = load.name.as_str().into();
+        let (mut image, mut notes) = (Vec::new(), Notes::default());
+        quarantine.each(session, load, |row, at| {
+            for (n, encoder) in &steps {
+                image.clear();
+                if encoder.encode(row, &mut image, &mut notes) {
+                    builder.add_quarantined(*n, &image, &name, &at);
                 }
             }
-        }
-        if self.places.is_empty() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })?;
     }
-
-    fn failed(&mut self, _: Key, _: Failed) -> ControlFlow<()> {
-        ControlFlow::Continue(())
-    }
-}
-
-/// The map, if it is not too large.
-fn finished(
-    builder: MapBuilder<'_>,
-    plan: &Plan,
-    load: &LoadPlan,
-    (column, lookup): (&ColumnPlan, &LookupPlan),
-) -> Result<LookupMap, Stop> {
-    let rows = builder.rows;
-    builder.finish().map_err(|bytes| {
-        const MIB: usize = 1 << 20;
-        Stop::Refused(vec![Refusal::new(
-            place(load, column),
-            format!(
-                "its map would take {} MiB in memory ({rows} keys of {}.{}), and {} MiB is the most",
-                bytes.div_ceil(MIB),
-                plan.schema,
-                lookup.table,
-                MOST_BYTES / MIB
-            ),
-            "Let fewer or shorter keys take part: an expression that is NULL for rows that cannot be meant, or one step less.",
-        )])
-    })
+    Ok(())
 }

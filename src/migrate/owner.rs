@@ -1,6 +1,8 @@
-//! Settling the owner: its row is found by the natural key, or made, once.
+//! The owner: its row is found by the natural key or made once.
 
 use crate::convert::{Converter, Settled, constant_advice};
+use crate::job::{Job, Stop};
+use crate::migrate::sequences::past_rows;
 use crate::model::cell::Cell;
 use crate::model::ledger::{MadeKind, Run};
 use crate::model::record::Refusal;
@@ -11,25 +13,21 @@ use crate::pg::{OwnerFound, Session};
 use crate::plan::sequences::SequenceColumn;
 use crate::plan::{OwnerColumn, OwnerPlan, Plan, to_make_the_owner};
 
-use crate::job::Job;
-use crate::job::Stop;
-use crate::migrate::sequences::past_rows;
-
-/// The owner, settled.
+/// The owner of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Owner {
-    /// Its key as text: the value that is stamped.
+    /// The key of its row as text, which is written into owner columns.
     pub key: String,
-    /// This run made its row.
+    /// True if this run made the row.
     pub made: bool,
 }
 
-/// Finds the owner, or makes it where the mapping says how.
+/// Finds the owner, or makes its row if the mapping defines it.
 pub fn settle(job: &Job<'_>, session: &mut Session, run: &Run, settled: &Settled) -> Result<Option<Owner>, Stop> {
     job.retrying(session, |session| settle_once(job, session, run, settled))
 }
 
-/// A second time it finds what the first one made.
+/// A repetition finds the row that the first attempt made.
 fn settle_once(job: &Job<'_>, session: &mut Session, run: &Run, settled: &Settled) -> Result<Option<Owner>, Stop> {
     let Some(plan) = job.plan.settled_owner() else { return Ok(None) };
     let schema = &job.plan.schema;
@@ -53,10 +51,10 @@ fn settle_once(job: &Job<'_>, session: &mut Session, run: &Run, settled: &Settle
     Ok(Some(Owner { key, made: true }))
 }
 
-/// Looks for the owner. `None`: it is not there.
+/// Returns the key of the owner. `None` if no row has its natural key.
 ///
 /// # Errors
-/// When several rows have its natural key, or the target refuses.
+/// If several rows have its natural key, or the target refuses.
 pub fn find(session: &mut Session, plan: &Plan, settled: &Settled) -> Result<Option<String>, Stop> {
     let Some(owner) = plan.settled_owner() else { return Ok(None) };
     let natural = OwnerPlan { create: None, ..owner.clone() };
@@ -72,7 +70,7 @@ pub fn find(session: &mut Session, plan: &Plan, settled: &Settled) -> Result<Opt
     }
 }
 
-/// Whether an owner that is not there can be made: the values of its row fit, and this role may write it.
+/// Checks that a missing owner can be made: the values of its row fit, and this role may write it.
 ///
 /// # Errors
 /// A refusal for each value that does not fit its column and each right that is missing.
@@ -85,7 +83,8 @@ pub fn fits(plan: &Plan, target: &TargetSchema, settled: &Settled) -> Result<(),
     if refusals.is_empty() { Ok(()) } else { Err(refusals) }
 }
 
-/// Values that do not fit, as far as they are known: a variable of the environment that is not set may never be needed.
+/// Returns a refusal for each known value that does not fit. A variable of the environment that is not set is skipped,
+/// because it may never be needed.
 pub fn mistakes(plan: &Plan, settled: &Settled) -> Vec<Refusal> {
     let Some(owner) = plan.settled_owner() else { return Vec::new() };
     let is_known = |c: &&OwnerColumn| !matches!(&c.value, Value::Env(name) if !settled.env.contains_key(name));
@@ -95,11 +94,11 @@ pub fn mistakes(plan: &Plan, settled: &Settled) -> Vec<Refusal> {
     cells(&owner, settled).err().unwrap_or_default()
 }
 
-/// Which columns of the row that was made for the owner say something else now. `None`: what they should say cannot be
-/// known any more.
+/// Returns the columns of the row made for the owner that have another value now. `None` if the expected values cannot be
+/// determined any more.
 ///
 /// # Errors
-/// When the target refuses or is gone.
+/// If the target refuses or the connection is lost.
 pub fn columns_changed(
     session: &mut Session,
     plan: &Plan,
@@ -114,7 +113,7 @@ pub fn columns_changed(
     Ok(Some(session.owner_columns_changed(&plan.schema, &owner.table, &row, &converted)?))
 }
 
-/// What is said when the owner is not there and may not be made.
+/// Returns the refusal of an owner that is missing and that the mapping does not define.
 pub fn absent(plan: &OwnerPlan) -> Stop {
     Stop::Refused(vec![Refusal::new(
         "owner.match",
@@ -123,7 +122,7 @@ pub fn absent(plan: &OwnerPlan) -> Stop {
     )])
 }
 
-/// The natural key's values and, where there are any, those of `create`.
+/// Returns the values of the natural key and of `create`.
 fn cells<'a>(owner: &'a OwnerPlan, settled: &Settled) -> Result<Vec<ColumnValue<'a>>, Vec<Refusal>> {
     let natural = owner.natural.iter().map(|column| ("match", column));
     let create = owner.create.iter().flatten().map(|column| ("create", column));

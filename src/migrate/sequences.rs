@@ -1,18 +1,16 @@
-//! Sequences: set past the rows that are there, before anything is issued and at the end.
+//! Advances sequences past the existing rows, before they issue ids and at the end of a run.
 
 use crate::event::Event;
+use crate::job::{Job, Stop};
 use crate::model::ledger::Run;
 use crate::model::record::StepKind;
 use crate::pg::Session;
 use crate::plan::sequences::{PlannedSequence, SequenceColumn, planned_sequences};
 
-use crate::job::Job;
-use crate::job::Stop;
-
-/// Sets every sequence of the loaded tables and of the owner's.
+/// Advances every sequence of the loaded tables and of the owner's table.
 ///
 /// # Errors
-/// What stopped it; the sequences that were set stay set.
+/// What stopped it. Sequences that were advanced stay so.
 pub fn set_sequences(job: &Job<'_>, session: &mut Session, run: &Run) -> Result<(), Stop> {
     job.observer.on_event(Event::Step(StepKind::Sequences));
     for planned in planned_sequences(job.plan, job.source.schema(), job.target, &run.judged.shifts) {
@@ -24,8 +22,11 @@ pub fn set_sequences(job: &Job<'_>, session: &mut Session, run: &Run) -> Result<
     Ok(())
 }
 
-/// Sets a sequence past the rows that are there before it issues anything: loads before this one may have brought ids.
-/// How it was is noted first, whether it has to move or not.
+/// Advances a sequence past the existing rows before it issues ids, because previous loads may have written ids. Notes the
+/// sequence's state in the ledger first, in any case.
+///
+/// # Errors
+/// If the target refuses or the connection is lost.
 pub fn past_rows(job: &Job<'_>, session: &mut Session, run: &Run, column: SequenceColumn<'_>) -> Result<(), Stop> {
     let planned = PlannedSequence::for_column(job.plan, job.source.schema(), column, &run.judged.shifts);
     session.note_sequence_start(run.id, column.sequence)?;

@@ -29,7 +29,7 @@ pub fn quarantined_rows(subject: &Subject<'_>, session: &mut Session) -> Result<
     let mut refusals = Vec::new();
     for load in &subject.plan.loads {
         let parts = subject.done.get(&load.name).map(|done| done.parts.as_slice()).unwrap_or_default();
-        let rows = fingerprint::mended(subject.source, session, (load, parts), subject.run_id())?;
+        let rows = fingerprint::fixed_rows(subject.source, session, load, parts, subject.run_id())?;
         if rows.is_empty() {
             continue;
         }

@@ -55,7 +55,7 @@ impl VerifiedTable<'_> {
     ) -> Result<u64, Stop> {
         let subject = self.subject;
         let binary = LoadPlan { as_text: false, ..load.clone() };
-        let maps = lookup_maps::again(session, subject.plan, &binary, subject.settled, subject.run.seed)?;
+        let maps = lookup_maps::current(session, subject.plan, &binary, subject.settled, subject.run.seed)?;
         let encoder = RowEncoder::new(&binary, subject.settled, &maps)
             .and_then(|encoder| encoder.proving(&binary, subject.settled, None, Some(&self.columns)))
             .map_err(Stop::Refused)?;

@@ -55,7 +55,13 @@ impl<'a> VerifiedTable<'a> {
         for table in &mut tables {
             for load in &table.loads {
                 let run = subject.run_id();
-                table.looked_up.extend(lookup_maps::moved(session, subject.plan, load, subject.settled, run)?);
+                table.looked_up.extend(lookup_maps::changed_columns(
+                    session,
+                    subject.plan,
+                    load,
+                    subject.settled,
+                    run,
+                )?);
             }
         }
         if subject.later {

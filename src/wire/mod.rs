@@ -5,4 +5,5 @@
 pub mod binary;
 pub mod calendar;
 pub mod decode;
+pub mod image;
 pub mod text;

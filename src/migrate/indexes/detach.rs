@@ -1,12 +1,13 @@
-//! Taking off what the plan names, once, before the first row; putting it all back behind the last.
+//! Detaches constraints, indexes and triggers before the first row, and reattaches them after the last one.
 //!
-//! How a statement reads is the catalogue's and the ledger's knowledge; here it is only when, and on which tables it pays.
+//! The statements come from the catalogue and the ledger. This module decides the time, the order and the tables.
 
 use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
 use crate::event::Event;
+use crate::job::{Job, Reconnect, Stop};
 use crate::model::ledger::Run;
 use crate::model::record::StepKind;
 use crate::model::schema::{DetachKind, Detachable, ForeignKey, TargetSchema, TargetTable, TargetUnique};
@@ -15,16 +16,13 @@ use crate::pg::detach::Detached;
 use crate::plan::{Detach, Detaching, LoadPlan};
 use crate::sqlite::Reader;
 
-use crate::job::Job;
-use crate::job::Reconnect;
-use crate::job::Stop;
-use crate::migrate::indexes::index_width::Widths;
+use super::index_width::Widths;
 
-/// Rows below which keys and indexes stay on: taking one off and building it again costs two statements of some
-/// milliseconds each, keeping it up some microseconds a row.
-pub const WORTH_IT: u64 = 10_000;
+/// Number of rows below which keys and indexes are not detached: dropping and building one costs two statements of some
+/// milliseconds each, maintaining it some microseconds a row.
+pub const MIN_ROWS: u64 = 10_000;
 
-/// What the catalogue said of an object that was taken off: enough to see the target as if it were back.
+/// The catalogue's entry of a detached object, which restores the catalogue as it was.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Shape {
@@ -34,53 +32,58 @@ enum Shape {
     Index,
 }
 
-/// What is known of the rows to come, as far as it decides what goes.
-pub struct ToCome<'a> {
+/// The objects that may be detached, and the facts that decide about each.
+pub struct DetachRequest<'a> {
+    /// The objects that the plan names.
+    pub detach: &'a Detach,
+    /// The target's catalogue.
+    pub target: &'a TargetSchema,
     /// `--detach`.
     pub how: Detaching,
-    /// Rows to come into a table.
+    /// Returns the number of rows that the run will write into a table.
     pub rows: &'a dyn Fn(&str) -> u64,
-    /// Where they come from.
+    /// The reader of the source.
     pub reader: &'a Reader,
-    /// The loads that bring them.
+    /// The loads of the run.
     pub loads: &'a [LoadPlan],
 }
 
-/// Takes off what the plan names: triggers everywhere, the rest of tables with [`WORTH_IT`] rows to come. What a row may be
-/// too large for stays on: the server then refuses that row.
+/// Detaches what the plan names: triggers of all tables, other objects of tables that get at least [`MIN_ROWS`] rows. An
+/// index that a row may be too large for is not detached, so that the server refuses that row alone.
 ///
 /// # Errors
-/// When the target refuses; then nothing is off. When the run was taken over, the target is gone or the source cannot be read.
+/// If the target refuses: then nothing is detached. If the run was taken over, the connection is lost, or the source cannot
+/// be read.
 pub fn detach_objects(
-    (reconnect, session): (&Reconnect<'_>, &mut Session),
+    reconnect: &Reconnect<'_>,
+    session: &mut Session,
     run: &Run,
-    detach: &Detach,
-    target: &TargetSchema,
-    to_come: &ToCome<'_>,
+    request: &DetachRequest<'_>,
 ) -> Result<(), Stop> {
     let worth_it = |object: &Detachable| {
-        let is_all = object.kind == DetachKind::Trigger || to_come.how == Detaching::Always;
-        is_all || (to_come.rows)(&object.table) >= WORTH_IT
+        let is_all = object.kind == DetachKind::Trigger || request.how == Detaching::Always;
+        is_all || (request.rows)(&object.table) >= MIN_ROWS
     };
-    let mut off: Vec<&Detachable> = detach.off.iter().filter(|object| worth_it(object)).collect();
-    let widths = Widths::of(to_come.reader, to_come.loads, &off)?;
-    off.retain(|object| {
+    let mut objects: Vec<&Detachable> = request.detach.off.iter().filter(|object| worth_it(object)).collect();
+    let widths = Widths::of(request.reader, request.loads, &objects)?;
+    objects.retain(|object| {
         let fits = widths.fit(object);
         if !fits {
             let (table, name) = (&object.table, &object.object);
             reconnect
                 .observer
-                .on_event(Event::Said(&format!("{table}.{name} stays on: a row may be too large for it")));
+                .on_event(Event::Said(&format!("{table}.{name} is not detached: a row may be too large for it")));
         }
         fits
     });
-    // A key stays on where a foreign key stands on it that stays on, of a smaller table.
-    let gone: Vec<i64> = off.iter().map(|object| object.oid).collect();
-    off.retain(|object| object.needed_by.iter().all(|oid| gone.contains(oid)));
-    if off.is_empty() {
+    // A key is not detached if a foreign key that is not detached needs it, of a smaller table.
+    let detached: Vec<i64> = objects.iter().map(|object| object.oid).collect();
+    objects.retain(|object| object.needed_by.iter().all(|oid| detached.contains(oid)));
+    if objects.is_empty() {
         return Ok(());
     }
-    let shaped: Vec<(&Detachable, String)> = off.into_iter().map(|object| (object, shape(object, target))).collect();
+    let shaped: Vec<(&Detachable, String)> =
+        objects.into_iter().map(|object| (object, shape(object, request.target))).collect();
     let taken = reconnect.retrying(session, |session| Ok(session.detach_objects(run, &shaped)?))?;
     if taken { Ok(()) } else { Err(Stop::Fenced) }
 }
@@ -100,18 +103,18 @@ fn shape(object: &Detachable, target: &TargetSchema) -> String {
     serde_json::to_string(&found.unwrap_or(Shape::Index)).unwrap_or_else(|_| "\"index\"".to_owned())
 }
 
-/// The catalogue as if everything that is off were back: what a run is compared with when it goes on.
+/// Restores the catalogue as it was before anything was detached, to compare it with that of a resumed run.
 pub fn as_if_back(target: &mut TargetSchema, detached: &[Detached]) {
     for object in detached.iter().filter(|object| !object.reattached) {
         if let (Some(table), Ok(shape)) = (target.tables.get_mut(&object.table), serde_json::from_str(&object.shape)) {
-            put_in(table, shape);
+            restore(table, shape);
         }
     }
 }
 
-/// Adds an object in the order in which the catalogue is read; in place of what stands there under its name while it is
-/// on its way back.
-fn put_in(table: &mut TargetTable, shape: Shape) {
+/// Adds an object in the order in which the catalogue is read. Replaces an object of this name that is reattached already in
+/// part.
+fn restore(table: &mut TargetTable, shape: Shape) {
     match shape {
         Shape::Trigger(name, enabled) => {
             table.triggers.retain(|(n, _)| *n != name);
@@ -132,47 +135,47 @@ fn put_in(table: &mut TargetTable, shape: Shape) {
     }
 }
 
-/// Puts back what locks a table against everything: keys and indexes are built in all lanes at once, the largest first;
-/// then the keys become constraints, and the foreign keys follow, not validated yet. [`validate`] does the rest.
+/// Reattaches what needs an exclusive lock: keys and indexes are built in all lanes at once, the largest first; then the keys
+/// become constraints, and foreign keys are added without validation. [`validate`] does the rest.
 ///
-/// The steps that lock a table against everything run one after the other: two lanes that each hold a share of the same
-/// table and both want it whole would wait for each other.
+/// Steps with an exclusive lock run one after the other: two lanes that each hold a shared lock of the same table and want
+/// an exclusive one would deadlock.
 ///
 /// # Errors
-/// What stopped it, such as a key that the rows do not allow; what is back stays back.
+/// What stopped it, such as a key that the rows do not allow. Reattached objects stay.
 pub fn reattach(job: &Job<'_>, session: &mut Session, run: &Run) -> Result<(), Stop> {
-    let off = Off::of(job, session, run)?;
+    let off = DetachedObjects::of(job, session, run)?;
     if off.is_empty() {
         return Ok(());
     }
     job.observer.on_event(Event::Step(StepKind::Reattach));
-    in_lanes(job, session, (run, job.options.jobs), first(&off.keys))?;
+    in_lanes(job, session, run, job.options.jobs, first(&off.keys))?;
     in_turn(job, session, run, rest(&off.keys))?;
     in_turn(job, session, run, first(&off.foreign))
 }
 
-/// Ends the way back in so many lanes: foreign keys are validated and statistics renewed, then triggers fire again. Waits
-/// for no reader and keeps none waiting, so that the rows can be verified at the same time.
+/// Completes the reattachment in a number of lanes: validates foreign keys and renews statistics, then enables triggers.
+/// Neither waits for readers nor blocks them, so that the rows can be verified at the same time.
 ///
 /// # Errors
-/// What stopped it, such as a reference that ends nowhere; what is back stays back.
+/// What stopped it, such as an orphan. Reattached objects stay.
 pub fn validate(job: &Job<'_>, session: &mut Session, run: &Run, lanes: usize) -> Result<(), Stop> {
-    let off = Off::of(job, session, run)?;
-    in_lanes(job, session, (run, lanes), by_table(&off.tables, rest(&off.foreign)))?;
+    let off = DetachedObjects::of(job, session, run)?;
+    in_lanes(job, session, run, lanes, by_table(&off.tables, rest(&off.foreign)))?;
     in_turn(job, session, run, first(&off.triggers))
 }
 
-/// What is off, the largest tables first.
-struct Off {
+/// The detached objects, those of the largest tables first.
+struct DetachedObjects {
     keys: Vec<Detached>,
     foreign: Vec<Detached>,
     triggers: Vec<Detached>,
-    /// Tables whose keys, references or indexes the run took off, those that are back among them.
+    /// Tables whose keys, references or indexes the run detached, including reattached ones.
     tables: Vec<String>,
 }
 
-impl Off {
-    fn of(job: &Job<'_>, session: &mut Session, run: &Run) -> Result<Off, Stop> {
+impl DetachedObjects {
+    fn of(job: &Job<'_>, session: &mut Session, run: &Run) -> Result<DetachedObjects, Stop> {
         let mut all = session.detached(run.id)?;
         all.sort_by_key(|object| std::cmp::Reverse((size(job, &object.table), object.kind)));
         let mut tables: Vec<String> = Vec::new();
@@ -184,7 +187,7 @@ impl Off {
         all.retain(|object| !object.reattached);
         let (triggers, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|o| o.kind == DetachKind::Trigger);
         let (foreign, keys) = others.into_iter().partition(|o| o.kind == DetachKind::Foreign);
-        Ok(Off { keys, foreign, triggers, tables })
+        Ok(DetachedObjects { keys, foreign, triggers, tables })
     }
 
     fn is_empty(&self) -> bool {
@@ -192,22 +195,22 @@ impl Off {
     }
 }
 
-/// The first step of each object, where it is not done.
+/// Returns the first step of each object, unless it is done.
 fn first(objects: &[Detached]) -> Vec<Vec<Step>> {
-    objects.iter().filter(|o| o.steps == 0).map(|o| vec![Step::Take(o.clone(), 0)]).collect()
+    objects.iter().filter(|o| o.steps == 0).map(|o| vec![Step::Reattach(o.clone(), 0)]).collect()
 }
 
-/// The steps behind the first one that are not done.
+/// Returns the steps after the first one that are not done.
 fn rest(objects: &[Detached]) -> Vec<Vec<Step>> {
-    let left = |o: &Detached| (o.steps.max(1)..o.reattach_sql.len()).map(|n| Step::Take(o.clone(), n)).collect();
+    let left = |o: &Detached| (o.steps.max(1)..o.reattach_sql.len()).map(|n| Step::Reattach(o.clone(), n)).collect();
     objects.iter().map(left).collect()
 }
 
-/// One thing to do on the way back.
+/// One task of the reattachment.
 enum Step {
     /// A step of an object.
-    Take(Detached, usize),
-    /// Statistics of a table whose indexes are new.
+    Reattach(Detached, usize),
+    /// The statistics of a table whose indexes are new.
     Analyze(String),
 }
 
@@ -215,11 +218,12 @@ fn size(job: &Job<'_>, table: &str) -> u64 {
     job.plan.loads.iter().filter(|l| l.table == table).filter_map(|l| job.sizes.get(&l.name)).sum()
 }
 
-/// What is left to do for each table, in its order, its statistics last.
+/// Returns the remaining steps of each table, in its order, its statistics last.
 fn by_table(tables: &[String], steps: Vec<Vec<Step>>) -> Vec<Vec<Step>> {
     let mut lists: Vec<Vec<Step>> = tables.iter().map(|_| Vec::new()).collect();
     for step in steps.into_iter().flatten() {
-        let place = tables.iter().position(|table| matches!(&step, Step::Take(object, _) if object.table == *table));
+        let place =
+            tables.iter().position(|table| matches!(&step, Step::Reattach(object, _) if object.table == *table));
         if let Some(place) = place {
             lists[place].push(step);
         }
@@ -231,33 +235,28 @@ fn by_table(tables: &[String], steps: Vec<Vec<Step>>) -> Vec<Vec<Step>> {
 }
 
 fn in_turn(job: &Job<'_>, session: &mut Session, run: &Run, tasks: Vec<Vec<Step>>) -> Result<(), Stop> {
-    tasks.iter().flatten().try_for_each(|step| take(job, session, run, step, true))
+    tasks.iter().flatten().try_for_each(|step| perform(job, session, run, step, true))
 }
 
-fn take(job: &Job<'_>, session: &mut Session, run: &Run, step: &Step, alone: bool) -> Result<(), Stop> {
-    if job.is_asked() {
+fn perform(job: &Job<'_>, session: &mut Session, run: &Run, step: &Step, alone: bool) -> Result<(), Stop> {
+    if job.is_stop_requested() {
         return Err(Stop::Interrupted);
     }
     match step {
-        Step::Take(object, n) => Ok(session.reattach(run.id, object, *n, alone)?),
+        Step::Reattach(object, n) => Ok(session.reattach(run.id, object, *n, alone)?),
         Step::Analyze(table) => Ok(session.analyze(&job.plan.schema, table)?),
     }
 }
 
-/// Tasks in so many lanes; the steps of one task stay in one lane.
-fn in_lanes(
-    job: &Job<'_>,
-    session: &mut Session,
-    (run, lanes): (&Run, usize),
-    tasks: Vec<Vec<Step>>,
-) -> Result<(), Stop> {
+/// Performs tasks in a number of lanes. The steps of one task stay in one lane.
+fn in_lanes(job: &Job<'_>, session: &mut Session, run: &Run, lanes: usize, tasks: Vec<Vec<Step>>) -> Result<(), Stop> {
     let lanes = lanes.min(tasks.len());
     if lanes < 2 {
         return in_turn(job, session, run, tasks);
     }
     let waiting = Mutex::new(tasks.into_iter());
     let stopped = Mutex::new(None);
-    // The last task lets the server use parallel workers: a lane that finds nothing more to do leaves a processor free.
+    // The last task lets the server use parallel workers, because idle lanes leave processors free.
     let next = || {
         let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.next().map(|task| (task, waiting.len() == 0))
@@ -265,25 +264,16 @@ fn in_lanes(
     let stop = |stop: Stop| {
         stopped.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(stop);
     };
-    let work = |session: &mut Session| {
+    job.in_lanes(session, lanes, |session| {
+        if let Err(e) = session.note_backend(run.id, run.epoch) {
+            return stop(e.into());
+        }
         while stopped.lock().unwrap_or_else(PoisonError::into_inner).is_none() {
             let Some((task, last)) = next() else { return };
-            if let Err(e) = task.iter().try_for_each(|step| take(job, session, run, step, last)) {
+            if let Err(e) = task.iter().try_for_each(|step| perform(job, session, run, step, last)) {
                 stop(e);
             }
         }
-    };
-    std::thread::scope(|scope| {
-        for _ in 1..lanes {
-            scope.spawn(|| match job.connections.another() {
-                Ok(mut session) => match session.note_backend(run.id, run.epoch) {
-                    Ok(()) => work(&mut session),
-                    Err(e) => stop(e.into()),
-                },
-                Err(e) => job.observer.on_event(Event::Said(&format!("one lane less: {e}"))),
-            });
-        }
-        work(session);
     });
     stopped.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
 }

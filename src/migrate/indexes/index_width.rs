@@ -1,8 +1,8 @@
-//! Rows that may be too large for an index. How large one is there the server alone knows, which compresses it; here it is
-//! only whether one may be.
+//! Finds indexes that a row may exceed the row limit of. The result is an upper bound: the server compresses values, so only
+//! it knows the real size.
 //!
-//! An index that was taken off would refuse such a row when it is built again, all of it or nothing; one that stays on
-//! refuses the row itself, which is then pinned like any other.
+//! A detached index refuses such a row when it is built again, and then as a whole. An index that is not detached refuses
+//! the row itself, which becomes a fault like any other.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -15,19 +15,19 @@ use crate::model::select::{Failed, Row, Select, Sink};
 use crate::plan::{ColumnPlan, Feed, LoadPlan};
 use crate::sqlite::{Reader, SourceError};
 
-/// Bytes of an index's columns that fit in its row whatever they are: a B-tree takes 2,704 with its header.
+/// Number of bytes of an index's columns that always fit: the row of a B-tree has at most 2,704, with its header.
 pub const SURE_INDEX_ROW: usize = 2_600;
 
-/// What a value of a type of one size takes there, at most: an interval, with its alignment.
+/// Maximum size of a value of a fixed-size type in an index row: an interval, with its alignment.
 const SMALL: usize = 16;
 
-/// An IPv6 address with its prefix and alignment.
+/// Size of an IPv6 address with its prefix and alignment.
 const ADDRESS: usize = 24;
 
-/// `numeric` of 1,000 digits, the most that a declared precision has.
+/// Size of a `numeric` of 1,000 digits, the maximum declared precision.
 const NUMBER: usize = 520;
 
-/// The most bytes that a value of this type may have in an index's row; none where nothing bounds it.
+/// Returns the maximum size of a value of this type in an index row. `None` if the type has no bound.
 pub fn bound(kind: &Kind) -> Option<usize> {
     match kind {
         Kind::Varchar { limit: Some(limit) } => Some(*limit as usize * 4),
@@ -45,22 +45,21 @@ pub fn bound(kind: &Kind) -> Option<usize> {
     }
 }
 
-/// Whether the types alone leave it open that a row is too large for an index over columns of these types.
+/// Returns true if a row of columns of these types may exceed the limit.
 pub fn may_be_wide<'k>(kinds: impl Iterator<Item = &'k Kind>) -> bool {
     kinds.map(bound).sum::<Option<usize>>().is_none_or(|bytes| bytes > SURE_INDEX_ROW)
 }
 
-/// The most bytes that a value of each column has on the target, of columns of indexes whose types leave that open.
+/// The size of the largest value of each indexed column whose type has no small bound.
 pub struct Widths<'a> {
     loads: Vec<(&'a LoadPlan, BTreeMap<&'a str, usize>)>,
 }
 
 impl<'a> Widths<'a> {
-    /// Reads what feeds columns of these indexes, as far as their types leave it open whether a row is too large for them;
-    /// each load once.
+    /// Reads the values of the columns of these indexes, if their types allow a row over the limit. Reads each load once.
     ///
     /// # Errors
-    /// When the source cannot be read.
+    /// If the source cannot be read.
     pub fn of(reader: &Reader, loads: &'a [LoadPlan], indexes: &[&Detachable]) -> Result<Widths<'a>, SourceError> {
         let mut found = Widths { loads: Vec::new() };
         for load in loads {
@@ -68,7 +67,7 @@ impl<'a> Widths<'a> {
             let open: Vec<&&Detachable> = indexes.iter().filter(meant).collect();
             let (mut columns, mut exprs) = (Vec::new(), Vec::new());
             for column in load.columns.iter().filter(|c| open.iter().any(|index| index.sized.contains(&c.name))) {
-                // A value is filled up to the width of a `char`, however short it is.
+                // A value of a `char` is padded to its width.
                 let is_open = !matches!(column.kind.kind, Kind::Char { .. })
                     && bound(&column.kind.kind).is_none_or(|bytes| bytes > ADDRESS);
                 if let (Feed::Cell(n), true) = (&column.feed, is_open) {
@@ -76,7 +75,7 @@ impl<'a> Widths<'a> {
                     columns.push(column);
                 }
             }
-            let mut most = Most(vec![0; columns.len()]);
+            let mut most = LargestCells(vec![0; columns.len()]);
             if !columns.is_empty() {
                 reader.scan(&Select { exprs, ..load.select.clone() }, KeyRange::ALL, &mut most)?;
             }
@@ -86,15 +85,15 @@ impl<'a> Widths<'a> {
         Ok(found)
     }
 
-    /// Whether every row surely fits into this index, were the largest values in one row.
+    /// Returns true if every row fits into this index, even one with the largest value of each column.
     pub fn fit(&self, index: &Detachable) -> bool {
-        // What an expression makes of a text may be somewhat longer, as a letter in another case.
+        // The result of an expression may be longer than its text: some letters grow in another case.
         let times = if index.columns.iter().any(String::is_empty) { 2 } else { 1 };
         let mut loads = self.loads.iter().filter(|(load, _)| load.table == index.table);
         loads.all(|(load, read)| {
             let bytes = |column: &ColumnPlan| match read.get(column.name.as_str()) {
                 Some(bytes) => bytes.saturating_mul(times),
-                // Fed by what is the same in every row, or found on the target: small where nothing bounds it.
+                // Constants, owners and looked-up keys count as small if their type has no bound.
                 None => bound(&column.kind.kind).unwrap_or(SMALL),
             };
             columns(load, index).map(bytes).fold(0, usize::saturating_add) <= SURE_INDEX_ROW
@@ -102,7 +101,7 @@ impl<'a> Widths<'a> {
     }
 }
 
-/// The columns of a load that stand in an index.
+/// Returns the columns of a load that are part of an index.
 fn columns<'l>(load: &'l LoadPlan, index: &Detachable) -> impl Iterator<Item = &'l ColumnPlan> {
     load.columns.iter().filter(|c| index.sized.contains(&c.name))
 }
@@ -111,7 +110,7 @@ fn kinds<'l>(load: &'l LoadPlan, index: &Detachable) -> impl Iterator<Item = &'l
     columns(load, index).map(|c| &c.kind.kind)
 }
 
-/// How many times its bytes in the source a value may have on the target.
+/// Returns the factor by which a value may grow from the source to the target.
 fn grows(column: &ColumnPlan) -> usize {
     match (&column.kind.kind, &column.rules) {
         // `1,` is an element of four bytes for its length and eight of its own.
@@ -121,17 +120,17 @@ fn grows(column: &ColumnPlan) -> usize {
     }
 }
 
-/// The most bytes of each cell.
-struct Most(Vec<usize>);
+/// The size of the largest value of each cell.
+struct LargestCells(Vec<usize>);
 
-impl Sink for Most {
+impl Sink for LargestCells {
     fn row(&mut self, row: &dyn Row) -> ControlFlow<()> {
         self.0.iter_mut().enumerate().for_each(|(n, most)| *most = (*most).max(row.cell(n).bytes()));
         ControlFlow::Continue(())
     }
 
     fn failed(&mut self, _: Key, failed: Failed) -> ControlFlow<()> {
-        // A row that SQLite cannot compute is set aside for that.
+        // Other rows that SQLite cannot compute are never written.
         if failed.too_large {
             self.0.fill(usize::MAX / 2);
         }

@@ -1,6 +1,15 @@
-//! Loading: the schedule of the lanes, one part of a load, one batch.
+//! Loading: the schedule of the lanes, the parts of a load, its batches.
+//!
+//! `schedule` gives tasks to lanes, `part` starts a load and picks the way of writing: `batch_by_batch` or
+//! `single_transaction`. Both write through a `loader`, which gathers batches, and `send`, which sends one batch with COPY.
+//! `bisect` finds the rows that the server refuses, and `fault_policy` decides whether the run may continue without them.
 
-pub mod part;
+mod batch_by_batch;
+mod bisect;
+mod fault_policy;
+mod lane;
+mod loader;
+mod part;
 pub mod schedule;
-pub mod send;
-pub mod single_transaction;
+mod send;
+mod single_transaction;

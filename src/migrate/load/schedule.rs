@@ -1,8 +1,8 @@
-//! Lanes: several readers and connections at work on one plan, each on its own.
+//! The schedule of the lanes: several readers and connections that work on one plan.
 //!
-//! A load is ready when everything before it in the plan's order is done; its parts go to whichever lane is free, the
-//! largest load first. What stops one lane lets the others finish the batch that they are at, and no new one begins.
-//! Nothing is decided here about rows; what was done is the ledger's to say.
+//! A load is ready when everything before it in the plan's order is done. Free lanes take its parts, those of the largest
+//! load first. When one lane stops, the others finish their current batch and begin no other. The schedule decides nothing
+//! about rows, and only the ledger records what was done.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
@@ -11,18 +11,16 @@ use std::thread;
 
 use crate::convert::Settled;
 use crate::event::Event;
+use crate::job::{Job, Stop};
+use crate::migrate::owner::{self, Owner};
 use crate::model::cell::RawBuf;
 use crate::model::ledger::{PartDone, Run};
 use crate::model::record::StepKind;
 use crate::pg::Session;
 use crate::plan::Node;
 
-use crate::job::Job;
-use crate::job::Stop;
-use crate::migrate::load::part;
-use crate::migrate::load::part::Opened;
-use crate::migrate::owner;
-use crate::migrate::owner::Owner;
+use super::lane::StartedLoad;
+use super::part::{self, PartedLoad};
 
 /// Carries the plan out in as many lanes as the job allows, from where the ledger says that the run stopped. The first lane
 /// uses the given session.
@@ -32,14 +30,9 @@ use crate::migrate::owner::Owner;
 pub fn run(job: &Job<'_>, session: &mut Session, run: &Run) -> Result<Option<Owner>, Stop> {
     let settled = Settled { now: run.judged.now, owner: None, shifts: run.judged.shifts.clone(), env: job.env.clone() };
     job.observer.on_event(Event::Step(StepKind::Load));
-    let parts = part::parts(job, session, run)?;
-    let board = Board { job, run, parts, state: Mutex::new(State::new(job, settled)), changed: Condvar::new() };
-    thread::scope(|scope| {
-        for _ in 1..job.options.jobs {
-            scope.spawn(|| board.another_lane());
-        }
-        board.work(session);
-    });
+    let parts = part::split_loads(job, session, run)?;
+    let board = Board { job, run, parts, state: Mutex::new(ScheduleState::new(job, settled)), changed: Condvar::new() };
+    job.in_lanes(session, job.options.jobs, |session| board.work(session));
     let mut state = board.lock();
     match state.stop.take() {
         Some(stop) => Err(stop),
@@ -47,47 +40,59 @@ pub fn run(job: &Job<'_>, session: &mut Session, run: &Run) -> Result<Option<Own
     }
 }
 
-/// What lanes agree on.
+/// The schedule that all lanes share.
 struct Board<'a> {
     job: &'a Job<'a>,
     run: &'a Run,
-    /// Of each load that is wanted, as the ledger had them at the start.
+    /// The parts of each wanted load, as the ledger had them at the start.
     parts: BTreeMap<String, Vec<PartDone>>,
-    state: Mutex<State<'a>>,
+    state: Mutex<ScheduleState<'a>>,
     changed: Condvar,
 }
 
-struct State<'a> {
+/// The state of the schedule.
+struct ScheduleState<'a> {
     settled: Settled,
     owner: Option<Owner>,
-    /// Of each place in the plan's order.
+    /// The stage of each step of the plan.
     stages: Vec<Stage>,
-    /// Parts that wait for a lane: place, load, part.
-    parts: Vec<(usize, Arc<Opened<'a>>, PartDone)>,
-    /// Lanes at work.
+    /// Parts that wait for a lane.
+    parts: Vec<WaitingPart<'a>>,
+    /// Number of lanes at work.
     busy: usize,
     stop: Option<Stop>,
 }
 
+/// A part of a load that is started.
+struct WaitingPart<'a> {
+    /// The step of the plan.
+    place: usize,
+    load: Arc<StartedLoad<'a>>,
+    part: PartDone,
+}
+
+/// The stage of a step of the plan.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stage {
     Waiting,
-    /// Somebody opens it, or settles the owner.
+    /// A lane starts the load or finds the owner.
     Begun,
-    /// So many of its parts are not done.
+    /// The number of its parts that are not done.
     Parts(usize),
     Done,
 }
 
 enum Task<'a> {
+    /// Starts a step of the plan.
     Begin(usize, Settled),
-    Part(usize, Arc<Opened<'a>>, PartDone),
+    /// Loads a part.
+    Part(WaitingPart<'a>),
 }
 
-impl<'a> State<'a> {
-    fn new(job: &Job<'_>, settled: Settled) -> State<'a> {
+impl<'a> ScheduleState<'a> {
+    fn new(job: &Job<'_>, settled: Settled) -> ScheduleState<'a> {
         let stages = vec![Stage::Waiting; job.plan.order.len()];
-        State { settled, owner: None, stages, parts: Vec::new(), busy: 0, stop: None }
+        ScheduleState { settled, owner: None, stages, parts: Vec::new(), busy: 0, stop: None }
     }
 
     fn is_ready(&self, job: &Job<'_>, place: usize) -> bool {
@@ -95,12 +100,12 @@ impl<'a> State<'a> {
         self.stages[place] == Stage::Waiting && job.plan.after[place].iter().all(done)
     }
 
-    /// The largest thing that can be done now; of equal ones what opens the way to others.
+    /// Returns the largest task that is ready. Of equal ones, steps come before parts, because others wait for them.
     fn next(&mut self, job: &Job<'_>) -> Option<Task<'a>> {
         let ready = (0..self.stages.len()).rev().filter(|n| self.is_ready(job, *n)).max_by_key(|n| job.size(*n));
-        let waiting = (0..self.parts.len()).rev().max_by_key(|n| job.size(self.parts[*n].0));
+        let waiting = (0..self.parts.len()).rev().max_by_key(|n| job.size(self.parts[*n].place));
         match (ready, waiting) {
-            (Some(place), Some(part)) if job.size(place) < job.size(self.parts[part].0) => self.take(part),
+            (Some(place), Some(part)) if job.size(place) < job.size(self.parts[part].place) => self.take(part),
             (Some(place), _) => {
                 self.stages[place] = Stage::Begun;
                 Some(Task::Begin(place, self.settled.clone()))
@@ -111,27 +116,18 @@ impl<'a> State<'a> {
     }
 
     fn take(&mut self, part: usize) -> Option<Task<'a>> {
-        let (place, opened, part) = self.parts.swap_remove(part);
-        Some(Task::Part(place, opened, part))
+        Some(Task::Part(self.parts.swap_remove(part)))
     }
 }
 
 impl<'a> Board<'a> {
-    fn lock(&self) -> MutexGuard<'_, State<'a>> {
+    fn lock(&self) -> MutexGuard<'_, ScheduleState<'a>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A lane with a connection of its own. Without one the others do its work.
-    fn another_lane(&self) {
-        match self.job.connections.another() {
-            Ok(mut session) => self.work(&mut session),
-            Err(e) => self.job.observer.on_event(Event::Said(&format!("one lane less: {e}"))),
-        }
-    }
-
-    /// Does what there is to do until nothing is left or something stopped.
+    /// Performs tasks until none is left or a lane stopped.
     fn work(&self, session: &mut Session) {
-        let guard = Guard(self);
+        let guard = WakeOnPanic(self);
         let noted = self.job.retrying(session, |s| Ok(s.note_backend(self.run.id, self.run.epoch)?));
         if let Err(stop) = noted {
             self.stopped(stop);
@@ -139,8 +135,9 @@ impl<'a> Board<'a> {
         while let Some(task) = self.next() {
             let done = match &task {
                 Task::Begin(place, settled) => self.begin(session, *place, settled),
-                Task::Part(place, opened, part) => part::part(self.job, session, self.run, opened, part.clone())
-                    .map(|()| self.part_done(*place, opened)),
+                Task::Part(WaitingPart { place, load, part }) => {
+                    part::load(self.job, session, self.run, load, part.clone()).map(|()| self.part_done(*place, load))
+                }
             };
             self.lock().busy -= 1;
             if let Err(stop) = done {
@@ -151,7 +148,7 @@ impl<'a> Board<'a> {
         drop(guard);
     }
 
-    /// The next task, waiting for it while others are at work that may open the way.
+    /// Returns the next task. Waits while other lanes work on a task that this one may depend on.
     fn next(&self) -> Option<Task<'a>> {
         let mut state = self.lock();
         loop {
@@ -184,32 +181,39 @@ impl<'a> Board<'a> {
                     self.lock().stages[place] = Stage::Done;
                     return Ok(());
                 };
-                let opened = Arc::new(part::open(self.job, session, self.run, load, settled, parts.clone())?);
+                let started = Arc::new(part::start(
+                    self.job,
+                    session,
+                    self.run,
+                    settled,
+                    PartedLoad { load, parts: parts.clone() },
+                )?);
                 let mut state = self.lock();
-                let left: Vec<PartDone> = opened.left().cloned().collect();
+                let left: Vec<PartDone> = started.remaining().cloned().collect();
                 if left.is_empty() {
                     state.stages[place] = Stage::Done;
-                    opened.ended(self.job);
+                    started.report_end(self.job);
                 } else {
                     state.stages[place] = Stage::Parts(left.len());
-                    state.parts.extend(left.into_iter().map(|part| (place, Arc::clone(&opened), part)));
+                    let waiting = left.into_iter().map(|part| WaitingPart { place, load: Arc::clone(&started), part });
+                    state.parts.extend(waiting);
                 }
             }
         }
         Ok(())
     }
 
-    fn part_done(&self, place: usize, opened: &Opened<'_>) {
+    fn part_done(&self, place: usize, started: &StartedLoad<'_>) {
         let mut state = self.lock();
         if let Stage::Parts(left) = state.stages[place] {
             state.stages[place] = if left > 1 { Stage::Parts(left - 1) } else { Stage::Done };
             if left == 1 {
-                opened.ended(self.job);
+                started.report_end(self.job);
             }
         }
     }
 
-    /// Notes why a lane stopped; of several reasons the first, faults together.
+    /// Records the reason for which a lane stopped: the first of several, and all faults together.
     fn stopped(&self, stop: Stop) {
         self.job.halted.store(true, Ordering::Relaxed);
         let mut state = self.lock();
@@ -224,10 +228,10 @@ impl<'a> Board<'a> {
     }
 }
 
-/// Wakes the other lanes when a lane ends by a panic, so that none waits for it for ever.
-struct Guard<'b, 'a>(&'b Board<'a>);
+/// Wakes the other lanes if a lane ends by a panic, so that none waits for it forever.
+struct WakeOnPanic<'b, 'a>(&'b Board<'a>);
 
-impl Drop for Guard<'_, '_> {
+impl Drop for WakeOnPanic<'_, '_> {
     fn drop(&mut self) {
         if thread::panicking() {
             self.0.stopped(Stop::Halted);

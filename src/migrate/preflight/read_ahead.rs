@@ -12,7 +12,7 @@ use crate::job::{PARTS_PER_LANE, Stop, each};
 use crate::migrate::owner;
 use crate::migrate::rows::guard::{self, OwnKeys, ReferencedKey};
 use crate::migrate::rows::keyset::KeySet;
-use crate::migrate::rows::parents;
+use crate::migrate::rows::parents::{self, EncodedLoad};
 use crate::model::record::{Refusal, StepKind};
 use crate::model::schema::TargetSchema;
 use crate::pg::Session;
@@ -130,7 +130,7 @@ impl Preflight<'_> {
         for range in read {
             all[range.load].merge(range.found);
             for (own, keys) in readings[range.load].own.iter().zip(range.keys) {
-                let Some(set) = sets.get_mut(&own.referred) else { continue };
+                let Some(set) = sets.get_mut(&own.referenced) else { continue };
                 set.unknown |= !own.is_known();
                 set.merge(keys);
             }
@@ -154,7 +154,8 @@ impl Preflight<'_> {
         let maps = self.maps.get(&load.name).unwrap_or(&none);
         let encoder = RowEncoder::new(load, self.settled, maps).map_err(Stop::Refused)?;
         let links = references(load, self.target);
-        parents::settle_own(&self.source.reader()?, load, (&encoder, self.settled), &links, sets)?;
+        let encoded = EncodedLoad { load, encoder: &encoder, settled: self.settled };
+        parents::add_own(&self.source.reader()?, &encoded, &links, sets)?;
         let own = OwnKeys::of(load, referred, self.settled);
         let checks = Mutex::new(self.constraint_checks(load, shared)?);
         Ok(Reading { load, encoder, links, own, kept: AtomicUsize::new(0), checks })

@@ -16,7 +16,7 @@ use crate::event::Event;
 use crate::job::{Job, Stop};
 use crate::migrate::rows::batch::Batch;
 use crate::migrate::rows::keyset::KeySet;
-use crate::migrate::rows::parents;
+use crate::migrate::rows::parents::{self, EncodedLoad};
 use crate::migrate::{lookup_maps, owner};
 use crate::model::cell::RawBuf;
 use crate::model::ledger::{LoadDone, Made, MadeKind, PartDone, Run};
@@ -104,7 +104,7 @@ fn written_loads<'a>(
             Maps::new()
         };
         let encoder = RowEncoder::new(load, settled, &maps).map_err(Stop::Refused)?;
-        let references = parents::of_load(job, session, run, load, (&encoder, settled))?.links;
+        let references = parents::of_load(job, session, run, &EncodedLoad { load, encoder: &encoder, settled })?.links;
         let mut issued = BTreeMap::new();
         let columns = load.issued().len();
         if columns > 0 {

@@ -50,7 +50,7 @@ impl Sink for Staging<'_, '_, '_> {
             return CONTINUE;
         }
         self.batch.row(row);
-        let stop = if self.job.is_asked() {
+        let stop = if self.job.is_stop_requested() {
             Some(Stop::Interrupted)
         } else if self.batch.is_full(&self.job.options) {
             self.flush().err()

@@ -1,7 +1,7 @@
-//! The rows of a batch while they gather in memory: their images, their faults, their losses.
+//! The rows of a batch in memory: their images, their faults, their losses.
 //!
-//! Knows no database; what it holds can be sent, sent again, or thrown away. Rows that only the server can refuse are
-//! condemned by their place among the rows read, and the batch is gathered once more without them.
+//! A batch knows no database. It can be sent, sent again, or dropped. Rows that only the server can refuse are noted by
+//! their index among the rows read, and the batch is filled once more without them.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -22,56 +22,59 @@ use crate::pg::Blame;
 use crate::plan::{ColumnPlan, Feed, LoadPlan, LookupPlan};
 
 use crate::job::Options;
+use crate::migrate::rows::fingerprint::fingerprint;
 use crate::migrate::rows::guard::Guard;
 use crate::migrate::rows::guard::MissingParent;
 use crate::migrate::rows::self_references::SelfReferences;
 
-/// What a fault takes in memory until it is in the ledger, its line there included.
+/// Memory of a fault until it is in the ledger, its line there included.
 const FAULT_BYTES: usize = 1_024;
 
-/// How many times its bytes a batch may have whose rows wait for later ones of the same table.
+/// Factor on the bytes of a batch whose rows wait for later rows of the same table.
 const PATIENCE: usize = 4;
 
-/// Rows that gather.
+/// Rows in memory.
 pub struct Batch<'a> {
     load: &'a LoadPlan,
     encoder: &'a RowEncoder,
-    /// References whose parents must be there.
+    /// The guards of references.
     guards: &'a [Guard<'a>],
-    /// Where rows refer to rows of the same load.
-    kin: Option<SelfReferences>,
+    /// References to rows of the same load. `None` if there are none.
+    self_references: Option<SelfReferences>,
+    /// The seed of the fingerprints that faults get. `None` if they get none.
+    fingerprint_seed: Option<u64>,
     notes: Notes,
-    /// The images of the rows that can go, one behind the other.
+    /// The images of the accepted rows, one after the other.
     pub bytes: Vec<u8>,
-    /// Where each image ends.
+    /// The end of each image.
     ends: Vec<usize>,
-    /// The place of each image's row among the rows read, from 0.
+    /// The index of each image's row among the rows read.
     places: Vec<u32>,
-    /// Rows, by the same place, that the server refused.
-    condemned: BTreeMap<u32, Blame>,
-    /// Where issued ids have their places, row by row.
+    /// Rows that the server refused, by the same index.
+    refused_by_server: BTreeMap<u32, Blame>,
+    /// Offsets of issued ids, row by row.
     slots: Vec<usize>,
-    /// The first row's key.
+    /// The key of the first row.
     pub first: Option<Key>,
-    /// Rows read, those at fault among them.
+    /// Number of rows read, including those at fault.
     pub read: u64,
-    /// Rows that cannot go.
+    /// Number of refused rows.
     pub refused: u64,
-    /// Why they cannot.
+    /// The faults of refused rows.
     pub faults: Vec<Fault>,
     losses: Vec<LossSum>,
     lookups: Vec<LookupSum>,
-    /// Where the rows of `ends` stand in the source, in a load that may skip some.
+    /// Keys of the accepted rows, in a load that may skip some.
     keys: Vec<Key>,
-    /// Rows in which `if_orphan` stands.
+    /// Rows with a value of `if_orphan`.
     orphans: Vec<Deviation>,
-    /// Binary images of rows that go as text.
-    images: Images,
+    /// Binary images of rows that are sent as text.
+    images: ExtraImages,
 }
 
-/// Images beside the rows that are sent, and where each ends and issued ids have their places.
+/// Images in addition to the rows that are sent, their ends, and the offsets of issued ids.
 #[derive(Default)]
-struct Images {
+struct ExtraImages {
     bytes: Vec<u8>,
     ends: Vec<usize>,
     notes: Notes,
@@ -85,12 +88,13 @@ impl<'a> Batch<'a> {
             load,
             encoder,
             guards,
-            kin: None,
+            self_references: None,
+            fingerprint_seed: None,
             notes: Notes::default(),
             bytes: Vec::new(),
             ends: Vec::new(),
             places: Vec::new(),
-            condemned: BTreeMap::new(),
+            refused_by_server: BTreeMap::new(),
             slots: Vec::new(),
             first: None,
             read: 0,
@@ -100,17 +104,31 @@ impl<'a> Batch<'a> {
             lookups: no_lookups(load),
             keys: Vec::new(),
             orphans: Vec::new(),
-            images: Images::default(),
+            images: ExtraImages::default(),
         }
     }
 
-    /// With what is known of rows that refer to rows of the same load.
-    pub fn among(self, kin: Option<SelfReferences>) -> Batch<'a> {
-        Batch { kin, ..self }
+    /// Tracks references to rows of the same load.
+    pub fn with_self_references(self, self_references: Option<SelfReferences>) -> Batch<'a> {
+        Batch { self_references, ..self }
     }
 
-    /// Takes one row in.
+    /// Adds the fingerprint of the row to each fault.
+    pub fn with_fingerprints(self, seed: u64) -> Batch<'a> {
+        Batch { fingerprint_seed: Some(seed), ..self }
+    }
+
+    /// Adds one row. Its faults, if any, get its fingerprint.
     pub fn row(&mut self, row: &dyn Row) {
+        let before = self.faults.len();
+        self.encode(row);
+        if let Some(seed) = self.fingerprint_seed.filter(|_| self.faults.len() > before) {
+            let seen = fingerprint(row, self.load.select.exprs.len(), seed);
+            self.faults[before..].iter_mut().for_each(|fault| fault.seen = Some(seen));
+        }
+    }
+
+    fn encode(&mut self, row: &dyn Row) {
         let place = u32::try_from(self.read).unwrap_or(u32::MAX);
         self.read += 1;
         if self.first.is_none() {
@@ -118,31 +136,31 @@ impl<'a> Batch<'a> {
         }
         let start = self.bytes.len();
         if !self.encoder.encode(row, &mut self.bytes, &mut self.notes) {
-            self.look_up(false);
+            self.count_lookups(false);
             return self.refuse(&row.key());
         }
         let notes = &mut self.notes;
         let mut missing: Vec<MissingParent> =
-            self.guards.iter().filter_map(|guard| guard.judge(&mut self.bytes, start, notes)).collect();
-        let blame = self.condemned.get(&place).cloned();
-        if let Some(kin) = &mut self.kin {
+            self.guards.iter().filter_map(|guard| guard.check(&mut self.bytes, start, notes)).collect();
+        let blame = self.refused_by_server.get(&place).cloned();
+        if let Some(self_references) = &mut self.self_references {
             if missing.is_empty() {
-                missing = kin.missing(self.guards, &self.bytes[start..]);
+                missing = self_references.missing(self.guards, &self.bytes[start..]);
             }
             match missing.is_empty() && blame.is_none() {
-                true => kin.comes(self.guards, &self.bytes[start..]),
-                false => kin.goes(&self.bytes[start..], &row.key()),
+                true => self_references.add_loaded(self.guards, &self.bytes[start..]),
+                false => self_references.add_refused(&self.bytes[start..], &row.key()),
             }
         }
         if !missing.is_empty() {
             self.bytes.truncate(start);
-            return self.miss(row, missing);
+            return self.refuse_orphan(row, missing);
         }
         if let Some(blame) = blame {
             self.bytes.truncate(start);
-            return self.convict(&row.key(), blame);
+            return self.refuse_by_server(&row.key(), blame);
         }
-        self.look_up(true);
+        self.count_lookups(true);
         self.ends.push(self.bytes.len());
         self.places.push(place);
         if self.load.conflict.is_some() {
@@ -155,56 +173,58 @@ impl<'a> Batch<'a> {
             self.images.slots.extend_from_slice(&self.images.notes.slots);
         }
         if !self.notes.losses.is_empty() {
-            self.lose(&row.key());
+            self.count_losses(&row.key());
         }
     }
 
-    /// The images of some of its rows, one behind the other.
+    /// Returns the images of some rows, one after the other.
     pub fn images(&self, rows: Range<usize>) -> &[u8] {
         let start = rows.start.checked_sub(1).map_or(0, |n| self.ends[n]);
         let end = rows.end.checked_sub(1).map_or(0, |n| self.ends[n]);
         &self.bytes[start..end.max(start)]
     }
 
-    /// Its rows in the order in which they can be written one after the other.
+    /// Returns the rows in an order in which they can be written one after the other, as units that cannot be split.
     pub fn units(&self) -> Vec<Vec<usize>> {
         let rows = 0..self.ends.len();
-        match &self.kin {
+        match &self.self_references {
             None => rows.map(|row| vec![row]).collect(),
-            Some(kin) => kin.units(self.guards, &rows.map(|row| self.images(row..row + 1)).collect::<Vec<_>>()),
+            Some(self_references) => {
+                self_references.units(self.guards, &rows.map(|row| self.images(row..row + 1)).collect::<Vec<_>>())
+            }
         }
     }
 
-    /// Whether what a row refers to under this constraint is another row of the load that was not refused: it comes later.
+    /// Returns true if the row's parent under this constraint is a later row of the load that was not refused.
     pub fn comes_later(&self, row: usize, constraint: Option<&str>) -> bool {
         let image = self.images(row..row + 1);
         let expected = |guard: &&Guard<'_>| guard.key(image).is_some_and(|key| guard.expects(key));
         let mut meant = self.guards.iter().filter(|guard| Some(guard.name()) == constraint);
-        self.kin.is_some() && self.load.conflict.is_none() && meant.any(|guard| expected(&guard))
+        self.self_references.is_some() && self.load.conflict.is_none() && meant.any(|guard| expected(&guard))
     }
 
-    /// Whether rows were refused since this was asked whose children may have come by before.
-    pub fn grew(&mut self) -> bool {
-        self.kin.as_mut().is_some_and(SelfReferences::grew)
+    /// Returns true if, since the last call, a row was refused whose children may already have been read.
+    pub fn refused_parents(&mut self) -> bool {
+        self.self_references.as_mut().is_some_and(SelfReferences::refused_parents)
     }
 
-    /// Notes that the server refused these rows, by their place among those that can go. Takes hold when the batch is
-    /// gathered again.
+    /// Notes that the server refused these rows, by their index among the images. Takes effect when the batch is filled
+    /// again.
     pub fn refuse_rows(&mut self, rows: Vec<(usize, Blame)>) {
         for (row, blame) in rows {
-            self.condemned.insert(self.places[row], blame);
+            self.refused_by_server.insert(self.places[row], blame);
         }
     }
 
-    /// Forgets everything but what was condemned. Gives the number of rows to gather again.
+    /// Clears everything except the rows that the server refused. Returns the number of rows to read again.
     pub fn restart(&mut self) -> u64 {
-        let (read, condemned) = (self.read, std::mem::take(&mut self.condemned));
+        let (read, refused_by_server) = (self.read, std::mem::take(&mut self.refused_by_server));
         self.clear();
-        self.condemned = condemned;
+        self.refused_by_server = refused_by_server;
         read
     }
 
-    /// Takes in that SQLite could not compute a row.
+    /// Adds a row that SQLite could not compute.
     pub fn failed(&mut self, key: Key, failed: Failed) {
         self.read += 1;
         self.refused += 1;
@@ -214,33 +234,33 @@ impl<'a> Batch<'a> {
         self.faults.push(Fault { column: column.map(|c| c.name.clone()), ..self.fault(&key, reason) });
     }
 
-    /// Whether the batch is as large as it may be.
+    /// Returns true if the batch is as large as it may be.
     pub fn is_full(&self, options: &Options) -> bool {
         let bytes = self.bytes.len() + self.faults.len() * FAULT_BYTES;
         let bears = match options.on_fault {
             OnFault::Abort => FAULTS_LISTED as u64,
             OnFault::Quarantine => options.max_faults.unwrap_or(u64::MAX),
         };
-        let waits = self.kin.as_ref().is_some_and(SelfReferences::waits)
+        let waits = self.self_references.as_ref().is_some_and(SelfReferences::waits)
             && bytes < options.batch_bytes.saturating_mul(PATIENCE);
         let is_large = bytes >= options.batch_bytes || self.read >= options.batch_rows;
         self.refused > bears || (is_large && !waits)
     }
 
-    /// Rows that can go.
+    /// Returns the number of accepted rows.
     pub fn rows(&self) -> u64 {
         self.ends.len() as u64
     }
 
-    /// How many ids have to be drawn for each issued column.
+    /// Returns the number of ids to draw for each issued column.
     pub fn ids_wanted(&self) -> usize {
         self.ends.len()
     }
 
-    /// Writes drawn ids into their places: `ids[c][r]` for the c-th issued column and the r-th row.
+    /// Writes drawn ids into the images: `ids[c][r]` is for the c-th issued column and the r-th row.
     ///
     /// # Errors
-    /// The first id that its column is too narrow for.
+    /// The first id that does not fit its column.
     pub fn fill(&mut self, issued: &[usize], ids: &[Vec<i64>]) -> Result<(), i64> {
         for (n, at) in self.slots.iter().enumerate() {
             let (column, row) = (n % issued.len(), n / issued.len());
@@ -255,7 +275,7 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
-    /// The sums of this batch, with these rows (by place) skipped.
+    /// Returns the sums of this batch without the skipped rows, which are given by index.
     pub fn sums(&self, skipped: &[usize], seed: u64) -> Sums {
         let mut digest = Digest::default();
         let (bytes, ends) = match self.encoder.images() {
@@ -282,14 +302,14 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// Rows that are not on the target as the source alone says, with these rows (by place) skipped.
+    /// Returns the rows whose target differs from the source: skipped rows, given by index, and values of `if_orphan`.
     pub fn deviations(&self, skipped: &[usize]) -> Vec<Deviation> {
         let skipped = skipped.iter().filter_map(|n| self.keys.get(*n));
         let skipped = skipped.map(|key| Deviation { at: key.written(), orphan: None });
         self.orphans.iter().cloned().chain(skipped).collect()
     }
 
-    /// Counts and losses without a digest: what reading ahead wants to know.
+    /// Returns counts and losses without a digest, for the preflight.
     pub fn counts(&self) -> Sums {
         Sums {
             read: self.read,
@@ -301,7 +321,7 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// Forgets the images of its rows and keeps counts, faults and losses.
+    /// Clears the images and keeps counts, faults and losses.
     pub fn forget_rows(&mut self) {
         self.bytes.clear();
         self.ends.clear();
@@ -314,11 +334,11 @@ impl<'a> Batch<'a> {
         self.images.slots.clear();
     }
 
-    /// Forgets everything and keeps its memory.
+    /// Clears the batch and keeps its allocated memory.
     pub fn clear(&mut self) {
         self.forget_rows();
-        self.kin.iter_mut().for_each(SelfReferences::clear);
-        self.condemned.clear();
+        self.self_references.iter_mut().for_each(SelfReferences::clear);
+        self.refused_by_server.clear();
         self.first = None;
         self.read = 0;
         self.refused = 0;
@@ -347,8 +367,8 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// A row whose parents are not there.
-    fn miss(&mut self, row: &dyn Row, missing: Vec<MissingParent>) {
+    /// Adds the faults of a row whose parents are missing.
+    fn refuse_orphan(&mut self, row: &dyn Row, missing: Vec<MissingParent>) {
         self.refused += 1;
         let key = row.key();
         for one in missing {
@@ -367,8 +387,8 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// A row that the server refused.
-    fn convict(&mut self, key: &Key, blame: Blame) {
+    /// Adds the fault of a row that the server refused.
+    fn refuse_by_server(&mut self, key: &Key, blame: Blame) {
         self.refused += 1;
         let detail = Some(blame.detail).filter(|detail| !detail.is_empty());
         let constraint = blame.constraint;
@@ -380,8 +400,8 @@ impl<'a> Batch<'a> {
         Fault::of(&self.load.name, key, reason)
     }
 
-    /// Counts what became of lookups. Of a row that does not go, only what refused it counts.
-    fn look_up(&mut self, fits: bool) {
+    /// Counts the outcomes of lookups. In a refused row only the lookups that refused it are counted.
+    fn count_lookups(&mut self, fits: bool) {
         for (column, outcome) in &self.notes.lookups {
             if !fits && !self.notes.faults.iter().any(|fault| fault.column == *column) {
                 continue;
@@ -398,8 +418,8 @@ impl<'a> Batch<'a> {
         }
     }
 
-    fn lose(&mut self, key: &Key) {
-        // Only a rowid is named: another key is a value of somebody's row.
+    fn count_losses(&mut self, key: &Key) {
+        // Only rowids are listed: other keys are values of rows.
         let shown = match key.0.as_slice() {
             [RawBuf::Integer(id)] => Some(id.to_string()),
             _ => None,
@@ -426,7 +446,7 @@ impl<'a> Batch<'a> {
     }
 }
 
-/// A count of nothing for each lookup of a load.
+/// Returns zero counts for each lookup of a load.
 fn no_lookups(load: &LoadPlan) -> Vec<LookupSum> {
     let sum = |(column, plan): (&ColumnPlan, &LookupPlan)| LookupSum {
         column: column.name.clone(),

@@ -1,35 +1,23 @@
-//! What a row that is set aside held when it was read: a hash, kept with its faults in the ledger, by which a later reading
-//! knows whether the row was mended since.
+//! The fingerprint of a row's content in the source. The ledger stores it with each quarantined row, so that a later reading
+//! detects rows that were fixed since.
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
+use crate::job::Stop;
 use crate::model::cell::Raw;
 use crate::model::fault::Reason;
 use crate::model::key::{Key, KeyRange, RunId};
 use crate::model::ledger::PartDone;
-use crate::model::select::{Failed, Row, Sink};
+use crate::model::select::{CONTINUE, Failed, Row, Sink};
 use crate::pg::Session;
 use crate::plan::LoadPlan;
 use crate::sqlite::Source;
 
-use crate::job::Stop;
-use crate::migrate::rows::batch::Batch;
-use crate::model::select::CONTINUE;
-
-/// Takes a row of a load into a batch; faults that are found in it bear what it held.
-pub fn take(batch: &mut Batch<'_>, row: &dyn Row, load: &LoadPlan, seed: u64) {
-    let before = batch.faults.len();
-    batch.row(row);
-    if batch.faults.len() > before {
-        let seen = hash(row, load.select.exprs.len(), seed);
-        batch.faults[before..].iter_mut().for_each(|fault| fault.seen = Some(seen));
-    }
-}
-
-fn hash(row: &dyn Row, cells: usize, seed: u64) -> u64 {
+/// Returns the fingerprint of a row with this number of cells.
+pub fn fingerprint(row: &dyn Row, cells: usize, seed: u64) -> u64 {
     let mut hash = Xxh3::with_seed(seed);
     for cell in (0..cells).map(|n| row.cell(n)) {
         hash.update(&[cell.class() as u8]);
@@ -44,70 +32,73 @@ fn hash(row: &dyn Row, cells: usize, seed: u64) -> u64 {
     hash.digest()
 }
 
-/// The rows of a load that were set aside and are others in the source now: their places, in its order.
+/// Returns the places of a load's quarantined rows that have another content in the source now, in its order.
 ///
 /// # Errors
-/// When the source cannot be read, or the target refuses or is gone.
-pub fn mended(
+/// If the source cannot be read, the target refuses, or the connection is lost.
+pub fn fixed_rows(
     source: &Source,
     session: &mut Session,
-    (load, parts): (&LoadPlan, &[PartDone]),
+    load: &LoadPlan,
+    parts: &[PartDone],
     run: RunId,
 ) -> Result<Vec<Key>, Stop> {
-    let mut then = HashMap::new();
+    let mut quarantined = HashMap::new();
     session.faults::<Stop>(run.id, &load.name, &mut |some| {
-        then.extend(some.iter().filter_map(|fault| {
-            let held = match (fault.seen, fault.record.reason) {
-                (Some(seen), _) => Held::Row(seen),
-                (None, Reason::SqlFailed) => Held::Failed,
-                // An older ledger does not say.
+        quarantined.extend(some.iter().filter_map(|fault| {
+            let content = match (fault.seen, fault.record.reason) {
+                (Some(fingerprint), _) => Content::Row(fingerprint),
+                (None, Reason::SqlFailed) => Content::Failed,
+                // Ledgers of earlier versions have no fingerprint.
                 (None, _) => return None,
             };
-            Some((xxh3_64(fault.at.as_bytes()), held))
+            Some((xxh3_64(fault.at.as_bytes()), content))
         }));
         Ok(())
     })?;
-    let mut again = Again { then, cells: load.select.exprs.len(), seed: run.seed, mended: Vec::new() };
-    if again.then.is_empty() {
+    let cells = load.select.exprs.len();
+    let mut reading = FixedRows { quarantined, cells, seed: run.seed, fixed: Vec::new() };
+    if reading.quarantined.is_empty() {
         return Ok(Vec::new());
     }
     for part in parts.iter().filter(|part| part.next_batch > 1) {
         let until = if part.done { part.until.as_ref() } else { part.last.as_ref() };
-        source.reader()?.scan(&load.select, KeyRange { after: part.after.as_ref(), until }, &mut again)?;
+        source.reader()?.scan(&load.select, KeyRange { after: part.after.as_ref(), until }, &mut reading)?;
     }
-    Ok(again.mended)
+    Ok(reading.fixed)
 }
 
-/// What a row was when it was set aside.
-enum Held {
-    /// A row with these contents.
+/// The content of a row when it was quarantined.
+enum Content {
+    /// A row with this fingerprint.
     Row(u64),
-    /// One that SQLite could not compute.
+    /// A row that SQLite could not compute.
     Failed,
 }
 
-struct Again {
-    /// By hash of its place.
-    then: HashMap<u64, Held>,
+/// Compares quarantined rows with the source.
+struct FixedRows {
+    /// By the hash of the row's place.
+    quarantined: HashMap<u64, Content>,
     cells: usize,
     seed: u64,
-    mended: Vec<Key>,
+    fixed: Vec<Key>,
 }
 
-impl Sink for Again {
+impl Sink for FixedRows {
     fn row(&mut self, row: &dyn Row) -> ControlFlow<()> {
         let key = row.key();
-        match self.then.get(&xxh3_64(key.written().as_bytes())) {
-            Some(Held::Row(seen)) if *seen == hash(row, self.cells, self.seed) => {}
-            Some(_) => self.mended.push(key),
+        match self.quarantined.get(&xxh3_64(key.written().as_bytes())) {
+            Some(Content::Row(then)) if *then == fingerprint(row, self.cells, self.seed) => {}
+            Some(_) => self.fixed.push(key),
             None => {}
         }
         CONTINUE
     }
 
     fn failed(&mut self, key: Key, _: Failed) -> ControlFlow<()> {
-        if let Some(Held::Row(_)) = self.then.get(&xxh3_64(key.written().as_bytes())) {
-            self.mended.push(key);
+        if let Some(Content::Row(_)) = self.quarantined.get(&xxh3_64(key.written().as_bytes())) {
+            self.fixed.push(key);
         }
         CONTINUE
     }

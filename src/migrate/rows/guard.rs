@@ -1,33 +1,33 @@
-//! Orphans: rows that refer to a row that is not there. Found while reading, against the parents' keys; where the mapping
-//! says `if_orphan`, its value stands in and is counted.
+//! Guards against orphans, which are rows that refer to a missing row. A guard compares each row with the keys of the
+//! parents while reading. If the mapping has `if_orphan`, its value replaces the reference and is counted.
 //!
-//! What this does not follow (types that bytes do not compare) stays the server's foreign key to refuse.
+//! References in types that are not compared by their bytes have no guard: the server's foreign key refuses those orphans.
 
+use crate::convert::row::{Notes, RowEncoder};
 use crate::convert::{Converter, Settled};
+use crate::migrate::rows::keyset::{KeySet, field, key};
 use crate::model::cell::Cell;
 use crate::model::fault::{Loss, LossSet, Reason};
 use crate::model::key::Key;
 use crate::model::record::Refusal;
+use crate::model::schema::TargetSchema;
+use crate::model::select::Row;
 use crate::plan::{ColumnPlan, Comparison, Feed, LoadPlan, Reference, references};
 use crate::wire::binary;
 
-use crate::convert::row::{Maps, Notes, RowEncoder};
-use crate::model::schema::TargetSchema;
-use crate::model::select::Row;
-
-use crate::migrate::rows::keyset::KeySet;
-use crate::migrate::rows::keyset::field;
-use crate::migrate::rows::keyset::key;
-
-/// A key that children refer to: the parent's table and columns.
+/// A key that rows refer to: the parent's table and columns.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ReferencedKey {
+    /// The parent's table.
     pub table: String,
+    /// The columns of the key.
     pub columns: Vec<String>,
+    /// The comparison of each column.
     pub compared: Vec<Comparison>,
 }
 
 impl ReferencedKey {
+    /// Returns the key that a reference ends at.
     pub fn by(link: &Reference) -> ReferencedKey {
         ReferencedKey {
             table: link.parent.clone(),
@@ -41,12 +41,14 @@ impl ReferencedKey {
 pub struct Guard<'k> {
     link: Reference,
     keys: &'k KeySet,
-    /// For each of its columns, the wire bytes that stand in for an orphan.
-    instead: Vec<Option<StandIn>>,
+    /// For each of its columns, the wire bytes that replace the reference of an orphan.
+    stand_in: Vec<Option<StandIn>>,
 }
 
+/// The value of `if_orphan`.
 struct StandIn {
     bytes: Vec<u8>,
+    /// True if the value is NULL and the column does not allow it.
     not_null: bool,
 }
 
@@ -66,11 +68,11 @@ impl StandIn {
     }
 }
 
-/// What stands for orphans in the columns of a load, to compute rows again as they were sent.
+/// The values of `if_orphan` by column of a load, to compute rows again as they were sent.
 pub struct StandIns(Vec<Option<StandIn>>);
 
 impl StandIns {
-    /// Prepares them.
+    /// Prepares the values of a load.
     ///
     /// # Errors
     /// A refusal for an `if_orphan` that does not fit its column.
@@ -78,23 +80,24 @@ impl StandIns {
         load.columns.iter().map(|column| StandIn::of(load, column, settled)).collect::<Result<_, _>>().map(StandIns)
     }
 
-    /// Puts what stands in the column at this place into the row that these bytes are.
+    /// Replaces a column of the row in `bytes` by the column's value of `if_orphan`.
     pub fn put(&self, place: usize, bytes: &mut Vec<u8>, notes: &mut Notes) {
-        if let Some(instead) = self.0.get(place).and_then(Option::as_ref) {
-            replace(bytes, 0, place, &instead.bytes, notes);
+        if let Some(stand_in) = self.0.get(place).and_then(Option::as_ref) {
+            replace(bytes, 0, place, &stand_in.bytes, notes);
         }
     }
 }
 
-/// What is wrong with a reference.
+/// A reference that does not end at a row.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MissingParent {
-    /// The column; none where several are the reference.
+    /// The index of its column. `None` if it has several.
     pub column: Option<usize>,
+    /// The reason.
     pub reason: Reason,
-    /// The constraint.
+    /// The name of the constraint.
     pub link: String,
-    /// Load and place of the refused parent.
+    /// The load and key of the refused parent, if known.
     pub parent: Option<(String, Key)>,
 }
 
@@ -109,23 +112,24 @@ impl<'k> Guard<'k> {
         keys: &'k KeySet,
         settled: &Settled,
     ) -> Result<Guard<'k>, Vec<Refusal>> {
-        let instead = link.columns.iter().map(|place| StandIn::of(load, &load.columns[*place], settled));
-        let instead = instead.collect::<Result<_, _>>()?;
-        Ok(Guard { link, keys, instead })
+        let stand_in = link.columns.iter().map(|place| StandIn::of(load, &load.columns[*place], settled));
+        let stand_in = stand_in.collect::<Result<_, _>>()?;
+        Ok(Guard { link, keys, stand_in })
     }
 
-    /// Judges the row whose image begins at `start`; puts in what stands for an orphan.
-    pub fn judge(&self, bytes: &mut Vec<u8>, start: usize, notes: &mut Notes) -> Option<MissingParent> {
+    /// Checks the row whose image begins at `start`, and replaces the reference of an orphan by the value of `if_orphan`.
+    /// Returns `None` if the row can be loaded.
+    pub fn check(&self, bytes: &mut Vec<u8>, start: usize, notes: &mut Notes) -> Option<MissingParent> {
         let missing = self.missing(&bytes[start..])?;
-        if missing.reason == Reason::ParentRefused || self.instead.iter().all(Option::is_none) {
+        if missing.reason == Reason::ParentRefused || self.stand_in.iter().all(Option::is_none) {
             return Some(missing);
         }
-        for (place, instead) in self.link.columns.iter().zip(&self.instead) {
-            let Some(instead) = instead else { continue };
-            if instead.not_null {
+        for (place, stand_in) in self.link.columns.iter().zip(&self.stand_in) {
+            let Some(stand_in) = stand_in else { continue };
+            if stand_in.not_null {
                 return Some(MissingParent { reason: Reason::NullInNotNull, ..missing });
             }
-            replace(bytes, start, *place, &instead.bytes, notes);
+            replace(bytes, start, *place, &stand_in.bytes, notes);
             let mut loss = LossSet::default();
             loss.add(Loss::IfOrphan);
             notes.losses.push((*place, loss));
@@ -145,34 +149,34 @@ impl<'k> Guard<'k> {
         Some(self.because(reason, self.keys.place(key)))
     }
 
-    /// Says that what it refers to is missing.
+    /// Returns the missing parent of a row, with the reason.
     pub fn because(&self, reason: Reason, parent: Option<(String, Key)>) -> MissingParent {
         let column = if let [only] = self.link.columns.as_slice() { Some(*only) } else { None };
         MissingParent { column, reason, link: self.link.name.clone(), parent }
     }
 
-    /// What the row refers to.
+    /// Returns the key that a row refers to.
     pub fn key(&self, image: &[u8]) -> Option<u64> {
         key(image, &self.link.columns, &self.link.compared)
     }
 
-    /// The constraint.
+    /// Returns the name of the constraint.
     pub fn name(&self) -> &str {
         &self.link.name
     }
 
-    /// Whether its rows refer to rows of the table `table`, by this key.
+    /// Returns true if the reference ends at this key.
     pub fn ends_at(&self, referred: &ReferencedKey) -> bool {
         ReferencedKey::by(&self.link) == *referred
     }
 
-    /// Whether what this key says is there, or will be.
+    /// Returns true if a row with this key exists on the target or will be loaded.
     pub fn expects(&self, key: u64) -> bool {
         self.keys.present.contains(key)
     }
 }
 
-/// Puts other bytes in place of a field; places of issued ids behind it move along.
+/// Replaces the n-th field of the image that begins at `start`, and moves the places of issued ids after it.
 fn replace(bytes: &mut Vec<u8>, start: usize, n: usize, with: &[u8], notes: &mut Notes) {
     let Some((at, length)) = field(&bytes[start..], n) else { return };
     let (from, to) = (start + at - 4, start + at + length.unwrap_or(0));
@@ -182,17 +186,18 @@ fn replace(bytes: &mut Vec<u8>, start: usize, n: usize, with: &[u8], notes: &mut
     }
 }
 
-/// Takes the keys of a load's own rows: of those that go, and of those that were refused.
+/// Reads one key of a load's own rows, of loaded rows and of refused rows.
 pub struct OwnKeys {
-    pub referred: ReferencedKey,
-    /// Places of the key's columns in the load; none where the server makes one of them.
+    /// The key.
+    pub referenced: ReferencedKey,
+    /// The indexes of the key's columns among the load's columns. `None` if the server makes one of them.
     columns: Option<Vec<usize>>,
-    /// Encodes the key's columns alone, for rows that are refused for another one's sake.
+    /// The encoder of the key's columns alone, for refused rows whose key can be read.
     encoder: Option<RowEncoder>,
 }
 
 impl OwnKeys {
-    /// The keys of this load that other loads, or its own rows, refer to.
+    /// Returns readers of the keys of this load's table that other loads, or its own rows, refer to.
     pub fn of(load: &LoadPlan, referred: &[ReferencedKey], settled: &Settled) -> Vec<OwnKeys> {
         referred.iter().filter(|r| r.table == load.table).map(|r| OwnKeys::one(load, r, settled)).collect()
     }
@@ -206,33 +211,33 @@ impl OwnKeys {
             if load.as_text { None } else { referred.columns.iter().map(place).collect() };
         let encoder = columns.as_ref().and_then(|places| {
             let columns = places.iter().map(|n| load.columns[*n].clone()).collect();
-            RowEncoder::new(&LoadPlan { columns, ..load.clone() }, settled, &Maps::new()).ok()
+            RowEncoder::project(load, columns, settled).ok()
         });
-        OwnKeys { referred: referred.clone(), columns, encoder }
+        OwnKeys { referenced: referred.clone(), columns, encoder }
     }
 
-    /// Whether the keys of this load's rows are known while reading.
+    /// Returns true if the keys of this load's rows are known while reading.
     pub fn is_known(&self) -> bool {
         self.columns.is_some()
     }
 
-    /// The key of a row that goes.
+    /// Returns the key of a loaded row.
     pub fn of_image(&self, image: &[u8]) -> Option<u64> {
-        key(image, self.columns.as_ref()?, &self.referred.compared)
+        key(image, self.columns.as_ref()?, &self.referenced.compared)
     }
 
-    /// The key of a row that was refused.
+    /// Returns the key of a refused row.
     pub fn of_row(&self, row: &dyn Row, scratch: &mut Vec<u8>, notes: &mut Notes) -> Option<u64> {
         scratch.clear();
         if !self.encoder.as_ref()?.encode(row, scratch, notes) {
             return None;
         }
-        let places: Vec<usize> = (0..self.referred.columns.len()).collect();
-        key(scratch, &places, &self.referred.compared)
+        let places: Vec<usize> = (0..self.referenced.columns.len()).collect();
+        key(scratch, &places, &self.referenced.compared)
     }
 }
 
-/// Everything that any of these loads refers to.
+/// Returns all keys that these loads refer to.
 pub fn referenced_keys(loads: &[&LoadPlan], target: &TargetSchema) -> Vec<ReferencedKey> {
     let mut all: Vec<ReferencedKey> =
         loads.iter().flat_map(|load| references(load, target)).map(|l| ReferencedKey::by(&l)).collect();

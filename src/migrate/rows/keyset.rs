@@ -1,9 +1,9 @@
-//! The keys of a parent's rows: what children refer to. Integers are held as they are, 64 neighbours in 24 bytes; all
-//! others as 64-bit hashes of their wire bytes, 8 bytes each.
+//! The keys of a parent's rows, which other rows refer to. Integers are kept as numbers, 64 neighbours in 24 bytes; all other
+//! keys as 64-bit hashes of their wire bytes, 8 bytes each.
 //!
-//! Bounded: keys that need more than [`MOST_BYTES`] are let go, and the set says that it knows nothing ([`KeySet::open`]).
-//! An orphan among 10^9 hashed parents is overlooked with a chance below 10^-10. Both leave it to the server: a foreign
-//! key that is on refuses it, one that is off is validated when it goes back. An error, never a loss.
+//! The set is bounded: if its keys need more than [`MOST_BYTES`], it drops them and becomes [`KeySet::unknown`]. An orphan
+//! among 10^9 hashed parents is overlooked with a chance below 10^-10. In both cases the server decides: a foreign key
+//! refuses the orphan at once, or when it is reattached and validated. The result is an error, never a loss.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hasher};
@@ -13,38 +13,41 @@ use xxhash_rust::xxh3::Xxh3;
 
 use crate::model::key::Key;
 use crate::plan::Comparison;
+use crate::wire::image::integer;
 
-/// The most that the keys of one parent may take in memory.
+pub use crate::wire::image::field;
+
+/// Maximum memory for the keys of one parent.
 pub const MOST_BYTES: usize = 32 << 20;
 
-/// Refused parents whose place is known, some 150 bytes each. Children of further ones are told from orphans, and their
-/// parent is not named.
+/// Maximum number of refused parents whose place is kept, about 150 bytes each. Children of further ones are distinguished
+/// from orphans too, but their parent is not named.
 const MOST_PLACES: usize = 50_000;
 
-/// What an entry of a tree costs: key and value of 8 bytes, in nodes that are two thirds full.
+/// Memory of an entry of the tree: key and value of 8 bytes, in nodes that are two thirds full.
 const ENTRY: usize = 24;
 
-/// KeyNumbers that are there, and those of rows that were refused.
+/// The keys of present rows, and those of refused rows.
 #[derive(Clone, Debug, Default)]
 pub struct KeySet {
-    /// KeyNumbers of rows that are there or will be.
+    /// Keys of rows that are on the target or will be loaded.
     pub present: KeyNumbers,
-    /// KeyNumbers of rows that were refused.
+    /// Keys of refused rows.
     refused: KeyNumbers,
-    /// Of the first ones of them: their load and where they are in it.
+    /// Load and place of the first refused rows.
     places: HashMap<u64, (Arc<str>, Key)>,
-    /// Some keys cannot be known yet, or are too many to hold: nothing can be missed here.
+    /// True if some keys are not known, or are too many to keep. Then no row counts as an orphan.
     pub unknown: bool,
 }
 
 impl KeySet {
-    /// Takes in the key of a row that is there or will be.
+    /// Adds the key of a row that is on the target or will be loaded.
     pub fn add(&mut self, key: impl IntoIterator<Item = u64>) {
         key.into_iter().filter(|_| !self.unknown).for_each(|key| self.present.insert(key));
         self.bound();
     }
 
-    /// Takes in the key of a row that was refused, and where that is.
+    /// Adds the key of a refused row, and its place.
     pub fn refuse(&mut self, key: u64, load: &Arc<str>, at: Key) {
         if self.unknown {
             return;
@@ -56,14 +59,14 @@ impl KeySet {
         self.bound();
     }
 
-    /// Takes keys out whose rows turned out to be refused; [`KeySet::refuse`] may say later where they are.
+    /// Moves keys to the refused ones. [`KeySet::refuse`] may add their places later.
     pub fn withdraw(&mut self, keys: &HashSet<u64>) {
         self.present.remove(keys);
         keys.iter().for_each(|key| self.refused.insert(*key));
         self.bound();
     }
 
-    /// Takes in all that another set holds.
+    /// Adds all keys of another set.
     pub fn merge(&mut self, other: KeySet) {
         self.unknown |= other.unknown;
         if self.unknown {
@@ -77,12 +80,12 @@ impl KeySet {
         self.bound();
     }
 
-    /// Whether a row with this key was refused.
+    /// Returns true if a row with this key was refused.
     pub fn is_refused(&self, key: u64) -> bool {
         self.refused.contains(key)
     }
 
-    /// Load and place of the refused row with this key, where it is known.
+    /// Returns the load and place of the refused row with this key. `None` if unknown.
     pub fn place(&self, key: u64) -> Option<(String, Key)> {
         self.places.get(&key).map(|(load, at)| (load.to_string(), at.clone()))
     }
@@ -97,9 +100,9 @@ impl KeySet {
 /// A set of 64-bit numbers.
 #[derive(Clone, Debug)]
 pub enum KeyNumbers {
-    /// By the number without its last six bits: which of these 64 neighbours are in the set.
+    /// A bit for each of 64 neighbours, by the number without its last six bits.
     Dense(BTreeMap<u64, u64>),
-    /// Numbers that are not near each other: sorted, and those that came since.
+    /// Numbers that are not near each other: sorted numbers, and those that were added since the last sort.
     Sparse { sorted: Vec<u64>, fresh: HashSet<u64, BuildHasherDefault<SpreadHasher>> },
 }
 
@@ -110,7 +113,7 @@ impl Default for KeyNumbers {
 }
 
 impl KeyNumbers {
-    /// Entries from which on it is looked whether they are near each other.
+    /// Number of entries at which to check whether the numbers are near each other.
     const MANY: usize = 4_096;
 
     pub fn insert(&mut self, key: u64) {
@@ -130,7 +133,7 @@ impl KeyNumbers {
                 if fresh.len() >= KeyNumbers::MANY.max(sorted.len() / 8) {
                     sorted.reserve_exact(fresh.len());
                     sorted.extend(fresh.drain());
-                    // Finds what is sorted already and merges the rest into it.
+                    // A merge sort: it finds the sorted part and merges the rest into it.
                     sorted.sort();
                 }
             }
@@ -179,7 +182,7 @@ impl KeyNumbers {
         }
     }
 
-    /// How many are in it.
+    /// Returns the number of keys.
     fn len(&self) -> usize {
         match self {
             KeyNumbers::Dense(map) => map.values().map(|near| near.count_ones() as usize).sum(),
@@ -202,7 +205,7 @@ impl KeyNumbers {
     }
 }
 
-/// Hashes are spread already.
+/// The hasher of a set of hashes, which are evenly spread already.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SpreadHasher(u64);
 
@@ -216,21 +219,22 @@ impl Hasher for SpreadHasher {
     }
 
     fn write_u64(&mut self, key: u64) {
-        // Ids are not: one multiplication spreads them.
+        // Ids are not evenly spread: one multiplication spreads them.
         self.0 = key.wrapping_mul(0x9E37_79B9_7F4A_7C15);
     }
 }
 
-/// What a reference is known by: an integer itself, of all else the hash; `None` where a field is NULL, or not there.
+/// Returns the number that stands for a key: the integer itself, or the hash of all other types. `None` if a field is NULL or
+/// missing.
 pub fn key(image: &[u8], columns: &[usize], compared: &[Comparison]) -> Option<u64> {
     if let ([column], [Comparison::Integer]) = (columns, compared) {
         let (at, length) = field(image, *column)?;
-        return Some(integer(image.get(at..at + length?)?) as u64);
+        return integer(image.get(at..at + length?)?).map(|n| n as u64);
     }
     hash(image, columns, compared).map(|hash| hash as u64)
 }
 
-/// The hash of some fields of a row's image; `None` where one of them is NULL, or is not there.
+/// Returns the hash of some fields of a row's image. `None` if one of them is NULL or missing.
 pub fn hash(image: &[u8], columns: &[usize], compared: &[Comparison]) -> Option<u128> {
     let mut hasher = Xxh3::new();
     for (column, compared) in columns.iter().zip(compared) {
@@ -240,40 +244,21 @@ pub fn hash(image: &[u8], columns: &[usize], compared: &[Comparison]) -> Option<
     Some(hasher.digest128())
 }
 
-/// Where the n-th field of a binary row begins behind its length, and the length; none for NULL.
-pub fn field(image: &[u8], n: usize) -> Option<(usize, Option<usize>)> {
-    let mut at = 2;
-    for _ in 0..n {
-        let length = i32::from_be_bytes(image.get(at..at + 4)?.try_into().ok()?);
-        at += 4 + usize::try_from(length).unwrap_or(0);
-    }
-    let length = i32::from_be_bytes(image.get(at..at + 4)?.try_into().ok()?);
-    Some((at + 4, usize::try_from(length).ok()))
-}
-
-/// Feeds one value in the form in which equal values have equal bytes, with its length.
+/// Hashes one value with its length, in a form in which equal values have equal bytes.
 fn feed(hasher: &mut Xxh3, compared: Comparison, bytes: &[u8]) {
     let mut put = |bytes: &[u8]| {
         hasher.update(&(bytes.len() as u64).to_be_bytes());
         hasher.update(bytes);
     };
     match compared {
-        Comparison::Integer => put(&integer(bytes).to_be_bytes()),
+        Comparison::Integer => put(&integer(bytes).unwrap_or(0).to_be_bytes()),
         Comparison::Padded => put(bytes.trim_ascii_end()),
         Comparison::Numeric => put(&plain_numeric(bytes)),
         _ => put(bytes),
     }
 }
 
-fn integer(bytes: &[u8]) -> i64 {
-    match *bytes {
-        [a, b] => i64::from(i16::from_be_bytes([a, b])),
-        [a, b, c, d] => i64::from(i32::from_be_bytes([a, b, c, d])),
-        _ => bytes.try_into().map_or(0, i64::from_be_bytes),
-    }
-}
-
-/// A numeric's wire bytes without its display scale and without zero groups at its end; zero without weight and sign.
+/// Returns a numeric's wire bytes without its display scale and trailing zero groups; zero without weight and sign.
 fn plain_numeric(bytes: &[u8]) -> Vec<u8> {
     let Some((head, mut groups)) = bytes.split_at_checked(8) else { return bytes.to_vec() };
     while let Some(rest) = groups.strip_suffix(&[0, 0]) {
@@ -319,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn a_set_holds_what_was_put_in_and_nothing_else_near_or_far() {
+    fn a_set_contains_exactly_the_added_keys_dense_or_sparse() {
         for number in [|n: u64| n, |n: u64| n.wrapping_sub(5_000), spread, |n: u64| n * 1_000] {
             let mut keys = KeyNumbers::default();
             (0..20_000).for_each(|n| keys.insert(number(2 * n)));
@@ -344,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn a_set_beyond_its_bound_says_that_it_knows_nothing_and_holds_nothing() {
+    fn a_set_over_its_bound_is_unknown_and_empty() {
         let mut set = KeySet::default();
         (0..5_000_000).for_each(|n| set.add([spread(n)]));
         assert!(set.unknown);

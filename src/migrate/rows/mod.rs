@@ -5,4 +5,5 @@ pub mod fingerprint;
 pub mod guard;
 pub mod keyset;
 pub mod parents;
+pub mod quarantine;
 pub mod self_references;

@@ -1,71 +1,68 @@
-//! Where the keys of parents come from: the target's own rows, the loads as they are read ahead, the ledger's faults.
+//! The keys that rows refer to: keys of the target's own rows, of the rows of this run, and of quarantined rows.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashSet};
-use std::ops::ControlFlow;
 use std::sync::Arc;
-
-use xxhash_rust::xxh3::xxh3_64;
 
 use crate::convert::Settled;
 use crate::convert::row::{Notes, RowEncoder};
+use crate::job::{Job, Stop};
 use crate::mapping::OnFault;
-use crate::model::key::{Key, KeyRange};
+use crate::migrate::rows::batch::Batch;
+use crate::migrate::rows::guard::{Guard, OwnKeys, ReferencedKey};
+use crate::migrate::rows::keyset::{KeyNumbers, KeySet, key};
+use crate::migrate::rows::quarantine::Quarantine;
+use crate::migrate::rows::self_references::SelfReferencedKeys;
+use crate::model::key::KeyRange;
 use crate::model::ledger::Run;
-use crate::model::select::{Failed, Row, Sink};
+use crate::model::select::{CONTINUE, Row};
 use crate::pg::{ReadBack, ServerError, Session};
 use crate::plan::{LoadPlan, Reference, references};
 use crate::sqlite::Reader;
 
-use crate::job::Job;
-use crate::job::Stop;
-use crate::migrate::rows::batch::Batch;
-use crate::migrate::rows::guard::Guard;
-use crate::migrate::rows::guard::OwnKeys;
-use crate::migrate::rows::guard::ReferencedKey;
-use crate::migrate::rows::keyset::KeyNumbers;
-use crate::migrate::rows::keyset::KeySet;
-use crate::migrate::rows::keyset::key;
-use crate::migrate::rows::self_references::SelfReferencedKeys;
-use crate::model::select::CONTINUE;
-
-/// The keys that the rows of a table have on the target now.
-pub fn on_target(session: &mut Session, schema: &str, referred: &ReferencedKey) -> Result<KeySet, ServerError> {
+/// Returns the keys that the rows of a table have on the target now.
+pub fn on_target(session: &mut Session, schema: &str, referenced: &ReferencedKey) -> Result<KeySet, ServerError> {
     let mut keys = KeySet::default();
-    let places: Vec<usize> = (0..referred.columns.len()).collect();
-    let what = ReadBack { schema, table: &referred.table, columns: &referred.columns, only: None };
-    session.read_back(&what, &mut |image| keys.add(key(image, &places, &referred.compared)))?;
+    let places: Vec<usize> = (0..referenced.columns.len()).collect();
+    let what = ReadBack { schema, table: &referenced.table, columns: &referenced.columns, only: None };
+    session.read_back(&what, &mut |image| keys.add(key(image, &places, &referenced.compared)))?;
     Ok(keys)
 }
 
-/// What the rows of a load refer to.
+/// A load, and what its rows are encoded with.
+pub struct EncodedLoad<'a> {
+    /// The load.
+    pub load: &'a LoadPlan,
+    /// The encoder of its rows.
+    pub encoder: &'a RowEncoder,
+    /// Values that are the same for every row.
+    pub settled: &'a Settled,
+}
+
+/// The references of a load's rows.
 #[derive(Default)]
 pub struct Parents {
-    /// References with the keys that they may end at.
+    /// The references, each with the keys that it may end at.
     pub links: Vec<(Reference, Arc<KeySet>)>,
-    /// Those of them that end in the load's own table.
+    /// The references that end in the load's own table.
     pub own: SelfReferencedKeys,
 }
 
-/// What the rows of a load refer to, with the keys that are there, when its turn has come: all loads into its parents are
-/// done. Nothing where reading ahead has found that no parent is missing and the order of its rows is no matter.
-pub fn of_load(
-    job: &Job<'_>,
-    session: &mut Session,
-    run: &Run,
-    load: &LoadPlan,
-    (encoder, settled): (&RowEncoder, &Settled),
-) -> Result<Parents, Stop> {
+/// Returns the references of a load's rows, with the keys that are present when the load starts: all loads into its parents
+/// are done. A reference is left out if preflight proved that no parent is missing and the order of the rows is irrelevant.
+pub fn of_load(job: &Job<'_>, session: &mut Session, run: &Run, encoded: &EncodedLoad<'_>) -> Result<Parents, Stop> {
+    let load = encoded.load;
     let links = references(load, job.target);
     if links.is_empty() {
         return Ok(Parents::default());
     }
-    let nothing_aside = job.quarantined.load(std::sync::atomic::Ordering::Relaxed) == 0;
-    let is_proved = run.read_ahead && job.options.on_fault == OnFault::Abort && nothing_aside;
-    let off = session.detached(run.id)?;
-    let is_on = |link: &Reference| !off.iter().any(|o| !o.reattached && o.table == load.table && o.object == link.name);
+    let quarantine = Quarantine { job, run };
+    let is_proved = run.read_ahead && job.options.on_fault == OnFault::Abort && quarantine.is_empty();
+    let detached = session.detached(run.id)?;
+    let is_on =
+        |link: &Reference| !detached.iter().any(|o| !o.reattached && o.table == load.table && o.object == link.name);
     let is_own = |link: &Reference| link.parent == load.table;
-    // What reading ahead took for there may have been skipped.
+    // Preflight takes every row of a load for present; a load with `on_conflict` may skip some.
     let may_skip = |link: &Reference| job.plan.loads.iter().any(|l| l.table == link.parent && l.conflict.is_some());
     let replaces = |link: &Reference| link.columns.iter().any(|n| load.columns[*n].rules.if_orphan.is_some());
     let is_wanted = |link: &Reference| !is_proved || may_skip(link) || replaces(link) || (is_own(link) && is_on(link));
@@ -78,135 +75,121 @@ pub fn of_load(
             if is_own(link) {
                 own.held.push((unread.key().clone(), keys.clone()));
             }
-            refused(job, session, run, unread.key(), settled, &mut keys)?;
+            add_quarantined(&quarantine, session, unread.key(), encoded.settled, &mut keys)?;
             unread.insert(keys);
         }
     }
-    let reader = job.source.reader()?;
-    settle_own(&reader, load, (encoder, settled), &wanted, &mut sets)?;
+    add_own(&job.source.reader()?, encoded, &wanted, &mut sets)?;
     let sets: BTreeMap<ReferencedKey, Arc<KeySet>> = sets.into_iter().map(|(r, keys)| (r, Arc::new(keys))).collect();
     let with_keys = |link: Reference| (sets.get(&ReferencedKey::by(&link)).cloned().unwrap_or_default(), link);
     let links = wanted.into_iter().map(with_keys).map(|(keys, link)| (link, keys)).collect();
     Ok(Parents { links, own })
 }
 
-/// Adds the keys of rows that the ledger knows as set aside: their children are told from orphans.
-fn refused(
-    job: &Job<'_>,
+/// Adds the keys of quarantined rows, so that their children are distinguished from orphans.
+fn add_quarantined(
+    quarantine: &Quarantine<'_>,
     session: &mut Session,
-    run: &Run,
-    referred: &ReferencedKey,
+    referenced: &ReferencedKey,
     settled: &Settled,
     keys: &mut KeySet,
 ) -> Result<(), Stop> {
-    if job.quarantined.load(std::sync::atomic::Ordering::SeqCst) == 0 {
-        return Ok(());
-    }
-    let reader = job.source.reader()?;
-    for load in job.plan.loads.iter().filter(|l| l.table == referred.table) {
-        let mut places = HashSet::new();
-        session.faults::<Stop>(run.id, &load.name, &mut |some| {
-            places.extend(some.iter().map(|fault| xxh3_64(fault.at.as_bytes())));
-            Ok(())
+    for load in quarantine.job.plan.loads.iter().filter(|l| l.table == referenced.table) {
+        let name: Arc<str> = load.name.as_str().into();
+        let own = OwnKeys::of(load, std::slice::from_ref(referenced), settled);
+        let (mut scratch, mut notes) = (Vec::new(), Notes::default());
+        quarantine.each(session, load, |row, at| {
+            for key in own.iter().filter_map(|own| own.of_row(row, &mut scratch, &mut notes)) {
+                keys.refuse(key, &name, at.clone());
+            }
         })?;
-        if places.is_empty() {
-            continue;
-        }
-        for own in OwnKeys::of(load, std::slice::from_ref(referred), settled) {
-            let name = load.name.as_str().into();
-            let mut sink =
-                Refused { name, own: &own, places: &places, keys, scratch: Vec::new(), notes: Notes::default() };
-            reader.scan(&load.select, KeyRange::ALL, &mut sink)?;
-        }
     }
     Ok(())
 }
 
-struct Refused<'r> {
-    name: Arc<str>,
-    own: &'r OwnKeys,
-    /// Hashes of the rows' places.
-    places: &'r HashSet<u64>,
-    keys: &'r mut KeySet,
-    scratch: Vec<u8>,
-    notes: Notes,
-}
-
-impl Sink for Refused<'_> {
-    fn row(&mut self, row: &dyn Row) -> ControlFlow<()> {
-        let key = row.key();
-        if self.places.contains(&xxh3_64(key.written().as_bytes()))
-            && let Some(own) = self.own.of_row(row, &mut self.scratch, &mut self.notes)
-        {
-            self.keys.refuse(own, &self.name, key);
-        }
-        CONTINUE
-    }
-
-    fn failed(&mut self, _: Key, _: Failed) -> ControlFlow<()> {
-        CONTINUE
-    }
-}
-
-/// A load whose rows refer to rows of the same table: reads it until it is known which of its rows can go, and adds their
-/// keys. A row whose parent is missing is not there for its own children.
-pub fn settle_own(
+/// Adds the keys of a load's own rows if rows refer to rows of the same table. Reads the load until the set of rows that can
+/// be loaded does not change any more: a row whose parent is missing is missing for its own children.
+pub fn add_own(
     reader: &Reader,
-    load: &LoadPlan,
-    (encoder, settled): (&RowEncoder, &Settled),
+    encoded: &EncodedLoad<'_>,
     wanted: &[Reference],
     sets: &mut BTreeMap<ReferencedKey, KeySet>,
 ) -> Result<(), Stop> {
-    let mut own: Vec<ReferencedKey> = wanted.iter().filter(|l| l.parent == load.table).map(ReferencedKey::by).collect();
+    let table = &encoded.load.table;
+    let mut own: Vec<ReferencedKey> = wanted.iter().filter(|l| l.parent == *table).map(ReferencedKey::by).collect();
     own.sort();
     own.dedup();
-    for referred in own {
-        let mut keys = sets.remove(&referred).unwrap_or_default();
-        for own in OwnKeys::of(load, std::slice::from_ref(&referred), settled) {
+    for referenced in own {
+        let mut keys = sets.remove(&referenced).unwrap_or_default();
+        for own in OwnKeys::of(encoded.load, std::slice::from_ref(&referenced), encoded.settled) {
             keys.unknown |= !own.is_known();
             if keys.unknown {
                 break;
             }
-            let others: Vec<(&Reference, &KeySet)> = wanted
-                .iter()
-                .filter(|l| l.parent != load.table)
-                .filter_map(|l| sets.get(&ReferencedKey::by(l)).map(|keys| (l, keys)))
-                .collect();
-            let guards = guards(load, others.into_iter(), settled)?;
-            let nobody = KeySet::default();
-            let mine: Vec<Guard<'_>> = wanted
-                .iter()
-                .filter(|l| ReferencedKey::by(l) == referred)
-                .map(|l| Guard::new(load, l.clone(), &nobody, settled).map_err(Stop::Refused))
-                .collect::<Result<_, _>>()?;
-            let name: Arc<str> = load.name.as_str().into();
-            for reading in 0.. {
-                let batch = Batch::new(load, encoder, &guards);
-                let (scratch, notes, name) = (Vec::new(), Notes::default(), Arc::clone(&name));
-                let waiting = Waiters { is_first: reading == 0, ..Waiters::default() };
-                let mut pass = Pass { name, waiting, batch, own: &own, mine: &mine, keys: &mut keys, scratch, notes };
-                reader.scan(&load.select, KeyRange::ALL, &mut pass)?;
-                let (more, gone) = (pass.waiting.more, pass.waiting.gone(&keys.present));
-                // A value that stands in for an orphan decides later; here its row counts as there.
-                if (gone.is_empty() && !more) || keys.unknown || wanted.iter().any(|l| replaces(load, l)) {
-                    break;
-                }
-                keys.withdraw(&gone);
-            }
+            let others = wanted.iter().filter(|l| l.parent != *table);
+            let others = others.filter_map(|l| sets.get(&ReferencedKey::by(l)).map(|keys| (l, keys)));
+            let guards = guards(encoded.load, others, encoded.settled)?;
+            read_own(reader, encoded, &OwnReferences { own: &own, guards: &guards, wanted }, &mut keys)?;
         }
-        sets.insert(referred, keys);
+        sets.insert(referenced, keys);
     }
     Ok(())
 }
 
-fn replaces(load: &LoadPlan, link: &Reference) -> bool {
+/// A key of the load's table that its own rows refer to.
+struct OwnReferences<'a> {
+    own: &'a OwnKeys,
+    /// The load's references to other tables.
+    guards: &'a [Guard<'a>],
+    /// All references of the load.
+    wanted: &'a [Reference],
+}
+
+/// Reads the load, several times if necessary, and adds the keys of the rows that can be loaded.
+fn read_own(
+    reader: &Reader,
+    encoded: &EncodedLoad<'_>,
+    references: &OwnReferences<'_>,
+    keys: &mut KeySet,
+) -> Result<(), Stop> {
+    let EncodedLoad { load, encoder, settled } = *encoded;
+    let OwnReferences { own, guards, wanted } = *references;
+    let no_keys = KeySet::default();
+    let mine: Vec<Guard<'_>> = wanted
+        .iter()
+        .filter(|l| ReferencedKey::by(l) == own.referenced)
+        .map(|l| Guard::new(load, l.clone(), &no_keys, settled).map_err(Stop::Refused))
+        .collect::<Result<_, _>>()?;
+    let name: Arc<str> = load.name.as_str().into();
+    // A value of `if_orphan` decides later; until then its row counts as present.
+    let has_stand_ins = wanted.iter().any(|l| has_stand_in(load, l));
+    for reading in 0.. {
+        let (batch, name) = (Batch::new(load, encoder, guards), Arc::clone(&name));
+        let waiting = WaitingRows { is_first: reading == 0, ..WaitingRows::default() };
+        let (scratch, notes) = (Vec::new(), Notes::default());
+        let mut pass = Pass { name, waiting, batch, own, mine: &mine, keys: &mut *keys, scratch, notes };
+        reader.each(&load.select, KeyRange::ALL, |row| {
+            pass.row(row);
+            CONTINUE
+        })?;
+        let (more, missing) = (pass.waiting.more, pass.waiting.missing(&keys.present));
+        if (missing.is_empty() && !more) || keys.unknown || has_stand_ins {
+            break;
+        }
+        keys.withdraw(&missing);
+    }
+    Ok(())
+}
+
+/// Returns true if a value stands in for orphans of this reference of the table to itself.
+fn has_stand_in(load: &LoadPlan, link: &Reference) -> bool {
     link.parent == load.table && link.columns.iter().any(|n| load.columns[*n].rules.if_orphan.is_some())
 }
 
-/// Guards for references with their keys.
+/// Returns guards for references with their keys.
 ///
 /// # Errors
-/// Refusals for values of `if_orphan` that do not fit.
+/// A refusal for each value of `if_orphan` that does not fit its column.
 pub fn guards<'k>(
     load: &LoadPlan,
     links: impl Iterator<Item = (&'k Reference, &'k KeySet)>,
@@ -216,64 +199,20 @@ pub fn guards<'k>(
 }
 
 /// One reading of a load that refers to itself.
-struct Pass<'p> {
-    /// The load.
+struct Pass<'p, 'k> {
+    /// The load's name.
     name: Arc<str>,
     batch: Batch<'p>,
     own: &'p OwnKeys,
     mine: &'p [Guard<'p>],
-    keys: &'p mut KeySet,
-    waiting: Waiters,
+    keys: &'k mut KeySet,
+    waiting: WaitingRows,
     scratch: Vec<u8>,
     notes: Notes,
 }
 
-/// Rows that go with their parents. A chain of them whose end is missing goes in one reading, whatever its order.
-#[derive(Default)]
-struct Waiters {
-    /// KeyNumbers have yet to come by: only what waits for one is noted, else whatever a row refers to.
-    is_first: bool,
-    /// What a row refers to, and its own key: as many as [`MOST_WAITING`].
-    rows: Vec<(u64, u64)>,
-    /// Rows beyond these that refer to what is not there.
-    gone: HashSet<u64>,
-    /// In the first reading there were more; another one, when all keys are known, finds those that are left.
-    more: bool,
-}
-
-/// References that are kept while one reading goes on, 16 bytes each. A chain in a table of more of them costs a reading
-/// wherever it turns back in the order of the rows.
-const MOST_WAITING: usize = 250_000;
-
-impl Waiters {
-    /// A row that refers to this.
-    fn note(&mut self, own: u64, refers: u64, there: &KeyNumbers) {
-        let is_missing = !there.contains(refers) || self.gone.contains(&refers);
-        match self.rows.len() < MOST_WAITING {
-            true if is_missing || !self.is_first => self.rows.push((refers, own)),
-            false if is_missing && self.is_first => self.more = true,
-            false if is_missing => _ = self.gone.insert(own),
-            _ => {}
-        }
-    }
-
-    /// The keys of rows whose parents are not there, and of all below them.
-    fn gone(self, there: &KeyNumbers) -> HashSet<u64> {
-        let Waiters { mut rows, mut gone, .. } = self;
-        rows.sort_unstable();
-        gone.extend(rows.iter().filter(|(refers, _)| !there.contains(*refers)).map(|(_, own)| *own));
-        let mut above: Vec<u64> = gone.iter().copied().collect();
-        while let Some(parent) = above.pop() {
-            let first = rows.partition_point(|(refers, _)| *refers < parent);
-            let below = rows[first..].iter().take_while(|(refers, _)| *refers == parent);
-            above.extend(below.map(|(_, own)| *own).filter(|own| gone.insert(*own)));
-        }
-        gone
-    }
-}
-
-impl Sink for Pass<'_> {
-    fn row(&mut self, row: &dyn Row) -> ControlFlow<()> {
+impl Pass<'_, '_> {
+    fn row(&mut self, row: &dyn Row) {
         self.batch.row(row);
         if self.batch.rows() == 1 {
             let image = self.batch.images(0..1);
@@ -282,18 +221,57 @@ impl Sink for Pass<'_> {
                     self.keys.refuse(own, &self.name, row.key());
                 } else {
                     self.keys.add([own]);
-                    let refers = self.mine.iter().filter_map(|guard| guard.key(image));
-                    refers.for_each(|key| self.waiting.note(own, key, &self.keys.present));
+                    let parents = self.mine.iter().filter_map(|guard| guard.key(image));
+                    parents.for_each(|parent| self.waiting.note(own, parent, &self.keys.present));
                 }
             }
         } else if let Some(own) = self.own.of_row(row, &mut self.scratch, &mut self.notes) {
             self.keys.refuse(own, &self.name, row.key());
         }
         self.batch.clear();
-        CONTINUE
+    }
+}
+
+/// Rows whose parents decide about them. A chain whose end is missing is found in one reading, whatever its order.
+#[derive(Default)]
+struct WaitingRows {
+    /// True in the first reading: keys may follow, so a row is noted only if it waits for one. Later all rows are noted.
+    is_first: bool,
+    /// The parent's key and the row's own key, for at most [`MOST_WAITING`] rows.
+    rows: Vec<(u64, u64)>,
+    /// Further rows whose parents are missing.
+    missing: HashSet<u64>,
+    /// True if the first reading had further rows. Another reading, with all keys known, finds the remaining ones.
+    more: bool,
+}
+
+/// Maximum number of references that one reading keeps, 16 bytes each. In a larger table a chain costs another reading each
+/// time it turns back in the order of the rows.
+const MOST_WAITING: usize = 250_000;
+
+impl WaitingRows {
+    /// Notes a row with its own key and the key of its parent.
+    fn note(&mut self, own: u64, parent: u64, present: &KeyNumbers) {
+        let is_missing = !present.contains(parent) || self.missing.contains(&parent);
+        match self.rows.len() < MOST_WAITING {
+            true if is_missing || !self.is_first => self.rows.push((parent, own)),
+            false if is_missing && self.is_first => self.more = true,
+            false if is_missing => _ = self.missing.insert(own),
+            _ => {}
+        }
     }
 
-    fn failed(&mut self, _: Key, _: Failed) -> ControlFlow<()> {
-        CONTINUE
+    /// Returns the keys of the rows whose parents are missing, and of all their descendants.
+    fn missing(self, present: &KeyNumbers) -> HashSet<u64> {
+        let WaitingRows { mut rows, mut missing, .. } = self;
+        rows.sort_unstable();
+        missing.extend(rows.iter().filter(|(parent, _)| !present.contains(*parent)).map(|(_, own)| *own));
+        let mut above: Vec<u64> = missing.iter().copied().collect();
+        while let Some(ancestor) = above.pop() {
+            let first = rows.partition_point(|(parent, _)| *parent < ancestor);
+            let below = rows[first..].iter().take_while(|(parent, _)| *parent == ancestor);
+            above.extend(below.map(|(_, own)| *own).filter(|own| missing.insert(*own)));
+        }
+        missing
     }
 }

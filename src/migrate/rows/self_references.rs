@@ -1,7 +1,8 @@
-//! Rows that refer to rows of their own load: which of those are there already while a batch gathers, and which are gone.
+//! References of a load's rows to rows of the same load, tracked while a batch is filled: rows that were loaded, rows that
+//! wait for a later one, and rows that were refused.
 //!
-//! A foreign key that stays on is checked whenever rows are written. So a batch goes on while a row in it waits for a later
-//! one, and when the server refuses some of it, parents are tried before their children and circles in one piece.
+//! A foreign key that is not detached is checked whenever rows are written. So a batch grows while one of its rows waits for
+//! a later one. If the server refuses the batch, parents are tried before their children, and circles as one unit.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -11,63 +12,64 @@ use crate::model::fault::Reason;
 use crate::model::key::Key;
 use crate::plan::LoadPlan;
 
-use crate::migrate::rows::guard::Guard;
-use crate::migrate::rows::guard::MissingParent;
-use crate::migrate::rows::guard::OwnKeys;
-use crate::migrate::rows::guard::ReferencedKey;
+use crate::migrate::rows::guard::{Guard, MissingParent, OwnKeys, ReferencedKey};
 use crate::migrate::rows::keyset::KeySet;
 
-/// What a load's rows refer to in their own table, with the keys that the table held when the load's turn came.
+/// The keys of a load's own table that its rows refer to, with the keys that the table held when the load started.
 #[derive(Default)]
 pub struct SelfReferencedKeys {
+    /// Each key, with the keys of the rows that the table held.
     pub held: Vec<(ReferencedKey, KeySet)>,
-    /// One of the foreign keys is on: the server refuses a row that comes before its parent.
+    /// True if one of the foreign keys is not detached: the server refuses a row that is written before its parent.
     pub is_on: bool,
 }
 
-/// The rows of one part as they come by.
+/// The references among the rows of one part.
 pub struct SelfReferences {
     load: Arc<str>,
     keys: Vec<TrackedKey>,
     is_on: bool,
-    /// Something was refused since [`SelfReferences::grew`] asked.
-    grew: bool,
+    /// True if a row was refused since the last call of [`SelfReferences::refused_parents`].
+    has_new_refusals: bool,
 }
 
-/// One key of the table that its own rows refer to.
+/// One key of the table, and the state of the rows that have it or refer to it.
 struct TrackedKey {
     own: OwnKeys,
-    /// Keys of rows that are on the target or came by.
-    there: KeySet,
-    /// Keys that rows of this batch refer to and that come later.
+    /// Keys of rows that are on the target or were read.
+    present: KeySet,
+    /// Keys of later rows that rows of this batch refer to.
     waiting: HashSet<u64>,
-    /// Keys of rows that were refused while they were written, and where those are.
-    gone: HashMap<u64, Key>,
+    /// Keys of rows that were refused while they were written, and the places of these rows.
+    refused: HashMap<u64, Key>,
 }
 
 impl SelfReferences {
-    /// Nothing where the load does not refer to itself, or the keys of its rows are not known while reading.
+    /// Returns the tracker of a load. `None` if the load does not refer to itself, or the keys of its rows are not known while
+    /// reading.
     pub fn of(load: &LoadPlan, own: &SelfReferencedKeys, settled: &Settled) -> Option<SelfReferences> {
-        let known = |(referred, there): &(ReferencedKey, KeySet)| {
-            let own = OwnKeys::of(load, std::slice::from_ref(referred), settled).into_iter().find(OwnKeys::is_known)?;
-            (!there.unknown).then(|| TrackedKey {
+        let known = |(referenced, present): &(ReferencedKey, KeySet)| {
+            let own =
+                OwnKeys::of(load, std::slice::from_ref(referenced), settled).into_iter().find(OwnKeys::is_known)?;
+            (!present.unknown).then(|| TrackedKey {
                 own,
-                there: there.clone(),
+                present: present.clone(),
                 waiting: HashSet::new(),
-                gone: HashMap::new(),
+                refused: HashMap::new(),
             })
         };
         let keys: Vec<TrackedKey> = own.held.iter().filter_map(known).collect();
-        let kin = SelfReferences { load: load.name.as_str().into(), keys, is_on: own.is_on, grew: false };
-        (!kin.keys.is_empty()).then_some(kin)
+        let references =
+            SelfReferences { load: load.name.as_str().into(), keys, is_on: own.is_on, has_new_refusals: false };
+        (!references.keys.is_empty()).then_some(references)
     }
 
-    /// What the row refers to and was refused.
+    /// Returns the references of a row that end at refused rows.
     pub fn missing(&self, guards: &[Guard<'_>], image: &[u8]) -> Vec<MissingParent> {
         let mut found = Vec::new();
-        for known in self.keys.iter().filter(|known| !known.gone.is_empty()) {
-            for guard in guards.iter().filter(|guard| guard.ends_at(&known.own.referred)) {
-                if let Some(at) = guard.key(image).and_then(|key| known.gone.get(&key)) {
+        for known in self.keys.iter().filter(|known| !known.refused.is_empty()) {
+            for guard in guards.iter().filter(|guard| guard.ends_at(&known.own.referenced)) {
+                if let Some(at) = guard.key(image).and_then(|key| known.refused.get(&key)) {
                     found.push(guard.because(Reason::ParentRefused, Some((self.load.to_string(), at.clone()))));
                 }
             }
@@ -75,53 +77,53 @@ impl SelfReferences {
         found
     }
 
-    /// A row that goes.
-    pub fn comes(&mut self, guards: &[Guard<'_>], image: &[u8]) {
+    /// Adds a row that is loaded.
+    pub fn add_loaded(&mut self, guards: &[Guard<'_>], image: &[u8]) {
         for known in self.keys.iter_mut().filter(|_| self.is_on) {
             if let Some(own) = known.own.of_image(image) {
-                known.there.add([own]);
+                known.present.add([own]);
                 known.waiting.remove(&own);
             }
-            for guard in guards.iter().filter(|guard| guard.ends_at(&known.own.referred)) {
+            for guard in guards.iter().filter(|guard| guard.ends_at(&known.own.referenced)) {
                 let waits =
-                    |key: &u64| guard.expects(*key) && !known.there.unknown && !known.there.present.contains(*key);
+                    |key: &u64| guard.expects(*key) && !known.present.unknown && !known.present.present.contains(*key);
                 known.waiting.extend(guard.key(image).filter(waits));
             }
         }
     }
 
-    /// A row that does not go.
-    pub fn goes(&mut self, image: &[u8], at: &Key) {
+    /// Adds a row that is refused.
+    pub fn add_refused(&mut self, image: &[u8], at: &Key) {
         for known in &mut self.keys {
             if let Some(own) = known.own.of_image(image) {
                 known.waiting.remove(&own);
-                self.grew |= known.gone.insert(own, at.clone()).is_none();
+                self.has_new_refusals |= known.refused.insert(own, at.clone()).is_none();
             }
         }
     }
 
-    /// Whether rows were refused since this was asked: their children may have come by before.
-    pub fn grew(&mut self) -> bool {
-        std::mem::take(&mut self.grew)
+    /// Returns true if, since the last call, a row was refused whose children may already have been read.
+    pub fn refused_parents(&mut self) -> bool {
+        std::mem::take(&mut self.has_new_refusals)
     }
 
-    /// Whether a row waits for a later one.
+    /// Returns true if a row waits for a later one.
     pub fn waits(&self) -> bool {
         self.keys.iter().any(|known| !known.waiting.is_empty())
     }
 
-    /// The batch ends here, or is gathered once more.
+    /// Begins the next batch, or the same batch again.
     pub fn clear(&mut self) {
         self.keys.iter_mut().for_each(|known| known.waiting.clear());
     }
 
-    /// Rows in the order in which they can be written: parents first, else as they come; each circle in one piece.
+    /// Returns the rows in an order in which they can be written: parents first, else as read; each circle as one unit.
     pub fn units(&self, guards: &[Guard<'_>], images: &[&[u8]]) -> Vec<Vec<usize>> {
         let mut parents: Vec<Vec<usize>> = vec![Vec::new(); images.len()];
         for known in &self.keys {
             let own = images.iter().enumerate().filter_map(|(n, image)| Some((known.own.of_image(image)?, n)));
             let by_key: HashMap<u64, usize> = own.collect();
-            for guard in guards.iter().filter(|guard| guard.ends_at(&known.own.referred)) {
+            for guard in guards.iter().filter(|guard| guard.ends_at(&known.own.referenced)) {
                 for (n, image) in images.iter().enumerate() {
                     let parent = guard.key(image).and_then(|key| by_key.get(&key)).filter(|parent| **parent != n);
                     parents[n].extend(parent);
@@ -132,7 +134,7 @@ impl SelfReferences {
     }
 }
 
-/// Tarjan's strongly connected components: each behind those that it refers to. Without recursion, since chains are long.
+/// Tarjan's strongly connected components, each after those that it refers to. Without recursion, because chains are long.
 fn in_order(parents: &[Vec<usize>]) -> Vec<Vec<usize>> {
     const NEW: usize = usize::MAX;
     let (mut index, mut low) = (vec![NEW; parents.len()], vec![NEW; parents.len()]);

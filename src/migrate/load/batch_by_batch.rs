@@ -1,0 +1,167 @@
+//! Loads one part batch by batch, each in a transaction of its own together with its ledger row.
+
+use std::sync::atomic::Ordering;
+
+use crate::event::Event;
+use crate::job::{Stop, Tries};
+use crate::migrate::rows::batch::Batch;
+use crate::model::key::{Key, KeyRange};
+use crate::model::ledger::PartDone;
+use crate::pg::ServerError;
+use crate::pg::batch::{BatchEnd, BatchStart};
+use crate::sqlite::Reader;
+
+use super::fault_policy;
+use super::lane::{Lane, ledger_faults};
+use super::loader::{BatchWriter, Loader};
+use super::send::{self, Origin};
+
+/// Reads and writes a part until nothing of it remains, from where the ledger says that it stopped.
+pub fn load(lane: &mut Lane<'_>, mut part: PartDone) -> Result<(), Stop> {
+    let reader = lane.job.source.reader()?;
+    loop {
+        let after = part.last.clone().or_else(|| part.after.clone());
+        let (batch, load) = (lane.empty_batch(), lane.load());
+        let writer = PartWriter {
+            lane,
+            reader: &reader,
+            before: after.clone(),
+            number: part.next_batch,
+            counted: 0,
+            counted_before: 0,
+        };
+        let mut loader = Loader::new(batch, writer);
+        let range = KeyRange { after: after.as_ref(), until: part.until.as_ref() };
+        reader.scan(&load.select, range, &mut loader)?;
+        let (writer, end) = loader.finish();
+        let counted = part.sums.faults + writer.counted_before + writer.counted;
+        match end {
+            None => return Ok(()),
+            Some(End::Stop(stop)) => return Err(stop),
+            Some(End::LedgerDiffers) => {
+                part = read_part(lane)?;
+                // Batches that are not in the ledger are read again, and their faults are counted again.
+                lane.job.quarantined.fetch_sub(counted.saturating_sub(part.sums.faults), Ordering::SeqCst);
+            }
+        }
+        if part.done {
+            return Ok(());
+        }
+    }
+}
+
+/// Returns the lane's part as the ledger has it now.
+fn read_part(lane: &mut Lane<'_>) -> Result<PartDone, Stop> {
+    let (run, load) = (lane.run.id, &lane.load().name);
+    let known = lane.job.retrying(lane.session, |session| Ok(session.load_done(run, load)?))?;
+    let found = known.into_iter().flat_map(|done| done.parts).find(|p| p.part == lane.part);
+    found
+        .ok_or_else(|| Stop::Target(ServerError::new("reading the ledger", "a part of this run is not there any more")))
+}
+
+/// The reason for which the writing of a part ended before its last row.
+enum End {
+    Stop(Stop),
+    /// The ledger does not match the progress of this lane: the part must be read again from the ledger's progress.
+    LedgerDiffers,
+}
+
+impl<E: Into<Stop>> From<E> for End {
+    fn from(e: E) -> End {
+        End::Stop(e.into())
+    }
+}
+
+/// Writes the batches of a part.
+struct PartWriter<'l, 'a> {
+    lane: &'l mut Lane<'a>,
+    reader: &'l Reader,
+    /// The last key before the batch.
+    before: Option<Key>,
+    /// The number of the batch.
+    number: i32,
+    /// Rows of this batch that are counted as quarantined already.
+    counted: u64,
+    /// Quarantined rows of the batches before it.
+    counted_before: u64,
+}
+
+impl PartWriter<'_, '_> {
+    /// Writes the batch in one transaction. `last` is `None` if it ends the part.
+    fn attempt(&mut self, batch: &mut Batch<'_>, last: Option<&Key>) -> Result<(), End> {
+        let lane = &mut *self.lane;
+        let (id, destination, load) = (lane.batch_id(self.number), lane.destination(), lane.load());
+        match lane.session.begin_batch(&id, last.is_none())? {
+            BatchStart::Fenced => return Err(End::Stop(Stop::Fenced)),
+            BatchStart::AlreadyCommitted => {}
+            BatchStart::Open(mut open) => {
+                let (job, reader, before, seed) = (lane.job, self.reader, self.before.as_ref(), lane.run.seed);
+                let origin = Origin { job, id: &id, reader, load, before, seed, check_deferred: true };
+                let (sums, issued) = send::send(&mut open, &destination, &origin, batch, &mut self.counted)?;
+                let faults = ledger_faults(job, batch, load);
+                if !faults.is_empty() {
+                    open.write_faults(&id, &faults)?;
+                }
+                let (first, last_of_part) = (batch.first.as_ref(), last.is_none());
+                open.commit(&id, &BatchEnd { first, last, sums: &sums, issued: &issued, last_of_part })?;
+                return Ok(());
+            }
+        }
+        self.compare(batch, last)
+    }
+
+    /// Compares the batch with the committed batch of its number: it is the same one if only the answer to the commit was
+    /// lost.
+    fn compare(&mut self, batch: &Batch<'_>, last: Option<&Key>) -> Result<(), End> {
+        let id = self.lane.batch_id(self.number);
+        let Some((until, sums)) = self.lane.session.committed_batch(&id)? else {
+            return Err(End::LedgerDiffers);
+        };
+        let ours = batch.sums(&[], self.lane.run.seed);
+        // Issued ids differ from one attempt to the next, and only the server knows which rows it skipped.
+        let load = self.lane.load();
+        let is_exact = load.issued().is_empty() && load.conflict.is_none();
+        let same = until.as_ref() == last && sums.read == ours.read && (!is_exact || sums.digest == ours.digest);
+        if same { Ok(()) } else { Err(End::LedgerDiffers) }
+    }
+}
+
+impl BatchWriter for PartWriter<'_, '_> {
+    type End = End;
+
+    /// A request to stop interrupts at once; another lane's stop only before the first row of a batch.
+    fn interruption(&self, batch: &Batch<'_>) -> Option<End> {
+        if self.lane.job.is_stop_requested() {
+            return Some(End::Stop(Stop::Interrupted));
+        }
+        (batch.read == 0 && self.lane.job.halted.load(Ordering::Relaxed)).then_some(End::Stop(Stop::Halted))
+    }
+
+    fn is_full(&self, batch: &Batch<'_>) -> bool {
+        batch.is_full(&self.lane.job.options)
+    }
+
+    fn write(&mut self, batch: &mut Batch<'_>, last: Option<Key>) -> Result<(), End> {
+        fault_policy::check(self.lane.job, batch, &mut self.counted)?;
+        loop {
+            match self.attempt(batch, last.as_ref()) {
+                Ok(()) => break,
+                Err(End::Stop(Stop::Target(e))) if e.retry_may_help() => {
+                    self.lane.reconnect(e)?;
+                    // A server that crashed may have lost commits that it had acknowledged.
+                    if read_part(self.lane)?.next_batch < self.number {
+                        return Err(End::LedgerDiffers);
+                    }
+                }
+                Err(end) => return Err(end),
+            }
+        }
+        self.lane.tries = Tries::default();
+        self.lane.job.observer.on_event(Event::Rows { load: &self.lane.load().name, rows: batch.read });
+        batch.clear();
+        self.before = last;
+        self.counted_before += std::mem::take(&mut self.counted);
+        self.number += 1;
+        Ok(())
+    }
+}

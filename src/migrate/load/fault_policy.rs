@@ -1,0 +1,40 @@
+//! The fault policy of a run: `abort` allows no fault, `quarantine` at most `--max-faults` rows, over all resumes.
+
+use std::sync::atomic::Ordering;
+
+use crate::job::{Job, Stop};
+use crate::mapping::OnFault;
+use crate::migrate::rows::batch::Batch;
+use crate::model::record::FAULTS_LISTED;
+
+/// Counts the quarantined rows of a batch and checks them against the policy. `counted` is the number of rows of this batch
+/// that were counted before.
+///
+/// # Errors
+/// The faults that the policy does not allow.
+pub fn check(job: &Job<'_>, batch: &Batch<'_>, counted: &mut u64) -> Result<(), Stop> {
+    if batch.refused == 0 {
+        return Ok(());
+    }
+    if job.options.on_fault == OnFault::Abort {
+        return Err(Stop::Faults(batch.faults.clone()));
+    }
+    let more = batch.refused.saturating_sub(std::mem::replace(counted, batch.refused));
+    let all = job.quarantined.fetch_add(more, Ordering::SeqCst) + more;
+    match job.options.max_faults {
+        Some(most) if all > most => Err(Stop::TooManyFaults { most, faults: batch.faults.clone() }),
+        _ => Ok(()),
+    }
+}
+
+/// Returns the number of refused rows of one batch that are worth finding.
+pub fn worth_finding(job: &Job<'_>) -> usize {
+    match (job.options.on_fault, job.options.max_faults) {
+        (OnFault::Abort, _) => FAULTS_LISTED,
+        (OnFault::Quarantine, None) => usize::MAX,
+        (OnFault::Quarantine, Some(most)) => {
+            let so_far = job.quarantined.load(Ordering::SeqCst);
+            usize::try_from(most.saturating_sub(so_far)).unwrap_or(usize::MAX).saturating_add(1)
+        }
+    }
+}
