@@ -48,6 +48,29 @@ pub enum Command {
     Status(Common),
     /// Take out exactly what a run put in
     Rollback(Rollback),
+    /// Print a page of the guide: mapping, cutover, connections, reports, reasons, guarantees, limits, speed
+    Guide {
+        /// The page; without one, the list of pages
+        topic: Option<String>,
+    },
+    /// Explain a reason for which a row cannot be loaded, with an example and every way out
+    Explain {
+        /// The reason, as a report prints it; without one, all reasons
+        reason: Option<String>,
+    },
+}
+
+/// A page of the guide to print.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Page<'a> {
+    /// The list of topics.
+    Topics,
+    /// One topic.
+    Topic(&'a str),
+    /// All reasons.
+    Reasons,
+    /// One reason.
+    Reason(&'a str),
 }
 
 /// Flags that every command takes.
@@ -110,6 +133,17 @@ impl Cli {
             Some(Command::Plan(_)) => CommandKind::Plan,
             Some(Command::Status(_)) => CommandKind::Status,
             Some(Command::Rollback(_)) => CommandKind::Rollback,
+            // These print a page; an error of theirs is one of the command line.
+            Some(Command::Guide { .. } | Command::Explain { .. }) => CommandKind::Migrate,
+        }
+    }
+
+    /// The page that the command prints; `None` for a command that works on databases.
+    pub fn page(&self) -> Option<Page<'_>> {
+        match &self.command {
+            Some(Command::Guide { topic }) => Some(topic.as_deref().map_or(Page::Topics, Page::Topic)),
+            Some(Command::Explain { reason }) => Some(reason.as_deref().map_or(Page::Reasons, Page::Reason)),
+            _ => None,
         }
     }
 
@@ -120,14 +154,14 @@ impl Cli {
             Some(Command::Rehearse(args)) => &args.reporting.report,
             Some(Command::Verify(args)) => &args.reporting.report,
             Some(Command::Rollback(args)) => &args.reporting.report,
-            Some(Command::Plan(_) | Command::Status(_)) => &[],
+            Some(Command::Plan(_) | Command::Status(_) | Command::Guide { .. } | Command::Explain { .. }) => &[],
         }
     }
 
     /// The flags that every command takes, of the command that was typed.
     pub fn common(&self) -> &Common {
         match &self.command {
-            None => &self.run.common,
+            None | Some(Command::Guide { .. } | Command::Explain { .. }) => &self.run.common,
             Some(Command::Rehearse(args)) => &args.common,
             Some(Command::Verify(args)) => &args.common,
             Some(Command::Status(common)) => common,

@@ -12,6 +12,7 @@ mod failure;
 mod fault_file;
 mod finish;
 mod inputs;
+mod pages;
 mod plan;
 mod record;
 mod rehearse;
@@ -50,6 +51,9 @@ pub fn run(cli: &Cli, world: &World) -> Exit {
 }
 
 fn command(cli: &Cli, world: &World) -> Result<Exit, Failure> {
+    if let Some(page) = cli.page() {
+        return pages::command(&page, world);
+    }
     let one = |report: Report| vec![report];
     match &cli.command {
         None => with_reports(cli, world, |observer| cutover::command(&cli.run, world, observer).map(one)),
@@ -62,6 +66,7 @@ fn command(cli: &Cli, world: &World) -> Result<Exit, Failure> {
         }
         Some(Command::Plan(args)) => plan(args, world),
         Some(Command::Status(common)) => status(common, world),
+        Some(Command::Guide { .. } | Command::Explain { .. }) => Ok(Exit::Done),
     }
 }
 

@@ -17,7 +17,7 @@ pub struct Topic {
 }
 
 /// All topics, in the order in which an operator needs them.
-pub const TOPICS: [Topic; 7] = [
+pub const TOPICS: [Topic; 8] = [
     Topic { name: "mapping", summary: "the mapping language, every key once", page: include_str!("mapping.md") },
     Topic { name: "cutover", summary: "the run, a stop, a rollback", page: include_str!("cutover.md") },
     Topic {
@@ -30,6 +30,11 @@ pub const TOPICS: [Topic; 7] = [
         name: "reasons",
         summary: "each reason for which a row cannot be loaded",
         page: include_str!("reasons.md"),
+    },
+    Topic {
+        name: "guarantees",
+        summary: "each guarantee and the tests that hold it",
+        page: include_str!("guarantees.md"),
     },
     Topic { name: "limits", summary: "versions, types, memory, what is refused", page: include_str!("limits.md") },
     Topic { name: "speed", summary: "what was measured, beside other tools", page: include_str!("speed.md") },

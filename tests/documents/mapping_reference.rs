@@ -1,4 +1,4 @@
-//! `src/guide/reference.toml` shows every key of the mapping's language, each with a comment, and the README refers to it.
+//! `src/guide/reference.toml` shows every key of the mapping's language, each with a comment, and the guide prints it.
 
 use std::collections::BTreeSet;
 
@@ -68,15 +68,6 @@ fn every_key_of_the_reference_has_a_comment() {
         let speaks = line.contains(" # ") || line.starts_with('#') || line.trim_start().starts_with("# ");
         assert!(code.is_empty() || code == "]" || speaks, "line {}: {line}", number + 1);
     }
-}
-
-#[test]
-fn the_readme_shows_the_reference_as_it_is() {
-    let readme = read_repo("README.md");
-    assert!(
-        readme.contains(&format!("```toml\n{}```", read_repo("src/guide/reference.toml"))),
-        "copy it into the README"
-    );
 }
 
 /// Every key of the language, in its order there, and a test that fails when the key does something else: `file::test`.

@@ -1,75 +1,124 @@
-//! The README agrees with the code: reasons, exit statuses, flags, commands, the tests that hold its guarantees.
+//! The README and the guide agree with the code: commands, output, flags, exit statuses, and the tests that hold guarantees.
 
 use std::collections::BTreeSet;
 
 use migrate::exit::Exit;
-use migrate::model::fault::Reason;
+use migrate::guide;
 use regex::Regex;
 
+use crate::support::golden::Redactor;
+use crate::support::postgres::Database;
+use crate::support::sqlite;
 use crate::support::tool::Place;
 use crate::support::{read_repo, test_file};
 
-/// The rows of the table in a section, without its head.
-fn table(heading: &str) -> Vec<String> {
-    section(heading).lines().filter(|line| line.starts_with("| ")).skip(2).map(str::to_owned).collect()
+/// The most lines that a README may have.
+const LONGEST: usize = 200;
+
+/// The README and every page of the guide, each with its name.
+fn documents() -> Vec<(String, String)> {
+    let pages = guide::TOPICS.iter().map(|topic| (topic.name.to_owned(), guide::page(topic.name).expect("a page")));
+    std::iter::once(("README.md".to_owned(), read_repo("README.md"))).chain(pages).collect()
 }
 
-/// The lines between a heading and the next one.
-fn section(heading: &str) -> String {
-    let readme = read_repo("README.md");
-    let begin = readme.find(&format!("\n## {heading}\n")).unwrap_or_else(|| panic!("no section `{heading}`"));
-    let text = &readme[begin + 1..];
-    let end = text[3..].find("\n## ").map_or(text.len(), |n| n + 3);
-    text[..end].to_owned()
+/// The fenced blocks of one language, in order.
+fn blocks(text: &str, language: &str) -> Vec<String> {
+    let block = Regex::new(&format!("(?s)```{language}\n(.*?)```")).expect("a pattern");
+    block.captures_iter(text).map(|found| found[1].to_owned()).collect()
+}
+
+/// The rows of a table in a page, without its head.
+fn rows(page: &str) -> Vec<&str> {
+    page.lines().filter(|line| line.starts_with("| ")).skip(1).collect()
 }
 
 #[test]
-fn the_reasons_are_those_of_the_code() {
-    let wanted: Vec<String> = Reason::ALL
-        .iter()
-        .map(|r| format!("| `{}` | {} | {} |", r.word(), r.says(), r.advice().replace('|', "\\|")))
-        .collect();
-    assert_eq!(table("Reasons"), wanted, "the list is, from the code:\n{}", wanted.join("\n"));
+fn the_readme_has_at_most_200_lines() {
+    assert!(read_repo("README.md").lines().count() <= LONGEST);
+}
+
+#[test]
+fn the_five_commands_of_the_readme_print_what_it_shows() {
+    let readme = read_repo("README.md");
+    let (tables, shown) = (blocks(&readme, "sql"), blocks(&readme, "text"));
+    let place = Place::new();
+    sqlite::file(&place, "app.db", &tables[0]);
+    let target = Database::with(&tables[1]);
+    let mapping = &blocks(&readme, "toml")[0];
+    place.write("migrate.toml", mapping);
+    let place_of_target = Regex::new(r"(?m)^  target   (.*)$").expect("a pattern");
+    let commands =
+        blocks(&readme, "sh").into_iter().flat_map(|block| block.lines().map(str::to_owned).collect::<Vec<_>>());
+    let mut shown = shown.iter();
+    let mut ran = 0;
+    for command in commands.filter(|line| line.starts_with("migrate ") && !line.contains(" -t ")) {
+        let args: Vec<&str> = command.split_whitespace().skip(1).collect();
+        let code = if args.contains(&"--dry-run") { 3 } else { 0 };
+        let found = place.migrate(&args).env("DATABASE_URL", target.url()).exits(code);
+        let at = place_of_target.captures(&found.stdout).map_or_else(String::new, |at| at[1].to_owned());
+        let redactor = if at.is_empty() { Redactor::new() } else { Redactor::new().literal(at, "localhost:5432/app") };
+        let printed = redactor.apply(&found.stdout);
+        match args[0] {
+            // The section that is shown is long; that it is printed is what counts.
+            "explain" => {
+                let line = "stars = { round = true }";
+                assert!(readme.contains(line), "the decision is not in the README");
+                let decided = mapping.replace("created_at = ", &format!("{line}\ncreated_at = "));
+                place.write("migrate.toml", decided);
+            }
+            "verify" => assert!(printed.contains("Verified"), "{printed}"),
+            _ => {
+                let block = redactor.apply(shown.next().expect("a block of output"));
+                assert!(printed.contains(&block), "`{command}` does not print\n{block}\nbut\n{printed}");
+            }
+        }
+        ran += 1;
+    }
+    assert_eq!((ran, shown.next()), (5, None));
 }
 
 #[test]
 fn the_exit_statuses_are_those_of_the_code() {
-    let table = table("Exit status");
+    let page = guide::page("reports").expect("a page");
     for exit in Exit::BY_RANK {
         let row = format!("| {} | {exit:?} |", exit.code());
-        assert!(table.iter().any(|line| line.starts_with(&row)), "`{row}` is missing");
+        assert!(page.lines().any(|line| line.starts_with(&row)), "`{row}` is missing");
     }
-    assert_eq!(table.len(), Exit::BY_RANK.len());
 }
 
 #[test]
-fn every_flag_in_the_readme_exists() {
+fn every_flag_in_the_documents_exists() {
     let place = Place::new();
     let mut help = String::new();
-    for args in [&["--help"][..], &["rehearse", "--help"], &["verify", "--help"], &["plan", "--help"]] {
-        help += &place.migrate(args).exits(0).stdout;
+    for command in
+        [&[][..], &["rehearse"], &["verify"], &["plan"], &["status"], &["rollback"], &["guide"], &["explain"]]
+    {
+        help += &place.migrate(command).arg("--help").exits(0).stdout;
     }
     let flags = Regex::new(r"--[a-z][a-z-]+").expect("a pattern");
     let found = |text: &str| flags.find_iter(text).map(|m| m.as_str().to_owned()).collect::<BTreeSet<_>>();
-    let theirs = ["--release", "--locked", "--no-default-features"].map(str::to_owned);
+    let cargo = ["--release", "--locked", "--no-default-features", "--path"].map(str::to_owned);
     let scripts = Regex::new(r"`(tests/[\w/]+\.sh)([^`]*)`").expect("a pattern");
-    let readme = read_repo("README.md");
-    for script in scripts.captures_iter(&readme) {
-        let known = found(&read_repo(&script[1]));
-        assert!(found(&script[2]).is_subset(&known), "{} does not know {}", &script[1], &script[2]);
-    }
-    let readme: BTreeSet<String> =
-        found(&scripts.replace_all(&readme, "")).into_iter().filter(|f| !theirs.contains(f)).collect();
     let known = found(&help);
-    let unknown: Vec<_> = readme.difference(&known).collect();
-    assert!(unknown.is_empty(), "{unknown:?}");
+    for (name, text) in documents() {
+        for script in scripts.captures_iter(&text) {
+            let known = found(&read_repo(&script[1]));
+            assert!(found(&script[2]).is_subset(&known), "{name}: {} does not know {}", &script[1], &script[2]);
+        }
+        let named = found(&scripts.replace_all(&text, "")).into_iter().filter(|flag| !cargo.contains(flag));
+        let unknown: Vec<_> = named.filter(|flag| !known.contains(flag)).collect();
+        assert!(unknown.is_empty(), "{name}: {unknown:?}");
+    }
 }
 
 #[test]
 fn every_guarantee_names_an_existing_test() {
     let names = Regex::new(r"`(\w+(?:::\w+)*)::(\w+)`").expect("a pattern");
-    for guarantee in table("What it guarantees") {
-        let mut named = names.captures_iter(&guarantee).peekable();
+    let page = guide::page("guarantees").expect("a page");
+    let guarantees = rows(&page);
+    assert!(guarantees.len() > 40, "the table of guarantees was not found");
+    for guarantee in guarantees {
+        let mut named = names.captures_iter(guarantee).peekable();
         assert!(named.peek().is_some(), "no test holds: {guarantee}");
         for name in named {
             let (file, test) = (test_file(&name[1]), &name[2]);
@@ -79,10 +128,25 @@ fn every_guarantee_names_an_existing_test() {
 }
 
 #[test]
+fn every_topic_is_printed_and_an_unknown_one_is_refused_with_the_list() {
+    let place = Place::new();
+    let list = place.migrate(["guide"]).exits(0).stdout;
+    for topic in guide::TOPICS {
+        assert!(list.contains(topic.name) && list.contains(topic.summary), "{list}");
+        assert_eq!(place.migrate(["guide", topic.name]).exits(0).stdout, guide::page(topic.name).expect("a page"));
+    }
+    place.migrate(["guide", "maping"]).exits(2).says(&["maping", "mapping"]);
+    place.migrate(["explain", "excess-skale"]).exits(2).says(&["excess-skale", "Did you mean `excess-scale`?"]);
+    assert!(place.migrate(["explain", "excess-scale"]).exits(0).stdout.contains("round = true"));
+    let all = place.migrate(["explain"]).exits(0).stdout;
+    assert!(all.contains("excess-scale") && all.contains("server-refused"), "{all}");
+}
+
+#[test]
 fn no_document_names_a_path_of_another_machine() {
     let foreign = Regex::new(r"(^|[^A-Za-z0-9_.])/(work|farm|root)/").expect("a pattern");
-    for file in ["README.md", "CHANGELOG.md"] {
-        let text = read_repo(file);
-        assert!(!foreign.is_match(&text), "{file} names a path of another machine");
+    let more = ["CHANGELOG.md", "src/DESIGN.md"].map(|file| (file.to_owned(), read_repo(file)));
+    for (name, text) in documents().into_iter().chain(more) {
+        assert!(!foreign.is_match(&text), "{name} names a path of another machine");
     }
 }

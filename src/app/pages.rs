@@ -1,0 +1,60 @@
+//! `migrate guide` and `migrate explain`: pages of the guide on stdout, through a pager on a terminal.
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use crate::cli::Page;
+use crate::exit::Exit;
+use crate::guide;
+use crate::model::fault::Reason;
+use crate::model::ident::did_you_mean;
+
+use super::World;
+use super::failure::Failure;
+use super::world::print_with;
+
+/// Prints a page: a topic of the guide, the list of topics, one reason, or all reasons.
+///
+/// # Errors
+/// A usage error if no topic or reason has this name.
+pub(super) fn command(page: &Page<'_>, world: &World) -> Result<Exit, Failure> {
+    let text = match *page {
+        Page::Topics => guide::overview(),
+        Page::Topic(name) => guide::page(name).ok_or_else(|| {
+            let names: Vec<&str> = guide::TOPICS.iter().map(|topic| topic.name).collect();
+            unknown("guide", name, &names)
+        })?,
+        Page::Reasons => guide::page("reasons").unwrap_or_default(),
+        Page::Reason(word) => guide::explain(word).ok_or_else(|| {
+            let words: Vec<&str> = Reason::ALL.iter().map(|reason| reason.word()).collect();
+            unknown("explain", word, &words)
+        })?,
+    };
+    let is_paged = world.stdout_is_terminal && paged(&text, world);
+    Ok(if is_paged { Exit::Done } else { print_with(&text, Exit::Done) })
+}
+
+/// The error for a name that is not in the guide: the nearest name, or all of them if they fit a line.
+fn unknown(command: &str, name: &str, known: &[&str]) -> Failure {
+    let all = if known.len() > 10 { format!("`migrate {command}` lists all") } else { known.join(", ") };
+    let advice = format!("{}Known: {all}.", did_you_mean(name, known.iter().copied()));
+    Failure::usage_of(command, format!("`{name}` is not in the guide"), advice)
+}
+
+/// Shows a text in `$PAGER`, by default `less`, which returns at once if the text fits the screen.
+/// Returns false if no pager could be started.
+fn paged(text: &str, world: &World) -> bool {
+    let pager = world.variable("PAGER").filter(|pager| !pager.trim().is_empty()).unwrap_or("less");
+    let mut shell = Command::new("sh");
+    shell.args(["-c", pager]).stdin(Stdio::piped());
+    if world.variable("LESS").is_none() {
+        shell.env("LESS", "FRX");
+    }
+    let Ok(mut child) = shell.spawn() else { return false };
+    if let Some(mut stdin) = child.stdin.take() {
+        // A reader who leaves the pager early closes the pipe.
+        let _ = stdin.write_all(text.as_bytes());
+    }
+    // 127 is the shell's status for a program that is missing.
+    child.wait().is_ok_and(|status| status.code() != Some(127))
+}
