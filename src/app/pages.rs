@@ -36,7 +36,11 @@ pub(super) fn command(page: &Page<'_>, world: &World) -> Result<Exit, Failure> {
 
 /// The error for a name that is not in the guide: the nearest name, or all of them if they fit a line.
 fn unknown(command: &str, name: &str, known: &[&str]) -> Failure {
-    let all = if known.len() > 10 { format!("`migrate {command}` lists all.") } else { format!("Topics: {}.", known.join(", ")) };
+    let all = if known.len() > 10 {
+        format!("`migrate {command}` lists all.")
+    } else {
+        format!("Topics: {}.", known.join(", "))
+    };
     let advice = format!("{}{all}", did_you_mean(name, known.iter().copied()));
     Failure::usage_of(command, format!("`{name}` is not in the guide"), advice)
 }

@@ -30,8 +30,8 @@ const BELOW: [(&str, &[&str]); 19] = [
     (
         "app",
         &[
-            "model", "mapping", "plan", "event", "exit", "text", "cli", "report", "progress", "convert", "sqlite",
-            "pg", "resume", "job", "migrate", "verify",
+            "model", "mapping", "plan", "event", "exit", "text", "cli", "guide", "report", "progress", "convert",
+            "sqlite", "pg", "resume", "job", "migrate", "verify",
         ],
     ),
 ];
