@@ -1,4 +1,4 @@
-//! What was typed. The only file that names clap; what it means here is `app`'s question.
+//! The command line. The only file that names clap; `app` interprets the arguments.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -7,16 +7,16 @@ use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::model::record::CommandKind;
 
-/// Where help lists what is printed and written down.
+/// Help heading for output options.
 const OUTPUT: &str = "Output";
 
 /// Move one application's SQLite database into a multi-user PostgreSQL, once, and prove that it arrived.
 ///
-/// Look first:  migrate -m mapping.toml -t postgresql://... --dry-run
-/// Then do it:  migrate -m mapping.toml -t postgresql://... --yes
+/// Check first:  migrate -m mapping.toml -t postgresql://... --dry-run
+/// Then run it:  migrate -m mapping.toml -t postgresql://... --yes
 ///
 /// Exit status: 0 done and verified, 1 internal error, 2 cannot be read, 3 refused (nothing was
-/// written), 4 stopped (the same command goes on), 5 differs, 6 done with rows set aside,
+/// written), 4 stopped (the same command resumes), 5 differs, 6 done with quarantined rows,
 /// 130 interrupted.
 #[derive(Clone, Debug, Parser)]
 #[command(
@@ -27,7 +27,7 @@ const OUTPUT: &str = "Output";
     args_conflicts_with_subcommands = true
 )]
 pub struct Cli {
-    /// What to do; without one, the cutover.
+    /// The command. `None` for the cutover.
     #[command(subcommand)]
     pub command: Option<Command>,
     /// Flags of the cutover.
@@ -35,18 +35,18 @@ pub struct Cli {
     pub run: Run,
 }
 
-/// Everything beside the cutover itself.
+/// Every command except the cutover.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
-    /// The whole cutover, for real, on a throw-away PostgreSQL inside the process
+    /// Run the complete cutover on a throw-away PostgreSQL inside the process
     Rehearse(Rehearse),
     /// Compare source and target again, writing nothing
     Verify(Verify),
     /// Print the plan
     Plan(PlanArgs),
-    /// What the ledger says: runs, loads, what is off, what to do next
+    /// Print the ledger: runs, loads, detached objects, the next step
     Status(Common),
-    /// Take out exactly what a run put in
+    /// Remove exactly the rows that a run wrote
     Rollback(Rollback),
     /// Print a page of the guide: mapping, cutover, connections, reports, reasons, guarantees, limits, speed
     Guide {
@@ -85,8 +85,8 @@ pub struct Common {
     /// The target: a URL or key=value string [default: the variable that the mapping names, the PG* variables]
     #[arg(short, long, value_name = "URL")]
     pub target: Option<String>,
-    /// A `.env` file whose variables count where the environment has none of that name: $DATABASE_URL, PG* and those that
-    /// the mapping names. Flags come first, then the environment, this file, the mapping
+    /// A `.env` file for variables that the environment does not set: $DATABASE_URL, PG* and those that the mapping names.
+    /// Flags come first, then the environment, this file, the mapping
     #[arg(long, value_name = "FILE")]
     pub env_file: Option<PathBuf>,
     /// The owner's natural key, in place of the mapping's `match`
@@ -115,10 +115,10 @@ pub struct Common {
 /// Flags of the commands that end in a report.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Reporting {
-    /// Write the report to a file, its form by its ending: .json, .html or .md (repeatable)
+    /// Write the report to a file; its ending chooses the form: .json, .html or .md (repeatable)
     #[arg(long, value_name = "FILE", help_heading = OUTPUT)]
     pub report: Vec<PathBuf>,
-    /// Show values and text keys of the rows that a report names
+    /// Show values and text keys of the rows that a report lists
     #[arg(long, help_heading = OUTPUT)]
     pub show_values: bool,
 }
@@ -147,35 +147,34 @@ impl Cli {
         }
     }
 
-    /// Where the report goes beside stdout; nowhere for a command that makes none.
+    /// The files of `--report`. Empty for a command without a report.
     pub fn report_files(&self) -> &[PathBuf] {
-        match &self.command {
-            None => &self.run.reporting.report,
-            Some(Command::Rehearse(args)) => &args.reporting.report,
-            Some(Command::Verify(args)) => &args.reporting.report,
-            Some(Command::Rollback(args)) => &args.reporting.report,
-            Some(Command::Plan(_) | Command::Status(_) | Command::Guide { .. } | Command::Explain { .. }) => &[],
-        }
+        self.flags().1.map_or(&[], |reporting| &reporting.report)
     }
 
-    /// The flags that every command takes, of the command that was typed.
+    /// The flags that every command takes.
     pub fn common(&self) -> &Common {
+        self.flags().0
+    }
+
+    fn flags(&self) -> (&Common, Option<&Reporting>) {
         match &self.command {
-            None | Some(Command::Guide { .. } | Command::Explain { .. }) => &self.run.common,
-            Some(Command::Rehearse(args)) => &args.common,
-            Some(Command::Verify(args)) => &args.common,
-            Some(Command::Status(common)) => common,
-            Some(Command::Plan(args)) => &args.common,
-            Some(Command::Rollback(args)) => &args.common,
+            None => (&self.run.common, Some(&self.run.reporting)),
+            Some(Command::Rehearse(args)) => (&args.common, Some(&args.reporting)),
+            Some(Command::Verify(args)) => (&args.common, Some(&args.reporting)),
+            Some(Command::Rollback(args)) => (&args.common, Some(&args.reporting)),
+            Some(Command::Plan(args)) => (&args.common, None),
+            Some(Command::Status(common)) => (common, None),
+            Some(Command::Guide { .. } | Command::Explain { .. }) => (&self.run.common, None),
         }
     }
 }
 
-/// Flags that change how rows are moved, never what arrives.
+/// Flags that change how rows are loaded, never which.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Work")]
 pub struct Work {
-    /// Lanes: readers and connections at work at once [default: the cores]
+    /// Lanes: readers and connections that work at once [default: the cores]
     #[arg(long, value_name = "N", value_parser = jobs)]
     pub jobs: Option<usize>,
     /// Most rows of a batch [default: 50000]
@@ -184,25 +183,25 @@ pub struct Work {
     /// Most bytes of a batch in each lane [default: 24 MiB divided by the lanes]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub batch_bytes: Option<u64>,
-    /// What happens to a row that cannot go, in place of the mapping's `on_fault`
+    /// Abort at a faulty row, or quarantine it, in place of the mapping's `on_fault`
     #[arg(long, value_enum, value_name = "WHAT")]
     pub on_fault: Option<OnFaultFlag>,
-    /// Most rows that quarantine sets aside before the run stops
+    /// Most rows that are quarantined before the run stops
     #[arg(long, value_name = "N")]
     pub max_faults: Option<u64>,
-    /// Where rows at fault go, with all their values [default: migrate-faults.ndjson, once rows are set aside]
+    /// File for faulty rows, with all their values [default: migrate-faults.ndjson, if rows are quarantined]
     #[arg(long, value_name = "FILE")]
     pub fault_file: Option<PathBuf>,
-    /// Do not read and convert everything before the first write
+    /// Do not read and convert every row before the first write
     #[arg(long)]
     pub skip_preflight: bool,
-    /// Take keys, indexes and triggers off for the load and put them back
+    /// Detach keys, indexes and triggers for the load, and reattach them
     #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
     pub detach: DetachWhat,
-    /// End the connections of this run's earlier process, whose machine is gone, and go on
+    /// End the connections of the previous process of this run, whose machine is lost, and resume
     #[arg(long)]
     pub take_over: bool,
-    /// What is checked at the end
+    /// Depth of the verification at the end
     #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
     pub verify: VerifyWhat,
 }
@@ -210,10 +209,10 @@ pub struct Work {
 /// `migrate` without a subcommand.
 #[derive(Clone, Debug, Args)]
 pub struct Run {
-    /// Look at everything, write nothing
+    /// Read and check everything, write nothing
     #[arg(long, conflicts_with = "yes")]
     pub dry_run: bool,
-    /// Do it without asking
+    /// Run without asking
     #[arg(long)]
     pub yes: bool,
     /// Flags of the work.
@@ -258,7 +257,7 @@ pub struct PlanArgs {
     /// Print the statements on the target instead
     #[arg(long, conflicts_with = "json")]
     pub sql: bool,
-    /// What is taken off for the load
+    /// Keys, indexes and triggers to detach for the load
     #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
     pub detach: DetachWhat,
     /// Flags of every command.
@@ -269,10 +268,10 @@ pub struct PlanArgs {
 /// `migrate rollback`
 #[derive(Clone, Debug, Args)]
 pub struct Rollback {
-    /// Do it without asking
+    /// Run without asking
     #[arg(long)]
     pub yes: bool,
-    /// End the connections of this run's earlier process, whose machine is gone
+    /// End the connections of the previous process of this run, whose machine is lost
     #[arg(long)]
     pub take_over: bool,
     /// Flags of every command.
@@ -312,21 +311,21 @@ pub enum Color {
 /// `--on-fault`
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum OnFaultFlag {
-    /// The run stops; nothing of the row's batch is written.
+    /// The run stops; no row of the batch is written.
     Abort,
-    /// The row is set aside, in the ledger and in the fault file.
+    /// The row is left out, and recorded in the ledger and in the fault file.
     Quarantine,
 }
 
 /// `--detach`
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum DetachWhat {
-    /// Where the source proves that nothing is lost by it and the table is large enough to pay.
+    /// If the source proves that nothing is lost by it and the table is large enough to pay.
     #[default]
     Auto,
     /// Nothing but triggers that would change rows.
     Never,
-    /// Where the source proves it, however small the table.
+    /// If the source proves that nothing is lost by it, also for a small table.
     Always,
 }
 
@@ -351,19 +350,19 @@ fn pair(text: &str) -> Result<(String, String), String> {
     if column.is_empty() { Err("write COLUMN=VALUE".to_owned()) } else { Ok((column.to_owned(), value.to_owned())) }
 }
 
-/// Arguments after which nothing is left to do: help, version, or what cannot be read. All of them are printed already.
+/// Parsing ended without a command: help, version or a usage error. clap has already printed it.
 #[derive(Debug)]
 pub struct Unread {
     /// The exit status.
     pub code: u8,
-    /// The command, and what is wrong, where `--json` is among them.
+    /// With `--json`: the command and the error.
     pub as_json: Option<(CommandKind, String)>,
 }
 
-/// Reads the arguments. Help, version and what cannot be read are printed here.
+/// Parses the arguments. Prints help, version and usage errors.
 ///
 /// # Errors
-/// Nothing is left to do.
+/// If there is no command to run.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, Unread> {
     let args: Vec<OsString> = args.into_iter().collect();
     let json = args.iter().any(|arg| arg == "--json");

@@ -1,10 +1,10 @@
-//! How the process ends: the exit codes, which scripts may rely on, and which of several counts.
+//! The exits of the process: their codes, on which scripts may rely, and their precedence.
 
 use std::process::ExitCode;
 
 use crate::model::record::ExitRecord;
 
-/// How a command ended.
+/// The end of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
     /// Done and verified, or a dry run that found nothing.
@@ -13,20 +13,20 @@ pub enum Exit {
     Bug,
     /// A flag, a mapping or a URL that cannot be read.
     Usage,
-    /// Nothing was written, whatever the cause.
+    /// Nothing was written, for any reason.
     Refused,
-    /// Something was written; it is whole, and the same command goes on from there.
+    /// Something was written. It is whole, and the same command resumes the run.
     Stopped,
     /// Verification found a difference.
     Differs,
-    /// Done and verified, and some rows were set aside as the mapping allows.
+    /// Done and verified, with quarantined rows, as the mapping allows.
     Quarantined,
     /// SIGINT or SIGTERM; like `Stopped`.
     Interrupted,
 }
 
 impl Exit {
-    /// All of them, in the order in which one counts before another.
+    /// Every exit. An earlier one takes precedence over a later one.
     pub const BY_RANK: [Exit; 8] = [
         Exit::Usage,
         Exit::Bug,
@@ -52,22 +52,22 @@ impl Exit {
         }
     }
 
-    /// The end that an exit status stands for; any other than ours is a bug.
+    /// The exit of a status. An unknown status is a bug.
     pub fn of(code: i32) -> Exit {
         Exit::BY_RANK.into_iter().find(|exit| i32::from(exit.code()) == code).unwrap_or(Exit::Bug)
     }
 
-    /// Its place among those that count before another.
+    /// Its place in the order of precedence.
     pub fn rank(self) -> usize {
         Exit::BY_RANK.iter().take_while(|exit| **exit != self).count()
     }
 
-    /// As the report writes it.
+    /// The exit in the form of the report.
     pub fn record(self) -> ExitRecord {
         ExitRecord { code: i32::from(self.code()), name: format!("{self:?}") }
     }
 
-    /// The one that counts where both hold.
+    /// The exit that takes precedence over the other.
     pub fn and(self, other: Exit) -> Exit {
         if self.rank() <= other.rank() { self } else { other }
     }
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_worse_end_counts() {
+    fn the_worse_exit_takes_precedence() {
         assert_eq!(Exit::Done.and(Exit::Quarantined), Exit::Quarantined);
         assert_eq!(Exit::Differs.and(Exit::Stopped), Exit::Differs);
         assert_eq!(Exit::Refused.and(Exit::Interrupted), Exit::Interrupted);

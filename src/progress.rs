@@ -1,7 +1,6 @@
-//! How far it is, on stderr: bars on a terminal, a line every few seconds elsewhere, or nothing; and the log's lines.
+//! Progress on stderr: bars on a terminal, a line every few seconds elsewhere, or nothing; and the lines of the log.
 //!
-//! Hears events and keeps no record; the report is another part's. The only file that names indicatif. What the
-//! terminal can do comes in as an argument.
+//! Observes events and keeps no record. The only file that names indicatif. The abilities of the terminal are arguments.
 
 mod lines;
 
@@ -17,7 +16,7 @@ use crate::text::{grouped, phrase, printable, shortened};
 
 use lines::Lines;
 
-/// What `--progress` asked for.
+/// The value of `--progress`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Requested {
     /// Bars on a terminal, lines elsewhere.
@@ -31,19 +30,19 @@ pub enum Requested {
     None,
 }
 
-/// What is shown.
+/// The form of the progress.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
     /// A bar for each load at work and a line for the step.
     Bar,
     /// A line every few seconds.
     Plain,
-    /// No progress; the log's lines still come.
+    /// No progress. The log still prints its lines.
     None,
 }
 
 impl Mode {
-    /// What is shown for what was asked. A bar needs a terminal: elsewhere its redrawing would fill a file.
+    /// The form for the requested one. A bar needs a terminal: elsewhere its redrawing would fill a file.
     pub fn resolve(requested: Requested, stderr_is_terminal: bool) -> Mode {
         match (requested, stderr_is_terminal) {
             (Requested::Auto | Requested::Bar, true) => Mode::Bar,
@@ -53,7 +52,7 @@ impl Mode {
     }
 }
 
-/// How much the log says.
+/// The amount of output of the log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verbosity {
     /// Nothing at all, no progress either.
@@ -61,14 +60,14 @@ pub enum Verbosity {
     /// Warnings and retries.
     #[default]
     Usual,
-    /// Also each load's end and every sentence for the log.
+    /// Also the end of each load and every sentence for the log.
     Verbose,
 }
 
-/// Columns for a load's name beside its bar.
+/// Columns for the name of a load next to its bar.
 const NAME: usize = 24;
 
-/// Something that hears events and shows them on stderr until it is dropped.
+/// An observer that shows events on stderr until it is dropped.
 pub fn observer(mode: Mode, verbosity: Verbosity) -> impl Observer {
     let mode = if verbosity == Verbosity::Quiet { Mode::None } else { mode };
     let show = match mode {
@@ -115,17 +114,17 @@ fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// One line on stderr. That nobody reads it any more is no reason to stop a migration.
+/// Writes one line to stderr. A closed stderr must not stop a migration.
 fn say(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
-/// What the log says of an event.
+/// The line of the log for an event. `None` if the log skips it.
 fn log_line(event: Event<'_>, verbosity: Verbosity) -> Option<String> {
     let line = match event {
         Event::Warned(w) if verbosity >= Verbosity::Usual => format!("warning: {}: {}", w.place, w.message),
         Event::Retry { attempt, why } if verbosity >= Verbosity::Usual => {
-            format!("no connection ({why}); making it again, attempt {attempt}")
+            format!("no connection ({why}); reconnecting, attempt {attempt}")
         }
         Event::Said(words) if verbosity >= Verbosity::Verbose => words.to_owned(),
         _ => return None,
@@ -133,7 +132,7 @@ fn log_line(event: Event<'_>, verbosity: Verbosity) -> Option<String> {
     Some(printable(&line).into_owned())
 }
 
-/// [`Mode::Bar`]: a bar for each load at work, beneath them a line for the step.
+/// [`Mode::Bar`]: a bar for each load at work, and a line for the step below them.
 struct Bars {
     all: MultiProgress,
     step: ProgressBar,
@@ -226,7 +225,7 @@ fn style(template: &str) -> ProgressStyle {
     let speed = |state: &ProgressState, to: &mut dyn std::fmt::Write| {
         let _ = write!(to, "{} rows/s", grouped(state.per_sec().round() as u64));
     };
-    // A step that has no rows, such as building indexes, says nothing of them.
+    // A step without rows, such as building indexes, shows none.
     let rows = |state: &ProgressState, to: &mut dyn std::fmt::Write| {
         if state.pos() > 0 {
             let speed = grouped(state.per_sec().round() as u64);
@@ -268,18 +267,18 @@ mod tests {
     }
 
     #[test]
-    fn quiet_says_nothing_and_only_verbose_says_all() {
+    fn quiet_prints_nothing_and_only_verbose_prints_all() {
         let warning = Warning::new("source", "line\nbreak\u{1b}[2J");
         let events = [Event::Warned(&warning), Event::Retry { attempt: 2, why: "57P01" }, Event::Said("words")];
         let said = |verbosity| events.iter().filter_map(|e| log_line(*e, verbosity)).collect::<Vec<_>>();
         assert!(said(Verbosity::Quiet).is_empty());
-        let usual = ["warning: source: line break\\u{1b}[2J", "no connection (57P01); making it again, attempt 2"];
+        let usual = ["warning: source: line break\\u{1b}[2J", "no connection (57P01); reconnecting, attempt 2"];
         assert_eq!(said(Verbosity::Usual), usual);
         assert_eq!(said(Verbosity::Verbose)[2], "words");
     }
 
     #[test]
-    fn bars_follow_events_that_come_in_any_order() {
+    fn bars_follow_events_in_any_order() {
         let mut bars = Bars::new(ProgressDrawTarget::hidden());
         let events = [
             Event::Ended { load: "never began" },

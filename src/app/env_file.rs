@@ -1,7 +1,7 @@
 //! The file of `--env-file`: variables written as dotenv tools have them.
 //!
-//! `NAME=value` lines, `export` before them, comments, quotes, `${NAME}`. A `$` that no brace follows stands for itself: it is
-//! more often part of a password. A mistake names file and line and repeats nothing of either.
+//! `NAME=value` lines, `export` before them, comments, quotes, `${NAME}`. A `$` without a brace is literal: it is
+//! more often a part of a password. A mistake names file and line and repeats nothing of either.
 
 use std::collections::BTreeMap;
 
@@ -48,8 +48,8 @@ impl Syntax {
     }
 }
 
-/// The variables of a file; of two with one name, the later. `outer` knows those that `${NAME}` may mean beside the file's own,
-/// and wins over them.
+/// Reads the variables of a file. The later of two with one name counts. `${NAME}` means a variable of `outer`, else one of
+/// the file.
 ///
 /// # Errors
 /// The first line that cannot be read.
@@ -64,7 +64,7 @@ pub fn read(text: &str, outer: &dyn Fn(&str) -> Option<String>) -> Result<BTreeM
     Ok(found)
 }
 
-/// What is left of the text, and which line that begins in.
+/// The rest of the text, and the number of its first line.
 struct Lines<'t> {
     rest: &'t str,
     line: usize,
@@ -115,7 +115,7 @@ impl Lines<'_> {
         Ok(name.to_owned())
     }
 
-    /// A value without quotes: to the end of the line or to a `#` behind a blank.
+    /// A value without quotes: to the end of the line or to a `#` after a blank.
     fn bare(&mut self, known: Known<'_>) -> Result<String, Syntax> {
         let line = self.rest.split('\n').next().unwrap_or_default();
         let starts = |at: usize| at == 0 || line[..at].ends_with([' ', '\t']);
@@ -129,7 +129,7 @@ impl Lines<'_> {
         Ok(value)
     }
 
-    /// A value in quotes, over several lines if it has them. In single ones everything stands for itself; in double ones a
+    /// A value in quotes, over several lines if it has them. In single quotes everything is literal; in double quotes a
     /// backslash writes a quote, itself, a dollar or a control character.
     fn quoted(&mut self, quote: char, known: Known<'_>) -> Result<String, Syntax> {
         let mut value = String::new();
@@ -169,7 +169,7 @@ impl Lines<'_> {
         self.rest = self.rest.trim_start_matches([' ', '\t', '\r']);
     }
 
-    /// Nothing more stands in this line but a comment.
+    /// Returns true if only a comment is left in this line.
     fn at_end(&self) -> bool {
         self.rest.is_empty() || self.rest.starts_with(['\n', '#'])
     }
@@ -180,14 +180,14 @@ impl Lines<'_> {
     }
 }
 
-/// Takes one character, or a `${NAME}` as what it stands for; gives what follows.
+/// Appends one character, or the value of a `${NAME}`. Returns the rest.
 fn take<'t>(text: &'t str, c: char, value: &mut String, known: Known<'_>) -> Result<&'t str, Syntax> {
-    let Some(behind) = text.strip_prefix("${") else {
+    let Some(after) = text.strip_prefix("${") else {
         value.push(c);
         return Ok(&text[c.len_utf8()..]);
     };
     let unknown = Syntax::UnknownVariable;
-    let (name, rest) = behind.split_once('}').ok_or(unknown)?;
+    let (name, rest) = after.split_once('}').ok_or(unknown)?;
     let (name, default) = name.split_once(":-").map_or((name, None), |(name, default)| (name, Some(default)));
     let set = known(name).filter(|v| default.is_none() || !v.is_empty());
     value.push_str(&set.or(default.map(str::to_owned)).ok_or(unknown)?);

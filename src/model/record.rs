@@ -1,6 +1,6 @@
-//! The record of a run: what the report says, as values. Its JSON form (`format = 1`) is a contract.
+//! The record of a command: the contents of a report as values. Its JSON form (`format = 1`) is a contract.
 //!
-//! Terminal, JSON and the other reports print these and nothing else. A reader tolerates fields that it does not know.
+//! Every form of a report prints these values and nothing else. A reader tolerates fields that it does not know.
 
 mod kind;
 mod make;
@@ -14,37 +14,37 @@ use super::fault::Reason;
 
 pub use kind::{Activity, CheckKind, CommandKind, StepKind};
 
-/// How many faults a report lists; all of them are in the fault file.
+/// Most faults that a report lists. The fault file has all of them.
 pub const FAULTS_LISTED: usize = 1_000;
 
-/// Everything that a command found and did.
+/// The findings and results of a command.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
 pub struct Report {
     /// Version of this form: 1.
     pub format: u32,
     /// The command.
     pub command: CommandKind,
-    /// Nothing was to be written.
+    /// True if the command may not write.
     pub dry_run: bool,
     /// The mapping's name.
     pub mapping: String,
     /// The run's id in the ledger.
     pub run: Option<String>,
-    /// How it ended.
+    /// The end of the command.
     pub exit: ExitRecord,
     /// The source.
     pub source: SourceRecord,
-    /// `host:port/database`, without a secret; none in a dry run without a target.
+    /// `host:port/database`, without a secret. `None` in a dry run without a target.
     pub target: Option<String>,
     /// The owner of the stamped rows.
     pub owner: Option<OwnerRecord>,
-    /// One entry a load, in the order in which they ran.
+    /// One entry per load, in their order.
     pub loads: Vec<LoadRecord>,
     /// The run's state.
     pub state: RunState,
-    /// What stayed behind, and why.
+    /// The tables and columns that stay in the source, with the reason.
     pub left: Vec<LeftRecord>,
-    /// What is in the source and is never a load: views, virtual tables, their shadows.
+    /// Objects of the source that are never a load: views, virtual tables, their shadow tables.
     pub not_tables: Vec<NotTable>,
     /// Rows per owner.
     pub owners: Vec<OwnerRows>,
@@ -56,23 +56,23 @@ pub struct Report {
     pub losses: Vec<LossRecord>,
     /// The first [`FAULTS_LISTED`] faults.
     pub faults: Vec<FaultRecord>,
-    /// How many there were.
+    /// The number of faults.
     pub fault_total: u64,
-    /// What was taken off the target for the load, and whether it is back.
+    /// The objects that were detached for the load.
     pub detached: Vec<DetachedRecord>,
-    /// Connections that were lost and made again.
+    /// Connections that were lost and restored.
     pub retries: Vec<RetryRecord>,
-    /// What an operator should know and that stops nothing.
+    /// Warnings, which stop nothing.
     pub warnings: Vec<Warning>,
-    /// What was checked at the end, each with its verdict.
+    /// The checks, each with its verdict.
     pub checks: Vec<Check>,
-    /// Why nothing was done; all reasons at once.
+    /// The reasons why nothing was done, all at once.
     pub refusals: Vec<Refusal>,
-    /// What took how long.
+    /// The time of each step.
     pub steps: Vec<StepRecord>,
 }
 
-/// How a command ended.
+/// The end of a command.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
 pub struct ExitRecord {
     /// The process's exit status.
@@ -88,7 +88,7 @@ pub struct SourceRecord {
     pub path: String,
     /// Its size.
     pub bytes: u64,
-    /// What it is recognised by; see `source::stamp`.
+    /// Its stamp; see `sqlite::stamp`.
     pub stamp: String,
 }
 
@@ -97,12 +97,12 @@ pub struct SourceRecord {
 pub struct OwnerRecord {
     /// Its table.
     pub table: String,
-    /// The natural key by which it was found.
+    /// Its natural key.
     #[serde(rename = "match")]
     pub natural: BTreeMap<String, String>,
-    /// Its key, the value that is stamped; none while it is not settled.
+    /// Its key, the stamped value. `None` until it is known.
     pub key: Option<String>,
-    /// This run made the row.
+    /// True if this run made the row.
     pub made: bool,
 }
 
@@ -119,13 +119,13 @@ pub struct LoadRecord {
     pub read: u64,
     /// The target table's class in the words of the design.
     pub class: String,
-    /// How far it came.
+    /// Its state.
     pub state: LoadState,
-    /// Rows that are in the target by this load.
+    /// Rows that this load wrote.
     pub written: u64,
-    /// Rows that could not go.
+    /// Faulty rows.
     pub faults: u64,
-    /// Rows whose key was there already.
+    /// Rows whose key existed already.
     pub skipped: u64,
     /// Lanes that worked on it.
     pub lanes: u32,
@@ -135,37 +135,37 @@ pub struct LoadRecord {
     pub seconds: f64,
 }
 
-/// How far a load came.
+/// The state of a load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LoadState {
     /// Nothing was written yet.
     Planned,
-    /// All of it is there.
+    /// Every row is written.
     Loaded,
-    /// Some of it is there; the same command goes on.
+    /// Some rows are written. The same command resumes.
     Partial,
-    /// `when = "empty"` and the table holds rows: left as it was.
+    /// `when = "empty"` and the table has rows: the table is unchanged.
     NotEmpty,
 }
 
-/// How far a run came.
+/// The state of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RunState {
     /// Nothing was written.
     Planned,
     /// It is at work.
     Running,
-    /// It was stopped and can go on.
+    /// It was stopped and can be resumed.
     Stopped,
-    /// All is there.
+    /// Every row is written.
     Done,
-    /// It was taken back.
+    /// It was rolled back.
     RolledBack,
 }
 
 impl RunState {
-    /// The state that the ledger's word says.
+    /// The state of a word of the ledger.
     pub fn of(word: &str) -> RunState {
         match word {
             "Done" => RunState::Done,
@@ -180,11 +180,11 @@ impl RunState {
 pub struct LeftRecord {
     /// The source's table.
     pub table: String,
-    /// Its column; none for the whole table.
+    /// Its column. `None` for the whole table.
     pub column: Option<String>,
-    /// Rows; of a column those in which it is not NULL.
+    /// Rows. For a column, those in which it is not NULL.
     pub rows: u64,
-    /// The mapping's words.
+    /// The reason that the mapping gives.
     pub reason: String,
 }
 
@@ -197,10 +197,10 @@ pub struct NotTable {
     pub kind: String,
 }
 
-/// How many rows belong to one owner, by target table.
+/// The rows of one owner, by target table.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
 pub struct OwnerRows {
-    /// The owner as shown; none for rows without an owner.
+    /// The owner as shown. `None` for rows without an owner.
     pub owner: Option<String>,
     /// Rows by table.
     pub rows: BTreeMap<String, u64>,
@@ -215,9 +215,9 @@ pub struct SequenceRecord {
     pub column: String,
     /// Highest value in the column (lowest, for a descending sequence).
     pub max: Option<i64>,
-    /// What the sequence hands out next.
+    /// The next value of the sequence.
     pub next: Option<i64>,
-    /// Whether that is past every value there and not below the source's own counter.
+    /// Same if the next value is past every value in the column, and not below the source's own counter.
     pub verdict: Verdict,
 }
 
@@ -228,18 +228,18 @@ pub struct LookupRecord {
     pub load: String,
     /// The target column that it feeds.
     pub column: String,
-    /// Each step and how often it hit.
+    /// Each step, with its hits.
     pub steps: Vec<LookupStep>,
     /// Keys with several answers.
     pub ambiguous: u64,
     /// Rows whose key no step found.
     pub missing: u64,
-    /// Keys of rows of this run that were set aside.
+    /// Keys of rows that this run quarantined.
     pub set_aside: u64,
-    /// Such a miss is normal: it is counted here and listed nowhere.
+    /// True if a miss is normal: it is counted here and listed nowhere.
     pub quiet: bool,
-    /// How many different values none found, 500,000 standing for more; none where it was not looked at: nothing is
-    /// missing, or that is normal, or the table that was looked into has changed since.
+    /// Distinct values that no step found, at most 500,000. `None` if they were not counted: nothing is missing, a miss is
+    /// normal, or the lookup's table has changed since.
     pub missing_values: Option<u64>,
     /// The first of these values, at most 100; only on request.
     pub values: Option<Vec<String>>,
@@ -250,7 +250,7 @@ pub struct LookupRecord {
 pub struct LookupStep {
     /// The target's side.
     pub target: String,
-    /// How often it hit.
+    /// Its hits.
     pub hits: u64,
 }
 
@@ -263,7 +263,7 @@ pub struct LossRecord {
     pub column: String,
     /// The modifier.
     pub modifier: String,
-    /// How many values.
+    /// The number of values.
     pub count: u64,
     /// Rowids of the first ones; other keys only on request.
     pub keys: Vec<String>,
@@ -278,9 +278,9 @@ pub struct FaultRecord {
     pub table: String,
     /// The row's rowid, or its ordinal in a derived relation.
     pub rowid: Option<i64>,
-    /// Its key where it has no rowid; only on request.
+    /// Its key, if it has no rowid; only on request.
     pub key: Option<String>,
-    /// The target column; none for a fault of the whole row.
+    /// The target column. `None` for a fault of the whole row.
     pub column: Option<String>,
     /// The source column's declared type.
     pub declared: Option<String>,
@@ -290,9 +290,9 @@ pub struct FaultRecord {
     pub bytes: Option<u64>,
     /// The target column's type.
     pub target_type: Option<String>,
-    /// Stable word.
+    /// The reason, a stable word.
     pub reason: Reason,
-    /// What, why, and the mapping line that solves it.
+    /// The fault, the reason, and the mapping line that solves it.
     pub message: String,
     /// Rows that were refused because this one was.
     pub children: u64,
@@ -301,30 +301,30 @@ pub struct FaultRecord {
     pub constraint: Option<String>,
 }
 
-/// Something that was taken off the target.
+/// An object that was detached from the target.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
 pub struct DetachedRecord {
     /// Its name.
     pub object: String,
     /// Its table.
     pub table: String,
-    /// It is as it was.
+    /// True if it is reattached.
     pub back: bool,
 }
 
-/// A connection that was lost and made again.
+/// A connection that was lost and restored.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
 pub struct RetryRecord {
     /// Seconds after the start.
     pub at: f64,
-    /// SQLSTATE, or what the connection said.
+    /// SQLSTATE, or the message of the connection.
     pub why: String,
 }
 
 /// Something to know that stops nothing.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
 pub struct Warning {
-    /// Where.
+    /// The place.
     pub place: String,
     /// The message, with what to do.
     pub message: String,
@@ -346,9 +346,9 @@ pub enum WarningKind {
 /// A reason why nothing may be written.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
 pub struct Refusal {
-    /// Where: the mapping's key path, a table, a right.
+    /// The place: a key path of the mapping, a table, a right.
     pub place: String,
-    /// What and why.
+    /// The problem and its cause.
     pub reason: String,
     /// The way out.
     pub advice: String,
@@ -362,29 +362,29 @@ pub struct Refusal {
 pub struct Check {
     /// The kind of the check.
     pub check: CheckKind,
-    /// The load or object that was checked; none for the whole.
+    /// The load or object that was checked. `None` for the whole.
     pub load: Option<String>,
-    /// What came out.
+    /// The verdict.
     pub verdict: Verdict,
-    /// Why it was not checked, or what differs.
+    /// The reason why it was not checked, or the difference.
     pub why: Option<String>,
-    /// What should be there.
+    /// The expected state.
     pub expected: Option<String>,
-    /// What is there.
+    /// The state that was found.
     pub found: Option<String>,
-    /// The first rows that differ, each told apart.
+    /// The first rows that differ, one by one.
     pub differences: Vec<DifferingRow>,
 }
 
 /// A row that is not as it should be; of a changed one, one of its columns.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
 pub struct DifferingRow {
-    /// In which way.
+    /// The kind of the difference.
     pub difference: Difference,
     /// `id=4711` by its unique key in the target; where that may not be shown or there is none, `source row 4711` or
     /// `target row (0,5)`.
     pub key: String,
-    /// The column; none for the whole row.
+    /// The column. `None` for the whole row.
     pub column: Option<String>,
     /// The value that should be there; only on request.
     pub expected: Option<String>,
@@ -392,7 +392,7 @@ pub struct DifferingRow {
     pub found: Option<String>,
 }
 
-/// How a row differs.
+/// The kind of a difference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Difference {
@@ -404,18 +404,18 @@ pub enum Difference {
     Changed,
 }
 
-/// What a check found.
+/// The verdict of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Verdict {
     /// As it should be.
     Same,
     /// Not as it should be.
     Differs,
-    /// Not looked at; the reason stands beside it.
+    /// Not checked; `why` has the reason.
     NotChecked,
 }
 
-/// How long a step took.
+/// The time of a step.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
 pub struct StepRecord {
     /// The step.

@@ -1,6 +1,6 @@
-//! Progress without a terminal: how far it is, as a line every few seconds and at each step.
+//! Progress without a terminal: a line every few seconds and at each step.
 //!
-//! Counting is apart from the clock and from stderr, so that it can be tested as a table.
+//! Counting is separate from the clock and from stderr, so that a table can test it.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -16,7 +16,7 @@ use crate::text::{count, grouped, phrase, printable, rate, seconds};
 /// Time between two lines.
 const EVERY: Duration = Duration::from_secs(5);
 
-/// Says how far it is until it is dropped; a thread does so while nothing is heard, as during a long index build.
+/// Prints the progress until it is dropped. Its thread prints while there is no event, as during a long index build.
 pub struct Lines {
     shared: Arc<(Mutex<Tally>, Condvar, Mutex<bool>)>,
     thread: Option<JoinHandle<()>>,
@@ -29,12 +29,12 @@ impl Lines {
         let start = Instant::now();
         let shared = Arc::new((Mutex::new(Tally::default()), Condvar::new(), Mutex::new(false)));
         let theirs = Arc::clone(&shared);
-        // Without the thread the lines still come with the rows.
+        // Without the thread, rows still print lines.
         let thread = std::thread::Builder::new().name("progress".to_owned()).spawn(move || tick(&theirs, start)).ok();
         Lines { shared, thread, start }
     }
 
-    /// Counts an event and prints what is to be printed at once.
+    /// Counts an event, and prints the lines that are due.
     pub fn on_event(&self, event: Event<'_>, verbosity: Verbosity) {
         let lines = held(&self.shared.0).on_event(event, self.start.elapsed(), verbosity);
         lines.iter().for_each(|line| say(line));
@@ -62,7 +62,7 @@ impl Drop for Lines {
     }
 }
 
-/// What has been heard since the step began.
+/// The events since the step began.
 #[derive(Default)]
 struct Tally {
     step: Option<StepKind>,
@@ -83,7 +83,7 @@ struct Open {
 }
 
 impl Tally {
-    /// Counts an event at a time after the start; gives the lines to print at once.
+    /// Counts an event at a time after the start. Returns the lines that are due.
     fn on_event(&mut self, event: Event<'_>, now: Duration, verbosity: Verbosity) -> Vec<String> {
         match event {
             Event::Step(step) => {
@@ -122,7 +122,7 @@ impl Tally {
         Some(format!("  {}: {} in {took} s", printable(load), count(open.rows, "row", "rows")))
     }
 
-    /// The step's last line; none where there was nothing to count.
+    /// The last line of the step. `None` if nothing was counted.
     fn close(&self, now: Duration) -> Option<String> {
         let step = self.step.filter(|_| self.ended > 0 || self.rows > 0)?;
         let took = now.saturating_sub(self.began).as_secs_f64();
@@ -177,7 +177,7 @@ impl Open {
 mod tests {
     use super::*;
 
-    fn told(events: &[(f64, Event<'_>)], verbosity: Verbosity) -> (Vec<String>, Tally) {
+    fn printed(events: &[(f64, Event<'_>)], verbosity: Verbosity) -> (Vec<String>, Tally) {
         let mut tally = Tally::default();
         let lines =
             events.iter().flat_map(|(at, e)| tally.on_event(*e, Duration::from_secs_f64(*at), verbosity)).collect();
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_come_every_few_seconds_and_at_each_step() {
+    fn a_line_is_printed_every_few_seconds_and_at_each_step() {
         let began = Event::Began { load: "transactions", rows: Some(2_000_000) };
         let rows = |rows| Event::Rows { load: "transactions", rows };
         let events = [
@@ -198,7 +198,7 @@ mod tests {
             (8.0, Event::Ended { load: "transactions" }),
             (8.0, Event::Step(StepKind::Sequences)),
         ];
-        let (lines, tally) = told(&events, Verbosity::Usual);
+        let (lines, tally) = printed(&events, Verbosity::Usual);
         assert_eq!(
             lines,
             [
@@ -218,7 +218,7 @@ mod tests {
         let ended = Event::Ended { load: "a" };
         let mut events = vec![(0.0, Event::Step(StepKind::Load)), (0.0, began), (0.1, began)];
         events.extend([(0.2, Event::Rows { load: "a", rows: 3 }), (0.3, ended), (0.4, ended), (0.5, ended)]);
-        let (lines, tally) = told(&events, Verbosity::Verbose);
+        let (lines, tally) = printed(&events, Verbosity::Verbose);
         assert_eq!(lines, ["load ...", "  a: 3 rows in 0.40 s"]);
         assert_eq!((tally.ended, tally.open.len()), (1, 0));
     }

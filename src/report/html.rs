@@ -81,8 +81,8 @@ fn tiles(out: &mut String, report: &Report) {
     let proof = Proof::of(report);
     let checks = proof.same + proof.differs + proof.not_checked;
     let faults = match ended(report) {
-        Exit::Done | Exit::Quarantined | Exit::Differs => "rows set aside",
-        _ => "rows that cannot go",
+        Exit::Done | Exit::Quarantined | Exit::Differs => "rows quarantined",
+        _ => "faulty rows",
     };
     let mut tiles = vec![(grouped(sums.read), "rows read")];
     match report.activity() {
@@ -137,7 +137,7 @@ fn decide(out: &mut String, report: &Report, prefix: &str) {
     if items.is_empty() {
         out.push_str(&format!("<p>{NO_ITEM}</p>\n"));
     }
-    out.push_str("<ul class=\"items\">\n");
+    out.push_str("<ul class=\"points\">\n");
     for point in items {
         let (class, mark) = tone(point.tone);
         let mark = format!("<span class=\"mark\" aria-hidden=\"true\">{mark}</span>");
@@ -200,7 +200,7 @@ fn class(column: Column) -> &'static str {
 fn row(out: &mut String, table: &Table, line: &Line, before: Option<&Line>, bars: bool) {
     out.push_str(if line.sum { "<tr class=\"sum\">" } else { "<tr>" });
     for (at, (cell, column)) in line.cells.iter().zip(&table.columns).enumerate() {
-        // A first cell that only repeats the one above is there for those who search or listen, and stands back.
+        // A first cell that only repeats the one above is for search and screen readers, and is dimmed.
         let again = at == 0 && !line.sum && before.and_then(|b| b.cells.first()) == Some(cell);
         let words = match column.kind {
             Kind::Name => breakable(&cell.text),
@@ -231,7 +231,7 @@ fn cell_class(cell: &Shown, column: Column, again: bool) -> String {
     class
 }
 
-/// A bar of a share of the column. The number stands beside it, so nobody needs to read it.
+/// A bar for a share of the column. The number is next to it, so screen readers skip the bar.
 fn bar(share: f64) -> String {
     // A sliver stays visible: few rows are not none.
     let wide = if share > 0.0 { (share * 100.0).clamp(0.8, 100.0) } else { 0.0 };
@@ -247,7 +247,7 @@ fn repeat(out: &mut String, report: &Report) {
     out.push_str(&format!("<pre><code>{}</code></pre>\n</section>\n", text(&next.command)));
 }
 
-/// Room for a name, only under what somebody may sign.
+/// Room for a signature, only under a report that may be signed.
 fn sign(out: &mut String, report: &Report) {
     let whole = matches!(ended(report), Exit::Done | Exit::Quarantined);
     if whole && matches!(report.activity(), Activity::Cutover | Activity::Verification) {

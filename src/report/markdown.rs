@@ -136,7 +136,7 @@ fn cell_name(text: &str) -> String {
     if text.contains('|') { escaped(text) } else { code(text) }
 }
 
-/// Text in which no character means anything to Markdown. What means nothing where it stands is left readable: an
+/// Text in which no character means anything to Markdown. A character that means nothing at its place stays readable: an
 /// underscore within a word, an ampersand that begins no entity.
 fn escaped(text: &str) -> String {
     let text = printable(text);

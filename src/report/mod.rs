@@ -75,18 +75,18 @@ impl FileError {
     }
 }
 
-/// A report's file, opened and still empty, beside the place that it will take.
+/// The file of a report, opened and still empty, next to its final place.
 #[derive(Debug)]
 pub struct ReportFile {
     /// As it was asked for.
     path: PathBuf,
-    /// The file itself, behind any link.
+    /// The file itself, with links resolved.
     place: PathBuf,
     draft: NamedTempFile,
 }
 
 impl ReportFile {
-    /// Opens a file for a report. What stands at the path stays until the report is whole.
+    /// Opens a file for a report. An existing file stays until the report is whole.
     ///
     /// # Errors
     /// An ending without a form, a path that is a folder, a folder that is missing or may not be written to.
@@ -147,7 +147,7 @@ pub fn open_all(paths: &[PathBuf]) -> Result<Vec<ReportFile>, Vec<FileError>> {
     if errors.is_empty() { Ok(files) } else { Err(errors) }
 }
 
-/// The path with every link on the way resolved, so that the draft stands in the folder of the file that it replaces.
+/// The path with every link on the way resolved, so that the draft is in the folder of the file that it replaces.
 fn resolved(path: &Path) -> io::Result<PathBuf> {
     if path.exists() {
         return path.canonicalize();

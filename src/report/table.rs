@@ -1,6 +1,6 @@
 //! A table in text columns of a given width: names lose their middle, words wrap, numbers are never cut.
 //!
-//! Where even that does not fit, each line becomes a few lines of `heading value`.
+//! If even that does not fit, each line becomes a few lines of `heading value`.
 
 use super::sections::{Kind, Line, Shown, Table, Tone};
 use crate::text::{printable, shortened, width, wrapped};

@@ -10,7 +10,7 @@ use crate::exit::Exit;
 use crate::model::record::Report;
 use crate::text::{count, grouped, printable, sentence, shortened, width, wrapped};
 
-/// What the terminal can do.
+/// The abilities of the terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Style {
     /// Colour may be used.
@@ -74,7 +74,7 @@ fn one(report: &Report, most: usize, paint: Paint, lines: &mut Vec<String>) {
     lines.extend(verdict(report, most, paint));
 }
 
-/// Which job it was, on what.
+/// The title, and the source, target and run.
 fn head(report: &Report, most: usize, paint: Paint) -> Vec<String> {
     let title = format!("{}: {}", title(report.activity()), report.mapping);
     let mut lines = vec![paint.bold(&shortened(&printable(&title), most))];
@@ -122,7 +122,7 @@ fn item(item: &Item, most: usize, paint: Paint) -> Vec<String> {
     let place = printable(&item.place).into_owned();
     let text = format!("{place}: {}", printable(&item.says()));
     let mut lines = wrapped(&text, most - 2, most - 6);
-    // The place is painted only where it stands on one line, else its escape would run over a line's end.
+    // The place is painted only if it fits on one line. Otherwise its escape would cross the end of the line.
     if let Some(first) = lines.first_mut()
         && let Some(rest) = first.strip_prefix(&place)
     {

@@ -52,7 +52,7 @@ impl System {
         golden::same(&format!("systems/{name}.txt"), &terminal(&still, STYLE), &Redactor::nothing());
         for form in &FORMATS {
             let drawn = (form.render)(&still).expect("drawn");
-            golden::same(&format!("systems/{name}.{}", form.ending), &drawn, &Redactor::nothing());
+            golden::same(&format!("systems/{name}.{}", form.ending), &drawn, &Redactor::no_style());
         }
     }
 

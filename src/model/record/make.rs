@@ -1,4 +1,4 @@
-//! How the parts of a report are made: empty, from a comparison, from a fault.
+//! Constructors for the parts of a report.
 
 use std::fmt;
 

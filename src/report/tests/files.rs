@@ -1,4 +1,4 @@
-//! Where a report's file goes: opened first, named last.
+//! The file of a report: opened first, named last.
 
 use super::*;
 

@@ -60,7 +60,7 @@ fn hostile_names_do_not_widen_the_terminal() {
     }
 }
 
-/// Bars that divide cells: those that no backslash stands before.
+/// Bars that divide cells: those without a backslash before them.
 fn cells(line: &str) -> usize {
     let mut escaped = false;
     let mut bars = 0;

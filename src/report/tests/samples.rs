@@ -42,7 +42,7 @@ pub fn done() -> Report {
             .to_vec(),
         warnings: vec![Warning::new(
             "target",
-            "sslmode=require encrypts and verifies nobody. Say verify-full with sslrootcert to know the server",
+            "sslmode=require encrypts and verifies no server. Use verify-full with sslrootcert to know the server",
         )],
         checks: checks(),
         steps: vec![
@@ -212,7 +212,7 @@ pub fn differs() -> Report {
     report
 }
 
-/// A run that set rows aside, into a target with lookups and several owners.
+/// A run that quarantined rows, into a target with lookups and several owners.
 pub fn quarantined() -> Report {
     let mut report = done();
     report.exit = ExitRecord { code: 6, name: "Quarantined".to_owned() };

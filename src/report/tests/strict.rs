@@ -70,7 +70,7 @@ fn a_strict_reader_reads_every_report_and_misses_nothing() {
         for report in reports {
             let text = written(&[report]);
             let read: Report = serde_json::from_str(&text).unwrap_or_else(|e| panic!("{name}: {e}"));
-            // Written again it is the same text: no field was missing, none stands in another order.
+            // Written again it is the same text: no field is missing or in another order.
             assert_eq!(serde_json::to_string_pretty(&read).expect("written") + "\n", text, "{name}");
         }
     }
