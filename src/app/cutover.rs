@@ -13,7 +13,7 @@ use crate::model::ledger::{Judged, NewRun, Run};
 use crate::model::record::{Activity, Refusal, Report, StepKind};
 use crate::model::select::Relation;
 use crate::pg::{ServerError, Session};
-use crate::resume::Wanted;
+use crate::resume::RunIdentity;
 
 use super::failure::{Ended, Failure};
 use super::finish::{OwnRun, finish, halted, stopped};
@@ -84,7 +84,7 @@ fn prepare(
     situation: dispatch::Situation<'_>,
     report: &mut Report,
 ) -> Result<Prepared, Ended> {
-    let dispatch::Situation { planned, ledger, wanted } = situation;
+    let dispatch::Situation { planned, ledger, identity } = situation;
     if m.asks() {
         dispatch::confirm(m, session, planned.plan)?;
     }
@@ -100,8 +100,8 @@ fn prepare(
     let is_untouched =
         ledger.detached.is_empty() && ledger.done.values().all(|d| d.parts.iter().all(|p| p.next_batch == 1));
     let run = match ledger.run {
-        Some(run) => m.resume(session, run, &wanted.stamp, &wanted.loads)?,
-        None => begin(m, session, planned, &wanted, &settled).map_err(|stop| {
+        Some(run) => m.resume(session, run, Some(&identity))?,
+        None => begin(m, session, planned, &identity, &settled).map_err(|stop| {
             // If the answer to a commit was lost, the ledger may exist: then this is no refusal.
             let may_exist = !matches!(&stop, Stop::Target(e) if !e.lost);
             Ended::Exit(stopped(m, stop, planned.plan, report, may_exist))
@@ -148,7 +148,7 @@ fn begin(
     m: &Migration<'_>,
     session: &mut Session,
     planned: Planned<'_>,
-    wanted: &Wanted,
+    identity: &RunIdentity,
     settled: &Settled,
 ) -> Result<Run, Stop> {
     m.reconnect().retrying(session, |session| {
@@ -156,7 +156,7 @@ fn begin(
         let LedgerView { run, .. } = m.read_ledger(session)?;
         let run = match run {
             Some(run) => run,
-            None => record_run(m, session, planned, wanted, settled)?,
+            None => record_run(m, session, planned, identity, settled)?,
         };
         session.note_backend(run.id, run.epoch)?;
         Ok(run)
@@ -167,25 +167,24 @@ fn record_run(
     m: &Migration<'_>,
     session: &mut Session,
     Planned { plan, target, .. }: Planned<'_>,
-    wanted: &Wanted,
+    identity: &RunIdentity,
     settled: &Settled,
 ) -> Result<Run, ServerError> {
     let now = settled.now;
     let owner = m.owner_identity();
     // Any number serves: the seed only keeps the digests of equal rows in different runs apart.
     let seed = xxhash_rust::xxh3::xxh3_64(format!("{now}\n{}", std::process::id()).as_bytes());
-    let mut judged = Judged { now, shifts: settled.shifts.clone(), env: wanted.env.clone(), ..Judged::default() };
+    let mut judged = Judged { now, shifts: settled.shifts.clone(), env: identity.env.clone(), ..Judged::default() };
     migrate::baseline::record(&mut judged, session, plan, target, seed)?;
     session.begin_run(&NewRun {
         mapping: &plan.name,
         owner: &owner,
         tool: env!("CARGO_PKG_VERSION"),
         seed,
-        stamp: &wanted.stamp,
-        catalog: &wanted.catalog,
+        stamp: &identity.stamp,
+        fingerprints: &identity.fingerprints,
         read_ahead: has_preflight(m),
         judged: &judged,
-        loads: &wanted.loads,
     })
 }
 

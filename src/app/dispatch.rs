@@ -10,7 +10,7 @@ use crate::migrate;
 use crate::model::record::{Activity, Refusal, Report, Warning};
 use crate::pg::{ServerError, Session};
 use crate::plan::{self, Purpose};
-use crate::resume::{self, Decision, Wanted};
+use crate::resume::{self, Decision, RunIdentity};
 use crate::sqlite::{Source, stamp};
 use crate::verify::changed_source;
 
@@ -20,11 +20,11 @@ use super::record::Timing;
 use super::session::{LedgerView, Migration, Planned, run_state};
 use super::{cutover, dry_run, explain, inputs, record, rollback};
 
-/// A plan, the ledger's view of its run, and what a run of this plan would write there.
+/// A plan, the ledger's view of its run, and the identity of a run of this plan.
 pub struct Situation<'a> {
     pub planned: Planned<'a>,
     pub ledger: LedgerView,
-    pub wanted: Wanted,
+    pub identity: RunIdentity,
 }
 
 /// Carries out the command, and returns its report with times.
@@ -60,21 +60,21 @@ fn with_target(
         m.lock(session)?;
     }
     let ledger = readable_ledger(m, session).map_err(Failure::refused)?;
-    if let Some(newer) = resume::newer(ledger.version) {
-        report.refusals.push(newer);
+    if let Some(refusal) = resume::unusable(&ledger.state) {
+        report.refusals.push(refusal);
         return Ok(Exit::Refused);
     }
     let Some((plan, target)) = super::plan::make(m, source, Some(session), Some(&ledger), report)? else {
         return Ok(Exit::Refused);
     };
     let planned = Planned { source, plan: &plan, target: &target };
-    let wanted = Wanted::of(&plan, &target, &source.stamp(), &inputs::env(m.mapping(), m.world()));
-    let situation = Situation { planned, ledger, wanted };
+    let identity = RunIdentity::of(&plan, &target, &source.stamp(), &inputs::env(m.mapping(), m.world()));
+    let situation = Situation { planned, ledger, identity };
     let Some(comparable) = comparable(m, session, &situation, report)? else {
         return Ok(Exit::Refused);
     };
     let ledger = &situation.ledger;
-    let decision = resume::decide(ledger.version, ledger.run.as_ref(), &ledger.done, &comparable);
+    let decision = resume::decide(&ledger.state, ledger.run.as_ref(), &ledger.done, &comparable);
     let exit = carry_out(m, session, decision, situation, report);
     explain::name_duplicates(m, session, planned, report);
     exit
@@ -126,7 +126,7 @@ fn readable_ledger(m: &Migration<'_>, session: &mut Session) -> Result<LedgerVie
     }
 }
 
-/// The wanted state in the form in which it is compared with the ledger. If the source was written to since the run began,
+/// Returns the identity that is compared with the ledger. If the source was written to since the run began,
 /// and still produces every row that was committed, it has the stamp of the run. `None` if it does not; the report has
 /// the reasons.
 fn comparable(
@@ -134,29 +134,28 @@ fn comparable(
     session: &mut Session,
     situation: &Situation<'_>,
     report: &mut Report,
-) -> Result<Option<Wanted>, Failure> {
-    let mut wanted = situation.wanted.clone();
-    let Some(run) = &situation.ledger.run else { return Ok(Some(wanted)) };
+) -> Result<Option<RunIdentity>, Failure> {
+    let mut identity = situation.identity.clone();
+    let Some(run) = &situation.ledger.run else { return Ok(Some(identity)) };
     if m.activity() == Activity::Verification {
         // The checks report each row and each object that changed since.
-        wanted.stamp.clone_from(&run.stamp);
-        wanted.catalog.clone_from(&run.catalog);
+        identity.adopt(run);
     }
-    if wanted.stamp == run.stamp {
-        return Ok(Some(wanted));
+    if identity.stamp == run.stamp {
+        return Ok(Some(identity));
     }
     let changes = m.reconnect().retrying(session, |session| changed_rows(m, session, situation, report));
     match changes.map_err(Failure::refused)? {
         // `resume::decide` reports a different schema or dump.
         None => {}
-        Some(refusals) if refusals.is_empty() => wanted.stamp.clone_from(&run.stamp),
+        Some(refusals) if refusals.is_empty() => identity.stamp.clone_from(&run.stamp),
         Some(refusals) => {
             report.refusals.extend(refusals);
             report.state = run_state(Some(run));
             return Ok(None);
         }
     }
-    Ok(Some(wanted))
+    Ok(Some(identity))
 }
 
 /// The committed or quarantined rows that a changed source no longer produces. `None` if its schema changed or it is a

@@ -48,8 +48,7 @@ pub fn carry_out(
     if m.asks() {
         dispatch::confirm(m, session, planned.plan)?;
     }
-    let stamp = run.stamp.clone();
-    let run = m.resume(session, run, &stamp, &[])?;
+    let run = m.resume(session, run, None)?;
     // The batches that the previous process committed in the meantime count, too.
     let done = session.loads_done(run.id).map_err(Failure::refused)?;
     let (env, sizes) = (m.env(), Default::default());

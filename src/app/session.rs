@@ -9,15 +9,15 @@ use crate::convert::{self, Settled};
 use crate::event::Observer;
 use crate::job::{Connections, Job, Options, Reconnect, Stop};
 use crate::mapping::{Mapping, OnFault};
-use crate::model::ledger::{LoadDone, Run};
+use crate::model::ledger::{Form, LEDGER_VERSION, LedgerState, LoadDone, Run};
 use crate::model::record::{Activity, Refusal, Report, RunState, StepKind};
 use crate::model::rules::Zone;
 use crate::model::schema::TargetSchema;
 use crate::pg::connect::{ConnectError, Patience, ReadOnly, Settings};
 use crate::pg::detach::Detached;
-use crate::pg::ledger::VERSION;
 use crate::pg::{LockHolder, ServerError, Session};
 use crate::plan::Plan;
+use crate::resume::RunIdentity;
 use crate::sqlite::{self, Source};
 
 use super::connect::{self, Connector, lost_again};
@@ -64,8 +64,8 @@ pub struct Server {
 /// The ledger's view of the run of a mapping.
 #[derive(Default)]
 pub struct LedgerView {
-    /// The version of the ledger. `None` if there is no ledger.
-    pub version: Option<i32>,
+    /// The ledger's version, if the schema contains a ledger.
+    pub state: LedgerState,
     pub run: Option<Run>,
     pub done: BTreeMap<String, LoadDone>,
     pub detached: Vec<Detached>,
@@ -286,16 +286,18 @@ impl Migration<'_> {
 
     /// Reads the ledger. Of a newer ledger, only the version.
     pub fn read_ledger(&self, session: &mut Session) -> Result<LedgerView, ServerError> {
-        let version = session.ledger_version()?;
-        let run = match version {
-            Some(v) if v <= VERSION => session.find_run(&self.mapping().name, &self.owner_identity())?,
+        let state = session.ledger_state()?;
+        let run = match state {
+            LedgerState::Version(version) if version <= LEDGER_VERSION => {
+                session.find_run(&self.mapping().name, &self.owner_identity())?
+            }
             _ => None,
         };
         let (done, detached) = match &run {
             Some(run) => (session.loads_done(run.id)?, session.detached(run.id)?),
             None => (BTreeMap::new(), Vec::new()),
         };
-        Ok(LedgerView { version, run, done, detached })
+        Ok(LedgerView { state, run, done, detached })
     }
 
     /// The key of the advisory lock of this mapping in this database.
@@ -328,14 +330,9 @@ impl Migration<'_> {
         Err(Failure::refused(Refusal::new("target", reason, advice)))
     }
 
-    /// Resumes the run in a new epoch, so that late writes of the previous process are rejected.
-    pub fn resume(
-        &self,
-        session: &mut Session,
-        mut run: Run,
-        stamp: &str,
-        loads: &[(String, String)],
-    ) -> Result<Run, Failure> {
+    /// Resumes the run in a new epoch, so that late writes of the previous process are rejected. Records the identity of
+    /// the rows to come; a rollback has none.
+    pub fn resume(&self, session: &mut Session, mut run: Run, identity: Option<&RunIdentity>) -> Result<Run, Failure> {
         if self.work().take_over {
             let others = session.backends(run.id).map_err(Failure::refused)?;
             session.end_backends(&others).map_err(Failure::refused)?;
@@ -355,13 +352,19 @@ impl Migration<'_> {
         self.reconnect()
             .retrying(session, |session| {
                 session.note_backend(run.id, run.epoch)?;
-                session.restamp(run.id, stamp)?;
-                Ok(session.replan(run.id, loads)?)
+                let Some(identity) = identity else { return Ok(()) };
+                session.restamp(run.id, &identity.stamp)?;
+                if run.form == Form::One {
+                    session.rewrite_fingerprints(&mut run, &identity.form1, &identity.fingerprints)?;
+                }
+                Ok(session.replan(run.id, &identity.fingerprints.loads)?)
             })
             .map_err(Failure::refused)?;
-        // The preflight read another state of the source than this run will.
-        run.read_ahead &= run.stamp == stamp;
-        stamp.clone_into(&mut run.stamp);
+        if let Some(identity) = identity {
+            // The preflight read another state of the source than this run will.
+            run.read_ahead &= run.stamp == identity.stamp;
+            run.stamp.clone_from(&identity.stamp);
+        }
         Ok(run)
     }
 }

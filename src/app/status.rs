@@ -2,6 +2,7 @@
 
 use crate::cli::Common;
 use crate::event::Observer;
+use crate::model::ledger::LedgerState;
 use crate::model::record::RunState;
 use crate::pg::connect::ReadOnly;
 use crate::pg::ledger::status::RunStatus;
@@ -26,13 +27,13 @@ pub fn command(common: &Common, world: &World, observer: &dyn Observer) -> Resul
     if !lacking.is_empty() {
         return Err(Failure::refused(lacking));
     }
-    let version = session.ledger_version().map_err(Failure::refused)?;
-    if let Some(newer) = resume::newer(version) {
-        return Err(Failure::refused(newer));
+    let ledger = session.ledger_state().map_err(Failure::refused)?;
+    if let Some(refusal) = resume::unusable(&ledger) {
+        return Err(Failure::refused(refusal));
     }
-    match version {
-        None => Ok(Vec::new()),
-        Some(_) => {
+    match ledger {
+        LedgerState::Absent => Ok(Vec::new()),
+        LedgerState::Version(_) | LedgerState::Foreign(_) => {
             let mut all = session.run_statuses(&file.mapping.name).map_err(Failure::refused)?;
             all.iter_mut().for_each(|standing| standing.next = next(standing));
             Ok(all)

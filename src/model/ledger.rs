@@ -10,6 +10,56 @@ use super::digest::Digest;
 use super::key::{Key, KeyRange};
 use super::record::RunState;
 
+/// The version of the ledger that this tool writes.
+pub const LEDGER_VERSION: i32 = 2;
+
+/// The content of the schema that is named for the ledger.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum LedgerState {
+    /// The schema contains no table of a ledger, or does not exist.
+    #[default]
+    Absent,
+    /// A ledger of this version.
+    Version(i32),
+    /// Tables that are not those of a ledger: the sentence says why.
+    Foreign(String),
+}
+
+/// The form of a run's fingerprints. A run keeps its form until it is resumed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// Hashes over the `Debug` text of the plan, as ledgers of version 1 contain them.
+    One,
+    /// Hashes over explicitly written expressions.
+    Two,
+}
+
+/// The fingerprints of a plan and of the tables that it loads.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Fingerprints {
+    /// A line for each table.
+    pub catalog: String,
+    /// The name and the fingerprint of each load.
+    pub loads: Vec<(String, String)>,
+}
+
+/// The first line of [`Run::catalog`] in the ledger, if the form is 2. A catalogue of form 1 has no such line.
+const FORM_2: &str = "form 2\n";
+
+/// Returns the text that the ledger keeps of a catalogue's fingerprint of form 2.
+pub fn written_catalog(catalog: &str) -> String {
+    format!("{FORM_2}{catalog}")
+}
+
+/// Reads the form and the fingerprint of a catalogue; `None` if the form is unknown.
+pub fn read_catalog(written: &str) -> Option<(Form, &str)> {
+    match written.strip_prefix(FORM_2) {
+        Some(catalog) => Some((Form::Two, catalog)),
+        None if written.starts_with("form ") => None,
+        None => Some((Form::One, written)),
+    }
+}
+
 /// One run as the ledger keeps it.
 #[derive(Clone, Debug)]
 pub struct Run {
@@ -25,6 +75,8 @@ pub struct Run {
     pub seed: u64,
     /// The stamp that identifies the source.
     pub stamp: String,
+    /// The form of the run's fingerprints.
+    pub form: Form,
     /// Fingerprint of the target's tables.
     pub catalog: String,
     /// True if every row was read and converted before the first write.
@@ -80,14 +132,12 @@ pub struct NewRun<'a> {
     pub seed: u64,
     /// The stamp that identifies the source.
     pub stamp: &'a str,
-    /// Fingerprint of the target's tables.
-    pub catalog: &'a str,
+    /// Fingerprints of form 2.
+    pub fingerprints: &'a Fingerprints,
     /// True if every row was read and converted already.
     pub read_ahead: bool,
     /// Decisions that hold for the whole run.
     pub judged: &'a Judged,
-    /// Name and fingerprint of each load.
-    pub loads: &'a [(String, String)],
 }
 
 /// One load as the ledger keeps it.
@@ -270,5 +320,19 @@ impl MadeKind {
     /// Reads [`MadeKind::word`].
     pub fn read(word: &str) -> Option<MadeKind> {
         [MadeKind::Owner, MadeKind::Sequence, MadeKind::Lookup].into_iter().find(|kind| kind.word() == word)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_catalog_keeps_its_form() {
+        assert_eq!(read_catalog("0123456789abcdef people"), Some((Form::One, "0123456789abcdef people")));
+        assert_eq!(read_catalog(""), Some((Form::One, "")));
+        assert_eq!(read_catalog(&written_catalog("")), Some((Form::Two, "")));
+        assert_eq!(read_catalog(&written_catalog("a\nb")), Some((Form::Two, "a\nb")));
+        assert_eq!(read_catalog("form 3\na"), None);
     }
 }

@@ -18,6 +18,7 @@
 use sha2::{Digest, Sha256};
 
 use crate::model::hex::hex;
+use crate::model::ledger::Fingerprints;
 use crate::model::pgtype::{ColumnType, Kind};
 use crate::model::schema::{Address, ForeignKey, Sequence, TargetColumn, TargetSchema, TargetTable, TargetUnique};
 use crate::model::select::{Expr, Relation, Select};
@@ -25,15 +26,6 @@ use crate::plan::{ColumnPlan, Feed, LoadPlan, LookupPlan, PlannedStep};
 
 use super::expression::Expression;
 use super::values::{add_rules, raw, value};
-
-/// The fingerprints of a plan and of the target's tables that it loads.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Fingerprints {
-    /// A line for each table.
-    pub catalog: String,
-    /// The name and the fingerprint of each load.
-    pub loads: Vec<(String, String)>,
-}
 
 /// Returns the fingerprints of loads and of their tables in form 2.
 pub fn fingerprints(loads: &[LoadPlan], target: &TargetSchema) -> Fingerprints {

@@ -1,6 +1,6 @@
-//! What remains to be done: a pure function of what is wanted now and what the ledger says.
+//! The decision on what remains to be done: a pure function of the identity of this run and the ledger.
 //!
-//! Every way in which the two can disagree is a sentence here. Nothing is read or written.
+//! Every way in which the two can differ has a sentence here. Nothing is read or written.
 
 mod expression;
 pub mod fingerprint;
@@ -9,126 +9,175 @@ pub mod version1;
 
 #[cfg(test)]
 mod frozen;
+#[cfg(test)]
+mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::ledger::{LoadDone, Run};
+use crate::model::ledger::{Fingerprints, Form, LEDGER_VERSION, LedgerState, LoadDone, Run};
 use crate::model::record::{Refusal, RunState};
 use crate::model::schema::TargetSchema;
-use crate::pg::ledger::VERSION;
 use crate::plan::Plan;
 
 use fingerprint::{ORDER, sha256};
 
-/// What is wanted now, in the words of the ledger.
+/// The identity of the run that the command asks for, in the ledger's terms.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Wanted {
-    /// What the source is recognised by.
+pub struct RunIdentity {
+    /// The stamp that identifies the source.
     pub stamp: String,
-    /// Hash of the target's tables that loads go to.
-    pub catalog: String,
-    /// Each load's name and hash.
-    pub loads: Vec<(String, String)>,
+    /// The fingerprints of the plan and its tables, in form 2.
+    pub fingerprints: Fingerprints,
+    /// The same in form 1, for a run in a ledger of version 1.
+    pub form1: Fingerprints,
+    /// The columns whose fingerprint of form 1 contains the OID of a type of this database: load, and name of the line.
+    pub own_types: BTreeSet<(String, String)>,
     /// Digests of the variables that the mapping reads.
     pub env: BTreeMap<String, String>,
 }
 
-/// What to do.
+/// The next step of a command.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Decision {
-    /// Nothing was written yet: begin.
+    /// Begin a run: the ledger contains none.
     Begin,
-    /// Go on behind what is there.
-    GoOn,
-    /// All is there: verify.
+    /// Resume the run after its last committed batches.
+    Resume,
+    /// Verify the run: it is done.
     Verify,
-    /// What is there and what is wanted do not belong together.
+    /// Refuse: the run in the ledger is another one.
     Refuse(Vec<Refusal>),
 }
 
-impl Wanted {
-    /// Puts together what is wanted.
-    pub fn of(plan: &Plan, target: &TargetSchema, stamp: &str, env: &BTreeMap<String, String>) -> Wanted {
-        let form1 = version1::fingerprints(&plan.loads, target);
-        Wanted {
+impl RunIdentity {
+    /// Returns the identity of a run of this plan from this source.
+    pub fn of(plan: &Plan, target: &TargetSchema, stamp: &str, env: &BTreeMap<String, String>) -> RunIdentity {
+        RunIdentity {
             stamp: stamp.to_owned(),
-            catalog: form1.catalog,
-            loads: form1.loads,
+            fingerprints: fingerprint::fingerprints(&plan.loads, target),
+            form1: version1::fingerprints(&plan.loads, target),
+            own_types: plan.loads.iter().flat_map(version1::columns_of_own_types).collect(),
             env: env.iter().map(|(name, value)| (name.clone(), sha256(value))).collect(),
         }
     }
+
+    /// Returns the fingerprints in the form of a run.
+    pub fn in_form(&self, form: Form) -> &Fingerprints {
+        match form {
+            Form::One => &self.form1,
+            Form::Two => &self.fingerprints,
+        }
+    }
+
+    /// Takes the stamp and the catalogue of a run, whatever the source and the target's tables are now.
+    pub fn adopt(&mut self, run: &Run) {
+        self.stamp.clone_from(&run.stamp);
+        self.form1.catalog.clone_from(&run.catalog);
+        self.fingerprints.catalog.clone_from(&run.catalog);
+    }
 }
 
-/// Decides, given the ledger's version and its run.
-pub fn decide(version: Option<i32>, run: Option<&Run>, done: &BTreeMap<String, LoadDone>, wanted: &Wanted) -> Decision {
-    if let Some(newer) = newer(version) {
-        return Decision::Refuse(vec![newer]);
+/// Decides the next step, given the ledger and its run.
+pub fn decide(
+    ledger: &LedgerState,
+    run: Option<&Run>,
+    done: &BTreeMap<String, LoadDone>,
+    identity: &RunIdentity,
+) -> Decision {
+    if let Some(refusal) = unusable(ledger) {
+        return Decision::Refuse(vec![refusal]);
     }
     let Some(run) = run else { return Decision::Begin };
-    let refusals = differences(run, done, wanted);
+    let refusals = differences(run, done, identity);
     match (refusals.is_empty(), run.state) {
         (false, _) => Decision::Refuse(refusals),
         (true, RunState::Done) => Decision::Verify,
-        (true, _) => Decision::GoOn,
+        (true, _) => Decision::Resume,
     }
 }
 
-/// What is said of a ledger of a newer version. Nothing else in it can be relied on.
-pub fn newer(version: Option<i32>) -> Option<Refusal> {
-    let found = version.filter(|v| *v > VERSION)?;
-    let reason = format!("it has version {found}, and this migrate reads and writes version {VERSION}");
-    Some(Refusal::new("ledger", reason, "Use the newer migrate that began it."))
+/// Returns the refusal of a ledger that is not one of this tool, or that a newer version wrote; `None` if it can be read.
+pub fn unusable(ledger: &LedgerState) -> Option<Refusal> {
+    match ledger {
+        LedgerState::Version(newer) if *newer > LEDGER_VERSION => {
+            let reason = format!("it has version {newer}, and this migrate reads versions 1 to {LEDGER_VERSION}");
+            Some(Refusal::new("ledger", reason, "Use the newer migrate that began it."))
+        }
+        LedgerState::Foreign(reason) => Some(Refusal::new("ledger", reason, ANOTHER_SCHEMA)),
+        LedgerState::Absent | LedgerState::Version(_) => None,
+    }
 }
 
-fn differences(run: &Run, done: &BTreeMap<String, LoadDone>, wanted: &Wanted) -> Vec<Refusal> {
+const ANOTHER_SCHEMA: &str = "Name another schema for the ledger with `--ledger-schema`, in every command on this run.";
+
+fn differences(run: &Run, done: &BTreeMap<String, LoadDone>, identity: &RunIdentity) -> Vec<Refusal> {
     let mut refusals = Vec::new();
     let place = format!("run {}", run.id);
-    if run.stamp != wanted.stamp {
+    let now = identity.in_form(run.form);
+    if run.stamp != identity.stamp {
         refusals.push(Refusal::new(
             &place,
-            format!("the source is not what it was when the run began (then {}, now {})", run.stamp, wanted.stamp),
-            "Use the file as it was: to go on, or to take the run back with `migrate rollback`.",
+            format!("the source is not what it was when the run began (then {}, now {})", run.stamp, identity.stamp),
+            "Use the file as it was, to resume the run or to roll it back with `migrate rollback`.",
         ));
     }
-    if run.catalog != wanted.catalog {
-        let tables = differing(&run.catalog, &wanted.catalog);
+    if run.catalog != now.catalog {
+        let tables = differing(&run.catalog, &now.catalog).join(", ");
         refusals.push(Refusal::new(
             &place,
             format!("columns, keys, constraints or triggers of {tables} are not what they were when the run began"),
-            "Put them back as they were; then the same command goes on.",
+            "Restore them as they were; then the same command resumes the run.",
         ));
     }
-    for (name, value) in &wanted.env {
+    for (name, value) in &identity.env {
         if run.judged.env.get(name).is_some_and(|before| before != value) {
             let reason = format!("the variable `{name}` has another value than when the run began");
-            refusals.push(Refusal::new(&place, reason, "Set it to what it was."));
+            refusals.push(Refusal::new(&place, reason, "Set it to its previous value."));
         }
     }
-    for (name, hash) in &wanted.loads {
+    for (name, hash) in &now.loads {
         let changed = done.get(name).is_some_and(|d| d.plan != *hash && d.has_batch());
         if changed || (run.state == RunState::Done && done.get(name).is_none_or(|d| d.plan != *hash)) {
-            let what = done.get(name).map_or_else(|| "this load".to_owned(), |d| differing(&d.plan, hash));
-            refusals.push(Refusal::new(
-                format!("load.{name}"),
-                format!("the mapping is not what it was when rows of this load were written: {what} changed"),
-                AS_IT_WAS,
-            ));
+            let lines = done.get(name).map_or_else(Vec::new, |d| differing(&d.plan, hash));
+            refusals.push(changed_load(run, name, &lines, identity));
         }
     }
-    for (name, _) in done.iter().filter(|(name, d)| d.has_batch() && !wanted.loads.iter().any(|(n, _)| n == *name)) {
+    for (name, _) in done.iter().filter(|(name, d)| d.has_batch() && !now.loads.iter().any(|(n, _)| n == *name)) {
         refusals.push(Refusal::new(
             format!("load.{name}"),
-            "rows of this load are written and the mapping has it no more",
+            "rows of this load are written, and the mapping does not contain it",
             AS_IT_WAS,
         ));
     }
     refusals
 }
 
-const AS_IT_WAS: &str = "Use the mapping as it was: to go on, or to take the run back with `migrate rollback` and begin again with the new one.";
+/// Returns the refusal of a load of which these lines differ; no lines if the ledger does not know the load.
+fn changed_load(run: &Run, load: &str, lines: &[String], identity: &RunIdentity) -> Refusal {
+    let place = format!("load.{load}");
+    let is_own = |line: &String| identity.own_types.contains(&(load.to_owned(), line.clone()));
+    if run.form == Form::One && !lines.is_empty() && lines.iter().all(is_own) {
+        let reason = format!(
+            "{} may have changed or not: migrate {}, which began the run, recorded the OIDs of their types, and a database \
+             that was dumped and restored has other OIDs",
+            lines.join(", "),
+            run.tool
+        );
+        return Refusal::new(place, reason, ORIGINAL_DATABASE);
+    }
+    let what = if lines.is_empty() { "this load".to_owned() } else { lines.join(", ") };
+    let reason = format!("the mapping is not what it was when rows of this load were written: {what} changed");
+    Refusal::new(place, reason, AS_IT_WAS)
+}
 
-/// The names of the lines in which two such texts differ.
-fn differing(before: &str, now: &str) -> String {
+const ORIGINAL_DATABASE: &str = "Use the database in which the run began and the mapping as it was. If that database no longer \
+    exists, restore a backup from before the run and begin again.";
+
+const AS_IT_WAS: &str = "Use the mapping as it was, to resume the run or to roll it back with `migrate rollback`; after the \
+    rollback the new mapping can begin.";
+
+/// Returns the names of the lines in which two fingerprints differ.
+fn differing(before: &str, now: &str) -> Vec<String> {
     let (before, now): (Vec<&str>, Vec<&str>) = (before.lines().collect(), now.lines().collect());
     let only = |a: &[&'_ str], b: &[&str]| -> Vec<String> {
         let name = |line: &&str| line.split_once(' ').map_or(*line, |(_, name)| name).to_owned();
@@ -138,114 +187,9 @@ fn differing(before: &str, now: &str) -> String {
     names.extend(only(&now, &before));
     names.sort();
     names.dedup();
-    // What follows from a column is no news beside it.
+    // A column that differs also changes the order, which says nothing more.
     if names.iter().any(|name| name.starts_with("column ")) {
         names.retain(|name| name != ORDER);
     }
-    names.join(", ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::ledger::{Judged, PartDone, Sums};
-
-    fn run(state: RunState) -> Run {
-        Run {
-            id: 1,
-            state,
-            tool: "0".to_owned(),
-            epoch: 1,
-            seed: 7,
-            stamp: "S".to_owned(),
-            catalog: "C".to_owned(),
-            read_ahead: true,
-            judged: Judged { env: [("V".to_owned(), "e".to_owned())].into(), ..Judged::default() },
-        }
-    }
-
-    fn wanted() -> Wanted {
-        Wanted {
-            stamp: "S".to_owned(),
-            catalog: "C".to_owned(),
-            loads: vec![("a".to_owned(), "1".to_owned())],
-            env: [("V".to_owned(), "e".to_owned())].into(),
-        }
-    }
-
-    fn done(plan: &str, batches: i32) -> BTreeMap<String, LoadDone> {
-        let part = PartDone {
-            part: 0,
-            after: None,
-            until: None,
-            done: false,
-            next_batch: batches + 1,
-            last: None,
-            sums: Sums::default(),
-        };
-        [("a".to_owned(), LoadDone { plan: plan.to_owned(), parts: vec![part] })].into()
-    }
-
-    fn places(decision: Decision) -> Vec<String> {
-        match decision {
-            Decision::Refuse(refusals) => refusals.into_iter().map(|r| r.place).collect(),
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn without_a_run_it_begins_and_with_one_it_goes_on_or_verifies() {
-        let nothing = BTreeMap::new();
-        assert_eq!(decide(None, None, &nothing, &wanted()), Decision::Begin);
-        assert_eq!(decide(Some(1), Some(&run(RunState::Running)), &done("1", 3), &wanted()), Decision::GoOn);
-        assert_eq!(decide(Some(1), Some(&run(RunState::Done)), &done("1", 3), &wanted()), Decision::Verify);
-    }
-
-    #[test]
-    fn a_load_may_change_until_its_first_batch() {
-        assert_eq!(decide(Some(1), Some(&run(RunState::Running)), &done("2", 0), &wanted()), Decision::GoOn);
-        assert_eq!(places(decide(Some(1), Some(&run(RunState::Running)), &done("2", 1), &wanted())), ["load.a"]);
-        assert_eq!(places(decide(Some(1), Some(&run(RunState::Done)), &done("2", 1), &wanted())), ["load.a"]);
-    }
-
-    #[test]
-    fn every_difference_is_named_at_once() {
-        let mut changed = wanted();
-        changed.stamp = "other".to_owned();
-        changed.catalog = "other".to_owned();
-        changed.env.insert("V".to_owned(), "other".to_owned());
-        changed.loads = Vec::new();
-        let found = places(decide(Some(1), Some(&run(RunState::Running)), &done("1", 1), &changed));
-        assert_eq!(found, ["run 1", "run 1", "run 1", "load.a"]);
-    }
-
-    #[test]
-    fn what_differs_is_named() {
-        assert_eq!(differing("1 items\n2 users", "3 items\n2 users\n4 tags"), "items, tags");
-        assert_eq!(
-            differing("1 column a\n2 the order of its columns", "1 column a\n5 column b\n3 the order of its columns"),
-            "column b"
-        );
-    }
-
-    #[test]
-    fn a_target_restored_from_before_goes_on_from_its_ledger() {
-        let mut older = done("1", 1);
-        older.get_mut("a").into_iter().flat_map(|load| &mut load.parts).for_each(|part| part.last = None);
-        assert_eq!(decide(Some(VERSION), Some(&run(RunState::Running)), &older, &wanted()), Decision::GoOn);
-        assert_eq!(decide(Some(VERSION), Some(&run(RunState::Running)), &BTreeMap::new(), &wanted()), Decision::GoOn);
-    }
-
-    #[test]
-    fn a_run_that_was_done_takes_no_new_load() {
-        let mut more = wanted();
-        more.loads.push(("b".to_owned(), "1".to_owned()));
-        assert_eq!(places(decide(Some(VERSION), Some(&run(RunState::Done)), &done("1", 1), &more)), ["load.b"]);
-        assert_eq!(decide(Some(VERSION), Some(&run(RunState::Running)), &done("1", 1), &more), Decision::GoOn);
-    }
-
-    #[test]
-    fn a_ledger_of_a_newer_version_is_refused() {
-        assert_eq!(places(decide(Some(VERSION + 1), None, &BTreeMap::new(), &wanted())), ["ledger"]);
-    }
+    names
 }

@@ -2,8 +2,8 @@
 
 use postgres::Row;
 
-use super::{READING, WRITING, create};
-use crate::model::ledger::{NewRun, Run};
+use super::{READING, WRITING, create, upgrade};
+use crate::model::ledger::{Fingerprints, Form, LedgerState, NewRun, Run, read_catalog, written_catalog};
 use crate::model::record::RunState;
 use crate::pg::error::{Doing, ServerError};
 use crate::pg::session::Session;
@@ -27,25 +27,28 @@ impl Session {
     /// # Errors
     /// If the server refuses or the connection is lost.
     pub fn begin_run(&mut self, new: &NewRun<'_>) -> Result<Run, ServerError> {
-        let (is_new, schema_exists) = (self.ledger_version()?.is_none(), self.has_schema(&self.ledger.schema.clone())?);
+        let (state, schema_exists) = (self.ledger_state()?, self.has_schema(&self.ledger.schema.clone())?);
         let mut tx = self.client.transaction().doing(WRITING)?;
-        if is_new {
-            create(&mut tx, &self.ledger, schema_exists)?;
+        match state {
+            LedgerState::Absent => create(&mut tx, &self.ledger, schema_exists)?,
+            LedgerState::Version(_) => upgrade(&mut tx, &self.ledger)?,
+            LedgerState::Foreign(why) => return Err(ServerError::new(WRITING, why)),
         }
         let judged = serde_json::to_string(new.judged).map_err(|e| ServerError::new(WRITING, e.to_string()))?;
         let sql: &str = &self.ledger.sql(
             "INSERT INTO :ledger.run (mapping, owner, tool, state, seed, stamp, catalog, read_ahead, judged) \
                    VALUES ($1, $2, $3, 'Running', $4, $5, $6, $7, ($8::text)::jsonb) RETURNING run",
         );
-        let seed = new.seed as i64;
+        let (seed, catalog) = (new.seed as i64, written_catalog(&new.fingerprints.catalog));
         let row = tx
             .query_one(
                 sql,
-                &[&new.mapping, &new.owner, &new.tool, &seed, &new.stamp, &new.catalog, &new.read_ahead, &judged],
+                &[&new.mapping, &new.owner, &new.tool, &seed, &new.stamp, &catalog, &new.read_ahead, &judged],
             )
             .doing(WRITING)?;
         let id: i64 = row.get(0);
-        let (names, hashes): (Vec<&str>, Vec<&str>) = new.loads.iter().map(|(n, h)| (n.as_str(), h.as_str())).unzip();
+        let (names, hashes): (Vec<&str>, Vec<&str>) =
+            new.fingerprints.loads.iter().map(|(n, h)| (n.as_str(), h.as_str())).unzip();
         tx.execute(
             &*self
                 .ledger
@@ -61,10 +64,39 @@ impl Session {
             epoch: 1,
             seed: new.seed,
             stamp: new.stamp.to_owned(),
-            catalog: new.catalog.to_owned(),
+            form: Form::Two,
+            catalog: new.fingerprints.catalog.clone(),
             read_ahead: new.read_ahead,
             judged: new.judged.clone(),
         })
+    }
+
+    /// Rewrites the fingerprints of a run from form 1 to form 2 and upgrades the ledger, in one transaction. The caller
+    /// holds the run's lock and has compared the fingerprints of form 1. A load that differs keeps its own: it has no
+    /// committed batch, and [`Session::replan`] replaces it.
+    ///
+    /// # Errors
+    /// If the server refuses or the connection is lost.
+    pub fn rewrite_fingerprints(
+        &mut self,
+        run: &mut Run,
+        from: &Fingerprints,
+        to: &Fingerprints,
+    ) -> Result<(), ServerError> {
+        let (names, old): (Vec<&str>, Vec<&str>) = from.loads.iter().map(|(n, h)| (n.as_str(), h.as_str())).unzip();
+        let new: Vec<&str> = to.loads.iter().map(|(_, hash)| hash.as_str()).collect();
+        let mut tx = self.client.transaction().doing(WRITING)?;
+        upgrade(&mut tx, &self.ledger)?;
+        let sql: &str = &self.ledger.sql("UPDATE :ledger.run SET catalog = $2 WHERE run = $1 AND epoch = $3");
+        tx.execute(sql, &[&run.id, &written_catalog(&to.catalog), &run.epoch]).doing(WRITING)?;
+        let sql: &str = &self.ledger.sql(
+            "UPDATE :ledger.load SET plan = form.new FROM unnest($2::text[], $3::text[], $4::text[]) AS form (load, old, new) \
+                   WHERE load.run = $1 AND load.load = form.load AND load.plan = form.old",
+        );
+        tx.execute(sql, &[&run.id, &names, &old, &new]).doing(WRITING)?;
+        tx.commit().doing(WRITING)?;
+        (run.form, run.catalog) = (Form::Two, to.catalog.clone());
+        Ok(())
     }
 
     /// Raises the epoch of a run, so that late writes of its previous process are rejected. Waits for the open batches of
@@ -108,7 +140,9 @@ impl Session {
 }
 
 fn run(row: &Row) -> Result<Run, ServerError> {
-    let judged: String = row.get(8);
+    let (catalog, judged): (String, String) = (row.get(6), row.get(8));
+    let unknown = || ServerError::new(READING, "run.catalog: this version does not know the form of the fingerprints");
+    let (form, catalog) = read_catalog(&catalog).ok_or_else(unknown)?;
     Ok(Run {
         id: row.get(0),
         state: RunState::of(row.get(1)),
@@ -116,7 +150,8 @@ fn run(row: &Row) -> Result<Run, ServerError> {
         epoch: row.get(3),
         seed: row.get::<_, i64>(4) as u64,
         stamp: row.get(5),
-        catalog: row.get(6),
+        form,
+        catalog: catalog.to_owned(),
         read_ahead: row.get(7),
         judged: serde_json::from_str(&judged).map_err(|e| ServerError::new(READING, format!("run.judged: {e}")))?,
     })

@@ -1,21 +1,22 @@
--- The ledger, version 1: what is done, kept beside the data that it speaks of. `:ledger` is its schema.
+-- The ledger, version 2: what is done, kept next to the data that it describes. `:ledger` is its schema. Version 1 has the
+-- same tables; its fingerprints have form 1.
 CREATE TABLE :ledger.ledger (
     version int NOT NULL
 );
-INSERT INTO :ledger.ledger VALUES (1);
+INSERT INTO :ledger.ledger VALUES (2);
 
 CREATE TABLE :ledger.run (
     run         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     mapping     text NOT NULL,              -- the mapping's name
-    owner       text NOT NULL,              -- natural key by which the owner is known; empty without one
-    tool        text NOT NULL,              -- version of the tool
+    owner       text NOT NULL,              -- natural key of the owner; empty without an owner
+    tool        text NOT NULL,              -- version of the tool that began the run
     state       text NOT NULL CHECK (state IN ('Running', 'Done', 'RolledBack')),
-    epoch       int NOT NULL DEFAULT 1,     -- raised when a run is taken over; fences off the lanes of before
-    seed        bigint NOT NULL,            -- of the row hashes
-    stamp       text NOT NULL,              -- what the source is recognised by
-    catalog     text NOT NULL,              -- hash of the target's tables that the loads go to
-    read_ahead  boolean NOT NULL,           -- everything was read and converted before anything was written
-    judged      jsonb NOT NULL,             -- decided once: now, which tables held rows, what `when` said
+    epoch       int NOT NULL DEFAULT 1,     -- raised at every resume; rejects late writes of the previous process
+    seed        bigint NOT NULL,            -- seed of the row hashes
+    stamp       text NOT NULL,              -- identifies the source
+    catalog     text NOT NULL,              -- fingerprint of the loaded tables; its first line is its form, unless the form is 1
+    read_ahead  boolean NOT NULL,           -- every row was read and converted before the first write
+    judged      jsonb NOT NULL,             -- decided once: the start, tables that held rows, `when_empty`
     started_at  timestamptz NOT NULL DEFAULT now(),
     ended_at    timestamptz
 );
@@ -24,7 +25,7 @@ CREATE UNIQUE INDEX run_identity ON :ledger.run (mapping, owner) WHERE state <> 
 CREATE TABLE :ledger.backend (
     run      bigint NOT NULL REFERENCES :ledger.run,
     epoch    int NOT NULL,
-    pid      int NOT NULL,                  -- the server's processes that worked for the run
+    pid      int NOT NULL,                  -- a process of the server that worked for the run
     started  timestamptz NOT NULL,
     PRIMARY KEY (run, pid, started)
 );
@@ -32,7 +33,7 @@ CREATE TABLE :ledger.backend (
 CREATE TABLE :ledger.load (
     run   bigint NOT NULL REFERENCES :ledger.run,
     load  text NOT NULL,
-    plan  text NOT NULL,                    -- hash of what the load does
+    plan  text NOT NULL,                    -- fingerprint of the load
     PRIMARY KEY (run, load)
 );
 
@@ -40,8 +41,8 @@ CREATE TABLE :ledger.part (
     run         bigint NOT NULL REFERENCES :ledger.run,
     load        text NOT NULL,
     part        int NOT NULL,
-    after_key   text,                       -- exclusive; none: from the start
-    until_key   text,                       -- inclusive; none: to the end
+    after_key   text,                       -- exclusive; NULL: from the first row
+    until_key   text,                       -- inclusive; NULL: to the last row
     done        boolean NOT NULL DEFAULT false,
     PRIMARY KEY (run, load, part)
 );
@@ -70,16 +71,16 @@ CREATE TABLE :ledger.fault (
     load   text NOT NULL,
     part   int NOT NULL,
     batch  int NOT NULL,
-    fault  jsonb NOT NULL                   -- where and why, never a value
+    fault  jsonb NOT NULL                   -- place and reason, never a value
 );
 
-CREATE TABLE :ledger.deviation (                   -- rows of a batch that are not on the target as the source alone says
+CREATE TABLE :ledger.deviation (                   -- rows whose content on the target does not follow from the source alone
     run     bigint NOT NULL REFERENCES :ledger.run,
     load    text NOT NULL,
     part    int NOT NULL,
     batch   int NOT NULL,
     at      text NOT NULL,                  -- the row's place in the source
-    orphan  text                            -- the column in which `if_orphan` stands; none: the row was skipped
+    orphan  text                            -- the column that holds the value of `if_orphan`; NULL: the row was skipped
 );
 
 CREATE TABLE :ledger.made (
@@ -97,9 +98,9 @@ CREATE TABLE :ledger.detached (
     table_name  text NOT NULL,
     object      text NOT NULL,
     kind        text NOT NULL,              -- trigger, foreign, index, unique, primary
-    back_sql    text[] NOT NULL,            -- what puts it back, step by step
-    steps       int NOT NULL DEFAULT 0,     -- how many of them are done
-    shape       jsonb NOT NULL,             -- what the catalogue said of it
+    back_sql    text[] NOT NULL,            -- the statements that reattach it
+    steps       int NOT NULL DEFAULT 0,     -- number of statements that are done
+    shape       jsonb NOT NULL,             -- its definition in the catalogue
     back        boolean NOT NULL DEFAULT false,
     PRIMARY KEY (run, no)
 );

@@ -1,7 +1,7 @@
 //! The exact texts of both forms, for loads that use every feed, modifier, type and relation.
 //!
-//! `form1.txt` was written by migrate 0.1.0. `form2.txt` is the form of the ledgers that exist. A test here that fails
-//! after a change of the plan's types says that existing runs can no longer be resumed: correct the writer, not the file.
+//! `form1.txt` was written by a build that wrote ledgers of version 1. Ledgers of version 2 contain the form of `form2.txt`.
+//! If a test fails after a change of the plan's types, existing runs can no longer be resumed: fix the writer, not the file.
 
 mod samples;
 
@@ -24,7 +24,7 @@ fn assert_same(found: &str, frozen: &str) {
 }
 
 #[test]
-fn form_1_has_the_texts_that_version_0_1_0_wrote() {
+fn form_1_has_the_texts_of_a_build_that_wrote_version_1() {
     let (loads, target) = (samples::loads(), samples::target());
     let mut texts = version1::table_texts(&loads, &target);
     texts.extend(loads.iter().flat_map(version1::load_texts));

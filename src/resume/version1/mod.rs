@@ -1,21 +1,22 @@
-//! The fingerprints of migrate 0.1.0, form 1, which are computed only to compare with a run that 0.1.0 began.
+//! Fingerprints, form 1, which are computed only to compare with a run in a ledger of version 1.
 //!
-//! Migrate 0.1.0 hashed the text that Rust's `Debug` made of its plan. This file writes that text without `Debug`: the
-//! names in it are those of 0.1.0 and never change, whatever the types are called now. `form1.txt` holds texts that
-//! 0.1.0 itself wrote, and the tests compare with them.
+//! The builds that wrote version 1 hashed the text that Rust's `Debug` made of their plan. This folder writes the same
+//! text without `Debug`. The names in it are those of version 1 and never change, whatever the types are called now.
+//! `form1.txt` contains texts that such a build wrote, and the tests compare with them.
 
 mod debug;
 mod rules;
 mod types;
 
-use super::fingerprint::{Fingerprints, lines};
+use super::fingerprint::lines;
+use crate::model::ledger::Fingerprints;
 use crate::model::schema::{Address, TargetSchema};
 use crate::model::select::{Expr, Relation, Select};
 use crate::plan::{ColumnPlan, Feed, LoadPlan, LookupPlan, PlannedStep};
 
 use debug::{list, option, record, text, texts, variant};
 use rules::{raw, rules, value};
-use types::{column_type, sequence, table_text};
+use types::{column_type, is_own, sequence, table_text};
 
 /// Returns the fingerprints of loads and of their tables in form 1.
 pub fn fingerprints(loads: &[LoadPlan], target: &TargetSchema) -> Fingerprints {
@@ -46,6 +47,18 @@ pub fn load_texts(load: &LoadPlan) -> Vec<(String, String)> {
     texts
         .push(("the order of its columns".to_owned(), format!("{} {names}", list(load.select.exprs.iter().map(expr)))));
     texts
+}
+
+/// Returns the load and the name of the line of each column whose text contains the OID of a type of this database.
+pub fn columns_of_own_types(load: &LoadPlan) -> Vec<(String, String)> {
+    let is_own_lookup = |feed: &Feed| match feed {
+        Feed::Lookup(found) => {
+            is_own(&found.take_kind) || found.steps.iter().flat_map(|step| &step.target).any(|(_, kind)| is_own(kind))
+        }
+        _ => false,
+    };
+    let own = load.columns.iter().filter(|column| is_own(&column.kind) || is_own_lookup(&column.feed));
+    own.map(|column| (load.name.clone(), format!("column {}", column.name))).collect()
 }
 
 /// Writes the load without its columns and without the expressions that it reads.

@@ -1,4 +1,4 @@
-//! The modifiers of a column and the values that a mapping writes down, as migrate 0.1.0 wrote them.
+//! The modifiers of a column and the values that a mapping writes down, as ledgers of version 1 have them.
 
 use super::debug::{list, option, record, text, texts, variant};
 use crate::model::cell::RawBuf;

@@ -1,4 +1,4 @@
-//! The target's types, sequences and tables, as migrate 0.1.0 wrote them.
+//! The target's types, sequences and tables, as ledgers of version 1 have them.
 
 use super::debug::{list, option, record, text, texts, variant};
 use crate::model::pgtype::{ColumnType, IntervalField, Kind, SilentChange};
@@ -17,6 +17,18 @@ pub fn column_type(of: &ColumnType) -> String {
             ("finite", finite.to_string()),
         ],
     )
+}
+
+/// The first OID of a type that a database itself created (`FirstNormalObjectId` in the server's source).
+const FIRST_OWN_OID: u32 = 16_384;
+
+/// Returns true if the text of a type contains the OID of a type that this database created.
+pub fn is_own(of: &ColumnType) -> bool {
+    let element = match &of.kind {
+        Kind::Array(element) | Kind::Range(element) => Some(element),
+        _ => None,
+    };
+    of.oid >= FIRST_OWN_OID || element.is_some_and(|element| is_own(element))
 }
 
 fn kind(values: &Kind) -> String {
@@ -74,7 +86,7 @@ fn interval_field(field: IntervalField) -> &'static str {
     }
 }
 
-/// Returns the sentence of 0.1.0, word for word.
+/// Returns the sentence of version 1, word for word.
 fn silent_change(how: SilentChange) -> &'static str {
     match how {
         SilentChange::CurrencyUnit => "counts it in a unit that lc_monetary says, here not in hundredths",

@@ -1,0 +1,136 @@
+//! Tests of the decision.
+
+use super::*;
+use crate::model::ledger::{Judged, PartDone, Sums};
+
+const V: LedgerState = LedgerState::Version(LEDGER_VERSION);
+
+fn run(state: RunState) -> Run {
+    Run {
+        id: 1,
+        state,
+        tool: "0".to_owned(),
+        epoch: 1,
+        seed: 7,
+        stamp: "S".to_owned(),
+        form: Form::Two,
+        catalog: "C".to_owned(),
+        read_ahead: true,
+        judged: Judged { env: [("V".to_owned(), "e".to_owned())].into(), ..Judged::default() },
+    }
+}
+
+fn identity() -> RunIdentity {
+    let loads = |hash: &str| vec![("a".to_owned(), hash.to_owned())];
+    RunIdentity {
+        stamp: "S".to_owned(),
+        fingerprints: Fingerprints { catalog: "C".to_owned(), loads: loads("1") },
+        form1: Fingerprints { catalog: "C1".to_owned(), loads: loads("0 column c\n1 column d") },
+        own_types: [("a".to_owned(), "column c".to_owned())].into(),
+        env: [("V".to_owned(), "e".to_owned())].into(),
+    }
+}
+
+fn done(plan: &str, batches: i32) -> BTreeMap<String, LoadDone> {
+    let part = PartDone {
+        part: 0,
+        after: None,
+        until: None,
+        done: false,
+        next_batch: batches + 1,
+        last: None,
+        sums: Sums::default(),
+    };
+    [("a".to_owned(), LoadDone { plan: plan.to_owned(), parts: vec![part] })].into()
+}
+
+fn places(decision: Decision) -> Vec<String> {
+    match decision {
+        Decision::Refuse(refusals) => refusals.into_iter().map(|r| r.place).collect(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_run_begins_resumes_or_is_verified() {
+    let nothing = BTreeMap::new();
+    assert_eq!(decide(&LedgerState::Absent, None, &nothing, &identity()), Decision::Begin);
+    assert_eq!(decide(&V, Some(&run(RunState::Running)), &done("1", 3), &identity()), Decision::Resume);
+    assert_eq!(decide(&V, Some(&run(RunState::Done)), &done("1", 3), &identity()), Decision::Verify);
+}
+
+#[test]
+fn a_load_may_change_until_its_first_batch() {
+    assert_eq!(decide(&V, Some(&run(RunState::Running)), &done("2", 0), &identity()), Decision::Resume);
+    assert_eq!(places(decide(&V, Some(&run(RunState::Running)), &done("2", 1), &identity())), ["load.a"]);
+    assert_eq!(places(decide(&V, Some(&run(RunState::Done)), &done("2", 1), &identity())), ["load.a"]);
+}
+
+#[test]
+fn all_differences_are_reported_at_once() {
+    let mut changed = identity();
+    changed.stamp = "other".to_owned();
+    changed.fingerprints.catalog = "other".to_owned();
+    changed.env.insert("V".to_owned(), "other".to_owned());
+    changed.fingerprints.loads = Vec::new();
+    let found = places(decide(&V, Some(&run(RunState::Running)), &done("1", 1), &changed));
+    assert_eq!(found, ["run 1", "run 1", "run 1", "load.a"]);
+}
+
+#[test]
+fn differing_lines_are_named() {
+    assert_eq!(differing("1 items\n2 users", "3 items\n2 users\n4 tags"), ["items", "tags"]);
+    assert_eq!(
+        differing("1 column a\n2 the order of its columns", "1 column a\n5 column b\n3 the order of its columns"),
+        ["column b"]
+    );
+}
+
+#[test]
+fn a_target_restored_from_a_backup_resumes_from_its_ledger() {
+    let mut older = done("1", 1);
+    older.get_mut("a").into_iter().flat_map(|load| &mut load.parts).for_each(|part| part.last = None);
+    assert_eq!(decide(&V, Some(&run(RunState::Running)), &older, &identity()), Decision::Resume);
+    assert_eq!(decide(&V, Some(&run(RunState::Running)), &BTreeMap::new(), &identity()), Decision::Resume);
+}
+
+#[test]
+fn a_done_run_accepts_no_new_load() {
+    let mut more = identity();
+    more.fingerprints.loads.push(("b".to_owned(), "1".to_owned()));
+    assert_eq!(places(decide(&V, Some(&run(RunState::Done)), &done("1", 1), &more)), ["load.b"]);
+    assert_eq!(decide(&V, Some(&run(RunState::Running)), &done("1", 1), &more), Decision::Resume);
+}
+
+#[test]
+fn a_ledger_of_a_newer_version_is_refused() {
+    assert_eq!(
+        places(decide(&LedgerState::Version(LEDGER_VERSION + 1), None, &BTreeMap::new(), &identity())),
+        ["ledger"]
+    );
+}
+
+#[test]
+fn a_ledger_of_another_application_is_refused_with_the_way_out() {
+    let refusal = unusable(&LedgerState::Foreign("why".to_owned())).expect("a refusal");
+    assert!(refusal.advice.contains("--ledger-schema"), "{refusal}");
+}
+
+#[test]
+fn a_run_of_form_1_is_compared_in_form_1() {
+    let run = Run { form: Form::One, catalog: "C1".to_owned(), ..run(RunState::Running) };
+    let same = done("0 column c\n1 column d", 1);
+    assert_eq!(decide(&LedgerState::Version(1), Some(&run), &same, &identity()), Decision::Resume);
+    assert_eq!(places(decide(&LedgerState::Version(1), Some(&run), &done("1", 1), &identity())), ["load.a"]);
+}
+
+#[test]
+fn a_difference_that_oids_may_explain_is_not_called_a_change_of_the_mapping() {
+    let run = Run { form: Form::One, catalog: "C1".to_owned(), ..run(RunState::Running) };
+    let said = |plan: &str| match decide(&V, Some(&run), &done(plan, 1), &identity()) {
+        Decision::Refuse(refusals) => refusals.iter().map(ToString::to_string).collect::<String>(),
+        other => panic!("{other:?}"),
+    };
+    assert!(said("7 column c\n1 column d").contains("OIDs"));
+    assert!(said("7 column c\n8 column d").contains("the mapping is not what it was"));
+}
