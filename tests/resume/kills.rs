@@ -231,7 +231,7 @@ fn another_mapping_is_refused_after_a_kill_with_the_difference() {
 fn another_target_schema_is_refused_after_a_kill_with_the_table() {
     let case = stopped();
     case.target.run("ALTER TABLE readings ALTER COLUMN label TYPE varchar(41)");
-    is_refused(&case, &["run 1", "columns, keys, constraints or triggers of readings", "Put them back as they were"]);
+    is_refused(&case, &["run 1", "columns, keys, constraints or triggers of readings", "Restore them as they were"]);
     case.target.run("ALTER TABLE readings ALTER COLUMN label TYPE varchar(40)");
     migrate(&case).exits(0);
     is_exact(&case);
@@ -255,9 +255,9 @@ fn a_target_restored_from_an_older_backup_is_resumed_from_its_ledger() {
 fn a_ledger_of_a_newer_version_is_refused_with_both_versions() {
     let case = stopped();
     case.target.run("UPDATE migrate.ledger SET version = version + 1");
-    is_refused(&case, &["ledger", "version 2", "version 1", "newer migrate"]);
+    is_refused(&case, &["ledger", "version 3", "versions 1 to 2", "newer migrate"]);
     let url = case.target.url();
-    case.place.migrate(["status", "-m", "readings.toml", "-t", &url]).exits(3).says(&["version 2"]);
+    case.place.migrate(["status", "-m", "readings.toml", "-t", &url]).exits(3).says(&["version 3"]);
 }
 
 #[test]

@@ -4,4 +4,5 @@ mod broken_connections;
 mod interleavings;
 mod interruptions;
 mod kills;
+mod old_ledger;
 mod repaired_rows;
