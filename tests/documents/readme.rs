@@ -32,6 +32,11 @@ fn rows(page: &str) -> Vec<&str> {
     page.lines().filter(|line| line.starts_with("| ")).skip(1).collect()
 }
 
+/// The words of a text, each after one space.
+fn words(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 #[test]
 fn the_readme_has_at_most_200_lines() {
     assert!(read_repo("README.md").lines().count() <= LONGEST);
@@ -69,7 +74,11 @@ fn the_five_commands_of_the_readme_print_what_it_shows() {
             "verify" => assert!(printed.contains("Verified"), "{printed}"),
             _ => {
                 let block = redactor.apply(shown.next().expect("a block of output"));
-                assert!(printed.contains(&block), "`{command}` does not print\n{block}\nbut\n{printed}");
+                // Lines are compared by their words: a long name of a target wraps a sentence elsewhere.
+                let printed = words(&printed);
+                for part in block.split("[...]").map(words) {
+                    assert!(printed.contains(&part), "`{command}` does not print\n{part}\nbut\n{printed}");
+                }
             }
         }
         ran += 1;
