@@ -6,7 +6,7 @@ use std::thread;
 
 use super::Stop;
 
-/// Works through tasks in several lanes; results in the order of the tasks. The first error wins, and no task begins
+/// Performs tasks in several lanes. Returns the results in the order of the tasks. The first error wins, and no task begins
 /// after it.
 pub fn each<T: Sync, R: Send>(
     jobs: usize,
@@ -47,14 +47,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn results_stand_in_the_order_of_their_tasks() {
+    fn results_have_the_order_of_their_tasks() {
         let tasks: Vec<usize> = (0..100).collect();
         let found = each(4, &tasks, |n| Ok(n * 2)).unwrap_or_default();
         assert_eq!(found, tasks.iter().map(|n| n * 2).collect::<Vec<_>>());
     }
 
     #[test]
-    fn no_task_begins_behind_an_error() {
+    fn no_task_begins_after_an_error() {
         let tasks: Vec<usize> = (0..100).collect();
         let found = each(1, &tasks, |n| {
             if *n == 3 {

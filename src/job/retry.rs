@@ -18,7 +18,7 @@ pub struct Reconnect<'a> {
     pub connections: &'a dyn Connections,
     /// Receives each attempt.
     pub observer: &'a dyn Observer,
-    /// Set when the process was asked to stop. Then no wait goes on.
+    /// Set when the process was asked to stop. Then no wait continues.
     pub asked: &'a AtomicBool,
 }
 

@@ -29,7 +29,7 @@ use crate::plan::{ColumnPlan, Feed, LoadPlan, LookupPlan, Plan};
 pub fn read(job: &Job<'_>, session: &mut Session, run: &Run, load: &LoadPlan, settled: &Settled) -> Result<Maps, Stop> {
     let mut maps = Maps::new();
     let reader = MapReader { plan: job.plan, settled, seed: run.seed };
-    for fed in LookupColumn::of(load) {
+    for fed in FedByLookup::of(load) {
         let mut builder = reader.begin(session, &fed)?;
         add_quarantined(&Quarantine { job, run }, session, fed.lookup, settled, &mut builder)?;
         let map = reader.finish(builder, &fed)?;
@@ -60,7 +60,7 @@ pub fn current(
 ) -> Result<Maps, Stop> {
     let mut maps = Maps::new();
     let reader = MapReader { plan, settled, seed };
-    for fed in LookupColumn::of(load) {
+    for fed in FedByLookup::of(load) {
         maps.insert(fed.column.name.clone(), Arc::new(reader.read(session, &fed)?));
     }
     Ok(maps)
@@ -83,7 +83,7 @@ pub fn changed_columns(
     let noted = session.made(run.id)?;
     let reader = MapReader { plan, settled, seed: run.seed };
     let mut changed = Vec::new();
-    for fed in LookupColumn::of(load) {
+    for fed in FedByLookup::of(load) {
         let place = fed.place();
         let now = hex(&reader.read(session, &fed)?.digest.to_bytes());
         if noted.iter().any(|m| m.kind == MadeKind::Lookup && m.object == place && m.became.as_ref() != Some(&now)) {
@@ -110,7 +110,7 @@ pub fn before_writing(
     let reader = MapReader { plan, settled, seed: 0 };
     for load in &plan.loads {
         let mut maps = Maps::new();
-        for fed in LookupColumn::of(load) {
+        for fed in FedByLookup::of(load) {
             let (place, lookup) = (fed.place(), fed.lookup);
             if plan.loads.iter().any(|other| other.table == lookup.table) {
                 let why = format!("it reads {}, which this run loads first", lookup.table);
@@ -133,15 +133,15 @@ pub fn before_writing(
 }
 
 /// A column of a load that a lookup feeds.
-struct LookupColumn<'a> {
+struct FedByLookup<'a> {
     load: &'a LoadPlan,
     column: &'a ColumnPlan,
     lookup: &'a LookupPlan,
 }
 
-impl<'a> LookupColumn<'a> {
-    fn of(load: &'a LoadPlan) -> impl Iterator<Item = LookupColumn<'a>> {
-        load.lookups().map(move |(column, lookup)| LookupColumn { load, column, lookup })
+impl<'a> FedByLookup<'a> {
+    fn of(load: &'a LoadPlan) -> impl Iterator<Item = FedByLookup<'a>> {
+        load.lookups().map(move |(column, lookup)| FedByLookup { load, column, lookup })
     }
 
     /// Returns the key of the lookup in the mapping.
@@ -159,14 +159,14 @@ struct MapReader<'a> {
 }
 
 impl MapReader<'_> {
-    fn read(&self, session: &mut Session, fed: &LookupColumn<'_>) -> Result<LookupMap, Stop> {
+    fn read(&self, session: &mut Session, fed: &FedByLookup<'_>) -> Result<LookupMap, Stop> {
         let builder = self.begin(session, fed)?;
         self.finish(builder, fed)
     }
 
     /// Reads the rows of a lookup's table.
-    fn begin<'l>(&self, session: &mut Session, fed: &LookupColumn<'l>) -> Result<MapBuilder<'l>, Stop> {
-        let LookupColumn { load, column, lookup } = *fed;
+    fn begin<'l>(&self, session: &mut Session, fed: &FedByLookup<'l>) -> Result<MapBuilder<'l>, Stop> {
+        let FedByLookup { load, column, lookup } = *fed;
         let mut builder = MapBuilder::new(column, lookup, load.as_text, self.settled).map_err(|mistake| {
             let advice = "Write a value that fits the column.";
             Stop::Refused(vec![Refusal::new(fed.place(), mistake.to_string(), advice)])
@@ -181,7 +181,7 @@ impl MapReader<'_> {
     }
 
     /// Returns the map unless it is too large.
-    fn finish(&self, builder: MapBuilder<'_>, fed: &LookupColumn<'_>) -> Result<LookupMap, Stop> {
+    fn finish(&self, builder: MapBuilder<'_>, fed: &FedByLookup<'_>) -> Result<LookupMap, Stop> {
         let rows = builder.rows;
         builder.finish().map_err(|bytes| {
             const MIB: usize = 1 << 20;

@@ -10,7 +10,7 @@ use crate::plan::sequences::{PlannedSequence, SequenceColumn, planned_sequences}
 /// Advances every sequence of the loaded tables and of the owner's table.
 ///
 /// # Errors
-/// What stopped it. Sequences that were advanced stay so.
+/// The reason for the stop. Sequences that were advanced stay so.
 pub fn set_sequences(job: &Job<'_>, session: &mut Session, run: &Run) -> Result<(), Stop> {
     job.observer.on_event(Event::Step(StepKind::Sequences));
     for planned in planned_sequences(job.plan, job.source.schema(), job.target, &run.judged.shifts) {

@@ -142,7 +142,7 @@ fn restore(table: &mut TargetTable, shape: Shape) {
 /// an exclusive one would deadlock.
 ///
 /// # Errors
-/// What stopped it, such as a key that the rows do not allow. Reattached objects stay.
+/// The reason for the stop, such as a key that the rows do not allow. Reattached objects stay.
 pub fn reattach(job: &Job<'_>, session: &mut Session, run: &Run) -> Result<(), Stop> {
     let off = DetachedObjects::of(job, session, run)?;
     if off.is_empty() {
@@ -158,7 +158,7 @@ pub fn reattach(job: &Job<'_>, session: &mut Session, run: &Run) -> Result<(), S
 /// Neither waits for readers nor blocks them, so that the rows can be verified at the same time.
 ///
 /// # Errors
-/// What stopped it, such as an orphan. Reattached objects stay.
+/// The reason for the stop, such as an orphan. Reattached objects stay.
 pub fn validate(job: &Job<'_>, session: &mut Session, run: &Run, lanes: usize) -> Result<(), Stop> {
     let off = DetachedObjects::of(job, session, run)?;
     in_lanes(job, session, run, lanes, by_table(&off.tables, rest(&off.foreign)))?;

@@ -37,8 +37,8 @@ pub fn load(lane: &mut Lane<'_>, mut part: PartDone) -> Result<(), Stop> {
         let counted = part.sums.faults + writer.counted_before + writer.counted;
         match end {
             None => return Ok(()),
-            Some(End::Stop(stop)) => return Err(stop),
-            Some(End::LedgerDiffers) => {
+            Some(PartEnd::Stop(stop)) => return Err(stop),
+            Some(PartEnd::LedgerDiffers) => {
                 part = read_part(lane)?;
                 // Batches that are not in the ledger are read again, and their faults are counted again.
                 lane.job.quarantined.fetch_sub(counted.saturating_sub(part.sums.faults), Ordering::SeqCst);
@@ -60,15 +60,15 @@ fn read_part(lane: &mut Lane<'_>) -> Result<PartDone, Stop> {
 }
 
 /// The reason for which the writing of a part ended before its last row.
-enum End {
+enum PartEnd {
     Stop(Stop),
     /// The ledger does not match the progress of this lane: the part must be read again from the ledger's progress.
     LedgerDiffers,
 }
 
-impl<E: Into<Stop>> From<E> for End {
-    fn from(e: E) -> End {
-        End::Stop(e.into())
+impl<E: Into<Stop>> From<E> for PartEnd {
+    fn from(e: E) -> PartEnd {
+        PartEnd::Stop(e.into())
     }
 }
 
@@ -88,11 +88,11 @@ struct PartWriter<'l, 'a> {
 
 impl PartWriter<'_, '_> {
     /// Writes the batch in one transaction. `last` is `None` if it ends the part.
-    fn attempt(&mut self, batch: &mut Batch<'_>, last: Option<&Key>) -> Result<(), End> {
+    fn attempt(&mut self, batch: &mut Batch<'_>, last: Option<&Key>) -> Result<(), PartEnd> {
         let lane = &mut *self.lane;
         let (id, destination, load) = (lane.batch_id(self.number), lane.destination(), lane.load());
         match lane.session.begin_batch(&id, last.is_none())? {
-            BatchStart::Fenced => return Err(End::Stop(Stop::Fenced)),
+            BatchStart::Fenced => return Err(PartEnd::Stop(Stop::Fenced)),
             BatchStart::AlreadyCommitted => {}
             BatchStart::Open(mut open) => {
                 let (job, reader, before, seed) = (lane.job, self.reader, self.before.as_ref(), lane.run.seed);
@@ -112,45 +112,45 @@ impl PartWriter<'_, '_> {
 
     /// Compares the batch with the committed batch of its number: it is the same one if only the answer to the commit was
     /// lost.
-    fn compare(&mut self, batch: &Batch<'_>, last: Option<&Key>) -> Result<(), End> {
+    fn compare(&mut self, batch: &Batch<'_>, last: Option<&Key>) -> Result<(), PartEnd> {
         let id = self.lane.batch_id(self.number);
         let Some((until, sums)) = self.lane.session.committed_batch(&id)? else {
-            return Err(End::LedgerDiffers);
+            return Err(PartEnd::LedgerDiffers);
         };
         let ours = batch.sums(&[], self.lane.run.seed);
         // Issued ids differ from one attempt to the next, and only the server knows which rows it skipped.
         let load = self.lane.load();
         let is_exact = load.issued().is_empty() && load.conflict.is_none();
         let same = until.as_ref() == last && sums.read == ours.read && (!is_exact || sums.digest == ours.digest);
-        if same { Ok(()) } else { Err(End::LedgerDiffers) }
+        if same { Ok(()) } else { Err(PartEnd::LedgerDiffers) }
     }
 }
 
 impl BatchWriter for PartWriter<'_, '_> {
-    type End = End;
+    type End = PartEnd;
 
     /// A request to stop interrupts at once; another lane's stop only before the first row of a batch.
-    fn interruption(&self, batch: &Batch<'_>) -> Option<End> {
+    fn interruption(&self, batch: &Batch<'_>) -> Option<PartEnd> {
         if self.lane.job.is_stop_requested() {
-            return Some(End::Stop(Stop::Interrupted));
+            return Some(PartEnd::Stop(Stop::Interrupted));
         }
-        (batch.read == 0 && self.lane.job.halted.load(Ordering::Relaxed)).then_some(End::Stop(Stop::Halted))
+        (batch.read == 0 && self.lane.job.halted.load(Ordering::Relaxed)).then_some(PartEnd::Stop(Stop::Halted))
     }
 
     fn is_full(&self, batch: &Batch<'_>) -> bool {
         batch.is_full(&self.lane.job.options)
     }
 
-    fn write(&mut self, batch: &mut Batch<'_>, last: Option<Key>) -> Result<(), End> {
+    fn write(&mut self, batch: &mut Batch<'_>, last: Option<Key>) -> Result<(), PartEnd> {
         fault_policy::check(self.lane.job, batch, &mut self.counted)?;
         loop {
             match self.attempt(batch, last.as_ref()) {
                 Ok(()) => break,
-                Err(End::Stop(Stop::Target(e))) if e.retry_may_help() => {
+                Err(PartEnd::Stop(Stop::Target(e))) if e.retry_may_help() => {
                     self.lane.reconnect(e)?;
                     // A server that crashed may have lost commits that it had acknowledged.
                     if read_part(self.lane)?.next_batch < self.number {
-                        return Err(End::LedgerDiffers);
+                        return Err(PartEnd::LedgerDiffers);
                     }
                 }
                 Err(end) => return Err(end),

@@ -89,7 +89,7 @@ fn encoder(
 /// Reads and writes what remains of one part.
 ///
 /// # Errors
-/// What stopped it. Committed batches stay.
+/// The reason for the stop. Committed batches stay.
 pub fn load(
     job: &Job<'_>,
     session: &mut Session,
@@ -111,7 +111,7 @@ pub fn load(
 /// Returns the parts of each load that is wanted.
 ///
 /// # Errors
-/// What stopped a read, or [`Stop::Fenced`].
+/// The error of a read, or [`Stop::Fenced`].
 pub fn split_loads(job: &Job<'_>, session: &mut Session, run: &Run) -> Result<BTreeMap<String, Vec<PartDone>>, Stop> {
     let known = |session: &mut Session| Ok(session.loads_done(run.id)?);
     let mut done = job.retrying(session, known)?;

@@ -26,7 +26,7 @@ use super::part::{self, PartedLoad};
 /// uses the given session.
 ///
 /// # Errors
-/// What stopped it. Committed batches stay and are in the ledger.
+/// The reason for the stop. Committed batches stay and are in the ledger.
 pub fn run(job: &Job<'_>, session: &mut Session, run: &Run) -> Result<Option<Owner>, Stop> {
     let settled = Settled { now: run.judged.now, owner: None, shifts: run.judged.shifts.clone(), env: job.env.clone() };
     job.observer.on_event(Event::Step(StepKind::Load));

@@ -224,7 +224,7 @@ impl Hasher for SpreadHasher {
     }
 }
 
-/// Returns the number that stands for a key: the integer itself, or the hash of all other types. `None` if a field is NULL or
+/// Returns the number that represents a key: the integer itself, or the hash of all other types. `None` if a field is NULL or
 /// missing.
 pub fn key(image: &[u8], columns: &[usize], compared: &[Comparison]) -> Option<u64> {
     if let ([column], [Comparison::Integer]) = (columns, compared) {

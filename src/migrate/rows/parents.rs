@@ -181,7 +181,7 @@ fn read_own(
     Ok(())
 }
 
-/// Returns true if a value stands in for orphans of this reference of the table to itself.
+/// Returns true if `if_orphan` has a value for this reference of the table to itself.
 fn has_stand_in(load: &LoadPlan, link: &Reference) -> bool {
     link.parent == load.table && link.columns.iter().any(|n| load.columns[*n].rules.if_orphan.is_some())
 }
