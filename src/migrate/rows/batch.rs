@@ -6,26 +6,22 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use crate::convert::lookup::LookupOutcome;
 use crate::convert::row::{Notes, RowEncoder};
+use crate::job::Options;
 use crate::mapping::OnFault;
-use crate::model::cell::RawBuf;
+use crate::migrate::rows::counts::BatchCounts;
+use crate::migrate::rows::fingerprint::fingerprint;
+use crate::migrate::rows::guard::{Guard, MissingParent};
+use crate::migrate::rows::self_references::SelfReferences;
 use crate::model::digest::{Digest, row_hash};
-use crate::model::fault::{Fault, Loss, Reason};
+use crate::model::fault::{Fault, Reason};
 use crate::model::key::Key;
-use crate::model::ledger::Deviation;
-use crate::model::ledger::{LOSS_KEYS, LookupSum, LossSum, Sums};
+use crate::model::ledger::{Deviation, Sums};
 use crate::model::pgtype::ColumnType;
 use crate::model::record::FAULTS_LISTED;
 use crate::model::select::{Failed, Row};
 use crate::pg::Blame;
-use crate::plan::{ColumnPlan, Feed, LoadPlan, LookupPlan};
-
-use crate::job::Options;
-use crate::migrate::rows::fingerprint::fingerprint;
-use crate::migrate::rows::guard::Guard;
-use crate::migrate::rows::guard::MissingParent;
-use crate::migrate::rows::self_references::SelfReferences;
+use crate::plan::{Feed, LoadPlan};
 
 /// Memory of a fault until it is in the ledger, its line there included.
 const FAULT_BYTES: usize = 1_024;
@@ -62,8 +58,7 @@ pub struct Batch<'a> {
     pub refused: u64,
     /// The faults of refused rows.
     pub faults: Vec<Fault>,
-    losses: Vec<LossSum>,
-    lookups: Vec<LookupSum>,
+    counts: BatchCounts,
     /// Keys of the accepted rows, in a load that may skip some.
     keys: Vec<Key>,
     /// Rows with a value of `if_orphan`.
@@ -100,8 +95,7 @@ impl<'a> Batch<'a> {
             read: 0,
             refused: 0,
             faults: Vec::new(),
-            losses: Vec::new(),
-            lookups: no_lookups(load),
+            counts: BatchCounts::new(load),
             keys: Vec::new(),
             orphans: Vec::new(),
             images: ExtraImages::default(),
@@ -136,7 +130,7 @@ impl<'a> Batch<'a> {
         }
         let start = self.bytes.len();
         if !self.encoder.encode(row, &mut self.bytes, &mut self.notes) {
-            self.count_lookups(false);
+            self.counts.add_lookups(self.load, &self.notes, false);
             return self.refuse(&row.key());
         }
         let notes = &mut self.notes;
@@ -160,7 +154,7 @@ impl<'a> Batch<'a> {
             self.bytes.truncate(start);
             return self.refuse_by_server(&row.key(), blame);
         }
-        self.count_lookups(true);
+        self.counts.add_lookups(self.load, &self.notes, true);
         self.ends.push(self.bytes.len());
         self.places.push(place);
         if self.load.conflict.is_some() {
@@ -173,7 +167,7 @@ impl<'a> Batch<'a> {
             self.images.slots.extend_from_slice(&self.images.notes.slots);
         }
         if !self.notes.losses.is_empty() {
-            self.count_losses(&row.key());
+            self.counts.add_losses(self.load, &self.notes, &row.key(), &mut self.orphans);
         }
     }
 
@@ -297,8 +291,8 @@ impl<'a> Batch<'a> {
             skipped: skipped.len() as u64,
             faults: self.refused,
             digest,
-            losses: self.losses.clone(),
-            lookups: self.lookups.clone(),
+            losses: self.counts.losses.clone(),
+            lookups: self.counts.lookups.clone(),
         }
     }
 
@@ -315,8 +309,8 @@ impl<'a> Batch<'a> {
             read: self.read,
             written: self.rows(),
             faults: self.refused,
-            losses: self.losses.clone(),
-            lookups: self.lookups.clone(),
+            losses: self.counts.losses.clone(),
+            lookups: self.counts.lookups.clone(),
             ..Sums::default()
         }
     }
@@ -343,8 +337,7 @@ impl<'a> Batch<'a> {
         self.read = 0;
         self.refused = 0;
         self.faults.clear();
-        self.losses.clear();
-        self.lookups = no_lookups(self.load);
+        self.counts.clear();
     }
 
     fn refuse(&mut self, key: &Key) {
@@ -399,61 +392,6 @@ impl<'a> Batch<'a> {
     fn fault(&self, key: &Key, reason: Reason) -> Fault {
         Fault::of(&self.load.name, key, reason)
     }
-
-    /// Counts the outcomes of lookups. In a refused row only the lookups that refused it are counted.
-    fn count_lookups(&mut self, fits: bool) {
-        for (column, outcome) in &self.notes.lookups {
-            if !fits && !self.notes.faults.iter().any(|fault| fault.column == *column) {
-                continue;
-            }
-            let name = &self.load.columns[*column].name;
-            let Some(sum) = self.lookups.iter_mut().find(|l| l.column == *name) else { continue };
-            match outcome {
-                LookupOutcome::Hit(step) => sum.hits[*step] += u64::from(fits),
-                LookupOutcome::Missing => sum.missing += 1,
-                LookupOutcome::Ambiguous => sum.ambiguous += 1,
-                LookupOutcome::Quarantined(_) => sum.set_aside += 1,
-                LookupOutcome::Nothing => {}
-            }
-        }
-    }
-
-    fn count_losses(&mut self, key: &Key) {
-        // Only rowids are listed: other keys are values of rows.
-        let shown = match key.0.as_slice() {
-            [RawBuf::Integer(id)] => Some(id.to_string()),
-            _ => None,
-        };
-        for (column, losses) in &self.notes.losses {
-            let name = &self.load.columns[*column].name;
-            for loss in losses.iter() {
-                if loss == Loss::IfOrphan {
-                    self.orphans.push(Deviation { at: key.written(), orphan: Some(name.clone()) });
-                }
-                let found = self.losses.iter().position(|l| l.column == *name && l.modifier == loss.word());
-                let at = found.unwrap_or_else(|| {
-                    let modifier = loss.word().to_owned();
-                    self.losses.push(LossSum { column: name.clone(), modifier, count: 0, keys: Vec::new() });
-                    self.losses.len() - 1
-                });
-                let sum = &mut self.losses[at];
-                sum.count += 1;
-                if sum.keys.len() < LOSS_KEYS {
-                    sum.keys.extend(shown.clone());
-                }
-            }
-        }
-    }
-}
-
-/// Returns zero counts for each lookup of a load.
-fn no_lookups(load: &LoadPlan) -> Vec<LookupSum> {
-    let sum = |(column, plan): (&ColumnPlan, &LookupPlan)| LookupSum {
-        column: column.name.clone(),
-        hits: vec![0; plan.steps.len()],
-        ..LookupSum::default()
-    };
-    load.lookups().map(sum).collect()
 }
 
 fn shown(kind: &ColumnType) -> String {

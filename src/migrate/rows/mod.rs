@@ -1,6 +1,7 @@
 //! The rows of a batch, and the references between rows.
 
 pub mod batch;
+pub mod counts;
 pub mod fingerprint;
 pub mod guard;
 pub mod keyset;
