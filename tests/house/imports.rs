@@ -23,7 +23,7 @@ const BELOW: [(&str, &[&str]); 19] = [
     ("convert", &["model", "plan", "wire"]),
     ("sqlite", &["model"]),
     ("pg", &["model", "plan", "wire"]),
-    ("resume", &["model", "plan", "pg"]),
+    ("resume", &["model", "plan"]),
     ("job", &["model", "mapping", "plan", "event", "sqlite", "pg"]),
     ("migrate", &["model", "mapping", "plan", "wire", "event", "convert", "sqlite", "pg", "job"]),
     ("verify", &["model", "plan", "wire", "event", "convert", "sqlite", "pg", "job", "migrate"]),
