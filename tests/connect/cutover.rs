@@ -66,8 +66,8 @@ fn pgbouncer_in_transaction_mode_is_refused_with_the_direct_address() {
         let target = format!("postgresql://postgres@127.0.0.1:{}/postgres", bouncer.port);
         let ran = migrate(&place, &target, args);
         assert_eq!(ran.code, 3, "{}", ran.said());
-        let direct = format!("the server behind the pooler says that it is 127.0.0.1, port {}", server.port);
-        ran.says(&["this is a transaction pooler", "Take the database's direct address", &direct]);
+        let direct = format!("the pooler's server reports the address 127.0.0.1, port {}", server.port);
+        ran.says(&["this is a transaction pooler", "Use the database's direct address", &direct]);
         assert_eq!(server.sql(there).trim(), "0");
     }
     // That address, taken.

@@ -122,7 +122,7 @@ fn weaker_guarantees_than_requested_are_noted() {
     let home = home();
     let notes =
         |string: &str| resolve(Some(string), &environment(&[], home.path())).expect("settings").notes().join("\n");
-    assert!(notes("host=db.example.com sslmode=require").contains("does not check who answers"));
+    assert!(notes("host=db.example.com sslmode=require").contains("encrypts without verifying the server"));
     assert!(notes("host=db.example.com sslmode=disable").contains("clear text"));
     assert!(notes("host=db.example.com sslmode=prefer").contains("clear text"));
     for quiet in [

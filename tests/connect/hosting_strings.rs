@@ -22,11 +22,11 @@ fn a_railway_string_is_refused_with_the_missing_word_and_then_works() {
     let pasted = format!("postgresql://postgres:x@roundhouse.proxy.rlwy.net:{}/postgres", server.port);
     let problem = refusal(&pasted, &[HERE], home().path());
     assert!(problem.advice.contains("Railway's certificates are self-signed"), "{problem}");
-    assert!(problem.advice.contains("sslmode=require, which encrypts and gives up knowing who answers"), "{problem}");
+    assert!(problem.advice.contains("sslmode=require, which encrypts without verifying the server"), "{problem}");
     let with = format!("{pasted}?sslmode=require");
     assert!(connected(&with).ends_with("|t"));
     let settings = resolve(Some(&with), &environment(&[HERE], home().path())).expect("settings");
-    assert!(settings.notes().join("").contains("does not check who answers"), "{:?}", settings.notes());
+    assert!(settings.notes().join("").contains("encrypts without verifying the server"), "{:?}", settings.notes());
     // Nothing goes in clear text, even where the server has no TLS.
     let bare = Server::start(&Wish::default());
     let pasted = format!("postgresql://postgres:x@roundhouse.proxy.rlwy.net:{}/postgres", bare.port);
@@ -39,7 +39,7 @@ fn a_supabase_direct_string_needs_its_authority_or_require() {
     let server = server_with("supabase");
     let pasted = format!("postgresql://postgres:x@db.abcd.supabase.co:{}/postgres", server.port);
     let problem = refusal(&pasted, &[HERE], home().path());
-    for piece in ["download its certificate", "sslrootcert=FILE", "sslmode=require, which encrypts and gives up"] {
+    for piece in ["download its certificate", "sslrootcert=FILE", "sslmode=require, which encrypts without verifying"] {
         assert!(problem.advice.contains(piece), "{problem}");
     }
     let root = Certificates::get().path("authority.crt");

@@ -42,7 +42,7 @@ fn an_unproved_connection_is_reported_once_for_any_number_of_lanes() {
     let target = format!("host={} port={} user=postgres dbname=postgres", server.socket(), server.port);
     let run = place.migrate(["--yes", "--json", "--jobs", "4", "-t", &target, "-m"]);
     let ran = run.arg(repo("mappings/personal_finance.toml")).env("PGPASSFILE", &open).exits(0);
-    assert_eq!(ran.stderr.matches("may be read by others").count(), 1, "{}", ran.stderr);
+    assert_eq!(ran.stderr.matches("is accessible to other users").count(), 1, "{}", ran.stderr);
     let report = ran.json();
     let warnings = report["warnings"].as_array().expect("warnings");
     let noted = warnings.iter().filter(|w| w["place"] == "target").count();
@@ -69,5 +69,5 @@ fn a_waking_server_is_waited_for_before_progress_and_report() {
     let dead = format!("host=127.0.0.1 port={} user=postgres", free_port());
     let ran =
         place.migrate(["--dry-run", "--json", "-t", &dead, "-m"]).arg(repo("mappings/personal_finance.toml")).exits(3);
-    ran.says(&["nobody listens there"]);
+    ran.says(&["no server listens there"]);
 }

@@ -146,11 +146,21 @@ fn a_refused_certificate_reports_why_and_what_each_mode_gives_up() {
     let home = home();
     let root = Certificates::get().path("authority.crt");
     for (certificate, what, word, given_up) in [
-        ("expired", "has expired", "sslmode=require", "gives up knowing who answers"),
-        ("not_yet", "not valid yet", "sslmode=require", "gives up knowing who answers"),
-        ("other_name", "for another name", "sslmode=verify-ca", "gives up telling this server"),
-        ("wrong_authority", "nobody whom this machine trusts", "sslmode=require", "gives up knowing who answers"),
-        ("self_signed", "nobody whom this machine trusts", "sslmode=require", "gives up knowing who answers"),
+        ("expired", "has expired", "sslmode=require", "encrypts without verifying the server"),
+        ("not_yet", "not valid yet", "sslmode=require", "encrypts without verifying the server"),
+        ("other_name", "for another name", "sslmode=verify-ca", "accepts any server of the same authority"),
+        (
+            "wrong_authority",
+            "no authority that this machine trusts",
+            "sslmode=require",
+            "encrypts without verifying the server",
+        ),
+        (
+            "self_signed",
+            "no authority that this machine trusts",
+            "sslmode=require",
+            "encrypts without verifying the server",
+        ),
     ] {
         let server = server_with(certificate);
         let string = string(&server, &format!("sslmode=verify-full sslrootcert={}", text(&root)));

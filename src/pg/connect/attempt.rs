@@ -1,12 +1,13 @@
-//! From settings to an open connection: hosts in order, their addresses, and the attempts that `sslmode` allows.
+//! Attempts to connect to one host: its addresses, and the encryptions that `sslmode` allows at each of them.
 //!
-//! It opens and authenticates; what a session needs is set in `session`. Plaintext follows a failed TLS attempt
-//! under `prefer` alone, TLS follows plaintext under `allow` alone; every other mode has one attempt.
+//! An attempt opens and authenticates a connection; `session` sets it up. Plaintext follows a failed TLS attempt only
+//! under `prefer`. TLS follows plaintext only under `allow`. Every other mode has one attempt.
 
-use super::classify::{Facts, classify, is_tls_failure};
+use super::classify::{AttemptContext, classify, is_tls_failure};
 use super::error::{ConnectError, Problem};
-use super::settings::{Address, ChannelBinding, Host, Settings};
-use super::tls::SslMode;
+use super::host::{Host, ServerAddress};
+use super::settings::{ChannelBinding, Settings};
+use super::ssl_mode::SslMode;
 use crate::pg::sqlstate;
 use postgres::{Client, Config, NoTls};
 use std::net::{IpAddr, ToSocketAddrs};
@@ -15,30 +16,30 @@ use std::sync::mpsc;
 use std::time::Duration;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-/// Tries one host: each of its addresses until one answers.
+/// Connects to one host: tries its addresses until one answers.
 ///
 /// # Errors
-/// The last address's error; an answer that says no ends the search at once, as in libpq.
+/// The error of the last address. A refusal by the server ends the search at once, as in libpq.
 pub(super) fn open(settings: &Settings, host: &Host) -> Result<Client, ConnectError> {
     let mut last = None;
-    for end in ends(settings, host)? {
-        match open_end(settings, host, &end) {
+    for endpoint in endpoints(settings, host)? {
+        match open_endpoint(settings, host, &endpoint) {
             Err(e @ (ConnectError::Unreachable(_) | ConnectError::Waking(_))) => last = Some(e),
             answered => return answered,
         }
     }
-    Err(last.unwrap_or_else(|| no_address(settings, host, "it has no address")))
+    Err(last.unwrap_or_else(|| no_address(settings, host, "the name service returned none")))
 }
 
-/// The class of an error on a connection that was just opened.
-pub(super) fn failed(settings: &Settings, host: &Host, error: &postgres::Error) -> ConnectError {
-    let facts = Facts { settings, host, plain: false };
-    classify(error, &facts)
+/// Classifies an error on a connection that was just opened.
+pub(super) fn connection_error(settings: &Settings, host: &Host, error: &postgres::Error) -> ConnectError {
+    let context = AttemptContext { settings, host, plain: false };
+    classify(error, &context)
 }
 
-/// One end to connect to.
+/// A socket directory or an IP address to connect to.
 #[derive(Clone, Debug)]
-enum End {
+enum Endpoint {
     Socket(PathBuf),
     Ip(IpAddr),
 }
@@ -47,70 +48,75 @@ enum End {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Encryption {
     Plain,
-    /// TLS if the server says that it has it.
+    /// TLS if the server supports it.
     Offered,
     Tls,
 }
 
-fn ends(settings: &Settings, host: &Host) -> Result<Vec<End>, ConnectError> {
+fn endpoints(settings: &Settings, host: &Host) -> Result<Vec<Endpoint>, ConnectError> {
     let name = match &host.address {
-        Address::Socket(path) => return Ok(vec![End::Socket(path.clone())]),
-        Address::Tcp { address: Some(ip), .. } => return Ok(vec![End::Ip(*ip)]),
-        Address::Tcp { name, .. } => name.clone().unwrap_or_default(),
+        ServerAddress::Socket(path) => return Ok(vec![Endpoint::Socket(path.clone())]),
+        ServerAddress::Tcp { address: Some(ip), .. } => return Ok(vec![Endpoint::Ip(*ip)]),
+        ServerAddress::Tcp { name, .. } => name.clone().unwrap_or_default(),
     };
     let place = (name, host.port);
     match bounded(settings.connect_timeout, move || place.to_socket_addrs()) {
-        Some(Ok(found)) => Ok(found.map(|a| End::Ip(a.ip())).collect()),
+        Some(Ok(found)) => Ok(found.map(|a| Endpoint::Ip(a.ip())).collect()),
         Some(Err(e)) => Err(no_address(settings, host, &e.to_string())),
-        None => Err(no_address(settings, host, "the name server did not answer in time")),
+        None => Err(no_address(settings, host, "the name service did not answer in time")),
     }
 }
 
 fn no_address(settings: &Settings, host: &Host, why: &str) -> ConnectError {
     ConnectError::Unreachable(Box::new(Problem::new(
         format!("target {}/{}", host.shown(), settings.database),
-        "the host's name has no address",
+        "the host name does not resolve to an address",
         why,
-        "Correct the host's name, or the network's name service",
+        "Correct the host name, or fix the network's name service",
     )))
 }
 
-/// The attempts that the host's mode allows at one address.
-fn open_end(settings: &Settings, host: &Host, end: &End) -> Result<Client, ConnectError> {
-    let (first, second) = match (end, host.sslmode) {
-        (End::Socket(_), _) | (_, SslMode::Disable) => (Encryption::Plain, None),
+/// Makes the attempts that the host's `sslmode` allows at one address.
+fn open_endpoint(settings: &Settings, host: &Host, endpoint: &Endpoint) -> Result<Client, ConnectError> {
+    let (first, second) = match (endpoint, host.sslmode) {
+        (Endpoint::Socket(_), _) | (_, SslMode::Disable) => (Encryption::Plain, None),
         (_, SslMode::Allow) => (Encryption::Plain, Some(Encryption::Tls)),
         (_, SslMode::Prefer) => (Encryption::Offered, Some(Encryption::Plain)),
         _ => (Encryption::Tls, None),
     };
-    let error = match attempt(settings, host, end, first) {
+    let error = match attempt(settings, host, endpoint, first) {
         Ok(client) => return Ok(client),
         Err(e) => e,
     };
     let Some(second) = second.filter(|_| error.other_encryption_may_help) else {
-        return Err(error.what);
+        return Err(error.error);
     };
-    let first = error.what;
-    attempt(settings, host, end, second).map_err(|second| {
+    let first = error.error;
+    attempt(settings, host, endpoint, second).map_err(|second| {
         let earlier = first.problem();
-        match (&first, &second.what) {
-            (a, b) if a == b => second.what,
-            _ => second.what.also(&format!("before that: {}; {}", earlier.what, earlier.why)),
+        match (&first, &second.error) {
+            (a, b) if a == b => second.error,
+            _ => second.error.also(&format!("before that: {}; {}", earlier.what, earlier.why)),
         }
     })
 }
 
-/// Why one attempt failed.
-struct Failed {
-    what: ConnectError,
-    /// TLS did not come about, or the server's rules about who may come in (and how) said no.
+/// The error of one attempt.
+struct FailedAttempt {
+    error: ConnectError,
+    /// The TLS handshake failed, or the server's `pg_hba.conf` did not admit the connection.
     other_encryption_may_help: bool,
 }
 
-fn attempt(settings: &Settings, host: &Host, end: &End, encryption: Encryption) -> Result<Client, Failed> {
-    let fail = |what| Failed { what, other_encryption_may_help: false };
-    let mut config = config(settings, host, end);
-    let facts = Facts { settings, host, plain: encryption == Encryption::Plain };
+fn attempt(
+    settings: &Settings,
+    host: &Host,
+    endpoint: &Endpoint,
+    encryption: Encryption,
+) -> Result<Client, FailedAttempt> {
+    let fail = |error| FailedAttempt { error, other_encryption_may_help: false };
+    let mut config = config(settings, host, endpoint);
+    let context = AttemptContext { settings, host, plain: encryption == Encryption::Plain };
     let opened = if encryption == Encryption::Plain {
         config.ssl_mode(postgres::config::SslMode::Disable);
         bounded(settings.connect_timeout, move || config.connect(NoTls))
@@ -127,30 +133,30 @@ fn attempt(settings: &Settings, host: &Host, end: &End, encryption: Encryption) 
     };
     match opened {
         Some(Ok(client)) => Ok(client),
-        Some(Err(e)) => Err(Failed {
+        Some(Err(e)) => Err(FailedAttempt {
             other_encryption_may_help: is_tls_failure(&e)
                 || e.code().is_some_and(|c| {
                     [sqlstate::INVALID_AUTHORIZATION, sqlstate::PROTOCOL_VIOLATION].contains(&c.code())
                 }),
-            what: classify(&e, &facts),
+            error: classify(&e, &context),
         }),
         None => Err(fail(timed_out(settings, host))),
     }
 }
 
-/// Nothing within `connect_timeout`.
+/// The error if the server did not answer within `connect_timeout`.
 pub(super) fn timed_out(settings: &Settings, host: &Host) -> ConnectError {
     let seconds = settings.connect_timeout.map_or(0, |t| t.as_secs());
     ConnectError::Unreachable(Box::new(Problem::new(
         format!("target {}/{}", host.shown(), settings.database),
         "no connection",
-        format!("it did not answer within {seconds} s"),
-        "Check host, port and firewalls; a server that sleeps may need longer: connect_timeout=60",
+        format!("the server did not answer within {seconds} s"),
+        "Check host, port and firewalls. A sleeping server may need more time: connect_timeout=60",
     )))
 }
 
-/// The driver's configuration for one end.
-fn config(settings: &Settings, host: &Host, end: &End) -> Config {
+/// The driver's configuration for one endpoint.
+fn config(settings: &Settings, host: &Host, endpoint: &Endpoint) -> Config {
     let mut config = Config::new();
     config
         .user(&settings.user)
@@ -166,13 +172,13 @@ fn config(settings: &Settings, host: &Host, end: &End) -> Config {
         .keepalives_idle(settings.keepalives.idle)
         .keepalives_interval(settings.keepalives.interval)
         .keepalives_retries(settings.keepalives.count)
-        // A notice may hold values of rows.
+        // A notice may contain values of rows.
         .notice_callback(|_| {});
-    match end {
-        End::Socket(path) => {
+    match endpoint {
+        Endpoint::Socket(path) => {
             config.host_path(path);
         }
-        End::Ip(ip) => {
+        Endpoint::Ip(ip) => {
             config.hostaddr(*ip).host(&certificate_name(host, *ip));
         }
     }
@@ -191,7 +197,7 @@ fn config(settings: &Settings, host: &Host, end: &End) -> Config {
     config
 }
 
-/// The name for the handshake. Modes that compare no name do not stumble over one that TLS cannot carry.
+/// The server name for the handshake. Modes that compare no name replace a name that TLS cannot carry by the address.
 fn certificate_name(host: &Host, ip: IpAddr) -> String {
     let carried = |name: &&str| rustls::pki_types::ServerName::try_from(*name).is_ok();
     match host.name() {
@@ -200,8 +206,9 @@ fn certificate_name(host: &Host, ip: IpAddr) -> String {
     }
 }
 
-/// Runs something that blocks, and gives up on it after a time. What it does then comes to nothing:
-/// a connection that opens too late is dropped, and so closed, by its own thread.
+/// Runs blocking work for at most `limit`, on a thread of its own. `None` if the time is over.
+///
+/// That thread drops a result that arrives later: a connection that opens too late is closed.
 pub(super) fn bounded<T: Send + 'static>(
     limit: Option<Duration>,
     work: impl FnOnce() -> T + Send + 'static,
@@ -211,12 +218,12 @@ pub(super) fn bounded<T: Send + 'static>(
     };
     let (sender, receiver) = mpsc::channel();
     let worker = std::thread::spawn(move || {
-        let _nobody_waits_any_more = sender.send(work());
+        let _may_be_too_late = sender.send(work());
     });
     match receiver.recv_timeout(limit) {
         Ok(done) => Some(done),
         Err(mpsc::RecvTimeoutError::Timeout) => None,
-        // It ended without a word: it panicked.
+        // The thread ended without a result: it panicked.
         Err(mpsc::RecvTimeoutError::Disconnected) => match worker.join() {
             Err(panic) => std::panic::resume_unwind(panic),
             Ok(()) => None,

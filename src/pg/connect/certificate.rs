@@ -1,10 +1,10 @@
-//! The check of a server's certificate: nothing, its chain, or its chain and its name.
+//! The check of a server's certificate: none, its chain, or its chain and its name.
 //!
-//! What rustls checks, plus the three habits of PostgreSQL's own instructions that OpenSSL accepts and rustls does
-//! not: a name in CN alone, a version 1 certificate, and a self-signed certificate that is its own root.
-//! Signatures of the handshake are always checked. Which check applies is decided in `tls`.
+//! Accepts what rustls accepts, and three kinds of certificates that PostgreSQL's instructions create, that OpenSSL
+//! accepts and that rustls refuses: a name only in CN, version 1, and a self-signed certificate that is its own root.
+//! Signatures of the handshake are always checked. `tls` selects the check.
 
-use super::x509::Old;
+use super::x509::ParsedCertificate;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, verify_tls13_signature_with_raw_key};
@@ -12,46 +12,48 @@ use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, ServerName
 use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 use std::sync::Arc;
 
-/// How much a server has to prove.
+/// The proof that a server must give.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Check {
-    /// Nothing: only listeners are kept out.
+pub(super) enum CertificateCheck {
+    /// Nothing: encryption protects only against listeners.
     Nothing,
     /// A trusted authority signed the certificate.
     Chain,
-    /// And it holds the name.
+    /// The same, and the certificate contains the server's name.
     ChainAndName,
 }
 
 /// A verifier for one configuration.
 #[derive(Debug)]
 pub(super) struct Verifier {
-    check: Check,
-    /// `None` where nothing is checked, and where there is no root to check by.
+    check: CertificateCheck,
+    /// `None` if there is no root to check by.
     chain: Option<Arc<WebPkiServerVerifier>>,
     roots: Vec<CertificateDer<'static>>,
-    /// The rest of the file of roots: links that a server may leave out.
+    /// The other certificates of the file of roots: intermediates that a server may omit.
     links: Vec<CertificateDer<'static>>,
-    /// Revocation lists are rustls's alone to check: with them there is no second opinion.
+    /// True if there are revocation lists. Only rustls checks them, so there is no second opinion then.
     revocation: bool,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
 impl Verifier {
-    /// A verifier that trusts the roots among these certificates. As with OpenSSL, a root is signed by itself and
-    /// within its dates (rustls would trust any certificate that it is given); what cannot be read here is left to rustls.
+    /// Returns a verifier that trusts the roots among these certificates.
+    ///
+    /// As with OpenSSL, a root is self-issued and within its dates; rustls would trust any certificate that it is given.
+    /// A certificate that cannot be parsed here is left to rustls.
     ///
     /// # Errors
-    /// The reason, when a revocation list cannot be read.
+    /// The reason, if a revocation list cannot be read.
     pub(super) fn new(
-        check: Check,
+        check: CertificateCheck,
         trusted: Vec<CertificateDer<'static>>,
         revoked: Vec<CertificateRevocationListDer<'static>>,
         provider: &Arc<CryptoProvider>,
     ) -> Result<Verifier, String> {
         let now = UnixTime::now();
         let is_root = |der: &CertificateDer<'_>| {
-            Old::read(der).is_none_or(|old| old.is_self_issued() && old.check_dates(now).is_ok())
+            ParsedCertificate::read(der).is_none_or(|parsed| parsed.is_self_issued() && parsed.check_dates(now).is_ok())
         };
         let (roots, links): (Vec<_>, Vec<_>) = trusted.into_iter().partition(is_root);
         let mut store = RootCertStore::empty();
@@ -70,31 +72,35 @@ impl Verifier {
         Ok(Verifier { check, chain, roots, links, revocation, algorithms: provider.signature_verification_algorithms })
     }
 
-    /// A second opinion on a chain that rustls refused with `first` for what it does not read: a self-signed
-    /// certificate that is itself a root, or one of version 1 that a root signed.
+    /// Checks again a chain that rustls refused with `first` because rustls cannot read it. Accepts a self-signed
+    /// certificate that is itself a root, and a certificate of version 1 that a root signed.
     fn second_opinion(&self, der: &CertificateDer<'_>, now: UnixTime, first: Error) -> Result<(), Error> {
-        let Some(old) = Old::read(der).filter(|_| is_unread(&first) && !self.revocation) else {
+        let Some(parsed) = ParsedCertificate::read(der).filter(|_| is_unread(&first) && !self.revocation) else {
             return Err(first);
         };
-        let trusted = match (old.is_self_issued(), old.is_version_1()) {
+        let trusted = match (parsed.is_self_issued(), parsed.is_version_1()) {
             (true, _) => self.roots.iter().any(|root| root.as_ref() == der.as_ref()),
-            (false, true) => old.signed_by_one_of(&self.roots, &self.algorithms),
+            (false, true) => parsed.signed_by_one_of(&self.roots, &self.algorithms),
             (false, false) => return Err(first),
         };
         match trusted {
-            true => old.check_dates(now).map_err(Error::InvalidCertificate),
+            true => parsed.check_dates(now).map_err(Error::InvalidCertificate),
             false => Err(Error::InvalidCertificate(CertificateError::UnknownIssuer)),
         }
     }
 
+    /// Returns `otherwise` unless the certificate contains the name or the check compares no name.
     fn check_name(&self, der: &CertificateDer<'_>, name: &ServerName<'_>, otherwise: Error) -> Result<(), Error> {
-        if self.check == Check::Chain || Old::read(der).is_some_and(|old| old.names(name)) {
+        if self.check == CertificateCheck::Chain
+            || ParsedCertificate::read(der).is_some_and(|parsed| parsed.names(name))
+        {
             return Ok(());
         }
         Err(otherwise)
     }
 }
 
+/// Returns true if the certificate is for another name.
 fn is_name_error(error: &Error) -> bool {
     matches!(
         error,
@@ -102,7 +108,8 @@ fn is_name_error(error: &Error) -> bool {
     )
 }
 
-/// Refusals for what rustls cannot read or does not look for; any other (dates, purpose, revocation) stands.
+/// Returns true if rustls refused what it cannot read or does not search for. Other refusals (dates, purpose, revocation)
+/// are final.
 fn is_unread(error: &Error) -> bool {
     matches!(
         error,
@@ -121,7 +128,7 @@ impl ServerCertVerifier for Verifier {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        if self.check == Check::Nothing {
+        if self.check == CertificateCheck::Nothing {
             return Ok(ServerCertVerified::assertion());
         }
         let Some(chain) = &self.chain else {
@@ -129,7 +136,7 @@ impl ServerCertVerifier for Verifier {
         };
         let links = self.links.iter().map(|link| link.as_ref().into());
         let links: Vec<CertificateDer<'_>> = intermediates.iter().cloned().chain(links).collect();
-        // rustls looks at the name last: an error about the name says that the chain holds.
+        // rustls checks the name last: an error about the name means that the chain is valid.
         match chain.verify_server_cert(end_entity, &links, server_name, ocsp_response, now) {
             Ok(verdict) => return Ok(verdict),
             Err(e) if is_name_error(&e) => self.check_name(end_entity, server_name, e)?,
@@ -149,8 +156,8 @@ impl ServerCertVerifier for Verifier {
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
         let verdict = rustls::crypto::verify_tls12_signature(message, cert, dss, &self.algorithms);
-        match (verdict, Old::read(cert).filter(Old::is_version_1)) {
-            (Err(_), Some(old)) if old.signed_handshake(message, dss, &self.algorithms) => {
+        match (verdict, ParsedCertificate::read(cert).filter(ParsedCertificate::is_version_1)) {
+            (Err(_), Some(parsed)) if parsed.signed_handshake(message, dss, &self.algorithms) => {
                 Ok(HandshakeSignatureValid::assertion())
             }
             (verdict, _) => verdict,
@@ -163,7 +170,7 @@ impl ServerCertVerifier for Verifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        let key = Old::read(cert).filter(Old::is_version_1).and_then(|old| old.key());
+        let key = ParsedCertificate::read(cert).filter(ParsedCertificate::is_version_1).and_then(|parsed| parsed.key());
         match key {
             Some(key) => {
                 verify_tls13_signature_with_raw_key(message, &SubjectPublicKeyInfoDer::from(key), dss, &self.algorithms)

@@ -1,12 +1,12 @@
 //! Connection strings, read as libpq reads them: URLs and `key=value`, percent-decoding, quotes.
 //!
-//! Pure: text in, keywords with values out. It gives the values no meaning, applies no default and looks at
-//! no variable. Where libpq would go on with half a password as the host's name, this stops and says why;
-//! an error repeats a piece of the string only where that piece cannot belong to a password.
+//! Pure: text in, keywords with values out. It does not interpret values, applies no default and reads no variable. A
+//! URL that libpq would read with half a password as the host name is refused with the reason. An error repeats a piece
+//! of the string only if that piece cannot belong to a password.
 
 use super::error::ConnectError;
 use super::keyword::{self, Meaning};
-use super::values::Values;
+use super::values::KeywordValues;
 
 const PLACE: &str = "connection string";
 const ESCAPES: &str =
@@ -15,8 +15,8 @@ const ESCAPES: &str =
 /// Reads a connection string: a URL, `key=value` pairs, or a bare database name as psql takes it.
 ///
 /// # Errors
-/// `Usage`, with what is wrong and what to write.
-pub fn parse(text: &str) -> Result<Values, ConnectError> {
+/// `Usage`, with the mistake and the correction.
+pub fn parse(text: &str) -> Result<KeywordValues, ConnectError> {
     if let Some(rest) = url_body(text) {
         return Url::new(rest).parse();
     }
@@ -28,13 +28,14 @@ pub fn parse(text: &str) -> Result<Values, ConnectError> {
     if text.contains('=') {
         return pairs(text);
     }
-    let mut values = Values::default();
+    let mut values = KeywordValues::default();
     if !text.is_empty() {
         values.set("dbname", text);
     }
     Ok(values)
 }
 
+/// The text after the scheme. `None` unless the scheme is PostgreSQL's.
 fn url_body(text: &str) -> Option<&str> {
     ["postgresql://", "postgres://"].iter().find_map(|prefix| text.strip_prefix(prefix))
 }
@@ -43,7 +44,7 @@ fn usage(what: impl Into<String>, why: impl Into<String>, advice: impl Into<Stri
     ConnectError::usage(PLACE, what, why, advice)
 }
 
-/// A scheme is repeated only when it looks like one.
+/// The error of another scheme. The scheme is repeated only if it has the form of one.
 fn wrong_scheme(scheme: &str) -> ConnectError {
     let sound = !scheme.is_empty()
         && scheme.len() <= 24
@@ -56,10 +57,10 @@ fn wrong_scheme(scheme: &str) -> ConnectError {
     usage("the URL cannot be read", why, "Write postgresql://user:password@host:port/database")
 }
 
-/// Stores a value under a keyword, or says why not.
+/// Stores a value under a keyword.
 ///
-/// `told` is whether an unknown name may be repeated in the message.
-fn store(values: &mut Values, name: &str, value: String, told: bool) -> Result<(), ConnectError> {
+/// `may_repeat` is true if a message may repeat an unknown name.
+fn store(values: &mut KeywordValues, name: &str, value: String, may_repeat: bool) -> Result<(), ConnectError> {
     if name == "requiressl" {
         let mode = if value.starts_with('1') { "require" } else { "prefer" };
         values.set("sslmode", mode);
@@ -73,36 +74,36 @@ fn store(values: &mut Values, name: &str, value: String, told: bool) -> Result<(
                 return Err(usage(
                     format!("{name} is not supported"),
                     why,
-                    format!("Take {name} out, if the connection may go without what it promises"),
+                    format!("Remove {name} if the connection does not need its guarantee"),
                 ));
             }
             values.set(known.name, value);
             Ok(())
         }
-        None if told => {
+        None if may_repeat => {
             Err(usage(format!("{name:?} is not a keyword"), "libpq does not know it either", keyword::advice(name)))
         }
         None => Err(usage(
-            "there is a word that is not a keyword",
-            "it stands behind the password and may be part of it, so it is not repeated here",
+            "a word is not a keyword",
+            "it follows the password and may be part of it, so it is not repeated here",
             format!("Quote the password ('...' between key=value pairs). {ESCAPES} in a URL"),
         )),
     }
 }
 
-/// `key = value` pairs. Blanks may stand around `=`; a value in single quotes may hold blanks; a backslash escapes.
-fn pairs(text: &str) -> Result<Values, ConnectError> {
-    let mut values = Values::default();
+/// Reads `key = value` pairs. Blanks may surround `=`. A value in single quotes may contain blanks. A backslash escapes.
+fn pairs(text: &str) -> Result<KeywordValues, ConnectError> {
+    let mut values = KeywordValues::default();
     let mut rest = skip_blanks(text);
     let mut after_password = false;
     while !rest.is_empty() {
         let end = rest.find(|c: char| c == '=' || is_blank(c)).unwrap_or(rest.len());
         let name = &rest[..end];
         rest = skip_blanks(&rest[end..]);
-        let Some(behind) = rest.strip_prefix('=') else {
+        let Some(after_equals) = rest.strip_prefix('=') else {
             return Err(missing_equals(name, after_password));
         };
-        let (value, remainder) = pair_value(skip_blanks(behind))?;
+        let (value, remainder) = pair_value(skip_blanks(after_equals))?;
         rest = skip_blanks(remainder);
         store(&mut values, name, value, !after_password)?;
         after_password |= name == "password" || name == "sslpassword";
@@ -110,7 +111,7 @@ fn pairs(text: &str) -> Result<Values, ConnectError> {
     Ok(values)
 }
 
-/// libpq's isspace(), in the C locale.
+/// Returns true for a blank of libpq, which is isspace() in the C locale.
 fn is_blank(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\n' | '\r' | '\x0b' | '\x0c')
 }
@@ -120,15 +121,15 @@ fn skip_blanks(text: &str) -> &str {
 }
 
 fn missing_equals(name: &str, after_password: bool) -> ConnectError {
-    let told = !after_password && keyword::find(name).is_some();
+    let may_repeat = !after_password && keyword::find(name).is_some();
     usage(
-        if told { format!("there is no \"=\" behind {name}") } else { "there is a word without \"=\"".to_owned() },
+        if may_repeat { format!("there is no \"=\" after {name}") } else { "there is a word without \"=\"".to_owned() },
         "every word is either key=value or inside quotes",
-        "Put a value that holds blanks into single quotes: password='two words'; inside them write ' as \\' and \\ as \\\\",
+        "Write a value that contains blanks in single quotes: password='two words'. Inside quotes write ' as \\' and \\ as \\\\",
     )
 }
 
-/// One value and what follows it.
+/// Reads one value. Returns it with the text after it.
 fn pair_value(text: &str) -> Result<(String, &str), ConnectError> {
     let quoted = text.starts_with('\'');
     let mut value = String::new();
@@ -148,37 +149,37 @@ fn pair_value(text: &str) -> Result<(String, &str), ConnectError> {
         return Err(usage(
             "a quote is opened and not closed",
             "the value of the last keyword begins with ' and has no end",
-            "Close it with '; inside a quoted value write ' as \\' and \\ as \\\\",
+            "Close it with '. Inside a quoted value write ' as \\' and \\ as \\\\",
         ));
     }
     Ok((value, ""))
 }
 
-/// A URL behind its scheme.
+/// A URL without its scheme.
 struct Url<'a> {
     text: &'a str,
-    /// Whether pieces may be repeated: false where a password may have spilled over them.
-    told: bool,
+    /// True if a message may repeat pieces of the query. False if a password may extend into the query.
+    may_repeat: bool,
 }
 
 impl<'a> Url<'a> {
     fn new(text: &'a str) -> Url<'a> {
-        Url { text, told: true }
+        Url { text, may_repeat: true }
     }
 
-    fn parse(mut self) -> Result<Values, ConnectError> {
-        let mut values = Values::default();
-        let behind = self.credentials(&mut values)?;
-        let (behind, ports) = self.authority(behind, &mut values)?;
-        self.refuse_spilt_password(behind, &ports)?;
-        let (path, query) = match behind.split_once('?') {
+    fn parse(mut self) -> Result<KeywordValues, ConnectError> {
+        let mut values = KeywordValues::default();
+        let rest = self.credentials(&mut values)?;
+        let (rest, ports) = self.authority(rest, &mut values)?;
+        self.refuse_spilt_password(rest, &ports)?;
+        let (path, query) = match rest.split_once('?') {
             Some((path, query)) => (path, Some(query)),
-            None => (behind, None),
+            None => (rest, None),
         };
         if let Some(name) = path.strip_prefix('/')
             && !name.is_empty()
         {
-            values.set("dbname", self.decode(name, "the database's name")?);
+            values.set("dbname", self.decode(name, "the database name")?);
         }
         if let Some(query) = query {
             self.query(query, &mut values)?;
@@ -186,8 +187,8 @@ impl<'a> Url<'a> {
         Ok(values)
     }
 
-    /// `user[:password]@`, present when an `@` comes before the first `/`.
-    fn credentials(&self, values: &mut Values) -> Result<&'a str, ConnectError> {
+    /// Reads `user[:password]@`, which is present if an `@` comes before the first `/`. Returns the text after it.
+    fn credentials(&self, values: &mut KeywordValues) -> Result<&'a str, ConnectError> {
         let Some(at) = self.text.find(['@', '/']) else {
             return Ok(self.text);
         };
@@ -199,37 +200,37 @@ impl<'a> Url<'a> {
             None => (&self.text[..at], None),
         };
         if !user.is_empty() {
-            values.set("user", self.decode(user, "the user's name")?);
+            values.set("user", self.decode(user, "the user name")?);
         }
         if let Some(password) = password.filter(|p| !p.is_empty()) {
             let plain = self.decode(password, "the password")?;
             values.password_was_decoded(plain != password);
             values.set("password", plain);
         }
-        let behind = &self.text[at + 1..];
-        let host_end = behind.find(['/', '?']).unwrap_or(behind.len());
-        if behind[..host_end].contains('@') {
+        let rest = &self.text[at + 1..];
+        let host_end = rest.find(['/', '?']).unwrap_or(rest.len());
+        if rest[..host_end].contains('@') {
             return Err(usage(
                 "the URL cannot be read",
-                "there is more than one @ before the host's name",
+                "there is more than one @ before the host name",
                 format!("An @ in a password must be escaped. {ESCAPES}"),
             ));
         }
-        Ok(behind)
+        Ok(rest)
     }
 
-    /// `host[:port][,host[:port]...]`; IPv6 in brackets. Gives back what follows and the ports as written.
-    fn authority(&self, text: &'a str, values: &mut Values) -> Result<(&'a str, String), ConnectError> {
+    /// Reads `host[:port][,host[:port]...]` with IPv6 in brackets. Returns the text after it, and the ports as written.
+    fn authority(&self, text: &'a str, values: &mut KeywordValues) -> Result<(&'a str, String), ConnectError> {
         let (mut hosts, mut ports) = (String::new(), String::new());
         let mut rest = text;
         loop {
             let host;
             (host, rest) = self.one_host(rest)?;
             hosts.push_str(host);
-            if let Some(behind) = rest.strip_prefix(':') {
-                let end = behind.find(['/', '?', ',']).unwrap_or(behind.len());
-                ports.push_str(&behind[..end]);
-                rest = &behind[end..];
+            if let Some(port) = rest.strip_prefix(':') {
+                let end = port.find(['/', '?', ',']).unwrap_or(port.len());
+                ports.push_str(&port[..end]);
+                rest = &port[end..];
             }
             match rest.strip_prefix(',') {
                 Some(more) => rest = more,
@@ -239,7 +240,7 @@ impl<'a> Url<'a> {
             ports.push(',');
         }
         if !hosts.is_empty() {
-            values.set("host", self.decode(&hosts, "the host's name")?);
+            values.set("host", self.decode(&hosts, "the host name")?);
         }
         if !ports.is_empty() {
             values.set("port", self.decode(&ports, "the port")?);
@@ -247,13 +248,14 @@ impl<'a> Url<'a> {
         Ok((rest, ports))
     }
 
+    /// Splits the first host off a text.
     fn one_host(&self, text: &'a str) -> Result<(&'a str, &'a str), ConnectError> {
         let Some(inner) = text.strip_prefix('[') else {
             let end = text.find([':', '/', '?', ',']).unwrap_or(text.len());
             return Ok(text.split_at(end));
         };
         let broken = |why: &str| {
-            let advice = "Write an IPv6 address as [::1], with the port behind it as [::1]:5432";
+            let advice = "Write an IPv6 address as [::1], with a port as [::1]:5432";
             Err(usage("the URL cannot be read", why, advice))
         };
         let Some((host, rest)) = inner.split_once(']') else {
@@ -263,43 +265,45 @@ impl<'a> Url<'a> {
             return broken("the address between [ and ] is empty");
         }
         if !rest.is_empty() && !rest.starts_with([':', '/', '?', ',']) {
-            return broken("behind ] there is neither a port nor a /");
+            return broken("] is followed by neither a port nor a /");
         }
         Ok((host, rest))
     }
 
-    /// `user:pa/ss@host` has no `@` before its first `/`: libpq takes `pa` for the port and shows it.
-    fn refuse_spilt_password(&mut self, behind: &str, ports: &str) -> Result<(), ConnectError> {
-        let path = behind.split('?').next().unwrap_or_default();
+    /// Refuses a URL such as `user:pa/ss@host`, with no `@` before the first `/`: libpq reads `pa` as the port and
+    /// prints it.
+    fn refuse_spilt_password(&mut self, rest: &str, ports: &str) -> Result<(), ConnectError> {
+        let path = rest.split('?').next().unwrap_or_default();
         let no_number = ports.split(',').any(|p| !p.bytes().all(|b| b.is_ascii_digit() || b == b'%'));
-        if no_number && behind.contains('@') || path.contains('@') {
+        if no_number && rest.contains('@') || path.contains('@') {
             return Err(usage(
                 "the URL cannot be read",
-                "an @ comes after the first /, so what stands before it cannot be told from a host and a port",
-                format!("A / in a password must be escaped. {ESCAPES}. An @ in a database's name is %40"),
+                "an @ comes after the first /, so a password cannot be distinguished from a host and a port",
+                format!("A / in a password must be escaped. {ESCAPES}. An @ in a database name is %40"),
             ));
         }
-        self.told &= ports.is_empty() || !behind.contains('@');
+        self.may_repeat &= ports.is_empty() || !rest.contains('@');
         Ok(())
     }
 
-    fn query(&self, text: &str, values: &mut Values) -> Result<(), ConnectError> {
+    /// Reads the parameters after `?`.
+    fn query(&self, text: &str, values: &mut KeywordValues) -> Result<(), ConnectError> {
         let mut after_password = false;
         let mut rest = text;
         // As in libpq the query may be empty, or end in &; an empty parameter elsewhere is an error.
         while !rest.is_empty() {
             let part;
             (part, rest) = rest.split_once('&').unwrap_or((rest, ""));
-            let told = self.told && !after_password;
+            let may_repeat = self.may_repeat && !after_password;
             let Some((name, value)) = part.split_once('=') else {
-                return Err(bad_parameter(part, "it has no \"=\"", told));
+                return Err(bad_parameter(part, "it has no \"=\"", may_repeat));
             };
             if value.contains('=') {
-                let told = told && name != "password";
-                return Err(bad_parameter(name, "it has two \"=\"; one in a value is %3D", told));
+                let may_repeat = may_repeat && name != "password";
+                return Err(bad_parameter(name, "it has two \"=\"; one in a value is %3D", may_repeat));
             }
             let name = self.decode(name, "a keyword")?;
-            let what = if told { format!("the value of {name}") } else { "a value".to_owned() };
+            let what = if may_repeat { format!("the value of {name}") } else { "a value".to_owned() };
             let plain = self.decode(value, &what)?;
             if name == "ssl" && plain == "true" {
                 values.set("sslmode", "require");
@@ -309,12 +313,12 @@ impl<'a> Url<'a> {
                 values.password_was_decoded(plain != value);
                 after_password = true;
             }
-            store(values, &name, plain, told)?;
+            store(values, &name, plain, may_repeat)?;
         }
         Ok(())
     }
 
-    /// Percent-decoding. `what` names the piece, whose text is not repeated.
+    /// Decodes percent escapes. Errors call the text `what` and do not repeat it.
     fn decode(&self, text: &str, what: &str) -> Result<String, ConnectError> {
         let broken = |why: String| usage("the URL cannot be read", why, ESCAPES);
         let mut bytes = Vec::with_capacity(text.len());
@@ -326,19 +330,19 @@ impl<'a> Url<'a> {
             }
             let digit = |b: Option<u8>| b.and_then(|b| char::from(b).to_digit(16));
             let (Some(high), Some(low)) = (digit(rest.next()), digit(rest.next())) else {
-                return Err(broken(format!("{what} holds a % without two hexadecimal digits")));
+                return Err(broken(format!("{what} contains a % without two hexadecimal digits")));
             };
             match (high * 16 + low) as u8 {
-                0 => return Err(broken(format!("{what} holds %00"))),
+                0 => return Err(broken(format!("{what} contains %00"))),
                 value => bytes.push(value),
             }
         }
-        String::from_utf8(bytes).map_err(|_| broken(format!("{what} is not UTF-8 when decoded")))
+        String::from_utf8(bytes).map_err(|_| broken(format!("{what} is not UTF-8 after decoding")))
     }
 }
 
-fn bad_parameter(part: &str, why: &str, told: bool) -> ConnectError {
-    let what = match told && part.len() <= 40 {
+fn bad_parameter(part: &str, why: &str, may_repeat: bool) -> ConnectError {
+    let what = match may_repeat && part.len() <= 40 {
         true => format!("the parameter {part:?} cannot be read"),
         false => "a parameter cannot be read".to_owned(),
     };

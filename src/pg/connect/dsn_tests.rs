@@ -1,5 +1,5 @@
-//! Connection strings against libpq's own table of URLs (`src/interfaces/libpq/t/001_uri.pl`), against what
-//! `PQconninfoParse` says of `key=value` strings, and the hints for passwords that break a URL.
+//! Connection strings compared with libpq's table of URLs (`src/interfaces/libpq/t/001_uri.pl`) and with
+//! `PQconninfoParse` for `key=value` strings. Hints for passwords that break a URL.
 
 use super::*;
 
@@ -22,7 +22,7 @@ fn refusal(text: &str) -> String {
 }
 
 #[test]
-fn urls_mean_what_libpq_says_they_mean() {
+fn a_url_has_the_meaning_that_libpq_gives_it() {
     for (text, meaning) in [
         ("postgresql://uri-user:secret@host:12345/db", "user=uri-user password=secret dbname=db host=host port=12345"),
         ("postgresql://uri-user@host:12345/db", "user=uri-user dbname=db host=host port=12345"),
@@ -95,7 +95,7 @@ fn urls_mean_what_libpq_says_they_mean() {
 }
 
 #[test]
-fn pairs_mean_what_libpq_says_they_mean() {
+fn pairs_have_the_meaning_that_libpq_gives_them() {
     for (text, meaning) in [
         ("host=h port=1", "host=h port=1"),
         ("  host = h  port = 1 ", "host=h port=1"),
@@ -121,7 +121,7 @@ fn pairs_mean_what_libpq_says_they_mean() {
 }
 
 #[test]
-fn what_libpq_refuses_is_refused() {
+fn strings_that_libpq_refuses_are_refused() {
     for (text, piece) in [
         ("postgresql://host/db?u%7aer=someotheruser&port=12345", "\"uzer\" is not a keyword"),
         ("postgresql://host?uzer=", "Write user"),
@@ -129,7 +129,7 @@ fn what_libpq_refuses_is_refused() {
         ("mysql://u@h/db", "mysql://"),
         ("postgres://[::1", "not closed"),
         ("postgres://[]", "is empty"),
-        ("postgres://[::1]z", "behind ]"),
+        ("postgres://[::1]z", "] is followed by"),
         ("postgresql://host?zzz", "no \"=\""),
         ("postgresql://host?value1&value2", "no \"=\""),
         ("postgresql://host?&user=a", "no \"=\""),
@@ -140,7 +140,7 @@ fn what_libpq_refuses_is_refused() {
         ("postgresql://%1", "without two hexadecimal digits"),
         ("postgresql://%", "without two hexadecimal digits"),
         ("host", ""),
-        ("host=h port", "no \"=\" behind port"),
+        ("host=h port", "no \"=\" after port"),
         ("host=h 'port'=1", "is not a keyword"),
         ("password='abc", "not closed"),
         ("pasword=x", "Write password"),
@@ -149,15 +149,15 @@ fn what_libpq_refuses_is_refused() {
         ("=x", "is not a keyword"),
     ] {
         if text == "host" {
-            continue; // A bare word is a database's name, as for psql.
+            continue; // A bare word is a database name, as in psql.
         }
-        let said = refusal(text);
-        assert!(said.contains(piece), "{text}: {said}");
+        let message = refusal(text);
+        assert!(message.contains(piece), "{text}: {message}");
     }
 }
 
 #[test]
-fn a_password_that_breaks_the_url_gets_a_hint_and_is_not_repeated() {
+fn a_password_that_breaks_the_url_causes_a_hint_and_is_not_repeated() {
     for text in [
         "postgresql://u:hun@ter2@h/db",
         "postgresql://u:hun/ter2@h/db",
@@ -167,9 +167,9 @@ fn a_password_that_breaks_the_url_gets_a_hint_and_is_not_repeated() {
         "postgresql://u:hunter2%zz@h/db",
         "postgresql://u:hunter2/@h:5432/db?sslmode=require",
     ] {
-        let said = refusal(text);
-        assert!(said.contains("%40"), "{text}: {said}");
-        assert!(!said.contains("hun") && !said.contains("ter2"), "{text}: {said}");
+        let message = refusal(text);
+        assert!(message.contains("%40"), "{text}: {message}");
+        assert!(!message.contains("hun") && !message.contains("ter2"), "{text}: {message}");
     }
     for text in [
         "password=hun ter2=1 host=h",
@@ -181,8 +181,11 @@ fn a_password_that_breaks_the_url_gets_a_hint_and_is_not_repeated() {
         "postgresql://h/db?password=hunter2%",
         "hunter2://u@h",
     ] {
-        let said = refusal(text);
-        assert!(text.starts_with("hunter2:") || !said.contains("hun") && !said.contains("ter2"), "{text}: {said}");
+        let message = refusal(text);
+        assert!(
+            text.starts_with("hunter2:") || !message.contains("hun") && !message.contains("ter2"),
+            "{text}: {message}"
+        );
     }
 }
 

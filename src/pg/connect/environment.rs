@@ -1,7 +1,7 @@
-//! What the world around the process says: variables, the home directory, the user, files.
+//! The environment of the process as a value: variables, the home directory, the user, files.
 //!
-//! A value that the caller fills; nothing under `connect` reads a variable by itself, so a test can be any
-//! machine. It gives no meaning to what it holds.
+//! The caller fills it. Nothing under `connect` reads a variable by itself, so a test can pose as any machine. The
+//! environment does not interpret its content.
 
 use super::error::ConnectError;
 use std::collections::BTreeMap;
@@ -10,20 +10,20 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// How settings reach files. [`Disk`] is the real one.
+/// Access to files for settings. [`Disk`] is the real one.
 pub trait Files: Send + Sync {
-    /// The bytes of a file.
+    /// Reads the bytes of a file.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
-    /// Kind and permissions; an error when there is nothing at that path.
-    fn look(&self, path: &Path) -> io::Result<Looked>;
+    /// Returns kind and permissions of a path. An error if the path does not exist.
+    fn inspect(&self, path: &Path) -> io::Result<PathInfo>;
 }
 
-/// What is known about a path without reading it.
+/// Kind and permissions of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Looked {
-    /// A regular file, after following links.
+pub struct PathInfo {
+    /// True for a regular file, after following links.
     pub plain_file: bool,
-    /// The permission bits, where the system has them.
+    /// The permission bits. `None` on systems without them.
     pub mode: Option<u32>,
 }
 
@@ -36,7 +36,7 @@ impl Files for Disk {
         std::fs::read(path)
     }
 
-    fn look(&self, path: &Path) -> io::Result<Looked> {
+    fn inspect(&self, path: &Path) -> io::Result<PathInfo> {
         let metadata = std::fs::metadata(path)?;
         #[cfg(unix)]
         let mode = {
@@ -45,22 +45,23 @@ impl Files for Disk {
         };
         #[cfg(not(unix))]
         let mode = None;
-        Ok(Looked { plain_file: metadata.is_file(), mode })
+        Ok(PathInfo { plain_file: metadata.is_file(), mode })
     }
 }
 
-/// Variables, home directory, user name and files, as the caller found them.
+/// Variables, home directory, user name and files, as the caller provides them.
 pub struct Environment {
     variables: BTreeMap<OsString, OsString>,
-    /// Where `.pgpass`, `.pg_service.conf` and `.postgresql` are looked for.
+    /// The directory in which `.pgpass`, `.pg_service.conf` and `.postgresql` are searched.
     pub home: Option<PathBuf>,
-    /// The operating system's name of the user: libpq's default for `user`.
+    /// The user name of the operating system: libpq's default for `user`.
     pub user: Option<String>,
     files: Box<dyn Files>,
 }
 
 impl Environment {
-    /// An environment with these variables and the files of this machine. Without a home directory none of its files is looked for.
+    /// Returns an environment with these variables and the files of this machine. Without a home directory, its files are
+    /// not searched.
     pub fn new(
         variables: impl IntoIterator<Item = (OsString, OsString)>,
         home: Option<PathBuf>,
@@ -69,28 +70,28 @@ impl Environment {
         Environment { variables: variables.into_iter().collect(), home, user, files: Box::new(Disk) }
     }
 
-    /// The same with other files.
+    /// Replaces the files.
     pub fn with_files(mut self, files: impl Files + 'static) -> Environment {
         self.files = Box::new(files);
         self
     }
 
-    /// Whether the variables name a target at all, so that one without a string is meant.
+    /// Returns true if the variables alone name a target, so that no connection string is needed.
     pub fn names_a_target(&self) -> bool {
         ["PGHOST", "PGHOSTADDR", "PGSERVICE", "PGDATABASE", "PGPORT"]
             .iter()
             .any(|name| self.variables.get(&OsString::from(name)).is_some_and(|v| !v.is_empty()))
     }
 
-    /// Reaches files.
+    /// The access to files.
     pub fn files(&self) -> &dyn Files {
         &*self.files
     }
 
-    /// A variable's text. One that is set and empty is `Some("")`, as in libpq.
+    /// Returns a variable's text. `Some("")` if it is set and empty, as in libpq; `None` if it is not set.
     ///
     /// # Errors
-    /// When the value is not UTF-8; the message names the variable, not the value.
+    /// If the value is not UTF-8. The message names the variable and does not repeat the value.
     pub fn variable(&self, name: &str) -> Result<Option<&str>, ConnectError> {
         match self.variables.get(&OsString::from(name)) {
             None => Ok(None),
@@ -99,14 +100,14 @@ impl Environment {
                     name,
                     "the variable cannot be read",
                     "its value is not UTF-8",
-                    "Set it again, or unset it",
+                    "Set it to a value in UTF-8, or unset it",
                 )
             }),
         }
     }
 }
 
-/// The name that the operating system has for the user who runs this process (its user database, no variable).
+/// The user name of this process in the operating system's user database. No variable is read.
 pub fn system_user() -> Option<String> {
     whoami::username().ok()
 }

@@ -1,7 +1,7 @@
-//! Why no connection came about, classed by what one can do next.
+//! Errors of connecting, classified by what can be done next.
 //!
-//! Messages read `place: what; why. Do this.` Nothing in here ever holds a password or a piece of a
-//! connection string that could be one. It does not decide about retries or exit codes.
+//! Messages read `place: what; why. Do this.` No message contains a password, or a piece of a connection string that
+//! could be a password. Retries and exit codes are decided elsewhere.
 
 use crate::pg::sqlstate;
 use std::fmt;
@@ -9,20 +9,20 @@ use std::fmt;
 /// The parts of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// Where: `connection string`, `PGPORT`, `target host:port/database`.
+    /// The place: `connection string`, `PGPORT`, `target host:port/database`.
     pub place: String,
-    /// What failed.
+    /// The failure.
     pub what: String,
-    /// Why, in the words of the server or the system where there are any.
+    /// The cause, in the words of the server or the system if there are any.
     pub why: String,
-    /// What to do: one or more sentences without the last full stop.
+    /// The advice: one or more sentences without the last full stop.
     pub advice: String,
-    /// The server's SQLSTATE, where a server answered.
+    /// The server's SQLSTATE. `None` if no server answered.
     pub sqlstate: Option<String>,
 }
 
 impl Problem {
-    /// A problem without a SQLSTATE.
+    /// Returns a problem without a SQLSTATE.
     pub(super) fn new(
         place: impl Into<String>,
         what: impl Into<String>,
@@ -32,7 +32,7 @@ impl Problem {
         Problem { place: place.into(), what: what.into(), why: why.into(), advice: advice.into(), sqlstate: None }
     }
 
-    /// The same with the server's code.
+    /// Adds the server's code.
     pub(super) fn with_sqlstate(mut self, code: impl Into<String>) -> Problem {
         self.sqlstate = Some(code.into());
         self
@@ -47,7 +47,7 @@ impl fmt::Display for Problem {
         }
         f.write_str(".")?;
         if !self.advice.is_empty() {
-            // A statement ends as it does in SQL.
+            // An SQL statement ends with a semicolon.
             let stop = if self.advice.ends_with(';') { "" } else { "." };
             write!(f, " {}{stop}", self.advice.trim_end_matches('.'))?;
         }
@@ -55,22 +55,23 @@ impl fmt::Display for Problem {
     }
 }
 
-/// No connection, and what one can do next.
+/// An error of connecting. The variant says what can be done next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ConnectError {
     /// A string, a variable or a file of settings cannot be read. Nothing was tried.
     Usage(Box<Problem>),
-    /// Nobody answered: refused, no such host, timeout, cut while connecting. A later try may help.
+    /// No server answered: connection refused, no such host, timeout. A later attempt may succeed.
     Unreachable(Box<Problem>),
-    /// The server is there and not ready (57P03, or a host that starts on demand). Waiting helps.
+    /// The server is not ready: 57P03, or the connection was cut while it was made, as by a host that starts on demand.
+    /// Waiting helps.
     Waking(Box<Problem>),
-    /// The server does not let this user in: wrong or missing password, no entry in its `pg_hba.conf`.
+    /// The server does not admit this user: wrong or missing password, no entry in its `pg_hba.conf`.
     Password(Box<Problem>),
-    /// Encryption failed or would prove nothing: certificate, protocol, channel binding.
+    /// Encryption failed, or would not prove what was requested: certificate, protocol, channel binding.
     Tls(Box<Problem>),
-    /// The address is a transaction pooler, behind which a session does not keep its settings.
+    /// The address is a transaction pooler, through which a session does not keep its settings.
     Pooler(Box<Problem>),
-    /// The server answered with another error; `sqlstate` says which.
+    /// The server answered with another error; `sqlstate` has its code.
     Other(Box<Problem>),
 }
 
@@ -101,12 +102,12 @@ impl ConnectError {
         }
     }
 
-    /// The server's SQLSTATE, where a server answered.
+    /// The server's SQLSTATE. `None` if no server answered.
     pub fn sqlstate(&self) -> Option<&str> {
         self.problem().sqlstate.as_deref()
     }
 
-    /// Whether the same attempt may succeed a little later without anybody doing anything.
+    /// Returns true if the same attempt may succeed a little later without any change.
     pub fn retry_may_help(&self) -> bool {
         match self {
             ConnectError::Unreachable(_) | ConnectError::Waking(_) => true,
@@ -118,12 +119,17 @@ impl ConnectError {
         }
     }
 
-    /// A connection that came about and is of no use now; a later try may help.
+    /// The error of a connection that was open and broke. A later attempt may succeed.
     pub fn lost(what: impl Into<String>, why: impl Into<String>) -> ConnectError {
-        ConnectError::Unreachable(Box::new(Problem::new("target", what, why, "Run the same command again: it goes on")))
+        ConnectError::Unreachable(Box::new(Problem::new(
+            "target",
+            what,
+            why,
+            "Run the same command again: it resumes the run",
+        )))
     }
 
-    /// The same with one more reason: what was tried before it, and how that ended.
+    /// Adds the outcome of an earlier attempt to the cause.
     pub(super) fn also(mut self, earlier: &str) -> ConnectError {
         let (ConnectError::Usage(problem)
         | ConnectError::Unreachable(problem)
@@ -139,7 +145,7 @@ impl ConnectError {
         self
     }
 
-    /// A setting that cannot be read.
+    /// The error of a setting that cannot be used.
     pub(super) fn usage(
         place: impl Into<String>,
         what: impl Into<String>,

@@ -1,26 +1,26 @@
-//! The keywords of libpq: their names, their variables, and what each means here.
+//! The keywords of libpq: their names, their variables and their treatment here.
 //!
-//! One table; the parsers look names up in it. It reads no value and no environment.
+//! One table for the parsers. It reads no value and no environment.
 
-/// What becomes of a keyword's value.
+/// The treatment of a keyword's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Meaning {
-    /// It is used with libpq's meaning.
+    /// The value has libpq's meaning.
     Used,
-    /// It is taken and changes nothing: this program has no such feature, or sets it itself.
+    /// The value is accepted and has no effect: this program has no such feature, or sets the value itself.
     Ignored,
-    /// It promises something that would silently not be kept; said is why.
+    /// The value is refused, because its guarantee would silently be missing. Holds the reason.
     Refused(&'static str),
 }
 
 /// One keyword of a connection string.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Keyword {
-    /// As it is written in a connection string.
+    /// The name in a connection string.
     pub name: &'static str,
-    /// The variable that stands in for it.
+    /// The environment variable that supplies its value.
     pub variable: Option<&'static str>,
-    /// What is done with it.
+    /// The treatment of its value.
     pub meaning: Meaning,
 }
 
@@ -36,9 +36,9 @@ const fn refused(name: &'static str, variable: Option<&'static str>, why: &'stat
     Keyword { name, variable, meaning: Meaning::Refused(why) }
 }
 
-const NO_PEER: &str = "the server process's user is not checked by this program";
-const NO_OAUTH: &str = "OAuth is not spoken by this program";
-const NO_SCRAM_KEY: &str = "SCRAM keys cannot be passed through by this program";
+const NO_PEER: &str = "this program does not check the user of the server process";
+const NO_OAUTH: &str = "this program does not support OAuth";
+const NO_SCRAM_KEY: &str = "this program cannot pass SCRAM keys through";
 
 /// All keywords of libpq 18, in its order.
 pub const ALL: &[Keyword] = &[
@@ -76,14 +76,14 @@ pub const ALL: &[Keyword] = &[
     refused(
         "sslcrldir",
         Some("PGSSLCRLDIR"),
-        "a directory of revocation lists is not read by this program; name one file with sslcrl",
+        "this program does not read a directory of revocation lists; write sslcrl with one file",
     ),
     used("sslsni", Some("PGSSLSNI")),
     refused("requirepeer", Some("PGREQUIREPEER"), NO_PEER),
     refused(
         "require_auth",
         Some("PGREQUIREAUTH"),
-        "the method by which the server authenticates is not checked by this program",
+        "this program does not check the authentication method of the server",
     ),
     ignored("min_protocol_version", Some("PGMINPROTOCOLVERSION")),
     ignored("max_protocol_version", Some("PGMAXPROTOCOLVERSION")),
@@ -102,28 +102,31 @@ pub const ALL: &[Keyword] = &[
     refused("oauth_client_id", None, NO_OAUTH),
     refused("oauth_client_secret", None, NO_OAUTH),
     refused("oauth_scope", None, NO_OAUTH),
-    refused("sslkeylogfile", None, "session keys are not written anywhere by this program"),
+    refused("sslkeylogfile", None, "this program does not write session keys"),
 ];
 
-/// Keys that other drivers read and libpq refuses, with what to do instead.
+/// Keys that other drivers read and libpq refuses, each with advice.
 const FOREIGN: &[(&str, &str)] = &[
-    ("pgbouncer", "It is Prisma's word for a transaction pooler: take the direct address of the database, without it"),
-    ("schema", "It is Prisma's: take it out and write schema = \"...\" in [target] of the mapping"),
-    ("currentSchema", "It is JDBC's: take it out and write schema = \"...\" in [target] of the mapping"),
-    ("search_path", "Take it out and write schema = \"...\" in [target] of the mapping"),
+    (
+        "pgbouncer",
+        "It is Prisma's word for a transaction pooler: use the direct address of the database, and remove it",
+    ),
+    ("schema", "It is Prisma's: remove it and write schema = \"...\" in [target] of the mapping"),
+    ("currentSchema", "It is JDBC's: remove it and write schema = \"...\" in [target] of the mapping"),
+    ("search_path", "Remove it and write schema = \"...\" in [target] of the mapping"),
     ("sslaccept", "It is Prisma's: write sslmode=require for accept_invalid_certs, sslmode=verify-full for strict"),
     ("ssl", "Write sslmode=require, sslmode=verify-full or sslmode=disable"),
     ("sslfactory", "It is JDBC's: write sslmode=require or sslmode=verify-full"),
     ("sslidentity", "It is Prisma's: write sslcert and sslkey"),
-    ("connection_limit", "It is Prisma's: take it out"),
-    ("pool_timeout", "It is Prisma's: take it out"),
-    ("pool_size", "It is a pool's: take it out"),
-    ("pool", "It is a pool's: take it out"),
-    ("socket_timeout", "It is Prisma's: take it out"),
-    ("statement_cache_size", "It is a driver's: take it out"),
-    ("prepareThreshold", "It is JDBC's: take it out"),
-    ("uselibpqcompat", "It is node-postgres's: take it out; sslmode has libpq's meaning here"),
-    ("supa", "Take it out"),
+    ("connection_limit", "It is Prisma's: remove it"),
+    ("pool_timeout", "It is Prisma's: remove it"),
+    ("pool_size", "It is a pool's: remove it"),
+    ("pool", "It is a pool's: remove it"),
+    ("socket_timeout", "It is Prisma's: remove it"),
+    ("statement_cache_size", "It is a driver's: remove it"),
+    ("prepareThreshold", "It is JDBC's: remove it"),
+    ("uselibpqcompat", "It is node-postgres's: remove it, because sslmode has libpq's meaning here"),
+    ("supa", "Remove it"),
     ("ApplicationName", "Write application_name"),
     ("database", "Write dbname"),
     ("username", "Write user"),
@@ -132,23 +135,23 @@ const FOREIGN: &[(&str, &str)] = &[
     ("timeout", "Write connect_timeout"),
 ];
 
-/// The keyword of this name; names are told apart by case, as in libpq.
+/// Finds a keyword by name. Names are case-sensitive, as in libpq. `None` if there is no such keyword.
 pub fn find(name: &str) -> Option<&'static Keyword> {
     ALL.iter().find(|k| k.name == name)
 }
 
-/// What to do about a name that is no keyword: a sentence without its full stop.
+/// The advice for a name that is not a keyword: a sentence without its full stop.
 pub fn advice(name: &str) -> String {
     if let Some((_, advice)) = FOREIGN.iter().find(|(n, _)| *n == name) {
         return (*advice).to_owned();
     }
     match nearest(name) {
-        Some(near) => format!("Write {near}, or take it out"),
-        None => "Take it out: it is not one of libpq's keywords".to_owned(),
+        Some(near) => format!("Write {near}, or remove it"),
+        None => "Remove it: it is not one of libpq's keywords".to_owned(),
     }
 }
 
-/// The keyword that a name was probably meant to be: at most a third of its letters differ.
+/// The keyword that is nearest to a misspelt name. `None` if more than a third of its letters differ from each keyword.
 fn nearest(name: &str) -> Option<&'static str> {
     let plain = |s: &str| s.to_ascii_lowercase().replace(['-', '_'], "");
     let wanted = plain(name);
@@ -159,7 +162,7 @@ fn nearest(name: &str) -> Option<&'static str> {
         .map(|(_, n)| n)
 }
 
-/// Levenshtein's distance over bytes.
+/// The Levenshtein distance in bytes.
 fn distance(a: &str, b: &str) -> usize {
     let b = b.as_bytes();
     let mut row: Vec<usize> = (0..=b.len()).collect();
@@ -180,7 +183,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_unknown_key_is_answered_with_the_nearest_right_one() {
+    fn the_nearest_keyword_is_found_for_a_misspelt_key() {
         for (wrong, right) in [
             ("sslrootcrt", "sslrootcert"),
             ("sslMode", "sslmode"),
@@ -195,13 +198,13 @@ mod tests {
     }
 
     #[test]
-    fn keys_of_other_drivers_are_answered_by_name() {
+    fn keys_of_other_drivers_have_advice_of_their_own() {
         assert!(advice("pgbouncer").contains("direct address"));
         assert!(advice("schema").contains("[target]"));
     }
 
     #[test]
-    fn no_keyword_and_no_variable_stands_twice() {
+    fn every_keyword_and_every_variable_is_listed_once() {
         for (i, a) in ALL.iter().enumerate() {
             for b in &ALL[i + 1..] {
                 assert_ne!(a.name, b.name);

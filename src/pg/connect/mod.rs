@@ -1,8 +1,8 @@
-//! Connections to the target, wherever it is: what an operator pastes, made to mean what psql makes of it.
+//! Connections to the target. A connection string means here what it means to psql.
 //!
-//! `resolve` puts [`Settings`] together from a string and an [`Environment`]; [`Settings::connect`] opens a session that
-//! is set up and is one. Roads that psql would take in clear text without being told are refused. Rights, locks and
-//! schemas are looked at elsewhere.
+//! [`resolve`] builds [`Settings`] from a string and an [`Environment`]. [`Settings::connect`] opens a session, sets it
+//! up and refuses transaction poolers. A remote host is never sent clear text by default, unlike with psql. Rights,
+//! locks and schemas are checked elsewhere.
 //!
 //! ```no_run
 //! use migrate::pg::connect::{Environment, ReadOnly, resolve, system_user};
@@ -23,6 +23,7 @@ mod classify;
 pub mod dsn;
 mod environment;
 mod error;
+mod host;
 mod keyfile;
 mod keyword;
 mod layers;
@@ -33,53 +34,55 @@ mod secret;
 mod service;
 mod session;
 mod settings;
+mod ssl_mode;
 mod tls;
 mod values;
 mod waiting;
 mod x509;
 
-pub use environment::{Disk, Environment, Files, Looked, system_user};
+pub use environment::{Disk, Environment, Files, PathInfo, system_user};
 pub use error::{ConnectError, Problem};
+pub use host::{Host, PasswordFrom, ServerAddress};
 pub use resolve::resolve;
 pub use secret::Secret;
 pub use session::ReadOnly;
-pub use settings::{Address, ChannelBinding, Host, Keepalives, PasswordFrom, SessionAttributes, Settings};
-pub use tls::SslMode;
-pub use values::Values;
+pub use settings::{ChannelBinding, Keepalives, SessionAttributes, Settings};
+pub use ssl_mode::SslMode;
+pub use values::KeywordValues;
 pub use waiting::Patience;
 
 impl Settings {
-    /// Opens a session: the first host that answers and is of the kind asked for, set up.
+    /// Opens a session on the first host that answers and has the requested kind, and sets the session up.
     ///
-    /// Blocks for up to `connect_timeout` per address; nothing has been written when it fails.
+    /// Blocks for up to `connect_timeout` per address. Nothing was written if it fails.
     ///
     /// # Errors
-    /// Classed by what one can do next; see [`ConnectError`].
+    /// See [`ConnectError`]: the variant says what can be done next.
     pub fn connect(&self, read_only: ReadOnly) -> Result<postgres::Client, ConnectError> {
         pooler::refuse_by_name(self)?;
         let (mut client, host) = self.open()?;
         pooler::refuse_by_behaviour(self, host, &mut client)?;
-        self.prepared(client, host, read_only)
+        self.set_up(client, host, read_only)
     }
 
-    /// Sets the session up within the time that connecting may take: a pool that has no session left lets the first
-    /// statement wait, not the login.
-    fn prepared(
+    /// Sets the session up within `connect_timeout`: a pool without a free session delays the first statement, not the
+    /// login.
+    fn set_up(
         &self,
         mut client: postgres::Client,
         host: &Host,
         read_only: ReadOnly,
     ) -> Result<postgres::Client, ConnectError> {
-        let (settings, to) = (self.clone(), host.clone());
-        let work = move || session::prepare(&settings, &to, &mut client, read_only).map(|()| client);
+        let (settings, target) = (self.clone(), host.clone());
+        let work = move || session::prepare(&settings, &target, &mut client, read_only).map(|()| client);
         attempt::bounded(self.connect_timeout, work).unwrap_or_else(|| Err(attempt::timed_out(self, host)))
     }
 
-    /// The first host that will do.
+    /// Opens a connection to the first suitable host.
     fn open(&self) -> Result<(postgres::Client, &Host), ConnectError> {
         let hosts = self.in_order();
         let kinds = match self.session {
-            // First round: a standby or nothing. Second round: whoever is there.
+            // First round: only a standby. Second round: any server.
             SessionAttributes::PreferStandby => {
                 vec![SessionAttributes::PreferStandby, SessionAttributes::Any]
             }
@@ -96,12 +99,12 @@ impl Settings {
                 }
                 Err(e) => return Err(e),
             };
-            match session::unsuited(self, host, &mut client, kind)? {
+            match session::mismatch(self, host, &mut client, kind)? {
                 None => return Ok((client, host)),
                 Some(why) => {
                     let problem = Problem::new(
                         format!("target {}/{}", host.shown(), self.database),
-                        "the server is not of the kind that target_session_attrs asks for",
+                        "the server is not of the kind that target_session_attrs requests",
                         why,
                         "Name another host, or change target_session_attrs",
                     );
@@ -109,8 +112,8 @@ impl Settings {
                 }
             }
         }
-        let told = |e: &ConnectError| format!("{}: {}", e.problem().place, e.problem().what);
-        let earlier: Vec<String> = earlier.iter().map(told).collect();
+        let line = |e: &ConnectError| format!("{}: {}", e.problem().place, e.problem().what);
+        let earlier: Vec<String> = earlier.iter().map(line).collect();
         match last {
             Some(last) if earlier.is_empty() => Err(last),
             Some(last) => Err(last.also(&format!("before that: {}", earlier.join("; ")))),
@@ -118,7 +121,7 @@ impl Settings {
         }
     }
 
-    /// The hosts as they stand, or shuffled under `load_balance_hosts=random`.
+    /// The hosts in their given order, or shuffled if `load_balance_hosts=random`.
     fn in_order(&self) -> Vec<&Host> {
         let mut hosts: Vec<&Host> = self.hosts.iter().collect();
         if self.shuffle {

@@ -1,45 +1,47 @@
 //! Transaction poolers: recognised by name and by behaviour, and refused before anything is written.
 //!
-//! Behind one, each transaction may run in another server session: settings, temporary tables and session locks are
-//! lost, and what we would set would stay behind for the application's own transactions. So the look comes before
-//! the session is set up, and the mark that it leaves is a setting that nobody reads. Poolers in session mode pass.
+//! Through such a pooler, each transaction may run in another server session. Settings, temporary tables and session
+//! locks are lost, and settings of this program would remain for the application's own transactions. The check
+//! therefore comes before the session is set up, and the mark that it leaves is a setting without a reader. Poolers in
+//! session mode pass.
 
 use super::attempt::{self, bounded};
 use super::error::{ConnectError, Problem};
-use super::settings::{Host, Settings};
+use super::host::Host;
+use super::settings::Settings;
 use crate::pg::sqlstate;
 use postgres::{Client, SimpleQueryMessage};
 use std::hash::{BuildHasher, Hasher};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-/// How long the second connection may take before the look is given up: a pool in session mode with one server
-/// connection lets it wait for ever.
+/// Limit for the second connection, after which the check ends without it. A pool in session mode with one server
+/// connection never serves the second one.
 const SECOND_CONNECTION: Duration = Duration::from_secs(5);
-/// How often both look when nothing speaks for a pooler, and when something does: then only chance keeps two
-/// connections apart. Measured through a pool of four sessions with six busy clients: of 1,000 connections 761 escaped
-/// two rounds and none escaped four.
+/// Number of rounds without a sign of a pooler. Measured through a pool of four sessions with six busy clients: of 1,000
+/// connections 761 escaped two rounds and none escaped four.
 const ROUNDS: usize = 4;
+/// Number of rounds with a sign of a pooler. Only chance can then separate two connections.
 const ROUNDS_IF_POOLED: usize = 30;
 
 /// Refuses addresses that are known to be transaction poolers.
 pub(super) fn refuse_by_name(settings: &Settings) -> Result<(), ConnectError> {
     for host in &settings.hosts {
         let Some(name) = host.name() else { continue };
-        if let Some((why, direct)) = known(name, host.port, &settings.user) {
+        if let Some((why, direct)) = hosted_pooler(name, host.port, &settings.user) {
             return Err(refusal(settings, host, why, &direct));
         }
     }
     Ok(())
 }
 
-/// Why a name is a transaction pooler's, and what to take in its place.
-fn known(name: &str, port: u16, user: &str) -> Option<(&'static str, String)> {
+/// The reason why an address is a hosted transaction pooler, and the address to use instead. `None` for other addresses.
+fn hosted_pooler(name: &str, port: u16, user: &str) -> Option<(&'static str, String)> {
     if name.contains("-pooler.") {
         let direct = name.replacen("-pooler.", ".", 1);
         return Some((
-            "-pooler in a host's name is Neon's connection pooler",
-            format!("Take the direct address: the same string with the host {direct}"),
+            "-pooler in a host name means Neon's connection pooler",
+            format!("Use the direct address: the same string with the host {direct}"),
         ));
     }
     let supabase = name.ends_with(".supabase.com") || name.ends_with(".supabase.co");
@@ -52,162 +54,169 @@ fn known(name: &str, port: u16, user: &str) -> Option<(&'static str, String)> {
         };
         return Some((
             "port 6543 is Supabase's transaction mode",
-            format!("Take session mode, the same string with port 5432{direct}"),
+            format!("Use session mode: the same string with port 5432{direct}"),
         ));
     }
     None
 }
 
+/// The error for a transaction pooler.
 fn refusal(settings: &Settings, host: &Host, why: &str, advice: &str) -> ConnectError {
     ConnectError::Pooler(Box::new(Problem::new(
         format!("target {}/{}", host.shown(), settings.database),
-        "this is a transaction pooler, behind which a session keeps neither its settings nor its locks",
+        "this is a transaction pooler, through which a session keeps neither its settings nor its locks",
         why,
         advice,
     )))
 }
 
-/// Looks whether a fresh connection is one session, once for all clones of these settings.
+/// Refuses a new connection that is not one session. The check is made once for all clones of these settings.
 ///
-/// A mark is set in it. Then it and a second connection look in turn, in transactions of their own: the first must
-/// always find its mark and its process, the second never the mark and always the same process.
+/// The connection sets a mark. Then this connection and a second one read mark and process alternately, each time in a
+/// transaction of its own. The first must always find its mark and its process. The second must never find the mark, and
+/// always the same process.
 pub(super) fn refuse_by_behaviour(settings: &Settings, host: &Host, client: &mut Client) -> Result<(), ConnectError> {
     if settings.direct.load(Ordering::Relaxed) {
         return Ok(());
     }
-    let failed = |e: postgres::Error| attempt::failed(settings, host, &e);
+    let error = |e: postgres::Error| attempt::connection_error(settings, host, &e);
     let mark = mark();
     let set = format!("SELECT pg_catalog.set_config('migrate.probe', '{mark}', false), pg_catalog.pg_backend_pid()");
-    let (_, process) = two(client, &set).map_err(failed)?;
-    let (clock, _) = two(client, "SELECT pg_catalog.clock_timestamp(), NULL").map_err(failed)?;
+    let (_, process) = two_columns(client, &set).map_err(error)?;
+    let (clock, _) = two_columns(client, "SELECT pg_catalog.clock_timestamp(), NULL").map_err(error)?;
     let clock = clock.unwrap_or_default();
-    let second = match other_session(settings, host, &clock) {
-        // Once may be a network's doing.
-        Second::NoTransactions => other_session(settings, host, &clock),
+    let second = match second_connection(settings, host, &clock) {
+        // The network may have caused one failure.
+        SecondConnection::NoTransactions => second_connection(settings, host, &clock),
         second => second,
     };
-    let unknown = matches!(second, Second::Unknown);
+    let unknown = matches!(second, SecondConnection::Unknown);
+    let own = SessionIdentity { mark: Some(mark), process };
     let verdict = match second {
-        Second::NoTransactions => Some("it lets nobody begin a transaction"),
-        Second::Unknown => {
-            let mine = (Some(mark), process);
-            alone(client, &mine).map_err(failed)?
-        }
-        Second::Session { client: mut other, first_look, was_there } => {
-            let rounds = if was_there { ROUNDS_IF_POOLED } else { ROUNDS };
-            let mine = (Some(mark), process);
-            in_turn(client, &mine, &mut other, &first_look, rounds).map_err(failed)?
+        SecondConnection::NoTransactions => Some("it refuses to begin a transaction"),
+        SecondConnection::Unknown => check_one(client, &own).map_err(error)?,
+        SecondConnection::Session { client: mut other, first, is_older } => {
+            let rounds = if is_older { ROUNDS_IF_POOLED } else { ROUNDS };
+            check_both(client, &own, &mut other, &first, rounds).map_err(error)?
         }
     };
     match verdict {
         None => {
-            // Where the first was alone, the next connection looks again.
+            // Without a second connection, the next connection is checked again.
             settings.direct.store(!unknown, Ordering::Relaxed);
             Ok(())
         }
-        Some(why) => Err(refusal(settings, host, why, &behind(client))),
+        Some(why) => Err(refusal(settings, host, why, &direct_address(client))),
     }
 }
-
-const LOOK: &str = "SELECT pg_catalog.current_setting('migrate.probe', true), pg_catalog.pg_backend_pid()";
 
 const TWO_SESSIONS: &str = "two transactions of one connection ran in different sessions";
 
-/// What one transaction shows of its session: the mark, and the process.
-type Look = (Option<String>, Option<String>);
+/// The identity of a session, as one transaction reads it.
+#[derive(Clone, PartialEq, Eq)]
+struct SessionIdentity {
+    mark: Option<String>,
+    process: Option<String>,
+}
 
-/// Why these two connections are not two sessions, if they are not.
-fn in_turn(
+impl SessionIdentity {
+    fn read(client: &mut Client) -> Result<SessionIdentity, postgres::Error> {
+        const ASK: &str = "SELECT pg_catalog.current_setting('migrate.probe', true), pg_catalog.pg_backend_pid()";
+        let (mark, process) = two_columns(client, ASK)?;
+        Ok(SessionIdentity { mark, process })
+    }
+}
+
+/// Returns the reason why these two connections are not two sessions. `None` if they are.
+fn check_both(
     client: &mut Client,
-    mine: &Look,
+    own: &SessionIdentity,
     other: &mut Client,
-    first_look: &Look,
+    first: &SessionIdentity,
     rounds: usize,
 ) -> Result<Option<&'static str>, postgres::Error> {
-    let mut theirs = first_look.clone();
+    let mut found = first.clone();
     for round in 0..rounds {
-        if theirs.0 == mine.0 {
-            return Ok(Some("a setting made in one connection was seen in another"));
+        if found.mark == own.mark {
+            return Ok(Some("a setting of one connection was found in another"));
         }
-        if theirs.1 != first_look.1 || two(client, LOOK)? != *mine {
+        if found.process != first.process || SessionIdentity::read(client)? != *own {
             return Ok(Some(TWO_SESSIONS));
         }
-        // Twice in every other round: a pooler that deals its sessions out in a ring must not fall into step.
+        // Twice in every second round, so that a pooler that assigns its sessions in a ring does not keep in step.
         for _ in 0..=round % 2 {
-            theirs = two(other, LOOK)?;
+            found = SessionIdentity::read(other)?;
         }
     }
     Ok(None)
 }
 
-/// What the first connection can tell by itself.
-fn alone(client: &mut Client, mine: &Look) -> Result<Option<&'static str>, postgres::Error> {
+/// Returns the reason why the first connection is not one session. `None` if no difference was found.
+fn check_one(client: &mut Client, own: &SessionIdentity) -> Result<Option<&'static str>, postgres::Error> {
     for _ in 0..ROUNDS {
-        if two(client, LOOK)? != *mine {
+        if SessionIdentity::read(client)? != *own {
             return Ok(Some(TWO_SESSIONS));
         }
     }
     Ok(None)
 }
 
-/// What came of a second connection.
-enum Second {
-    /// It is one, with what its first transaction showed, and whether the server session behind it had been there
-    /// before it was opened: then there is a pooler of some kind.
-    Session { client: Box<Client>, first_look: Look, was_there: bool },
-    /// It logged in and may not begin a transaction: pooling by statement.
+/// The outcome of a second connection.
+enum SecondConnection {
+    /// A connection, and the identity in its first transaction. `is_older` is true if the server session existed before
+    /// the connection was opened, which is the sign of a pooler.
+    Session { client: Box<Client>, first: SessionIdentity, is_older: bool },
+    /// The login succeeded and `BEGIN` failed: pooling by statement.
     NoTransactions,
-    /// It did not come about.
+    /// There is no second connection.
     Unknown,
 }
 
 /// Opens a second connection. `clock` is the server's time before that.
-fn other_session(settings: &Settings, host: &Host, clock: &str) -> Second {
+fn second_connection(settings: &Settings, host: &Host, clock: &str) -> SecondConnection {
     let (settings, host) = (settings.clone(), host.clone());
-    let born = format!(
+    let is_older = format!(
         "SELECT backend_start < '{clock}'::timestamptz, NULL FROM pg_catalog.pg_stat_activity WHERE pid = pg_catalog.pg_backend_pid()"
     );
     let work = move || {
         let Ok(mut client) = attempt::open(&settings, &host) else {
-            return Second::Unknown;
+            return SecondConnection::Unknown;
         };
-        let looked = client.batch_execute("BEGIN").and_then(|()| {
-            let look = two(&mut client, LOOK)?;
-            let was_there = two(&mut client, &born)?.0.as_deref() == Some("t");
+        let transaction = client.batch_execute("BEGIN").and_then(|()| {
+            let first = SessionIdentity::read(&mut client)?;
+            let is_older = two_columns(&mut client, &is_older)?.0.as_deref() == Some("t");
             client.batch_execute("COMMIT")?;
-            Ok((look, was_there))
+            Ok((first, is_older))
         });
-        match looked {
-            Ok((first_look, was_there)) => Second::Session { client: Box::new(client), first_look, was_there },
-            // PgBouncer says 08P01 and cuts the connection; which of the two is seen is chance.
+        match transaction {
+            Ok((first, is_older)) => SecondConnection::Session { client: Box::new(client), first, is_older },
+            // PgBouncer sends 08P01 and cuts the connection. Either of them may be noticed first.
             Err(e) if e.is_closed() || e.code().is_some_and(|c| c.code() == sqlstate::PROTOCOL_VIOLATION) => {
-                Second::NoTransactions
+                SecondConnection::NoTransactions
             }
-            Err(_) => Second::Unknown,
+            Err(_) => SecondConnection::Unknown,
         }
     };
-    bounded(Some(SECOND_CONNECTION), work).unwrap_or(Second::Unknown)
+    bounded(Some(SECOND_CONNECTION), work).unwrap_or(SecondConnection::Unknown)
 }
 
-/// Where the server behind a pooler says that it is.
-fn behind(client: &mut Client) -> String {
+/// Advice with the address that the server of a pooler reports.
+fn direct_address(client: &mut Client) -> String {
     const ASK: &str = "SELECT pg_catalog.inet_server_addr(), pg_catalog.current_setting('port')";
-    match two(client, ASK) {
+    match two_columns(client, ASK) {
         Ok((Some(address), Some(port))) => {
             let address = address.split('/').next().unwrap_or_default().to_owned();
-            format!(
-                "Take the database's direct address: the server behind the pooler says that it is {address}, port {port}"
-            )
+            format!("Use the database's direct address: the pooler's server reports the address {address}, port {port}")
         }
-        Ok((None, Some(port))) => format!(
-            "Take the database's direct address: the server behind the pooler runs on the pooler's machine, port {port}"
-        ),
-        _ => "Take the database's direct address: usually the server's own host and port 5432".to_owned(),
+        Ok((None, Some(port))) => {
+            format!("Use the database's direct address: the pooler's server runs on the pooler's machine, port {port}")
+        }
+        _ => "Use the database's direct address: usually the server's own host and port 5432".to_owned(),
     }
 }
 
-/// The two columns of a one-row answer, by the simple protocol: a prepared statement would stumble first.
-fn two(client: &mut Client, sql: &str) -> Result<(Option<String>, Option<String>), postgres::Error> {
+/// Reads the two columns of an answer of one row. The simple protocol is used, because a pooler may refuse to prepare.
+fn two_columns(client: &mut Client, sql: &str) -> Result<(Option<String>, Option<String>), postgres::Error> {
     let messages = client.simple_query(sql)?;
     let row = messages.iter().find_map(|m| match m {
         SimpleQueryMessage::Row(row) => Some(row),
@@ -217,7 +226,7 @@ fn two(client: &mut Client, sql: &str) -> Result<(Option<String>, Option<String>
     Ok((text(0), text(1)))
 }
 
-/// A value that no other process has.
+/// Returns a value that no other process has.
 fn mark() -> String {
     let state = std::hash::RandomState::new();
     let part = |n: u64| {
@@ -233,7 +242,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hosted_transaction_poolers_are_known_by_name() {
+    fn hosted_transaction_poolers_are_recognised_by_name() {
         for (name, port, user, advice) in [
             ("ep-a-b-1-pooler.eu-central-1.aws.neon.tech", 5432, "u", Some("ep-a-b-1.eu-central-1.aws.neon.tech")),
             ("ep-a-b-1.eu-central-1.aws.neon.tech", 5432, "u", None),
@@ -248,12 +257,12 @@ mod tests {
             ("db.abcd.supabase.co", 5432, "postgres", None),
             ("db.example.com", 6543, "u", None),
         ] {
-            let said = known(name, port, user).map(|(_, advice)| advice);
+            let found = hosted_pooler(name, port, user).map(|(_, advice)| advice);
             match advice {
-                None => assert_eq!(said, None, "{name}:{port}"),
+                None => assert_eq!(found, None, "{name}:{port}"),
                 Some(piece) => {
-                    let said = said.unwrap_or_else(|| panic!("{name}:{port}: passed"));
-                    assert!(said.contains(piece), "{said}");
+                    let found = found.unwrap_or_else(|| panic!("{name}:{port}: passed"));
+                    assert!(found.contains(piece), "{found}");
                 }
             }
         }

@@ -1,39 +1,39 @@
-//! From strings, files and variables to [`Settings`]: the string, then the service file, then the variables,
-//! then libpq's defaults, in this order.
+//! Resolution of [`Settings`] from the string, then the service file, then the variables, then libpq's defaults.
 //!
-//! It reads what the given environment lets it read, and opens no connection.
+//! Only the given environment is read, and no connection is opened.
 
 use super::dsn;
 use super::environment::Environment;
 use super::error::ConnectError;
+use super::host::{Host, PasswordFrom, ServerAddress};
 use super::layers::Layers;
-use super::passfile::{self, Wanted};
+use super::passfile::{self, PasswordKey, PasswordLookup};
 use super::secret::Secret;
-use super::settings::{Address, ChannelBinding, Host, Keepalives, PasswordFrom, SessionAttributes, Settings};
+use super::settings::{ChannelBinding, Keepalives, SessionAttributes, Settings};
 use super::tls::TlsSettings;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-/// How long one address may take from the first packet to the end of authentication when nobody says;
-/// libpq waits for ever. A sleeping server needs seconds.
+/// Default limit for one address, from the first packet to the end of authentication. libpq has no limit. A sleeping
+/// server needs seconds.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long sent bytes may stay unacknowledged when nobody says; the system's default is some 15 minutes.
+/// Default limit for sent bytes without acknowledgement. The system's default is about 15 minutes.
 const TCP_USER_TIMEOUT: Duration = Duration::from_secs(30);
-/// Where servers put their sockets: Debian and Red Hat, and the source's own default.
+/// Default socket directories of servers: that of Debian and Red Hat, and that of PostgreSQL's source.
 const SOCKET_FOLDERS: [&str; 2] = ["/var/run/postgresql", "/tmp"];
 
-/// Puts the settings together: the string, then the service file, then variables, then defaults.
+/// Resolves the settings from the string, then the service file, then variables, then defaults.
 ///
-/// `given` is a URL, `key=value` pairs or a database's name; without it the environment speaks alone.
+/// `given` is a URL, `key=value` pairs or a database name. Without it the environment supplies everything.
 ///
 /// # Errors
-/// `Usage` when anything cannot be read.
+/// `Usage` if anything cannot be read.
 pub fn resolve(given: Option<&str>, environment: &Environment) -> Result<Settings, ConnectError> {
     let given = given.map(dsn::parse).transpose()?.unwrap_or_default();
     let layers = Layers::new(given, environment)?;
-    refuse_unspoken(&layers)?;
+    refuse_unsupported_values(&layers)?;
     let user = user(&layers)?;
     let database = layers.text("dbname")?.unwrap_or(&user).to_owned();
     let tls = TlsSettings::resolve(&layers)?;
@@ -62,17 +62,17 @@ pub fn resolve(given: Option<&str>, environment: &Environment) -> Result<Setting
     })
 }
 
-/// Values of keywords we know that ask for what this program does not speak.
-fn refuse_unspoken(layers: &Layers<'_>) -> Result<(), ConnectError> {
+/// Refuses values of known keywords that request an unsupported protocol.
+fn refuse_unsupported_values(layers: &Layers<'_>) -> Result<(), ConnectError> {
     if layers.text("gssencmode")? == Some("require") {
-        let why = "this program does not speak GSSAPI";
-        let advice = "Take it out, and let TLS encrypt: sslmode=verify-full";
+        let why = "this program does not support GSSAPI";
+        let advice = "Remove it and encrypt with TLS: sslmode=verify-full";
         return Err(layers.wrong("gssencmode", why, advice));
     }
     let off = |v: &str| matches!(v, "false" | "off" | "no" | "0");
     if !layers.text("replication")?.is_none_or(off) {
-        let why = "rows are not loaded through the replication protocol";
-        return Err(layers.wrong("replication", why, "Take it out"));
+        let why = "this program does not load rows through the replication protocol";
+        return Err(layers.wrong("replication", why, "Remove it"));
     }
     Ok(())
 }
@@ -83,7 +83,7 @@ fn user(layers: &Layers<'_>) -> Result<String, ConnectError> {
         ConnectError::usage(
             "user",
             "there is no user to connect as",
-            "the operating system names none",
+            "the operating system has no name for this user",
             "Write user=... or set PGUSER",
         )
     })
@@ -95,7 +95,7 @@ fn application_name(layers: &Layers<'_>) -> Result<String, ConnectError> {
     Ok(name.unwrap_or("migrate").to_owned())
 }
 
-/// Pairs hosts, addresses and ports up as libpq does.
+/// Pairs hosts, addresses and ports as libpq does.
 fn hosts(layers: &Layers<'_>, tls: &TlsSettings) -> Result<Vec<Host>, ConnectError> {
     let list = |name| -> Result<Vec<&str>, ConnectError> {
         Ok(layers.text(name)?.map(|t| t.split(',').collect()).unwrap_or_default())
@@ -103,12 +103,12 @@ fn hosts(layers: &Layers<'_>, tls: &TlsSettings) -> Result<Vec<Host>, ConnectErr
     let (names, addresses, ports) = (list("host")?, list("hostaddr")?, list("port")?);
     let count = names.len().max(addresses.len()).max(1);
     if !names.is_empty() && !addresses.is_empty() && names.len() != addresses.len() {
-        let why = format!("there are {} of host and {} of hostaddr", names.len(), addresses.len());
-        return Err(layers.wrong("hostaddr", &why, "Give each host one address, or leave hostaddr out"));
+        let why = format!("there are {} names in host and {} addresses in hostaddr", names.len(), addresses.len());
+        return Err(layers.wrong("hostaddr", &why, "Write one address for each host, or remove hostaddr"));
     }
     if ports.len() > 1 && ports.len() != count {
         let why = format!("there are {} ports for {count} hosts", ports.len());
-        return Err(layers.wrong("port", &why, "Give one port for all hosts, or one for each"));
+        return Err(layers.wrong("port", &why, "Write one port for all hosts, or one for each"));
     }
     (0..count)
         .map(|i| {
@@ -119,7 +119,7 @@ fn hosts(layers: &Layers<'_>, tls: &TlsSettings) -> Result<Vec<Host>, ConnectErr
                     layers.wrong(
                         "port",
                         "a port is a number from 1 to 65535",
-                        "Write the port's number. In a URL a password stands before an @: user:password@host:port",
+                        "Write the port number. In a URL a password precedes an @: user:password@host:port",
                     )
                 })?,
             };
@@ -131,55 +131,56 @@ fn hosts(layers: &Layers<'_>, tls: &TlsSettings) -> Result<Vec<Host>, ConnectErr
         .collect()
 }
 
-fn address(layers: &Layers<'_>, name: &str, ip: &str, port: u16) -> Result<Address, ConnectError> {
+fn address(layers: &Layers<'_>, name: &str, ip: &str, port: u16) -> Result<ServerAddress, ConnectError> {
     if !ip.is_empty() {
         let Ok(address) = ip.parse() else {
             return Err(layers.wrong(
                 "hostaddr",
                 "it is not an IP address",
-                "Write an IP address there, and names in host",
+                "Write an IP address in hostaddr, and a name in host",
             ));
         };
         let name = Some(name.to_owned()).filter(|n| !n.is_empty() && !n.starts_with('/'));
-        return Ok(Address::Tcp { name, address: Some(address) });
+        return Ok(ServerAddress::Tcp { name, address: Some(address) });
     }
     if name.is_empty() {
         return Ok(default_address(layers, port));
     }
     if name.starts_with('/') {
-        return Ok(Address::Socket(PathBuf::from(name)));
+        return Ok(ServerAddress::Socket(PathBuf::from(name)));
     }
     if name.starts_with('@') {
         return Err(layers.wrong(
             "host",
-            "it begins with @, and sockets without a file are not spoken to by this program",
-            "Name the directory of the server's socket, or its host name",
+            "it begins with @, and this program does not support sockets without a file",
+            "Write the directory of the server's socket, or the host name",
         ));
     }
     if name.contains(['@', '/', ' ', '\t', '\n', '\\', '?', '#']) {
         return Err(layers.wrong(
             "host",
-            "no host's name holds such a character",
-            "In a URL write @ in a password as %40 and / as %2F; a socket's directory is an absolute path",
+            "it contains a character that is not allowed in a host name",
+            "In a URL write @ in a password as %40 and / as %2F. Write a socket's directory as an absolute path",
         ));
     }
-    Ok(Address::Tcp { name: Some(name.to_owned()), address: None })
+    Ok(ServerAddress::Tcp { name: Some(name.to_owned()), address: None })
 }
 
-/// libpq has one directory compiled in; here the first of the usual ones in which there is a socket.
-fn default_address(layers: &Layers<'_>, port: u16) -> Address {
+/// The address without a host: the first default socket directory that contains a socket. libpq has one directory
+/// compiled in.
+fn default_address(layers: &Layers<'_>, port: u16) -> ServerAddress {
     if cfg!(not(unix)) {
-        return Address::Tcp { name: Some("localhost".to_owned()), address: None };
+        return ServerAddress::Tcp { name: Some("localhost".to_owned()), address: None };
     }
-    let there = |folder: &&&str| {
+    let has_socket = |folder: &&&str| {
         let socket = Path::new(folder).join(format!(".s.PGSQL.{port}"));
-        layers.environment.files().look(&socket).is_ok()
+        layers.environment.files().inspect(&socket).is_ok()
     };
-    let folder = SOCKET_FOLDERS.iter().find(there).unwrap_or(&SOCKET_FOLDERS[0]);
-    Address::Socket(PathBuf::from(folder))
+    let folder = SOCKET_FOLDERS.iter().find(has_socket).unwrap_or(&SOCKET_FOLDERS[0]);
+    ServerAddress::Socket(PathBuf::from(folder))
 }
 
-/// The password for one host: said outright, or from the password file.
+/// The password for one host: given directly, or from the password file.
 fn password(
     layers: &Layers<'_>,
     host: &Host,
@@ -207,17 +208,17 @@ fn password(
         return Ok(None);
     };
     let name = match &host.address {
-        Address::Socket(path) if SOCKET_FOLDERS.iter().any(|f| path == Path::new(f)) => "localhost".to_owned(),
-        Address::Socket(path) => path.display().to_string(),
-        Address::Tcp { name: Some(name), .. } => name.clone(),
-        Address::Tcp { address, .. } => address.map(|a| a.to_string()).unwrap_or_default(),
+        ServerAddress::Socket(path) if SOCKET_FOLDERS.iter().any(|f| path == Path::new(f)) => "localhost".to_owned(),
+        ServerAddress::Socket(path) => path.display().to_string(),
+        ServerAddress::Tcp { name: Some(name), .. } => name.clone(),
+        ServerAddress::Tcp { address, .. } => address.map(|a| a.to_string()).unwrap_or_default(),
     };
     let port = host.port.to_string();
-    let wanted = Wanted { host: &name, port: &port, database, user };
-    Ok(match passfile::look_up(&path, &wanted, layers.environment) {
-        passfile::Looked::Found(secret) => Some((secret, PasswordFrom::File(path))),
-        passfile::Looked::Nothing => None,
-        passfile::Looked::Unusable(why) => {
+    let key = PasswordKey { host: &name, port: &port, database, user };
+    Ok(match passfile::look_up(&path, &key, layers.environment) {
+        PasswordLookup::Found(secret) => Some((secret, PasswordFrom::File(path))),
+        PasswordLookup::NotFound => None,
+        PasswordLookup::Unusable(why) => {
             if !notes.contains(&why) {
                 notes.push(why);
             }
@@ -226,19 +227,19 @@ fn password(
     })
 }
 
-/// What hosting consoles put where the password belongs; the server would only say that it is wrong.
+/// Refuses the placeholders of hosting consoles. The server would only report a wrong password.
 fn refuse_placeholder(layers: &Layers<'_>, password: &str) -> Result<(), ConnectError> {
     let masked = password.len() >= 3 && password.bytes().all(|b| b == b'*');
     let words = ["[YOUR-PASSWORD]", "[YOUR_PASSWORD]", "<password>", "[password]"];
     if masked || words.iter().any(|w| w.eq_ignore_ascii_case(password)) {
-        let why = "it is the placeholder that a console shows in a password's place";
-        let advice = "Let the console show the password, and copy the string again";
+        let why = "it is the placeholder that a console shows instead of the password";
+        let advice = "Reveal the password in the console, and copy the string again";
         return Err(layers.wrong("password", why, advice));
     }
     Ok(())
 }
 
-/// libpq's rules: zero and less wait for ever, and one second is two.
+/// The limit for one address. As in libpq, zero and less mean no limit, and one second means two.
 fn connect_timeout(layers: &Layers<'_>) -> Result<Option<Duration>, ConnectError> {
     Ok(match layers.number("connect_timeout")? {
         None => Some(CONNECT_TIMEOUT),
@@ -246,7 +247,7 @@ fn connect_timeout(layers: &Layers<'_>) -> Result<Option<Duration>, ConnectError
     })
 }
 
-/// Zero is the system's own.
+/// The limit for unacknowledged bytes. Zero means the system's default.
 fn tcp_user_timeout(layers: &Layers<'_>) -> Result<Option<Duration>, ConnectError> {
     Ok(match layers.number("tcp_user_timeout")? {
         None => Some(TCP_USER_TIMEOUT),

@@ -1,20 +1,20 @@
-//! A value that may be sent to a server and never shown: passwords.
+//! A password: a value that is sent to a server and never printed.
 //!
-//! It has no Display, and its Debug prints a stroke. It does not erase memory.
+//! It has no `Display`, and its `Debug` prints `_`. Its memory is not erased.
 
 use std::fmt;
 
-/// A password. Reading it takes a call that is easy to search for.
+/// A password. Reading it requires a call that is easy to find in the code.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {
-    /// Takes the value in.
+    /// Wraps the value.
     pub fn new(value: impl Into<String>) -> Secret {
         Secret(value.into())
     }
 
-    /// The value itself, for the one place that sends it.
+    /// Returns the value, for the one place that sends it.
     pub(super) fn reveal(&self) -> &str {
         &self.0
     }

@@ -1,22 +1,23 @@
-//! What every session of ours is set to, whatever the role, the database and the server have as their defaults.
+//! The settings of every session, independent of the defaults of role, database and server.
 //!
-//! One statement, `sql/session_settings.sql`. It decides nothing about transactions.
+//! One statement, `sql/session_settings.sql`. Transactions are begun elsewhere.
 
 use super::attempt;
 use super::error::{ConnectError, Problem};
-use super::settings::{Host, SessionAttributes, Settings};
+use super::host::Host;
+use super::settings::{SessionAttributes, Settings};
 use postgres::{Client, SimpleQueryMessage};
 
-/// Whether the session's transactions may only read: what dry runs and verification ask for.
+/// True if the session's transactions may only read, as in dry runs and verification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReadOnly(pub bool);
 
 const SESSION: &str = include_str!("../sql/session_settings.sql");
-/// The server looks at this interval whether the client of a running statement is still there (14 and later; not on
-/// every system).
+/// Sets the interval at which the server checks, during a statement, that the client is still connected. The setting
+/// exists since version 14 and not on every system.
 const CHECK_INTERVAL: &str = "SELECT pg_catalog.set_config(name, '10s', false) FROM pg_catalog.pg_settings WHERE name = 'client_connection_check_interval'";
 
-/// Sets a fresh session up.
+/// Sets up a new session.
 pub(super) fn prepare(
     settings: &Settings,
     host: &Host,
@@ -25,22 +26,22 @@ pub(super) fn prepare(
 ) -> Result<(), ConnectError> {
     let word = if read_only.0 { "on" } else { "off" };
     let sql = SESSION.replace(":'read_only'", &format!("'{word}'"));
-    // In a message of its own: the role's limit counts for the message in which it is lifted.
+    // In a message of its own: the role's limit still applies to the message that lifts it.
     client
         .batch_execute("SET statement_timeout = 0")
         .and_then(|()| client.simple_query(&sql))
-        .map_err(|e| failed(settings, host, &e, "the session's settings were refused"))?;
-    // A refusal is a server that cannot do it: nothing is lost by going without.
+        .map_err(|e| statement_error(settings, host, &e, "the server refuses the session's settings"))?;
+    // A server that refuses the statement cannot check. The check is optional.
     if let Err(e) = client.batch_execute(CHECK_INTERVAL)
         && e.as_db_error().is_none()
     {
-        return Err(failed(settings, host, &e, "the session was cut"));
+        return Err(statement_error(settings, host, &e, "the session was cut"));
     }
     Ok(())
 }
 
-/// Whether this server is of the kind that was asked for; why not, otherwise.
-pub(super) fn unsuited(
+/// Returns the reason for which this server is not of the wanted kind. `None` if it is.
+pub(super) fn mismatch(
     settings: &Settings,
     host: &Host,
     client: &mut Client,
@@ -51,26 +52,29 @@ pub(super) fn unsuited(
     }
     const ASK: &str =
         "SELECT pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('default_transaction_read_only')";
-    let rows = client.simple_query(ASK).map_err(|e| failed(settings, host, &e, "the server's kind was not told"))?;
-    let told = rows.iter().find_map(|m| match m {
+    let rows = client
+        .simple_query(ASK)
+        .map_err(|e| statement_error(settings, host, &e, "the kind of the server is unknown"))?;
+    let answer = rows.iter().find_map(|m| match m {
         SimpleQueryMessage::Row(row) => Some((row.get(0) == Some("t"), row.get(1) == Some("on"))),
         _ => None,
     });
-    let (standby, read_only) = told.unwrap_or((false, false));
+    let (standby, read_only) = answer.unwrap_or((false, false));
     Ok(match wanted {
-        SessionAttributes::ReadWrite if standby || read_only => Some("it does not take writes"),
-        SessionAttributes::ReadOnly if !(standby || read_only) => Some("it takes writes"),
+        SessionAttributes::ReadWrite if standby || read_only => Some("it does not accept writes"),
+        SessionAttributes::ReadOnly if !(standby || read_only) => Some("it accepts writes"),
         SessionAttributes::Primary if standby => Some("it is a standby"),
         SessionAttributes::Standby | SessionAttributes::PreferStandby if !standby => Some("it is not a standby"),
         _ => None,
     })
 }
 
-fn failed(settings: &Settings, host: &Host, error: &postgres::Error, what: &str) -> ConnectError {
+/// The error of a statement that sets the session up.
+fn statement_error(settings: &Settings, host: &Host, error: &postgres::Error, what: &str) -> ConnectError {
     let Some(db) = error.as_db_error() else {
-        return attempt::failed(settings, host, error);
+        return attempt::connection_error(settings, host, error);
     };
     let place = format!("target {}/{}", host.shown(), settings.database);
-    let advice = "Connect with a role that may set them, directly to the server";
+    let advice = "Connect directly to the server, with a role that may change these settings";
     ConnectError::Other(Box::new(Problem::new(place, what, db.message(), advice).with_sqlstate(db.code().code())))
 }

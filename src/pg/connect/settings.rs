@@ -1,113 +1,35 @@
-//! What to connect to and how: the settings of a connection as values.
+//! The settings of a connection as values, made by `resolve`.
 //!
-//! They come from `resolve`; they open no connection themselves, and nothing they print holds a password.
+//! They open no connection, and nothing that they print contains a password.
 
-use super::secret::Secret;
-use super::tls::{SslMode, TlsSettings};
+use super::host::{Host, PasswordFrom};
+use super::tls::TlsSettings;
 use std::fmt;
-use std::net::IpAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-/// Where one server is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Address {
-    /// The directory of its socket.
-    Socket(PathBuf),
-    /// A name, an address, or both: then the address is connected to and the name is what a certificate must hold.
-    Tcp {
-        /// `host`
-        name: Option<String>,
-        /// `hostaddr`
-        address: Option<IpAddr>,
-    },
-}
-
-impl Address {
-    /// Whether the way to it stays on this machine.
-    pub(super) fn is_local(&self) -> bool {
-        match self {
-            Address::Socket(_) => true,
-            Address::Tcp { address: Some(ip), .. } => ip.is_loopback(),
-            Address::Tcp { name, .. } => name.as_deref().is_some_and(|name| {
-                name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
-            }),
-        }
-    }
-}
-
-/// One server to try.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Host {
-    /// Where it is.
-    pub address: Address,
-    /// Its port; part of the name of a socket.
-    pub port: u16,
-    /// What TLS means for it.
-    pub sslmode: SslMode,
-    /// Its password, and where that came from.
-    pub(super) password: Option<(Secret, PasswordFrom)>,
-}
-
-/// Where a password came from: said when the server does not take it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PasswordFrom {
-    /// The connection string; `true` when percent-decoding changed it.
-    String(bool),
-    /// The service file.
-    Service,
-    /// `PGPASSWORD`.
-    Variable,
-    /// A password file.
-    File(PathBuf),
-}
-
-impl Host {
-    /// `name:port`, as reports show it.
-    pub fn shown(&self) -> String {
-        let port = self.port;
-        match &self.address {
-            Address::Socket(path) => format!("{}:{port}", path.display()),
-            Address::Tcp { name: Some(n), .. } if n.contains(':') => format!("[{n}]:{port}"),
-            Address::Tcp { name: Some(n), .. } => format!("{n}:{port}"),
-            Address::Tcp { address: Some(IpAddr::V6(a)), .. } => format!("[{a}]:{port}"),
-            Address::Tcp { address: Some(a), .. } => format!("{a}:{port}"),
-            Address::Tcp { .. } => format!("?:{port}"),
-        }
-    }
-
-    /// The name that a certificate must hold, if one was given.
-    pub(super) fn name(&self) -> Option<&str> {
-        match &self.address {
-            Address::Tcp { name, .. } => name.as_deref(),
-            Address::Socket(_) => None,
-        }
-    }
-}
-
-/// Which kind of server will do (`target_session_attrs`).
+/// The required kind of server (`target_session_attrs`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SessionAttributes {
-    /// Any.
+    /// Any server.
     Any,
-    /// One that takes writes by default.
+    /// A server that accepts writes by default.
     ReadWrite,
-    /// One that does not.
+    /// A server that does not accept writes by default.
     ReadOnly,
-    /// One that is not in recovery.
+    /// A server that is not in recovery.
     Primary,
-    /// One that is.
+    /// A server in recovery.
     Standby,
-    /// A standby if there is one, else any.
+    /// A standby if there is one, otherwise any server.
     PreferStandby,
 }
 
-/// TCP keepalives; `None` is the system's value.
+/// TCP keepalives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Keepalives {
-    /// Whether there are any.
+    /// True if keepalives are sent.
     pub on: bool,
     /// Silence before the first probe.
     pub idle: Duration,
@@ -117,7 +39,7 @@ pub struct Keepalives {
     pub count: u32,
 }
 
-/// Everything that a connection needs. Cloning is cheap enough for one per lane.
+/// The settings of a connection. Cloning is cheap enough for one clone per lane.
 #[derive(Clone)]
 pub struct Settings {
     pub(super) hosts: Vec<Host>,
@@ -125,33 +47,33 @@ pub struct Settings {
     pub(super) database: String,
     pub(super) options: Option<String>,
     pub(super) application_name: String,
-    /// `None`: no limit.
+    /// `None` if there is no limit.
     pub(super) connect_timeout: Option<Duration>,
-    /// `None`: the system's.
+    /// `None` for the system's default.
     pub(super) tcp_user_timeout: Option<Duration>,
     pub(super) keepalives: Keepalives,
     pub(super) session: SessionAttributes,
     pub(super) channel_binding: ChannelBinding,
     pub(super) shuffle: bool,
     pub(super) tls: TlsSettings,
-    /// Set once a connection was found to keep its session; clones share it, so lanes do not ask again.
+    /// True once a connection was found to keep its session. Clones share it, so lanes do not check again.
     pub(super) direct: Arc<AtomicBool>,
     pub(super) notes: Vec<String>,
 }
 
-/// Whether the server must prove, within authentication, that the encryption ends at it.
+/// The use of channel binding, by which the server proves during authentication that the encryption ends at it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChannelBinding {
-    /// Never.
+    /// No proof.
     Disable,
-    /// Where both sides can.
+    /// A proof if both sides support it.
     Prefer,
-    /// Or no connection.
+    /// No connection without a proof.
     Require,
 }
 
 impl Settings {
-    /// `host:port/database`, for reports and messages.
+    /// Returns `host:port/database` for reports and messages.
     pub fn shown(&self) -> String {
         let hosts: Vec<_> = self.hosts.iter().map(Host::shown).collect();
         format!("{}/{}", hosts.join(","), self.database)
@@ -162,7 +84,7 @@ impl Settings {
         &self.hosts
     }
 
-    /// Who connects.
+    /// The role that connects.
     pub fn user(&self) -> &str {
         &self.user
     }
@@ -172,17 +94,18 @@ impl Settings {
         &self.database
     }
 
-    /// What the operator should know about these settings: each a sentence, to be said once.
+    /// Notes for the operator about these settings, each to be reported once.
     pub fn notes(&self) -> &[String] {
         &self.notes
     }
 
-    /// Whether a password stood in the connection string itself (so that `ps` shows it if it came by a flag).
+    /// Returns true if the connection string contains a password. `ps` shows the password if the string is a flag's
+    /// value.
     pub fn password_in_string(&self) -> bool {
         self.hosts.iter().any(|h| matches!(h.password, Some((_, PasswordFrom::String(_)))))
     }
 
-    /// Leaves the look for a transaction pooler out: for a server that serves one connection at a time.
+    /// Skips the check for a transaction pooler, for a server that serves one connection at a time.
     pub fn known_to_be_direct(self) -> Settings {
         self.direct.store(true, std::sync::atomic::Ordering::Relaxed);
         self
@@ -215,12 +138,12 @@ impl fmt::Display for Settings {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Environment, Files, Looked, resolve};
+    use super::super::{Environment, Files, PathInfo, resolve};
     use std::collections::BTreeMap;
     use std::io;
     use std::path::{Path, PathBuf};
 
-    /// Files that are nowhere but here, on a system without permissions.
+    /// Files in memory, on a system without permissions.
     struct Paper(BTreeMap<PathBuf, &'static str>);
 
     impl Files for Paper {
@@ -229,9 +152,9 @@ mod tests {
             Ok(text.as_bytes().to_vec())
         }
 
-        fn look(&self, path: &Path) -> io::Result<Looked> {
+        fn inspect(&self, path: &Path) -> io::Result<PathInfo> {
             self.0.get(path).ok_or(io::ErrorKind::NotFound)?;
-            Ok(Looked { plain_file: true, mode: None })
+            Ok(PathInfo { plain_file: true, mode: None })
         }
     }
 
@@ -258,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_socket_is_looked_for_where_servers_put_it() {
+    fn a_socket_is_found_in_the_default_directories_of_servers() {
         let environment = environment(&[("/tmp/.s.PGSQL.7", "")]);
         let shown = |string| resolve(Some(string), &environment).expect(string).shown();
         assert_eq!(shown("port=7"), "/tmp:7/me");
@@ -266,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_says_where_it_came_from() {
+    fn the_source_of_a_password_is_known() {
         let files = environment(&[("/home/me/.pgpass", "h:5432:me:me:secret\n")]);
         let from_file = resolve(Some("host=h"), &files).expect("settings");
         assert!(!from_file.password_in_string());

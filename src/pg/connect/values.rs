@@ -1,41 +1,41 @@
-//! The keywords of a connection string, or of a service's section, with the values they were given.
+//! The keywords of a connection string or of a service's section, with their values.
 //!
-//! Text as it was written and decoded. It gives no value a meaning and shows none.
+//! A value is the decoded text. It is neither interpreted nor printed here.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// The keywords that a string, or a service's section, gave values to.
+/// The keywords of a string or of a service's section, with their values.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Values {
+pub struct KeywordValues {
     map: BTreeMap<&'static str, String>,
     decoded_password: bool,
 }
 
-impl Values {
-    /// The value of a keyword, if one was given; it may be empty.
+impl KeywordValues {
+    /// The value of a keyword, which may be empty. `None` if it was not given.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.map.get(name).map(String::as_str)
     }
 
-    /// Gives a keyword a value; a later one takes the place of an earlier, as in libpq.
+    /// Sets a keyword's value. A later value replaces an earlier one, as in libpq.
     pub(super) fn set(&mut self, name: &'static str, value: impl Into<String>) {
         self.map.insert(name, value.into());
     }
 
-    /// Notes that percent-decoding changed the password.
+    /// Notes if percent-decoding changed the password.
     pub(super) fn password_was_decoded(&mut self, changed: bool) {
         self.decoded_password = changed;
     }
 
-    /// Whether percent-decoding changed the password: what `Password` errors hint at.
+    /// Returns true if percent-decoding changed the password. `Password` errors then contain a hint.
     pub(super) fn decoded_password(&self) -> bool {
         self.decoded_password
     }
 }
 
-/// The names alone: any value may hold a secret that was put into the wrong place.
-impl fmt::Debug for Values {
+/// Prints only the names: any value may contain a misplaced secret.
+impl fmt::Debug for KeywordValues {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.map.keys()).finish()
     }

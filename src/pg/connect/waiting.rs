@@ -1,30 +1,30 @@
-//! Waiting for a server that wakes or comes back: few attempts, backed off, bounded, and told.
+//! Repeated attempts to connect to a server that wakes up or restarts: few, with growing pauses, bounded, and reported.
 //!
-//! What may be waited for is said by the error's class; nothing is retried behind the caller's back.
+//! The error's class decides if waiting helps. The caller sees every attempt.
 
 use super::error::ConnectError;
 use super::session::ReadOnly;
 use super::settings::Settings;
 use std::time::{Duration, Instant};
 
-/// The time after which no further attempt begins. What is waited for is a server that says, or shows by cutting the
-/// connection while it is made, that it is not ready; one that does not answer at all may be a mistyped host.
+/// The time after which no further attempt begins. Only a server that is not ready is awaited: it reports that, or cuts
+/// the connection while it is established. A server that does not answer may be a mistyped host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Patience(pub Duration);
 
 impl Patience {
-    /// For a first connection: a server that sleeps or starts gets this long.
+    /// The patience for a first connection, long enough for a server that wakes up or starts.
     pub const FIRST: Patience = Patience(Duration::from_secs(60));
-    /// One attempt: the caller waits and counts.
+    /// One attempt: the caller itself waits and counts.
     pub const NONE: Patience = Patience(Duration::ZERO);
 }
 
 impl Settings {
-    /// [`Settings::connect`], again and again while the error's class says that waiting helps. `wait` hears of each failed
-    /// attempt and waits out the pause that follows; where it says `false`, that was the last attempt.
+    /// Calls [`Settings::connect`] until it succeeds or waiting no longer helps. `wait` receives the error of each failed
+    /// attempt and waits for the given pause. It returns false to end the attempts.
     ///
     /// # Errors
-    /// The last attempt's.
+    /// The error of the last attempt.
     pub fn connect_patiently(
         &self,
         read_only: ReadOnly,

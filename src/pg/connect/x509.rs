@@ -1,8 +1,8 @@
-//! What rustls does not do with certificates and OpenSSL does: a name in CN alone, version 1 certificates, and
-//! a certificate that is its own root. PostgreSQL's documentation makes all three.
+//! Checks of certificates that OpenSSL supports and rustls does not: a name only in CN, version 1, and a certificate
+//! that is its own root. PostgreSQL's documentation creates all three.
 //!
-//! It answers questions about one certificate; whether they are asked is decided in `certificate`. Chains with
-//! intermediates are rustls's alone.
+//! Each check is about one certificate, and `certificate` decides which of them are made. Only rustls checks chains with
+//! intermediates.
 
 use rustls::crypto::WebPkiSupportedAlgorithms;
 use rustls::pki_types::{CertificateDer, ServerName, SignatureVerificationAlgorithm, UnixTime};
@@ -18,26 +18,27 @@ use x509_cert::spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
 
 const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
 
-/// A certificate that could be read.
-pub(super) struct Old(Certificate);
+/// A parsed certificate.
+pub(super) struct ParsedCertificate(Certificate);
 
-impl Old {
-    /// Reads DER.
-    pub(super) fn read(der: &CertificateDer<'_>) -> Option<Old> {
-        Certificate::from_der(der).ok().map(Old)
+impl ParsedCertificate {
+    /// Parses DER. `None` if it is not a certificate.
+    pub(super) fn read(der: &CertificateDer<'_>) -> Option<ParsedCertificate> {
+        Certificate::from_der(der).ok().map(ParsedCertificate)
     }
 
-    /// Version 1: rustls reads neither its name nor its key.
+    /// Returns true for version 1, of which rustls reads neither name nor key.
     pub(super) fn is_version_1(&self) -> bool {
         self.0.tbs_certificate.version == Version::V1
     }
 
-    /// Whether it names itself as its issuer; another certificate is no root, even in the file of roots.
+    /// Returns true if the certificate names itself as its issuer. Any other certificate is not a root, even in the
+    /// file of roots.
     pub(super) fn is_self_issued(&self) -> bool {
         self.0.tbs_certificate.issuer == self.0.tbs_certificate.subject
     }
 
-    /// Whether one of the roots signed it itself.
+    /// Returns true if one of the roots signed the certificate directly.
     pub(super) fn signed_by_one_of(
         &self,
         roots: &[CertificateDer<'_>],
@@ -49,7 +50,7 @@ impl Old {
         let Some(kind) = contents(&self.0.signature_algorithm) else {
             return false;
         };
-        roots.iter().filter_map(Old::read).any(|root| {
+        roots.iter().filter_map(ParsedCertificate::read).any(|root| {
             let tbs = &root.0.tbs_certificate;
             let fitting = algorithms.all.iter().copied();
             tbs.subject == self.0.tbs_certificate.issuer
@@ -59,7 +60,7 @@ impl Old {
         })
     }
 
-    /// Its dates.
+    /// Checks the dates of the certificate.
     pub(super) fn check_dates(&self, now: UnixTime) -> Result<(), CertificateError> {
         let validity = &self.0.tbs_certificate.validity;
         let now = now.as_secs();
@@ -72,8 +73,8 @@ impl Old {
         Ok(())
     }
 
-    /// Whether it names the server in CN, which counts where it has no alternative name of the kind asked for; an
-    /// address may also stand as a DNS name. These are libpq's rules.
+    /// Returns true if the certificate names the server, by libpq's rules. CN counts only without an alternative name
+    /// of the same kind. An address may also be written as a DNS name.
     pub(super) fn names(&self, server: &ServerName<'_>) -> bool {
         let (wanted, is_ip) = match server {
             ServerName::DnsName(name) => (name.as_ref().to_owned(), false),
@@ -105,7 +106,7 @@ impl Old {
         std::str::from_utf8(name.value.value()).ok()
     }
 
-    /// The signature of a TLS 1.2 handshake by its key.
+    /// Returns true if the certificate's key made this signature of a TLS 1.2 handshake.
     pub(super) fn signed_handshake(
         &self,
         message: &[u8],
@@ -117,12 +118,13 @@ impl Old {
         fitting.flat_map(|(_, found)| found.iter().copied()).any(|a| signed(a, key, message, dss.signature()))
     }
 
-    /// Its key, as rustls takes raw keys.
+    /// The key of the certificate in rustls's form of raw keys.
     pub(super) fn key(&self) -> Option<Vec<u8>> {
         self.0.tbs_certificate.subject_public_key_info.to_der().ok()
     }
 }
 
+/// Returns true if the key made the signature with this algorithm.
 fn signed(
     algorithm: &dyn SignatureVerificationAlgorithm,
     key: &SubjectPublicKeyInfoOwned,
@@ -136,21 +138,22 @@ fn signed(
             .is_some_and(|key| algorithm.verify_signature(key, message, signature).is_ok())
 }
 
-/// An algorithm's identifier without the header of its sequence, as rustls compares them.
+/// An algorithm's identifier without the header of its sequence, as rustls compares it. `None` if it is too long.
 fn contents(algorithm: &AlgorithmIdentifierOwned) -> Option<Vec<u8>> {
     let der = algorithm.to_der().ok()?;
-    // Longer ones than 127 bytes (RSA-PSS with all its parameters stays below) are none that rustls knows.
+    // rustls knows no identifier longer than 127 bytes. RSA-PSS with all its parameters is shorter.
     (der.get(1)? < &0x80).then(|| der[2..].to_vec())
 }
 
-/// A name and a pattern: equal but for case, or `*.` for exactly one first label; an address has no labels.
+/// Returns true if the pattern matches the name: equal except for case, or `*.` for exactly one first label. An address
+/// has no labels.
 fn matches(pattern: &str, name: &str, is_ip: bool) -> bool {
     if pattern.eq_ignore_ascii_case(name) || is_ip {
         return pattern.eq_ignore_ascii_case(name);
     }
     match (pattern.strip_prefix("*."), name.split_once('.')) {
-        (Some(rest), Some((first, behind))) => {
-            !rest.is_empty() && !first.is_empty() && rest.eq_ignore_ascii_case(behind)
+        (Some(suffix), Some((first, rest))) => {
+            !suffix.is_empty() && !first.is_empty() && suffix.eq_ignore_ascii_case(rest)
         }
         _ => false,
     }
@@ -161,7 +164,7 @@ mod tests {
     use super::matches;
 
     #[test]
-    fn a_star_stands_for_one_label() {
+    fn a_star_matches_exactly_one_label() {
         for (pattern, name, yes) in [
             ("db.example.com", "DB.example.com", true),
             ("*.example.com", "db.example.com", true),
