@@ -138,7 +138,7 @@ fn target_facts(
 fn purpose(m: &Migration<'_>, session: &mut Session, run: Option<&Run>) -> Result<Purpose, ServerError> {
     Ok(match (m.activity(), run) {
         (Activity::Rollback, Some(run)) => {
-            Purpose::TakeBack { owner: session.made(run.id)?.iter().any(|made| made.kind == MadeKind::Owner) }
+            Purpose::Rollback { owner: session.made(run.id)?.iter().any(|made| made.kind == MadeKind::Owner) }
         }
         (Activity::Verification | Activity::Rollback, _) => Purpose::Verify,
         (Activity::DryRun | Activity::Cutover | Activity::Rehearsal, Some(run)) if run.state == RunState::Done => {

@@ -37,7 +37,7 @@ pub const TOPICS: [Topic; 8] = [
         page: include_str!("guarantees.md"),
     },
     Topic { name: "limits", summary: "versions, types, memory, what is refused", page: include_str!("limits.md") },
-    Topic { name: "speed", summary: "what was measured, beside other tools", page: include_str!("speed.md") },
+    Topic { name: "speed", summary: "measurements, compared with other tools", page: include_str!("speed.md") },
 ];
 
 /// The whole mapping language as one TOML file, every key with a comment.

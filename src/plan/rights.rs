@@ -21,7 +21,7 @@ pub enum Purpose {
     /// It reads rows.
     Verify,
     /// It removes rows, including the owner's row if the run made it.
-    TakeBack {
+    Rollback {
         /// True if the run made the owner's row.
         owner: bool,
     },
@@ -96,12 +96,12 @@ impl Asker<'_> {
             let key = table_key(target, table);
             match purpose {
                 // Rollback also reads the row's system columns, for which no right on columns can be granted.
-                Purpose::TakeBack { .. } => lacks.need(&place, "SELECT", &key),
+                Purpose::Rollback { .. } => lacks.need(&place, "SELECT", &key),
                 _ => lacks.need_on(&place, "SELECT", &key, &self.read_back(table)),
             }
             match purpose {
                 Purpose::Write => lacks.need_on(&place, "INSERT", &key, &NeededColumns::of(self.sent(table))),
-                Purpose::TakeBack { .. } => lacks.need(&place, "DELETE", &key),
+                Purpose::Rollback { .. } => lacks.need(&place, "DELETE", &key),
                 Purpose::Verify => {}
             }
         }
@@ -109,7 +109,7 @@ impl Asker<'_> {
             lacks.need(&place, "USAGE", &format!("SCHEMA {schema}"));
             lacks.need_on(&place, "SELECT", &format!("TABLE {schema}.{table}"), &columns);
         }
-        if let (Purpose::TakeBack { owner: true }, Some(owner)) = (purpose, self.owner) {
+        if let (Purpose::Rollback { owner: true }, Some(owner)) = (purpose, self.owner) {
             lacks.need("owner.create", "SELECT", &table_key(target, &owner.table));
             lacks.need("owner.create", "DELETE", &table_key(target, &owner.table));
         }
@@ -118,7 +118,7 @@ impl Asker<'_> {
             (Purpose::Write, Some(load), _) => {
                 lacks.need(&format!("load.{}.conflict", load.name), "TEMPORARY", "DATABASE");
             }
-            (Purpose::TakeBack { .. }, _, Some(load)) => {
+            (Purpose::Rollback { .. }, _, Some(load)) => {
                 lacks.need(&format!("load.{}", load.name), "TEMPORARY", "DATABASE");
             }
             _ => {}
@@ -206,7 +206,7 @@ impl Asker<'_> {
                 };
                 found.push(NeededTable { place: place.clone(), schema, table, columns });
             }
-            if matches!(purpose, Purpose::TakeBack { .. }) {
+            if matches!(purpose, Purpose::Rollback { .. }) {
                 for (child, facts) in &self.target.tables {
                     let refers = facts.foreign.iter().filter(|key| key.parent == table).flat_map(|key| &key.columns);
                     let refers: Vec<&String> = refers.collect();
@@ -242,8 +242,8 @@ impl Asker<'_> {
                             lacks.need_to_draw(&place, &sequence.name);
                         }
                     }
-                    Purpose::TakeBack { .. } if fed => lacks.need(&place, "UPDATE", &key),
-                    Purpose::TakeBack { .. } | Purpose::Verify => {}
+                    Purpose::Rollback { .. } if fed => lacks.need(&place, "UPDATE", &key),
+                    Purpose::Rollback { .. } | Purpose::Verify => {}
                 }
             }
         }

@@ -60,7 +60,7 @@ fn done(report: &Report, exit: Exit) -> (String, String) {
     let rows = format!("{} of {}", count(sums.written, "row", "rows"), count(sums.loads, "load", "loads"));
     match job {
         Activity::DryRun => dry(report, sums, set_aside),
-        Activity::Rollback => ("Rolled back".to_owned(), taken_back(report)),
+        Activity::Rollback => ("Rolled back".to_owned(), rolled_back(report)),
         Activity::Verification => (
             label("Verified", report, set_aside),
             format!("Source and target {} {rows}.{} Nothing was written.", agree(report), proof(report)),
@@ -76,7 +76,7 @@ fn done(report: &Report, exit: Exit) -> (String, String) {
     }
 }
 
-fn taken_back(report: &Report) -> String {
+fn rolled_back(report: &Report) -> String {
     let stays = report.warnings.iter().filter(|w| w.kind == WarningKind::Stays);
     let stays: Vec<String> = stays.map(|w| w.place.clone()).collect();
     if stays.is_empty() {

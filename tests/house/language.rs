@@ -57,6 +57,9 @@ const SERIALISED: [(&str, &str); 2] = [
     ("set aside", "set_aside"),
 ];
 
+/// Serialised words of several parts: the phrase, and how the code writes it. Names of steps in the JSON report.
+const QUOTED: [(&str, &str); 2] = [("put back", "\"put back\""), ("take back", "\"take back\"")];
+
 /// The files that people write: not the golden ones, which hold what the tool printed, and not this list.
 fn written() -> Vec<SourceFile> {
     let extensions = ["rs", "sql", "sh", "toml"];
@@ -137,7 +140,10 @@ fn words_with_a_plainer_synonym_are_not_used() {
     let mut offences = Vec::new();
     for file in written() {
         for (phrase, at) in phrases(&file.text, &WORDS) {
-            if !SERIALISED.contains(&(phrase, identifier(&file.text, at))) {
+            let quoted =
+                |(word, written): &(&str, &str)| *word == phrase && at > 0 && file.text[at - 1..].starts_with(written);
+            let is_serialised = SERIALISED.contains(&(phrase, identifier(&file.text, at))) || QUOTED.iter().any(quoted);
+            if !is_serialised {
                 let begin = file.text[..at].rfind('\n').map_or(0, |n| n + 1);
                 let line = file.text[begin..].lines().next().unwrap_or_default();
                 offences.push(format!("{}: `{phrase}`: {}", file.place(at), line.trim()));

@@ -77,7 +77,7 @@ fn a_strict_reader_reads_every_report_and_misses_nothing() {
 }
 
 #[test]
-fn every_kind_of_entry_stands_in_some_sample() {
+fn every_kind_of_entry_is_in_some_sample() {
     let all: Vec<_> = samples::all().into_iter().flat_map(|(_, reports)| reports).collect();
     let value: serde_json::Value = serde_json::from_str(&written(&all)).expect("read");
     let fields = value[0].as_object().expect("object").iter().filter(|(_, v)| v.is_array()).map(|(k, _)| k.clone());

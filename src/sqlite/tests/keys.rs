@@ -4,7 +4,7 @@ use super::*;
 use crate::model::key::KeyRange;
 
 /// Checks that stopping and resuming anywhere yields the rows of one scan, and that every split covers each row once.
-fn goes_on_from_everywhere(source: &Source, select: &Select) -> Vec<Vec<String>> {
+fn resumed_after_each_row(source: &Source, select: &Select) -> Vec<Vec<String>> {
     let reader = source.reader().unwrap();
     let whole = range(&reader, select, None, None).unwrap();
     for stop in 0..whole.keys.len() {
@@ -38,7 +38,7 @@ fn rowids_may_be_negative_and_huge_with_gaps() {
                               (-9223372036854775808, 'bottom');",
     );
     let source = open(&path);
-    let rows = goes_on_from_everywhere(&source, &select(&source, "t", &["a"]));
+    let rows = resumed_after_each_row(&source, &select(&source, "t", &["a"]));
     assert_eq!(rows.concat(), ["'bottom'", "'minus'", "'seven'", "'big'", "'top'"]);
 }
 
@@ -46,7 +46,7 @@ fn rowids_may_be_negative_and_huge_with_gaps() {
 fn rows_without_a_key_are_a_multiset() {
     let (_folder, path) = database("CREATE TABLE t(a); INSERT INTO t VALUES (1), (1), (1);");
     let source = open(&path);
-    assert_eq!(goes_on_from_everywhere(&source, &select(&source, "t", &["a"])).concat(), ["1", "1", "1"]);
+    assert_eq!(resumed_after_each_row(&source, &select(&source, "t", &["a"])).concat(), ["1", "1", "1"]);
 }
 
 #[test]
@@ -57,7 +57,7 @@ fn a_composite_key_without_rowid_resumes_after_any_row() {
          FROM (VALUES ('x'), ('y'), ('z')) x, (VALUES (-1), (2), (10)) y;",
     );
     let source = open(&path);
-    let rows = goes_on_from_everywhere(&source, &select(&source, "t", &["v"]));
+    let rows = resumed_after_each_row(&source, &select(&source, "t", &["v"]));
     assert_eq!(rows.concat(), ["'x-1'", "'x2'", "'x10'", "'y-1'", "'y2'", "'y10'", "'z-1'", "'z2'", "'z10'"]);
 }
 
@@ -70,11 +70,11 @@ fn a_key_of_mixed_directions_resumes_after_any_row() {
          INSERT INTO d VALUES (1, 1), (1, 2), (2, 1), (2, 2), (3, 1);",
     );
     let source = open(&path);
-    let rows = goes_on_from_everywhere(&source, &select(&source, "t", &["a", "b", "c"]));
+    let rows = resumed_after_each_row(&source, &select(&source, "t", &["a", "b", "c"]));
     assert_eq!(rows[0], ["3", "'q'", "1.5"]);
     assert_eq!(rows[2], ["2", "'C'", "x'00'"]);
     assert_eq!(rows.len(), 7);
-    let rows = goes_on_from_everywhere(&source, &select(&source, "d", &["a", "b"]));
+    let rows = resumed_after_each_row(&source, &select(&source, "d", &["a", "b"]));
     assert_eq!(rows.concat().concat(), "3122211211");
 }
 
@@ -89,11 +89,11 @@ fn the_collation_of_the_key_decides_and_not_the_columns() {
          INSERT INTO r VALUES ('x  '), ('y'), ('w ');",
     );
     let source = open(&path);
-    let rows = goes_on_from_everywhere(&source, &select(&source, "n", &["a"]));
+    let rows = resumed_after_each_row(&source, &select(&source, "n", &["a"]));
     assert_eq!(rows.concat(), ["'A'", "'b'", "'c'", "'D'", "'É'", "'é'"]);
-    let rows = goes_on_from_everywhere(&source, &select(&source, "m", &["a"]));
+    let rows = resumed_after_each_row(&source, &select(&source, "m", &["a"]));
     assert_eq!(rows.concat(), ["'A'", "'B'", "'a'", "'b'"]);
-    let rows = goes_on_from_everywhere(&source, &select(&source, "r", &["a"]));
+    let rows = resumed_after_each_row(&source, &select(&source, "r", &["a"]));
     assert_eq!(rows.concat(), ["'w '", "'x  '", "'y'"]);
 }
 
@@ -105,7 +105,7 @@ fn typeless_keys_are_walked_by_storage_class() {
                               (-9223372036854775808, 8), (9e999, 9);",
     );
     let source = open(&path);
-    let rows = goes_on_from_everywhere(&source, &select(&source, "t", &["k"]));
+    let rows = resumed_after_each_row(&source, &select(&source, "t", &["k"]));
     let order = ["-9223372036854775808", "1", "1.5", "inf", "''", "'1'", "t'ff00fe'", "x''", "x'31'"];
     assert_eq!(rows.concat(), order);
 }
@@ -124,16 +124,16 @@ fn a_table_that_hides_its_rowid_is_addressed_by_ordinal() {
     assert_eq!(schema.tables["h"].address, Address::Ordinal);
     assert_eq!(schema.tables["i"].address, Address::Rowid("id".to_owned()));
     assert_eq!(schema.tables["j"].address, Address::Rowid("_rowid_".to_owned()));
-    let rows = goes_on_from_everywhere(&source, &select(&source, "h", &["rowid"]));
+    let rows = resumed_after_each_row(&source, &select(&source, "h", &["rowid"]));
     assert_eq!(rows.concat(), ["'a'", "'b'", "'a'"]);
     assert_eq!(all(&source, &select(&source, "h", &[])).keys, [Key::rowid(1), Key::rowid(2), Key::rowid(3)]);
-    let rows = goes_on_from_everywhere(&source, &select(&source, "i", &["rowid"]));
+    let rows = resumed_after_each_row(&source, &select(&source, "i", &["rowid"]));
     assert_eq!(rows.concat(), ["'early'", "'late'"]);
     assert_eq!(rows_of_j(&source), ["'x'", "'w'"]);
 }
 
 fn rows_of_j(source: &Source) -> Vec<String> {
-    goes_on_from_everywhere(source, &select(source, "j", &["rowid"])).concat()
+    resumed_after_each_row(source, &select(source, "j", &["rowid"])).concat()
 }
 
 #[test]

@@ -54,7 +54,7 @@ fn all_readers_see_one_commit_under_a_live_writer() {
                 assert!(counts.iter().all(|count| *count == counts[0]), "{mode}: {counts:?}");
             }
         });
-        assert!(commits > 5, "{mode}: the writer went on");
+        assert!(commits > 5, "{mode}: the writer continued");
     }
 }
 
