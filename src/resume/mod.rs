@@ -158,7 +158,7 @@ fn changed_load(run: &Run, load: &str, lines: &[String], identity: &RunIdentity)
     let is_own = |line: &String| identity.own_types.contains(&(load.to_owned(), line.clone()));
     if run.form == Form::One && !lines.is_empty() && lines.iter().all(is_own) {
         let reason = format!(
-            "{} may have changed or not: migrate {}, which began the run, recorded the OIDs of their types, and a database \
+            "no comparison is possible for {}: migrate {}, which began the run, recorded the OIDs of types, and a database \
              that was dumped and restored has other OIDs",
             lines.join(", "),
             run.tool
