@@ -3,10 +3,10 @@
 //! Observes events and keeps no record. The only file that names indicatif. The abilities of the terminal are arguments.
 
 mod lines;
+mod log;
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
@@ -14,7 +14,10 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, P
 use crate::event::{Event, Observer};
 use crate::text::{grouped, phrase, printable, shortened};
 
-use lines::Lines;
+use lines::Plain;
+use log::{held, log_line, say};
+
+pub use log::Verbosity;
 
 /// The value of `--progress`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,18 +55,6 @@ impl Mode {
     }
 }
 
-/// The amount of output of the log.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Verbosity {
-    /// Nothing at all, no progress either.
-    Quiet,
-    /// Warnings and retries.
-    #[default]
-    Usual,
-    /// Also the end of each load and every sentence for the log.
-    Verbose,
-}
-
 /// Columns for the name of a load next to its bar.
 const NAME: usize = 24;
 
@@ -72,7 +63,7 @@ pub fn observer(mode: Mode, verbosity: Verbosity) -> impl Observer {
     let mode = if verbosity == Verbosity::Quiet { Mode::None } else { mode };
     let show = match mode {
         Mode::Bar => Show::Bars(Box::new(Mutex::new(Bars::new(ProgressDrawTarget::stderr())))),
-        Mode::Plain => Show::Lines(Lines::start()),
+        Mode::Plain => Show::Lines(Plain::start()),
         Mode::None => Show::Nothing,
     };
     Progress { verbosity, show }
@@ -85,7 +76,7 @@ struct Progress {
 
 enum Show {
     Bars(Box<Mutex<Bars>>),
-    Lines(Lines),
+    Lines(Plain),
     Nothing,
 }
 
@@ -107,29 +98,6 @@ impl Observer for Progress {
             Show::Nothing => said.iter().for_each(|line| say(line)),
         }
     }
-}
-
-/// A panic in another lane must not silence the progress of this one.
-fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Writes one line to stderr. A closed stderr must not stop a migration.
-fn say(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{line}");
-}
-
-/// The line of the log for an event. `None` if the log skips it.
-fn log_line(event: Event<'_>, verbosity: Verbosity) -> Option<String> {
-    let line = match event {
-        Event::Warned(w) if verbosity >= Verbosity::Usual => format!("warning: {}: {}", w.place, w.message),
-        Event::Retry { attempt, why } if verbosity >= Verbosity::Usual => {
-            format!("no connection ({why}); reconnecting, attempt {attempt}")
-        }
-        Event::Said(words) if verbosity >= Verbosity::Verbose => words.to_owned(),
-        _ => return None,
-    };
-    Some(printable(&line).into_owned())
 }
 
 /// [`Mode::Bar`]: a bar for each load at work, and a line for the step below them.
@@ -247,7 +215,7 @@ fn style(template: &str) -> ProgressStyle {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::record::{StepKind, Warning};
+    use crate::model::record::StepKind;
 
     #[test]
     fn a_bar_needs_a_terminal() {
@@ -264,17 +232,6 @@ mod tests {
         for (requested, terminal, mode) in table {
             assert_eq!(Mode::resolve(requested, terminal), mode, "{requested:?}, terminal: {terminal}");
         }
-    }
-
-    #[test]
-    fn quiet_prints_nothing_and_only_verbose_prints_all() {
-        let warning = Warning::new("source", "line\nbreak\u{1b}[2J");
-        let events = [Event::Warned(&warning), Event::Retry { attempt: 2, why: "57P01" }, Event::Said("words")];
-        let said = |verbosity| events.iter().filter_map(|e| log_line(*e, verbosity)).collect::<Vec<_>>();
-        assert!(said(Verbosity::Quiet).is_empty());
-        let usual = ["warning: source: line break\\u{1b}[2J", "no connection (57P01); reconnecting, attempt 2"];
-        assert_eq!(said(Verbosity::Usual), usual);
-        assert_eq!(said(Verbosity::Verbose)[2], "words");
     }
 
     #[test]

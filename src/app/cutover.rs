@@ -1,51 +1,26 @@
-//! `migrate`, the cutover, and `migrate verify`. The cutover is prepared, written and finished, in this order.
+//! The cutover: it is prepared, written and finished, in this order.
 
 use std::collections::BTreeMap;
 
-use crate::cli::{Run as RunArgs, Verify, Work};
 use crate::convert::Settled;
-use crate::event::Observer;
 use crate::exit::Exit;
 use crate::job::{Job, Stop};
 use crate::mapping::OnFault;
 use crate::migrate;
 use crate::model::ledger::{Judged, NewRun, Run};
-use crate::model::record::{Activity, Refusal, Report, StepKind};
+use crate::model::record::{Report, StepKind};
 use crate::model::select::Relation;
 use crate::pg::{ServerError, Session};
 use crate::resume::RunIdentity;
 
 use super::failure::{Ended, Failure};
 use super::finish::{OwnRun, finish, halted, stopped};
-use super::session::{LedgerView, Migration, Planned, Request};
-use super::world::World;
-use super::{dispatch, dry_run, explain, fault_file, inputs, plan, record};
+use super::session::{LedgerView, Migration, Planned};
+use super::situation::{Situation, confirm};
+use super::{dry_run, explain, fault_file, plan, preflight, record};
 
 /// The estimated rows of each load.
 type Sizes = BTreeMap<String, u64>;
-
-/// `migrate` without a subcommand.
-pub fn command(args: &RunArgs, world: &World, observer: &dyn Observer) -> Result<Report, Failure> {
-    let file = inputs::one_mapping(&args.common, world)?;
-    let activity = if args.dry_run { Activity::DryRun } else { Activity::Cutover };
-    let asks = activity == Activity::Cutover && !args.yes;
-    if asks && !world.stdin_is_terminal {
-        let reason = "nothing was done; neither --dry-run nor --yes was given, and stdin is no terminal to ask on";
-        let advice = "Check with --dry-run first, then run it with --yes.";
-        return Err(Failure::refused(Refusal::new("run", reason, advice)));
-    }
-    let work = args.work.clone();
-    let request = Request { common: &args.common, reporting: &args.reporting, work, activity, asks };
-    dispatch::report(Migration::new(request, file, world, observer)?)
-}
-
-/// `migrate verify`
-pub fn verify_command(args: &Verify, world: &World, observer: &dyn Observer) -> Result<Report, Failure> {
-    let file = inputs::one_mapping(&args.common, world)?;
-    let (work, activity) = (Work::default(), Activity::Verification);
-    let request = Request { common: &args.common, reporting: &args.reporting, work, activity, asks: false };
-    dispatch::report(Migration::new(request, file, world, observer)?)
-}
 
 /// A run that is recorded in the ledger, ready to write.
 struct Prepared {
@@ -62,7 +37,7 @@ struct Prepared {
 pub fn carry_out(
     m: &Migration<'_>,
     session: &mut Session,
-    situation: dispatch::Situation<'_>,
+    situation: Situation<'_>,
     report: &mut Report,
 ) -> Result<Exit, Failure> {
     let planned = situation.planned;
@@ -81,12 +56,12 @@ pub fn carry_out(
 fn prepare(
     m: &Migration<'_>,
     session: &mut Session,
-    situation: dispatch::Situation<'_>,
+    situation: Situation<'_>,
     report: &mut Report,
 ) -> Result<Prepared, Ended> {
-    let dispatch::Situation { planned, ledger, identity } = situation;
+    let Situation { planned, ledger, identity } = situation;
     if m.asks() {
-        dispatch::confirm(m, session, planned.plan)?;
+        confirm(m, session, planned.plan)?;
     }
     let (settled, stale) = plan::settle(m, session, planned, ledger.run.as_ref())
         .map_err(|stop| Ended::Exit(stopped(m, stop, planned.plan, report, ledger.run.is_some())))?;
@@ -126,7 +101,7 @@ fn preflight(
     report: &mut Report,
 ) -> Result<Sizes, Ended> {
     let mut faultless = || -> Result<Option<Sizes>, Stop> {
-        let preflight = dry_run::preflight(m, session, planned, settled, report)?;
+        let preflight = preflight::read(m, session, planned, settled, report)?;
         let found = &preflight.found;
         if found.iter().all(|f| f.fault_total == 0) {
             return Ok(Some(found.iter().map(|f| (f.load.clone(), f.sums.read)).collect()));
@@ -243,7 +218,7 @@ fn detach(
     let request = migrate::indexes::detach::DetachRequest {
         detach: &plan.detach,
         target,
-        how: super::plan::detaching(m),
+        how: plan::detaching(m),
         rows: &rows,
         reader: &reader,
         loads: &plan.loads,

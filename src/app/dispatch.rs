@@ -1,30 +1,57 @@
-//! The way that every command with a report shares: open both sides, make the plan, compare it with the ledger, and carry
-//! out what the command and the ledger decide together.
+//! The commands that end in a report. All share one way: open both sides, make the plan, compare it with the ledger, and
+//! carry out what the command and the ledger decide together.
 
-use std::io::{BufRead, Write};
-
-use crate::convert::Settled;
+use crate::cli::{Rollback, Run as RunArgs, Verify, Work};
+use crate::event::Observer;
 use crate::exit::Exit;
-use crate::job::Stop;
-use crate::migrate;
 use crate::model::record::{Activity, Refusal, Report, Warning};
-use crate::pg::{ServerError, Session};
-use crate::plan::{self, Purpose};
+use crate::pg::Session;
 use crate::resume::{self, Decision, RunIdentity};
-use crate::sqlite::{Source, stamp};
-use crate::verify::changed_source;
+use crate::sqlite::Source;
 
 use super::failure::Failure;
-use super::finish::{OwnerState, finish, subject};
+use super::finish::finish;
 use super::record::Timing;
-use super::session::{LedgerView, Migration, Planned, run_state};
-use super::{cutover, dry_run, explain, inputs, record, rollback};
+use super::session::{Migration, Planned, Request, run_state};
+use super::situation::{Situation, comparable, readable_ledger};
+use super::world::World;
+use super::{cutover, dry_run, explain, inputs, plan, record, rollback};
 
-/// A plan, the ledger's view of its run, and the identity of a run of this plan.
-pub struct Situation<'a> {
-    pub planned: Planned<'a>,
-    pub ledger: LedgerView,
-    pub identity: RunIdentity,
+/// `migrate` without a subcommand.
+pub fn cutover(args: &RunArgs, world: &World, observer: &dyn Observer) -> Result<Report, Failure> {
+    let file = inputs::one_mapping(&args.common, world)?;
+    let activity = if args.dry_run { Activity::DryRun } else { Activity::Cutover };
+    let asks = activity == Activity::Cutover && !args.yes;
+    if asks && !world.stdin_is_terminal {
+        let reason = "nothing was done; neither --dry-run nor --yes was given, and stdin is no terminal to ask on";
+        let advice = "Check with --dry-run first, then run it with --yes.";
+        return Err(Failure::refused(Refusal::new("run", reason, advice)));
+    }
+    let work = args.work.clone();
+    let request = Request { common: &args.common, reporting: &args.reporting, work, activity, asks };
+    report(Migration::new(request, file, world, observer)?)
+}
+
+/// `migrate verify`
+pub fn verify(args: &Verify, world: &World, observer: &dyn Observer) -> Result<Report, Failure> {
+    let file = inputs::one_mapping(&args.common, world)?;
+    let (work, activity) = (Work::default(), Activity::Verification);
+    let request = Request { common: &args.common, reporting: &args.reporting, work, activity, asks: false };
+    report(Migration::new(request, file, world, observer)?)
+}
+
+/// `migrate rollback`
+pub fn rollback(args: &Rollback, world: &World, observer: &dyn Observer) -> Result<Report, Failure> {
+    let file = inputs::one_mapping(&args.common, world)?;
+    if !args.yes && !world.stdin_is_terminal {
+        let reason = "nothing was done; --yes was not given, and stdin is no terminal to ask on";
+        let advice = "`migrate status` lists what a rollback removes.";
+        return Err(Failure::refused(Refusal::new("rollback", reason, advice)));
+    }
+    let work = Work { take_over: args.take_over, ..Work::default() };
+    let (activity, asks) = (Activity::Rollback, !args.yes);
+    let request = Request { common: &args.common, reporting: &args.reporting, work, activity, asks };
+    report(Migration::new(request, file, world, observer)?)
 }
 
 /// Carries out the command, and returns its report with times.
@@ -38,14 +65,14 @@ pub fn report(m: Migration<'_>) -> Result<Report, Failure> {
 fn untimed(m: &Migration<'_>) -> Result<Report, Failure> {
     let mut report = Report::new(m.activity().command(), &m.mapping().name);
     report.dry_run = m.activity() == Activity::DryRun;
-    report.warnings.extend(super::plan::placeholders(m));
+    report.warnings.extend(plan::placeholders(m));
     let source = m.open_source(&mut report)?;
     let mut session = m.open_target(&mut report)?;
     let exit = match &mut session {
         None => dry_run::without_target(m, &source, &mut report)?,
         Some(session) => with_target(m, &source, session, &mut report)?,
     };
-    super::plan::add_lines(m, &mut report);
+    plan::add_lines(m, &mut report);
     record::end(&mut report, exit);
     Ok(report)
 }
@@ -64,7 +91,7 @@ fn with_target(
         report.refusals.push(refusal);
         return Ok(Exit::Refused);
     }
-    let Some((plan, target)) = super::plan::make(m, source, Some(session), Some(&ledger), report)? else {
+    let Some((plan, target)) = plan::make(m, source, Some(session), Some(&ledger), report)? else {
         return Ok(Exit::Refused);
     };
     let planned = Planned { source, plan: &plan, target: &target };
@@ -115,93 +142,4 @@ fn carry_out(
         (_, Activity::DryRun) => dry_run::with_target(m, session, *planned, ledger.run.as_ref(), report),
         (_, Activity::Cutover | Activity::Rehearsal) => cutover::carry_out(m, session, situation, report),
     }
-}
-
-/// The ledger's view of the run. Empty if the role may not read the ledger; the plan then refuses that right, too.
-fn readable_ledger(m: &Migration<'_>, session: &mut Session) -> Result<LedgerView, ServerError> {
-    let rights = session.rights(&m.mapping().target.schema)?;
-    match plan::ledger_rights(&rights, Purpose::Verify).as_slice() {
-        [] => m.read_ledger(session),
-        _ => Ok(LedgerView::default()),
-    }
-}
-
-/// Returns the identity that is compared with the ledger. If the source was written to since the run began,
-/// and still produces every row that was committed, it has the stamp of the run. `None` if it does not; the report has
-/// the reasons.
-fn comparable(
-    m: &Migration<'_>,
-    session: &mut Session,
-    situation: &Situation<'_>,
-    report: &mut Report,
-) -> Result<Option<RunIdentity>, Failure> {
-    let mut identity = situation.identity.clone();
-    let Some(run) = &situation.ledger.run else { return Ok(Some(identity)) };
-    if m.activity() == Activity::Verification {
-        // The checks report each row and each object that changed since.
-        identity.adopt(run);
-    }
-    if identity.stamp == run.stamp {
-        return Ok(Some(identity));
-    }
-    let changes = m.reconnect().retrying(session, |session| changed_rows(m, session, situation, report));
-    match changes.map_err(Failure::refused)? {
-        // `resume::decide` reports a different schema or dump.
-        None => {}
-        Some(refusals) if refusals.is_empty() => identity.stamp.clone_from(&run.stamp),
-        Some(refusals) => {
-            report.refusals.extend(refusals);
-            report.state = run_state(Some(run));
-            return Ok(None);
-        }
-    }
-    Ok(Some(identity))
-}
-
-/// The committed or quarantined rows that a changed source no longer produces. `None` if its schema changed or it is a
-/// dump: then the rows need not be compared.
-fn changed_rows(
-    m: &Migration<'_>,
-    session: &mut Session,
-    situation: &Situation<'_>,
-    report: &mut Report,
-) -> Result<Option<Vec<Refusal>>, Stop> {
-    let Situation { planned, ledger, .. } = situation;
-    let now = planned.source.stamp();
-    let Some(run) = ledger.run.as_ref().filter(|run| stamp::have_same_schema(&run.stamp, &now)) else {
-        return Ok(None);
-    };
-    let settled: Settled = m.constants(Some(run));
-    let key = migrate::owner::find(session, planned.plan, &settled)?;
-    let owner = OwnerState::new(key, false, settled);
-    let mut subject = subject(m, *planned, run, ledger, &owner);
-    subject.later = true;
-    subject.show_values = false;
-    let mut refusals = changed_source::committed_rows(&subject, session)?;
-    // Quarantined rows were never written, so rollback ignores them.
-    if m.activity() != Activity::Rollback {
-        refusals.extend(changed_source::quarantined_rows(&subject, session)?);
-    }
-    if refusals.is_empty() {
-        let message = "was written to since the run began; its committed rows were read again and are unchanged";
-        report.warnings.push(Warning::new("source", message));
-    }
-    Ok(Some(refusals))
-}
-
-/// Prints the plan, and asks for the name of the database.
-///
-/// # Errors
-/// If the answer is another text.
-pub fn confirm(m: &Migration<'_>, session: &mut Session, plan: &plan::Plan) -> Result<(), Failure> {
-    let database = session.database_name().map_err(Failure::refused)?;
-    eprint!("{}\nType the database's name ({database}) to continue: ", plan::text(plan));
-    let _ = std::io::stderr().flush();
-    let mut typed = String::new();
-    let _ = std::io::stdin().lock().read_line(&mut typed);
-    if typed.trim() == database {
-        return Ok(());
-    }
-    let place = if m.activity() == Activity::Rollback { "rollback" } else { "run" };
-    Err(Failure::refused(Refusal::new(place, "nothing was done; the database's name was not typed", "")))
 }

@@ -1,54 +1,21 @@
-//! `migrate --dry-run`, and the preflight that it shares with the cutover: every row is read and converted, none is written.
+//! `migrate --dry-run`: checks everything that can be checked before a write, and writes nothing.
 
 use std::collections::BTreeMap;
 
 use crate::convert::Settled;
-use crate::convert::row::Maps;
 use crate::exit::Exit;
-use crate::job::Stop;
 use crate::mapping::OnFault;
 use crate::migrate;
-use crate::migrate::preflight::read_ahead;
 use crate::model::ledger::Run;
-use crate::model::record::{Activity, Check, CheckKind, Report, StepKind};
+use crate::model::record::{Check, CheckKind, Report};
 use crate::model::select::Relation;
 use crate::pg::Session;
-use crate::plan::LoadPlan;
 use crate::sqlite::Source;
 
 use super::failure::{Ended, Failure};
 use super::finish::stopped;
 use super::session::{Migration, Planned};
-use super::{explain, fault_file, plan, record};
-
-/// The result of the preflight.
-pub struct PreflightResult {
-    /// Per load.
-    pub found: Vec<read_ahead::LoadPreflight>,
-    /// The lookup maps, by load.
-    pub maps: BTreeMap<String, Maps>,
-}
-
-/// Reads and converts the rows of every load, with the lookups that can be read before the load.
-pub fn preflight(
-    m: &Migration<'_>,
-    session: &mut Session,
-    Planned { source, plan, target }: Planned<'_>,
-    settled: &Settled,
-    report: &mut Report,
-) -> Result<PreflightResult, Stop> {
-    let began = m.world().elapsed();
-    let (maps, checks) = migrate::lookup_maps::before_writing(session, plan, settled)?;
-    report.checks.extend(checks);
-    let (observer, asked, jobs) = (m.observer(), &*m.world().asked, m.jobs());
-    let checks_constraints = m.activity() == Activity::DryRun;
-    let preflight =
-        read_ahead::Preflight { plan, source, target, settled, observer, asked, jobs, maps: &maps, checks_constraints };
-    let holds_rows = |table: &str| target.tables.get(table).is_some_and(|t| t.has_rows);
-    let found = preflight.read(session, &|load: &LoadPlan| !(load.when_empty && holds_rows(&load.table)))?;
-    record::step(report, StepKind::Preflight, m.world().elapsed() - began);
-    Ok(PreflightResult { found, maps })
-}
+use super::{explain, fault_file, plan, preflight, record};
 
 /// Returns the key of the owner. `None` if the plan has no owner or the run will make it.
 ///
@@ -105,7 +72,7 @@ fn check(
     if let Some(key) = require_owner(m, session, planned, &settled, report)? {
         report.owner = plan.settled_owner().map(|o| record::owner(o, Some(key), false));
     }
-    let preflight = preflight(m, session, planned, &settled, report)
+    let preflight = preflight::read(m, session, planned, &settled, report)
         .map_err(|stop| Ended::Exit(stopped(m, stop, plan, report, false)))?;
     let found = &preflight.found;
     record::loads(report, plan, run, &BTreeMap::new(), found);

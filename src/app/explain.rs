@@ -15,8 +15,8 @@ use crate::model::record::{Activity, FaultRecord, Report};
 use crate::pg::{ServerError, Session};
 use crate::plan::{LoadPlan, Plan};
 
-use super::dry_run::PreflightResult;
-use super::finish::OwnerState;
+use super::owner::OwnerState;
+use super::preflight::PreflightResult;
 use super::session::{Migration, Planned};
 
 /// A run that has loaded rows, with its owner.

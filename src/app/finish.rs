@@ -1,41 +1,22 @@
 //! The end of a command: verification of a finished run, or the report of a stop.
 
 use crate::cli::VerifyWhat;
-use crate::convert::Settled;
 use crate::exit::Exit;
 use crate::job::{Connections, Stop};
-use crate::migrate;
-use crate::model::cell::RawBuf;
-use crate::model::ledger::{MadeKind, Run};
+use crate::model::ledger::Run;
 use crate::model::record::{Activity, LoadState, Refusal, Report, RunState, StepKind};
 use crate::pg::{ServerError, Session};
 use crate::plan::Plan;
 use crate::verify::{self, KnownOwner, Lanes, Meanwhile, Subject, VerifyDepth};
 
+use super::owner::OwnerState;
 use super::session::{LedgerView, Migration, Planned, run_state};
-use super::{explain, fault_file, record};
+use super::{explain, fault_file, owner, record};
 
 /// The run of this process, and the work on the target that is left and that changes no row.
 pub struct OwnRun<'a> {
     pub run: &'a Run,
     pub meanwhile: &'a Meanwhile<'a>,
-}
-
-/// The owner of the stamped rows, as the target has it now.
-pub struct OwnerState {
-    /// `None` if there is no owner, or if it is ambiguous.
-    pub key: Option<String>,
-    /// True if the run made the row.
-    pub made: bool,
-    /// The constants of the run, with this owner.
-    pub settled: Settled,
-}
-
-impl OwnerState {
-    pub fn new(key: Option<String>, made: bool, settled: Settled) -> OwnerState {
-        let settled = Settled { owner: key.clone().map(RawBuf::text), ..settled };
-        OwnerState { key, made, settled }
-    }
 }
 
 /// Reports a stop after the first write: the ledger's view, the reason and the exit.
@@ -119,7 +100,7 @@ fn verify_run(
         return Err(ServerError::new("reading the ledger", "the run is missing").into());
     };
     report.run = Some(run.id.to_string());
-    let owner = owner_state(m, session, planned.plan, run)?;
+    let owner = owner::read(m, session, planned.plan, run)?;
     report.owner = planned.plan.settled_owner().map(|o| record::owner(o, owner.key.clone(), owner.made));
     let mut subject = subject(m, planned, run, &ledger, &owner);
     subject.later = m.activity() == Activity::Verification || run.state == RunState::Done;
@@ -152,18 +133,6 @@ fn verify_run(
         (false, true, 0) => Exit::Done,
         (false, true, _) => Exit::Quarantined,
     })
-}
-
-/// The owner as the target has it now. The checks report an ambiguous owner as a difference.
-fn owner_state(m: &Migration<'_>, session: &mut Session, plan: &Plan, run: &Run) -> Result<OwnerState, Stop> {
-    let (reconnect, settled) = (m.reconnect(), m.constants(Some(run)));
-    let key = reconnect.retrying(session, |session| match migrate::owner::find(session, plan, &settled) {
-        Err(Stop::Refused(_)) => Ok(None),
-        found => found,
-    })?;
-    let made = reconnect.retrying(session, |session| Ok(session.made(run.id)?))?;
-    let row = made.into_iter().find(|made| made.kind == MadeKind::Owner);
-    Ok(OwnerState::new(key.or_else(|| row.as_ref().and_then(|made| made.became.clone())), row.is_some(), settled))
 }
 
 /// The subject of the verification, for a run that just ended and leaves nothing to do.

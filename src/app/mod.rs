@@ -12,12 +12,15 @@ mod failure;
 mod fault_file;
 mod finish;
 mod inputs;
+mod owner;
 mod pages;
 mod plan;
+mod preflight;
 mod record;
 mod rehearse;
 mod rollback;
 mod session;
+mod situation;
 mod status;
 mod world;
 
@@ -56,13 +59,13 @@ fn command(cli: &Cli, world: &World) -> Result<Exit, Failure> {
     }
     let one = |report: Report| vec![report];
     match &cli.command {
-        None => with_reports(cli, world, |observer| cutover::command(&cli.run, world, observer).map(one)),
+        None => with_reports(cli, world, |observer| dispatch::cutover(&cli.run, world, observer).map(one)),
         Some(Command::Rehearse(args)) => with_reports(cli, world, |observer| rehearse::command(args, world, observer)),
         Some(Command::Verify(args)) => {
-            with_reports(cli, world, |observer| cutover::verify_command(args, world, observer).map(one))
+            with_reports(cli, world, |observer| dispatch::verify(args, world, observer).map(one))
         }
         Some(Command::Rollback(args)) => {
-            with_reports(cli, world, |observer| rollback::command(args, world, observer).map(one))
+            with_reports(cli, world, |observer| dispatch::rollback(args, world, observer).map(one))
         }
         Some(Command::Plan(args)) => plan(args, world),
         Some(Command::Status(common)) => status(common, world),

@@ -2,34 +2,16 @@
 //!
 //! `migrate::rollback` decides which rows belong to the run.
 
-use crate::cli::{Rollback, Work};
-use crate::event::Observer;
 use crate::exit::Exit;
 use crate::job::Stop;
 use crate::migrate::rollback::{self, RollbackResult};
-use crate::model::record::{Activity, Refusal, Report, RunState, Warning};
+use crate::model::record::{Refusal, Report, RunState, Warning};
 use crate::pg::Session;
 use crate::pg::rollback::{OwnerRollback, SequenceRollback};
 
-use super::dispatch::{self, Situation};
 use super::failure::Failure;
-use super::inputs;
-use super::session::{Migration, Request};
-use super::world::World;
-
-/// `migrate rollback`
-pub fn command(args: &Rollback, world: &World, observer: &dyn Observer) -> Result<Report, Failure> {
-    let file = inputs::one_mapping(&args.common, world)?;
-    if !args.yes && !world.stdin_is_terminal {
-        let reason = "nothing was done; --yes was not given, and stdin is no terminal to ask on";
-        let advice = "`migrate status` lists what a rollback removes.";
-        return Err(Failure::refused(Refusal::new("rollback", reason, advice)));
-    }
-    let work = Work { take_over: args.take_over, ..Work::default() };
-    let (activity, asks) = (Activity::Rollback, !args.yes);
-    let request = Request { common: &args.common, reporting: &args.reporting, work, activity, asks };
-    dispatch::report(Migration::new(request, file, world, observer)?)
-}
+use super::session::Migration;
+use super::situation::{Situation, confirm};
 
 /// Removes the rows of the run, and reports it.
 pub fn carry_out(
@@ -46,7 +28,7 @@ pub fn carry_out(
     };
     report.run = Some(run.id.to_string());
     if m.asks() {
-        dispatch::confirm(m, session, planned.plan)?;
+        confirm(m, session, planned.plan)?;
     }
     let run = m.resume(session, run, None)?;
     // The batches that the previous process committed in the meantime count, too.

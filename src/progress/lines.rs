@@ -8,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::{Verbosity, held, say};
+use super::log::{Verbosity, held, say};
 use crate::event::Event;
 use crate::model::record::StepKind;
 use crate::text::{count, grouped, phrase, printable, rate, seconds};
@@ -17,32 +17,43 @@ use crate::text::{count, grouped, phrase, printable, rate, seconds};
 const EVERY: Duration = Duration::from_secs(5);
 
 /// Prints the progress until it is dropped. Its thread prints while there is no event, as during a long index build.
-pub struct Lines {
-    shared: Arc<(Mutex<Tally>, Condvar, Mutex<bool>)>,
+pub struct Plain {
+    shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
     start: Instant,
 }
 
-impl Lines {
-    /// Begins.
-    pub fn start() -> Lines {
+/// The part that the lanes and the thread share.
+#[derive(Default)]
+struct Shared {
+    tally: Mutex<Tally>,
+    /// True as soon as the thread is to end.
+    stop: Mutex<bool>,
+    /// Wakes the thread when it is to end.
+    wake: Condvar,
+}
+
+impl Plain {
+    /// Starts the clock and the thread.
+    pub fn start() -> Plain {
         let start = Instant::now();
-        let shared = Arc::new((Mutex::new(Tally::default()), Condvar::new(), Mutex::new(false)));
-        let theirs = Arc::clone(&shared);
+        let shared = Arc::new(Shared::default());
+        let of_thread = Arc::clone(&shared);
         // Without the thread, rows still print lines.
-        let thread = std::thread::Builder::new().name("progress".to_owned()).spawn(move || tick(&theirs, start)).ok();
-        Lines { shared, thread, start }
+        let thread =
+            std::thread::Builder::new().name("progress".to_owned()).spawn(move || tick(&of_thread, start)).ok();
+        Plain { shared, thread, start }
     }
 
     /// Counts an event, and prints the lines that are due.
     pub fn on_event(&self, event: Event<'_>, verbosity: Verbosity) {
-        let lines = held(&self.shared.0).on_event(event, self.start.elapsed(), verbosity);
+        let lines = held(&self.shared.tally).on_event(event, self.start.elapsed(), verbosity);
         lines.iter().for_each(|line| say(line));
     }
 }
 
-fn tick(shared: &(Mutex<Tally>, Condvar, Mutex<bool>), start: Instant) {
-    let (tally, wake, stop) = shared;
+fn tick(shared: &Shared, start: Instant) {
+    let Shared { tally, stop, wake } = shared;
     let mut stopped = held(stop);
     while !*stopped {
         stopped = wake.wait_timeout(stopped, EVERY / 5).unwrap_or_else(PoisonError::into_inner).0;
@@ -51,14 +62,14 @@ fn tick(shared: &(Mutex<Tally>, Condvar, Mutex<bool>), start: Instant) {
     }
 }
 
-impl Drop for Lines {
+impl Drop for Plain {
     fn drop(&mut self) {
-        *held(&self.shared.2) = true;
-        self.shared.1.notify_all();
+        *held(&self.shared.stop) = true;
+        self.shared.wake.notify_all();
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
-        held(&self.shared.0).close(self.start.elapsed()).iter().for_each(|line| say(line));
+        held(&self.shared.tally).close(self.start.elapsed()).iter().for_each(|line| say(line));
     }
 }
 

@@ -2,8 +2,9 @@
 //!
 //! Each item is one sentence and names the section with its rows.
 
-use super::sections::{Tone, only_refusals};
+use super::sections::only_refusals;
 use super::summary::{Proof, Totals, ended, is_loss};
+use super::tone::Tone;
 use crate::exit::Exit;
 use crate::model::record::{Activity, LoadState, Report};
 use crate::text::{count, phrase, some_of};

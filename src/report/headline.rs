@@ -2,8 +2,8 @@
 //!
 //! Each activity has one sentence for each end. The forms add nothing.
 
-use super::sections::Tone;
 use super::summary::{Proof, Totals, ended, tone};
+use super::tone::Tone;
 use crate::exit::Exit;
 use crate::model::record::{Activity, Check, CheckKind, Report, RunState, Verdict, WarningKind};
 use crate::text::{count, grouped, phrase, some_of};

@@ -5,8 +5,10 @@
 
 use super::action_items::{NO_ITEM, items, next, title_of_items};
 use super::headline::{Headline, headline};
-use super::sections::{self, Body, Column, Kind, Line, Section, Shown, Table, Tone};
+use super::section::{Body, CellKind, Column, Line, Section, Shown, Table};
+use super::sections;
 use super::summary::{Proof, Totals, ended, owner_words, title, worst};
+use super::tone::Tone;
 use crate::exit::Exit;
 use crate::model::record::{Activity, Report};
 use crate::text::{count, grouped, printable, seconds};
@@ -175,7 +177,7 @@ fn table(out: &mut String, table: &Table) {
     out.push_str("<div class=\"scroll\"><table>\n<thead><tr>");
     for column in &table.columns {
         out.push_str(&format!("<th scope=\"col\" class=\"{}\">{}</th>", class(*column), column.head));
-        if bars && column.kind == Kind::Number {
+        if bars && column.kind == CellKind::Number {
             out.push_str("<th class=\"bar\"></th>");
         }
     }
@@ -190,10 +192,10 @@ fn table(out: &mut String, table: &Table) {
 
 fn class(column: Column) -> &'static str {
     match column.kind {
-        Kind::Name => "name",
-        Kind::Number => "number",
-        Kind::Word => "word",
-        Kind::Text => "text",
+        CellKind::Name => "name",
+        CellKind::Number => "number",
+        CellKind::Word => "word",
+        CellKind::Text => "text",
     }
 }
 
@@ -203,12 +205,12 @@ fn row(out: &mut String, table: &Table, line: &Line, before: Option<&Line>, bars
         // A first cell that only repeats the one above is for search and screen readers, and is dimmed.
         let again = at == 0 && !line.sum && before.and_then(|b| b.cells.first()) == Some(cell);
         let words = match column.kind {
-            Kind::Name => breakable(&cell.text),
-            Kind::Text => prose(&cell.text),
-            Kind::Number | Kind::Word => text(&cell.text),
+            CellKind::Name => breakable(&cell.text),
+            CellKind::Text => prose(&cell.text),
+            CellKind::Number | CellKind::Word => text(&cell.text),
         };
         out.push_str(&format!("<td class=\"{}\">{words}</td>", cell_class(cell, *column, again)));
-        if bars && column.kind == Kind::Number {
+        if bars && column.kind == CellKind::Number {
             out.push_str(&format!("<td class=\"bar\">{}</td>", line.share.map(bar).unwrap_or_default()));
         }
     }

@@ -4,7 +4,8 @@
 
 use super::action_items::{NO_ITEM, items, next, title_of_items};
 use super::headline::headline;
-use super::sections::{self, Body, Kind, Line, Section, Shown, Table};
+use super::section::{Body, CellKind, Line, Section, Shown, Table};
+use super::sections;
 use super::summary::{owner_words, title, worst};
 use crate::model::record::Report;
 use crate::text::{grouped, printable};
@@ -97,7 +98,7 @@ fn table(out: &mut String, table: &Table) {
     let remarks = table.lines.iter().any(|l| l.note.is_some());
     let mut heads: Vec<&str> = table.columns.iter().map(|c| c.head).collect();
     let mut rules: Vec<&str> =
-        table.columns.iter().map(|c| if c.kind == Kind::Number { "---:" } else { "---" }).collect();
+        table.columns.iter().map(|c| if c.kind == CellKind::Number { "---:" } else { "---" }).collect();
     if remarks {
         heads.push("remark");
         rules.push("---");
@@ -109,10 +110,10 @@ fn table(out: &mut String, table: &Table) {
 }
 
 fn cells(table: &Table, line: &Line, remarks: bool) -> Vec<String> {
-    let shown = |(cell, kind): (&Shown, Kind)| match (kind, cell.text.as_str()) {
+    let shown = |(cell, kind): (&Shown, CellKind)| match (kind, cell.text.as_str()) {
         (_, "") => String::new(),
         (_, text) if line.sum => format!("**{}**", escaped(text)),
-        (Kind::Name, text) => cell_name(text),
+        (CellKind::Name, text) => cell_name(text),
         (_, text) => escaped(text),
     };
     let kinds = table.columns.iter().map(|c| c.kind);

@@ -8,10 +8,12 @@ mod headline;
 mod html;
 pub mod json;
 mod markdown;
+mod section;
 mod sections;
 mod summary;
 mod table;
 mod terminal;
+mod tone;
 
 #[cfg(test)]
 mod tests;

@@ -3,7 +3,7 @@
 //! The worse of two statements counts: a record that says Done and has a check that differs is read as Differs.
 //! The words for it are in `headline`.
 
-use super::sections::Tone;
+use super::tone::Tone;
 use crate::exit::Exit;
 use crate::model::fault::Loss;
 use crate::model::record::{Activity, CheckKind, LoadState, LossRecord, Report, RunState, Verdict};

@@ -2,7 +2,8 @@
 //!
 //! If even that does not fit, each line becomes a few lines of `heading value`.
 
-use super::sections::{Kind, Line, Shown, Table, Tone};
+use super::section::{CellKind, Line, Shown, Table};
+use super::tone::Tone;
 use crate::text::{printable, shortened, width, wrapped};
 
 /// Colour, or none.
@@ -70,7 +71,7 @@ fn fit(table: &Table, most: usize) -> Option<Vec<usize>> {
         }
     }
     let room = most.checked_sub(INDENT + GAP * widths.len().saturating_sub(1))?;
-    for (kind, least) in [(Kind::Text, WORDS), (Kind::Name, NAME)] {
+    for (kind, least) in [(CellKind::Text, WORDS), (CellKind::Name, NAME)] {
         while widths.iter().sum::<usize>() > room {
             let over = widths.iter().sum::<usize>() - room;
             // The widest of its kind gives first, down to the next widest, so that no column is cut for another's sake.
@@ -87,7 +88,7 @@ fn fit(table: &Table, most: usize) -> Option<Vec<usize>> {
 
 fn heading(table: &Table, widths: &[usize]) -> String {
     let cells: Vec<String> =
-        table.columns.iter().zip(widths).map(|(c, w)| padded(c.head, *w, c.kind == Kind::Number)).collect();
+        table.columns.iter().zip(widths).map(|(c, w)| padded(c.head, *w, c.kind == CellKind::Number)).collect();
     format!("{:INDENT$}{}", "", cells.join("  ")).trim_end().to_owned()
 }
 
@@ -110,7 +111,7 @@ fn row(table: &Table, line: &Line, widths: &[usize], paint: Paint) -> Vec<String
             let blanks = " ".repeat(widths[at].saturating_sub(width(piece)));
             let shown = paint.tone(piece, line.cells[at].tone);
             match (table.columns[at].kind, at == last) {
-                (Kind::Number, _) => text.extend([blanks, shown]),
+                (CellKind::Number, _) => text.extend([blanks, shown]),
                 (_, true) => text.push_str(&shown),
                 (_, false) => text.extend([shown, blanks]),
             }
@@ -126,7 +127,7 @@ fn row(table: &Table, line: &Line, widths: &[usize], paint: Paint) -> Vec<String
 fn pieces(table: &Table, cell: &Shown, at: usize, widths: &[usize]) -> Vec<String> {
     let text = printable(&cell.text);
     match table.columns[at].kind {
-        Kind::Text => wrapped(&text, widths[at], widths[at]),
+        CellKind::Text => wrapped(&text, widths[at], widths[at]),
         _ => vec![shortened(&text, widths[at]).into_owned()],
     }
 }

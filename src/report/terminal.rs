@@ -3,9 +3,11 @@
 //! Reads without colour. What the terminal can do comes in as [`Style`].
 
 use super::headline::headline;
-use super::sections::{self, BRIEF, Body, Item, Section, Tone};
+use super::section::{BRIEF, Body, Item, Section};
+use super::sections;
 use super::summary::{self, ended, title};
 use super::table::{Paint, draw};
+use super::tone::Tone;
 use crate::exit::Exit;
 use crate::model::record::Report;
 use crate::text::{count, grouped, printable, sentence, shortened, width, wrapped};

@@ -4,11 +4,12 @@
 
 use std::collections::BTreeMap;
 
-use super::{Depth, Kind, Line, Section, Shown, Tone, place};
 use crate::exit::Exit;
 use crate::model::fault::Loss;
 use crate::model::record::{FaultRecord, LossRecord, Report};
+use crate::report::section::{CellKind, Depth, Line, Section, Shown, place};
 use crate::report::summary::{ended, is_loss};
+use crate::report::tone::Tone;
 use crate::text::{count, grouped, sentence, some_of};
 
 /// Tables and columns that the mapping leaves in the source.
@@ -21,7 +22,8 @@ pub fn left(report: &Report) -> Option<Section> {
         let kind = if l.column.is_some() { "column" } else { "table" };
         Line::of([what.into(), kind.into(), l.rows.into(), l.reason.as_str().into()])
     });
-    let columns = [("name", Kind::Name), ("is a", Kind::Word), ("rows", Kind::Number), ("why", Kind::Text)];
+    let columns =
+        [("name", CellKind::Name), ("is a", CellKind::Word), ("rows", CellKind::Number), ("why", CellKind::Text)];
     let section = Section::table("left", "Left in the source", &columns, lines.collect());
     let some_column = report.left.iter().any(|l| l.column.is_some());
     Some(section.with_tail(some_column.then(|| "The rows of a column are those in which it has a value.".to_owned())))
@@ -39,7 +41,7 @@ pub fn not_tables(report: &Report, depth: Depth) -> Option<Section> {
     let lines = by_kind
         .into_iter()
         .map(|(kind, names)| Line::of([kind.into(), (names.len() as u64).into(), some_of(&names, depth.keys).into()]));
-    let columns = [("kind", Kind::Word), ("number", Kind::Number), ("names", Kind::Text)];
+    let columns = [("kind", CellKind::Word), ("number", CellKind::Number), ("names", CellKind::Text)];
     Some(Section::table("not-tables", "In the source, no tables", &columns, lines.collect()))
 }
 
@@ -59,7 +61,12 @@ pub fn losses(report: &Report, lost: bool, depth: Depth) -> Option<Section> {
     };
     let lines = chosen.iter().take(depth.rows).map(line).collect();
     let by = if lost { "by" } else { "what" };
-    let columns = [("column", Kind::Name), (by, Kind::Word), ("values", Kind::Number), ("first rows", Kind::Text)];
+    let columns = [
+        ("column", CellKind::Name),
+        (by, CellKind::Word),
+        ("values", CellKind::Number),
+        ("first rows", CellKind::Text),
+    ];
     let (id, title) =
         if lost { ("losses", "Losses that the mapping allows") } else { ("changes", "Changed without loss") };
     let more = chosen.len().saturating_sub(depth.rows) as u64;
@@ -101,7 +108,12 @@ pub fn faults(report: &Report, depth: Depth) -> Option<Section> {
     }
     let groups = grouped_faults(&report.faults);
     let lines: Vec<Line> = groups.iter().take(depth.rows).filter_map(|g| fault_line(g, depth)).collect();
-    let columns = [("where", Kind::Name), ("reason", Kind::Word), ("rows", Kind::Number), ("first rows", Kind::Text)];
+    let columns = [
+        ("where", CellKind::Name),
+        ("reason", CellKind::Word),
+        ("rows", CellKind::Number),
+        ("first rows", CellKind::Text),
+    ];
     let title = match ended(report) {
         Exit::Quarantined if report.dry_run => "Rows to quarantine",
         Exit::Quarantined => "Quarantined rows",

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{Depth, Kind, Line, Section, Shown, Tone};
 use crate::model::record::{OwnerRows, Report};
+use crate::report::section::{CellKind, Depth, Line, Section, Shown};
 use crate::report::summary::owner_words;
+use crate::report::tone::Tone;
 use crate::text::{count, grouped, some_of};
 
 /// Most owners whose tables a document lists one by one.
@@ -26,7 +27,7 @@ pub fn owners(report: &Report, depth: Depth) -> Option<Section> {
     let table_by_table = depth.explain && owners.len() <= FEW;
     let lines = if table_by_table { by_table(&owners) } else { by_owner(&owners, depth) };
     let last = if table_by_table { "table" } else { "tables" };
-    let columns = [("owner", Kind::Name), ("rows", Kind::Number), (last, Kind::Text)];
+    let columns = [("owner", CellKind::Name), ("rows", CellKind::Number), (last, CellKind::Text)];
     Some(Section::table("owners", "Rows per owner", &columns, lines))
 }
 

@@ -1,7 +1,8 @@
 //! Sequences and lookups.
 
-use super::{Depth, Kind, Line, Section, Shown, Tone, place};
 use crate::model::record::{Activity, LookupRecord, Report, SequenceRecord, Verdict};
+use crate::report::section::{CellKind, Depth, Line, Section, Shown, place};
+use crate::report::tone::Tone;
 use crate::text::{count, grouped, phrase};
 
 /// The sequences. If there are too many, those that differ come first.
@@ -25,8 +26,8 @@ pub fn sequences(report: &Report, depth: Depth) -> Option<Section> {
             s.verdict.into(),
         ])
     });
-    let last = [("last used", Kind::Number), ("next", Kind::Number), ("verdict", Kind::Word)];
-    let columns = [[("sequence", Kind::Name), ("column", Kind::Name)].as_slice(), &last].concat();
+    let last = [("last used", CellKind::Number), ("next", CellKind::Number), ("verdict", CellKind::Word)];
+    let columns = [[("sequence", CellKind::Name), ("column", CellKind::Name)].as_slice(), &last].concat();
     let section = Section::table("sequences", "Sequences", &columns, lines.collect());
     let section = if depth.explain && report.activity() != Activity::DryRun {
         section.with_lead("A sequence numbers the next new row. The number must be past every number in the column.")
@@ -42,7 +43,7 @@ pub fn lookups(report: &Report, depth: Depth) -> Option<Section> {
         return None;
     }
     let lines = report.lookups.iter().flat_map(|l| lookup_lines(l, depth)).collect();
-    let columns = [("column", Kind::Name), ("found by", Kind::Text), ("values", Kind::Number)];
+    let columns = [("column", CellKind::Name), ("found by", CellKind::Text), ("values", CellKind::Number)];
     let section = Section::table("lookups", "Lookups", &columns, lines);
     Some(if depth.explain {
         section.with_lead("The value was looked up in another table of the target, step by step until a step found it.")

@@ -2,8 +2,9 @@
 //!
 //! Values that changed or were omitted are in `omitted`.
 
-use super::{Depth, Kind, Line, Section, Shown, Tone};
 use crate::model::record::{Activity, DetachedRecord, LoadRecord, LoadState, Report};
+use crate::report::section::{CellKind, Depth, Line, Section, Shown};
+use crate::report::tone::Tone;
 use crate::text::{count, rate, seconds, some_of};
 
 /// One line for each load, in the order in which they ran, and their sum.
@@ -18,15 +19,15 @@ pub fn loads(report: &Report, depth: Depth) -> Option<Section> {
         _ => ("Rows transferred", "written"),
     };
     let columns = [
-        ("load", Kind::Name),
-        ("class", Kind::Word),
-        ("read", Kind::Number),
-        (written, Kind::Number),
-        ("skipped", Kind::Number),
-        ("faults", Kind::Number),
-        ("seconds", Kind::Number),
-        ("rows/s", Kind::Number),
-        ("state", Kind::Word),
+        ("load", CellKind::Name),
+        ("class", CellKind::Word),
+        ("read", CellKind::Number),
+        (written, CellKind::Number),
+        ("skipped", CellKind::Number),
+        ("faults", CellKind::Number),
+        ("seconds", CellKind::Number),
+        ("rows/s", CellKind::Number),
+        ("state", CellKind::Word),
     ];
     let mut lines: Vec<Line> = report.loads.iter().map(|l| load_line(l, job)).collect();
     if report.loads.len() > 1 {
@@ -54,7 +55,7 @@ fn class_words(report: &Report) -> Option<String> {
 }
 
 /// Rows that a load wrote, or in a dry run would write.
-pub(in crate::report) fn went(load: &LoadRecord, job: Activity) -> u64 {
+pub fn went(load: &LoadRecord, job: Activity) -> u64 {
     match (job, load.state) {
         (Activity::DryRun, LoadState::NotEmpty) => 0,
         (Activity::DryRun, _) => load.read.saturating_sub(load.faults).saturating_sub(load.skipped),
@@ -133,7 +134,7 @@ pub fn steps(report: &Report) -> Option<Section> {
         let whole = report.steps.iter().map(|s| s.seconds).filter(|s| s.is_finite()).sum();
         lines.push(Line { sum: true, ..line("all steps", whole) });
     }
-    Some(Section::table("steps", "Time", &[("step", Kind::Name), ("seconds", Kind::Number)], lines))
+    Some(Section::table("steps", "Time", &[("step", CellKind::Name), ("seconds", CellKind::Number)], lines))
 }
 
 /// The objects that were detached for the load. A table only if one is not reattached.
@@ -154,7 +155,7 @@ pub fn detached(report: &Report, depth: Depth) -> Option<Section> {
     if !off.is_empty() {
         let not_back = Shown::from("not reattached").toned(Tone::Bad);
         let lines = off.iter().map(|d| Line::of([d.object.as_str().into(), d.table.as_str().into(), not_back.clone()]));
-        let columns = [("object", Kind::Name), ("table", Kind::Name), ("state", Kind::Word)];
+        let columns = [("object", CellKind::Name), ("table", CellKind::Name), ("state", CellKind::Word)];
         section.title = "Detached and not reattached".to_owned();
         section.body = Section::table("", "", &columns, lines.collect()).body;
     }
@@ -168,7 +169,8 @@ pub fn retries(report: &Report, depth: Depth) -> Option<Section> {
     }
     let line = |at: f64, why: &str| Line::of([seconds(at).into(), why.into()]);
     let lines = report.retries.iter().take(depth.rows).map(|r| line(r.at, &r.why)).collect();
-    let section = Section::table("retries", "Reconnects", &[("second", Kind::Number), ("why", Kind::Text)], lines);
+    let section =
+        Section::table("retries", "Reconnects", &[("second", CellKind::Number), ("why", CellKind::Text)], lines);
     let left = report.retries.len().saturating_sub(depth.rows) as u64;
     Some(section.with_tail((left > 0).then(|| format!("And {} more.", count(left, "retry", "retries")))))
 }

@@ -1,7 +1,7 @@
 //! Checks and their verdicts, refusals and warnings.
 
-use super::{Depth, Item, Kind, Line, Section};
 use crate::model::record::{Check, CheckKind, Difference, DifferingRow, Report, Verdict};
+use crate::report::section::{CellKind, Depth, Item, Line, Section};
 use crate::text::{count, grouped};
 
 /// Names in one cell; more are counted.
@@ -44,7 +44,7 @@ pub fn checks(report: &Report, depth: Depth) -> Option<Section> {
         kinds.sort_by_key(|kind| !of_kind(*kind).iter().any(|c| c.verdict == Verdict::Differs));
     }
     let lines = kinds.iter().flat_map(|kind| check_lines(*kind, &of_kind(*kind), depth)).collect();
-    let columns = [("check", Kind::Name), ("verdict", Kind::Word), ("what", Kind::Text)];
+    let columns = [("check", CellKind::Name), ("verdict", CellKind::Word), ("what", CellKind::Text)];
     Some(Section::table("checks", "Checks", &columns, lines))
 }
 

@@ -1,0 +1,44 @@
+//! The preflight: every row is read and converted, none is written. The dry run and the cutover share it.
+
+use std::collections::BTreeMap;
+
+use crate::convert::Settled;
+use crate::convert::row::Maps;
+use crate::job::Stop;
+use crate::migrate;
+use crate::migrate::preflight::read_ahead;
+use crate::model::record::{Activity, Report, StepKind};
+use crate::pg::Session;
+use crate::plan::LoadPlan;
+
+use super::record;
+use super::session::{Migration, Planned};
+
+/// The result of the preflight.
+pub struct PreflightResult {
+    /// Per load.
+    pub found: Vec<read_ahead::LoadPreflight>,
+    /// The lookup maps, by load.
+    pub maps: BTreeMap<String, Maps>,
+}
+
+/// Reads and converts the rows of every load, with the lookups that can be read before the load.
+pub fn read(
+    m: &Migration<'_>,
+    session: &mut Session,
+    Planned { source, plan, target }: Planned<'_>,
+    settled: &Settled,
+    report: &mut Report,
+) -> Result<PreflightResult, Stop> {
+    let began = m.world().elapsed();
+    let (maps, checks) = migrate::lookup_maps::before_writing(session, plan, settled)?;
+    report.checks.extend(checks);
+    let (observer, asked, jobs) = (m.observer(), &*m.world().asked, m.jobs());
+    let checks_constraints = m.activity() == Activity::DryRun;
+    let preflight =
+        read_ahead::Preflight { plan, source, target, settled, observer, asked, jobs, maps: &maps, checks_constraints };
+    let holds_rows = |table: &str| target.tables.get(table).is_some_and(|t| t.has_rows);
+    let found = preflight.read(session, &|load: &LoadPlan| !(load.when_empty && holds_rows(&load.table)))?;
+    record::step(report, StepKind::Preflight, m.world().elapsed() - began);
+    Ok(PreflightResult { found, maps })
+}
