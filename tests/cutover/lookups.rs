@@ -169,7 +169,7 @@ fn impossible_lookups_are_refused_with_their_places_all_at_once() {
         "its key has 2 parts on the target and 1 in the source",
         "steps.2.nocase",
         "steps.3.target",
-        "is \\\"next\\\" or \\\"fault\\\"",
+        "must be \\\"next\\\" or \\\"fault\\\"",
         "is the owner, and the mapping names no owner",
     ]);
     let wrong = head(STEPS).replace("take = \"id\"", "take = \"idd\"");
