@@ -3,7 +3,9 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
+use crate::model::pgtype::Kind;
 use crate::model::record::{Check, CheckKind, OwnerRows, SequenceRecord, Verdict};
+use crate::model::schema::TargetColumn;
 use crate::pg::{ServerError, Session};
 use crate::plan::sequences::planned_sequences;
 use crate::plan::{OwnerPath, TableClass};
@@ -47,12 +49,12 @@ pub(super) fn rows(
     Ok(checks)
 }
 
-/// The state of every sequence, and one check over all: each next value exceeds every value in its column and the
-/// source's own counter.
+/// The state of every sequence, one check over all, and one check per key whose numbering is unknown. Each sequence's next
+/// value must exceed every value in its column and the source's own counter.
 pub(super) fn sequences(
     subject: &Subject<'_>,
     session: &mut Session,
-) -> Result<(Vec<SequenceRecord>, Check), ServerError> {
+) -> Result<(Vec<SequenceRecord>, Vec<Check>), ServerError> {
     let mut records = Vec::new();
     for planned in planned_sequences(subject.plan, subject.source.schema(), subject.target, &subject.run.judged.shifts)
     {
@@ -68,8 +70,37 @@ pub(super) fn sequences(
     let wrong: Vec<&str> =
         records.iter().filter(|r| r.verdict == Verdict::Differs).map(|r| r.sequence.as_str()).collect();
     let found = if wrong.is_empty() { "all past".to_owned() } else { format!("not past: {}", wrong.join(", ")) };
-    let check = Check::compared(CheckKind::Sequences, None, "all past".to_owned(), found);
-    Ok((records, check))
+    let mut checks = vec![Check::compared(CheckKind::Sequences, None, "all past".to_owned(), found)];
+    checks.extend(unknown_numbering(subject));
+    Ok((records, checks))
+}
+
+/// One check, not made, for each integer key that is fed and that the target may number in a way that the catalogue does not
+/// show: the next number may be one that a row has already.
+fn unknown_numbering(subject: &Subject<'_>) -> Vec<Check> {
+    let mut checks = Vec::new();
+    for (table, facts) in subject.target.tables.iter().filter(|(table, _)| is_loaded(subject, table)) {
+        let is_key = |column: &TargetColumn| facts.unique.iter().any(|key| key.columns == [column.name.as_str()]);
+        let is_fed = |column: &TargetColumn| {
+            let loads = subject.plan.loads.iter().filter(|load| load.table == *table);
+            loads.flat_map(|load| &load.columns).any(|planned| planned.name == column.name)
+        };
+        let counts = |column: &TargetColumn| {
+            matches!(column.kind.kind, Kind::Int2 | Kind::Int4 | Kind::Int8 | Kind::Numeric { .. })
+        };
+        let keys = facts.columns.iter().filter(|c| c.sequence.is_none() && counts(c) && is_key(c) && is_fed(c));
+        for column in keys {
+            let name = format!("{}.{table}.{}", subject.plan.schema, column.name);
+            let numbered_by = match facts.bending.first() {
+                _ if column.has_default => "its default".to_owned(),
+                Some(trigger) => format!("trigger {trigger}"),
+                None => continue,
+            };
+            let why = format!("{numbered_by} may number new rows, and the catalogue does not show from which number");
+            checks.push(Check::not_checked(CheckKind::Sequences, Some(&name), why));
+        }
+    }
+    checks
 }
 
 /// Owners that a report lists. The owners with the most rows come first; the others are summed.

@@ -135,9 +135,9 @@ fn check(subject: &Subject<'_>, snapshot: Snapshot<'_>, depth: VerifyDepth) -> R
             }
         }
     }
-    let (sequences, check) = sequences;
+    let (sequences, checks) = sequences;
     findings.sequences = sequences;
-    findings.checks.push(check);
+    findings.checks.extend(checks);
     if objects_change {
         session.end_snapshot()?;
         session.begin_snapshot(false)?;

@@ -2,7 +2,8 @@
 
 use crate::chaos::proxy::{Fault, How, Proxy};
 use crate::support::case::Case;
-use crate::support::postgres;
+use crate::support::postgres::{self, Database};
+use crate::support::read_repo;
 
 const SOURCE: &str = "CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER);
     INSERT INTO t VALUES (1, 1), (2, -1), (3, 3), (4, -1), (5, 5)";
@@ -166,4 +167,56 @@ fn generated_always_ids_keep_their_numbers_on_every_write_path() {
     case.exits(0, &["--yes"]);
     assert_eq!(case.ids("t"), [3, 7, 8]);
     assert_eq!(case.target.value("INSERT INTO t (n) VALUES (99) RETURNING id"), "9");
+}
+
+#[test]
+fn settings_of_the_database_hide_no_sequence() {
+    let case = Case::new(SOURCE, "CREATE TABLE t (id serial PRIMARY KEY, n int)", "[load.t]\n");
+    case.target.elsewhere(&format!("ALTER DATABASE {} SET quote_all_identifiers = on", case.target.name()));
+    case.exits(0, &["--yes"]);
+    assert_eq!(case.target.value("SELECT nextval('t_id_seq')"), "6");
+}
+
+#[test]
+fn a_key_numbered_by_a_function_or_a_trigger_is_not_checked() {
+    let source = "CREATE TABLE t (id INTEGER PRIMARY KEY); INSERT INTO t VALUES (1), (2)";
+    let sequence =
+        "CREATE SEQUENCE s; CREATE FUNCTION draw() RETURNS int LANGUAGE sql AS 'SELECT nextval(''s'')::int';";
+    let by_default = "CREATE TABLE t (id int PRIMARY KEY DEFAULT draw())".to_owned();
+    let by_expression = "CREATE TABLE t (id int PRIMARY KEY DEFAULT nextval(('s' || '')::regclass))".to_owned();
+    let by_trigger = "CREATE TABLE t (id int PRIMARY KEY);
+        CREATE FUNCTION number() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.id := coalesce(NEW.id, draw()); RETURN NEW; END';
+        CREATE TRIGGER number BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION number()"
+        .to_owned();
+    for target in [by_default, by_expression, by_trigger] {
+        let case = Case::new(source, &format!("{sequence} {target}"), "[load.t]\ntriggers = \"fire\"\n");
+        let report = case.exits(0, &["--yes"]);
+        let checks = report["checks"].as_array().expect("checks");
+        let open = checks.iter().find(|check| check["check"] == "sequences" && check["load"] == "public.t.id");
+        assert_eq!(open.expect("a check")["verdict"], "NotChecked", "{target}");
+    }
+    let numbered = Case::new(source, "CREATE TABLE t (id int PRIMARY KEY)", "[load.t]\n");
+    assert!(!numbered.exits(0, &["--yes"])["checks"].to_string().contains("public.t.id"));
+}
+
+/// The rows that a plan visited, from `EXPLAIN (ANALYZE, FORMAT JSON)`.
+fn visited(plan: &serde_json::Value) -> f64 {
+    let count = |key: &str| plan[key].as_f64().unwrap_or_default();
+    let here = count("Actual Rows") + count("Rows Removed by Join Filter") + count("Rows Removed by Filter");
+    let below: f64 = plan["Plans"].as_array().into_iter().flatten().map(visited).sum();
+    here * count("Actual Loops") + below
+}
+
+#[test]
+fn reading_sequences_visits_rows_in_proportion_to_those_of_other_schemas() {
+    let question = read_repo("src/pg/sql/sequences.sql").replace("$1", "'public'");
+    let visits = |tables: u32| {
+        let other = (0..tables).map(|n| format!("CREATE TABLE other.t{n} (id serial, n int); ")).collect::<String>();
+        let target = Database::with(&format!("CREATE TABLE t (id serial); CREATE SCHEMA other; {other}"));
+        let explained = target.value(&format!("EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) {question}"));
+        let explained: serde_json::Value = serde_json::from_str(&explained).expect("a plan");
+        visited(&explained[0]["Plan"])
+    };
+    let (none, some, twice) = (visits(0), visits(60), visits(120));
+    assert!(twice - none < 3.0 * (some - none), "{none}, {some}, {twice}");
 }

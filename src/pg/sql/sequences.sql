@@ -1,6 +1,26 @@
 -- The sequences of the columns of schema $1: those that a default draws from, and those that a column owns. `bare`: the column
 -- has no default, or its default is the drawn number without any expression over it. A default that names its sequence as text
--- has no dependency in the catalogue; the name is resolved as in the application's sessions.
+-- has no dependency in the catalogue; the name is resolved as in the application's sessions. The names are read first, each
+-- once, and then joined by equality: a database may have thousands of sequences in other schemas.
+WITH said AS MATERIALIZED (
+    SELECT ad.adrelid, ad.adnum,
+           replace((pg_catalog.regexp_match(pg_catalog.pg_get_expr(ad.adbin, ad.adrelid),
+                                            'nextval\(\(''((?:[^'']|'''')+)''::(?:text|character varying)\)::regclass\)'))[1], '''''', '''') AS name
+      FROM pg_catalog.pg_attrdef ad
+      JOIN pg_catalog.pg_class c ON c.oid = ad.adrelid
+      JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace AND n.nspname = $1
+),
+named AS MATERIALIZED (
+    SELECT s.oid, pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(s.relname) AS name
+      FROM pg_catalog.pg_class s
+      JOIN pg_catalog.pg_namespace n ON n.oid = s.relnamespace
+     WHERE s.relkind = 'S'
+    UNION ALL
+    SELECT s.oid, pg_catalog.quote_ident(s.relname)
+      FROM pg_catalog.pg_class s
+      JOIN pg_catalog.pg_namespace n ON n.oid = s.relnamespace AND n.nspname = $1
+     WHERE s.relkind = 'S'
+)
 SELECT ref.table_oid::int8, ref.column_no::int4, bool_or(ref.owned) AS owned,
        pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(s.relname) AS name,
        q.seqincrement AS increment, q.seqstart AS start, q.seqmin AS min, q.seqmax AS max,
@@ -17,17 +37,9 @@ SELECT ref.table_oid::int8, ref.column_no::int4, bool_or(ref.owned) AS owned,
           JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_attrdef'::regclass AND d.objid = ad.oid
          WHERE d.refclassid = 'pg_catalog.pg_class'::regclass
         UNION ALL
-        SELECT ad.adrelid, ad.adnum, s.oid, false
-          FROM pg_catalog.pg_attrdef ad
-         CROSS JOIN LATERAL (
-               SELECT replace((pg_catalog.regexp_match(pg_catalog.pg_get_expr(ad.adbin, ad.adrelid),
-                                                       'nextval\(\(''((?:[^'']|'''')+)''::(?:text|character varying)\)::regclass\)'))[1], '''''', '''') AS name
-               ) AS said
-          JOIN pg_catalog.pg_class s ON s.relkind = 'S'
-          JOIN pg_catalog.pg_namespace n ON n.oid = s.relnamespace
-         WHERE CASE WHEN said.name LIKE '%"%' THEN said.name ELSE lower(said.name) END
-               IN (pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(s.relname),
-                   CASE WHEN n.nspname = $1 THEN pg_catalog.quote_ident(s.relname) END)) AS ref
+        SELECT said.adrelid, said.adnum, named.oid, false
+          FROM said
+          JOIN named ON named.name = CASE WHEN said.name LIKE '%"%' THEN said.name ELSE lower(said.name) END) AS ref
   JOIN pg_catalog.pg_class c ON c.oid = ref.table_oid
   JOIN pg_catalog.pg_namespace cn ON cn.oid = c.relnamespace AND cn.nspname = $1
   JOIN pg_catalog.pg_class s ON s.oid = ref.sequence AND s.relkind = 'S'
