@@ -2,11 +2,15 @@
 //!
 //! The unique ledger row makes a retry safe. It waits for an old transaction that may still be running; then it is
 //! inserted, or the old row is found. Dropping an [`OpenBatch`] rolls it back.
+//!
+//! The transaction's first statement sets the application's search path, without a round trip of its own, because defaults,
+//! CHECKs and triggers of the application run until the commit. Each later statement of the tool's own therefore names every
+//! function, operator and type with its schema, or runs through [`ApplicationPath::leave_for`].
 
 use postgres::Transaction;
 
 use super::error::{Doing, ServerError};
-use super::session::{LedgerSchema, Prepared, Session};
+use super::session::{ApplicationPath, LedgerSchema, Prepared, Session};
 use crate::model::key::Key;
 use crate::model::ledger::Sums;
 
@@ -56,6 +60,7 @@ pub enum BatchStart<'a> {
 pub struct OpenBatch<'a> {
     pub(super) tx: Transaction<'a>,
     pub(super) ledger: &'a LedgerSchema,
+    pub(super) application_path: &'a ApplicationPath,
     pub(super) prepared: &'a mut Prepared,
     /// The temporary staging table exists.
     pub(super) staged: bool,
@@ -78,15 +83,19 @@ impl Session {
     pub fn begin_batch(&mut self, id: &BatchId<'_>, last_of_part: bool) -> Result<BatchStart<'_>, ServerError> {
         const SQL: &str = "WITH mine AS (SELECT run FROM :ledger.run WHERE run = $1 AND epoch = $2 AND state = 'Running' FOR SHARE) \
                            INSERT INTO :ledger.batch (run, load, part, batch) SELECT run, $3, $4, $5 FROM mine \
-                           WHERE CASE WHEN $6 THEN true ELSE set_config('synchronous_commit', 'off', true) IS NOT NULL END";
-        let Session { client, prepared, ledger, .. } = self;
+                           WHERE CASE WHEN $6 THEN true ELSE set_config('synchronous_commit', 'off', true) IS NOT NULL END \
+                           AND set_config('search_path', $7, true) IS NOT NULL";
+        let Session { client, prepared, ledger, application_path, .. } = self;
         let mut tx = client.transaction().doing(WRITING)?;
         let sql = prepared.get(&mut tx, &ledger.sql(SQL)).doing(WRITING)?;
-        match tx.execute(&sql, &[&id.run, &id.epoch, &id.load, &id.part, &id.batch, &last_of_part]).doing(WRITING) {
+        let path = &application_path.path;
+        match tx.execute(&sql, &[&id.run, &id.epoch, &id.load, &id.part, &id.batch, &last_of_part, path]).doing(WRITING)
+        {
             Ok(0) => Ok(BatchStart::Fenced),
             Ok(_) => Ok(BatchStart::Open(OpenBatch {
                 tx,
                 ledger,
+                application_path,
                 prepared,
                 staged: false,
                 savepoints: Vec::new(),
@@ -104,7 +113,8 @@ impl OpenBatch<'_> {
     /// # Errors
     /// If the server refuses or the connection is lost.
     pub fn draw_ids(&mut self, sequence: &str, count: usize) -> Result<Vec<i64>, ServerError> {
-        let sql = "SELECT nextval($1::text::regclass) FROM generate_series(1, $2::int8)";
+        let sql = "SELECT pg_catalog.nextval($1::pg_catalog.text::pg_catalog.regclass) \
+                   FROM pg_catalog.generate_series(1, $2::pg_catalog.int8)";
         let rows = self.tx.query(sql, &[&sequence, &(count as i64)]).doing("drawing ids")?;
         Ok(rows.iter().map(|row| row.get(0)).collect())
     }
@@ -170,7 +180,10 @@ impl OpenBatch<'_> {
     /// # Errors
     /// If the server refuses or the connection is lost.
     pub fn write_faults(&mut self, id: &BatchId<'_>, faults: &[String]) -> Result<(), ServerError> {
-        let sql: &str = &self.ledger.sql("INSERT INTO :ledger.fault (run, load, part, batch, fault) SELECT $1, $2, $3, $4, f::jsonb FROM unnest($5::text[]) AS f");
+        let sql: &str = &self.ledger.sql(
+            "INSERT INTO :ledger.fault (run, load, part, batch, fault) \
+             SELECT $1, $2, $3, $4, f::pg_catalog.jsonb FROM pg_catalog.unnest($5::pg_catalog.text[]) AS f",
+        );
         self.tx.execute(sql, &[&id.run, &id.load, &id.part, &id.batch, &faults]).doing(WRITING)?;
         Ok(())
     }
@@ -181,10 +194,12 @@ impl OpenBatch<'_> {
     /// If the server refuses. If the connection is lost: then the batch may be committed or not, and only
     /// [`Session::begin_batch`] with the same number can tell.
     pub fn commit(mut self, id: &BatchId<'_>, end: &BatchEnd<'_>) -> Result<(), ServerError> {
-        const SQL: &str = "WITH ended AS (UPDATE :ledger.part SET done = true WHERE $15 AND run = $1 AND load = $2 AND part = $3) \
+        const SQL: &str = "WITH ended AS (UPDATE :ledger.part SET done = true \
+                   WHERE $15 AND (run, load, part) OPERATOR(pg_catalog.=) ($1, $2, $3)) \
                    UPDATE :ledger.batch SET first_key = $5, last_key = $6, read = $7, written = $8, skipped = $9, faults = $10, \
-                   digest = $11, issued = $12, losses = ($13::text)::jsonb, lookups = ($14::text)::jsonb \
-                   WHERE run = $1 AND load = $2 AND part = $3 AND batch = $4";
+                   digest = $11, issued = $12, losses = ($13::pg_catalog.text)::pg_catalog.jsonb, \
+                   lookups = ($14::pg_catalog.text)::pg_catalog.jsonb \
+                   WHERE (run, load, part, batch) OPERATOR(pg_catalog.=) ($1, $2, $3, $4)";
         let (first, last) = (end.first.map(Key::written), end.last.map(Key::written));
         let sums = end.sums;
         let losses = serde_json::to_string(&sums.losses).map_err(|e| ServerError::new(WRITING, e.to_string()))?;

@@ -63,7 +63,9 @@ impl OpenBatch<'_> {
         let schema = if named.is_none_or(|t| t == into.table) { Some(into.schema) } else { None };
         let table = named.unwrap_or(into.table);
         let sql = include_str!("sql/refused_constraint.sql");
-        let row = self.tx.query_opt(sql, &[&schema, &table, &error.constraint]).doing("asking for the constraint")?;
+        let row = self.application_path.leave_for(&mut self.tx, |tx| {
+            tx.query_opt(sql, &[&schema, &table, &error.constraint]).doing("asking for the constraint")
+        })?;
         let facts = row.map_or_else(RefusalFacts::default, |row| RefusalFacts {
             kind: row.get("kind"),
             partitioned: row.get("partitioned"),

@@ -21,8 +21,8 @@ impl Session {
     /// If the server refuses or the connection is lost.
     pub fn catalog(&mut self, schema: &str) -> Result<TargetSchema, ServerError> {
         let ledger = self.ledger.clone();
-        let mut found = self.with_qualified_names(|client| read(client, schema, &ledger.schema))?;
-        mark_tables_with_rows(&mut self.client, &mut found)?;
+        let mut found = read(&mut self.client, schema, &ledger.schema)?;
+        self.reading(|client| mark_tables_with_rows(client, &mut found))?;
         Ok(found)
     }
 }

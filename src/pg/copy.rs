@@ -5,6 +5,7 @@ use std::io::Write;
 use postgres::{ToStatement, Transaction};
 
 use super::batch::OpenBatch;
+use super::equality::Equality;
 use super::error::{Doing, Operation, ServerError};
 use crate::model::ident::{free_name, qualified, quoted, quoted_list};
 use crate::wire::binary;
@@ -89,6 +90,15 @@ impl OpenBatch<'_> {
         self.copy_straight(&to, bytes, rows)
     }
 
+    /// Returns the equality of the columns of the table, read once per connection.
+    fn equality(&mut self, into: &Destination<'_>) -> Result<Equality, ServerError> {
+        if let Some(known) = self.prepared.known_equality(into.schema, into.table) {
+            return Ok(known);
+        }
+        let prepared = &mut *self.prepared;
+        self.application_path.leave_for(&mut self.tx, |tx| prepared.equality(tx, into.schema, into.table))
+    }
+
     /// Inserts the staged rows whose key does not exist. Returns the positions of the others.
     fn insert_staged(&mut self, into: &Destination<'_>, key: &[String], rows: u64) -> Result<Vec<usize>, ServerError> {
         const INSERTING: &str = "inserting rows";
@@ -97,12 +107,14 @@ impl OpenBatch<'_> {
         let place = place_column(into);
         let nth = free_name("migrate_nth", into.columns);
         let keys = quoted_list(key);
-        let equal: Vec<String> = key.iter().map(|k| format!("t.{0} = p.{0}", quoted(k))).collect();
+        let equality = self.equality(into)?;
+        let equal = |k: &String| equality.of(k, &format!("t.{}", quoted(k)), &format!("p.{}", quoted(k)));
+        let equal: Vec<String> = key.iter().map(equal).collect();
         let known: Vec<String> = key.iter().map(|k| format!("p.{} IS NOT NULL", quoted(k))).collect();
         let sql = format!(
-            "SELECT p.{place} FROM (SELECT *, row_number() OVER (PARTITION BY {keys} ORDER BY {place}) AS {nth} \
+            "SELECT p.{place} FROM (SELECT *, pg_catalog.row_number() OVER (PARTITION BY {keys} ORDER BY {place}) AS {nth} \
                FROM pg_temp.migrate_piece) AS p \
-             WHERE (p.{nth} > 1 AND {}) OR EXISTS (SELECT FROM {table} AS t WHERE {}) ORDER BY 1",
+             WHERE (p.{nth} OPERATOR(pg_catalog.>) 1 AND {}) OR EXISTS (SELECT FROM {table} AS t WHERE {}) ORDER BY 1",
             known.join(" AND "),
             equal.join(" AND ")
         );
@@ -110,7 +122,7 @@ impl OpenBatch<'_> {
         let skipped: Vec<i64> = existing.iter().map(|row| row.get(0)).collect();
         let sql = format!(
             "INSERT INTO {table} ({columns}) OVERRIDING SYSTEM VALUE SELECT {columns} FROM pg_temp.migrate_piece \
-             WHERE {place} <> ALL ($1) ORDER BY {place} ON CONFLICT ({keys}) DO NOTHING"
+             WHERE {place} OPERATOR(pg_catalog.<>) ALL ($1) ORDER BY {place} ON CONFLICT ({keys}) DO NOTHING"
         );
         let taken = self.tx.execute(&sql, &[&skipped]).doing(INSERTING)?;
         if taken + skipped.len() as u64 != rows {

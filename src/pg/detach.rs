@@ -50,9 +50,10 @@ impl Session {
     /// If the server refuses or the connection is lost.
     pub fn detachable(&mut self, schema: &str, tables: &[String]) -> Result<Vec<Detachable>, ServerError> {
         let sql = include_str!("sql/detachable_objects.sql");
-        let rows = self.with_qualified_names(|client| {
-            client.query(sql, &[&schema, &tables]).doing("reading the target's catalogue")
-        })?;
+        let rows = self
+            .client
+            .query(sql, &[&schema, &tables, &self.application_path.is_needed_to_read])
+            .doing("reading the target's catalogue")?;
         let found = rows.iter().filter_map(|row| {
             Some(Detachable {
                 table: row.get("table_name"),
@@ -151,15 +152,20 @@ impl Session {
         if !alone {
             tx.batch_execute("SET LOCAL max_parallel_maintenance_workers = 0").doing(doing)?;
         }
+        if self.application_path.is_needed_to_read {
+            tx.batch_execute(&self.application_path.set(true)).doing(doing)?;
+        }
         tx.batch_execute(sql).doing(doing)?;
         tx.commit().doing(doing)
     }
 
-    /// Renews the planner's statistics of a table.
+    /// Renews the planner's statistics of a table, those of the expressions in its indexes included.
     ///
     /// # Errors
     /// If the server refuses or the connection is lost.
     pub fn analyze(&mut self, schema: &str, table: &str) -> Result<(), ServerError> {
-        self.client.batch_execute(&format!("ANALYZE {}", qualified(schema, table))).doing("analyzing")
+        // One message is one transaction.
+        let sql = format!("{}; ANALYZE {}", self.application_path.set(true), qualified(schema, table));
+        self.client.batch_execute(&sql).doing("analyzing")
     }
 }

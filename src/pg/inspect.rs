@@ -1,5 +1,7 @@
 //! Questions to the target that change nothing: schema, counts, constraints and indexes, other sessions.
 
+use postgres::Client;
+
 use super::error::{Doing, ServerError};
 use super::session::Session;
 use crate::model::ident::{qualified, quoted};
@@ -7,7 +9,7 @@ use crate::model::ledger::Object;
 use crate::model::record::CheckKind;
 use crate::model::schema::ForeignKey;
 
-const READING_CATALOGUE: &str = "reading the target's catalogue";
+const ASKING_FOR_CHECKS: &str = "asking for CHECK constraints";
 
 /// One CHECK constraint of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +20,9 @@ pub struct CheckConstraint {
     pub expression: String,
     /// The columns that it reads.
     pub columns: Vec<String>,
+    /// True if it calls functions of the application that depend on the search path. Then the expression is printed and
+    /// evaluated under the application's path.
+    pub calls_code: bool,
 }
 
 /// A check on written rows that only the server can make.
@@ -65,8 +70,9 @@ impl Session {
     /// # Errors
     /// If the server refuses or the connection is lost.
     pub fn count_rows(&mut self, schema: &str, table: &str) -> Result<u64, ServerError> {
-        let sql = format!("SELECT count(*) FROM {}", qualified(schema, table));
-        Ok(self.client.query_one(&sql, &[]).doing("counting rows")?.get::<_, i64>(0).unsigned_abs())
+        let sql = format!("SELECT pg_catalog.count(*) FROM {}", qualified(schema, table));
+        let row = self.reading(|client| client.query_one(&sql, &[]).doing("counting rows"))?;
+        Ok(row.get::<_, i64>(0).unsigned_abs())
     }
 
     /// Counts the rows of a table (quoted, with its schema) that refer by this foreign key to a row that is missing.
@@ -74,16 +80,19 @@ impl Session {
     /// # Errors
     /// If the server refuses or the connection is lost.
     pub fn count_orphans(&mut self, table: &str, key: &ForeignKey) -> Result<u64, ServerError> {
+        let equality = self.equality(&key.parent_schema, &key.parent)?;
         let pairs = || key.columns.iter().zip(&key.parent_columns);
         let set: Vec<String> = pairs().map(|(c, _)| format!("c.{} IS NOT NULL", quoted(c))).collect();
-        let equal: Vec<String> = pairs().map(|(c, p)| format!("p.{} = c.{}", quoted(p), quoted(c))).collect();
+        let is_parent = |c, p| equality.of(p, &format!("p.{}", quoted(p)), &format!("c.{}", quoted(c)));
+        let equal: Vec<String> = pairs().map(|(c, p)| is_parent(c, p)).collect();
         let sql = format!(
-            "SELECT count(*) FROM {table} AS c WHERE {} AND NOT EXISTS (SELECT FROM {} AS p WHERE {})",
+            "SELECT pg_catalog.count(*) FROM {table} AS c WHERE {} AND NOT EXISTS (SELECT FROM {} AS p WHERE {})",
             set.join(" AND "),
             qualified(&key.parent_schema, &key.parent),
             equal.join(" AND ")
         );
-        Ok(self.client.query_one(&sql, &[]).doing("looking for orphans")?.get::<_, i64>(0).unsigned_abs())
+        let row = self.reading(|client| client.query_one(&sql, &[]).doing("looking for orphans"))?;
+        Ok(row.get::<_, i64>(0).unsigned_abs())
     }
 
     /// Lists the constraints of these tables that the server has not validated, and the indexes that are not valid: table
@@ -103,8 +112,7 @@ impl Session {
     /// If the server refuses or the connection is lost.
     pub fn objects(&mut self, schema: &str, tables: &[String]) -> Result<Vec<Object>, ServerError> {
         let sql = include_str!("sql/table_objects.sql");
-        let rows =
-            self.with_qualified_names(|client| client.query(sql, &[&schema, &tables]).doing(READING_CATALOGUE))?;
+        let rows = self.client.query(sql, &[&schema, &tables]).doing("reading the target's catalogue")?;
         Ok(rows.iter().map(|r| Object { table: r.get(0), object: r.get(1), state: r.get(2) }).collect())
     }
 
@@ -114,15 +122,18 @@ impl Session {
     /// If the server refuses or the connection is lost.
     pub fn check_constraints(&mut self, schema: &str, table: &str) -> Result<Vec<CheckConstraint>, ServerError> {
         let sql = include_str!("sql/check_constraints.sql");
-        let rows = self.with_qualified_names(|client| {
-            client.query(sql, &[&schema, &table]).doing("asking for CHECK constraints")
-        })?;
-        let check = |row: &postgres::Row| CheckConstraint {
-            name: row.get("name"),
-            expression: row.get("expression"),
-            columns: row.get("columns"),
-        };
-        Ok(rows.iter().map(check).collect())
+        let rows = self.client.query(sql, &[&schema, &table]).doing(ASKING_FOR_CHECKS)?;
+        let mut checks = Vec::new();
+        for row in &rows {
+            let calls_code = row.get("calls_code");
+            let expression = match calls_code {
+                // An expression must be evaluated under the search path under which it was printed.
+                true => self.with_application_path(|client| printed(client, row.get("oid")))?,
+                false => row.get("expression"),
+            };
+            checks.push(CheckConstraint { name: row.get("name"), expression, columns: row.get("columns"), calls_code });
+        }
+        Ok(checks)
     }
 
     /// Lists the B-tree indexes of a table: the name and the plain columns of each.
@@ -131,8 +142,7 @@ impl Session {
     /// If the server refuses or the connection is lost.
     pub fn btree_indexes(&mut self, schema: &str, table: &str) -> Result<Vec<(String, Vec<String>)>, ServerError> {
         let sql = include_str!("sql/btree_indexes.sql");
-        let rows =
-            self.with_qualified_names(|client| client.query(sql, &[&schema, &table]).doing("asking for indexes"))?;
+        let rows = self.client.query(sql, &[&schema, &table]).doing("asking for indexes")?;
         Ok(rows.iter().map(|row| (row.get("name"), row.get("columns"))).collect())
     }
 
@@ -170,4 +180,11 @@ impl Session {
         let rows = self.client.query(sql, &[&schema, &tables]).doing("asking for other sessions on the tables")?;
         Ok(rows.iter().map(|row| OtherSession { pid: row.get(0), name: row.get(1), tables: row.get(2) }).collect())
     }
+}
+
+/// Prints a CHECK constraint's expression under the search path of the moment.
+fn printed(client: &mut Client, oid: i64) -> Result<String, ServerError> {
+    let sql = "SELECT pg_catalog.pg_get_expr(conbin, conrelid) FROM pg_catalog.pg_constraint \
+               WHERE oid OPERATOR(pg_catalog.=) $1::pg_catalog.int8::pg_catalog.oid";
+    Ok(client.query_one(sql, &[&oid]).doing(ASKING_FOR_CHECKS)?.get(0))
 }

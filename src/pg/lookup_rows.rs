@@ -33,6 +33,7 @@ impl Session {
         sql: &str,
     ) -> Result<Result<ColumnType, String>, ServerError> {
         let mut tx = self.client.build_transaction().read_only(true).start().doing(READING)?;
+        tx.batch_execute(&self.application_path.set(true)).doing(READING)?;
         let asked = format!("SELECT ({sql}\n) FROM {}", qualified(schema, table));
         let found = match tx.prepare(&asked) {
             Ok(statement) => match statement.columns() {
@@ -45,9 +46,7 @@ impl Session {
         };
         tx.rollback().doing(READING)?;
         match found {
-            Ok((oid, typmod)) => {
-                self.with_qualified_names(|client| types::of_expression(client, schema, oid, typmod)).map(Ok)
-            }
+            Ok((oid, typmod)) => types::of_expression(&mut self.client, schema, oid, typmod).map(Ok),
             Err(words) => Ok(Err(words)),
         }
     }
@@ -64,9 +63,11 @@ impl Session {
             quoted(rows.take),
             qualified(rows.schema, rows.table)
         );
-        let stream = self.client.copy_out(&sql).doing(READING)?;
-        RowImages::begin(stream)?.each(row)?;
-        Ok(())
+        self.with_application_path(|client| {
+            let stream = client.copy_out(&sql).doing(READING)?;
+            RowImages::begin(stream)?.each(row)?;
+            Ok(())
+        })
     }
 
     /// Writes the digest of a lookup's map into the ledger when the map is read first. Returns the digest in the ledger: an

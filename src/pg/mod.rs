@@ -8,6 +8,7 @@ mod catalog;
 pub mod connect;
 pub mod copy;
 pub mod detach;
+mod equality;
 mod error;
 pub mod failpoint;
 pub mod inspect;

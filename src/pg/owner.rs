@@ -3,10 +3,11 @@
 
 use postgres::types::ToSql;
 
+use super::equality::Equality;
 use super::error::{Doing, ServerError};
 use super::session::Session;
 use crate::model::cell::Cell;
-use crate::model::ident::{qualified, quoted, quoted_list};
+use crate::model::ident::{self, qualified, quoted, quoted_list};
 use crate::model::pgtype::ColumnType;
 use crate::plan::OwnerPath;
 use crate::wire::text::literal;
@@ -57,19 +58,21 @@ impl Session {
         key: &str,
         natural: &[ColumnValue<'_>],
     ) -> Result<OwnerFound, ServerError> {
-        let terms: Vec<String> = natural
-            .iter()
-            .enumerate()
-            .map(|(n, c)| format!("{} IS NOT DISTINCT FROM ${}::text::{}", quoted(c.name), n + 1, c.kind.name))
-            .collect();
+        let equality = self.equality(schema, table)?;
+        let same = |(n, c): (usize, &ColumnValue<'_>)| {
+            let (column, value) = (quoted(c.name), format!("${}::pg_catalog.text", n + 1));
+            let equal = equality.of(c.name, &column, &format!("({value}::{})", c.kind.name));
+            format!("({equal} OR {column} IS NULL AND {value} IS NULL)")
+        };
+        let terms: Vec<String> = natural.iter().enumerate().map(same).collect();
         let sql = format!(
-            "SELECT {}::text FROM {} WHERE {} LIMIT 2",
+            "SELECT {}::pg_catalog.text FROM {} WHERE {} LIMIT 2",
             quoted(key),
             qualified(schema, table),
             terms.join(" AND ")
         );
         let values = texts(natural);
-        let rows = self.client.query(&sql, &parameters(&values)).doing(FINDING)?;
+        let rows = self.reading(|client| client.query(&sql, &parameters(&values)).doing(FINDING))?;
         match rows.as_slice() {
             [] => Ok(OwnerFound::None),
             [row] => match row.get::<_, Option<String>>(0) {
@@ -92,18 +95,21 @@ impl Session {
         key: &str,
         columns: &[ColumnValue<'_>],
     ) -> Result<String, ServerError> {
-        let terms: Vec<String> =
-            columns.iter().enumerate().map(|(n, c)| format!("${}::text::{}", n + 1, c.kind.name)).collect();
+        // A literal without a type becomes a value of its column, so that the statement names no type.
+        let values: Vec<String> = texts(columns)
+            .iter()
+            .map(|value| value.as_ref().map_or_else(|| "NULL".to_owned(), |text| ident::literal(text)))
+            .collect();
         let sql = format!(
-            "INSERT INTO {} ({}) VALUES ({}) RETURNING {}::text",
+            "INSERT INTO {} ({}) VALUES ({}) RETURNING {}::pg_catalog.text",
             qualified(schema, table),
             quoted_list(columns.iter().map(|c| c.name)),
-            terms.join(", "),
+            values.join(", "),
             quoted(key)
         );
-        let values = texts(columns);
         let mut tx = self.client.transaction().doing(CREATING)?;
-        let made: String = tx.query_one(&sql, &parameters(&values)).doing(CREATING)?.get(0);
+        tx.batch_execute(&self.application_path.set(true)).doing(CREATING)?;
+        let made: String = tx.query_one(&sql, &[]).doing(CREATING)?.get(0);
         let object = format!("{schema}.{table}");
         tx.execute(
             &*self.ledger.sql("INSERT INTO :ledger.made (run, kind, object, became) VALUES ($1, 'owner', $2, $3)"),
@@ -130,20 +136,24 @@ impl Session {
             .enumerate()
             .map(|(n, c)| {
                 // As text, for types that have no equality.
-                format!("{}::text IS NOT DISTINCT FROM (${}::text::{})::text", quoted(c.name), n + 2, c.kind.name)
+                let (column, value) = (quoted(c.name), format!("(${}::pg_catalog.text::{})", n + 2, c.kind.name));
+                format!(
+                    "CASE WHEN {column} IS NULL THEN {value} IS NULL \
+                     ELSE {column}::pg_catalog.text OPERATOR(pg_catalog.=) {value}::pg_catalog.text END"
+                )
             })
             .collect();
+        let value = format!("($1::pg_catalog.text::{})", key.kind.name);
         let sql = format!(
-            "SELECT ARRAY[{}]::bool[] FROM {} WHERE {} = $1::text::{}",
+            "SELECT ARRAY[{}]::pg_catalog.bool[] FROM {} WHERE {}",
             terms.join(", "),
             qualified(schema, table),
-            quoted(key.column),
-            key.kind.name
+            self.equality(schema, table)?.of(key.column, &quoted(key.column), &value)
         );
         let values = texts(columns);
         let mut params: Vec<&(dyn ToSql + Sync)> = vec![&key.value];
         params.extend(parameters(&values));
-        let row = self.client.query_opt(&sql, &params).doing("reading the owner's row")?;
+        let row = self.reading(|client| client.query_opt(&sql, &params).doing("reading the owner's row"))?;
         let same: Vec<bool> = row.map(|row| row.get(0)).unwrap_or_default();
         let wrong = columns.iter().enumerate().filter(|(n, _)| !same.get(*n).copied().unwrap_or(false));
         Ok(wrong.map(|(_, c)| c.name.to_owned()).collect())
@@ -161,12 +171,13 @@ impl Session {
         show: &str,
     ) -> Result<Vec<(String, String)>, ServerError> {
         let sql = format!(
-            "SELECT {key}::text, coalesce({show}::text, {key}::text) FROM {} WHERE {key} IS NOT NULL ORDER BY {key}",
+            "SELECT {key}::pg_catalog.text, coalesce({show}::pg_catalog.text, {key}::pg_catalog.text) FROM {} \
+             WHERE {key} IS NOT NULL ORDER BY {key}",
             qualified(schema, table),
             key = quoted(key),
             show = quoted(show)
         );
-        let rows = self.client.query(&sql, &[]).doing("reading the owners")?;
+        let rows = self.reading(|client| client.query(&sql, &[]).doing("reading the owners"))?;
         Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
     }
 
@@ -181,9 +192,11 @@ impl Session {
         table: &str,
         path: &OwnerPath,
     ) -> Result<Vec<(Option<String>, u64)>, ServerError> {
-        let Joined { tables, owner } = joined(schema, table, path);
-        let sql = format!("SELECT {owner}::text, count(*) FROM {tables} GROUP BY 1 ORDER BY 1");
-        let rows = self.client.query(&sql, &[]).doing("counting rows by owner")?;
+        let parents = path.hops.iter().map(|hop| self.equality(schema, &hop.parent));
+        let parents = parents.collect::<Result<Vec<_>, _>>()?;
+        let Joined { tables, owner } = joined(schema, table, path, &parents);
+        let sql = format!("SELECT {owner}::pg_catalog.text, pg_catalog.count(*) FROM {tables} GROUP BY 1 ORDER BY 1");
+        let rows = self.reading(|client| client.query(&sql, &[]).doing("counting rows by owner"))?;
         Ok(rows.iter().map(|row| (row.get(0), row.get::<_, i64>(1).unsigned_abs())).collect())
     }
 }
@@ -204,11 +217,14 @@ struct Joined {
     owner: String,
 }
 
-fn joined(schema: &str, table: &str, path: &OwnerPath) -> Joined {
+/// `parents`: the equality of each parent on the path.
+fn joined(schema: &str, table: &str, path: &OwnerPath, parents: &[Equality]) -> Joined {
     let mut tables = format!("{} AS t0", qualified(schema, table));
-    for (n, hop) in path.hops.iter().enumerate() {
-        let (parent, key, column) = (qualified(schema, &hop.parent), quoted(&hop.parent_column), quoted(&hop.column));
-        tables.push_str(&format!(" LEFT JOIN {parent} AS t{} ON t{}.{key} = t{n}.{column}", n + 1, n + 1));
+    for (n, (hop, equality)) in path.hops.iter().zip(parents).enumerate() {
+        let (key, column) =
+            (format!("t{}.{}", n + 1, quoted(&hop.parent_column)), format!("t{n}.{}", quoted(&hop.column)));
+        let equal = equality.of(&hop.parent_column, &key, &column);
+        tables.push_str(&format!(" LEFT JOIN {} AS t{} ON {equal}", qualified(schema, &hop.parent), n + 1));
     }
     Joined { tables, owner: format!("t{}.{}", path.hops.len(), quoted(&path.column)) }
 }
@@ -227,11 +243,12 @@ mod tests {
         };
         let hops = vec![hop("session_id", "sync_sessions"), hop("project_id", "projects")];
         let path = OwnerPath { hops, column: "company_id".to_owned(), stamped: true };
-        let Joined { tables, owner } = joined("public", "file_uploads", &path);
+        let Joined { tables, owner } =
+            joined("public", "file_uploads", &path, &[Equality::default(), Equality::default()]);
         assert_eq!(
             tables,
-            "\"public\".\"file_uploads\" AS t0 LEFT JOIN \"public\".\"sync_sessions\" AS t1 ON t1.\"id\" = t0.\"session_id\" \
-             LEFT JOIN \"public\".\"projects\" AS t2 ON t2.\"id\" = t1.\"project_id\""
+            "\"public\".\"file_uploads\" AS t0 LEFT JOIN \"public\".\"sync_sessions\" AS t1 ON t1.\"id\" OPERATOR(pg_catalog.=) t0.\"session_id\" \
+             LEFT JOIN \"public\".\"projects\" AS t2 ON t2.\"id\" OPERATOR(pg_catalog.=) t1.\"project_id\""
         );
         assert_eq!(owner, "t2.\"company_id\"");
     }

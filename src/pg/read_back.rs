@@ -20,7 +20,7 @@ pub struct ReadBack<'a> {
     pub table: &'a str,
     /// The columns of a row's image, in order.
     pub columns: &'a [String],
-    /// A condition in SQL; `None` for all rows.
+    /// A condition in SQL, whose operators name their schema; `None` for all rows.
     pub only: Option<String>,
 }
 
@@ -36,7 +36,7 @@ impl Session {
             quoted_list(what.columns),
             qualified(what.schema, what.table)
         );
-        RowImages::begin(self.client.copy_out(&sql).doing(READING)?)?.each(row)
+        self.reading(|client| RowImages::begin(client.copy_out(&sql).doing(READING)?)?.each(row))
     }
 }
 

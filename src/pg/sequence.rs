@@ -15,8 +15,9 @@ impl Session {
     /// # Errors
     /// If the server refuses or the connection is lost.
     pub fn highest_id(&mut self, schema: &str, table: &str, column: &str) -> Result<Option<i64>, ServerError> {
-        let sql = format!("SELECT max({})::int8 FROM {}", quoted(column), qualified(schema, table));
-        Ok(self.client.query_one(&sql, &[]).doing("looking for the highest id")?.get(0))
+        let sql =
+            format!("SELECT pg_catalog.max({})::pg_catalog.int8 FROM {}", quoted(column), qualified(schema, table));
+        Ok(self.reading(|client| client.query_one(&sql, &[]).doing("looking for the highest id"))?.get(0))
     }
 
     /// Reads the state of a sequence and its column.
@@ -26,12 +27,12 @@ impl Session {
     pub fn sequence_state(&mut self, schema: &str, planned: &PlannedSequence) -> Result<SequenceState, ServerError> {
         let furthest = if planned.sequence.increment < 0 { "min" } else { "max" };
         let sql = format!(
-            "SELECT (SELECT {furthest}({column})::int8 FROM {}), last_value, is_called FROM {}",
+            "SELECT (SELECT pg_catalog.{furthest}({column})::pg_catalog.int8 FROM {}), last_value, is_called FROM {}",
             qualified(schema, &planned.table),
             planned.sequence.name,
             column = quoted(&planned.column)
         );
-        let row = self.client.query_one(&sql, &[]).doing("reading a sequence")?;
+        let row = self.reading(|client| client.query_one(&sql, &[]).doing("reading a sequence"))?;
         let (last, called): (i64, bool) = (row.get(1), row.get(2));
         Ok(SequenceState { max: row.get(0), next: planned.next(last, called) })
     }

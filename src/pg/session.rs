@@ -1,18 +1,28 @@
 //! One connection to the target, its search path, and the statements that are prepared on it.
+//!
+//! A session lives with `search_path = pg_catalog, pg_temp`: an operator or a function that another role created in a schema
+//! of the application's path is never a candidate in a statement of the tool. The application's path is set only for
+//! statements that run code of the application: rows that are written to its tables, its CHECKs, expressions of lookups. Such
+//! a statement names every function and operator with its schema.
 
 use std::collections::HashMap;
 
-use postgres::{Client, Statement, Transaction};
+use postgres::{Client, GenericClient, Statement, Transaction};
 
+use super::equality::Equality;
 use super::error::{Doing, ServerError};
-use crate::model::ident::quoted;
+use crate::model::ident::{literal, quoted};
+
+/// Sets the tool's own search path.
+const OWN_PATH: &str = "search_path = pg_catalog, pg_temp";
+
+const SETTING_PATH: &str = "setting the search path";
 
 /// One connection. SQL names everything outside the ledger with its schema.
 pub struct Session {
     pub(super) client: Client,
     pub(super) ledger: LedgerSchema,
-    /// The target's schema, the first one of the search path.
-    schema: String,
+    pub(super) application_path: ApplicationPath,
     /// The server's process that serves this session, once it was asked for.
     pub(super) backend: Option<Backend>,
     /// The key of the advisory lock that this session holds.
@@ -36,19 +46,114 @@ impl LedgerSchema {
     }
 }
 
-/// Statements that a connection repeats for each batch. Preparing them once saves a round trip per batch.
+/// The search path of the application's own sessions: the target's schema, then the path that the role or the database
+/// prescribes. Functions of indexes, CHECKs and triggers find the same objects under it as in those sessions.
+#[derive(Clone, Debug)]
+pub(super) struct ApplicationPath {
+    schema: String,
+    /// The path as `set_config` takes it.
+    pub path: String,
+    /// True if the planner may need it to read a table.
+    pub is_needed_to_read: bool,
+}
+
+impl ApplicationPath {
+    fn read(client: &mut Client, schema: &str) -> Result<ApplicationPath, ServerError> {
+        let sql = include_str!("sql/application_path.sql");
+        let row = client.query_one(sql, &[&schema]).doing("setting up the session")?;
+        Ok(ApplicationPath {
+            schema: schema.to_owned(),
+            path: row.get("path"),
+            is_needed_to_read: row.get("is_needed"),
+        })
+    }
+
+    /// The statement that sets it; `locally`: until the transaction ends.
+    pub fn set(&self, locally: bool) -> String {
+        format!("SELECT pg_catalog.set_config('search_path', {}, {locally})", literal(&self.path))
+    }
+
+    /// Runs statements under the tool's own path, in a transaction that otherwise has the application's.
+    ///
+    /// # Errors
+    /// The errors of `ask`, or if the connection is lost.
+    pub fn leave_for<T>(
+        &self,
+        tx: &mut Transaction<'_>,
+        ask: impl FnOnce(&mut Transaction<'_>) -> Result<T, ServerError>,
+    ) -> Result<T, ServerError> {
+        tx.batch_execute(&format!("SET LOCAL {OWN_PATH}")).doing(SETTING_PATH)?;
+        let answer = ask(tx)?;
+        tx.batch_execute(&self.set(true)).doing(SETTING_PATH)?;
+        Ok(answer)
+    }
+
+    /// Runs statements under the application's path, in a transaction that otherwise has the tool's own.
+    ///
+    /// # Errors
+    /// The errors of `ask`, or if the connection is lost.
+    pub fn enter_for<T>(
+        &self,
+        tx: &mut Transaction<'_>,
+        ask: impl FnOnce(&mut Transaction<'_>) -> Result<T, ServerError>,
+    ) -> Result<T, ServerError> {
+        tx.batch_execute(&self.set(true)).doing(SETTING_PATH)?;
+        let answer = ask(tx)?;
+        tx.batch_execute(&format!("SET LOCAL {OWN_PATH}")).doing(SETTING_PATH)?;
+        Ok(answer)
+    }
+
+    /// Runs statements on tables of the application under the path that the planner needs for them, in a transaction that
+    /// otherwise has the tool's own.
+    ///
+    /// # Errors
+    /// The errors of `ask`, or if the connection is lost.
+    pub fn reading<T>(
+        &self,
+        tx: &mut Transaction<'_>,
+        ask: impl FnOnce(&mut Transaction<'_>) -> Result<T, ServerError>,
+    ) -> Result<T, ServerError> {
+        if self.is_needed_to_read { self.enter_for(tx, ask) } else { ask(tx) }
+    }
+}
+
+/// Statements that a connection repeats for each batch, and facts that it asks for once. Preparing a statement once saves a
+/// round trip per batch.
 #[derive(Default)]
-pub(super) struct Prepared(HashMap<String, Statement>);
+pub(super) struct Prepared {
+    statements: HashMap<String, Statement>,
+    equalities: HashMap<(String, String), Equality>,
+}
 
 impl Prepared {
     /// Returns the prepared form of a statement.
     pub fn get(&mut self, tx: &mut Transaction<'_>, sql: &str) -> Result<Statement, postgres::Error> {
-        if let Some(statement) = self.0.get(sql) {
+        if let Some(statement) = self.statements.get(sql) {
             return Ok(statement.clone());
         }
         let statement = tx.prepare(sql)?;
-        self.0.insert(sql.to_owned(), statement.clone());
+        self.statements.insert(sql.to_owned(), statement.clone());
         Ok(statement)
+    }
+
+    /// Returns the equality of the columns of a table, if it was asked for before.
+    pub fn known_equality(&self, schema: &str, table: &str) -> Option<Equality> {
+        self.equalities.get(&(schema.to_owned(), table.to_owned())).cloned()
+    }
+
+    /// Returns the equality of the columns of a table. The search path must be the tool's own.
+    pub fn equality(
+        &mut self,
+        client: &mut impl GenericClient,
+        schema: &str,
+        table: &str,
+    ) -> Result<Equality, ServerError> {
+        if let Some(known) = self.known_equality(schema, table) {
+            return Ok(known);
+        }
+        let read = Equality::read(client, schema, table)?;
+        self.equalities.insert((schema.to_owned(), table.to_owned()), read.clone());
+        Ok(read)
     }
 }
 
@@ -67,47 +172,57 @@ impl Backend {
 }
 
 impl Session {
-    /// Makes a session of a connection and sets the application's search path: the target's schema, then the path that the
-    /// role or the database prescribes. Functions of indexes, checks and triggers thus find the same objects as in the
-    /// application's own sessions, and so do operators of types that an extension brought.
+    /// Makes a session of a connection that has the tool's own search path, and notes the application's path.
     ///
     /// # Errors
     /// If the connection is lost already.
-    pub fn new(client: Client, schema: &str, ledger_schema: &str) -> Result<Session, ServerError> {
-        let mut session = Session {
+    pub fn new(mut client: Client, schema: &str, ledger_schema: &str) -> Result<Session, ServerError> {
+        let application_path = ApplicationPath::read(&mut client, schema)?;
+        Ok(Session {
             client,
             ledger: LedgerSchema { schema: ledger_schema.to_owned() },
-            schema: schema.to_owned(),
+            application_path,
             backend: None,
             lock: None,
             prepared: Prepared::default(),
-        };
-        session.set_path()?;
-        Ok(session)
+        })
     }
 
-    fn set_path(&mut self) -> Result<(), ServerError> {
-        let sql = "SELECT set_config('search_path', concat_ws(', ', quote_ident($1::text), nullif(reset_val, '')), false) \
-                   FROM pg_catalog.pg_settings WHERE name = 'search_path'";
-        self.client.execute(sql, &[&self.schema]).doing("setting up the session")?;
-        Ok(())
-    }
-
-    /// Asks the catalogue with `pg_catalog` alone in the search path. Every name in the answer is then qualified and can
-    /// be compared with an answer to another session.
+    /// Runs statements with the application's search path. They must be the application's own code, or name every function
+    /// and operator with its schema.
     ///
     /// # Errors
     /// The errors of `ask`, or if the connection is lost.
-    pub(super) fn with_qualified_names<T>(
+    pub(super) fn with_application_path<T>(
         &mut self,
         ask: impl FnOnce(&mut Client) -> Result<T, ServerError>,
     ) -> Result<T, ServerError> {
-        const DOING: &str = "reading the target's catalogue";
-        self.client.batch_execute("SET search_path = pg_catalog").doing(DOING)?;
+        self.client.batch_execute(&self.application_path.set(false)).doing(SETTING_PATH)?;
         let answer = ask(&mut self.client);
-        let restored = self.set_path();
+        let restored = self.set_own_path();
         let answer = answer?;
         restored.map(|()| answer)
+    }
+
+    /// Reads tables of the application under the path that the planner needs for them. The statements must name every
+    /// function and operator with its schema.
+    ///
+    /// # Errors
+    /// The errors of `ask`, or if the connection is lost.
+    pub(super) fn reading<T>(
+        &mut self,
+        ask: impl FnOnce(&mut Client) -> Result<T, ServerError>,
+    ) -> Result<T, ServerError> {
+        if self.application_path.is_needed_to_read { self.with_application_path(ask) } else { ask(&mut self.client) }
+    }
+
+    /// Returns the equality of the columns of a table.
+    pub(super) fn equality(&mut self, schema: &str, table: &str) -> Result<Equality, ServerError> {
+        self.prepared.equality(&mut self.client, schema, table)
+    }
+
+    fn set_own_path(&mut self) -> Result<(), ServerError> {
+        self.client.batch_execute(&format!("SET {OWN_PATH}")).doing(SETTING_PATH)
     }
 
     /// Runs DDL or other statements unchanged. For `rehearse`, on a throw-away server.
@@ -117,6 +232,8 @@ impl Session {
     pub fn execute_script(&mut self, name: &str, sql: &str) -> Result<(), ServerError> {
         self.client.batch_execute("RESET search_path").doing(name)?;
         self.client.batch_execute(sql).doing(name)?;
-        self.set_path()
+        self.set_own_path()?;
+        self.application_path = ApplicationPath::read(&mut self.client, &self.application_path.schema)?;
+        Ok(())
     }
 }

@@ -53,7 +53,7 @@ impl Session {
         // Takes the lock that reading takes. LOCK TABLE would require the right on the whole table.
         let read = |table: &&str| format!("SELECT FROM {} LIMIT 0", qualified(schema, table));
         let locks: Vec<String> = tables.iter().map(read).collect();
-        self.client.batch_execute(&locks.join("; ")).doing(HOLDING)?;
+        self.reading(|client| client.batch_execute(&locks.join("; ")).doing(HOLDING))?;
         let rows = self.client.query(include_str!("sql/heap_blocks.sql"), &[&schema, &tables]).doing(HOLDING)?;
         Ok(rows.iter().map(|row| (row.get(0), row.get::<_, i64>(1).unsigned_abs())).collect())
     }
@@ -61,6 +61,7 @@ impl Session {
 
 /// The SQL condition for a range of a table's blocks: from a block up to another one, or to the end if `until` is `None`.
 pub fn block_range(from: u64, until: Option<u64>) -> String {
-    let until = until.map_or_else(String::new, |block| format!(" AND ctid < '({block},0)'::tid"));
-    format!("ctid >= '({from},0)'::tid{until}")
+    let until = until
+        .map_or_else(String::new, |block| format!(" AND ctid OPERATOR(pg_catalog.<) '({block},0)'::pg_catalog.tid"));
+    format!("ctid OPERATOR(pg_catalog.>=) '({from},0)'::pg_catalog.tid{until}")
 }

@@ -3,6 +3,7 @@
 
 use std::error::Error;
 
+use postgres::Client;
 use postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 
 use super::error::{Doing, ServerError};
@@ -34,19 +35,23 @@ impl Session {
         check: &CheckConstraint,
         columns: &[ValueArray<'_>],
     ) -> Result<Vec<usize>, ServerError> {
-        let arrays: Vec<String> =
-            columns.iter().enumerate().map(|(n, c)| format!("${}::{}[]", n + 1, c.kind.name)).collect();
+        let arrays: Vec<String> = columns
+            .iter()
+            .enumerate()
+            .map(|(n, c)| format!("pg_catalog.unnest(${}::{}[])", n + 1, c.kind.name))
+            .collect();
         let names: Vec<String> = columns.iter().map(|c| quoted(c.name)).collect();
         let all: Vec<&str> = columns.iter().map(|c| c.name).collect();
         let place = free_name("migrate_place", &all);
         let sql = format!(
-            "SELECT {place} FROM ROWS FROM (unnest({})) WITH ORDINALITY AS t({}, {place}) WHERE NOT ({}) ORDER BY 1",
+            "SELECT {place} FROM ROWS FROM ({}) WITH ORDINALITY AS t({}, {place}) WHERE NOT ({}) ORDER BY 1",
             arrays.join(", "),
             names.join(", "),
             check.expression
         );
         let values: Vec<&(dyn ToSql + Sync)> = columns.iter().map(|c| c as &(dyn ToSql + Sync)).collect();
-        let rows = self.client.query(&sql, &values).doing("asking for CHECK constraints")?;
+        let ask = |client: &mut Client| client.query(&sql, &values).doing("asking for CHECK constraints");
+        let rows = if check.calls_code { self.with_application_path(ask)? } else { ask(&mut self.client)? };
         Ok(rows.iter().filter_map(|row| usize::try_from(row.get::<_, i64>(0) - 1).ok()).collect())
     }
 

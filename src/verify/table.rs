@@ -112,7 +112,7 @@ impl<'a> VerifiedTable<'a> {
         let last: i64 = left.became.as_ref()?.parse().ok()?;
         let issued = self.loads.iter().any(|load| !load.issued().is_empty());
         // The ledger does not record the last id that the run itself drew.
-        (column.not_null && !issued).then(|| format!("{} <= {last}", quoted(&column.name)))
+        (column.not_null && !issued).then(|| format!("{} OPERATOR(pg_catalog.<=) {last}", quoted(&column.name)))
     }
 
     /// `schema.table`
@@ -183,8 +183,9 @@ impl<'a> VerifiedTable<'a> {
         let seed = self.subject.run.seed;
         let made = self.subject.made_owner_in(self.name);
         let others = made.zip(self.subject.owner.key).map(|(owner, key)| {
-            let (column, value) = (quoted(&owner.key), literal(key));
-            format!("{column} IS DISTINCT FROM {value}::{}", owner.key_type.name)
+            // The key is the server's own text of the value.
+            let key = literal(key);
+            format!("({}::pg_catalog.text OPERATOR(pg_catalog.=) {key}) IS NOT TRUE", quoted(&owner.key))
         });
         let only: Vec<&str> = others.as_deref().into_iter().chain(self.scope.as_deref()).chain(stretch).collect();
         let only = (!only.is_empty()).then(|| only.join(" AND "));

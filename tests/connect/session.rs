@@ -19,8 +19,10 @@ fn session(settings: &Settings, read_only: bool) -> BTreeMap<String, String> {
 }
 
 /// Name, a hostile default, what a session of ours has.
-const SETTINGS: [(&str, &str, &str); 18] = [
-    ("search_path", "evil, public", "pg_catalog"),
+const SETTINGS: [(&str, &str, &str); 20] = [
+    ("search_path", "evil, public", "pg_catalog, pg_temp"),
+    ("quote_all_identifiers", "on", "off"),
+    ("gin_fuzzy_search_limit", "5", "0"),
     ("DateStyle", "German", "ISO, MDY"),
     ("IntervalStyle", "sql_standard", "postgres"),
     ("TimeZone", "Asia/Kathmandu", "UTC"),

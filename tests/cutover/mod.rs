@@ -3,6 +3,7 @@
 mod application_code;
 mod detach;
 mod faults;
+mod hostile_names;
 mod lookups;
 mod memory;
 mod personal_finance;

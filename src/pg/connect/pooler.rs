@@ -176,7 +176,8 @@ enum SecondConnection {
 fn second_connection(settings: &Settings, host: &Host, clock: &str) -> SecondConnection {
     let (settings, host) = (settings.clone(), host.clone());
     let is_older = format!(
-        "SELECT backend_start < '{clock}'::timestamptz, NULL FROM pg_catalog.pg_stat_activity WHERE pid = pg_catalog.pg_backend_pid()"
+        "SELECT backend_start OPERATOR(pg_catalog.<) '{clock}'::pg_catalog.timestamptz, NULL \
+         FROM pg_catalog.pg_stat_activity WHERE pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid()"
     );
     let work = move || {
         let Ok(mut client) = attempt::open(&settings, &host) else {

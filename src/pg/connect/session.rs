@@ -26,9 +26,10 @@ pub(super) fn prepare(
 ) -> Result<(), ConnectError> {
     let word = if read_only.0 { "on" } else { "off" };
     let sql = SESSION.replace(":'read_only'", &format!("'{word}'"));
-    // In a message of its own: the role's limit still applies to the message that lifts it.
+    // In a message of its own: the role's limit still applies to the message that lifts it. The search path is set before
+    // the first statement that has an operator.
     client
-        .batch_execute("SET statement_timeout = 0")
+        .batch_execute("SET search_path = pg_catalog, pg_temp; SET statement_timeout = 0")
         .and_then(|()| client.simple_query(&sql))
         .map_err(|e| statement_error(settings, host, &e, "the server refuses the session's settings"))?;
     // A server that refuses the statement cannot check. The check is optional.

@@ -16,7 +16,8 @@ impl OpenBatch<'_> {
             rows.iter().map(|row| (row.at.as_str(), row.orphan.as_deref())).unzip();
         let sql: &str = &self.ledger.sql(
             "INSERT INTO :ledger.deviation (run, load, part, batch, at, orphan) \
-                   SELECT $1, $2, $3, $4, * FROM unnest($5::text[], $6::text[])",
+                   SELECT $1, $2, $3, $4, * \
+                   FROM ROWS FROM (pg_catalog.unnest($5::pg_catalog.text[]), pg_catalog.unnest($6::pg_catalog.text[])) AS t",
         );
         self.tx.execute(sql, &[&id.run, &id.load, &id.part, &id.batch, &at, &orphan]).doing(WRITING)?;
         Ok(())

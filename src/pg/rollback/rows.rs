@@ -1,10 +1,11 @@
 //! The rows of a rollback: staged, checked for references of other rows, and deleted; and the owner's row.
 
-use postgres::Row;
+use postgres::{Row, Transaction};
 
 use super::transaction::{OpenRollback, ROLLING_BACK};
 use crate::model::ident::{qualified, quoted, quoted_list};
 use crate::pg::copy::{CopyTarget, copy_rows};
+use crate::pg::equality::Equality;
 use crate::pg::error::{Doing, ServerError};
 
 const REFERENCING: &str = include_str!("../sql/referencing_keys.sql");
@@ -53,9 +54,12 @@ struct ReferencingKey {
 }
 
 impl ReferencingKey {
-    fn read(row: &Row) -> ReferencingKey {
+    /// `equality`: that of the parent's columns.
+    fn read(row: &Row, equality: &Equality) -> ReferencingKey {
         let (columns, parents): (Vec<String>, Vec<String>) = (row.get("columns"), row.get("parent_columns"));
-        let pairs = columns.iter().zip(&parents).map(|(c, p)| format!("c.{} = t.{}", quoted(c), quoted(p)));
+        let equal =
+            |(c, p): (&String, &String)| equality.of(p, &format!("c.{}", quoted(c)), &format!("t.{}", quoted(p)));
+        let pairs = columns.iter().zip(&parents).map(equal);
         ReferencingKey {
             name: row.get("name"),
             child: row.get("child"),
@@ -87,7 +91,8 @@ impl OpenRollback<'_> {
     pub fn stage(&mut self, staged: &StagedRows<'_>, bytes: &[u8], rows: u64) -> Result<(), ServerError> {
         let table = format!("pg_temp.migrate_ours ({})", quoted_list(staged.columns));
         let to = CopyTarget { table, as_text: staged.as_text };
-        copy_rows(&mut self.tx, &to.sql(), &to, bytes, rows)
+        // A domain of the application has its CHECKs in the staging table too.
+        self.application_path.enter_for(&mut self.tx, |tx| copy_rows(tx, &to.sql(), &to, bytes, rows))
     }
 
     /// Lists the foreign keys by which rows of others refer to the staged rows.
@@ -97,10 +102,14 @@ impl OpenRollback<'_> {
     pub fn blocking_references(&mut self, staged: &StagedRows<'_>) -> Result<Vec<BlockingReference>, ServerError> {
         self.tx.batch_execute("ANALYZE pg_temp.migrate_ours").doing(ROLLING_BACK)?;
         let mut found = Vec::new();
+        let equality = Equality::read(&mut self.tx, staged.schema, staged.table)?;
         for row in self.tx.query(REFERENCING, &[&staged.schema, &staged.table]).doing(ROLLING_BACK)? {
-            let key = ReferencingKey::read(&row);
+            let key = ReferencingKey::read(&row, &equality);
             let not_ours = if key.to_itself {
-                format!(" AND NOT EXISTS (SELECT FROM pg_temp.migrate_ours o WHERE {})", staged.same_row("c", "o"))
+                format!(
+                    " AND NOT EXISTS (SELECT FROM pg_temp.migrate_ours o WHERE {})",
+                    staged.same_row(&equality, "c", "o")
+                )
             } else {
                 String::new()
             };
@@ -109,10 +118,12 @@ impl OpenRollback<'_> {
                  WHERE {}){not_ours})",
                 key.child,
                 staged.name(),
-                staged.same_row("t", "p"),
+                staged.same_row(&equality, "t", "p"),
                 key.joined
             );
-            if self.tx.query_one(&sql, &[]).doing("looking for rows that refer to the run's rows")?.get(0) {
+            let path = &self.application_path;
+            let doing = "looking for rows that refer to the run's rows";
+            if path.reading(&mut self.tx, |tx| tx.query_one(&sql, &[]).doing(doing))?.get(0) {
                 found.push(BlockingReference { name: key.name, child: key.child });
             }
         }
@@ -140,19 +151,22 @@ impl OpenRollback<'_> {
     /// # Errors
     /// If the server refuses or the connection is lost.
     pub fn delete_staged(&mut self, staged: &StagedRows<'_>) -> Result<u64, ServerError> {
+        let equality = Equality::read(&mut self.tx, staged.schema, staged.table)?;
         // EXISTS instead of a join: a join would pair each of several identical rows with each other.
         let sql = format!(
             "DELETE FROM {} t WHERE EXISTS (SELECT FROM pg_temp.migrate_ours p WHERE {})",
             staged.name(),
-            staged.same_row("t", "p")
+            staged.same_row(&equality, "t", "p")
         );
-        match staged.transactions {
-            None => self.tx.execute(&sql, &[]).doing(ROLLING_BACK),
+        self.application_path.reading(&mut self.tx, |tx| match staged.transactions {
+            None => tx.execute(&sql, &[]).doing(ROLLING_BACK),
             Some(transactions) => {
-                let sql = sql + " AND t.xmin IN (SELECT v::xid FROM unnest($1::text[]) AS v)";
-                self.tx.execute(&sql, &[&transactions]).doing(ROLLING_BACK)
+                let sql = sql
+                    + " AND t.xmin OPERATOR(pg_catalog.=) ANY \
+                     (SELECT v::pg_catalog.xid FROM pg_catalog.unnest($1::pg_catalog.text[]) AS v)";
+                tx.execute(&sql, &[&transactions]).doing(ROLLING_BACK)
             }
-        }
+        })
     }
 
     /// Deletes the owner's row that the run created, unless other rows refer to it or it was written to since.
@@ -167,28 +181,38 @@ impl OpenRollback<'_> {
         value: &str,
     ) -> Result<OwnerRollback, ServerError> {
         let name = qualified(schema, table);
+        let equality = Equality::read(&mut self.tx, schema, table)?;
         for row in self.tx.query(REFERENCING, &[&schema, &table]).doing(ROLLING_BACK)? {
-            let referencing = ReferencingKey::read(&row);
+            let referencing = ReferencingKey::read(&row, &equality);
             let sql = format!(
-                "SELECT EXISTS (SELECT FROM {} c JOIN {name} t ON {} WHERE t.{}::text = $1)",
+                "SELECT EXISTS (SELECT FROM {} c JOIN {name} t ON {} WHERE t.{}::pg_catalog.text OPERATOR(pg_catalog.=) $1)",
                 referencing.child,
                 referencing.joined,
                 quoted(key)
             );
-            if self.tx.query_one(&sql, &[&value]).doing(ROLLING_BACK)?.get(0) {
+            let path = &self.application_path;
+            if path.reading(&mut self.tx, |tx| tx.query_one(&sql, &[&value]).doing(ROLLING_BACK))?.get(0) {
                 return Ok(OwnerRollback::Kept("other rows refer to it"));
             }
         }
         // The transaction that created the row also wrote the ledger's record of it.
         let sql = format!(
-            "DELETE FROM {name} t WHERE t.{key}::text = $1 AND EXISTS (SELECT FROM {ledger}.made m WHERE m.run = $2 \
-             AND m.kind = 'owner' AND m.xmin = t.xmin AND m.xmin NOT IN (SELECT l.xmin FROM {ledger}.ledger l))",
+            "DELETE FROM {name} t WHERE t.{key}::pg_catalog.text {is} $1 AND EXISTS (SELECT FROM {ledger}.made m \
+             WHERE m.run {is} $2 AND m.kind {is} 'owner' AND m.xmin {is} t.xmin \
+             AND m.xmin OPERATOR(pg_catalog.<>) ALL (SELECT l.xmin FROM {ledger}.ledger l))",
             key = quoted(key),
+            is = "OPERATOR(pg_catalog.=)",
             ledger = quoted(&self.ledger.schema)
         );
-        let deleted = self.tx.execute(&sql, &[&value, &self.run]).doing("deleting the owner's row")? > 0;
-        let sql = format!("SELECT EXISTS (SELECT FROM {name} t WHERE t.{}::text = $1)", quoted(key));
-        if !deleted && self.tx.query_one(&sql, &[&value]).doing(ROLLING_BACK)?.get(0) {
+        let (path, run) = (&self.application_path, self.run);
+        let delete = |tx: &mut Transaction<'_>| tx.execute(&sql, &[&value, &run]).doing("deleting the owner's row");
+        let deleted = path.reading(&mut self.tx, delete)? > 0;
+        let sql = format!(
+            "SELECT EXISTS (SELECT FROM {name} t WHERE t.{}::pg_catalog.text OPERATOR(pg_catalog.=) $1)",
+            quoted(key)
+        );
+        let is_there = |tx: &mut Transaction<'_>| tx.query_one(&sql, &[&value]).doing(ROLLING_BACK);
+        if !deleted && path.reading(&mut self.tx, is_there)?.get(0) {
             return Ok(OwnerRollback::Kept("it was written to since"));
         }
         self.forget_made("owner", None)?;
@@ -203,16 +227,18 @@ impl StagedRows<'_> {
 
     /// The SQL condition that two rows are identical byte by byte, since different values may be equal. The rows are joined
     /// by the key's columns, or by a hash of the whole row.
-    fn same_row(&self, one: &str, other: &str) -> String {
+    fn same_row(&self, equality: &Equality, one: &str, other: &str) -> String {
         let row = |of: &str| {
             let columns: Vec<String> = self.columns.iter().map(|name| format!("{of}.{}", quoted(name))).collect();
             format!("ROW({})", columns.join(", "))
         };
-        let hash = |of: &str| format!("pg_catalog.hashtextextended({}::text COLLATE pg_catalog.\"C\", 0)", row(of));
+        let hash =
+            |of: &str| format!("pg_catalog.hashtextextended({}::pg_catalog.text COLLATE pg_catalog.\"C\", 0)", row(of));
         let joined = if self.key.is_empty() {
-            format!("{} = {}", hash(one), hash(other))
+            format!("{} OPERATOR(pg_catalog.=) {}", hash(one), hash(other))
         } else {
-            let equal = self.key.iter().map(|name| format!("{one}.{0} = {other}.{0}", quoted(name)));
+            let of = |of: &str, name: &str| format!("{of}.{}", quoted(name));
+            let equal = self.key.iter().map(|name| equality.of(name, &of(one, name), &of(other, name)));
             equal.collect::<Vec<_>>().join(" AND ")
         };
         format!("{joined} AND pg_catalog.record_image_eq({}, {})", row(one), row(other))

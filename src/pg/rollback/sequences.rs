@@ -83,8 +83,11 @@ impl OpenRollback<'_> {
             if !can_be_read {
                 return Ok(None);
             }
-            let sql = format!("SELECT coalesce({furthest}({column}) {beyond} {next}, false) FROM {table}");
-            if self.tx.query_one(&sql, &[]).doing(READING)?.get(0) {
+            let sql = format!(
+                "SELECT coalesce(pg_catalog.{furthest}({column}) OPERATOR(pg_catalog.{beyond}) {next}, false) FROM {table}"
+            );
+            let path = &self.application_path;
+            if path.reading(&mut self.tx, |tx| tx.query_one(&sql, &[]).doing(READING))?.get(0) {
                 return Ok(Some(true));
             }
         }

@@ -6,7 +6,7 @@ use crate::model::ident::qualified;
 use crate::model::ledger::Run;
 use crate::pg::detach::Detached;
 use crate::pg::error::{Doing, ServerError};
-use crate::pg::session::{LedgerSchema, Session};
+use crate::pg::session::{ApplicationPath, LedgerSchema, Session};
 
 /// The words for every step of a rollback that has no words of its own.
 pub(super) const ROLLING_BACK: &str = "rolling back";
@@ -15,6 +15,7 @@ pub(super) const ROLLING_BACK: &str = "rolling back";
 pub struct OpenRollback<'a> {
     pub(super) tx: Transaction<'a>,
     pub(super) ledger: LedgerSchema,
+    pub(super) application_path: ApplicationPath,
     pub(super) run: i64,
 }
 
@@ -54,7 +55,8 @@ impl Session {
         match row.map(|row| (row.get(0), row.get(1))) {
             Some((true, _)) => Ok(RollbackStart::AlreadyRolledBack),
             Some((false, true)) => {
-                Ok(RollbackStart::Open(OpenRollback { tx, ledger: self.ledger.clone(), run: run.id }))
+                let (ledger, application_path) = (self.ledger.clone(), self.application_path.clone());
+                Ok(RollbackStart::Open(OpenRollback { tx, ledger, application_path, run: run.id }))
             }
             _ => Ok(RollbackStart::Fenced),
         }
@@ -109,7 +111,8 @@ impl OpenRollback<'_> {
     /// If the remaining rows do not allow it, the server refuses, or the connection is lost.
     pub fn reattach(&mut self, object: &Detached) -> Result<(), ServerError> {
         for statement in object.reattach_sql.iter().skip(object.steps) {
-            self.tx.batch_execute(statement).doing(object.reattaching())?;
+            let path = &self.application_path;
+            path.reading(&mut self.tx, |tx| tx.batch_execute(statement).doing(object.reattaching()))?;
         }
         let sql: &str = &self
             .ledger
@@ -150,7 +153,9 @@ impl OpenRollback<'_> {
         // The lock comes before the query: TRUNCATE would delete a row that another transaction inserts in between.
         self.tx.batch_execute(&format!("LOCK TABLE ONLY {name} IN ACCESS EXCLUSIVE MODE")).doing(ROLLING_BACK)?;
         let has_rows = format!("SELECT EXISTS (SELECT FROM ONLY {name})");
-        if !self.tx.query_one(&has_rows, &[]).doing(ROLLING_BACK)?.get::<_, bool>(0) {
+        let path = &self.application_path;
+        let row = path.reading(&mut self.tx, |tx| tx.query_one(&has_rows, &[]).doing(ROLLING_BACK))?;
+        if !row.get::<_, bool>(0) {
             self.tx.batch_execute(&format!("TRUNCATE ONLY {name}")).doing(ROLLING_BACK)?;
         }
         Ok(())

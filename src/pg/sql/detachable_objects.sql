@@ -4,6 +4,7 @@
 --                 others finish
 --   kept_because  the reason why it cannot be detached; NULL if it can
 --   needed_by     the OIDs of the foreign keys that need this unique key
+-- $3: reading needs the application's search path, and so does re-creating an object.
 --   sized         the columns, also those that an expression reads, that may make an entry too large for the index
 WITH tables AS (
     SELECT c.oid, c.relname, c.relkind, format('%I.%I', n.nspname, c.relname) AS name,
@@ -127,6 +128,8 @@ SELECT i.relname, i.index_name, CASE WHEN i.indisunique THEN 'unique' ELSE 'inde
             WHEN i.indisreplident THEN 'it is the replica identity'
             WHEN NOT i.may_place THEN 'this role may not create in its tablespace, so it could not be re-created'
             WHEN i.indisexclusion THEN 'it is an exclusion constraint'
+            WHEN $3 AND (i.indexprs IS NOT NULL OR i.indpred IS NOT NULL)
+            THEN 'its expression could change under the search path that the application''s functions need'
             WHEN i.indisunique AND (i.indpred IS NOT NULL OR i.indexprs IS NOT NULL) THEN 'it is unique over an expression or some of the rows'
             WHEN d.who IS NOT NULL THEN d.who || ' depends on it' END,
        i.indexrelid::int8,

@@ -11,7 +11,11 @@ FROM (VALUES
     ('extra_float_digits', '3'),
     ('bytea_output', 'hex'),
     ('standard_conforming_strings', 'on'),
-    ('search_path', 'pg_catalog'),
+    ('search_path', 'pg_catalog, pg_temp'),
+    -- This decides how the server prints the expressions of defaults, indexes and constraints.
+    ('quote_all_identifiers', 'off'),
+    -- This one bounds the rows that a GIN index returns.
+    ('gin_fuzzy_search_limit', '0'),
     -- These decide how text becomes money, arrays and XML.
     ('lc_monetary', 'C'),
     ('array_nulls', 'on'),

@@ -1,0 +1,63 @@
+//! Equality of the columns of a table as SQL that names its operator with its schema.
+//!
+//! A bare `=` takes the best match of all schemas in the search path, and any role that may create in one of them can offer
+//! a better match than the server's own.
+
+use std::collections::HashMap;
+
+use postgres::GenericClient;
+
+use super::error::{Doing, ServerError};
+
+/// The equality of the columns of one table: that of `pg_catalog` for most types, and the operator of the default operator
+/// class for the types of an extension.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Equality(HashMap<String, ExtensionOperator>);
+
+/// An operator outside `pg_catalog`.
+#[derive(Clone, Debug)]
+struct ExtensionOperator {
+    /// The operator as SQL: `OPERATOR(schema.=)`.
+    operator: String,
+    /// The type of both its operands. With this type on both sides no other operator of its schema matches better.
+    operand: String,
+}
+
+impl Equality {
+    /// Reads the operators for one table. The search path must be the tool's own.
+    ///
+    /// # Errors
+    /// If the server refuses or the connection is lost.
+    pub fn read(client: &mut impl GenericClient, schema: &str, table: &str) -> Result<Equality, ServerError> {
+        let sql = include_str!("sql/equality_operators.sql");
+        let rows = client.query(sql, &[&schema, &table]).doing("reading the target's catalogue")?;
+        let operators = rows.iter().map(|row| {
+            let found = ExtensionOperator { operator: row.get("operator"), operand: row.get("type_name") };
+            (row.get("column_name"), found)
+        });
+        Ok(Equality(operators.collect()))
+    }
+
+    /// Returns the SQL condition that two expressions are equal as values of this column.
+    pub fn of(&self, column: &str, left: &str, right: &str) -> String {
+        match self.0.get(column) {
+            None => format!("{left} OPERATOR(pg_catalog.=) {right}"),
+            Some(ExtensionOperator { operator, operand }) => {
+                format!("{left}::{operand} {operator} {right}::{operand}")
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equality_names_its_operator_and_the_operand_type_of_an_extension() {
+        let citext = ExtensionOperator { operator: "OPERATOR(ext.=)".to_owned(), operand: "ext.citext".to_owned() };
+        let equality = Equality(HashMap::from([("name".to_owned(), citext)]));
+        assert_eq!(equality.of("id", "a.id", "b.id"), "a.id OPERATOR(pg_catalog.=) b.id");
+        assert_eq!(equality.of("name", "a.n", "b.n"), "a.n::ext.citext OPERATOR(ext.=) b.n::ext.citext");
+    }
+}
