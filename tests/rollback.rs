@@ -84,6 +84,32 @@ fn an_equal_row_from_before_the_run_stays() {
 }
 
 #[test]
+fn an_equal_row_of_another_session_is_never_removed_from_a_table_without_a_key() {
+    let source = "CREATE TABLE t (w TEXT); INSERT INTO t VALUES ('A'), ('B')";
+    // The application inserts a row that equals one of the run, and removes another one of the run.
+    let case = Case::new(source, "CREATE TABLE t (w text)", "[load.t]\n");
+    there_and_back(&case, 0, &["t"], &[]);
+    case.target.run("INSERT INTO t VALUES ('A'); DELETE FROM t WHERE w = 'B'");
+    is_refused(&case, &["t"], &["load.t", "1 of its 2 rows", "no key that the run sent identifies a row"]);
+    // The table held such a row before the run.
+    let target = "CREATE TABLE t (w text); INSERT INTO t VALUES ('A')";
+    let case = Case::new(source, target, "[load.t]\nexisting = \"append\"\n");
+    there_and_back(&case, 0, &["t"], &[]);
+    case.target.run("DELETE FROM t WHERE w = 'B'");
+    is_refused(&case, &["t"], &["load.t", "1 of its 2 rows"]);
+}
+
+#[test]
+fn rows_without_a_key_are_not_removed_from_a_restored_database() {
+    let source = "CREATE TABLE t (w TEXT); INSERT INTO t VALUES ('A'), ('B')";
+    let case = Case::new(source, "CREATE TABLE t (w text)", "[load.t]\n");
+    case.exits(0, &["--yes"]);
+    // As `pg_restore --single-transaction` does: every row has the number of the restoring transaction.
+    case.target.run("BEGIN; UPDATE t SET w = w; UPDATE migrate.batch SET batch = batch; UPDATE migrate.ledger SET version = version; COMMIT");
+    is_refused(&case, &["t"], &["2 of its 2 rows", "no key that the run sent identifies a row"]);
+}
+
+#[test]
 fn an_owner_created_by_the_run_is_removed_and_its_sequence_reset() {
     let target =
         "CREATE TABLE users (id serial PRIMARY KEY, name text UNIQUE); INSERT INTO users (name) VALUES ('kim');

@@ -209,7 +209,9 @@ impl Removal<'_> {
         let columns: Vec<String> = load.columns.iter().map(|c| c.name.clone()).collect();
         let key = self.key(load);
         let unsent = self.unsent_columns(load);
-        let transactions = if unsent.is_empty() { None } else { Some(tx.writing_transactions(&load.name)?) };
+        // Without a key another session's row may equal a row of the run, and only its transaction tells them apart.
+        let is_content_enough = unsent.is_empty() && !key.is_empty();
+        let transactions = if is_content_enough { None } else { Some(tx.writing_transactions(&load.name)?) };
         let staged = StagedRows {
             schema: &self.job.plan.schema,
             table: &load.table,
@@ -229,7 +231,7 @@ impl Removal<'_> {
         }
         let deleted = tx.delete_staged(&staged)?;
         if deleted != rows {
-            return Err(refuse(load, mismatch(deleted, rows, &unsent), BY_HAND));
+            return Err(refuse(load, mismatch(deleted, rows, &doubt(&key, &unsent)), BY_HAND));
         }
         self.job.observer.on_event(Event::Rows { load: &load.name, rows: deleted });
         self.job.observer.on_event(Event::Ended { load: &load.name });
@@ -326,19 +328,26 @@ fn reattach_keys(tx: &mut OpenRollback<'_>, detached: Vec<Detached>) -> Result<V
 }
 
 /// Explains why the number of matching rows differs from the number of rows written.
-fn mismatch(deleted: u64, written: u64, unsent: &[String]) -> String {
+fn mismatch(deleted: u64, written: u64, doubt: &str) -> String {
     if deleted > written {
         return format!("{deleted} rows equal the {written} rows written, and the run's own rows cannot be identified");
     }
-    let unsent = if unsent.is_empty() {
-        String::new()
-    } else {
-        format!(
-            "; the run did not send {}, so a row counts as unchanged only if no transaction wrote to it since",
-            unsent.join(", ")
-        )
-    };
-    format!("{} of its {written} rows were deleted or changed since{unsent}", written - deleted)
+    format!("{} of its {written} rows were deleted or changed since{doubt}", written - deleted)
+}
+
+/// Explains why a row counts as unchanged only if the run's own transaction wrote it last. Empty if its content suffices.
+fn doubt(key: &[String], unsent: &[String]) -> String {
+    let mut reasons = Vec::new();
+    if key.is_empty() {
+        reasons.push("no key that the run sent identifies a row".to_owned());
+    }
+    if !unsent.is_empty() {
+        reasons.push(format!("the run did not send {}", unsent.join(", ")));
+    }
+    if reasons.is_empty() {
+        return String::new();
+    }
+    format!("; {}, so a row counts as unchanged only if no transaction wrote to it since", reasons.join(" and "))
 }
 
 /// Returns true if the type has an `=` by which rows can be joined.

@@ -22,7 +22,7 @@ pub struct StagedRows<'a> {
     pub key: &'a [String],
     /// Rows are sent as text.
     pub as_text: bool,
-    /// The transactions that may have written the rows last; `None` if the columns identify the rows completely.
+    /// The transactions that may have written the rows last; `None` if key and columns identify the rows completely.
     pub transactions: Option<&'a [String]>,
 }
 
