@@ -231,3 +231,74 @@ fn a_unique_key_with_a_broader_collation_than_sqlite_stays_attached() {
     let report = case.exits(4, &["--yes", "--detach", "always"]);
     assert_eq!(faults(&report), [("p".to_owned(), 2, None, "duplicate".to_owned())]);
 }
+
+const PAIRS: &str = "CREATE TABLE p (id INTEGER, k INTEGER, PRIMARY KEY (id, k)) WITHOUT ROWID;
+    CREATE TABLE c (id INTEGER PRIMARY KEY, p_id INTEGER, p_k INTEGER);
+    WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300)
+    INSERT INTO p SELECT i, i % 200 FROM n;
+    INSERT INTO c SELECT id, id, k FROM p";
+
+/// A foreign key that refers to a table with partitions, one of which has partitions itself.
+const TO_PARTITIONED: &str = "
+    CREATE TABLE p (id int, k int, PRIMARY KEY (id, k)) PARTITION BY RANGE (k);
+    CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (100);
+    CREATE TABLE p2 PARTITION OF p DEFAULT PARTITION BY LIST (k);
+    CREATE TABLE p3 PARTITION OF p2 DEFAULT;
+    CREATE TABLE c (id int PRIMARY KEY, p_id int, p_k int, CONSTRAINT pair FOREIGN KEY (p_id, p_k) REFERENCES p);
+    COMMENT ON CONSTRAINT pair ON c IS 'both'";
+
+#[test]
+fn a_foreign_key_to_a_partitioned_table_is_verified_and_reattached_as_a_whole() {
+    let mapping = "[load.p]\n[load.c]\n";
+    let invalid = "SELECT count(*) FROM pg_constraint WHERE NOT convalidated";
+    for detach in ["always", "never"] {
+        let case = Case::new(PAIRS, TO_PARTITIONED, mapping);
+        let before = catalogue(&case.target);
+        case.exits(0, &["--yes", "--detach", detach]);
+        assert_eq!(catalogue(&case.target), before, "{detach}");
+        assert_eq!(case.target.value(invalid), "0");
+        case.exits(0, &["--yes"]);
+        case.place.migrate(["rollback", "--yes", "-t", &case.target.url()]).exits(0);
+        assert_eq!(catalogue(&case.target), before, "{detach}");
+    }
+    // An orphan is still found, as one of the whole key.
+    let case = Case::new(PAIRS, TO_PARTITIONED, mapping);
+    case.exits(0, &["--yes"]);
+    case.target.run("SET session_replication_role = replica; DELETE FROM p WHERE id = 7");
+    let report = case.place.migrate(["verify", "--json", "-t", &case.target.url()]).exits(5).json();
+    let differs = report["checks"].as_array().expect("checks").iter().filter(|c| c["verdict"] == "Differs");
+    let constraints: Vec<&str> =
+        differs.filter(|c| c["check"] == "constraints").filter_map(|c| c["found"].as_str()).collect();
+    assert_eq!(constraints, ["1 rows whose p_id, p_k is not in p"]);
+}
+
+#[test]
+fn an_object_that_could_not_be_reattached_exactly_stays_attached() {
+    let modes = |mode: &str| {
+        format!(
+            "DO $$ DECLARE n text; BEGIN FOR n IN SELECT tgname FROM pg_trigger WHERE tgrelid = 'children'::regclass AND tgisinternal \
+             LOOP EXECUTE format('ALTER TABLE children {mode} TRIGGER %I', n); END LOOP; END $$"
+        )
+    };
+    let states =
+        "SELECT string_agg(tgenabled::text, '' ORDER BY tgname) FROM pg_trigger WHERE tgrelid = 'children'::regclass";
+    let stays = "its triggers are not in the usual mode";
+    let depends = "an extension owns it, or it depends on one";
+    let target = "CREATE TABLE parents (id int PRIMARY KEY, code text, region text, number text);
+        CREATE TABLE children (id int PRIMARY KEY, parent_id int REFERENCES parents, second_id int, code text, title text, price numeric, kept text);
+        CREATE INDEX titles ON children (title);";
+    for (more, object, why) in [
+        (modes("DISABLE"), "children_parent_id_fkey", stays),
+        (modes("ENABLE ALWAYS"), "children_parent_id_fkey", stays),
+        (modes("ENABLE REPLICA"), "children_parent_id_fkey", stays),
+        ("ALTER INDEX titles DEPENDS ON EXTENSION plpgsql".to_owned(), "titles", depends),
+    ] {
+        let case = Case::new(SOURCE, &format!("{target}{more}"), MAPPING);
+        let depending = "SELECT count(*) FROM pg_depend WHERE deptype = 'x'";
+        let before = (catalogue(&case.target), case.target.value(states), case.target.value(depending));
+        case.command(&["plan", "--detach", "always"]).exits(0).says(&[object, why]);
+        case.exits(0, &["--yes", "--detach", "always"]);
+        let after = (catalogue(&case.target), case.target.value(states), case.target.value(depending));
+        assert_eq!(after, before, "{more}");
+    }
+}

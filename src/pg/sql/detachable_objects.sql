@@ -6,7 +6,7 @@
 --   needed_by     the OIDs of the foreign keys that need this unique key
 -- $3: reading needs the application's search path, and so does re-creating an object.
 --   sized         the columns, also those that an expression reads, that may make an entry too large for the index
-WITH tables AS (
+WITH RECURSIVE tables AS (
     SELECT c.oid, c.relname, c.relkind, format('%I.%I', n.nspname, c.relname) AS name,
            pg_catalog.pg_has_role(c.relowner, 'USAGE') AS owned,
            EXISTS (SELECT FROM pg_catalog.pg_publication_tables p WHERE p.schemaname = n.nspname AND p.tablename = c.relname) AS published
@@ -32,6 +32,13 @@ dependents AS (
 extensions AS (
     SELECT d.classid, d.objid FROM pg_catalog.pg_depend d WHERE d.deptype IN ('e', 'x')
 ),
+-- A foreign key, and its parts for the partitions of the referenced table.
+parts (root, oid) AS (
+    SELECT con.oid, con.oid FROM held h
+      JOIN pg_catalog.pg_constraint con ON con.conrelid = h.oid AND con.contype = 'f' AND con.conparentid = 0
+    UNION ALL
+    SELECT p.root, con.oid FROM parts p JOIN pg_catalog.pg_constraint con ON con.conparentid = p.oid
+),
 indexes AS (
     SELECT h.relname, h.name AS table_name,
            CASE WHEN h.kept_because IS NOT NULL THEN h.kept_because
@@ -39,6 +46,9 @@ indexes AS (
                 THEN 'this role may not create in the schema, so it could not be re-created' END AS table_kept_because,
            h.published, i.*, x.relname AS index_name,
            format('%I.%I', $1, x.relname) AS index_full,
+           EXISTS (SELECT FROM extensions e
+                    WHERE e.classid = 'pg_catalog.pg_class'::regclass AND e.objid = i.indexrelid
+                       OR e.classid = 'pg_catalog.pg_constraint'::regclass AND e.objid = con.oid) AS of_extension,
            con.oid AS con, con.contype, con.condeferrable, con.condeferred,
            -- An entry of a B-tree or BRIN index must fit in a page or part of one, and so must each element under GIN. An entry of
            -- a hash index always fits.
@@ -104,7 +114,8 @@ SELECT h.relname, con.conname, 'foreign',
        ARRAY(SELECT a.attname::text FROM unnest(con.conkey) WITH ORDINALITY AS k(no, at)
                JOIN pg_catalog.pg_attribute a ON a.attrelid = con.conrelid AND a.attnum = k.no ORDER BY k.at),
        ARRAY[format('ALTER TABLE %s DROP CONSTRAINT %I', h.name, con.conname)],
-       CASE WHEN con.convalidated
+       -- VALIDATE does not reach the parts for the partitions of a referenced table, so such a key is added as a whole.
+       CASE WHEN con.convalidated AND parent.relkind <> 'p'
             THEN ARRAY[format('ALTER TABLE %s ADD CONSTRAINT %I %s NOT VALID', h.name, con.conname, pg_catalog.pg_get_constraintdef(con.oid)),
                        format('ALTER TABLE %s VALIDATE CONSTRAINT %I', h.name, con.conname)]
             ELSE ARRAY[format('ALTER TABLE %s ADD CONSTRAINT %I %s', h.name, con.conname, pg_catalog.pg_get_constraintdef(con.oid))] END
@@ -114,17 +125,22 @@ SELECT h.relname, con.conname, 'foreign',
        CASE WHEN h.kept_because IS NOT NULL THEN h.kept_because
             WHEN EXISTS (SELECT FROM extensions e WHERE e.classid = 'pg_catalog.pg_constraint'::regclass AND e.objid = con.oid)
             THEN 'an extension owns it'
+            WHEN EXISTS (SELECT FROM parts p JOIN pg_catalog.pg_trigger t ON t.tgconstraint = p.oid
+                          WHERE p.root = con.oid AND t.tgenabled <> 'O')
+            THEN 'its triggers are not in the usual mode, which could not be restored'
             WHEN NOT pg_catalog.has_table_privilege(con.confrelid, 'REFERENCES')
             THEN 'this role may not refer to the parent, so it could not be re-created' END,
        con.oid::int8, '{}', '{}'
   FROM held h
   JOIN pg_catalog.pg_constraint con ON con.conrelid = h.oid AND con.contype = 'f' AND con.conparentid = 0
+  JOIN pg_catalog.pg_class parent ON parent.oid = con.confrelid
 UNION ALL
 SELECT i.relname, i.index_name, CASE WHEN i.indisunique THEN 'unique' ELSE 'index' END, i.columns,
        ARRAY[format('DROP INDEX %s', i.index_full)],
        ARRAY[i.place || pg_catalog.pg_get_indexdef(i.indexrelid)] || i.statistics || i.remark || i.clustered,
        CASE WHEN i.table_kept_because IS NOT NULL THEN i.table_kept_because
             WHEN NOT i.indisvalid THEN 'it is not valid'
+            WHEN i.of_extension THEN 'an extension owns it, or it depends on one'
             WHEN i.indisreplident THEN 'it is the replica identity'
             WHEN NOT i.may_place THEN 'this role may not create in its tablespace, so it could not be re-created'
             WHEN i.indisexclusion THEN 'it is an exclusion constraint'
@@ -153,6 +169,7 @@ SELECT i.relname, i.index_name, CASE i.contype WHEN 'p' THEN 'primary' ELSE 'uni
        || i.clustered,
        CASE WHEN i.table_kept_because IS NOT NULL THEN i.table_kept_because
             WHEN NOT i.indisvalid THEN 'it is not valid'
+            WHEN i.of_extension THEN 'an extension owns it, or it depends on one'
             WHEN i.contype = 'x' THEN 'it is an exclusion constraint'
             WHEN i.indisreplident THEN 'it is the replica identity'
             WHEN NOT i.may_place THEN 'this role may not create in its tablespace, so it could not be re-created'
