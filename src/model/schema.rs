@@ -303,6 +303,12 @@ pub struct ForeignKey {
     pub cascades: bool,
     /// True if the key is checked at commit, or can be.
     pub deferrable: bool,
+    /// `MATCH FULL`: NULL in some columns of a reference is an error.
+    #[serde(default)]
+    pub match_full: bool,
+    /// True if all its triggers fire in an ordinary session.
+    #[serde(default)]
+    pub is_enforced: bool,
 }
 
 /// An object that can be detached from a table of the target for the load and reattached unchanged.

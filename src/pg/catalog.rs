@@ -172,6 +172,8 @@ fn foreign(row: &Row) -> ForeignKey {
         parent_columns: row.get("parent_columns"),
         cascades: row.get("cascades"),
         deferrable: row.get("deferrable"),
+        match_full: row.get("match_full"),
+        is_enforced: row.get("is_enforced"),
     }
 }
 

@@ -4,7 +4,7 @@ use postgres::Client;
 
 use super::error::{Doing, ServerError};
 use super::session::Session;
-use crate::model::ident::{qualified, quoted};
+use crate::model::ident::qualified;
 use crate::model::ledger::Object;
 use crate::model::record::CheckKind;
 use crate::model::schema::ForeignKey;
@@ -75,23 +75,22 @@ impl Session {
         Ok(row.get::<_, i64>(0).unsigned_abs())
     }
 
-    /// Counts the rows of a table (quoted, with its schema) that refer by this foreign key to a row that is missing.
+    /// Counts the rows of a table that refer by this foreign key to a row that is missing. Zero if the table has no such
+    /// foreign key.
     ///
     /// # Errors
     /// If the server refuses or the connection is lost.
-    pub fn count_orphans(&mut self, table: &str, key: &ForeignKey) -> Result<u64, ServerError> {
-        let equality = self.equality(&key.parent_schema, &key.parent)?;
-        let pairs = || key.columns.iter().zip(&key.parent_columns);
-        let set: Vec<String> = pairs().map(|(c, _)| format!("c.{} IS NOT NULL", quoted(c))).collect();
-        let is_parent = |c, p| equality.of(p, &format!("p.{}", quoted(p)), &format!("c.{}", quoted(c)));
-        let equal: Vec<String> = pairs().map(|(c, p)| is_parent(c, p)).collect();
+    pub fn count_orphans(&mut self, schema: &str, table: &str, key: &ForeignKey) -> Result<u64, ServerError> {
+        const DOING: &str = "looking for orphans";
+        let sql = include_str!("sql/orphan_condition.sql");
+        let Some(row) = self.client.query_opt(sql, &[&schema, &table, &key.name]).doing(DOING)? else { return Ok(0) };
+        let (refers, matches): (String, String) = (row.get("refers"), row.get("matches"));
         let sql = format!(
-            "SELECT pg_catalog.count(*) FROM {table} AS c WHERE {} AND NOT EXISTS (SELECT FROM {} AS p WHERE {})",
-            set.join(" AND "),
-            qualified(&key.parent_schema, &key.parent),
-            equal.join(" AND ")
+            "SELECT pg_catalog.count(*) FROM {} AS c WHERE ({refers}) AND NOT EXISTS (SELECT FROM {} AS p WHERE {matches})",
+            qualified(schema, table),
+            qualified(&key.parent_schema, &key.parent)
         );
-        let row = self.reading(|client| client.query_one(&sql, &[]).doing("looking for orphans"))?;
+        let row = self.reading(|client| client.query_one(&sql, &[]).doing(DOING))?;
         Ok(row.get::<_, i64>(0).unsigned_abs())
     }
 

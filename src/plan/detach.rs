@@ -175,7 +175,7 @@ impl Judge<'_> {
         }
         let followed =
             loads.iter().all(|load| super::references(load, self.target).iter().any(|l| l.name == foreign.name));
-        (!followed).then(|| "only the server can compare its types".to_owned())
+        (!followed).then(|| "only the server can compare its values".to_owned())
     }
 }
 

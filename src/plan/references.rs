@@ -72,6 +72,10 @@ pub fn references(load: &LoadPlan, target: &TargetSchema) -> Vec<Reference> {
 }
 
 fn reference(load: &LoadPlan, target: &TargetSchema, key: &ForeignKey) -> Option<Reference> {
+    // NULL in some columns of such a key refers to no row and is refused nevertheless.
+    if key.match_full && key.columns.len() > 1 {
+        return None;
+    }
     let parent = target.tables.get(&key.parent).filter(|_| key.parent_schema == target.schema)?;
     let mut reference = Reference {
         name: key.name.clone(),

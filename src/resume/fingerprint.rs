@@ -247,7 +247,17 @@ fn unique_key(key: &TargetUnique) -> Expression {
 }
 
 fn foreign_key(key: &ForeignKey) -> Expression {
-    let ForeignKey { name, columns, parent_schema, parent, parent_columns, cascades, deferrable } = key;
+    let ForeignKey {
+        name,
+        columns,
+        parent_schema,
+        parent,
+        parent_columns,
+        cascades,
+        deferrable,
+        match_full: _,
+        is_enforced: _,
+    } = key;
     Expression::new("foreign")
         .text(name)
         .with(Expression::new("columns").texts(columns))

@@ -3,18 +3,23 @@
 
 use crate::job::Stop;
 use crate::migrate;
-use crate::model::ident::quoted;
 use crate::model::record::{Check, CheckKind, Verdict};
 use crate::model::schema::ForeignKey;
 use crate::pg::Session;
+use crate::plan::{LoadPlan, references};
 
 use super::subject::Subject;
 
 /// One check `constraints` per object that is wrong, or a single check if none is; and a check of the owner's row.
-/// `before`: the checks made so far.
-pub(super) fn check(subject: &Subject<'_>, session: &mut Session, before: &[Check]) -> Result<Vec<Check>, Stop> {
+/// `before`: the checks made so far. `owned`: tables and columns in which every value is the key of an owner's row.
+pub(super) fn check(
+    subject: &Subject<'_>,
+    session: &mut Session,
+    before: &[Check],
+    owned: &[(String, String)],
+) -> Result<Vec<Check>, Stop> {
     let mut checks = states(subject, session)?;
-    checks.extend(orphans(subject, session, before)?);
+    checks.extend(Orphans { subject, before, owned }.find(session)?);
     if checks.is_empty() {
         checks.push(Check::compared(CheckKind::Constraints, None, "all valid".to_owned(), "all valid".to_owned()));
     }
@@ -68,37 +73,68 @@ fn states(subject: &Subject<'_>, session: &mut Session) -> Result<Vec<Check>, St
     Ok(checks)
 }
 
-/// Reports references without a parent. The triggers of a foreign key can be disabled, which its validity does not show.
-fn orphans(subject: &Subject<'_>, session: &mut Session, before: &[Check]) -> Result<Vec<Check>, Stop> {
-    let schema = &subject.plan.schema;
-    // Unchanged rows whose parents' table is unchanged have parents, since they had them when they were sent.
-    let unchanged = |table: &str| {
-        let loads: Vec<&str> =
-            subject.plan.loads.iter().filter(|l| l.table == table).map(|l| l.name.as_str()).collect();
-        let content =
-            |c: &&Check| c.check == CheckKind::Content && c.load.as_deref() == Some(loads.join(", ").as_str());
-        let checks: Vec<&Check> = before.iter().filter(content).collect();
-        let held = subject.held_before(table).is_some();
-        !loads.is_empty() && !held && !checks.is_empty() && checks.iter().all(|c| c.verdict == Verdict::Same)
-    };
-    let mut checks = Vec::new();
-    for table in tables(subject) {
-        let Some(catalogued) = subject.target.tables.get(&table) else { continue };
-        let is_open = |f: &&ForeignKey| f.parent_schema != *schema || !(unchanged(&table) && unchanged(&f.parent));
-        for key in catalogued.foreign.iter().filter(is_open) {
-            let found = session.count_orphans(&format!("{}.{}", quoted(schema), quoted(&table)), key)?;
-            if found > 0 {
-                let name = format!("{schema}.{table}.{}", key.name);
-                checks.push(Check::compared(
-                    CheckKind::Constraints,
-                    Some(&name),
-                    "no orphan".to_owned(),
-                    orphaned(key, found),
-                ));
+/// The search for references without a parent. The triggers of a foreign key can be disabled, which its validity does not
+/// show.
+struct Orphans<'o, 's> {
+    subject: &'o Subject<'s>,
+    /// The checks made so far.
+    before: &'o [Check],
+    /// Tables and columns in which every value is the key of an owner's row.
+    owned: &'o [(String, String)],
+}
+
+impl Orphans<'_, '_> {
+    fn find(&self, session: &mut Session) -> Result<Vec<Check>, Stop> {
+        let schema = &self.subject.plan.schema;
+        let mut checks = Vec::new();
+        for table in tables(self.subject) {
+            let Some(catalogued) = self.subject.target.tables.get(&table) else { continue };
+            for key in catalogued.foreign.iter().filter(|key| !self.is_proved(&table, key)) {
+                let found = session.count_orphans(schema, &table, key)?;
+                if found > 0 {
+                    let name = format!("{schema}.{table}.{}", key.name);
+                    checks.push(Check::compared(
+                        CheckKind::Constraints,
+                        Some(&name),
+                        "no orphan".to_owned(),
+                        orphaned(key, found),
+                    ));
+                }
             }
         }
+        Ok(checks)
     }
-    Ok(checks)
+
+    /// Returns true if no row of the table lacks a parent: every value was found among the owners, or rows and parents are
+    /// as they were sent and this process compared them while reading. All other keys are asked of the server.
+    fn is_proved(&self, table: &str, key: &ForeignKey) -> bool {
+        if key.parent_schema != self.subject.plan.schema {
+            return false;
+        }
+        let mut loads = self.subject.plan.loads.iter().filter(|load| load.table == table);
+        let is_compared =
+            |load: &LoadPlan| references(load, self.subject.target).iter().any(|link| link.name == key.name);
+        let is_unchanged = || self.is_unchanged(table) && self.is_unchanged(&key.parent);
+        self.is_owned(table, key) || key.is_enforced && is_unchanged() && loads.all(is_compared)
+    }
+
+    /// Returns true if the key refers to the owner's table, and every row was found to have an owner.
+    fn is_owned(&self, table: &str, key: &ForeignKey) -> bool {
+        let Some(owner) = &self.subject.plan.owner else { return false };
+        let is_owners = key.parent == owner.table && key.parent_columns == [owner.key.clone()];
+        is_owners && self.owned.iter().any(|(of, column)| of == table && key.columns == [column.clone()])
+    }
+
+    /// Returns true if the rows of a table are exactly those that this run sent.
+    fn is_unchanged(&self, table: &str) -> bool {
+        let loads: Vec<&str> =
+            self.subject.plan.loads.iter().filter(|l| l.table == table).map(|l| l.name.as_str()).collect();
+        let label = loads.join(", ");
+        let content = |c: &&Check| c.check == CheckKind::Content && c.load.as_deref() == Some(label.as_str());
+        let checks: Vec<&Check> = self.before.iter().filter(content).collect();
+        let held = self.subject.held_before(table).is_some();
+        !loads.is_empty() && !held && !checks.is_empty() && checks.iter().all(|c| c.verdict == Verdict::Same)
+    }
 }
 
 fn orphaned(key: &ForeignKey, rows: u64) -> String {

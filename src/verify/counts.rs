@@ -106,38 +106,64 @@ fn unknown_numbering(subject: &Subject<'_>) -> Vec<Check> {
 /// Owners that a report lists. The owners with the most rows come first; the others are summed.
 const OWNERS_LISTED: usize = 100;
 
-/// Rows per owner over all tables whose rows have owners, and checks `owners`: the rows of this run belong to its owner.
-/// Owners without rows and rows without an owner are included.
-pub(super) fn owners(
-    subject: &Subject<'_>,
-    session: &mut Session,
-) -> Result<(Vec<OwnerRows>, Vec<Check>), ServerError> {
-    let Some(owner) = &subject.plan.owner else { return Ok((Vec::new(), Vec::new())) };
+/// The rows per owner.
+#[derive(Default)]
+pub(super) struct OwnerCounts {
+    /// Rows per owner over all tables whose rows have owners, owners without rows and rows without an owner included.
+    pub owners: Vec<OwnerRows>,
+    /// Checks `owners`: the rows of this run belong to its owner.
+    pub checks: Vec<Check>,
+    /// Tables and columns in which every value is the key of an owner's row.
+    pub without_orphans: Vec<(String, String)>,
+}
+
+/// Counts the rows of each owner in all tables whose rows have owners.
+pub(super) fn owners(subject: &Subject<'_>, session: &mut Session) -> Result<OwnerCounts, ServerError> {
+    let mut found = OwnerCounts::default();
+    let Some(owner) = &subject.plan.owner else { return Ok(found) };
     let schema = &subject.plan.schema;
     let names: BTreeMap<String, String> =
         session.owner_names(schema, &owner.table, &owner.key, &owner.show)?.into_iter().collect();
     let mut by_owner: BTreeMap<Option<String>, BTreeMap<String, u64>> =
         names.keys().map(|key| (Some(key.clone()), BTreeMap::new())).collect();
-    let mut checks = Vec::new();
     for (table, path) in subject.plan.paths.iter().filter(|(table, _)| is_loaded(subject, table)) {
         let counts = session.count_by_owner(schema, table, path)?;
-        if path.stamped {
-            checks.extend(owner_check(subject, table, path, &counts));
-        }
+        found.add(subject, &names, &CountedTable { table, path, counts: &counts });
         if let Some(TableClass::Stamped(columns)) =
             subject.plan.classes.get(table).filter(|_| subject.owner.key.is_some())
         {
             for column in columns.iter().skip(1) {
                 let other = OwnerPath { hops: Vec::new(), column: column.clone(), stamped: true };
                 let counts = session.count_by_owner(schema, table, &other)?;
-                checks.extend(owner_check(subject, table, &other, &counts));
+                found.add(subject, &names, &CountedTable { table, path: &other, counts: &counts });
             }
         }
         for (key, rows) in counts {
             by_owner.entry(key).or_default().insert(table.clone(), rows);
         }
     }
-    Ok((listed(by_owner, &names), checks))
+    found.owners = listed(by_owner, &names);
+    Ok(found)
+}
+
+/// The rows of a table per key of their owner.
+struct CountedTable<'c> {
+    table: &'c str,
+    path: &'c OwnerPath,
+    counts: &'c [(Option<String>, u64)],
+}
+
+impl OwnerCounts {
+    fn add(&mut self, subject: &Subject<'_>, names: &BTreeMap<String, String>, counted: &CountedTable<'_>) {
+        let CountedTable { table, path, counts } = counted;
+        if path.stamped {
+            self.checks.extend(owner_check(subject, table, path, counts));
+        }
+        let have_owners = counts.iter().filter_map(|(key, _)| key.as_ref()).all(|key| names.contains_key(key));
+        if path.hops.is_empty() && have_owners {
+            self.without_orphans.push(((*table).to_owned(), path.column.clone()));
+        }
+    }
 }
 
 fn is_loaded(subject: &Subject<'_>, table: &str) -> bool {

@@ -142,9 +142,8 @@ fn check(subject: &Subject<'_>, snapshot: Snapshot<'_>, depth: VerifyDepth) -> R
         session.end_snapshot()?;
         session.begin_snapshot(false)?;
     }
-    findings.checks.extend(constraints::check(subject, session, &findings.checks)?);
-    let (owners, checks) = owners;
-    findings.owners = owners;
-    findings.checks.extend(checks);
+    findings.checks.extend(constraints::check(subject, session, &findings.checks, &owners.without_orphans)?);
+    findings.owners = owners.owners;
+    findings.checks.extend(owners.checks);
     Ok(findings)
 }

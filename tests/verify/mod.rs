@@ -5,3 +5,4 @@ mod foreign_rows;
 mod later_changes;
 mod pair;
 mod planting;
+mod references;

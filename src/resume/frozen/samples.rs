@@ -300,6 +300,8 @@ pub fn target() -> TargetSchema {
             parent_columns: strings(&["id", "land"]),
             cascades: true,
             deferrable: true,
+            match_full: true,
+            is_enforced: true,
         }],
         checks: vec![("people_check".to_owned(), "CHECK ((id > 0) OR (email = '\"'))".to_owned())],
         triggers: vec![("people_audit".to_owned(), 'O'), ("people_log".to_owned(), 'A')],

@@ -161,7 +161,17 @@ fn unique_key(key: &TargetUnique) -> String {
 }
 
 fn foreign_key(key: &ForeignKey) -> String {
-    let ForeignKey { name, columns, parent_schema, parent, parent_columns, cascades, deferrable } = key;
+    let ForeignKey {
+        name,
+        columns,
+        parent_schema,
+        parent,
+        parent_columns,
+        cascades,
+        deferrable,
+        match_full: _,
+        is_enforced: _,
+    } = key;
     record(
         "ForeignKey",
         [
