@@ -1,5 +1,8 @@
 //! Rollback: removes exactly the rows, the owner and the sequence values of a run, or is refused with the reason.
 
+mod without_index;
+mod without_key;
+
 use crate::chaos::proxy::{Fault, Proxy};
 use crate::support::case::Case;
 use crate::support::postgres;
@@ -81,32 +84,6 @@ fn an_equal_row_from_before_the_run_stays() {
     let target = "CREATE TABLE t (id int PRIMARY KEY, n int); INSERT INTO t VALUES (2, 20)";
     let case = Case::new(PLAIN, target, "[load.t]\nconflict = { skip = [\"id\"] }\n");
     there_and_back(&case, 0, &["t"], &[]);
-}
-
-#[test]
-fn an_equal_row_of_another_session_is_never_removed_from_a_table_without_a_key() {
-    let source = "CREATE TABLE t (w TEXT); INSERT INTO t VALUES ('A'), ('B')";
-    // The application inserts a row that equals one of the run, and removes another one of the run.
-    let case = Case::new(source, "CREATE TABLE t (w text)", "[load.t]\n");
-    there_and_back(&case, 0, &["t"], &[]);
-    case.target.run("INSERT INTO t VALUES ('A'); DELETE FROM t WHERE w = 'B'");
-    is_refused(&case, &["t"], &["load.t", "1 of its 2 rows", "no key that the run sent identifies a row"]);
-    // The table held such a row before the run.
-    let target = "CREATE TABLE t (w text); INSERT INTO t VALUES ('A')";
-    let case = Case::new(source, target, "[load.t]\nexisting = \"append\"\n");
-    there_and_back(&case, 0, &["t"], &[]);
-    case.target.run("DELETE FROM t WHERE w = 'B'");
-    is_refused(&case, &["t"], &["load.t", "1 of its 2 rows"]);
-}
-
-#[test]
-fn rows_without_a_key_are_not_removed_from_a_restored_database() {
-    let source = "CREATE TABLE t (w TEXT); INSERT INTO t VALUES ('A'), ('B')";
-    let case = Case::new(source, "CREATE TABLE t (w text)", "[load.t]\n");
-    case.exits(0, &["--yes"]);
-    // As `pg_restore --single-transaction` does: every row has the number of the restoring transaction.
-    case.target.run("BEGIN; UPDATE t SET w = w; UPDATE migrate.batch SET batch = batch; UPDATE migrate.ledger SET version = version; COMMIT");
-    is_refused(&case, &["t"], &["2 of its 2 rows", "no key that the run sent identifies a row"]);
 }
 
 #[test]

@@ -24,7 +24,9 @@ use crate::model::pgtype::{ColumnType, Kind};
 use crate::model::record::{Refusal, StepKind};
 use crate::model::schema::DetachKind;
 use crate::pg::detach::Detached;
-use crate::pg::rollback::{DeleteTrigger, OpenRollback, OwnerRollback, RollbackStart, SequenceRollback, StagedRows};
+use crate::pg::rollback::{
+    DeleteTrigger, OpenRollback, OwnerRollback, RollbackIndex, RollbackStart, SequenceRollback, StagedRows,
+};
 use crate::pg::{ServerError, Session};
 use crate::plan::{LoadPlan, Node, Reference};
 
@@ -84,6 +86,13 @@ struct WrittenLoad<'a> {
     issued: BTreeMap<i32, Vec<Vec<i64>>>,
     /// Quarantined and skipped rows. The server decided these, so the source does not show them.
     not_written: HashSet<String>,
+}
+
+impl WrittenLoad<'_> {
+    /// The number of rows that the run wrote.
+    fn rows(&self) -> u64 {
+        self.done.parts.iter().map(|part| part.sums.written).sum()
+    }
 }
 
 fn written_loads<'a>(
@@ -147,6 +156,7 @@ impl Removal<'_> {
         // after their removal.
         let late = reattach_keys(tx, detached)?;
         let disabled = self.disable_triggers(tx, loads)?;
+        let indexes = self.index_references(tx, loads)?;
         for node in plan.order.iter().rev() {
             match node {
                 Node::Load(n) => {
@@ -157,8 +167,11 @@ impl Removal<'_> {
                 Node::Owner => self.remove_owner(tx)?,
             }
         }
-        if !late.is_empty() || !disabled.is_empty() {
+        if !late.is_empty() || !disabled.is_empty() || !indexes.is_empty() {
             tx.check_deferred()?;
+        }
+        for index in &indexes {
+            tx.drop_index(index)?;
         }
         for object in &late {
             if !tx.try_reattach(object)? {
@@ -201,10 +214,27 @@ impl Removal<'_> {
         Ok(disabled)
     }
 
+    /// Creates the indexes by which the server finds references to the rows that are removed.
+    fn index_references(
+        &self,
+        tx: &mut OpenRollback<'_>,
+        loads: &[WrittenLoad<'_>],
+    ) -> Result<Vec<RollbackIndex>, ServerError> {
+        let mut rows: BTreeMap<&str, u64> = BTreeMap::new();
+        for written in loads {
+            *rows.entry(&written.load.table).or_default() += written.rows();
+        }
+        let mut created = Vec::new();
+        for (table, rows) in rows {
+            created.extend(tx.index_references(&self.job.plan.schema, table, rows)?);
+        }
+        Ok(created)
+    }
+
     /// Stages the rows that the run wrote to a table and deletes exactly these.
     fn remove_load(&mut self, tx: &mut OpenRollback<'_>, written: &WrittenLoad<'_>) -> Result<(), Stop> {
         let load = written.load;
-        let rows: u64 = written.done.parts.iter().map(|part| part.sums.written).sum();
+        let rows = written.rows();
         self.job.observer.on_event(Event::Began { load: &load.name, rows: Some(rows) });
         let columns: Vec<String> = load.columns.iter().map(|c| c.name.clone()).collect();
         let key = self.key(load);

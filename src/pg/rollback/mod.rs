@@ -4,10 +4,12 @@
 //! byte, and deleted. No rule of the target deletes anything on the way: references are checked first, and triggers and
 //! rules for a deletion are disabled.
 
+mod indexes;
 mod rows;
 mod sequences;
 mod transaction;
 
+pub use indexes::RollbackIndex;
 pub use rows::{BlockingReference, OwnerRollback, StagedRows};
 pub use sequences::SequenceRollback;
 pub use transaction::{DeleteTrigger, OpenRollback, RollbackStart};

@@ -1,0 +1,63 @@
+//! Indexes for the duration of a rollback, by which the server finds the rows that refer to a deleted row.
+//!
+//! Without such an index the server reads the whole referring table for each deleted row, the rows that the rollback itself
+//! deleted from it included, because they stay in the table until the commit.
+
+use super::transaction::{OpenRollback, ROLLING_BACK};
+use crate::pg::error::{Doing, ServerError};
+
+/// Blocks that the server would read without an index, from which an index is worth the lock on the referring table.
+const WORTH_BLOCKS: u64 = 10_000;
+
+/// An index that exists only within a rollback.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RollbackIndex {
+    drop_sql: String,
+}
+
+impl OpenRollback<'_> {
+    /// Creates the indexes that deleting this many rows of a table needs, unless they exist or this role may not create
+    /// them. The rollback is slower then.
+    ///
+    /// # Errors
+    /// If the server refuses to list the foreign keys or the connection is lost.
+    pub fn index_references(
+        &mut self,
+        schema: &str,
+        table: &str,
+        rows: u64,
+    ) -> Result<Vec<RollbackIndex>, ServerError> {
+        let sql = include_str!("../sql/unindexed_references.sql");
+        let mut created = Vec::new();
+        for row in self.tx.query(sql, &[&schema, &table]).doing(ROLLING_BACK)? {
+            let blocks = row.get::<_, i64>("blocks").unsigned_abs();
+            if row.get("is_ours")
+                && blocks.saturating_mul(rows) >= WORTH_BLOCKS
+                && self.try_sql(row.get("index_sql"))?
+            {
+                created.push(RollbackIndex { drop_sql: row.get("drop_sql") });
+            }
+        }
+        Ok(created)
+    }
+
+    /// Drops such an index. No deferred check may be pending, because the index serves these checks too.
+    ///
+    /// # Errors
+    /// If the server refuses or the connection is lost.
+    pub fn drop_index(&mut self, index: &RollbackIndex) -> Result<(), ServerError> {
+        self.tx.batch_execute(&index.drop_sql).doing(ROLLING_BACK)
+    }
+
+    /// Runs a statement under a savepoint. Returns false if the server refused it.
+    fn try_sql(&mut self, sql: &str) -> Result<bool, ServerError> {
+        self.tx.batch_execute("SAVEPOINT migrate_mark").doing(ROLLING_BACK)?;
+        let (done, then) = match self.tx.batch_execute(sql).doing(ROLLING_BACK) {
+            Ok(()) => (true, "RELEASE SAVEPOINT migrate_mark"),
+            Err(e) if e.lost => return Err(e),
+            Err(_) => (false, "ROLLBACK TO SAVEPOINT migrate_mark; RELEASE SAVEPOINT migrate_mark"),
+        };
+        self.tx.batch_execute(then).doing(ROLLING_BACK)?;
+        Ok(done)
+    }
+}
