@@ -1,5 +1,7 @@
 //! The end of a command: verification of a finished run, or the report of a stop.
 
+use std::hash::{BuildHasher, Hasher, RandomState};
+
 use crate::cli::VerifyWhat;
 use crate::exit::Exit;
 use crate::job::{Connections, Stop};
@@ -154,6 +156,8 @@ pub fn subject<'s>(
         settled: &owner.settled,
         later: false,
         show_values: m.shows_values(),
+        // std draws the keys of its hash maps from the operating system.
+        fresh_seed: RandomState::new().build_hasher().finish(),
         lanes: Lanes { connections: m, jobs: m.jobs(), meanwhile: None, observer: m.observer() },
     }
 }

@@ -114,6 +114,7 @@ fn with_key<'t>(table: &VerifiedTable<'t>, wider: &'t [LoadPlan], computed: &[&T
     kinds.extend(computed.iter().map(|column| column.kind.clone()));
     VerifiedTable {
         subject: table.subject,
+        seed: table.subject.fresh_seed,
         name: table.name,
         loads: wider.iter().collect(),
         columns,

@@ -4,6 +4,7 @@
 
 use crate::job::Stop;
 use crate::model::digest::{BUCKETS, row_hash};
+use crate::model::ident::qualified;
 use crate::model::record::{Check, CheckKind, Verdict};
 use crate::pg::Session;
 use crate::plan::image;
@@ -24,7 +25,7 @@ pub(super) fn check(
     let mut checks = Vec::new();
     let mut source = Vec::new();
     for (table, found) in tables.iter().zip(found) {
-        checks.extend(columns_left_out(table));
+        checks.extend(columns_left_out(table, session)?);
         checks.extend(compare(table, found, session)?);
         if subject.later {
             source.extend(source_changed(table, found, session)?);
@@ -36,9 +37,10 @@ pub(super) fn check(
     Ok(checks)
 }
 
-/// Lists columns that are sent and not part of the digest, each with its reason.
-fn columns_left_out(table: &VerifiedTable<'_>) -> Option<Check> {
-    let catalogued = table.subject.target.tables.get(table.name)?;
+/// Lists columns that are sent and not part of the digest, each with its reason. After the run, also lists all columns that
+/// are not part of the digest if rows were written to since.
+fn columns_left_out(table: &VerifiedTable<'_>, session: &mut Session) -> Result<Option<Check>, Stop> {
+    let Some(catalogued) = table.subject.target.tables.get(table.name) else { return Ok(None) };
     let mut reasons: Vec<String> = Vec::new();
     for column in table.loads.iter().flat_map(|l| &l.columns).filter(|c| !table.columns.contains(&c.name)) {
         let why = image::obstacle(&table.loads, catalogued, &column.name)
@@ -48,7 +50,32 @@ fn columns_left_out(table: &VerifiedTable<'_>) -> Option<Check> {
             reasons.push(reason);
         }
     }
-    (!reasons.is_empty()).then(|| Check::not_checked(CheckKind::Content, Some(&table.label()), reasons.join("; ")))
+    if table.subject.later && !table.loads.is_empty() {
+        reasons.extend(written_since(table, session)?);
+    }
+    Ok((!reasons.is_empty()).then(|| Check::not_checked(CheckKind::Content, Some(&table.label()), reasons.join("; "))))
+}
+
+/// Counts the rows of this run that another transaction wrote to since, if there are columns whose values the digest does
+/// not show. As long as only the run's own transactions wrote a row, these columns are as the run left them.
+fn written_since(table: &VerifiedTable<'_>, session: &mut Session) -> Result<Option<String>, Stop> {
+    let subject = table.subject;
+    let columns = subject.target.tables.get(table.name).into_iter().flat_map(|catalogued| &catalogued.columns);
+    let unseen = columns.filter(|column| !column.generated && !table.columns.contains(&column.name));
+    let unseen: Vec<&str> = unseen.map(|column| column.name.as_str()).collect();
+    if unseen.is_empty() {
+        return Ok(None);
+    }
+    let columns = unseen.join(", ");
+    if subject.target.rights.lack("SELECT", &format!("TABLE {}", table.place())).is_some() {
+        return Ok(Some(format!("not compared: {columns}; this role may not read which transaction wrote a row")));
+    }
+    let loads: Vec<&str> = table.loads.iter().map(|load| load.name.as_str()).collect();
+    let kept = session.count_rows_as_written(&qualified(&subject.plan.schema, table.name), subject.run.id, &loads)?;
+    let (written, since) = (table.written(), table.written().saturating_sub(kept));
+    Ok((since > 0).then(|| {
+        format!("not compared: {columns}; {since} of {written} rows were deleted or written to since they were loaded")
+    }))
 }
 
 /// Compares the rows of this run with the rows sent, and the other rows of the table with their previous state.
@@ -62,7 +89,9 @@ fn compare(table: &VerifiedTable<'_>, found: &TableComparison, session: &mut Ses
     }
     let (mut checks, mut added) = (Vec::new(), found.added);
     let differing = found.sent.differing(&found.ours);
-    if differing.is_empty() {
+    if differing.is_empty() && is_forged(table, found) {
+        checks.push(forged(table, found, session)?);
+    } else if differing.is_empty() {
         checks.push(Check::compared(CheckKind::Content, Some(&name), found.sent.short(), found.ours.short()));
     } else {
         // If the table holds other rows too, their hashes are in the same sums. Only single rows can be judged then.
@@ -74,6 +103,25 @@ fn compare(table: &VerifiedTable<'_>, found: &TableComparison, session: &mut Ses
     checks.retain(|_| !table.loads.is_empty());
     checks.extend(foreign_rows::check(table, found, added));
     Ok(checks)
+}
+
+/// Returns true if rows differ from those of the source although the digests in the ledger agree. A row can be made to have
+/// the hash of another one by whoever knows the run's seed, but not under a seed that was drawn just now.
+fn is_forged(table: &VerifiedTable<'_>, found: &TableComparison) -> bool {
+    let is_comparable = !table.held() && found.rows == table.expected();
+    let is_source_same = found.source.as_ref() == Some(&found.sent);
+    is_comparable && is_source_same && found.fresh.source != found.fresh.target
+}
+
+fn forged(table: &VerifiedTable<'_>, found: &TableComparison, session: &mut Session) -> Result<Check, Stop> {
+    let sums = found.fresh.source.differing(&found.fresh.target);
+    let rows = differing_rows::find(&table.with_fresh_seed(), session, &sums, found.rows)?;
+    let (source, target) = (found.fresh.source.short(), found.fresh.target.short());
+    let mut check = Check::compared(CheckKind::Content, Some(&table.label()), source, target);
+    let why = "the ledger's digest does not show it: the row was made to have the same hash, or the ledger was changed";
+    check.why = Some(format!("{}; {why}", rows.summary()));
+    check.differences = rows.listed;
+    Ok(check)
 }
 
 /// A table whose digest differs from the digest of the rows sent.

@@ -9,7 +9,7 @@ use std::thread;
 
 use crate::event::Event;
 use crate::job::Stop;
-use crate::model::digest::Digest;
+use crate::model::digest::{Digest, row_hash};
 use crate::model::ledger::PartDone;
 use crate::pg::{Session, block_range};
 use crate::plan::LoadPlan;
@@ -44,6 +44,17 @@ pub(super) struct TableRead {
     pub digest: Digest,
     /// The digest of the rows that the source produces now. `None` if they were not computed or cannot be.
     pub source: Option<Digest>,
+    /// The digests of the rows of both sides under the seed of this verification, if the source is read.
+    pub fresh: FreshDigests,
+}
+
+/// The digests of a table's rows on both sides, under the seed that was drawn for this verification.
+#[derive(Clone, Debug, Default)]
+pub(super) struct FreshDigests {
+    /// The rows on the target, those that existed before the run included.
+    pub target: Digest,
+    /// The rows that the source produces now.
+    pub source: Digest,
 }
 
 /// The rows of one table: those on the target, those that were sent, and those that the source produces now.
@@ -58,6 +69,8 @@ pub(super) struct TableComparison {
     pub sent: Digest,
     /// The digest of the rows that the source produces now. `None` if they were not computed or cannot be.
     pub source: Option<Digest>,
+    /// The digests of both sides under the seed of this verification.
+    pub fresh: FreshDigests,
 }
 
 impl TableComparison {
@@ -68,7 +81,7 @@ impl TableComparison {
             ours.subtract(before);
         }
         let added = if table.scope.is_some() { all.saturating_sub(read.rows) } else { 0 };
-        TableComparison { rows: read.rows, added, ours, sent: table.sent(), source: read.source }
+        TableComparison { rows: read.rows, added, ours, sent: table.sent(), source: read.source, fresh: read.fresh }
     }
 
     /// States which side changed since, to end a sentence.
@@ -252,17 +265,30 @@ impl<'b> ReadingPool<'b, '_> {
     }
 
     fn read(&self, task: &ReadingTask<'_>, session: &mut Session) -> Result<(), Stop> {
-        let (table, mut digest) = (&self.tables[task.table], Digest::default());
+        let (table, mut digest, mut fresh) = (&self.tables[task.table], Digest::default(), Digest::default());
+        let seed = self.subject.fresh_seed;
         match &task.side {
             Side::Target(only) => {
-                let rows = table.target(session, only.as_deref(), &mut |_, hash| digest.add(hash))?;
+                let is_compared = self.lock().read[task.table].source.is_some();
+                let rows = table.target(session, only.as_deref(), &mut |image, hash| {
+                    digest.add(hash);
+                    if is_compared {
+                        fresh.add(row_hash(image, seed));
+                    }
+                })?;
                 let read = &mut self.lock().read[task.table];
                 read.rows += rows;
                 read.digest.merge(&digest);
+                read.fresh.target.merge(&fresh);
             }
             Side::Source(load, part) => {
-                table.load(load, *part, session, &mut |_, _, hash| digest.add(hash))?;
-                if let Some(source) = &mut self.lock().read[task.table].source {
+                table.load(load, *part, session, &mut |_, image, hash| {
+                    digest.add(hash);
+                    fresh.add(row_hash(image, seed));
+                })?;
+                let read = &mut self.lock().read[task.table];
+                read.fresh.source.merge(&fresh);
+                if let Some(source) = &mut read.source {
                     source.merge(&digest);
                 }
             }

@@ -74,7 +74,7 @@ impl VerifiedTable<'_> {
             next_ids: 0,
             read: 0,
             deviations: Deviations::read(load, part, session, subject.run.id)?,
-            seed: subject.run.seed,
+            seed: self.seed,
             bytes: Vec::new(),
             scratch: Vec::new(),
             notes: Notes::default(),

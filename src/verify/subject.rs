@@ -38,6 +38,9 @@ pub struct Subject<'a> {
     pub later: bool,
     /// Values and text keys may be shown.
     pub show_values: bool,
+    /// A seed for comparing source and target after the run, drawn for this verification alone. No other process
+    /// can know it, unlike the run's own seed in the ledger.
+    pub fresh_seed: u64,
     /// The lanes that read.
     pub lanes: Lanes<'a>,
 }

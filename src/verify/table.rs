@@ -16,8 +16,11 @@ use crate::wire::{binary, decode};
 use super::subject::Subject;
 
 /// A table that this run wrote to.
+#[derive(Clone)]
 pub(super) struct VerifiedTable<'a> {
     pub subject: &'a Subject<'a>,
+    /// The seed of its row hashes.
+    pub seed: u64,
     pub name: &'a str,
     /// The loads that wrote to it.
     pub loads: Vec<&'a LoadPlan>,
@@ -91,6 +94,7 @@ impl<'a> VerifiedTable<'a> {
         let kinds = columns.iter().filter_map(kind).collect();
         VerifiedTable {
             subject,
+            seed: subject.run.seed,
             name,
             loads,
             columns,
@@ -113,6 +117,11 @@ impl<'a> VerifiedTable<'a> {
         let issued = self.loads.iter().any(|load| !load.issued().is_empty());
         // The ledger does not record the last id that the run itself drew.
         (column.not_null && !issued).then(|| format!("{} OPERATOR(pg_catalog.<=) {last}", quoted(&column.name)))
+    }
+
+    /// The same table with the seed that was drawn for this verification.
+    pub fn with_fresh_seed(&self) -> VerifiedTable<'a> {
+        VerifiedTable { seed: self.subject.fresh_seed, ..self.clone() }
     }
 
     /// `schema.table`
@@ -180,7 +189,7 @@ impl<'a> VerifiedTable<'a> {
         stretch: Option<&str>,
         row: &mut dyn FnMut(&[u8], u128),
     ) -> Result<u64, Stop> {
-        let seed = self.subject.run.seed;
+        let seed = self.seed;
         let made = self.subject.made_owner_in(self.name);
         let others = made.zip(self.subject.owner.key).map(|(owner, key)| {
             // The key is the server's own text of the value.

@@ -3,6 +3,7 @@
 
 use super::corruption::plant;
 use super::pair::{Checks, Pair, Random};
+use crate::support::case::Case;
 
 fn why(check: &serde_json::Value) -> &str {
     check["why"].as_str().unwrap_or_default()
@@ -130,4 +131,35 @@ fn lookup_results_are_unknown_after_their_rows_have_changed() {
     plant(&pair, "UPDATE tagged SET tag = 'corruption' WHERE id = 100");
     let checks = Checks::of(&pair.migrate(&["verify"]).expect_exit(5));
     assert_eq!(checks.one("content", "tagged")["differences"][0]["column"], "tag");
+}
+
+#[test]
+fn a_change_in_a_column_that_was_not_sent_is_reported_as_not_compared() {
+    let source = "CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER); INSERT INTO t VALUES (1, 10), (2, 20), (3, 30)";
+    let target = "CREATE TABLE t (id int PRIMARY KEY, n int, d int DEFAULT 7, note text)";
+    for change in ["d = 8", "note = 'mine'"] {
+        let case = Case::new(source, target, "[load.t]\n");
+        case.exits(0, &["--yes"]);
+        let verify = || case.place.migrate(["verify", "--json", "-t", &case.target.url()]).exits(0).json();
+        let not_compared = |report: &serde_json::Value| -> Vec<String> {
+            let checks = report["checks"].as_array().expect("checks").iter();
+            checks.filter(|c| c["verdict"] == "NotChecked").map(|c| why(c).to_owned()).collect()
+        };
+        assert_eq!(not_compared(&verify()), Vec::<String>::new());
+        case.target.run(&format!("UPDATE t SET {change} WHERE id = 2"));
+        let listed = "not compared: d, note; 1 of 3 rows were deleted or written to since they were loaded";
+        assert_eq!(not_compared(&verify()), [listed]);
+    }
+}
+
+#[test]
+fn a_change_in_a_column_that_only_one_of_two_loads_sent_is_reported() {
+    let source = "CREATE TABLE t (id INTEGER PRIMARY KEY); INSERT INTO t VALUES (1);
+        CREATE TABLE u (id INTEGER PRIMARY KEY, d INTEGER); INSERT INTO u VALUES (2, 9)";
+    let target = "CREATE TABLE t (id int PRIMARY KEY, d int DEFAULT 7)";
+    let case = Case::new(source, target, "[load.t.columns]\nd = { omit = true }\n[load.u]\nto = \"t\"\n");
+    case.exits(0, &["--yes"]);
+    case.target.run("UPDATE t SET d = 8 WHERE id = 2");
+    let report = case.place.migrate(["verify", "--json", "-t", &case.target.url()]).exits(0).json();
+    assert!(report.to_string().contains("not compared: d; 1 of 2 rows were deleted or written to since"), "{report}");
 }

@@ -2,6 +2,7 @@
 
 mod corruption;
 mod foreign_rows;
+mod forged;
 mod later_changes;
 mod pair;
 mod planting;
