@@ -2,21 +2,23 @@
 //!
 //! # Life of a row
 //!
-//! 1. [`mapping::read`] turns the mapping's text into a value; [`plan::build`] makes a [`plan::Plan`] of it and of both
-//!    schemas, or every refusal at once. From here on nothing is decided any more.
-//! 2. [`sqlite::Source`] holds one snapshot of the SQLite file. A [`sqlite::Reader`] steps through a load's rows in the order
-//!    of their keys and hands each to a [`model::select::Sink`].
-//! 3. [`convert::row::RowEncoder`] turns its cells into the row's wire image: [`convert::Converter`] reads each
-//!    [`model::cell::Raw`] for the target's type and either gives a [`model::cell::Cell`] or the
-//!    [`model::fault::Reason`] why not; [`wire::binary`] writes it down.
-//! 4. [`migrate::preflight::read_ahead`] has done all that once without sending anything, so a fault is known before the first write.
-//! 5. The images gather in a batch. One transaction ([`pg::batch`]) holds the ledger's row, the batch's faults and one
-//!    COPY; the batch's digest ([`model::digest`]) is in the ledger's row. Whatever dies, both are there or neither.
-//! 6. [`verify`] counts and reads back what the target holds and compares it with the ledger.
-//! 7. [`app`] puts what was found into a [`model::record::Report`], and [`report`] draws it.
+//! 1. [`mapping::read`] parses the mapping. [`plan::build`] makes a [`plan::Plan`] of the mapping and both schemas, or
+//!    returns every refusal at once. The plan holds every decision about the data.
+//! 2. [`sqlite::Source`] holds one snapshot of the SQLite file. A [`sqlite::Reader`] reads the rows of a load in the order
+//!    of their keys and passes each row to a [`model::select::Sink`].
+//! 3. [`convert::row::RowEncoder`] encodes the cells of the row in PostgreSQL's binary COPY format.
+//!    [`convert::Converter`] converts each [`model::cell::Raw`] to the target's type. It returns a [`model::cell::Cell`],
+//!    or the [`model::fault::Reason`] why the value cannot be loaded. [`wire::binary`] writes the cell.
+//! 4. The preflight ([`migrate::preflight::read_ahead`]) did all of this before, without sending a row. So a fault is
+//!    reported before the first write.
+//! 5. A batch collects encoded rows. One transaction ([`pg::batch`]) writes the ledger's row, the batch's faults and one
+//!    COPY. The ledger's row contains the digest of the batch ([`model::digest`]). After a crash, the target has both or
+//!    neither.
+//! 6. [`verify`] counts the rows of the target, reads them back, and compares them with the ledger.
+//! 7. [`app`] records the results in a [`model::record::Report`], and [`report`] draws it.
 //!
-//! Imports run one way: app -> migrate, verify -> sqlite, pg, convert -> plan -> mapping -> model. The core does not
-//! print, read the environment or ask the clock.
+//! Imports run in one direction: app -> migrate, verify -> sqlite, pg, convert -> plan -> mapping -> model. The core does
+//! not print, read the environment or ask the clock.
 
 pub mod app;
 pub mod cli;

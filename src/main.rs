@@ -1,4 +1,4 @@
-//! The process: what was typed, the world around it, one run, one exit code. All else is in the library.
+//! The process: its arguments, its surroundings, one run and one exit code. Everything else is in the library.
 
 use std::process::ExitCode;
 
@@ -9,7 +9,7 @@ fn main() -> ExitCode {
     app::keep_panics_bare();
     match cli::parse(std::env::args_os()) {
         Err(unread) => ExitCode::from(app::unread(&unread)),
-        // A panic has said where it was; what was committed is whole, and the ledger knows it.
+        // The panic hook has printed the place. Committed batches are complete and recorded in the ledger.
         Ok(args) => std::panic::catch_unwind(|| app::run(&args, &World::here())).unwrap_or(Exit::Bug).into(),
     }
 }

@@ -1,6 +1,6 @@
-//! Text as reports need it: numbers a person can read, names cut in the middle, sentences broken into lines.
+//! Text for reports: grouped numbers, names that are shortened in the middle, sentences that are broken into lines.
 //!
-//! Knows neither colour nor any report; every function is pure. Widths are in terminal columns.
+//! Every function is pure. Widths are in terminal columns.
 
 use std::borrow::Cow;
 
@@ -22,12 +22,12 @@ pub fn count(n: u64, one: &str, many: &str) -> String {
     format!("{} {}", grouped(n), if n == 1 { one } else { many })
 }
 
-/// One of two phrases, `#` being the count: `phrase(1, "# check says Same", "# checks say Same")`.
+/// One of two phrases, with the count in place of `#`: `phrase(1, "# check says Same", "# checks say Same")`.
 pub fn phrase(n: u64, one: &str, many: &str) -> String {
     (if n == 1 { one } else { many }).replace('#', &grouped(n))
 }
 
-/// Seconds as a number: two decimals below ten, one below a thousand. What is not a time is `-`.
+/// Seconds with two decimals below ten and one below a thousand. A value that is no time is `-`.
 pub fn seconds(s: f64) -> String {
     match s {
         s if !s.is_finite() || s < 0.0 => "-".to_owned(),
@@ -37,7 +37,7 @@ pub fn seconds(s: f64) -> String {
     }
 }
 
-/// Rows each second, or `-` where the time is too short to tell.
+/// Rows per second. `-` if the time is too short for a meaningful number.
 pub fn rate(rows: u64, s: f64) -> String {
     // Below a millisecond the clock and the scheduler decide the number, not the work.
     if rows == 0 || !s.is_finite() || s < 0.001 { "-".to_owned() } else { grouped((rows as f64 / s).round() as u64) }
@@ -52,40 +52,41 @@ pub fn some_of<S: AsRef<str>>(names: &[S], most: usize) -> String {
     }
 }
 
-/// The text as one sentence: with a stop at its end (a statement's own will do) and no blank around it.
+/// The text as one sentence: without blanks around it, and with a full stop unless a mark or a semicolon ends it.
 pub fn sentence(text: &str) -> String {
     let text = text.trim();
     if text.is_empty() || text.ends_with(['.', '!', '?', ';']) { text.to_owned() } else { format!("{text}.") }
 }
 
-/// The text without anything that steers a terminal or turns the reading direction: a name from a database may hold
-/// an escape sequence. Line breaks and tabs become blanks, the rest its code point, such as `\u{1b}`.
+/// The text without characters that control a terminal or change the reading direction, because a name from a database
+/// may contain an escape sequence. Line breaks and tabs become blanks. Other such characters become their code point,
+/// such as `\u{1b}`.
 pub fn printable(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(|c| c.is_control() || steers(c)) {
+    if !text.chars().any(|c| c.is_control() || is_invisible(c)) {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
             '\n' | '\r' | '\t' => out.push(' '),
-            c if c.is_control() || steers(c) => out.extend(c.escape_unicode()),
+            c if c.is_control() || is_invisible(c) => out.extend(c.escape_unicode()),
             c => out.push(c),
         }
     }
     Cow::Owned(out)
 }
 
-/// Marks of the reading direction, line and paragraph separators, the byte order mark.
-fn steers(c: char) -> bool {
+/// Returns true for marks of the reading direction, line and paragraph separators, the byte order mark.
+fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
-/// Columns that the text takes on a terminal.
+/// The columns that the text occupies on a terminal.
 pub fn width(text: &str) -> usize {
     text.chars().map(char_width).sum()
 }
 
-/// Combining marks take none; East Asian wide characters and most emoji take two. Coarse, by whole blocks.
+/// Zero for combining marks, two for East Asian wide characters and most emoji. Approximate, by whole blocks.
 fn char_width(c: char) -> usize {
     match c as u32 {
         0x0300..=0x036f | 0x1ab0..=0x1aff | 0x200b..=0x200d | 0x20d0..=0x20ff | 0xfe00..=0xfe0f | 0xfe20..=0xfe2f => 0,
@@ -95,7 +96,7 @@ fn char_width(c: char) -> usize {
     }
 }
 
-/// The text within `most` columns: its middle becomes an ellipsis, since names differ at both ends.
+/// The text in at most `most` columns. An ellipsis replaces its middle, because names differ at both ends.
 pub fn shortened(text: &str, most: usize) -> Cow<'_, str> {
     if width(text) <= most {
         return Cow::Borrowed(text);
@@ -117,8 +118,8 @@ fn within(chars: impl Iterator<Item = char>, most: usize) -> String {
         .collect()
 }
 
-/// The text in lines of at most `first` columns for the first and `rest` for the others, broken at blanks;
-/// a word that is longer than a line is broken where the line ends.
+/// The text in lines, broken at blanks. The first line has at most `first` columns, the others at most `rest`. A word
+/// that is longer than a line is broken at its end.
 pub fn wrapped(text: &str, first: usize, rest: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     let mut line = String::new();
@@ -139,7 +140,7 @@ pub fn wrapped(text: &str, first: usize, rest: usize) -> Vec<String> {
                 continue;
             }
             let piece = within(word.chars(), room);
-            // A character wider than the whole line still has to go somewhere.
+            // A character that is wider than the line gets a line of its own.
             let cut = if piece.is_empty() { word.chars().next().map_or(0, char::len_utf8) } else { piece.len() };
             lines.push(word[..cut].to_owned());
             word = word[cut..].to_owned();
@@ -159,7 +160,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_read_as_a_person_writes_them() {
+    fn numbers_are_grouped_and_rounded() {
         let seen: Vec<String> = [0, 7, 999, 1_000, 7_152, 1_234_567, u64::MAX].into_iter().map(grouped).collect();
         assert_eq!(seen, ["0", "7", "999", "1,000", "7,152", "1,234,567", "18,446,744,073,709,551,615"]);
         assert_eq!((count(1, "row", "rows"), count(0, "row", "rows")), ("1 row".to_owned(), "0 rows".to_owned()));
@@ -169,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_steers_a_terminal_is_shown_as_its_code_points() {
+    fn control_characters_are_shown_as_code_points() {
         assert_eq!(printable("a\u{1b}[31mb\nc"), "a\\u{1b}[31mb c");
         assert_eq!(printable("x\u{202e}y"), "x\\u{202e}y");
         assert_eq!(printable("\u{9b}1m"), "\\u{9b}1m");
@@ -186,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_hold_their_width_and_lose_no_word() {
+    fn wrapped_lines_keep_their_width_and_every_word() {
         let text = "the value is text that is not a number and_one_very_long_word_that_fits_no_line 税税税税税税";
         for most in 2..40 {
             let lines = wrapped(text, most, most + 3);

@@ -71,8 +71,8 @@ impl Failure {
     }
 
     /// An error that only a mistake in this program can cause.
-    pub fn bug(cause: impl std::fmt::Display) -> Failure {
-        Failure { exit: Exit::Bug, problems: vec![Refusal::new("migrate", format!("internal error; {cause}"), "")] }
+    pub fn bug(cause: anyhow::Error) -> Failure {
+        Failure { exit: Exit::Bug, problems: vec![Refusal::new("migrate", format!("internal error; {cause:#}"), "")] }
     }
 
     /// The problem of a command line that names too much or too little.

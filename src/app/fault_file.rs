@@ -17,7 +17,7 @@ use crate::model::hex::hex;
 use crate::model::key::{Key, KeyRange};
 use crate::model::ledger::Run;
 use crate::model::quarantine::QuarantinedRow;
-use crate::model::record::{FAULTS_LISTED, FaultRecord, Report, Warning};
+use crate::model::record::{FAULTS_LISTED, FaultRecord, Report, Warning, WarningKind};
 use crate::model::select::{Expr, Failed, Relation, Row, Select, Sink};
 use crate::pg::{ServerError, Session};
 use crate::plan::{LoadPlan, Plan};
@@ -49,7 +49,7 @@ pub fn quarantined(
     }
     let total = listing.end(report);
     if m.activity().writes() && total > 0 {
-        rewrite(m, source, plan, &mut FaultSource::Ledger(session, run.id), report);
+        report.warnings.push(rewrite(m, source, plan, &mut FaultSource::Ledger(session, run.id)));
     }
     Ok(())
 }
@@ -71,7 +71,9 @@ pub fn preflight_faults(
     let total: u64 = found.iter().map(|load| load.fault_total).sum();
     report.fault_total += total - kept;
     if m.work().fault_file.is_some() && kept > 0 {
-        rewrite(m, source, plan, &mut FaultSource::Preflight(found), report);
+        let written = rewrite(m, source, plan, &mut FaultSource::Preflight(found));
+        let kind = if kept < total { WarningKind::Note } else { written.kind };
+        report.warnings.push(Warning { kind, ..written });
         if kept < total {
             let message = format!("the fault file has {kept} of {total} faults: the preflight keeps no more");
             report.warnings.push(Warning::new("faults", message));
@@ -80,13 +82,16 @@ pub fn preflight_faults(
     total
 }
 
-fn rewrite(m: &Migration<'_>, source: &Source, plan: &Plan, faults: &mut FaultSource<'_>, report: &mut Report) {
+/// Writes the fault file anew. Returns the line of the report about it.
+fn rewrite(m: &Migration<'_>, source: &Source, plan: &Plan, faults: &mut FaultSource<'_>) -> Warning {
     let path = m.work().fault_file.as_deref().unwrap_or(Path::new(FILE));
-    let message = match write(path, plan, source, faults) {
-        Ok(()) => format!("the rows that cannot be loaded are in {}, with all their values", path.display()),
-        Err(message) => message,
-    };
-    report.warnings.push(Warning::new("faults", message));
+    match write(path, plan, source, faults) {
+        Ok(()) => {
+            let message = format!("the rows that cannot be loaded are in {}, with all their values", path.display());
+            Warning { kind: WarningKind::FaultFile, ..Warning::new("faults", message) }
+        }
+        Err(message) => Warning::new("faults", message),
+    }
 }
 
 /// A source of faults. Only a few faults are in memory at once.

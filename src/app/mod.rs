@@ -24,6 +24,8 @@ mod situation;
 mod status;
 mod world;
 
+use anyhow::Context;
+
 use crate::cli::{self, Cli, Color, Command, Common, PlanArgs};
 use crate::event::Observer;
 use crate::exit::Exit;
@@ -44,7 +46,7 @@ pub fn run(cli: &Cli, world: &World) -> Exit {
         crate::pg::failpoint::arm(nth, world.variable("MIGRATE_PANIC_SAYS"));
     }
     if let Err(e) = world.listen_to_signals() {
-        say(&format!("signals cannot be handled ({e}); Ctrl-C ends the process at once"));
+        say(&format!("signals cannot be handled ({e:#}); Ctrl-C ends the process at once"));
     }
     let done = match &cli.common().env_file {
         None => command(cli, world),
@@ -136,7 +138,8 @@ fn plan(args: &PlanArgs, world: &World) -> Result<Exit, Failure> {
 }
 
 fn json(value: &impl serde::Serialize) -> Result<String, Failure> {
-    Ok(serde_json::to_string_pretty(value).map_err(Failure::bug)? + "\n")
+    let text = serde_json::to_string_pretty(value).context("a result as JSON").map_err(Failure::bug)?;
+    Ok(text + "\n")
 }
 
 fn observer(common: &Common, world: &World) -> impl Observer {

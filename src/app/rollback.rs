@@ -64,17 +64,17 @@ pub fn carry_out(
 /// Adds to the report what was removed, and what stays.
 fn record(removed: RollbackResult, report: &mut Report) {
     for (load, rows) in removed.loads {
-        report.warnings.push(Warning::new(format!("load.{load}"), format!("{rows} rows are removed")));
+        report.warnings.push(Warning::removed(format!("load.{load}"), format!("{rows} rows are removed")));
     }
     report.warnings.extend(removed.owner.map(|owner| match owner {
-        OwnerRollback::Deleted => Warning::new("owner", "the row that the run made is removed"),
+        OwnerRollback::Deleted => Warning::removed("owner", "the row that the run made is removed"),
         OwnerRollback::Kept(why) => Warning::stays("owner", why),
     }));
     report.warnings.extend(removed.sequences.into_iter().map(|(sequence, rewound)| {
         let place = format!("sequence {sequence}");
         match rewound {
             SequenceRollback::Kept(why) => Warning::stays(place, why),
-            _ => Warning::new(place, "has its previous value again"),
+            _ => Warning::removed(place, "has its previous value again"),
         }
     }));
 }

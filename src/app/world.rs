@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
+use anyhow::Context;
 use chrono::{DateTime, Utc};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::flag;
@@ -108,18 +109,19 @@ impl World {
 
     /// Listens to SIGINT and SIGTERM, and to SIGHUP unless the process was started to outlive its terminal. The first
     /// signal sets `asked`, which lanes check between rows. The second ends the process, which is as safe as `kill -9`.
-    pub fn listen_to_signals(&self) -> io::Result<()> {
+    pub fn listen_to_signals(&self) -> anyhow::Result<()> {
         let mut signals = vec![SIGINT, SIGTERM];
         if !is_ignored(SIGHUP) {
             signals.push(SIGHUP);
         }
         for signal in signals {
             // In this order, the second signal finds the flag set and ends the process.
-            flag::register_conditional_shutdown(signal, i32::from(Exit::Interrupted.code()), Arc::clone(&self.asked))?;
-            flag::register(signal, Arc::clone(&self.asked))?;
+            flag::register_conditional_shutdown(signal, i32::from(Exit::Interrupted.code()), Arc::clone(&self.asked))
+                .and_then(|_| flag::register(signal, Arc::clone(&self.asked)))
+                .with_context(|| format!("signal {signal}"))?;
         }
         // A file that reaches its size limit fails the write, like a full disk. The signal must not end the process.
-        flag::register(SIGXFSZ, Arc::default())?;
+        flag::register(SIGXFSZ, Arc::default()).context("SIGXFSZ")?;
         Ok(())
     }
 }

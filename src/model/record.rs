@@ -339,6 +339,10 @@ pub enum WarningKind {
     /// Something to know.
     #[default]
     Note,
+    /// The fault file was written and has every fault.
+    FaultFile,
+    /// Something that a run made was removed by the rollback.
+    Removed,
     /// Something that a run made is still on the target after the rollback.
     Stays,
 }

@@ -1,7 +1,7 @@
 //! The report for the people who sign: one HTML file that needs nothing else, the verdict first.
 //!
-//! No script, no font, no address is loaded; it reads on paper, on a dark screen and on a small one. Everything that
-//! comes from the record is escaped in [`text`].
+//! The page loads no script, font or address. It is made for paper, dark screens and small screens. [`text`] escapes
+//! everything that comes from the record.
 
 use super::action_items::{NO_ITEM, items, next, title_of_items};
 use super::headline::{Headline, headline};
@@ -13,10 +13,10 @@ use crate::exit::Exit;
 use crate::model::record::{Activity, Report};
 use crate::text::{count, grouped, printable, seconds};
 
-/// Everything about the look.
+/// The style sheet.
 const STYLE: &str = include_str!("html.css");
 
-/// Forbids whatever a browser could fetch or run, should a name from a database ever find a way past the escaping.
+/// Forbids a browser to fetch or run anything, in case a name from a database is ever not escaped.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
 
 /// The reports as one file.
@@ -74,7 +74,7 @@ fn tone(tone: Tone) -> (&'static str, &'static str) {
     }
 }
 
-/// The few numbers that a reader looks for.
+/// The most important numbers.
 fn tiles(out: &mut String, report: &Report) {
     if sections::only_refusals(report) || report.loads.is_empty() {
         return;
@@ -202,7 +202,7 @@ fn class(column: Column) -> &'static str {
 fn row(out: &mut String, table: &Table, line: &Line, before: Option<&Line>, bars: bool) {
     out.push_str(if line.sum { "<tr class=\"sum\">" } else { "<tr>" });
     for (at, (cell, column)) in line.cells.iter().zip(&table.columns).enumerate() {
-        // A first cell that only repeats the one above is for search and screen readers, and is dimmed.
+        // A first cell that repeats the one above it is dimmed. Search and screen readers need it.
         let again = at == 0 && !line.sum && before.and_then(|b| b.cells.first()) == Some(cell);
         let words = match column.kind {
             CellKind::Name => breakable(&cell.text),
@@ -235,7 +235,7 @@ fn cell_class(cell: &Shown, column: Column, again: bool) -> String {
 
 /// A bar for a share of the column. The number is next to it, so screen readers skip the bar.
 fn bar(share: f64) -> String {
-    // A sliver stays visible: few rows are not none.
+    // A small share stays visible, because a few rows are not zero rows.
     let wide = if share > 0.0 { (share * 100.0).clamp(0.8, 100.0) } else { 0.0 };
     format!(
         "<svg viewBox=\"0 0 100 10\" preserveAspectRatio=\"none\" aria-hidden=\"true\">\
@@ -284,7 +284,7 @@ fn together(out: &mut String, reports: &[Report]) {
     out.push_str("</tbody>\n</table></div>\n</article>\n");
 }
 
-/// A name, which may be broken after a dot or an underscore, where a reader expects it.
+/// A name. It may be broken after a dot or an underscore.
 fn name(of: &str) -> String {
     format!("<span class=\"name\">{}</span>", breakable(of))
 }
@@ -293,7 +293,7 @@ fn breakable(of: &str) -> String {
     text(of).replace('_', "_<wbr>").replace('.', ".<wbr>")
 }
 
-/// Sentences, in which names stand between backticks.
+/// Sentences with names between backticks.
 fn prose(of: &str) -> String {
     let escaped = text(of);
     if escaped.matches('`').count() % 2 == 1 {
@@ -303,7 +303,7 @@ fn prose(of: &str) -> String {
     pieces.map(|(at, piece)| if at % 2 == 1 { format!("<code>{piece}</code>") } else { piece.to_owned() }).collect()
 }
 
-/// The only way from a record into the page, for elements and attributes alike.
+/// Escapes text of a record for the page, in elements and in attributes.
 fn text(of: &str) -> String {
     let of = printable(of);
     let mut out = String::with_capacity(of.len());

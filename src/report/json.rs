@@ -1,32 +1,31 @@
 //! The report for programs: the record as it is, as JSON (`format = 1`). One object, or an array for several mappings.
 //!
-//! Also reads it back. What is written is a contract; what is read may hold fields that this version does not know.
+//! Also reads it back. The written form is a contract. A form that is read may have fields of a newer version.
 
 use std::fmt;
-use std::io;
 
+use anyhow::Context;
 use serde_json::Value;
 
 use crate::model::record::Report;
 
-/// The form that this version writes, and the newest that it reads.
+/// The version of the form: the one that is written, and the newest that is read.
 pub const FORMAT: u32 = 1;
 
 /// The reports as JSON.
 ///
 /// # Errors
-/// None is expected; whatever serde says.
-pub fn render(reports: &[Report]) -> io::Result<String> {
+/// None is expected. serde decides.
+pub fn render(reports: &[Report]) -> anyhow::Result<String> {
     let tidy: Vec<Report> = reports.iter().map(tidy).collect();
-    let mut text = match tidy.as_slice() {
-        [one] => serde_json::to_string_pretty(one)?,
-        several => serde_json::to_string_pretty(several)?,
+    let written = match tidy.as_slice() {
+        [one] => serde_json::to_string_pretty(one),
+        several => serde_json::to_string_pretty(several),
     };
-    text.push('\n');
-    Ok(text)
+    Ok(written.context("a report as JSON")? + "\n")
 }
 
-/// Times in whole microseconds. JSON has no word for NaN, and a reader of `null` in a number's place fails.
+/// Rounds times to whole microseconds. JSON cannot express NaN, and readers reject `null` in place of a number.
 fn tidy(report: &Report) -> Report {
     let mut report = report.clone();
     let micros = |s: &mut f64| *s = if s.is_finite() { (*s * 1e6).round() / 1e6 } else { 0.0 };

@@ -93,7 +93,7 @@ fn section(out: &mut String, section: &Section) {
     }
 }
 
-/// Remarks beneath a line stand in a last column, which is there only where some line has one.
+/// The notes of lines are in a last column. The column is missing if no line has a note.
 fn table(out: &mut String, table: &Table) {
     let remarks = table.lines.iter().any(|l| l.note.is_some());
     let mut heads: Vec<&str> = table.columns.iter().map(|c| c.head).collect();
@@ -132,13 +132,13 @@ fn code(text: &str) -> String {
     if longest > 0 || text.trim() != text { format!("{fence} {text} {fence}") } else { format!("{fence}{text}{fence}") }
 }
 
-/// A name inside a table. Whether a bar ends a code span there differs from one Markdown to the next.
+/// A name inside a table. With a bar it is no code span, because dialects of Markdown disagree about bars in code spans.
 fn cell_name(text: &str) -> String {
     if text.contains('|') { escaped(text) } else { code(text) }
 }
 
-/// Text in which no character means anything to Markdown. A character that means nothing at its place stays readable: an
-/// underscore within a word, an ampersand that begins no entity.
+/// The text with the characters escaped that Markdown would interpret. A character without a meaning at its place is not
+/// escaped: an underscore within a word, an ampersand that begins no entity.
 fn escaped(text: &str) -> String {
     let text = printable(text);
     let mut out = String::with_capacity(text.len());

@@ -1,7 +1,7 @@
-//! Reports: one record, drawn for a terminal, for programs, for a change ticket and for the people who sign.
+//! Reports: one record, drawn for a terminal, for programs, for a change ticket, and for the people who sign.
 //!
-//! A form is chosen by the file's ending. A report's file is opened before the run, so that a bad path fails at once,
-//! and takes its name only when it is whole. Nothing here reads the environment or asks what a terminal can do.
+//! The ending of a file decides its form. The file is opened before the run, so that a bad path fails at once. It gets
+//! its name only when it is complete. This module neither reads the environment nor asks about the terminal.
 
 mod action_items;
 mod headline;
@@ -22,6 +22,7 @@ use std::fmt;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use anyhow::Context;
 use tempfile::NamedTempFile;
 
 use crate::model::record::{Refusal, Report};
@@ -34,7 +35,7 @@ pub struct Format {
     /// The file's ending, without its dot.
     pub ending: &'static str,
     /// The whole file for the reports of one command, of which there are several only with several mappings.
-    pub render: fn(&[Report]) -> io::Result<String>,
+    pub render: fn(&[Report]) -> anyhow::Result<String>,
 }
 
 /// All forms.
@@ -80,9 +81,9 @@ impl FileError {
 /// The file of a report, opened and still empty, next to its final place.
 #[derive(Debug)]
 pub struct ReportFile {
-    /// As it was asked for.
+    /// The path as it was asked for.
     path: PathBuf,
-    /// The file itself, with links resolved.
+    /// The path with links resolved.
     place: PathBuf,
     draft: NamedTempFile,
 }
@@ -91,7 +92,7 @@ impl ReportFile {
     /// Opens a file for a report. An existing file stays until the report is whole.
     ///
     /// # Errors
-    /// An ending without a form, a path that is a folder, a folder that is missing or may not be written to.
+    /// If the ending names no form, the path is a folder, or its folder is missing or may not be written to.
     pub fn open(path: &Path) -> Result<ReportFile, FileError> {
         let error = |what: String, advice| FileError { path: path.to_owned(), what, advice };
         if Format::of(path).is_none() {
@@ -108,30 +109,30 @@ impl ReportFile {
         Ok(ReportFile { path: path.to_owned(), place, draft })
     }
 
-    /// Writes the reports of a command and gives the file its name.
+    /// Writes the reports of a command and gives the file its final name.
     ///
     /// # Errors
-    /// The disk is full or the folder went away. What stood at the path before is still there.
+    /// If the disk is full or the folder was removed. A previous file at the path is unchanged.
     pub fn write(mut self, reports: &[Report]) -> Result<(), FileError> {
-        let write = |draft: &mut NamedTempFile| -> io::Result<()> {
-            let format = Format::of(&self.path).ok_or_else(|| io::Error::other("its ending names no form"))?;
+        let write = |draft: &mut NamedTempFile| -> anyhow::Result<()> {
+            let format = Format::of(&self.path).context("its ending names no form")?;
             draft.write_all((format.render)(reports)?.as_bytes())?;
-            draft.as_file().sync_all()
+            Ok(draft.as_file().sync_all()?)
         };
         let written =
-            write(&mut self.draft).and_then(|()| self.draft.persist(&self.place).map_err(|e| e.error).map(drop));
+            write(&mut self.draft).and_then(|()| Ok(self.draft.persist(&self.place).map(drop).map_err(|e| e.error)?));
         written.map_err(|e| FileError {
             path: self.path,
-            what: format!("could not be written; {e}"),
-            advice: "Only the report is missing: its contents stand above, or `migrate verify` makes a new one.",
+            what: format!("could not be written; {e:#}"),
+            advice: "Only the report is missing: it is printed above, and `migrate verify` makes a new one.",
         })
     }
 }
 
-/// Opens every file that was asked for, or says everything that is wrong with them.
+/// Opens every file that was asked for, or returns everything that is wrong with them.
 ///
 /// # Errors
-/// One for each path that cannot be a report's, or that was given twice.
+/// One for each path that cannot hold a report or that was given twice.
 pub fn open_all(paths: &[PathBuf]) -> Result<Vec<ReportFile>, Vec<FileError>> {
     let mut files = Vec::new();
     let mut errors = Vec::new();

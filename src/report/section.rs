@@ -12,7 +12,7 @@ pub struct Depth {
     pub rows: usize,
     /// Row ids in one cell.
     pub keys: usize,
-    /// Explain each word for people who do not run the tool.
+    /// True if words are explained, for people who do not run the tool.
     pub explain: bool,
 }
 
@@ -44,7 +44,7 @@ pub enum Body {
     Nothing,
     /// A table.
     Table(Table),
-    /// Things to read one by one: `place: what; why. Do this.`
+    /// Messages: `place: what; why. Do this.`
     Items(Vec<Item>),
 }
 
@@ -84,11 +84,11 @@ pub enum CellKind {
 pub struct Line {
     /// Its cells.
     pub cells: Vec<Shown>,
-    /// A remark beneath it.
+    /// A note below it.
     pub note: Option<String>,
-    /// It is the sum of the lines above.
+    /// True for the sum of the lines above.
     pub sum: bool,
-    /// Its size against the largest line, 0 to 1, where a bar helps.
+    /// Its share of the largest line, 0 to 1. `None` if no bar is drawn.
     pub share: Option<f64>,
 }
 
@@ -101,7 +101,7 @@ pub struct Shown {
     pub tone: Tone,
 }
 
-/// Something to read: `place: text. advice.`
+/// A message: `place: text. advice.`
 #[derive(Clone, Debug, PartialEq)]
 pub struct Item {
     /// The place.
@@ -184,7 +184,7 @@ impl From<Verdict> for Shown {
 }
 
 impl Item {
-    /// The whole as one paragraph after its place.
+    /// The message without its place, as one paragraph.
     pub fn says(&self) -> String {
         let text = crate::text::sentence(&self.text);
         match &self.advice {

@@ -1,6 +1,6 @@
-//! A table in text columns of a given width: names lose their middle, words wrap, numbers are never cut.
+//! A table in text columns of a given width. Names are shortened in the middle, words wrap, numbers are never cut.
 //!
-//! If even that does not fit, each line becomes a few lines of `heading value`.
+//! If the table still does not fit, each line becomes a few lines of `heading value`.
 
 use super::section::{CellKind, Line, Shown, Table};
 use super::tone::Tone;
@@ -26,7 +26,7 @@ impl Paint {
         self.code("1", text)
     }
 
-    /// The text, less present.
+    /// The text, dimmed.
     pub fn dim(self, text: &str) -> String {
         self.code("2", text)
     }
@@ -40,9 +40,9 @@ impl Paint {
 const INDENT: usize = 2;
 /// Blanks between two columns.
 const GAP: usize = 2;
-/// A name keeps at least this much.
+/// Columns that a name keeps at least.
 const NAME: usize = 12;
-/// Words keep at least this much.
+/// Columns that words keep at least.
 const WORDS: usize = 24;
 
 /// The table in lines of at most `most` columns.

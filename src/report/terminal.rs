@@ -1,6 +1,6 @@
-//! The report on a terminal. Ends with what decides: refusals, then the verdict and the exit code as the last line.
+//! The report on a terminal. It ends with the refusals, and with the verdict and the exit code as the last line.
 //!
-//! Reads without colour. What the terminal can do comes in as [`Style`].
+//! It is readable without colour. [`Style`] has the abilities of the terminal.
 
 use super::headline::headline;
 use super::section::{BRIEF, Body, Item, Section};
@@ -15,15 +15,15 @@ use crate::text::{count, grouped, printable, sentence, shortened, width, wrapped
 /// The abilities of the terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Style {
-    /// Colour may be used.
+    /// True if colour may be used.
     pub colour: bool,
     /// Columns.
     pub width: usize,
 }
 
-/// The widest line that is ever printed: wider ones are hard to follow with the eye.
+/// Columns of the widest line. Wider lines are hard to read.
 const WIDEST: usize = 100;
-/// Below this nothing is readable, and longer lines are left to the terminal.
+/// Columns of the narrowest layout. A narrower terminal breaks the lines itself.
 const NARROWEST: usize = 40;
 
 /// The reports of a command as text, each line within the style's width.
@@ -62,6 +62,7 @@ fn one(report: &Report, most: usize, paint: Paint, lines: &mut Vec<String>) {
         sections::left(report),
         sections::not_tables(report, BRIEF),
         sections::faults(report, BRIEF),
+        sections::removed(report),
         sections::warnings(report),
         sections::checks(report, BRIEF),
         sections::refusals(report),
@@ -119,7 +120,7 @@ fn paragraph(words: &str, most: usize) -> Vec<String> {
     wrapped(&printable(words), room, room).into_iter().map(|l| format!("  {l}")).collect()
 }
 
-/// `place: what; why. Do this.`, its first line standing out to the left.
+/// `place: what; why. Do this.`, with all lines but the first indented.
 fn item(item: &Item, most: usize, paint: Paint) -> Vec<String> {
     let place = printable(&item.place).into_owned();
     let text = format!("{place}: {}", printable(&item.says()));

@@ -45,10 +45,10 @@ impl From<rusqlite::Error> for SchemaFailure {
     }
 }
 
-type Result<T> = std::result::Result<T, SchemaFailure>;
+type SchemaResult<T> = std::result::Result<T, SchemaFailure>;
 
 /// Reads the whole schema in the connection's transaction.
-pub(super) fn read(conn: &Connection) -> Result<ReadSchema> {
+pub(super) fn read(conn: &Connection) -> SchemaResult<ReadSchema> {
     let encoding = all(conn, "PRAGMA encoding", [], |row| text(row, 0))?;
     let mut read = ReadSchema {
         schema: SourceSchema::default(),
@@ -84,7 +84,7 @@ pub(super) fn read(conn: &Connection) -> Result<ReadSchema> {
 }
 
 /// Reads one table, and its key if it has no rowid.
-fn table(conn: &Connection, name: &str, without_rowid: bool) -> Result<(SourceTable, Vec<KeyColumn>)> {
+fn table(conn: &Connection, name: &str, without_rowid: bool) -> SchemaResult<(SourceTable, Vec<KeyColumn>)> {
     let sql = "SELECT name, type, \"notnull\", pk FROM pragma_table_xinfo(?1) WHERE hidden <> 1 ORDER BY cid";
     let mut in_key = 0;
     let mut columns = all(conn, sql, [name], |row| {
@@ -123,7 +123,7 @@ fn table(conn: &Connection, name: &str, without_rowid: bool) -> Result<(SourceTa
 }
 
 /// Returns the key columns of an index; `None` for an expression.
-fn index_columns(conn: &Connection, table: &str, index: &str) -> Result<Vec<Option<KeyColumn>>> {
+fn index_columns(conn: &Connection, table: &str, index: &str) -> SchemaResult<Vec<Option<KeyColumn>>> {
     let sql = "SELECT name, coll, \"desc\", cid FROM pragma_index_xinfo(?1) WHERE key ORDER BY seqno";
     all(conn, sql, [index], |row| {
         if row.get::<_, i64>(3)? < 0 {
@@ -151,7 +151,7 @@ fn address(columns: &[SourceColumn], key: &[KeyColumn]) -> Address {
 
 /// Returns the counters of AUTOINCREMENT tables. Any application can write to the table, so a counter that is not an
 /// integer is ignored.
-fn counters(conn: &Connection) -> Result<BTreeMap<String, i64>> {
+fn counters(conn: &Connection) -> SchemaResult<BTreeMap<String, i64>> {
     let there = all(conn, "SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_sequence'", [], |_| Ok(()))?;
     if there.is_empty() {
         return Ok(BTreeMap::new());
@@ -162,7 +162,7 @@ fn counters(conn: &Connection) -> Result<BTreeMap<String, i64>> {
 }
 
 /// Hashes the SQL of all objects. Independent of the pages they are on and of the tables of ANALYZE.
-fn hash(conn: &Connection) -> Result<String> {
+fn hash(conn: &Connection) -> SchemaResult<String> {
     let mut sum = Sha256::new();
     let sql = "SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\' \
                ORDER BY type, name, tbl_name, sql";
@@ -183,8 +183,8 @@ fn all<T>(
     conn: &Connection,
     sql: &str,
     params: impl Params,
-    mut read: impl FnMut(&Row<'_>) -> Result<T>,
-) -> Result<Vec<T>> {
+    mut read: impl FnMut(&Row<'_>) -> SchemaResult<T>,
+) -> SchemaResult<Vec<T>> {
     let mut statement = conn.prepare(sql)?;
     let mut rows = statement.query(params)?;
     let mut found = Vec::new();
@@ -195,7 +195,7 @@ fn all<T>(
 }
 
 /// Returns a name. A name that is not UTF-8 can appear neither in a mapping nor on the target.
-fn text(row: &Row<'_>, n: usize) -> Result<String> {
+fn text(row: &Row<'_>, n: usize) -> SchemaResult<String> {
     let bytes = row.get_ref(n)?.as_bytes_or_null().unwrap_or_default().unwrap_or_default();
     String::from_utf8(bytes.to_vec()).map_err(|_| {
         let name = quoted(&String::from_utf8_lossy(bytes));

@@ -132,7 +132,7 @@ fn a_doc_comment_opens_with_a_noun_phrase_or_a_verb() {
             }
         }
     }
-    at_most(189, "an opening of a doc comment", &offences);
+    at_most(0, "an opening of a doc comment", &offences);
 }
 
 #[test]
@@ -150,7 +150,7 @@ fn words_with_a_plainer_synonym_are_not_used() {
             }
         }
     }
-    at_most(362, "a word with a plainer synonym", &offences);
+    at_most(0, "a word with a plainer synonym", &offences);
 }
 
 #[test]

@@ -24,7 +24,7 @@ fn shows(case: &Case, name: &str, args: &[&str], code: i32) {
 /// stdout and, where there is any, stderr without the lines of progress, whose number depends on the machine.
 fn as_seen(ran: &Ran) -> String {
     let is_progress = |line: &&str| {
-        ["read ahead", "load", "sequences", "verify"].iter().any(|step| line.starts_with(step))
+        ["preflight", "load", "sequences", "verify"].iter().any(|step| line.starts_with(step))
             && !line.contains("load.")
     };
     let said: Vec<&str> = ran.stderr.lines().filter(|line| !is_progress(line)).collect();

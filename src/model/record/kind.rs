@@ -108,9 +108,14 @@ words! {
 }
 
 impl StepKind {
-    /// The step as progress and reports print it.
+    /// The step as progress and reports print it. JSON has [`StepKind::word`].
     pub fn shown(self) -> &'static str {
-        self.word()
+        match self {
+            StepKind::Preflight => "preflight",
+            StepKind::Reattach => "reattach",
+            StepKind::Rollback => "rollback",
+            StepKind::Load | StepKind::Sequences | StepKind::Verify => self.word(),
+        }
     }
 }
 

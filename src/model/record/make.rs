@@ -58,6 +58,11 @@ impl Warning {
         Warning { place: place.into(), message: message.into(), kind: WarningKind::Note }
     }
 
+    /// Something that a run made and that the rollback removed.
+    pub fn removed(place: impl Into<String>, message: impl Into<String>) -> Warning {
+        Warning { kind: WarningKind::Removed, ..Warning::new(place, message) }
+    }
+
     /// Something that a run made and that a rollback leaves on the target.
     pub fn stays(place: impl Into<String>, why: &str) -> Warning {
         Warning { place: place.into(), message: format!("stays: {why}"), kind: WarningKind::Stays }

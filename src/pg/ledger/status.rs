@@ -30,7 +30,7 @@ pub struct RunStatus {
     pub loads: Vec<LoadStatus>,
     /// Detached objects: table and object.
     pub off: Vec<(String, String)>,
-    /// What it made or moved in addition to its rows: kind and object.
+    /// Everything that it made or moved in addition to its rows: kind and object.
     pub made: Vec<(String, String)>,
     /// The next step of the operator.
     pub next: String,

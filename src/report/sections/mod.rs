@@ -12,7 +12,7 @@ pub use omitted::{faults, left, losses, not_tables};
 pub use owners::{owner, owners};
 pub use sequences::{lookups, sequences};
 pub use transferred::{detached, loads, retries, steps};
-pub use verification::{checks, refusals, warnings};
+pub use verification::{checks, refusals, removed, warnings};
 
 use super::section::{FULL, Section};
 use super::summary::ended;
@@ -44,6 +44,7 @@ pub fn document(report: &Report) -> Vec<Section> {
         sequences(report, FULL),
         lookups(report, FULL),
         later,
+        removed(report),
         warnings(report),
         detached(report, FULL),
         retries(report, FULL),

@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 
 use crate::exit::Exit;
 use crate::model::fault::Loss;
-use crate::model::record::{FaultRecord, LossRecord, Report};
+use crate::model::record::{FaultRecord, LossRecord, Report, WarningKind};
 use crate::report::section::{CellKind, Depth, Line, Section, Shown, place};
 use crate::report::summary::{ended, is_loss};
 use crate::report::tone::Tone;
-use crate::text::{count, grouped, sentence, some_of};
+use crate::text::{count, grouped, phrase, sentence, some_of};
 
 /// Tables and columns that the mapping leaves in the source.
 pub fn left(report: &Report) -> Option<Section> {
@@ -149,7 +149,9 @@ fn fault_line(group: &Group<'_>, depth: Depth) -> Option<Line> {
     let mut note = vec![sentence(&fault.message)];
     note.extend(seen(group));
     if group.children > 0 {
-        note.push(format!("{} to them, and were refused with them.", refer(group.children)));
+        let (one, many) =
+            ("# row that refers to them was refused, too.", "# rows that refer to them were refused, too.");
+        note.push(phrase(group.children, one, many));
     }
     let line = Line::of([
         column.map_or_else(|| fault.load.clone(), |c| place(&fault.load, c)).into(),
@@ -158,10 +160,6 @@ fn fault_line(group: &Group<'_>, depth: Depth) -> Option<Line> {
         keys.into(),
     ]);
     Some(line.with_note(Some(note.join(" "))))
-}
-
-fn refer(children: u64) -> String {
-    if children == 1 { "1 row refers".to_owned() } else { format!("{} rows refer", grouped(children)) }
 }
 
 /// The value without its content: `The source has text of 3 bytes in a DECIMAL(10,2), for numeric(10,2).`
@@ -192,7 +190,8 @@ fn fault_tail(report: &Report, hidden: usize) -> Option<String> {
             count(report.fault_total, "fault", "faults")
         ));
     }
-    if hidden > 0 || report.fault_total > listed {
+    let has_file = report.warnings.iter().any(|w| w.kind == WarningKind::FaultFile);
+    if has_file && (hidden > 0 || report.fault_total > listed) {
         words.push("All of them are in the fault file.".to_owned());
     }
     if words.is_empty() { None } else { Some(words.join(" ")) }

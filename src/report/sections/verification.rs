@@ -1,6 +1,6 @@
 //! Checks and their verdicts, refusals and warnings.
 
-use crate::model::record::{Check, CheckKind, Difference, DifferingRow, Report, Verdict};
+use crate::model::record::{Check, CheckKind, Difference, DifferingRow, Report, Verdict, Warning, WarningKind};
 use crate::report::section::{CellKind, Depth, Item, Line, Section};
 use crate::text::{count, grouped};
 
@@ -170,11 +170,18 @@ pub fn refusals(report: &Report) -> Option<Section> {
     Some(Section::items("refusals", &title, items.collect()))
 }
 
+/// Everything that a rollback removed.
+pub fn removed(report: &Report) -> Option<Section> {
+    items("removed", "Removed", report.warnings.iter().filter(|w| w.kind == WarningKind::Removed))
+}
+
 /// The warnings.
 pub fn warnings(report: &Report) -> Option<Section> {
-    if report.warnings.is_empty() {
-        return None;
-    }
-    let items = report.warnings.iter().map(|w| Item { place: w.place.clone(), text: w.message.clone(), advice: None });
-    Some(Section::items("warnings", "Warnings", items.collect()))
+    items("warnings", "Warnings", report.warnings.iter().filter(|w| w.kind != WarningKind::Removed))
+}
+
+fn items<'w>(id: &'static str, title: &str, warnings: impl Iterator<Item = &'w Warning>) -> Option<Section> {
+    let item = |w: &Warning| Item { place: w.place.clone(), text: w.message.clone(), advice: None };
+    let items: Vec<Item> = warnings.map(item).collect();
+    (!items.is_empty()).then(|| Section::items(id, title, items))
 }
