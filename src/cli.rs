@@ -32,7 +32,7 @@ pub struct Cli {
     pub command: Option<Command>,
     /// Flags of the cutover.
     #[command(flatten)]
-    pub run: Run,
+    pub run: CutoverArgs,
 }
 
 /// Every command except the cutover.
@@ -208,7 +208,7 @@ pub struct Work {
 
 /// `migrate` without a subcommand.
 #[derive(Clone, Debug, Args)]
-pub struct Run {
+pub struct CutoverArgs {
     /// Read and check everything, write nothing
     #[arg(long, conflicts_with = "yes")]
     pub dry_run: bool,

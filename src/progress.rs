@@ -66,10 +66,10 @@ pub fn observer(mode: Mode, verbosity: Verbosity) -> impl Observer {
         Mode::Plain => Show::Lines(Plain::start()),
         Mode::None => Show::Nothing,
     };
-    Progress { verbosity, show }
+    ProgressObserver { verbosity, show }
 }
 
-struct Progress {
+struct ProgressObserver {
     verbosity: Verbosity,
     show: Show,
 }
@@ -80,7 +80,7 @@ enum Show {
     Nothing,
 }
 
-impl Observer for Progress {
+impl Observer for ProgressObserver {
     fn on_event(&self, event: Event<'_>) {
         let said = log_line(event, self.verbosity);
         match &self.show {

@@ -23,7 +23,7 @@ use super::{dry_run, explain, fault_file, plan, preflight, record};
 type Sizes = BTreeMap<String, u64>;
 
 /// A run that is recorded in the ledger, ready to write.
-struct Prepared {
+struct PreparedRun {
     run: Run,
     settled: Settled,
     sizes: Sizes,
@@ -43,7 +43,7 @@ pub fn carry_out(
     let planned = situation.planned;
     let carried = prepare(m, session, situation, report).and_then(|mut prepared| {
         write(m, session, planned, &mut prepared, report)?;
-        let Prepared { run, settled, sizes, .. } = &prepared;
+        let PreparedRun { run, settled, sizes, .. } = &prepared;
         let job = m.job(planned, &settled.env, sizes);
         let validate =
             |session: &mut Session, lanes: usize| migrate::indexes::detach::validate(&job, session, run, lanes);
@@ -58,7 +58,7 @@ fn prepare(
     session: &mut Session,
     situation: Situation<'_>,
     report: &mut Report,
-) -> Result<Prepared, Ended> {
+) -> Result<PreparedRun, Ended> {
     let Situation { planned, ledger, identity } = situation;
     if m.asks() {
         confirm(m, session, planned.plan)?;
@@ -83,7 +83,7 @@ fn prepare(
         })?,
     };
     report.run = Some(run.id.to_string());
-    Ok(Prepared { run, settled, sizes, quarantined, is_untouched })
+    Ok(PreparedRun { run, settled, sizes, quarantined, is_untouched })
 }
 
 /// Returns true if every row is read before the first one is written. Under `abort`, a fault must leave nothing on the
@@ -168,7 +168,7 @@ fn write(
     m: &Migration<'_>,
     session: &mut Session,
     planned: Planned<'_>,
-    prepared: &mut Prepared,
+    prepared: &mut PreparedRun,
     report: &mut Report,
 ) -> Result<(), Ended> {
     let written = try_write(m, session, planned, prepared, report);
@@ -179,10 +179,10 @@ fn try_write(
     m: &Migration<'_>,
     session: &mut Session,
     planned: Planned<'_>,
-    prepared: &mut Prepared,
+    prepared: &mut PreparedRun,
     report: &mut Report,
 ) -> Result<(), Stop> {
-    let Prepared { run, settled, sizes, quarantined, is_untouched } = prepared;
+    let PreparedRun { run, settled, sizes, quarantined, is_untouched } = prepared;
     if *is_untouched {
         detach(m, session, planned, run, sizes)?;
     }

@@ -1,7 +1,7 @@
 //! The commands that end in a report. All share one way: open both sides, make the plan, compare it with the ledger, and
 //! carry out what the command and the ledger decide together.
 
-use crate::cli::{Rollback, Run as RunArgs, Verify, Work};
+use crate::cli::{CutoverArgs, Rollback, Verify, Work};
 use crate::event::Observer;
 use crate::exit::Exit;
 use crate::model::record::{Activity, Refusal, Report, Warning};
@@ -18,7 +18,7 @@ use super::world::World;
 use super::{cutover, dry_run, explain, inputs, plan, record, rollback};
 
 /// `migrate` without a subcommand.
-pub fn cutover(args: &RunArgs, world: &World, observer: &dyn Observer) -> Result<Report, Failure> {
+pub fn cutover(args: &CutoverArgs, world: &World, observer: &dyn Observer) -> Result<Report, Failure> {
     let file = inputs::one_mapping(&args.common, world)?;
     let activity = if args.dry_run { Activity::DryRun } else { Activity::Cutover };
     let asks = activity == Activity::Cutover && !args.yes;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 /// A line that cannot be read.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Mistake {
+pub struct EnvFileMistake {
     /// The line, from 1.
     pub line: usize,
     /// The mistake.
@@ -53,12 +53,12 @@ impl Syntax {
 ///
 /// # Errors
 /// The first line that cannot be read.
-pub fn read(text: &str, outer: &dyn Fn(&str) -> Option<String>) -> Result<BTreeMap<String, String>, Mistake> {
+pub fn read(text: &str, outer: &dyn Fn(&str) -> Option<String>) -> Result<BTreeMap<String, String>, EnvFileMistake> {
     let mut lines = Lines { rest: text.strip_prefix('\u{feff}').unwrap_or(text), line: 1 };
     let mut found = BTreeMap::new();
     while !lines.rest.is_empty() {
         let known = |name: &str| outer(name).or_else(|| found.get(name).cloned());
-        let entry = lines.entry(&known).map_err(|syntax| Mistake { line: lines.line, syntax })?;
+        let entry = lines.entry(&known).map_err(|syntax| EnvFileMistake { line: lines.line, syntax })?;
         found.extend(entry);
     }
     Ok(found)
@@ -198,7 +198,7 @@ fn take<'t>(text: &'t str, c: char, value: &mut String, known: Known<'_>) -> Res
 mod tests {
     use super::*;
 
-    fn read_with(text: &str) -> Result<Vec<(String, String)>, Mistake> {
+    fn read_with(text: &str) -> Result<Vec<(String, String)>, EnvFileMistake> {
         let outer = |name: &str| (name == "OUTER").then(|| "from outside".to_owned());
         read(text, &outer).map(|found| found.into_iter().collect())
     }
@@ -248,7 +248,7 @@ mod tests {
             ("A=\"${SECRET\"", 1, Syntax::UnknownVariable),
             ("PASS: secret", 1, Syntax::NoEquals),
         ] {
-            assert_eq!(read_with(text), Err(Mistake { line, syntax }), "{text}");
+            assert_eq!(read_with(text), Err(EnvFileMistake { line, syntax }), "{text}");
         }
     }
 }

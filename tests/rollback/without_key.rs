@@ -1,4 +1,4 @@
-//! Tables without a key: an equal row of another session is told apart by the transaction that wrote it.
+//! Tables without a key: an equal row of another session is recognised by the transaction that wrote it.
 
 use super::{is_refused, there_and_back};
 use crate::support::case::Case;

@@ -14,7 +14,7 @@ const SECRET: &str = "\
 /// Bytes of a stripe: eight lanes of eight bytes.
 const STRIPE: usize = 64;
 
-/// Where the document begins in the wire image of its row, after an integer key.
+/// The offset of the document in the wire image of its row, after an integer key.
 const DOCUMENT: usize = 14;
 
 fn word(bytes: &[u8], at: usize) -> u64 {
@@ -34,7 +34,7 @@ fn key(seed: u64, stripe: usize, lane: usize) -> u64 {
     word(&derived, 8 * stripe + 8 * lane)
 }
 
-/// What a stripe adds to one of the eight sums.
+/// The number that a stripe adds to one of the eight sums.
 fn added(image: &[u8], seed: u64, stripe: usize, sum: usize) -> u64 {
     let data = |lane: usize| word(image, stripe * STRIPE + 8 * lane);
     let keyed = data(sum) ^ key(seed, stripe, sum);
