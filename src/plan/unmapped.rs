@@ -6,7 +6,8 @@ use crate::model::schema::TargetSchema;
 
 use super::{Inputs, LeftInSource, PlanFindings, Taken, relation};
 
-/// Returns the loads that `unlisted_tables = "copy"` adds: one to one, by name.
+/// Returns the loads that `unlisted_tables = "copy"` adds: one to one, by name. Omits a table that a load reads, and one
+/// whose namesake on the target a load fills: its rows would arrive twice. A table that only SQL reads is copied.
 pub(super) fn copies(
     mapping: &Mapping,
     inputs: &Inputs<'_>,
@@ -18,7 +19,7 @@ pub(super) fn copies(
     }
     let mut added = Vec::new();
     for name in inputs.source.tables.keys() {
-        let named = mapping.loads.iter().any(|l| relation::table_of(l) == Some(name))
+        let named = mapping.loads.iter().any(|l| relation::table_of(l) == Some(name) || l.to == *name)
             || mapping.leave.iter().any(|entry| entry.table == *name && entry.column.is_none());
         if named {
             continue;

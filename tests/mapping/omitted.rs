@@ -101,3 +101,35 @@ fn triggers_are_disabled_during_the_load_and_restored_afterwards() {
         report["checks"].as_array().into_iter().flatten().find(|c| c["check"] == "content" && c["load"] == "kept");
     assert_eq!(content.map(|c| c["verdict"].clone()), Some("NotChecked".into()), "{}", report["checks"]);
 }
+
+#[test]
+fn copying_unlisted_tables_omits_the_table_that_a_load_fills_already() {
+    let source = "CREATE TABLE kept (id INTEGER, a TEXT); INSERT INTO kept VALUES (1, 'x'), (2, 'y');";
+    let mapping = "[defaults]\nunlisted_tables = \"copy\"\n[load.some]\nto = \"kept\"\nfrom = { sql = \"SELECT id, a FROM kept WHERE id > 1\" }\n";
+    let case = mapped(source, "CREATE TABLE kept (id int, a text)", mapping);
+    case.done();
+    assert_eq!(case.rows("SELECT id, a FROM kept"), ["2 y"]);
+}
+
+#[test]
+fn a_parent_is_loaded_before_rows_that_refer_to_it_by_a_default() {
+    let source = "CREATE TABLE a (id INTEGER PRIMARY KEY, w TEXT); CREATE TABLE kinds (id INTEGER PRIMARY KEY, w TEXT);
+        INSERT INTO a VALUES (1, 'x'); INSERT INTO kinds VALUES (1, 'k');";
+    let target = "CREATE TABLE kinds (id int PRIMARY KEY, w text);
+        CREATE TABLE a (id int PRIMARY KEY, w text, kind_id int NOT NULL DEFAULT 1 REFERENCES kinds)";
+    let case = mapped(source, target, "[load.a.columns]\nkind_id = { omit = true }\n[load.kinds]\n");
+    case.done();
+    assert_eq!(case.rows("SELECT a.w, k.w FROM a JOIN kinds k ON k.id = kind_id"), ["x k"]);
+}
+
+#[test]
+fn a_circle_of_foreign_keys_is_open_where_a_column_stays_null() {
+    let source = "CREATE TABLE a (id INTEGER PRIMARY KEY); CREATE TABLE b (id INTEGER PRIMARY KEY, a_id INTEGER);
+        INSERT INTO a VALUES (1); INSERT INTO b VALUES (2, 1);";
+    let target = "CREATE TABLE a (id int PRIMARY KEY, b_id int DEFAULT 2);
+        CREATE TABLE b (id int PRIMARY KEY, a_id int NOT NULL REFERENCES a); ALTER TABLE a ADD FOREIGN KEY (b_id) REFERENCES b";
+    let case = mapped(source, target, "[load.a.columns]\nb_id = { omit = true }\n[load.b]\n");
+    case.refused(&["load.a, load.b wait for each other", "leave its column NULL"]);
+    remap(&case, "[load.a.columns]\nb_id = { value = { null = true } }\n[load.b]\n");
+    case.done();
+}
