@@ -223,3 +223,29 @@ fn a_load_sent_as_text_obeys_the_same_rules() {
         "{reason}"
     );
 }
+
+#[test]
+fn a_skip_by_id_over_another_row_is_refused_and_over_the_same_row_is_not() {
+    let source =
+        "CREATE TABLE roles (id INTEGER PRIMARY KEY, name TEXT); INSERT INTO roles VALUES (1, 'admin'), (2, 'user');
+        CREATE TABLE member (id INTEGER PRIMARY KEY, role_id INTEGER); INSERT INTO member VALUES (1, 1)";
+    let target = "CREATE TABLE roles (id serial PRIMARY KEY, name text NOT NULL UNIQUE); INSERT INTO roles (name) VALUES ('user');
+        CREATE TABLE member (id serial PRIMARY KEY, role_id int NOT NULL REFERENCES roles)";
+    let roles = "[load.roles]\nexisting = \"append\"\nconflict = { skip = [\"id\"] }\n";
+    let (member, alone) = (format!("{roles}[load.member]\n"), format!("[leave]\nmember = \"old\"\n{roles}"));
+    let plain = target.replace(" UNIQUE", "");
+    let same = target.replace("('user')", "('admin')");
+    for (mapping, says) in [
+        (&member, "1 of its ids are taken on the target by another row"),
+        (&alone, "`conflict` skips 1 of its rows, because the target has other rows under their id"),
+    ] {
+        for target in [target, &plain] {
+            Case::new(source, target, mapping).refused(&["load.roles", says]);
+        }
+        for target in [&same, &plain.replace("('user')", "('admin')")] {
+            let case = Case::new(source, target, mapping);
+            case.done();
+            assert_eq!(case.rows("SELECT id, name FROM roles ORDER BY id"), ["1 admin", "2 user"]);
+        }
+    }
+}

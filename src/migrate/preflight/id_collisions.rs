@@ -23,8 +23,10 @@ use crate::plan::{ColumnPlan, Comparison, Feed, LoadPlan, Plan};
 use crate::sqlite::Source;
 use crate::wire::binary;
 
-/// Refuses every load whose rows would belong to another owner or another parent. Returns nothing if the referenced tables
-/// held no rows.
+use super::skipped_ids::surrogate_conflict;
+
+/// Refuses every load whose rows would belong to another owner or another parent, or be skipped for another row. Returns
+/// nothing if the referenced tables held no rows.
 ///
 /// # Errors
 /// If the source cannot be read, the target refuses a query or the connection is lost.
@@ -38,7 +40,7 @@ pub fn find(
     let owner = owner::find(session, plan, settled)?.map(RawBuf::text);
     let settled = &Settled { owner, ..settled.clone() };
     let mut refusals = Vec::new();
-    for parent in parents(plan, target, settled) {
+    for parent in parents(plan, target, source, settled) {
         let check = ParentCheck { plan, target, source, settled, parent: &parent };
         let issued = check.issued_anew();
         if issued.is_empty() { check.compare(session, &mut refusals)? } else { refusals.extend(issued) }
@@ -51,6 +53,7 @@ struct Parent<'p> {
     columns: ParentColumns,
     /// True if the columns are the owner's key.
     is_owner: bool,
+    /// Empty if the columns are only the key by which a load skips rows.
     references: Vec<CarriedKey<'p>>,
 }
 
@@ -70,8 +73,9 @@ struct CarriedKey<'p> {
     columns: Vec<&'p ColumnPlan>,
 }
 
-/// The parents of all references: by foreign keys, and by the columns that determine the owner.
-fn parents<'p>(plan: &'p Plan, target: &TargetSchema, settled: &Settled) -> Vec<Parent<'p>> {
+/// The parents of all references: by foreign keys, and by the columns that determine the owner. Also the tables into which
+/// loads skip rows by a surrogate id.
+fn parents<'p>(plan: &'p Plan, target: &TargetSchema, source: &Source, settled: &Settled) -> Vec<Parent<'p>> {
     let mut found: Vec<Parent<'p>> = Vec::new();
     for load in &plan.loads {
         for key in foreign_keys(plan, target, load) {
@@ -84,6 +88,16 @@ fn parents<'p>(plan: &'p Plan, target: &TargetSchema, settled: &Settled) -> Vec<
                 Some(parent) => parent.references.push(reference),
                 None => found.push(Parent { columns, is_owner, references: vec![reference] }),
             }
+        }
+    }
+    for load in &plan.loads {
+        let Some(key) = surrogate_conflict(load, target, source) else { continue };
+        let is_owner =
+            plan.owner.as_ref().is_some_and(|o| o.table == key.parent && key.parent_columns == [o.key.clone()]);
+        if let Some((columns, _)) = parent_columns(target, load, &key, is_owner, settled.owner.is_none())
+            && !found.iter().any(|parent| parent.columns == columns)
+        {
+            found.push(Parent { columns, is_owner, references: Vec::new() });
         }
     }
     found
@@ -235,15 +249,23 @@ impl ParentCheck<'_> {
     }
 
     /// The columns that identify rows: those of the owner's `match`, of a `conflict`, or of another unique key of the table.
+    /// If rows are skipped by the key itself and nothing else identifies them, all other columns that are sent.
     fn natural_key(&self, table: &TargetTable) -> Vec<String> {
         let owner = self.plan.owner.as_ref().filter(|_| self.parent.is_owner);
         let by_match: Vec<String> = owner.iter().flat_map(|o| o.natural.iter().map(|c| c.name.clone())).collect();
-        let conflict = || self.loads().find_map(|load| load.conflict.clone());
         let ParentColumns { keys, numbers, .. } = &self.parent.columns;
         let is_natural =
             |c: &Vec<String>| !numbers.iter().all(|n| c.contains(n)) && !c.iter().all(|n| keys.contains(n));
-        let unique = || table.unique.iter().map(|u| u.columns.clone()).find(is_natural);
-        if by_match.is_empty() { conflict().or_else(unique).unwrap_or_default() } else { by_match }
+        let conflict = || self.loads().filter_map(|load| load.conflict.clone()).find(is_natural);
+        let skipping = self.loads().find(|load| load.conflict.as_ref() == Some(keys));
+        let is_sent =
+            |c: &Vec<String>| skipping.is_none_or(|load| c.iter().all(|n| load.columns.iter().any(|s| s.name == *n)));
+        let unique = || table.unique.iter().map(|u| u.columns.clone()).find(|c| is_natural(c) && is_sent(c));
+        let others = || {
+            let is_other = |c: &&ColumnPlan| is_cell(c) && c.kind.is_binary() && !keys.contains(&c.name);
+            Some(skipping?.columns.iter().filter(is_other).map(|c| c.name.clone()).collect())
+        };
+        if by_match.is_empty() { conflict().or_else(unique).or_else(others).unwrap_or_default() } else { by_match }
     }
 
     fn target_keys(&self, session: &mut Session, natural: &[String]) -> Result<TargetKeys, Stop> {
@@ -320,6 +342,13 @@ impl ParentCheck<'_> {
             }
         })?;
         let by = natural.join(", ");
+        if self.parent.references.is_empty() {
+            let reason = format!(
+                "`conflict` skips {taken} of its rows, because the target has other rows under their {key} (identified by \
+                 {by}): these rows would be lost"
+            );
+            return Ok((taken > 0).then(|| Refusal::new(load.place(), reason, self.new_ids(&key, &by))));
+        }
         let (other, whose) = if self.parent.is_owner { ("owner", "owner's") } else { ("row", "parent's") };
         let found = match (taken, elsewhere) {
             (0, 0) => return Ok(None),
@@ -331,11 +360,14 @@ impl ParentCheck<'_> {
             ),
         };
         let reason = format!("{found}: rows that carry such an id would become another {whose}");
-        let advice = format!(
+        Ok(Some(Refusal::new(load.place(), reason, self.new_ids(&key, &by))))
+    }
+
+    fn new_ids(&self, key: &str, by: &str) -> String {
+        format!(
             "Leave `{key}` to the target (`{key} = {{ omit = true }}`, `conflict = {{ skip = [...] }}`) and look it up by {by} \
              wherever rows refer to it."
-        );
-        Ok(Some(Refusal::new(load.place(), reason, advice)))
+        )
     }
 
     /// Refuses references to rows of the target that this run does not write and that cannot be identified.

@@ -7,4 +7,5 @@ pub mod ids_in_text;
 pub mod range;
 pub mod read_ahead;
 pub mod server_readable;
+mod skipped_ids;
 pub mod time_units;
