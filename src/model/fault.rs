@@ -139,7 +139,7 @@ pub enum Loss {
     Real,
     /// Not a loss: 24:00:00 became the next day's start.
     EndOfDay,
-    /// Not a loss: a `jsonb` had one key twice; the last value is kept.
+    /// A `jsonb` had one key twice; the last value is kept, as PostgreSQL does for every `jsonb`.
     DuplicateKeys,
 }
 
@@ -172,9 +172,9 @@ impl Loss {
         }
     }
 
-    /// Returns true if information was lost by permission, false if the value changed without loss.
+    /// Returns true if information was lost as the mapping or the target's type allows, false if the value changed without loss.
     pub fn is_loss(self) -> bool {
-        matches!(self, Loss::StripNul | Loss::IfBad | Loss::Round | Loss::Truncate | Loss::IfOrphan)
+        !matches!(self, Loss::FloatNoise | Loss::Real | Loss::EndOfDay)
     }
 }
 

@@ -165,3 +165,12 @@ fn a_zero_without_its_sign_is_another_value() {
     let content = report["checks"].as_array().expect("checks").iter().find(|c| c["check"] == "content").expect("it");
     assert_eq!((&content["verdict"], &content["differences"][0]["key"]), (&"Differs".into(), &"id=1".into()));
 }
+
+#[test]
+fn a_key_lost_from_a_json_object_is_listed_as_a_loss() {
+    let source = "CREATE TABLE t (id INTEGER PRIMARY KEY, j TEXT); INSERT INTO t VALUES (1, '{\"a\":1,\"a\":2}')";
+    let case = Case::new(source, "CREATE TABLE t (id int PRIMARY KEY, j jsonb)", "[load.t]\n");
+    let ran = case.command(&["--yes"]).exits(0);
+    ran.says(&["Losses that", "duplicate-json-keys"]);
+    assert!(!ran.said().contains("Changed without loss"), "{}", ran.said());
+}
