@@ -78,10 +78,8 @@ fn check(
     record::loads(report, plan, run, &BTreeMap::new(), found);
     explain::preflight_misses(m, planned, &preflight, &settled, report)
         .map_err(|stop| Ended::Exit(stopped(m, stop, plan, report, false)))?;
-    record_source(report, planned)?;
-    let doubtful =
-        planned.source.reader().and_then(|reader| migrate::preflight::time_units::unclear(&plan.loads, &reader));
-    report.warnings.extend(doubtful.map_err(Failure::refused)?);
+    record_source(report, planned);
+    report.warnings.extend(migrate::preflight::time_units::unclear(&plan.loads, planned.source));
     let total = fault_file::preflight_faults(m, planned, found, report);
     report.checks.push(Check::not_checked(CheckKind::Content, None, "a dry run writes nothing"));
     report.checks.extend(found.iter().flat_map(|load| load.unchecked.iter().cloned()));
@@ -103,7 +101,7 @@ pub fn without_target(m: &Migration<'_>, source: &Source, report: &mut Report) -
             record.read = reader.count(table).map_err(Failure::refused)?;
         }
     }
-    record_source(report, Planned { source, plan: &plan, target: &target })?;
+    record_source(report, Planned { source, plan: &plan, target: &target });
     let why = "no target was named";
     for check in [
         CheckKind::TypesAndValues,
@@ -117,8 +115,9 @@ pub fn without_target(m: &Migration<'_>, source: &Source, report: &mut Report) -
     Ok(Exit::Done)
 }
 
-/// Records everything that stays in the source, and everything that the source lost before.
-fn record_source(report: &mut Report, planned: Planned<'_>) -> Result<(), Failure> {
-    record::left(report, planned.plan, planned.source).map_err(Failure::refused)?;
-    record::lost_before(report, planned.source).map_err(Failure::refused)
+/// Records everything that stays in the source, and everything that the source lost before or that SQLite misreads.
+fn record_source(report: &mut Report, planned: Planned<'_>) {
+    record::left(report, planned.plan, planned.source);
+    record::lost_before(report, planned.plan, planned.source);
+    record::misread_texts(report, planned.plan, planned.source);
 }

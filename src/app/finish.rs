@@ -118,7 +118,8 @@ fn verify_run(
     })?;
     let detached = reconnect.retrying(session, |session| Ok(session.detached(run.id)?))?;
     report.detached = record::detached(&detached, &planned.plan.schema);
-    record::left(report, planned.plan, planned.source)?;
+    record::left(report, planned.plan, planned.source);
+    record::misread_texts(report, planned.plan, planned.source);
     record::step(report, StepKind::Verify, m.world().elapsed() - began);
     reconnect.retrying(session, |session| Ok(fault_file::quarantined(m, session, planned, run, report)?))?;
     let complete = report.loads.iter().all(|l| !matches!(l.state, LoadState::Partial | LoadState::Planned));

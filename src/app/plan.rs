@@ -245,7 +245,7 @@ pub fn settle(
             return Err(Stop::Refused(mistaken));
         }
     }
-    let stale = migrate::preflight::ids_in_text::find(plan, source, &settled)?;
+    let stale = migrate::preflight::ids_in_text::find(plan, source, &settled);
     Ok((settled, stale))
 }
 
@@ -256,7 +256,10 @@ fn sql_facts(source: &Source, mapping: &Mapping, inputs: &Inputs<'_>) -> Result<
     for (load, select) in plan::selects(mapping, inputs) {
         let checked = reader.check(&select).and_then(|columns| Ok((columns, reader.columns_read(&select)?)));
         let found = match checked {
-            Ok((columns, reads)) => SqlFacts { columns, reads, mistake: None },
+            Ok((columns, reads)) => {
+                reader.check_indexes(&select).map_err(Failure::refused)?;
+                SqlFacts { columns, reads, mistake: None }
+            }
             Err(e) => SqlFacts { mistake: Some((e.expr, e.to_string())), ..SqlFacts::default() },
         };
         facts.insert(load, found);

@@ -14,13 +14,14 @@ use crate::model::key::Key;
 use crate::model::ledger::{LoadDone, Run, Sums};
 use crate::model::record::{
     DetachedRecord, FAULTS_LISTED, FaultRecord, LeftRecord, LoadRecord, LoadState, LookupRecord, LookupStep,
-    LossRecord, NotTable, OwnerRecord, Refusal, Report, RetryRecord, StepKind, StepRecord,
+    LossRecord, NotTable, OwnerRecord, Refusal, Report, RetryRecord, StepKind, StepRecord, Warning,
 };
 use crate::model::rules::Value;
+use crate::model::schema::SourceColumn;
 use crate::pg::detach::Detached;
 use crate::pg::sqlstate;
 use crate::plan::{LoadPlan, Node, OwnerPlan, Plan};
-use crate::sqlite::{Source, SourceError};
+use crate::sqlite::{Reader, Source, SourceError};
 
 use super::world::World;
 
@@ -32,36 +33,61 @@ pub fn source(report: &mut Report, source: &Source, path: &str) {
     report.warnings.extend(source.warnings().iter().cloned());
 }
 
-/// Records everything that stays in the source, with its rows.
-///
-/// # Errors
-/// If the source cannot be read.
-pub fn left(report: &mut Report, plan: &Plan, source: &Source) -> Result<(), SourceError> {
-    let reader = source.reader()?;
+/// Records everything that stays in the source, with its rows. Rows that cannot be counted are a warning.
+pub fn left(report: &mut Report, plan: &Plan, source: &Source) {
     for left in &plan.left {
-        let rows = match &left.column {
-            None => reader.count(&left.table)?,
-            Some(column) => reader.count_not_null(&left.table, column)?,
-        };
+        let counted = source.reader().and_then(|reader| match &left.column {
+            None => reader.count(&left.table),
+            Some(column) => reader.count_not_null(&left.table, column),
+        });
         let (table, column, reason) = (left.table.clone(), left.column.clone(), left.reason.clone());
-        report.left.push(LeftRecord { table, column, rows, reason });
+        if let Err(error) = &counted {
+            let place = format!("leave.{table}{}", column.as_ref().map_or_else(String::new, |c| format!(".{c}")));
+            report.warnings.push(unknown(place, "the number of its rows", error));
+        }
+        report.left.push(LeftRecord { table, column, rows: counted.ok(), reason });
     }
     report.not_tables = plan
         .not_tables
         .iter()
         .map(|(name, kind)| NotTable { name: name.clone(), kind: format!("{kind:?}").to_lowercase() })
         .collect();
-    Ok(())
 }
 
-/// Records what the source lost before this run, as warnings.
-///
-/// # Errors
-/// If the source cannot be read.
-pub fn lost_before(report: &mut Report, source: &Source) -> Result<(), SourceError> {
-    let lost = source.reader()?.losses(source.schema())?;
-    report.warnings.extend(lost);
-    Ok(())
+/// The warning about something that only informs and cannot be computed.
+fn unknown(place: String, what: &str, error: &SourceError) -> Warning {
+    Warning::new(place, format!("{what} cannot be determined: {error}"))
+}
+
+/// Records what the source lost before this run, as warnings. Tables and columns that stay in the source are not read.
+pub fn lost_before(report: &mut Report, plan: &Plan, source: &Source) {
+    warn_of_columns(report, plan, source, |reader, table, columns| reader.losses(table, columns));
+}
+
+/// Records the texts that SQLite does not read as they are stored, as warnings.
+pub fn misread_texts(report: &mut Report, plan: &Plan, source: &Source) {
+    warn_of_columns(report, plan, source, |reader, table, columns| reader.half_surrogates(table, columns));
+}
+
+/// Records the warnings about the columns of each table that do not stay in the source. Columns that cannot be read are a
+/// warning.
+fn warn_of_columns(
+    report: &mut Report,
+    plan: &Plan,
+    source: &Source,
+    warnings: impl Fn(&Reader, &str, &[&SourceColumn]) -> Result<Vec<Warning>, SourceError>,
+) {
+    for (name, table) in &source.schema().tables {
+        let stays = |column: Option<&str>| plan.left.iter().any(|l| l.table == *name && l.column.as_deref() == column);
+        if stays(None) {
+            continue;
+        }
+        let columns: Vec<&SourceColumn> = table.columns.iter().filter(|c| !stays(Some(&c.name))).collect();
+        let found = source.reader().and_then(|reader| warnings(&reader, name, &columns));
+        let place = format!("source table `{name}`");
+        let what = "what its values lost before this run";
+        report.warnings.extend(found.unwrap_or_else(|error| vec![unknown(place, what, &error)]));
+    }
 }
 
 /// The owner of the plan. `key` is `None` until it is known.

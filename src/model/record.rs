@@ -182,8 +182,8 @@ pub struct LeftRecord {
     pub table: String,
     /// Its column. `None` for the whole table.
     pub column: Option<String>,
-    /// Rows. For a column, those in which it is not NULL.
-    pub rows: u64,
+    /// Rows. For a column, those in which it is not NULL. `None` if they cannot be counted.
+    pub rows: Option<u64>,
     /// The reason that the mapping gives.
     pub reason: String,
 }

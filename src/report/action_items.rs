@@ -130,7 +130,7 @@ fn lookups(report: &Report) -> Option<ActionItem> {
 fn left(report: &Report) -> Option<ActionItem> {
     let columns = report.left.iter().filter(|l| l.column.is_some()).count() as u64;
     let tables: Vec<_> = report.left.iter().filter(|l| l.column.is_none()).collect();
-    let rows = tables.iter().map(|l| l.rows).sum();
+    let rows = tables.iter().filter_map(|l| l.rows).sum();
     let mut parts = Vec::new();
     if !tables.is_empty() {
         let tables = count(tables.len() as u64, "table", "tables");

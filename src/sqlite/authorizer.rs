@@ -19,8 +19,10 @@ pub(super) struct AuthorizerLog {
 pub struct SqlAccess {
     /// Columns of the source that are read: table, column.
     pub columns: BTreeSet<(String, String)>,
-    /// Functions that are called, in lower case.
-    pub functions: BTreeSet<String>,
+    /// Names after FROM, as the SQL writes them: tables, views and the SQL's own common table expressions.
+    pub relations: BTreeSet<String>,
+    /// Views, and the SQL's own common table expressions, whose SQL reads a column or calls a function.
+    pub views: BTreeSet<String>,
     /// Description of the first object that was refused.
     pub refused: Option<String>,
 }
@@ -63,25 +65,35 @@ const TELLING: &[&str] = &[
     "schema_version",
     "user_version",
 ];
+/// The pragma by which `indexes` compares a table with its indexes.
+const INTEGRITY_CHECK: &str = "integrity_check";
 
 /// The rules for SQL of a mapping.
 pub(super) fn mapping_rules(log: Arc<AuthorizerLog>) -> impl FnMut(AuthContext<'_>) -> Authorization + Send + 'static {
-    move |context| match context.action {
-        AuthAction::Select | AuthAction::Recursive => Authorization::Allow,
-        AuthAction::Read { table_name, column_name } => {
-            if !column_name.is_empty() && context.database_name == Some("main") {
-                log.seen().columns.insert((table_name.to_owned(), column_name.to_owned()));
+    move |context| {
+        if let Some(view) = context.accessor {
+            log.seen().views.insert(view.to_owned());
+        }
+        match context.action {
+            AuthAction::Select | AuthAction::Recursive => Authorization::Allow,
+            AuthAction::Read { table_name, column_name } => {
+                let mut seen = log.seen();
+                seen.relations.insert(table_name.to_owned());
+                if !column_name.is_empty() && context.database_name == Some("main") {
+                    seen.columns.insert((table_name.to_owned(), column_name.to_owned()));
+                }
+                Authorization::Allow
             }
-            Authorization::Allow
+            AuthAction::Function { function_name } => function(&log, function_name),
+            AuthAction::Pragma { pragma_name, pragma_value } => {
+                let name = pragma_name.to_ascii_lowercase();
+                let tells = TELLING_WITH_ARGUMENT.contains(&name.as_str())
+                    || name == INTEGRITY_CHECK
+                    || pragma_value.is_none() && TELLING.contains(&name.as_str());
+                if tells { Authorization::Allow } else { log.refuse(&format!("PRAGMA {name}")) }
+            }
+            ref other => log.refuse(&words(other)),
         }
-        AuthAction::Function { function_name } => function(&log, function_name),
-        AuthAction::Pragma { pragma_name, pragma_value } => {
-            let name = pragma_name.to_ascii_lowercase();
-            let tells = TELLING_WITH_ARGUMENT.contains(&name.as_str())
-                || pragma_value.is_none() && TELLING.contains(&name.as_str());
-            if tells { Authorization::Allow } else { log.refuse(&format!("PRAGMA {name}")) }
-        }
-        ref other => log.refuse(&words(other)),
     }
 }
 
@@ -91,7 +103,6 @@ fn function(log: &AuthorizerLog, name: &str) -> Authorization {
     if matches!(name.as_str(), "load_extension" | "fts3_tokenizer" | "readfile" | "writefile" | "edit") {
         return log.refuse(&format!("the function {name}"));
     }
-    log.seen().functions.insert(name);
     Authorization::Allow
 }
 

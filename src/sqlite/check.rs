@@ -5,7 +5,9 @@
 
 use std::collections::BTreeSet;
 
-use super::authorizer::SqlAccess;
+use rusqlite::OptionalExtension;
+
+use super::determinism::Changing;
 use super::error::{ErrorClass, Said, SourceError};
 use super::reader::Reader;
 use super::statement::{self, StatementRange, StatementValues, Walk};
@@ -17,7 +19,10 @@ use crate::model::select::{Expr, Relation, Select};
 impl Reader {
     /// Compiles everything that a scan of this select compiles. Returns the names of the relation's columns.
     pub fn check(&self, select: &Select) -> Result<Vec<String>, SourceError> {
+        self.lane()?.log.take();
         let columns = self.relation_columns(select)?;
+        let is_query = matches!(select.relation, Relation::Sql(_));
+        self.views_are_deterministic("source query").map_err(|error| error.of_mapping_sql(is_query))?;
         for (n, expr) in select.exprs.iter().enumerate() {
             self.check_expr(select, expr, &columns).map_err(|error| error.at(Some(n)))?;
         }
@@ -30,13 +35,8 @@ impl Reader {
     }
 
     /// Returns the columns of the source, as (table, column), that a scan of this select reads for its cells, by name
-    /// or by any SQL.
+    /// or by any SQL. Columns that only address a row are not included.
     pub fn columns_read(&self, select: &Select) -> Result<BTreeSet<(String, String)>, SourceError> {
-        Ok(self.reads(select)?.columns)
-    }
-
-    /// Returns what the select reads and calls. Columns that only address a row are not included.
-    pub fn reads(&self, select: &Select) -> Result<SqlAccess, SourceError> {
         self.lane()?.log.take();
         if !matches!(select.relation, Relation::Table(_)) {
             self.relation_columns(select)?;
@@ -49,12 +49,12 @@ impl Reader {
                 self.probe(select, expr).map_err(|error| error.at(Some(n)))?;
             }
         }
-        Ok(self.lane()?.log.take())
+        Ok(self.lane()?.log.take().columns)
     }
 
     /// Returns the names of the relation's columns. Two columns of one name are refused, because SQLite would return
     /// the first.
-    fn relation_columns(&self, select: &Select) -> Result<Vec<String>, SourceError> {
+    pub(super) fn relation_columns(&self, select: &Select) -> Result<Vec<String>, SourceError> {
         let (sql, place) = match &select.relation {
             Relation::Rows { columns, .. } => return Ok(columns.clone()),
             Relation::Table(table) => {
@@ -92,7 +92,9 @@ impl Reader {
         let name = match expr {
             Expr::Sql(sql) => {
                 self.probe(select, expr)?;
-                is_deterministic(sql, &format!("source expression `{sql}`"))?;
+                let place = format!("source expression `{sql}`");
+                is_deterministic(sql, &place)?;
+                self.views_are_deterministic(&place)?;
                 return self.patterns(select, sql, columns);
             }
             Expr::Column(name) => name,
@@ -104,6 +106,24 @@ impl Reader {
         let nearest = crate::model::ident::did_you_mean(name, columns.iter().map(String::as_str));
         Err(SourceError::new(ErrorClass::Sql, format!("source column `{name}`"), "does not exist")
             .advise(nearest.trim_end()))
+    }
+
+    /// Refuses a view whose value differs between readings, if SQL that was compiled since the log was taken reads it.
+    fn views_are_deterministic(&self, place: &str) -> Result<(), SourceError> {
+        for view in self.lane()?.log.take().views {
+            // A common table expression, which is part of SQL that is checked itself, is not found here.
+            let sql = "SELECT sql FROM main.sqlite_schema WHERE type = 'view' AND name = ?1 COLLATE NOCASE";
+            let found = self.prepare(sql)?.query_row([&view], |row| row.get::<_, String>(0)).optional();
+            let found = found.map_err(|error| self.failure(&Said::of(&error)))?;
+            if let Some(changing) = found.and_then(|sql| determinism::changes(&sql)) {
+                return Err(not_deterministic(
+                    changing,
+                    place,
+                    &format!("the source's view `{view}`, which it reads, "),
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// Refuses an invalid pattern of `regexp`, which would fail on every row. Evaluating it on a row of NULLs finds it.
@@ -131,7 +151,7 @@ impl Reader {
 
     /// Compiles an expression in a place where SQLite allows no aggregate and no window function outside of a subquery.
     /// Those would merge rows or read other rows.
-    fn probe(&self, select: &Select, expr: &Expr) -> Result<(), SourceError> {
+    pub(super) fn probe(&self, select: &Select, expr: &Expr) -> Result<(), SourceError> {
         let condition = statement::expression(expr);
         let relation = match &select.relation {
             Relation::Table(table) => format!("SELECT 1 FROM main.{} NOT INDEXED", quoted(table)),
@@ -168,8 +188,22 @@ fn is_query(sql: &str) -> Result<(), SourceError> {
 
 /// Refuses SQL whose value differs between readings.
 fn is_deterministic(sql: &str, place: &str) -> Result<(), SourceError> {
-    let Some(what) = determinism::changes(sql) else { return Ok(()) };
-    Err(SourceError::new(ErrorClass::Sql, place, "is not allowed")
-        .because(format!("the source is read more than once, and {what} returns another value each time"))
-        .advise("Remove it; the run's start is `value = { now = true }`."))
+    determinism::changes(sql).map_or(Ok(()), |changing| Err(not_deterministic(changing, place, "it ")))
+}
+
+/// The refusal of SQL whose value differs between readings. `who`: the SQL that calls the function.
+fn not_deterministic(changing: Changing, place: &str, who: &str) -> SourceError {
+    let (why, advice) = match changing {
+        Changing::Value(name) => (
+            format!("the source is read more than once, and {who}uses {name}, which returns another value each time"),
+            "Write SQL without it; the run's start is `value = { now = true }`.",
+        ),
+        Changing::Zone(name) => (
+            format!(
+                "{who}uses {name} with the time zone of this process, which may differ when the source is read again"
+            ),
+            "Write SQL without 'localtime' and 'utc'; `zone` in [source] is the zone of times without an offset.",
+        ),
+    };
+    SourceError::new(ErrorClass::Sql, place, "is not allowed").because(why).advise(advice)
 }

@@ -1,15 +1,18 @@
-//! Counts of the source and the distribution of rows over their keys, kept for the life of the snapshot.
+//! Counts and checks of the source, and the distribution of rows over their keys, kept for the life of the snapshot.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
+use super::error::SourceError;
 use crate::model::key::Key;
 
-/// Counts that required a scan of a whole table.
+/// Results that required a scan of a whole table.
 #[derive(Default)]
 pub(super) struct Counted {
     pub rows: Mutex<HashMap<String, u64>>,
     pub spreads: Mutex<HashMap<String, Arc<Spread>>>,
+    /// The comparison of each table with its indexes.
+    pub indexes: Mutex<HashMap<String, Result<(), SourceError>>>,
 }
 
 /// The distribution of a table's rows over its keys.

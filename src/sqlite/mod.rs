@@ -19,6 +19,7 @@ mod dump;
 mod error;
 mod functions;
 mod header;
+mod indexes;
 mod lex;
 mod open_file;
 mod partition;
@@ -34,7 +35,6 @@ mod tests;
 mod value;
 mod value_stats;
 
-pub use authorizer::SqlAccess;
 pub use error::{ErrorClass, SourceError};
 pub use functions::{ScalarFunction, casefold};
 pub use header::{Header, WalFacts};

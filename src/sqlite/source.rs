@@ -57,7 +57,7 @@ impl Source {
         let pause = Duration::from_millis(10);
         let watch = connection::open(&real, pause).map_err(broken)?;
         let lanes = (0..options.readers.max(1)).map(|_| connection::open(&real, pause));
-        let lanes = lanes.collect::<rusqlite::Result<Vec<_>>>().map_err(broken)?;
+        let mut lanes = lanes.collect::<rusqlite::Result<Vec<_>>>().map_err(broken)?;
         let all: Vec<&Connection> = lanes.iter().collect();
         let begun = snapshot::begin_all(&watch, &all, options.wait, || SourceFacts::read(path, &real, &held));
         let (version, facts) = begun.map_err(|trouble| match trouble {
@@ -70,7 +70,10 @@ impl Source {
             schema::SchemaFailure::Name(error) => error,
         })?;
         facts.schema = read.hash;
-        let warnings = value_stats::warnings(path, &real, &facts, &read.schema, &lanes[0]).map_err(broken)?;
+        let warnings = value_stats::warnings(path, &real, &facts, &read.schema, &lanes[0]);
+        if !warnings.is_sound {
+            lanes.remove(0);
+        }
         watch.busy_timeout(options.wait).map_err(broken)?;
         let idle = lanes.into_iter().map(|lane| connection::restrict(lane, &options.functions));
         let idle = idle.collect::<rusqlite::Result<Vec<_>>>().map_err(broken)?;
@@ -87,7 +90,7 @@ impl Source {
             held,
             _copy: copy,
         };
-        Ok(Source { shared: Arc::new(shared), schema: read.schema, facts, warnings })
+        Ok(Source { shared: Arc::new(shared), schema: read.schema, facts, warnings: warnings.found })
     }
 
     /// The tables and other objects of the file.
@@ -105,7 +108,8 @@ impl Source {
         self.facts.stamp()
     }
 
-    /// The warnings noticed while opening. [`Reader::losses`] finds those that need a scan.
+    /// The warnings noticed while opening. [`Reader::losses`] and [`Reader::half_surrogates`] find those that
+    /// need a scan.
     pub fn warnings(&self) -> &[Warning] {
         &self.warnings
     }

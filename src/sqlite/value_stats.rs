@@ -10,6 +10,8 @@ use super::diagnose;
 use super::error::{Said, SourceError, shown};
 use super::reader::Reader;
 use super::stamp::SourceFacts;
+use super::value::raw;
+use crate::model::cell::Raw;
 use crate::model::ident::quoted;
 use crate::model::record::Warning;
 use crate::model::schema::{Affinity, SourceColumn, SourceSchema};
@@ -80,33 +82,43 @@ impl Suspect {
     }
 }
 
-/// Returns the warnings about data that opening has read anyway.
+/// The warnings about data that opening has read anyway.
+pub(super) struct OpeningWarnings {
+    pub found: Vec<Warning>,
+    /// False if the connection found damage and must not be used again.
+    pub is_sound: bool,
+}
+
+/// Returns the warnings about data that opening has read anyway. A table that cannot be read is a warning here: only a
+/// load of it is an error.
 pub(super) fn warnings(
     path: &Path,
     real: &Path,
     facts: &SourceFacts,
     schema: &SourceSchema,
     conn: &Connection,
-) -> rusqlite::Result<Vec<Warning>> {
-    let mut found = Vec::new();
+) -> OpeningWarnings {
+    let mut warnings = OpeningWarnings { found: Vec::new(), is_sound: true };
     if facts.header.as_ref().is_some_and(|header| header.wal) && facts.wal.is_none() {
-        found.push(without_wal(path, real));
+        warnings.found.push(without_wal(path, real));
     }
     for (name, table) in &schema.tables {
         let Some(counter) = table.counter else { continue };
         let Some(id) = table.columns.iter().find(|column| column.is_rowid) else { continue };
         let sql = format!("SELECT max({}) FROM main.{} NOT INDEXED", quoted(&id.name), quoted(name));
-        let max: Option<i64> = conn.query_row(&sql, [], |row| row.get(0))?;
-        if max.is_some_and(|max| max > counter) {
-            let message = format!(
-                "sqlite_sequence says {counter} and the largest {} is {}; the larger one counts.",
-                id.name,
-                max.unwrap_or_default()
-            );
-            found.push(Warning::new(format!("source table `{name}`"), message));
-        }
+        let message = match conn.query_row(&sql, [], |row| row.get::<_, Option<i64>>(0)) {
+            Ok(Some(max)) if max > counter => {
+                format!("sqlite_sequence says {counter} and the largest {} is {max}; the larger one counts.", id.name)
+            }
+            Ok(_) => continue,
+            Err(error) => {
+                warnings.is_sound = false;
+                format!("its largest {} is unknown; SQLite says \"{}\".", id.name, Said::of(&error).discreet())
+            }
+        };
+        warnings.found.push(Warning::new(format!("source table `{name}`"), message));
     }
-    Ok(found)
+    warnings
 }
 
 /// Warns about a file in WAL mode without its log. A cleanly stopped application leaves such a file, but so does a copy
@@ -122,26 +134,64 @@ fn without_wal(path: &Path, real: &Path) -> Warning {
 }
 
 impl Reader {
-    /// Returns the losses that happened in the source. Reads each row of the tables that may have them: numbers in
-    /// columns that are text by name and NUMERIC by affinity, numbers in text columns, decimals that became doubles.
-    pub fn losses(&self, schema: &SourceSchema) -> Result<Vec<Warning>, SourceError> {
-        let mut found = Vec::new();
-        for (name, table) in &schema.tables {
-            let suspect = |column| Suspect::of(column).map(|suspect| (column, suspect));
-            let suspects: Vec<(&SourceColumn, Suspect)> = table.columns.iter().filter_map(suspect).collect();
-            if suspects.is_empty() {
-                continue;
-            }
-            let met = suspects.iter().map(|(column, suspect)| format!("total({})", suspect.is_met(&column.name)));
-            let met: Vec<String> = met.collect();
-            let sql = format!("SELECT {} FROM main.{} NOT INDEXED", met.join(", "), quoted(name));
-            let counts = self.totals(&sql, met.len())?;
-            for ((column, suspect), count) in suspects.into_iter().zip(counts).filter(|(_, count)| *count > 0) {
-                let place = format!("source column `{name}.{}`", column.name);
-                found.push(Warning::new(place, suspect.says(&column.declared, count)));
+    /// Returns the losses that happened in the source to values of these columns: numbers in columns that are text by name
+    /// and NUMERIC by affinity, numbers in text columns, decimals that became doubles. Reads each row of the table if a
+    /// column may have them.
+    pub fn losses(&self, table: &str, columns: &[&SourceColumn]) -> Result<Vec<Warning>, SourceError> {
+        let suspects =
+            columns.iter().copied().filter_map(|column| Suspect::of(column).map(|suspect| (column, suspect)));
+        let suspects: Vec<(&SourceColumn, Suspect)> = suspects.collect();
+        if suspects.is_empty() {
+            return Ok(Vec::new());
+        }
+        let met = suspects.iter().map(|(column, suspect)| format!("total({})", suspect.is_met(&column.name)));
+        let met: Vec<String> = met.collect();
+        let counts =
+            self.totals(&format!("SELECT {} FROM main.{} NOT INDEXED", met.join(", "), quoted(table)), met.len())?;
+        let found = suspects.into_iter().zip(counts).filter(|(_, count)| *count > 0);
+        let warning = |((column, suspect), count): ((&SourceColumn, Suspect), u64)| {
+            Warning::new(format!("source column `{table}.{}`", column.name), suspect.says(&column.declared, count))
+        };
+        Ok(found.map(warning).collect())
+    }
+
+    /// Returns a warning for each of these columns that holds text with half of a surrogate pair. Only a file in UTF-16 can
+    /// hold such text. SQLite reads it as other characters, and nothing later can notice that.
+    pub fn half_surrogates(&self, table: &str, columns: &[&SourceColumn]) -> Result<Vec<Warning>, SourceError> {
+        if !self.shared.utf16 || columns.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut encoding = self.prepare("PRAGMA encoding")?;
+        let name =
+            encoding.query_row([], |row| row.get::<_, String>(0)).map_err(|error| self.failure(&Said::of(&error)))?;
+        let unit: fn([u8; 2]) -> u16 = if name.ends_with("be") { u16::from_be_bytes } else { u16::from_le_bytes };
+        let bytes = |column: &&SourceColumn| {
+            let column = quoted(&column.name);
+            format!("CASE typeof({column}) WHEN 'text' THEN CAST({column} AS BLOB) END")
+        };
+        let bytes: Vec<String> = columns.iter().map(bytes).collect();
+        let mut statement =
+            self.prepare(&format!("SELECT {} FROM main.{} NOT INDEXED", bytes.join(", "), quoted(table)))?;
+        let mut counts = vec![0u64; columns.len()];
+        let mut rows = statement.raw_query();
+        while let Some(row) = rows.next().map_err(|error| self.failure(&Said::of(&error)))? {
+            for (n, count) in counts.iter_mut().enumerate() {
+                if let Raw::Blob(bytes) = raw(row.get_ref_unwrap(n)) {
+                    let units = bytes.chunks_exact(2).map(|pair| unit([pair[0], pair[1]]));
+                    *count += u64::from(char::decode_utf16(units).any(|unit| unit.is_err()));
+                }
             }
         }
-        Ok(found)
+        let found = columns.iter().zip(counts).filter(|(_, count)| *count > 0);
+        let warning = |(column, count): (&&SourceColumn, u64)| {
+            let values = if count == 1 { "1 text holds".to_owned() } else { format!("{count} texts hold") };
+            let message = format!(
+                "{values} half of a surrogate pair, which is no character. SQLite reads other characters in its place, and \
+                 they are what arrives."
+            );
+            Warning::new(format!("source column `{table}.{}`", column.name), message)
+        };
+        Ok(found.map(warning).collect())
     }
 
     /// For each column of a table, counts the numbers other than 0, and those in each band, regardless of sign. A band

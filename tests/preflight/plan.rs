@@ -116,3 +116,35 @@ fn tables_in_a_circle_are_refused_by_name_and_load_without_one_reference() {
     case.exits(0, &["--yes"]);
     assert_eq!(case.target.value("SELECT a_id FROM b"), "1");
 }
+
+#[test]
+fn sql_that_changes_with_time_or_chance_inside_a_view_is_refused() {
+    let views = "CREATE VIEW timed AS SELECT id, name || datetime('now') AS name FROM t;
+        CREATE VIEW mixed AS SELECT id, name FROM t ORDER BY random();
+        CREATE VIEW Nested AS SELECT * FROM timed;
+        CREATE VIEW plain AS SELECT id, name || date(0, 'unixepoch') AS name FROM t;";
+    let target = "CREATE TABLE t (id int PRIMARY KEY, name text)";
+    let source = format!("{SOURCE}; {views}");
+    for (sql, view) in
+        [("SELECT id, name FROM timed", "timed"), ("SELECT * FROM mixed", "mixed"), ("SELECT * FROM nested", "timed")]
+    {
+        let case = Case::new(&source, target, &format!("[load.t]\nfrom = {{ sql = \"{sql}\" }}\n"));
+        refused(&case, &format!("the source's view `{view}`, which it reads, uses"));
+    }
+    let by_column = "[load.t.columns]\nname = { sql = \"(SELECT v.name FROM nested v WHERE v.id = t.id)\" }\n";
+    refused(&Case::new(&source, target, by_column), "the source's view `timed`");
+    Case::new(&source, target, "[load.t]\nfrom = { sql = \"SELECT * FROM plain\" }\n").exits(0, &["--yes"]);
+}
+
+#[test]
+fn sql_that_depends_on_the_time_zone_of_the_process_is_refused() {
+    let target = "CREATE TABLE t (id int PRIMARY KEY, name text)";
+    let view = format!("{SOURCE}; CREATE VIEW v AS SELECT id, datetime(id, 'unixepoch', 'localtime') AS name FROM t");
+    for (source, mapping) in [
+        (SOURCE, "[load.t.columns]\nname = { sql = \"datetime(id, 'unixepoch', 'localtime')\" }\n"),
+        (SOURCE, "[load.t.columns]\nname = { sql = \"strftime('%H', id, 'UTC')\" }\n"),
+        (&view, "[load.t]\nfrom = { sql = \"SELECT * FROM v\" }\n"),
+    ] {
+        refused(&Case::new(source, target, mapping), "with the time zone of this process");
+    }
+}

@@ -191,3 +191,85 @@ fn a_load_from_a_view_proposes_sql_and_the_proposal_works() {
     let all = "SELECT (SELECT string_agg(t::text, '' ORDER BY id) FROM t) || (SELECT r FROM r)::text || (SELECT v FROM v)::text";
     assert_eq!(case.target.value(all), "(1,one)(2,two)(7,1.5,2.5)(9,seen)");
 }
+
+/// Four rows of which an index has two.
+fn with_damaged_index(case: &Case) -> Connection {
+    let db = Connection::open(case.place.path("source.db")).expect("the source");
+    db.execute_batch(
+        "CREATE INDEX by_a ON t (a); PRAGMA writable_schema = ON;
+         CREATE TEMP TABLE kept AS SELECT * FROM sqlite_schema WHERE name = 'by_a';
+         DELETE FROM sqlite_schema WHERE name = 'by_a'; PRAGMA writable_schema = RESET;
+         INSERT INTO t VALUES (3, 'z'), (4, NULL);
+         PRAGMA writable_schema = ON; INSERT INTO main.sqlite_schema SELECT * FROM kept; PRAGMA writable_schema = RESET",
+    )
+    .expect("a damaged index");
+    db
+}
+
+#[test]
+fn an_index_that_lacks_rows_is_refused_where_sql_of_the_mapping_may_read_it() {
+    let source = "CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT); INSERT INTO t VALUES (1, 'x'), (2, 'y');
+        CREATE TABLE u (id INTEGER PRIMARY KEY); INSERT INTO u VALUES (1), (4)";
+    let query = "[leave]\nu = \"old\"\n[load.t]\nfrom = { sql = \"SELECT id, a FROM t ORDER BY a\" }\n";
+    let column =
+        "[leave]\nt = \"old\"\n[load.u.columns]\na = { sql = \"(SELECT a FROM t WHERE t.a >= '' AND t.id = u.id)\" }\n";
+    let targets = format!("{TARGET}; CREATE TABLE u (id int PRIMARY KEY, a text)");
+    for mapping in [query, column] {
+        let case = Case::new(source, &targets, mapping);
+        let db = with_damaged_index(&case);
+        refused(&case, &["source table `t`: does not agree with its indexes", "index by_a", "run REINDEX"]);
+        db.execute_batch("REINDEX").expect("the remedy");
+        case.exits(0, &["--yes"]);
+    }
+    // A load of the table itself, and an expression over its own row, read no index.
+    let own = "[leave]\nu = \"old\"\n[load.t.columns]\na = { sql = \"a || '!'\" }\n";
+    let case = Case::new(source, &targets, own);
+    with_damaged_index(&case);
+    case.exits(0, &["--yes"]);
+    assert_eq!(case.ids("t"), [1, 2, 3, 4]);
+}
+
+#[test]
+fn damage_in_a_table_that_stays_in_the_source_is_a_warning() {
+    let counted = LARGE.replace("INTEGER PRIMARY KEY", "INTEGER PRIMARY KEY AUTOINCREMENT");
+    let source =
+        format!("CREATE TABLE kept (id INTEGER PRIMARY KEY, a TEXT); INSERT INTO kept VALUES (1, 5); {counted}");
+    let case =
+        Case::new(&source, "CREATE TABLE kept (id int PRIMARY KEY, a text)", "[leave]\nt = \"old\"\n[load.kept]\n");
+    spoil(&case);
+    for args in [&["--dry-run"][..], &["--yes"]] {
+        let report = case.exits(0, args);
+        let left = &report["left"][0];
+        assert_eq!((&left["table"], &left["rows"]), (&"t".into(), &serde_json::Value::Null));
+        let warned = report["warnings"].to_string();
+        assert!(
+            warned.contains("the number of its rows cannot be determined") && warned.contains("is damaged"),
+            "{warned}"
+        );
+    }
+    assert_eq!(case.ids("kept"), [1]);
+}
+
+#[test]
+fn a_column_that_only_its_application_can_compute_stops_no_run() {
+    let plain = "CREATE TABLE t (id int PRIMARY KEY, a text)";
+    let computed = "CREATE TABLE t (id int PRIMARY KEY, a text, g text GENERATED ALWAYS AS (a || '!') STORED)";
+    for (target, mapping) in [(plain, "[leave]\nt.g = \"computed\"\n[load.t]\n"), (computed, "[load.t]\n")] {
+        let case = Case::new(
+            "CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT); INSERT INTO t VALUES (1, 'x')",
+            target,
+            mapping,
+        );
+        let db = Connection::open(case.place.path("source.db")).expect("the source");
+        let flags = rusqlite::functions::FunctionFlags::SQLITE_DETERMINISTIC;
+        db.create_scalar_function("own", 1, flags, |context| context.get::<String>(0)).expect("a function");
+        db.execute_batch("ALTER TABLE t ADD COLUMN g STRING AS (own(a))").expect("a column");
+        drop(db);
+        for args in [&["--dry-run"][..], &["--yes"]] {
+            let report = case.exits(0, args);
+            let said = [report["warnings"].to_string(), report["checks"].to_string()].concat();
+            assert!(said.contains("function: own"), "{args:?}: {report}");
+        }
+        assert_eq!(case.ids("t"), [1]);
+    }
+}

@@ -119,3 +119,26 @@ fn an_sql_ascii_database_holds_only_utf8_and_counts_bytes() {
     assert_eq!((ran.code, &ran.json()["fault_total"]), (6, &2.into()), "{}", ran.said());
     assert_eq!(cut.value("SELECT w FROM t WHERE id = 3"), "é");
 }
+
+#[test]
+fn half_a_surrogate_in_a_utf16_source_is_a_counted_warning() {
+    for (encoding, lone) in [("UTF-16le", "00D84200"), ("UTF-16be", "DC000041")] {
+        let place = Place::new();
+        let source = format!(
+            "PRAGMA encoding = '{encoding}'; CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT, w TEXT, n INTEGER);
+             INSERT INTO t VALUES (1, CAST(x'{lone}' AS TEXT), '😀', 1), (2, 'plain', NULL, 2), (3, CAST(x'{lone}' AS TEXT), 'é', 3)"
+        );
+        sqlite::file(&place, "source.db", &source);
+        place.write("m.toml", "format = 1\nname = \"x\"\n[source]\npath = \"source.db\"\n[load.t]\n");
+        let target = Database::with("CREATE TABLE t (id int PRIMARY KEY, v text, w text, n int)");
+        for how in ["--dry-run", "--yes"] {
+            let report = place.migrate([how, "--json", "-m", "m.toml", "-t", &target.url()]).exits(0).json();
+            let warned = report["warnings"].as_array().expect("warnings");
+            let said: Vec<String> = warned.iter().map(|w| format!("{}: {}", w["place"], w["message"])).collect();
+            assert!(
+                said.len() == 1 && said[0].contains("`t.v`") && said[0].contains("2 texts hold half of"),
+                "{said:?}"
+            );
+        }
+    }
+}

@@ -6,7 +6,6 @@
 //! few texts. Texts about other rows and prose are not judged. Nothing is changed.
 
 use crate::convert::Settled;
-use crate::job::Stop;
 use crate::model::cell::Raw;
 use crate::model::key::KeyRange;
 use crate::model::record::Warning;
@@ -15,11 +14,8 @@ use crate::model::select::{CONTINUE, Expr, Relation, Row, Select};
 use crate::plan::{ColumnPlan, Feed, LoadPlan, Plan};
 use crate::sqlite::Source;
 
-/// Warns about each text column that contains ids which change.
-///
-/// # Errors
-/// If the source cannot be read.
-pub fn find(plan: &Plan, source: &Source, settled: &Settled) -> Result<Vec<Warning>, Stop> {
+/// Warns about each text column that contains ids which change. Texts that cannot be read are a warning.
+pub fn find(plan: &Plan, source: &Source, settled: &Settled) -> Vec<Warning> {
     let mut warnings = Vec::new();
     for load in &plan.loads {
         let ids = columns(load, |column| changing_id(load, column, source.schema(), settled));
@@ -31,10 +27,15 @@ pub fn find(plan: &Plan, source: &Source, settled: &Settled) -> Result<Vec<Warni
         let select = Select { exprs, ..load.select.clone() };
         let mut count =
             Count { ids: ids.len(), matches: vec![vec![0; texts.len()]; ids.len()], texts: vec![0; texts.len()] };
-        source.reader()?.each(&select, KeyRange::ALL, |row| {
+        let each_row = |row: &dyn Row| {
             count.row(row);
             CONTINUE
-        })?;
+        };
+        if let Err(error) = source.reader().and_then(|reader| reader.each(&select, KeyRange::ALL, each_row)) {
+            let message = format!("it is unknown which of its texts contain ids that change: {error}");
+            warnings.push(Warning::new(load.place(), message));
+            continue;
+        }
         for (t, (text, _)) in texts.iter().enumerate() {
             for (i, (id, _)) in ids.iter().enumerate().filter(|(i, _)| count.is_no_coincidence(*i, t)) {
                 warnings.push(Warning::new(
@@ -48,7 +49,7 @@ pub fn find(plan: &Plan, source: &Source, settled: &Settled) -> Result<Vec<Warni
             }
         }
     }
-    Ok(warnings)
+    warnings
 }
 
 /// The columns of a load for which `expr` returns an expression of the source, with their names.

@@ -6,7 +6,7 @@ use crate::model::record::Warning;
 use crate::model::rules::Epoch;
 use crate::model::select::{Expr, Relation};
 use crate::plan::{ColumnPlan, Feed, LoadPlan};
-use crate::sqlite::{Reader, SourceError};
+use crate::sqlite::{Reader, Source, SourceError};
 
 /// Seconds since 1970, from March 1973 to February 2103. No number is in this range in two units.
 const PLAUSIBLE_SECONDS: (f64, f64) = (1e8, 4.2e9);
@@ -30,24 +30,28 @@ const UNITS: [TimeUnit; 4] = [
     TimeUnit { epoch: Epoch::Nanos, word: "ns", name: "nanoseconds", per_second: 1e9 },
 ];
 
-/// Checks the numbers of every table column that feeds a date or a timestamp unchanged.
-///
-/// # Errors
-/// If the source cannot be read.
-pub fn unclear(loads: &[LoadPlan], reader: &Reader) -> Result<Vec<Warning>, SourceError> {
+/// Checks the numbers of every table column that feeds a date or a timestamp unchanged. Numbers that cannot be read are a
+/// warning.
+pub fn unclear(loads: &[LoadPlan], source: &Source) -> Vec<Warning> {
+    let of_load = |load: &LoadPlan| {
+        let unknown = |error| vec![Warning::new(load.place(), format!("the unit of its numbers is unknown: {error}"))];
+        source.reader().and_then(|reader| unclear_in(load, &reader)).unwrap_or_else(unknown)
+    };
+    loads.iter().flat_map(of_load).collect()
+}
+
+fn unclear_in(load: &LoadPlan, reader: &Reader) -> Result<Vec<Warning>, SourceError> {
+    let Relation::Table(table) = &load.select.relation else { return Ok(Vec::new()) };
     let bands = UNITS.map(|unit| (PLAUSIBLE_SECONDS.0 * unit.per_second, PLAUSIBLE_SECONDS.1 * unit.per_second));
     let mut found = Vec::new();
-    for load in loads {
-        let Relation::Table(table) = &load.select.relation else { continue };
-        let dated: Vec<(&ColumnPlan, &str)> =
-            load.columns.iter().filter_map(|column| Some((column, dated_source(load, column)?))).collect();
-        for columns in dated.chunks(COLUMNS_AT_ONCE) {
-            let names: Vec<&str> = columns.iter().map(|(_, name)| *name).collect();
-            for ((column, _), (numbers, within)) in columns.iter().zip(reader.magnitudes(table, &names, &bands)?) {
-                let place = format!("{}.columns.{}", load.place(), column.name);
-                let message = message(column.rules.epoch, numbers, &within);
-                found.extend(message.map(|message| Warning::new(place, message)));
-            }
+    let dated: Vec<(&ColumnPlan, &str)> =
+        load.columns.iter().filter_map(|column| Some((column, dated_source(load, column)?))).collect();
+    for columns in dated.chunks(COLUMNS_AT_ONCE) {
+        let names: Vec<&str> = columns.iter().map(|(_, name)| *name).collect();
+        for ((column, _), (numbers, within)) in columns.iter().zip(reader.magnitudes(table, &names, &bands)?) {
+            let place = format!("{}.columns.{}", load.place(), column.name);
+            let message = message(column.rules.epoch, numbers, &within);
+            found.extend(message.map(|message| Warning::new(place, message)));
         }
     }
     Ok(found)

@@ -20,7 +20,8 @@ pub fn left(report: &Report) -> Option<Section> {
     let lines = report.left.iter().map(|l| {
         let what = l.column.as_ref().map_or_else(|| l.table.clone(), |column| place(&l.table, column));
         let kind = if l.column.is_some() { "column" } else { "table" };
-        Line::of([what.into(), kind.into(), l.rows.into(), l.reason.as_str().into()])
+        let rows = l.rows.map_or_else(|| "unknown".into(), Shown::from);
+        Line::of([what.into(), kind.into(), rows, l.reason.as_str().into()])
     });
     let columns =
         [("name", CellKind::Name), ("is a", CellKind::Word), ("rows", CellKind::Number), ("why", CellKind::Text)];
@@ -88,7 +89,7 @@ fn loss_says(modifier: &str) -> Option<&'static str> {
         }
         Loss::Real => "A double was written as the real with the same shortest text.",
         Loss::EndOfDay => "24:00:00 was written as the start of the next day.",
-        Loss::DuplicateKeys => "A JSON object had a key twice; as in PostgreSQL, the last one stays.",
+        Loss::DuplicateKeys => "A JSON object had a key twice. A jsonb keeps the last value, and the others were lost.",
     })
 }
 
