@@ -22,7 +22,8 @@ use super::{Finished, Reader, Source, SourceError, SourceOptions};
 use crate::model::cell::{Raw, RawBuf};
 use crate::model::hex::hex;
 use crate::model::key::{Key, KeyRange};
-use crate::model::schema::Address;
+use crate::model::record::Warning;
+use crate::model::schema::{Address, SourceColumn};
 use crate::model::select::{Expr, Failed, Relation, Row, Select, Sink};
 
 /// Creates a folder with a database `source.db`, from this SQL.
@@ -71,6 +72,12 @@ fn select_sql(source: &Source, table: &str, exprs: &[&str]) -> Select {
 /// Returns a select over a relation that is not a table.
 fn derived(relation: Relation, exprs: &[Expr]) -> Select {
     Select { relation, address: Address::Ordinal, exprs: exprs.to_vec(), params: BTreeMap::new() }
+}
+
+/// Returns the losses that happened in the source to values of a table.
+fn losses(source: &Source, table: &str) -> Vec<Warning> {
+    let columns: Vec<&SourceColumn> = source.schema().tables[table].columns.iter().collect();
+    source.reader().unwrap().losses(table, &columns).unwrap()
 }
 
 fn column(name: &str) -> Expr {

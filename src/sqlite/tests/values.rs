@@ -172,7 +172,7 @@ fn losses_in_the_source_are_counted() {
     conn.execute_batch("PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = replace(sql, 'BLOB', 'VARCHAR(9)') WHERE name = 't'").unwrap();
     drop(conn);
     let source = open(&path);
-    let found = source.reader().unwrap().losses(source.schema()).unwrap();
+    let found = losses(&source, "t");
     let said: Vec<String> = found.iter().map(|w| format!("{}: {}", w.place, w.message)).collect();
     assert_eq!(said.len(), 4, "{said:#?}");
     for (n, says) in
