@@ -81,12 +81,14 @@ impl Session {
     /// # Errors
     /// If the server refuses or the connection is lost.
     pub fn count_rows_as_written(&mut self, table: &str, run: i64, loads: &[&str]) -> Result<u64, ServerError> {
-        let sql: &str = &self.ledger.sql(&format!(
-            "SELECT pg_catalog.count(*) FROM {table} AS t WHERE t.xmin OPERATOR(pg_catalog.=) ANY ( \
-             SELECT b.xmin FROM :ledger.batch b WHERE b.run OPERATOR(pg_catalog.=) $1 AND b.load OPERATOR(pg_catalog.=) ANY ($2) \
-             AND NOT b.xmin OPERATOR(pg_catalog.=) ANY (SELECT l.xmin FROM :ledger.ledger l))"
-        ));
-        let row = self.reading(|client| client.query_one(sql, &[&run, &loads]).doing("counting rows"))?;
+        let transactions = self.ledger.sql(
+            "SELECT b.xmin FROM :ledger.batch b WHERE b.run OPERATOR(pg_catalog.=) $1 AND b.load OPERATOR(pg_catalog.=) ANY ($2) \
+             AND NOT b.xmin OPERATOR(pg_catalog.=) ANY (SELECT l.xmin FROM :ledger.ledger l)",
+        );
+        let sql = format!(
+            "SELECT pg_catalog.count(*) FROM {table} AS t WHERE t.xmin OPERATOR(pg_catalog.=) ANY ({transactions})"
+        );
+        let row = self.reading(|client| client.query_one(&sql, &[&run, &loads]).doing("counting rows"))?;
         Ok(row.get::<_, i64>(0).unsigned_abs())
     }
 
