@@ -319,13 +319,13 @@ const OF_SENSE: [(&str, &str, &str, &[&str]); 17] = [
         "aunoo",
         "owner = \"created_by\"",
         "owner = [\"created_by\", \"created_by\"]",
-        &["load.articles.owner (line 59)", "names `created_by` twice"],
+        &["load.articles.owner (line 60)", "names `created_by` twice"],
     ),
     (
         "aunoo",
         "through = \"chat_id\"",
         "through = \"tokens_used\"",
-        &["auspex_messages.owner (line 68)", "refers to no other table"],
+        &["auspex_messages.owner (line 69)", "refers to no other table"],
     ),
     (
         "grant_finder",
