@@ -137,11 +137,15 @@ impl ArrayReader {
 
 /// Returns true for dates, times and intervals. The server parses `time with time zone` as text.
 fn counts_time(kind: &Kind) -> bool {
-    match kind {
-        Kind::Date | Kind::Time { .. } | Kind::Timestamp { .. } | Kind::Timestamptz { .. } => true,
-        Kind::Interval { .. } | Kind::IntervalOf { .. } => true,
-        _ => false,
-    }
+    matches!(
+        kind,
+        Kind::Date
+            | Kind::Time { .. }
+            | Kind::Timestamp { .. }
+            | Kind::Timestamptz { .. }
+            | Kind::Interval { .. }
+            | Kind::IntervalOf { .. }
+    )
 }
 
 /// The dimensions of an array, found while its brackets open and close.
