@@ -5,7 +5,7 @@
 //!
 //! The transaction's first statement sets the application's search path, without a round trip of its own, because defaults,
 //! CHECKs and triggers of the application run until the commit. Each later statement of the tool's own therefore names every
-//! function, operator and type with its schema, or runs through [`ApplicationPath::leave_for`].
+//! function, operator and type with its schema, or runs through `ApplicationPath::leave_for`.
 
 use postgres::Transaction;
 

@@ -1,6 +1,6 @@
 //! Connections to the target. A connection string means here what it means to psql.
 //!
-//! [`resolve`] builds [`Settings`] from a string and an [`Environment`]. [`Settings::connect`] opens a session, sets it
+//! [`resolve()`] builds [`Settings`] from a string and an [`Environment`]. [`Settings::connect`] opens a session, sets it
 //! up and refuses transaction poolers. A remote host is never sent clear text by default, unlike with psql. Rights,
 //! locks and schemas are checked elsewhere.
 //!
