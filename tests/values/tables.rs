@@ -191,7 +191,7 @@ fn a_dry_run_proposes_the_time_unit_that_fits_a_column_and_doubts_another() {
         found.map_or("", |warning| warning["message"].as_str().expect("a message"))
     };
     for (column, unit, numbers) in [("s", "s", 1), ("ms", "ms", 2), ("us", "us", 1), ("ns", "ns", 1)] {
-        let says = [format!("numbers other than 0: {numbers};"), format!("write epoch = \"{unit}\"")];
+        let says = [format!("holds {numbers} numbers other than 0"), format!("write epoch = \"{unit}\"")];
         assert!(says.iter().all(|part| said(column).contains(part)), "{column}: {report}");
     }
     assert_eq!((said("mixed"), said("text")), ("", ""));
