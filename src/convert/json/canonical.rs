@@ -217,7 +217,7 @@ fn decode(mut rest: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(rest);
 }
 
-/// Returns the character of `\uXXXX` or of a pair of them, and the number of bytes read.
+/// Returns the character of a `\u` escape or of a surrogate pair of them, and the number of bytes read.
 fn point(text: &[u8]) -> (char, usize) {
     let unit = |at: usize| {
         let digits = text.get(at + 2..at + 6).filter(|_| text[at..].starts_with(b"\\u"))?;

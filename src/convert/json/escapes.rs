@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-/// Returns the code unit of `\uXXXX` at the start of a text.
+/// Returns the code unit of the `\u` escape at the start of a text.
 pub(super) fn unit(text: &[u8]) -> Option<u32> {
     let [b'\\', b'u', digits @ ..] = text else { return None };
     let digits = digits.first_chunk::<4>()?;
