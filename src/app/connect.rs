@@ -2,11 +2,12 @@
 //!
 //! The meaning of the settings belongs to `pg::connect`.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use crate::cli::Common;
 use crate::event::{Event, Observer};
+use crate::job;
 use crate::mapping::Mapping;
 use crate::model::record::Warning;
 use crate::pg::connect::{ConnectError, Patience, ReadOnly, Settings, resolve};
@@ -15,9 +16,6 @@ use crate::pg::{ServerError, Session};
 use super::failure::Failure;
 use super::inputs;
 use super::world::World;
-
-/// Interval at which a wait checks for a stop request.
-const STOP_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Makes connections to one target.
 pub struct Connector<'a> {
@@ -85,22 +83,12 @@ impl Connector<'_> {
     /// Makes a connection. Reports each failed attempt while `patience` lasts.
     pub fn session(&self, patience: Patience) -> Result<Session, ConnectError> {
         let mut attempt = 0;
-        let mut wait = |e: &ConnectError, pause: Duration| {
+        let mut wait = |e: &ConnectError, left: Duration| {
             attempt += 1;
             self.observer.on_event(Event::Retry { attempt, why: e.sqlstate().unwrap_or(e.reason()) });
-            sleep(self.asked, pause)
+            job::pause(self.asked, left)
         };
         let client = self.settings.connect_patiently(self.read_only, patience, &mut wait)?;
         Session::new(client, self.schema, &self.common.ledger_schema).map_err(lost_again)
     }
-}
-
-/// Sleeps. Returns false if the process was asked to stop.
-fn sleep(asked: &AtomicBool, mut left: Duration) -> bool {
-    while !left.is_zero() && !asked.load(Ordering::Relaxed) {
-        let now = left.min(STOP_INTERVAL);
-        std::thread::sleep(now);
-        left -= now;
-    }
-    !asked.load(Ordering::Relaxed)
 }

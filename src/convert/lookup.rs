@@ -15,7 +15,7 @@ use crate::model::pgtype::{ColumnType, Kind};
 use crate::model::rules::Value;
 use crate::model::select::Row;
 use crate::plan::{ColumnPlan, LookupPlan, PlannedStep};
-use crate::wire::{binary, text};
+use crate::wire::{binary, image, text};
 
 /// The limit of memory for the keys and answers of one lookup.
 pub const MOST_BYTES: usize = 64 << 20;
@@ -166,9 +166,7 @@ fn raw(kind: &ColumnType, bytes: &[u8]) -> RawBuf {
     let integer = |value: Option<i64>| value.map_or(RawBuf::Null, RawBuf::Integer);
     match kind.kind {
         Kind::Bool => integer(bytes.first().map(|b| i64::from(*b))),
-        Kind::Int2 => integer(bytes.try_into().ok().map(|b| i64::from(i16::from_be_bytes(b)))),
-        Kind::Int4 => integer(bytes.try_into().ok().map(|b| i64::from(i32::from_be_bytes(b)))),
-        Kind::Int8 => integer(bytes.try_into().ok().map(i64::from_be_bytes)),
+        Kind::Int2 | Kind::Int4 | Kind::Int8 => integer(image::integer(bytes)),
         Kind::Uuid => bytes.try_into().map_or(RawBuf::Null, |b| RawBuf::text(text::literal(&Cell::Uuid(b)))),
         _ => RawBuf::Text(bytes.to_vec()),
     }

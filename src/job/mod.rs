@@ -16,8 +16,8 @@ use crate::pg::connect::ConnectError;
 use crate::plan::{Node, Plan};
 use crate::sqlite::Source;
 
-pub use pool::each;
-pub use retry::{Reconnect, Tries};
+pub use pool::{TaskQueue, each};
+pub use retry::{Reconnect, Tries, pause};
 pub use stop::Stop;
 
 /// Number of parts of a load per lane. More parts mean a shorter wait for the last one.

@@ -1,34 +1,77 @@
-//! Workers that take tasks from a queue, each in a thread of its own.
+//! The tasks of a phase, taken from one queue by lanes that work at the same time.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use super::Stop;
 
-/// Performs tasks in several lanes. Returns the results in the order of the tasks. The first error wins, and no task begins
-/// after it.
+/// A queue that several lanes take tasks from. The first error ends it: no task begins after it.
+pub struct TaskQueue<T> {
+    state: Mutex<QueueState<T>>,
+}
+
+struct QueueState<T> {
+    tasks: VecDeque<T>,
+    stop: Option<Stop>,
+}
+
+impl<T> TaskQueue<T> {
+    /// Returns a queue of these tasks, the first one next.
+    pub fn new(tasks: impl IntoIterator<Item = T>) -> TaskQueue<T> {
+        TaskQueue { state: Mutex::new(QueueState { tasks: tasks.into_iter().collect(), stop: None }) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, QueueState<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Performs tasks in this lane until none is left or a lane stopped. `work` gets true with the last task of the queue.
+    pub fn work(&self, mut work: impl FnMut(T, bool) -> Result<(), Stop>) {
+        loop {
+            let mut state = self.lock();
+            let Some(task) = state.tasks.pop_front() else { return };
+            let is_last = state.tasks.is_empty();
+            drop(state);
+            if let Err(stop) = work(task, is_last) {
+                return self.stop(stop);
+            }
+        }
+    }
+
+    /// Records the first reason to stop, and removes the remaining tasks.
+    pub fn stop(&self, stop: Stop) {
+        let mut state = self.lock();
+        state.tasks.clear();
+        state.stop.get_or_insert(stop);
+    }
+
+    /// Returns after all lanes have ended.
+    ///
+    /// # Errors
+    /// The first reason to stop.
+    pub fn finish(self) -> Result<(), Stop> {
+        self.state.into_inner().unwrap_or_else(PoisonError::into_inner).stop.map_or(Ok(()), Err)
+    }
+}
+
+/// Performs tasks that need no connection in a number of lanes. Returns the results in the order of the tasks.
+///
+/// # Errors
+/// The first error. No task begins after it.
 pub fn each<T: Sync, R: Send>(
     jobs: usize,
     tasks: &[T],
     work: impl Fn(&T) -> Result<R, Stop> + Sync,
 ) -> Result<Vec<R>, Stop> {
-    let next = AtomicUsize::new(0);
-    let found: Mutex<(Vec<Option<R>>, Option<Stop>)> = Mutex::new((tasks.iter().map(|_| None).collect(), None));
+    let queue = TaskQueue::new(tasks.iter().enumerate());
+    let results: Mutex<Vec<Option<R>>> = Mutex::new(tasks.iter().map(|_| None).collect());
     let lane = || {
-        loop {
-            let n = next.fetch_add(1, Ordering::Relaxed);
-            let Some(task) = tasks.get(n) else { return };
-            let done = work(task);
-            let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
-            match done {
-                Ok(result) => found.0[n] = Some(result),
-                Err(stop) => {
-                    found.1.get_or_insert(stop);
-                    next.store(tasks.len(), Ordering::Relaxed);
-                }
-            }
-        }
+        queue.work(|(place, task), _| {
+            let result = work(task)?;
+            results.lock().unwrap_or_else(PoisonError::into_inner)[place] = Some(result);
+            Ok(())
+        });
     };
     thread::scope(|scope| {
         for _ in 1..jobs.min(tasks.len()) {
@@ -36,10 +79,8 @@ pub fn each<T: Sync, R: Send>(
         }
         lane();
     });
-    match found.into_inner().unwrap_or_else(PoisonError::into_inner) {
-        (_, Some(stop)) => Err(stop),
-        (results, None) => Ok(results.into_iter().flatten().collect()),
-    }
+    queue.finish()?;
+    Ok(results.into_inner().unwrap_or_else(PoisonError::into_inner).into_iter().flatten().collect())
 }
 
 #[cfg(test)]
@@ -65,5 +106,17 @@ mod tests {
             }
         });
         assert!(matches!(found, Err(Stop::Fenced)));
+    }
+
+    #[test]
+    fn the_last_task_is_told_that_it_is_the_last() {
+        let queue = TaskQueue::new(0..3);
+        let mut seen = Vec::new();
+        queue.work(|task, is_last| {
+            seen.push((task, is_last));
+            Ok(())
+        });
+        assert_eq!(seen, [(0, false), (1, false), (2, true)]);
+        assert!(queue.finish().is_ok());
     }
 }

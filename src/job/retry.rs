@@ -50,18 +50,19 @@ impl Reconnect<'_> {
         }
     }
 
-    /// Sleeps until the time is over or the process is asked to stop.
-    fn wait(&self, mut left: Duration) -> Result<(), Stop> {
-        while !left.is_zero() {
-            if self.asked.load(Ordering::Relaxed) {
-                return Err(Stop::Interrupted);
-            }
-            let now = left.min(CHECK_INTERVAL);
-            std::thread::sleep(now);
-            left -= now;
-        }
-        Ok(())
+    fn wait(&self, left: Duration) -> Result<(), Stop> {
+        if pause(self.asked, left) { Ok(()) } else { Err(Stop::Interrupted) }
     }
+}
+
+/// Sleeps until the time is over or the process is asked to stop. Returns false if it is asked to stop.
+pub fn pause(asked: &AtomicBool, mut left: Duration) -> bool {
+    while !left.is_zero() && !asked.load(Ordering::Relaxed) {
+        let now = left.min(CHECK_INTERVAL);
+        std::thread::sleep(now);
+        left -= now;
+    }
+    !asked.load(Ordering::Relaxed)
 }
 
 /// Number of retries in a row. A commit begins a new count.

@@ -3,12 +3,13 @@
 //! Each lane has its own connection. All lanes read one snapshot of the database. Large tables are read in stretches of
 //! blocks.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use crate::event::Event;
-use crate::job::Stop;
+use crate::job::{Stop, TaskQueue};
 use crate::model::digest::{Digest, row_hash};
 use crate::model::ledger::PartDone;
 use crate::pg::{Session, block_range};
@@ -115,14 +116,9 @@ enum Side<'a> {
 struct ReadingPool<'b, 'a> {
     subject: &'b Subject<'a>,
     tables: &'b [VerifiedTable<'a>],
-    state: Mutex<ReadingState<'b>>,
-}
-
-struct ReadingState<'b> {
-    /// Tasks that remain. The last one is next.
-    tasks: Vec<ReadingTask<'b>>,
-    read: Vec<TableRead>,
-    stop: Option<Stop>,
+    tasks: TaskQueue<ReadingTask<'b>>,
+    /// The rows read so far, for each table.
+    read: Mutex<Vec<TableRead>>,
 }
 
 /// Returns true if the run wrote enough rows, by the ledger, that another lane pays.
@@ -149,8 +145,8 @@ pub(super) fn read<R>(
         read[n].source = Some(Digest::default());
         tasks.extend(source_tasks(n, table));
     }
-    tasks.sort_by_key(|task| task.blocks);
-    let pool = ReadingPool { subject, tables, state: Mutex::new(ReadingState { tasks, read, stop: None }) };
+    tasks.sort_by_key(|task| Reverse(task.blocks));
+    let pool = ReadingPool { subject, tables, tasks: TaskQueue::new(tasks), read: Mutex::new(read) };
     let first = thread::scope(|scope| {
         let (pool, name) = (&pool, name.unwrap_or_default());
         let taken = if busy.is_some() { meanwhile_lanes(jobs) } else { 0 };
@@ -166,17 +162,14 @@ pub(super) fn read<R>(
                 Some(first)
             }
             Err(stop) => {
-                pool.stop(stop);
+                pool.tasks.stop(stop);
                 None
             }
         }
     });
-    let state = pool.state.into_inner().unwrap_or_else(PoisonError::into_inner);
-    match (state.stop, first) {
-        (None, Some(first)) => Ok((state.read, first)),
-        (Some(stop), _) => Err(stop),
-        (None, None) => Err(Stop::Halted),
-    }
+    pool.tasks.finish()?;
+    let read = pool.read.into_inner().unwrap_or_else(PoisonError::into_inner);
+    first.map(|first| (read, first)).ok_or(Stop::Halted)
 }
 
 /// Lanes for the work that is done meanwhile. Validation reads one column and an index; reading back reads everything.
@@ -225,9 +218,9 @@ fn source_tasks<'b>(n: usize, table: &'b VerifiedTable<'_>) -> Vec<ReadingTask<'
     tasks.collect()
 }
 
-impl<'b> ReadingPool<'b, '_> {
-    fn lock(&self) -> MutexGuard<'_, ReadingState<'b>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+impl ReadingPool<'_, '_> {
+    fn lock(&self) -> MutexGuard<'_, Vec<TableRead>> {
+        self.read.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Runs a lane with a new connection. Without a connection the other lanes do its work.
@@ -250,18 +243,13 @@ impl<'b> ReadingPool<'b, '_> {
         let done = noted.and_then(|()| meanwhile.map_or(Ok(()), |meanwhile| meanwhile(&mut session, lanes)));
         match done.and_then(|()| Ok(session.join_snapshot(snapshot)?)) {
             Ok(()) => self.work(&mut session),
-            Err(stop) => self.stop(stop),
+            Err(stop) => self.tasks.stop(stop),
         }
     }
 
     /// Reads until no task remains or a lane stops.
     fn work(&self, session: &mut Session) {
-        loop {
-            let Some(task) = self.lock().tasks.pop() else { return };
-            if let Err(stop) = self.read(&task, session) {
-                return self.stop(stop);
-            }
-        }
+        self.tasks.work(|task, _| self.read(&task, session));
     }
 
     fn read(&self, task: &ReadingTask<'_>, session: &mut Session) -> Result<(), Stop> {
@@ -269,14 +257,14 @@ impl<'b> ReadingPool<'b, '_> {
         let seed = self.subject.fresh_seed;
         match &task.side {
             Side::Target(only) => {
-                let is_compared = self.lock().read[task.table].source.is_some();
+                let is_compared = self.lock()[task.table].source.is_some();
                 let rows = table.target(session, only.as_deref(), &mut |image, hash| {
                     digest.add(hash);
                     if is_compared {
                         fresh.add(row_hash(image, seed));
                     }
                 })?;
-                let read = &mut self.lock().read[task.table];
+                let read = &mut self.lock()[task.table];
                 read.rows += rows;
                 read.digest.merge(&digest);
                 read.fresh.target.merge(&fresh);
@@ -286,7 +274,7 @@ impl<'b> ReadingPool<'b, '_> {
                     digest.add(hash);
                     fresh.add(row_hash(image, seed));
                 })?;
-                let read = &mut self.lock().read[task.table];
+                let read = &mut self.lock()[task.table];
                 read.fresh.source.merge(&fresh);
                 if let Some(source) = &mut read.source {
                     source.merge(&digest);
@@ -294,12 +282,5 @@ impl<'b> ReadingPool<'b, '_> {
             }
         }
         Ok(())
-    }
-
-    /// Records the first reason to stop. No lane begins another task.
-    fn stop(&self, stop: Stop) {
-        let mut state = self.lock();
-        state.tasks.clear();
-        state.stop.get_or_insert(stop);
     }
 }

@@ -11,6 +11,7 @@ use crate::model::ledger::{Made, MadeKind};
 use crate::model::pgtype::{ColumnType, Kind};
 use crate::pg::{ReadBack, Session};
 use crate::plan::{LoadPlan, image};
+use crate::wire::image::integer;
 use crate::wire::{binary, decode};
 
 use super::subject::Subject;
@@ -242,11 +243,6 @@ impl<'a> VerifiedTable<'a> {
         let column = self.subject.target.tables.get(self.name)?.column(self.columns.get(*place)?)?;
         column.sequence.as_ref()?;
         let fields = binary::fields(image)?;
-        let bytes = (*fields.get(*place)?)?;
-        match bytes.len() {
-            2 => Some(i64::from(i16::from_be_bytes(bytes.try_into().ok()?))),
-            4 => Some(i64::from(i32::from_be_bytes(bytes.try_into().ok()?))),
-            _ => Some(i64::from_be_bytes(bytes.try_into().ok()?)),
-        }
+        integer((*fields.get(*place)?)?)
     }
 }

@@ -2,12 +2,10 @@
 //!
 //! The statements come from the catalogue and the ledger. This module decides the time, the order and the tables.
 
-use std::sync::{Mutex, PoisonError};
-
 use serde::{Deserialize, Serialize};
 
 use crate::event::Event;
-use crate::job::{Job, Reconnect, Stop};
+use crate::job::{Job, Reconnect, Stop, TaskQueue};
 use crate::model::ledger::Run;
 use crate::model::record::StepKind;
 use crate::model::schema::{DetachKind, Detachable, ForeignKey, TargetSchema, TargetTable, TargetUnique};
@@ -254,26 +252,11 @@ fn in_lanes(job: &Job<'_>, session: &mut Session, run: &Run, lanes: usize, tasks
     if lanes < 2 {
         return in_turn(job, session, run, tasks);
     }
-    let waiting = Mutex::new(tasks.into_iter());
-    let stopped = Mutex::new(None);
     // The last task lets the server use parallel workers, because idle lanes leave processors free.
-    let next = || {
-        let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.next().map(|task| (task, waiting.len() == 0))
-    };
-    let stop = |stop: Stop| {
-        stopped.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(stop);
-    };
-    job.in_lanes(session, lanes, |session| {
-        if let Err(e) = session.note_backend(run.id, run.epoch) {
-            return stop(e.into());
-        }
-        while stopped.lock().unwrap_or_else(PoisonError::into_inner).is_none() {
-            let Some((task, last)) = next() else { return };
-            if let Err(e) = task.iter().try_for_each(|step| perform(job, session, run, step, last)) {
-                stop(e);
-            }
-        }
+    let queue = TaskQueue::new(tasks);
+    job.in_lanes(session, lanes, |session| match session.note_backend(run.id, run.epoch) {
+        Ok(()) => queue.work(|task, is_last| task.iter().try_for_each(|step| perform(job, session, run, step, is_last))),
+        Err(e) => queue.stop(e.into()),
     });
-    stopped.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
+    queue.finish()
 }
