@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_task_is_told_that_it_is_the_last() {
+    fn the_last_task_is_marked_as_the_last() {
         let queue = TaskQueue::new(0..3);
         let mut seen = Vec::new();
         queue.work(|task, is_last| {
