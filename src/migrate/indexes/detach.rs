@@ -255,7 +255,9 @@ fn in_lanes(job: &Job<'_>, session: &mut Session, run: &Run, lanes: usize, tasks
     // The last task lets the server use parallel workers, because idle lanes leave processors free.
     let queue = TaskQueue::new(tasks);
     job.in_lanes(session, lanes, |session| match session.note_backend(run.id, run.epoch) {
-        Ok(()) => queue.work(|task, is_last| task.iter().try_for_each(|step| perform(job, session, run, step, is_last))),
+        Ok(()) => {
+            queue.work(|task, is_last| task.iter().try_for_each(|step| perform(job, session, run, step, is_last)))
+        }
         Err(e) => queue.stop(e.into()),
     });
     queue.finish()

@@ -35,9 +35,13 @@ pub fn parse(text: &str) -> Result<KeywordValues, ConnectError> {
     Ok(values)
 }
 
-/// The text after the scheme. `None` unless the scheme is PostgreSQL's.
+/// The text after the scheme. `None` unless the scheme is PostgreSQL's. SQLAlchemy's form, `postgresql+driver://`, names the
+/// client's driver too, which says nothing about the server.
 fn url_body(text: &str) -> Option<&str> {
-    ["postgresql://", "postgres://"].iter().find_map(|prefix| text.strip_prefix(prefix))
+    let (scheme, rest) = text.split_once("://")?;
+    let (database, driver) = scheme.split_once('+').unwrap_or((scheme, "any"));
+    let is_driver = !driver.is_empty() && driver.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    (matches!(database, "postgresql" | "postgres") && is_driver).then_some(rest)
 }
 
 fn usage(what: impl Into<String>, why: impl Into<String>, advice: impl Into<String>) -> ConnectError {

@@ -95,6 +95,22 @@ fn a_url_has_the_meaning_that_libpq_gives_it() {
 }
 
 #[test]
+fn a_url_that_names_a_client_driver_has_the_meaning_of_the_url_without_it() {
+    for text in [
+        "postgresql+psycopg2://app:secret@host/db",
+        "postgresql+asyncpg://app:secret@host/db",
+        "postgres+pg8000://app:secret@host/db",
+    ] {
+        assert_eq!(read(text), read("postgresql://app:secret@host/db"), "{text}");
+    }
+    for text in
+        ["postgresql+://host/db", "postgresql+a b://host/db", "mysql+psycopg2://host/db", "postgresqlx://host/db"]
+    {
+        assert!(refusal(text).contains("the URL cannot be read"), "{text}");
+    }
+}
+
+#[test]
 fn pairs_have_the_meaning_that_libpq_gives_them() {
     for (text, meaning) in [
         ("host=h port=1", "host=h port=1"),
