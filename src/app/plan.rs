@@ -7,9 +7,10 @@ use crate::convert::Settled;
 use crate::event::Observer;
 use crate::exit::Exit;
 use crate::job::Stop;
-use crate::mapping::{Mapping, Unlisted};
+use crate::mapping::{Mapping, Unlisted, VersionRule};
 use crate::migrate;
 use crate::migrate::preflight::read_ahead;
+use crate::migrate::preflight::versions::{self, VersionDifference};
 use crate::model::ledger::{MadeKind, Run};
 use crate::model::pgtype::ColumnType;
 use crate::model::record::{Activity, CommandKind, Refusal, Report, RunState, Warning};
@@ -58,6 +59,8 @@ struct TargetFacts {
     purpose: Purpose,
     /// Sessions that hold locks on the tables.
     busy: Vec<OtherSession>,
+    /// Differences of the version tables.
+    versions: Vec<VersionDifference>,
 }
 
 /// By table and SQL: the type of an expression over the table, or the reason why it has none.
@@ -75,7 +78,7 @@ pub fn make(
     let run = ledger.and_then(|k| k.run.as_ref());
     let facts = match session {
         None => TargetFacts::default(),
-        Some(session) => target_facts(m, session, ledger).map_err(Failure::refused)?,
+        Some(session) => target_facts(m, source, session, ledger).map_err(Failure::refused)?,
     };
     let env = m.env();
     let owner = m.owner_flag();
@@ -96,8 +99,16 @@ pub fn make(
     inputs.sql = &sql;
     let refused = report.refusals.len();
     facts.busy.iter().for_each(|busy| note_busy(m, busy, report));
+    let mut versions = Vec::new();
+    for difference in facts.versions {
+        match mapping.target.versions {
+            VersionRule::Warn => versions.push(difference.warning()),
+            VersionRule::Refuse => report.refusals.push(difference.refusal()),
+        }
+    }
     match plan::build(mapping, &inputs) {
-        Ok(plan) => {
+        Ok(mut plan) => {
+            plan.warnings.splice(0..0, versions);
             report.warnings.extend(plan.warnings.iter().cloned());
             if report.refusals.len() == refused {
                 report.refusals.extend(bad_constants(m, &plan, run));
@@ -110,7 +121,7 @@ pub fn make(
         }
         Err((refusals, warnings)) => {
             report.refusals.extend(refusals);
-            report.warnings.extend(warnings);
+            report.warnings.extend(versions.into_iter().chain(warnings));
             Ok(None)
         }
     }
@@ -118,6 +129,7 @@ pub fn make(
 
 fn target_facts(
     m: &Migration<'_>,
+    source: &Source,
     session: &mut Session,
     ledger: Option<&LedgerView>,
 ) -> Result<TargetFacts, ServerError> {
@@ -125,13 +137,14 @@ fn target_facts(
     let purpose = purpose(m, session, run)?;
     let (catalog, detachable) = catalog(m, session, ledger)?;
     let expressions = expressions(session, m.mapping(), &catalog)?;
-    let busy = match run {
-        None if matches!(m.activity(), Activity::DryRun | Activity::Cutover) => {
-            session.other_sessions(&catalog.schema, &loaded(m, &catalog))?
-        }
-        _ => Vec::new(),
+    let (busy, versions) = match run {
+        None if matches!(m.activity(), Activity::DryRun | Activity::Cutover) => (
+            session.other_sessions(&catalog.schema, &loaded(m, &catalog))?,
+            versions::differences(session, source, &catalog),
+        ),
+        _ => Default::default(),
     };
-    Ok(TargetFacts { catalog: Some(catalog), detachable, expressions, purpose, busy })
+    Ok(TargetFacts { catalog: Some(catalog), detachable, expressions, purpose, busy, versions })
 }
 
 /// The rights that the command needs on the target. Every command only verifies a finished run.

@@ -61,11 +61,25 @@ pub struct TargetSection {
     /// DDL files for `rehearse` alone, in place of the application's own migrations.
     #[serde(default)]
     pub ddl: Vec<String>,
+    /// The consequence of version tables that differ.
+    #[serde(default)]
+    pub versions: VersionRule,
+}
+
+/// `[target] versions`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum VersionRule {
+    /// A difference is a warning.
+    #[default]
+    Warn,
+    /// A difference is a refusal.
+    Refuse,
 }
 
 impl Default for TargetSection {
     fn default() -> TargetSection {
-        TargetSection { schema: public(), url_env: database_url(), ddl: Vec::new() }
+        TargetSection { schema: public(), url_env: database_url(), ddl: Vec::new(), versions: VersionRule::Warn }
     }
 }
 

@@ -12,7 +12,7 @@ mod value;
 pub use column::{FeedRule, LookupRule, MappedColumn, MissingRule, Modifiers, StepRule, Switch};
 pub use file::{
     Defaults, LeaveEntry, Load, Mapping, OnFault, OwnerRule, OwnerSection, RowsFrom, SourceSection, TargetSection,
-    Unlisted,
+    Unlisted, VersionRule,
 };
 pub use keys::keys_of_the_language;
 pub use lines::KeyLines;

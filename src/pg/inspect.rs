@@ -1,5 +1,7 @@
 //! Questions to the target that change nothing: schema, counts, constraints and indexes, other sessions.
 
+use std::collections::BTreeSet;
+
 use postgres::Client;
 
 use super::error::{Doing, ServerError};
@@ -63,6 +65,24 @@ impl Session {
     /// If the connection is lost.
     pub fn database_name(&mut self) -> Result<String, ServerError> {
         Ok(self.client.query_one("SELECT current_database()::text", &[]).doing("asking for the database")?.get(0))
+    }
+
+    /// Returns the texts of each query, which has one column of type text: each text once, without NULLs.
+    ///
+    /// # Errors
+    /// If the server refuses or the connection is lost.
+    pub fn texts(&mut self, queries: &[String]) -> Result<Vec<BTreeSet<String>>, ServerError> {
+        let numbered = |(n, query)| format!("SELECT {n}::int4, found.text FROM ({query}) AS found (text)");
+        let sql = queries.iter().enumerate().map(numbered).collect::<Vec<_>>().join(" UNION ALL ");
+        let rows = self.reading(|client| client.query(&sql, &[]).doing("reading version tables"))?;
+        let mut texts = vec![BTreeSet::new(); queries.len()];
+        for row in rows {
+            let (n, text): (i32, Option<String>) = (row.get(0), row.get(1));
+            if let Some(set) = usize::try_from(n).ok().and_then(|n| texts.get_mut(n)) {
+                set.extend(text);
+            }
+        }
+        Ok(texts)
     }
 
     /// Counts the rows of a table.

@@ -3,6 +3,7 @@
 //! All counts read the table's own b-tree, never an index, which may be stale. `partition` estimates the number of rows
 //! faster.
 
+use std::collections::BTreeSet;
 use std::sync::PoisonError;
 
 use rusqlite::Statement;
@@ -43,6 +44,14 @@ impl Reader {
             "SELECT max({column}) FROM main.{} NOT INDEXED WHERE typeof({column}) = 'integer'",
             quoted(table)
         ))
+    }
+
+    /// Returns the texts that a query with one column returns, each once, without NULLs.
+    pub fn texts(&self, sql: &str) -> Result<BTreeSet<String>, SourceError> {
+        let mut statement = self.prepare(sql)?;
+        let found = statement.query_map([], |row| row.get::<_, Option<String>>(0));
+        let texts: Result<Vec<Option<String>>, _> = found.and_then(Iterator::collect);
+        Ok(texts.map_err(|error| self.failure(&Said::of(&error)))?.into_iter().flatten().collect())
     }
 
     /// Returns the integer that a query with one row and one column returns.

@@ -5,3 +5,4 @@ mod plan;
 mod predictions;
 mod rights;
 mod source_files;
+mod versions;

@@ -9,3 +9,4 @@ pub mod read_ahead;
 pub mod server_readable;
 mod skipped_ids;
 pub mod time_units;
+pub mod versions;
