@@ -75,7 +75,10 @@ fn prepare(
     let is_untouched =
         ledger.detached.is_empty() && ledger.done.values().all(|d| d.parts.iter().all(|p| p.next_batch == 1));
     let run = match ledger.run {
-        Some(run) => m.resume(session, run, Some(&identity))?,
+        Some(run) => {
+            m.leaves_batches();
+            m.resume(session, run, Some(&identity))?
+        }
         None => begin(m, session, planned, &identity, &settled).map_err(|stop| {
             // If the answer to a commit was lost, the ledger may exist: then this is no refusal.
             let may_exist = !matches!(&stop, Stop::Target(e) if !e.lost);
@@ -126,6 +129,7 @@ fn begin(
     identity: &RunIdentity,
     settled: &Settled,
 ) -> Result<Run, Stop> {
+    m.leaves_batches();
     m.reconnect().retrying(session, |session| {
         // The answer that was lost may have been that of the commit.
         let LedgerView { run, .. } = m.read_ledger(session)?;

@@ -21,7 +21,9 @@ use crate::resume::RunIdentity;
 use crate::sqlite::{self, Source};
 
 use super::connect::{self, Connector, lost_again};
+use super::ending::Leaves;
 use super::failure::Failure;
+use super::growth;
 use super::inputs::{self, MappingFile};
 use super::record;
 use super::world::World;
@@ -235,6 +237,17 @@ impl Migration<'_> {
         done
     }
 
+    /// Returns the reason for which a run stopped. A statement that was cancelled and a connection that was given up because
+    /// the process was asked to stop are no failures of the target.
+    pub fn reason(&self, stop: Stop) -> Stop {
+        let is_consequence = match &stop {
+            Stop::Target(e) => e.lost || e.is_cancelled(),
+            Stop::Connect(_) | Stop::Halted => true,
+            _ => false,
+        };
+        if is_consequence && self.check_stop().is_err() { Stop::Interrupted } else { stop }
+    }
+
     /// Returns an error if the process was asked to stop.
     pub fn check_stop(&self) -> Result<(), Stop> {
         if self.world.asked.load(Ordering::Relaxed) { Err(Stop::Interrupted) } else { Ok(()) }
@@ -251,8 +264,11 @@ impl Migration<'_> {
         let zone = self.mapping().source.zone.as_deref().and_then(Zone::parse);
         let ts: sqlite::ScalarFunction = Arc::new(move |raw| convert::time_as_text(raw, zone));
         let functions = vec![("ts", ts)];
-        let options = sqlite::SourceOptions { readers: self.jobs() + 1, functions, ..sqlite::SourceOptions::default() };
-        let source = Source::open(&path, &options).map_err(Failure::refused)?;
+        let asked = Arc::clone(&self.world.asked);
+        let options =
+            sqlite::SourceOptions { readers: self.jobs() + 1, functions, asked, ..sqlite::SourceOptions::default() };
+        let open = || Source::open(&path, &options);
+        let source = growth::reported(self.observer, &options.copied, open).map_err(Failure::refused)?;
         record::source(report, &source, &path.display().to_string());
         Ok(source)
     }
@@ -266,6 +282,13 @@ impl Migration<'_> {
         report.target = Some(settings.shown());
         report.warnings.extend(connect::notes(settings));
         self.connector(settings).first().map(Some)
+    }
+
+    /// Notes that this command may have committed batches if it is cut short from now on.
+    pub fn leaves_batches(&self) {
+        if self.activity() != Activity::Rehearsal {
+            self.world.ending.note(Leaves::Batches);
+        }
     }
 
     fn connector<'c>(&'c self, settings: &'c Settings) -> Connector<'c> {
@@ -369,18 +392,27 @@ impl Migration<'_> {
     }
 }
 
-impl Connections for Migration<'_> {
-    fn another(&self) -> Result<Session, ConnectError> {
+impl Migration<'_> {
+    /// Opens a further connection to the target.
+    ///
+    /// # Errors
+    /// If none can be opened while `patience` lasts.
+    pub fn reopened(&self, patience: Patience) -> Result<Session, ConnectError> {
         let Some(settings) = &self.settings else {
             return Err(ConnectError::lost("the connection is lost", "no settings to reconnect with"));
         };
-        self.connector(settings).session(Patience::FIRST)
+        self.connector(settings).session(patience)
+    }
+}
+
+impl Connections for Migration<'_> {
+    fn another(&self) -> Result<Session, ConnectError> {
+        self.reopened(Patience::NONE)
     }
 
     /// Tries once, because the caller waits and counts itself.
     fn again(&self, lost: &Session) -> Result<Session, ConnectError> {
-        let Some(settings) = &self.settings else { return self.another() };
-        let mut session = self.connector(settings).session(Patience::NONE)?;
+        let mut session = self.another()?;
         match session.replace(lost).map_err(lost_again)? {
             None => Ok(session),
             // The server may not have noticed yet that the previous connection is lost.

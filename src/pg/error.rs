@@ -6,6 +6,7 @@
 use std::fmt;
 
 use super::sqlstate;
+use crate::text;
 
 /// An operation on the target that failed.
 #[derive(Debug, Default)]
@@ -119,7 +120,7 @@ impl ServerError {
             column: answer.column().map(str::to_owned),
             domain: answer.datatype().map(str::to_owned),
             file: answer.file().map(str::to_owned),
-            message: (!quotes).then(|| answer.message().to_owned()),
+            message: (!quotes).then(|| text::message(answer.message()).into_owned()),
             lost: ended.contains(&code) || code.starts_with(sqlstate::CLASS_CONNECTION),
             swallowed: false,
         }
@@ -159,6 +160,11 @@ impl ServerError {
     /// Returns true if a lock was not granted in time.
     pub fn is_lock_wait(&self) -> bool {
         self.is(sqlstate::LOCK_NOT_AVAILABLE)
+    }
+
+    /// Returns true if the statement was cancelled.
+    pub fn is_cancelled(&self) -> bool {
+        self.is(sqlstate::QUERY_CANCELED)
     }
 
     /// Returns true if two rows have the same unique key.
