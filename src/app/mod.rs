@@ -7,6 +7,7 @@ mod cutover;
 mod dispatch;
 mod dry_run;
 mod env_file;
+mod existing;
 mod explain;
 mod failure;
 mod fault_file;

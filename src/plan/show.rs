@@ -11,7 +11,7 @@ use crate::model::cell::RawBuf;
 use crate::model::rules::{Rules, Value};
 use crate::model::select::{Expr, Relation};
 
-use super::{ColumnPlan, Feed, LoadPlan, LookupPlan, Node, Plan};
+use super::{ColumnPlan, Feed, HeldTable, LoadPlan, LookupPlan, Node, Plan, Treatment};
 
 /// Returns the plan as text: the order, every load with its columns, detached objects and the tables without a load.
 pub fn text(plan: &Plan) -> String {
@@ -89,6 +89,9 @@ fn load(out: &mut String, n: usize, load: &LoadPlan, plan: &Plan) {
     if load.when_empty {
         out.push_str("   only when the table is empty\n");
     }
+    if let Some(held) = plan.held.iter().find(|held| held.table == load.table) {
+        let _ = writeln!(out, "   {}", existing_rows(held));
+    }
     if let Some(key) = &load.conflict {
         let _ = writeln!(out, "   a row whose ({}) already exists is skipped", key.join(", "));
     }
@@ -107,6 +110,16 @@ fn load(out: &mut String, n: usize, load: &LoadPlan, plan: &Plan) {
     }
     if !load.unfed.is_empty() {
         let _ = writeln!(out, "   left to the target: {}", load.unfed.join(", "));
+    }
+}
+
+/// The treatment of the rows that a table holds.
+fn existing_rows(held: &HeldTable) -> String {
+    let rows = if held.rows == 1 { "1 existing row".to_owned() } else { format!("{} existing rows", held.rows) };
+    match held.treatment {
+        Treatment::Replace => format!("{rows}: removed first and kept in the ledger"),
+        Treatment::Match => format!("{rows}: matched by the natural key"),
+        Treatment::Append | Treatment::Skip | Treatment::Leave => format!("{rows}: unchanged"),
     }
 }
 
@@ -202,6 +215,7 @@ impl Serialize for Plan {
                 "off": self.detach.off.iter().map(detached_json).collect::<Vec<_>>(),
                 "stays": self.detach.stays.iter().map(|(o, why)| json!({ "object": detached_json(o), "why": why })).collect::<Vec<_>>(),
             },
+            "existing": self.held,
             "left": self.left,
             "not_tables": self.not_tables.iter().map(|(name, kind)| json!({ "name": name, "kind": kind })).collect::<Vec<_>>(),
             "warnings": self.warnings,
