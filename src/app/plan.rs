@@ -58,6 +58,8 @@ struct TargetFacts {
     detachable: Vec<Detachable>,
     expressions: Expressions,
     purpose: Purpose,
+    /// The number of rows of each loaded table that holds rows.
+    held: BTreeMap<String, u64>,
     /// Sessions that hold locks on the tables.
     busy: Vec<OtherSession>,
     /// Differences of the version tables.
