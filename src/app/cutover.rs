@@ -218,9 +218,9 @@ fn detach(
     }
     let rows =
         |table: &str| plan.loads.iter().filter(|l| l.table == table).filter_map(|l| sizes.get(&l.name)).sum::<u64>();
-    let blocking = m.reconnect().retrying(session, |session| {
-        Ok(migrate::existing::replace::blocking_keys(session, plan, run)?)
-    })?;
+    let blocking = m
+        .reconnect()
+        .retrying(session, |session| Ok(migrate::existing::replace::blocking_keys(session, plan, run)?))?;
     let request = migrate::indexes::detach::DetachRequest {
         detach: &plan.detach,
         blocking: &blocking,

@@ -67,13 +67,18 @@ mod tests {
             ("'replace'", Existing::Replace),
             ("'match'", Existing::Match { key: None, differ: None }),
             ("{ match = ['a', 'b'] }", Existing::Match { key: key(&["a", "b"]), differ: None }),
-            ("{ match = ['a'], differ = 'source' }", Existing::Match { key: key(&["a"]), differ: Some(Differ::Source) }),
+            (
+                "{ match = ['a'], differ = 'source' }",
+                Existing::Match { key: key(&["a"]), differ: Some(Differ::Source) },
+            ),
             ("{ differ = 'target' }", Existing::Match { key: None, differ: Some(Differ::Target) }),
         ];
         for (text, existing) in forms {
             assert_eq!(read(&format!("existing = {text}")), Ok(existing), "{text}");
         }
-        for text in ["'keep'", "{}", "{ match = [] }", "{ match = 'a' }", "{ match = [1] }", "{ differ = 'both' }", "true"] {
+        for text in
+            ["'keep'", "{}", "{ match = [] }", "{ match = 'a' }", "{ match = [1] }", "{ differ = 'both' }", "true"]
+        {
             assert!(read(&format!("existing = {text}")).is_err(), "{text}");
         }
         assert!(read("existing = { match = ['a'], difer = 'source' }").is_err());

@@ -228,7 +228,8 @@ impl<'t> FileReader<'t> {
 
     fn defaults(&mut self, path: &[String], value: Spanned<DeValue<'t>>) -> Defaults {
         let mut entries = self.table(path, value);
-        let keys: DefaultsKeys = self.part(path, &mut entries, &["on_fault", "unlisted_tables", "unlisted_columns", "existing"]);
+        let keys: DefaultsKeys =
+            self.part(path, &mut entries, &["on_fault", "unlisted_tables", "unlisted_columns", "existing"]);
         let modifiers = self.part(path, &mut entries, &keys::WIDE);
         let mut named = |reader: &mut Self, key: &str| -> BTreeMap<String, Modifiers> {
             let path = below(path, key);

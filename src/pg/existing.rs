@@ -156,9 +156,9 @@ impl Session {
             no_other_refers(&mut tx, of, &tables[..=place])?;
             let path = &self.application_path;
             let rows = path.reading(&mut tx, |tx| remove(tx, &self.ledger, run.id, of))?;
-            let note: &str = &self.ledger.sql(
-                "INSERT INTO :ledger.made (run, kind, object, was) VALUES ($1, 'replaced', $2, $3::int8::text)",
-            );
+            let note: &str = &self
+                .ledger
+                .sql("INSERT INTO :ledger.made (run, kind, object, was) VALUES ($1, 'replaced', $2, $3::int8::text)");
             tx.execute(note, &[&run.id, &format!("{schema}.{table}"), &(rows as i64)]).doing(REMOVING)?;
         }
         // The server alters no table that has deferred checks pending.
@@ -193,10 +193,13 @@ fn no_other_refers(tx: &mut Transaction<'_>, of: TargetName<'_>, empty: &[&str])
         }
         let child = qualified(&by.child_schema, &by.child);
         let joined = joined(&equality, &by);
-        let sql =
-            format!("SELECT EXISTS (SELECT FROM {child} AS c WHERE EXISTS (SELECT FROM {} AS t WHERE {joined}))", of.sql());
+        let sql = format!(
+            "SELECT EXISTS (SELECT FROM {child} AS c WHERE EXISTS (SELECT FROM {} AS t WHERE {joined}))",
+            of.sql()
+        );
         if tx.query_one(&sql, &[]).doing(READING)?.get(0) {
-            let message = format!("rows of {child} refer to rows of {} ({}), and came after the preflight", of.table, by.name);
+            let message =
+                format!("rows of {child} refer to rows of {} ({}), and came after the preflight", of.table, by.name);
             return Err(ServerError::new(REMOVING, message));
         }
     }

@@ -11,9 +11,9 @@ use crate::model::schema::{TargetColumn, TargetSchema, TargetTable};
 
 use super::order::Order;
 use super::{
-    Context, Feed, HeldTable, Inputs, LeftInSource, LoadPlan, OwnerPath, OwnerPlan, Plan, PlanFindings, Purpose, Shifted,
-    TableClass, Taken, classes, columns, detach, existing, modifiers, order, owner, owner_path, relation, rights, shift, tables,
-    unmapped,
+    Context, Feed, HeldTable, Inputs, LeftInSource, LoadPlan, OwnerPath, OwnerPlan, Plan, PlanFindings, Purpose,
+    Shifted, TableClass, Taken, classes, columns, detach, existing, modifiers, order, owner, owner_path, relation,
+    rights, shift, tables, unmapped,
 };
 
 /// Returns the plan, or every refusal.

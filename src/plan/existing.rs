@@ -163,7 +163,8 @@ fn refuse_unstated(tables: &[UnstatedTable<'_>], target: &TargetSchema, findings
             format!("Write one of three choices in the load: {CHOICES}"),
         ),
         several => {
-            let listed: Vec<String> = several.iter().map(|held| format!("{} ({})", held.table, rows(held.rows))).collect();
+            let listed: Vec<String> =
+                several.iter().map(|held| format!("{} ({})", held.table, rows(held.rows))).collect();
             findings.refuse(
                 "load",
                 format!("{} tables of schema {} have rows: {}", several.len(), target.schema, listed.join(", ")),

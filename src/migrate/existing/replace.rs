@@ -188,7 +188,8 @@ impl ReplaceCheck<'_> {
             .map(|(key, rows)| format!("{} ({rows})", name(key).unwrap_or_default()))
             .collect();
         let more = if others.len() > OWNERS_NAMED { ", ..." } else { "" };
-        let reason = format!("{rows} of the rows that would be removed belong to other owners: {}{more}", listed.join(", "));
+        let reason =
+            format!("{rows} of the rows that would be removed belong to other owners: {}{more}", listed.join(", "));
         let advice = "Write `existing = \"append\"` or `\"match\"`, which remove no row.";
         Ok(Some(Refusal::new(self.place(table), reason, advice)))
     }
@@ -219,7 +220,8 @@ impl ReplaceCheck<'_> {
     /// Refuses rows that stay and refer to a removed row whose key no row of the source takes.
     fn untaken(&self, session: &mut Session, key: &BlockingKey) -> Result<Option<Refusal>, Stop> {
         let BlockingKey { table, by, rows } = key;
-        let refers = format!("{rows} rows of {} refer to rows of `{table}` that would be removed ({})", key.child(), by.name);
+        let refers =
+            format!("{rows} rows of {} refer to rows of `{table}` that would be removed ({})", key.child(), by.name);
         let advice = "Write `existing = \"match\"` or `\"append\"`, which remove no row, or remove these rows first.";
         let refusal = |what: &str| Refusal::new(self.place(table), format!("{refers}, and {what}"), advice);
         let Some(compared) = self.compared(key) else {

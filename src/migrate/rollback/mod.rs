@@ -25,9 +25,7 @@ use crate::model::pgtype::{ColumnType, Kind};
 use crate::model::record::{Refusal, StepKind};
 use crate::model::schema::DetachKind;
 use crate::pg::detach::Detached;
-use crate::pg::rollback::{
-    OpenRollback, OwnerRollback, RollbackIndex, RollbackStart, SequenceRollback, StagedRows,
-};
+use crate::pg::rollback::{OpenRollback, OwnerRollback, RollbackIndex, RollbackStart, SequenceRollback, StagedRows};
 use crate::pg::triggers::{FiringTrigger, RowEvent};
 use crate::pg::{ServerError, Session};
 use crate::plan::{LoadPlan, Node, Reference};
@@ -75,7 +73,8 @@ pub fn remove(
             RollbackStart::AlreadyRolledBack => return Ok(std::mem::take(&mut result)),
             RollbackStart::Fenced => return Err(Stop::Fenced),
         };
-        result = Removal { job, settled, made, again, result: RollbackResult::default() }.run(&mut tx, &loads, detached)?;
+        result =
+            Removal { job, settled, made, again, result: RollbackResult::default() }.run(&mut tx, &loads, detached)?;
         tx.commit()?;
         Ok(std::mem::take(&mut result))
     })

@@ -20,11 +20,7 @@ pub fn existing(report: &Report) -> Option<Section> {
     };
     let mut columns = vec![("table", CellKind::Name), ("rows", CellKind::Number), ("existing", CellKind::Word)];
     if compares {
-        columns.extend([
-            ("equal", CellKind::Number),
-            ("kept", CellKind::Number),
-            ("written over", CellKind::Number),
-        ]);
+        columns.extend([("equal", CellKind::Number), ("kept", CellKind::Number), ("written over", CellKind::Number)]);
     }
     let lines = report.existing.iter().map(line).collect();
     let removed: u64 = report.existing.iter().filter(|held| held.treatment == "replace").map(|held| held.rows).sum();

@@ -18,10 +18,12 @@ const TYPES: &str = "CREATE TYPE mood AS ENUM ('sad', 'so \"so\"'); CREATE DOMAI
 
 #[test]
 fn replaced_rows_of_every_type_are_back_exactly_after_a_rollback() {
-    let source = "CREATE TABLE kinds (id INTEGER PRIMARY KEY, t TEXT); INSERT INTO kinds VALUES (1, 'new'), (90, 'more');";
+    let source =
+        "CREATE TABLE kinds (id INTEGER PRIMARY KEY, t TEXT); INSERT INTO kinds VALUES (1, 'new'), (90, 'more');";
     let case = Case::new(source, TYPES, "[load.kinds]\nexisting = \"replace\"\n");
     // The text of a whole row, and its image by the server's own comparison.
-    case.target.run("CREATE TABLE before AS SELECT * FROM kinds; CREATE TABLE shown AS SELECT kinds::text AS row FROM kinds");
+    case.target
+        .run("CREATE TABLE before AS SELECT * FROM kinds; CREATE TABLE shown AS SELECT kinds::text AS row FROM kinds");
     let report = case.exits(0, &["--dry-run"]);
     assert_eq!((&report["existing"][0]["rows"], &report["existing"][0]["treatment"]), (&3.into(), &"replace".into()));
     case.done();
@@ -29,7 +31,9 @@ fn replaced_rows_of_every_type_are_back_exactly_after_a_rollback() {
     assert_eq!(case.target.value("SELECT nextval('kinds_id_seq')"), "91");
     case.target.run("SELECT setval('kinds_id_seq', 90)");
     case.command(&["verify"]).exits(0);
-    case.command(&["rollback", "--yes"]).exits(0).says(&["table kinds", "3 rows that the run had removed are there again"]);
+    case.command(&["rollback", "--yes"])
+        .exits(0)
+        .says(&["table kinds", "3 rows that the run had removed are there again"]);
     let same = "SELECT count(*) FROM kinds AS now JOIN before AS old USING (id) WHERE record_image_eq(now, old)";
     assert_eq!(case.target.value(same), "3");
     assert_eq!(case.target.value("SELECT count(*) FROM kinds k JOIN shown s ON s.row = k::text"), "3");
@@ -57,9 +61,13 @@ fn state(case: &Case) -> Vec<String> {
     let mut all = case.rows("SELECT * FROM roles ORDER BY 1");
     all.extend(case.rows("SELECT * FROM profiles ORDER BY 1"));
     all.extend(case.rows("SELECT * FROM grants ORDER BY 1, 2"));
-    all.extend(case.rows("SELECT conrelid::regclass, conname, convalidated, pg_get_constraintdef(oid) FROM pg_constraint \
-        WHERE connamespace = 'public'::regnamespace ORDER BY 1, 2"));
-    all.extend(case.rows("SELECT tgrelid::regclass, tgname, tgenabled FROM pg_trigger WHERE NOT tgisinternal ORDER BY 1, 2"));
+    all.extend(case.rows(
+        "SELECT conrelid::regclass, conname, convalidated, pg_get_constraintdef(oid) FROM pg_constraint \
+        WHERE connamespace = 'public'::regnamespace ORDER BY 1, 2",
+    ));
+    all.extend(
+        case.rows("SELECT tgrelid::regclass, tgname, tgenabled FROM pg_trigger WHERE NOT tgisinternal ORDER BY 1, 2"),
+    );
     all
 }
 
@@ -104,7 +112,10 @@ fn rows_of_another_owner_are_not_replaced() {
     let owner = "[owner]\ntable = \"users\"\nmatch = { name = \"ann\" }\n";
     let mapping = format!("{owner}[load.notes]\nowner = \"user_id\"\nexisting = \"replace\"\n");
     let case = Case::new(source, target, &mapping);
-    case.refused(&["load.notes.existing", "3 of the rows that would be removed belong to other owners: bob (2), cid (1)"]);
+    case.refused(&[
+        "load.notes.existing",
+        "3 of the rows that would be removed belong to other owners: bob (2), cid (1)",
+    ]);
     case.target.run("DELETE FROM notes WHERE id > 1");
     case.done();
     assert_eq!(case.rows("SELECT * FROM notes"), ["1 1 new"]);
@@ -126,7 +137,7 @@ fn loader(case: &Case) -> String {
 }
 
 #[test]
-fn a_trigger_or_key_that_the_role_cannot_disable_is_refused_with_the_role_that_could() {
+fn a_trigger_or_key_of_another_role_is_refused_with_the_grant() {
     let case = Case::new(ROLES, REFERRED, &REPLACE.replace("[load.roles]\n", "[load.roles]\ntriggers = \"fire\"\n"));
     let before = state(&case);
     let url = loader(&case);
@@ -144,7 +155,10 @@ fn a_trigger_or_key_that_the_role_cannot_disable_is_refused_with_the_role_that_c
 fn a_reference_from_another_schema_is_refused() {
     let more = "CREATE SCHEMA shop; CREATE TABLE shop.staff (role int REFERENCES public.roles); INSERT INTO shop.staff VALUES (2);";
     let case = Case::new(ROLES, &format!("{REFERRED} {more}"), REPLACE);
-    case.refused(&["1 rows of shop.staff refer to rows that would be removed", "it belongs to a table of another schema"]);
+    case.refused(&[
+        "1 rows of shop.staff refer to rows that would be removed",
+        "it belongs to a table of another schema",
+    ]);
 }
 
 #[test]
