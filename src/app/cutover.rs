@@ -153,7 +153,9 @@ fn record_run(
     let owner = m.owner_identity();
     // Any number serves: the seed only keeps the digests of equal rows in different runs apart.
     let seed = xxhash_rust::xxh3::xxh3_64(format!("{now}\n{}", std::process::id()).as_bytes());
-    let mut judged = Judged { now, shifts: settled.shifts.clone(), env: identity.env.clone(), ..Judged::default() };
+    let replaced = plan.replaced().map(|held| (held.table.clone(), held.rows)).collect();
+    let (shifts, env) = (settled.shifts.clone(), identity.env.clone());
+    let mut judged = Judged { now, shifts, env, replaced, ..Judged::default() };
     migrate::baseline::record(&mut judged, session, plan, target, seed)?;
     session.begin_run(&NewRun {
         mapping: &plan.name,
@@ -190,6 +192,7 @@ fn try_write(
     if *is_untouched {
         detach(m, session, planned, run, sizes)?;
     }
+    migrate::existing::replace::remove(&m.reconnect(), session, planned.plan, run)?;
     let job = Job { quarantined: (*quarantined).into(), ..m.job(planned, &settled.env, sizes) };
     m.step(StepKind::Load, report, || migrate::run(&job, session, run))?;
     m.check_stop()?;
@@ -219,8 +222,12 @@ fn detach(
     }
     let rows =
         |table: &str| plan.loads.iter().filter(|l| l.table == table).filter_map(|l| sizes.get(&l.name)).sum::<u64>();
+    let blocking = m
+        .reconnect()
+        .retrying(session, |session| Ok(migrate::existing::replace::blocking_keys(session, plan, run)?))?;
     let request = migrate::indexes::detach::DetachRequest {
         detach: &plan.detach,
+        blocking: &blocking,
         target,
         how: plan::detaching(m),
         rows: &rows,

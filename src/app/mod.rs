@@ -8,6 +8,7 @@ mod dispatch;
 mod dry_run;
 mod ending;
 mod env_file;
+mod existing;
 mod explain;
 mod failure;
 mod fault_file;

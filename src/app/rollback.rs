@@ -71,6 +71,10 @@ fn record(removed: RollbackResult, report: &mut Report) {
     for (load, rows) in removed.loads {
         report.warnings.push(Warning::removed(format!("load.{load}"), format!("{rows} rows are removed")));
     }
+    for (table, rows) in removed.restored {
+        let message = format!("{rows} rows that the run had removed are there again");
+        report.warnings.push(Warning::removed(format!("table {table}"), message));
+    }
     report.warnings.extend(removed.owner.map(|owner| match owner {
         OwnerRollback::Deleted => Warning::removed("owner", "the row that the run made is removed"),
         OwnerRollback::Kept(why) => Warning::stays("owner", why),

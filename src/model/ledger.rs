@@ -11,7 +11,7 @@ use super::key::{Key, KeyRange};
 use super::record::RunState;
 
 /// The version of the ledger that this tool writes.
-pub const LEDGER_VERSION: i32 = 2;
+pub const LEDGER_VERSION: i32 = 3;
 
 /// The content of the schema that is named for the ledger.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -95,6 +95,9 @@ pub struct Judged {
     /// Number added to the ids of each shifted table.
     #[serde(default)]
     pub shifts: BTreeMap<String, i64>,
+    /// The tables whose rows are removed first, and the number of these rows.
+    #[serde(default)]
+    pub replaced: BTreeMap<String, u64>,
     /// Digests of the variables that the mapping reads; never their values.
     pub env: BTreeMap<String, String>,
     /// For each table, the columns that the digests of its rows cover.
@@ -305,6 +308,8 @@ pub enum MadeKind {
     Sequence,
     /// A lookup, whose answers the run used.
     Lookup,
+    /// A table, whose rows the run removed; `was` is their number.
+    Replaced,
 }
 
 impl MadeKind {
@@ -314,12 +319,14 @@ impl MadeKind {
             MadeKind::Owner => "owner",
             MadeKind::Sequence => "sequence",
             MadeKind::Lookup => "lookup",
+            MadeKind::Replaced => "replaced",
         }
     }
 
     /// Reads [`MadeKind::word`].
     pub fn read(word: &str) -> Option<MadeKind> {
-        [MadeKind::Owner, MadeKind::Sequence, MadeKind::Lookup].into_iter().find(|kind| kind.word() == word)
+        use MadeKind::{Lookup, Owner, Replaced, Sequence};
+        [Owner, Sequence, Lookup, Replaced].into_iter().find(|kind| kind.word() == word)
     }
 }
 

@@ -10,6 +10,7 @@ pub mod copy;
 pub mod detach;
 mod equality;
 mod error;
+pub mod existing;
 pub mod failpoint;
 pub mod inspect;
 pub mod ledger;
@@ -24,6 +25,7 @@ mod session;
 mod snapshot;
 pub mod sqlstate;
 pub mod throwaway;
+pub mod triggers;
 mod types;
 pub mod values;
 

@@ -10,7 +10,7 @@ use crate::model::rules::{Rules, Value};
 use crate::model::select::{Expr, Relation};
 use crate::text::printable;
 
-use super::{ColumnPlan, Feed, LoadPlan, LookupPlan, Node, Plan};
+use super::{ColumnPlan, Feed, HeldTable, LoadPlan, LookupPlan, Node, Plan, Treatment};
 
 /// Lines of text for people. A name or a value cannot break a line or control a terminal.
 #[derive(Default)]
@@ -107,6 +107,9 @@ fn load(out: &mut PrintedLines, n: usize, load: &LoadPlan, plan: &Plan) {
     if load.when_empty {
         out.add("   only when the table is empty");
     }
+    if let Some(held) = plan.held.iter().find(|held| held.table == load.table) {
+        let _ = writeln!(out, "   {}", existing_rows(held));
+    }
     if let Some(key) = &load.conflict {
         out.add(format!("   a row whose ({}) already exists is skipped", key.join(", ")));
     }
@@ -125,6 +128,16 @@ fn load(out: &mut PrintedLines, n: usize, load: &LoadPlan, plan: &Plan) {
     }
     if !load.unfed.is_empty() {
         out.add(format!("   left to the target: {}", load.unfed.join(", ")));
+    }
+}
+
+/// The treatment of the rows that a table holds.
+fn existing_rows(held: &HeldTable) -> String {
+    let rows = if held.rows == 1 { "1 existing row".to_owned() } else { format!("{} existing rows", held.rows) };
+    match held.treatment {
+        Treatment::Replace => format!("{rows}: removed first and kept in the ledger"),
+        Treatment::Match => format!("{rows}: matched by the natural key"),
+        Treatment::Append | Treatment::Skip | Treatment::Leave => format!("{rows}: unchanged"),
     }
 }
 
@@ -220,6 +233,7 @@ impl Serialize for Plan {
                 "off": self.detach.off.iter().map(detached_json).collect::<Vec<_>>(),
                 "stays": self.detach.stays.iter().map(|(o, why)| json!({ "object": detached_json(o), "why": why })).collect::<Vec<_>>(),
             },
+            "existing": self.held,
             "left": self.left,
             "not_tables": self.not_tables.iter().map(|(name, kind)| json!({ "name": name, "kind": kind })).collect::<Vec<_>>(),
             "warnings": self.warnings,

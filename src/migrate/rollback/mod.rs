@@ -4,6 +4,7 @@
 //! The rollback is refused if a row changed, if another row refers to a row of the run, or if a sequence was used since.
 //! Everything happens in one transaction.
 
+mod kept;
 mod staging;
 
 use std::cmp::Reverse;
@@ -24,9 +25,8 @@ use crate::model::pgtype::{ColumnType, Kind};
 use crate::model::record::{Refusal, StepKind};
 use crate::model::schema::DetachKind;
 use crate::pg::detach::Detached;
-use crate::pg::rollback::{
-    DeleteTrigger, OpenRollback, OwnerRollback, RollbackIndex, RollbackStart, SequenceRollback, StagedRows,
-};
+use crate::pg::rollback::{OpenRollback, OwnerRollback, RollbackIndex, RollbackStart, SequenceRollback, StagedRows};
+use crate::pg::triggers::{FiringTrigger, RowEvent};
 use crate::pg::{ServerError, Session};
 use crate::plan::{LoadPlan, Node, Reference};
 
@@ -37,6 +37,8 @@ use staging::Staging;
 pub struct RollbackResult {
     /// The number of rows removed per load.
     pub loads: Vec<(String, u64)>,
+    /// The number of rows restored per table, of those that the run had removed.
+    pub restored: Vec<(String, u64)>,
     /// The owner's row, if the run made it.
     pub owner: Option<OwnerRollback>,
     /// The sequences that the run moved or drew ids from.
@@ -63,6 +65,7 @@ pub fn remove(
         let loads = written_loads(job, session, run, done, &settled)?;
         let made = session.made(run.id)?;
         let mut detached = session.detached(run.id)?;
+        let again = kept::to_detach_again(job.plan, &made, &detached);
         detached.retain(|object| !object.reattached);
         detached.sort_by_key(|object| Reverse(object.kind));
         let mut tx = match session.begin_rollback(run)? {
@@ -70,7 +73,8 @@ pub fn remove(
             RollbackStart::AlreadyRolledBack => return Ok(std::mem::take(&mut result)),
             RollbackStart::Fenced => return Err(Stop::Fenced),
         };
-        result = Removal { job, settled, made, result: RollbackResult::default() }.run(&mut tx, &loads, detached)?;
+        result =
+            Removal { job, settled, made, again, result: RollbackResult::default() }.run(&mut tx, &loads, detached)?;
         tx.commit()?;
         Ok(std::mem::take(&mut result))
     })
@@ -140,6 +144,8 @@ struct Removal<'j> {
     job: &'j Job<'j>,
     settled: Settled,
     made: Vec<Made>,
+    /// Foreign keys that are detached and reattached once more.
+    again: Vec<Detached>,
     result: RollbackResult,
 }
 
@@ -154,7 +160,11 @@ impl Removal<'_> {
         let plan = self.job.plan;
         // Rows of a published table can be deleted only while its key exists. A key that the rows violate is reattached
         // after their removal.
-        let late = reattach_keys(tx, detached)?;
+        let mut late = reattach_keys(tx, detached)?;
+        for object in &self.again {
+            tx.detach_again(&plan.schema, object)?;
+        }
+        late.append(&mut self.again);
         let disabled = self.disable_triggers(tx, loads)?;
         let indexes = self.index_references(tx, loads)?;
         for node in plan.order.iter().rev() {
@@ -170,6 +180,7 @@ impl Removal<'_> {
         if !late.is_empty() || !disabled.is_empty() || !indexes.is_empty() {
             tx.check_deferred()?;
         }
+        self.result.restored = kept::restore(tx, plan, &self.made)?;
         for index in &indexes {
             tx.drop_index(index)?;
         }
@@ -191,12 +202,12 @@ impl Removal<'_> {
         &self,
         tx: &mut OpenRollback<'_>,
         loads: &[WrittenLoad<'_>],
-    ) -> Result<Vec<DeleteTrigger>, Stop> {
+    ) -> Result<Vec<FiringTrigger>, Stop> {
         let all = &self.job.plan.loads;
         let fires = |table: &str| all.iter().any(|load| load.table == table && load.triggers_fire);
-        let mut disabled: Vec<DeleteTrigger> = Vec::new();
+        let mut disabled: Vec<FiringTrigger> = Vec::new();
         for load in loads.iter().map(|written| written.load).filter(|load| !fires(&load.table)) {
-            for trigger in tx.delete_triggers(&self.job.plan.schema, &load.table)? {
+            for trigger in tx.firing_triggers(&self.job.plan.schema, &load.table, RowEvent::Delete)? {
                 if disabled.contains(&trigger) {
                     continue;
                 }

@@ -21,21 +21,28 @@ use crate::model::ledger::{LEDGER_VERSION, LedgerState};
 
 const READING: &str = "reading the ledger";
 const WRITING: &str = "writing the ledger";
+const UPGRADING: &str = "upgrading the ledger";
+
+/// The first version with the table `kept`.
+const KEPT_SINCE: i32 = 3;
 
 /// Creates the ledger's tables, and its schema unless it exists.
 fn create(tx: &mut Transaction<'_>, ledger: &LedgerSchema, schema_exists: bool) -> Result<(), ServerError> {
     // IF NOT EXISTS would require the right to create the schema even if it exists.
     let schema = if schema_exists { String::new() } else { format!("CREATE SCHEMA {};", quoted(&ledger.schema)) };
-    tx.batch_execute(&(schema + &ledger.sql(include_str!("../sql/ledger.sql")))).doing("creating the ledger")
+    let tables = ledger.sql(concat!(include_str!("../sql/ledger.sql"), include_str!("../sql/ledger_kept.sql")));
+    tx.batch_execute(&(schema + &tables)).doing("creating the ledger")
 }
 
-/// Brings the ledger to the version that this tool writes. Versions 1 and 2 have the same tables. A ledger of version 2
-/// may contain fingerprints of form 2, which a tool that knows only version 1 must not compare with its own.
+/// Brings the ledger to the version that this tool writes. Versions 1 and 2 have the same tables, and version 3 has the table
+/// `kept` in addition. A ledger of version 2 may contain fingerprints of form 2, which a tool that knows only version 1 must not compare with its own.
 ///
 /// The transaction is that of the command's first write, so that a command that only reads changes no ledger.
 fn upgrade(tx: &mut Transaction<'_>, ledger: &LedgerSchema) -> Result<(), ServerError> {
     let sql: &str = &ledger.sql("UPDATE :ledger.ledger SET version = $1 WHERE version < $1");
-    tx.execute(sql, &[&LEDGER_VERSION]).doing("upgrading the ledger")?;
+    if tx.execute(sql, &[&LEDGER_VERSION]).doing(UPGRADING)? > 0 {
+        tx.batch_execute(&ledger.sql(include_str!("../sql/ledger_kept.sql"))).doing(UPGRADING)?;
+    }
     Ok(())
 }
 
@@ -47,7 +54,7 @@ impl Session {
     pub fn ledger_state(&mut self) -> Result<LedgerState, ServerError> {
         let schema = self.ledger.schema.clone();
         let row = self.client.query_one(include_str!("../sql/ledger_columns.sql"), &[&schema]).doing(READING)?;
-        let (relations, missing): (i64, Vec<String>) = (row.get(0), row.get(1));
+        let (relations, mut missing): (i64, Vec<String>) = (row.get(0), row.get(1));
         if relations == 0 {
             return Ok(LedgerState::Absent);
         }
@@ -67,6 +74,9 @@ impl Session {
                 ));
             }
         };
+        if version.is_some_and(|version| version < KEPT_SINCE) {
+            missing.retain(|column| !column.starts_with("kept."));
+        }
         match (version, missing.first()) {
             (None, _) => foreign("`ledger.version` is NULL".to_owned()),
             (Some(version), _) if version < 1 => foreign(format!("no ledger has version {version}")),

@@ -1,9 +1,9 @@
--- The ledger, version 2: what is done, kept next to the data that it describes. `:ledger` is its schema. Version 1 has the
--- same tables; its fingerprints have form 1.
+-- The ledger, version 3: what is done, kept next to the data that it describes. `:ledger` is its schema. Versions 1 and 2 have
+-- no table `kept` (ledger_kept.sql); the fingerprints of version 1 have form 1.
 CREATE TABLE :ledger.ledger (
     version int NOT NULL
 );
-INSERT INTO :ledger.ledger VALUES (2);
+INSERT INTO :ledger.ledger VALUES (3);
 
 CREATE TABLE :ledger.run (
     run         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -85,7 +85,7 @@ CREATE TABLE :ledger.deviation (                   -- rows whose content on the 
 
 CREATE TABLE :ledger.made (
     run     bigint NOT NULL REFERENCES :ledger.run,
-    kind    text NOT NULL,                  -- owner, sequence, lookup
+    kind    text NOT NULL,                  -- owner, sequence, lookup, replaced
     object  text NOT NULL,
     was     text,
     became  text,

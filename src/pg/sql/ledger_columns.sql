@@ -24,7 +24,8 @@ WITH expected (relation, name, type) AS (VALUES
     ('made', 'became', 'text'),
     ('detached', 'run', 'int8'), ('detached', 'no', 'int4'), ('detached', 'table_name', 'text'),
     ('detached', 'object', 'text'), ('detached', 'kind', 'text'), ('detached', 'back_sql', '_text'),
-    ('detached', 'steps', 'int4'), ('detached', 'shape', 'jsonb'), ('detached', 'back', 'bool')
+    ('detached', 'steps', 'int4'), ('detached', 'shape', 'jsonb'), ('detached', 'back', 'bool'),
+    ('kept', 'run', 'int8'), ('kept', 'table_name', 'text'), ('kept', 'was', 'json'), ('kept', 'became', 'json')
 ),
 relations AS (
     SELECT c.oid, c.relname, c.relkind

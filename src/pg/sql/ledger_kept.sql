@@ -1,0 +1,9 @@
+-- The rows that the target held before a run and that the run removed or wrote over, as they were. A value is the text that the
+-- server prints for it under the settings of this program's sessions. `:ledger` is the ledger's schema.
+CREATE TABLE IF NOT EXISTS :ledger.kept (
+    run         bigint NOT NULL REFERENCES :ledger.run,
+    table_name  text NOT NULL,
+    was         json NOT NULL,              -- by column: the previous value as text
+    became      json                        -- by column: the value that was written over it; NULL: the row was removed
+);
+CREATE INDEX IF NOT EXISTS kept_rows ON :ledger.kept (run, table_name);
