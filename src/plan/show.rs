@@ -108,7 +108,7 @@ fn load(out: &mut PrintedLines, n: usize, load: &LoadPlan, plan: &Plan) {
         out.add("   only when the table is empty");
     }
     if let Some(held) = plan.held.iter().find(|held| held.table == load.table) {
-        let _ = writeln!(out, "   {}", existing_rows(held));
+        out.add(format!("   {}", existing_rows(held)));
     }
     if let Some(key) = &load.conflict {
         out.add(format!("   a row whose ({}) already exists is skipped", key.join(", ")));
