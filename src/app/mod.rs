@@ -12,6 +12,7 @@ mod failure;
 mod fault_file;
 mod finish;
 mod inputs;
+mod locks;
 mod owner;
 mod pages;
 mod plan;

@@ -1,9 +1,10 @@
--- The ledger, version 2: what is done, kept next to the data that it describes. `:ledger` is its schema. Version 1 has the
--- same tables; its fingerprints have form 1.
+-- The ledger, version 3: what is done, kept next to the data that it describes. `:ledger` is its schema. Versions 1 and 2 have
+-- the same tables, without what ledger_version_3.sql adds; fingerprints of version 1 have form 1. ledger_check.sql lists every
+-- column with the version from which on it exists.
 CREATE TABLE :ledger.ledger (
     version int NOT NULL
 );
-INSERT INTO :ledger.ledger VALUES (2);
+INSERT INTO :ledger.ledger VALUES (3);
 
 CREATE TABLE :ledger.run (
     run         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

@@ -1,0 +1,2 @@
+-- The tables and columns that version 3 of the ledger has and versions 1 and 2 have not. ledger.sql creates the same ones in a new
+-- ledger, and ledger_check.sql lists them with `since` = 3.
