@@ -1,6 +1,6 @@
 -- True if each of the tables $4 of the schemas $3 is a partition of table $2 of schema $1.
 SELECT NOT EXISTS (
-    SELECT FROM pg_catalog.unnest($3::text[], $4::text[]) AS named (schema, name)
+    SELECT FROM unnest($3::text[], $4::text[]) AS named (schema, name)
      WHERE NOT EXISTS (
            SELECT FROM pg_catalog.pg_class root
              JOIN pg_catalog.pg_namespace rn ON rn.oid = root.relnamespace AND rn.nspname = $1
