@@ -15,6 +15,7 @@ use crate::resume::RunIdentity;
 
 use super::failure::{Ended, Failure};
 use super::finish::{OwnRun, finish, halted, stopped};
+use super::locks::loaded_tables;
 use super::session::{LedgerView, Migration, Planned};
 use super::situation::{Situation, confirm};
 use super::{dry_run, explain, fault_file, plan, preflight, record};
@@ -154,8 +155,9 @@ fn record_run(
     // Any number serves: the seed only keeps the digests of equal rows in different runs apart.
     let seed = xxhash_rust::xxh3::xxh3_64(format!("{now}\n{}", std::process::id()).as_bytes());
     let replaced = plan.replaced().map(|held| (held.table.clone(), held.rows)).collect();
-    let (shifts, env) = (settled.shifts.clone(), identity.env.clone());
-    let mut judged = Judged { now, shifts, env, replaced, ..Judged::default() };
+    let shared = loaded_tables(plan, None).into_iter().filter(|table| table.shared).map(|table| table.table).collect();
+    let (schema, shifts, env) = (plan.schema.clone(), settled.shifts.clone(), identity.env.clone());
+    let mut judged = Judged { now, shifts, env, schema, shared, replaced, ..Judged::default() };
     migrate::baseline::record(&mut judged, session, plan, target, seed)?;
     session.begin_run(&NewRun {
         mapping: &plan.name,

@@ -153,7 +153,8 @@ impl From<SourceError> for Problems {
 
 impl From<ServerError> for Problems {
     fn from(e: ServerError) -> Problems {
-        Refusal::new(e.operation.to_string(), e.answer(), "").into()
+        let advice = e.advice.clone().unwrap_or_default();
+        Refusal::new(e.operation.to_string(), e.answer(), advice).into()
     }
 }
 

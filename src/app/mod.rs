@@ -16,6 +16,7 @@ mod finish;
 mod growth;
 mod inputs;
 mod leftovers;
+mod locks;
 mod output;
 mod owner;
 mod pages;

@@ -15,7 +15,7 @@ use crate::model::rules::Zone;
 use crate::model::schema::TargetSchema;
 use crate::pg::connect::{ConnectError, Patience, ReadOnly, Settings};
 use crate::pg::detach::Detached;
-use crate::pg::{LockHolder, ServerError, Session};
+use crate::pg::{ServerError, Session};
 use crate::plan::Plan;
 use crate::resume::RunIdentity;
 use crate::sqlite::{self, Source};
@@ -323,34 +323,9 @@ impl Migration<'_> {
         Ok(LedgerView { state, run, done, detached })
     }
 
-    /// The key of the advisory lock of this mapping in this database.
-    fn lock_key(&self) -> i64 {
-        let name = format!("migrate\n{}\n{}", self.request.common.ledger_schema, self.mapping().name);
-        xxhash_rust::xxh3::xxh3_64(name.as_bytes()) as i64
-    }
-
-    /// Takes the run lock. With `--take-over`, ends the process that holds it.
-    ///
-    /// # Errors
-    /// If another process holds it.
-    pub fn lock(&self, session: &mut Session) -> Result<(), Failure> {
-        let Some(holder) = session.lock(self.lock_key()).map_err(Failure::refused)? else { return Ok(()) };
-        let mut advice = "Wait for it, or end it; if its machine is lost, use --take-over.";
-        if self.work().take_over {
-            let mut backends = match self.read_ledger(session).map_err(Failure::refused)?.run {
-                Some(run) => session.backends(run.id).map_err(Failure::refused)?,
-                None => Vec::new(),
-            };
-            // Only a migrate with this mapping takes this lock. The ledger may not know its backend yet.
-            backends.extend(holder.backend());
-            session.end_backends(&backends).map_err(Failure::refused)?;
-            if session.lock(self.lock_key()).map_err(Failure::refused)?.is_none() {
-                return Ok(());
-            }
-            advice = "It was ended and another one came. Wait for that one, or end it.";
-        }
-        let reason = format!("another migrate is at work on this mapping; {}", shown(&holder));
-        Err(Failure::refused(Refusal::new("target", reason, advice)))
+    /// `--ledger-schema`
+    pub fn ledger_schema(&self) -> &str {
+        &self.request.common.ledger_schema
     }
 
     /// Resumes the run in a new epoch, so that late writes of the previous process are rejected. Records the identity of
@@ -375,12 +350,14 @@ impl Migration<'_> {
         self.reconnect()
             .retrying(session, |session| {
                 session.note_backend(run.id, run.epoch)?;
-                let Some(identity) = identity else { return Ok(()) };
-                session.restamp(run.id, &identity.stamp)?;
-                if run.form == Form::One {
-                    session.rewrite_fingerprints(&mut run, &identity.form1, &identity.fingerprints)?;
+                if let LedgerState::Version(version) = session.ledger_state()? {
+                    session.upgrade_ledger(version)?;
                 }
-                Ok(session.replan(run.id, &identity.fingerprints.loads)?)
+                let Some(identity) = identity else { return Ok(()) };
+                session.restamp(&run, &identity.stamp)?;
+                let is_mine = run.form == Form::Two
+                    || session.rewrite_fingerprints(&mut run, &identity.form1, &identity.fingerprints)?;
+                if is_mine && session.replan(&run, &identity.fingerprints.loads)? { Ok(()) } else { Err(Stop::Fenced) }
             })
             .map_err(Failure::refused)?;
         if let Some(identity) = identity {
@@ -416,14 +393,9 @@ impl Connections for Migration<'_> {
         match session.replace(lost).map_err(lost_again)? {
             None => Ok(session),
             // The server may not have noticed yet that the previous connection is lost.
-            Some(holder) => Err(ConnectError::lost("the run's lock is held", shown(&holder))),
+            Some(holder) => Err(ConnectError::lost("the run's lock is held", holder.to_string())),
         }
     }
-}
-
-fn shown(holder: &LockHolder) -> String {
-    let from = if holder.from.is_empty() { "this machine" } else { &holder.from };
-    format!("server process {}, connected from {from} since {}", holder.pid, holder.since)
 }
 
 /// The state of a run, as the report records it.

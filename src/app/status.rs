@@ -34,7 +34,7 @@ pub fn command(common: &Common, world: &World, observer: &dyn Observer) -> Resul
     }
     match ledger {
         LedgerState::Absent => Ok(Vec::new()),
-        LedgerState::Version(_) | LedgerState::Foreign(_) => {
+        LedgerState::Version(_) | LedgerState::Foreign(_) | LedgerState::Untrusted(_) => {
             let mut all = session.run_statuses(&file.mapping.name).map_err(Failure::refused)?;
             all.iter_mut().for_each(|standing| standing.next = next(standing));
             Ok(all)

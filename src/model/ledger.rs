@@ -2,7 +2,7 @@
 //!
 //! Reading and writing them is the work of `pg::ledger`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +23,19 @@ pub enum LedgerState {
     Version(i32),
     /// Tables that are not those of a ledger: the sentence says why.
     Foreign(String),
+    /// Objects through which another role could change the ledger, or run code when it is read or written.
+    Untrusted(Vec<UntrustedObject>),
+}
+
+/// An object that forbids to use a ledger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UntrustedObject {
+    /// Its kind and name.
+    pub object: String,
+    /// The role that owns it, or that owns the code that it runs.
+    pub owner: String,
+    /// True if it is code that runs with the ledger: a trigger, a rule, a policy or a function.
+    pub is_code: bool,
 }
 
 /// The form of a run's fingerprints. A run keeps its form until it is resumed.
@@ -109,6 +122,35 @@ pub struct Judged {
     /// Keys, references, checks, indexes and triggers of the tables, and the state of each.
     #[serde(default)]
     pub objects: Vec<Object>,
+    /// The schema of the tables. Empty in a run that an earlier build began.
+    #[serde(default)]
+    pub schema: String,
+    /// The tables that other runs may load at the same time.
+    #[serde(default)]
+    pub shared: BTreeSet<String>,
+}
+
+/// A table that a run loads, and that no other run may load until it ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoadedTable {
+    /// The table.
+    pub table: String,
+    /// True if other runs that share it, too, may load it at the same time: every load adds to existing rows, and nothing
+    /// of the table is detached.
+    pub shared: bool,
+}
+
+/// Another run that is not ended and loads the same table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenRun {
+    /// Its number.
+    pub run: i64,
+    /// The name of its mapping.
+    pub mapping: String,
+    /// The table.
+    pub table: String,
+    /// True if it shares the table and has detached nothing of it.
+    pub shared: bool,
 }
 
 /// A constraint, an index or a trigger of a table.

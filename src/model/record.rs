@@ -168,12 +168,13 @@ pub enum RunState {
 }
 
 impl RunState {
-    /// The state of a word of the ledger.
-    pub fn of(word: &str) -> RunState {
+    /// Reads a word of the ledger.
+    pub fn read(word: &str) -> Option<RunState> {
         match word {
-            "Done" => RunState::Done,
-            "RolledBack" => RunState::RolledBack,
-            _ => RunState::Running,
+            "Running" => Some(RunState::Running),
+            "Done" => Some(RunState::Done),
+            "RolledBack" => Some(RunState::RolledBack),
+            _ => None,
         }
     }
 }

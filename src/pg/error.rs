@@ -31,6 +31,8 @@ pub struct ServerError {
     pub message: Option<String>,
     /// The connection is lost, or the server is stopping or starting: trying again may help.
     pub lost: bool,
+    /// The operator's way out, if this program knows one.
+    pub advice: Option<String>,
 }
 
 /// An operation on the target. The kinds that decide what to do about a failure have a variant of their own.
@@ -76,6 +78,13 @@ impl From<&Operation> for Operation {
         operation.clone()
     }
 }
+
+/// The words for everything that reads the ledger.
+pub(super) const READING_LEDGER: &str = "reading the ledger";
+
+/// The way out of a ledger that another program changed.
+const RESTORE_LEDGER: &str = "No version of migrate writes this: another program changed the ledger, or only a part of it was \
+    restored. Restore its tables from a backup. With another `--ledger-schema` a run begins that knows nothing of this one.";
 
 /// SQLSTATE classes whose messages quote values: data exceptions, constraints, exceptions raised by the user's code.
 const QUOTING_VALUES: [&str; 4] = ["22", "23", "44", "P0"];
@@ -123,12 +132,23 @@ impl ServerError {
             message: (!quotes).then(|| text::message(answer.message()).into_owned()),
             lost: ended.contains(&code) || code.starts_with(sqlstate::CLASS_CONNECTION),
             swallowed: false,
+            advice: None,
         }
     }
 
     /// Makes an error of this program's own.
     pub fn new(operation: impl Into<Operation>, message: impl Into<String>) -> ServerError {
         ServerError { operation: operation.into(), message: Some(message.into()), ..ServerError::default() }
+    }
+
+    /// Makes the error of a ledger that contains something that no version of this tool writes.
+    pub(super) fn of_ledger(message: impl Into<String>) -> ServerError {
+        ServerError::new(READING_LEDGER, message).advise(RESTORE_LEDGER)
+    }
+
+    /// The same error with the way out.
+    pub(super) fn advise(self, advice: impl Into<String>) -> ServerError {
+        ServerError { advice: Some(advice.into()), ..self }
     }
 
     /// The same error with the connection lost.

@@ -299,6 +299,11 @@ impl LoadPlan {
         format!("load.{}", self.name)
     }
 
+    /// Returns true if the load only adds to the rows of its table: it accepts existing rows, or gives its own new ids.
+    pub fn only_adds(&self) -> bool {
+        self.existing == Some(Existing::Append) || self.columns.iter().any(|column| column.shift.as_deref() == Some(&self.table))
+    }
+
     /// Returns the columns whose ids the target issues, as positions in `columns`.
     pub fn issued(&self) -> Vec<usize> {
         (0..self.columns.len()).filter(|n| matches!(self.columns[*n].feed, Feed::Issued(_))).collect()

@@ -213,7 +213,7 @@ fn first(objects: &[Detached]) -> Vec<Vec<Step>> {
 
 /// Returns the steps after the first one that are not done.
 fn rest(objects: &[Detached]) -> Vec<Vec<Step>> {
-    let left = |o: &Detached| (o.steps.max(1)..o.reattach_sql.len()).map(|n| Step::Reattach(o.clone(), n)).collect();
+    let left = |o: &Detached| (o.steps.max(1)..o.reattach_sql.count()).map(|n| Step::Reattach(o.clone(), n)).collect();
     objects.iter().map(left).collect()
 }
 
@@ -254,7 +254,13 @@ fn perform(job: &Job<'_>, session: &mut Session, run: &Run, step: &Step, alone: 
         return Err(Stop::Interrupted);
     }
     match step {
-        Step::Reattach(object, n) => Ok(session.reattach(run.id, object, *n, alone)?),
+        Step::Reattach(object, n) => {
+            if session.reattach(run, object, *n, alone)? {
+                Ok(())
+            } else {
+                Err(Stop::Fenced)
+            }
+        }
         Step::Analyze(table) => Ok(session.analyze(&job.plan.schema, table)?),
     }
 }

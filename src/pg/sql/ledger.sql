@@ -1,5 +1,6 @@
 -- The ledger, version 3: what is done, kept next to the data that it describes. `:ledger` is its schema. Versions 1 and 2 have
--- no table `kept` (ledger_kept.sql); the fingerprints of version 1 have form 1.
+-- the same tables. ledger_version_3.sql adds what version 3 has in addition. Fingerprints of version 1 have form 1. ledger_check.sql
+-- lists every column with the version from which on it exists.
 CREATE TABLE :ledger.ledger (
     version int NOT NULL
 );
