@@ -5,6 +5,7 @@
 pub mod batch;
 mod blame;
 mod catalog;
+pub mod conditions;
 pub mod connect;
 pub mod copy;
 pub mod detach;
@@ -28,6 +29,7 @@ pub mod throwaway;
 pub mod triggers;
 mod types;
 pub mod values;
+mod zones;
 
 pub use blame::Blame;
 pub use error::ServerError;
@@ -37,3 +39,4 @@ pub use owner::OwnerFound;
 pub use read_back::ReadBack;
 pub use session::{Backend, Session};
 pub use snapshot::block_range;
+pub use zones::{OffsetSince, ZoneOffsets, ZoneQuestion};
