@@ -1,6 +1,7 @@
 //! From mapping, source and target to the plan, and `migrate plan`, which prints it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::cli::{PlanArgs, Reporting, Work};
 use crate::convert::Settled;
@@ -18,10 +19,12 @@ use crate::model::record::{Activity, CommandKind, Refusal, Report, RunState, War
 use crate::model::schema::{Detachable, TargetSchema};
 use crate::pg::{OtherSession, ServerError, Session};
 use crate::plan::{self, Detaching, Inputs, Plan, Purpose, SqlFacts};
+use crate::resume;
 use crate::sqlite::Source;
 
 use super::failure::Failure;
 use super::session::{LedgerView, Migration, Planned, Request};
+use super::situation::readable_ledger;
 use super::world::World;
 use super::{inputs, record};
 
@@ -37,10 +40,32 @@ pub fn command(args: &PlanArgs, world: &World, observer: &dyn Observer) -> Resul
     report.dry_run = true;
     let source = m.open_source(&mut report)?;
     let mut target = m.open_target(&mut report)?;
-    let planned = make(&m, &source, target.as_mut(), None, &mut report)?;
+    let ledger = target.as_mut().map(|session| readable_ledger(&m, session)).transpose().map_err(Failure::refused)?;
+    let unusable = ledger.as_ref().and_then(|ledger| resume::unusable(&ledger.state));
+    let planned = match unusable {
+        None => make(&m, &source, target.as_mut(), ledger.as_ref(), &mut report)?,
+        Some(refusal) => {
+            report.refusals.push(refusal);
+            None
+        }
+    };
     add_lines(&m, &mut report);
     record::end(&mut report, Exit::Refused);
-    Ok(planned.map(|(plan, _)| plan).ok_or(Box::new(report)))
+    let known = ledger.and_then(|ledger| ledger.run).map(|run| known_run(&run));
+    let planned = planned.map(|(mut plan, _)| {
+        plan.warnings.splice(0..0, known);
+        plan
+    });
+    Ok(planned.ok_or(Box::new(report)))
+}
+
+/// The warning that the ledger knows a run of this plan.
+fn known_run(run: &Run) -> Warning {
+    let message = match run.state {
+        RunState::Done => "is done already: the same command loads nothing and verifies its rows again",
+        _ => "began and did not end: the same command resumes it",
+    };
+    Warning::new(format!("run {}", run.id), message)
 }
 
 /// Adds the line of the mapping file to each refusal and warning about the mapping.
@@ -264,15 +289,17 @@ pub fn settle(
 ) -> Result<(Settled, Vec<Warning>), Stop> {
     let mut settled = m.constants(run);
     if run.is_none() {
-        settled.shifts = migrate::preflight::id_offset::choose(session, plan, source, target)?;
+        settled.shifts = migrate::preflight::id_offset::choose(session, plan, source, target, &settled)?;
         let mut mistaken = migrate::preflight::id_collisions::find(session, plan, target, source, &settled)?;
         mistaken.extend(ReplaceCheck { plan, target, source, settled: &settled }.find(session)?);
         if !mistaken.is_empty() {
             return Err(Stop::Refused(mistaken));
         }
     }
-    let stale = migrate::preflight::ids_in_text::find(plan, source, &settled);
-    Ok((settled, stale))
+    let (doubts, mut warnings) = migrate::preflight::zone_data::compare(session, plan)?;
+    settled.doubts = Arc::new(doubts);
+    warnings.extend(migrate::preflight::ids_in_text::find(plan, source, &settled));
+    Ok((settled, warnings))
 }
 
 /// SQLite's answers about the SQL of the mapping.

@@ -340,7 +340,7 @@ impl Observer for Timing<'_> {
                 }
             }
             Event::Retry { why, .. } => measured.retries.push(RetryRecord { at: rounded(at), why: why.to_owned() }),
-            Event::Copied { .. } | Event::Warned(_) | Event::Said(_) => {}
+            Event::Copied { .. } | Event::RowsLost { .. } | Event::Warned(_) | Event::Said(_) => {}
         }
         drop(measured);
         self.next.on_event(event);

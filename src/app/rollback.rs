@@ -36,8 +36,8 @@ pub fn carry_out(
     let run = m.resume(session, run, None)?;
     // The batches that the previous process committed in the meantime count, too.
     let done = session.loads_done(run.id).map_err(Failure::refused)?;
-    let (env, sizes) = (m.env(), Default::default());
-    let job = m.job(planned, &env, &sizes);
+    let (settled, sizes) = (m.constants(Some(&run)), Default::default());
+    let job = m.job(planned, &settled, &sizes);
     m.world().ending.note(Leaves::Rollback);
     match rollback::remove(&job, session, &run, &done) {
         Ok(removed) => {

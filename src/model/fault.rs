@@ -141,11 +141,13 @@ pub enum Loss {
     EndOfDay,
     /// A `jsonb` had one key twice; the last value is kept, as PostgreSQL does for every `jsonb`.
     DuplicateKeys,
+    /// The target's server reads the local time as another instant: its time zone data differ from those of this program.
+    ZoneData,
 }
 
 impl Loss {
     /// All losses and changes.
-    pub const ALL: [Loss; 9] = [
+    pub const ALL: [Loss; 10] = [
         Loss::StripNul,
         Loss::IfBad,
         Loss::Round,
@@ -155,6 +157,7 @@ impl Loss {
         Loss::Real,
         Loss::EndOfDay,
         Loss::DuplicateKeys,
+        Loss::ZoneData,
     ];
 
     /// Returns the modifier's name as a mapping writes it, or the name of a built-in change.
@@ -169,6 +172,7 @@ impl Loss {
             Loss::Real => "double-as-real",
             Loss::EndOfDay => "24:00:00",
             Loss::DuplicateKeys => "duplicate-json-keys",
+            Loss::ZoneData => "time-zone-data",
         }
     }
 

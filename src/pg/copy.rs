@@ -27,6 +27,8 @@ pub struct Destination<'a> {
     pub as_text: bool,
     /// The unique key whose collisions are skipped.
     pub conflict: Option<&'a [String]>,
+    /// True if NULL equals NULL in that key.
+    pub nulls_equal: bool,
 }
 
 /// The destination of one COPY statement.
@@ -110,13 +112,22 @@ impl OpenBatch<'_> {
         let equality = self.equality(into)?;
         let equal = |k: &String| equality.of(k, &format!("t.{}", quoted(k)), &format!("p.{}", quoted(k)));
         let equal: Vec<String> = key.iter().map(equal).collect();
-        let known: Vec<String> = key.iter().map(|k| format!("p.{} IS NOT NULL", quoted(k))).collect();
+        let is_null = |side: &str, k: &String| format!("{side}.{} IS NULL", quoted(k));
+        let known = key.iter().map(|k| format!("NOT {}", is_null("p", k))).collect::<Vec<_>>().join(" AND ");
+        let known = if into.nulls_equal { "true".to_owned() } else { known };
+        let mut exists = format!("EXISTS (SELECT FROM {table} AS t WHERE {})", equal.join(" AND "));
+        if into.nulls_equal {
+            // Apart from the condition above, which an index serves.
+            let both_null = |k: &String| format!("{} AND {}", is_null("t", k), is_null("p", k));
+            let same: Vec<String> =
+                key.iter().zip(&equal).map(|(k, equal)| format!("({equal} OR {})", both_null(k))).collect();
+            let nulls = key.iter().map(|k| is_null("p", k)).collect::<Vec<_>>().join(" OR ");
+            exists += &format!(" OR ({nulls}) AND EXISTS (SELECT FROM {table} AS t WHERE {})", same.join(" AND "));
+        }
         let sql = format!(
             "SELECT p.{place} FROM (SELECT *, pg_catalog.row_number() OVER (PARTITION BY {keys} ORDER BY {place}) AS {nth} \
                FROM pg_temp.migrate_piece) AS p \
-             WHERE (p.{nth} OPERATOR(pg_catalog.>) 1 AND {}) OR EXISTS (SELECT FROM {table} AS t WHERE {}) ORDER BY 1",
-            known.join(" AND "),
-            equal.join(" AND ")
+             WHERE (p.{nth} OPERATOR(pg_catalog.>) 1 AND {known}) OR {exists} ORDER BY 1"
         );
         let existing = self.tx.query(&sql, &[]).doing("looking for keys that exist")?;
         let skipped: Vec<i64> = existing.iter().map(|row| row.get(0)).collect();

@@ -5,6 +5,7 @@
 pub mod batch;
 mod blame;
 mod catalog;
+pub mod conditions;
 pub mod connect;
 pub mod copy;
 pub mod detach;
@@ -30,6 +31,7 @@ pub mod throwaway;
 pub mod triggers;
 mod types;
 pub mod values;
+mod zones;
 
 pub use blame::Blame;
 pub use error::ServerError;
@@ -39,3 +41,4 @@ pub use owner::OwnerFound;
 pub use read_back::ReadBack;
 pub use session::{Backend, Session};
 pub use snapshot::block_range;
+pub use zones::{OffsetSince, ZoneOffsets, ZoneQuestion};

@@ -3,6 +3,7 @@
 //! [`build()`] is a pure function of the mapping and both schemas. It returns a [`Plan`] or every refusal at once. Nothing is
 //! read, sent or printed here; `migrate` only executes the plan.
 
+mod assumed;
 mod build;
 mod classes;
 mod columns;
@@ -275,6 +276,12 @@ impl Plan {
     /// Returns the owner whose row is found or made. `None` if rows carry their owners.
     pub fn settled_owner(&self) -> Option<&OwnerPlan> {
         self.owner.as_ref().filter(|owner| !owner.natural.is_empty())
+    }
+
+    /// Returns the plan with every load in binary form, in which each row has fields.
+    pub fn in_binary(&self) -> Plan {
+        let loads = self.loads.iter().map(|load| LoadPlan { as_text: false, ..load.clone() }).collect();
+        Plan { loads, ..self.clone() }
     }
 
     /// Moves a refusal of an inherited modifier to the place that the column inherits the modifier from.

@@ -228,6 +228,7 @@ fn table_text(schema: &str, table: &TargetTable) -> String {
         has_rows: _,
         unlogged: _,
         heirs: _,
+        rules: _,
     } = table;
     let check = |(name, definition): &(String, String)| Expression::new("check").text(name).text(definition);
     let trigger = |(name, enabled): &(String, char)| Expression::new("trigger").text(name).text(&enabled.to_string());

@@ -89,6 +89,7 @@ impl<'a> Lane<'a> {
             columns: &self.started.columns,
             as_text: load.as_text,
             conflict: load.conflict.as_deref(),
+            nulls_equal: load.conflict.as_ref().is_some_and(|key| self.job.target.equates_nulls(&load.table, key)),
         }
     }
 

@@ -59,8 +59,12 @@ pub fn remove(
     // If the answer to the commit is lost, the next attempt finds the run removed and returns this result.
     let mut result = RollbackResult::default();
     job.retrying(session, |session| {
-        let mut settled =
-            Settled { now: run.judged.now, owner: None, env: job.env.clone(), shifts: run.judged.shifts.clone() };
+        let mut settled = Settled {
+            now: run.judged.now,
+            env: job.env.clone(),
+            shifts: run.judged.shifts.clone(),
+            ..Settled::default()
+        };
         settled.owner = owner::find(session, job.plan, &settled)?.map(RawBuf::text);
         let loads = written_loads(job, session, run, done, &settled)?;
         let made = session.made(run.id)?;

@@ -89,6 +89,9 @@ fn loss_says(modifier: &str) -> Option<&'static str> {
         }
         Loss::Real => "A double was written as the real with the same shortest text.",
         Loss::EndOfDay => "24:00:00 was written as the start of the next day.",
+        Loss::ZoneData => {
+            "The time zone data of the target's server have another offset for these times: it shows another local time."
+        }
         Loss::DuplicateKeys => "A JSON object had a key twice. A jsonb keeps the last value, and the others were lost.",
     })
 }

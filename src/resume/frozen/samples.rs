@@ -309,6 +309,7 @@ pub fn target() -> TargetSchema {
         has_rows: true,
         unlogged: true,
         heirs: strings(&["people_old"]),
+        rules: Vec::new(),
     };
     let tables = [("people".to_owned(), people), ("cities".to_owned(), TargetTable::default())];
     TargetSchema { schema: "public".to_owned(), tables: tables.into(), ..TargetSchema::default() }

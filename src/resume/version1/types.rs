@@ -127,6 +127,7 @@ pub fn table_text(schema: &str, table: &TargetTable) -> String {
         has_rows: _,
         unlogged: _,
         heirs: _,
+        rules: _,
     } = table;
     let mut lines = vec![schema.to_owned()];
     lines.extend(columns.iter().map(|column| {
