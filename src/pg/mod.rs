@@ -22,6 +22,7 @@ mod rights;
 pub mod rollback;
 mod sequence;
 mod session;
+pub mod skipped;
 mod snapshot;
 pub mod sqlstate;
 pub mod throwaway;
