@@ -6,6 +6,7 @@ use crate::convert::Settled;
 use crate::convert::row::Maps;
 use crate::job::{KeyMemory, Stop};
 use crate::migrate;
+use crate::migrate::existing::compare::HeldComparison;
 use crate::migrate::preflight::{read_ahead, sequence_ends};
 use crate::model::record::{Refusal, Report, StepKind};
 use crate::pg::Session;
@@ -40,7 +41,8 @@ pub fn read(
     let memory = KeyMemory::default();
     let preflight = read_ahead::Preflight { plan, source, target, settled, observer, asked, jobs, maps: &maps, memory };
     let holds_rows = |table: &str| target.tables.get(table).is_some_and(|t| t.has_rows);
-    let found = preflight.read(session, &|load: &LoadPlan| !(load.when_empty && holds_rows(&load.table)))?;
+    let mut found = preflight.read(session, &|load: &LoadPlan| !(load.when_empty && holds_rows(&load.table)))?;
+    HeldComparison { plan, target, source, settled }.add(session, &mut found)?;
     let refusals = sequence_ends::refuse_used_up(plan, source.schema(), target, &settled.shifts, &found);
     record::step(report, StepKind::Preflight, m.world().elapsed() - began);
     Ok(PreflightResult { found, maps, refusals })
