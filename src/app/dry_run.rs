@@ -12,10 +12,11 @@ use crate::model::select::Relation;
 use crate::pg::Session;
 use crate::sqlite::Source;
 
+use super::existing::{self, CountedLoads};
 use super::failure::{Ended, Failure};
 use super::finish::stopped;
 use super::session::{Migration, Planned};
-use super::{existing, explain, fault_file, plan, preflight, record};
+use super::{explain, fault_file, plan, preflight, record};
 
 /// Returns the key of the owner. `None` if the plan has no owner or the run will make it.
 ///
@@ -79,7 +80,8 @@ fn check(
     explain::preflight_misses(m, planned, &preflight, &settled, report)
         .map_err(|stop| Ended::Exit(stopped(m, stop, plan, report, false)))?;
     record_source(report, planned);
-    existing::record(report, plan, run, planned.source);
+    let sums = |load: &str| found.iter().find(|found| found.load == load).map(|found| found.sums.clone());
+    existing::record(report, run, &CountedLoads { plan, source: planned.source, sums: &sums });
     report.warnings.extend(migrate::preflight::time_units::unclear(&plan.loads, planned.source));
     let total = fault_file::preflight_faults(m, planned, found, report);
     report.checks.push(Check::not_checked(CheckKind::Content, None, "a dry run writes nothing"));

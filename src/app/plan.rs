@@ -17,7 +17,7 @@ use crate::model::pgtype::ColumnType;
 use crate::model::record::{Activity, CommandKind, Refusal, Report, RunState, Warning};
 use crate::model::schema::{Detachable, TargetSchema};
 use crate::pg::{OtherSession, ServerError, Session};
-use crate::plan::{self, Detaching, Inputs, Plan, Purpose, SqlFacts};
+use crate::plan::{self, Detaching, Inputs, Plan, Purpose, SqlFacts, WithMatches};
 use crate::sqlite::Source;
 
 use super::failure::Failure;
@@ -55,6 +55,8 @@ pub fn add_lines(m: &Migration<'_>, report: &mut Report) {
 struct TargetFacts {
     /// `None` if no target was named.
     catalog: Option<TargetSchema>,
+    /// The mapping with its rules of `existing = "match"` rewritten.
+    matches: Option<WithMatches>,
     detachable: Vec<Detachable>,
     expressions: Expressions,
     purpose: Purpose,
@@ -77,12 +79,12 @@ pub fn make(
     ledger: Option<&LedgerView>,
     report: &mut Report,
 ) -> Result<Option<(Plan, TargetSchema)>, Failure> {
-    let mapping = m.mapping();
     let run = ledger.and_then(|k| k.run.as_ref());
     let facts = match session {
         None => TargetFacts::default(),
         Some(session) => target_facts(m, source, session, ledger).map_err(Failure::refused)?,
     };
+    let mapping = facts.matches.as_ref().map_or(m.mapping(), |matches| &matches.mapping);
     let env = m.env();
     let owner = m.owner_flag();
     let now = inputs::now_text(mapping, run.map_or(m.world().now_micros(), |r| r.judged.now));
@@ -102,6 +104,7 @@ pub fn make(
     let sql = sql_facts(source, mapping, &inputs)?;
     inputs.sql = &sql;
     let refused = report.refusals.len();
+    report.refusals.extend(facts.matches.iter().flat_map(|matches| matches.refusals.iter().cloned()));
     facts.busy.iter().for_each(|busy| note_busy(m, busy, report));
     let mut versions = Vec::new();
     for difference in facts.versions {
@@ -142,7 +145,8 @@ fn target_facts(
     let run = ledger.and_then(|k| k.run.as_ref());
     let purpose = purpose(m, session, run)?;
     let (catalog, detachable) = catalog(m, session, ledger)?;
-    let expressions = expressions(session, m.mapping(), &catalog)?;
+    let matches = plan::with_matches(m.mapping(), source.schema(), &catalog);
+    let expressions = expressions(session, &matches.mapping, &catalog)?;
     let mut holding = loaded(m, &catalog);
     holding.retain(|table| catalog.tables.get(table).is_some_and(|facts| facts.has_rows));
     let held = match run {
@@ -156,7 +160,7 @@ fn target_facts(
         ),
         _ => Default::default(),
     };
-    Ok(TargetFacts { catalog: Some(catalog), detachable, expressions, purpose, held, busy, versions })
+    Ok(TargetFacts { catalog: Some(catalog), matches: Some(matches), detachable, expressions, purpose, held, busy, versions })
 }
 
 /// The rights that the command needs on the target. Every command only verifies a finished run.

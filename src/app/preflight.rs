@@ -6,6 +6,7 @@ use crate::convert::Settled;
 use crate::convert::row::Maps;
 use crate::job::Stop;
 use crate::migrate;
+use crate::migrate::existing::compare::HeldComparison;
 use crate::migrate::preflight::read_ahead;
 use crate::model::record::{Activity, Report, StepKind};
 use crate::pg::Session;
@@ -38,7 +39,8 @@ pub fn read(
     let preflight =
         read_ahead::Preflight { plan, source, target, settled, observer, asked, jobs, maps: &maps, checks_constraints };
     let holds_rows = |table: &str| target.tables.get(table).is_some_and(|t| t.has_rows);
-    let found = preflight.read(session, &|load: &LoadPlan| !(load.when_empty && holds_rows(&load.table)))?;
+    let mut found = preflight.read(session, &|load: &LoadPlan| !(load.when_empty && holds_rows(&load.table)))?;
+    HeldComparison { plan, target, source, settled }.add(session, &mut found)?;
     record::step(report, StepKind::Preflight, m.world().elapsed() - began);
     Ok(PreflightResult { found, maps })
 }

@@ -175,7 +175,8 @@ fn lookups(report: &mut Report, load: &LoadPlan, sums: &Sums, begun: bool) {
 }
 
 fn losses(report: &mut Report, load: &LoadPlan, sums: &Sums) {
-    report.losses.extend(sums.losses.iter().map(|loss| LossRecord {
+    // An empty column counts whole rows, which `existing` lists.
+    report.losses.extend(sums.losses.iter().filter(|loss| !loss.column.is_empty()).map(|loss| LossRecord {
         load: load.name.clone(),
         column: loss.column.clone(),
         modifier: loss.modifier.clone(),

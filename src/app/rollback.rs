@@ -72,7 +72,7 @@ fn record(removed: RollbackResult, report: &mut Report) {
         report.warnings.push(Warning::removed(format!("load.{load}"), format!("{rows} rows are removed")));
     }
     for (table, rows) in removed.restored {
-        let message = format!("{rows} rows that the run had removed are there again");
+        let message = format!("{rows} rows that the run had removed or written over are as before");
         report.warnings.push(Warning::removed(format!("table {table}"), message));
     }
     report.warnings.extend(removed.owner.map(|owner| match owner {

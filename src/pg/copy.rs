@@ -8,6 +8,7 @@ use super::batch::OpenBatch;
 use super::equality::Equality;
 use super::error::{Doing, Operation, ServerError};
 use crate::model::ident::{free_name, qualified, quoted, quoted_list};
+use crate::plan::SkippedRows;
 use crate::wire::binary;
 
 /// The largest slice that is passed to the client library at once. The library flushes each write over 4 KiB with a round
@@ -25,8 +26,8 @@ pub struct Destination<'a> {
     pub columns: &'a [String],
     /// Rows are sent by text COPY.
     pub as_text: bool,
-    /// The unique key whose collisions are skipped.
-    pub conflict: Option<&'a [String]>,
+    /// The rows that are skipped because their key exists. `None`: a collision is an error.
+    pub skipped: Option<&'a SkippedRows>,
 }
 
 /// The destination of one COPY statement.
@@ -52,15 +53,15 @@ impl OpenBatch<'_> {
     /// # Errors
     /// If the server refuses a row or reports another number, or the connection is lost.
     pub fn copy(&mut self, into: &Destination<'_>, bytes: &[u8], rows: u64) -> Result<Vec<usize>, ServerError> {
-        match into.conflict {
+        match into.skipped {
             None => {
                 let table = format!("{} ({})", qualified(into.schema, into.table), quoted_list(into.columns));
                 self.copy_straight(&CopyTarget { table, as_text: into.as_text }, bytes, rows)?;
                 Ok(Vec::new())
             }
-            Some(key) => {
+            Some(skipped) => {
                 self.stage(into, bytes, rows)?;
-                self.insert_staged(into, key, rows)
+                self.insert_staged(into, &skipped.key, rows)
             }
         }
     }
@@ -91,7 +92,7 @@ impl OpenBatch<'_> {
     }
 
     /// Returns the equality of the columns of the table, read once per connection.
-    fn equality(&mut self, into: &Destination<'_>) -> Result<Equality, ServerError> {
+    pub(super) fn equality(&mut self, into: &Destination<'_>) -> Result<Equality, ServerError> {
         if let Some(known) = self.prepared.known_equality(into.schema, into.table) {
             return Ok(known);
         }
@@ -137,7 +138,7 @@ impl OpenBatch<'_> {
 }
 
 /// The name of the staging table's column that numbers the rows.
-fn place_column(into: &Destination<'_>) -> String {
+pub(super) fn place_column(into: &Destination<'_>) -> String {
     free_name("migrate_place", into.columns)
 }
 

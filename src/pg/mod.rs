@@ -24,6 +24,7 @@ pub mod rollback;
 mod row;
 mod sequence;
 mod session;
+pub mod skipped;
 mod snapshot;
 pub mod sqlstate;
 pub mod throwaway;

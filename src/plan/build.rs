@@ -12,7 +12,7 @@ use crate::model::schema::{TargetColumn, TargetSchema, TargetTable};
 use super::order::Order;
 use super::{
     Context, Feed, HeldTable, Inputs, LeftInSource, LoadPlan, OwnerPath, OwnerPlan, Plan, PlanFindings, Purpose,
-    Shifted, TableClass, Taken, classes, columns, detach, existing, modifiers, order, owner, owner_path, relation,
+    Shifted, TableClass, Taken, classes, columns, detach, existing, matching, modifiers, order, owner, owner_path, relation,
     rights, shift, tables, unmapped,
 };
 
@@ -33,7 +33,7 @@ pub fn build(mapping: &Mapping, inputs: &Inputs<'_>) -> Result<Plan, (Vec<Refusa
     if inputs.target.is_some() {
         tables::schema_has_tables(&target, &mut findings);
     }
-    let copies = unmapped::copies(mapping, inputs, &target, &mut findings);
+    let copies = unmapped::copies(mapping, inputs.source, &target, &mut findings);
     let loads = mapping.loads.iter().cloned().chain(copies).map(|load| existing::with_default(load, mapping));
     let mapping = &Mapping { loads: loads.collect(), ..mapping.clone() };
     let held = existing::held(Context { mapping, inputs, target: &target }, &mut findings);
@@ -83,6 +83,7 @@ fn parts(context: Context<'_>, held: &[HeldTable], findings: &mut PlanFindings) 
     let owner = owner::owner(context, findings);
     let mut taken = Taken::new();
     let mut loads = loads(context, &mut taken, findings);
+    matching::keys_are_plain(&loads, held, findings);
     stamped_too_early(&loads, owner.as_ref(), findings);
     skipped_parents(mapping, &loads, target, findings);
     let shifts = if has_target { shift::shifts(mapping, &mut loads, target, findings) } else { Vec::new() };

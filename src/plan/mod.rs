@@ -11,6 +11,7 @@ mod detach;
 mod existing;
 pub mod image;
 mod lookup;
+mod matching;
 mod modifiers;
 mod names;
 mod needs;
@@ -23,6 +24,7 @@ mod rights;
 pub mod sequences;
 mod shift;
 mod show;
+mod skipped;
 mod sql;
 mod tables;
 mod unmapped;
@@ -43,12 +45,14 @@ pub use compared_key::{ComparedKey, compared_key};
 pub use detach::{Detach, Detaching, proves_unique};
 pub use existing::{HeldTable, Treatment, empty_replaced};
 pub use lookup::{LookupPlan, PlannedStep, expressions};
+pub use matching::{WithMatches, with_matches};
 pub use owner_path::{Hop, OwnerPath};
 pub use references::{Comparison, Reference, references};
 pub use relation::{SqlFacts, selects};
 pub use rights::{Purpose, ledger_rights, to_make_the_owner};
 pub use shift::Shifted;
 pub use show::text;
+pub use skipped::SkippedRows;
 pub use sql::sql;
 
 /// The facts from which a plan is made, in addition to the mapping.
@@ -224,6 +228,8 @@ pub struct LoadPlan {
     pub when_empty: bool,
     /// The treatment of rows that the table holds before the run.
     pub existing: Option<Existing>,
+    /// The column that identifies a row only within its own database.
+    pub surrogate: Option<String>,
     /// True if user triggers run.
     pub triggers_fire: bool,
     /// True if rows are sent as text because a column's type has no binary encoder.

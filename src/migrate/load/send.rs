@@ -8,7 +8,7 @@ use crate::migrate::rows::batch::Batch;
 use crate::model::key::{Key, KeyRange};
 use crate::model::ledger::Sums;
 use crate::model::select::{Failed, Row, Sink};
-use crate::pg::ServerError;
+use crate::pg::{Blame, ServerError};
 use crate::pg::batch::{BatchId, OpenBatch};
 use crate::pg::copy::Destination;
 use crate::plan::{Feed, LoadPlan};
@@ -16,6 +16,7 @@ use crate::sqlite::Reader;
 
 use super::bisect::Bisection;
 use super::fault_policy;
+use super::skipped::SkippedBatch;
 
 /// The origin of a batch's rows, to read them again.
 pub struct Origin<'a> {
@@ -52,13 +53,20 @@ pub fn send(
         let ids = draw_ids(open, origin.load, batch)?;
         open.set_savepoint()?;
         let copied = open.copy(destination, &batch.bytes, batch.rows());
-        match copied.and_then(|skipped| open.keep_rows(origin.check_deferred).map(|()| skipped)) {
-            Ok(skipped) => {
-                let deviations = batch.deviations(&skipped);
+        let compared = copied.and_then(|skipped| SkippedBatch::compare(open, destination, origin.id, skipped));
+        match compared.and_then(|compared| compared.keep(open, origin.check_deferred)) {
+            Ok(compared) if compared.faults.is_empty() => {
+                let deviations = batch.deviations(&compared.skipped);
                 if !deviations.is_empty() {
                     open.note_deviations(origin.id, &deviations)?;
                 }
-                return Ok((batch.sums(&skipped, origin.seed), ids));
+                let mut sums = batch.sums(&compared.skipped, origin.seed);
+                compared.add_losses(destination, batch, &mut sums);
+                return Ok((sums, ids));
+            }
+            Ok(compared) => {
+                open.roll_back_to_savepoint()?;
+                send_without(origin, batch, compared.faults, counted)?;
             }
             Err(refusal) if !refusal.is_about_rows() => return Err(refusal.into()),
             Err(refusal) => {
@@ -70,15 +78,25 @@ pub fn send(
                 if refused.is_empty() {
                     return Err(refusal.into());
                 }
-                batch.refuse_rows(refused);
-                read_again(origin, batch)?;
-                while batch.refused_parents() {
-                    read_again(origin, batch)?;
-                }
-                fault_policy::check(origin.job, batch, counted)?;
+                send_without(origin, batch, refused, counted)?;
             }
         }
     }
+}
+
+/// Reads the batch again without refused rows.
+fn send_without(
+    origin: &Origin<'_>,
+    batch: &mut Batch<'_>,
+    refused: Vec<(usize, Blame)>,
+    counted: &mut u64,
+) -> Result<(), Stop> {
+    batch.refuse_rows(refused);
+    read_again(origin, batch)?;
+    while batch.refused_parents() {
+        read_again(origin, batch)?;
+    }
+    fault_policy::check(origin.job, batch, counted)
 }
 
 /// Draws an id for each row and each column that a sequence feeds, and writes the ids into the rows.

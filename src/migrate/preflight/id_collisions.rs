@@ -315,6 +315,7 @@ impl ParentCheck<'_> {
             conflict: None,
             when_empty: false,
             existing: None,
+            surrogate: None,
             triggers_fire: false,
             as_text: false,
             unfed: Vec::new(),

@@ -173,6 +173,10 @@ impl Removal<'_> {
                     if let Some(written) = loads.iter().find(|written| written.load.name == plan.loads[*n].name) {
                         self.remove_load(tx, written)?;
                     }
+                    let over = kept::restore_written_over(tx, plan, &plan.loads[*n])?;
+                    if over > 0 {
+                        self.result.restored.push((plan.loads[*n].table.clone(), over));
+                    }
                 }
                 Node::Owner => self.remove_owner(tx)?,
             }
@@ -180,7 +184,8 @@ impl Removal<'_> {
         if !late.is_empty() || !disabled.is_empty() || !indexes.is_empty() {
             tx.check_deferred()?;
         }
-        self.result.restored = kept::restore(tx, plan, &self.made)?;
+        let restored = kept::restore(tx, plan, &self.made)?;
+        self.result.restored.extend(restored);
         for index in &indexes {
             tx.drop_index(index)?;
         }

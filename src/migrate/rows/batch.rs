@@ -296,6 +296,11 @@ impl<'a> Batch<'a> {
         }
     }
 
+    /// The key of a row as reports show it. `None` if it is a value of the row.
+    pub fn shown_key(&self, row: usize) -> Option<String> {
+        self.keys.get(row).and_then(Key::as_rowid).map(|id| id.to_string())
+    }
+
     /// Returns the rows whose target differs from the source: skipped rows, given by index, and values of `if_orphan`.
     pub fn deviations(&self, skipped: &[usize]) -> Vec<Deviation> {
         let skipped = skipped.iter().filter_map(|n| self.keys.get(*n));

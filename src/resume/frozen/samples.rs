@@ -47,6 +47,7 @@ fn load(name: &str, select: Select, columns: Vec<ColumnPlan>) -> LoadPlan {
         conflict: None,
         when_empty: false,
         existing: None,
+        surrogate: None,
         triggers_fire: false,
         as_text: false,
         unfed: Vec::new(),
@@ -74,6 +75,7 @@ fn feeds() -> LoadPlan {
         ambiguous_is_fault: true,
         missing: Value::Fault,
         quiet: true,
+        reference: None,
         rules: Rules { trim: true, ..Rules::default() },
     };
     let constants = [
