@@ -6,7 +6,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::mapping::{FeedRule, Load, LookupRule, MappedColumn, Mapping, MissingRule, OneOrMore, OwnerRule, StepRule, Switch};
+use crate::mapping::{
+    FeedRule, Load, LookupRule, MappedColumn, Mapping, MissingRule, OneOrMore, OwnerRule, StepRule, Switch,
+};
 use crate::model::ident::{qualified, quoted};
 use crate::model::pgtype::Kind;
 use crate::model::record::Refusal;
@@ -72,9 +74,11 @@ impl MatchedTable {
         let id = surrogate(facts);
         let key = natural_key(load, facts, key.as_deref(), id, &place, findings)?;
         let id = id.filter(|id| !key.contains(id)).cloned();
-        let to_itself = |f: &&ForeignKey| f.parent == load.to && id.as_ref().is_some_and(|id| f.parent_columns.contains(id));
+        let to_itself =
+            |f: &&ForeignKey| f.parent == load.to && id.as_ref().is_some_and(|id| f.parent_columns.contains(id));
         if let Some(own) = facts.foreign.iter().find(to_itself) {
-            let reason = format!("rows of `{}` refer to rows of the same table ({}), whose ids may change", load.to, own.name);
+            let reason =
+                format!("rows of `{}` refer to rows of the same table ({}), whose ids may change", load.to, own.name);
             findings.refuse(place, reason, "Write `existing = \"replace\"` or `\"append\"`.");
             return None;
         }
@@ -106,14 +110,20 @@ fn natural_key(
     let exact = table.unique.iter().filter(|unique| !unique.nulls_equal && !unique.loose && !unique.deferrable);
     let keys: Vec<&Vec<String>> = exact.map(|unique| &unique.columns).filter(|c| !is_id(c) && is_usable(c)).collect();
     let shown = |keys: &[&Vec<String>]| keys.iter().map(|key| format!("{key:?}")).collect::<Vec<_>>().join(" or ");
-    let same = |key: &&&Vec<String>, stated: &[String]| key.len() == stated.len() && stated.iter().all(|c| key.contains(c));
+    let same =
+        |key: &&&Vec<String>, stated: &[String]| key.len() == stated.len() && stated.iter().all(|c| key.contains(c));
     match (stated, keys.as_slice()) {
         (Some(stated), keys) => {
             let found = keys.iter().find(|key| same(key, stated)).map(|key| (*key).clone());
             if found.is_none() {
-                let reason = format!("`{}` has no unique key over ({}) whose columns are NOT NULL", load.to, stated.join(", "));
+                let reason =
+                    format!("`{}` has no unique key over ({}) whose columns are NOT NULL", load.to, stated.join(", "));
                 let choice = if keys.is_empty() { String::new() } else { format!("Write match = {}. ", shown(keys)) };
-                findings.refuse(place, reason, format!("{choice}`existing = \"replace\"` and `\"append\"` need no key."));
+                findings.refuse(
+                    place,
+                    reason,
+                    format!("{choice}`existing = \"replace\"` and `\"append\"` need no key."),
+                );
             }
             found
         }
@@ -134,7 +144,8 @@ fn natural_key(
 /// Refuses natural keys whose values the mapping changes: references are found by the source's own values.
 pub(super) fn keys_are_plain(loads: &[LoadPlan], held: &[HeldTable], findings: &mut PlanFindings) {
     let is_matched = |load: &&LoadPlan| {
-        held.iter().any(|held| held.table == load.table && held.treatment == Treatment::Match) && load.conflict.is_some()
+        held.iter().any(|held| held.table == load.table && held.treatment == Treatment::Match)
+            && load.conflict.is_some()
     };
     for load in loads.iter().filter(is_matched) {
         let key = load.conflict.as_deref().unwrap_or_default();
@@ -232,7 +243,10 @@ impl Rewriting<'_> {
         let Some((source, target)) = parts else {
             findings.refuse(
                 format!("load.{}.existing", matched.load),
-                format!("the natural key ({}) is not fed by columns or SQL of one source table", matched.key.join(", ")),
+                format!(
+                    "the natural key ({}) is not fed by columns or SQL of one source table",
+                    matched.key.join(", ")
+                ),
                 "Write `existing = \"append\"` with `conflict` and lookups.",
             );
             return None;

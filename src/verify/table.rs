@@ -139,7 +139,8 @@ impl<'a> VerifiedTable<'a> {
         let (run, seed) = (self.subject.run.id, self.seed);
         let (mut was, mut became) = (Digest::default(), Digest::default());
         session.read_written_over(run, of, &self.columns, KeptSide::Was, &mut |row| was.add(row_hash(row, seed)))?;
-        session.read_written_over(run, of, &self.columns, KeptSide::Became, &mut |row| became.add(row_hash(row, seed)))?;
+        session
+            .read_written_over(run, of, &self.columns, KeptSide::Became, &mut |row| became.add(row_hash(row, seed)))?;
         before.subtract(&was);
         before.merge(&became);
         self.before = Some(before);

@@ -115,7 +115,11 @@ impl HeldComparison<'_> {
     fn parts_of(&self, column: &ColumnPlan, part_use: PartUse) -> Vec<ComparedPart> {
         match &column.feed {
             Feed::Cell(_) | Feed::Constant(_) | Feed::Owner if column.kind.is_binary() => {
-                vec![ComparedPart { column: ColumnPlan { not_null: false, ..column.clone() }, sql: quoted(&column.name), part_use }]
+                vec![ComparedPart {
+                    column: ColumnPlan { not_null: false, ..column.clone() },
+                    sql: quoted(&column.name),
+                    part_use,
+                }]
             }
             Feed::Lookup(lookup) if lookup.reference.is_some() => {
                 let steps = lookup.steps.iter().take(1).flat_map(|step| step.target.iter().zip(&step.source));
@@ -247,5 +251,9 @@ impl LoadComparison<'_> {
 }
 
 fn not_compared(load: &LoadPlan, why: &str) -> Check {
-    Check::not_checked(CheckKind::RowsOfTarget, Some(&load.name), format!("rows are not compared with existing rows: {why}"))
+    Check::not_checked(
+        CheckKind::RowsOfTarget,
+        Some(&load.name),
+        format!("rows are not compared with existing rows: {why}"),
+    )
 }

@@ -8,9 +8,9 @@ use crate::migrate::rows::batch::Batch;
 use crate::model::key::{Key, KeyRange};
 use crate::model::ledger::Sums;
 use crate::model::select::{Failed, Row, Sink};
-use crate::pg::{Blame, ServerError};
 use crate::pg::batch::{BatchId, OpenBatch};
 use crate::pg::copy::Destination;
+use crate::pg::{Blame, ServerError};
 use crate::plan::{Feed, LoadPlan};
 use crate::sqlite::Reader;
 

@@ -71,6 +71,7 @@ fn blame(rows: &SkippedRows, found: &SkippedDifference) -> Option<Blame> {
         (false, None) => Reason::Differs,
         (false, Some(_)) => return None,
     };
-    let detail = if names.is_empty() || found.is_other_owner { String::new() } else { format!("in {}", names.join(", ")) };
+    let detail =
+        if names.is_empty() || found.is_other_owner { String::new() } else { format!("in {}", names.join(", ")) };
     Some(Blame { reason, column: None, detail, constraint: None })
 }

@@ -48,12 +48,7 @@ pub(super) fn restore_written_over(tx: &mut OpenRollback<'_>, plan: &Plan, load:
 }
 
 /// Disables the triggers of a table that run for an event.
-fn disable(
-    tx: &mut OpenRollback<'_>,
-    plan: &Plan,
-    table: &str,
-    event: RowEvent,
-) -> Result<Vec<FiringTrigger>, Stop> {
+fn disable(tx: &mut OpenRollback<'_>, plan: &Plan, table: &str, event: RowEvent) -> Result<Vec<FiringTrigger>, Stop> {
     let found = tx.firing_triggers(&plan.schema, table, event)?;
     if let Some(strange) = found.iter().find(|trigger| !trigger.is_ours) {
         let why = format!(

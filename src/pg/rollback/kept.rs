@@ -75,9 +75,8 @@ impl OpenRollback<'_> {
         let restored = self
             .application_path
             .enter_for(&mut self.tx, |tx| tx.execute(&sql, &[&run, &of.table]).doing(RESTORING))?;
-        let sql: &str = &self
-            .ledger
-            .sql("DELETE FROM :ledger.kept WHERE run = $1 AND table_name = $2 AND became IS NOT NULL");
+        let sql: &str =
+            &self.ledger.sql("DELETE FROM :ledger.kept WHERE run = $1 AND table_name = $2 AND became IS NOT NULL");
         let kept = self.tx.execute(sql, &[&self.run, &of.table]).doing(RESTORING)?;
         if kept != restored {
             let message = format!(

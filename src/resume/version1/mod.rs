@@ -168,7 +168,17 @@ fn feed(from: &Feed) -> String {
 }
 
 fn lookup(found: &LookupPlan) -> String {
-    let LookupPlan { table, take, take_kind, steps, ambiguous_is_fault, missing, quiet, reference: _, rules: modifiers } = found;
+    let LookupPlan {
+        table,
+        take,
+        take_kind,
+        steps,
+        ambiguous_is_fault,
+        missing,
+        quiet,
+        reference: _,
+        rules: modifiers,
+    } = found;
     record(
         "LookupPlan",
         [
