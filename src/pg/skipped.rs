@@ -15,7 +15,7 @@ const WRITING_OVER: &str = "writing over existing rows";
 pub struct SkippedDifference {
     /// The position of the row in the batch, from 0.
     pub row: usize,
-    /// The differing columns, as positions in [`SkippedRows::compared`].
+    /// The differing columns, as positions in [`SkippedRows::columns`].
     pub columns: Vec<usize>,
     /// True if the row that is there belongs to another owner.
     pub is_other_owner: bool,
@@ -36,7 +36,7 @@ impl OpenBatch<'_> {
             let name = quoted(name);
             format!("NOT pg_catalog.record_image_eq(ROW(p.{name}), ROW(t.{name}))")
         };
-        let columns: Vec<String> = rows.compared.iter().map(differs).collect();
+        let columns: Vec<String> = rows.columns().map(differs).collect();
         let owners = rows.owners.iter().map(|name| format!("t.{} IS NOT NULL AND {}", quoted(name), differs(name)));
         let owner = owners.map(|condition| format!("({condition})")).collect::<Vec<_>>().join(" OR ");
         let sql = format!(
@@ -81,14 +81,14 @@ impl OpenBatch<'_> {
             format!("pg_catalog.json_object(ARRAY[{names}]::pg_catalog.text[], ARRAY[{values}]::pg_catalog.text[])")
         };
         let was = object(&|column| printed("t", &column.name));
-        let is_written = |column: &StoredColumn| rows.compared.contains(&column.name);
+        let is_written = |column: &StoredColumn| rows.columns().any(|name| *name == column.name);
         let became = object(&|column| printed(if is_written(column) { "p" } else { "t" }, &column.name));
         let places = places(differing);
         let keep = self.ledger.sql(&format!(
             "INSERT INTO :ledger.kept (run, table_name, was, became) SELECT $2, $3, {was}, {became} FROM {pairs}"
         ));
         let kept = self.tx.execute(&keep, &[&places, &id.run, &into.table]).doing(WRITING_OVER)?;
-        let set = rows.compared.iter().map(|name| format!("{name} = p.{name}", name = quoted(name)));
+        let set = rows.columns().map(|name| format!("{name} = p.{name}", name = quoted(name)));
         let over = format!(
             "UPDATE {} AS t SET {} FROM pg_temp.migrate_piece AS p WHERE {}",
             qualified(into.schema, into.table),

@@ -18,6 +18,13 @@ pub struct SkippedRows {
     pub differ: Option<Differ>,
 }
 
+impl SkippedRows {
+    /// Returns the columns in which a row may differ: the compared ones, then those of the owner.
+    pub fn columns(&self) -> impl Iterator<Item = &String> {
+        self.compared.iter().chain(&self.owners)
+    }
+}
+
 impl Plan {
     /// Returns the comparison of the rows that a load skips. `None` if it skips none.
     pub fn skipped_rows(&self, load: &LoadPlan) -> Option<SkippedRows> {

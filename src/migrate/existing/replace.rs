@@ -184,7 +184,8 @@ impl ReplaceCheck<'_> {
             return Ok(Some(Refusal::new(self.place(&load.table), reason, self.grant(&first.owner))));
         }
         let referred = session.references_to(of)?;
-        let is_written = |by: &&HeldReference| by.parent_columns.iter().any(|column| rows.compared.contains(column));
+        let is_written =
+            |by: &&HeldReference| by.parent_columns.iter().any(|column| rows.columns().any(|name| name == column));
         Ok(referred.iter().find(is_written).map(|by| {
             let reason = format!(
                 "a column that is written over is referred to by {}.{} ({})",

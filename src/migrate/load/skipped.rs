@@ -55,17 +55,22 @@ impl SkippedBatch {
         let loss = if rows.differ == Some(Differ::Source) { Loss::WrittenOver } else { Loss::Kept };
         for found in &self.differences {
             let key = batch.shown_key(found.row);
-            let columns = found.columns.iter().filter_map(|n| rows.compared.get(*n));
-            for column in columns.map(String::as_str).chain([""]) {
+            for column in names(rows, found).into_iter().chain([""]) {
                 sums.add_loss(column, loss.word(), key.clone());
             }
         }
     }
 }
 
+/// The names of the columns in which a row differs.
+fn names<'r>(rows: &'r SkippedRows, found: &SkippedDifference) -> Vec<&'r str> {
+    let columns: Vec<&String> = rows.columns().collect();
+    found.columns.iter().filter_map(|n| columns.get(*n)).map(|name| name.as_str()).collect()
+}
+
 /// Returns the reason why a row that differs is a fault. `None` if the mapping allows the difference.
 fn blame(rows: &SkippedRows, found: &SkippedDifference) -> Option<Blame> {
-    let names: Vec<&str> = found.columns.iter().filter_map(|n| rows.compared.get(*n)).map(String::as_str).collect();
+    let names = names(rows, found);
     let reason = match (found.is_other_owner, rows.differ) {
         (true, _) => Reason::OtherOwner,
         (false, None) => Reason::Differs,

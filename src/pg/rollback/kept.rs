@@ -54,7 +54,7 @@ impl OpenRollback<'_> {
         let value = |side: &str, column: &StoredColumn| {
             format!("(k.{side} OPERATOR(pg_catalog.->>) {})::{}", literal(&column.name), column.type_name)
         };
-        let set = columns.iter().filter(|column| rows.compared.contains(&column.name));
+        let set = columns.iter().filter(|column| rows.columns().any(|name| *name == column.name));
         let set: Vec<String> = set.map(|c| format!("{} = {}", quoted(&c.name), value("was", c))).collect();
         let key = columns.iter().filter(|column| rows.key.contains(&column.name));
         let same = |c: &StoredColumn| equality.of(&c.name, &format!("t.{}", quoted(&c.name)), &value("became", c));
