@@ -3,6 +3,7 @@
 mod matching;
 mod model;
 mod replace;
+mod resume;
 
 use crate::support::case::Case;
 
