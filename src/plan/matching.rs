@@ -72,8 +72,8 @@ impl MatchedTable {
             return None;
         }
         let id = surrogate(facts);
-        let key = natural_key(load, facts, key.as_deref(), id, &place, findings)?;
-        let id = id.filter(|id| !key.contains(id)).cloned();
+        let key = natural_key(load, facts, key.as_deref(), id, findings)?;
+        let id = id.filter(|id| !key.contains(*id)).cloned();
         let to_itself =
             |f: &&ForeignKey| f.parent == load.to && id.as_ref().is_some_and(|id| f.parent_columns.contains(id));
         if let Some(own) = facts.foreign.iter().find(to_itself) {
@@ -102,9 +102,9 @@ fn natural_key(
     table: &TargetTable,
     stated: Option<&[String]>,
     id: Option<&String>,
-    place: &str,
     findings: &mut PlanFindings,
 ) -> Option<Vec<String>> {
+    let place = format!("load.{}.existing", load.name);
     let is_id = |columns: &[String]| id.is_some_and(|id| columns == [id.clone()]);
     let is_usable = |columns: &[String]| columns.iter().all(|name| table.column(name).is_some_and(|c| c.not_null));
     let exact = table.unique.iter().filter(|unique| !unique.nulls_equal && !unique.loose && !unique.deferrable);

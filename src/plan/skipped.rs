@@ -39,7 +39,7 @@ impl Plan {
         let is_sources = |feed: &Feed| matches!(feed, Feed::Cell(_) | Feed::Lookup(_));
         let fed = load.columns.iter().filter(|column| is_sources(&column.feed)).map(|column| &column.name);
         let is_compared =
-            |name: &&String| is_other(name) && !owners.contains(name) && load.surrogate.as_ref() != Some(name);
+            |name: &&String| is_other(name) && !owners.contains(*name) && load.surrogate.as_ref() != Some(*name);
         let compared = fed.filter(is_compared).cloned().collect();
         let differ = match &load.existing {
             Some(Existing::Match { differ, .. }) => *differ,

@@ -17,9 +17,9 @@ use crate::model::cell::RawBuf;
 use crate::model::fault::{Fault, Loss, Reason};
 use crate::model::ident::{qualified, quoted};
 use crate::model::key::KeyRange;
-use crate::model::pgtype::Kind;
+use crate::model::pgtype::{ColumnType, Kind};
 use crate::model::record::{Check, CheckKind};
-use crate::model::rules::{Differ, Rules};
+use crate::model::rules::Differ;
 use crate::model::schema::TargetSchema;
 use crate::model::select::{CONTINUE, Row};
 use crate::pg::Session;
@@ -123,13 +123,13 @@ impl HeldComparison<'_> {
             }
             Feed::Lookup(lookup) if lookup.reference.is_some() => {
                 let steps = lookup.steps.iter().take(1).flat_map(|step| step.target.iter().zip(&step.source));
-                let part = |((sql, kind), cell): (&(String, _), &usize)| ComparedPart {
+                let part = |((sql, kind), cell): (&(String, ColumnType), &usize)| ComparedPart {
                     column: ColumnPlan {
                         name: column.name.clone(),
-                        kind: Clone::clone(kind),
+                        kind: kind.clone(),
                         not_null: false,
                         feed: Feed::Cell(*cell),
-                        rules: Rules::clone(&lookup.rules),
+                        rules: lookup.rules.clone(),
                         declared: None,
                         shift: None,
                     },
