@@ -11,6 +11,7 @@ mod env_file;
 mod guarantees;
 mod hosting_strings;
 mod notices;
+mod null_fields;
 mod pgbouncer;
 mod pooler;
 mod proxy;
