@@ -11,7 +11,6 @@ mod env_file;
 mod guarantees;
 mod hosting_strings;
 mod notices;
-mod null_fields;
 mod pgbouncer;
 mod pooler;
 mod proxy;
