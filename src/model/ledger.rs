@@ -6,12 +6,13 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::digest::Digest;
+use super::digest::{self, Digest};
 use super::key::{Key, KeyRange};
 use super::record::RunState;
+use super::schema::{ForeignKey, TargetColumn, TargetTable, TargetUnique};
 
 /// The version of the ledger that this tool writes.
-pub const LEDGER_VERSION: i32 = 2;
+pub const LEDGER_VERSION: i32 = 3;
 
 /// The content of the schema that is named for the ledger.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -106,6 +107,53 @@ pub struct Judged {
     /// Keys, references, checks, indexes and triggers of the tables, and the state of each.
     #[serde(default)]
     pub objects: Vec<Object>,
+    /// For each table with columns that its image does not cover: the columns whose values each batch reads back in the
+    /// server's own text form. Version 3.
+    #[serde(default)]
+    pub returned: BTreeMap<String, Vec<String>>,
+    /// The loaded tables, the owner's, and those that lookups read, as they were when the run began. Version 3.
+    #[serde(default)]
+    pub tables: BTreeMap<String, RecordedTable>,
+}
+
+/// A table of the target as it was when a run began, as far as a plan and its fingerprints depend on it. The form is part of
+/// the ledger's version.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct RecordedTable {
+    /// Its columns in order.
+    pub columns: Vec<TargetColumn>,
+    /// Its unique keys.
+    pub unique: Vec<TargetUnique>,
+    /// Its foreign keys.
+    pub foreign: Vec<ForeignKey>,
+    /// Its CHECK constraints: name and definition.
+    pub checks: Vec<(String, String)>,
+    /// Its enabled user triggers: name and mode.
+    pub triggers: Vec<(String, char)>,
+    /// Those of them that may change a row before it is written.
+    pub bending: Vec<String>,
+}
+
+impl RecordedTable {
+    /// Records a table of the catalogue.
+    pub fn of(table: &TargetTable) -> RecordedTable {
+        let TargetTable { columns, unique, foreign, checks, triggers, bending, .. } = table.clone();
+        RecordedTable { columns, unique, foreign, checks, triggers, bending }
+    }
+
+    /// Returns the table as it was recorded. Its rows and its sequences are those of the table as it is now, because statements
+    /// name them.
+    pub fn restored(&self, now: &TargetTable) -> TargetTable {
+        let RecordedTable { mut columns, unique, foreign, checks, triggers, bending } = self.clone();
+        for column in &mut columns {
+            let present = now.column(&column.name).and_then(|column| column.sequence.as_ref());
+            if column.sequence.as_ref().map(|sequence| &sequence.name) != present.map(|sequence| &sequence.name) {
+                column.sequence = present.cloned();
+            }
+        }
+        let altered = if columns == now.columns { Vec::new() } else { now.columns.clone() };
+        TargetTable { columns, unique, foreign, checks, triggers, bending, altered, ..now.clone() }
+    }
 }
 
 /// A constraint, an index or a trigger of a table.
@@ -196,6 +244,10 @@ pub struct Sums {
     pub faults: u64,
     /// Digest of the rows written.
     pub digest: Digest,
+    /// Digest of the rows written, in the server's own text form of the columns of [`Judged::returned`].
+    pub returned: Digest,
+    /// Rows written that were not read back for that digest.
+    pub unreturned: u64,
     /// Losses, by column and modifier.
     pub losses: Vec<LossSum>,
     /// Lookups, by column.
@@ -235,6 +287,28 @@ pub struct LossSum {
 pub const LOSS_KEYS: usize = 20;
 
 impl Sums {
+    /// Returns the written form of the digests: that of the rows sent, and after it that of the rows returned if all of them
+    /// were read back.
+    pub fn digests(&self) -> Vec<u8> {
+        let mut bytes = self.digest.to_bytes();
+        if self.written > 0 && self.unreturned == 0 {
+            bytes.extend(self.returned.to_bytes());
+        }
+        bytes
+    }
+
+    /// Reads the bytes of [`Sums::digests`]; the counts must be known. Returns false for any other bytes.
+    pub fn read_digests(&mut self, bytes: &[u8]) -> bool {
+        let (sent, returned) = bytes.split_at(bytes.len().min(digest::BYTES));
+        self.unreturned = if returned.is_empty() { self.written } else { 0 };
+        let returned = if returned.is_empty() { Some(Digest::default()) } else { Digest::from_bytes(returned) };
+        match (Digest::from_bytes(sent), returned) {
+            (Some(sent), Some(returned)) => (self.digest, self.returned) = (sent, returned),
+            _ => return false,
+        }
+        true
+    }
+
     /// Adds the counts, digest, losses and lookups of other batches.
     pub fn merge(&mut self, other: &Sums) {
         self.read += other.read;
@@ -242,6 +316,8 @@ impl Sums {
         self.skipped += other.skipped;
         self.faults += other.faults;
         self.digest.merge(&other.digest);
+        self.returned.merge(&other.returned);
+        self.unreturned += other.unreturned;
         other.losses.iter().for_each(|loss| self.lose(loss));
         other.lookups.iter().for_each(|lookup| self.look_up(lookup));
     }
@@ -326,6 +402,23 @@ impl MadeKind {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn digests_of_one_and_of_two_forms_are_read_as_written() {
+        let digest = |row: &str| {
+            let mut digest = Digest::default();
+            digest.add(digest::row_hash(row.as_bytes(), 7));
+            digest
+        };
+        let sent = Sums { written: 2, unreturned: 2, digest: digest("a"), ..Sums::default() };
+        let returned = Sums { unreturned: 0, returned: digest("b"), ..sent.clone() };
+        for sums in [sent, returned] {
+            let mut read = Sums { written: 2, ..Sums::default() };
+            assert!(read.read_digests(&sums.digests()));
+            assert_eq!(read, sums);
+        }
+        assert!(!Sums::default().read_digests(&[0; digest::BYTES + 1]));
+    }
 
     #[test]
     fn a_catalog_keeps_its_form() {

@@ -222,16 +222,22 @@ pub struct TargetTable {
     /// The enabled triggers that run before each row is inserted and may change it.
     #[serde(skip)]
     pub bending: Vec<String>,
+    /// The enabled triggers that run when a row is inserted.
+    #[serde(skip)]
+    pub inserting: Vec<String>,
     /// True if the table has at least one row that no run of this tool wrote.
     pub has_rows: bool,
     /// True if the table or a partition of it is UNLOGGED: a crash of the server empties it.
     pub unlogged: bool,
     /// Tables that inherit from it, without partitions: a query of the table reads their rows too.
     pub heirs: Vec<String>,
+    /// If this is a table as a run recorded it: its columns now, unless they are as recorded.
+    #[serde(skip)]
+    pub altered: Vec<TargetColumn>,
 }
 
 /// One column of the target.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TargetColumn {
     /// Its name.
     pub name: String,
@@ -251,7 +257,7 @@ pub struct TargetColumn {
 }
 
 /// The sequence of a column.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sequence {
     /// Schema and name, quoted: the argument of `nextval`.
     pub name: String,
@@ -379,6 +385,11 @@ impl SourceTable {
 }
 
 impl TargetTable {
+    /// Returns the columns that the table has now.
+    pub fn present_columns(&self) -> &[TargetColumn] {
+        if self.altered.is_empty() { &self.columns } else { &self.altered }
+    }
+
     /// Returns the column of this name.
     pub fn column(&self, name: &str) -> Option<&TargetColumn> {
         self.columns.iter().find(|c| c.name == name)

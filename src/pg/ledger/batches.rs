@@ -6,7 +6,6 @@ use postgres::Row;
 use serde::de::DeserializeOwned;
 
 use super::READING;
-use crate::model::digest::Digest;
 use crate::model::key::Key;
 use crate::model::ledger::{LoadDone, PartDone, Sums};
 use crate::pg::batch::BatchId;
@@ -118,17 +117,20 @@ fn key(text: Option<String>) -> Result<Option<Key>, ServerError> {
 fn sums(row: &Row, at: usize) -> Result<Sums, ServerError> {
     let count = |n: usize| row.get::<_, i64>(at + n).unsigned_abs();
     let unreadable = || ServerError::new(READING, "the ledger contains a digest that this version cannot read");
-    let digest: Option<Vec<u8>> = row.get(at + 4);
-    let digest = digest.map(|bytes| Digest::from_bytes(&bytes).ok_or_else(unreadable)).transpose()?;
-    Ok(Sums {
+    let mut sums = Sums {
         read: count(0),
         written: count(1),
         skipped: count(2),
         faults: count(3),
-        digest: digest.unwrap_or_default(),
         losses: list("batch.losses", row.get(at + 5))?,
         lookups: list("batch.lookups", row.get(at + 6))?,
-    })
+        ..Sums::default()
+    };
+    let digests: Option<Vec<u8>> = row.get(at + 4);
+    match digests.is_none_or(|bytes| sums.read_digests(&bytes)) {
+        true => Ok(sums),
+        false => Err(unreadable()),
+    }
 }
 
 fn list<T: DeserializeOwned>(column: &str, json: Option<String>) -> Result<Vec<T>, ServerError> {

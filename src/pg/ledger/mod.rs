@@ -29,8 +29,9 @@ fn create(tx: &mut Transaction<'_>, ledger: &LedgerSchema, schema_exists: bool) 
     tx.batch_execute(&(schema + &ledger.sql(include_str!("../sql/ledger.sql")))).doing("creating the ledger")
 }
 
-/// Brings the ledger to the version that this tool writes. Versions 1 and 2 have the same tables. A ledger of version 2
-/// may contain fingerprints of form 2, which a tool that knows only version 1 must not compare with its own.
+/// Brings the ledger to the version that this tool writes. All versions have the same tables. A ledger of version 2 may
+/// contain fingerprints of form 2, which a tool that knows only version 1 must not compare with its own. A ledger of version 3
+/// may contain batches with two digests.
 ///
 /// The transaction is that of the command's first write, so that a command that only reads changes no ledger.
 fn upgrade(tx: &mut Transaction<'_>, ledger: &LedgerSchema) -> Result<(), ServerError> {

@@ -1,9 +1,10 @@
--- The ledger, version 2: what is done, kept next to the data that it describes. `:ledger` is its schema. Version 1 has the
--- same tables; its fingerprints have form 1.
+-- The ledger, version 3: what is done, kept next to the data that it describes. `:ledger` is its schema. Versions 1 and 2
+-- have the same tables. Their batches have one digest, and their runs do not record the tables; fingerprints of version 1
+-- have form 1.
 CREATE TABLE :ledger.ledger (
     version int NOT NULL
 );
-INSERT INTO :ledger.ledger VALUES (2);
+INSERT INTO :ledger.ledger VALUES (3);
 
 CREATE TABLE :ledger.run (
     run         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -58,7 +59,7 @@ CREATE TABLE :ledger.batch (
     written    bigint NOT NULL DEFAULT 0,
     skipped    bigint NOT NULL DEFAULT 0,
     faults     bigint NOT NULL DEFAULT 0,
-    digest     bytea,                       -- 256 sums of 16 bytes
+    digest     bytea,                       -- 256 sums of 16 bytes; 256 more of the rows as the server returned them, if read back
     issued     bigint[],                    -- ids drawn for the rows, row by row
     losses     jsonb,
     lookups    jsonb,                       -- by column: hits of each step, ambiguous, missing

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::model::cell::RawBuf;
+use crate::model::ledger::RecordedTable;
 use crate::model::pgtype::{ColumnType, IntervalField, Kind, SilentChange};
 use crate::model::rules::{Charset, Epoch, Offset, Overlap, Rules, Unit, Value, Zone};
 use crate::model::schema::{Address, ForeignKey, Sequence, TargetColumn, TargetSchema, TargetTable, TargetUnique};
@@ -309,7 +310,19 @@ pub fn target() -> TargetSchema {
         has_rows: true,
         unlogged: true,
         heirs: strings(&["people_old"]),
+        inserting: strings(&["people_audit"]),
+        altered: Vec::new(),
     };
     let tables = [("people".to_owned(), people), ("cities".to_owned(), TargetTable::default())];
     TargetSchema { schema: "public".to_owned(), tables: tables.into(), ..TargetSchema::default() }
+}
+
+/// Returns a table as a run records it, with a column of every type.
+pub fn recorded() -> RecordedTable {
+    let target = target();
+    let mut table = target.tables["people"].clone();
+    let like = table.columns[2].clone();
+    let kinds = types().columns.into_iter().map(|column| (column.name, column.kind));
+    table.columns.extend(kinds.map(|(name, kind)| TargetColumn { name, kind, ..like.clone() }));
+    RecordedTable::of(&table)
 }

@@ -124,9 +124,11 @@ pub fn table_text(schema: &str, table: &TargetTable) -> String {
         checks,
         triggers,
         bending: _,
+        inserting: _,
         has_rows: _,
         unlogged: _,
         heirs: _,
+        altered: _,
     } = table;
     let mut lines = vec![schema.to_owned()];
     lines.extend(columns.iter().map(|column| {
