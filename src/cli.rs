@@ -1,11 +1,13 @@
 //! The command line. The only file that names clap; `app` interprets the arguments.
 
 use std::ffi::OsString;
+use std::io::Write;
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::model::record::CommandKind;
+use crate::text::printable_lines;
 
 /// Help heading for output options.
 const OUTPUT: &str = "Output";
@@ -369,8 +371,13 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, Unread> {
     let first = args.get(1).and_then(|arg| arg.to_str()).filter(|arg| Cli::command().find_subcommand(arg).is_some());
     let command = first.and_then(CommandKind::of).unwrap_or(CommandKind::Migrate);
     Cli::try_parse_from(args).map_err(|e| {
-        let _ = e.print();
         let text = e.to_string();
+        if e.use_stderr() {
+            // The message quotes arguments.
+            let _ = write!(std::io::stderr().lock(), "{}", printable_lines(&text));
+        } else {
+            let _ = e.print();
+        }
         let said = text.split("\n\n").filter(|part| !part.starts_with("Usage:") && !part.starts_with("For more"));
         let said = said.flat_map(str::lines).map(str::trim).collect::<Vec<_>>().join(" ");
         let as_json = (json && e.use_stderr()).then(|| (command, said.trim_start_matches("error: ").to_owned()));

@@ -28,6 +28,11 @@ pub enum Event<'a> {
         /// The load.
         load: &'a str,
     },
+    /// A dump is being loaded into a private copy. Unlike other counts, this is the size of the copy so far.
+    Copied {
+        /// Its bytes.
+        bytes: u64,
+    },
     /// A warning.
     Warned(&'a Warning),
     /// A connection was lost, and the run reconnects.

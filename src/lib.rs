@@ -32,6 +32,7 @@ pub mod migrate;
 pub mod model;
 pub mod pg;
 pub mod plan;
+pub mod private;
 pub mod progress;
 pub mod report;
 pub mod resume;

@@ -135,6 +135,10 @@ impl Bars {
                 }
             }
             Event::Ended { load } => self.end(load),
+            Event::Copied { bytes } => {
+                self.step.enable_steady_tick(Duration::from_millis(250));
+                self.step.set_message(lines::copied(bytes));
+            }
             Event::Warned(_) | Event::Retry { .. } | Event::Said(_) => {}
         }
     }

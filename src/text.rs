@@ -62,23 +62,125 @@ pub fn sentence(text: &str) -> String {
 /// may contain an escape sequence. Line breaks and tabs become blanks. Other such characters become their code point,
 /// such as `\u{1b}`.
 pub fn printable(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(|c| c.is_control() || is_invisible(c)) {
+    if !text.chars().any(is_hostile) {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
             '\n' | '\r' | '\t' => out.push(' '),
-            c if c.is_control() || is_invisible(c) => out.extend(c.escape_unicode()),
+            c if is_hostile(c) => out.extend(c.escape_unicode()),
             c => out.push(c),
         }
     }
     Cow::Owned(out)
 }
 
-/// Returns true for marks of the reading direction, line and paragraph separators, the byte order mark.
+/// Characters of a line that is printed. A longer line has an ellipsis in its middle. A server or a file may send names and
+/// messages of any length.
+const LONGEST_LINE: usize = 4_000;
+
+/// A text of several lines, each [`printable`] and of limited length. For everything that is printed.
+pub fn printable_lines(text: &str) -> Cow<'_, str> {
+    let is_long = |line: &str| line.len() > LONGEST_LINE && line.chars().nth(LONGEST_LINE).is_some();
+    if !text.chars().any(|c| c != '\n' && is_hostile(c)) && !text.lines().any(is_long) {
+        return Cow::Borrowed(text);
+    }
+    let line = |line: &str| {
+        let line = printable(line);
+        if is_long(&line) { elided(&line, LONGEST_LINE) } else { line.into_owned() }
+    };
+    Cow::Owned(text.split('\n').map(line).collect::<Vec<_>>().join("\n"))
+}
+
+/// A text that may be printed: nothing in it controls a terminal but the colours of this program.
+pub struct Screen(String);
+
+impl Screen {
+    /// A text of any origin.
+    pub fn of(text: &str) -> Screen {
+        Screen(printable_lines(text).into_owned())
+    }
+
+    /// JSON.
+    pub fn json(json: String) -> Screen {
+        Screen(printable_json(json))
+    }
+
+    /// A text whose renderer made every part [`printable`] that it took from a name or a message.
+    pub fn drawn(text: String) -> Screen {
+        Screen(text)
+    }
+
+    /// The text.
+    pub fn text(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Characters of another program's message that are kept.
+const LONGEST_MESSAGE: usize = 2_000;
+
+/// A message of a server with its middle left out if it is long. The server decides its length.
+pub fn message(text: &str) -> Cow<'_, str> {
+    // A character has at least one byte.
+    if text.len() <= LONGEST_MESSAGE || text.chars().nth(LONGEST_MESSAGE).is_none() {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(elided(text, LONGEST_MESSAGE))
+}
+
+/// The text with the number of characters that its middle lacks, so that `most` characters remain.
+fn elided(text: &str, most: usize) -> String {
+    let left_out = text.chars().count().saturating_sub(most);
+    let head: String = text.chars().take(most - most / 4).collect();
+    let tail: String = text.chars().skip(most - most / 4 + left_out).collect();
+    format!("{head} … {} characters … {tail}", grouped(left_out as u64))
+}
+
+/// JSON text in which the characters that [`printable`] replaces are escaped. Its values do not change: such characters
+/// occur only inside strings.
+pub fn printable_json(json: String) -> String {
+    let is_raw = |c: char| !matches!(c, '\n' | '\t' | '\r') && is_hostile(c);
+    if !json.chars().any(is_raw) {
+        return json;
+    }
+    let mut out = String::with_capacity(json.len() + 64);
+    for c in json.chars() {
+        if is_raw(c) {
+            let mut units = [0; 2];
+            c.encode_utf16(&mut units).iter().for_each(|unit| out.push_str(&format!("\\u{unit:04x}")));
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+/// Returns true for a character that controls a terminal, changes the reading direction, or is there without being seen.
+pub fn is_hostile(c: char) -> bool {
+    c.is_control() || is_invisible(c)
+}
+
+/// Returns true for marks of the reading direction, separators of lines and paragraphs, characters without width, and tags.
+/// Combining marks and variation selectors belong to the character before them.
 fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+    matches!(
+        c,
+        '\u{ad}'
+            | '\u{61c}'
+            | '\u{115f}'
+            | '\u{1160}'
+            | '\u{180e}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{3164}'
+            | '\u{feff}'
+            | '\u{ffa0}'
+            | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e007f}'
+    )
 }
 
 /// The columns that the text occupies on a terminal.
@@ -174,7 +276,26 @@ mod tests {
         assert_eq!(printable("a\u{1b}[31mb\nc"), "a\\u{1b}[31mb c");
         assert_eq!(printable("x\u{202e}y"), "x\\u{202e}y");
         assert_eq!(printable("\u{9b}1m"), "\\u{9b}1m");
-        assert!(matches!(printable("Überweisung 税"), Cow::Borrowed(_)));
+        assert_eq!(printable("zero\u{200b}width\u{e0041}"), "zero\\u{200b}width\\u{e0041}");
+        assert!(matches!(printable("Überweisung 税 ❤\u{fe0f}"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn printed_lines_are_free_of_controls_and_of_limited_length() {
+        assert!(matches!(printable_lines("one\ntwo\n"), Cow::Borrowed(_)));
+        assert_eq!(printable_lines("one\u{1b}[2J\ntwo\r\n"), "one\\u{1b}[2J\ntwo \n");
+        let long = format!("begin{}end\nshort", "x".repeat(100_000));
+        let lines: Vec<String> = printable_lines(&long).lines().map(str::to_owned).collect();
+        assert!(lines[0].starts_with("begin") && lines[0].ends_with("end") && lines[0].contains("96,008 characters"));
+        assert!(lines[0].chars().count() < LONGEST_LINE + 50 && lines[1] == "short");
+    }
+
+    #[test]
+    fn json_keeps_its_values_without_a_raw_control_character() {
+        let hostile = "a\u{1b}b\u{7f}c\u{9b}d\u{202e}e\u{200b}f\u{e0041}g\n\"\\";
+        let json = printable_json(serde_json::to_string_pretty(&[hostile]).unwrap_or_default());
+        assert!(!json.chars().any(|c| c != '\n' && is_hostile(c)), "{json}");
+        assert_eq!(serde_json::from_str::<Vec<String>>(&json).unwrap_or_default(), [hostile]);
     }
 
     #[test]

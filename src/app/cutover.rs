@@ -15,6 +15,7 @@ use crate::resume::RunIdentity;
 
 use super::failure::{Ended, Failure};
 use super::finish::{OwnRun, finish, halted, stopped};
+use super::locks::loaded_tables;
 use super::session::{LedgerView, Migration, Planned};
 use super::situation::{Situation, confirm};
 use super::{dry_run, explain, fault_file, plan, preflight, record};
@@ -75,7 +76,10 @@ fn prepare(
     let is_untouched =
         ledger.detached.is_empty() && ledger.done.values().all(|d| d.parts.iter().all(|p| p.next_batch == 1));
     let run = match ledger.run {
-        Some(run) => m.resume(session, run, Some(&identity))?,
+        Some(run) => {
+            m.leaves_batches();
+            m.resume(session, run, Some(&identity))?
+        }
         None => begin(m, session, planned, &identity, &settled).map_err(|stop| {
             // If the answer to a commit was lost, the ledger may exist: then this is no refusal.
             let may_exist = !matches!(&stop, Stop::Target(e) if !e.lost);
@@ -126,6 +130,7 @@ fn begin(
     identity: &RunIdentity,
     settled: &Settled,
 ) -> Result<Run, Stop> {
+    m.leaves_batches();
     m.reconnect().retrying(session, |session| {
         // The answer that was lost may have been that of the commit.
         let LedgerView { run, .. } = m.read_ledger(session)?;
@@ -149,7 +154,10 @@ fn record_run(
     let owner = m.owner_identity();
     // Any number serves: the seed only keeps the digests of equal rows in different runs apart.
     let seed = xxhash_rust::xxh3::xxh3_64(format!("{now}\n{}", std::process::id()).as_bytes());
-    let mut judged = Judged { now, shifts: settled.shifts.clone(), env: identity.env.clone(), ..Judged::default() };
+    let replaced = plan.replaced().map(|held| (held.table.clone(), held.rows)).collect();
+    let shared = loaded_tables(plan, None).into_iter().filter(|table| table.shared).map(|table| table.table).collect();
+    let (schema, shifts, env) = (plan.schema.clone(), settled.shifts.clone(), identity.env.clone());
+    let mut judged = Judged { now, shifts, env, schema, shared, replaced, ..Judged::default() };
     migrate::baseline::record(&mut judged, session, plan, target, seed)?;
     session.begin_run(&NewRun {
         mapping: &plan.name,
@@ -186,6 +194,7 @@ fn try_write(
     if *is_untouched {
         detach(m, session, planned, run, sizes)?;
     }
+    migrate::existing::replace::remove(&m.reconnect(), session, planned.plan, run)?;
     let job = Job { quarantined: (*quarantined).into(), ..m.job(planned, &settled.env, sizes) };
     m.step(StepKind::Load, report, || migrate::run(&job, session, run))?;
     m.check_stop()?;
@@ -215,8 +224,12 @@ fn detach(
     }
     let rows =
         |table: &str| plan.loads.iter().filter(|l| l.table == table).filter_map(|l| sizes.get(&l.name)).sum::<u64>();
+    let blocking = m
+        .reconnect()
+        .retrying(session, |session| Ok(migrate::existing::replace::blocking_keys(session, plan, run)?))?;
     let request = migrate::indexes::detach::DetachRequest {
         detach: &plan.detach,
+        blocking: &blocking,
         target,
         how: plan::detaching(m),
         rows: &rows,

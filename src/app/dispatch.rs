@@ -84,7 +84,7 @@ fn with_target(
     report: &mut Report,
 ) -> Result<Exit, Failure> {
     if m.activity().writes() {
-        m.lock(session)?;
+        m.lock(session, report)?;
     }
     let ledger = readable_ledger(m, session).map_err(Failure::refused)?;
     if let Some(refusal) = resume::unusable(&ledger.state) {
@@ -97,6 +97,13 @@ fn with_target(
     let planned = Planned { source, plan: &plan, target: &target };
     let identity = RunIdentity::of(&plan, &target, &source.stamp(), &inputs::env(m.mapping(), m.world()));
     let situation = Situation { planned, ledger, identity };
+    if m.activity().writes() {
+        let refusals = m.lock_tables(session, &situation, report)?;
+        if !refusals.is_empty() {
+            report.refusals.extend(refusals);
+            return Ok(Exit::Refused);
+        }
+    }
     let Some(comparable) = comparable(m, session, &situation, report)? else {
         return Ok(Exit::Refused);
     };

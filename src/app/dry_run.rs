@@ -15,7 +15,7 @@ use crate::sqlite::Source;
 use super::failure::{Ended, Failure};
 use super::finish::stopped;
 use super::session::{Migration, Planned};
-use super::{explain, fault_file, plan, preflight, record};
+use super::{existing, explain, fault_file, plan, preflight, record};
 
 /// Returns the key of the owner. `None` if the plan has no owner or the run will make it.
 ///
@@ -79,6 +79,7 @@ fn check(
     explain::preflight_misses(m, planned, &preflight, &settled, report)
         .map_err(|stop| Ended::Exit(stopped(m, stop, plan, report, false)))?;
     record_source(report, planned);
+    existing::record(report, plan, run, planned.source);
     report.warnings.extend(migrate::preflight::time_units::unclear(&plan.loads, planned.source));
     let total = fault_file::preflight_faults(m, planned, found, report);
     report.checks.push(Check::not_checked(CheckKind::Content, None, "a dry run writes nothing"));

@@ -15,10 +15,11 @@ use crate::model::record::{CommandKind, Refusal, Report};
 use crate::pg::ServerError;
 use crate::pg::connect::ConnectError;
 use crate::report::{self, FileError};
-use crate::sqlite::SourceError;
-use crate::text::sentence;
+use crate::sqlite::{ErrorClass, SourceError};
+use crate::text::{Screen, printable, sentence};
 
-use super::world::{print, say};
+use super::ending::{Ending, Leaves};
+use super::output::{print, say};
 
 /// A command that ended without a report.
 #[derive(Debug)]
@@ -57,17 +58,42 @@ impl From<Failure> for Ended {
 }
 
 /// Problems that end a command.
-pub struct Problems(Vec<Refusal>);
+pub struct Problems {
+    all: Vec<Refusal>,
+    /// The process was asked to stop. There is no other problem.
+    interrupted: bool,
+}
 
 impl Failure {
     /// A flag, a file or a setting that cannot be read.
     pub fn usage(problems: impl Into<Problems>) -> Failure {
-        Failure { exit: Exit::Usage, problems: problems.into().0 }
+        Failure::with(Exit::Usage, problems.into())
     }
 
     /// A refusal: nothing was written.
     pub fn refused(problems: impl Into<Problems>) -> Failure {
-        Failure { exit: Exit::Refused, problems: problems.into().0 }
+        Failure::with(Exit::Refused, problems.into())
+    }
+
+    /// The failure of a command that was asked to stop.
+    pub fn interrupted(state: &str) -> Failure {
+        let problem = Refusal::new("run", Stop::Interrupted.to_string(), state);
+        Failure { exit: Exit::Interrupted, problems: vec![problem] }
+    }
+
+    /// The same failure of a command that had been asked to stop: whatever failed then, the command ended early for this
+    /// reason.
+    pub fn after_request(mut self, ending: &Ending) -> Failure {
+        if matches!(self.exit, Exit::Refused | Exit::Stopped) {
+            self.problems.splice(0..0, Failure::interrupted(ending.leaves().words()).problems);
+            self.exit = Exit::Interrupted;
+        }
+        self
+    }
+
+    fn with(exit: Exit, problems: Problems) -> Failure {
+        let exit = if problems.interrupted { Exit::Interrupted } else { exit };
+        Failure { exit, problems: problems.all }
     }
 
     /// An error that only a mistake in this program can cause.
@@ -93,39 +119,42 @@ impl Failure {
         let lines: Vec<String> = self.problems.iter().map(line).collect();
         say(&lines.join("\n"));
         if json {
-            print(&report::json::render(std::slice::from_ref(report)).unwrap_or_default());
+            print(&Screen::json(report::json::render(std::slice::from_ref(report)).unwrap_or_default()));
         }
         self.exit
     }
 }
 
-/// `place: reason. Advice.`
+/// `place: reason. Advice.`, in one line.
 fn line(problem: &Refusal) -> String {
     let text = format!("{}: {} {}", problem.place, sentence(&problem.reason), sentence(&problem.advice));
-    text.trim_end().to_owned()
+    printable(text.trim_end()).into_owned()
 }
 
 impl From<Refusal> for Problems {
     fn from(problem: Refusal) -> Problems {
-        Problems(vec![problem])
+        vec![problem].into()
     }
 }
 
 impl From<Vec<Refusal>> for Problems {
-    fn from(problems: Vec<Refusal>) -> Problems {
-        Problems(problems)
+    fn from(all: Vec<Refusal>) -> Problems {
+        Problems { all, interrupted: false }
     }
 }
 
 impl From<SourceError> for Problems {
     fn from(e: SourceError) -> Problems {
-        Refusal::new(e.place, because(&e.what, &e.why), e.advice).into()
+        let interrupted = e.class == ErrorClass::Interrupted;
+        let advice = if interrupted { Leaves::Nothing.words().to_owned() } else { e.advice };
+        Problems { interrupted, ..Refusal::new(e.place, because(&e.what, &e.why), advice).into() }
     }
 }
 
 impl From<ServerError> for Problems {
     fn from(e: ServerError) -> Problems {
-        Refusal::new(e.operation.to_string(), e.answer(), "").into()
+        let advice = e.advice.clone().unwrap_or_default();
+        Refusal::new(e.operation.to_string(), e.answer(), advice).into()
     }
 }
 
@@ -143,6 +172,7 @@ impl From<Stop> for Problems {
             Stop::Target(e) => e.into(),
             Stop::Connect(e) => e.into(),
             Stop::Refused(refusals) => refusals.into(),
+            Stop::Interrupted => Problems { all: Failure::interrupted("").problems, interrupted: true },
             other => Refusal::new("run", other.to_string(), "").into(),
         }
     }
@@ -150,7 +180,7 @@ impl From<Stop> for Problems {
 
 impl From<Vec<FileError>> for Problems {
     fn from(errors: Vec<FileError>) -> Problems {
-        Problems(errors.iter().map(FileError::problem).collect())
+        errors.iter().map(FileError::problem).collect::<Vec<_>>().into()
     }
 }
 
@@ -175,7 +205,7 @@ fn because(what: &str, why: &str) -> String {
 pub fn unread(unread: &Unread) -> u8 {
     if let Some((command, message)) = &unread.as_json {
         let failure = Failure::usage_of("command line", message, "");
-        print(&report::json::render(&[failure.report(*command, "")]).unwrap_or_default());
+        print(&Screen::json(report::json::render(&[failure.report(*command, "")]).unwrap_or_default()));
     }
     unread.code
 }

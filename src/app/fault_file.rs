@@ -21,6 +21,7 @@ use crate::model::record::{FAULTS_LISTED, FaultRecord, Report, Warning, WarningK
 use crate::model::select::{Expr, Failed, Relation, Row, Select, Sink};
 use crate::pg::{ServerError, Session};
 use crate::plan::{LoadPlan, Plan};
+use crate::private::{self, Draft, FinalMode};
 use crate::sqlite::{Reader, Source, SourceError};
 
 use super::session::{Migration, Planned};
@@ -84,8 +85,9 @@ pub fn preflight_faults(
 
 /// Writes the fault file anew. Returns the line of the report about it.
 fn rewrite(m: &Migration<'_>, source: &Source, plan: &Plan, faults: &mut FaultSource<'_>) -> Warning {
-    let path = m.work().fault_file.as_deref().unwrap_or(Path::new(FILE));
-    match write(path, plan, source, faults) {
+    let named = m.work().fault_file.as_deref();
+    let (path, place) = (named.unwrap_or(Path::new(FILE)), if named.is_some() { Place::Named } else { Place::Usual });
+    match write(path, place, faults, &mut |out, faults| rows(out, plan, source, faults)) {
         Ok(()) => {
             let message = format!("the rows that cannot be loaded are in {}, with all their values", path.display());
             Warning { kind: WarningKind::FaultFile, ..Warning::new("faults", message) }
@@ -190,28 +192,49 @@ fn first_causes(children: &mut Vec<(u64, u64)>) -> Vec<u64> {
     causes.into_iter().flatten().collect()
 }
 
+/// The way in which the fault file's path was chosen.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// The default name. Another user may have prepared what is there.
+    Usual,
+    /// By `--fault-file`.
+    Named,
+}
+
+/// The first part of the name of an incomplete fault file.
+const DRAFT: &str = ".migrate-faults-";
+
 /// Writes the fault file anew: one JSON object per row. Only its owner can read it.
-fn write(path: &Path, plan: &Plan, source: &Source, faults: &mut FaultSource<'_>) -> Result<(), String> {
-    let failed = |e: std::io::Error| format!("fault file {}: cannot be written; {e}.", path.display());
+///
+/// A plain file of this user is replaced. A pipe or a device is written only if it was named and belongs to this user. Nothing
+/// else is opened: a link or a pipe under the default name may be another user's, who waits for the rows.
+fn write(
+    path: &Path,
+    place: Place,
+    faults: &mut FaultSource<'_>,
+    rows: &mut dyn FnMut(&mut dyn Write, &mut FaultSource<'_>) -> Result<(), FileFailure>,
+) -> Result<(), String> {
+    let failed = |e: std::io::Error| {
+        format!("fault file {}: cannot be written; {e}. Name another file with --fault-file", path.display())
+    };
     let said = |e: FileFailure| match e {
         FileFailure::File(e) => failed(e),
         FileFailure::Source(e) => e.to_string(),
         FileFailure::Server(e) => e.to_string(),
     };
-    if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
-        // A pipe or a device is written, not replaced.
-        let mut out = std::fs::OpenOptions::new().write(true).open(path).map_err(failed)?;
-        return rows(&mut out, plan, source, faults).map_err(said);
+    if place == Place::Named && std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+        let mut out = private::open_own_for_writing(path).map_err(failed)?;
+        return rows(&mut out, faults).map_err(said);
     }
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    // Mode 0600, and in the same folder, so that the rename is atomic.
-    let file = tempfile::Builder::new().prefix(".migrate-faults").tempfile_in(folder).map_err(failed)?;
-    let mut out = std::io::BufWriter::new(file);
-    rows(&mut out, plan, source, faults).map_err(said)?;
-    let file = out.into_inner().map_err(|e| failed(e.into_error()))?;
-    file.as_file().sync_all().map_err(failed)?;
-    file.persist(path).map_err(|e| failed(e.error))?;
-    Ok(())
+    private::replaceable(path).map_err(failed)?;
+    private::remove_drafts(path, DRAFT);
+    // In the same folder, so that the rename is atomic.
+    let mut draft = Draft::next_to(path, DRAFT).map_err(failed)?;
+    let mut out = std::io::BufWriter::new(draft.file().map_err(failed)?);
+    rows(&mut out, faults).map_err(said)?;
+    out.flush().map_err(failed)?;
+    drop(out);
+    draft.persist(path, FinalMode::Private).map_err(failed)
 }
 
 /// The reason why the fault file could not be written.

@@ -4,16 +4,17 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 
 use crate::cli::VerifyWhat;
 use crate::exit::Exit;
-use crate::job::{Connections, Stop};
+use crate::job::Stop;
 use crate::model::ledger::Run;
 use crate::model::record::{Activity, LoadState, Refusal, Report, RunState, StepKind};
+use crate::pg::connect::Patience;
 use crate::pg::{ServerError, Session};
 use crate::plan::Plan;
 use crate::verify::{self, KnownOwner, Lanes, Meanwhile, Subject, VerifyDepth};
 
 use super::owner::OwnerState;
 use super::session::{LedgerView, Migration, Planned, run_state};
-use super::{explain, fault_file, owner, record};
+use super::{existing, explain, fault_file, owner, record};
 
 /// The run of this process, and the work on the target that is left and that changes no row.
 pub struct OwnRun<'a> {
@@ -32,7 +33,7 @@ pub fn halted(m: &Migration<'_>, stop: Stop, session: &mut Session, planned: Pla
 fn gather(m: &Migration<'_>, session: &mut Session, planned: Planned<'_>, report: &mut Report) {
     report.state = RunState::Stopped;
     let mut ledger = m.read_ledger(session);
-    if let (Err(_), Ok(other)) = (&ledger, m.another()) {
+    if let (Err(_), Ok(other)) = (&ledger, m.reopened(Patience::FIRST)) {
         // A lost connection stopped the run. The target may still be there.
         *session = other;
         ledger = m.read_ledger(session);
@@ -51,6 +52,7 @@ fn gather(m: &Migration<'_>, session: &mut Session, planned: Planned<'_>, report
 
 /// Reports a stop as refusals or faults. Returns the exit. `written`: something may have been written.
 pub fn stopped(m: &Migration<'_>, stop: Stop, plan: &Plan, report: &mut Report, written: bool) -> Exit {
+    let stop = m.reason(stop);
     let exit = match (&stop, written) {
         (Stop::Interrupted, _) => Exit::Interrupted,
         (_, true) => Exit::Stopped,
@@ -119,6 +121,7 @@ fn verify_run(
     let detached = reconnect.retrying(session, |session| Ok(session.detached(run.id)?))?;
     report.detached = record::detached(&detached, &planned.plan.schema);
     record::left(report, planned.plan, planned.source);
+    existing::record(report, planned.plan, Some(run), planned.source);
     record::misread_texts(report, planned.plan, planned.source);
     record::step(report, StepKind::Verify, m.world().elapsed() - began);
     reconnect.retrying(session, |session| Ok(fault_file::quarantined(m, session, planned, run, report)?))?;

@@ -42,6 +42,7 @@ pub fn mapping(path: Option<&PathBuf>, world: &World) -> Result<MappingFile, Fai
         Failure::usage_of(&format!("mapping {shown}"), format!("cannot be read; {e}"), "Name a mapping with -m.")
     })?;
     let mapping = mapping::read(&text).map_err(|problems| failure::of_mapping(&shown, &problems))?;
+    world.mapping.get_or_init(|| mapping.name.clone());
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned();
     Ok(MappingFile { mapping, folder })
 }

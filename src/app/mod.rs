@@ -6,12 +6,18 @@ mod connect;
 mod cutover;
 mod dispatch;
 mod dry_run;
+mod ending;
 mod env_file;
+mod existing;
 mod explain;
 mod failure;
 mod fault_file;
 mod finish;
+mod growth;
 mod inputs;
+mod leftovers;
+mod locks;
+mod output;
 mod owner;
 mod pages;
 mod plan;
@@ -32,9 +38,10 @@ use crate::exit::Exit;
 use crate::model::record::Report;
 use crate::progress::{self, Mode, Requested, Verbosity};
 use crate::report::{self, ReportFile, Style};
+use crate::text::Screen;
 
 use failure::Failure;
-use world::{print_with, say};
+use output::{print_with, say, unless_missing};
 
 pub use failure::{keep_panics_bare, unread};
 pub use world::World;
@@ -45,14 +52,27 @@ pub fn run(cli: &Cli, world: &World) -> Exit {
     if let Some(nth) = world.variable("MIGRATE_FAIL_AT").and_then(|nth| nth.parse().ok()) {
         crate::pg::failpoint::arm(nth, world.variable("MIGRATE_PANIC_SAYS"));
     }
-    if let Err(e) = world.listen_to_signals() {
-        say(&format!("signals cannot be handled ({e:#}); Ctrl-C ends the process at once"));
-    }
-    let done = match &cli.common().env_file {
-        None => command(cli, world),
-        Some(path) => world.with_env_file(path).map_err(Failure::usage).and_then(|world| command(cli, &world)),
+    let json = cli.common().json;
+    let work = || {
+        let done = match &cli.common().env_file {
+            None => command(cli, world),
+            Some(path) => world.with_env_file(path).map_err(Failure::usage).and_then(|world| command(cli, &world)),
+        };
+        done.unwrap_or_else(|failure| {
+            let failure = if world.is_stop_requested() { failure.after_request(&world.ending) } else { failure };
+            let report = report_of(&failure, cli, world);
+            world.ending.begin_report();
+            failure.print(&report, json)
+        })
     };
-    done.unwrap_or_else(|failure| failure.print(&report_of(&failure, cli, world), cli.common().json))
+    let last_words = || {
+        let failure = Failure::interrupted(world.ending.leaves().words());
+        let mapping = world.mapping.get().cloned().unwrap_or_default();
+        let report = failure.report(cli.command_kind(), &mapping);
+        failure.print(&report, json);
+        write(world.ending.take_files(), &[report]);
+    };
+    ending::supervised(&world.ending, &world.asked, work, last_words)
 }
 
 fn command(cli: &Cli, world: &World) -> Result<Exit, Failure> {
@@ -82,7 +102,8 @@ fn with_reports(
     work: impl FnOnce(&dyn Observer) -> Result<Vec<Report>, Failure>,
 ) -> Result<Exit, Failure> {
     let common = cli.common();
-    let files = report::open_all(cli.report_files()).map_err(Failure::usage)?;
+    world.ending.keep(report::open_all(cli.report_files()).map_err(Failure::usage)?);
+    leftovers::remove(&observer(common, world));
     let worked = {
         let observer = observer(common, world);
         work(&observer)
@@ -90,26 +111,31 @@ fn with_reports(
     let reports = match worked {
         Ok(reports) => reports,
         Err(failure) => {
-            write(files, &[report_of(&failure, cli, world)]);
+            let report = report_of(&failure, cli, world);
+            world.ending.begin_report();
+            write(world.ending.take_files(), &[report]);
             return Err(failure);
         }
     };
     let exit = reports.iter().map(|r| Exit::of(r.exit.code)).reduce(Exit::and).unwrap_or(Exit::Bug);
-    let exit = print_with(&rendered(&reports, common, world)?, exit);
-    Ok(if write(files, &reports) { exit } else { exit.and(Exit::Bug) })
+    let screen = rendered(&reports, common, world)?;
+    world.ending.begin_report();
+    let exit = print_with(&screen, exit);
+    Ok(unless_missing(write(world.ending.take_files(), &reports), exit))
 }
 
 /// The report of a failure. It names the mapping if the mapping can be read.
 fn report_of(failure: &Failure, cli: &Cli, world: &World) -> Report {
-    let mapping = inputs::one_mapping(cli.common(), world).map(|file| file.mapping.name).unwrap_or_default();
+    let read = || inputs::one_mapping(cli.common(), world).map(|file| file.mapping.name).unwrap_or_default();
+    let mapping = world.mapping.get().cloned().unwrap_or_else(read);
     failure.report(cli.command_kind(), &mapping)
 }
 
 /// The reports as stdout shows them.
-fn rendered(reports: &[Report], common: &Common, world: &World) -> Result<String, Failure> {
+fn rendered(reports: &[Report], common: &Common, world: &World) -> Result<Screen, Failure> {
     match common.json {
-        true => report::json::render(reports).map_err(Failure::bug),
-        false => Ok(report::terminal(reports, style(common, world))),
+        true => report::json::render(reports).map(Screen::json).map_err(Failure::bug),
+        false => Ok(Screen::drawn(report::terminal(reports, style(common, world)))),
     }
 }
 
@@ -122,24 +148,27 @@ fn write(files: Vec<ReportFile>, reports: &[Report]) -> bool {
 
 fn status(common: &Common, world: &World) -> Result<Exit, Failure> {
     let standings = status::command(common, world, &observer(common, world))?;
-    let text = if common.json { json(&standings)? } else { status::text(&standings) };
-    Ok(print_with(&text, Exit::Done))
+    let screen = if common.json { json(&standings)? } else { Screen::of(&status::text(&standings)) };
+    world.ending.begin_report();
+    Ok(print_with(&screen, Exit::Done))
 }
 
 fn plan(args: &PlanArgs, world: &World) -> Result<Exit, Failure> {
     let observer = observer(&args.common, world);
-    let (text, exit) = match plan::command(args, world, &observer)? {
+    leftovers::remove(&observer);
+    let (screen, exit) = match plan::command(args, world, &observer)? {
         Ok(plan) if args.common.json => (json(&plan)?, Exit::Done),
-        Ok(plan) if args.sql => (crate::plan::sql(&plan), Exit::Done),
-        Ok(plan) => (crate::plan::text(&plan), Exit::Done),
+        Ok(plan) if args.sql => (Screen::drawn(crate::plan::sql(&plan)), Exit::Done),
+        Ok(plan) => (Screen::of(&crate::plan::text(&plan)), Exit::Done),
         Err(report) => (rendered(&[*report], &args.common, world)?, Exit::Refused),
     };
-    Ok(print_with(&text, exit))
+    world.ending.begin_report();
+    Ok(print_with(&screen, exit))
 }
 
-fn json(value: &impl serde::Serialize) -> Result<String, Failure> {
+fn json(value: &impl serde::Serialize) -> Result<Screen, Failure> {
     let text = serde_json::to_string_pretty(value).context("a result as JSON").map_err(Failure::bug)?;
-    Ok(text + "\n")
+    Ok(Screen::json(text + "\n"))
 }
 
 fn observer(common: &Common, world: &World) -> impl Observer {

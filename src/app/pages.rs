@@ -8,10 +8,11 @@ use crate::exit::Exit;
 use crate::guide;
 use crate::model::fault::Reason;
 use crate::model::ident::did_you_mean;
+use crate::text::Screen;
 
 use super::World;
 use super::failure::Failure;
-use super::world::print_with;
+use super::output::print_with;
 
 /// Prints a page: a topic of the guide, the list of topics, one reason, or all reasons.
 ///
@@ -31,7 +32,7 @@ pub(super) fn command(page: &Page<'_>, world: &World) -> Result<Exit, Failure> {
         })?,
     };
     let is_paged = world.stdout_is_terminal && paged(&text, world);
-    Ok(if is_paged { Exit::Done } else { print_with(&text, Exit::Done) })
+    Ok(if is_paged { Exit::Done } else { print_with(&Screen::of(&text), Exit::Done) })
 }
 
 /// The error for a name that is not in the guide: the nearest name, or all of them if they fit a line.

@@ -9,6 +9,7 @@ use crate::exit::Exit;
 use crate::job::Stop;
 use crate::mapping::{Mapping, Unlisted, VersionRule};
 use crate::migrate;
+use crate::migrate::existing::replace::ReplaceCheck;
 use crate::migrate::preflight::read_ahead;
 use crate::migrate::preflight::versions::{self, VersionDifference};
 use crate::model::ledger::{MadeKind, Run};
@@ -58,6 +59,8 @@ struct TargetFacts {
     detachable: Vec<Detachable>,
     expressions: Expressions,
     purpose: Purpose,
+    /// The number of rows of each loaded table that holds rows.
+    held: BTreeMap<String, u64>,
     /// Sessions that hold locks on the tables.
     busy: Vec<OtherSession>,
     /// Differences of the version tables.
@@ -94,6 +97,7 @@ pub fn make(
         now: &now,
         detachable: &facts.detachable,
         detaching: detaching(m),
+        held: &facts.held,
         purpose: facts.purpose,
     };
     let sql = sql_facts(source, mapping, &inputs)?;
@@ -119,7 +123,9 @@ pub fn make(
                 return Ok(None);
             }
             report.owner = plan.settled_owner().map(|o| record::owner(o, None, false));
-            Ok(Some((plan, facts.catalog.unwrap_or_default())))
+            let mut target = facts.catalog.unwrap_or_default();
+            plan::empty_replaced(&mut target, &plan.held);
+            Ok(Some((plan, target)))
         }
         Err((refusals, warnings)) => {
             report.refusals.extend(refusals);
@@ -139,6 +145,12 @@ fn target_facts(
     let purpose = purpose(m, session, run)?;
     let (catalog, detachable) = catalog(m, session, ledger)?;
     let expressions = expressions(session, m.mapping(), &catalog)?;
+    let mut holding = loaded(m, &catalog);
+    holding.retain(|table| catalog.tables.get(table).is_some_and(|facts| facts.has_rows));
+    let held = match run {
+        Some(run) => run.judged.holding.clone(),
+        None => session.count_each(&catalog.schema, &holding)?,
+    };
     let (busy, versions) = match run {
         None if matches!(m.activity(), Activity::DryRun | Activity::Cutover) => (
             session.other_sessions(&catalog.schema, &loaded(m, &catalog))?,
@@ -146,7 +158,7 @@ fn target_facts(
         ),
         _ => Default::default(),
     };
-    Ok(TargetFacts { catalog: Some(catalog), detachable, expressions, purpose, busy, versions })
+    Ok(TargetFacts { catalog: Some(catalog), detachable, expressions, purpose, held, busy, versions })
 }
 
 /// The rights that the command needs on the target. Every command only verifies a finished run.
@@ -263,7 +275,8 @@ pub fn settle(
     let mut settled = m.constants(run);
     if run.is_none() {
         settled.shifts = migrate::preflight::id_offset::choose(session, plan, source, target)?;
-        let mistaken = migrate::preflight::id_collisions::find(session, plan, target, source, &settled)?;
+        let mut mistaken = migrate::preflight::id_collisions::find(session, plan, target, source, &settled)?;
+        mistaken.extend(ReplaceCheck { plan, target, source, settled: &settled }.find(session)?);
         if !mistaken.is_empty() {
             return Err(Stop::Refused(mistaken));
         }

@@ -224,7 +224,12 @@ pub fn stop(stop: &Stop, report: &Report, written: bool) -> Refusal {
         Stop::Interrupted => "run",
         _ => "target",
     };
+    let known = match stop {
+        Stop::Target(e) => e.advice.as_ref().map(|advice| format!("{advice} ")),
+        _ => None,
+    };
     let remedy = match stop {
+        _ if known.is_some() => known.as_deref().unwrap_or_default(),
         Stop::Target(e) if e.is_reattach_refused_by_rows() => {
             "A loaded row violates it: run `migrate rollback --yes`, then the same command with `--detach never`, which names \
              the row. "
@@ -335,7 +340,7 @@ impl Observer for Timing<'_> {
                 }
             }
             Event::Retry { why, .. } => measured.retries.push(RetryRecord { at: rounded(at), why: why.to_owned() }),
-            Event::Warned(_) | Event::Said(_) => {}
+            Event::Copied { .. } | Event::Warned(_) | Event::Said(_) => {}
         }
         drop(measured);
         self.next.on_event(event);

@@ -6,10 +6,11 @@ use crate::cli::Rehearse;
 use crate::event::{Event, Observer};
 use crate::model::record::{Activity, CommandKind, Refusal, Report};
 use crate::pg::connect::{Environment, ReadOnly, Settings, resolve};
-use crate::pg::throwaway::Throwaway;
+use crate::pg::throwaway::{StartFailure, Throwaway};
 
 use super::connect::Connector;
 use super::dispatch;
+use super::ending::Leaves;
 use super::failure::Failure;
 use super::inputs::{self, MappingFile};
 use super::session::{Migration, Request, Server};
@@ -43,8 +44,11 @@ pub fn command(args: &Rehearse, world: &World, observer: &dyn Observer) -> Resul
 }
 
 fn one(args: &Rehearse, file: MappingFile, world: &World, observer: &dyn Observer) -> Result<Report, Failure> {
-    let server = Throwaway::start()
-        .map_err(|e| Failure::refused(Refusal::new("rehearse", format!("no PostgreSQL; {e}"), "")))?;
+    world.ending.note(Leaves::Rehearsal);
+    let server = Throwaway::start(&world.asked).map_err(|e| match e {
+        StartFailure::Interrupted => Failure::interrupted(Leaves::Rehearsal.words()),
+        StartFailure::Failed(why) => Failure::refused(Refusal::new("rehearse", format!("no PostgreSQL; {why}"), "")),
+    })?;
     observer.on_event(Event::Said(&format!("rehearsing {} on {}", file.mapping.name, server.shown())));
     let no_environment = Environment::new(std::iter::empty(), None, None);
     let settings =

@@ -9,9 +9,12 @@ use crate::model::record::{Refusal, Report, RunState, Warning};
 use crate::pg::Session;
 use crate::pg::rollback::{OwnerRollback, SequenceRollback};
 
+use super::ending::Leaves;
 use super::failure::Failure;
 use super::session::Migration;
 use super::situation::{Situation, confirm};
+
+const NOTHING: &str = "Nothing was removed.";
 
 /// Removes the rows of the run, and reports it.
 pub fn carry_out(
@@ -35,6 +38,7 @@ pub fn carry_out(
     let done = session.loads_done(run.id).map_err(Failure::refused)?;
     let (env, sizes) = (m.env(), Default::default());
     let job = m.job(planned, &env, &sizes);
+    m.world().ending.note(Leaves::Rollback);
     match rollback::remove(&job, session, &run, &done) {
         Ok(removed) => {
             report.state = RunState::RolledBack;
@@ -46,14 +50,15 @@ pub fn carry_out(
             Ok(Exit::Refused)
         }
         Err(stop) => {
+            let is_asked = m.check_stop().is_err();
             let (exit, advice) = match &stop {
-                Stop::Interrupted => (Exit::Interrupted, "Nothing was removed."),
-                Stop::Target(e) if !e.lost => (Exit::Refused, "Nothing was removed."),
-                Stop::Source(_) => (Exit::Refused, "Nothing was removed."),
-                _ => (
-                    Exit::Stopped,
-                    "The run is rolled back completely or not at all: `migrate status` reports which. The same command tries again.",
-                ),
+                Stop::Interrupted => (Exit::Interrupted, NOTHING),
+                Stop::Target(e) if e.is_cancelled() && is_asked => (Exit::Interrupted, NOTHING),
+                Stop::Target(e) if !e.lost => (Exit::Refused, NOTHING),
+                Stop::Source(_) => (Exit::Refused, NOTHING),
+                // The answer to the commit may be lost.
+                _ if is_asked => (Exit::Interrupted, Leaves::Rollback.words()),
+                _ => (Exit::Stopped, Leaves::Rollback.words()),
             };
             report.refusals.push(Refusal::new("target", stop.to_string(), advice));
             Ok(exit)
@@ -65,6 +70,10 @@ pub fn carry_out(
 fn record(removed: RollbackResult, report: &mut Report) {
     for (load, rows) in removed.loads {
         report.warnings.push(Warning::removed(format!("load.{load}"), format!("{rows} rows are removed")));
+    }
+    for (table, rows) in removed.restored {
+        let message = format!("{rows} rows that the run had removed are there again");
+        report.warnings.push(Warning::removed(format!("table {table}"), message));
     }
     report.warnings.extend(removed.owner.map(|owner| match owner {
         OwnerRollback::Deleted => Warning::removed("owner", "the row that the run made is removed"),

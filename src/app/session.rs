@@ -15,13 +15,15 @@ use crate::model::rules::Zone;
 use crate::model::schema::TargetSchema;
 use crate::pg::connect::{ConnectError, Patience, ReadOnly, Settings};
 use crate::pg::detach::Detached;
-use crate::pg::{LockHolder, ServerError, Session};
+use crate::pg::{ServerError, Session};
 use crate::plan::Plan;
 use crate::resume::RunIdentity;
 use crate::sqlite::{self, Source};
 
 use super::connect::{self, Connector, lost_again};
+use super::ending::Leaves;
 use super::failure::Failure;
+use super::growth;
 use super::inputs::{self, MappingFile};
 use super::record;
 use super::world::World;
@@ -235,6 +237,17 @@ impl Migration<'_> {
         done
     }
 
+    /// Returns the reason for which a run stopped. A statement that was cancelled and a connection that was given up because
+    /// the process was asked to stop are no failures of the target.
+    pub fn reason(&self, stop: Stop) -> Stop {
+        let is_consequence = match &stop {
+            Stop::Target(e) => e.lost || e.is_cancelled(),
+            Stop::Connect(_) | Stop::Halted => true,
+            _ => false,
+        };
+        if is_consequence && self.check_stop().is_err() { Stop::Interrupted } else { stop }
+    }
+
     /// Returns an error if the process was asked to stop.
     pub fn check_stop(&self) -> Result<(), Stop> {
         if self.world.asked.load(Ordering::Relaxed) { Err(Stop::Interrupted) } else { Ok(()) }
@@ -251,8 +264,11 @@ impl Migration<'_> {
         let zone = self.mapping().source.zone.as_deref().and_then(Zone::parse);
         let ts: sqlite::ScalarFunction = Arc::new(move |raw| convert::time_as_text(raw, zone));
         let functions = vec![("ts", ts)];
-        let options = sqlite::SourceOptions { readers: self.jobs() + 1, functions, ..sqlite::SourceOptions::default() };
-        let source = Source::open(&path, &options).map_err(Failure::refused)?;
+        let asked = Arc::clone(&self.world.asked);
+        let options =
+            sqlite::SourceOptions { readers: self.jobs() + 1, functions, asked, ..sqlite::SourceOptions::default() };
+        let open = || Source::open(&path, &options);
+        let source = growth::reported(self.observer, &options.copied, open).map_err(Failure::refused)?;
         record::source(report, &source, &path.display().to_string());
         Ok(source)
     }
@@ -266,6 +282,13 @@ impl Migration<'_> {
         report.target = Some(settings.shown());
         report.warnings.extend(connect::notes(settings));
         self.connector(settings).first().map(Some)
+    }
+
+    /// Notes that this command may have committed batches if it is cut short from now on.
+    pub fn leaves_batches(&self) {
+        if self.activity() != Activity::Rehearsal {
+            self.world.ending.note(Leaves::Batches);
+        }
     }
 
     fn connector<'c>(&'c self, settings: &'c Settings) -> Connector<'c> {
@@ -300,34 +323,9 @@ impl Migration<'_> {
         Ok(LedgerView { state, run, done, detached })
     }
 
-    /// The key of the advisory lock of this mapping in this database.
-    fn lock_key(&self) -> i64 {
-        let name = format!("migrate\n{}\n{}", self.request.common.ledger_schema, self.mapping().name);
-        xxhash_rust::xxh3::xxh3_64(name.as_bytes()) as i64
-    }
-
-    /// Takes the run lock. With `--take-over`, ends the process that holds it.
-    ///
-    /// # Errors
-    /// If another process holds it.
-    pub fn lock(&self, session: &mut Session) -> Result<(), Failure> {
-        let Some(holder) = session.lock(self.lock_key()).map_err(Failure::refused)? else { return Ok(()) };
-        let mut advice = "Wait for it, or end it; if its machine is lost, use --take-over.";
-        if self.work().take_over {
-            let mut backends = match self.read_ledger(session).map_err(Failure::refused)?.run {
-                Some(run) => session.backends(run.id).map_err(Failure::refused)?,
-                None => Vec::new(),
-            };
-            // Only a migrate with this mapping takes this lock. The ledger may not know its backend yet.
-            backends.extend(holder.backend());
-            session.end_backends(&backends).map_err(Failure::refused)?;
-            if session.lock(self.lock_key()).map_err(Failure::refused)?.is_none() {
-                return Ok(());
-            }
-            advice = "It was ended and another one came. Wait for that one, or end it.";
-        }
-        let reason = format!("another migrate is at work on this mapping; {}", shown(&holder));
-        Err(Failure::refused(Refusal::new("target", reason, advice)))
+    /// `--ledger-schema`
+    pub fn ledger_schema(&self) -> &str {
+        &self.request.common.ledger_schema
     }
 
     /// Resumes the run in a new epoch, so that late writes of the previous process are rejected. Records the identity of
@@ -352,12 +350,14 @@ impl Migration<'_> {
         self.reconnect()
             .retrying(session, |session| {
                 session.note_backend(run.id, run.epoch)?;
-                let Some(identity) = identity else { return Ok(()) };
-                session.restamp(run.id, &identity.stamp)?;
-                if run.form == Form::One {
-                    session.rewrite_fingerprints(&mut run, &identity.form1, &identity.fingerprints)?;
+                if let LedgerState::Version(version) = session.ledger_state()? {
+                    session.upgrade_ledger(version)?;
                 }
-                Ok(session.replan(run.id, &identity.fingerprints.loads)?)
+                let Some(identity) = identity else { return Ok(()) };
+                session.restamp(&run, &identity.stamp)?;
+                let is_mine = run.form == Form::Two
+                    || session.rewrite_fingerprints(&mut run, &identity.form1, &identity.fingerprints)?;
+                if is_mine && session.replan(&run, &identity.fingerprints.loads)? { Ok(()) } else { Err(Stop::Fenced) }
             })
             .map_err(Failure::refused)?;
         if let Some(identity) = identity {
@@ -369,29 +369,33 @@ impl Migration<'_> {
     }
 }
 
-impl Connections for Migration<'_> {
-    fn another(&self) -> Result<Session, ConnectError> {
+impl Migration<'_> {
+    /// Opens a further connection to the target.
+    ///
+    /// # Errors
+    /// If none can be opened while `patience` lasts.
+    pub fn reopened(&self, patience: Patience) -> Result<Session, ConnectError> {
         let Some(settings) = &self.settings else {
             return Err(ConnectError::lost("the connection is lost", "no settings to reconnect with"));
         };
-        self.connector(settings).session(Patience::FIRST)
+        self.connector(settings).session(patience)
+    }
+}
+
+impl Connections for Migration<'_> {
+    fn another(&self) -> Result<Session, ConnectError> {
+        self.reopened(Patience::NONE)
     }
 
     /// Tries once, because the caller waits and counts itself.
     fn again(&self, lost: &Session) -> Result<Session, ConnectError> {
-        let Some(settings) = &self.settings else { return self.another() };
-        let mut session = self.connector(settings).session(Patience::NONE)?;
+        let mut session = self.another()?;
         match session.replace(lost).map_err(lost_again)? {
             None => Ok(session),
             // The server may not have noticed yet that the previous connection is lost.
-            Some(holder) => Err(ConnectError::lost("the run's lock is held", shown(&holder))),
+            Some(holder) => Err(ConnectError::lost("the run's lock is held", holder.to_string())),
         }
     }
-}
-
-fn shown(holder: &LockHolder) -> String {
-    let from = if holder.from.is_empty() { "this machine" } else { &holder.from };
-    format!("server process {}, connected from {from} since {}", holder.pid, holder.since)
 }
 
 /// The state of a run, as the report records it.

@@ -1,6 +1,6 @@
 //! The situation that a command finds: its plan, the ledger's view of the run, and the identity that both are compared by.
 
-use std::io::{BufRead, Write};
+use std::io::BufRead;
 
 use crate::convert::Settled;
 use crate::job::Stop;
@@ -10,10 +10,12 @@ use crate::pg::{ServerError, Session};
 use crate::plan::{self, Purpose};
 use crate::resume::RunIdentity;
 use crate::sqlite::stamp;
+use crate::text::printable;
 use crate::verify::changed_source;
 
 use super::failure::Failure;
 use super::finish::subject;
+use super::output::ask;
 use super::owner::OwnerState;
 use super::session::{LedgerView, Migration, Planned, run_state};
 
@@ -102,8 +104,8 @@ fn changed_rows(
 /// If the answer is another text.
 pub fn confirm(m: &Migration<'_>, session: &mut Session, plan: &plan::Plan) -> Result<(), Failure> {
     let database = session.database_name().map_err(Failure::refused)?;
-    eprint!("{}\nType the database's name ({database}) to continue: ", plan::text(plan));
-    let _ = std::io::stderr().flush();
+    let question = format!("Type the database's name ({}) to continue: ", printable(&database));
+    ask(&format!("{}\n{question}", plan::text(plan)));
     let mut typed = String::new();
     let _ = std::io::stdin().lock().read_line(&mut typed);
     if typed.trim() == database {

@@ -8,6 +8,7 @@ use crate::pg::connect::ReadOnly;
 use crate::pg::ledger::status::RunStatus;
 use crate::plan::{self, Purpose};
 use crate::resume;
+use crate::text::printable;
 
 use super::connect::{self, Connector};
 use super::failure::Failure;
@@ -33,7 +34,7 @@ pub fn command(common: &Common, world: &World, observer: &dyn Observer) -> Resul
     }
     match ledger {
         LedgerState::Absent => Ok(Vec::new()),
-        LedgerState::Version(_) | LedgerState::Foreign(_) => {
+        LedgerState::Version(_) | LedgerState::Foreign(_) | LedgerState::Untrusted(_) => {
             let mut all = session.run_statuses(&file.mapping.name).map_err(Failure::refused)?;
             all.iter_mut().for_each(|standing| standing.next = next(standing));
             Ok(all)
@@ -96,6 +97,6 @@ fn one(standing: &RunStatus) -> String {
     }
     lines.extend(standing.off.iter().map(|(table, object)| format!("  detached: {object} on {table}")));
     lines.extend(standing.made.iter().map(|(kind, object)| format!("  {kind}: {object}")));
-    lines.push(format!("  {}\n", standing.next));
-    lines.join("\n")
+    lines.push(format!("  {}", standing.next));
+    lines.iter().map(|line| printable(line) + "\n").collect()
 }

@@ -1,22 +1,19 @@
-//! The world around the process: variables, folder, terminal, clock, signals, stdout and stderr.
+//! The world around the process: variables, folder, terminal, clock.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
-use anyhow::Context;
 use chrono::{DateTime, Utc};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
-use signal_hook::flag;
 
-use crate::exit::Exit;
 use crate::model::record::Refusal;
 use crate::pg::connect::{Environment, system_user};
 
+use super::ending::Ending;
 use super::env_file;
 
 /// Seconds from 1970 to 2000, the epoch of PostgreSQL's timestamps.
@@ -41,6 +38,10 @@ pub struct World {
     pub cores: usize,
     /// Set as soon as the process is asked to stop.
     pub asked: Arc<AtomicBool>,
+    /// The name of the mapping, once it was read.
+    pub mapping: Arc<OnceLock<String>>,
+    /// Everything that the last message of a command needs that is cut short.
+    pub ending: Arc<Ending>,
     /// The start of the process.
     pub began: Instant,
     /// The time of day at the start.
@@ -61,6 +62,8 @@ impl World {
             width: columns.unwrap_or(100),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             asked: Arc::default(),
+            mapping: Arc::default(),
+            ending: Arc::default(),
             began: Instant::now(),
             now: Utc::now(),
         }
@@ -92,6 +95,11 @@ impl World {
         Ok(world)
     }
 
+    /// Returns true if the process was asked to stop.
+    pub fn is_stop_requested(&self) -> bool {
+        self.asked.load(Ordering::Relaxed)
+    }
+
     /// The part of this world that connecting may use.
     pub fn environment(&self) -> Environment {
         Environment::new(self.variables.clone(), self.home.clone(), system_user())
@@ -106,53 +114,4 @@ impl World {
     pub fn elapsed(&self) -> f64 {
         self.began.elapsed().as_secs_f64()
     }
-
-    /// Listens to SIGINT and SIGTERM, and to SIGHUP unless the process was started to outlive its terminal. The first
-    /// signal sets `asked`, which lanes check between rows. The second ends the process, which is as safe as `kill -9`.
-    pub fn listen_to_signals(&self) -> anyhow::Result<()> {
-        let mut signals = vec![SIGINT, SIGTERM];
-        if !is_ignored(SIGHUP) {
-            signals.push(SIGHUP);
-        }
-        for signal in signals {
-            // In this order, the second signal finds the flag set and ends the process.
-            flag::register_conditional_shutdown(signal, i32::from(Exit::Interrupted.code()), Arc::clone(&self.asked))
-                .and_then(|_| flag::register(signal, Arc::clone(&self.asked)))
-                .with_context(|| format!("signal {signal}"))?;
-        }
-        // A file that reaches its size limit fails the write, like a full disk. The signal must not end the process.
-        flag::register(SIGXFSZ, Arc::default()).context("SIGXFSZ")?;
-        Ok(())
-    }
-}
-
-/// Returns true if the parent ignores this signal for the process, as `nohup` does. False if that cannot be read.
-fn is_ignored(signal: i32) -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    let mask = mask.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok()).unwrap_or(0);
-    mask & (1 << (signal - 1)) != 0
-}
-
-/// Prints a message on stderr. A closed stderr is ignored.
-pub fn say(message: &str) {
-    let _ = writeln!(io::stderr().lock(), "migrate: {message}");
-}
-
-/// Prints a result on stdout. A closed pipe is ignored, because the exit code reports the result as well. Returns false,
-/// after a message on stderr, if stdout cannot be written.
-pub fn print(text: &str) -> bool {
-    let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => {
-            say(&format!("stdout: cannot be written ({e}). Run the command again: a finished run is only verified."));
-            false
-        }
-        _ => true,
-    }
-}
-
-/// Prints a result on stdout. Returns the exit, or an internal error if stdout cannot be written.
-pub fn print_with(text: &str, exit: Exit) -> Exit {
-    if print(text) { exit } else { exit.and(Exit::Bug) }
 }

@@ -113,7 +113,8 @@ impl Job<'_> {
 
 /// Opens connections to the target.
 pub trait Connections: Sync {
-    /// Opens a connection for another lane.
+    /// Opens a connection for another lane. Tries once: the other lanes do the work of a lane that cannot be had, and nothing
+    /// waits for it.
     ///
     /// # Errors
     /// The reason why no connection could be opened.

@@ -8,7 +8,7 @@ use crate::model::select::Relation;
 use crate::pg::ServerError;
 use crate::pg::connect::ConnectError;
 use crate::plan::LoadPlan;
-use crate::sqlite::SourceError;
+use crate::sqlite::{ErrorClass, SourceError};
 
 /// The reason for which a run stopped. Committed batches stay complete.
 #[derive(Debug)]
@@ -43,11 +43,11 @@ impl Stop {
     /// names the key of the mapping.
     pub fn reading(load: &LoadPlan, e: SourceError) -> Stop {
         match &load.select.relation {
-            Relation::Sql(_) if e.is_of_mapping_sql => {
+            Relation::Sql(_) if e.is_of_mapping_sql && e.class != ErrorClass::Interrupted => {
                 let place = format!("load.{}.from.sql", load.name);
                 Stop::Refused(vec![Refusal::new(place, format!("its SQL {}; {}", e.what, e.why), e.advice)])
             }
-            _ => Stop::Source(e),
+            _ => e.into(),
         }
     }
 }
@@ -77,7 +77,7 @@ impl std::error::Error for Stop {}
 
 impl From<SourceError> for Stop {
     fn from(e: SourceError) -> Stop {
-        Stop::Source(e)
+        if e.class == ErrorClass::Interrupted { Stop::Interrupted } else { Stop::Source(e) }
     }
 }
 

@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::column::{MappedColumn, Modifiers};
+use super::existing::ExistingKey;
 use super::lines::KeyLines;
 use super::value::WrittenValue;
+use crate::model::rules::Existing;
 
 /// A well-formed mapping.
 #[derive(Clone, Debug)]
@@ -145,6 +147,8 @@ pub struct Defaults {
     pub unlisted_tables: Unlisted,
     /// The treatment of source columns that the mapping does not name.
     pub unlisted_columns: Unlisted,
+    /// The treatment of rows that a table holds before the run; `None`: such a table is refused.
+    pub existing: Option<Existing>,
     /// Modifiers by the target column's name.
     pub columns: BTreeMap<String, Modifiers>,
     /// Modifiers by the target column's type.
@@ -162,6 +166,7 @@ pub(super) struct DefaultsKeys {
     pub unlisted_tables: Unlisted,
     #[serde(default)]
     pub unlisted_columns: Unlisted,
+    pub existing: Option<ExistingKey>,
 }
 
 /// `[load.NAME]`
@@ -179,8 +184,8 @@ pub struct Load {
     pub conflict: Option<Vec<String>>,
     /// `when = "empty"`
     pub when_empty: bool,
-    /// `existing = "append"`
-    pub append: bool,
+    /// The treatment of rows that the table holds before the run; `None`: that of `[defaults]`.
+    pub existing: Option<Existing>,
     /// `ids = "shift"`
     pub shift: bool,
     /// `triggers = "fire"`
@@ -229,7 +234,7 @@ pub(super) struct LoadKeys {
     pub owner: Option<toml::Value>,
     pub conflict: Option<Conflict>,
     pub when: Option<When>,
-    pub existing: Option<Existing>,
+    pub existing: Option<ExistingKey>,
     pub ids: Option<Ids>,
     pub triggers: Option<Triggers>,
 }
@@ -243,12 +248,6 @@ pub(super) struct Conflict {
 #[serde(rename_all = "lowercase")]
 pub(super) enum When {
     Empty,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Existing {
-    Append,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]

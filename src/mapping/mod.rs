@@ -3,6 +3,7 @@
 //! `plan` checks that its names exist and its feeds fit; this module knows neither database.
 
 mod column;
+mod existing;
 mod file;
 mod keys;
 mod lines;

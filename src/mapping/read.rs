@@ -228,7 +228,8 @@ impl<'t> FileReader<'t> {
 
     fn defaults(&mut self, path: &[String], value: Spanned<DeValue<'t>>) -> Defaults {
         let mut entries = self.table(path, value);
-        let keys: DefaultsKeys = self.part(path, &mut entries, &["on_fault", "unlisted_tables", "unlisted_columns"]);
+        let keys: DefaultsKeys =
+            self.part(path, &mut entries, &["on_fault", "unlisted_tables", "unlisted_columns", "existing"]);
         let modifiers = self.part(path, &mut entries, &keys::WIDE);
         let mut named = |reader: &mut Self, key: &str| -> BTreeMap<String, Modifiers> {
             let path = below(path, key);
@@ -248,6 +249,7 @@ impl<'t> FileReader<'t> {
             on_fault: keys.on_fault,
             unlisted_tables: keys.unlisted_tables,
             unlisted_columns: keys.unlisted_columns,
+            existing: keys.existing.map(|key| key.0),
             columns,
             types,
             modifiers,
@@ -309,7 +311,7 @@ impl<'t> FileReader<'t> {
             owner,
             conflict,
             when_empty: keys.when.is_some(),
-            append: keys.existing.is_some(),
+            existing: keys.existing.map(|key| key.0),
             shift: keys.ids.is_some(),
             triggers_fire: keys.triggers == Some(file::Triggers::Fire),
             modifiers,

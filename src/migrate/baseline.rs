@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use crate::model::digest::{Digest, row_hash};
 use crate::model::hex::hex;
-use crate::model::ledger::{Judged, RecordedTable};
+use crate::model::ledger::Judged;
+use crate::model::recorded::RecordedTable;
 use crate::model::schema::TargetSchema;
 use crate::pg::{ReadBack, ServerError, Session};
 use crate::plan::{LoadPlan, Plan, image};

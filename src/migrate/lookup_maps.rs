@@ -35,7 +35,7 @@ pub fn read(job: &Job<'_>, session: &mut Session, run: &Run, load: &LoadPlan, se
         let map = reader.finish(builder, &fed)?;
         let place = fed.place();
         let digest = hex(&map.digest.to_bytes());
-        if session.note_lookup(run.id, &place, &digest)? != digest {
+        if session.note_lookup(run, &place, &digest)?.ok_or(Stop::Fenced)? != digest {
             let message = format!(
                 "the rows of {}.{} that this lookup reads changed since the load started; the remaining rows use the new ones",
                 job.plan.schema, fed.lookup.table

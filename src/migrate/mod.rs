@@ -4,6 +4,7 @@
 //!
 //! - `owner`, `lookup_maps`, `sequences`: the owner's row, the maps of lookups, the sequences;
 //! - `rows`: the rows of a batch, and the references between rows;
+//! - `existing`: rows that tables hold before the run;
 //! - `preflight`: the passes over all rows before the first write;
 //! - `indexes`: constraints and indexes that are detached and reattached;
 //! - `load`: the writing itself;
@@ -11,6 +12,7 @@
 //! - `explain`: causes of faults, found again for the report.
 
 pub mod baseline;
+pub mod existing;
 pub mod explain;
 pub mod indexes;
 mod load;

@@ -47,7 +47,8 @@ fn settle_once(job: &Job<'_>, session: &mut Session, run: &Run, settled: &Settle
         past_rows(job, session, run, column)?;
     }
     let converted = cells(plan, settled).map_err(Stop::Refused)?;
-    let key = session.create_owner(run.id, schema, &plan.table, &plan.key, &converted)?;
+    let created = session.create_owner(run, schema, &plan.table, &plan.key, &converted)?;
+    let key = created.ok_or(Stop::Fenced)?;
     Ok(Some(Owner { key, made: true }))
 }
 

@@ -15,8 +15,9 @@ pub fn set_sequences(job: &Job<'_>, session: &mut Session, run: &Run) -> Result<
     job.observer.on_event(Event::Step(StepKind::Sequences));
     for planned in planned_sequences(job.plan, job.source.schema(), job.target, &run.judged.shifts) {
         job.retrying(session, |session| {
-            session.advance_sequence(run, &job.plan.schema, &planned)?;
-            Ok(session.note_sequence_end(run.id, &planned.sequence)?)
+            let is_mine = session.advance_sequence(run, &job.plan.schema, &planned)?
+                && session.note_sequence_end(run, &planned.sequence)?;
+            if is_mine { Ok(()) } else { Err(Stop::Fenced) }
         })?;
     }
     Ok(())
@@ -29,6 +30,7 @@ pub fn set_sequences(job: &Job<'_>, session: &mut Session, run: &Run) -> Result<
 /// If the target refuses or the connection is lost.
 pub fn past_rows(job: &Job<'_>, session: &mut Session, run: &Run, column: SequenceColumn<'_>) -> Result<(), Stop> {
     let planned = PlannedSequence::for_column(job.plan, job.source.schema(), column, &run.judged.shifts);
-    session.note_sequence_start(run.id, column.sequence)?;
-    Ok(session.advance_sequence(run, &job.plan.schema, &planned)?)
+    let is_mine = session.note_sequence_start(run, column.sequence)?
+        && session.advance_sequence(run, &job.plan.schema, &planned)?;
+    if is_mine { Ok(()) } else { Err(Stop::Fenced) }
 }

@@ -2,14 +2,14 @@
 //!
 //! Reading and writing them is the work of `pg::ledger`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use super::digest::{self, Digest};
 use super::key::{Key, KeyRange};
 use super::record::RunState;
-use super::schema::{ForeignKey, TargetColumn, TargetTable, TargetUnique};
+use super::recorded::RecordedTable;
 
 /// The version of the ledger that this tool writes.
 pub const LEDGER_VERSION: i32 = 3;
@@ -24,6 +24,19 @@ pub enum LedgerState {
     Version(i32),
     /// Tables that are not those of a ledger: the sentence says why.
     Foreign(String),
+    /// Objects through which another role could change the ledger, or run code when it is read or written.
+    Untrusted(Vec<UntrustedObject>),
+}
+
+/// An object that forbids to use a ledger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UntrustedObject {
+    /// Its kind and name.
+    pub object: String,
+    /// The role that owns it, or that owns the code that it runs.
+    pub owner: String,
+    /// True if it is code that runs with the ledger: a trigger, a rule, a policy or a function.
+    pub is_code: bool,
 }
 
 /// The form of a run's fingerprints. A run keeps its form until it is resumed.
@@ -96,6 +109,9 @@ pub struct Judged {
     /// Number added to the ids of each shifted table.
     #[serde(default)]
     pub shifts: BTreeMap<String, i64>,
+    /// The tables whose rows are removed first, and the number of these rows.
+    #[serde(default)]
+    pub replaced: BTreeMap<String, u64>,
     /// Digests of the variables that the mapping reads; never their values.
     pub env: BTreeMap<String, String>,
     /// For each table, the columns that the digests of its rows cover.
@@ -114,46 +130,35 @@ pub struct Judged {
     /// The loaded tables, the owner's, and those that lookups read, as they were when the run began. Version 3.
     #[serde(default)]
     pub tables: BTreeMap<String, RecordedTable>,
+    /// The schema of the tables. Empty in a run that an earlier build began.
+    #[serde(default)]
+    pub schema: String,
+    /// The tables that other runs may load at the same time.
+    #[serde(default)]
+    pub shared: BTreeSet<String>,
 }
 
-/// A table of the target as it was when a run began, as far as a plan and its fingerprints depend on it. The form is part of
-/// the ledger's version.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct RecordedTable {
-    /// Its columns in order.
-    pub columns: Vec<TargetColumn>,
-    /// Its unique keys.
-    pub unique: Vec<TargetUnique>,
-    /// Its foreign keys.
-    pub foreign: Vec<ForeignKey>,
-    /// Its CHECK constraints: name and definition.
-    pub checks: Vec<(String, String)>,
-    /// Its enabled user triggers: name and mode.
-    pub triggers: Vec<(String, char)>,
-    /// Those of them that may change a row before it is written.
-    pub bending: Vec<String>,
+/// A table that a run loads, and that no other run may load until it ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoadedTable {
+    /// The table.
+    pub table: String,
+    /// True if other runs that share it, too, may load it at the same time: every load adds to existing rows, and nothing
+    /// of the table is detached.
+    pub shared: bool,
 }
 
-impl RecordedTable {
-    /// Records a table of the catalogue.
-    pub fn of(table: &TargetTable) -> RecordedTable {
-        let TargetTable { columns, unique, foreign, checks, triggers, bending, .. } = table.clone();
-        RecordedTable { columns, unique, foreign, checks, triggers, bending }
-    }
-
-    /// Returns the table as it was recorded. Its rows and its sequences are those of the table as it is now, because statements
-    /// name them.
-    pub fn restored(&self, now: &TargetTable) -> TargetTable {
-        let RecordedTable { mut columns, unique, foreign, checks, triggers, bending } = self.clone();
-        for column in &mut columns {
-            let present = now.column(&column.name).and_then(|column| column.sequence.as_ref());
-            if column.sequence.as_ref().map(|sequence| &sequence.name) != present.map(|sequence| &sequence.name) {
-                column.sequence = present.cloned();
-            }
-        }
-        let altered = if columns == now.columns { Vec::new() } else { now.columns.clone() };
-        TargetTable { columns, unique, foreign, checks, triggers, bending, altered, ..now.clone() }
-    }
+/// Another run that is not ended and loads the same table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenRun {
+    /// Its number.
+    pub run: i64,
+    /// The name of its mapping.
+    pub mapping: String,
+    /// The table.
+    pub table: String,
+    /// True if it shares the table and has detached nothing of it.
+    pub shared: bool,
 }
 
 /// A constraint, an index or a trigger of a table.
@@ -381,6 +386,8 @@ pub enum MadeKind {
     Sequence,
     /// A lookup, whose answers the run used.
     Lookup,
+    /// A table, whose rows the run removed; `was` is their number.
+    Replaced,
 }
 
 impl MadeKind {
@@ -390,12 +397,14 @@ impl MadeKind {
             MadeKind::Owner => "owner",
             MadeKind::Sequence => "sequence",
             MadeKind::Lookup => "lookup",
+            MadeKind::Replaced => "replaced",
         }
     }
 
     /// Reads [`MadeKind::word`].
     pub fn read(word: &str) -> Option<MadeKind> {
-        [MadeKind::Owner, MadeKind::Sequence, MadeKind::Lookup].into_iter().find(|kind| kind.word() == word)
+        use MadeKind::{Lookup, Owner, Replaced, Sequence};
+        [Owner, Sequence, Lookup, Replaced].into_iter().find(|kind| kind.word() == word)
     }
 }
 

@@ -52,6 +52,9 @@ pub struct Report {
     pub sequences: Vec<SequenceRecord>,
     /// Lookups.
     pub lookups: Vec<LookupRecord>,
+    /// Loaded tables that held rows before the run.
+    #[serde(default)]
+    pub existing: Vec<HeldRecord>,
     /// Losses that the mapping allowed and that happened, and harmless changes that are counted.
     pub losses: Vec<LossRecord>,
     /// The first [`FAULTS_LISTED`] faults.
@@ -165,12 +168,13 @@ pub enum RunState {
 }
 
 impl RunState {
-    /// The state of a word of the ledger.
-    pub fn of(word: &str) -> RunState {
+    /// Reads a word of the ledger.
+    pub fn read(word: &str) -> Option<RunState> {
         match word {
-            "Done" => RunState::Done,
-            "RolledBack" => RunState::RolledBack,
-            _ => RunState::Running,
+            "Running" => Some(RunState::Running),
+            "Done" => Some(RunState::Done),
+            "RolledBack" => Some(RunState::RolledBack),
+            _ => None,
         }
     }
 }
@@ -252,6 +256,23 @@ pub struct LookupStep {
     pub target: String,
     /// Its hits.
     pub hits: u64,
+}
+
+/// The rows that a loaded table held before the run.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+pub struct HeldRecord {
+    /// The table, with its schema.
+    pub table: String,
+    /// The number of these rows.
+    pub rows: u64,
+    /// Their treatment: `append`, `replace`, `match`, `skip` or `leave`.
+    pub treatment: String,
+    /// The rows that equal a row of the source. `None` if rows are not compared.
+    pub equal: Option<u64>,
+    /// The rows that differ from a row of the source and were kept.
+    pub kept: Option<u64>,
+    /// The rows over which the source's values were written.
+    pub written_over: Option<u64>,
 }
 
 /// A loss that the mapping allowed, or a harmless change, counted.

@@ -64,6 +64,42 @@ pub enum Value {
     Fault,
 }
 
+/// The treatment of rows that a table of the target holds before the run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Existing {
+    /// They stay next to the new rows.
+    Append,
+    /// They are removed. The ledger keeps them, and a rollback restores them.
+    Replace,
+    /// A row of the source with the same natural key is the same row.
+    Match {
+        /// The columns of the natural key. `None`: those of the table's only unique key.
+        key: Option<Vec<String>>,
+        /// The treatment of a row that differs in other columns. `None`: it is a fault.
+        differ: Option<Differ>,
+    },
+}
+
+impl Existing {
+    /// Returns the word that the mapping and the report use.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Existing::Append => "append",
+            Existing::Replace => "replace",
+            Existing::Match { .. } => "match",
+        }
+    }
+}
+
+/// The side whose values a row keeps if source and target differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Differ {
+    /// The source's values are written over those of the target.
+    Source,
+    /// The target's values stay.
+    Target,
+}
+
 /// A legacy character set. Only sets in which every byte has one meaning are offered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Charset {

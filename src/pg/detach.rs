@@ -3,9 +3,14 @@
 //! The transaction that detaches an object writes the statements that reattach it into the ledger. Each step of
 //! reattaching is counted in the ledger in its own transaction.
 
-use super::error::{Doing, Operation, ServerError};
+use postgres::Row;
+
+use super::error::{Doing, Operation, READING_LEDGER, ServerError};
+use super::ledger::MINE;
+use super::reattach_sql::{ReattachSql, Recorded};
+use super::row::RowValues;
 use super::session::Session;
-use crate::model::ident::qualified;
+use crate::model::ident::{qualified, quoted};
 use crate::model::ledger::Run;
 use crate::model::schema::{DetachKind, Detachable};
 
@@ -26,8 +31,8 @@ pub struct Detached {
     pub object: String,
     /// Its kind.
     pub kind: DetachKind,
-    /// The steps that reattach it.
-    pub reattach_sql: Vec<String>,
+    /// The steps that reattach it; none if it is attached again.
+    pub reattach_sql: ReattachSql,
     /// The number of steps that are done.
     pub steps: usize,
     /// Its description in the catalogue, so that the target can be compared as if it were attached.
@@ -54,25 +59,7 @@ impl Session {
             .client
             .query(sql, &[&schema, &tables, &self.application_path.is_needed_to_read])
             .doing("reading the target's catalogue")?;
-        let found = rows.iter().filter_map(|row| {
-            Some(Detachable {
-                table: row.get("table_name"),
-                object: row.get("object"),
-                kind: DetachKind::read(row.get("kind"))?,
-                columns: row
-                    .get::<_, Vec<Option<String>>>("columns")
-                    .into_iter()
-                    .map(Option::unwrap_or_default)
-                    .collect(),
-                detach_sql: row.get("detach_sql"),
-                reattach_sql: row.get("reattach_sql"),
-                kept_because: row.get("kept_because"),
-                oid: row.get("oid"),
-                needed_by: row.get("needed_by"),
-                sized: row.get("sized"),
-            })
-        });
-        Ok(found.collect())
+        rows.iter().map(detachable).collect()
     }
 
     /// Detaches objects in one transaction, each with its `shape` written into the ledger before. Does nothing if the
@@ -114,39 +101,81 @@ impl Session {
     /// # Errors
     /// If the server refuses or the connection is lost.
     pub fn detached(&mut self, run: i64) -> Result<Vec<Detached>, ServerError> {
-        let sql: &str = &self.ledger.sql("SELECT no, table_name, object, kind, back_sql, shape::text, back, steps FROM :ledger.detached WHERE run = $1 ORDER BY no");
-        let rows = self.client.query(sql, &[&run]).doing("reading the ledger")?;
-        let found = rows.iter().filter_map(|row| {
-            Some(Detached {
-                no: row.get(0),
-                table: row.get(1),
-                object: row.get(2),
-                kind: DetachKind::read(row.get(3))?,
-                reattach_sql: row.get(4),
-                shape: row.get(5),
-                reattached: row.get(6),
-                steps: usize::try_from(row.get::<_, i32>(7)).unwrap_or(0),
-            })
-        });
-        Ok(found.collect())
+        let sql: &str = &self.ledger.sql(
+            "SELECT no, table_name, object, kind, back_sql, shape::text, back, steps FROM :ledger.detached \
+             WHERE run = $1 ORDER BY no",
+        );
+        let mut all = Vec::new();
+        for row in self.client.query(sql, &[&run]).doing(READING_LEDGER)? {
+            all.push(self.recorded(run, &row)?);
+        }
+        Ok(all)
+    }
+
+    /// Reads a detached object. Its statements are compared with those that reattach such an object, because they may have
+    /// been changed since the run wrote them.
+    fn recorded(&mut self, run: i64, row: &Row) -> Result<Detached, ServerError> {
+        let (no, table, object): (i32, String, String) = (row.kept(0)?, row.kept(1)?, row.kept(2)?);
+        let (word, steps): (&str, i32) = (row.kept(3)?, row.kept(7)?);
+        let unknown = || ServerError::of_ledger(format!("detached.kind: there is no kind `{word}`"));
+        let kind = DetachKind::read(word).ok_or_else(unknown)?;
+        let reattached: bool = row.kept(6)?;
+        let mut reattach_sql = ReattachSql::default();
+        if !reattached {
+            let schema = self.application_path.schema.clone();
+            let forged = |ledger: &str| {
+                let reason = format!(
+                    "row {no} of the table `detached` contains statements that are not those which reattach {object} on \
+                     {schema}.{table}"
+                );
+                let advice = format!(
+                    "None of them was run. Find out who changed the ledger. Create {object} again yourself, then: \
+                     UPDATE {}.detached SET back = true WHERE run = {run} AND no = {no};",
+                    quoted(ledger)
+                );
+                ServerError::new(READING_LEDGER, reason).advise(advice)
+            };
+            let recorded = Recorded { schema: &schema, table: &table, object: &object, kind };
+            let read = ReattachSql::read(&recorded, row.kept(4)?).ok_or_else(|| forged(&self.ledger.schema))?;
+            if !self.are_partitions(&recorded, read.members())? {
+                return Err(forged(&self.ledger.schema));
+            }
+            reattach_sql = read;
+        }
+        let steps = usize::try_from(steps).unwrap_or(0);
+        Ok(Detached { no, table, object, kind, reattach_sql, steps, shape: row.kept(5)?, reattached })
+    }
+
+    /// Returns true if all these tables, given with their schemas, are partitions of the recorded table.
+    fn are_partitions(&mut self, of: &Recorded<'_>, tables: &[(String, String)]) -> Result<bool, ServerError> {
+        if tables.is_empty() {
+            return Ok(true);
+        }
+        let (schemas, names): (Vec<&str>, Vec<&str>) = tables.iter().map(|(s, t)| (s.as_str(), t.as_str())).unzip();
+        let sql = include_str!("sql/are_partitions.sql");
+        self.client.query_one(sql, &[&of.schema, &of.table, &schemas, &names]).doing(READING_LEDGER)?.value(0)
     }
 
     /// Runs one step of reattaching an object. `alone`: no other lane builds an index at the same time, so the server may
-    /// use parallel workers.
+    /// use parallel workers. Returns false if the run was taken over.
     ///
     /// # Errors
     /// If the rows do not allow it (the error names the constraint), the server refuses, or the connection is lost.
-    pub fn reattach(&mut self, run: i64, object: &Detached, step: usize, alone: bool) -> Result<(), ServerError> {
+    pub fn reattach(&mut self, run: &Run, object: &Detached, step: usize, alone: bool) -> Result<bool, ServerError> {
         let doing = &object.reattaching();
-        let Some(sql) = object.reattach_sql.get(step) else { return Ok(()) };
+        let Some(sql) = object.reattach_sql.from_step(step).first() else { return Ok(true) };
         let mut tx = self.client.transaction().doing(doing)?;
-        let count: &str = &self.ledger.sql(
-            "UPDATE :ledger.detached SET steps = steps + 1, back = (steps + 1 = cardinality(back_sql)) \
-                     WHERE run = $1 AND no = $2 AND steps = $3",
-        );
+        let count: &str = &self.ledger.sql(&format!(
+            "WITH {MINE}, counted AS (UPDATE :ledger.detached SET steps = steps + 1, back = (steps + 1 = cardinality(back_sql)) \
+             FROM mine WHERE detached.run = mine.run AND no = $3 AND steps = $4 RETURNING no) \
+             SELECT EXISTS (SELECT FROM mine), EXISTS (SELECT FROM counted)"
+        ));
         let step = i32::try_from(step).unwrap_or(i32::MAX);
-        if tx.execute(count, &[&run, &object.no, &step]).doing(doing)? == 0 {
-            return Ok(());
+        let row = tx.query_one(count, &[&run.id, &run.epoch, &object.no, &step]).doing(doing)?;
+        let (is_mine, is_next): (bool, bool) = (row.value(0)?, row.value(1)?);
+        if !is_mine || !is_next {
+            // Another attempt did the step already, if the run is still this process's.
+            return Ok(is_mine);
         }
         tx.batch_execute(MAINTENANCE).doing(doing)?;
         if !alone {
@@ -156,7 +185,8 @@ impl Session {
             tx.batch_execute(&self.application_path.set(true)).doing(doing)?;
         }
         tx.batch_execute(sql).doing(doing)?;
-        tx.commit().doing(doing)
+        tx.commit().doing(doing)?;
+        Ok(true)
     }
 
     /// Renews the planner's statistics of a table, those of the expressions in its indexes included.
@@ -168,4 +198,22 @@ impl Session {
         let sql = format!("{}; ANALYZE {}", self.application_path.set(true), qualified(schema, table));
         self.client.batch_execute(&sql).doing("analyzing")
     }
+}
+
+fn detachable(row: &Row) -> Result<Detachable, ServerError> {
+    let word: &str = row.value("kind")?;
+    let unknown = || ServerError::new(DETACHING, format!("there is no kind `{word}`"));
+    let columns: Vec<Option<String>> = row.value("columns")?;
+    Ok(Detachable {
+        table: row.value("table_name")?,
+        object: row.value("object")?,
+        kind: DetachKind::read(word).ok_or_else(unknown)?,
+        columns: columns.into_iter().map(Option::unwrap_or_default).collect(),
+        detach_sql: row.value("detach_sql")?,
+        reattach_sql: row.value("reattach_sql")?,
+        kept_because: row.value("kept_because")?,
+        oid: row.value("oid")?,
+        needed_by: row.value("needed_by")?,
+        sized: row.value("sized")?,
+    })
 }

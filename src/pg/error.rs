@@ -6,6 +6,7 @@
 use std::fmt;
 
 use super::sqlstate;
+use crate::text;
 
 /// An operation on the target that failed.
 #[derive(Debug, Default)]
@@ -30,6 +31,8 @@ pub struct ServerError {
     pub message: Option<String>,
     /// The connection is lost, or the server is stopping or starting: trying again may help.
     pub lost: bool,
+    /// The operator's way out, if this program knows one.
+    pub advice: Option<String>,
 }
 
 /// An operation on the target. The kinds that decide what to do about a failure have a variant of their own.
@@ -76,6 +79,13 @@ impl From<&Operation> for Operation {
     }
 }
 
+/// The words for everything that reads the ledger.
+pub(super) const READING_LEDGER: &str = "reading the ledger";
+
+/// The way out of a ledger that another program changed.
+const RESTORE_LEDGER: &str = "No version of migrate writes this: another program changed the ledger, or only a part of it was \
+    restored. Restore its tables from a backup. With another `--ledger-schema` a run begins that knows nothing of this one.";
+
 /// SQLSTATE classes whose messages quote values: data exceptions, constraints, exceptions raised by the user's code.
 const QUOTING_VALUES: [&str; 4] = ["22", "23", "44", "P0"];
 
@@ -119,15 +129,26 @@ impl ServerError {
             column: answer.column().map(str::to_owned),
             domain: answer.datatype().map(str::to_owned),
             file: answer.file().map(str::to_owned),
-            message: (!quotes).then(|| answer.message().to_owned()),
+            message: (!quotes).then(|| text::message(answer.message()).into_owned()),
             lost: ended.contains(&code) || code.starts_with(sqlstate::CLASS_CONNECTION),
             swallowed: false,
+            advice: None,
         }
     }
 
     /// Makes an error of this program's own.
     pub fn new(operation: impl Into<Operation>, message: impl Into<String>) -> ServerError {
         ServerError { operation: operation.into(), message: Some(message.into()), ..ServerError::default() }
+    }
+
+    /// Makes the error of a ledger that contains something that no version of this tool writes.
+    pub(super) fn of_ledger(message: impl Into<String>) -> ServerError {
+        ServerError::new(READING_LEDGER, message).advise(RESTORE_LEDGER)
+    }
+
+    /// The same error with the way out.
+    pub(super) fn advise(self, advice: impl Into<String>) -> ServerError {
+        ServerError { advice: Some(advice.into()), ..self }
     }
 
     /// The same error with the connection lost.
@@ -159,6 +180,11 @@ impl ServerError {
     /// Returns true if a lock was not granted in time.
     pub fn is_lock_wait(&self) -> bool {
         self.is(sqlstate::LOCK_NOT_AVAILABLE)
+    }
+
+    /// Returns true if the statement was cancelled.
+    pub fn is_cancelled(&self) -> bool {
+        self.is(sqlstate::QUERY_CANCELED)
     }
 
     /// Returns true if two rows have the same unique key.

@@ -1,6 +1,6 @@
 //! Questions to the target that change nothing: schema, counts, constraints and indexes, other sessions.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use postgres::Client;
 
@@ -104,6 +104,21 @@ impl Session {
         let sql = format!("SELECT pg_catalog.count(*) FROM {}", qualified(schema, table));
         let row = self.reading(|client| client.query_one(&sql, &[]).doing("counting rows"))?;
         Ok(row.get::<_, i64>(0).unsigned_abs())
+    }
+
+    /// Counts the rows of each table, in one query.
+    ///
+    /// # Errors
+    /// If the server refuses or the connection is lost.
+    pub fn count_each(&mut self, schema: &str, tables: &[String]) -> Result<BTreeMap<String, u64>, ServerError> {
+        if tables.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let counts = tables.iter().map(|t| format!("(SELECT pg_catalog.count(*) FROM {})", qualified(schema, t)));
+        let sql = format!("SELECT ARRAY[{}]", counts.collect::<Vec<_>>().join(", "));
+        let row = self.reading(|client| client.query_one(&sql, &[]).doing("counting rows"))?;
+        let counts: Vec<i64> = row.get(0);
+        Ok(tables.iter().cloned().zip(counts.into_iter().map(i64::unsigned_abs)).collect())
     }
 
     /// Counts the rows of a table (quoted, with its schema) that only transactions of these loads wrote to. A transaction that

@@ -1,17 +1,47 @@
-//! The advisory lock that keeps a second process from working on the same mapping.
+//! Advisory locks of a session: one that keeps a second process from working on the same mapping, and one for each loaded
+//! table that keeps a run of another mapping or ledger from loading it at the same time.
+//!
+//! Any role can hold such a lock, so the holder is asked for. A holder that could not do this work itself is a stranger: it
+//! stops nothing, and its session is never ended.
+
+use std::fmt;
+
+use postgres::Row;
 
 use super::error::{Doing, ServerError};
-use super::session::Session;
+use super::row::RowValues;
+use super::session::{Session, TableLocks};
+use crate::model::ident::{literal, qualified};
+use crate::model::ledger::LoadedTable;
 
-/// The session that holds the run's lock.
-#[derive(Clone, Debug, PartialEq, Eq)]
+const LOCKING: &str = "taking the run's lock";
+const LOCKING_TABLES: &str = "locking the loaded tables for the run";
+
+/// The first key of the lock of a table. The second one is the table's OID.
+const TABLE_CLASS: i32 = i32::from_be_bytes(*b"migr");
+
+/// The session that holds a lock.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LockHolder {
     /// The number of the server's process; 0 if the session ended before it could be looked up.
     pub pid: i32,
+    /// Its role.
+    pub role: String,
     /// The start of its connection, as the server prints it.
     pub since: String,
     /// The address of its client; empty for a socket.
     pub from: String,
+    /// True if its role could not do the work that the lock protects.
+    pub is_stranger: bool,
+}
+
+/// A table whose lock another session holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeldTable {
+    /// The table.
+    pub table: String,
+    /// The session.
+    pub holder: LockHolder,
 }
 
 impl Session {
@@ -20,20 +50,96 @@ impl Session {
     /// # Errors
     /// If the server refuses or the connection is lost.
     pub fn lock(&mut self, key: i64) -> Result<Option<LockHolder>, ServerError> {
-        const DOING: &str = "taking the run's lock";
-        let taken: bool = self.client.query_one("SELECT pg_try_advisory_lock($1)", &[&key]).doing(DOING)?.get(0);
-        if taken {
-            self.lock = Some(key);
+        self.lock = Some(key);
+        let mut holder = None;
+        // A holder that ends before it can be looked up leaves the lock to the second attempt.
+        for _ in 0..2 {
+            let taken = self.client.query_one("SELECT pg_try_advisory_lock($1)", &[&key]).doing(LOCKING)?.value(0)?;
             // A session that replaces this one must be able to end it.
             self.know_backend()?;
-            return Ok(None);
+            if taken {
+                return Ok(None);
+            }
+            let sql = include_str!("sql/lock_holder.sql");
+            holder = self.client.query_opt(sql, &[&key, &self.ledger.schema]).doing(LOCKING)?;
+            if holder.is_some() {
+                break;
+            }
         }
-        let row = self.client.query_opt(include_str!("sql/lock_holder.sql"), &[&key]).doing(DOING)?;
-        let holder = row.map_or(LockHolder { pid: 0, since: String::new(), from: String::new() }, |row| LockHolder {
-            pid: row.get(0),
-            since: row.get(1),
-            from: row.get(2),
-        });
-        Ok(Some(holder))
+        holder.as_ref().map_or(Ok(LockHolder::default()), |row| read(row)).map(Some)
     }
+
+    /// Locks tables until the session ends, each for this run alone or shared. Returns the sessions that hold the lock of
+    /// one of them.
+    ///
+    /// # Errors
+    /// If the server refuses or the connection is lost.
+    pub fn lock_tables(&mut self, schema: &str, tables: &[LoadedTable]) -> Result<Vec<HeldTable>, ServerError> {
+        self.table_locks = TableLocks { schema: schema.to_owned(), tables: tables.to_vec() };
+        let (names, shared): (Vec<&str>, Vec<bool>) = tables.iter().map(|t| (t.table.as_str(), t.shared)).unzip();
+        let sql = include_str!("sql/lock_tables.sql");
+        let rows = self.client.query(sql, &[&schema, &names, &shared, &TABLE_CLASS]).doing(LOCKING_TABLES)?;
+        let refused = rows.iter().map(|row| row.value(0)).collect::<Result<Vec<String>, _>>()?;
+        if refused.is_empty() {
+            return Ok(Vec::new());
+        }
+        let sql = include_str!("sql/table_lock_holders.sql");
+        let rows = self.client.query(sql, &[&schema, &refused, &TABLE_CLASS]).doing(LOCKING_TABLES)?;
+        let held = |row: &Row| Ok(HeldTable { holder: read(row)?, table: row.value("table_name")? });
+        let mut held = rows.iter().map(held).collect::<Result<Vec<HeldTable>, ServerError>>()?;
+        for table in refused {
+            if !held.iter().any(|held| held.table == table) {
+                held.push(HeldTable { table, holder: LockHolder::default() });
+            }
+        }
+        Ok(held)
+    }
+
+    /// Takes the locks that a lost session had. Returns the first session that holds one of them and is no stranger.
+    pub(super) fn take_locks_of(&mut self, lost: &Session) -> Result<Option<LockHolder>, ServerError> {
+        let holder = match lost.lock {
+            Some(key) => self.lock(key)?,
+            None => None,
+        };
+        let TableLocks { schema, tables } = &lost.table_locks;
+        let held = if tables.is_empty() { Vec::new() } else { self.lock_tables(schema, tables)? };
+        Ok(holder.into_iter().chain(held.into_iter().map(|held| held.holder)).find(|holder| !holder.is_stranger))
+    }
+
+    /// Returns those of these tables that have rows.
+    ///
+    /// # Errors
+    /// If the server refuses or the connection is lost.
+    pub fn tables_with_rows(&mut self, schema: &str, tables: &[String]) -> Result<Vec<String>, ServerError> {
+        let one = |table: &String| {
+            format!("SELECT {} WHERE EXISTS (SELECT FROM {})", literal(table), qualified(schema, table))
+        };
+        let sql = tables.iter().map(one).collect::<Vec<_>>().join(" UNION ALL ");
+        if sql.is_empty() {
+            return Ok(Vec::new());
+        }
+        let rows = self.reading(|client| client.query(&sql, &[]).doing("looking for rows"))?;
+        rows.iter().map(|row| row.value(0)).collect()
+    }
+}
+
+impl fmt::Display for LockHolder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let LockHolder { pid, role, since, .. } = self;
+        if *pid == 0 {
+            return f.write_str("a session that ended meanwhile or a prepared transaction");
+        }
+        let from = if self.from.is_empty() { "this machine" } else { &self.from };
+        write!(f, "server process {pid} of the role {role}, connected from {from} since {since}")
+    }
+}
+
+fn read(row: &Row) -> Result<LockHolder, ServerError> {
+    Ok(LockHolder {
+        pid: row.value("pid")?,
+        role: row.value("role")?,
+        since: row.value("since")?,
+        from: row.value("client")?,
+        is_stranger: row.value("is_stranger")?,
+    })
 }

@@ -2,9 +2,11 @@
 
 use super::error::{Doing, ServerError};
 use super::read_back::RowImages;
+use super::row::RowValues;
 use super::session::Session;
 use super::types;
 use crate::model::ident::{qualified, quoted};
+use crate::model::ledger::Run;
 use crate::model::pgtype::ColumnType;
 
 const READING: &str = "reading a lookup";
@@ -71,18 +73,24 @@ impl Session {
     }
 
     /// Writes the digest of a lookup's map into the ledger when the map is read first. Returns the digest in the ledger: an
-    /// earlier one if the load was begun before.
+    /// earlier one if the load was begun before. `None` if another process resumed the run.
     ///
     /// # Errors
     /// If the server refuses or the connection is lost.
-    pub fn note_lookup(&mut self, run: i64, place: &str, digest: &str) -> Result<String, ServerError> {
+    pub fn note_lookup(&mut self, run: &Run, place: &str, digest: &str) -> Result<Option<String>, ServerError> {
         const NOTING: &str = "noting a lookup";
+        // Not `MINE`: the rollback of a run that is done reads its lookups, too.
         let sql: &str = &self.ledger.sql(
-            "INSERT INTO :ledger.made (run, kind, object, became) VALUES ($1, 'lookup', $2, $3) ON CONFLICT DO NOTHING",
+            "WITH mine AS (SELECT run FROM :ledger.run WHERE run = $1 AND epoch = $2 FOR SHARE), \
+             noted AS (INSERT INTO :ledger.made (run, kind, object, became) SELECT run, 'lookup', $3, $4 FROM mine \
+             ON CONFLICT DO NOTHING) SELECT count(*) > 0 FROM mine",
         );
-        self.client.execute(sql, &[&run, &place, &digest]).doing(NOTING)?;
+        let row = self.client.query_one(sql, &[&run.id, &run.epoch, &place, &digest]).doing(NOTING)?;
+        if !row.value(0)? {
+            return Ok(None);
+        }
         let sql: &str =
             &self.ledger.sql("SELECT became FROM :ledger.made WHERE run = $1 AND kind = 'lookup' AND object = $2");
-        Ok(self.client.query_one(sql, &[&run, &place]).doing(NOTING)?.get(0))
+        self.client.query_one(sql, &[&run.id, &place]).doing(NOTING)?.kept(0).map(Some)
     }
 }

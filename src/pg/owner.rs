@@ -5,9 +5,12 @@ use postgres::types::ToSql;
 
 use super::equality::Equality;
 use super::error::{Doing, ServerError};
+use super::ledger::MINE;
+use super::row::RowValues;
 use super::session::Session;
 use crate::model::cell::Cell;
 use crate::model::ident::{self, qualified, quoted, quoted_list};
+use crate::model::ledger::Run;
 use crate::model::pgtype::ColumnType;
 use crate::plan::OwnerPath;
 use crate::wire::text::literal;
@@ -83,18 +86,19 @@ impl Session {
         }
     }
 
-    /// Inserts the owner's row and writes it into the ledger, in one transaction. Returns its key.
+    /// Inserts the owner's row and writes it into the ledger, in one transaction. Returns its key. `None` if another process
+    /// resumed the run.
     ///
     /// # Errors
     /// If the server refuses or the connection is lost.
     pub fn create_owner(
         &mut self,
-        run: i64,
+        run: &Run,
         schema: &str,
         table: &str,
         key: &str,
         columns: &[ColumnValue<'_>],
-    ) -> Result<String, ServerError> {
+    ) -> Result<Option<String>, ServerError> {
         // A literal without a type becomes a value of its column, so that the statement names no type.
         let values: Vec<String> = texts(columns)
             .iter()
@@ -109,15 +113,16 @@ impl Session {
         );
         let mut tx = self.client.transaction().doing(CREATING)?;
         tx.batch_execute(&self.application_path.set(true)).doing(CREATING)?;
-        let made: String = tx.query_one(&sql, &[]).doing(CREATING)?.get(0);
+        let made: String = tx.query_one(&sql, &[]).doing(CREATING)?.value(0)?;
         let object = format!("{schema}.{table}");
-        tx.execute(
-            &*self.ledger.sql("INSERT INTO :ledger.made (run, kind, object, became) VALUES ($1, 'owner', $2, $3)"),
-            &[&run, &object, &made],
-        )
-        .doing(CREATING)?;
+        let note = self.ledger.sql(&format!(
+            "WITH {MINE} INSERT INTO :ledger.made (run, kind, object, became) SELECT run, 'owner', $3, $4 FROM mine"
+        ));
+        if tx.execute(&note, &[&run.id, &run.epoch, &object, &made]).doing(CREATING)? == 0 {
+            return Ok(None);
+        }
         tx.commit().doing(CREATING)?;
-        Ok(made)
+        Ok(Some(made))
     }
 
     /// Lists the columns of the owner's row that do not hold these values; all of them if the row is missing.

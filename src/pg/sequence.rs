@@ -1,6 +1,8 @@
 //! Sequences: moved past every id that exists and every id that the source ever issued, never backwards.
 
 use super::error::{Doing, ServerError};
+use super::ledger::MINE;
+use super::row::RowValues;
 use super::session::Session;
 use crate::model::ident::{qualified, quoted};
 use crate::model::ledger::Run;
@@ -17,7 +19,7 @@ impl Session {
     pub fn highest_id(&mut self, schema: &str, table: &str, column: &str) -> Result<Option<i64>, ServerError> {
         let sql =
             format!("SELECT pg_catalog.max({})::pg_catalog.int8 FROM {}", quoted(column), qualified(schema, table));
-        Ok(self.reading(|client| client.query_one(&sql, &[]).doing("looking for the highest id"))?.get(0))
+        self.reading(|client| client.query_one(&sql, &[]).doing("looking for the highest id"))?.value(0)
     }
 
     /// Reads the state of a sequence and its column.
@@ -33,58 +35,67 @@ impl Session {
             column = quoted(&planned.column)
         );
         let row = self.reading(|client| client.query_one(&sql, &[]).doing("reading a sequence"))?;
-        let (last, called): (i64, bool) = (row.get(1), row.get(2));
-        Ok(SequenceState { max: row.get(0), next: planned.next(last, called) })
+        let (last, called): (i64, bool) = (row.value(1)?, row.value(2)?);
+        Ok(SequenceState { max: row.value(0)?, next: planned.next(last, called) })
     }
 
-    /// Writes a sequence's state into the ledger before the run draws from it or moves it. The first note remains.
+    /// Writes a sequence's state into the ledger before the run draws from it or moves it. The first note remains. Returns
+    /// false if another process resumed the run.
     ///
     /// # Errors
     /// If the server refuses or the connection is lost.
-    pub fn note_sequence_start(&mut self, run: i64, sequence: &Sequence) -> Result<(), ServerError> {
+    pub fn note_sequence_start(&mut self, run: &Run, sequence: &Sequence) -> Result<bool, ServerError> {
         let sql = self.ledger.sql(&format!(
-            "INSERT INTO :ledger.made (run, kind, object, was) SELECT $1, 'sequence', $2, last_value || ',' || is_called FROM {} \
-             ON CONFLICT (run, kind, object) DO NOTHING",
+            "WITH {MINE}, noted AS (INSERT INTO :ledger.made (run, kind, object, was) \
+             SELECT mine.run, 'sequence', $3, s.last_value || ',' || s.is_called FROM mine, {} AS s \
+             ON CONFLICT (run, kind, object) DO NOTHING) SELECT count(*) > 0 FROM mine",
             sequence.name
         ));
-        self.client.execute(&sql, &[&run, &sequence.name]).doing(SETTING)?;
-        Ok(())
+        self.client.query_one(&sql, &[&run.id, &run.epoch, &sequence.name]).doing(SETTING)?.value(0)
     }
 
     /// Moves a sequence forward if it has to move, and writes its previous state into the ledger.
     ///
     /// The note is committed first, because the server moves a sequence at once, even if the transaction is rolled back. A
-    /// lane of a previous process, rejected by the epoch, moves nothing, and nothing moves a sequence backwards.
+    /// lane of a previous process, rejected by the epoch, moves nothing, and nothing moves a sequence backwards. Returns false
+    /// if another process resumed the run.
     ///
     /// # Errors
     /// If the server refuses or the connection is lost.
-    pub fn advance_sequence(&mut self, run: &Run, schema: &str, planned: &PlannedSequence) -> Result<(), ServerError> {
+    pub fn advance_sequence(
+        &mut self,
+        run: &Run,
+        schema: &str,
+        planned: &PlannedSequence,
+    ) -> Result<bool, ServerError> {
         let Sequence { name, increment, min, max, .. } = &planned.sequence;
         let state = self.sequence_state(schema, planned)?;
         let floor = planned.floor(state.max).filter(|floor| (min..=max).contains(&floor) && !planned.is_past(state));
-        let Some(floor) = floor else { return Ok(()) };
-        self.note_sequence_start(run.id, &planned.sequence)?;
+        let Some(floor) = floor else { return Ok(true) };
+        if !self.note_sequence_start(run, &planned.sequence)? {
+            return Ok(false);
+        }
         // The application may have drawn ids since the state was read: one statement compares and sets.
         let next = format!("(s.last_value::numeric + CASE WHEN s.is_called THEN {increment} ELSE 0 END)");
         let is_short_of = if *increment < 0 { ">=" } else { "<=" };
         let sql = self.ledger.sql(&format!(
-            "WITH mine AS (SELECT FROM :ledger.run WHERE run = $1 AND epoch = $2 AND state = 'Running' FOR SHARE) \
-             SELECT setval($3::text::regclass, $4) FROM mine, {name} AS s WHERE {next} {is_short_of} $4::int8"
+            "WITH {MINE} SELECT setval($3::text::regclass, $4) FROM mine, {name} AS s WHERE {next} {is_short_of} $4::int8"
         ));
         self.client.execute(&sql, &[&run.id, &run.epoch, name, &floor]).doing(SETTING)?;
-        Ok(())
+        Ok(true)
     }
 
-    /// Writes into the ledger the value at which the run leaves a sequence that it drew from or moved.
+    /// Writes into the ledger the value at which the run leaves a sequence that it drew from or moved. Returns false if
+    /// another process resumed the run.
     ///
     /// # Errors
     /// If the server refuses or the connection is lost.
-    pub fn note_sequence_end(&mut self, run: i64, sequence: &Sequence) -> Result<(), ServerError> {
+    pub fn note_sequence_end(&mut self, run: &Run, sequence: &Sequence) -> Result<bool, ServerError> {
         let sql = self.ledger.sql(&format!(
-            "UPDATE :ledger.made SET became = (SELECT last_value::text FROM {}) WHERE run = $1 AND kind = 'sequence' AND object = $2",
+            "WITH {MINE}, noted AS (UPDATE :ledger.made SET became = (SELECT last_value::text FROM {}) FROM mine \
+             WHERE made.run = mine.run AND kind = 'sequence' AND object = $3) SELECT count(*) > 0 FROM mine",
             sequence.name
         ));
-        self.client.execute(&sql, &[&run, &sequence.name]).doing(SETTING)?;
-        Ok(())
+        self.client.query_one(&sql, &[&run.id, &run.epoch, &sequence.name]).doing(SETTING)?.value(0)
     }
 }

@@ -12,6 +12,7 @@ use postgres::{Client, GenericClient, Statement, Transaction};
 use super::equality::Equality;
 use super::error::{Doing, ServerError};
 use crate::model::ident::{literal, quoted};
+use crate::model::ledger::LoadedTable;
 
 /// Sets the tool's own search path.
 const OWN_PATH: &str = "search_path = pg_catalog, pg_temp";
@@ -25,10 +26,19 @@ pub struct Session {
     pub(super) application_path: ApplicationPath,
     /// The server's process that serves this session, once it was asked for.
     pub(super) backend: Option<Backend>,
-    /// The key of the advisory lock that this session holds.
+    /// The key of the advisory lock that this session holds, unless a stranger holds it.
     pub(super) lock: Option<i64>,
+    /// The loaded tables that this session locked.
+    pub(super) table_locks: TableLocks,
     /// The statements that were prepared on this connection.
     pub(super) prepared: Prepared,
+}
+
+/// The tables that a session locked, or tried to lock.
+#[derive(Clone, Debug, Default)]
+pub(super) struct TableLocks {
+    pub schema: String,
+    pub tables: Vec<LoadedTable>,
 }
 
 /// The ledger's schema. SQL always names the ledger's tables with it: an application may have tables of the same names,
@@ -50,7 +60,8 @@ impl LedgerSchema {
 /// prescribes. Functions of indexes, CHECKs and triggers find the same objects under it as in those sessions.
 #[derive(Clone, Debug)]
 pub(super) struct ApplicationPath {
-    schema: String,
+    /// The target's schema.
+    pub schema: String,
     /// The path as `set_config` takes it.
     pub path: String,
     /// True if the planner may need it to read a table.
@@ -184,6 +195,7 @@ impl Session {
             application_path,
             backend: None,
             lock: None,
+            table_locks: TableLocks::default(),
             prepared: Prepared::default(),
         })
     }

@@ -60,6 +60,9 @@ pub const STATEMENT_TOO_COMPLEX: &str = "54001";
 /// A lock that was not granted within `lock_timeout`.
 pub const LOCK_NOT_AVAILABLE: &str = "55P03";
 
+/// A statement that was cancelled.
+pub const QUERY_CANCELED: &str = "57014";
+
 /// A server that is shut down.
 pub const ADMIN_SHUTDOWN: &str = "57P01";
 

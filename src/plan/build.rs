@@ -11,9 +11,9 @@ use crate::model::schema::{TargetColumn, TargetSchema, TargetTable};
 
 use super::order::Order;
 use super::{
-    Context, Feed, Inputs, LeftInSource, LoadPlan, OwnerPath, OwnerPlan, Plan, PlanFindings, Purpose, Shifted,
-    TableClass, Taken, classes, columns, detach, modifiers, order, owner, owner_path, relation, rights, shift, tables,
-    unmapped,
+    Context, Feed, HeldTable, Inputs, LeftInSource, LoadPlan, OwnerPath, OwnerPlan, Plan, PlanFindings, Purpose,
+    Shifted, TableClass, Taken, classes, columns, detach, existing, modifiers, order, owner, owner_path, relation,
+    rights, shift, tables, unmapped,
 };
 
 /// Returns the plan, or every refusal.
@@ -34,8 +34,12 @@ pub fn build(mapping: &Mapping, inputs: &Inputs<'_>) -> Result<Plan, (Vec<Refusa
         tables::schema_has_tables(&target, &mut findings);
     }
     let copies = unmapped::copies(mapping, inputs, &target, &mut findings);
-    let mapping = &Mapping { loads: mapping.loads.iter().cloned().chain(copies).collect(), ..mapping.clone() };
-    let parts = parts(Context { mapping, inputs, target: &target }, &mut findings);
+    let loads = mapping.loads.iter().cloned().chain(copies).map(|load| existing::with_default(load, mapping));
+    let mapping = &Mapping { loads: loads.collect(), ..mapping.clone() };
+    let held = existing::held(Context { mapping, inputs, target: &target }, &mut findings);
+    let mut target = target;
+    existing::empty_replaced(target.to_mut(), &held);
+    let parts = parts(Context { mapping, inputs, target: &target }, &held, &mut findings);
     if !findings.refusals.is_empty() {
         return Err((findings.refusals, findings.warnings));
     }
@@ -50,6 +54,7 @@ pub fn build(mapping: &Mapping, inputs: &Inputs<'_>) -> Result<Plan, (Vec<Refusa
         classes: parts.classes,
         paths: parts.paths,
         shifts: parts.shifts,
+        held,
         left: parts.left,
         not_tables: inputs.source.others.clone(),
         detach,
@@ -69,7 +74,7 @@ struct PlanParts {
     left: Vec<LeftInSource>,
 }
 
-fn parts(context: Context<'_>, findings: &mut PlanFindings) -> PlanParts {
+fn parts(context: Context<'_>, held: &[HeldTable], findings: &mut PlanFindings) -> PlanParts {
     let Context { mapping, inputs, target } = context;
     let has_target = inputs.target.is_some();
     if has_target {
@@ -87,7 +92,7 @@ fn parts(context: Context<'_>, findings: &mut PlanFindings) -> PlanParts {
     let left = unmapped::left(mapping, inputs, &taken, findings);
     cascades(mapping, target, findings);
     tables::encoding_checks_text(target, findings);
-    let asker = rights::Asker { mapping, loads: &loads, owner: owner.as_ref(), paths: &paths, target };
+    let asker = rights::Asker { mapping, loads: &loads, owner: owner.as_ref(), paths: &paths, target, held };
     rights::refuse(&asker, inputs.purpose, findings);
     let order = order::order(&loads, owner.as_ref(), target, findings);
     PlanParts { owner, loads, order, classes, paths, shifts, left }
@@ -98,7 +103,6 @@ fn loads(context: Context<'_>, taken: &mut Taken, findings: &mut PlanFindings) -
     let mut loads = Vec::new();
     for load in &mapping.loads {
         let planned = table(load, target, findings).and_then(|table| {
-            tables::accepts_rows(load, mapping, table, target, findings);
             if inputs.purpose == Purpose::Write {
                 tables::keeps_rows(&format!("load.{}", load.name), &load.to, target, findings);
             }

@@ -55,7 +55,7 @@ pub(super) fn load(
         columns: planned,
         conflict: load.conflict.clone(),
         when_empty: load.when_empty,
-        append: load.append,
+        existing: load.existing.clone(),
         triggers_fire: load.triggers_fire,
         select: Select {
             address: relation::address(&from, inputs),

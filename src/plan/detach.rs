@@ -91,6 +91,9 @@ impl Judge<'_> {
         if self.target.tables.get(&object.table).is_none_or(|t| t.has_rows) {
             return Some("the table has rows".to_owned());
         }
+        if self.how == Detaching::Auto && loads.iter().all(|load| load.only_adds()) {
+            return Some("another run may add rows to the table at the same time".to_owned());
+        }
         match object.kind {
             DetachKind::Trigger | DetachKind::Index => None,
             DetachKind::Foreign => self.orphans_unseen(object, &loads),

@@ -8,6 +8,7 @@ mod classes;
 mod columns;
 mod compared_key;
 mod detach;
+mod existing;
 pub mod image;
 mod lookup;
 mod modifiers;
@@ -33,13 +34,14 @@ use serde::Serialize;
 use crate::mapping::Mapping;
 use crate::model::pgtype::ColumnType;
 use crate::model::record::{Refusal, Warning};
-use crate::model::rules::{Rules, Value};
+use crate::model::rules::{Existing, Rules, Value};
 use crate::model::schema::{Detachable, OtherKind, Sequence, SourceSchema, TargetSchema};
 use crate::model::select::Select;
 
 pub use build::build;
 pub use compared_key::{ComparedKey, compared_key};
 pub use detach::{Detach, Detaching, proves_unique};
+pub use existing::{HeldTable, Treatment, empty_replaced};
 pub use lookup::{LookupPlan, PlannedStep, expressions};
 pub use owner_path::{Hop, OwnerPath};
 pub use references::{Comparison, Reference, references};
@@ -69,6 +71,8 @@ pub struct Inputs<'a> {
     pub detachable: &'a [Detachable],
     /// The setting of `--detach`.
     pub detaching: Detaching,
+    /// The number of rows of each loaded table that holds rows.
+    pub held: &'a BTreeMap<String, u64>,
     /// The command's work on the target, which determines the needed rights.
     pub purpose: Purpose,
 }
@@ -104,6 +108,8 @@ pub struct Plan {
     pub paths: BTreeMap<String, OwnerPath>,
     /// Tables whose ids are shifted.
     pub shifts: Vec<Shifted>,
+    /// The loaded tables that hold rows before the run.
+    pub held: Vec<HeldTable>,
     /// The tables and columns that stay in the source.
     pub left: Vec<LeftInSource>,
     /// Objects of the source that are never a load.
@@ -216,8 +222,8 @@ pub struct LoadPlan {
     pub conflict: Option<Vec<String>>,
     /// True if the load runs only into an empty table.
     pub when_empty: bool,
-    /// True if the table may have rows before the run.
-    pub append: bool,
+    /// The treatment of rows that the table holds before the run.
+    pub existing: Option<Existing>,
     /// True if user triggers run.
     pub triggers_fire: bool,
     /// True if rows are sent as text because a column's type has no binary encoder.
@@ -261,6 +267,11 @@ pub enum Feed {
 }
 
 impl Plan {
+    /// Returns the tables whose rows are removed before the first row is loaded.
+    pub fn replaced(&self) -> impl Iterator<Item = &HeldTable> {
+        self.held.iter().filter(|held| held.treatment == Treatment::Replace)
+    }
+
     /// Returns the owner whose row is found or made. `None` if rows carry their owners.
     pub fn settled_owner(&self) -> Option<&OwnerPlan> {
         self.owner.as_ref().filter(|owner| !owner.natural.is_empty())
@@ -286,6 +297,12 @@ impl LoadPlan {
     /// Returns `load.NAME`, as messages print it.
     pub fn place(&self) -> String {
         format!("load.{}", self.name)
+    }
+
+    /// Returns true if the load only adds to the rows of its table: it accepts existing rows, or gives its own new ids.
+    pub fn only_adds(&self) -> bool {
+        self.existing == Some(Existing::Append)
+            || self.columns.iter().any(|column| column.shift.as_deref() == Some(&self.table))
     }
 
     /// Returns the columns whose ids the target issues, as positions in `columns`.

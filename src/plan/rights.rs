@@ -10,7 +10,7 @@ use crate::model::record::Refusal;
 use crate::model::schema::{Lack, Rights, TargetSchema};
 
 use super::needs::{Lacks, NeededColumns, refusal};
-use super::{Feed, LoadPlan, OwnerPath, OwnerPlan, Plan, PlanFindings, image};
+use super::{Feed, HeldTable, LoadPlan, OwnerPath, OwnerPlan, Plan, PlanFindings, Treatment, image};
 
 /// The work of a command on the target.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,6 +34,7 @@ pub(super) struct Asker<'a> {
     pub owner: Option<&'a OwnerPlan>,
     pub paths: &'a BTreeMap<String, OwnerPath>,
     pub target: &'a TargetSchema,
+    pub held: &'a [HeldTable],
 }
 
 /// Refuses the rights that the command needs and the role lacks.
@@ -100,6 +101,10 @@ impl Asker<'_> {
                 _ => lacks.need_on(&place, "SELECT", &key, &self.read_back(table)),
             }
             match purpose {
+                // Every column of a removed row is kept, and restored.
+                Purpose::Write if self.is_replaced(table) => {
+                    ["SELECT", "INSERT", "DELETE"].iter().for_each(|right| lacks.need(&place, right, &key));
+                }
                 Purpose::Write => lacks.need_on(&place, "INSERT", &key, &NeededColumns::of(self.sent(table))),
                 Purpose::Rollback { .. } => lacks.need(&place, "DELETE", &key),
                 Purpose::Verify => {}
@@ -124,6 +129,11 @@ impl Asker<'_> {
             _ => {}
         }
         self.sequences(purpose, lacks);
+    }
+
+    /// Returns true if the rows that a table holds are removed first.
+    fn is_replaced(&self, table: &str) -> bool {
+        self.held.iter().any(|held| held.table == table && held.treatment == Treatment::Replace)
     }
 
     /// Returns the columns that loads send to a table.

@@ -2,32 +2,49 @@
 //!
 //! Values of environment variables are never shown.
 
-use std::fmt::Write;
-
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 
 use crate::model::cell::RawBuf;
 use crate::model::rules::{Rules, Value};
 use crate::model::select::{Expr, Relation};
+use crate::text::printable;
 
-use super::{ColumnPlan, Feed, LoadPlan, LookupPlan, Node, Plan};
+use super::{ColumnPlan, Feed, HeldTable, LoadPlan, LookupPlan, Node, Plan, Treatment};
+
+/// Lines of text for people. A name or a value cannot break a line or control a terminal.
+#[derive(Default)]
+struct PrintedLines(String);
+
+impl PrintedLines {
+    fn add(&mut self, line: impl AsRef<str>) {
+        self.0.push_str(&printable(line.as_ref()));
+        self.0.push('\n');
+    }
+
+    /// Begins a group after an empty line.
+    fn head(&mut self, line: &str) {
+        self.0.push('\n');
+        self.add(line);
+    }
+}
 
 /// Returns the plan as text: the order, every load with its columns, detached objects and the tables without a load.
 pub fn text(plan: &Plan) -> String {
-    let mut out = format!("Plan of {} into schema {}\n", plan.name, plan.schema);
+    let mut out = PrintedLines::default();
+    out.add(format!("Plan of {} into schema {}", plan.name, plan.schema));
     for (n, node) in plan.order.iter().enumerate() {
-        out.push('\n');
+        out.0.push('\n');
         match node {
             Node::Owner => owner(&mut out, n + 1, plan),
             Node::Load(at) => load(&mut out, n + 1, &plan.loads[*at], plan),
         }
     }
     if !plan.left.is_empty() {
-        out.push_str("\nStays in the source\n");
+        out.head("Stays in the source");
         for left in &plan.left {
             let column = left.column.as_ref().map_or_else(String::new, |c| format!(".{c}"));
-            let _ = writeln!(out, "  {}{column}: {}", left.table, left.reason);
+            out.add(format!("  {}{column}: {}", left.table, left.reason));
         }
     }
     detach(&mut out, plan);
@@ -38,62 +55,66 @@ pub fn text(plan: &Plan) -> String {
         .map(|(name, _)| name.as_str())
         .collect();
     if !untouched.is_empty() {
-        let _ = writeln!(out, "\nUntouched on the target\n  {}", untouched.join(", "));
+        out.head("Untouched on the target");
+        out.add(format!("  {}", untouched.join(", ")));
     }
     if !plan.warnings.is_empty() {
-        out.push_str("\nWarnings\n");
+        out.head("Warnings");
         for warning in &plan.warnings {
-            let _ = writeln!(out, "  {}: {}", warning.place, warning.message);
+            out.add(format!("  {}: {}", warning.place, warning.message));
         }
     }
-    out
+    out.0
 }
 
 /// Writes the objects that are detached and those that stay attached, with the reason.
-fn detach(out: &mut String, plan: &Plan) {
+fn detach(out: &mut PrintedLines, plan: &Plan) {
     if !plan.detach.off.is_empty() {
-        out.push_str("\nDetached for the load and reattached unchanged (small tables: triggers alone; no index whose row limit a row may exceed)\n");
+        out.head("Detached for the load and reattached unchanged (small tables: triggers alone; no index whose row limit a row may exceed)");
         for object in &plan.detach.off {
-            let _ = writeln!(out, "  {}.{}: {}", object.table, object.object, object.kind.word());
+            out.add(format!("  {}.{}: {}", object.table, object.object, object.kind.word()));
         }
     }
     if !plan.detach.stays.is_empty() {
-        out.push_str("\nStays attached during the load\n");
+        out.head("Stays attached during the load");
         for (object, why) in &plan.detach.stays {
-            let _ = writeln!(out, "  {}.{}: {}; {why}", object.table, object.object, object.kind.word());
+            out.add(format!("  {}.{}: {}; {why}", object.table, object.object, object.kind.word()));
         }
     }
 }
 
-fn owner(out: &mut String, n: usize, plan: &Plan) {
+fn owner(out: &mut PrintedLines, n: usize, plan: &Plan) {
     let Some(owner) = &plan.owner else { return };
     let natural: Vec<String> = owner.natural.iter().map(|c| format!("{} = {}", c.name, value(&c.value))).collect();
-    let _ = writeln!(out, "{n}. owner: the row of {} with {}", owner.table, natural.join(", "));
+    out.add(format!("{n}. owner: the row of {} with {}", owner.table, natural.join(", ")));
     match &owner.create {
         Some(create) => {
             let create: Vec<String> = create.iter().map(|c| format!("{} = {}", c.name, value(&c.value))).collect();
-            let _ = writeln!(out, "   made if it is not there: {}", create.join(", "));
+            out.add(format!("   made if it is not there: {}", create.join(", ")));
         }
-        None => out.push_str("   it has to be there\n"),
+        None => out.add("   it has to be there"),
     }
 }
 
-fn load(out: &mut String, n: usize, load: &LoadPlan, plan: &Plan) {
+fn load(out: &mut PrintedLines, n: usize, load: &LoadPlan, plan: &Plan) {
     let class = plan.classes.get(&load.table).map_or("", |c| c.word());
     let from = match &load.select.relation {
         Relation::Table(table) => table.clone(),
         Relation::Sql(sql) => format!("({})", sql.split_whitespace().collect::<Vec<_>>().join(" ")),
         Relation::Rows { rows, .. } => format!("{} rows of the mapping", rows.len()),
     };
-    let _ = writeln!(out, "{n}. {}: {from} -> {}.{}, {class}", load.name, plan.schema, load.table);
+    out.add(format!("{n}. {}: {from} -> {}.{}, {class}", load.name, plan.schema, load.table));
     if load.when_empty {
-        out.push_str("   only when the table is empty\n");
+        out.add("   only when the table is empty");
+    }
+    if let Some(held) = plan.held.iter().find(|held| held.table == load.table) {
+        out.add(format!("   {}", existing_rows(held)));
     }
     if let Some(key) = &load.conflict {
-        let _ = writeln!(out, "   a row whose ({}) already exists is skipped", key.join(", "));
+        out.add(format!("   a row whose ({}) already exists is skipped", key.join(", ")));
     }
     if load.as_text {
-        out.push_str("   sent as text: a type has no binary form\n");
+        out.add("   sent as text: a type has no binary form");
     }
     let width = load.columns.iter().map(|c| c.name.chars().count()).max().unwrap_or(0);
     let kinds = load.columns.iter().map(|c| c.kind.shown().chars().count()).max().unwrap_or(0);
@@ -103,10 +124,20 @@ fn load(out: &mut String, n: usize, load: &LoadPlan, plan: &Plan) {
             rules.push_str(&format!("   shifted with the ids of {table}"));
         }
         let line = format!("   {:width$}  {:kinds$}  {}{rules}", column.name, column.kind.shown(), feed(column, load));
-        let _ = writeln!(out, "{}", line.trim_end());
+        out.add(line.trim_end());
     }
     if !load.unfed.is_empty() {
-        let _ = writeln!(out, "   left to the target: {}", load.unfed.join(", "));
+        out.add(format!("   left to the target: {}", load.unfed.join(", ")));
+    }
+}
+
+/// The treatment of the rows that a table holds.
+fn existing_rows(held: &HeldTable) -> String {
+    let rows = if held.rows == 1 { "1 existing row".to_owned() } else { format!("{} existing rows", held.rows) };
+    match held.treatment {
+        Treatment::Replace => format!("{rows}: removed first and kept in the ledger"),
+        Treatment::Match => format!("{rows}: matched by the natural key"),
+        Treatment::Append | Treatment::Skip | Treatment::Leave => format!("{rows}: unchanged"),
     }
 }
 
@@ -202,6 +233,7 @@ impl Serialize for Plan {
                 "off": self.detach.off.iter().map(detached_json).collect::<Vec<_>>(),
                 "stays": self.detach.stays.iter().map(|(o, why)| json!({ "object": detached_json(o), "why": why })).collect::<Vec<_>>(),
             },
+            "existing": self.held,
             "left": self.left,
             "not_tables": self.not_tables.iter().map(|(name, kind)| json!({ "name": name, "kind": kind })).collect::<Vec<_>>(),
             "warnings": self.warnings,

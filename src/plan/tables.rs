@@ -1,8 +1,7 @@
 //! Checks of the target's tables before rows are written to them.
 
-use crate::mapping::{Load, Mapping};
 use crate::model::ident::did_you_mean;
-use crate::model::schema::{TargetSchema, TargetTable};
+use crate::model::schema::TargetSchema;
 
 use super::PlanFindings;
 
@@ -26,27 +25,6 @@ pub(super) fn encoding_checks_text(target: &TargetSchema, findings: &mut PlanFin
         let message = "the database's encoding is SQL_ASCII: it checks no text and counts lengths in bytes. Text is sent \
                        as UTF-8, and n of varchar(n) and char(n) counts bytes.";
         findings.warn("target", message);
-    }
-}
-
-/// Refuses a table that has rows, unless the load or the mapping allows them.
-pub(super) fn accepts_rows(
-    load: &Load,
-    mapping: &Mapping,
-    table: &TargetTable,
-    target: &TargetSchema,
-    findings: &mut PlanFindings,
-) {
-    let place = format!("load.{}", load.name);
-    let name = format!("{}.{}", target.schema, load.to);
-    let may_hold = load.append || load.when_empty || load.conflict.is_some();
-    let same_run = mapping.loads.iter().any(|other| other.name != load.name && other.to == load.to && other.append);
-    if table.has_rows && !may_hold && !same_run {
-        findings.refuse(
-            &place,
-            format!("{name} has rows"),
-            "Empty it, or write `existing = \"append\"` in the load to keep them next to the new ones.",
-        );
     }
 }
 

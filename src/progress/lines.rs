@@ -81,6 +81,8 @@ struct Tally {
     last_line: Duration,
     ended: u64,
     rows: u64,
+    /// Bytes of the copy of a dump that is being loaded.
+    copied: u64,
     open: BTreeMap<String, Open>,
 }
 
@@ -116,6 +118,10 @@ impl Tally {
             Event::Ended { load } => {
                 let ended = self.end(load, now);
                 ended.filter(|_| verbosity >= Verbosity::Verbose).into_iter().collect()
+            }
+            Event::Copied { bytes } => {
+                self.copied = bytes;
+                self.line_if_due(now).into_iter().collect()
             }
             Event::Warned(_) | Event::Retry { .. } | Event::Said(_) => Vec::new(),
         }
@@ -154,7 +160,11 @@ impl Tally {
     /// `load: 3 loads done, 1,250,000 rows, 410,000 rows/s; transactions 1,200,000 of 2,000,000, 2 s left`
     fn line(&self, now: Duration) -> String {
         let took = now.saturating_sub(self.began).as_secs_f64();
-        let mut line = self.step.map_or("at work", StepKind::shown).to_owned();
+        let mut line = match self.step {
+            Some(step) => step.shown().to_owned(),
+            None if self.copied > 0 => copied(self.copied),
+            None => "at work".to_owned(),
+        };
         // Writing into a string cannot fail.
         let _ = write!(line, ": {:.0} s", took);
         if self.ended > 0 || self.rows > 0 {
@@ -169,6 +179,11 @@ impl Tally {
         }
         line
     }
+}
+
+/// `loading the dump, 1,234 MiB so far`
+pub(super) fn copied(bytes: u64) -> String {
+    format!("loading the dump, {} MiB so far", grouped(bytes >> 20))
 }
 
 impl Open {

@@ -8,6 +8,7 @@ use anyhow::Context;
 use serde_json::Value;
 
 use crate::model::record::Report;
+use crate::text::printable_json;
 
 /// The version of the form: the one that is written, and the newest that is read.
 pub const FORMAT: u32 = 1;
@@ -22,7 +23,7 @@ pub fn render(reports: &[Report]) -> anyhow::Result<String> {
         [one] => serde_json::to_string_pretty(one),
         several => serde_json::to_string_pretty(several),
     };
-    Ok(written.context("a report as JSON")? + "\n")
+    Ok(printable_json(written.context("a report as JSON")? + "\n"))
 }
 
 /// Rounds times to whole microseconds. JSON cannot express NaN, and readers reject `null` in place of a number.

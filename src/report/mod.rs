@@ -23,12 +23,15 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use tempfile::NamedTempFile;
 
 use crate::model::record::{Refusal, Report};
+use crate::private::{self, Draft, FinalMode};
 use crate::text::printable;
 
 pub use terminal::{Style, render as terminal};
+
+/// The first part of the name of an incomplete report.
+const DRAFT: &str = ".migrate-report-";
 
 /// A form that a file can have.
 pub struct Format {
@@ -85,7 +88,7 @@ pub struct ReportFile {
     path: PathBuf,
     /// The path with links resolved.
     place: PathBuf,
-    draft: NamedTempFile,
+    draft: Draft,
 }
 
 impl ReportFile {
@@ -101,11 +104,16 @@ impl ReportFile {
         if path.exists() && !path.is_file() {
             return Err(error("it is not a file".to_owned(), "Name a file."));
         }
+        if private::is_link_of_another_user(path) {
+            let what = "it is a symbolic link of another user".to_owned();
+            return Err(error(what, "Name the file itself, or a folder that only you may write to."));
+        }
         let cannot = |e: io::Error| {
             error(format!("cannot be written; {e}"), "Name a folder that is there and that you may write to.")
         };
         let place = resolved(path).map_err(cannot)?;
-        let draft = draft_in(place.parent().unwrap_or(Path::new("."))).map_err(cannot)?;
+        private::remove_drafts(&place, DRAFT);
+        let draft = Draft::next_to(&place, DRAFT).map_err(cannot)?;
         Ok(ReportFile { path: path.to_owned(), place, draft })
     }
 
@@ -114,13 +122,11 @@ impl ReportFile {
     /// # Errors
     /// If the disk is full or the folder was removed. A previous file at the path is unchanged.
     pub fn write(mut self, reports: &[Report]) -> Result<(), FileError> {
-        let write = |draft: &mut NamedTempFile| -> anyhow::Result<()> {
+        let draw = |draft: &mut Draft| -> anyhow::Result<()> {
             let format = Format::of(&self.path).context("its ending names no form")?;
-            draft.write_all((format.render)(reports)?.as_bytes())?;
-            Ok(draft.as_file().sync_all()?)
+            Ok(draft.file()?.write_all((format.render)(reports)?.as_bytes())?)
         };
-        let written =
-            write(&mut self.draft).and_then(|()| Ok(self.draft.persist(&self.place).map(drop).map_err(|e| e.error)?));
+        let written = draw(&mut self.draft).and_then(|()| Ok(self.draft.persist(&self.place, FinalMode::Usual)?));
         written.map_err(|e| FileError {
             path: self.path,
             what: format!("could not be written; {e:#}"),
@@ -157,16 +163,4 @@ fn resolved(path: &Path) -> io::Result<PathBuf> {
     }
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     Ok(folder.canonicalize()?.join(path.file_name().unwrap_or_default()))
-}
-
-/// A file with the permissions that any new file would get, not the private ones of a temporary file.
-fn draft_in(folder: &Path) -> io::Result<NamedTempFile> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".migrate-report-").suffix(".part");
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
-    }
-    builder.tempfile_in(folder)
 }

@@ -50,6 +50,7 @@ fn one(report: &Report, most: usize, paint: Paint, lines: &mut Vec<String>) {
     lines.extend(head(report, most, paint));
     let sections = [
         sections::loads(report, BRIEF),
+        sections::existing(report),
         sections::steps(report),
         sections::detached(report, BRIEF),
         sections::retries(report, BRIEF),

@@ -20,6 +20,7 @@ use sha2::{Digest, Sha256};
 use crate::model::hex::hex;
 use crate::model::ledger::Fingerprints;
 use crate::model::pgtype::{ColumnType, Kind};
+use crate::model::rules::{Differ, Existing};
 use crate::model::schema::{Address, ForeignKey, Sequence, TargetColumn, TargetSchema, TargetTable, TargetUnique};
 use crate::model::select::{Expr, Relation, Select};
 use crate::plan::{ColumnPlan, Feed, LoadPlan, LookupPlan, PlannedStep};
@@ -59,7 +60,7 @@ pub fn load_texts(load: &LoadPlan) -> Vec<(String, String)> {
         columns,
         conflict,
         when_empty,
-        append,
+        existing,
         triggers_fire,
         as_text,
         unfed,
@@ -70,10 +71,11 @@ pub fn load_texts(load: &LoadPlan) -> Vec<(String, String)> {
         .with(Expression::new("table").text(table))
         .with_all(conflict.as_ref().map(|columns| Expression::new("conflict").texts(columns)))
         .flag("when-empty", *when_empty)
-        .flag("append", *append)
+        .flag("append", *existing == Some(Existing::Append))
         .flag("triggers-fire", *triggers_fire)
         .flag("text-copy", *as_text)
-        .with(Expression::new("not-sent").texts(unfed));
+        .with(Expression::new("not-sent").texts(unfed))
+        .with_all(existing.as_ref().and_then(existing_expression));
     let mut texts = vec![("its rows".to_owned(), rows.finished()), ("its options".to_owned(), options.finished())];
     texts.extend(
         columns.iter().map(|column| (format!("column {}", column.name), column_expression(column, exprs).finished())),
@@ -82,6 +84,21 @@ pub fn load_texts(load: &LoadPlan) -> Vec<(String, String)> {
     let read = Expression::new("read").with_all(exprs.iter().map(read_expression));
     texts.push((ORDER.to_owned(), order.with(read).finished()));
     texts
+}
+
+/// Returns the expression of a treatment of existing rows that the first version of the form did not have.
+fn existing_expression(existing: &Existing) -> Option<Expression> {
+    match existing {
+        Existing::Append => None,
+        Existing::Replace => Some(Expression::new("replace")),
+        Existing::Match { key, differ } => {
+            let matched = Expression::new("match").with_all(key.as_ref().map(|key| Expression::new("key").texts(key)));
+            Some(matched.with_all(differ.map(|differ| match differ {
+                Differ::Source => Expression::new("source"),
+                Differ::Target => Expression::new("target"),
+            })))
+        }
+    }
 }
 
 /// The name of the line for the columns that are sent and the expressions that are read, in their order.

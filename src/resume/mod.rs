@@ -15,7 +15,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::ledger::{Fingerprints, Form, LEDGER_VERSION, LedgerState, LoadDone, Run};
+use crate::model::ledger::{Fingerprints, Form, LEDGER_VERSION, LedgerState, LoadDone, Run, UntrustedObject};
 use crate::model::record::{Refusal, RunState};
 use crate::model::schema::TargetSchema;
 use crate::plan::Plan;
@@ -112,8 +112,38 @@ pub fn unusable(ledger: &LedgerState) -> Option<Refusal> {
             Some(Refusal::new("ledger", reason, "Use the newer migrate that began it."))
         }
         LedgerState::Foreign(reason) => Some(Refusal::new("ledger", reason, ANOTHER_SCHEMA)),
+        LedgerState::Untrusted(objects) => Some(untrusted(objects)),
         LedgerState::Absent | LedgerState::Version(_) => None,
     }
+}
+
+/// Number of untrusted objects that a refusal names.
+const OBJECTS_NAMED: usize = 5;
+
+fn untrusted(objects: &[UntrustedObject]) -> Refusal {
+    let described = |object: &UntrustedObject| {
+        let UntrustedObject { object, owner, is_code } = object;
+        if *is_code {
+            format!("{object} runs with it (owner: {owner})")
+        } else {
+            format!("{object} belongs to {owner}")
+        }
+    };
+    let mut named: Vec<String> = objects.iter().take(OBJECTS_NAMED).map(described).collect();
+    if objects.len() > named.len() {
+        named.push(format!("{} more", objects.len() - named.len()));
+    }
+    let mut owners: Vec<&str> = objects.iter().map(|object| object.owner.as_str()).collect();
+    owners.sort_unstable();
+    owners.dedup();
+    let reason = format!("another role could change the ledger or run code with it: {}", named.join(", "));
+    let advice = format!(
+        "Name another schema with `--ledger-schema`, in every command on this run. Or let {} or a superuser drop what is named \
+         or give it to this role: a ledger belongs to the role that runs migrate, to a role of which it is a member, or to a \
+         superuser.",
+        owners.join(", ")
+    );
+    Refusal::new("ledger", reason, advice)
 }
 
 const ANOTHER_SCHEMA: &str = "Name another schema for the ledger with `--ledger-schema`, in every command on this run.";

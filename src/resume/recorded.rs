@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::ledger::RecordedTable;
 use crate::model::pgtype::{ColumnType, Kind};
+use crate::model::recorded::RecordedTable;
 use crate::model::schema::TargetSchema;
 use crate::plan::Plan;
 

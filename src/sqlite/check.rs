@@ -141,6 +141,7 @@ impl Reader {
         let Ok(mut compiled) = self.lane()?.conn.prepare(&sql_of_one_row) else { return Ok(()) };
         statement::bind(&mut compiled, &StatementValues { select, range: StatementRange::default(), skip: None })?;
         match compiled.raw_query().next().map_err(|error| Said::of(&error)) {
+            Err(said) if said.is_interrupt() => Err(self.failure(&said)),
             Err(said) if said.words.starts_with("regexp: ") => {
                 Err(SourceError::new(ErrorClass::Sql, format!("source expression `{sql}`"), "cannot be computed")
                     .because(said.words))

@@ -3,13 +3,14 @@
 //! Examines the file and the files next to it. Changes nothing and does not use SQLite.
 
 use std::ffi::OsString;
+use std::fs::{File, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::ffi;
 
-use super::error::{ErrorClass, Said, SourceError, shown};
+use super::error::{ErrorClass, Said, SourceError, interrupted, shown};
 use super::header::Header;
 use super::open_file::OpenFile;
 
@@ -38,8 +39,22 @@ pub(super) fn look(path: &Path) -> Result<DatabaseFile, SourceError> {
 }
 
 /// Refuses a path that is missing, is not a file, or is an empty file.
-pub(super) fn regular_file(path: &Path) -> Result<(), SourceError> {
+fn regular_file(path: &Path) -> Result<(), SourceError> {
     let metadata = std::fs::metadata(path).map_err(|error| from_io(path, &error))?;
+    is_regular(path, &metadata)
+}
+
+/// Opens a file that is neither empty nor a folder, a pipe or a device. Never waits for a writer of a pipe, not even if the
+/// path changes meanwhile.
+pub(super) fn open_regular(path: &Path) -> Result<(File, Metadata), SourceError> {
+    regular_file(path)?;
+    let file = crate::private::open_for_reading(path).map_err(|error| from_io(path, &error))?;
+    let metadata = file.metadata().map_err(|error| from_io(path, &error))?;
+    is_regular(path, &metadata)?;
+    Ok((file, metadata))
+}
+
+fn is_regular(path: &Path, metadata: &Metadata) -> Result<(), SourceError> {
     if !metadata.is_file() {
         let kind = if metadata.is_dir() { "it is a folder" } else { "it is a device, a pipe or a socket" };
         return Err(SourceError::new(ErrorClass::Missing, shown(path), "is not a file")
@@ -136,6 +151,7 @@ pub(super) fn failure(path: &Path, header: Option<&Header>, said: &Said, waited:
     let error = |class, what: &str| SourceError::new(class, place.clone(), what);
     let wal = header.is_some_and(|header| header.wal);
     match (said.primary(), said.code) {
+        (ffi::SQLITE_INTERRUPT, _) => interrupted(place),
         (_, ffi::SQLITE_READONLY_ROLLBACK) => hot_journal(path),
         (ffi::SQLITE_READONLY | ffi::SQLITE_CANTOPEN, _)
             if !wal && bytes_next_to(path, "-journal").unwrap_or(0) > 0 =>

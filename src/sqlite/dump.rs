@@ -9,20 +9,22 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
 use rusqlite::{Connection, OpenFlags};
 
 use super::authorizer::{AuthorizerLog, dump_rules};
-use super::error::{ErrorClass, Said, SourceError, shown};
+use super::error::{ErrorClass, Said, SourceError, interrupted, shown};
 use super::lex::{self, DumpStatement, DumpStatements};
 use super::reader::SourceOptions;
 use super::{diagnose, functions};
+use crate::private::PrivateFolder;
 
 /// A dump that was loaded.
 pub(super) struct LoadedDump {
     /// Deleted when dropped.
-    pub folder: tempfile::TempDir,
+    pub folder: PrivateFolder,
     pub database: PathBuf,
     pub bytes: u64,
     pub modified: Option<SystemTime>,
@@ -32,22 +34,22 @@ pub(super) struct LoadedDump {
 
 /// Loads the dump at `path`.
 pub(super) fn load(path: &Path, options: &SourceOptions) -> Result<LoadedDump, SourceError> {
-    diagnose::regular_file(path)?;
-    let file = File::open(path).map_err(|error| diagnose::from_io(path, &error))?;
-    let metadata = file.metadata().map_err(|error| diagnose::from_io(path, &error))?;
+    let (file, metadata) = diagnose::open_regular(path)?;
     let (bytes, modified) = (metadata.len(), metadata.modified().ok());
     let private = |error: std::io::Error| {
         SourceError::new(ErrorClass::Io, shown(path), "cannot be loaded")
             .because(format!("no private file could be created in {}: {error}", std::env::temp_dir().display()))
             .advise("Set TMPDIR to a folder with room.")
     };
-    let folder = tempfile::Builder::new().prefix("migrate-").tempdir().map_err(private)?;
-    // The real path, so that SQLite receives no symbolic link and no relative path.
-    let database = folder.path().canonicalize().map_err(private)?.join("source.db");
+    let folder = PrivateFolder::new().map_err(private)?;
+    let database = folder.path().join("source.db");
     let loading = DumpLoader { place: shown(path), log: Arc::new(AuthorizerLog::default()) };
     let conn = loading.connect(&database, options)?;
     let mut statements = DumpStatements::new(skip_mark(file, path)?);
     while let Some(statement) = statements.next().map_err(|error| diagnose::from_io(path, &error))? {
+        if options.is_stop_requested() {
+            return Err(interrupted(loading.line(statement.line)));
+        }
         loading.run(&conn, statement)?;
     }
     if !conn.is_autocommit() {
@@ -105,6 +107,12 @@ impl DumpLoader {
             )?;
             functions::register(&conn, &options.functions)?;
             conn.authorizer(Some(dump_rules(Arc::clone(&self.log))))?;
+            let (copied, path) = (Arc::clone(&options.copied), database.to_owned());
+            options.stop_when_asked(&mut conn, move || {
+                if let Ok(metadata) = std::fs::metadata(&path) {
+                    copied.store(metadata.len(), Ordering::Relaxed);
+                }
+            })?;
             Ok(conn)
         };
         open().map_err(|error| {
@@ -170,6 +178,7 @@ impl DumpLoader {
                 .advise("Remove the statement.");
         }
         match said.primary() {
+            rusqlite::ffi::SQLITE_INTERRUPT => interrupted(place),
             rusqlite::ffi::SQLITE_FULL | rusqlite::ffi::SQLITE_IOERR => {
                 SourceError::new(ErrorClass::Io, place, "could not be loaded")
                     .because(format!("SQLite says \"{}\"", said.discreet()))

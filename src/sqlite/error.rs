@@ -39,6 +39,8 @@ pub enum ErrorClass {
     Sql,
     /// The file changed since the snapshot began, so that no further reader can join it.
     Moved,
+    /// The process was asked to stop.
+    Interrupted,
     /// Any other error.
     Other,
 }
@@ -99,6 +101,11 @@ impl SourceError {
         self.expr = expr;
         self
     }
+}
+
+/// The error of work that ended because the process was asked to stop.
+pub(super) fn interrupted(place: impl Into<String>) -> SourceError {
+    SourceError::new(ErrorClass::Interrupted, place, "was not read to its end").because("the process was asked to stop")
 }
 
 impl fmt::Display for SourceError {
@@ -166,6 +173,11 @@ impl Said {
     /// Returns true if a single row can be to blame: its expression failed, and the file is intact.
     pub fn blames_a_row(&self) -> bool {
         matches!(self.primary(), ffi::SQLITE_ERROR | ffi::SQLITE_TOOBIG | ffi::SQLITE_MISMATCH | ffi::SQLITE_CONSTRAINT)
+    }
+
+    /// Returns true if the statement ended because the process was asked to stop.
+    pub fn is_interrupt(&self) -> bool {
+        self.primary() == ffi::SQLITE_INTERRUPT
     }
 
     /// Returns true if waiting may help.

@@ -38,8 +38,11 @@ impl OpenFile {
             *holders += 1;
             return Ok(OpenFile { path: path.to_owned(), inode, file: Some(Arc::clone(file)) });
         }
-        let file = Arc::new(File::open(path)?);
+        let file = Arc::new(crate::private::open_for_reading(path)?);
         let metadata = file.metadata()?;
+        if !metadata.is_file() {
+            return Err(io::Error::other("it is no longer a file"));
+        }
         let inode = (metadata.dev(), metadata.ino());
         if let Some((other, holders)) = held.get_mut(&inode) {
             // The path changed in between to a file that is already open. Leaking a descriptor is better than dropping

@@ -4,6 +4,7 @@
 //! In rollback mode a held snapshot prevents commits. In WAL mode commits continue and are not visible. The lock of the
 //! first reader belongs to the whole process, so the other readers begin at once, even if another process waits.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
@@ -19,6 +20,8 @@ pub(super) enum SnapshotFailure {
     Sqlite(Said),
     /// Commits came so fast that all connections could not begin between two of them.
     Restless,
+    /// The process was asked to stop.
+    Interrupted,
 }
 
 impl From<rusqlite::Error> for SnapshotFailure {
@@ -48,6 +51,7 @@ pub(super) fn begin_all<T>(
     watch: &Connection,
     lanes: &[&Connection],
     wait: Duration,
+    asked: &AtomicBool,
     mut look: impl FnMut() -> T,
 ) -> Result<(i64, T), SnapshotFailure> {
     let deadline = Instant::now() + wait;
@@ -62,6 +66,9 @@ pub(super) fn begin_all<T>(
             if !lane.is_autocommit() {
                 lane.execute_batch("ROLLBACK")?;
             }
+        }
+        if asked.load(Ordering::Relaxed) {
+            return Err(SnapshotFailure::Interrupted);
         }
         let hopeless = matches!(&trouble, SnapshotFailure::Sqlite(said) if !said.is_busy());
         if hopeless || Instant::now() >= deadline {

@@ -8,13 +8,17 @@ use rusqlite::Connection;
 use sha2::{Digest, Sha256};
 
 use super::counted::Counted;
-use super::error::{Said, SourceError, shown};
+use super::error::{Said, SourceError, interrupted, shown};
 use super::reader::{Reader, SourceOptions, SourceShared};
 use super::stamp::SourceFacts;
 use super::{connection, diagnose, dump, schema, snapshot, value_stats};
 use crate::model::hex::hex;
 use crate::model::record::Warning;
 use crate::model::schema::SourceSchema;
+use crate::private::PrivateFolder;
+
+/// Readers of a dump's copy beyond [`SourceOptions::readers`]: none can be opened once the copy is unlinked.
+const SPARE_READERS: usize = 4;
 
 /// One snapshot of one file, held until this and all its readers are dropped.
 pub struct Source {
@@ -48,7 +52,7 @@ impl Source {
         path: &Path,
         file: &Path,
         options: &SourceOptions,
-        copy: Option<tempfile::TempDir>,
+        copy: Option<PrivateFolder>,
     ) -> Result<Source, SourceError> {
         let diagnose::DatabaseFile { path: real, held, header } = diagnose::look(file)?;
         let failure = |said: &Said| diagnose::failure(&real, Some(&header), said, options.wait);
@@ -56,13 +60,19 @@ impl Source {
         // `begin_all` does the waiting. A connection that waited by itself would prevent the others from beginning.
         let pause = Duration::from_millis(10);
         let watch = connection::open(&real, pause).map_err(broken)?;
-        let lanes = (0..options.readers.max(1)).map(|_| connection::open(&real, pause));
+        let spare = if copy.is_some() { SPARE_READERS } else { 0 };
+        let lanes = (0..options.readers.max(1) + spare).map(|_| {
+            let mut lane = connection::open(&real, pause)?;
+            options.stop_when_asked(&mut lane, || {}).map(|()| lane)
+        });
         let mut lanes = lanes.collect::<rusqlite::Result<Vec<_>>>().map_err(broken)?;
         let all: Vec<&Connection> = lanes.iter().collect();
-        let begun = snapshot::begin_all(&watch, &all, options.wait, || SourceFacts::read(path, &real, &held));
+        let begun =
+            snapshot::begin_all(&watch, &all, options.wait, &options.asked, || SourceFacts::read(path, &real, &held));
         let (version, facts) = begun.map_err(|trouble| match trouble {
             snapshot::SnapshotFailure::Sqlite(said) => failure(&said),
             snapshot::SnapshotFailure::Restless => diagnose::restless(path, options.wait),
+            snapshot::SnapshotFailure::Interrupted => interrupted(shown(path)),
         })?;
         let mut facts = facts.map_err(|error| diagnose::from_io(path, &error))?;
         let read = schema::read(&lanes[0]).map_err(|trouble| match trouble {
@@ -88,8 +98,10 @@ impl Source {
             real,
             header,
             held,
-            _copy: copy,
+            is_unlinked: copy.is_some(),
         };
+        // From here on not even `kill -9` leaves rows of a dump in a file: every reader is open.
+        drop(copy);
         Ok(Source { shared: Arc::new(shared), schema: read.schema, facts, warnings: warnings.found })
     }
 

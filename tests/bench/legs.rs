@@ -189,7 +189,7 @@ fn load() -> LoadPlan {
         select,
         conflict: None,
         when_empty: false,
-        append: false,
+        existing: None,
         triggers_fire: false,
         as_text: false,
         unfed: Vec::new(),

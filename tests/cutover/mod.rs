@@ -2,6 +2,7 @@
 
 mod application_code;
 mod detach;
+mod existing;
 mod faults;
 mod hostile_names;
 mod lookups;

@@ -105,7 +105,13 @@ fn without_append_a_target_in_use_is_refused_and_unchanged() {
     let place = Place::new();
     let mapping = repo("mappings/personal_finance.toml");
     let ran = place.migrate(["--yes", "--json", "-m"]).arg(mapping).args(["-t", &target.url()]).exits(3);
-    ran.says(&["load.transactions", "load.debt_accounts", "load.debt_payments", "existing = \\\"append\\\""]);
+    ran.says(&[
+        "3 tables of schema public have rows",
+        "transactions (",
+        "debt_accounts (",
+        "debt_payments (",
+        "existing = \\\"append\\\"",
+    ]);
     assert_eq!(target.inventory(), before);
 }
 

@@ -94,6 +94,7 @@ const HELD: &[(&str, &str)] = &[
         "mapping::omitted::unmapped_tables_and_columns_are_copied_on_request_if_the_target_has_them",
     ),
     ("defaults.unlisted_columns", "mapping::omitted::unmapped_tables_and_columns_are_omitted_and_counted_on_request"),
+    ("defaults.existing", "cutover::existing::append_in_the_defaults_holds_for_every_load_that_states_nothing_else"),
     ("defaults.round", "mapping::feeds::a_load_accepts_every_modifier_of_a_column"),
     ("defaults.trim", "mapping::feeds::settings_of_a_column_override_inherited_ones"),
     ("defaults.zone", "mapping::feeds::a_load_accepts_every_modifier_of_a_column"),

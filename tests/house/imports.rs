@@ -8,21 +8,22 @@ use super::at_most;
 use super::source::{SourceFile, rust};
 
 /// The modules of the crate, from the bottom up, and the modules that each of them imports.
-const BELOW: [(&str, &[&str]); 19] = [
+const BELOW: [(&str, &[&str]); 20] = [
     ("model", &[]),
     ("event", &["model"]),
     ("exit", &["model"]),
     ("wire", &["model"]),
     ("text", &[]),
-    ("cli", &["model"]),
+    ("private", &[]),
+    ("cli", &["model", "text"]),
     ("guide", &["model"]),
-    ("report", &["model", "exit", "text"]),
+    ("report", &["model", "exit", "text", "private"]),
     ("progress", &["model", "event", "text"]),
     ("mapping", &["model"]),
-    ("plan", &["model", "mapping"]),
+    ("plan", &["model", "mapping", "text"]),
     ("convert", &["model", "plan", "wire"]),
-    ("sqlite", &["model"]),
-    ("pg", &["model", "plan", "wire"]),
+    ("sqlite", &["model", "private"]),
+    ("pg", &["model", "plan", "wire", "text", "private"]),
     ("resume", &["model", "plan"]),
     ("job", &["model", "mapping", "plan", "event", "sqlite", "pg"]),
     ("migrate", &["model", "mapping", "plan", "wire", "event", "convert", "sqlite", "pg", "job"]),
@@ -30,8 +31,8 @@ const BELOW: [(&str, &[&str]); 19] = [
     (
         "app",
         &[
-            "model", "mapping", "plan", "event", "exit", "text", "cli", "guide", "report", "progress", "convert",
-            "sqlite", "pg", "resume", "job", "migrate", "verify",
+            "model", "mapping", "plan", "event", "exit", "text", "private", "cli", "guide", "report", "progress",
+            "convert", "sqlite", "pg", "resume", "job", "migrate", "verify",
         ],
     ),
 ];

@@ -30,7 +30,7 @@ fn paths(value: &Value, at: &str, found: &mut BTreeSet<String>) {
 }
 
 /// The keys of section "report" of the README, as this test demands them of every report.
-const TOP: [&str; 22] = [
+const TOP: [&str; 23] = [
     "format",
     "command",
     "dry_run",
@@ -47,6 +47,7 @@ const TOP: [&str; 22] = [
     "owners",
     "sequences",
     "lookups",
+    "existing",
     "losses",
     "faults",
     "fault_total",

@@ -1,8 +1,12 @@
-//! Stops and resumes: kills, broken connections, full disks, every interleaving of two processes.
+//! Stops and resumes: kills, broken connections, full disks, every interleaving of two processes; and the ledger as input.
 
 mod broken_connections;
+mod fence;
+mod forged_statements;
 mod interleavings;
 mod interruptions;
 mod kills;
+mod locks;
 mod old_ledger;
 mod repaired_rows;
+mod untrusted_ledger;

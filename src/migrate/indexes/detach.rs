@@ -34,6 +34,8 @@ enum Shape {
 pub struct DetachRequest<'a> {
     /// The objects that the plan names.
     pub detach: &'a Detach,
+    /// Foreign keys that are detached at any size, because rows that they refer to are removed first.
+    pub blocking: &'a [Detachable],
     /// The target's catalogue.
     pub target: &'a TargetSchema,
     /// `--detach`.
@@ -74,6 +76,9 @@ pub fn detach_objects(
         }
         fits
     });
+    let is_new = |key: &&Detachable| !objects.iter().any(|o| o.table == key.table && o.object == key.object);
+    let blocking: Vec<&Detachable> = request.blocking.iter().filter(is_new).collect();
+    objects.extend(blocking);
     // A key is not detached if a foreign key that is not detached needs it, of a smaller table.
     let detached: Vec<i64> = objects.iter().map(|object| object.oid).collect();
     objects.retain(|object| object.needed_by.iter().all(|oid| detached.contains(oid)));
@@ -84,6 +89,14 @@ pub fn detach_objects(
         objects.into_iter().map(|object| (object, shape(object, request.target))).collect();
     let taken = reconnect.retrying(session, |session| Ok(session.detach_objects(run, &shaped)?))?;
     if taken { Ok(()) } else { Err(Stop::Fenced) }
+}
+
+/// Returns the definition of a detached foreign key. `None` for any other object.
+pub fn foreign_key(object: &Detached) -> Option<ForeignKey> {
+    match serde_json::from_str(&object.shape).ok()? {
+        Shape::Foreign(key) => Some(key),
+        Shape::Trigger(..) | Shape::Unique(_) | Shape::Index => None,
+    }
 }
 
 fn shape(object: &Detachable, target: &TargetSchema) -> String {
@@ -200,7 +213,7 @@ fn first(objects: &[Detached]) -> Vec<Vec<Step>> {
 
 /// Returns the steps after the first one that are not done.
 fn rest(objects: &[Detached]) -> Vec<Vec<Step>> {
-    let left = |o: &Detached| (o.steps.max(1)..o.reattach_sql.len()).map(|n| Step::Reattach(o.clone(), n)).collect();
+    let left = |o: &Detached| (o.steps.max(1)..o.reattach_sql.count()).map(|n| Step::Reattach(o.clone(), n)).collect();
     objects.iter().map(left).collect()
 }
 
@@ -241,7 +254,13 @@ fn perform(job: &Job<'_>, session: &mut Session, run: &Run, step: &Step, alone: 
         return Err(Stop::Interrupted);
     }
     match step {
-        Step::Reattach(object, n) => Ok(session.reattach(run.id, object, *n, alone)?),
+        Step::Reattach(object, n) => {
+            if session.reattach(run, object, *n, alone)? {
+                Ok(())
+            } else {
+                Err(Stop::Fenced)
+            }
+        }
         Step::Analyze(table) => Ok(session.analyze(&job.plan.schema, table)?),
     }
 }

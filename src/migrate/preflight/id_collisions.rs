@@ -314,7 +314,7 @@ impl ParentCheck<'_> {
             columns: names.iter().enumerate().map(column).collect::<Option<_>>()?,
             conflict: None,
             when_empty: false,
-            append: false,
+            existing: None,
             triggers_fire: false,
             as_text: false,
             unfed: Vec::new(),

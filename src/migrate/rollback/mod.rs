@@ -5,6 +5,7 @@
 //! Everything happens in one transaction.
 
 mod altered;
+mod kept;
 mod staging;
 
 use std::cmp::Reverse;
@@ -25,9 +26,8 @@ use crate::model::pgtype::{ColumnType, Kind};
 use crate::model::record::{Refusal, StepKind};
 use crate::model::schema::{DetachKind, TargetTable};
 use crate::pg::detach::Detached;
-use crate::pg::rollback::{
-    DeleteTrigger, OpenRollback, OwnerRollback, RollbackIndex, RollbackStart, SequenceRollback, StagedRows,
-};
+use crate::pg::rollback::{OpenRollback, OwnerRollback, RollbackIndex, RollbackStart, SequenceRollback, StagedRows};
+use crate::pg::triggers::{FiringTrigger, RowEvent};
 use crate::pg::{ServerError, Session};
 use crate::plan::{LoadPlan, Node, Reference};
 use crate::wire::widen::Widening;
@@ -39,6 +39,8 @@ use staging::Staging;
 pub struct RollbackResult {
     /// The number of rows removed per load.
     pub loads: Vec<(String, u64)>,
+    /// The number of rows restored per table, of those that the run had removed.
+    pub restored: Vec<(String, u64)>,
     /// The owner's row, if the run made it.
     pub owner: Option<OwnerRollback>,
     /// The sequences that the run moved or drew ids from.
@@ -65,6 +67,7 @@ pub fn remove(
         let loads = written_loads(job, session, run, done, &settled)?;
         let made = session.made(run.id)?;
         let mut detached = session.detached(run.id)?;
+        let again = kept::to_detach_again(job.plan, &made, &detached);
         detached.retain(|object| !object.reattached);
         detached.sort_by_key(|object| Reverse(object.kind));
         let mut tx = match session.begin_rollback(run)? {
@@ -72,7 +75,8 @@ pub fn remove(
             RollbackStart::AlreadyRolledBack => return Ok(std::mem::take(&mut result)),
             RollbackStart::Fenced => return Err(Stop::Fenced),
         };
-        result = Removal { job, settled, made, result: RollbackResult::default() }.run(&mut tx, &loads, detached)?;
+        result =
+            Removal { job, settled, made, again, result: RollbackResult::default() }.run(&mut tx, &loads, detached)?;
         tx.commit()?;
         Ok(std::mem::take(&mut result))
     })
@@ -145,6 +149,8 @@ struct Removal<'j> {
     job: &'j Job<'j>,
     settled: Settled,
     made: Vec<Made>,
+    /// Foreign keys that are detached and reattached once more.
+    again: Vec<Detached>,
     result: RollbackResult,
 }
 
@@ -159,7 +165,11 @@ impl Removal<'_> {
         let plan = self.job.plan;
         // Rows of a published table can be deleted only while its key exists. A key that the rows violate is reattached
         // after their removal.
-        let late = reattach_keys(tx, detached)?;
+        let mut late = reattach_keys(tx, detached)?;
+        for object in &self.again {
+            tx.detach_again(&plan.schema, object)?;
+        }
+        late.append(&mut self.again);
         let disabled = self.disable_triggers(tx, loads)?;
         let indexes = self.index_references(tx, loads)?;
         for node in plan.order.iter().rev() {
@@ -175,6 +185,7 @@ impl Removal<'_> {
         if !late.is_empty() || !disabled.is_empty() || !indexes.is_empty() {
             tx.check_deferred()?;
         }
+        self.result.restored = kept::restore(tx, plan, &self.made)?;
         for index in &indexes {
             tx.drop_index(index)?;
         }
@@ -196,12 +207,12 @@ impl Removal<'_> {
         &self,
         tx: &mut OpenRollback<'_>,
         loads: &[WrittenLoad<'_>],
-    ) -> Result<Vec<DeleteTrigger>, Stop> {
+    ) -> Result<Vec<FiringTrigger>, Stop> {
         let all = &self.job.plan.loads;
         let fires = |table: &str| all.iter().any(|load| load.table == table && load.triggers_fire);
-        let mut disabled: Vec<DeleteTrigger> = Vec::new();
+        let mut disabled: Vec<FiringTrigger> = Vec::new();
         for load in loads.iter().map(|written| written.load).filter(|load| !fires(&load.table)) {
-            for trigger in tx.delete_triggers(&self.job.plan.schema, &load.table)? {
+            for trigger in tx.firing_triggers(&self.job.plan.schema, &load.table, RowEvent::Delete)? {
                 if disabled.contains(&trigger) {
                     continue;
                 }

@@ -28,6 +28,7 @@ impl Report {
             owners: Vec::new(),
             sequences: Vec::new(),
             lookups: Vec::new(),
+            existing: Vec::new(),
             losses: Vec::new(),
             faults: Vec::new(),
             fault_total: 0,

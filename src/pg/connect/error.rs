@@ -4,6 +4,7 @@
 //! could be a password. Retries and exit codes are decided elsewhere.
 
 use crate::pg::sqlstate;
+use crate::text::message;
 use std::fmt;
 
 /// The parts of a message.
@@ -29,7 +30,8 @@ impl Problem {
         why: impl Into<String>,
         advice: impl Into<String>,
     ) -> Problem {
-        Problem { place: place.into(), what: what.into(), why: why.into(), advice: advice.into(), sqlstate: None }
+        let why = message(&why.into()).into_owned();
+        Problem { place: place.into(), what: what.into(), why, advice: advice.into(), sqlstate: None }
     }
 
     /// Adds the server's code.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::READING;
 use crate::pg::error::{Doing, ServerError};
 use crate::pg::lock::LockHolder;
+use crate::pg::row::RowValues;
 use crate::pg::session::{Backend, Session};
 
 const NOTING: &str = "noting the connection in the ledger";
@@ -15,6 +16,10 @@ const ENDING: &str = "ending a connection of the previous process";
 /// Number of checks whether an ended process still exists, and the pause between two checks: two seconds in all.
 const CHECKS: u32 = 100;
 const PAUSE: Duration = Duration::from_millis(20);
+
+fn backend(row: &postgres::Row) -> Result<Backend, ServerError> {
+    Ok(Backend { pid: row.value(0)?, started: row.value(1)? })
+}
 
 impl LockHolder {
     /// Returns its process; `None` if the process ended before the server could be asked about it.
@@ -43,12 +48,12 @@ impl Session {
         let sql = "SELECT pid, backend_start::text FROM pg_catalog.pg_stat_activity \
                    WHERE pid = pg_backend_pid() AND backend_start IS NOT NULL";
         let row = self.client.query_opt(sql, &[]).doing(NOTING)?;
-        self.backend = row.map(|row| Backend { pid: row.get(0), started: row.get(1) });
+        self.backend = row.as_ref().map(backend).transpose()?;
         Ok(())
     }
 
-    /// Ends the server's process of a lost session and takes the lock of that session. Returns the holder of the lock;
-    /// `None` if this session holds it now.
+    /// Ends the server's process of a lost session and takes the locks of that session. Returns the holder of a lock that
+    /// another session holds; `None` if this session holds them now.
     ///
     /// # Errors
     /// If the server refuses or the connection is lost.
@@ -58,10 +63,7 @@ impl Session {
         if let Some(backend) = &lost.backend {
             self.end_backends(std::slice::from_ref(backend))?;
         }
-        match lost.lock {
-            Some(key) => self.lock(key),
-            None => Ok(None),
-        }
+        self.take_locks_of(lost)
     }
 
     /// Returns the server's processes that still work for a run, without this session's own.
@@ -75,7 +77,7 @@ impl Session {
                    WHERE b.run = $1 AND a.pid <> pg_backend_pid() ORDER BY a.backend_start",
         );
         let rows = self.client.query(sql, &[&run]).doing(READING)?;
-        Ok(rows.iter().map(|row| Backend { pid: row.get(0), started: row.get(1) }).collect())
+        rows.iter().map(backend).collect()
     }
 
     /// Ends these processes and waits until they no longer exist.
@@ -94,7 +96,7 @@ impl Session {
             if check % 25 == 0 {
                 self.client.query(&end, &[&pids, &starts]).doing(ENDING)?;
             }
-            if self.client.query_one(&count, &[&pids, &starts]).doing(ENDING)?.get::<_, i64>(0) == 0 {
+            if self.client.query_one(&count, &[&pids, &starts]).doing(ENDING)?.value::<i64>(0)? == 0 {
                 return Ok(());
             }
             std::thread::sleep(PAUSE);

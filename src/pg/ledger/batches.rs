@@ -10,6 +10,7 @@ use crate::model::key::Key;
 use crate::model::ledger::{LoadDone, PartDone, Sums};
 use crate::pg::batch::BatchId;
 use crate::pg::error::{Doing, ServerError};
+use crate::pg::row::RowValues;
 use crate::pg::session::Session;
 
 impl Session {
@@ -34,19 +35,19 @@ impl Session {
         let sql: &str =
             &self.ledger.sql("SELECT load, plan FROM :ledger.load WHERE run = $1 AND load = coalesce($2, load)");
         for row in self.client.query(sql, &[&run, &load]).doing(READING)? {
-            loads.insert(row.get(0), LoadDone { plan: row.get(1), parts: Vec::new() });
+            loads.insert(row.kept(0)?, LoadDone { plan: row.kept(1)?, parts: Vec::new() });
         }
         let sql: &str = &self.ledger.sql(
             "SELECT load, part, after_key, until_key, done FROM :ledger.part \
                    WHERE run = $1 AND load = coalesce($2, load) ORDER BY load, part",
         );
         for row in self.client.query(sql, &[&run, &load]).doing(READING)? {
-            let load = loads.entry(row.get(0)).or_default();
+            let load = loads.entry(row.kept(0)?).or_default();
             load.parts.push(PartDone {
-                part: row.get(1),
-                after: key(row.get(2))?,
-                until: key(row.get(3))?,
-                done: row.get(4),
+                part: row.kept(1)?,
+                after: key(row.kept(2)?)?,
+                until: key(row.kept(3)?)?,
+                done: row.kept(4)?,
                 next_batch: 1,
                 last: None,
                 sums: Sums::default(),
@@ -57,11 +58,11 @@ impl Session {
                    FROM :ledger.batch WHERE run = $1 AND load = coalesce($2, load) ORDER BY load, part, batch",
         );
         for row in self.client.query(sql, &[&run, &load]).doing(READING)? {
-            let load = loads.entry(row.get(0)).or_default();
-            let number: i32 = row.get(1);
+            let load = loads.entry(row.kept(0)?).or_default();
+            let number: i32 = row.kept(1)?;
             if let Some(part) = load.parts.iter_mut().find(|p| p.part == number) {
-                part.next_batch = row.get::<_, i32>(2) + 1;
-                part.last = key(row.get(3))?.or(part.last.take());
+                part.next_batch = row.kept::<i32>(2)?.saturating_add(1);
+                part.last = key(row.kept(3)?)?.or(part.last.take());
                 part.sums.merge(&sums(&row, 4)?);
             }
         }
@@ -79,8 +80,7 @@ impl Session {
         );
         let row = self.client.query_opt(sql, &[&id.run, &id.load, &id.part, &id.batch]).doing(READING)?;
         let Some(row) = row else { return Ok(None) };
-        let last: Option<String> = row.get(0);
-        Ok(Some((last.as_deref().and_then(Key::read), sums(&row, 1)?)))
+        Ok(Some((key(row.kept(0)?)?, sums(&row, 1)?)))
     }
 
     /// Returns the ids that were drawn for each row of a load, or of one part of it, in the order in which the rows were
@@ -100,40 +100,39 @@ impl Session {
                    AND issued IS NOT NULL ORDER BY part, batch",
         );
         let rows = self.client.query(sql, &[&run, &load, &part]).doing(READING)?;
-        let ids = |row: &Row| row.get::<_, Vec<i64>>(0);
-        Ok(rows
-            .iter()
-            .flat_map(|row| ids(row).chunks(columns.max(1)).map(<[i64]>::to_vec).collect::<Vec<_>>())
-            .collect())
+        let mut issued = Vec::new();
+        for row in &rows {
+            issued.extend(row.kept::<Vec<i64>>(0)?.chunks(columns.max(1)).map(<[i64]>::to_vec));
+        }
+        Ok(issued)
     }
 }
 
 fn key(text: Option<String>) -> Result<Option<Key>, ServerError> {
-    let unreadable = || ServerError::new(READING, "the ledger contains a key that this version cannot read");
+    let unreadable = || ServerError::of_ledger("the ledger contains a key that this version cannot read");
     text.map(|text| Key::read(&text).ok_or_else(unreadable)).transpose()
 }
 
 /// Reads the sums of a batch's row: counts, digest, losses and lookups from column `at` on.
 fn sums(row: &Row, at: usize) -> Result<Sums, ServerError> {
-    let count = |n: usize| row.get::<_, i64>(at + n).unsigned_abs();
-    let unreadable = || ServerError::new(READING, "the ledger contains a digest that this version cannot read");
+    let count = |n: usize| row.kept::<i64>(at + n).map(i64::unsigned_abs);
     let mut sums = Sums {
-        read: count(0),
-        written: count(1),
-        skipped: count(2),
-        faults: count(3),
-        losses: list("batch.losses", row.get(at + 5))?,
-        lookups: list("batch.lookups", row.get(at + 6))?,
+        read: count(0)?,
+        written: count(1)?,
+        skipped: count(2)?,
+        faults: count(3)?,
+        losses: list("batch.losses", row.kept(at + 5)?)?,
+        lookups: list("batch.lookups", row.kept(at + 6)?)?,
         ..Sums::default()
     };
-    let digests: Option<Vec<u8>> = row.get(at + 4);
+    let digests: Option<Vec<u8>> = row.kept(at + 4)?;
     match digests.is_none_or(|bytes| sums.read_digests(&bytes)) {
         true => Ok(sums),
-        false => Err(unreadable()),
+        false => Err(ServerError::of_ledger("the ledger contains a digest that this version cannot read")),
     }
 }
 
 fn list<T: DeserializeOwned>(column: &str, json: Option<String>) -> Result<Vec<T>, ServerError> {
-    let unreadable = |e: serde_json::Error| ServerError::new(READING, format!("{column}: {e}"));
+    let unreadable = |e: serde_json::Error| ServerError::of_ledger(format!("{column}: {e}"));
     json.map_or_else(|| Ok(Vec::new()), |text| serde_json::from_str(&text).map_err(unreadable))
 }

@@ -4,6 +4,7 @@ use super::{READING, WRITING};
 use crate::model::ledger::Deviation;
 use crate::pg::batch::{BatchId, OpenBatch};
 use crate::pg::error::{Doing, ServerError};
+use crate::pg::row::RowValues;
 use crate::pg::session::Session;
 
 impl OpenBatch<'_> {
@@ -40,7 +41,7 @@ impl Session {
             .ledger
             .sql("SELECT at, orphan FROM :ledger.deviation WHERE run = $1 AND load = $2 AND part = coalesce($3, part)");
         for found in self.client.query(sql, &[&run, &load, &part]).doing(READING)? {
-            row(Deviation { at: found.get(0), orphan: found.get(1) });
+            row(Deviation { at: found.kept(0)?, orphan: found.kept(1)? });
         }
         Ok(())
     }

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use super::READING;
 use crate::model::quarantine::QuarantinedRow;
 use crate::pg::error::{Doing, ServerError};
+use crate::pg::row::RowValues;
 use crate::pg::session::Session;
 
 /// Number of faults in a portion; one fault takes some 600 bytes.
@@ -33,10 +34,11 @@ impl Session {
                 drop(portal);
                 return Ok(tx.rollback().doing(READING)?);
             }
-            let read = |text: &str| {
-                serde_json::from_str(text).map_err(|e| ServerError::new(READING, format!("fault.fault: {e}")))
+            let read = |row: &postgres::Row| {
+                let text: &str = row.kept(0)?;
+                serde_json::from_str(text).map_err(|e| ServerError::of_ledger(format!("fault.fault: {e}")))
             };
-            portion(rows.iter().map(|row| read(row.get(0))).collect::<Result<_, _>>()?)?;
+            portion(rows.iter().map(read).collect::<Result<_, _>>()?)?;
         }
     }
 
@@ -51,6 +53,10 @@ impl Session {
                    WHERE run = $1 AND load = $2",
         );
         let rows = self.client.query(sql, &[&run, &load]).doing(READING)?;
-        Ok(rows.iter().filter_map(|r| r.get::<_, Option<String>>(0)).collect())
+        let mut places = HashSet::new();
+        for row in &rows {
+            places.extend(row.kept::<Option<String>>(0)?);
+        }
+        Ok(places)
     }
 }

@@ -10,25 +10,31 @@ use crate::pg::session::Session;
 
 impl Session {
     /// Updates the fingerprints of the loads. A load whose fingerprint changed has no committed batch, and its parts are
-    /// deleted because the previous load was split into them.
+    /// deleted because the previous load was split into them. Returns false if another process resumed the run.
     ///
     /// # Errors
     /// If the server refuses or the connection is lost.
-    pub fn replan(&mut self, run: i64, loads: &[(String, String)]) -> Result<(), ServerError> {
+    pub fn replan(&mut self, run: &Run, loads: &[(String, String)]) -> Result<bool, ServerError> {
         let (names, hashes): (Vec<&str>, Vec<&str>) = loads.iter().map(|(n, h)| (n.as_str(), h.as_str())).unzip();
-        let sql: &str = &self.ledger.sql(
-            "INSERT INTO :ledger.load (run, load, plan) SELECT $1, * FROM unnest($2::text[], $3::text[]) \
-                   ON CONFLICT (run, load) DO UPDATE SET plan = excluded.plan",
-        );
         let mut tx = self.client.transaction().doing(WRITING)?;
+        // The run's row stays locked until the commit.
+        let mine: &str = &self.ledger.sql("SELECT FROM :ledger.run WHERE run = $1 AND epoch = $2 FOR SHARE");
+        if tx.query_opt(mine, &[&run.id, &run.epoch]).doing(WRITING)?.is_none() {
+            return Ok(false);
+        }
         let stale: &str = &self.ledger.sql(
             "DELETE FROM :ledger.part USING :ledger.load, unnest($2::text[], $3::text[]) AS now (load, plan) \
                      WHERE part.run = $1 AND load.run = $1 AND load.load = part.load AND now.load = part.load \
                      AND load.plan <> now.plan",
         );
-        tx.execute(stale, &[&run, &names, &hashes]).doing(WRITING)?;
-        tx.execute(sql, &[&run, &names, &hashes]).doing(WRITING)?;
-        tx.commit().doing(WRITING)
+        tx.execute(stale, &[&run.id, &names, &hashes]).doing(WRITING)?;
+        let sql: &str = &self.ledger.sql(
+            "INSERT INTO :ledger.load (run, load, plan) SELECT $1, * FROM unnest($2::text[], $3::text[]) \
+                   ON CONFLICT (run, load) DO UPDATE SET plan = excluded.plan",
+        );
+        tx.execute(sql, &[&run.id, &names, &hashes]).doing(WRITING)?;
+        tx.commit().doing(WRITING)?;
+        Ok(true)
     }
 
     /// Records the parts of loads before the first of them begins: for each load the last key of each part but the last.

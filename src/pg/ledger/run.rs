@@ -6,6 +6,7 @@ use super::{READING, WRITING, create, upgrade};
 use crate::model::ledger::{Fingerprints, Form, LedgerState, NewRun, Run, read_catalog, written_catalog};
 use crate::model::record::RunState;
 use crate::pg::error::{Doing, ServerError};
+use crate::pg::row::RowValues;
 use crate::pg::session::Session;
 
 impl Session {
@@ -31,8 +32,11 @@ impl Session {
         let mut tx = self.client.transaction().doing(WRITING)?;
         match state {
             LedgerState::Absent => create(&mut tx, &self.ledger, schema_exists)?,
-            LedgerState::Version(_) => upgrade(&mut tx, &self.ledger)?,
+            LedgerState::Version(version) => upgrade(&mut tx, &self.ledger, version)?,
             LedgerState::Foreign(why) => return Err(ServerError::new(WRITING, why)),
+            LedgerState::Untrusted(_) => {
+                return Err(ServerError::new(WRITING, "another role owns a part of the ledger"));
+            }
         }
         let judged = serde_json::to_string(new.judged).map_err(|e| ServerError::new(WRITING, e.to_string()))?;
         let sql: &str = &self.ledger.sql(
@@ -46,7 +50,7 @@ impl Session {
                 &[&new.mapping, &new.owner, &new.tool, &seed, &new.stamp, &catalog, &new.read_ahead, &judged],
             )
             .doing(WRITING)?;
-        let id: i64 = row.get(0);
+        let id: i64 = row.kept(0)?;
         let (names, hashes): (Vec<&str>, Vec<&str>) =
             new.fingerprints.loads.iter().map(|(n, h)| (n.as_str(), h.as_str())).unzip();
         tx.execute(
@@ -71,9 +75,9 @@ impl Session {
         })
     }
 
-    /// Rewrites the fingerprints of a run from form 1 to form 2 and upgrades the ledger, in one transaction. The caller
-    /// holds the run's lock and has compared the fingerprints of form 1. A load that differs keeps its own: it has no
-    /// committed batch, and [`Session::replan`] replaces it.
+    /// Rewrites the fingerprints of a run from form 1 to form 2. The caller has upgraded the ledger and compared the
+    /// fingerprints of form 1. A load that differs keeps its own: it has no committed batch, and [`Session::replan`] replaces
+    /// it. Returns false if another process resumed the run.
     ///
     /// # Errors
     /// If the server refuses or the connection is lost.
@@ -82,13 +86,14 @@ impl Session {
         run: &mut Run,
         from: &Fingerprints,
         to: &Fingerprints,
-    ) -> Result<(), ServerError> {
+    ) -> Result<bool, ServerError> {
         let (names, old): (Vec<&str>, Vec<&str>) = from.loads.iter().map(|(n, h)| (n.as_str(), h.as_str())).unzip();
         let new: Vec<&str> = to.loads.iter().map(|(_, hash)| hash.as_str()).collect();
         let mut tx = self.client.transaction().doing(WRITING)?;
-        upgrade(&mut tx, &self.ledger)?;
         let sql: &str = &self.ledger.sql("UPDATE :ledger.run SET catalog = $2 WHERE run = $1 AND epoch = $3");
-        tx.execute(sql, &[&run.id, &written_catalog(&to.catalog), &run.epoch]).doing(WRITING)?;
+        if tx.execute(sql, &[&run.id, &written_catalog(&to.catalog), &run.epoch]).doing(WRITING)? == 0 {
+            return Ok(false);
+        }
         let sql: &str = &self.ledger.sql(
             "UPDATE :ledger.load SET plan = form.new FROM unnest($2::text[], $3::text[], $4::text[]) AS form (load, old, new) \
                    WHERE load.run = $1 AND load.load = form.load AND load.plan = form.old",
@@ -96,7 +101,7 @@ impl Session {
         tx.execute(sql, &[&run.id, &names, &old, &new]).doing(WRITING)?;
         tx.commit().doing(WRITING)?;
         (run.form, run.catalog) = (Form::Two, to.catalog.clone());
-        Ok(())
+        Ok(true)
     }
 
     /// Raises the epoch of a run, so that late writes of its previous process are rejected. Waits for the open batches of
@@ -106,18 +111,19 @@ impl Session {
     /// If an open batch does not end in time (55P03), the server refuses, or the connection is lost.
     pub fn raise_epoch(&mut self, run: i64) -> Result<i32, ServerError> {
         let sql: &str = &self.ledger.sql("UPDATE :ledger.run SET epoch = epoch + 1 WHERE run = $1 RETURNING epoch");
-        Ok(self.client.query_one(sql, &[&run]).doing("taking the run over")?.get(0))
+        self.client.query_one(sql, &[&run]).doing("taking the run over")?.kept(0)
     }
 
     /// Records a new stamp of the source, whose committed rows are unchanged. The rows that the preflight read may have
-    /// changed, so its result no longer holds.
+    /// changed, so its result no longer holds. Does nothing if another process resumed the run.
     ///
     /// # Errors
     /// If the server refuses or the connection is lost.
-    pub fn restamp(&mut self, run: i64, stamp: &str) -> Result<(), ServerError> {
-        let sql: &str =
-            &self.ledger.sql("UPDATE :ledger.run SET stamp = $2, read_ahead = false WHERE run = $1 AND stamp <> $2");
-        self.client.execute(sql, &[&run, &stamp]).doing(WRITING)?;
+    pub fn restamp(&mut self, run: &Run, stamp: &str) -> Result<(), ServerError> {
+        let sql: &str = &self
+            .ledger
+            .sql("UPDATE :ledger.run SET stamp = $3, read_ahead = false WHERE run = $1 AND epoch = $2 AND stamp <> $3");
+        self.client.execute(sql, &[&run.id, &run.epoch, &stamp]).doing(WRITING)?;
         Ok(())
     }
 
@@ -140,19 +146,24 @@ impl Session {
 }
 
 fn run(row: &Row) -> Result<Run, ServerError> {
-    let (catalog, judged): (String, String) = (row.get(6), row.get(8));
-    let unknown = || ServerError::new(READING, "run.catalog: this version does not know the form of the fingerprints");
+    let (word, catalog, judged): (String, String, String) = (row.kept(1)?, row.kept(6)?, row.kept(8)?);
+    let unknown = || ServerError::of_ledger("run.catalog: this version does not know the form of the fingerprints");
     let (form, catalog) = read_catalog(&catalog).ok_or_else(unknown)?;
     Ok(Run {
-        id: row.get(0),
-        state: RunState::of(row.get(1)),
-        tool: row.get(2),
-        epoch: row.get(3),
-        seed: row.get::<_, i64>(4) as u64,
-        stamp: row.get(5),
+        id: row.kept(0)?,
+        state: state(&word)?,
+        tool: row.kept(2)?,
+        epoch: row.kept(3)?,
+        seed: row.kept::<i64>(4)? as u64,
+        stamp: row.kept(5)?,
         form,
         catalog: catalog.to_owned(),
-        read_ahead: row.get(7),
-        judged: serde_json::from_str(&judged).map_err(|e| ServerError::new(READING, format!("run.judged: {e}")))?,
+        read_ahead: row.kept(7)?,
+        judged: serde_json::from_str(&judged).map_err(|e| ServerError::of_ledger(format!("run.judged: {e}")))?,
     })
+}
+
+/// Reads the state of a run.
+pub(super) fn state(word: &str) -> Result<RunState, ServerError> {
+    RunState::read(word).ok_or_else(|| ServerError::of_ledger(format!("run.state: there is no state `{word}`")))
 }

@@ -5,6 +5,7 @@
 use super::READING;
 use crate::model::ledger::{Made, MadeKind};
 use crate::pg::error::{Doing, ServerError};
+use crate::pg::row::RowValues;
 use crate::pg::session::Session;
 
 impl Session {
@@ -17,11 +18,10 @@ impl Session {
             &self.ledger.sql("SELECT kind, object, was, became FROM :ledger.made WHERE run = $1 ORDER BY kind, object");
         let rows = self.client.query(sql, &[&run]).doing(READING)?;
         let made = rows.iter().map(|row| {
-            let word: &str = row.get(0);
-            let unknown =
-                || ServerError::new(READING, format!("made.kind: this version does not know the kind `{word}`"));
+            let word: &str = row.kept(0)?;
+            let unknown = || ServerError::of_ledger(format!("made.kind: this version does not know the kind `{word}`"));
             let kind = MadeKind::read(word).ok_or_else(unknown)?;
-            Ok(Made { kind, object: row.get(1), was: row.get(2), became: row.get(3) })
+            Ok(Made { kind, object: row.kept(1)?, was: row.kept(2)?, became: row.kept(3)? })
         });
         made.collect()
     }

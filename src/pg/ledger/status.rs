@@ -3,8 +3,10 @@
 use serde::Serialize;
 
 use super::READING;
+use super::run::state;
 use crate::model::record::RunState;
 use crate::pg::error::{Doing, ServerError};
+use crate::pg::row::RowValues;
 use crate::pg::session::Session;
 
 /// A run as `migrate status` prints it.
@@ -69,17 +71,17 @@ impl Session {
         );
         let mut all = Vec::new();
         for row in self.client.query(sql, &[&mapping]).doing(READING)? {
-            let run: i64 = row.get(0);
+            let run: i64 = row.kept(0)?;
             let detached = self.detached(run)?;
             let off = detached.into_iter().filter(|d| !d.reattached).map(|d| (d.table, d.object)).collect();
             all.push(RunStatus {
                 run,
-                mapping: row.get(1),
-                tool: row.get(2),
-                state: RunState::of(row.get(3)),
-                epoch: row.get(4),
-                started: row.get(5),
-                ended: row.get(6),
+                mapping: row.kept(1)?,
+                tool: row.kept(2)?,
+                state: state(row.kept(3)?)?,
+                epoch: row.kept(4)?,
+                started: row.kept(5)?,
+                ended: row.kept(6)?,
                 at_work: self.backends(run)?.iter().map(|b| b.pid()).collect(),
                 loads: self.load_statuses(run)?,
                 off,
@@ -92,16 +94,18 @@ impl Session {
 
     fn load_statuses(&mut self, run: i64) -> Result<Vec<LoadStatus>, ServerError> {
         let rows = self.client.query(&*self.ledger.sql(include_str!("../sql/status.sql")), &[&run]).doing(READING)?;
-        let loads = rows.iter().map(|row| LoadStatus {
-            load: row.get(0),
-            parts: row.get(1),
-            parts_done: row.get(2),
-            batches: row.get(3),
-            read: row.get(4),
-            written: row.get(5),
-            skipped: row.get(6),
-            faults: row.get(7),
-        });
-        Ok(loads.collect())
+        let load = |row: &postgres::Row| {
+            Ok(LoadStatus {
+                load: row.kept(0)?,
+                parts: row.kept(1)?,
+                parts_done: row.kept(2)?,
+                batches: row.kept(3)?,
+                read: row.kept(4)?,
+                written: row.kept(5)?,
+                skipped: row.kept(6)?,
+                faults: row.kept(7)?,
+            })
+        };
+        rows.iter().map(load).collect()
     }
 }

@@ -5,6 +5,7 @@
 //! rules for a deletion are disabled.
 
 mod indexes;
+mod kept;
 mod rows;
 mod sequences;
 mod transaction;
@@ -12,4 +13,4 @@ mod transaction;
 pub use indexes::RollbackIndex;
 pub use rows::{BlockingReference, OwnerRollback, StagedRows};
 pub use sequences::SequenceRollback;
-pub use transaction::{DeleteTrigger, OpenRollback, RollbackStart};
+pub use transaction::{OpenRollback, RollbackStart};

@@ -2,11 +2,12 @@
 
 use postgres::Transaction;
 
-use crate::model::ident::qualified;
+use crate::model::ident::{qualified, quoted};
 use crate::model::ledger::Run;
 use crate::pg::detach::Detached;
 use crate::pg::error::{Doing, ServerError};
 use crate::pg::session::{ApplicationPath, LedgerSchema, Session};
+use crate::pg::triggers::{self, FiringTrigger, RowEvent};
 
 /// The words for every step of a rollback that has no words of its own.
 pub(super) const ROLLING_BACK: &str = "rolling back";
@@ -27,19 +28,6 @@ pub enum RollbackStart<'a> {
     AlreadyRolledBack,
     /// The run was taken over: this process must stop.
     Fenced,
-}
-
-/// A user trigger or a rule that runs when rows are deleted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DeleteTrigger {
-    /// The table, with its schema.
-    pub table: String,
-    /// The name of the trigger or rule.
-    pub object: String,
-    /// True if this role may disable it.
-    pub is_ours: bool,
-    disable_sql: String,
-    enable_sql: String,
 }
 
 impl Session {
@@ -64,28 +52,24 @@ impl Session {
 }
 
 impl OpenRollback<'_> {
-    /// Lists the triggers and rules that run for each row, or each statement, that deletes from a table.
+    /// Lists the triggers and rules that run for an event on a table.
     ///
     /// # Errors
     /// If the server refuses or the connection is lost.
-    pub fn delete_triggers(&mut self, schema: &str, table: &str) -> Result<Vec<DeleteTrigger>, ServerError> {
-        let sql = include_str!("../sql/delete_triggers.sql");
-        let rows = self.tx.query(sql, &[&schema, &table]).doing(ROLLING_BACK)?;
-        let trigger = |row: &postgres::Row| DeleteTrigger {
-            table: row.get("table_name"),
-            object: row.get("object"),
-            is_ours: row.get("is_ours"),
-            disable_sql: row.get("disable_sql"),
-            enable_sql: row.get("enable_sql"),
-        };
-        Ok(rows.iter().map(trigger).collect())
+    pub fn firing_triggers(
+        &mut self,
+        schema: &str,
+        table: &str,
+        event: RowEvent,
+    ) -> Result<Vec<FiringTrigger>, ServerError> {
+        triggers::firing(&mut self.tx, schema, table, event)
     }
 
     /// Disables a trigger or rule until [`OpenRollback::enable_trigger`].
     ///
     /// # Errors
     /// If the server refuses or the connection is lost.
-    pub fn disable_trigger(&mut self, trigger: &DeleteTrigger) -> Result<(), ServerError> {
+    pub fn disable_trigger(&mut self, trigger: &FiringTrigger) -> Result<(), ServerError> {
         self.tx.batch_execute(&trigger.disable_sql).doing("disabling triggers")
     }
 
@@ -93,8 +77,16 @@ impl OpenRollback<'_> {
     ///
     /// # Errors
     /// If the server refuses or the connection is lost.
-    pub fn enable_trigger(&mut self, trigger: &DeleteTrigger) -> Result<(), ServerError> {
+    pub fn enable_trigger(&mut self, trigger: &FiringTrigger) -> Result<(), ServerError> {
         self.tx.batch_execute(&trigger.enable_sql).doing("enabling triggers again")
+    }
+
+    /// Defers the checks of all deferrable constraints until [`OpenRollback::check_deferred`].
+    ///
+    /// # Errors
+    /// If the connection is lost.
+    pub fn defer_checks(&mut self) -> Result<(), ServerError> {
+        self.tx.batch_execute("SET CONSTRAINTS ALL DEFERRED").doing(ROLLING_BACK)
     }
 
     /// Checks deferred constraints now: the server alters no table that has deferred checks pending.
@@ -105,12 +97,22 @@ impl OpenRollback<'_> {
         self.tx.batch_execute("SET CONSTRAINTS ALL IMMEDIATE").doing("checking the remaining rows")
     }
 
+    /// Detaches a foreign key again that was detached before the run removed existing rows. The caller reattaches it.
+    ///
+    /// # Errors
+    /// If the server refuses or the connection is lost.
+    pub fn detach_again(&mut self, schema: &str, object: &Detached) -> Result<(), ServerError> {
+        let table = qualified(schema, &object.table);
+        let sql = format!("ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {}", quoted(&object.object));
+        self.tx.batch_execute(&sql).doing(ROLLING_BACK)
+    }
+
     /// Reattaches an object that is still detached.
     ///
     /// # Errors
     /// If the remaining rows do not allow it, the server refuses, or the connection is lost.
     pub fn reattach(&mut self, object: &Detached) -> Result<(), ServerError> {
-        for statement in object.reattach_sql.iter().skip(object.steps) {
+        for statement in object.reattach_sql.from_step(object.steps) {
             let path = &self.application_path;
             path.reading(&mut self.tx, |tx| tx.batch_execute(statement).doing(object.reattaching()))?;
         }

@@ -1,6 +1,6 @@
--- The ledger, version 3: what is done, kept next to the data that it describes. `:ledger` is its schema. Versions 1 and 2
--- have the same tables. Their batches have one digest, and their runs do not record the tables; fingerprints of version 1
--- have form 1.
+-- The ledger, version 3: what is done, kept next to the data that it describes. `:ledger` is its schema. Versions 1 and 2 have
+-- the same tables. ledger_version_3.sql adds what version 3 has in addition. Fingerprints of version 1 have form 1. ledger_check.sql
+-- lists every column with the version from which on it exists.
 CREATE TABLE :ledger.ledger (
     version int NOT NULL
 );
@@ -86,7 +86,7 @@ CREATE TABLE :ledger.deviation (                   -- rows whose content on the 
 
 CREATE TABLE :ledger.made (
     run     bigint NOT NULL REFERENCES :ledger.run,
-    kind    text NOT NULL,                  -- owner, sequence, lookup
+    kind    text NOT NULL,                  -- owner, sequence, lookup, replaced
     object  text NOT NULL,
     was     text,
     became  text,

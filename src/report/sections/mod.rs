@@ -2,12 +2,14 @@
 //!
 //! Terminal, Markdown and HTML draw them, so that all forms use the same words. A section without content is `None`.
 
+mod existing;
 mod omitted;
 mod owners;
 mod sequences;
 mod transferred;
 mod verification;
 
+pub use existing::existing;
 pub use omitted::{faults, left, losses, not_tables};
 pub use owners::{owner, owners};
 pub use sequences::{lookups, sequences};
@@ -36,6 +38,7 @@ pub fn document(report: &Report) -> Vec<Section> {
         first,
         faults(report, FULL),
         loads(report, FULL),
+        existing(report),
         left(report),
         not_tables(report, FULL),
         losses(report, true, FULL),

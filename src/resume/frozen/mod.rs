@@ -6,7 +6,7 @@
 
 mod samples;
 
-use crate::model::ledger::RecordedTable;
+use crate::model::recorded::RecordedTable;
 
 use super::{fingerprint, version1};
 

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::model::cell::RawBuf;
-use crate::model::ledger::RecordedTable;
 use crate::model::pgtype::{ColumnType, IntervalField, Kind, SilentChange};
-use crate::model::rules::{Charset, Epoch, Offset, Overlap, Rules, Unit, Value, Zone};
+use crate::model::recorded::RecordedTable;
+use crate::model::rules::{Charset, Epoch, Existing, Offset, Overlap, Rules, Unit, Value, Zone};
 use crate::model::schema::{Address, ForeignKey, Sequence, TargetColumn, TargetSchema, TargetTable, TargetUnique};
 use crate::model::select::{Expr, Relation, Select};
 use crate::plan::{ColumnPlan, Feed, LoadPlan, LookupPlan, PlannedStep};
@@ -47,7 +47,7 @@ fn load(name: &str, select: Select, columns: Vec<ColumnPlan>) -> LoadPlan {
         columns,
         conflict: None,
         when_empty: false,
-        append: false,
+        existing: None,
         triggers_fire: false,
         as_text: false,
         unfed: Vec::new(),
@@ -113,7 +113,7 @@ fn feeds() -> LoadPlan {
     LoadPlan {
         conflict: Some(strings(&["email", "name"])),
         when_empty: true,
-        append: true,
+        existing: Some(Existing::Append),
         triggers_fire: true,
         as_text: true,
         unfed: strings(&["created", "search"]),

@@ -10,6 +10,7 @@ mod types;
 
 use super::fingerprint::lines;
 use crate::model::ledger::Fingerprints;
+use crate::model::rules::Existing;
 use crate::model::schema::{Address, TargetSchema};
 use crate::model::select::{Expr, Relation, Select};
 use crate::plan::{ColumnPlan, Feed, LoadPlan, LookupPlan, PlannedStep};
@@ -61,6 +62,15 @@ pub fn columns_of_own_types(load: &LoadPlan) -> Vec<(String, String)> {
     own.map(|column| (load.name.clone(), format!("column {}", column.name))).collect()
 }
 
+/// Returns the text of the flag `append`. Version 1 knew no other treatment, so a run of version 1 equals none of the others.
+fn append(existing: Option<&Existing>) -> String {
+    match existing {
+        None => "false".to_owned(),
+        Some(Existing::Append) => "true".to_owned(),
+        Some(other) => other.word().to_owned(),
+    }
+}
+
 /// Writes the load without its columns and without the expressions that it reads.
 fn load_text(load: &LoadPlan) -> String {
     let LoadPlan {
@@ -71,7 +81,7 @@ fn load_text(load: &LoadPlan) -> String {
         columns: _,
         conflict,
         when_empty,
-        append,
+        existing,
         triggers_fire,
         as_text,
         unfed,
@@ -96,7 +106,7 @@ fn load_text(load: &LoadPlan) -> String {
             ("columns", "[]".to_owned()),
             ("conflict", option(conflict.as_ref().map(|columns| texts(columns)))),
             ("when_empty", when_empty.to_string()),
-            ("append", append.to_string()),
+            ("append", append(existing.as_ref())),
             ("triggers_fire", triggers_fire.to_string()),
             ("as_text", as_text.to_string()),
             ("unfed", texts(unfed)),

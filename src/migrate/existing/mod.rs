@@ -1,0 +1,3 @@
+//! Rows that tables of the target hold before the run.
+
+pub mod replace;

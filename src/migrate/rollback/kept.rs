@@ -1,0 +1,77 @@
+//! Rows that the run removed from the target before it loaded: a rollback inserts them again, exactly as they were.
+
+use crate::job::Stop;
+use crate::migrate::indexes::detach::foreign_key;
+use crate::model::ledger::{Made, MadeKind};
+use crate::model::record::Refusal;
+use crate::model::schema::DetachKind;
+use crate::pg::detach::Detached;
+use crate::pg::existing::TargetName;
+use crate::pg::rollback::OpenRollback;
+use crate::pg::triggers::RowEvent;
+use crate::plan::{Node, Plan};
+
+/// Returns true if the run removed rows of a table.
+fn is_replaced(plan: &Plan, made: &[Made], table: &str) -> bool {
+    let object = format!("{}.{table}", plan.schema);
+    made.iter().any(|made| made.kind == MadeKind::Replaced && made.object == object)
+}
+
+/// Returns the reattached foreign keys to tables whose rows are exchanged. The rollback detaches them again meanwhile, so that
+/// rows that refer to such a table do not block it.
+pub(super) fn to_detach_again(plan: &Plan, made: &[Made], detached: &[Detached]) -> Vec<Detached> {
+    let refers = |object: &&Detached| {
+        let is_on = object.kind == DetachKind::Foreign && object.reattached;
+        is_on && foreign_key(object).is_some_and(|key| is_replaced(plan, made, &key.parent))
+    };
+    let anew = |object: &Detached| Detached { steps: 0, reattached: false, ..object.clone() };
+    detached.iter().filter(refers).map(anew).collect()
+}
+
+/// Inserts the removed rows, parents before their children. Returns the number of rows of each table.
+///
+/// # Errors
+/// If a trigger would run that this role may not disable, a row collides with a row that was added since, the server refuses,
+/// or the connection is lost.
+pub(super) fn restore(tx: &mut OpenRollback<'_>, plan: &Plan, made: &[Made]) -> Result<Vec<(String, u64)>, Stop> {
+    let mut tables: Vec<&str> = Vec::new();
+    for node in &plan.order {
+        let Node::Load(n) = node else { continue };
+        let table = plan.loads[*n].table.as_str();
+        if is_replaced(plan, made, table) && !tables.contains(&table) {
+            tables.push(table);
+        }
+    }
+    let mut disabled = Vec::new();
+    for table in &tables {
+        for trigger in tx.firing_triggers(&plan.schema, table, RowEvent::Insert)? {
+            if !trigger.is_ours {
+                let why = format!(
+                    "{} runs when rows of {} are inserted, and only the table's owner may disable it",
+                    trigger.object, trigger.table
+                );
+                let advice = "Nothing was removed. Run it as a member of the table's owner.";
+                return Err(Stop::Refused(vec![Refusal::new(format!("table {table}"), why, advice)]));
+            }
+            if !disabled.contains(&trigger) {
+                tx.disable_trigger(&trigger)?;
+                disabled.push(trigger);
+            }
+        }
+    }
+    let mut restored = Vec::new();
+    if !tables.is_empty() {
+        tx.defer_checks()?;
+    }
+    for table in &tables {
+        let rows = tx.restore_kept(TargetName { schema: &plan.schema, table })?;
+        restored.push(((*table).to_owned(), rows));
+    }
+    if !tables.is_empty() {
+        tx.check_deferred()?;
+    }
+    for trigger in &disabled {
+        tx.enable_trigger(trigger)?;
+    }
+    Ok(restored)
+}

@@ -1,0 +1,65 @@
+//! Triggers and rules that run for an event on a table, and that are disabled while this program changes rows that are not part
+//! of the load.
+
+use postgres::{GenericClient, Row};
+
+use super::error::{Doing, ServerError};
+
+const READING: &str = "looking for triggers";
+
+/// An event for which triggers run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RowEvent {
+    /// Rows are inserted.
+    Insert,
+    /// Rows are deleted.
+    Delete,
+    /// Rows are updated.
+    Update,
+}
+
+impl RowEvent {
+    /// The event's bit in `pg_trigger.tgtype`.
+    fn bit(self) -> i32 {
+        match self {
+            RowEvent::Insert => 4,
+            RowEvent::Delete => 8,
+            RowEvent::Update => 16,
+        }
+    }
+}
+
+/// A trigger or a rule that runs for an event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FiringTrigger {
+    /// The table or partition that has it, quoted, with its schema.
+    pub table: String,
+    /// Its name.
+    pub object: String,
+    /// True if this role may disable it.
+    pub is_ours: bool,
+    /// The owner of the table, quoted.
+    pub owner: String,
+    pub(super) disable_sql: String,
+    pub(super) enable_sql: String,
+}
+
+/// Returns the enabled triggers and rules that run for an event on rows of a table.
+pub(super) fn firing(
+    client: &mut impl GenericClient,
+    schema: &str,
+    table: &str,
+    event: RowEvent,
+) -> Result<Vec<FiringTrigger>, ServerError> {
+    let rows =
+        client.query(include_str!("sql/firing_triggers.sql"), &[&schema, &table, &event.bit()]).doing(READING)?;
+    let trigger = |row: &Row| FiringTrigger {
+        table: row.get("table_name"),
+        object: row.get("object"),
+        is_ours: row.get("is_ours"),
+        owner: row.get("owner"),
+        disable_sql: row.get("disable_sql"),
+        enable_sql: row.get("enable_sql"),
+    };
+    Ok(rows.iter().map(trigger).collect())
+}
