@@ -19,7 +19,7 @@ use crate::model::record::{Activity, CommandKind, Refusal, Report, RunState, War
 use crate::model::schema::{Detachable, TargetSchema};
 use crate::pg::{OtherSession, ServerError, Session};
 use crate::plan::{self, Detaching, Inputs, Plan, Purpose, SqlFacts, WithMatches};
-use crate::resume;
+use crate::resume::{self, recorded};
 use crate::sqlite::{ErrorClass, Source};
 
 use super::failure::Failure;
@@ -140,6 +140,7 @@ pub fn make(
     }
     match plan::build(mapping, &inputs) {
         Ok(mut plan) => {
+            facts.catalog.iter().for_each(|target| recorded::keep_owner_types(&mut plan, target));
             plan.warnings.splice(0..0, versions);
             report.warnings.extend(plan.warnings.iter().cloned());
             if report.refusals.len() == refused {
@@ -211,8 +212,9 @@ fn purpose(m: &Migration<'_>, session: &mut Session, run: Option<&Run>) -> Resul
     })
 }
 
-/// The catalogue of the target as it was before the run: with everything attached that the run detached, and without
-/// the rows of the run. Also everything that can be detached.
+/// The catalogue of the target as it was before the run: with everything attached that the run detached, without the rows
+/// of the run, and for a command that only compares or removes them with the tables that the ledger recorded. Also everything
+/// that can be detached.
 fn catalog(
     m: &Migration<'_>,
     session: &mut Session,
@@ -228,6 +230,13 @@ fn catalog(
         migrate::indexes::detach::as_if_back(&mut target, &ledger.detached);
     }
     let detachable = session.detachable(&target.schema, &loaded(m, &target))?;
+    let run = ledger.and_then(|ledger| ledger.run.as_ref()).filter(|run| {
+        // A run that still writes needs the tables as they are.
+        matches!(m.activity(), Activity::Verification | Activity::Rollback) || run.state == RunState::Done
+    });
+    if let Some(run) = run {
+        recorded::restore(&mut target, &run.judged.tables);
+    }
     Ok((target, detachable))
 }
 

@@ -1,11 +1,12 @@
-//! The baseline of a run: the digested columns, the rows that the tables held, and the state of their objects. The ledger
-//! stores it before the first row is written, and verification compares with it.
+//! The baseline of a run: the tables, the digested columns, the rows that the tables held, and the state of their objects.
+//! The ledger stores it before the first row is written, and verification compares with it.
 
 use std::collections::BTreeMap;
 
 use crate::model::digest::{Digest, row_hash};
 use crate::model::hex::hex;
 use crate::model::ledger::Judged;
+use crate::model::recorded::RecordedTable;
 use crate::model::schema::TargetSchema;
 use crate::pg::{ReadBack, ServerError, Session};
 use crate::plan::{LoadPlan, Plan, image};
@@ -40,6 +41,17 @@ pub fn record(
             judged.before.insert((*name).to_owned(), hex(&digest.to_bytes()));
         }
         judged.images.insert((*name).to_owned(), columns);
+        let returned = image::returned(loads, table);
+        // The number of the transaction that wrote a row can be read with the right on the whole table only.
+        if !returned.is_empty() && target.rights.lack("SELECT", &format!("TABLE {}.{name}", plan.schema)).is_none() {
+            judged.returned.insert((*name).to_owned(), returned);
+        }
+    }
+    let looked_up = plan.loads.iter().flat_map(LoadPlan::lookups).map(|(_, lookup)| &lookup.table);
+    for name in loads.keys().copied().chain(looked_up.map(String::as_str)) {
+        if let Some(table) = target.tables.get(name) {
+            judged.tables.insert(name.to_owned(), RecordedTable::of(table));
+        }
     }
     let tables: Vec<String> = loads.keys().map(|name| (*name).to_owned()).collect();
     judged.objects = session.objects(&plan.schema, &tables)?;

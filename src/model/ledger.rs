@@ -6,9 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::digest::Digest;
+use super::digest::{self, Digest};
 use super::key::{Key, KeyRange};
 use super::record::RunState;
+use super::recorded::RecordedTable;
 
 /// The version of the ledger that this tool writes.
 pub const LEDGER_VERSION: i32 = 3;
@@ -122,6 +123,13 @@ pub struct Judged {
     /// Keys, references, checks, indexes and triggers of the tables, and the state of each.
     #[serde(default)]
     pub objects: Vec<Object>,
+    /// For each table with columns that its image does not cover: the columns whose values each batch reads back in the
+    /// server's own text form. Version 3.
+    #[serde(default)]
+    pub returned: BTreeMap<String, Vec<String>>,
+    /// The loaded tables, the owner's, and those that lookups read, as they were when the run began. Version 3.
+    #[serde(default)]
+    pub tables: BTreeMap<String, RecordedTable>,
     /// The schema of the tables. Empty in a run that an earlier build began.
     #[serde(default)]
     pub schema: String,
@@ -248,6 +256,10 @@ pub struct Sums {
     pub faults: u64,
     /// Digest of the rows written.
     pub digest: Digest,
+    /// Digest of the rows written, in the server's own text form of the columns of [`Judged::returned`].
+    pub returned: Digest,
+    /// Rows written that were not read back for that digest.
+    pub unreturned: u64,
     /// Losses, by column and modifier.
     pub losses: Vec<LossSum>,
     /// Lookups, by column.
@@ -287,6 +299,28 @@ pub struct LossSum {
 pub const LOSS_KEYS: usize = 20;
 
 impl Sums {
+    /// Returns the written form of the digests: that of the rows sent, and after it that of the rows returned if all of them
+    /// were read back.
+    pub fn digests(&self) -> Vec<u8> {
+        let mut bytes = self.digest.to_bytes();
+        if self.written > 0 && self.unreturned == 0 {
+            bytes.extend(self.returned.to_bytes());
+        }
+        bytes
+    }
+
+    /// Reads the bytes of [`Sums::digests`]; the counts must be known. Returns false for any other bytes.
+    pub fn read_digests(&mut self, bytes: &[u8]) -> bool {
+        let (sent, returned) = bytes.split_at(bytes.len().min(digest::BYTES));
+        self.unreturned = if returned.is_empty() { self.written } else { 0 };
+        let returned = if returned.is_empty() { Some(Digest::default()) } else { Digest::from_bytes(returned) };
+        match (Digest::from_bytes(sent), returned) {
+            (Some(sent), Some(returned)) => (self.digest, self.returned) = (sent, returned),
+            _ => return false,
+        }
+        true
+    }
+
     /// Adds the counts, digest, losses and lookups of other batches.
     pub fn merge(&mut self, other: &Sums) {
         self.read += other.read;
@@ -294,6 +328,8 @@ impl Sums {
         self.skipped += other.skipped;
         self.faults += other.faults;
         self.digest.merge(&other.digest);
+        self.returned.merge(&other.returned);
+        self.unreturned += other.unreturned;
         other.losses.iter().for_each(|loss| self.lose(loss));
         other.lookups.iter().for_each(|lookup| self.look_up(lookup));
     }
@@ -388,6 +424,23 @@ impl MadeKind {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn digests_of_one_and_of_two_forms_are_read_as_written() {
+        let digest = |row: &str| {
+            let mut digest = Digest::default();
+            digest.add(digest::row_hash(row.as_bytes(), 7));
+            digest
+        };
+        let sent = Sums { written: 2, unreturned: 2, digest: digest("a"), ..Sums::default() };
+        let returned = Sums { unreturned: 0, returned: digest("b"), ..sent.clone() };
+        for sums in [sent, returned] {
+            let mut read = Sums { written: 2, ..Sums::default() };
+            assert!(read.read_digests(&sums.digests()));
+            assert_eq!(read, sums);
+        }
+        assert!(!Sums::default().read_digests(&[0; digest::BYTES + 1]));
+    }
 
     #[test]
     fn a_catalog_keeps_its_form() {

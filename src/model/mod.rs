@@ -13,6 +13,7 @@ pub mod numeric;
 pub mod pgtype;
 pub mod quarantine;
 pub mod record;
+pub mod recorded;
 pub mod rules;
 pub mod schema;
 pub mod select;

@@ -2,8 +2,10 @@
 //!
 //! `convert` knows which values each type accepts.
 
+use serde::{Deserialize, Serialize};
+
 /// The type of one target column.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ColumnType {
     /// The kind of its values; for a domain, that of its base type.
     pub kind: Kind,
@@ -15,15 +17,15 @@ pub struct ColumnType {
     /// Name of the domain; `None` if the column's type is not a domain.
     pub domain: Option<String>,
     /// True if lengths count bytes, not characters: the database's encoding is SQL_ASCII.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub bytewise: bool,
     /// True if the type accepts no infinity, not even as `numeric` without a limit: the server is older than PostgreSQL 14.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub finite: bool,
 }
 
 /// The kind of values in a column of the target.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// boolean
@@ -130,7 +132,8 @@ pub enum Kind {
 }
 
 /// A change that the server makes to a value's text without an error.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum SilentChange {
     /// `money` in a currency whose unit is not the hundredth.
     CurrencyUnit,
@@ -163,14 +166,8 @@ impl SilentChange {
     }
 }
 
-impl serde::Serialize for SilentChange {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.words())
-    }
-}
-
 /// The smallest field of an interval with restricted fields; the server cuts off smaller fields.
-#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum IntervalField {
     /// Whole years.

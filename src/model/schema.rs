@@ -228,16 +228,22 @@ pub struct TargetTable {
     /// Its rules that keep an INSERT with ON CONFLICT from being planned: those for INSERT that are enabled, and all for UPDATE.
     #[serde(skip)]
     pub rules: Vec<String>,
+    /// The enabled triggers that run when a row is inserted.
+    #[serde(skip)]
+    pub inserting: Vec<String>,
     /// True if the table has at least one row that no run of this tool wrote.
     pub has_rows: bool,
     /// True if the table or a partition of it is UNLOGGED: a crash of the server empties it.
     pub unlogged: bool,
     /// Tables that inherit from it, without partitions: a query of the table reads their rows too.
     pub heirs: Vec<String>,
+    /// If this is a table as a run recorded it: its columns now, unless they are as recorded.
+    #[serde(skip)]
+    pub altered: Vec<TargetColumn>,
 }
 
 /// One column of the target.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TargetColumn {
     /// Its name.
     pub name: String,
@@ -257,7 +263,7 @@ pub struct TargetColumn {
 }
 
 /// The sequence of a column.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sequence {
     /// Schema and name, quoted: the argument of `nextval`.
     pub name: String,
@@ -395,6 +401,11 @@ impl TargetSchema {
 }
 
 impl TargetTable {
+    /// Returns the columns that the table has now.
+    pub fn present_columns(&self) -> &[TargetColumn] {
+        if self.altered.is_empty() { &self.columns } else { &self.altered }
+    }
+
     /// Returns the column of this name.
     pub fn column(&self, name: &str) -> Option<&TargetColumn> {
         self.columns.iter().find(|c| c.name == name)

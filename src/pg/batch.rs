@@ -206,7 +206,7 @@ impl OpenBatch<'_> {
         let lookups = serde_json::to_string(&sums.lookups).map_err(|e| ServerError::new(WRITING, e.to_string()))?;
         let issued = (!end.issued.is_empty()).then_some(end.issued);
         let counts = [sums.read, sums.written, sums.skipped, sums.faults].map(|n| n as i64);
-        let digest = sums.digest.to_bytes();
+        let digest = sums.digests();
         let sql = self.prepared.get(&mut self.tx, &self.ledger.sql(SQL)).doing(WRITING)?;
         self.tx
             .execute(

@@ -161,6 +161,7 @@ fn constraints(
         of(&row, &mut |table| {
             table.triggers.push((row.get("name"), enabled));
             table.bending.extend(row.get::<_, bool>("bends").then(|| row.get("name")));
+            table.inserting.extend(row.get::<_, bool>("inserts").then(|| row.get("name")));
         });
     }
     Ok(())

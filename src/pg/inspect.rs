@@ -33,6 +33,17 @@ pub struct ServerOnlyCheck {
     pub why: String,
 }
 
+/// A column of a table at this moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ColumnNow {
+    /// The table.
+    pub table: String,
+    /// The column.
+    pub column: String,
+    /// Its type as the server writes it.
+    pub type_name: String,
+}
+
 /// Another client's session that works on the target tables.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OtherSession {
@@ -160,6 +171,19 @@ impl Session {
         let sql = include_str!("sql/table_objects.sql");
         let rows = self.client.query(sql, &[&schema, &tables]).doing("reading the target's catalogue")?;
         Ok(rows.iter().map(|r| Object { table: r.get(0), object: r.get(1), state: r.get(2) }).collect())
+    }
+
+    /// Lists the columns of these tables: table, column and type as the server writes it.
+    ///
+    /// # Errors
+    /// If the server refuses or the connection is lost.
+    pub fn column_types(&mut self, schema: &str, tables: &[&str]) -> Result<Vec<ColumnNow>, ServerError> {
+        let sql = "SELECT c.relname::text, a.attname::text, pg_catalog.format_type(a.atttypid, a.atttypmod) \
+                   FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid \
+                   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+                   WHERE n.nspname = $1 AND c.relname = ANY ($2) AND a.attnum > 0 AND NOT a.attisdropped";
+        let rows = self.client.query(sql, &[&schema, &tables]).doing("reading the target's catalogue")?;
+        Ok(rows.iter().map(|row| ColumnNow { table: row.get(0), column: row.get(1), type_name: row.get(2) }).collect())
     }
 
     /// Lists the B-tree indexes of these tables.

@@ -21,6 +21,36 @@ pub fn columns(loads: &[&LoadPlan], table: &TargetTable) -> Vec<String> {
     found
 }
 
+/// Returns the columns that each batch reads back in the server's own form: the columns that are sent and not in the image,
+/// after the columns of a key that is never NULL. Without such a key, after all columns of the image, so that a value is
+/// bound to its row. Empty if the image has every column.
+pub fn returned(loads: &[&LoadPlan], table: &TargetTable) -> Vec<String> {
+    let image = columns(loads, table);
+    let mut found: Vec<String> = Vec::new();
+    for column in loads.iter().flat_map(|load| &load.columns).map(|column| &column.name) {
+        if !image.contains(column) && !found.contains(column) && table.column(column).is_some() {
+            found.push(column.clone());
+        }
+    }
+    if found.is_empty() {
+        return found;
+    }
+    let key: Vec<String> = key(loads, table, &image).iter().map(|n| image[*n].clone()).collect();
+    let is_set = |name: &String| table.column(name).is_some_and(|column| column.not_null);
+    let mut all = if !key.is_empty() && key.iter().all(is_set) { key } else { image };
+    all.append(&mut found);
+    all
+}
+
+/// Returns the indexes in the image of the columns of a unique key. Empty if no key is part of the image.
+pub fn key(loads: &[&LoadPlan], table: &TargetTable, image: &[String]) -> Vec<usize> {
+    let place = |column: &String| image.iter().position(|c| c == column);
+    let conflict = loads.iter().find_map(|load| load.conflict.as_ref());
+    let keys = conflict.into_iter().chain(table.unique.iter().map(|unique| &unique.columns));
+    let mut places = keys.filter_map(|key| key.iter().map(place).collect::<Option<Vec<usize>>>());
+    places.find(|key| !key.is_empty()).unwrap_or_default()
+}
+
 /// Returns the reason why a sent column is not in the image; `None` if it is.
 pub fn obstacle(loads: &[&LoadPlan], table: &TargetTable, name: &str) -> Option<String> {
     let column = table.column(name)?;

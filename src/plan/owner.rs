@@ -42,6 +42,9 @@ pub(super) fn owner(context: Context<'_>, findings: &mut PlanFindings) -> Option
         let values = create.iter().map(|(name, written)| (name.clone(), written.0.clone())).collect();
         let create = columns(mapping, &values, table, "owner.create", findings);
         row_is_complete(section, table, &natural, &create, findings);
+        if inputs.purpose == Purpose::Write && !is_filled_without_triggers(mapping, section) {
+            fires(table, section, findings);
+        }
         create
     });
     if !natural.is_empty() && !is_unique(table, &natural) {
@@ -59,6 +62,24 @@ pub(super) fn owner(context: Context<'_>, findings: &mut PlanFindings) -> Option
         create,
         show,
     })
+}
+
+/// Returns true if a load fills the owner's table and its triggers are off meanwhile.
+fn is_filled_without_triggers(mapping: &Mapping, section: &OwnerSection) -> bool {
+    mapping.loads.iter().any(|load| load.to == section.table && !load.triggers_fire)
+}
+
+/// Warns of the triggers that run when the run makes the owner's row.
+fn fires(table: &TargetTable, section: &OwnerSection, findings: &mut PlanFindings) {
+    if !table.inserting.is_empty() {
+        let message = format!(
+            "{} of `{}` runs if the run makes the owner's row. Rows that it adds to a table of a load are reported as a \
+             difference. Make the owner before the run to avoid this",
+            table.inserting.join(", "),
+            section.table
+        );
+        findings.warn("owner.create", message);
+    }
 }
 
 /// Refuses a key other than the column to which the foreign keys of stamped and carrying rows refer.

@@ -227,10 +227,12 @@ fn table_text(schema: &str, table: &TargetTable) -> String {
         checks,
         triggers,
         bending: _,
+        inserting: _,
         has_rows: _,
         unlogged: _,
         heirs: _,
         rules: _,
+        altered: _,
     } = table;
     let check = |(name, definition): &(String, String)| Expression::new("check").text(name).text(definition);
     let trigger = |(name, enabled): &(String, char)| Expression::new("trigger").text(name).text(&enabled.to_string());

@@ -4,6 +4,7 @@
 
 mod expression;
 pub mod fingerprint;
+pub mod recorded;
 mod values;
 pub mod version1;
 
@@ -32,6 +33,10 @@ pub struct RunIdentity {
     pub form1: Fingerprints,
     /// The columns whose fingerprint of form 1 contains the OID of a type of this database: load, and name of the line.
     pub own_types: BTreeSet<(String, String)>,
+    /// The table of each load.
+    pub tables: BTreeMap<String, String>,
+    /// Tables that are not what they were when the run began, as far as [`RunIdentity::adopt`] compared them.
+    pub altered: BTreeSet<String>,
     /// Digests of the variables that the mapping reads.
     pub env: BTreeMap<String, String>,
 }
@@ -57,6 +62,8 @@ impl RunIdentity {
             fingerprints: fingerprint::fingerprints(&plan.loads, target),
             form1: version1::fingerprints(&plan.loads, target),
             own_types: plan.loads.iter().flat_map(version1::columns_of_own_types).collect(),
+            tables: plan.loads.iter().map(|load| (load.name.clone(), load.table.clone())).collect(),
+            altered: BTreeSet::new(),
             env: env.iter().map(|(name, value)| (name.clone(), sha256(value))).collect(),
         }
     }
@@ -71,6 +78,7 @@ impl RunIdentity {
 
     /// Takes the stamp and the catalogue of a run, whatever the source and the target's tables are now.
     pub fn adopt(&mut self, run: &Run) {
+        self.altered.extend(differing(&run.catalog, &self.in_form(run.form).catalog));
         self.stamp.clone_from(&run.stamp);
         self.form1.catalog.clone_from(&run.catalog);
         self.fingerprints.catalog.clone_from(&run.catalog);
@@ -196,9 +204,22 @@ fn changed_load(run: &Run, load: &str, lines: &[String], identity: &RunIdentity)
         return Refusal::new(place, reason, ORIGINAL_DATABASE);
     }
     let what = if lines.is_empty() { "this load".to_owned() } else { lines.join(", ") };
+    let table = identity.tables.get(load).filter(|table| {
+        let catalog = &identity.in_form(run.form).catalog;
+        identity.altered.contains(*table) || differing(&run.catalog, catalog).contains(*table)
+    });
+    if let Some(table) = table.filter(|_| !lines.is_empty()) {
+        let reason = format!(
+            "the target's table `{table}` is not what it was when rows of this load were written: {what} changed"
+        );
+        return Refusal::new(place, reason, TABLE_AS_IT_WAS);
+    }
     let reason = format!("the mapping is not what it was when rows of this load were written: {what} changed");
     Refusal::new(place, reason, AS_IT_WAS)
 }
+
+const TABLE_AS_IT_WAS: &str =
+    "Restore the columns of the table as they were when the run began; then the same command works.";
 
 const ORIGINAL_DATABASE: &str = "Use the database in which the run began and the mapping as it was. If that database no longer \
     exists, restore a backup from before the run and begin again.";

@@ -27,6 +27,8 @@ fn identity() -> RunIdentity {
         fingerprints: Fingerprints { catalog: "C".to_owned(), loads: loads("1") },
         form1: Fingerprints { catalog: "C1".to_owned(), loads: loads("0 column c\n1 column d") },
         own_types: [("a".to_owned(), "column c".to_owned())].into(),
+        tables: [("a".to_owned(), "t".to_owned())].into(),
+        altered: BTreeSet::new(),
         env: [("V".to_owned(), "e".to_owned())].into(),
     }
 }
@@ -133,4 +135,25 @@ fn a_difference_that_oids_may_explain_is_not_called_a_change_of_the_mapping() {
     };
     assert!(said("7 column c\n1 column d").contains("OIDs"));
     assert!(said("7 column c\n8 column d").contains("the mapping is not what it was"));
+}
+
+#[test]
+fn a_changed_target_is_distinguished_from_a_changed_mapping() {
+    let run = Run { catalog: "1 t".to_owned(), ..run(RunState::Done) };
+    let mut verified = identity();
+    verified.fingerprints.loads = vec![("a".to_owned(), "2 column w".to_owned())];
+    let said = |identity: &RunIdentity| match decide(&V, Some(&run), &done("1 column w", 1), identity) {
+        Decision::Refuse(refusals) => refusals.iter().map(ToString::to_string).collect::<String>(),
+        other => panic!("{other:?}"),
+    };
+    for (catalog, changed) in
+        [("2 t", "the target's table `t` is not what it was"), ("1 t", "the mapping is not what it was")]
+    {
+        verified.fingerprints.catalog = catalog.to_owned();
+        let mut adopted = verified.clone();
+        adopted.adopt(&run);
+        for identity in [&verified, &adopted] {
+            assert!(said(identity).contains(changed), "{}", said(identity));
+        }
+    }
 }

@@ -12,6 +12,7 @@ use crate::model::select::{Expr, Relation};
 use crate::pg::Session;
 use crate::plan::{ColumnPlan, Feed, LoadPlan};
 
+use super::altered::Alteration;
 use super::differing_rows;
 use super::table::VerifiedTable;
 
@@ -72,6 +73,9 @@ fn obstacle(table: &VerifiedTable<'_>, computed: &[&TargetColumn]) -> Option<Str
     if table.held() {
         return Some("the table held rows before, so it is not compared".to_owned());
     }
+    if table.altered.fields.is_some() {
+        return Some("other columns of the table were changed since, so it is not compared".to_owned());
+    }
     let rights = &table.subject.target.rights;
     let held = rights.on_columns("SELECT", &format!("TABLE {}", table.place())).unwrap_or_default();
     if held.iter().any(|right| !right.held && computed.iter().any(|column| column.name == right.name)) {
@@ -123,10 +127,13 @@ fn with_key<'t>(table: &VerifiedTable<'t>, wider: &'t [LoadPlan], computed: &[&T
         seed: table.subject.fresh_seed,
         name: table.name,
         loads: wider.iter().collect(),
+        sent_columns: columns.clone(),
         columns,
         kinds,
         key: (0..table.key.len()).collect(),
         before: None,
+        returned: Vec::new(),
+        altered: Alteration::default(),
         looked_up: table.looked_up.clone(),
         scope: table.scope.clone(),
     }

@@ -12,6 +12,7 @@ use crate::plan::image;
 use super::differing_rows::{self, DifferingRows};
 use super::foreign_rows;
 use super::reading::TableComparison;
+use super::returned;
 use super::subject::Subject;
 use super::table::VerifiedTable;
 
@@ -26,7 +27,9 @@ pub(super) fn check(
     let mut source = Vec::new();
     for (table, found) in tables.iter().zip(found) {
         checks.extend(columns_left_out(table, session)?);
+        checks.extend(altered_columns(table));
         checks.extend(compare(table, found, session)?);
+        checks.extend(returned::check(table, found, session)?);
         if subject.later {
             source.extend(source_changed(table, found, session)?);
         }
@@ -42,7 +45,9 @@ pub(super) fn check(
 fn columns_left_out(table: &VerifiedTable<'_>, session: &mut Session) -> Result<Option<Check>, Stop> {
     let Some(catalogued) = table.subject.target.tables.get(table.name) else { return Ok(None) };
     let mut reasons: Vec<String> = Vec::new();
-    for column in table.loads.iter().flat_map(|l| &l.columns).filter(|c| !table.columns.contains(&c.name)) {
+    let columns = table.loads.iter().flat_map(|load| &load.columns);
+    let recorded = table.subject.run.judged.returned.get(table.name).map(Vec::as_slice).unwrap_or_default();
+    for column in columns.filter(|c| !table.sent_columns.contains(&c.name) && !recorded.contains(&c.name)) {
         let why = image::obstacle(&table.loads, catalogued, &column.name)
             .unwrap_or_else(|| "not recorded by the run".to_owned());
         let reason = format!("column {}: {why}", column.name);
@@ -56,12 +61,20 @@ fn columns_left_out(table: &VerifiedTable<'_>, session: &mut Session) -> Result<
     Ok((!reasons.is_empty()).then(|| Check::not_checked(CheckKind::Content, Some(&table.label()), reasons.join("; "))))
 }
 
+/// The checks of columns that were changed on the target since the run.
+fn altered_columns(table: &VerifiedTable<'_>) -> Vec<Check> {
+    let returned = table.subject.run.judged.returned.get(table.name).map(Vec::as_slice).unwrap_or_default();
+    table.altered.checks(&table.label(), returned, &table.sent_columns)
+}
+
 /// Counts the rows of this run that another transaction wrote to since, if there are columns whose values the digest does
 /// not show. As long as only the run's own transactions wrote a row, these columns are as the run left them.
 fn written_since(table: &VerifiedTable<'_>, session: &mut Session) -> Result<Option<String>, Stop> {
     let subject = table.subject;
     let columns = subject.target.tables.get(table.name).into_iter().flat_map(|catalogued| &catalogued.columns);
-    let unseen = columns.filter(|column| !column.generated && !table.columns.contains(&column.name));
+    let returned = subject.run.judged.returned.get(table.name).map(Vec::as_slice).unwrap_or_default();
+    let is_digested = |name: &String| table.sent_columns.contains(name) || returned.contains(name);
+    let unseen = columns.filter(|column| !column.generated && !is_digested(&column.name));
     let unseen: Vec<&str> = unseen.map(|column| column.name.as_str()).collect();
     if unseen.is_empty() {
         return Ok(None);
@@ -81,14 +94,24 @@ fn written_since(table: &VerifiedTable<'_>, session: &mut Session) -> Result<Opt
 /// Compares the rows of this run with the rows sent, and the other rows of the table with their previous state.
 fn compare(table: &VerifiedTable<'_>, found: &TableComparison, session: &mut Session) -> Result<Vec<Check>, Stop> {
     let name = table.label();
-    if table.held() && table.before.is_none() {
+    if let Some(why) = found.unknown.as_ref().filter(|_| !table.loads.is_empty()) {
+        let why = format!("columns of the table were changed since, and {why}");
+        let mut checks = vec![Check::not_checked(CheckKind::Content, Some(&name), why)];
+        checks.extend(foreign_rows::check(table, found, found.added));
+        return Ok(checks);
+    }
+    if table.held() && table.before.is_none() && table.altered.fields.is_none() {
         let why = "the table held rows before, and the ledger has no digest of them";
         let mut checks = vec![Check::not_checked(CheckKind::Content, Some(&name), why)];
         checks.extend(foreign_rows::check(table, found, 0));
         return Ok(checks);
     }
     let (mut checks, mut added) = (Vec::new(), found.added);
-    let differing = found.sent.differing(&found.ours);
+    let mut differing = found.sent.differing(&found.ours);
+    if table.held() && table.before.is_none() {
+        // The sums of the target contain the rows that existed before, so each row sent is searched.
+        differing = (0..BUCKETS).collect();
+    }
     if differing.is_empty() && is_forged(table, found) {
         checks.push(forged(table, found, session)?);
     } else if differing.is_empty() {
@@ -145,7 +168,7 @@ impl Differing<'_, '_> {
         }
         let rows = differing_rows::find(table, session, self.sums, found.rows)?;
         let added = rows.added;
-        if let Some(why) = changed_by_trigger(table)
+        if let Some(why) = table.changed_by_trigger()
             && self.all_keys_match(&rows, session)?
         {
             let mut check = Check::not_checked(CheckKind::Content, Some(&name), why);
@@ -188,18 +211,6 @@ impl Differing<'_, '_> {
     }
 }
 
-/// Names the trigger that fired during the load and could change each row before it was written. Only such a trigger
-/// explains a value that differs from the value sent.
-fn changed_by_trigger(table: &VerifiedTable<'_>) -> Option<String> {
-    let subject = table.subject;
-    if !table.loads.iter().any(|load| load.triggers_fire) {
-        return None;
-    }
-    let was_off = |name: &str| subject.detached.iter().any(|d| d.table == table.name && d.object == name);
-    let trigger = subject.target.tables.get(table.name)?.bending.iter().find(|name| !was_off(name))?;
-    Some(format!("the trigger {trigger} fired and may have changed rows"))
-}
-
 /// Compares the rows that the source produces now with the rows sent. `None` if equal.
 fn source_changed(
     table: &VerifiedTable<'_>,
@@ -214,11 +225,14 @@ fn source_changed(
         let why = table.obstacle().unwrap_or_else(|| "the source was not read".to_owned());
         return Ok(Some(Check::not_checked(CheckKind::Source, Some(&name), why)));
     };
-    if *now == found.sent {
+    if !found.is_source_changed {
         return Ok(None);
     }
-    let mut check = Check::compared(CheckKind::Source, Some(&name), found.sent.short(), now.short());
-    let side = if found.ours == found.sent {
+    let mut check = Check::compared(CheckKind::Source, Some(&name), table.sent().short(), now.short());
+    check.verdict = Verdict::Differs;
+    let side = if found.unknown.is_some() {
+        "it cannot be computed whether the target holds what was sent"
+    } else if found.ours == found.sent {
         "the target holds what was sent"
     } else {
         "the target does not hold what was sent"

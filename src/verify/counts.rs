@@ -8,7 +8,7 @@ use crate::model::record::{Check, CheckKind, OwnerRows, SequenceRecord, Verdict}
 use crate::model::schema::TargetColumn;
 use crate::pg::{ServerError, Session};
 use crate::plan::sequences::planned_sequences;
-use crate::plan::{OwnerPath, TableClass};
+use crate::plan::{LoadPlan, OwnerPath, TableClass};
 
 use super::subject::Subject;
 
@@ -43,10 +43,24 @@ pub(super) fn rows(
             let why = format!("{found} rows, {expected} were expected: another session or the application added rows");
             checks.push(Check::not_checked(CheckKind::Rows, Some(&name), why));
         } else {
-            checks.push(Check::compared(CheckKind::Rows, Some(&name), expected.to_string(), found.to_string()));
+            let mut check = Check::compared(CheckKind::Rows, Some(&name), expected.to_string(), found.to_string());
+            check.why = (found > expected).then(|| triggers_of_owner(subject)).flatten();
+            checks.push(check);
         }
     }
     Ok(checks)
+}
+
+/// Names the triggers that ran when the run made the owner's row: they may have added rows. `None` if there are none.
+fn triggers_of_owner(subject: &Subject<'_>) -> Option<String> {
+    let owner = subject.plan.owner.as_ref().filter(|_| subject.owner.made)?;
+    let is_quiet = |load: &LoadPlan| load.table == owner.table && !load.triggers_fire;
+    let triggers = &subject.target.tables.get(&owner.table)?.inserting;
+    let ran = !triggers.is_empty() && !subject.plan.loads.iter().any(is_quiet);
+    ran.then(|| {
+        let names = triggers.join(", ");
+        format!("{names} of {} ran when the run made the owner's row, and may have added rows", owner.table)
+    })
 }
 
 /// The state of every sequence, one check over all, and one check per key whose numbering is unknown. Each sequence's next

@@ -174,7 +174,7 @@ impl Search<'_, '_> {
                 counts.entry(hash).or_default().sent += 1;
             }
         })?;
-        let held = table.before.is_some();
+        let held = table.held();
         table.target(self.session, None, &mut |_, hash| {
             if wanted[bucket(hash)] && (!held || counts.contains_key(&hash)) {
                 counts.entry(hash).or_default().found += 1;

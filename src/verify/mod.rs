@@ -2,6 +2,7 @@
 //!
 //! Every check has a verdict; a check that was not made has a reason. Verification changes nothing.
 
+mod altered;
 pub mod changed_source;
 mod computed;
 mod constraints;
@@ -9,8 +10,10 @@ mod content;
 mod counts;
 mod differing_rows;
 mod foreign_rows;
+mod meanwhile_altered;
 mod reading;
 mod recompute;
+mod returned;
 mod subject;
 mod table;
 
@@ -84,6 +87,7 @@ pub fn verify(subject: &Subject<'_>, session: &mut Session, depth: VerifyDepth) 
     let ended = session.end_snapshot();
     let mut found = found?;
     ended?;
+    meanwhile_altered::explain(subject, session, &mut found.checks)?;
     if !(subject.later && depth == VerifyDepth::Full) {
         found.checks.push(content::source_at_end(subject));
     }

@@ -45,8 +45,12 @@ pub(super) struct TableRead {
     pub digest: Digest,
     /// The digest of the rows that the source produces now. `None` if they were not computed or cannot be.
     pub source: Option<Digest>,
+    /// The digest of the same rows as they were sent, if columns of the table were changed since.
+    pub as_sent: Digest,
     /// The digests of the rows of both sides under the seed of this verification, if the source is read.
     pub fresh: FreshDigests,
+    /// The digest of the rows on the target in the server's own form, if the table has columns that were read back.
+    pub returned: Digest,
 }
 
 /// The digests of a table's rows on both sides, under the seed that was drawn for this verification.
@@ -66,12 +70,19 @@ pub(super) struct TableComparison {
     pub added: u64,
     /// The digest of the rows on the target, without the rows that existed before the run.
     pub ours: Digest,
-    /// The digest of the rows sent, from the ledger.
+    /// The digest of the rows sent, from the ledger. If columns were changed since, it is computed from the source, which
+    /// produces the rows of the ledger's digest.
     pub sent: Digest,
+    /// The reason why there is no such digest. `None` if there is.
+    pub unknown: Option<String>,
     /// The digest of the rows that the source produces now. `None` if they were not computed or cannot be.
     pub source: Option<Digest>,
+    /// True if the source produces other rows than were sent.
+    pub is_source_changed: bool,
     /// The digests of both sides under the seed of this verification.
     pub fresh: FreshDigests,
+    /// The digest of the rows on the target in the server's own form.
+    pub returned: Digest,
 }
 
 impl TableComparison {
@@ -82,7 +93,29 @@ impl TableComparison {
             ours.subtract(before);
         }
         let added = if table.scope.is_some() { all.saturating_sub(read.rows) } else { 0 };
-        TableComparison { rows: read.rows, added, ours, sent: table.sent(), source: read.source, fresh: read.fresh }
+        let (mut sent, mut unknown) = (table.sent(), None);
+        let mut is_source_changed = read.source.as_ref().is_some_and(|source| *source != sent);
+        if table.altered.fields.is_some() {
+            is_source_changed = read.source.is_some() && read.as_sent != sent;
+            let why = if is_source_changed {
+                Some("the source no longer produces the rows that were sent".to_owned())
+            } else {
+                None
+            };
+            unknown = why.or_else(|| table.obstacle());
+            sent = read.source.clone().unwrap_or_default();
+        }
+        TableComparison {
+            rows: read.rows,
+            added,
+            ours,
+            sent,
+            unknown,
+            is_source_changed,
+            source: read.source,
+            fresh: read.fresh,
+            returned: read.returned,
+        }
     }
 
     /// States which side changed since, to end a sentence.
@@ -108,6 +141,8 @@ struct ReadingTask<'a> {
 enum Side<'a> {
     /// A stretch of the table, as an SQL condition. `None`: the whole table.
     Target(Option<String>),
+    /// The same in the server's own form.
+    Returned(Option<String>),
     /// A load, or one part of it.
     Source(&'a LoadPlan, Option<&'a PartDone>),
 }
@@ -191,17 +226,23 @@ fn target_tasks<'b>(
     for (n, table) in tables.iter().enumerate() {
         let all = blocks.get(table.name).copied().unwrap_or(0);
         let length = all.div_ceil(4 * lanes as u64).clamp(LANE_BLOCKS, MOST_BLOCKS);
+        let mut add = |blocks: u64, only: Option<String>| {
+            if !table.returned.is_empty() {
+                tasks.push(ReadingTask { table: n, blocks, side: Side::Returned(only.clone()) });
+            }
+            tasks.push(ReadingTask { table: n, blocks, side: Side::Target(only) });
+        };
         if lanes == 1 || all <= length {
-            tasks.push(ReadingTask { table: n, blocks: all, side: Side::Target(None) });
+            add(all, None);
             continue;
         }
         let count = all.div_ceil(length);
         // The last stretch has no end, since the table may have grown after its size was read. The snapshot excludes new
         // rows, but no old row may be lost.
-        tasks.extend((0..count).map(|place| {
+        for place in 0..count {
             let until = (place + 1 < count).then_some((place + 1) * length);
-            ReadingTask { table: n, blocks: length, side: Side::Target(Some(block_range(place * length, until))) }
-        }));
+            add(length, Some(block_range(place * length, until)));
+        }
     }
     tasks
 }
@@ -269,12 +310,20 @@ impl ReadingPool<'_, '_> {
                 read.digest.merge(&digest);
                 read.fresh.target.merge(&fresh);
             }
+            Side::Returned(only) => {
+                let run_seed = table.seed;
+                table.target_returned(session, only.as_deref(), &[], &mut |image| {
+                    digest.add(row_hash(image, run_seed));
+                })?;
+                self.lock()[task.table].returned.merge(&digest);
+            }
             Side::Source(load, part) => {
-                table.load(load, *part, session, &mut |_, image, hash| {
+                let recomputed = table.load(load, *part, session, &mut |_, image, hash| {
                     digest.add(hash);
                     fresh.add(row_hash(image, seed));
                 })?;
                 let read = &mut self.lock()[task.table];
+                read.as_sent.merge(&recomputed.as_sent);
                 read.fresh.source.merge(&fresh);
                 if let Some(source) = &mut read.source {
                     source.merge(&digest);

@@ -12,27 +12,43 @@ use crate::convert::row::{Notes, RowEncoder};
 use crate::job::Stop;
 use crate::migrate::StandIns;
 use crate::migrate::lookup_maps;
-use crate::model::digest::row_hash;
+use crate::model::digest::{Digest, row_hash};
 use crate::model::key::Key;
 use crate::model::ledger::PartDone;
 use crate::model::select::{Failed, Row, Sink};
 use crate::pg::Session;
 use crate::plan::LoadPlan;
+use crate::wire::widen::{Widening, widen};
 
 use super::table::VerifiedTable;
 
-/// Receives each recomputed row: its cells, its image and the image's hash.
+/// The outcome of recomputing rows.
+#[derive(Clone, Debug, Default)]
+pub struct Recomputed {
+    /// The number of rows read, including rows that were never sent.
+    pub read: u64,
+    /// The digest of the rows as they were sent. Empty unless columns of the table were changed since.
+    pub as_sent: Digest,
+}
+
+impl Recomputed {
+    fn merge(&mut self, other: &Recomputed) {
+        self.read += other.read;
+        self.as_sent.merge(&other.as_sent);
+    }
+}
+
+/// Receives each recomputed row: its cells, its image in the form of the columns now, and the image's hash.
 pub type EachRow<'f> = dyn FnMut(&dyn Row, &[u8], u128) + 'f;
 
 impl VerifiedTable<'_> {
-    /// Recomputes every row that was sent to the table. Returns the number of rows read, including rows that were never
-    /// sent.
-    pub fn source(&self, session: &mut Session, row: &mut EachRow<'_>) -> Result<u64, Stop> {
-        let mut read = 0;
+    /// Recomputes every row that was sent to the table.
+    pub fn source(&self, session: &mut Session, row: &mut EachRow<'_>) -> Result<Recomputed, Stop> {
+        let mut all = Recomputed::default();
         for load in &self.loads {
-            read += self.load(load, None, session, row)?;
+            all.merge(&self.load(load, None, session, row)?);
         }
-        Ok(read)
+        Ok(all)
     }
 
     /// The parts of a load that can be recomputed independently. Empty if the parts must be recomputed in order, since ids
@@ -45,19 +61,19 @@ impl VerifiedTable<'_> {
         self.subject.done.get(&load.name).map(|done| done.parts.as_slice()).unwrap_or_default()
     }
 
-    /// Recomputes the committed rows of a load, or of one part of it. Returns the number of rows read.
+    /// Recomputes the committed rows of a load, or of one part of it.
     pub fn load(
         &self,
         load: &LoadPlan,
         part: Option<&PartDone>,
         session: &mut Session,
         row: &mut EachRow<'_>,
-    ) -> Result<u64, Stop> {
+    ) -> Result<Recomputed, Stop> {
         let subject = self.subject;
         let binary = LoadPlan { as_text: false, ..load.clone() };
         let maps = lookup_maps::current(session, subject.plan, &binary, subject.settled, subject.run.seed)?;
         let encoder = RowEncoder::new(&binary, subject.settled, &maps)
-            .and_then(|encoder| encoder.proving(&binary, subject.settled, None, Some(&self.columns)))
+            .and_then(|encoder| encoder.proving(&binary, subject.settled, None, Some(&self.sent_columns)))
             .map_err(Stop::Refused)?;
         let issued = load.issued();
         let ids = if issued.is_empty() {
@@ -72,11 +88,14 @@ impl VerifiedTable<'_> {
             issued,
             ids,
             next_ids: 0,
-            read: 0,
+            recomputed: Recomputed::default(),
+            fields: self.altered.fields.as_deref(),
+            run_seed: subject.run.seed,
             deviations: Deviations::read(load, part, session, subject.run.id)?,
             seed: self.seed,
             bytes: Vec::new(),
             scratch: Vec::new(),
+            widened: Vec::new(),
             notes: Notes::default(),
             row,
         };
@@ -84,7 +103,7 @@ impl VerifiedTable<'_> {
         for committed in parts.iter().filter_map(PartDone::committed) {
             reader.scan(&load.select, committed, &mut sent)?;
         }
-        Ok(sent.read)
+        Ok(sent.recomputed)
     }
 }
 
@@ -129,11 +148,15 @@ struct SentRows<'r> {
     ids: Vec<Vec<i64>>,
     /// The index in `ids` of the next row.
     next_ids: usize,
-    read: u64,
+    recomputed: Recomputed,
+    /// The fields that are compared, if columns of the table were changed since.
+    fields: Option<&'r [(usize, Widening)]>,
+    run_seed: u64,
     deviations: Deviations,
     seed: u64,
     bytes: Vec<u8>,
     scratch: Vec<u8>,
+    widened: Vec<u8>,
     notes: Notes,
     row: &'r mut EachRow<'r>,
 }
@@ -168,18 +191,23 @@ impl SentRows<'_> {
 
 impl Sink for SentRows<'_> {
     fn row(&mut self, row: &dyn Row) -> ControlFlow<()> {
-        self.read += 1;
+        self.recomputed.read += 1;
         self.bytes.clear();
         if self.encoder.encode(row, &mut self.bytes, &mut self.notes) && self.complete(row) {
-            let image = self.encoder.image(&self.bytes, &mut self.scratch);
-            let hash = row_hash(image, self.seed);
-            (self.row)(row, image, hash);
+            let mut image = self.encoder.image(&self.bytes, &mut self.scratch);
+            if let Some(fields) = self.fields {
+                self.recomputed.as_sent.add(row_hash(image, self.run_seed));
+                self.widened.clear();
+                widen(image, fields, &mut self.widened);
+                image = &self.widened;
+            }
+            (self.row)(row, image, row_hash(image, self.seed));
         }
         ControlFlow::Continue(())
     }
 
     fn failed(&mut self, _: Key, _: Failed) -> ControlFlow<()> {
-        self.read += 1;
+        self.recomputed.read += 1;
         ControlFlow::Continue(())
     }
 }

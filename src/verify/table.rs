@@ -11,11 +11,12 @@ use crate::model::ledger::{Made, MadeKind};
 use crate::model::pgtype::{ColumnType, Kind};
 use crate::model::rules::Differ;
 use crate::pg::existing::{KeptSide, TargetName};
-use crate::pg::{ReadBack, Session};
+use crate::pg::{ReadBack, ReturnedRows, Session};
 use crate::plan::{LoadPlan, image};
 use crate::wire::image::integer;
 use crate::wire::{binary, decode};
 
+use super::altered::Alteration;
 use super::subject::Subject;
 
 /// A table that this run wrote to.
@@ -27,13 +28,19 @@ pub(super) struct VerifiedTable<'a> {
     pub name: &'a str,
     /// The loads that wrote to it.
     pub loads: Vec<&'a LoadPlan>,
-    /// The columns of its image, and their types.
+    /// The columns of the image that was sent.
+    pub sent_columns: Vec<String>,
+    /// The columns of the image that is compared, and their types now.
     pub columns: Vec<String>,
     pub kinds: Vec<ColumnType>,
+    /// The changes of its columns since the run began.
+    pub altered: Alteration,
     /// Indexes of its unique key's columns within the image. Empty without a key.
     pub key: Vec<usize>,
     /// The digest of the rows that the table held before the run. `None` if it held none or the ledger has no digest.
     pub before: Option<Digest>,
+    /// The columns that each batch read back in the server's own form. Empty if there are none.
+    pub returned: Vec<String>,
     /// Columns fed by lookups into rows that changed since.
     pub looked_up: Vec<String>,
     /// After the run, the condition that excludes rows whose ids were drawn since.
@@ -85,28 +92,38 @@ impl<'a> VerifiedTable<'a> {
     fn new(subject: &'a Subject<'a>, name: &'a str, loads: Vec<&'a LoadPlan>) -> VerifiedTable<'a> {
         let catalogued = subject.target.tables.get(name);
         let judged = &subject.run.judged;
-        let columns = match (judged.images.get(name), catalogued) {
+        let sent_columns = match (judged.images.get(name), catalogued) {
             (Some(columns), _) => columns.clone(),
             (None, Some(catalogued)) => image::columns(&loads, catalogued),
             (None, None) => Vec::new(),
         };
-        let kind = |column: &String| catalogued.and_then(|t| t.column(column)).map(|c| c.kind.clone());
-        let place = |column: &String| columns.iter().position(|c| c == column);
-        let unique = catalogued.map(|t| t.unique.as_slice()).unwrap_or_default();
-        let conflict = loads.iter().find_map(|l| l.conflict.as_ref());
-        let keys = conflict.into_iter().chain(unique.iter().map(|u| &u.columns));
-        let key = keys.filter_map(|key| key.iter().map(place).collect::<Option<Vec<usize>>>()).find(|k| !k.is_empty());
+        let returned = judged.returned.get(name).map(Vec::as_slice).unwrap_or_default();
+        let altered =
+            catalogued.map(|table| Alteration::of(table, &loads, &sent_columns, returned)).unwrap_or_default();
+        let (columns, kinds) = match (altered.compared(&sent_columns), catalogued) {
+            (Some(compared), _) => compared,
+            (None, Some(table)) => {
+                let kinds = sent_columns.iter().filter_map(|name| table.column(name)).map(|c| c.kind.clone()).collect();
+                (sent_columns.clone(), kinds)
+            }
+            (None, None) => (sent_columns.clone(), Vec::new()),
+        };
+        let key = catalogued.map(|table| image::key(&loads, table, &columns)).unwrap_or_default();
         let before = judged.before.get(name).and_then(|text| Digest::from_bytes(&unhex(text)?));
-        let kinds = columns.iter().filter_map(kind).collect();
+        let returned = if altered.hides_returned { Vec::new() } else { returned.to_vec() };
         VerifiedTable {
             subject,
             seed: subject.run.seed,
             name,
             loads,
+            sent_columns,
             columns,
             kinds,
-            key: key.unwrap_or_default(),
-            before,
+            key,
+            // The digest is that of the columns as they were.
+            before: before.filter(|_| altered.fields.is_none()),
+            altered,
+            returned,
             looked_up: Vec::new(),
             scope: None,
         }
@@ -218,6 +235,26 @@ impl<'a> VerifiedTable<'a> {
         row: &mut dyn FnMut(&[u8], u128),
     ) -> Result<u64, Stop> {
         let seed = self.seed;
+        let only = self.only(stretch);
+        let rows = ReadBack { schema: &self.subject.plan.schema, table: self.name, columns: &self.columns, only };
+        Ok(session.read_back(&rows, &mut |image| row(image, row_hash(image, seed)))?)
+    }
+
+    /// Reads the same rows in the server's own form, after these key columns in binary form. Returns the number of rows.
+    pub fn target_returned(
+        &self,
+        session: &mut Session,
+        stretch: Option<&str>,
+        keys: &[String],
+        row: &mut dyn FnMut(&[u8]),
+    ) -> Result<u64, Stop> {
+        let (schema, only) = (&self.subject.plan.schema, self.only(stretch));
+        Ok(session
+            .read_returned(&ReturnedRows { schema, table: self.name, keys, columns: &self.returned, only }, row)?)
+    }
+
+    /// The condition for the rows that are compared. `None` for all rows of the table.
+    fn only(&self, stretch: Option<&str>) -> Option<String> {
         let made = self.subject.made_owner_in(self.name);
         let others = made.zip(self.subject.owner.key).map(|(owner, key)| {
             // The key is the server's own text of the value.
@@ -225,9 +262,19 @@ impl<'a> VerifiedTable<'a> {
             format!("({}::pg_catalog.text OPERATOR(pg_catalog.=) {key}) IS NOT TRUE", quoted(&owner.key))
         });
         let only: Vec<&str> = others.as_deref().into_iter().chain(self.scope.as_deref()).chain(stretch).collect();
-        let only = (!only.is_empty()).then(|| only.join(" AND "));
-        let rows = ReadBack { schema: &self.subject.plan.schema, table: self.name, columns: &self.columns, only };
-        Ok(session.read_back(&rows, &mut |image| row(image, row_hash(image, seed)))?)
+        (!only.is_empty()).then(|| only.join(" AND "))
+    }
+
+    /// Names the trigger that fired during the load and could change each row before it was written. Only such a trigger
+    /// explains a value that differs from the value sent.
+    pub fn changed_by_trigger(&self) -> Option<String> {
+        let subject = self.subject;
+        if !self.loads.iter().any(|load| load.triggers_fire) {
+            return None;
+        }
+        let was_off = |name: &str| subject.detached.iter().any(|d| d.table == self.name && d.object == name);
+        let trigger = subject.target.tables.get(self.name)?.bending.iter().find(|name| !was_off(name))?;
+        Some(format!("the trigger {trigger} fired and may have changed rows"))
     }
 
     /// The fields of a row's unique key, as bytes. `None` without a key.

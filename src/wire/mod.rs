@@ -7,3 +7,4 @@ pub mod calendar;
 pub mod decode;
 pub mod image;
 pub mod text;
+pub mod widen;

@@ -98,13 +98,14 @@ impl PartWriter<'_, '_> {
     /// Writes the batch in one transaction. `last` is `None` if it ends the part.
     fn attempt(&mut self, batch: &mut Batch<'_>, last: Option<&Key>) -> Result<(), PartEnd> {
         let lane = &mut *self.lane;
-        let (id, destination, load) = (lane.batch_id(self.number), lane.destination(), lane.load());
+        let (id, destination, load, returned) =
+            (lane.batch_id(self.number), lane.destination(), lane.load(), lane.returned());
         match lane.session.begin_batch(&id, last.is_none())? {
             BatchStart::Fenced => return Err(PartEnd::Stop(Stop::Fenced)),
             BatchStart::AlreadyCommitted => {}
             BatchStart::Open(mut open) => {
                 let (job, reader, before, seed) = (lane.job, self.reader, self.before.as_ref(), lane.run.seed);
-                let origin = Origin { job, id: &id, reader, load, before, seed, check_deferred: true };
+                let origin = Origin { job, id: &id, reader, load, before, seed, returned, check_deferred: true };
                 let (sums, issued) = send::send(&mut open, &destination, &origin, batch, &mut self.counted)?;
                 let faults = ledger_faults(job, batch, load);
                 if !faults.is_empty() {

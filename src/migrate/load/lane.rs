@@ -95,6 +95,11 @@ impl<'a> Lane<'a> {
         }
     }
 
+    /// Returns the columns of the table that are read back in the server's own form. Empty if there are none.
+    pub fn returned(&self) -> &'a [String] {
+        self.run.judged.returned.get(&self.load().table).map(Vec::as_slice).unwrap_or_default()
+    }
+
     /// Waits after an error, and replaces the connection if it is lost.
     pub fn reconnect(&mut self, mut failed: ServerError) -> Result<(), Stop> {
         loop {

@@ -5,12 +5,13 @@ use std::ops::ControlFlow;
 
 use crate::job::{Job, Stop};
 use crate::migrate::rows::batch::Batch;
+use crate::model::digest::{Digest, row_hash};
 use crate::model::key::{Key, KeyRange};
 use crate::model::ledger::Sums;
 use crate::model::select::{Failed, Row, Sink};
 use crate::pg::batch::{BatchId, OpenBatch};
 use crate::pg::copy::Destination;
-use crate::pg::{Blame, ServerError};
+use crate::pg::{Blame, ReturnedRows, ServerError};
 use crate::plan::{Feed, LoadPlan};
 use crate::sqlite::Reader;
 
@@ -32,6 +33,8 @@ pub struct Origin<'a> {
     pub before: Option<&'a Key>,
     /// The seed of the row hashes.
     pub seed: u64,
+    /// The columns that are read back in the server's own form. Empty if there are none.
+    pub returned: &'a [String],
     /// True if deferred constraints are checked with these rows.
     pub check_deferred: bool,
 }
@@ -51,6 +54,7 @@ pub fn send(
 ) -> Result<(Sums, Vec<i64>), Stop> {
     loop {
         let ids = draw_ids(open, origin.load, batch)?;
+        let end = if origin.returned.is_empty() { 0 } else { open.heap_blocks(destination)? };
         open.set_savepoint()?;
         let copied = open.copy(destination, &batch.bytes, batch.rows());
         let compared = copied.and_then(|skipped| SkippedBatch::compare(open, destination, origin.id, skipped));
@@ -62,6 +66,9 @@ pub fn send(
                 }
                 let mut sums = batch.sums(&compared.skipped, origin.seed);
                 compared.add_losses(destination, batch, &mut sums);
+                if !origin.returned.is_empty() && sums.written > 0 {
+                    read_returned(open, destination, origin, end, &mut sums)?;
+                }
                 return Ok((sums, ids));
             }
             Ok(compared) => {
@@ -97,6 +104,30 @@ fn send_without(
         read_again(origin, batch)?;
     }
     fault_policy::check(origin.job, batch, counted)
+}
+
+/// Reads the rows back that were written since the last savepoint, and adds their digest in the server's own form to `sums`.
+/// `end`: the number of blocks before these rows were written. If earlier blocks had free space, all blocks are read.
+fn read_returned(
+    open: &mut OpenBatch<'_>,
+    destination: &Destination<'_>,
+    origin: &Origin<'_>,
+    end: i64,
+    sums: &mut Sums,
+) -> Result<(), ServerError> {
+    let Destination { schema, table, .. } = destination;
+    let rows = ReturnedRows { schema, table, keys: &[], columns: origin.returned, only: None };
+    for from in [end, 0] {
+        let mut digest = Digest::default();
+        let found =
+            open.read_returned(origin.id, &rows, from, &mut |image| digest.add(row_hash(image, origin.seed)))?;
+        if found == sums.written {
+            (sums.returned, sums.unreturned) = (digest, 0);
+            return Ok(());
+        }
+    }
+    // A trigger of the application wrote or removed rows. They stay unread, and a verification says so.
+    Ok(())
 }
 
 /// Draws an id for each row and each column that a sequence feeds, and writes the ids into the rows.

@@ -45,7 +45,7 @@ pub fn load(lane: &mut Lane<'_>) -> Result<(), Stop> {
 /// Returns false if the load is in the ledger already.
 fn attempt(lane: &mut Lane<'_>, check_deferred: bool) -> Result<bool, Stop> {
     let reader = lane.job.source.reader()?;
-    let (job, seed, load) = (lane.job, lane.run.seed, lane.load());
+    let (job, seed, load, returned) = (lane.job, lane.run.seed, lane.load(), lane.returned());
     let (id, destination, batch) = (lane.batch_id(1), lane.destination(), lane.empty_batch());
     let open = match lane.session.begin_batch(&id, true)? {
         BatchStart::Fenced => return Err(Stop::Fenced),
@@ -60,6 +60,7 @@ fn attempt(lane: &mut Lane<'_>, check_deferred: bool) -> Result<bool, Stop> {
         reader: &reader,
         load,
         seed,
+        returned,
         check_deferred,
         before: None,
         sums: Sums::default(),
@@ -103,6 +104,8 @@ struct TransactionWriter<'p, 'o> {
     reader: &'p Reader,
     load: &'p LoadPlan,
     seed: u64,
+    /// The columns that are read back in the server's own form.
+    returned: &'p [String],
     /// True if deferred constraints are checked after each batch.
     check_deferred: bool,
     /// The last row before the batch.
@@ -128,6 +131,7 @@ impl TransactionWriter<'_, '_> {
             load: self.load,
             before: self.before.as_ref(),
             seed: self.seed,
+            returned: self.returned,
             check_deferred: self.check_deferred,
         };
         let (sums, issued) = send::send(&mut self.open, &self.destination, &origin, batch, counted)?;

@@ -4,6 +4,7 @@
 //! The rollback is refused if a row changed, if another row refers to a row of the run, or if a sequence was used since.
 //! Everything happens in one transaction.
 
+mod altered;
 mod kept;
 mod staging;
 
@@ -23,12 +24,13 @@ use crate::model::cell::RawBuf;
 use crate::model::ledger::{LoadDone, Made, MadeKind, PartDone, Run};
 use crate::model::pgtype::{ColumnType, Kind};
 use crate::model::record::{Refusal, StepKind};
-use crate::model::schema::DetachKind;
+use crate::model::schema::{DetachKind, TargetTable};
 use crate::pg::detach::Detached;
 use crate::pg::rollback::{OpenRollback, OwnerRollback, RollbackIndex, RollbackStart, SequenceRollback, StagedRows};
 use crate::pg::triggers::{FiringTrigger, RowEvent};
 use crate::pg::{ServerError, Session};
 use crate::plan::{LoadPlan, Node, Reference};
+use crate::wire::widen::Widening;
 
 use staging::Staging;
 
@@ -94,6 +96,8 @@ struct WrittenLoad<'a> {
     issued: BTreeMap<i32, Vec<Vec<i64>>>,
     /// Quarantined and skipped rows. The server decided these, so the source does not show them.
     not_written: HashSet<String>,
+    /// The change of each field of a row, if the types of columns were changed since the run.
+    widened: Option<Vec<(usize, Widening)>>,
 }
 
 impl WrittenLoad<'_> {
@@ -115,6 +119,7 @@ fn written_loads<'a>(
         let Some(done) = done.get(&load.name).filter(|done| done.parts.iter().any(|p| p.sums.written > 0)) else {
             continue;
         };
+        let widened = altered::widened(job.target, load)?;
         let maps = if load.lookups().next().is_some() {
             lookup_maps::read(job, session, run, load, settled)?
         } else {
@@ -138,7 +143,7 @@ fn written_loads<'a>(
                 }
             })?;
         }
-        loads.push(WrittenLoad { load, encoder, references, done, issued, not_written });
+        loads.push(WrittenLoad { load, encoder, references, done, issued, not_written, widened });
     }
     Ok(loads)
 }
@@ -281,7 +286,10 @@ impl Removal<'_> {
         }
         let deleted = tx.delete_staged(&staged)?;
         if deleted != rows {
-            return Err(refuse(load, mismatch(deleted, rows, &doubt(&key, &unsent)), BY_HAND));
+            let doubt = doubt(&key, &unsent);
+            let is_rewritten = deleted == 0 && transactions.is_some() && tx.count_staged(&staged)? == rows;
+            let why = if is_rewritten { rewritten(&doubt) } else { mismatch(deleted, rows, &doubt) };
+            return Err(refuse(load, why, BY_HAND));
         }
         self.job.observer.on_event(Event::Rows { load: &load.name, rows: deleted });
         self.job.observer.on_event(Event::Ended { load: &load.name });
@@ -301,7 +309,7 @@ impl Removal<'_> {
 
     /// Columns that the run did not send. The source does not show whether they changed since.
     fn unsent_columns(&self, load: &LoadPlan) -> Vec<String> {
-        let columns = self.job.target.tables.get(&load.table).into_iter().flat_map(|table| &table.columns);
+        let columns = self.job.target.tables.get(&load.table).into_iter().flat_map(TargetTable::present_columns);
         let unsent = columns.filter(|c| !c.generated && load.columns.iter().all(|sent| sent.name != c.name));
         unsent.map(|c| c.name.clone()).collect()
     }
@@ -323,6 +331,7 @@ impl Removal<'_> {
             tx,
             staged,
             not_written: &written.not_written,
+            widened: written.widened.as_deref(),
             issued: load.issued(),
             ids: written.issued.get(&part.part).map_or(&[][..], Vec::as_slice),
             batch: Batch::new(load, &written.encoder, &guards),
@@ -383,6 +392,14 @@ fn mismatch(deleted: u64, written: u64, doubt: &str) -> String {
         return format!("{deleted} rows equal the {written} rows written, and the run's own rows cannot be identified");
     }
     format!("{} of its {written} rows were deleted or changed since{doubt}", written - deleted)
+}
+
+/// Explains that all rows have the content that was sent, and none was written by a transaction of the run.
+fn rewritten(doubt: &str) -> String {
+    format!(
+        "its rows are as they were sent, but none was written by a transaction of the run: the table was rewritten or the \
+         database was restored from a copy{doubt}"
+    )
 }
 
 /// Explains why a row counts as unchanged only if the run's own transaction wrote it last. Empty if its content suffices.

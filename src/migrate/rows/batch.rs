@@ -290,12 +290,15 @@ impl<'a> Batch<'a> {
             }
             start = *end;
         }
+        let written = self.rows() - skipped.len() as u64;
         Sums {
             read: self.read,
-            written: self.rows() - skipped.len() as u64,
+            written,
             skipped: skipped.len() as u64,
             faults: self.refused,
             digest,
+            returned: Digest::default(),
+            unreturned: written,
             losses: self.counts.losses.clone(),
             lookups: self.counts.lookups.clone(),
         }

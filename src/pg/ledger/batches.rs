@@ -6,7 +6,6 @@ use postgres::Row;
 use serde::de::DeserializeOwned;
 
 use super::READING;
-use crate::model::digest::Digest;
 use crate::model::key::Key;
 use crate::model::ledger::{LoadDone, PartDone, Sums};
 use crate::pg::batch::BatchId;
@@ -117,18 +116,20 @@ fn key(text: Option<String>) -> Result<Option<Key>, ServerError> {
 /// Reads the sums of a batch's row: counts, digest, losses and lookups from column `at` on.
 fn sums(row: &Row, at: usize) -> Result<Sums, ServerError> {
     let count = |n: usize| row.kept::<i64>(at + n).map(i64::unsigned_abs);
-    let unreadable = || ServerError::of_ledger("the ledger contains a digest that this version cannot read");
-    let digest: Option<Vec<u8>> = row.kept(at + 4)?;
-    let digest = digest.map(|bytes| Digest::from_bytes(&bytes).ok_or_else(unreadable)).transpose()?;
-    Ok(Sums {
+    let mut sums = Sums {
         read: count(0)?,
         written: count(1)?,
         skipped: count(2)?,
         faults: count(3)?,
-        digest: digest.unwrap_or_default(),
         losses: list("batch.losses", row.kept(at + 5)?)?,
         lookups: list("batch.lookups", row.kept(at + 6)?)?,
-    })
+        ..Sums::default()
+    };
+    let digests: Option<Vec<u8>> = row.kept(at + 4)?;
+    match digests.is_none_or(|bytes| sums.read_digests(&bytes)) {
+        true => Ok(sums),
+        false => Err(ServerError::of_ledger("the ledger contains a digest that this version cannot read")),
+    }
 }
 
 fn list<T: DeserializeOwned>(column: &str, json: Option<String>) -> Result<Vec<T>, ServerError> {

@@ -38,7 +38,7 @@ fn create(tx: &mut Transaction<'_>, ledger: &LedgerSchema, schema_exists: bool) 
 
 /// The versions whose tables differ from those of the version before, with the statements that make the difference.
 /// Versions 1 and 2 have the same tables. A ledger of version 2 may contain fingerprints of form 2, which a tool that knows
-/// only version 1 must not compare with its own.
+/// only version 1 must not compare with its own. A ledger of version 3 may contain batches with two digests.
 const UPGRADES: [(i32, &str); 1] = [(3, include_str!("../sql/ledger_version_3.sql"))];
 
 /// Brings a ledger from a version to the one that this tool writes.

@@ -169,6 +169,21 @@ impl OpenRollback<'_> {
         })
     }
 
+    /// Counts the rows of the table that are as they were sent, whichever transaction wrote them.
+    ///
+    /// # Errors
+    /// If the server refuses or the connection is lost.
+    pub fn count_staged(&mut self, staged: &StagedRows<'_>) -> Result<u64, ServerError> {
+        let equality = Equality::read(&mut self.tx, staged.schema, staged.table)?;
+        let sql = format!(
+            "SELECT pg_catalog.count(*) FROM {} t WHERE EXISTS (SELECT FROM pg_temp.migrate_ours p WHERE {})",
+            staged.name(),
+            staged.same_row(&equality, "t", "p")
+        );
+        let row = self.application_path.reading(&mut self.tx, |tx| tx.query_one(&sql, &[]).doing(ROLLING_BACK))?;
+        Ok(row.get::<_, i64>(0).unsigned_abs())
+    }
+
     /// Deletes the owner's row that the run created, unless other rows refer to it or it was written to since.
     ///
     /// # Errors

@@ -59,7 +59,7 @@ CREATE TABLE :ledger.batch (
     written    bigint NOT NULL DEFAULT 0,
     skipped    bigint NOT NULL DEFAULT 0,
     faults     bigint NOT NULL DEFAULT 0,
-    digest     bytea,                       -- 256 sums of 16 bytes
+    digest     bytea,                       -- 256 sums of 16 bytes; 256 more of the rows as the server returned them, if read back
     issued     bigint[],                    -- ids drawn for the rows, row by row
     losses     jsonb,
     lookups    jsonb,                       -- by column: hits of each step, ambiguous, missing

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::model::cell::RawBuf;
 use crate::model::pgtype::{ColumnType, IntervalField, Kind, SilentChange};
+use crate::model::recorded::RecordedTable;
 use crate::model::rules::{Charset, Epoch, Existing, Offset, Overlap, Rules, Unit, Value, Zone};
 use crate::model::schema::{Address, ForeignKey, Sequence, TargetColumn, TargetSchema, TargetTable, TargetUnique};
 use crate::model::select::{Expr, Relation, Select};
@@ -312,7 +313,19 @@ pub fn target() -> TargetSchema {
         unlogged: true,
         heirs: strings(&["people_old"]),
         rules: Vec::new(),
+        inserting: strings(&["people_audit"]),
+        altered: Vec::new(),
     };
     let tables = [("people".to_owned(), people), ("cities".to_owned(), TargetTable::default())];
     TargetSchema { schema: "public".to_owned(), tables: tables.into(), ..TargetSchema::default() }
+}
+
+/// Returns a table as a run records it, with a column of every type.
+pub fn recorded() -> RecordedTable {
+    let target = target();
+    let mut table = target.tables["people"].clone();
+    let like = table.columns[2].clone();
+    let kinds = types().columns.into_iter().map(|column| (column.name, column.kind));
+    table.columns.extend(kinds.map(|(name, kind)| TargetColumn { name, kind, ..like.clone() }));
+    RecordedTable::of(&table)
 }

@@ -124,10 +124,12 @@ pub fn table_text(schema: &str, table: &TargetTable) -> String {
         checks,
         triggers,
         bending: _,
+        inserting: _,
         has_rows: _,
         unlogged: _,
         heirs: _,
         rules: _,
+        altered: _,
     } = table;
     let mut lines = vec![schema.to_owned()];
     lines.extend(columns.iter().map(|column| {
