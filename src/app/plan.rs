@@ -131,13 +131,7 @@ pub fn make(
     let refused = report.refusals.len();
     report.refusals.extend(facts.matches.iter().flat_map(|matches| matches.refusals.iter().cloned()));
     facts.busy.iter().for_each(|busy| note_busy(m, busy, report));
-    let mut versions = Vec::new();
-    for difference in facts.versions {
-        match mapping.target.versions {
-            VersionRule::Warn => versions.push(difference.warning()),
-            VersionRule::Refuse => report.refusals.push(difference.refusal()),
-        }
-    }
+    let versions = report_versions(mapping, facts.versions, report);
     match plan::build(mapping, &inputs) {
         Ok(mut plan) => {
             facts.catalog.iter().for_each(|target| recorded::keep_owner_types(&mut plan, target));
@@ -160,6 +154,18 @@ pub fn make(
             Ok(None)
         }
     }
+}
+
+/// Refuses differences of the version tables, or returns them as warnings, as the mapping says.
+fn report_versions(mapping: &Mapping, differences: Vec<VersionDifference>, report: &mut Report) -> Vec<Warning> {
+    let mut warnings = Vec::new();
+    for difference in differences {
+        match mapping.target.versions {
+            VersionRule::Warn => warnings.push(difference.warning()),
+            VersionRule::Refuse => report.refusals.push(difference.refusal()),
+        }
+    }
+    warnings
 }
 
 fn target_facts(
