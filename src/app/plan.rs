@@ -20,7 +20,7 @@ use crate::model::schema::{Detachable, TargetSchema};
 use crate::pg::{OtherSession, ServerError, Session};
 use crate::plan::{self, Detaching, Inputs, Plan, Purpose, SqlFacts, WithMatches};
 use crate::resume;
-use crate::sqlite::Source;
+use crate::sqlite::{ErrorClass, Source};
 
 use super::failure::Failure;
 use super::session::{LedgerView, Migration, Planned, Request};
@@ -317,6 +317,7 @@ fn sql_facts(source: &Source, mapping: &Mapping, inputs: &Inputs<'_>) -> Result<
                 reader.check_indexes(&select).map_err(Failure::refused)?;
                 SqlFacts { columns, reads, mistake: None }
             }
+            Err(e) if e.class == ErrorClass::Interrupted => return Err(Failure::refused(e)),
             Err(e) => SqlFacts { mistake: Some((e.expr, e.to_string())), ..SqlFacts::default() },
         };
         facts.insert(load, found);
