@@ -185,7 +185,16 @@ fn target_facts(
         ),
         _ => Default::default(),
     };
-    Ok(TargetFacts { catalog: Some(catalog), matches: Some(matches), detachable, expressions, purpose, held, busy, versions })
+    Ok(TargetFacts {
+        catalog: Some(catalog),
+        matches: Some(matches),
+        detachable,
+        expressions,
+        purpose,
+        held,
+        busy,
+        versions,
+    })
 }
 
 /// The rights that the command needs on the target. Every command only verifies a finished run.
