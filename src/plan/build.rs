@@ -11,8 +11,8 @@ use crate::model::schema::{TargetSchema, TargetTable};
 use super::order::Order;
 use super::{
     Context, Feed, HeldTable, Inputs, LeftInSource, LoadPlan, OwnerPath, OwnerPlan, Plan, PlanFindings, Purpose,
-    Shifted, TableClass, Taken, assumed, classes, columns, detach, existing, matching, modifiers, order, owner, owner_path,
-    relation, rights, shift, tables, unmapped,
+    Shifted, TableClass, Taken, assumed, classes, columns, detach, existing, matching, modifiers, order, owner,
+    owner_path, relation, rights, shift, tables, unmapped,
 };
 
 /// Returns the plan, or every refusal.

@@ -314,7 +314,8 @@ impl LoadPlan {
 
     /// Returns true if the load only adds to the rows of its table: it accepts existing rows, or gives its own new ids.
     pub fn only_adds(&self) -> bool {
-        self.existing == Some(Existing::Append) || self.columns.iter().any(|column| column.shift.as_deref() == Some(&self.table))
+        self.existing == Some(Existing::Append)
+            || self.columns.iter().any(|column| column.shift.as_deref() == Some(&self.table))
     }
 
     /// Returns the columns whose ids the target issues, as positions in `columns`.
