@@ -1,16 +1,39 @@
-//! The command line. The only file that names clap; `app` interprets the arguments.
+//! The command line. The only module that names clap; `app` interprets the arguments.
+
+mod generate;
+mod values;
 
 use std::ffi::OsString;
 use std::io::Write;
 use std::path::PathBuf;
 
-use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::model::record::CommandKind;
 use crate::text::printable_lines;
 
+use values::{jobs, pair};
+
+pub use clap_complete::Shell;
+pub use values::{Color, DetachWhat, OnFaultFlag, Progress, VerifyWhat};
+
 /// Help heading for output options.
 const OUTPUT: &str = "Output";
+
+/// The schema of the ledger, unless another one is named.
+pub const LEDGER_SCHEMA: &str = "migrate";
+
+/// The commands in the order in which they are used, as `--help` prints them.
+const GROUPS: [(&str, &[&str]); 5] = [
+    ("Prepare", &["rehearse", "plan"]),
+    ("Cut over", &["--dry-run", "--yes", "status"]),
+    ("Prove or undo", &["verify", "rollback"]),
+    ("Look up", &["guide", "explain", "help"]),
+    ("Set up a shell", &["completions", "man"]),
+];
+
+/// The two ways to call the tool.
+const USAGE: &str = "migrate [OPTIONS] --dry-run | --yes\n       migrate <COMMAND> [OPTIONS]";
 
 /// Move one application's SQLite database into a multi-user PostgreSQL, once, and prove that it arrived.
 ///
@@ -26,9 +49,13 @@ const OUTPUT: &str = "Output";
     version,
     verbatim_doc_comment,
     max_term_width = 100,
-    args_conflicts_with_subcommands = true
+    args_conflicts_with_subcommands = true,
+    override_usage = USAGE
 )]
 pub struct Cli {
+    /// True if there was no argument at all.
+    #[arg(skip)]
+    pub bare: bool,
     /// The command. `None` for the cutover.
     #[command(subcommand)]
     pub command: Option<Command>,
@@ -40,31 +67,43 @@ pub struct Cli {
 /// Every command except the cutover.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
-    /// Run the complete cutover on a throw-away PostgreSQL inside the process
+    /// Run the whole cutover on a throw-away PostgreSQL
     Rehearse(Rehearse),
     /// Compare source and target again, writing nothing
     Verify(Verify),
     /// Print the plan
     Plan(PlanArgs),
-    /// Print the ledger: runs, loads, detached objects, the next step
+    /// Print the state of the run, and the next step
     Status(Common),
     /// Remove exactly the rows that a run wrote
     Rollback(Rollback),
-    /// Print a page of the guide: mapping, cutover, connections, reports, reasons, guarantees, limits, speed
+    /// Print a page of the guide, such as the runbook
     Guide {
         /// The page; without one, the list of pages
         topic: Option<String>,
     },
-    /// Explain a reason for which a row cannot be loaded, with an example and every way out
+    /// Explain why a row cannot be loaded, with every way out
     Explain {
         /// The reason, as a report prints it; without one, all reasons
         reason: Option<String>,
     },
+    /// Print the completions for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Print the manual page, or that of a command
+    Man {
+        /// The command; without one, the tool itself
+        command: Option<String>,
+    },
 }
 
-/// A page of the guide to print.
+/// A text to print: a page of the guide, or one that is made from the command line's definition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Page<'a> {
+    /// The first words of the tool, for a call without any argument.
+    Welcome,
     /// The list of topics.
     Topics,
     /// One topic.
@@ -73,6 +112,10 @@ pub enum Page<'a> {
     Reasons,
     /// One reason.
     Reason(&'a str),
+    /// The completions for a shell.
+    Completions(Shell),
+    /// The manual page of a command, or of the tool.
+    Man(Option<&'a str>),
 }
 
 /// Flags that every command takes.
@@ -95,7 +138,7 @@ pub struct Common {
     #[arg(long, value_name = "COLUMN=VALUE", value_parser = pair)]
     pub owner: Vec<(String, String)>,
     /// The schema of the ledger on the target
-    #[arg(long, value_name = "NAME", default_value = "migrate")]
+    #[arg(long, value_name = "NAME", default_value = LEDGER_SCHEMA)]
     pub ledger_schema: String,
     /// The result as JSON on stdout
     #[arg(long, help_heading = OUTPUT)]
@@ -106,7 +149,7 @@ pub struct Common {
     /// No progress and no log
     #[arg(short, long, help_heading = OUTPUT)]
     pub quiet: bool,
-    /// A longer log
+    /// A longer log, and every table of the report
     #[arg(short, long, action = ArgAction::Count, help_heading = OUTPUT)]
     pub verbose: u8,
     /// Colour on stdout
@@ -129,14 +172,13 @@ impl Cli {
     /// The command, as reports record it.
     pub fn command_kind(&self) -> CommandKind {
         match &self.command {
-            None => CommandKind::Migrate,
             Some(Command::Rehearse(_)) => CommandKind::Rehearse,
             Some(Command::Verify(_)) => CommandKind::Verify,
             Some(Command::Plan(_)) => CommandKind::Plan,
             Some(Command::Status(_)) => CommandKind::Status,
             Some(Command::Rollback(_)) => CommandKind::Rollback,
-            // These print a page; an error of theirs is one of the command line.
-            Some(Command::Guide { .. } | Command::Explain { .. }) => CommandKind::Migrate,
+            // The cutover; and what prints a page, whose error is one of the command line.
+            _ => CommandKind::Migrate,
         }
     }
 
@@ -145,6 +187,9 @@ impl Cli {
         match &self.command {
             Some(Command::Guide { topic }) => Some(topic.as_deref().map_or(Page::Topics, Page::Topic)),
             Some(Command::Explain { reason }) => Some(reason.as_deref().map_or(Page::Reasons, Page::Reason)),
+            Some(Command::Completions { shell }) => Some(Page::Completions(*shell)),
+            Some(Command::Man { command }) => Some(Page::Man(command.as_deref())),
+            None if self.bare => Some(Page::Welcome),
             _ => None,
         }
     }
@@ -161,13 +206,13 @@ impl Cli {
 
     fn flags(&self) -> (&Common, Option<&Reporting>) {
         match &self.command {
-            None => (&self.run.common, Some(&self.run.reporting)),
             Some(Command::Rehearse(args)) => (&args.common, Some(&args.reporting)),
             Some(Command::Verify(args)) => (&args.common, Some(&args.reporting)),
             Some(Command::Rollback(args)) => (&args.common, Some(&args.reporting)),
             Some(Command::Plan(args)) => (&args.common, None),
             Some(Command::Status(common)) => (common, None),
-            Some(Command::Guide { .. } | Command::Explain { .. }) => (&self.run.common, None),
+            None => (&self.run.common, Some(&self.run.reporting)),
+            Some(_) => (&self.run.common, None),
         }
     }
 }
@@ -284,74 +329,6 @@ pub struct Rollback {
     pub reporting: Reporting,
 }
 
-/// `--progress`
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Progress {
-    /// Bars on a terminal, lines elsewhere.
-    #[default]
-    Auto,
-    /// Bars.
-    Bar,
-    /// Lines.
-    Plain,
-    /// Nothing.
-    None,
-}
-
-/// `--color`
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Color {
-    /// On a terminal, unless NO_COLOR is set.
-    #[default]
-    Auto,
-    /// Always.
-    Always,
-    /// Never.
-    Never,
-}
-
-/// `--on-fault`
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum OnFaultFlag {
-    /// The run stops; no row of the batch is written.
-    Abort,
-    /// The row is left out, and recorded in the ledger and in the fault file.
-    Quarantine,
-}
-
-/// `--detach`
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum DetachWhat {
-    /// If the source proves that nothing is lost by it and the table is large enough to pay.
-    #[default]
-    Auto,
-    /// Nothing but triggers that would change rows.
-    Never,
-    /// If the source proves that nothing is lost by it, also for a small table.
-    Always,
-}
-
-/// `--verify`
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum VerifyWhat {
-    /// Everything.
-    #[default]
-    Full,
-    /// Counts, sequences and constraints, no content.
-    Counts,
-    /// Nothing.
-    None,
-}
-
-fn jobs(text: &str) -> Result<usize, String> {
-    text.parse().ok().filter(|n| (1..=256).contains(n)).ok_or_else(|| "write a number from 1 to 256".to_owned())
-}
-
-fn pair(text: &str) -> Result<(String, String), String> {
-    let (column, value) = text.split_once('=').ok_or("write COLUMN=VALUE")?;
-    if column.is_empty() { Err("write COLUMN=VALUE".to_owned()) } else { Ok((column.to_owned(), value.to_owned())) }
-}
-
 /// Parsing ended without a command: help, version or a usage error. clap has already printed it.
 #[derive(Debug)]
 pub struct Unread {
@@ -361,16 +338,38 @@ pub struct Unread {
     pub as_json: Option<(CommandKind, String)>,
 }
 
-/// Parses the arguments. Prints help, version and usage errors.
+/// The definition of the command line with the text of `--version`.
+fn definition(version: &str) -> clap::Command {
+    Cli::command().long_version(version.to_owned())
+}
+
+/// The completions for a shell.
+pub fn completions(shell: Shell) -> String {
+    generate::completions(Cli::command(), shell)
+}
+
+/// The manual page of a command, or that of the tool. `None` if there is no such command.
+pub fn man(command: Option<&str>) -> Option<String> {
+    generate::man(Cli::command(), command)
+}
+
+/// The names of all commands.
+pub fn command_names() -> Vec<String> {
+    Cli::command().get_subcommands().map(|command| command.get_name().to_owned()).collect()
+}
+
+/// Parses the arguments. Prints help, version and usage errors. `version`: the text of `--version`.
 ///
 /// # Errors
 /// If there is no command to run.
-pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, Unread> {
+pub fn parse(args: impl IntoIterator<Item = OsString>, version: &str) -> Result<Cli, Unread> {
     let args: Vec<OsString> = args.into_iter().collect();
     let json = args.iter().any(|arg| arg == "--json");
-    let first = args.get(1).and_then(|arg| arg.to_str()).filter(|arg| Cli::command().find_subcommand(arg).is_some());
+    let first = args.get(1).and_then(|arg| arg.to_str());
     let command = first.and_then(CommandKind::of).unwrap_or(CommandKind::Migrate);
-    Cli::try_parse_from(args).map_err(|e| {
+    let bare = args.len() <= 1;
+    let parsed = generate::grouped(definition(version), &GROUPS).try_get_matches_from(args);
+    let cli = parsed.and_then(|matches| Cli::from_arg_matches(&matches)).map_err(|e| {
         let text = e.to_string();
         if e.use_stderr() {
             // The message quotes arguments.
@@ -382,7 +381,8 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, Unread> {
         let said = said.flat_map(str::lines).map(str::trim).collect::<Vec<_>>().join(" ");
         let as_json = (json && e.use_stderr()).then(|| (command, said.trim_start_matches("error: ").to_owned()));
         Unread { code: u8::try_from(e.exit_code()).unwrap_or(2), as_json }
-    })
+    })?;
+    Ok(Cli { bare, ..cli })
 }
 
 #[cfg(test)]
@@ -392,6 +392,16 @@ mod tests {
     #[test]
     fn the_flags_fit_together() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_help_lists_every_command_once() {
+        let mut listed: Vec<&str> = GROUPS.iter().flat_map(|(_, names)| names.iter().copied()).collect();
+        listed.retain(|name| !name.starts_with("--") && *name != "help");
+        listed.sort_unstable();
+        let mut known = command_names();
+        known.sort_unstable();
+        assert_eq!(listed, known);
     }
 
     #[test]

@@ -9,6 +9,11 @@ use crate::model::record::{StepKind, Warning};
 pub enum Event<'a> {
     /// A step of the command began.
     Step(StepKind),
+    /// The number of rows that the step will process, for the time that is left. A step that does not know it is silent.
+    Expected {
+        /// The number of rows.
+        rows: u64,
+    },
     /// Work on a load began.
     Began {
         /// The load.

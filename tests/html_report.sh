@@ -1,6 +1,7 @@
 #!/bin/sh
 # Renders every golden HTML report in headless Chromium: as pictures (light, dark, narrow) to look at, and on paper.
-# Checks only that each renders: a picture and a PDF come out, the verdict is on the page, nothing was blocked or loaded.
+# Checks that each renders: a picture and a PDF come out, the verdict is on the page, nothing was blocked or loaded. On a
+# screen of 390 pixels and on one of 1,100, no element is wider than the screen, so that no column is cut off.
 # Not part of `cargo test`, since it needs a browser: on Debian `apt-get install chromium`.
 #
 # Usage: tests/html_report.sh [FOLDER FOR THE PICTURES]
@@ -24,14 +25,38 @@ fail() {
     exit 1
 }
 
-for page in "$reports"/*.html; do
-    name=$(basename "$page" .html)
+# A page with the report in a frame of a phone's width: a window cannot be that narrow. The golden pages have no style.
+frame() {
+    cat >"$profile/frame.html" <<FRAME
+<body style="margin:0"><iframe id="f" src="page.html" width="$1" height="$2" style="border:0"></iframe>
+<script>
+document.getElementById("f").onload = () => {
+  const page = document.getElementById("f").contentDocument;
+  const hidden = (e) => e.closest("caption, thead") && getComputedStyle(e.closest("caption, thead")).position === "absolute";
+  const wide = [...page.querySelectorAll("body *")].filter((e) => e.getBoundingClientRect().right > $1 + 0.5 && !hidden(e));
+  document.body.dataset.wide = wide.map((e) => e.tagName + ":" + e.textContent.trim().replace(/\s+/g, " ").slice(0, 40)).join("; ") || "none";
+};
+</script></body>
+FRAME
+}
+
+style=$(dirname "$0")/../src/report/html.css
+for golden in "$reports"/*.html; do
+    name=$(basename "$golden" .html)
+    page=$profile/page.html
+    sed -e "/<style><\/style>/{s/<\/style>//;r $style" -e 'a </style>' -e '}' "$golden" >"$page"
+    for width in 390 1100; do
+        frame "$width" 3000
+        browse --allow-file-access-from-files --virtual-time-budget=5000 --dump-dom "file://$profile/frame.html" >"$profile/dom"
+        grep -q 'data-wide="none"' "$profile/dom" || fail "$name" "wider than $width: $(grep -o 'data-wide="[^"]*"' "$profile/dom")"
+    done
+    frame 390 3000
+    browse --allow-file-access-from-files --window-size=500,3000 --screenshot="$out/$name.narrow.png" "file://$profile/frame.html"
     browse --dump-dom "file://$page" >"$profile/dom"
     grep -q '<h1>' "$profile/dom" || fail "$name" "the verdict is not on the page"
     if grep -E 'CONSOLE|Refused to|ERR_' "$profile/log"; then fail "$name" "the browser complained"; fi
     browse --window-size=1100,2400 --screenshot="$out/$name.png" "file://$page"
     browse --window-size=1100,1400 --blink-settings=preferredColorScheme=0 --screenshot="$out/$name.dark.png" "file://$page"
-    browse --window-size=500,1400 --screenshot="$out/$name.narrow.png" "file://$page"
     browse --no-pdf-header-footer --print-to-pdf="$out/$name.pdf" "file://$page"
     for picture in "$out/$name.png" "$out/$name.dark.png" "$out/$name.narrow.png" "$out/$name.pdf"; do
         # A blank page of this size is below 10 kB.

@@ -11,9 +11,9 @@ use crate::sqlite::Source;
 
 use super::failure::Failure;
 use super::finish::finish;
-use super::record::Timing;
 use super::session::{Migration, Planned, Request, run_state};
 use super::situation::{Situation, comparable, readable_ledger};
+use super::timing::Timing;
 use super::world::World;
 use super::{cutover, dry_run, explain, inputs, plan, record, rollback};
 

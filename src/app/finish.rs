@@ -125,7 +125,7 @@ fn verify_run(
     let sums = |load: &str| Some(subject.done.get(load)?.sums());
     existing::record(report, Some(run), &CountedLoads { plan: planned.plan, source: planned.source, sums: &sums });
     record::misread_texts(report, planned.plan, planned.source);
-    record::step(report, StepKind::Verify, m.world().elapsed() - began);
+    record::step(report, StepKind::Verify, began, m.world().elapsed());
     reconnect.retrying(session, |session| Ok(fault_file::quarantined(m, session, planned, run, report)?))?;
     let complete = report.loads.iter().all(|l| !matches!(l.state, LoadState::Partial | LoadState::Planned));
     if let Some(own) = own.filter(|_| !differs && complete)

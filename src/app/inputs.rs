@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Duration, FixedOffset, NaiveDate, TimeZone};
 
-use crate::cli::Common;
+use crate::cli::{Common, LEDGER_SCHEMA};
 use crate::mapping::{self, FeedRule, Mapping, Modifiers, Switch, WrittenValue};
 use crate::model::rules::{Value, Zone};
 
@@ -88,6 +88,22 @@ pub fn source(common: &Common, found: &MappingFile) -> Result<PathBuf, Failure> 
 pub fn target(common: &Common, mapping: &Mapping, world: &World) -> Option<String> {
     let from_variable = || world.variable(&mapping.target.url_env).filter(|url| !url.is_empty()).map(str::to_owned);
     common.target.clone().or_else(from_variable)
+}
+
+/// The arguments that a following command repeats for one of the mappings. The connection string may hold a password, so
+/// it is a variable in its place.
+pub fn repeated(common: &Common, mapping: Option<&PathBuf>) -> Vec<String> {
+    let path = |path: &PathBuf| path.display().to_string();
+    let mut named = vec![
+        ("-m", mapping.map(path)),
+        ("-s", common.source.as_ref().map(path)),
+        ("-t", common.target.as_ref().map(|_| "$DATABASE_URL".to_owned())),
+        ("--env-file", common.env_file.as_ref().map(path)),
+    ];
+    named.extend(common.owner.iter().map(|(column, value)| ("--owner", Some(format!("{column}={value}")))));
+    let schema = Some(common.ledger_schema.clone()).filter(|schema| schema != LEDGER_SCHEMA);
+    named.push(("--ledger-schema", schema));
+    named.into_iter().filter_map(|(flag, value)| Some([flag.to_owned(), value?])).flatten().collect()
 }
 
 /// Returns true if a target was named, by the PG* variables or otherwise.

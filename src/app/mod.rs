@@ -28,6 +28,8 @@ mod rollback;
 mod session;
 mod situation;
 mod status;
+mod timing;
+mod version;
 mod world;
 
 use anyhow::Context;
@@ -44,6 +46,7 @@ use failure::Failure;
 use output::{print_with, say, unless_missing};
 
 pub use failure::{keep_panics_bare, unread};
+pub use version::version;
 pub use world::World;
 
 /// Runs the command of the arguments.
@@ -91,7 +94,7 @@ fn command(cli: &Cli, world: &World) -> Result<Exit, Failure> {
         }
         Some(Command::Plan(args)) => plan(args, world),
         Some(Command::Status(common)) => status(common, world),
-        Some(Command::Guide { .. } | Command::Explain { .. }) => Ok(Exit::Done),
+        Some(_) => Ok(Exit::Done),
     }
 }
 
@@ -109,7 +112,12 @@ fn with_reports(
         work(&observer)
     };
     let reports = match worked {
-        Ok(reports) => reports,
+        Ok(mut reports) => {
+            for (at, report) in reports.iter_mut().enumerate() {
+                report.arguments = inputs::repeated(common, common.mapping.get(at));
+            }
+            reports
+        }
         Err(failure) => {
             let report = report_of(&failure, cli, world);
             world.ending.begin_report();
@@ -128,7 +136,9 @@ fn with_reports(
 fn report_of(failure: &Failure, cli: &Cli, world: &World) -> Report {
     let read = || inputs::one_mapping(cli.common(), world).map(|file| file.mapping.name).unwrap_or_default();
     let mapping = world.mapping.get().cloned().unwrap_or_else(read);
-    failure.report(cli.command_kind(), &mapping)
+    let mut report = failure.report(cli.command_kind(), &mapping);
+    report.arguments = inputs::repeated(cli.common(), cli.common().mapping.first());
+    report
 }
 
 /// The reports as stdout shows them.
@@ -159,7 +169,11 @@ fn plan(args: &PlanArgs, world: &World) -> Result<Exit, Failure> {
     let (screen, exit) = match plan::command(args, world, &observer)? {
         Ok(plan) if args.common.json => (json(&plan)?, Exit::Done),
         Ok(plan) if args.sql => (Screen::drawn(crate::plan::sql(&plan)), Exit::Done),
-        Ok(plan) => (Screen::of(&crate::plan::text(&plan)), Exit::Done),
+        Ok(plan) => {
+            let arguments = inputs::repeated(&args.common, args.common.mapping.first());
+            let text = format!("{}\n{}", crate::plan::text(&plan), report::after_plan(&arguments));
+            (Screen::of(&text), Exit::Done)
+        }
         Err(report) => (rendered(&[*report], &args.common, world)?, Exit::Refused),
     };
     world.ending.begin_report();
@@ -183,7 +197,7 @@ fn observer(common: &Common, world: &World) -> impl Observer {
         (false, 0) => Verbosity::Usual,
         (false, _) => Verbosity::Verbose,
     };
-    progress::observer(Mode::resolve(requested, world.stderr_is_terminal), verbosity)
+    progress::observer(Mode::resolve(requested, world.bar_columns()), verbosity)
 }
 
 fn style(common: &Common, world: &World) -> Style {
@@ -192,5 +206,5 @@ fn style(common: &Common, world: &World) -> Style {
         Color::Never => false,
         Color::Auto => world.stdout_is_terminal && world.variable("NO_COLOR").is_none_or(|v| v.is_empty()),
     };
-    Style { colour, width: world.width }
+    Style { colour, width: world.width, all: common.verbose > 0 }
 }

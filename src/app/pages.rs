@@ -1,9 +1,10 @@
-//! `migrate guide` and `migrate explain`: pages of the guide on stdout, through a pager on a terminal.
+//! The commands that print a text: pages of the guide through a pager on a terminal, completions, manual pages, and the
+//! first words of the tool.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use crate::cli::Page;
+use crate::cli::{self, Page};
 use crate::exit::Exit;
 use crate::guide;
 use crate::model::fault::Reason;
@@ -14,25 +15,43 @@ use super::World;
 use super::failure::Failure;
 use super::output::print_with;
 
-/// Prints a page: a topic of the guide, the list of topics, one reason, or all reasons.
+/// Prints a page: a topic of the guide, the list of topics, one reason, all reasons, or a generated text.
 ///
 /// # Errors
-/// A usage error if no topic or reason has this name.
+/// A usage error if no topic, reason or command has this name.
 pub(super) fn command(page: &Page<'_>, world: &World) -> Result<Exit, Failure> {
     let text = match *page {
+        // A call without arguments did nothing: a script that relies on exit 0 as "done and verified" must not take it for that.
+        Page::Welcome => return Ok(print_with(&Screen::of(&guide::welcome()), Exit::Usage)),
+        Page::Completions(shell) => return Ok(print_with(&Screen::drawn(cli::completions(shell)), Exit::Done)),
+        Page::Man(name) => {
+            let text = cli::man(name).ok_or_else(|| no_command(name.unwrap_or_default()))?;
+            return Ok(print_with(&Screen::drawn(text), Exit::Done));
+        }
         Page::Topics => guide::overview(),
         Page::Topic(name) => guide::page(name).ok_or_else(|| {
             let names: Vec<&str> = guide::TOPICS.iter().map(|topic| topic.name).collect();
             unknown("guide", name, &names)
         })?,
         Page::Reasons => guide::page("reasons").unwrap_or_default(),
-        Page::Reason(word) => guide::explain(word).ok_or_else(|| {
-            let words: Vec<&str> = Reason::ALL.iter().map(|reason| reason.word()).collect();
-            unknown("explain", word, &words)
-        })?,
+        Page::Reason(word) => {
+            let text = guide::explain(word).ok_or_else(|| {
+                let words: Vec<&str> = Reason::ALL.iter().map(|reason| reason.word()).collect();
+                unknown("explain", word, &words)
+            })?;
+            format!("{text}\nNext: Choose one, and check again. Nothing is written.\n  migrate -m MAPPING --dry-run\n")
+        }
     };
     let is_paged = world.stdout_is_terminal && paged(&text, world);
     Ok(if is_paged { Exit::Done } else { print_with(&Screen::of(&text), Exit::Done) })
+}
+
+/// The error for a manual page of a command that does not exist.
+fn no_command(name: &str) -> Failure {
+    let known = cli::command_names();
+    let nearest = did_you_mean(name, known.iter().map(String::as_str));
+    let advice = format!("{nearest}Commands: {}.", known.join(", "));
+    Failure::usage_of("man", format!("`{name}` is not a command"), advice)
 }
 
 /// The error for a name that is not in the guide: the nearest name, or all of them if they fit a line.

@@ -44,6 +44,6 @@ pub fn read(
     let mut found = preflight.read(session, &|load: &LoadPlan| !(load.when_empty && holds_rows(&load.table)))?;
     HeldComparison { plan, target, source, settled }.add(session, &mut found)?;
     let refusals = sequence_ends::refuse_used_up(plan, source.schema(), target, &settled.shifts, &found);
-    record::step(report, StepKind::Preflight, m.world().elapsed() - began);
+    record::step(report, StepKind::Preflight, began, m.world().elapsed());
     Ok(PreflightResult { found, maps, refusals })
 }

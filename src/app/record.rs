@@ -1,10 +1,7 @@
-//! Records what was planned, found and done in the report, and measures it.
+//! Records what was planned, found and done in the report.
 
-use std::collections::{BTreeMap, HashSet};
-use std::sync::{Mutex, PoisonError};
-use std::thread::ThreadId;
+use std::collections::BTreeMap;
 
-use crate::event::{Event, Observer};
 use crate::exit::Exit;
 use crate::job::Stop;
 use crate::migrate::preflight::read_ahead::LoadPreflight;
@@ -14,7 +11,7 @@ use crate::model::key::Key;
 use crate::model::ledger::{LoadDone, Run, Sums};
 use crate::model::record::{
     DetachedRecord, FAULTS_LISTED, FaultRecord, LeftRecord, LoadRecord, LoadState, LookupRecord, LookupStep,
-    LossRecord, NotTable, OwnerRecord, Refusal, Report, RetryRecord, StepKind, StepRecord, Warning,
+    LossRecord, NotTable, OwnerRecord, Refusal, Report, StepKind, StepRecord, Warning,
 };
 use crate::model::rules::Value;
 use crate::model::schema::SourceColumn;
@@ -22,8 +19,6 @@ use crate::pg::detach::Detached;
 use crate::pg::sqlstate;
 use crate::plan::{LoadPlan, Node, OwnerPlan, Plan};
 use crate::sqlite::{Reader, Source, SourceError};
-
-use super::world::World;
 
 /// Records the source.
 pub fn source(report: &mut Report, source: &Source, path: &str) {
@@ -213,9 +208,9 @@ pub fn end(report: &mut Report, exit: Exit) {
     report.exit = exit.record();
 }
 
-/// Records the time of a step.
-pub fn step(report: &mut Report, step: StepKind, seconds: f64) {
-    report.steps.push(StepRecord { step, seconds: rounded(seconds) });
+/// Records the time of a step, in seconds after the start of the command.
+pub fn step(report: &mut Report, step: StepKind, began: f64, ended: f64) {
+    report.steps.push(StepRecord { step, started: rounded(began), seconds: rounded(ended - began) });
 }
 
 /// The reason of a stop, with what is written and what the same command will do.
@@ -268,87 +263,7 @@ pub fn stop(stop: &Stop, report: &Report, written: bool) -> Refusal {
     Refusal::new(place, stop.to_string(), format!("{remedy}{state}"))
 }
 
-/// An observer that measures loads and counts their lanes, and passes each event on.
-pub struct Timing<'a> {
-    world: &'a World,
-    next: &'a dyn Observer,
-    measured: Mutex<Measured>,
-}
-
-/// The steps in which lanes work on loads, each lane in its own thread.
-const LANED: [StepKind; 2] = [StepKind::Preflight, StepKind::Load];
-
-#[derive(Default)]
-struct Measured {
-    step: Option<StepKind>,
-    loads: BTreeMap<String, Span>,
-    /// The lanes of each load.
-    lanes: BTreeMap<String, HashSet<ThreadId>>,
-    retries: Vec<RetryRecord>,
-}
-
-/// Seconds since the start of the command.
-#[derive(Clone, Copy)]
-struct Span {
-    began: f64,
-    ended: f64,
-}
-
-impl<'a> Timing<'a> {
-    /// Passes each event on to `next`.
-    pub fn new(world: &'a World, next: &'a dyn Observer) -> Timing<'a> {
-        Timing { world, next, measured: Mutex::new(Measured::default()) }
-    }
-
-    /// Adds times, lanes and retries to the report. A load that was not loaded has the time of its preflight.
-    pub fn complete(&self, report: &mut Report) {
-        let measured = self.measured.lock().unwrap_or_else(PoisonError::into_inner);
-        for load in &mut report.loads {
-            if let Some(span) = measured.loads.get(&load.load) {
-                load.started = rounded(span.began);
-                load.seconds = rounded(span.ended - span.began);
-            }
-            if let Some(lanes) = measured.lanes.get(&load.load) {
-                load.lanes = u32::try_from(lanes.len()).unwrap_or(u32::MAX);
-            }
-        }
-        report.retries.extend(measured.retries.iter().cloned());
-    }
-}
-
-impl Observer for Timing<'_> {
-    fn on_event(&self, event: Event<'_>) {
-        let at = self.world.elapsed();
-        let mut measured = self.measured.lock().unwrap_or_else(PoisonError::into_inner);
-        match event {
-            Event::Step(step) => {
-                // The load measures its loads anew.
-                if step == StepKind::Load && measured.step == Some(StepKind::Preflight) {
-                    measured.loads.clear();
-                    measured.lanes.clear();
-                }
-                measured.step = Some(step);
-            }
-            Event::Began { load, .. } => {
-                measured.loads.entry(load.to_owned()).or_insert(Span { began: at, ended: at });
-            }
-            Event::Rows { load, .. } | Event::Ended { load } => {
-                if let Some(span) = measured.loads.get_mut(load) {
-                    span.ended = at;
-                }
-                if matches!(event, Event::Rows { .. }) && measured.step.is_some_and(|step| LANED.contains(&step)) {
-                    measured.lanes.entry(load.to_owned()).or_default().insert(std::thread::current().id());
-                }
-            }
-            Event::Retry { why, .. } => measured.retries.push(RetryRecord { at: rounded(at), why: why.to_owned() }),
-            Event::Copied { .. } | Event::RowsLost { .. } | Event::Warned(_) | Event::Said(_) => {}
-        }
-        drop(measured);
-        self.next.on_event(event);
-    }
-}
-
 /// Rounds to milliseconds, the unit of a report.
-fn rounded(seconds: f64) -> f64 {
+pub fn rounded(seconds: f64) -> f64 {
     (seconds * 1000.0).round() / 1000.0
 }

@@ -235,7 +235,7 @@ impl Migration<'_> {
     pub fn step<T>(&self, step: StepKind, report: &mut Report, work: impl FnOnce() -> T) -> T {
         let began = self.world.elapsed();
         let done = work();
-        record::step(report, step, self.world.elapsed() - began);
+        record::step(report, step, began, self.world.elapsed());
         done
     }
 

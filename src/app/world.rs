@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -59,7 +60,7 @@ impl World {
             stdout_is_terminal: io::stdout().is_terminal(),
             stderr_is_terminal: io::stderr().is_terminal(),
             stdin_is_terminal: io::stdin().is_terminal(),
-            width: columns.unwrap_or(100),
+            width: columns.or_else(|| columns_of(io::stdout())).unwrap_or(100),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             asked: Arc::default(),
             mapping: Arc::default(),
@@ -114,4 +115,20 @@ impl World {
     pub fn elapsed(&self) -> f64 {
         self.began.elapsed().as_secs_f64()
     }
+
+    /// The columns of the terminal on stderr, as a function. `None` if stderr is no terminal, or one that erases nothing.
+    pub fn bar_columns(&self) -> Option<fn() -> usize> {
+        let erases = self.variable("TERM").is_none_or(|term| term != "dumb");
+        (self.stderr_is_terminal && erases).then_some(columns_of_stderr)
+    }
+}
+
+/// The columns of a terminal. `None` if it is none, or does not know its size.
+fn columns_of(file: impl AsFd) -> Option<usize> {
+    terminal_size::terminal_size_of(file).map(|(width, _)| usize::from(width.0)).filter(|columns| *columns > 0)
+}
+
+/// The present columns of the terminal on stderr. It may be resized at any time.
+fn columns_of_stderr() -> usize {
+    columns_of(io::stderr()).unwrap_or(80)
 }

@@ -17,12 +17,16 @@ pub struct Topic {
 }
 
 /// All topics, in the order in which an operator needs them.
-pub const TOPICS: [Topic; 8] = [
+pub const TOPICS: [Topic; 9] = [
     Topic { name: "mapping", summary: "the mapping language, every key once", page: include_str!("mapping.md") },
-    Topic { name: "cutover", summary: "the run, a stop, a rollback", page: include_str!("cutover.md") },
+    Topic {
+        name: "cutover",
+        summary: "the runbook: who does what and when, at each exit status",
+        page: include_str!("cutover.md"),
+    },
     Topic {
         name: "connections",
-        summary: "connection strings, TLS, poolers, rights",
+        summary: "connection strings by host, TLS, poolers, rights",
         page: include_str!("connections.md"),
     },
     Topic { name: "reports", summary: "exit status, verdicts, JSON, the fault file", page: include_str!("reports.md") },
@@ -37,11 +41,21 @@ pub const TOPICS: [Topic; 8] = [
         page: include_str!("guarantees.md"),
     },
     Topic { name: "limits", summary: "versions, types, memory, what is refused", page: include_str!("limits.md") },
+    Topic {
+        name: "versions",
+        summary: "what later versions read, and what programs may rely on",
+        page: include_str!("versions.md"),
+    },
     Topic { name: "speed", summary: "measurements, compared with other tools", page: include_str!("speed.md") },
 ];
 
 /// The whole mapping language as one TOML file, every key with a comment.
 pub const REFERENCE: &str = include_str!("reference.toml");
+
+/// Returns the first words of the tool: its purpose, a first migration, and the places of help.
+pub fn welcome() -> String {
+    include_str!("welcome.txt").replace("{version}", env!("CARGO_PKG_VERSION"))
+}
 
 /// Returns the list of topics, as `migrate guide` prints it.
 pub fn overview() -> String {

@@ -4,6 +4,7 @@
 
 mod kind;
 mod make;
+mod time;
 
 use std::collections::BTreeMap;
 
@@ -13,6 +14,7 @@ use super::cell::StorageClass;
 use super::fault::Reason;
 
 pub use kind::{Activity, CheckKind, CommandKind, StepKind};
+pub use time::{LaneSpan, RetryRecord, StepRecord};
 
 /// Most faults that a report lists. The fault file has all of them.
 pub const FAULTS_LISTED: usize = 1_000;
@@ -73,6 +75,12 @@ pub struct Report {
     pub refusals: Vec<Refusal>,
     /// The time of each step.
     pub steps: Vec<StepRecord>,
+    /// The work of each lane during the load, in the order in which it began.
+    #[serde(default)]
+    pub timeline: Vec<LaneSpan>,
+    /// The arguments that named mapping, source, target and ledger, without a secret. A following command repeats them.
+    #[serde(default)]
+    pub arguments: Vec<String>,
 }
 
 /// The end of a command.
@@ -333,15 +341,6 @@ pub struct DetachedRecord {
     pub back: bool,
 }
 
-/// A connection that was lost and restored.
-#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
-pub struct RetryRecord {
-    /// Seconds after the start.
-    pub at: f64,
-    /// SQLSTATE, or the message of the connection.
-    pub why: String,
-}
-
 /// Something to know that stops nothing.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
 pub struct Warning {
@@ -438,13 +437,4 @@ pub enum Verdict {
     Differs,
     /// Not checked; `why` has the reason.
     NotChecked,
-}
-
-/// The time of a step.
-#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
-pub struct StepRecord {
-    /// The step.
-    pub step: StepKind,
-    /// Wall clock.
-    pub seconds: f64,
 }

@@ -45,3 +45,6 @@ pub use returned::ReturnedRows;
 pub use session::{Backend, Session};
 pub use snapshot::block_range;
 pub use zones::{OffsetSince, ZoneOffsets, ZoneQuestion};
+
+/// The major versions of PostgreSQL against which `tests/versions.sh` runs the tests.
+pub const TESTED_VERSIONS: &str = "12 to 18";

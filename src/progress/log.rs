@@ -1,4 +1,4 @@
-//! The lines of the log on stderr. The bars and the lines of the progress print through this file.
+//! The lines of the log on stderr. The bar and the lines of the progress print through this file.
 
 use std::io::Write as _;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -23,9 +23,14 @@ pub fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Writes one line to stderr. A closed stderr must not stop a migration.
+/// Writes one line to stderr.
 pub fn say(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{line}");
+    write(&format!("{line}\n"));
+}
+
+/// Writes a text to stderr in one piece. A closed stderr must not stop a migration.
+pub fn write(text: &str) {
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }
 
 /// The line of the log for an event. `None` if the log skips it.

@@ -1,4 +1,4 @@
-//! The items that a reader must decide on before signing, the gravest first, and the next command.
+//! The items that a reader must decide on before signing, the gravest first.
 //!
 //! Each item is one sentence and names the section with its rows.
 
@@ -176,57 +176,4 @@ fn retries(report: &Report) -> Option<ActionItem> {
     let n = report.retries.len() as u64;
     let text = "A connection was lost and restored";
     item(n, Tone::Plain, "retries", || phrase(n, &format!("{text} once."), &format!("{text} # times.")))
-}
-
-/// The next command.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Next {
-    /// Its purpose.
-    pub title: &'static str,
-    /// Its effect.
-    pub words: String,
-    /// The command.
-    pub command: String,
-}
-
-/// The command that repeats the check, resumes the run, or checks again.
-pub fn next(report: &Report) -> Next {
-    let source = match report.source.path.as_str() {
-        "" => String::new(),
-        path => format!(" -s {}", quoted(path)),
-    };
-    let both = format!("-m MAPPING{source} -t \"$DATABASE_URL\"");
-    let named = format!("MAPPING is the file of the mapping {}", report.mapping);
-    let target = report.target.as_ref().map_or_else(String::new, |t| format!(", $DATABASE_URL names {t}"));
-    let look =
-        |title, words: &str, command: String| Next { title, words: format!("{words} {named}{target}."), command };
-    match (report.activity(), ended(report)) {
-        (Activity::Rehearsal, _) => Next {
-            title: "How to repeat it",
-            words: format!("This makes a new throw-away PostgreSQL and does the same again. {named}."),
-            command: "migrate rehearse -m MAPPING".to_owned(),
-        },
-        (Activity::DryRun, _) | (_, Exit::Refused | Exit::Usage) => look(
-            "How to check again",
-            "This reads and checks everything and writes nothing.",
-            format!("migrate {both} --dry-run"),
-        ),
-        (_, Exit::Stopped | Exit::Interrupted | Exit::Bug) => look(
-            "How to resume",
-            "This resumes after the last row that is in the target.",
-            format!("migrate {both} --yes"),
-        ),
-        _ => look(
-            "How to repeat the check",
-            "This reads source and target again and writes nothing. It ends with exit code 0 if nothing changed, and 5 if \
-             something differs.",
-            format!("migrate verify {both}"),
-        ),
-    }
-}
-
-/// A path, quoted for a shell.
-fn quoted(path: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@%,".contains(c);
-    if path.chars().all(plain) { path.to_owned() } else { format!("'{}'", path.replace('\'', "'\\''")) }
 }

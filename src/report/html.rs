@@ -1,17 +1,25 @@
-//! The report for the people who sign: one HTML file that needs nothing else, the verdict first.
+//! The report for the people who sign: one HTML file that needs nothing else.
 //!
-//! The page loads no script, font or address. It is made for paper, dark screens and small screens. [`text`] escapes
-//! everything that comes from the record.
+//! It opens with the verdict, with what was lost by permission, and with what was not checked. The page loads no script,
+//! font or address. It is made for paper, dark screens and small screens. [`escape`] escapes everything that comes from
+//! the record.
 
-use super::action_items::{NO_ITEM, items, next, title_of_items};
+mod escape;
+mod table;
+mod timeline;
+
+use super::action_items::{NO_ITEM, items, title_of_items};
 use super::headline::{Headline, headline};
+use super::next::next;
 use super::section::{Body, CellKind, Column, Line, Section, Shown, Table};
 use super::sections;
 use super::summary::{Proof, Totals, ended, owner_words, title, worst};
 use super::tone::Tone;
 use crate::exit::Exit;
 use crate::model::record::{Activity, Report};
-use crate::text::{count, grouped, printable, seconds};
+use crate::text::{count, grouped, seconds};
+
+use escape::{name, prose, text};
 
 /// The style sheet.
 const STYLE: &str = include_str!("html.css");
@@ -33,34 +41,129 @@ pub fn render(reports: &[Report]) -> String {
         together(&mut out, reports);
     }
     for (at, report) in reports.iter().enumerate() {
-        // Names of sections must be unique in the file.
-        let prefix = if reports.len() > 1 { format!("r{}-", at + 1) } else { String::new() };
-        one(&mut out, report, &prefix);
+        // Names of sections must be unique in the file, and only one heading is the file's own.
+        let several = reports.len() > 1;
+        let prefix = if several { format!("r{}-", at + 1) } else { String::new() };
+        Article { out: &mut out, report, prefix, top: if several { 2 } else { 1 } }.draw();
     }
     out.push_str("</main>\n</body>\n</html>\n");
     out
 }
 
-fn one(out: &mut String, report: &Report, prefix: &str) {
-    out.push_str("<article>\n");
-    let job = format!("{} of <b>{}</b>", title(report.activity()), text(&report.mapping));
-    verdict(out, &job, &headline(report));
-    tiles(out, report);
-    facts(out, report);
-    decide(out, report, prefix);
-    for piece in sections::document(report) {
-        section(out, &piece, prefix);
-    }
-    repeat(out, report);
-    sign(out, report);
-    let exit = format!("Exit code {} ({})", report.exit.code, text(&report.exit.name));
-    out.push_str(&format!("<footer>{exit}. This page loads nothing and can be kept as it is.</footer>\n</article>\n"));
+/// The part of the file about one report.
+struct Article<'a> {
+    out: &'a mut String,
+    report: &'a Report,
+    /// In front of the name of each section.
+    prefix: String,
+    /// The level of its first heading.
+    top: u8,
 }
 
-fn verdict(out: &mut String, job: &str, headline: &Headline) {
+impl Article<'_> {
+    fn draw(&mut self) {
+        let report = self.report;
+        self.out.push_str("<article>\n");
+        let job = format!("{} of <b>{}</b>", title(report.activity()), text(&report.mapping));
+        verdict(self.out, &job, &headline(report), self.top);
+        for plain in [sections::lost(report), sections::unchecked(report)].into_iter().flatten() {
+            self.section(&plain);
+        }
+        tiles(self.out, report);
+        facts(self.out, report);
+        let pieces = sections::document(report);
+        self.decide(&pieces);
+        let timeline = timeline::draw(report);
+        if let Some(timeline) = &timeline {
+            self.heading("steps", "Timeline");
+            self.out.push_str(&format!("{timeline}</section>\n"));
+        }
+        for piece in pieces.iter().filter(|piece| piece.id != "steps" || timeline.is_none()) {
+            self.section(piece);
+        }
+        self.next();
+        self.sign();
+        let exit = format!("Exit code {} ({})", report.exit.code, text(&report.exit.name));
+        self.out.push_str(&format!(
+            "<footer>{exit}. This page loads nothing and can be kept as it is.</footer>\n</article>\n"
+        ));
+    }
+
+    /// Opens a section. `id` is empty for one that nothing links to.
+    fn heading(&mut self, id: &str, title: &str) {
+        let id = if id.is_empty() { String::new() } else { format!(" id=\"{}{id}\"", self.prefix) };
+        let level = self.top + 1;
+        self.out.push_str(&format!("<section{id}>\n<h{level}>{}</h{level}>\n", text(title)));
+    }
+
+    /// The items to decide on, each with a link to the section that shows it.
+    fn decide(&mut self, pieces: &[Section]) {
+        let Some(title) = title_of_items(self.report) else { return };
+        self.heading("", title);
+        let items = items(self.report);
+        if items.is_empty() {
+            self.out.push_str(&format!("<p>{NO_ITEM}</p>\n</section>\n"));
+            return;
+        }
+        self.out.push_str("<ul class=\"points\">\n");
+        for point in items {
+            let (class, mark) = tone(point.tone);
+            let mark = format!("<span class=\"mark\" aria-hidden=\"true\">{mark}</span>");
+            let shown = pieces.iter().find(|piece| piece.id == point.section);
+            let link = shown.map_or_else(String::new, |piece| {
+                format!("<a href=\"#{}{}\">{}</a>", self.prefix, piece.id, text(&piece.title))
+            });
+            self.out.push_str(&format!("<li class=\"{class}\">{mark}<span>{}</span>{link}</li>\n", text(&point.text)));
+        }
+        self.out.push_str("</ul>\n</section>\n");
+    }
+
+    fn section(&mut self, section: &Section) {
+        self.heading(section.id, &section.title);
+        if let Some(lead) = &section.lead {
+            self.out.push_str(&format!("<p>{}</p>\n", prose(lead)));
+        }
+        match &section.body {
+            Body::Nothing => {}
+            Body::Table(drawn) => self.out.push_str(&table::draw(&section.title, drawn)),
+            Body::Items(items) => {
+                let class = if section.id == "refusals" { "items bad" } else { "items" };
+                self.out.push_str(&format!("<ul class=\"{class}\">\n"));
+                for item in items {
+                    self.out.push_str(&format!("<li>{} {}</li>\n", name(&item.place), prose(&item.says())));
+                }
+                self.out.push_str("</ul>\n");
+            }
+        }
+        if let Some(tail) = &section.tail {
+            self.out.push_str(&format!("<p class=\"soft\">{}</p>\n", prose(tail)));
+        }
+        self.out.push_str("</section>\n");
+    }
+
+    fn next(&mut self) {
+        let next = next(self.report);
+        self.heading("", "Next");
+        self.out.push_str(&format!("<p>{}</p>\n<pre><code>{}</code></pre>\n", text(next.words), text(&next.command())));
+        self.out.push_str("</section>\n");
+    }
+
+    /// Room for a signature, only under a report that may be signed.
+    fn sign(&mut self) {
+        let whole = matches!(ended(self.report), Exit::Done | Exit::Quarantined);
+        if whole && matches!(self.report.activity(), Activity::Cutover | Activity::Verification) {
+            self.heading("", "Signature");
+            self.out.push_str("<p>I have read this report; the application may work on the target.</p>\n");
+            self.out
+                .push_str("<div class=\"sign\"><div>Name</div><div>Date</div><div>Signature</div></div>\n</section>\n");
+        }
+    }
+}
+
+fn verdict(out: &mut String, job: &str, headline: &Headline, level: u8) {
     let (class, mark) = tone(headline.tone);
     out.push_str(&format!("<header class=\"verdict {class}\">\n<p class=\"job\">{job}</p>\n"));
-    out.push_str(&format!("<h1><span aria-hidden=\"true\">{mark}</span> {}</h1>\n", text(&headline.label)));
+    out.push_str(&format!("<h{level}><span aria-hidden=\"true\">{mark}</span> {}</h{level}>\n", text(&headline.label)));
     out.push_str(&format!("<p class=\"sentence\">{}</p>\n</header>\n", text(&headline.sentence)));
 }
 
@@ -108,158 +211,30 @@ fn tiles(out: &mut String, report: &Report) {
 }
 
 fn facts(out: &mut String, report: &Report) {
-    out.push_str("<dl>\n");
-    let mut fact = |name: &str, value: String| out.push_str(&format!("<dt>{name}</dt><dd>{value}</dd>\n"));
+    let mut facts = Vec::new();
     if !report.source.path.is_empty() {
         let stamp = match report.source.stamp.as_str() {
             "" => String::new(),
             stamp => format!("<br><span class=\"soft\">recognised by {}</span>", name(stamp)),
         };
-        fact(
-            "Source",
-            format!("{}, {}{stamp}", name(&report.source.path), count(report.source.bytes, "byte", "bytes")),
-        );
+        let bytes = count(report.source.bytes, "byte", "bytes");
+        facts.push(("Source", format!("{}, {bytes}{stamp}", name(&report.source.path))));
     }
-    if let Some(target) = &report.target {
-        fact("Target", name(target));
+    facts.extend(report.target.as_ref().map(|target| ("Target", name(target))));
+    facts.extend(report.run.as_ref().map(|run| ("Run", name(run))));
+    facts.extend(owner_words(report).map(|owner| ("Owner", text(&owner))));
+    // A list without entries is no list.
+    if facts.is_empty() {
+        return;
     }
-    if let Some(run) = &report.run {
-        fact("Run", name(run));
-    }
-    if let Some(owner) = owner_words(report) {
-        fact("Owner", text(&owner));
+    out.push_str("<dl>\n");
+    for (name, value) in facts {
+        out.push_str(&format!("<dt>{name}</dt><dd>{value}</dd>\n"));
     }
     out.push_str("</dl>\n");
 }
 
-fn decide(out: &mut String, report: &Report, prefix: &str) {
-    let Some(title) = title_of_items(report) else { return };
-    out.push_str(&format!("<section>\n<h2>{title}</h2>\n"));
-    let items = items(report);
-    if items.is_empty() {
-        out.push_str(&format!("<p>{NO_ITEM}</p>\n"));
-    }
-    out.push_str("<ul class=\"points\">\n");
-    for point in items {
-        let (class, mark) = tone(point.tone);
-        let mark = format!("<span class=\"mark\" aria-hidden=\"true\">{mark}</span>");
-        let link = format!("<a href=\"#{prefix}{}\">see</a>", point.section);
-        out.push_str(&format!("<li class=\"{class}\">{mark}<span>{}</span>{link}</li>\n", text(&point.text)));
-    }
-    out.push_str("</ul>\n</section>\n");
-}
-
-fn section(out: &mut String, section: &Section, prefix: &str) {
-    out.push_str(&format!("<section id=\"{prefix}{}\">\n<h2>{}</h2>\n", section.id, text(&section.title)));
-    if let Some(lead) = &section.lead {
-        out.push_str(&format!("<p>{}</p>\n", prose(lead)));
-    }
-    match &section.body {
-        Body::Nothing => {}
-        Body::Table(drawn) => table(out, drawn),
-        Body::Items(items) => {
-            let class = if section.id == "refusals" { "items bad" } else { "items" };
-            out.push_str(&format!("<ul class=\"{class}\">\n"));
-            for item in items {
-                out.push_str(&format!("<li>{} {}</li>\n", name(&item.place), prose(&item.says())));
-            }
-            out.push_str("</ul>\n");
-        }
-    }
-    if let Some(tail) = &section.tail {
-        out.push_str(&format!("<p class=\"soft\">{}</p>\n", prose(tail)));
-    }
-    out.push_str("</section>\n");
-}
-
-fn table(out: &mut String, table: &Table) {
-    let bars = table.lines.iter().any(|l| l.share.is_some());
-    out.push_str("<div class=\"scroll\"><table>\n<thead><tr>");
-    for column in &table.columns {
-        out.push_str(&format!("<th scope=\"col\" class=\"{}\">{}</th>", class(*column), column.head));
-        if bars && column.kind == CellKind::Number {
-            out.push_str("<th class=\"bar\"></th>");
-        }
-    }
-    out.push_str("</tr></thead>\n<tbody>\n");
-    let mut before: Option<&Line> = None;
-    for line in &table.lines {
-        row(out, table, line, before, bars);
-        before = Some(line);
-    }
-    out.push_str("</tbody>\n</table></div>\n");
-}
-
-fn class(column: Column) -> &'static str {
-    match column.kind {
-        CellKind::Name => "name",
-        CellKind::Number => "number",
-        CellKind::Word => "word",
-        CellKind::Text => "text",
-    }
-}
-
-fn row(out: &mut String, table: &Table, line: &Line, before: Option<&Line>, bars: bool) {
-    out.push_str(if line.sum { "<tr class=\"sum\">" } else { "<tr>" });
-    for (at, (cell, column)) in line.cells.iter().zip(&table.columns).enumerate() {
-        // A first cell that repeats the one above it is dimmed. Search and screen readers need it.
-        let again = at == 0 && !line.sum && before.and_then(|b| b.cells.first()) == Some(cell);
-        let words = match column.kind {
-            CellKind::Name => breakable(&cell.text),
-            CellKind::Text => prose(&cell.text),
-            CellKind::Number | CellKind::Word => text(&cell.text),
-        };
-        out.push_str(&format!("<td class=\"{}\">{words}</td>", cell_class(cell, *column, again)));
-        if bars && column.kind == CellKind::Number {
-            out.push_str(&format!("<td class=\"bar\">{}</td>", line.share.map(bar).unwrap_or_default()));
-        }
-    }
-    out.push_str("</tr>\n");
-    if let Some(note) = &line.note {
-        let across = table.columns.len() + usize::from(bars);
-        out.push_str(&format!("<tr class=\"note\"><td colspan=\"{across}\">{}</td></tr>\n", prose(note)));
-    }
-}
-
-fn cell_class(cell: &Shown, column: Column, again: bool) -> String {
-    let mut class = class(column).to_owned();
-    if again {
-        class.push_str(" again");
-    }
-    if cell.tone != Tone::Plain {
-        class.push(' ');
-        class.push_str(tone(cell.tone).0);
-    }
-    class
-}
-
-/// A bar for a share of the column. The number is next to it, so screen readers skip the bar.
-fn bar(share: f64) -> String {
-    // A small share stays visible, because a few rows are not zero rows.
-    let wide = if share > 0.0 { (share * 100.0).clamp(0.8, 100.0) } else { 0.0 };
-    format!(
-        "<svg viewBox=\"0 0 100 10\" preserveAspectRatio=\"none\" aria-hidden=\"true\">\
-         <rect width=\"{wide:.1}\" height=\"10\"/></svg>"
-    )
-}
-
-fn repeat(out: &mut String, report: &Report) {
-    let next = next(report);
-    out.push_str(&format!("<section class=\"next\">\n<h2>{}</h2>\n<p>{}</p>\n", next.title, text(&next.words)));
-    out.push_str(&format!("<pre><code>{}</code></pre>\n</section>\n", text(&next.command)));
-}
-
-/// Room for a signature, only under a report that may be signed.
-fn sign(out: &mut String, report: &Report) {
-    let whole = matches!(ended(report), Exit::Done | Exit::Quarantined);
-    if whole && matches!(report.activity(), Activity::Cutover | Activity::Verification) {
-        out.push_str(
-            "<section>\n<h2>Signature</h2>\n<p>I have read this report; the application may work on the target.</p>\n",
-        );
-        out.push_str("<div class=\"sign\"><div>Name</div><div>Date</div><div>Signature</div></div>\n</section>\n");
-    }
-}
-
+/// The first article of a command over several mappings: the worst verdict, and a line for each.
 fn together(out: &mut String, reports: &[Report]) {
     let Some(worst) = worst(reports) else { return };
     out.push_str("<article>\n");
@@ -269,53 +244,15 @@ fn together(out: &mut String, reports: &[Report]) {
         label: format!("{}, all together", headline(worst).label),
         sentence: words,
     };
-    verdict(out, &count(reports.len() as u64, "mapping", "mappings"), &all);
-    out.push_str("<div class=\"scroll\"><table>\n<thead><tr><th>mapping</th><th>verdict</th><th>exit</th></tr></thead>\n<tbody>\n");
-    for report in reports {
+    verdict(out, &count(reports.len() as u64, "mapping", "mappings"), &all, 1);
+    let columns = [("mapping", CellKind::Name), ("verdict", CellKind::Text), ("exit", CellKind::Word)];
+    let line = |report: &Report| {
         let headline = headline(report);
-        let exit = format!("{} ({})", report.exit.code, text(&report.exit.name));
-        let (class, _) = tone(headline.tone);
-        let label = text(&headline.label);
-        out.push_str(&format!(
-            "<tr><td>{}</td><td class=\"{class}\">{label}</td><td>{exit}</td></tr>\n",
-            name(&report.mapping)
-        ));
-    }
-    out.push_str("</tbody>\n</table></div>\n</article>\n");
-}
-
-/// A name. It may be broken after a dot or an underscore.
-fn name(of: &str) -> String {
-    format!("<span class=\"name\">{}</span>", breakable(of))
-}
-
-fn breakable(of: &str) -> String {
-    text(of).replace('_', "_<wbr>").replace('.', ".<wbr>")
-}
-
-/// Sentences with names between backticks.
-fn prose(of: &str) -> String {
-    let escaped = text(of);
-    if escaped.matches('`').count() % 2 == 1 {
-        return escaped;
-    }
-    let pieces = escaped.split('`').enumerate();
-    pieces.map(|(at, piece)| if at % 2 == 1 { format!("<code>{piece}</code>") } else { piece.to_owned() }).collect()
-}
-
-/// Escapes text of a record for the page, in elements and in attributes.
-fn text(of: &str) -> String {
-    let of = printable(of);
-    let mut out = String::with_capacity(of.len());
-    for c in of.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            c => out.push(c),
-        }
-    }
-    out
+        let exit = format!("{} ({})", report.exit.code, report.exit.name);
+        Line::of([report.mapping.as_str().into(), Shown::from(headline.label).toned(headline.tone), exit.into()])
+    };
+    let lines = reports.iter().map(line).collect();
+    let columns = columns.map(|(head, kind)| Column { head, kind }).into();
+    out.push_str(&table::draw("Verdicts", &Table { columns, lines }));
+    out.push_str("</article>\n");
 }

@@ -2,8 +2,9 @@
 //!
 //! Names stand in code spans; all other text is escaped, since it may come from a database.
 
-use super::action_items::{NO_ITEM, items, next, title_of_items};
+use super::action_items::{NO_ITEM, items, title_of_items};
 use super::headline::headline;
+use super::next::next;
 use super::section::{Body, CellKind, Line, Section, Shown, Table};
 use super::sections;
 use super::summary::{owner_words, title, worst};
@@ -29,16 +30,20 @@ fn one(out: &mut String, report: &Report) {
     let headline = headline(report);
     let title = format!("{} of {}", title(report.activity()), report.mapping);
     out.push_str(&format!("# {}: {}\n\n", escaped(&title), escaped(&headline.label)));
-    out.push_str(&format!("{}\n\n", escaped(&headline.sentence)));
+    out.push_str(&format!("{}\n", escaped(&headline.sentence)));
+    for plain in [sections::lost(report), sections::unchecked(report)].into_iter().flatten() {
+        section(out, &plain);
+    }
+    out.push('\n');
     facts(out, report);
     decide(out, report);
     for piece in sections::document(report) {
         section(out, &piece);
     }
     let next = next(report);
-    out.push_str(&format!("\n## {}\n\n{}\n\n", next.title, escaped(&next.words)));
+    out.push_str(&format!("\n## Next\n\n{}\n\n", escaped(next.words)));
     // A path cannot end the block: an indented block ends only at a line that is not indented.
-    out.push_str(&format!("    {}\n", printable(&next.command)));
+    out.push_str(&format!("    {}\n", printable(&next.command())));
 }
 
 fn facts(out: &mut String, report: &Report) {

@@ -8,6 +8,7 @@ mod headline;
 mod html;
 pub mod json;
 mod markdown;
+mod next;
 mod section;
 mod sections;
 mod summary;
@@ -28,6 +29,7 @@ use crate::model::record::{Refusal, Report};
 use crate::private::{self, Draft, FinalMode};
 use crate::text::printable;
 
+pub use next::after_plan;
 pub use terminal::{Style, render as terminal};
 
 /// The first part of the name of an incomplete report.

@@ -14,13 +14,18 @@ pub struct Depth {
     pub keys: usize,
     /// True if words are explained, for people who do not run the tool.
     pub explain: bool,
+    /// True if lines without a finding are summed up.
+    pub fold: bool,
 }
 
-/// For a terminal: a few screens.
-pub const BRIEF: Depth = Depth { owners: 10, rows: 20, keys: 4, explain: false };
+/// For a terminal: one screen, unless something was found.
+pub const BRIEF: Depth = Depth { owners: 10, rows: 20, keys: 4, explain: false, fold: true };
+
+/// For a terminal under `-v`: every table.
+pub const WHOLE: Depth = Depth { fold: false, ..BRIEF };
 
 /// For a document.
-pub const FULL: Depth = Depth { owners: 100, rows: 200, keys: 20, explain: true };
+pub const FULL: Depth = Depth { owners: 100, rows: 200, keys: 20, explain: true, fold: false };
 
 /// One piece of a report.
 #[derive(Clone, Debug, PartialEq)]
@@ -66,10 +71,10 @@ pub struct Column {
     pub kind: CellKind,
 }
 
-/// The kind of the cells of a column. It decides how they are shortened.
+/// The kind of the cells of a column. It decides where they are broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CellKind {
-    /// A name: may lose its middle.
+    /// A name: may take several lines, never cut.
     Name,
     /// A number: aligned right, never cut.
     Number,

@@ -1,10 +1,10 @@
-//! A table in text columns of a given width. Names are shortened in the middle, words wrap, numbers are never cut.
+//! A table in text columns of a given width. Names and words take several lines, and nothing is cut.
 //!
 //! If the table still does not fit, each line becomes a few lines of `heading value`.
 
 use super::section::{CellKind, Line, Shown, Table};
 use super::tone::Tone;
-use crate::text::{printable, shortened, width, wrapped};
+use crate::text::{printable, width, wrapped};
 
 /// Colour, or none.
 #[derive(Clone, Copy, Debug)]
@@ -128,8 +128,21 @@ fn pieces(table: &Table, cell: &Shown, at: usize, widths: &[usize]) -> Vec<Strin
     let text = printable(&cell.text);
     match table.columns[at].kind {
         CellKind::Text => wrapped(&text, widths[at], widths[at]),
-        _ => vec![shortened(&text, widths[at]).into_owned()],
+        CellKind::Name => name_lines(&text, widths[at]),
+        CellKind::Number | CellKind::Word => vec![text.into_owned()],
     }
+}
+
+/// A name in lines of at most `most` columns, broken after a dot or an underscore if one is there.
+fn name_lines(name: &str, most: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for piece in name.split_inclusive(['.', '_', '/', '-', ' ']) {
+        match lines.last_mut() {
+            Some(line) if width(line) + width(piece) <= most => line.push_str(piece),
+            _ => lines.push(piece.to_owned()),
+        }
+    }
+    lines.iter().flat_map(|line| wrapped(line, most, most)).collect()
 }
 
 fn note(line: &Line, most: usize, paint: Paint) -> Vec<String> {
@@ -143,7 +156,8 @@ fn note(line: &Line, most: usize, paint: Paint) -> Vec<String> {
 fn stacked(table: &Table, line: &Line, most: usize, paint: Paint) -> Vec<String> {
     let room = most.saturating_sub(INDENT);
     let first = line.cells.first().map_or("", |c| &c.text);
-    let mut out = vec![format!("{:INDENT$}{}", "", paint.bold(&shortened(&printable(first), room)))];
+    let first = name_lines(&printable(first), room);
+    let mut out: Vec<String> = first.iter().map(|l| format!("{:INDENT$}{}", "", paint.bold(l))).collect();
     let pairs: Vec<String> = table
         .columns
         .iter()

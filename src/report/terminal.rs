@@ -1,24 +1,35 @@
-//! The report on a terminal. It ends with the refusals, and with the verdict and the exit code as the last line.
+//! The report on a terminal. It ends with the verdict, the exit code and the next command.
 //!
 //! It is readable without colour. [`Style`] has the abilities of the terminal.
 
+use super::action_items::items;
 use super::headline::headline;
-use super::section::{BRIEF, Body, Item, Section};
+use super::next::next;
+use super::section::{BRIEF, Body, Item, Section, WHOLE};
 use super::sections;
-use super::summary::{self, ended, title};
+use super::summary::{self, ended, is_loss, owner_words, title};
 use super::table::{Paint, draw};
 use super::tone::Tone;
 use crate::exit::Exit;
-use crate::model::record::Report;
-use crate::text::{count, grouped, printable, sentence, shortened, width, wrapped};
+use crate::model::record::{Report, StepRecord};
+use crate::text::{count, grouped, phrase, printable, seconds, sentence, width, wrapped};
 
-/// The abilities of the terminal.
+/// The abilities of the terminal, and the length of the report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Style {
     /// True if colour may be used.
     pub colour: bool,
     /// Columns.
     pub width: usize,
+    /// True for every table. A brief report of a run without a finding fits a screen.
+    pub all: bool,
+}
+
+impl Style {
+    /// Columns of a line.
+    fn most(self) -> usize {
+        self.width.clamp(NARROWEST, WIDEST)
+    }
 }
 
 /// Columns of the widest line. Wider lines are hard to read.
@@ -28,14 +39,14 @@ const NARROWEST: usize = 40;
 
 /// The reports of a command as text, each line within the style's width.
 pub fn render(reports: &[Report], style: Style) -> String {
-    let most = style.width.clamp(NARROWEST, WIDEST);
+    let most = style.most();
     let paint = Paint(style.colour);
     let mut lines = Vec::new();
     for report in reports {
         if !lines.is_empty() {
             lines.push(String::new());
         }
-        one(report, most, paint, &mut lines);
+        one(report, style, &mut lines);
     }
     if reports.len() > 1 {
         lines.push(String::new());
@@ -46,42 +57,70 @@ pub fn render(reports: &[Report], style: Style) -> String {
     text
 }
 
-fn one(report: &Report, most: usize, paint: Paint, lines: &mut Vec<String>) {
-    lines.extend(head(report, most, paint));
-    let sections = [
-        sections::loads(report, BRIEF),
-        sections::existing(report),
-        sections::steps(report),
-        sections::detached(report, BRIEF),
-        sections::retries(report, BRIEF),
-        sections::owner(report),
-        sections::owners(report, BRIEF),
-        sections::sequences(report, BRIEF),
-        sections::lookups(report, BRIEF),
-        sections::losses(report, true, BRIEF),
-        sections::losses(report, false, BRIEF),
-        sections::left(report),
-        sections::not_tables(report, BRIEF),
-        sections::faults(report, BRIEF),
-        sections::removed(report),
-        sections::warnings(report),
-        sections::checks(report, BRIEF),
-        sections::refusals(report),
-    ];
-    let refused = [sections::warnings(report), sections::refusals(report)];
-    let shown = if sections::only_refusals(report) { refused.to_vec() } else { sections.to_vec() };
-    for section in shown.into_iter().flatten() {
+fn one(report: &Report, style: Style, lines: &mut Vec<String>) {
+    let (most, paint) = (style.most(), Paint(style.colour));
+    lines.extend(head(report, style));
+    for section in sections(report, style.all) {
         lines.push(String::new());
         lines.extend(drawn(&section, most, paint));
     }
     lines.push(String::new());
     lines.extend(verdict(report, most, paint));
+    lines.extend(next_command(report, most, paint));
 }
 
-/// The title, and the source, target and run.
-fn head(report: &Report, most: usize, paint: Paint) -> Vec<String> {
+/// The sections: every table, or those with a finding and a sentence about the rest.
+fn sections(report: &Report, all: bool) -> Vec<Section> {
+    if sections::only_refusals(report) {
+        return [sections::warnings(report), sections::refusals(report)].into_iter().flatten().collect();
+    }
+    let depth = if all { WHOLE } else { BRIEF };
+    let if_all = |section: fn(&Report) -> Option<Section>| section(report).filter(|_| all);
+    let is_off = report.detached.iter().any(|d| !d.back);
+    let shown = [
+        sections::loads(report, depth),
+        sections::existing(report),
+        if_all(sections::steps),
+        sections::detached(report, depth).filter(|_| all || is_off),
+        sections::retries(report, depth),
+        if_all(sections::owner),
+        sections::owners(report, depth).filter(|_| all),
+        sections::sequences(report, depth),
+        sections::lookups(report, depth),
+        sections::losses(report, true, depth),
+        sections::losses(report, false, depth).filter(|_| all),
+        if_all(sections::left),
+        sections::not_tables(report, depth).filter(|_| all),
+        sections::faults(report, depth),
+        sections::removed(report),
+        sections::warnings(report),
+        sections::checks(report, depth),
+        sections::refusals(report),
+        rest(report).filter(|_| !all),
+    ];
+    shown.into_iter().flatten().collect()
+}
+
+/// One paragraph about the tables that only `-v` prints and that say something.
+fn rest(report: &Report) -> Option<Section> {
+    let mut words: Vec<String> =
+        items(report).into_iter().filter(|item| FOLDED.contains(&item.section)).map(|item| item.text).collect();
+    let changed: u64 = report.losses.iter().filter(|l| !is_loss(l)).map(|l| l.count).sum();
+    if changed > 0 {
+        words.push(phrase(changed, "# value changed without loss.", "# values changed without loss."));
+    }
+    (!words.is_empty()).then(|| Section::words("rest", "Also", format!("{} -v prints the tables.", words.join(" "))))
+}
+
+/// The sections that a brief report replaces by the sentence of their item.
+const FOLDED: [&str; 2] = ["left", "owners"];
+
+/// The title, and the source, target and run. A brief report has the owner and the time here, too.
+fn head(report: &Report, style: Style) -> Vec<String> {
+    let (most, paint) = (style.most(), Paint(style.colour));
     let title = format!("{}: {}", title(report.activity()), report.mapping);
-    let mut lines = vec![paint.bold(&shortened(&printable(&title), most))];
+    let title = wrapped(&printable(&title), most, most);
+    let mut lines: Vec<String> = title.iter().map(|line| paint.bold(line)).collect();
     let mut fact = |name: &str, value: &str| {
         let indent = 11;
         let room = most - indent;
@@ -101,7 +140,26 @@ fn head(report: &Report, most: usize, paint: Paint) -> Vec<String> {
     if let Some(run) = &report.run {
         fact("run", run);
     }
+    if style.all || sections::only_refusals(report) {
+        return lines;
+    }
+    if let Some(owner) = owner_words(report) {
+        fact("owner", &owner);
+    }
+    if let Some(time) = time(report) {
+        fact("time", &time);
+    }
     lines
+}
+
+/// `1.66 s (load 0.88, verify 0.50, preflight 0.25)`: the whole, and the longest steps.
+fn time(report: &Report) -> Option<String> {
+    let mut steps: Vec<&StepRecord> = report.steps.iter().filter(|s| s.seconds.is_finite()).collect();
+    let whole: f64 = steps.iter().map(|s| s.seconds).sum();
+    steps.sort_by(|a, b| b.seconds.total_cmp(&a.seconds));
+    let longest: Vec<String> =
+        steps.iter().take(3).map(|s| format!("{} {}", s.step.shown(), seconds(s.seconds))).collect();
+    (!steps.is_empty()).then(|| format!("{} s ({})", seconds(whole), longest.join(", ")))
 }
 
 fn drawn(section: &Section, most: usize, paint: Paint) -> Vec<String> {
@@ -142,6 +200,23 @@ fn verdict(report: &Report, most: usize, paint: Paint) -> Vec<String> {
     closing(&headline.label, &format!("{} {exit}", headline.sentence), headline.tone, most, paint)
 }
 
+/// The purpose of the next command, and the command. Its lines end with a backslash where it continues, for a shell.
+fn next_command(report: &Report, most: usize, paint: Paint) -> Vec<String> {
+    let next = next(report);
+    let mut lines = wrapped(&format!("Next: {}", next.words), most, most);
+    let mut line = String::from(" ");
+    for argument in next.arguments {
+        let argument = printable(&argument).into_owned();
+        if width(&line) > 2 && width(&line) + 1 + width(&argument) + 2 > most {
+            lines.push(paint.bold(&format!("{line} \\")));
+            line = String::from("   ");
+        }
+        line = format!("{line} {argument}");
+    }
+    lines.push(paint.bold(&line));
+    lines
+}
+
 fn closing(label: &str, rest: &str, tone: Tone, most: usize, paint: Paint) -> Vec<String> {
     let label = sentence(&printable(label));
     let rest = printable(rest);
@@ -165,9 +240,14 @@ fn together(reports: &[Report], most: usize, paint: Paint) -> Vec<String> {
     let mut lines = vec![paint.bold(&count(reports.len() as u64, "mapping", "mappings"))];
     for report in reports {
         let headline = headline(report);
-        let name = shortened(&printable(&report.mapping), 30).into_owned();
-        let label = shortened(&headline.label, most.saturating_sub(34)).into_owned();
-        lines.push(format!("  {}{}  {}", name, " ".repeat(30 - width(&name)), paint.tone(&label, headline.tone)));
+        let name = printable(&report.mapping).into_owned();
+        let (name, label) = (wrapped(&name, 30, 30), wrapped(&headline.label, most - 34, most - 34));
+        for at in 0..name.len().max(label.len()) {
+            let of = |lines: &[String]| lines.get(at).cloned().unwrap_or_default();
+            let (name, label) = (of(&name), of(&label));
+            let blanks = " ".repeat(30usize.saturating_sub(width(&name)));
+            lines.push(format!("  {name}{blanks}  {}", paint.tone(&label, headline.tone)).trim_end().to_owned());
+        }
     }
     let good = reports.iter().filter(|r| ended(r) == Exit::Done).count() as u64;
     let words = format!(

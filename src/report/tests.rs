@@ -2,6 +2,7 @@
 //!
 //! After a wanted change: `MIGRATE_GOLDEN=write cargo test --lib report`, then read the difference before committing.
 
+mod accessible;
 mod files;
 mod hostile;
 mod parts;
@@ -43,7 +44,7 @@ fn assert_golden(name: &str, found: &str) {
 #[test]
 fn every_ending_in_every_form_is_its_golden_file() {
     for (name, reports) in samples::all() {
-        assert_golden(&format!("{name}.txt"), &terminal(&reports, Style { colour: false, width: 100 }));
+        assert_golden(&format!("{name}.txt"), &terminal(&reports, Style { colour: false, width: 100, all: false }));
         for format in &FORMATS {
             let text = (format.render)(&reports).expect("rendered");
             assert_golden(&format!("{name}.{}", format.ending), &without_style(&text));
@@ -121,7 +122,7 @@ fn uncoloured(text: &str) -> String {
 fn terminal_lines_fit_and_end_without_blanks() {
     for (name, reports) in samples::all() {
         for most in [40, 60, 80, 100, 200] {
-            let text = terminal(&reports, Style { colour: false, width: most });
+            let text = terminal(&reports, Style { colour: false, width: most, all: false });
             for line in text.lines() {
                 assert!(width(line) <= most.min(100), "{name} at {most}: {line}");
                 assert_eq!(line, line.trim_end(), "{name} at {most}");
@@ -135,7 +136,7 @@ fn terminal_numbers_are_never_cut() {
     let mut report = samples::done();
     report.loads[0].read = u64::MAX / 4;
     report.loads[0].written = u64::MAX / 4;
-    let text = terminal(&[report], Style { colour: false, width: 100 });
+    let text = terminal(&[report], Style { colour: false, width: 100, all: false });
     assert!(text.lines().all(|line| width(line) <= 100));
     assert!(text.contains("4,611,686,018,427,387,903"));
 }
@@ -143,8 +144,8 @@ fn terminal_numbers_are_never_cut() {
 #[test]
 fn colour_changes_nothing_but_colour() {
     for (name, reports) in samples::all() {
-        let plain = terminal(&reports, Style { colour: false, width: 100 });
-        let coloured = terminal(&reports, Style { colour: true, width: 100 });
+        let plain = terminal(&reports, Style { colour: false, width: 100, all: false });
+        let coloured = terminal(&reports, Style { colour: true, width: 100, all: false });
         assert!(!plain.contains('\u{1b}'), "{name}: an escape in plain text");
         assert!(coloured.contains('\u{1b}'), "{name}");
         assert_eq!(uncoloured(&coloured), plain, "{name}");
@@ -152,22 +153,92 @@ fn colour_changes_nothing_but_colour() {
 }
 
 #[test]
-fn the_last_line_is_the_verdict_and_the_exit() {
+fn a_report_ends_with_the_verdict_the_exit_and_the_next_command() {
     for (name, reports) in samples::all() {
-        let text = terminal(&reports, Style { colour: false, width: 100 });
+        let text = terminal(&reports, Style { colour: false, width: 100, all: false });
         let end = text.trim_end().rsplit("\n\n").next().unwrap_or_default().replace('\n', " ");
         assert!(end.contains("(exit "), "{name}: {end}");
         if reports.len() == 1 {
             assert!(end.starts_with(&super::headline::headline(&reports[0]).label), "{name}: {end}");
+            assert!(end.contains(" Next: ") && end.contains("  migrate "), "{name}: {end}");
         }
     }
 }
 
 #[test]
+fn a_clean_run_of_any_size_fits_a_screen() {
+    let mut report = samples::done();
+    let names =
+        (0..200u64).map(|n| parts::load(&format!("a_table_of_the_application_{n}"), "stamped", n % 90 * 7, 0.5));
+    report.loads = names.collect();
+    report.losses.clear();
+    report.warnings.clear();
+    report.left.clear();
+    report.owners.retain(|owner| owner.owner.is_some());
+    let brief = terminal(&[report.clone()], Style { colour: false, width: 80, all: false });
+    assert!(brief.lines().count() <= 24, "{brief}");
+    // Nothing is lost by it: -v has a line for each, and the sums are the same.
+    let words = brief.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        words.contains("And 192 more loads with ") && words.contains("3 loads without rows; -v lists each."),
+        "{brief}"
+    );
+    let whole = terminal(&[report], Style { colour: false, width: 80, all: true });
+    assert_eq!(whole.matches("a_table_of_the_application_").count(), 200);
+    let sum = |text: &str| {
+        text.lines()
+            .find(|l| l.starts_with("  200 loads"))
+            .map(|l| l.split_whitespace().take(4).collect::<Vec<_>>().join(" "))
+    };
+    assert!(sum(&brief).is_some() && sum(&brief) == sum(&whole), "{brief}\n{whole}");
+}
+
+#[test]
+fn a_load_with_a_finding_is_never_folded() {
+    let mut report = samples::done();
+    report.loads = (0..60u64).map(|n| parts::load(&format!("t{n}"), "stamped", 1_000 + n, 0.5)).collect();
+    (report.loads[1].faults, report.loads[2].skipped) = (3, 1);
+    report.loads[3].state = crate::model::record::LoadState::Partial;
+    report.loads[4].state = crate::model::record::LoadState::NotEmpty;
+    let text = terminal(&[report], Style { colour: false, width: 80, all: false });
+    for name in ["t1", "t2", "t3", "t4", "t59", "t58", "t57", "t56", "t55"] {
+        assert!(text.lines().any(|line| line.starts_with(&format!("  {name} "))), "{name} is not in\n{text}");
+    }
+    assert!(text.contains("And 51 more loads"), "{text}");
+}
+
+#[test]
+fn a_name_is_broken_and_never_cut() {
+    let name = "a_schema_of_the_application.a_table_with_a_long_name_of_sixty_three_characters_in_all_places";
+    let mut report = samples::quarantined();
+    report.loads[0].load = name.to_owned();
+    for most in [40, 60, 80, 100] {
+        let text = terminal(&[report.clone()], Style { colour: false, width: most, all: true });
+        assert!(!text.contains('…'), "{most}:\n{text}");
+        // The lines of the name's column, without the other columns.
+        let pieces: Vec<&str> = name.split_inclusive(['.', '_']).collect();
+        assert!(pieces.iter().all(|piece| text.contains(piece)), "{most}:\n{text}");
+    }
+}
+
+#[test]
+fn the_next_command_is_quoted_for_a_shell_and_holds_no_secret() {
+    let mut report = samples::done();
+    let arguments = ["-m", "my mapping's.toml", "-t", "$DATABASE_URL", "--owner", "name=O'Neill", "-s", "$HOME"];
+    report.arguments = arguments.map(str::to_owned).to_vec();
+    let command = next::next(&report).command();
+    let quoted = r#"migrate verify -m 'my mapping'\''s.toml' -t "$DATABASE_URL" --owner 'name=O'\''Neill' -s '$HOME'"#;
+    assert_eq!(command, quoted);
+}
+
+#[test]
 fn a_refused_run_shows_refusals_and_no_table() {
     let reports = [samples::refused()];
-    let forms =
-        [terminal(&reports, Style { colour: false, width: 100 }), markdown::render(&reports), html::render(&reports)];
+    let forms = [
+        terminal(&reports, Style { colour: false, width: 100, all: false }),
+        markdown::render(&reports),
+        html::render(&reports),
+    ];
     for text in forms {
         assert!(text.contains("nothing was written"), "{text}");
         assert!(!text.contains("monthly_budgets") && !text.contains("<table") && !text.contains("| ---"), "{text}");
@@ -181,7 +252,7 @@ fn a_record_that_contradicts_itself_has_the_worse_verdict() {
     let mut off = samples::done();
     off.detached[0].back = false;
     for report in [report, off] {
-        let text = terminal(&[report], Style { colour: false, width: 100 });
+        let text = terminal(&[report], Style { colour: false, width: 100, all: false });
         assert!(text.contains("\nDiffers. 1 check found a difference: "), "{text}");
     }
 }
@@ -190,7 +261,7 @@ fn a_record_that_contradicts_itself_has_the_worse_verdict() {
 fn a_run_whose_contents_were_not_compared_is_not_called_verified() {
     let mut report = samples::done();
     report.checks.retain(|c| c.check != crate::model::record::CheckKind::Content);
-    let text = terminal(&[report], Style { colour: false, width: 100 });
+    let text = terminal(&[report], Style { colour: false, width: 100, all: false });
     assert!(text.contains("\nDone, contents not compared. ") && !text.contains("verified"), "{text}");
 }
 

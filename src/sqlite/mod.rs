@@ -42,3 +42,8 @@ pub use reader::{Reader, SourceOptions};
 pub use scan::Finished;
 pub use source::Source;
 pub use stamp::SourceFacts;
+
+/// The version of the SQLite library that is compiled in.
+pub fn version() -> &'static str {
+    rusqlite::version()
+}

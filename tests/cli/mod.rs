@@ -2,8 +2,10 @@
 //! only one user may read, and the end by a signal.
 
 mod arguments;
+mod first_contact;
 mod hostile_output;
 mod private_places;
 mod secrets;
 mod stopped;
+mod terminal;
 mod written_files;

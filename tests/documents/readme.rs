@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use migrate::exit::Exit;
-use migrate::guide;
+use migrate::{cli, guide};
 use regex::Regex;
 
 use crate::support::golden::Redactor;
@@ -18,7 +18,9 @@ const LONGEST: usize = 200;
 /// The README and every page of the guide, each with its name.
 fn documents() -> Vec<(String, String)> {
     let pages = guide::TOPICS.iter().map(|topic| (topic.name.to_owned(), guide::page(topic.name).expect("a page")));
-    std::iter::once(("README.md".to_owned(), read_repo("README.md"))).chain(pages).collect()
+    let files = ["README.md", "SECURITY.md"].map(|file| (file.to_owned(), read_repo(file)));
+    let welcome = ("the welcome".to_owned(), guide::welcome());
+    files.into_iter().chain([welcome]).chain(pages).collect()
 }
 
 /// The fenced blocks of one language, in order.
@@ -99,11 +101,10 @@ fn the_exit_statuses_are_those_of_the_code() {
 fn every_flag_in_the_documents_exists() {
     let place = Place::new();
     let mut help = String::new();
-    for command in
-        [&[][..], &["rehearse"], &["verify"], &["plan"], &["status"], &["rollback"], &["guide"], &["explain"]]
-    {
-        help += &place.migrate(command).arg("--help").exits(0).stdout;
+    for command in cli::command_names() {
+        help += &place.migrate([command.as_str(), "--help"]).exits(0).stdout;
     }
+    help += &place.migrate(["--help"]).exits(0).stdout;
     let flags = Regex::new(r"--[a-z][a-z-]+").expect("a pattern");
     let found = |text: &str| flags.find_iter(text).map(|m| m.as_str().to_owned()).collect::<BTreeSet<_>>();
     let cargo = ["--release", "--locked", "--no-default-features", "--path"].map(str::to_owned);
@@ -121,12 +122,12 @@ fn every_flag_in_the_documents_exists() {
 }
 
 #[test]
-fn every_guarantee_names_an_existing_test() {
+fn every_guarantee_and_every_promise_names_an_existing_test() {
     let names = Regex::new(r"`(\w+(?:::\w+)*)::(\w+)`").expect("a pattern");
-    let page = guide::page("guarantees").expect("a page");
-    let guarantees = rows(&page);
+    let pages = ["guarantees", "versions"].map(|name| guide::page(name).expect("a page"));
+    let guarantees = rows(&pages[0]);
     assert!(guarantees.len() > 40, "the table of guarantees was not found");
-    for guarantee in guarantees {
+    for guarantee in guarantees.into_iter().chain(rows(&pages[1])) {
         let mut named = names.captures_iter(guarantee).peekable();
         assert!(named.peek().is_some(), "no test holds: {guarantee}");
         for name in named {

@@ -15,7 +15,7 @@ use crate::support::tool::{Place, Ran};
 /// A bcrypt hash has this form; any will do.
 const HASH: &str = "$2b$12$abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ01";
 
-const STYLE: Style = Style { colour: false, width: 100 };
+const STYLE: Style = Style { colour: false, width: 100, all: false };
 
 /// One system's mapping, a target for it, and a folder for the reports.
 struct System {

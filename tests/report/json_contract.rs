@@ -64,7 +64,7 @@ fn read_back(text: &str) -> Value {
     assert_eq!(serde_json::to_value(&report).expect("JSON"), value, "reading and writing changed the report");
     assert_eq!(report.format, 1);
     let keys: Vec<&str> = value.as_object().expect("an object").keys().map(String::as_str).collect();
-    let wanted: Vec<&str> = TOP.into_iter().chain(["checks", "refusals", "steps"]).collect();
+    let wanted: Vec<&str> = TOP.into_iter().chain(["checks", "refusals", "steps", "timeline", "arguments"]).collect();
     assert_eq!(keys, wanted);
     value
 }
@@ -142,7 +142,13 @@ fn every_kind_of_report_reads_back_strictly() {
         "checks[].expected",
         "checks[].found",
         "steps[].step",
+        "steps[].started",
         "steps[].seconds",
+        "timeline[].lane",
+        "timeline[].load",
+        "timeline[].started",
+        "timeline[].seconds",
+        "arguments",
     ] {
         assert!(found.contains(path), "{path} is in no report");
     }

@@ -18,6 +18,8 @@ impl Redactor {
         let patterns = [
             // JSON
             (r#""(started|seconds|at)": [0-9.e-]+"#, r#""$1": 0"#),
+            // Which lane takes which part is the scheduler's choice.
+            (r#""timeline": \[[^\]]*\]"#, r#""timeline": []"#),
             (r#""bytes": [0-9]+"#, r#""bytes": 0"#),
             (r#""(stamp|seed)": "[^"]*""#, r#""$1": "STAMP""#),
             (r"\b([0-9a-f]{16}|[0-9a-f]{32,64})\b", "DIGEST"),
@@ -30,8 +32,10 @@ impl Redactor {
             (r"server process \d+", "server process PID"),
             // Tables of the report: seconds, rows per second.
             (r" +\d+\.\d\d +(-|[\d,.]+) +(loaded|planned|partial|not-empty)", "  SECONDS  RATE  $2"),
+            (r" +\d+\.\d\d +(loaded|planned|partial|not-empty)", "  SECONDS  $1"),
             (r"(?m)^(  [a-z][a-z ]*?) +\d+\.\d\d$", "$1  SECONDS"),
-            (r"(?m)^(  load  .*faults) +seconds +rows/s +state$", "$1  seconds  rows/s  state"),
+            (r"(?m)^(  load  .*?) +seconds( +rows/s)? +state$", "$1  seconds  state"),
+            (r"(?m)^  time     .*$", "  time     DURATION"),
             (r"-{20,}", "--------------------"),
         ];
         let compile = |(pattern, word)| (Regex::new(pattern).expect("a pattern"), word);

@@ -38,6 +38,8 @@ impl Report {
             checks: Vec::new(),
             refusals: Vec::new(),
             steps: Vec::new(),
+            timeline: Vec::new(),
+            arguments: Vec::new(),
         }
     }
 

@@ -5,6 +5,7 @@
 mod existing;
 mod omitted;
 mod owners;
+mod plain;
 mod sequences;
 mod transferred;
 mod verification;
@@ -12,6 +13,7 @@ mod verification;
 pub use existing::existing;
 pub use omitted::{faults, left, losses, not_tables};
 pub use owners::{owner, owners};
+pub use plain::{lost, unchecked};
 pub use sequences::{lookups, sequences};
 pub use transferred::{detached, loads, retries, steps};
 pub use verification::{checks, refusals, removed, warnings};
@@ -39,11 +41,11 @@ pub fn document(report: &Report) -> Vec<Section> {
         faults(report, FULL),
         loads(report, FULL),
         existing(report),
-        left(report),
-        not_tables(report, FULL),
+        owners(report, FULL),
         losses(report, true, FULL),
         losses(report, false, FULL),
-        owners(report, FULL),
+        left(report),
+        not_tables(report, FULL),
         sequences(report, FULL),
         lookups(report, FULL),
         later,

@@ -76,7 +76,7 @@ pub fn losses(report: &Report, lost: bool, depth: Depth) -> Option<Section> {
 }
 
 /// The effect of a modifier, for people who do not know the mapping language.
-fn loss_says(modifier: &str) -> Option<&'static str> {
+pub fn loss_says(modifier: &str) -> Option<&'static str> {
     let loss = Loss::ALL.into_iter().find(|l| l.word() == modifier)?;
     Some(match loss {
         Loss::StripNul => "NUL characters, which PostgreSQL's text cannot contain, were removed.",

@@ -5,12 +5,13 @@ use crate::report::section::{CellKind, Depth, Line, Section, Shown, place};
 use crate::report::tone::Tone;
 use crate::text::{count, grouped, phrase};
 
-/// The sequences. If there are too many, those that differ come first.
+/// The sequences. If there are too many, those that differ come first. A folded table has no others.
 pub fn sequences(report: &Report, depth: Depth) -> Option<Section> {
-    if report.sequences.is_empty() {
+    let mut chosen: Vec<&SequenceRecord> =
+        report.sequences.iter().filter(|s| !depth.fold || s.verdict != Verdict::Same).collect();
+    if chosen.is_empty() {
         return None;
     }
-    let mut chosen: Vec<&SequenceRecord> = report.sequences.iter().collect();
     let many = chosen.len().saturating_sub(depth.rows) as u64;
     if many > 0 {
         chosen.sort_by_key(|s| matches!(s.verdict, Verdict::Same));
@@ -37,12 +38,14 @@ pub fn sequences(report: &Report, depth: Depth) -> Option<Section> {
     Some(section.with_tail((many > 0).then(|| format!("And {} more.", count(many, "sequence", "sequences")))))
 }
 
-/// The hits of each step of each lookup, and the misses.
+/// The hits of each step of each lookup, and the misses. A folded table has the lookups that missed something.
 pub fn lookups(report: &Report, depth: Depth) -> Option<Section> {
-    if report.lookups.is_empty() {
+    let missed = |l: &&LookupRecord| l.ambiguous > 0 || l.set_aside > 0 || (l.missing > 0 && !l.quiet);
+    let chosen: Vec<&LookupRecord> = report.lookups.iter().filter(|l| !depth.fold || missed(l)).collect();
+    if chosen.is_empty() {
         return None;
     }
-    let lines = report.lookups.iter().flat_map(|l| lookup_lines(l, depth)).collect();
+    let lines = chosen.iter().flat_map(|l| lookup_lines(l, depth)).collect();
     let columns = [("column", CellKind::Name), ("found by", CellKind::Text), ("values", CellKind::Number)];
     let section = Section::table("lookups", "Lookups", &columns, lines);
     Some(if depth.explain {

@@ -7,34 +7,106 @@ use crate::report::section::{CellKind, Depth, Line, Section, Shown};
 use crate::report::tone::Tone;
 use crate::text::{count, rate, seconds, some_of};
 
-/// One line for each load, in the order in which they ran, and their sum.
+/// A column of the table of loads.
+struct LoadColumn {
+    head: &'static str,
+    kind: CellKind,
+    cell: fn(&LoadRecord, Activity) -> Shown,
+    /// The number that the last line sums. `None` if the column has no sum.
+    number: Option<fn(&LoadRecord, Activity) -> u64>,
+}
+
+/// A column of words or of times.
+fn plain(head: &'static str, kind: CellKind, cell: fn(&LoadRecord, Activity) -> Shown) -> LoadColumn {
+    LoadColumn { head, kind, cell, number: None }
+}
+
+/// The columns of the table of loads. A folded table has no class and no speed, and counts only what occurs.
+fn columns(report: &Report, depth: Depth) -> Vec<LoadColumn> {
+    let written = match report.activity() {
+        Activity::DryRun => "to write",
+        Activity::Verification => "in target",
+        _ => "written",
+    };
+    let number = |head, cell, number| LoadColumn { head, kind: CellKind::Number, cell, number: Some(number) };
+    let occurs = |count: fn(&LoadRecord) -> u64| !depth.fold || report.loads.iter().any(|load| count(load) > 0);
+    let columns = [
+        (true, plain("load", CellKind::Name, |l, _| l.load.as_str().into())),
+        (!depth.fold, plain("class", CellKind::Word, |l, _| l.class.as_str().into())),
+        (true, number("read", |l, _| l.read.into(), |l, _| l.read)),
+        (true, number(written, |l, job| went(l, job).into(), went)),
+        (occurs(|l| l.skipped), number("skipped", |l, _| l.skipped.into(), |l, _| l.skipped)),
+        (occurs(|l| l.faults), number("faults", |l, _| faults(l), |l, _| l.faults)),
+        (true, plain("seconds", CellKind::Number, |l, _| seconds(l.seconds).into())),
+        (!depth.fold, plain("rows/s", CellKind::Number, speed)),
+        (true, plain("state", CellKind::Word, |l, _| state(l.state))),
+    ];
+    columns.into_iter().filter(|(shown, _)| *shown).map(|(_, column)| column).collect()
+}
+
+/// One line for each load, in the order in which they ran, and their sum. A folded table has the largest loads and those
+/// with a finding, and counts the others.
 pub fn loads(report: &Report, depth: Depth) -> Option<Section> {
     if report.loads.is_empty() {
         return None;
     }
     let job = report.activity();
-    let (title, written) = match job {
-        Activity::DryRun => ("Rows to transfer", "to write"),
-        Activity::Verification => ("Rows compared", "in target"),
-        _ => ("Rows transferred", "written"),
+    let title = match job {
+        Activity::DryRun => "Rows to transfer",
+        Activity::Verification => "Rows compared",
+        _ => "Rows transferred",
     };
-    let columns = [
-        ("load", CellKind::Name),
-        ("class", CellKind::Word),
-        ("read", CellKind::Number),
-        (written, CellKind::Number),
-        ("skipped", CellKind::Number),
-        ("faults", CellKind::Number),
-        ("seconds", CellKind::Number),
-        ("rows/s", CellKind::Number),
-        ("state", CellKind::Word),
-    ];
-    let mut lines: Vec<Line> = report.loads.iter().map(|l| load_line(l, job)).collect();
+    let columns = columns(report, depth);
+    let (shown, folded) = if depth.fold { folded(report) } else { (report.loads.iter().collect(), None) };
+    let line = |l: &&LoadRecord| Line {
+        cells: columns.iter().map(|column| (column.cell)(l, job)).collect(),
+        note: if depth.fold { finding(l) } else { way(l) },
+        ..Line::default()
+    };
+    let mut lines: Vec<Line> = shown.iter().map(line).collect();
     if report.loads.len() > 1 {
-        lines.push(sum_line(report, job));
+        lines.push(sum_line(report, &columns));
     }
-    let tail = depth.explain.then(|| class_words(report)).flatten();
-    Some(Section::table("loads", title, &columns, lines).with_tail(tail))
+    let tail = if depth.explain { class_words(report) } else { folded };
+    let heads: Vec<_> = columns.iter().map(|column| (column.head, column.kind)).collect();
+    Some(Section::table("loads", title, &heads, lines).with_tail(tail))
+}
+
+/// Loads that a folded table shows in any case, if they have rows.
+const LARGEST: usize = 5;
+
+/// The loads that a folded table shows, in their order, and a sentence about the others.
+fn folded(report: &Report) -> (Vec<&LoadRecord>, Option<String>) {
+    let found =
+        |l: &&LoadRecord| l.faults > 0 || l.skipped > 0 || matches!(l.state, LoadState::Partial | LoadState::NotEmpty);
+    let (empty, mut others): (Vec<&LoadRecord>, Vec<&LoadRecord>) =
+        report.loads.iter().filter(|l| !found(l)).partition(|l| l.read == 0 && l.written == 0);
+    others.sort_by_key(|l| std::cmp::Reverse(l.read));
+    // A sentence about one or two loads is no shorter than their lines.
+    let largest = if others.len() <= LARGEST + 2 { others.len() } else { LARGEST };
+    let rest = others.split_off(largest);
+    let is_shown = |l: &&LoadRecord| found(l) || others.iter().any(|other| std::ptr::eq(*other, *l));
+    let shown = report.loads.iter().filter(is_shown).collect();
+    let rows: u64 = rest.iter().map(|l| l.read).sum();
+    let mut parts = Vec::new();
+    if !rest.is_empty() {
+        let loads = count(rest.len() as u64, "more load", "more loads");
+        parts.push(format!("{loads} with {}", count(rows, "row", "rows")));
+    }
+    if !empty.is_empty() {
+        parts.push(format!("{} without rows", count(empty.len() as u64, "load", "loads")));
+    }
+    let words = (!parts.is_empty()).then(|| format!("And {}; -v lists each.", parts.join(", ")));
+    (shown, words)
+}
+
+fn faults(load: &LoadRecord) -> Shown {
+    Shown::from(load.faults).toned(if load.faults > 0 { Tone::Warn } else { Tone::Plain })
+}
+
+fn speed(load: &LoadRecord, job: Activity) -> Shown {
+    let went = went(load, job);
+    rate(if went > 0 { went } else { load.read }, load.seconds).into()
 }
 
 /// The meaning of the classes that occur.
@@ -63,39 +135,14 @@ pub fn went(load: &LoadRecord, job: Activity) -> u64 {
     }
 }
 
-fn load_line(load: &LoadRecord, job: Activity) -> Line {
-    let went = went(load, job);
-    let faults = Shown::from(load.faults).toned(if load.faults > 0 { Tone::Warn } else { Tone::Plain });
-    let worked = if went > 0 { went } else { load.read };
-    Line::of([
-        load.load.as_str().into(),
-        load.class.as_str().into(),
-        load.read.into(),
-        went.into(),
-        load.skipped.into(),
-        faults,
-        seconds(load.seconds).into(),
-        rate(worked, load.seconds).into(),
-        state(load.state),
-    ])
-    .with_note(way(load))
-}
-
-fn sum_line(report: &Report, job: Activity) -> Line {
-    let sum = |of: fn(&LoadRecord) -> u64| report.loads.iter().map(of).sum::<u64>();
-    let went: u64 = report.loads.iter().map(|l| went(l, job)).sum();
-    let cells = [
-        count(report.loads.len() as u64, "load", "loads").into(),
-        "".into(),
-        sum(|l| l.read).into(),
-        went.into(),
-        sum(|l| l.skipped).into(),
-        sum(|l| l.faults).into(),
-        "".into(),
-        "".into(),
-        "".into(),
-    ];
-    Line { sum: true, ..Line::of(cells) }
+fn sum_line(report: &Report, columns: &[LoadColumn]) -> Line {
+    let job = report.activity();
+    let sum = |of: fn(&LoadRecord, Activity) -> u64| Shown::from(report.loads.iter().map(|l| of(l, job)).sum::<u64>());
+    let mut cells: Vec<Shown> = columns.iter().map(|column| column.number.map_or_else(Shown::default, sum)).collect();
+    if let Some(first) = cells.first_mut() {
+        *first = count(report.loads.len() as u64, "load", "loads").into();
+    }
+    Line { cells, sum: true, ..Line::default() }
 }
 
 fn state(state: LoadState) -> Shown {
@@ -117,10 +164,13 @@ fn way(load: &LoadRecord) -> Option<String> {
     if target != load.load {
         parts.push(format!("to {}", load.target));
     }
-    if load.state == LoadState::NotEmpty {
-        parts.push("the table held rows already and was left as it was".to_owned());
-    }
+    parts.extend(finding(load));
     if parts.is_empty() { None } else { Some(parts.join(", ")) }
+}
+
+/// The reason why a load wrote nothing.
+fn finding(load: &LoadRecord) -> Option<String> {
+    (load.state == LoadState::NotEmpty).then(|| "the table held rows already and was left as it was".to_owned())
 }
 
 /// One line for each step of the command.

@@ -43,16 +43,17 @@ pub fn checks(report: &Report, depth: Depth) -> Option<Section> {
         // A document begins with the differences. A terminal ends near them.
         kinds.sort_by_key(|kind| !of_kind(*kind).iter().any(|c| c.verdict == Verdict::Differs));
     }
-    let lines = kinds.iter().flat_map(|kind| check_lines(*kind, &of_kind(*kind), depth)).collect();
+    let lines: Vec<Line> = kinds.iter().flat_map(|kind| check_lines(*kind, &of_kind(*kind), depth)).collect();
     let columns = [("check", CellKind::Name), ("verdict", CellKind::Word), ("what", CellKind::Text)];
-    Some(Section::table("checks", "Checks", &columns, lines))
+    (!lines.is_empty()).then(|| Section::table("checks", "Checks", &columns, lines))
 }
 
 fn check_lines(kind: CheckKind, checks: &[&Check], depth: Depth) -> Vec<Line> {
     let line = |verdict: Verdict, what: String| Line::of([kind.word().into(), verdict.into(), what.into()]);
     let same: Vec<&Check> = checks.iter().copied().filter(|c| c.verdict == Verdict::Same).collect();
     let all = same.len() == checks.len();
-    let alike = (!same.is_empty()).then(|| line(Verdict::Same, alike(kind, &same, all)));
+    // The verdict counts the checks that say Same.
+    let alike = (!same.is_empty() && !depth.fold).then(|| line(Verdict::Same, alike(kind, &same, all)));
     let unmade = not_checked(checks).into_iter().map(|(why, of)| line(Verdict::NotChecked, about(kind, &of, why)));
     let differs: Vec<&Check> = checks.iter().copied().filter(|c| c.verdict == Verdict::Differs).collect();
     let more = differs.len().saturating_sub(depth.rows) as u64;

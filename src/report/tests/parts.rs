@@ -23,6 +23,7 @@ pub fn base(command: CommandKind, code: i32, name: &str) -> Report {
             stamp: "sha256:5f2b8a0c94e1".to_owned(),
         },
         target: Some("db.example.com:5432/finance".to_owned()),
+        arguments: ["-m", "mappings/personal_finance.toml", "-t", "$DATABASE_URL"].map(str::to_owned).to_vec(),
         ..Report::new(command, "personal_finance")
     }
 }
@@ -86,8 +87,26 @@ pub fn sequences() -> Vec<SequenceRecord> {
     ]
 }
 
-pub fn step(step: StepKind, seconds: f64) -> StepRecord {
-    StepRecord { step, seconds }
+/// Steps that ran one after the other.
+pub fn steps(all: &[(StepKind, f64)]) -> Vec<StepRecord> {
+    let mut started = 0.0625;
+    let mut next = |step, seconds| {
+        let record = StepRecord { step, started, seconds };
+        started += seconds;
+        record
+    };
+    all.iter().map(|(step, seconds)| next(*step, *seconds)).collect()
+}
+
+/// Two lanes that shared the load.
+pub fn timeline() -> Vec<LaneSpan> {
+    let span = |lane, load: &str, started, seconds| LaneSpan { lane, load: load.to_owned(), started, seconds };
+    vec![
+        span(1, "transactions", 0.3125, 0.75),
+        span(2, "transactions", 0.3125, 0.5),
+        span(2, "budget_templates", 0.8125, 0.125),
+        span(2, "debt_payments", 0.9375, 0.125),
+    ]
 }
 
 pub fn same(check: CheckKind, load: Option<&str>, text: &str) -> Check {

@@ -45,12 +45,13 @@ pub fn done() -> Report {
             "sslmode=require encrypts and verifies no server. Use verify-full with sslrootcert to know the server",
         )],
         checks: checks(),
-        steps: vec![
-            step(StepKind::Preflight, 0.25),
-            step(StepKind::Load, 0.875),
-            step(StepKind::Sequences, 0.03125),
-            step(StepKind::Verify, 0.5),
-        ],
+        steps: steps(&[
+            (StepKind::Preflight, 0.25),
+            (StepKind::Load, 0.875),
+            (StepKind::Sequences, 0.03125),
+            (StepKind::Verify, 0.5),
+        ]),
+        timeline: timeline(),
         ..base(CommandKind::Migrate, 0, "Done")
     }
 }
@@ -70,7 +71,8 @@ fn planned(mut report: Report) -> Report {
         owner.made = false;
     }
     report.sequences.clear();
-    report.steps = vec![step(StepKind::Preflight, 0.25)];
+    report.steps = steps(&[(StepKind::Preflight, 0.25)]);
+    report.timeline.clear();
     report
 }
 
@@ -241,6 +243,14 @@ pub fn quarantined() -> Report {
         missing_values: Some(2),
         values: Some(vec!["Cata".into(), "cata ".into()]),
     }];
+    report.existing = vec![HeldRecord {
+        table: "public.category_seeds".into(),
+        rows: 13,
+        treatment: "leave".into(),
+        equal: None,
+        kept: None,
+        written_over: None,
+    }];
     report.owners = many_owners();
     report.checks.push(Check::not_checked(
         CheckKind::Content,
@@ -273,7 +283,7 @@ pub fn verify() -> Report {
         owners: report.owners,
         sequences: report.sequences,
         checks: report.checks,
-        steps: vec![step(StepKind::Verify, 0.625)],
+        steps: steps(&[(StepKind::Verify, 0.625)]),
         ..base(CommandKind::Verify, 0, "Done")
     }
 }

@@ -23,8 +23,9 @@ strict! {
         format: u32, command: String, dry_run: bool, mapping: String, run: Option<String>, exit: Exit, source: Source,
         target: Option<String>, owner: Option<Owner>, loads: Vec<Load>, state: String, left: Vec<Left>,
         not_tables: Vec<NotTable>, owners: Vec<Owners>, sequences: Vec<Sequence>, lookups: Vec<Lookup>,
-        losses: Vec<Loss>, faults: Vec<Fault>, fault_total: u64, detached: Vec<Detached>, retries: Vec<Retry>,
+        existing: Vec<Held>, losses: Vec<Loss>, faults: Vec<Fault>, fault_total: u64, detached: Vec<Detached>, retries: Vec<Retry>,
         warnings: Vec<Warning>, checks: Vec<Check>, refusals: Vec<Refusal>, steps: Vec<Step>,
+        timeline: Vec<Span>, arguments: Vec<String>,
     }
     Exit { code: i32, name: String, }
     Source { path: String, bytes: u64, stamp: String, }
@@ -42,6 +43,9 @@ strict! {
         missing_values: Option<u64>, values: Option<Vec<String>>,
     }
     LookupStep { target: String, hits: u64, }
+    Held {
+        table: String, rows: u64, treatment: String, equal: Option<u64>, kept: Option<u64>, written_over: Option<u64>,
+    }
     Loss { load: String, column: String, modifier: String, count: u64, keys: Vec<String>, }
     Fault {
         load: String, table: String, rowid: Option<i64>, key: Option<String>, column: Option<String>,
@@ -57,7 +61,8 @@ strict! {
     }
     Row { difference: String, key: String, column: Option<String>, expected: Option<String>, found: Option<String>, }
     Refusal { place: String, reason: String, advice: String, }
-    Step { step: String, seconds: f64, }
+    Step { step: String, started: f64, seconds: f64, }
+    Span { lane: u32, load: String, started: f64, seconds: f64, }
 }
 
 fn written(reports: &[crate::model::record::Report]) -> String {

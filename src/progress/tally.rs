@@ -1,86 +1,32 @@
-//! Progress without a terminal: a line every few seconds and at each step.
+//! The counts of a step, and the lines that show them: one every few seconds, or a bar.
 //!
 //! Counting is separate from the clock and from stderr, so that a table can test it.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::log::{Verbosity, held, say};
+use super::log::Verbosity;
 use crate::event::Event;
 use crate::model::record::StepKind;
-use crate::text::{count, grouped, phrase, printable, rate, seconds};
+use crate::text::{count, grouped, phrase, printable, rate, seconds, width};
 
 /// Time between two lines.
 const EVERY: Duration = Duration::from_secs(5);
 
-/// Prints the progress until it is dropped. Its thread prints while there is no event, as during a long index build.
-pub struct Plain {
-    shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
-    start: Instant,
-}
-
-/// The part that the lanes and the thread share.
-#[derive(Default)]
-struct Shared {
-    tally: Mutex<Tally>,
-    /// True as soon as the thread is to end.
-    stop: Mutex<bool>,
-    /// Wakes the thread when it is to end.
-    wake: Condvar,
-}
-
-impl Plain {
-    /// Starts the clock and the thread.
-    pub fn start() -> Plain {
-        let start = Instant::now();
-        let shared = Arc::new(Shared::default());
-        let of_thread = Arc::clone(&shared);
-        // Without the thread, rows still print lines.
-        let thread =
-            std::thread::Builder::new().name("progress".to_owned()).spawn(move || tick(&of_thread, start)).ok();
-        Plain { shared, thread, start }
-    }
-
-    /// Counts an event, and prints the lines that are due.
-    pub fn on_event(&self, event: Event<'_>, verbosity: Verbosity) {
-        let lines = held(&self.shared.tally).on_event(event, self.start.elapsed(), verbosity);
-        lines.iter().for_each(|line| say(line));
-    }
-}
-
-fn tick(shared: &Shared, start: Instant) {
-    let Shared { tally, stop, wake } = shared;
-    let mut stopped = held(stop);
-    while !*stopped {
-        stopped = wake.wait_timeout(stopped, EVERY / 5).unwrap_or_else(PoisonError::into_inner).0;
-        let line = if *stopped { None } else { held(tally).line_if_due(start.elapsed()) };
-        line.iter().for_each(|line| say(line));
-    }
-}
-
-impl Drop for Plain {
-    fn drop(&mut self) {
-        *held(&self.shared.stop) = true;
-        self.shared.wake.notify_all();
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-        held(&self.shared.tally).close(self.start.elapsed()).iter().for_each(|line| say(line));
-    }
-}
+/// Columns of the bar itself.
+const BAR: usize = 16;
 
 /// The events since the step began.
 #[derive(Default)]
-struct Tally {
+pub struct Tally {
     step: Option<StepKind>,
     began: Duration,
     last_line: Duration,
     ended: u64,
     rows: u64,
+    /// Rows that the step will process. `None` if they were not counted.
+    expected: Option<u64>,
     /// Bytes of the copy of a dump that is being loaded.
     copied: u64,
     open: BTreeMap<String, Open>,
@@ -97,12 +43,16 @@ struct Open {
 
 impl Tally {
     /// Counts an event at a time after the start. Returns the lines that are due.
-    fn on_event(&mut self, event: Event<'_>, now: Duration, verbosity: Verbosity) -> Vec<String> {
+    pub fn on_event(&mut self, event: Event<'_>, now: Duration, verbosity: Verbosity) -> Vec<String> {
         match event {
             Event::Step(step) => {
                 let before = self.close(now);
                 *self = Tally { step: Some(step), began: now, last_line: now, ..Tally::default() };
                 before.into_iter().chain([format!("{} ...", step.shown())]).collect()
+            }
+            Event::Expected { rows } => {
+                self.expected = Some(rows);
+                Vec::new()
             }
             Event::Began { load, rows } => {
                 let open = self.open.entry(load.to_owned()).or_insert(Open { began: now, ..Open::default() });
@@ -147,7 +97,7 @@ impl Tally {
     }
 
     /// The last line of the step. `None` if nothing was counted.
-    fn close(&self, now: Duration) -> Option<String> {
+    pub fn close(&self, now: Duration) -> Option<String> {
         let step = self.step.filter(|_| self.ended > 0 || self.rows > 0)?;
         let took = now.saturating_sub(self.began).as_secs_f64();
         let loads = count(self.ended, "load", "loads");
@@ -156,7 +106,7 @@ impl Tally {
         Some(format!("{}: {loads}, {rows} in {} s, {speed} rows/s", step.shown(), seconds(took)))
     }
 
-    fn line_if_due(&mut self, now: Duration) -> Option<String> {
+    pub fn line_if_due(&mut self, now: Duration) -> Option<String> {
         if now.saturating_sub(self.last_line) < EVERY {
             return None;
         }
@@ -178,6 +128,9 @@ impl Tally {
             let done = phrase(self.ended, "# load done", "# loads done");
             let _ = write!(line, ", {done}, {}, {} rows/s", count(self.rows, "row", "rows"), rate(self.rows, took));
         }
+        if let Some((_, left)) = self.share(now) {
+            let _ = write!(line, ", {left} left");
+        }
         for (load, open) in self.open.iter().take(2) {
             let _ = write!(line, "; {} {}", printable(load), open.so_far(now));
         }
@@ -188,9 +141,68 @@ impl Tally {
     }
 }
 
+impl Tally {
+    /// The share of the step that is done, and the time that is left at the same speed. `None` if either is unknown.
+    fn share(&self, now: Duration) -> Option<(f64, String)> {
+        // More rows than expected: the number was an estimate, and says nothing about the rest.
+        let expected = self.expected.filter(|expected| *expected > self.rows && self.rows > 0)?;
+        let share = self.rows as f64 / expected as f64;
+        let took = now.saturating_sub(self.began).as_secs_f64();
+        Some((share, left(took / share - took)))
+    }
+
+    /// The line that is redrawn in place, in at most `columns`: what is known of
+    /// `load [=====>     ]  45 %, 12 s left, 3 loads done, 1,250,000 rows, 410,000 rows/s: transactions`.
+    /// A part that does not fit as a whole is left out, and so is each one after it. No name is cut.
+    pub fn bar(&self, now: Duration, columns: usize) -> String {
+        let Some(step) = self.step else {
+            let copied = if self.copied > 0 { copied(self.copied) } else { String::new() };
+            return if width(&copied) <= columns { copied } else { String::new() };
+        };
+        let took = now.saturating_sub(self.began).as_secs_f64();
+        let mut parts = vec![step.shown().to_owned()];
+        match self.share(now) {
+            Some((share, left)) => {
+                let filled = ((share * BAR as f64) as usize).min(BAR - 1);
+                parts[0] +=
+                    &format!(" [{}>{}] {:>2.0} %", "=".repeat(filled), " ".repeat(BAR - 1 - filled), share * 100.0);
+                parts.push(format!(", {left} left"));
+            }
+            None => parts.push(format!(", {took:.0} s")),
+        }
+        if self.rows > 0 {
+            parts.push(format!(", {}", count(self.rows, "row", "rows")));
+            parts.push(format!(", {} rows/s", rate(self.rows, took)));
+        }
+        if self.ended > 0 {
+            parts.push(phrase(self.ended, ", # load done", ", # loads done"));
+        }
+        for (at, name) in self.open.keys().enumerate() {
+            parts.push(format!("{} {}", if at == 0 { ":" } else { "," }, printable(name)));
+        }
+        let mut line = String::new();
+        for part in parts {
+            if width(&line) + width(&part) > columns {
+                break;
+            }
+            line.push_str(&part);
+        }
+        line
+    }
+}
+
 /// `loading the dump, 1,234 MiB so far`
-pub(super) fn copied(bytes: u64) -> String {
+fn copied(bytes: u64) -> String {
     format!("loading the dump, {} MiB so far", grouped(bytes >> 20))
+}
+
+/// A time as people say it: `12 s`, `4 min`, `2 h 10 min`.
+fn left(seconds: f64) -> String {
+    match seconds.round() as u64 {
+        s if s < 100 => format!("{s} s"),
+        s if s < 6_000 => format!("{} min", s.div_ceil(60)),
+        s => format!("{} h {} min", s / 3_600, s % 3_600 / 60),
+    }
 }
 
 impl Open {
@@ -202,7 +214,7 @@ impl Open {
         if self.rows == 0 || left == 0 {
             return so_far;
         }
-        format!("{so_far}, {:.0} s left", took * left as f64 / self.rows as f64)
+        format!("{so_far}, {} left", self::left(took * left as f64 / self.rows as f64))
     }
 }
 
@@ -270,5 +282,35 @@ mod tests {
         let (lines, tally) = printed(&events, Verbosity::Verbose);
         assert_eq!(lines, ["load ...", "  a: 3 rows in 0.40 s"]);
         assert_eq!((tally.ended, tally.open.len()), (1, 0));
+    }
+
+    #[test]
+    fn the_bar_fits_its_columns_and_cuts_no_name() {
+        let long = "a_table_with_a_name_of_sixty_three_characters_which_is_the_longest_";
+        let names = ["transactions", long];
+        let mut events = vec![(0.0, Event::Step(StepKind::Load)), (0.0, Event::Expected { rows: 2_000_000 })];
+        events.extend(names.map(|load| (0.0, Event::Began { load, rows: None })));
+        events.push((1.0, Event::Rows { load: "transactions", rows: 500_000 }));
+        let (_, tally) = printed(&events, Verbosity::Usual);
+        let at = Duration::from_secs(10);
+        for columns in 0..200 {
+            let bar = tally.bar(at, columns);
+            assert!(width(&bar) <= columns, "{columns}: {bar}");
+            let named = bar.split_once(": ").map_or("", |(_, names)| names);
+            assert!(named.split(", ").all(|name| name.is_empty() || names.contains(&name)), "{columns}: {bar}");
+        }
+        let bar = "load [====>           ] 25 %, 30 s left, 500,000 rows, 50,000 rows/s";
+        assert_eq!(tally.bar(at, 79), bar);
+        assert_eq!(tally.bar(at, 200), format!("{bar}: {long}, transactions"));
+    }
+
+    #[test]
+    fn the_time_left_is_known_only_while_rows_are_expected() {
+        let step = (0.0, Event::Step(StepKind::Verify));
+        let rows = |rows| (1.0, Event::Rows { load: "a", rows });
+        let bar = |events: &[(f64, Event<'_>)]| printed(events, Verbosity::Usual).1.bar(Duration::from_secs(40), 80);
+        assert_eq!(bar(&[step]), "verify, 40 s");
+        assert_eq!(bar(&[step, (0.0, Event::Expected { rows: 4 }), rows(5)]), "verify, 40 s, 5 rows, 0 rows/s: a");
+        assert_eq!([12.4, 99.6, 5_999.0, 7_800.0].map(left), ["12 s", "2 min", "100 min", "2 h 10 min"]);
     }
 }

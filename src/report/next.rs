@@ -1,0 +1,115 @@
+//! The next sensible command after each end of each command.
+//!
+//! The command repeats the arguments that named mapping, source, target and ledger, so that it can be copied as it is.
+
+use super::summary::ended;
+use crate::exit::Exit;
+use crate::model::record::{Activity, Report};
+
+/// The next command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Next {
+    /// Its purpose.
+    pub words: &'static str,
+    /// Its arguments, each quoted for a shell.
+    pub arguments: Vec<String>,
+}
+
+impl Next {
+    /// `migrate` with the given words before and after the arguments that are repeated.
+    fn new(words: &'static str, before: &[&str], repeated: &[String], after: &[&str]) -> Next {
+        let own = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+        let all = [own(&["migrate"]), own(before), repeated.to_vec(), own(after)].concat();
+        Next { words, arguments: all.iter().map(|argument| quoted(argument)).collect() }
+    }
+
+    /// The command on one line.
+    pub fn command(&self) -> String {
+        self.arguments.join(" ")
+    }
+}
+
+/// The next command after a report.
+pub fn next(report: &Report) -> Next {
+    let same = report.arguments.as_slice();
+    let rehearse = |words| Next::new(words, &["rehearse"], same, &[]);
+    match (ended(report), report.activity()) {
+        (Exit::Usage, Activity::Cutover | Activity::DryRun) => Next::new("Correct the call.", &[], &[], &["--help"]),
+        (Exit::Usage, _) => Next::new("Correct the call.", &[report.command.word()], &[], &["--help"]),
+        (Exit::Differs, Activity::Rehearsal) => {
+            Next::new("Look at both values of each row that differs.", &["rehearse"], same, &["--show-values"])
+        }
+        (Exit::Differs, _) => {
+            Next::new("Look at both values of each row that differs.", &["verify"], same, &["--show-values"])
+        }
+        (Exit::Stopped | Exit::Interrupted | Exit::Bug, activity) => again(activity, same),
+        (Exit::Refused, _) if report.fault_total > 0 => {
+            let reason = report.faults.first().map_or("", |fault| fault.reason.word());
+            let reason = if reason.is_empty() { vec!["explain"] } else { vec!["explain", reason] };
+            Next::new("Read the ways out of the first reason, and what each one loses.", &reason, &[], &[])
+        }
+        (Exit::Refused, Activity::Rehearsal) => rehearse("Resolve what is listed, and rehearse again."),
+        (Exit::Refused, Activity::Rollback | Activity::Verification) => {
+            Next::new("Read what the ledger knows of the run.", &["status"], same, &[])
+        }
+        (Exit::Refused, _) => {
+            Next::new("Resolve what is listed, and check again. Nothing is written.", &[], same, &["--dry-run"])
+        }
+        (Exit::Done | Exit::Quarantined, activity) => after(activity, report, same),
+    }
+}
+
+/// The command that continues after a stop.
+fn again(activity: Activity, same: &[String]) -> Next {
+    match activity {
+        Activity::Cutover => Next::new("Resume after the last row that is in the target.", &[], same, &["--yes"]),
+        Activity::Rollback => Next::new("Roll back again.", &["rollback"], same, &["--yes"]),
+        Activity::DryRun => Next::new("Check again. Nothing is written.", &[], same, &["--dry-run"]),
+        Activity::Rehearsal => Next::new("Rehearse again.", &["rehearse"], same, &[]),
+        Activity::Verification => Next::new("Compare again. Nothing is written.", &["verify"], same, &[]),
+    }
+}
+
+/// The command after an activity that did its work.
+fn after(activity: Activity, report: &Report, same: &[String]) -> Next {
+    let target: &[&str] =
+        if same.iter().any(|argument| argument == TARGET) { &["--dry-run"] } else { &["-t", TARGET, "--dry-run"] };
+    match activity {
+        Activity::DryRun if report.target.is_none() => {
+            Next::new("Check against the target's own tables, too. Nothing is written.", &[], same, target)
+        }
+        Activity::DryRun => Next::new("Stop the application. Then load the rows.", &[], same, &["--yes"]),
+        Activity::Rehearsal => Next::new("Check against the target itself. Nothing is written.", &[], same, target),
+        Activity::Cutover => {
+            Next::new("Compare once more, just before the application is switched over.", &["verify"], same, &[])
+        }
+        Activity::Verification => Next::new(
+            "Switch the application over. The runbook has the steps after it.",
+            &["guide", "cutover"],
+            &[],
+            &[],
+        ),
+        Activity::Rollback => {
+            Next::new("Check again before the next run. Nothing is written.", &[], same, &["--dry-run"])
+        }
+    }
+}
+
+/// The next command after `migrate plan`, as its last lines.
+pub fn after_plan(arguments: &[String]) -> String {
+    let next = Next::new("Read and convert every row. Nothing is written.", &[], arguments, &["--dry-run"]);
+    format!("Next: {}\n  {}\n", next.words, next.command())
+}
+
+/// The variable in place of a connection string, which may hold a password.
+const TARGET: &str = "$DATABASE_URL";
+
+/// A word, quoted for a shell.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@%,=".contains(c);
+    match word {
+        TARGET => format!("\"{TARGET}\""),
+        word if !word.is_empty() && word.chars().all(plain) => word.to_owned(),
+        word => format!("'{}'", word.replace('\'', "'\\''")),
+    }
+}
