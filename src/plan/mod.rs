@@ -299,9 +299,11 @@ impl LoadPlan {
         format!("load.{}", self.name)
     }
 
-    /// Returns true if the load only adds to the rows of its table: it accepts existing rows, or gives its own new ids.
+    /// Returns true if the load only adds to the rows of its table, whatever they are: it accepts existing rows, or gives its
+    /// own new ids.
     pub fn only_adds(&self) -> bool {
-        self.existing == Some(Existing::Append) || self.columns.iter().any(|column| column.shift.as_deref() == Some(&self.table))
+        let is_shifted = || self.columns.iter().any(|column| column.shift.as_deref() == Some(&self.table));
+        !self.when_empty && (self.existing == Some(Existing::Append) || is_shifted())
     }
 
     /// Returns the columns whose ids the target issues, as positions in `columns`.

@@ -266,7 +266,7 @@ fn a_concurrent_second_run_is_refused_with_the_running_process() {
     let mut client = case.target.client();
     let mut child = migrate(&case).spawn();
     assert!(until_committed(&mut client, 1, &mut child), "the run ended before a second one could begin");
-    let working = "SELECT pid::text FROM pg_locks WHERE locktype = 'advisory' AND granted \
+    let working = "SELECT DISTINCT pid::text FROM pg_locks WHERE locktype = 'advisory' AND granted \
                    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
     let pid: String = client.query_one(working, &[]).expect("the lock's holder").get(0);
     migrate(&case).exits(3).says(&["another migrate is at work", &format!("server process {pid}")]);

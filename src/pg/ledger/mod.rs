@@ -50,6 +50,13 @@ fn upgrade(tx: &mut Transaction<'_>, ledger: &LedgerSchema, from: i32) -> Result
         tx.batch_execute(&ledger.sql(sql)).doing(UPGRADING)?;
     }
     if from < LEDGER_VERSION {
+        // Rows that one transaction wrote together with the ledger's own row were restored from a copy of the database. They
+        // stay recognisable: this transaction writes them all.
+        for table in ["batch", "made"] {
+            let sql =
+                format!("UPDATE :ledger.{table} SET run = run WHERE xmin IN (SELECT l.xmin FROM :ledger.ledger l)");
+            tx.batch_execute(&ledger.sql(&sql)).doing(UPGRADING)?;
+        }
         let sql: &str = &ledger.sql("UPDATE :ledger.ledger SET version = $1 WHERE version < $1");
         tx.execute(sql, &[&LEDGER_VERSION]).doing(UPGRADING)?;
     }
