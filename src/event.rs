@@ -23,6 +23,13 @@ pub enum Event<'a> {
         /// The number of rows.
         rows: u64,
     },
+    /// Rows that were reported as committed are not: a server that crashed lost their commits. They are sent again.
+    RowsLost {
+        /// The load.
+        load: &'a str,
+        /// The number of rows.
+        rows: u64,
+    },
     /// Work on a load ended.
     Ended {
         /// The load.

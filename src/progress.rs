@@ -134,6 +134,12 @@ impl Bars {
                     bar.inc(rows);
                 }
             }
+            Event::RowsLost { load, rows } => {
+                self.step.dec(rows);
+                if let Some((bar, _)) = self.open.get(load) {
+                    bar.dec(rows);
+                }
+            }
             Event::Ended { load } => self.end(load),
             Event::Copied { bytes } => {
                 self.step.enable_steady_tick(Duration::from_millis(250));

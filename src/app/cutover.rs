@@ -7,6 +7,7 @@ use crate::exit::Exit;
 use crate::job::{Job, Stop};
 use crate::mapping::OnFault;
 use crate::migrate;
+use crate::model::cell::RawBuf;
 use crate::model::ledger::{Judged, NewRun, Run};
 use crate::model::record::{Report, StepKind};
 use crate::model::select::Relation;
@@ -45,7 +46,7 @@ pub fn carry_out(
     let carried = prepare(m, session, situation, report).and_then(|mut prepared| {
         write(m, session, planned, &mut prepared, report)?;
         let PreparedRun { run, settled, sizes, .. } = &prepared;
-        let job = m.job(planned, &settled.env, sizes);
+        let job = m.job(planned, settled, sizes);
         let validate =
             |session: &mut Session, lanes: usize| migrate::indexes::detach::validate(&job, session, run, lanes);
         Ok(finish(m, session, planned, Some(OwnRun { run, meanwhile: &validate }), report))
@@ -67,11 +68,12 @@ fn prepare(
     let (settled, stale) = plan::settle(m, session, planned, ledger.run.as_ref())
         .map_err(|stop| Ended::Exit(stopped(m, stop, planned.plan, report, ledger.run.is_some())))?;
     report.warnings.extend(stale);
+    let owner = dry_run::require_owner(m, session, planned, &settled, report)?;
     let mut sizes = Sizes::new();
     if ledger.run.is_none() && has_preflight(m) {
+        let settled = Settled { owner: owner.map(RawBuf::text), ..settled.clone() };
         sizes = preflight(m, session, planned, &settled, report)?;
     }
-    dry_run::require_owner(m, session, planned, &settled, report)?;
     let quarantined = ledger.done.values().flat_map(|d| &d.parts).map(|part| part.sums.faults).sum();
     let is_untouched =
         ledger.detached.is_empty() && ledger.done.values().all(|d| d.parts.iter().all(|p| p.next_batch == 1));
@@ -107,7 +109,8 @@ fn preflight(
     let mut faultless = || -> Result<Option<Sizes>, Stop> {
         let preflight = preflight::read(m, session, planned, settled, report)?;
         let found = &preflight.found;
-        if found.iter().all(|f| f.fault_total == 0) {
+        report.refusals.extend(preflight.refusals.iter().cloned());
+        if found.iter().all(|f| f.fault_total == 0) && preflight.refusals.is_empty() {
             return Ok(Some(found.iter().map(|f| (f.load.clone(), f.sums.read)).collect()));
         }
         record::loads(report, planned.plan, None, &BTreeMap::new(), found);
@@ -195,7 +198,7 @@ fn try_write(
         detach(m, session, planned, run, sizes)?;
     }
     migrate::existing::replace::remove(&m.reconnect(), session, planned.plan, run)?;
-    let job = Job { quarantined: (*quarantined).into(), ..m.job(planned, &settled.env, sizes) };
+    let job = Job { quarantined: (*quarantined).into(), ..m.job(planned, settled, sizes) };
     m.step(StepKind::Load, report, || migrate::run(&job, session, run))?;
     m.check_stop()?;
     m.step(StepKind::Reattach, report, || {

@@ -91,9 +91,10 @@ fn with_target(
         report.refusals.push(refusal);
         return Ok(Exit::Refused);
     }
-    let Some((plan, target)) = plan::make(m, source, Some(session), Some(&ledger), report)? else {
+    let Some((mut plan, target)) = plan::make(m, source, Some(session), Some(&ledger), report)? else {
         return Ok(Exit::Refused);
     };
+    resume::recorded::keep_owner_types(&mut plan, &target);
     let planned = Planned { source, plan: &plan, target: &target };
     let identity = RunIdentity::of(&plan, &target, &source.stamp(), &inputs::env(m.mapping(), m.world()));
     let situation = Situation { planned, ledger, identity };

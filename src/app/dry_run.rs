@@ -6,16 +6,18 @@ use crate::convert::Settled;
 use crate::exit::Exit;
 use crate::mapping::OnFault;
 use crate::migrate;
+use crate::model::cell::RawBuf;
 use crate::model::ledger::Run;
 use crate::model::record::{Check, CheckKind, Report};
 use crate::model::select::Relation;
 use crate::pg::Session;
 use crate::sqlite::Source;
 
+use super::existing::{self, CountedLoads};
 use super::failure::{Ended, Failure};
 use super::finish::stopped;
 use super::session::{Migration, Planned};
-use super::{existing, explain, fault_file, plan, preflight, record};
+use super::{explain, fault_file, plan, preflight, record};
 
 /// Returns the key of the owner. `None` if the plan has no owner or the run will make it.
 ///
@@ -69,9 +71,11 @@ fn check(
     let (settled, stale) =
         plan::settle(m, session, planned, run).map_err(|stop| Ended::Exit(stopped(m, stop, plan, report, false)))?;
     report.warnings.extend(stale);
-    if let Some(key) = require_owner(m, session, planned, &settled, report)? {
-        report.owner = plan.settled_owner().map(|o| record::owner(o, Some(key), false));
+    let owner = require_owner(m, session, planned, &settled, report)?;
+    if let Some(key) = &owner {
+        report.owner = plan.settled_owner().map(|o| record::owner(o, Some(key.clone()), false));
     }
+    let settled = Settled { owner: owner.map(RawBuf::text), ..settled };
     let preflight = preflight::read(m, session, planned, &settled, report)
         .map_err(|stop| Ended::Exit(stopped(m, stop, plan, report, false)))?;
     let found = &preflight.found;
@@ -79,12 +83,16 @@ fn check(
     explain::preflight_misses(m, planned, &preflight, &settled, report)
         .map_err(|stop| Ended::Exit(stopped(m, stop, plan, report, false)))?;
     record_source(report, planned);
-    existing::record(report, plan, run, planned.source);
+    let sums = |load: &str| found.iter().find(|found| found.load == load).map(|found| found.sums.clone());
+    existing::record(report, run, &CountedLoads { plan, source: planned.source, sums: &sums });
     report.warnings.extend(migrate::preflight::time_units::unclear(&plan.loads, planned.source));
     let total = fault_file::preflight_faults(m, planned, found, report);
     report.checks.push(Check::not_checked(CheckKind::Content, None, "a dry run writes nothing"));
     report.checks.extend(found.iter().flat_map(|load| load.unchecked.iter().cloned()));
+    let is_refused = !preflight.refusals.is_empty();
+    report.refusals.extend(preflight.refusals);
     Ok(match (total, m.on_fault()) {
+        _ if is_refused => Exit::Refused,
         (0, _) => Exit::Done,
         (_, OnFault::Quarantine) => Exit::Quarantined,
         (_, OnFault::Abort) => Exit::Refused,

@@ -1,22 +1,50 @@
 //! Rows that the target held before the run, as the report lists them, and rows of the source that stayed there because of them.
 
+use crate::model::fault::Loss;
 use crate::model::key::KeyRange;
-use crate::model::ledger::Run;
+use crate::model::ledger::{Run, Sums};
 use crate::model::record::{HeldRecord, LeftRecord, Report, Warning};
 use crate::model::select::{CONTINUE, Relation, Select};
 use crate::plan::{LoadPlan, Plan, Treatment};
 use crate::sqlite::{Source, SourceError};
 
+/// The plan and the rows of its loads, as far as they are known.
+pub struct CountedLoads<'a> {
+    /// The plan.
+    pub plan: &'a Plan,
+    /// The source.
+    pub source: &'a Source,
+    /// Returns the sums of a load.
+    pub sums: &'a dyn Fn(&str) -> Option<Sums>,
+}
+
+impl CountedLoads<'_> {
+    fn held(&self, table: &str, rows: u64, treatment: Treatment) -> HeldRecord {
+        let mut all = Sums::default();
+        for load in self.plan.loads.iter().filter(|load| load.table == table) {
+            (self.sums)(&load.name).iter().for_each(|sums| all.merge(sums));
+        }
+        let whole = |loss: Loss| {
+            let rows = all.losses.iter().filter(|l| l.column.is_empty() && l.modifier == loss.word());
+            rows.map(|l| l.count).sum::<u64>()
+        };
+        let (kept, over) = (whole(Loss::Kept), whole(Loss::WrittenOver));
+        let is_compared = matches!(treatment, Treatment::Match | Treatment::Skip);
+        HeldRecord {
+            table: format!("{}.{table}", self.plan.schema),
+            rows,
+            treatment: treatment.word().to_owned(),
+            equal: is_compared.then(|| all.skipped.saturating_sub(kept + over)),
+            kept: is_compared.then_some(kept),
+            written_over: is_compared.then_some(over),
+        }
+    }
+}
+
 /// Records each loaded table that held rows, and each load that left its rows in the source because of them.
-pub fn record(report: &mut Report, plan: &Plan, run: Option<&Run>, source: &Source) {
-    let record = |table: &str, rows: u64, treatment: Treatment| HeldRecord {
-        table: format!("{}.{table}", plan.schema),
-        rows,
-        treatment: treatment.word().to_owned(),
-        equal: None,
-        kept: None,
-        written_over: None,
-    };
+pub fn record(report: &mut Report, run: Option<&Run>, counted: &CountedLoads<'_>) {
+    let CountedLoads { plan, source, .. } = *counted;
+    let record = |table: &str, rows: u64, treatment: Treatment| counted.held(table, rows, treatment);
     report.existing = plan.held.iter().map(|held| record(&held.table, held.rows, held.treatment)).collect();
     // A resumed run finds the replaced tables empty.
     for (table, rows) in run.iter().flat_map(|run| &run.judged.replaced) {

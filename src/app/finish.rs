@@ -12,9 +12,10 @@ use crate::pg::{ServerError, Session};
 use crate::plan::Plan;
 use crate::verify::{self, KnownOwner, Lanes, Meanwhile, Subject, VerifyDepth};
 
+use super::existing::{self, CountedLoads};
 use super::owner::OwnerState;
 use super::session::{LedgerView, Migration, Planned, run_state};
-use super::{existing, explain, fault_file, owner, record};
+use super::{explain, fault_file, owner, record};
 
 /// The run of this process, and the work on the target that is left and that changes no row.
 pub struct OwnRun<'a> {
@@ -121,7 +122,8 @@ fn verify_run(
     let detached = reconnect.retrying(session, |session| Ok(session.detached(run.id)?))?;
     report.detached = record::detached(&detached, &planned.plan.schema);
     record::left(report, planned.plan, planned.source);
-    existing::record(report, planned.plan, Some(run), planned.source);
+    let sums = |load: &str| Some(subject.done.get(load)?.sums());
+    existing::record(report, Some(run), &CountedLoads { plan: planned.plan, source: planned.source, sums: &sums });
     record::misread_texts(report, planned.plan, planned.source);
     record::step(report, StepKind::Verify, m.world().elapsed() - began);
     reconnect.retrying(session, |session| Ok(fault_file::quarantined(m, session, planned, run, report)?))?;

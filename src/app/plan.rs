@@ -1,6 +1,7 @@
 //! From mapping, source and target to the plan, and `migrate plan`, which prints it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::cli::{PlanArgs, Reporting, Work};
 use crate::convert::Settled;
@@ -17,12 +18,13 @@ use crate::model::pgtype::ColumnType;
 use crate::model::record::{Activity, CommandKind, Refusal, Report, RunState, Warning};
 use crate::model::schema::{Detachable, TargetSchema};
 use crate::pg::{OtherSession, ServerError, Session};
-use crate::plan::{self, Detaching, Inputs, Plan, Purpose, SqlFacts};
-use crate::resume::recorded;
-use crate::sqlite::Source;
+use crate::plan::{self, Detaching, Inputs, Plan, Purpose, SqlFacts, WithMatches};
+use crate::resume::{self, recorded};
+use crate::sqlite::{ErrorClass, Source};
 
 use super::failure::Failure;
 use super::session::{LedgerView, Migration, Planned, Request};
+use super::situation::readable_ledger;
 use super::world::World;
 use super::{inputs, record};
 
@@ -38,10 +40,32 @@ pub fn command(args: &PlanArgs, world: &World, observer: &dyn Observer) -> Resul
     report.dry_run = true;
     let source = m.open_source(&mut report)?;
     let mut target = m.open_target(&mut report)?;
-    let planned = make(&m, &source, target.as_mut(), None, &mut report)?;
+    let ledger = target.as_mut().map(|session| readable_ledger(&m, session)).transpose().map_err(Failure::refused)?;
+    let unusable = ledger.as_ref().and_then(|ledger| resume::unusable(&ledger.state));
+    let planned = match unusable {
+        None => make(&m, &source, target.as_mut(), ledger.as_ref(), &mut report)?,
+        Some(refusal) => {
+            report.refusals.push(refusal);
+            None
+        }
+    };
     add_lines(&m, &mut report);
     record::end(&mut report, Exit::Refused);
-    Ok(planned.map(|(plan, _)| plan).ok_or(Box::new(report)))
+    let known = ledger.and_then(|ledger| ledger.run).map(|run| known_run(&run));
+    let planned = planned.map(|(mut plan, _)| {
+        plan.warnings.splice(0..0, known);
+        plan
+    });
+    Ok(planned.ok_or(Box::new(report)))
+}
+
+/// The warning that the ledger knows a run of this plan.
+fn known_run(run: &Run) -> Warning {
+    let message = match run.state {
+        RunState::Done => "is done already: the same command loads nothing and verifies its rows again",
+        _ => "began and did not end: the same command resumes it",
+    };
+    Warning::new(format!("run {}", run.id), message)
 }
 
 /// Adds the line of the mapping file to each refusal and warning about the mapping.
@@ -56,6 +80,8 @@ pub fn add_lines(m: &Migration<'_>, report: &mut Report) {
 struct TargetFacts {
     /// `None` if no target was named.
     catalog: Option<TargetSchema>,
+    /// The mapping with its rules of `existing = "match"` rewritten.
+    matches: Option<WithMatches>,
     detachable: Vec<Detachable>,
     expressions: Expressions,
     purpose: Purpose,
@@ -78,12 +104,12 @@ pub fn make(
     ledger: Option<&LedgerView>,
     report: &mut Report,
 ) -> Result<Option<(Plan, TargetSchema)>, Failure> {
-    let mapping = m.mapping();
     let run = ledger.and_then(|k| k.run.as_ref());
     let facts = match session {
         None => TargetFacts::default(),
         Some(session) => target_facts(m, source, session, ledger).map_err(Failure::refused)?,
     };
+    let mapping = facts.matches.as_ref().map_or(m.mapping(), |matches| &matches.mapping);
     let env = m.env();
     let owner = m.owner_flag();
     let now = inputs::now_text(mapping, run.map_or(m.world().now_micros(), |r| r.judged.now));
@@ -103,6 +129,7 @@ pub fn make(
     let sql = sql_facts(source, mapping, &inputs)?;
     inputs.sql = &sql;
     let refused = report.refusals.len();
+    report.refusals.extend(facts.matches.iter().flat_map(|matches| matches.refusals.iter().cloned()));
     facts.busy.iter().for_each(|busy| note_busy(m, busy, report));
     let mut versions = Vec::new();
     for difference in facts.versions {
@@ -113,7 +140,6 @@ pub fn make(
     }
     match plan::build(mapping, &inputs) {
         Ok(mut plan) => {
-            facts.catalog.iter().for_each(|target| recorded::keep_owner_types(&mut plan, target));
             plan.warnings.splice(0..0, versions);
             report.warnings.extend(plan.warnings.iter().cloned());
             if report.refusals.len() == refused {
@@ -144,7 +170,8 @@ fn target_facts(
     let run = ledger.and_then(|k| k.run.as_ref());
     let purpose = purpose(m, session, run)?;
     let (catalog, detachable) = catalog(m, session, ledger)?;
-    let expressions = expressions(session, m.mapping(), &catalog)?;
+    let matches = plan::with_matches(m.mapping(), source.schema(), &catalog);
+    let expressions = expressions(session, &matches.mapping, &catalog)?;
     let mut holding = loaded(m, &catalog);
     holding.retain(|table| catalog.tables.get(table).is_some_and(|facts| facts.has_rows));
     let held = match run {
@@ -158,7 +185,16 @@ fn target_facts(
         ),
         _ => Default::default(),
     };
-    Ok(TargetFacts { catalog: Some(catalog), detachable, expressions, purpose, held, busy, versions })
+    Ok(TargetFacts {
+        catalog: Some(catalog),
+        matches: Some(matches),
+        detachable,
+        expressions,
+        purpose,
+        held,
+        busy,
+        versions,
+    })
 }
 
 /// The rights that the command needs on the target. Every command only verifies a finished run.
@@ -274,15 +310,17 @@ pub fn settle(
 ) -> Result<(Settled, Vec<Warning>), Stop> {
     let mut settled = m.constants(run);
     if run.is_none() {
-        settled.shifts = migrate::preflight::id_offset::choose(session, plan, source, target)?;
+        settled.shifts = migrate::preflight::id_offset::choose(session, plan, source, target, &settled)?;
         let mut mistaken = migrate::preflight::id_collisions::find(session, plan, target, source, &settled)?;
         mistaken.extend(ReplaceCheck { plan, target, source, settled: &settled }.find(session)?);
         if !mistaken.is_empty() {
             return Err(Stop::Refused(mistaken));
         }
     }
-    let stale = migrate::preflight::ids_in_text::find(plan, source, &settled);
-    Ok((settled, stale))
+    let (doubts, mut warnings) = migrate::preflight::zone_data::compare(session, plan)?;
+    settled.doubts = Arc::new(doubts);
+    warnings.extend(migrate::preflight::ids_in_text::find(plan, source, &settled));
+    Ok((settled, warnings))
 }
 
 /// SQLite's answers about the SQL of the mapping.
@@ -296,6 +334,7 @@ fn sql_facts(source: &Source, mapping: &Mapping, inputs: &Inputs<'_>) -> Result<
                 reader.check_indexes(&select).map_err(Failure::refused)?;
                 SqlFacts { columns, reads, mistake: None }
             }
+            Err(e) if e.class == ErrorClass::Interrupted => return Err(Failure::refused(e)),
             Err(e) => SqlFacts { mistake: Some((e.expr, e.to_string())), ..SqlFacts::default() },
         };
         facts.insert(load, found);

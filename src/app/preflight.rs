@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use crate::convert::Settled;
 use crate::convert::row::Maps;
-use crate::job::Stop;
+use crate::job::{KeyMemory, Stop};
 use crate::migrate;
-use crate::migrate::preflight::read_ahead;
-use crate::model::record::{Activity, Report, StepKind};
+use crate::migrate::existing::compare::HeldComparison;
+use crate::migrate::preflight::{read_ahead, sequence_ends};
+use crate::model::record::{Refusal, Report, StepKind};
 use crate::pg::Session;
 use crate::plan::LoadPlan;
 
@@ -20,6 +21,8 @@ pub struct PreflightResult {
     pub found: Vec<read_ahead::LoadPreflight>,
     /// The lookup maps, by load.
     pub maps: BTreeMap<String, Maps>,
+    /// The reasons for which the run would fail although each of its rows can be loaded.
+    pub refusals: Vec<Refusal>,
 }
 
 /// Reads and converts the rows of every load, with the lookups that can be read before the load.
@@ -31,14 +34,16 @@ pub fn read(
     report: &mut Report,
 ) -> Result<PreflightResult, Stop> {
     let began = m.world().elapsed();
+    let plan = &plan.in_binary();
     let (maps, checks) = migrate::lookup_maps::before_writing(session, plan, settled)?;
     report.checks.extend(checks);
     let (observer, asked, jobs) = (m.observer(), &*m.world().asked, m.jobs());
-    let checks_constraints = m.activity() == Activity::DryRun;
-    let preflight =
-        read_ahead::Preflight { plan, source, target, settled, observer, asked, jobs, maps: &maps, checks_constraints };
+    let memory = KeyMemory::default();
+    let preflight = read_ahead::Preflight { plan, source, target, settled, observer, asked, jobs, maps: &maps, memory };
     let holds_rows = |table: &str| target.tables.get(table).is_some_and(|t| t.has_rows);
-    let found = preflight.read(session, &|load: &LoadPlan| !(load.when_empty && holds_rows(&load.table)))?;
+    let mut found = preflight.read(session, &|load: &LoadPlan| !(load.when_empty && holds_rows(&load.table)))?;
+    HeldComparison { plan, target, source, settled }.add(session, &mut found)?;
+    let refusals = sequence_ends::refuse_used_up(plan, source.schema(), target, &settled.shifts, &found);
     record::step(report, StepKind::Preflight, m.world().elapsed() - began);
-    Ok(PreflightResult { found, maps })
+    Ok(PreflightResult { found, maps, refusals })
 }

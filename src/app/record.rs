@@ -175,7 +175,8 @@ fn lookups(report: &mut Report, load: &LoadPlan, sums: &Sums, begun: bool) {
 }
 
 fn losses(report: &mut Report, load: &LoadPlan, sums: &Sums) {
-    report.losses.extend(sums.losses.iter().map(|loss| LossRecord {
+    // An empty column counts whole rows, which `existing` lists.
+    report.losses.extend(sums.losses.iter().filter(|loss| !loss.column.is_empty()).map(|loss| LossRecord {
         load: load.name.clone(),
         column: loss.column.clone(),
         modifier: loss.modifier.clone(),
@@ -340,7 +341,7 @@ impl Observer for Timing<'_> {
                 }
             }
             Event::Retry { why, .. } => measured.retries.push(RetryRecord { at: rounded(at), why: why.to_owned() }),
-            Event::Copied { .. } | Event::Warned(_) | Event::Said(_) => {}
+            Event::Copied { .. } | Event::RowsLost { .. } | Event::Warned(_) | Event::Said(_) => {}
         }
         drop(measured);
         self.next.on_event(event);

@@ -36,8 +36,8 @@ pub fn carry_out(
     let run = m.resume(session, run, None)?;
     // The batches that the previous process committed in the meantime count, too.
     let done = session.loads_done(run.id).map_err(Failure::refused)?;
-    let (env, sizes) = (m.env(), Default::default());
-    let job = m.job(planned, &env, &sizes);
+    let (settled, sizes) = (m.constants(Some(&run)), Default::default());
+    let job = m.job(planned, &settled, &sizes);
     m.world().ending.note(Leaves::Rollback);
     match rollback::remove(&job, session, &run, &done) {
         Ok(removed) => {
@@ -72,7 +72,7 @@ fn record(removed: RollbackResult, report: &mut Report) {
         report.warnings.push(Warning::removed(format!("load.{load}"), format!("{rows} rows are removed")));
     }
     for (table, rows) in removed.restored {
-        let message = format!("{rows} rows that the run had removed are there again");
+        let message = format!("{rows} rows that the run had removed or written over are as before");
         report.warnings.push(Warning::removed(format!("table {table}"), message));
     }
     report.warnings.extend(removed.owner.map(|owner| match owner {

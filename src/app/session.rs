@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::cli::{self, Common, Reporting, Work};
 use crate::convert::{self, Settled};
 use crate::event::Observer;
-use crate::job::{Connections, Job, Options, Reconnect, Stop};
+use crate::job::{Connections, Job, KeyMemory, Options, Reconnect, Stop};
 use crate::mapping::{Mapping, OnFault};
 use crate::model::ledger::{Form, LEDGER_VERSION, LedgerState, LoadDone, Run};
 use crate::model::record::{Activity, Refusal, Report, RunState, StepKind};
@@ -180,7 +180,7 @@ impl Migration<'_> {
     pub fn constants(&self, run: Option<&Run>) -> Settled {
         let now = run.map_or(self.world.now_micros(), |r| r.judged.now);
         let shifts = run.map(|r| r.judged.shifts.clone()).unwrap_or_default();
-        Settled { now, owner: None, shifts, env: self.env() }
+        Settled { now, owner: None, shifts, env: self.env(), ..Settled::default() }
     }
 
     /// The number of lanes: `--jobs` or the cores, but not more than the target serves.
@@ -200,7 +200,7 @@ impl Migration<'_> {
     pub fn job<'j>(
         &'j self,
         Planned { source, plan, target }: Planned<'j>,
-        env: &'j BTreeMap<String, String>,
+        settled: &'j Settled,
         sizes: &'j BTreeMap<String, u64>,
     ) -> Job<'j> {
         Job {
@@ -209,10 +209,12 @@ impl Migration<'_> {
             target,
             options: self.options(),
             observer: self.observer,
-            env,
+            env: &settled.env,
+            doubts: Arc::clone(&settled.doubts),
             quarantined: AtomicU64::default(),
             connections: self,
             sizes,
+            keys: KeyMemory::default(),
             asked: &self.world.asked,
             halted: AtomicBool::default(),
         }

@@ -62,7 +62,7 @@ impl Converter {
     pub fn new(column: &ColumnType, rules: &Rules, settled: &Settled) -> Result<Converter, RuleError> {
         let reader = |rules: &Rules| {
             let mistake = |detail| RuleError { modifier: "format", reason: Reason::BadFormat, detail: Some(detail) };
-            TypeReader::new(column, rules).map_err(mistake)
+            Ok(TypeReader::new(column, rules).map_err(mistake)?.doubting(settled))
         };
         let strict = Rules { strip_nul: false, round: false, truncate: false, ..rules.clone() };
         let mut converter = Converter {

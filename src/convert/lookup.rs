@@ -211,6 +211,8 @@ pub(super) struct RowLookup {
     missing: Option<Box<[u8]>>,
     /// The field that is sent if the key is NULL.
     null: Result<Box<[u8]>, Reason>,
+    /// The expression of the reference that a derived lookup follows.
+    reference: Option<usize>,
 }
 
 struct LookupKeyPart {
@@ -258,6 +260,7 @@ impl RowLookup {
             ambiguous_is_fault: plan.ambiguous_is_fault,
             missing,
             null,
+            reference: plan.reference,
         })
     }
 
@@ -267,6 +270,8 @@ impl RowLookup {
         let (mut tried, mut several, mut refused) = (None, false, None);
         for (n, step) in self.steps.iter().enumerate() {
             match self.key(step, row, key) {
+                // The source has no row to which the value refers.
+                RowKey::Null if self.refers(row) => tried = tried.or(step.first()),
                 RowKey::Null => continue,
                 RowKey::Unfit => tried = tried.or(step.first()),
                 RowKey::Known => {
@@ -298,9 +303,26 @@ impl RowLookup {
         if let Some((at, about)) = refused {
             return LookupAnswer { field: Err(Reason::ParentRefused), outcome: LookupOutcome::Quarantined(at), about };
         }
-        let reason = if several { Reason::LookupAmbiguous } else { Reason::LookupMissing };
+        let reason = match (several, self.reference) {
+            (true, _) => Reason::LookupAmbiguous,
+            (false, Some(_)) => Reason::Orphan,
+            (false, None) => Reason::LookupMissing,
+        };
         let outcome = if several { LookupOutcome::Ambiguous } else { LookupOutcome::Missing };
         LookupAnswer { field: self.missing.as_deref().ok_or(reason), outcome, about: first.cell }
+    }
+
+    /// Returns true if the row refers to a row.
+    fn refers(&self, row: &dyn Row) -> bool {
+        self.reference.is_some_and(|at| !matches!(row.cell(at), Raw::Null))
+    }
+
+    /// Returns the expression of a reference to a row that the source does not have, before the map is known. `None` if the
+    /// mapping has a value for it.
+    pub(super) fn orphan(&self, row: &dyn Row) -> Option<usize> {
+        let at = self.reference.filter(|_| self.missing.is_none() && self.refers(row))?;
+        let is_missing = |step: &Vec<LookupKeyPart>| step.iter().any(|part| matches!(row.cell(part.cell), Raw::Null));
+        self.steps.iter().all(is_missing).then_some(at)
     }
 
     fn key(&self, step: &[LookupKeyPart], row: &dyn Row, key: &mut Vec<u8>) -> RowKey {

@@ -38,5 +38,6 @@ mod time_as_text;
 mod tests;
 
 pub use converter::{Converter, RuleError, constant_advice};
-pub use settled::Settled;
+pub use settled::{Settled, ZoneDoubts};
+pub use time::offset_at;
 pub use time_as_text::time_as_text;

@@ -7,6 +7,7 @@ use super::array::{ArrayReader, ElementReader};
 use super::decimal::{integer_text, real_text};
 use super::json::JsonReader;
 use super::numeric::NumericReader;
+use super::settled::Settled;
 use super::text::{self, MOST_BYTES, TextReader};
 use super::time::{self, IntervalReader, TimeReader, TimeType};
 use super::{by_server, float, scalar};
@@ -91,6 +92,18 @@ impl TypeReader {
             Kind::Range(element) => TypeReader::Range(Box::new(TypeReader::new(element, rules)?)),
             Kind::Bent { .. } | Kind::Other => TypeReader::Other,
         })
+    }
+
+    /// The same reader, which notes the times that the server reads otherwise.
+    pub(super) fn doubting(self, settled: &Settled) -> TypeReader {
+        match self {
+            TypeReader::Time(times) => TypeReader::Time(times.doubting(settled)),
+            TypeReader::Array { arrays, element } => {
+                TypeReader::Array { arrays, element: Box::new(element.doubting(settled)) }
+            }
+            TypeReader::Range(element) => TypeReader::Range(Box::new(element.doubting(settled))),
+            other => other,
+        }
     }
 
     /// Reads a value that is not NULL.

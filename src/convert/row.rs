@@ -286,6 +286,9 @@ impl RowEncoder {
 
     fn lookup(&self, column: &EncodedColumn, feed: &LookupFeed, row: &dyn Row, out: &mut Vec<u8>, notes: &mut Notes) {
         let Some(map) = feed.map.as_deref() else {
+            if let Some(at) = feed.lookup.orphan(row) {
+                notes.faults.push(CellFault::of(column.index, Reason::Orphan, row.cell(at)));
+            }
             return if self.as_text { text::field(&Cell::Null, out) } else { binary::field(&Cell::Null, out) };
         };
         let found = feed.lookup.find(map, row, &mut notes.key);

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
 
 use crate::model::cell::RawBuf;
 
@@ -16,7 +18,12 @@ pub struct Settled {
     pub shifts: BTreeMap<String, i64>,
     /// The environment variables that the mapping refers to.
     pub env: BTreeMap<String, String>,
+    /// The times at which the server's time zone data differ from those of this program.
+    pub doubts: Arc<ZoneDoubts>,
 }
+
+/// By zone, the spans in which the server's offset differs from this program's: seconds since 1970, from and until.
+pub type ZoneDoubts = BTreeMap<String, Vec<Range<i64>>>;
 
 impl fmt::Debug for Settled {
     /// Omits the values of variables, which may be secrets, and the owner's key, which identifies a person.

@@ -1,11 +1,14 @@
 //! The context of one run, shared by writing (`migrate`) and verifying (`verify`): plan, source, connections, options, and
 //! the reasons for which a run stops.
 
+mod key_memory;
 mod pool;
 mod retry;
 mod stop;
 
 use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::event::{Event, Observer};
@@ -16,6 +19,7 @@ use crate::pg::connect::ConnectError;
 use crate::plan::{Node, Plan};
 use crate::sqlite::Source;
 
+pub use key_memory::{KeyMemory, KeyRoom, MOST_BYTES};
 pub use pool::{TaskQueue, each};
 pub use retry::{Reconnect, Tries, pause};
 pub use stop::Stop;
@@ -52,12 +56,16 @@ pub struct Job<'a> {
     pub observer: &'a dyn Observer,
     /// Values of the environment variables that the mapping names.
     pub env: &'a BTreeMap<String, String>,
+    /// By zone, the spans of seconds since 1970 in which the server's time zone data differ.
+    pub doubts: Arc<BTreeMap<String, Vec<Range<i64>>>>,
     /// Number of rows quarantined so far, including those in the ledger.
     pub quarantined: AtomicU64,
     /// Opens further connections to the target.
     pub connections: &'a dyn Connections,
     /// Estimated number of rows of each load, if known.
     pub sizes: &'a BTreeMap<String, u64>,
+    /// The memory of the keys that rows refer to.
+    pub keys: KeyMemory,
     /// Set from outside when the process was asked to stop.
     pub asked: &'a AtomicBool,
     /// Set by the first lane that stops, so that no lane begins another batch.

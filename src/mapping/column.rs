@@ -58,6 +58,9 @@ pub struct LookupRule {
     /// A miss is normal, so the report does not list it.
     #[serde(default)]
     pub quiet: bool,
+    /// The SQL of the reference that the lookup follows, if it was not written but derived from `existing = "match"`.
+    #[serde(skip)]
+    pub reference: Option<String>,
 }
 
 /// One way to find a row.

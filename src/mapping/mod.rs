@@ -10,7 +10,7 @@ mod lines;
 mod read;
 mod value;
 
-pub use column::{FeedRule, LookupRule, MappedColumn, MissingRule, Modifiers, StepRule, Switch};
+pub use column::{FeedRule, LookupRule, MappedColumn, MissingRule, Modifiers, OneOrMore, StepRule, Switch};
 pub use file::{
     Defaults, LeaveEntry, Load, Mapping, OnFault, OwnerRule, OwnerSection, RowsFrom, SourceSection, TargetSection,
     Unlisted, VersionRule,

@@ -96,6 +96,8 @@ reasons! {
     LookupAmbiguous = "lookup-ambiguous", "was found with several answers", "ambiguous = \"next\"";
     NoOwner = "no-owner", "is stamped and no owner is known", "[owner] with match";
     Duplicate = "duplicate", "has a key that another row has already", "conflict = { skip = [...] }, or solve it in the source";
+    Differs = "differs", "differs from the row of the target that has its key", "existing = { ..., differ = \"source\" } or differ = \"target\"";
+    OtherOwner = "other-owner", "has the key of a row that belongs to another owner", "solve it in the source";
     CheckFailed = "check-failed", "fails a CHECK constraint", "solve it in the source";
     ExclusionFailed = "exclusion-failed", "collides with another row under an exclusion constraint", "solve it in the source";
     NoPartition = "no-partition", "belongs to no partition of the table", "a partition for it";
@@ -141,11 +143,17 @@ pub enum Loss {
     EndOfDay,
     /// A `jsonb` had one key twice; the last value is kept, as PostgreSQL does for every `jsonb`.
     DuplicateKeys,
+    /// The target's server reads the local time as another instant: its time zone data differ from those of this program.
+    ZoneData,
+    /// The target's value was kept, and the source's differs.
+    Kept,
+    /// The source's value was written over the target's, which the ledger keeps.
+    WrittenOver,
 }
 
 impl Loss {
     /// All losses and changes.
-    pub const ALL: [Loss; 9] = [
+    pub const ALL: [Loss; 12] = [
         Loss::StripNul,
         Loss::IfBad,
         Loss::Round,
@@ -155,6 +163,9 @@ impl Loss {
         Loss::Real,
         Loss::EndOfDay,
         Loss::DuplicateKeys,
+        Loss::ZoneData,
+        Loss::Kept,
+        Loss::WrittenOver,
     ];
 
     /// Returns the modifier's name as a mapping writes it, or the name of a built-in change.
@@ -169,12 +180,15 @@ impl Loss {
             Loss::Real => "double-as-real",
             Loss::EndOfDay => "24:00:00",
             Loss::DuplicateKeys => "duplicate-json-keys",
+            Loss::ZoneData => "time-zone-data",
+            Loss::Kept => "kept-target",
+            Loss::WrittenOver => "written-over",
         }
     }
 
     /// Returns true if information was lost as the mapping or the target's type allows, false if the value changed without loss.
     pub fn is_loss(self) -> bool {
-        !matches!(self, Loss::FloatNoise | Loss::Real | Loss::EndOfDay)
+        !matches!(self, Loss::FloatNoise | Loss::Real | Loss::EndOfDay | Loss::WrittenOver)
     }
 }
 

@@ -203,6 +203,13 @@ pub struct LoadDone {
 }
 
 impl LoadDone {
+    /// Returns the sums over all parts.
+    pub fn sums(&self) -> Sums {
+        let mut sums = Sums::default();
+        self.parts.iter().for_each(|part| sums.merge(&part.sums));
+        sums
+    }
+
     /// Returns true if a batch of the load is committed.
     pub fn has_batch(&self) -> bool {
         self.parts.iter().any(|part| part.next_batch > 1)
@@ -340,6 +347,12 @@ impl Sums {
         sum.ambiguous += more.ambiguous;
         sum.missing += more.missing;
         sum.set_aside += more.set_aside;
+    }
+
+    /// Adds one row to the losses. An empty column stands for the whole row.
+    pub fn add_loss(&mut self, column: &str, modifier: &str, key: Option<String>) {
+        let (column, modifier) = (column.to_owned(), modifier.to_owned());
+        self.lose(&LossSum { column, modifier, count: 1, keys: key.into_iter().collect() });
     }
 
     fn lose(&mut self, more: &LossSum) {

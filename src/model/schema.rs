@@ -139,6 +139,9 @@ pub struct TargetSchema {
     /// The rights that the connected role lacks.
     #[serde(skip)]
     pub rights: Rights,
+    /// The database's event triggers that are enabled and run for DDL.
+    #[serde(skip)]
+    pub event_triggers: Vec<String>,
 }
 
 /// The rights that the connected role lacks, of all that any command could need. By default it lacks none.
@@ -225,6 +228,9 @@ pub struct TargetTable {
     /// The enabled triggers that run when a row is inserted.
     #[serde(skip)]
     pub inserting: Vec<String>,
+    /// Its rules that keep an INSERT with ON CONFLICT from being planned: those for INSERT that are enabled, and all for UPDATE.
+    #[serde(skip)]
+    pub rules: Vec<String>,
     /// True if the table has at least one row that no run of this tool wrote.
     pub has_rows: bool,
     /// True if the table or a partition of it is UNLOGGED: a crash of the server empties it.
@@ -381,6 +387,16 @@ impl SourceTable {
     /// Returns the column of this name.
     pub fn column(&self, name: &str) -> Option<&SourceColumn> {
         self.columns.iter().find(|c| c.name == name)
+    }
+}
+
+impl TargetSchema {
+    /// Returns true if a unique key over these columns of a table counts NULLs as equal.
+    pub fn equates_nulls(&self, table: &str, columns: &[String]) -> bool {
+        let is_over = |key: &TargetUnique| {
+            key.columns.len() == columns.len() && key.columns.iter().all(|name| columns.contains(name))
+        };
+        self.tables.get(table).is_some_and(|table| table.unique.iter().any(|key| key.nulls_equal && is_over(key)))
     }
 }
 

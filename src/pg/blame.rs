@@ -4,6 +4,7 @@
 use super::batch::OpenBatch;
 use super::copy::Destination;
 use super::error::{Doing, ServerError};
+use super::row::RowValues;
 use super::sqlstate;
 use crate::model::fault::Reason;
 
@@ -66,11 +67,14 @@ impl OpenBatch<'_> {
         let row = self.application_path.leave_for(&mut self.tx, |tx| {
             tx.query_opt(sql, &[&schema, &table, &error.constraint]).doing("asking for the constraint")
         })?;
-        let facts = row.map_or_else(RefusalFacts::default, |row| RefusalFacts {
-            kind: row.get("kind"),
-            partitioned: row.get("partitioned"),
-            triggers: row.get("triggers"),
-        });
+        let facts = match row {
+            None => RefusalFacts::default(),
+            Some(row) => RefusalFacts {
+                kind: row.value("kind")?,
+                partitioned: row.value("partitioned")?,
+                triggers: row.value("triggers")?,
+            },
+        };
         let reason = reason(error, &facts);
         let column = error.column.clone().filter(|_| reason == Reason::NullInNotNull);
         Ok(Blame::new(reason, column, error))

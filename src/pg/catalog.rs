@@ -32,8 +32,7 @@ fn read(client: &mut Client, schema: &str, ledger_schema: &str) -> Result<Target
     let types = TypeTable::read(client, schema, &[])?;
     let rows = client.query(include_str!("sql/columns.sql"), &[&schema]).doing(READING)?;
     let rights = rights::read(client, schema, ledger_schema)?;
-    let (version, encoding) = server(client)?;
-    let mut found = TargetSchema { schema: schema.to_owned(), version, encoding, rights, ..TargetSchema::default() };
+    let mut found = TargetSchema { schema: schema.to_owned(), rights, ..server(client)? };
     let mut names: HashMap<i64, String> = HashMap::new();
     let mut numbers: HashMap<(i64, i32), String> = HashMap::new();
     for row in &rows {
@@ -58,11 +57,14 @@ fn read(client: &mut Client, schema: &str, ledger_schema: &str) -> Result<Target
     Ok(found)
 }
 
-/// Reads the server's version and the database's encoding.
-fn server(client: &mut Client) -> Result<(u32, String), ServerError> {
-    let sql = "SELECT current_setting('server_version_num')::int4, pg_catalog.getdatabaseencoding()::text";
+/// Reads the server's version, and the database's encoding and event triggers.
+fn server(client: &mut Client) -> Result<TargetSchema, ServerError> {
+    let sql = "SELECT current_setting('server_version_num')::int4, pg_catalog.getdatabaseencoding()::text, \
+               ARRAY(SELECT evtname::text FROM pg_catalog.pg_event_trigger \
+               WHERE evtenabled IN ('O', 'A') AND evtevent IN ('ddl_command_start', 'ddl_command_end', 'sql_drop') ORDER BY 1)";
     let row = client.query_one(sql, &[]).doing(READING)?;
-    Ok((u32::try_from(row.get::<_, i32>(0)).unwrap_or(0), row.get(1)))
+    let version = u32::try_from(row.get::<_, i32>(0)).unwrap_or(0);
+    Ok(TargetSchema { version, encoding: row.get(1), event_triggers: row.get(2), ..TargetSchema::default() })
 }
 
 fn table(row: &Row) -> TargetTable {
@@ -70,6 +72,7 @@ fn table(row: &Row) -> TargetTable {
         oid: row.get::<_, i64>("table_oid") as u32,
         unlogged: row.get("unlogged"),
         heirs: row.get("heirs"),
+        rules: row.get("rules"),
         ..TargetTable::default()
     }
 }

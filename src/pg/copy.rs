@@ -8,6 +8,7 @@ use super::batch::OpenBatch;
 use super::equality::Equality;
 use super::error::{Doing, Operation, ServerError};
 use crate::model::ident::{free_name, qualified, quoted, quoted_list};
+use crate::plan::SkippedRows;
 use crate::wire::binary;
 
 /// The largest slice that is passed to the client library at once. The library flushes each write over 4 KiB with a round
@@ -25,8 +26,10 @@ pub struct Destination<'a> {
     pub columns: &'a [String],
     /// Rows are sent by text COPY.
     pub as_text: bool,
-    /// The unique key whose collisions are skipped.
-    pub conflict: Option<&'a [String]>,
+    /// The rows that are skipped because their key exists. `None`: a collision is an error.
+    pub skipped: Option<&'a SkippedRows>,
+    /// True if NULL equals NULL in the key of skipped rows.
+    pub nulls_equal: bool,
 }
 
 /// The destination of one COPY statement.
@@ -52,15 +55,15 @@ impl OpenBatch<'_> {
     /// # Errors
     /// If the server refuses a row or reports another number, or the connection is lost.
     pub fn copy(&mut self, into: &Destination<'_>, bytes: &[u8], rows: u64) -> Result<Vec<usize>, ServerError> {
-        match into.conflict {
+        match into.skipped {
             None => {
                 let table = format!("{} ({})", qualified(into.schema, into.table), quoted_list(into.columns));
                 self.copy_straight(&CopyTarget { table, as_text: into.as_text }, bytes, rows)?;
                 Ok(Vec::new())
             }
-            Some(key) => {
+            Some(skipped) => {
                 self.stage(into, bytes, rows)?;
-                self.insert_staged(into, key, rows)
+                self.insert_staged(into, &skipped.key, rows)
             }
         }
     }
@@ -91,7 +94,7 @@ impl OpenBatch<'_> {
     }
 
     /// Returns the equality of the columns of the table, read once per connection.
-    fn equality(&mut self, into: &Destination<'_>) -> Result<Equality, ServerError> {
+    pub(super) fn equality(&mut self, into: &Destination<'_>) -> Result<Equality, ServerError> {
         if let Some(known) = self.prepared.known_equality(into.schema, into.table) {
             return Ok(known);
         }
@@ -110,13 +113,22 @@ impl OpenBatch<'_> {
         let equality = self.equality(into)?;
         let equal = |k: &String| equality.of(k, &format!("t.{}", quoted(k)), &format!("p.{}", quoted(k)));
         let equal: Vec<String> = key.iter().map(equal).collect();
-        let known: Vec<String> = key.iter().map(|k| format!("p.{} IS NOT NULL", quoted(k))).collect();
+        let is_null = |side: &str, k: &String| format!("{side}.{} IS NULL", quoted(k));
+        let known = key.iter().map(|k| format!("NOT {}", is_null("p", k))).collect::<Vec<_>>().join(" AND ");
+        let known = if into.nulls_equal { "true".to_owned() } else { known };
+        let mut exists = format!("EXISTS (SELECT FROM {table} AS t WHERE {})", equal.join(" AND "));
+        if into.nulls_equal {
+            // Apart from the condition above, which an index serves.
+            let both_null = |k: &String| format!("{} AND {}", is_null("t", k), is_null("p", k));
+            let same: Vec<String> =
+                key.iter().zip(&equal).map(|(k, equal)| format!("({equal} OR {})", both_null(k))).collect();
+            let nulls = key.iter().map(|k| is_null("p", k)).collect::<Vec<_>>().join(" OR ");
+            exists += &format!(" OR ({nulls}) AND EXISTS (SELECT FROM {table} AS t WHERE {})", same.join(" AND "));
+        }
         let sql = format!(
             "SELECT p.{place} FROM (SELECT *, pg_catalog.row_number() OVER (PARTITION BY {keys} ORDER BY {place}) AS {nth} \
                FROM pg_temp.migrate_piece) AS p \
-             WHERE (p.{nth} OPERATOR(pg_catalog.>) 1 AND {}) OR EXISTS (SELECT FROM {table} AS t WHERE {}) ORDER BY 1",
-            known.join(" AND "),
-            equal.join(" AND ")
+             WHERE (p.{nth} OPERATOR(pg_catalog.>) 1 AND {known}) OR {exists} ORDER BY 1"
         );
         let existing = self.tx.query(&sql, &[]).doing("looking for keys that exist")?;
         let skipped: Vec<i64> = existing.iter().map(|row| row.get(0)).collect();
@@ -137,7 +149,7 @@ impl OpenBatch<'_> {
 }
 
 /// The name of the staging table's column that numbers the rows.
-fn place_column(into: &Destination<'_>) -> String {
+pub(super) fn place_column(into: &Destination<'_>) -> String {
     free_name("migrate_place", into.columns)
 }
 

@@ -3,8 +3,6 @@
 //! A removed row is kept in the ledger by column, each value as the text that the server prints for it, as `pg_dump` keeps it.
 //! So the ledger depends on no type and no table of the application.
 
-use std::collections::BTreeMap;
-
 use postgres::{GenericClient, Row, Transaction};
 
 use super::equality::Equality;
@@ -49,6 +47,15 @@ impl TargetName<'_> {
     pub(super) fn sql(&self) -> String {
         qualified(self.schema, self.table)
     }
+}
+
+/// One of the two states that the ledger keeps of a row that a run wrote over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeptSide {
+    /// The row before the run.
+    Was,
+    /// The row as the run left it.
+    Became,
 }
 
 /// The outcome of a removal.
@@ -169,16 +176,47 @@ impl Session {
         Ok(RemovalOutcome::Removed)
     }
 
-    /// Counts the rows of each table that a run removed and that the ledger keeps.
+    /// Passes expressions over each row of a table, as binary COPY sends them.
     ///
     /// # Errors
     /// If the server refuses or the connection is lost.
-    pub fn count_kept(&mut self, run: i64) -> Result<BTreeMap<String, u64>, ServerError> {
-        let sql: &str = &self.ledger.sql(
-            "SELECT table_name, pg_catalog.count(*) FROM :ledger.kept WHERE run = $1 AND became IS NULL GROUP BY table_name",
-        );
-        let rows = self.client.query(sql, &[&run]).doing("reading the ledger")?;
-        Ok(rows.iter().map(|row| (row.get(0), row.get::<_, i64>(1).unsigned_abs())).collect())
+    pub fn read_expressions(
+        &mut self,
+        of: TargetName<'_>,
+        exprs: &[&str],
+        row: &mut dyn FnMut(&[u8]),
+    ) -> Result<u64, ServerError> {
+        let sql = format!("COPY (SELECT {} FROM {}) TO STDOUT (FORMAT binary)", exprs.join(", "), of.sql());
+        self.with_application_path(|client| RowImages::begin(client.copy_out(&sql).doing(READING)?)?.each(row))
+    }
+
+    /// Passes the rows of a table that a run wrote over, as binary COPY sends them: with their previous values, or with those
+    /// that were written.
+    ///
+    /// # Errors
+    /// If the server refuses or the connection is lost.
+    pub fn read_written_over(
+        &mut self,
+        run: i64,
+        of: TargetName<'_>,
+        columns: &[String],
+        side: KeptSide,
+        row: &mut dyn FnMut(&[u8]),
+    ) -> Result<u64, ServerError> {
+        let stored = stored_columns(&mut self.client, of)?;
+        let side = if side == KeptSide::Was { "was" } else { "became" };
+        let value = |name: &String| {
+            let column = stored.iter().find(|column| column.name == *name)?;
+            Some(format!("(k.{side} OPERATOR(pg_catalog.->>) {})::{}", literal(name), column.type_name))
+        };
+        let values: Vec<String> = columns.iter().filter_map(value).collect();
+        let sql = self.ledger.sql(&format!(
+            "COPY (SELECT {} FROM :ledger.kept AS k WHERE k.run OPERATOR(pg_catalog.=) {run} \
+             AND k.table_name OPERATOR(pg_catalog.=) {} AND k.became IS NOT NULL) TO STDOUT (FORMAT binary)",
+            values.join(", "),
+            literal(of.table)
+        ));
+        self.with_application_path(|client| RowImages::begin(client.copy_out(&sql).doing(READING)?)?.each(row))
     }
 }
 
@@ -239,7 +277,7 @@ fn reference(row: &Row) -> HeldReference {
 }
 
 /// Returns the SQL of a column's value as the text that its type prints. A cast to text would drop the padding of `char(n)`.
-fn printed(of: &str, column: &str) -> String {
+pub(super) fn printed(of: &str, column: &str) -> String {
     let column = format!("{of}.{}", quoted(column));
     format!("CASE WHEN {column} IS NOT NULL THEN pg_catalog.format('%s', {column}) END")
 }

@@ -2,8 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use postgres::Client;
-
 use super::error::{Doing, ServerError};
 use super::session::Session;
 use crate::model::ident::qualified;
@@ -11,25 +9,22 @@ use crate::model::ledger::Object;
 use crate::model::record::CheckKind;
 use crate::model::schema::ForeignKey;
 
-const ASKING_FOR_CHECKS: &str = "asking for CHECK constraints";
-
-/// One CHECK constraint of a table.
+/// The plain columns of a B-tree index.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CheckConstraint {
-    /// Its name.
-    pub name: String,
-    /// Its expression over the table's columns.
-    pub expression: String,
-    /// The columns that it reads.
+pub struct IndexColumns {
+    /// The table.
+    pub table: String,
+    /// The index.
+    pub index: String,
+    /// The columns.
     pub columns: Vec<String>,
-    /// True if it calls functions of the application that depend on the search path. Then the expression is printed and
-    /// evaluated under the application's path.
-    pub calls_code: bool,
 }
 
 /// A check on written rows that only the server can make.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerOnlyCheck {
+    /// The table.
+    pub table: String,
     /// The kind of check.
     pub kind: CheckKind,
     /// The name of the constraint, index, column, table or trigger.
@@ -191,53 +186,31 @@ impl Session {
         Ok(rows.iter().map(|row| ColumnNow { table: row.get(0), column: row.get(1), type_name: row.get(2) }).collect())
     }
 
-    /// Lists the CHECK constraints of a table.
+    /// Lists the B-tree indexes of these tables.
     ///
     /// # Errors
     /// If the server refuses or the connection is lost.
-    pub fn check_constraints(&mut self, schema: &str, table: &str) -> Result<Vec<CheckConstraint>, ServerError> {
-        let sql = include_str!("sql/check_constraints.sql");
-        let rows = self.client.query(sql, &[&schema, &table]).doing(ASKING_FOR_CHECKS)?;
-        let mut checks = Vec::new();
-        for row in &rows {
-            let calls_code = row.get("calls_code");
-            let expression = match calls_code {
-                // An expression must be evaluated under the search path under which it was printed.
-                true => self.with_application_path(|client| printed(client, row.get("oid")))?,
-                false => row.get("expression"),
-            };
-            checks.push(CheckConstraint { name: row.get("name"), expression, columns: row.get("columns"), calls_code });
-        }
-        Ok(checks)
-    }
-
-    /// Lists the B-tree indexes of a table: the name and the plain columns of each.
-    ///
-    /// # Errors
-    /// If the server refuses or the connection is lost.
-    pub fn btree_indexes(&mut self, schema: &str, table: &str) -> Result<Vec<(String, Vec<String>)>, ServerError> {
+    pub fn btree_indexes(&mut self, schema: &str, tables: &[String]) -> Result<Vec<IndexColumns>, ServerError> {
         let sql = include_str!("sql/btree_indexes.sql");
-        let rows = self.client.query(sql, &[&schema, &table]).doing("asking for indexes")?;
-        Ok(rows.iter().map(|row| (row.get("name"), row.get("columns"))).collect())
+        let rows = self.client.query(sql, &[&schema, &tables]).doing("asking for indexes")?;
+        let index = |row: &postgres::Row| IndexColumns {
+            table: row.get("table_name"),
+            index: row.get("name"),
+            columns: row.get("columns"),
+        };
+        Ok(rows.iter().map(index).collect())
     }
 
-    /// Lists the checks on written rows that only the server can make. `fires`: the table's triggers are enabled during the
-    /// load.
+    /// Lists the checks on written rows that only the server can make.
     ///
     /// # Errors
     /// If the server refuses or the connection is lost.
-    pub fn server_only_checks(
-        &mut self,
-        schema: &str,
-        table: &str,
-        fires: bool,
-    ) -> Result<Vec<ServerOnlyCheck>, ServerError> {
+    pub fn server_only_checks(&mut self, schema: &str, tables: &[String]) -> Result<Vec<ServerOnlyCheck>, ServerError> {
         let sql = include_str!("sql/server_only_checks.sql");
-        let rows = self
-            .client
-            .query(sql, &[&schema, &table, &fires])
-            .doing("asking for checks that only the server can make")?;
+        let rows =
+            self.client.query(sql, &[&schema, &tables]).doing("asking for checks that only the server can make")?;
         let check = |row: &postgres::Row| ServerOnlyCheck {
+            table: row.get("table_name"),
             kind: CheckKind::of(row.get("kind")).unwrap_or(CheckKind::Constraints),
             name: row.get("name"),
             why: row.get("why"),
@@ -255,11 +228,4 @@ impl Session {
         let rows = self.client.query(sql, &[&schema, &tables]).doing("asking for other sessions on the tables")?;
         Ok(rows.iter().map(|row| OtherSession { pid: row.get(0), name: row.get(1), tables: row.get(2) }).collect())
     }
-}
-
-/// Prints a CHECK constraint's expression under the search path of the moment.
-fn printed(client: &mut Client, oid: i64) -> Result<String, ServerError> {
-    let sql = "SELECT pg_catalog.pg_get_expr(conbin, conrelid) FROM pg_catalog.pg_constraint \
-               WHERE oid OPERATOR(pg_catalog.=) $1::pg_catalog.int8::pg_catalog.oid";
-    Ok(client.query_one(sql, &[&oid]).doing(ASKING_FOR_CHECKS)?.get(0))
 }

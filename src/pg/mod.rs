@@ -5,6 +5,7 @@
 pub mod batch;
 mod blame;
 mod catalog;
+pub mod conditions;
 pub mod connect;
 pub mod copy;
 pub mod detach;
@@ -25,12 +26,14 @@ pub mod rollback;
 mod row;
 mod sequence;
 mod session;
+pub mod skipped;
 mod snapshot;
 pub mod sqlstate;
 pub mod throwaway;
 pub mod triggers;
 mod types;
 pub mod values;
+mod zones;
 
 pub use blame::Blame;
 pub use error::ServerError;
@@ -41,3 +44,4 @@ pub use read_back::ReadBack;
 pub use returned::ReturnedRows;
 pub use session::{Backend, Session};
 pub use snapshot::block_range;
+pub use zones::{OffsetSince, ZoneOffsets, ZoneQuestion};

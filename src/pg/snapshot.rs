@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::error::{Doing, ServerError};
+use super::row::RowValues;
 use super::session::Session;
 use crate::model::ident::{literal, qualified};
 
@@ -19,7 +20,7 @@ impl Session {
         if !shared {
             return Ok(None);
         }
-        Ok(Some(self.client.query_one("SELECT pg_export_snapshot()", &[]).doing(HOLDING)?.get(0)))
+        self.client.query_one("SELECT pg_export_snapshot()", &[]).doing(HOLDING)?.value(0).map(Some)
     }
 
     /// Begins a transaction that reads another session's snapshot.
@@ -55,7 +56,7 @@ impl Session {
         let locks: Vec<String> = tables.iter().map(read).collect();
         self.reading(|client| client.batch_execute(&locks.join("; ")).doing(HOLDING))?;
         let rows = self.client.query(include_str!("sql/heap_blocks.sql"), &[&schema, &tables]).doing(HOLDING)?;
-        Ok(rows.iter().map(|row| (row.get(0), row.get::<_, i64>(1).unsigned_abs())).collect())
+        rows.iter().map(|row| Ok((row.value(0)?, row.value::<i64>(1)?.unsigned_abs()))).collect()
     }
 }
 

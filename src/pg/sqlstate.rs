@@ -57,6 +57,9 @@ pub const PROGRAM_LIMIT_EXCEEDED: &str = "54000";
 /// A value that is nested deeper than the server's stack allows: JSON of some thousands of levels.
 pub const STATEMENT_TOO_COMPLEX: &str = "54001";
 
+/// A value that a parameter or a function does not take.
+pub const INVALID_PARAMETER_VALUE: &str = "22023";
+
 /// A lock that was not granted within `lock_timeout`.
 pub const LOCK_NOT_AVAILABLE: &str = "55P03";
 

@@ -1,15 +1,12 @@
-//! The server's verdict on values without writing them. Values are sent as typed arrays in COPY's binary form; the answer
-//! is the positions of rows that fail a CHECK constraint, or an error for a value that the server cannot read.
+//! Values that are sent to the server as typed arrays in COPY's binary form, and the server's verdict on values that it may be
+//! unable to read.
 
 use std::error::Error;
 
-use postgres::Client;
 use postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 
 use super::error::{Doing, ServerError};
-use super::inspect::CheckConstraint;
 use super::session::Session;
-use crate::model::ident::{free_name, quoted};
 use crate::model::pgtype::{ColumnType, Kind};
 
 /// One column of some rows: the elements of an array, each with its length, as in a row of binary COPY.
@@ -26,35 +23,6 @@ pub struct ValueArray<'a> {
 }
 
 impl Session {
-    /// Returns the positions, from 0, of the rows that fail a CHECK constraint. NULL does not fail.
-    ///
-    /// # Errors
-    /// If the server cannot evaluate the expression over these columns, or the connection is lost.
-    pub fn rows_failing(
-        &mut self,
-        check: &CheckConstraint,
-        columns: &[ValueArray<'_>],
-    ) -> Result<Vec<usize>, ServerError> {
-        let arrays: Vec<String> = columns
-            .iter()
-            .enumerate()
-            .map(|(n, c)| format!("pg_catalog.unnest(${}::{}[])", n + 1, c.kind.name))
-            .collect();
-        let names: Vec<String> = columns.iter().map(|c| quoted(c.name)).collect();
-        let all: Vec<&str> = columns.iter().map(|c| c.name).collect();
-        let place = free_name("migrate_place", &all);
-        let sql = format!(
-            "SELECT {place} FROM ROWS FROM ({}) WITH ORDINALITY AS t({}, {place}) WHERE NOT ({}) ORDER BY 1",
-            arrays.join(", "),
-            names.join(", "),
-            check.expression
-        );
-        let values: Vec<&(dyn ToSql + Sync)> = columns.iter().map(|c| c as &(dyn ToSql + Sync)).collect();
-        let ask = |client: &mut Client| client.query(&sql, &values).doing("asking for CHECK constraints");
-        let rows = if check.calls_code { self.with_application_path(ask)? } else { ask(&mut self.client)? };
-        Ok(rows.iter().filter_map(|row| usize::try_from(row.get::<_, i64>(0) - 1).ok()).collect())
-    }
-
     /// Lets the server read these values, none of them NULL. Arrays are sent one at a time.
     ///
     /// # Errors

@@ -3,17 +3,16 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use crate::mapping::{FeedRule, Load, Mapping, OwnerRule};
+use crate::mapping::{Load, Mapping};
 use crate::model::ident::did_you_mean;
-use crate::model::pgtype::{ColumnType, Kind};
 use crate::model::record::{Refusal, Warning};
-use crate::model::schema::{TargetColumn, TargetSchema, TargetTable};
+use crate::model::schema::{TargetSchema, TargetTable};
 
 use super::order::Order;
 use super::{
     Context, Feed, HeldTable, Inputs, LeftInSource, LoadPlan, OwnerPath, OwnerPlan, Plan, PlanFindings, Purpose,
-    Shifted, TableClass, Taken, classes, columns, detach, existing, modifiers, order, owner, owner_path, relation,
-    rights, shift, tables, unmapped,
+    Shifted, TableClass, Taken, assumed, classes, columns, detach, existing, matching, modifiers, order, owner,
+    owner_path, relation, rights, shift, tables, unmapped,
 };
 
 /// Returns the plan, or every refusal.
@@ -27,13 +26,13 @@ pub fn build(mapping: &Mapping, inputs: &Inputs<'_>) -> Result<Plan, (Vec<Refusa
     let mut findings = PlanFindings::default();
     let target = match inputs.target {
         Some(target) => Cow::Borrowed(target),
-        None => Cow::Owned(assumed(mapping, inputs)),
+        None => Cow::Owned(assumed::target(mapping, inputs)),
     };
     modifiers::source_zone(mapping, &mut findings);
     if inputs.target.is_some() {
         tables::schema_has_tables(&target, &mut findings);
     }
-    let copies = unmapped::copies(mapping, inputs, &target, &mut findings);
+    let copies = unmapped::copies(mapping, inputs.source, &target, &mut findings);
     let loads = mapping.loads.iter().cloned().chain(copies).map(|load| existing::with_default(load, mapping));
     let mapping = &Mapping { loads: loads.collect(), ..mapping.clone() };
     let held = existing::held(Context { mapping, inputs, target: &target }, &mut findings);
@@ -83,6 +82,7 @@ fn parts(context: Context<'_>, held: &[HeldTable], findings: &mut PlanFindings) 
     let owner = owner::owner(context, findings);
     let mut taken = Taken::new();
     let mut loads = loads(context, &mut taken, findings);
+    matching::keys_are_plain(&loads, held, findings);
     stamped_too_early(&loads, owner.as_ref(), findings);
     skipped_parents(mapping, &loads, target, findings);
     let shifts = if has_target { shift::shifts(mapping, &mut loads, target, findings) } else { Vec::new() };
@@ -92,6 +92,9 @@ fn parts(context: Context<'_>, held: &[HeldTable], findings: &mut PlanFindings) 
     let left = unmapped::left(mapping, inputs, &taken, findings);
     cascades(mapping, target, findings);
     tables::encoding_checks_text(target, findings);
+    if inputs.purpose == Purpose::Write {
+        tables::event_triggers(target, findings);
+    }
     let asker = rights::Asker { mapping, loads: &loads, owner: owner.as_ref(), paths: &paths, target, held };
     rights::refuse(&asker, inputs.purpose, findings);
     let order = order::order(&loads, owner.as_ref(), target, findings);
@@ -103,6 +106,7 @@ fn loads(context: Context<'_>, taken: &mut Taken, findings: &mut PlanFindings) -
     let mut loads = Vec::new();
     for load in &mapping.loads {
         let planned = table(load, target, findings).and_then(|table| {
+            tables::skips_rows(load, table, findings);
             if inputs.purpose == Purpose::Write {
                 tables::keeps_rows(&format!("load.{}", load.name), &load.to, target, findings);
             }
@@ -199,46 +203,4 @@ fn cascades(mapping: &Mapping, target: &TargetSchema, findings: &mut PlanFinding
             format!("deleting the owner later deletes its rows in {} too (ON DELETE CASCADE)", tables.join(", "));
         findings.warn("owner", message);
     }
-}
-
-/// Returns a target that has everything the mapping needs, for a dry run without a target.
-fn assumed(mapping: &Mapping, inputs: &Inputs<'_>) -> TargetSchema {
-    let mut tables: BTreeMap<String, TargetTable> = BTreeMap::new();
-    let mut add = |table: &str, column: &str| {
-        let table = tables.entry(table.to_owned()).or_default();
-        if table.column(column).is_none() {
-            table.columns.push(TargetColumn {
-                name: column.to_owned(),
-                kind: ColumnType::new(Kind::Other, 0, "unknown"),
-                not_null: false,
-                has_default: true,
-                generated: false,
-                sequence: None,
-                draws: None,
-            });
-        }
-    };
-    for load in &mapping.loads {
-        if let Some(relation) = relation::relation(load, inputs, &mut PlanFindings::default()) {
-            for column in relation::columns(load, &relation, inputs) {
-                add(&load.to, &column.name);
-            }
-        }
-        for (name, _) in &load.columns {
-            add(&load.to, name);
-        }
-        if let OwnerRule::Stamped(columns) = &load.owner {
-            columns.iter().for_each(|c| add(&load.to, c));
-        }
-    }
-    for (_, column) in mapping.loads.iter().flat_map(|load| &load.columns) {
-        if let Some(FeedRule::Lookup(lookup)) = &column.feed {
-            add(&lookup.table, &lookup.take);
-        }
-    }
-    if let Some(owner) = &mapping.owner {
-        let named = owner.natural.iter().flat_map(|m| m.keys()).chain(owner.create.iter().flat_map(|m| m.keys()));
-        named.chain([&owner.key]).chain(owner.show.iter()).for_each(|column| add(&owner.table, column));
-    }
-    TargetSchema { schema: mapping.target.schema.clone(), tables, ..TargetSchema::default() }
 }

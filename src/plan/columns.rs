@@ -11,7 +11,7 @@ use crate::model::select::{Expr, Relation, Select};
 
 use super::lookup::LookupPlanner;
 use super::relation::{self, RelationColumn};
-use super::{ColumnPlan, Context, Feed, LoadPlan, PlanFindings, Taken, modifiers, names};
+use super::{ColumnPlan, Context, Feed, LoadPlan, PlanFindings, Taken, matching, modifiers, names};
 
 /// Plans one load. `None` if its relation is missing or its SQL is refused; the findings contain the reason.
 pub(super) fn load(
@@ -56,6 +56,7 @@ pub(super) fn load(
         conflict: load.conflict.clone(),
         when_empty: load.when_empty,
         existing: load.existing.clone(),
+        surrogate: matching::surrogate(table).cloned(),
         triggers_fire: load.triggers_fire,
         select: Select {
             address: relation::address(&from, inputs),

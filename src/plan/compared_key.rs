@@ -12,6 +12,8 @@ pub struct ComparedKey {
     pub columns: Vec<usize>,
     /// The comparison of each column's values.
     pub compared: Vec<Comparison>,
+    /// True if NULL equals NULL.
+    pub nulls_equal: bool,
 }
 
 /// Returns a unique key that this process can compare. `None` if its rows cannot collide.
@@ -22,13 +24,11 @@ pub fn compared_key(load: &LoadPlan, all: &[LoadPlan], key: &TargetUnique) -> Re
     if load.as_text {
         return Err("the load is sent as text".to_owned());
     }
-    if key.nulls_equal {
-        return Err("NULLs count as equal on the target".to_owned());
-    }
     if key.loose {
         return Err("its collation treats different texts as equal".to_owned());
     }
-    let mut found = ComparedKey { name: key.name.clone(), columns: Vec::new(), compared: Vec::new() };
+    let nulls_equal = key.nulls_equal;
+    let mut found = ComparedKey { name: key.name.clone(), columns: Vec::new(), compared: Vec::new(), nulls_equal };
     for name in &key.columns {
         let Some(place) = load.columns.iter().position(|c| c.name == *name) else {
             return Err(format!("the server computes {name}"));

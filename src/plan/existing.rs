@@ -127,13 +127,6 @@ fn contradictions(load: &Load, mapping: &Mapping, findings: &mut PlanFindings) {
             "Remove `existing` or `when`.",
         );
     }
-    if load.conflict.is_some() && matches!(existing, Existing::Match { .. }) {
-        findings.refuse(
-            &place,
-            "matches rows, and `conflict` skips them",
-            "Remove `conflict`: a row that is there and equal is not written again.",
-        );
-    }
     let is_owners = mapping.owner.as_ref().is_some_and(|owner| owner.table == load.to);
     if is_owners && *existing == Existing::Replace {
         findings.refuse(

@@ -27,6 +27,9 @@ pub struct LookupPlan {
     pub missing: Value,
     /// True if a miss is normal.
     pub quiet: bool,
+    /// The expression of the reference that the lookup follows: a value without a row is an orphan. `None` if the mapping
+    /// writes the lookup.
+    pub reference: Option<usize>,
     /// The rules for reading the keys of the source.
     pub rules: Rules,
 }
@@ -112,6 +115,7 @@ impl<'a> LookupPlanner<'a> {
             ambiguous_is_fault,
             missing,
             quiet: lookup.quiet,
+            reference: lookup.reference.as_ref().map(|sql| cells(sql)),
             rules: modifiers::plain(context.mapping),
         })
     }

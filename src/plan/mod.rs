@@ -3,6 +3,7 @@
 //! [`build()`] is a pure function of the mapping and both schemas. It returns a [`Plan`] or every refusal at once. Nothing is
 //! read, sent or printed here; `migrate` only executes the plan.
 
+mod assumed;
 mod build;
 mod classes;
 mod columns;
@@ -11,6 +12,7 @@ mod detach;
 mod existing;
 pub mod image;
 mod lookup;
+mod matching;
 mod modifiers;
 mod names;
 mod needs;
@@ -23,6 +25,7 @@ mod rights;
 pub mod sequences;
 mod shift;
 mod show;
+mod skipped;
 mod sql;
 mod tables;
 mod unmapped;
@@ -43,12 +46,14 @@ pub use compared_key::{ComparedKey, compared_key};
 pub use detach::{Detach, Detaching, proves_unique};
 pub use existing::{HeldTable, Treatment, empty_replaced};
 pub use lookup::{LookupPlan, PlannedStep, expressions};
+pub use matching::{WithMatches, with_matches};
 pub use owner_path::{Hop, OwnerPath};
 pub use references::{Comparison, Reference, references};
 pub use relation::{SqlFacts, selects};
 pub use rights::{Purpose, ledger_rights, to_make_the_owner};
 pub use shift::Shifted;
 pub use show::text;
+pub use skipped::SkippedRows;
 pub use sql::sql;
 
 /// The facts from which a plan is made, in addition to the mapping.
@@ -224,6 +229,8 @@ pub struct LoadPlan {
     pub when_empty: bool,
     /// The treatment of rows that the table holds before the run.
     pub existing: Option<Existing>,
+    /// The column that identifies a row only within its own database.
+    pub surrogate: Option<String>,
     /// True if user triggers run.
     pub triggers_fire: bool,
     /// True if rows are sent as text because a column's type has no binary encoder.
@@ -277,6 +284,12 @@ impl Plan {
         self.owner.as_ref().filter(|owner| !owner.natural.is_empty())
     }
 
+    /// Returns the plan with every load in binary form, in which each row has fields.
+    pub fn in_binary(&self) -> Plan {
+        let loads = self.loads.iter().map(|load| LoadPlan { as_text: false, ..load.clone() }).collect();
+        Plan { loads, ..self.clone() }
+    }
+
     /// Moves a refusal of an inherited modifier to the place that the column inherits the modifier from.
     pub fn blame(&self, mut refusal: Refusal) -> Refusal {
         let inherited = refusal.modifier.and_then(|modifier| self.inherited.get(&(refusal.place.clone(), modifier)));
@@ -299,10 +312,11 @@ impl LoadPlan {
         format!("load.{}", self.name)
     }
 
-    /// Returns true if the load only adds to the rows of its table: it accepts existing rows, or gives its own new ids.
+    /// Returns true if the load only adds to the rows of its table, whatever they are: it accepts existing rows, or gives its
+    /// own new ids.
     pub fn only_adds(&self) -> bool {
-        self.existing == Some(Existing::Append)
-            || self.columns.iter().any(|column| column.shift.as_deref() == Some(&self.table))
+        let is_shifted = || self.columns.iter().any(|column| column.shift.as_deref() == Some(&self.table));
+        !self.when_empty && (self.existing == Some(Existing::Append) || is_shifted())
     }
 
     /// Returns the columns whose ids the target issues, as positions in `columns`.

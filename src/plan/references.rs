@@ -19,6 +19,8 @@ pub struct Reference {
     pub parent_columns: Vec<String>,
     /// The comparison of each column's values.
     pub compared: Vec<Comparison>,
+    /// True if NULL in some of its columns, but not in all, is an error (`MATCH FULL`).
+    pub match_full: bool,
 }
 
 /// The target's comparison of two values of a type, in terms of their wire bytes.
@@ -72,10 +74,6 @@ pub fn references(load: &LoadPlan, target: &TargetSchema) -> Vec<Reference> {
 }
 
 fn reference(load: &LoadPlan, target: &TargetSchema, key: &ForeignKey) -> Option<Reference> {
-    // NULL in some columns of such a key refers to no row and is refused nevertheless.
-    if key.match_full && key.columns.len() > 1 {
-        return None;
-    }
     let parent = target.tables.get(&key.parent).filter(|_| key.parent_schema == target.schema)?;
     let mut reference = Reference {
         name: key.name.clone(),
@@ -83,6 +81,7 @@ fn reference(load: &LoadPlan, target: &TargetSchema, key: &ForeignKey) -> Option
         parent: key.parent.clone(),
         parent_columns: key.parent_columns.clone(),
         compared: Vec::new(),
+        match_full: key.match_full && key.columns.len() > 1,
     };
     for (column, parent_column) in key.columns.iter().zip(&key.parent_columns) {
         let place = load.columns.iter().position(|c| c.name == *column)?;
@@ -96,6 +95,11 @@ fn reference(load: &LoadPlan, target: &TargetSchema, key: &ForeignKey) -> Option
         }
         reference.columns.push(place);
         reference.compared.push(compared);
+    }
+    // Before the run such a value may be unknown, and then it looks like NULL.
+    let late = |place: &usize| matches!(load.columns[*place].feed, Feed::Lookup(_) | Feed::Owner);
+    if reference.match_full && reference.columns.iter().any(late) {
+        return None;
     }
     let fed = |place: &usize| matches!(load.columns[*place].feed, Feed::Cell(_));
     let drawn = |place: &usize| matches!(load.columns[*place].feed, Feed::Issued(_));

@@ -52,6 +52,7 @@ pub(super) fn written(load: &Load) -> Vec<(String, &str)> {
                     let place = format!("{place}.lookup.steps.{n}.source");
                     found.extend(step.source.0.iter().map(|sql| (place.clone(), sql.as_str())));
                 }
+                found.extend(lookup.reference.iter().map(|sql| (place.clone(), sql.as_str())));
             }
             _ => {}
         }

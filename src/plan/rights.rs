@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use crate::mapping::Mapping;
 use crate::model::record::Refusal;
+use crate::model::rules::{Differ, Existing};
 use crate::model::schema::{Lack, Rights, TargetSchema};
 
 use super::needs::{Lacks, NeededColumns, refusal};
@@ -77,6 +78,11 @@ pub fn to_make_the_owner(plan: &Plan, target: &TargetSchema) -> Vec<Refusal> {
     lacks.refusals()
 }
 
+/// Returns true if a load writes the source's values over existing rows.
+fn writes_over(load: &LoadPlan) -> bool {
+    matches!(&load.existing, Some(Existing::Match { differ: Some(Differ::Source), .. })) && load.conflict.is_some()
+}
+
 fn table_key(target: &TargetSchema, table: &str) -> String {
     format!("TABLE {}.{table}", target.schema)
 }
@@ -108,6 +114,11 @@ impl Asker<'_> {
                 Purpose::Write => lacks.need_on(&place, "INSERT", &key, &NeededColumns::of(self.sent(table))),
                 Purpose::Rollback { .. } => lacks.need(&place, "DELETE", &key),
                 Purpose::Verify => {}
+            }
+        }
+        if purpose != Purpose::Verify {
+            for load in self.loads.iter().filter(|load| writes_over(load)) {
+                lacks.need(&load.place(), "UPDATE", &table_key(target, &load.table));
             }
         }
         for NeededTable { place, schema, table, columns } in self.read(purpose) {

@@ -1,7 +1,8 @@
 //! Checks of the target's tables before rows are written to them.
 
+use crate::mapping::Load;
 use crate::model::ident::did_you_mean;
-use crate::model::schema::TargetSchema;
+use crate::model::schema::{TargetSchema, TargetTable};
 
 use super::PlanFindings;
 
@@ -24,6 +25,34 @@ pub(super) fn encoding_checks_text(target: &TargetSchema, findings: &mut PlanFin
     if target.encoding == "SQL_ASCII" {
         let message = "the database's encoding is SQL_ASCII: it checks no text and counts lengths in bytes. Text is sent \
                        as UTF-8, and n of varchar(n) and char(n) counts bytes.";
+        findings.warn("target", message);
+    }
+}
+
+/// Refuses to skip rows of a table with rules: PostgreSQL then plans no INSERT with ON CONFLICT.
+pub(super) fn skips_rows(load: &Load, table: &TargetTable, findings: &mut PlanFindings) {
+    if load.conflict.is_some() && !table.rules.is_empty() {
+        findings.refuse(
+            format!("load.{}.conflict", load.name),
+            format!(
+                "`{}` has rules for INSERT or UPDATE ({}), and PostgreSQL refuses ON CONFLICT there",
+                load.to,
+                table.rules.join(", ")
+            ),
+            "DROP RULE for the run and create it again after it, or remove `conflict`.",
+        );
+    }
+}
+
+/// Warns of event triggers, which may refuse the statements that create the ledger, or detach and reattach constraints and
+/// indexes. Only running a statement shows whether they accept it.
+pub(super) fn event_triggers(target: &TargetSchema, findings: &mut PlanFindings) {
+    if !target.event_triggers.is_empty() {
+        let message = format!(
+            "event triggers run for DDL ({}). It cannot be known in advance if they accept the statements that create the \
+             ledger, and those that detach and reattach constraints and indexes. `--detach never` avoids the latter",
+            target.event_triggers.join(", ")
+        );
         findings.warn("target", message);
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::mapping::{LeaveEntry, Load, Mapping, OwnerRule, Unlisted};
 use crate::model::ident::did_you_mean;
-use crate::model::schema::TargetSchema;
+use crate::model::schema::{SourceSchema, TargetSchema};
 
 use super::{Inputs, LeftInSource, PlanFindings, Taken, relation};
 
@@ -10,7 +10,7 @@ use super::{Inputs, LeftInSource, PlanFindings, Taken, relation};
 /// whose namesake on the target a load fills: its rows would arrive twice. A table that only SQL reads is copied.
 pub(super) fn copies(
     mapping: &Mapping,
-    inputs: &Inputs<'_>,
+    source: &SourceSchema,
     target: &TargetSchema,
     findings: &mut PlanFindings,
 ) -> Vec<Load> {
@@ -18,7 +18,7 @@ pub(super) fn copies(
         return Vec::new();
     }
     let mut added = Vec::new();
-    for name in inputs.source.tables.keys() {
+    for name in source.tables.keys() {
         let named = mapping.loads.iter().any(|l| relation::table_of(l) == Some(name) || l.to == *name)
             || mapping.leave.iter().any(|entry| entry.table == *name && entry.column.is_none());
         if named {

@@ -115,6 +115,13 @@ impl Tally {
                 self.open.entry(load.to_owned()).or_insert(Open { began: now, ..Open::default() }).rows += rows;
                 self.line_if_due(now).into_iter().collect()
             }
+            Event::RowsLost { load, rows } => {
+                self.rows = self.rows.saturating_sub(rows);
+                if let Some(open) = self.open.get_mut(load) {
+                    open.rows = open.rows.saturating_sub(rows);
+                }
+                Vec::new()
+            }
             Event::Ended { load } => {
                 let ended = self.end(load, now);
                 ended.filter(|_| verbosity >= Verbosity::Verbose).into_iter().collect()
@@ -236,6 +243,22 @@ mod tests {
         );
         assert_eq!(tally.close(Duration::from_secs(9)), None);
         assert_eq!(tally.line(Duration::from_secs(70)), "sequences: 62 s");
+    }
+
+    #[test]
+    fn rows_whose_commit_was_lost_are_counted_once() {
+        let rows = |rows| Event::Rows { load: "a", rows };
+        let events = [
+            (0.0, Event::Step(StepKind::Load)),
+            (0.0, Event::Began { load: "a", rows: None }),
+            (1.0, rows(200)),
+            (1.5, Event::RowsLost { load: "a", rows: 100 }),
+            (2.0, rows(100)),
+            (3.0, Event::Ended { load: "a" }),
+            (3.0, Event::Step(StepKind::Sequences)),
+        ];
+        let (lines, _) = printed(&events, Verbosity::Usual);
+        assert!(lines.iter().any(|line| line.starts_with("load: 1 load, 200 rows in")), "{lines:?}");
     }
 
     #[test]

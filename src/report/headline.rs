@@ -129,6 +129,10 @@ fn dry(report: &Report, sums: Totals, set_aside: bool) -> (String, String) {
         return ("Ready, with rows to quarantine".to_owned(), format!("{words}{unchecked} Nothing was written."));
     }
     let rows = count(sums.read, "row", "rows");
+    if report.target.is_none() {
+        let words = format!("{rows} of {of} were found. Nothing that needs a target was judged.{unchecked}");
+        return ("Source only".to_owned(), format!("{words} Nothing was written."));
+    }
     ("Ready".to_owned(), format!("{rows} of {of} can be loaded as the mapping says.{unchecked} Nothing was written."))
 }
 

@@ -61,6 +61,7 @@ pub fn load_texts(load: &LoadPlan) -> Vec<(String, String)> {
         conflict,
         when_empty,
         existing,
+        surrogate: _,
         triggers_fire,
         as_text,
         unfed,
@@ -151,7 +152,7 @@ fn feed_expression(feed: &Feed, exprs: &[Expr]) -> Expression {
 }
 
 fn lookup_expression(lookup: &LookupPlan, exprs: &[Expr]) -> Expression {
-    let LookupPlan { table, take, take_kind, steps, ambiguous_is_fault, missing, quiet, rules } = lookup;
+    let LookupPlan { table, take, take_kind, steps, ambiguous_is_fault, missing, quiet, reference, rules } = lookup;
     let written = Expression::new("lookup")
         .text(table)
         .text(take)
@@ -159,7 +160,8 @@ fn lookup_expression(lookup: &LookupPlan, exprs: &[Expr]) -> Expression {
         .with_all(steps.iter().map(|step| step_expression(step, exprs)))
         .flag("ambiguous-is-fault", *ambiguous_is_fault)
         .with(Expression::new("missing").with(value(missing)))
-        .flag("quiet", *quiet);
+        .flag("quiet", *quiet)
+        .with_all(reference.and_then(|n| exprs.get(n)).map(|e| Expression::new("reference").with(read_expression(e))));
     add_rules(written, rules)
 }
 
@@ -230,6 +232,7 @@ fn table_text(schema: &str, table: &TargetTable) -> String {
         unlogged: _,
         heirs: _,
         altered: _,
+        rules: _,
     } = table;
     let check = |(name, definition): &(String, String)| Expression::new("check").text(name).text(definition);
     let trigger = |(name, enabled): &(String, char)| Expression::new("trigger").text(name).text(&enabled.to_string());

@@ -9,6 +9,8 @@ use crate::model::hex::unhex;
 use crate::model::ident::{literal, quoted};
 use crate::model::ledger::{Made, MadeKind};
 use crate::model::pgtype::{ColumnType, Kind};
+use crate::model::rules::Differ;
+use crate::pg::existing::{KeptSide, TargetName};
 use crate::pg::{ReadBack, ReturnedRows, Session};
 use crate::plan::{LoadPlan, image};
 use crate::wire::image::integer;
@@ -75,6 +77,9 @@ impl<'a> VerifiedTable<'a> {
                 )?);
             }
         }
+        for table in &mut tables {
+            table.exchange_written_over(session)?;
+        }
         if subject.later {
             let made = session.made(subject.run.id)?;
             for table in tables.iter_mut().filter(|table| !table.held()) {
@@ -135,6 +140,28 @@ impl<'a> VerifiedTable<'a> {
         let issued = self.loads.iter().any(|load| !load.issued().is_empty());
         // The ledger does not record the last id that the run itself drew.
         (column.not_null && !issued).then(|| format!("{} OPERATOR(pg_catalog.<=) {last}", quoted(&column.name)))
+    }
+
+    /// Exchanges the rows that the run wrote over, in the digest of the rows that existed before the run, for the rows as the
+    /// run left them.
+    fn exchange_written_over(&mut self, session: &mut Session) -> Result<(), Stop> {
+        let writes_over = |load: &&LoadPlan| {
+            self.subject.plan.skipped_rows(load).is_some_and(|rows| rows.differ == Some(Differ::Source))
+        };
+        if !self.loads.iter().any(writes_over) {
+            return Ok(());
+        }
+        let Some(mut before) = self.before.take() else { return Ok(()) };
+        let of = TargetName { schema: &self.subject.plan.schema, table: self.name };
+        let (run, seed) = (self.subject.run.id, self.seed);
+        let (mut was, mut became) = (Digest::default(), Digest::default());
+        session.read_written_over(run, of, &self.columns, KeptSide::Was, &mut |row| was.add(row_hash(row, seed)))?;
+        session
+            .read_written_over(run, of, &self.columns, KeptSide::Became, &mut |row| became.add(row_hash(row, seed)))?;
+        before.subtract(&was);
+        before.merge(&became);
+        self.before = Some(before);
+        Ok(())
     }
 
     /// The same table with the seed that was drawn for this verification.

@@ -190,6 +190,7 @@ fn load() -> LoadPlan {
         conflict: None,
         when_empty: false,
         existing: None,
+        surrogate: None,
         triggers_fire: false,
         as_text: false,
         unfed: Vec::new(),

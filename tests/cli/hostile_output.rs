@@ -312,7 +312,7 @@ fn the_words_of_a_hostile_server_are_printed_harmless_and_short() {
 }
 
 #[test]
-fn the_words_of_a_trigger_are_printed_harmless() {
+fn the_words_of_a_function_of_the_target_are_printed_harmless() {
     let case = Case::new(
         "CREATE TABLE t (id INTEGER PRIMARY KEY); INSERT INTO t VALUES (1);",
         "CREATE TABLE t (id int PRIMARY KEY);",
@@ -320,12 +320,37 @@ fn the_words_of_a_trigger_are_printed_harmless() {
     );
     let words = PIECES.concat().replace('\\', "\\\\").replace('\'', "\\'").replace('$', "S");
     let raise = format!(
-        "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $f$ BEGIN RAISE EXCEPTION USING MESSAGE = E'{words}', ERRCODE = '55000'; END $f$"
+        "CREATE FUNCTION f(int) RETURNS boolean LANGUAGE plpgsql AS $f$ BEGIN RAISE EXCEPTION USING MESSAGE = E'{words}', ERRCODE = '55000'; END $f$"
     );
-    case.target.run(&format!("{raise}; CREATE TRIGGER f BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION f()"));
+    case.target.run(&format!("{raise}; ALTER TABLE t ADD CHECK (f(id))"));
     for args in [&["--yes"][..], &["--yes", "--json"]] {
         let ran = case.command(args).ran();
         assert!([3, 4].contains(&ran.code), "{}", ran.said());
         is_clean(&format!("{args:?}"), &ran.said());
     }
+}
+
+#[test]
+fn a_huge_message_of_a_server_is_refused_by_its_announced_length() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a listener");
+    let url = format!("postgresql://u@{}/d?sslmode=disable", listener.local_addr().expect("its address"));
+    let server = std::thread::spawn(move || {
+        let (mut client, _) = listener.accept().expect("a connection");
+        let _ = client.read(&mut [0; 1024]);
+        let mut sent = 0_u64;
+        let (mut next, block) = (b"E\x7f\x00\x00\x00SFATAL\0M".to_vec(), vec![b'x'; 64 << 10]);
+        // As long as the client takes them, up to 200 MB.
+        while sent < 200_000_000 && client.write_all(&next).is_ok() {
+            sent += next.len() as u64;
+            next.clone_from(&block);
+        }
+        sent
+    });
+    let place = crate::support::tool::Place::new();
+    sqlite::file(&place, "source.db", "CREATE TABLE t (id INTEGER PRIMARY KEY)");
+    place.write("migrate.toml", "format = 1\nname = \"m\"\n[source]\npath = \"source.db\"\n[load.t]\n");
+    let ran = place.migrate(["--dry-run", "-m", "migrate.toml", "-t", &url]).exits(3);
+    ran.says(&["announced a message of 2130706432 bytes"]);
+    let sent = server.join().expect("the server");
+    assert!(sent < 20_000_000, "{sent} bytes were taken");
 }

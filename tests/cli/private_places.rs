@@ -88,7 +88,7 @@ fn the_files_of_a_process_at_work_are_left_alone() {
 
 #[test]
 fn the_copy_of_a_dump_has_no_name_once_it_is_loaded() {
-    let case = open_case(&format!("{LOAD}[load.notes.columns]\nbody = {{ sql = \"\"\"{ENDLESS}\"\"\" }}\n"));
+    let case = open_case(&format!("{LOAD}[load.notes.columns]\nbody = {{ sql = \"\"\"body || {ENDLESS}\"\"\" }}\n"));
     case.place.write(
         "notes.sql",
         "CREATE TABLE notes (id INTEGER PRIMARY KEY, body TEXT); INSERT INTO notes VALUES (1, 'x');",

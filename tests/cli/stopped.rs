@@ -153,7 +153,7 @@ fn an_endless_select_of_a_dump_is_stopped() {
 
 #[test]
 fn an_endless_expression_of_the_mapping_is_stopped_in_plan_and_preflight() {
-    let column = |sql: &str| format!("{LOAD}[load.notes.columns]\nbody = {{ sql = \"\"\"{sql}\"\"\" }}\n");
+    let column = |sql: &str| format!("{LOAD}[load.notes.columns]\nbody = {{ sql = \"\"\"body || {sql}\"\"\" }}\n");
     let plan = case(&column(&ENDLESS.replace("i < 0", "i REGEXP 'x'")));
     let mut run = watch(&plan, plan.place.migrate(["plan", "-m", "migrate.toml"]));
     run.until("plan", |run| run.has_open("source.db"));
@@ -261,6 +261,8 @@ fn the_prompt_is_ended() {
         case.place.run("script", ["-qefc", &call, "/dev/null"]).env("TMPDIR", case.place.path("tmp")).command();
     let mut script =
         command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped()).spawn().expect("script");
+    // Held open: the end of the input would answer the question.
+    let _typed = script.stdin.take();
     let mut out = script.stdout.take().expect("its output");
     let mut said = Vec::new();
     while !String::from_utf8_lossy(&said).contains("Type the database's name") {
@@ -351,5 +353,10 @@ fn a_rehearsal_is_stopped_with_its_server() {
     });
     run.stops("rehearse", "");
     let pid = server.and_then(|text| text.lines().next().map(str::to_owned)).expect("its number");
-    assert!(!PathBuf::from(format!("/proc/{pid}")).exists(), "the server {pid} still runs");
+    let begin = Instant::now();
+    // It has ended, and its parent may still have to take note.
+    while PathBuf::from(format!("/proc/{pid}/exe")).exists() {
+        assert!(begin.elapsed() < MOST, "the server {pid} still runs");
+        std::thread::yield_now();
+    }
 }

@@ -107,8 +107,8 @@ fn a_report_that_cannot_be_written_does_not_change_the_exit_of_a_quarantined_run
     let case = case();
     let migrate = env!("CARGO_BIN_EXE_migrate");
     // No file may grow beyond this size, as on a full disk.
-    let args = ["--fsize=4000", migrate, "--yes", "--on-fault", "quarantine", "--report", "report.json"];
-    let ran = case.place.run("prlimit", args).args(&["-m", "migrate.toml", "-t", &case.target.url()]).exits(6);
+    let args = ["--fsize=2000", migrate, "--yes", "--on-fault", "quarantine", "--report", "report.json"];
+    let ran = case.place.run("prlimit", args).args(["-m", "migrate.toml", "-t", &case.target.url()]).exits(6);
     ran.says(&["report report.json: could not be written", "Only the report is missing"]);
     assert!(!case.place.path("report.json").exists());
     assert!(!case.place.files().iter().any(|name| name.starts_with(".migrate")), "{:?}", case.place.files());

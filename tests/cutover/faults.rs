@@ -45,7 +45,7 @@ fn is_pinned(change: &str, target: &str, load: &str, bad: &[i64], reason: &str, 
             assert_eq!(lines[0]["row"]["id"], bad[0]);
         }
         let case = case();
-        let report = case.exits(4, &["--yes", "--detach", "never"]);
+        let report = case.exits(4, &["--yes", "--detach", "never", "--skip-preflight"]);
         assert_eq!(faults(&report), expected);
         assert_eq!(case.target.count("t"), 0);
     }

@@ -182,3 +182,27 @@ fn parents_beyond_the_memory_bound_are_checked_by_the_server() {
     let report = case.exits(0, &["--yes"]);
     assert_eq!((&report["fault_total"], case.target.count("c")), (&0.into(), 2));
 }
+
+#[test]
+fn the_keys_of_all_parents_share_one_bound() {
+    let place = Place::new();
+    let days = "INSERT INTO c VALUES (1, '2000-01-02', '2000-01-02', '2000-01-02', '2000-01-02')";
+    let source = format!("CREATE TABLE c (id INTEGER PRIMARY KEY, d0 TEXT, d1 TEXT, d2 TEXT, d3 TEXT); {days}");
+    sqlite::file(&place, "big.db", &source);
+    place.write("big.toml", "format = 1\nname = \"big\"\n[load.c]\n");
+    let target = Database::with("CREATE TABLE c (id int PRIMARY KEY, d0 date, d1 date, d2 date, d3 date)");
+    for n in 0..4 {
+        // Each fits into 32 MiB with 8 bytes a key; all four do not.
+        target.run(&format!(
+            "CREATE TABLE p{n} (day date); INSERT INTO p{n} SELECT '2000-01-01'::date + n FROM generate_series(1, 1500000) AS n;
+             ALTER TABLE p{n} ADD PRIMARY KEY (day); ALTER TABLE c ADD FOREIGN KEY (d{n}) REFERENCES p{n}"
+        ));
+    }
+    let dry =
+        place.migrate(["-m", "big.toml", "-s", "big.db", "-t", &target.url(), "--dry-run", "--json"]).exits(0).json();
+    let unchecked = dry["checks"].as_array().expect("checks").iter();
+    let unchecked = unchecked.filter(|c| c["check"] == "reference" && c["why"].to_string().contains("too much memory"));
+    assert!((1..4).contains(&unchecked.count()), "{dry}");
+    let ran = stays_small(&place, &target, &[], 0);
+    assert_eq!((&ran.json()["fault_total"], target.count("c")), (&0.into(), 1));
+}

@@ -21,60 +21,29 @@ fn unchecked(report: &Value) -> Vec<String> {
     checks.map(|c| format!("{} {}", c["check"].as_str().unwrap(), c["why"].as_str().unwrap())).collect()
 }
 
+const PLAIN: &str = "CREATE TABLE t (id int PRIMARY KEY, a text, n int)";
+
+const GUARD: &str = "CREATE FUNCTION guard() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+      IF NEW.n = 8 THEN RETURN NULL; END IF; RETURN NEW; END $$;
+    CREATE TRIGGER guard BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION guard()";
+
 #[test]
 fn a_dry_run_lists_checks_left_to_the_server_and_the_run_performs_them() {
-    const GUARD: &str = "CREATE FUNCTION guard() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-          IF NEW.n = 8 THEN RETURN NULL; END IF; RETURN NEW; END $$;
-        CREATE TRIGGER guard BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION guard()";
-    let plain = "CREATE TABLE t (id int PRIMARY KEY, a text, n int)";
     for (change, target, load, said, reason) in [
         (
             "UPDATE t SET n = 3 WHERE id = 8",
-            "CREATE TABLE t (id int PRIMARY KEY, a text, n int, CONSTRAINT apart EXCLUDE USING btree (n WITH =))".to_owned(),
+            "CREATE TABLE t (id int PRIMARY KEY, a text, n int, CONSTRAINT apart EXCLUDE USING btree (n WITH =))"
+                .to_owned(),
             "",
             "exclusion apart: ",
             "exclusion-failed",
         ),
-        (
-            "UPDATE t SET a = 'A1' WHERE id = 8",
-            format!("{plain}; CREATE UNIQUE INDEX folded ON t (lower(a))"),
-            "",
-            "unique folded: the server computes its entries",
-            "duplicate",
-        ),
-        (
-            "UPDATE t SET a = 'a1' WHERE id = 8",
-            format!("{plain}; CREATE UNIQUE INDEX partly ON t (a) WHERE n > 0"),
-            "",
-            "unique partly: the server decides which rows",
-            "duplicate",
-        ),
-        (
-            "UPDATE t SET n = 1000 WHERE id = 8",
-            "CREATE TABLE t (id int, a text, n int) PARTITION BY RANGE (n); CREATE TABLE t1 PARTITION OF t FOR VALUES FROM (0) TO (100)".to_owned(),
-            "",
-            "partition t: ",
-            "no-partition",
-        ),
-        (
-            "UPDATE t SET n = 0 WHERE id = 8",
-            format!("{plain}; CREATE INDEX inverse ON t ((100 / n))"),
-            "",
-            "index inverse: the server computes",
-            "server-refused",
-        ),
-        (
-            "UPDATE t SET n = 0 WHERE id = 8",
-            "CREATE TABLE t (id int PRIMARY KEY, a text, n int, inverse int GENERATED ALWAYS AS (100 / n) STORED)".to_owned(),
-            "",
-            "generated inverse: the server computes",
-            "server-refused",
-        ),
-        ("", format!("{plain}; {GUARD}"), "triggers = \"fire\"\n", "trigger guard: it fires", "trigger-swallowed"),
+        ("", format!("{PLAIN}; {GUARD}"), "triggers = \"fire\"\n", "trigger guard: it fires", "trigger-swallowed"),
         (
             "UPDATE t SET n = 1000 WHERE id = 8",
             "CREATE TABLE p (n real PRIMARY KEY); INSERT INTO p SELECT generate_series(1, 10);
-             CREATE TABLE t (id int PRIMARY KEY, a text, n real CONSTRAINT known REFERENCES p)".to_owned(),
+             CREATE TABLE t (id int PRIMARY KEY, a text, n real CONSTRAINT known REFERENCES p)"
+                .to_owned(),
             "",
             "reference known: ",
             "orphan",
@@ -86,13 +55,98 @@ fn a_dry_run_lists_checks_left_to_the_server_and_the_run_performs_them() {
         let report = case.exits(6, &["--yes", "--on-fault", "quarantine"]);
         assert_eq!(faults(&report), [("t".to_owned(), 8, None, reason.to_owned())]);
     }
-    // Triggers that are off for the load judge nothing, nor do keys that every row was held against.
+    // Triggers that are off for the load judge nothing, nor do keys that every row was compared with.
     let target = format!(
-        "CREATE TABLE p (id int PRIMARY KEY); {plain}; ALTER TABLE t ADD FOREIGN KEY (n) REFERENCES p; {GUARD}"
+        "CREATE TABLE p (id int PRIMARY KEY); {PLAIN}; ALTER TABLE t ADD FOREIGN KEY (n) REFERENCES p; {GUARD}"
     );
     let source = ten_rows("CREATE TABLE p (id INTEGER PRIMARY KEY); INSERT INTO p SELECT id FROM t");
     let case = Case::new(&source, &target, "[load.p]\n[load.t]\n");
     assert_eq!(unchecked(&case.exits(0, &["--dry-run"])), ["content a dry run writes nothing"]);
+}
+
+#[test]
+fn the_server_judges_rows_before_any_is_written() {
+    let plain_with = |more: &str| format!("{PLAIN}; {more}");
+    let partitions = "CREATE TABLE t (id int, a text, n int) PARTITION BY RANGE (n);
+        CREATE TABLE t1 PARTITION OF t FOR VALUES FROM (0) TO (100)";
+    let generated =
+        "CREATE TABLE t (id int PRIMARY KEY, a text, n int, inverse int GENERATED ALWAYS AS (100 / n) STORED)";
+    let domain = format!("CREATE DOMAIN positive AS int CHECK (VALUE > 0); {}", PLAIN.replace("n int", "n positive"));
+    let zero = "UPDATE t SET n = 0 WHERE id = 8";
+    for (change, target, reason) in [
+        ("UPDATE t SET a = 'A1' WHERE id = 8", plain_with("CREATE UNIQUE INDEX folded ON t (lower(a))"), "duplicate"),
+        (
+            "UPDATE t SET a = 'a1' WHERE id = 8",
+            plain_with("CREATE UNIQUE INDEX partly ON t (a) WHERE n > 0"),
+            "duplicate",
+        ),
+        ("UPDATE t SET n = 1000 WHERE id = 8", partitions.to_owned(), "no-partition"),
+        (zero, plain_with("CREATE INDEX inverse ON t ((100 / n))"), "server-refused"),
+        (zero, generated.to_owned(), "server-refused"),
+        (zero, PLAIN.replace("n int", "n int CHECK (n > 0)"), "check-failed"),
+        (zero, domain, "check-failed"),
+    ] {
+        let case = Case::new(&ten_rows(change), &target, "[load.t]\n");
+        let before = case.target.inventory();
+        for way in ["--dry-run", "--yes"] {
+            let report = case.exits(3, &[way]);
+            let expected = [("t".to_owned(), 8, None, reason.to_owned())];
+            assert_eq!(faults(&report), expected, "{target}");
+            assert_eq!(case.target.inventory(), before, "{target}");
+        }
+        // Without the row, nothing is left unsaid and the same target takes all others.
+        let case = Case::new(&ten_rows("DELETE FROM t WHERE id = 8"), &target, "[load.t]\n");
+        assert_eq!(unchecked(&case.exits(0, &["--dry-run"])), ["content a dry run writes nothing"], "{target}");
+        case.done();
+    }
+}
+
+#[test]
+fn a_key_that_a_row_of_the_target_has_is_a_fault_before_the_run() {
+    let there = "INSERT INTO t VALUES (100, 'A3', 100)";
+    let load = "[load.t]\nexisting = \"append\"\n";
+    for unique in [
+        "CREATE UNIQUE INDEX there ON t (a)",
+        "CREATE UNIQUE INDEX there ON t (lower(a))",
+        "CREATE UNIQUE INDEX there ON t (a) WHERE n > 0",
+        "CREATE UNIQUE INDEX there ON t ((n % 100), lower(a))",
+    ] {
+        let collides = "UPDATE t SET a = 'A3', n = 200 WHERE id = 3";
+        let case = Case::new(&ten_rows(collides), &format!("{PLAIN}; {unique}; {there}"), load);
+        for way in ["--dry-run", "--yes"] {
+            let report = case.exits(3, &[way]);
+            assert_eq!(faults(&report), [("t".to_owned(), 3, None, "duplicate".to_owned())], "{unique}: {report}");
+            assert_eq!(case.target.count("t"), 1);
+        }
+        let case =
+            Case::new(&ten_rows("UPDATE t SET a = 'other' WHERE id = 3"), &format!("{PLAIN}; {unique}; {there}"), load);
+        case.exits(0, &["--dry-run"]);
+        case.done();
+    }
+}
+
+#[test]
+fn a_row_that_conflict_skips_is_not_judged() {
+    // Row 5 has the name of row 4 and row 6 that of a row of the target. Both would fail the CHECK.
+    let change = "UPDATE t SET a = 'same' WHERE id IN (4, 5); UPDATE t SET a = 'there' WHERE id = 6;
+        UPDATE t SET n = -n WHERE id IN (5, 6)";
+    let target = format!(
+        "{}; CREATE UNIQUE INDEX named ON t (a); INSERT INTO t VALUES (100, 'there', 3)",
+        PLAIN.replace("n int", "n int CHECK (n > 0)")
+    );
+    let case = Case::new(&ten_rows(change), &target, "[load.t]\nconflict = { skip = [\"a\"] }\n");
+    case.exits(0, &["--dry-run"]);
+    let report = case.done();
+    assert_eq!((&report["loads"][0]["skipped"], case.target.count("t")), (&2.into(), 9), "{report}");
+    // A row that is not skipped is judged.
+    let case = Case::new(
+        &ten_rows(&format!("{change}; UPDATE t SET n = 0 WHERE id = 7")),
+        &target,
+        "[load.t]\nconflict = { skip = [\"a\"] }\n",
+    );
+    for way in ["--dry-run", "--yes"] {
+        assert_eq!(faults(&case.exits(3, &[way])), [("t".to_owned(), 7, None, "check-failed".to_owned())]);
+    }
 }
 
 /// A value that no index holds in a row, however it is compressed.
@@ -164,7 +218,7 @@ fn a_check_that_raises_an_error_is_reported_without_row_content() {
         "CREATE TABLE t (id int PRIMARY KEY, a text CONSTRAINT counted CHECK (length(a) < 3 OR a::int > 0), n int)";
     let case = Case::new(&ten_rows("UPDATE t SET a = 'secret' WHERE id = 2"), target, "[load.t]\n");
     let ran = case.run(&["--dry-run"]);
-    assert!(unchecked(&ran.json()).iter().any(|one| one.starts_with("check counted: ")), "{}", ran.said());
+    assert_eq!(faults(&ran.json()), [("t".to_owned(), 2, None, "server-refused".to_owned())], "{}", ran.said());
     assert!(!ran.said().contains("secret"), "{}", ran.said());
     let ran = case.run(&["--yes", "--on-fault", "quarantine"]);
     assert!(faults(&ran.json()).contains(&("t".to_owned(), 2, None, "server-refused".to_owned())), "{}", ran.said());

@@ -65,7 +65,7 @@ fn a_ledger_with_a_part_of_another_role_is_refused_by_name() {
         ),
         ("CREATE RULE quiet AS ON UPDATE TO migrate.run DO INSTEAD NOTHING", "rule quiet of migrate.run"),
         ("ALTER TABLE migrate.run ENABLE ROW LEVEL SECURITY", "row-level security of migrate.run"),
-        ("CREATE POLICY some ON migrate.run USING (false)", "policy some of migrate.run"),
+        ("CREATE POLICY hidden ON migrate.run USING (false)", "policy hidden of migrate.run"),
         ("ALTER TABLE migrate.run ALTER tool SET DEFAULT public.evil()", "function evil()"),
         ("CREATE INDEX sly ON migrate.run ((tool || public.evil()))", "function evil()"),
         ("ALTER TABLE migrate.run ADD CONSTRAINT sly CHECK (public.evil() <> tool) NOT VALID", "function evil()"),
@@ -114,7 +114,8 @@ fn a_ledger_of_a_role_that_this_role_is_a_member_of_is_used() {
     case.place.migrate(["--yes", "--detach", "never", "-t", &app]).exits(0);
     case.place.migrate(["verify", "-t", &app]).exits(0);
     // A superuser is a member of no role, although it may do everything.
-    case.place.migrate(["verify", "-t", &case.target.url()]).exits(3).says(&["belongs to ledger_team"]);
+    let url = case.target.url();
+    case.place.migrate(["verify", "--json", "-t", &url]).exits(3).says(&["schema migrate belongs to ledger_team"]);
     case.place.migrate(["rollback", "--yes", "-t", &app]).exits(0);
 }
 

@@ -67,7 +67,7 @@ impl Place {
 
     /// `migrate` with these arguments: started in this folder, with nothing of the environment but where programs are.
     pub fn migrate<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Run {
-        self.run(&std::env::var("OLD_BINARY").unwrap_or(env!("CARGO_BIN_EXE_migrate").to_owned()), args)
+        self.run(env!("CARGO_BIN_EXE_migrate"), args)
     }
 
     /// Another program, in the same way.

@@ -73,6 +73,13 @@ fn a_latin1_database_accepts_its_letters_and_a_dry_run_finds_others() {
             (5, NULL, '\"\\u2713\"', NULL), (6, NULL, NULL, '[\"é\",\"x\"]'), (7, NULL, NULL, '[\"x\",\"✓\"]'), (8, NULL, NULL, '[]');";
     let target = Encoded::with("LATIN1", "CREATE TABLE t (id int PRIMARY KEY, v text, j jsonb, a text[])");
     let no_letter = |id, column: &str| (id, column.to_owned(), "not-in-encoding".to_owned());
+    // Without quarantine the cutover refuses them as well, before it makes the ledger.
+    for way in ["--dry-run", "--yes"] {
+        let refused = target.moved(source, "", &[way]);
+        assert_eq!(refused.code, 3, "{}", refused.said());
+        assert_eq!(faults(&refused), [no_letter(2, "v"), no_letter(5, "j"), no_letter(7, "a")]);
+        assert_eq!(target.value("SELECT count(*) FROM pg_namespace WHERE nspname = 'migrate'"), "0");
+    }
     let dry = target.moved(source, "", DRY);
     assert_eq!(dry.code, 6, "{}", dry.said());
     assert_eq!(faults(&dry), [no_letter(2, "v"), no_letter(5, "j"), no_letter(7, "a")]);

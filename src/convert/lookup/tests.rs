@@ -20,6 +20,7 @@ fn plan(steps: Vec<PlannedStep>, ambiguous_is_fault: bool, missing: Value) -> Lo
         ambiguous_is_fault,
         missing,
         quiet: false,
+        reference: None,
         rules: Rules::default(),
     }
 }

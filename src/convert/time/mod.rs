@@ -15,7 +15,10 @@ pub(super) use cursor::{Beyond, WrittenTime};
 pub(super) use interval::IntervalReader;
 pub(super) use spellings::{iso, read};
 
+use std::ops::Range;
+
 use super::decimal::trimmed;
+use super::settled::Settled;
 use crate::model::cell::{Cell, Raw};
 use crate::model::fault::{Loss, LossSet, Reason};
 use crate::model::rules::{Epoch, Offset, Overlap, Rules, Zone};
@@ -23,6 +26,12 @@ use crate::wire::calendar::{DAY, SECOND, UNIX_DAY};
 use cursor::Clock;
 use format::TimeFormat;
 use moment::{Moment, count, date, stamp};
+
+/// Returns the seconds that a zone is east of UTC at a time in seconds since 1970. `None` beyond the calendar.
+pub fn offset_at(zone: Zone, at: i64) -> Option<i64> {
+    let seconds = DAY / SECOND;
+    zone::at_instant(zone, UNIX_DAY + at.div_euclid(seconds), at.rem_euclid(seconds))
+}
 
 /// The target's types of dates and times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +67,8 @@ pub(super) struct TimeReader {
     round: bool,
     /// Truncates the time of day of a date, and the date of a time.
     truncate: bool,
+    /// The spans in which the server's offset for the zone differs: seconds since 1970.
+    doubts: Vec<Range<i64>>,
 }
 
 impl TimeReader {
@@ -73,7 +84,25 @@ impl TimeReader {
             format: rules.format.as_deref().map(TimeFormat::parse).transpose()?,
             round: rules.round,
             truncate: rules.truncate,
+            doubts: Vec::new(),
         })
+    }
+
+    /// The same reader, which notes the times that the server reads otherwise.
+    pub(super) fn doubting(self, settled: &Settled) -> TimeReader {
+        let doubts = match self.zone {
+            Some(Zone::Named(tz)) => settled.doubts.get(tz.name()).cloned().unwrap_or_default(),
+            _ => Vec::new(),
+        };
+        TimeReader { doubts, ..self }
+    }
+
+    /// Notes a use of the zone's offset at an instant that the server reads otherwise.
+    fn doubt(&self, instant: Moment, losses: &mut LossSet) {
+        let at = (instant.day - UNIX_DAY) * (DAY / SECOND) + instant.micros / SECOND;
+        if self.doubts.iter().any(|span| span.contains(&at)) {
+            losses.add(Loss::ZoneData);
+        }
     }
 
     /// Reads a value that is not NULL.
@@ -92,7 +121,8 @@ impl TimeReader {
     /// local time of the column's zone.
     pub(super) fn now(&self, now: i64) -> Result<Cell<'static>, Reason> {
         let instant = Moment::new(0, now);
-        let shown = if self.sort == TimeType::Instant { instant } else { self.local(instant)? };
+        let shown =
+            if self.sort == TimeType::Instant { instant } else { self.local(instant, &mut LossSet::default())? };
         let micros = shown.micros - shown.micros % self.step();
         match self.sort {
             TimeType::Date => date(shown.day),
@@ -135,7 +165,7 @@ impl TimeReader {
             losses.add(Loss::EndOfDay);
         }
         let exact = Moment::new(day, clock.micros);
-        let east = self.shift(exact, written.offset)?;
+        let east = self.shift(exact, written.offset, losses)?;
         if self.sort == TimeType::Date {
             return self.date_only(exact.east(east), clock.beyond != Beyond::Nothing, losses);
         }
@@ -143,12 +173,16 @@ impl TimeReader {
     }
 
     /// Returns the seconds to add to a written time to get the stored one: UTC, or local time.
-    fn shift(&self, written: Moment, offset: Option<i64>) -> Result<i64, Reason> {
+    fn shift(&self, written: Moment, offset: Option<i64>, losses: &mut LossSet) -> Result<i64, Reason> {
         let second = written.micros / SECOND;
         if self.sort == TimeType::Instant {
             return match (offset, self.zone) {
                 (Some(offset), _) => Ok(-offset),
-                (None, Some(zone)) => zone::at_local(zone, written.day, second, self.overlap).map(|east| -east),
+                (None, Some(zone)) => {
+                    let east = zone::at_local(zone, written.day, second, self.overlap)?;
+                    self.doubt(written.east(-east), losses);
+                    Ok(-east)
+                }
                 (None, None) => Err(Reason::NoZone),
             };
         }
@@ -160,6 +194,7 @@ impl TimeReader {
         let instant = written.east(-offset);
         let zone = self.zone.unwrap_or(Zone::Fixed(0));
         let east = zone::at_instant(zone, instant.day, instant.micros / SECOND).ok_or(Reason::OutOfRange)?;
+        self.doubt(instant, losses);
         match (east == offset, self.offset) {
             (true, _) => Ok(0),
             (false, Some(Offset::Zone)) if self.zone.is_some() => Ok(east - offset),
@@ -175,7 +210,7 @@ impl TimeReader {
         }
         let micros = self.rounded(clock, losses)?;
         let shift = match written.day {
-            Some(day) => self.shift(Moment::new(day, clock.micros), written.offset)?,
+            Some(day) => self.shift(Moment::new(day, clock.micros), written.offset, losses)?,
             None => self.time_shift(written.offset)?,
         };
         if written.day.is_some() {
@@ -228,9 +263,10 @@ impl TimeReader {
         date(moment.day)
     }
 
-    fn local(&self, instant: Moment) -> Result<Moment, Reason> {
+    fn local(&self, instant: Moment, losses: &mut LossSet) -> Result<Moment, Reason> {
         let zone = self.zone.unwrap_or(Zone::Fixed(0));
         let east = zone::at_instant(zone, instant.day, instant.micros / SECOND).ok_or(Reason::OutOfRange)?;
+        self.doubt(instant, losses);
         Ok(instant.east(east))
     }
 
@@ -256,8 +292,8 @@ impl TimeReader {
         let instant = Moment::new(UNIX_DAY + micros.div_euclid(DAY), micros.rem_euclid(DAY));
         match self.sort {
             TimeType::Instant => stamp(instant),
-            TimeType::Date => self.date_only(self.local(instant)?, false, losses),
-            TimeType::Local | TimeType::Time => stamp(self.local(instant)?),
+            TimeType::Date => self.date_only(self.local(instant, losses)?, false, losses),
+            TimeType::Local | TimeType::Time => stamp(self.local(instant, losses)?),
         }
     }
 

@@ -1,3 +1,4 @@
 //! Rows that tables of the target hold before the run.
 
+pub mod compare;
 pub mod replace;

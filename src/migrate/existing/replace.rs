@@ -13,6 +13,7 @@ use crate::migrate::rows::keyset::{KeySet, key as key_of};
 use crate::model::key::KeyRange;
 use crate::model::ledger::Run;
 use crate::model::record::Refusal;
+use crate::model::rules::Differ;
 use crate::model::schema::{DetachKind, Detachable, TargetSchema};
 use crate::model::select::CONTINUE;
 use crate::pg::existing::{HeldReference, RemovalOutcome, TargetName};
@@ -129,6 +130,9 @@ impl ReplaceCheck<'_> {
             refusals.extend(self.triggers(session, table)?);
             refusals.extend(self.other_owners(session, table)?);
         }
+        for load in &self.plan.loads {
+            refusals.extend(self.written_over(session, load)?);
+        }
         for key in blocking(session, &self.plan.schema, &tables)? {
             let refusal = self.not_detachable(session, &key)?;
             refusals.extend(match refusal {
@@ -161,6 +165,34 @@ impl ReplaceCheck<'_> {
                 names.join(", ")
             );
             Refusal::new(self.place(table), reason, self.grant(&first.owner))
+        }))
+    }
+
+    /// Refuses to write over rows if that would run a trigger, or change a column to which other rows refer.
+    fn written_over(&self, session: &mut Session, load: &LoadPlan) -> Result<Option<Refusal>, Stop> {
+        let rows = self.plan.skipped_rows(load).filter(|rows| rows.differ == Some(Differ::Source));
+        let Some(rows) = rows.filter(|_| self.target.tables.get(&load.table).is_some_and(|t| t.has_rows)) else {
+            return Ok(None);
+        };
+        let of = TargetName { schema: &self.plan.schema, table: &load.table };
+        let found = session.firing_triggers(of, RowEvent::Update)?;
+        if let Some(first) = found.iter().find(|trigger| !trigger.is_ours && !load.triggers_fire) {
+            let reason = format!(
+                "{} of {} would run for the rows that are written over, and only the table's owner may disable it",
+                first.object, first.table
+            );
+            return Ok(Some(Refusal::new(self.place(&load.table), reason, self.grant(&first.owner))));
+        }
+        let referred = session.references_to(of)?;
+        let is_written =
+            |by: &&HeldReference| by.parent_columns.iter().any(|column| rows.columns().any(|name| name == column));
+        Ok(referred.iter().find(is_written).map(|by| {
+            let reason = format!(
+                "a column that is written over is referred to by {}.{} ({})",
+                by.child_schema, by.child, by.name
+            );
+            let advice = "Write `differ = \"target\"`, or match by this column.";
+            Refusal::new(self.place(&load.table), reason, advice)
         }))
     }
 

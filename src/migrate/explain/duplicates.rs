@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 use crate::convert::Settled;
 use crate::convert::row::{Notes, RowEncoder};
 use crate::job::Stop;
-use crate::migrate::rows::keyset::hash;
+use crate::migrate::rows::keyset::unique_hash;
 use crate::model::key::KeyRange;
 use crate::model::schema::TargetUnique;
 use crate::model::select::CONTINUE;
@@ -83,17 +83,17 @@ impl Duplicates<'_> {
     fn each_key(&self, load: &LoadPlan, row: &mut dyn FnMut(i64, u128) -> ControlFlow<()>) -> Result<(), Stop> {
         // Only the columns of the key are encoded, and a compared key has a binary form.
         let load = &LoadPlan { as_text: false, ..load.clone() };
-        let Ok(Some(key)) = compared_key(load, &self.plan.loads, self.key) else { return Ok(()) };
+        let Ok(Some(mut key)) = compared_key(load, &self.plan.loads, self.key) else { return Ok(()) };
         let columns = key.columns.iter().map(|n| load.columns[*n].clone()).collect();
         let encoder = RowEncoder::project(load, columns, self.settled).map_err(Stop::Refused)?;
-        let places: Vec<usize> = (0..key.columns.len()).collect();
+        key.columns = (0..key.columns.len()).collect();
         let (mut image, mut notes) = (Vec::new(), Notes::default());
         self.source.reader()?.each(&load.select, KeyRange::ALL, |cells| {
             image.clear();
             if !encoder.encode(cells, &mut image, &mut notes) {
                 return CONTINUE;
             }
-            match (cells.key().as_rowid(), hash(&image, &places, &key.compared)) {
+            match (cells.key().as_rowid(), unique_hash(&image, &key)) {
                 (Some(at), Some(hash)) => row(at, hash),
                 _ => CONTINUE,
             }

@@ -29,12 +29,14 @@ pub fn load(lane: &mut Lane<'_>, mut part: PartDone) -> Result<(), Stop> {
             number: part.next_batch,
             counted: 0,
             counted_before: 0,
+            reported: 0,
         };
         let mut loader = Loader::new(batch, writer);
         let range = KeyRange { after: after.as_ref(), until: part.until.as_ref() };
         reader.scan(&load.select, range, &mut loader)?;
         let (writer, end) = loader.finish();
         let counted = part.sums.faults + writer.counted_before + writer.counted;
+        let reported = part.sums.read + writer.reported;
         match end {
             None => return Ok(()),
             Some(PartEnd::Stop(stop)) => return Err(stop),
@@ -42,6 +44,10 @@ pub fn load(lane: &mut Lane<'_>, mut part: PartDone) -> Result<(), Stop> {
                 part = read_part(lane)?;
                 // Batches that are not in the ledger are read again, and their faults are counted again.
                 lane.job.quarantined.fetch_sub(counted.saturating_sub(part.sums.faults), Ordering::SeqCst);
+                let rows = reported.saturating_sub(part.sums.read);
+                if rows > 0 {
+                    lane.job.observer.on_event(Event::RowsLost { load: &load.name, rows });
+                }
             }
         }
         if part.done {
@@ -84,6 +90,8 @@ struct PartWriter<'l, 'a> {
     counted: u64,
     /// Quarantined rows of the batches before it.
     counted_before: u64,
+    /// Rows of these batches, which were reported as committed.
+    reported: u64,
 }
 
 impl PartWriter<'_, '_> {
@@ -159,6 +167,7 @@ impl BatchWriter for PartWriter<'_, '_> {
         }
         self.lane.tries = Tries::default();
         self.lane.job.observer.on_event(Event::Rows { load: &self.lane.load().name, rows: batch.read });
+        self.reported += batch.read;
         batch.clear();
         self.before = last;
         self.counted_before += std::mem::take(&mut self.counted);

@@ -13,7 +13,7 @@ use crate::model::quarantine::QuarantinedRow;
 use crate::pg::batch::BatchId;
 use crate::pg::copy::Destination;
 use crate::pg::{ServerError, Session};
-use crate::plan::LoadPlan;
+use crate::plan::{LoadPlan, SkippedRows};
 
 /// A load that has begun, shared by all lanes that work on it.
 pub struct StartedLoad<'a> {
@@ -27,6 +27,8 @@ pub struct StartedLoad<'a> {
     pub parents: Parents,
     /// Values that are the same for every row.
     pub settled: Settled,
+    /// The comparison of the rows that it skips.
+    pub skipped: Option<SkippedRows>,
     /// Its parts.
     pub parts: Vec<PartDone>,
 }
@@ -88,7 +90,8 @@ impl<'a> Lane<'a> {
             table: &load.table,
             columns: &self.started.columns,
             as_text: load.as_text,
-            conflict: load.conflict.as_deref(),
+            skipped: self.started.skipped.as_ref(),
+            nulls_equal: load.conflict.as_ref().is_some_and(|key| self.job.target.equates_nulls(&load.table, key)),
         }
     }
 

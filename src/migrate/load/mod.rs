@@ -13,3 +13,4 @@ mod part;
 pub mod schedule;
 mod send;
 mod single_transaction;
+mod skipped;

@@ -61,7 +61,8 @@ pub fn start<'a>(
     } else {
         Parents::default()
     };
-    Ok(StartedLoad { load, encoder, columns, parents, settled: settled.clone(), parts })
+    let skipped = job.plan.skipped_rows(load);
+    Ok(StartedLoad { load, encoder, columns, parents, settled: settled.clone(), skipped, parts })
 }
 
 /// Prepares the encoder of a load's rows. Rows that are sent as text need binary images too, for their digest.

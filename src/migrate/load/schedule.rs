@@ -28,7 +28,8 @@ use super::part::{self, PartedLoad};
 /// # Errors
 /// The reason for the stop. Committed batches stay and are in the ledger.
 pub fn run(job: &Job<'_>, session: &mut Session, run: &Run) -> Result<Option<Owner>, Stop> {
-    let settled = Settled { now: run.judged.now, owner: None, shifts: run.judged.shifts.clone(), env: job.env.clone() };
+    let (shifts, env, doubts) = (run.judged.shifts.clone(), job.env.clone(), Arc::clone(&job.doubts));
+    let settled = Settled { now: run.judged.now, owner: None, shifts, env, doubts };
     job.observer.on_event(Event::Step(StepKind::Load));
     let parts = part::split_loads(job, session, run)?;
     let board = Board { job, run, parts, state: Mutex::new(ScheduleState::new(job, settled)), changed: Condvar::new() };

@@ -11,12 +11,13 @@ use crate::model::ledger::Sums;
 use crate::model::select::{Failed, Row, Sink};
 use crate::pg::batch::{BatchId, OpenBatch};
 use crate::pg::copy::Destination;
-use crate::pg::{ReturnedRows, ServerError};
+use crate::pg::{Blame, ReturnedRows, ServerError};
 use crate::plan::{Feed, LoadPlan};
 use crate::sqlite::Reader;
 
 use super::bisect::Bisection;
 use super::fault_policy;
+use super::skipped::SkippedBatch;
 
 /// The origin of a batch's rows, to read them again.
 pub struct Origin<'a> {
@@ -56,17 +57,23 @@ pub fn send(
         let end = if origin.returned.is_empty() { 0 } else { open.heap_blocks(destination)? };
         open.set_savepoint()?;
         let copied = open.copy(destination, &batch.bytes, batch.rows());
-        match copied.and_then(|skipped| open.keep_rows(origin.check_deferred).map(|()| skipped)) {
-            Ok(skipped) => {
-                let deviations = batch.deviations(&skipped);
+        let compared = copied.and_then(|skipped| SkippedBatch::compare(open, destination, origin.id, skipped));
+        match compared.and_then(|compared| compared.keep(open, origin.check_deferred)) {
+            Ok(compared) if compared.faults.is_empty() => {
+                let deviations = batch.deviations(&compared.skipped);
                 if !deviations.is_empty() {
                     open.note_deviations(origin.id, &deviations)?;
                 }
-                let mut sums = batch.sums(&skipped, origin.seed);
+                let mut sums = batch.sums(&compared.skipped, origin.seed);
+                compared.add_losses(destination, batch, &mut sums);
                 if !origin.returned.is_empty() && sums.written > 0 {
                     read_returned(open, destination, origin, end, &mut sums)?;
                 }
                 return Ok((sums, ids));
+            }
+            Ok(compared) => {
+                open.roll_back_to_savepoint()?;
+                send_without(origin, batch, compared.faults, counted)?;
             }
             Err(refusal) if !refusal.is_about_rows() => return Err(refusal.into()),
             Err(refusal) => {
@@ -78,12 +85,7 @@ pub fn send(
                 if refused.is_empty() {
                     return Err(refusal.into());
                 }
-                batch.refuse_rows(refused);
-                read_again(origin, batch)?;
-                while batch.refused_parents() {
-                    read_again(origin, batch)?;
-                }
-                fault_policy::check(origin.job, batch, counted)?;
+                send_without(origin, batch, refused, counted)?;
             }
         }
     }
@@ -111,6 +113,21 @@ fn read_returned(
     }
     // A trigger of the application wrote or removed rows. They stay unread, and a verification says so.
     Ok(())
+}
+
+/// Reads the batch again without refused rows.
+fn send_without(
+    origin: &Origin<'_>,
+    batch: &mut Batch<'_>,
+    refused: Vec<(usize, Blame)>,
+    counted: &mut u64,
+) -> Result<(), Stop> {
+    batch.refuse_rows(refused);
+    read_again(origin, batch)?;
+    while batch.refused_parents() {
+        read_again(origin, batch)?;
+    }
+    fault_policy::check(origin.job, batch, counted)
 }
 
 /// Draws an id for each row and each column that a sequence feeds, and writes the ids into the rows.

@@ -9,9 +9,9 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::convert::Settled;
 use crate::convert::row::{Notes, RowEncoder};
-use crate::job::Stop;
+use crate::job::{KeyMemory, MOST_BYTES, Stop};
 use crate::migrate::owner;
-use crate::migrate::rows::keyset::{KeySet, MOST_BYTES, key};
+use crate::migrate::rows::keyset::{KeySet, key};
 use crate::model::cell::RawBuf;
 use crate::model::key::KeyRange;
 use crate::model::record::Refusal;
@@ -41,7 +41,7 @@ pub fn find(
     let settled = &Settled { owner, ..settled.clone() };
     let mut refusals = Vec::new();
     for parent in parents(plan, target, source, settled) {
-        let check = ParentCheck { plan, target, source, settled, parent: &parent };
+        let check = ParentCheck { plan, target, source, settled, parent: &parent, memory: KeyMemory::default() };
         let issued = check.issued_anew();
         if issued.is_empty() { check.compare(session, &mut refusals)? } else { refusals.extend(issued) }
     }
@@ -173,10 +173,10 @@ struct ParentCheck<'g> {
     source: &'g Source,
     settled: &'g Settled,
     parent: &'g Parent<'g>,
+    memory: KeyMemory,
 }
 
 /// The keys of the target's rows. Integers are stored as they are, all other keys as hashes.
-#[derive(Default)]
 struct TargetKeys {
     keys: KeySet,
     natural: KeySet,
@@ -232,7 +232,7 @@ impl ParentCheck<'_> {
             refusals.push(Refusal::new(format!("{}.{table}", self.plan.schema), reason, self.advice()));
             return Ok(());
         }
-        let mut same = KeySet::default();
+        let mut same = held.keys.sibling();
         let mut is_loaded = false;
         let fed = |load: &LoadPlan, name: &String| load.columns.iter().any(|c| c.name == *name && is_cell(c));
         for load in self.loads().filter(|load| numbers.iter().all(|name| fed(load, name))) {
@@ -269,7 +269,8 @@ impl ParentCheck<'_> {
     }
 
     fn target_keys(&self, session: &mut Session, natural: &[String]) -> Result<TargetKeys, Stop> {
-        let mut held = TargetKeys::default();
+        let set = || KeySet::within(&self.memory);
+        let mut held = TargetKeys { keys: set(), natural: set(), both: set() };
         let ParentColumns { table, keys, compared, .. } = &self.parent.columns;
         let columns: Vec<String> = keys.iter().chain(natural).cloned().collect();
         let rows = ReadBack { schema: &self.plan.schema, table, columns: &columns, only: None };
@@ -315,6 +316,7 @@ impl ParentCheck<'_> {
             conflict: None,
             when_empty: false,
             existing: None,
+            surrogate: None,
             triggers_fire: false,
             as_text: false,
             unfed: Vec::new(),

@@ -1,12 +1,19 @@
 //! Preflight: the passes over all rows before the first write.
 
+mod checked_load;
 pub mod constraints;
 pub mod id_collisions;
 pub mod id_offset;
 pub mod ids_in_text;
+mod numbered_column;
 pub mod range;
 pub mod read_ahead;
+mod row_conditions;
+pub mod sequence_ends;
 pub mod server_readable;
+mod shared_checks;
 mod skipped_ids;
 pub mod time_units;
+mod unique_keys;
 pub mod versions;
+pub mod zone_data;

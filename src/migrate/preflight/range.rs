@@ -1,6 +1,6 @@
 //! Reads one range of a load during the preflight: converts its rows, checks them, and collects the keys of its rows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,11 +18,13 @@ use crate::model::key::{Key, KeyRange};
 use crate::model::ledger::Sums;
 use crate::model::record::Check;
 use crate::model::select::{CONTINUE, Failed, Row, Sink};
-use crate::pg::Session;
 use crate::plan::{LoadPlan, Reference};
 use crate::sqlite::{Reader, Source};
 
-use super::constraints::{ConstraintChecks, SeenKeys};
+use super::checked_load::RowVerdicts;
+use super::constraints::ConstraintChecks;
+use super::numbered_column::NumberedColumn;
+use super::shared_checks::SharedChecks;
 
 /// Rows between two events, and between two clearings of the scratch memory.
 const ROWS_AT_ONCE: u64 = 4_096;
@@ -46,6 +48,8 @@ pub struct LoadPreflight {
     pub fault_total: u64,
     /// Constraints that could not be checked, and why.
     pub unchecked: Vec<Check>,
+    /// The furthest values of its columns that have a sequence.
+    pub numbered: Vec<NumberedColumn>,
 }
 
 impl LoadPreflight {
@@ -65,12 +69,6 @@ impl LoadPreflight {
 /// Keys that rows refer to, as far as they were read.
 pub type KeySets = BTreeMap<ReferencedKey, KeySet>;
 
-/// The session and the keys read so far, shared by all lanes.
-pub struct SharedChecks<'a> {
-    pub session: &'a mut Session,
-    pub seen: SeenKeys,
-}
-
 /// A range of one load's rows.
 pub struct LoadRange {
     /// The load's index among those read together.
@@ -83,13 +81,6 @@ pub struct LoadRange {
 pub struct RangePreflight {
     pub load: usize,
     pub found: LoadPreflight,
-    /// The keys of its rows, for each of the load's own keys.
-    pub keys: Vec<KeySet>,
-}
-
-/// Locks a mutex. A lane that panicked leaves a valid value.
-pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A load that is being read.
@@ -98,9 +89,13 @@ pub struct Reading<'a> {
     pub encoder: RowEncoder,
     pub links: Vec<Reference>,
     pub own: Vec<OwnKeys>,
+    /// The keys of its rows, for each of its own keys. Each range adds its keys when it ends.
+    pub keys: Mutex<Vec<KeySet>>,
+    /// Columns with a sequence, and the furthest value of each that was read.
+    pub numbered: Mutex<Vec<NumberedColumn>>,
     /// Faults found in all its ranges.
     pub kept: AtomicUsize,
-    pub checks: Mutex<Option<ConstraintChecks>>,
+    pub checks: ConstraintChecks,
 }
 
 /// The context in which ranges are read.
@@ -117,7 +112,7 @@ pub struct RangeContext<'a> {
 impl Reading<'_> {
     /// Returns true if the rows must be read in their order.
     pub fn needs_order(&self) -> bool {
-        lock(&self.checks).as_ref().is_some_and(ConstraintChecks::needs_order)
+        self.checks.needs_order()
     }
 
     /// Reads one range.
@@ -143,7 +138,9 @@ impl Reading<'_> {
             batch: Batch::new(load, &self.encoder, &guards),
             name: load.name.as_str().into(),
             found: LoadPreflight::new(load),
-            keys: vec![KeySet::default(); self.own.len()],
+            keys: lock(&self.keys).iter().map(KeySet::sibling).collect(),
+            numbered: lock(&self.numbered).clone(),
+            skipped: HashSet::new(),
             scratch: Vec::new(),
             notes: Notes::default(),
             observer: context.observer,
@@ -159,7 +156,10 @@ impl Reading<'_> {
         if context.asked.load(Ordering::Relaxed) {
             return Err(Stop::Interrupted);
         }
-        Ok(RangePreflight { load: range.load, found: sink.found, keys: sink.keys })
+        let RangeSink { found, keys, numbered, .. } = sink;
+        lock(&self.keys).iter_mut().zip(keys).for_each(|(all, keys)| all.merge(keys));
+        lock(&self.numbered).iter_mut().zip(&numbered).for_each(|(all, range)| all.merge(range));
+        Ok(RangePreflight { load: range.load, found })
     }
 }
 
@@ -176,6 +176,9 @@ struct RangeSink<'a, 's> {
     found: LoadPreflight,
     /// The keys of its rows, for each of the load's own keys.
     keys: Vec<KeySet>,
+    numbered: Vec<NumberedColumn>,
+    /// The rows of the batch that the load skips, by their indexes among the rows read.
+    skipped: HashSet<u32>,
     scratch: Vec<u8>,
     notes: Notes,
     observer: &'a dyn Observer,
@@ -187,8 +190,14 @@ impl RangeSink<'_, '_> {
     /// Counts the rows in the batch, up to the row `last`, and clears the batch.
     fn gather(&mut self, last: Option<Key>) -> Result<(), Stop> {
         self.check_constraints()?;
-        for row in 0..if self.keys.is_empty() { 0 } else { self.batch.rows() as usize } {
+        let is_read = !self.keys.is_empty() || !self.numbered.is_empty();
+        for row in 0..if is_read { self.batch.rows() as usize } else { 0 } {
+            // Its key is that of another row, or no row has it.
+            if self.skipped.contains(&self.batch.place(row)) {
+                continue;
+            }
             let image = self.batch.images(row..row + 1);
+            self.numbered.iter_mut().for_each(|column| column.read(image));
             for (own, keys) in self.reading.own.iter().zip(&mut self.keys) {
                 keys.add(own.of_image(image));
             }
@@ -218,11 +227,8 @@ impl RangeSink<'_, '_> {
     /// Marks the rows that the target would refuse as faulty, and gathers the batch again without them.
     fn check_constraints(&mut self) -> Result<(), Stop> {
         let load = self.reading.load;
-        let mut checks = lock(&self.reading.checks);
-        let Some(checks) = checks.as_mut().filter(|c| !c.is_idle() && self.batch.rows() > 0) else { return Ok(()) };
-        let mut shared = lock(self.shared);
-        let SharedChecks { session, seen } = &mut *shared;
-        let refused = checks.refused(session, load, &self.batch, seen);
+        let RowVerdicts { refused, skipped } = self.reading.checks.judge(load, &self.batch, self.shared);
+        self.skipped = skipped.into_iter().map(|row| self.batch.place(row)).collect();
         if refused.is_empty() {
             return Ok(());
         }
@@ -283,4 +289,9 @@ impl Sink for SecondReading<'_, '_, '_> {
         self.sink.batch.failed(key, failed);
         self.next()
     }
+}
+
+/// Locks a mutex. A lane that panicked leaves a valid value.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

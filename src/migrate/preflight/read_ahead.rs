@@ -8,19 +8,22 @@ use std::sync::{Mutex, PoisonError};
 use crate::convert::Settled;
 use crate::convert::row::{Maps, RowEncoder};
 use crate::event::{Event, Observer};
-use crate::job::{PARTS_PER_LANE, Stop, each};
+use crate::job::{KeyMemory, PARTS_PER_LANE, Stop, each};
 use crate::migrate::owner;
 use crate::migrate::rows::guard::{self, OwnKeys, ReferencedKey};
 use crate::migrate::rows::keyset::KeySet;
 use crate::migrate::rows::parents::{self, EncodedLoad};
-use crate::model::record::{Refusal, StepKind};
+use crate::model::record::{Check, CheckKind, Refusal, StepKind};
 use crate::model::schema::TargetSchema;
 use crate::pg::Session;
 use crate::plan::{LoadPlan, Node, Plan, references};
 use crate::sqlite::Source;
 
-use super::constraints::{ConstraintChecks, SeenKeys, TableConstraints};
-use super::range::{KeySets, LoadRange, RangeContext, Reading, SharedChecks, lock};
+use super::checked_load::CheckedLoad;
+use super::constraints::{ConstraintChecks, TableConstraints};
+use super::numbered_column::NumberedColumn;
+use super::range::{KeySets, LoadRange, RangeContext, Reading};
+use super::shared_checks::SharedChecks;
 
 pub use super::range::{FAULTS_KEPT, LoadPreflight};
 
@@ -36,7 +39,7 @@ pub fn prepare(plan: &Plan, settled: &Settled) -> Result<(), Vec<Refusal>> {
 
 /// The context of a preflight.
 pub struct Preflight<'a> {
-    /// The plan.
+    /// The plan, with every load in binary form: nothing is sent, and each row has fields that can be compared.
     pub plan: &'a Plan,
     /// The source of the rows.
     pub source: &'a Source,
@@ -52,8 +55,14 @@ pub struct Preflight<'a> {
     pub jobs: usize,
     /// The maps of the lookups that are known already, by load. Other lookups are skipped.
     pub maps: &'a BTreeMap<String, Maps>,
-    /// Also check the target's constraints.
-    pub checks_constraints: bool,
+    /// The memory of all keys.
+    pub memory: KeyMemory,
+}
+
+/// The questions of all loads to the target.
+struct SharedTarget<'a> {
+    constraints: TableConstraints,
+    checks: Mutex<SharedChecks<'a>>,
 }
 
 impl Preflight<'_> {
@@ -66,17 +75,25 @@ impl Preflight<'_> {
         self.observer.on_event(Event::Step(StepKind::Preflight));
         let loads: Vec<&LoadPlan> = self.plan.loads.iter().filter(|load| wanted(load)).collect();
         let mut sets = self.keys_on_target(session, &loads)?;
-        let shared = Mutex::new(SharedChecks { session, seen: SeenKeys::new() });
+        let tables: Vec<String> = loads.iter().map(|load| load.table.clone()).collect();
+        let constraints = TableConstraints::read(session, &self.plan.schema, &tables)?;
+        let shared = SharedTarget { constraints, checks: SharedChecks::new(session, &self.memory) };
         // The later of two rows with one key is at fault, so loads into one table are read in their order.
         let alone = |load: &LoadPlan| loads.iter().filter(|l| l.table == load.table).count() == 1;
         let (first, then): (Vec<&LoadPlan>, Vec<&LoadPlan>) =
             loads.iter().partition(|load| references(load, self.target).is_empty() && alone(load));
         let mut found = self.read_together(&first, &mut sets, &shared)?;
-        for node in &self.plan.order {
-            let Node::Load(n) = node else { continue };
-            if then.iter().any(|load| load.name == self.plan.loads[*n].name) {
-                found.extend(self.read_together(&[&self.plan.loads[*n]], &mut sets, &shared)?);
-            }
+        let in_order = self.plan.order.iter().filter_map(|node| match node {
+            Node::Load(n) => then.iter().find(|load| load.name == self.plan.loads[*n].name).copied(),
+            Node::Owner => None,
+        });
+        let mut left: Vec<&LoadPlan> = in_order.collect();
+        while !left.is_empty() {
+            // The keys that no later row refers to or has are not needed any more.
+            let needed = guard::referenced_keys(&left, self.target);
+            sets.retain(|referred, _| needed.contains(referred));
+            let load = left.remove(0);
+            found.extend(self.read_together(&[load], &mut sets, &shared)?);
         }
         let place = |f: &LoadPreflight| self.plan.loads.iter().position(|l| l.name == f.load);
         found.sort_by_key(place);
@@ -92,10 +109,10 @@ impl Preflight<'_> {
         for referred in guard::referenced_keys(loads, self.target) {
             let is_loaded = loads.iter().any(|l| l.table == referred.table);
             let holds = self.target.tables.get(&referred.table).is_some_and(|t| t.has_rows);
-            let mut keys = KeySet::default();
-            if holds || !is_loaded {
-                keys = parents::on_target(session, &self.plan.schema, &referred)?;
-            }
+            let mut keys = match holds || !is_loaded {
+                true => parents::on_target(session, &self.plan.schema, &referred, &self.memory)?,
+                false => KeySet::within(&self.memory),
+            };
             // The key of an owner that does not exist yet is unknown.
             keys.unknown |= !is_loaded
                 && self.plan.owner.as_ref().is_some_and(|o| o.table == referred.table && o.create.is_some())
@@ -110,13 +127,14 @@ impl Preflight<'_> {
         &self,
         loads: &[&LoadPlan],
         sets: &mut KeySets,
-        shared: &Mutex<SharedChecks<'_>>,
+        shared: &SharedTarget<'_>,
     ) -> Result<Vec<LoadPreflight>, Stop> {
         let referred: Vec<ReferencedKey> = sets.keys().cloned().collect();
         let mut readings: Vec<Reading<'_>> = Vec::new();
         for load in loads {
             readings.push(self.reading(load, &referred, sets, shared)?);
         }
+        sets.values_mut().for_each(KeySet::settle);
         let ranges = self.ranges(&readings)?;
         let context = RangeContext {
             source: self.source,
@@ -125,20 +143,30 @@ impl Preflight<'_> {
             asked: self.asked,
             keys: sets,
         };
-        let read = each(self.jobs, &ranges, |range| readings[range.load].read(&context, range, shared))?;
+        let read = each(self.jobs, &ranges, |range| readings[range.load].read(&context, range, &shared.checks))?;
         let mut all: Vec<LoadPreflight> = loads.iter().map(|load| LoadPreflight::new(load)).collect();
         for range in read {
             all[range.load].merge(range.found);
-            for (own, keys) in readings[range.load].own.iter().zip(range.keys) {
+        }
+        for (reading, found) in readings.into_iter().zip(&mut all) {
+            self.observer.on_event(Event::Ended { load: &found.load });
+            let unfollowed = reading
+                .links
+                .iter()
+                .filter(|link| sets.get(&ReferencedKey::by(link)).is_some_and(|keys| keys.is_too_large));
+            let unfollowed = unfollowed.map(|link| {
+                let why = format!("{}: the keys of its parents need too much memory", link.name);
+                Check::not_checked(CheckKind::Reference, Some(&found.load), why)
+            });
+            found.unchecked = unfollowed.collect();
+            found.unchecked.extend(reading.checks.unchecked(reading.load));
+            found.numbered = reading.numbered.into_inner().unwrap_or_else(PoisonError::into_inner);
+            let keys = reading.keys.into_inner().unwrap_or_else(PoisonError::into_inner);
+            for (own, keys) in reading.own.iter().zip(keys) {
                 let Some(set) = sets.get_mut(&own.referenced) else { continue };
                 set.unknown |= !own.is_known();
                 set.merge(keys);
             }
-        }
-        for (reading, found) in readings.into_iter().zip(&mut all) {
-            self.observer.on_event(Event::Ended { load: &found.load });
-            let checks = reading.checks.into_inner().unwrap_or_else(PoisonError::into_inner);
-            found.unchecked = checks.map(|checks| checks.unchecked(reading.load)).unwrap_or_default();
         }
         Ok(all)
     }
@@ -148,7 +176,7 @@ impl Preflight<'_> {
         load: &'l LoadPlan,
         referred: &[ReferencedKey],
         sets: &mut KeySets,
-        shared: &Mutex<SharedChecks<'_>>,
+        shared: &SharedTarget<'_>,
     ) -> Result<Reading<'l>, Stop> {
         let none = Maps::new();
         let maps = self.maps.get(&load.name).unwrap_or(&none);
@@ -157,26 +185,19 @@ impl Preflight<'_> {
         let encoded = EncodedLoad { load, encoder: &encoder, settled: self.settled };
         parents::add_own(&self.source.reader()?, &encoded, &links, sets)?;
         let own = OwnKeys::of(load, referred, self.settled);
-        let checks = Mutex::new(self.constraint_checks(load, shared)?);
-        Ok(Reading { load, encoder, links, own, kept: AtomicUsize::new(0), checks })
-    }
-
-    /// The checks of a load's constraints. `None` if constraints are not checked.
-    fn constraint_checks(
-        &self,
-        load: &LoadPlan,
-        shared: &Mutex<SharedChecks<'_>>,
-    ) -> Result<Option<ConstraintChecks>, Stop> {
-        if !self.checks_constraints {
-            return Ok(None);
-        }
-        let mut shared = lock(shared);
-        let (schema, table) = (&self.plan.schema, &load.table);
-        let checks = shared.session.check_constraints(schema, table)?;
-        let indexes = shared.session.btree_indexes(schema, table)?;
-        let unseen = shared.session.server_only_checks(schema, table, load.triggers_fire)?;
-        let constraints = TableConstraints { checks, indexes, unseen };
-        Ok(Some(ConstraintChecks::new(load, &self.plan.loads, self.source.schema(), self.target, constraints)))
+        let keys = own.iter().map(|own| sets.get(&own.referenced).map_or_else(KeySet::default, KeySet::sibling));
+        let keys = Mutex::new(keys.collect());
+        let numbered = Mutex::new(NumberedColumn::of(load, self.target));
+        let checked = CheckedLoad {
+            load,
+            all: &self.plan.loads,
+            source: self.source.schema(),
+            target: self.target,
+            knows_owner: self.settled.owner.is_some(),
+        };
+        let mut seen = shared.checks.lock().unwrap_or_else(PoisonError::into_inner);
+        let checks = ConstraintChecks::new(checked, &shared.constraints, &mut seen.seen);
+        Ok(Reading { load, encoder, links, own, keys, numbered, kept: AtomicUsize::new(0), checks })
     }
 
     /// Splits loads into ranges of keys.

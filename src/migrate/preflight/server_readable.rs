@@ -1,20 +1,28 @@
 //! Values that only the server can judge: JSON nested so deeply that the server's stack may overflow, and characters that
-//! the database's encoding may lack. A dry run asks the server to read these values and nothing else.
-//!
-//! Rows that are sent as text have no fields at this point. Such rows are only counted.
+//! the database's encoding may lack. The server is asked to read these values and nothing else.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use crate::migrate::rows::batch::Batch;
 use crate::migrate::rows::keyset::field;
 use crate::model::pgtype::{ColumnType, Kind};
-use crate::model::record::{Check, CheckKind};
+use crate::model::record::CheckKind;
 use crate::pg::values::ValueArray;
 use crate::pg::{Blame, Session};
 use crate::plan::{ColumnPlan, Feed, LoadPlan};
+
+use super::checked_load::Unchecked;
+use super::shared_checks::SharedChecks;
 
 /// Levels of JSON that every server reads. The smallest `max_stack_depth` of PostgreSQL, 100 kB, was measured to hold 617
 /// levels, and its default of 2 MB 13,084 (version 15 on x86-64). The number depends on machine and version, so the
 /// server itself reads deeper values.
 const SAFE_LEVELS: usize = 100;
+
+/// The OID of the type text.
+const TEXT: u32 = 25;
 
 /// A column whose values only the server can judge.
 #[derive(Clone, Copy)]
@@ -28,9 +36,8 @@ struct JudgedColumn {
 /// The columns of a load whose values the server may have to read.
 pub struct ServerReadable {
     columns: Vec<JudgedColumn>,
-    /// Rows sent as text with values that the server did not read.
-    unread_depth: u64,
-    unread_encoding: u64,
+    /// True after the server could not be asked.
+    gave_up: AtomicBool,
 }
 
 impl ServerReadable {
@@ -45,31 +52,21 @@ impl ServerReadable {
             (depth || encoding).then_some(JudgedColumn { place, depth, encoding })
         };
         let columns = load.columns.iter().enumerate().filter_map(judged).collect();
-        ServerReadable { columns, unread_depth: 0, unread_encoding: 0 }
+        ServerReadable { columns, gave_up: AtomicBool::new(false) }
     }
 
-    /// Returns true if no column has to be judged.
-    pub fn is_idle(&self) -> bool {
-        self.columns.is_empty()
-    }
-
-    /// Returns the rows of a batch with a value that the server cannot read, by their index among the rows to load.
-    ///
-    /// # Errors
-    /// A check that states why the server could not be asked.
+    /// Returns the rows of a batch with a value that the server cannot read, by their index among the rows to load. The
+    /// server is asked about few values, if any.
     pub fn refused(
-        &mut self,
-        session: &mut Session,
+        &self,
         load: &LoadPlan,
         batch: &Batch<'_>,
-    ) -> Result<Vec<(usize, Blame)>, Check> {
-        let mut refused = Vec::new();
+        shared: &Mutex<SharedChecks<'_>>,
+        unchecked: &mut Unchecked<'_>,
+    ) -> BTreeMap<usize, Blame> {
+        let mut refused = BTreeMap::new();
         let rows = usize::try_from(batch.rows()).unwrap_or(0);
-        if load.as_text {
-            (0..rows).for_each(|row| self.count_unread(batch.images(row..row + 1)));
-            return Ok(refused);
-        }
-        for judged in &self.columns {
+        for judged in self.columns.iter().filter(|_| !self.gave_up.load(Ordering::Relaxed)) {
             let ColumnPlan { name, kind, .. } = &load.columns[judged.place];
             let is_array = matches!(kind.kind, Kind::Array(_));
             let fields = (0..rows).filter_map(|row| {
@@ -80,28 +77,21 @@ impl ServerReadable {
                 (deep || judged.encoding && !value.is_ascii()).then_some((row, value))
             });
             let fields: Vec<(usize, &[u8])> = fields.collect();
-            let mut question = Question { session, name, kind, is_array };
-            question.find_unreadable(&fields, &mut refused).map_err(|why| {
+            if fields.is_empty() {
+                continue;
+            }
+            let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
+            // Types without a binary form are sent as their text.
+            let text = ColumnType::new(Kind::Text, TEXT, "text");
+            let kind = if kind.is_binary() { kind } else { &text };
+            let mut question = Question { session: &mut *shared.session, name, kind, is_array };
+            if let Err(why) = question.find_unreadable(&fields, &mut refused) {
                 let check = if judged.depth { CheckKind::Depth } else { CheckKind::Encoding };
-                Check::not_checked(check, Some(&load.name), format!("{name}: {why}"))
-            })?;
+                unchecked.note(check, name, &why);
+                self.gave_up.store(true, Ordering::Relaxed);
+            }
         }
-        Ok(refused)
-    }
-
-    /// Counts a row that is sent as text.
-    fn count_unread(&mut self, row: &[u8]) {
-        self.unread_depth += u64::from(self.columns.iter().any(|judged| judged.depth) && may_be_deep(row));
-        self.unread_encoding += u64::from(self.columns.iter().any(|judged| judged.encoding) && !row.is_ascii());
-    }
-
-    /// Reports the rows that the server did not read, after all rows were read.
-    pub fn unread(&self, load: &LoadPlan) -> impl Iterator<Item = Check> {
-        let counts = [(CheckKind::Depth, self.unread_depth), (CheckKind::Encoding, self.unread_encoding)];
-        counts.into_iter().filter(|(_, rows)| *rows > 0).map(|(check, rows)| {
-            let why = format!("the load is sent as text; the server judges {rows} of its rows when they are written");
-            Check::not_checked(check, Some(&load.name), why)
-        })
+        refused
     }
 }
 
@@ -115,7 +105,11 @@ struct Question<'a> {
 
 impl Question<'_> {
     /// Finds the values that the server cannot read, by row: all values at once, and in halves if the server refuses.
-    fn find_unreadable(&mut self, values: &[(usize, &[u8])], refused: &mut Vec<(usize, Blame)>) -> Result<(), String> {
+    fn find_unreadable(
+        &mut self,
+        values: &[(usize, &[u8])],
+        refused: &mut BTreeMap<usize, Blame>,
+    ) -> Result<(), String> {
         let (name, kind) = (self.name, self.kind);
         if values.is_empty() {
             return Ok(());
@@ -133,7 +127,7 @@ impl Question<'_> {
                 Err(error) if !error.is_about_rows() => return Err(error.to_string()),
                 Err(error) => {
                     if let [(row, _)] = values {
-                        refused.push((*row, Blame { column: Some(name.to_owned()), ..Blame::of_value(&error) }));
+                        refused.insert(*row, Blame { column: Some(name.to_owned()), ..Blame::of_value(&error) });
                         return Ok(());
                     }
                 }
@@ -158,7 +152,7 @@ fn has_characters(kind: &ColumnType) -> bool {
     match &kind.kind {
         Kind::Json | Kind::Jsonb => true,
         Kind::Array(element) => has_characters(element),
-        _ => kind.is_text(),
+        _ => kind.is_text() || !kind.is_binary(),
     }
 }
 

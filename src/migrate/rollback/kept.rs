@@ -4,12 +4,13 @@ use crate::job::Stop;
 use crate::migrate::indexes::detach::foreign_key;
 use crate::model::ledger::{Made, MadeKind};
 use crate::model::record::Refusal;
+use crate::model::rules::Differ;
 use crate::model::schema::DetachKind;
 use crate::pg::detach::Detached;
 use crate::pg::existing::TargetName;
 use crate::pg::rollback::OpenRollback;
-use crate::pg::triggers::RowEvent;
-use crate::plan::{Node, Plan};
+use crate::pg::triggers::{FiringTrigger, RowEvent};
+use crate::plan::{LoadPlan, Node, Plan};
 
 /// Returns true if the run removed rows of a table.
 fn is_replaced(plan: &Plan, made: &[Made], table: &str) -> bool {
@@ -28,6 +29,41 @@ pub(super) fn to_detach_again(plan: &Plan, made: &[Made], detached: &[Detached])
     detached.iter().filter(refers).map(anew).collect()
 }
 
+/// Writes the previous values over the rows of a load's table that the run wrote over. Returns their number.
+///
+/// # Errors
+/// If a trigger would run that this role may not disable, a row changed since, the server refuses, or the connection is lost.
+pub(super) fn restore_written_over(tx: &mut OpenRollback<'_>, plan: &Plan, load: &LoadPlan) -> Result<u64, Stop> {
+    let Some(rows) = plan.skipped_rows(load).filter(|rows| rows.differ == Some(Differ::Source)) else { return Ok(0) };
+    if tx.count_written_over(&load.table)? == 0 {
+        return Ok(0);
+    }
+    let disabled = disable(tx, plan, &load.table, RowEvent::Update)?;
+    let restored = tx.restore_written_over(TargetName { schema: &plan.schema, table: &load.table }, &rows)?;
+    tx.check_deferred()?;
+    for trigger in &disabled {
+        tx.enable_trigger(trigger)?;
+    }
+    Ok(restored)
+}
+
+/// Disables the triggers of a table that run for an event.
+fn disable(tx: &mut OpenRollback<'_>, plan: &Plan, table: &str, event: RowEvent) -> Result<Vec<FiringTrigger>, Stop> {
+    let found = tx.firing_triggers(&plan.schema, table, event)?;
+    if let Some(strange) = found.iter().find(|trigger| !trigger.is_ours) {
+        let why = format!(
+            "{} runs when rows of {} are restored, and only the table's owner may disable it",
+            strange.object, strange.table
+        );
+        let advice = "Nothing was removed. Run it as a member of the table's owner.";
+        return Err(Stop::Refused(vec![Refusal::new(format!("table {table}"), why, advice)]));
+    }
+    for trigger in &found {
+        tx.disable_trigger(trigger)?;
+    }
+    Ok(found)
+}
+
 /// Inserts the removed rows, parents before their children. Returns the number of rows of each table.
 ///
 /// # Errors
@@ -44,20 +80,7 @@ pub(super) fn restore(tx: &mut OpenRollback<'_>, plan: &Plan, made: &[Made]) -> 
     }
     let mut disabled = Vec::new();
     for table in &tables {
-        for trigger in tx.firing_triggers(&plan.schema, table, RowEvent::Insert)? {
-            if !trigger.is_ours {
-                let why = format!(
-                    "{} runs when rows of {} are inserted, and only the table's owner may disable it",
-                    trigger.object, trigger.table
-                );
-                let advice = "Nothing was removed. Run it as a member of the table's owner.";
-                return Err(Stop::Refused(vec![Refusal::new(format!("table {table}"), why, advice)]));
-            }
-            if !disabled.contains(&trigger) {
-                tx.disable_trigger(&trigger)?;
-                disabled.push(trigger);
-            }
-        }
+        disabled.extend(disable(tx, plan, table, RowEvent::Insert)?);
     }
     let mut restored = Vec::new();
     if !tables.is_empty() {

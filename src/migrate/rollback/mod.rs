@@ -61,8 +61,12 @@ pub fn remove(
     // If the answer to the commit is lost, the next attempt finds the run removed and returns this result.
     let mut result = RollbackResult::default();
     job.retrying(session, |session| {
-        let mut settled =
-            Settled { now: run.judged.now, owner: None, env: job.env.clone(), shifts: run.judged.shifts.clone() };
+        let mut settled = Settled {
+            now: run.judged.now,
+            env: job.env.clone(),
+            shifts: run.judged.shifts.clone(),
+            ..Settled::default()
+        };
         settled.owner = owner::find(session, job.plan, &settled)?.map(RawBuf::text);
         let loads = written_loads(job, session, run, done, &settled)?;
         let made = session.made(run.id)?;
@@ -178,6 +182,10 @@ impl Removal<'_> {
                     if let Some(written) = loads.iter().find(|written| written.load.name == plan.loads[*n].name) {
                         self.remove_load(tx, written)?;
                     }
+                    let over = kept::restore_written_over(tx, plan, &plan.loads[*n])?;
+                    if over > 0 {
+                        self.result.restored.push((plan.loads[*n].table.clone(), over));
+                    }
                 }
                 Node::Owner => self.remove_owner(tx)?,
             }
@@ -185,7 +193,8 @@ impl Removal<'_> {
         if !late.is_empty() || !disabled.is_empty() || !indexes.is_empty() {
             tx.check_deferred()?;
         }
-        self.result.restored = kept::restore(tx, plan, &self.made)?;
+        let restored = kept::restore(tx, plan, &self.made)?;
+        self.result.restored.extend(restored);
         for index in &indexes {
             tx.drop_index(index)?;
         }

@@ -178,6 +178,11 @@ impl<'a> Batch<'a> {
         &self.bytes[start..end.max(start)]
     }
 
+    /// Returns the index of a row among the rows read, which stays the same if the batch is filled again.
+    pub fn place(&self, row: usize) -> u32 {
+        self.places[row]
+    }
+
     /// Returns the rows in an order in which they can be written one after the other, as units that cannot be split.
     pub fn units(&self) -> Vec<Vec<usize>> {
         let rows = 0..self.ends.len();
@@ -299,6 +304,11 @@ impl<'a> Batch<'a> {
         }
     }
 
+    /// The key of a row as reports show it. `None` if it is a value of the row.
+    pub fn shown_key(&self, row: usize) -> Option<String> {
+        self.keys.get(row).and_then(Key::as_rowid).map(|id| id.to_string())
+    }
+
     /// Returns the rows whose target differs from the source: skipped rows, given by index, and values of `if_orphan`.
     pub fn deviations(&self, skipped: &[usize]) -> Vec<Deviation> {
         let skipped = skipped.iter().filter_map(|n| self.keys.get(*n));
@@ -368,7 +378,8 @@ impl<'a> Batch<'a> {
         self.refused += 1;
         let key = row.key();
         for one in missing {
-            let detail = Some(format!("constraint {}", one.link));
+            let partly = if one.is_partly_null { ", MATCH FULL: some of its columns are NULL" } else { "" };
+            let detail = Some(format!("constraint {}{partly}", one.link));
             let mut fault = Fault { detail, parent: one.parent, ..self.fault(&key, one.reason) };
             if let Some(column) = one.column.map(|n| &self.load.columns[n]) {
                 fault.column = Some(column.name.clone());

@@ -99,6 +99,8 @@ pub struct MissingParent {
     pub link: String,
     /// The load and key of the refused parent, if known.
     pub parent: Option<(String, Key)>,
+    /// True if only some columns of a `MATCH FULL` key are NULL.
+    pub is_partly_null: bool,
 }
 
 impl<'k> Guard<'k> {
@@ -138,6 +140,9 @@ impl<'k> Guard<'k> {
     }
 
     fn missing(&self, image: &[u8]) -> Option<MissingParent> {
+        if self.link.match_full && self.is_partly_null(image) {
+            return Some(MissingParent { is_partly_null: true, ..self.because(Reason::Orphan, None) });
+        }
         if self.keys.unknown {
             return None;
         }
@@ -152,7 +157,14 @@ impl<'k> Guard<'k> {
     /// Returns the missing parent of a row, with the reason.
     pub fn because(&self, reason: Reason, parent: Option<(String, Key)>) -> MissingParent {
         let column = if let [only] = self.link.columns.as_slice() { Some(*only) } else { None };
-        MissingParent { column, reason, link: self.link.name.clone(), parent }
+        MissingParent { column, reason, link: self.link.name.clone(), parent, is_partly_null: false }
+    }
+
+    /// Returns true if some columns of the reference are NULL and others are not.
+    fn is_partly_null(&self, image: &[u8]) -> bool {
+        let is_null = |column: &usize| field(image, *column).is_none_or(|(_, length)| length.is_none());
+        let nulls = self.link.columns.iter().filter(|column| is_null(column)).count();
+        (1..self.link.columns.len()).contains(&nulls)
     }
 
     /// Returns the key that a row refers to.

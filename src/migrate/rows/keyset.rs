@@ -1,34 +1,32 @@
 //! The keys of a parent's rows, which other rows refer to. Integers are kept as numbers, 64 neighbours in 24 bytes; all other
 //! keys as 64-bit hashes of their wire bytes, 8 bytes each.
 //!
-//! The set is bounded: if its keys need more than [`MOST_BYTES`], it drops them and becomes [`KeySet::unknown`]. An orphan
+//! All sets share one memory. A set that must give up its part drops its keys and becomes [`KeySet::unknown`]. An orphan
 //! among 10^9 hashed parents is overlooked with a chance below 10^-10. In both cases the server decides: a foreign key
 //! refuses the orphan at once, or when it is reattached and validated. The result is an error, never a loss.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::hash::{BuildHasherDefault, Hasher};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use xxhash_rust::xxh3::Xxh3;
 
+use crate::job::{KeyMemory, KeyRoom};
+use crate::migrate::rows::key_numbers::KeyNumbers;
 use crate::model::key::Key;
-use crate::plan::Comparison;
+use crate::plan::{ComparedKey, Comparison};
 use crate::wire::image::integer;
 
 pub use crate::wire::image::field;
 
-/// Maximum memory for the keys of one parent.
-pub const MOST_BYTES: usize = 32 << 20;
-
-/// Maximum number of refused parents whose place is kept, about 150 bytes each. Children of further ones are distinguished
-/// from orphans too, but their parent is not named.
+/// Maximum number of refused parents whose place is kept. Children of further ones are distinguished from orphans too, but
+/// their parent is not named.
 const MOST_PLACES: usize = 50_000;
 
-/// Memory of an entry of the tree: key and value of 8 bytes, in nodes that are two thirds full.
-const ENTRY: usize = 24;
+/// Memory of one of these places.
+const PLACE: usize = 150;
 
 /// The keys of present rows, and those of refused rows.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct KeySet {
     /// Keys of rows that are on the target or will be loaded.
     pub present: KeyNumbers,
@@ -38,12 +36,39 @@ pub struct KeySet {
     places: HashMap<u64, (Arc<str>, Key)>,
     /// True if some keys are not known, or are too many to keep. Then no row counts as an orphan.
     pub unknown: bool,
+    /// True if the keys were too many to keep.
+    pub is_too_large: bool,
+    room: KeyRoom,
 }
 
 impl KeySet {
+    /// Makes the first set of a key.
+    pub fn within(memory: &KeyMemory) -> KeySet {
+        KeySet { room: memory.room(), ..KeySet::default() }
+    }
+
+    /// Makes another set of the same key, to merge it into this one later.
+    pub fn sibling(&self) -> KeySet {
+        KeySet { room: self.room.sibling(), ..KeySet::default() }
+    }
+
+    /// Returns a copy, which takes as much memory again.
+    pub fn copy(&self) -> KeySet {
+        let mut copy = KeySet {
+            present: self.present.clone(),
+            refused: self.refused.clone(),
+            places: self.places.clone(),
+            unknown: self.unknown,
+            is_too_large: self.is_too_large,
+            room: self.room.sibling(),
+        };
+        copy.bound();
+        copy
+    }
+
     /// Adds the key of a row that is on the target or will be loaded.
     pub fn add(&mut self, key: impl IntoIterator<Item = u64>) {
-        key.into_iter().filter(|_| !self.unknown).for_each(|key| self.present.insert(key));
+        key.into_iter().filter(|_| !self.unknown).for_each(|key| _ = self.present.insert(key));
         self.bound();
     }
 
@@ -61,23 +86,35 @@ impl KeySet {
 
     /// Moves keys to the refused ones. [`KeySet::refuse`] may add their places later.
     pub fn withdraw(&mut self, keys: &HashSet<u64>) {
+        if self.unknown {
+            return;
+        }
         self.present.remove(keys);
-        keys.iter().for_each(|key| self.refused.insert(*key));
+        keys.iter().for_each(|key| _ = self.refused.insert(*key));
         self.bound();
     }
 
     /// Adds all keys of another set.
-    pub fn merge(&mut self, other: KeySet) {
-        self.unknown |= other.unknown;
-        if self.unknown {
-            *self = KeySet { unknown: true, ..KeySet::default() };
-            return;
+    pub fn merge(&mut self, mut other: KeySet) {
+        self.is_too_large |= other.is_too_large;
+        if self.unknown || other.unknown {
+            return self.forget();
         }
-        self.present.merge(other.present);
-        self.refused.merge(other.refused);
+        self.present.merge(std::mem::take(&mut other.present));
+        self.refused.merge(std::mem::take(&mut other.refused));
         let room = MOST_PLACES.saturating_sub(self.places.len());
-        self.places.extend(other.places.into_iter().take(room));
+        self.places.extend(std::mem::take(&mut other.places).into_iter().take(room));
+        // The keys are in one account: first returned by one set, then taken by the other.
+        drop(other);
         self.bound();
+    }
+
+    /// Notes that the set is only read from here on.
+    pub fn settle(&mut self) {
+        if !self.room.settle() && !self.unknown {
+            self.is_too_large = true;
+            self.forget();
+        }
     }
 
     /// Returns true if a row with this key was refused.
@@ -91,136 +128,20 @@ impl KeySet {
     }
 
     fn bound(&mut self) {
-        if !self.unknown && self.present.bytes() + self.refused.bytes() > MOST_BYTES {
-            *self = KeySet { unknown: true, ..KeySet::default() };
-        }
-    }
-}
-
-/// A set of 64-bit numbers.
-#[derive(Clone, Debug)]
-pub enum KeyNumbers {
-    /// A bit for each of 64 neighbours, by the number without its last six bits.
-    Dense(BTreeMap<u64, u64>),
-    /// Numbers that are not near each other: sorted numbers, and those that were added since the last sort.
-    Sparse { sorted: Vec<u64>, fresh: HashSet<u64, BuildHasherDefault<SpreadHasher>> },
-}
-
-impl Default for KeyNumbers {
-    fn default() -> KeyNumbers {
-        KeyNumbers::Dense(BTreeMap::new())
-    }
-}
-
-impl KeyNumbers {
-    /// Number of entries at which to check whether the numbers are near each other.
-    const MANY: usize = 4_096;
-
-    pub fn insert(&mut self, key: u64) {
-        match self {
-            KeyNumbers::Dense(map) => {
-                let before = map.len();
-                *map.entry(key >> 6).or_default() |= 1 << (key & 63);
-                let looks = map.len() > before && map.len() >= KeyNumbers::MANY && map.len().is_power_of_two();
-                if looks && self.len() < 4 * self.entries() {
-                    *self = KeyNumbers::Sparse { sorted: self.iter().collect(), fresh: HashSet::default() };
-                }
-            }
-            KeyNumbers::Sparse { sorted, fresh } => {
-                if sorted.binary_search(&key).is_err() {
-                    fresh.insert(key);
-                }
-                if fresh.len() >= KeyNumbers::MANY.max(sorted.len() / 8) {
-                    sorted.reserve_exact(fresh.len());
-                    sorted.extend(fresh.drain());
-                    // A merge sort: it finds the sorted part and merges the rest into it.
-                    sorted.sort();
-                }
-            }
+        let bytes = self.present.bytes() + self.refused.bytes() + self.places.len() * PLACE;
+        if !self.unknown && !self.room.holds(bytes) {
+            self.is_too_large = true;
+            self.forget();
         }
     }
 
-    pub fn contains(&self, key: u64) -> bool {
-        match self {
-            KeyNumbers::Dense(map) => map.get(&(key >> 6)).is_some_and(|near| near & (1 << (key & 63)) != 0),
-            KeyNumbers::Sparse { sorted, fresh } => fresh.contains(&key) || sorted.binary_search(&key).is_ok(),
-        }
-    }
-
-    fn remove(&mut self, keys: &HashSet<u64>) {
-        match self {
-            KeyNumbers::Dense(map) => {
-                for key in keys {
-                    if let Some(near) = map.get_mut(&(key >> 6)) {
-                        *near &= !(1 << (key & 63));
-                    }
-                }
-            }
-            KeyNumbers::Sparse { sorted, fresh } => {
-                sorted.retain(|key| !keys.contains(key));
-                fresh.retain(|key| !keys.contains(key));
-            }
-        }
-    }
-
-    fn merge(&mut self, other: KeyNumbers) {
-        if self.entries() < other.entries() {
-            let mine = std::mem::replace(self, other);
-            return self.merge(mine);
-        }
-        other.iter().for_each(|key| self.insert(key));
-    }
-
-    fn iter(&self) -> Box<dyn Iterator<Item = u64> + '_> {
-        let bits = |(high, near): (&u64, &u64)| {
-            let (high, near) = (high << 6, *near);
-            (0..64).filter(move |bit| near & (1 << bit) != 0).map(move |bit| high | bit)
-        };
-        match self {
-            KeyNumbers::Dense(map) => Box::new(map.iter().flat_map(bits)),
-            KeyNumbers::Sparse { sorted, fresh } => Box::new(sorted.iter().chain(fresh).copied()),
-        }
-    }
-
-    /// Returns the number of keys.
-    fn len(&self) -> usize {
-        match self {
-            KeyNumbers::Dense(map) => map.values().map(|near| near.count_ones() as usize).sum(),
-            KeyNumbers::Sparse { .. } => self.entries(),
-        }
-    }
-
-    fn entries(&self) -> usize {
-        match self {
-            KeyNumbers::Dense(map) => map.len(),
-            KeyNumbers::Sparse { sorted, fresh } => sorted.len() + fresh.len(),
-        }
-    }
-
-    fn bytes(&self) -> usize {
-        match self {
-            KeyNumbers::Dense(map) => map.len() * ENTRY,
-            KeyNumbers::Sparse { sorted, fresh } => sorted.capacity() * 8 + fresh.capacity() * 9,
-        }
-    }
-}
-
-/// The hasher of a set of hashes, which are evenly spread already.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct SpreadHasher(u64);
-
-impl Hasher for SpreadHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|byte| self.0 = self.0.rotate_left(8) ^ u64::from(*byte));
-    }
-
-    fn write_u64(&mut self, key: u64) {
-        // Ids are not evenly spread: one multiplication spreads them.
-        self.0 = key.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    /// Drops all keys.
+    fn forget(&mut self) {
+        self.unknown = true;
+        self.present = KeyNumbers::default();
+        self.refused = KeyNumbers::default();
+        self.places = HashMap::new();
+        self.room.holds(0);
     }
 }
 
@@ -240,6 +161,27 @@ pub fn hash(image: &[u8], columns: &[usize], compared: &[Comparison]) -> Option<
     for (column, compared) in columns.iter().zip(compared) {
         let (at, length) = field(image, *column)?;
         feed(&mut hasher, *compared, image.get(at..at + length?)?);
+    }
+    Some(hasher.digest128())
+}
+
+/// Returns the hash of a unique key in a row's image. `None` if no other row can have the same key.
+pub fn unique_hash(image: &[u8], key: &ComparedKey) -> Option<u128> {
+    match key.nulls_equal {
+        true => hash_with_nulls(image, &key.columns, &key.compared),
+        false => hash(image, &key.columns, &key.compared),
+    }
+}
+
+/// Returns the hash of some fields of a row's image, in which NULL equals NULL. `None` if a field is missing.
+fn hash_with_nulls(image: &[u8], columns: &[usize], compared: &[Comparison]) -> Option<u128> {
+    let mut hasher = Xxh3::new();
+    for (column, compared) in columns.iter().zip(compared) {
+        match field(image, *column)? {
+            // No value has this length.
+            (_, None) => hasher.update(&u64::MAX.to_be_bytes()),
+            (at, Some(length)) => feed(&mut hasher, *compared, image.get(at..at + length)?),
+        }
     }
     Some(hasher.digest128())
 }
@@ -299,45 +241,50 @@ mod tests {
         assert_eq!(one(&Cell::Null, Comparison::Integer), None);
     }
 
-    fn spread(n: u64) -> u64 {
-        n.wrapping_mul(0xD6E8_FEB8_6659_FD93).rotate_left(31)
-    }
-
     #[test]
-    fn a_set_contains_exactly_the_added_keys_dense_or_sparse() {
-        for number in [|n: u64| n, |n: u64| n.wrapping_sub(5_000), spread, |n: u64| n * 1_000] {
-            let mut keys = KeyNumbers::default();
-            (0..20_000).for_each(|n| keys.insert(number(2 * n)));
-            keys.remove(&(0..20_000).step_by(10).map(|n| number(2 * n)).collect());
-            for n in 0..40_000 {
-                assert_eq!(keys.contains(number(n)), n % 2 == 0 && n % 20 != 0, "{n}");
-            }
-            assert_eq!(keys.iter().count(), 18_000);
-        }
-    }
-
-    #[test]
-    fn two_million_ids_take_a_megabyte_and_as_many_hashes_twenty() {
-        let bytes = |number: fn(u64) -> u64| {
-            let mut set = KeySet::default();
-            (0..2_000_000).for_each(|n| set.add([number(n)]));
-            assert!(!set.unknown);
-            set.present.bytes()
+    fn null_equals_null_only_where_the_key_says_so() {
+        let row = |cells: &[Cell<'_>]| {
+            let mut row = vec![0, 2];
+            cells.iter().for_each(|cell| binary::field(cell, &mut row));
+            row
         };
-        assert!(bytes(|n| n) < 1 << 20);
-        assert!(bytes(spread) < 20 << 20);
+        let (columns, compared) = ([0, 1], [Comparison::Integer, Comparison::Text]);
+        let with_null = row(&[Cell::Int4(1), Cell::Null]);
+        assert_eq!(hash(&with_null, &columns, &compared), None);
+        let hashed = |row: &[u8]| hash_with_nulls(row, &columns, &compared);
+        assert!(hashed(&with_null).is_some());
+        assert_eq!(hashed(&with_null), hashed(&row(&[Cell::Int8(1), Cell::Null])));
+        assert_ne!(hashed(&with_null), hashed(&row(&[Cell::Int4(1), Cell::Text("".into())])));
     }
 
     #[test]
     fn a_set_over_its_bound_is_unknown_and_empty() {
-        let mut set = KeySet::default();
+        let spread = |n: u64| n.wrapping_mul(0xD6E8_FEB8_6659_FD93).rotate_left(31);
+        let memory = KeyMemory::default();
+        let mut set = KeySet::within(&memory);
         (0..5_000_000).for_each(|n| set.add([spread(n)]));
-        assert!(set.unknown);
-        assert_eq!(set.present.entries(), 0);
-        let mut other = KeySet::default();
+        assert!(set.unknown && set.is_too_large);
+        assert_eq!(set.present.bytes(), 0);
+        let mut other = KeySet::within(&memory);
         other.merge(set);
-        assert!(other.unknown);
-        other.merge(KeySet { present: KeyNumbers::Dense(BTreeMap::from([(1, 1)])), ..KeySet::default() });
-        assert!(other.unknown && other.present.entries() == 0);
+        assert!(other.unknown && other.is_too_large);
+        let mut few = KeySet::within(&memory);
+        few.add([1]);
+        other.merge(few);
+        assert!(other.unknown && !other.present.contains(1));
+    }
+
+    #[test]
+    fn the_sets_of_all_keys_have_one_bound() {
+        let spread = |n: u64| n.wrapping_mul(0xD6E8_FEB8_6659_FD93).rotate_left(31);
+        let memory = KeyMemory::default();
+        let mut sets: Vec<KeySet> = (0..4).map(|_| KeySet::within(&memory)).collect();
+        for n in 0..2_000_000 {
+            sets.iter_mut().for_each(|set| set.add([spread(n)]));
+        }
+        let bytes: usize = sets.iter().map(|set| set.present.bytes()).sum();
+        assert!(bytes <= crate::job::MOST_BYTES + (1 << 20), "{bytes}");
+        let known = sets.iter().filter(|set| !set.unknown).count();
+        assert!((1..4).contains(&known), "{known} sets are left");
     }
 }

@@ -4,6 +4,7 @@ pub mod batch;
 pub mod counts;
 pub mod fingerprint;
 pub mod guard;
+pub mod key_numbers;
 pub mod keyset;
 pub mod parents;
 pub mod quarantine;

@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use crate::convert::Settled;
 use crate::convert::row::{Notes, RowEncoder};
-use crate::job::{Job, Stop};
+use crate::job::{Job, KeyMemory, Stop};
 use crate::mapping::OnFault;
 use crate::migrate::rows::batch::Batch;
 use crate::migrate::rows::guard::{Guard, OwnKeys, ReferencedKey};
-use crate::migrate::rows::keyset::{KeyNumbers, KeySet, key};
+use crate::migrate::rows::key_numbers::KeyNumbers;
+use crate::migrate::rows::keyset::{KeySet, key};
 use crate::migrate::rows::quarantine::Quarantine;
 use crate::migrate::rows::self_references::SelfReferencedKeys;
 use crate::model::key::KeyRange;
@@ -21,8 +22,13 @@ use crate::plan::{LoadPlan, Reference, references};
 use crate::sqlite::Reader;
 
 /// Returns the keys that the rows of a table have on the target now.
-pub fn on_target(session: &mut Session, schema: &str, referenced: &ReferencedKey) -> Result<KeySet, ServerError> {
-    let mut keys = KeySet::default();
+pub fn on_target(
+    session: &mut Session,
+    schema: &str,
+    referenced: &ReferencedKey,
+    memory: &KeyMemory,
+) -> Result<KeySet, ServerError> {
+    let mut keys = KeySet::within(memory);
     let places: Vec<usize> = (0..referenced.columns.len()).collect();
     let what = ReadBack { schema, table: &referenced.table, columns: &referenced.columns, only: None };
     session.read_back(&what, &mut |image| keys.add(key(image, &places, &referenced.compared)))?;
@@ -71,15 +77,16 @@ pub fn of_load(job: &Job<'_>, session: &mut Session, run: &Run, encoded: &Encode
     let mut sets: BTreeMap<ReferencedKey, KeySet> = BTreeMap::new();
     for link in &wanted {
         if let Entry::Vacant(unread) = sets.entry(ReferencedKey::by(link)) {
-            let mut keys = on_target(session, &job.plan.schema, unread.key())?;
+            let mut keys = on_target(session, &job.plan.schema, unread.key(), &job.keys)?;
             if is_own(link) {
-                own.held.push((unread.key().clone(), keys.clone()));
+                own.held.push((unread.key().clone(), keys.copy()));
             }
             add_quarantined(&quarantine, session, unread.key(), encoded.settled, &mut keys)?;
             unread.insert(keys);
         }
     }
     add_own(&job.source.reader()?, encoded, &wanted, &mut sets)?;
+    sets.values_mut().for_each(KeySet::settle);
     let sets: BTreeMap<ReferencedKey, Arc<KeySet>> = sets.into_iter().map(|(r, keys)| (r, Arc::new(keys))).collect();
     let with_keys = |link: Reference| (sets.get(&ReferencedKey::by(&link)).cloned().unwrap_or_default(), link);
     let links = wanted.into_iter().map(with_keys).map(|(keys, link)| (link, keys)).collect();

@@ -53,7 +53,7 @@ impl SelfReferences {
                 OwnKeys::of(load, std::slice::from_ref(referenced), settled).into_iter().find(OwnKeys::is_known)?;
             (!present.unknown).then(|| TrackedKey {
                 own,
-                present: present.clone(),
+                present: present.copy(),
                 waiting: HashSet::new(),
                 refused: HashMap::new(),
             })

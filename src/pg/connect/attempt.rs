@@ -5,6 +5,7 @@
 
 use super::classify::{AttemptContext, classify, is_tls_failure};
 use super::error::{ConnectError, Problem};
+use super::guarded::{GuardedPlain, GuardedTls};
 use super::host::{Host, ServerAddress};
 use super::settings::{ChannelBinding, Settings};
 use super::ssl_mode::SslMode;
@@ -117,7 +118,11 @@ fn attempt(
     let fail = |error| FailedAttempt { error, other_encryption_may_help: false };
     let mut config = config(settings, host, endpoint);
     let context = AttemptContext { settings, host, plain: encryption == Encryption::Plain };
-    let opened = if encryption == Encryption::Plain {
+    let opened = if encryption == Encryption::Plain && matches!(endpoint, Endpoint::Ip(_)) {
+        // The guard is given to the library as an encryption without a handshake.
+        config.ssl_mode(postgres::config::SslMode::Require).ssl_negotiation(postgres::config::SslNegotiation::Direct);
+        bounded(settings.connect_timeout, move || config.connect(GuardedPlain))
+    } else if encryption == Encryption::Plain {
         config.ssl_mode(postgres::config::SslMode::Disable);
         bounded(settings.connect_timeout, move || config.connect(NoTls))
     } else {
@@ -129,7 +134,7 @@ fn attempt(
         if settings.tls.direct {
             config.ssl_negotiation(postgres::config::SslNegotiation::Direct);
         }
-        bounded(settings.connect_timeout, move || config.connect(MakeRustlsConnect::new(tls)))
+        bounded(settings.connect_timeout, move || config.connect(GuardedTls(MakeRustlsConnect::new(tls))))
     };
     match opened {
         Some(Ok(client)) => Ok(client),

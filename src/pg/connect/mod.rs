@@ -23,6 +23,7 @@ mod classify;
 pub mod dsn;
 mod environment;
 mod error;
+mod guarded;
 mod host;
 mod keyfile;
 mod keyword;

@@ -5,6 +5,7 @@
 
 use super::transaction::{OpenRollback, ROLLING_BACK};
 use crate::pg::error::{Doing, ServerError};
+use crate::pg::row::RowValues;
 
 /// Blocks that the server would read without an index, from which an index is worth the lock on the referring table.
 const WORTH_BLOCKS: u64 = 10_000;
@@ -30,12 +31,12 @@ impl OpenRollback<'_> {
         let sql = include_str!("../sql/unindexed_references.sql");
         let mut created = Vec::new();
         for row in self.tx.query(sql, &[&schema, &table]).doing(ROLLING_BACK)? {
-            let blocks = row.get::<_, i64>("blocks").unsigned_abs();
-            if row.get("is_ours")
+            let blocks = row.value::<i64>("blocks")?.unsigned_abs();
+            if row.value("is_ours")?
                 && blocks.saturating_mul(rows) >= WORTH_BLOCKS
-                && self.try_sql(row.get("index_sql"))?
+                && self.try_sql(row.value("index_sql")?)?
             {
-                created.push(RollbackIndex { drop_sql: row.get("drop_sql") });
+                created.push(RollbackIndex { drop_sql: row.value("drop_sql")? });
             }
         }
         Ok(created)

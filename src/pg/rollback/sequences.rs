@@ -6,6 +6,7 @@ use super::transaction::OpenRollback;
 use crate::model::ledger::Made;
 use crate::model::schema::Sequence;
 use crate::pg::error::{Doing, ServerError};
+use crate::pg::row::RowValues;
 
 const READING: &str = "reading a sequence";
 
@@ -46,7 +47,8 @@ impl OpenRollback<'_> {
             sequence.name
         );
         let row = self.tx.query_one(&sql, &[&sequence.name]).doing(READING)?;
-        let (last, whole, ahead, is_ours): (i64, String, i64, bool) = (row.get(0), row.get(1), row.get(2), row.get(3));
+        let (last, whole, ahead, is_ours): (i64, String, i64, bool) =
+            (row.value(0)?, row.value(1)?, row.value(2)?, row.value(3)?);
         if made.was.as_ref() == Some(&whole) {
             return Ok(SequenceRollback::Restored);
         }
@@ -79,7 +81,7 @@ impl OpenRollback<'_> {
         let (furthest, beyond) = if sequence.increment < 0 { ("min", "<=") } else { ("max", ">=") };
         let sql = include_str!("../sql/columns_of_sequence.sql");
         for row in self.tx.query(sql, &[&sequence.name]).doing(READING)? {
-            let (table, column, can_be_read): (String, String, bool) = (row.get(0), row.get(1), row.get(2));
+            let (table, column, can_be_read): (String, String, bool) = (row.value(0)?, row.value(1)?, row.value(2)?);
             if !can_be_read {
                 return Ok(None);
             }
@@ -87,7 +89,7 @@ impl OpenRollback<'_> {
                 "SELECT coalesce(pg_catalog.{furthest}({column}) OPERATOR(pg_catalog.{beyond}) {next}, false) FROM {table}"
             );
             let path = &self.application_path;
-            if path.reading(&mut self.tx, |tx| tx.query_one(&sql, &[]).doing(READING))?.get(0) {
+            if path.reading(&mut self.tx, |tx| tx.query_one(&sql, &[]).doing(READING))?.value(0)? {
                 return Ok(Some(true));
             }
         }

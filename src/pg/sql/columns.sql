@@ -16,7 +16,12 @@ SELECT c.oid::int8                                  AS table_oid,
              JOIN pg_catalog.pg_class p ON p.oid = part.relid WHERE p.relpersistence = 'u')) AS unlogged,
        ARRAY(SELECT i.inhrelid::regclass::text
                FROM pg_catalog.pg_inherits i
-              WHERE i.inhparent = c.oid AND c.relkind = 'r' ORDER BY 1) AS heirs
+              WHERE i.inhparent = c.oid AND c.relkind = 'r' ORDER BY 1) AS heirs,
+       -- 3 is INSERT, 2 is UPDATE. PostgreSQL counts a disabled rule for UPDATE, but not one for INSERT.
+       ARRAY(SELECT r.rulename::text
+               FROM pg_catalog.pg_rewrite r
+              WHERE r.ev_class = c.oid AND (r.ev_type = '2' OR r.ev_type = '3' AND r.ev_enabled IN ('O', 'A'))
+              ORDER BY 1) AS rules
   FROM pg_catalog.pg_class c
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
   LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped

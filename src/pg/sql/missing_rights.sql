@@ -58,7 +58,7 @@ wanted (part, right_name, key, object, held) AS (
       FROM schemas s
     UNION ALL
     SELECT 'target', r, 'TABLE ' || t.plain, 'TABLE ' || t.name, pg_catalog.has_table_privilege(t.oid, r)
-      FROM tables t, unnest(ARRAY['SELECT', 'INSERT', 'DELETE']) AS r
+      FROM tables t, unnest(ARRAY['SELECT', 'INSERT', 'DELETE', 'UPDATE']) AS r
     UNION ALL
     SELECT 'target', r, 'SEQUENCE ' || s.name, 'SEQUENCE ' || s.name, pg_catalog.has_sequence_privilege(s.oid, r)
       FROM sequences s, unnest(ARRAY['SELECT', 'USAGE', 'UPDATE']) AS r

@@ -48,6 +48,7 @@ fn load(name: &str, select: Select, columns: Vec<ColumnPlan>) -> LoadPlan {
         conflict: None,
         when_empty: false,
         existing: None,
+        surrogate: None,
         triggers_fire: false,
         as_text: false,
         unfed: Vec::new(),
@@ -75,6 +76,7 @@ fn feeds() -> LoadPlan {
         ambiguous_is_fault: true,
         missing: Value::Fault,
         quiet: true,
+        reference: None,
         rules: Rules { trim: true, ..Rules::default() },
     };
     let constants = [
@@ -312,6 +314,7 @@ pub fn target() -> TargetSchema {
         heirs: strings(&["people_old"]),
         inserting: strings(&["people_audit"]),
         altered: Vec::new(),
+        rules: Vec::new(),
     };
     let tables = [("people".to_owned(), people), ("cities".to_owned(), TargetTable::default())];
     TargetSchema { schema: "public".to_owned(), tables: tables.into(), ..TargetSchema::default() }

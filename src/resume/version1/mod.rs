@@ -82,6 +82,7 @@ fn load_text(load: &LoadPlan) -> String {
         conflict,
         when_empty,
         existing,
+        surrogate: _,
         triggers_fire,
         as_text,
         unfed,
@@ -167,7 +168,17 @@ fn feed(from: &Feed) -> String {
 }
 
 fn lookup(found: &LookupPlan) -> String {
-    let LookupPlan { table, take, take_kind, steps, ambiguous_is_fault, missing, quiet, rules: modifiers } = found;
+    let LookupPlan {
+        table,
+        take,
+        take_kind,
+        steps,
+        ambiguous_is_fault,
+        missing,
+        quiet,
+        reference: _,
+        rules: modifiers,
+    } = found;
     record(
         "LookupPlan",
         [

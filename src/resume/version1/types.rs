@@ -129,6 +129,7 @@ pub fn table_text(schema: &str, table: &TargetTable) -> String {
         unlogged: _,
         heirs: _,
         altered: _,
+        rules: _,
     } = table;
     let mut lines = vec![schema.to_owned()];
     lines.extend(columns.iter().map(|column| {

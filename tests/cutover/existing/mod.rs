@@ -1,6 +1,9 @@
 //! Rows that the target holds before the run: `existing` at a load and in `[defaults]`.
 
+mod matching;
+mod model;
 mod replace;
+mod resume;
 
 use crate::support::case::Case;
 

@@ -1,0 +1,319 @@
+//! Questions to the server about rows that are not written: conditions on a row, keys that an index computes, and keys that
+//! rows of the table have already.
+//!
+//! Rows are sent as arrays of their columns. Nothing is written; an answer is the positions of rows.
+
+use postgres::types::ToSql;
+use postgres::{Client, Row};
+
+use super::error::{Doing, ServerError};
+use super::session::Session;
+use super::values::ValueArray;
+use crate::model::ident::{free_name, qualified, quoted};
+use crate::model::record::CheckKind;
+
+const ASKING: &str = "asking for the constraints of rows";
+
+const EVALUATING: &str = "evaluating the constraints of rows";
+
+/// A column that an expression reads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadColumn {
+    /// Its name.
+    pub name: String,
+    /// Its collation as SQL. Empty for the database's default.
+    pub collation: String,
+}
+
+/// A condition on a row: false, or an error, means that the server would refuse the row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RowCondition {
+    /// The table.
+    pub table: String,
+    /// The kind of check.
+    pub kind: CheckKind,
+    /// The name of the constraint, index, column or table.
+    pub name: String,
+    /// The condition over the table's columns.
+    pub expression: String,
+    /// The columns that it reads. Empty if it reads whole rows.
+    pub columns: Vec<ReadColumn>,
+    /// True if it calls functions of the application that depend on the search path. Then the expression is printed and
+    /// evaluated under the application's path.
+    pub calls_code: bool,
+    /// True if it is the domain of a column.
+    pub is_domain: bool,
+}
+
+/// A unique index whose keys the server computes, or that contains some rows only.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ComputedKey {
+    /// The table.
+    pub table: String,
+    /// The index.
+    pub name: String,
+    /// Its columns, as SQL over the table's columns.
+    pub keys: Vec<String>,
+    /// The condition under which it contains a row.
+    pub predicate: String,
+    /// True if NULL equals NULL.
+    pub nulls_equal: bool,
+    /// True if equal keys have equal texts.
+    pub is_comparable: bool,
+    /// The columns that it reads.
+    pub columns: Vec<ReadColumn>,
+    /// True if it calls functions of the application that depend on the search path.
+    pub calls_code: bool,
+}
+
+/// A unique key that rows of the table may have already.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TakenKey {
+    /// Over plain columns.
+    Plain {
+        /// The columns.
+        columns: Vec<String>,
+        /// True if NULL equals NULL.
+        nulls_equal: bool,
+    },
+    /// Over expressions, or over some rows.
+    Computed(ComputedKey),
+}
+
+impl TakenKey {
+    /// Returns the columns that its expressions read, with their collations. Empty if it has no expressions.
+    pub fn read(&self) -> &[ReadColumn] {
+        match self {
+            TakenKey::Plain { .. } => &[],
+            TakenKey::Computed(key) => &key.columns,
+        }
+    }
+}
+
+/// A table.
+#[derive(Clone, Copy, Debug)]
+pub struct TableName<'a> {
+    /// Its schema.
+    pub schema: &'a str,
+    /// Its name.
+    pub table: &'a str,
+}
+
+/// The rows of a question: some columns of each.
+pub struct AskedRows<'a> {
+    /// The columns.
+    pub columns: &'a [ValueArray<'a>],
+    /// The collations of columns that do not have the default one.
+    pub collations: &'a [ReadColumn],
+}
+
+impl AskedRows<'_> {
+    /// Returns a name for the rows' numbers that no column has.
+    fn place(&self) -> String {
+        free_name("migrate_place", &self.columns.iter().map(|c| c.name).collect::<Vec<_>>())
+    }
+
+    /// Returns the rows as SQL: the columns by their names, and the number of each row from 1.
+    fn sql(&self, place: &str) -> String {
+        let arrays = self.columns.iter().enumerate();
+        let arrays: Vec<String> =
+            arrays.map(|(n, c)| format!("pg_catalog.unnest(${}::{}[])", n + 1, c.kind.name)).collect();
+        let names: Vec<String> = self.columns.iter().map(|c| quoted(c.name)).collect();
+        let collated = |column: &ValueArray<'_>| {
+            let name = quoted(column.name);
+            match self.collations.iter().find(|c| c.name == column.name && !c.collation.is_empty()) {
+                Some(ReadColumn { collation, .. }) => format!("{name} COLLATE {collation} AS {name}"),
+                None => name,
+            }
+        };
+        let collated: Vec<String> = self.columns.iter().map(collated).collect();
+        format!(
+            "(SELECT {}, {place} FROM ROWS FROM ({}) WITH ORDINALITY AS t({}, {place}))",
+            collated.join(", "),
+            arrays.join(", "),
+            names.join(", ")
+        )
+    }
+
+    fn parameters(&self) -> Vec<&(dyn ToSql + Sync)> {
+        self.columns.iter().map(|c| c as &(dyn ToSql + Sync)).collect()
+    }
+}
+
+impl ComputedKey {
+    /// The condition under which a row has a key that another row may have.
+    fn has_key(&self) -> String {
+        let known = |key: &String| format!(" AND ({key}) IS NOT NULL");
+        let known: String = if self.nulls_equal { String::new() } else { self.keys.iter().map(known).collect() };
+        format!("({}){known}", self.predicate)
+    }
+}
+
+impl Session {
+    /// Lists the conditions on rows of these tables that the server can evaluate in advance.
+    ///
+    /// # Errors
+    /// If the server refuses or the connection is lost.
+    pub fn row_conditions(&mut self, schema: &str, tables: &[String]) -> Result<Vec<RowCondition>, ServerError> {
+        let rows = self.client.query(include_str!("sql/row_conditions.sql"), &[&schema, &tables]).doing(ASKING)?;
+        let mut conditions = Vec::new();
+        for row in &rows {
+            let kind = CheckKind::of(row.get("kind")).unwrap_or(CheckKind::Constraints);
+            let calls_code = row.get("calls_code");
+            let expression = match row.get::<_, Option<i64>>("constraint_oid").filter(|_| calls_code) {
+                // An expression must be evaluated under the search path under which it was printed.
+                Some(oid) => self.with_application_path(|client| printed(client, oid))?,
+                None => row.get("expression"),
+            };
+            let (table, name, columns) = (row.get("table_name"), row.get("name"), columns_read(row));
+            let is_domain = row.get("is_domain");
+            conditions.push(RowCondition { table, kind, name, expression, columns, calls_code, is_domain });
+        }
+        Ok(conditions)
+    }
+
+    /// Lists the unique indexes of these tables whose keys the server computes, or that contain some rows only.
+    ///
+    /// # Errors
+    /// If the server refuses or the connection is lost.
+    pub fn computed_keys(&mut self, schema: &str, tables: &[String]) -> Result<Vec<ComputedKey>, ServerError> {
+        let rows = self.client.query(include_str!("sql/computed_keys.sql"), &[&schema, &tables]).doing(ASKING)?;
+        let key = |row: &Row| ComputedKey {
+            table: row.get("table_name"),
+            name: row.get("name"),
+            keys: row.get("keys"),
+            predicate: row.get("predicate"),
+            nulls_equal: row.get("nulls_equal"),
+            is_comparable: row.get("is_comparable"),
+            columns: columns_read(row),
+            calls_code: row.get("calls_code"),
+        };
+        Ok(rows.iter().map(key).collect())
+    }
+
+    /// Returns the rows for which a condition is false, each with the condition, by their positions. NULL is not false.
+    /// `calls_code`: the conditions are evaluated under the application's path.
+    ///
+    /// # Errors
+    /// If evaluating a condition raises an error, or the connection is lost.
+    pub fn rows_failing(
+        &mut self,
+        conditions: &[&str],
+        rows: &AskedRows<'_>,
+        calls_code: bool,
+    ) -> Result<Vec<(usize, usize)>, ServerError> {
+        let place = rows.place();
+        let listed = conditions.iter().enumerate().map(|(n, expression)| format!("({n}, ({expression}))"));
+        let sql = format!(
+            "SELECT t.{place}, c.n FROM {} AS t, LATERAL (VALUES {}) AS c(n, holds) WHERE NOT c.holds ORDER BY 1, 2",
+            rows.sql(&place),
+            listed.collect::<Vec<_>>().join(", ")
+        );
+        let ask = |client: &mut Client| client.query(&sql, &rows.parameters()).doing(EVALUATING);
+        let found = if calls_code { self.with_application_path(ask)? } else { ask(&mut self.client)? };
+        Ok(found.iter().filter_map(|row| Some((position(row)?, usize::try_from(row.get::<_, i32>(1)).ok()?))).collect())
+    }
+
+    /// Returns the hash of the key that an index computes for each row, by the rows' positions. A row without a key that
+    /// another row may have is left out.
+    ///
+    /// # Errors
+    /// If evaluating a key raises an error, or the connection is lost.
+    pub fn computed_hashes(
+        &mut self,
+        key: &ComputedKey,
+        rows: &AskedRows<'_>,
+    ) -> Result<Vec<(usize, u128)>, ServerError> {
+        let place = rows.place();
+        let parts = key.keys.iter().map(|key| format!("pg_catalog.quote_nullable(({key})::pg_catalog.text)"));
+        let half = |seed: u8| format!("pg_catalog.hashtextextended(k.key COLLATE pg_catalog.\"C\", {seed})");
+        let sql = format!(
+            "SELECT k.place, {}, {} FROM (SELECT t.{place} AS place, pg_catalog.concat_ws(',', {}) AS key FROM {} AS t \
+             WHERE {}) AS k",
+            half(0),
+            half(1),
+            parts.collect::<Vec<_>>().join(", "),
+            rows.sql(&place),
+            key.has_key()
+        );
+        let found = self.client.query(&sql, &rows.parameters()).doing(EVALUATING)?;
+        let halves = |row: &Row| (row.get::<_, i64>(1) as u64, row.get::<_, i64>(2) as u64);
+        let hash = |row: &Row| (u128::from(halves(row).0) << 64) | u128::from(halves(row).1);
+        Ok(found.iter().filter_map(|row| Some((position(row)?, hash(row)))).collect())
+    }
+
+    /// Returns the rows whose key a row of the table has already, each with the first such key, by their positions.
+    ///
+    /// # Errors
+    /// If the server refuses or the connection is lost.
+    pub fn rows_taken(
+        &mut self,
+        table: &TableName<'_>,
+        keys: &[&TakenKey],
+        rows: &AskedRows<'_>,
+    ) -> Result<Vec<(usize, usize)>, ServerError> {
+        let (place, equality) = (rows.place(), self.equality(table.schema, table.table)?);
+        let table = qualified(table.schema, table.table);
+        let taken = keys.iter().enumerate().map(|(n, key)| {
+            let condition = match key {
+                TakenKey::Plain { columns, nulls_equal } => {
+                    let equal = |name: &String| {
+                        let (here, there) = (format!("t.{}", quoted(name)), format!("x.{}", quoted(name)));
+                        let equal = equality.of(name, &there, &here);
+                        if *nulls_equal { format!("({equal} OR {here} IS NULL AND {there} IS NULL)") } else { equal }
+                    };
+                    let equal: Vec<String> = columns.iter().map(equal).collect();
+                    format!("EXISTS (SELECT FROM {table} AS x WHERE {})", equal.join(" AND "))
+                }
+                TakenKey::Computed(key) => computed_taken(key, &table),
+            };
+            format!("WHEN {condition} THEN {n}")
+        });
+        let sql = format!(
+            "SELECT f.place, f.n FROM (SELECT t.{place} AS place, CASE {} END AS n FROM {} AS t) AS f WHERE f.n IS NOT NULL \
+             ORDER BY 1",
+            taken.collect::<Vec<_>>().join(" "),
+            rows.sql(&place)
+        );
+        let found = self.reading(|client| client.query(&sql, &rows.parameters()).doing(EVALUATING))?;
+        Ok(found.iter().filter_map(|row| Some((position(row)?, usize::try_from(row.get::<_, i32>(1)).ok()?))).collect())
+    }
+}
+
+/// The condition that a row of the table has the key that an index computes for the row `t`.
+fn computed_taken(key: &ComputedKey, table: &str) -> String {
+    let names = || (0..key.keys.len()).map(|n| format!("migrate_key{n}"));
+    let listed: Vec<String> = key.keys.iter().zip(names()).map(|(sql, name)| format!("({sql}) AS {name}")).collect();
+    let listed = listed.join(", ");
+    let equal = |name: String| {
+        let equal = format!("x.{name} OPERATOR(pg_catalog.=) n.{name}");
+        if key.nulls_equal { format!("({equal} OR x.{name} IS NULL AND n.{name} IS NULL)") } else { equal }
+    };
+    let equal: Vec<String> = names().map(equal).collect();
+    let has_key = key.has_key();
+    let columns: Vec<String> =
+        key.columns.iter().map(|c| format!("t.{name} AS {name}", name = quoted(&c.name))).collect();
+    format!(
+        "EXISTS (SELECT FROM (SELECT {listed} FROM (SELECT {}) AS r WHERE {has_key}) AS n, \
+         LATERAL (SELECT {listed} FROM {table} WHERE {has_key}) AS x WHERE {})",
+        columns.join(", "),
+        equal.join(" AND ")
+    )
+}
+
+/// The position of a row from its number, which counts from 1.
+fn position(row: &Row) -> Option<usize> {
+    usize::try_from(row.get::<_, i64>(0) - 1).ok()
+}
+
+fn columns_read(row: &Row) -> Vec<ReadColumn> {
+    let (names, collations): (Vec<String>, Vec<String>) = (row.get("columns"), row.get("collations"));
+    names.into_iter().zip(collations).map(|(name, collation)| ReadColumn { name, collation }).collect()
+}
+
+/// Prints a CHECK constraint's expression under the search path of the moment.
+fn printed(client: &mut Client, oid: i64) -> Result<String, ServerError> {
+    let sql = "SELECT pg_catalog.pg_get_expr(conbin, conrelid) FROM pg_catalog.pg_constraint \
+               WHERE oid OPERATOR(pg_catalog.=) $1::pg_catalog.int8::pg_catalog.oid";
+    Ok(client.query_one(sql, &[&oid]).doing(ASKING)?.get(0))
+}

@@ -1,0 +1,175 @@
+//! Stops that a dry run can foresee: it names each before the cutover writes anything, and the cutover refuses it too.
+
+use serde_json::Value;
+
+use crate::support::case::{Case, faults};
+use crate::support::postgres::version;
+
+/// Dry run and cutover refuse these rows for this reason, and write nothing.
+#[track_caller]
+fn at_fault(case: &Case, reason: &str, rows: &[i64]) {
+    let before = case.target.inventory();
+    for way in ["--dry-run", "--yes"] {
+        let report = case.exits(3, &[way]);
+        let found: Vec<(i64, String)> = faults(&report).into_iter().map(|(_, row, _, why)| (row, why)).collect();
+        let expected: Vec<(i64, String)> = rows.iter().map(|row| (*row, reason.to_owned())).collect();
+        assert_eq!(found, expected, "{way}: {report}");
+        assert_eq!(case.target.inventory(), before, "{way} writes nothing");
+    }
+}
+
+const PAIRS: &str = "CREATE TABLE p (a INTEGER, b INTEGER, PRIMARY KEY (a, b)); INSERT INTO p VALUES (1, 1), (2, 2);
+    CREATE TABLE c (id INTEGER PRIMARY KEY, a INTEGER, b INTEGER);
+    INSERT INTO c VALUES (1, 1, 1), (2, NULL, NULL), (3, 2, NULL), (4, 9, 9)";
+
+const FULL: &str = "CREATE TABLE p (a int, b int, PRIMARY KEY (a, b));
+    CREATE TABLE c (id int PRIMARY KEY, a int, b int, FOREIGN KEY (a, b) REFERENCES p MATCH FULL)";
+
+#[test]
+fn a_partly_null_match_full_key_is_an_orphan_before_the_run() {
+    let case = Case::new(PAIRS, FULL, "[load.p]\n[load.c]\n");
+    at_fault(&case, "orphan", &[3, 4]);
+    let report = case.exits(6, &["--yes", "--on-fault", "quarantine", "--detach", "always"]);
+    assert_eq!(report["fault_total"], 2, "{report}");
+    assert_eq!(case.ids("c"), [1, 2]);
+}
+
+#[test]
+fn ids_of_any_storage_class_are_shifted_above_those_of_the_target() {
+    for ids in ["'-5', 3", "-5.0, 3", "-5, '3'", "'-5', -4.0"] {
+        let (first, second) = ids.split_once(", ").expect("two ids");
+        let source = format!("CREATE TABLE t (id, name TEXT); INSERT INTO t VALUES ({first}, 'x'), ({second}, 'y')");
+        let target = "CREATE TABLE t (id int PRIMARY KEY, name text);
+            INSERT INTO t SELECT n, 'there' FROM generate_series(1, 5) AS n";
+        let case = Case::new(&source, target, "[load.t]\nids = \"shift\"\nexisting = \"append\"\n");
+        case.exits(0, &["--dry-run"]);
+        case.done();
+        assert_eq!(case.target.value("SELECT min(id) FROM t WHERE name IN ('x', 'y')"), "6", "{ids}");
+        assert_eq!(case.target.count("t"), 7);
+    }
+}
+
+#[test]
+fn conflict_on_a_table_with_rules_is_refused() {
+    let source = "CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT); INSERT INTO t VALUES (1, 'one'), (2, 'two')";
+    let plain =
+        "CREATE TABLE t (id int PRIMARY KEY, name text); CREATE TABLE log (id int); INSERT INTO t VALUES (1, 'one')";
+    let load = "[leave]\n[load.t]\nconflict = { skip = [\"id\"] }\n";
+    for rule in [
+        "CREATE RULE kept AS ON INSERT TO t DO ALSO INSERT INTO log VALUES (NEW.id)",
+        "CREATE RULE kept AS ON INSERT TO t DO INSTEAD NOTHING",
+        "CREATE RULE kept AS ON UPDATE TO t DO INSTEAD NOTHING; ALTER TABLE t DISABLE RULE kept",
+    ] {
+        Case::new(source, &format!("{plain}; {rule}"), load).refused(&["load.t.conflict", "kept", "ON CONFLICT"]);
+    }
+    let disabled = "CREATE RULE kept AS ON INSERT TO t DO INSTEAD NOTHING; ALTER TABLE t DISABLE RULE kept";
+    Case::new(source, &format!("{plain}; {disabled}"), load).done();
+}
+
+#[test]
+fn conflict_skips_by_a_key_in_which_null_equals_null() {
+    // NULLS NOT DISTINCT came with PostgreSQL 15.
+    if version() < 150_000 {
+        return;
+    }
+    let source = "CREATE TABLE t (id INTEGER PRIMARY KEY, a INTEGER, b TEXT);
+        INSERT INTO t VALUES (1, 1, 'x'), (2, NULL, 'x'), (3, NULL, 'x'), (4, NULL, NULL), (5, 7, NULL), (6, NULL, NULL)";
+    let target = "CREATE TABLE t (id int PRIMARY KEY, a int, b text, UNIQUE NULLS NOT DISTINCT (a, b));
+        INSERT INTO t VALUES (50, 7, NULL)";
+    let case = Case::new(source, target, "[load.t]\nconflict = { skip = [\"a\", \"b\"] }\n");
+    case.exits(0, &["--dry-run"]);
+    let report = case.done();
+    assert_eq!(report["loads"][0]["skipped"], 3, "{report}");
+    assert_eq!(case.ids("t"), [1, 2, 4, 50]);
+    // Without `conflict`, the later rows are at fault, and so is the one whose key the target has.
+    at_fault(&Case::new(source, target, "[load.t]\nexisting = \"append\"\n"), "duplicate", &[3, 5, 6]);
+}
+
+#[test]
+fn a_sequence_that_the_ids_use_up_is_refused_with_advice_that_works() {
+    let source = |id: i64| {
+        format!("CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT); INSERT INTO t VALUES (1, 'one'), ({id}, 'last')")
+    };
+    let by_sequence = |with: &str| {
+        format!(
+            "CREATE SEQUENCE s {with}; CREATE TABLE t (id int PRIMARY KEY DEFAULT nextval('s'), name text);
+             ALTER SEQUENCE s OWNED BY t.id"
+        )
+    };
+    let identity = "CREATE TABLE t (id smallint GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY, name text)".to_owned();
+    for (id, target, advice) in [
+        (32_767, "CREATE TABLE t (id smallserial PRIMARY KEY, name text)".to_owned(), "TYPE integer"),
+        (2_147_483_647, "CREATE TABLE t (id serial PRIMARY KEY, name text)".to_owned(), "TYPE bigint"),
+        (1_000, by_sequence("MAXVALUE 1000"), "NO MAXVALUE"),
+        (1_000, by_sequence("MAXVALUE 1000 CYCLE"), "NO MAXVALUE"),
+        (1_001, by_sequence("MAXVALUE 1000"), "NO MAXVALUE"),
+        (1_000, by_sequence("INCREMENT 10 MAXVALUE 1005"), "NO MAXVALUE"),
+        (32_767, identity, "TYPE integer"),
+    ] {
+        let case = Case::new(&source(id), &target, "[load.t]\n");
+        case.refused(&["public.t.id", "could insert no row", advice]);
+        let refusals = case.exits(3, &["--dry-run"])["refusals"].clone();
+        case.target.run(refusals[0]["advice"].as_str().expect("an advice"));
+        case.done();
+        case.target.run("INSERT INTO t (name) VALUES ('of the application')");
+        // Smaller ids are no reason.
+        Case::new(&source(id.min(1_000) - 10), &target, "[load.t]\n").done();
+    }
+}
+
+#[test]
+fn event_triggers_are_named_before_the_run() {
+    let source = "CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT); INSERT INTO t VALUES (1, 'one')";
+    let case = Case::new(source, "CREATE TABLE t (id int PRIMARY KEY, name text)", "[load.t]\n");
+    let warned = |report: &Value| report["warnings"].to_string().contains("event triggers run for DDL (no_drop)");
+    assert!(!warned(&case.exits(0, &["--dry-run"])));
+    case.target.run(
+        "CREATE FUNCTION no_drop() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN NULL; END $$;
+         CREATE EVENT TRIGGER no_drop ON sql_drop EXECUTE FUNCTION no_drop()",
+    );
+    assert!(warned(&case.exits(0, &["--dry-run"])));
+    case.target.run("ALTER EVENT TRIGGER no_drop DISABLE");
+    assert!(!warned(&case.exits(0, &["--dry-run"])));
+}
+
+#[test]
+fn faults_next_to_a_column_that_is_sent_as_text_are_found() {
+    let source = "CREATE TABLE p (id INTEGER PRIMARY KEY); INSERT INTO p VALUES (1);
+        CREATE TABLE c (id INTEGER PRIMARY KEY, p_id INTEGER, n INTEGER, u TEXT, at TEXT);
+        INSERT INTO c VALUES (1, 1, 5, 'a', '(1,2)'), (2, 7, 5, 'b', '(1,2)'), (3, 1, -5, 'c', '(1,2)'), (4, 1, 6, 'a', '(1,2)')";
+    let target = "CREATE TABLE p (id int PRIMARY KEY);
+        CREATE TABLE c (id int PRIMARY KEY, p_id int REFERENCES p, n int CHECK (n > 0), u text UNIQUE, at point)";
+    let case = Case::new(source, target, "[load.p]\n[load.c]\n");
+    for way in ["--dry-run", "--yes"] {
+        let report = case.exits(3, &[way]);
+        let found: Vec<(i64, String)> = faults(&report).into_iter().map(|(_, row, _, why)| (row, why)).collect();
+        let expected = [(2, "orphan"), (3, "check-failed"), (4, "duplicate")];
+        assert_eq!(found, expected.map(|(row, why)| (row, why.to_owned())), "{report}");
+    }
+}
+
+#[test]
+fn a_plan_knows_the_run_that_is_done() {
+    let source = "CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT); INSERT INTO t VALUES (1, 'one')";
+    let case = Case::new(source, "CREATE TABLE t (id int PRIMARY KEY, name text)", "[load.t]\n");
+    let plan = |exit| case.place.migrate(["plan", "-m", "migrate.toml", "-t", &case.target.url()]).exits(exit);
+    assert!(!plan(0).said().contains("is done already"));
+    case.done();
+    plan(0).says(&["run 1", "is done already"]);
+    let known = case.place.migrate(["plan", "--json", "-m", "migrate.toml", "-t", &case.target.url()]).exits(0).json();
+    assert!(known["warnings"].to_string().contains("is done already"), "{known}");
+    // A dry run of a finished run verifies it.
+    assert!(case.exits(0, &["--dry-run"])["warnings"].to_string().contains("is done already"));
+    case.place.migrate(["rollback", "--yes", "-m", "migrate.toml", "-t", &case.target.url()]).exits(0);
+    assert!(!plan(0).said().contains("is done already"));
+}
+
+#[test]
+fn a_dry_run_without_a_target_says_that_it_read_the_source_only() {
+    for name in ["aunoo", "data_uploader", "grant_finder", "personal_ai_agent", "personal_finance"] {
+        let place = crate::support::tool::Place::new();
+        let mapping = format!("{}/mappings/{name}.toml", env!("CARGO_MANIFEST_DIR"));
+        let ran = place.migrate(["--dry-run", "-m", &mapping]).exits(0);
+        ran.says(&["ource only"]);
+    }
+}
