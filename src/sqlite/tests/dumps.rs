@@ -162,16 +162,17 @@ fn rows_that_violate_a_check_survive_a_dump() {
 }
 
 #[test]
-fn the_private_copy_is_deleted_with_the_source() {
-    let (_folder, path) = dump("CREATE TABLE t(a);");
+fn the_private_copy_has_no_name_once_its_readers_are_open() {
+    let (_folder, path) = dump("CREATE TABLE t(a); INSERT INTO t VALUES (1);");
     let source = open(&path);
     let copy = source.shared.real.clone();
-    assert!(copy.exists() && !copy.starts_with(path.parent().unwrap()));
-    let reader = source.reader().unwrap();
-    drop(source);
-    assert!(copy.exists());
-    drop(reader);
-    assert!(!copy.parent().unwrap().exists());
+    assert!(!copy.exists() && !copy.parent().unwrap().exists() && !copy.starts_with(path.parent().unwrap()));
+    assert_eq!(rows(&source, "t", &["a"]).concat(), ["1"]);
+    let readers: Vec<Reader> = std::iter::from_fn(|| source.reader().ok()).take(1000).collect();
+    assert_eq!(readers.len(), quick().readers + 4);
+    assert!(source.reader().err().unwrap().to_string().contains("has no further reader"));
+    drop(readers);
+    assert_eq!(rows(&source, "t", &["a"]).concat(), ["1"]);
 }
 
 #[test]
