@@ -127,7 +127,9 @@ fn open_runs(
 /// Refuses tables that were empty when the plan was made and have rows now: another run may have ended in between.
 fn filled_since(session: &mut Session, planned: Planned<'_>, tables: &[LoadedTable]) -> Result<Vec<Refusal>, Failure> {
     let was_empty = |table: &&LoadedTable| {
-        !table.shared && planned.target.tables.get(&table.table).is_some_and(|found| !found.has_rows)
+        let is_held = planned.plan.held.iter().any(|held| held.table == table.table);
+        let found = planned.target.tables.get(&table.table);
+        !table.shared && !is_held && found.is_some_and(|found| !found.has_rows)
     };
     let empty: Vec<String> = tables.iter().filter(was_empty).map(|table| table.table.clone()).collect();
     let filled = session.tables_with_rows(&planned.plan.schema, &empty).map_err(Failure::refused)?;

@@ -17,3 +17,4 @@ pub mod recorded;
 pub mod rules;
 pub mod schema;
 pub mod select;
+pub mod sums;

@@ -163,7 +163,7 @@ impl Session {
     /// If the rows do not allow it (the error names the constraint), the server refuses, or the connection is lost.
     pub fn reattach(&mut self, run: &Run, object: &Detached, step: usize, alone: bool) -> Result<bool, ServerError> {
         let doing = &object.reattaching();
-        let Some(sql) = object.reattach_sql.from_step(step).first() else { return Ok(true) };
+        let Some(sql) = object.reattach_sql.remaining(step).first() else { return Ok(true) };
         let mut tx = self.client.transaction().doing(doing)?;
         let count: &str = &self.ledger.sql(&format!(
             "WITH {MINE}, counted AS (UPDATE :ledger.detached SET steps = steps + 1, back = (steps + 1 = cardinality(back_sql)) \

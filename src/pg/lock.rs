@@ -35,9 +35,9 @@ pub struct LockHolder {
     pub is_stranger: bool,
 }
 
-/// A table whose lock another session holds.
+/// The lock of a table, held by another session.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HeldTable {
+pub struct HeldLock {
     /// The table.
     pub table: String,
     /// The session.
@@ -66,7 +66,7 @@ impl Session {
                 break;
             }
         }
-        holder.as_ref().map_or(Ok(LockHolder::default()), |row| read(row)).map(Some)
+        holder.as_ref().map_or(Ok(LockHolder::default()), read).map(Some)
     }
 
     /// Locks tables until the session ends, each for this run alone or shared. Returns the sessions that hold the lock of
@@ -74,7 +74,7 @@ impl Session {
     ///
     /// # Errors
     /// If the server refuses or the connection is lost.
-    pub fn lock_tables(&mut self, schema: &str, tables: &[LoadedTable]) -> Result<Vec<HeldTable>, ServerError> {
+    pub fn lock_tables(&mut self, schema: &str, tables: &[LoadedTable]) -> Result<Vec<HeldLock>, ServerError> {
         self.table_locks = TableLocks { schema: schema.to_owned(), tables: tables.to_vec() };
         let (names, shared): (Vec<&str>, Vec<bool>) = tables.iter().map(|t| (t.table.as_str(), t.shared)).unzip();
         let sql = include_str!("sql/lock_tables.sql");
@@ -85,11 +85,11 @@ impl Session {
         }
         let sql = include_str!("sql/table_lock_holders.sql");
         let rows = self.client.query(sql, &[&schema, &refused, &TABLE_CLASS]).doing(LOCKING_TABLES)?;
-        let held = |row: &Row| Ok(HeldTable { holder: read(row)?, table: row.value("table_name")? });
-        let mut held = rows.iter().map(held).collect::<Result<Vec<HeldTable>, ServerError>>()?;
+        let held = |row: &Row| Ok(HeldLock { holder: read(row)?, table: row.value("table_name")? });
+        let mut held = rows.iter().map(held).collect::<Result<Vec<HeldLock>, ServerError>>()?;
         for table in refused {
             if !held.iter().any(|held| held.table == table) {
-                held.push(HeldTable { table, holder: LockHolder::default() });
+                held.push(HeldLock { table, holder: LockHolder::default() });
             }
         }
         Ok(held)

@@ -38,7 +38,7 @@ mod zones;
 pub use blame::Blame;
 pub use error::ServerError;
 pub use inspect::{ColumnNow, OtherSession};
-pub use lock::{HeldTable, LockHolder};
+pub use lock::{HeldLock, LockHolder};
 pub use owner::OwnerFound;
 pub use read_back::ReadBack;
 pub use returned::ReturnedRows;

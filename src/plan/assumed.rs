@@ -14,7 +14,8 @@ pub(super) fn target(mapping: &Mapping, inputs: &Inputs<'_>) -> TargetSchema {
     let mut assumed = Assumed { tables: BTreeMap::new() };
     if mapping.defaults.unlisted_tables == Unlisted::Copy {
         for (table, facts) in &inputs.source.tables {
-            facts.columns.iter().for_each(|column| assumed.column(table, &column.name));
+            let copied = facts.columns.iter().filter(|column| !stays(mapping, table, &column.name));
+            copied.for_each(|column| assumed.column(table, &column.name));
         }
     }
     for load in &mapping.loads {
@@ -27,6 +28,11 @@ pub(super) fn target(mapping: &Mapping, inputs: &Inputs<'_>) -> TargetSchema {
         assumed.unique(&owner.table, natural);
     }
     TargetSchema { schema: mapping.target.schema.clone(), tables: assumed.tables, ..TargetSchema::default() }
+}
+
+/// Returns true if the column is named in `[leave]`.
+fn stays(mapping: &Mapping, table: &str, column: &str) -> bool {
+    mapping.leave.iter().any(|left| left.table == table && left.column.as_deref() == Some(column))
 }
 
 struct Assumed {
@@ -59,10 +65,7 @@ impl Assumed {
 
     /// Adds what a load needs. A column of the source that stays there has no namesake.
     fn load(&mut self, mapping: &Mapping, load: &Load, inputs: &Inputs<'_>) {
-        let stays = |column: &str| {
-            let from = relation::table_of(load);
-            mapping.leave.iter().any(|left| Some(left.table.as_str()) == from && left.column.as_deref() == Some(column))
-        };
+        let stays = |column: &str| relation::table_of(load).is_some_and(|from| stays(mapping, from, column));
         if let Some(relation) = relation::relation(load, inputs, &mut PlanFindings::default()) {
             for column in relation::columns(load, &relation, inputs).iter().filter(|column| !stays(&column.name)) {
                 self.column(&load.to, &column.name);

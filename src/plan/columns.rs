@@ -5,7 +5,7 @@
 use crate::mapping::{FeedRule, Load, MappedColumn, OwnerRule};
 use crate::model::ident::did_you_mean;
 use crate::model::pgtype::{Kind, SilentChange};
-use crate::model::rules::{Rules, Value};
+use crate::model::rules::{Existing, Rules, Value};
 use crate::model::schema::{TargetColumn, TargetTable};
 use crate::model::select::{Expr, Relation, Select};
 
@@ -108,8 +108,12 @@ impl ColumnPlanner<'_> {
             }
         }
         // The server computes a generated column, so its source column of the same name is not lost.
-        for column in table.columns.iter().filter(|c| c.generated) {
-            if let Some(same) = same_name(&column.name, &self.source) {
+        let generated = table.columns.iter().filter(|c| c.generated).map(|c| &c.name);
+        // A matched row keeps the target's id, and references to it follow.
+        let is_matched = table.has_rows && matches!(self.load.existing, Some(Existing::Match { .. }));
+        let matched = matching::surrogate(table).filter(|_| is_matched);
+        for name in generated.chain(matched) {
+            if let Some(same) = same_name(name, &self.source) {
                 taken.insert((source.clone(), same.name.clone()));
             }
         }

@@ -183,7 +183,7 @@ fn a_clean_run_of_any_size_fits_a_screen() {
         words.contains("And 192 more loads with ") && words.contains("3 loads without rows; -v lists each."),
         "{brief}"
     );
-    let whole = terminal(&[report], Style { colour: false, width: 80, all: true });
+    let whole = terminal(&[report], Style { colour: false, width: 120, all: true });
     assert_eq!(whole.matches("a_table_of_the_application_").count(), 200);
     let sum = |text: &str| {
         text.lines()

@@ -158,7 +158,8 @@ fn an_endless_select_of_a_dump_is_stopped() {
 
 #[test]
 fn an_endless_expression_of_the_mapping_is_stopped_in_plan_and_preflight() {
-    let column = |sql: &str| format!("{LOAD}[load.notes.columns]\nbody = {{ sql = \"\"\"coalesce({sql}, body)\"\"\" }}\n");
+    let column =
+        |sql: &str| format!("{LOAD}[load.notes.columns]\nbody = {{ sql = \"\"\"coalesce({sql}, body)\"\"\" }}\n");
     let plan = case(&column(&ENDLESS.replace("i < 0", "i REGEXP 'x'")));
     let mut run = watch(&plan, plan.place.migrate(["plan", "-m", "migrate.toml"]));
     run.until("plan", |run| run.has_open("source.db"));

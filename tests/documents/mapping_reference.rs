@@ -80,6 +80,7 @@ const HELD: &[(&str, &str)] = &[
     ("target", "mapping::target::the_mapping_selects_the_target_variable_and_schema"),
     ("target.schema", "mapping::target::the_mapping_selects_the_target_variable_and_schema"),
     ("target.url_env", "mapping::target::the_mapping_selects_the_target_variable_and_schema"),
+    ("target.versions", "preflight/versions::a_difference_is_a_refusal_if_the_mapping_asks_for_equal_versions"),
     ("target.ddl", "cutover::rehearse::a_rehearsal_of_personal_finance_ends_verified"),
     ("owner", "mapping::owners::a_text_owner_of_any_table_is_created_and_stamped_into_several_columns"),
     ("owner.table", "mapping::owners::a_text_owner_of_any_table_is_created_and_stamped_into_several_columns"),

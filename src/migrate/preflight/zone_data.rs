@@ -164,7 +164,8 @@ mod tests {
     fn equal_data_leave_no_doubt_and_a_missing_change_is_a_span() {
         let own = own();
         let equal = same(&own);
-        assert!(own.changes.len() > 150 && own.differing(&equal).is_empty());
+        assert!(own.changes.len() > 100, "{}", own.changes.len());
+        assert!(own.differing(&equal).is_empty(), "{:?}", own.differing(&equal));
         let mut other = equal.clone();
         let removed = other.changes.remove(20);
         let spans = own.differing(&other);
@@ -181,6 +182,7 @@ mod tests {
         let moved = own.exact[30];
         other.times.iter_mut().filter(|time| time.at == moved.at).for_each(|time| time.east -= 3_600);
         let spans = own.differing(&other);
-        assert_eq!(spans, [moved.at - STEP..moved.at + STEP]);
+        assert_eq!(spans.len(), 1, "{spans:?}");
+        assert_eq!(spans[0], moved.at - STEP..moved.at + STEP);
     }
 }

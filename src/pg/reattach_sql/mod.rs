@@ -113,7 +113,7 @@ impl ReattachSql {
     }
 
     /// The steps from `first` on.
-    pub(super) fn from_step(&self, first: usize) -> &[String] {
+    pub(super) fn remaining(&self, first: usize) -> &[String] {
         self.steps.get(first..).unwrap_or_default()
     }
 }

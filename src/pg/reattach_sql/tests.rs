@@ -104,5 +104,5 @@ fn a_trigger_names_the_partitions_in_which_it_is_enabled() {
         "ALTER TABLE ONLY public.items ENABLE TRIGGER by_code; ALTER TABLE other.\"Part\" ENABLE TRIGGER by_code";
     let read = ReattachSql::read(&of(DetachKind::Trigger), vec![step.to_owned()]).expect("statements of a trigger");
     assert_eq!(read.members, [("other".to_owned(), "Part".to_owned())]);
-    assert_eq!((read.count(), read.from_step(1).len()), (1, 0));
+    assert_eq!((read.count(), read.remaining(1).len()), (1, 0));
 }

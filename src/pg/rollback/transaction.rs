@@ -112,7 +112,7 @@ impl OpenRollback<'_> {
     /// # Errors
     /// If the remaining rows do not allow it, the server refuses, or the connection is lost.
     pub fn reattach(&mut self, object: &Detached) -> Result<(), ServerError> {
-        for statement in object.reattach_sql.from_step(object.steps) {
+        for statement in object.reattach_sql.remaining(object.steps) {
             let path = &self.application_path;
             path.reading(&mut self.tx, |tx| tx.batch_execute(statement).doing(object.reattaching()))?;
         }

@@ -171,4 +171,5 @@ found (finding, object, owner_oid, since) AS (
 SELECT f.finding, f.object, coalesce(pg_catalog.pg_get_userbyid(f.owner_oid)::text, '') AS owner, f.since
   FROM found f
  WHERE f.finding <> 'missing' AND f.finding <> 'known' OR EXISTS (SELECT FROM relations)
- ORDER BY f.finding, f.object
+ -- A list is cut after some objects: the schema and the tables say most.
+ ORDER BY f.finding, f.object LIKE 'schema %' DESC, f.object LIKE 'table %' DESC, f.object

@@ -162,8 +162,10 @@ fn differ_source_writes_over_the_rows_and_a_rollback_restores_them() {
     case.command(&["verify"]).exits(0);
     assert_eq!(case.target.count("noted"), 0, "no trigger ran");
     // A row that changed since is not restored.
-    case.target
-        .run("ALTER TABLE permissions DISABLE TRIGGER noting; UPDATE permissions SET label = 'since' WHERE id = 1");
+    case.target.run(
+        "ALTER TABLE permissions DISABLE TRIGGER noting; UPDATE permissions SET label = 'since' WHERE id = 1; \
+              ALTER TABLE permissions ENABLE TRIGGER noting",
+    );
     case.command(&["verify"]).exits(0).says(&["NotChecked"]);
     case.command(&["rollback", "--yes"])
         .exits(3)
