@@ -120,10 +120,19 @@ impl Session {
         let unknown = || ServerError::of_ledger(format!("detached.kind: there is no kind `{word}`"));
         let kind = DetachKind::read(word).ok_or_else(unknown)?;
         let reattached: bool = row.kept(6)?;
-        let mut reattach_sql = ReattachSql::default();
-        if !reattached {
-            let schema = self.application_path.schema.clone();
-            let forged = |ledger: &str| {
+        let schema = self.application_path.schema.clone();
+        let recorded = Recorded { schema: &schema, table: &table, object: &object, kind };
+        let mut read = ReattachSql::read(&recorded, row.kept(4)?);
+        if let Some(sql) = &read
+            && !self.are_partitions(&recorded, sql.members())?
+        {
+            read = None;
+        }
+        // The statements of a reattached object are run only if a rollback detaches it once more.
+        let reattach_sql = match read {
+            Some(sql) => sql,
+            None if reattached => ReattachSql::default(),
+            None => {
                 let reason = format!(
                     "row {no} of the table `detached` contains statements that are not those which reattach {object} on \
                      {schema}.{table}"
@@ -131,17 +140,11 @@ impl Session {
                 let advice = format!(
                     "None of them was run. Find out who changed the ledger. Create {object} again yourself, then: \
                      UPDATE {}.detached SET back = true WHERE run = {run} AND no = {no};",
-                    quoted(ledger)
+                    quoted(&self.ledger.schema)
                 );
-                ServerError::new(READING_LEDGER, reason).advise(advice)
-            };
-            let recorded = Recorded { schema: &schema, table: &table, object: &object, kind };
-            let read = ReattachSql::read(&recorded, row.kept(4)?).ok_or_else(|| forged(&self.ledger.schema))?;
-            if !self.are_partitions(&recorded, read.members())? {
-                return Err(forged(&self.ledger.schema));
+                return Err(ServerError::new(READING_LEDGER, reason).advise(advice));
             }
-            reattach_sql = read;
-        }
+        };
         let steps = usize::try_from(steps).unwrap_or(0);
         Ok(Detached { no, table, object, kind, reattach_sql, steps, shape: row.kept(5)?, reattached })
     }

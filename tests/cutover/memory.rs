@@ -192,7 +192,7 @@ fn the_keys_of_all_parents_share_one_bound() {
     place.write("big.toml", "format = 1\nname = \"big\"\n[load.c]\n");
     let target = Database::with("CREATE TABLE c (id int PRIMARY KEY, d0 date, d1 date, d2 date, d3 date)");
     for n in 0..4 {
-        // Each fits into 32 MiB with 8 bytes a key; all four do not.
+        // Each fits into the bound with 8 bytes a key; all four do not.
         target.run(&format!(
             "CREATE TABLE p{n} (day date); INSERT INTO p{n} SELECT '2000-01-01'::date + n FROM generate_series(1, 1500000) AS n;
              ALTER TABLE p{n} ADD PRIMARY KEY (day); ALTER TABLE c ADD FOREIGN KEY (d{n}) REFERENCES p{n}"

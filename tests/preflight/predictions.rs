@@ -218,7 +218,7 @@ fn a_check_that_raises_an_error_is_reported_without_row_content() {
         "CREATE TABLE t (id int PRIMARY KEY, a text CONSTRAINT counted CHECK (length(a) < 3 OR a::int > 0), n int)";
     let case = Case::new(&ten_rows("UPDATE t SET a = 'secret' WHERE id = 2"), target, "[load.t]\n");
     let ran = case.run(&["--dry-run"]);
-    assert_eq!(faults(&ran.json()), [("t".to_owned(), 2, None, "server-refused".to_owned())], "{}", ran.said());
+    assert!(faults(&ran.json()).contains(&("t".to_owned(), 2, None, "server-refused".to_owned())), "{}", ran.said());
     assert!(!ran.said().contains("secret"), "{}", ran.said());
     let ran = case.run(&["--yes", "--on-fault", "quarantine"]);
     assert!(faults(&ran.json()).contains(&("t".to_owned(), 2, None, "server-refused".to_owned())), "{}", ran.said());

@@ -66,9 +66,9 @@ fn a_ledger_with_a_part_of_another_role_is_refused_by_name() {
         ("CREATE RULE quiet AS ON UPDATE TO migrate.run DO INSTEAD NOTHING", "rule quiet of migrate.run"),
         ("ALTER TABLE migrate.run ENABLE ROW LEVEL SECURITY", "row-level security of migrate.run"),
         ("CREATE POLICY hidden ON migrate.run USING (false)", "policy hidden of migrate.run"),
-        ("ALTER TABLE migrate.run ALTER tool SET DEFAULT public.evil()", "function evil()"),
-        ("CREATE INDEX sly ON migrate.run ((tool || public.evil()))", "function evil()"),
-        ("ALTER TABLE migrate.run ADD CONSTRAINT sly CHECK (public.evil() <> tool) NOT VALID", "function evil()"),
+        ("ALTER TABLE migrate.run ALTER tool SET DEFAULT public.evil()", "evil()"),
+        ("CREATE INDEX sly ON migrate.run ((tool || public.evil()))", "evil()"),
+        ("ALTER TABLE migrate.run ADD CONSTRAINT sly CHECK (public.evil() <> tool) NOT VALID", "evil()"),
         (
             "ALTER TABLE migrate.ledger RENAME TO hidden; CREATE VIEW migrate.ledger AS SELECT public.evil()::int AS version;
              ALTER VIEW migrate.ledger OWNER TO ledger_eve",

@@ -32,6 +32,8 @@ pub fn on_target(
     let places: Vec<usize> = (0..referenced.columns.len()).collect();
     let what = ReadBack { schema, table: &referenced.table, columns: &referenced.columns, only: None };
     session.read_back(&what, &mut |image| keys.add(key(image, &places, &referenced.compared)))?;
+    // Only a set that grows can be made to forget its keys.
+    keys.settle();
     Ok(keys)
 }
 

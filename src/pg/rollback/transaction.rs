@@ -100,8 +100,12 @@ impl OpenRollback<'_> {
     /// Detaches a foreign key again that was detached before the run removed existing rows. The caller reattaches it.
     ///
     /// # Errors
-    /// If the server refuses or the connection is lost.
+    /// If the ledger has no statement that reattaches it, the server refuses, or the connection is lost.
     pub fn detach_again(&mut self, schema: &str, object: &Detached) -> Result<(), ServerError> {
+        if object.reattach_sql.count() == 0 {
+            let lost = format!("detached.back_sql: no statement that reattaches {} on {}", object.object, object.table);
+            return Err(ServerError::of_ledger(lost));
+        }
         let table = qualified(schema, &object.table);
         let sql = format!("ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {}", quoted(&object.object));
         self.tx.batch_execute(&sql).doing(ROLLING_BACK)
