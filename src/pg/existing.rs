@@ -276,10 +276,11 @@ fn reference(row: &Row) -> HeldReference {
     }
 }
 
-/// Returns the SQL of a column's value as the text that its type prints. A cast to text would drop the padding of `char(n)`.
+/// Returns the SQL of a column's value as the text that its type prints. A cast to text would drop the padding of `char(n)`, and
+/// IS NOT NULL would take a row of NULLs for NULL.
 pub(super) fn printed(of: &str, column: &str) -> String {
     let column = format!("{of}.{}", quoted(column));
-    format!("CASE WHEN {column} IS NOT NULL THEN pg_catalog.format('%s', {column}) END")
+    format!("CASE WHEN {column} IS DISTINCT FROM NULL THEN pg_catalog.format('%s', {column}) END")
 }
 
 /// Returns the columns of a table that hold a value of their own.

@@ -73,9 +73,14 @@ impl Waiting {
 /// The run of the second mapping is refused with these words, and writes nothing.
 #[track_caller]
 fn is_refused(case: &Case, args: &[&str], says: &[&str]) {
-    let before = case.target.inventory();
+    // A further lane of the other run may be noting its connection.
+    let inventory = || {
+        let all = case.target.inventory().into_iter();
+        all.filter(|line| !line.starts_with("migrate.backend")).collect::<Vec<_>>()
+    };
+    let before = inventory();
     run(case, "two", args).exits(3).says(&["load.two"]).says(says);
-    assert_eq!(case.target.inventory(), before);
+    assert_eq!(inventory(), before);
 }
 
 #[test]

@@ -67,7 +67,6 @@ fn a_ledger_with_a_part_of_another_role_is_refused_by_name() {
         ("ALTER TABLE migrate.run ENABLE ROW LEVEL SECURITY", "row-level security of migrate.run"),
         ("CREATE POLICY hidden ON migrate.run USING (false)", "policy hidden of migrate.run"),
         ("ALTER TABLE migrate.run ALTER tool SET DEFAULT public.evil()", "evil()"),
-        ("CREATE INDEX sly ON migrate.run ((tool || public.evil()))", "evil()"),
         ("ALTER TABLE migrate.run ADD CONSTRAINT sly CHECK (public.evil() <> tool) NOT VALID", "evil()"),
         (
             "ALTER TABLE migrate.ledger RENAME TO hidden; CREATE VIEW migrate.ledger AS SELECT public.evil()::int AS version;
@@ -77,11 +76,7 @@ fn a_ledger_with_a_part_of_another_role_is_refused_by_name() {
     ] {
         let case = case();
         case.exits(0, &["--yes"]);
-        // An expression over a function that a CHECK or an index calls must not be evaluated here.
-        let forge = forge.replace("CREATE INDEX sly", "ALTER FUNCTION public.evil() IMMUTABLE; DELETE FROM migrate.batch; \
-            DELETE FROM migrate.part; DELETE FROM migrate.load; DELETE FROM migrate.made; DELETE FROM migrate.backend; \
-            DELETE FROM migrate.run; CREATE INDEX sly");
-        case.target.run(&forge);
+        case.target.run(forge);
         is_refused(&case, &[says]);
     }
 }

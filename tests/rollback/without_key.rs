@@ -26,5 +26,9 @@ fn rows_without_a_key_are_not_removed_from_a_restored_database() {
     case.exits(0, &["--yes"]);
     // As `pg_restore --single-transaction` does: every row has the number of the restoring transaction.
     case.target.run("BEGIN; UPDATE t SET w = w; UPDATE migrate.batch SET batch = batch; UPDATE migrate.ledger SET version = version; COMMIT");
-    is_refused(&case, &["t"], &["none was written by a transaction of the run", "no key that the run sent identifies a row"]);
+    is_refused(
+        &case,
+        &["t"],
+        &["none was written by a transaction of the run", "no key that the run sent identifies a row"],
+    );
 }

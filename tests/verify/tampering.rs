@@ -98,7 +98,7 @@ fn case() -> Case {
     let omitted = "c1 = { omit = true }\nc31 = { omit = true }\n";
     let leave = "[leave]\none.c1 = \"left\"\none.c31 = \"left\"\n";
     let mapping = format!(
-        "[load.keyed]\n[load.bare]\n[load.one]\nto = \"merged\"\n[load.one.columns]\n{omitted}[load.two]\nto = \"merged\"\n{leave}"
+        "zone = \"UTC\"\n[load.keyed]\n[load.bare]\n[load.one]\nto = \"merged\"\n[load.one.columns]\n{omitted}[load.two]\nto = \"merged\"\n{leave}"
     );
     Case::new(&source, &target, &mapping)
 }

@@ -60,7 +60,14 @@ pub fn remove(
     job.observer.on_event(Event::Step(StepKind::Rollback));
     // If the answer to the commit is lost, the next attempt finds the run removed and returns this result.
     let mut result = RollbackResult::default();
+    let mut is_retry = false;
     job.retrying(session, |session| {
+        // Nothing may be noted for a run that is rolled back already.
+        if std::mem::replace(&mut is_retry, true)
+            && matches!(session.begin_rollback(run)?, RollbackStart::AlreadyRolledBack)
+        {
+            return Ok(std::mem::take(&mut result));
+        }
         let mut settled = Settled {
             now: run.judged.now,
             env: job.env.clone(),
