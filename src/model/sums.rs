@@ -17,7 +17,7 @@ pub struct Sums {
     pub faults: u64,
     /// Digest of the rows written.
     pub digest: Digest,
-    /// Digest of the rows written, in the server's own text form of the columns of [`Judged::returned`].
+    /// Digest of the rows written, in the server's own text form of the columns of `Judged::returned`.
     pub returned: Digest,
     /// Rows written that were not read back for that digest.
     pub unreturned: u64,

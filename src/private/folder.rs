@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::BeforeRemoval;
 
-/// The first part of the name of a private folder. [`leftovers`](super::leftovers) recognises it.
+/// The first part of the name of a private folder. [`leftovers`](fn@super::leftovers) recognises it.
 pub(super) const PREFIX: &str = "migrate-private-";
 
 /// The first part of the name until the folder is locked. No other process looks at such a folder.

@@ -1,7 +1,7 @@
 //! Places in the file system that only this user may read, and that are removed on every way out of the process.
 //!
 //! [`PrivateFolder`] and [`Draft`] register themselves here. Dropping them removes them. [`remove_all`] removes the rest when
-//! the process ends without unwinding, as after a signal. Only `kill -9` leaves them. [`leftovers`] finds those of a dead
+//! the process ends without unwinding, as after a signal. Only `kill -9` leaves them. [`leftovers`](fn@leftovers) finds those of a dead
 //! process: each place is locked for as long as its process lives, and the kernel releases the lock with the process.
 
 mod draft;
