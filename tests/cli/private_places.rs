@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use super::stopped::{ENDLESS, LOAD, SLEEPS, SLOW, TARGET, Watched, case, watch};
+use super::stopped::{ENDLESS, IS_EMBEDDED, LOAD, SLOW, TARGET, Watched, case, rehearsal_sleeps, watch};
 use crate::support::case::Case;
 
 /// A case whose folders every user may enter, so that only the tool's own modes protect its files.
@@ -104,29 +104,28 @@ fn the_server_of_a_rehearsal_is_private_and_the_next_run_stops_it_after_a_kill()
     let case = open_case(&format!("[target]\nddl = [\"target.sql\"]\n{LOAD}"));
     case.place.write("target.sql", format!("{TARGET} {SLOW}; ALTER TABLE notes ADD CHECK (slow(id));"));
     let mut run = watch(&case, case.place.migrate(["rehearse", "-m", "migrate.toml"]));
-    run.until("rehearse", |run| {
-        let folder = std::fs::read_dir(&run.temporary).expect("the folder").flatten().next();
-        let Some(folder) = folder.map(|folder| folder.path()) else { return false };
-        let config = format!("host='{}' user=postgres", folder.display());
-        let Ok(mut client) = postgres::Client::connect(&config, postgres::NoTls) else { return false };
-        let asleep = client.query_one(&format!("SELECT count(*) FROM pg_stat_activity WHERE {SLEEPS}"), &[]);
-        asleep.is_ok_and(|row| row.get::<_, i64>(0) > 0)
-    });
+    run.until("rehearse", rehearsal_sleeps);
     assert_eq!(readable(&case), [""; 0]);
     let left = folder(&case);
-    let socket = std::fs::symlink_metadata(left.join(".s.PGSQL.5432")).expect("a socket");
-    assert_eq!(socket.mode() & 0o777, 0o700);
-    let admits = std::fs::read_to_string(left.join("data/pg_hba.conf")).expect("its rules");
-    assert_eq!(admits, "local all all peer map=rehearsal\n", "no user is trusted");
-    let pid = std::fs::read_to_string(left.join("data/postmaster.pid")).expect("a server");
-    let process = Path::new("/proc").join(pid.lines().next().expect("its number"));
+    let server = (!IS_EMBEDDED).then(|| private_server(&left));
     killed(run);
-    assert!(readable(&case).is_empty() && process.exists());
+    assert!(readable(&case).is_empty() && left.exists());
+    assert!(server.as_ref().is_none_or(|process| process.exists()));
     case.place.migrate(["--dry-run", "-m", "migrate.toml"]).env("TMPDIR", case.place.path("tmp")).exits(0);
     assert!(!left.exists());
     let begin = Instant::now();
-    while process.exists() {
+    while server.as_ref().is_some_and(|process| process.exists()) {
         assert!(begin.elapsed() < Duration::from_secs(30), "the server still runs");
         std::thread::yield_now();
     }
+}
+
+/// Returns the folder in `/proc` of the server whose data is in this folder. It admits one user of the machine.
+fn private_server(folder: &Path) -> PathBuf {
+    let socket = std::fs::symlink_metadata(folder.join(".s.PGSQL.5432")).expect("a socket");
+    assert_eq!(socket.mode() & 0o777, 0o700);
+    let admits = std::fs::read_to_string(folder.join("data/pg_hba.conf")).expect("its rules");
+    assert_eq!(admits, "local all all peer map=rehearsal\n", "no user is trusted");
+    let pid = std::fs::read_to_string(folder.join("data/postmaster.pid")).expect("a server");
+    Path::new("/proc").join(pid.lines().next().expect("its number"))
 }

@@ -6,7 +6,7 @@ use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
-use std::process::{Child, Command};
+use std::process::{Child, Command, Output};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -82,6 +82,12 @@ impl Watched {
         folders.filter_map(|folder| std::fs::metadata(folder.path().join("source.db")).ok()).map(|m| m.len()).sum()
     }
 
+    /// The private folder of a rehearsal's server. `None` before it exists.
+    fn rehearsal_folder(&self) -> Option<PathBuf> {
+        let mut folders = std::fs::read_dir(&self.temporary).expect("the folder").flatten();
+        folders.next().map(|folder| folder.path())
+    }
+
     /// True if the process has this file open.
     fn has_open(&self, name: &str) -> bool {
         let opened = std::fs::read_dir(format!("/proc/{}/fd", self.pid)).into_iter().flatten().flatten();
@@ -104,14 +110,24 @@ impl Watched {
         let took = begin.elapsed();
         println!("{phase}: {} ms", took.as_millis());
         let _ended = self.reader.take().map(JoinHandle::join);
-        let mut ran = Ran::of_child(self.child);
-        ran.stderr = self.said.lock().expect("its lines").clone();
+        let mut stdout = Vec::new();
+        let out = self.child.stdout.take().map(|mut out| out.read_to_end(&mut stdout));
+        out.expect("its output").expect("its output");
+        let stderr = self.said.lock().expect("its lines").clone().into_bytes();
+        let ran = Ran::of(Output { status: self.child.wait().expect("its end"), stdout, stderr });
         assert_eq!(ran.code, 130, "{phase}: {}", ran.said());
         let said = ran.said().split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(said.contains("the process was asked to stop") && said.contains(words), "{phase}: {said}");
         let left: Vec<_> = std::fs::read_dir(&self.temporary).expect("the folder").flatten().collect();
         assert!(left.is_empty(), "{phase}: {left:?}");
         ran
+    }
+}
+
+impl Drop for Watched {
+    /// A process whose test failed must not outlive it.
+    fn drop(&mut self) {
+        let _ended = self.child.kill();
     }
 }
 
@@ -292,7 +308,23 @@ fn the_prompt_is_ended() {
 pub(super) const SLOW: &str = "CREATE OR REPLACE FUNCTION slow(int) RETURNS boolean LANGUAGE plpgsql AS 'BEGIN IF to_regclass(''migrate.run'') IS NOT NULL THEN PERFORM pg_sleep(600); END IF; RETURN true; END'";
 const FAST: &str = "CREATE OR REPLACE FUNCTION slow(int) RETURNS boolean LANGUAGE plpgsql AS 'BEGIN RETURN true; END'";
 
-pub(super) const SLEEPS: &str = "wait_event = 'PgSleep'";
+const SLEEPS: &str = "wait_event = 'PgSleep'";
+
+/// True if `rehearse` uses the server inside the process.
+pub(super) const IS_EMBEDDED: bool = cfg!(feature = "embedded");
+
+/// True once the server of a rehearsal is in the sleep of [`SLOW`]. The one inside the process has no second connection that
+/// could be asked, so a line about the load's progress counts there.
+pub(super) fn rehearsal_sleeps(run: &Watched) -> bool {
+    if IS_EMBEDDED {
+        return run.has_said("load: ");
+    }
+    let Some(folder) = run.rehearsal_folder() else { return false };
+    let config = format!("host='{}' user=postgres", folder.display());
+    let Ok(mut client) = postgres::Client::connect(&config, postgres::NoTls) else { return false };
+    let asleep = client.query_one(&format!("SELECT count(*) FROM pg_stat_activity WHERE {SLEEPS}"), &[]);
+    asleep.is_ok_and(|row| row.get::<_, i64>(0) > 0)
+}
 
 #[test]
 fn a_load_is_stopped_and_resumed() {
@@ -347,17 +379,14 @@ fn a_rehearsal_is_stopped_with_its_server() {
     let case = case(&format!("[target]\nddl = [\"target.sql\"]\n{LOAD}"));
     case.place.write("target.sql", format!("{TARGET} {SLOW}; ALTER TABLE notes ADD CHECK (slow(id));"));
     let mut run = watch(&case, case.place.migrate(["rehearse", "-m", "migrate.toml"]));
-    let mut server = None;
-    run.until("rehearse", |run| {
-        let folder = std::fs::read_dir(&run.temporary).expect("the folder").flatten().next();
-        let Some(folder) = folder.map(|folder| folder.path()) else { return false };
-        let config = format!("host='{}' user=postgres", folder.display());
-        let Ok(mut client) = postgres::Client::connect(&config, postgres::NoTls) else { return false };
-        server = std::fs::read_to_string(folder.join("data/postmaster.pid")).ok();
-        let asleep = client.query_one(&format!("SELECT count(*) FROM pg_stat_activity WHERE {SLEEPS}"), &[]);
-        asleep.is_ok_and(|row| row.get::<_, i64>(0) > 0)
-    });
+    run.until("rehearse", rehearsal_sleeps);
+    let server = run.rehearsal_folder().map(|folder| folder.join("data/postmaster.pid"));
+    let server = server.and_then(|file| std::fs::read_to_string(file).ok());
     run.stops("rehearse", "");
+    if IS_EMBEDDED {
+        // The server is a part of the process that has ended.
+        return;
+    }
     let pid = server.and_then(|text| text.lines().next().map(str::to_owned)).expect("its number");
     let begin = Instant::now();
     // It has ended, and its parent may still have to take note.

@@ -134,7 +134,8 @@ impl Run {
 }
 
 impl Ran {
-    fn of(output: Output) -> Ran {
+    /// Reads the output of a process that has ended.
+    pub fn of(output: Output) -> Ran {
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("output in UTF-8");
         let code = output.status.code().or(output.status.signal().map(|signal| -signal));
         Ran { code: code.expect("an exit or a signal"), stdout: text(output.stdout), stderr: text(output.stderr) }
