@@ -2,6 +2,7 @@
 //!
 //! The meaning of the settings belongs to `pg::connect`.
 
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
@@ -25,8 +26,8 @@ pub struct Connector<'a> {
     pub schema: &'a str,
     pub read_only: ReadOnly,
     pub observer: &'a dyn Observer,
-    /// Set when the process is asked to stop. A wait ends then.
-    pub asked: &'a AtomicBool,
+    /// Set when the process is asked to stop. Waits end then, and running statements are cancelled.
+    pub asked: &'a Arc<AtomicBool>,
 }
 
 /// The settings of the connection. `None` if no target was named.
@@ -88,7 +89,8 @@ impl Connector<'_> {
             self.observer.on_event(Event::Retry { attempt, why: e.sqlstate().unwrap_or(e.reason()) });
             job::pause(self.asked, left)
         };
-        let client = self.settings.connect_patiently(self.read_only, patience, &mut wait)?;
+        let mut client = self.settings.connect_patiently(self.read_only, patience, &mut wait)?;
+        client.interrupt_when(Arc::clone(self.asked));
         Session::new(client, self.schema, &self.common.ledger_schema).map_err(lost_again)
     }
 }

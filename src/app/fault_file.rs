@@ -42,7 +42,8 @@ pub fn quarantined(
     report: &mut Report,
 ) -> Result<(), ServerError> {
     let mut listing = Listing { shows_values: m.shows_values(), ..Listing::default() };
-    for load in &plan.loads {
+    let faulty = session.loads_with_faults(run.id)?;
+    for load in plan.loads.iter().filter(|load| faulty.contains(&load.name)) {
         session.faults::<ServerError>(run.id, &load.name, &mut |some| {
             some.iter().for_each(|fault| listing.take(fault));
             Ok(())

@@ -13,14 +13,9 @@ use crate::plan::sequences::{PlannedSequence, SequenceColumn, planned_sequences}
 /// The reason for the stop. Sequences that were advanced stay so.
 pub fn set_sequences(job: &Job<'_>, session: &mut Session, run: &Run) -> Result<(), Stop> {
     job.observer.on_event(Event::Step(StepKind::Sequences));
-    for planned in planned_sequences(job.plan, job.source.schema(), job.target, &run.judged.shifts) {
-        job.retrying(session, |session| {
-            let is_mine = session.advance_sequence(run, &job.plan.schema, &planned)?
-                && session.note_sequence_end(run, &planned.sequence)?;
-            if is_mine { Ok(()) } else { Err(Stop::Fenced) }
-        })?;
-    }
-    Ok(())
+    let planned = planned_sequences(job.plan, job.source.schema(), job.target, &run.judged.shifts);
+    let advance = |session: &mut Session| Ok(session.advance_sequences(run, &job.plan.schema, &planned, false)?);
+    if job.retrying(session, advance)? { Ok(()) } else { Err(Stop::Fenced) }
 }
 
 /// Advances a sequence past the existing rows before it issues ids, because previous loads may have written ids. Notes the
@@ -30,7 +25,6 @@ pub fn set_sequences(job: &Job<'_>, session: &mut Session, run: &Run) -> Result<
 /// If the target refuses or the connection is lost.
 pub fn past_rows(job: &Job<'_>, session: &mut Session, run: &Run, column: SequenceColumn<'_>) -> Result<(), Stop> {
     let planned = PlannedSequence::for_column(job.plan, job.source.schema(), column, &run.judged.shifts);
-    let is_mine = session.note_sequence_start(run, column.sequence)?
-        && session.advance_sequence(run, &job.plan.schema, &planned)?;
+    let is_mine = session.advance_sequences(run, &job.plan.schema, &[planned], true)?;
     if is_mine { Ok(()) } else { Err(Stop::Fenced) }
 }

@@ -236,6 +236,22 @@ pub struct PartDone {
 }
 
 impl PartDone {
+    /// Parts without batches: `cuts` has the last key of each part except the last one.
+    pub fn between(cuts: Vec<Key>) -> Vec<PartDone> {
+        let after = std::iter::once(None).chain(cuts.iter().cloned().map(Some));
+        let until = cuts.iter().cloned().map(Some).chain(std::iter::once(None));
+        let part = |(part, (after, until))| PartDone {
+            part,
+            after,
+            until,
+            done: false,
+            next_batch: 1,
+            last: None,
+            sums: Sums::default(),
+        };
+        (0..).zip(after.zip(until)).map(part).collect()
+    }
+
     /// The range of keys whose rows are committed. `None` if no batch is committed.
     pub fn committed(&self) -> Option<KeyRange<'_>> {
         let until = if self.done { self.until.as_ref() } else { self.last.as_ref() };

@@ -7,14 +7,18 @@
 //! CHECKs and triggers of the application run until the commit. Each later statement of the tool's own therefore names every
 //! function, operator and type with its schema, or runs through `ApplicationPath::leave_for`.
 
-use postgres::Transaction;
-
+use super::client::{Parameter, Pipeline, Reply, Transaction};
 use super::error::{Doing, ServerError};
 use super::session::{ApplicationPath, LedgerSchema, Prepared, Session};
+use crate::model::ident::{literal, quoted};
 use crate::model::key::Key;
 use crate::model::ledger::Sums;
 
 const WRITING: &str = "writing a batch";
+
+/// Writes the quarantined rows of a batch into the ledger: its key in the ledger, faults.
+pub(super) const WRITE_FAULTS: &str = "INSERT INTO :ledger.fault (run, load, part, batch, fault) \
+     SELECT $1, $2, $3, $4, f::pg_catalog.jsonb FROM pg_catalog.unnest($5::pg_catalog.text[]) AS f";
 
 /// The batch's key in the ledger.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,17 +85,11 @@ impl Session {
     /// # Errors
     /// If the server refuses or the connection is lost.
     pub fn begin_batch(&mut self, id: &BatchId<'_>, last_of_part: bool) -> Result<BatchStart<'_>, ServerError> {
-        const SQL: &str = "WITH mine AS (SELECT run FROM :ledger.run WHERE run = $1 AND epoch = $2 AND state = 'Running' FOR SHARE) \
-                           INSERT INTO :ledger.batch (run, load, part, batch) SELECT run, $3, $4, $5 FROM mine \
-                           WHERE CASE WHEN $6 THEN true ELSE set_config('synchronous_commit', 'off', true) IS NOT NULL END \
-                           AND set_config('search_path', $7, true) IS NOT NULL";
         let Session { client, prepared, ledger, application_path, .. } = self;
-        let mut tx = client.transaction().doing(WRITING)?;
-        let sql = prepared.get(&mut tx, &ledger.sql(SQL)).doing(WRITING)?;
-        let path = &application_path.path;
-        match tx.execute(&sql, &[&id.run, &id.epoch, &id.load, &id.part, &id.batch, &last_of_part, path]).doing(WRITING)
-        {
-            Ok(0) => Ok(BatchStart::Fenced),
+        let mut tx = client.begun_transaction();
+        let begun = tx.simple_query(&id.begin(ledger, application_path, last_of_part)).doing(WRITING);
+        match begun.map(Reply::Script) {
+            Ok(begun) if begun.counts().last() == Some(&0) => Ok(BatchStart::Fenced),
             Ok(_) => Ok(BatchStart::Open(OpenBatch {
                 tx,
                 ledger,
@@ -104,6 +102,22 @@ impl Session {
             Err(e) if e.is_unique_violation() => Ok(BatchStart::AlreadyCommitted),
             Err(e) => Err(e),
         }
+    }
+}
+
+impl BatchId<'_> {
+    /// The script that begins a transaction, inserts the ledger's row and sets the application's search path. One message, so
+    /// that nothing after a refused `BEGIN` runs. Its last statement changes no row if the run was taken over.
+    pub(super) fn begin(&self, ledger: &LedgerSchema, path: &ApplicationPath, last_of_part: bool) -> String {
+        let BatchId { run, epoch, load, part, batch } = self;
+        let (ledger, load, path) = (quoted(&ledger.schema), literal(load), literal(&path.path));
+        let lazily = if last_of_part { "" } else { "set_config('synchronous_commit', 'off', true) IS NOT NULL AND " };
+        format!(
+            "START TRANSACTION; \
+             WITH mine AS (SELECT run FROM {ledger}.run WHERE run = {run} AND epoch = {epoch} AND state = 'Running' FOR SHARE) \
+             INSERT INTO {ledger}.batch (run, load, part, batch) SELECT run, {load}, {part}, {batch} FROM mine \
+             WHERE {lazily}set_config('search_path', {path}, true) IS NOT NULL"
+        )
     }
 }
 
@@ -180,10 +194,7 @@ impl OpenBatch<'_> {
     /// # Errors
     /// If the server refuses or the connection is lost.
     pub fn write_faults(&mut self, id: &BatchId<'_>, faults: &[String]) -> Result<(), ServerError> {
-        let sql: &str = &self.ledger.sql(
-            "INSERT INTO :ledger.fault (run, load, part, batch, fault) \
-             SELECT $1, $2, $3, $4, f::pg_catalog.jsonb FROM pg_catalog.unnest($5::pg_catalog.text[]) AS f",
-        );
+        let sql = &self.ledger.sql(WRITE_FAULTS);
         self.tx.execute(sql, &[&id.run, &id.load, &id.part, &id.batch, &faults]).doing(WRITING)?;
         Ok(())
     }
@@ -194,42 +205,83 @@ impl OpenBatch<'_> {
     /// If the server refuses. If the connection is lost: then the batch may be committed or not, and only
     /// [`Session::begin_batch`] with the same number can tell.
     pub fn commit(mut self, id: &BatchId<'_>, end: &BatchEnd<'_>) -> Result<(), ServerError> {
-        const SQL: &str = "WITH ended AS (UPDATE :ledger.part SET done = true \
-                   WHERE $15 AND (run, load, part) OPERATOR(pg_catalog.=) ($1, $2, $3)) \
-                   UPDATE :ledger.batch SET first_key = $5, last_key = $6, read = $7, written = $8, skipped = $9, faults = $10, \
-                   digest = $11, issued = $12, losses = ($13::pg_catalog.text)::pg_catalog.jsonb, \
-                   lookups = ($14::pg_catalog.text)::pg_catalog.jsonb \
-                   WHERE (run, load, part, batch) OPERATOR(pg_catalog.=) ($1, $2, $3, $4)";
-        let (first, last) = (end.first.map(Key::written), end.last.map(Key::written));
-        let sums = end.sums;
-        let losses = serde_json::to_string(&sums.losses).map_err(|e| ServerError::new(WRITING, e.to_string()))?;
-        let lookups = serde_json::to_string(&sums.lookups).map_err(|e| ServerError::new(WRITING, e.to_string()))?;
-        let issued = (!end.issued.is_empty()).then_some(end.issued);
-        let counts = [sums.read, sums.written, sums.skipped, sums.faults].map(|n| n as i64);
-        let digest = sums.digests();
-        let sql = self.prepared.get(&mut self.tx, &self.ledger.sql(SQL)).doing(WRITING)?;
-        self.tx
-            .execute(
-                &sql,
-                &[
-                    &id.run,
-                    &id.load,
-                    &id.part,
-                    &id.batch,
-                    &first,
-                    &last,
-                    &counts[0],
-                    &counts[1],
-                    &counts[2],
-                    &counts[3],
-                    &digest,
-                    &issued,
-                    &losses,
-                    &lookups,
-                    &end.last_of_part,
-                ],
-            )
-            .doing(WRITING)?;
-        self.tx.commit().doing("committing a batch")
+        let record = end.record()?;
+        let steps = Pipeline::new().query(record.sql(self.ledger, "$8"), &record.parameters(id)).script("COMMIT");
+        let expected = steps.len();
+        let replies = steps.run(&mut self.tx);
+        if replies.len() == expected {
+            self.tx.ended();
+        }
+        for (reply, doing) in replies.into_iter().zip([WRITING, "committing a batch"]) {
+            reply.doing(doing)?;
+        }
+        Ok(())
+    }
+}
+
+/// The values of a completed ledger row, in the form of parameters.
+pub(super) struct BatchRecord<'a> {
+    first: Option<String>,
+    last: Option<String>,
+    counts: [i64; 4],
+    digest: Vec<u8>,
+    issued: Option<&'a [i64]>,
+    losses: String,
+    lookups: String,
+    last_of_part: bool,
+}
+
+impl BatchEnd<'_> {
+    /// The values of the completed row.
+    pub(super) fn record(&self) -> Result<BatchRecord<'_>, ServerError> {
+        let sums = self.sums;
+        let unwritable = |e: serde_json::Error| ServerError::new(WRITING, e.to_string());
+        Ok(BatchRecord {
+            first: self.first.map(Key::written),
+            last: self.last.map(Key::written),
+            counts: [sums.read, sums.written, sums.skipped, sums.faults].map(|n| n as i64),
+            digest: sums.digests(),
+            issued: (!self.issued.is_empty()).then_some(self.issued),
+            losses: serde_json::to_string(&sums.losses).map_err(unwritable)?,
+            lookups: serde_json::to_string(&sums.lookups).map_err(unwritable)?,
+            last_of_part: self.last_of_part,
+        })
+    }
+}
+
+impl BatchRecord<'_> {
+    /// The statement that completes the row. `written`: the SQL of the number of written rows, which is parameter 8.
+    pub(super) fn sql(&self, ledger: &LedgerSchema, written: &str) -> String {
+        let sql = ledger.sql(
+            "WITH ended AS (UPDATE :ledger.part SET done = true \
+               WHERE $15 AND (run, load, part) OPERATOR(pg_catalog.=) ($1, $2, $3)) \
+             UPDATE :ledger.batch SET first_key = $5, last_key = $6, read = $7, written = :written, skipped = $9, faults = $10, \
+               digest = $11, issued = $12, losses = ($13::pg_catalog.text)::pg_catalog.jsonb, \
+               lookups = ($14::pg_catalog.text)::pg_catalog.jsonb \
+             WHERE (run, load, part, batch) OPERATOR(pg_catalog.=) ($1, $2, $3, $4)",
+        );
+        sql.replace(":written", written)
+    }
+
+    /// The parameters of the statement.
+    pub(super) fn parameters<'p>(&'p self, id: &'p BatchId<'_>) -> [&'p dyn Parameter; 15] {
+        let [read, written, skipped, faults] = &self.counts;
+        [
+            &id.run,
+            &id.load,
+            &id.part,
+            &id.batch,
+            &self.first,
+            &self.last,
+            read,
+            written,
+            skipped,
+            faults,
+            &self.digest,
+            &self.issued,
+            &self.losses,
+            &self.lookups,
+            &self.last_of_part,
+        ]
     }
 }

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use postgres::{Client, Row};
+use postgres::Row;
 
+use super::client::Client;
 use super::error::{Doing, ServerError};
 use super::rights;
 use super::session::Session;

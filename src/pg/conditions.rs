@@ -3,9 +3,9 @@
 //!
 //! Rows are sent as arrays of their columns. Nothing is written; an answer is the positions of rows.
 
-use postgres::types::ToSql;
-use postgres::{Client, Row};
+use postgres::Row;
 
+use super::client::{Client, Parameter};
 use super::error::{Doing, ServerError};
 use super::session::Session;
 use super::values::ValueArray;
@@ -135,8 +135,8 @@ impl AskedRows<'_> {
         )
     }
 
-    fn parameters(&self) -> Vec<&(dyn ToSql + Sync)> {
-        self.columns.iter().map(|c| c as &(dyn ToSql + Sync)).collect()
+    fn parameters(&self) -> Vec<&dyn Parameter> {
+        self.columns.iter().map(|c| c as &dyn Parameter).collect()
     }
 }
 

@@ -1,18 +1,18 @@
 //! Sending rows with COPY, straight into their table or through a staging table that skips keys that exist already.
 
-use std::io::Write;
-
-use postgres::{ToStatement, Transaction};
+use bytes::Bytes;
+use postgres::Statement;
 
 use super::batch::OpenBatch;
+use super::client::{Client, CopyIn};
 use super::equality::Equality;
 use super::error::{Doing, Operation, ServerError};
 use crate::model::ident::{free_name, qualified, quoted, quoted_list};
 use crate::plan::SkippedRows;
 use crate::wire::binary;
 
-/// The largest slice that is passed to the client library at once. The library flushes each write over 4 KiB with a round
-/// through its runtime, so slices are large.
+/// The largest slice that is passed to the client library at once. Each costs a round through its event loop, so slices are
+/// large.
 const SLICE: usize = 256 * 1024;
 
 /// The destination of rows.
@@ -30,6 +30,14 @@ pub struct Destination<'a> {
     pub skipped: Option<&'a SkippedRows>,
     /// True if NULL equals NULL in the key of skipped rows.
     pub nulls_equal: bool,
+}
+
+impl Destination<'_> {
+    /// The table itself as the destination of a COPY.
+    pub(super) fn straight(&self) -> CopyTarget {
+        let table = format!("{} ({})", qualified(self.schema, self.table), quoted_list(self.columns));
+        CopyTarget { table, as_text: self.as_text }
+    }
 }
 
 /// The destination of one COPY statement.
@@ -57,8 +65,7 @@ impl OpenBatch<'_> {
     pub fn copy(&mut self, into: &Destination<'_>, bytes: &[u8], rows: u64) -> Result<Vec<usize>, ServerError> {
         match into.skipped {
             None => {
-                let table = format!("{} ({})", qualified(into.schema, into.table), quoted_list(into.columns));
-                self.copy_straight(&CopyTarget { table, as_text: into.as_text }, bytes, rows)?;
+                self.copy_straight(&into.straight(), bytes, rows)?;
                 Ok(Vec::new())
             }
             Some(skipped) => {
@@ -154,28 +161,60 @@ pub(super) fn place_column(into: &Destination<'_>) -> String {
 }
 
 /// Sends encoded rows by COPY. The server must report as many rows as were sent.
-pub(super) fn copy_rows<S: ToStatement + ?Sized>(
-    tx: &mut Transaction<'_>,
-    statement: &S,
+pub(super) fn copy_rows(
+    client: &mut Client,
+    statement: &Statement,
     to: &CopyTarget,
     bytes: &[u8],
     rows: u64,
 ) -> Result<(), ServerError> {
-    let mut writer = tx.copy_in(statement).doing(Operation::CopyRows)?;
-    if !to.as_text {
-        writer.write_all(binary::HEADER).doing(Operation::CopyRows)?;
-    }
-    for slice in bytes.chunks(SLICE) {
-        writer.write_all(slice).doing(Operation::CopyRows)?;
-    }
-    if !to.as_text {
-        writer.write_all(binary::TRAILER).doing(Operation::CopyRows)?;
-    }
-    let taken = writer.finish().doing(Operation::CopyRows)?;
+    let mut copy = client.copy_in(statement).doing(Operation::CopyRows)?;
+    send_rows(client, &mut copy, to, bytes)?;
+    let taken = copy.finish(client).doing(Operation::CopyRows)?;
     if taken != rows {
         let message = format!("the server took {taken} of {rows} rows: a trigger or a rule swallowed the others");
         let refused = ServerError::new(Operation::CopyRows, message).swallowed();
         return Err(ServerError { table: Some(to.table.clone()), ..refused });
     }
     Ok(())
+}
+
+/// Sends all rows of a COPY.
+pub(super) fn send_rows(
+    client: &mut Client,
+    copy: &mut CopyIn,
+    to: &CopyTarget,
+    bytes: &[u8],
+) -> Result<(), ServerError> {
+    to.begin(client, copy)?;
+    send_slices(client, copy, bytes)?;
+    to.end(client, copy)
+}
+
+/// Sends some rows of a COPY.
+pub(super) fn send_slices(client: &mut Client, copy: &mut CopyIn, bytes: &[u8]) -> Result<(), ServerError> {
+    bytes
+        .chunks(SLICE)
+        .try_for_each(|slice| copy.send(client, Bytes::copy_from_slice(slice)).doing(Operation::CopyRows))
+}
+
+impl CopyTarget {
+    /// Sends the bytes before the first row.
+    pub fn begin(&self, client: &mut Client, copy: &mut CopyIn) -> Result<(), ServerError> {
+        self.send_unless_text(client, copy, binary::HEADER)
+    }
+
+    /// Sends the bytes after the last row.
+    pub fn end(&self, client: &mut Client, copy: &mut CopyIn) -> Result<(), ServerError> {
+        self.send_unless_text(client, copy, binary::TRAILER)
+    }
+
+    fn send_unless_text(
+        &self,
+        client: &mut Client,
+        copy: &mut CopyIn,
+        bytes: &'static [u8],
+    ) -> Result<(), ServerError> {
+        if self.as_text { Ok(()) } else { copy.send(client, Bytes::from_static(bytes)).doing(Operation::CopyRows) }
+    }
 }

@@ -3,8 +3,9 @@
 //! The transaction that detaches an object writes the statements that reattach it into the ledger. Each step of
 //! reattaching is counted in the ledger in its own transaction.
 
-use postgres::Row;
+use postgres::{Row, SimpleQueryMessage};
 
+use super::client::{Parameter, Pipeline, Reply};
 use super::error::{Doing, Operation, READING_LEDGER, ServerError};
 use super::ledger::MINE;
 use super::reattach_sql::{ReattachSql, Recorded};
@@ -68,31 +69,41 @@ impl Session {
     /// # Errors
     /// If the server refuses: then nothing is detached. If the connection is lost: then the ledger lists what is detached.
     pub fn detach_objects(&mut self, run: &Run, objects: &[(&Detachable, String)]) -> Result<bool, ServerError> {
-        let mut tx = self.client.transaction().doing(DETACHING)?;
-        // Waits for an earlier attempt that may still be running; only afterwards is its outcome known.
-        let mine: &str = &self
-            .ledger
-            .sql("SELECT FROM :ledger.run WHERE run = $1 AND epoch = $2 AND state = 'Running' FOR NO KEY UPDATE");
-        if tx.query_opt(mine, &[&run.id, &run.epoch]).doing(DETACHING)?.is_none() {
-            return Ok(false);
+        // The first statement waits for an earlier attempt that may still be running; only afterwards is its outcome known.
+        let begin = self.ledger.sql(&format!(
+            "START TRANSACTION; \
+             SELECT FROM :ledger.run WHERE run = {id} AND epoch = {epoch} AND state = 'Running' FOR NO KEY UPDATE; \
+             SELECT FROM :ledger.detached WHERE run = {id} LIMIT 1",
+            id = run.id,
+            epoch = run.epoch
+        ));
+        let mut tx = self.client.begun_transaction();
+        let begun = Reply::Script(tx.simple_query(&begin).doing(DETACHING)?).counts();
+        match begun.as_slice() {
+            [_, 1, 0] => {}
+            [_, 1, _] => return Ok(true),
+            _ => return Ok(false),
         }
-        let any: &str = &self.ledger.sql("SELECT FROM :ledger.detached WHERE run = $1 LIMIT 1");
-        if tx.query_opt(any, &[&run.id]).doing(DETACHING)?.is_some() {
-            return Ok(true);
-        }
-        let note: &str = &self.ledger.sql(
+        let note = self.ledger.sql(
             "INSERT INTO :ledger.detached (run, no, table_name, object, kind, back_sql, shape) \
                    VALUES ($1, $2, $3, $4, $5, $6, ($7::text)::jsonb)",
         );
-        for (n, (object, shape)) in (1_i32..).zip(objects) {
-            let kind = object.kind.word();
-            tx.execute(note, &[&run.id, &n, &object.table, &object.object, &kind, &object.reattach_sql, &shape])
-                .doing(DETACHING)?;
-            for statement in &object.detach_sql {
-                tx.batch_execute(statement).doing(format!("detaching {}", object.object).as_str())?;
-            }
+        let numbered: Vec<(i32, &str)> = (1..).zip(objects.iter().map(|(object, _)| object.kind.word())).collect();
+        let (mut steps, mut doing) = (Pipeline::new(), Vec::new());
+        for ((n, kind), (object, shape)) in numbered.iter().zip(objects) {
+            let parameters: [&dyn Parameter; 7] =
+                [&run.id, n, &object.table, &object.object, kind, &object.reattach_sql, shape];
+            steps = steps.query(note.as_str(), &parameters);
+            steps = object.detach_sql.iter().fold(steps, Pipeline::script);
+            doing.resize(steps.len(), format!("detaching {}", object.object));
         }
-        tx.commit().doing(DETACHING)?;
+        let steps = steps.script("COMMIT");
+        doing.resize(steps.len(), DETACHING.to_owned());
+        let replies = steps.run(&mut tx);
+        if replies.len() == doing.len() {
+            tx.ended();
+        }
+        replies.into_iter().zip(&doing).try_for_each(|(reply, doing)| reply.doing(doing.as_str()).map(drop))?;
         Ok(true)
     }
 
@@ -167,28 +178,39 @@ impl Session {
     pub fn reattach(&mut self, run: &Run, object: &Detached, step: usize, alone: bool) -> Result<bool, ServerError> {
         let doing = &object.reattaching();
         let Some(sql) = object.reattach_sql.remaining(step).first() else { return Ok(true) };
-        let mut tx = self.client.transaction().doing(doing)?;
-        let count: &str = &self.ledger.sql(&format!(
-            "WITH {MINE}, counted AS (UPDATE :ledger.detached SET steps = steps + 1, back = (steps + 1 = cardinality(back_sql)) \
-             FROM mine WHERE detached.run = mine.run AND no = $3 AND steps = $4 RETURNING no) \
-             SELECT EXISTS (SELECT FROM mine), EXISTS (SELECT FROM counted)"
-        ));
         let step = i32::try_from(step).unwrap_or(i32::MAX);
-        let row = tx.query_one(count, &[&run.id, &run.epoch, &object.no, &step]).doing(doing)?;
-        let (is_mine, is_next): (bool, bool) = (row.value(0)?, row.value(1)?);
+        // One message, so that the step is not counted outside of a transaction.
+        let mine = MINE.replace("$1", &run.id.to_string()).replace("$2", &run.epoch.to_string());
+        let count = self.ledger.sql(&format!(
+            "START TRANSACTION; WITH {mine}, \
+             counted AS (UPDATE :ledger.detached SET steps = steps + 1, back = (steps + 1 = cardinality(back_sql)) \
+             FROM mine WHERE detached.run = mine.run AND no = {} AND steps = {step} RETURNING no) \
+             SELECT EXISTS (SELECT FROM mine), EXISTS (SELECT FROM counted)",
+            object.no
+        ));
+        let mut tx = self.client.begun_transaction();
+        let begun = tx.simple_query(&count).doing(doing)?;
+        let answer = |column| {
+            let is_true = |message: &SimpleQueryMessage| match message {
+                SimpleQueryMessage::Row(row) => row.get(column) == Some("t"),
+                _ => false,
+            };
+            begun.iter().any(is_true)
+        };
+        let (is_mine, is_next) = (answer(0), answer(1));
         if !is_mine || !is_next {
             // Another attempt did the step already, if the run is still this process's.
             return Ok(is_mine);
         }
-        tx.batch_execute(MAINTENANCE).doing(doing)?;
+        let mut settings = MAINTENANCE.to_owned();
         if !alone {
-            tx.batch_execute("SET LOCAL max_parallel_maintenance_workers = 0").doing(doing)?;
+            settings += "; SET LOCAL max_parallel_maintenance_workers = 0";
         }
         if self.application_path.is_needed_to_read {
-            tx.batch_execute(&self.application_path.set(true)).doing(doing)?;
+            settings = format!("{settings}; {}", self.application_path.set(true));
         }
-        tx.batch_execute(sql).doing(doing)?;
-        tx.commit().doing(doing)?;
+        Pipeline::new().script(settings).script(sql.as_str()).script("COMMIT").rows(&mut tx).doing(doing)?;
+        tx.ended();
         Ok(true)
     }
 

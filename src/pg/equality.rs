@@ -5,8 +5,9 @@
 
 use std::collections::HashMap;
 
-use postgres::GenericClient;
+use postgres::Row;
 
+use super::client::Client;
 use super::error::{Doing, ServerError};
 
 /// The equality of the columns of one table: that of `pg_catalog` for most types, and the operator of the default operator
@@ -24,18 +25,25 @@ struct ExtensionOperator {
 }
 
 impl Equality {
+    /// The query for the operators of one table. The search path must be the tool's own.
+    pub const SQL: &str = include_str!("sql/equality_operators.sql");
+
     /// Reads the operators for one table. The search path must be the tool's own.
     ///
     /// # Errors
     /// If the server refuses or the connection is lost.
-    pub fn read(client: &mut impl GenericClient, schema: &str, table: &str) -> Result<Equality, ServerError> {
-        let sql = include_str!("sql/equality_operators.sql");
-        let rows = client.query(sql, &[&schema, &table]).doing("reading the target's catalogue")?;
+    pub fn read(client: &mut Client, schema: &str, table: &str) -> Result<Equality, ServerError> {
+        let rows = client.query(Equality::SQL, &[&schema, &table]).doing("reading the target's catalogue")?;
+        Ok(Equality::of_rows(&rows))
+    }
+
+    /// Reads the rows of [`Equality::SQL`].
+    pub fn of_rows(rows: &[Row]) -> Equality {
         let operators = rows.iter().map(|row| {
             let found = ExtensionOperator { operator: row.get("operator"), operand: row.get("type_name") };
             (row.get("column_name"), found)
         });
-        Ok(Equality(operators.collect()))
+        Equality(operators.collect())
     }
 
     /// Returns the SQL condition that two expressions are equal as values of this column.

@@ -3,7 +3,9 @@
 //! A removed row is kept in the ledger by column, each value as the text that the server prints for it, as `pg_dump` keeps it.
 //! So the ledger depends on no type and no table of the application.
 
-use postgres::{GenericClient, Row, Transaction};
+use postgres::Row;
+
+use super::client::Client;
 
 use super::equality::Equality;
 use super::error::{Doing, ServerError};
@@ -126,7 +128,7 @@ impl Session {
     /// # Errors
     /// If the server refuses or the connection is lost.
     pub fn firing_triggers(&mut self, of: TargetName<'_>, event: RowEvent) -> Result<Vec<FiringTrigger>, ServerError> {
-        triggers::firing(&mut self.client, of.schema, of.table, event)
+        Ok(triggers::firing(&mut self.client, of.schema, &[of.table], event)?.into_iter().flatten().collect())
     }
 
     /// Removes all rows of these tables, in this order, and keeps them in the ledger. Does nothing if an earlier attempt did.
@@ -151,10 +153,8 @@ impl Session {
         let mut names: Vec<String> = tables.iter().map(|table| qualified(schema, table)).collect();
         names.sort();
         tx.batch_execute(&format!("LOCK TABLE {} IN EXCLUSIVE MODE", names.join(", "))).doing(REMOVING)?;
-        let mut disabled = Vec::new();
-        for table in tables {
-            disabled.extend(triggers::firing(&mut tx, schema, table, RowEvent::Delete)?);
-        }
+        let found = triggers::firing(&mut tx, schema, tables, RowEvent::Delete)?;
+        let mut disabled: Vec<FiringTrigger> = found.into_iter().flatten().collect();
         disabled.dedup();
         let disabling: Vec<&str> = disabled.iter().map(|trigger| trigger.disable_sql.as_str()).collect();
         tx.batch_execute(&disabling.join("; ")).doing(REMOVING)?;
@@ -222,7 +222,7 @@ impl Session {
 
 /// Checks that no row refers to a row of a table, except by a detached foreign key and from tables that are `empty` by then: a
 /// deletion would fail, or cascade.
-fn no_other_refers(tx: &mut Transaction<'_>, of: TargetName<'_>, empty: &[&str]) -> Result<(), ServerError> {
+fn no_other_refers(tx: &mut Client, of: TargetName<'_>, empty: &[&str]) -> Result<(), ServerError> {
     let equality = Equality::read(tx, of.schema, of.table)?;
     for row in tx.query(include_str!("sql/held_references.sql"), &[&of.schema, &of.table]).doing(READING)? {
         let by = reference(&row);
@@ -245,7 +245,7 @@ fn no_other_refers(tx: &mut Transaction<'_>, of: TargetName<'_>, empty: &[&str])
 }
 
 /// Keeps all rows of a table in the ledger and deletes them.
-fn remove(tx: &mut Transaction<'_>, ledger: &LedgerSchema, run: i64, of: TargetName<'_>) -> Result<u64, ServerError> {
+fn remove(tx: &mut Client, ledger: &LedgerSchema, run: i64, of: TargetName<'_>) -> Result<u64, ServerError> {
     let columns = stored_columns(tx, of)?;
     let names: Vec<String> = columns.iter().map(|column| literal(&column.name)).collect();
     let values: Vec<String> = columns.iter().map(|column| printed("t", &column.name)).collect();
@@ -284,10 +284,7 @@ pub(super) fn printed(of: &str, column: &str) -> String {
 }
 
 /// Returns the columns of a table that hold a value of their own.
-pub(super) fn stored_columns(
-    client: &mut impl GenericClient,
-    of: TargetName<'_>,
-) -> Result<Vec<StoredColumn>, ServerError> {
+pub(super) fn stored_columns(client: &mut Client, of: TargetName<'_>) -> Result<Vec<StoredColumn>, ServerError> {
     let rows = client.query(include_str!("sql/stored_columns.sql"), &[&of.schema, &of.table]).doing(READING)?;
     Ok(rows.iter().map(|row| StoredColumn { name: row.get("name"), type_name: row.get("type_name") }).collect())
 }

@@ -34,7 +34,7 @@ impl Session {
         table: &str,
         sql: &str,
     ) -> Result<Result<ColumnType, String>, ServerError> {
-        let mut tx = self.client.build_transaction().read_only(true).start().doing(READING)?;
+        let mut tx = self.client.read_only_transaction().doing(READING)?;
         tx.batch_execute(&self.application_path.set(true)).doing(READING)?;
         let asked = format!("SELECT ({sql}\n) FROM {}", qualified(schema, table));
         let found = match tx.prepare(&asked) {

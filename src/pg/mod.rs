@@ -1,14 +1,16 @@
-//! The target: everything that speaks to PostgreSQL. The only folder that names the `postgres` crate.
+//! The target: everything that speaks to PostgreSQL. The only folder that names the `postgres` crates.
 //!
 //! A [`Session`] is one connection. Its methods are the operations of the design, each a transaction or part of one.
 
 pub mod batch;
 mod blame;
 mod catalog;
+mod client;
 pub mod conditions;
 pub mod connect;
 pub mod copy;
 pub mod detach;
+pub mod direct_batch;
 mod equality;
 mod error;
 pub mod existing;

@@ -1,8 +1,7 @@
 //! The owner's row: found by its natural key, or inserted in a transaction that the ledger records; and the rows that
 //! belong to each owner.
 
-use postgres::types::ToSql;
-
+use super::client::Parameter;
 use super::equality::Equality;
 use super::error::{Doing, ServerError};
 use super::ledger::MINE;
@@ -156,7 +155,7 @@ impl Session {
             self.equality(schema, table)?.of(key.column, &quoted(key.column), &value)
         );
         let values = texts(columns);
-        let mut params: Vec<&(dyn ToSql + Sync)> = vec![&key.value];
+        let mut params: Vec<&dyn Parameter> = vec![&key.value];
         params.extend(parameters(&values));
         let row = self.reading(|client| client.query_opt(&sql, &params).doing("reading the owner's row"))?;
         let same: Vec<bool> = row.map(|row| row.get(0)).unwrap_or_default();
@@ -211,7 +210,7 @@ fn texts(columns: &[ColumnValue<'_>]) -> Vec<Option<String>> {
     columns.iter().map(|c| (!matches!(c.cell, Cell::Null)).then(|| literal(&c.cell))).collect()
 }
 
-fn parameters(values: &[Option<String>]) -> Vec<&(dyn ToSql + Sync)> {
+fn parameters(values: &[Option<String>]) -> Vec<&dyn Parameter> {
     values.iter().map(|value| value as _).collect()
 }
 

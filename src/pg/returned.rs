@@ -7,6 +7,7 @@ use super::batch::{BatchId, OpenBatch};
 use super::copy::Destination;
 use super::error::{Doing, ServerError};
 use super::read_back::RowImages;
+use super::row::RowValues;
 use super::session::Session;
 use crate::model::ident::{literal, qualified, quoted};
 
@@ -61,8 +62,7 @@ impl OpenBatch<'_> {
     pub fn heap_blocks(&mut self, into: &Destination<'_>) -> Result<i64, ServerError> {
         let sql = "SELECT pg_catalog.pg_relation_size($1::pg_catalog.text::pg_catalog.regclass) \
                    OPERATOR(pg_catalog./) pg_catalog.current_setting('block_size')::pg_catalog.int8";
-        let statement = self.prepared.get(&mut self.tx, sql).doing(READING)?;
-        Ok(self.tx.query_one(&statement, &[&qualified(into.schema, into.table)]).doing(READING)?.get(0))
+        self.tx.query_one(sql, &[&qualified(into.schema, into.table)]).doing(READING)?.value(0)
     }
 
     /// Passes to `row` each row that was written since the last savepoint. Returns the number of rows.

@@ -1,7 +1,6 @@
 //! The rights that the connected role lacks, asked once for every command. The plan decides which of them matter.
 
-use postgres::Client;
-
+use super::client::Client;
 use super::error::{Doing, ServerError};
 use super::session::Session;
 use crate::model::schema::{ColumnRight, Lack, Rights, Strangers};

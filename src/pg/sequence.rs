@@ -1,5 +1,8 @@
 //! Sequences: moved past every id that exists and every id that the source ever issued, never backwards.
 
+use postgres::Row;
+
+use super::client::Pipeline;
 use super::error::{Doing, ServerError};
 use super::ledger::MINE;
 use super::row::RowValues;
@@ -27,75 +30,110 @@ impl Session {
     /// # Errors
     /// If the server refuses or the connection is lost.
     pub fn sequence_state(&mut self, schema: &str, planned: &PlannedSequence) -> Result<SequenceState, ServerError> {
-        let furthest = if planned.sequence.increment < 0 { "min" } else { "max" };
-        let sql = format!(
-            "SELECT (SELECT pg_catalog.{furthest}({column})::pg_catalog.int8 FROM {}), last_value, is_called FROM {}",
-            qualified(schema, &planned.table),
-            planned.sequence.name,
-            column = quoted(&planned.column)
-        );
-        let row = self.reading(|client| client.query_one(&sql, &[]).doing("reading a sequence"))?;
-        let (last, called): (i64, bool) = (row.value(1)?, row.value(2)?);
-        Ok(SequenceState { max: row.value(0)?, next: planned.next(last, called) })
+        let states = self.sequence_states(schema, std::slice::from_ref(planned))?;
+        states.into_iter().next().ok_or_else(|| ServerError::new("reading a sequence", "the server sent no row"))
     }
 
-    /// Writes a sequence's state into the ledger before the run draws from it or moves it. The first note remains. Returns
-    /// false if another process resumed the run.
+    /// Reads the states of sequences and their columns, in one round trip.
     ///
     /// # Errors
     /// If the server refuses or the connection is lost.
-    pub fn note_sequence_start(&mut self, run: &Run, sequence: &Sequence) -> Result<bool, ServerError> {
-        let sql = self.ledger.sql(&format!(
-            "WITH {MINE}, noted AS (INSERT INTO :ledger.made (run, kind, object, was) \
-             SELECT mine.run, 'sequence', $3, s.last_value || ',' || s.is_called FROM mine, {} AS s \
-             ON CONFLICT (run, kind, object) DO NOTHING) SELECT count(*) > 0 FROM mine",
-            sequence.name
-        ));
-        self.client.query_one(&sql, &[&run.id, &run.epoch, &sequence.name]).doing(SETTING)?.value(0)
+    pub fn sequence_states(
+        &mut self,
+        schema: &str,
+        planned: &[PlannedSequence],
+    ) -> Result<Vec<SequenceState>, ServerError> {
+        let steps = planned.iter().fold(Pipeline::new(), |steps, planned| {
+            let furthest = if planned.sequence.increment < 0 { "min" } else { "max" };
+            let sql = format!(
+                "SELECT (SELECT pg_catalog.{furthest}({column})::pg_catalog.int8 FROM {}), last_value, is_called FROM {}",
+                qualified(schema, &planned.table),
+                planned.sequence.name,
+                column = quoted(&planned.column)
+            );
+            steps.query(sql, &[])
+        });
+        let states = self.reading(|client| steps.rows(client).doing("reading a sequence"))?;
+        let state = |(planned, row): (&PlannedSequence, Row)| {
+            let (last, called): (i64, bool) = (row.value(1)?, row.value(2)?);
+            Ok(SequenceState { max: row.value(0)?, next: planned.next(last, called) })
+        };
+        planned.iter().zip(states.into_iter().flatten()).map(state).collect()
     }
 
-    /// Moves a sequence forward if it has to move, and writes its previous state into the ledger.
+    /// Moves the sequences forward that have to move, writes their previous states into the ledger, and the values at which
+    /// the run leaves them. `draws`: the run will draw from them, so their states are written in any case.
     ///
-    /// The note is committed first, because the server moves a sequence at once, even if the transaction is rolled back. A
-    /// lane of a previous process, rejected by the epoch, moves nothing, and nothing moves a sequence backwards. Returns false
-    /// if another process resumed the run.
+    /// Each statement is a transaction of its own, because the server moves a sequence at once, even if the transaction is
+    /// rolled back. A sequence moves only if its note is committed. A lane of a previous process, rejected by the epoch,
+    /// writes nothing, and nothing moves a sequence backwards. Returns false if another process resumed the run.
     ///
     /// # Errors
     /// If the server refuses or the connection is lost.
-    pub fn advance_sequence(
+    pub fn advance_sequences(
         &mut self,
         run: &Run,
         schema: &str,
-        planned: &PlannedSequence,
+        planned: &[PlannedSequence],
+        draws: bool,
     ) -> Result<bool, ServerError> {
-        let Sequence { name, increment, min, max, .. } = &planned.sequence;
-        let state = self.sequence_state(schema, planned)?;
-        let floor = planned.floor(state.max).filter(|floor| (min..=max).contains(&floor) && !planned.is_past(state));
-        let Some(floor) = floor else { return Ok(true) };
-        if !self.note_sequence_start(run, &planned.sequence)? {
-            return Ok(false);
+        if planned.is_empty() {
+            return Ok(true);
         }
-        // The application may have drawn ids since the state was read: one statement compares and sets.
-        let next = format!("(s.last_value::numeric + CASE WHEN s.is_called THEN {increment} ELSE 0 END)");
-        let is_short_of = if *increment < 0 { ">=" } else { "<=" };
-        let sql = self.ledger.sql(&format!(
-            "WITH {MINE} SELECT setval($3::text::regclass, $4) FROM mine, {name} AS s WHERE {next} {is_short_of} $4::int8"
-        ));
-        self.client.execute(&sql, &[&run.id, &run.epoch, name, &floor]).doing(SETTING)?;
-        Ok(true)
+        let states = self.sequence_states(schema, planned)?;
+        let moves: Vec<(&PlannedSequence, Option<i64>)> =
+            planned.iter().zip(states).map(|(planned, state)| (planned, goal(planned, state))).collect();
+        let mut steps = Pipeline::new();
+        for (planned, _) in moves.iter().filter(|(_, goal)| draws || goal.is_some()) {
+            let name = &planned.sequence.name;
+            steps = steps.query(self.ledger.sql(&note_start(name)), &[&run.id, &run.epoch, name]);
+        }
+        for (planned, goal) in &moves {
+            if let Some(goal) = goal {
+                let name = &planned.sequence.name;
+                steps = steps.query(self.ledger.sql(&advance(&planned.sequence)), &[&run.id, &run.epoch, name, goal]);
+            }
+        }
+        for (planned, _) in &moves {
+            let name = &planned.sequence.name;
+            steps = steps.query(self.ledger.sql(&note_end(name)), &[&run.id, &run.epoch, name]);
+        }
+        let answers = steps.rows(&mut self.client).doing(SETTING)?;
+        // The last statement of all tells if the run is still this process's.
+        answers.last().and_then(|rows| rows.first()).map_or(Ok(false), |row| row.value(0))
     }
+}
 
-    /// Writes into the ledger the value at which the run leaves a sequence that it drew from or moved. Returns false if
-    /// another process resumed the run.
-    ///
-    /// # Errors
-    /// If the server refuses or the connection is lost.
-    pub fn note_sequence_end(&mut self, run: &Run, sequence: &Sequence) -> Result<bool, ServerError> {
-        let sql = self.ledger.sql(&format!(
-            "WITH {MINE}, noted AS (UPDATE :ledger.made SET became = (SELECT last_value::text FROM {}) FROM mine \
-             WHERE made.run = mine.run AND kind = 'sequence' AND object = $3) SELECT count(*) > 0 FROM mine",
-            sequence.name
-        ));
-        self.client.query_one(&sql, &[&run.id, &run.epoch, &sequence.name]).doing(SETTING)?.value(0)
-    }
+/// The value that a sequence must have passed; `None` if it has to stay.
+fn goal(planned: &PlannedSequence, state: SequenceState) -> Option<i64> {
+    let Sequence { min, max, .. } = &planned.sequence;
+    planned.floor(state.max).filter(|floor| (min..=max).contains(&floor) && !planned.is_past(state))
+}
+
+/// Writes a sequence's state into the ledger. The first note remains.
+fn note_start(name: &str) -> String {
+    format!(
+        "WITH {MINE} INSERT INTO :ledger.made (run, kind, object, was) \
+         SELECT mine.run, 'sequence', $3, s.last_value || ',' || s.is_called FROM mine, {name} AS s \
+         ON CONFLICT (run, kind, object) DO NOTHING"
+    )
+}
+
+/// Moves a noted sequence. The application may have drawn ids since its state was read: one statement compares and sets.
+fn advance(Sequence { name, increment, .. }: &Sequence) -> String {
+    let next = format!("(s.last_value::numeric + CASE WHEN s.is_called THEN {increment} ELSE 0 END)");
+    let is_short_of = if *increment < 0 { ">=" } else { "<=" };
+    format!(
+        "WITH {MINE} SELECT setval($3::text::regclass, $4) FROM mine, {name} AS s WHERE {next} {is_short_of} $4::int8 \
+         AND EXISTS (SELECT FROM :ledger.made WHERE run = $1 AND kind = 'sequence' AND object = $3::text)"
+    )
+}
+
+/// Writes into the ledger the value at which the run leaves a sequence that it drew from or moved. Returns true if the run is
+/// still this process's.
+fn note_end(name: &str) -> String {
+    format!(
+        "WITH {MINE}, noted AS (UPDATE :ledger.made SET became = (SELECT last_value::text FROM {name}) FROM mine \
+         WHERE made.run = mine.run AND kind = 'sequence' AND object = $3) SELECT count(*) > 0 FROM mine"
+    )
 }

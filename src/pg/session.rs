@@ -5,10 +5,11 @@
 //! statements that run code of the application: rows that are written to its tables, its CHECKs, expressions of lookups. Such
 //! a statement names every function and operator with its schema.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use postgres::{Client, GenericClient, Statement, Transaction};
+use postgres::Statement;
 
+use super::client::Client;
 use super::equality::Equality;
 use super::error::{Doing, ServerError};
 use crate::model::ident::{literal, quoted};
@@ -26,6 +27,8 @@ pub struct Session {
     pub(super) application_path: ApplicationPath,
     /// The server's process that serves this session, once it was asked for.
     pub(super) backend: Option<Backend>,
+    /// The run and the epoch for which the ledger lists that process.
+    pub(super) noted: Option<(i64, i32)>,
     /// The key of the advisory lock that this session holds, unless a stranger holds it.
     pub(super) lock: Option<i64>,
     /// The loaded tables that this session locked.
@@ -84,16 +87,21 @@ impl ApplicationPath {
         format!("SELECT pg_catalog.set_config('search_path', {}, {locally})", literal(&self.path))
     }
 
+    /// The statement that sets the tool's own path; `locally`: until the transaction ends.
+    pub fn leave(locally: bool) -> String {
+        format!("SET {}{OWN_PATH}", if locally { "LOCAL " } else { "" })
+    }
+
     /// Runs statements under the tool's own path, in a transaction that otherwise has the application's.
     ///
     /// # Errors
     /// The errors of `ask`, or if the connection is lost.
     pub fn leave_for<T>(
         &self,
-        tx: &mut Transaction<'_>,
-        ask: impl FnOnce(&mut Transaction<'_>) -> Result<T, ServerError>,
+        tx: &mut Client,
+        ask: impl FnOnce(&mut Client) -> Result<T, ServerError>,
     ) -> Result<T, ServerError> {
-        tx.batch_execute(&format!("SET LOCAL {OWN_PATH}")).doing(SETTING_PATH)?;
+        tx.batch_execute(&ApplicationPath::leave(true)).doing(SETTING_PATH)?;
         let answer = ask(tx)?;
         tx.batch_execute(&self.set(true)).doing(SETTING_PATH)?;
         Ok(answer)
@@ -105,12 +113,12 @@ impl ApplicationPath {
     /// The errors of `ask`, or if the connection is lost.
     pub fn enter_for<T>(
         &self,
-        tx: &mut Transaction<'_>,
-        ask: impl FnOnce(&mut Transaction<'_>) -> Result<T, ServerError>,
+        tx: &mut Client,
+        ask: impl FnOnce(&mut Client) -> Result<T, ServerError>,
     ) -> Result<T, ServerError> {
         tx.batch_execute(&self.set(true)).doing(SETTING_PATH)?;
         let answer = ask(tx)?;
-        tx.batch_execute(&format!("SET LOCAL {OWN_PATH}")).doing(SETTING_PATH)?;
+        tx.batch_execute(&ApplicationPath::leave(true)).doing(SETTING_PATH)?;
         Ok(answer)
     }
 
@@ -121,8 +129,8 @@ impl ApplicationPath {
     /// The errors of `ask`, or if the connection is lost.
     pub fn reading<T>(
         &self,
-        tx: &mut Transaction<'_>,
-        ask: impl FnOnce(&mut Transaction<'_>) -> Result<T, ServerError>,
+        tx: &mut Client,
+        ask: impl FnOnce(&mut Client) -> Result<T, ServerError>,
     ) -> Result<T, ServerError> {
         if self.is_needed_to_read { self.enter_for(tx, ask) } else { ask(tx) }
     }
@@ -133,18 +141,40 @@ impl ApplicationPath {
 #[derive(Default)]
 pub(super) struct Prepared {
     statements: HashMap<String, Statement>,
+    /// The COPY statements into tables whose triggers may swallow rows.
+    swallowing: HashSet<String>,
     equalities: HashMap<(String, String), Equality>,
 }
 
 impl Prepared {
     /// Returns the prepared form of a statement.
-    pub fn get(&mut self, tx: &mut Transaction<'_>, sql: &str) -> Result<Statement, postgres::Error> {
-        if let Some(statement) = self.statements.get(sql) {
-            return Ok(statement.clone());
+    pub fn get(&mut self, tx: &mut Client, sql: &str) -> Result<Statement, postgres::Error> {
+        if let Some(statement) = self.known(sql) {
+            return Ok(statement);
         }
         let statement = tx.prepare(sql)?;
-        self.statements.insert(sql.to_owned(), statement.clone());
+        self.keep(sql.to_owned(), &statement);
         Ok(statement)
+    }
+
+    /// Returns the prepared form of a statement that was prepared before.
+    pub fn known(&self, sql: &str) -> Option<Statement> {
+        self.statements.get(sql).cloned()
+    }
+
+    /// Keeps the prepared form of a statement.
+    pub fn keep(&mut self, sql: String, statement: &Statement) {
+        self.statements.insert(sql, statement.clone());
+    }
+
+    /// Returns true if triggers may swallow rows of this COPY.
+    pub fn may_swallow(&self, sql: &str) -> bool {
+        self.swallowing.contains(sql)
+    }
+
+    /// Notes that triggers may swallow rows of this COPY.
+    pub fn keep_swallowing(&mut self, sql: String) {
+        self.swallowing.insert(sql);
     }
 
     /// Returns the equality of the columns of a table, if it was asked for before.
@@ -153,12 +183,7 @@ impl Prepared {
     }
 
     /// Returns the equality of the columns of a table. The search path must be the tool's own.
-    pub fn equality(
-        &mut self,
-        client: &mut impl GenericClient,
-        schema: &str,
-        table: &str,
-    ) -> Result<Equality, ServerError> {
+    pub fn equality(&mut self, client: &mut Client, schema: &str, table: &str) -> Result<Equality, ServerError> {
         if let Some(known) = self.known_equality(schema, table) {
             return Ok(known);
         }
@@ -194,6 +219,7 @@ impl Session {
             ledger: LedgerSchema { schema: ledger_schema.to_owned() },
             application_path,
             backend: None,
+            noted: None,
             lock: None,
             table_locks: TableLocks::default(),
             prepared: Prepared::default(),

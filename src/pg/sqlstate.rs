@@ -3,6 +3,9 @@
 /// A connection that does not follow the protocol; poolers also answer so to what they do not support.
 pub const PROTOCOL_VIOLATION: &str = "08P01";
 
+/// A division by zero.
+pub const DIVISION_BY_ZERO: &str = "22012";
+
 /// A character that the database's encoding does not have.
 pub const UNTRANSLATABLE_CHARACTER: &str = "22P05";
 

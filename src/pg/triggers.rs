@@ -1,8 +1,9 @@
 //! Triggers and rules that run for an event on a table, and that are disabled while this program changes rows that are not part
 //! of the load.
 
-use postgres::{GenericClient, Row};
+use postgres::Row;
 
+use super::client::{Client, Pipeline};
 use super::error::{Doing, ServerError};
 
 const READING: &str = "looking for triggers";
@@ -44,15 +45,19 @@ pub struct FiringTrigger {
     pub(super) enable_sql: String,
 }
 
-/// Returns the enabled triggers and rules that run for an event on rows of a table.
+/// Returns the enabled triggers and rules that run for an event on rows of each of these tables, in one round trip.
 pub(super) fn firing(
-    client: &mut impl GenericClient,
+    client: &mut Client,
     schema: &str,
-    table: &str,
+    tables: &[&str],
     event: RowEvent,
-) -> Result<Vec<FiringTrigger>, ServerError> {
-    let rows =
-        client.query(include_str!("sql/firing_triggers.sql"), &[&schema, &table, &event.bit()]).doing(READING)?;
+) -> Result<Vec<Vec<FiringTrigger>>, ServerError> {
+    let (sql, bit) = (include_str!("sql/firing_triggers.sql"), event.bit());
+    let mut steps = Pipeline::new();
+    for table in tables {
+        steps = steps.query(sql, &[&schema, table, &bit]);
+    }
+    let found = steps.rows(client).doing(READING)?;
     let trigger = |row: &Row| FiringTrigger {
         table: row.get("table_name"),
         object: row.get("object"),
@@ -61,5 +66,5 @@ pub(super) fn firing(
         disable_sql: row.get("disable_sql"),
         enable_sql: row.get("enable_sql"),
     };
-    Ok(rows.iter().map(trigger).collect())
+    Ok(found.iter().map(|rows| rows.iter().map(trigger).collect()).collect())
 }

@@ -2,8 +2,7 @@
 
 use std::collections::HashMap;
 
-use postgres::Client;
-
+use super::client::Client;
 use super::error::{Doing, ServerError};
 use crate::model::pgtype::{ColumnType, IntervalField, Kind, SilentChange};
 

@@ -5,6 +5,7 @@ use std::error::Error;
 
 use postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 
+use super::client::Parameter;
 use super::error::{Doing, ServerError};
 use super::session::Session;
 use crate::model::pgtype::{ColumnType, Kind};
@@ -43,6 +44,13 @@ impl ValueArray<'_> {
 
     fn is_array(&self) -> bool {
         matches!(self.kind.kind, Kind::Array(_))
+    }
+}
+
+impl Parameter for ValueArray<'_> {
+    // The statement casts the parameter to the type.
+    fn assumed_type(&self) -> Type {
+        Type::UNKNOWN
     }
 }
 

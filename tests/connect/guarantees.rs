@@ -7,7 +7,6 @@ use super::psql::{ask_us, environment};
 use super::server::{Server, Wish};
 use super::tls::{home, refusal, server_with, string};
 use migrate::pg::connect::{ConnectError, ReadOnly, SslMode, resolve};
-use std::io::Write;
 
 /// An address of this machine that is not loopback, if it has one; nothing is sent.
 fn own_address() -> Option<String> {
@@ -93,9 +92,10 @@ fn tls_cut_within_a_copy_is_an_error_and_leaves_no_row() {
     let settings = resolve(Some(&string), &environment(&[], home.path())).expect("settings");
     let mut client = settings.connect(ReadOnly(false)).expect("a session");
     let line = [b"x".repeat(999), b"\n".to_vec()].concat().repeat(100);
-    let mut copy = client.copy_in("COPY public.t FROM STDIN").expect("a copy");
-    let written = (0..1000).try_for_each(|_| copy.write_all(&line));
-    let ended = written.map_err(|e| e.to_string()).and_then(|()| copy.finish().map_err(|e| e.to_string()));
+    let statement = client.prepare("COPY public.t FROM STDIN").expect("a statement");
+    let mut copy = client.copy_in(&statement).expect("a copy");
+    let written = (0..1000).try_for_each(|_| copy.send(&mut client, line.clone()));
+    let ended = written.map_err(|e| e.to_string()).and_then(|()| copy.finish(&mut client).map_err(|e| e.to_string()));
     assert!(ended.is_err(), "{ended:?}");
     assert!(client.is_closed());
     assert_eq!(server.sql("SELECT count(*) FROM public.t").trim(), "0");

@@ -10,6 +10,7 @@ mod cutover;
 mod env_file;
 mod guarantees;
 mod hosting_strings;
+mod interrupt;
 mod notices;
 mod pgbouncer;
 mod pooler;

@@ -1,110 +1,12 @@
 //! A slow network: how often the tool waits for an answer, counted by a relay that adds latency in each direction.
-//!
-//! It waits after each Query and each Sync of the protocol; the relay reads no other message.
 
-use std::io::{Read, Write};
-use std::net::TcpListener;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use crate::support::case::Case;
-use crate::support::postgres::socket;
+use crate::support::relay::Relay;
 
-/// A stretch of network that takes its time, and counts what the client waits for.
-struct Relay {
-    port: u16,
-    trips: Arc<AtomicU64>,
-}
-
-impl Relay {
-    fn with(delay: Duration) -> Relay {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a listener");
-        let port = listener.local_addr().expect("its address").port();
-        let trips = Arc::new(AtomicU64::new(0));
-        let counted = Arc::clone(&trips);
-        std::thread::spawn(move || {
-            for client in listener.incoming().flatten() {
-                let _ = client.set_nodelay(true);
-                let server =
-                    socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None).expect("a socket");
-                let address = socket2::SockAddr::unix(format!("{}/.s.PGSQL.5432", socket())).expect("its path");
-                server.connect(&address).expect("the server");
-                let (client_too, server_too) =
-                    (client.try_clone().expect("a client"), server.try_clone().expect("a server"));
-                let (counted, mut questions) = (Arc::clone(&counted), Questions::default());
-                carry(client, server, delay, move |piece| {
-                    counted.fetch_add(questions.hear(piece), Ordering::SeqCst);
-                });
-                carry(server_too, client_too, delay, |_| ());
-            }
-        });
-        Relay { port, trips }
-    }
-
-    fn url(&self, database: &str) -> String {
-        format!("postgresql://postgres@127.0.0.1:{}/{database}?sslmode=disable", self.port)
-    }
-}
-
-/// The client's messages as they pass: the first has a length alone, the others a letter before it.
-#[derive(Default)]
-struct Questions {
-    head: Vec<u8>,
-    /// Bytes of the message that are still to come.
-    body: usize,
-    is_open: bool,
-}
-
-impl Questions {
-    /// The number of messages of this piece after which the client waits.
-    fn hear(&mut self, piece: &[u8]) -> u64 {
-        let mut found = 0;
-        for byte in piece {
-            if self.body > 0 {
-                self.body -= 1;
-                continue;
-            }
-            self.head.push(*byte);
-            if self.head.len() == 4 + usize::from(self.is_open) {
-                let (letter, length) = self.head.split_at(self.head.len() - 4);
-                found += u64::from(matches!(letter, [b'Q' | b'S']));
-                self.body = u32::from_be_bytes(length.try_into().expect("four bytes")) as usize - 4;
-                self.is_open = true;
-                self.head.clear();
-            }
-        }
-        found
-    }
-}
-
-/// Passes on what comes, each piece so much later; pieces on their way do not wait for one another.
-fn carry(
-    mut from: impl Read + Send + 'static,
-    mut to: impl Write + Send + 'static,
-    delay: Duration,
-    mut heard: impl FnMut(&[u8]) + Send + 'static,
-) {
-    let (send, receive) = mpsc::channel::<(Instant, Vec<u8>)>();
-    std::thread::spawn(move || {
-        let mut piece = vec![0; 64 * 1024];
-        while let Ok(n @ 1..) = from.read(&mut piece) {
-            heard(&piece[..n]);
-            if send.send((Instant::now() + delay, piece[..n].to_vec())).is_err() {
-                break;
-            }
-        }
-    });
-    std::thread::spawn(move || {
-        for (due, piece) in receive {
-            std::thread::sleep(due.saturating_duration_since(Instant::now()));
-            if to.write_all(&piece).is_err() {
-                break;
-            }
-        }
-    });
-}
+/// The latency in each direction of a relay that only counts: pieces of one message do not overtake the answer to it.
+const SHORT: Duration = Duration::from_millis(3);
 
 /// Moves a table of so many rows and columns in batches of so many rows, and gives the number of round trips.
 fn trips(rows: u32, columns: u32, batch: u32, delay: Duration) -> u64 {
@@ -121,7 +23,7 @@ fn trips(rows: u32, columns: u32, batch: u32, delay: Duration) -> u64 {
     let (url, batch) = (relay.url(case.target.name()), batch.to_string());
     let began = Instant::now();
     case.place.migrate(["--yes", "--jobs", "1", "--batch-rows", &batch, "-t", &url]).exits(0);
-    let trips = relay.trips.load(Ordering::SeqCst);
+    let trips = relay.trips();
     println!(
         "{rows} rows, {columns} columns, batches of {batch}: {trips} round trips, {:.1} s",
         began.elapsed().as_secs_f64()
@@ -130,32 +32,29 @@ fn trips(rows: u32, columns: u32, batch: u32, delay: Duration) -> u64 {
     trips
 }
 
-/// BEGIN, the ledger's row, a savepoint, COPY and its end, the savepoint's release, the ledger's sums, COMMIT.
-const A_BATCH: u64 = 8;
+/// The beginning of a transaction with the ledger's row and its COPY; then the rows with all that follows them.
+const A_BATCH: u64 = 2;
 
 /// A statement may be closed now or later.
 const SLACK: u64 = 2;
 
 #[test]
 fn a_batch_costs_a_fixed_number_of_round_trips() {
-    let few = trips(1_000, 3, 200, Duration::ZERO);
-    let many = trips(9_000, 3, 200, Duration::ZERO);
+    let few = trips(1_000, 3, 200, SHORT);
+    let many = trips(9_000, 3, 200, SHORT);
     assert!((many - few).abs_diff(40 * A_BATCH) <= SLACK, "{} for forty batches more", many - few);
 }
 
 #[test]
 fn neither_rows_nor_columns_cost_a_round_trip() {
-    let few = trips(400, 2, 200, Duration::ZERO);
-    assert!(trips(400, 40, 200, Duration::ZERO).abs_diff(few) <= SLACK, "with twenty times the columns");
-    assert!(
-        trips(4_000, 2, 2_000, Duration::ZERO).abs_diff(few) <= SLACK,
-        "with ten times the rows in as many batches"
-    );
+    let few = trips(400, 2, 200, SHORT);
+    assert!(trips(400, 40, 200, SHORT).abs_diff(few) <= SLACK, "with twenty times the columns");
+    assert!(trips(4_000, 2, 2_000, SHORT).abs_diff(few) <= SLACK, "with ten times the rows in as many batches");
 }
 
 #[test]
 fn a_network_with_fifty_milliseconds_latency_is_fast_enough() {
-    let (slow, fast) = (trips(2_000, 2, 500, Duration::from_millis(50)), trips(2_000, 2, 500, Duration::ZERO));
+    let (slow, fast) = (trips(2_000, 2, 500, Duration::from_millis(50)), trips(2_000, 2, 500, SHORT));
     assert!(slow.abs_diff(fast) <= SLACK, "{slow} round trips of a slow network, {fast} of a fast one");
 }
 
@@ -170,4 +69,66 @@ fn only_the_last_commit_of_a_part_waits_for_the_disk() {
     case.exits(0, &["--yes", "--jobs", "1", "--batch-rows", "100"]);
     let ways = case.target.value("SELECT string_agg(DISTINCT format('%s until %s', how, until), ', ') FROM (SELECT how, max(id) AS until FROM t GROUP BY how) AS w");
     assert_eq!(ways, "off until 200, on until 250");
+}
+
+/// A database of so many small tables, all of them with an owner, and every second one with a parent if there are `parents`.
+fn many_tables(tables: usize, parents: bool) -> Case {
+    let (mut source, mut target, mut mapping) = (
+        String::new(),
+        "CREATE TABLE users (id serial PRIMARY KEY, name text UNIQUE);".to_owned(),
+        "[owner]\ntable = \"users\"\nmatch = { name = \"ada\" }\ncreate = {}\n".to_owned(),
+    );
+    for n in 0..tables {
+        let has_parent = parents && n % 2 == 1;
+        let (parent, refers) = if has_parent {
+            (format!(", parent_id INTEGER REFERENCES t{}", n - 1), format!(", parent_id int REFERENCES t{}", n - 1))
+        } else {
+            (String::new(), String::new())
+        };
+        let values = if has_parent { "(1, 'a', 2), (2, 'b', 1)" } else { "(1, 'a'), (2, 'b')" };
+        source += &format!(
+            "CREATE TABLE t{n} (id INTEGER PRIMARY KEY, said TEXT{parent}); INSERT INTO t{n} VALUES {values};"
+        );
+        target += &format!(
+            "CREATE TABLE t{n} (id serial PRIMARY KEY, said text, user_id int NOT NULL REFERENCES users{refers});"
+        );
+        mapping += &format!("[load.t{n}]\nowner = \"user_id\"\n");
+    }
+    Case::new(&source, &target, &mapping)
+}
+
+/// The round trips of a command that ends well.
+fn trips_of(case: &Case, args: &[&str]) -> u64 {
+    let relay = Relay::with(SHORT);
+    let url = relay.url(case.target.name());
+    let ran = case.place.migrate(args.iter().copied().chain(["-t", &url])).ran();
+    assert_eq!(ran.code, 0, "{}", ran.said());
+    println!("{args:?}: {} round trips, {} logins\n{}", relay.trips(), relay.logins(), relay.said());
+    relay.trips()
+}
+
+/// The beginning with the COPY's preparation, the COPY, and its end with the ledger's row and COMMIT.
+const A_SMALL_LOAD: u64 = 3;
+
+#[test]
+fn a_load_of_one_batch_costs_three_round_trips() {
+    let trips = |tables| {
+        trips_of(&many_tables(tables, false), &["--yes", "--jobs", "1", "--verify", "none", "--skip-preflight"])
+    };
+    let (few, many) = (trips(4), trips(10));
+    assert!(many - few <= 6 * A_SMALL_LOAD + SLACK, "{} for six loads more", many - few);
+}
+
+/// The staging table and its COPY's preparation, the COPY, and its end with all checks and the deletion.
+const A_LOAD_ROLLED_BACK: u64 = 3;
+
+#[test]
+fn rolling_back_a_load_costs_three_round_trips() {
+    let trips = |tables| {
+        let case = many_tables(tables, true);
+        case.exits(0, &["--yes"]);
+        trips_of(&case, &["rollback", "--yes"])
+    };
+    let (few, many) = (trips(4), trips(10));
+    assert!(many - few <= 6 * A_LOAD_ROLLED_BACK + SLACK, "{} for six loads more", many - few);
 }

@@ -6,10 +6,13 @@ use super::at_most;
 use super::source::{SourceFile, rust};
 
 /// Crates that only one place may name.
-const PLACES: [(&str, &str); 11] = [
+const PLACES: [(&str, &str); 14] = [
     ("rusqlite", "src/sqlite/"),
     ("postgres", "src/pg/"),
     ("tokio_postgres", "src/pg/"),
+    ("tokio", "src/pg/"),
+    ("futures_util", "src/pg/client/"),
+    ("bytes", "src/pg/"),
     ("tokio_postgres_rustls", "src/pg/"),
     ("rustls", "src/pg/"),
     ("pglite_oxide", "src/pg/"),

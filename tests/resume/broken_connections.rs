@@ -40,8 +40,7 @@ fn a_connection_that_breaks_during_registration_is_retried() {
     // A connection that only finds that the lost one's lock is held still takes a fault with it, too.
     for (what, faults, least) in [
         ("with the run", vec![noting(1)], 1),
-        ("at the start of a lane", vec![noting(2)], 1),
-        ("at the start of a lane, and again", vec![noting(2), noting(1), noting(1), noting(1)], 2),
+        ("with the run, and again", vec![noting(1), noting(1), noting(1), noting(1)], 2),
         ("after a batch that broke, and again", vec![batch, noting(1), noting(1), noting(1)], 2),
     ] {
         let case = Case::new(SOURCE, TARGET, MAPPING);

@@ -11,6 +11,7 @@ use crate::pg::ServerError;
 use crate::pg::batch::{BatchEnd, BatchStart};
 use crate::sqlite::Reader;
 
+use super::direct::{DirectEnd, DirectWrite};
 use super::fault_policy;
 use super::lane::{Lane, ledger_faults};
 use super::loader::{BatchWriter, Loader};
@@ -100,12 +101,31 @@ impl PartWriter<'_, '_> {
         let lane = &mut *self.lane;
         let (id, destination, load, returned) =
             (lane.batch_id(self.number), lane.destination(), lane.load(), lane.returned());
+        let mut is_refused = false;
+        if returned.is_empty() && DirectWrite::is_possible(&destination) {
+            let write = DirectWrite {
+                id: &id,
+                destination: &destination,
+                load,
+                keys: (batch.first.clone(), last.cloned()),
+                last_of_part: last.is_none(),
+                faults: &ledger_faults(lane.job, batch, load),
+                seed: lane.run.seed,
+            };
+            match write.run(lane.session, batch)? {
+                DirectEnd::Committed(_) => return Ok(()),
+                DirectEnd::AlreadyCommitted => return self.compare(batch, last),
+                DirectEnd::Refused => is_refused = true,
+                DirectEnd::NeedsCount => {}
+            }
+        }
         match lane.session.begin_batch(&id, last.is_none())? {
             BatchStart::Fenced => return Err(PartEnd::Stop(Stop::Fenced)),
             BatchStart::AlreadyCommitted => {}
             BatchStart::Open(mut open) => {
                 let (job, reader, before, seed) = (lane.job, self.reader, self.before.as_ref(), lane.run.seed);
-                let origin = Origin { job, id: &id, reader, load, before, seed, returned, check_deferred: true };
+                let origin =
+                    Origin { job, id: &id, reader, load, before, seed, returned, check_deferred: true, is_refused };
                 let (sums, issued) = send::send(&mut open, &destination, &origin, batch, &mut self.counted)?;
                 let faults = ledger_faults(job, batch, load);
                 if !faults.is_empty() {

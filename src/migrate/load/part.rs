@@ -13,6 +13,7 @@ use crate::model::key::Key;
 use crate::model::ledger::{PartDone, Run};
 use crate::model::select::Relation;
 use crate::pg::Session;
+use crate::pg::ledger::parts::PartsNoted;
 use crate::plan::sequences::SequenceColumn;
 use crate::plan::{Feed, LoadPlan, Node};
 
@@ -128,10 +129,15 @@ pub fn split_loads(job: &Job<'_>, session: &mut Session, run: &Run) -> Result<BT
         }
     }
     if !new.is_empty() {
-        if !job.retrying(session, |session| Ok(session.note_parts(run, &new)?))? {
-            return Err(Stop::Fenced);
+        match job.retrying(session, |session| Ok(session.note_parts(run, &new)?))? {
+            PartsNoted::Fenced => return Err(Stop::Fenced),
+            PartsNoted::SomeKnown => done = job.retrying(session, known)?,
+            PartsNoted::All => {
+                for (load, cuts) in new {
+                    done.entry(load.to_owned()).or_default().parts = PartDone::between(cuts);
+                }
+            }
         }
-        done = job.retrying(session, known)?;
     }
     Ok(done.into_iter().map(|(load, done)| (load, done.parts)).filter(|(_, parts)| !parts.is_empty()).collect())
 }

@@ -16,6 +16,7 @@ use crate::plan::{Feed, LoadPlan};
 use crate::sqlite::Reader;
 
 use super::bisect::Bisection;
+use super::direct::{by_row, past_the_range};
 use super::fault_policy;
 use super::skipped::SkippedBatch;
 
@@ -37,6 +38,8 @@ pub struct Origin<'a> {
     pub returned: &'a [String],
     /// True if deferred constraints are checked with these rows.
     pub check_deferred: bool,
+    /// True if the server has refused rows of the batch already.
+    pub is_refused: bool,
 }
 
 /// Draws the ids that a batch needs and sends its rows. Returns the sums of the batch and the ids. Rows that the server
@@ -52,8 +55,16 @@ pub fn send(
     batch: &mut Batch<'_>,
     counted: &mut u64,
 ) -> Result<(Sums, Vec<i64>), Stop> {
+    let mut is_refused = origin.is_refused;
     loop {
         let ids = draw_ids(open, origin.load, batch)?;
+        if std::mem::take(&mut is_refused) {
+            // Without a refused row the refusal was that of another moment, and the rows are sent once more.
+            if find_refused(open, destination, origin, batch)? {
+                fault_policy::check(origin.job, batch, counted)?;
+            }
+            continue;
+        }
         let end = if origin.returned.is_empty() { 0 } else { open.heap_blocks(destination)? };
         open.set_savepoint()?;
         let copied = open.copy(destination, &batch.bytes, batch.rows());
@@ -73,37 +84,46 @@ pub fn send(
             }
             Ok(compared) => {
                 open.roll_back_to_savepoint()?;
-                send_without(origin, batch, compared.faults, counted)?;
+                read_without(origin, batch, compared.faults)?;
+                fault_policy::check(origin.job, batch, counted)?;
             }
             Err(refusal) if !refusal.is_about_rows() => return Err(refusal.into()),
             Err(refusal) => {
                 open.roll_back_to_savepoint()?;
-                let most = fault_policy::worth_finding(origin.job);
-                let check_deferred = origin.check_deferred;
-                let bisection = Bisection { open, destination, batch, check_deferred, most, found: Vec::new() };
-                let refused = bisection.run()?;
-                if refused.is_empty() {
+                if !find_refused(open, destination, origin, batch)? {
                     return Err(refusal.into());
                 }
-                send_without(origin, batch, refused, counted)?;
+                fault_policy::check(origin.job, batch, counted)?;
             }
         }
     }
 }
 
-/// Reads the batch again without refused rows.
-fn send_without(
+/// Finds the rows of the batch that the server refuses, and fills the batch without them. Returns false if it refuses none.
+fn find_refused(
+    open: &mut OpenBatch<'_>,
+    destination: &Destination<'_>,
     origin: &Origin<'_>,
     batch: &mut Batch<'_>,
-    refused: Vec<(usize, Blame)>,
-    counted: &mut u64,
-) -> Result<(), Stop> {
+) -> Result<bool, Stop> {
+    let most = fault_policy::worth_finding(origin.job);
+    let check_deferred = origin.check_deferred;
+    let refused = Bisection { open, destination, batch, check_deferred, most, found: Vec::new() }.run()?;
+    if refused.is_empty() {
+        return Ok(false);
+    }
+    read_without(origin, batch, refused)?;
+    Ok(true)
+}
+
+/// Reads the batch again without refused rows.
+fn read_without(origin: &Origin<'_>, batch: &mut Batch<'_>, refused: Vec<(usize, Blame)>) -> Result<(), Stop> {
     batch.refuse_rows(refused);
     read_again(origin, batch)?;
     while batch.refused_parents() {
         read_again(origin, batch)?;
     }
-    fault_policy::check(origin.job, batch, counted)
+    Ok(())
 }
 
 /// Reads the rows back that were written since the last savepoint, and adds their digest in the server's own form to `sums`.
@@ -140,14 +160,9 @@ fn draw_ids(open: &mut OpenBatch<'_>, load: &LoadPlan, batch: &mut Batch<'_>) ->
         }
     }
     if !issued.is_empty() {
-        batch.fill(&issued, &ids).map_err(|id| {
-            ServerError::new(
-                "drawing ids",
-                format!("{id} does not fit the column; its sequence is past the column's range"),
-            )
-        })?;
+        batch.fill(&issued, &ids).map_err(past_the_range)?;
     }
-    Ok((0..batch.ids_wanted()).flat_map(|row| ids.iter().map(move |column| column[row])).collect())
+    Ok(by_row(&ids, batch.ids_wanted()))
 }
 
 /// Reads the rows of a batch again, without those that the server refused.

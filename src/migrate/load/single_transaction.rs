@@ -1,6 +1,6 @@
 //! Loads rows that have no key of their own: one pass over the source, one transaction, several COPY statements.
 //!
-//! The ledger row is completed before the commit. After a lost connection the load is read again from its start.
+//! Rows that fit one batch are written directly. The ledger row is completed before the commit. After a lost connection the load is read again from its start.
 
 use std::sync::atomic::Ordering;
 
@@ -11,11 +11,13 @@ use crate::model::fault::Fault;
 use crate::model::key::{Key, KeyRange};
 use crate::model::ledger::Sums;
 use crate::model::record::FAULTS_LISTED;
+use crate::pg::Session;
 use crate::pg::batch::{BatchEnd, BatchId, BatchStart, OpenBatch};
 use crate::pg::copy::Destination;
 use crate::plan::LoadPlan;
 use crate::sqlite::Reader;
 
+use super::direct::{DirectEnd, DirectWrite};
 use super::fault_policy;
 use super::lane::{Lane, ledger_faults};
 use super::loader::{BatchWriter, Loader};
@@ -47,15 +49,10 @@ fn attempt(lane: &mut Lane<'_>, check_deferred: bool) -> Result<bool, Stop> {
     let reader = lane.job.source.reader()?;
     let (job, seed, load, returned) = (lane.job, lane.run.seed, lane.load(), lane.returned());
     let (id, destination, batch) = (lane.batch_id(1), lane.destination(), lane.empty_batch());
-    let open = match lane.session.begin_batch(&id, true)? {
-        BatchStart::Fenced => return Err(Stop::Fenced),
-        BatchStart::AlreadyCommitted => return Ok(false),
-        BatchStart::Open(open) => open,
-    };
     let writer = TransactionWriter {
         job,
         id: &id,
-        open,
+        progress: TransactionStage::NotBegun(lane.session),
         destination,
         reader: &reader,
         load,
@@ -70,18 +67,43 @@ fn attempt(lane: &mut Lane<'_>, check_deferred: bool) -> Result<bool, Stop> {
     };
     let mut loader = Loader::new(batch, writer);
     reader.scan(&load.select, KeyRange::ALL, &mut loader).map_err(|e| Stop::reading(load, e))?;
-    let (writer, stop) = loader.finish();
+    let (writer, end) = loader.finish();
     let sums = writer.sums.clone();
-    let done = match stop {
-        Some(stop) => Err(stop),
-        None => writer.commit(),
+    let end = match end {
+        Some(end) => Err(end),
+        None => writer.commit().map_err(TransactionEnd::Stop),
     };
-    match &done {
+    match &end {
         Ok(()) => job.observer.on_event(Event::Rows { load: &load.name, rows: sums.read }),
         // The count of quarantined rows is rolled back with the transaction. If the commit arrived, the ledger has it.
         Err(_) => drop(job.quarantined.fetch_sub(sums.faults, Ordering::SeqCst)),
     }
-    done.map(|()| true)
+    match end {
+        Ok(()) => Ok(true),
+        Err(TransactionEnd::AlreadyCommitted) => Ok(false),
+        Err(TransactionEnd::Stop(stop)) => Err(stop),
+    }
+}
+
+/// The reason for which the writing of a load ended before its commit.
+enum TransactionEnd {
+    Stop(Stop),
+    /// The load is in the ledger already.
+    AlreadyCommitted,
+}
+
+impl<E: Into<Stop>> From<E> for TransactionEnd {
+    fn from(e: E) -> TransactionEnd {
+        TransactionEnd::Stop(e.into())
+    }
+}
+
+/// The progress of the transaction. It begins with the first rows.
+enum TransactionStage<'o> {
+    NotBegun(&'o mut Session),
+    Open(OpenBatch<'o>),
+    /// Committed, or given up.
+    Ended,
 }
 
 /// Counts the quarantined rows of a load that is in the ledger already, because only the answer to its commit was lost.
@@ -99,7 +121,7 @@ fn count_committed(lane: &mut Lane<'_>) -> Result<(), Stop> {
 struct TransactionWriter<'p, 'o> {
     job: &'p Job<'p>,
     id: &'p BatchId<'p>,
-    open: OpenBatch<'o>,
+    progress: TransactionStage<'o>,
     destination: Destination<'p>,
     reader: &'p Reader,
     load: &'p LoadPlan,
@@ -119,11 +141,27 @@ struct TransactionWriter<'p, 'o> {
 }
 
 impl TransactionWriter<'_, '_> {
-    fn send(&mut self, batch: &mut Batch<'_>, counted: &mut u64) -> Result<(), Stop> {
+    fn send(&mut self, batch: &mut Batch<'_>, is_last: bool, counted: &mut u64) -> Result<(), TransactionEnd> {
         fault_policy::check(self.job, batch, counted)?;
         if !self.faults.is_empty() {
             return Ok(());
         }
+        let mut is_refused = false;
+        if is_last && !self.check_deferred {
+            match self.write_directly(batch)? {
+                None => {}
+                Some(DirectEnd::Committed(sums)) => {
+                    self.sums.merge(&sums);
+                    self.progress = TransactionStage::Ended;
+                    return Ok(());
+                }
+                Some(DirectEnd::AlreadyCommitted) => return Err(TransactionEnd::AlreadyCommitted),
+                Some(DirectEnd::Refused) => is_refused = true,
+                Some(DirectEnd::NeedsCount) => {}
+            }
+        }
+        self.begin()?;
+        let TransactionStage::Open(open) = &mut self.progress else { return Ok(()) };
         let origin = Origin {
             job: self.job,
             id: self.id,
@@ -133,33 +171,68 @@ impl TransactionWriter<'_, '_> {
             seed: self.seed,
             returned: self.returned,
             check_deferred: self.check_deferred,
+            is_refused,
         };
-        let (sums, issued) = send::send(&mut self.open, &self.destination, &origin, batch, counted)?;
+        let (sums, issued) = send::send(open, &self.destination, &origin, batch, counted)?;
         self.sums.merge(&sums);
         self.issued.extend(issued);
         self.ledger_faults.extend(ledger_faults(self.job, batch, self.load));
         Ok(())
     }
 
+    /// Writes the batch in one go if it holds all rows of the load. `None` if this is not possible.
+    fn write_directly(&mut self, batch: &mut Batch<'_>) -> Result<Option<DirectEnd>, Stop> {
+        let faults = ledger_faults(self.job, batch, self.load);
+        let TransactionStage::NotBegun(session) = &mut self.progress else { return Ok(None) };
+        if !DirectWrite::is_possible(&self.destination) || faults.len() > FAULTS_AT_ONCE {
+            return Ok(None);
+        }
+        let write = DirectWrite {
+            id: self.id,
+            destination: &self.destination,
+            load: self.load,
+            keys: (None, None),
+            last_of_part: true,
+            faults: &faults,
+            seed: self.seed,
+        };
+        write.run(session, batch).map(Some)
+    }
+
+    /// Begins the transaction unless it is open.
+    fn begin(&mut self) -> Result<(), TransactionEnd> {
+        if let TransactionStage::NotBegun(_) = self.progress
+            && let TransactionStage::NotBegun(session) = std::mem::replace(&mut self.progress, TransactionStage::Ended)
+        {
+            match session.begin_batch(self.id, true)? {
+                BatchStart::Fenced => return Err(Stop::Fenced.into()),
+                BatchStart::AlreadyCommitted => return Err(TransactionEnd::AlreadyCommitted),
+                BatchStart::Open(open) => self.progress = TransactionStage::Open(open),
+            }
+        }
+        Ok(())
+    }
+
     /// Checks deferred constraints while the server still names the constraint that fails, and commits.
-    fn commit(mut self) -> Result<(), Stop> {
+    fn commit(self) -> Result<(), Stop> {
         if !self.faults.is_empty() {
             return Err(Stop::Faults(self.faults));
         }
-        self.open.check_deferred()?;
+        let TransactionStage::Open(mut open) = self.progress else { return Ok(()) };
+        open.check_deferred()?;
         for faults in self.ledger_faults.chunks(FAULTS_AT_ONCE) {
-            self.open.write_faults(self.id, faults)?;
+            open.write_faults(self.id, faults)?;
         }
         let end = BatchEnd { first: None, last: None, sums: &self.sums, issued: &self.issued, last_of_part: true };
-        Ok(self.open.commit(self.id, &end)?)
+        Ok(open.commit(self.id, &end)?)
     }
 }
 
 impl BatchWriter for TransactionWriter<'_, '_> {
-    type End = Stop;
+    type End = TransactionEnd;
 
-    fn interruption(&self, _: &Batch<'_>) -> Option<Stop> {
-        self.job.is_stop_requested().then_some(Stop::Interrupted)
+    fn interruption(&self, _: &Batch<'_>) -> Option<TransactionEnd> {
+        self.job.is_stop_requested().then_some(TransactionEnd::Stop(Stop::Interrupted))
     }
 
     fn is_full(&self, batch: &Batch<'_>) -> bool {
@@ -170,17 +243,17 @@ impl BatchWriter for TransactionWriter<'_, '_> {
         batch.is_full(&options)
     }
 
-    fn write(&mut self, batch: &mut Batch<'_>, last: Option<Key>) -> Result<(), Stop> {
+    fn write(&mut self, batch: &mut Batch<'_>, last: Option<Key>) -> Result<(), TransactionEnd> {
         let mut counted = 0;
-        match self.send(batch, &mut counted) {
+        match self.send(batch, last.is_none(), &mut counted) {
             Ok(()) => {}
-            Err(Stop::Faults(faults)) => {
+            Err(TransactionEnd::Stop(Stop::Faults(faults))) => {
                 let room = FAULTS_LISTED.saturating_sub(self.faults.len());
                 self.faults.extend(faults.into_iter().take(room));
             }
-            Err(stop) => {
+            Err(end) => {
                 self.sums.faults += counted;
-                return Err(stop);
+                return Err(end);
             }
         }
         batch.clear();

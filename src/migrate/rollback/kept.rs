@@ -38,30 +38,38 @@ pub(super) fn restore_written_over(tx: &mut OpenRollback<'_>, plan: &Plan, load:
     if tx.count_written_over(&load.table)? == 0 {
         return Ok(0);
     }
-    let disabled = disable(tx, plan, &load.table, RowEvent::Update)?;
+    let disabled = disable(tx, plan, &[&load.table], RowEvent::Update)?;
     let restored = tx.restore_written_over(TargetName { schema: &plan.schema, table: &load.table }, &rows)?;
     tx.check_deferred()?;
-    for trigger in &disabled {
-        tx.enable_trigger(trigger)?;
-    }
+    tx.enable_triggers(&disabled)?;
     Ok(restored)
 }
 
-/// Disables the triggers of a table that run for an event.
-fn disable(tx: &mut OpenRollback<'_>, plan: &Plan, table: &str, event: RowEvent) -> Result<Vec<FiringTrigger>, Stop> {
-    let found = tx.firing_triggers(&plan.schema, table, event)?;
-    if let Some(strange) = found.iter().find(|trigger| !trigger.is_ours) {
-        let why = format!(
-            "{} runs when rows of {} are restored, and only the table's owner may disable it",
-            strange.object, strange.table
-        );
-        let advice = "Nothing was removed. Run it as a member of the table's owner.";
-        return Err(Stop::Refused(vec![Refusal::new(format!("table {table}"), why, advice)]));
+/// Disables the triggers of tables that run for an event.
+fn disable(
+    tx: &mut OpenRollback<'_>,
+    plan: &Plan,
+    tables: &[&str],
+    event: RowEvent,
+) -> Result<Vec<FiringTrigger>, Stop> {
+    let mut disabled: Vec<FiringTrigger> = Vec::new();
+    for (table, found) in tables.iter().zip(tx.firing_triggers(&plan.schema, tables, event)?) {
+        if let Some(strange) = found.iter().find(|trigger| !trigger.is_ours) {
+            let why = format!(
+                "{} runs when rows of {} are restored, and only the table's owner may disable it",
+                strange.object, strange.table
+            );
+            let advice = "Nothing was removed. Run it as a member of the table's owner.";
+            return Err(Stop::Refused(vec![Refusal::new(format!("table {table}"), why, advice)]));
+        }
+        for trigger in found {
+            if !disabled.contains(&trigger) {
+                disabled.push(trigger);
+            }
+        }
     }
-    for trigger in &found {
-        tx.disable_trigger(trigger)?;
-    }
-    Ok(found)
+    tx.disable_triggers(&disabled)?;
+    Ok(disabled)
 }
 
 /// Inserts the removed rows, parents before their children. Returns the number of rows of each table.
@@ -78,10 +86,7 @@ pub(super) fn restore(tx: &mut OpenRollback<'_>, plan: &Plan, made: &[Made]) -> 
             tables.push(table);
         }
     }
-    let mut disabled = Vec::new();
-    for table in &tables {
-        disabled.extend(disable(tx, plan, table, RowEvent::Insert)?);
-    }
+    let disabled = disable(tx, plan, &tables, RowEvent::Insert)?;
     let mut restored = Vec::new();
     if !tables.is_empty() {
         tx.defer_checks()?;
@@ -93,8 +98,6 @@ pub(super) fn restore(tx: &mut OpenRollback<'_>, plan: &Plan, made: &[Made]) -> 
     if !tables.is_empty() {
         tx.check_deferred()?;
     }
-    for trigger in &disabled {
-        tx.enable_trigger(trigger)?;
-    }
+    tx.enable_triggers(&disabled)?;
     Ok(restored)
 }

@@ -26,7 +26,10 @@ use crate::model::pgtype::{ColumnType, Kind};
 use crate::model::record::{Refusal, StepKind};
 use crate::model::schema::{DetachKind, TargetTable};
 use crate::pg::detach::Detached;
-use crate::pg::rollback::{OpenRollback, OwnerRollback, RollbackIndex, RollbackStart, SequenceRollback, StagedRows};
+use crate::pg::rollback::{
+    Deletion, DeletionFacts, MovedSequence, OpenRollback, OwnerRollback, RollbackIndex, RollbackStart,
+    SequenceRollback, StagedRows,
+};
 use crate::pg::triggers::{FiringTrigger, RowEvent};
 use crate::pg::{ServerError, Session};
 use crate::plan::{LoadPlan, Node, Reference};
@@ -141,8 +144,13 @@ fn written_loads<'a>(
                 issued.insert(part.part, session.issued_rows(run.id, &load.name, Some(part.part), columns)?);
             }
         }
-        let mut not_written = session.quarantined_rows(run.id, &load.name)?;
-        if columns == 0 {
+        let faults: u64 = done.parts.iter().map(|part| part.sums.faults).sum();
+        let skipped: u64 = done.parts.iter().map(|part| part.sums.skipped).sum();
+        let mut not_written = HashSet::new();
+        if faults > 0 {
+            not_written = session.quarantined_rows(run.id, &load.name)?;
+        }
+        if columns == 0 && skipped > 0 {
             // A skipped row exists on the target as another writer's row. If ids were drawn, no other row has them.
             session.deviations(run.id, &load.name, None, &mut |row| {
                 if row.orphan.is_none() {
@@ -183,11 +191,14 @@ impl Removal<'_> {
         late.append(&mut self.again);
         let disabled = self.disable_triggers(tx, loads)?;
         let indexes = self.index_references(tx, loads)?;
+        let tables: Vec<&str> = loads.iter().map(|written| written.load.table.as_str()).collect();
+        let facts = tx.deletion_facts(&plan.schema, &tables)?;
         for node in plan.order.iter().rev() {
             match node {
                 Node::Load(n) => {
-                    if let Some(written) = loads.iter().find(|written| written.load.name == plan.loads[*n].name) {
-                        self.remove_load(tx, written)?;
+                    let mut known = loads.iter().zip(&facts);
+                    if let Some((written, facts)) = known.find(|(w, _)| w.load.name == plan.loads[*n].name) {
+                        self.remove_load(tx, written, facts)?;
                     }
                     let over = kept::restore_written_over(tx, plan, &plan.loads[*n])?;
                     if over > 0 {
@@ -211,9 +222,7 @@ impl Removal<'_> {
                 tx.reattach(object)?;
             }
         }
-        for trigger in &disabled {
-            tx.enable_trigger(trigger)?;
-        }
+        tx.enable_triggers(&disabled)?;
         self.restore_sequences(tx)?;
         Ok(self.result)
     }
@@ -227,8 +236,11 @@ impl Removal<'_> {
         let all = &self.job.plan.loads;
         let fires = |table: &str| all.iter().any(|load| load.table == table && load.triggers_fire);
         let mut disabled: Vec<FiringTrigger> = Vec::new();
-        for load in loads.iter().map(|written| written.load).filter(|load| !fires(&load.table)) {
-            for trigger in tx.firing_triggers(&self.job.plan.schema, &load.table, RowEvent::Delete)? {
+        let loads: Vec<&LoadPlan> = loads.iter().map(|written| written.load).filter(|l| !fires(&l.table)).collect();
+        let tables: Vec<&str> = loads.iter().map(|load| load.table.as_str()).collect();
+        let found = tx.firing_triggers(&self.job.plan.schema, &tables, RowEvent::Delete)?;
+        for (load, triggers) in loads.into_iter().zip(found) {
+            for trigger in triggers {
                 if disabled.contains(&trigger) {
                     continue;
                 }
@@ -239,10 +251,10 @@ impl Removal<'_> {
                     );
                     return Err(refuse(load, why, "Nothing was removed. Run it as a member of the table's owner."));
                 }
-                tx.disable_trigger(&trigger)?;
                 disabled.push(trigger);
             }
         }
+        tx.disable_triggers(&disabled)?;
         Ok(disabled)
     }
 
@@ -256,15 +268,16 @@ impl Removal<'_> {
         for written in loads {
             *rows.entry(&written.load.table).or_default() += written.rows();
         }
-        let mut created = Vec::new();
-        for (table, rows) in rows {
-            created.extend(tx.index_references(&self.job.plan.schema, table, rows)?);
-        }
-        Ok(created)
+        tx.index_references(&self.job.plan.schema, &rows)
     }
 
     /// Stages the rows that the run wrote to a table and deletes exactly these.
-    fn remove_load(&mut self, tx: &mut OpenRollback<'_>, written: &WrittenLoad<'_>) -> Result<(), Stop> {
+    fn remove_load(
+        &mut self,
+        tx: &mut OpenRollback<'_>,
+        written: &WrittenLoad<'_>,
+        facts: &DeletionFacts,
+    ) -> Result<(), Stop> {
         let load = written.load;
         let rows = written.rows();
         self.job.observer.on_event(Event::Began { load: &load.name, rows: Some(rows) });
@@ -282,19 +295,19 @@ impl Removal<'_> {
             as_text: load.as_text,
             transactions: transactions.as_deref(),
         };
-        tx.create_staging_table(&staged)?;
+        tx.begin_staging(&staged)?;
         for part in &written.done.parts {
-            self.stage(tx, &staged, written, part)?;
+            self.stage(tx, written, part)?;
         }
-        if let Some(first) = tx.blocking_references(&staged)?.first() {
+        let Deletion { blocking, deleted } = tx.delete_staged(&staged, facts)?;
+        if let Some(first) = blocking.first() {
             let why =
                 format!("rows of {} that this run did not write refer to rows of it ({})", first.child, first.name);
             return Err(refuse(load, why, "Remove those rows first."));
         }
-        let deleted = tx.delete_staged(&staged)?;
         if deleted != rows {
             let doubt = doubt(&key, &unsent);
-            let is_rewritten = deleted == 0 && transactions.is_some() && tx.count_staged(&staged)? == rows;
+            let is_rewritten = deleted == 0 && transactions.is_some() && tx.count_staged(&staged, facts)? == rows;
             let why = if is_rewritten { rewritten(&doubt) } else { mismatch(deleted, rows, &doubt) };
             return Err(refuse(load, why, BY_HAND));
         }
@@ -322,13 +335,7 @@ impl Removal<'_> {
     }
 
     /// Reads the committed rows of a part and writes them to the staging table.
-    fn stage(
-        &self,
-        tx: &mut OpenRollback<'_>,
-        staged: &StagedRows<'_>,
-        written: &WrittenLoad<'_>,
-        part: &PartDone,
-    ) -> Result<(), Stop> {
+    fn stage(&self, tx: &mut OpenRollback<'_>, written: &WrittenLoad<'_>, part: &PartDone) -> Result<(), Stop> {
         let Some(committed) = part.committed() else { return Ok(()) };
         let load = written.load;
         let references = written.references.iter().map(|(reference, keys)| (reference, keys.as_ref()));
@@ -336,7 +343,6 @@ impl Removal<'_> {
         let mut staging = Staging {
             job: self.job,
             tx,
-            staged,
             not_written: &written.not_written,
             widened: written.widened.as_deref(),
             issued: load.issued(),
@@ -361,11 +367,15 @@ impl Removal<'_> {
     }
 
     fn restore_sequences(&mut self, tx: &mut OpenRollback<'_>) -> Result<(), Stop> {
-        for made in self.made.iter().filter(|made| made.kind == MadeKind::Sequence) {
-            let columns = self.job.target.tables.values().flat_map(|table| &table.columns);
-            let sequence = columns.filter_map(|c| c.sequence.as_ref()).find(|s| s.name == made.object);
-            let restored = match sequence {
-                Some(sequence) => tx.restore_sequence(made, sequence)?,
+        let columns = || self.job.target.tables.values().flat_map(|table| &table.columns);
+        let known = |made: &Made| columns().filter_map(|c| c.sequence.as_ref()).find(|s| s.name == made.object);
+        let made: Vec<&Made> = self.made.iter().filter(|made| made.kind == MadeKind::Sequence).collect();
+        let moved: Vec<MovedSequence<'_>> =
+            made.iter().filter_map(|made| Some(MovedSequence { made, sequence: known(made)? })).collect();
+        let mut restored = tx.restore_sequences(&moved)?.into_iter();
+        for made in made {
+            let restored = match known(made).and_then(|_| restored.next()) {
+                Some(restored) => restored,
                 None => SequenceRollback::Kept("no column draws from it any more"),
             };
             if restored == SequenceRollback::UsedSince {

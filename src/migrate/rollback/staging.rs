@@ -8,14 +8,13 @@ use crate::migrate::rows::batch::Batch;
 use crate::model::key::Key;
 use crate::model::select::{CONTINUE, Failed, Row, Sink};
 use crate::pg::ServerError;
-use crate::pg::rollback::{OpenRollback, StagedRows};
+use crate::pg::rollback::OpenRollback;
 use crate::wire::widen::{Widening, widen};
 
 /// Writes rows to the staging table, about one batch at a time.
 pub(super) struct Staging<'l, 't, 'b> {
     pub job: &'l Job<'l>,
     pub tx: &'l mut OpenRollback<'t>,
-    pub staged: &'l StagedRows<'l>,
     pub not_written: &'l HashSet<String>,
     /// The change of each field of a row, if the types of columns were changed since the run.
     pub widened: Option<&'l [(usize, Widening)]>,
@@ -42,13 +41,13 @@ impl Staging<'_, '_, '_> {
             self.ids = later;
         }
         match self.widened {
-            None => self.tx.stage(self.staged, &self.batch.bytes, self.batch.rows())?,
+            None => self.tx.stage(&self.batch.bytes, self.batch.rows())?,
             Some(fields) => {
                 let mut widened = Vec::with_capacity(self.batch.bytes.len());
                 for row in 0..self.batch.ids_wanted() {
                     widen(self.batch.images(row..row + 1), fields, &mut widened);
                 }
-                self.tx.stage(self.staged, &widened, self.batch.rows())?;
+                self.tx.stage(&widened, self.batch.rows())?;
             }
         }
         self.batch.clear();

@@ -66,7 +66,9 @@ pub fn of_load(job: &Job<'_>, session: &mut Session, run: &Run, encoded: &Encode
     }
     let quarantine = Quarantine { job, run };
     let is_proved = run.read_ahead && job.options.on_fault == OnFault::Abort && quarantine.is_empty();
-    let detached = session.detached(run.id)?;
+    // Only a reference to the load's own table asks.
+    let refers_to_itself = links.iter().any(|link| link.parent == load.table);
+    let detached = if refers_to_itself { session.detached(run.id)? } else { Vec::new() };
     let is_on =
         |link: &Reference| !detached.iter().any(|o| !o.reattached && o.table == load.table && o.object == link.name);
     let is_own = |link: &Reference| link.parent == load.table;

@@ -9,12 +9,13 @@ use super::guarded::{GuardedPlain, GuardedTls};
 use super::host::{Host, ServerAddress};
 use super::settings::{ChannelBinding, Settings};
 use super::ssl_mode::SslMode;
+use crate::pg::client::{Client, Reactor};
 use crate::pg::sqlstate;
-use postgres::{Client, Config, NoTls};
 use std::net::{IpAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::sync::mpsc;
 use std::time::Duration;
+use tokio_postgres::{Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 /// Connects to one host: tries its addresses until one answers.
@@ -118,13 +119,14 @@ fn attempt(
     let fail = |error| FailedAttempt { error, other_encryption_may_help: false };
     let mut config = config(settings, host, endpoint);
     let context = AttemptContext { settings, host, plain: encryption == Encryption::Plain };
+    let reactor = Reactor::new().map_err(|e| fail(no_reactor(settings, host, &e)))?;
     let opened = if encryption == Encryption::Plain && matches!(endpoint, Endpoint::Ip(_)) {
         // The guard is given to the library as an encryption without a handshake.
         config.ssl_mode(postgres::config::SslMode::Require).ssl_negotiation(postgres::config::SslNegotiation::Direct);
-        bounded(settings.connect_timeout, move || config.connect(GuardedPlain))
+        bounded(settings.connect_timeout, move || Client::connect(reactor, &config, GuardedPlain))
     } else if encryption == Encryption::Plain {
         config.ssl_mode(postgres::config::SslMode::Disable);
-        bounded(settings.connect_timeout, move || config.connect(NoTls))
+        bounded(settings.connect_timeout, move || Client::connect(reactor, &config, NoTls))
     } else {
         let tls = settings.tls.config(host.sslmode).map_err(fail)?;
         config.ssl_mode(match encryption {
@@ -134,7 +136,8 @@ fn attempt(
         if settings.tls.direct {
             config.ssl_negotiation(postgres::config::SslNegotiation::Direct);
         }
-        bounded(settings.connect_timeout, move || config.connect(GuardedTls(MakeRustlsConnect::new(tls))))
+        let tls = GuardedTls(MakeRustlsConnect::new(tls));
+        bounded(settings.connect_timeout, move || Client::connect(reactor, &config, tls))
     };
     match opened {
         Some(Ok(client)) => Ok(client),
@@ -160,6 +163,16 @@ pub(super) fn timed_out(settings: &Settings, host: &Host) -> ConnectError {
     )))
 }
 
+/// The error if the process cannot wait for a connection.
+fn no_reactor(settings: &Settings, host: &Host, error: &std::io::Error) -> ConnectError {
+    ConnectError::Other(Box::new(Problem::new(
+        format!("target {}/{}", host.shown(), settings.database),
+        "no connection",
+        error.to_string(),
+        "Raise the limit of open files: ulimit -n 1024",
+    )))
+}
+
 /// The driver's configuration for one endpoint.
 fn config(settings: &Settings, host: &Host, endpoint: &Endpoint) -> Config {
     let mut config = Config::new();
@@ -176,9 +189,7 @@ fn config(settings: &Settings, host: &Host, endpoint: &Endpoint) -> Config {
         .keepalives(settings.keepalives.on)
         .keepalives_idle(settings.keepalives.idle)
         .keepalives_interval(settings.keepalives.interval)
-        .keepalives_retries(settings.keepalives.count)
-        // A notice may contain values of rows.
-        .notice_callback(|_| {});
+        .keepalives_retries(settings.keepalives.count);
     match endpoint {
         Endpoint::Socket(path) => {
             config.host_path(path);

@@ -15,6 +15,7 @@
 //! # }
 //! ```
 
+use crate::pg::client::Client;
 use std::hash::BuildHasher;
 
 mod attempt;
@@ -59,7 +60,7 @@ impl Settings {
     ///
     /// # Errors
     /// See [`ConnectError`]: the variant says what can be done next.
-    pub fn connect(&self, read_only: ReadOnly) -> Result<postgres::Client, ConnectError> {
+    pub fn connect(&self, read_only: ReadOnly) -> Result<Client, ConnectError> {
         pooler::refuse_by_name(self)?;
         let (mut client, host) = self.open()?;
         pooler::refuse_by_behaviour(self, host, &mut client)?;
@@ -68,19 +69,14 @@ impl Settings {
 
     /// Sets the session up within `connect_timeout`: a pool without a free session delays the first statement, not the
     /// login.
-    fn set_up(
-        &self,
-        mut client: postgres::Client,
-        host: &Host,
-        read_only: ReadOnly,
-    ) -> Result<postgres::Client, ConnectError> {
+    fn set_up(&self, mut client: Client, host: &Host, read_only: ReadOnly) -> Result<Client, ConnectError> {
         let (settings, target) = (self.clone(), host.clone());
         let work = move || session::prepare(&settings, &target, &mut client, read_only).map(|()| client);
         attempt::bounded(self.connect_timeout, work).unwrap_or_else(|| Err(attempt::timed_out(self, host)))
     }
 
     /// Opens a connection to the first suitable host.
-    fn open(&self) -> Result<(postgres::Client, &Host), ConnectError> {
+    fn open(&self) -> Result<(Client, &Host), ConnectError> {
         let hosts = self.in_order();
         let kinds = match self.session {
             // First round: only a standby. Second round: any server.

@@ -6,7 +6,8 @@ use super::attempt;
 use super::error::{ConnectError, Problem};
 use super::host::Host;
 use super::settings::{SessionAttributes, Settings};
-use postgres::{Client, SimpleQueryMessage};
+use crate::pg::client::Client;
+use postgres::SimpleQueryMessage;
 
 /// True if the session's transactions may only read, as in dry runs and verification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,6 +5,7 @@
 use super::error::ConnectError;
 use super::session::ReadOnly;
 use super::settings::Settings;
+use crate::pg::client::Client;
 use std::time::{Duration, Instant};
 
 /// The time after which no further attempt begins. Only a server that is not ready is awaited: it reports that, or cuts
@@ -30,7 +31,7 @@ impl Settings {
         read_only: ReadOnly,
         patience: Patience,
         wait: &mut dyn FnMut(&ConnectError, Duration) -> bool,
-    ) -> Result<postgres::Client, ConnectError> {
+    ) -> Result<Client, ConnectError> {
         let begin = Instant::now();
         let mut pause = Duration::from_millis(250);
         loop {

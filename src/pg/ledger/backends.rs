@@ -34,13 +34,20 @@ impl Session {
     /// # Errors
     /// If the server refuses or the connection is lost.
     pub fn note_backend(&mut self, run: i64, epoch: i32) -> Result<(), ServerError> {
+        if self.noted == Some((run, epoch)) {
+            return Ok(());
+        }
         let sql: &str = &self.ledger.sql(
-            "INSERT INTO :ledger.backend (run, epoch, pid, started) SELECT $1, $2, pid, backend_start \
-                   FROM pg_catalog.pg_stat_activity WHERE pid = pg_backend_pid() AND backend_start IS NOT NULL \
-                   ON CONFLICT DO NOTHING",
+            "WITH mine AS (SELECT pid, backend_start FROM pg_catalog.pg_stat_activity \
+                           WHERE pid = pg_backend_pid() AND backend_start IS NOT NULL), \
+                  noted AS (INSERT INTO :ledger.backend (run, epoch, pid, started) \
+                            SELECT $1, $2, pid, backend_start FROM mine ON CONFLICT DO NOTHING) \
+             SELECT pid, backend_start::text FROM mine",
         );
-        self.client.execute(sql, &[&run, &epoch]).doing(NOTING)?;
-        self.know_backend()
+        let row = self.client.query_opt(sql, &[&run, &epoch]).doing(NOTING)?;
+        self.backend = row.map(|row| Backend { pid: row.get(0), started: row.get(1) });
+        self.noted = Some((run, epoch));
+        Ok(())
     }
 
     /// Reads which of the server's processes serves this session.

@@ -9,6 +9,7 @@ use super::READING;
 use crate::model::key::Key;
 use crate::model::ledger::{LoadDone, PartDone, Sums};
 use crate::pg::batch::BatchId;
+use crate::pg::client::Pipeline;
 use crate::pg::error::{Doing, ServerError};
 use crate::pg::row::RowValues;
 use crate::pg::session::Session;
@@ -31,17 +32,22 @@ impl Session {
     }
 
     fn done(&mut self, run: i64, load: Option<&str>) -> Result<BTreeMap<String, LoadDone>, ServerError> {
+        const LOADS: &str = "SELECT load, plan FROM :ledger.load WHERE run = $1 AND load = coalesce($2, load)";
+        const PARTS: &str = "SELECT load, part, after_key, until_key, done FROM :ledger.part \
+                             WHERE run = $1 AND load = coalesce($2, load) ORDER BY load, part";
+        const BATCHES: &str = "SELECT load, part, batch, last_key, read, written, skipped, faults, digest, \
+                                      losses::text, lookups::text FROM :ledger.batch \
+                               WHERE run = $1 AND load = coalesce($2, load) ORDER BY load, part, batch";
+        let mut steps = Pipeline::new();
+        for sql in [LOADS, PARTS, BATCHES] {
+            steps = steps.query(self.ledger.sql(sql), &[&run, &load]);
+        }
+        let mut answers = steps.rows(&mut self.client).doing(READING)?.into_iter();
         let mut loads: BTreeMap<String, LoadDone> = BTreeMap::new();
-        let sql: &str =
-            &self.ledger.sql("SELECT load, plan FROM :ledger.load WHERE run = $1 AND load = coalesce($2, load)");
-        for row in self.client.query(sql, &[&run, &load]).doing(READING)? {
+        for row in answers.next().unwrap_or_default() {
             loads.insert(row.kept(0)?, LoadDone { plan: row.kept(1)?, parts: Vec::new() });
         }
-        let sql: &str = &self.ledger.sql(
-            "SELECT load, part, after_key, until_key, done FROM :ledger.part \
-                   WHERE run = $1 AND load = coalesce($2, load) ORDER BY load, part",
-        );
-        for row in self.client.query(sql, &[&run, &load]).doing(READING)? {
+        for row in answers.next().unwrap_or_default() {
             let load = loads.entry(row.kept(0)?).or_default();
             load.parts.push(PartDone {
                 part: row.kept(1)?,
@@ -53,11 +59,7 @@ impl Session {
                 sums: Sums::default(),
             });
         }
-        let sql: &str = &self.ledger.sql(
-            "SELECT load, part, batch, last_key, read, written, skipped, faults, digest, losses::text, lookups::text \
-                   FROM :ledger.batch WHERE run = $1 AND load = coalesce($2, load) ORDER BY load, part, batch",
-        );
-        for row in self.client.query(sql, &[&run, &load]).doing(READING)? {
+        for row in answers.next().unwrap_or_default() {
             let load = loads.entry(row.kept(0)?).or_default();
             let number: i32 = row.kept(1)?;
             if let Some(part) = load.parts.iter_mut().find(|p| p.part == number) {

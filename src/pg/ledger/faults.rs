@@ -12,6 +12,16 @@ use crate::pg::session::Session;
 const PORTION: i32 = 10_000;
 
 impl Session {
+    /// Returns the loads that have faults.
+    ///
+    /// # Errors
+    /// If the server refuses or the connection is lost.
+    pub fn loads_with_faults(&mut self, run: i64) -> Result<HashSet<String>, ServerError> {
+        let sql: &str = &self.ledger.sql("SELECT DISTINCT load FROM :ledger.fault WHERE run = $1");
+        let rows = self.client.query(sql, &[&run]).doing(READING)?;
+        Ok(rows.iter().map(|row| row.get(0)).collect())
+    }
+
     /// Passes the faults of a load to `portion`, in the order of their batches.
     ///
     /// # Errors
@@ -25,13 +35,13 @@ impl Session {
     ) -> Result<(), E> {
         let sql: &str = &self
             .ledger
-            .sql("SELECT fault::text FROM :ledger.fault WHERE run = $1 AND load = $2 ORDER BY part, batch, ctid");
-        let mut tx = self.client.build_transaction().read_only(true).start().doing(READING)?;
-        let portal = tx.bind(sql, &[&run, &load]).doing(READING)?;
+            .sql("DECLARE migrate_faults NO SCROLL CURSOR FOR SELECT fault::text FROM :ledger.fault WHERE run = $1 AND load = $2 ORDER BY part, batch, ctid");
+        let mut tx = self.client.read_only_transaction().doing(READING)?;
+        tx.execute(sql, &[&run, &load]).doing(READING)?;
+        let next = format!("FETCH FORWARD {PORTION} FROM migrate_faults");
         loop {
-            let rows = tx.query_portal(&portal, PORTION).doing(READING)?;
+            let rows = tx.query(&next, &[]).doing(READING)?;
             if rows.is_empty() {
-                drop(portal);
                 return Ok(tx.rollback().doing(READING)?);
             }
             let read = |row: &postgres::Row| {

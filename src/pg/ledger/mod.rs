@@ -9,12 +9,12 @@ mod check;
 mod deviations;
 mod faults;
 mod open_runs;
-mod parts;
+pub mod parts;
 mod run;
 mod side_effects;
 pub mod status;
 
-use postgres::Transaction;
+pub(super) use deviations::{NOTE_DEVIATIONS, deviation_columns};
 
 use super::error::{Doing, READING_LEDGER as READING, ServerError};
 use super::session::{LedgerSchema, Session};
@@ -28,12 +28,12 @@ const WRITING: &str = "writing the ledger";
 pub(super) const MINE: &str = "mine AS (SELECT run FROM :ledger.run WHERE run OPERATOR(pg_catalog.=) $1 \
     AND epoch OPERATOR(pg_catalog.=) $2 AND state OPERATOR(pg_catalog.=) 'Running' FOR SHARE)";
 
-/// Creates the ledger's tables, and its schema unless it exists.
-fn create(tx: &mut Transaction<'_>, ledger: &LedgerSchema, schema_exists: bool) -> Result<(), ServerError> {
+/// The statements that create the ledger's tables, and its schema unless it exists.
+fn creation(ledger: &LedgerSchema, schema_exists: bool) -> String {
     // IF NOT EXISTS would require the right to create the schema even if it exists.
     let schema = if schema_exists { String::new() } else { format!("CREATE SCHEMA {};", quoted(&ledger.schema)) };
     let tables = ledger.sql(concat!(include_str!("../sql/ledger.sql"), include_str!("../sql/ledger_version_3.sql")));
-    tx.batch_execute(&(schema + &tables)).doing("creating the ledger")
+    schema + &tables
 }
 
 /// The versions whose tables differ from those of the version before, with the statements that make the difference.
@@ -41,26 +41,22 @@ fn create(tx: &mut Transaction<'_>, ledger: &LedgerSchema, schema_exists: bool) 
 /// only version 1 must not compare with its own. A ledger of version 3 may contain batches with two digests.
 const UPGRADES: [(i32, &str); 1] = [(3, include_str!("../sql/ledger_version_3.sql"))];
 
-/// Brings a ledger from a version to the one that this tool writes.
+/// The statements that bring a ledger from a version to the one that this tool writes.
 ///
 /// The transaction is that of the command's first write, so that a command that only reads changes no ledger.
-fn upgrade(tx: &mut Transaction<'_>, ledger: &LedgerSchema, from: i32) -> Result<(), ServerError> {
-    const UPGRADING: &str = "upgrading the ledger";
-    for (_, sql) in UPGRADES.iter().filter(|(version, _)| from < *version) {
-        tx.batch_execute(&ledger.sql(sql)).doing(UPGRADING)?;
-    }
+fn upgrade(ledger: &LedgerSchema, from: i32) -> String {
+    let newer = UPGRADES.iter().filter(|(version, _)| from < *version);
+    let mut sql: String = newer.map(|(_, sql)| format!("{sql}\n;\n")).collect();
     if from < LEDGER_VERSION {
         // Rows that one transaction wrote together with the ledger's own row were restored from a copy of the database. They
         // stay recognisable: this transaction writes them all.
         for table in ["batch", "made"] {
-            let sql =
-                format!("UPDATE :ledger.{table} SET run = run WHERE xmin IN (SELECT l.xmin FROM :ledger.ledger l)");
-            tx.batch_execute(&ledger.sql(&sql)).doing(UPGRADING)?;
+            sql +=
+                &format!("UPDATE :ledger.{table} SET run = run WHERE xmin IN (SELECT l.xmin FROM :ledger.ledger l);\n");
         }
-        let sql: &str = &ledger.sql("UPDATE :ledger.ledger SET version = $1 WHERE version < $1");
-        tx.execute(sql, &[&LEDGER_VERSION]).doing(UPGRADING)?;
+        sql += &format!("UPDATE :ledger.ledger SET version = {LEDGER_VERSION} WHERE version < {LEDGER_VERSION}");
     }
-    Ok(())
+    ledger.sql(&sql)
 }
 
 impl Session {
@@ -70,7 +66,7 @@ impl Session {
     /// If the server refuses or the connection is lost.
     pub fn upgrade_ledger(&mut self, from: i32) -> Result<(), ServerError> {
         let mut tx = self.client.transaction().doing(WRITING)?;
-        upgrade(&mut tx, &self.ledger, from)?;
+        tx.batch_execute(&upgrade(&self.ledger, from)).doing("upgrading the ledger")?;
         tx.commit().doing(WRITING)
     }
 }

@@ -5,7 +5,9 @@
 use super::WRITING;
 use crate::model::key::Key;
 use crate::model::ledger::Run;
+use crate::pg::client::{Parameter, Pipeline};
 use crate::pg::error::{Doing, ServerError};
+use crate::pg::row::RowValues;
 use crate::pg::session::Session;
 
 impl Session {
@@ -38,11 +40,11 @@ impl Session {
     }
 
     /// Records the parts of loads before the first of them begins: for each load the last key of each part but the last.
-    /// A load that has parts already keeps them. Returns false if another process resumed the run.
+    /// A load that has parts already keeps them.
     ///
     /// # Errors
     /// If the server refuses or the connection is lost.
-    pub fn note_parts(&mut self, run: &Run, cuts: &[(&str, Vec<Key>)]) -> Result<bool, ServerError> {
+    pub fn note_parts(&mut self, run: &Run, cuts: &[(&str, Vec<Key>)]) -> Result<PartsNoted, ServerError> {
         let (mut loads, mut parts, mut after, mut until) = (Vec::new(), Vec::<i32>::new(), Vec::new(), Vec::new());
         for (load, cuts) in cuts {
             let cuts: Vec<Option<String>> = cuts.iter().map(|key| Some(key.written())).collect();
@@ -51,18 +53,44 @@ impl Session {
             after.extend(std::iter::once(None).chain(cuts.iter().cloned()));
             until.extend(cuts.into_iter().chain(std::iter::once(None)));
         }
-        let mut tx = self.client.transaction().doing(WRITING)?;
-        // A second process waits at the run's row and finds the parts of the first: the parts of two must never mix.
-        let sql: &str =
-            &self.ledger.sql("SELECT FROM :ledger.run WHERE run = $1 AND epoch = $2 AND state = 'Running' FOR UPDATE");
-        if tx.query_opt(sql, &[&run.id, &run.epoch]).doing(WRITING)?.is_none() {
-            return Ok(false);
-        }
-        let sql: &str = &self.ledger.sql("INSERT INTO :ledger.part (run, load, part, after_key, until_key) \
-                   SELECT $1, new.* FROM unnest($2::text[], $3::int[], $4::text[], $5::text[]) AS new (load, part, after, until) \
-                   WHERE NOT EXISTS (SELECT FROM :ledger.part known WHERE known.run = $1 AND known.load = new.load)");
-        tx.execute(sql, &[&run.id, &loads, &parts, &after, &until]).doing(WRITING)?;
-        tx.commit().doing(WRITING)?;
-        Ok(true)
+        // A second process waits at the run's row and finds the parts of the first: the parts of two must never mix. So the
+        // row is locked by a statement before the one that looks for parts.
+        let lock = format!(
+            "START TRANSACTION; SELECT FROM :ledger.run WHERE run = {} AND epoch = {} AND state = 'Running' FOR UPDATE",
+            run.id, run.epoch
+        );
+        let sql = "WITH mine AS (SELECT FROM :ledger.run WHERE run = $1 AND epoch = $6 AND state = 'Running'), \
+                   noted AS (INSERT INTO :ledger.part (run, load, part, after_key, until_key) \
+                   SELECT $1, new.* FROM mine, \
+                          unnest($2::text[], $3::int[], $4::text[], $5::text[]) AS new (load, part, after, until) \
+                   WHERE NOT EXISTS (SELECT FROM :ledger.part known WHERE known.run = $1 AND known.load = new.load) \
+                   RETURNING 1) \
+                   SELECT (SELECT count(*) FROM mine), (SELECT count(*) FROM noted)";
+        let mut tx = self.client.begun_transaction();
+        tx.batch_execute(&self.ledger.sql(&lock)).doing(WRITING)?;
+        let parameters: [&dyn Parameter; 6] = [&run.id, &loads, &parts, &after, &until, &run.epoch];
+        let steps = Pipeline::new().query(self.ledger.sql(sql), &parameters).script("COMMIT");
+        let answers = steps.rows(&mut tx).doing(WRITING)?;
+        tx.ended();
+        let counts = match answers.iter().flatten().next() {
+            Some(row) => (row.value::<i64>(0)?, row.value::<i64>(1)?),
+            None => (0, 0),
+        };
+        Ok(match counts {
+            (0, _) => PartsNoted::Fenced,
+            (_, noted) if noted == parts.len() as i64 => PartsNoted::All,
+            _ => PartsNoted::SomeKnown,
+        })
     }
+}
+
+/// The outcome of recording parts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PartsNoted {
+    /// All of them are recorded.
+    All,
+    /// Some loads had parts already, by an attempt whose answer was lost or by another process.
+    SomeKnown,
+    /// Another process resumed the run.
+    Fenced,
 }

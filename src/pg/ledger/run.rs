@@ -2,9 +2,10 @@
 
 use postgres::Row;
 
-use super::{READING, WRITING, create, upgrade};
+use super::{READING, WRITING, creation, upgrade};
 use crate::model::ledger::{Fingerprints, Form, LedgerState, NewRun, Run, read_catalog, written_catalog};
 use crate::model::record::RunState;
+use crate::pg::client::{Parameter, Pipeline};
 use crate::pg::error::{Doing, ServerError};
 use crate::pg::row::RowValues;
 use crate::pg::session::Session;
@@ -29,38 +30,43 @@ impl Session {
     /// If the server refuses or the connection is lost.
     pub fn begin_run(&mut self, new: &NewRun<'_>) -> Result<Run, ServerError> {
         let (state, schema_exists) = (self.ledger_state()?, self.has_schema(&self.ledger.schema.clone())?);
-        let mut tx = self.client.transaction().doing(WRITING)?;
-        match state {
-            LedgerState::Absent => create(&mut tx, &self.ledger, schema_exists)?,
-            LedgerState::Version(version) => upgrade(&mut tx, &self.ledger, version)?,
+        let tables = match state {
+            LedgerState::Absent => creation(&self.ledger, schema_exists),
+            LedgerState::Version(version) => upgrade(&self.ledger, version),
             LedgerState::Foreign(why) => return Err(ServerError::new(WRITING, why)),
             LedgerState::Untrusted(_) => {
                 return Err(ServerError::new(WRITING, "another role owns a part of the ledger"));
             }
-        }
+        };
         let judged = serde_json::to_string(new.judged).map_err(|e| ServerError::new(WRITING, e.to_string()))?;
-        let sql: &str = &self.ledger.sql(
-            "INSERT INTO :ledger.run (mapping, owner, tool, state, seed, stamp, catalog, read_ahead, judged) \
-                   VALUES ($1, $2, $3, 'Running', $4, $5, $6, $7, ($8::text)::jsonb) RETURNING run",
+        let sql = self.ledger.sql(
+            "WITH new AS (INSERT INTO :ledger.run (mapping, owner, tool, state, seed, stamp, catalog, read_ahead, judged) \
+                          VALUES ($1, $2, $3, 'Running', $4, $5, $6, $7, ($8::text)::jsonb) RETURNING run), \
+                  loads AS (INSERT INTO :ledger.load (run, load, plan) \
+                            SELECT new.run, load.* FROM new, unnest($9::text[], $10::text[]) AS load) \
+             SELECT run FROM new",
         );
         let (seed, catalog) = (new.seed as i64, written_catalog(&new.fingerprints.catalog));
-        let row = tx
-            .query_one(
-                sql,
-                &[&new.mapping, &new.owner, &new.tool, &seed, &new.stamp, &catalog, &new.read_ahead, &judged],
-            )
-            .doing(WRITING)?;
-        let id: i64 = row.kept(0)?;
         let (names, hashes): (Vec<&str>, Vec<&str>) =
             new.fingerprints.loads.iter().map(|(n, h)| (n.as_str(), h.as_str())).unzip();
-        tx.execute(
-            &*self
-                .ledger
-                .sql("INSERT INTO :ledger.load (run, load, plan) SELECT $1, * FROM unnest($2::text[], $3::text[])"),
-            &[&id, &names, &hashes],
-        )
-        .doing(WRITING)?;
-        tx.commit().doing(WRITING)?;
+        let parameters: [&dyn Parameter; 10] = [
+            &new.mapping,
+            &new.owner,
+            &new.tool,
+            &seed,
+            &new.stamp,
+            &catalog,
+            &new.read_ahead,
+            &judged,
+            &names,
+            &hashes,
+        ];
+        let steps = Pipeline::new().script(format!("START TRANSACTION; {tables}"));
+        let mut tx = self.client.begun_transaction();
+        let answers = steps.query(sql, &parameters).script("COMMIT").rows(&mut tx).doing(WRITING)?;
+        tx.ended();
+        let row = answers.into_iter().flatten().next();
+        let id: i64 = row.ok_or_else(|| ServerError::new(WRITING, "the server sent no number of a run"))?.kept(0)?;
         Ok(Run {
             id,
             state: RunState::Running,

@@ -3,7 +3,10 @@
 //! Without such an index the server reads the whole referring table for each deleted row, the rows that the rollback itself
 //! deleted from it included, because they stay in the table until the commit.
 
+use std::collections::BTreeMap;
+
 use super::transaction::{OpenRollback, ROLLING_BACK};
+use crate::pg::client::Pipeline;
 use crate::pg::error::{Doing, ServerError};
 use crate::pg::row::RowValues;
 
@@ -17,7 +20,7 @@ pub struct RollbackIndex {
 }
 
 impl OpenRollback<'_> {
-    /// Creates the indexes that deleting this many rows of a table needs, unless they exist or this role may not create
+    /// Creates the indexes that deleting this many rows of each table needs, unless they exist or this role may not create
     /// them. The rollback is slower then.
     ///
     /// # Errors
@@ -25,15 +28,21 @@ impl OpenRollback<'_> {
     pub fn index_references(
         &mut self,
         schema: &str,
-        table: &str,
-        rows: u64,
+        deleted: &BTreeMap<&str, u64>,
     ) -> Result<Vec<RollbackIndex>, ServerError> {
         let sql = include_str!("../sql/unindexed_references.sql");
+        let mut steps = Pipeline::new();
+        for table in deleted.keys() {
+            steps = steps.query(sql, &[&schema, table]);
+        }
+        let found = steps.rows(&mut self.tx).doing(ROLLING_BACK)?;
         let mut created = Vec::new();
-        for row in self.tx.query(sql, &[&schema, &table]).doing(ROLLING_BACK)? {
+        for (rows, row) in
+            deleted.values().zip(&found).flat_map(|(rows, found)| found.iter().map(move |row| (rows, row)))
+        {
             let blocks = row.value::<i64>("blocks")?.unsigned_abs();
             if row.value("is_ours")?
-                && blocks.saturating_mul(rows) >= WORTH_BLOCKS
+                && blocks.saturating_mul(*rows) >= WORTH_BLOCKS
                 && self.try_sql(row.value("index_sql")?)?
             {
                 created.push(RollbackIndex { drop_sql: row.value("drop_sql")? });

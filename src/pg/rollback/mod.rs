@@ -11,6 +11,6 @@ mod sequences;
 mod transaction;
 
 pub use indexes::RollbackIndex;
-pub use rows::{BlockingReference, OwnerRollback, StagedRows};
-pub use sequences::SequenceRollback;
+pub use rows::{BlockingReference, Deletion, DeletionFacts, OwnerRollback, StagedRows};
+pub use sequences::{MovedSequence, SequenceRollback};
 pub use transaction::{OpenRollback, RollbackStart};

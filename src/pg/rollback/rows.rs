@@ -1,12 +1,15 @@
 //! The rows of a rollback: staged, checked for references of other rows, and deleted; and the owner's row.
 
-use postgres::{Row, Transaction};
+use postgres::Row;
 
-use super::transaction::{OpenRollback, ROLLING_BACK};
-use crate::model::ident::{qualified, quoted, quoted_list};
-use crate::pg::copy::{CopyTarget, copy_rows};
+use super::transaction::{OpenRollback, OpenStaging, ROLLING_BACK};
+use crate::model::ident::{literal, qualified, quoted, quoted_list};
+use crate::pg::client::{Client, Pipeline, Reply};
+use crate::pg::copy::{CopyTarget, send_slices};
 use crate::pg::equality::Equality;
-use crate::pg::error::{Doing, ServerError};
+use crate::pg::error::{Doing, Operation, ServerError};
+use crate::pg::row::RowValues;
+use crate::pg::session::ApplicationPath;
 
 const REFERENCING: &str = include_str!("../sql/referencing_keys.sql");
 
@@ -69,65 +72,113 @@ impl ReferencingKey {
     }
 }
 
+/// The outcome of deleting the staged rows of a load.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Deletion {
+    /// The references of rows that are not staged to rows that are. The rollback must not be committed if there are any.
+    pub blocking: Vec<BlockingReference>,
+    /// The number of deleted rows.
+    pub deleted: u64,
+}
+
+/// Facts about a table from which rows are deleted.
+pub struct DeletionFacts {
+    equality: Equality,
+    referencing: Vec<ReferencingKey>,
+}
+
 impl OpenRollback<'_> {
-    /// Creates the staging table for the rows of a load.
+    /// Reads the facts about tables that deleting from them needs, in one round trip.
     ///
     /// # Errors
     /// If the server refuses or the connection is lost.
-    pub fn create_staging_table(&mut self, staged: &StagedRows<'_>) -> Result<(), ServerError> {
-        let sql = format!(
+    pub fn deletion_facts(&mut self, schema: &str, tables: &[&str]) -> Result<Vec<DeletionFacts>, ServerError> {
+        let mut steps = Pipeline::new();
+        for table in tables {
+            steps = steps.query(Equality::SQL, &[&schema, table]).query(REFERENCING, &[&schema, table]);
+        }
+        let answers = steps.rows(&mut self.tx).doing(ROLLING_BACK)?;
+        let facts = |rows: &[Vec<Row>]| {
+            let equality = Equality::of_rows(&rows[0]);
+            let referencing = rows[1].iter().map(|row| ReferencingKey::read(row, &equality)).collect();
+            DeletionFacts { equality, referencing }
+        };
+        Ok(answers.chunks_exact(2).map(facts).collect())
+    }
+
+    /// Creates the staging table for the rows of a load, and begins its COPY.
+    ///
+    /// # Errors
+    /// If the server refuses or the connection is lost.
+    pub fn begin_staging(&mut self, staged: &StagedRows<'_>) -> Result<(), ServerError> {
+        // A domain of the application has its CHECKs in the staging table too.
+        let create = format!(
             "DROP TABLE IF EXISTS pg_temp.migrate_ours; \
-             CREATE TEMPORARY TABLE migrate_ours ON COMMIT DROP AS SELECT {} FROM {} WITH NO DATA",
+             CREATE TEMPORARY TABLE migrate_ours ON COMMIT DROP AS SELECT {} FROM {} WITH NO DATA; {}",
             quoted_list(staged.columns),
-            staged.name()
+            staged.name(),
+            self.application_path.set(true)
         );
-        self.tx.batch_execute(&sql).doing(ROLLING_BACK)
+        let table = format!("pg_temp.migrate_ours ({})", quoted_list(staged.columns));
+        let target = CopyTarget { table, as_text: staged.as_text };
+        let replies = Pipeline::new().script(create).prepare(target.sql()).run(&mut self.tx);
+        let mut statement = None;
+        for reply in replies {
+            statement = reply.doing(ROLLING_BACK)?.statement();
+        }
+        let statement = statement.ok_or_else(|| ServerError::new(ROLLING_BACK, "the COPY was not prepared"))?;
+        let mut copy = self.tx.copy_in(&statement).doing(ROLLING_BACK)?;
+        target.begin(&mut self.tx, &mut copy)?;
+        self.staging = Some(OpenStaging { copy, target, rows: 0 });
+        Ok(())
     }
 
     /// Sends rows into the staging table.
     ///
     /// # Errors
-    /// If the server refuses or the connection is lost.
-    pub fn stage(&mut self, staged: &StagedRows<'_>, bytes: &[u8], rows: u64) -> Result<(), ServerError> {
-        let table = format!("pg_temp.migrate_ours ({})", quoted_list(staged.columns));
-        let to = CopyTarget { table, as_text: staged.as_text };
-        // A domain of the application has its CHECKs in the staging table too.
-        self.application_path.enter_for(&mut self.tx, |tx| copy_rows(tx, &to.sql(), &to, bytes, rows))
+    /// If the connection is lost.
+    pub fn stage(&mut self, bytes: &[u8], rows: u64) -> Result<(), ServerError> {
+        let Some(staging) = &mut self.staging else { return Ok(()) };
+        staging.rows += rows;
+        send_slices(&mut self.tx, &mut staging.copy, bytes)
     }
 
-    /// Lists the foreign keys by which rows of others refer to the staged rows.
+    /// Deletes the staged rows that are as they were written, unless rows of others refer to them.
     ///
     /// # Errors
     /// If the server refuses or the connection is lost.
-    pub fn blocking_references(&mut self, staged: &StagedRows<'_>) -> Result<Vec<BlockingReference>, ServerError> {
-        self.tx.batch_execute("ANALYZE pg_temp.migrate_ours").doing(ROLLING_BACK)?;
-        let mut found = Vec::new();
-        let equality = Equality::read(&mut self.tx, staged.schema, staged.table)?;
-        for row in self.tx.query(REFERENCING, &[&staged.schema, &staged.table]).doing(ROLLING_BACK)? {
-            let key = ReferencingKey::read(&row, &equality);
-            let not_ours = if key.to_itself {
-                format!(
-                    " AND NOT EXISTS (SELECT FROM pg_temp.migrate_ours o WHERE {})",
-                    staged.same_row(&equality, "c", "o")
-                )
-            } else {
-                String::new()
-            };
-            let sql = format!(
-                "SELECT EXISTS (SELECT FROM {} c WHERE EXISTS (SELECT FROM {} t JOIN pg_temp.migrate_ours p ON {} \
-                 WHERE {}){not_ours})",
-                key.child,
-                staged.name(),
-                staged.same_row(&equality, "t", "p"),
-                key.joined
-            );
-            let path = &self.application_path;
-            let doing = "looking for rows that refer to the run's rows";
-            if path.reading(&mut self.tx, |tx| tx.query_one(&sql, &[]).doing(doing))?.get(0) {
-                found.push(BlockingReference { name: key.name, child: key.child });
+    pub fn delete_staged(&mut self, staged: &StagedRows<'_>, facts: &DeletionFacts) -> Result<Deletion, ServerError> {
+        let Some(OpenStaging { mut copy, target, rows }) = self.staging.take() else { return Ok(Deletion::default()) };
+        target.end(&mut self.tx, &mut copy)?;
+        let own_path = ApplicationPath::leave(true);
+        let mut steps = Pipeline::new().end_copy(copy).script(format!("{own_path}; ANALYZE pg_temp.migrate_ours"));
+        if self.application_path.is_needed_to_read {
+            steps = steps.script(self.application_path.set(true));
+        }
+        let before = steps.len();
+        for key in &facts.referencing {
+            steps = steps.query(staged.blocking(key, &facts.equality), &[]);
+        }
+        let delete = staged.delete(&facts.equality);
+        let mut replies = steps.script(delete).script(own_path).run(&mut self.tx).into_iter();
+        let staged_rows = replies.next().transpose().doing(Operation::CopyRows)?.map(|reply| reply.counts());
+        if staged_rows.as_deref() != Some(&[rows]) {
+            return Err(ServerError::new(ROLLING_BACK, format!("the server staged {staged_rows:?} of {rows} rows")));
+        }
+        for _ in 1..before {
+            replies.next().transpose().doing(ROLLING_BACK)?;
+        }
+        let mut deletion = Deletion::default();
+        for key in &facts.referencing {
+            let found = replies.next().transpose().doing("looking for rows that refer to the run's rows")?;
+            if found.into_iter().flat_map(Reply::rows).any(|row| row.get(0)) {
+                deletion.blocking.push(BlockingReference { name: key.name.clone(), child: key.child.clone() });
             }
         }
-        Ok(found)
+        let deleted = replies.next().transpose().doing(ROLLING_BACK)?;
+        deletion.deleted = deleted.and_then(|reply| reply.counts().last().copied()).unwrap_or(0);
+        replies.next().transpose().doing(ROLLING_BACK)?;
+        Ok(deletion)
     }
 
     /// Lists the transactions in which rows of a load were written, each as its number.
@@ -146,42 +197,19 @@ impl OpenRollback<'_> {
         Ok(rows.iter().map(|row| row.get(0)).collect())
     }
 
-    /// Deletes the staged rows that are as they were written. Returns their number.
-    ///
-    /// # Errors
-    /// If the server refuses or the connection is lost.
-    pub fn delete_staged(&mut self, staged: &StagedRows<'_>) -> Result<u64, ServerError> {
-        let equality = Equality::read(&mut self.tx, staged.schema, staged.table)?;
-        // EXISTS instead of a join: a join would pair each of several identical rows with each other.
-        let sql = format!(
-            "DELETE FROM {} t WHERE EXISTS (SELECT FROM pg_temp.migrate_ours p WHERE {})",
-            staged.name(),
-            staged.same_row(&equality, "t", "p")
-        );
-        self.application_path.reading(&mut self.tx, |tx| match staged.transactions {
-            None => tx.execute(&sql, &[]).doing(ROLLING_BACK),
-            Some(transactions) => {
-                let sql = sql
-                    + " AND t.xmin OPERATOR(pg_catalog.=) ANY \
-                     (SELECT v::pg_catalog.xid FROM pg_catalog.unnest($1::pg_catalog.text[]) AS v)";
-                tx.execute(&sql, &[&transactions]).doing(ROLLING_BACK)
-            }
-        })
-    }
-
     /// Counts the rows of the table that are as they were sent, whichever transaction wrote them.
     ///
     /// # Errors
     /// If the server refuses or the connection is lost.
-    pub fn count_staged(&mut self, staged: &StagedRows<'_>) -> Result<u64, ServerError> {
-        let equality = Equality::read(&mut self.tx, staged.schema, staged.table)?;
+    pub fn count_staged(&mut self, staged: &StagedRows<'_>, facts: &DeletionFacts) -> Result<u64, ServerError> {
         let sql = format!(
             "SELECT pg_catalog.count(*) FROM {} t WHERE EXISTS (SELECT FROM pg_temp.migrate_ours p WHERE {})",
             staged.name(),
-            staged.same_row(&equality, "t", "p")
+            staged.same_row(&facts.equality, "t", "p")
         );
-        let row = self.application_path.reading(&mut self.tx, |tx| tx.query_one(&sql, &[]).doing(ROLLING_BACK))?;
-        Ok(row.get::<_, i64>(0).unsigned_abs())
+        let count = |tx: &mut Client| tx.query_one(&sql, &[]).doing(ROLLING_BACK);
+        let row = self.application_path.reading(&mut self.tx, count)?;
+        Ok(row.value::<i64>(0)?.unsigned_abs())
     }
 
     /// Deletes the owner's row that the run created, unless other rows refer to it or it was written to since.
@@ -196,9 +224,8 @@ impl OpenRollback<'_> {
         value: &str,
     ) -> Result<OwnerRollback, ServerError> {
         let name = qualified(schema, table);
-        let equality = Equality::read(&mut self.tx, schema, table)?;
-        for row in self.tx.query(REFERENCING, &[&schema, &table]).doing(ROLLING_BACK)? {
-            let referencing = ReferencingKey::read(&row, &equality);
+        let facts = self.deletion_facts(schema, &[table])?;
+        for referencing in facts.iter().flat_map(|facts| &facts.referencing) {
             let sql = format!(
                 "SELECT EXISTS (SELECT FROM {} c JOIN {name} t ON {} WHERE t.{}::pg_catalog.text OPERATOR(pg_catalog.=) $1)",
                 referencing.child,
@@ -220,13 +247,13 @@ impl OpenRollback<'_> {
             ledger = quoted(&self.ledger.schema)
         );
         let (path, run) = (&self.application_path, self.run);
-        let delete = |tx: &mut Transaction<'_>| tx.execute(&sql, &[&value, &run]).doing("deleting the owner's row");
+        let delete = |tx: &mut Client| tx.execute(&sql, &[&value, &run]).doing("deleting the owner's row");
         let deleted = path.reading(&mut self.tx, delete)? > 0;
         let sql = format!(
             "SELECT EXISTS (SELECT FROM {name} t WHERE t.{}::pg_catalog.text OPERATOR(pg_catalog.=) $1)",
             quoted(key)
         );
-        let is_there = |tx: &mut Transaction<'_>| tx.query_one(&sql, &[&value]).doing(ROLLING_BACK);
+        let is_there = |tx: &mut Client| tx.query_one(&sql, &[&value]).doing(ROLLING_BACK);
         if !deleted && path.reading(&mut self.tx, is_there)?.get(0) {
             return Ok(OwnerRollback::Kept("it was written to since"));
         }
@@ -236,6 +263,38 @@ impl OpenRollback<'_> {
 }
 
 impl StagedRows<'_> {
+    /// The query for a reference of a row that is not staged to a row that is.
+    fn blocking(&self, key: &ReferencingKey, equality: &Equality) -> String {
+        let not_ours = if key.to_itself {
+            let same = self.same_row(equality, "c", "o");
+            format!(" AND NOT EXISTS (SELECT FROM pg_temp.migrate_ours o WHERE {same})")
+        } else {
+            String::new()
+        };
+        format!(
+            "SELECT EXISTS (SELECT FROM {} c WHERE EXISTS (SELECT FROM {} t JOIN pg_temp.migrate_ours p ON {} \
+             WHERE {}){not_ours})",
+            key.child,
+            self.name(),
+            self.same_row(equality, "t", "p"),
+            key.joined
+        )
+    }
+
+    /// The statement that deletes the staged rows that are as they were written.
+    fn delete(&self, equality: &Equality) -> String {
+        // EXISTS instead of a join: a join would pair each of several identical rows with each other.
+        let sql = format!(
+            "DELETE FROM {} t WHERE EXISTS (SELECT FROM pg_temp.migrate_ours p WHERE {})",
+            self.name(),
+            self.same_row(equality, "t", "p")
+        );
+        let Some(transactions) = self.transactions else { return sql };
+        let written: Vec<String> = transactions.iter().map(|number| literal(number)).collect();
+        let written = written.join(", ");
+        format!("{sql} AND t.xmin OPERATOR(pg_catalog.=) ANY (ARRAY[{written}]::pg_catalog.xid[])")
+    }
+
     fn name(&self) -> String {
         qualified(self.schema, self.table)
     }

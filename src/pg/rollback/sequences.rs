@@ -2,9 +2,12 @@
 //!
 //! They are restarted by ALTER SEQUENCE, which unlike `setval` is undone with the transaction.
 
+use postgres::Row;
+
 use super::transaction::OpenRollback;
 use crate::model::ledger::Made;
 use crate::model::schema::Sequence;
+use crate::pg::client::Pipeline;
 use crate::pg::error::{Doing, ServerError};
 use crate::pg::row::RowValues;
 
@@ -25,76 +28,129 @@ pub enum SequenceRollback {
 /// server's source).
 const LOGGED_AHEAD: i64 = 32;
 
+/// A sequence that the run moved or drew from, and its record in the ledger.
+#[derive(Clone, Copy, Debug)]
+pub struct MovedSequence<'a> {
+    /// The record.
+    pub made: &'a Made,
+    /// The sequence.
+    pub sequence: &'a Sequence,
+}
+
+/// The verdict on a sequence before the rows are looked at.
+enum Verdict {
+    Known(SequenceRollback),
+    /// It may hand out this value next, unless a row has it. `is_ours`: this role may restart it.
+    RestartAt {
+        next: i64,
+        is_ours: bool,
+    },
+}
+
 impl OpenRollback<'_> {
-    /// Restores a sequence to its position before the run if no row can have the ids after it. Called after the run's rows
-    /// are deleted.
+    /// Restores sequences to their positions before the run, each if no row can have the ids after it. Called after the run's
+    /// rows are deleted. Three round trips.
     ///
     /// # Errors
     /// If the server refuses or the connection is lost.
-    pub fn restore_sequence(&mut self, made: &Made, sequence: &Sequence) -> Result<SequenceRollback, ServerError> {
-        let outcome = self.restored(made, sequence)?;
-        if outcome == SequenceRollback::Restored {
-            self.forget_made("sequence", Some(&made.object))?;
+    pub fn restore_sequences(&mut self, moved: &[MovedSequence<'_>]) -> Result<Vec<SequenceRollback>, ServerError> {
+        if moved.is_empty() {
+            return Ok(Vec::new());
         }
-        Ok(outcome)
-    }
-
-    fn restored(&mut self, made: &Made, sequence: &Sequence) -> Result<SequenceRollback, ServerError> {
-        let sql = format!(
-            "SELECT last_value, last_value || ',' || is_called, log_cnt, \
-             (SELECT pg_catalog.pg_has_role(relowner, 'USAGE') FROM pg_catalog.pg_class WHERE oid = $1::text::regclass) \
-             FROM {}",
-            sequence.name
-        );
-        let row = self.tx.query_one(&sql, &[&sequence.name]).doing(READING)?;
-        let (last, whole, ahead, is_ours): (i64, String, i64, bool) =
-            (row.value(0)?, row.value(1)?, row.value(2)?, row.value(3)?);
-        if made.was.as_ref() == Some(&whole) {
-            return Ok(SequenceRollback::Restored);
+        let mut steps = Pipeline::new();
+        for MovedSequence { sequence, .. } in moved {
+            steps = steps.query(state_sql(sequence), &[&sequence.name]).query(COLUMNS, &[&sequence.name]);
         }
-        let left: Option<i64> = made.became.as_ref().and_then(|text| text.parse().ok());
-        let drawn = left.map(|left| (last.saturating_sub(left)) / sequence.increment);
-        let may_be_crash = drawn.is_some_and(|n| ahead == 0 && (1..=LOGGED_AHEAD).contains(&n));
-        if left.is_some() && drawn != Some(0) && !may_be_crash {
-            return Ok(SequenceRollback::UsedSince);
+        let answers = steps.rows(&mut self.tx).doing(READING)?;
+        let mut outcomes = Vec::new();
+        let (mut asked, mut restarts) = (Pipeline::new(), Vec::new());
+        for (n, (moved, answer)) in moved.iter().zip(answers.chunks_exact(2)).enumerate() {
+            outcomes.push(match verdict(moved, &answer[0])? {
+                Verdict::Known(outcome) => outcome,
+                Verdict::RestartAt { .. } if !answer[1].iter().all(|column| column.value(2).unwrap_or(false)) => {
+                    SequenceRollback::Kept("a column that draws from it could not be read")
+                }
+                Verdict::RestartAt { next, is_ours } => {
+                    for column in &answer[1] {
+                        asked = asked.query(taken_sql(moved.sequence, next, column)?, &[]);
+                    }
+                    restarts.push(Restart { n, next, is_ours, columns: answer[1].len() });
+                    SequenceRollback::Restored
+                }
+            });
         }
-        let next = made.was.as_deref().and_then(|was| next_after(was, sequence));
-        let Some(next) = next.filter(|next| (sequence.min..=sequence.max).contains(next)) else {
-            return Ok(SequenceRollback::Kept("it was exhausted"));
-        };
-        match self.is_taken(sequence, next)? {
-            None => return Ok(SequenceRollback::Kept("a column that draws from it could not be read")),
-            Some(true) => return Ok(SequenceRollback::Kept("existing rows may have their ids from it")),
-            Some(false) => {}
-        }
-        if !is_ours {
-            return Ok(SequenceRollback::Kept("only its owner may restore it"));
-        }
-        let sql = format!("ALTER SEQUENCE {} RESTART WITH {next}", sequence.name);
-        self.tx.batch_execute(&sql).doing("restoring a sequence")?;
-        Ok(SequenceRollback::Restored)
-    }
-
-    /// Returns true if a row has an id that the sequence would hand out again, in any table that draws from it. `None` if
-    /// a table cannot be read.
-    fn is_taken(&mut self, sequence: &Sequence, next: i64) -> Result<Option<bool>, ServerError> {
-        let (furthest, beyond) = if sequence.increment < 0 { ("min", "<=") } else { ("max", ">=") };
-        let sql = include_str!("../sql/columns_of_sequence.sql");
-        for row in self.tx.query(sql, &[&sequence.name]).doing(READING)? {
-            let (table, column, can_be_read): (String, String, bool) = (row.value(0)?, row.value(1)?, row.value(2)?);
-            if !can_be_read {
-                return Ok(None);
-            }
-            let sql = format!(
-                "SELECT coalesce(pg_catalog.{furthest}({column}) OPERATOR(pg_catalog.{beyond}) {next}, false) FROM {table}"
-            );
-            let path = &self.application_path;
-            if path.reading(&mut self.tx, |tx| tx.query_one(&sql, &[]).doing(READING))?.value(0)? {
-                return Ok(Some(true));
+        let taken = self.application_path.reading(&mut self.tx, |tx| asked.rows(tx).doing(READING))?;
+        let mut taken = taken.iter().map(|rows| rows.iter().any(|row| row.value(0).unwrap_or(true)));
+        let mut done = Pipeline::new();
+        for Restart { n, next, is_ours, columns } in restarts {
+            let is_taken = taken.by_ref().take(columns).fold(false, |any, one| any | one);
+            match (is_taken, is_ours) {
+                (true, _) => outcomes[n] = SequenceRollback::Kept("existing rows may have their ids from it"),
+                (false, false) => outcomes[n] = SequenceRollback::Kept("only its owner may restore it"),
+                (false, true) => {
+                    done = done.script(format!("ALTER SEQUENCE {} RESTART WITH {next}", moved[n].sequence.name));
+                }
             }
         }
-        Ok(Some(false))
+        let forget = self.ledger.sql("DELETE FROM :ledger.made WHERE run = $1 AND kind = 'sequence' AND object = $2");
+        for (moved, outcome) in moved.iter().zip(&outcomes) {
+            if *outcome == SequenceRollback::Restored {
+                done = done.query(forget.as_str(), &[&self.run, &moved.made.object]);
+            }
+        }
+        done.rows(&mut self.tx).doing("restoring a sequence")?;
+        Ok(outcomes)
     }
+}
+
+/// A sequence that may be restarted.
+struct Restart {
+    /// Its index.
+    n: usize,
+    next: i64,
+    is_ours: bool,
+    /// The number of columns that draw from it.
+    columns: usize,
+}
+
+const COLUMNS: &str = include_str!("../sql/columns_of_sequence.sql");
+
+fn state_sql(sequence: &Sequence) -> String {
+    format!(
+        "SELECT last_value, last_value || ',' || is_called, log_cnt, \
+         (SELECT pg_catalog.pg_has_role(relowner, 'USAGE') FROM pg_catalog.pg_class WHERE oid = $1::text::regclass) \
+         FROM {}",
+        sequence.name
+    )
+}
+
+/// The query for a row that has an id that the sequence would hand out again, in a column that draws from it.
+fn taken_sql(sequence: &Sequence, next: i64, column: &Row) -> Result<String, ServerError> {
+    let (furthest, beyond) = if sequence.increment < 0 { ("min", "<=") } else { ("max", ">=") };
+    let (table, column): (String, String) = (column.value(0)?, column.value(1)?);
+    Ok(format!(
+        "SELECT coalesce(pg_catalog.{furthest}({column}) OPERATOR(pg_catalog.{beyond}) {next}, false) FROM {table}"
+    ))
+}
+
+fn verdict(MovedSequence { made, sequence }: &MovedSequence<'_>, state: &[Row]) -> Result<Verdict, ServerError> {
+    let row = state.first().ok_or_else(|| ServerError::new(READING, "the server sent no row"))?;
+    let (last, whole, ahead, is_ours): (i64, String, i64, bool) =
+        (row.value(0)?, row.value(1)?, row.value(2)?, row.value(3)?);
+    if made.was.as_ref() == Some(&whole) {
+        return Ok(Verdict::Known(SequenceRollback::Restored));
+    }
+    let left: Option<i64> = made.became.as_ref().and_then(|text| text.parse().ok());
+    let drawn = left.map(|left| (last.saturating_sub(left)) / sequence.increment);
+    let may_be_crash = drawn.is_some_and(|n| ahead == 0 && (1..=LOGGED_AHEAD).contains(&n));
+    if left.is_some() && drawn != Some(0) && !may_be_crash {
+        return Ok(Verdict::Known(SequenceRollback::UsedSince));
+    }
+    let next = made.was.as_deref().and_then(|was| next_after(was, sequence));
+    Ok(match next.filter(|next| (sequence.min..=sequence.max).contains(next)) {
+        None => Verdict::Known(SequenceRollback::Kept("it was exhausted")),
+        Some(next) => Verdict::RestartAt { next, is_ours },
+    })
 }
 
 /// The value that the sequence handed out next in the state `was`: its `last_value` and `is_called`, as the ledger keeps

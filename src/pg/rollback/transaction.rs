@@ -1,9 +1,9 @@
 //! The transaction of a rollback: begin and commit, triggers that are disabled meanwhile, objects that are reattached.
 
-use postgres::Transaction;
-
 use crate::model::ident::{qualified, quoted};
 use crate::model::ledger::Run;
+use crate::pg::client::{CopyIn, Pipeline, Transaction};
+use crate::pg::copy::CopyTarget;
 use crate::pg::detach::Detached;
 use crate::pg::error::{Doing, ServerError};
 use crate::pg::session::{ApplicationPath, LedgerSchema, Session};
@@ -14,10 +14,20 @@ pub(super) const ROLLING_BACK: &str = "rolling back";
 
 /// The transaction in which a run is rolled back. Dropping it leaves everything as it was.
 pub struct OpenRollback<'a> {
+    /// Dropped before the transaction, whose rollback waits for the end of the COPY.
+    pub(super) staging: Option<OpenStaging>,
     pub(super) tx: Transaction<'a>,
     pub(super) ledger: LedgerSchema,
     pub(super) application_path: ApplicationPath,
     pub(super) run: i64,
+}
+
+/// The COPY into the staging table.
+pub(super) struct OpenStaging {
+    pub copy: CopyIn,
+    pub target: CopyTarget,
+    /// The number of rows that were sent.
+    pub rows: u64,
 }
 
 /// The outcome of beginning a rollback.
@@ -44,7 +54,7 @@ impl Session {
             Some((true, _)) => Ok(RollbackStart::AlreadyRolledBack),
             Some((false, true)) => {
                 let (ledger, application_path) = (self.ledger.clone(), self.application_path.clone());
-                Ok(RollbackStart::Open(OpenRollback { tx, ledger, application_path, run: run.id }))
+                Ok(RollbackStart::Open(OpenRollback { staging: None, tx, ledger, application_path, run: run.id }))
             }
             _ => Ok(RollbackStart::Fenced),
         }
@@ -52,33 +62,42 @@ impl Session {
 }
 
 impl OpenRollback<'_> {
-    /// Lists the triggers and rules that run for an event on a table.
+    /// Lists the triggers and rules that run for an event on each of these tables.
     ///
     /// # Errors
     /// If the server refuses or the connection is lost.
     pub fn firing_triggers(
         &mut self,
         schema: &str,
-        table: &str,
+        tables: &[&str],
         event: RowEvent,
-    ) -> Result<Vec<FiringTrigger>, ServerError> {
-        triggers::firing(&mut self.tx, schema, table, event)
+    ) -> Result<Vec<Vec<FiringTrigger>>, ServerError> {
+        triggers::firing(&mut self.tx, schema, tables, event)
     }
 
-    /// Disables a trigger or rule until [`OpenRollback::enable_trigger`].
+    /// Disables triggers and rules until [`OpenRollback::enable_triggers`].
     ///
     /// # Errors
     /// If the server refuses or the connection is lost.
-    pub fn disable_trigger(&mut self, trigger: &FiringTrigger) -> Result<(), ServerError> {
-        self.tx.batch_execute(&trigger.disable_sql).doing("disabling triggers")
+    pub fn disable_triggers(&mut self, triggers: &[FiringTrigger]) -> Result<(), ServerError> {
+        self.scripts(triggers.iter().map(|trigger| &trigger.disable_sql), "disabling triggers")
     }
 
-    /// Enables a trigger or rule again, in the mode that it had.
+    /// Enables triggers and rules again, in the modes that they had.
     ///
     /// # Errors
     /// If the server refuses or the connection is lost.
-    pub fn enable_trigger(&mut self, trigger: &FiringTrigger) -> Result<(), ServerError> {
-        self.tx.batch_execute(&trigger.enable_sql).doing("enabling triggers again")
+    pub fn enable_triggers(&mut self, triggers: &[FiringTrigger]) -> Result<(), ServerError> {
+        self.scripts(triggers.iter().map(|trigger| &trigger.enable_sql), "enabling triggers again")
+    }
+
+    /// Runs statements in one round trip.
+    pub(super) fn scripts<'s>(
+        &mut self,
+        scripts: impl Iterator<Item = &'s String>,
+        doing: &str,
+    ) -> Result<(), ServerError> {
+        scripts.fold(Pipeline::new(), Pipeline::script).rows(&mut self.tx).doing(doing).map(drop)
     }
 
     /// Defers the checks of all deferrable constraints until [`OpenRollback::check_deferred`].
@@ -116,15 +135,22 @@ impl OpenRollback<'_> {
     /// # Errors
     /// If the remaining rows do not allow it, the server refuses, or the connection is lost.
     pub fn reattach(&mut self, object: &Detached) -> Result<(), ServerError> {
+        self.reattaching(object, Pipeline::new()).rows(&mut self.tx).doing(object.reattaching()).map(drop)
+    }
+
+    /// Adds the statements that reattach an object and record it.
+    fn reattaching<'p>(&self, object: &Detached, mut steps: Pipeline<'p>) -> Pipeline<'p> {
+        let path = &self.application_path;
         for statement in object.reattach_sql.remaining(object.steps) {
-            let path = &self.application_path;
-            path.reading(&mut self.tx, |tx| tx.batch_execute(statement).doing(object.reattaching()))?;
+            steps = match path.is_needed_to_read {
+                true => steps.script(path.set(true)).script(statement).script(ApplicationPath::leave(true)),
+                false => steps.script(statement),
+            };
         }
-        let sql: &str = &self
-            .ledger
-            .sql("UPDATE :ledger.detached SET back = true, steps = cardinality(back_sql) WHERE run = $1 AND no = $2");
-        self.tx.execute(sql, &[&self.run, &object.no]).doing(ROLLING_BACK)?;
-        Ok(())
+        let (run, no) = (self.run, object.no);
+        steps.script(self.ledger.sql(&format!(
+            "UPDATE :ledger.detached SET back = true, steps = cardinality(back_sql) WHERE run = {run} AND no = {no}"
+        )))
     }
 
     /// Reattaches an object if possible. Returns false if the rows do not allow it, including rows that this transaction
@@ -133,14 +159,15 @@ impl OpenRollback<'_> {
     /// # Errors
     /// If the connection is lost.
     pub fn try_reattach(&mut self, object: &Detached) -> Result<bool, ServerError> {
-        self.tx.batch_execute("SAVEPOINT migrate_mark").doing(ROLLING_BACK)?;
-        let (done, then) = match self.reattach(object) {
-            Ok(()) => (true, "RELEASE SAVEPOINT migrate_mark"),
+        let steps = self.reattaching(object, Pipeline::new().script("SAVEPOINT migrate_mark"));
+        match steps.script("RELEASE SAVEPOINT migrate_mark").rows(&mut self.tx).doing(object.reattaching()) {
+            Ok(_) => return Ok(true),
             Err(e) if e.lost => return Err(e),
-            Err(_) => (false, "ROLLBACK TO SAVEPOINT migrate_mark; RELEASE SAVEPOINT migrate_mark"),
-        };
-        self.tx.batch_execute(then).doing(ROLLING_BACK)?;
-        Ok(done)
+            Err(_) => {}
+        }
+        let undo = "ROLLBACK TO SAVEPOINT migrate_mark; RELEASE SAVEPOINT migrate_mark";
+        self.tx.batch_execute(undo).doing(ROLLING_BACK)?;
+        Ok(false)
     }
 
     /// Truncates a table without rows, so that the server forgets its deleted rows. While the deleting transaction is open,

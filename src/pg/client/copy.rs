@@ -1,0 +1,98 @@
+//! COPY in both directions.
+
+use std::io::{self, BufRead, Read};
+use std::pin::Pin;
+
+use bytes::{Buf, Bytes};
+use futures_util::{SinkExt, StreamExt};
+use postgres::{Error, Statement};
+use tokio_postgres::{CopyInSink, CopyOutStream};
+
+use super::connection::Client;
+use super::wire::{Wire, arrived};
+
+/// A COPY that takes rows. Dropping it makes the server discard the rows.
+pub struct CopyIn(Pin<Box<CopyInSink<Bytes>>>);
+
+impl CopyIn {
+    pub(super) async fn begin(client: &tokio_postgres::Client, statement: &Statement) -> Result<CopyIn, Error> {
+        Ok(CopyIn(Box::pin(client.copy_in(statement).await?)))
+    }
+
+    /// Sends bytes. Large pieces are cheaper: each is a message of its own.
+    ///
+    /// # Errors
+    /// If the connection is lost. The server's refusal of a row is reported at the end.
+    pub fn send(&mut self, client: &mut Client, bytes: impl Into<Bytes>) -> Result<(), Error> {
+        client.wire.wait(self.0.send(bytes.into()))
+    }
+
+    /// Ends the COPY. Returns the number of rows that the server took.
+    ///
+    /// # Errors
+    /// If the server refuses a row or the connection is lost.
+    pub fn finish(self, client: &mut Client) -> Result<u64, Error> {
+        client.wire.wait(self.end())
+    }
+
+    pub(super) async fn end(mut self) -> Result<u64, Error> {
+        self.0.as_mut().finish().await
+    }
+}
+
+impl Client {
+    /// Begins a COPY into a table.
+    ///
+    /// # Errors
+    /// If the server refuses or the connection is lost.
+    pub fn copy_in(&mut self, statement: &Statement) -> Result<CopyIn, Error> {
+        self.wire.wait(CopyIn::begin(&self.inner, statement))
+    }
+
+    /// Begins a COPY out of a table or a query.
+    ///
+    /// # Errors
+    /// If the server refuses or the connection is lost.
+    pub fn copy_out(&mut self, sql: &str) -> Result<CopyOut<'_>, Error> {
+        let stream = self.wire.wait(self.inner.copy_out(sql))?;
+        Ok(CopyOut { wire: &mut self.wire, stream: Box::pin(stream), rest: Bytes::new() })
+    }
+}
+
+/// The bytes of a COPY out of the server.
+pub struct CopyOut<'c> {
+    wire: &'c mut Wire,
+    stream: Pin<Box<CopyOutStream>>,
+    rest: Bytes,
+}
+
+impl Read for CopyOut<'_> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let available = self.fill_buf()?;
+        let length = available.len().min(out.len());
+        out[..length].copy_from_slice(&available[..length]);
+        self.consume(length);
+        Ok(length)
+    }
+}
+
+impl BufRead for CopyOut<'_> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        while !self.rest.has_remaining() {
+            // Each row is a message, and many of them arrive at once.
+            let next = match arrived(self.stream.next()) {
+                Some(next) => next.transpose(),
+                None => self.wire.wait(async { self.stream.next().await.transpose() }),
+            };
+            match next.map_err(io::Error::other)? {
+                Some(bytes) => self.rest = bytes,
+                None => break,
+            }
+        }
+        Ok(&self.rest)
+    }
+
+    fn consume(&mut self, length: usize) {
+        self.rest.advance(length);
+    }
+}

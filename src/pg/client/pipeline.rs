@@ -1,0 +1,203 @@
+//! Statements that are sent together, each as a message of its own, and one wait for all their answers.
+
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::task::Poll;
+
+use futures_util::future::join;
+use postgres::types::{ToSql, Type};
+use postgres::{Error, Row, SimpleQueryMessage, Statement};
+
+use super::connection::{Client, typed};
+use super::copy::CopyIn;
+use super::parameter::Parameter;
+use super::wire::more_telling;
+
+/// A parameter and its type.
+type TypedParameter<'p> = (&'p (dyn ToSql + Sync), Type);
+
+/// Statements that need no answer before the next one is sent.
+///
+/// The server runs them in order and answers in order. After the first one that fails inside a transaction, each later one
+/// fails with SQLSTATE 25P02, and a COMMIT among them rolls back. **Outside a transaction a later statement runs although an
+/// earlier one failed.** So a pipeline that begins a transaction puts the statement that all others depend on into the same
+/// script as `BEGIN`.
+pub struct Pipeline<'p> {
+    steps: Vec<PipelineStep<'p>>,
+}
+
+enum PipelineStep<'p> {
+    Script(String),
+    Query(String, Vec<TypedParameter<'p>>),
+    Prepare(String),
+    EndCopy(CopyIn),
+}
+
+/// The answer to one step of a pipeline.
+#[derive(Debug)]
+pub enum Reply {
+    /// The answer to a script: for each of its statements, the rows as text and the number of rows.
+    Script(Vec<SimpleQueryMessage>),
+    /// The rows of a query.
+    Rows(Vec<Row>),
+    /// The number of rows of a COPY.
+    Copied(u64),
+    /// A prepared statement.
+    Prepared(Statement),
+}
+
+impl Reply {
+    /// Returns the rows of a query; none for another answer.
+    pub fn rows(self) -> Vec<Row> {
+        match self {
+            Reply::Rows(rows) => rows,
+            _ => Vec::new(),
+        }
+    }
+
+    /// Returns the prepared statement; `None` for another answer.
+    pub fn statement(self) -> Option<Statement> {
+        match self {
+            Reply::Prepared(statement) => Some(statement),
+            _ => None,
+        }
+    }
+
+    /// Returns the number of rows that each statement of a script, or a COPY, returned or changed.
+    pub fn counts(&self) -> Vec<u64> {
+        match self {
+            Reply::Copied(rows) => vec![*rows],
+            Reply::Script(messages) => messages.iter().filter_map(count).collect(),
+            Reply::Rows(_) | Reply::Prepared(_) => Vec::new(),
+        }
+    }
+}
+
+fn count(message: &SimpleQueryMessage) -> Option<u64> {
+    match message {
+        SimpleQueryMessage::CommandComplete(rows) => Some(*rows),
+        _ => None,
+    }
+}
+
+impl<'p> Pipeline<'p> {
+    /// A pipeline without statements.
+    pub fn new() -> Pipeline<'p> {
+        Pipeline { steps: Vec::new() }
+    }
+
+    /// Adds statements that are separated by semicolons, in one message. The first one that fails ends the script.
+    pub fn script(self, sql: impl Into<String>) -> Pipeline<'p> {
+        self.with(PipelineStep::Script(sql.into()))
+    }
+
+    /// Adds a query or another statement with parameters.
+    pub fn query(self, sql: impl Into<String>, parameters: &[&'p dyn Parameter]) -> Pipeline<'p> {
+        let parameters = typed(parameters);
+        self.with(PipelineStep::Query(sql.into(), parameters))
+    }
+
+    /// Adds the preparation of a statement.
+    pub fn prepare(self, sql: impl Into<String>) -> Pipeline<'p> {
+        self.with(PipelineStep::Prepare(sql.into()))
+    }
+
+    /// Returns the number of steps.
+    pub fn len(&self) -> usize {
+        self.steps.len()
+    }
+
+    /// Adds the end of a COPY.
+    pub fn end_copy(self, copy: CopyIn) -> Pipeline<'p> {
+        self.with(PipelineStep::EndCopy(copy))
+    }
+
+    fn with(mut self, step: PipelineStep<'p>) -> Pipeline<'p> {
+        self.steps.push(step);
+        self
+    }
+
+    /// Sends the statements and waits for the answers. Returns one answer per step.
+    ///
+    /// Fewer answers are returned if a step could not be sent: then none of the steps after it was sent.
+    pub fn run(self, client: &mut Client) -> Vec<Result<Reply, Error>> {
+        let Client { inner, wire } = client;
+        let steps = self.steps.into_iter().map(|step| reply(inner, step)).collect();
+        let (replies, failure) = wire.wait_for(in_order(steps));
+        with_failure(replies, failure)
+    }
+
+    /// Sends the statements and waits for the answers. Returns the rows of each step.
+    ///
+    /// # Errors
+    /// The first error.
+    pub fn rows(self, client: &mut Client) -> Result<Vec<Vec<Row>>, Error> {
+        self.run(client).into_iter().map(|reply| reply.map(Reply::rows)).collect()
+    }
+
+    /// Sends the statements and the beginning of a COPY, and waits for the answers. Returns one answer per step, and the COPY
+    /// if the server takes rows now.
+    ///
+    /// The COPY may have begun although an earlier step failed. Dropping it makes the server discard it.
+    pub fn run_and_copy(
+        self,
+        client: &mut Client,
+        copy: &Statement,
+    ) -> (Vec<Result<Reply, Error>>, Result<CopyIn, Error>) {
+        let Client { inner, wire } = client;
+        let steps = self.steps.into_iter().map(|step| reply(inner, step)).collect();
+        let ((replies, copy), failure) = wire.wait_for(join(in_order(steps), CopyIn::begin(inner, copy)));
+        match copy {
+            Err(error) if replies.iter().all(Result::is_ok) => (replies, Err(more_telling(error, failure))),
+            copy => (with_failure(replies, failure), copy),
+        }
+    }
+}
+
+/// The future of a step. It sends its message when it is polled first.
+type PendingReply<'s> = Pin<Box<dyn Future<Output = Result<Reply, Error>> + 's>>;
+
+fn reply<'s>(client: &'s tokio_postgres::Client, step: PipelineStep<'s>) -> PendingReply<'s> {
+    Box::pin(async move {
+        match step {
+            PipelineStep::Script(sql) => client.simple_query(&sql).await.map(Reply::Script),
+            PipelineStep::Query(sql, parameters) => client.query_typed(&sql, &parameters).await.map(Reply::Rows),
+            PipelineStep::Prepare(sql) => client.prepare(&sql).await.map(Reply::Prepared),
+            PipelineStep::EndCopy(copy) => copy.end().await.map(Reply::Copied),
+        }
+    })
+}
+
+/// Polls all steps in their order, so that they are sent in this order, until each has its answer.
+async fn in_order(mut steps: Vec<PendingReply<'_>>) -> Vec<Result<Reply, Error>> {
+    let mut replies: Vec<Option<Result<Reply, Error>>> = Vec::new();
+    poll_fn(|cx| {
+        // The first poll of a step sends it.
+        while let Some(step) = steps.get_mut(replies.len()) {
+            match step.as_mut().poll(cx) {
+                Poll::Pending => replies.push(None),
+                Poll::Ready(reply) => {
+                    // Nothing has been sent if there is an answer so early. What depends on it must not be sent either.
+                    steps.truncate(replies.len() + 1);
+                    replies.push(Some(reply));
+                }
+            }
+        }
+        for (step, reply) in steps.iter_mut().zip(&mut replies).filter(|(_, reply)| reply.is_none()) {
+            if let Poll::Ready(found) = step.as_mut().poll(cx) {
+                *reply = Some(found);
+            }
+        }
+        if replies.iter().all(Option::is_some) { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    replies.into_iter().flatten().collect()
+}
+
+/// Puts the error that ended the connection in the place of the first error that only says so.
+fn with_failure(mut replies: Vec<Result<Reply, Error>>, failure: Option<Error>) -> Vec<Result<Reply, Error>> {
+    if let Some(first) = replies.iter_mut().find(|reply| reply.is_err()) {
+        *first = std::mem::replace(first, Ok(Reply::Copied(0))).map_err(|error| more_telling(error, failure));
+    }
+    replies
+}

@@ -1,0 +1,177 @@
+//! A batch that needs no answer before its commit: begun, sent, recorded and committed in at most three round trips.
+//!
+//! If the server refuses anything, the whole transaction is rolled back, and the caller writes the batch as an
+//! [`OpenBatch`](super::batch::OpenBatch), which can find the rows that are refused.
+
+use super::batch::{BatchEnd, BatchId, WRITE_FAULTS};
+use super::client::{CopyIn, Pipeline, Reply, Transaction};
+use super::copy::{CopyTarget, Destination, send_rows};
+use super::error::{Doing, Operation, ServerError};
+use super::ledger::{NOTE_DEVIATIONS, deviation_columns};
+use super::session::{LedgerSchema, Session};
+use crate::model::ident::{literal, qualified};
+use crate::model::ledger::Deviation;
+
+const WRITING: &str = "writing a batch";
+
+/// Ids to draw from a sequence.
+pub struct Draw<'a> {
+    /// The sequence, as SQL.
+    pub sequence: &'a str,
+    /// The number of ids.
+    pub count: i64,
+}
+
+/// The outcome of beginning a direct batch.
+pub enum DirectStart<'s> {
+    /// The batch is open and takes rows.
+    Open(DirectBatch<'s>),
+    /// A batch of this number is committed already, by a commit whose answer was lost or by another process.
+    AlreadyCommitted,
+    /// The run was taken over or ended: this lane must stop.
+    Fenced,
+    /// A trigger may swallow rows, so the server's count of rows must be known before the commit.
+    MaySwallow,
+}
+
+/// An open direct batch. Dropping it rolls it back.
+pub struct DirectBatch<'s> {
+    // Dropped before the transaction, whose rollback waits for the end of the COPY.
+    copy: CopyIn,
+    tx: Transaction<'s>,
+    ledger: &'s LedgerSchema,
+    target: CopyTarget,
+    /// Condition in SQL: a trigger may swallow rows.
+    may_swallow: String,
+    /// The ids, one list per request.
+    pub ids: Vec<Vec<i64>>,
+}
+
+impl Session {
+    /// Begins a batch with its ledger row, draws ids and begins its COPY. Waits while an old transaction holds the same row.
+    ///
+    /// The commit waits for the disk only if the batch is the last of its part, as in [`Session::begin_batch`].
+    ///
+    /// # Errors
+    /// If the server refuses or the connection is lost.
+    pub fn begin_direct(
+        &mut self,
+        id: &BatchId<'_>,
+        last_of_part: bool,
+        into: &Destination<'_>,
+        draws: &[Draw<'_>],
+    ) -> Result<DirectStart<'_>, ServerError> {
+        let Session { client, prepared, ledger, application_path, .. } = self;
+        let target = into.straight();
+        let (sql, may_swallow) = (target.sql(), may_swallow(into.schema, into.table));
+        if prepared.may_swallow(&sql) {
+            return Ok(DirectStart::MaySwallow);
+        }
+        let known = prepared.known(&sql);
+        let mut steps = Pipeline::new().script(id.begin(ledger, application_path, last_of_part));
+        for draw in draws {
+            steps = steps.query(DRAWING, &[&draw.sequence, &draw.count]);
+        }
+        let mut tx = client.begun_transaction();
+        let (mut replies, copy) = match &known {
+            Some(statement) if draws.is_empty() => {
+                let (replies, copy) = steps.run_and_copy(&mut tx, statement);
+                (replies.into_iter(), Some(copy))
+            }
+            Some(_) => (steps.run(&mut tx).into_iter(), None),
+            None => {
+                let asked = steps.query(format!("SELECT {may_swallow}"), &[]).prepare(sql.as_str());
+                (asked.run(&mut tx).into_iter(), None)
+            }
+        };
+        match replies.next().transpose().doing(WRITING) {
+            Err(e) if e.is_unique_violation() => return Ok(DirectStart::AlreadyCommitted),
+            Err(e) => return Err(e),
+            Ok(Some(begun)) if begun.counts().last() != Some(&0) => {}
+            Ok(_) => return Ok(DirectStart::Fenced),
+        }
+        let mut ids = Vec::new();
+        for _ in draws {
+            let drawn = replies.next().transpose().doing("drawing ids")?;
+            ids.push(drawn.into_iter().flat_map(Reply::rows).map(|row| row.get(0)).collect());
+        }
+        let copy = match (copy, known) {
+            (Some(copy), _) => copy.doing(Operation::CopyRows)?,
+            (None, Some(statement)) => tx.copy_in(&statement).doing(Operation::CopyRows)?,
+            (None, None) => {
+                let swallows = replies.next().transpose().doing(WRITING)?;
+                let statement = replies.next().transpose().doing(Operation::CopyRows)?.and_then(Reply::statement);
+                let swallows = swallows.into_iter().flat_map(Reply::rows).any(|row| row.get(0));
+                let Some(statement) = statement.filter(|_| !swallows) else {
+                    prepared.keep_swallowing(sql);
+                    return Ok(DirectStart::MaySwallow);
+                };
+                prepared.keep(sql, &statement);
+                tx.copy_in(&statement).doing(Operation::CopyRows)?
+            }
+        };
+        Ok(DirectStart::Open(DirectBatch { tx, ledger, copy, target, may_swallow, ids }))
+    }
+}
+
+const DRAWING: &str = "SELECT pg_catalog.nextval($1::pg_catalog.text::pg_catalog.regclass) \
+                       FROM pg_catalog.generate_series(1, $2::pg_catalog.int8)";
+
+impl DirectBatch<'_> {
+    /// Sends encoded rows.
+    ///
+    /// # Errors
+    /// If the connection is lost. A refused row is reported by [`DirectBatch::commit`].
+    pub fn send(&mut self, bytes: &[u8]) -> Result<(), ServerError> {
+        send_rows(&mut self.tx, &mut self.copy, &self.target, bytes)
+    }
+
+    /// Ends the COPY, completes the ledger's row and commits, all in one round trip.
+    ///
+    /// # Errors
+    /// If the server refuses: then everything is rolled back. If the connection is lost: then the batch may be committed or
+    /// not, and only [`Session::begin_direct`] with the same number can tell.
+    pub fn commit(
+        self,
+        id: &BatchId<'_>,
+        end: &BatchEnd<'_>,
+        deviations: &[Deviation],
+        faults: &[String],
+    ) -> Result<(), ServerError> {
+        let ((at, orphan), record) = (deviation_columns(deviations), end.record()?);
+        let DirectBatch { copy, mut tx, ledger, may_swallow, .. } = self;
+        let mut steps = Pipeline::new().end_copy(copy);
+        if !deviations.is_empty() {
+            let sql = ledger.sql(NOTE_DEVIATIONS);
+            steps = steps.query(sql, &[&id.run, &id.load, &id.part, &id.batch, &at, &orphan]);
+        }
+        if !faults.is_empty() {
+            steps = steps.query(ledger.sql(WRITE_FAULTS), &[&id.run, &id.load, &id.part, &id.batch, &faults]);
+        }
+        // A trigger that was created since the batch began makes the division fail: then rows are counted before the commit.
+        let written = format!(
+            "$8 OPERATOR(pg_catalog./) (CASE WHEN {may_swallow} THEN 0::pg_catalog.int8 ELSE 1::pg_catalog.int8 END)"
+        );
+        let steps = steps.query(record.sql(ledger, &written), &record.parameters(id)).script("COMMIT");
+        let expected = steps.len();
+        let replies = steps.run(&mut tx);
+        if replies.len() == expected {
+            tx.ended();
+        }
+        for (n, reply) in replies.into_iter().enumerate() {
+            let doing = match n {
+                0 => Operation::CopyRows,
+                n if n + 1 == expected => Operation::from("committing a batch"),
+                _ => Operation::from(WRITING),
+            };
+            reply.doing(doing)?;
+        }
+        Ok(())
+    }
+}
+
+/// The condition that a trigger or a foreign table may take fewer rows than are sent into a table or its partitions.
+fn may_swallow(schema: &str, table: &str) -> String {
+    let name = literal(&qualified(schema, table));
+    include_str!("sql/swallowing_tables.sql").trim_end().replace(":table", &format!("{name}::pg_catalog.regclass"))
+}
