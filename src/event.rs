@@ -4,16 +4,39 @@
 
 use crate::model::record::{StepKind, Warning};
 
+/// The extent of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extent {
+    /// The number of its units.
+    pub units: u64,
+    /// Their kind.
+    pub kind: WorkUnit,
+    /// Rows to come, estimated. `None` if unknown, or if the step processes no rows.
+    pub rows: Option<u64>,
+}
+
+/// The units of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WorkUnit {
+    /// Loads.
+    Load,
+    /// Tables, or stretches of large tables.
+    Part,
+    /// Steps that re-create constraints and indexes.
+    Object,
+    /// Sequences.
+    Sequence,
+}
+
 /// An event. Counts are increments since the previous event of the same kind, not sums.
 #[derive(Clone, Copy, Debug)]
 pub enum Event<'a> {
     /// A step of the command began.
     Step(StepKind),
-    /// The number of rows that the step will process, for the time that is left. A step that does not know it is silent.
-    Expected {
-        /// The number of rows.
-        rows: u64,
-    },
+    /// The extent of the step.
+    Planned(Extent),
+    /// One unit of this step is done, other than a load.
+    Done(StepKind),
     /// Work on a load began.
     Began {
         /// The load.

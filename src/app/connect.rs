@@ -12,7 +12,7 @@ use crate::job;
 use crate::mapping::Mapping;
 use crate::model::record::Warning;
 use crate::pg::connect::{ConnectError, Patience, ReadOnly, Settings, resolve};
-use crate::pg::{ServerError, Session};
+use crate::pg::{ServerError, Session, SessionRequest};
 
 use super::failure::Failure;
 use super::inputs;
@@ -89,8 +89,10 @@ impl Connector<'_> {
             self.observer.on_event(Event::Retry { attempt, why: e.sqlstate().unwrap_or(e.reason()) });
             job::pause(self.asked, left)
         };
-        let mut client = self.settings.connect_patiently(self.read_only, patience, &mut wait)?;
-        client.interrupt_when(Arc::clone(self.asked));
-        Session::new(client, self.schema, &self.common.ledger_schema).map_err(lost_again)
+        let ledger_schema = &self.common.ledger_schema;
+        let request = SessionRequest { schema: self.schema, ledger_schema, read_only: self.read_only };
+        let mut session = Session::open(self.settings, &request, patience, &mut wait)?;
+        session.interrupt_when(Arc::clone(self.asked));
+        Ok(session)
     }
 }

@@ -7,17 +7,18 @@ use crate::exit::Exit;
 use crate::job::{Job, Stop};
 use crate::mapping::OnFault;
 use crate::migrate;
-use crate::model::cell::RawBuf;
 use crate::model::ledger::{Judged, NewRun, Run};
 use crate::model::record::{Report, StepKind};
 use crate::model::select::Relation;
+use crate::pg::ledger::LedgerView;
 use crate::pg::{ServerError, Session};
 use crate::resume::RunIdentity;
 
 use super::failure::{Ended, Failure};
-use super::finish::{OwnRun, finish, halted, stopped};
+use super::finish::{OwnRun, VerifiedRun, finish, halted, stopped};
 use super::locks::loaded_tables;
-use super::session::{LedgerView, Migration, Planned};
+use super::plan::SettledRun;
+use super::session::{Migration, Planned};
 use super::situation::{Situation, confirm};
 use super::{dry_run, explain, fault_file, plan, preflight, record};
 
@@ -49,7 +50,8 @@ pub fn carry_out(
         let job = m.job(planned, settled, sizes);
         let validate =
             |session: &mut Session, lanes: usize| migrate::indexes::detach::validate(&job, session, run, lanes);
-        Ok(finish(m, session, planned, Some(OwnRun { run, meanwhile: &validate }), report))
+        let own = VerifiedRun::Own(OwnRun { run, meanwhile: &validate });
+        Ok(finish(m, session, planned, own, report))
     });
     carried.or_else(Ended::into_exit)
 }
@@ -65,15 +67,15 @@ fn prepare(
     if m.asks() {
         confirm(m, session, planned.plan)?;
     }
-    let (settled, stale) = plan::settle(m, session, planned, ledger.run.as_ref())
+    let mut settled = plan::settle(m, session, planned, ledger.run.as_ref())
         .map_err(|stop| Ended::Exit(stopped(m, stop, planned.plan, report, ledger.run.is_some())))?;
-    report.warnings.extend(stale);
-    let owner = dry_run::require_owner(m, session, planned, &settled, report)?;
+    report.warnings.append(&mut settled.stale);
+    dry_run::require_owner(m, planned, &settled, report)?;
     let mut sizes = Sizes::new();
     if ledger.run.is_none() && has_preflight(m) {
-        let settled = Settled { owner: owner.map(RawBuf::text), ..settled.clone() };
         sizes = preflight(m, session, planned, &settled, report)?;
     }
+    let settled = settled.settled;
     let quarantined = ledger.done.values().flat_map(|d| &d.parts).map(|part| part.sums.faults).sum();
     let is_untouched =
         ledger.detached.is_empty() && ledger.done.values().all(|d| d.parts.iter().all(|p| p.next_batch == 1));
@@ -103,7 +105,7 @@ fn preflight(
     m: &Migration<'_>,
     session: &mut Session,
     planned: Planned<'_>,
-    settled: &Settled,
+    settled: &SettledRun,
     report: &mut Report,
 ) -> Result<Sizes, Ended> {
     let mut faultless = || -> Result<Option<Sizes>, Stop> {
@@ -114,7 +116,7 @@ fn preflight(
             return Ok(Some(found.iter().map(|f| (f.load.clone(), f.sums.read)).collect()));
         }
         record::loads(report, planned.plan, None, &BTreeMap::new(), found);
-        explain::preflight_misses(m, planned, &preflight, settled, report)?;
+        explain::preflight_misses(m, planned, &preflight, &settled.settled, report)?;
         fault_file::preflight_faults(m, planned, found, report);
         Ok(None)
     };

@@ -10,9 +10,9 @@ use crate::resume::{self, Decision, RunIdentity};
 use crate::sqlite::Source;
 
 use super::failure::Failure;
-use super::finish::finish;
+use super::finish::{VerifiedRun, finish};
 use super::session::{Migration, Planned, Request, run_state};
-use super::situation::{Situation, comparable, readable_ledger};
+use super::situation::{Situation, comparable};
 use super::timing::Timing;
 use super::world::World;
 use super::{cutover, dry_run, explain, inputs, plan, record, rollback};
@@ -86,14 +86,15 @@ fn with_target(
     if m.activity().writes() {
         m.lock(session, report)?;
     }
-    let ledger = readable_ledger(m, session).map_err(Failure::refused)?;
-    if let Some(refusal) = resume::unusable(&ledger.state) {
+    let found = plan::look(m, source, session).map_err(Failure::refused)?;
+    if let Some(refusal) = resume::unusable(&found.ledger.state) {
         report.refusals.push(refusal);
         return Ok(Exit::Refused);
     }
-    let Some((plan, target)) = plan::make(m, source, Some(session), Some(&ledger), report)? else {
+    let Some((plan, target)) = plan::make(m, source, Some(&found), report)? else {
         return Ok(Exit::Refused);
     };
+    let ledger = found.ledger;
     let planned = Planned { source, plan: &plan, target: &target };
     let identity = RunIdentity::of(&plan, &target, &source.stamp(), &inputs::env(m.mapping(), m.world()));
     let situation = Situation { planned, ledger, identity };
@@ -138,13 +139,17 @@ fn carry_out(
             ));
             Ok(Exit::Refused)
         }
-        (_, Activity::Verification) => Ok(finish(m, session, *planned, None, report)),
+        (_, Activity::Verification) => {
+            let Situation { planned, ledger, .. } = situation;
+            Ok(finish(m, session, planned, VerifiedRun::Known(ledger), report))
+        }
         (Decision::Verify, _) => {
             report.warnings.push(Warning::new(
                 format!("run {}", ledger.run.as_ref().map_or(0, |r| r.id)),
                 "is done already: nothing was loaded, its rows were verified again",
             ));
-            Ok(finish(m, session, *planned, None, report))
+            let Situation { planned, ledger, .. } = situation;
+            Ok(finish(m, session, planned, VerifiedRun::Known(ledger), report))
         }
         (_, Activity::DryRun) => dry_run::with_target(m, session, *planned, ledger.run.as_ref(), report),
         (_, Activity::Cutover | Activity::Rehearsal) => cutover::carry_out(m, session, situation, report),

@@ -2,11 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::convert::Settled;
 use crate::exit::Exit;
 use crate::mapping::OnFault;
 use crate::migrate;
-use crate::model::cell::RawBuf;
 use crate::model::ledger::Run;
 use crate::model::record::{Check, CheckKind, Report};
 use crate::model::select::Relation;
@@ -16,6 +14,7 @@ use crate::sqlite::Source;
 use super::existing::{self, CountedLoads};
 use super::failure::{Ended, Failure};
 use super::finish::stopped;
+use super::plan::SettledRun;
 use super::session::{Migration, Planned};
 use super::{explain, fault_file, plan, preflight, record};
 
@@ -25,26 +24,24 @@ use super::{explain, fault_file, plan, preflight, record};
 /// If there is no owner and the run may not make one.
 pub fn require_owner(
     m: &Migration<'_>,
-    session: &mut Session,
     Planned { plan, target, .. }: Planned<'_>,
-    settled: &Settled,
+    SettledRun { settled, owner: key, .. }: &SettledRun,
     report: &mut Report,
 ) -> Result<Option<String>, Ended> {
     let Some(owner) = plan.settled_owner() else { return Ok(None) };
     // An owner that a load brings is not there yet.
     let is_loaded = plan.loads.iter().any(|l| l.table == owner.table);
-    let exit = match migrate::owner::find(session, plan, settled) {
-        Ok(None) if is_loaded => return Ok(None),
-        Ok(None) if owner.create.is_none() => stopped(m, migrate::owner::absent(owner), plan, report, false),
-        Ok(None) => match migrate::owner::fits(plan, target, settled) {
+    let exit = match key {
+        None if is_loaded => return Ok(None),
+        None if owner.create.is_none() => stopped(m, migrate::owner::absent(owner), plan, report, false),
+        None => match migrate::owner::fits(plan, target, settled) {
             Ok(()) => return Ok(None),
             Err(refusals) => {
                 report.refusals.extend(refusals);
                 Exit::Refused
             }
         },
-        Ok(key) => return Ok(key),
-        Err(stop) => stopped(m, stop, plan, report, false),
+        Some(key) => return Ok(Some(key.clone())),
     };
     Err(Ended::Exit(exit))
 }
@@ -68,19 +65,17 @@ fn check(
     report: &mut Report,
 ) -> Result<Exit, Ended> {
     let plan = planned.plan;
-    let (settled, stale) =
+    let mut settled =
         plan::settle(m, session, planned, run).map_err(|stop| Ended::Exit(stopped(m, stop, plan, report, false)))?;
-    report.warnings.extend(stale);
-    let owner = require_owner(m, session, planned, &settled, report)?;
-    if let Some(key) = &owner {
-        report.owner = plan.settled_owner().map(|o| record::owner(o, Some(key.clone()), false));
+    report.warnings.append(&mut settled.stale);
+    if let Some(key) = require_owner(m, planned, &settled, report)? {
+        report.owner = plan.settled_owner().map(|o| record::owner(o, Some(key), false));
     }
-    let settled = Settled { owner: owner.map(RawBuf::text), ..settled };
     let preflight = preflight::read(m, session, planned, &settled, report)
         .map_err(|stop| Ended::Exit(stopped(m, stop, plan, report, false)))?;
     let found = &preflight.found;
     record::loads(report, plan, run, &BTreeMap::new(), found);
-    explain::preflight_misses(m, planned, &preflight, &settled, report)
+    explain::preflight_misses(m, planned, &preflight, &settled.settled, report)
         .map_err(|stop| Ended::Exit(stopped(m, stop, plan, report, false)))?;
     record_source(report, planned);
     let sums = |load: &str| found.iter().find(|found| found.load == load).map(|found| found.sums.clone());
@@ -101,7 +96,7 @@ fn check(
 
 /// The dry run without a target: the checks of source and mapping that need none.
 pub fn without_target(m: &Migration<'_>, source: &Source, report: &mut Report) -> Result<Exit, Failure> {
-    let Some((plan, target)) = plan::make(m, source, None, None, report)? else { return Ok(Exit::Refused) };
+    let Some((plan, target)) = plan::make(m, source, None, report)? else { return Ok(Exit::Refused) };
     let reader = source.reader().map_err(Failure::refused)?;
     record::loads(report, &plan, None, &BTreeMap::new(), &[]);
     for record in &mut report.loads {

@@ -9,8 +9,8 @@ use crate::migrate::explain::duplicates::{Duplicates, RowsByLoad, SourceRow};
 use crate::migrate::explain::lookup_misses::{self, LookupMisses, RefusedRows};
 use crate::migrate::lookup_maps;
 use crate::model::fault::Reason;
-use crate::model::key::{Key, RunId};
-use crate::model::ledger::Run;
+use crate::model::key::Key;
+use crate::model::ledger::{Made, Run};
 use crate::model::record::{Activity, FaultRecord, Report};
 use crate::pg::{ServerError, Session};
 use crate::plan::{LoadPlan, Plan};
@@ -23,6 +23,8 @@ use super::session::{Migration, Planned};
 #[derive(Clone, Copy)]
 pub struct Loaded<'a> {
     pub run: &'a Run,
+    /// The objects that it made in addition to its rows.
+    pub made: &'a [Made],
     pub owner: &'a OwnerState,
 }
 
@@ -98,7 +100,7 @@ pub fn misses(
     m: &Migration<'_>,
     session: &mut Session,
     Planned { source, plan, .. }: Planned<'_>,
-    Loaded { run, owner }: Loaded<'_>,
+    Loaded { run, made, owner }: Loaded<'_>,
     report: &mut Report,
 ) -> Result<(), Stop> {
     let settled = &owner.settled;
@@ -106,7 +108,8 @@ pub fn misses(
         if !has_misses(report, load) {
             continue;
         }
-        let moved = lookup_maps::changed_columns(session, plan, load, settled, RunId { id: run.id, seed: run.seed })?;
+        let noted = lookup_maps::NotedLookups { seed: run.seed, made };
+        let moved = lookup_maps::changed_columns(session, plan, load, settled, noted)?;
         let mut maps = lookup_maps::current(session, plan, load, settled, run.seed)?;
         maps.retain(|column, _| !moved.contains(column));
         let mut refused = RefusedRows::default();

@@ -8,14 +8,23 @@ use crate::job::Stop;
 use crate::model::ledger::Run;
 use crate::model::record::{Activity, LoadState, Refusal, Report, RunState, StepKind};
 use crate::pg::connect::Patience;
+use crate::pg::ledger::LedgerView;
 use crate::pg::{ServerError, Session};
 use crate::plan::Plan;
 use crate::verify::{self, KnownOwner, Lanes, Meanwhile, Subject, VerifyDepth};
 
 use super::existing::{self, CountedLoads};
 use super::owner::OwnerState;
-use super::session::{LedgerView, Migration, Planned, run_state};
+use super::session::{Migration, Planned, run_state};
 use super::{explain, fault_file, owner, record};
+
+/// The run to verify.
+pub enum VerifiedRun<'a> {
+    /// A run of which nothing was written since the ledger was read.
+    Known(LedgerView),
+    /// The run of this process.
+    Own(OwnRun<'a>),
+}
 
 /// The run of this process, and the work on the target that is left and that changes no row.
 pub struct OwnRun<'a> {
@@ -76,15 +85,15 @@ pub fn stopped(m: &Migration<'_>, stop: Stop, plan: &Plan, report: &mut Report, 
     exit
 }
 
-/// Verifies, ends the run, and completes the report. `own`: the run, if this process wrote it.
+/// Verifies, ends the run, and completes the report.
 pub fn finish(
     m: &Migration<'_>,
     session: &mut Session,
     planned: Planned<'_>,
-    own: Option<OwnRun<'_>>,
+    run: VerifiedRun<'_>,
     report: &mut Report,
 ) -> Exit {
-    match verify_run(m, session, planned, own, report) {
+    match verify_run(m, session, planned, run, report) {
         Ok(exit) => exit,
         Err(stop) if m.activity().writes() => halted(m, stop, session, planned, report),
         Err(stop) => stopped(m, stop, planned.plan, report, false),
@@ -95,17 +104,20 @@ fn verify_run(
     m: &Migration<'_>,
     session: &mut Session,
     planned: Planned<'_>,
-    own: Option<OwnRun<'_>>,
+    run: VerifiedRun<'_>,
     report: &mut Report,
 ) -> Result<Exit, Stop> {
     let began = m.world().elapsed();
     let reconnect = m.reconnect();
-    let ledger = reconnect.retrying(session, |session| Ok(m.read_ledger(session)?))?;
+    let (ledger, own) = match run {
+        VerifiedRun::Known(ledger) => (ledger, None),
+        VerifiedRun::Own(own) => (reconnect.retrying(session, |session| Ok(m.read_ledger(session)?))?, Some(own)),
+    };
     let Some(run) = &ledger.run else {
         return Err(ServerError::new("reading the ledger", "the run is missing").into());
     };
     report.run = Some(run.id.to_string());
-    let owner = owner::read(m, session, planned.plan, run)?;
+    let owner = owner::read(m, session, planned.plan, &ledger)?;
     report.owner = planned.plan.settled_owner().map(|o| record::owner(o, owner.key.clone(), owner.made));
     let mut subject = subject(m, planned, run, &ledger, &owner);
     subject.later = m.activity() == Activity::Verification || run.state == RunState::Done;
@@ -117,16 +129,24 @@ fn verify_run(
     report.owners = findings.owners;
     record::loads(report, planned.plan, Some(run), &ledger.done, &[]);
     reconnect.retrying(session, |session| {
-        explain::misses(m, session, planned, explain::Loaded { run, owner: &owner }, report)
+        explain::misses(m, session, planned, explain::Loaded { run, made: &ledger.made, owner: &owner }, report)
     })?;
-    let detached = reconnect.retrying(session, |session| Ok(session.detached(run.id)?))?;
+    // The work that was left may have reattached objects.
+    let detached = match own {
+        Some(_) if !ledger.detached.is_empty() => {
+            reconnect.retrying(session, |session| Ok(session.detached(run.id)?))?
+        }
+        _ => ledger.detached.clone(),
+    };
     report.detached = record::detached(&detached, &planned.plan.schema);
     record::left(report, planned.plan, planned.source);
     let sums = |load: &str| Some(subject.done.get(load)?.sums());
     existing::record(report, Some(run), &CountedLoads { plan: planned.plan, source: planned.source, sums: &sums });
     record::misread_texts(report, planned.plan, planned.source);
     record::step(report, StepKind::Verify, began, m.world().elapsed());
-    reconnect.retrying(session, |session| Ok(fault_file::quarantined(m, session, planned, run, report)?))?;
+    if report.loads.iter().any(|load| load.faults > 0) {
+        reconnect.retrying(session, |session| Ok(fault_file::quarantined(m, session, planned, run, report)?))?;
+    }
     let complete = report.loads.iter().all(|l| !matches!(l.state, LoadState::Partial | LoadState::Planned));
     if let Some(own) = own.filter(|_| !differs && complete)
         && !reconnect.retrying(session, |session| Ok(session.end_run(own.run)?))?
@@ -157,6 +177,7 @@ pub fn subject<'s>(
         target,
         run,
         done: &ledger.done,
+        made: &ledger.made,
         detached: &ledger.detached,
         owner: KnownOwner { key: owner.key.as_deref(), made: owner.made },
         settled: &owner.settled,

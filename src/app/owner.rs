@@ -4,8 +4,9 @@ use crate::convert::Settled;
 use crate::job::Stop;
 use crate::migrate;
 use crate::model::cell::RawBuf;
-use crate::model::ledger::{MadeKind, Run};
+use crate::model::ledger::MadeKind;
 use crate::pg::Session;
+use crate::pg::ledger::LedgerView;
 use crate::plan::Plan;
 
 use super::session::Migration;
@@ -28,13 +29,12 @@ impl OwnerState {
 }
 
 /// Reads the owner from the target. The checks report an ambiguous owner as a difference.
-pub fn read(m: &Migration<'_>, session: &mut Session, plan: &Plan, run: &Run) -> Result<OwnerState, Stop> {
-    let (reconnect, settled) = (m.reconnect(), m.constants(Some(run)));
+pub fn read(m: &Migration<'_>, session: &mut Session, plan: &Plan, ledger: &LedgerView) -> Result<OwnerState, Stop> {
+    let (reconnect, settled) = (m.reconnect(), m.constants(ledger.run.as_ref()));
     let key = reconnect.retrying(session, |session| match migrate::owner::find(session, plan, &settled) {
         Err(Stop::Refused(_)) => Ok(None),
         found => found,
     })?;
-    let made = reconnect.retrying(session, |session| Ok(session.made(run.id)?))?;
-    let row = made.into_iter().find(|made| made.kind == MadeKind::Owner);
-    Ok(OwnerState::new(key.or_else(|| row.as_ref().and_then(|made| made.became.clone())), row.is_some(), settled))
+    let row = ledger.made.iter().find(|made| made.kind == MadeKind::Owner);
+    Ok(OwnerState::new(key.or_else(|| row.and_then(|made| made.became.clone())), row.is_some(), settled))
 }

@@ -1,6 +1,6 @@
 //! From mapping, source and target to the plan, and `migrate plan`, which prints it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::cli::{PlanArgs, Reporting, Work};
@@ -13,18 +13,19 @@ use crate::migrate;
 use crate::migrate::existing::replace::ReplaceCheck;
 use crate::migrate::preflight::read_ahead;
 use crate::migrate::preflight::versions::{self, VersionDifference};
+use crate::model::cell::RawBuf;
 use crate::model::ledger::{MadeKind, Run};
 use crate::model::pgtype::ColumnType;
 use crate::model::record::{Activity, CommandKind, Refusal, Report, RunState, Warning};
 use crate::model::schema::{Detachable, TargetSchema};
-use crate::pg::{OtherSession, ServerError, Session};
+use crate::pg::ledger::{LedgerView, RunName};
+use crate::pg::{Catalogued, OtherSession, ServerError, Session};
 use crate::plan::{self, Detaching, Inputs, Plan, Purpose, SqlFacts, WithMatches};
 use crate::resume::{self, recorded};
 use crate::sqlite::{ErrorClass, Source};
 
 use super::failure::Failure;
-use super::session::{LedgerView, Migration, Planned, Request};
-use super::situation::readable_ledger;
+use super::session::{Migration, Planned, Request};
 use super::world::World;
 use super::{inputs, record};
 
@@ -40,10 +41,13 @@ pub fn command(args: &PlanArgs, world: &World, observer: &dyn Observer) -> Resul
     report.dry_run = true;
     let source = m.open_source(&mut report)?;
     let mut target = m.open_target(&mut report)?;
-    let ledger = target.as_mut().map(|session| readable_ledger(&m, session)).transpose().map_err(Failure::refused)?;
-    let unusable = ledger.as_ref().and_then(|ledger| resume::unusable(&ledger.state));
+    let found = match &mut target {
+        Some(session) => Some(look(&m, &source, session).map_err(Failure::refused)?),
+        None => None,
+    };
+    let unusable = found.as_ref().and_then(|found| resume::unusable(&found.ledger.state));
     let planned = match unusable {
-        None => make(&m, &source, target.as_mut(), ledger.as_ref(), &mut report)?,
+        None => make(&m, &source, found.as_ref(), &mut report)?,
         Some(refusal) => {
             report.refusals.push(refusal);
             None
@@ -51,7 +55,7 @@ pub fn command(args: &PlanArgs, world: &World, observer: &dyn Observer) -> Resul
     };
     add_lines(&m, &mut report);
     record::end(&mut report, Exit::Refused);
-    let known = ledger.and_then(|ledger| ledger.run).map(|run| known_run(&run));
+    let known = found.as_ref().and_then(|found| found.ledger.run.as_ref()).map(known_run);
     let planned = planned.map(|(mut plan, _)| {
         plan.warnings.splice(0..0, known);
         plan
@@ -75,20 +79,21 @@ pub fn add_lines(m: &Migration<'_>, report: &mut Report) {
     report.warnings.iter_mut().for_each(|warning| warning.place = lines.shown(&warning.place));
 }
 
-/// Everything about the target that a plan needs.
+/// The target as a command finds it.
 #[derive(Default)]
-struct TargetFacts {
-    /// `None` if no target was named.
-    catalog: Option<TargetSchema>,
+pub struct FoundTarget {
+    /// The catalogue as it was before the run.
+    target: TargetSchema,
     /// The mapping with its rules of `existing = "match"` rewritten.
     matches: Option<WithMatches>,
     detachable: Vec<Detachable>,
+    /// Other sessions that hold locks on tables of loads.
+    busy: Vec<OtherSession>,
+    /// The ledger's view of the run. Empty if the role may not read the ledger; the plan then refuses that right, too.
+    pub ledger: LedgerView,
     expressions: Expressions,
-    purpose: Purpose,
     /// The number of rows of each loaded table that holds rows.
     held: BTreeMap<String, u64>,
-    /// Sessions that hold locks on the tables.
-    busy: Vec<OtherSession>,
     /// Differences of the version tables.
     versions: Vec<VersionDifference>,
 }
@@ -96,45 +101,79 @@ struct TargetFacts {
 /// By table and SQL: the type of an expression over the table, or the reason why it has none.
 type Expressions = BTreeMap<(String, String), Result<ColumnType, String>>;
 
+/// Reads everything about the target that a plan needs, and the ledger if the role may read it.
+pub fn look(m: &Migration<'_>, source: &Source, session: &mut Session) -> Result<FoundTarget, ServerError> {
+    let mapping = m.mapping();
+    let copies = mapping.defaults.unlisted_tables == Unlisted::Copy;
+    let wanted: Option<Vec<String>> = (!copies).then(|| mapping.loads.iter().map(|load| load.to.clone()).collect());
+    let mut catalogued = session.catalog(&mapping.target.schema, wanted.as_deref())?;
+    let owner = m.owner_identity();
+    let may_read = plan::ledger_rights(&catalogued.target.rights, Purpose::Verify).is_empty();
+    let run = may_read.then_some(RunName { mapping: &mapping.name, owner: &owner });
+    let ledger = session.contents(&mut catalogued, run)?;
+    let Catalogued { mut target, mut detachable, busy, .. } = catalogued;
+    let versions = match ledger.run {
+        None if matches!(m.activity(), Activity::DryRun | Activity::Cutover) => {
+            versions::differences(session, source, &target)
+        }
+        _ => Vec::new(),
+    };
+    let loaded = loaded(m, &target);
+    detachable.retain(|object| loaded.contains(&object.table));
+    before_the_run(m, &mut target, &ledger);
+    let matches = plan::with_matches(mapping, source.schema(), &target);
+    let asked = plan::expressions(&matches.mapping, &target);
+    let expressions = session.expression_types(&mapping.target.schema, &asked)?;
+    let expressions = asked.into_iter().zip(expressions).collect();
+    let held = match &ledger.run {
+        Some(run) => run.judged.holding.clone(),
+        None => {
+            let has_rows = |table: &&String| target.tables.get(*table).is_some_and(|facts| facts.has_rows);
+            session.count_each(&target.schema, &loaded.iter().filter(has_rows).cloned().collect::<Vec<_>>())?
+        }
+    };
+    Ok(FoundTarget { target, matches: Some(matches), detachable, busy, ledger, expressions, held, versions })
+}
+
 /// Makes the plan, with the catalogue for which it was made. `None` if it was refused; the report has the reasons.
 pub fn make(
     m: &Migration<'_>,
     source: &Source,
-    session: Option<&mut Session>,
-    ledger: Option<&LedgerView>,
+    found: Option<&FoundTarget>,
     report: &mut Report,
 ) -> Result<Option<(Plan, TargetSchema)>, Failure> {
-    let run = ledger.and_then(|k| k.run.as_ref());
-    let facts = match session {
-        None => TargetFacts::default(),
-        Some(session) => target_facts(m, source, session, ledger).map_err(Failure::refused)?,
-    };
-    let mapping = facts.matches.as_ref().map_or(m.mapping(), |matches| &matches.mapping);
+    let nothing = FoundTarget::default();
+    let target = found.map(|found| found.target.clone());
+    let found = found.unwrap_or(&nothing);
+    let run = found.ledger.run.as_ref();
+    let mapping = found.matches.as_ref().map_or(m.mapping(), |matches| &matches.mapping);
     let env = m.env();
     let owner = m.owner_flag();
     let now = inputs::now_text(mapping, run.map_or(m.world().now_micros(), |r| r.judged.now));
     let mut inputs = Inputs {
         source: source.schema(),
         sql: &BTreeMap::new(),
-        target: facts.catalog.as_ref(),
-        expressions: &facts.expressions,
+        target: target.as_ref(),
+        expressions: &found.expressions,
         env: &env,
         owner: &owner,
         now: &now,
-        detachable: &facts.detachable,
+        detachable: &found.detachable,
         detaching: detaching(m),
-        held: &facts.held,
-        purpose: facts.purpose,
+        held: &found.held,
+        purpose: purpose(m, &found.ledger),
     };
     let sql = sql_facts(source, mapping, &inputs)?;
     inputs.sql = &sql;
     let refused = report.refusals.len();
-    report.refusals.extend(facts.matches.iter().flat_map(|matches| matches.refusals.iter().cloned()));
-    facts.busy.iter().for_each(|busy| note_busy(m, busy, report));
-    let versions = report_versions(mapping, facts.versions, report);
+    report.refusals.extend(found.matches.iter().flat_map(|matches| matches.refusals.iter().cloned()));
+    if run.is_none() && matches!(m.activity(), Activity::DryRun | Activity::Cutover) {
+        found.busy.iter().for_each(|busy| note_busy(m, busy, report));
+    }
+    let versions = report_versions(mapping, &found.versions, report);
     match plan::build(mapping, &inputs) {
         Ok(mut plan) => {
-            facts.catalog.iter().for_each(|target| recorded::keep_owner_types(&mut plan, target));
+            target.iter().for_each(|target| recorded::keep_owner_types(&mut plan, target));
             plan.warnings.splice(0..0, versions);
             report.warnings.extend(plan.warnings.iter().cloned());
             if report.refusals.len() == refused {
@@ -144,7 +183,7 @@ pub fn make(
                 return Ok(None);
             }
             report.owner = plan.settled_owner().map(|o| record::owner(o, None, false));
-            let mut target = facts.catalog.unwrap_or_default();
+            let mut target = target.unwrap_or_default();
             plan::empty_replaced(&mut target, &plan.held);
             Ok(Some((plan, target)))
         }
@@ -157,7 +196,7 @@ pub fn make(
 }
 
 /// Refuses differences of the version tables, or returns them as warnings, as the mapping says.
-fn report_versions(mapping: &Mapping, differences: Vec<VersionDifference>, report: &mut Report) -> Vec<Warning> {
+fn report_versions(mapping: &Mapping, differences: &[VersionDifference], report: &mut Report) -> Vec<Warning> {
     let mut warnings = Vec::new();
     for difference in differences {
         match mapping.target.versions {
@@ -168,86 +207,39 @@ fn report_versions(mapping: &Mapping, differences: Vec<VersionDifference>, repor
     warnings
 }
 
-fn target_facts(
-    m: &Migration<'_>,
-    source: &Source,
-    session: &mut Session,
-    ledger: Option<&LedgerView>,
-) -> Result<TargetFacts, ServerError> {
-    let run = ledger.and_then(|k| k.run.as_ref());
-    let purpose = purpose(m, session, run)?;
-    let (catalog, detachable) = catalog(m, session, ledger)?;
-    let matches = plan::with_matches(m.mapping(), source.schema(), &catalog);
-    let expressions = expressions(session, &matches.mapping, &catalog)?;
-    let mut holding = loaded(m, &catalog);
-    holding.retain(|table| catalog.tables.get(table).is_some_and(|facts| facts.has_rows));
-    let held = match run {
-        Some(run) => run.judged.holding.clone(),
-        None => session.count_each(&catalog.schema, &holding)?,
-    };
-    let (busy, versions) = match run {
-        None if matches!(m.activity(), Activity::DryRun | Activity::Cutover) => (
-            session.other_sessions(&catalog.schema, &loaded(m, &catalog))?,
-            versions::differences(session, source, &catalog),
-        ),
-        _ => Default::default(),
-    };
-    Ok(TargetFacts {
-        catalog: Some(catalog),
-        matches: Some(matches),
-        detachable,
-        expressions,
-        purpose,
-        held,
-        busy,
-        versions,
-    })
-}
-
 /// The rights that the command needs on the target. Every command only verifies a finished run.
-fn purpose(m: &Migration<'_>, session: &mut Session, run: Option<&Run>) -> Result<Purpose, ServerError> {
-    Ok(match (m.activity(), run) {
-        (Activity::Rollback, Some(run)) => {
-            Purpose::Rollback { owner: session.made(run.id)?.iter().any(|made| made.kind == MadeKind::Owner) }
+fn purpose(m: &Migration<'_>, ledger: &LedgerView) -> Purpose {
+    match (m.activity(), &ledger.run) {
+        (Activity::Rollback, Some(_)) => {
+            Purpose::Rollback { owner: ledger.made.iter().any(|made| made.kind == MadeKind::Owner) }
         }
         (Activity::Verification | Activity::Rollback, _) => Purpose::Verify,
         (Activity::DryRun | Activity::Cutover | Activity::Rehearsal, Some(run)) if run.state == RunState::Done => {
             Purpose::Verify
         }
         (Activity::DryRun | Activity::Cutover | Activity::Rehearsal, _) => Purpose::Write,
-    })
+    }
 }
 
-/// The catalogue of the target as it was before the run: with everything attached that the run detached, without the rows
-/// of the run, and for a command that only compares or removes them with the tables that the ledger recorded. Also everything
-/// that can be detached.
-fn catalog(
-    m: &Migration<'_>,
-    session: &mut Session,
-    ledger: Option<&LedgerView>,
-) -> Result<(TargetSchema, Vec<Detachable>), ServerError> {
-    let mut target = session.catalog(&m.mapping().target.schema)?;
-    if let Some(run) = ledger.and_then(|k| k.run.as_ref()) {
+/// Turns the catalogue into that of the target before the run: with everything attached that the run detached, without the
+/// rows of the run, and for a command that only compares or removes them with the tables that the ledger recorded.
+fn before_the_run(m: &Migration<'_>, target: &mut TargetSchema, ledger: &LedgerView) {
+    if let Some(run) = &ledger.run {
         for (name, table) in &mut target.tables {
             table.has_rows = run.judged.holding.contains_key(name);
         }
     }
-    if let Some(ledger) = ledger {
-        migrate::indexes::detach::as_if_back(&mut target, &ledger.detached);
+    migrate::indexes::detach::as_if_back(target, &ledger.detached);
+    // A run that still writes needs the tables as they are.
+    let only_compares =
+        |run: &&Run| matches!(m.activity(), Activity::Verification | Activity::Rollback) || run.state == RunState::Done;
+    if let Some(run) = ledger.run.as_ref().filter(only_compares) {
+        recorded::restore(target, &run.judged.tables);
     }
-    let detachable = session.detachable(&target.schema, &loaded(m, &target))?;
-    let run = ledger.and_then(|ledger| ledger.run.as_ref()).filter(|run| {
-        // A run that still writes needs the tables as they are.
-        matches!(m.activity(), Activity::Verification | Activity::Rollback) || run.state == RunState::Done
-    });
-    if let Some(run) = run {
-        recorded::restore(&mut target, &run.judged.tables);
-    }
-    Ok((target, detachable))
 }
 
 /// The target's tables that loads write to.
-fn loaded(m: &Migration<'_>, target: &TargetSchema) -> Vec<String> {
+fn loaded(m: &Migration<'_>, target: &TargetSchema) -> BTreeSet<String> {
     let mapping = m.mapping();
     let copies = mapping.defaults.unlisted_tables == Unlisted::Copy;
     let is_loaded = |table: &&String| copies || mapping.loads.iter().any(|load| load.to == **table);
@@ -304,30 +296,49 @@ fn bad_constants(m: &Migration<'_>, plan: &Plan, run: Option<&Run>) -> Vec<Refus
     refusals
 }
 
-/// The constants of a run with its id offsets, and the warnings about ids in texts that become wrong. A run that began
-/// has its offsets already.
+/// The constants of a run, and what the target has for them.
+pub struct SettledRun {
+    /// The constants, with the id offsets.
+    pub settled: Settled,
+    /// The key of the owner's row. `None` without an owner, or if there is no such row yet.
+    pub owner: Option<String>,
+    /// The warnings about ids in texts that become wrong.
+    pub stale: Vec<Warning>,
+}
+
+impl SettledRun {
+    /// The constants with the key of the owner's row.
+    pub fn with_owner(&self) -> Settled {
+        Settled { owner: self.owner.clone().map(RawBuf::text), ..self.settled.clone() }
+    }
+}
+
+/// Settles the constants of a run, and looks for its owner. A run that began has its offsets already.
 ///
 /// # Errors
-/// If a source id names a different row on the target.
+/// If a source id names a different row on the target, or several rows have the owner's natural key.
 pub fn settle(
     m: &Migration<'_>,
     session: &mut Session,
     Planned { source, plan, target }: Planned<'_>,
     run: Option<&Run>,
-) -> Result<(Settled, Vec<Warning>), Stop> {
+) -> Result<SettledRun, Stop> {
     let mut settled = m.constants(run);
+    let owner = migrate::owner::find(session, plan, &settled)?;
     if run.is_none() {
-        settled.shifts = migrate::preflight::id_offset::choose(session, plan, source, target, &settled)?;
-        let mut mistaken = migrate::preflight::id_collisions::find(session, plan, target, source, &settled)?;
+        let known = Settled { owner: owner.clone().map(RawBuf::text), ..settled.clone() };
+        settled.shifts = migrate::preflight::id_offset::choose(session, plan, source, target, &known)?;
+        let known = Settled { owner: known.owner, ..settled.clone() };
+        let mut mistaken = migrate::preflight::id_collisions::find(session, plan, target, source, &known)?;
         mistaken.extend(ReplaceCheck { plan, target, source, settled: &settled }.find(session)?);
         if !mistaken.is_empty() {
             return Err(Stop::Refused(mistaken));
         }
     }
-    let (doubts, mut warnings) = migrate::preflight::zone_data::compare(session, plan)?;
+    let (doubts, mut stale) = migrate::preflight::zone_data::compare(session, plan)?;
     settled.doubts = Arc::new(doubts);
-    warnings.extend(migrate::preflight::ids_in_text::find(plan, source, &settled));
-    Ok((settled, warnings))
+    stale.extend(migrate::preflight::ids_in_text::find(plan, source, &settled));
+    Ok(SettledRun { settled, owner, stale })
 }
 
 /// SQLite's answers about the SQL of the mapping.
@@ -347,14 +358,4 @@ fn sql_facts(source: &Source, mapping: &Mapping, inputs: &Inputs<'_>) -> Result<
         facts.insert(load, found);
     }
     Ok(facts)
-}
-
-/// The server's answers about the expressions of the lookups.
-fn expressions(session: &mut Session, mapping: &Mapping, target: &TargetSchema) -> Result<Expressions, ServerError> {
-    let mut found = BTreeMap::new();
-    for (table, sql) in plan::expressions(mapping, target) {
-        let kind = session.expression_type(&target.schema, &table, &sql)?;
-        found.insert((table, sql), kind);
-    }
-    Ok(found)
 }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use crate::convert::Settled;
 use crate::convert::row::Maps;
 use crate::job::{KeyMemory, Stop};
 use crate::migrate;
@@ -12,6 +11,7 @@ use crate::model::record::{Refusal, Report, StepKind};
 use crate::pg::Session;
 use crate::plan::LoadPlan;
 
+use super::plan::SettledRun;
 use super::record;
 use super::session::{Migration, Planned};
 
@@ -30,11 +30,12 @@ pub fn read(
     m: &Migration<'_>,
     session: &mut Session,
     Planned { source, plan, target }: Planned<'_>,
-    settled: &Settled,
+    settled: &SettledRun,
     report: &mut Report,
 ) -> Result<PreflightResult, Stop> {
     let began = m.world().elapsed();
     let plan = &plan.in_binary();
+    let settled = &settled.with_owner();
     let (maps, checks) = migrate::lookup_maps::before_writing(session, plan, settled)?;
     report.checks.extend(checks);
     let (observer, asked, jobs) = (m.observer(), &*m.world().asked, m.jobs());

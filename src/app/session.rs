@@ -9,12 +9,12 @@ use crate::convert::{self, Settled};
 use crate::event::Observer;
 use crate::job::{Connections, Job, KeyMemory, Options, Reconnect, Stop};
 use crate::mapping::{Mapping, OnFault};
-use crate::model::ledger::{Form, LEDGER_VERSION, LedgerState, LoadDone, Run};
+use crate::model::ledger::{Form, LedgerState, Run};
 use crate::model::record::{Activity, Refusal, Report, RunState, StepKind};
 use crate::model::rules::Zone;
 use crate::model::schema::TargetSchema;
 use crate::pg::connect::{ConnectError, Patience, ReadOnly, Settings};
-use crate::pg::detach::Detached;
+use crate::pg::ledger::{LedgerView, RunName};
 use crate::pg::{ServerError, Session};
 use crate::plan::Plan;
 use crate::resume::RunIdentity;
@@ -61,16 +61,6 @@ pub struct Server {
     pub settings: Settings,
     /// Connections that it serves at once.
     pub most_connections: usize,
-}
-
-/// The ledger's view of the run of a mapping.
-#[derive(Default)]
-pub struct LedgerView {
-    /// The ledger's version, if the schema contains a ledger.
-    pub state: LedgerState,
-    pub run: Option<Run>,
-    pub done: BTreeMap<String, LoadDone>,
-    pub detached: Vec<Detached>,
 }
 
 /// A plan, and the two sides for which it was made.
@@ -311,18 +301,8 @@ impl Migration<'_> {
 
     /// Reads the ledger. Of a newer ledger, only the version.
     pub fn read_ledger(&self, session: &mut Session) -> Result<LedgerView, ServerError> {
-        let state = session.ledger_state()?;
-        let run = match state {
-            LedgerState::Version(version) if version <= LEDGER_VERSION => {
-                session.find_run(&self.mapping().name, &self.owner_identity())?
-            }
-            _ => None,
-        };
-        let (done, detached) = match &run {
-            Some(run) => (session.loads_done(run.id)?, session.detached(run.id)?),
-            None => (BTreeMap::new(), Vec::new()),
-        };
-        Ok(LedgerView { state, run, done, detached })
+        let columns = session.ledger_columns()?;
+        session.ledger_view(&columns, RunName { mapping: &self.mapping().name, owner: &self.owner_identity() })
     }
 
     /// `--ledger-schema`

@@ -6,8 +6,9 @@ use crate::convert::Settled;
 use crate::job::Stop;
 use crate::migrate;
 use crate::model::record::{Activity, Refusal, Report, Warning};
-use crate::pg::{ServerError, Session};
-use crate::plan::{self, Purpose};
+use crate::pg::Session;
+use crate::pg::ledger::LedgerView;
+use crate::plan;
 use crate::resume::RunIdentity;
 use crate::sqlite::stamp;
 use crate::text::printable;
@@ -17,22 +18,13 @@ use super::failure::Failure;
 use super::finish::subject;
 use super::output::ask;
 use super::owner::OwnerState;
-use super::session::{LedgerView, Migration, Planned, run_state};
+use super::session::{Migration, Planned, run_state};
 
 /// A plan, the ledger's view of its run, and the identity of a run of this plan.
 pub struct Situation<'a> {
     pub planned: Planned<'a>,
     pub ledger: LedgerView,
     pub identity: RunIdentity,
-}
-
-/// The ledger's view of the run. Empty if the role may not read the ledger; the plan then refuses that right, too.
-pub fn readable_ledger(m: &Migration<'_>, session: &mut Session) -> Result<LedgerView, ServerError> {
-    let rights = session.rights(&m.mapping().target.schema)?;
-    match plan::ledger_rights(&rights, Purpose::Verify).as_slice() {
-        [] => m.read_ledger(session),
-        _ => Ok(LedgerView::default()),
-    }
 }
 
 /// Returns the identity that is compared with the ledger. If the source was written to since the run began,

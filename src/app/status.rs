@@ -2,7 +2,6 @@
 
 use crate::cli::Common;
 use crate::event::Observer;
-use crate::model::ledger::LedgerState;
 use crate::model::record::RunState;
 use crate::pg::connect::ReadOnly;
 use crate::pg::ledger::status::RunStatus;
@@ -23,23 +22,17 @@ pub fn command(common: &Common, world: &World, observer: &dyn Observer) -> Resul
     let connector =
         Connector { settings: &settings, common, schema, read_only: ReadOnly(true), observer, asked: &world.asked };
     let mut session = connector.first()?;
-    let rights = session.rights(schema).map_err(Failure::refused)?;
+    let (rights, columns) = session.rights_and_ledger(schema).map_err(Failure::refused)?;
     let lacking = plan::ledger_rights(&rights, Purpose::Verify);
     if !lacking.is_empty() {
         return Err(Failure::refused(lacking));
     }
-    let ledger = session.ledger_state().map_err(Failure::refused)?;
+    let (ledger, mut all) = session.run_statuses(&columns, &file.mapping.name).map_err(Failure::refused)?;
     if let Some(refusal) = resume::unusable(&ledger) {
         return Err(Failure::refused(refusal));
     }
-    match ledger {
-        LedgerState::Absent => Ok(Vec::new()),
-        LedgerState::Version(_) | LedgerState::Foreign(_) | LedgerState::Untrusted(_) => {
-            let mut all = session.run_statuses(&file.mapping.name).map_err(Failure::refused)?;
-            all.iter_mut().for_each(|standing| standing.next = next(standing));
-            Ok(all)
-        }
-    }
+    all.iter_mut().for_each(|standing| standing.next = next(standing));
+    Ok(all)
 }
 
 /// The next step.

@@ -125,7 +125,8 @@ impl Observer for Timing<'_> {
             }
             Event::Retry { why, .. } => measured.retries.push(RetryRecord { at: rounded(at), why: why.to_owned() }),
             Event::Copied { .. }
-            | Event::Expected { .. }
+            | Event::Planned(_)
+            | Event::Done(_)
             | Event::RowsLost { .. }
             | Event::Warned(_)
             | Event::Said(_) => {}

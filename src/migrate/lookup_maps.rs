@@ -9,12 +9,10 @@ use crate::convert::lookup::{LookupMap, MOST_BYTES, MapBuilder};
 use crate::convert::row::{Maps, Notes, RowEncoder};
 use crate::event::Event;
 use crate::job::{Job, Stop};
-use crate::migrate::owner;
 use crate::migrate::rows::quarantine::Quarantine;
 use crate::model::hex::hex;
 use crate::model::ident::quoted;
-use crate::model::key::RunId;
-use crate::model::ledger::{MadeKind, Run};
+use crate::model::ledger::{Made, MadeKind, Run};
 use crate::model::pgtype::ColumnType;
 use crate::model::record::{Check, CheckKind, Refusal, Warning};
 use crate::model::rules::Value;
@@ -66,6 +64,15 @@ pub fn current(
     Ok(maps)
 }
 
+/// The lookups of a run, as the ledger noted them.
+#[derive(Clone, Copy)]
+pub struct NotedLookups<'a> {
+    /// The seed of the row hashes.
+    pub seed: u64,
+    /// The objects that the run made in addition to its rows, lookups among them.
+    pub made: &'a [Made],
+}
+
 /// Returns the columns of a load whose lookups would find other rows now than when it was loaded.
 ///
 /// # Errors
@@ -75,18 +82,18 @@ pub fn changed_columns(
     plan: &Plan,
     load: &LoadPlan,
     settled: &Settled,
-    run: RunId,
+    noted: NotedLookups<'_>,
 ) -> Result<Vec<String>, Stop> {
     if load.lookups().next().is_none() {
         return Ok(Vec::new());
     }
-    let noted = session.made(run.id)?;
-    let reader = MapReader { plan, settled, seed: run.seed };
+    let NotedLookups { seed, made } = noted;
+    let reader = MapReader { plan, settled, seed };
     let mut changed = Vec::new();
     for fed in FedByLookup::of(load) {
         let place = fed.place();
         let now = hex(&reader.read(session, &fed)?.digest.to_bytes());
-        if noted.iter().any(|m| m.kind == MadeKind::Lookup && m.object == place && m.became.as_ref() != Some(&now)) {
+        if made.iter().any(|m| m.kind == MadeKind::Lookup && m.object == place && m.became.as_ref() != Some(&now)) {
             changed.push(fed.column.name.clone());
         }
     }
@@ -103,10 +110,7 @@ pub fn before_writing(
     settled: &Settled,
 ) -> Result<(BTreeMap<String, Maps>, Vec<Check>), Stop> {
     let (mut known, mut checks) = (BTreeMap::new(), Vec::new());
-    let owner = match plan.settled_owner() {
-        Some(owner) if owner::find(session, plan, settled)?.is_none() => Some(&owner.table),
-        _ => None,
-    };
+    let missing_owner = plan.settled_owner().filter(|_| settled.owner.is_none()).map(|owner| &owner.table);
     let reader = MapReader { plan, settled, seed: 0 };
     for load in &plan.loads {
         let mut maps = Maps::new();
@@ -122,7 +126,7 @@ pub fn before_writing(
                 checks.push(Check::not_checked(CheckKind::Lookups, Some(&place), why));
                 continue;
             }
-            if owner == Some(&lookup.table) {
+            if missing_owner == Some(&lookup.table) {
                 let why =
                     "the owner's row, which this run makes, is not there yet: a value that means it counts as missing";
                 checks.push(Check::not_checked(CheckKind::Lookups, Some(&place), why));

@@ -1,6 +1,6 @@
 //! Advances sequences past the existing rows, before they issue ids and at the end of a run.
 
-use crate::event::Event;
+use crate::event::{Event, Extent, WorkUnit};
 use crate::job::{Job, Stop};
 use crate::model::ledger::Run;
 use crate::model::record::StepKind;
@@ -14,8 +14,14 @@ use crate::plan::sequences::{PlannedSequence, SequenceColumn, planned_sequences}
 pub fn set_sequences(job: &Job<'_>, session: &mut Session, run: &Run) -> Result<(), Stop> {
     job.observer.on_event(Event::Step(StepKind::Sequences));
     let planned = planned_sequences(job.plan, job.source.schema(), job.target, &run.judged.shifts);
+    let extent = Extent { units: planned.len() as u64, kind: WorkUnit::Sequence, rows: None };
+    job.observer.on_event(Event::Planned(extent));
     let advance = |session: &mut Session| Ok(session.advance_sequences(run, &job.plan.schema, &planned, false)?);
-    if job.retrying(session, advance)? { Ok(()) } else { Err(Stop::Fenced) }
+    if !job.retrying(session, advance)? {
+        return Err(Stop::Fenced);
+    }
+    planned.iter().for_each(|_| job.observer.on_event(Event::Done(StepKind::Sequences)));
+    Ok(())
 }
 
 /// Advances a sequence past the existing rows before it issues ids, because previous loads may have written ids. Notes the

@@ -7,6 +7,9 @@ use postgres::Row;
 
 use super::client::{Client, Parameter};
 use super::error::{Doing, ServerError};
+use super::inspect::{IndexColumns, ServerOnlyCheck};
+use super::query::TypedQuery;
+use super::row::RowValues;
 use super::session::Session;
 use super::values::ValueArray;
 use crate::model::ident::{free_name, qualified, quoted};
@@ -43,6 +46,19 @@ pub struct RowCondition {
     pub calls_code: bool,
     /// True if it is the domain of a column.
     pub is_domain: bool,
+}
+
+/// The constraints of tables.
+#[derive(Clone, Debug, Default)]
+pub struct TableConstraints {
+    /// The conditions on rows that the server can evaluate in advance.
+    pub conditions: Vec<RowCondition>,
+    /// The unique indexes whose keys the server computes, or that contain some rows only.
+    pub computed: Vec<ComputedKey>,
+    /// The B-tree indexes.
+    pub indexes: Vec<IndexColumns>,
+    /// The checks that only the server can make, when rows are written. A trigger is listed also if the load disables it.
+    pub unseen: Vec<ServerOnlyCheck>,
 }
 
 /// A unique index whose keys the server computes, or that contains some rows only.
@@ -150,45 +166,26 @@ impl ComputedKey {
 }
 
 impl Session {
-    /// Lists the conditions on rows of these tables that the server can evaluate in advance.
+    /// Reads the constraints of tables that rows can be compared with before they are written.
     ///
     /// # Errors
     /// If the server refuses or the connection is lost.
-    pub fn row_conditions(&mut self, schema: &str, tables: &[String]) -> Result<Vec<RowCondition>, ServerError> {
-        let rows = self.client.query(include_str!("sql/row_conditions.sql"), &[&schema, &tables]).doing(ASKING)?;
-        let mut conditions = Vec::new();
-        for row in &rows {
-            let kind = CheckKind::of(row.get("kind")).unwrap_or(CheckKind::Constraints);
-            let calls_code = row.get("calls_code");
-            let expression = match row.get::<_, Option<i64>>("constraint_oid").filter(|_| calls_code) {
-                // An expression must be evaluated under the search path under which it was printed.
-                Some(oid) => self.with_application_path(|client| printed(client, oid))?,
-                None => row.get("expression"),
-            };
-            let (table, name, columns) = (row.get("table_name"), row.get("name"), columns_read(row));
-            let is_domain = row.get("is_domain");
-            conditions.push(RowCondition { table, kind, name, expression, columns, calls_code, is_domain });
-        }
-        Ok(conditions)
-    }
-
-    /// Lists the unique indexes of these tables whose keys the server computes, or that contain some rows only.
-    ///
-    /// # Errors
-    /// If the server refuses or the connection is lost.
-    pub fn computed_keys(&mut self, schema: &str, tables: &[String]) -> Result<Vec<ComputedKey>, ServerError> {
-        let rows = self.client.query(include_str!("sql/computed_keys.sql"), &[&schema, &tables]).doing(ASKING)?;
-        let key = |row: &Row| ComputedKey {
-            table: row.get("table_name"),
-            name: row.get("name"),
-            keys: row.get("keys"),
-            predicate: row.get("predicate"),
-            nulls_equal: row.get("nulls_equal"),
-            is_comparable: row.get("is_comparable"),
-            columns: columns_read(row),
-            calls_code: row.get("calls_code"),
-        };
-        Ok(rows.iter().map(key).collect())
+    pub fn table_constraints(&mut self, schema: &str, tables: &[String]) -> Result<TableConstraints, ServerError> {
+        let of = |sql: &'static str| TypedQuery::new(ASKING, sql).with(&schema).with(&tables);
+        let [conditions, printed, computed, indexes, unseen] = self.ask([
+            of(include_str!("sql/row_conditions.sql")),
+            // An expression must be evaluated under the search path under which it was printed.
+            of(include_str!("sql/check_expressions.sql")).of_application(),
+            of(include_str!("sql/computed_keys.sql")),
+            of(include_str!("sql/btree_indexes.sql")),
+            of(include_str!("sql/server_only_checks.sql")),
+        ])?;
+        Ok(TableConstraints {
+            conditions: conditions.iter().map(|row| condition(row, &printed)).collect::<Result<_, _>>()?,
+            computed: computed.iter().map(computed_key).collect::<Result<_, _>>()?,
+            indexes: indexes.iter().map(IndexColumns::of_row).collect::<Result<_, _>>()?,
+            unseen: unseen.iter().map(ServerOnlyCheck::of_row).collect::<Result<_, _>>()?,
+        })
     }
 
     /// Returns the rows for which a condition is false, each with the condition, by their positions. NULL is not false.
@@ -306,14 +303,43 @@ fn position(row: &Row) -> Option<usize> {
     usize::try_from(row.get::<_, i64>(0) - 1).ok()
 }
 
-fn columns_read(row: &Row) -> Vec<ReadColumn> {
-    let (names, collations): (Vec<String>, Vec<String>) = (row.get("columns"), row.get("collations"));
-    names.into_iter().zip(collations).map(|(name, collation)| ReadColumn { name, collation }).collect()
+fn columns_read(row: &Row) -> Result<Vec<ReadColumn>, ServerError> {
+    let (names, collations): (Vec<String>, Vec<String>) = (row.value("columns")?, row.value("collations")?);
+    Ok(names.into_iter().zip(collations).map(|(name, collation)| ReadColumn { name, collation }).collect())
 }
 
-/// Prints a CHECK constraint's expression under the search path of the moment.
-fn printed(client: &mut Client, oid: i64) -> Result<String, ServerError> {
-    let sql = "SELECT pg_catalog.pg_get_expr(conbin, conrelid) FROM pg_catalog.pg_constraint \
-               WHERE oid OPERATOR(pg_catalog.=) $1::pg_catalog.int8::pg_catalog.oid";
-    Ok(client.query_one(sql, &[&oid]).doing(ASKING)?.get(0))
+/// The condition of a row of `sql/row_conditions.sql`. `printed`: the rows of `sql/check_expressions.sql`.
+fn condition(row: &Row, printed: &[Row]) -> Result<RowCondition, ServerError> {
+    let calls_code = row.value("calls_code")?;
+    let mut expression = row.value("expression")?;
+    if let Some(oid) = row.value::<Option<i64>>("constraint_oid")?.filter(|_| calls_code) {
+        for printed in printed {
+            if printed.value::<i64>("oid")? == oid {
+                expression = printed.value("expression")?;
+            }
+        }
+    }
+    Ok(RowCondition {
+        table: row.value("table_name")?,
+        kind: CheckKind::of(row.value("kind")?).unwrap_or(CheckKind::Constraints),
+        name: row.value("name")?,
+        expression,
+        columns: columns_read(row)?,
+        calls_code,
+        is_domain: row.value("is_domain")?,
+    })
+}
+
+/// The index of a row of `sql/computed_keys.sql`.
+fn computed_key(row: &Row) -> Result<ComputedKey, ServerError> {
+    Ok(ComputedKey {
+        table: row.value("table_name")?,
+        name: row.value("name")?,
+        keys: row.value("keys")?,
+        predicate: row.value("predicate")?,
+        nulls_equal: row.value("nulls_equal")?,
+        is_comparable: row.value("is_comparable")?,
+        columns: columns_read(row)?,
+        calls_code: row.value("calls_code")?,
+    })
 }

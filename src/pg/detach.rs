@@ -8,9 +8,10 @@ use postgres::{Row, SimpleQueryMessage};
 use super::client::{Parameter, Pipeline, Reply};
 use super::error::{Doing, Operation, READING_LEDGER, ServerError};
 use super::ledger::MINE;
+use super::query::TypedQuery;
 use super::reattach_sql::{ReattachSql, Recorded};
 use super::row::RowValues;
-use super::session::Session;
+use super::session::{LedgerSchema, Session};
 use crate::model::ident::{qualified, quoted};
 use crate::model::ledger::Run;
 use crate::model::schema::{DetachKind, Detachable};
@@ -49,18 +50,28 @@ impl Detached {
     }
 }
 
+/// The objects that can be detached, as `sql/detachable_objects.sql` lists them.
+pub(super) fn detachable_of_rows(rows: &[Row]) -> Result<Vec<Detachable>, ServerError> {
+    rows.iter().map(detachable).collect()
+}
+
+/// The query for the objects that a run detached, in the order in which they were detached. `run`: the run as SQL.
+pub(super) fn detached_query<'q>(ledger: &LedgerSchema, run: &str) -> TypedQuery<'q> {
+    let sql = "SELECT no, table_name, object, kind, back_sql, shape::text, back, steps FROM :ledger.detached \
+               WHERE run = :run ORDER BY no";
+    TypedQuery::new(READING_LEDGER, ledger.sql(&sql.replace(":run", run)))
+}
+
 impl Session {
     /// Lists the objects of these tables that can be detached.
     ///
     /// # Errors
     /// If the server refuses or the connection is lost.
     pub fn detachable(&mut self, schema: &str, tables: &[String]) -> Result<Vec<Detachable>, ServerError> {
-        let sql = include_str!("sql/detachable_objects.sql");
-        let rows = self
-            .client
-            .query(sql, &[&schema, &tables, &self.application_path.is_needed_to_read])
-            .doing("reading the target's catalogue")?;
-        rows.iter().map(detachable).collect()
+        let (sql, needs_path) = (include_str!("sql/detachable_objects.sql"), self.application_path.is_needed_to_read);
+        let query = TypedQuery::new("reading the target's catalogue", sql);
+        let [rows] = self.ask([query.with(&schema).with(&tables).with(&needs_path)])?;
+        detachable_of_rows(&rows)
     }
 
     /// Detaches objects in one transaction, each with its `shape` written into the ledger before. Does nothing if the
@@ -112,20 +123,13 @@ impl Session {
     /// # Errors
     /// If the server refuses or the connection is lost.
     pub fn detached(&mut self, run: i64) -> Result<Vec<Detached>, ServerError> {
-        let sql: &str = &self.ledger.sql(
-            "SELECT no, table_name, object, kind, back_sql, shape::text, back, steps FROM :ledger.detached \
-             WHERE run = $1 ORDER BY no",
-        );
-        let mut all = Vec::new();
-        for row in self.client.query(sql, &[&run]).doing(READING_LEDGER)? {
-            all.push(self.recorded(run, &row)?);
-        }
-        Ok(all)
+        let [rows] = self.ask([detached_query(&self.ledger, "$1").with(&run)])?;
+        rows.iter().map(|row| self.recorded(run, row)).collect()
     }
 
     /// Reads a detached object. Its statements are compared with those that reattach such an object, because they may have
     /// been changed since the run wrote them.
-    fn recorded(&mut self, run: i64, row: &Row) -> Result<Detached, ServerError> {
+    pub(super) fn recorded(&mut self, run: i64, row: &Row) -> Result<Detached, ServerError> {
         let (no, table, object): (i32, String, String) = (row.kept(0)?, row.kept(1)?, row.kept(2)?);
         let (word, steps): (&str, i32) = (row.kept(3)?, row.kept(7)?);
         let unknown = || ServerError::of_ledger(format!("detached.kind: there is no kind `{word}`"));

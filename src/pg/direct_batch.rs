@@ -8,19 +8,12 @@ use super::client::{CopyIn, Pipeline, Reply, Transaction};
 use super::copy::{CopyTarget, Destination, send_rows};
 use super::error::{Doing, Operation, ServerError};
 use super::ledger::{NOTE_DEVIATIONS, deviation_columns};
+use super::row::RowValues;
 use super::session::{LedgerSchema, Session};
 use crate::model::ident::{literal, qualified};
 use crate::model::ledger::Deviation;
 
 const WRITING: &str = "writing a batch";
-
-/// Ids to draw from a sequence.
-pub struct Draw<'a> {
-    /// The sequence, as SQL.
-    pub sequence: &'a str,
-    /// The number of ids.
-    pub count: i64,
-}
 
 /// The outcome of beginning a direct batch.
 pub enum DirectStart<'s> {
@@ -43,12 +36,10 @@ pub struct DirectBatch<'s> {
     target: CopyTarget,
     /// Condition in SQL: a trigger may swallow rows.
     may_swallow: String,
-    /// The ids, one list per request.
-    pub ids: Vec<Vec<i64>>,
 }
 
 impl Session {
-    /// Begins a batch with its ledger row, draws ids and begins its COPY. Waits while an old transaction holds the same row.
+    /// Begins a batch with its ledger row and its COPY. Waits while an old transaction holds the same row.
     ///
     /// The commit waits for the disk only if the batch is the last of its part, as in [`Session::begin_batch`].
     ///
@@ -59,7 +50,6 @@ impl Session {
         id: &BatchId<'_>,
         last_of_part: bool,
         into: &Destination<'_>,
-        draws: &[Draw<'_>],
     ) -> Result<DirectStart<'_>, ServerError> {
         let Session { client, prepared, ledger, application_path, .. } = self;
         let target = into.straight();
@@ -68,17 +58,13 @@ impl Session {
             return Ok(DirectStart::MaySwallow);
         }
         let known = prepared.known(&sql);
-        let mut steps = Pipeline::new().script(id.begin(ledger, application_path, last_of_part));
-        for draw in draws {
-            steps = steps.query(DRAWING, &[&draw.sequence, &draw.count]);
-        }
+        let steps = Pipeline::new().script(id.begin(ledger, application_path, last_of_part));
         let mut tx = client.begun_transaction();
         let (mut replies, copy) = match &known {
-            Some(statement) if draws.is_empty() => {
+            Some(statement) => {
                 let (replies, copy) = steps.run_and_copy(&mut tx, statement);
                 (replies.into_iter(), Some(copy))
             }
-            Some(_) => (steps.run(&mut tx).into_iter(), None),
             None => {
                 let asked = steps.query(format!("SELECT {may_swallow}"), &[]).prepare(sql.as_str());
                 (asked.run(&mut tx).into_iter(), None)
@@ -90,18 +76,15 @@ impl Session {
             Ok(Some(begun)) if begun.counts().last() != Some(&0) => {}
             Ok(_) => return Ok(DirectStart::Fenced),
         }
-        let mut ids = Vec::new();
-        for _ in draws {
-            let drawn = replies.next().transpose().doing("drawing ids")?;
-            ids.push(drawn.into_iter().flat_map(Reply::rows).map(|row| row.get(0)).collect());
-        }
-        let copy = match (copy, known) {
-            (Some(copy), _) => copy.doing(Operation::CopyRows)?,
-            (None, Some(statement)) => tx.copy_in(&statement).doing(Operation::CopyRows)?,
-            (None, None) => {
+        let copy = match copy {
+            Some(copy) => copy.doing(Operation::CopyRows)?,
+            None => {
                 let swallows = replies.next().transpose().doing(WRITING)?;
                 let statement = replies.next().transpose().doing(Operation::CopyRows)?.and_then(Reply::statement);
-                let swallows = swallows.into_iter().flat_map(Reply::rows).any(|row| row.get(0));
+                let swallows = match swallows.into_iter().flat_map(Reply::rows).next() {
+                    Some(row) => row.value(0)?,
+                    None => true,
+                };
                 let Some(statement) = statement.filter(|_| !swallows) else {
                     prepared.keep_swallowing(sql);
                     return Ok(DirectStart::MaySwallow);
@@ -110,12 +93,9 @@ impl Session {
                 tx.copy_in(&statement).doing(Operation::CopyRows)?
             }
         };
-        Ok(DirectStart::Open(DirectBatch { tx, ledger, copy, target, may_swallow, ids }))
+        Ok(DirectStart::Open(DirectBatch { tx, ledger, copy, target, may_swallow }))
     }
 }
-
-const DRAWING: &str = "SELECT pg_catalog.nextval($1::pg_catalog.text::pg_catalog.regclass) \
-                       FROM pg_catalog.generate_series(1, $2::pg_catalog.int8)";
 
 impl DirectBatch<'_> {
     /// Sends encoded rows.

@@ -9,6 +9,9 @@ use postgres::Row;
 
 use super::client::Client;
 use super::error::{Doing, ServerError};
+use super::query::TypedQuery;
+
+const READING: &str = "reading the target's catalogue";
 
 /// The equality of the columns of one table: that of `pg_catalog` for most types, and the operator of the default operator
 /// class for the types of an extension.
@@ -25,7 +28,8 @@ struct ExtensionOperator {
 }
 
 impl Equality {
-    /// The query for the operators of one table. The search path must be the tool's own.
+    /// The query for the operators of one table, or of all tables of a schema: `$2` is NULL then. The search path must be the
+    /// tool's own.
     pub const SQL: &str = include_str!("sql/equality_operators.sql");
 
     /// Reads the operators for one table. The search path must be the tool's own.
@@ -33,17 +37,23 @@ impl Equality {
     /// # Errors
     /// If the server refuses or the connection is lost.
     pub fn read(client: &mut Client, schema: &str, table: &str) -> Result<Equality, ServerError> {
-        let rows = client.query(Equality::SQL, &[&schema, &table]).doing("reading the target's catalogue")?;
-        Ok(Equality::of_rows(&rows))
+        let rows = client.query(Equality::SQL, &[&schema, &Some(table)]).doing(READING)?;
+        Ok(Equality::of_rows(&rows).remove(table).unwrap_or_default())
     }
 
-    /// Reads the rows of [`Equality::SQL`].
-    pub fn of_rows(rows: &[Row]) -> Equality {
-        let operators = rows.iter().map(|row| {
-            let found = ExtensionOperator { operator: row.get("operator"), operand: row.get("type_name") };
-            (row.get("column_name"), found)
-        });
-        Equality(operators.collect())
+    /// The query for the operators of all tables of a schema.
+    pub fn query<'q>(schema: &'q &str) -> TypedQuery<'q> {
+        TypedQuery::new(READING, Equality::SQL).with(schema).with(&None::<&str>)
+    }
+
+    /// The equality of each table that the answer to [`Equality::query`] names. All other tables have that of `pg_catalog`.
+    pub fn of_rows(rows: &[Row]) -> HashMap<String, Equality> {
+        let mut found: HashMap<String, Equality> = HashMap::new();
+        for row in rows {
+            let operator = ExtensionOperator { operator: row.get("operator"), operand: row.get("type_name") };
+            found.entry(row.get("table_name")).or_default().0.insert(row.get("column_name"), operator);
+        }
+        found
     }
 
     /// Returns the SQL condition that two expressions are equal as values of this column.

@@ -6,7 +6,6 @@
 use postgres::Row;
 
 use super::client::Client;
-
 use super::equality::Equality;
 use super::error::{Doing, ServerError};
 use super::read_back::RowImages;

@@ -2,7 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use postgres::Row;
+
 use super::error::{Doing, ServerError};
+use super::query::TypedQuery;
+use super::row::RowValues;
 use super::session::Session;
 use crate::model::ident::qualified;
 use crate::model::ledger::Object;
@@ -55,6 +59,41 @@ pub struct OtherSession {
     pub tables: String,
 }
 
+impl IndexColumns {
+    /// The index that a row of `sql/btree_indexes.sql` describes.
+    pub(super) fn of_row(row: &Row) -> Result<IndexColumns, ServerError> {
+        Ok(IndexColumns { table: row.value("table_name")?, index: row.value("name")?, columns: row.value("columns")? })
+    }
+}
+
+impl ServerOnlyCheck {
+    /// The check that a row of `sql/server_only_checks.sql` describes.
+    pub(super) fn of_row(row: &Row) -> Result<ServerOnlyCheck, ServerError> {
+        Ok(ServerOnlyCheck {
+            table: row.value("table_name")?,
+            kind: CheckKind::of(row.value("kind")?).unwrap_or(CheckKind::Constraints),
+            name: row.value("name")?,
+            why: row.value("why")?,
+        })
+    }
+}
+
+impl OtherSession {
+    /// The session that a row of `sql/sessions_holding_locks.sql` describes.
+    pub(super) fn of_row(row: &Row) -> OtherSession {
+        OtherSession { pid: row.get(0), name: row.get(1), tables: row.get(2) }
+    }
+}
+
+/// The objects of tables, and those of them that are not valid.
+#[derive(Clone, Debug, Default)]
+pub struct ObjectStates {
+    /// Constraints, indexes and user triggers.
+    pub objects: Vec<Object>,
+    /// Table and name of each constraint that is not validated and of each index that is not valid.
+    pub invalid: Vec<(String, String)>,
+}
+
 impl Session {
     /// Returns true if the schema exists.
     ///
@@ -80,7 +119,7 @@ impl Session {
     pub fn texts(&mut self, queries: &[String]) -> Result<Vec<BTreeSet<String>>, ServerError> {
         let numbered = |(n, query)| format!("SELECT {n}::int4, found.text FROM ({query}) AS found (text)");
         let sql = queries.iter().enumerate().map(numbered).collect::<Vec<_>>().join(" UNION ALL ");
-        let rows = self.reading(|client| client.query(&sql, &[]).doing("reading version tables"))?;
+        let [rows] = self.ask([TypedQuery::new("reading version tables", sql).of_tables()])?;
         let mut texts = vec![BTreeSet::new(); queries.len()];
         for row in rows {
             let (n, text): (i32, Option<String>) = (row.get(0), row.get(1));
@@ -91,14 +130,28 @@ impl Session {
         Ok(texts)
     }
 
-    /// Counts the rows of a table.
+    /// Counts the rows of tables.
     ///
     /// # Errors
     /// If the server refuses or the connection is lost.
-    pub fn count_rows(&mut self, schema: &str, table: &str) -> Result<u64, ServerError> {
-        let sql = format!("SELECT pg_catalog.count(*) FROM {}", qualified(schema, table));
-        let row = self.reading(|client| client.query_one(&sql, &[]).doing("counting rows"))?;
-        Ok(row.get::<_, i64>(0).unsigned_abs())
+    pub fn count_rows(&mut self, schema: &str, tables: &[&str]) -> Result<Vec<u64>, ServerError> {
+        let sql = |table: &&str| format!("(SELECT pg_catalog.count(*) FROM {})", qualified(schema, table));
+        Ok(self.numbers("counting rows", tables.iter().map(sql))?.into_iter().map(i64::unsigned_abs).collect())
+    }
+
+    /// Asks for numbers, each an SQL expression, in one query over tables of the application.
+    fn numbers(
+        &mut self,
+        doing: &'static str,
+        expressions: impl Iterator<Item = String>,
+    ) -> Result<Vec<i64>, ServerError> {
+        let expressions: Vec<String> = expressions.collect();
+        if expressions.is_empty() {
+            return Ok(Vec::new());
+        }
+        let sql = format!("SELECT ARRAY[{}]::pg_catalog.int8[]", expressions.join(", "));
+        let [rows] = self.ask([TypedQuery::new(doing, sql).of_tables()])?;
+        Ok(rows.first().map(|row| row.get(0)).unwrap_or_default())
     }
 
     /// Counts the rows of each table, in one query.
@@ -106,14 +159,8 @@ impl Session {
     /// # Errors
     /// If the server refuses or the connection is lost.
     pub fn count_each(&mut self, schema: &str, tables: &[String]) -> Result<BTreeMap<String, u64>, ServerError> {
-        if tables.is_empty() {
-            return Ok(BTreeMap::new());
-        }
-        let counts = tables.iter().map(|t| format!("(SELECT pg_catalog.count(*) FROM {})", qualified(schema, t)));
-        let sql = format!("SELECT ARRAY[{}]", counts.collect::<Vec<_>>().join(", "));
-        let row = self.reading(|client| client.query_one(&sql, &[]).doing("counting rows"))?;
-        let counts: Vec<i64> = row.get(0);
-        Ok(tables.iter().cloned().zip(counts.into_iter().map(i64::unsigned_abs)).collect())
+        let names: Vec<&str> = tables.iter().map(String::as_str).collect();
+        Ok(tables.iter().cloned().zip(self.count_rows(schema, &names)?).collect())
     }
 
     /// Counts the rows of a table (quoted, with its schema) that only transactions of these loads wrote to. A transaction that
@@ -133,34 +180,32 @@ impl Session {
         Ok(row.get::<_, i64>(0).unsigned_abs())
     }
 
-    /// Counts the rows of a table that refer by this foreign key to a row that is missing. Zero if the table has no such
-    /// foreign key.
+    /// Counts, for each foreign key of a table, the rows that refer by it to a row that is missing. Zero for a table that has
+    /// no such foreign key.
     ///
     /// # Errors
     /// If the server refuses or the connection is lost.
-    pub fn count_orphans(&mut self, schema: &str, table: &str, key: &ForeignKey) -> Result<u64, ServerError> {
+    pub fn count_orphans(&mut self, schema: &str, keys: &[(&str, &ForeignKey)]) -> Result<Vec<u64>, ServerError> {
         const DOING: &str = "looking for orphans";
-        let sql = include_str!("sql/orphan_condition.sql");
-        let Some(row) = self.client.query_opt(sql, &[&schema, &table, &key.name]).doing(DOING)? else { return Ok(0) };
-        let (refers, matches): (String, String) = (row.get("refers"), row.get("matches"));
-        let sql = format!(
-            "SELECT pg_catalog.count(*) FROM {} AS c WHERE ({refers}) AND NOT EXISTS (SELECT FROM {} AS p WHERE {matches})",
-            qualified(schema, table),
-            qualified(&key.parent_schema, &key.parent)
-        );
-        let row = self.reading(|client| client.query_one(&sql, &[]).doing(DOING))?;
-        Ok(row.get::<_, i64>(0).unsigned_abs())
-    }
-
-    /// Lists the constraints of these tables that the server has not validated, and the indexes that are not valid: table
-    /// and name.
-    ///
-    /// # Errors
-    /// If the server refuses or the connection is lost.
-    pub fn invalid_objects(&mut self, schema: &str, tables: &[String]) -> Result<Vec<(String, String)>, ServerError> {
-        let sql = include_str!("sql/invalid_objects.sql");
-        let rows = self.client.query(sql, &[&schema, &tables]).doing("checking constraints")?;
-        Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (tables, names): (Vec<&str>, Vec<&str>) =
+            keys.iter().map(|(table, key)| (*table, key.name.as_str())).unzip();
+        let conditions = TypedQuery::new(DOING, include_str!("sql/orphan_conditions.sql"));
+        let [rows] = self.ask([conditions.with(&schema).with(&tables).with(&names)])?;
+        let counts = keys.iter().map(|(table, key)| {
+            let row = rows.iter().find(|row| row.get::<_, &str>(0) == *table && row.get::<_, &str>(1) == key.name);
+            row.map_or("0".to_owned(), |row| {
+                let (refers, matches): (&str, &str) = (row.get("refers"), row.get("matches"));
+                format!(
+                    "(SELECT pg_catalog.count(*) FROM {} AS c WHERE ({refers}) AND NOT EXISTS (SELECT FROM {} AS p WHERE {matches}))",
+                    qualified(schema, table),
+                    qualified(&key.parent_schema, &key.parent)
+                )
+            })
+        });
+        Ok(self.numbers(DOING, counts)?.into_iter().map(i64::unsigned_abs).collect())
     }
 
     /// Lists constraints, indexes and user triggers of these tables with the state of each.
@@ -168,9 +213,8 @@ impl Session {
     /// # Errors
     /// If the server refuses or the connection is lost.
     pub fn objects(&mut self, schema: &str, tables: &[String]) -> Result<Vec<Object>, ServerError> {
-        let sql = include_str!("sql/table_objects.sql");
-        let rows = self.client.query(sql, &[&schema, &tables]).doing("reading the target's catalogue")?;
-        Ok(rows.iter().map(|r| Object { table: r.get(0), object: r.get(1), state: r.get(2) }).collect())
+        let [objects] = self.ask([objects(&schema, &tables)])?;
+        Ok(objects.iter().map(object).collect())
     }
 
     /// Lists the columns of these tables: table, column and type as the server writes it.
@@ -186,46 +230,26 @@ impl Session {
         Ok(rows.iter().map(|row| ColumnNow { table: row.get(0), column: row.get(1), type_name: row.get(2) }).collect())
     }
 
-    /// Lists the B-tree indexes of these tables.
+    /// Lists what [`Session::objects`] lists, and in addition, as table and name, the constraints that the server has not
+    /// validated and the indexes that are not valid.
     ///
     /// # Errors
     /// If the server refuses or the connection is lost.
-    pub fn btree_indexes(&mut self, schema: &str, tables: &[String]) -> Result<Vec<IndexColumns>, ServerError> {
-        let sql = include_str!("sql/btree_indexes.sql");
-        let rows = self.client.query(sql, &[&schema, &tables]).doing("asking for indexes")?;
-        let index = |row: &postgres::Row| IndexColumns {
-            table: row.get("table_name"),
-            index: row.get("name"),
-            columns: row.get("columns"),
-        };
-        Ok(rows.iter().map(index).collect())
+    pub fn object_states(&mut self, schema: &str, tables: &[String]) -> Result<ObjectStates, ServerError> {
+        let invalid = TypedQuery::new("checking constraints", include_str!("sql/invalid_objects.sql"));
+        let [objects, invalid] = self.ask([objects(&schema, &tables), invalid.with(&schema).with(&tables)])?;
+        Ok(ObjectStates {
+            objects: objects.iter().map(object).collect(),
+            invalid: invalid.iter().map(|row| (row.get(0), row.get(1))).collect(),
+        })
     }
+}
 
-    /// Lists the checks on written rows that only the server can make.
-    ///
-    /// # Errors
-    /// If the server refuses or the connection is lost.
-    pub fn server_only_checks(&mut self, schema: &str, tables: &[String]) -> Result<Vec<ServerOnlyCheck>, ServerError> {
-        let sql = include_str!("sql/server_only_checks.sql");
-        let rows =
-            self.client.query(sql, &[&schema, &tables]).doing("asking for checks that only the server can make")?;
-        let check = |row: &postgres::Row| ServerOnlyCheck {
-            table: row.get("table_name"),
-            kind: CheckKind::of(row.get("kind")).unwrap_or(CheckKind::Constraints),
-            name: row.get("name"),
-            why: row.get("why"),
-        };
-        Ok(rows.iter().map(check).collect())
-    }
+/// The query for constraints, indexes and user triggers.
+fn objects<'q>(schema: &'q &str, tables: &'q &[String]) -> TypedQuery<'q> {
+    TypedQuery::new("reading the target's catalogue", include_str!("sql/table_objects.sql")).with(schema).with(tables)
+}
 
-    /// Lists other clients' sessions that hold locks on these tables. A session that reads in a single statement is left
-    /// out, because the statement ends.
-    ///
-    /// # Errors
-    /// If the server refuses or the connection is lost.
-    pub fn other_sessions(&mut self, schema: &str, tables: &[String]) -> Result<Vec<OtherSession>, ServerError> {
-        let sql = include_str!("sql/sessions_holding_locks.sql");
-        let rows = self.client.query(sql, &[&schema, &tables]).doing("asking for other sessions on the tables")?;
-        Ok(rows.iter().map(|row| OtherSession { pid: row.get(0), name: row.get(1), tables: row.get(2) }).collect())
-    }
+fn object(row: &Row) -> Object {
+    Object { table: row.get(0), object: row.get(1), state: row.get(2) }
 }

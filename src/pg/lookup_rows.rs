@@ -1,10 +1,14 @@
 //! Lookups on the server's side: the type of an expression over a table, and the rows that fill a lookup's map.
 
+use postgres::Statement;
+
+use super::client::{Pipeline, Reply};
 use super::error::{Doing, ServerError};
+use super::query::TypedQuery;
 use super::read_back::RowImages;
 use super::row::RowValues;
 use super::session::Session;
-use super::types;
+use super::types::TypeTable;
 use crate::model::ident::{qualified, quoted};
 use crate::model::ledger::Run;
 use crate::model::pgtype::ColumnType;
@@ -24,33 +28,56 @@ pub struct LookupRows<'a> {
 }
 
 impl Session {
-    /// Returns the type that PostgreSQL infers for an expression over the columns of a table, or its refusal in words.
+    /// Returns, for each table and expression over its columns, the type that PostgreSQL infers, or its refusal in words.
     ///
     /// # Errors
     /// If the connection is lost. A refused expression is an answer, not an error.
-    pub fn expression_type(
+    pub fn expression_types(
         &mut self,
         schema: &str,
-        table: &str,
-        sql: &str,
-    ) -> Result<Result<ColumnType, String>, ServerError> {
-        let mut tx = self.client.read_only_transaction().doing(READING)?;
-        tx.batch_execute(&self.application_path.set(true)).doing(READING)?;
-        let asked = format!("SELECT ({sql}\n) FROM {}", qualified(schema, table));
-        let found = match tx.prepare(&asked) {
-            Ok(statement) => match statement.columns() {
-                [one] => Ok((i64::from(one.type_().oid()), one.type_modifier())),
-                _ => Err("it is not one expression".to_owned()),
-            },
-            Err(e) if e.as_db_error().is_none() => return Err(e).doing(READING),
-            // The message names columns and functions of the mapping's own text, never a value of a row.
-            Err(e) => Err(e.as_db_error().map(|d| d.message().to_owned()).unwrap_or_default()),
-        };
-        tx.rollback().doing(READING)?;
-        match found {
-            Ok((oid, typmod)) => types::of_expression(&mut self.client, schema, oid, typmod).map(Ok),
-            Err(words) => Ok(Err(words)),
+        expressions: &[(String, String)],
+    ) -> Result<Vec<Result<ColumnType, String>>, ServerError> {
+        if expressions.is_empty() {
+            return Ok(Vec::new());
         }
+        let found = self.result_columns(schema, expressions)?;
+        let typed: Vec<(i64, i32)> = found.iter().filter_map(|found| found.clone().ok()).collect();
+        let (oids, typmods): (Vec<i64>, Vec<i32>) = typed.iter().copied().unzip();
+        let shown = "SELECT pg_catalog.format_type(t.oid::oid, t.typmod) \
+                     FROM unnest($1::int8[], $2::int4[]) WITH ORDINALITY AS t (oid, typmod, place) ORDER BY t.place";
+        let shown = TypedQuery::new(READING, shown).with(&oids).with(&typmods);
+        let [types, shown] = self.ask([TypeTable::query(&schema, &oids), shown])?;
+        let types = TypeTable::of_rows(&types, self)?;
+        let mut shown = shown.iter().map(|row| row.get::<_, String>(0));
+        let mut resolved = |(oid, typmod)| types.resolve(oid, typmod, &shown.next().unwrap_or_default()).column;
+        Ok(found.into_iter().map(|found| found.map(&mut resolved)).collect())
+    }
+
+    /// Returns OID and typmod of each expression, or the server's refusal.
+    fn result_columns(
+        &mut self,
+        schema: &str,
+        expressions: &[(String, String)],
+    ) -> Result<Vec<Result<(i64, i32), String>>, ServerError> {
+        let statement = |(table, sql): &(String, String)| format!("SELECT ({sql}\n) FROM {}", qualified(schema, table));
+        let begin = Pipeline::new().script(self.path_statement(false));
+        let pipeline = expressions.iter().fold(begin, |pipeline, asked| pipeline.prepare(statement(asked)));
+        let mut replies = pipeline.script(self.path_statement(true)).run(&mut self.client);
+        // The first and the last reply are those of the search path.
+        replies.pop().transpose().doing(READING)?;
+        replies.remove(0).doing(READING)?;
+        let one = |reply: Result<Reply, postgres::Error>| match reply {
+            Ok(reply) => match reply.statement().as_ref().map(Statement::columns) {
+                Some([one]) => Ok(Ok((i64::from(one.type_().oid()), one.type_modifier()))),
+                _ => Ok(Err("it is not one expression".to_owned())),
+            },
+            Err(e) => match e.as_db_error() {
+                None => Err(e).doing(READING),
+                // The message names columns and functions of the mapping's own text, never a value of a row.
+                Some(refusal) => Ok(Err(refusal.message().to_owned())),
+            },
+        };
+        replies.into_iter().map(one).collect()
     }
 
     /// Passes each row's binary COPY image to `row`: the key's expressions, then the column that is taken.

@@ -1,17 +1,20 @@
 //! The owner's row: found by its natural key, or inserted in a transaction that the ledger records; and the rows that
 //! belong to each owner.
 
+use postgres::Row;
+
 use super::client::Parameter;
 use super::equality::Equality;
 use super::error::{Doing, ServerError};
 use super::ledger::MINE;
+use super::query::TypedQuery;
 use super::row::RowValues;
 use super::session::Session;
 use crate::model::cell::Cell;
 use crate::model::ident::{self, qualified, quoted, quoted_list};
 use crate::model::ledger::Run;
 use crate::model::pgtype::ColumnType;
-use crate::plan::OwnerPath;
+use crate::plan::{OwnerPath, OwnerPlan};
 use crate::wire::text::literal;
 
 const FINDING: &str = "finding the owner";
@@ -46,6 +49,15 @@ pub struct OwnerKey<'a> {
     pub kind: &'a ColumnType,
     /// The key as text.
     pub value: &'a str,
+}
+
+/// The rows of the owner's table, and how many rows of other tables belong to each.
+#[derive(Clone, Debug, Default)]
+pub struct OwnedRows {
+    /// Key and display name of each owner.
+    pub names: Vec<(String, String)>,
+    /// For each table, the number of its rows by their owner's key.
+    pub counts: Vec<Vec<(Option<String>, u64)>>,
 }
 
 impl Session {
@@ -163,45 +175,49 @@ impl Session {
         Ok(wrong.map(|(_, c)| c.name.to_owned()).collect())
     }
 
-    /// Lists key and display name of every row of the owner's table, by key.
-    ///
-    /// # Errors
-    /// If the server refuses or the connection is lost.
-    pub fn owner_names(
+    /// The queries for key and display name of every row of the owner's table, and for the number of rows of other tables by
+    /// their owner's key. The second one is missing without paths.
+    pub(super) fn owned_queries<'q>(
         &mut self,
         schema: &str,
-        table: &str,
-        key: &str,
-        show: &str,
-    ) -> Result<Vec<(String, String)>, ServerError> {
-        let sql = format!(
+        owner: &OwnerPlan,
+        paths: &[(&str, &OwnerPath)],
+    ) -> Result<Vec<TypedQuery<'q>>, ServerError> {
+        let names = format!(
             "SELECT {key}::pg_catalog.text, coalesce({show}::pg_catalog.text, {key}::pg_catalog.text) FROM {} \
              WHERE {key} IS NOT NULL ORDER BY {key}",
-            qualified(schema, table),
-            key = quoted(key),
-            show = quoted(show)
+            qualified(schema, &owner.table),
+            key = quoted(&owner.key),
+            show = quoted(&owner.show)
         );
-        let rows = self.reading(|client| client.query(&sql, &[]).doing("reading the owners"))?;
-        Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+        let mut counts = Vec::new();
+        for (n, (table, path)) in paths.iter().enumerate() {
+            let parents = path.hops.iter().map(|hop| self.equality(schema, &hop.parent));
+            let parents = parents.collect::<Result<Vec<_>, _>>()?;
+            let Joined { tables, owner } = joined(schema, table, path, &parents);
+            counts.push(format!("SELECT {n}, {owner}::pg_catalog.text, pg_catalog.count(*) FROM {tables} GROUP BY 2"));
+        }
+        let mut queries = vec![TypedQuery::new("reading the owners", names).of_tables()];
+        if !counts.is_empty() {
+            let sql = format!("{} ORDER BY 1, 2", counts.join(" UNION ALL "));
+            queries.push(TypedQuery::new("counting rows by owner", sql).of_tables());
+        }
+        Ok(queries)
     }
+}
 
-    /// Counts the rows of a table by their owner's key, as text. The key is `None` for rows with NULL in a column on the
-    /// path to the owner.
-    ///
-    /// # Errors
-    /// If the server refuses or the connection is lost.
-    pub fn count_by_owner(
-        &mut self,
-        schema: &str,
-        table: &str,
-        path: &OwnerPath,
-    ) -> Result<Vec<(Option<String>, u64)>, ServerError> {
-        let parents = path.hops.iter().map(|hop| self.equality(schema, &hop.parent));
-        let parents = parents.collect::<Result<Vec<_>, _>>()?;
-        let Joined { tables, owner } = joined(schema, table, path, &parents);
-        let sql = format!("SELECT {owner}::pg_catalog.text, pg_catalog.count(*) FROM {tables} GROUP BY 1 ORDER BY 1");
-        let rows = self.reading(|client| client.query(&sql, &[]).doing("counting rows by owner"))?;
-        Ok(rows.iter().map(|row| (row.get(0), row.get::<_, i64>(1).unsigned_abs())).collect())
+impl OwnedRows {
+    /// The owners and counts that the answers to these queries describe. `paths`: the number of paths.
+    pub(super) fn of_rows(names: &[Row], counts: &[Row], paths: usize) -> OwnedRows {
+        let names = names.iter().map(|row| (row.get(0), row.get(1))).collect();
+        let mut found = OwnedRows { names, counts: vec![Vec::new(); paths] };
+        for row in counts {
+            let place = usize::try_from(row.get::<_, i32>(0)).ok();
+            if let Some(counts) = place.and_then(|place| found.counts.get_mut(place)) {
+                counts.push((row.get(1), row.get::<_, i64>(2).unsigned_abs()));
+            }
+        }
+        found
     }
 }
 

@@ -4,6 +4,7 @@
 
 use std::io::BufRead;
 
+use super::client::{Pipeline, all_replies};
 use super::error::{Doing, ServerError};
 use super::session::Session;
 use crate::model::ident::{qualified, quoted_list};
@@ -24,19 +25,48 @@ pub struct ReadBack<'a> {
     pub only: Option<String>,
 }
 
+impl ReadBack<'_> {
+    fn sql(&self) -> String {
+        let only = self.only.as_ref().map_or_else(String::new, |condition| format!(" WHERE {condition}"));
+        let (columns, table) = (quoted_list(self.columns), qualified(self.schema, self.table));
+        format!("COPY (SELECT {columns} FROM {table}{only}) TO STDOUT (FORMAT binary)")
+    }
+}
+
 impl Session {
     /// Passes every row's image to `row`. Returns the number of rows.
     ///
     /// # Errors
     /// If the server refuses, the connection is lost, or the stream ends without its trailer.
     pub fn read_back(&mut self, what: &ReadBack<'_>, row: &mut dyn FnMut(&[u8])) -> Result<u64, ServerError> {
-        let only = what.only.as_ref().map_or_else(String::new, |condition| format!(" WHERE {condition}"));
-        let sql = format!(
-            "COPY (SELECT {} FROM {}{only}) TO STDOUT (FORMAT binary)",
-            quoted_list(what.columns),
-            qualified(what.schema, what.table)
-        );
-        self.reading(|client| RowImages::begin(client.copy_out(&sql).doing(READING)?)?.each(row))
+        let sql = what.sql();
+        let statement = self.prepared.known(&sql);
+        self.reading(|client| {
+            let stream = match &statement {
+                Some(statement) => client.copy_prepared_out(statement),
+                None => client.copy_out(&sql),
+            };
+            RowImages::begin(stream.doing(READING)?)?.each(row)
+        })
+    }
+
+    /// Prepares the statements of several reads in one round trip, so that each read itself costs one.
+    ///
+    /// # Errors
+    /// If the server refuses or the connection is lost.
+    pub fn prepare_to_read_back(&mut self, all: &[ReadBack<'_>]) -> Result<(), ServerError> {
+        let unknown = all.iter().map(ReadBack::sql).filter(|sql| self.prepared.known(sql).is_none());
+        let unknown: Vec<String> = unknown.collect();
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        let pipeline = unknown.iter().fold(Pipeline::new(), |pipeline, sql| pipeline.prepare(sql));
+        for (reply, sql) in all_replies(pipeline.run(&mut self.client)).doing(READING)?.into_iter().zip(unknown) {
+            if let Some(statement) = reply.statement() {
+                self.prepared.keep(sql, &statement);
+            }
+        }
+        Ok(())
     }
 }
 

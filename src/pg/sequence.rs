@@ -5,6 +5,7 @@ use postgres::Row;
 use super::client::Pipeline;
 use super::error::{Doing, ServerError};
 use super::ledger::MINE;
+use super::query::TypedQuery;
 use super::row::RowValues;
 use super::session::Session;
 use crate::model::ident::{qualified, quoted};
@@ -14,15 +15,43 @@ use crate::plan::sequences::{PlannedSequence, SequenceState};
 
 const SETTING: &str = "setting a sequence";
 
+/// The query for the state of each sequence and its column. `None` without sequences.
+pub(super) fn states_query<'q>(schema: &str, planned: &[PlannedSequence]) -> Option<TypedQuery<'q>> {
+    let state = |(n, planned): (usize, &PlannedSequence)| {
+        let furthest = if planned.sequence.increment < 0 { "min" } else { "max" };
+        format!(
+            "SELECT {n}, (SELECT pg_catalog.{furthest}({column})::pg_catalog.int8 FROM {}), last_value, is_called FROM {}",
+            qualified(schema, &planned.table),
+            planned.sequence.name,
+            column = quoted(&planned.column)
+        )
+    };
+    let states: Vec<String> = planned.iter().enumerate().map(state).collect();
+    let sql = format!("{} ORDER BY 1", states.join(" UNION ALL "));
+    (!states.is_empty()).then(|| TypedQuery::new("reading sequences", sql).of_tables())
+}
+
+/// The states that the answer to this query describes.
+pub(super) fn states_of(rows: &[Row], planned: &[PlannedSequence]) -> Result<Vec<SequenceState>, ServerError> {
+    let state = |(row, planned): (&Row, &PlannedSequence)| {
+        Ok(SequenceState { max: row.value(1)?, next: planned.next(row.value(2)?, row.value(3)?) })
+    };
+    rows.iter().zip(planned).map(state).collect()
+}
+
 impl Session {
-    /// Returns the highest value of an integer column.
+    /// Returns the highest value of each of these integer columns, given as table and column.
     ///
     /// # Errors
     /// If the server refuses or the connection is lost.
-    pub fn highest_id(&mut self, schema: &str, table: &str, column: &str) -> Result<Option<i64>, ServerError> {
-        let sql =
-            format!("SELECT pg_catalog.max({})::pg_catalog.int8 FROM {}", quoted(column), qualified(schema, table));
-        self.reading(|client| client.query_one(&sql, &[]).doing("looking for the highest id"))?.value(0)
+    pub fn highest_ids(&mut self, schema: &str, columns: &[(&str, &str)]) -> Result<Vec<Option<i64>>, ServerError> {
+        let highest = |(table, column): &(&str, &str)| {
+            format!("(SELECT pg_catalog.max({})::pg_catalog.int8 FROM {})", quoted(column), qualified(schema, table))
+        };
+        let highest: Vec<String> = columns.iter().map(highest).collect();
+        let sql = format!("SELECT ARRAY[{}]::pg_catalog.int8[]", highest.join(", "));
+        let [rows] = self.ask([TypedQuery::new("looking for the highest ids", sql).of_tables()])?;
+        rows.first().map_or_else(|| Ok(Vec::new()), |row| row.value(0))
     }
 
     /// Reads the state of a sequence and its column.
@@ -31,10 +60,10 @@ impl Session {
     /// If the server refuses or the connection is lost.
     pub fn sequence_state(&mut self, schema: &str, planned: &PlannedSequence) -> Result<SequenceState, ServerError> {
         let states = self.sequence_states(schema, std::slice::from_ref(planned))?;
-        states.into_iter().next().ok_or_else(|| ServerError::new("reading a sequence", "the server sent no row"))
+        states.first().copied().ok_or_else(|| ServerError::new("reading a sequence", "it has no state"))
     }
 
-    /// Reads the states of sequences and their columns, in one round trip.
+    /// Reads the state of each sequence and its column, in one query.
     ///
     /// # Errors
     /// If the server refuses or the connection is lost.
@@ -43,22 +72,8 @@ impl Session {
         schema: &str,
         planned: &[PlannedSequence],
     ) -> Result<Vec<SequenceState>, ServerError> {
-        let steps = planned.iter().fold(Pipeline::new(), |steps, planned| {
-            let furthest = if planned.sequence.increment < 0 { "min" } else { "max" };
-            let sql = format!(
-                "SELECT (SELECT pg_catalog.{furthest}({column})::pg_catalog.int8 FROM {}), last_value, is_called FROM {}",
-                qualified(schema, &planned.table),
-                planned.sequence.name,
-                column = quoted(&planned.column)
-            );
-            steps.query(sql, &[])
-        });
-        let states = self.reading(|client| steps.rows(client).doing("reading a sequence"))?;
-        let state = |(planned, row): (&PlannedSequence, Row)| {
-            let (last, called): (i64, bool) = (row.value(1)?, row.value(2)?);
-            Ok(SequenceState { max: row.value(0)?, next: planned.next(last, called) })
-        };
-        planned.iter().zip(states.into_iter().flatten()).map(state).collect()
+        let rows = self.ask_all(states_query(schema, planned))?.concat();
+        states_of(&rows, planned)
     }
 
     /// Moves the sequences forward that have to move, writes their previous states into the ledger, and the values at which

@@ -6,12 +6,17 @@
 //! a statement names every function and operator with its schema.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
-use postgres::Statement;
+use postgres::{Row, Statement};
 
-use super::client::Client;
+use super::client::{Client, Pipeline};
+use super::connect::{ConnectError, Patience, ReadOnly, Settings, patiently};
 use super::equality::Equality;
 use super::error::{Doing, ServerError};
+use super::query::{PathForQuery, TypedQuery};
 use crate::model::ident::{literal, quoted};
 use crate::model::ledger::LoadedTable;
 
@@ -44,6 +49,17 @@ pub(super) struct TableLocks {
     pub tables: Vec<LoadedTable>,
 }
 
+/// The purpose of a session.
+#[derive(Clone, Copy, Debug)]
+pub struct SessionRequest<'a> {
+    /// The schema of the application's tables.
+    pub schema: &'a str,
+    /// The schema of the ledger.
+    pub ledger_schema: &'a str,
+    /// True if its transactions may only read.
+    pub read_only: ReadOnly,
+}
+
 /// The ledger's schema. SQL always names the ledger's tables with it: an application may have tables of the same names,
 /// and code that finds them by the search path.
 #[derive(Clone, Debug)]
@@ -72,14 +88,10 @@ pub(super) struct ApplicationPath {
 }
 
 impl ApplicationPath {
-    fn read(client: &mut Client, schema: &str) -> Result<ApplicationPath, ServerError> {
-        let sql = include_str!("sql/application_path.sql");
-        let row = client.query_one(sql, &[&schema]).doing("setting up the session")?;
-        Ok(ApplicationPath {
-            schema: schema.to_owned(),
-            path: row.get("path"),
-            is_needed_to_read: row.get("is_needed"),
-        })
+    /// The path that the answer to `sql/application_path.sql` describes.
+    fn of_rows(schema: &str, rows: &[Row]) -> ApplicationPath {
+        let (path, is_needed_to_read) = rows.first().map(|row| (row.get(0), row.get(1))).unwrap_or_default();
+        ApplicationPath { schema: schema.to_owned(), path, is_needed_to_read }
     }
 
     /// The statement that sets it; `locally`: until the transaction ends.
@@ -191,6 +203,17 @@ impl Prepared {
         self.equalities.insert((schema.to_owned(), table.to_owned()), read.clone());
         Ok(read)
     }
+
+    /// Keeps the equality of the columns of these tables. Those that are not among the `special` have that of `pg_catalog`.
+    pub fn know_equalities<'t>(
+        &mut self,
+        schema: &str,
+        tables: impl Iterator<Item = &'t String>,
+        mut special: HashMap<String, Equality>,
+    ) {
+        let of = |table: &String| ((schema.to_owned(), table.clone()), special.remove(table).unwrap_or_default());
+        self.equalities.extend(tables.map(of));
+    }
 }
 
 /// One process of the server.
@@ -208,22 +231,84 @@ impl Backend {
 }
 
 impl Session {
-    /// Makes a session of a connection that has the tool's own search path, and notes the application's path.
+    /// Opens a session. `wait` is called after each failed attempt, as [`Settings::connect_patiently`] describes.
     ///
     /// # Errors
-    /// If the connection is lost already.
-    pub fn new(mut client: Client, schema: &str, ledger_schema: &str) -> Result<Session, ServerError> {
-        let application_path = ApplicationPath::read(&mut client, schema)?;
+    /// The error of the last attempt.
+    pub fn open(
+        settings: &Settings,
+        request: &SessionRequest<'_>,
+        patience: Patience,
+        wait: &mut dyn FnMut(&ConnectError, Duration) -> bool,
+    ) -> Result<Session, ConnectError> {
+        let SessionRequest { schema, ledger_schema, read_only } = *request;
+        let (client, rows) = patiently(|| settings.connect_and_read(read_only, Some(schema)), patience, wait)?;
         Ok(Session {
             client,
             ledger: LedgerSchema { schema: ledger_schema.to_owned() },
-            application_path,
+            application_path: ApplicationPath::of_rows(schema, &rows),
             backend: None,
             noted: None,
             lock: None,
             table_locks: TableLocks::default(),
             prepared: Prepared::default(),
         })
+    }
+
+    /// Ends each wait soon after `asked` becomes true, and cancels the running statement.
+    pub fn interrupt_when(&mut self, asked: Arc<AtomicBool>) {
+        self.client.interrupt_when(asked);
+    }
+
+    /// Sends several queries together. Returns the rows of each.
+    ///
+    /// # Errors
+    /// The error of the first query that the server refuses, or if the connection is lost.
+    pub(super) fn ask<const N: usize>(&mut self, queries: [TypedQuery<'_>; N]) -> Result<[Vec<Row>; N], ServerError> {
+        let mut answers = self.ask_all(queries)?.into_iter();
+        Ok(std::array::from_fn(|_| answers.next().unwrap_or_default()))
+    }
+
+    /// Sends any number of queries together. Returns the rows of each.
+    ///
+    /// # Errors
+    /// The error of the first query that the server refuses, or if the connection is lost.
+    pub(super) fn ask_all<'q>(
+        &mut self,
+        queries: impl IntoIterator<Item = TypedQuery<'q>>,
+    ) -> Result<Vec<Vec<Row>>, ServerError> {
+        let (mut pipeline, mut steps, mut under_own) = (Pipeline::new(), Vec::new(), true);
+        for query in queries {
+            let wants_own = match query.path {
+                PathForQuery::Own => true,
+                PathForQuery::ReadingTables => !self.application_path.is_needed_to_read,
+                PathForQuery::Application => false,
+            };
+            if wants_own != under_own {
+                pipeline = pipeline.script(self.path_statement(wants_own));
+                steps.push((SETTING_PATH, false));
+                under_own = wants_own;
+            }
+            steps.push((query.doing, true));
+            pipeline = query.add_to(pipeline);
+        }
+        if !under_own {
+            pipeline = pipeline.script(self.path_statement(true));
+            steps.push((SETTING_PATH, false));
+        }
+        let mut answers = Vec::new();
+        for (reply, (doing, is_query)) in pipeline.run(&mut self.client).into_iter().zip(steps) {
+            let reply = reply.doing(doing)?;
+            if is_query {
+                answers.push(reply.rows());
+            }
+        }
+        Ok(answers)
+    }
+
+    /// The statement that sets the tool's own search path, or that of the application.
+    pub(super) fn path_statement(&self, is_own: bool) -> String {
+        if is_own { format!("SET {OWN_PATH}") } else { self.application_path.set(false) }
     }
 
     /// Runs statements with the application's search path. They must be the application's own code, or name every function
@@ -271,7 +356,10 @@ impl Session {
         self.client.batch_execute("RESET search_path").doing(name)?;
         self.client.batch_execute(sql).doing(name)?;
         self.set_own_path()?;
-        self.application_path = ApplicationPath::read(&mut self.client, &self.application_path.schema)?;
+        let schema = self.application_path.schema.clone();
+        let path = TypedQuery::new("setting up the session", include_str!("sql/application_path.sql"));
+        let [rows] = self.ask([path.with(&schema)])?;
+        self.application_path = ApplicationPath::of_rows(&schema, &rows);
         Ok(())
     }
 }

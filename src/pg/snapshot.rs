@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use super::client::{Pipeline, all_replies};
 use super::error::{Doing, ServerError};
+use super::query::TypedQuery;
 use super::row::RowValues;
 use super::session::Session;
 use crate::model::ident::{literal, qualified};
@@ -16,11 +18,12 @@ impl Session {
     /// # Errors
     /// If the server refuses or the connection is lost.
     pub fn begin_snapshot(&mut self, shared: bool) -> Result<Option<String>, ServerError> {
-        self.client.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").doing(HOLDING)?;
-        if !shared {
-            return Ok(None);
+        let mut pipeline = Pipeline::new().script("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+        if shared {
+            pipeline = pipeline.query("SELECT pg_export_snapshot()", &[]);
         }
-        self.client.query_one("SELECT pg_export_snapshot()", &[]).doing(HOLDING)?.value(0).map(Some)
+        let mut replies = all_replies(pipeline.run(&mut self.client)).doing(HOLDING)?.into_iter().skip(1);
+        replies.next().and_then(|reply| reply.rows().first().map(|row| row.value(0))).transpose()
     }
 
     /// Begins a transaction that reads another session's snapshot.
@@ -52,10 +55,12 @@ impl Session {
             return Ok(BTreeMap::new());
         }
         // Takes the lock that reading takes. LOCK TABLE would require the right on the whole table.
-        let read = |table: &&str| format!("SELECT FROM {} LIMIT 0", qualified(schema, table));
+        let read = |table: &&str| format!("SELECT 1 FROM {} WHERE false", qualified(schema, table));
         let locks: Vec<String> = tables.iter().map(read).collect();
-        self.reading(|client| client.batch_execute(&locks.join("; ")).doing(HOLDING))?;
-        let rows = self.client.query(include_str!("sql/heap_blocks.sql"), &[&schema, &tables]).doing(HOLDING)?;
+        let [_, rows] = self.ask([
+            TypedQuery::new(HOLDING, locks.join(" UNION ALL ")).of_tables(),
+            TypedQuery::new(HOLDING, include_str!("sql/heap_blocks.sql")).with(&schema).with(&tables),
+        ])?;
         rows.iter().map(|row| Ok((row.value(0)?, row.value::<i64>(1)?.unsigned_abs()))).collect()
     }
 }

@@ -2,8 +2,11 @@
 
 use std::collections::HashMap;
 
-use super::client::Client;
-use super::error::{Doing, ServerError};
+use postgres::Row;
+
+use super::error::ServerError;
+use super::query::TypedQuery;
+use super::session::Session;
 use crate::model::pgtype::{ColumnType, IntervalField, Kind, SilentChange};
 
 const READING: &str = "reading the target's catalogue";
@@ -46,23 +49,14 @@ pub(super) struct TypeTable {
     money_in_cents: bool,
 }
 
-/// Returns the type of a result column of which the protocol reports OID and typmod.
-pub(super) fn of_expression(
-    client: &mut Client,
-    schema: &str,
-    oid: i64,
-    typmod: i32,
-) -> Result<ColumnType, ServerError> {
-    let types = TypeTable::read(client, schema, &[oid])?;
-    let sql = "SELECT pg_catalog.format_type($1::int8::oid, $2)";
-    let shown: String = client.query_one(sql, &[&oid, &typmod]).doing(READING)?.get(0);
-    Ok(types.resolve(oid, typmod, &shown).column)
-}
-
 impl TypeTable {
-    /// Reads every type that a column of the schema, or an expression of one of the types `more`, can have.
-    pub(super) fn read(client: &mut Client, schema: &str, more: &[i64]) -> Result<TypeTable, ServerError> {
-        let rows = client.query(include_str!("sql/types.sql"), &[&schema, &more]).doing(READING)?;
+    /// The query for every type that a column of the schema, or an expression of one of the types `more`, can have.
+    pub(super) fn query<'q>(schema: &'q &str, more: &'q Vec<i64>) -> TypedQuery<'q> {
+        TypedQuery::new(READING, include_str!("sql/types.sql")).with(schema).with(more)
+    }
+
+    /// The types that the answer to [`TypeTable::query`] describes. Asks the server once more if one of them is `money`.
+    pub(super) fn of_rows(rows: &[Row], session: &mut Session) -> Result<TypeTable, ServerError> {
         let types = rows.iter().map(|row| {
             let found = TypeRow {
                 name: row.get("name"),
@@ -83,9 +77,11 @@ impl TypeTable {
             (row.get::<_, i64>("oid"), found)
         });
         let by_oid: HashMap<i64, TypeRow> = types.collect();
-        let money = by_oid.values().any(|found| found.name == "money" && found.schema == "pg_catalog");
-        let money_in_cents =
-            money && client.query_one(include_str!("sql/money_in_cents.sql"), &[]).doing(READING)?.get(0);
+        let mut money_in_cents = false;
+        if by_oid.values().any(|found| found.name == "money" && found.schema == "pg_catalog") {
+            let [rows] = session.ask([TypedQuery::new(READING, include_str!("sql/money_in_cents.sql"))])?;
+            money_in_cents = rows.first().is_some_and(|row| row.get(0));
+        }
         Ok(TypeTable { by_oid, money_in_cents })
     }
 

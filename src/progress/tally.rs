@@ -7,9 +7,12 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::log::Verbosity;
-use crate::event::Event;
+use crate::event::{Event, Extent, WorkUnit};
 use crate::model::record::StepKind;
 use crate::text::{count, grouped, phrase, printable, rate, seconds, width};
+
+/// Time after which a step prints its first line.
+const FIRST: Duration = Duration::from_secs(1);
 
 /// Time between two lines.
 const EVERY: Duration = Duration::from_secs(5);
@@ -22,11 +25,11 @@ const BAR: usize = 16;
 pub struct Tally {
     step: Option<StepKind>,
     began: Duration,
-    last_line: Duration,
+    /// The time of the last line. `None` before the first line of the step.
+    last_line: Option<Duration>,
+    extent: Option<Extent>,
     ended: u64,
     rows: u64,
-    /// Rows that the step will process. `None` if they were not counted.
-    expected: Option<u64>,
     /// Bytes of the copy of a dump that is being loaded.
     copied: u64,
     open: BTreeMap<String, Open>,
@@ -47,12 +50,16 @@ impl Tally {
         match event {
             Event::Step(step) => {
                 let before = self.close(now);
-                *self = Tally { step: Some(step), began: now, last_line: now, ..Tally::default() };
+                *self = Tally { step: Some(step), began: now, ..Tally::default() };
                 before.into_iter().chain([format!("{} ...", step.shown())]).collect()
             }
-            Event::Expected { rows } => {
-                self.expected = Some(rows);
+            Event::Planned(extent) => {
+                self.extent = Some(extent);
                 Vec::new()
+            }
+            Event::Done(step) if self.step == Some(step) => {
+                self.ended += 1;
+                self.line_if_due(now).into_iter().collect()
             }
             Event::Began { load, rows } => {
                 let open = self.open.entry(load.to_owned()).or_insert(Open { began: now, ..Open::default() });
@@ -80,7 +87,7 @@ impl Tally {
                 self.copied = bytes;
                 self.line_if_due(now).into_iter().collect()
             }
-            Event::Warned(_) | Event::Retry { .. } | Event::Said(_) => Vec::new(),
+            Event::Done(_) | Event::Warned(_) | Event::Retry { .. } | Event::Said(_) => Vec::new(),
         }
     }
 
@@ -98,7 +105,8 @@ impl Tally {
 
     /// The last line of the step. `None` if nothing was counted.
     pub fn close(&self, now: Duration) -> Option<String> {
-        let step = self.step.filter(|_| self.ended > 0 || self.rows > 0)?;
+        let is_of_loads = self.extent.is_none_or(|extent| extent.kind == WorkUnit::Load);
+        let step = self.step.filter(|_| is_of_loads && (self.ended > 0 || self.rows > 0))?;
         let took = now.saturating_sub(self.began).as_secs_f64();
         let loads = count(self.ended, "load", "loads");
         let rows = count(self.rows, "row", "rows");
@@ -107,14 +115,15 @@ impl Tally {
     }
 
     pub fn line_if_due(&mut self, now: Duration) -> Option<String> {
-        if now.saturating_sub(self.last_line) < EVERY {
+        let first = if self.step.is_some() { FIRST } else { EVERY };
+        if now < self.last_line.map_or(self.began + first, |last| last + EVERY) {
             return None;
         }
-        self.last_line = now;
+        self.last_line = Some(now);
         Some(self.line(now))
     }
 
-    /// `load: 3 loads done, 1,250,000 rows, 410,000 rows/s; transactions 1,200,000 of 2,000,000, 2 s left`
+    /// `load: 3 s, 3 of 5 loads, 1,250,000 of 2,100,000 rows, 410,000 rows/s, 2 s left; transactions 1,200,000 of 2,000,000`
     fn line(&self, now: Duration) -> String {
         let took = now.saturating_sub(self.began).as_secs_f64();
         let mut line = match self.step {
@@ -124,9 +133,16 @@ impl Tally {
         };
         // Writing into a string cannot fail.
         let _ = write!(line, ": {:.0} s", took);
-        if self.ended > 0 || self.rows > 0 {
-            let done = phrase(self.ended, "# load done", "# loads done");
-            let _ = write!(line, ", {done}, {}, {} rows/s", count(self.rows, "row", "rows"), rate(self.rows, took));
+        if let Some(extent) = self.extent {
+            let _ = write!(line, ", {}", done_of(self.ended, extent));
+        } else if self.ended > 0 || self.rows > 0 {
+            let _ = write!(line, ", {}", phrase(self.ended, "# load done", "# loads done"));
+        }
+        if self.rows > 0 {
+            let all = self.extent.and_then(|extent| extent.rows).filter(|all| *all >= self.rows);
+            let rows = count(self.rows, "row", "rows");
+            let rows = all.map_or(rows, |all| format!("{} of {} rows", grouped(self.rows), grouped(all)));
+            let _ = write!(line, ", {rows}, {} rows/s", rate(self.rows, took));
         }
         if let Some((_, left)) = self.share(now) {
             let _ = write!(line, ", {left} left");
@@ -144,9 +160,13 @@ impl Tally {
 impl Tally {
     /// The share of the step that is done, and the time that is left at the same speed. `None` if either is unknown.
     fn share(&self, now: Duration) -> Option<(f64, String)> {
-        // More rows than expected: the number was an estimate, and says nothing about the rest.
-        let expected = self.expected.filter(|expected| *expected > self.rows && self.rows > 0)?;
-        let share = self.rows as f64 / expected as f64;
+        let extent = self.extent?;
+        // More than expected: the number was an estimate, and says nothing about the rest.
+        let part = |done: u64, all: u64| (done > 0 && all > done).then(|| done as f64 / all as f64);
+        let share = match extent.rows {
+            Some(all) => part(self.rows, all)?,
+            None => part(self.ended, extent.units)?,
+        };
         let took = now.saturating_sub(self.began).as_secs_f64();
         Some((share, left(took / share - took)))
     }
@@ -174,8 +194,10 @@ impl Tally {
             parts.push(format!(", {}", count(self.rows, "row", "rows")));
             parts.push(format!(", {} rows/s", rate(self.rows, took)));
         }
-        if self.ended > 0 {
-            parts.push(phrase(self.ended, ", # load done", ", # loads done"));
+        match self.extent {
+            Some(extent) if self.ended > 0 => parts.push(format!(", {}", done_of(self.ended, extent))),
+            None if self.ended > 0 => parts.push(phrase(self.ended, ", # load done", ", # loads done")),
+            _ => {}
         }
         for (at, name) in self.open.keys().enumerate() {
             parts.push(format!("{} {}", if at == 0 { ":" } else { "," }, printable(name)));
@@ -194,6 +216,22 @@ impl Tally {
 /// `loading the dump, 1,234 MiB so far`
 fn copied(bytes: u64) -> String {
     format!("loading the dump, {} MiB so far", grouped(bytes >> 20))
+}
+
+/// `3 of 5 loads`
+fn done_of(done: u64, extent: Extent) -> String {
+    let Extent { units, kind, .. } = extent;
+    let kind = match (kind, units) {
+        (WorkUnit::Load, 1) => "load",
+        (WorkUnit::Load, _) => "loads",
+        (WorkUnit::Part, 1) => "part",
+        (WorkUnit::Part, _) => "parts",
+        (WorkUnit::Object, 1) => "object",
+        (WorkUnit::Object, _) => "objects",
+        (WorkUnit::Sequence, 1) => "sequence",
+        (WorkUnit::Sequence, _) => "sequences",
+    };
+    format!("{} of {} {kind}", grouped(done.min(units)), grouped(units))
 }
 
 /// A time as people say it: `12 s`, `4 min`, `2 h 10 min`.
@@ -248,7 +286,8 @@ mod tests {
             lines,
             [
                 "load ...",
-                "load: 5 s, 0 loads done, 1,000,000 rows, 200,000 rows/s; transactions 1,000,000 of 2,000,000, 5 s left",
+                "load: 1 s, 0 loads done, 200,000 rows, 200,000 rows/s; transactions 200,000 of 2,000,000, 9 s left",
+                "load: 6 s, 0 loads done, 2,000,000 rows, 333,333 rows/s; transactions 2,000,000 of 2,000,000",
                 "load: 1 load, 2,000,000 rows in 8.00 s, 250,000 rows/s",
                 "sequences ...",
             ]
@@ -273,6 +312,32 @@ mod tests {
         assert!(lines.iter().any(|line| line.starts_with("load: 1 load, 200 rows in")), "{lines:?}");
     }
 
+    fn planned(units: u64, kind: WorkUnit, rows: Option<u64>) -> Event<'static> {
+        Event::Planned(Extent { units, kind, rows })
+    }
+
+    #[test]
+    fn a_step_reports_its_extent_and_the_time_left() {
+        let events = [
+            (0.0, Event::Step(StepKind::Verify)),
+            (0.0, planned(4, WorkUnit::Part, Some(4_000))),
+            (0.1, Event::Rows { load: "a", rows: 1_000 }),
+            (0.1, Event::Done(StepKind::Verify)),
+            (0.1, Event::Done(StepKind::Reattach)),
+        ];
+        let (_, tally) = printed(&events, Verbosity::Usual);
+        let line = tally.line(Duration::from_secs(2));
+        assert_eq!(line, "verify: 2 s, 1 of 4 parts, 1,000 of 4,000 rows, 500 rows/s, 6 s left; a 1,000");
+        let objects = [
+            (0.0, Event::Step(StepKind::Reattach)),
+            (0.0, planned(3, WorkUnit::Object, None)),
+            (2.0, Event::Done(StepKind::Reattach)),
+        ];
+        let (lines, tally) = printed(&objects, Verbosity::Usual);
+        assert_eq!(lines, ["reattach ...", "reattach: 2 s, 1 of 3 objects, 4 s left"]);
+        assert_eq!(tally.close(Duration::from_secs(2)), None, "its units are no loads");
+    }
+
     #[test]
     fn a_load_ends_when_its_last_lane_does() {
         let began = Event::Began { load: "a", rows: None };
@@ -288,7 +353,7 @@ mod tests {
     fn the_bar_fits_its_columns_and_cuts_no_name() {
         let long = "a_table_with_a_name_of_sixty_three_characters_which_is_the_longest_";
         let names = ["transactions", long];
-        let mut events = vec![(0.0, Event::Step(StepKind::Load)), (0.0, Event::Expected { rows: 2_000_000 })];
+        let mut events = vec![(0.0, Event::Step(StepKind::Load)), (0.0, planned(1, WorkUnit::Load, Some(2_000_000)))];
         events.extend(names.map(|load| (0.0, Event::Began { load, rows: None })));
         events.push((1.0, Event::Rows { load: "transactions", rows: 500_000 }));
         let (_, tally) = printed(&events, Verbosity::Usual);
@@ -310,7 +375,10 @@ mod tests {
         let rows = |rows| (1.0, Event::Rows { load: "a", rows });
         let bar = |events: &[(f64, Event<'_>)]| printed(events, Verbosity::Usual).1.bar(Duration::from_secs(40), 80);
         assert_eq!(bar(&[step]), "verify, 40 s");
-        assert_eq!(bar(&[step, (0.0, Event::Expected { rows: 4 }), rows(5)]), "verify, 40 s, 5 rows, 0 rows/s: a");
+        assert_eq!(
+            bar(&[step, (0.0, planned(1, WorkUnit::Part, Some(4))), rows(5)]),
+            "verify, 40 s, 5 rows, 0 rows/s: a"
+        );
         assert_eq!([12.4, 99.6, 5_999.0, 7_800.0].map(left), ["12 s", "2 min", "100 min", "2 h 10 min"]);
     }
 }

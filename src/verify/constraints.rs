@@ -6,6 +6,7 @@ use crate::migrate;
 use crate::model::record::{Check, CheckKind, Verdict};
 use crate::model::schema::ForeignKey;
 use crate::pg::Session;
+use crate::pg::inspect::ObjectStates;
 use crate::plan::{LoadPlan, references};
 
 use super::subject::Subject;
@@ -40,7 +41,7 @@ fn tables(subject: &Subject<'_>) -> Vec<String> {
 fn states(subject: &Subject<'_>, session: &mut Session) -> Result<Vec<Check>, Stop> {
     let schema = &subject.plan.schema;
     let tables = tables(subject);
-    let now = session.objects(schema, &tables)?;
+    let ObjectStates { objects: now, invalid } = session.object_states(schema, &tables)?;
     let mut checks = Vec::new();
     for was in &subject.run.judged.objects {
         let is = now.iter().find(|o| o.table == was.table && o.object == was.object && o.state == was.state);
@@ -53,7 +54,7 @@ fn states(subject: &Subject<'_>, session: &mut Session) -> Result<Vec<Check>, St
             checks.push(check);
         }
     }
-    for (table, object) in session.invalid_objects(schema, &tables)? {
+    for (table, object) in invalid {
         let name = format!("{schema}.{table}.{object}");
         let before = subject.run.judged.objects.iter().find(|o| o.table == table && o.object == object);
         if before.is_some_and(|o| o.state.contains("not valid")) {
@@ -85,24 +86,16 @@ struct Orphans<'o, 's> {
 
 impl Orphans<'_, '_> {
     fn find(&self, session: &mut Session) -> Result<Vec<Check>, Stop> {
-        let schema = &self.subject.plan.schema;
-        let mut checks = Vec::new();
-        for table in tables(self.subject) {
-            let Some(catalogued) = self.subject.target.tables.get(&table) else { continue };
-            for key in catalogued.foreign.iter().filter(|key| !self.is_proved(&table, key)) {
-                let found = session.count_orphans(schema, &table, key)?;
-                if found > 0 {
-                    let name = format!("{schema}.{table}.{}", key.name);
-                    checks.push(Check::compared(
-                        CheckKind::Constraints,
-                        Some(&name),
-                        "no orphan".to_owned(),
-                        orphaned(key, found),
-                    ));
-                }
-            }
-        }
-        Ok(checks)
+        let (schema, tables) = (&self.subject.plan.schema, tables(self.subject));
+        let catalogued = tables.iter().filter_map(|table| Some((table, self.subject.target.tables.get(table)?)));
+        let all = catalogued.flat_map(|(table, found)| found.foreign.iter().map(|key| (table.as_str(), key)));
+        let keys: Vec<(&str, &ForeignKey)> = all.filter(|(table, key)| !self.is_proved(table, key)).collect();
+        let found = session.count_orphans(schema, &keys)?;
+        let orphans = keys.into_iter().zip(found).filter(|(_, rows)| *rows > 0).map(|((table, key), rows)| {
+            let name = format!("{schema}.{table}.{}", key.name);
+            Check::compared(CheckKind::Constraints, Some(&name), "no orphan".to_owned(), orphaned(key, rows))
+        });
+        Ok(orphans.collect())
     }
 
     /// Returns true if no row of the table lacks a parent: every value was found among the owners, or rows and parents are

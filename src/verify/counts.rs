@@ -6,8 +6,10 @@ use std::collections::BTreeMap;
 use crate::model::pgtype::Kind;
 use crate::model::record::{Check, CheckKind, OwnerRows, SequenceRecord, Verdict};
 use crate::model::schema::TargetColumn;
+use crate::pg::owner::OwnedRows;
+use crate::pg::state::{StateRequest, TargetState};
 use crate::pg::{ServerError, Session};
-use crate::plan::sequences::planned_sequences;
+use crate::plan::sequences::{PlannedSequence, SequenceState, planned_sequences};
 use crate::plan::{LoadPlan, OwnerPath, TableClass};
 
 use super::subject::Subject;
@@ -29,13 +31,15 @@ pub(super) fn rows(
         let accounted = sums.written + sums.faults + sums.skipped;
         checks.push(Check::compared(CheckKind::Rows, Some(&load.name), sums.read.to_string(), accounted.to_string()));
     }
+    let made = |table: &str| u64::from(subject.made_owner_in(table).is_some());
+    let uncounted: Vec<&str> =
+        written.keys().copied().filter(|table| made(table) > 0 || !counted.contains_key(table)).collect();
+    let found = session.count_rows(&subject.plan.schema, &uncounted)?;
+    let mut all: BTreeMap<&str, u64> = counted.clone();
+    all.extend(uncounted.into_iter().zip(found));
     for (table, written) in written {
-        let made = u64::from(subject.made_owner_in(table).is_some());
+        let (made, found) = (made(table), all.get(table).copied().unwrap_or(0));
         let held = subject.held_before(table);
-        let found = match counted.get(table).filter(|_| made == 0) {
-            Some(rows) => *rows,
-            None => session.count_rows(&subject.plan.schema, table)?,
-        };
         let name = format!("{}.{table}", subject.plan.schema);
         let expected = held.unwrap_or(0) + written + made;
         if (held.is_some() || subject.later) && found > expected {
@@ -63,30 +67,43 @@ fn triggers_of_owner(subject: &Subject<'_>) -> Option<String> {
     })
 }
 
+/// Reads the state of the sequences, of the owners, and the number of rows of the `counted` tables.
+pub(super) fn read_state(
+    subject: &Subject<'_>,
+    session: &mut Session,
+    counted: &[&str],
+) -> Result<(Vec<PlannedSequence>, TargetState), ServerError> {
+    let shifts = &subject.run.judged.shifts;
+    let planned = planned_sequences(subject.plan, subject.source.schema(), subject.target, shifts);
+    let stamped = stamped_columns(subject);
+    let paths: Vec<(&str, &OwnerPath)> = stamped.iter().map(|(table, path)| (*table, path)).collect();
+    let (schema, owner) = (&subject.plan.schema, subject.plan.owner.as_ref());
+    let request = StateRequest { schema, sequences: &planned, owner, paths: &paths, counted };
+    let state = session.target_state(&request)?;
+    Ok((planned, state))
+}
+
 /// The state of every sequence, one check over all, and one check per key whose numbering is unknown. Each sequence's next
 /// value must exceed every value in its column and the source's own counter.
 pub(super) fn sequences(
     subject: &Subject<'_>,
-    session: &mut Session,
-) -> Result<(Vec<SequenceRecord>, Vec<Check>), ServerError> {
-    let mut records = Vec::new();
-    for planned in planned_sequences(subject.plan, subject.source.schema(), subject.target, &subject.run.judged.shifts)
-    {
-        let state = session.sequence_state(&subject.plan.schema, &planned)?;
-        records.push(SequenceRecord {
-            sequence: planned.sequence.name.clone(),
-            column: format!("{}.{}", planned.table, planned.column),
-            max: state.max,
-            next: state.next,
-            verdict: if planned.is_past(state) { Verdict::Same } else { Verdict::Differs },
-        });
-    }
+    planned: &[PlannedSequence],
+    states: &[SequenceState],
+) -> (Vec<SequenceRecord>, Vec<Check>) {
+    let record = |(planned, state): (&PlannedSequence, &SequenceState)| SequenceRecord {
+        sequence: planned.sequence.name.clone(),
+        column: format!("{}.{}", planned.table, planned.column),
+        max: state.max,
+        next: state.next,
+        verdict: if planned.is_past(*state) { Verdict::Same } else { Verdict::Differs },
+    };
+    let records: Vec<SequenceRecord> = planned.iter().zip(states).map(record).collect();
     let wrong: Vec<&str> =
         records.iter().filter(|r| r.verdict == Verdict::Differs).map(|r| r.sequence.as_str()).collect();
     let found = if wrong.is_empty() { "all past".to_owned() } else { format!("not past: {}", wrong.join(", ")) };
     let mut checks = vec![Check::compared(CheckKind::Sequences, None, "all past".to_owned(), found)];
     checks.extend(unknown_numbering(subject));
-    Ok((records, checks))
+    (records, checks)
 }
 
 /// One check, not made, for each integer key that is fed and that the target may number in a way that the catalogue does not
@@ -132,32 +149,40 @@ pub(super) struct OwnerCounts {
 }
 
 /// Counts the rows of each owner in all tables whose rows have owners.
-pub(super) fn owners(subject: &Subject<'_>, session: &mut Session) -> Result<OwnerCounts, ServerError> {
+pub(super) fn owners(subject: &Subject<'_>, owned: OwnedRows) -> OwnerCounts {
     let mut found = OwnerCounts::default();
-    let Some(owner) = &subject.plan.owner else { return Ok(found) };
-    let schema = &subject.plan.schema;
-    let names: BTreeMap<String, String> =
-        session.owner_names(schema, &owner.table, &owner.key, &owner.show)?.into_iter().collect();
+    if subject.plan.owner.is_none() {
+        return found;
+    }
+    let stamped = stamped_columns(subject);
+    let OwnedRows { names, counts } = owned;
+    let names: BTreeMap<String, String> = names.into_iter().collect();
     let mut by_owner: BTreeMap<Option<String>, BTreeMap<String, u64>> =
         names.keys().map(|key| (Some(key.clone()), BTreeMap::new())).collect();
-    for (table, path) in subject.plan.paths.iter().filter(|(table, _)| is_loaded(subject, table)) {
-        let counts = session.count_by_owner(schema, table, path)?;
+    for ((table, path), counts) in stamped.iter().zip(counts) {
         found.add(subject, &names, &CountedTable { table, path, counts: &counts });
-        if let Some(TableClass::Stamped(columns)) =
-            subject.plan.classes.get(table).filter(|_| subject.owner.key.is_some())
-        {
-            for column in columns.iter().skip(1) {
-                let other = OwnerPath { hops: Vec::new(), column: column.clone(), stamped: true };
-                let counts = session.count_by_owner(schema, table, &other)?;
-                found.add(subject, &names, &CountedTable { table, path: &other, counts: &counts });
+        if subject.plan.paths.get(*table) == Some(path) {
+            for (key, rows) in counts {
+                by_owner.entry(key).or_default().insert((*table).to_owned(), rows);
             }
-        }
-        for (key, rows) in counts {
-            by_owner.entry(key).or_default().insert(table.clone(), rows);
         }
     }
     found.owners = listed(by_owner, &names);
-    Ok(found)
+    found
+}
+
+/// The path to the owner of each loaded table, and after it each further column that is stamped with the owner's key.
+fn stamped_columns<'s>(subject: &'s Subject<'_>) -> Vec<(&'s str, OwnerPath)> {
+    let mut found = Vec::new();
+    for (table, path) in subject.plan.paths.iter().filter(|(table, _)| is_loaded(subject, table)) {
+        found.push((table.as_str(), path.clone()));
+        let class = subject.plan.classes.get(table).filter(|_| subject.owner.key.is_some());
+        if let Some(TableClass::Stamped(columns)) = class {
+            let path = |column: &String| OwnerPath { hops: Vec::new(), column: column.clone(), stamped: true };
+            found.extend(columns.iter().skip(1).map(|column| (table.as_str(), path(column))));
+        }
+    }
+    found
 }
 
 /// The rows of a table per key of their owner.

@@ -117,12 +117,15 @@ fn check(subject: &Subject<'_>, snapshot: Snapshot<'_>, depth: VerifyDepth) -> R
     let mut findings = Findings::default();
     let tables = if depth == VerifyDepth::Full { VerifiedTable::all(subject, session)? } else { Vec::new() };
     let snapshot = Snapshot { session: &mut *session, name, busy };
-    let (read, (sequences, owners)) = reading::read(subject, snapshot, &tables, |session| {
-        Ok((counts::sequences(subject, session)?, counts::owners(subject, session)?))
-    })?;
+    let scoped: Vec<&str> = tables.iter().filter(|table| table.scope.is_some()).map(|table| table.name).collect();
+    let (read, (planned, state)) =
+        reading::read(subject, snapshot, &tables, |session| Ok(counts::read_state(subject, session, &scoped)?))?;
+    let sequences = counts::sequences(subject, &planned, &state.sequences);
+    let owners = counts::owners(subject, state.owned);
+    let all: BTreeMap<&str, u64> = scoped.iter().copied().zip(state.counts).collect();
     let (mut counted, mut found) = (BTreeMap::new(), Vec::new());
     for (table, read) in tables.iter().zip(read) {
-        let rows = if table.scope.is_some() { table.count(session)? } else { read.rows };
+        let rows = all.get(table.name).map_or(read.rows, |rows| table.without_owner(*rows));
         counted.insert(table.name, rows);
         found.push(TableComparison::new(table, read, rows));
     }

@@ -8,11 +8,12 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use crate::event::Event;
+use crate::event::{Event, Extent, Observer, WorkUnit};
 use crate::job::{Stop, TaskQueue};
 use crate::model::digest::{Digest, row_hash};
 use crate::model::ledger::PartDone;
-use crate::pg::{Session, block_range};
+use crate::model::record::StepKind;
+use crate::pg::{ReadBack, Session, block_range};
 use crate::plan::LoadPlan;
 
 use super::subject::Subject;
@@ -147,6 +148,29 @@ enum Side<'a> {
     Source(&'a LoadPlan, Option<&'a PartDone>),
 }
 
+/// Rows after which the progress of a task is reported.
+const ROWS_REPORTED: u64 = 65_536;
+
+/// The rows of a task that were read and not yet reported.
+struct ReadProgress<'r> {
+    observer: &'r dyn Observer,
+    table: &'r str,
+    rows: u64,
+}
+
+impl ReadProgress<'_> {
+    fn row(&mut self) {
+        self.rows += 1;
+        if self.rows == ROWS_REPORTED {
+            self.report();
+        }
+    }
+
+    fn report(&mut self) {
+        self.observer.on_event(Event::Rows { load: self.table, rows: std::mem::take(&mut self.rows) });
+    }
+}
+
 /// The work shared by the lanes.
 struct ReadingPool<'b, 'a> {
     subject: &'b Subject<'a>,
@@ -175,12 +199,20 @@ pub(super) fn read<R>(
     let blocks = session.block_counts(&subject.plan.schema, &names)?;
     let lanes = name.map_or(1, |_| lane_count(jobs, blocks.values().sum()));
     let mut tasks = target_tasks(tables, &blocks, lanes);
+    let whole = tasks.iter().filter(|task| matches!(task.side, Side::Target(None)));
+    let whole: Vec<ReadBack<'_>> = whole.map(|task| tables[task.table].rows(None)).collect();
+    session.prepare_to_read_back(&whole)?;
     let mut read = vec![TableRead::default(); tables.len()];
     for (n, table) in tables.iter().enumerate().filter(|(_, table)| subject.later && table.obstacle().is_none()) {
         read[n].source = Some(Digest::default());
         tasks.extend(source_tasks(n, table));
     }
     tasks.sort_by_key(|task| Reverse(task.blocks));
+    let rows = tables.iter().map(VerifiedTable::expected).sum::<u64>();
+    let recomputed = tables.iter().filter(|table| subject.later && table.obstacle().is_none());
+    let rows = Some(rows + recomputed.map(VerifiedTable::written).sum::<u64>());
+    let extent = Extent { units: tasks.len() as u64, kind: WorkUnit::Part, rows };
+    subject.lanes.observer.on_event(Event::Planned(extent));
     let pool = ReadingPool { subject, tables, tasks: TaskQueue::new(tasks), read: Mutex::new(read) };
     let first = thread::scope(|scope| {
         let (pool, name) = (&pool, name.unwrap_or_default());
@@ -296,10 +328,12 @@ impl ReadingPool<'_, '_> {
     fn read(&self, task: &ReadingTask<'_>, session: &mut Session) -> Result<(), Stop> {
         let (table, mut digest, mut fresh) = (&self.tables[task.table], Digest::default(), Digest::default());
         let seed = self.subject.fresh_seed;
+        let mut progress = ReadProgress { observer: self.subject.lanes.observer, table: table.name, rows: 0 };
         match &task.side {
             Side::Target(only) => {
                 let is_compared = self.lock()[task.table].source.is_some();
                 let rows = table.target(session, only.as_deref(), &mut |image, hash| {
+                    progress.row();
                     digest.add(hash);
                     if is_compared {
                         fresh.add(row_hash(image, seed));
@@ -319,6 +353,7 @@ impl ReadingPool<'_, '_> {
             }
             Side::Source(load, part) => {
                 let recomputed = table.load(load, *part, session, &mut |_, image, hash| {
+                    progress.row();
                     digest.add(hash);
                     fresh.add(row_hash(image, seed));
                 })?;
@@ -330,6 +365,8 @@ impl ReadingPool<'_, '_> {
                 }
             }
         }
+        progress.report();
+        self.subject.lanes.observer.on_event(Event::Done(StepKind::Verify));
         Ok(())
     }
 }

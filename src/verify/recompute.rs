@@ -13,8 +13,9 @@ use crate::job::Stop;
 use crate::migrate::StandIns;
 use crate::migrate::lookup_maps;
 use crate::model::digest::{Digest, row_hash};
+use crate::model::fault::Loss;
 use crate::model::key::Key;
-use crate::model::ledger::PartDone;
+use crate::model::ledger::{LossSum, PartDone};
 use crate::model::select::{Failed, Row, Sink};
 use crate::pg::Session;
 use crate::plan::LoadPlan;
@@ -91,7 +92,7 @@ impl VerifiedTable<'_> {
             recomputed: Recomputed::default(),
             fields: self.altered.fields.as_deref(),
             run_seed: subject.run.seed,
-            deviations: Deviations::read(load, part, session, subject.run.id)?,
+            deviations: self.deviations(load, part, session)?,
             seed: self.seed,
             bytes: Vec::new(),
             scratch: Vec::new(),
@@ -104,6 +105,18 @@ impl VerifiedTable<'_> {
             reader.scan(&load.select, committed, &mut sent)?;
         }
         Ok(sent.recomputed)
+    }
+}
+
+impl VerifiedTable<'_> {
+    /// The deviations of a load. The ledger is asked only if the sums of the load's batches contain any.
+    fn deviations(&self, load: &LoadPlan, part: Option<&PartDone>, session: &mut Session) -> Result<Deviations, Stop> {
+        let sums = self.subject.sums(&load.name);
+        let replaced = |loss: &LossSum| loss.modifier == Loss::IfOrphan.word();
+        if sums.faults + sums.skipped == 0 && !sums.losses.iter().any(replaced) {
+            return Ok(Deviations::default());
+        }
+        Deviations::read(load, part, session, self.subject.run.id)
     }
 }
 

@@ -6,7 +6,7 @@ use crate::convert::Settled;
 use crate::event::Observer;
 use crate::job::{Connections, Stop};
 use crate::model::key::RunId;
-use crate::model::ledger::{LoadDone, Run, Sums};
+use crate::model::ledger::{LoadDone, Made, Run, Sums};
 use crate::model::schema::TargetSchema;
 use crate::pg::Session;
 use crate::pg::detach::Detached;
@@ -28,6 +28,8 @@ pub struct Subject<'a> {
     pub run: &'a Run,
     /// The parts of each load, from the ledger, by the load's name.
     pub done: &'a BTreeMap<String, LoadDone>,
+    /// The objects that the run made or moved in addition to its rows.
+    pub made: &'a [Made],
     /// Objects that the run detached.
     pub detached: &'a [Detached],
     /// The owner of the rows.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::job::Stop;
-use crate::migrate::lookup_maps;
+use crate::migrate::lookup_maps::{self, NotedLookups};
 use crate::model::digest::{Digest, row_hash};
 use crate::model::hex::unhex;
 use crate::model::ident::{literal, quoted};
@@ -67,23 +67,17 @@ impl<'a> VerifiedTable<'a> {
             loads.into_iter().map(|(name, loads)| VerifiedTable::new(subject, name, loads)).collect();
         for table in &mut tables {
             for load in &table.loads {
-                let run = subject.run_id();
-                table.looked_up.extend(lookup_maps::changed_columns(
-                    session,
-                    subject.plan,
-                    load,
-                    subject.settled,
-                    run,
-                )?);
+                let noted = NotedLookups { seed: subject.run.seed, made: subject.made };
+                let changed = lookup_maps::changed_columns(session, subject.plan, load, subject.settled, noted)?;
+                table.looked_up.extend(changed);
             }
         }
         for table in &mut tables {
             table.exchange_written_over(session)?;
         }
         if subject.later {
-            let made = session.made(subject.run.id)?;
             for table in tables.iter_mut().filter(|table| !table.held()) {
-                table.scope = table.ids_of_run(&made);
+                table.scope = table.ids_of_run(subject.made);
             }
         }
         Ok(tables)
@@ -212,13 +206,9 @@ impl<'a> VerifiedTable<'a> {
         })
     }
 
-    /// Counts the rows of the table, without the owner's own row.
-    ///
-    /// # Errors
-    /// If the target refuses the query or the connection is lost.
-    pub fn count(&self, session: &mut Session) -> Result<u64, Stop> {
-        let made = self.subject.made_owner_in(self.name).is_some();
-        Ok(session.count_rows(&self.subject.plan.schema, self.name)?.saturating_sub(u64::from(made)))
+    /// The number of rows without the owner's own row, of `all` rows of the table.
+    pub fn without_owner(&self, all: u64) -> u64 {
+        all.saturating_sub(u64::from(self.subject.made_owner_in(self.name).is_some()))
     }
 
     /// Returns true if no key that the source and the ledger determine identifies the rows.
@@ -235,9 +225,13 @@ impl<'a> VerifiedTable<'a> {
         row: &mut dyn FnMut(&[u8], u128),
     ) -> Result<u64, Stop> {
         let seed = self.seed;
+        Ok(session.read_back(&self.rows(stretch), &mut |image| row(image, row_hash(image, seed)))?)
+    }
+
+    /// The rows that [`VerifiedTable::target`] reads.
+    pub fn rows(&self, stretch: Option<&str>) -> ReadBack<'_> {
         let only = self.only(stretch);
-        let rows = ReadBack { schema: &self.subject.plan.schema, table: self.name, columns: &self.columns, only };
-        Ok(session.read_back(&rows, &mut |image| row(image, row_hash(image, seed)))?)
+        ReadBack { schema: &self.subject.plan.schema, table: self.name, columns: &self.columns, only }
     }
 
     /// Reads the same rows in the server's own form, after these key columns in binary form. Returns the number of rows.

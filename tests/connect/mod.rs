@@ -16,6 +16,7 @@ mod pgbouncer;
 mod pooler;
 mod proxy;
 mod psql;
+mod round_trips;
 mod same_as_psql;
 mod secrets;
 mod server;

@@ -1,70 +1,70 @@
-//! A stretch of network before the server that takes its time and counts how often the client waits for an answer.
-//!
-//! A wait is a piece from the client that follows an answer: pieces that follow one another without an answer in between are
-//! one. Counting begins with the first ReadyForQuery of a connection, so a login costs nothing.
+//! A slow network between the tool and the tests' server. It counts round trips: each time the client speaks after the server
+//! has answered, from the first `ReadyForQuery` of each connection on. Statements that are sent together count once.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use super::postgres::socket;
 
-/// The relay; it listens as long as the process lives.
+/// Latency in each direction with which counting is exact: all messages that are sent together leave the client long before
+/// the first answer reaches it.
+pub const COUNTING: Duration = Duration::from_millis(4);
+
+/// A stretch of network with a latency.
 pub struct Relay {
-    pub port: u16,
-    counted: Arc<Counted>,
+    port: u16,
+    counters: Arc<Counters>,
 }
 
 #[derive(Default)]
-struct Counted {
+struct Counters {
     trips: AtomicU64,
     logins: AtomicU64,
-    /// The first words of each wait, for a test that fails.
+    /// The first words of each round trip, for a message of a test.
     said: Mutex<Vec<String>>,
 }
 
+/// The turn of one connection: the side that speaks next.
+#[derive(Default)]
+struct Turn {
+    is_open: AtomicBool,
+    server_spoke: AtomicBool,
+}
+
 impl Relay {
-    /// A relay that holds each piece back for `delay` in each direction.
+    /// A relay to the common server, with this latency in each direction.
     pub fn with(delay: Duration) -> Relay {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a listener");
         let port = listener.local_addr().expect("its address").port();
-        let counted = Arc::new(Counted::default());
-        let shared = Arc::clone(&counted);
+        let counters = Arc::new(Counters::default());
+        let shared = Arc::clone(&counters);
         std::thread::spawn(move || {
             for client in listener.incoming().flatten() {
                 let _ = client.set_nodelay(true);
-                let server =
-                    socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None).expect("a socket");
-                let address = socket2::SockAddr::unix(format!("{}/.s.PGSQL.5432", socket())).expect("its path");
-                server.connect(&address).expect("the server");
+                let server = UnixStream::connect(format!("{}/.s.PGSQL.5432", socket())).expect("the server");
                 let (client_too, server_too) =
                     (client.try_clone().expect("a client"), server.try_clone().expect("a server"));
-                let counted = Arc::clone(&shared);
-                let (is_ready, is_answered) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
-                let (ready, answered) = (Arc::clone(&is_ready), Arc::clone(&is_answered));
-                carry(client, server, delay, move |piece| {
-                    let ends = matches!(piece, [b'X', 0, 0, 0, 4]);
-                    if ready.load(Ordering::SeqCst) && answered.swap(false, Ordering::SeqCst) && !ends {
-                        counted.trips.fetch_add(1, Ordering::SeqCst);
-                        let words = String::from_utf8_lossy(&piece[..piece.len().min(200)]).into_owned();
-                        counted.said.lock().unwrap_or_else(PoisonError::into_inner).push(words);
+                let (turn, mut opening) = (Arc::new(Turn::default()), Opening::default());
+                let (client_turn, client_counters) = (Arc::clone(&turn), Arc::clone(&shared));
+                let server_counters = Arc::clone(&shared);
+                let hear_client = move |piece: &[u8]| client_counters.hear(&client_turn, piece);
+                carry(client, server, delay, hear_client, |_| ());
+                let hear_server = move |piece: &[u8]| {
+                    turn.server_spoke.store(true, Ordering::SeqCst);
+                    if !turn.is_open.load(Ordering::SeqCst) && opening.ends_in(piece) {
+                        turn.is_open.store(true, Ordering::SeqCst);
+                        server_counters.logins.fetch_add(1, Ordering::SeqCst);
                     }
-                });
-                let counted = Arc::clone(&shared);
-                carry(server_too, client_too, delay, move |piece| {
-                    // ReadyForQuery ends the login: its status is idle.
-                    if !is_ready.load(Ordering::SeqCst) && piece.ends_with(b"Z\0\0\0\x05I") {
-                        is_ready.store(true, Ordering::SeqCst);
-                        counted.logins.fetch_add(1, Ordering::SeqCst);
-                    }
-                    is_answered.store(true, Ordering::SeqCst);
-                });
+                };
+                // Heard when it is delivered: the client cannot have reacted before.
+                carry(server_too, client_too, delay, |_| (), hear_server);
             }
         });
-        Relay { port, counted }
+        Relay { port, counters }
     }
 
     /// The URL of a database through the relay.
@@ -72,36 +72,75 @@ impl Relay {
         format!("postgresql://postgres@127.0.0.1:{}/{database}?sslmode=disable", self.port)
     }
 
-    /// The number of waits so far.
+    /// Round trips so far.
     pub fn trips(&self) -> u64 {
-        self.counted.trips.load(Ordering::SeqCst)
+        self.counters.trips.load(Ordering::SeqCst)
     }
 
-    /// The number of connections that logged in so far.
+    /// Completed logins so far.
     pub fn logins(&self) -> u64 {
-        self.counted.logins.load(Ordering::SeqCst)
+        self.counters.logins.load(Ordering::SeqCst)
     }
 
-    /// The first words of each wait so far, one line each.
+    /// The first words of each round trip, one a line.
     pub fn said(&self) -> String {
-        let said = self.counted.said.lock().unwrap_or_else(PoisonError::into_inner);
-        let line = |words: &String| words.chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<String>();
-        said.iter().map(line).collect::<Vec<_>>().join("\n")
+        self.counters.said.lock().expect("the words").join("\n")
     }
 }
 
-/// Passes on what comes, each piece so much later; pieces on their way do not wait for one another. `passed` sees each piece
-/// before it arrives.
+impl Counters {
+    fn hear(&self, turn: &Turn, piece: &[u8]) {
+        let says_goodbye = piece == b"X\0\0\0\x04";
+        if turn.is_open.load(Ordering::SeqCst) && turn.server_spoke.swap(false, Ordering::SeqCst) && !says_goodbye {
+            self.trips.fetch_add(1, Ordering::SeqCst);
+            let words: String = String::from_utf8_lossy(piece).chars().filter(|c| !c.is_control()).take(160).collect();
+            self.said.lock().expect("the words").push(words);
+        }
+    }
+}
+
+/// The server's messages until the first `ReadyForQuery`, as they pass.
+#[derive(Default)]
+struct Opening {
+    head: Vec<u8>,
+    /// Bytes of the message that are still to come.
+    body: usize,
+}
+
+impl Opening {
+    fn ends_in(&mut self, piece: &[u8]) -> bool {
+        for byte in piece {
+            if self.body > 0 {
+                self.body -= 1;
+                continue;
+            }
+            self.head.push(*byte);
+            if self.head.len() == 5 {
+                if self.head[0] == b'Z' {
+                    return true;
+                }
+                let length = u32::from_be_bytes(self.head[1..].try_into().expect("four bytes"));
+                self.body = length as usize - 4;
+                self.head.clear();
+            }
+        }
+        false
+    }
+}
+
+/// Passes on what comes, each piece so much later. Pieces on their way do not wait for one another.
 fn carry(
     mut from: impl Read + Send + 'static,
     mut to: impl Write + Send + 'static,
     delay: Duration,
-    mut passed: impl FnMut(&[u8]) + Send + 'static,
+    mut at_sending: impl FnMut(&[u8]) + Send + 'static,
+    mut at_delivery: impl FnMut(&[u8]) + Send + 'static,
 ) {
     let (send, receive) = mpsc::channel::<(Instant, Vec<u8>)>();
     std::thread::spawn(move || {
         let mut piece = vec![0; 64 * 1024];
         while let Ok(n @ 1..) = from.read(&mut piece) {
+            at_sending(&piece[..n]);
             if send.send((Instant::now() + delay, piece[..n].to_vec())).is_err() {
                 break;
             }
@@ -110,7 +149,7 @@ fn carry(
     std::thread::spawn(move || {
         for (due, piece) in receive {
             std::thread::sleep(due.saturating_duration_since(Instant::now()));
-            passed(&piece);
+            at_delivery(&piece);
             if to.write_all(&piece).is_err() {
                 break;
             }

@@ -17,6 +17,8 @@ use crate::model::rules::Differ;
 use crate::model::schema::{DetachKind, Detachable, TargetSchema};
 use crate::model::select::CONTINUE;
 use crate::pg::existing::{HeldReference, RemovalOutcome, TargetName};
+use crate::pg::owner::OwnedRows;
+use crate::pg::state::StateRequest;
 use crate::pg::triggers::RowEvent;
 use crate::pg::{ServerError, Session};
 use crate::plan::{Comparison, Feed, LoadPlan, Node, Plan};
@@ -205,14 +207,16 @@ impl ReplaceCheck<'_> {
         let (plan, schema) = (self.plan, &self.plan.schema);
         let (Some(path), Some(owner)) = (plan.paths.get(table), plan.owner.as_ref()) else { return Ok(None) };
         let own = owner::find(session, plan, self.settled)?;
-        let mut others = session.count_by_owner(schema, table, path)?;
+        let paths = [(table, path)];
+        let request = StateRequest { schema, sequences: &[], owner: Some(owner), paths: &paths, counted: &[] };
+        let OwnedRows { names, counts } = session.target_state(&request)?.owned;
+        let mut others = counts.into_iter().next().unwrap_or_default();
         others.retain(|(key, _)| key.is_some() && *key != own);
         let rows: u64 = others.iter().map(|(_, rows)| rows).sum();
         if rows == 0 {
             return Ok(None);
         }
-        let names: BTreeMap<String, String> =
-            session.owner_names(schema, &owner.table, &owner.key, &owner.show)?.into_iter().collect();
+        let names: BTreeMap<String, String> = names.into_iter().collect();
         let name = |key: &Option<String>| key.as_ref().map(|key| names.get(key).unwrap_or(key).clone());
         let listed: Vec<String> = others
             .iter()

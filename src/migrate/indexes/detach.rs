@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::Event;
+use crate::event::{Event, Extent, WorkUnit};
 use crate::job::{Job, Reconnect, Stop, TaskQueue};
 use crate::model::ledger::Run;
 use crate::model::record::StepKind;
@@ -160,9 +160,12 @@ pub fn reattach(job: &Job<'_>, session: &mut Session, run: &Run) -> Result<(), S
         return Ok(());
     }
     job.observer.on_event(Event::Step(StepKind::Reattach));
-    in_lanes(job, session, run, job.options.jobs, first(&off.keys))?;
-    in_turn(job, session, run, rest(&off.keys))?;
-    in_turn(job, session, run, first(&off.foreign))
+    let (built, finished, added) = (first(&off.keys), rest(&off.keys), first(&off.foreign));
+    let units = [&built, &finished, &added].into_iter().flatten().flatten().count() as u64;
+    job.observer.on_event(Event::Planned(Extent { units, kind: WorkUnit::Object, rows: None }));
+    in_lanes(job, session, run, job.options.jobs, built)?;
+    in_turn(job, session, run, finished)?;
+    in_turn(job, session, run, added)
 }
 
 /// Completes the reattachment in a number of lanes: validates foreign keys and renews statistics, then enables triggers.
@@ -255,14 +258,14 @@ fn perform(job: &Job<'_>, session: &mut Session, run: &Run, step: &Step, alone: 
     }
     match step {
         Step::Reattach(object, n) => {
-            if session.reattach(run, object, *n, alone)? {
-                Ok(())
-            } else {
-                Err(Stop::Fenced)
+            if !session.reattach(run, object, *n, alone)? {
+                return Err(Stop::Fenced);
             }
         }
-        Step::Analyze(table) => Ok(session.analyze(&job.plan.schema, table)?),
+        Step::Analyze(table) => session.analyze(&job.plan.schema, table)?,
     }
+    job.observer.on_event(Event::Done(StepKind::Reattach));
+    Ok(())
 }
 
 /// Performs tasks in a number of lanes. The steps of one task stay in one lane.

@@ -102,11 +102,10 @@ impl PartWriter<'_, '_> {
         let (id, destination, load, returned) =
             (lane.batch_id(self.number), lane.destination(), lane.load(), lane.returned());
         let mut is_refused = false;
-        if returned.is_empty() && DirectWrite::is_possible(&destination) {
+        if DirectWrite::is_possible(&destination, load, returned) {
             let write = DirectWrite {
                 id: &id,
                 destination: &destination,
-                load,
                 keys: (batch.first.clone(), last.cloned()),
                 last_of_part: last.is_none(),
                 faults: &ledger_faults(lane.job, batch, load),

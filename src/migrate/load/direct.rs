@@ -5,11 +5,11 @@ use crate::job::Stop;
 use crate::migrate::rows::batch::Batch;
 use crate::model::key::Key;
 use crate::model::ledger::Sums;
+use crate::pg::Session;
 use crate::pg::batch::{BatchEnd, BatchId};
 use crate::pg::copy::Destination;
-use crate::pg::direct_batch::{DirectStart, Draw};
-use crate::pg::{ServerError, Session};
-use crate::plan::{Feed, LoadPlan};
+use crate::pg::direct_batch::DirectStart;
+use crate::plan::LoadPlan;
 
 /// A batch to write.
 pub struct DirectWrite<'a> {
@@ -17,8 +17,6 @@ pub struct DirectWrite<'a> {
     pub id: &'a BatchId<'a>,
     /// The destination of the rows.
     pub destination: &'a Destination<'a>,
-    /// The load.
-    pub load: &'a LoadPlan,
     /// The first and the last key, as the ledger records them.
     pub keys: (Option<Key>, Option<Key>),
     /// Nothing of the part remains.
@@ -42,9 +40,10 @@ pub enum DirectEnd {
 }
 
 impl DirectWrite<'_> {
-    /// Returns true if the rows of the load need no question. A row whose key exists is looked for on the server.
-    pub fn is_possible(destination: &Destination<'_>) -> bool {
-        destination.skipped.is_none()
+    /// Returns true if the rows of the load need no question: no row whose key exists is looked for, no column is read back,
+    /// and no id is drawn. A refused batch is written once more, and its ids would be drawn twice.
+    pub fn is_possible(destination: &Destination<'_>, load: &LoadPlan, returned: &[String]) -> bool {
+        destination.skipped.is_none() && returned.is_empty() && load.issued().is_empty()
     }
 
     /// Writes the batch.
@@ -52,47 +51,21 @@ impl DirectWrite<'_> {
     /// # Errors
     /// If the run was taken over, if the server refuses for another reason than a row, or if the connection is lost.
     pub fn run(&self, session: &mut Session, batch: &mut Batch<'_>) -> Result<DirectEnd, Stop> {
-        let issued = self.load.issued();
-        let draws = self.draws(&issued, batch.ids_wanted());
-        let mut open = match session.begin_direct(self.id, self.last_of_part, self.destination, &draws)? {
+        let mut open = match session.begin_direct(self.id, self.last_of_part, self.destination)? {
             DirectStart::Open(open) => open,
             DirectStart::AlreadyCommitted => return Ok(DirectEnd::AlreadyCommitted),
             DirectStart::MaySwallow => return Ok(DirectEnd::NeedsCount),
             DirectStart::Fenced => return Err(Stop::Fenced),
         };
-        let ids = std::mem::take(&mut open.ids);
-        if !issued.is_empty() {
-            batch.fill(&issued, &ids).map_err(past_the_range)?;
-        }
         open.send(&batch.bytes)?;
         // The server works on the rows meanwhile.
         let sums = batch.sums(&[], self.seed);
         let (first, last) = (self.keys.0.as_ref(), self.keys.1.as_ref());
-        let issued = by_row(&ids, batch.ids_wanted());
-        let end = BatchEnd { first, last, sums: &sums, issued: &issued, last_of_part: self.last_of_part };
+        let end = BatchEnd { first, last, sums: &sums, issued: &[], last_of_part: self.last_of_part };
         match open.commit(self.id, &end, &batch.deviations(&[]), self.faults) {
             Ok(()) => Ok(DirectEnd::Committed(sums)),
             Err(refusal) if refusal.is_about_rows() => Ok(DirectEnd::Refused),
             Err(e) => Err(e.into()),
         }
     }
-
-    fn draws(&self, issued: &[usize], rows: usize) -> Vec<Draw<'_>> {
-        let feeds = issued.iter().map(|column| &self.load.columns[*column].feed);
-        let sequences = feeds.filter_map(|feed| match feed {
-            Feed::Issued(sequence) => Some(&sequence.name),
-            _ => None,
-        });
-        sequences.map(|sequence| Draw { sequence, count: rows as i64 }).collect()
-    }
-}
-
-/// The drawn ids in the order of the rows, from one list per column.
-pub fn by_row(ids: &[Vec<i64>], rows: usize) -> Vec<i64> {
-    (0..rows).flat_map(|row| ids.iter().filter_map(move |column| column.get(row).copied())).collect()
-}
-
-/// The error for an id that does not fit its column.
-pub fn past_the_range(id: i64) -> ServerError {
-    ServerError::new("drawing ids", format!("{id} does not fit the column; its sequence is past the column's range"))
 }

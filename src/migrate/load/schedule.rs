@@ -10,7 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use crate::convert::Settled;
-use crate::event::Event;
+use crate::event::{Event, Extent, WorkUnit};
 use crate::job::{Job, Stop};
 use crate::migrate::owner::{self, Owner};
 use crate::model::cell::RawBuf;
@@ -31,10 +31,8 @@ pub fn run(job: &Job<'_>, session: &mut Session, run: &Run) -> Result<Option<Own
     let (shifts, env, doubts) = (run.judged.shifts.clone(), job.env.clone(), Arc::clone(&job.doubts));
     let settled = Settled { now: run.judged.now, owner: None, shifts, env, doubts };
     job.observer.on_event(Event::Step(StepKind::Load));
-    let sizes: Option<u64> = job.plan.loads.iter().map(|load| job.sizes.get(&load.name)).sum();
-    if let Some(rows) = sizes {
-        job.observer.on_event(Event::Expected { rows });
-    }
+    let rows = job.plan.loads.iter().map(|load| job.sizes.get(&load.name).copied()).sum();
+    job.observer.on_event(Event::Planned(Extent { units: job.plan.loads.len() as u64, kind: WorkUnit::Load, rows }));
     let parts = part::split_loads(job, session, run)?;
     let board = Board { job, run, parts, state: Mutex::new(ScheduleState::new(job, settled)), changed: Condvar::new() };
     job.in_lanes(session, job.options.jobs, |session| board.work(session));

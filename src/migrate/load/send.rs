@@ -16,7 +16,6 @@ use crate::plan::{Feed, LoadPlan};
 use crate::sqlite::Reader;
 
 use super::bisect::Bisection;
-use super::direct::{by_row, past_the_range};
 use super::fault_policy;
 use super::skipped::SkippedBatch;
 
@@ -195,4 +194,14 @@ impl Sink for Refill<'_, '_> {
         self.batch.failed(key, failed);
         self.next()
     }
+}
+
+/// The drawn ids in the order of the rows, from one list per column.
+fn by_row(ids: &[Vec<i64>], rows: usize) -> Vec<i64> {
+    (0..rows).flat_map(|row| ids.iter().filter_map(move |column| column.get(row).copied())).collect()
+}
+
+/// The error for an id that does not fit its column.
+fn past_the_range(id: i64) -> ServerError {
+    ServerError::new("drawing ids", format!("{id} does not fit the column; its sequence is past the column's range"))
 }

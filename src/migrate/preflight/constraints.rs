@@ -13,9 +13,9 @@ use crate::migrate::rows::batch::Batch;
 use crate::migrate::rows::keyset::field;
 use crate::model::record::{Check, CheckKind};
 use crate::model::schema::TargetSchema;
-use crate::pg::conditions::{ComputedKey, RowCondition};
-use crate::pg::inspect::{IndexColumns, ServerOnlyCheck};
-use crate::pg::{Blame, ServerError, Session};
+use crate::pg::Blame;
+use crate::pg::conditions::TableConstraints;
+use crate::pg::inspect::IndexColumns;
 use crate::plan::{Feed, LoadPlan, references};
 
 use super::checked_load::{CheckedLoad, CheckedRows, RowVerdicts, Unchecked};
@@ -23,30 +23,6 @@ use super::row_conditions::RowConditions;
 use super::server_readable::ServerReadable;
 use super::shared_checks::SharedChecks;
 use super::unique_keys::{SeenKeys, UniqueKeys};
-
-/// The constraints of the tables of all loads, from the server.
-#[derive(Default)]
-pub struct TableConstraints {
-    conditions: Vec<RowCondition>,
-    computed: Vec<ComputedKey>,
-    indexes: Vec<IndexColumns>,
-    unseen: Vec<ServerOnlyCheck>,
-}
-
-impl TableConstraints {
-    /// Reads the constraints of the tables.
-    ///
-    /// # Errors
-    /// If the server refuses or the connection is lost.
-    pub fn read(session: &mut Session, schema: &str, tables: &[String]) -> Result<TableConstraints, ServerError> {
-        Ok(TableConstraints {
-            conditions: session.row_conditions(schema, tables)?,
-            computed: session.computed_keys(schema, tables)?,
-            indexes: session.btree_indexes(schema, tables)?,
-            unseen: session.server_only_checks(schema, tables)?,
-        })
-    }
-}
 
 /// The checks of one load's rows.
 pub struct ConstraintChecks {

@@ -10,9 +10,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::convert::Settled;
 use crate::convert::row::{Notes, RowEncoder};
 use crate::job::{KeyMemory, MOST_BYTES, Stop};
-use crate::migrate::owner;
 use crate::migrate::rows::keyset::{KeySet, key};
-use crate::model::cell::RawBuf;
 use crate::model::key::KeyRange;
 use crate::model::record::Refusal;
 use crate::model::rules::{Rules, Value};
@@ -26,7 +24,7 @@ use crate::wire::binary;
 use super::skipped_ids::surrogate_conflict;
 
 /// Refuses every load whose rows would belong to another owner or another parent, or be skipped for another row. Returns
-/// nothing if the referenced tables held no rows.
+/// nothing if the referenced tables held no rows. `settled`: with the key of the owner's row, if there is one.
 ///
 /// # Errors
 /// If the source cannot be read, the target refuses a query or the connection is lost.
@@ -37,8 +35,6 @@ pub fn find(
     source: &Source,
     settled: &Settled,
 ) -> Result<Vec<Refusal>, Stop> {
-    let owner = owner::find(session, plan, settled)?.map(RawBuf::text);
-    let settled = &Settled { owner, ..settled.clone() };
     let mut refusals = Vec::new();
     for parent in parents(plan, target, source, settled) {
         let check = ParentCheck { plan, target, source, settled, parent: &parent, memory: KeyMemory::default() };

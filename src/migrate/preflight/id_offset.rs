@@ -25,23 +25,27 @@ pub fn choose(
     target: &TargetSchema,
     settled: &Settled,
 ) -> Result<BTreeMap<String, i64>, Stop> {
-    let mut shifts = BTreeMap::new();
-    for shifted in &plan.shifts {
-        let catalogued = target.tables.get(&shifted.table);
-        let mut shift = 0;
-        if catalogued.is_some_and(|table| table.has_rows) {
-            let mut taken = session.highest_id(&plan.schema, &shifted.table, &shifted.column)?.unwrap_or(0);
-            let column = catalogued.and_then(|table| table.column(&shifted.column));
-            if let Some(sequence) = column.and_then(|column| column.sequence.as_ref()) {
-                let column = SequenceColumn { table: &shifted.table, column: &shifted.column, sequence };
-                let planned = PlannedSequence::for_column(plan, source.schema(), column, &BTreeMap::new());
-                let next = session.sequence_state(&plan.schema, &planned)?.next.unwrap_or(i64::MAX);
-                taken = taken.max(next.saturating_sub(1));
-            }
-            let lowest = lowest(plan, source, shifted, settled)?.unwrap_or(1).min(1);
-            shift = taken.max(0).saturating_sub(lowest).saturating_add(1);
-        }
-        shifts.insert(shifted.table.clone(), shift);
+    let mut shifts: BTreeMap<String, i64> = plan.shifts.iter().map(|shifted| (shifted.table.clone(), 0)).collect();
+    let holds_rows = |table: &str| target.tables.get(table).is_some_and(|table| table.has_rows);
+    let shifted: Vec<_> = plan.shifts.iter().filter(|shifted| holds_rows(&shifted.table)).collect();
+    let filled: Vec<(&str, &str)> = shifted.iter().map(|s| (s.table.as_str(), s.column.as_str())).collect();
+    if filled.is_empty() {
+        return Ok(shifts);
+    }
+    let planned = filled.iter().filter_map(|&(table, column)| {
+        let sequence = target.tables.get(table)?.column(column)?.sequence.as_ref()?;
+        let column = SequenceColumn { table, column, sequence };
+        Some(PlannedSequence::for_column(plan, source.schema(), column, &BTreeMap::new()))
+    });
+    let planned: Vec<PlannedSequence> = planned.collect();
+    let highest = session.highest_ids(&plan.schema, &filled)?;
+    let states = session.sequence_states(&plan.schema, &planned)?;
+    for ((shifted, &(table, column)), highest) in shifted.iter().zip(&filled).zip(highest) {
+        let state = planned.iter().zip(&states).find(|(planned, _)| planned.table == table && planned.column == column);
+        let issued = state.map_or(0, |(_, state)| state.next.unwrap_or(i64::MAX).saturating_sub(1));
+        let taken = highest.unwrap_or(0).max(issued);
+        let lowest = lowest(plan, source, shifted, settled)?.unwrap_or(1).min(1);
+        shifts.insert(table.to_owned(), taken.max(0).saturating_sub(lowest).saturating_add(1));
     }
     Ok(shifts)
 }

@@ -7,20 +7,21 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::convert::Settled;
 use crate::convert::row::{Maps, RowEncoder};
-use crate::event::{Event, Observer};
+use crate::event::{Event, Extent, Observer, WorkUnit};
 use crate::job::{KeyMemory, PARTS_PER_LANE, Stop, each};
-use crate::migrate::owner;
 use crate::migrate::rows::guard::{self, OwnKeys, ReferencedKey};
 use crate::migrate::rows::keyset::KeySet;
 use crate::migrate::rows::parents::{self, EncodedLoad};
 use crate::model::record::{Check, CheckKind, Refusal, StepKind};
 use crate::model::schema::TargetSchema;
+use crate::model::select::Relation;
 use crate::pg::Session;
+use crate::pg::conditions::TableConstraints;
 use crate::plan::{LoadPlan, Node, Plan, references};
 use crate::sqlite::Source;
 
 use super::checked_load::CheckedLoad;
-use super::constraints::{ConstraintChecks, TableConstraints};
+use super::constraints::ConstraintChecks;
 use super::numbered_column::NumberedColumn;
 use super::range::{KeySets, LoadRange, RangeContext, Reading};
 use super::shared_checks::SharedChecks;
@@ -74,9 +75,10 @@ impl Preflight<'_> {
     pub fn read(&self, session: &mut Session, wanted: &dyn Fn(&LoadPlan) -> bool) -> Result<Vec<LoadPreflight>, Stop> {
         self.observer.on_event(Event::Step(StepKind::Preflight));
         let loads: Vec<&LoadPlan> = self.plan.loads.iter().filter(|load| wanted(load)).collect();
+        self.observer.on_event(Event::Planned(self.extent(&loads)?));
         let mut sets = self.keys_on_target(session, &loads)?;
         let tables: Vec<String> = loads.iter().map(|load| load.table.clone()).collect();
-        let constraints = TableConstraints::read(session, &self.plan.schema, &tables)?;
+        let constraints = session.table_constraints(&self.plan.schema, &tables)?;
         let shared = SharedTarget { constraints, checks: SharedChecks::new(session, &self.memory) };
         // The later of two rows with one key is at fault, so loads into one table are read in their order.
         let alone = |load: &LoadPlan| loads.iter().filter(|l| l.table == load.table).count() == 1;
@@ -103,6 +105,19 @@ impl Preflight<'_> {
         Ok(found)
     }
 
+    /// The extent of the step. The rows of a load from SQL are unknown, and so are then those of the step.
+    fn extent(&self, loads: &[&LoadPlan]) -> Result<Extent, Stop> {
+        let (reader, mut rows) = (self.source.reader()?, Some(0));
+        for load in loads {
+            let about = match &load.select.relation {
+                Relation::Table(table) => Some(reader.about(table, &load.select)?),
+                _ => None,
+            };
+            rows = rows.zip(about).map(|(rows, about)| rows + about);
+        }
+        Ok(Extent { units: loads.len() as u64, kind: WorkUnit::Load, rows })
+    }
+
     /// The keys that exist before any row is read: those of the target's rows.
     fn keys_on_target(&self, session: &mut Session, loads: &[&LoadPlan]) -> Result<KeySets, Stop> {
         let mut sets = KeySets::new();
@@ -116,7 +131,7 @@ impl Preflight<'_> {
             // The key of an owner that does not exist yet is unknown.
             keys.unknown |= !is_loaded
                 && self.plan.owner.as_ref().is_some_and(|o| o.table == referred.table && o.create.is_some())
-                && owner::find(session, self.plan, self.settled)?.is_none();
+                && self.settled.owner.is_none();
             sets.insert(referred, keys);
         }
         Ok(sets)

@@ -71,15 +71,15 @@ pub struct VersionDifference {
 
 impl VersionDifference {
     /// Returns the difference as a warning.
-    pub fn warning(self) -> Warning {
+    pub fn warning(&self) -> Warning {
         Warning::new(self.table, format!("{}. Rows of another version may not fit their tables", self.message))
     }
 
     /// Returns the difference as a refusal, for a mapping that asks for equal versions.
-    pub fn refusal(self) -> Refusal {
+    pub fn refusal(&self) -> Refusal {
         let advice = "Bring both databases to one version with the application's own migrations, or remove \
                       `versions = \"refuse\"` from [target].";
-        Refusal::new(self.table, self.message, advice)
+        Refusal::new(self.table, self.message.clone(), advice)
     }
 }
 

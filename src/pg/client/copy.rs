@@ -57,6 +57,15 @@ impl Client {
         let stream = self.wire.wait(self.inner.copy_out(sql))?;
         Ok(CopyOut { wire: &mut self.wire, stream: Box::pin(stream), rest: Bytes::new() })
     }
+
+    /// Begins a COPY out of a table or a query that was prepared before.
+    ///
+    /// # Errors
+    /// If the server refuses or the connection is lost.
+    pub fn copy_prepared_out(&mut self, statement: &Statement) -> Result<CopyOut<'_>, Error> {
+        let stream = self.wire.wait(self.inner.copy_out(statement))?;
+        Ok(CopyOut { wire: &mut self.wire, stream: Box::pin(stream), rest: Bytes::new() })
+    }
 }
 
 /// The bytes of a COPY out of the server.

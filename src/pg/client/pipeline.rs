@@ -63,6 +63,14 @@ impl Reply {
         }
     }
 
+    /// Returns the answer to a script; empty for another answer.
+    pub fn messages(&self) -> &[SimpleQueryMessage] {
+        match self {
+            Reply::Script(messages) => messages,
+            _ => &[],
+        }
+    }
+
     /// Returns the number of rows that each statement of a script, or a COPY, returned or changed.
     pub fn counts(&self) -> Vec<u64> {
         match self {
@@ -152,6 +160,14 @@ impl<'p> Pipeline<'p> {
             copy => (with_failure(replies, failure), copy),
         }
     }
+}
+
+/// Returns the replies of a pipeline, or the first error.
+///
+/// # Errors
+/// The first error.
+pub fn all_replies(replies: Vec<Result<Reply, Error>>) -> Result<Vec<Reply>, Error> {
+    replies.into_iter().collect()
 }
 
 /// The future of a step. It sends its message when it is polled first.

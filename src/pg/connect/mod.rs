@@ -16,6 +16,7 @@
 //! ```
 
 use crate::pg::client::Client;
+use postgres::Row;
 use std::hash::BuildHasher;
 
 mod attempt;
@@ -52,6 +53,7 @@ pub use settings::{ChannelBinding, Keepalives, SessionAttributes, Settings};
 pub use ssl_mode::SslMode;
 pub use values::KeywordValues;
 pub use waiting::Patience;
+pub(in crate::pg) use waiting::patiently;
 
 impl Settings {
     /// Opens a session on the first host that answers and has the requested kind, and sets the session up.
@@ -61,17 +63,35 @@ impl Settings {
     /// # Errors
     /// See [`ConnectError`]: the variant says what can be done next.
     pub fn connect(&self, read_only: ReadOnly) -> Result<Client, ConnectError> {
+        self.connect_and_read(read_only, None).map(|(client, _)| client)
+    }
+
+    /// Does what [`Settings::connect`] does. Returns the application's search path, too, if a schema is given.
+    pub(in crate::pg) fn connect_and_read(
+        &self,
+        read_only: ReadOnly,
+        schema: Option<&str>,
+    ) -> Result<(Client, Vec<Row>), ConnectError> {
         pooler::refuse_by_name(self)?;
         let (mut client, host) = self.open()?;
         pooler::refuse_by_behaviour(self, host, &mut client)?;
-        self.set_up(client, host, read_only)
+        self.set_up(client, host, read_only, schema)
     }
 
     /// Sets the session up within `connect_timeout`: a pool without a free session delays the first statement, not the
     /// login.
-    fn set_up(&self, mut client: Client, host: &Host, read_only: ReadOnly) -> Result<Client, ConnectError> {
-        let (settings, target) = (self.clone(), host.clone());
-        let work = move || session::prepare(&settings, &target, &mut client, read_only).map(|()| client);
+    fn set_up(
+        &self,
+        mut client: Client,
+        host: &Host,
+        read_only: ReadOnly,
+        schema: Option<&str>,
+    ) -> Result<(Client, Vec<Row>), ConnectError> {
+        let (settings, target, schema) = (self.clone(), host.clone(), schema.map(str::to_owned));
+        let work = move || {
+            let rows = session::prepare(&settings, &target, &mut client, read_only, schema.as_deref())?;
+            Ok((client, rows))
+        };
         attempt::bounded(self.connect_timeout, work).unwrap_or_else(|| Err(attempt::timed_out(self, host)))
     }
 

@@ -9,7 +9,7 @@ use super::attempt::{self, bounded};
 use super::error::{ConnectError, Problem};
 use super::host::Host;
 use super::settings::Settings;
-use crate::pg::client::Client;
+use crate::pg::client::{Client, Pipeline, Reply, all_replies};
 use crate::pg::sqlstate;
 use postgres::SimpleQueryMessage;
 use std::hash::{BuildHasher, Hasher};
@@ -19,11 +19,10 @@ use std::time::Duration;
 /// Limit for the second connection, after which the check ends without it. A pool in session mode with one server
 /// connection never serves the second one.
 const SECOND_CONNECTION: Duration = Duration::from_secs(5);
-/// Number of rounds without a sign of a pooler. Measured through a pool of four sessions with six busy clients: of 1,000
-/// connections 761 escaped two rounds and none escaped four.
-const ROUNDS: usize = 4;
-/// Number of rounds with a sign of a pooler. Only chance can then separate two connections.
-const ROUNDS_IF_POOLED: usize = 30;
+/// Transactions of each connection in one turn.
+const LOOKS: usize = 5;
+/// Number of turns with a sign of a pooler. Only chance can then separate two connections.
+const TURNS_IF_POOLED: usize = 10;
 
 /// Refuses addresses that are known to be transaction poolers.
 pub(super) fn refuse_by_name(settings: &Settings) -> Result<(), ConnectError> {
@@ -73,9 +72,9 @@ fn refusal(settings: &Settings, host: &Host, why: &str, advice: &str) -> Connect
 
 /// Refuses a new connection that is not one session. The check is made once for all clones of these settings.
 ///
-/// The connection sets a mark. Then this connection and a second one read mark and process alternately, each time in a
-/// transaction of its own. The first must always find its mark and its process. The second must never find the mark, and
-/// always the same process.
+/// The connection sets a mark. Then a second connection and this one read mark and process in turn, several times, each time
+/// in a transaction of its own. The first must always find its mark and its process. The second must never find the mark,
+/// and always the same process. The transactions of one turn are sent together, so a turn is one round trip.
 pub(super) fn refuse_by_behaviour(settings: &Settings, host: &Host, client: &mut Client) -> Result<(), ConnectError> {
     if settings.direct.load(Ordering::Relaxed) {
         return Ok(());
@@ -83,22 +82,23 @@ pub(super) fn refuse_by_behaviour(settings: &Settings, host: &Host, client: &mut
     let error = |e: postgres::Error| attempt::connection_error(settings, host, &e);
     let mark = mark();
     let set = format!("SELECT pg_catalog.set_config('migrate.probe', '{mark}', false), pg_catalog.pg_backend_pid()");
-    let (_, process) = two_columns(client, &set).map_err(error)?;
-    let (clock, _) = two_columns(client, "SELECT pg_catalog.clock_timestamp(), NULL").map_err(error)?;
-    let clock = clock.unwrap_or_default();
+    let begin = Pipeline::new().script(set).script("SELECT pg_catalog.clock_timestamp(), NULL");
+    let replies = all_replies(begin.run(client)).map_err(error)?;
+    let first = |n: usize| replies.get(n).and_then(|reply| two_columns(reply.messages()).0).unwrap_or_default();
+    let process = replies.first().and_then(|reply| two_columns(reply.messages()).1);
+    let (own, clock) = (SessionIdentity { mark: Some(first(0)), process }, first(1));
     let second = match second_connection(settings, host, &clock) {
         // The network may have caused one failure.
         SecondConnection::NoTransactions => second_connection(settings, host, &clock),
         second => second,
     };
     let unknown = matches!(second, SecondConnection::Unknown);
-    let own = SessionIdentity { mark: Some(mark), process };
     let verdict = match second {
         SecondConnection::NoTransactions => Some("it refuses to begin a transaction"),
-        SecondConnection::Unknown => check_one(client, &own).map_err(error)?,
-        SecondConnection::Session { client: mut other, first, is_older } => {
-            let rounds = if is_older { ROUNDS_IF_POOLED } else { ROUNDS };
-            check_both(client, &own, &mut other, &first, rounds).map_err(error)?
+        SecondConnection::Unknown => is_another(&SessionIdentity::read(client, LOOKS).map_err(error)?, &own),
+        SecondConnection::Session { client: mut other, looks, is_older } => {
+            let turns = if is_older { TURNS_IF_POOLED } else { 1 };
+            check_both(client, &own, &mut other, looks, turns).map_err(error)?
         }
     };
     match verdict {
@@ -121,52 +121,58 @@ struct SessionIdentity {
 }
 
 impl SessionIdentity {
-    fn read(client: &mut Client) -> Result<SessionIdentity, postgres::Error> {
-        const ASK: &str = "SELECT pg_catalog.current_setting('migrate.probe', true), pg_catalog.pg_backend_pid()";
-        let (mark, process) = two_columns(client, ASK)?;
-        Ok(SessionIdentity { mark, process })
+    const ASK: &str = "SELECT pg_catalog.current_setting('migrate.probe', true), pg_catalog.pg_backend_pid()";
+
+    /// Reads it in a number of transactions.
+    fn read(client: &mut Client, looks: usize) -> Result<Vec<SessionIdentity>, postgres::Error> {
+        let pipeline = (0..looks).fold(Pipeline::new(), |pipeline, _| pipeline.script(SessionIdentity::ASK));
+        Ok(all_replies(pipeline.run(client))?.iter().map(SessionIdentity::of).collect())
+    }
+
+    fn of(reply: &Reply) -> SessionIdentity {
+        let (mark, process) = two_columns(reply.messages());
+        SessionIdentity { mark, process }
     }
 }
 
-/// Returns the reason why these two connections are not two sessions. `None` if they are.
+/// Returns the reason why these two connections are not two sessions. `None` if they are. `found`: the looks of the other
+/// connection.
 fn check_both(
     client: &mut Client,
     own: &SessionIdentity,
     other: &mut Client,
-    first: &SessionIdentity,
-    rounds: usize,
+    mut found: Vec<SessionIdentity>,
+    turns: usize,
 ) -> Result<Option<&'static str>, postgres::Error> {
-    let mut found = first.clone();
-    for round in 0..rounds {
-        if found.mark == own.mark {
+    let first = found.first().cloned();
+    for turn in 1..=turns {
+        if found.iter().any(|look| look.mark == own.mark) {
             return Ok(Some("a setting of one connection was found in another"));
         }
-        if found.process != first.process || SessionIdentity::read(client)? != *own {
+        if found.iter().any(|look| Some(look) != first.as_ref()) {
             return Ok(Some(TWO_SESSIONS));
         }
-        // Twice in every second round, so that a pooler that assigns its sessions in a ring does not keep in step.
-        for _ in 0..=round % 2 {
-            found = SessionIdentity::read(other)?;
+        if let Some(why) = is_another(&SessionIdentity::read(client, LOOKS)?, own) {
+            return Ok(Some(why));
+        }
+        if turn < turns {
+            // One more in every second turn, so that a pooler that assigns its sessions in a ring does not keep in step.
+            found = SessionIdentity::read(other, LOOKS + turn % 2)?;
         }
     }
     Ok(None)
 }
 
-/// Returns the reason why the first connection is not one session. `None` if no difference was found.
-fn check_one(client: &mut Client, own: &SessionIdentity) -> Result<Option<&'static str>, postgres::Error> {
-    for _ in 0..ROUNDS {
-        if SessionIdentity::read(client)? != *own {
-            return Ok(Some(TWO_SESSIONS));
-        }
-    }
-    Ok(None)
+/// Returns the reason why a connection is not one session. `None` if every look found its own.
+fn is_another(looks: &[SessionIdentity], own: &SessionIdentity) -> Option<&'static str> {
+    looks.iter().any(|look| look != own).then_some(TWO_SESSIONS)
 }
 
 /// The outcome of a second connection.
 enum SecondConnection {
-    /// A connection, and the identity in its first transaction. `is_older` is true if the server session existed before
-    /// the connection was opened, which is the sign of a pooler.
-    Session { client: Box<Client>, first: SessionIdentity, is_older: bool },
+    /// A connection, and what its first transactions found. `is_older` is true if the server session existed before the
+    /// connection was opened, which is the sign of a pooler.
+    Session { client: Box<Client>, looks: Vec<SessionIdentity>, is_older: bool },
     /// The login succeeded and `BEGIN` failed: pooling by statement.
     NoTransactions,
     /// There is no second connection.
@@ -184,19 +190,20 @@ fn second_connection(settings: &Settings, host: &Host, clock: &str) -> SecondCon
         let Ok(mut client) = attempt::open(&settings, &host) else {
             return SecondConnection::Unknown;
         };
-        let transaction = client.batch_execute("BEGIN").and_then(|()| {
-            let first = SessionIdentity::read(&mut client)?;
-            let is_older = two_columns(&mut client, &is_older)?.0.as_deref() == Some("t");
-            client.batch_execute("COMMIT")?;
-            Ok((first, is_older))
-        });
-        match transaction {
-            Ok((first, is_older)) => SecondConnection::Session { client: Box::new(client), first, is_older },
+        let transaction =
+            Pipeline::new().script("BEGIN").script(SessionIdentity::ASK).script(is_older).script("COMMIT");
+        let pipeline = (1..LOOKS).fold(transaction, |pipeline, _| pipeline.script(SessionIdentity::ASK));
+        match all_replies(pipeline.run(&mut client)).as_deref() {
+            Ok([_, first, is_older, _, others @ ..]) => {
+                let looks = std::iter::once(first).chain(others).map(SessionIdentity::of).collect();
+                let is_older = two_columns(is_older.messages()).0.as_deref() == Some("t");
+                SecondConnection::Session { client: Box::new(client), looks, is_older }
+            }
             // PgBouncer sends 08P01 and cuts the connection. Either of them may be noticed first.
             Err(e) if e.is_closed() || e.code().is_some_and(|c| c.code() == sqlstate::PROTOCOL_VIOLATION) => {
                 SecondConnection::NoTransactions
             }
-            Err(_) => SecondConnection::Unknown,
+            _ => SecondConnection::Unknown,
         }
     };
     bounded(Some(SECOND_CONNECTION), work).unwrap_or(SecondConnection::Unknown)
@@ -205,7 +212,7 @@ fn second_connection(settings: &Settings, host: &Host, clock: &str) -> SecondCon
 /// Advice with the address that the server of a pooler reports.
 fn direct_address(client: &mut Client) -> String {
     const ASK: &str = "SELECT pg_catalog.inet_server_addr(), pg_catalog.current_setting('port')";
-    match two_columns(client, ASK) {
+    match client.simple_query(ASK).map(|messages| two_columns(&messages)) {
         Ok((Some(address), Some(port))) => {
             let address = address.split('/').next().unwrap_or_default().to_owned();
             format!("Use the database's direct address: the pooler's server reports the address {address}, port {port}")
@@ -217,15 +224,14 @@ fn direct_address(client: &mut Client) -> String {
     }
 }
 
-/// Reads the two columns of an answer of one row. The simple protocol is used, because a pooler may refuse to prepare.
-fn two_columns(client: &mut Client, sql: &str) -> Result<(Option<String>, Option<String>), postgres::Error> {
-    let messages = client.simple_query(sql)?;
+/// The two columns of an answer of one row. The simple protocol is used, because a pooler may refuse to prepare.
+fn two_columns(messages: &[SimpleQueryMessage]) -> (Option<String>, Option<String>) {
     let row = messages.iter().find_map(|m| match m {
         SimpleQueryMessage::Row(row) => Some(row),
         _ => None,
     });
     let text = |i| row.and_then(|r| r.get(i)).map(str::to_owned);
-    Ok((text(0), text(1)))
+    (text(0), text(1))
 }
 
 /// Returns a value that no other process has.

@@ -6,40 +6,49 @@ use super::attempt;
 use super::error::{ConnectError, Problem};
 use super::host::Host;
 use super::settings::{SessionAttributes, Settings};
-use crate::pg::client::Client;
-use postgres::SimpleQueryMessage;
+use crate::pg::client::{Client, Pipeline, Reply};
+use postgres::{Row, SimpleQueryMessage};
 
 /// True if the session's transactions may only read, as in dry runs and verification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReadOnly(pub bool);
 
 const SESSION: &str = include_str!("../sql/session_settings.sql");
+const APPLICATION_PATH: &str = include_str!("../sql/application_path.sql");
 /// Sets the interval at which the server checks, during a statement, that the client is still connected. The setting
 /// exists since version 14 and not on every system.
 const CHECK_INTERVAL: &str = "SELECT pg_catalog.set_config(name, '10s', false) FROM pg_catalog.pg_settings WHERE name = 'client_connection_check_interval'";
 
-/// Sets up a new session.
+/// Sets up a new session, in one round trip. Returns the application's search path for a schema, as
+/// `sql/application_path.sql` describes it.
 pub(super) fn prepare(
     settings: &Settings,
     host: &Host,
     client: &mut Client,
     read_only: ReadOnly,
-) -> Result<(), ConnectError> {
+    schema: Option<&str>,
+) -> Result<Vec<Row>, ConnectError> {
     let word = if read_only.0 { "on" } else { "off" };
     let sql = SESSION.replace(":'read_only'", &format!("'{word}'"));
+    let refused = |e: postgres::Error| statement_error(settings, host, &e, "the server refuses the session's settings");
     // In a message of its own: the role's limit still applies to the message that lifts it. The search path is set before
     // the first statement that has an operator.
-    client
-        .batch_execute("SET search_path = pg_catalog, pg_temp; SET statement_timeout = 0")
-        .and_then(|()| client.simple_query(&sql))
-        .map_err(|e| statement_error(settings, host, &e, "the server refuses the session's settings"))?;
+    let lift = "SET search_path = pg_catalog, pg_temp; SET statement_timeout = 0";
+    let mut pipeline = Pipeline::new().script(lift).script(sql).script(CHECK_INTERVAL);
+    if schema.is_some() {
+        pipeline = pipeline.query(APPLICATION_PATH, &[&schema]);
+    }
+    let mut replies = pipeline.run(client).into_iter();
+    let mut next = || replies.next().unwrap_or(Ok(Reply::Copied(0)));
+    next().map_err(refused)?;
+    next().map_err(refused)?;
     // A server that refuses the statement cannot check. The check is optional.
-    if let Err(e) = client.batch_execute(CHECK_INTERVAL)
+    if let Err(e) = next()
         && e.as_db_error().is_none()
     {
         return Err(statement_error(settings, host, &e, "the session was cut"));
     }
-    Ok(())
+    Ok(next().map_err(refused)?.rows())
 }
 
 /// Returns the reason for which this server is not of the wanted kind. `None` if it is.

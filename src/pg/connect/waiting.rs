@@ -32,18 +32,27 @@ impl Settings {
         patience: Patience,
         wait: &mut dyn FnMut(&ConnectError, Duration) -> bool,
     ) -> Result<Client, ConnectError> {
-        let begin = Instant::now();
-        let mut pause = Duration::from_millis(250);
-        loop {
-            let error = match self.connect(read_only) {
-                Ok(client) => return Ok(client),
-                Err(e) => e,
-            };
-            let may_help = error.retry_may_help() && !matches!(error, ConnectError::Unreachable(_));
-            if !may_help || begin.elapsed() + pause > patience.0 || !wait(&error, pause) {
-                return Err(error);
-            }
-            pause = (pause * 2).min(Duration::from_secs(5));
+        patiently(|| self.connect(read_only), patience, wait)
+    }
+}
+
+/// Repeats an attempt to connect, as [`Settings::connect_patiently`] describes.
+pub(in crate::pg) fn patiently<T>(
+    mut attempt: impl FnMut() -> Result<T, ConnectError>,
+    patience: Patience,
+    wait: &mut dyn FnMut(&ConnectError, Duration) -> bool,
+) -> Result<T, ConnectError> {
+    let begin = Instant::now();
+    let mut pause = Duration::from_millis(250);
+    loop {
+        let error = match attempt() {
+            Ok(done) => return Ok(done),
+            Err(e) => e,
+        };
+        let may_help = error.retry_may_help() && !matches!(error, ConnectError::Unreachable(_));
+        if !may_help || begin.elapsed() + pause > patience.0 || !wait(&error, pause) {
+            return Err(error);
         }
+        pause = (pause * 2).min(Duration::from_secs(5));
     }
 }

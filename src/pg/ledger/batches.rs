@@ -9,10 +9,51 @@ use super::READING;
 use crate::model::key::Key;
 use crate::model::ledger::{LoadDone, PartDone, Sums};
 use crate::pg::batch::BatchId;
-use crate::pg::client::Pipeline;
 use crate::pg::error::{Doing, ServerError};
+use crate::pg::query::TypedQuery;
 use crate::pg::row::RowValues;
-use crate::pg::session::Session;
+use crate::pg::session::{LedgerSchema, Session};
+
+/// The queries for the loads of a run, their parts and their batches. `run`: the run as SQL.
+pub(super) fn queries<'q>(ledger: &LedgerSchema, run: &str) -> [TypedQuery<'q>; 3] {
+    [
+        "SELECT load, plan FROM :ledger.load WHERE run = :run",
+        "SELECT load, part, after_key, until_key, done FROM :ledger.part WHERE run = :run ORDER BY load, part",
+        "SELECT load, part, batch, last_key, read, written, skipped, faults, digest, losses::text, lookups::text \
+               FROM :ledger.batch WHERE run = :run ORDER BY load, part, batch",
+    ]
+    .map(|sql| TypedQuery::new(READING, ledger.sql(&sql.replace(":run", run))))
+}
+
+/// The loads that the answers to these queries describe.
+pub(super) fn loads(answers: [Vec<Row>; 3]) -> Result<BTreeMap<String, LoadDone>, ServerError> {
+    let [loads, parts, batches] = answers;
+    let mut found: BTreeMap<String, LoadDone> = BTreeMap::new();
+    for row in &loads {
+        found.insert(row.kept(0)?, LoadDone { plan: row.kept(1)?, parts: Vec::new() });
+    }
+    for row in &parts {
+        found.entry(row.kept(0)?).or_default().parts.push(PartDone {
+            part: row.kept(1)?,
+            after: key(row.kept(2)?)?,
+            until: key(row.kept(3)?)?,
+            done: row.kept(4)?,
+            next_batch: 1,
+            last: None,
+            sums: Sums::default(),
+        });
+    }
+    for row in &batches {
+        let load = found.entry(row.kept(0)?).or_default();
+        let number: i32 = row.kept(1)?;
+        if let Some(part) = load.parts.iter_mut().find(|p| p.part == number) {
+            part.next_batch = row.kept::<i32>(2)?.saturating_add(1);
+            part.last = key(row.kept(3)?)?.or(part.last.take());
+            part.sums.merge(&sums(row, 4)?);
+        }
+    }
+    Ok(found)
+}
 
 impl Session {
     /// Returns the loads of a run, by name.
@@ -20,7 +61,8 @@ impl Session {
     /// # Errors
     /// If the server refuses, the connection is lost, or the ledger holds a value that this version cannot read.
     pub fn loads_done(&mut self, run: i64) -> Result<BTreeMap<String, LoadDone>, ServerError> {
-        self.done(run, None)
+        let queries = queries(&self.ledger, "$1").map(|query| query.with(&run));
+        loads(self.ask(queries)?)
     }
 
     /// Returns one load of a run; `None` if the ledger does not know it.
@@ -28,47 +70,8 @@ impl Session {
     /// # Errors
     /// Those of [`Session::loads_done`].
     pub fn load_done(&mut self, run: i64, load: &str) -> Result<Option<LoadDone>, ServerError> {
-        Ok(self.done(run, Some(load))?.remove(load))
-    }
-
-    fn done(&mut self, run: i64, load: Option<&str>) -> Result<BTreeMap<String, LoadDone>, ServerError> {
-        const LOADS: &str = "SELECT load, plan FROM :ledger.load WHERE run = $1 AND load = coalesce($2, load)";
-        const PARTS: &str = "SELECT load, part, after_key, until_key, done FROM :ledger.part \
-                             WHERE run = $1 AND load = coalesce($2, load) ORDER BY load, part";
-        const BATCHES: &str = "SELECT load, part, batch, last_key, read, written, skipped, faults, digest, \
-                                      losses::text, lookups::text FROM :ledger.batch \
-                               WHERE run = $1 AND load = coalesce($2, load) ORDER BY load, part, batch";
-        let mut steps = Pipeline::new();
-        for sql in [LOADS, PARTS, BATCHES] {
-            steps = steps.query(self.ledger.sql(sql), &[&run, &load]);
-        }
-        let mut answers = steps.rows(&mut self.client).doing(READING)?.into_iter();
-        let mut loads: BTreeMap<String, LoadDone> = BTreeMap::new();
-        for row in answers.next().unwrap_or_default() {
-            loads.insert(row.kept(0)?, LoadDone { plan: row.kept(1)?, parts: Vec::new() });
-        }
-        for row in answers.next().unwrap_or_default() {
-            let load = loads.entry(row.kept(0)?).or_default();
-            load.parts.push(PartDone {
-                part: row.kept(1)?,
-                after: key(row.kept(2)?)?,
-                until: key(row.kept(3)?)?,
-                done: row.kept(4)?,
-                next_batch: 1,
-                last: None,
-                sums: Sums::default(),
-            });
-        }
-        for row in answers.next().unwrap_or_default() {
-            let load = loads.entry(row.kept(0)?).or_default();
-            let number: i32 = row.kept(1)?;
-            if let Some(part) = load.parts.iter_mut().find(|p| p.part == number) {
-                part.next_batch = row.kept::<i32>(2)?.saturating_add(1);
-                part.last = key(row.kept(3)?)?.or(part.last.take());
-                part.sums.merge(&sums(&row, 4)?);
-            }
-        }
-        Ok(loads)
+        let queries = queries(&self.ledger, "$1 AND load = $2").map(|query| query.with(&run).with(&load));
+        Ok(loads(self.ask(queries)?)?.remove(load))
     }
 
     /// Reads the last key and the sums of a committed batch.

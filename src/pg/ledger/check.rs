@@ -1,12 +1,16 @@
 //! The check that a ledger is one of this tool and that no other role can change it. Nothing of a ledger is read before.
 
+use postgres::Row;
+
 use super::READING;
 use crate::model::ledger::{LEDGER_VERSION, LedgerState, UntrustedObject};
-use crate::pg::error::{Doing, ServerError};
+use crate::pg::error::ServerError;
+use crate::pg::query::TypedQuery;
 use crate::pg::row::RowValues;
-use crate::pg::session::Session;
+use crate::pg::session::{LedgerSchema, Session};
 
 /// One row of `sql/ledger_check.sql`, which describes the columns.
+#[derive(Clone, Debug)]
 struct LedgerFinding {
     finding: String,
     object: String,
@@ -14,62 +18,110 @@ struct LedgerFinding {
     since: i32,
 }
 
-impl Session {
-    /// Returns the ledger's version, or the reason why the schema contains no ledger that this role can use.
-    ///
-    /// # Errors
-    /// If the server refuses or the connection is lost.
-    pub fn ledger_state(&mut self) -> Result<LedgerState, ServerError> {
-        let schema = self.ledger.schema.clone();
-        let mut findings = Vec::new();
-        for row in self.client.query(include_str!("../sql/ledger_check.sql"), &[&schema]).doing(READING)? {
-            findings.push(LedgerFinding {
+/// The query for [`LedgerColumns`] of one schema.
+pub(in crate::pg) const LEDGER_COLUMNS: &str = include_str!("../sql/ledger_check.sql");
+
+/// The ledger's schema as the catalogue shows it.
+#[derive(Clone, Debug, Default)]
+pub struct LedgerColumns {
+    findings: Vec<LedgerFinding>,
+}
+
+impl LedgerColumns {
+    pub(in crate::pg) fn of_rows(rows: &[Row]) -> Result<LedgerColumns, ServerError> {
+        let finding = |row: &Row| {
+            Ok(LedgerFinding {
                 finding: row.value("finding")?,
                 object: row.value("object")?,
                 owner: row.value("owner")?,
                 since: row.value("since")?,
-            });
-        }
-        let of = |finding: &'static str| findings.iter().filter(move |found| found.finding == finding);
+            })
+        };
+        Ok(LedgerColumns { findings: rows.iter().map(finding).collect::<Result<_, ServerError>>()? })
+    }
+
+    fn of(&self, finding: &'static str) -> impl Iterator<Item = &LedgerFinding> {
+        self.findings.iter().filter(move |found| found.finding == finding)
+    }
+
+    fn untrusted(&self) -> Vec<UntrustedObject> {
         let untrusted = |found: &LedgerFinding| UntrustedObject {
             object: found.object.clone(),
             owner: found.owner.clone(),
             is_code: found.finding == "code",
         };
-        let all: Vec<UntrustedObject> = of("owner").chain(of("code")).map(untrusted).collect();
+        self.of("owner").chain(self.of("code")).map(untrusted).collect()
+    }
+
+    /// Returns true if the ledger may be read and everything that a command reads of a run is there. Older ledgers keep no
+    /// rows.
+    pub(super) fn are_complete(&self) -> bool {
+        self.version_query_is_safe()
+            && self.of("kind").next().is_none()
+            && self.of("missing").all(|column| column.object.starts_with("kept."))
+    }
+
+    fn version_query_is_safe(&self) -> bool {
+        self.untrusted().is_empty()
+            && self.of("present").next().is_some()
+            && self.of("missing").all(|column| column.object != "ledger.version")
+    }
+
+    /// The query for the version; `None` if there is none to read.
+    pub(super) fn version_query<'q>(&self, ledger: &LedgerSchema) -> Option<TypedQuery<'q>> {
+        let sql = ledger.sql("SELECT version FROM :ledger.ledger LIMIT 2");
+        self.version_query_is_safe().then(|| TypedQuery::new(READING, sql))
+    }
+
+    /// The state of the ledger in this schema. `versions`: the answer to the query for the version.
+    pub(super) fn state(&self, schema: &str, versions: &[Row]) -> Result<LedgerState, ServerError> {
+        let all = self.untrusted();
         if !all.is_empty() {
             return Ok(LedgerState::Untrusted(all));
         }
-        if of("present").next().is_none() {
+        if self.of("present").next().is_none() {
             return Ok(LedgerState::Absent);
         }
         let foreign =
             |why: String| LedgerState::Foreign(format!("the schema `{schema}` contains no ledger of migrate: {why}"));
-        if of("missing").any(|column| column.object == "ledger.version") {
+        if self.of("missing").any(|column| column.object == "ledger.version") {
             return Ok(foreign("the column `ledger.version` of type integer is missing".to_owned()));
         }
-        let version = match self.ledger_version()? {
-            Ok(version) => version,
-            Err(why) => return Ok(foreign(why)),
+        let version = match versions {
+            [row] => match row.kept::<Option<i32>>(0)? {
+                None => return Ok(foreign("`ledger.version` is NULL".to_owned())),
+                Some(version) if version < 1 => return Ok(foreign(format!("no ledger has version {version}"))),
+                Some(version) => version,
+            },
+            [] => return Ok(foreign("the table `ledger` contains no rows".to_owned())),
+            _ => return Ok(foreign("the table `ledger` contains several rows".to_owned())),
         };
-        Ok(match defect(&findings, version) {
+        Ok(match defect(&self.findings, version) {
             Some(why) => foreign(why),
             None => LedgerState::Version(version),
         })
     }
+}
 
-    /// Reads the version, or the reason why there is none.
-    fn ledger_version(&mut self) -> Result<Result<i32, String>, ServerError> {
-        let sql: &str = &self.ledger.sql("SELECT version FROM :ledger.ledger LIMIT 2");
-        Ok(match self.client.query(sql, &[]).doing(READING)?.as_slice() {
-            [row] => match row.kept::<Option<i32>>(0)? {
-                None => Err("`ledger.version` is NULL".to_owned()),
-                Some(version) if version < 1 => Err(format!("no ledger has version {version}")),
-                Some(version) => Ok(version),
-            },
-            [] => Err("the table `ledger` contains no rows".to_owned()),
-            _ => Err("the table `ledger` contains several rows".to_owned()),
-        })
+impl Session {
+    /// Looks for the tables of a ledger.
+    ///
+    /// # Errors
+    /// If the server refuses or the connection is lost.
+    pub fn ledger_columns(&mut self) -> Result<LedgerColumns, ServerError> {
+        let schema = self.ledger.schema.clone();
+        let [rows] = self.ask([TypedQuery::new(READING, LEDGER_COLUMNS).with(&schema)])?;
+        LedgerColumns::of_rows(&rows)
+    }
+
+    /// Returns the ledger's version, or the reason why the schema contains no ledger that this role can use.
+    ///
+    /// # Errors
+    /// If the server refuses or the connection is lost.
+    pub fn ledger_state(&mut self) -> Result<LedgerState, ServerError> {
+        let columns = self.ledger_columns()?;
+        let versions = self.ask_all(columns.version_query(&self.ledger))?.concat();
+        columns.state(&self.ledger.schema, &versions)
     }
 }
 

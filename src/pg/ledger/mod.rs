@@ -13,6 +13,12 @@ pub mod parts;
 mod run;
 mod side_effects;
 pub mod status;
+mod view;
+
+pub use check::LedgerColumns;
+pub use view::{LedgerView, RunName};
+
+pub(super) use check::LEDGER_COLUMNS;
 
 pub(super) use deviations::{NOTE_DEVIATIONS, deviation_columns};
 

@@ -7,8 +7,9 @@ use crate::model::ledger::{Fingerprints, Form, LedgerState, NewRun, Run, read_ca
 use crate::model::record::RunState;
 use crate::pg::client::{Parameter, Pipeline};
 use crate::pg::error::{Doing, ServerError};
+use crate::pg::query::TypedQuery;
 use crate::pg::row::RowValues;
-use crate::pg::session::Session;
+use crate::pg::session::{LedgerSchema, Session};
 
 impl Session {
     /// Returns the run of this mapping and owner; `None` if there is none that was not rolled back.
@@ -16,12 +17,8 @@ impl Session {
     /// # Errors
     /// If the server refuses or the connection is lost.
     pub fn find_run(&mut self, mapping: &str, owner: &str) -> Result<Option<Run>, ServerError> {
-        let sql: &str = &self.ledger.sql(
-            "SELECT run, state, tool, epoch, seed, stamp, catalog, read_ahead, judged::text FROM :ledger.run \
-                   WHERE mapping = $1 AND owner = $2 AND state <> 'RolledBack'",
-        );
-        let row = self.client.query_opt(sql, &[&mapping, &owner]).doing(READING)?;
-        row.map(|row| run(&row)).transpose()
+        let [rows] = self.ask([query(&self.ledger, &mapping, &owner)])?;
+        rows.first().map(run).transpose()
     }
 
     /// Begins a run: creates the ledger if it is missing, and inserts the run and its loads, in one transaction.
@@ -151,7 +148,15 @@ impl Session {
     }
 }
 
-fn run(row: &Row) -> Result<Run, ServerError> {
+/// The query for the run of a mapping and owner that was not rolled back.
+pub(super) fn query<'q>(ledger: &LedgerSchema, mapping: &'q &str, owner: &'q &str) -> TypedQuery<'q> {
+    let sql = "SELECT run, state, tool, epoch, seed, stamp, catalog, read_ahead, judged::text FROM :ledger.run \
+               WHERE mapping = $1 AND owner = $2 AND state <> 'RolledBack'";
+    TypedQuery::new(READING, ledger.sql(sql)).with(mapping).with(owner)
+}
+
+/// The run that a row of this query describes.
+pub(super) fn run(row: &Row) -> Result<Run, ServerError> {
     let (word, catalog, judged): (String, String, String) = (row.kept(1)?, row.kept(6)?, row.kept(8)?);
     let unknown = || ServerError::of_ledger("run.catalog: this version does not know the form of the fingerprints");
     let (form, catalog) = read_catalog(&catalog).ok_or_else(unknown)?;

@@ -1,11 +1,14 @@
 //! The state of runs for `migrate status`: their rows in the ledger, and the processes that work on them now.
 
+use postgres::Row;
 use serde::Serialize;
 
-use super::READING;
 use super::run::state;
+use super::{LedgerColumns, READING};
+use crate::model::ledger::{LEDGER_VERSION, LedgerState};
 use crate::model::record::RunState;
-use crate::pg::error::{Doing, ServerError};
+use crate::pg::error::ServerError;
+use crate::pg::query::TypedQuery;
 use crate::pg::row::RowValues;
 use crate::pg::session::Session;
 
@@ -59,53 +62,102 @@ pub struct LoadStatus {
     pub faults: i64,
 }
 
+/// The runs of the mapping `$1`.
+const RUNS: &str = "(SELECT run FROM :ledger.run WHERE mapping = $1)";
+
 impl Session {
-    /// Returns all runs of a mapping, the latest first.
+    /// Returns the ledger's state and all runs of a mapping, the latest first, in one round trip. A ledger that this version
+    /// cannot read has no runs.
     ///
     /// # Errors
     /// If the server refuses or the connection is lost.
-    pub fn run_statuses(&mut self, mapping: &str) -> Result<Vec<RunStatus>, ServerError> {
-        let sql: &str = &self.ledger.sql(
-            "SELECT run, mapping, tool, state, epoch, started_at::text, ended_at::text FROM :ledger.run \
-                   WHERE mapping = $1 ORDER BY run DESC",
-        );
-        let mut all = Vec::new();
-        for row in self.client.query(sql, &[&mapping]).doing(READING)? {
-            let run: i64 = row.kept(0)?;
-            let detached = self.detached(run)?;
-            let off = detached.into_iter().filter(|d| !d.reattached).map(|d| (d.table, d.object)).collect();
-            all.push(RunStatus {
-                run,
-                mapping: row.kept(1)?,
-                tool: row.kept(2)?,
-                state: state(row.kept(3)?)?,
-                epoch: row.kept(4)?,
-                started: row.kept(5)?,
-                ended: row.kept(6)?,
-                at_work: self.backends(run)?.iter().map(|b| b.pid()).collect(),
-                loads: self.load_statuses(run)?,
-                off,
-                made: self.made(run)?.into_iter().map(|m| (m.kind.word().to_owned(), m.object)).collect(),
-                next: String::new(),
-            });
+    pub fn run_statuses(
+        &mut self,
+        columns: &LedgerColumns,
+        mapping: &str,
+    ) -> Result<(LedgerState, Vec<RunStatus>), ServerError> {
+        let of_runs = |sql: &str| TypedQuery::new(READING, self.ledger.sql(&sql.replace(":runs", RUNS))).with(&mapping);
+        let mut queries = Vec::from_iter(columns.version_query(&self.ledger));
+        if columns.are_complete() {
+            queries.extend([
+                of_runs(
+                    "SELECT run, mapping, tool, state, epoch, started_at::text, ended_at::text FROM :ledger.run \
+                     WHERE run IN :runs ORDER BY run DESC",
+                ),
+                of_runs(
+                    "SELECT b.run, a.pid FROM :ledger.backend b \
+                     JOIN pg_catalog.pg_stat_activity a ON a.pid = b.pid AND a.backend_start = b.started \
+                     WHERE b.run IN :runs AND a.pid <> pg_backend_pid() ORDER BY a.backend_start",
+                ),
+                of_runs(include_str!("../sql/status.sql")),
+                of_runs(
+                    "SELECT run, table_name, object FROM :ledger.detached WHERE run IN :runs AND NOT back ORDER BY run, no",
+                ),
+                of_runs("SELECT run, kind, object FROM :ledger.made WHERE run IN :runs ORDER BY run, kind, object"),
+            ]);
         }
-        Ok(all)
+        let mut answers = self.ask_all(queries)?.into_iter();
+        let mut next = || answers.next().unwrap_or_default();
+        let versions = next();
+        let ledger = columns.state(&self.ledger.schema, &versions)?;
+        if !matches!(ledger, LedgerState::Version(version) if version <= LEDGER_VERSION) {
+            return Ok((ledger, Vec::new()));
+        }
+        let mut all = next().iter().map(run_status).collect::<Result<Vec<RunStatus>, ServerError>>()?;
+        let adding: [fn(&mut RunStatus, &Row) -> Result<(), ServerError>; 4] = [
+            |status, row| {
+                status.at_work.push(row.value(1)?);
+                Ok(())
+            },
+            |status, row| {
+                status.loads.push(load_status(row)?);
+                Ok(())
+            },
+            |status, row| {
+                status.off.push((row.kept(1)?, row.kept(2)?));
+                Ok(())
+            },
+            |status, row| {
+                status.made.push((row.kept(1)?, row.kept(2)?));
+                Ok(())
+            },
+        ];
+        for add in adding {
+            for row in next() {
+                let run: i64 = row.kept(0)?;
+                all.iter_mut().filter(|status| status.run == run).try_for_each(|status| add(status, &row))?;
+            }
+        }
+        Ok((ledger, all))
     }
+}
 
-    fn load_statuses(&mut self, run: i64) -> Result<Vec<LoadStatus>, ServerError> {
-        let rows = self.client.query(&*self.ledger.sql(include_str!("../sql/status.sql")), &[&run]).doing(READING)?;
-        let load = |row: &postgres::Row| {
-            Ok(LoadStatus {
-                load: row.kept(0)?,
-                parts: row.kept(1)?,
-                parts_done: row.kept(2)?,
-                batches: row.kept(3)?,
-                read: row.kept(4)?,
-                written: row.kept(5)?,
-                skipped: row.kept(6)?,
-                faults: row.kept(7)?,
-            })
-        };
-        rows.iter().map(load).collect()
-    }
+fn run_status(row: &Row) -> Result<RunStatus, ServerError> {
+    Ok(RunStatus {
+        run: row.kept(0)?,
+        mapping: row.kept(1)?,
+        tool: row.kept(2)?,
+        state: state(row.kept(3)?)?,
+        epoch: row.kept(4)?,
+        started: row.kept(5)?,
+        ended: row.kept(6)?,
+        at_work: Vec::new(),
+        loads: Vec::new(),
+        off: Vec::new(),
+        made: Vec::new(),
+        next: String::new(),
+    })
+}
+
+fn load_status(row: &Row) -> Result<LoadStatus, ServerError> {
+    Ok(LoadStatus {
+        load: row.kept(1)?,
+        parts: row.kept(2)?,
+        parts_done: row.kept(3)?,
+        batches: row.kept(4)?,
+        read: row.kept(5)?,
+        written: row.kept(6)?,
+        skipped: row.kept(7)?,
+        faults: row.kept(8)?,
+    })
 }

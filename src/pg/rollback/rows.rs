@@ -58,17 +58,17 @@ struct ReferencingKey {
 
 impl ReferencingKey {
     /// `equality`: that of the parent's columns.
-    fn read(row: &Row, equality: &Equality) -> ReferencingKey {
-        let (columns, parents): (Vec<String>, Vec<String>) = (row.get("columns"), row.get("parent_columns"));
+    fn read(row: &Row, equality: &Equality) -> Result<ReferencingKey, ServerError> {
+        let (columns, parents): (Vec<String>, Vec<String>) = (row.value("columns")?, row.value("parent_columns")?);
         let equal =
             |(c, p): (&String, &String)| equality.of(p, &format!("c.{}", quoted(c)), &format!("t.{}", quoted(p)));
         let pairs = columns.iter().zip(&parents).map(equal);
-        ReferencingKey {
-            name: row.get("name"),
-            child: row.get("child"),
-            to_itself: row.get("to_itself"),
+        Ok(ReferencingKey {
+            name: row.value("name")?,
+            child: row.value("child")?,
+            to_itself: row.value("to_itself")?,
             joined: pairs.collect::<Vec<_>>().join(" AND "),
-        }
+        })
     }
 }
 
@@ -93,17 +93,19 @@ impl OpenRollback<'_> {
     /// # Errors
     /// If the server refuses or the connection is lost.
     pub fn deletion_facts(&mut self, schema: &str, tables: &[&str]) -> Result<Vec<DeletionFacts>, ServerError> {
-        let mut steps = Pipeline::new();
+        let mut steps = Equality::query(&schema).add_to(Pipeline::new());
         for table in tables {
-            steps = steps.query(Equality::SQL, &[&schema, table]).query(REFERENCING, &[&schema, table]);
+            steps = steps.query(REFERENCING, &[&schema, table]);
         }
-        let answers = steps.rows(&mut self.tx).doing(ROLLING_BACK)?;
-        let facts = |rows: &[Vec<Row>]| {
-            let equality = Equality::of_rows(&rows[0]);
-            let referencing = rows[1].iter().map(|row| ReferencingKey::read(row, &equality)).collect();
-            DeletionFacts { equality, referencing }
+        let mut answers = steps.rows(&mut self.tx).doing(ROLLING_BACK)?.into_iter();
+        let equalities = Equality::of_rows(&answers.next().unwrap_or_default());
+        let facts = |(table, rows): (&&str, Vec<Row>)| {
+            let equality = equalities.get(*table).cloned().unwrap_or_default();
+            let read = |row| ReferencingKey::read(row, &equality);
+            let referencing = rows.iter().map(read).collect::<Result<_, ServerError>>()?;
+            Ok(DeletionFacts { equality, referencing })
         };
-        Ok(answers.chunks_exact(2).map(facts).collect())
+        tables.iter().zip(answers).map(facts).collect()
     }
 
     /// Creates the staging table for the rows of a load, and begins its COPY.
@@ -225,15 +227,18 @@ impl OpenRollback<'_> {
     ) -> Result<OwnerRollback, ServerError> {
         let name = qualified(schema, table);
         let facts = self.deletion_facts(schema, &[table])?;
-        for referencing in facts.iter().flat_map(|facts| &facts.referencing) {
-            let sql = format!(
-                "SELECT EXISTS (SELECT FROM {} c JOIN {name} t ON {} WHERE t.{}::pg_catalog.text OPERATOR(pg_catalog.=) $1)",
-                referencing.child,
-                referencing.joined,
-                quoted(key)
-            );
-            let path = &self.application_path;
-            if path.reading(&mut self.tx, |tx| tx.query_one(&sql, &[&value]).doing(ROLLING_BACK))?.get(0) {
+        let refers = |referencing: &ReferencingKey| {
+            let ReferencingKey { child, joined, .. } = referencing;
+            let key = quoted(key);
+            format!(
+                "EXISTS (SELECT FROM {child} c JOIN {name} t ON {joined} WHERE t.{key}::pg_catalog.text OPERATOR(pg_catalog.=) $1)"
+            )
+        };
+        let refers: Vec<String> = facts.iter().flat_map(|facts| &facts.referencing).map(refers).collect();
+        if !refers.is_empty() {
+            let sql = format!("SELECT {}", refers.join(" OR "));
+            let is_referred = |tx: &mut Client| tx.query_one(&sql, &[&value]).doing(ROLLING_BACK);
+            if self.application_path.reading(&mut self.tx, is_referred)?.value(0)? {
                 return Ok(OwnerRollback::Kept("other rows refer to it"));
             }
         }

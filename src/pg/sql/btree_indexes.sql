@@ -1,5 +1,6 @@
 -- The valid B-tree indexes of the tables $2 in schema $1 and the plain columns of each, included columns too.
-SELECT c.relname::text AS table_name, x.relname::text AS name,
+SELECT c.relname::text AS table_name,
+       x.relname::text AS name,
        ARRAY(SELECT a.attname::text
                FROM unnest(i.indkey::int2[]) AS k
                JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k

@@ -1,4 +1,5 @@
--- The objects of the tables $2 of schema $1 that can be detached for a load, with the statements that detach and reattach each.
+-- The objects of the tables $2 of schema $1, or of all its tables where $2 is NULL, that can be detached for a load, with the
+-- statements that detach and reattach each.
 --   detach_sql    the statements that detach the object
 --   reattach_sql  the steps that reattach it exactly as it was, each in its own transaction: the first one builds or adds, the
 --                 others finish
@@ -12,7 +13,7 @@ WITH RECURSIVE tables AS (
            EXISTS (SELECT FROM pg_catalog.pg_publication_tables p WHERE p.schemaname = n.nspname AND p.tablename = c.relname) AS published
       FROM pg_catalog.pg_class c
       JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-     WHERE n.nspname = $1 AND c.relname = ANY ($2)
+     WHERE n.nspname = $1 AND NOT c.relispartition AND ($2::text[] IS NULL OR c.relname = ANY ($2))
 ),
 held AS (
     SELECT t.*, CASE WHEN NOT t.owned THEN 'this role does not own the table'

@@ -1,4 +1,4 @@
--- Other clients' sessions that hold locks on the tables $2 of schema $1 or on their partitions. A statement that only reads
+-- Other clients' sessions that hold locks on the tables $2 of schema $1, or on all its tables where $2 is NULL, or on their partitions. A statement that only reads
 -- is left out, because it ends; a transaction that has read and stays open is included. Columns that this role may not see are
 -- NULL.
 WITH tables AS (
@@ -6,7 +6,8 @@ WITH tables AS (
       FROM pg_catalog.pg_class c
       JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
       LEFT JOIN LATERAL pg_catalog.pg_partition_tree(c.oid) AS part ON c.relkind = 'p'
-     WHERE n.nspname = $1 AND c.relname = ANY ($2)
+     WHERE n.nspname = $1 AND c.relkind IN ('r', 'p') AND NOT c.relispartition
+       AND ($2::text[] IS NULL OR c.relname = ANY ($2))
 )
 SELECT a.pid, coalesce(a.application_name, ''), string_agg(DISTINCT t.relname::text, ', ')
   FROM tables t

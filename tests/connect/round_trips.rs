@@ -1,0 +1,106 @@
+//! The commands that read: the round trips of each, whatever the number of tables, counted at a relay.
+
+use crate::support::case::Case;
+use crate::support::postgres::Database;
+use crate::support::relay::{COUNTING, Relay};
+use crate::support::repo;
+
+/// Tables with a serial key and an owner, every second with a parent. `check`: a constraint of each.
+fn tables(count: usize, check: &str) -> Case {
+    let (mut source, mut target, mut mapping) = (String::new(), String::new(), String::new());
+    target += "CREATE TABLE users (id serial PRIMARY KEY, name text NOT NULL UNIQUE);\n";
+    mapping += "[owner]\ntable = \"users\"\nmatch = { name = \"ann\" }\ncreate = {}\n";
+    for n in 0..count {
+        let (column, foreign) = match n % 2 {
+            0 => ("", String::new()),
+            _ => (", parent INTEGER", format!(", parent int REFERENCES t{:02}", n - 1)),
+        };
+        source += &format!("CREATE TABLE t{n:02} (id INTEGER PRIMARY KEY, body TEXT{column});\n");
+        let value = if n % 2 == 0 { "" } else { ", 1" };
+        source += &format!("INSERT INTO t{n:02} VALUES (1, 'a'{value}), (2, 'b'{value});\n");
+        target += &format!(
+            "CREATE TABLE t{n:02} (id serial PRIMARY KEY, user_id int NOT NULL REFERENCES users, body text {check}{foreign});\n"
+        );
+        mapping += &format!("[load.t{n:02}]\nowner = \"user_id\"\n");
+    }
+    Case::new(&source, &target, &mapping)
+}
+
+/// The round trips of one command, and the number of logins.
+struct Counted {
+    trips: u64,
+    logins: u64,
+    said: String,
+}
+
+fn counted(case: &Case, args: &[&str], exit: i32) -> Counted {
+    let relay = Relay::with(COUNTING);
+    let url = relay.url(case.target.name());
+    let run = case.place.migrate(args).args(&case.arguments).args(["-t", &url]);
+    run.env("ADMIN_PASSWORD_HASH", HASH).exits(exit);
+    let counted = Counted { trips: relay.trips(), logins: relay.logins(), said: relay.said() };
+    println!("{}: {} round trips, {} logins", args.join(" "), counted.trips, counted.logins);
+    counted
+}
+
+/// The command makes at most so many round trips, and two logins: its own, and that of the search for a pooler.
+#[track_caller]
+fn at_most(bound: u64, case: &Case, args: &[&str]) {
+    let Counted { trips, logins, said } = counted(case, args, 0);
+    assert!(trips <= bound, "{} for {}; at most {bound}:\n{said}", trips, args.join(" "));
+    assert!(logins <= 2, "{logins} logins of {}", args.join(" "));
+}
+
+#[test]
+fn a_command_that_reads_costs_a_fixed_number_of_round_trips() {
+    for loads in [11, 42] {
+        let case = tables(loads, "");
+        at_most(12, &case, &["--dry-run", "--jobs", "1"]);
+        at_most(6, &case, &["plan"]);
+        case.done();
+        at_most(6, &case, &["status"]);
+        at_most(14 + loads as u64, &case, &["verify"]);
+        at_most(16 + loads as u64, &case, &["--yes", "--jobs", "1"]);
+    }
+}
+
+#[test]
+fn a_dry_run_asks_the_server_about_all_checks_of_a_batch_at_once() {
+    let checks = "CHECK (body <> '') CHECK (length(body) < 9) CHECK (body <> 'c')";
+    at_most(12 + 11, &tables(11, checks), &["--dry-run", "--jobs", "1"]);
+}
+
+#[test]
+fn the_mappings_of_the_applications_cost_as_few_round_trips() {
+    for (system, before, lookups) in [
+        ("personal_finance", &[][..], 0),
+        ("aunoo", &[], 0),
+        ("grant_finder", &["before.sql"], 1),
+        ("personal_ai_agent", &[], 0),
+        ("data_uploader", &[], 0),
+    ] {
+        let scripts = std::iter::once(&"target.sql").chain(before);
+        let scripts: Vec<String> = scripts.map(|script| format!("fixtures/{system}/{script}")).collect();
+        let target = Database::of(&scripts.iter().map(String::as_str).collect::<Vec<_>>());
+        let mapping = repo(&format!("mappings/{system}.toml"));
+        let case = Case::with(target, &["-m", mapping.to_str().expect("a path")]);
+        let loads = report(&case).len() as u64;
+        // Tables with CHECK constraints: their rows are judged by the server.
+        at_most(12 + loads + lookups, &case, &["--dry-run", "--jobs", "1"]);
+        at_most(8, &case, &["plan"]);
+        case.command(&["--yes"]).env("ADMIN_PASSWORD_HASH", HASH).exits(0);
+        at_most(6, &case, &["status"]);
+        // The ids that the target issued to a load, and a table with columns that were not sent, each cost one more.
+        at_most(14 + 2 * loads + 4 * lookups, &case, &["verify"]);
+        at_most(16 + 2 * loads + 4 * lookups, &case, &["--yes", "--jobs", "1"]);
+    }
+}
+
+/// A bcrypt hash has this form; any will do.
+const HASH: &str = "$2b$12$abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ01";
+
+/// The loads that a dry run reports.
+fn report(case: &Case) -> Vec<serde_json::Value> {
+    let report = case.command(&["--dry-run", "--json"]).env("ADMIN_PASSWORD_HASH", HASH).exits(0).json();
+    report["loads"].as_array().expect("loads").clone()
+}
