@@ -9,6 +9,7 @@
 
 use super::client::{Parameter, Pipeline, Reply, Transaction};
 use super::error::{Doing, ServerError};
+use super::row::RowValues;
 use super::session::{ApplicationPath, LedgerSchema, Prepared, Session};
 use crate::model::ident::{literal, quoted};
 use crate::model::key::Key;
@@ -130,7 +131,7 @@ impl OpenBatch<'_> {
         let sql = "SELECT pg_catalog.nextval($1::pg_catalog.text::pg_catalog.regclass) \
                    FROM pg_catalog.generate_series(1, $2::pg_catalog.int8)";
         let rows = self.tx.query(sql, &[&sequence, &(count as i64)]).doing("drawing ids")?;
-        Ok(rows.iter().map(|row| row.get(0)).collect())
+        rows.iter().map(|row| row.value(0)).collect()
     }
 
     /// Sets a savepoint. Savepoints may be nested.

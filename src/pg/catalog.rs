@@ -75,20 +75,20 @@ impl Session {
             lacking @ ..,
         ] = answers;
         let types = TypeTable::of_rows(&types, self)?;
-        let mut found = TablesByOid::of_rows(schema, &columns, &types);
-        found.add_sequences(&sequences);
-        found.add_constraints(&unique, &constraints, &triggers);
-        let mut target = TargetSchema { rights: rights::of_rows(lacking), ..found.target };
+        let mut found = TablesByOid::of_rows(schema, &columns, &types)?;
+        found.add_sequences(&sequences)?;
+        found.add_constraints(&unique, &constraints, &triggers)?;
+        let mut target = TargetSchema { rights: rights::of_rows(lacking)?, ..found.target };
         if let Some(row) = server.first() {
-            target.version = u32::try_from(row.get::<_, i32>(0)).unwrap_or(0);
-            target.encoding = row.get(1);
-            target.event_triggers = row.get(2);
+            target.version = u32::try_from(row.value::<i32>(0)?).unwrap_or(0);
+            target.encoding = row.value(1)?;
+            target.event_triggers = row.value(2)?;
         }
-        self.prepared.know_equalities(schema, target.tables.keys(), Equality::of_rows(&equal));
+        self.prepared.know_equalities(schema, target.tables.keys(), Equality::of_rows(&equal)?);
         Ok(Catalogued {
             target,
             detachable: detach::detachable_of_rows(&detachable)?,
-            busy: busy.iter().map(OtherSession::of_row).collect(),
+            busy: busy.iter().map(OtherSession::of_row).collect::<Result<_, _>>()?,
             ledger: LedgerColumns::of_rows(&ledger)?,
         })
     }
@@ -156,119 +156,128 @@ struct TablesByOid {
 }
 
 impl TablesByOid {
-    fn of_rows(schema: &str, rows: &[Row], types: &TypeTable) -> TablesByOid {
+    fn of_rows(schema: &str, rows: &[Row], types: &TypeTable) -> Result<TablesByOid, ServerError> {
         let target = TargetSchema { schema: schema.to_owned(), ..TargetSchema::default() };
         let mut found = TablesByOid { target, names: HashMap::new(), columns: HashMap::new() };
         for row in rows {
-            let name: String = row.get("table_name");
-            let kind: String = row.get("kind");
+            let name: String = row.value("table_name")?;
+            let kind: String = row.value("kind")?;
             if kind != "r" && kind != "p" {
                 if !found.target.views.contains(&name) {
                     found.target.views.push(name);
                 }
                 continue;
             }
-            let oid: i64 = row.get("table_oid");
+            let oid: i64 = row.value("table_oid")?;
             found.names.insert(oid, name.clone());
-            let table = found.target.tables.entry(name).or_insert_with(|| table(row));
-            if let Some(column) = row.get::<_, Option<String>>("column_name") {
-                found.columns.insert((oid, row.get("column_no")), column.clone());
-                table.columns.push(column_of(row, column, types));
+            let found_table = table(row)?;
+            let table = found.target.tables.entry(name).or_insert(found_table);
+            if let Some(column) = row.value::<Option<String>>("column_name")? {
+                found.columns.insert((oid, row.value("column_no")?), column.clone());
+                table.columns.push(column_of(row, column, types)?);
             }
         }
-        found
+        Ok(found)
     }
 
     /// The table that a row is about.
-    fn table_of(&mut self, row: &Row) -> Option<&mut TargetTable> {
-        self.target.tables.get_mut(self.names.get(&row.get::<_, i64>("table_oid"))?)
+    fn table_of(&mut self, row: &Row) -> Result<Option<&mut TargetTable>, ServerError> {
+        let name = self.names.get(&row.value::<i64>("table_oid")?);
+        Ok(name.and_then(|name| self.target.tables.get_mut(name)))
     }
 
-    fn add_sequences(&mut self, rows: &[Row]) {
+    fn add_sequences(&mut self, rows: &[Row]) -> Result<(), ServerError> {
         for row in rows {
-            let Some(name) = self.columns.get(&(row.get("table_oid"), row.get("column_no"))).cloned() else { continue };
-            let table = self.table_of(row);
+            let Some(name) = self.columns.get(&(row.value("table_oid")?, row.value("column_no")?)).cloned() else {
+                continue;
+            };
+            let table = self.table_of(row)?;
             let Some(column) = table.and_then(|t| t.columns.iter_mut().find(|c| c.name == name)) else { continue };
             let counts = matches!(column.kind.kind, Kind::Int2 | Kind::Int4 | Kind::Int8 | Kind::Numeric { .. });
-            if !(counts && row.get("bare")) {
-                column.draws = Some(row.get("name"));
+            if !(counts && row.value("bare")?) {
+                column.draws = Some(row.value("name")?);
                 continue;
             }
             // The sequence that the default draws from comes last and replaces the others.
             column.sequence = Some(Sequence {
-                name: row.get("name"),
-                increment: row.get("increment"),
-                start: row.get("start"),
-                min: row.get("min"),
-                max: row.get("max"),
-                owned: row.get("owned"),
+                name: row.value("name")?,
+                increment: row.value("increment")?,
+                start: row.value("start")?,
+                min: row.value("min")?,
+                max: row.value("max")?,
+                owned: row.value("owned")?,
             });
         }
+        Ok(())
     }
 
-    fn add_constraints(&mut self, unique: &[Row], constraints: &[Row], triggers: &[Row]) {
+    fn add_constraints(&mut self, unique: &[Row], constraints: &[Row], triggers: &[Row]) -> Result<(), ServerError> {
         for row in unique {
-            let Some(table) = self.table_of(row) else { continue };
+            let Some(table) = self.table_of(row)? else { continue };
             table.unique.push(TargetUnique {
-                name: row.get("name"),
-                columns: row.get("columns"),
-                primary: row.get("is_primary"),
-                nulls_equal: row.get("nulls_equal"),
-                loose: row.get("loose"),
-                deferrable: row.get("deferrable"),
+                name: row.value("name")?,
+                columns: row.value("columns")?,
+                primary: row.value("is_primary")?,
+                nulls_equal: row.value("nulls_equal")?,
+                loose: row.value("loose")?,
+                deferrable: row.value("deferrable")?,
             });
         }
         for row in constraints {
-            let Some(table) = self.table_of(row) else { continue };
-            if row.get::<_, String>("kind") == "f" {
-                table.foreign.push(foreign(row));
+            let Some(table) = self.table_of(row)? else { continue };
+            if row.value::<String>("kind")? == "f" {
+                table.foreign.push(foreign(row)?);
             } else {
-                table.checks.push((row.get("name"), row.get("definition")));
+                table.checks.push((row.value("name")?, row.value("definition")?));
             }
         }
         for row in triggers {
-            let Some(table) = self.table_of(row) else { continue };
-            table.triggers.push((row.get("name"), row.get::<_, String>("enabled").chars().next().unwrap_or('O')));
-            table.bending.extend(row.get::<_, bool>("bends").then(|| row.get("name")));
-            table.inserting.extend(row.get::<_, bool>("inserts").then(|| row.get("name")));
+            let Some(table) = self.table_of(row)? else { continue };
+            table.triggers.push((row.value("name")?, row.value::<String>("enabled")?.chars().next().unwrap_or('O')));
+            for (list, flag) in [(&mut table.bending, "bends"), (&mut table.inserting, "inserts")] {
+                if row.value(flag)? {
+                    list.push(row.value("name")?);
+                }
+            }
         }
+        Ok(())
     }
 }
 
-fn table(row: &Row) -> TargetTable {
-    TargetTable {
-        oid: row.get::<_, i64>("table_oid") as u32,
-        unlogged: row.get("unlogged"),
-        heirs: row.get("heirs"),
-        rules: row.get("rules"),
+fn table(row: &Row) -> Result<TargetTable, ServerError> {
+    Ok(TargetTable {
+        oid: row.value::<i64>("table_oid")? as u32,
+        unlogged: row.value("unlogged")?,
+        heirs: row.value("heirs")?,
+        rules: row.value("rules")?,
         ..TargetTable::default()
-    }
+    })
 }
 
-fn column_of(row: &Row, name: String, types: &TypeTable) -> TargetColumn {
-    let shown: String = row.get("type_name");
-    let resolved = types.resolve(row.get("type_oid"), row.get("typmod"), &shown);
-    TargetColumn {
+fn column_of(row: &Row, name: String, types: &TypeTable) -> Result<TargetColumn, ServerError> {
+    let shown: String = row.value("type_name")?;
+    let resolved = types.resolve(row.value("type_oid")?, row.value("typmod")?, &shown);
+    Ok(TargetColumn {
         name,
         kind: resolved.column,
-        not_null: row.get::<_, bool>("not_null") || resolved.not_null,
-        has_default: row.get("has_default"),
-        generated: row.get("generated"),
+        not_null: row.value::<bool>("not_null")? || resolved.not_null,
+        has_default: row.value("has_default")?,
+        generated: row.value("generated")?,
         sequence: None,
         draws: None,
-    }
+    })
 }
 
-fn foreign(row: &Row) -> ForeignKey {
-    ForeignKey {
-        name: row.get("name"),
-        columns: row.get("columns"),
-        parent_schema: row.get::<_, Option<String>>("parent_schema").unwrap_or_default(),
-        parent: row.get::<_, Option<String>>("parent").unwrap_or_default(),
-        parent_columns: row.get("parent_columns"),
-        cascades: row.get("cascades"),
-        deferrable: row.get("deferrable"),
-        match_full: row.get("match_full"),
-        is_enforced: row.get("is_enforced"),
-    }
+fn foreign(row: &Row) -> Result<ForeignKey, ServerError> {
+    Ok(ForeignKey {
+        name: row.value("name")?,
+        columns: row.value("columns")?,
+        parent_schema: row.value::<Option<String>>("parent_schema")?.unwrap_or_default(),
+        parent: row.value::<Option<String>>("parent")?.unwrap_or_default(),
+        parent_columns: row.value("parent_columns")?,
+        cascades: row.value("cascades")?,
+        deferrable: row.value("deferrable")?,
+        match_full: row.value("match_full")?,
+        is_enforced: row.value("is_enforced")?,
+    })
 }

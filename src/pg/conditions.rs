@@ -208,7 +208,7 @@ impl Session {
         );
         let ask = |client: &mut Client| client.query(&sql, &rows.parameters()).doing(EVALUATING);
         let found = if calls_code { self.with_application_path(ask)? } else { ask(&mut self.client)? };
-        Ok(found.iter().filter_map(|row| Some((position(row)?, usize::try_from(row.get::<_, i32>(1)).ok()?))).collect())
+        found.iter().map(|row| Ok((position(row)?, index(row.value::<i32>(1)?.into())?))).collect()
     }
 
     /// Returns the hash of the key that an index computes for each row, by the rows' positions. A row without a key that
@@ -234,9 +234,8 @@ impl Session {
             key.has_key()
         );
         let found = self.client.query(&sql, &rows.parameters()).doing(EVALUATING)?;
-        let halves = |row: &Row| (row.get::<_, i64>(1) as u64, row.get::<_, i64>(2) as u64);
-        let hash = |row: &Row| (u128::from(halves(row).0) << 64) | u128::from(halves(row).1);
-        Ok(found.iter().filter_map(|row| Some((position(row)?, hash(row)))).collect())
+        let half = |row: &Row, column| Ok(u128::from(row.value::<i64>(column)? as u64));
+        found.iter().map(|row| Ok((position(row)?, (half(row, 1)? << 64) | half(row, 2)?))).collect()
     }
 
     /// Returns the rows whose key a row of the table has already, each with the first such key, by their positions.
@@ -273,7 +272,7 @@ impl Session {
             rows.sql(&place)
         );
         let found = self.reading(|client| client.query(&sql, &rows.parameters()).doing(EVALUATING))?;
-        Ok(found.iter().filter_map(|row| Some((position(row)?, usize::try_from(row.get::<_, i32>(1)).ok()?))).collect())
+        found.iter().map(|row| Ok((position(row)?, index(row.value::<i32>(1)?.into())?))).collect()
     }
 }
 
@@ -299,8 +298,13 @@ fn computed_taken(key: &ComputedKey, table: &str) -> String {
 }
 
 /// The position of a row from its number, which counts from 1.
-fn position(row: &Row) -> Option<usize> {
-    usize::try_from(row.get::<_, i64>(0) - 1).ok()
+fn position(row: &Row) -> Result<usize, ServerError> {
+    index(row.value::<i64>(0)?.saturating_sub(1))
+}
+
+/// A number of the server's answer that counts from 0.
+fn index(number: i64) -> Result<usize, ServerError> {
+    usize::try_from(number).map_err(|_| ServerError::new(EVALUATING, format!("the server sent the number {number}")))
 }
 
 fn columns_read(row: &Row) -> Result<Vec<ReadColumn>, ServerError> {

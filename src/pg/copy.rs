@@ -7,6 +7,7 @@ use super::batch::OpenBatch;
 use super::client::{Client, CopyIn};
 use super::equality::Equality;
 use super::error::{Doing, Operation, ServerError};
+use super::row::RowValues;
 use crate::model::ident::{free_name, qualified, quoted, quoted_list};
 use crate::plan::SkippedRows;
 use crate::wire::binary;
@@ -138,7 +139,7 @@ impl OpenBatch<'_> {
              WHERE (p.{nth} OPERATOR(pg_catalog.>) 1 AND {known}) OR {exists} ORDER BY 1"
         );
         let existing = self.tx.query(&sql, &[]).doing("looking for keys that exist")?;
-        let skipped: Vec<i64> = existing.iter().map(|row| row.get(0)).collect();
+        let skipped: Vec<i64> = existing.iter().map(|row| row.value(0)).collect::<Result<_, _>>()?;
         let sql = format!(
             "INSERT INTO {table} ({columns}) OVERRIDING SYSTEM VALUE SELECT {columns} FROM pg_temp.migrate_piece \
              WHERE {place} OPERATOR(pg_catalog.<>) ALL ($1) ORDER BY {place} ON CONFLICT ({keys}) DO NOTHING"

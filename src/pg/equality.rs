@@ -10,6 +10,7 @@ use postgres::Row;
 use super::client::Client;
 use super::error::{Doing, ServerError};
 use super::query::TypedQuery;
+use super::row::RowValues;
 
 const READING: &str = "reading the target's catalogue";
 
@@ -38,7 +39,7 @@ impl Equality {
     /// If the server refuses or the connection is lost.
     pub fn read(client: &mut Client, schema: &str, table: &str) -> Result<Equality, ServerError> {
         let rows = client.query(Equality::SQL, &[&schema, &Some(table)]).doing(READING)?;
-        Ok(Equality::of_rows(&rows).remove(table).unwrap_or_default())
+        Ok(Equality::of_rows(&rows)?.remove(table).unwrap_or_default())
     }
 
     /// The query for the operators of all tables of a schema.
@@ -47,13 +48,16 @@ impl Equality {
     }
 
     /// The equality of each table that the answer to [`Equality::query`] names. All other tables have that of `pg_catalog`.
-    pub fn of_rows(rows: &[Row]) -> HashMap<String, Equality> {
+    ///
+    /// # Errors
+    /// If the answer has another form.
+    pub fn of_rows(rows: &[Row]) -> Result<HashMap<String, Equality>, ServerError> {
         let mut found: HashMap<String, Equality> = HashMap::new();
         for row in rows {
-            let operator = ExtensionOperator { operator: row.get("operator"), operand: row.get("type_name") };
-            found.entry(row.get("table_name")).or_default().0.insert(row.get("column_name"), operator);
+            let operator = ExtensionOperator { operator: row.value("operator")?, operand: row.value("type_name")? };
+            found.entry(row.value("table_name")?).or_default().0.insert(row.value("column_name")?, operator);
         }
-        found
+        Ok(found)
     }
 
     /// Returns the SQL condition that two expressions are equal as values of this column.

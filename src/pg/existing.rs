@@ -9,6 +9,7 @@ use super::client::Client;
 use super::equality::Equality;
 use super::error::{Doing, ServerError};
 use super::read_back::RowImages;
+use super::row::RowValues;
 use super::session::{LedgerSchema, Session};
 use super::triggers::{self, FiringTrigger, RowEvent};
 use crate::model::ident::{literal, qualified, quoted, quoted_list};
@@ -84,7 +85,7 @@ impl Session {
     pub fn references_to(&mut self, to: TargetName<'_>) -> Result<Vec<HeldReference>, ServerError> {
         let sql = include_str!("sql/held_references.sql");
         let rows = self.client.query(sql, &[&to.schema, &to.table]).doing(READING)?;
-        Ok(rows.iter().map(reference).collect())
+        rows.iter().map(reference).collect()
     }
 
     /// Counts the rows that refer to a row of a table by a foreign key.
@@ -99,7 +100,7 @@ impl Session {
             to.sql()
         );
         let row = self.reading(|client| client.query_one(&sql, &[]).doing(READING))?;
-        Ok(row.get::<_, i64>(0).unsigned_abs())
+        Ok(row.value::<i64>(0)?.unsigned_abs())
     }
 
     /// Passes the referenced columns of each row of a table to which a row refers by a foreign key, as binary COPY sends them.
@@ -224,7 +225,7 @@ impl Session {
 fn no_other_refers(tx: &mut Client, of: TargetName<'_>, empty: &[&str]) -> Result<(), ServerError> {
     let equality = Equality::read(tx, of.schema, of.table)?;
     for row in tx.query(include_str!("sql/held_references.sql"), &[&of.schema, &of.table]).doing(READING)? {
-        let by = reference(&row);
+        let by = reference(&row)?;
         if by.child_schema == of.schema && empty.contains(&by.child.as_str()) {
             continue;
         }
@@ -234,7 +235,7 @@ fn no_other_refers(tx: &mut Client, of: TargetName<'_>, empty: &[&str]) -> Resul
             "SELECT EXISTS (SELECT FROM {child} AS c WHERE EXISTS (SELECT FROM {} AS t WHERE {joined}))",
             of.sql()
         );
-        if tx.query_one(&sql, &[]).doing(READING)?.get(0) {
+        if tx.query_one(&sql, &[]).doing(READING)?.value(0)? {
             let message =
                 format!("rows of {child} refer to rows of {} ({}), and came after the preflight", of.table, by.name);
             return Err(ServerError::new(REMOVING, message));
@@ -264,15 +265,15 @@ fn remove(tx: &mut Client, ledger: &LedgerSchema, run: i64, of: TargetName<'_>) 
     Ok(deleted)
 }
 
-fn reference(row: &Row) -> HeldReference {
-    HeldReference {
-        name: row.get("name"),
-        child_schema: row.get("child_schema"),
-        child: row.get("child"),
-        owner: row.get("owner"),
-        columns: row.get("columns"),
-        parent_columns: row.get("parent_columns"),
-    }
+fn reference(row: &Row) -> Result<HeldReference, ServerError> {
+    Ok(HeldReference {
+        name: row.value("name")?,
+        child_schema: row.value("child_schema")?,
+        child: row.value("child")?,
+        owner: row.value("owner")?,
+        columns: row.value("columns")?,
+        parent_columns: row.value("parent_columns")?,
+    })
 }
 
 /// Returns the SQL of a column's value as the text that its type prints. A cast to text would drop the padding of `char(n)`, and
@@ -285,7 +286,8 @@ pub(super) fn printed(of: &str, column: &str) -> String {
 /// Returns the columns of a table that hold a value of their own.
 pub(super) fn stored_columns(client: &mut Client, of: TargetName<'_>) -> Result<Vec<StoredColumn>, ServerError> {
     let rows = client.query(include_str!("sql/stored_columns.sql"), &[&of.schema, &of.table]).doing(READING)?;
-    Ok(rows.iter().map(|row| StoredColumn { name: row.get("name"), type_name: row.get("type_name") }).collect())
+    let column = |row: &Row| Ok(StoredColumn { name: row.value("name")?, type_name: row.value("type_name")? });
+    rows.iter().map(column).collect()
 }
 
 /// Returns the condition by which a row `c` refers to a row `t`.

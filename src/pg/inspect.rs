@@ -1,6 +1,6 @@
 //! Questions to the target that change nothing: schema, counts, constraints and indexes, other sessions.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use postgres::Row;
 
@@ -80,8 +80,8 @@ impl ServerOnlyCheck {
 
 impl OtherSession {
     /// The session that a row of `sql/sessions_holding_locks.sql` describes.
-    pub(super) fn of_row(row: &Row) -> OtherSession {
-        OtherSession { pid: row.get(0), name: row.get(1), tables: row.get(2) }
+    pub(super) fn of_row(row: &Row) -> Result<OtherSession, ServerError> {
+        Ok(OtherSession { pid: row.value(0)?, name: row.value(1)?, tables: row.value(2)? })
     }
 }
 
@@ -101,7 +101,7 @@ impl Session {
     /// If the server refuses or the connection is lost.
     pub fn has_schema(&mut self, schema: &str) -> Result<bool, ServerError> {
         let sql = "SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = $1)";
-        Ok(self.client.query_one(sql, &[&schema]).doing("looking for the schema")?.get(0))
+        self.client.query_one(sql, &[&schema]).doing("looking for the schema")?.value(0)
     }
 
     /// Returns the database's name.
@@ -109,7 +109,7 @@ impl Session {
     /// # Errors
     /// If the connection is lost.
     pub fn database_name(&mut self) -> Result<String, ServerError> {
-        Ok(self.client.query_one("SELECT current_database()::text", &[]).doing("asking for the database")?.get(0))
+        self.client.query_one("SELECT current_database()::text", &[]).doing("asking for the database")?.value(0)
     }
 
     /// Returns the texts of each query, which has one column of type text: each text once, without NULLs.
@@ -122,7 +122,7 @@ impl Session {
         let [rows] = self.ask([TypedQuery::new("reading version tables", sql).of_tables()])?;
         let mut texts = vec![BTreeSet::new(); queries.len()];
         for row in rows {
-            let (n, text): (i32, Option<String>) = (row.get(0), row.get(1));
+            let (n, text): (i32, Option<String>) = (row.value(0)?, row.value(1)?);
             if let Some(set) = usize::try_from(n).ok().and_then(|n| texts.get_mut(n)) {
                 set.extend(text);
             }
@@ -151,7 +151,7 @@ impl Session {
         }
         let sql = format!("SELECT ARRAY[{}]::pg_catalog.int8[]", expressions.join(", "));
         let [rows] = self.ask([TypedQuery::new(doing, sql).of_tables()])?;
-        Ok(rows.first().map(|row| row.get(0)).unwrap_or_default())
+        rows.first().map_or_else(|| Ok(Vec::new()), |row| row.value(0))
     }
 
     /// Counts the rows of each table, in one query.
@@ -177,7 +177,7 @@ impl Session {
             "SELECT pg_catalog.count(*) FROM {table} AS t WHERE t.xmin OPERATOR(pg_catalog.=) ANY ({transactions})"
         );
         let row = self.reading(|client| client.query_one(&sql, &[&run, &loads]).doing("counting rows"))?;
-        Ok(row.get::<_, i64>(0).unsigned_abs())
+        Ok(row.value::<i64>(0)?.unsigned_abs())
     }
 
     /// Counts, for each foreign key of a table, the rows that refer by it to a row that is missing. Zero for a table that has
@@ -194,10 +194,12 @@ impl Session {
             keys.iter().map(|(table, key)| (*table, key.name.as_str())).unzip();
         let conditions = TypedQuery::new(DOING, include_str!("sql/orphan_conditions.sql"));
         let [rows] = self.ask([conditions.with(&schema).with(&tables).with(&names)])?;
+        let mut conditions: HashMap<(&str, &str), (&str, &str)> = HashMap::new();
+        for row in &rows {
+            conditions.insert((row.value(0)?, row.value(1)?), (row.value("refers")?, row.value("matches")?));
+        }
         let counts = keys.iter().map(|(table, key)| {
-            let row = rows.iter().find(|row| row.get::<_, &str>(0) == *table && row.get::<_, &str>(1) == key.name);
-            row.map_or("0".to_owned(), |row| {
-                let (refers, matches): (&str, &str) = (row.get("refers"), row.get("matches"));
+            conditions.get(&(*table, key.name.as_str())).map_or("0".to_owned(), |(refers, matches)| {
                 format!(
                     "(SELECT pg_catalog.count(*) FROM {} AS c WHERE ({refers}) AND NOT EXISTS (SELECT FROM {} AS p WHERE {matches}))",
                     qualified(schema, table),
@@ -214,7 +216,7 @@ impl Session {
     /// If the server refuses or the connection is lost.
     pub fn objects(&mut self, schema: &str, tables: &[String]) -> Result<Vec<Object>, ServerError> {
         let [objects] = self.ask([objects(&schema, &tables)])?;
-        Ok(objects.iter().map(object).collect())
+        objects.iter().map(object).collect()
     }
 
     /// Lists the columns of these tables: table, column and type as the server writes it.
@@ -227,7 +229,9 @@ impl Session {
                    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
                    WHERE n.nspname = $1 AND c.relname = ANY ($2) AND a.attnum > 0 AND NOT a.attisdropped";
         let rows = self.client.query(sql, &[&schema, &tables]).doing("reading the target's catalogue")?;
-        Ok(rows.iter().map(|row| ColumnNow { table: row.get(0), column: row.get(1), type_name: row.get(2) }).collect())
+        let column =
+            |row: &Row| Ok(ColumnNow { table: row.value(0)?, column: row.value(1)?, type_name: row.value(2)? });
+        rows.iter().map(column).collect()
     }
 
     /// Lists what [`Session::objects`] lists, and in addition, as table and name, the constraints that the server has not
@@ -239,8 +243,11 @@ impl Session {
         let invalid = TypedQuery::new("checking constraints", include_str!("sql/invalid_objects.sql"));
         let [objects, invalid] = self.ask([objects(&schema, &tables), invalid.with(&schema).with(&tables)])?;
         Ok(ObjectStates {
-            objects: objects.iter().map(object).collect(),
-            invalid: invalid.iter().map(|row| (row.get(0), row.get(1))).collect(),
+            objects: objects.iter().map(object).collect::<Result<_, _>>()?,
+            invalid: invalid
+                .iter()
+                .map(|row| Ok((row.value(0)?, row.value(1)?)))
+                .collect::<Result<_, ServerError>>()?,
         })
     }
 }
@@ -250,6 +257,6 @@ fn objects<'q>(schema: &'q &str, tables: &'q &[String]) -> TypedQuery<'q> {
     TypedQuery::new("reading the target's catalogue", include_str!("sql/table_objects.sql")).with(schema).with(tables)
 }
 
-fn object(row: &Row) -> Object {
-    Object { table: row.get(0), object: row.get(1), state: row.get(2) }
+fn object(row: &Row) -> Result<Object, ServerError> {
+    Ok(Object { table: row.value(0)?, object: row.value(1)?, state: row.value(2)? })
 }

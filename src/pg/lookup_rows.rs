@@ -48,7 +48,8 @@ impl Session {
         let shown = TypedQuery::new(READING, shown).with(&oids).with(&typmods);
         let [types, shown] = self.ask([TypeTable::query(&schema, &oids), shown])?;
         let types = TypeTable::of_rows(&types, self)?;
-        let mut shown = shown.iter().map(|row| row.get::<_, String>(0));
+        let shown: Vec<String> = shown.iter().map(|row| row.value(0)).collect::<Result<_, _>>()?;
+        let mut shown = shown.into_iter();
         let mut resolved = |(oid, typmod)| types.resolve(oid, typmod, &shown.next().unwrap_or_default()).column;
         Ok(found.into_iter().map(|found| found.map(&mut resolved)).collect())
     }

@@ -89,7 +89,7 @@ impl Session {
         let rows = self.reading(|client| client.query(&sql, &parameters(&values)).doing(FINDING))?;
         match rows.as_slice() {
             [] => Ok(OwnerFound::None),
-            [row] => match row.get::<_, Option<String>>(0) {
+            [row] => match row.value::<Option<String>>(0)? {
                 Some(key) => Ok(OwnerFound::One(key)),
                 None => Err(ServerError::new(FINDING, format!("its row in {table} has no {key}"))),
             },
@@ -170,7 +170,7 @@ impl Session {
         let mut params: Vec<&dyn Parameter> = vec![&key.value];
         params.extend(parameters(&values));
         let row = self.reading(|client| client.query_opt(&sql, &params).doing("reading the owner's row"))?;
-        let same: Vec<bool> = row.map(|row| row.get(0)).unwrap_or_default();
+        let same: Vec<bool> = row.map(|row| row.value(0)).transpose()?.unwrap_or_default();
         let wrong = columns.iter().enumerate().filter(|(n, _)| !same.get(*n).copied().unwrap_or(false));
         Ok(wrong.map(|(_, c)| c.name.to_owned()).collect())
     }
@@ -208,16 +208,16 @@ impl Session {
 
 impl OwnedRows {
     /// The owners and counts that the answers to these queries describe. `paths`: the number of paths.
-    pub(super) fn of_rows(names: &[Row], counts: &[Row], paths: usize) -> OwnedRows {
-        let names = names.iter().map(|row| (row.get(0), row.get(1))).collect();
+    pub(super) fn of_rows(names: &[Row], counts: &[Row], paths: usize) -> Result<OwnedRows, ServerError> {
+        let names = names.iter().map(|row| Ok((row.value(0)?, row.value(1)?))).collect::<Result<_, ServerError>>()?;
         let mut found = OwnedRows { names, counts: vec![Vec::new(); paths] };
         for row in counts {
-            let place = usize::try_from(row.get::<_, i32>(0)).ok();
+            let place = usize::try_from(row.value::<i32>(0)?).ok();
             if let Some(counts) = place.and_then(|place| found.counts.get_mut(place)) {
-                counts.push((row.get(1), row.get::<_, i64>(2).unsigned_abs()));
+                counts.push((row.value(1)?, row.value::<i64>(2)?.unsigned_abs()));
             }
         }
-        found
+        Ok(found)
     }
 }
 

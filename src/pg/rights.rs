@@ -5,6 +5,7 @@ use postgres::Row;
 use super::error::ServerError;
 use super::ledger::{LEDGER_COLUMNS, LedgerColumns};
 use super::query::TypedQuery;
+use super::row::RowValues;
 use super::session::Session;
 use crate::model::schema::{ColumnRight, Lack, Rights, Strangers};
 
@@ -20,11 +21,12 @@ pub(super) fn queries<'q>(schema: &'q &str, ledger_schema: &'q &str) -> [TypedQu
 }
 
 /// The rights that the answers to these queries describe.
-pub(super) fn of_rows([role, missing, by_column]: [Vec<Row>; 3]) -> Rights {
-    let mut rights = Rights { role: role.first().map(|row| row.get(0)).unwrap_or_default(), ..Rights::default() };
+pub(super) fn of_rows([role, missing, by_column]: [Vec<Row>; 3]) -> Result<Rights, ServerError> {
+    let mut rights =
+        Rights { role: role.first().map(|row| row.value(0)).transpose()?.unwrap_or_default(), ..Rights::default() };
     for row in missing {
-        let (part, right): (String, String) = (row.get(0), row.get(1));
-        let (key, on): (String, String) = (row.get(2), row.get(3));
+        let (part, right): (String, String) = (row.value(0)?, row.value(1)?);
+        let (key, on): (String, String) = (row.value(2)?, row.value(3)?);
         match part.as_str() {
             "ledger" => rights.ledger.push(Lack { key, on, right }),
             "guarded" => rights.guarded.push(key),
@@ -33,10 +35,10 @@ pub(super) fn of_rows([role, missing, by_column]: [Vec<Row>; 3]) -> Rights {
         }
     }
     for row in by_column {
-        let column = ColumnRight { name: row.get(2), quoted: row.get(3), held: row.get(4) };
-        rights.by_column.entry((row.get(0), row.get(1))).or_default().push(column);
+        let column = ColumnRight { name: row.value(2)?, quoted: row.value(3)?, held: row.value(4)? };
+        rights.by_column.entry((row.value(0)?, row.value(1)?)).or_default().push(column);
     }
-    rights
+    Ok(rights)
 }
 
 impl Session {
@@ -51,6 +53,6 @@ impl Session {
         let [role, missing, by_column] = queries(&schema, &ledger);
         let columns = TypedQuery::new(ASKING, LEDGER_COLUMNS).with(&ledger);
         let [columns, rights @ ..] = self.ask([columns, role, missing, by_column])?;
-        Ok((of_rows(rights), LedgerColumns::of_rows(&columns)?))
+        Ok((of_rows(rights)?, LedgerColumns::of_rows(&columns)?))
     }
 }

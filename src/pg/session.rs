@@ -17,6 +17,7 @@ use super::connect::{ConnectError, Patience, ReadOnly, Settings, patiently};
 use super::equality::Equality;
 use super::error::{Doing, ServerError};
 use super::query::{PathForQuery, TypedQuery};
+use super::row::RowValues;
 use crate::model::ident::{literal, quoted};
 use crate::model::ledger::LoadedTable;
 
@@ -89,9 +90,9 @@ pub(super) struct ApplicationPath {
 
 impl ApplicationPath {
     /// The path that the answer to `sql/application_path.sql` describes.
-    fn of_rows(schema: &str, rows: &[Row]) -> ApplicationPath {
-        let (path, is_needed_to_read) = rows.first().map(|row| (row.get(0), row.get(1))).unwrap_or_default();
-        ApplicationPath { schema: schema.to_owned(), path, is_needed_to_read }
+    fn of_rows(schema: &str, rows: &[Row]) -> Result<ApplicationPath, ServerError> {
+        let row = rows.first().ok_or_else(|| ServerError::new(SETTING_PATH, "the server sent no row"))?;
+        Ok(ApplicationPath { schema: schema.to_owned(), path: row.value(0)?, is_needed_to_read: row.value(1)? })
     }
 
     /// The statement that sets it; `locally`: until the transaction ends.
@@ -243,10 +244,12 @@ impl Session {
     ) -> Result<Session, ConnectError> {
         let SessionRequest { schema, ledger_schema, read_only } = *request;
         let (client, rows) = patiently(|| settings.connect_and_read(read_only, Some(schema)), patience, wait)?;
+        let unusable = |e: ServerError| ConnectError::lost("the session could not be set up", e.to_string());
+        let application_path = ApplicationPath::of_rows(schema, &rows).map_err(unusable)?;
         Ok(Session {
             client,
             ledger: LedgerSchema { schema: ledger_schema.to_owned() },
-            application_path: ApplicationPath::of_rows(schema, &rows),
+            application_path,
             backend: None,
             noted: None,
             lock: None,
@@ -359,7 +362,7 @@ impl Session {
         let schema = self.application_path.schema.clone();
         let path = TypedQuery::new("setting up the session", include_str!("sql/application_path.sql"));
         let [rows] = self.ask([path.with(&schema)])?;
-        self.application_path = ApplicationPath::of_rows(&schema, &rows);
+        self.application_path = ApplicationPath::of_rows(&schema, &rows)?;
         Ok(())
     }
 }

@@ -4,6 +4,7 @@ use super::batch::{BatchId, OpenBatch};
 use super::copy::{Destination, place_column};
 use super::error::{Doing, ServerError};
 use super::existing::{StoredColumn, TargetName, printed, stored_columns};
+use super::row::RowValues;
 use crate::model::ident::{literal, qualified, quoted};
 use crate::plan::SkippedRows;
 
@@ -49,15 +50,16 @@ impl OpenBatch<'_> {
         let places = places(skipped);
         let found = self.tx.query(&sql, &[&places]).doing(COMPARING)?;
         let difference = |row: &postgres::Row| {
-            let (place, differing): (i64, Vec<bool>) = (row.get(0), row.get(1));
-            SkippedDifference {
+            let (place, differing): (i64, Vec<bool>) = (row.value(0)?, row.value(1)?);
+            Ok(SkippedDifference {
                 row: usize::try_from(place - 1).unwrap_or(usize::MAX),
                 columns: (0..differing.len()).filter(|n| differing[*n]).collect(),
-                is_other_owner: row.get(2),
-            }
+                is_other_owner: row.value(2)?,
+            })
         };
-        let differences = found.iter().map(difference);
-        Ok(differences.filter(|found| found.is_other_owner || !found.columns.is_empty()).collect())
+        let mut differences = found.iter().map(difference).collect::<Result<Vec<SkippedDifference>, ServerError>>()?;
+        differences.retain(|found| found.is_other_owner || !found.columns.is_empty());
+        Ok(differences)
     }
 
     /// Writes the values of skipped rows over the rows that are there. The ledger keeps the previous values.

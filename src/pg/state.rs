@@ -3,6 +3,7 @@
 use super::error::ServerError;
 use super::owner::OwnedRows;
 use super::query::TypedQuery;
+use super::row::RowValues;
 use super::sequence::{states_of, states_query};
 use super::session::Session;
 use crate::model::ident::qualified;
@@ -57,10 +58,10 @@ impl Session {
         let (states, others) = answers.split_at(of_sequences);
         let (owned, counts) = others.split_at(of_owners - of_sequences);
         let rows = |n: usize| owned.get(n).map(Vec::as_slice).unwrap_or_default();
-        let counts: Vec<i64> = counts.concat().first().map(|row| row.get(0)).unwrap_or_default();
+        let counts: Vec<i64> = counts.concat().first().map(|row| row.value(0)).transpose()?.unwrap_or_default();
         Ok(TargetState {
             sequences: states_of(&states.concat(), sequences)?,
-            owned: OwnedRows::of_rows(rows(0), rows(1), paths.len()),
+            owned: OwnedRows::of_rows(rows(0), rows(1), paths.len())?,
             counts: counts.into_iter().map(i64::unsigned_abs).collect(),
         })
     }

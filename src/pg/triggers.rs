@@ -5,6 +5,7 @@ use postgres::Row;
 
 use super::client::{Client, Pipeline};
 use super::error::{Doing, ServerError};
+use super::row::RowValues;
 
 const READING: &str = "looking for triggers";
 
@@ -58,13 +59,15 @@ pub(super) fn firing(
         steps = steps.query(sql, &[&schema, table, &bit]);
     }
     let found = steps.rows(client).doing(READING)?;
-    let trigger = |row: &Row| FiringTrigger {
-        table: row.get("table_name"),
-        object: row.get("object"),
-        is_ours: row.get("is_ours"),
-        owner: row.get("owner"),
-        disable_sql: row.get("disable_sql"),
-        enable_sql: row.get("enable_sql"),
+    let trigger = |row: &Row| {
+        Ok(FiringTrigger {
+            table: row.value("table_name")?,
+            object: row.value("object")?,
+            is_ours: row.value("is_ours")?,
+            owner: row.value("owner")?,
+            disable_sql: row.value("disable_sql")?,
+            enable_sql: row.value("enable_sql")?,
+        })
     };
-    Ok(found.iter().map(|rows| rows.iter().map(trigger).collect()).collect())
+    found.iter().map(|rows| rows.iter().map(trigger).collect()).collect()
 }

@@ -6,6 +6,7 @@ use postgres::Row;
 
 use super::error::ServerError;
 use super::query::TypedQuery;
+use super::row::RowValues;
 use super::session::Session;
 use crate::model::pgtype::{ColumnType, IntervalField, Kind, SilentChange};
 
@@ -57,30 +58,30 @@ impl TypeTable {
 
     /// The types that the answer to [`TypeTable::query`] describes. Asks the server once more if one of them is `money`.
     pub(super) fn of_rows(rows: &[Row], session: &mut Session) -> Result<TypeTable, ServerError> {
-        let types = rows.iter().map(|row| {
+        let mut by_oid: HashMap<i64, TypeRow> = HashMap::new();
+        for row in rows {
             let found = TypeRow {
-                name: row.get("name"),
-                schema: row.get("schema"),
-                kind: row.get("kind"),
-                category: row.get("category"),
-                base: row.get("base"),
-                subtype: row.get("subtype"),
-                base_typmod: row.get("base_typmod"),
-                base_shown: row.get::<_, Option<String>>("base_shown").unwrap_or_default(),
-                element: row.get("element"),
-                not_null: row.get("not_null"),
-                shown: row.get("shown"),
-                labels: row.get("labels"),
-                bytewise: row.get("bytewise"),
-                finite: row.get("finite"),
+                name: row.value("name")?,
+                schema: row.value("schema")?,
+                kind: row.value("kind")?,
+                category: row.value("category")?,
+                base: row.value("base")?,
+                subtype: row.value("subtype")?,
+                base_typmod: row.value("base_typmod")?,
+                base_shown: row.value::<Option<String>>("base_shown")?.unwrap_or_default(),
+                element: row.value("element")?,
+                not_null: row.value("not_null")?,
+                shown: row.value("shown")?,
+                labels: row.value("labels")?,
+                bytewise: row.value("bytewise")?,
+                finite: row.value("finite")?,
             };
-            (row.get::<_, i64>("oid"), found)
-        });
-        let by_oid: HashMap<i64, TypeRow> = types.collect();
+            by_oid.insert(row.value("oid")?, found);
+        }
         let mut money_in_cents = false;
         if by_oid.values().any(|found| found.name == "money" && found.schema == "pg_catalog") {
             let [rows] = session.ask([TypedQuery::new(READING, include_str!("sql/money_in_cents.sql"))])?;
-            money_in_cents = rows.first().is_some_and(|row| row.get(0));
+            money_in_cents = rows.first().map_or(Ok(false), |row| row.value(0))?;
         }
         Ok(TypeTable { by_oid, money_in_cents })
     }

@@ -45,7 +45,10 @@ impl Session {
              SELECT pid, backend_start::text FROM mine",
         );
         let row = self.client.query_opt(sql, &[&run, &epoch]).doing(NOTING)?;
-        self.backend = row.map(|row| Backend { pid: row.get(0), started: row.get(1) });
+        self.backend = match row {
+            Some(row) => Some(Backend { pid: row.value(0)?, started: row.value(1)? }),
+            None => None,
+        };
         self.noted = Some((run, epoch));
         Ok(())
     }

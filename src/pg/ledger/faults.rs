@@ -19,7 +19,7 @@ impl Session {
     pub fn loads_with_faults(&mut self, run: i64) -> Result<HashSet<String>, ServerError> {
         let sql: &str = &self.ledger.sql("SELECT DISTINCT load FROM :ledger.fault WHERE run = $1");
         let rows = self.client.query(sql, &[&run]).doing(READING)?;
-        Ok(rows.iter().map(|row| row.get(0)).collect())
+        rows.iter().map(|row| row.kept(0)).collect()
     }
 
     /// Passes the faults of a load to `portion`, in the order of their batches.

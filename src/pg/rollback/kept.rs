@@ -5,6 +5,7 @@ use crate::model::ident::{literal, quoted, quoted_list};
 use crate::pg::equality::Equality;
 use crate::pg::error::{Doing, ServerError};
 use crate::pg::existing::{StoredColumn, TargetName, stored_columns};
+use crate::pg::row::RowValues;
 use crate::plan::SkippedRows;
 
 const RESTORING: &str = "restoring removed rows";
@@ -97,6 +98,6 @@ impl OpenRollback<'_> {
         let sql: &str = &self.ledger.sql(
             "SELECT pg_catalog.count(*) FROM :ledger.kept WHERE run = $1 AND table_name = $2 AND became IS NOT NULL",
         );
-        Ok(self.tx.query_one(sql, &[&self.run, &table]).doing(RESTORING)?.get::<_, i64>(0).unsigned_abs())
+        Ok(self.tx.query_one(sql, &[&self.run, &table]).doing(RESTORING)?.value::<i64>(0)?.unsigned_abs())
     }
 }

@@ -98,7 +98,7 @@ impl OpenRollback<'_> {
             steps = steps.query(REFERENCING, &[&schema, table]);
         }
         let mut answers = steps.rows(&mut self.tx).doing(ROLLING_BACK)?.into_iter();
-        let equalities = Equality::of_rows(&answers.next().unwrap_or_default());
+        let equalities = Equality::of_rows(&answers.next().unwrap_or_default())?;
         let facts = |(table, rows): (&&str, Vec<Row>)| {
             let equality = equalities.get(*table).cloned().unwrap_or_default();
             let read = |row| ReferencingKey::read(row, &equality);
@@ -173,7 +173,8 @@ impl OpenRollback<'_> {
         let mut deletion = Deletion::default();
         for key in &facts.referencing {
             let found = replies.next().transpose().doing("looking for rows that refer to the run's rows")?;
-            if found.into_iter().flat_map(Reply::rows).any(|row| row.get(0)) {
+            let row = found.into_iter().flat_map(Reply::rows).next();
+            if row.map_or(Ok(false), |row| row.value(0))? {
                 deletion.blocking.push(BlockingReference { name: key.name.clone(), child: key.child.clone() });
             }
         }
@@ -196,7 +197,7 @@ impl OpenRollback<'_> {
              AND b.xmin NOT IN (SELECT l.xmin FROM :ledger.ledger l)",
         );
         let rows = self.tx.query(sql, &[&self.run, &load]).doing(ROLLING_BACK)?;
-        Ok(rows.iter().map(|row| row.get(0)).collect())
+        rows.iter().map(|row| row.value(0)).collect()
     }
 
     /// Counts the rows of the table that are as they were sent, whichever transaction wrote them.
@@ -259,7 +260,7 @@ impl OpenRollback<'_> {
             quoted(key)
         );
         let is_there = |tx: &mut Client| tx.query_one(&sql, &[&value]).doing(ROLLING_BACK);
-        if !deleted && path.reading(&mut self.tx, is_there)?.get(0) {
+        if !deleted && path.reading(&mut self.tx, is_there)?.value(0)? {
             return Ok(OwnerRollback::Kept("it was written to since"));
         }
         self.forget_made("owner", None)?;

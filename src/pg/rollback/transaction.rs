@@ -6,6 +6,7 @@ use crate::pg::client::{CopyIn, Pipeline, Transaction};
 use crate::pg::copy::CopyTarget;
 use crate::pg::detach::Detached;
 use crate::pg::error::{Doing, ServerError};
+use crate::pg::row::RowValues;
 use crate::pg::session::{ApplicationPath, LedgerSchema, Session};
 use crate::pg::triggers::{self, FiringTrigger, RowEvent};
 
@@ -50,7 +51,8 @@ impl Session {
         let sql: &str =
             &self.ledger.sql("SELECT state = 'RolledBack', epoch = $2 FROM :ledger.run WHERE run = $1 FOR UPDATE");
         let row = tx.query_opt(sql, &[&run.id, &run.epoch]).doing(ROLLING_BACK)?;
-        match row.map(|row| (row.get(0), row.get(1))) {
+        let state = row.map(|row| Ok::<_, ServerError>((row.kept(0)?, row.kept(1)?))).transpose()?;
+        match state {
             Some((true, _)) => Ok(RollbackStart::AlreadyRolledBack),
             Some((false, true)) => {
                 let (ledger, application_path) = (self.ledger.clone(), self.application_path.clone());
@@ -180,7 +182,7 @@ impl OpenRollback<'_> {
         let name = qualified(schema, table);
         let sql = include_str!("../sql/truncatable.sql");
         let row = self.tx.query_one(sql, &[&schema, &table]).doing(ROLLING_BACK)?;
-        if !row.get::<_, bool>("may") {
+        if !row.value::<bool>("may")? {
             return Ok(());
         }
         // The lock comes before the query: TRUNCATE would delete a row that another transaction inserts in between.
@@ -188,7 +190,7 @@ impl OpenRollback<'_> {
         let has_rows = format!("SELECT EXISTS (SELECT FROM ONLY {name})");
         let path = &self.application_path;
         let row = path.reading(&mut self.tx, |tx| tx.query_one(&has_rows, &[]).doing(ROLLING_BACK))?;
-        if !row.get::<_, bool>(0) {
+        if !row.value::<bool>(0)? {
             self.tx.batch_execute(&format!("TRUNCATE ONLY {name}")).doing(ROLLING_BACK)?;
         }
         Ok(())
