@@ -180,12 +180,10 @@ impl MapReader<'_> {
             let advice = "Write a value that fits the column.";
             Stop::Refused(vec![Refusal::new(fed.place(), mistake.to_string(), advice)])
         })?;
-        for (n, step) in lookup.steps.iter().enumerate() {
-            let key: Vec<&str> = step.target.iter().map(|(sql, _)| sql.as_str()).collect();
-            let mut push = |image: &[u8]| builder.push(n, image, self.seed);
-            let rows = LookupRows { schema: &self.plan.schema, table: &lookup.table, key: &key, take: &lookup.take };
-            session.read_lookup(&rows, &mut push)?;
-        }
+        let keys = lookup.steps.iter().map(|step| step.target.iter().map(|(sql, _)| sql.as_str()).collect());
+        let keys: Vec<Vec<&str>> = keys.collect();
+        let rows = LookupRows { schema: &self.plan.schema, table: &lookup.table, keys: &keys, take: &lookup.take };
+        session.read_lookup(&rows, &mut |n, image| builder.push(n, image, self.seed))?;
         Ok(builder)
     }
 

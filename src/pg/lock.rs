@@ -9,6 +9,8 @@ use std::fmt;
 use postgres::Row;
 
 use super::error::{Doing, ServerError};
+use super::ledger::own_backend;
+use super::query::TypedQuery;
 use super::row::RowValues;
 use super::session::{Session, TableLocks};
 use crate::model::ident::{literal, qualified};
@@ -54,10 +56,11 @@ impl Session {
         let mut holder = None;
         // A holder that ends before it can be looked up leaves the lock to the second attempt.
         for _ in 0..2 {
-            let taken = self.client.query_one("SELECT pg_try_advisory_lock($1)", &[&key]).doing(LOCKING)?.value(0)?;
+            let take = TypedQuery::new(LOCKING, "SELECT pg_catalog.pg_try_advisory_lock($1)").with(&key);
             // A session that replaces this one must be able to end it.
-            self.know_backend()?;
-            if taken {
+            let [taken, own] = self.ask([take, own_backend()])?;
+            self.keep_backend(&own)?;
+            if taken.first().map_or(Ok(false), |row| row.value(0))? {
                 return Ok(None);
             }
             let sql = include_str!("sql/lock_holder.sql");

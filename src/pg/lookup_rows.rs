@@ -2,7 +2,7 @@
 
 use postgres::Statement;
 
-use super::client::{Pipeline, Reply};
+use super::client::{Pipeline, Reply, all_replies};
 use super::error::{Doing, ServerError};
 use super::query::TypedQuery;
 use super::read_back::RowImages;
@@ -12,6 +12,7 @@ use super::types::TypeTable;
 use crate::model::ident::{qualified, quoted};
 use crate::model::ledger::Run;
 use crate::model::pgtype::ColumnType;
+use crate::wire::binary;
 
 const READING: &str = "reading a lookup";
 
@@ -21,8 +22,8 @@ pub struct LookupRows<'a> {
     pub schema: &'a str,
     /// The table.
     pub table: &'a str,
-    /// The key's SQL expressions.
-    pub key: &'a [&'a str],
+    /// The SQL expressions of the key of each step.
+    pub keys: &'a [Vec<&'a str>],
     /// The column that the lookup returns.
     pub take: &'a str,
 }
@@ -81,23 +82,60 @@ impl Session {
         replies.into_iter().map(one).collect()
     }
 
-    /// Passes each row's binary COPY image to `row`: the key's expressions, then the column that is taken.
+    /// Passes each row's binary COPY images to `row`: for each step, its number, the key's expressions and the column that is
+    /// taken. All steps cost one reading of the table.
     ///
     /// # Errors
     /// If the server refuses, the connection is lost, or the stream ends without its trailer.
-    pub fn read_lookup(&mut self, rows: &LookupRows<'_>, row: &mut dyn FnMut(&[u8])) -> Result<(), ServerError> {
-        let parts: Vec<String> = rows.key.iter().map(|sql| format!("({sql}\n)")).collect();
+    pub fn read_lookup(&mut self, rows: &LookupRows<'_>, row: &mut dyn FnMut(usize, &[u8])) -> Result<(), ServerError> {
+        let parts: Vec<String> = rows.keys.iter().flatten().map(|sql| format!("({sql}\n)")).collect();
         let sql = format!(
             "COPY (SELECT {}, {} FROM {}) TO STDOUT (FORMAT binary)",
             parts.join(", "),
             quoted(rows.take),
             qualified(rows.schema, rows.table)
         );
-        self.with_application_path(|client| {
-            let stream = client.copy_out(&sql).doing(READING)?;
-            RowImages::begin(stream)?.each(row)?;
-            Ok(())
-        })
+        let (mut places, mut next) = (Vec::new(), 0);
+        for key in rows.keys {
+            places.push((next..next + key.len()).chain([parts.len()]).map(Some).collect::<Vec<_>>());
+            next += key.len();
+        }
+        let statement = self.prepare_under_application_path(&sql)?;
+        let mut image = Vec::new();
+        let mut split = |whole: &[u8]| {
+            for (n, places) in places.iter().enumerate() {
+                image.clear();
+                if binary::project(whole, places, &mut image) {
+                    row(n, &image);
+                }
+            }
+        };
+        let stream = self.client.copy_prepared_out(&statement).doing(READING);
+        let read = stream.and_then(|stream| RowImages::begin(stream)?.each(&mut split));
+        self.set_own_path()?;
+        read.map(drop)
+    }
+
+    /// Sets the application's search path and prepares a statement, in one round trip.
+    fn prepare_under_application_path(&mut self, sql: &str) -> Result<Statement, ServerError> {
+        let mut pipeline = Pipeline::new().script(self.path_statement(false));
+        let known = self.prepared.known(sql);
+        if known.is_none() {
+            pipeline = pipeline.prepare(sql);
+        }
+        let replies = all_replies(pipeline.run(&mut self.client)).doing(READING);
+        let prepared = replies.map(|replies| known.or(replies.into_iter().next_back().and_then(Reply::statement)));
+        match prepared {
+            Ok(Some(statement)) => {
+                self.prepared.keep(sql.to_owned(), &statement);
+                Ok(statement)
+            }
+            unprepared => {
+                self.set_own_path()?;
+                unprepared?;
+                Err(ServerError::new(READING, "the statement was not prepared"))
+            }
+        }
     }
 
     /// Writes the digest of a lookup's map into the ledger when the map is read first. Returns the digest in the ledger: an

@@ -76,8 +76,9 @@ impl Session {
         states_of(&rows, planned)
     }
 
-    /// Moves the sequences forward that have to move, writes their previous states into the ledger, and the values at which
-    /// the run leaves them. `draws`: the run will draw from them, so their states are written in any case.
+    /// Moves the sequences forward that have to move, and writes their previous states into the ledger, and the values at which
+    /// the run leaves them. `draws`: the run will draw from them, so the previous states are written in any case, and the
+    /// last ones later.
     ///
     /// Each statement is a transaction of its own, because the server moves a sequence at once, even if the transaction is
     /// rolled back. A sequence moves only if its note is committed. A lane of a previous process, rejected by the epoch,
@@ -109,12 +110,13 @@ impl Session {
                 steps = steps.query(self.ledger.sql(&advance(&planned.sequence)), &[&run.id, &run.epoch, name, goal]);
             }
         }
-        for (planned, _) in &moves {
+        for (planned, _) in moves.iter().filter(|_| !draws) {
             let name = &planned.sequence.name;
             steps = steps.query(self.ledger.sql(&note_end(name)), &[&run.id, &run.epoch, name]);
         }
+        let is_mine = self.ledger.sql(&format!("WITH {MINE} SELECT count(*) > 0 FROM mine"));
+        let steps = steps.query(is_mine, &[&run.id, &run.epoch]);
         let answers = steps.rows(&mut self.client).doing(SETTING)?;
-        // The last statement of all tells if the run is still this process's.
         answers.last().and_then(|rows| rows.first()).map_or(Ok(false), |row| row.value(0))
     }
 }
@@ -144,11 +146,10 @@ fn advance(Sequence { name, increment, .. }: &Sequence) -> String {
     )
 }
 
-/// Writes into the ledger the value at which the run leaves a sequence that it drew from or moved. Returns true if the run is
-/// still this process's.
+/// Writes into the ledger the value at which the run leaves a sequence that it drew from or moved.
 fn note_end(name: &str) -> String {
     format!(
-        "WITH {MINE}, noted AS (UPDATE :ledger.made SET became = (SELECT last_value::text FROM {name}) FROM mine \
-         WHERE made.run = mine.run AND kind = 'sequence' AND object = $3) SELECT count(*) > 0 FROM mine"
+        "WITH {MINE} UPDATE :ledger.made SET became = (SELECT last_value::text FROM {name}) FROM mine \
+         WHERE made.run = mine.run AND kind = 'sequence' AND object = $3"
     )
 }

@@ -347,7 +347,7 @@ impl Session {
         self.prepared.equality(&mut self.client, schema, table)
     }
 
-    fn set_own_path(&mut self) -> Result<(), ServerError> {
+    pub(super) fn set_own_path(&mut self) -> Result<(), ServerError> {
         self.client.batch_execute(&format!("SET {OWN_PATH}")).doing(SETTING_PATH)
     }
 

@@ -11,9 +11,7 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 use crate::convert::Settled;
 use crate::convert::row::{Notes, RowEncoder};
 use crate::job::Stop;
-use crate::migrate::owner;
 use crate::migrate::preflight::read_ahead::{FAULTS_KEPT, LoadPreflight};
-use crate::model::cell::RawBuf;
 use crate::model::fault::{Fault, Loss, Reason};
 use crate::model::ident::{qualified, quoted};
 use crate::model::key::KeyRange;
@@ -67,8 +65,6 @@ impl HeldComparison<'_> {
     /// # Errors
     /// If the source cannot be read, the target refuses, or the connection is lost.
     pub fn add(&self, session: &mut Session, found: &mut [LoadPreflight]) -> Result<(), Stop> {
-        let owner = owner::find(session, self.plan, self.settled)?.map(RawBuf::text);
-        let settled = Settled { owner, ..self.settled.clone() };
         for found in found {
             let Some(load) = self.plan.loads.iter().find(|load| load.name == found.load) else { continue };
             let holds = self.target.tables.get(&load.table).is_some_and(|table| table.has_rows);
@@ -79,7 +75,7 @@ impl HeldComparison<'_> {
                     let of = TargetName { schema: &self.plan.schema, table: &load.table };
                     let mut comparison = LoadComparison { load, rows: &rows, parts, held: HashMap::new() };
                     match comparison.read_held(session, of)? {
-                        true => comparison.compare(self.source, &settled, found)?,
+                        true => comparison.compare(self.source, self.settled, found)?,
                         false => found.unchecked.push(not_compared(load, "the table has too many rows")),
                     }
                 }

@@ -4,9 +4,12 @@
 
 use std::time::Duration;
 
+use postgres::Row;
+
 use super::READING;
 use crate::pg::error::{Doing, ServerError};
 use crate::pg::lock::LockHolder;
+use crate::pg::query::TypedQuery;
 use crate::pg::row::RowValues;
 use crate::pg::session::{Backend, Session};
 
@@ -17,7 +20,14 @@ const ENDING: &str = "ending a connection of the previous process";
 const CHECKS: u32 = 100;
 const PAUSE: Duration = Duration::from_millis(20);
 
-fn backend(row: &postgres::Row) -> Result<Backend, ServerError> {
+/// The query for the server's process of this session.
+pub(in crate::pg) fn own_backend() -> TypedQuery<'static> {
+    let sql = "SELECT pid, backend_start::text FROM pg_catalog.pg_stat_activity \
+               WHERE pid = pg_backend_pid() AND backend_start IS NOT NULL";
+    TypedQuery::new(NOTING, sql)
+}
+
+fn backend(row: &Row) -> Result<Backend, ServerError> {
     Ok(Backend { pid: row.value(0)?, started: row.value(1)? })
 }
 
@@ -55,10 +65,13 @@ impl Session {
 
     /// Reads which of the server's processes serves this session.
     pub(in crate::pg) fn know_backend(&mut self) -> Result<(), ServerError> {
-        let sql = "SELECT pid, backend_start::text FROM pg_catalog.pg_stat_activity \
-                   WHERE pid = pg_backend_pid() AND backend_start IS NOT NULL";
-        let row = self.client.query_opt(sql, &[]).doing(NOTING)?;
-        self.backend = row.as_ref().map(backend).transpose()?;
+        let [own] = self.ask([own_backend()])?;
+        self.keep_backend(&own)
+    }
+
+    /// Keeps the process that the answer to [`own_backend`] describes.
+    pub(in crate::pg) fn keep_backend(&mut self, own: &[Row]) -> Result<(), ServerError> {
+        self.backend = own.first().map(backend).transpose()?;
         Ok(())
     }
 

@@ -18,6 +18,7 @@ mod view;
 pub use check::LedgerColumns;
 pub use view::{LedgerView, RunName};
 
+pub(super) use backends::own_backend;
 pub(super) use check::LEDGER_COLUMNS;
 
 pub(super) use deviations::{NOTE_DEVIATIONS, deviation_columns};
