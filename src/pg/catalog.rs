@@ -1,6 +1,6 @@
 //! The target's catalogue as a [`TargetSchema`]: a fixed number of queries for any number of tables.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use postgres::{Client, Row};
 
@@ -10,7 +10,9 @@ use super::session::Session;
 use super::types::TypeTable;
 use crate::model::ident::qualified;
 use crate::model::pgtype::Kind;
-use crate::model::schema::{ForeignKey, Sequence, TargetColumn, TargetSchema, TargetTable, TargetUnique};
+use crate::model::schema::{
+    ForeignKey, SchemaSequence, Sequence, TargetColumn, TargetSchema, TargetTable, TargetUnique,
+};
 
 const READING: &str = "reading the target's catalogue";
 
@@ -98,7 +100,8 @@ fn sequences(
     names: &HashMap<i64, String>,
     numbers: &HashMap<(i64, i32), String>,
 ) -> Result<(), ServerError> {
-    for row in client.query(include_str!("sql/sequences.sql"), &[&schema]).doing(READING)? {
+    let named = client.query(include_str!("sql/sequences.sql"), &[&schema]).doing(READING)?;
+    for row in &named {
         let oid: i64 = row.get("table_oid");
         let Some(column) = numbers.get(&(oid, row.get("column_no"))) else { continue };
         let table = names.get(&oid).and_then(|name| found.tables.get_mut(name));
@@ -109,17 +112,28 @@ fn sequences(
                 continue;
             }
             // The sequence that the default draws from comes last and replaces the others.
-            column.sequence = Some(Sequence {
-                name: row.get("name"),
-                increment: row.get("increment"),
-                start: row.get("start"),
-                min: row.get("min"),
-                max: row.get("max"),
-                owned: row.get("owned"),
-            });
+            column.sequence = Some(Sequence { owned: row.get("owned"), ..sequence_of(row) });
         }
     }
+    // A default that names its sequence as text has no dependency in the catalogue.
+    let named: HashSet<String> = named.iter().map(|row| row.get("name")).collect();
+    for row in client.query(include_str!("sql/schema_sequences.sql"), &[&schema]).doing(READING)? {
+        let sequence = sequence_of(&row);
+        let is_free = row.get::<_, bool>("is_free") && !named.contains(&sequence.name);
+        found.sequences.insert(row.get("plain"), SchemaSequence { sequence, is_free });
+    }
     Ok(())
+}
+
+fn sequence_of(row: &Row) -> Sequence {
+    Sequence {
+        name: row.get("name"),
+        increment: row.get("increment"),
+        start: row.get("start"),
+        min: row.get("min"),
+        max: row.get("max"),
+        owned: false,
+    }
 }
 
 fn constraints(

@@ -7,6 +7,7 @@ use super::session::Session;
 use crate::model::ident::{qualified, quoted};
 use crate::model::ledger::Run;
 use crate::model::schema::Sequence;
+use crate::plan::CountedColumn;
 use crate::plan::sequences::{PlannedSequence, SequenceState};
 
 const SETTING: &str = "setting a sequence";
@@ -22,18 +23,15 @@ impl Session {
         self.reading(|client| client.query_one(&sql, &[]).doing("looking for the highest id"))?.value(0)
     }
 
-    /// Reads the state of a sequence and its column.
+    /// Reads the state of a sequence and its columns.
     ///
     /// # Errors
     /// If the server refuses or the connection is lost.
     pub fn sequence_state(&mut self, schema: &str, planned: &PlannedSequence) -> Result<SequenceState, ServerError> {
-        let furthest = if planned.sequence.increment < 0 { "min" } else { "max" };
-        let sql = format!(
-            "SELECT (SELECT pg_catalog.{furthest}({column})::pg_catalog.int8 FROM {}), last_value, is_called FROM {}",
-            qualified(schema, &planned.table),
-            planned.sequence.name,
-            column = quoted(&planned.column)
-        );
+        let Sequence { name, increment, .. } = &planned.sequence;
+        let columns: Vec<String> = planned.columns.iter().map(|c| furthest_number(schema, c, *increment)).collect();
+        let furthest = if *increment < 0 { "LEAST" } else { "GREATEST" };
+        let sql = format!("SELECT {furthest}({}), last_value, is_called FROM {name}", columns.join(", "));
         let row = self.reading(|client| client.query_one(&sql, &[]).doing("reading a sequence"))?;
         let (last, called): (i64, bool) = (row.value(1)?, row.value(2)?);
         Ok(SequenceState { max: row.value(0)?, next: planned.next(last, called) })
@@ -97,5 +95,22 @@ impl Session {
             sequence.name
         ));
         self.client.query_one(&sql, &[&run.id, &run.epoch, &sequence.name]).doing(SETTING)?.value(0)
+    }
+}
+
+/// Returns the query of the number in a column that is furthest in the direction of a sequence.
+pub(super) fn furthest_number(schema: &str, column: &CountedColumn, increment: i64) -> String {
+    let CountedColumn { table, column, negated } = column;
+    let furthest = if (increment < 0) == *negated { "max" } else { "min" };
+    let (table, column) = (qualified(schema, table), quoted(column));
+    if *negated {
+        // The least int8 has no negative in int8.
+        let least = i64::MIN;
+        format!(
+            "(SELECT OPERATOR(pg_catalog.-) pg_catalog.{furthest}({column})::pg_catalog.int8 FROM {table} \
+             WHERE {column} OPERATOR(pg_catalog.>) '{least}'::pg_catalog.int8)"
+        )
+    } else {
+        format!("(SELECT pg_catalog.{furthest}({column})::pg_catalog.int8 FROM {table})")
     }
 }

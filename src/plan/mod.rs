@@ -10,6 +10,7 @@ mod columns;
 mod compared_key;
 mod detach;
 mod existing;
+mod free_sequences;
 pub mod image;
 mod lookup;
 mod matching;
@@ -45,6 +46,7 @@ pub use build::build;
 pub use compared_key::{ComparedKey, compared_key};
 pub use detach::{Detach, Detaching, proves_unique};
 pub use existing::{HeldTable, Treatment, empty_replaced};
+pub use free_sequences::{AssignedSequence, CountedColumn};
 pub use lookup::{LookupPlan, PlannedStep, expressions};
 pub use matching::{WithMatches, with_matches};
 pub use owner_path::{Hop, OwnerPath};
@@ -113,6 +115,8 @@ pub struct Plan {
     pub paths: BTreeMap<String, OwnerPath>,
     /// Tables whose ids are shifted.
     pub shifts: Vec<Shifted>,
+    /// The sequences of the schema.
+    pub sequences: Vec<AssignedSequence>,
     /// The loaded tables that hold rows before the run.
     pub held: Vec<HeldTable>,
     /// The tables and columns that stay in the source.

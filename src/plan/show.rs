@@ -6,11 +6,14 @@ use serde::Serialize;
 use serde_json::{Value as Json, json};
 
 use crate::model::cell::RawBuf;
+use crate::model::record::NumberedBy;
 use crate::model::rules::{Rules, Value};
 use crate::model::select::{Expr, Relation};
 use crate::text::printable;
 
-use super::{ColumnPlan, Feed, HeldTable, LoadPlan, LookupPlan, Node, Plan, Treatment};
+use super::{
+    AssignedSequence, ColumnPlan, CountedColumn, Feed, HeldTable, LoadPlan, LookupPlan, Node, Plan, Treatment,
+};
 
 /// Lines of text for people. A name or a value cannot break a line or control a terminal.
 #[derive(Default)]
@@ -58,6 +61,7 @@ pub fn text(plan: &Plan) -> String {
         out.head("Untouched on the target");
         out.add(format!("  {}", untouched.join(", ")));
     }
+    sequences(&mut out, plan);
     if !plan.warnings.is_empty() {
         out.head("Warnings");
         for warning in &plan.warnings {
@@ -80,6 +84,25 @@ fn detach(out: &mut PrintedLines, plan: &Plan) {
         for (object, why) in &plan.detach.stays {
             out.add(format!("  {}.{}: {}; {why}", object.table, object.object, object.kind.word()));
         }
+    }
+}
+
+/// Writes the sequences of the schema.
+fn sequences(out: &mut PrintedLines, plan: &Plan) {
+    if plan.sequences.is_empty() {
+        return;
+    }
+    out.head("Sequences");
+    for AssignedSequence { sequence, columns, by } in &plan.sequences {
+        let columns: Vec<String> = columns.iter().map(CountedColumn::shown).collect();
+        let columns = columns.join(", ");
+        let numbers = match by {
+            NumberedBy::Column => format!("numbers {columns}"),
+            NumberedBy::Mapping => format!("numbers {columns}, by the mapping"),
+            NumberedBy::Name => format!("numbers {columns}, by its name"),
+            NumberedBy::Nothing => "numbers no loaded column; unchanged".to_owned(),
+        };
+        out.add(format!("  {}: {numbers}", sequence.name));
     }
 }
 
@@ -234,6 +257,7 @@ impl Serialize for Plan {
                 "stays": self.detach.stays.iter().map(|(o, why)| json!({ "object": detached_json(o), "why": why })).collect::<Vec<_>>(),
             },
             "existing": self.held,
+            "sequences": self.sequences.iter().map(|s| json!({ "sequence": s.sequence.name, "by": s.by, "columns": s.columns })).collect::<Vec<_>>(),
             "left": self.left,
             "not_tables": self.not_tables.iter().map(|(name, kind)| json!({ "name": name, "kind": kind })).collect::<Vec<_>>(),
             "warnings": self.warnings,

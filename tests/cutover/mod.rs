@@ -4,6 +4,7 @@ mod application_code;
 mod detach;
 mod existing;
 mod faults;
+mod free_sequences;
 mod hostile_names;
 mod lookups;
 mod memory;

@@ -187,7 +187,7 @@ impl Preflight<'_> {
         let own = OwnKeys::of(load, referred, self.settled);
         let keys = own.iter().map(|own| sets.get(&own.referenced).map_or_else(KeySet::default, KeySet::sibling));
         let keys = Mutex::new(keys.collect());
-        let numbered = Mutex::new(NumberedColumn::of(load, self.target));
+        let numbered = Mutex::new(NumberedColumn::of(load, self.plan, self.target));
         let checked = CheckedLoad {
             load,
             all: &self.plan.loads,

@@ -26,7 +26,9 @@ use crate::model::pgtype::{ColumnType, Kind};
 use crate::model::record::{Refusal, StepKind};
 use crate::model::schema::{DetachKind, TargetTable};
 use crate::pg::detach::Detached;
-use crate::pg::rollback::{OpenRollback, OwnerRollback, RollbackIndex, RollbackStart, SequenceRollback, StagedRows};
+use crate::pg::rollback::{
+    OpenRollback, OwnerRollback, RollbackIndex, RollbackStart, RunSequence, SequenceRollback, StagedRows,
+};
 use crate::pg::triggers::{FiringTrigger, RowEvent};
 use crate::pg::{ServerError, Session};
 use crate::plan::{LoadPlan, Node, Reference};
@@ -362,10 +364,16 @@ impl Removal<'_> {
 
     fn restore_sequences(&mut self, tx: &mut OpenRollback<'_>) -> Result<(), Stop> {
         for made in self.made.iter().filter(|made| made.kind == MadeKind::Sequence) {
-            let columns = self.job.target.tables.values().flat_map(|table| &table.columns);
-            let sequence = columns.filter_map(|c| c.sequence.as_ref()).find(|s| s.name == made.object);
-            let restored = match sequence {
-                Some(sequence) => tx.restore_sequence(made, sequence)?,
+            let Job { target, plan, .. } = self.job;
+            let columns = target.tables.values().flat_map(|table| &table.columns);
+            let of_schema = target.sequences.values().map(|s| &s.sequence);
+            let assigned = plan.sequences.iter().find(|s| s.sequence.name == made.object);
+            let mut known = columns.filter_map(|c| c.sequence.as_ref()).chain(of_schema);
+            let restored = match known.find(|s| s.name == made.object) {
+                Some(sequence) => {
+                    let columns = assigned.map(|s| s.columns.as_slice()).unwrap_or_default();
+                    tx.restore_sequence(made, RunSequence { sequence, schema: &plan.schema, columns })?
+                }
                 None => SequenceRollback::Kept("no column draws from it any more"),
             };
             if restored == SequenceRollback::UsedSince {

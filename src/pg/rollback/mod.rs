@@ -12,5 +12,5 @@ mod transaction;
 
 pub use indexes::RollbackIndex;
 pub use rows::{BlockingReference, OwnerRollback, StagedRows};
-pub use sequences::SequenceRollback;
+pub use sequences::{RunSequence, SequenceRollback};
 pub use transaction::{OpenRollback, RollbackStart};

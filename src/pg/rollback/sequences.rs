@@ -7,6 +7,8 @@ use crate::model::ledger::Made;
 use crate::model::schema::Sequence;
 use crate::pg::error::{Doing, ServerError};
 use crate::pg::row::RowValues;
+use crate::pg::sequence::furthest_number;
+use crate::plan::CountedColumn;
 
 const READING: &str = "reading a sequence";
 
@@ -21,6 +23,17 @@ pub enum SequenceRollback {
     UsedSince,
 }
 
+/// A sequence and the columns that it numbers although they do not name it.
+#[derive(Clone, Copy)]
+pub struct RunSequence<'a> {
+    /// The sequence.
+    pub sequence: &'a Sequence,
+    /// The schema of the columns.
+    pub schema: &'a str,
+    /// The columns.
+    pub columns: &'a [CountedColumn],
+}
+
 /// The number of values that the server logs in advance: a crash leaves a sequence that much further (SEQ_LOG_VALS in the
 /// server's source).
 const LOGGED_AHEAD: i64 = 32;
@@ -31,15 +44,16 @@ impl OpenRollback<'_> {
     ///
     /// # Errors
     /// If the server refuses or the connection is lost.
-    pub fn restore_sequence(&mut self, made: &Made, sequence: &Sequence) -> Result<SequenceRollback, ServerError> {
-        let outcome = self.restored(made, sequence)?;
+    pub fn restore_sequence(&mut self, made: &Made, of: RunSequence<'_>) -> Result<SequenceRollback, ServerError> {
+        let outcome = self.restored(made, of)?;
         if outcome == SequenceRollback::Restored {
             self.forget_made("sequence", Some(&made.object))?;
         }
         Ok(outcome)
     }
 
-    fn restored(&mut self, made: &Made, sequence: &Sequence) -> Result<SequenceRollback, ServerError> {
+    fn restored(&mut self, made: &Made, of: RunSequence<'_>) -> Result<SequenceRollback, ServerError> {
+        let sequence = of.sequence;
         let sql = format!(
             "SELECT last_value, last_value || ',' || is_called, log_cnt, \
              (SELECT pg_catalog.pg_has_role(relowner, 'USAGE') FROM pg_catalog.pg_class WHERE oid = $1::text::regclass) \
@@ -62,7 +76,7 @@ impl OpenRollback<'_> {
         let Some(next) = next.filter(|next| (sequence.min..=sequence.max).contains(next)) else {
             return Ok(SequenceRollback::Kept("it was exhausted"));
         };
-        match self.is_taken(sequence, next)? {
+        match self.is_taken(of, next)? {
             None => return Ok(SequenceRollback::Kept("a column that draws from it could not be read")),
             Some(true) => return Ok(SequenceRollback::Kept("existing rows may have their ids from it")),
             Some(false) => {}
@@ -77,17 +91,21 @@ impl OpenRollback<'_> {
 
     /// Returns true if a row has an id that the sequence would hand out again, in any table that draws from it. `None` if
     /// a table cannot be read.
-    fn is_taken(&mut self, sequence: &Sequence, next: i64) -> Result<Option<bool>, ServerError> {
+    fn is_taken(&mut self, of: RunSequence<'_>, next: i64) -> Result<Option<bool>, ServerError> {
+        let RunSequence { sequence, schema, columns } = of;
         let (furthest, beyond) = if sequence.increment < 0 { ("min", "<=") } else { ("max", ">=") };
+        let mut numbers: Vec<String> =
+            columns.iter().map(|column| furthest_number(schema, column, sequence.increment)).collect();
         let sql = include_str!("../sql/columns_of_sequence.sql");
         for row in self.tx.query(sql, &[&sequence.name]).doing(READING)? {
             let (table, column, can_be_read): (String, String, bool) = (row.value(0)?, row.value(1)?, row.value(2)?);
             if !can_be_read {
                 return Ok(None);
             }
-            let sql = format!(
-                "SELECT coalesce(pg_catalog.{furthest}({column}) OPERATOR(pg_catalog.{beyond}) {next}, false) FROM {table}"
-            );
+            numbers.push(format!("(SELECT pg_catalog.{furthest}({column}) FROM {table})"));
+        }
+        for number in numbers {
+            let sql = format!("SELECT coalesce({number} OPERATOR(pg_catalog.{beyond}) {next}, false)");
             let path = &self.application_path;
             if path.reading(&mut self.tx, |tx| tx.query_one(&sql, &[]).doing(READING))?.value(0)? {
                 return Ok(Some(true));
