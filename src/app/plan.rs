@@ -113,6 +113,7 @@ pub fn make(
     let env = m.env();
     let owner = m.owner_flag();
     let now = inputs::now_text(mapping, run.map_or(m.world().now_micros(), |r| r.judged.now));
+    let empty = source.tables_without_rows().map_err(Failure::refused)?;
     let mut inputs = Inputs {
         source: source.schema(),
         sql: &BTreeMap::new(),
@@ -123,6 +124,7 @@ pub fn make(
         now: &now,
         detachable: &facts.detachable,
         detaching: detaching(m),
+        empty: &empty,
         held: &facts.held,
         purpose: facts.purpose,
     };
@@ -235,7 +237,10 @@ fn catalog(
     if let Some(ledger) = ledger {
         migrate::indexes::detach::as_if_back(&mut target, &ledger.detached);
     }
-    let detachable = session.detachable(&target.schema, &loaded(m, &target))?;
+    let mut detachable = session.detachable(&target.schema, &loaded(m, &target))?;
+    if let Some(ledger) = ledger {
+        migrate::indexes::detach::as_if_detachable(&mut detachable, &ledger.detached);
+    }
     let run = ledger.and_then(|ledger| ledger.run.as_ref()).filter(|run| {
         // A run that still writes needs the tables as they are.
         matches!(m.activity(), Activity::Verification | Activity::Rollback) || run.state == RunState::Done

@@ -9,12 +9,20 @@
 
 use postgres::Transaction;
 
+use super::deferred::defer_sql;
 use super::error::{Doing, ServerError};
 use super::session::{ApplicationPath, LedgerSchema, Prepared, Session};
 use crate::model::key::Key;
 use crate::model::ledger::Sums;
+use crate::plan::CircleKey;
 
 const WRITING: &str = "writing a batch";
+
+/// Inserts the ledger's row of a batch, unless the run was taken over. It also runs under the application's search path.
+const BEGIN: &str = "WITH mine AS (SELECT run FROM :ledger.run WHERE (run, epoch, state) OPERATOR(pg_catalog.=) ($1, $2, 'Running') FOR SHARE) \
+                     INSERT INTO :ledger.batch (run, load, part, batch) SELECT run, $3, $4, $5 FROM mine \
+                     WHERE CASE WHEN $6 THEN true ELSE pg_catalog.set_config('synchronous_commit', 'off', true) IS NOT NULL END \
+                     AND pg_catalog.set_config('search_path', $7, true) IS NOT NULL";
 
 /// The batch's key in the ledger.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,13 +89,9 @@ impl Session {
     /// # Errors
     /// If the server refuses or the connection is lost.
     pub fn begin_batch(&mut self, id: &BatchId<'_>, last_of_part: bool) -> Result<BatchStart<'_>, ServerError> {
-        const SQL: &str = "WITH mine AS (SELECT run FROM :ledger.run WHERE run = $1 AND epoch = $2 AND state = 'Running' FOR SHARE) \
-                           INSERT INTO :ledger.batch (run, load, part, batch) SELECT run, $3, $4, $5 FROM mine \
-                           WHERE CASE WHEN $6 THEN true ELSE set_config('synchronous_commit', 'off', true) IS NOT NULL END \
-                           AND set_config('search_path', $7, true) IS NOT NULL";
         let Session { client, prepared, ledger, application_path, .. } = self;
         let mut tx = client.transaction().doing(WRITING)?;
-        let sql = prepared.get(&mut tx, &ledger.sql(SQL)).doing(WRITING)?;
+        let sql = prepared.get(&mut tx, &ledger.sql(BEGIN)).doing(WRITING)?;
         let path = &application_path.path;
         match tx.execute(&sql, &[&id.run, &id.epoch, &id.load, &id.part, &id.batch, &last_of_part, path]).doing(WRITING)
         {
@@ -108,6 +112,31 @@ impl Session {
 }
 
 impl OpenBatch<'_> {
+    /// Begins the next batch in the same transaction, possibly of another load, with its ledger row.
+    ///
+    /// # Errors
+    /// If the server refuses or the connection is lost.
+    pub fn begin_next(&mut self, id: &BatchId<'_>) -> Result<(), ServerError> {
+        if std::mem::take(&mut self.staged) {
+            self.tx.batch_execute("DROP TABLE pg_temp.migrate_piece").doing(WRITING)?;
+        }
+        let sql = self.prepared.get(&mut self.tx, &self.ledger.sql(BEGIN)).doing(WRITING)?;
+        let path = &self.application_path.path;
+        self.tx.execute(&sql, &[&id.run, &id.epoch, &id.load, &id.part, &id.batch, &true, path]).doing(WRITING)?;
+        Ok(())
+    }
+
+    /// Defers the checks of foreign keys until [`OpenBatch::check_deferred`].
+    ///
+    /// # Errors
+    /// If one of them is not deferrable, or the connection is lost.
+    pub fn defer(&mut self, schema: &str, keys: &[CircleKey]) -> Result<(), ServerError> {
+        if keys.is_empty() {
+            return Ok(());
+        }
+        self.tx.batch_execute(&defer_sql(schema, keys)).doing(WRITING)
+    }
+
     /// Draws `count` ids from a sequence.
     ///
     /// # Errors
@@ -194,6 +223,23 @@ impl OpenBatch<'_> {
     /// If the server refuses. If the connection is lost: then the batch may be committed or not, and only
     /// [`Session::begin_batch`] with the same number can tell.
     pub fn commit(mut self, id: &BatchId<'_>, end: &BatchEnd<'_>) -> Result<(), ServerError> {
+        self.complete(id, end)?;
+        self.commit_batches()
+    }
+
+    /// Commits all batches of the transaction, each of which is complete.
+    ///
+    /// # Errors
+    /// If the server refuses, or the connection is lost: see [`OpenBatch::commit`].
+    pub fn commit_batches(self) -> Result<(), ServerError> {
+        self.tx.commit().doing("committing a batch")
+    }
+
+    /// Completes the ledger's row of a batch.
+    ///
+    /// # Errors
+    /// If the server refuses or the connection is lost.
+    pub fn complete(&mut self, id: &BatchId<'_>, end: &BatchEnd<'_>) -> Result<(), ServerError> {
         const SQL: &str = "WITH ended AS (UPDATE :ledger.part SET done = true \
                    WHERE $15 AND (run, load, part) OPERATOR(pg_catalog.=) ($1, $2, $3)) \
                    UPDATE :ledger.batch SET first_key = $5, last_key = $6, read = $7, written = $8, skipped = $9, faults = $10, \
@@ -230,6 +276,6 @@ impl OpenBatch<'_> {
                 ],
             )
             .doing(WRITING)?;
-        self.tx.commit().doing("committing a batch")
+        Ok(())
     }
 }

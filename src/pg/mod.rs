@@ -8,6 +8,7 @@ mod catalog;
 pub mod conditions;
 pub mod connect;
 pub mod copy;
+mod deferred;
 pub mod detach;
 mod equality;
 mod error;

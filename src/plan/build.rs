@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crate::mapping::{Load, Mapping};
 use crate::model::ident::did_you_mean;
 use crate::model::record::{Refusal, Warning};
-use crate::model::schema::{TargetSchema, TargetTable};
+use crate::model::schema::{Detachable, TargetSchema, TargetTable};
 
 use super::free_sequences::Assigner;
 use super::order::Order;
@@ -43,7 +43,9 @@ pub fn build(mapping: &Mapping, inputs: &Inputs<'_>) -> Result<Plan, (Vec<Refusa
     if !findings.refusals.is_empty() {
         return Err((findings.refusals, findings.warnings));
     }
-    let detach = detach::detach(&parts.loads, inputs.source, &target, inputs.detachable, inputs.detaching);
+    let context = Context { mapping, inputs, target: &target };
+    let opens = |object: &Detachable| parts.order.circles.iter().any(|circle| circle.detaches(object));
+    let detach = detach::detach(context, &parts.loads, &opens);
     Ok(Plan {
         name: mapping.name.clone(),
         schema: target.schema.clone(),
@@ -51,6 +53,7 @@ pub fn build(mapping: &Mapping, inputs: &Inputs<'_>) -> Result<Plan, (Vec<Refusa
         loads: parts.loads,
         order: parts.order.nodes,
         after: parts.order.after,
+        circles: parts.order.circles,
         classes: parts.classes,
         paths: parts.paths,
         shifts: parts.shifts,
@@ -110,7 +113,7 @@ fn parts(context: Context<'_>, held: &[HeldTable], findings: &mut PlanFindings) 
         sequences: &sequences,
     };
     rights::refuse(&asker, inputs.purpose, findings);
-    let order = order::order(&loads, owner.as_ref(), target, findings);
+    let order = order::order(context, &loads, owner.as_ref(), findings);
     PlanParts { owner, loads, order, classes, paths, shifts, sequences, left }
 }
 

@@ -1,11 +1,12 @@
 //! Loading: the schedule of the lanes, the parts of a load, its batches.
 //!
 //! `schedule` gives tasks to lanes, `part` starts a load and picks the way of writing: `batch_by_batch` or
-//! `single_transaction`. Both write through a `loader`, which gathers batches, and `send`, which sends one batch with COPY.
+//! `single_transaction`. `circle` writes several loads in one transaction. All write through a `loader`, which gathers batches, and `send`, which sends one batch with COPY.
 //! `bisect` finds the rows that the server refuses, and `fault_policy` decides whether the run may continue without them.
 
 mod batch_by_batch;
 mod bisect;
+mod circle;
 mod fault_policy;
 mod lane;
 mod loader;

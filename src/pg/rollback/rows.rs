@@ -7,6 +7,7 @@ use crate::model::ident::{qualified, quoted, quoted_list};
 use crate::pg::copy::{CopyTarget, copy_rows};
 use crate::pg::equality::Equality;
 use crate::pg::error::{Doing, ServerError};
+use crate::plan::CircleKey;
 
 const REFERENCING: &str = include_str!("../sql/referencing_keys.sql");
 
@@ -22,6 +23,8 @@ pub struct StagedRows<'a> {
     pub key: &'a [String],
     /// Rows are sent as text.
     pub as_text: bool,
+    /// Foreign keys that are checked after all rows are removed.
+    pub deferred: &'a [CircleKey],
     /// The transactions that may have written the rows last; `None` if key and columns identify the rows completely.
     pub transactions: Option<&'a [String]>,
 }
@@ -105,6 +108,10 @@ impl OpenRollback<'_> {
         let equality = Equality::read(&mut self.tx, staged.schema, staged.table)?;
         for row in self.tx.query(REFERENCING, &[&staged.schema, &staged.table]).doing(ROLLING_BACK)? {
             let key = ReferencingKey::read(&row, &equality);
+            let is_deferred = |by: &CircleKey| by.name == key.name && qualified(staged.schema, &by.table) == key.child;
+            if staged.deferred.iter().any(is_deferred) {
+                continue;
+            }
             let not_ours = if key.to_itself {
                 format!(
                     " AND NOT EXISTS (SELECT FROM pg_temp.migrate_ours o WHERE {})",
