@@ -3,6 +3,7 @@
 //! `tests/run.sh` runs them, and installs what they need where it is missing.
 
 mod applications;
+mod cases;
 mod chaos;
 mod cli;
 mod connect;

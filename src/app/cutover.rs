@@ -198,6 +198,8 @@ fn try_write(
     let PreparedRun { run, settled, sizes, quarantined, is_untouched } = prepared;
     if *is_untouched {
         detach(m, session, planned, run, sizes)?;
+    } else {
+        migrate::indexes::detach::require_open(&m.reconnect(), session, planned.plan, run)?;
     }
     migrate::existing::replace::remove(&m.reconnect(), session, planned.plan, run)?;
     let job = Job { quarantined: (*quarantined).into(), ..m.job(planned, settled, sizes) };
@@ -234,6 +236,7 @@ fn detach(
         .retrying(session, |session| Ok(migrate::existing::replace::blocking_keys(session, plan, run)?))?;
     let request = migrate::indexes::detach::DetachRequest {
         detach: &plan.detach,
+        circles: &plan.circles,
         blocking: &blocking,
         target,
         how: plan::detaching(m),

@@ -120,6 +120,7 @@ pub fn look(m: &Migration<'_>, source: &Source, session: &mut Session) -> Result
     };
     let loaded = loaded(m, &target);
     detachable.retain(|object| loaded.contains(&object.table));
+    migrate::indexes::detach::as_if_detachable(&mut detachable, &ledger.detached);
     before_the_run(m, &mut target, &ledger);
     let matches = plan::with_matches(mapping, source.schema(), &target);
     let asked = plan::expressions(&matches.mapping, &target);
@@ -150,6 +151,7 @@ pub fn make(
     let env = m.env();
     let owner = m.owner_flag();
     let now = inputs::now_text(mapping, run.map_or(m.world().now_micros(), |r| r.judged.now));
+    let empty = source.tables_without_rows().map_err(Failure::refused)?;
     let mut inputs = Inputs {
         source: source.schema(),
         sql: &BTreeMap::new(),
@@ -160,6 +162,7 @@ pub fn make(
         now: &now,
         detachable: &found.detachable,
         detaching: detaching(m),
+        empty: &empty,
         held: &found.held,
         purpose: purpose(m, &found.ledger),
     };

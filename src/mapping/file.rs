@@ -25,6 +25,8 @@ pub struct Mapping {
     pub defaults: Defaults,
     /// `[leave]`: tables and columns that stay in the source.
     pub leave: Vec<LeaveEntry>,
+    /// `[sequences]`
+    pub sequences: Vec<SequenceEntry>,
     /// `[load.*]` in the order of the file.
     pub loads: Vec<Load>,
     /// The line of each key in the file.
@@ -40,6 +42,16 @@ pub struct LeaveEntry {
     pub column: Option<String>,
     /// The reason why it stays in the source.
     pub reason: String,
+}
+
+/// One entry of `[sequences]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SequenceEntry {
+    /// The sequence's name.
+    pub name: String,
+    /// The columns whose values it issues, each as `table.column`, or as `-table.column` if the column holds the negative of
+    /// the issued number. None: it issues no value of a loaded row.
+    pub columns: Vec<String>,
 }
 
 /// `[source]`
@@ -287,6 +299,19 @@ pub(super) fn read_from(value: toml::Value) -> Result<RowsFrom, (String, String)
         Some((key, _)) => expected(&format!(".{key}")),
         None => expected(""),
     }
+}
+
+/// Reads the columns of one entry of `[sequences]`.
+pub(super) fn read_sequence(value: toml::Value) -> Result<Vec<String>, String> {
+    let columns = match value {
+        toml::Value::Boolean(false) => return Ok(Vec::new()),
+        toml::Value::String(column) => Some(vec![column]),
+        toml::Value::Array(columns) => columns.into_iter().map(|c| c.as_str().map(str::to_owned)).collect(),
+        _ => None,
+    };
+    columns
+        .filter(|columns| !columns.is_empty())
+        .ok_or_else(|| "a sequence is \"table.column\", a list of them, or false".to_owned())
 }
 
 /// Reads `owner` of a load.

@@ -12,7 +12,8 @@ use super::file::{DefaultsKeys, LoadKeys, OwnerSection, SourceSection, TargetSec
 pub(super) const WIDE: [&str; 5] = ["round", "trim", "zone", "strip_nul", "charset"];
 
 /// The sections of the file.
-pub(super) const TOP: [&str; 8] = ["format", "name", "source", "target", "owner", "defaults", "leave", "load"];
+pub(super) const TOP: [&str; 9] =
+    ["format", "name", "source", "target", "owner", "defaults", "leave", "sequences", "load"];
 
 /// Returns the keys that are valid at a place of the file, such as `owner` or `load.x.columns.y`.
 pub(super) fn at(path: &[String]) -> Vec<&'static str> {

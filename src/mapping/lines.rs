@@ -14,7 +14,7 @@ impl KeyLines {
 
     /// Returns a place as messages print it: with its line if it is a place of the file.
     pub fn shown(&self, place: &str) -> String {
-        let sections = ["load.", "owner.", "defaults.", "leave."];
+        let sections = ["load.", "owner.", "defaults.", "leave.", "sequences."];
         let is_of_file =
             sections.iter().any(|s| place.starts_with(s)) || ["source.zone", "target.schema"].contains(&place);
         match self.of(place).filter(|_| is_of_file) {

@@ -12,8 +12,8 @@ mod value;
 
 pub use column::{FeedRule, LookupRule, MappedColumn, MissingRule, Modifiers, OneOrMore, StepRule, Switch};
 pub use file::{
-    Defaults, LeaveEntry, Load, Mapping, OnFault, OwnerRule, OwnerSection, RowsFrom, SourceSection, TargetSection,
-    Unlisted, VersionRule,
+    Defaults, LeaveEntry, Load, Mapping, OnFault, OwnerRule, OwnerSection, RowsFrom, SequenceEntry, SourceSection,
+    TargetSection, Unlisted, VersionRule,
 };
 pub use keys::keys_of_the_language;
 pub use lines::KeyLines;

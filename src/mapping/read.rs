@@ -8,7 +8,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::column::{FeedKeys, FeedRule, MappedColumn, Modifiers};
-use super::file::{self, Defaults, DefaultsKeys, LeaveEntry, Load, LoadKeys, Mapping};
+use super::file::{self, Defaults, DefaultsKeys, LeaveEntry, Load, LoadKeys, Mapping, SequenceEntry};
 use super::keys;
 use super::lines::KeyLines;
 use crate::model::ident::did_you_mean;
@@ -211,6 +211,7 @@ impl<'t> FileReader<'t> {
         let owner = section("owner");
         let defaults = section("defaults");
         let leave = section("leave");
+        let sequences = section("sequences");
         let loads = section("load");
         Mapping {
             name,
@@ -221,6 +222,7 @@ impl<'t> FileReader<'t> {
             owner: owner.and_then(|(p, v)| self.value::<Option<file::OwnerSection>>(&p, v)),
             defaults: defaults.map(|(p, v)| self.defaults(&p, v)).unwrap_or_default(),
             leave: leave.map(|(p, v)| self.leave(&p, v)).unwrap_or_default(),
+            sequences: sequences.map(|(p, v)| self.sequences(&p, v)).unwrap_or_default(),
             loads: loads.map(|(p, v)| self.loads(&p, v)).unwrap_or_default(),
             lines: KeyLines::default(),
         }
@@ -279,6 +281,17 @@ impl<'t> FileReader<'t> {
             self.problem(&path.join("."), "needs a reason in words: write why it stays in the source");
         }
         reason
+    }
+
+    fn sequences(&mut self, path: &[String], value: Spanned<DeValue<'t>>) -> Vec<SequenceEntry> {
+        let mut sequences = Vec::new();
+        for (name, value) in self.table(path, value) {
+            let path = below(path, &name);
+            let value: Option<toml::Value> = self.value(&path, value);
+            let columns = self.accept(&path, value.map(file::read_sequence));
+            sequences.push(SequenceEntry { name, columns });
+        }
+        sequences
     }
 
     fn loads(&mut self, path: &[String], value: Spanned<DeValue<'t>>) -> Vec<Load> {

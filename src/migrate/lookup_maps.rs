@@ -9,7 +9,7 @@ use crate::convert::lookup::{LookupMap, MOST_BYTES, MapBuilder};
 use crate::convert::row::{Maps, Notes, RowEncoder};
 use crate::event::Event;
 use crate::job::{Job, Stop};
-use crate::migrate::rows::quarantine::Quarantine;
+use crate::migrate::rows::quarantine::{Quarantine, RefusedPlaces};
 use crate::model::hex::hex;
 use crate::model::ident::quoted;
 use crate::model::ledger::{Made, MadeKind, Run};
@@ -27,9 +27,11 @@ use crate::plan::{ColumnPlan, Feed, LoadPlan, LookupPlan, Plan};
 pub fn read(job: &Job<'_>, session: &mut Session, run: &Run, load: &LoadPlan, settled: &Settled) -> Result<Maps, Stop> {
     let mut maps = Maps::new();
     let reader = MapReader { plan: job.plan, settled, seed: run.seed };
+    let refused = RefusedPlaces::new();
+    let quarantine = Quarantine { job, run, refused: &refused };
     for fed in FedByLookup::of(load) {
         let mut builder = reader.begin(session, &fed)?;
-        add_quarantined(&Quarantine { job, run }, session, fed.lookup, settled, &mut builder)?;
+        add_quarantined(&quarantine, session, fed.lookup, settled, &mut builder)?;
         let map = reader.finish(builder, &fed)?;
         let place = fed.place();
         let digest = hex(&map.digest.to_bytes());

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::cell::StorageClass;
 use super::fault::Reason;
 
-pub use kind::{Activity, CheckKind, CommandKind, StepKind};
+pub use kind::{Activity, CheckKind, CommandKind, NumberedBy, StepKind};
 pub use time::{LaneSpan, RetryRecord, StepRecord};
 
 /// Most faults that a report lists. The fault file has all of them.
@@ -223,8 +223,10 @@ pub struct OwnerRows {
 pub struct SequenceRecord {
     /// `schema.name`
     pub sequence: String,
-    /// `table.column`
+    /// `table.column`; several, separated by commas; empty if it numbers no column of a load.
     pub column: String,
+    /// The origin of the knowledge that it numbers the column.
+    pub by: NumberedBy,
     /// Highest value in the column (lowest, for a descending sequence).
     pub max: Option<i64>,
     /// The next value of the sequence.

@@ -133,6 +133,9 @@ pub struct TargetSchema {
     pub views: Vec<String>,
     /// `server_version_num`.
     pub version: u32,
+    /// Every sequence of the schema, by its name.
+    #[serde(skip)]
+    pub sequences: BTreeMap<String, SchemaSequence>,
     /// The database's encoding as the server writes it, such as `UTF8`; empty without a server.
     #[serde(skip)]
     pub encoding: String,
@@ -277,6 +280,15 @@ pub struct Sequence {
     pub max: i64,
     /// True if the column owns the sequence.
     pub owned: bool,
+}
+
+/// A sequence of the schema.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SchemaSequence {
+    /// The sequence.
+    pub sequence: Sequence,
+    /// True if no column owns it and no default draws from it.
+    pub is_free: bool,
 }
 
 /// A unique key of the target.

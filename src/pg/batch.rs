@@ -8,12 +8,14 @@
 //! function, operator and type with its schema, or runs through `ApplicationPath::leave_for`.
 
 use super::client::{Parameter, Pipeline, Reply, Transaction};
+use super::deferred::defer_sql;
 use super::error::{Doing, ServerError};
 use super::row::RowValues;
 use super::session::{ApplicationPath, LedgerSchema, Prepared, Session};
 use crate::model::ident::{literal, quoted};
 use crate::model::key::Key;
 use crate::model::ledger::Sums;
+use crate::plan::CircleKey;
 
 const WRITING: &str = "writing a batch";
 
@@ -110,19 +112,50 @@ impl BatchId<'_> {
     /// The script that begins a transaction, inserts the ledger's row and sets the application's search path. One message, so
     /// that nothing after a refused `BEGIN` runs. Its last statement changes no row if the run was taken over.
     pub(super) fn begin(&self, ledger: &LedgerSchema, path: &ApplicationPath, last_of_part: bool) -> String {
+        format!("START TRANSACTION; {}", self.insert(ledger, path, last_of_part))
+    }
+
+    /// The statement that inserts the ledger's row. It also runs under the application's search path.
+    fn insert(&self, ledger: &LedgerSchema, path: &ApplicationPath, last_of_part: bool) -> String {
         let BatchId { run, epoch, load, part, batch } = self;
         let (ledger, load, path) = (quoted(&ledger.schema), literal(load), literal(&path.path));
-        let lazily = if last_of_part { "" } else { "set_config('synchronous_commit', 'off', true) IS NOT NULL AND " };
+        let lazily = match last_of_part {
+            true => "",
+            false => "pg_catalog.set_config('synchronous_commit', 'off', true) IS NOT NULL AND ",
+        };
         format!(
-            "START TRANSACTION; \
-             WITH mine AS (SELECT run FROM {ledger}.run WHERE run = {run} AND epoch = {epoch} AND state = 'Running' FOR SHARE) \
+            "WITH mine AS (SELECT run FROM {ledger}.run \
+             WHERE (run, epoch, state) OPERATOR(pg_catalog.=) ({run}, {epoch}, 'Running') FOR SHARE) \
              INSERT INTO {ledger}.batch (run, load, part, batch) SELECT run, {load}, {part}, {batch} FROM mine \
-             WHERE {lazily}set_config('search_path', {path}, true) IS NOT NULL"
+             WHERE {lazily}pg_catalog.set_config('search_path', {path}, true) IS NOT NULL"
         )
     }
 }
 
 impl OpenBatch<'_> {
+    /// Begins the next batch in the same transaction, possibly of another load, with its ledger row.
+    ///
+    /// # Errors
+    /// If the server refuses or the connection is lost.
+    pub fn begin_next(&mut self, id: &BatchId<'_>) -> Result<(), ServerError> {
+        if std::mem::take(&mut self.staged) {
+            self.tx.batch_execute("DROP TABLE pg_temp.migrate_piece").doing(WRITING)?;
+        }
+        self.tx.batch_execute(&id.insert(self.ledger, self.application_path, true)).doing(WRITING)?;
+        Ok(())
+    }
+
+    /// Defers the checks of foreign keys until [`OpenBatch::check_deferred`].
+    ///
+    /// # Errors
+    /// If one of them is not deferrable, or the connection is lost.
+    pub fn defer(&mut self, schema: &str, keys: &[CircleKey]) -> Result<(), ServerError> {
+        if keys.is_empty() {
+            return Ok(());
+        }
+        self.tx.batch_execute(&defer_sql(schema, keys)).doing(WRITING)
+    }
+
     /// Draws `count` ids from a sequence.
     ///
     /// # Errors
@@ -217,6 +250,24 @@ impl OpenBatch<'_> {
             reply.doing(doing)?;
         }
         Ok(())
+    }
+
+    /// Completes the ledger's row of a batch. Others follow in the same transaction.
+    ///
+    /// # Errors
+    /// If the server refuses or the connection is lost.
+    pub fn complete(&mut self, id: &BatchId<'_>, end: &BatchEnd<'_>) -> Result<(), ServerError> {
+        let record = end.record()?;
+        self.tx.execute(&record.sql(self.ledger, "$8"), &record.parameters(id)).doing(WRITING)?;
+        Ok(())
+    }
+
+    /// Commits all batches of the transaction, each of which is complete.
+    ///
+    /// # Errors
+    /// If the server refuses, or the connection is lost: see [`OpenBatch::commit`].
+    pub fn commit_batches(self) -> Result<(), ServerError> {
+        self.tx.commit().doing("committing a batch")
     }
 }
 

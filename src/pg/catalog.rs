@@ -1,6 +1,6 @@
 //! The target's catalogue as a [`TargetSchema`]: a fixed number of queries for any number of tables, sent together.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use postgres::Row;
 
@@ -15,7 +15,9 @@ use super::types::TypeTable;
 use super::{detach, rights};
 use crate::model::ident::qualified;
 use crate::model::pgtype::Kind;
-use crate::model::schema::{Detachable, ForeignKey, Sequence, TargetColumn, TargetSchema, TargetTable, TargetUnique};
+use crate::model::schema::{
+    Detachable, ForeignKey, SchemaSequence, Sequence, TargetColumn, TargetSchema, TargetTable, TargetUnique,
+};
 
 const READING: &str = "reading the target's catalogue";
 
@@ -49,6 +51,7 @@ impl Session {
             TypeTable::query(&schema, &no_types),
             of_schema(include_str!("sql/columns.sql")),
             of_schema(include_str!("sql/sequences.sql")),
+            of_schema(include_str!("sql/schema_sequences.sql")),
             of_schema(include_str!("sql/unique_keys.sql")),
             of_schema(include_str!("sql/constraints.sql")),
             of_schema(include_str!("sql/enabled_triggers.sql")),
@@ -65,6 +68,7 @@ impl Session {
             types,
             columns,
             sequences,
+            of_schema,
             unique,
             constraints,
             triggers,
@@ -76,7 +80,7 @@ impl Session {
         ] = answers;
         let types = TypeTable::of_rows(&types, self)?;
         let mut found = TablesByOid::of_rows(schema, &columns, &types)?;
-        found.add_sequences(&sequences)?;
+        found.add_sequences(&sequences, &of_schema)?;
         found.add_constraints(&unique, &constraints, &triggers)?;
         let mut target = TargetSchema { rights: rights::of_rows(lacking)?, ..found.target };
         if let Some(row) = server.first() {
@@ -186,7 +190,14 @@ impl TablesByOid {
         Ok(name.and_then(|name| self.target.tables.get_mut(name)))
     }
 
-    fn add_sequences(&mut self, rows: &[Row]) -> Result<(), ServerError> {
+    fn add_sequences(&mut self, rows: &[Row], of_schema: &[Row]) -> Result<(), ServerError> {
+        // A default that names its sequence as text has no dependency in the catalogue.
+        let named: HashSet<String> = rows.iter().map(|row| row.value("name")).collect::<Result<_, _>>()?;
+        for row in of_schema {
+            let sequence = sequence_of(row)?;
+            let is_free = row.value("is_free")? && !named.contains(&sequence.name);
+            self.target.sequences.insert(row.value("plain")?, SchemaSequence { sequence, is_free });
+        }
         for row in rows {
             let Some(name) = self.columns.get(&(row.value("table_oid")?, row.value("column_no")?)).cloned() else {
                 continue;
@@ -199,14 +210,7 @@ impl TablesByOid {
                 continue;
             }
             // The sequence that the default draws from comes last and replaces the others.
-            column.sequence = Some(Sequence {
-                name: row.value("name")?,
-                increment: row.value("increment")?,
-                start: row.value("start")?,
-                min: row.value("min")?,
-                max: row.value("max")?,
-                owned: row.value("owned")?,
-            });
+            column.sequence = Some(Sequence { owned: row.value("owned")?, ..sequence_of(row)? });
         }
         Ok(())
     }
@@ -279,5 +283,16 @@ fn foreign(row: &Row) -> Result<ForeignKey, ServerError> {
         deferrable: row.value("deferrable")?,
         match_full: row.value("match_full")?,
         is_enforced: row.value("is_enforced")?,
+    })
+}
+
+fn sequence_of(row: &Row) -> Result<Sequence, ServerError> {
+    Ok(Sequence {
+        name: row.value("name")?,
+        increment: row.value("increment")?,
+        start: row.value("start")?,
+        min: row.value("min")?,
+        max: row.value("max")?,
+        owned: false,
     })
 }

@@ -44,6 +44,21 @@ pub struct Detached {
 }
 
 impl Detached {
+    /// An object that is attached and that no run detached, as it would be recorded. `None` if no statement reattaches it.
+    pub fn attached(schema: &str, object: &Detachable) -> Option<Detached> {
+        let recorded = Recorded { schema, table: &object.table, object: &object.object, kind: object.kind };
+        Some(Detached {
+            no: 0,
+            table: object.table.clone(),
+            object: object.object.clone(),
+            kind: object.kind,
+            reattach_sql: ReattachSql::read(&recorded, object.reattach_sql.clone())?,
+            steps: 0,
+            shape: String::new(),
+            reattached: false,
+        })
+    }
+
     /// The operation that reattaches the object.
     pub(super) fn reattaching(&self) -> Operation {
         Operation::Reattach { object: self.object.clone(), table: self.table.clone() }

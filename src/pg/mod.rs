@@ -9,6 +9,7 @@ mod client;
 pub mod conditions;
 pub mod connect;
 pub mod copy;
+mod deferred;
 pub mod detach;
 pub mod direct_batch;
 mod equality;

@@ -11,6 +11,7 @@ use super::session::Session;
 use crate::model::ident::{qualified, quoted};
 use crate::model::ledger::Run;
 use crate::model::schema::Sequence;
+use crate::plan::CountedColumn;
 use crate::plan::sequences::{PlannedSequence, SequenceState};
 
 const SETTING: &str = "setting a sequence";
@@ -18,13 +19,10 @@ const SETTING: &str = "setting a sequence";
 /// The query for the state of each sequence and its column. `None` without sequences.
 pub(super) fn states_query<'q>(schema: &str, planned: &[PlannedSequence]) -> Option<TypedQuery<'q>> {
     let state = |(n, planned): (usize, &PlannedSequence)| {
-        let furthest = if planned.sequence.increment < 0 { "min" } else { "max" };
-        format!(
-            "SELECT {n}, (SELECT pg_catalog.{furthest}({column})::pg_catalog.int8 FROM {}), last_value, is_called FROM {}",
-            qualified(schema, &planned.table),
-            planned.sequence.name,
-            column = quoted(&planned.column)
-        )
+        let Sequence { name, increment, .. } = &planned.sequence;
+        let columns: Vec<String> = planned.columns.iter().map(|c| furthest_number(schema, c, *increment)).collect();
+        let furthest = if *increment < 0 { "LEAST" } else { "GREATEST" };
+        format!("SELECT {n}, {furthest}({}), last_value, is_called FROM {name}", columns.join(", "))
     };
     let states: Vec<String> = planned.iter().enumerate().map(state).collect();
     let sql = format!("{} ORDER BY 1", states.join(" UNION ALL "));
@@ -54,7 +52,7 @@ impl Session {
         rows.first().map_or_else(|| Ok(Vec::new()), |row| row.value(0))
     }
 
-    /// Reads the state of a sequence and its column.
+    /// Reads the state of a sequence and its columns.
     ///
     /// # Errors
     /// If the server refuses or the connection is lost.
@@ -152,4 +150,21 @@ fn note_end(name: &str) -> String {
         "WITH {MINE} UPDATE :ledger.made SET became = (SELECT last_value::text FROM {name}) FROM mine \
          WHERE made.run = mine.run AND kind = 'sequence' AND object = $3"
     )
+}
+
+/// Returns the query of the number in a column that is furthest in the direction of a sequence.
+pub(super) fn furthest_number(schema: &str, column: &CountedColumn, increment: i64) -> String {
+    let CountedColumn { table, column, negated } = column;
+    let furthest = if (increment < 0) == *negated { "max" } else { "min" };
+    let (table, column) = (qualified(schema, table), quoted(column));
+    if *negated {
+        // The least int8 has no negative in int8.
+        let least = i64::MIN;
+        format!(
+            "(SELECT OPERATOR(pg_catalog.-) pg_catalog.{furthest}({column})::pg_catalog.int8 FROM {table} \
+             WHERE {column} OPERATOR(pg_catalog.>) '{least}'::pg_catalog.int8)"
+        )
+    } else {
+        format!("(SELECT pg_catalog.{furthest}({column})::pg_catalog.int8 FROM {table})")
+    }
 }

@@ -6,13 +6,14 @@ use std::collections::BTreeMap;
 use crate::mapping::{Load, Mapping};
 use crate::model::ident::did_you_mean;
 use crate::model::record::{Refusal, Warning};
-use crate::model::schema::{TargetSchema, TargetTable};
+use crate::model::schema::{Detachable, TargetSchema, TargetTable};
 
+use super::free_sequences::Assigner;
 use super::order::Order;
 use super::{
-    Context, Feed, HeldTable, Inputs, LeftInSource, LoadPlan, OwnerPath, OwnerPlan, Plan, PlanFindings, Purpose,
-    Shifted, TableClass, Taken, assumed, classes, columns, detach, existing, matching, modifiers, order, owner,
-    owner_path, relation, rights, shift, tables, unmapped,
+    AssignedSequence, Context, Feed, HeldTable, Inputs, LeftInSource, LoadPlan, OwnerPath, OwnerPlan, Plan,
+    PlanFindings, Purpose, Shifted, TableClass, Taken, assumed, classes, columns, detach, existing, matching,
+    modifiers, order, owner, owner_path, relation, rights, shift, tables, unmapped,
 };
 
 /// Returns the plan, or every refusal.
@@ -42,7 +43,9 @@ pub fn build(mapping: &Mapping, inputs: &Inputs<'_>) -> Result<Plan, (Vec<Refusa
     if !findings.refusals.is_empty() {
         return Err((findings.refusals, findings.warnings));
     }
-    let detach = detach::detach(&parts.loads, inputs.source, &target, inputs.detachable, inputs.detaching);
+    let context = Context { mapping, inputs, target: &target };
+    let opens = |object: &Detachable| parts.order.circles.iter().any(|circle| circle.detaches(object));
+    let detach = detach::detach(context, &parts.loads, &opens);
     Ok(Plan {
         name: mapping.name.clone(),
         schema: target.schema.clone(),
@@ -50,9 +53,11 @@ pub fn build(mapping: &Mapping, inputs: &Inputs<'_>) -> Result<Plan, (Vec<Refusa
         loads: parts.loads,
         order: parts.order.nodes,
         after: parts.order.after,
+        circles: parts.order.circles,
         classes: parts.classes,
         paths: parts.paths,
         shifts: parts.shifts,
+        sequences: parts.sequences,
         held,
         left: parts.left,
         not_tables: inputs.source.others.clone(),
@@ -70,6 +75,7 @@ struct PlanParts {
     classes: BTreeMap<String, TableClass>,
     paths: BTreeMap<String, OwnerPath>,
     shifts: Vec<Shifted>,
+    sequences: Vec<AssignedSequence>,
     left: Vec<LeftInSource>,
 }
 
@@ -89,16 +95,26 @@ fn parts(context: Context<'_>, held: &[HeldTable], findings: &mut PlanFindings) 
     let classes = classes::classes(mapping, target, findings);
     let paths = if has_target { owner_path::paths(mapping, target, &classes, findings) } else { BTreeMap::new() };
     classes::owner_columns(mapping, &loads, target, findings);
+    let assigner = Assigner { mapping, target, loads: &loads, writes: inputs.purpose == Purpose::Write };
+    let sequences = if has_target { assigner.assign(findings) } else { Vec::new() };
     let left = unmapped::left(mapping, inputs, &taken, findings);
     cascades(mapping, target, findings);
     tables::encoding_checks_text(target, findings);
     if inputs.purpose == Purpose::Write {
         tables::event_triggers(target, findings);
     }
-    let asker = rights::Asker { mapping, loads: &loads, owner: owner.as_ref(), paths: &paths, target, held };
+    let asker = rights::Asker {
+        mapping,
+        loads: &loads,
+        owner: owner.as_ref(),
+        paths: &paths,
+        target,
+        held,
+        sequences: &sequences,
+    };
     rights::refuse(&asker, inputs.purpose, findings);
-    let order = order::order(&loads, owner.as_ref(), target, findings);
-    PlanParts { owner, loads, order, classes, paths, shifts, left }
+    let order = order::order(context, &loads, owner.as_ref(), findings);
+    PlanParts { owner, loads, order, classes, paths, shifts, sequences, left }
 }
 
 fn loads(context: Context<'_>, taken: &mut Taken, findings: &mut PlanFindings) -> Vec<LoadPlan> {

@@ -9,7 +9,7 @@ use crate::model::rules::Rules;
 use crate::model::schema::{DetachKind, Detachable, SourceSchema, TargetSchema, TargetUnique};
 use crate::model::select::{Expr, Relation};
 
-use super::{ColumnPlan, Feed, LoadPlan};
+use super::{ColumnPlan, Context, Feed, LoadPlan};
 
 /// `--detach`
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,19 +32,15 @@ pub struct Detach {
     pub stays: Vec<(Detachable, String)>,
 }
 
-/// Decides about every detachable object of the loaded tables.
-pub fn detach(
-    loads: &[LoadPlan],
-    source: &SourceSchema,
-    target: &TargetSchema,
-    found: &[Detachable],
-    how: Detaching,
-) -> Detach {
-    let judge = Judge { loads, source, target, how };
+/// Decides about every detachable object of the loaded tables. An object that is needed off is
+/// detached in any case, if it can be.
+pub(super) fn detach(context: Context<'_>, loads: &[LoadPlan], is_needed: &dyn Fn(&Detachable) -> bool) -> Detach {
+    let Context { inputs, target, .. } = context;
+    let judge = Judge { loads, source: inputs.source, target, how: inputs.detaching };
     let mut decided = Detach::default();
     let mut keys = Vec::new();
-    for object in found {
-        match judge.stays(object) {
+    for object in inputs.detachable {
+        match judge.stays(object).filter(|_| !is_needed(object)) {
             Some(why) => decided.stays.push((object.clone(), why)),
             None if matches!(object.kind, DetachKind::Unique | DetachKind::Primary) => keys.push(object),
             None => decided.off.push(object.clone()),

@@ -5,11 +5,13 @@
 
 mod assumed;
 mod build;
+mod circles;
 mod classes;
 mod columns;
 mod compared_key;
 mod detach;
 mod existing;
+mod free_sequences;
 pub mod image;
 mod lookup;
 mod matching;
@@ -42,9 +44,11 @@ use crate::model::schema::{Detachable, OtherKind, Sequence, SourceSchema, Target
 use crate::model::select::Select;
 
 pub use build::build;
+pub use circles::{Circle, CircleKey};
 pub use compared_key::{ComparedKey, compared_key};
 pub use detach::{Detach, Detaching, proves_unique};
 pub use existing::{HeldTable, Treatment, empty_replaced};
+pub use free_sequences::{AssignedSequence, CountedColumn};
 pub use lookup::{LookupPlan, PlannedStep, expressions};
 pub use matching::{WithMatches, with_matches};
 pub use owner_path::{Hop, OwnerPath};
@@ -76,6 +80,8 @@ pub struct Inputs<'a> {
     pub detachable: &'a [Detachable],
     /// The setting of `--detach`.
     pub detaching: Detaching,
+    /// The source's tables without rows.
+    pub empty: &'a BTreeSet<String>,
     /// The number of rows of each loaded table that holds rows.
     pub held: &'a BTreeMap<String, u64>,
     /// The command's work on the target, which determines the needed rights.
@@ -107,12 +113,16 @@ pub struct Plan {
     /// For each place in `order`, the places that must be finished first. A place that contains itself is a load whose rows
     /// refer to rows of the same load.
     pub after: Vec<Vec<usize>>,
+    /// The loads that refer to each other.
+    pub circles: Vec<Circle>,
     /// The class of every table of the target.
     pub classes: BTreeMap<String, TableClass>,
     /// The path from a row to its owner, by table, for tables whose rows have an owner.
     pub paths: BTreeMap<String, OwnerPath>,
     /// Tables whose ids are shifted.
     pub shifts: Vec<Shifted>,
+    /// The sequences of the schema.
+    pub sequences: Vec<AssignedSequence>,
     /// The loaded tables that hold rows before the run.
     pub held: Vec<HeldTable>,
     /// The tables and columns that stay in the source.
@@ -282,6 +292,13 @@ impl Plan {
     /// Returns the owner whose row is found or made. `None` if rows carry their owners.
     pub fn settled_owner(&self) -> Option<&OwnerPlan> {
         self.owner.as_ref().filter(|owner| !owner.natural.is_empty())
+    }
+
+    /// Returns the other loads whose rows refer to those of this load, and it to theirs.
+    pub fn others_in_circle(&self, load: &LoadPlan) -> Vec<&LoadPlan> {
+        let is_it = |n: &usize| self.loads[*n].name == load.name;
+        let circle = self.circles.iter().find(|circle| circle.members.iter().any(is_it));
+        circle.into_iter().flat_map(|c| &c.members).filter(|n| !is_it(n)).map(|n| &self.loads[*n]).collect()
     }
 
     /// Returns the plan with every load in binary form, in which each row has fields.

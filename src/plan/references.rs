@@ -1,8 +1,10 @@
 //! Foreign keys that are checked while reading: their values come from the source, in types that the target compares by
 //! bytes. The server checks all other foreign keys; they stay attached, and a failure is traced to its row.
 
+use crate::model::cell::RawBuf;
 use crate::model::pgtype::Kind;
-use crate::model::schema::{ForeignKey, TargetSchema};
+use crate::model::rules::Value;
+use crate::model::schema::{ForeignKey, TargetSchema, TargetTable};
 
 use super::{Feed, LoadPlan};
 
@@ -104,4 +106,13 @@ fn reference(load: &LoadPlan, target: &TargetSchema, key: &ForeignKey) -> Option
     let fed = |place: &usize| matches!(load.columns[*place].feed, Feed::Cell(_));
     let drawn = |place: &usize| matches!(load.columns[*place].feed, Feed::Issued(_));
     (reference.columns.iter().any(fed) && !reference.columns.iter().any(drawn)).then_some(reference)
+}
+
+/// Returns true if rows of the load may refer to a parent by this foreign key: the load or the target fills each of its
+/// columns. A key with a NULL refers to no row.
+pub(super) fn refers(load: &LoadPlan, table: &TargetTable, key: &ForeignKey) -> bool {
+    key.columns.iter().all(|name| match load.columns.iter().find(|column| column.name == *name) {
+        Some(column) => !matches!(column.feed, Feed::Constant(Value::Null | Value::Literal(RawBuf::Null))),
+        None => table.column(name).is_some_and(|column| column.has_default || column.generated),
+    })
 }

@@ -11,7 +11,10 @@ use crate::model::rules::{Differ, Existing};
 use crate::model::schema::{Lack, Rights, TargetSchema};
 
 use super::needs::{Lacks, NeededColumns, refusal};
-use super::{Feed, HeldTable, LoadPlan, OwnerPath, OwnerPlan, Plan, PlanFindings, Treatment, image};
+use super::{
+    AssignedSequence, CountedColumn, Feed, HeldTable, LoadPlan, OwnerPath, OwnerPlan, Plan, PlanFindings, Treatment,
+    image,
+};
 
 /// The work of a command on the target.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,6 +39,7 @@ pub(super) struct Asker<'a> {
     pub paths: &'a BTreeMap<String, OwnerPath>,
     pub target: &'a TargetSchema,
     pub held: &'a [HeldTable],
+    pub sequences: &'a [AssignedSequence],
 }
 
 /// Refuses the rights that the command needs and the role lacks.
@@ -140,6 +144,7 @@ impl Asker<'_> {
             _ => {}
         }
         self.sequences(purpose, lacks);
+        self.assigned(purpose, lacks);
     }
 
     /// Returns true if the rows that a table holds are removed first.
@@ -266,6 +271,20 @@ impl Asker<'_> {
                     Purpose::Rollback { .. } if fed => lacks.need(&place, "UPDATE", &key),
                     Purpose::Rollback { .. } | Purpose::Verify => {}
                 }
+            }
+        }
+    }
+
+    /// Adds the rights on sequences that no column names and on the columns that they number.
+    fn assigned(&self, purpose: Purpose, lacks: &mut Lacks<'_>) {
+        for AssignedSequence { sequence, columns, .. } in self.sequences.iter().filter(|s| s.is_without_column()) {
+            let key = format!("SEQUENCE {}", sequence.name);
+            lacks.need("sequences", "SELECT", &key);
+            if purpose != Purpose::Verify {
+                lacks.need("sequences", "UPDATE", &key);
+            }
+            for CountedColumn { table, column, .. } in columns {
+                lacks.need_on("sequences", "SELECT", &table_key(self.target, table), &NeededColumns::of([column]));
             }
         }
     }

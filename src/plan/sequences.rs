@@ -2,19 +2,21 @@
 
 use std::collections::BTreeMap;
 
+use super::free_sequences::CountedColumn;
 use super::{Feed, Plan};
+use crate::model::record::NumberedBy;
 use crate::model::schema::{Sequence, SourceSchema, TargetSchema};
 use crate::model::select::Relation;
 
-/// A sequence and the column whose default draws from it.
+/// A sequence and the columns whose values it issues.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PlannedSequence {
     /// The sequence.
     pub sequence: Sequence,
-    /// The column's table.
-    pub table: String,
-    /// The column.
-    pub column: String,
+    /// The columns, at least one.
+    pub columns: Vec<CountedColumn>,
+    /// The origin of the knowledge that it numbers these columns.
+    pub by: NumberedBy,
     /// The source's own counter: the highest id that the source ever issued.
     pub counter: Option<i64>,
 }
@@ -39,7 +41,7 @@ pub struct SequenceState {
     pub next: Option<i64>,
 }
 
-/// Lists the sequences of the loaded tables and of the owner's table. A sequence gets the source's counter if its column is
+/// Lists the sequences of the loaded tables and of the owner's table, and those that are assigned to columns. A sequence gets the source's counter if its column is
 /// fed from the source's own numbering.
 pub fn planned_sequences(
     plan: &Plan,
@@ -59,11 +61,35 @@ pub fn planned_sequences(
             }));
         }
     }
+    let assigned = plan.sequences.iter().filter(|assigned| assigned.is_without_column());
+    found.extend(assigned.map(|assigned| {
+        let counters = assigned.columns.iter().filter(|column| !column.negated);
+        let counters = counters.filter_map(|c| counter(plan, source, c, shifts));
+        PlannedSequence {
+            sequence: assigned.sequence.clone(),
+            columns: assigned.columns.clone(),
+            by: assigned.by,
+            counter: counters.max(),
+        }
+    }));
     found
 }
 
+/// Returns the highest id that the source ever issued for a column, shifted like the ids that it counts.
+fn counter(plan: &Plan, source: &SourceSchema, column: &CountedColumn, shifts: &BTreeMap<String, i64>) -> Option<i64> {
+    let CountedColumn { table, column, .. } = column;
+    let counters = plan.loads.iter().filter(|l| l.table == *table).filter_map(|load| {
+        let Relation::Table(from) = &load.select.relation else { return None };
+        let fed = load.columns.iter().any(|c| c.name == *column && matches!(c.feed, Feed::Cell(_)));
+        let shift = plan.shifts.iter().find(|s| s.table == *table && s.column == *column);
+        let shift = shift.and_then(|s| shifts.get(&s.table)).copied().unwrap_or(0);
+        source.tables.get(from).and_then(|t| t.counter).filter(|_| fed).map(|c| c.saturating_add(shift))
+    });
+    counters.max()
+}
+
 impl PlannedSequence {
-    /// Plans the sequence of one column. The source's counter is shifted like the ids that it counts.
+    /// Plans the sequence of one column.
     pub fn for_column(
         plan: &Plan,
         source: &SourceSchema,
@@ -71,19 +97,18 @@ impl PlannedSequence {
         shifts: &BTreeMap<String, i64>,
     ) -> PlannedSequence {
         let SequenceColumn { table, column, sequence } = drawn;
-        let counters = plan.loads.iter().filter(|l| l.table == table).filter_map(|load| {
-            let Relation::Table(from) = &load.select.relation else { return None };
-            let fed = load.columns.iter().any(|c| c.name == column && matches!(c.feed, Feed::Cell(_)));
-            let shift = plan.shifts.iter().find(|s| s.table == table && s.column == column);
-            let shift = shift.and_then(|s| shifts.get(&s.table)).copied().unwrap_or(0);
-            source.tables.get(from).and_then(|t| t.counter).filter(|_| fed).map(|c| c.saturating_add(shift))
-        });
+        let column = CountedColumn { table: table.to_owned(), column: column.to_owned(), negated: false };
         PlannedSequence {
             sequence: sequence.clone(),
-            table: table.to_owned(),
-            column: column.to_owned(),
-            counter: counters.max(),
+            counter: counter(plan, source, &column, shifts),
+            columns: vec![column],
+            by: NumberedBy::Column,
         }
+    }
+
+    /// Returns the columns as a report prints them.
+    pub fn shown(&self) -> String {
+        self.columns.iter().map(CountedColumn::shown).collect::<Vec<_>>().join(", ")
     }
 
     /// Returns the value that the sequence must have passed: the furthest value in the column or the source's counter.
@@ -127,7 +152,8 @@ mod tests {
             max: if increment < 0 { -1 } else { i64::MAX },
             owned: true,
         };
-        PlannedSequence { sequence, table: "t".to_owned(), column: "id".to_owned(), counter }
+        let column = CountedColumn { table: "t".to_owned(), column: "id".to_owned(), negated: false };
+        PlannedSequence { sequence, columns: vec![column], by: NumberedBy::Column, counter }
     }
 
     #[test]

@@ -6,11 +6,15 @@ use serde::Serialize;
 use serde_json::{Value as Json, json};
 
 use crate::model::cell::RawBuf;
+use crate::model::record::NumberedBy;
 use crate::model::rules::{Rules, Value};
 use crate::model::select::{Expr, Relation};
 use crate::text::printable;
 
-use super::{ColumnPlan, Feed, HeldTable, LoadPlan, LookupPlan, Node, Plan, Treatment};
+use super::{
+    AssignedSequence, Circle, CircleKey, ColumnPlan, CountedColumn, Feed, HeldTable, LoadPlan, LookupPlan, Node, Plan,
+    Treatment,
+};
 
 /// Lines of text for people. A name or a value cannot break a line or control a terminal.
 #[derive(Default)]
@@ -47,6 +51,7 @@ pub fn text(plan: &Plan) -> String {
             out.add(format!("  {}{column}: {}", left.table, left.reason));
         }
     }
+    circles(&mut out, plan);
     detach(&mut out, plan);
     let untouched: Vec<&str> = plan
         .classes
@@ -58,6 +63,7 @@ pub fn text(plan: &Plan) -> String {
         out.head("Untouched on the target");
         out.add(format!("  {}", untouched.join(", ")));
     }
+    sequences(&mut out, plan);
     if !plan.warnings.is_empty() {
         out.head("Warnings");
         for warning in &plan.warnings {
@@ -65,6 +71,27 @@ pub fn text(plan: &Plan) -> String {
         }
     }
     out.0
+}
+
+/// Writes the loads that refer to each other, and the keys that are not checked while their rows are written.
+fn circles(out: &mut PrintedLines, plan: &Plan) {
+    if !plan.circles.is_empty() {
+        out.head("Loads that refer to each other in a circle");
+    }
+    for circle in &plan.circles {
+        let members: Vec<&str> = circle.members.iter().map(|n| plan.loads[*n].name.as_str()).collect();
+        let list = |keys: &[CircleKey]| {
+            let names: Vec<String> = keys.iter().map(|key| format!("{}.{}", key.table, key.name)).collect();
+            names.join(", ")
+        };
+        out.add(format!("  {}", members.join(", ")));
+        if !circle.detached.is_empty() {
+            out.add(format!("   detached for the load, whatever its size, and reattached: {}", list(&circle.detached)));
+        }
+        if !circle.deferred.is_empty() {
+            out.add(format!("   written in one transaction, at whose end it is checked: {}", list(&circle.deferred)));
+        }
+    }
 }
 
 /// Writes the objects that are detached and those that stay attached, with the reason.
@@ -80,6 +107,25 @@ fn detach(out: &mut PrintedLines, plan: &Plan) {
         for (object, why) in &plan.detach.stays {
             out.add(format!("  {}.{}: {}; {why}", object.table, object.object, object.kind.word()));
         }
+    }
+}
+
+/// Writes the sequences of the schema.
+fn sequences(out: &mut PrintedLines, plan: &Plan) {
+    if plan.sequences.is_empty() {
+        return;
+    }
+    out.head("Sequences");
+    for AssignedSequence { sequence, columns, by } in &plan.sequences {
+        let columns: Vec<String> = columns.iter().map(CountedColumn::shown).collect();
+        let columns = columns.join(", ");
+        let numbers = match by {
+            NumberedBy::Column => format!("numbers {columns}"),
+            NumberedBy::Mapping => format!("numbers {columns}, by the mapping"),
+            NumberedBy::Name => format!("numbers {columns}, by its name"),
+            NumberedBy::Nothing => "numbers no loaded column; unchanged".to_owned(),
+        };
+        out.add(format!("  {}: {numbers}", sequence.name));
     }
 }
 
@@ -233,7 +279,9 @@ impl Serialize for Plan {
                 "off": self.detach.off.iter().map(detached_json).collect::<Vec<_>>(),
                 "stays": self.detach.stays.iter().map(|(o, why)| json!({ "object": detached_json(o), "why": why })).collect::<Vec<_>>(),
             },
+            "circles": self.circles.iter().map(|circle| circle_json(circle, self)).collect::<Vec<_>>(),
             "existing": self.held,
+            "sequences": self.sequences.iter().map(|s| json!({ "sequence": s.sequence.name, "by": s.by, "columns": s.columns })).collect::<Vec<_>>(),
             "left": self.left,
             "not_tables": self.not_tables.iter().map(|(name, kind)| json!({ "name": name, "kind": kind })).collect::<Vec<_>>(),
             "warnings": self.warnings,
@@ -244,6 +292,11 @@ impl Serialize for Plan {
 
 fn detached_json(object: &crate::model::schema::Detachable) -> Json {
     json!({ "table": object.table, "object": object.object, "kind": object.kind, "off": object.detach_sql, "back": object.reattach_sql })
+}
+
+fn circle_json(circle: &Circle, plan: &Plan) -> Json {
+    let members: Vec<String> = circle.members.iter().map(|n| format!("load.{}", plan.loads[*n].name)).collect();
+    json!({ "loads": members, "detached": circle.detached, "deferred": circle.deferred })
 }
 
 fn load_json(load: &LoadPlan, plan: &Plan) -> Json {

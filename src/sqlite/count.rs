@@ -8,12 +8,13 @@ use std::sync::PoisonError;
 
 use rusqlite::Statement;
 
-use super::error::{Said, SourceError};
+use super::error::{ErrorClass, Said, SourceError};
 use super::reader::Reader;
 use super::statement::{self, StatementRange, StatementValues, Walk};
 use super::value::raw;
 use crate::model::ident::quoted;
 use crate::model::key::Key;
+use crate::model::schema::SourceSchema;
 use crate::model::select::Select;
 
 impl Reader {
@@ -27,6 +28,19 @@ impl Reader {
         let rows = counted.and_then(|n| u64::try_from(n).ok()).unwrap_or(0);
         known.lock().unwrap_or_else(PoisonError::into_inner).insert(table.to_owned(), rows);
         Ok(rows)
+    }
+
+    /// Returns the names of the tables that have no rows. A table that SQLite cannot read counts as one with rows.
+    pub(super) fn tables_without_rows(&self, schema: &SourceSchema) -> Result<BTreeSet<String>, SourceError> {
+        let mut empty = BTreeSet::new();
+        for table in schema.tables.keys() {
+            match self.one(&format!("SELECT EXISTS (SELECT 1 FROM main.{} NOT INDEXED)", quoted(table))) {
+                Ok(Some(0)) => _ = empty.insert(table.clone()),
+                Err(e) if e.class == ErrorClass::Interrupted => return Err(e),
+                _ => {}
+            }
+        }
+        Ok(empty)
     }
 
     /// Returns the number of rows of a table in which the column is not NULL.

@@ -1,5 +1,6 @@
 //! The source as a whole: opens the file or the dump, takes the snapshot, and creates readers of it.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -141,6 +142,14 @@ impl Source {
             None => self.shared.join()?,
         };
         Ok(Reader { shared: Arc::clone(&self.shared), lane: Some(lane) })
+    }
+
+    /// Returns the names of the tables that have no rows.
+    ///
+    /// # Errors
+    /// If the process was asked to stop.
+    pub fn tables_without_rows(&self) -> Result<BTreeSet<String>, SourceError> {
+        self.reader()?.tables_without_rows(&self.schema)
     }
 
     /// Returns true if the source was not written to since the snapshot began. The snapshot itself does not see later

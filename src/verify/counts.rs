@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use crate::model::pgtype::Kind;
-use crate::model::record::{Check, CheckKind, OwnerRows, SequenceRecord, Verdict};
+use crate::model::record::{Check, CheckKind, NumberedBy, OwnerRows, SequenceRecord, Verdict};
 use crate::model::schema::TargetColumn;
 use crate::pg::owner::OwnedRows;
 use crate::pg::state::{StateRequest, TargetState};
@@ -92,12 +92,22 @@ pub(super) fn sequences(
 ) -> (Vec<SequenceRecord>, Vec<Check>) {
     let record = |(planned, state): (&PlannedSequence, &SequenceState)| SequenceRecord {
         sequence: planned.sequence.name.clone(),
-        column: format!("{}.{}", planned.table, planned.column),
+        column: planned.shown(),
+        by: planned.by,
         max: state.max,
         next: state.next,
         verdict: if planned.is_past(*state) { Verdict::Same } else { Verdict::Differs },
     };
-    let records: Vec<SequenceRecord> = planned.iter().zip(states).map(record).collect();
+    let mut records: Vec<SequenceRecord> = planned.iter().zip(states).map(record).collect();
+    let unmoved = subject.plan.sequences.iter().filter(|assigned| assigned.columns.is_empty());
+    records.extend(unmoved.map(|assigned| SequenceRecord {
+        sequence: assigned.sequence.name.clone(),
+        column: String::new(),
+        by: NumberedBy::Nothing,
+        max: None,
+        next: None,
+        verdict: Verdict::NotChecked,
+    }));
     let wrong: Vec<&str> =
         records.iter().filter(|r| r.verdict == Verdict::Differs).map(|r| r.sequence.as_str()).collect();
     let found = if wrong.is_empty() { "all past".to_owned() } else { format!("not past: {}", wrong.join(", ")) };
@@ -119,7 +129,10 @@ fn unknown_numbering(subject: &Subject<'_>) -> Vec<Check> {
         let counts = |column: &TargetColumn| {
             matches!(column.kind.kind, Kind::Int2 | Kind::Int4 | Kind::Int8 | Kind::Numeric { .. })
         };
-        let keys = facts.columns.iter().filter(|c| c.sequence.is_none() && counts(c) && is_key(c) && is_fed(c));
+        let assigned = || subject.plan.sequences.iter().flat_map(|s| &s.columns).filter(|c| c.table == *table);
+        let is_numbered =
+            |column: &TargetColumn| column.sequence.is_some() || assigned().any(|c| c.column == column.name);
+        let keys = facts.columns.iter().filter(|c| !is_numbered(c) && counts(c) && is_key(c) && is_fed(c));
         for column in keys {
             let name = format!("{}.{table}.{}", subject.plan.schema, column.name);
             let numbered_by = match facts.bending.first() {

@@ -1,9 +1,12 @@
 //! The cutover: rows, owners, ids, lookups, sequences, faults, and its costs in time and memory.
 
 mod application_code;
+mod circles;
+mod circles_under_faults;
 mod detach;
 mod existing;
 mod faults;
+mod free_sequences;
 mod hostile_names;
 mod lookups;
 mod memory;

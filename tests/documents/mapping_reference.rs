@@ -104,6 +104,7 @@ const HELD: &[(&str, &str)] = &[
     ("defaults.columns", "mapping::feeds::settings_of_a_column_override_inherited_ones"),
     ("defaults.types", "mapping::feeds::settings_of_a_column_override_inherited_ones"),
     ("leave", "mapping::omitted::omissions_are_reported_with_reason_and_rows_and_unknown_names_warned_of"),
+    ("sequences", "cutover::free_sequences::an_unassigned_sequence_is_refused_with_the_line_to_write"),
     ("load", "cutover::personal_finance::the_cutover_loads_every_row_with_its_owner"),
     ("load.*.from", "mapping::derived::parents_are_derived_from_children_and_each_child_is_linked_once"),
     ("load.*.to", "mapping::derived::in_a_second_load_a_taken_email_is_skipped_and_a_taken_name_is_a_fault"),

@@ -4,7 +4,7 @@
 //! `tests/oracle.sh --seconds N --seed S` runs it for longer. A failure prints the seed of its round, which repeats it.
 
 mod draw;
-mod random;
+pub mod random;
 mod spellings;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -103,21 +103,6 @@ fn a_session_that_uses_a_loaded_table_is_named_and_refused() {
 }
 
 #[test]
-fn tables_in_a_circle_are_refused_by_name_and_load_without_one_reference() {
-    let source =
-        "CREATE TABLE a (id INTEGER PRIMARY KEY, b_id INTEGER); CREATE TABLE b (id INTEGER PRIMARY KEY, a_id INTEGER);
-        INSERT INTO a VALUES (1, 2); INSERT INTO b VALUES (2, 1)";
-    let target =
-        "CREATE TABLE a (id int PRIMARY KEY, b_id int); CREATE TABLE b (id int PRIMARY KEY, a_id int REFERENCES a);
-        ALTER TABLE a ADD FOREIGN KEY (b_id) REFERENCES b";
-    refused(&Case::new(source, target, "[load.a]\n[load.b]\n"), "load.a, load.b wait for each other");
-    let left = "[leave]\na.b_id = \"by a later migration\"\n[load.a.columns]\nb_id = { omit = true }\n[load.b]\n";
-    let case = Case::new(source, target, left);
-    case.exits(0, &["--yes"]);
-    assert_eq!(case.target.value("SELECT a_id FROM b"), "1");
-}
-
-#[test]
 fn sql_that_changes_with_time_or_chance_inside_a_view_is_refused() {
     let views = "CREATE VIEW timed AS SELECT id, name || datetime('now') AS name FROM t;
         CREATE VIEW mixed AS SELECT id, name FROM t ORDER BY random();

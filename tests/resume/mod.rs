@@ -1,6 +1,7 @@
 //! Stops and resumes: kills, broken connections, full disks, every interleaving of two processes; and the ledger as input.
 
 mod broken_connections;
+mod circles;
 mod fence;
 mod forged_statements;
 mod interleavings;

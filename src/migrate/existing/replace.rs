@@ -21,7 +21,7 @@ use crate::pg::owner::OwnedRows;
 use crate::pg::state::StateRequest;
 use crate::pg::triggers::RowEvent;
 use crate::pg::{ServerError, Session};
-use crate::plan::{Comparison, Feed, LoadPlan, Node, Plan};
+use crate::plan::{CircleKey, Comparison, Feed, LoadPlan, Node, Plan};
 use crate::sqlite::Source;
 
 /// The number of other owners that a refusal names.
@@ -74,7 +74,7 @@ pub fn remove(reconnect: &Reconnect<'_>, session: &mut Session, plan: &Plan, run
 pub fn blocking_keys(session: &mut Session, plan: &Plan, run: &Run) -> Result<Vec<Detachable>, ServerError> {
     let tables = in_order(plan, &run.judged.replaced);
     let mut found = Vec::new();
-    for blocking in blocking(session, &plan.schema, &tables)? {
+    for blocking in blocking(session, plan, &tables)? {
         found.extend(detachable(session, &plan.schema, &blocking)?);
     }
     Ok(found)
@@ -94,12 +94,19 @@ fn in_order<'p>(plan: &'p Plan, replaced: &BTreeMap<String, u64>) -> Vec<&'p str
 }
 
 /// The foreign keys by which rows refer to a table at the time when its rows are removed.
-fn blocking(session: &mut Session, schema: &str, tables: &[&str]) -> Result<Vec<BlockingKey>, ServerError> {
+fn blocking(session: &mut Session, plan: &Plan, tables: &[&str]) -> Result<Vec<BlockingKey>, ServerError> {
+    let schema = plan.schema.as_str();
+    // Rows of both tables are removed while the key is detached.
+    let is_opened = |by: &HeldReference| {
+        let opens = |key: &CircleKey| key.table == by.child && key.name == by.name;
+        tables.contains(&by.child.as_str()) && plan.circles.iter().any(|circle| circle.detached.iter().any(opens))
+    };
     let mut found = Vec::new();
     for (place, table) in tables.iter().enumerate() {
         let to = TargetName { schema, table };
         for by in session.references_to(to)? {
-            let is_empty = by.child_schema == schema && tables[..=place].contains(&by.child.as_str());
+            let is_emptied = tables[..=place].contains(&by.child.as_str()) || is_opened(&by);
+            let is_empty = by.child_schema == schema && is_emptied;
             let rows = if is_empty { 0 } else { session.count_referring(to, &by)? };
             if rows > 0 {
                 found.push(BlockingKey { table: (*table).to_owned(), by, rows });
@@ -135,7 +142,7 @@ impl ReplaceCheck<'_> {
         for load in &self.plan.loads {
             refusals.extend(self.written_over(session, load)?);
         }
-        for key in blocking(session, &self.plan.schema, &tables)? {
+        for key in blocking(session, self.plan, &tables)? {
             let refusal = self.not_detachable(session, &key)?;
             refusals.extend(match refusal {
                 Some(refusal) => Some(refusal),

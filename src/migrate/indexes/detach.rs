@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 use crate::event::{Event, Extent, WorkUnit};
 use crate::job::{Job, Reconnect, Stop, TaskQueue};
 use crate::model::ledger::Run;
-use crate::model::record::StepKind;
+use crate::model::record::{Refusal, StepKind};
 use crate::model::schema::{DetachKind, Detachable, ForeignKey, TargetSchema, TargetTable, TargetUnique};
 use crate::pg::Session;
 use crate::pg::detach::Detached;
-use crate::plan::{Detach, Detaching, LoadPlan};
+use crate::plan::{Circle, CircleKey, Detach, Detaching, LoadPlan, Plan};
 use crate::sqlite::Reader;
 
 use super::index_width::Widths;
@@ -34,6 +34,8 @@ enum Shape {
 pub struct DetachRequest<'a> {
     /// The objects that the plan names.
     pub detach: &'a Detach,
+    /// The loads that refer to each other: the keys that open these circles are detached at any size.
+    pub circles: &'a [Circle],
     /// Foreign keys that are detached at any size, because rows that they refer to are removed first.
     pub blocking: &'a [Detachable],
     /// The target's catalogue.
@@ -62,7 +64,8 @@ pub fn detach_objects(
 ) -> Result<(), Stop> {
     let worth_it = |object: &Detachable| {
         let is_all = object.kind == DetachKind::Trigger || request.how == Detaching::Always;
-        is_all || (request.rows)(&object.table) >= MIN_ROWS
+        let is_needed = || request.circles.iter().any(|circle| circle.detaches(object));
+        is_all || is_needed() || (request.rows)(&object.table) >= MIN_ROWS
     };
     let mut objects: Vec<&Detachable> = request.detach.off.iter().filter(|object| worth_it(object)).collect();
     let widths = Widths::of(request.reader, request.loads, &objects)?;
@@ -121,6 +124,48 @@ pub fn as_if_back(target: &mut TargetSchema, detached: &[Detached]) {
             restore(table, shape);
         }
     }
+}
+
+/// Adds the foreign keys that a run detached to those that can be detached, so that a resumed run has the same plan.
+pub fn as_if_detachable(detachable: &mut Vec<Detachable>, detached: &[Detached]) {
+    for object in detached.iter().filter(|object| object.kind == DetachKind::Foreign && !object.reattached) {
+        if detachable.iter().any(|known| known.table == object.table && known.object == object.object) {
+            continue;
+        }
+        detachable.push(Detachable {
+            table: object.table.clone(),
+            object: object.object.clone(),
+            kind: object.kind,
+            columns: Vec::new(),
+            detach_sql: Vec::new(),
+            reattach_sql: object.reattach_sql.remaining(0).to_vec(),
+            kept_because: None,
+            oid: 0,
+            needed_by: Vec::new(),
+            sized: Vec::new(),
+        });
+    }
+}
+
+/// Refuses to resume a run that wrote rows before its source made a circle: the keys that open the circle are attached.
+///
+/// # Errors
+/// The refusal, or the target's error.
+pub fn require_open(reconnect: &Reconnect<'_>, session: &mut Session, plan: &Plan, run: &Run) -> Result<(), Stop> {
+    if plan.circles.iter().all(|circle| circle.detached.is_empty()) {
+        return Ok(());
+    }
+    let detached = reconnect.retrying(session, |session| Ok(session.detached(run.id)?))?;
+    let is_off = |key: &&CircleKey| detached.iter().any(|o| o.table == key.table && o.object == key.name);
+    let Some(key) = plan.circles.iter().flat_map(|circle| &circle.detached).find(|key| !is_off(key)) else {
+        return Ok(());
+    };
+    let reason = format!(
+        "{} of {} opens a circle of foreign keys that the run did not have when it began, and rows are written already",
+        key.name, key.table
+    );
+    let advice = "Roll the run back with `migrate rollback`, then begin again.";
+    Err(Stop::Refused(vec![Refusal::new("load", reason, advice)]))
 }
 
 /// Adds an object in the order in which the catalogue is read. Replaces an object of this name that is reattached already in

@@ -19,10 +19,10 @@ use super::send::{self, Origin};
 
 /// Reads and writes a part until nothing of it remains, from where the ledger says that it stopped.
 pub fn load(lane: &mut Lane<'_>, mut part: PartDone) -> Result<(), Stop> {
-    let reader = lane.job.source.reader()?;
+    let reader = lane.at.job.source.reader()?;
     loop {
         let after = part.last.clone().or_else(|| part.after.clone());
-        let (batch, load) = (lane.empty_batch(), lane.load());
+        let (batch, load) = (lane.at.empty_batch(), lane.at.load());
         let writer = PartWriter {
             lane,
             reader: &reader,
@@ -44,10 +44,10 @@ pub fn load(lane: &mut Lane<'_>, mut part: PartDone) -> Result<(), Stop> {
             Some(PartEnd::LedgerDiffers) => {
                 part = read_part(lane)?;
                 // Batches that are not in the ledger are read again, and their faults are counted again.
-                lane.job.quarantined.fetch_sub(counted.saturating_sub(part.sums.faults), Ordering::SeqCst);
+                lane.at.job.quarantined.fetch_sub(counted.saturating_sub(part.sums.faults), Ordering::SeqCst);
                 let rows = reported.saturating_sub(part.sums.read);
                 if rows > 0 {
-                    lane.job.observer.on_event(Event::RowsLost { load: &load.name, rows });
+                    lane.at.job.observer.on_event(Event::RowsLost { load: &load.name, rows });
                 }
             }
         }
@@ -59,9 +59,9 @@ pub fn load(lane: &mut Lane<'_>, mut part: PartDone) -> Result<(), Stop> {
 
 /// Returns the lane's part as the ledger has it now.
 fn read_part(lane: &mut Lane<'_>) -> Result<PartDone, Stop> {
-    let (run, load) = (lane.run.id, &lane.load().name);
-    let known = lane.job.retrying(lane.session, |session| Ok(session.load_done(run, load)?))?;
-    let found = known.into_iter().flat_map(|done| done.parts).find(|p| p.part == lane.part);
+    let (run, load) = (lane.at.run.id, &lane.at.load().name);
+    let known = lane.at.job.retrying(lane.session, |session| Ok(session.load_done(run, load)?))?;
+    let found = known.into_iter().flat_map(|done| done.parts).find(|p| p.part == lane.at.part);
     found
         .ok_or_else(|| Stop::Target(ServerError::new("reading the ledger", "a part of this run is not there any more")))
 }
@@ -100,7 +100,7 @@ impl PartWriter<'_, '_> {
     fn attempt(&mut self, batch: &mut Batch<'_>, last: Option<&Key>) -> Result<(), PartEnd> {
         let lane = &mut *self.lane;
         let (id, destination, load, returned) =
-            (lane.batch_id(self.number), lane.destination(), lane.load(), lane.returned());
+            (lane.at.batch_id(self.number), lane.at.destination(), lane.at.load(), lane.at.returned());
         let mut is_refused = false;
         if DirectWrite::is_possible(&destination, load, returned) {
             let write = DirectWrite {
@@ -108,8 +108,8 @@ impl PartWriter<'_, '_> {
                 destination: &destination,
                 keys: (batch.first.clone(), last.cloned()),
                 last_of_part: last.is_none(),
-                faults: &ledger_faults(lane.job, batch, load),
-                seed: lane.run.seed,
+                faults: &ledger_faults(lane.at.job, batch, load),
+                seed: lane.at.run.seed,
             };
             match write.run(lane.session, batch)? {
                 DirectEnd::Committed(_) => return Ok(()),
@@ -122,7 +122,7 @@ impl PartWriter<'_, '_> {
             BatchStart::Fenced => return Err(PartEnd::Stop(Stop::Fenced)),
             BatchStart::AlreadyCommitted => {}
             BatchStart::Open(mut open) => {
-                let (job, reader, before, seed) = (lane.job, self.reader, self.before.as_ref(), lane.run.seed);
+                let (job, reader, before, seed) = (lane.at.job, self.reader, self.before.as_ref(), lane.at.run.seed);
                 let origin =
                     Origin { job, id: &id, reader, load, before, seed, returned, check_deferred: true, is_refused };
                 let (sums, issued) = send::send(&mut open, &destination, &origin, batch, &mut self.counted)?;
@@ -141,13 +141,13 @@ impl PartWriter<'_, '_> {
     /// Compares the batch with the committed batch of its number: it is the same one if only the answer to the commit was
     /// lost.
     fn compare(&mut self, batch: &Batch<'_>, last: Option<&Key>) -> Result<(), PartEnd> {
-        let id = self.lane.batch_id(self.number);
+        let id = self.lane.at.batch_id(self.number);
         let Some((until, sums)) = self.lane.session.committed_batch(&id)? else {
             return Err(PartEnd::LedgerDiffers);
         };
-        let ours = batch.sums(&[], self.lane.run.seed);
+        let ours = batch.sums(&[], self.lane.at.run.seed);
         // Issued ids differ from one attempt to the next, and only the server knows which rows it skipped.
-        let load = self.lane.load();
+        let load = self.lane.at.load();
         let is_exact = load.issued().is_empty() && load.conflict.is_none();
         let same = until.as_ref() == last && sums.read == ours.read && (!is_exact || sums.digest == ours.digest);
         if same { Ok(()) } else { Err(PartEnd::LedgerDiffers) }
@@ -159,18 +159,18 @@ impl BatchWriter for PartWriter<'_, '_> {
 
     /// A request to stop interrupts at once; another lane's stop only before the first row of a batch.
     fn interruption(&self, batch: &Batch<'_>) -> Option<PartEnd> {
-        if self.lane.job.is_stop_requested() {
+        if self.lane.at.job.is_stop_requested() {
             return Some(PartEnd::Stop(Stop::Interrupted));
         }
-        (batch.read == 0 && self.lane.job.halted.load(Ordering::Relaxed)).then_some(PartEnd::Stop(Stop::Halted))
+        (batch.read == 0 && self.lane.at.job.halted.load(Ordering::Relaxed)).then_some(PartEnd::Stop(Stop::Halted))
     }
 
     fn is_full(&self, batch: &Batch<'_>) -> bool {
-        batch.is_full(&self.lane.job.options)
+        batch.is_full(&self.lane.at.job.options)
     }
 
     fn write(&mut self, batch: &mut Batch<'_>, last: Option<Key>) -> Result<(), PartEnd> {
-        fault_policy::check(self.lane.job, batch, &mut self.counted)?;
+        fault_policy::check(self.lane.at.job, batch, &mut self.counted)?;
         loop {
             match self.attempt(batch, last.as_ref()) {
                 Ok(()) => break,
@@ -185,7 +185,7 @@ impl BatchWriter for PartWriter<'_, '_> {
             }
         }
         self.lane.tries = Tries::default();
-        self.lane.job.observer.on_event(Event::Rows { load: &self.lane.load().name, rows: batch.read });
+        self.lane.at.job.observer.on_event(Event::Rows { load: &self.lane.at.load().name, rows: batch.read });
         self.reported += batch.read;
         batch.clear();
         self.before = last;

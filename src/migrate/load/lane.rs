@@ -45,12 +45,11 @@ impl StartedLoad<'_> {
     }
 }
 
-/// A lane at work on one part of a load.
-pub struct Lane<'a> {
+/// A part of a load that has begun.
+#[derive(Clone, Copy)]
+pub struct StartedPart<'a> {
     /// The run.
     pub job: &'a Job<'a>,
-    /// The lane's connection.
-    pub session: &'a mut Session,
     /// The run in the ledger.
     pub run: &'a Run,
     /// The load.
@@ -59,11 +58,19 @@ pub struct Lane<'a> {
     pub guards: &'a [Guard<'a>],
     /// The number of the part.
     pub part: i32,
+}
+
+/// A lane at work on one part of a load.
+pub struct Lane<'a> {
+    /// The part.
+    pub at: StartedPart<'a>,
+    /// The lane's connection.
+    pub session: &'a mut Session,
     /// Retries since the last commit.
     pub tries: Tries,
 }
 
-impl<'a> Lane<'a> {
+impl<'a> StartedPart<'a> {
     /// Returns the load.
     pub fn load(&self) -> &'a LoadPlan {
         self.started.load
@@ -101,15 +108,22 @@ impl<'a> Lane<'a> {
     }
 
     /// Waits after an error, and replaces the connection if it is lost.
-    pub fn reconnect(&mut self, mut failed: ServerError) -> Result<(), Stop> {
+    pub fn reconnect(&self, session: &mut Session, tries: &mut Tries, mut failed: ServerError) -> Result<(), Stop> {
         loop {
-            self.tries.again(&self.job.reconnect(), self.session, failed)?;
-            match self.session.note_backend(self.run.id, self.run.epoch) {
+            tries.again(&self.job.reconnect(), session, failed)?;
+            match session.note_backend(self.run.id, self.run.epoch) {
                 Ok(()) => return Ok(()),
                 Err(e) if e.retry_may_help() => failed = e,
                 Err(e) => return Err(e.into()),
             }
         }
+    }
+}
+
+impl Lane<'_> {
+    /// Waits after an error, and replaces the connection if it is lost.
+    pub fn reconnect(&mut self, failed: ServerError) -> Result<(), Stop> {
+        self.at.reconnect(self.session, &mut self.tries, failed)
     }
 }
 

@@ -1,11 +1,13 @@
 //! Loading: the schedule of the lanes, the parts of a load, its batches.
 //!
 //! `schedule` gives tasks to lanes, `part` starts a load and picks the way of writing: `batch_by_batch` or
-//! `single_transaction`. Both gather batches through a `loader` and write them through `direct`, in one go, or `send`, step by
-//! step. `bisect` finds the rows that the server refuses, and `fault_policy` decides whether the run may continue without them.
+//! `single_transaction`. `circle` writes several loads in one transaction. All gather batches through a `loader` and write
+//! them through `direct`, in one go, or `send`, step by step. `bisect` finds the rows that the server refuses, and
+//! `fault_policy` decides whether the run may continue without them.
 
 mod batch_by_batch;
 mod bisect;
+mod circle;
 mod direct;
 mod fault_policy;
 mod lane;

@@ -1,13 +1,16 @@
 //! Starts a load, splits it into parts, and loads one part.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::convert::Settled;
 use crate::convert::row::RowEncoder;
 use crate::event::Event;
 use crate::job::{Job, PARTS_PER_LANE, Stop, Tries};
 use crate::migrate::lookup_maps;
-use crate::migrate::rows::parents::{self, EncodedLoad, Parents};
+use crate::migrate::rows::guard::{self, EncodedLoad, Guard};
+use crate::migrate::rows::parents::{self, OtherLoads, Parents};
+use crate::migrate::rows::quarantine::RefusedPlaces;
 use crate::migrate::sequences::past_rows;
 use crate::model::key::Key;
 use crate::model::ledger::{PartDone, Run};
@@ -15,20 +18,32 @@ use crate::model::select::Relation;
 use crate::pg::Session;
 use crate::pg::ledger::parts::PartsNoted;
 use crate::plan::sequences::SequenceColumn;
-use crate::plan::{Feed, LoadPlan, Node};
+use crate::plan::{Circle, Feed, LoadPlan, Node};
 
-use super::lane::{Lane, StartedLoad};
+use super::lane::{Lane, StartedLoad, StartedPart};
 use super::{batch_by_batch, single_transaction};
 
 /// Minimum number of rows of a part. For smaller parts the transactions of further lanes cost more than they save.
 const PART_ROWS: u64 = 10_000;
 
 /// A load and its parts in the ledger.
+#[derive(Clone)]
 pub struct PartedLoad<'a> {
     /// The load.
     pub load: &'a LoadPlan,
     /// Its parts.
     pub parts: Vec<PartDone>,
+    /// Rows that the server refused in an attempt that was rolled back.
+    pub refused: Arc<RefusedPlaces>,
+}
+
+/// Reports that a load begins, with the rows that are done.
+pub fn announce(job: &Job<'_>, PartedLoad { load, parts, .. }: &PartedLoad<'_>) {
+    job.observer.on_event(Event::Began { load: &load.name, rows: job.sizes.get(&load.name).copied() });
+    let done: u64 = parts.iter().map(|part| part.sums.read).sum();
+    if done > 0 {
+        job.observer.on_event(Event::Rows { load: &load.name, rows: done });
+    }
 }
 
 /// Starts a load: advances sequences that it draws from, reads its lookup maps and the keys that its rows refer to.
@@ -40,7 +55,7 @@ pub fn start<'a>(
     session: &mut Session,
     run: &Run,
     settled: &Settled,
-    PartedLoad { load, parts }: PartedLoad<'a>,
+    PartedLoad { load, parts, refused }: PartedLoad<'a>,
 ) -> Result<StartedLoad<'a>, Stop> {
     for column in &load.columns {
         if let Feed::Issued(sequence) = &column.feed {
@@ -50,15 +65,13 @@ pub fn start<'a>(
     }
     let encoder = encoder(job, session, run, load, settled)?;
     let columns: Vec<String> = load.columns.iter().map(|c| c.name.clone()).collect();
-    job.observer.on_event(Event::Began { load: &load.name, rows: job.sizes.get(&load.name).copied() });
-    let done: u64 = parts.iter().map(|part| part.sums.read).sum();
-    if done > 0 {
-        job.observer.on_event(Event::Rows { load: &load.name, rows: done });
-    }
     let remains = parts.iter().any(|part| !part.done);
     let parents = if remains {
         let encoded = EncodedLoad { load, encoder: &encoder, settled };
-        job.retrying(session, |session| parents::of_load(job, session, run, &encoded))?
+        let maps =
+            |session: &mut Session, other: &LoadPlan| lookup_maps::current(session, job.plan, other, settled, run.seed);
+        let others = OtherLoads { refused: &refused, maps: &maps };
+        job.retrying(session, |session| parents::of_load(job, session, run, &encoded, &others))?
     } else {
         Parents::default()
     };
@@ -88,6 +101,15 @@ fn encoder(
         .map_err(Stop::Refused)
 }
 
+/// Returns the guards of a load's references.
+///
+/// # Errors
+/// A refusal for a value of `if_orphan` that does not fit its column.
+pub fn guards<'s>(started: &'s StartedLoad<'_>) -> Result<Vec<Guard<'s>>, Stop> {
+    let references = started.parents.links.iter().map(|(link, keys)| (link, keys.as_ref()));
+    guard::guards(started.load, references, &started.settled)
+}
+
 /// Reads and writes what remains of one part.
 ///
 /// # Errors
@@ -99,9 +121,9 @@ pub fn load(
     started: &StartedLoad<'_>,
     part: PartDone,
 ) -> Result<(), Stop> {
-    let references = started.parents.links.iter().map(|(link, keys)| (link, keys.as_ref()));
-    let guards = parents::guards(started.load, references, &started.settled)?;
-    let mut lane = Lane { job, session, run, started, guards: &guards, part: part.part, tries: Tries::default() };
+    let guards = guards(started)?;
+    let at = StartedPart { job, run, started, guards: &guards, part: part.part };
+    let mut lane = Lane { at, session, tries: Tries::default() };
     if started.load.is_one_transaction() {
         single_transaction::load(&mut lane)
     } else {
@@ -123,8 +145,10 @@ pub fn split_loads(job: &Job<'_>, session: &mut Session, run: &Run) -> Result<BT
         let load = &job.plan.loads[*n];
         let is_wanted = !(load.when_empty && run.judged.holding.contains_key(&load.table));
         if is_wanted && done.get(&load.name).is_none_or(|done| done.parts.is_empty()) {
+            let is_whole =
+                |circle: &Circle| circle.members.contains(n) && circle.is_one_transaction(job.options.on_fault);
             // A load that refers to itself must keep its order.
-            let keeps_order = job.plan.after[place].contains(&place);
+            let keeps_order = job.plan.after[place].contains(&place) || job.plan.circles.iter().any(is_whole);
             new.push((load.name.as_str(), last_keys(job, load, keeps_order)?));
         }
     }

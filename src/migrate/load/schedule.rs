@@ -19,6 +19,7 @@ use crate::model::record::StepKind;
 use crate::pg::Session;
 use crate::plan::Node;
 
+use super::circle::{self, WholeCircle};
 use super::lane::StartedLoad;
 use super::part::{self, PartedLoad};
 
@@ -34,7 +35,15 @@ pub fn run(job: &Job<'_>, session: &mut Session, run: &Run) -> Result<Option<Own
     let rows = job.plan.loads.iter().map(|load| job.sizes.get(&load.name).copied()).sum();
     job.observer.on_event(Event::Planned(Extent { units: job.plan.loads.len() as u64, kind: WorkUnit::Load, rows }));
     let parts = part::split_loads(job, session, run)?;
-    let board = Board { job, run, parts, state: Mutex::new(ScheduleState::new(job, settled)), changed: Condvar::new() };
+    let circles = job.plan.circles.iter().filter_map(|circle| circle::whole(job, circle, &parts)).collect();
+    let board = Board {
+        job,
+        run,
+        parts,
+        circles,
+        state: Mutex::new(ScheduleState::new(job, settled)),
+        changed: Condvar::new(),
+    };
     job.in_lanes(session, job.options.jobs, |session| board.work(session));
     let mut state = board.lock();
     match state.stop.take() {
@@ -49,6 +58,8 @@ struct Board<'a> {
     run: &'a Run,
     /// The parts of each wanted load, as the ledger had them at the start.
     parts: BTreeMap<String, Vec<PartDone>>,
+    /// Circles that are written in one transaction, each in the step of its first load.
+    circles: Vec<WholeCircle<'a>>,
     state: Mutex<ScheduleState<'a>>,
     changed: Condvar,
 }
@@ -98,14 +109,15 @@ impl<'a> ScheduleState<'a> {
         ScheduleState { settled, owner: None, stages, parts: Vec::new(), busy: 0, stop: None }
     }
 
-    fn is_ready(&self, job: &Job<'_>, place: usize) -> bool {
+    fn is_ready(&self, board: &Board<'_>, place: usize) -> bool {
         let done = |before: &usize| *before == place || self.stages[*before] == Stage::Done;
-        self.stages[place] == Stage::Waiting && job.plan.after[place].iter().all(done)
+        self.stages[place] == Stage::Waiting && !board.is_led(place) && board.job.plan.after[place].iter().all(done)
     }
 
     /// Returns the largest task that is ready. Of equal ones, steps come before parts, because others wait for them.
-    fn next(&mut self, job: &Job<'_>) -> Option<Task<'a>> {
-        let ready = (0..self.stages.len()).rev().filter(|n| self.is_ready(job, *n)).max_by_key(|n| job.size(*n));
+    fn next(&mut self, board: &Board<'_>) -> Option<Task<'a>> {
+        let job = board.job;
+        let ready = (0..self.stages.len()).rev().filter(|n| self.is_ready(board, *n)).max_by_key(|n| job.size(*n));
         let waiting = (0..self.parts.len()).rev().max_by_key(|n| job.size(self.parts[*n].place));
         match (ready, waiting) {
             (Some(place), Some(part)) if job.size(place) < job.size(self.parts[part].place) => self.take(part),
@@ -158,7 +170,7 @@ impl<'a> Board<'a> {
             if state.stop.is_some() || self.job.halted.load(Ordering::Relaxed) {
                 return None;
             }
-            if let Some(task) = state.next(self.job) {
+            if let Some(task) = state.next(self) {
                 state.busy += 1;
                 return Some(task);
             }
@@ -184,13 +196,14 @@ impl<'a> Board<'a> {
                     self.lock().stages[place] = Stage::Done;
                     return Ok(());
                 };
-                let started = Arc::new(part::start(
-                    self.job,
-                    session,
-                    self.run,
-                    settled,
-                    PartedLoad { load, parts: parts.clone() },
-                )?);
+                if let Some(circle) = self.circles.iter().find(|circle| circle.loads[0].load.name == load.name) {
+                    circle::load(self.job, session, self.run, settled, circle)?;
+                    self.circle_done(circle);
+                    return Ok(());
+                }
+                let parted = PartedLoad { load, parts: parts.clone(), refused: Arc::default() };
+                part::announce(self.job, &parted);
+                let started = Arc::new(part::start(self.job, session, self.run, settled, parted)?);
                 let mut state = self.lock();
                 let left: Vec<PartDone> = started.remaining().cloned().collect();
                 if left.is_empty() {
@@ -204,6 +217,23 @@ impl<'a> Board<'a> {
             }
         }
         Ok(())
+    }
+
+    fn circle_done(&self, circle: &WholeCircle<'_>) {
+        let mut state = self.lock();
+        for (place, node) in self.job.plan.order.iter().enumerate() {
+            let Node::Load(n) = node else { continue };
+            if circle.loads.iter().any(|parted| parted.load.name == self.job.plan.loads[*n].name) {
+                state.stages[place] = Stage::Done;
+            }
+        }
+    }
+
+    /// Returns true if the step is done with the first load of a circle.
+    fn is_led(&self, place: usize) -> bool {
+        let Node::Load(n) = self.job.plan.order[place] else { return false };
+        let name = &self.job.plan.loads[n].name;
+        self.circles.iter().any(|circle| circle.loads.iter().skip(1).any(|parted| parted.load.name == *name))
     }
 
     fn part_done(&self, place: usize, started: &StartedLoad<'_>) {

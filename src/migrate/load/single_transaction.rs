@@ -46,9 +46,9 @@ pub fn load(lane: &mut Lane<'_>) -> Result<(), Stop> {
 
 /// Returns false if the load is in the ledger already.
 fn attempt(lane: &mut Lane<'_>, check_deferred: bool) -> Result<bool, Stop> {
-    let reader = lane.job.source.reader()?;
-    let (job, seed, load, returned) = (lane.job, lane.run.seed, lane.load(), lane.returned());
-    let (id, destination, batch) = (lane.batch_id(1), lane.destination(), lane.empty_batch());
+    let reader = lane.at.job.source.reader()?;
+    let (job, seed, load, returned) = (lane.at.job, lane.at.run.seed, lane.at.load(), lane.at.returned());
+    let (id, destination, batch) = (lane.at.batch_id(1), lane.at.destination(), lane.at.empty_batch());
     let writer = TransactionWriter {
         job,
         id: &id,
@@ -108,11 +108,11 @@ enum TransactionStage<'o> {
 
 /// Counts the quarantined rows of a load that is in the ledger already, because only the answer to its commit was lost.
 fn count_committed(lane: &mut Lane<'_>) -> Result<(), Stop> {
-    let id = lane.batch_id(1);
-    let committed = lane.job.retrying(lane.session, |session| Ok(session.committed_batch(&id)?))?;
+    let id = lane.at.batch_id(1);
+    let committed = lane.at.job.retrying(lane.session, |session| Ok(session.committed_batch(&id)?))?;
     if let Some((_, sums)) = committed {
-        lane.job.quarantined.fetch_add(sums.faults, Ordering::SeqCst);
-        lane.job.observer.on_event(Event::Rows { load: &lane.load().name, rows: sums.read });
+        lane.at.job.quarantined.fetch_add(sums.faults, Ordering::SeqCst);
+        lane.at.job.observer.on_event(Event::Rows { load: &lane.at.load().name, rows: sums.read });
     }
     Ok(())
 }

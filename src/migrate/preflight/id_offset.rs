@@ -41,7 +41,9 @@ pub fn choose(
     let highest = session.highest_ids(&plan.schema, &filled)?;
     let states = session.sequence_states(&plan.schema, &planned)?;
     for ((shifted, &(table, column)), highest) in shifted.iter().zip(&filled).zip(highest) {
-        let state = planned.iter().zip(&states).find(|(planned, _)| planned.table == table && planned.column == column);
+        let state = planned.iter().zip(&states).find(|(planned, _)| {
+            planned.columns.iter().any(|counted| counted.table == table && counted.column == column)
+        });
         let issued = state.map_or(0, |(_, state)| state.next.unwrap_or(i64::MAX).saturating_sub(1));
         let taken = highest.unwrap_or(0).max(issued);
         let lowest = lowest(plan, source, shifted, settled)?.unwrap_or(1).min(1);

@@ -3,7 +3,7 @@
 use crate::migrate::rows::keyset::field;
 use crate::model::pgtype::Kind;
 use crate::model::schema::TargetSchema;
-use crate::plan::{Feed, LoadPlan};
+use crate::plan::{CountedColumn, Feed, LoadPlan, Plan};
 use crate::wire::image::integer;
 
 /// A column of a load that has a sequence, and the furthest values that were read.
@@ -18,10 +18,15 @@ pub struct NumberedColumn {
 }
 
 impl NumberedColumn {
-    /// Returns the integer columns of a load that the source feeds and that have a sequence.
-    pub fn of(load: &LoadPlan, target: &TargetSchema) -> Vec<NumberedColumn> {
+    /// Returns the integer columns of a load that the source feeds and that a sequence numbers.
+    pub fn of(load: &LoadPlan, plan: &Plan, target: &TargetSchema) -> Vec<NumberedColumn> {
         let Some(table) = target.tables.get(&load.table) else { return Vec::new() };
-        let is_numbered = |name: &str| table.column(name).is_some_and(|column| column.sequence.is_some());
+        let assigned: Vec<&CountedColumn> =
+            plan.sequences.iter().flat_map(|s| &s.columns).filter(|c| c.table == load.table).collect();
+        let is_numbered = |name: &str| {
+            table.column(name).is_some_and(|column| column.sequence.is_some())
+                || assigned.iter().any(|assigned| assigned.column == name)
+        };
         let columns = load.columns.iter().enumerate();
         let fed = columns.filter(|(_, column)| matches!(column.feed, Feed::Cell(_)) && is_numbered(&column.name));
         fed.filter(|(_, column)| largest(&column.kind.kind).is_some())

@@ -10,9 +10,8 @@ use crate::convert::row::{Notes, RowEncoder};
 use crate::event::{Event, Observer};
 use crate::job::Stop;
 use crate::migrate::rows::batch::Batch;
-use crate::migrate::rows::guard::{OwnKeys, ReferencedKey};
+use crate::migrate::rows::guard::{self, OwnKeys, ReferencedKey};
 use crate::migrate::rows::keyset::KeySet;
-use crate::migrate::rows::parents;
 use crate::model::fault::Fault;
 use crate::model::key::{Key, KeyRange};
 use crate::model::ledger::Sums;
@@ -128,7 +127,7 @@ impl Reading<'_> {
         let load = self.load;
         context.observer.on_event(Event::Began { load: &load.name, rows: None });
         let links = self.links.iter().filter_map(|link| Some((link, context.keys.get(&ReferencedKey::by(link))?)));
-        let guards = parents::guards(load, links, context.settled)?;
+        let guards = guard::guards(load, links, context.settled)?;
         let reader = context.source.reader()?;
         let mut sink = RangeSink {
             reading: self,

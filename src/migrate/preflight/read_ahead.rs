@@ -1,7 +1,7 @@
 //! The preflight: reads and converts every row in one snapshot of the source before the first write, so that faults are
 //! known while nothing has been written.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Mutex, PoisonError};
 
@@ -9,9 +9,10 @@ use crate::convert::Settled;
 use crate::convert::row::{Maps, RowEncoder};
 use crate::event::{Event, Extent, Observer, WorkUnit};
 use crate::job::{KeyMemory, PARTS_PER_LANE, Stop, each};
-use crate::migrate::rows::guard::{self, OwnKeys, ReferencedKey};
+use crate::migrate::rows::fixed_point::{self, RelatedLoad};
+use crate::migrate::rows::guard::{self, EncodedLoad, OwnKeys, ReferencedKey};
 use crate::migrate::rows::keyset::KeySet;
-use crate::migrate::rows::parents::{self, EncodedLoad};
+use crate::migrate::rows::parents;
 use crate::model::record::{Check, CheckKind, Refusal, StepKind};
 use crate::model::schema::TargetSchema;
 use crate::model::select::Relation;
@@ -90,10 +91,12 @@ impl Preflight<'_> {
             Node::Owner => None,
         });
         let mut left: Vec<&LoadPlan> = in_order.collect();
+        let mut settled = BTreeSet::new();
         while !left.is_empty() {
             // The keys that no later row refers to or has are not needed any more.
             let needed = guard::referenced_keys(&left, self.target);
             sets.retain(|referred, _| needed.contains(referred));
+            self.settle(&left, &mut settled, &mut sets)?;
             let load = left.remove(0);
             found.extend(self.read_together(&[load], &mut sets, &shared)?);
         }
@@ -135,6 +138,35 @@ impl Preflight<'_> {
             sets.insert(referred, keys);
         }
         Ok(sets)
+    }
+
+    /// Finds the rows of the first of these loads that can be loaded, if its rows refer to rows of the same load, or to rows of
+    /// a circle that is read from here on.
+    /// `settled`: the loads of the circles that were settled.
+    fn settle<'l>(
+        &self,
+        left: &[&'l LoadPlan],
+        settled: &mut BTreeSet<&'l str>,
+        sets: &mut KeySets,
+    ) -> Result<(), Stop> {
+        let Some(first) = left.first().filter(|first| !settled.contains(first.name.as_str())) else { return Ok(()) };
+        let others = self.plan.others_in_circle(first);
+        let mut loads = vec![*first];
+        loads.extend(left.iter().filter(|load| others.iter().any(|other| other.name == load.name)));
+        settled.extend(loads.iter().map(|load| load.name.as_str()));
+        let encoders: Vec<RowEncoder> = loads.iter().map(|load| self.encoder(load)).collect::<Result<_, _>>()?;
+        let member = |(load, encoder)| RelatedLoad {
+            encoded: EncodedLoad { load, encoder, settled: self.settled },
+            links: references(load, self.target),
+        };
+        let members: Vec<RelatedLoad<'_>> = loads.into_iter().zip(&encoders).map(member).collect();
+        fixed_point::settle(&self.source.reader()?, &members, sets)
+    }
+
+    fn encoder(&self, load: &LoadPlan) -> Result<RowEncoder, Stop> {
+        let none = Maps::new();
+        let maps = self.maps.get(&load.name).unwrap_or(&none);
+        RowEncoder::new(load, self.settled, maps).map_err(Stop::Refused)
     }
 
     /// Reads loads that do not refer to each other.
@@ -190,19 +222,15 @@ impl Preflight<'_> {
         &self,
         load: &'l LoadPlan,
         referred: &[ReferencedKey],
-        sets: &mut KeySets,
+        sets: &KeySets,
         shared: &SharedTarget<'_>,
     ) -> Result<Reading<'l>, Stop> {
-        let none = Maps::new();
-        let maps = self.maps.get(&load.name).unwrap_or(&none);
-        let encoder = RowEncoder::new(load, self.settled, maps).map_err(Stop::Refused)?;
+        let encoder = self.encoder(load)?;
         let links = references(load, self.target);
-        let encoded = EncodedLoad { load, encoder: &encoder, settled: self.settled };
-        parents::add_own(&self.source.reader()?, &encoded, &links, sets)?;
         let own = OwnKeys::of(load, referred, self.settled);
         let keys = own.iter().map(|own| sets.get(&own.referenced).map_or_else(KeySet::default, KeySet::sibling));
         let keys = Mutex::new(keys.collect());
-        let numbered = Mutex::new(NumberedColumn::of(load, self.target));
+        let numbered = Mutex::new(NumberedColumn::of(load, self.plan, self.target));
         let checked = CheckedLoad {
             load,
             all: &self.plan.loads,

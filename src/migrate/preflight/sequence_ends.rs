@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 
 use crate::model::ident::{qualified, quoted};
 use crate::model::record::Refusal;
-use crate::model::schema::{SourceSchema, TargetSchema};
-use crate::plan::Plan;
+use crate::model::schema::{Sequence, SourceSchema, TargetSchema};
 use crate::plan::sequences::{PlannedSequence, planned_sequences};
+use crate::plan::{CountedColumn, Plan};
 
 use super::numbered_column::largest;
 use super::range::LoadPreflight;
@@ -22,20 +22,29 @@ pub fn refuse_used_up(
 ) -> Vec<Refusal> {
     let mut refusals = Vec::new();
     for planned in planned_sequences(plan, source, target, shifts) {
-        let loads = plan.loads.iter().filter(|load| load.table == planned.table);
-        let read = loads.filter_map(|load| found.iter().find(|found| found.load == load.name));
-        let columns = read.flat_map(|found| found.numbered.iter().filter(|column| column.name == planned.column));
-        let values = columns.filter_map(|column| column.furthest(planned.sequence.increment));
-        let furthest = if planned.sequence.increment < 0 { values.min() } else { values.max() };
-        let kind = target.tables.get(&planned.table).and_then(|table| Some(&table.column(&planned.column)?.kind));
-        let most = kind.and_then(|kind| largest(&kind.kind)).unwrap_or(i64::MAX);
-        // Without a row of the run, the sequence is the application's own matter.
-        let Some(floor) = furthest.and_then(|furthest| planned.floor(Some(furthest))) else { continue };
-        if planned.next(floor, true).is_none_or(|next| next > most) && is_reached(&planned, floor) {
-            refusals.push(refusal(plan, &planned, floor, most));
+        for column in &planned.columns {
+            let kind = target.tables.get(&column.table).and_then(|table| Some(&table.column(&column.column)?.kind));
+            let most = kind.and_then(|kind| largest(&kind.kind)).unwrap_or(i64::MAX);
+            // Without a row of the run, the sequence is the application's own matter.
+            let furthest = furthest(plan, found, column, planned.sequence.increment);
+            let Some(floor) = furthest.and_then(|furthest| planned.floor(Some(furthest))) else { continue };
+            if planned.next(floor, true).is_none_or(|next| next > most) && is_reached(&planned, floor) {
+                refusals.push(refusal(plan, &planned.sequence, column, floor, most));
+            }
         }
     }
     refusals
+}
+
+/// Returns the number in a column's rows that is furthest in the direction of its sequence. `None` without a row.
+fn furthest(plan: &Plan, found: &[LoadPreflight], column: &CountedColumn, increment: i64) -> Option<i64> {
+    let increment = if column.negated { -increment } else { increment };
+    let loads = plan.loads.iter().filter(|load| load.table == column.table);
+    let read = loads.filter_map(|load| found.iter().find(|found| found.load == load.name));
+    let columns = read.flat_map(|found| found.numbered.iter().filter(|read| read.name == column.column));
+    let values = columns.filter_map(|column| column.furthest(increment));
+    let furthest = if increment < 0 { values.min() } else { values.max() }?;
+    if column.negated { furthest.checked_neg() } else { Some(furthest) }
 }
 
 /// Returns true if ids that lie in the sequence's direction use it up: an id before its first number does not.
@@ -43,8 +52,9 @@ fn is_reached(planned: &PlannedSequence, floor: i64) -> bool {
     if planned.sequence.increment < 0 { floor <= planned.sequence.start } else { floor >= planned.sequence.min }
 }
 
-fn refusal(plan: &Plan, planned: &PlannedSequence, floor: i64, most: i64) -> Refusal {
-    let (sequence, table, column) = (&planned.sequence, &planned.table, &planned.column);
+/// `floor`: the number that the ids reach. `most`: the largest of the column's type.
+fn refusal(plan: &Plan, sequence: &Sequence, counted: &CountedColumn, floor: i64, most: i64) -> Refusal {
+    let CountedColumn { table, column, .. } = counted;
     let last = if sequence.increment < 0 { sequence.min } else { sequence.max.min(most) };
     let place = format!("{}.{table}.{column}", plan.schema);
     let reason = format!(

@@ -5,6 +5,8 @@
 //! Everything happens in one transaction.
 
 mod altered;
+mod circles;
+mod doubts;
 mod kept;
 mod staging;
 
@@ -17,8 +19,10 @@ use crate::convert::row::{Maps, RowEncoder};
 use crate::event::Event;
 use crate::job::{Job, Stop};
 use crate::migrate::rows::batch::Batch;
+use crate::migrate::rows::guard::{self, EncodedLoad};
 use crate::migrate::rows::keyset::KeySet;
-use crate::migrate::rows::parents::{self, EncodedLoad};
+use crate::migrate::rows::parents::{self, OtherLoads};
+use crate::migrate::rows::quarantine::RefusedPlaces;
 use crate::migrate::{lookup_maps, owner};
 use crate::model::cell::RawBuf;
 use crate::model::ledger::{LoadDone, Made, MadeKind, PartDone, Run};
@@ -32,9 +36,10 @@ use crate::pg::rollback::{
 };
 use crate::pg::triggers::{FiringTrigger, RowEvent};
 use crate::pg::{ServerError, Session};
-use crate::plan::{LoadPlan, Node, Reference};
+use crate::plan::{CircleKey, LoadPlan, Node, Reference};
 use crate::wire::widen::Widening;
 
+use doubts::{doubt, mismatch, rewritten};
 use staging::Staging;
 
 /// The result of a rollback.
@@ -81,7 +86,8 @@ pub fn remove(
         let loads = written_loads(job, session, run, done, &settled)?;
         let made = session.made(run.id)?;
         let mut detached = session.detached(run.id)?;
-        let again = kept::to_detach_again(job.plan, &made, &detached);
+        let mut again = kept::to_detach_again(job.plan, &made, &detached);
+        circles::add_keys(job.plan, &detached, &mut again);
         detached.retain(|object| !object.reattached);
         detached.sort_by_key(|object| Reverse(object.kind));
         let mut tx = match session.begin_rollback(run)? {
@@ -89,8 +95,15 @@ pub fn remove(
             RollbackStart::AlreadyRolledBack => return Ok(std::mem::take(&mut result)),
             RollbackStart::Fenced => return Err(Stop::Fenced),
         };
-        result =
-            Removal { job, settled, made, again, result: RollbackResult::default() }.run(&mut tx, &loads, detached)?;
+        result = Removal {
+            job,
+            settled,
+            made,
+            again,
+            deferred: circles::deferred(job.plan),
+            result: RollbackResult::default(),
+        }
+        .run(&mut tx, &loads, detached)?;
         tx.commit()?;
         Ok(std::mem::take(&mut result))
     })
@@ -124,6 +137,7 @@ fn written_loads<'a>(
     done: &'a BTreeMap<String, LoadDone>,
     settled: &Settled,
 ) -> Result<Vec<WrittenLoad<'a>>, Stop> {
+    let none = RefusedPlaces::new();
     let mut loads = Vec::new();
     for load in &job.plan.loads {
         let Some(done) = done.get(&load.name).filter(|done| done.parts.iter().any(|p| p.sums.written > 0)) else {
@@ -136,7 +150,11 @@ fn written_loads<'a>(
             Maps::new()
         };
         let encoder = RowEncoder::new(load, settled, &maps).map_err(Stop::Refused)?;
-        let references = parents::of_load(job, session, run, &EncodedLoad { load, encoder: &encoder, settled })?.links;
+        let maps =
+            |session: &mut Session, other: &LoadPlan| lookup_maps::current(session, job.plan, other, settled, run.seed);
+        let others = OtherLoads { refused: &none, maps: &maps };
+        let encoded = EncodedLoad { load, encoder: &encoder, settled };
+        let references = parents::of_load(job, session, run, &encoded, &others)?.links;
         let mut issued = BTreeMap::new();
         let columns = load.issued().len();
         if columns > 0 {
@@ -170,6 +188,8 @@ struct Removal<'j> {
     made: Vec<Made>,
     /// Foreign keys that are detached and reattached once more.
     again: Vec<Detached>,
+    /// Foreign keys of circles that are checked after all rows are removed.
+    deferred: Vec<CircleKey>,
     result: RollbackResult,
 }
 
@@ -189,6 +209,7 @@ impl Removal<'_> {
             tx.detach_again(&plan.schema, object)?;
         }
         late.append(&mut self.again);
+        tx.defer(&plan.schema, &self.deferred)?;
         let disabled = self.disable_triggers(tx, loads)?;
         let indexes = self.index_references(tx, loads)?;
         let tables: Vec<&str> = loads.iter().map(|written| written.load.table.as_str()).collect();
@@ -208,7 +229,7 @@ impl Removal<'_> {
                 Node::Owner => self.remove_owner(tx)?,
             }
         }
-        if !late.is_empty() || !disabled.is_empty() || !indexes.is_empty() {
+        if !late.is_empty() || !disabled.is_empty() || !indexes.is_empty() || !self.deferred.is_empty() {
             tx.check_deferred()?;
         }
         let restored = kept::restore(tx, plan, &self.made)?;
@@ -293,6 +314,7 @@ impl Removal<'_> {
             columns: &columns,
             key: &key,
             as_text: load.as_text,
+            deferred: &self.deferred,
             transactions: transactions.as_deref(),
         };
         tx.begin_staging(&staged)?;
@@ -339,7 +361,7 @@ impl Removal<'_> {
         let Some(committed) = part.committed() else { return Ok(()) };
         let load = written.load;
         let references = written.references.iter().map(|(reference, keys)| (reference, keys.as_ref()));
-        let guards = parents::guards(load, references, &self.settled)?;
+        let guards = guard::guards(load, references, &self.settled)?;
         let mut staging = Staging {
             job: self.job,
             tx,
@@ -367,11 +389,21 @@ impl Removal<'_> {
     }
 
     fn restore_sequences(&mut self, tx: &mut OpenRollback<'_>) -> Result<(), Stop> {
-        let columns = || self.job.target.tables.values().flat_map(|table| &table.columns);
-        let known = |made: &Made| columns().filter_map(|c| c.sequence.as_ref()).find(|s| s.name == made.object);
+        let Job { target, plan, .. } = self.job;
+        let known = |made: &Made| {
+            let columns = target.tables.values().flat_map(|table| &table.columns);
+            let of_schema = target.sequences.values().map(|s| &s.sequence);
+            let mut known = columns.filter_map(|c| c.sequence.as_ref()).chain(of_schema);
+            known.find(|s| s.name == made.object)
+        };
         let made: Vec<&Made> = self.made.iter().filter(|made| made.kind == MadeKind::Sequence).collect();
-        let moved: Vec<MovedSequence<'_>> =
-            made.iter().filter_map(|made| Some(MovedSequence { made, sequence: known(made)? })).collect();
+        let mut moved = Vec::new();
+        for made in &made {
+            let Some(sequence) = known(made) else { continue };
+            let assigned = plan.sequences.iter().find(|s| s.sequence.name == made.object);
+            let columns = assigned.map(|s| s.columns.as_slice()).unwrap_or_default();
+            moved.push(MovedSequence { made, sequence, schema: &plan.schema, columns });
+        }
         let mut restored = tx.restore_sequences(&moved)?.into_iter();
         for made in made {
             let restored = match known(made).and_then(|_| restored.next()) {
@@ -401,37 +433,6 @@ fn reattach_keys(tx: &mut OpenRollback<'_>, detached: Vec<Detached>) -> Result<V
         }
     }
     Ok(late)
-}
-
-/// Explains why the number of matching rows differs from the number of rows written.
-fn mismatch(deleted: u64, written: u64, doubt: &str) -> String {
-    if deleted > written {
-        return format!("{deleted} rows equal the {written} rows written, and the run's own rows cannot be identified");
-    }
-    format!("{} of its {written} rows were deleted or changed since{doubt}", written - deleted)
-}
-
-/// Explains that all rows have the content that was sent, and none was written by a transaction of the run.
-fn rewritten(doubt: &str) -> String {
-    format!(
-        "its rows are as they were sent, but none was written by a transaction of the run: the table was rewritten or the \
-         database was restored from a copy{doubt}"
-    )
-}
-
-/// Explains why a row counts as unchanged only if the run's own transaction wrote it last. Empty if its content suffices.
-fn doubt(key: &[String], unsent: &[String]) -> String {
-    let mut reasons = Vec::new();
-    if key.is_empty() {
-        reasons.push("no key that the run sent identifies a row".to_owned());
-    }
-    if !unsent.is_empty() {
-        reasons.push(format!("the run did not send {}", unsent.join(", ")));
-    }
-    if reasons.is_empty() {
-        return String::new();
-    }
-    format!("; {}, so a row counts as unchanged only if no transaction wrote to it since", reasons.join(" and "))
 }
 
 /// Returns true if the type has an `=` by which rows can be joined.

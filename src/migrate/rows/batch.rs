@@ -58,6 +58,8 @@ pub struct Batch<'a> {
     pub refused: u64,
     /// The faults of refused rows.
     pub faults: Vec<Fault>,
+    /// Rows that were refused only while they were written: by the server, or because of a parent that it refused.
+    pub unforeseen: Vec<Key>,
     counts: BatchCounts,
     /// Keys of the accepted rows, in a load that may skip some.
     keys: Vec<Key>,
@@ -95,6 +97,7 @@ impl<'a> Batch<'a> {
             read: 0,
             refused: 0,
             faults: Vec::new(),
+            unforeseen: Vec::new(),
             counts: BatchCounts::new(load),
             keys: Vec::new(),
             orphans: Vec::new(),
@@ -140,6 +143,7 @@ impl<'a> Batch<'a> {
         if let Some(self_references) = &mut self.self_references {
             if missing.is_empty() {
                 missing = self_references.missing(self.guards, &self.bytes[start..]);
+                self.unforeseen.extend((!missing.is_empty()).then(|| row.key()));
             }
             match missing.is_empty() && blame.is_none() {
                 true => self_references.add_loaded(self.guards, &self.bytes[start..]),
@@ -152,6 +156,7 @@ impl<'a> Batch<'a> {
         }
         if let Some(blame) = blame {
             self.bytes.truncate(start);
+            self.unforeseen.push(row.key());
             return self.refuse_by_server(&row.key(), blame);
         }
         self.counts.add_lookups(self.load, &self.notes, true);
@@ -350,6 +355,7 @@ impl<'a> Batch<'a> {
         self.read = 0;
         self.refused = 0;
         self.faults.clear();
+        self.unforeseen.clear();
         self.counts.clear();
     }
 

@@ -5,6 +5,7 @@
 
 use crate::convert::row::{Notes, RowEncoder};
 use crate::convert::{Converter, Settled};
+use crate::job::Stop;
 use crate::migrate::rows::keyset::{KeySet, field, key};
 use crate::model::cell::Cell;
 use crate::model::fault::{Loss, LossSet, Reason};
@@ -14,6 +15,17 @@ use crate::model::schema::TargetSchema;
 use crate::model::select::Row;
 use crate::plan::{ColumnPlan, Comparison, Feed, LoadPlan, Reference, references};
 use crate::wire::binary;
+
+/// A load, and what its rows are encoded with.
+#[derive(Clone, Copy)]
+pub struct EncodedLoad<'a> {
+    /// The load.
+    pub load: &'a LoadPlan,
+    /// The encoder of its rows.
+    pub encoder: &'a RowEncoder,
+    /// Values that are the same for every row.
+    pub settled: &'a Settled,
+}
 
 /// A key that rows refer to: the parent's table and columns.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -177,6 +189,11 @@ impl<'k> Guard<'k> {
         &self.link.name
     }
 
+    /// Returns true if `if_orphan` replaces the reference of an orphan.
+    pub fn replaces_orphans(&self) -> bool {
+        self.stand_in.iter().any(Option::is_some) && !self.stand_in.iter().flatten().any(|stand_in| stand_in.not_null)
+    }
+
     /// Returns true if the reference ends at this key.
     pub fn ends_at(&self, referred: &ReferencedKey) -> bool {
         ReferencedKey::by(&self.link) == *referred
@@ -186,6 +203,18 @@ impl<'k> Guard<'k> {
     pub fn expects(&self, key: u64) -> bool {
         self.keys.present.contains(key)
     }
+}
+
+/// Returns guards for references with their keys.
+///
+/// # Errors
+/// A refusal for each value of `if_orphan` that does not fit its column.
+pub fn guards<'k>(
+    load: &LoadPlan,
+    links: impl Iterator<Item = (&'k Reference, &'k KeySet)>,
+    settled: &Settled,
+) -> Result<Vec<Guard<'k>>, Stop> {
+    links.map(|(link, keys)| Guard::new(load, link.clone(), keys, settled).map_err(Stop::Refused)).collect()
 }
 
 /// Replaces the n-th field of the image that begins at `start`, and moves the places of issued ids after it.

@@ -3,6 +3,7 @@
 pub mod batch;
 pub mod counts;
 pub mod fingerprint;
+pub mod fixed_point;
 pub mod guard;
 pub mod key_numbers;
 pub mod keyset;

@@ -57,6 +57,20 @@ words! {
     }
 }
 
+words! {
+    /// The origin of the knowledge which column a sequence numbers.
+    NumberedBy, "numbering" {
+        /// The column's default draws from the sequence, or the column owns it.
+        Column = "column",
+        /// Its name is the one that `serial` gives to the sequence of the column.
+        Name = "name",
+        /// The mapping assigns it.
+        Mapping = "mapping",
+        /// It numbers no column of a load, and the run leaves it as it is.
+        Nothing = "nothing",
+    }
+}
+
 /// The purpose of a command that ends in a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Activity {

@@ -113,7 +113,7 @@ impl ReattachSql {
     }
 
     /// The steps from `first` on.
-    pub(super) fn remaining(&self, first: usize) -> &[String] {
+    pub fn remaining(&self, first: usize) -> &[String] {
         self.steps.get(first..).unwrap_or_default()
     }
 }

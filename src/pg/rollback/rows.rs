@@ -10,6 +10,7 @@ use crate::pg::equality::Equality;
 use crate::pg::error::{Doing, Operation, ServerError};
 use crate::pg::row::RowValues;
 use crate::pg::session::ApplicationPath;
+use crate::plan::CircleKey;
 
 const REFERENCING: &str = include_str!("../sql/referencing_keys.sql");
 
@@ -25,6 +26,8 @@ pub struct StagedRows<'a> {
     pub key: &'a [String],
     /// Rows are sent as text.
     pub as_text: bool,
+    /// Foreign keys that are checked after all rows are removed.
+    pub deferred: &'a [CircleKey],
     /// The transactions that may have written the rows last; `None` if key and columns identify the rows completely.
     pub transactions: Option<&'a [String]>,
 }
@@ -158,7 +161,7 @@ impl OpenRollback<'_> {
             steps = steps.script(self.application_path.set(true));
         }
         let before = steps.len();
-        for key in &facts.referencing {
+        for key in staged.checked(facts) {
             steps = steps.query(staged.blocking(key, &facts.equality), &[]);
         }
         let delete = staged.delete(&facts.equality);
@@ -171,7 +174,7 @@ impl OpenRollback<'_> {
             replies.next().transpose().doing(ROLLING_BACK)?;
         }
         let mut deletion = Deletion::default();
-        for key in &facts.referencing {
+        for key in staged.checked(facts) {
             let found = replies.next().transpose().doing("looking for rows that refer to the run's rows")?;
             let row = found.into_iter().flat_map(Reply::rows).next();
             if row.map_or(Ok(false), |row| row.value(0))? {
@@ -269,6 +272,15 @@ impl OpenRollback<'_> {
 }
 
 impl StagedRows<'_> {
+    /// The foreign keys that refer to the table and are checked before the rows are removed.
+    fn checked<'f>(&self, facts: &'f DeletionFacts) -> impl Iterator<Item = &'f ReferencingKey> {
+        let is_deferred = |key: &&ReferencingKey| {
+            let is_it = |by: &CircleKey| by.name == key.name && qualified(self.schema, &by.table) == key.child;
+            self.deferred.iter().any(is_it)
+        };
+        facts.referencing.iter().filter(move |key| !is_deferred(key))
+    }
+
     /// The query for a reference of a row that is not staged to a row that is.
     fn blocking(&self, key: &ReferencingKey, equality: &Equality) -> String {
         let not_ours = if key.to_itself {

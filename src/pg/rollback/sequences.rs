@@ -10,6 +10,8 @@ use crate::model::schema::Sequence;
 use crate::pg::client::Pipeline;
 use crate::pg::error::{Doing, ServerError};
 use crate::pg::row::RowValues;
+use crate::pg::sequence::furthest_number;
+use crate::plan::CountedColumn;
 
 const READING: &str = "reading a sequence";
 
@@ -35,6 +37,10 @@ pub struct MovedSequence<'a> {
     pub made: &'a Made,
     /// The sequence.
     pub sequence: &'a Sequence,
+    /// The schema of the columns.
+    pub schema: &'a str,
+    /// The columns that it numbers although they do not name it.
+    pub columns: &'a [CountedColumn],
 }
 
 /// The verdict on a sequence before the rows are looked at.
@@ -71,10 +77,9 @@ impl OpenRollback<'_> {
                     SequenceRollback::Kept("a column that draws from it could not be read")
                 }
                 Verdict::RestartAt { next, is_ours } => {
-                    for column in &answer[1] {
-                        asked = asked.query(taken_sql(moved.sequence, next, column)?, &[]);
-                    }
-                    restarts.push(Restart { n, next, is_ours, columns: answer[1].len() });
+                    let taken = taken_sql(moved, next, &answer[1])?;
+                    restarts.push(Restart { n, next, is_ours, columns: taken.len() });
+                    asked = taken.into_iter().fold(asked, |asked, sql| asked.query(sql, &[]));
                     SequenceRollback::Restored
                 }
             });
@@ -124,16 +129,21 @@ fn state_sql(sequence: &Sequence) -> String {
     )
 }
 
-/// The query for a row that has an id that the sequence would hand out again, in a column that draws from it.
-fn taken_sql(sequence: &Sequence, next: i64, column: &Row) -> Result<String, ServerError> {
+/// The queries for a row that has an id that the sequence would hand out again, one for each column that it numbers.
+/// `drawing`: the columns that draw from it.
+fn taken_sql(moved: &MovedSequence<'_>, next: i64, drawing: &[Row]) -> Result<Vec<String>, ServerError> {
+    let MovedSequence { sequence, schema, columns, .. } = *moved;
     let (furthest, beyond) = if sequence.increment < 0 { ("min", "<=") } else { ("max", ">=") };
-    let (table, column): (String, String) = (column.value(0)?, column.value(1)?);
-    Ok(format!(
-        "SELECT coalesce(pg_catalog.{furthest}({column}) OPERATOR(pg_catalog.{beyond}) {next}, false) FROM {table}"
-    ))
+    let mut numbers: Vec<String> = columns.iter().map(|c| furthest_number(schema, c, sequence.increment)).collect();
+    for row in drawing {
+        let (table, column): (String, String) = (row.value(0)?, row.value(1)?);
+        numbers.push(format!("(SELECT pg_catalog.{furthest}({column}) FROM {table})"));
+    }
+    let is_taken = |number| format!("SELECT coalesce({number} OPERATOR(pg_catalog.{beyond}) {next}, false)");
+    Ok(numbers.into_iter().map(is_taken).collect())
 }
 
-fn verdict(MovedSequence { made, sequence }: &MovedSequence<'_>, state: &[Row]) -> Result<Verdict, ServerError> {
+fn verdict(MovedSequence { made, sequence, .. }: &MovedSequence<'_>, state: &[Row]) -> Result<Verdict, ServerError> {
     let row = state.first().ok_or_else(|| ServerError::new(READING, "the server sent no row"))?;
     let (last, whole, ahead, is_ours): (i64, String, i64, bool) =
         (row.value(0)?, row.value(1)?, row.value(2)?, row.value(3)?);

@@ -4,11 +4,13 @@ use crate::model::ident::{qualified, quoted};
 use crate::model::ledger::Run;
 use crate::pg::client::{CopyIn, Pipeline, Transaction};
 use crate::pg::copy::CopyTarget;
+use crate::pg::deferred::defer_sql;
 use crate::pg::detach::Detached;
 use crate::pg::error::{Doing, ServerError};
 use crate::pg::row::RowValues;
 use crate::pg::session::{ApplicationPath, LedgerSchema, Session};
 use crate::pg::triggers::{self, FiringTrigger, RowEvent};
+use crate::plan::CircleKey;
 
 /// The words for every step of a rollback that has no words of its own.
 pub(super) const ROLLING_BACK: &str = "rolling back";
@@ -108,6 +110,17 @@ impl OpenRollback<'_> {
     /// If the connection is lost.
     pub fn defer_checks(&mut self) -> Result<(), ServerError> {
         self.tx.batch_execute("SET CONSTRAINTS ALL DEFERRED").doing(ROLLING_BACK)
+    }
+
+    /// Defers the checks of some foreign keys until [`OpenRollback::check_deferred`].
+    ///
+    /// # Errors
+    /// If one of them is not deferrable, or the connection is lost.
+    pub fn defer(&mut self, schema: &str, keys: &[CircleKey]) -> Result<(), ServerError> {
+        if keys.is_empty() {
+            return Ok(());
+        }
+        self.tx.batch_execute(&defer_sql(schema, keys)).doing(ROLLING_BACK)
     }
 
     /// Checks deferred constraints now: the server alters no table that has deferred checks pending.

@@ -22,17 +22,18 @@ sequences AS (
       FROM pg_catalog.pg_class s
       JOIN pg_catalog.pg_namespace n ON n.oid = s.relnamespace
      WHERE s.relkind = 'S'
-       AND s.oid IN (SELECT d.objid
-                       FROM pg_catalog.pg_depend d
-                       JOIN tables t ON t.oid = d.refobjid AND t.ours
-                      WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.refclassid = 'pg_catalog.pg_class'::regclass
-                        AND d.deptype IN ('a', 'i')
-                     UNION ALL
-                     SELECT d.refobjid
-                       FROM pg_catalog.pg_attrdef ad
-                       JOIN tables t ON t.oid = ad.adrelid AND t.ours
-                       JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_attrdef'::regclass AND d.objid = ad.oid
-                      WHERE d.refclassid = 'pg_catalog.pg_class'::regclass)
+       AND (n.nspname = $1
+            OR s.oid IN (SELECT d.objid
+                           FROM pg_catalog.pg_depend d
+                           JOIN tables t ON t.oid = d.refobjid AND t.ours
+                          WHERE d.classid = 'pg_catalog.pg_class'::regclass
+                            AND d.refclassid = 'pg_catalog.pg_class'::regclass AND d.deptype IN ('a', 'i')
+                         UNION ALL
+                         SELECT d.refobjid
+                           FROM pg_catalog.pg_attrdef ad
+                           JOIN tables t ON t.oid = ad.adrelid AND t.ours
+                           JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_attrdef'::regclass AND d.objid = ad.oid
+                          WHERE d.refclassid = 'pg_catalog.pg_class'::regclass))
 ),
 schemas AS (
     SELECT n.oid, n.nspname AS plain, pg_catalog.quote_ident(n.nspname) AS name

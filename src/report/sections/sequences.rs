@@ -1,14 +1,14 @@
 //! Sequences and lookups.
 
-use crate::model::record::{Activity, LookupRecord, Report, SequenceRecord, Verdict};
+use crate::model::record::{Activity, LookupRecord, NumberedBy, Report, SequenceRecord, Verdict};
 use crate::report::section::{CellKind, Depth, Line, Section, Shown, place};
 use crate::report::tone::Tone;
 use crate::text::{count, grouped, phrase};
 
 /// The sequences. If there are too many, those that differ come first. A folded table has no others.
 pub fn sequences(report: &Report, depth: Depth) -> Option<Section> {
-    let mut chosen: Vec<&SequenceRecord> =
-        report.sequences.iter().filter(|s| !depth.fold || s.verdict != Verdict::Same).collect();
+    let is_of_note = |s: &&SequenceRecord| s.verdict != Verdict::Same && s.by != NumberedBy::Nothing;
+    let mut chosen: Vec<&SequenceRecord> = report.sequences.iter().filter(|s| !depth.fold || is_of_note(s)).collect();
     if chosen.is_empty() {
         return None;
     }
@@ -18,15 +18,9 @@ pub fn sequences(report: &Report, depth: Depth) -> Option<Section> {
         chosen.truncate(depth.rows);
     }
     let number = |n: Option<i64>| Shown::from(n.map_or_else(|| "-".to_owned(), |n| n.to_string()));
-    let lines = chosen.iter().map(|s| {
-        Line::of([
-            s.sequence.as_str().into(),
-            s.column.as_str().into(),
-            number(s.max),
-            number(s.next),
-            s.verdict.into(),
-        ])
-    });
+    let lines = chosen
+        .iter()
+        .map(|s| Line::of([s.sequence.as_str().into(), numbered(s), number(s.max), number(s.next), s.verdict.into()]));
     let last = [("last used", CellKind::Number), ("next", CellKind::Number), ("verdict", CellKind::Word)];
     let columns = [[("sequence", CellKind::Name), ("column", CellKind::Name)].as_slice(), &last].concat();
     let section = Section::table("sequences", "Sequences", &columns, lines.collect());
@@ -36,6 +30,16 @@ pub fn sequences(report: &Report, depth: Depth) -> Option<Section> {
         section
     };
     Some(section.with_tail((many > 0).then(|| format!("And {} more.", count(many, "sequence", "sequences")))))
+}
+
+/// The columns that a sequence numbers, with the origin of that knowledge unless the columns name the sequence themselves.
+fn numbered(sequence: &SequenceRecord) -> Shown {
+    Shown::from(match sequence.by {
+        NumberedBy::Column => sequence.column.clone(),
+        NumberedBy::Name => format!("{} (by its name)", sequence.column),
+        NumberedBy::Mapping => format!("{} (by the mapping)", sequence.column),
+        NumberedBy::Nothing => "no loaded column; unchanged".to_owned(),
+    })
 }
 
 /// The hits of each step of each lookup, and the misses. A folded table has the lookups that missed something.

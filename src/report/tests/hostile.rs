@@ -24,7 +24,8 @@ fn poison(value: &mut Value, key: &str) {
     match value {
         // Words of the contract, which no database can set.
         Value::String(_)
-            if ["state", "verdict", "class", "reason", "command", "check", "step", "difference"].contains(&key) => {}
+            if ["state", "verdict", "class", "reason", "command", "check", "step", "difference", "by"]
+                .contains(&key) => {}
         Value::String(text) => text.push_str(HOSTILE),
         Value::Array(list) => list.iter_mut().for_each(|v| poison(v, key)),
         Value::Object(map) if key == "rows" || key == "match" => {

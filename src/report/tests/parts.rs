@@ -73,6 +73,7 @@ pub fn sequence(table: &str, max: Option<i64>, next: i64) -> SequenceRecord {
     SequenceRecord {
         sequence: format!("public.{table}_id_seq"),
         column: format!("{table}.id"),
+        by: NumberedBy::Column,
         max,
         next: Some(next),
         verdict: Verdict::Same,

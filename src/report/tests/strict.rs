@@ -37,7 +37,7 @@ strict! {
     Left { table: String, column: Option<String>, rows: u64, reason: String, }
     NotTable { name: String, kind: String, }
     Owners { owner: Option<String>, rows: BTreeMap<String, u64>, }
-    Sequence { sequence: String, column: String, max: Option<i64>, next: Option<i64>, verdict: String, }
+    Sequence { sequence: String, column: String, by: String, max: Option<i64>, next: Option<i64>, verdict: String, }
     Lookup {
         load: String, column: String, steps: Vec<LookupStep>, ambiguous: u64, missing: u64, set_aside: u64, quiet: bool,
         missing_values: Option<u64>, values: Option<Vec<String>>,

@@ -1,0 +1,10 @@
+CREATE TABLE rooms (id bigint PRIMARY KEY, name text NOT NULL);
+CREATE TABLE messages (position bigint NOT NULL, room bigint NOT NULL REFERENCES rooms, body text NOT NULL);
+CREATE UNIQUE INDEX messages_by_position ON messages (position);
+CREATE TABLE files (id integer PRIMARY KEY, name text NOT NULL);
+CREATE TABLE jobs (id integer PRIMARY KEY);
+CREATE SEQUENCE room_numbers;
+CREATE SEQUENCE message_stream INCREMENT 10;
+CREATE SEQUENCE message_backfill;
+CREATE SEQUENCE files_id_seq;
+CREATE SEQUENCE jobs_id_seq START 7;
