@@ -1,6 +1,7 @@
-//! Loads rows that have no key of their own: one pass over the source, one transaction, several COPY statements.
+//! Loads rows that have no key of their own: one pass over the source, one transaction, several batches.
 //!
-//! The ledger row is completed before the commit. After a lost connection the load is read again from its start.
+//! Each batch completes its own ledger row in the subtransaction of its rows, because only that row tells later which
+//! subtransactions wrote rows of the run. After a lost connection the load is read again from its start.
 
 use std::sync::atomic::Ordering;
 
@@ -54,7 +55,7 @@ fn attempt(lane: &mut Lane<'_>, check_deferred: bool) -> Result<bool, Stop> {
     };
     let writer = TransactionWriter {
         job,
-        id: &id,
+        id,
         open,
         destination,
         reader: &reader,
@@ -64,7 +65,7 @@ fn attempt(lane: &mut Lane<'_>, check_deferred: bool) -> Result<bool, Stop> {
         check_deferred,
         before: None,
         sums: Sums::default(),
-        issued: Vec::new(),
+        last: LastBatch::default(),
         ledger_faults: Vec::new(),
         faults: Vec::new(),
     };
@@ -86,19 +87,24 @@ fn attempt(lane: &mut Lane<'_>, check_deferred: bool) -> Result<bool, Stop> {
 
 /// Counts the quarantined rows of a load that is in the ledger already, because only the answer to its commit was lost.
 fn count_committed(lane: &mut Lane<'_>) -> Result<(), Stop> {
-    let id = lane.at.batch_id(1);
-    let committed = lane.at.job.retrying(lane.session, |session| Ok(session.committed_batch(&id)?))?;
-    if let Some((_, sums)) = committed {
-        lane.at.job.quarantined.fetch_add(sums.faults, Ordering::SeqCst);
-        lane.at.job.observer.on_event(Event::Rows { load: &lane.at.load().name, rows: sums.read });
-    }
+    let sums = lane.read_part()?.sums;
+    lane.at.job.quarantined.fetch_add(sums.faults, Ordering::SeqCst);
+    lane.at.job.observer.on_event(Event::Rows { load: &lane.at.load().name, rows: sums.read });
     Ok(())
+}
+
+/// The last batch of a load, which the commit completes.
+#[derive(Default)]
+struct LastBatch {
+    sums: Sums,
+    issued: Vec<i64>,
 }
 
 /// Writes batches into one transaction.
 struct TransactionWriter<'p, 'o> {
     job: &'p Job<'p>,
-    id: &'p BatchId<'p>,
+    /// The key of the batch at work.
+    id: BatchId<'p>,
     open: OpenBatch<'o>,
     destination: Destination<'p>,
     reader: &'p Reader,
@@ -110,8 +116,9 @@ struct TransactionWriter<'p, 'o> {
     check_deferred: bool,
     /// The last row before the batch.
     before: Option<Key>,
+    /// The sums over all batches.
     sums: Sums,
-    issued: Vec<i64>,
+    last: LastBatch,
     /// Faults for the ledger.
     ledger_faults: Vec<String>,
     /// Under `abort`: the faults so far. The first one dooms the transaction; reading continues to list the others.
@@ -119,14 +126,15 @@ struct TransactionWriter<'p, 'o> {
 }
 
 impl TransactionWriter<'_, '_> {
-    fn send(&mut self, batch: &mut Batch<'_>, counted: &mut u64) -> Result<(), Stop> {
+    /// Sends a batch. `is_last`: no other follows.
+    fn send(&mut self, batch: &mut Batch<'_>, is_last: bool, counted: &mut u64) -> Result<(), Stop> {
         fault_policy::check(self.job, batch, counted)?;
         if !self.faults.is_empty() {
             return Ok(());
         }
         let origin = Origin {
             job: self.job,
-            id: self.id,
+            id: &self.id,
             reader: self.reader,
             load: self.load,
             before: self.before.as_ref(),
@@ -135,8 +143,14 @@ impl TransactionWriter<'_, '_> {
             check_deferred: self.check_deferred,
         };
         let (sums, issued) = send::send(&mut self.open, &self.destination, &origin, batch, counted)?;
+        if !is_last {
+            let end = BatchEnd { first: None, last: None, sums: &sums, issued: &issued, last_of_part: false };
+            self.open.complete(&self.id, &end)?;
+            self.id.batch = self.id.batch.saturating_add(1);
+            self.open.begin_next(&self.id)?;
+        }
         self.sums.merge(&sums);
-        self.issued.extend(issued);
+        self.last = LastBatch { sums, issued };
         self.ledger_faults.extend(ledger_faults(self.job, batch, self.load));
         Ok(())
     }
@@ -148,10 +162,11 @@ impl TransactionWriter<'_, '_> {
         }
         self.open.check_deferred()?;
         for faults in self.ledger_faults.chunks(FAULTS_AT_ONCE) {
-            self.open.write_faults(self.id, faults)?;
+            self.open.write_faults(&self.id, faults)?;
         }
-        let end = BatchEnd { first: None, last: None, sums: &self.sums, issued: &self.issued, last_of_part: true };
-        Ok(self.open.commit(self.id, &end)?)
+        let LastBatch { sums, issued } = &self.last;
+        let end = BatchEnd { first: None, last: None, sums, issued, last_of_part: true };
+        Ok(self.open.commit(&self.id, &end)?)
     }
 }
 
@@ -172,7 +187,7 @@ impl BatchWriter for TransactionWriter<'_, '_> {
 
     fn write(&mut self, batch: &mut Batch<'_>, last: Option<Key>) -> Result<(), Stop> {
         let mut counted = 0;
-        match self.send(batch, &mut counted) {
+        match self.send(batch, last.is_none(), &mut counted) {
             Ok(()) => {}
             Err(Stop::Faults(faults)) => {
                 let room = FAULTS_LISTED.saturating_sub(self.faults.len());
