@@ -1,5 +1,6 @@
 //! Rollback: removes exactly the rows, the owner and the sequence values of a run, or is refused with the reason.
 
+mod several_batches;
 mod without_index;
 mod without_key;
 

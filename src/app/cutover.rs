@@ -71,10 +71,11 @@ fn prepare(
         .map_err(|stop| Ended::Exit(stopped(m, stop, planned.plan, report, ledger.run.is_some())))?;
     report.warnings.append(&mut settled.stale);
     dry_run::require_owner(m, planned, &settled, report)?;
-    let mut sizes = Sizes::new();
-    if ledger.run.is_none() && has_preflight(m) {
-        sizes = preflight(m, session, planned, &settled, report)?;
+    let mut ahead = ReadAhead::default();
+    if ledger.run.is_none() && !m.work().skip_preflight {
+        ahead = preflight(m, session, planned, &settled, report)?;
     }
+    let ReadAhead { sizes, is_faultless } = ahead;
     let settled = settled.settled;
     let quarantined = ledger.done.values().flat_map(|d| &d.parts).map(|part| part.sums.faults).sum();
     let is_untouched =
@@ -84,64 +85,71 @@ fn prepare(
             m.leaves_batches();
             m.resume(session, run, Some(&identity))?
         }
-        None => begin(m, session, planned, &identity, &settled).map_err(|stop| {
-            // If the answer to a commit was lost, the ledger may exist: then this is no refusal.
-            let may_exist = !matches!(&stop, Stop::Target(e) if !e.lost);
-            Ended::Exit(stopped(m, stop, planned.plan, report, may_exist))
-        })?,
+        None => begin(m, session, planned, &RunStart { identity: &identity, settled: &settled, is_faultless })
+            .map_err(|stop| {
+                // If the answer to a commit was lost, the ledger may exist: then this is no refusal.
+                let may_exist = !matches!(&stop, Stop::Target(e) if !e.lost);
+                Ended::Exit(stopped(m, stop, planned.plan, report, may_exist))
+            })?,
     };
     report.run = Some(run.id.to_string());
     Ok(PreparedRun { run, settled, sizes, quarantined, is_untouched })
 }
 
-/// Returns true if every row is read before the first one is written. Under `abort`, a fault must leave nothing on the
-/// target.
-fn has_preflight(m: &Migration<'_>) -> bool {
-    m.on_fault() == OnFault::Abort && !m.work().skip_preflight
+/// The result of reading every row before the first one is written.
+#[derive(Default)]
+struct ReadAhead {
+    sizes: Sizes,
+    /// True if every row was read and none is faulty.
+    is_faultless: bool,
 }
 
-/// Reads everything ahead, and returns the rows of each load. Ends the command if there are faults.
+/// Everything that a new run in the ledger records.
+struct RunStart<'a> {
+    identity: &'a RunIdentity,
+    settled: &'a Settled,
+    is_faultless: bool,
+}
+
+/// Reads everything ahead, and returns the rows of each load. Ends the command if the run would fail, or if there are faults
+/// that the policy does not allow.
 fn preflight(
     m: &Migration<'_>,
     session: &mut Session,
     planned: Planned<'_>,
     settled: &SettledRun,
     report: &mut Report,
-) -> Result<Sizes, Ended> {
-    let mut faultless = || -> Result<Option<Sizes>, Stop> {
+) -> Result<ReadAhead, Ended> {
+    let mut accepted = || -> Result<Option<ReadAhead>, Stop> {
         let preflight = preflight::read(m, session, planned, settled, report)?;
         let found = &preflight.found;
         report.refusals.extend(preflight.refusals.iter().cloned());
-        if found.iter().all(|f| f.fault_total == 0) && preflight.refusals.is_empty() {
-            return Ok(Some(found.iter().map(|f| (f.load.clone(), f.sums.read)).collect()));
+        let is_faultless = found.iter().all(|f| f.fault_total == 0);
+        if preflight.refusals.is_empty() && (is_faultless || m.on_fault() == OnFault::Quarantine) {
+            let sizes = found.iter().map(|f| (f.load.clone(), f.sums.read)).collect();
+            return Ok(Some(ReadAhead { sizes, is_faultless }));
         }
         record::loads(report, planned.plan, None, &BTreeMap::new(), found);
         explain::preflight_misses(m, planned, &preflight, &settled.settled, report)?;
         fault_file::preflight_faults(m, planned, found, report);
         Ok(None)
     };
-    match faultless() {
-        Ok(Some(sizes)) => Ok(sizes),
+    match accepted() {
+        Ok(Some(ahead)) => Ok(ahead),
         Ok(None) => Err(Ended::Exit(Exit::Refused)),
         Err(stop) => Err(Ended::Exit(stopped(m, stop, planned.plan, report, false))),
     }
 }
 
 /// Records the run in the ledger. A lost connection does not record it twice.
-fn begin(
-    m: &Migration<'_>,
-    session: &mut Session,
-    planned: Planned<'_>,
-    identity: &RunIdentity,
-    settled: &Settled,
-) -> Result<Run, Stop> {
+fn begin(m: &Migration<'_>, session: &mut Session, planned: Planned<'_>, start: &RunStart<'_>) -> Result<Run, Stop> {
     m.leaves_batches();
     m.reconnect().retrying(session, |session| {
         // The answer that was lost may have been that of the commit.
         let LedgerView { run, .. } = m.read_ledger(session)?;
         let run = match run {
             Some(run) => run,
-            None => record_run(m, session, planned, identity, settled)?,
+            None => record_run(m, session, planned, start)?,
         };
         session.note_backend(run.id, run.epoch)?;
         Ok(run)
@@ -152,8 +160,7 @@ fn record_run(
     m: &Migration<'_>,
     session: &mut Session,
     Planned { plan, target, .. }: Planned<'_>,
-    identity: &RunIdentity,
-    settled: &Settled,
+    &RunStart { identity, settled, is_faultless }: &RunStart<'_>,
 ) -> Result<Run, ServerError> {
     let now = settled.now;
     let owner = m.owner_identity();
@@ -171,7 +178,7 @@ fn record_run(
         seed,
         stamp: &identity.stamp,
         fingerprints: &identity.fingerprints,
-        read_ahead: has_preflight(m),
+        read_ahead: is_faultless,
         judged: &judged,
     })
 }

@@ -93,7 +93,7 @@ pub struct Run {
     pub form: Form,
     /// Fingerprint of the target's tables.
     pub catalog: String,
-    /// True if every row was read and converted before the first write.
+    /// True if every row was read before the first write, and none was faulty.
     pub read_ahead: bool,
     /// Decisions that hold for the whole run.
     pub judged: Judged,
@@ -187,7 +187,7 @@ pub struct NewRun<'a> {
     pub stamp: &'a str,
     /// Fingerprints of form 2.
     pub fingerprints: &'a Fingerprints,
-    /// True if every row was read and converted already.
+    /// True if every row was read already, and none was faulty.
     pub read_ahead: bool,
     /// Decisions that hold for the whole run.
     pub judged: &'a Judged,

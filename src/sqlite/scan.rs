@@ -6,11 +6,12 @@
 use std::borrow::Cow;
 use std::ops::ControlFlow;
 
+use super::current::{Current, key_of};
 use super::error::{ErrorClass, Said, SourceError};
 use super::reader::Reader;
+use super::row_by_row::{RowByRow, RowByRowEnd};
 use super::statement::{self, MOST_VALUES, StatementRange, StatementValues, Walk};
-use super::value::raw;
-use crate::model::cell::{Raw, RawBuf};
+use crate::model::cell::RawBuf;
 use crate::model::key::{Key, KeyRange};
 use crate::model::select::{Expr, Failed, Relation, Row, Select, Sink};
 
@@ -23,31 +24,8 @@ pub enum Finished {
     Stopped,
 }
 
-/// The current row of the statement.
-struct Current<'a> {
-    row: &'a rusqlite::Row<'a>,
-    /// Number of key columns before the cells.
-    width: usize,
-    /// Counted from 1; used if there are no key columns.
-    ordinal: u64,
-}
-
-impl Row for Current<'_> {
-    fn cell(&self, n: usize) -> Raw<'_> {
-        raw(self.row.get_ref_unwrap(self.width + n))
-    }
-
-    fn key(&self) -> Key {
-        if self.width == 0 {
-            return ordinal(self.ordinal);
-        }
-        Key((0..self.width).map(|n| raw(self.row.get_ref_unwrap(n)).to_buf()).collect())
-    }
-}
-
-fn ordinal(n: u64) -> Key {
-    Key::rowid(i64::try_from(n).unwrap_or(i64::MAX))
-}
+/// Number of failed rows of a query after which it is read row by row. Each one before it costs a reading of all rows before it.
+const FAILURES_BEFORE_ROW_BY_ROW: u32 = 3;
 
 /// The end of one run of a statement.
 enum ScanRun {
@@ -99,7 +77,18 @@ impl Reader {
             Walk::Keyed(_) => place.after = after.cloned(),
             Walk::Counted => place.skip = after.map_or(0, count),
         }
+        let mut failures = 0;
         loop {
+            if failures == FAILURES_BEFORE_ROW_BY_ROW
+                && let Some(mut rows) = RowByRow::new(self, select)?
+            {
+                match rows.run(place.skip, until.map(count), sink)? {
+                    RowByRowEnd::All => return Ok(Finished::All),
+                    RowByRowEnd::Stopped => return Ok(Finished::Stopped),
+                    RowByRowEnd::QueryFailed(rows) => place.skip = rows,
+                }
+            }
+            failures += 1;
             match self.run(select, &walk, &place, until, sink)? {
                 ScanRun::Ended(finished) => return Ok(finished),
                 ScanRun::Failed(rows, said) => {
@@ -211,7 +200,7 @@ impl Reader {
         rows: u64,
     ) -> Result<Option<Key>, SourceError> {
         match walk {
-            Walk::Counted => Ok(Some(ordinal(place.skip + rows + 1))),
+            Walk::Counted => Ok(Some(key_of(place.skip + rows + 1))),
             Walk::Keyed(_) => {
                 let range = StatementRange { after: place.after.as_ref(), until, only: None };
                 self.step(select, walk, range, rows)

@@ -221,6 +221,15 @@ pub(super) struct StatementValues<'a> {
 
 /// Binds all parameters, this program's and the mapping's. A parameter without a value is an error, never NULL.
 pub(super) fn bind(statement: &mut Statement<'_>, values: &StatementValues<'_>) -> Result<(), SourceError> {
+    bind_except(statement, values, |_| false)
+}
+
+/// Binds all parameters except those that are bound later.
+pub(super) fn bind_except(
+    statement: &mut Statement<'_>,
+    values: &StatementValues<'_>,
+    is_later: impl Fn(&str) -> bool,
+) -> Result<(), SourceError> {
     let given: Vec<&RawBuf> = match &values.select.relation {
         Relation::Rows { columns, rows } if rows.iter().any(|row| row.len() != columns.len()) => {
             return Err(SourceError::new(ErrorClass::Other, "rows of the mapping", "differ in length"));
@@ -230,6 +239,9 @@ pub(super) fn bind(statement: &mut Statement<'_>, values: &StatementValues<'_>) 
     };
     for index in 1..=statement.parameter_count() {
         let name = statement.parameter_name(index).map(str::to_owned);
+        if name.as_deref().is_some_and(&is_later) {
+            continue;
+        }
         let value = match name.as_deref() {
             None => given.get(index - 1).map(|value| value.as_raw()),
             Some("$skip") => values.skip.map(|skip| Raw::Integer(i64::try_from(skip).unwrap_or(i64::MAX))),
@@ -240,12 +252,17 @@ pub(super) fn bind(statement: &mut Statement<'_>, values: &StatementValues<'_>) 
             },
         };
         let Some(value) = value else { return Err(no_such_parameter(name.as_deref())) };
-        statement.raw_bind_parameter(index, BoundValue(value)).map_err(|error| {
-            let said = Said::of(&error);
-            SourceError::new(ErrorClass::Other, "parameter", "cannot be bound").because(said.discreet())
-        })?;
+        bind_value(statement, index, value)?;
     }
     Ok(())
+}
+
+/// Binds one value.
+pub(super) fn bind_value(statement: &mut Statement<'_>, index: usize, value: Raw<'_>) -> Result<(), SourceError> {
+    statement.raw_bind_parameter(index, BoundValue(value)).map_err(|error| {
+        let said = Said::of(&error);
+        SourceError::new(ErrorClass::Other, "parameter", "cannot be bound").because(said.discreet())
+    })
 }
 
 /// Returns a part of one of the keys: `after0`, `until1`, ...

@@ -4,6 +4,7 @@
 //! notation.
 
 mod dumps;
+mod failing_rows;
 mod files;
 mod keys;
 mod mapping_sql;

@@ -106,6 +106,8 @@ fn a_sequence_that_the_ids_use_up_is_refused_with_advice_that_works() {
         (1_000, by_sequence("INCREMENT 10 MAXVALUE 1005"), "NO MAXVALUE"),
         (32_767, identity, "TYPE integer"),
     ] {
+        let quarantine = "[defaults]\non_fault = \"quarantine\"\n[load.t]\n";
+        Case::new(&source(id), &target, quarantine).refused(&["public.t.id", "could insert no row", advice]);
         let case = Case::new(&source(id), &target, "[load.t]\n");
         case.refused(&["public.t.id", "could insert no row", advice]);
         let refusals = case.exits(3, &["--dry-run"])["refusals"].clone();
@@ -115,6 +117,19 @@ fn a_sequence_that_the_ids_use_up_is_refused_with_advice_that_works() {
         // Smaller ids are no reason.
         Case::new(&source(id.min(1_000) - 10), &target, "[load.t]\n").done();
     }
+}
+
+#[test]
+fn a_sequence_that_only_a_quarantined_row_would_use_up_is_no_refusal() {
+    let source =
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER); INSERT INTO t VALUES (1, 1), (2, 'two'), (32767, 'last')";
+    let target = "CREATE TABLE t (id smallserial PRIMARY KEY, n int)";
+    let case = Case::new(source, target, "[defaults]\non_fault = \"quarantine\"\n[load.t]\n");
+    case.exits(6, &["--dry-run"]);
+    case.exits(6, &["--yes"]);
+    assert_eq!(case.ids("t"), [1]);
+    // A preflight that found faults proves nothing for a resume under another policy.
+    assert_eq!(case.target.value("SELECT read_ahead FROM migrate.run"), "f");
 }
 
 #[test]

@@ -19,6 +19,8 @@ const ROLES: &str = "
     GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO ledger_app; GRANT ALL ON SCHEMA public TO ledger_app;
     CREATE FUNCTION public.evil() RETURNS text LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'evil ran'; END $$;
     CREATE FUNCTION public.evil_trigger() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'evil ran'; END $$;
+    CREATE FUNCTION public.sly(text) RETURNS text IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN RETURN $1; END $$;
+    ALTER FUNCTION public.sly(text) OWNER TO ledger_eve;
     ALTER FUNCTION public.evil() OWNER TO ledger_eve; ALTER FUNCTION public.evil_trigger() OWNER TO ledger_eve;";
 
 fn case() -> Case {
@@ -68,6 +70,17 @@ fn a_ledger_with_a_part_of_another_role_is_refused_by_name() {
         ("CREATE POLICY hidden ON migrate.run USING (false)", "policy hidden of migrate.run"),
         ("ALTER TABLE migrate.run ALTER tool SET DEFAULT public.evil()", "evil()"),
         ("ALTER TABLE migrate.run ADD CONSTRAINT sly CHECK (public.evil() <> tool) NOT VALID", "evil()"),
+        // The function of an expression must be harmless while the index is built.
+        (
+            "CREATE INDEX sly ON migrate.run (public.sly(tool));
+             CREATE OR REPLACE FUNCTION public.sly(text) RETURNS text IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'evil ran'; END $$",
+            "sly(text)",
+        ),
+        (
+            "CREATE INDEX sly ON migrate.batch (run) WHERE public.sly(load) = 't';
+             CREATE OR REPLACE FUNCTION public.sly(text) RETURNS text IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'evil ran'; END $$",
+            "sly(text)",
+        ),
         (
             "ALTER TABLE migrate.ledger RENAME TO hidden; CREATE VIEW migrate.ledger AS SELECT public.evil()::int AS version;
              ALTER VIEW migrate.ledger OWNER TO ledger_eve",

@@ -7,7 +7,6 @@ use crate::job::{Stop, Tries};
 use crate::migrate::rows::batch::Batch;
 use crate::model::key::{Key, KeyRange};
 use crate::model::ledger::PartDone;
-use crate::pg::ServerError;
 use crate::pg::batch::{BatchEnd, BatchStart};
 use crate::sqlite::Reader;
 
@@ -42,7 +41,7 @@ pub fn load(lane: &mut Lane<'_>, mut part: PartDone) -> Result<(), Stop> {
             None => return Ok(()),
             Some(PartEnd::Stop(stop)) => return Err(stop),
             Some(PartEnd::LedgerDiffers) => {
-                part = read_part(lane)?;
+                part = lane.read_part()?;
                 // Batches that are not in the ledger are read again, and their faults are counted again.
                 lane.at.job.quarantined.fetch_sub(counted.saturating_sub(part.sums.faults), Ordering::SeqCst);
                 let rows = reported.saturating_sub(part.sums.read);
@@ -55,15 +54,6 @@ pub fn load(lane: &mut Lane<'_>, mut part: PartDone) -> Result<(), Stop> {
             return Ok(());
         }
     }
-}
-
-/// Returns the lane's part as the ledger has it now.
-fn read_part(lane: &mut Lane<'_>) -> Result<PartDone, Stop> {
-    let (run, load) = (lane.at.run.id, &lane.at.load().name);
-    let known = lane.at.job.retrying(lane.session, |session| Ok(session.load_done(run, load)?))?;
-    let found = known.into_iter().flat_map(|done| done.parts).find(|p| p.part == lane.at.part);
-    found
-        .ok_or_else(|| Stop::Target(ServerError::new("reading the ledger", "a part of this run is not there any more")))
 }
 
 /// The reason for which the writing of a part ended before its last row.
@@ -131,7 +121,8 @@ impl PartWriter<'_, '_> {
                     open.write_faults(&id, &faults)?;
                 }
                 let (first, last_of_part) = (batch.first.as_ref(), last.is_none());
-                open.commit(&id, &BatchEnd { first, last, sums: &sums, issued: &issued, last_of_part })?;
+                let end = BatchEnd { first, last, sums: &sums, issued: &issued, last_of_part };
+                open.commit(&id, &end)?;
                 return Ok(());
             }
         }
@@ -177,7 +168,7 @@ impl BatchWriter for PartWriter<'_, '_> {
                 Err(PartEnd::Stop(Stop::Target(e))) if e.retry_may_help() => {
                     self.lane.reconnect(e)?;
                     // A server that crashed may have lost commits that it had acknowledged.
-                    if read_part(self.lane)?.next_batch < self.number {
+                    if self.lane.read_part()?.next_batch < self.number {
                         return Err(PartEnd::LedgerDiffers);
                     }
                 }

@@ -121,6 +121,15 @@ impl<'a> StartedPart<'a> {
 }
 
 impl Lane<'_> {
+    /// Returns the lane's part as the ledger has it now.
+    pub fn read_part(&mut self) -> Result<PartDone, Stop> {
+        let (run, load) = (self.at.run.id, &self.at.load().name);
+        let known = self.at.job.retrying(self.session, |session| Ok(session.load_done(run, load)?))?;
+        let found = known.into_iter().flat_map(|done| done.parts).find(|p| p.part == self.at.part);
+        let lost = || ServerError::new("reading the ledger", "a part of this run is not there any more");
+        found.ok_or_else(|| Stop::Target(lost()))
+    }
+
     /// Waits after an error, and replaces the connection if it is lost.
     pub fn reconnect(&mut self, failed: ServerError) -> Result<(), Stop> {
         self.at.reconnect(self.session, &mut self.tries, failed)

@@ -1,6 +1,8 @@
-//! Loads rows that have no key of their own: one pass over the source, one transaction, several COPY statements.
+//! Loads rows that have no key of their own: one pass over the source, one transaction, several batches.
 //!
-//! Rows that fit one batch are written directly. The ledger row is completed before the commit. After a lost connection the load is read again from its start.
+//! Rows that fit one batch are written directly. Otherwise each batch completes its own ledger row in the subtransaction of
+//! its rows, because only that row tells later which subtransactions wrote rows of the run. After a lost connection the load is
+//! read again from its start.
 
 use std::sync::atomic::Ordering;
 
@@ -51,7 +53,7 @@ fn attempt(lane: &mut Lane<'_>, check_deferred: bool) -> Result<bool, Stop> {
     let (id, destination, batch) = (lane.at.batch_id(1), lane.at.destination(), lane.at.empty_batch());
     let writer = TransactionWriter {
         job,
-        id: &id,
+        id,
         progress: TransactionStage::NotBegun(lane.session),
         destination,
         reader: &reader,
@@ -61,7 +63,7 @@ fn attempt(lane: &mut Lane<'_>, check_deferred: bool) -> Result<bool, Stop> {
         check_deferred,
         before: None,
         sums: Sums::default(),
-        issued: Vec::new(),
+        last: LastBatch::default(),
         ledger_faults: Vec::new(),
         faults: Vec::new(),
     };
@@ -108,19 +110,24 @@ enum TransactionStage<'o> {
 
 /// Counts the quarantined rows of a load that is in the ledger already, because only the answer to its commit was lost.
 fn count_committed(lane: &mut Lane<'_>) -> Result<(), Stop> {
-    let id = lane.at.batch_id(1);
-    let committed = lane.at.job.retrying(lane.session, |session| Ok(session.committed_batch(&id)?))?;
-    if let Some((_, sums)) = committed {
-        lane.at.job.quarantined.fetch_add(sums.faults, Ordering::SeqCst);
-        lane.at.job.observer.on_event(Event::Rows { load: &lane.at.load().name, rows: sums.read });
-    }
+    let sums = lane.read_part()?.sums;
+    lane.at.job.quarantined.fetch_add(sums.faults, Ordering::SeqCst);
+    lane.at.job.observer.on_event(Event::Rows { load: &lane.at.load().name, rows: sums.read });
     Ok(())
+}
+
+/// The last batch of a load, which the commit completes.
+#[derive(Default)]
+struct LastBatch {
+    sums: Sums,
+    issued: Vec<i64>,
 }
 
 /// Writes batches into one transaction.
 struct TransactionWriter<'p, 'o> {
     job: &'p Job<'p>,
-    id: &'p BatchId<'p>,
+    /// The key of the batch at work.
+    id: BatchId<'p>,
     progress: TransactionStage<'o>,
     destination: Destination<'p>,
     reader: &'p Reader,
@@ -132,8 +139,9 @@ struct TransactionWriter<'p, 'o> {
     check_deferred: bool,
     /// The last row before the batch.
     before: Option<Key>,
+    /// The sums over all batches.
     sums: Sums,
-    issued: Vec<i64>,
+    last: LastBatch,
     /// Faults for the ledger.
     ledger_faults: Vec<String>,
     /// Under `abort`: the faults so far. The first one dooms the transaction; reading continues to list the others.
@@ -141,6 +149,7 @@ struct TransactionWriter<'p, 'o> {
 }
 
 impl TransactionWriter<'_, '_> {
+    /// Sends a batch. `is_last`: no other follows.
     fn send(&mut self, batch: &mut Batch<'_>, is_last: bool, counted: &mut u64) -> Result<(), TransactionEnd> {
         fault_policy::check(self.job, batch, counted)?;
         if !self.faults.is_empty() {
@@ -164,7 +173,7 @@ impl TransactionWriter<'_, '_> {
         let TransactionStage::Open(open) = &mut self.progress else { return Ok(()) };
         let origin = Origin {
             job: self.job,
-            id: self.id,
+            id: &self.id,
             reader: self.reader,
             load: self.load,
             before: self.before.as_ref(),
@@ -174,8 +183,14 @@ impl TransactionWriter<'_, '_> {
             is_refused,
         };
         let (sums, issued) = send::send(open, &self.destination, &origin, batch, counted)?;
+        if !is_last {
+            let end = BatchEnd { first: None, last: None, sums: &sums, issued: &issued, last_of_part: false };
+            open.complete(&self.id, &end)?;
+            self.id.batch = self.id.batch.saturating_add(1);
+            open.begin_next(&self.id)?;
+        }
         self.sums.merge(&sums);
-        self.issued.extend(issued);
+        self.last = LastBatch { sums, issued };
         self.ledger_faults.extend(ledger_faults(self.job, batch, self.load));
         Ok(())
     }
@@ -188,7 +203,7 @@ impl TransactionWriter<'_, '_> {
             return Ok(None);
         }
         let write = DirectWrite {
-            id: self.id,
+            id: &self.id,
             destination: &self.destination,
             keys: (None, None),
             last_of_part: true,
@@ -203,7 +218,7 @@ impl TransactionWriter<'_, '_> {
         if let TransactionStage::NotBegun(_) = self.progress
             && let TransactionStage::NotBegun(session) = std::mem::replace(&mut self.progress, TransactionStage::Ended)
         {
-            match session.begin_batch(self.id, true)? {
+            match session.begin_batch(&self.id, true)? {
                 BatchStart::Fenced => return Err(Stop::Fenced.into()),
                 BatchStart::AlreadyCommitted => return Err(TransactionEnd::AlreadyCommitted),
                 BatchStart::Open(open) => self.progress = TransactionStage::Open(open),
@@ -220,10 +235,11 @@ impl TransactionWriter<'_, '_> {
         let TransactionStage::Open(mut open) = self.progress else { return Ok(()) };
         open.check_deferred()?;
         for faults in self.ledger_faults.chunks(FAULTS_AT_ONCE) {
-            open.write_faults(self.id, faults)?;
+            open.write_faults(&self.id, faults)?;
         }
-        let end = BatchEnd { first: None, last: None, sums: &self.sums, issued: &self.issued, last_of_part: true };
-        Ok(open.commit(self.id, &end)?)
+        let LastBatch { sums, issued } = &self.last;
+        let end = BatchEnd { first: None, last: None, sums, issued, last_of_part: true };
+        Ok(open.commit(&self.id, &end)?)
     }
 }
 

@@ -16,7 +16,7 @@ CREATE TABLE :ledger.run (
     seed        bigint NOT NULL,            -- seed of the row hashes
     stamp       text NOT NULL,              -- identifies the source
     catalog     text NOT NULL,              -- fingerprint of the loaded tables; its first line is its form, unless the form is 1
-    read_ahead  boolean NOT NULL,           -- every row was read and converted before the first write
+    read_ahead  boolean NOT NULL,           -- every row was read before the first write, and none is faulty
     judged      jsonb NOT NULL,             -- decided once: the start, tables that held rows, `when_empty`
     started_at  timestamptz NOT NULL DEFAULT now(),
     ended_at    timestamptz
