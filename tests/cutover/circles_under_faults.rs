@@ -228,7 +228,8 @@ fn a_circle_that_no_key_of_a_guest_opens_is_refused_with_advice_that_works() {
         }
     }
     assert_eq!(guest.case.target.inventory(), before, "a refusal writes nothing");
-    let advice = guest.exits(3, &["--dry-run", "--json"]).json()["refusals"][0]["advice"].to_string();
+    let report = guest.exits(3, &["--dry-run", "--json"]).json();
+    let advice = report["refusals"][0]["advice"].as_str().expect("an advice");
     let (_, statement) = advice.split_once("ALTER TABLE").expect("a statement");
     let (statement, _) = statement.split_once(';').expect("its end");
     guest.case.target.run(&format!("ALTER TABLE{statement}"));

@@ -51,6 +51,8 @@ pub enum OwnerRollback {
 struct ReferencingKey {
     name: String,
     child: String,
+    /// The schema and the name of the referring table.
+    table: (String, String),
     to_itself: bool,
     /// The condition that joins the child `c` with the parent `t`.
     joined: String,
@@ -66,6 +68,7 @@ impl ReferencingKey {
         ReferencingKey {
             name: row.get("name"),
             child: row.get("child"),
+            table: (row.get("child_schema"), row.get("child_table")),
             to_itself: row.get("to_itself"),
             joined: pairs.collect::<Vec<_>>().join(" AND "),
         }
@@ -108,7 +111,8 @@ impl OpenRollback<'_> {
         let equality = Equality::read(&mut self.tx, staged.schema, staged.table)?;
         for row in self.tx.query(REFERENCING, &[&staged.schema, &staged.table]).doing(ROLLING_BACK)? {
             let key = ReferencingKey::read(&row, &equality);
-            let is_deferred = |by: &CircleKey| by.name == key.name && qualified(staged.schema, &by.table) == key.child;
+            let is_deferred =
+                |by: &CircleKey| by.name == key.name && by.table == key.table.1 && staged.schema == key.table.0;
             if staged.deferred.iter().any(is_deferred) {
                 continue;
             }
