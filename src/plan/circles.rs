@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::mapping::OnFault;
 use crate::model::components::components;
+use crate::model::ident::{qualified, quoted};
 use crate::model::schema::{DetachKind, Detachable, ForeignKey};
 
 use super::references::{references, refers};
@@ -74,12 +75,29 @@ struct Candidate<'p> {
     table: &'p str,
 }
 
+/// The reason why a key can be neither detached nor deferred.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Obstacle {
+    /// `--detach never`
+    Never,
+    /// The target does not let this role detach it, with the reason.
+    Kept(String),
+    /// This load may skip rows to which it refers, after rows that refer to them were written.
+    Skips(String),
+    /// Only the server can compare its values, so that orphans would be found after the load.
+    ServerCompares,
+    /// The owner is settled, or a lookup reads rows, between the loads.
+    Split,
+}
+
 /// A circle that no key opens.
 pub(super) struct ClosedCircle {
     /// Its steps.
     pub nodes: Vec<usize>,
     /// Its keys, each with the reason why it stays closed.
-    pub keys: Vec<(CircleKey, String)>,
+    pub keys: Vec<(CircleKey, Obstacle)>,
+    /// True if its loads cannot be one transaction.
+    pub is_split: bool,
 }
 
 /// The choice of the keys that open circles.
@@ -132,9 +150,7 @@ impl CircleOpener<'_> {
         let mut found: Vec<(Opening, bool, Candidate<'p>)> = Vec::new();
         for (table, key) in keys {
             let opening = self.opening(table, key).and_then(|opening| match opening {
-                Opening::Defer if edges.iter().any(|edge| self.splits(edge)) => {
-                    Err("the owner is settled, or a lookup reads rows, between the loads".to_owned())
-                }
+                Opening::Defer if edges.iter().any(|edge| self.splits(edge)) => Err(Obstacle::Split),
                 opening => Ok(opening),
             });
             match opening {
@@ -148,7 +164,11 @@ impl CircleOpener<'_> {
             }
         }
         let best = found.into_iter().min_by_key(|(opening, leaves_circles, _)| (*opening, *leaves_circles));
-        best.map(|(.., candidate)| candidate).ok_or(ClosedCircle { nodes: circle.to_vec(), keys: closed })
+        best.map(|(.., candidate)| candidate).ok_or(ClosedCircle {
+            nodes: circle.to_vec(),
+            keys: closed,
+            is_split: edges.iter().any(|edge| self.splits(edge)),
+        })
     }
 
     /// Returns true if a step between two loads is no row of one of them: the owner, or a lookup.
@@ -162,45 +182,51 @@ impl CircleOpener<'_> {
     ///
     /// # Errors
     /// The reason why there is none.
-    fn opening(&self, table: &str, key: &ForeignKey) -> Result<Opening, String> {
+    fn opening(&self, table: &str, key: &ForeignKey) -> Result<Opening, Obstacle> {
         let Context { inputs, target, .. } = self.context;
         if inputs.purpose == Purpose::Verify {
             return Ok(Opening::Detach);
         }
-        match self.kept_because(table, key) {
+        match self.obstacle(table, key) {
             None if target.tables.get(table).is_some_and(|facts| facts.has_rows) => Ok(Opening::DetachHeld),
             None => Ok(Opening::Detach),
-            Some(_) if key.deferrable => Ok(Opening::Defer),
+            // Statements that defer a key name it without its table.
+            Some(_) if key.deferrable && !self.has_namesake(table, key) => Ok(Opening::Defer),
             Some(why) => Err(why),
         }
     }
 
+    /// Returns true if another table has a key of this name that is not deferrable.
+    fn has_namesake(&self, table: &str, key: &ForeignKey) -> bool {
+        let mut others = self.context.target.tables.iter().filter(|(other, _)| *other != table);
+        others.any(|(_, facts)| facts.foreign.iter().any(|other| other.name == key.name && !other.deferrable))
+    }
+
     /// Returns the reason why a key cannot be detached. `None` if it can.
-    fn kept_because(&self, table: &str, key: &ForeignKey) -> Option<String> {
+    fn obstacle(&self, table: &str, key: &ForeignKey) -> Option<Obstacle> {
         let Context { inputs, target, .. } = self.context;
         let mut keys = inputs.detachable.iter().filter(|object| object.kind == DetachKind::Foreign);
         let Some(object) = keys.find(|object| object.table == table && object.object == key.name) else {
-            return Some("it is not a constraint of the table itself".to_owned());
+            return Some(Obstacle::Kept("it is not a constraint of the table itself".to_owned()));
         };
         if object.kept_because.is_some() || inputs.purpose != Purpose::Write {
-            return object.kept_because.clone();
+            return object.kept_because.clone().map(Obstacle::Kept);
         }
         if inputs.detaching == Detaching::Never {
-            return Some("--detach never".to_owned());
+            return Some(Obstacle::Never);
         }
-        // The server decides which rows such a load skips, after rows that refer to them were written.
         let skips = |load: &&LoadPlan| {
             load.table == key.parent && load.conflict.as_ref().is_some_and(|conflict| *conflict != key.parent_columns)
         };
         if let Some(parent) = self.loads.iter().find(skips) {
-            return Some(format!("{} may skip rows to which it refers", parent.place()));
+            return Some(Obstacle::Skips(parent.place()));
         }
-        let Some(facts) = target.tables.get(table) else { return Some("its table is unknown".to_owned()) };
+        let facts = target.tables.get(table)?;
         let follows = |load: &LoadPlan| {
             !refers(load, facts, key) || references(load, target).iter().any(|link| link.name == key.name)
         };
         let is_followed = self.loads.iter().filter(|load| load.table == *table).all(follows);
-        (!is_followed).then(|| "only the server can compare its values".to_owned())
+        (!is_followed).then_some(Obstacle::ServerCompares)
     }
 }
 
@@ -226,9 +252,21 @@ fn circles(edges: &[Edge<'_>]) -> Vec<Vec<usize>> {
     components(&earlier).into_iter().filter(|circle| circle.len() > 1).collect()
 }
 
+impl std::fmt::Display for Obstacle {
+    fn fmt(&self, to: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Obstacle::Never => to.write_str("--detach never"),
+            Obstacle::Kept(why) => to.write_str(why),
+            Obstacle::Skips(load) => write!(to, "{load} may skip rows to which it refers"),
+            Obstacle::ServerCompares => to.write_str("only the server can compare its values"),
+            Obstacle::Split => to.write_str("the owner is settled, or a lookup reads rows, between the loads"),
+        }
+    }
+}
+
 impl ClosedCircle {
-    /// Returns the reason and the advice of the refusal. `names`: its steps as messages print them.
-    pub fn refusal(&self, names: &[String]) -> (String, String) {
+    /// Returns the reason of the refusal. `names`: its steps as messages print them.
+    pub fn reason(&self, names: &[String]) -> String {
         let keys: Vec<String> =
             self.keys.iter().map(|(key, why)| format!("{} of {} ({why})", key.name, key.table)).collect();
         let why = if keys.is_empty() {
@@ -236,23 +274,31 @@ impl ClosedCircle {
         } else {
             format!(", and none of these keys can be detached or deferred: {}", keys.join(", "))
         };
-        let reason =
-            format!("{} wait for each other: their foreign keys and lookups form a circle{why}", names.join(", "));
-        let advice = match self.keys.first() {
-            None => {
-                "Feed one of the looked-up columns from the source, or leave one of them NULL and fill it by a later \
-                 migration."
-                    .to_owned()
-            }
-            Some((key, _)) if self.keys.iter().all(|(_, why)| why == "--detach never") => {
-                format!("Omit `--detach never`: {} is then detached and reattached.", key.name)
-            }
-            Some((key, _)) => format!(
-                "Run it as a member of the owner of one of these tables, or let the owner run: ALTER TABLE {} ALTER \
-                 CONSTRAINT {} DEFERRABLE; Or leave the column of one key NULL, which loses its values.",
-                key.table, key.name
-            ),
+        format!("{} wait for each other: their foreign keys and lookups form a circle{why}", names.join(", "))
+    }
+
+    /// Returns the ways out that help for the keys of this circle.
+    pub fn advice(&self, schema: &str) -> String {
+        let Some((key, _)) = self.keys.first() else {
+            return "Feed one of the looked-up columns from the source, or leave one of them NULL and fill it by a later \
+                    migration."
+                .to_owned();
         };
-        (reason, advice)
+        if let Some((key, _)) = self.keys.iter().find(|(_, why)| *why == Obstacle::Never) {
+            return format!("Omit `--detach never`: {} is then detached for the load and reattached.", key.name);
+        }
+        let mut ways = Vec::new();
+        if self.keys.iter().any(|(_, why)| matches!(why, Obstacle::Kept(_))) {
+            ways.push("Run it as a member of the owner of one of these tables.".to_owned());
+        }
+        if !self.is_split {
+            let (table, name) = (qualified(schema, &key.table), quoted(&key.name));
+            ways.push(format!(
+                "Let the owner run: ALTER TABLE {table} ALTER CONSTRAINT {name} DEFERRABLE; The circle is then one \
+                 transaction."
+            ));
+        }
+        ways.push("Leave the column of one key NULL, which loses its values.".to_owned());
+        ways.join(" Or: ")
     }
 }

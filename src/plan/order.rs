@@ -45,8 +45,7 @@ pub(super) fn order(
             Ok(circle) => circle,
             Err(closed) => {
                 let names: Vec<String> = closed.nodes.iter().map(|node| name(nodes[*node], loads)).collect();
-                let (reason, advice) = closed.refusal(&names);
-                findings.refuse("load", reason, advice);
+                findings.refuse("load", closed.reason(&names), closed.advice(&context.target.schema));
                 continue;
             }
         };

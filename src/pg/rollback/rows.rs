@@ -54,6 +54,8 @@ pub enum OwnerRollback {
 struct ReferencingKey {
     name: String,
     child: String,
+    /// The schema and the name of the referring table.
+    table: (String, String),
     to_itself: bool,
     /// The condition that joins the child `c` with the parent `t`.
     joined: String,
@@ -69,6 +71,7 @@ impl ReferencingKey {
         Ok(ReferencingKey {
             name: row.value("name")?,
             child: row.value("child")?,
+            table: (row.value("child_schema")?, row.value("child_table")?),
             to_itself: row.value("to_itself")?,
             joined: pairs.collect::<Vec<_>>().join(" AND "),
         })
@@ -275,7 +278,7 @@ impl StagedRows<'_> {
     /// The foreign keys that refer to the table and are checked before the rows are removed.
     fn checked<'f>(&self, facts: &'f DeletionFacts) -> impl Iterator<Item = &'f ReferencingKey> {
         let is_deferred = |key: &&ReferencingKey| {
-            let is_it = |by: &CircleKey| by.name == key.name && qualified(self.schema, &by.table) == key.child;
+            let is_it = |by: &CircleKey| by.name == key.name && by.table == key.table.1 && self.schema == key.table.0;
             self.deferred.iter().any(is_it)
         };
         facts.referencing.iter().filter(move |key| !is_deferred(key))

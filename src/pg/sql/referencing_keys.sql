@@ -1,6 +1,8 @@
 -- The foreign keys of any schema that refer to table $2 of schema $1: name, referring table, its columns, the referenced columns.
 SELECT c.conname::text AS name,
        pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(t.relname) AS child,
+       n.nspname::text AS child_schema,
+       t.relname::text AS child_table,
        c.conrelid = c.confrelid AS to_itself,
        (SELECT array_agg(a.attname::text ORDER BY k.n)
           FROM unnest(c.conkey) WITH ORDINALITY AS k (attnum, n)
