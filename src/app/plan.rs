@@ -104,51 +104,51 @@ pub fn make(
     ledger: Option<&LedgerView>,
     report: &mut Report,
 ) -> Result<Option<(Plan, TargetSchema)>, Failure> {
-    let run = ledger.and_then(|k| k.run.as_ref());
-    let facts = match session {
-        None => TargetFacts::default(),
-        Some(session) => target_facts(m, source, session, ledger).map_err(Failure::refused)?,
-    };
-    let mapping = facts.matches.as_ref().map_or(m.mapping(), |matches| &matches.mapping);
-    let env = m.env();
-    let owner = m.owner_flag();
-    let now = inputs::now_text(mapping, run.map_or(m.world().now_micros(), |r| r.judged.now));
+    let (env, owner, run) = (m.env(), m.owner_flag(), ledger.and_then(|k| k.run.as_ref()));
+    let now = inputs::now_text(m.mapping(), run.map_or(m.world().now_micros(), |r| r.judged.now));
+    let (no_sql, no_expressions, no_rows) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
     let empty = source.tables_without_rows().map_err(Failure::refused)?;
     let mut inputs = Inputs {
         source: source.schema(),
-        sql: &BTreeMap::new(),
-        target: facts.catalog.as_ref(),
-        expressions: &facts.expressions,
+        sql: &no_sql,
+        target: None,
+        expressions: &no_expressions,
         env: &env,
         owner: &owner,
         now: &now,
-        detachable: &facts.detachable,
+        detachable: &[],
         detaching: detaching(m),
         empty: &empty,
+        held: &no_rows,
+        purpose: Purpose::default(),
+    };
+    let written = sql_facts(source, m.mapping(), &inputs)?;
+    let facts = match session {
+        None => TargetFacts::default(),
+        Some(session) => target_facts(m, source, session, ledger, &written).map_err(Failure::refused)?,
+    };
+    let rewritten = facts.matches.as_ref().map(|matches| &matches.mapping);
+    let mapping = rewritten.unwrap_or(m.mapping());
+    let sql = rewritten.map(|mapping| sql_facts(source, mapping, &inputs)).transpose()?.unwrap_or(written);
+    inputs = Inputs {
+        sql: &sql,
+        target: facts.catalog.as_ref(),
+        expressions: &facts.expressions,
+        detachable: &facts.detachable,
         held: &facts.held,
         purpose: facts.purpose,
+        ..inputs
     };
-    let sql = sql_facts(source, mapping, &inputs)?;
-    inputs.sql = &sql;
-    let refused = report.refusals.len();
-    report.refusals.extend(facts.matches.iter().flat_map(|matches| matches.refusals.iter().cloned()));
-    facts.busy.iter().for_each(|busy| note_busy(m, busy, report));
+    let refused = note_facts(m, &facts, report);
     let versions = report_versions(mapping, facts.versions, report);
     match plan::build(mapping, &inputs) {
         Ok(mut plan) => {
             facts.catalog.iter().for_each(|target| recorded::keep_owner_types(&mut plan, target));
             plan.warnings.splice(0..0, versions);
             report.warnings.extend(plan.warnings.iter().cloned());
-            if report.refusals.len() == refused {
-                report.refusals.extend(bad_constants(m, &plan, run));
-            }
-            if report.refusals.len() > refused {
-                return Ok(None);
-            }
-            report.owner = plan.settled_owner().map(|o| record::owner(o, None, false));
-            let mut target = facts.catalog.unwrap_or_default();
-            plan::empty_replaced(&mut target, &plan.held);
-            Ok(Some((plan, target)))
+            let bad = (report.refusals.len() == refused).then(|| bad_constants(m, &plan, run));
+            report.refusals.extend(bad.into_iter().flatten());
+            Ok((report.refusals.len() == refused).then(|| accepted(plan, facts.catalog, report)))
         }
         Err((refusals, warnings)) => {
             report.refusals.extend(refusals);
@@ -156,6 +156,23 @@ pub fn make(
             Ok(None)
         }
     }
+}
+
+/// Reports the rules of `existing = "match"` that cannot be carried out, and the sessions that hold locks. Returns the number of
+/// refusals before.
+fn note_facts(m: &Migration<'_>, facts: &TargetFacts, report: &mut Report) -> usize {
+    let before = report.refusals.len();
+    report.refusals.extend(facts.matches.iter().flat_map(|matches| matches.refusals.iter().cloned()));
+    facts.busy.iter().for_each(|busy| note_busy(m, busy, report));
+    before
+}
+
+/// Reports the owner of an accepted plan. Returns the plan and the catalogue that it was made for.
+fn accepted(plan: Plan, catalog: Option<TargetSchema>, report: &mut Report) -> (Plan, TargetSchema) {
+    report.owner = plan.settled_owner().map(|o| record::owner(o, None, false));
+    let mut target = catalog.unwrap_or_default();
+    plan::empty_replaced(&mut target, &plan.held);
+    (plan, target)
 }
 
 /// Refuses differences of the version tables, or returns them as warnings, as the mapping says.
@@ -175,11 +192,12 @@ fn target_facts(
     source: &Source,
     session: &mut Session,
     ledger: Option<&LedgerView>,
+    sql: &BTreeMap<String, SqlFacts>,
 ) -> Result<TargetFacts, ServerError> {
     let run = ledger.and_then(|k| k.run.as_ref());
     let purpose = purpose(m, session, run)?;
     let (catalog, detachable) = catalog(m, session, ledger)?;
-    let matches = plan::with_matches(m.mapping(), source.schema(), &catalog);
+    let matches = plan::with_matches(m.mapping(), source.schema(), sql, &catalog);
     let expressions = expressions(session, &matches.mapping, &catalog)?;
     let mut holding = loaded(m, &catalog);
     holding.retain(|table| catalog.tables.get(table).is_some_and(|facts| facts.has_rows));
