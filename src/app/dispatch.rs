@@ -86,7 +86,7 @@ fn with_target(
     if m.activity().writes() {
         m.lock(session, report)?;
     }
-    let found = plan::look(m, source, session).map_err(Failure::refused)?;
+    let found = plan::look(m, source, session)?;
     if let Some(refusal) = resume::unusable(&found.ledger.state) {
         report.refusals.push(refusal);
         return Ok(Exit::Refused);

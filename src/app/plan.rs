@@ -42,7 +42,7 @@ pub fn command(args: &PlanArgs, world: &World, observer: &dyn Observer) -> Resul
     let source = m.open_source(&mut report)?;
     let mut target = m.open_target(&mut report)?;
     let found = match &mut target {
-        Some(session) => Some(look(&m, &source, session).map_err(Failure::refused)?),
+        Some(session) => Some(look(&m, &source, session)?),
         None => None,
     };
     let unusable = found.as_ref().and_then(|found| resume::unusable(&found.ledger.state));
@@ -102,7 +102,17 @@ pub struct FoundTarget {
 type Expressions = BTreeMap<(String, String), Result<ColumnType, String>>;
 
 /// Reads everything about the target that a plan needs, and the ledger if the role may read it.
-pub fn look(m: &Migration<'_>, source: &Source, session: &mut Session) -> Result<FoundTarget, ServerError> {
+pub fn look(m: &Migration<'_>, source: &Source, session: &mut Session) -> Result<FoundTarget, Failure> {
+    let sql = sql_of(m, source, m.mapping(), None)?;
+    find(m, source, session, &sql).map_err(Failure::refused)
+}
+
+fn find(
+    m: &Migration<'_>,
+    source: &Source,
+    session: &mut Session,
+    sql: &BTreeMap<String, SqlFacts>,
+) -> Result<FoundTarget, ServerError> {
     let mapping = m.mapping();
     let copies = mapping.defaults.unlisted_tables == Unlisted::Copy;
     let wanted: Option<Vec<String>> = (!copies).then(|| mapping.loads.iter().map(|load| load.to.clone()).collect());
@@ -122,7 +132,7 @@ pub fn look(m: &Migration<'_>, source: &Source, session: &mut Session) -> Result
     detachable.retain(|object| loaded.contains(&object.table));
     migrate::indexes::detach::as_if_detachable(&mut detachable, &ledger.detached);
     before_the_run(m, &mut target, &ledger);
-    let matches = plan::with_matches(mapping, source.schema(), &target);
+    let matches = plan::with_matches(mapping, source.schema(), sql, &target);
     let asked = plan::expressions(&matches.mapping, &target);
     let expressions = session.expression_types(&mapping.target.schema, &asked)?;
     let expressions = asked.into_iter().zip(expressions).collect();
@@ -148,13 +158,12 @@ pub fn make(
     let found = found.unwrap_or(&nothing);
     let run = found.ledger.run.as_ref();
     let mapping = found.matches.as_ref().map_or(m.mapping(), |matches| &matches.mapping);
-    let env = m.env();
-    let owner = m.owner_flag();
+    let (env, owner, sql) = (m.env(), m.owner_flag(), sql_of(m, source, mapping, run)?);
     let now = inputs::now_text(mapping, run.map_or(m.world().now_micros(), |r| r.judged.now));
     let empty = source.tables_without_rows().map_err(Failure::refused)?;
-    let mut inputs = Inputs {
+    let inputs = Inputs {
         source: source.schema(),
-        sql: &BTreeMap::new(),
+        sql: &sql,
         target: target.as_ref(),
         expressions: &found.expressions,
         env: &env,
@@ -166,29 +175,16 @@ pub fn make(
         held: &found.held,
         purpose: purpose(m, &found.ledger),
     };
-    let sql = sql_facts(source, mapping, &inputs)?;
-    inputs.sql = &sql;
-    let refused = report.refusals.len();
-    report.refusals.extend(found.matches.iter().flat_map(|matches| matches.refusals.iter().cloned()));
-    if run.is_none() && matches!(m.activity(), Activity::DryRun | Activity::Cutover) {
-        found.busy.iter().for_each(|busy| note_busy(m, busy, report));
-    }
+    let refused = note_facts(m, found, report);
     let versions = report_versions(mapping, &found.versions, report);
     match plan::build(mapping, &inputs) {
         Ok(mut plan) => {
             target.iter().for_each(|target| recorded::keep_owner_types(&mut plan, target));
             plan.warnings.splice(0..0, versions);
             report.warnings.extend(plan.warnings.iter().cloned());
-            if report.refusals.len() == refused {
-                report.refusals.extend(bad_constants(m, &plan, run));
-            }
-            if report.refusals.len() > refused {
-                return Ok(None);
-            }
-            report.owner = plan.settled_owner().map(|o| record::owner(o, None, false));
-            let mut target = target.unwrap_or_default();
-            plan::empty_replaced(&mut target, &plan.held);
-            Ok(Some((plan, target)))
+            let bad = (report.refusals.len() == refused).then(|| bad_constants(m, &plan, run));
+            report.refusals.extend(bad.into_iter().flatten());
+            Ok((report.refusals.len() == refused).then(|| accepted(plan, target, report)))
         }
         Err((refusals, warnings)) => {
             report.refusals.extend(refusals);
@@ -196,6 +192,25 @@ pub fn make(
             Ok(None)
         }
     }
+}
+
+/// Reports the rules of `existing = "match"` that cannot be carried out, and the sessions that hold locks. Returns the number of
+/// refusals before.
+fn note_facts(m: &Migration<'_>, found: &FoundTarget, report: &mut Report) -> usize {
+    let before = report.refusals.len();
+    report.refusals.extend(found.matches.iter().flat_map(|matches| matches.refusals.iter().cloned()));
+    if found.ledger.run.is_none() && matches!(m.activity(), Activity::DryRun | Activity::Cutover) {
+        found.busy.iter().for_each(|busy| note_busy(m, busy, report));
+    }
+    before
+}
+
+/// Reports the owner of an accepted plan. Returns the plan and the catalogue that it was made for.
+fn accepted(plan: Plan, catalog: Option<TargetSchema>, report: &mut Report) -> (Plan, TargetSchema) {
+    report.owner = plan.settled_owner().map(|o| record::owner(o, None, false));
+    let mut target = catalog.unwrap_or_default();
+    plan::empty_replaced(&mut target, &plan.held);
+    (plan, target)
 }
 
 /// Refuses differences of the version tables, or returns them as warnings, as the mapping says.
@@ -344,7 +359,32 @@ pub fn settle(
     Ok(SettledRun { settled, owner, stale })
 }
 
-/// SQLite's answers about the SQL of the mapping.
+/// SQLite's answers about the SQL of a mapping, before anything is known of the target.
+fn sql_of(
+    m: &Migration<'_>,
+    source: &Source,
+    mapping: &Mapping,
+    run: Option<&Run>,
+) -> Result<BTreeMap<String, SqlFacts>, Failure> {
+    let (env, owner) = (m.env(), m.owner_flag());
+    let now = inputs::now_text(mapping, run.map_or(m.world().now_micros(), |r| r.judged.now));
+    let inputs = Inputs {
+        source: source.schema(),
+        sql: &BTreeMap::new(),
+        target: None,
+        expressions: &BTreeMap::new(),
+        env: &env,
+        owner: &owner,
+        now: &now,
+        detachable: &[],
+        detaching: detaching(m),
+        empty: &Default::default(),
+        held: &BTreeMap::new(),
+        purpose: Purpose::default(),
+    };
+    sql_facts(source, mapping, &inputs)
+}
+
 fn sql_facts(source: &Source, mapping: &Mapping, inputs: &Inputs<'_>) -> Result<BTreeMap<String, SqlFacts>, Failure> {
     let reader = source.reader().map_err(Failure::refused)?;
     let mut facts = BTreeMap::new();

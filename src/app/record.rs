@@ -17,7 +17,7 @@ use crate::model::rules::Value;
 use crate::model::schema::SourceColumn;
 use crate::pg::detach::Detached;
 use crate::pg::sqlstate;
-use crate::plan::{LoadPlan, Node, OwnerPlan, Plan};
+use crate::plan::{LoadPlan, Node, OwnerPlan, Plan, QueriedTable};
 use crate::sqlite::{Reader, Source, SourceError};
 
 /// Records the source.
@@ -42,11 +42,32 @@ pub fn left(report: &mut Report, plan: &Plan, source: &Source) {
         }
         report.left.push(LeftRecord { table, column, rows: counted.ok(), reason });
     }
+    queried(report, plan, source);
     report.not_tables = plan
         .not_tables
         .iter()
         .map(|(name, kind)| NotTable { name: name.clone(), kind: format!("{kind:?}").to_lowercase() })
         .collect();
+}
+
+/// Records the rows of a table that the query of a load leaves out, if no other load reads the table.
+fn queried(report: &mut Report, plan: &Plan, source: &Source) {
+    for QueriedTable { load, table } in &plan.queried {
+        let record = report.loads.iter().find(|record| record.load == *load);
+        let read = record.filter(|record| record.state != LoadState::NotEmpty).map(|record| record.read);
+        // Without a target, no query is read to its end.
+        let Some(read) = read.filter(|_| report.target.is_some()) else { continue };
+        match source.reader().and_then(|reader| reader.count(table)) {
+            Ok(all) if all > read => {
+                let reason = format!("the SQL of load.{load} returns {read} for its {all} rows");
+                report.left.push(LeftRecord { table: table.clone(), column: None, rows: Some(all - read), reason });
+            }
+            Ok(_) => {}
+            Err(error) => {
+                report.warnings.push(unknown(format!("load.{load}.from"), "the number of rows left out", &error))
+            }
+        }
+    }
 }
 
 /// The warning about something that only informs and cannot be computed.

@@ -196,8 +196,8 @@ modifiers! {
     map: BTreeMap<String, WrittenValue>,
     /// The unit of a number in a date or time column.
     epoch: String,
-    /// One more textual form of a date or time.
-    format: String,
+    /// More textual forms of a date or time.
+    format: OneOrMore,
     /// `"zone"` or `"drop"`.
     offset: String,
     /// `"earlier"` or `"later"`.

@@ -24,7 +24,7 @@ pub struct Rules {
     /// The unit of a number in a date or time column.
     pub epoch: Option<Epoch>,
     /// One more textual form of a date or time, in strftime's letters.
-    pub format: Option<String>,
+    pub format: Vec<String>,
     /// The treatment of an offset if the target has none.
     pub offset: Option<Offset>,
     /// The choice between the two instants of a local time that occurs twice.

@@ -12,8 +12,8 @@ use super::free_sequences::Assigner;
 use super::order::Order;
 use super::{
     AssignedSequence, Context, Feed, HeldTable, Inputs, LeftInSource, LoadPlan, OwnerPath, OwnerPlan, Plan,
-    PlanFindings, Purpose, Shifted, TableClass, Taken, assumed, classes, columns, detach, existing, matching,
-    modifiers, order, owner, owner_path, relation, rights, shift, tables, unmapped,
+    PlanFindings, Purpose, RepeatedKind, Shifted, TableClass, Taken, assumed, classes, columns, detach, existing,
+    matching, modifiers, order, owner, owner_path, relation, repeated, rights, shift, tables, unmapped,
 };
 
 /// Returns the plan, or every refusal.
@@ -33,13 +33,19 @@ pub fn build(mapping: &Mapping, inputs: &Inputs<'_>) -> Result<Plan, (Vec<Refusa
     if inputs.target.is_some() {
         tables::schema_has_tables(&target, &mut findings);
     }
-    let copies = unmapped::copies(mapping, inputs.source, &target, &mut findings);
+    let copies = unmapped::copies(mapping, inputs.source, inputs.sql, &target, &mut findings);
     let loads = mapping.loads.iter().cloned().chain(copies).map(|load| existing::with_default(load, mapping));
     let mapping = &Mapping { loads: loads.collect(), ..mapping.clone() };
+    if let Some(refusal) = tables::most_are_missing(mapping, inputs, &target) {
+        // A schema without any table is refused already.
+        findings.refusals.extend(Some(refusal).filter(|_| !target.tables.is_empty()));
+        return Err((findings.refusals, findings.warnings));
+    }
     let held = existing::held(Context { mapping, inputs, target: &target }, &mut findings);
     let mut target = target;
     existing::empty_replaced(target.to_mut(), &held);
     let parts = parts(Context { mapping, inputs, target: &target }, &held, &mut findings);
+    findings.refusals.extend(repeated::settled(std::mem::take(&mut findings.repeated)));
     if !findings.refusals.is_empty() {
         return Err((findings.refusals, findings.warnings));
     }
@@ -59,6 +65,7 @@ pub fn build(mapping: &Mapping, inputs: &Inputs<'_>) -> Result<Plan, (Vec<Refusa
         shifts: parts.shifts,
         sequences: parts.sequences,
         held,
+        queried: unmapped::queried(mapping, inputs),
         left: parts.left,
         not_tables: inputs.source.others.clone(),
         detach,
@@ -146,11 +153,12 @@ fn table<'t>(load: &Load, target: &'t TargetSchema, findings: &mut PlanFindings)
         findings.refuse(place, reason, "Write `to = \"...\"` with a table.");
     } else if found.is_none() {
         let hint = did_you_mean(&load.to, target.tables.keys().map(String::as_str));
-        findings.refuse(
+        let refusal = Refusal::new(
             place,
             format!("the target's schema `{}` has no table `{}`", target.schema, load.to),
             format!("{hint}Write `to = \"...\"`, or run the application's own migrations first."),
         );
+        findings.refuse_object(RepeatedKind::MissingTable, load.to.clone(), refusal);
     }
     found
 }

@@ -5,13 +5,14 @@
 use crate::mapping::{FeedRule, Load, MappedColumn, OwnerRule};
 use crate::model::ident::did_you_mean;
 use crate::model::pgtype::{Kind, SilentChange};
+use crate::model::record::Refusal;
 use crate::model::rules::{Existing, Rules, Value};
 use crate::model::schema::{TargetColumn, TargetTable};
 use crate::model::select::{Expr, Relation, Select};
 
 use super::lookup::LookupPlanner;
 use super::relation::{self, RelationColumn};
-use super::{ColumnPlan, Context, Feed, LoadPlan, PlanFindings, Taken, matching, modifiers, names};
+use super::{ColumnPlan, Context, Feed, LoadPlan, PlanFindings, RepeatedKind, Taken, matching, modifiers, names};
 
 /// Plans one load. `None` if its relation is missing or its SQL is refused; the findings contain the reason.
 pub(super) fn load(
@@ -288,11 +289,13 @@ impl ColumnPlanner<'_> {
             return Some((Feed::Issued(sequence.clone()), None));
         }
         if column.not_null && !column.has_default {
-            self.findings.refuse(
+            let refusal = Refusal::new(
                 place,
                 format!("is NOT NULL without a default (type {}), and nothing feeds it", column.kind.shown()),
                 format!("Write `{} = {{ ... }}` with from, sql, value, env or owner.", column.name),
             );
+            let object = format!("{}.{}", self.load.to, column.name);
+            self.findings.refuse_object(RepeatedKind::UnfedColumn, object, refusal);
         }
         None
     }

@@ -15,7 +15,7 @@ use crate::model::record::Refusal;
 use crate::model::rules::{Existing, Rules, Value};
 use crate::model::schema::{ForeignKey, SourceSchema, TargetSchema, TargetTable};
 
-use super::{ColumnPlan, Feed, HeldTable, LoadPlan, PlanFindings, Treatment, existing, relation, unmapped};
+use super::{ColumnPlan, Feed, HeldTable, LoadPlan, PlanFindings, SqlFacts, Treatment, existing, relation, unmapped};
 
 /// The number of tables through which a natural key is followed.
 const MOST_TABLES: usize = 8;
@@ -28,10 +28,15 @@ pub struct WithMatches {
     pub refusals: Vec<Refusal>,
 }
 
-/// Rewrites every rule of `existing = "match"` for a table that holds rows.
-pub fn with_matches(mapping: &Mapping, source: &SourceSchema, target: &TargetSchema) -> WithMatches {
+/// Rewrites every rule of `existing = "match"` for a table that holds rows. `sql`: SQLite's findings about the mapping's SQL.
+pub fn with_matches(
+    mapping: &Mapping,
+    source: &SourceSchema,
+    sql: &BTreeMap<String, SqlFacts>,
+    target: &TargetSchema,
+) -> WithMatches {
     let mut findings = PlanFindings::default();
-    let copies = unmapped::copies(mapping, source, target, &mut PlanFindings::default());
+    let copies = unmapped::copies(mapping, source, sql, target, &mut PlanFindings::default());
     let loads = mapping.loads.iter().cloned().chain(copies).map(|load| existing::with_default(load, mapping));
     let mut rewritten = Mapping { loads: loads.collect(), ..mapping.clone() };
     let mut matched = BTreeMap::new();

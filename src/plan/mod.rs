@@ -23,6 +23,7 @@ mod owner;
 mod owner_path;
 mod references;
 mod relation;
+mod repeated;
 mod rights;
 pub mod sequences;
 mod shift;
@@ -49,6 +50,8 @@ pub use compared_key::{ComparedKey, compared_key};
 pub use detach::{Detach, Detaching, proves_unique};
 pub use existing::{HeldTable, Treatment, empty_replaced};
 pub use free_sequences::{AssignedSequence, CountedColumn};
+use repeated::{RepeatedKind, RepeatedRefusal};
+
 pub use lookup::{LookupPlan, PlannedStep, expressions};
 pub use matching::{WithMatches, with_matches};
 pub use owner_path::{Hop, OwnerPath};
@@ -125,6 +128,8 @@ pub struct Plan {
     pub sequences: Vec<AssignedSequence>,
     /// The loaded tables that hold rows before the run.
     pub held: Vec<HeldTable>,
+    /// Tables of the source that a single load reads, by SQL.
+    pub queried: Vec<QueriedTable>,
     /// The tables and columns that stay in the source.
     pub left: Vec<LeftInSource>,
     /// Objects of the source that are never a load.
@@ -154,6 +159,15 @@ pub struct LeftInSource {
     pub column: Option<String>,
     /// The reason.
     pub reason: String,
+}
+
+/// A table of the source that only the query of one load reads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueriedTable {
+    /// The load.
+    pub load: String,
+    /// The table.
+    pub table: String,
 }
 
 /// The owners of the rows of a target table.
@@ -375,6 +389,8 @@ impl LoadPlan {
 struct PlanFindings {
     refusals: Vec<Refusal>,
     warnings: Vec<Warning>,
+    /// Refusals that many objects may cause.
+    repeated: Vec<RepeatedRefusal>,
     /// The places of inherited modifiers.
     inherited: Inherited,
 }
@@ -388,6 +404,11 @@ impl PlanFindings {
         if !self.refusals.contains(&refusal) {
             self.refusals.push(refusal);
         }
+    }
+
+    /// Refuses something that many objects may cause.
+    fn refuse_object(&mut self, kind: RepeatedKind, object: String, refusal: Refusal) {
+        self.repeated.push(RepeatedRefusal { kind, object, refusal });
     }
 
     fn warn(&mut self, place: impl Into<String>, message: impl Into<String>) {

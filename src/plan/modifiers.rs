@@ -130,7 +130,7 @@ fn read(m: &Modifiers, mapping: &Mapping, places: &ModifierPlaces<'_>, findings:
             None => None,
         },
         epoch: word(&m.epoch, &epochs, places, "epoch", findings),
-        format: set(&m.format),
+        format: set(&m.format).map(|formats| formats.0).unwrap_or_default(),
         offset: word(&m.offset, &offsets, places, "offset", findings),
         overlap: word(&m.overlap, &overlaps, places, "overlap", findings),
         zone: match set(&m.zone) {

@@ -1,10 +1,13 @@
 //! Checks of the target's tables before rows are written to them.
 
-use crate::mapping::Load;
+use std::collections::BTreeSet;
+
+use crate::mapping::{Load, Mapping, Unlisted};
 use crate::model::ident::did_you_mean;
+use crate::model::record::Refusal;
 use crate::model::schema::{TargetSchema, TargetTable};
 
-use super::PlanFindings;
+use super::{Inputs, PlanFindings, relation};
 
 /// Refuses a schema without tables: its name is probably wrong, or the application is not set up on this target.
 pub(super) fn schema_has_tables(target: &TargetSchema, findings: &mut PlanFindings) {
@@ -18,6 +21,34 @@ pub(super) fn schema_has_tables(target: &TargetSchema, findings: &mut PlanFindin
             ),
         );
     }
+}
+
+/// The least number of missing tables that is worth one sentence.
+const SEVERAL: usize = 3;
+
+/// Returns the only refusal for a target that lacks most tables of the loads: everything else that is missing follows from it.
+pub(super) fn most_are_missing(mapping: &Mapping, inputs: &Inputs<'_>, target: &TargetSchema) -> Option<Refusal> {
+    inputs.target?;
+    let mut wanted: BTreeSet<&String> = mapping.loads.iter().map(|load| &load.to).collect();
+    let read: BTreeSet<&str> = mapping.loads.iter().filter_map(relation::table_of).collect();
+    if mapping.defaults.unlisted_tables == Unlisted::Copy {
+        let is_left = |name: &String| mapping.leave.iter().any(|entry| entry.table == *name && entry.column.is_none());
+        wanted.extend(inputs.source.tables.keys().filter(|name| !read.contains(name.as_str()) && !is_left(name)));
+    }
+    let is_there = |name: &str| target.tables.contains_key(name) || target.views.iter().any(|view| view == name);
+    let missing: Vec<&str> = wanted.iter().map(|name| name.as_str()).filter(|name| !is_there(name)).collect();
+    if missing.len() < SEVERAL || missing.len() * 2 <= wanted.len() {
+        return None;
+    }
+    let reason = format!(
+        "{} of {} tables are missing in `{}`; did its migrations finish? Missing: {}",
+        missing.len(),
+        wanted.len(),
+        target.schema,
+        missing.join(", ")
+    );
+    let advice = "Run the application's own migrations to their end, or name the schema that has its tables.";
+    Some(Refusal::new("target.schema", reason, advice))
 }
 
 /// Warns of a database whose encoding checks no text.

@@ -1,16 +1,20 @@
 //! Tables and columns of the source that the mapping does not name, and those that `[leave]` names.
 
-use crate::mapping::{LeaveEntry, Load, Mapping, OwnerRule, Unlisted};
+use std::collections::BTreeMap;
+
+use crate::mapping::{LeaveEntry, Load, Mapping, OwnerRule, RowsFrom, Unlisted};
 use crate::model::ident::did_you_mean;
+use crate::model::record::Refusal;
 use crate::model::schema::{SourceSchema, TargetSchema};
 
-use super::{Inputs, LeftInSource, PlanFindings, Taken, relation};
+use super::{Inputs, LeftInSource, PlanFindings, QueriedTable, RepeatedKind, SqlFacts, Taken, relation};
 
-/// Returns the loads that `unlisted_tables = "copy"` adds: one to one, by name. Omits a table that a load reads, and one
-/// whose namesake on the target a load fills: its rows would arrive twice. A table that only SQL reads is copied.
+/// Returns the loads that `unlisted_tables = "copy"` adds: one to one, by name. Omits a table that a load reads, in SQL too, and
+/// one whose namesake on the target a load fills: its rows would arrive twice.
 pub(super) fn copies(
     mapping: &Mapping,
     source: &SourceSchema,
+    sql: &BTreeMap<String, SqlFacts>,
     target: &TargetSchema,
     findings: &mut PlanFindings,
 ) -> Vec<Load> {
@@ -21,20 +25,45 @@ pub(super) fn copies(
     for name in source.tables.keys() {
         let named = mapping.loads.iter().any(|l| relation::table_of(l) == Some(name) || l.to == *name)
             || mapping.leave.iter().any(|entry| entry.table == *name && entry.column.is_none());
-        if named {
+        if named || reader_in_sql(sql, name).is_some() {
             continue;
         }
         if target.tables.contains_key(name) {
             added.push(Load { name: name.clone(), to: name.clone(), owner: OwnerRule::Unsaid, ..Load::default() });
         } else {
-            findings.refuse(
+            let refusal = Refusal::new(
                 "defaults.unlisted_tables",
                 format!("the source's `{name}` cannot be copied: the target has no table of this name"),
                 format!("Write `{name} = \"why\"` in [leave], or a load with `to`."),
             );
+            findings.refuse_object(RepeatedKind::MissingTable, name.clone(), refusal);
         }
     }
     added
+}
+
+/// Returns the first load whose SQL reads a table.
+fn reader_in_sql<'s>(sql: &'s BTreeMap<String, SqlFacts>, table: &str) -> Option<&'s String> {
+    let reads = |facts: &SqlFacts| facts.reads.iter().any(|(read, _)| read == table);
+    sql.iter().find(|(_, facts)| reads(facts)).map(|(load, _)| load)
+}
+
+/// Returns the tables that the query of one load reads as its only table, and no other load.
+pub(super) fn queried(mapping: &Mapping, inputs: &Inputs<'_>) -> Vec<QueriedTable> {
+    let mut found = Vec::new();
+    for load in mapping.loads.iter().filter(|load| matches!(load.from, RowsFrom::Sql(_))) {
+        let Some(facts) = inputs.sql.get(&load.name) else { continue };
+        let mut tables = facts.reads.iter().map(|(table, _)| table);
+        let Some(table) = tables.next().filter(|first| tables.all(|table| table == *first)) else { continue };
+        let is_read_by = |other: &Load| {
+            relation::table_of(other) == Some(table)
+                || inputs.sql.get(&other.name).is_some_and(|facts| facts.reads.iter().any(|(read, _)| read == table))
+        };
+        if !mapping.loads.iter().any(|other| other.name != load.name && is_read_by(other)) {
+            found.push(QueriedTable { load: load.name.clone(), table: table.clone() });
+        }
+    }
+    found
 }
 
 /// Returns the tables and columns that stay in the source. Refuses those that no load reads and `[leave]` does not name.
@@ -49,14 +78,25 @@ pub(super) fn left(
         if left.iter().any(|l| l.table == *table && l.column.is_none()) {
             continue;
         }
+        let copies = mapping.defaults.unlisted_tables == Unlisted::Copy;
+        let is_loaded = mapping.loads.iter().any(|load| relation::table_of(load) == Some(table));
+        let is_queried = || queried(mapping, inputs).iter().any(|queried| queried.table == *table);
+        if let Some(load) = reader_in_sql(inputs.sql, table).filter(|_| copies && !is_loaded && !is_queried()) {
+            let reason = format!("load.{load} reads it in SQL, so that it is not copied");
+            left.push(LeftInSource { table: table.clone(), column: None, reason });
+            continue;
+        }
         if !taken.iter().any(|(t, _)| t == table) {
             match mapping.defaults.unlisted_tables {
                 Unlisted::Leave => left.push(unmapped(table, None)),
-                _ => findings.refuse(
-                    format!("source.{table}"),
-                    "no load reads this table of the source",
-                    format!("Write [load.{table}], or `{table} = \"why\"` in [leave]."),
-                ),
+                _ => {
+                    let refusal = Refusal::new(
+                        format!("source.{table}"),
+                        "no load reads this table of the source",
+                        format!("Write [load.{table}], or `{table} = \"why\"` in [leave]."),
+                    );
+                    findings.refuse_object(RepeatedKind::UnreadTable, table.clone(), refusal);
+                }
             }
             continue;
         }
@@ -68,14 +108,15 @@ pub(super) fn left(
             }
             match mapping.defaults.unlisted_columns {
                 Unlisted::Leave => left.push(unmapped(table, Some(&column.name))),
-                _ => findings.refuse(
-                    format!("source.{table}.{}", column.name),
-                    "no load reads this column of the source",
-                    format!(
-                        "Feed a column of the target from it, or write `{table}.{} = \"why\"` in [leave].",
-                        column.name
-                    ),
-                ),
+                _ => {
+                    let object = format!("{table}.{}", column.name);
+                    let refusal = Refusal::new(
+                        format!("source.{object}"),
+                        "no load reads this column of the source",
+                        format!("Feed a column of the target from it, or write `{object} = \"why\"` in [leave]."),
+                    );
+                    findings.refuse_object(RepeatedKind::UnreadColumn, object, refusal);
+                }
             }
         }
     }

@@ -39,7 +39,7 @@ pub fn add_rules(to: Expression, rules: &Rules) -> Expression {
         .with_all(map.iter().map(|(text, to)| Expression::new("map").text(text).with(value(to))))
         .with_all(fallback("map-else", map_else))
         .with_all(word("epoch", epoch.map(epoch_word)))
-        .with_all(word("format", format.as_deref()))
+        .with_all(format.iter().map(|text| Expression::new("format").text(text)))
         .with_all(word("offset", offset.map(offset_word)))
         .with_all(word("overlap", overlap.map(overlap_word)))
         .with_all(zone.map(zone_expression))

@@ -79,3 +79,8 @@ fn sequences_that_no_column_names_continue_after_their_rows() {
         report["sequences"].as_array().expect("sequences").iter().map(|s| s["by"].to_string()).collect();
     assert_eq!(by.join(" "), "\"name\" \"mapping\" \"mapping\" \"mapping\" \"nothing\"", "{report}");
 }
+
+#[test]
+fn several_forms_of_a_time_in_one_column_arrive() {
+    arrives("mixed_dates", 0);
+}

@@ -112,6 +112,83 @@ fn copying_unlisted_tables_omits_the_table_that_a_load_fills_already() {
 }
 
 #[test]
+fn copying_unlisted_tables_omits_a_table_that_sql_reads_and_lists_it() {
+    let source = "CREATE TABLE kept (id INTEGER, kind INTEGER); CREATE TABLE kinds (id INTEGER, name TEXT);
+        INSERT INTO kept VALUES (1, 7), (2, 8); INSERT INTO kinds VALUES (7, 'x'), (8, 'y'), (9, 'z');";
+    let target = "CREATE TABLE kept (id int, kind text); CREATE TABLE kinds (id int, name text)";
+    let mapping = "[defaults]\nunlisted_tables = \"copy\"\n[load.kept.columns]
+        kind = { sql = \"(SELECT name FROM kinds WHERE kinds.id = kind)\" }\n";
+    let case = mapped(source, target, mapping);
+    let report = case.done();
+    assert_eq!((case.rows("SELECT * FROM kept"), case.target.count("kinds")), (vec!["1 x".into(), "2 y".into()], 0));
+    let left = entry(&report, "left", "table", "kinds");
+    assert_eq!(
+        (&left["rows"], &left["reason"]),
+        (&3.into(), &"load.kept reads it in SQL, so that it is not copied".into())
+    );
+    let case = mapped(source, target, &format!("{mapping}[load.kinds]\n"));
+    assert!(case.exits(0, &["--dry-run"])["left"].to_string().len() < 3);
+}
+
+#[test]
+fn rows_that_a_query_leaves_out_of_a_table_that_it_alone_reads_are_counted() {
+    let source = "CREATE TABLE t (id INTEGER PRIMARY KEY); CREATE TABLE u (id INTEGER PRIMARY KEY);
+        INSERT INTO t VALUES (1), (2), (3); INSERT INTO u VALUES (1), (2);";
+    let target = "CREATE TABLE t (id int PRIMARY KEY); CREATE TABLE u (id int PRIMARY KEY); CREATE TABLE v (id int)";
+    let query = "[load.t]\nfrom = { sql = \"SELECT id FROM t WHERE id > 2\" }\n[load.u]\n";
+    for dry in [true, false] {
+        let case = mapped(source, target, query);
+        let report = case.exits(0, &[if dry { "--dry-run" } else { "--yes" }]);
+        let left = entry(&report, "left", "table", "t");
+        assert_eq!((&left["rows"], &left["column"]), (&2.into(), &serde_json::Value::Null), "{report}");
+        assert_eq!(left["reason"], "the SQL of load.t returns 1 for its 3 rows");
+    }
+    // Another load reads the rest, or the query returns every row.
+    for rest in ["[load.v]\nfrom = \"t\"\n", "[load.v]\nfrom = { sql = \"SELECT id FROM t WHERE id <= 2\" }\n"] {
+        let report = mapped(source, target, &format!("{query}{rest}")).done();
+        assert_eq!(report["left"].as_array().map(Vec::len), Some(0), "{report}");
+    }
+    let report = mapped(source, target, &query.replace("> 2", "> 0")).done();
+    assert_eq!(report["left"].as_array().map(Vec::len), Some(0), "{report}");
+}
+
+#[test]
+fn many_refusals_of_one_kind_are_one_with_a_list() {
+    let tables = |names: &[&str]| {
+        names.iter().map(|n| format!("CREATE TABLE {n} (id INTEGER PRIMARY KEY, a TEXT);")).collect::<String>()
+    };
+    let source = tables(&["a", "b", "c", "d", "e", "f", "g"]);
+    let loads = |names: &[&str]| names.iter().map(|n| format!("[load.{n}]\n")).collect::<String>();
+    let refusals = |target: &str, mapping: &str| {
+        let report = mapped(&source, target, mapping).exits(3, &["--dry-run"]);
+        report["refusals"]
+            .as_array()
+            .expect("refusals")
+            .iter()
+            .map(|r| r["reason"].as_str().expect("a reason").to_owned())
+            .collect::<Vec<_>>()
+    };
+    let all = ["a", "b", "c", "d", "e", "f", "g"];
+    // Most tables are missing: everything else follows from it.
+    let found = refusals(&tables(&["a", "b", "c"]), &loads(&all));
+    assert_eq!(found, ["4 of 7 tables are missing in `public`; did its migrations finish? Missing: d, e, f, g"]);
+    let copied = refusals(&tables(&["a", "b", "c"]), "[defaults]\nunlisted_tables = \"copy\"\n");
+    assert_eq!(copied, found);
+    assert_eq!(refusals(&tables(&["a", "b", "c", "d"]), &loads(&all)), ["3 tables are missing: e, f, g"]);
+    let found = refusals(&tables(&all), &loads(&["a", "b", "c", "d"]));
+    assert_eq!(found, ["no load reads 3 tables: e, f, g"]);
+    let narrow = tables(&all).replace("a TEXT", "b TEXT NOT NULL");
+    let found = refusals(&narrow, &loads(&all));
+    assert_eq!(found[0], "no load reads 7 columns: a.a, b.a, c.a, d.a, e.a, f.a, g.a");
+    assert!(
+        found[1].starts_with("7 columns are NOT NULL without a default, and nothing feeds them: a.b, b.b,"),
+        "{found:?}"
+    );
+    // Two of a kind are listed one by one, each with its own way out.
+    assert_eq!(refusals(&tables(&all), &loads(&["a", "b", "c", "d", "e"])).len(), 2);
+}
+
+#[test]
 fn a_parent_is_loaded_before_rows_that_refer_to_it_by_a_default() {
     let source = "CREATE TABLE a (id INTEGER PRIMARY KEY, w TEXT); CREATE TABLE kinds (id INTEGER PRIMARY KEY, w TEXT);
         INSERT INTO a VALUES (1, 'x'); INSERT INTO kinds VALUES (1, 'k');";

@@ -17,7 +17,7 @@ fn counted(epoch: Epoch) -> Rules {
 }
 
 fn formatted(format: &str) -> Rules {
-    Rules { format: Some(format.into()), ..rules() }
+    Rules { format: vec![format.into()], ..rules() }
 }
 
 #[test]
@@ -41,7 +41,6 @@ fn a_number_is_a_time_only_with_an_epoch() {
         assert_eq!(exact(INSTANT, &counted(epoch), raw), Ok(Cell::Timestamp(micros)), "{raw:?}");
         assert_eq!(exact(STAMP, &counted(epoch), raw), Ok(Cell::Timestamp(micros)), "{raw:?}");
     }
-    assert_eq!(exact(STAMP, &counted(Epoch::Seconds), txt("1700000000")), Err(Reason::NotATime));
     assert_eq!(exact(STAMP, &counted(Epoch::Seconds), txt("2023-03-02 15:04:05")), Ok(Cell::Timestamp(THEN)));
 }
 
@@ -107,4 +106,35 @@ fn a_format_adds_a_spelling() {
     for format in ["%Q", "%", "%d/%m", "%H:%S", "%I:%M", "%Y %H", "x", "%M", ""] {
         assert_eq!(made(STAMP, &formatted(format)).map(|_| ()).unwrap_err().reason, Reason::BadFormat, "{format}");
     }
+}
+
+#[test]
+fn digits_that_are_stored_as_text_count_in_the_declared_epoch() {
+    let start = 10_957 * DAY;
+    for (epoch, text, micros) in [
+        (Epoch::Seconds, "1700000000", 1_700_000_000_000_000 - start),
+        (Epoch::Seconds, " -1.5 ", -1_500_000 - start),
+        (Epoch::Millis, "1700000000123", 1_700_000_000_123_000 - start),
+        (Epoch::Seconds, "1700000000.123456", 1_700_000_000_123_456 - start),
+        (Epoch::Julian, "2440587.5", -start),
+    ] {
+        assert_eq!(exact(INSTANT, &counted(epoch), txt(text)), Ok(Cell::Timestamp(micros)), "{text}");
+    }
+    let seconds = counted(Epoch::Seconds);
+    assert_eq!(exact(INSTANT, &seconds, txt("1.1234567")), Err(Reason::ExcessPrecision));
+    // Digits alone are no date in any built-in spelling, so nothing else could be meant.
+    let local = Rules { zone: None, ..seconds.clone() };
+    assert_eq!(exact(Kind::Date, &local, txt("31536000")), Ok(Cell::Date(365 - 10_957)));
+    assert!(exact(INSTANT, &rules(), txt("1700000000")).is_err());
+}
+
+#[test]
+fn the_first_format_of_a_list_that_fits_is_read() {
+    let list = Rules { format: vec!["%d/%m/%Y".into(), "%m/%d/%Y %H:%M".into()], ..rules() };
+    for (text, day) in [("02/01/2000", Ok(Cell::Date(1))), ("2000-01-03", Ok(Cell::Date(2)))] {
+        assert_eq!(exact(Kind::Date, &list, txt(text)), day, "{text}");
+    }
+    assert_eq!(exact(STAMP, &list, txt("01/02/2000 00:00")), Ok(Cell::Timestamp(DAY)));
+    // It has the shape of the first format, so the second is not tried.
+    assert_eq!(exact(Kind::Date, &list, txt("01/13/2000")), Err(Reason::NoSuchDate));
 }

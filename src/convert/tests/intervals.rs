@@ -25,7 +25,8 @@ fn a_number_is_an_interval_only_with_a_unit() {
     assert_eq!(exact(INTERVAL, &unit(Unit::Seconds), Raw::Integer(i64::MAX)), Err(Reason::OutOfRange));
     assert_eq!(exact(INTERVAL, &unit(Unit::Micros), Raw::Real(0.5)), Err(Reason::ExcessPrecision));
     assert_eq!(exact(INTERVAL, &unit(Unit::Seconds), Raw::Real(f64::INFINITY)), Err(Reason::NotFinite));
-    assert_eq!(exact(INTERVAL, &unit(Unit::Seconds), txt("90061")), Err(Reason::NotAnInterval));
+    assert_eq!(exact(INTERVAL, &unit(Unit::Seconds), txt("90061")), interval(0, 0, 90_061 * SECOND));
+    assert_eq!(exact(INTERVAL, &rules(), txt("90061")), Err(Reason::NotAnInterval));
 }
 
 #[test]

@@ -162,7 +162,7 @@ fn a_constant_that_does_not_fit_is_an_error_of_its_modifier() {
         ),
         (Kind::Int4, Rules { if_null: Some(Value::Env("UNSET".into())), ..rules() }, "if_null", Reason::NoVariable),
         (Kind::Int4, Rules { if_null: Some(Value::Now), ..rules() }, "if_null", Reason::NotANumber),
-        (Kind::Date, Rules { format: Some("%Q".into()), ..rules() }, "format", Reason::BadFormat),
+        (Kind::Date, Rules { format: vec!["%Y-%m-%d".into(), "%Q".into()], ..rules() }, "format", Reason::BadFormat),
     ];
     for (kind, rules, modifier, reason) in cases {
         let mistake = made(kind, &rules).map(|_| ()).unwrap_err();

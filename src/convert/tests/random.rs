@@ -169,7 +169,7 @@ fn no_random_text_causes_a_panic() {
         strip_nul: true,
         trim: true,
         array_csv: true,
-        format: Some("%d/%m/%Y %H:%M:%S.%f".into()),
+        format: vec!["%d/%m/%Y %H:%M:%S.%f".into()],
         ..rules()
     };
     let columns: Vec<_> =

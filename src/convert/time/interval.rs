@@ -4,7 +4,7 @@
 //! PostgreSQL prints intervals. A day of Python and .NET has 24 hours, so it becomes microseconds.
 
 use super::cursor::{Cursor, number};
-use super::moment::count;
+use super::moment::{count, is_count};
 use crate::convert::decimal::{Decimal, trimmed};
 use crate::model::cell::{Cell, Raw};
 use crate::model::fault::{Loss, LossSet, Reason};
@@ -59,7 +59,7 @@ impl IntervalReader {
 
     fn whole(&self, raw: Raw<'_>, losses: &mut LossSet) -> Result<Cell<'static>, Reason> {
         match raw {
-            Raw::Text(text) => {
+            Raw::Text(text) if self.unit.is_none() || !is_count(text) => {
                 let sum = read(trimmed(text))?;
                 self.cell(sum, losses)
             }

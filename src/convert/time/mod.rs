@@ -25,7 +25,7 @@ use crate::model::rules::{Epoch, Offset, Overlap, Rules, Zone};
 use crate::wire::calendar::{DAY, SECOND, UNIX_DAY};
 use cursor::Clock;
 use format::TimeFormat;
-use moment::{Moment, count, date, stamp};
+use moment::{Moment, count, date, is_count, stamp};
 
 /// Returns the seconds that a zone is east of UTC at a time in seconds since 1970. `None` beyond the calendar.
 pub fn offset_at(zone: Zone, at: i64) -> Option<i64> {
@@ -61,8 +61,8 @@ pub(super) struct TimeReader {
     offset: Option<Offset>,
     /// The unit of numbers.
     epoch: Option<Epoch>,
-    /// An additional spelling.
-    format: Option<TimeFormat>,
+    /// Additional spellings, in the order in which they are tried.
+    formats: Vec<TimeFormat>,
     /// Rounds digits of a second.
     round: bool,
     /// Truncates the time of day of a date, and the date of a time.
@@ -81,7 +81,7 @@ impl TimeReader {
             overlap: rules.overlap,
             offset: rules.offset,
             epoch: rules.epoch,
-            format: rules.format.as_deref().map(TimeFormat::parse).transpose()?,
+            formats: rules.format.iter().map(|text| TimeFormat::parse(text)).collect::<Result<_, _>>()?,
             round: rules.round,
             truncate: rules.truncate,
             doubts: Vec::new(),
@@ -108,10 +108,10 @@ impl TimeReader {
     /// Reads a value that is not NULL.
     pub(super) fn read(&self, raw: Raw<'_>, losses: &mut LossSet) -> Result<Cell<'static>, Reason> {
         match raw {
-            Raw::Text(text) => {
-                let written = self.written(text).map_err(|reason| self.named(reason))?;
-                self.text(written, losses).map_err(|reason| self.named(reason))
-            }
+            Raw::Text(text) => match self.written(text) {
+                Some(written) => written.and_then(|written| self.text(written, losses)).map_err(|r| self.named(r)),
+                None => self.number(raw, losses),
+            },
             Raw::Integer(_) | Raw::Real(_) => self.number(raw, losses),
             Raw::Null | Raw::Blob(_) => Err(Reason::BlobInValue),
         }
@@ -140,16 +140,15 @@ impl TimeReader {
         10i64.pow(6 - u32::from(self.precision.min(6)))
     }
 
-    /// Parses a text. If it has the shape of the mapping's format, only the format applies: `%Y-%d-%m` must not fall
-    /// back to ISO.
-    fn written(&self, text: &[u8]) -> Result<WrittenTime, Reason> {
-        match &self.format {
-            None => spellings::read(text),
-            Some(format) => match format.read(trimmed(text)) {
-                Err(Reason::NotATime) => spellings::read(text),
-                found => found,
-            },
+    /// Parses a text. If it has the shape of a format of the mapping, only the first such format applies: `%Y-%d-%m` must not
+    /// fall back to ISO. `None` if it is the digits of a number that counts time.
+    fn written(&self, text: &[u8]) -> Option<Result<WrittenTime, Reason>> {
+        let read = self.formats.iter().map(|format| format.read(trimmed(text)));
+        if let Some(found) = read.into_iter().find(|found| *found != Err(Reason::NotATime)) {
+            return Some(found);
         }
+        let counts = self.epoch.is_some() && is_count(text);
+        (!counts).then(|| spellings::read(text))
     }
 
     fn text(&self, written: WrittenTime, losses: &mut LossSet) -> Result<Cell<'static>, Reason> {
@@ -318,6 +317,10 @@ impl TimeReader {
         let days = match raw {
             Raw::Real(value) => value,
             Raw::Integer(value) => value as f64,
+            Raw::Text(text) => {
+                let days = std::str::from_utf8(trimmed(text)).ok().and_then(|text| text.parse().ok());
+                days.ok_or(Reason::NumberInTime)?
+            }
             _ => return Err(Reason::NumberInTime),
         };
         if !(0.0..5_373_484.5).contains(&days) {

@@ -133,7 +133,7 @@ fn modifiers() -> LoadPlan {
         map: vec![("y".to_owned(), Value::Literal(RawBuf::Integer(1))), ("?".to_owned(), Value::Null)],
         map_else: Some(Value::Fault),
         epoch: Some(Epoch::Julian),
-        format: Some("%d.%m.%Y".to_owned()),
+        format: vec!["%d.%m.%Y".to_owned()],
         offset: Some(Offset::Drop),
         overlap: Some(Overlap::Later),
         zone: Some(Zone::Named(chrono_tz::Tz::America__Argentina__Buenos_Aires)),

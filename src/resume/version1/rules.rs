@@ -39,7 +39,7 @@ pub fn rules(modifiers: &Rules) -> String {
             ("map", list(map.iter().map(|(from, to)| variant("", [text(from), value(to)])))),
             ("map_else", fallback(map_else)),
             ("epoch", word(epoch.map(epoch_word))),
-            ("format", option(format.as_deref().map(text))),
+            ("format", option((!format.is_empty()).then(|| text(&format.join("\n"))))),
             ("offset", word(offset.map(offset_word))),
             ("overlap", word(overlap.map(overlap_word))),
             ("zone", option(local.map(zone))),

@@ -257,7 +257,7 @@ fn subject(name: &'static str, kind: Kind, seeds: &[&str], reasons: &'static [Re
         array_csv: true,
         offset: Some(Offset::Zone),
         overlap: Some(Overlap::Later),
-        format: Some("%d/%m/%Y %H:%M".into()),
+        format: vec!["%d/%m/%Y %H:%M".into()],
         ..berlin.clone()
     };
     let dropping = Rules { offset: Some(Offset::Drop), overlap: Some(Overlap::Earlier), round: true, ..berlin.clone() };
