@@ -141,7 +141,7 @@ fn carry_out(
         }
         (_, Activity::Verification) => {
             let Situation { planned, ledger, .. } = situation;
-            Ok(finish(m, session, planned, VerifiedRun::Known(ledger), report))
+            Ok(finish(m, session, planned, VerifiedRun::Known(Box::new(ledger)), report))
         }
         (Decision::Verify, _) => {
             report.warnings.push(Warning::new(
@@ -149,7 +149,7 @@ fn carry_out(
                 "is done already: nothing was loaded, its rows were verified again",
             ));
             let Situation { planned, ledger, .. } = situation;
-            Ok(finish(m, session, planned, VerifiedRun::Known(ledger), report))
+            Ok(finish(m, session, planned, VerifiedRun::Known(Box::new(ledger)), report))
         }
         (_, Activity::DryRun) => dry_run::with_target(m, session, *planned, ledger.run.as_ref(), report),
         (_, Activity::Cutover | Activity::Rehearsal) => cutover::carry_out(m, session, situation, report),

@@ -8,6 +8,7 @@ use crate::job::Stop;
 use crate::model::ledger::Run;
 use crate::model::record::{Activity, LoadState, Refusal, Report, RunState, StepKind};
 use crate::pg::connect::Patience;
+use crate::pg::detach::Detached;
 use crate::pg::ledger::LedgerView;
 use crate::pg::{ServerError, Session};
 use crate::plan::Plan;
@@ -21,7 +22,7 @@ use super::{explain, fault_file, owner, record};
 /// The run to verify.
 pub enum VerifiedRun<'a> {
     /// A run of which nothing was written since the ledger was read.
-    Known(LedgerView),
+    Known(Box<LedgerView>),
     /// The run of this process.
     Own(OwnRun<'a>),
 }
@@ -110,7 +111,7 @@ fn verify_run(
     let began = m.world().elapsed();
     let reconnect = m.reconnect();
     let (ledger, own) = match run {
-        VerifiedRun::Known(ledger) => (ledger, None),
+        VerifiedRun::Known(ledger) => (*ledger, None),
         VerifiedRun::Own(own) => (reconnect.retrying(session, |session| Ok(m.read_ledger(session)?))?, Some(own)),
     };
     let Some(run) = &ledger.run else {
@@ -131,13 +132,7 @@ fn verify_run(
     reconnect.retrying(session, |session| {
         explain::misses(m, session, planned, explain::Loaded { run, made: &ledger.made, owner: &owner }, report)
     })?;
-    // The work that was left may have reattached objects.
-    let detached = match own {
-        Some(_) if !ledger.detached.is_empty() => {
-            reconnect.retrying(session, |session| Ok(session.detached(run.id)?))?
-        }
-        _ => ledger.detached.clone(),
-    };
+    let detached = detached_now(m, session, &ledger, own.is_some())?;
     report.detached = record::detached(&detached, &planned.plan.schema);
     record::left(report, planned.plan, planned.source);
     let sums = |load: &str| Some(subject.done.get(load)?.sums());
@@ -161,6 +156,19 @@ fn verify_run(
         (false, true, 0) => Exit::Done,
         (false, true, _) => Exit::Quarantined,
     })
+}
+
+/// The objects that are detached after the verification. `own`: the work that was left may have reattached some.
+fn detached_now(
+    m: &Migration<'_>,
+    session: &mut Session,
+    ledger: &LedgerView,
+    own: bool,
+) -> Result<Vec<Detached>, Stop> {
+    match ledger.run.as_ref().filter(|_| own && !ledger.detached.is_empty()) {
+        Some(run) => m.reconnect().retrying(session, |session| Ok(session.detached(run.id)?)),
+        None => Ok(ledger.detached.clone()),
+    }
 }
 
 /// The subject of the verification, for a run that just ended and leaves nothing to do.

@@ -7,11 +7,10 @@ use postgres::{Row, SimpleQueryMessage};
 
 use super::client::{Parameter, Pipeline, Reply};
 use super::error::{Doing, Operation, READING_LEDGER, ServerError};
-use super::ledger::MINE;
 use super::query::TypedQuery;
 use super::reattach_sql::{ReattachSql, Recorded};
 use super::row::RowValues;
-use super::session::{LedgerSchema, Session};
+use super::session::{LedgerSchema, MINE, Session};
 use crate::model::ident::{qualified, quoted};
 use crate::model::ledger::Run;
 use crate::model::schema::{DetachKind, Detachable};

@@ -8,8 +8,8 @@ use std::fmt;
 
 use postgres::Row;
 
+use super::backend::own_backend;
 use super::error::{Doing, ServerError};
-use super::ledger::own_backend;
 use super::query::TypedQuery;
 use super::row::RowValues;
 use super::session::{Session, TableLocks};

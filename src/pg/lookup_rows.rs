@@ -28,6 +28,9 @@ pub struct LookupRows<'a> {
     pub take: &'a str,
 }
 
+/// OID and typmod of an expression, or the server's refusal in words.
+type TypeAnswer = Result<(i64, i32), String>;
+
 impl Session {
     /// Returns, for each table and expression over its columns, the type that PostgreSQL infers, or its refusal in words.
     ///
@@ -60,7 +63,7 @@ impl Session {
         &mut self,
         schema: &str,
         expressions: &[(String, String)],
-    ) -> Result<Vec<Result<(i64, i32), String>>, ServerError> {
+    ) -> Result<Vec<TypeAnswer>, ServerError> {
         let statement = |(table, sql): &(String, String)| format!("SELECT ({sql}\n) FROM {}", qualified(schema, table));
         let begin = Pipeline::new().script(self.path_statement(false));
         let pipeline = expressions.iter().fold(begin, |pipeline, asked| pipeline.prepare(statement(asked)));

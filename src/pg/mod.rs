@@ -2,6 +2,7 @@
 //!
 //! A [`Session`] is one connection. Its methods are the operations of the design, each a transaction or part of one.
 
+mod backend;
 pub mod batch;
 mod blame;
 mod catalog;
@@ -40,6 +41,7 @@ mod types;
 pub mod values;
 mod zones;
 
+pub use backend::Backend;
 pub use blame::Blame;
 pub use catalog::Catalogued;
 pub use error::ServerError;
@@ -48,7 +50,7 @@ pub use lock::{HeldLock, LockHolder};
 pub use owner::OwnerFound;
 pub use read_back::ReadBack;
 pub use returned::ReturnedRows;
-pub use session::{Backend, Session, SessionRequest};
+pub use session::{Session, SessionRequest};
 pub use snapshot::block_range;
 pub use zones::{OffsetSince, ZoneOffsets, ZoneQuestion};
 

@@ -4,10 +4,9 @@ use postgres::Row;
 
 use super::client::Pipeline;
 use super::error::{Doing, ServerError};
-use super::ledger::MINE;
 use super::query::TypedQuery;
 use super::row::RowValues;
-use super::session::Session;
+use super::session::{MINE, Session};
 use crate::model::ident::{qualified, quoted};
 use crate::model::ledger::Run;
 use crate::model::schema::Sequence;

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use postgres::{Row, Statement};
 
+use super::backend::Backend;
 use super::client::{Client, Pipeline};
 use super::connect::{ConnectError, Patience, ReadOnly, Settings, patiently};
 use super::equality::Equality;
@@ -68,6 +69,12 @@ pub(super) struct LedgerSchema {
     /// Its unquoted name.
     pub schema: String,
 }
+
+/// The fence: the run's row, locked until the transaction ends, if the run `$1` works in the epoch `$2`. A statement that
+/// writes for a run selects from `mine`, so that a process whose run was taken over writes nothing. It may run under the
+/// application's search path.
+pub(super) const MINE: &str = "mine AS (SELECT run FROM :ledger.run WHERE run OPERATOR(pg_catalog.=) $1 \
+    AND epoch OPERATOR(pg_catalog.=) $2 AND state OPERATOR(pg_catalog.=) 'Running' FOR SHARE)";
 
 impl LedgerSchema {
     /// Replaces `:ledger` by the schema's quoted name, as psql replaces a variable.
@@ -214,20 +221,6 @@ impl Prepared {
     ) {
         let of = |table: &String| ((schema.to_owned(), table.clone()), special.remove(table).unwrap_or_default());
         self.equalities.extend(tables.map(of));
-    }
-}
-
-/// One process of the server.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Backend {
-    pub(super) pid: i32,
-    pub(super) started: String,
-}
-
-impl Backend {
-    /// Returns its number.
-    pub fn pid(&self) -> i32 {
-        self.pid
     }
 }
 

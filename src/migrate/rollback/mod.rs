@@ -428,9 +428,7 @@ fn reattach_keys(tx: &mut OpenRollback<'_>, detached: Vec<Detached>) -> Result<V
     let mut late = Vec::new();
     for object in detached {
         let is_key = matches!(object.kind, DetachKind::Primary | DetachKind::Unique);
-        if !is_key || !tx.try_reattach(&object)? {
-            late.push(object);
-        }
+        late.extend((!is_key || !tx.try_reattach(&object)?).then_some(object));
     }
     Ok(late)
 }

@@ -195,7 +195,7 @@ fn config(settings: &Settings, host: &Host, endpoint: &Endpoint) -> Config {
             config.host_path(path);
         }
         Endpoint::Ip(ip) => {
-            config.hostaddr(*ip).host(&certificate_name(host, *ip));
+            config.hostaddr(*ip).host(certificate_name(host, *ip));
         }
     }
     if let Some(options) = &settings.options {

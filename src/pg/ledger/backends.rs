@@ -7,11 +7,11 @@ use std::time::Duration;
 use postgres::Row;
 
 use super::READING;
+use crate::pg::backend::{Backend, own_backend};
 use crate::pg::error::{Doing, ServerError};
 use crate::pg::lock::LockHolder;
-use crate::pg::query::TypedQuery;
 use crate::pg::row::RowValues;
-use crate::pg::session::{Backend, Session};
+use crate::pg::session::Session;
 
 const NOTING: &str = "noting the connection in the ledger";
 const ENDING: &str = "ending a connection of the previous process";
@@ -19,17 +19,6 @@ const ENDING: &str = "ending a connection of the previous process";
 /// Number of checks whether an ended process still exists, and the pause between two checks: two seconds in all.
 const CHECKS: u32 = 100;
 const PAUSE: Duration = Duration::from_millis(20);
-
-/// The query for the server's process of this session.
-pub(in crate::pg) fn own_backend() -> TypedQuery<'static> {
-    let sql = "SELECT pid, backend_start::text FROM pg_catalog.pg_stat_activity \
-               WHERE pid = pg_backend_pid() AND backend_start IS NOT NULL";
-    TypedQuery::new(NOTING, sql)
-}
-
-fn backend(row: &Row) -> Result<Backend, ServerError> {
-    Ok(Backend { pid: row.value(0)?, started: row.value(1)? })
-}
 
 impl LockHolder {
     /// Returns its process; `None` if the process ended before the server could be asked about it.
@@ -71,7 +60,7 @@ impl Session {
 
     /// Keeps the process that the answer to [`own_backend`] describes.
     pub(in crate::pg) fn keep_backend(&mut self, own: &[Row]) -> Result<(), ServerError> {
-        self.backend = own.first().map(backend).transpose()?;
+        self.backend = own.first().map(Backend::of_row).transpose()?;
         Ok(())
     }
 
@@ -100,7 +89,7 @@ impl Session {
                    WHERE b.run = $1 AND a.pid <> pg_backend_pid() ORDER BY a.backend_start",
         );
         let rows = self.client.query(sql, &[&run]).doing(READING)?;
-        rows.iter().map(backend).collect()
+        rows.iter().map(Backend::of_row).collect()
     }
 
     /// Ends these processes and waits until they no longer exist.

@@ -18,7 +18,6 @@ mod view;
 pub use check::LedgerColumns;
 pub use view::{LedgerView, RunName};
 
-pub(super) use backends::own_backend;
 pub(super) use check::LEDGER_COLUMNS;
 
 pub(super) use deviations::{NOTE_DEVIATIONS, deviation_columns};
@@ -29,11 +28,6 @@ use crate::model::ident::quoted;
 use crate::model::ledger::LEDGER_VERSION;
 
 const WRITING: &str = "writing the ledger";
-/// The fence: the run's row, locked until the transaction ends, if the run `$1` works in the epoch `$2`. A statement that
-/// writes for a run selects from `mine`, so that a process whose run was taken over writes nothing. It may run under the
-/// application's search path.
-pub(super) const MINE: &str = "mine AS (SELECT run FROM :ledger.run WHERE run OPERATOR(pg_catalog.=) $1 \
-    AND epoch OPERATOR(pg_catalog.=) $2 AND state OPERATOR(pg_catalog.=) 'Running' FOR SHARE)";
 
 /// The statements that create the ledger's tables, and its schema unless it exists.
 fn creation(ledger: &LedgerSchema, schema_exists: bool) -> String {

@@ -91,7 +91,8 @@ impl Session {
                 ),
                 of_runs(include_str!("../sql/status.sql")),
                 of_runs(
-                    "SELECT run, table_name, object FROM :ledger.detached WHERE run IN :runs AND NOT back ORDER BY run, no",
+                    "SELECT no, table_name, object, kind, back_sql, shape::text, back, steps, run FROM :ledger.detached \
+                     WHERE run IN :runs AND NOT back ORDER BY run, no",
                 ),
                 of_runs("SELECT run, kind, object FROM :ledger.made WHERE run IN :runs ORDER BY run, kind, object"),
             ]);
@@ -104,32 +105,39 @@ impl Session {
             return Ok((ledger, Vec::new()));
         }
         let mut all = next().iter().map(run_status).collect::<Result<Vec<RunStatus>, ServerError>>()?;
-        let adding: [fn(&mut RunStatus, &Row) -> Result<(), ServerError>; 4] = [
-            |status, row| {
-                status.at_work.push(row.value(1)?);
-                Ok(())
-            },
-            |status, row| {
-                status.loads.push(load_status(row)?);
-                Ok(())
-            },
-            |status, row| {
-                status.off.push((row.kept(1)?, row.kept(2)?));
-                Ok(())
-            },
-            |status, row| {
-                status.made.push((row.kept(1)?, row.kept(2)?));
-                Ok(())
-            },
-        ];
-        for add in adding {
-            for row in next() {
-                let run: i64 = row.kept(0)?;
-                all.iter_mut().filter(|status| status.run == run).try_for_each(|status| add(status, &row))?;
-            }
+        let [at_work, loads, off, made] = std::array::from_fn(|_| next());
+        add(&mut all, &at_work, |status, row| {
+            status.at_work.push(row.value(1)?);
+            Ok(())
+        })?;
+        add(&mut all, &loads, |status, row| {
+            status.loads.push(load_status(row)?);
+            Ok(())
+        })?;
+        for row in &off {
+            let (run, object) = (row.kept::<i64>(8)?, self.recorded(row.kept(8)?, row)?);
+            let of_run = all.iter_mut().filter(|status| status.run == run);
+            of_run.for_each(|status| status.off.push((object.table.clone(), object.object.clone())));
         }
+        add(&mut all, &made, |status, row| {
+            status.made.push((row.kept(1)?, row.kept(2)?));
+            Ok(())
+        })?;
         Ok((ledger, all))
     }
+}
+
+/// Adds rows of a table of the ledger to their runs.
+fn add(
+    all: &mut [RunStatus],
+    rows: &[Row],
+    add: impl Fn(&mut RunStatus, &Row) -> Result<(), ServerError>,
+) -> Result<(), ServerError> {
+    for row in rows {
+        let run: i64 = row.kept(0)?;
+        all.iter_mut().filter(|status| status.run == run).try_for_each(|status| add(status, row))?;
+    }
+    Ok(())
 }
 
 fn run_status(row: &Row) -> Result<RunStatus, ServerError> {

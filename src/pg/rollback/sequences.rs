@@ -43,8 +43,8 @@ pub struct MovedSequence<'a> {
     pub columns: &'a [CountedColumn],
 }
 
-/// The verdict on a sequence before the rows are looked at.
-enum Verdict {
+/// The fate of a sequence before the rows are looked at.
+enum SequenceFate {
     Known(SequenceRollback),
     /// It may hand out this value next, unless a row has it. `is_ours`: this role may restart it.
     RestartAt {
@@ -72,11 +72,11 @@ impl OpenRollback<'_> {
         let (mut asked, mut restarts) = (Pipeline::new(), Vec::new());
         for (n, (moved, answer)) in moved.iter().zip(answers.chunks_exact(2)).enumerate() {
             outcomes.push(match verdict(moved, &answer[0])? {
-                Verdict::Known(outcome) => outcome,
-                Verdict::RestartAt { .. } if !answer[1].iter().all(|column| column.value(2).unwrap_or(false)) => {
+                SequenceFate::Known(outcome) => outcome,
+                SequenceFate::RestartAt { .. } if !answer[1].iter().all(|column| column.value(2).unwrap_or(false)) => {
                     SequenceRollback::Kept("a column that draws from it could not be read")
                 }
-                Verdict::RestartAt { next, is_ours } => {
+                SequenceFate::RestartAt { next, is_ours } => {
                     let taken = taken_sql(moved, next, &answer[1])?;
                     restarts.push(Restart { n, next, is_ours, columns: taken.len() });
                     asked = taken.into_iter().fold(asked, |asked, sql| asked.query(sql, &[]));
@@ -143,23 +143,26 @@ fn taken_sql(moved: &MovedSequence<'_>, next: i64, drawing: &[Row]) -> Result<Ve
     Ok(numbers.into_iter().map(is_taken).collect())
 }
 
-fn verdict(MovedSequence { made, sequence, .. }: &MovedSequence<'_>, state: &[Row]) -> Result<Verdict, ServerError> {
+fn verdict(
+    MovedSequence { made, sequence, .. }: &MovedSequence<'_>,
+    state: &[Row],
+) -> Result<SequenceFate, ServerError> {
     let row = state.first().ok_or_else(|| ServerError::new(READING, "the server sent no row"))?;
     let (last, whole, ahead, is_ours): (i64, String, i64, bool) =
         (row.value(0)?, row.value(1)?, row.value(2)?, row.value(3)?);
     if made.was.as_ref() == Some(&whole) {
-        return Ok(Verdict::Known(SequenceRollback::Restored));
+        return Ok(SequenceFate::Known(SequenceRollback::Restored));
     }
     let left: Option<i64> = made.became.as_ref().and_then(|text| text.parse().ok());
     let drawn = left.map(|left| (last.saturating_sub(left)) / sequence.increment);
     let may_be_crash = drawn.is_some_and(|n| ahead == 0 && (1..=LOGGED_AHEAD).contains(&n));
     if left.is_some() && drawn != Some(0) && !may_be_crash {
-        return Ok(Verdict::Known(SequenceRollback::UsedSince));
+        return Ok(SequenceFate::Known(SequenceRollback::UsedSince));
     }
     let next = made.was.as_deref().and_then(|was| next_after(was, sequence));
     Ok(match next.filter(|next| (sequence.min..=sequence.max).contains(next)) {
-        None => Verdict::Known(SequenceRollback::Kept("it was exhausted")),
-        Some(next) => Verdict::RestartAt { next, is_ours },
+        None => SequenceFate::Known(SequenceRollback::Kept("it was exhausted")),
+        Some(next) => SequenceFate::RestartAt { next, is_ours },
     })
 }
 
