@@ -77,7 +77,7 @@ fn the_mappings_of_the_applications_cost_as_few_round_trips() {
         ("aunoo", &[], 0),
         ("grant_finder", &["before.sql"], 1),
         ("personal_ai_agent", &[], 0),
-        ("data_uploader", &[], 0),
+        ("data_uploader", &[], 1),
     ] {
         let scripts = std::iter::once(&"target.sql").chain(before);
         let scripts: Vec<String> = scripts.map(|script| format!("fixtures/{system}/{script}")).collect();
