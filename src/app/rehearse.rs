@@ -52,7 +52,7 @@ fn one(args: &Rehearse, file: MappingFile, world: &World, observer: &dyn Observe
     observer.on_event(Event::Said(&format!("rehearsing {} on {}", file.mapping.name, server.shown())));
     let no_environment = Environment::new(std::iter::empty(), None, None);
     let settings =
-        resolve(Some(&server.url()), &no_environment).map(Settings::known_to_be_direct).map_err(Failure::refused)?;
+        resolve(Some(&server.url()), &no_environment).map(Settings::of_rehearsal).map_err(Failure::refused)?;
     let (common, schema, read_only) = (&args.common, &file.mapping.target.schema, ReadOnly(false));
     make_tables(&Connector { settings: &settings, common, schema, read_only, observer, asked: &world.asked }, &file)?;
     let (work, activity) = (args.work.clone(), Activity::Rehearsal);

@@ -236,7 +236,10 @@ impl Session {
         wait: &mut dyn FnMut(&ConnectError, Duration) -> bool,
     ) -> Result<Session, ConnectError> {
         let SessionRequest { schema, ledger_schema, read_only } = *request;
-        let (client, rows) = patiently(|| settings.connect_and_read(read_only, Some(schema)), patience, wait)?;
+        let (mut client, rows) = patiently(|| settings.connect_and_read(read_only, Some(schema)), patience, wait)?;
+        if settings.one_at_a_time {
+            client.send_one_at_a_time();
+        }
         let unusable = |e: ServerError| ConnectError::lost("the session could not be set up", e.to_string());
         let application_path = ApplicationPath::of_rows(schema, &rows).map_err(unusable)?;
         Ok(Session {

@@ -59,7 +59,7 @@ fn a_starting_server_is_waited_for_and_a_dead_port_only_on_request() {
     let server = Server::start(&Wish::default());
     server.sql("CREATE ROLE one LOGIN CONNECTION LIMIT 1");
     let string = format!("host={} port={} user=one dbname=postgres", server.socket(), server.port);
-    let settings = settings(&string).known_to_be_direct();
+    let settings = settings(&string).of_rehearsal();
     let held = settings.connect(ReadOnly(false)).expect("the one session");
     let mut states = Vec::new();
     let release = std::cell::RefCell::new(Some(held));

@@ -31,6 +31,8 @@ pub struct Client {
     // Dropped before `wire`, which then sends that nothing follows.
     pub(super) inner: tokio_postgres::Client,
     pub(super) wire: Wire,
+    /// True if each statement waits for the answer to the one before.
+    pub(super) one_at_a_time: bool,
 }
 
 impl Client {
@@ -57,7 +59,8 @@ impl Client {
             request
         });
         let driver = Box::new(move |cx: &mut Context<'_>| connection.poll_message(cx));
-        Ok(Client { inner, wire: Wire { runtime, driver: Some(driver), cancel, asked: None } })
+        let wire = Wire { runtime, driver: Some(driver), cancel, asked: None };
+        Ok(Client { inner, wire, one_at_a_time: false })
     }
 
     /// Ends each wait soon after `asked` becomes true: the statement is cancelled, and fails with SQLSTATE 57014. If the
@@ -65,6 +68,11 @@ impl Client {
     /// second before it is cancelled.
     pub fn interrupt_when(&mut self, asked: Arc<AtomicBool>) {
         self.wire.asked = Some(asked);
+    }
+
+    /// Sends no statement before the previous one is answered, for a server that cannot take several.
+    pub fn send_one_at_a_time(&mut self) {
+        self.one_at_a_time = true;
     }
 
     /// Returns true if the connection has ended.

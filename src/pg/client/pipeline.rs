@@ -129,7 +129,10 @@ impl<'p> Pipeline<'p> {
     ///
     /// Fewer answers are returned if a step could not be sent: then none of the steps after it was sent.
     pub fn run(self, client: &mut Client) -> Vec<Result<Reply, Error>> {
-        let Client { inner, wire } = client;
+        if client.one_at_a_time {
+            return self.run_one_at_a_time(client);
+        }
+        let Client { inner, wire, .. } = client;
         let steps = self.steps.into_iter().map(|step| reply(inner, step)).collect();
         let (replies, failure) = wire.wait_for(in_order(steps));
         with_failure(replies, failure)
@@ -152,13 +155,29 @@ impl<'p> Pipeline<'p> {
         client: &mut Client,
         copy: &Statement,
     ) -> (Vec<Result<Reply, Error>>, Result<CopyIn, Error>) {
-        let Client { inner, wire } = client;
+        if client.one_at_a_time {
+            let replies = self.run_one_at_a_time(client);
+            return (replies, client.copy_in(copy));
+        }
+        let Client { inner, wire, .. } = client;
         let steps = self.steps.into_iter().map(|step| reply(inner, step)).collect();
         let ((replies, copy), failure) = wire.wait_for(join(in_order(steps), CopyIn::begin(inner, copy)));
         match copy {
             Err(error) if replies.iter().all(Result::is_ok) => (replies, Err(more_telling(error, failure))),
             copy => (with_failure(replies, failure), copy),
         }
+    }
+
+    fn run_one_at_a_time(self, client: &mut Client) -> Vec<Result<Reply, Error>> {
+        let Client { inner, wire, .. } = client;
+        let mut replies = Vec::new();
+        for step in self.steps {
+            replies.push(wire.wait(reply(inner, step)));
+            if inner.is_closed() {
+                break;
+            }
+        }
+        replies
     }
 }
 

@@ -56,6 +56,7 @@ pub fn resolve(given: Option<&str>, environment: &Environment) -> Result<Setting
         shuffle: shuffle(&layers)?,
         tls,
         direct: Arc::new(AtomicBool::new(false)),
+        one_at_a_time: false,
         notes,
         user,
         database,

@@ -58,6 +58,8 @@ pub struct Settings {
     pub(super) tls: TlsSettings,
     /// True once a connection was found to keep its session. Clones share it, so lanes do not check again.
     pub(super) direct: Arc<AtomicBool>,
+    /// True for a server that takes one statement at a time.
+    pub(in crate::pg) one_at_a_time: bool,
     pub(super) notes: Vec<String>,
 }
 
@@ -105,10 +107,11 @@ impl Settings {
         self.hosts.iter().any(|h| matches!(h.password, Some((_, PasswordFrom::String(_)))))
     }
 
-    /// Skips the check for a transaction pooler, for a server that serves one connection at a time.
-    pub fn known_to_be_direct(self) -> Settings {
+    /// Settings for the server of a rehearsal. It is no transaction pooler. The one inside the process serves one connection at
+    /// a time and ends when a statement follows the end of a COPY before its answer.
+    pub fn of_rehearsal(self) -> Settings {
         self.direct.store(true, std::sync::atomic::Ordering::Relaxed);
-        self
+        Settings { one_at_a_time: true, ..self }
     }
 }
 
