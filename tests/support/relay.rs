@@ -12,7 +12,7 @@ use super::postgres::socket;
 
 /// Latency in each direction with which counting is exact: all messages that are sent together leave the client long before
 /// the first answer reaches it.
-pub const COUNTING: Duration = Duration::from_millis(4);
+pub const COUNTING: Duration = Duration::from_millis(15);
 
 /// A stretch of network with a latency.
 pub struct Relay {
