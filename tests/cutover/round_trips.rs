@@ -3,10 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::support::case::Case;
-use crate::support::relay::Relay;
-
-/// The latency in each direction of a relay that only counts: pieces of one message do not overtake the answer to it.
-const SHORT: Duration = Duration::from_millis(3);
+use crate::support::relay::{COUNTING, Relay};
 
 /// Moves a table of so many rows and columns in batches of so many rows, and gives the number of round trips.
 fn trips(rows: u32, columns: u32, batch: u32, delay: Duration) -> u64 {
@@ -40,21 +37,21 @@ const SLACK: u64 = 2;
 
 #[test]
 fn a_batch_costs_a_fixed_number_of_round_trips() {
-    let few = trips(1_000, 3, 200, SHORT);
-    let many = trips(9_000, 3, 200, SHORT);
+    let few = trips(1_000, 3, 200, COUNTING);
+    let many = trips(9_000, 3, 200, COUNTING);
     assert!((many - few).abs_diff(40 * A_BATCH) <= SLACK, "{} for forty batches more", many - few);
 }
 
 #[test]
 fn neither_rows_nor_columns_cost_a_round_trip() {
-    let few = trips(400, 2, 200, SHORT);
-    assert!(trips(400, 40, 200, SHORT).abs_diff(few) <= SLACK, "with twenty times the columns");
-    assert!(trips(4_000, 2, 2_000, SHORT).abs_diff(few) <= SLACK, "with ten times the rows in as many batches");
+    let few = trips(400, 2, 200, COUNTING);
+    assert!(trips(400, 40, 200, COUNTING).abs_diff(few) <= SLACK, "with twenty times the columns");
+    assert!(trips(4_000, 2, 2_000, COUNTING).abs_diff(few) <= SLACK, "with ten times the rows in as many batches");
 }
 
 #[test]
 fn a_network_with_fifty_milliseconds_latency_is_fast_enough() {
-    let (slow, fast) = (trips(2_000, 2, 500, Duration::from_millis(50)), trips(2_000, 2, 500, SHORT));
+    let (slow, fast) = (trips(2_000, 2, 500, Duration::from_millis(50)), trips(2_000, 2, 500, COUNTING));
     assert!(slow.abs_diff(fast) <= SLACK, "{slow} round trips of a slow network, {fast} of a fast one");
 }
 
@@ -99,7 +96,7 @@ fn many_tables(tables: usize, parents: bool) -> Case {
 
 /// The round trips of a command that ends well.
 fn trips_of(case: &Case, args: &[&str]) -> u64 {
-    let relay = Relay::with(SHORT);
+    let relay = Relay::with(COUNTING);
     let url = relay.url(case.target.name());
     let ran = case.place.migrate(args.iter().copied().chain(["-t", &url])).ran();
     assert_eq!(ran.code, 0, "{}", ran.said());
