@@ -1,4 +1,5 @@
-//! A batch that needs no answer before its commit: begun, sent, recorded and committed in at most three round trips.
+//! A batch that needs no answer before its commit. Beginning, sending, recording and committing it takes at most three round
+//! trips.
 //!
 //! If the server refuses anything, the whole transaction is rolled back, and the caller writes the batch as an
 //! [`OpenBatch`](super::batch::OpenBatch), which can find the rows that are refused.

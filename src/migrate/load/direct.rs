@@ -1,5 +1,5 @@
-//! Writes one batch without a question between its beginning and its commit. If the server refuses a row, nothing of the
-//! batch is written, and `send` finds the row.
+//! Writes one batch without waiting for an answer between its first row and its commit. If the server refuses a row, nothing of
+//! the batch is written, and `send` finds the row.
 
 use crate::job::Stop;
 use crate::migrate::rows::batch::Batch;
@@ -40,8 +40,8 @@ pub enum DirectEnd {
 }
 
 impl DirectWrite<'_> {
-    /// Returns true if the rows of the load need no question: no row whose key exists is looked for, no column is read back,
-    /// and no id is drawn. A refused batch is written once more, and its ids would be drawn twice.
+    /// Returns true if a batch of the load can be committed without an answer of the server in between. Such a load skips no
+    /// row, reads no column back and draws no id. A refused batch is written again, and would draw its ids twice.
     pub fn is_possible(destination: &Destination<'_>, load: &LoadPlan, returned: &[String]) -> bool {
         destination.skipped.is_none() && returned.is_empty() && load.issued().is_empty()
     }
