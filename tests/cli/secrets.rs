@@ -196,11 +196,11 @@ fn a_password_that_is_not_an_argument_is_not_in_ps() {
     lock.batch_execute("LOCK TABLE notes IN ACCESS EXCLUSIVE MODE").expect("the lock");
     let run = case.place.migrate(["-m", "notes.toml", "-s", "notes.db", "--yes"]);
     let run = run.env("DATABASE_URL", case.target.url_of(&format!("{LOCKED_ROLE}:{LOCKED_PASSWORD}")));
-    let child = run.spawn();
+    let mut child = run.spawn();
     let waiting = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'migrate' AND wait_event_type = 'Lock' \
                    AND datname = current_database()";
     while case.target.value(waiting) == "0" {
-        std::thread::sleep(std::time::Duration::from_millis(10));
+        assert_eq!(child.try_wait().expect("its state"), None, "it ended before it waited for the lock");
     }
     let typed = std::fs::read_to_string(format!("/proc/{}/cmdline", child.id())).expect("its arguments");
     assert!(typed.contains("notes.toml") && !typed.contains(LOCKED_PASSWORD), "{typed}");

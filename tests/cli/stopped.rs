@@ -7,8 +7,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::support::case::Case;
@@ -43,7 +43,8 @@ pub(super) struct Watched {
     /// The process to stop, if it is not the child itself.
     pid: u32,
     said: Arc<Mutex<String>>,
-    reader: Option<JoinHandle<()>>,
+    /// Receives the end of its stderr, which is that of the process.
+    ended: Receiver<()>,
     pub(super) temporary: PathBuf,
 }
 
@@ -52,10 +53,12 @@ pub(super) fn watch(case: &Case, run: Run) -> Watched {
     let mut child = run.env("TMPDIR", &temporary).spawn();
     let said = Arc::new(Mutex::new(String::new()));
     let (lines, kept) = (BufReader::new(child.stderr.take().expect("its stderr")).lines(), Arc::clone(&said));
-    let reader = std::thread::spawn(move || {
+    let (send, ended) = mpsc::channel();
+    std::thread::spawn(move || {
         lines.map_while(Result::ok).for_each(|line| *kept.lock().expect("its lines") += &(line + "\n"));
+        let _watched = send.send(());
     });
-    Watched { pid: child.id(), child, said, reader: Some(reader), temporary }
+    Watched { pid: child.id(), child, said, ended, temporary }
 }
 
 impl Watched {
@@ -64,11 +67,10 @@ impl Watched {
     pub(super) fn until(&mut self, phase: &str, mut has_begun: impl FnMut(&Watched) -> bool) {
         let begin = Instant::now();
         while !has_begun(self) {
-            let ended = self.child.try_wait().expect("its state");
+            let ended = self.ended.recv_timeout(Duration::from_millis(5));
             let said = self.said.lock().expect("its lines").clone();
-            assert!(ended.is_none(), "{phase}: it ended ({ended:?}) before the phase began:\n{said}");
+            assert_eq!(ended, Err(RecvTimeoutError::Timeout), "{phase}: it ended before the phase began:\n{said}");
             assert!(begin.elapsed() < Duration::from_secs(60), "{phase}: the phase did not begin:\n{said}");
-            std::thread::sleep(Duration::from_millis(5));
         }
     }
 
@@ -100,16 +102,12 @@ impl Watched {
         let begin = Instant::now();
         let sent = Command::new("kill").args(["-TERM", &self.pid.to_string()]).status();
         assert!(sent.expect("kill").success(), "{phase}");
-        while self.child.try_wait().expect("its state").is_none() {
-            if begin.elapsed() > MOST {
-                self.child.kill().expect("kill -9");
-                panic!("{phase}: it is at work {MOST:?} after the signal");
-            }
-            std::thread::sleep(Duration::from_millis(1));
+        if self.ended.recv_timeout(MOST).is_err() {
+            self.child.kill().expect("kill -9");
+            panic!("{phase}: it is at work {MOST:?} after the signal");
         }
         let took = begin.elapsed();
         println!("{phase}: {} ms", took.as_millis());
-        let _ended = self.reader.take().map(JoinHandle::join);
         let mut stdout = Vec::new();
         let out = self.child.stdout.take().map(|mut out| out.read_to_end(&mut stdout));
         out.expect("its output").expect("its output");
