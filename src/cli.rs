@@ -25,7 +25,7 @@ pub const LEDGER_SCHEMA: &str = "migrate";
 
 /// The commands in the order in which they are used, as `--help` prints them.
 const GROUPS: [(&str, &[&str]); 5] = [
-    ("Prepare", &["rehearse", "plan"]),
+    ("Prepare", &["init", "rehearse", "plan"]),
     ("Cut over", &["--dry-run", "--yes", "status"]),
     ("Prove or undo", &["verify", "rollback"]),
     ("Look up", &["guide", "explain", "help"]),
@@ -67,6 +67,8 @@ pub struct Cli {
 /// Every command except the cutover.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
+    /// Propose a mapping from a source and a target
+    Init(Init),
     /// Run the whole cutover on a throw-away PostgreSQL
     Rehearse(Rehearse),
     /// Compare source and target again, writing nothing
@@ -172,6 +174,7 @@ impl Cli {
     /// The command, as reports record it.
     pub fn command_kind(&self) -> CommandKind {
         match &self.command {
+            Some(Command::Init(_)) => CommandKind::Init,
             Some(Command::Rehearse(_)) => CommandKind::Rehearse,
             Some(Command::Verify(_)) => CommandKind::Verify,
             Some(Command::Plan(_)) => CommandKind::Plan,
@@ -206,6 +209,7 @@ impl Cli {
 
     fn flags(&self) -> (&Common, Option<&Reporting>) {
         match &self.command {
+            Some(Command::Init(args)) => (&args.common, None),
             Some(Command::Rehearse(args)) => (&args.common, Some(&args.reporting)),
             Some(Command::Verify(args)) => (&args.common, Some(&args.reporting)),
             Some(Command::Rollback(args)) => (&args.common, Some(&args.reporting)),
@@ -271,6 +275,32 @@ pub struct CutoverArgs {
     /// Flags of the report.
     #[command(flatten)]
     pub reporting: Reporting,
+}
+
+/// `migrate init`
+#[derive(Clone, Debug, Args)]
+pub struct Init {
+    /// File for the mapping, which must not exist; `-` for stdout
+    #[arg(short, long, value_name = "FILE", default_value = "migrate.toml")]
+    pub output: PathBuf,
+    /// Overwrite the file
+    #[arg(long)]
+    pub force: bool,
+    /// Print only what the databases have and this mapping lacks
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["output", "force"])]
+    pub check: Option<PathBuf>,
+    /// The schema of the target's tables
+    #[arg(long, value_name = "NAME", default_value = "public")]
+    pub schema: String,
+    /// Read only the first N rows of each table
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub sample: Option<u64>,
+    /// Show values of rows in questions
+    #[arg(long)]
+    pub show_values: bool,
+    /// Flags of every command.
+    #[command(flatten)]
+    pub common: Common,
 }
 
 /// `migrate rehearse`

@@ -26,6 +26,7 @@ pub mod convert;
 pub mod event;
 pub mod exit;
 pub mod guide;
+pub mod init;
 pub mod job;
 pub mod mapping;
 pub mod migrate;

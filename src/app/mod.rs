@@ -14,6 +14,7 @@ mod failure;
 mod fault_file;
 mod finish;
 mod growth;
+mod init;
 mod inputs;
 mod leftovers;
 mod locks;
@@ -91,6 +92,11 @@ fn command(cli: &Cli, world: &World) -> Result<Exit, Failure> {
         }
         Some(Command::Rollback(args)) => {
             with_reports(cli, world, |observer| dispatch::rollback(args, world, observer).map(one))
+        }
+        Some(Command::Init(args)) => {
+            let observer = observer(&args.common, world);
+            leftovers::remove(&observer);
+            init::command(args, world, &observer)
         }
         Some(Command::Plan(args)) => plan(args, world),
         Some(Command::Status(common)) => status(common, world),

@@ -23,6 +23,11 @@ impl KeyLines {
         }
     }
 
+    /// Returns true if the file has this key.
+    pub fn has(&self, place: &str) -> bool {
+        self.0.contains_key(place)
+    }
+
     /// Returns the line of a key, or of the nearest key above it.
     pub fn of(&self, place: &str) -> Option<usize> {
         let mut place = place;

@@ -7,6 +7,7 @@ mod existing;
 mod file;
 mod keys;
 mod lines;
+mod questions;
 mod read;
 mod value;
 
@@ -17,5 +18,6 @@ pub use file::{
 };
 pub use keys::keys_of_the_language;
 pub use lines::KeyLines;
-pub use read::{FormProblem, read};
+pub use questions::{OpenQuestion, QUESTION_KEY};
+pub use read::{FormProblem, read, read_draft};
 pub use value::WrittenValue;

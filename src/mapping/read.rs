@@ -11,6 +11,7 @@ use super::column::{FeedKeys, FeedRule, MappedColumn, Modifiers};
 use super::file::{self, Defaults, DefaultsKeys, LeaveEntry, Load, LoadKeys, Mapping, SequenceEntry};
 use super::keys;
 use super::lines::KeyLines;
+use super::questions::{self, OpenQuestion};
 use crate::model::ident::did_you_mean;
 
 type Entry<'i> = (String, Spanned<DeValue<'i>>);
@@ -44,7 +45,27 @@ impl fmt::Display for FormProblem {
 /// # Errors
 /// All problems of form: the first error of TOML, unknown keys with the nearest valid one, values of a wrong kind.
 pub fn read(text: &str) -> Result<Mapping, Vec<FormProblem>> {
-    let table = DeTable::parse(text).map_err(|e| {
+    let (read, questions) = read_draft(text)?;
+    match read {
+        Ok(mapping) if questions.is_empty() => Ok(mapping),
+        read => {
+            let mut problems: Vec<FormProblem> = questions.into_iter().map(unanswered).collect();
+            problems.extend(read.err().into_iter().flatten());
+            problems.sort_by_key(|p| p.line);
+            Err(problems)
+        }
+    }
+}
+
+/// The mapping as far as it is answered, or its other problems of form; and its open questions.
+pub type DraftReading = (Result<Mapping, Vec<FormProblem>>, Vec<OpenQuestion>);
+
+/// Reads a mapping that may contain open questions. They are omitted from the mapping.
+///
+/// # Errors
+/// The first error of TOML.
+pub fn read_draft(text: &str) -> Result<DraftReading, Vec<FormProblem>> {
+    let mut table = DeTable::parse(text).map_err(|e| {
         let line = e.span().map(|span| line_at(text, span.start));
         let twice = e.span().and_then(|span| text.get(span)).filter(|_| e.message() == "duplicate key");
         let (what, advice) = match twice {
@@ -56,18 +77,25 @@ pub fn read(text: &str) -> Result<Mapping, Vec<FormProblem>> {
         };
         vec![FormProblem { place: String::new(), line, what, advice: advice.to_owned() }]
     })?;
+    let questions = questions::take(table.get_mut(), &|byte| line_at(text, byte));
     let mut reader = FileReader { text, lines: KeyLines::default(), problems: Vec::new() };
     let mut top = reader.entries(&[], table.into_inner());
     let mapping = reader.mapping(&mut top);
     for (key, _) in &top {
         reader.unknown(&[], key);
     }
-    if reader.problems.is_empty() {
+    let read = if reader.problems.is_empty() {
         Ok(Mapping { lines: reader.lines, ..mapping })
     } else {
         reader.problems.sort_by_key(|p| p.line);
         Err(reader.problems)
-    }
+    };
+    Ok((read, questions))
+}
+
+fn unanswered(OpenQuestion { place, line, text }: OpenQuestion) -> FormProblem {
+    let what = format!("is an open question: {}", text.trim_end_matches('.'));
+    FormProblem { place, line: Some(line), what, advice: "Write the answer in place of the braces.".to_owned() }
 }
 
 struct FileReader<'t> {

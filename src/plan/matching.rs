@@ -77,7 +77,7 @@ impl MatchedTable {
             return None;
         }
         let id = surrogate(facts);
-        let key = natural_key(load, facts, key.as_deref(), id, findings)?;
+        let key = natural_key(load, facts, key.as_deref(), findings)?;
         let id = id.filter(|id| !key.contains(*id)).cloned();
         let to_itself =
             |f: &&ForeignKey| f.parent == load.to && id.as_ref().is_some_and(|id| f.parent_columns.contains(id));
@@ -101,19 +101,24 @@ pub(super) fn surrogate(table: &TargetTable) -> Option<&String> {
     (column.sequence.is_some() || column.kind.kind == Kind::Uuid).then_some(id)
 }
 
+/// Returns the unique keys that identify a row in any database: those other than the surrogate whose columns are NOT NULL.
+pub fn natural_keys(table: &TargetTable) -> Vec<&Vec<String>> {
+    let id = surrogate(table);
+    let is_id = |columns: &[String]| id.is_some_and(|id| columns == [id.clone()]);
+    let is_usable = |columns: &[String]| columns.iter().all(|name| table.column(name).is_some_and(|c| c.not_null));
+    let exact = table.unique.iter().filter(|unique| !unique.nulls_equal && !unique.loose && !unique.deferrable);
+    exact.map(|unique| &unique.columns).filter(|c| !is_id(c) && is_usable(c)).collect()
+}
+
 /// Returns the natural key that the mapping states, or the only one that the table has.
 fn natural_key(
     load: &Load,
     table: &TargetTable,
     stated: Option<&[String]>,
-    id: Option<&String>,
     findings: &mut PlanFindings,
 ) -> Option<Vec<String>> {
     let place = format!("load.{}.existing", load.name);
-    let is_id = |columns: &[String]| id.is_some_and(|id| columns == [id.clone()]);
-    let is_usable = |columns: &[String]| columns.iter().all(|name| table.column(name).is_some_and(|c| c.not_null));
-    let exact = table.unique.iter().filter(|unique| !unique.nulls_equal && !unique.loose && !unique.deferrable);
-    let keys: Vec<&Vec<String>> = exact.map(|unique| &unique.columns).filter(|c| !is_id(c) && is_usable(c)).collect();
+    let keys = natural_keys(table);
     let shown = |keys: &[&Vec<String>]| keys.iter().map(|key| format!("{key:?}")).collect::<Vec<_>>().join(" or ");
     let same =
         |key: &&&Vec<String>, stated: &[String]| key.len() == stated.len() && stated.iter().all(|c| key.contains(c));

@@ -53,7 +53,7 @@ pub use free_sequences::{AssignedSequence, CountedColumn};
 use repeated::{RepeatedKind, RepeatedRefusal};
 
 pub use lookup::{LookupPlan, PlannedStep, expressions};
-pub use matching::{WithMatches, with_matches};
+pub use matching::{WithMatches, natural_keys, with_matches};
 pub use owner_path::{Hop, OwnerPath};
 pub use references::{Comparison, Reference, references};
 pub use relation::{SqlFacts, selects};

@@ -8,7 +8,7 @@ use super::at_most;
 use super::source::{SourceFile, rust};
 
 /// The modules of the crate, from the bottom up, and the modules that each of them imports.
-const BELOW: [(&str, &[&str]); 20] = [
+const BELOW: [(&str, &[&str]); 21] = [
     ("model", &[]),
     ("event", &["model"]),
     ("exit", &["model"]),
@@ -28,11 +28,12 @@ const BELOW: [(&str, &[&str]); 20] = [
     ("job", &["model", "mapping", "plan", "event", "sqlite", "pg"]),
     ("migrate", &["model", "mapping", "plan", "wire", "event", "convert", "sqlite", "pg", "job"]),
     ("verify", &["model", "plan", "wire", "event", "convert", "sqlite", "pg", "job", "migrate"]),
+    ("init", &["model", "mapping", "plan", "text", "event", "convert", "sqlite", "job"]),
     (
         "app",
         &[
             "model", "mapping", "plan", "event", "exit", "text", "private", "cli", "guide", "report", "progress",
-            "convert", "sqlite", "pg", "resume", "job", "migrate", "verify",
+            "convert", "sqlite", "pg", "resume", "job", "migrate", "verify", "init",
         ],
     ),
 ];

@@ -44,6 +44,8 @@ words! {
     CommandKind, "command" {
         /// `migrate` without a subcommand.
         Migrate = "migrate",
+        /// `migrate init`
+        Init = "init",
         /// `migrate rehearse`
         Rehearse = "rehearse",
         /// `migrate verify`

@@ -49,6 +49,7 @@ impl Report {
             CommandKind::Rehearse => Activity::Rehearsal,
             CommandKind::Verify => Activity::Verification,
             CommandKind::Rollback => Activity::Rollback,
+            CommandKind::Init => Activity::DryRun,
             CommandKind::Migrate | CommandKind::Plan | CommandKind::Status if self.dry_run => Activity::DryRun,
             CommandKind::Migrate | CommandKind::Plan | CommandKind::Status => Activity::Cutover,
         }

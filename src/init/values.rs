@@ -1,0 +1,227 @@
+//! The line of one column: its source column and the modifiers that all of its values prove.
+
+use super::draft::DraftLine;
+use super::names::{NameMatch, NamePair, joined};
+use super::probe::{ColumnProfile, ValueClass};
+use super::render::string;
+use crate::model::pgtype::Kind;
+use crate::model::schema::TargetColumn;
+use crate::text::{count, grouped};
+
+/// Reasons that a question lists.
+const REASONS: usize = 3;
+
+/// Modifiers and the evidence for each.
+#[derive(Default)]
+struct Proven {
+    modifiers: Vec<String>,
+    evidence: Vec<String>,
+    /// The classes of refused values that no modifier reads, or several do.
+    open: Vec<String>,
+}
+
+/// Returns the line of a column. `None` if it needs none. `shows_values`: a question lists refused texts of an enum.
+pub fn line(
+    pair: &NamePair,
+    column: &TargetColumn,
+    profile: &ColumnProfile,
+    shows_values: bool,
+) -> Option<DraftLine> {
+    let mut proven = Proven::default();
+    if profile.empty > 0 {
+        proven.modifiers.push("null_if = [\"\"]".to_owned());
+        proven.evidence.push(format!("{} of {} are empty", grouped(profile.empty), values(profile)));
+    }
+    for class in ValueClass::ALL {
+        if profile.refused[class as usize] > 0 {
+            prove(&mut proven, column, profile, class);
+        }
+    }
+    let nulls = profile.nulls + profile.empty;
+    if column.not_null && nulls > 0 {
+        let all = profile.nulls + profile.values;
+        proven.open.push(format!(
+            "{} of {} NULL{} and the column is NOT NULL: write if_null = ... with the value that they get",
+            grouped(nulls),
+            count(all, "value is", "values are"),
+            if profile.empty > 0 { " or empty" } else { "" },
+        ));
+    }
+    let renamed = pair.by > NameMatch::Case;
+    if !proven.open.is_empty() {
+        let texts = profile.labels.iter().filter(|_| shows_values).flatten().map(|text| string(text));
+        let texts: Vec<String> = texts.collect();
+        if !texts.is_empty() {
+            proven.open.push(format!("the values: {}", texts.join(", ")));
+        }
+        return Some(question(pair, &proven, renamed));
+    }
+    if renamed {
+        proven.evidence.insert(0, format!("the names {}", pair.by.reason()));
+    }
+    let why = proven.evidence.join("; ");
+    let line = match (renamed, proven.modifiers.is_empty()) {
+        (false, true) => return None,
+        (true, true) => DraftLine::certain(&pair.target, string(&pair.source), why),
+        (_, false) => {
+            let from = renamed.then(|| format!("from = {}", string(&pair.source)));
+            let all: Vec<String> = from.into_iter().chain(proven.modifiers).collect();
+            DraftLine::inferred(&pair.target, format!("{{ {} }}", all.join(", ")), why)
+        }
+    };
+    Some(line)
+}
+
+fn values(profile: &ColumnProfile) -> String {
+    count(profile.values, "value", "values")
+}
+
+/// Finds the modifier for the refused values of a class.
+fn prove(proven: &mut Proven, column: &TargetColumn, profile: &ColumnProfile, class: ValueClass) {
+    let refused = profile.refused[class as usize];
+    let reads_all = |accepted: &[u64; 3]| accepted[class as usize] == refused;
+    let all: Vec<&str> =
+        profile.tried.iter().filter(|tried| reads_all(&tried.accepted)).map(|tried| tried.written.as_str()).collect();
+    let evidence = format!("{} of {} are such {}", grouped(refused), values(profile), class.noun());
+    if let Some(map) = labels(column, profile).filter(|_| class != ValueClass::Blob) {
+        if !proven.modifiers.contains(&map) {
+            proven.modifiers.push(map);
+            proven.evidence.push(format!("{evidence}, and each is spelled like one label"));
+        }
+        return;
+    }
+    match all.as_slice() {
+        [one] => {
+            let years = profile.years.get(*one).map_or_else(String::new, |(first, last)| format!(", years {first} to {last}"));
+            proven.modifiers.push((*one).to_owned());
+            proven.evidence.push(format!("{evidence}{years}"));
+        }
+        [] => proven.open.push(refusals(profile)),
+        [first, ..] if *first == "trim = true" => {
+            proven.modifiers.push((*first).to_owned());
+            proven.evidence.push(format!("{evidence} with white space at an end"));
+        }
+        several => proven.open.push(format!(
+            "{} of {} can be read in several ways: write {}",
+            grouped(refused),
+            values(profile),
+            several.join(", or ")
+        )),
+    }
+    proven.open.dedup();
+}
+
+/// Returns the reasons for which values are refused, each with its way out.
+fn refusals(profile: &ColumnProfile) -> String {
+    let mut reasons: Vec<(u64, _)> = profile.reasons.iter().map(|(reason, count)| (*count, *reason)).collect();
+    reasons.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
+    let more = reasons.len().saturating_sub(REASONS);
+    let one = |(count, reason): &(u64, crate::model::fault::Reason)| {
+        format!("{} of {} {} (write {})", grouped(*count), values(profile), each_says(*count, reason.says()), reason.advice())
+    };
+    let mut text = reasons.iter().take(REASONS).map(one).collect::<Vec<_>>().join("; ");
+    if more > 0 {
+        text.push_str(&format!("; and {} more", count(more as u64, "reason", "reasons")));
+    }
+    text
+}
+
+/// The rest of a sentence about several values.
+fn each_says(count: u64, says: &str) -> String {
+    if count == 1 { says.to_owned() } else { format!("each {says}") }
+}
+
+/// Returns `map = { ... }` for texts that are labels in another spelling. `None` unless each text is like exactly one label, and
+/// no two of them are like the same label.
+fn labels(column: &TargetColumn, profile: &ColumnProfile) -> Option<String> {
+    let Kind::Enum { labels } = &column.kind.kind else { return None };
+    let texts = profile.labels.as_ref().filter(|texts| !texts.is_empty())?;
+    let mut entries: Vec<(&str, &str)> = Vec::new();
+    for text in texts {
+        let mut alike = labels.iter().filter(|label| joined(label) == joined(text));
+        let (label, None) = (alike.next()?, alike.next()) else { return None };
+        if entries.iter().any(|(_, taken)| taken == label) {
+            return None;
+        }
+        entries.push((text, label));
+    }
+    let written = entries.iter().map(|(text, label)| format!("{} = {}", string(text), string(label)));
+    Some(format!("map = {{ {} }}", written.collect::<Vec<_>>().join(", ")))
+}
+
+fn question(pair: &NamePair, proven: &Proven, renamed: bool) -> DraftLine {
+    let mut text = proven.open.join("; ");
+    let mut known = proven.modifiers.clone();
+    if renamed {
+        known.insert(0, format!("from = {}", string(&pair.source)));
+    }
+    if !known.is_empty() {
+        text.push_str(&format!(". Proved: {}", known.join(", ")));
+    }
+    DraftLine::question(&pair.target, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::init::draft::Ground;
+    use crate::init::probe::Probe;
+    use crate::model::cell::Raw;
+    use crate::model::pgtype::ColumnType;
+
+    fn column(kind: Kind, not_null: bool) -> TargetColumn {
+        let kind = ColumnType::new(kind, 0, "test");
+        let (has_default, generated, sequence, draws) = (false, false, None, None);
+        TargetColumn { name: "c".to_owned(), kind, not_null, has_default, generated, sequence, draws }
+    }
+
+    fn line_of(source: &str, column: &TargetColumn, values: &[Raw<'_>]) -> Option<DraftLine> {
+        let mut probe = Probe::new(&column.kind).expect("a converter");
+        values.iter().for_each(|raw| probe.read(*raw));
+        let by = if source == "c" { NameMatch::Equal } else { NameMatch::Words };
+        let pair = NamePair { source: source.to_owned(), target: "c".to_owned(), by };
+        line(&pair, column, &probe.profile(), false)
+    }
+
+    #[test]
+    fn a_column_of_the_same_name_whose_values_fit_needs_no_line() {
+        assert_eq!(line_of("c", &column(Kind::Int8, true), &[Raw::Integer(1)]), None);
+    }
+
+    #[test]
+    fn several_proven_modifiers_are_one_line_with_their_evidence() {
+        let timestamp = column(Kind::Timestamptz { precision: 6 }, false);
+        let values = [Raw::Text(b""), Raw::Integer(1_700_000_000_000), Raw::Null];
+        let line = line_of("C_", &timestamp, &values).expect("a line");
+        assert_eq!(line.value, "{ from = \"C_\", null_if = [\"\"], epoch = \"ms\" }");
+        assert_eq!(
+            line.why,
+            "the names have the same words; 1 of 2 values are empty; 1 of 2 values are such numbers, years 2023 to 2023"
+        );
+        assert_eq!(line.ground, Ground::Inferred);
+    }
+
+    #[test]
+    fn labels_in_another_spelling_are_mapped_only_one_to_one() {
+        let labels = vec!["UNDER_REVIEW".to_owned(), "DONE".to_owned()];
+        let status = column(Kind::Enum { labels }, false);
+        let line = line_of("c", &status, &[Raw::Text(b"Under Review"), Raw::Text(b"DONE")]).expect("a line");
+        assert_eq!(line.value, "{ map = { \"Under Review\" = \"UNDER_REVIEW\" } }");
+        let line = line_of("c", &status, &[Raw::Text(b"Under Review"), Raw::Text(b"under-review")]).expect("a line");
+        assert_eq!(line.ground, Ground::Question);
+        assert!(!line.value.contains("Review"), "{}", line.value);
+    }
+
+    #[test]
+    fn losses_and_nulls_in_required_columns_are_questions_without_values() {
+        let amount = column(Kind::Numeric { limit: Some((10, 2)) }, false);
+        let line = line_of("c", &amount, &[Raw::Text(b"secret"), Raw::Real(1.2345)]).expect("a line");
+        assert_eq!(line.ground, Ground::Question);
+        assert!(line.value.contains("round = true") && !line.value.contains("secret"), "{}", line.value);
+        let line = line_of("c", &column(Kind::Int4, true), &[Raw::Null, Raw::Integer(3)]).expect("a line");
+        assert_eq!(
+            line.value,
+            "1 of 2 values are NULL and the column is NOT NULL: write if_null = ... with the value that they get"
+        );
+    }
+}
