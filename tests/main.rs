@@ -10,6 +10,7 @@ mod connect;
 mod cutover;
 mod documents;
 mod house;
+mod init;
 mod mapping;
 mod oracle;
 mod preflight;

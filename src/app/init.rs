@@ -44,7 +44,8 @@ pub fn command(args: &Init, world: &World, observer: &dyn Observer) -> Result<Ex
     let mut report = Report::new(CommandKind::Init, &start.name);
     let m = start.migration(start.base.clone())?;
     let source = m.open_source(&mut report)?;
-    let mut session = m.open_target(&mut report)?.ok_or_else(|| Failure::usage_of("target", "none was named", "Name it with -t."))?;
+    let mut session =
+        m.open_target(&mut report)?.ok_or_else(|| Failure::usage_of("target", "none was named", "Name it with -t."))?;
     let facts = Facts::read(&start, &m, &source, &mut session)?;
     let mut draft = facts.propose(&start, &source);
     if let Some(existing) = existing {
@@ -103,14 +104,23 @@ impl<'a> Start<'a> {
         existing: Option<&Existing>,
     ) -> Result<Start<'a>, Failure> {
         if !args.common.mapping.is_empty() {
-            return Err(Failure::usage_of("-m", "init writes a mapping and reads none", "Use -o FILE, or --check FILE."));
+            return Err(Failure::usage_of(
+                "-m",
+                "init writes a mapping and reads none",
+                "Use -o FILE, or --check FILE.",
+            ));
         }
-        let of_existing = || existing.and_then(|existing| Some(existing.folder.join(existing.mapping.source.path.as_ref()?)));
-        let source = args.common.source.clone().or_else(of_existing).ok_or_else(|| {
-            Failure::usage_of("source", "none was named", "Name the SQLite file with -s FILE.")
-        })?;
+        let of_existing =
+            || existing.and_then(|existing| Some(existing.folder.join(existing.mapping.source.path.as_ref()?)));
+        let source = args
+            .common
+            .source
+            .clone()
+            .or_else(of_existing)
+            .ok_or_else(|| Failure::usage_of("source", "none was named", "Name the SQLite file with -s FILE."))?;
         let stem = source.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-        let text = format!("format = 1\nname = \"init\"\n[target]\nschema = {}\n", toml::Value::String(args.schema.clone()));
+        let text =
+            format!("format = 1\nname = \"init\"\n[target]\nschema = {}\n", toml::Value::String(args.schema.clone()));
         let mut base = mapping::read(&text).map_err(|problems| failure::of_mapping("init", &problems))?;
         base.name = if stem.is_empty() { "migration".to_owned() } else { stem };
         base.source.path = Some(source.display().to_string());
@@ -150,7 +160,11 @@ fn owner(args: &Init) -> Result<Option<OwnerRequest>, Failure> {
             };
             Ok(Some(OwnerRequest { table, column, value: value.clone() }))
         }
-        _ => Err(Failure::usage_of("--owner", "init takes one column", "Write --owner table.column=value, and the rest in the file.")),
+        _ => Err(Failure::usage_of(
+            "--owner",
+            "init takes one column",
+            "Write --owner table.column=value, and the rest in the file.",
+        )),
     }
 }
 
@@ -213,7 +227,8 @@ impl Facts {
             target.tables.iter().filter(|(_, table)| table.has_rows).map(|(name, _)| name.clone()).collect();
         let held = session.count_each(&target.schema, &holding).map_err(Failure::refused)?;
         let versions = versions::differences(session, source, &target);
-        let versions = versions.iter().map(|found| found.warning()).map(|w| format!("Warning: {}: {}", w.place, w.message));
+        let versions =
+            versions.iter().map(|found| found.warning()).map(|w| format!("Warning: {}: {}", w.place, w.message));
         let context = ProfileContext {
             source,
             target: &target,
@@ -225,7 +240,8 @@ impl Facts {
         let profiles = context.read(&pairs.pairs).map_err(Failure::refused)?;
         let reader = source.reader().map_err(Failure::refused)?;
         let counted = pairs.source_only.iter().map(|name| Ok((name.clone(), reader.count(name)?)));
-        let unpaired = counted.collect::<Result<_, _>>().map_err(|e: crate::sqlite::SourceError| Failure::refused(e))?;
+        let unpaired =
+            counted.collect::<Result<_, _>>().map_err(|e: crate::sqlite::SourceError| Failure::refused(e))?;
         Ok(Facts { versions: versions.collect(), target, pairs, profiles, unpaired, held })
     }
 
@@ -254,18 +270,20 @@ fn check(start: &Start<'_>, draft: &mut MappingDraft, known: Sides<'_>, session:
         let mut mapping = init::plannable(mapping, &questions, known.target);
         mapping.mapping.source.path.clone_from(&start.base.source.path);
         let m = start.migration(mapping.mapping)?;
-        let found = dry_run(&m, known, session)?;
-        let (sequences, others): (Vec<_>, Vec<_>) =
-            found.into_iter().partition(|finding| finding.place.starts_with("sequences."));
-        let names: BTreeSet<&str> = sequences.iter().filter_map(|f| f.place.strip_prefix("sequences.")).collect();
+        let mut found = dry_run(&m, known, session)?;
+        // The rows of an owner who is not known yet cannot be looked for.
+        let knows_owner = questions.iter().all(|question| !question.place.starts_with("owner."));
+        found.retain(|finding| knows_owner || finding.place != "owner");
+        let unassigned = |place: &str| {
+            let mut all = known.target.sequences.iter();
+            all.find(|(_, facts)| place == format!("sequence {}", facts.sequence.name)).map(|(name, _)| name.as_str())
+        };
+        let names: BTreeSet<&str> = found.iter().filter_map(|finding| unassigned(&finding.place)).collect();
         if names.is_empty() {
-            others.into_iter().for_each(|finding| init::annotate(draft, finding));
+            found.into_iter().for_each(|finding| init::annotate(draft, finding));
             if !mapping.unplanned.is_empty() {
                 let names: Vec<&str> = mapping.unplanned.iter().map(String::as_str).collect();
-                draft.notes.push(format!(
-                    "Not checked before its questions are answered: {}.",
-                    names.join(", ")
-                ));
+                draft.notes.push(format!("Not checked before its questions are answered: {}.", names.join(", ")));
             }
             return Ok(());
         }
@@ -296,7 +314,11 @@ fn dry_run(m: &Migration<'_>, known: Sides<'_>, session: &mut Session) -> Result
                 let no_owner = plan.settled_owner().filter(|owner| settled.owner.is_none() && owner.create.is_none());
                 if no_owner.is_some() {
                     let reason = "no row of the owner's table has this key";
-                    report.refusals.push(Refusal::new("owner", reason, "Make the user first, or write create = { ... }"));
+                    report.refusals.push(Refusal::new(
+                        "owner",
+                        reason,
+                        "Make the user first, or write create = { ... }",
+                    ));
                 }
                 match preflight::read(m, session, planned, &settled, &mut report) {
                     Err(stop) => report.refusals.extend(refused(stop)?),
@@ -324,11 +346,18 @@ fn faults(load: &LoadPreflight) -> Vec<DryRunFinding> {
     let mut counts: BTreeMap<(Option<&str>, Reason), u64> = BTreeMap::new();
     load.faults.iter().for_each(|fault| *counts.entry((fault.column.as_deref(), fault.reason)).or_default() += 1);
     let kept = load.faults.len() as u64;
+    let way_out = |reason: Reason| match reason {
+        Reason::Differs => "existing = { differ = \"source\" } or { differ = \"target\" }",
+        reason => reason.advice(),
+    };
     let finding = |((column, reason), rows): ((Option<&str>, Reason), u64)| {
         let at_least = if kept < load.fault_total { "at least " } else { "" };
         let place = column.map_or_else(|| format!("load.{}", load.load), |c| format!("load.{}.columns.{c}", load.load));
         let rows = format!("{at_least}{} of {}", grouped(rows), count(load.sums.read, "row", "rows"));
-        DryRunFinding { place, text: format!("{rows} cannot be loaded ({}: {}); write {}", reason.word(), reason.says(), reason.advice()) }
+        DryRunFinding {
+            place,
+            text: format!("{rows} cannot be loaded ({}: {}); write {}", reason.word(), reason.says(), way_out(reason)),
+        }
     };
     counts.into_iter().map(finding).collect()
 }
@@ -404,13 +433,18 @@ impl Proposal {
         let shown = args.output.display();
         let mut arguments = vec!["migrate".to_owned(), format!("-m {shown}")];
         arguments.extend(inputs::repeated(&args.common, None));
-        let next = format!("Next: read {shown}, and check it. Nothing is written.\n  {} --dry-run\n", arguments.join(" "));
+        let next =
+            format!("Next: read {shown}, and check it. Nothing is written.\n  {} --dry-run\n", arguments.join(" "));
         print_with(&Screen::of(&format!("{shown}: {}\n{next}{verdict}\n", self.counts())), Exit::Done)
     }
 
     fn counts(&self) -> String {
         let loads = self.draft.loads.len() as u64;
-        format!("{}, {} left", count(loads, "load", "loads"), count(self.draft.leave.len() as u64, "table or column", "tables and columns"))
+        format!(
+            "{}, {} left",
+            count(loads, "load", "loads"),
+            count(self.draft.leave.len() as u64, "table or column", "tables and columns")
+        )
     }
 
     /// The last line: complete, or the lines of the questions.
@@ -419,7 +453,10 @@ impl Proposal {
         let findings = self.draft.findings() as u64;
         match (lines.as_slice(), findings) {
             ([], 0) => "Complete: the dry run refuses nothing".to_owned(),
-            ([], _) => format!("Draft: no open question, {}", count(findings, "finding of the dry run", "findings of the dry run")),
+            ([], _) => format!(
+                "Draft: no open question, {}",
+                count(findings, "finding of the dry run", "findings of the dry run")
+            ),
             ([one], _) => format!("Draft: 1 open question, at line {one}"),
             (several, _) => format!("Draft: {} open questions, at lines {}", several.len(), several.join(", ")),
         }

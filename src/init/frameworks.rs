@@ -66,8 +66,9 @@ const BOOKKEEPING: [BookkeepingTable; 44] = [
 /// Returns the owner of a table's records, such as `Django's migrations`. `None` if the table belongs to the application.
 pub fn bookkeeping_of(source: &SourceSchema, name: &str) -> Option<&'static str> {
     let facts = source.tables.get(name)?;
-    let is_it =
-        |table: &&BookkeepingTable| table.name == name && (table.column.is_empty() || facts.column(table.column).is_some());
+    let is_it = |table: &&BookkeepingTable| {
+        table.name == name && (table.column.is_empty() || facts.column(table.column).is_some())
+    };
     BOOKKEEPING.iter().find(is_it).map(|table| table.of)
 }
 

@@ -6,7 +6,8 @@ use crate::mapping::{FeedRule, LeaveEntry, Load, MappedColumn, Mapping, OpenQues
 /// Returns the parts of the proposal for tables and columns that the mapping neither reads nor leaves.
 pub fn missing(draft: &MappingDraft, mapping: &Mapping, questions: &[OpenQuestion]) -> MappingDraft {
     let known = KnownNames { mapping, questions };
-    let sequences = draft.sequences.iter().filter(|line| !known.has_place(&format!("sequences.{}", line.key.join("."))));
+    let sequences =
+        draft.sequences.iter().filter(|line| !known.has_place(&format!("sequences.{}", line.key.join("."))));
     MappingDraft {
         name: draft.name.clone(),
         sequences: sequences.cloned().collect(),
@@ -58,7 +59,10 @@ impl KnownNames<'_> {
             [table, column] => (table, Some(column.as_str())),
             _ => return false,
         };
-        if self.is_left(table, column) || self.has_place(&format!("leave.{}", line.key.join("."))) || self.is_in_sql(table) {
+        if self.is_left(table, column)
+            || self.has_place(&format!("leave.{}", line.key.join(".")))
+            || self.is_in_sql(table)
+        {
             return true;
         }
         let mut loads = self.mapping.loads.iter().filter(|load| reads_table(load, table));
@@ -69,9 +73,8 @@ impl KnownNames<'_> {
     }
 
     fn is_left(&self, table: &str, column: Option<&str>) -> bool {
-        let is_it = |entry: &LeaveEntry| {
-            entry.table == table && (entry.column.is_none() || entry.column.as_deref() == column)
-        };
+        let is_it =
+            |entry: &LeaveEntry| entry.table == table && (entry.column.is_none() || entry.column.as_deref() == column);
         self.mapping.leave.iter().any(is_it)
     }
 

@@ -7,7 +7,7 @@ use super::names::{singular_words, words};
 use super::pairs::{TablePair, TablePairs};
 use super::profile::TableProfile;
 use super::render::string;
-use crate::model::schema::{ForeignKey, TargetSchema, TargetTable};
+use crate::model::schema::{ForeignKey, TargetColumn, TargetSchema, TargetTable};
 use crate::text::some_of;
 
 /// Names of tables of owners, in the singular. A longer name counts if it ends with one.
@@ -85,7 +85,8 @@ impl OwnerFacts<'_> {
         let owner = match self.find(request) {
             Ok(Some(owner)) => owner,
             Ok(None) => {
-                let note = "No [owner]: no table of the target is named like a table of users and referred to by others.";
+                let note =
+                    "No [owner]: no table of the target is named like a table of users and referred to by others.";
                 lines.notes.push(note.to_owned());
                 return lines;
             }
@@ -123,7 +124,8 @@ impl OwnerFacts<'_> {
         let named = request.and_then(|request| request.table.as_ref());
         let of = |table: &String| {
             let key = self.key_of(table);
-            let referring = self.target.tables.iter().filter(|(name, facts)| *name != table && self.refers(facts, table));
+            let referring =
+                self.target.tables.iter().filter(|(name, facts)| *name != table && self.refers(facts, table));
             OwnerTable { table: table.clone(), key, referring: referring.count() }
         };
         if let Some(table) = named {
@@ -187,7 +189,12 @@ impl OwnerFacts<'_> {
                 lines.push(DraftLine::certain("match", value, "from --owner"));
             }
             None if stamps => {
-                let column = self.natural(&owner.table).unwrap_or_else(|| "column".to_owned());
+                let column = self
+                    .target
+                    .tables
+                    .get(&owner.table)
+                    .and_then(natural_column)
+                    .unwrap_or_else(|| "column".to_owned());
                 lines.push(DraftLine::question(
                     "match",
                     format!("which user gets the rows that name none? Write {{ {column} = \"...\" }}, or run init with --owner"),
@@ -195,15 +202,39 @@ impl OwnerFacts<'_> {
             }
             None => {}
         }
+        lines.extend(self.create(owner).filter(|_| stamps));
         lines
     }
 
-    /// Returns the unique column by which people know an owner.
-    fn natural(&self, table: &str) -> Option<String> {
-        let facts = self.target.tables.get(table)?;
-        let is_unique = |name: &&&str| facts.unique.iter().any(|key| key.columns == [**name]);
-        NATURAL.iter().find(|name| is_unique(name)).map(|name| (*name).to_owned())
+    /// Returns the line about a new owner. `None` if the target has owners, or the source brings them.
+    fn create(&self, owner: &OwnerTable) -> Option<DraftLine> {
+        let table = self.target.tables.get(&owner.table)?;
+        if table.has_rows || self.pairs.into_table(&owner.table).is_some() {
+            return None;
+        }
+        let natural = natural_column(table);
+        let must_be_written = |column: &&TargetColumn| {
+            let is_filled = column.has_default || column.generated || column.sequence.is_some();
+            column.not_null && !is_filled && natural.as_ref() != Some(&column.name)
+        };
+        let required: Vec<&str> = table.columns.iter().filter(must_be_written).map(|c| c.name.as_str()).collect();
+        Some(if required.is_empty() {
+            DraftLine::inferred("create", "{}", format!("{} holds no row: the user is created", owner.table))
+        } else {
+            let values: Vec<String> = required.iter().map(|name| format!("{name} = ...")).collect();
+            let question =
+                format!("{} holds no row, and a new one needs values: write {{ {} }}", owner.table, values.join(", "));
+            DraftLine::question("create", question)
+        })
     }
+}
+
+/// Returns the unique column by which people know an owner: one with a usual name, or else the first that is text.
+pub fn natural_column(table: &TargetTable) -> Option<String> {
+    let is_unique = |name: &str| table.unique.iter().any(|key| key.columns == [name]);
+    let usual = NATURAL.iter().find(|name| is_unique(name)).map(|name| (*name).to_owned());
+    let is_text = |column: &&TargetColumn| column.kind.is_text() && is_unique(&column.name);
+    usual.or_else(|| table.columns.iter().find(is_text).map(|column| column.name.clone()))
 }
 
 /// The columns of one table that refer to the owner's table.
@@ -255,10 +286,15 @@ impl OwnerFacts<'_> {
         if !to_owner.unfed.is_empty() {
             let names = to_owner.unfed.iter().map(|name| string(name)).collect::<Vec<_>>().join(", ");
             if to_owner.unfed.iter().all(|name| self.is_required(table, name)) {
-                add(DraftLine::certain("owner", format!("[{names}]"), format!("each refers to {}, and is NOT NULL", owner.table)));
+                add(DraftLine::certain(
+                    "owner",
+                    format!("[{names}]"),
+                    format!("each refers to {}, and is NOT NULL", owner.table),
+                ));
                 return Some(RowOwner::Stamped);
             }
-            let question = format!("which columns get the owner: {names}? Write one, or a list; of another, {{ omit = true }}");
+            let question =
+                format!("which columns get the owner: {names}? Write one, or a list; of another, {{ omit = true }}");
             add(DraftLine::question("owner", question));
             return None;
         }
@@ -325,6 +361,7 @@ impl OwnerFacts<'_> {
             lines.replaced.push(DraftLine::certain(source, reason, "").below(&pair.names.source));
             return Some(RowOwner::Stamped);
         }
+        lines.decided.insert((table.clone(), column.clone()));
         add(DraftLine::question(
             "owner",
             format!(
@@ -364,7 +401,9 @@ impl OwnerFacts<'_> {
                 Ok(Some((DraftLine::certain("owner", line(column), why), *row_owner)))
             }
             [(column, parent, row_owner), ..] if found.iter().all(|(_, _, owner)| *owner == RowOwner::Stamped) => {
-                let why = format!("a row belongs to the owner of its row in {parent}; every other path leads to the same owner");
+                let why = format!(
+                    "a row belongs to the owner of its row in {parent}; every other path leads to the same owner"
+                );
                 Ok(Some((DraftLine::inferred("owner", line(column), why), *row_owner)))
             }
             several => {

@@ -86,7 +86,8 @@ fn in_load_order(pairs: Vec<TablePair>, target: &TargetSchema) -> Vec<TablePair>
     while !waiting.is_empty() {
         let names: BTreeSet<&str> = waiting.iter().map(|pair| pair.names.target.as_str()).collect();
         let is_ready = |pair: &TablePair| {
-            let foreign = target.tables.get(&pair.names.target).map(|table| table.foreign.as_slice()).unwrap_or_default();
+            let foreign =
+                target.tables.get(&pair.names.target).map(|table| table.foreign.as_slice()).unwrap_or_default();
             foreign.iter().all(|key| key.parent == pair.names.target || !names.contains(key.parent.as_str()))
         };
         let next = waiting.iter().position(is_ready).unwrap_or(0);
@@ -103,7 +104,8 @@ mod tests {
 
     fn source(tables: &[(&str, &[&str])]) -> SourceSchema {
         let column = |name: &&str| SourceColumn { name: (*name).to_owned(), ..SourceColumn::default() };
-        let table = |columns: &[&str]| SourceTable { columns: columns.iter().map(column).collect(), ..SourceTable::default() };
+        let table =
+            |columns: &[&str]| SourceTable { columns: columns.iter().map(column).collect(), ..SourceTable::default() };
         let tables = tables.iter().map(|(name, columns)| ((*name).to_owned(), table(columns)));
         SourceSchema { tables: tables.collect(), ..SourceSchema::default() }
     }
@@ -151,6 +153,9 @@ mod tests {
         let source = source(&[("notes", &["id", "old"])]);
         let target = target(&[("notes", &["id", "user_id"], &[])]);
         let pair = &TablePairs::new(&source, &target).pairs[0];
-        assert_eq!((pair.source_only.as_slice(), pair.target_only.as_slice()), (&["old".to_owned()][..], &["user_id".to_owned()][..]));
+        assert_eq!(
+            (pair.source_only.as_slice(), pair.target_only.as_slice()),
+            (&["old".to_owned()][..], &["user_id".to_owned()][..])
+        );
     }
 }

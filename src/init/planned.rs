@@ -1,10 +1,14 @@
 //! The part of a proposed mapping that can be planned although questions are open, and the place of what its dry run finds.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::draft::{DraftLine, DraftLoad, MappingDraft};
+use super::owner::natural_column;
 use super::render::string;
-use crate::mapping::{FeedRule, Load, MappedColumn, Mapping, OpenQuestion, OwnerRule, SequenceEntry, Unlisted, WrittenValue};
+use crate::mapping::{
+    FeedRule, Load, MappedColumn, Mapping, OpenQuestion, OwnerRule, OwnerSection, SequenceEntry, Unlisted, WrittenValue,
+};
+use crate::model::cell::RawBuf;
 use crate::model::ident::nearest;
 use crate::model::rules::Value;
 use crate::model::schema::TargetSchema;
@@ -29,7 +33,8 @@ pub fn plannable(mut mapping: Mapping, questions: &[OpenQuestion], target: &Targ
     for question in questions {
         settle(&mut mapping, question, target, &mut unplanned);
     }
-    let has_owner = mapping.owner.as_ref().is_some_and(|owner| owner.natural.as_ref().is_some_and(|match_| !match_.is_empty()));
+    let has_owner =
+        mapping.owner.as_ref().is_some_and(|owner| owner.natural.as_ref().is_some_and(|match_| !match_.is_empty()));
     if !has_owner {
         let is_stamped = |load: &&Load| matches!(load.owner, OwnerRule::Stamped(_));
         unplanned.extend(mapping.loads.iter().filter(is_stamped).map(|load| load.name.clone()));
@@ -47,8 +52,11 @@ fn settle(mapping: &mut Mapping, question: &OpenQuestion, target: &TargetSchema,
     if place == "source.zone" {
         mapping.source.zone = Some("UTC".to_owned());
     }
-    if place.starts_with("owner.") {
-        mapping.owner = None;
+    match place {
+        "owner.create" => {}
+        "owner.match" => mapping.owner = mapping.owner.take().and_then(|owner| unknown(owner, target)),
+        _ if place.starts_with("owner") => mapping.owner = None,
+        _ => {}
     }
     if let Some(name) = place.strip_prefix("sequences.") {
         mapping.sequences.push(SequenceEntry { name: name.to_owned(), columns: Vec::new() });
@@ -66,6 +74,13 @@ fn settle(mapping: &mut Mapping, question: &OpenQuestion, target: &TargetSchema,
             unplanned.insert(load.name.clone());
         }
     }
+}
+
+/// Returns an owner whose row is not known yet. `None` if its table has no column for a natural key.
+fn unknown(owner: OwnerSection, target: &TargetSchema) -> Option<OwnerSection> {
+    let column = natural_column(target.tables.get(&owner.table)?)?;
+    let value = WrittenValue(Value::Literal(RawBuf::text("")));
+    Some(OwnerSection { natural: Some(BTreeMap::from([(column, value)])), create: None, ..owner })
 }
 
 /// Returns true if a path begins with a name.
@@ -97,9 +112,11 @@ pub struct DryRunFinding {
 /// Writes a finding at its place. A place that the mapping does not have is a comment at the top.
 pub fn annotate(draft: &mut MappingDraft, finding: DryRunFinding) {
     let DryRunFinding { place, text } = finding;
-    let of_load = |load: &&mut DraftLoad| place.strip_prefix("load.").is_some_and(|rest| starts_with_name(rest, &load.name));
+    let of_load =
+        |load: &&mut DraftLoad| place.strip_prefix("load.").is_some_and(|rest| starts_with_name(rest, &load.name));
     if let Some(load) = draft.loads.iter_mut().find(of_load) {
-        let rest = place.strip_prefix(&format!("load.{}", load.name)).unwrap_or_default().trim_start_matches('.').to_owned();
+        let rest =
+            place.strip_prefix(&format!("load.{}", load.name)).unwrap_or_default().trim_start_matches('.').to_owned();
         let column = rest.strip_prefix("columns.").map(|rest| rest.split('.').next().unwrap_or(rest).to_owned());
         let line = match &column {
             Some(column) => load.columns.iter_mut().find(|line| line.key.concat() == *column),
@@ -121,9 +138,11 @@ pub fn annotate(draft: &mut MappingDraft, finding: DryRunFinding) {
 
 /// Adds the question about a sequence that no column names.
 pub fn ask_for_sequence(draft: &mut MappingDraft, name: &str, target: &TargetSchema) {
-    let columns: Vec<String> = target.tables.iter().flat_map(|(table, facts)| {
-        facts.columns.iter().map(move |column| format!("{table}.{}", column.name))
-    }).collect();
+    let columns: Vec<String> = target
+        .tables
+        .iter()
+        .flat_map(|(table, facts)| facts.columns.iter().map(move |column| format!("{table}.{}", column.name)))
+        .collect();
     let hint = nearest(name, columns.iter().map(String::as_str))
         .map_or_else(String::new, |near| format!(" (the nearest name is {near})"));
     let question =

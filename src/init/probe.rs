@@ -7,7 +7,7 @@ use crate::convert::{Converter, Settled};
 use crate::model::cell::Raw;
 use crate::model::fault::{LossSet, Reason};
 use crate::model::pgtype::{ColumnType, Kind};
-use crate::model::rules::{Epoch, Rules, Zone};
+use crate::model::rules::{Epoch, Rules, Unit, Zone};
 
 /// Numbers that are plausible in a time unit, regardless of sign. `to` is excluded.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -18,6 +18,27 @@ struct PlausibleNumbers {
 
 /// Seconds since 1970, from March 1973 to February 2103. No number is in this range in two time units.
 const PLAUSIBLE_SECONDS: PlausibleNumbers = PlausibleNumbers { from: 1e8, to: 4.2e9 };
+
+/// Numbers of any size.
+const EVERY_NUMBER: PlausibleNumbers = PlausibleNumbers { from: 0.0, to: f64::INFINITY };
+
+impl PlausibleNumbers {
+    fn contains(self, number: f64) -> bool {
+        number.abs() >= self.from && number.abs() < self.to
+    }
+
+    /// The numbers of a time unit from 1973 to 2103.
+    fn of_unit(per_second: f64) -> PlausibleNumbers {
+        PlausibleNumbers { from: PLAUSIBLE_SECONDS.from * per_second, to: PLAUSIBLE_SECONDS.to * per_second }
+    }
+
+    /// Returns true if a number is plausible, or nearer to 1970 and plausible in no other time unit.
+    fn fits(self, number: f64) -> bool {
+        let has_unit =
+            || EPOCHS.iter().any(|(_, _, per_second)| PlausibleNumbers::of_unit(*per_second).contains(number));
+        self.contains(number) || (self != PLAUSIBLE_DAYS && number.abs() < self.from && !has_unit())
+    }
+}
 
 /// Julian days from 1858 to 2132.
 const PLAUSIBLE_DAYS: PlausibleNumbers = PlausibleNumbers { from: 2.4e6, to: 2.5e6 };
@@ -209,9 +230,7 @@ impl Probe {
         *profile.reasons.entry(reason).or_default() += 1;
         for attempt in &mut self.attempts {
             let is_plausible = match (attempt.numbers, number(raw)) {
-                (Some(range), Some(number)) => {
-                    number == 0.0 || (number.abs() >= range.from && number.abs() < range.to)
-                }
+                (Some(range), Some(number)) => range.fits(number),
                 (None, Some(_)) => false,
                 (_, None) => attempt.numbers.is_none(),
             };
@@ -262,7 +281,7 @@ fn number(raw: Raw<'_>) -> Option<f64> {
 
 /// Returns the year of a number whose plausible range belongs to one time unit.
 fn year(number: f64, plausible: Option<PlausibleNumbers>) -> Option<i32> {
-    let range = plausible?;
+    let range = plausible.filter(|range| *range != EVERY_NUMBER)?;
     let seconds = if range == PLAUSIBLE_DAYS {
         (number - JULIAN_1970) * 86_400.0
     } else {
@@ -294,10 +313,9 @@ fn candidates(kind: &Kind) -> Vec<Candidate> {
     match kind {
         Kind::Date | Kind::Timestamp { .. } | Kind::Timestamptz { .. } => {
             for (word, epoch, per_second) in EPOCHS {
-                let PlausibleNumbers { from, to } = PLAUSIBLE_SECONDS;
                 let numbers = match epoch {
                     Epoch::Julian => PLAUSIBLE_DAYS,
-                    _ => PlausibleNumbers { from: from * per_second, to: to * per_second },
+                    _ => PlausibleNumbers::of_unit(per_second),
                 };
                 let rules = Rules { epoch: Some(epoch), ..rules() };
                 found.push(Candidate { written: format!("epoch = \"{word}\""), rules, numbers: Some(numbers) });
@@ -306,6 +324,12 @@ fn candidates(kind: &Kind) -> Vec<Candidate> {
             for format in DATES.iter().flat_map(|date| clocks.iter().map(move |clock| format!("{date}{clock}"))) {
                 let written = format!("format = \"{format}\"");
                 found.push(Candidate::new(written, Rules { format: vec![format], ..rules() }));
+            }
+        }
+        Kind::Interval { .. } | Kind::IntervalOf { .. } => {
+            for (word, unit) in [("s", Unit::Seconds), ("ms", Unit::Millis), ("us", Unit::Micros)] {
+                let rules = Rules { unit: Some(unit), ..rules() };
+                found.push(Candidate { written: format!("unit = \"{word}\""), rules, numbers: Some(EVERY_NUMBER) });
             }
         }
         Kind::Array(_) => found.push(Candidate::new("array = \"csv\"", Rules { array_csv: true, ..rules() })),
@@ -350,6 +374,10 @@ mod tests {
         assert_eq!(profile.years["epoch = \"julian\""], (2020, 2020));
         let profile = profiled(timestamp(), &[Raw::Integer(1_600_000_000), Raw::Integer(1_600_000_000_000)]);
         assert!(accepts_all(&profile, ValueClass::Number).is_empty());
+        let near_1970 = profiled(timestamp(), &[Raw::Integer(-5), Raw::Integer(1_600_000_000_000)]);
+        assert_eq!(accepts_all(&near_1970, ValueClass::Number), ["epoch = \"ms\""]);
+        let undecided = profiled(timestamp(), &[Raw::Integer(5)]);
+        assert!(accepts_all(&undecided, ValueClass::Number).len() > 1);
     }
 
     #[test]

@@ -9,7 +9,9 @@ use super::owner::{OwnerFacts, OwnerLines, OwnerRequest};
 use super::pairs::{TablePair, TablePairs};
 use super::profile::TableProfile;
 use super::render::string;
+use super::values::ValueContext;
 use super::{existing, leave, values};
+use crate::model::pgtype::Kind;
 use crate::model::schema::{SourceSchema, TargetSchema, TargetTable};
 use crate::text::{count, some_of};
 
@@ -80,17 +82,34 @@ fn source(facts: &ProposalFacts<'_>) -> Vec<DraftLine> {
     let times: u64 = columns.iter().sum();
     let columns = columns.iter().filter(|times| **times > 0).count() as u64;
     if times == 0 {
+        let why = "every time has an offset or is a number, so that the zone changes none";
+        lines.extend(holds_instants(facts).then(|| DraftLine::inferred("zone", string("UTC"), why)));
         return lines;
     }
-    let evidence = format!("{} in {} have no offset", count(times, "time", "times"), count(columns, "column", "columns"));
+    let evidence =
+        format!("{} in {} have no offset", count(times, "time", "times"), count(columns, "column", "columns"));
     lines.push(match utc_framework(facts.source) {
         Some(framework) => DraftLine::inferred("zone", string("UTC"), format!("{evidence}; {framework} writes UTC")),
         None => DraftLine::question(
             "zone",
-            format!("{evidence}: write the zone in which the application wrote them, such as \"UTC\" or \"Europe/Berlin\""),
+            format!(
+                "{evidence}: write the zone in which the application wrote them, such as \"UTC\" or \"Europe/Berlin\""
+            ),
         ),
     });
     lines
+}
+
+/// Returns true if a column feeds one whose type needs an offset.
+fn holds_instants(facts: &ProposalFacts<'_>) -> bool {
+    facts.pairs.pairs.iter().any(|pair| {
+        let table = facts.target.tables.get(&pair.names.target);
+        let is_instant = |name: &str| {
+            let column = table.and_then(|table| table.column(name));
+            column.is_some_and(|column| matches!(column.kind.kind, Kind::Timestamptz { .. }) && !column.generated)
+        };
+        pair.columns.iter().any(|columns| is_instant(&columns.target))
+    })
 }
 
 fn load(facts: &ProposalFacts<'_>, pair: &TablePair, owners: &mut OwnerLines) -> DraftLoad {
@@ -110,7 +129,9 @@ fn load(facts: &ProposalFacts<'_>, pair: &TablePair, owners: &mut OwnerLines) ->
     load.lines.extend(owners.loads.remove(name).unwrap_or_default());
     let held = facts.held.get(name).copied().unwrap_or(0);
     load.lines.extend(existing::line(table, held, profile.rows));
-    load.columns = PairedColumns { pair, table, profile, shows_values: facts.shows_values }.lines(owners);
+    let is_django = facts.source.tables.contains_key("django_migrations");
+    let context = ValueContext { shows_values: facts.shows_values, is_django };
+    load.columns = PairedColumns { pair, table, profile, context }.lines(owners);
     load
 }
 
@@ -119,14 +140,13 @@ struct PairedColumns<'a> {
     pair: &'a TablePair,
     table: &'a TargetTable,
     profile: &'a TableProfile,
-    shows_values: bool,
+    context: ValueContext,
 }
-
 
 impl PairedColumns<'_> {
     /// Returns the lines of the columns, in the order of the target's table.
     fn lines(&self, owners: &mut OwnerLines) -> Vec<DraftLine> {
-        let PairedColumns { pair, table, profile, shows_values } = *self;
+        let PairedColumns { pair, table, profile, context } = *self;
         let name = &pair.names.target;
         let by_owner = owners.columns.remove(name).unwrap_or_default();
         let mut lines: BTreeMap<String, DraftLine> =
@@ -134,7 +154,7 @@ impl PairedColumns<'_> {
         let is_decided = |column: &String| owners.decided.contains(&(name.clone(), column.clone()));
         for names in pair.columns.iter().filter(|names| !is_decided(&names.target)) {
             let facts = table.column(&names.target).zip(profile.columns.get(&names.target));
-            if let Some(line) = facts.and_then(|(column, profile)| values::line(names, column, profile, shows_values)) {
+            if let Some(line) = facts.and_then(|(column, profile)| values::line(names, column, profile, context)) {
                 lines.entry(names.target.clone()).or_insert(line);
             }
         }

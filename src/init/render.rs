@@ -47,7 +47,7 @@ fn head(draft: &MappingDraft) -> String {
         ));
     }
     notes.push("Next: migrate -m this-file --dry-run".to_owned());
-    let mut out = comment(&notes.join(" "));
+    let mut out: String = notes.iter().map(|note| comment(note)).collect();
     draft.notes.iter().for_each(|note| out.push_str(&comment(note)));
     out
 }

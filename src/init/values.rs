@@ -4,6 +4,7 @@ use super::draft::DraftLine;
 use super::names::{NameMatch, NamePair, joined};
 use super::probe::{ColumnProfile, ValueClass};
 use super::render::string;
+use crate::model::fault::Reason;
 use crate::model::pgtype::Kind;
 use crate::model::schema::TargetColumn;
 use crate::text::{count, grouped};
@@ -20,36 +21,48 @@ struct Proven {
     open: Vec<String>,
 }
 
-/// Returns the line of a column. `None` if it needs none. `shows_values`: a question lists refused texts of an enum.
+/// What decides a line in addition to the values.
+#[derive(Clone, Copy, Default)]
+pub struct ValueContext {
+    /// True if a question may list refused texts of an enum.
+    pub shows_values: bool,
+    /// True if Django made the source: it writes durations in microseconds.
+    pub is_django: bool,
+}
+
+/// Returns the line of a column. `None` if it needs none.
 pub fn line(
     pair: &NamePair,
     column: &TargetColumn,
     profile: &ColumnProfile,
-    shows_values: bool,
+    context: ValueContext,
 ) -> Option<DraftLine> {
     let mut proven = Proven::default();
     if profile.empty > 0 {
         proven.modifiers.push("null_if = [\"\"]".to_owned());
-        proven.evidence.push(format!("{} of {} are empty", grouped(profile.empty), values(profile)));
+        proven.evidence.push(format!("{}: empty", share(profile.empty, profile)));
     }
     for class in ValueClass::ALL {
         if profile.refused[class as usize] > 0 {
             prove(&mut proven, column, profile, class);
         }
     }
+    if context.is_django && matches!(column.kind.kind, Kind::Interval { .. }) && profile.refused[0] > 0 {
+        proven.open.clear();
+        proven.modifiers.push("unit = \"us\"".to_owned());
+        proven.evidence.push(format!("{}: numbers; Django writes microseconds", share(profile.refused[0], profile)));
+    }
     let nulls = profile.nulls + profile.empty;
     if column.not_null && nulls > 0 {
-        let all = profile.nulls + profile.values;
-        proven.open.push(format!(
-            "{} of {} NULL{} and the column is NOT NULL: write if_null = ... with the value that they get",
-            grouped(nulls),
-            count(all, "value is", "values are"),
-            if profile.empty > 0 { " or empty" } else { "" },
-        ));
+        let all = count(profile.nulls + profile.values, "value", "values");
+        let of = if profile.empty > 0 { "NULL or empty" } else { "NULL" };
+        proven
+            .open
+            .push(format!("{} of {all}: {of}, and the column is NOT NULL (write if_null = ...)", grouped(nulls)));
     }
     let renamed = pair.by > NameMatch::Case;
     if !proven.open.is_empty() {
-        let texts = profile.labels.iter().filter(|_| shows_values).flatten().map(|text| string(text));
+        let texts = profile.labels.iter().filter(|_| context.shows_values).flatten().map(|text| string(text));
         let texts: Vec<String> = texts.collect();
         if !texts.is_empty() {
             proven.open.push(format!("the values: {}", texts.join(", ")));
@@ -72,8 +85,9 @@ pub fn line(
     Some(line)
 }
 
-fn values(profile: &ColumnProfile) -> String {
-    count(profile.values, "value", "values")
+/// A number of values among all that are not NULL: `3 of 7,152 values`.
+fn share(part: u64, profile: &ColumnProfile) -> String {
+    format!("{} of {}", grouped(part), count(profile.values, "value", "values"))
 }
 
 /// Finds the modifier for the refused values of a class.
@@ -82,17 +96,18 @@ fn prove(proven: &mut Proven, column: &TargetColumn, profile: &ColumnProfile, cl
     let reads_all = |accepted: &[u64; 3]| accepted[class as usize] == refused;
     let all: Vec<&str> =
         profile.tried.iter().filter(|tried| reads_all(&tried.accepted)).map(|tried| tried.written.as_str()).collect();
-    let evidence = format!("{} of {} are such {}", grouped(refused), values(profile), class.noun());
+    let evidence = format!("{}: {}", share(refused, profile), class.noun());
     if let Some(map) = labels(column, profile).filter(|_| class != ValueClass::Blob) {
         if !proven.modifiers.contains(&map) {
             proven.modifiers.push(map);
-            proven.evidence.push(format!("{evidence}, and each is spelled like one label"));
+            proven.evidence.push(format!("{evidence}, each spelled like one label"));
         }
         return;
     }
     match all.as_slice() {
         [one] => {
-            let years = profile.years.get(*one).map_or_else(String::new, |(first, last)| format!(", years {first} to {last}"));
+            let years =
+                profile.years.get(*one).map_or_else(String::new, |(first, last)| format!(", years {first} to {last}"));
             proven.modifiers.push((*one).to_owned());
             proven.evidence.push(format!("{evidence}{years}"));
         }
@@ -101,12 +116,7 @@ fn prove(proven: &mut Proven, column: &TargetColumn, profile: &ColumnProfile, cl
             proven.modifiers.push((*first).to_owned());
             proven.evidence.push(format!("{evidence} with white space at an end"));
         }
-        several => proven.open.push(format!(
-            "{} of {} can be read in several ways: write {}",
-            grouped(refused),
-            values(profile),
-            several.join(", or ")
-        )),
+        several => proven.open.push(format!("{evidence} with several readings (write {})", several.join(", or "))),
     }
     proven.open.dedup();
 }
@@ -116,19 +126,14 @@ fn refusals(profile: &ColumnProfile) -> String {
     let mut reasons: Vec<(u64, _)> = profile.reasons.iter().map(|(reason, count)| (*count, *reason)).collect();
     reasons.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
     let more = reasons.len().saturating_sub(REASONS);
-    let one = |(count, reason): &(u64, crate::model::fault::Reason)| {
-        format!("{} of {} {} (write {})", grouped(*count), values(profile), each_says(*count, reason.says()), reason.advice())
+    let one = |(values, reason): &(u64, Reason)| {
+        format!("{}: {} (write {})", share(*values, profile), reason.word(), reason.advice())
     };
     let mut text = reasons.iter().take(REASONS).map(one).collect::<Vec<_>>().join("; ");
     if more > 0 {
         text.push_str(&format!("; and {} more", count(more as u64, "reason", "reasons")));
     }
     text
-}
-
-/// The rest of a sentence about several values.
-fn each_says(count: u64, says: &str) -> String {
-    if count == 1 { says.to_owned() } else { format!("each {says}") }
 }
 
 /// Returns `map = { ... }` for texts that are labels in another spelling. `None` unless each text is like exactly one label, and
@@ -180,7 +185,7 @@ mod tests {
         values.iter().for_each(|raw| probe.read(*raw));
         let by = if source == "c" { NameMatch::Equal } else { NameMatch::Words };
         let pair = NamePair { source: source.to_owned(), target: "c".to_owned(), by };
-        line(&pair, column, &probe.profile(), false)
+        line(&pair, column, &probe.profile(), ValueContext::default())
     }
 
     #[test]
@@ -196,7 +201,7 @@ mod tests {
         assert_eq!(line.value, "{ from = \"C_\", null_if = [\"\"], epoch = \"ms\" }");
         assert_eq!(
             line.why,
-            "the names have the same words; 1 of 2 values are empty; 1 of 2 values are such numbers, years 2023 to 2023"
+            "the names have the same words; 1 of 2 values: empty; 1 of 2 values: numbers, years 2023 to 2023"
         );
         assert_eq!(line.ground, Ground::Inferred);
     }
@@ -219,9 +224,6 @@ mod tests {
         assert_eq!(line.ground, Ground::Question);
         assert!(line.value.contains("round = true") && !line.value.contains("secret"), "{}", line.value);
         let line = line_of("c", &column(Kind::Int4, true), &[Raw::Null, Raw::Integer(3)]).expect("a line");
-        assert_eq!(
-            line.value,
-            "1 of 2 values are NULL and the column is NOT NULL: write if_null = ... with the value that they get"
-        );
+        assert_eq!(line.value, "1 of 2 values: NULL, and the column is NOT NULL (write if_null = ...)");
     }
 }
