@@ -33,8 +33,6 @@ mod timing;
 mod version;
 mod world;
 
-use anyhow::Context;
-
 use crate::cli::{self, Cli, Color, Command, Common, PlanArgs};
 use crate::event::Observer;
 use crate::exit::Exit;
@@ -44,7 +42,7 @@ use crate::report::{self, ReportFile, Style};
 use crate::text::Screen;
 
 use failure::Failure;
-use output::{print_with, say, unless_missing};
+use output::{json, print_with, say, unless_missing};
 
 pub use failure::{keep_panics_bare, unread};
 pub use version::version;
@@ -164,7 +162,7 @@ fn write(files: Vec<ReportFile>, reports: &[Report]) -> bool {
 
 fn status(common: &Common, world: &World) -> Result<Exit, Failure> {
     let standings = status::command(common, world, &observer(common, world))?;
-    let screen = if common.json { json(&standings)? } else { Screen::of(&status::text(&standings)) };
+    let screen = if common.json { json(&standings).map_err(Failure::bug)? } else { Screen::of(&status::text(&standings)) };
     world.ending.begin_report();
     Ok(print_with(&screen, Exit::Done))
 }
@@ -173,7 +171,7 @@ fn plan(args: &PlanArgs, world: &World) -> Result<Exit, Failure> {
     let observer = observer(&args.common, world);
     leftovers::remove(&observer);
     let (screen, exit) = match plan::command(args, world, &observer)? {
-        Ok(plan) if args.common.json => (json(&plan)?, Exit::Done),
+        Ok(plan) if args.common.json => (json(&plan).map_err(Failure::bug)?, Exit::Done),
         Ok(plan) if args.sql => (Screen::drawn(crate::plan::sql(&plan)), Exit::Done),
         Ok(plan) => {
             let arguments = inputs::repeated(&args.common, args.common.mapping.first());
@@ -184,11 +182,6 @@ fn plan(args: &PlanArgs, world: &World) -> Result<Exit, Failure> {
     };
     world.ending.begin_report();
     Ok(print_with(&screen, exit))
-}
-
-fn json(value: &impl serde::Serialize) -> Result<Screen, Failure> {
-    let text = serde_json::to_string_pretty(value).context("a result as JSON").map_err(Failure::bug)?;
-    Ok(Screen::json(text + "\n"))
 }
 
 fn observer(common: &Common, world: &World) -> impl Observer {

@@ -2,6 +2,9 @@
 
 use std::io::{self, Write};
 
+use anyhow::Context;
+use serde::Serialize;
+
 use crate::exit::Exit;
 use crate::text::{Screen, printable_lines};
 
@@ -33,6 +36,15 @@ pub fn print(screen: &Screen) -> bool {
 /// Prints a result on stdout. Returns the exit, or an internal error if nothing but a missing output is wrong.
 pub fn print_with(screen: &Screen, exit: Exit) -> Exit {
     unless_missing(print(screen), exit)
+}
+
+/// A result as JSON.
+///
+/// # Errors
+/// If it has a form that JSON lacks, which only a mistake in this program can cause.
+pub fn json(value: &impl Serialize) -> anyhow::Result<Screen> {
+    let text = serde_json::to_string_pretty(value).context("a result as JSON")?;
+    Ok(Screen::json(text + "\n"))
 }
 
 /// The exit of a command. `complete`: every output that was asked for is written. If one is missing, a command that would

@@ -59,7 +59,7 @@ const EPOCHS: [(&str, Epoch, f64); 5] = [
     ("julian", Epoch::Julian, 0.0),
 ];
 
-/// Forms of dates other than ISO 8601. The day and the month of many dates can be told apart only by a value above 12.
+/// Forms of dates other than ISO 8601. The day and the month of many dates are distinct only if a value is above 12.
 const DATES: [&str; 8] =
     ["%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%d %b %Y", "%b %d, %Y"];
 
@@ -93,7 +93,7 @@ impl ValueClass {
 
 /// A modifier that could help refused values.
 #[derive(Clone)]
-struct Attempt {
+struct ModifierTrial {
     /// The modifier as a mapping writes it.
     written: String,
     converter: Converter,
@@ -176,7 +176,7 @@ fn add(sums: &mut [u64; 3], others: [u64; 3]) {
 pub struct Probe {
     plain: Converter,
     zoned: Converter,
-    attempts: Vec<Attempt>,
+    attempts: Vec<ModifierTrial>,
     keeps_labels: bool,
     profile: ColumnProfile,
 }
@@ -188,10 +188,10 @@ impl Probe {
         let utc = Rules { zone: Some(Zone::Fixed(0)), ..Rules::default() };
         let plain = Converter::new(kind, &Rules::default(), &settled).ok()?;
         let zoned = Converter::new(kind, &utc, &settled).ok()?;
-        let attempt = |candidate: Candidate| {
-            let Candidate { written, rules, numbers } = candidate;
+        let attempt = |candidate: CandidateModifier| {
+            let CandidateModifier { written, rules, numbers } = candidate;
             let converter = Converter::new(kind, &Rules { zone: utc.zone, ..rules }, &settled).ok()?;
-            Some(Attempt { written, converter, numbers, accepted: [0; 3] })
+            Some(ModifierTrial { written, converter, numbers, accepted: [0; 3] })
         };
         let attempts = candidates(&kind.kind).into_iter().filter_map(attempt).collect();
         let keeps_labels = matches!(kind.kind, Kind::Enum { .. });
@@ -291,24 +291,24 @@ fn year(number: f64, plausible: Option<PlausibleNumbers>) -> Option<i32> {
 }
 
 /// A modifier to try.
-struct Candidate {
+struct CandidateModifier {
     written: String,
     rules: Rules,
     numbers: Option<PlausibleNumbers>,
 }
 
-impl Candidate {
-    fn new(written: impl Into<String>, rules: Rules) -> Candidate {
-        Candidate { written: written.into(), rules, numbers: None }
+impl CandidateModifier {
+    fn new(written: impl Into<String>, rules: Rules) -> CandidateModifier {
+        CandidateModifier { written: written.into(), rules, numbers: None }
     }
 }
 
 /// Returns the modifiers that could help values of a type.
-fn candidates(kind: &Kind) -> Vec<Candidate> {
+fn candidates(kind: &Kind) -> Vec<CandidateModifier> {
     let rules = Rules::default;
     let mut found = Vec::new();
     if !matches!(kind, Kind::Text | Kind::Varchar { .. } | Kind::Char { .. } | Kind::Citext | Kind::Bytea) {
-        found.push(Candidate::new("trim = true", Rules { trim: true, ..rules() }));
+        found.push(CandidateModifier::new("trim = true", Rules { trim: true, ..rules() }));
     }
     match kind {
         Kind::Date | Kind::Timestamp { .. } | Kind::Timestamptz { .. } => {
@@ -318,23 +318,23 @@ fn candidates(kind: &Kind) -> Vec<Candidate> {
                     _ => PlausibleNumbers::of_unit(per_second),
                 };
                 let rules = Rules { epoch: Some(epoch), ..rules() };
-                found.push(Candidate { written: format!("epoch = \"{word}\""), rules, numbers: Some(numbers) });
+                found.push(CandidateModifier { written: format!("epoch = \"{word}\""), rules, numbers: Some(numbers) });
             }
             let clocks = if *kind == Kind::Date { &CLOCKS[..1] } else { &CLOCKS[..] };
             for format in DATES.iter().flat_map(|date| clocks.iter().map(move |clock| format!("{date}{clock}"))) {
                 let written = format!("format = \"{format}\"");
-                found.push(Candidate::new(written, Rules { format: vec![format], ..rules() }));
+                found.push(CandidateModifier::new(written, Rules { format: vec![format], ..rules() }));
             }
         }
         Kind::Interval { .. } | Kind::IntervalOf { .. } => {
             for (word, unit) in [("s", Unit::Seconds), ("ms", Unit::Millis), ("us", Unit::Micros)] {
                 let rules = Rules { unit: Some(unit), ..rules() };
-                found.push(Candidate { written: format!("unit = \"{word}\""), rules, numbers: Some(EVERY_NUMBER) });
+                found.push(CandidateModifier { written: format!("unit = \"{word}\""), rules, numbers: Some(EVERY_NUMBER) });
             }
         }
-        Kind::Array(_) => found.push(Candidate::new("array = \"csv\"", Rules { array_csv: true, ..rules() })),
+        Kind::Array(_) => found.push(CandidateModifier::new("array = \"csv\"", Rules { array_csv: true, ..rules() })),
         Kind::Text | Kind::Varchar { .. } | Kind::Char { .. } | Kind::Citext | Kind::Json | Kind::Jsonb => {
-            found.push(Candidate::new("blob = \"utf8\"", Rules { blob_as_text: true, ..rules() }));
+            found.push(CandidateModifier::new("blob = \"utf8\"", Rules { blob_as_text: true, ..rules() }));
         }
         _ => {}
     }

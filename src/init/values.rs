@@ -21,7 +21,7 @@ struct Proven {
     open: Vec<String>,
 }
 
-/// What decides a line in addition to the values.
+/// The facts that decide a line in addition to the values.
 #[derive(Clone, Copy, Default)]
 pub struct ValueContext {
     /// True if a question may list refused texts of an enum.
