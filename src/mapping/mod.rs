@@ -8,6 +8,7 @@ mod file;
 mod keys;
 mod lines;
 mod read;
+mod refers;
 mod value;
 
 pub use column::{FeedRule, LookupRule, MappedColumn, MissingRule, Modifiers, OneOrMore, StepRule, Switch};
@@ -18,4 +19,5 @@ pub use file::{
 pub use keys::keys_of_the_language;
 pub use lines::KeyLines;
 pub use read::{FormProblem, read};
+pub use refers::RefersRule;
 pub use value::WrittenValue;

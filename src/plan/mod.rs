@@ -280,6 +280,22 @@ pub struct ColumnPlan {
     pub declared: Option<String>,
     /// The table whose shift is added to its values; `None`: the values are not shifted.
     pub shift: Option<String>,
+    /// The statement of the mapping about the rows to which the column refers. `None`: it has none.
+    pub refers: Option<StatedReference>,
+}
+
+/// A statement of the mapping about the rows to which a column without a foreign key refers.
+#[derive(Clone, Debug, PartialEq)]
+pub enum StatedReference {
+    /// All values are ids of one table, or none is.
+    OneTable,
+    /// Another cell of the row says to which table.
+    ByType {
+        /// The position of the type among the load's expressions.
+        by: usize,
+        /// The table of each type. `None`: ids of this type are loaded as they are.
+        tables: Vec<(String, Option<String>)>,
+    },
 }
 
 /// The origin of a column's value.

@@ -23,6 +23,7 @@ use crate::sqlite::Source;
 
 use super::checked_load::CheckedLoad;
 use super::constraints::ConstraintChecks;
+use super::id_references::IdWatch;
 use super::numbered_column::NumberedColumn;
 use super::range::{KeySets, LoadRange, RangeContext, Reading};
 use super::shared_checks::SharedChecks;
@@ -59,6 +60,8 @@ pub struct Preflight<'a> {
     pub maps: &'a BTreeMap<String, Maps>,
     /// The memory of all keys.
     pub memory: KeyMemory,
+    /// The watch for references without a foreign key.
+    pub watch: &'a IdWatch,
 }
 
 /// The questions of all loads to the target.
@@ -219,7 +222,7 @@ impl Preflight<'_> {
     }
 
     fn reading<'l>(
-        &self,
+        &'l self,
         load: &'l LoadPlan,
         referred: &[ReferencedKey],
         sets: &KeySets,
@@ -240,7 +243,17 @@ impl Preflight<'_> {
         };
         let mut seen = shared.checks.lock().unwrap_or_else(PoisonError::into_inner);
         let checks = ConstraintChecks::new(checked, &shared.constraints, &mut seen.seen);
-        Ok(Reading { load, encoder, links, own, keys, numbered, kept: AtomicUsize::new(0), checks })
+        Ok(Reading {
+            load,
+            encoder,
+            links,
+            own,
+            keys,
+            numbered,
+            kept: AtomicUsize::new(0),
+            checks,
+            watch: self.watch.load(&load.name),
+        })
     }
 
     /// Splits loads into ranges of keys.
