@@ -366,6 +366,11 @@ impl LoadPlan {
         !self.when_empty && (self.existing == Some(Existing::Append) || is_shifted())
     }
 
+    /// Returns the names of the columns that are sent, in their order.
+    pub fn sent_columns(&self) -> Vec<String> {
+        self.columns.iter().map(|column| column.name.clone()).collect()
+    }
+
     /// Returns the columns whose ids the target issues, as positions in `columns`.
     pub fn issued(&self) -> Vec<usize> {
         (0..self.columns.len()).filter(|n| matches!(self.columns[*n].feed, Feed::Issued(_))).collect()

@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use crate::convert::Settled;
 use crate::convert::row::{Maps, RowEncoder};
 use crate::event::{Event, Extent, Observer, WorkUnit};
-use crate::job::{KeyMemory, PARTS_PER_LANE, Stop, each};
+use crate::job::{KeyMemory, PART_ROWS, PARTS_PER_LANE, Stop, each};
 use crate::migrate::rows::fixed_point::{self, RelatedLoad};
 use crate::migrate::rows::guard::{self, EncodedLoad, OwnKeys, ReferencedKey};
 use crate::migrate::rows::keyset::KeySet;
@@ -260,13 +260,14 @@ impl Preflight<'_> {
     fn ranges(&self, readings: &[Reading<'_>]) -> Result<Vec<LoadRange>, Stop> {
         let mut ranges = Vec::new();
         for (n, reading) in readings.iter().enumerate() {
-            let select = &reading.load.select;
-            // The later of two rows with one key is at fault, so a load with unique keys is read in its order.
-            let cuts = if self.jobs > 1 && !reading.needs_order() {
-                self.source.reader()?.split(select, PARTS_PER_LANE * self.jobs)?
-            } else {
-                Vec::new()
+            let (select, reader) = (&reading.load.select, self.source.reader()?);
+            let rows = match &select.relation {
+                Relation::Table(table) if self.jobs > 1 => reader.about(table, select)?,
+                _ => 0,
             };
+            let parts = usize::try_from(rows / PART_ROWS).unwrap_or(usize::MAX).min(PARTS_PER_LANE * self.jobs);
+            // The later of two rows with one key is at fault, so a load with unique keys is read in its order.
+            let cuts = if parts < 2 || reading.needs_order() { Vec::new() } else { reader.split(select, parts)? };
             let starts = std::iter::once(None).chain(cuts.iter().cloned().map(Some));
             let ends = cuts.iter().cloned().map(Some).chain(std::iter::once(None));
             ranges.extend(starts.zip(ends).map(|(after, until)| LoadRange { load: n, after, until }));
