@@ -10,7 +10,6 @@ use crate::migrate;
 use crate::model::ledger::{Judged, NewRun, Run};
 use crate::model::record::{Report, StepKind};
 use crate::model::select::Relation;
-use crate::pg::ledger::LedgerView;
 use crate::pg::{ServerError, Session};
 use crate::resume::RunIdentity;
 
@@ -34,6 +33,8 @@ struct PreparedRun {
     quarantined: u64,
     /// True if no batch was written and nothing is detached yet.
     is_untouched: bool,
+    /// False if it is known that the run detached nothing.
+    may_have_detached: bool,
 }
 
 /// Carries the plan out, from the point that the ledger records.
@@ -46,10 +47,12 @@ pub fn carry_out(
     let planned = situation.planned;
     let carried = prepare(m, session, situation, report).and_then(|mut prepared| {
         write(m, session, planned, &mut prepared, report)?;
-        let PreparedRun { run, settled, sizes, .. } = &prepared;
+        let PreparedRun { run, settled, sizes, may_have_detached, .. } = &prepared;
         let job = m.job(planned, settled, sizes);
-        let validate =
-            |session: &mut Session, lanes: usize| migrate::indexes::detach::validate(&job, session, run, lanes);
+        let validate = |session: &mut Session, lanes: usize| match may_have_detached {
+            true => migrate::indexes::detach::validate(&job, session, run, lanes),
+            false => Ok(()),
+        };
         let own = VerifiedRun::Own(OwnRun { run, meanwhile: &validate });
         Ok(finish(m, session, planned, own, report))
     });
@@ -93,7 +96,7 @@ fn prepare(
             })?,
     };
     report.run = Some(run.id.to_string());
-    Ok(PreparedRun { run, settled, sizes, quarantined, is_untouched })
+    Ok(PreparedRun { run, settled, sizes, quarantined, is_untouched, may_have_detached: true })
 }
 
 /// The result of reading every row before the first one is written.
@@ -144,9 +147,13 @@ fn preflight(
 /// Records the run in the ledger. A lost connection does not record it twice.
 fn begin(m: &Migration<'_>, session: &mut Session, planned: Planned<'_>, start: &RunStart<'_>) -> Result<Run, Stop> {
     m.leaves_batches();
+    let mut is_retry = false;
     m.reconnect().retrying(session, |session| {
         // The answer that was lost may have been that of the commit.
-        let LedgerView { run, .. } = m.read_ledger(session)?;
+        let run = match std::mem::replace(&mut is_retry, true) {
+            true => m.read_ledger(session)?.run,
+            false => None,
+        };
         let run = match run {
             Some(run) => run,
             None => record_run(m, session, planned, start)?,
@@ -202,9 +209,9 @@ fn try_write(
     prepared: &mut PreparedRun,
     report: &mut Report,
 ) -> Result<(), Stop> {
-    let PreparedRun { run, settled, sizes, quarantined, is_untouched } = prepared;
+    let PreparedRun { run, settled, sizes, quarantined, is_untouched, may_have_detached } = prepared;
     if *is_untouched {
-        detach(m, session, planned, run, sizes)?;
+        *may_have_detached = detach(m, session, planned, run, sizes)?;
     } else {
         migrate::indexes::detach::require_open(&m.reconnect(), session, planned.plan, run)?;
     }
@@ -212,14 +219,15 @@ fn try_write(
     let job = Job { quarantined: (*quarantined).into(), ..m.job(planned, settled, sizes) };
     m.step(StepKind::Load, report, || migrate::run(&job, session, run))?;
     m.check_stop()?;
-    m.step(StepKind::Reattach, report, || {
-        m.reconnect().retrying(session, |session| migrate::indexes::detach::reattach(&job, session, run))
+    m.step(StepKind::Reattach, report, || match may_have_detached {
+        true => m.reconnect().retrying(session, |session| migrate::indexes::detach::reattach(&job, session, run)),
+        false => Ok(()),
     })?;
     m.step(StepKind::Sequences, report, || migrate::sequences::set_sequences(&job, session, run))?;
     m.check_stop()
 }
 
-/// Detaches the constraints and indexes whose detaching pays. The preflight counted the rows to come; without it, the
+/// Detaches the constraints and indexes whose detaching pays. Returns false if there are none. The preflight counted the rows to come; without it, the
 /// source gives an estimate.
 fn detach(
     m: &Migration<'_>,
@@ -227,7 +235,7 @@ fn detach(
     Planned { source, plan, target }: Planned<'_>,
     run: &Run,
     sizes: &mut Sizes,
-) -> Result<(), Stop> {
+) -> Result<bool, Stop> {
     let reader = source.reader()?;
     for load in &plan.loads {
         if let Relation::Table(table) = &load.select.relation

@@ -7,7 +7,7 @@ use crate::convert::Settled;
 use crate::job::Stop;
 use crate::migrate::explain::duplicates::{Duplicates, RowsByLoad, SourceRow};
 use crate::migrate::explain::lookup_misses::{self, LookupMisses, RefusedRows};
-use crate::migrate::lookup_maps;
+use crate::migrate::lookup_maps::ReadMaps;
 use crate::model::fault::Reason;
 use crate::model::key::Key;
 use crate::model::ledger::{Made, Run};
@@ -26,6 +26,8 @@ pub struct Loaded<'a> {
     /// The objects that it made in addition to its rows.
     pub made: &'a [Made],
     pub owner: &'a OwnerState,
+    /// The maps of lookups, as the verification read them.
+    pub maps: &'a ReadMaps<'a>,
 }
 
 /// Adds to each duplicate the row that holds its key, if that is a row of the source whose rowid may be shown. Adds nothing
@@ -100,7 +102,7 @@ pub fn misses(
     m: &Migration<'_>,
     session: &mut Session,
     Planned { source, plan, .. }: Planned<'_>,
-    Loaded { run, made, owner }: Loaded<'_>,
+    Loaded { run, made, owner, maps: read }: Loaded<'_>,
     report: &mut Report,
 ) -> Result<(), Stop> {
     let settled = &owner.settled;
@@ -108,16 +110,18 @@ pub fn misses(
         if !has_misses(report, load) {
             continue;
         }
-        let noted = lookup_maps::NotedLookups { seed: run.seed, made };
-        let moved = lookup_maps::changed_columns(session, plan, load, settled, noted)?;
-        let mut maps = lookup_maps::current(session, plan, load, settled, run.seed)?;
+        let moved = read.changed_columns(session, load, made)?;
+        let mut maps = read.of(session, load)?;
         maps.retain(|column, _| !moved.contains(column));
+        let binary = LoadPlan { as_text: false, ..load.clone() };
         let mut refused = RefusedRows::default();
-        session.faults::<ServerError>(run.id, &load.name, &mut |some| {
-            some.iter().for_each(|f| refused.add(&f.at, f.record.column.as_deref(), f.record.reason));
-            Ok(())
-        })?;
-        add_misses(m, report, load, lookup_misses::find(source, load, settled, &maps, &refused)?);
+        if report.loads.iter().any(|l| l.load == load.name && l.faults > 0) {
+            session.faults::<ServerError>(run.id, &load.name, &mut |some| {
+                some.iter().for_each(|f| refused.add(&f.at, f.record.column.as_deref(), f.record.reason));
+                Ok(())
+            })?;
+        }
+        add_misses(m, report, load, lookup_misses::find(source, &binary, settled, &maps, &refused)?);
     }
     Ok(())
 }

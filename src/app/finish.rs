@@ -5,6 +5,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use crate::cli::VerifyWhat;
 use crate::exit::Exit;
 use crate::job::Stop;
+use crate::migrate::lookup_maps::ReadMaps;
 use crate::model::ledger::Run;
 use crate::model::record::{Activity, LoadState, Refusal, Report, RunState, StepKind};
 use crate::pg::connect::Patience;
@@ -130,7 +131,8 @@ fn verify_run(
     report.owners = findings.owners;
     record::loads(report, planned.plan, Some(run), &ledger.done, &[]);
     reconnect.retrying(session, |session| {
-        explain::misses(m, session, planned, explain::Loaded { run, made: &ledger.made, owner: &owner }, report)
+        let loaded = explain::Loaded { run, made: &ledger.made, owner: &owner, maps: &subject.maps };
+        explain::misses(m, session, planned, loaded, report)
     })?;
     let detached = detached_now(m, session, &ledger, own.is_some())?;
     report.detached = record::detached(&detached, &planned.plan.schema);
@@ -189,6 +191,7 @@ pub fn subject<'s>(
         detached: &ledger.detached,
         owner: KnownOwner { key: owner.key.as_deref(), made: owner.made },
         settled: &owner.settled,
+        maps: ReadMaps::new(plan, &owner.settled, run.seed),
         later: false,
         show_values: m.shows_values(),
         // std draws the keys of its hash maps from the operating system.

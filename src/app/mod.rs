@@ -162,7 +162,8 @@ fn write(files: Vec<ReportFile>, reports: &[Report]) -> bool {
 
 fn status(common: &Common, world: &World) -> Result<Exit, Failure> {
     let standings = status::command(common, world, &observer(common, world))?;
-    let screen = if common.json { json(&standings).map_err(Failure::bug)? } else { Screen::of(&status::text(&standings)) };
+    let screen =
+        if common.json { json(&standings).map_err(Failure::bug)? } else { Screen::of(&status::text(&standings)) };
     world.ending.begin_report();
     Ok(print_with(&screen, Exit::Done))
 }

@@ -6,6 +6,7 @@ use crate::convert::row::Maps;
 use crate::job::{KeyMemory, Stop};
 use crate::migrate;
 use crate::migrate::existing::compare::HeldComparison;
+use crate::migrate::preflight::id_references::IdWatch;
 use crate::migrate::preflight::{read_ahead, sequence_ends};
 use crate::model::record::{Refusal, Report, StepKind};
 use crate::pg::Session;
@@ -34,17 +35,35 @@ pub fn read(
     report: &mut Report,
 ) -> Result<PreflightResult, Stop> {
     let began = m.world().elapsed();
-    let plan = &plan.in_binary();
     let settled = &settled.with_owner();
+    let mut plan = plan.in_binary();
+    let watch = IdWatch::of(&mut plan, source.schema(), target, settled);
+    let plan = &plan;
     let (maps, checks) = migrate::lookup_maps::before_writing(session, plan, settled)?;
     report.checks.extend(checks);
     let (observer, asked, jobs) = (m.observer(), &*m.world().asked, m.jobs());
     let memory = KeyMemory::default();
-    let preflight = read_ahead::Preflight { plan, source, target, settled, observer, asked, jobs, maps: &maps, memory };
+    let preflight = read_ahead::Preflight {
+        plan,
+        source,
+        target,
+        settled,
+        observer,
+        asked,
+        jobs,
+        maps: &maps,
+        memory,
+        watch: &watch,
+    };
     let holds_rows = |table: &str| target.tables.get(table).is_some_and(|t| t.has_rows);
     let mut found = preflight.read(session, &|load: &LoadPlan| !(load.when_empty && holds_rows(&load.table)))?;
     HeldComparison { plan, target, source, settled }.add(session, &mut found)?;
-    let refusals = sequence_ends::refuse_used_up(plan, source.schema(), target, &settled.shifts, &found);
+    let mut refusals = sequence_ends::refuse_used_up(plan, source.schema(), target, &settled.shifts, &found);
+    let loads: Vec<&str> = plan.loads.iter().map(|load| load.name.as_str()).collect();
+    let seen = |load: &str| found.iter().find(|found| found.load == load).map(|found| &found.ids);
+    let judged = watch.judge(seen, &loads);
+    refusals.extend(judged.refusals);
+    report.warnings.extend(judged.warnings);
     record::step(report, StepKind::Preflight, began, m.world().elapsed());
     Ok(PreflightResult { found, maps, refusals })
 }

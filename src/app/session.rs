@@ -9,7 +9,7 @@ use crate::convert::{self, Settled};
 use crate::event::Observer;
 use crate::job::{Connections, Job, KeyMemory, Options, Reconnect, Stop};
 use crate::mapping::{Mapping, OnFault};
-use crate::model::ledger::{Form, LedgerState, Run};
+use crate::model::ledger::{Form, LEDGER_VERSION, LedgerState, Run};
 use crate::model::record::{Activity, Refusal, Report, RunState, StepKind};
 use crate::model::rules::Zone;
 use crate::model::schema::TargetSchema;
@@ -332,8 +332,9 @@ impl Migration<'_> {
         self.reconnect()
             .retrying(session, |session| {
                 session.note_backend(run.id, run.epoch)?;
-                if let LedgerState::Version(version) = session.ledger_state()? {
-                    session.upgrade_ledger(version)?;
+                match session.ledger_state()? {
+                    LedgerState::Version(version) if version < LEDGER_VERSION => session.upgrade_ledger(version)?,
+                    _ => {}
                 }
                 let Some(identity) = identity else { return Ok(()) };
                 session.restamp(&run, &identity.stamp)?;

@@ -16,6 +16,7 @@ use crate::plan::{ColumnPlan, Feed, LoadPlan};
 use crate::wire::{binary, text};
 
 use super::converter::{Converter, RuleError, constant_advice};
+use super::follow::IdFollower;
 use super::json;
 use super::lookup::{LookupMap, LookupOutcome, RowLookup};
 use super::settled::Settled;
@@ -44,8 +45,8 @@ struct EncodedColumn {
     /// The index among the load's columns.
     index: usize,
     not_null: bool,
-    /// The number added to the column's integers.
-    shift: i64,
+    /// The change of the column's ids. `None` if they are loaded as they are.
+    follow: Option<Box<IdFollower>>,
     feed: ColumnBytes,
 }
 
@@ -147,13 +148,8 @@ impl RowEncoder {
         for (index, column) in load.columns.iter().enumerate() {
             match prepare(column, settled, load.as_text, maps) {
                 Ok(feed) => {
-                    let shift = column.shift.as_ref().and_then(|table| settled.shifts.get(table));
-                    columns.push(EncodedColumn {
-                        index,
-                        not_null: column.not_null,
-                        shift: shift.copied().unwrap_or(0),
-                        feed,
-                    });
+                    let follow = IdFollower::of(column, settled);
+                    columns.push(EncodedColumn { index, not_null: column.not_null, follow, feed });
                 }
                 Err(refusal) => {
                     let place = format!("load.{}.columns.{}", load.name, column.name);
@@ -260,12 +256,15 @@ impl RowEncoder {
 
     fn cell(&self, column: &EncodedColumn, feed: &CellFeed, row: &dyn Row, out: &mut Vec<u8>, notes: &mut Notes) {
         let raw = row.cell(feed.at);
-        if !self.as_text && column.shift == 0 && feed.converter.fast_path(&raw, out) {
+        if !self.as_text && column.follow.is_none() && feed.converter.fast_path(&raw, out) {
             return;
         }
         let mut losses = LossSet::default();
         let converted = feed.converter.convert(raw, &mut losses);
-        let converted = if column.shift == 0 { converted } else { converted.and_then(|c| shifted(c, column.shift)) };
+        let converted = match &column.follow {
+            None => converted,
+            Some(follower) => converted.and_then(|cell| follower.follow(cell, row)),
+        };
         let fault = match converted {
             Ok(Cell::Null) if column.not_null => Reason::NullInNotNull,
             Ok(cell) => {
@@ -323,17 +322,6 @@ impl RowEncoder {
         };
         out.get_mut(at..at + bytes.len()).ok_or(id)?.copy_from_slice(&bytes);
         Ok(())
-    }
-}
-
-/// Adds the shift of its table to an integer.
-fn shifted(cell: Cell<'_>, by: i64) -> Result<Cell<'_>, Reason> {
-    let sum = |id: i64| id.checked_add(by).ok_or(Reason::OutOfRange);
-    match cell {
-        Cell::Int2(id) => Ok(Cell::Int2(sum(id.into())?.try_into().map_err(|_| Reason::OutOfRange)?)),
-        Cell::Int4(id) => Ok(Cell::Int4(sum(id.into())?.try_into().map_err(|_| Reason::OutOfRange)?)),
-        Cell::Int8(id) => Ok(Cell::Int8(sum(id)?)),
-        other => Ok(other),
     }
 }
 

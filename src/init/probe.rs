@@ -329,7 +329,11 @@ fn candidates(kind: &Kind) -> Vec<CandidateModifier> {
         Kind::Interval { .. } | Kind::IntervalOf { .. } => {
             for (word, unit) in [("s", Unit::Seconds), ("ms", Unit::Millis), ("us", Unit::Micros)] {
                 let rules = Rules { unit: Some(unit), ..rules() };
-                found.push(CandidateModifier { written: format!("unit = \"{word}\""), rules, numbers: Some(EVERY_NUMBER) });
+                found.push(CandidateModifier {
+                    written: format!("unit = \"{word}\""),
+                    rules,
+                    numbers: Some(EVERY_NUMBER),
+                });
             }
         }
         Kind::Array(_) => found.push(CandidateModifier::new("array = \"csv\"", Rules { array_csv: true, ..rules() })),

@@ -27,6 +27,9 @@ pub use stop::Stop;
 /// Number of parts of a load per lane. More parts mean a shorter wait for the last one.
 pub const PARTS_PER_LANE: usize = 4;
 
+/// Minimum number of rows of a part. For smaller parts the round trips of further lanes cost more than they save.
+pub const PART_ROWS: u64 = 10_000;
+
 /// Speed and fault policy of a run. No option changes the values that are written.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use super::refers::{RefersKey, RefersRule};
 use super::value::WrittenValue;
 
 /// One entry of `[load.NAME.columns]`.
@@ -14,8 +15,8 @@ pub struct MappedColumn {
     pub feed: Option<FeedRule>,
     /// The modifiers written for this column.
     pub modifiers: Modifiers,
-    /// The table whose ids this integer holds without a foreign key (`ids = "shift"`).
-    pub refers: Option<String>,
+    /// The statement about the rows to which the column refers without a foreign key. `None`: the mapping has none.
+    pub refers: Option<RefersRule>,
 }
 
 /// The origin of a column's value.
@@ -231,7 +232,7 @@ pub(super) struct FeedKeys {
     pub owner: Option<bool>,
     pub lookup: Option<LookupRule>,
     pub omit: Option<bool>,
-    pub refers: Option<String>,
+    pub refers: Option<RefersKey>,
 }
 
 impl FeedKeys {

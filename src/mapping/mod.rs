@@ -9,6 +9,7 @@ mod keys;
 mod lines;
 mod questions;
 mod read;
+mod refers;
 mod value;
 
 pub use column::{FeedRule, LookupRule, MappedColumn, MissingRule, Modifiers, OneOrMore, StepRule, Switch};
@@ -20,4 +21,5 @@ pub use keys::keys_of_the_language;
 pub use lines::KeyLines;
 pub use questions::{OpenQuestion, QUESTION_KEY};
 pub use read::{FormProblem, read, read_draft};
+pub use refers::RefersRule;
 pub use value::WrittenValue;

@@ -389,7 +389,7 @@ impl<'t> FileReader<'t> {
         for (key, _) in &entries {
             self.unknown(path, key);
         }
-        MappedColumn { feed: self.accept(path, Some(feed.feed())), modifiers, refers: feed.refers }
+        MappedColumn { feed: self.accept(path, Some(feed.feed())), modifiers, refers: feed.refers.map(|key| key.0) }
     }
 }
 

@@ -2,7 +2,8 @@
 //! does not write to their tables.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::btree_map::Entry;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::convert::Settled;
 use crate::convert::lookup::{LookupMap, MOST_BYTES, MapBuilder};
@@ -66,40 +67,59 @@ pub fn current(
     Ok(maps)
 }
 
-/// The lookups of a run, as the ledger noted them.
-#[derive(Clone, Copy)]
-pub struct NotedLookups<'a> {
-    /// The seed of the row hashes.
-    pub seed: u64,
-    /// The objects that the run made in addition to its rows, lookups among them.
-    pub made: &'a [Made],
+/// The maps that a verification reads from the target, each once, in binary form.
+pub struct ReadMaps<'a> {
+    reader: MapReader<'a>,
+    /// By the place of the lookup in the mapping.
+    read: Mutex<BTreeMap<String, Arc<LookupMap>>>,
 }
 
-/// Returns the columns of a load whose lookups would find other rows now than when it was loaded.
-///
-/// # Errors
-/// If a map is too large, the target refuses, or the connection is lost.
-pub fn changed_columns(
-    session: &mut Session,
-    plan: &Plan,
-    load: &LoadPlan,
-    settled: &Settled,
-    noted: NotedLookups<'_>,
-) -> Result<Vec<String>, Stop> {
-    if load.lookups().next().is_none() {
-        return Ok(Vec::new());
+impl<'a> ReadMaps<'a> {
+    /// No map. `seed`: the seed of the row hashes.
+    pub fn new(plan: &'a Plan, settled: &'a Settled, seed: u64) -> ReadMaps<'a> {
+        ReadMaps { reader: MapReader { plan, settled, seed }, read: Mutex::default() }
     }
-    let NotedLookups { seed, made } = noted;
-    let reader = MapReader { plan, settled, seed };
-    let mut changed = Vec::new();
-    for fed in FedByLookup::of(load) {
-        let place = fed.place();
-        let now = hex(&reader.read(session, &fed)?.digest.to_bytes());
-        if made.iter().any(|m| m.kind == MadeKind::Lookup && m.object == place && m.became.as_ref() != Some(&now)) {
-            changed.push(fed.column.name.clone());
+
+    /// Forgets every map, because another snapshot of the target begins.
+    pub fn forget(&self) {
+        self.lock().clear();
+    }
+
+    /// Returns the maps of a load. Those that were not read before are read now, while other lanes wait.
+    ///
+    /// # Errors
+    /// If a map is too large, the target refuses, or the connection is lost.
+    pub fn of(&self, session: &mut Session, load: &LoadPlan) -> Result<Maps, Stop> {
+        let binary = LoadPlan { as_text: false, ..load.clone() };
+        let (mut maps, mut read) = (Maps::new(), self.lock());
+        for fed in FedByLookup::of(&binary) {
+            let map = match read.entry(fed.place()) {
+                Entry::Occupied(known) => Arc::clone(known.get()),
+                Entry::Vacant(unread) => Arc::clone(unread.insert(Arc::new(self.reader.read(session, &fed)?))),
+            };
+            maps.insert(fed.column.name.clone(), map);
         }
+        Ok(maps)
     }
-    Ok(changed)
+
+    /// Returns the columns of a load whose lookups find other rows now than when it was loaded. `made`: the objects that the
+    /// run made in addition to its rows, lookups among them.
+    ///
+    /// # Errors
+    /// If a map is too large, the target refuses, or the connection is lost.
+    pub fn changed_columns(&self, session: &mut Session, load: &LoadPlan, made: &[Made]) -> Result<Vec<String>, Stop> {
+        let maps = self.of(session, load)?;
+        let is_changed = |fed: &FedByLookup<'_>| {
+            let (place, map) = (fed.place(), maps.get(&fed.column.name));
+            let now = map.map(|map| hex(&map.digest.to_bytes()));
+            made.iter().any(|m| m.kind == MadeKind::Lookup && m.object == place && m.became != now)
+        };
+        Ok(FedByLookup::of(load).filter(is_changed).map(|fed| fed.column.name.clone()).collect())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Arc<LookupMap>>> {
+        self.read.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Returns, by load, the maps that are known before the first write, and a check for each lookup whose map is not.

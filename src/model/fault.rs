@@ -92,6 +92,8 @@ reasons! {
     Orphan = "orphan", "refers to a row that does not exist", "if_orphan = ...";
     ParentRefused = "parent-refused", "refers to a row that was itself refused", "solve the parent's fault";
     ParentLater = "parent-later", "refers to a row of its own table that comes too far after it", "--batch-bytes larger, or --detach always";
+    UnknownType = "unknown-type", "is an id of a type that `refers` does not list", "one more type in refers, with its table or false";
+    NotAnId = "not-an-id", "is text that is not an integer, and refers to rows whose ids change", "null_if = [...], or sql = \"...\"";
     LookupMissing = "lookup-missing", "was found by no step of the lookup", "missing = \"owner\" or missing = \"null\"";
     LookupAmbiguous = "lookup-ambiguous", "was found with several answers", "ambiguous = \"next\"";
     NoOwner = "no-owner", "is stamped and no owner is known", "[owner] with match";

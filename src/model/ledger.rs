@@ -14,6 +14,9 @@ pub use super::sums::{LOSS_KEYS, LookupSum, LossSum, Sums};
 /// The version of the ledger that this tool writes.
 pub const LEDGER_VERSION: i32 = 3;
 
+/// The epoch of the process that begins a run. Each resume raises it.
+pub const FIRST_EPOCH: i32 = 1;
+
 /// The content of the schema that is named for the ledger.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum LedgerState {

@@ -86,6 +86,8 @@ pub struct SourceColumn {
     pub not_null: bool,
     /// True if the column is an alias of the rowid (INTEGER PRIMARY KEY).
     pub is_rowid: bool,
+    /// The table to which a foreign key of this column alone refers.
+    pub refers: Option<String>,
 }
 
 impl SourceColumn {

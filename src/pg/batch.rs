@@ -172,11 +172,16 @@ impl OpenBatch<'_> {
     /// # Errors
     /// If the server refuses or the connection is lost.
     pub fn set_savepoint(&mut self) -> Result<(), ServerError> {
+        let script = self.savepoint();
+        self.tx.batch_execute(&script).doing(WRITING)
+    }
+
+    /// The script that sets a savepoint, which counts as set from now on.
+    pub(super) fn savepoint(&mut self) -> String {
         let kept = std::mem::take(&mut self.keeps_savepoint);
         let before = if kept { "RELEASE SAVEPOINT migrate_mark; " } else { "" };
-        self.tx.batch_execute(&format!("{before}SAVEPOINT migrate_mark")).doing(WRITING)?;
         self.savepoints.push(self.staged);
-        Ok(())
+        format!("{before}SAVEPOINT migrate_mark")
     }
 
     /// Keeps the rows that were copied since the last savepoint. `check_deferred`: deferred constraints are checked now,

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use postgres::Statement;
 
 use super::batch::OpenBatch;
-use super::client::{Client, CopyIn};
+use super::client::{Client, CopyIn, Pipeline, all_replies};
 use super::equality::Equality;
 use super::error::{Doing, Operation, ServerError};
 use super::row::RowValues;
@@ -76,6 +76,29 @@ impl OpenBatch<'_> {
         }
     }
 
+    /// Sets a savepoint and sends rows as [`OpenBatch::copy`] does, the savepoint and the beginning of the COPY together.
+    ///
+    /// # Errors
+    /// Those of [`OpenBatch::set_savepoint`] and [`OpenBatch::copy`].
+    pub fn copy_after_savepoint(
+        &mut self,
+        into: &Destination<'_>,
+        bytes: &[u8],
+        rows: u64,
+    ) -> Result<Vec<usize>, ServerError> {
+        let to = into.straight();
+        let known = self.prepared.known(&to.sql()).filter(|_| into.skipped.is_none());
+        let Some(statement) = known else {
+            self.set_savepoint()?;
+            return self.copy(into, bytes, rows);
+        };
+        let steps = Pipeline::new().script(self.savepoint());
+        let (replies, copy) = steps.run_and_copy(&mut self.tx, &statement);
+        all_replies(replies).doing(Operation::CopyRows)?;
+        let copy = copy.doing(Operation::CopyRows)?;
+        end_rows(&mut self.tx, copy, &to, bytes, rows).map(|()| Vec::new())
+    }
+
     fn copy_straight(&mut self, to: &CopyTarget, bytes: &[u8], rows: u64) -> Result<(), ServerError> {
         let statement = self.prepared.get(&mut self.tx, &to.sql()).doing(Operation::CopyRows)?;
         copy_rows(&mut self.tx, &statement, to, bytes, rows)
@@ -95,8 +118,9 @@ impl OpenBatch<'_> {
                 ))
                 .doing(STAGING)?;
             self.staged = true;
+        } else {
+            self.tx.batch_execute("TRUNCATE pg_temp.migrate_piece RESTART IDENTITY").doing(STAGING)?;
         }
-        self.tx.batch_execute("TRUNCATE pg_temp.migrate_piece RESTART IDENTITY").doing(STAGING)?;
         let to = CopyTarget { table: format!("pg_temp.migrate_piece ({columns})"), as_text: into.as_text };
         self.copy_straight(&to, bytes, rows)
     }
@@ -169,7 +193,18 @@ pub(super) fn copy_rows(
     bytes: &[u8],
     rows: u64,
 ) -> Result<(), ServerError> {
-    let mut copy = client.copy_in(statement).doing(Operation::CopyRows)?;
+    let copy = client.copy_in(statement).doing(Operation::CopyRows)?;
+    end_rows(client, copy, to, bytes, rows)
+}
+
+/// Sends all rows of a COPY and ends it. The server must report as many rows as were sent.
+fn end_rows(
+    client: &mut Client,
+    mut copy: CopyIn,
+    to: &CopyTarget,
+    bytes: &[u8],
+    rows: u64,
+) -> Result<(), ServerError> {
     send_rows(client, &mut copy, to, bytes)?;
     let taken = copy.finish(client).doing(Operation::CopyRows)?;
     if taken != rows {

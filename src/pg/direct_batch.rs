@@ -4,13 +4,15 @@
 //! If the server refuses anything, the whole transaction is rolled back, and the caller writes the batch as an
 //! [`OpenBatch`](super::batch::OpenBatch), which can find the rows that are refused.
 
+use postgres::Statement;
+
 use super::batch::{BatchEnd, BatchId, WRITE_FAULTS};
 use super::client::{CopyIn, Pipeline, Reply, Transaction};
 use super::copy::{CopyTarget, Destination, send_rows};
 use super::error::{Doing, Operation, ServerError};
 use super::ledger::{NOTE_DEVIATIONS, deviation_columns};
 use super::row::RowValues;
-use super::session::{LedgerSchema, Session};
+use super::session::{LedgerSchema, Prepared, Session};
 use crate::model::ident::{literal, qualified};
 use crate::model::ledger::Deviation;
 
@@ -40,6 +42,34 @@ pub struct DirectBatch<'s> {
 }
 
 impl Session {
+    /// Prepares the COPY into each of these destinations in one round trip, so that the first batch of each begins in one. What
+    /// cannot be prepared now is prepared with its first batch, which reports the reason.
+    ///
+    /// # Errors
+    /// If the connection is lost.
+    pub fn prepare_copies(&mut self, all: &[Destination<'_>]) -> Result<(), ServerError> {
+        let mut steps = Pipeline::new();
+        let mut copies: Vec<String> = Vec::new();
+        for into in all {
+            let sql = into.straight().sql();
+            if self.prepared.known(&sql).is_none() && !copies.contains(&sql) {
+                let asked = format!("SELECT {}", may_swallow(into.schema, into.table));
+                steps = steps.query(asked, &[]).prepare(sql.as_str());
+                copies.push(sql);
+            }
+        }
+        let mut replies = steps.run(&mut self.client).into_iter();
+        for sql in copies {
+            let (Some(swallows), Some(statement)) = (replies.next(), replies.next()) else { break };
+            match (swallows.doing(WRITING), statement.doing(WRITING)) {
+                (Err(e), _) | (_, Err(e)) if e.lost => return Err(e),
+                (Ok(swallows), Ok(statement)) => _ = self.prepared.keep_copy(sql, swallows, statement)?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     /// Begins a batch with its ledger row and its COPY. Waits while an old transaction holds the same row.
     ///
     /// The commit waits for the disk only if the batch is the last of its part, as in [`Session::begin_batch`].
@@ -81,20 +111,32 @@ impl Session {
             Some(copy) => copy.doing(Operation::CopyRows)?,
             None => {
                 let swallows = replies.next().transpose().doing(WRITING)?;
-                let statement = replies.next().transpose().doing(Operation::CopyRows)?.and_then(Reply::statement);
-                let swallows = match swallows.into_iter().flat_map(Reply::rows).next() {
-                    Some(row) => row.value(0)?,
-                    None => true,
+                let statement = replies.next().transpose().doing(Operation::CopyRows)?;
+                let prepared = match (swallows, statement) {
+                    (Some(swallows), Some(statement)) => prepared.keep_copy(sql, swallows, statement)?,
+                    _ => None,
                 };
-                let Some(statement) = statement.filter(|_| !swallows) else {
-                    prepared.keep_swallowing(sql);
-                    return Ok(DirectStart::MaySwallow);
-                };
-                prepared.keep(sql, &statement);
+                let Some(statement) = prepared else { return Ok(DirectStart::MaySwallow) };
                 tx.copy_in(&statement).doing(Operation::CopyRows)?
             }
         };
         Ok(DirectStart::Open(DirectBatch { tx, ledger, copy, target, may_swallow }))
+    }
+}
+
+impl Prepared {
+    /// Keeps a prepared COPY unless triggers may swallow its rows. Returns the COPY if it is kept.
+    fn keep_copy(&mut self, sql: String, swallows: Reply, copy: Reply) -> Result<Option<Statement>, ServerError> {
+        let swallows = match swallows.rows().first() {
+            Some(row) => row.value(0)?,
+            None => true,
+        };
+        let copy = copy.statement().filter(|_| !swallows);
+        match &copy {
+            Some(statement) => self.keep(sql, statement),
+            None => self.keep_swallowing(sql),
+        }
+        Ok(copy)
     }
 }
 

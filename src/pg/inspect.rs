@@ -95,15 +95,6 @@ pub struct ObjectStates {
 }
 
 impl Session {
-    /// Returns true if the schema exists.
-    ///
-    /// # Errors
-    /// If the server refuses or the connection is lost.
-    pub fn has_schema(&mut self, schema: &str) -> Result<bool, ServerError> {
-        let sql = "SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = $1)";
-        self.client.query_one(sql, &[&schema]).doing("looking for the schema")?.value(0)
-    }
-
     /// Returns the database's name.
     ///
     /// # Errors

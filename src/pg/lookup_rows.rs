@@ -2,7 +2,7 @@
 
 use postgres::Statement;
 
-use super::client::{Pipeline, Reply, all_replies};
+use super::client::{Pipeline, Reply};
 use super::error::{Doing, ServerError};
 use super::query::TypedQuery;
 use super::read_back::RowImages;
@@ -103,7 +103,7 @@ impl Session {
             places.push((next..next + key.len()).chain([parts.len()]).map(Some).collect::<Vec<_>>());
             next += key.len();
         }
-        let statement = self.prepare_under_application_path(&sql)?;
+        let statement = self.prepared.get(&mut self.client, &sql).doing(READING)?;
         let mut image = Vec::new();
         let mut split = |whole: &[u8]| {
             for (n, places) in places.iter().enumerate() {
@@ -113,32 +113,10 @@ impl Session {
                 }
             }
         };
-        let stream = self.client.copy_prepared_out(&statement).doing(READING);
-        let read = stream.and_then(|stream| RowImages::begin(stream)?.each(&mut split));
-        self.set_own_path()?;
-        read.map(drop)
-    }
-
-    /// Sets the application's search path and prepares a statement, in one round trip.
-    fn prepare_under_application_path(&mut self, sql: &str) -> Result<Statement, ServerError> {
-        let mut pipeline = Pipeline::new().script(self.path_statement(false));
-        let known = self.prepared.known(sql);
-        if known.is_none() {
-            pipeline = pipeline.prepare(sql);
-        }
-        let replies = all_replies(pipeline.run(&mut self.client)).doing(READING);
-        let prepared = replies.map(|replies| known.or(replies.into_iter().next_back().and_then(Reply::statement)));
-        match prepared {
-            Ok(Some(statement)) => {
-                self.prepared.keep(sql.to_owned(), &statement);
-                Ok(statement)
-            }
-            unprepared => {
-                self.set_own_path()?;
-                unprepared?;
-                Err(ServerError::new(READING, "the statement was not prepared"))
-            }
-        }
+        // The expressions are the application's own code, and the server reads them when it runs the statement.
+        let (enter, leave) = (self.path_statement(false), self.path_statement(true));
+        let stream = self.client.copy_out_between(&enter, &statement, leave).doing(READING)?;
+        RowImages::begin(stream)?.each(&mut split).map(drop)
     }
 
     /// Writes the digest of a lookup's map into the ledger when the map is read first. Returns the digest in the ledger: an
@@ -154,12 +132,15 @@ impl Session {
              noted AS (INSERT INTO :ledger.made (run, kind, object, became) SELECT run, 'lookup', $3, $4 FROM mine \
              ON CONFLICT DO NOTHING) SELECT count(*) > 0 FROM mine",
         );
-        let row = self.client.query_one(sql, &[&run.id, &run.epoch, &place, &digest]).doing(NOTING)?;
-        if !row.value(0)? {
-            return Ok(None);
-        }
-        let sql: &str =
+        let noted: &str =
             &self.ledger.sql("SELECT became FROM :ledger.made WHERE run = $1 AND kind = 'lookup' AND object = $2");
-        self.client.query_one(sql, &[&run.id, &place]).doing(NOTING)?.kept(0).map(Some)
+        let steps =
+            Pipeline::new().query(sql, &[&run.id, &run.epoch, &place, &digest]).query(noted, &[&run.id, &place]);
+        let answers = steps.rows(&mut self.client).doing(NOTING)?.concat();
+        match answers.as_slice() {
+            [is_mine, noted] if is_mine.value(0)? => noted.kept(0).map(Some),
+            [is_mine] if is_mine.value(0)? => Err(ServerError::new(NOTING, "the ledger lost it")),
+            _ => Ok(None),
+        }
     }
 }

@@ -3,7 +3,7 @@
 
 use postgres::Row;
 
-use super::client::Parameter;
+use super::client::{Parameter, Pipeline};
 use super::equality::Equality;
 use super::error::{Doing, ServerError};
 use super::query::TypedQuery;
@@ -121,9 +121,13 @@ impl Session {
             values.join(", "),
             quoted(key)
         );
-        let mut tx = self.client.transaction().doing(CREATING)?;
-        tx.batch_execute(&self.application_path.set(true)).doing(CREATING)?;
-        let made: String = tx.query_one(&sql, &[]).doing(CREATING)?.value(0)?;
+        let begin = format!("START TRANSACTION; {}", self.application_path.set(true));
+        let mut tx = self.client.begun_transaction();
+        let inserted = Pipeline::new().script(begin).query(sql, &[]).rows(&mut tx).doing(CREATING)?.concat();
+        let made: String = match inserted.as_slice() {
+            [row] => row.value(0)?,
+            _ => return Err(ServerError::new(CREATING, format!("the server inserted {} rows", inserted.len()))),
+        };
         let object = format!("{schema}.{table}");
         let note = self.ledger.sql(&format!(
             "WITH {MINE} INSERT INTO :ledger.made (run, kind, object, became) SELECT run, 'owner', $3, $4 FROM mine"

@@ -2,7 +2,7 @@
 //!
 //! A written feed comes first, then the owner's stamp, then the source's column of the same name.
 
-use crate::mapping::{FeedRule, Load, MappedColumn, OwnerRule};
+use crate::mapping::{FeedRule, Load, MappedColumn, OwnerRule, RefersRule};
 use crate::model::ident::did_you_mean;
 use crate::model::pgtype::{Kind, SilentChange};
 use crate::model::record::Refusal;
@@ -12,7 +12,9 @@ use crate::model::select::{Expr, Relation, Select};
 
 use super::lookup::LookupPlanner;
 use super::relation::{self, RelationColumn};
-use super::{ColumnPlan, Context, Feed, LoadPlan, PlanFindings, RepeatedKind, Taken, matching, modifiers, names};
+use super::{
+    ColumnPlan, Context, Feed, LoadPlan, PlanFindings, RepeatedKind, StatedReference, Taken, matching, modifiers, names,
+};
 
 /// Plans one load. `None` if its relation is missing or its SQL is refused; the findings contain the reason.
 pub(super) fn load(
@@ -144,6 +146,7 @@ impl ColumnPlanner<'_> {
             );
         }
         self.arrives_whole(column, &feed, &place);
+        let refers = self.stated_reference(entry, &place);
         Some(ColumnPlan {
             name: column.name.clone(),
             kind: column.kind.clone(),
@@ -152,7 +155,16 @@ impl ColumnPlanner<'_> {
             rules,
             declared,
             shift: None,
+            refers,
         })
+    }
+
+    /// The statement of the mapping about the rows to which a column refers.
+    fn stated_reference(&mut self, entry: &MappedColumn, place: &str) -> Option<StatedReference> {
+        let RefersRule::ByType { by, tables } = entry.refers.as_ref()? else { return Some(StatedReference::OneTable) };
+        let place = format!("{place}.refers");
+        let Some((Feed::Cell(by), _)) = self.fed_by_column(by, &place) else { return None };
+        Some(StatedReference::ByType { by, tables: tables.clone() })
     }
 
     /// Refuses to feed a column whose values the server would change silently. Warns of a default that draws from a sequence,

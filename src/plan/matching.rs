@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use crate::mapping::{
-    FeedRule, Load, LookupRule, MappedColumn, Mapping, MissingRule, OneOrMore, OwnerRule, StepRule, Switch,
+    FeedRule, Load, LookupRule, MappedColumn, Mapping, MissingRule, OneOrMore, OwnerRule, RefersRule, StepRule, Switch,
 };
 use crate::model::ident::{qualified, quoted};
 use crate::model::pgtype::Kind;
@@ -193,6 +193,7 @@ impl Rewriting<'_> {
                 rewritten.columns.push((id.clone(), omitted));
             }
         }
+        self.refuse_types(load, findings);
         for (column, parent) in self.references(load) {
             let Some(value) = self.expression(load, &column) else { continue };
             let Some(lookup) = self.lookup(&parent, &value, findings) else { continue };
@@ -208,6 +209,21 @@ impl Rewriting<'_> {
         rewritten
     }
 
+    /// Refuses references by type to a matched table, whose rows each have another change of their id.
+    fn refuse_types(&self, load: &Load, findings: &mut PlanFindings) {
+        for (name, column) in &load.columns {
+            let Some(RefersRule::ByType { tables, .. }) = &column.refers else { continue };
+            let known = |table: &&String| self.matched.get(*table).is_some_and(|matched| matched.id.is_some());
+            for table in tables.iter().filter_map(|(_, table)| table.as_ref()).filter(known) {
+                findings.refuse(
+                    format!("load.{}.columns.{name}.refers", load.name),
+                    format!("rows of `{table}` are matched, so each of them has another change of its id"),
+                    format!("Write `existing = \"append\"` and `ids = \"shift\"` at the load of `{table}`, or `existing = \"replace\"`."),
+                );
+            }
+        }
+    }
+
     /// Returns the columns that refer to the id of a matched table, each with that table.
     fn references(&self, load: &Load) -> Vec<(String, String)> {
         let mut found: Vec<(String, String)> = Vec::new();
@@ -218,7 +234,10 @@ impl Rewriting<'_> {
                 let pairs = key.columns.iter().zip(&key.parent_columns).filter(|(_, parent)| *parent == id);
                 found.extend(pairs.map(|(column, _)| (column.clone(), table.clone())));
             }
-            let said = load.columns.iter().filter(|(_, column)| column.refers.as_ref() == Some(table));
+            let said = load
+                .columns
+                .iter()
+                .filter(|(_, column)| column.refers.as_ref().and_then(RefersRule::table) == Some(table));
             found.extend(said.map(|(name, _)| (name.clone(), table.clone())));
         }
         let is_stamped = |name: &String| matches!(&load.owner, OwnerRule::Stamped(columns) if columns.contains(name));

@@ -280,6 +280,22 @@ pub struct ColumnPlan {
     pub declared: Option<String>,
     /// The table whose shift is added to its values; `None`: the values are not shifted.
     pub shift: Option<String>,
+    /// The statement of the mapping about the rows to which the column refers. `None`: it has none.
+    pub refers: Option<StatedReference>,
+}
+
+/// A statement of the mapping about the rows to which a column without a foreign key refers.
+#[derive(Clone, Debug, PartialEq)]
+pub enum StatedReference {
+    /// All values are ids of one table, or none is.
+    OneTable,
+    /// Another cell of the row says to which table.
+    ByType {
+        /// The position of the type among the load's expressions.
+        by: usize,
+        /// The table of each type. `None`: ids of this type are loaded as they are.
+        tables: Vec<(String, Option<String>)>,
+    },
 }
 
 /// The origin of a column's value.
@@ -348,6 +364,11 @@ impl LoadPlan {
     pub fn only_adds(&self) -> bool {
         let is_shifted = || self.columns.iter().any(|column| column.shift.as_deref() == Some(&self.table));
         !self.when_empty && (self.existing == Some(Existing::Append) || is_shifted())
+    }
+
+    /// Returns the names of the columns that are sent, in their order.
+    pub fn sent_columns(&self) -> Vec<String> {
+        self.columns.iter().map(|column| column.name.clone()).collect()
     }
 
     /// Returns the columns whose ids the target issues, as positions in `columns`.

@@ -107,7 +107,9 @@ impl PathFinder<'_> {
         }
         let refers = |load: &&Load| load.to == table;
         let mut columns = self.mapping.loads.iter().filter(refers).flat_map(|load| &load.columns);
-        let parent = columns.find(|(name, _)| name == column).and_then(|(_, column)| column.refers.clone())?;
+        let parent = columns
+            .find(|(name, _)| name == column)
+            .and_then(|(_, column)| column.refers.as_ref()?.table().cloned())?;
         let primary = self.target.tables.get(&parent)?.unique.iter().find(|u| u.primary)?;
         match primary.columns.as_slice() {
             [one] => Some(Hop { column: column.to_owned(), parent, parent_column: one.clone() }),

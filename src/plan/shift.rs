@@ -2,12 +2,12 @@
 //!
 //! A run chooses the numbers when it begins; the plan only marks the columns.
 
-use crate::mapping::{Load, Mapping};
+use crate::mapping::{Load, Mapping, RefersRule};
 use crate::model::ident::did_you_mean;
 use crate::model::pgtype::Kind;
 use crate::model::schema::{TargetSchema, TargetTable};
 
-use super::{Feed, LoadPlan, PlanFindings};
+use super::{ColumnPlan, Feed, LoadPlan, PlanFindings};
 
 /// A table whose integer key is shifted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,12 +39,13 @@ pub(super) fn shifts(
             Err(reason) => findings.refuse(format!("load.{}.ids", load.name), reason, "Remove `ids = \"shift\"`."),
         }
     }
+    let issuing: Vec<String> = loads.iter().filter(|plan| issues_ids(plan)).map(|plan| plan.table.clone()).collect();
     for plan in loads {
         let Some(load) = mapping.loads.iter().find(|load| load.name == plan.name) else { continue };
         if !target.tables.contains_key(&plan.table) {
             continue;
         }
-        refers(load, plan, target, findings);
+        StatedReferences { load, plan, target, issuing: &issuing }.check(findings);
         for shifted in &found {
             mark(load, plan, shifted, target, findings);
         }
@@ -60,7 +61,7 @@ fn key(table: &TargetTable, plan: &LoadPlan) -> Result<String, String> {
     };
     let planned = plan.columns.iter().find(|c| c.name == *column);
     match planned {
-        Some(planned) if !matches!(planned.kind.kind, Kind::Int2 | Kind::Int4 | Kind::Int8) => {
+        Some(planned) if !is_integer(&planned.kind.kind) => {
             Err(format!("the key `{column}` is {}, not an integer", planned.kind.shown()))
         }
         Some(planned) if matches!(planned.feed, Feed::Cell(_)) => Ok(column.clone()),
@@ -80,8 +81,9 @@ fn mark(load: &Load, plan: &mut LoadPlan, shifted: &Shifted, target: &TargetSche
             let here = foreign.parent == *parent && foreign.parent_schema == target.schema;
             here && pairs.into_iter().any(|(child, of)| *child == column.name && of == key)
         });
-        let said = load.columns.iter().find(|(name, _)| *name == column.name).and_then(|(_, c)| c.refers.as_ref());
-        if !(is_key || by_key || said == Some(parent)) || !matches!(column.feed, Feed::Cell(_)) {
+        let written = load.columns.iter().find(|(name, _)| *name == column.name);
+        let is_stated = written.and_then(|(_, c)| c.refers.as_ref()?.table()) == Some(parent);
+        if !(is_key || by_key || is_stated) || !matches!(column.feed, Feed::Cell(_)) {
             continue;
         }
         if is_key && !load.shift {
@@ -91,31 +93,86 @@ fn mark(load: &Load, plan: &mut LoadPlan, shifted: &Shifted, target: &TargetSche
                 "Write `ids = \"shift\"` in both: one number is added to all ids of a table.",
             );
         }
-        if !matches!(column.kind.kind, Kind::Int2 | Kind::Int4 | Kind::Int8) {
+        if !(is_integer(&column.kind.kind) || (is_stated && holds_ids(&column.kind.kind))) {
             findings.refuse(
                 format!("{place}.columns.{}", column.name),
-                format!("refers to `{parent}`, whose ids are shifted, and is {}, not an integer", column.kind.shown()),
-                "Remove `refers`, or feed it by a lookup.",
+                format!(
+                    "refers to `{parent}`, whose ids are shifted, and is {}, not an integer or text",
+                    column.kind.shown()
+                ),
+                "Write `refers = false` if these ids may stay as they are, or feed it by a lookup.",
             );
         }
         column.shift = Some(parent.clone());
     }
 }
 
-/// Refuses a `refers` to an unknown table, or for a column that the source does not feed.
-fn refers(load: &Load, plan: &LoadPlan, target: &TargetSchema, findings: &mut PlanFindings) {
-    for (name, column) in &load.columns {
-        let Some(refers) = &column.refers else { continue };
-        let place = format!("load.{}.columns.{name}.refers", load.name);
-        if !target.tables.contains_key(refers) {
-            let hint = did_you_mean(refers, target.tables.keys().map(String::as_str));
+fn is_integer(kind: &Kind) -> bool {
+    matches!(kind, Kind::Int2 | Kind::Int4 | Kind::Int8)
+}
+
+/// Returns true if a column can contain ids that follow their rows.
+fn holds_ids(kind: &Kind) -> bool {
+    is_integer(kind) || matches!(kind, Kind::Text | Kind::Varchar { .. })
+}
+
+/// Returns true if a sequence issues the ids of the rows that a load adds.
+fn issues_ids(plan: &LoadPlan) -> bool {
+    let is_issued = |column: &&ColumnPlan| matches!(column.feed, Feed::Issued(_));
+    plan.columns.iter().filter(is_issued).any(|column| plan.surrogate.as_ref() == Some(&column.name))
+}
+
+/// The `refers` of one load.
+struct StatedReferences<'a> {
+    load: &'a Load,
+    plan: &'a LoadPlan,
+    target: &'a TargetSchema,
+    /// The tables whose ids a sequence issues.
+    issuing: &'a [String],
+}
+
+impl StatedReferences<'_> {
+    /// Refuses each `refers` to an unknown table or to ids that cannot be followed, and each for a column without such ids.
+    fn check(&self, findings: &mut PlanFindings) {
+        for (name, written) in &self.load.columns {
+            let Some(refers) = &written.refers else { continue };
+            let place = format!("load.{}.columns.{name}.refers", self.load.name);
+            let tables: Vec<&String> = match refers {
+                RefersRule::Nothing => Vec::new(),
+                RefersRule::Table(table) => vec![table],
+                RefersRule::ByType { tables, .. } => tables.iter().filter_map(|(_, table)| table.as_ref()).collect(),
+            };
+            tables.iter().for_each(|table| self.check_table(table, &place, findings));
+            let planned = self.plan.columns.iter().find(|column| column.name == *name);
+            let by_type = matches!(refers, RefersRule::ByType { .. });
+            match planned.map(|column| (&column.feed, &column.kind)) {
+                Some((Feed::Cell(_), kind)) if by_type && !holds_ids(&kind.kind) => findings.refuse(
+                    place,
+                    format!("is written for a column of type {}, not an integer or text", kind.shown()),
+                    "Write `refers = false` if these ids may stay as they are, or `sql`.",
+                ),
+                Some((Feed::Cell(_), _)) | None => {}
+                Some(_) => {
+                    findings.refuse(place, "is written for a column that the source does not feed", "Remove it.")
+                }
+            }
+        }
+    }
+
+    fn check_table(&self, table: &String, place: &str, findings: &mut PlanFindings) {
+        if !self.target.tables.contains_key(table) {
+            let hint = did_you_mean(table, self.target.tables.keys().map(String::as_str));
             findings.refuse(
                 place,
-                format!("the target has no table `{refers}`"),
+                format!("the target has no table `{table}`"),
                 format!("{hint}Write the name of the table to which these ids belong."),
             );
-        } else if plan.columns.iter().any(|c| c.name == *name && !matches!(c.feed, Feed::Cell(_))) {
-            findings.refuse(place, "is written for a column that the source does not feed", "Remove it.");
+        } else if self.issuing.contains(table) {
+            findings.refuse(
+                place,
+                format!("a sequence issues the ids of `{table}`, so each row has another change of its id"),
+                "Feed the column by a `lookup` over the natural key, or write `ids = \"shift\"` at the load of that table.",
+            );
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::text::printable;
 
 use super::{
     AssignedSequence, Circle, CircleKey, ColumnPlan, CountedColumn, Feed, HeldTable, LoadPlan, LookupPlan, Node, Plan,
-    Treatment,
+    StatedReference, Treatment,
 };
 
 /// Lines of text for people. A name or a value cannot break a line or control a terminal.
@@ -169,6 +169,11 @@ fn load(out: &mut PrintedLines, n: usize, load: &LoadPlan, plan: &Plan) {
         if let Some(table) = &column.shift {
             rules.push_str(&format!("   shifted with the ids of {table}"));
         }
+        if let Some(StatedReference::ByType { by, tables }) = &column.refers {
+            let tables: Vec<&str> = tables.iter().filter_map(|(_, table)| table.as_deref()).collect();
+            let by = expression(&load.select.exprs[*by]);
+            rules.push_str(&format!("   shifted with the ids of {}, by {by}", tables.join(" or ")));
+        }
         let line = format!("   {:width$}  {:kinds$}  {}{rules}", column.name, column.kind.shown(), feed(column, load));
         out.add(line.trim_end());
     }
@@ -189,14 +194,18 @@ fn existing_rows(held: &HeldTable) -> String {
 
 fn feed(column: &ColumnPlan, load: &LoadPlan) -> String {
     match &column.feed {
-        Feed::Cell(n) => match &load.select.exprs[*n] {
-            Expr::Column(name) => name.clone(),
-            Expr::Sql(sql) => format!("({})", sql.split_whitespace().collect::<Vec<_>>().join(" ")),
-        },
+        Feed::Cell(n) => expression(&load.select.exprs[*n]),
         Feed::Constant(constant) => format!("= {}", value(constant)),
         Feed::Owner => "the owner".to_owned(),
         Feed::Issued(sequence) => format!("issued by {}", sequence.name),
         Feed::Lookup(lookup) => looked_up(lookup),
+    }
+}
+
+fn expression(expr: &Expr) -> String {
+    match expr {
+        Expr::Column(name) => name.clone(),
+        Expr::Sql(sql) => format!("({})", sql.split_whitespace().collect::<Vec<_>>().join(" ")),
     }
 }
 

@@ -23,7 +23,7 @@ use crate::model::pgtype::{ColumnType, Kind};
 use crate::model::rules::{Differ, Existing};
 use crate::model::schema::{Address, ForeignKey, Sequence, TargetColumn, TargetSchema, TargetTable, TargetUnique};
 use crate::model::select::{Expr, Relation, Select};
-use crate::plan::{ColumnPlan, Feed, LoadPlan, LookupPlan, PlannedStep};
+use crate::plan::{ColumnPlan, Feed, LoadPlan, LookupPlan, PlannedStep, StatedReference};
 
 use super::expression::Expression;
 use super::values::{add_rules, raw, value};
@@ -131,14 +131,23 @@ fn read_expression(expr: &Expr) -> Expression {
 }
 
 fn column_expression(column: &ColumnPlan, exprs: &[Expr]) -> Expression {
-    let ColumnPlan { name, kind, not_null, feed, rules, declared: _, shift } = column;
+    let ColumnPlan { name, kind, not_null, feed, rules, declared: _, shift, refers } = column;
     let written = Expression::new("column")
         .text(name)
         .with(type_expression(kind))
         .flag("not-null", *not_null)
         .with(feed_expression(feed, exprs))
-        .with_all(shift.as_ref().map(|table| Expression::new("shift").text(table)));
+        .with_all(shift.as_ref().map(|table| Expression::new("shift").text(table)))
+        .with_all(refers.as_ref().and_then(|refers| by_type_expression(refers, exprs)));
     add_rules(written, rules)
+}
+
+/// Returns the expression of a reference by type, which the first version of the form did not have. Every other statement
+/// changes nothing but the shift.
+fn by_type_expression(refers: &StatedReference, exprs: &[Expr]) -> Option<Expression> {
+    let StatedReference::ByType { by, tables } = refers else { return None };
+    let one = |(name, table): &(String, Option<String>)| Expression::new("type").text(name).texts(table.as_slice());
+    Some(Expression::new("by").with_all(exprs.get(*by).map(read_expression)).with_all(tables.iter().map(one)))
 }
 
 fn feed_expression(feed: &Feed, exprs: &[Expr]) -> Expression {

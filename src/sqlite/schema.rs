@@ -91,7 +91,7 @@ fn table(conn: &Connection, name: &str, without_rowid: bool) -> SchemaResult<(So
         let pk: i64 = row.get(3)?;
         in_key += i64::from(pk > 0);
         let not_null = row.get::<_, i64>(2)? != 0;
-        Ok(SourceColumn { name: text(row, 0)?, declared: text(row, 1)?, not_null, is_rowid: pk > 0 })
+        Ok(SourceColumn { name: text(row, 0)?, declared: text(row, 1)?, not_null, is_rowid: pk > 0, refers: None })
     })?;
     let indexes = all(
         conn,
@@ -118,8 +118,18 @@ fn table(conn: &Connection, name: &str, without_rowid: bool) -> SchemaResult<(So
             key = parts;
         }
     }
+    for (column, parent) in parents(conn, name)? {
+        let own = columns.iter_mut().find(|own| own.name.eq_ignore_ascii_case(&column));
+        own.into_iter().for_each(|own| own.refers = Some(parent.clone()));
+    }
     let address = address(&columns, &key);
     Ok((SourceTable { columns, address, counter: None, unique }, key))
+}
+
+/// Returns the foreign keys of one column: the column and the table to which it refers.
+fn parents(conn: &Connection, table: &str) -> SchemaResult<Vec<(String, String)>> {
+    let sql = "SELECT min(\"from\"), min(\"table\") FROM pragma_foreign_key_list(?1) GROUP BY id HAVING count(*) = 1";
+    all(conn, sql, [table], |row| Ok((text(row, 0)?, text(row, 1)?)))
 }
 
 /// Returns the key columns of an index; `None` for an expression.

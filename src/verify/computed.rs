@@ -109,6 +109,7 @@ fn with(load: &LoadPlan, computed: &[&TargetColumn], schema: &SourceSchema) -> O
             rules: Rules::default(),
             declared: Some(source.declared.clone()),
             shift: None,
+            refers: None,
         });
     }
     Some(wider)

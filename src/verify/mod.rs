@@ -82,6 +82,7 @@ pub fn verify(subject: &Subject<'_>, session: &mut Session, depth: VerifyDepth) 
         return Ok(Findings { checks, ..Findings::default() });
     }
     subject.lanes.observer.on_event(Event::Step(StepKind::Verify));
+    subject.maps.forget();
     let name = session.begin_snapshot(subject.lanes.jobs > 1)?;
     let found = check(subject, Snapshot { session, name: name.as_deref(), busy }, depth);
     let ended = session.end_snapshot();

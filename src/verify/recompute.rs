@@ -11,7 +11,6 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::convert::row::{Notes, RowEncoder};
 use crate::job::Stop;
 use crate::migrate::StandIns;
-use crate::migrate::lookup_maps;
 use crate::model::digest::{Digest, row_hash};
 use crate::model::fault::Loss;
 use crate::model::key::Key;
@@ -72,7 +71,7 @@ impl VerifiedTable<'_> {
     ) -> Result<Recomputed, Stop> {
         let subject = self.subject;
         let binary = LoadPlan { as_text: false, ..load.clone() };
-        let maps = lookup_maps::current(session, subject.plan, &binary, subject.settled, subject.run.seed)?;
+        let maps = subject.maps.of(session, load)?;
         let encoder = RowEncoder::new(&binary, subject.settled, &maps)
             .and_then(|encoder| encoder.proving(&binary, subject.settled, None, Some(&self.sent_columns)))
             .map_err(Stop::Refused)?;

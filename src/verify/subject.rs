@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::convert::Settled;
 use crate::event::Observer;
 use crate::job::{Connections, Stop};
+use crate::migrate::lookup_maps::ReadMaps;
 use crate::model::key::RunId;
 use crate::model::ledger::{LoadDone, Made, Run, Sums};
 use crate::model::schema::TargetSchema;
@@ -36,6 +37,8 @@ pub struct Subject<'a> {
     pub owner: KnownOwner<'a>,
     /// Values that are the same for every row of the run, the owner's key included.
     pub settled: &'a Settled,
+    /// The maps of lookups, as the target has them now.
+    pub maps: ReadMaps<'a>,
     /// True if the run ended earlier: the application may have written since, and the source may have changed.
     pub later: bool,
     /// Values and text keys may be shown.

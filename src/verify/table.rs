@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use crate::job::Stop;
-use crate::migrate::lookup_maps::{self, NotedLookups};
 use crate::model::digest::{Digest, row_hash};
 use crate::model::hex::unhex;
 use crate::model::ident::{literal, quoted};
@@ -67,9 +66,7 @@ impl<'a> VerifiedTable<'a> {
             loads.into_iter().map(|(name, loads)| VerifiedTable::new(subject, name, loads)).collect();
         for table in &mut tables {
             for load in &table.loads {
-                let noted = NotedLookups { seed: subject.run.seed, made: subject.made };
-                let changed = lookup_maps::changed_columns(session, subject.plan, load, subject.settled, noted)?;
-                table.looked_up.extend(changed);
+                table.looked_up.extend(subject.maps.changed_columns(session, load, subject.made)?);
             }
         }
         for table in &mut tables {

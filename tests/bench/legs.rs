@@ -179,6 +179,7 @@ fn load() -> LoadPlan {
         feed: Feed::Cell(n),
         rules: Rules::default(),
         declared: None,
+        refers: None,
         shift: None,
     });
     LoadPlan {

@@ -84,3 +84,8 @@ fn sequences_that_no_column_names_continue_after_their_rows() {
 fn several_forms_of_a_time_in_one_column_arrive() {
     arrives("mixed_dates", 0);
 }
+
+#[test]
+fn references_by_type_follow_the_shift_of_their_table() {
+    arrives("references_by_type", 0);
+}

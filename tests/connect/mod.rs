@@ -4,6 +4,7 @@
 //! Needs PostgreSQL's binaries (`pg_config --bindir`), psql, openssl and pgbouncer; without one of them the
 //! test fails and says which. Nothing outside temporary directories is touched.
 
+mod authentication;
 mod availability;
 pub mod certs;
 mod cutover;

@@ -2,6 +2,7 @@
 
 mod foreseen;
 mod id_collisions;
+mod id_references;
 mod plan;
 mod predictions;
 mod rights;

@@ -30,7 +30,12 @@ pub struct Sides<'a> {
 }
 
 /// Plans the proposal and checks its rows, as a dry run does. Writes each finding at its place.
-pub fn check(start: &Start<'_>, draft: &mut MappingDraft, known: Sides<'_>, session: &mut Session) -> Result<(), Failure> {
+pub fn check(
+    start: &Start<'_>,
+    draft: &mut MappingDraft,
+    known: Sides<'_>,
+    session: &mut Session,
+) -> Result<(), Failure> {
     for _ in 0..ROUNDS {
         let text = init::text(draft);
         let (mapping, questions) = read_draft(&text)?;
@@ -134,4 +139,3 @@ pub fn read_draft(text: &str) -> Result<(Mapping, Vec<OpenQuestion>), Failure> {
     let (mapping, questions) = mapping::read_draft(text).map_err(wrong)?;
     Ok((mapping.map_err(wrong)?, questions))
 }
-

@@ -24,7 +24,12 @@ pub struct SideFacts {
 }
 
 impl SideFacts {
-    pub fn read(start: &Start<'_>, m: &Migration<'_>, source: &Source, session: &mut Session) -> Result<SideFacts, Failure> {
+    pub fn read(
+        start: &Start<'_>,
+        m: &Migration<'_>,
+        source: &Source,
+        session: &mut Session,
+    ) -> Result<SideFacts, Failure> {
         let mut catalogued = session.catalog(&m.mapping().target.schema, None).map_err(Failure::refused)?;
         session.contents(&mut catalogued, None).map_err(Failure::refused)?;
         let target = catalogued.target;
@@ -51,8 +56,7 @@ impl SideFacts {
         let profiles = context.read(&pairs.pairs).map_err(Failure::refused)?;
         let reader = source.reader().map_err(Failure::refused)?;
         let counted = pairs.source_only.iter().map(|name| Ok((name.clone(), reader.count(name)?)));
-        let unpaired =
-            counted.collect::<Result<_, _>>().map_err(|e: SourceError| Failure::refused(e))?;
+        let unpaired = counted.collect::<Result<_, _>>().map_err(|e: SourceError| Failure::refused(e))?;
         Ok(SideFacts { versions: versions.collect(), target, pairs, profiles, unpaired, held })
     }
 
@@ -72,4 +76,3 @@ impl SideFacts {
         })
     }
 }
-

@@ -48,4 +48,3 @@ pub fn command(args: &Init, world: &World, observer: &dyn Observer) -> Result<Ex
     let proposal = Proposal { draft, text, questions };
     Ok(proposal.print(args, on_stdout))
 }
-

@@ -139,4 +139,3 @@ impl ExistingFile {
         print_with(&Screen::drawn(lines), exit)
     }
 }
-

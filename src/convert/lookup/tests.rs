@@ -34,6 +34,7 @@ fn column(not_null: bool) -> ColumnPlan {
         rules: Rules::default(),
         declared: None,
         shift: None,
+        refers: None,
     }
 }
 

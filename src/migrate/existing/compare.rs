@@ -128,6 +128,7 @@ impl HeldComparison<'_> {
                         rules: lookup.rules.clone(),
                         declared: None,
                         shift: None,
+                        refers: None,
                     },
                     sql: format!(
                         "(SELECT migrate_part FROM (SELECT {} AS migrate_id, {sql} AS migrate_part FROM {}) AS migrate_row \

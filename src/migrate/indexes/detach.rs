@@ -51,7 +51,8 @@ pub struct DetachRequest<'a> {
 }
 
 /// Detaches what the plan names: triggers of all tables, other objects of tables that get at least [`MIN_ROWS`] rows. An
-/// index that a row may be too large for is not detached, so that the server refuses that row alone.
+/// index that a row may be too large for is not detached, so that the server refuses that row alone. Returns false if nothing is
+/// detached.
 ///
 /// # Errors
 /// If the target refuses: then nothing is detached. If the run was taken over, the connection is lost, or the source cannot
@@ -61,7 +62,7 @@ pub fn detach_objects(
     session: &mut Session,
     run: &Run,
     request: &DetachRequest<'_>,
-) -> Result<(), Stop> {
+) -> Result<bool, Stop> {
     let worth_it = |object: &Detachable| {
         let is_all = object.kind == DetachKind::Trigger || request.how == Detaching::Always;
         let is_needed = || request.circles.iter().any(|circle| circle.detaches(object));
@@ -86,12 +87,12 @@ pub fn detach_objects(
     let detached: Vec<i64> = objects.iter().map(|object| object.oid).collect();
     objects.retain(|object| object.needed_by.iter().all(|oid| detached.contains(oid)));
     if objects.is_empty() {
-        return Ok(());
+        return Ok(false);
     }
     let shaped: Vec<(&Detachable, String)> =
         objects.into_iter().map(|object| (object, shape(object, request.target))).collect();
     let taken = reconnect.retrying(session, |session| Ok(session.detach_objects(run, &shaped)?))?;
-    if taken { Ok(()) } else { Err(Stop::Fenced) }
+    if taken { Ok(true) } else { Err(Stop::Fenced) }
 }
 
 /// Returns the definition of a detached foreign key. `None` for any other object.

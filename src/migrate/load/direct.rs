@@ -1,10 +1,12 @@
 //! Writes one batch without waiting for an answer between its first row and its commit. If the server refuses a row, nothing of
 //! the batch is written, and `send` finds the row.
 
-use crate::job::Stop;
+use std::collections::BTreeMap;
+
+use crate::job::{Job, Stop};
 use crate::migrate::rows::batch::Batch;
 use crate::model::key::Key;
-use crate::model::ledger::Sums;
+use crate::model::ledger::{PartDone, Sums};
 use crate::pg::Session;
 use crate::pg::batch::{BatchEnd, BatchId};
 use crate::pg::copy::Destination;
@@ -25,6 +27,27 @@ pub struct DirectWrite<'a> {
     pub faults: &'a [String],
     /// The seed of the row hashes.
     pub seed: u64,
+}
+
+/// Prepares, in one round trip, the COPY of each load of which something remains.
+///
+/// # Errors
+/// If the connection is lost.
+pub fn prepare(job: &Job<'_>, session: &mut Session, parts: &BTreeMap<String, Vec<PartDone>>) -> Result<(), Stop> {
+    let remains = |load: &&LoadPlan| parts.get(&load.name).is_some_and(|parts| parts.iter().any(|part| !part.done));
+    // Rows that may be skipped are copied into a staging table.
+    let is_straight = |load: &&LoadPlan| job.plan.skipped_rows(load).is_none();
+    let loads = job.plan.loads.iter().filter(remains).filter(is_straight);
+    let named: Vec<(&LoadPlan, Vec<String>)> = loads.map(|load| (load, load.sent_columns())).collect();
+    let destinations = named.iter().map(|(load, columns)| Destination {
+        schema: &job.plan.schema,
+        table: &load.table,
+        columns,
+        as_text: load.as_text,
+        skipped: None,
+        nulls_equal: false,
+    });
+    Ok(session.prepare_copies(&destinations.collect::<Vec<_>>())?)
 }
 
 /// The outcome of writing a batch directly.

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use crate::convert::Settled;
 use crate::convert::row::RowEncoder;
 use crate::event::Event;
-use crate::job::{Job, PARTS_PER_LANE, Stop, Tries};
+use crate::job::{Job, PART_ROWS, PARTS_PER_LANE, Stop, Tries};
 use crate::migrate::lookup_maps;
 use crate::migrate::rows::guard::{self, EncodedLoad, Guard};
 use crate::migrate::rows::parents::{self, OtherLoads, Parents};
 use crate::migrate::rows::quarantine::RefusedPlaces;
 use crate::migrate::sequences::past_rows;
 use crate::model::key::Key;
-use crate::model::ledger::{PartDone, Run};
+use crate::model::ledger::{FIRST_EPOCH, PartDone, Run};
 use crate::model::select::Relation;
 use crate::pg::Session;
 use crate::pg::ledger::parts::PartsNoted;
@@ -22,9 +22,6 @@ use crate::plan::{Circle, Feed, LoadPlan, Node};
 
 use super::lane::{Lane, StartedLoad, StartedPart};
 use super::{batch_by_batch, single_transaction};
-
-/// Minimum number of rows of a part. For smaller parts the transactions of further lanes cost more than they save.
-const PART_ROWS: u64 = 10_000;
 
 /// A load and its parts in the ledger.
 #[derive(Clone)]
@@ -64,7 +61,7 @@ pub fn start<'a>(
         }
     }
     let encoder = encoder(job, session, run, load, settled)?;
-    let columns: Vec<String> = load.columns.iter().map(|c| c.name.clone()).collect();
+    let columns = load.sent_columns();
     let remains = parts.iter().any(|part| !part.done);
     let parents = if remains {
         let encoded = EncodedLoad { load, encoder: &encoder, settled };
@@ -138,7 +135,8 @@ pub fn load(
 /// The error of a read, or [`Stop::Fenced`].
 pub fn split_loads(job: &Job<'_>, session: &mut Session, run: &Run) -> Result<BTreeMap<String, Vec<PartDone>>, Stop> {
     let known = |session: &mut Session| Ok(session.loads_done(run.id)?);
-    let mut done = job.retrying(session, known)?;
+    // In the first epoch of a run this process began it, so that nothing of it is done.
+    let mut done = if run.epoch == FIRST_EPOCH { BTreeMap::new() } else { job.retrying(session, known)? };
     let mut new = Vec::new();
     for (place, node) in job.plan.order.iter().enumerate() {
         let Node::Load(n) = node else { continue };

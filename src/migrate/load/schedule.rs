@@ -20,6 +20,7 @@ use crate::pg::Session;
 use crate::plan::Node;
 
 use super::circle::{self, WholeCircle};
+use super::direct;
 use super::lane::StartedLoad;
 use super::part::{self, PartedLoad};
 
@@ -143,8 +144,11 @@ impl<'a> Board<'a> {
     /// Performs tasks until none is left or a lane stopped.
     fn work(&self, session: &mut Session) {
         let guard = WakeOnPanic(self);
-        let noted = self.job.retrying(session, |s| Ok(s.note_backend(self.run.id, self.run.epoch)?));
-        if let Err(stop) = noted {
+        let ready = self.job.retrying(session, |session| {
+            session.note_backend(self.run.id, self.run.epoch)?;
+            direct::prepare(self.job, session, &self.parts)
+        });
+        if let Err(stop) = ready {
             self.stopped(stop);
         }
         while let Some(task) = self.next() {

@@ -65,8 +65,7 @@ pub fn send(
             continue;
         }
         let end = if origin.returned.is_empty() { 0 } else { open.heap_blocks(destination)? };
-        open.set_savepoint()?;
-        let copied = open.copy(destination, &batch.bytes, batch.rows());
+        let copied = open.copy_after_savepoint(destination, &batch.bytes, batch.rows());
         let compared = copied.and_then(|skipped| SkippedBatch::compare(open, destination, origin.id, skipped));
         match compared.and_then(|compared| compared.keep(open, origin.check_deferred)) {
             Ok(compared) if compared.faults.is_empty() => {

@@ -296,6 +296,7 @@ impl ParentCheck<'_> {
                 rules: Rules::default(),
                 declared: None,
                 shift: None,
+                refers: None,
             })
         };
         Some(LoadPlan {

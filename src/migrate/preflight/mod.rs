@@ -4,6 +4,7 @@ mod checked_load;
 pub mod constraints;
 pub mod id_collisions;
 pub mod id_offset;
+pub mod id_references;
 pub mod ids_in_text;
 mod numbered_column;
 pub mod range;

@@ -22,6 +22,7 @@ use crate::sqlite::{Reader, Source};
 
 use super::checked_load::RowVerdicts;
 use super::constraints::ConstraintChecks;
+use super::id_references::{LoadWatch, SeenIds};
 use super::numbered_column::NumberedColumn;
 use super::shared_checks::SharedChecks;
 
@@ -49,6 +50,8 @@ pub struct LoadPreflight {
     pub unchecked: Vec<Check>,
     /// The furthest values of its columns that have a sequence.
     pub numbered: Vec<NumberedColumn>,
+    /// The ids of its rows, and the values that may refer to ids that change.
+    pub ids: SeenIds,
 }
 
 impl LoadPreflight {
@@ -62,6 +65,7 @@ impl LoadPreflight {
         let room = FAULTS_KEPT.saturating_sub(self.faults.len());
         self.faults.extend(range.faults.into_iter().take(room));
         self.fault_total += range.fault_total;
+        self.ids.merge(&range.ids);
     }
 }
 
@@ -95,6 +99,8 @@ pub struct Reading<'a> {
     /// Faults found in all its ranges.
     pub kept: AtomicUsize,
     pub checks: ConstraintChecks,
+    /// The watch for references without a foreign key. `None` if no ids change.
+    pub watch: Option<&'a LoadWatch>,
 }
 
 /// The context in which ranges are read.
@@ -136,7 +142,7 @@ impl Reading<'_> {
             before: range.after.clone(),
             batch: Batch::new(load, &self.encoder, &guards),
             name: load.name.as_str().into(),
-            found: LoadPreflight::new(load),
+            found: LoadPreflight { ids: self.watch.map(SeenIds::of).unwrap_or_default(), ..LoadPreflight::new(load) },
             keys: lock(&self.keys).iter().map(KeySet::sibling).collect(),
             numbered: lock(&self.numbered).clone(),
             skipped: HashSet::new(),
@@ -256,6 +262,9 @@ impl RangeSink<'_, '_> {
 
 impl Sink for RangeSink<'_, '_> {
     fn row(&mut self, row: &dyn Row) -> ControlFlow<()> {
+        if let Some(watch) = self.reading.watch {
+            self.found.ids.row(watch, row);
+        }
         self.add(row);
         if self.is_full() { self.pause(row.key()) } else { CONTINUE }
     }

@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use crate::convert::Settled;
 use crate::convert::row::{Maps, RowEncoder};
 use crate::event::{Event, Extent, Observer, WorkUnit};
-use crate::job::{KeyMemory, PARTS_PER_LANE, Stop, each};
+use crate::job::{KeyMemory, PART_ROWS, PARTS_PER_LANE, Stop, each};
 use crate::migrate::rows::fixed_point::{self, RelatedLoad};
 use crate::migrate::rows::guard::{self, EncodedLoad, OwnKeys, ReferencedKey};
 use crate::migrate::rows::keyset::KeySet;
@@ -23,6 +23,7 @@ use crate::sqlite::Source;
 
 use super::checked_load::CheckedLoad;
 use super::constraints::ConstraintChecks;
+use super::id_references::IdWatch;
 use super::numbered_column::NumberedColumn;
 use super::range::{KeySets, LoadRange, RangeContext, Reading};
 use super::shared_checks::SharedChecks;
@@ -59,6 +60,8 @@ pub struct Preflight<'a> {
     pub maps: &'a BTreeMap<String, Maps>,
     /// The memory of all keys.
     pub memory: KeyMemory,
+    /// The watch for references without a foreign key.
+    pub watch: &'a IdWatch,
 }
 
 /// The questions of all loads to the target.
@@ -219,7 +222,7 @@ impl Preflight<'_> {
     }
 
     fn reading<'l>(
-        &self,
+        &'l self,
         load: &'l LoadPlan,
         referred: &[ReferencedKey],
         sets: &KeySets,
@@ -240,20 +243,31 @@ impl Preflight<'_> {
         };
         let mut seen = shared.checks.lock().unwrap_or_else(PoisonError::into_inner);
         let checks = ConstraintChecks::new(checked, &shared.constraints, &mut seen.seen);
-        Ok(Reading { load, encoder, links, own, keys, numbered, kept: AtomicUsize::new(0), checks })
+        Ok(Reading {
+            load,
+            encoder,
+            links,
+            own,
+            keys,
+            numbered,
+            kept: AtomicUsize::new(0),
+            checks,
+            watch: self.watch.load(&load.name),
+        })
     }
 
     /// Splits loads into ranges of keys.
     fn ranges(&self, readings: &[Reading<'_>]) -> Result<Vec<LoadRange>, Stop> {
         let mut ranges = Vec::new();
         for (n, reading) in readings.iter().enumerate() {
-            let select = &reading.load.select;
-            // The later of two rows with one key is at fault, so a load with unique keys is read in its order.
-            let cuts = if self.jobs > 1 && !reading.needs_order() {
-                self.source.reader()?.split(select, PARTS_PER_LANE * self.jobs)?
-            } else {
-                Vec::new()
+            let (select, reader) = (&reading.load.select, self.source.reader()?);
+            let rows = match &select.relation {
+                Relation::Table(table) if self.jobs > 1 => reader.about(table, select)?,
+                _ => 0,
             };
+            let parts = usize::try_from(rows / PART_ROWS).unwrap_or(usize::MAX).min(PARTS_PER_LANE * self.jobs);
+            // The later of two rows with one key is at fault, so a load with unique keys is read in its order.
+            let cuts = if parts < 2 || reading.needs_order() { Vec::new() } else { reader.split(select, parts)? };
             let starts = std::iter::once(None).chain(cuts.iter().cloned().map(Some));
             let ends = cuts.iter().cloned().map(Some).chain(std::iter::once(None));
             ranges.extend(starts.zip(ends).map(|(after, until)| LoadRange { load: n, after, until }));

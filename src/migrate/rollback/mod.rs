@@ -214,6 +214,8 @@ impl Removal<'_> {
         let indexes = self.index_references(tx, loads)?;
         let tables: Vec<&str> = loads.iter().map(|written| written.load.table.as_str()).collect();
         let facts = tx.deletion_facts(&plan.schema, &tables)?;
+        let staged = loads.iter().map(|written| (written.load.sent_columns(), written.load.as_text));
+        tx.prepare_staging(&staged.collect::<Vec<_>>())?;
         for node in plan.order.iter().rev() {
             match node {
                 Node::Load(n) => {
@@ -232,8 +234,7 @@ impl Removal<'_> {
         if !late.is_empty() || !disabled.is_empty() || !indexes.is_empty() || !self.deferred.is_empty() {
             tx.check_deferred()?;
         }
-        let restored = kept::restore(tx, plan, &self.made)?;
-        self.result.restored.extend(restored);
+        self.result.restored.extend(kept::restore(tx, plan, &self.made)?);
         for index in &indexes {
             tx.drop_index(index)?;
         }
@@ -302,7 +303,7 @@ impl Removal<'_> {
         let load = written.load;
         let rows = written.rows();
         self.job.observer.on_event(Event::Began { load: &load.name, rows: Some(rows) });
-        let columns: Vec<String> = load.columns.iter().map(|c| c.name.clone()).collect();
+        let columns = load.sent_columns();
         let key = self.key(load);
         let unsent = self.unsent_columns(load);
         // Without a key another session's row may equal a row of the run, and only its transaction tells them apart.

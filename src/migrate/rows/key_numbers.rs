@@ -205,7 +205,7 @@ impl KeyNumbers {
         other.iter().for_each(|key| _ = self.insert(key));
     }
 
-    fn iter(&self) -> Box<dyn Iterator<Item = u64> + '_> {
+    pub fn iter(&self) -> Box<dyn Iterator<Item = u64> + '_> {
         let bits = |(high, near): (&u64, &u64)| {
             let (high, near) = (high << 6, *near);
             (0..64).filter(move |bit| near & (1 << bit) != 0).map(move |bit| high | bit)

@@ -1,15 +1,18 @@
 //! COPY in both directions.
 
+use std::future::{Future, poll_fn, ready};
 use std::io::{self, BufRead, Read};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
+use std::task::Poll;
 
 use bytes::{Buf, Bytes};
+use futures_util::future::join;
 use futures_util::{SinkExt, StreamExt};
 use postgres::{Error, Statement};
 use tokio_postgres::{CopyInSink, CopyOutStream};
 
 use super::connection::Client;
-use super::wire::{Wire, arrived};
+use super::wire::{Wire, arrived, more_telling};
 
 /// A COPY that takes rows. Dropping it makes the server discard the rows.
 pub struct CopyIn(Pin<Box<CopyInSink<Bytes>>>);
@@ -55,7 +58,47 @@ impl Client {
     /// If the server refuses or the connection is lost.
     pub fn copy_out(&mut self, sql: &str) -> Result<CopyOut<'_>, Error> {
         let stream = self.wire.wait(self.inner.copy_out(sql))?;
-        Ok(CopyOut { wire: &mut self.wire, stream: Box::pin(stream), rest: Bytes::new() })
+        Ok(CopyOut { wire: &mut self.wire, stream: Box::pin(stream), rest: Bytes::new(), after: None })
+    }
+
+    /// Sends a script, a COPY out of a query that was prepared before, and another script together. Waits until the COPY begins.
+    /// The answer to the second script follows the rows.
+    ///
+    /// # Errors
+    /// If the server refuses the first script or the COPY, or the connection is lost. The server has run the second script then,
+    /// unless a transaction failed.
+    pub fn copy_out_between(
+        &mut self,
+        before: &str,
+        statement: &Statement,
+        after: String,
+    ) -> Result<CopyOut<'_>, Error> {
+        let Client { inner, wire, one_at_a_time } = self;
+        let inner: &tokio_postgres::Client = inner;
+        let mut after: PendingScript<'_> = Box::pin(async move { inner.batch_execute(&after).await });
+        let stream = if *one_at_a_time {
+            wire.wait(inner.batch_execute(before))?;
+            wire.wait(inner.copy_out(statement))?
+        } else {
+            let begun = async {
+                let mut begun = pin!(join(inner.batch_execute(before), inner.copy_out(statement)));
+                let mut is_sent = false;
+                poll_fn(|cx| {
+                    let begun = begun.as_mut().poll(cx);
+                    // The first poll sends the script. There is an answer so early only if it could not be sent.
+                    if !std::mem::replace(&mut is_sent, true)
+                        && let Poll::Ready(unsent) = after.as_mut().poll(cx)
+                    {
+                        after = Box::pin(ready(unsent));
+                    }
+                    begun
+                })
+                .await
+            };
+            let ((before, copy), failure) = wire.wait_for(begun);
+            before.and(copy).map_err(|error| more_telling(error, failure))?
+        };
+        Ok(CopyOut { wire, stream: Box::pin(stream), rest: Bytes::new(), after: Some(after) })
     }
 
     /// Begins a COPY out of a table or a query that was prepared before.
@@ -64,7 +107,7 @@ impl Client {
     /// If the server refuses or the connection is lost.
     pub fn copy_prepared_out(&mut self, statement: &Statement) -> Result<CopyOut<'_>, Error> {
         let stream = self.wire.wait(self.inner.copy_out(statement))?;
-        Ok(CopyOut { wire: &mut self.wire, stream: Box::pin(stream), rest: Bytes::new() })
+        Ok(CopyOut { wire: &mut self.wire, stream: Box::pin(stream), rest: Bytes::new(), after: None })
     }
 }
 
@@ -73,7 +116,12 @@ pub struct CopyOut<'c> {
     wire: &'c mut Wire,
     stream: Pin<Box<CopyOutStream>>,
     rest: Bytes,
+    /// The script that was sent after the COPY.
+    after: Option<PendingScript<'c>>,
 }
+
+/// A script without an answer yet.
+type PendingScript<'c> = Pin<Box<dyn Future<Output = Result<(), Error>> + 'c>>;
 
 impl Read for CopyOut<'_> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
@@ -95,7 +143,12 @@ impl BufRead for CopyOut<'_> {
             };
             match next.map_err(io::Error::other)? {
                 Some(bytes) => self.rest = bytes,
-                None => break,
+                None => {
+                    if let Some(after) = self.after.take() {
+                        self.wire.wait(after).map_err(io::Error::other)?;
+                    }
+                    break;
+                }
             }
         }
         Ok(&self.rest)

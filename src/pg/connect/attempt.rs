@@ -3,7 +3,8 @@
 //! An attempt opens and authenticates a connection; `session` sets it up. Plaintext follows a failed TLS attempt only
 //! under `prefer`. TLS follows plaintext only under `allow`. Every other mode has one attempt.
 
-use super::classify::{AttemptContext, classify, is_tls_failure};
+use super::authentication::AuthenticationCheck;
+use super::classify::{AttemptContext, classify, is_tls_declined, is_tls_failure};
 use super::error::{ConnectError, Problem};
 use super::guarded::{GuardedPlain, GuardedTls};
 use super::host::{Host, ServerAddress};
@@ -50,8 +51,6 @@ enum Endpoint {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Encryption {
     Plain,
-    /// TLS if the server supports it.
-    Offered,
     Tls,
 }
 
@@ -83,7 +82,7 @@ fn open_endpoint(settings: &Settings, host: &Host, endpoint: &Endpoint) -> Resul
     let (first, second) = match (endpoint, host.sslmode) {
         (Endpoint::Socket(_), _) | (_, SslMode::Disable) => (Encryption::Plain, None),
         (_, SslMode::Allow) => (Encryption::Plain, Some(Encryption::Tls)),
-        (_, SslMode::Prefer) => (Encryption::Offered, Some(Encryption::Plain)),
+        (_, SslMode::Prefer) => (Encryption::Tls, Some(Encryption::Plain)),
         _ => (Encryption::Tls, None),
     };
     let error = match attempt(settings, host, endpoint, first) {
@@ -93,11 +92,11 @@ fn open_endpoint(settings: &Settings, host: &Host, endpoint: &Endpoint) -> Resul
     let Some(second) = second.filter(|_| error.other_encryption_may_help) else {
         return Err(error.error);
     };
-    let first = error.error;
+    let (first, is_declined) = (error.error, error.is_declined);
     attempt(settings, host, endpoint, second).map_err(|second| {
         let earlier = first.problem();
         match (&first, &second.error) {
-            (a, b) if a == b => second.error,
+            (a, b) if a == b || is_declined => second.error,
             _ => second.error.also(&format!("before that: {}; {}", earlier.what, earlier.why)),
         }
     })
@@ -108,6 +107,8 @@ struct FailedAttempt {
     error: ConnectError,
     /// The TLS handshake failed, or the server's `pg_hba.conf` did not admit the connection.
     other_encryption_may_help: bool,
+    /// The server has no TLS.
+    is_declined: bool,
 }
 
 fn attempt(
@@ -116,27 +117,26 @@ fn attempt(
     endpoint: &Endpoint,
     encryption: Encryption,
 ) -> Result<Client, FailedAttempt> {
-    let fail = |error| FailedAttempt { error, other_encryption_may_help: false };
+    let fail = |error| FailedAttempt { error, other_encryption_may_help: false, is_declined: false };
     let mut config = config(settings, host, endpoint);
     let context = AttemptContext { settings, host, plain: encryption == Encryption::Plain };
     let reactor = Reactor::new().map_err(|e| fail(no_reactor(settings, host, &e)))?;
+    let is_proved = encryption == Encryption::Tls && settings.tls.proves_identity(host.sslmode);
+    let check = AuthenticationCheck::new(settings.authentication, is_proved);
     let opened = if encryption == Encryption::Plain && matches!(endpoint, Endpoint::Ip(_)) {
         // The guard is given to the library as an encryption without a handshake.
         config.ssl_mode(postgres::config::SslMode::Require).ssl_negotiation(postgres::config::SslNegotiation::Direct);
-        bounded(settings.connect_timeout, move || Client::connect(reactor, &config, GuardedPlain))
+        bounded(settings.connect_timeout, move || Client::connect(reactor, &config, GuardedPlain(check)))
     } else if encryption == Encryption::Plain {
         config.ssl_mode(postgres::config::SslMode::Disable);
         bounded(settings.connect_timeout, move || Client::connect(reactor, &config, NoTls))
     } else {
         let tls = settings.tls.config(host.sslmode).map_err(fail)?;
-        config.ssl_mode(match encryption {
-            Encryption::Offered => postgres::config::SslMode::Prefer,
-            _ => postgres::config::SslMode::Require,
-        });
+        config.ssl_mode(postgres::config::SslMode::Require);
         if settings.tls.direct {
             config.ssl_negotiation(postgres::config::SslNegotiation::Direct);
         }
-        let tls = GuardedTls(MakeRustlsConnect::new(tls));
+        let tls = GuardedTls(MakeRustlsConnect::new(tls), check);
         bounded(settings.connect_timeout, move || Client::connect(reactor, &config, tls))
     };
     match opened {
@@ -146,6 +146,7 @@ fn attempt(
                 || e.code().is_some_and(|c| {
                     [sqlstate::INVALID_AUTHORIZATION, sqlstate::PROTOCOL_VIOLATION].contains(&c.code())
                 }),
+            is_declined: is_tls_declined(&e),
             error: classify(&e, &context),
         }),
         None => Err(fail(timed_out(settings, host))),

@@ -3,6 +3,7 @@
 //! It reads the SQLSTATE and the type of the cause, never the server's text, which is translated. The only exception is
 //! PgBouncer, which has one code for all errors and one language.
 
+use super::authentication::RefusedMethod;
 use super::error::{ConnectError, Problem};
 use super::host::{Host, PasswordFrom};
 use super::settings::Settings;
@@ -12,6 +13,9 @@ use crate::pg::sqlstate;
 use rustls::CertificateError;
 use std::error::Error as _;
 use std::io;
+
+/// The driver's words for a server without TLS.
+const DECLINED: &str = "does not support TLS";
 
 /// The attempt that failed.
 pub(super) struct AttemptContext<'a> {
@@ -41,6 +45,11 @@ pub(super) fn is_tls_failure(error: &postgres::Error) -> bool {
     kind_is(error, "error performing TLS handshake")
 }
 
+/// Returns true if the server has no TLS.
+pub(super) fn is_tls_declined(error: &postgres::Error) -> bool {
+    is_tls_failure(error) && error.source().is_some_and(|why| why.to_string().contains(DECLINED))
+}
+
 /// Returns the class of an error of connecting.
 pub(super) fn classify(error: &postgres::Error, context: &AttemptContext<'_>) -> ConnectError {
     if let Some(db) = error.as_db_error() {
@@ -48,6 +57,10 @@ pub(super) fn classify(error: &postgres::Error, context: &AttemptContext<'_>) ->
     }
     if let Some(certificate) = cause::<rustls::Error>(error) {
         return tls(certificate, context);
+    }
+    if let Some(refused) = cause::<RefusedMethod>(error) {
+        let what = "the password was not sent";
+        return ConnectError::Password(context.problem(what, &refused.to_string(), refused.advice()));
     }
     let why = error.source().map(|s| s.to_string()).unwrap_or_default();
     if is_tls_failure(error) {
@@ -191,7 +204,7 @@ fn authentication(why: &str, context: &AttemptContext<'_>) -> ConnectError {
 
 /// The error of a handshake that failed: the server has no TLS, or TLS cannot use the host name.
 fn no_tls(why: &str, context: &AttemptContext<'_>) -> ConnectError {
-    let what = match why.contains("does not support TLS") {
+    let what = match why.contains(DECLINED) {
         true => "the server offers no TLS",
         false => "the TLS handshake failed",
     };

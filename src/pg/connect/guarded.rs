@@ -1,8 +1,10 @@
 //! A stream that refuses a message whose length no PostgreSQL sends, before any of it is held in memory. A server that has
 //! proved nothing could otherwise fill the memory of this process with a single error message.
 //!
+//! It also judges the authentication that the server requests before the client library answers.
+//!
 //! The client library wraps only streams of TLS, so a plain connection over TCP is given to it as one that is encrypted by
-//! doing nothing. A socket in the file system, and a server that declines TLS under `sslmode=prefer`, are read without the guard.
+//! doing nothing. A socket in the file system is read without the guard.
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
@@ -10,6 +12,7 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready as complete};
 
+use super::authentication::AuthenticationCheck;
 use postgres::Socket;
 use postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -28,11 +31,17 @@ const ROW: u32 = 1 << 30;
 /// Bytes of any other message. The description of 1,600 columns has 150 kB.
 const OTHER: u32 = 16 << 20;
 
+/// Bytes of a message's kind and length.
+const HEAD: usize = 5;
+
+/// The same, and the code of a request for authentication.
+const REQUEST: usize = HEAD + 4;
+
 /// The position in the messages of a server.
-#[derive(Default)]
 struct MessageGuard {
-    /// The kind and the length of the message that begins.
-    head: [u8; 5],
+    authentication: AuthenticationCheck,
+    /// The head of the message that begins.
+    head: [u8; REQUEST],
     /// Bytes of the head that were read.
     read: usize,
     /// Bytes of the message that are still to come.
@@ -42,6 +51,16 @@ struct MessageGuard {
 }
 
 impl MessageGuard {
+    fn new(authentication: AuthenticationCheck) -> MessageGuard {
+        MessageGuard { authentication, head: [0; REQUEST], read: 0, left: 0, is_ready: false, total: 0 }
+    }
+
+    /// Bytes of the head of the message that begins.
+    fn head_length(&self) -> usize {
+        let is_request = self.read > 0 && self.head[0] == b'R' && !self.is_ready;
+        if is_request { REQUEST } else { HEAD }
+    }
+
     /// Follows the bytes that the server sent.
     fn follow(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         if !self.is_ready {
@@ -57,13 +76,13 @@ impl MessageGuard {
                 bytes = &bytes[passed..];
                 continue;
             }
-            let taken = bytes.len().min(self.head.len() - self.read);
+            let taken = bytes.len().min(self.head_length() - self.read);
             self.head[self.read..self.read + taken].copy_from_slice(&bytes[..taken]);
             self.read += taken;
             bytes = &bytes[taken..];
-            if self.read == self.head.len() {
-                self.read = 0;
+            if self.read == self.head_length() {
                 self.begin()?;
+                self.read = 0;
             }
         }
         Ok(())
@@ -71,7 +90,7 @@ impl MessageGuard {
 
     /// Begins a message whose head is complete.
     fn begin(&mut self) -> io::Result<()> {
-        let [kind, a, b, c, d] = self.head;
+        let [kind, a, b, c, d, code @ ..] = self.head;
         let length = u32::from_be_bytes([a, b, c, d]);
         let most = match kind {
             _ if !self.is_ready => BEFORE_READY,
@@ -86,6 +105,13 @@ impl MessageGuard {
         }
         // The length counts itself. A smaller one is for the client library to refuse.
         self.left = length.saturating_sub(4);
+        if self.read == REQUEST {
+            let Some(left) = self.left.checked_sub(4) else {
+                return Err(io::Error::other("the server sent a request for authentication without a code"));
+            };
+            self.left = left;
+            self.authentication.request(u32::from_be_bytes(code)).map_err(io::Error::other)?;
+        }
         self.is_ready |= kind == b'Z';
         Ok(())
     }
@@ -99,8 +125,8 @@ pub(super) struct GuardedStream<S> {
 }
 
 impl<S> GuardedStream<S> {
-    fn new(inner: S, binding: fn(&S) -> ChannelBinding) -> GuardedStream<S> {
-        GuardedStream { inner, binding, guard: MessageGuard::default() }
+    fn new(inner: S, binding: fn(&S) -> ChannelBinding, authentication: AuthenticationCheck) -> GuardedStream<S> {
+        GuardedStream { inner, binding, guard: MessageGuard::new(authentication) }
     }
 }
 
@@ -134,7 +160,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for GuardedStream<S> {
 
 /// A plain stream under a guard, which the client library takes for an encrypted one.
 #[derive(Clone)]
-pub(super) struct GuardedPlain;
+pub(super) struct GuardedPlain(pub AuthenticationCheck);
 
 impl MakeTlsConnect<Socket> for GuardedPlain {
     type Stream = GuardedStream<Socket>;
@@ -142,7 +168,7 @@ impl MakeTlsConnect<Socket> for GuardedPlain {
     type Error = Infallible;
 
     fn make_tls_connect(&mut self, _name: &str) -> Result<GuardedPlain, Infallible> {
-        Ok(GuardedPlain)
+        Ok(self.clone())
     }
 }
 
@@ -152,16 +178,16 @@ impl TlsConnect<Socket> for GuardedPlain {
     type Future = Ready<Result<GuardedStream<Socket>, Infallible>>;
 
     fn connect(self, stream: Socket) -> Self::Future {
-        ready(Ok(GuardedStream::new(stream, |_| ChannelBinding::none())))
+        ready(Ok(GuardedStream::new(stream, |_| ChannelBinding::none(), self.0)))
     }
 }
 
 /// TLS under a guard.
 #[derive(Clone)]
-pub(super) struct GuardedTls(pub MakeRustlsConnect);
+pub(super) struct GuardedTls(pub MakeRustlsConnect, pub AuthenticationCheck);
 
 /// The handshake of [`GuardedTls`] for one server name.
-pub(super) struct GuardedHandshake(Handshake);
+pub(super) struct GuardedHandshake(Handshake, AuthenticationCheck);
 
 type Handshake = <MakeRustlsConnect as MakeTlsConnect<Socket>>::TlsConnect;
 type Encrypted = <Handshake as TlsConnect<Socket>>::Stream;
@@ -173,7 +199,8 @@ impl MakeTlsConnect<Socket> for GuardedTls {
     type Error = <MakeRustlsConnect as MakeTlsConnect<Socket>>::Error;
 
     fn make_tls_connect(&mut self, name: &str) -> Result<GuardedHandshake, Self::Error> {
-        MakeTlsConnect::<Socket>::make_tls_connect(&mut self.0, name).map(GuardedHandshake)
+        let handshake = MakeTlsConnect::<Socket>::make_tls_connect(&mut self.0, name)?;
+        Ok(GuardedHandshake(handshake, self.1))
     }
 }
 
@@ -185,7 +212,7 @@ impl TlsConnect<Socket> for GuardedHandshake {
     fn connect(self, stream: Socket) -> Self::Future {
         Box::pin(async move {
             let encrypted = self.0.connect(stream).await?;
-            Ok(GuardedStream::new(encrypted, TlsStream::channel_binding))
+            Ok(GuardedStream::new(encrypted, TlsStream::channel_binding, self.1))
         })
     }
 }
@@ -193,6 +220,11 @@ impl TlsConnect<Socket> for GuardedHandshake {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pg::connect::authentication::AllowedMethods;
+
+    fn guard(is_proved: bool) -> MessageGuard {
+        MessageGuard::new(AuthenticationCheck::new(AllowedMethods::ANY, is_proved))
+    }
 
     fn message(kind: u8, length: u32) -> Vec<u8> {
         [&[kind][..], &length.to_be_bytes()].concat()
@@ -211,7 +243,32 @@ mod tests {
         let fits = [ready_session(), message(b'D', ROW), message(b'E', 9)[..3].to_vec()].concat();
         for (bytes, is_refused) in [(long_before, true), (long_words, true), (long_row, true), (fits, false)] {
             for size in 1..=bytes.len() {
-                let mut guard = MessageGuard::default();
+                let mut guard = guard(false);
+                let refused = bytes.chunks(size).any(|part| guard.follow(part).is_err());
+                assert_eq!(refused, is_refused, "{bytes:?} in reads of {size}");
+            }
+        }
+    }
+
+    /// A request for authentication.
+    fn request(code: u32) -> Vec<u8> {
+        [message(b'R', 8), code.to_be_bytes().to_vec()].concat()
+    }
+
+    #[test]
+    fn a_request_for_clear_text_is_refused_wherever_the_reads_are_cut() {
+        let after_a_notice = [message(b'N', 6), vec![b'R'; 2], request(3)].concat();
+        let without_code = [message(b'R', 7), vec![0; 4]].concat();
+        for (bytes, is_proved, is_refused) in [
+            (request(3), false, true),
+            (request(3), true, false),
+            (after_a_notice, false, true),
+            (without_code, true, true),
+            (request(10), false, false),
+            ([request(10), request(11), request(12), request(0), request(5)].concat(), false, false),
+        ] {
+            for size in 1..=bytes.len() {
+                let mut guard = guard(is_proved);
                 let refused = bytes.chunks(size).any(|part| guard.follow(part).is_err());
                 assert_eq!(refused, is_refused, "{bytes:?} in reads of {size}");
             }
@@ -220,7 +277,7 @@ mod tests {
 
     #[test]
     fn endless_short_messages_before_the_session_is_ready_are_refused() {
-        let mut guard = MessageGuard::default();
+        let mut guard = guard(false);
         let one = [message(b'S', 104), vec![b'x'; 100]].concat();
         let passed = std::iter::repeat_n(&one, 100_000).take_while(|one| guard.follow(one).is_ok()).count();
         assert!((9_000..11_000).contains(&passed), "{passed}");

@@ -80,11 +80,7 @@ pub const ALL: &[Keyword] = &[
     ),
     used("sslsni", Some("PGSSLSNI")),
     refused("requirepeer", Some("PGREQUIREPEER"), NO_PEER),
-    refused(
-        "require_auth",
-        Some("PGREQUIREAUTH"),
-        "this program does not check the authentication method of the server",
-    ),
+    used("require_auth", Some("PGREQUIREAUTH")),
     ignored("min_protocol_version", Some("PGMINPROTOCOLVERSION")),
     ignored("max_protocol_version", Some("PGMAXPROTOCOLVERSION")),
     used("ssl_min_protocol_version", Some("PGSSLMINPROTOCOLVERSION")),

@@ -20,6 +20,7 @@ use postgres::Row;
 use std::hash::BuildHasher;
 
 mod attempt;
+mod authentication;
 mod certificate;
 mod classify;
 pub mod dsn;

@@ -2,6 +2,7 @@
 //!
 //! Only the given environment is read, and no connection is opened.
 
+use super::authentication::AllowedMethods;
 use super::dsn;
 use super::environment::Environment;
 use super::error::ConnectError;
@@ -43,6 +44,7 @@ pub fn resolve(given: Option<&str>, environment: &Environment) -> Result<Setting
         host.password = password(&layers, host, &user, &database, &mut notes)?;
     }
     tls.check(&hosts)?;
+    let authentication = authentication(&layers, &hosts)?;
     notes.extend(tls.notes(&hosts));
     Ok(Settings {
         hosts,
@@ -53,6 +55,7 @@ pub fn resolve(given: Option<&str>, environment: &Environment) -> Result<Setting
         keepalives: keepalives(&layers)?,
         session: session(&layers)?,
         channel_binding: channel_binding(&layers)?,
+        authentication,
         shuffle: shuffle(&layers)?,
         tls,
         direct: Arc::new(AtomicBool::new(false)),
@@ -263,6 +266,17 @@ fn channel_binding(layers: &Layers<'_>) -> Result<ChannelBinding, ConnectError> 
         Some("require") => Ok(ChannelBinding::Require),
         Some(_) => Err(layers.not_one_of("channel_binding", "disable, prefer, require")),
     }
+}
+
+/// The allowed methods. They cannot be checked over a socket, which the client library reads without a guard.
+fn authentication(layers: &Layers<'_>, hosts: &[Host]) -> Result<AllowedMethods, ConnectError> {
+    let methods = AllowedMethods::resolve(layers)?;
+    let has_socket = hosts.iter().any(|host| matches!(host.address, ServerAddress::Socket(_)));
+    if methods.is_given() && has_socket {
+        let why = "this program does not check the authentication method over a socket";
+        return Err(layers.wrong("require_auth", why, "Connect to 127.0.0.1, or unset it"));
+    }
+    Ok(methods)
 }
 
 fn shuffle(layers: &Layers<'_>) -> Result<bool, ConnectError> {

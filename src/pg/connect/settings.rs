@@ -2,6 +2,7 @@
 //!
 //! They open no connection, and nothing that they print contains a password.
 
+use super::authentication::AllowedMethods;
 use super::host::{Host, PasswordFrom};
 use super::tls::TlsSettings;
 use std::fmt;
@@ -54,6 +55,7 @@ pub struct Settings {
     pub(super) keepalives: Keepalives,
     pub(super) session: SessionAttributes,
     pub(super) channel_binding: ChannelBinding,
+    pub(super) authentication: AllowedMethods,
     pub(super) shuffle: bool,
     pub(super) tls: TlsSettings,
     /// True once a connection was found to keep its session. Clones share it, so lanes do not check again.

@@ -149,6 +149,11 @@ impl TlsSettings {
         }
     }
 
+    /// Returns true if a server that passes the check of a mode has proved its identity.
+    pub(super) fn proves_identity(&self, mode: SslMode) -> bool {
+        !matches!(self.proof(mode), CertificateCheck::Nothing)
+    }
+
     /// The rustls configuration for one host.
     ///
     /// # Errors

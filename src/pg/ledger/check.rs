@@ -119,9 +119,19 @@ impl Session {
     /// # Errors
     /// If the server refuses or the connection is lost.
     pub fn ledger_state(&mut self) -> Result<LedgerState, ServerError> {
-        let columns = self.ledger_columns()?;
+        Ok(self.ledger_and_schema()?.0)
+    }
+
+    /// Returns the ledger's state, as [`Session::ledger_state`], and true if its schema exists.
+    pub(super) fn ledger_and_schema(&mut self) -> Result<(LedgerState, bool), ServerError> {
+        let schema = self.ledger.schema.clone();
+        let exists = "SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = $1)";
+        let queries = [LEDGER_COLUMNS, exists].map(|sql| TypedQuery::new(READING, sql).with(&schema));
+        let [columns, exists] = self.ask(queries)?;
+        let columns = LedgerColumns::of_rows(&columns)?;
         let versions = self.ask_all(columns.version_query(&self.ledger))?.concat();
-        columns.state(&self.ledger.schema, &versions)
+        let exists = exists.first().map_or(Ok(false), |row| row.value(0))?;
+        Ok((columns.state(&schema, &versions)?, exists))
     }
 }
 

@@ -67,9 +67,9 @@ impl Session {
                    RETURNING 1) \
                    SELECT (SELECT count(*) FROM mine), (SELECT count(*) FROM noted)";
         let mut tx = self.client.begun_transaction();
-        tx.batch_execute(&self.ledger.sql(&lock)).doing(WRITING)?;
         let parameters: [&dyn Parameter; 6] = [&run.id, &loads, &parts, &after, &until, &run.epoch];
-        let steps = Pipeline::new().query(self.ledger.sql(sql), &parameters).script("COMMIT");
+        let steps = Pipeline::new().script(self.ledger.sql(&lock));
+        let steps = steps.query(self.ledger.sql(sql), &parameters).script("COMMIT");
         let answers = steps.rows(&mut tx).doing(WRITING)?;
         tx.ended();
         let counts = match answers.iter().flatten().next() {

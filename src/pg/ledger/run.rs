@@ -3,7 +3,7 @@
 use postgres::Row;
 
 use super::{READING, WRITING, creation, upgrade};
-use crate::model::ledger::{Fingerprints, Form, LedgerState, NewRun, Run, read_catalog, written_catalog};
+use crate::model::ledger::{FIRST_EPOCH, Fingerprints, Form, LedgerState, NewRun, Run, read_catalog, written_catalog};
 use crate::model::record::RunState;
 use crate::pg::client::{Parameter, Pipeline};
 use crate::pg::error::{Doing, ServerError};
@@ -26,7 +26,7 @@ impl Session {
     /// # Errors
     /// If the server refuses or the connection is lost.
     pub fn begin_run(&mut self, new: &NewRun<'_>) -> Result<Run, ServerError> {
-        let (state, schema_exists) = (self.ledger_state()?, self.has_schema(&self.ledger.schema.clone())?);
+        let (state, schema_exists) = self.ledger_and_schema()?;
         let tables = match state {
             LedgerState::Absent => creation(&self.ledger, schema_exists),
             LedgerState::Version(version) => upgrade(&self.ledger, version),
@@ -68,7 +68,7 @@ impl Session {
             id,
             state: RunState::Running,
             tool: new.tool.to_owned(),
-            epoch: 1,
+            epoch: FIRST_EPOCH,
             seed: new.seed,
             stamp: new.stamp.to_owned(),
             form: Form::Two,

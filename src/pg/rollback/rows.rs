@@ -4,7 +4,7 @@ use postgres::Row;
 
 use super::transaction::{OpenRollback, OpenStaging, ROLLING_BACK};
 use crate::model::ident::{literal, qualified, quoted, quoted_list};
-use crate::pg::client::{Client, Pipeline, Reply};
+use crate::pg::client::{Client, Pipeline, Reply, all_replies};
 use crate::pg::copy::{CopyTarget, send_slices};
 use crate::pg::equality::Equality;
 use crate::pg::error::{Doing, Operation, ServerError};
@@ -114,6 +114,23 @@ impl OpenRollback<'_> {
         tables.iter().zip(answers).map(facts).collect()
     }
 
+    /// Prepares, in one round trip, the COPY into the staging table of each load: its columns, and true if they are sent as text.
+    ///
+    /// # Errors
+    /// If the server refuses or the connection is lost.
+    pub fn prepare_staging(&mut self, loads: &[(Vec<String>, bool)]) -> Result<(), ServerError> {
+        let mut copies: Vec<String> =
+            loads.iter().map(|(columns, as_text)| staging_target(columns, *as_text).sql()).collect();
+        copies.sort();
+        copies.dedup();
+        copies.retain(|sql| self.prepared.known(sql).is_none());
+        let steps = copies.iter().fold(Pipeline::new(), |steps, sql| steps.prepare(sql.as_str()));
+        for (reply, sql) in all_replies(steps.run(&mut self.tx)).doing(ROLLING_BACK)?.into_iter().zip(copies) {
+            reply.statement().into_iter().for_each(|statement| self.prepared.keep(sql.clone(), &statement));
+        }
+        Ok(())
+    }
+
     /// Creates the staging table for the rows of a load, and begins its COPY.
     ///
     /// # Errors
@@ -127,15 +144,11 @@ impl OpenRollback<'_> {
             staged.name(),
             self.application_path.set(true)
         );
-        let table = format!("pg_temp.migrate_ours ({})", quoted_list(staged.columns));
-        let target = CopyTarget { table, as_text: staged.as_text };
-        let replies = Pipeline::new().script(create).prepare(target.sql()).run(&mut self.tx);
-        let mut statement = None;
-        for reply in replies {
-            statement = reply.doing(ROLLING_BACK)?.statement();
-        }
-        let statement = statement.ok_or_else(|| ServerError::new(ROLLING_BACK, "the COPY was not prepared"))?;
-        let mut copy = self.tx.copy_in(&statement).doing(ROLLING_BACK)?;
+        let target = staging_target(staged.columns, staged.as_text);
+        let statement = self.prepared.get(&mut self.tx, &target.sql()).doing(ROLLING_BACK)?;
+        let (replies, copy) = Pipeline::new().script(create).run_and_copy(&mut self.tx, &statement);
+        all_replies(replies).doing(ROLLING_BACK)?;
+        let mut copy = copy.doing(ROLLING_BACK)?;
         target.begin(&mut self.tx, &mut copy)?;
         self.staging = Some(OpenStaging { copy, target, rows: 0 });
         Ok(())
@@ -272,6 +285,11 @@ impl OpenRollback<'_> {
         self.forget_made("owner", None)?;
         Ok(OwnerRollback::Deleted)
     }
+}
+
+/// The staging table as the destination of a COPY.
+fn staging_target(columns: &[String], as_text: bool) -> CopyTarget {
+    CopyTarget { table: format!("pg_temp.migrate_ours ({})", quoted_list(columns)), as_text }
 }
 
 impl StagedRows<'_> {

@@ -8,7 +8,7 @@ use crate::pg::deferred::defer_sql;
 use crate::pg::detach::Detached;
 use crate::pg::error::{Doing, ServerError};
 use crate::pg::row::RowValues;
-use crate::pg::session::{ApplicationPath, LedgerSchema, Session};
+use crate::pg::session::{ApplicationPath, LedgerSchema, Prepared, Session};
 use crate::pg::triggers::{self, FiringTrigger, RowEvent};
 use crate::plan::CircleKey;
 
@@ -22,6 +22,7 @@ pub struct OpenRollback<'a> {
     pub(super) tx: Transaction<'a>,
     pub(super) ledger: LedgerSchema,
     pub(super) application_path: ApplicationPath,
+    pub(super) prepared: &'a mut Prepared,
     pub(super) run: i64,
 }
 
@@ -49,16 +50,17 @@ impl Session {
     /// # Errors
     /// If the server refuses or the connection is lost.
     pub fn begin_rollback(&mut self, run: &Run) -> Result<RollbackStart<'_>, ServerError> {
-        let mut tx = self.client.transaction().doing(ROLLING_BACK)?;
-        let sql: &str =
-            &self.ledger.sql("SELECT state = 'RolledBack', epoch = $2 FROM :ledger.run WHERE run = $1 FOR UPDATE");
-        let row = tx.query_opt(sql, &[&run.id, &run.epoch]).doing(ROLLING_BACK)?;
-        let state = row.map(|row| Ok::<_, ServerError>((row.kept(0)?, row.kept(1)?))).transpose()?;
+        let sql = self.ledger.sql("SELECT state = 'RolledBack', epoch = $2 FROM :ledger.run WHERE run = $1 FOR UPDATE");
+        let steps = Pipeline::new().script("START TRANSACTION").query(sql, &[&run.id, &run.epoch]);
+        let mut tx = self.client.begun_transaction();
+        let rows = steps.rows(&mut tx).doing(ROLLING_BACK)?.concat();
+        let state = rows.first().map(|row| Ok::<_, ServerError>((row.kept(0)?, row.kept(1)?))).transpose()?;
         match state {
             Some((true, _)) => Ok(RollbackStart::AlreadyRolledBack),
             Some((false, true)) => {
                 let (ledger, application_path) = (self.ledger.clone(), self.application_path.clone());
-                Ok(RollbackStart::Open(OpenRollback { staging: None, tx, ledger, application_path, run: run.id }))
+                let (staging, prepared) = (None, &mut self.prepared);
+                Ok(RollbackStart::Open(OpenRollback { staging, tx, ledger, application_path, prepared, run: run.id }))
             }
             _ => Ok(RollbackStart::Fenced),
         }
@@ -225,8 +227,10 @@ impl OpenRollback<'_> {
         let sql: &str = &self
             .ledger
             .sql("UPDATE :ledger.run SET state = 'RolledBack', ended_at = now(), epoch = epoch + 1 WHERE run = $1");
-        self.tx.execute(sql, &[&self.run]).doing(ROLLING_BACK)?;
-        self.forget_made("lookup", None)?;
-        self.tx.commit().doing(ROLLING_BACK)
+        let forget: &str = &self.ledger.sql("DELETE FROM :ledger.made WHERE run = $1 AND kind = 'lookup'");
+        let steps = Pipeline::new().query(sql, &[&self.run]).query(forget, &[&self.run]).script("COMMIT");
+        steps.rows(&mut self.tx).doing(ROLLING_BACK)?;
+        self.tx.ended();
+        Ok(())
     }
 }

@@ -20,7 +20,7 @@ fn strings(texts: &[&str]) -> Vec<String> {
 }
 
 fn column(name: &str, kind: ColumnType, feed: Feed, rules: Rules) -> ColumnPlan {
-    ColumnPlan { name: name.to_owned(), kind, not_null: false, feed, rules, declared: None, shift: None }
+    ColumnPlan { name: name.to_owned(), kind, not_null: false, feed, rules, declared: None, shift: None, refers: None }
 }
 
 fn text_type() -> ColumnType {

@@ -142,7 +142,7 @@ fn expr(read: &Expr) -> String {
 }
 
 fn column_text(column: &ColumnPlan) -> String {
-    let ColumnPlan { name, kind, not_null, feed: from, rules: modifiers, declared, shift } = column;
+    let ColumnPlan { name, kind, not_null, feed: from, rules: modifiers, declared, shift, refers: _ } = column;
     record(
         "ColumnPlan",
         [
