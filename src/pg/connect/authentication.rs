@@ -53,7 +53,11 @@ impl AllowedMethods {
                 (true, Some(word)) => word,
                 (false, None) => word,
                 _ => {
-                    return Err(layers.wrong(NAME, "it mixes methods with and without !", "Write ! before all or none"));
+                    return Err(layers.wrong(
+                        NAME,
+                        "it mixes methods with and without !",
+                        "Write ! before all or none",
+                    ));
                 }
             };
             let Some((_, method)) = WORDS.iter().find(|(known, _)| *known == method) else {
