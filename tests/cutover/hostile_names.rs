@@ -21,7 +21,6 @@ const APPLICATION: &str = "CREATE TABLE members (id serial PRIMARY KEY, handle v
     CREATE DOMAIN body AS varchar CHECK (VALUE <> 'bad');
     CREATE TABLE notes (id serial PRIMARY KEY, tag varchar(30) REFERENCES tags, kind_id int REFERENCES kinds,
                         member varchar(20) REFERENCES members (handle), body body);
-    CREATE INDEX notes_by_text ON notes ((id || '-x'));
     CREATE TABLE lines (nth bigserial PRIMARY KEY, note int REFERENCES notes, word varchar);";
 
 const MAPPING: &str = "[owner]\ntable = \"members\"\nmatch = { handle = \"ann\" }\nkey = \"handle\"\ncreate = { mail = \"ann@x\" }
@@ -92,7 +91,9 @@ RESET search_path;
 /// Runs every command as this role and asserts that none of them called a twin.
 #[track_caller]
 fn runs_without_twins(role: &str, grants: &str) {
-    let case = Case::new(SOURCE, &format!("{APPLICATION} {grants} {TWINS}"), MAPPING);
+    // Before 14 the server's own operator of these types is a function whose text it reads under the application's path.
+    let index = if version() < 140_000 { "" } else { "CREATE INDEX notes_by_text ON notes ((id || '-x'));" };
+    let case = Case::new(SOURCE, &format!("{APPLICATION} {index} {grants} {TWINS}"), MAPPING);
     let name = case.target.name().to_owned();
     // In this order an exact match in pg_catalog comes last.
     case.target.elsewhere(&format!("GRANT CREATE, TEMP ON DATABASE {name} TO {role}; ALTER DATABASE {name} SET search_path = evil, public, pg_catalog"));
