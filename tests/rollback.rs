@@ -268,7 +268,7 @@ fn a_sequence_stays_past_a_row_inserted_since_the_run() {
         );
         let case =
             Case::new(source, &target, "[defaults]\non_fault = \"quarantine\"\n[load.t]\nexisting = \"append\"\n");
-        case.exits(4, &["--yes", "--jobs=1", "--batch-rows=1", "--max-faults=0"]);
+        case.exits(4, &["--yes", "--jobs=1", "--batch-rows=1", "--skip-preflight", "--max-faults=0"]);
         case.target.run("INSERT INTO t (n) VALUES (30)");
         case.exits(6, &["--yes"]);
         let report = rollback(&case, 0);

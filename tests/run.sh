@@ -1,5 +1,6 @@
 #!/bin/sh
-# Passes the tests on a fresh machine: installs what they need where it is missing, then checks format, lints, tests, docs.
+# Passes the tests on a fresh machine: installs what they need where it is missing, then checks format, lints, tests, docs, and
+# the crates where cargo-deny is installed.
 #
 # Needs Rust (rustup or the distribution's) and a C compiler. Installs, as root and with apt alone: PostgreSQL's server
 # (12 or later), PgBouncer and OpenSSL. Elsewhere it says what is missing. Other versions: tests/versions.sh
@@ -60,4 +61,8 @@ step "cargo test"
 cargo test --locked "$@"
 step "cargo doc"
 RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
+if command -v cargo-deny >/dev/null; then
+    step "cargo deny"
+    cargo deny check bans licenses sources
+fi
 step "all passed"

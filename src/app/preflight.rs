@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::convert::row::Maps;
 use crate::job::{KeyMemory, Stop};
+use crate::mapping::OnFault;
 use crate::migrate;
 use crate::migrate::existing::compare::HeldComparison;
 use crate::migrate::preflight::id_references::IdWatch;
@@ -64,6 +65,17 @@ pub fn read(
     let judged = watch.judge(seen, &loads);
     refusals.extend(judged.refusals);
     report.warnings.extend(judged.warnings);
+    refusals.extend(too_many_faults(m, &found));
     record::step(report, StepKind::Preflight, began, m.world().elapsed());
     Ok(PreflightResult { found, maps, refusals })
+}
+
+/// The refusal of a run that would quarantine more rows than `--max-faults` allows.
+fn too_many_faults(m: &Migration<'_>, found: &[read_ahead::LoadPreflight]) -> Option<Refusal> {
+    let most = m.work().max_faults.filter(|_| m.on_fault() == OnFault::Quarantine)?;
+    let total: u64 = found.iter().map(|load| load.fault_total).sum();
+    (total > most).then(|| {
+        let reason = format!("{total} rows cannot be loaded as they are, and --max-faults allows {most}");
+        Refusal::new("max_faults", reason, "Fix the faults that are listed, or raise --max-faults.")
+    })
 }

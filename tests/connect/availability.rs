@@ -83,7 +83,8 @@ fn a_server_that_cuts_new_connections_is_waking_and_waited_for_in_bounds() {
     for mode in ["disable", "require"] {
         let settings = settings(&format!("host=127.0.0.1 port={} user=u sslmode={mode}", cutting.port));
         let mut pauses = Vec::new();
-        let patience = Patience(Duration::from_secs(2));
+        // The fourth pause would end after 3.75 s, and the third one begins early enough on a slow machine.
+        let patience = Patience(Duration::from_millis(3700));
         let ended = settings.connect_patiently(ReadOnly(false), patience, &mut |_, pause| {
             std::thread::sleep(pause);
             pauses.push(pause.as_millis());

@@ -269,8 +269,15 @@ fn max_faults_counts_over_resumes_and_the_same_command_resumes() {
     let case = Case::new(&source, target, "[load.t]\n");
     // One lane: with several, which of the three batches is the one too many is theirs to race for.
     let args = ["--yes", "--on-fault", "quarantine", "--jobs", "1", "--batch-rows", "3", "--max-faults"];
+    // Faults that the preflight finds are a refusal, in the dry run too.
+    for action in ["--yes", "--dry-run"] {
+        let ran = case.run(&[&[action], &args[1..], &["2"]].concat());
+        assert_eq!(ran.code, 3, "{}", ran.said());
+        ran.says(&["max_faults", "3 rows cannot be loaded as they are, and --max-faults allows 2"]);
+        assert_eq!(case.target.inventory(), ["public", "public.t: 0"]);
+    }
     for _ in 0..2 {
-        let ran = case.run(&[&args[..], &["2"]].concat());
+        let ran = case.run(&[&args[..], &["2", "--skip-preflight"]].concat());
         assert_eq!(ran.code, 4, "{}", ran.said());
         ran.says(&["max_faults", "more than 2 rows"]);
         assert_eq!(case.ids("t"), [1, 3, 4, 6]);

@@ -21,7 +21,6 @@ const APPLICATION: &str = "CREATE TABLE members (id serial PRIMARY KEY, handle v
     CREATE DOMAIN body AS varchar CHECK (VALUE <> 'bad');
     CREATE TABLE notes (id serial PRIMARY KEY, tag varchar(30) REFERENCES tags, kind_id int REFERENCES kinds,
                         member varchar(20) REFERENCES members (handle), body body);
-    CREATE INDEX notes_by_text ON notes ((id || '-x'));
     CREATE TABLE lines (nth bigserial PRIMARY KEY, note int REFERENCES notes, word varchar);";
 
 const MAPPING: &str = "[owner]\ntable = \"members\"\nmatch = { handle = \"ann\" }\nkey = \"handle\"\ncreate = { mail = \"ann@x\" }
@@ -33,8 +32,11 @@ const MAPPING: &str = "[owner]\ntable = \"members\"\nmatch = { handle = \"ann\" 
 [load.lines.columns]\nnth = { omit = true }
 [leave]\nlines = { nth = \"new ones are issued\" }\n";
 
-/// Creates in a schema a function that fails, for each function that the tool calls, and an operator of such a function for
-/// each operator: with the arguments of the server's own, and with types for which the server's own is no exact match.
+/// Creates in a schema a function that fails, for each function of the server's own, and an operator of such a function for
+/// each operator: with the same arguments, and with types for which the server's own is no exact match. Only functions of
+/// pseudo-types have no twin with the same arguments.
+///
+/// Casts need no twin: only the owner of a type may create a cast from it or to it.
 const TWINS: &str = r#"
 SET search_path = pg_catalog;
 CREATE SCHEMA evil;
@@ -42,19 +44,16 @@ GRANT USAGE ON SCHEMA evil TO PUBLIC;
 DO $twins$
 DECLARE
   place text; twin record; number int := 0;
-  body text := $b$$t$BEGIN RAISE EXCEPTION 'a twin was called: NAME' USING ERRCODE = '55000'; END$t$$b$;
+  body text := $b$$t$BEGIN RAISE EXCEPTION USING MESSAGE = 'a twin was called: NAME', ERRCODE = '55000'; END$t$$b$;
 BEGIN
   FOREACH place IN ARRAY ARRAY['evil', 'public'] LOOP
     FOR twin IN
         SELECT DISTINCT p.proname AS name, pg_get_function_identity_arguments(p.oid) AS arguments, format_type(p.prorettype, NULL) AS result
           FROM pg_proc p
          WHERE p.pronamespace = 'pg_catalog'::regnamespace AND p.prokind IN ('f', 'a', 'w') AND p.provariadic = 0
-           AND p.proname IN ('unnest', 'generate_series', 'cardinality', 'array_agg', 'string_agg', 'format', 'concat_ws',
-               'current_setting', 'set_config', 'to_regclass', 'nextval', 'setval', 'quote_ident', 'lower', 'replace', 'now',
-               'current_database', 'host', 'min', 'max', 'sum', 'bool_or', 'bool_and', 'row_number', 'pg_backend_pid',
-               'pg_try_advisory_lock', 'pg_export_snapshot', 'pg_terminate_backend', 'array_to_string', 'hashtextextended')
            AND NOT EXISTS (SELECT FROM unnest(p.proargtypes::oid[] || p.prorettype) AS t JOIN pg_type ON pg_type.oid = t WHERE typtype = 'p')
            AND NOT EXISTS (SELECT FROM unnest(p.proargmodes) AS m WHERE m <> 'i')
+           AND NOT EXISTS (SELECT FROM pg_aggregate WHERE aggfnoid = p.oid AND aggkind <> 'n')
         UNION ALL
         VALUES ('unnest', 'text[]', 'text'), ('unnest', 'int4[]', 'int4'), ('unnest', 'int2[]', 'int2'), ('unnest', 'int8[]', 'int8'),
                ('generate_series', 'int4, int8', 'int8'), ('generate_series', 'int4, int2', 'int8'), ('cardinality', 'text[]', 'int4'),
@@ -70,7 +69,6 @@ BEGIN
                format_type(o.oprresult, NULL) AS result
           FROM pg_operator o JOIN pg_type l ON l.oid = o.oprleft JOIN pg_type r ON r.oid = o.oprright
          WHERE o.oprnamespace = 'pg_catalog'::regnamespace AND l.typtype <> 'p' AND r.typtype <> 'p'
-           AND o.oprname IN ('=', '<>', '<', '>', '<=', '>=', '||', '->>', '->', '<<', '|', '&', '+', '-', '/', '~', '~~')
         UNION ALL
         SELECT name, one, other, CASE name WHEN '||' THEN 'text' ELSE 'boolean' END
           FROM unnest(ARRAY['=', '<>', '<', '>', '<=', '>=', '||', '~~']) AS name,
@@ -93,7 +91,9 @@ RESET search_path;
 /// Runs every command as this role and asserts that none of them called a twin.
 #[track_caller]
 fn runs_without_twins(role: &str, grants: &str) {
-    let case = Case::new(SOURCE, &format!("{APPLICATION} {grants} {TWINS}"), MAPPING);
+    // Before 14 the server's own operator of these types is a function whose text it reads under the application's path.
+    let index = if version() < 140_000 { "" } else { "CREATE INDEX notes_by_text ON notes ((id || '-x'));" };
+    let case = Case::new(SOURCE, &format!("{APPLICATION} {index} {grants} {TWINS}"), MAPPING);
     let name = case.target.name().to_owned();
     // In this order an exact match in pg_catalog comes last.
     case.target.elsewhere(&format!("GRANT CREATE, TEMP ON DATABASE {name} TO {role}; ALTER DATABASE {name} SET search_path = evil, public, pg_catalog"));
@@ -115,9 +115,12 @@ fn runs_without_twins(role: &str, grants: &str) {
     let before =
         read(&format!("{indexes} {ours}")).split(';').map(str::to_owned).collect::<std::collections::BTreeSet<_>>();
     run(0, &["plan", "-m", "migrate.toml"]);
+    run(0, &["plan", "--sql", "-m", "migrate.toml"]);
     run(6, &["--dry-run", "--on-fault", "quarantine"]);
     run(6, &["--yes", "--on-fault", "quarantine", "--detach", "always"]);
+    run(6, &["--yes", "--on-fault", "quarantine"]);
     run(6, &["verify", "-m", "migrate.toml"]);
+    run(0, &["plan", "-m", "migrate.toml"]);
     run(0, &["status", "-m", "migrate.toml"]);
     let members = read("SELECT string_agg(DISTINCT member::text, ' ') FROM public.notes");
     assert_eq!(members, "ann", "the rows belong to the owner that the mapping names");

@@ -149,7 +149,12 @@ fn a_fault_in_every_row_stays_below_64_mib_and_max_faults_stops_early() {
     let mapping = "format = 1\nname = \"big\"\n[load.t.columns]\na = { sql = \"json(a)\" }\n";
     place.write("big.toml", mapping);
     let target = Database::with("CREATE TABLE t (id int PRIMARY KEY, a text)");
-    let ran = stays_small(&place, &target, &["--on-fault", "quarantine", "--max-faults", "100", "--jobs", "1"], 4);
+    let ran = stays_small(
+        &place,
+        &target,
+        &["--on-fault", "quarantine", "--skip-preflight", "--max-faults", "100", "--jobs", "1"],
+        4,
+    );
     ran.says(&["more than 100 rows cannot be loaded"]);
     assert_eq!(ran.json()["faults"].as_array().map(Vec::len), Some(101), "it ends with the first fault too many");
     let ran = stays_small(&place, &target, &["--on-fault", "quarantine", "--batch-bytes", "1000000"], 6);

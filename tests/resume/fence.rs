@@ -46,6 +46,22 @@ fn a_superseded_process_notes_no_lookup() {
 }
 
 #[test]
+fn a_superseded_process_writes_no_further_batch() {
+    let source = "CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER); INSERT INTO t VALUES (1, 1), (2, 2), (3, 3)";
+    // Batches that need no answer before their commit, and batches that draw ids.
+    for more in ["", ", no serial"] {
+        let case = Case::new(source, &format!("CREATE TABLE t (id int PRIMARY KEY, n int{more})"), "[load.t]\n");
+        case.exits(0, &["--yes"]);
+        case.place.migrate(["rollback", "--yes", "-t", &case.target.url()]).exits(0);
+        overtaken_at(&case, "INSERT ON migrate.batch FOR EACH ROW");
+        let report = case.exits(4, &["--yes", "--jobs", "1", "--batch-rows", "1"]);
+        assert!(report["refusals"].to_string().contains("another process took this run over"), "{report}");
+        assert_eq!(case.ids("t"), [1], "{more}");
+        assert_eq!(case.target.value("SELECT sum(written) FROM migrate.batch WHERE run = 2"), "1");
+    }
+}
+
+#[test]
 fn a_superseded_process_reattaches_nothing() {
     let case = case();
     overtaken_at(&case, "UPDATE ON migrate.part FOR EACH ROW WHEN (NEW.done)");

@@ -64,7 +64,7 @@ fn rows_repaired_after_the_end_are_refused_and_load_after_a_rollback() {
 #[test]
 fn rows_repaired_before_a_resume_are_refused_and_the_original_file_resumes() {
     let case = case();
-    let stop: Vec<&str> = RUN.into_iter().chain(["--max-faults", "1", "--jobs", "1"]).collect();
+    let stop: Vec<&str> = RUN.into_iter().chain(["--skip-preflight", "--max-faults", "1", "--jobs", "1"]).collect();
     case.exits(4, &stop);
     case.repair("UPDATE items SET n = '4' WHERE id = 4");
     assert!(refusal(&case.exits(3, &RUN)).contains("(row 4)"));
