@@ -17,7 +17,8 @@ pub struct Topic {
 }
 
 /// All topics, in the order in which an operator needs them.
-pub const TOPICS: [Topic; 9] = [
+pub const TOPICS: [Topic; 10] = [
+    Topic { name: "init", summary: "how a mapping is proposed from two databases", page: include_str!("init.md") },
     Topic { name: "mapping", summary: "the mapping language, every key once", page: include_str!("mapping.md") },
     Topic {
         name: "cutover",

@@ -29,7 +29,7 @@ use crate::model::record::{Refusal, Report};
 use crate::private::{self, Draft, FinalMode};
 use crate::text::printable;
 
-pub use next::after_plan;
+pub use next::{after_init, after_plan};
 pub use terminal::{Style, render as terminal};
 
 /// The first part of the name of an incomplete report.

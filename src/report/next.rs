@@ -101,6 +101,16 @@ pub fn after_plan(arguments: &[String]) -> String {
     format!("Next: {}\n  {}\n", next.words, next.command())
 }
 
+/// The next command after `migrate init`, as its last lines but one.
+pub fn after_init(arguments: &[String], has_questions: bool) -> String {
+    let words = match has_questions {
+        true => "Answer the questions in the file, and check it. Nothing is written.",
+        false => "Read the file, and check every row. Nothing is written.",
+    };
+    let next = Next::new(words, &[], arguments, &["--dry-run"]);
+    format!("Next: {}\n  {}\n", next.words, next.command())
+}
+
 /// The variable in place of a connection string, which may hold a password.
 const TARGET: &str = "$DATABASE_URL";
 

@@ -6,11 +6,12 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::cli::Init;
+use crate::cli::{Common, Init};
 use crate::exit::Exit;
 use crate::init::MappingDraft;
 use crate::mapping::OpenQuestion;
 use crate::model::record::{CommandKind, Refusal};
+use crate::report;
 use crate::text::{Screen, count};
 
 use super::super::failure::Failure;
@@ -86,10 +87,10 @@ impl Proposal {
             return exit;
         }
         let shown = args.output.display();
-        let mut arguments = vec!["migrate".to_owned(), format!("-m {shown}")];
-        arguments.extend(inputs::repeated(&args.common, None));
-        let next =
-            format!("Next: read {shown}, and check it. Nothing is written.\n  {} --dry-run\n", arguments.join(" "));
+        // The file has the source and the owner.
+        let common = Common { source: None, owner: Vec::new(), ..args.common.clone() };
+        let arguments = inputs::repeated(&common, Some(&args.output));
+        let next = report::after_init(&arguments, !self.questions.is_empty());
         print_with(&Screen::of(&format!("{shown}: {}\n{next}{verdict}\n", self.counts())), Exit::Done)
     }
 

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::cli::{Init, Reporting, Work};
+use crate::cli::{Common, Init, Reporting, Work};
 use crate::event::Observer;
 use crate::exit::Exit;
 use crate::init::{self, MappingDraft, OwnerRequest};
@@ -20,6 +20,8 @@ use super::super::world::World;
 /// Everything that is known before the databases are read.
 pub struct Start<'a> {
     pub args: &'a Init,
+    /// The flags of every command, without `--owner`, which means another thing to them.
+    common: Common,
     pub world: &'a World,
     pub observer: &'a dyn Observer,
     /// The mapping's name.
@@ -68,12 +70,13 @@ impl<'a> Start<'a> {
         let path = from_folder(&source, &args.output).display().to_string();
         let owner = owner(args)?;
         let name = base.name.clone();
-        Ok(Start { args, world, observer, name, path, owner, base, reporting: Reporting::default() })
+        let common = Common { owner: Vec::new(), ..args.common.clone() };
+        Ok(Start { args, common, world, observer, name, path, owner, base, reporting: Reporting::default() })
     }
 
     /// The migration that a mapping describes, without a write.
     pub fn migration(&self, mapping: Mapping) -> Result<Migration<'_>, Failure> {
-        let common = &self.args.common;
+        let common = &self.common;
         connect::settings(common, &mapping, self.world)?;
         let folder = PathBuf::from(".");
         let request = Request {
