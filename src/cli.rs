@@ -29,7 +29,7 @@ const GROUPS: [(&str, &[&str]); 5] = [
     ("Cut over", &["--dry-run", "--yes", "status"]),
     ("Prove or undo", &["verify", "rollback"]),
     ("Look up", &["guide", "explain", "help"]),
-    ("Set up a shell", &["completions", "man"]),
+    ("Set up a shell or an editor", &["completions", "man", "json-schema"]),
 ];
 
 /// The two ways to call the tool.
@@ -94,6 +94,8 @@ pub enum Command {
         /// The shell
         shell: Shell,
     },
+    /// Print the JSON schema of mappings, for editors
+    JsonSchema,
     /// Print the manual page, or that of a command
     Man {
         /// The command; without one, the tool itself
@@ -118,6 +120,8 @@ pub enum Page<'a> {
     Completions(Shell),
     /// The manual page of a command, or of the tool.
     Man(Option<&'a str>),
+    /// The JSON schema of mappings.
+    JsonSchema,
 }
 
 /// Flags that every command takes.
@@ -191,6 +195,7 @@ impl Cli {
             Some(Command::Guide { topic }) => Some(topic.as_deref().map_or(Page::Topics, Page::Topic)),
             Some(Command::Explain { reason }) => Some(reason.as_deref().map_or(Page::Reasons, Page::Reason)),
             Some(Command::Completions { shell }) => Some(Page::Completions(*shell)),
+            Some(Command::JsonSchema) => Some(Page::JsonSchema),
             Some(Command::Man { command }) => Some(Page::Man(command.as_deref())),
             None if self.bare => Some(Page::Welcome),
             _ => None,

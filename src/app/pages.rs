@@ -28,6 +28,10 @@ pub(super) fn command(page: &Page<'_>, world: &World) -> Result<Exit, Failure> {
             let text = cli::man(name).ok_or_else(|| no_command(name.unwrap_or_default()))?;
             return Ok(print_with(&Screen::drawn(text), Exit::Done));
         }
+        Page::JsonSchema => {
+            let text = guide::json_schema().map_err(Failure::bug)?;
+            return Ok(print_with(&Screen::json(text), Exit::Done));
+        }
         Page::Topics => guide::overview(),
         Page::Topic(name) => guide::page(name).ok_or_else(|| {
             let names: Vec<&str> = guide::TOPICS.iter().map(|topic| topic.name).collect();

@@ -2,9 +2,13 @@
 //!
 //! Its pages are Markdown files of this folder, compiled in, so that the text on a machine is always that of the binary.
 
+mod json_schema;
+
 use std::fmt::Write;
 
 use crate::model::fault::Reason;
+
+pub use json_schema::json_schema;
 
 /// A page of the guide.
 #[derive(Clone, Copy, Debug)]

@@ -34,8 +34,10 @@ impl PlausibleNumbers {
 
     /// Returns true if a number is plausible, or nearer to 1970 and plausible in no other time unit.
     fn fits(self, number: f64) -> bool {
-        let has_unit =
-            || EPOCHS.iter().any(|(_, _, per_second)| PlausibleNumbers::of_unit(*per_second).contains(number));
+        let has_unit = || {
+            PLAUSIBLE_DAYS.contains(number)
+                || EPOCHS.iter().any(|(_, _, per_second)| PlausibleNumbers::of_unit(*per_second).contains(number))
+        };
         self.contains(number) || (self != PLAUSIBLE_DAYS && number.abs() < self.from && !has_unit())
     }
 }

@@ -34,6 +34,12 @@ pub(super) fn at(path: &[String]) -> Vec<&'static str> {
     }
 }
 
+/// Returns the keys that are valid at a place, such as `owner` or `load.*.columns.*`. The whole file is an empty place.
+pub fn keys_at(place: &str) -> Vec<&'static str> {
+    let path: Vec<String> = place.split('.').filter(|part| !part.is_empty()).map(str::to_owned).collect();
+    at(&path)
+}
+
 /// Returns every key of the language with its place; the reference file must show them all.
 pub fn keys_of_the_language() -> Vec<String> {
     let places = [
@@ -49,9 +55,10 @@ pub fn keys_of_the_language() -> Vec<String> {
     ];
     let mut keys = Vec::new();
     for place in places {
-        let path: Vec<String> = place.split('.').filter(|p| !p.is_empty()).map(str::to_owned).collect();
         keys.extend(
-            at(&path).into_iter().map(|key| if place.is_empty() { key.to_owned() } else { format!("{place}.{key}") }),
+            keys_at(place)
+                .into_iter()
+                .map(|key| if place.is_empty() { key.to_owned() } else { format!("{place}.{key}") }),
         );
     }
     keys

@@ -17,7 +17,7 @@ pub use file::{
     Defaults, LeaveEntry, Load, Mapping, OnFault, OwnerRule, OwnerSection, RowsFrom, SequenceEntry, SourceSection,
     TargetSection, Unlisted, VersionRule,
 };
-pub use keys::keys_of_the_language;
+pub use keys::{keys_at, keys_of_the_language};
 pub use lines::KeyLines;
 pub use questions::{OpenQuestion, QUESTION_KEY};
 pub use read::{FormProblem, read, read_draft};

@@ -26,15 +26,20 @@ fn a_call_without_arguments_prints_a_first_migration_and_does_nothing() {
     place.write("migrate.toml", "format = 1\nname = \"x\"\n");
     let none: [&str; 0] = [];
     let ran = place.migrate(none).env("DATABASE_URL", "postgresql://nowhere.invalid/x").exits(2);
-    ran.says(&["migrate rehearse", "--dry-run", "--yes", "migrate verify", "migrate guide cutover", "migrate --help"]);
+    ran.says(&["migrate init", "--dry-run", "--yes", "migrate verify", "migrate guide cutover", "migrate --help"]);
     assert!(ran.stdout.lines().all(|line| line.chars().count() <= 80), "{}", ran.stdout);
     assert!(ran.stdout.lines().count() <= 24, "more than a screen:\n{}", ran.stdout);
     assert_eq!(ran.stderr, "");
-    // Each command that it shows is one that the command line understands: the mapping is what is missing.
-    for line in ran.stdout.lines().filter(|line| line.starts_with("  migrate ") && line.contains("mapping.toml ")) {
+    // Each command that it shows is one that the command line understands: the source is what is missing.
+    let shown = ran.stdout.lines().skip_while(|line| !line.contains("migrate init")).take(4);
+    for line in shown {
         let args: Vec<&str> =
             line.split("   ").find(|part| part.contains("migrate")).expect("a command").split_whitespace().collect();
-        place.migrate(&args[1..]).exits(2).says(&["mapping mapping.toml: cannot be read"]);
+        let ran = place.migrate(&args[1..]).env("DATABASE_URL", "postgresql://nowhere.invalid/x").ran();
+        match args[1] {
+            "init" => assert!(ran.code == 3 && ran.stderr.contains("the file exists"), "{}", ran.stderr),
+            _ => assert!(ran.code == 2 && ran.stderr.contains("source: none was named"), "{line}: {}", ran.stderr),
+        }
     }
 }
 
@@ -42,7 +47,7 @@ fn a_call_without_arguments_prints_a_first_migration_and_does_nothing() {
 fn the_help_groups_every_command_in_the_order_of_use() {
     let place = Place::new();
     let help = place.migrate(["--help"]).exits(0).stdout;
-    let headings = ["Prepare:", "Cut over:", "Prove or undo:", "Look up:", "Set up a shell:", "Options:"];
+    let headings = ["Prepare:", "Cut over:", "Prove or undo:", "Look up:", "Set up a shell or an editor:", "Options:"];
     let places: Vec<usize> =
         headings.iter().map(|h| help.find(&format!("\n{h}\n")).unwrap_or_else(|| panic!("{h}\n{help}"))).collect();
     assert!(places.is_sorted(), "{help}");

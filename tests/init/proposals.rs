@@ -170,3 +170,12 @@ fn a_sample_says_that_later_values_may_contradict_it() {
     assert!(proposal.text.contains("# Only the first rows of 1 table were read (t)"), "{}", proposal.text);
     assert!(proposal.text.contains("# 5 of 5 values: numbers, years 2023 to 2023"), "{}", proposal.text);
 }
+
+#[test]
+fn an_editor_gets_the_keys_of_the_language() {
+    let pair = Pair::new("CREATE TABLE t (id INTEGER PRIMARY KEY);", "SELECT 1;");
+    let schema = pair.place.migrate(["json-schema"]).exits(0).json();
+    let column = &schema["properties"]["load"]["additionalProperties"]["properties"]["columns"]["additionalProperties"]
+        ["anyOf"][1];
+    assert!(column["properties"]["epoch"]["description"].is_string(), "{column}");
+}
