@@ -17,7 +17,7 @@ use crate::model::cell::RawBuf;
 use crate::model::ledger::{MadeKind, Run};
 use crate::model::pgtype::ColumnType;
 use crate::model::record::{Activity, CommandKind, Refusal, Report, RunState, Warning};
-use crate::model::schema::{Detachable, TargetSchema};
+use crate::model::schema::{Detachable, Rights, TargetSchema};
 use crate::pg::ledger::{LedgerView, RunName};
 use crate::pg::{Catalogued, OtherSession, ServerError, Session};
 use crate::plan::{self, Detaching, Inputs, Plan, Purpose, SqlFacts, WithMatches};
@@ -96,6 +96,13 @@ pub struct FoundTarget {
     held: BTreeMap<String, u64>,
     /// Differences of the version tables.
     versions: Vec<VersionDifference>,
+}
+
+impl FoundTarget {
+    /// Forgets which rights the role lacks, so that the plan shows everything else.
+    pub fn forget_rights(&mut self) {
+        self.target.rights = Rights::default();
+    }
 }
 
 /// By table and SQL: the type of an expression over the table, or the reason why it has none.

@@ -87,7 +87,7 @@ fn source(facts: &ProposalFacts<'_>) -> Vec<DraftLine> {
         return lines;
     }
     let evidence =
-        format!("{} in {} have no offset", count(times, "time", "times"), count(columns, "column", "columns"));
+        format!("{} without an offset in {}", count(times, "time", "times"), count(columns, "column", "columns"));
     lines.push(match utc_framework(facts.source) {
         Some(framework) => DraftLine::inferred("zone", string("UTC"), format!("{evidence}; {framework} writes UTC")),
         None => DraftLine::question(

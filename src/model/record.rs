@@ -381,6 +381,9 @@ pub struct Refusal {
     /// The modifier at fault; `None` if no modifier is. JSON does not contain it.
     #[serde(skip)]
     pub modifier: Option<&'static str>,
+    /// True for a right that the role lacks; the advice is its GRANT. JSON does not contain it.
+    #[serde(skip)]
+    pub is_right: bool,
 }
 
 /// The result of one check.

@@ -133,5 +133,5 @@ pub(super) fn refusal<S: AsRef<str>>(rights: &Rights, place: &str, names: &[S], 
     let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
     let (names, role) = (names.join(", "), &rights.role);
     let reason = format!("this role, {role}, lacks {names} on {on}");
-    Refusal::new(place, reason, format!("GRANT {names} ON {on} TO {role};"))
+    Refusal { is_right: true, ..Refusal::new(place, reason, format!("GRANT {names} ON {on} TO {role};")) }
 }

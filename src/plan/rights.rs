@@ -48,7 +48,9 @@ pub(super) fn refuse(asker: &Asker<'_>, purpose: Purpose, findings: &mut PlanFin
     let mut lacks = Lacks::new(rights);
     asker.ask(purpose, &mut lacks);
     for refusal in lacks.refusals().into_iter().chain(ledger_rights(rights, purpose)) {
-        findings.refuse(refusal.place, refusal.reason, refusal.advice);
+        if !findings.refusals.contains(&refusal) {
+            findings.refusals.push(refusal);
+        }
     }
     asker.guarded(purpose, findings);
     if purpose == Purpose::Write {

@@ -179,3 +179,18 @@ fn an_editor_gets_the_keys_of_the_language() {
         ["anyOf"][1];
     assert!(column["properties"]["epoch"]["description"].is_string(), "{column}");
 }
+
+#[test]
+fn a_role_that_only_reads_gets_its_grants_as_one_comment() {
+    let pair = Pair::new(NOTES, OWNED);
+    let role = format!("reader_{}", pair.target.name());
+    pair.target.run(&format!("CREATE ROLE {role} LOGIN; GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role};"));
+    let url = pair.target.url_of(&role);
+    let args = ["init", "-s", "app.db", "-t", &url, "-o", "-", "--owner", "users.username=ann"];
+    let text = pair.place.migrate(args).exits(0).stdout;
+    let comments: Vec<&str> = text.lines().filter(|line| line.contains("this role lacks rights")).collect();
+    assert_eq!(comments.len(), 1, "{text}");
+    let words = text.replace("\n# ", " ");
+    assert!(words.contains(&format!("GRANT INSERT ON TABLE public.notes TO {role};")), "{text}");
+    assert!(!text.contains("owner = { \"?\""), "{text}");
+}

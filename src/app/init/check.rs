@@ -70,11 +70,20 @@ fn dry_run(m: &Migration<'_>, known: Sides<'_>, session: &mut Session) -> Result
     if m.mapping().loads.is_empty() {
         return Ok(Vec::new());
     }
-    let found = plan::look(m, known.source, session)?;
+    let mut found = plan::look(m, known.source, session)?;
     report.refusals.extend(resume::unusable(&found.ledger.state));
-    if report.refusals.is_empty()
-        && let Some((plan, target)) = plan::make(m, known.source, Some(&found), &mut report)?
-    {
+    let mut lacking = Vec::new();
+    let mut made = None;
+    if report.refusals.is_empty() {
+        made = plan::make(m, known.source, Some(&found), &mut report)?;
+        lacking.extend(grants(&mut report.refusals));
+        if !lacking.is_empty() && report.refusals.is_empty() {
+            found.forget_rights();
+            made = plan::make(m, known.source, Some(&found), &mut report)?;
+        }
+    }
+    let mut findings = lacking;
+    if let Some((plan, target)) = made.filter(|_| report.refusals.is_empty()) {
         let planned = Planned { source: known.source, plan: &plan, target: &target };
         let refused = |stop| match stop {
             Stop::Refused(refusals) => Ok(refusals),
@@ -96,14 +105,28 @@ fn dry_run(m: &Migration<'_>, known: Sides<'_>, session: &mut Session) -> Result
                     Err(stop) => report.refusals.extend(refused(stop)?),
                     Ok(result) => {
                         report.refusals.extend(result.refusals);
-                        let faults = result.found.iter().flat_map(faults).collect::<Vec<_>>();
-                        return Ok(refusals(&report).chain(faults).collect());
+                        findings.extend(result.found.iter().flat_map(faults));
                     }
                 }
             }
         }
     }
-    Ok(refusals(&report).collect())
+    findings.extend(refusals(&report));
+    Ok(findings)
+}
+
+/// Removes the refusals of rights. Returns them as one finding with their GRANTs.
+fn grants(refusals: &mut Vec<Refusal>) -> Option<DryRunFinding> {
+    let (rights, others): (Vec<Refusal>, Vec<Refusal>) = refusals.drain(..).partition(|refusal| refusal.is_right);
+    *refusals = others;
+    let grants: BTreeSet<&str> = rights.iter().map(|refusal| refusal.advice.as_str()).collect();
+    (!grants.is_empty()).then(|| DryRunFinding {
+        place: "rights".to_owned(),
+        text: format!(
+            "this role lacks rights that the cutover needs. {}",
+            grants.into_iter().collect::<Vec<_>>().join(" ")
+        ),
+    })
 }
 
 fn refusals(report: &Report) -> impl Iterator<Item = DryRunFinding> {

@@ -76,7 +76,7 @@ impl Warning {
 impl Refusal {
     /// `place: reason. advice.` as its parts.
     pub fn new(place: impl Into<String>, reason: impl Into<String>, advice: impl Into<String>) -> Refusal {
-        Refusal { place: place.into(), reason: reason.into(), advice: advice.into(), modifier: None }
+        Refusal { place: place.into(), reason: reason.into(), advice: advice.into(), modifier: None, is_right: false }
     }
 }
 
