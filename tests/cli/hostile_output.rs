@@ -107,6 +107,7 @@ fn toml(text: &str) -> String {
 /// A migration all of whose names are hostile.
 struct Hostile {
     case: Case,
+    source: String,
     mapping: String,
     ddl: String,
     fault: String,
@@ -145,7 +146,7 @@ fn hostile() -> Hostile {
     sqlite::file(&case.place, &file, &source);
     case.place.write(&mapping_file, head + &loads + &leave);
     case.place.write(&ddl, &target);
-    Hostile { case, mapping: mapping_file, ddl, fault, names }
+    Hostile { case, source: file, mapping: mapping_file, ddl, fault, names }
 }
 
 impl Hostile {
@@ -180,6 +181,14 @@ fn two_hundred_hostile_names_reach_no_output_raw() {
     }
     hostile.clean(&["rollback", "--yes"], &[0]);
     let place = &hostile.case.place;
+    let init = ["init", "-s", &hostile.source, "-t", &hostile.case.target.url(), "-o", "-"];
+    let ran = place.migrate(init).exits(0);
+    is_clean("init, stderr", &ran.stderr);
+    is_clean("init, stdout", &ran.stdout);
+    // Each name is the name in the file, too.
+    let (mapping, _) = migrate::mapping::read_draft(&ran.stdout).expect("TOML");
+    assert_eq!(mapping.expect("a mapping").loads.len(), 40);
+    is_clean("init --json", &place.migrate(init).arg("--json").exits(0).said());
     let ran = place.migrate(["rehearse", "-v", "-m", &hostile.mapping]).ran();
     assert!([0, 6].contains(&ran.code), "{}", ran.said());
     is_clean("rehearse", &ran.said());

@@ -160,6 +160,9 @@ fn a_password_from_any_source_stays_secret_with_any_outcome() {
             assert!(ran.code == ends || ends == 4 && ran.code != 0, "{place} {first:?} {last:?}: {}", ran.said());
             keeps_to_itself(&case, LOCKED_PASSWORD, &ran, place);
         }
+        let run = case.place.migrate(["init", "-s", "notes.db", "-o", "proposed.toml", "-vv"]).args(&args);
+        let ran = variables.iter().fold(run, |run, (name, value)| run.env(name, value)).exits(0);
+        keeps_to_itself(&case, LOCKED_PASSWORD, &ran, place);
     }
 }
 
