@@ -23,6 +23,8 @@ const LANED: [StepKind; 2] = [StepKind::Preflight, StepKind::Load];
 #[derive(Default)]
 struct Measured {
     step: Option<StepKind>,
+    /// The loads are loaded, or read ahead in a dry run: later steps read their rows again.
+    is_complete: bool,
     loads: BTreeMap<String, Span>,
     /// The lanes of each load.
     lanes: BTreeMap<String, HashSet<ThreadId>>,
@@ -107,8 +109,12 @@ impl Observer for Timing<'_> {
                     measured.loads.clear();
                     measured.lanes.clear();
                 }
+                let is_laned = |step: &StepKind| LANED.contains(step);
+                measured.is_complete =
+                    !is_laned(&step) && (measured.is_complete || measured.step.is_some_and(|s| is_laned(&s)));
                 measured.step = Some(step);
             }
+            Event::Began { .. } | Event::Rows { .. } | Event::Ended { .. } if measured.is_complete => {}
             Event::Began { load, .. } => {
                 measured.loads.entry(load.to_owned()).or_insert(Span { began: at, ended: at });
             }

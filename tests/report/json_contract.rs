@@ -163,3 +163,18 @@ fn the_reports_on_stdout_and_in_a_file_are_equal() {
         place.migrate(["--yes", "--json", "--report", "report.json", "-t", &target.url(), "-m"]).arg(mapping).exits(0);
     assert_eq!(place.read("report.json"), ran.stdout);
 }
+
+#[test]
+fn the_time_of_a_load_ends_with_the_step_that_loads() {
+    let place = Place::new();
+    let target = Database::of(&["fixtures/personal_finance/target.sql"]);
+    let mapping = repo("mappings/personal_finance.toml");
+    let report = place.migrate(["--yes", "--json", "-t", &target.url(), "-m"]).arg(mapping).exits(0).json();
+    let end = |span: &Value| span["started"].as_f64().expect("a time") + span["seconds"].as_f64().expect("a time");
+    let steps = report["steps"].as_array().expect("steps");
+    let load = steps.iter().find(|step| step["step"] == "load").expect("the step");
+    for record in report["loads"].as_array().expect("loads").iter().filter(|record| record["state"] == "loaded") {
+        // Both times are rounded to milliseconds.
+        assert!(end(record) <= end(load) + 0.003, "{record} {load}");
+    }
+}
