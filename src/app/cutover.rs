@@ -7,15 +7,15 @@ use crate::exit::Exit;
 use crate::job::{Job, Stop};
 use crate::mapping::OnFault;
 use crate::migrate;
-use crate::model::ledger::{Judged, NewRun, Run};
-use crate::model::record::{Report, StepKind};
+use crate::model::ledger::{IdRange, Judged, NewRun, Run};
+use crate::model::record::{Refusal, Report, StepKind};
 use crate::model::select::Relation;
 use crate::pg::{ServerError, Session};
 use crate::resume::RunIdentity;
 
 use super::failure::{Ended, Failure};
 use super::finish::{OwnRun, VerifiedRun, finish, halted, stopped};
-use super::locks::loaded_tables;
+use super::locks::shared_tables;
 use super::plan::SettledRun;
 use super::session::{Migration, Planned};
 use super::situation::{Situation, confirm};
@@ -45,7 +45,7 @@ pub fn carry_out(
     report: &mut Report,
 ) -> Result<Exit, Failure> {
     let planned = situation.planned;
-    let carried = prepare(m, session, situation, report).and_then(|mut prepared| {
+    let carried = prepare(m, session, &situation, report).and_then(|mut prepared| {
         write(m, session, planned, &mut prepared, report)?;
         let PreparedRun { run, settled, sizes, may_have_detached, .. } = &prepared;
         let job = m.job(planned, settled, sizes);
@@ -59,17 +59,40 @@ pub fn carry_out(
     carried.or_else(Ended::into_exit)
 }
 
-/// Confirms, settles the constants, reads everything ahead, and records the run in the ledger. Writes no row.
+/// Attempts to reserve ids before the run gives up. Each one fails only because another run began.
+const ATTEMPTS: usize = 20;
+
+/// Confirms, settles the constants, reads everything ahead, and records the run in the ledger. Writes no row. If another run
+/// reserves the same ids meanwhile, everything after the confirmation is made again with other ids.
 fn prepare(
     m: &Migration<'_>,
     session: &mut Session,
-    situation: Situation<'_>,
+    situation: &Situation<'_>,
     report: &mut Report,
 ) -> Result<PreparedRun, Ended> {
-    let Situation { planned, ledger, identity } = situation;
     if m.asks() {
-        confirm(m, session, planned.plan)?;
+        confirm(m, session, situation.planned.plan)?;
     }
+    for _ in 0..ATTEMPTS {
+        let before = report.clone();
+        match attempt(m, session, situation, report)? {
+            Some(prepared) => return Ok(prepared),
+            None => *report = before,
+        }
+    }
+    let reason = "other runs began each time and reserved ids of the same tables";
+    let refusal = Refusal::new("target", reason, "Run the same command again.");
+    Err(Ended::Exit(stopped(m, Stop::Refused(vec![refusal]), situation.planned.plan, report, false)))
+}
+
+/// Prepares the run once. `None` if another run has reserved some of its ids.
+fn attempt(
+    m: &Migration<'_>,
+    session: &mut Session,
+    Situation { planned, ledger, identity }: &Situation<'_>,
+    report: &mut Report,
+) -> Result<Option<PreparedRun>, Ended> {
+    let planned = *planned;
     let mut settled = plan::settle(m, session, planned, ledger.run.as_ref())
         .map_err(|stop| Ended::Exit(stopped(m, stop, planned.plan, report, ledger.run.is_some())))?;
     report.warnings.append(&mut settled.stale);
@@ -79,24 +102,28 @@ fn prepare(
         ahead = preflight(m, session, planned, &settled, report)?;
     }
     let ReadAhead { sizes, is_faultless } = ahead;
-    let settled = settled.settled;
+    let SettledRun { settled, reserved, .. } = settled;
     let quarantined = ledger.done.values().flat_map(|d| &d.parts).map(|part| part.sums.faults).sum();
     let is_untouched =
         ledger.detached.is_empty() && ledger.done.values().all(|d| d.parts.iter().all(|p| p.next_batch == 1));
-    let run = match ledger.run {
+    let run = match &ledger.run {
         Some(run) => {
             m.leaves_batches();
-            m.resume(session, run, Some(&identity))?
+            m.resume(session, run.clone(), Some(identity))?
         }
-        None => begin(m, session, planned, &RunStart { identity: &identity, settled: &settled, is_faultless })
-            .map_err(|stop| {
+        None => {
+            let start = RunStart { identity, settled: &settled, reserved: &reserved, is_faultless };
+            let begun = begin(m, session, planned, &start).map_err(|stop| {
                 // If the answer to a commit was lost, the ledger may exist: then this is no refusal.
                 let may_exist = !matches!(&stop, Stop::Target(e) if !e.lost);
                 Ended::Exit(stopped(m, stop, planned.plan, report, may_exist))
-            })?,
+            })?;
+            let Some(run) = begun else { return Ok(None) };
+            run
+        }
     };
     report.run = Some(run.id.to_string());
-    Ok(PreparedRun { run, settled, sizes, quarantined, is_untouched, may_have_detached: true })
+    Ok(Some(PreparedRun { run, settled, sizes, quarantined, is_untouched, may_have_detached: true }))
 }
 
 /// The result of reading every row before the first one is written.
@@ -111,6 +138,7 @@ struct ReadAhead {
 struct RunStart<'a> {
     identity: &'a RunIdentity,
     settled: &'a Settled,
+    reserved: &'a BTreeMap<String, IdRange>,
     is_faultless: bool,
 }
 
@@ -144,8 +172,13 @@ fn preflight(
     }
 }
 
-/// Records the run in the ledger. A lost connection does not record it twice.
-fn begin(m: &Migration<'_>, session: &mut Session, planned: Planned<'_>, start: &RunStart<'_>) -> Result<Run, Stop> {
+/// Records the run in the ledger. A lost connection does not record it twice. `None` if another run has reserved some of its ids.
+fn begin(
+    m: &Migration<'_>,
+    session: &mut Session,
+    planned: Planned<'_>,
+    start: &RunStart<'_>,
+) -> Result<Option<Run>, Stop> {
     m.leaves_batches();
     let mut is_retry = false;
     m.reconnect().retrying(session, |session| {
@@ -155,10 +188,12 @@ fn begin(m: &Migration<'_>, session: &mut Session, planned: Planned<'_>, start: 
             false => None,
         };
         let run = match run {
-            Some(run) => run,
+            Some(run) => Some(run),
             None => record_run(m, session, planned, start)?,
         };
-        session.note_backend(run.id, run.epoch)?;
+        if let Some(run) = &run {
+            session.note_backend(run.id, run.epoch)?;
+        }
         Ok(run)
     })
 }
@@ -167,16 +202,17 @@ fn record_run(
     m: &Migration<'_>,
     session: &mut Session,
     Planned { plan, target, .. }: Planned<'_>,
-    &RunStart { identity, settled, is_faultless }: &RunStart<'_>,
-) -> Result<Run, ServerError> {
+    &RunStart { identity, settled, reserved, is_faultless }: &RunStart<'_>,
+) -> Result<Option<Run>, ServerError> {
     let now = settled.now;
     let owner = m.owner_identity();
     // Any number serves: the seed only keeps the digests of equal rows in different runs apart.
     let seed = xxhash_rust::xxh3::xxh3_64(format!("{now}\n{}", std::process::id()).as_bytes());
     let replaced = plan.replaced().map(|held| (held.table.clone(), held.rows)).collect();
-    let shared = loaded_tables(plan, None).into_iter().filter(|table| table.shared).map(|table| table.table).collect();
+    let shared = shared_tables(plan);
     let (schema, shifts, env) = (plan.schema.clone(), settled.shifts.clone(), identity.env.clone());
-    let mut judged = Judged { now, shifts, env, schema, shared, replaced, ..Judged::default() };
+    let reserved = reserved.clone();
+    let mut judged = Judged { now, shifts, reserved, env, schema, shared, replaced, ..Judged::default() };
     migrate::baseline::record(&mut judged, session, plan, target, seed)?;
     session.begin_run(&NewRun {
         mapping: &plan.name,

@@ -1,7 +1,7 @@
 //! The locks of a run: one on its mapping, and one on each table that it loads. Both last until the process ends, and a
 //! connection that replaces a lost one takes them again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::ledger::{LedgerState, LoadedTable, OpenRun, Run};
 use crate::model::record::{Refusal, Report, Warning};
@@ -97,6 +97,11 @@ pub fn loaded_tables(plan: &Plan, run: Option<&Run>) -> Vec<LoadedTable> {
     };
     let table = |(table, adds): (&str, bool)| LoadedTable { table: table.to_owned(), shared: is_shared(table, adds) };
     tables.into_iter().map(table).collect()
+}
+
+/// The tables that other runs may load at the same time as a new run of the plan.
+pub fn shared_tables(plan: &Plan) -> BTreeSet<String> {
+    loaded_tables(plan, None).into_iter().filter(|table| table.shared).map(|table| table.table).collect()
 }
 
 /// Refuses tables that another run in the ledger has not finished.

@@ -11,10 +11,11 @@ use crate::job::Stop;
 use crate::mapping::{Mapping, Unlisted, VersionRule};
 use crate::migrate;
 use crate::migrate::existing::replace::ReplaceCheck;
+use crate::migrate::preflight::id_offset::ShiftChoice;
 use crate::migrate::preflight::read_ahead;
 use crate::migrate::preflight::versions::{self, VersionDifference};
 use crate::model::cell::RawBuf;
-use crate::model::ledger::{MadeKind, Run};
+use crate::model::ledger::{IdRange, MadeKind, Run};
 use crate::model::pgtype::ColumnType;
 use crate::model::record::{Activity, CommandKind, Refusal, Report, RunState, Warning};
 use crate::model::schema::{Detachable, Rights, TargetSchema};
@@ -27,7 +28,7 @@ use crate::sqlite::{ErrorClass, Source};
 use super::failure::Failure;
 use super::session::{Migration, Planned, Request};
 use super::world::World;
-use super::{inputs, record};
+use super::{inputs, locks, record};
 
 /// `migrate plan`: the plan, or the report of its refusals.
 pub fn command(args: &PlanArgs, world: &World, observer: &dyn Observer) -> Result<Result<Plan, Box<Report>>, Failure> {
@@ -329,6 +330,8 @@ pub struct SettledRun {
     pub owner: Option<String>,
     /// The warnings about ids in texts that become wrong.
     pub stale: Vec<Warning>,
+    /// The ids that the run takes in tables that other runs may load at the same time. Empty for a run that began.
+    pub reserved: BTreeMap<String, IdRange>,
 }
 
 impl SettledRun {
@@ -349,10 +352,14 @@ pub fn settle(
     run: Option<&Run>,
 ) -> Result<SettledRun, Stop> {
     let mut settled = m.constants(run);
+    let mut reserved = BTreeMap::new();
     let owner = migrate::owner::find(session, plan, &settled)?;
     if run.is_none() {
         let known = Settled { owner: owner.clone().map(RawBuf::text), ..settled.clone() };
-        settled.shifts = migrate::preflight::id_offset::choose(session, plan, source, target, &known)?;
+        let shared = locks::shared_tables(plan);
+        let choice = ShiftChoice { plan, source, target, settled: &known, shared: &shared };
+        let chosen = choice.choose(session)?;
+        (settled.shifts, reserved) = (chosen.shifts, chosen.reserved);
         let known = Settled { owner: known.owner, ..settled.clone() };
         let mut mistaken = migrate::preflight::id_collisions::find(session, plan, target, source, &known)?;
         mistaken.extend(ReplaceCheck { plan, target, source, settled: &settled }.find(session)?);
@@ -363,7 +370,7 @@ pub fn settle(
     let (doubts, mut stale) = migrate::preflight::zone_data::compare(session, plan)?;
     settled.doubts = Arc::new(doubts);
     stale.extend(migrate::preflight::ids_in_text::find(plan, source, &settled));
-    Ok(SettledRun { settled, owner, stale })
+    Ok(SettledRun { settled, owner, stale, reserved })
 }
 
 /// SQLite's answers about the SQL of a mapping, before anything is known of the target.

@@ -112,6 +112,9 @@ pub struct Judged {
     /// Number added to the ids of each shifted table.
     #[serde(default)]
     pub shifts: BTreeMap<String, i64>,
+    /// The ids that the run takes in each shifted table that other runs may load at the same time.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub reserved: BTreeMap<String, IdRange>,
     /// The tables whose rows are removed first, and the number of these rows.
     #[serde(default)]
     pub replaced: BTreeMap<String, u64>,
@@ -139,6 +142,15 @@ pub struct Judged {
     /// The tables that other runs may load at the same time.
     #[serde(default)]
     pub shared: BTreeSet<String>,
+}
+
+/// The ids that a run takes in a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IdRange {
+    /// The lowest.
+    pub first: i64,
+    /// The highest.
+    pub last: i64,
 }
 
 /// A table that a run loads, and that no other run may load until it ends.

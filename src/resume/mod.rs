@@ -39,6 +39,10 @@ pub struct RunIdentity {
     pub altered: BTreeSet<String>,
     /// Digests of the variables that the mapping reads.
     pub env: BTreeMap<String, String>,
+    /// The tables whose ids are shifted.
+    pub shifted: BTreeSet<String>,
+    /// The tables whose rows are removed first.
+    pub replaced: BTreeSet<String>,
 }
 
 /// The next step of a command.
@@ -65,6 +69,8 @@ impl RunIdentity {
             tables: plan.loads.iter().map(|load| (load.name.clone(), load.table.clone())).collect(),
             altered: BTreeSet::new(),
             env: env.iter().map(|(name, value)| (name.clone(), sha256(value))).collect(),
+            shifted: plan.shifts.iter().map(|shifted| shifted.table.clone()).collect(),
+            replaced: plan.replaced().map(|held| held.table.clone()).collect(),
         }
     }
 
@@ -180,6 +186,7 @@ fn differences(run: &Run, done: &BTreeMap<String, LoadDone>, identity: &RunIdent
             refusals.push(changed_load(run, name, &lines, identity));
         }
     }
+    refusals.extend(judged_otherwise(run, done, identity));
     for (name, _) in done.iter().filter(|(name, d)| d.has_batch() && !now.loads.iter().any(|(n, _)| n == *name)) {
         refusals.push(Refusal::new(
             format!("load.{name}"),
@@ -189,6 +196,35 @@ fn differences(run: &Run, done: &BTreeMap<String, LoadDone>, identity: &RunIdent
     }
     refusals
 }
+
+/// Returns the refusals of loads without committed rows that ask for something else than what the run decided when it began.
+fn judged_otherwise(run: &Run, done: &BTreeMap<String, LoadDone>, identity: &RunIdentity) -> Vec<Refusal> {
+    let mut refusals = Vec::new();
+    let open = |(load, _): &(&String, &String)| !done.get(*load).is_some_and(LoadDone::has_batch);
+    for (load, table) in identity.tables.iter().filter(open).filter(|_| run.state == RunState::Running) {
+        let mut refuse = |key: &str, reason: String| {
+            refusals.push(Refusal::new(format!("load.{load}{key}"), reason, AS_IT_BEGAN));
+        };
+        if !run.judged.images.is_empty() && !run.judged.images.contains_key(table) {
+            refuse("", format!("the run began without a load into `{table}`"));
+            continue;
+        }
+        match (run.judged.shifts.contains_key(table), identity.shifted.contains(table)) {
+            (false, true) => refuse(".ids", format!("the run began without a shift of the ids of `{table}`")),
+            (true, false) => refuse(".ids", format!("the run began with a shift of the ids of `{table}`")),
+            _ => {}
+        }
+        match (run.judged.replaced.contains_key(table), identity.replaced.contains(table)) {
+            (false, true) => refuse(".existing", format!("the run began without removing the rows of `{table}`")),
+            (true, false) => refuse(".existing", format!("the run began with the removal of the rows of `{table}`")),
+            _ => {}
+        }
+    }
+    refusals
+}
+
+const AS_IT_BEGAN: &str = "Use the mapping as it was when the run began, to resume the run or to roll it back with `migrate \
+    rollback`; after the rollback the new mapping can begin.";
 
 /// Returns the refusal of a load of which these lines differ; no lines if the ledger does not know the load.
 fn changed_load(run: &Run, load: &str, lines: &[String], identity: &RunIdentity) -> Refusal {

@@ -30,6 +30,7 @@ fn identity() -> RunIdentity {
         tables: [("a".to_owned(), "t".to_owned())].into(),
         altered: BTreeSet::new(),
         env: [("V".to_owned(), "e".to_owned())].into(),
+        ..RunIdentity::default()
     }
 }
 
@@ -156,4 +157,30 @@ fn a_changed_target_is_distinguished_from_a_changed_mapping() {
             assert!(said(identity).contains(changed), "{}", said(identity));
         }
     }
+}
+
+#[test]
+fn a_mapping_that_asks_for_something_that_was_not_judged_is_refused_by_name() {
+    let tables = |tables: &[&str]| tables.iter().map(|table| (*table).to_owned()).collect::<BTreeSet<String>>();
+    let begun = |shifts: &[&str], replaced: &[&str]| {
+        let mut run = run(RunState::Running);
+        run.judged.images = [("t".to_owned(), Vec::new())].into();
+        run.judged.shifts = tables(shifts).into_iter().map(|table| (table, 9)).collect();
+        run.judged.replaced = tables(replaced).into_iter().map(|table| (table, 9)).collect();
+        run
+    };
+    let asked = |shifted: &[&str], replaced: &[&str]| RunIdentity {
+        shifted: tables(shifted),
+        replaced: tables(replaced),
+        ..identity()
+    };
+    let untouched = done("1", 0);
+    let decided = |run: &Run, asked: &RunIdentity| decide(&V, Some(run), &untouched, asked);
+    assert_eq!(decided(&begun(&["t"], &["t"]), &asked(&["t"], &["t"])), Decision::Resume);
+    assert_eq!(places(decided(&begun(&[], &[]), &asked(&["t"], &[]))), ["load.a.ids"]);
+    assert_eq!(places(decided(&begun(&["t"], &[]), &asked(&[], &[]))), ["load.a.ids"]);
+    assert_eq!(places(decided(&begun(&[], &[]), &asked(&[], &["t"]))), ["load.a.existing"]);
+    assert_eq!(places(decided(&begun(&[], &["t"]), &asked(&[], &[]))), ["load.a.existing"]);
+    let other = RunIdentity { tables: [("a".to_owned(), "u".to_owned())].into(), ..identity() };
+    assert_eq!(places(decided(&begun(&[], &[]), &other)), ["load.a"]);
 }

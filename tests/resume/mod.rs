@@ -10,4 +10,5 @@ mod kills;
 mod locks;
 mod old_ledger;
 mod repaired_rows;
+mod shifts_at_once;
 mod untrusted_ledger;

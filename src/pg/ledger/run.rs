@@ -1,5 +1,7 @@
 //! Runs: they begin, resume in a new epoch, and end.
 
+use std::collections::BTreeMap;
+
 use postgres::Row;
 
 use super::{READING, WRITING, creation, upgrade};
@@ -21,11 +23,12 @@ impl Session {
         rows.first().map(run).transpose()
     }
 
-    /// Begins a run: creates the ledger if it is missing, and inserts the run and its loads, in one transaction.
+    /// Begins a run: creates the ledger if it is missing, and inserts the run and its loads, in one transaction. `None` if
+    /// another run has reserved some of its ids meanwhile.
     ///
     /// # Errors
     /// If the server refuses or the connection is lost.
-    pub fn begin_run(&mut self, new: &NewRun<'_>) -> Result<Run, ServerError> {
+    pub fn begin_run(&mut self, new: &NewRun<'_>) -> Result<Option<Run>, ServerError> {
         let (state, schema_exists) = self.ledger_and_schema()?;
         let tables = match state {
             LedgerState::Absent => creation(&self.ledger, schema_exists),
@@ -36,13 +39,7 @@ impl Session {
             }
         };
         let judged = serde_json::to_string(new.judged).map_err(|e| ServerError::new(WRITING, e.to_string()))?;
-        let sql = self.ledger.sql(
-            "WITH new AS (INSERT INTO :ledger.run (mapping, owner, tool, state, seed, stamp, catalog, read_ahead, judged) \
-                          VALUES ($1, $2, $3, 'Running', $4, $5, $6, $7, ($8::text)::jsonb) RETURNING run), \
-                  loads AS (INSERT INTO :ledger.load (run, load, plan) \
-                            SELECT new.run, load.* FROM new, unnest($9::text[], $10::text[]) AS load) \
-             SELECT run FROM new",
-        );
+        let sql = self.ledger.sql(include_str!("../sql/begin_run.sql"));
         let (seed, catalog) = (new.seed as i64, written_catalog(&new.fingerprints.catalog));
         let (names, hashes): (Vec<&str>, Vec<&str>) =
             new.fingerprints.loads.iter().map(|(n, h)| (n.as_str(), h.as_str())).unzip();
@@ -58,13 +55,17 @@ impl Session {
             &names,
             &hashes,
         ];
-        let steps = Pipeline::new().script(format!("START TRANSACTION; {tables}"));
+        let lock = match new.judged.reserved.is_empty() {
+            true => String::new(),
+            false => self.ledger.sql("LOCK TABLE :ledger.run IN SHARE ROW EXCLUSIVE MODE"),
+        };
+        let steps = Pipeline::new().script(format!("START TRANSACTION; {tables}; {lock}"));
         let mut tx = self.client.begun_transaction();
         let answers = steps.query(sql, &parameters).script("COMMIT").rows(&mut tx).doing(WRITING)?;
         tx.ended();
-        let row = answers.into_iter().flatten().next();
-        let id: i64 = row.ok_or_else(|| ServerError::new(WRITING, "the server sent no number of a run"))?.kept(0)?;
-        Ok(Run {
+        let Some(row) = answers.into_iter().flatten().next() else { return Ok(None) };
+        let id: i64 = row.kept(0)?;
+        Ok(Some(Run {
             id,
             state: RunState::Running,
             tool: new.tool.to_owned(),
@@ -75,7 +76,17 @@ impl Session {
             catalog: new.fingerprints.catalog.clone(),
             read_ahead: new.read_ahead,
             judged: new.judged.clone(),
-        })
+        }))
+    }
+
+    /// Returns the highest id that other runs which are not ended have reserved in each of these tables. The ledger exists.
+    ///
+    /// # Errors
+    /// If the server refuses or the connection is lost.
+    pub fn reserved_ids(&mut self, schema: &str, tables: &[&str]) -> Result<BTreeMap<String, i64>, ServerError> {
+        let sql: &str = &self.ledger.sql(include_str!("../sql/reserved_ids.sql"));
+        let rows = self.client.query(sql, &[&schema, &tables]).doing(READING)?;
+        rows.iter().map(|row| Ok((row.kept(0)?, row.kept(1)?))).collect()
     }
 
     /// Rewrites the fingerprints of a run from form 1 to form 2. The caller has upgraded the ledger and compared the

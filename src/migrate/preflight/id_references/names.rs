@@ -87,17 +87,17 @@ impl TableNames {
         }
     }
 
-    /// Returns the tables whose name is the stem; otherwise those where one ends with the other.
+    /// Returns the tables whose name is the stem; otherwise those where one ends with the other, or else with the same word.
     fn named(&self, stem: &[String]) -> Vec<&NamedTable> {
         let whole = stem.concat();
-        let exact: Vec<&NamedTable> = self.0.iter().filter(|table| table.words.concat() == whole).collect();
-        if !exact.is_empty() {
-            return exact;
-        }
+        let exact = |table: &&NamedTable| table.words.concat() == whole;
         let ends = |table: &&NamedTable| {
             !stem.is_empty() && !table.words.is_empty() && (table.words.ends_with(stem) || stem.ends_with(&table.words))
         };
-        self.0.iter().filter(ends).collect()
+        let last = |table: &&NamedTable| !stem.is_empty() && table.words.last() == stem.last();
+        let of = |matches: &dyn Fn(&&NamedTable) -> bool| self.0.iter().filter(matches).collect::<Vec<_>>();
+        let found = [of(&exact), of(&ends), of(&last)];
+        found.into_iter().find(|found| !found.is_empty()).unwrap_or_default()
     }
 }
 
