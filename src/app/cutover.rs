@@ -15,7 +15,6 @@ use crate::resume::RunIdentity;
 
 use super::failure::{Ended, Failure};
 use super::finish::{OwnRun, VerifiedRun, finish, halted, stopped};
-use super::locks::shared_tables;
 use super::plan::SettledRun;
 use super::session::{Migration, Planned};
 use super::situation::{Situation, confirm};
@@ -156,7 +155,8 @@ fn preflight(
         let found = &preflight.found;
         report.refusals.extend(preflight.refusals.iter().cloned());
         let is_faultless = found.iter().all(|f| f.fault_total == 0);
-        if preflight.refusals.is_empty() && (is_faultless || m.on_fault() == OnFault::Quarantine) {
+        let is_allowed = found.iter().all(|f| f.fault_total == 0 || m.on_fault(&f.load) == OnFault::Quarantine);
+        if preflight.refusals.is_empty() && is_allowed {
             let sizes = found.iter().map(|f| (f.load.clone(), f.sums.read)).collect();
             return Ok(Some(ReadAhead { sizes, is_faultless }));
         }
@@ -209,7 +209,7 @@ fn record_run(
     // Any number serves: the seed only keeps the digests of equal rows in different runs apart.
     let seed = xxhash_rust::xxh3::xxh3_64(format!("{now}\n{}", std::process::id()).as_bytes());
     let replaced = plan.replaced().map(|held| (held.table.clone(), held.rows)).collect();
-    let shared = shared_tables(plan);
+    let shared = crate::plan::shared_tables(plan);
     let (schema, shifts, env) = (plan.schema.clone(), settled.shifts.clone(), identity.env.clone());
     let reserved = reserved.clone();
     let mut judged = Judged { now, shifts, reserved, env, schema, shared, replaced, ..Judged::default() };

@@ -86,11 +86,11 @@ fn check(
     report.checks.extend(found.iter().flat_map(|load| load.unchecked.iter().cloned()));
     let is_refused = !preflight.refusals.is_empty();
     report.refusals.extend(preflight.refusals);
-    Ok(match (total, m.on_fault()) {
-        _ if is_refused => Exit::Refused,
-        (0, _) => Exit::Done,
-        (_, OnFault::Quarantine) => Exit::Quarantined,
-        (_, OnFault::Abort) => Exit::Refused,
+    let aborts = found.iter().any(|found| found.fault_total > 0 && m.on_fault(&found.load) == OnFault::Abort);
+    Ok(match total {
+        _ if is_refused || aborts => Exit::Refused,
+        0 => Exit::Done,
+        _ => Exit::Quarantined,
     })
 }
 

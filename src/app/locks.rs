@@ -1,12 +1,10 @@
 //! The locks of a run: one on its mapping, and one on each table that it loads. Both last until the process ends, and a
 //! connection that replaces a lost one takes them again.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use crate::model::ledger::{LedgerState, LoadedTable, OpenRun, Run};
+use crate::model::ledger::{LedgerState, LoadedTable, OpenRun};
 use crate::model::record::{Refusal, Report, Warning};
 use crate::pg::{LockHolder, Session};
-use crate::plan::Plan;
+use crate::plan::{Plan, loaded_tables};
 
 use super::failure::Failure;
 use super::session::{Migration, Planned};
@@ -84,25 +82,6 @@ impl Migration<'_> {
 
 const WAIT_FOR_TABLE: &str = "Wait until it ends. Two runs load one table at the same time only if all their loads of it say \
     `existing = \"append\"` or `ids = \"shift\"` and none of its keys, indexes and triggers has to be detached.";
-
-/// The tables of the plan, and whether other runs may load each at the same time. A run keeps what it decided when it began.
-pub fn loaded_tables(plan: &Plan, run: Option<&Run>) -> Vec<LoadedTable> {
-    let mut tables: BTreeMap<&str, bool> = BTreeMap::new();
-    for load in &plan.loads {
-        *tables.entry(&load.table).or_insert(true) &= load.only_adds();
-    }
-    let is_shared = |table: &str, adds: bool| match run {
-        Some(run) => run.judged.shared.contains(table),
-        None => adds && plan.detach.off.iter().all(|object| object.table != table),
-    };
-    let table = |(table, adds): (&str, bool)| LoadedTable { table: table.to_owned(), shared: is_shared(table, adds) };
-    tables.into_iter().map(table).collect()
-}
-
-/// The tables that other runs may load at the same time as a new run of the plan.
-pub fn shared_tables(plan: &Plan) -> BTreeSet<String> {
-    loaded_tables(plan, None).into_iter().filter(|table| table.shared).map(|table| table.table).collect()
-}
 
 /// Refuses tables that another run in the ledger has not finished.
 fn open_runs(

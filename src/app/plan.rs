@@ -28,7 +28,7 @@ use crate::sqlite::{ErrorClass, Source};
 use super::failure::Failure;
 use super::session::{Migration, Planned, Request};
 use super::world::World;
-use super::{inputs, locks, record};
+use super::{inputs, record};
 
 /// `migrate plan`: the plan, or the report of its refusals.
 pub fn command(args: &PlanArgs, world: &World, observer: &dyn Observer) -> Result<Result<Plan, Box<Report>>, Failure> {
@@ -356,7 +356,7 @@ pub fn settle(
     let owner = migrate::owner::find(session, plan, &settled)?;
     if run.is_none() {
         let known = Settled { owner: owner.clone().map(RawBuf::text), ..settled.clone() };
-        let shared = locks::shared_tables(plan);
+        let shared = plan::shared_tables(plan);
         let choice = ShiftChoice { plan, source, target, settled: &known, shared: &shared };
         let chosen = choice.choose(session)?;
         (settled.shifts, reserved) = (chosen.shifts, chosen.reserved);

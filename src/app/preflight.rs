@@ -8,7 +8,7 @@ use crate::mapping::OnFault;
 use crate::migrate;
 use crate::migrate::existing::compare::HeldComparison;
 use crate::migrate::preflight::id_references::IdWatch;
-use crate::migrate::preflight::{read_ahead, sequence_ends};
+use crate::migrate::preflight::{read_ahead, sequence_ends, uuid_bytes};
 use crate::model::record::{Refusal, Report, StepKind};
 use crate::pg::Session;
 use crate::plan::LoadPlan;
@@ -62,6 +62,7 @@ pub fn read(
     let mut refusals = sequence_ends::refuse_used_up(plan, source.schema(), target, &settled.shifts, &found);
     let loads: Vec<&str> = plan.loads.iter().map(|load| load.name.as_str()).collect();
     let seen = |load: &str| found.iter().find(|found| found.load == load).map(|found| &found.ids);
+    refusals.extend(uuid_bytes::refuse(found.iter().map(|found| (found.load.as_str(), found.uuids.as_slice()))));
     let judged = watch.judge(seen, &loads);
     refusals.extend(judged.refusals);
     report.warnings.extend(judged.warnings);

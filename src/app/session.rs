@@ -1,6 +1,6 @@
 //! One migration: the inputs of a command for one mapping, its connections, its run lock, and the ledger's view of its run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -178,11 +178,15 @@ impl Migration<'_> {
         self.work().jobs.unwrap_or(self.world.cores).clamp(1, self.most_connections)
     }
 
-    pub fn on_fault(&self) -> OnFault {
+    /// The treatment of faulty rows of a load: that of the flag, or else of the load, or else of `[defaults]`.
+    pub fn on_fault(&self, load: &str) -> OnFault {
         match self.work().on_fault {
             Some(cli::OnFaultFlag::Abort) => OnFault::Abort,
             Some(cli::OnFaultFlag::Quarantine) => OnFault::Quarantine,
-            None => self.mapping().defaults.on_fault,
+            None => {
+                let own = self.mapping().loads.iter().find(|own| own.name == load).and_then(|own| own.on_fault);
+                own.unwrap_or(self.mapping().defaults.on_fault)
+            }
         }
     }
 
@@ -197,7 +201,8 @@ impl Migration<'_> {
             plan,
             source,
             target,
-            options: self.options(),
+            options: self.options(plan),
+            aborting: self.aborting(plan),
             observer: self.observer,
             env: &settled.env,
             doubts: Arc::clone(&settled.doubts),
@@ -210,13 +215,20 @@ impl Migration<'_> {
         }
     }
 
-    fn options(&self) -> Options {
+    /// The loads that allow no fault.
+    fn aborting(&self, plan: &Plan) -> BTreeSet<String> {
+        let names = plan.loads.iter().map(|load| &load.name);
+        names.filter(|load| self.on_fault(load) == OnFault::Abort).cloned().collect()
+    }
+
+    fn options(&self, plan: &Plan) -> Options {
+        let all_abort = self.aborting(plan).len() == plan.loads.len();
         let bytes = self.work().batch_bytes.and_then(|bytes| usize::try_from(bytes).ok());
         Options {
             jobs: self.jobs(),
             batch_rows: self.work().batch_rows.unwrap_or(BATCH_ROWS),
             batch_bytes: bytes.unwrap_or(BATCH_BYTES / self.jobs()),
-            on_fault: self.on_fault(),
+            on_fault: if all_abort { OnFault::Abort } else { OnFault::Quarantine },
             max_faults: self.work().max_faults,
         }
     }

@@ -7,11 +7,11 @@
 
 use super::array_text::{self, ArrayElement, ArrayToken};
 use super::decimal::trimmed;
-use super::{float, scalar};
+use super::{float, packed, scalar};
 use crate::model::cell::{Array, Cell, Raw};
 use crate::model::fault::{Loss, LossSet, Reason};
 use crate::model::pgtype::{ColumnType, Kind};
-use crate::model::rules::Rules;
+use crate::model::rules::{PackedNumbers, Rules};
 use std::borrow::Cow;
 
 /// PostgreSQL's maximum number of dimensions.
@@ -34,6 +34,8 @@ pub(super) struct ArrayReader {
     /// The element type has a binary encoder. Without one the server parses the array's text.
     binary: bool,
     csv: bool,
+    /// A blob is an array of such numbers.
+    packed: Option<PackedNumbers>,
     /// The separator of elements in the server's text.
     comma: char,
     trim: bool,
@@ -49,6 +51,7 @@ impl ArrayReader {
             of_json: matches!(element.kind, Kind::Json | Kind::Jsonb),
             binary: element.is_binary(),
             csv: rules.array_csv,
+            packed: rules.packed,
             // `box` is the only type whose text contains commas outside of brackets.
             comma: if element.name == "box" { ';' } else { ',' },
             trim: rules.trim,
@@ -65,7 +68,13 @@ impl ArrayReader {
     ) -> Result<Cell<'a>, Reason> {
         let text = match raw {
             Raw::Text(bytes) => std::str::from_utf8(bytes).map_err(|_| Reason::NotUtf8)?,
-            Raw::Blob(_) => return Err(Reason::BlobInValue),
+            Raw::Blob(bytes) => {
+                let packed = self.packed.ok_or(Reason::BlobInValue)?;
+                let numbers = packed::numbers(bytes, packed)?;
+                let elements = numbers.map(|raw| reader.read_element(raw, losses)).collect::<Result<Vec<_>, _>>()?;
+                let dimensions = if elements.is_empty() { Vec::new() } else { vec![elements.len()] };
+                return Ok(self.cell(Array { element_oid: self.element_oid, dimensions, elements }));
+            }
             _ => return Err(Reason::NotAnArray),
         };
         let mut shape = ArrayShape::default();
@@ -85,8 +94,11 @@ impl ArrayReader {
             _ if self.csv => array_text::csv(text, self.trim, &mut take)?,
             _ => return Err(Reason::NotAnArray),
         }
-        let array = Array { element_oid: self.element_oid, dimensions: shape.dimensions(), elements };
-        Ok(if self.binary { Cell::Array(array) } else { Cell::Verbatim(Cow::Owned(literal_of(&array, self.comma))) })
+        Ok(self.cell(Array { element_oid: self.element_oid, dimensions: shape.dimensions(), elements }))
+    }
+
+    fn cell<'a>(&self, array: Array<'a>) -> Cell<'a> {
+        if self.binary { Cell::Array(array) } else { Cell::Verbatim(Cow::Owned(literal_of(&array, self.comma))) }
     }
 
     fn element<'a>(

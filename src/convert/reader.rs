@@ -8,13 +8,15 @@ use super::decimal::{integer_text, real_text};
 use super::json::JsonReader;
 use super::numeric::NumericReader;
 use super::settled::Settled;
+use super::since::SinceReader;
 use super::text::{self, MOST_BYTES, TextReader};
 use super::time::{self, IntervalReader, TimeReader, TimeType};
 use super::{by_server, float, scalar};
 use crate::model::cell::{Cell, Raw};
 use crate::model::fault::{LossSet, Reason};
 use crate::model::pgtype::{ColumnType, IntervalField, Kind};
-use crate::model::rules::{Rules, Zone};
+use crate::model::rules::{Rules, UuidBytes, Zone};
+use crate::wire::calendar::DAY;
 use std::borrow::Cow;
 
 /// The reader of one column, by the column's type.
@@ -31,7 +33,8 @@ pub(super) enum TypeReader {
     Bytea,
     Time(TimeReader),
     Interval(IntervalReader),
-    Uuid,
+    Since(Box<SinceReader>),
+    Uuid { order: UuidBytes },
     Json(JsonReader),
     Inet,
     Enum { labels: Vec<String> },
@@ -72,9 +75,9 @@ impl TypeReader {
             Kind::Time { precision } => TypeReader::Time(TimeReader::new(TimeType::Time, *precision, rules)?),
             Kind::Timestamp { precision } => TypeReader::Time(TimeReader::new(TimeType::Local, *precision, rules)?),
             Kind::Timestamptz { precision } => TypeReader::Time(TimeReader::new(TimeType::Instant, *precision, rules)?),
-            Kind::Interval { precision } => intervals(*precision, IntervalField::Second, rules),
-            Kind::IntervalOf { least, precision } => intervals(*precision, *least, rules),
-            Kind::Uuid => TypeReader::Uuid,
+            Kind::Interval { precision } => intervals(*precision, IntervalField::Second, rules)?,
+            Kind::IntervalOf { least, precision } => intervals(*precision, *least, rules)?,
+            Kind::Uuid => TypeReader::Uuid { order: rules.uuid_bytes.unwrap_or(UuidBytes::Rfc) },
             Kind::Json => TypeReader::Json(JsonReader { binary: false, strip_nul: rules.strip_nul }),
             Kind::Jsonb => TypeReader::Json(JsonReader { binary: true, strip_nul: rules.strip_nul }),
             Kind::Inet => TypeReader::Inet,
@@ -126,7 +129,8 @@ impl TypeReader {
             TypeReader::Bytea => bytea(raw),
             TypeReader::Time(times) => times.read(raw, losses),
             TypeReader::Interval(intervals) => intervals.read(raw, losses),
-            TypeReader::Uuid => scalar::uuid(raw).map(Cell::Uuid),
+            TypeReader::Since(dates) => dates.read(raw, losses),
+            TypeReader::Uuid { order } => scalar::uuid(raw, *order).map(Cell::Uuid),
             TypeReader::Json(jsons) => jsons.read(raw, losses),
             TypeReader::Inet => scalar::inet(raw).map(Cell::Inet),
             TypeReader::Enum { labels } => label(raw, labels),
@@ -173,8 +177,11 @@ impl ElementReader for TypeReader {
     }
 }
 
-fn intervals(precision: u8, least: IntervalField, rules: &Rules) -> TypeReader {
-    TypeReader::Interval(IntervalReader { precision, least, unit: rules.unit, round: rules.round })
+fn intervals(precision: u8, least: IntervalField, rules: &Rules) -> Result<TypeReader, String> {
+    let intervals = IntervalReader { precision, least, unit: rules.unit, round: rules.round };
+    let Some(day) = rules.since else { return Ok(TypeReader::Interval(intervals)) };
+    let times = TimeReader::new(TimeType::Local, precision, rules)?;
+    Ok(TypeReader::Since(Box::new(SinceReader { start: i64::from(day) * DAY, times, intervals })))
 }
 
 fn narrow<T: TryFrom<i64>>(value: i64) -> Result<T, Reason> {

@@ -6,6 +6,7 @@
 use super::decimal::{Literal, trimmed};
 use crate::model::cell::{Inet, Raw};
 use crate::model::fault::{Loss, LossSet, Reason};
+use crate::model::rules::UuidBytes;
 use std::net::IpAddr;
 
 /// Reads a boolean: 0, 1, or one of PostgreSQL's own words in any case, with optional surrounding blanks.
@@ -94,10 +95,18 @@ fn text_integer(text: &[u8], round: bool, losses: &mut LossSet) -> Result<i64, R
 
 /// Reads a UUID: 32 hexadecimal digits in any case, or 16 bytes. Allows hyphens after each group of four digits, braces
 /// and the prefix `urn:uuid:`.
-pub(super) fn uuid(raw: Raw<'_>) -> Result<[u8; 16], Reason> {
+pub(super) fn uuid(raw: Raw<'_>, order: UuidBytes) -> Result<[u8; 16], Reason> {
     match raw {
         Raw::Text(text) => uuid_text(text).ok_or(Reason::NotAUuid),
-        Raw::Blob(bytes) => bytes.try_into().map_err(|_| Reason::BlobInValue),
+        Raw::Blob(bytes) => {
+            let mut uuid: [u8; 16] = bytes.try_into().map_err(|_| Reason::BlobInValue)?;
+            if order == UuidBytes::Dotnet {
+                uuid[..4].reverse();
+                uuid[4..6].reverse();
+                uuid[6..8].reverse();
+            }
+            Ok(uuid)
+        }
         _ => Err(Reason::NumberInUuid),
     }
 }

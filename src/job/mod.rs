@@ -6,7 +6,7 @@ mod pool;
 mod retry;
 mod stop;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -39,7 +39,7 @@ pub struct Options {
     pub batch_rows: u64,
     /// Maximum number of bytes in a batch. A single row may exceed it.
     pub batch_bytes: usize,
-    /// Treatment of rows that cannot be loaded.
+    /// Treatment of rows that cannot be loaded: `Quarantine` if some load quarantines them.
     pub on_fault: OnFault,
     /// Maximum number of quarantined rows, over all resumes. `None` if unlimited.
     pub max_faults: Option<u64>,
@@ -55,6 +55,8 @@ pub struct Job<'a> {
     pub target: &'a TargetSchema,
     /// Speed and fault policy.
     pub options: Options,
+    /// The loads that allow no fault.
+    pub aborting: BTreeSet<String>,
     /// Receives the events of the run.
     pub observer: &'a dyn Observer,
     /// Values of the environment variables that the mapping names.

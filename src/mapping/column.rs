@@ -207,6 +207,10 @@ modifiers! {
     zone: String,
     /// The unit of a number in an interval column.
     unit: String,
+    /// The date that means no time in an interval column.
+    since: String,
+    /// `"rfc"` or `"dotnet"`: the order of 16 bytes in a UUID column.
+    bytes: String,
     /// `"csv"`: comma-separated text is an array.
     array: String,
     /// Replaces text that cannot be read as the column's type.

@@ -161,6 +161,8 @@ pub struct Defaults {
     pub unlisted_columns: Unlisted,
     /// The treatment of rows that a table holds before the run; `None`: such a table is refused.
     pub existing: Option<Existing>,
+    /// The column that is stamped with the owner, in every table that has it and whose load states no owner.
+    pub owner: Option<String>,
     /// Modifiers by the target column's name.
     pub columns: BTreeMap<String, Modifiers>,
     /// Modifiers by the target column's type.
@@ -179,6 +181,7 @@ pub(super) struct DefaultsKeys {
     #[serde(default)]
     pub unlisted_columns: Unlisted,
     pub existing: Option<ExistingKey>,
+    pub owner: Option<String>,
 }
 
 /// `[load.NAME]`
@@ -198,6 +201,8 @@ pub struct Load {
     pub when_empty: bool,
     /// The treatment of rows that the table holds before the run; `None`: that of `[defaults]`.
     pub existing: Option<Existing>,
+    /// The treatment of a row that cannot be loaded; `None`: that of `[defaults]`.
+    pub on_fault: Option<OnFault>,
     /// `ids = "shift"`
     pub shift: bool,
     /// `triggers = "fire"`
@@ -247,6 +252,7 @@ pub(super) struct LoadKeys {
     pub conflict: Option<Conflict>,
     pub when: Option<When>,
     pub existing: Option<ExistingKey>,
+    pub on_fault: Option<OnFault>,
     pub ids: Option<Ids>,
     pub triggers: Option<Triggers>,
 }

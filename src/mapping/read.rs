@@ -259,7 +259,7 @@ impl<'t> FileReader<'t> {
     fn defaults(&mut self, path: &[String], value: Spanned<DeValue<'t>>) -> Defaults {
         let mut entries = self.table(path, value);
         let keys: DefaultsKeys =
-            self.part(path, &mut entries, &["on_fault", "unlisted_tables", "unlisted_columns", "existing"]);
+            self.part(path, &mut entries, &["on_fault", "unlisted_tables", "unlisted_columns", "existing", "owner"]);
         let modifiers = self.part(path, &mut entries, &keys::WIDE);
         let mut named = |reader: &mut Self, key: &str| -> BTreeMap<String, Modifiers> {
             let path = below(path, key);
@@ -280,6 +280,7 @@ impl<'t> FileReader<'t> {
             unlisted_tables: keys.unlisted_tables,
             unlisted_columns: keys.unlisted_columns,
             existing: keys.existing.map(|key| key.0),
+            owner: keys.owner,
             columns,
             types,
             modifiers,
@@ -331,8 +332,11 @@ impl<'t> FileReader<'t> {
         let mut entries = self.table(path, value);
         let columns = take(&mut entries, "columns");
         let modifiers = self.part(path, &mut entries, &keys::WIDE);
-        let keys: LoadKeys =
-            self.part(path, &mut entries, &["from", "to", "owner", "conflict", "when", "existing", "ids", "triggers"]);
+        let keys: LoadKeys = self.part(
+            path,
+            &mut entries,
+            &["from", "to", "owner", "conflict", "when", "existing", "on_fault", "ids", "triggers"],
+        );
         for (key, _) in &entries {
             self.unknown(path, key);
         }
@@ -353,6 +357,7 @@ impl<'t> FileReader<'t> {
             conflict,
             when_empty: keys.when.is_some(),
             existing: keys.existing.map(|key| key.0),
+            on_fault: keys.on_fault,
             shift: keys.ids.is_some(),
             triggers_fire: keys.triggers == Some(file::Triggers::Fire),
             modifiers,

@@ -33,8 +33,14 @@ pub struct Rules {
     pub zone: Option<Zone>,
     /// The unit of a number in an interval column.
     pub unit: Option<Unit>,
+    /// The day from which a date in an interval column counts, in days since 2000-01-01.
+    pub since: Option<i32>,
     /// Comma-separated text is an array.
     pub array_csv: bool,
+    /// A blob is an array of such numbers.
+    pub packed: Option<PackedNumbers>,
+    /// The order of the bytes of a UUID that is a blob. `None`: as RFC 4122 has it, which the values must prove.
+    pub uuid_bytes: Option<UuidBytes>,
     /// Replaces text that cannot be read as the type. A loss.
     pub if_bad: Option<Value>,
     /// Round excess decimals and digits of a second. A loss.
@@ -140,6 +146,62 @@ pub enum Overlap {
     Earlier,
     /// The second.
     Later,
+}
+
+/// The order of the bytes of a UUID.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UuidBytes {
+    /// That of its text.
+    Rfc,
+    /// The first three parts have the lowest byte first.
+    Dotnet,
+}
+
+/// The form of numbers that a blob contains one after the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PackedNumbers {
+    /// The kind of each number.
+    pub kind: PackedKind,
+    /// Bytes of each number: 1, 2, 4 or 8.
+    pub width: usize,
+    /// The first byte is the lowest.
+    pub is_little: bool,
+}
+
+/// The kind of a packed number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PackedKind {
+    /// IEEE floating point.
+    Float,
+    /// A signed integer.
+    Signed,
+    /// An unsigned integer.
+    Unsigned,
+}
+
+impl PackedNumbers {
+    /// The words of the mapping.
+    pub const WORDS: [&'static str; 14] = [
+        "f32le", "f32be", "f64le", "f64be", "i8", "i16le", "i16be", "i32le", "i32be", "i64le", "i64be", "u8", "u16le",
+        "u32le",
+    ];
+
+    /// Returns the form of a word. `None` if there is none.
+    pub fn of(word: &str) -> Option<PackedNumbers> {
+        let kind = match word.get(..1)? {
+            "f" => PackedKind::Float,
+            "i" => PackedKind::Signed,
+            _ => PackedKind::Unsigned,
+        };
+        let known = PackedNumbers::WORDS.contains(&word);
+        let bits = word[1..].trim_end_matches(['l', 'b', 'e']).parse::<usize>().ok()?;
+        known.then_some(PackedNumbers { kind, width: bits / 8, is_little: !word.ends_with("be") })
+    }
+
+    /// Returns the word of the mapping.
+    pub fn word(self) -> &'static str {
+        PackedNumbers::WORDS.into_iter().find(|word| PackedNumbers::of(word) == Some(self)).unwrap_or_default()
+    }
 }
 
 /// The unit of a number in an interval column.

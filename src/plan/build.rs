@@ -35,6 +35,7 @@ pub fn build(mapping: &Mapping, inputs: &Inputs<'_>) -> Result<Plan, (Vec<Refusa
     }
     let copies = unmapped::copies(mapping, inputs.source, inputs.sql, &target, &mut findings);
     let loads = mapping.loads.iter().cloned().chain(copies).map(|load| existing::with_default(load, mapping));
+    let loads = loads.map(|load| classes::with_default_owner(load, mapping, &target));
     let mapping = &Mapping { loads: loads.collect(), ..mapping.clone() };
     if let Some(refusal) = tables::most_are_missing(mapping, inputs, &target) {
         // A schema without any table is refused already.

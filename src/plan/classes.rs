@@ -7,6 +7,19 @@ use crate::model::schema::TargetSchema;
 
 use super::{Feed, LoadPlan, PlanFindings, TableClass};
 
+/// Returns a load with the owner of `[defaults]`: its table has that column, and the load states neither an owner nor the
+/// column.
+pub(super) fn with_default_owner(load: Load, mapping: &Mapping, target: &TargetSchema) -> Load {
+    let Some(column) = &mapping.defaults.owner else { return load };
+    let has_column = target.tables.get(&load.to).is_some_and(|table| table.column(column).is_some());
+    let is_owner = mapping.owner.as_ref().is_some_and(|owner| owner.table == load.to);
+    let is_stated = load.owner != OwnerRule::Unsaid || load.columns.iter().any(|(name, _)| name == column);
+    if !has_column || is_owner || is_stated {
+        return load;
+    }
+    Load { owner: OwnerRule::Stamped(vec![column.clone()]), ..load }
+}
+
 /// Returns the class of every table of the target.
 pub(super) fn classes(
     mapping: &Mapping,

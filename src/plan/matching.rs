@@ -15,7 +15,9 @@ use crate::model::record::Refusal;
 use crate::model::rules::{Existing, Rules, Value};
 use crate::model::schema::{ForeignKey, SourceSchema, TargetSchema, TargetTable};
 
-use super::{ColumnPlan, Feed, HeldTable, LoadPlan, PlanFindings, SqlFacts, Treatment, existing, relation, unmapped};
+use super::{
+    ColumnPlan, Feed, HeldTable, LoadPlan, PlanFindings, SqlFacts, Treatment, classes, existing, relation, unmapped,
+};
 
 /// The number of tables through which a natural key is followed.
 const MOST_TABLES: usize = 8;
@@ -38,6 +40,7 @@ pub fn with_matches(
     let mut findings = PlanFindings::default();
     let copies = unmapped::copies(mapping, source, sql, target, &mut PlanFindings::default());
     let loads = mapping.loads.iter().cloned().chain(copies).map(|load| existing::with_default(load, mapping));
+    let loads = loads.map(|load| classes::with_default_owner(load, mapping, target));
     let mut rewritten = Mapping { loads: loads.collect(), ..mapping.clone() };
     let mut matched = BTreeMap::new();
     for load in &rewritten.loads {

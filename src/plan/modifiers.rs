@@ -1,9 +1,11 @@
 //! The [`Rules`] of one column: merges the levels of its modifiers, reads their words and refuses misplaced ones.
 
+use chrono::NaiveDate;
+
 use crate::mapping::{Defaults, Load, Mapping, Modifiers, Switch, WrittenValue};
 use crate::model::ident::did_you_mean;
 use crate::model::pgtype::{ColumnType, Kind};
-use crate::model::rules::{Charset, Epoch, Offset, Overlap, Rules, Unit, Value, Zone};
+use crate::model::rules::{Charset, Epoch, Offset, Overlap, PackedNumbers, Rules, Unit, UuidBytes, Value, Zone};
 use crate::model::schema::{TargetColumn, TargetSchema};
 
 use super::PlanFindings;
@@ -117,6 +119,9 @@ fn read(m: &Modifiers, mapping: &Mapping, places: &ModifierPlaces<'_>, findings:
     let units = [("s", Unit::Seconds), ("ms", Unit::Millis), ("us", Unit::Micros)];
     let offsets = [("zone", Offset::Zone), ("drop", Offset::Drop)];
     let overlaps = [("earlier", Overlap::Earlier), ("later", Overlap::Later)];
+    let mut arrays = vec![("csv", None)];
+    arrays.extend(PackedNumbers::WORDS.map(|word| (word, PackedNumbers::of(word))));
+    let array = word(&m.array, &arrays, places, "array", findings);
     Rules {
         charset: word(&m.charset, &charsets, places, "charset", findings),
         blob_as_text: word(&m.blob, &[("utf8", ())], places, "blob", findings).is_some(),
@@ -138,13 +143,32 @@ fn read(m: &Modifiers, mapping: &Mapping, places: &ModifierPlaces<'_>, findings:
             None => plain(mapping).zone,
         },
         unit: word(&m.unit, &units, places, "unit", findings),
-        array_csv: word(&m.array, &[("csv", ())], places, "array", findings).is_some(),
+        since: set(&m.since).and_then(|text| since(&text, places.of("since"), findings)),
+        array_csv: array == Some(None),
+        packed: array.flatten(),
+        uuid_bytes: word(
+            &m.bytes,
+            &[("rfc", UuidBytes::Rfc), ("dotnet", UuidBytes::Dotnet)],
+            places,
+            "bytes",
+            findings,
+        ),
         if_bad: value(&m.if_bad),
         round: set(&m.round) == Some(true),
         truncate: set(&m.truncate) == Some(true),
         if_orphan: value(&m.if_orphan),
         if_null: value(&m.if_null),
     }
+}
+
+/// Returns the day of `since`, in days since 2000-01-01.
+fn since(text: &str, place: String, findings: &mut PlanFindings) -> Option<i32> {
+    let read = |text: &str| NaiveDate::parse_from_str(text, "%Y-%m-%d").ok();
+    let day = read(text).zip(read("2000-01-01"));
+    if day.is_none() {
+        findings.refuse(place, format!("`{text}` is not a date"), "Write it as `since = \"1970-01-01\"`.");
+    }
+    day.and_then(|(day, first)| i32::try_from((day - first).num_days()).ok())
 }
 
 /// Refuses an unknown `[source].zone`, once.
@@ -193,8 +217,9 @@ fn applies(modifier: &str, kind: &Kind) -> bool {
         "offset" => matches!(base, Kind::Timestamp { .. } | Kind::Date | Kind::Time { .. }),
         "zone" => dated || matches!(base, Kind::Timetz { .. }),
         "overlap" => dated,
-        "unit" => matches!(base, Kind::Interval { .. } | Kind::IntervalOf { .. }),
+        "unit" | "since" => matches!(base, Kind::Interval { .. } | Kind::IntervalOf { .. }),
         "array" => matches!(kind, Kind::Array(_)),
+        "bytes" => matches!(base, Kind::Uuid),
         "round" => {
             dated
                 || matches!(
@@ -246,8 +271,8 @@ pub(super) fn names_of(kind: &ColumnType) -> Vec<String> {
     names
 }
 
-/// Refuses entries of `[defaults.columns]` and `[defaults.types]` that match no column, because a mistyped name would have
-/// no effect.
+/// Refuses entries of `[defaults.columns]` that match no column, because a mistyped name would have no effect. A type that no
+/// column has is a warning: one mapping may serve several versions of a schema.
 pub(super) fn unreachable(mapping: &Mapping, target: &TargetSchema, findings: &mut PlanFindings) {
     let columns: Vec<&str> = target.tables.values().flat_map(|t| t.columns.iter().map(|c| c.name.as_str())).collect();
     for name in mapping.defaults.columns.keys() {
@@ -259,15 +284,20 @@ pub(super) fn unreachable(mapping: &Mapping, target: &TargetSchema, findings: &m
             );
         }
     }
+    if let Some(owner) = mapping.defaults.owner.as_deref().filter(|owner| !columns.contains(owner)) {
+        findings.refuse(
+            "defaults.owner",
+            format!("no table of the target has a column `{owner}`"),
+            format!("{}Remove it or correct it.", did_you_mean(owner, columns.iter().copied())),
+        );
+    }
     let types: Vec<String> =
         target.tables.values().flat_map(|t| t.columns.iter().flat_map(|c| names_of(&c.kind))).collect();
     for name in mapping.defaults.types.keys() {
         if !types.contains(&name.to_lowercase()) {
-            findings.refuse(
-                format!("defaults.types.{name}"),
-                "no column of the target has this type",
-                format!("{}Remove it or correct it.", did_you_mean(name, types.iter().map(String::as_str))),
-            );
+            let hint = did_you_mean(name, types.iter().map(String::as_str));
+            let message = format!("no column of the target has this type, so it has no effect. {hint}");
+            findings.warn(format!("defaults.types.{name}"), message.trim_end());
         }
     }
 }

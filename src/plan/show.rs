@@ -253,6 +253,7 @@ fn rules(rules: &Rules, column: &ColumnPlan) -> String {
     words.extend(rules.map_else.as_ref().map(|v| format!("else {}", value(v))));
     words.extend(rules.epoch.map(|e| format!("epoch {e:?}").to_lowercase()));
     words.extend(rules.format.iter().map(|f| format!("format {f}")));
+    words.extend(rules.since.map(|day| format!("since day {day}")));
     words.extend(rules.if_bad.as_ref().map(|v| format!("if_bad {}", value(v))));
     let mut flag = |on: bool, word: &str| on.then(|| words.push(word.to_owned()));
     flag(rules.round, "round");

@@ -3,7 +3,7 @@
 use super::expression::Expression;
 use crate::model::cell::RawBuf;
 use crate::model::hex::hex;
-use crate::model::rules::{Charset, Epoch, Offset, Overlap, Rules, Unit, Value, Zone};
+use crate::model::rules::{Charset, Epoch, Offset, Overlap, PackedNumbers, Rules, Unit, UuidBytes, Value, Zone};
 
 /// Adds the modifiers that differ from the default, in the order in which they act.
 pub fn add_rules(to: Expression, rules: &Rules) -> Expression {
@@ -21,7 +21,10 @@ pub fn add_rules(to: Expression, rules: &Rules) -> Expression {
         overlap,
         zone,
         unit,
+        since,
         array_csv,
+        packed,
+        uuid_bytes,
         if_bad,
         round,
         truncate,
@@ -44,7 +47,10 @@ pub fn add_rules(to: Expression, rules: &Rules) -> Expression {
         .with_all(word("overlap", overlap.map(overlap_word)))
         .with_all(zone.map(zone_expression))
         .with_all(word("unit", unit.map(unit_word)))
+        .with_all(since.map(|day| Expression::new("since").number(day.into())))
         .flag("array-csv", *array_csv)
+        .with_all(word("packed", packed.map(PackedNumbers::word)))
+        .with_all(word("uuid-bytes", uuid_bytes.map(uuid_word)))
         .with_all(fallback("if-bad", if_bad))
         .flag("round", *round)
         .flag("truncate", *truncate)
@@ -92,6 +98,13 @@ fn epoch_word(epoch: Epoch) -> &'static str {
         Epoch::Micros => "us",
         Epoch::Nanos => "ns",
         Epoch::Julian => "julian",
+    }
+}
+
+fn uuid_word(order: UuidBytes) -> &'static str {
+    match order {
+        UuidBytes::Rfc => "rfc",
+        UuidBytes::Dotnet => "dotnet",
     }
 }
 

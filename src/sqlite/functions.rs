@@ -1,6 +1,6 @@
-//! The SQL functions of mappings in addition to SQLite's own: `regexp`, `casefold`, and those in [`SourceOptions`].
+//! The SQL functions of mappings in addition to SQLite's own: `regexp`, `casefold`, those in [`SourceOptions`], and those in `math`.
 //!
-//! They may be called only by the mapping's SQL. A view or a generated column of the source that uses the application's
+//! Except the last, they may be called only by the mapping's SQL. A view or a generated column of the source that uses the application's
 //! own `regexp` must fail by name and not run this one.
 //!
 //! [`SourceOptions`]: super::SourceOptions
@@ -13,6 +13,7 @@ use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Error, Result};
 
+use super::math;
 use super::value::{FunctionResult, raw};
 use crate::model::cell::{Raw, RawBuf};
 
@@ -22,6 +23,7 @@ pub type ScalarFunction = Arc<dyn Fn(Raw<'_>) -> std::result::Result<RawBuf, Str
 /// Registers all functions on a connection.
 pub(super) fn register(conn: &Connection, scalars: &[(&'static str, ScalarFunction)]) -> Result<()> {
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_DIRECTONLY;
+    math::register(conn)?;
     conn.create_scalar_function("regexp", 2, flags, regexp)?;
     conn.create_scalar_function("casefold", 1, flags, |context| match text(context.get_raw(0), "casefold")? {
         None => Ok(None),

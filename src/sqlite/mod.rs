@@ -22,6 +22,7 @@ mod functions;
 mod header;
 mod indexes;
 mod lex;
+mod math;
 mod open_file;
 mod partition;
 mod reader;

@@ -5,6 +5,7 @@ mod circles;
 mod circles_under_faults;
 mod detach;
 mod existing;
+mod fault_policies;
 mod faults;
 mod free_sequences;
 mod hostile_names;

@@ -112,3 +112,17 @@ fn a_load_accepts_every_modifier_of_a_column() {
     let reasons = report["faults"].as_array().expect("faults").iter().map(|f| f["reason"].as_str().expect("a reason"));
     assert_eq!(reasons.collect::<Vec<_>>(), ["not-utf8", "excess-scale", "nul-in-text"]);
 }
+
+#[test]
+fn a_type_that_no_column_has_is_a_warning_and_mathematical_functions_work() {
+    let source =
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, x REAL); INSERT INTO t VALUES (1, 2.7), (2, -2.5), (3, NULL);";
+    let target = "CREATE TABLE t (id int PRIMARY KEY, x double precision, f int, p double precision)";
+    let mapping = "[defaults.types]\njsonb = { null_if = [\"\"] }\n[load.t]\nowner = false\n[load.t.columns]\nf = { sql = \"CAST(floor(x) AS INT)\" }\n\
+                   p = { sql = \"pow(x, 2) + ln(x)\" }\n";
+    let case = mapped(source, target, mapping);
+    let report = case.done();
+    let message = entry(&report, "warnings", "place", "defaults.types.jsonb (line 7)")["message"].to_string();
+    assert!(message.contains("no column of the target has this type"), "{message}");
+    assert_eq!(case.rows("SELECT id, f, round(p::numeric, 4) FROM t ORDER BY id"), ["1 2 8.2833", "2 -3 -", "3 - -"]);
+}

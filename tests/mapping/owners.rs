@@ -125,3 +125,26 @@ fn people_of_the_source_are_loaded_first_and_one_of_them_is_the_owner() {
     let ben = entry(&report, "owners", "owner", "ben");
     assert_eq!(ben["rows"], serde_json::json!({}));
 }
+
+#[test]
+fn the_owner_of_the_defaults_is_stamped_in_every_table_that_has_the_column() {
+    let source = "CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT); INSERT INTO notes VALUES (1, 'a'); \
+                  CREATE TABLE tags (id INTEGER PRIMARY KEY); INSERT INTO tags VALUES (7); \
+                  CREATE TABLE files (id INTEGER PRIMARY KEY, by TEXT); INSERT INTO files VALUES (9, 'bo');";
+    let target = "CREATE TABLE members (handle text PRIMARY KEY); INSERT INTO members VALUES ('ada'), ('bo'); \
+                  CREATE TABLE notes (id int PRIMARY KEY, text text, made_by text REFERENCES members); CREATE TABLE tags (id int PRIMARY KEY); \
+                  CREATE TABLE files (id int PRIMARY KEY, made_by text REFERENCES members);";
+    let mapping = "[owner]\ntable = \"members\"\nmatch = { handle = \"ada\" }\nkey = \"handle\"\n[defaults]\nowner = \"made_by\"\n\
+                   unlisted_tables = \"copy\"\n[load.files]\nowner = { carried = \"made_by\" }\n[load.files.columns]\nmade_by = \"by\"\n";
+    let case = mapped(source, target, mapping);
+    let report = case.done();
+    let class = |load: &str| entry(&report, "loads", "load", load)["class"].clone();
+    assert_eq!([class("notes"), class("tags"), class("files")], ["stamped", "shared", "carried"]);
+    assert_eq!(case.rows("SELECT made_by FROM notes UNION ALL SELECT made_by FROM files"), ["ada", "bo"]);
+    let wrong = mapping.replace("owner = \"made_by\"\nunlisted", "owner = \"maid_by\"\nunlisted");
+    mapped(source, target, &wrong).refused(&[
+        "defaults.owner",
+        "no table of the target has a column `maid_by`",
+        "made_by",
+    ]);
+}

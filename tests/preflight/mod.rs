@@ -7,4 +7,5 @@ mod plan;
 mod predictions;
 mod rights;
 mod source_files;
+mod uuid_bytes;
 mod versions;

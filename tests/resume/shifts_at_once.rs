@@ -66,14 +66,11 @@ fn two_runs_that_shift_ids_of_one_table_at_once_both_succeed() {
         gate.batch_execute("ROLLBACK").expect("the gate");
         children.into_iter().map(Ran::of_child).for_each(|ran| is_done(&ran));
         assert_eq!(rows(&case), BOTH);
-        for name in ["one", "two"] {
-            is_done(&case.place.migrate(["verify", "-m", &format!("{name}.toml"), "-t", &case.target.url()]).ran());
-            is_done(
-                &case
-                    .place
-                    .migrate(["rollback", "--yes", "-m", &format!("{name}.toml"), "-t", &case.target.url()])
-                    .ran(),
-            );
+        for command in [&["verify"][..], &["rollback", "--yes"]] {
+            for name in ["one", "two"] {
+                let mapping = format!("{name}.toml");
+                is_done(&case.place.migrate(command).args(["-m", &mapping, "-t", &case.target.url()]).ran());
+            }
         }
         assert_eq!(rows(&case), Vec::<String>::new());
     }
@@ -87,8 +84,10 @@ fn ids_that_a_stopped_run_has_reserved_are_left_to_it() {
         "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no'; END $$; \
          CREATE TRIGGER refuse BEFORE INSERT ON t FOR EACH ROW WHEN (NEW.who = 'one') EXECUTE FUNCTION refuse()",
     );
-    let fire = case.place.read("one.toml").replace("ids = \"shift\"", "ids = \"shift\"\ntriggers = \"fire\"");
-    case.place.write("one.toml", fire);
+    for name in ["one.toml", "two.toml"] {
+        let fire = case.place.read(name).replace("ids = \"shift\"", "ids = \"shift\"\ntriggers = \"fire\"");
+        case.place.write(name, fire);
+    }
     let stopped = run(&case, "one").ran();
     assert_eq!(stopped.code, 4, "{}", stopped.said());
     is_done(&run(&case, "two").ran());

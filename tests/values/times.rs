@@ -235,3 +235,17 @@ fn a_stopped_run_resumes_in_no_other_zone() {
         "2023-07-02 13:04:05 2"
     );
 }
+
+#[test]
+fn a_date_in_an_interval_is_the_time_since_a_day() {
+    const CASES: &[Sample] = &[
+        ("", "'1970-01-01 00:05:00.000000'", "interval", "", Bad("not-an-interval")),
+        ("", "'1970-01-01 00:05:00.000000'", "interval", r#"since = "1970-01-01""#, Is("00:05:00")),
+        ("", "'1970-01-02 01:00:00.5'", "interval", r#"since = "1970-01-01""#, Is("25:00:00.5")),
+        ("", "'1969-12-31 23:00:00'", "interval", r#"since = "1970-01-01""#, Is("-01:00:00")),
+        ("", "'0001-01-02'", "interval", r#"since = "0001-01-01""#, Is("24:00:00")),
+        ("", "'0:00:02'", "interval", r#"since = "1970-01-01""#, Is("00:00:02")),
+        ("", "'1970-02-30'", "interval", r#"since = "1970-01-01""#, Bad("no-such-date")),
+    ];
+    hold(CASES);
+}

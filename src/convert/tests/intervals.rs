@@ -116,3 +116,24 @@ fn interval_range_and_precision_are_checked() {
         assert_eq!(with_losses(kind, &rounding, txt(value)), (interval(0, 0, micros), vec![Loss::Round]), "{value}");
     }
 }
+
+#[test]
+fn a_date_counts_from_a_day_only_if_the_mapping_says_so() {
+    let rules = Rules { since: Some(-10_957), ..rules() };
+    for (text, micros) in [
+        ("1970-01-01 00:05:00.000000", 300 * SECOND),
+        ("1970-01-03T00:00:01.5", 2 * 86_400 * SECOND + 1_500_000),
+        ("1969-12-31 23:00:00", -3600 * SECOND),
+        ("1970-01-01", 0),
+        ("0:00:02", 2 * SECOND),
+    ] {
+        assert_eq!(exact(INTERVAL, &rules, txt(text)), interval(0, 0, micros), "{text}");
+    }
+    assert_eq!(exact(INTERVAL, &rules, txt("P1M")), interval(1, 0, 0));
+    assert_eq!(exact(INTERVAL, &super::rules(), txt("1970-01-01 00:05:00")), Err(Reason::NotAnInterval));
+    assert_eq!(exact(INTERVAL, &rules, txt("1970-02-30")), Err(Reason::NoSuchDate));
+    assert_eq!(exact(INTERVAL, &rules, txt("soon")), Err(Reason::NotAnInterval));
+    assert_eq!(exact(INTERVAL, &rules, Raw::Integer(3)), Err(Reason::NumberInInterval));
+    let days = Kind::IntervalOf { least: crate::model::pgtype::IntervalField::Day, precision: 6 };
+    assert_eq!(exact(days, &rules, txt("1970-01-01 00:05:00")), Err(Reason::IntervalFields));
+}

@@ -40,7 +40,14 @@ const MICRO: i128 = ATTOS / SECOND as i128;
 impl IntervalReader {
     /// Reads a value that is not NULL.
     pub fn read(&self, raw: Raw<'_>, losses: &mut LossSet) -> Result<Cell<'static>, Reason> {
-        let cell = self.whole(raw, losses)?;
+        self.held(self.whole(raw, losses)?)
+    }
+
+    /// Returns an interval that the column holds.
+    ///
+    /// # Errors
+    /// If it has parts below the column's smallest field.
+    pub fn held(&self, cell: Cell<'static>) -> Result<Cell<'static>, Reason> {
         if self.holds(&cell) { Ok(cell) } else { Err(Reason::IntervalFields) }
     }
 

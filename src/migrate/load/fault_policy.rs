@@ -1,9 +1,8 @@
-//! The fault policy of a run: `abort` allows no fault, `quarantine` at most `--max-faults` rows, over all resumes.
+//! The fault policy of each load: `abort` allows no fault, `quarantine` at most `--max-faults` rows of the run, over all resumes.
 
 use std::sync::atomic::Ordering;
 
 use crate::job::{Job, Stop};
-use crate::mapping::OnFault;
 use crate::migrate::rows::batch::Batch;
 use crate::model::record::FAULTS_LISTED;
 
@@ -16,7 +15,7 @@ pub fn check(job: &Job<'_>, batch: &Batch<'_>, counted: &mut u64) -> Result<(), 
     if batch.refused == 0 {
         return Ok(());
     }
-    if job.options.on_fault == OnFault::Abort {
+    if job.aborting.contains(&batch.load.name) {
         return Err(Stop::Faults(batch.faults.clone()));
     }
     let more = batch.refused.saturating_sub(std::mem::replace(counted, batch.refused));
@@ -27,12 +26,12 @@ pub fn check(job: &Job<'_>, batch: &Batch<'_>, counted: &mut u64) -> Result<(), 
     }
 }
 
-/// Returns the number of refused rows of one batch that are worth finding.
-pub fn worth_finding(job: &Job<'_>) -> usize {
-    match (job.options.on_fault, job.options.max_faults) {
-        (OnFault::Abort, _) => FAULTS_LISTED,
-        (OnFault::Quarantine, None) => usize::MAX,
-        (OnFault::Quarantine, Some(most)) => {
+/// Returns the number of refused rows of one batch of a load that are worth finding.
+pub fn worth_finding(job: &Job<'_>, load: &str) -> usize {
+    match (job.aborting.contains(load), job.options.max_faults) {
+        (true, _) => FAULTS_LISTED,
+        (false, None) => usize::MAX,
+        (false, Some(most)) => {
             let so_far = job.quarantined.load(Ordering::SeqCst);
             usize::try_from(most.saturating_sub(so_far)).unwrap_or(usize::MAX).saturating_add(1)
         }

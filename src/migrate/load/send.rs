@@ -104,7 +104,7 @@ fn find_refused(
     origin: &Origin<'_>,
     batch: &mut Batch<'_>,
 ) -> Result<bool, Stop> {
-    let most = fault_policy::worth_finding(origin.job);
+    let most = fault_policy::worth_finding(origin.job, &batch.load.name);
     let check_deferred = origin.check_deferred;
     let refused = Bisection { open, destination, batch, check_deferred, most, found: Vec::new() }.run()?;
     if refused.is_empty() {

@@ -16,5 +16,6 @@ mod shared_checks;
 mod skipped_ids;
 pub mod time_units;
 mod unique_keys;
+pub mod uuid_bytes;
 pub mod versions;
 pub mod zone_data;

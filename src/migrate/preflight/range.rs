@@ -25,6 +25,7 @@ use super::constraints::ConstraintChecks;
 use super::id_references::{LoadWatch, SeenIds};
 use super::numbered_column::NumberedColumn;
 use super::shared_checks::SharedChecks;
+use super::uuid_bytes::UuidColumn;
 
 /// Rows between two events, and between two clearings of the scratch memory.
 const ROWS_AT_ONCE: u64 = 4_096;
@@ -52,11 +53,13 @@ pub struct LoadPreflight {
     pub numbered: Vec<NumberedColumn>,
     /// The ids of its rows, and the values that may refer to ids that change.
     pub ids: SeenIds,
+    /// Its columns of UUIDs whose byte order is not stated.
+    pub uuids: Vec<UuidColumn>,
 }
 
 impl LoadPreflight {
     pub fn new(load: &LoadPlan) -> LoadPreflight {
-        LoadPreflight { load: load.name.clone(), ..LoadPreflight::default() }
+        LoadPreflight { load: load.name.clone(), uuids: UuidColumn::of(load), ..LoadPreflight::default() }
     }
 
     /// Adds the result of a later range of the same load.
@@ -66,6 +69,7 @@ impl LoadPreflight {
         self.faults.extend(range.faults.into_iter().take(room));
         self.fault_total += range.fault_total;
         self.ids.merge(&range.ids);
+        self.uuids.iter_mut().zip(&range.uuids).for_each(|(all, range)| all.merge(range));
     }
 }
 
@@ -265,6 +269,7 @@ impl Sink for RangeSink<'_, '_> {
         if let Some(watch) = self.reading.watch {
             self.found.ids.row(watch, row);
         }
+        self.found.uuids.iter_mut().for_each(|column| column.row(row));
         self.add(row);
         if self.is_full() { self.pause(row.key()) } else { CONTINUE }
     }

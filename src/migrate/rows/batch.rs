@@ -31,7 +31,8 @@ const PATIENCE: usize = 4;
 
 /// Rows in memory.
 pub struct Batch<'a> {
-    load: &'a LoadPlan,
+    /// The load of its rows.
+    pub load: &'a LoadPlan,
     encoder: &'a RowEncoder,
     /// The guards of references.
     guards: &'a [Guard<'a>],
