@@ -73,8 +73,9 @@ pub fn read(
 
 /// The refusal of a run that would quarantine more rows than `--max-faults` allows.
 fn too_many_faults(m: &Migration<'_>, found: &[read_ahead::LoadPreflight]) -> Option<Refusal> {
-    let most = m.work().max_faults.filter(|_| m.on_fault() == OnFault::Quarantine)?;
-    let total: u64 = found.iter().map(|load| load.fault_total).sum();
+    let most = m.work().max_faults?;
+    let quarantined = found.iter().filter(|load| m.on_fault(&load.load) == OnFault::Quarantine);
+    let total: u64 = quarantined.map(|load| load.fault_total).sum();
     (total > most).then(|| {
         let reason = format!("{total} rows cannot be loaded as they are, and --max-faults allows {most}");
         Refusal::new("max_faults", reason, "Fix the faults that are listed, or raise --max-faults.")
