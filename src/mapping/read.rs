@@ -366,14 +366,10 @@ impl<'t> FileReader<'t> {
     }
 
     fn accept<T: Default>(&mut self, path: &[String], read: Option<Result<T, String>>) -> T {
-        match read {
-            None => T::default(),
-            Some(Ok(value)) => value,
-            Some(Err(what)) => {
-                self.problem(&path.join("."), what);
-                T::default()
-            }
-        }
+        read.unwrap_or_else(|| Ok(T::default())).unwrap_or_else(|what| {
+            self.problem(&path.join("."), what);
+            T::default()
+        })
     }
 
     fn columns(&mut self, path: &[String], value: Spanned<DeValue<'t>>) -> Vec<(String, MappedColumn)> {
