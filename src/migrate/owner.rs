@@ -44,7 +44,7 @@ fn settle_once(job: &Job<'_>, session: &mut Session, run: &Run, settled: &Settle
     }
     if let Some(sequence) = &plan.sequence {
         let column = SequenceColumn { table: &plan.table, column: &plan.key, sequence };
-        past_rows(job, session, run, column)?;
+        past_rows(job, session, run, &[column])?;
     }
     let converted = cells(plan, settled).map_err(Stop::Refused)?;
     let created = session.create_owner(run, schema, &plan.table, &plan.key, &converted)?;

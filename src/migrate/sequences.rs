@@ -24,13 +24,16 @@ pub fn set_sequences(job: &Job<'_>, session: &mut Session, run: &Run) -> Result<
     Ok(())
 }
 
-/// Advances a sequence past the existing rows before it issues ids, because previous loads may have written ids. Notes the
-/// sequence's state in the ledger first, in any case.
+/// Advances sequences past the existing rows before they issue ids, because previous loads may have written ids. Notes the
+/// states of the sequences in the ledger first, in any case.
 ///
 /// # Errors
 /// If the target refuses or the connection is lost.
-pub fn past_rows(job: &Job<'_>, session: &mut Session, run: &Run, column: SequenceColumn<'_>) -> Result<(), Stop> {
-    let planned = PlannedSequence::for_column(job.plan, job.source.schema(), column, &run.judged.shifts);
-    let is_mine = session.advance_sequences(run, &job.plan.schema, &[planned], true)?;
+pub fn past_rows(job: &Job<'_>, session: &mut Session, run: &Run, columns: &[SequenceColumn<'_>]) -> Result<(), Stop> {
+    let planned = |column: &SequenceColumn<'_>| {
+        PlannedSequence::for_column(job.plan, job.source.schema(), *column, &run.judged.shifts)
+    };
+    let planned: Vec<PlannedSequence> = columns.iter().map(planned).collect();
+    let is_mine = session.advance_sequences(run, &job.plan.schema, &planned, true)?;
     if is_mine { Ok(()) } else { Err(Stop::Fenced) }
 }

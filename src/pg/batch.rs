@@ -19,6 +19,11 @@ use crate::plan::CircleKey;
 
 const WRITING: &str = "writing a batch";
 
+/// Checks deferred constraints now.
+pub(super) const CHECK_DEFERRED: &str = "SET CONSTRAINTS ALL IMMEDIATE";
+
+pub(super) const CHECKING_ROWS: &str = "checking rows";
+
 /// Writes the quarantined rows of a batch into the ledger: its key in the ledger, faults.
 pub(super) const WRITE_FAULTS: &str = "INSERT INTO :ledger.fault (run, load, part, batch, fault) \
      SELECT $1, $2, $3, $4, f::pg_catalog.jsonb FROM pg_catalog.unnest($5::pg_catalog.text[]) AS f";
@@ -225,7 +230,7 @@ impl OpenBatch<'_> {
     /// # Errors
     /// If a constraint fails, or the connection is lost.
     pub fn check_deferred(&mut self) -> Result<(), ServerError> {
-        self.tx.batch_execute("SET CONSTRAINTS ALL IMMEDIATE").doing("checking rows")
+        self.tx.batch_execute(CHECK_DEFERRED).doing(CHECKING_ROWS)
     }
 
     /// Writes the batch's quarantined rows into the ledger.

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use postgres::Statement;
 
-use super::batch::OpenBatch;
+use super::batch::{CHECK_DEFERRED, CHECKING_ROWS, OpenBatch};
 use super::client::{Client, CopyIn, Pipeline, all_replies};
 use super::equality::Equality;
 use super::error::{Doing, Operation, ServerError};
@@ -41,6 +41,14 @@ impl Destination<'_> {
     }
 }
 
+/// The outcome of sending rows.
+pub struct Copied {
+    /// The positions (from 0) of rows that were skipped because their key existed.
+    pub skipped: Vec<usize>,
+    /// True if deferred constraints were checked.
+    pub is_checked: bool,
+}
+
 /// The destination of one COPY statement.
 #[derive(Clone, Debug)]
 pub(super) struct CopyTarget {
@@ -76,27 +84,38 @@ impl OpenBatch<'_> {
         }
     }
 
-    /// Sets a savepoint and sends rows as [`OpenBatch::copy`] does, the savepoint and the beginning of the COPY together.
+    /// Sets a savepoint and sends rows as [`OpenBatch::copy`] does. If the COPY is prepared, the savepoint is set with its
+    /// beginning, and with `check_deferred` the deferred constraints are checked with its end.
     ///
     /// # Errors
-    /// Those of [`OpenBatch::set_savepoint`] and [`OpenBatch::copy`].
+    /// Those of [`OpenBatch::set_savepoint`], [`OpenBatch::copy`] and [`OpenBatch::check_deferred`].
     pub fn copy_after_savepoint(
         &mut self,
         into: &Destination<'_>,
         bytes: &[u8],
         rows: u64,
-    ) -> Result<Vec<usize>, ServerError> {
+        check_deferred: bool,
+    ) -> Result<Copied, ServerError> {
         let to = into.straight();
         let known = self.prepared.known(&to.sql()).filter(|_| into.skipped.is_none());
         let Some(statement) = known else {
             self.set_savepoint()?;
-            return self.copy(into, bytes, rows);
+            return Ok(Copied { skipped: self.copy(into, bytes, rows)?, is_checked: false });
         };
         let steps = Pipeline::new().script(self.savepoint());
         let (replies, copy) = steps.run_and_copy(&mut self.tx, &statement);
         all_replies(replies).doing(Operation::CopyRows)?;
-        let copy = copy.doing(Operation::CopyRows)?;
-        end_rows(&mut self.tx, copy, &to, bytes, rows).map(|()| Vec::new())
+        let mut copy = copy.doing(Operation::CopyRows)?;
+        send_rows(&mut self.tx, &mut copy, &to, bytes)?;
+        let mut steps = Pipeline::new().end_copy(copy);
+        if check_deferred {
+            steps = steps.script(CHECK_DEFERRED);
+        }
+        let mut replies = steps.run(&mut self.tx).into_iter();
+        let taken = replies.next().transpose().doing(Operation::CopyRows)?.map(|taken| taken.counts());
+        to.compare(taken.and_then(|counts| counts.last().copied()).unwrap_or(0), rows)?;
+        replies.try_for_each(|reply| reply.doing(CHECKING_ROWS).map(drop))?;
+        Ok(Copied { skipped: Vec::new(), is_checked: check_deferred })
     }
 
     fn copy_straight(&mut self, to: &CopyTarget, bytes: &[u8], rows: u64) -> Result<(), ServerError> {
@@ -193,26 +212,9 @@ pub(super) fn copy_rows(
     bytes: &[u8],
     rows: u64,
 ) -> Result<(), ServerError> {
-    let copy = client.copy_in(statement).doing(Operation::CopyRows)?;
-    end_rows(client, copy, to, bytes, rows)
-}
-
-/// Sends all rows of a COPY and ends it. The server must report as many rows as were sent.
-fn end_rows(
-    client: &mut Client,
-    mut copy: CopyIn,
-    to: &CopyTarget,
-    bytes: &[u8],
-    rows: u64,
-) -> Result<(), ServerError> {
+    let mut copy = client.copy_in(statement).doing(Operation::CopyRows)?;
     send_rows(client, &mut copy, to, bytes)?;
-    let taken = copy.finish(client).doing(Operation::CopyRows)?;
-    if taken != rows {
-        let message = format!("the server took {taken} of {rows} rows: a trigger or a rule swallowed the others");
-        let refused = ServerError::new(Operation::CopyRows, message).swallowed();
-        return Err(ServerError { table: Some(to.table.clone()), ..refused });
-    }
-    Ok(())
+    to.compare(copy.finish(client).doing(Operation::CopyRows)?, rows)
 }
 
 /// Sends all rows of a COPY.
@@ -235,6 +237,16 @@ pub(super) fn send_slices(client: &mut Client, copy: &mut CopyIn, bytes: &[u8]) 
 }
 
 impl CopyTarget {
+    /// Returns an error unless the server took as many rows as were sent.
+    fn compare(&self, taken: u64, rows: u64) -> Result<(), ServerError> {
+        if taken == rows {
+            return Ok(());
+        }
+        let message = format!("the server took {taken} of {rows} rows: a trigger or a rule swallowed the others");
+        let refused = ServerError::new(Operation::CopyRows, message).swallowed();
+        Err(ServerError { table: Some(self.table.clone()), ..refused })
+    }
+
     /// Sends the bytes before the first row.
     pub fn begin(&self, client: &mut Client, copy: &mut CopyIn) -> Result<(), ServerError> {
         self.send_unless_text(client, copy, binary::HEADER)

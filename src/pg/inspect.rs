@@ -8,7 +8,7 @@ use super::error::{Doing, ServerError};
 use super::query::TypedQuery;
 use super::row::RowValues;
 use super::session::Session;
-use crate::model::ident::qualified;
+use crate::model::ident::{literal, qualified};
 use crate::model::ledger::Object;
 use crate::model::record::CheckKind;
 use crate::model::schema::ForeignKey;
@@ -94,6 +94,12 @@ pub struct ObjectStates {
     pub invalid: Vec<(String, String)>,
 }
 
+/// A table, and the loads that wrote to it.
+pub struct LoadedRows<'a> {
+    pub table: &'a str,
+    pub loads: Vec<&'a str>,
+}
+
 impl Session {
     /// Returns the database's name.
     ///
@@ -154,21 +160,30 @@ impl Session {
         Ok(tables.iter().cloned().zip(self.count_rows(schema, &names)?).collect())
     }
 
-    /// Counts the rows of a table (quoted, with its schema) that only transactions of these loads wrote to. A transaction that
+    /// Counts, for each of these tables, the rows that only transactions of its loads wrote to, in one query. A transaction that
     /// also wrote the ledger's own row restored the whole database, and its number identifies no rows.
     ///
     /// # Errors
     /// If the server refuses or the connection is lost.
-    pub fn count_rows_as_written(&mut self, table: &str, run: i64, loads: &[&str]) -> Result<u64, ServerError> {
-        let transactions = self.ledger.sql(
-            "SELECT b.xmin FROM :ledger.batch b WHERE b.run OPERATOR(pg_catalog.=) $1 AND b.load OPERATOR(pg_catalog.=) ANY ($2) \
-             AND NOT b.xmin OPERATOR(pg_catalog.=) ANY (SELECT l.xmin FROM :ledger.ledger l)",
-        );
-        let sql = format!(
-            "SELECT pg_catalog.count(*) FROM {table} AS t WHERE t.xmin OPERATOR(pg_catalog.=) ANY ({transactions})"
-        );
-        let row = self.reading(|client| client.query_one(&sql, &[&run, &loads]).doing("counting rows"))?;
-        Ok(row.value::<i64>(0)?.unsigned_abs())
+    pub fn count_rows_as_written(
+        &mut self,
+        schema: &str,
+        run: i64,
+        tables: &[LoadedRows<'_>],
+    ) -> Result<Vec<u64>, ServerError> {
+        let ledger = self.ledger.clone();
+        let count = |LoadedRows { table, loads }: &LoadedRows<'_>| {
+            let loads: Vec<String> = loads.iter().map(|load| literal(load)).collect();
+            ledger.sql(&format!(
+                "(SELECT pg_catalog.count(*) FROM {} AS t WHERE t.xmin OPERATOR(pg_catalog.=) ANY \
+                 (SELECT b.xmin FROM :ledger.batch b WHERE b.run OPERATOR(pg_catalog.=) {run} \
+                  AND b.load OPERATOR(pg_catalog.=) ANY (ARRAY[{}]::pg_catalog.text[]) \
+                  AND NOT b.xmin OPERATOR(pg_catalog.=) ANY (SELECT l.xmin FROM :ledger.ledger l)))",
+                qualified(schema, table),
+                loads.join(", ")
+            ))
+        };
+        Ok(self.numbers("counting rows", tables.iter().map(count))?.into_iter().map(i64::unsigned_abs).collect())
     }
 
     /// Counts, for each foreign key of a table, the rows that refer by it to a row that is missing. Zero for a table that has

@@ -2,11 +2,13 @@
 //!
 //! After the run the rows that the source produces now are compared as well, so that a report can state which side changed.
 
+use std::collections::BTreeMap;
+
 use crate::job::Stop;
 use crate::model::digest::{BUCKETS, row_hash};
-use crate::model::ident::qualified;
 use crate::model::record::{Check, CheckKind, Verdict};
 use crate::pg::Session;
+use crate::pg::inspect::LoadedRows;
 use crate::plan::image;
 
 use super::differing_rows::{self, DifferingRows};
@@ -25,8 +27,9 @@ pub(super) fn check(
 ) -> Result<Vec<Check>, Stop> {
     let mut checks = Vec::new();
     let mut source = Vec::new();
+    let kept = rows_as_written(subject, session, tables)?;
     for (table, found) in tables.iter().zip(found) {
-        checks.extend(columns_left_out(table, session)?);
+        checks.extend(columns_left_out(table, &kept));
         checks.extend(altered_columns(table));
         checks.extend(compare(table, found, session)?);
         checks.extend(returned::check(table, found, session)?);
@@ -42,8 +45,8 @@ pub(super) fn check(
 
 /// Lists columns that are sent and not part of the digest, each with its reason. After the run, also lists all columns that
 /// are not part of the digest if rows were written to since.
-fn columns_left_out(table: &VerifiedTable<'_>, session: &mut Session) -> Result<Option<Check>, Stop> {
-    let Some(catalogued) = table.subject.target.tables.get(table.name) else { return Ok(None) };
+fn columns_left_out(table: &VerifiedTable<'_>, kept: &BTreeMap<&str, u64>) -> Option<Check> {
+    let catalogued = table.subject.target.tables.get(table.name)?;
     let mut reasons: Vec<String> = Vec::new();
     let columns = table.loads.iter().flat_map(|load| &load.columns);
     let recorded = table.subject.run.judged.returned.get(table.name).map(Vec::as_slice).unwrap_or_default();
@@ -55,10 +58,8 @@ fn columns_left_out(table: &VerifiedTable<'_>, session: &mut Session) -> Result<
             reasons.push(reason);
         }
     }
-    if table.subject.later && !table.loads.is_empty() {
-        reasons.extend(written_since(table, session)?);
-    }
-    Ok((!reasons.is_empty()).then(|| Check::not_checked(CheckKind::Content, Some(&table.label()), reasons.join("; "))))
+    reasons.extend(written_since(table, kept));
+    (!reasons.is_empty()).then(|| Check::not_checked(CheckKind::Content, Some(&table.label()), reasons.join("; ")))
 }
 
 /// The checks of columns that were changed on the target since the run.
@@ -67,28 +68,46 @@ fn altered_columns(table: &VerifiedTable<'_>) -> Vec<Check> {
     table.altered.checks(&table.label(), returned, &table.sent_columns)
 }
 
-/// Counts the rows of this run that another transaction wrote to since, if there are columns whose values the digest does
-/// not show. As long as only the run's own transactions wrote a row, these columns are as the run left them.
-fn written_since(table: &VerifiedTable<'_>, session: &mut Session) -> Result<Option<String>, Stop> {
+/// Counts, after the run, the rows that only transactions of the run wrote to, of each table with columns whose values the digest
+/// does not show. As long as they are all rows of the run, these columns are as the run left them.
+fn rows_as_written<'t>(
+    subject: &Subject<'_>,
+    session: &mut Session,
+    tables: &'t [VerifiedTable<'_>],
+) -> Result<BTreeMap<&'t str, u64>, Stop> {
+    let is_asked = |table: &&VerifiedTable<'_>| unseen_columns(table).is_some() && may_read_whole(table);
+    let asked: Vec<&VerifiedTable<'_>> = tables.iter().filter(is_asked).collect();
+    let loaded: Vec<LoadedRows<'_>> = asked.iter().map(|table| table.loaded_rows()).collect();
+    let counts = session.count_rows_as_written(&subject.plan.schema, subject.run.id, &loaded)?;
+    Ok(asked.into_iter().map(|table| table.name).zip(counts).collect())
+}
+
+/// The columns of a table whose values the digest does not show. `None` if there are none, or before the end of the run.
+fn unseen_columns(table: &VerifiedTable<'_>) -> Option<String> {
     let subject = table.subject;
     let columns = subject.target.tables.get(table.name).into_iter().flat_map(|catalogued| &catalogued.columns);
     let returned = subject.run.judged.returned.get(table.name).map(Vec::as_slice).unwrap_or_default();
     let is_digested = |name: &String| table.sent_columns.contains(name) || returned.contains(name);
     let unseen = columns.filter(|column| !column.generated && !is_digested(&column.name));
     let unseen: Vec<&str> = unseen.map(|column| column.name.as_str()).collect();
-    if unseen.is_empty() {
-        return Ok(None);
-    }
-    let columns = unseen.join(", ");
-    if subject.target.rights.lack("SELECT", &format!("TABLE {}", table.place())).is_some() {
-        return Ok(Some(format!("not compared: {columns}; this role may not read which transaction wrote a row")));
-    }
-    let loads: Vec<&str> = table.loads.iter().map(|load| load.name.as_str()).collect();
-    let kept = session.count_rows_as_written(&qualified(&subject.plan.schema, table.name), subject.run.id, &loads)?;
-    let (written, since) = (table.written(), table.written().saturating_sub(kept));
-    Ok((since > 0).then(|| {
+    (subject.later && !table.loads.is_empty() && !unseen.is_empty()).then(|| unseen.join(", "))
+}
+
+/// Returns true if this role may read the transaction that wrote a row.
+fn may_read_whole(table: &VerifiedTable<'_>) -> bool {
+    table.subject.target.rights.lack("SELECT", &format!("TABLE {}", table.place())).is_none()
+}
+
+/// Explains which columns the digest does not show, and that rows were written to since. `None` if no row was.
+fn written_since(table: &VerifiedTable<'_>, kept: &BTreeMap<&str, u64>) -> Option<String> {
+    let columns = unseen_columns(table)?;
+    let Some(kept) = kept.get(table.name) else {
+        return Some(format!("not compared: {columns}; this role may not read which transaction wrote a row"));
+    };
+    let (written, since) = (table.written(), table.written().saturating_sub(*kept));
+    (since > 0).then(|| {
         format!("not compared: {columns}; {since} of {written} rows were deleted or written to since they were loaded")
-    }))
+    })
 }
 
 /// Compares the rows of this run with the rows sent, and the other rows of the table with their previous state.

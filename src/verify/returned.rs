@@ -7,7 +7,6 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::job::Stop;
 use crate::model::digest::{BUCKETS, Digest, row_hash};
-use crate::model::ident::qualified;
 use crate::model::record::{Check, CheckKind};
 use crate::pg::Session;
 use crate::wire::binary;
@@ -70,9 +69,8 @@ fn is_untouched(table: &VerifiedTable<'_>, session: &mut Session) -> Result<bool
     if subject.target.rights.lack("SELECT", &format!("TABLE {}", table.place())).is_some() {
         return Ok(false);
     }
-    let loads: Vec<&str> = table.loads.iter().map(|load| load.name.as_str()).collect();
-    let kept = session.count_rows_as_written(&qualified(&subject.plan.schema, table.name), subject.run.id, &loads)?;
-    Ok(kept == table.written())
+    let kept = session.count_rows_as_written(&subject.plan.schema, subject.run.id, &[table.loaded_rows()])?;
+    Ok(kept == [table.written()])
 }
 
 /// The digest of the rows of the target that have a key of this run.

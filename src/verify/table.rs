@@ -10,6 +10,7 @@ use crate::model::ledger::{Made, MadeKind};
 use crate::model::pgtype::{ColumnType, Kind};
 use crate::model::rules::Differ;
 use crate::pg::existing::{KeptSide, TargetName};
+use crate::pg::inspect::LoadedRows;
 use crate::pg::{ReadBack, ReturnedRows, Session};
 use crate::plan::{LoadPlan, image};
 use crate::wire::image::integer;
@@ -201,6 +202,11 @@ impl<'a> VerifiedTable<'a> {
                 self.looked_up.join(", ")
             )
         })
+    }
+
+    /// The table and its loads, as the server counts their rows.
+    pub fn loaded_rows(&self) -> LoadedRows<'a> {
+        LoadedRows { table: self.name, loads: self.loads.iter().map(|load| load.name.as_str()).collect() }
     }
 
     /// The number of rows without the owner's own row, of `all` rows of the table.

@@ -72,12 +72,13 @@ fn a_dry_run_asks_the_server_about_all_checks_of_a_batch_at_once() {
 
 #[test]
 fn the_mappings_of_the_applications_cost_as_few_round_trips() {
-    for (system, before, lookups) in [
-        ("personal_finance", &[][..], 0),
-        ("aunoo", &[], 0),
-        ("grant_finder", &["before.sql"], 1),
-        ("personal_ai_agent", &[], 0),
-        ("data_uploader", &[], 1),
+    // A load to which the target issues ids costs more than the four of another one, and so does the owner's row.
+    for (system, before, lookups, [cutover, rollback]) in [
+        ("personal_finance", &[][..], 0, [94, 53]),
+        ("aunoo", &[], 0, [160, 88]),
+        ("grant_finder", &["before.sql"], 1, [64, 48]),
+        ("personal_ai_agent", &[], 0, [53, 34]),
+        ("data_uploader", &[], 1, [92, 60]),
     ] {
         let scripts = std::iter::once(&"target.sql").chain(before);
         let scripts: Vec<String> = scripts.map(|script| format!("fixtures/{system}/{script}")).collect();
@@ -88,12 +89,12 @@ fn the_mappings_of_the_applications_cost_as_few_round_trips() {
         // Tables with CHECK constraints: their rows are judged by the server.
         at_most(12 + loads + lookups, &case, &["--dry-run", "--jobs", "1"]);
         at_most(8, &case, &["plan"]);
-        counted(&case, &["--yes", "--jobs", "1"], 0);
+        at_most(cutover, &case, &["--yes", "--jobs", "1"]);
         at_most(6, &case, &["status"]);
         // The ids that the target issued to a load, and a table with columns that were not sent, each cost one more.
         at_most(14 + 2 * loads + 2 * lookups, &case, &["verify"]);
         at_most(16 + 2 * loads + 2 * lookups, &case, &["--yes", "--jobs", "1"]);
-        counted(&case, &["rollback", "--yes"], 0);
+        at_most(rollback, &case, &["rollback", "--yes"]);
     }
 }
 

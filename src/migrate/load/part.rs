@@ -54,11 +54,9 @@ pub fn start<'a>(
     settled: &Settled,
     PartedLoad { load, parts, refused }: PartedLoad<'a>,
 ) -> Result<StartedLoad<'a>, Stop> {
-    for column in &load.columns {
-        if let Feed::Issued(sequence) = &column.feed {
-            let column = SequenceColumn { table: &load.table, column: &column.name, sequence };
-            job.retrying(session, |session| past_rows(job, session, run, column))?;
-        }
+    if !is_alone(job, load) {
+        let columns = drawn(load);
+        job.retrying(session, |session| past_rows(job, session, run, &columns))?;
     }
     let encoder = encoder(job, session, run, load, settled)?;
     let columns = load.sent_columns();
@@ -74,6 +72,37 @@ pub fn start<'a>(
     };
     let skipped = job.plan.skipped_rows(load);
     Ok(StartedLoad { load, encoder, columns, parents, settled: settled.clone(), skipped, parts })
+}
+
+/// The columns of a load whose ids the target issues, with their sequences.
+fn drawn(load: &LoadPlan) -> Vec<SequenceColumn<'_>> {
+    let issued = load.columns.iter().filter_map(|column| match &column.feed {
+        Feed::Issued(sequence) => Some(SequenceColumn { table: &load.table, column: &column.name, sequence }),
+        _ => None,
+    });
+    issued.collect()
+}
+
+/// Returns true if no other load of the run writes to the load's table.
+fn is_alone(job: &Job<'_>, load: &LoadPlan) -> bool {
+    job.plan.loads.iter().filter(|other| other.table == load.table).count() == 1
+}
+
+/// Advances, in two round trips, the sequences that loads draw from whose tables no other load writes to. Those of other loads
+/// are advanced when each begins, past the rows of the loads before.
+///
+/// # Errors
+/// If the target refuses, the connection is lost, or the run was taken over.
+pub fn advance_drawn(
+    job: &Job<'_>,
+    session: &mut Session,
+    run: &Run,
+    parts: &BTreeMap<String, Vec<PartDone>>,
+) -> Result<(), Stop> {
+    let remains = |load: &&LoadPlan| parts.get(&load.name).is_some_and(|parts| parts.iter().any(|part| !part.done));
+    let loads = job.plan.loads.iter().filter(remains).filter(|load| is_alone(job, load));
+    let columns: Vec<SequenceColumn<'_>> = loads.flat_map(drawn).collect();
+    if columns.is_empty() { Ok(()) } else { job.retrying(session, |session| past_rows(job, session, run, &columns)) }
 }
 
 /// Prepares the encoder of a load's rows. Rows that are sent as text need binary images too, for their digest.

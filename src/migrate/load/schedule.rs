@@ -36,6 +36,7 @@ pub fn run(job: &Job<'_>, session: &mut Session, run: &Run) -> Result<Option<Own
     let rows = job.plan.loads.iter().map(|load| job.sizes.get(&load.name).copied()).sum();
     job.observer.on_event(Event::Planned(Extent { units: job.plan.loads.len() as u64, kind: WorkUnit::Load, rows }));
     let parts = part::split_loads(job, session, run)?;
+    part::advance_drawn(job, session, run, &parts)?;
     let circles = job.plan.circles.iter().filter_map(|circle| circle::whole(job, circle, &parts)).collect();
     let board = Board {
         job,

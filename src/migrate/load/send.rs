@@ -10,7 +10,7 @@ use crate::model::key::{Key, KeyRange};
 use crate::model::ledger::Sums;
 use crate::model::select::{Failed, Row, Sink};
 use crate::pg::batch::{BatchId, OpenBatch};
-use crate::pg::copy::Destination;
+use crate::pg::copy::{Copied, Destination};
 use crate::pg::{Blame, ReturnedRows, ServerError};
 use crate::plan::{Feed, LoadPlan};
 use crate::sqlite::Reader;
@@ -65,9 +65,12 @@ pub fn send(
             continue;
         }
         let end = if origin.returned.is_empty() { 0 } else { open.heap_blocks(destination)? };
-        let copied = open.copy_after_savepoint(destination, &batch.bytes, batch.rows());
-        let compared = copied.and_then(|skipped| SkippedBatch::compare(open, destination, origin.id, skipped));
-        match compared.and_then(|compared| compared.keep(open, origin.check_deferred)) {
+        let copied = open.copy_after_savepoint(destination, &batch.bytes, batch.rows(), origin.check_deferred);
+        let compared = copied.and_then(|Copied { skipped, is_checked }| {
+            let compared = SkippedBatch::compare(open, destination, origin.id, skipped)?;
+            compared.keep(open, origin.check_deferred && !is_checked)
+        });
+        match compared {
             Ok(compared) if compared.faults.is_empty() => {
                 let deviations = batch.deviations(&compared.skipped);
                 if !deviations.is_empty() {
