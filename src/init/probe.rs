@@ -7,7 +7,7 @@ use crate::convert::{Converter, Settled};
 use crate::model::cell::Raw;
 use crate::model::fault::{LossSet, Reason};
 use crate::model::pgtype::{ColumnType, Kind};
-use crate::model::rules::{Epoch, Rules, Unit, Zone};
+use crate::model::rules::{Epoch, PackedNumbers, Rules, Unit, Zone};
 
 /// Numbers that are plausible in a time unit, regardless of sign. `to` is excluded.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -48,6 +48,9 @@ const PLAUSIBLE_DAYS: PlausibleNumbers = PlausibleNumbers { from: 2.4e6, to: 2.5
 /// The Julian day of 1970-01-01 00:00, and the seconds of a year in the Gregorian calendar.
 const JULIAN_1970: f64 = 2_440_587.5;
 const YEAR: f64 = 31_556_952.0;
+
+/// 1970-01-01 in days since 2000-01-01.
+const DAY_1970: i32 = -10_957;
 
 /// Distinct refused texts that are kept, for the labels of an enum.
 const LABELS_KEPT: usize = 50;
@@ -329,6 +332,8 @@ fn candidates(kind: &Kind) -> Vec<CandidateModifier> {
             }
         }
         Kind::Interval { .. } | Kind::IntervalOf { .. } => {
+            let rules_of_1970 = Rules { since: Some(DAY_1970), ..rules() };
+            found.push(CandidateModifier::new("since = \"1970-01-01\"", rules_of_1970));
             for (word, unit) in [("s", Unit::Seconds), ("ms", Unit::Millis), ("us", Unit::Micros)] {
                 let rules = Rules { unit: Some(unit), ..rules() };
                 found.push(CandidateModifier {
@@ -338,7 +343,18 @@ fn candidates(kind: &Kind) -> Vec<CandidateModifier> {
                 });
             }
         }
-        Kind::Array(_) => found.push(CandidateModifier::new("array = \"csv\"", Rules { array_csv: true, ..rules() })),
+        Kind::Array(element) => {
+            let words: &[&str] = match element.kind {
+                Kind::Float4 => &["f32le"],
+                Kind::Float8 => &["f64le", "f32le"],
+                _ => &[],
+            };
+            for word in words {
+                let rules = Rules { packed: PackedNumbers::of(word), ..rules() };
+                found.push(CandidateModifier::new(format!("array = \"{word}\""), rules));
+            }
+            found.push(CandidateModifier::new("array = \"csv\"", Rules { array_csv: true, ..rules() }));
+        }
         Kind::Text | Kind::Varchar { .. } | Kind::Char { .. } | Kind::Citext | Kind::Json | Kind::Jsonb => {
             found.push(CandidateModifier::new("blob = \"utf8\"", Rules { blob_as_text: true, ..rules() }));
         }
