@@ -123,7 +123,7 @@ fn identifiers_addresses_and_arrays_are_read_strictly() {
             r#"bytes = "rfc""#,
             Is("99bceea0-0b9c-f84e-bb6d-6bb9bd380a11"),
         ),
-        ("BLOB", "x'99bceea09c0bf84ebb6d6bb9bd380a11'", "uuid", r#"bytes = "dotnet""#, UUID),
+        ("BLOB", "x'99bceea00b9cf84ebb6d6bb9bd380a11'", "uuid", r#"bytes = "dotnet""#, UUID),
         ("TEXT", "''", "uuid", "", Bad("empty-string")),
         ("TEXT", "'10.0.0.1/24'", "inet", "", Is("10.0.0.1/24")),
         ("TEXT", "'10.0.0.1'", "inet", "", Is("10.0.0.1/32")),
