@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::draft::DraftLine;
-use super::names::{singular_words, words};
 use super::pairs::{TablePair, TablePairs};
 use super::profile::TableProfile;
 use super::render::string;
 use crate::model::schema::{ForeignKey, TargetColumn, TargetSchema, TargetTable};
+use crate::model::words::{singular_words, words};
 use crate::text::some_of;
 
 /// Names of tables of owners, in the singular. A longer name counts if it ends with one.

@@ -1,12 +1,13 @@
 //! The line of one column: its source column and the modifiers that all of its values prove.
 
 use super::draft::DraftLine;
-use super::names::{NameMatch, NamePair, joined};
+use super::names::{NameMatch, NamePair};
 use super::probe::{ColumnProfile, ValueClass};
 use super::render::string;
 use crate::model::fault::Reason;
 use crate::model::pgtype::Kind;
 use crate::model::schema::TargetColumn;
+use crate::model::words::joined;
 use crate::text::{count, grouped};
 
 /// Reasons that a question lists.

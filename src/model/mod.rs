@@ -19,3 +19,4 @@ pub mod rules;
 pub mod schema;
 pub mod select;
 pub mod sums;
+pub mod words;

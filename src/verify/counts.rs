@@ -83,20 +83,53 @@ pub(super) fn read_state(
     Ok((planned, state))
 }
 
-/// The state of every sequence, one check over all, and one check per key whose numbering is unknown. Each sequence's next
-/// value must exceed every value in its column and the source's own counter.
-pub(super) fn sequences(
+/// The sequences as a verification found them.
+pub(super) struct FoundSequences<'a> {
+    pub planned: &'a [PlannedSequence],
+    pub states: &'a [SequenceState],
+    /// The highest id that other runs, which have not ended, may write, by table.
+    pub theirs: &'a BTreeMap<String, i64>,
+}
+
+impl FoundSequences<'_> {
+    /// Returns the verdict on a sequence. It need not be past an id that another run writes, which moves it when it ends.
+    fn verdict(&self, planned: &PlannedSequence, state: SequenceState) -> Verdict {
+        let is_theirs =
+            |table: &String| self.theirs.get(table).is_some_and(|last| state.max.is_some_and(|max| max <= *last));
+        match planned.is_past(state) {
+            true => Verdict::Same,
+            false if planned.columns.iter().any(|column| is_theirs(&column.table)) => Verdict::NotChecked,
+            false => Verdict::Differs,
+        }
+    }
+}
+
+/// Returns the highest id that other runs which have not ended may write, by table. Such a run and its rows are seen in the
+/// same snapshot. Asks only if a sequence is not past its column.
+pub(super) fn theirs(
     subject: &Subject<'_>,
+    session: &mut Session,
     planned: &[PlannedSequence],
     states: &[SequenceState],
-) -> (Vec<SequenceRecord>, Vec<Check>) {
+) -> Result<BTreeMap<String, i64>, ServerError> {
+    let tables: Vec<&str> = subject.run.judged.reserved.keys().map(String::as_str).collect();
+    if tables.is_empty() || planned.iter().zip(states).all(|(planned, state)| planned.is_past(*state)) {
+        return Ok(BTreeMap::new());
+    }
+    session.reserved_ids(&subject.plan.schema, &tables, subject.run.id)
+}
+
+/// The state of every sequence, one check over all, and one check per key whose numbering is unknown. Each sequence's next
+/// value must exceed every value in its column and the source's own counter.
+pub(super) fn sequences(subject: &Subject<'_>, found: &FoundSequences<'_>) -> (Vec<SequenceRecord>, Vec<Check>) {
+    let FoundSequences { planned, states, .. } = *found;
     let record = |(planned, state): (&PlannedSequence, &SequenceState)| SequenceRecord {
         sequence: planned.sequence.name.clone(),
         column: planned.shown(),
         by: planned.by,
         max: state.max,
         next: state.next,
-        verdict: if planned.is_past(*state) { Verdict::Same } else { Verdict::Differs },
+        verdict: found.verdict(planned, *state),
     };
     let mut records: Vec<SequenceRecord> = planned.iter().zip(states).map(record).collect();
     let unmoved = subject.plan.sequences.iter().filter(|assigned| assigned.columns.is_empty());
@@ -110,8 +143,13 @@ pub(super) fn sequences(
     }));
     let wrong: Vec<&str> =
         records.iter().filter(|r| r.verdict == Verdict::Differs).map(|r| r.sequence.as_str()).collect();
-    let found = if wrong.is_empty() { "all past".to_owned() } else { format!("not past: {}", wrong.join(", ")) };
-    let mut checks = vec![Check::compared(CheckKind::Sequences, None, "all past".to_owned(), found)];
+    let seen = if wrong.is_empty() { "all past".to_owned() } else { format!("not past: {}", wrong.join(", ")) };
+    let mut checks = vec![Check::compared(CheckKind::Sequences, None, "all past".to_owned(), seen)];
+    let is_awaited = |record: &&SequenceRecord| record.verdict == Verdict::NotChecked && !record.column.is_empty();
+    checks.extend(records.iter().filter(is_awaited).map(|record| {
+        let why = "another run, which has not ended, writes ids past its next number, and moves it at its end";
+        Check::not_checked(CheckKind::Sequences, Some(&record.sequence), why)
+    }));
     checks.extend(unknown_numbering(subject));
     (records, checks)
 }

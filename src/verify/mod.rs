@@ -121,7 +121,9 @@ fn check(subject: &Subject<'_>, snapshot: Snapshot<'_>, depth: VerifyDepth) -> R
     let scoped: Vec<&str> = tables.iter().filter(|table| table.scope.is_some()).map(|table| table.name).collect();
     let (read, (planned, state)) =
         reading::read(subject, snapshot, &tables, |session| Ok(counts::read_state(subject, session, &scoped)?))?;
-    let sequences = counts::sequences(subject, &planned, &state.sequences);
+    let theirs = counts::theirs(subject, session, &planned, &state.sequences)?;
+    let found = counts::FoundSequences { planned: &planned, states: &state.sequences, theirs: &theirs };
+    let sequences = counts::sequences(subject, &found);
     let owners = counts::owners(subject, state.owned);
     let all: BTreeMap<&str, u64> = scoped.iter().copied().zip(state.counts).collect();
     let (mut counted, mut found) = (BTreeMap::new(), Vec::new());

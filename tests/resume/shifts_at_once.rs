@@ -64,10 +64,7 @@ fn two_runs_that_shift_ids_of_one_table_at_once_both_succeed() {
             std::thread::yield_now();
         }
         gate.batch_execute("ROLLBACK").expect("the gate");
-        // A run that ends while the other one still writes finds ids of the other past the sequence: the same command, after
-        // both, ends it.
-        children.into_iter().map(Ran::of_child).for_each(|ran| assert!([0, 5].contains(&ran.code), "{}", ran.said()));
-        ["one", "two"].iter().for_each(|name| is_done(&run(&case, name).ran()));
+        children.into_iter().map(Ran::of_child).for_each(|ran| is_done(&ran));
         assert_eq!(rows(&case), BOTH);
         for command in [&["verify"][..], &["rollback", "--yes"]] {
             for name in ["one", "two"] {

@@ -89,7 +89,7 @@ impl ShiftChoice<'_> {
         if tables.is_empty() || !matches!(session.ledger_state()?, LedgerState::Version(_)) {
             return Ok(BTreeMap::new());
         }
-        Ok(session.reserved_ids(&self.plan.schema, &tables)?)
+        Ok(session.reserved_ids(&self.plan.schema, &tables, 0)?)
     }
 
     /// The lowest and the highest id that the loads into a table bring, as they are converted: a text or a real can be an id too.

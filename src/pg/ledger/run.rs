@@ -79,13 +79,19 @@ impl Session {
         }))
     }
 
-    /// Returns the highest id that other runs which are not ended have reserved in each of these tables. The ledger exists.
+    /// Returns the highest id that other runs which are not ended have reserved in each of these tables. `run`: the own run;
+    /// 0 if there is none yet. The ledger exists.
     ///
     /// # Errors
     /// If the server refuses or the connection is lost.
-    pub fn reserved_ids(&mut self, schema: &str, tables: &[&str]) -> Result<BTreeMap<String, i64>, ServerError> {
+    pub fn reserved_ids(
+        &mut self,
+        schema: &str,
+        tables: &[&str],
+        run: i64,
+    ) -> Result<BTreeMap<String, i64>, ServerError> {
         let sql: &str = &self.ledger.sql(include_str!("../sql/reserved_ids.sql"));
-        let rows = self.client.query(sql, &[&schema, &tables]).doing(READING)?;
+        let rows = self.client.query(sql, &[&schema, &tables, &run]).doing(READING)?;
         rows.iter().map(|row| Ok((row.kept(0)?, row.kept(1)?))).collect()
     }
 

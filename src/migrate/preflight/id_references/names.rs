@@ -1,5 +1,7 @@
 //! The tables that a column's name speaks of: `user_id`, `userId`, `assigned_user_id` and `user` speak of `users`.
 
+use crate::model::words::{singular_end, singular_words, words};
+
 /// Last words of a name that mark an id.
 const ENDINGS: [&str; 5] = ["id", "ids", "fk", "pk", "ref"];
 
@@ -68,11 +70,11 @@ impl TableNames {
             return NameHint::Nothing;
         }
         let glued = words.last().and_then(|last| last.strip_suffix("ids").or_else(|| last.strip_suffix("id")));
-        let mut found = self.named(&singular_last(stem));
+        let mut found = self.named(&singular_end(stem));
         let mut is_id = marked;
         if let Some(rest) = glued.filter(|rest| !marked && found.is_empty() && !rest.is_empty()) {
             let all = words[..words.len() - 1].iter().cloned().chain([rest.to_owned()]).collect::<Vec<_>>();
-            found = self.named(&singular_last(&all));
+            found = self.named(&singular_end(&all));
             is_id = !found.is_empty();
         }
         let changing: Vec<usize> = found.iter().filter_map(|table| table.changing).collect();
@@ -116,7 +118,7 @@ pub fn is_type_of(column: &str, other: &str) -> bool {
 
 /// The words of a name that names a table, the last one in the singular.
 fn stem(name: &str) -> Vec<String> {
-    singular_last(&words(name))
+    singular_words(name)
 }
 
 /// Returns true if the words mark an id, and the words without the mark.
@@ -127,55 +129,6 @@ fn unmarked(words: &[String]) -> (bool, &[String]) {
         [first, rest @ ..] if !rest.is_empty() && (first == "id" || first == "fk") => (true, rest),
         _ => (false, words),
     }
-}
-
-/// The words of a name in lower case: parts between marks, and parts that begin with a capital.
-fn words(name: &str) -> Vec<String> {
-    let mut found: Vec<String> = Vec::new();
-    let mut before: Option<char> = None;
-    let letters: Vec<char> = name.chars().collect();
-    for (n, c) in letters.iter().enumerate() {
-        let next_is_small = letters.get(n + 1).is_some_and(|next| next.is_lowercase());
-        let begins = match before {
-            None => true,
-            Some(last) if !last.is_alphanumeric() => true,
-            Some(last) => c.is_uppercase() && (last.is_lowercase() || last.is_ascii_digit() || next_is_small),
-        };
-        if c.is_alphanumeric() {
-            if begins || found.is_empty() {
-                found.push(String::new());
-            }
-            found.iter_mut().last().into_iter().for_each(|word| word.extend(c.to_lowercase()));
-        }
-        before = Some(*c);
-    }
-    found
-}
-
-/// The same words with the last one in the singular.
-fn singular_last(words: &[String]) -> Vec<String> {
-    let mut words = words.to_vec();
-    words.iter_mut().last().into_iter().for_each(|last| *last = singular(last));
-    words
-}
-
-fn singular(word: &str) -> String {
-    let strip = |ending: &str| word.strip_suffix(ending).filter(|rest| rest.len() > 1);
-    match word {
-        "people" => return "person".to_owned(),
-        "children" => return "child".to_owned(),
-        _ => {}
-    }
-    if let Some(rest) = strip("ies") {
-        return format!("{rest}y");
-    }
-    if ["sses", "xes", "ches", "shes", "uses"].iter().any(|ending| word.ends_with(ending)) {
-        return strip("es").unwrap_or(word).to_owned();
-    }
-    if word.ends_with("ss") || word.ends_with("us") {
-        return word.to_owned();
-    }
-    strip("s").unwrap_or(word).to_owned()
 }
 
 #[cfg(test)]
