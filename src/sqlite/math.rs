@@ -5,8 +5,11 @@ use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::types::{Value, ValueRef};
 use rusqlite::{Connection, Result};
 
+type Unary = fn(f64) -> f64;
+type Binary = fn(f64, f64) -> f64;
+
 /// Functions of one number. `log` without a base has base 10.
-const OF_ONE: [(&str, fn(f64) -> f64); 20] = [
+const OF_ONE: [(&str, Unary); 20] = [
     ("acos", f64::acos),
     ("acosh", f64::acosh),
     ("asin", f64::asin),
@@ -30,7 +33,7 @@ const OF_ONE: [(&str, fn(f64) -> f64); 20] = [
 ];
 
 /// Functions of two numbers.
-const OF_TWO: [(&str, fn(f64, f64) -> f64); 5] = [
+const OF_TWO: [(&str, Binary); 5] = [
     ("atan2", f64::atan2),
     ("log", |base, value| if base > 0.0 && base != 1.0 { logarithm(value) / base.ln() } else { f64::NAN }),
     ("mod", |value, by| value % by),
@@ -39,7 +42,7 @@ const OF_TWO: [(&str, fn(f64, f64) -> f64); 5] = [
 ];
 
 /// Functions that leave an integer as it is.
-const ROUNDING: [(&str, fn(f64) -> f64); 4] =
+const ROUNDING: [(&str, Unary); 4] =
     [("ceil", f64::ceil), ("ceiling", f64::ceil), ("floor", f64::floor), ("trunc", f64::trunc)];
 
 fn logarithm(value: f64) -> f64 {

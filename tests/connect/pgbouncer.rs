@@ -54,7 +54,9 @@ impl Bouncer {
         give_away(folder.path());
         let log = fs::File::create(folder.path().join("log")).expect("log");
         let child = unprivileged(binary()).arg(&config).stdout(Stdio::null()).stderr(log).spawn().expect("pgbouncer");
-        let bouncer = Bouncer { _running: Running(child), _folder: folder, port };
+        // A shell starts a job in the background with SIGQUIT ignored, and PgBouncer leaves it so.
+        let running = Running { child, ended_by: "KILL" };
+        let bouncer = Bouncer { _running: running, _folder: folder, port };
         bouncer.wait();
         bouncer
     }

@@ -63,14 +63,17 @@ pub fn free_port() -> u16 {
 }
 
 /// A child that is stopped and waited for when the value is dropped.
-pub struct Running(pub Child);
+pub struct Running {
+    pub child: Child,
+    /// The signal that ends it at once, as `kill` names it.
+    pub ended_by: &'static str,
+}
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // SIGQUIT: PostgreSQL's immediate shutdown; ends PgBouncer at once, too.
-        let _it_may_have_ended =
-            Command::new("kill").args(["-QUIT", &self.0.id().to_string()]).stderr(Stdio::null()).status();
-        let _as_well = self.0.wait();
+        let signal = ["-s", self.ended_by, &self.child.id().to_string()];
+        let _it_may_have_ended = Command::new("kill").args(signal).stderr(Stdio::null()).status();
+        let _as_well = self.child.wait();
     }
 }
 
@@ -134,7 +137,8 @@ impl Server {
             .stderr(log)
             .spawn()
             .expect("postgres");
-        let server = Server { _running: Running(child), folder, port };
+        // SIGQUIT is PostgreSQL's immediate shutdown.
+        let server = Server { _running: Running { child, ended_by: "QUIT" }, folder, port };
         server.wait();
         server
     }
@@ -168,7 +172,7 @@ impl Server {
 
     /// Sends the server a signal: TERM, INT or QUIT are its three ways to end.
     pub fn signal(&self, name: &str) {
-        let pid = self._running.0.id().to_string();
+        let pid = self._running.child.id().to_string();
         run(Command::new("kill").args([&format!("-{name}"), &pid]));
     }
 
