@@ -20,6 +20,8 @@ pub enum NameMatch {
     Number,
     /// The names have the same words but for a first word that most tables of one side share.
     Prefix,
+    /// The names differ, and both are the only column without a partner that refers to a table.
+    Reference,
 }
 
 impl NameMatch {
@@ -31,6 +33,7 @@ impl NameMatch {
             NameMatch::Words => "have the same words",
             NameMatch::Number => "have the same words but for the plural",
             NameMatch::Prefix => "have the same words but for a prefix that most tables share",
+            NameMatch::Reference => "differ, and these columns alone refer to the same table",
         }
     }
 }

@@ -39,6 +39,30 @@ impl TablePair {
         self.names.by >= NameMatch::Number && self.columns.len() * 2 < fewer
     }
 
+    /// Pairs the only columns without a partner that refer to the same table. `partners`: the paired tables.
+    fn pair_references(&mut self, source: &SourceSchema, target: &TargetSchema, partners: &[NamePair]) {
+        let (Some(from), Some(to)) = (source.tables.get(&self.names.source), target.tables.get(&self.names.target))
+        else {
+            return;
+        };
+        for partner in partners {
+            let refers_there = |name: &&String| {
+                from.column(name).is_some_and(|column| column.refers.as_ref() == Some(&partner.source))
+            };
+            let refers_here = |name: &&String| {
+                to.foreign.iter().any(|key| key.parent == partner.target && key.columns.as_slice() == [(*name).clone()])
+            };
+            let left: Vec<&String> = self.source_only.iter().filter(refers_there).collect();
+            let right: Vec<&String> = self.target_only.iter().filter(refers_here).collect();
+            if let ([source], [target]) = (left.as_slice(), right.as_slice()) {
+                let (source, target) = ((*source).clone(), (*target).clone());
+                self.source_only.retain(|name| *name != source);
+                self.target_only.retain(|name| *name != target);
+                self.columns.push(NamePair { source, target, by: NameMatch::Reference });
+            }
+        }
+    }
+
     /// Returns the source column that feeds a column.
     pub fn source_of(&self, target: &str) -> Option<&NamePair> {
         self.columns.iter().find(|pair| pair.target == target)
@@ -67,6 +91,8 @@ impl TablePairs {
         };
         let mut pairs: Vec<TablePair> = pair_tables(&left, &right).into_iter().filter_map(pair).collect();
         pairs.sort_by(|a, b| a.names.target.cmp(&b.names.target));
+        let partners: Vec<NamePair> = pairs.iter().map(|pair| pair.names.clone()).collect();
+        pairs.iter_mut().for_each(|pair| pair.pair_references(source, target, &partners));
         let is_paired = |name: &&String| pairs.iter().any(|pair| pair.names.source == **name);
         let source_only = source.tables.keys().filter(|name| !is_paired(name)).cloned().collect();
         TablePairs { pairs: in_load_order(pairs, target), source_only }
@@ -146,6 +172,24 @@ mod tests {
         let pairs = TablePairs::new(&source, &target);
         assert_eq!(pairs.pairs.len(), 1);
         assert_eq!(pairs.source_only, ["log"]);
+    }
+
+    #[test]
+    fn the_only_columns_that_refer_to_a_table_are_a_pair() {
+        let mut source = source(&[("people", &["id"]), ("notes", &["id", "author"])]);
+        let author = source.tables.get_mut("notes").and_then(|table| table.columns.get_mut(1)).expect("a column");
+        author.refers = Some("people".to_owned());
+        let mut target = target(&[("people", &["id"], &[]), ("notes", &["id", "person_id"], &[])]);
+        let columns = vec!["person_id".to_owned()];
+        let key = ForeignKey { parent: "people".to_owned(), columns, ..ForeignKey::default() };
+        target.tables.get_mut("notes").expect("a table").foreign.push(key);
+        let pairs = TablePairs::new(&source, &target);
+        let notes = pairs.into_table("notes").expect("a pair");
+        assert_eq!(
+            notes.source_of("person_id").map(|pair| (pair.source.as_str(), pair.by)),
+            Some(("author", NameMatch::Reference))
+        );
+        assert!(notes.source_only.is_empty() && notes.target_only.is_empty());
     }
 
     #[test]

@@ -76,6 +76,7 @@ pub fn line(
     let why = proven.evidence.join("; ");
     let line = match (renamed, proven.modifiers.is_empty()) {
         (false, true) => return None,
+        (true, true) if pair.by == NameMatch::Reference => DraftLine::inferred(&pair.target, string(&pair.source), why),
         (true, true) => DraftLine::certain(&pair.target, string(&pair.source), why),
         (_, false) => {
             let from = renamed.then(|| format!("from = {}", string(&pair.source)));

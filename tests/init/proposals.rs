@@ -194,3 +194,24 @@ fn a_role_that_only_reads_gets_its_grants_as_one_comment() {
     assert!(words.contains(&format!("GRANT INSERT ON TABLE public.notes TO {role};")), "{text}");
     assert!(!text.contains("owner = { \"?\""), "{text}");
 }
+
+#[test]
+fn five_hundred_tables_are_proposed_over_a_single_connection() {
+    let tables = |sql: &str| (0..500).map(|n| sql.replace('#', &n.to_string())).collect::<String>();
+    let source = tables(
+        "CREATE TABLE t# (id INTEGER PRIMARY KEY, Name# TEXT, at INTEGER); INSERT INTO t# VALUES (1, 'x', 1700000000);",
+    );
+    let target = tables("CREATE TABLE t# (id int PRIMARY KEY, name_# text, at timestamptz);");
+    let pair = Pair::new(&source, &target);
+    let role = format!("single_{}", pair.target.name());
+    pair.target.run(&format!(
+        "CREATE ROLE {role} LOGIN CONNECTION LIMIT 1; GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA public TO {role}; \
+         GRANT CREATE ON DATABASE {} TO {role}",
+        pair.target.name()
+    ));
+    let ran = pair.place.migrate(["init", "-s", "app.db", "-t", &pair.target.url_of(&role)]).exits(0);
+    ran.says(&["migrate.toml: 500 loads", "Complete: the dry run refuses nothing"]);
+    let text = pair.place.read("migrate.toml");
+    assert_eq!(text.matches("at = { epoch = \"s\" }").count(), 500);
+    assert_eq!(text.matches("= \"Name").count(), 500);
+}
