@@ -17,6 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::ledger::{Fingerprints, Form, LEDGER_VERSION, LedgerState, LoadDone, Run, UntrustedObject};
 use crate::model::record::{Refusal, RunState};
+use crate::model::rules::Existing;
 use crate::model::schema::TargetSchema;
 use crate::plan::Plan;
 
@@ -41,7 +42,7 @@ pub struct RunIdentity {
     pub env: BTreeMap<String, String>,
     /// The tables whose ids are shifted.
     pub shifted: BTreeSet<String>,
-    /// The tables whose rows are removed first.
+    /// The tables whose rows the mapping wants removed first, if they hold any.
     pub replaced: BTreeSet<String>,
 }
 
@@ -70,7 +71,12 @@ impl RunIdentity {
             altered: BTreeSet::new(),
             env: env.iter().map(|(name, value)| (name.clone(), sha256(value))).collect(),
             shifted: plan.shifts.iter().map(|shifted| shifted.table.clone()).collect(),
-            replaced: plan.replaced().map(|held| held.table.clone()).collect(),
+            replaced: plan
+                .loads
+                .iter()
+                .filter(|l| l.existing == Some(Existing::Replace))
+                .map(|l| l.table.clone())
+                .collect(),
         }
     }
 
@@ -215,7 +221,10 @@ fn judged_otherwise(run: &Run, done: &BTreeMap<String, LoadDone>, identity: &Run
             _ => {}
         }
         match (run.judged.replaced.contains_key(table), identity.replaced.contains(table)) {
-            (false, true) => refuse(".existing", format!("the run began without removing the rows of `{table}`")),
+            // A table without rows has none to remove.
+            (false, true) if run.judged.holding.contains_key(table) => {
+                refuse(".existing", format!("the run began without removing the rows of `{table}`"));
+            }
             (true, false) => refuse(".existing", format!("the run began with the removal of the rows of `{table}`")),
             _ => {}
         }

@@ -179,7 +179,10 @@ fn a_mapping_that_asks_for_something_that_was_not_judged_is_refused_by_name() {
     assert_eq!(decided(&begun(&["t"], &["t"]), &asked(&["t"], &["t"])), Decision::Resume);
     assert_eq!(places(decided(&begun(&[], &[]), &asked(&["t"], &[]))), ["load.a.ids"]);
     assert_eq!(places(decided(&begun(&["t"], &[]), &asked(&[], &[]))), ["load.a.ids"]);
-    assert_eq!(places(decided(&begun(&[], &[]), &asked(&[], &["t"]))), ["load.a.existing"]);
+    let mut holding = begun(&[], &[]);
+    holding.judged.holding = [("t".to_owned(), 3)].into();
+    assert_eq!(places(decided(&holding, &asked(&[], &["t"]))), ["load.a.existing"]);
+    assert_eq!(decided(&begun(&[], &[]), &asked(&[], &["t"])), Decision::Resume);
     assert_eq!(places(decided(&begun(&[], &["t"]), &asked(&[], &[]))), ["load.a.existing"]);
     let other = RunIdentity { tables: [("a".to_owned(), "u".to_owned())].into(), ..identity() };
     assert_eq!(places(decided(&begun(&[], &[]), &other)), ["load.a"]);
