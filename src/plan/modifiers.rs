@@ -296,8 +296,55 @@ pub(super) fn unreachable(mapping: &Mapping, target: &TargetSchema, findings: &m
     for name in mapping.defaults.types.keys() {
         if !types.contains(&name.to_lowercase()) {
             let hint = did_you_mean(name, types.iter().map(String::as_str));
-            let message = format!("no column of the target has this type, so it has no effect. {hint}");
-            findings.warn(format!("defaults.types.{name}"), message.trim_end());
+            let place = format!("defaults.types.{name}");
+            if !hint.is_empty() && !TYPES.contains(&name.to_lowercase().as_str()) {
+                let reason = "no column of the target has this type, and its name is like that of another";
+                findings.refuse(place, reason, format!("{hint}Remove it or correct it."));
+            } else {
+                findings.warn(place, "no column of the target has this type, so it has no effect");
+            }
         }
     }
 }
+
+/// Names of PostgreSQL's types: they are not misspelt, even if no column has the type.
+const TYPES: [&str; 38] = [
+    "bigint",
+    "bit",
+    "bool",
+    "boolean",
+    "bytea",
+    "char",
+    "character varying",
+    "cidr",
+    "citext",
+    "date",
+    "decimal",
+    "double precision",
+    "float4",
+    "float8",
+    "hstore",
+    "inet",
+    "int",
+    "int2",
+    "int4",
+    "int8",
+    "integer",
+    "interval",
+    "json",
+    "jsonb",
+    "macaddr",
+    "money",
+    "numeric",
+    "real",
+    "smallint",
+    "text",
+    "time",
+    "timestamp",
+    "timestamptz",
+    "timetz",
+    "tsvector",
+    "uuid",
+    "varchar",
+    "xml",
+];

@@ -27,7 +27,7 @@ impl Redactor {
             (r"\b\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d(:?\d\d)?)?", "TIME"),
             (r"\b\d+(\.\d+)? (ms|s|min|h)\b", "DURATION"),
             (r"\b[\d,.]+( [kM])? rows/s", "RATE"),
-            (r"\b[\d,.]+ (B|kB|KiB|MB|MiB|GB|GiB|bytes)\b", "SIZE"),
+            (r"\b\d[\d,.]* (B|kB|KiB|MB|MiB|GB|GiB|bytes)\b", "SIZE"),
             (r"modified:[\d.]+", "modified:TIME"),
             (r"server process \d+", "server process PID"),
             // Tables of the report: seconds, rows per second.
