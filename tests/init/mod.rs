@@ -1,5 +1,6 @@
 //! `migrate init`: the mapping that it proposes, and the number of edits until the mapping does what a person's would.
 
+mod frameworks;
 mod proposals;
 mod systems;
 
@@ -69,4 +70,12 @@ impl Proposal {
             assert!(own.contains(line), "`{line}` is missing in:\n{}", self.text);
         }
     }
+}
+
+/// The text with the only line that begins so replaced.
+#[track_caller]
+fn replaced(text: &str, beginning: &str, by: &str) -> String {
+    let found = text.lines().filter(|line| line.starts_with(beginning)).count();
+    assert_eq!(found, 1, "lines that begin with `{beginning}` in:\n{text}");
+    text.lines().map(|line| if line.starts_with(beginning) { by } else { line }).collect::<Vec<_>>().join("\n") + "\n"
 }

@@ -2,6 +2,7 @@
 //! the mapping that a person wrote. An edit is an answered question or a key. Losses, `rows` and `sql` that no database can
 //! show are counted apart.
 
+use super::replaced;
 use crate::support::expect::Expected;
 use crate::support::postgres::Database;
 use crate::support::sqlite;
@@ -46,14 +47,6 @@ fn arrives(system: &str, scripts: &[&str], most: usize, edits: &Edits) {
     let report = place.migrate(args).env("ADMIN_PASSWORD_HASH", HASH).exits(0).json();
     assert_eq!(report["exit"]["code"], 0);
     Expected::of(system, "counts").holds_in(&target);
-}
-
-/// The text with the only line that begins so replaced.
-#[track_caller]
-fn replaced(text: &str, beginning: &str, by: &str) -> String {
-    let found = text.lines().filter(|line| line.starts_with(beginning)).count();
-    assert_eq!(found, 1, "lines that begin with `{beginning}` in:\n{text}");
-    text.lines().map(|line| if line.starts_with(beginning) { by } else { line }).collect::<Vec<_>>().join("\n") + "\n"
 }
 
 #[test]

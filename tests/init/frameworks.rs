@@ -1,0 +1,106 @@
+//! Databases that frameworks made themselves: their migrations on SQLite and on PostgreSQL, and a few rows that their mappers
+//! wrote. `frameworks/<name>/source.sql` and `target.sql` are dumps of both. Dates of the dump's day are rewritten.
+
+use super::{Pair, Proposal, replaced};
+use crate::support::golden::{self, Redactor};
+use crate::support::postgres::Database;
+use crate::support::sqlite;
+use crate::support::tool::Place;
+
+/// Proposes a mapping for both databases of a framework, compares it with the golden file, answers its questions, and runs it.
+///
+/// `answers`: the beginning of each open question's line, and what replaces the line. `result`: that of the query afterwards.
+#[track_caller]
+fn arrives(name: &str, answers: &[(&str, &str)], query: &str, result: &str) {
+    let folder = format!("tests/init/frameworks/{name}");
+    let place = Place::new();
+    sqlite::of(&place, "app.db", &format!("{folder}/source.sql"));
+    let pair = Pair { place, target: Database::of(&[format!("{folder}/target.sql").as_str()]) };
+    let proposal: Proposal = pair.proposed(&[]);
+    golden::same(&format!("init/{name}.toml"), &proposal.text, &Redactor::nothing());
+    assert_eq!(proposal.questions(), answers.len(), "{}", proposal.text);
+    let mapping = answers.iter().fold(proposal.text, |text, (line, answer)| replaced(&text, line, answer));
+    pair.with_mapping(&mapping, &["--yes"]).exits(0).says(&["Done and verified."]);
+    assert_eq!(pair.target.value(query), result);
+}
+
+#[test]
+fn django_needs_no_edit_although_ids_of_content_types_differ() {
+    arrives(
+        "django",
+        &[],
+        "SELECT string_agg(g.name || ' ' || t.app_label || ' ' || p.codename, ', ' ORDER BY p.codename) || '; ' ||
+                (SELECT string_agg(spent::text, ', ' ORDER BY id) FROM work_entry)
+         FROM auth_group g JOIN auth_group_permissions gp ON gp.group_id = g.id
+         JOIN auth_permission p ON p.id = gp.permission_id JOIN django_content_type t ON t.id = p.content_type_id",
+        "editors work add_tag, editors work change_project; 01:30:00, 24:00:00.000005, 00:00:45",
+    );
+}
+
+#[test]
+fn sqlalchemy_with_alembic_needs_the_zone() {
+    arrives(
+        "alembic",
+        &[("zone = ", "zone = \"Europe/Berlin\"")],
+        "SELECT string_agg(spent::text, ', ' ORDER BY id) || '; ' ||
+                (SELECT string_agg((created_at AT TIME ZONE 'UTC')::text, ', ' ORDER BY id) FROM users)
+         FROM entries",
+        "01:30:00, 24:00:00.000005, 00:00:45; 2024-01-02 07:00:00, 2024-02-03 08:00:00.000005",
+    );
+}
+
+#[test]
+fn peewee_needs_no_edit() {
+    arrives(
+        "peewee",
+        &[],
+        "SELECT string_agg(p.name || ' ' || t.name, ', ' ORDER BY x.id) || '; ' || (SELECT max(serial) FROM entry)
+         FROM project_tag_through x JOIN project p ON p.id = project_id JOIN tag t ON t.id = tag_id",
+        "Shed garden, Shed house, Choir music; 9007199254740993",
+    );
+}
+
+#[test]
+fn knex_needs_the_zone_of_its_texts_and_a_loss_of_floats() {
+    arrives(
+        "knex",
+        &[("zone = ", "zone = \"UTC\""), ("weight = ", "weight = { round = true }")],
+        "SELECT string_agg(due || ' ' || (created_at AT TIME ZONE 'UTC'), ', ' ORDER BY id) || '; ' ||
+                (SELECT string_agg(weight::text, ', ' ORDER BY id) FROM entries)
+         FROM projects",
+        "2024-06-30 2024-03-01 07:15:00.123, 2024-07-31 2024-04-05 01:35:37; 2.5, 0.33333334",
+    );
+}
+
+#[test]
+fn sequelize_needs_no_edit() {
+    arrives(
+        "sequelize",
+        &[],
+        "SELECT string_agg((at AT TIME ZONE 'UTC')::text, ', ' ORDER BY id) || '; ' || count(\"createdAt\") FROM \"Entries\"",
+        "2024-03-01 07:15:00.123, 2024-03-02 00:00:00, 2024-03-03 01:02:03; 3",
+    );
+}
+
+#[test]
+fn typeorm_needs_no_edit() {
+    arrives(
+        "typeorm",
+        &[],
+        "SELECT string_agg(p.id || ' ' || p.budget || ' ' || p.state || ' ' || t.name, ', ' ORDER BY t.id)
+         FROM project_tags_tag JOIN project p ON p.id = \"projectId\" JOIN tag t ON t.id = \"tagId\"",
+        "12345678-90ab-4cde-8f00-112233445566 1250.50 open garden, 12345678-90ab-4cde-8f00-112233445566 1250.50 open house, \
+         fedcba98-7654-4321-8f00-112233445566 300.00 done music",
+    );
+}
+
+#[test]
+fn drizzle_needs_the_zone_and_sql_for_digits_in_blobs() {
+    arrives(
+        "drizzle",
+        &[("zone = ", "zone = \"UTC\""), ("serial = ", "serial = { sql = \"CAST(serial AS TEXT)\" }")],
+        "SELECT options::text || ' ' || (changed_at AT TIME ZONE 'UTC') || ' ' || (SELECT max(serial) FROM entries)
+         FROM projects WHERE id = 1",
+        "{\"sizes\": [1, 2.5], \"colour\": \"green\"} 2024-03-01 07:15:00.123 9007199254740993",
+    );
+}
