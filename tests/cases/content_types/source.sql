@@ -1,0 +1,12 @@
+CREATE TABLE django_migrations (id integer PRIMARY KEY AUTOINCREMENT, app varchar(255) NOT NULL, name varchar(255) NOT NULL, applied datetime NOT NULL);
+CREATE TABLE django_content_type (id integer PRIMARY KEY AUTOINCREMENT, app_label varchar(100) NOT NULL, model varchar(100) NOT NULL, UNIQUE (app_label, model));
+CREATE TABLE auth_permission (id integer PRIMARY KEY AUTOINCREMENT, content_type_id integer NOT NULL REFERENCES django_content_type, codename varchar(100) NOT NULL, UNIQUE (content_type_id, codename));
+CREATE TABLE auth_user (id integer PRIMARY KEY AUTOINCREMENT, password varchar(128) NOT NULL, last_login datetime, is_staff bool NOT NULL, username varchar(150) NOT NULL UNIQUE);
+CREATE TABLE auth_user_user_permissions (id integer PRIMARY KEY AUTOINCREMENT, user_id integer NOT NULL REFERENCES auth_user, permission_id integer NOT NULL REFERENCES auth_permission, UNIQUE (user_id, permission_id));
+CREATE TABLE django_admin_log (id integer PRIMARY KEY AUTOINCREMENT, object_repr varchar(200) NOT NULL, content_type_id integer REFERENCES django_content_type, user_id integer NOT NULL REFERENCES auth_user, action_time datetime NOT NULL);
+INSERT INTO django_migrations VALUES (1, 'books', '0001_initial', '2023-04-01 00:00:00.5');
+INSERT INTO django_content_type VALUES (1, 'admin', 'logentry'), (2, 'auth', 'user'), (8, 'books', 'book'), (11, 'books', 'removed');
+INSERT INTO auth_permission VALUES (1, 1, 'view_logentry'), (6, 2, 'change_user'), (31, 8, 'view_book'), (32, 8, 'add_book'), (40, 11, 'view_removed');
+INSERT INTO auth_user VALUES (1, 'pbkdf2$a', '2024-03-03 08:00:00.250000', 1, 'root'), (2, '!', NULL, 0, 'guest'), (5, 'pbkdf2$b', NULL, 0, 'lena');
+INSERT INTO auth_user_user_permissions VALUES (1, 5, 31), (2, 5, 6), (3, 2, 31);
+INSERT INTO django_admin_log VALUES (1, 'Atlas', 8, 1, '2024-03-03 08:01:00'), (2, 'lena', 2, 1, '2024-03-03 08:02:00'), (3, 'lost', NULL, 5, '2024-03-03 08:03:00');

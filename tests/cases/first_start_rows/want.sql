@@ -1,0 +1,10 @@
+CREATE TABLE want."SchemaVersions" (LIKE public."SchemaVersions");
+INSERT INTO want."SchemaVersions" VALUES (1, '2024-02-02 09:00', 'start'), (40, '2024-02-02 09:00', 'grades'), (41, '2024-02-02 09:00', 'only here');
+CREATE TABLE want."Profiles" (LIKE public."Profiles");
+INSERT INTO want."Profiles" VALUES (1, 0, 'Any', 0, 90), (2, 3, 'Lossless', 2.5, 40.25), (3, 5, 'Studio', NULL, NULL);
+CREATE TABLE want."Jobs" (LIKE public."Jobs");
+INSERT INTO want."Jobs" VALUES (3, 'Shelf.Scan', 120, '2024-02-01 06:00Z'), (8, 'Shelf.Prune', 1440, '2024-01-31 23:30Z');
+CREATE TABLE want."Delays" (LIKE public."Delays");
+INSERT INTO want."Delays" VALUES (1, true, 2147483647, '[]'), (2, false, 1, '[7]');
+CREATE TABLE want."Albums" (LIKE public."Albums");
+INSERT INTO want."Albums" VALUES (1, '/music/a', true, '2022-05-05Z'), (14, '/music/n', false, NULL);

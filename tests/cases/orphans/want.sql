@@ -1,0 +1,10 @@
+CREATE TABLE want.homes (LIKE public.homes);
+INSERT INTO want.homes VALUES ('a1b2c3d4-e5f6-0718-293a-4b5c6d7e8f90', 'Hut');
+CREATE TABLE want.dishes (LIKE public.dishes);
+INSERT INTO want.dishes VALUES ('00000000-0000-0000-0000-0000000000d1', 'a1b2c3d4-e5f6-0718-293a-4b5c6d7e8f90', 'stew', 5), ('00000000-0000-0000-0000-0000000000d2', 'a1b2c3d4-e5f6-0718-293a-4b5c6d7e8f90', 'tart', NULL);
+CREATE TABLE want.energy (LIKE public.energy);
+INSERT INTO want.energy VALUES (1, '00000000-0000-0000-0000-0000000000d1', '300'), (2, NULL, '410'), (3, NULL, NULL);
+CREATE TABLE want.menus_to_labels (LIKE public.menus_to_labels);
+INSERT INTO want.menus_to_labels VALUES ('00000000-0000-0000-0000-0000000000f1', '00000000-0000-0000-0000-0000000000e1');
+CREATE TABLE want.remarks (LIKE public.remarks);
+INSERT INTO want.remarks VALUES (1, 1, 'good'), (2, 2, 'of a dish that is missing');

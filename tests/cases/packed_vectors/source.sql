@@ -1,0 +1,4 @@
+CREATE TABLE pages (id INTEGER PRIMARY KEY AUTOINCREMENT, title TEXT NOT NULL, vector BLOB, dims INTEGER);
+INSERT INTO pages VALUES (1, 'one', X'cdcc4c3e0000a0bf0000e040', 3), (2, 'two', NULL, NULL), (3, 'three', X'0000803f0000000000000080', 3);
+CREATE TABLE marks (id INTEGER PRIMARY KEY, listed TEXT, json TEXT);
+INSERT INTO marks VALUES (1, '0.2,0.4,-5', '[0.2, 0.4, -2.5e-1]');

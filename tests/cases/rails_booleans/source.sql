@@ -1,0 +1,14 @@
+CREATE TABLE schema_migrations (version varchar NOT NULL PRIMARY KEY);
+CREATE TABLE ar_internal_metadata (key varchar NOT NULL PRIMARY KEY, value varchar, created_at datetime(6) NOT NULL, updated_at datetime(6) NOT NULL);
+CREATE TABLE _litestream_seq (id INTEGER PRIMARY KEY, seq INTEGER);
+CREATE TABLE users (id integer PRIMARY KEY AUTOINCREMENT NOT NULL, admin boolean DEFAULT 0 NOT NULL, name varchar, settings json DEFAULT '{}', created_at datetime(6) NOT NULL);
+CREATE TABLE meetups (id integer PRIMARY KEY AUTOINCREMENT NOT NULL, name varchar NOT NULL, public boolean DEFAULT 1 NOT NULL, host_id integer NOT NULL REFERENCES users (id), latitude float, starts_at datetime(6) NOT NULL);
+CREATE TABLE labels (id integer PRIMARY KEY AUTOINCREMENT NOT NULL, name varchar, hidden integer, notify boolean, "default" boolean);
+CREATE TABLE labellings (id integer PRIMARY KEY AUTOINCREMENT NOT NULL, label_id integer NOT NULL, labelled_type varchar NOT NULL, labelled_id integer NOT NULL);
+INSERT INTO schema_migrations VALUES ('20230101000000');
+INSERT INTO ar_internal_metadata VALUES ('environment', 'production', '2023-01-01 00:00:00', '2023-01-01 00:00:00');
+INSERT INTO _litestream_seq VALUES (1, 5);
+INSERT INTO users VALUES (3, 1, 'Bea', '{"lang":"de"}', '2023-01-01 09:00:00.654321'), (8, 0, NULL, '"{\"lang\":\"de\"}"', '2023-01-02 09:00:00');
+INSERT INTO meetups VALUES (1, 'A', 1, 3, 52.52, '2023-06-05 17:00:00.000000'), (2, 'B', 0, 8, -0.0, '2023-06-06 17:00:00');
+INSERT INTO labels VALUES (1, 'x', 0, 'f', 't'), (2, 'y', 'f', 't', 'f'), (3, 'z', 't', NULL, 1);
+INSERT INTO labellings VALUES (1, 1, 'Meetup', 2), (2, 3, 'User', 3);

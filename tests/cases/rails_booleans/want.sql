@@ -1,0 +1,10 @@
+CREATE TABLE want.schema_migrations (LIKE public.schema_migrations);
+INSERT INTO want.schema_migrations VALUES ('20230101000000'), ('20240101000000');
+CREATE TABLE want.users (LIKE public.users);
+INSERT INTO want.users VALUES (3, 'Bea', true, '{"lang": "de"}', '2023-01-01 09:00:00.654321'), (8, NULL, false, '"{\"lang\":\"de\"}"', '2023-01-02 09:00:00');
+CREATE TABLE want.meetups (LIKE public.meetups);
+INSERT INTO want.meetups VALUES (1, 'A', true, 3, 52.52, '2023-06-05 17:00'), (2, 'B', false, 8, '0', '2023-06-06 17:00');
+CREATE TABLE want.labels (LIKE public.labels);
+INSERT INTO want.labels VALUES (1, 'x', 0, false, true), (2, 'y', 0, true, false), (3, 'z', 1, NULL, true);
+CREATE TABLE want.labellings (LIKE public.labellings);
+INSERT INTO want.labellings VALUES (1, 1, 'Meetup', 2), (2, 3, 'User', 3);
