@@ -40,7 +40,7 @@ fn next_numbers(target: &Database) -> Vec<String> {
 const MORE_THAN_ANSWERS: &[(&str, usize, &str)] = &[
     ("content_types", 1, "a finding of the dry run: which side wins where a matched row differs"),
     ("dotnet_values", 1, "the byte order of the UUIDs is refused only once the questions of their load are answered"),
-    ("empty_strings", 2, "'' is a value of a text column; that it stands for NULL shows in a duplicate and an orphan"),
+    ("empty_strings", 2, "'' is a value of a text column; that it means NULL shows in a duplicate and an orphan"),
     ("first_start_rows", 2, "findings of the dry run: which side wins where a matched row differs"),
     ("guid_spellings", 1, "a finding of the dry run: two spellings of one key, of which one row is kept"),
     ("orphans", 2, "findings of the dry run: what becomes of a reference to a missing row is a permitted loss"),

@@ -151,7 +151,12 @@ fn faults(load: &LoadPreflight) -> Vec<DryRunFinding> {
         let rows = format!("{at_least}{} of {}", grouped(rows), count(load.sums.read, "row", "rows"));
         DryRunFinding {
             place,
-            text: format!("{rows} cannot be loaded ({}: {}); write {}", reason.word(), reason.says(), way_out(reason)),
+            text: format!(
+                "{rows} cannot be loaded ({}: {}). Way out: {}",
+                reason.word(),
+                reason.says(),
+                way_out(reason)
+            ),
         }
     };
     counts.into_iter().map(finding).collect()
