@@ -110,8 +110,10 @@ fn change(random: &mut Random, table: &str) -> (String, Option<String>) {
     let n = random.below(TYPES.len() as u64) as usize;
     let column = format!("c{n}");
     let in_column = |sql: String| (sql, Some(column.clone()));
+    // In two rows of the table of two loads, these columns are NULL already.
+    let is_null = table == "merged" && [1, 31].contains(&n);
     match random.below(10) {
-        0 => in_column(format!("UPDATE {table} SET {column} = NULL WHERE id = {id}")),
+        0 if !is_null => in_column(format!("UPDATE {table} SET {column} = NULL WHERE id = {id}")),
         1 => (format!("DELETE FROM {table} WHERE id = {id}"), None),
         2 => (
             format!(
