@@ -80,6 +80,8 @@ pub struct MappingDraft {
     pub name: String,
     /// Comments at the top of the file.
     pub notes: Vec<String>,
+    /// Refusals of the dry run that belong to no line and no load, such as missing rights.
+    pub findings: Vec<String>,
     /// `[source]`
     pub source: Vec<DraftLine>,
     /// `[target]`
@@ -123,8 +125,8 @@ impl MappingDraft {
     }
 
     /// Returns the number of refusals and faults that the dry run found.
-    pub fn findings(&self) -> usize {
+    pub fn count_findings(&self) -> usize {
         let of_lines: usize = self.lines().iter().map(|(_, line)| line.findings.len()).sum();
-        of_lines + self.loads.iter().map(|load| load.findings.len()).sum::<usize>()
+        self.findings.len() + of_lines + self.loads.iter().map(|load| load.findings.len()).sum::<usize>()
     }
 }

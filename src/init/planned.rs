@@ -132,7 +132,7 @@ pub fn annotate(draft: &mut MappingDraft, finding: DryRunFinding) {
     let first = draft.owner.first_mut().filter(|_| starts_with_name(&place, "owner"));
     match first {
         Some(line) => line.findings.push(text),
-        None => draft.notes.push(format!("dry run: {place}: {text}")),
+        None => draft.findings.push(format!("{place}: {text}")),
     }
 }
 
@@ -148,4 +148,17 @@ pub fn ask_for_sequence(draft: &mut MappingDraft, name: &str, target: &TargetSch
     let question =
         format!("which column holds its numbers? Write {}{hint}, or false if none does", string("table.column"));
     draft.sequences.push(DraftLine::question(name, question));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_finding_without_a_place_in_the_file_is_counted_like_the_others() {
+        let mut draft = MappingDraft::default();
+        let text = "this role lacks rights".to_owned();
+        annotate(&mut draft, DryRunFinding { place: "rights".to_owned(), text });
+        assert_eq!((draft.count_findings(), draft.notes.len()), (1, 0));
+    }
 }

@@ -54,6 +54,7 @@ pub fn propose(facts: &ProposalFacts<'_>) -> MappingDraft {
     MappingDraft {
         name: facts.name.to_owned(),
         notes,
+        findings: Vec::new(),
         source: source(facts),
         target,
         owner: owners.section,

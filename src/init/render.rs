@@ -49,6 +49,7 @@ fn head(draft: &MappingDraft) -> String {
     notes.push("Next: migrate -m this-file --dry-run".to_owned());
     let mut out: String = notes.iter().map(|note| comment(note)).collect();
     draft.notes.iter().for_each(|note| out.push_str(&comment(note)));
+    draft.findings.iter().for_each(|finding| out.push_str(&comment(&format!("dry run: {finding}"))));
     out
 }
 

@@ -193,6 +193,11 @@ fn a_role_that_only_reads_gets_its_grants_as_one_comment() {
     let words = text.replace("\n# ", " ");
     assert!(words.contains(&format!("GRANT INSERT ON TABLE public.notes TO {role};")), "{text}");
     assert!(!text.contains("owner = { \"?\""), "{text}");
+    // Without an open question, too, a proposal that the dry run refuses is no complete one.
+    let pair = Pair::new("CREATE TABLE t (id INTEGER PRIMARY KEY);", "CREATE TABLE t (id int PRIMARY KEY);");
+    pair.target.run(&format!("GRANT SELECT ON t TO {role};"));
+    let args = ["init", "-s", "app.db", "-t", &pair.target.url_of(&role), "-o", "-"];
+    pair.place.migrate(args).exits(0).says(&["Draft: no open question, 1 finding of the dry run"]);
 }
 
 #[test]

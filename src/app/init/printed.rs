@@ -106,7 +106,7 @@ impl Proposal {
     /// The last line: complete, or the lines of the questions.
     fn verdict(&self) -> String {
         let lines: Vec<String> = self.questions.iter().map(|question| question.line.to_string()).collect();
-        let findings = self.draft.findings() as u64;
+        let findings = self.draft.count_findings() as u64;
         match (lines.as_slice(), findings) {
             ([], 0) => "Complete: the dry run refuses nothing".to_owned(),
             ([], _) => format!(
@@ -120,7 +120,7 @@ impl Proposal {
 
     fn json(&self) -> Result<Screen, Failure> {
         let questions = self.questions.iter().map(|q| QuestionRecord { place: &q.place, line: q.line, text: &q.text });
-        let findings = self.draft.findings();
+        let findings = self.draft.count_findings();
         let record = ProposalRecord {
             format: 1,
             command: CommandKind::Init,
