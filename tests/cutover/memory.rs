@@ -15,6 +15,10 @@ use crate::support::tool::{Place, Ran};
 /// The promise: without the embedded server, which has a memory of its own and is not at work here.
 const MOST_KIB: u64 = 64 * 1024;
 
+/// Pages of the program file that count at most: more than an optimised binary has (18 MiB). Those of an unoptimised one with
+/// the embedded server (28 MiB) say nothing about the promise.
+const MOST_FILE_KIB: u64 = 20 * 1024;
+
 /// Their images, some 120 bytes each, are more than all batches hold at once.
 const ROWS: u64 = 300_000;
 
@@ -167,10 +171,14 @@ fn a_fault_in_every_row_stays_below_64_mib_and_max_faults_stops_early() {
     assert_eq!(good as u64, rows);
 }
 
+/// KiB at the high-water mark, without the pages of the program file that do not count.
 fn high_water(status: &str) -> Option<u64> {
     let text = std::fs::read_to_string(status).ok()?;
-    let line = text.lines().find(|line| line.starts_with("VmHWM:"))?;
-    line.split_whitespace().nth(1)?.parse().ok()
+    let kib = |name: &str| -> Option<u64> {
+        let line = text.lines().find(|line| line.starts_with(name))?;
+        line.split_whitespace().nth(1)?.parse().ok()
+    };
+    Some(kib("VmHWM:")? - kib("RssFile:")?.saturating_sub(MOST_FILE_KIB))
 }
 
 #[test]

@@ -103,6 +103,8 @@ impl Type {
         match self {
             Rounded => "round = true",
             Berlin => "zone = \"Europe/Berlin\"",
+            // Blobs that do not prove their byte order are refused before any cell is judged.
+            Uuid => "bytes = \"rfc\"",
             _ => "",
         }
     }
