@@ -113,7 +113,7 @@ fn verify_run(
     let reconnect = m.reconnect();
     let (ledger, own) = match run {
         VerifiedRun::Known(ledger) => (*ledger, None),
-        VerifiedRun::Own(own) => (reconnect.retrying(session, |session| Ok(m.read_ledger(session)?))?, Some(own)),
+        VerifiedRun::Own(own) => (reconnect.retrying(session, |session| Ok(m.read_own_ledger(session)?))?, Some(own)),
     };
     let Some(run) = &ledger.run else {
         return Err(ServerError::new("reading the ledger", "the run is missing").into());

@@ -14,7 +14,7 @@ use crate::model::record::{Activity, Refusal, Report, RunState, StepKind};
 use crate::model::rules::Zone;
 use crate::model::schema::TargetSchema;
 use crate::pg::connect::{ConnectError, Patience, ReadOnly, Settings};
-use crate::pg::ledger::{LedgerView, RunName};
+use crate::pg::ledger::{LedgerColumns, LedgerView, RunName};
 use crate::pg::{ServerError, Session};
 use crate::plan::Plan;
 use crate::resume::RunIdentity;
@@ -314,7 +314,16 @@ impl Migration<'_> {
     /// Reads the ledger. Of a newer ledger, only the version.
     pub fn read_ledger(&self, session: &mut Session) -> Result<LedgerView, ServerError> {
         let columns = session.ledger_columns()?;
-        session.ledger_view(&columns, RunName { mapping: &self.mapping().name, owner: &self.owner_identity() })
+        self.ledger_of(session, &columns)
+    }
+
+    /// Reads the ledger of the run of this process, which was checked when the run began.
+    pub fn read_own_ledger(&self, session: &mut Session) -> Result<LedgerView, ServerError> {
+        self.ledger_of(session, &LedgerColumns::checked())
+    }
+
+    fn ledger_of(&self, session: &mut Session, columns: &LedgerColumns) -> Result<LedgerView, ServerError> {
+        session.ledger_view(columns, RunName { mapping: &self.mapping().name, owner: &self.owner_identity() })
     }
 
     /// `--ledger-schema`

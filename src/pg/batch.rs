@@ -10,7 +10,7 @@
 use super::client::{Parameter, Pipeline, Reply, Transaction};
 use super::deferred::defer_sql;
 use super::error::{Doing, ServerError};
-use super::row::RowValues;
+use super::sequence::draw_ids;
 use super::session::{ApplicationPath, LedgerSchema, Prepared, Session};
 use crate::model::ident::{literal, quoted};
 use crate::model::key::Key;
@@ -161,15 +161,12 @@ impl OpenBatch<'_> {
         self.tx.batch_execute(&defer_sql(schema, keys)).doing(WRITING)
     }
 
-    /// Draws `count` ids from a sequence.
+    /// Draws `count` ids from each of these sequences, in one round trip.
     ///
     /// # Errors
     /// If the server refuses or the connection is lost.
-    pub fn draw_ids(&mut self, sequence: &str, count: usize) -> Result<Vec<i64>, ServerError> {
-        let sql = "SELECT pg_catalog.nextval($1::pg_catalog.text::pg_catalog.regclass) \
-                   FROM pg_catalog.generate_series(1, $2::pg_catalog.int8)";
-        let rows = self.tx.query(sql, &[&sequence, &(count as i64)]).doing("drawing ids")?;
-        rows.iter().map(|row| row.value(0)).collect()
+    pub fn draw_ids(&mut self, sequences: &[&str], count: usize) -> Result<Vec<Vec<i64>>, ServerError> {
+        draw_ids(&mut self.tx, sequences, count)
     }
 
     /// Sets a savepoint. Savepoints may be nested.

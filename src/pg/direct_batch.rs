@@ -70,6 +70,11 @@ impl Session {
         Ok(())
     }
 
+    /// Returns true if it is known that a trigger may swallow rows of this destination, so that no batch of it can be direct.
+    pub fn must_count(&self, into: &Destination<'_>) -> bool {
+        self.prepared.may_swallow(&into.straight().sql())
+    }
+
     /// Begins a batch with its ledger row and its COPY. Waits while an old transaction holds the same row.
     ///
     /// The commit waits for the disk only if the batch is the last of its part, as in [`Session::begin_batch`].
@@ -85,9 +90,6 @@ impl Session {
         let Session { client, prepared, ledger, application_path, .. } = self;
         let target = into.straight();
         let (sql, may_swallow) = (target.sql(), may_swallow(into.schema, into.table));
-        if prepared.may_swallow(&sql) {
-            return Ok(DirectStart::MaySwallow);
-        }
         let known = prepared.known(&sql);
         let steps = Pipeline::new().script(id.begin(ledger, application_path, last_of_part));
         let mut tx = client.begun_transaction();

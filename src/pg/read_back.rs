@@ -4,6 +4,8 @@
 
 use std::io::BufRead;
 
+use postgres::Statement;
+
 use super::client::{Pipeline, all_replies};
 use super::error::{Doing, ServerError};
 use super::session::Session;
@@ -47,6 +49,29 @@ impl Session {
                 None => client.copy_out(&sql),
             };
             RowImages::begin(stream.doing(READING)?)?.each(row)
+        })
+    }
+
+    /// Passes the image of every row of these small tables to `row`, with the place of its table. All tables are asked for at
+    /// once. Returns the number of rows of each.
+    ///
+    /// # Errors
+    /// If the server refuses, the connection is lost, or a stream ends without its trailer.
+    pub fn read_back_all(
+        &mut self,
+        all: &[ReadBack<'_>],
+        row: &mut dyn FnMut(usize, &[u8]),
+    ) -> Result<Vec<u64>, ServerError> {
+        self.prepare_to_read_back(all)?;
+        let statements: Vec<Statement> = all.iter().filter_map(|what| self.prepared.known(&what.sql())).collect();
+        self.reading(|client| {
+            let mut copies = client.copies_out(&statements);
+            let mut rows = Vec::new();
+            while let Some(stream) = copies.next() {
+                let place = rows.len();
+                rows.push(RowImages::begin(stream.doing(READING)?)?.each(&mut |image| row(place, image))?);
+            }
+            Ok(rows)
         })
     }
 

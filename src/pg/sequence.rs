@@ -2,7 +2,7 @@
 
 use postgres::Row;
 
-use super::client::Pipeline;
+use super::client::{Client, Pipeline};
 use super::error::{Doing, ServerError};
 use super::query::TypedQuery;
 use super::row::RowValues;
@@ -36,7 +36,26 @@ pub(super) fn states_of(rows: &[Row], planned: &[PlannedSequence]) -> Result<Vec
     rows.iter().zip(planned).map(state).collect()
 }
 
+/// Draws `count` ids from each of these sequences, in one round trip. Ids that are not used stay a gap, with or without a
+/// transaction.
+pub(super) fn draw_ids(client: &mut Client, sequences: &[&str], count: usize) -> Result<Vec<Vec<i64>>, ServerError> {
+    let sql = "SELECT pg_catalog.nextval($1::pg_catalog.text::pg_catalog.regclass) \
+               FROM pg_catalog.generate_series(1, $2::pg_catalog.int8)";
+    let count = count as i64;
+    let steps = sequences.iter().fold(Pipeline::new(), |steps, sequence| steps.query(sql, &[sequence, &count]));
+    let drawn = steps.rows(client).doing("drawing ids")?;
+    drawn.iter().map(|rows| rows.iter().map(|row| row.value(0)).collect()).collect()
+}
+
 impl Session {
+    /// Draws `count` ids from each of these sequences, in one round trip and outside of any transaction.
+    ///
+    /// # Errors
+    /// If the server refuses or the connection is lost.
+    pub fn draw_ids(&mut self, sequences: &[&str], count: usize) -> Result<Vec<Vec<i64>>, ServerError> {
+        draw_ids(&mut self.client, sequences, count)
+    }
+
     /// Returns the highest value of each of these integer columns, given as table and column.
     ///
     /// # Errors

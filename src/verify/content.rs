@@ -11,9 +11,9 @@ use crate::pg::Session;
 use crate::pg::inspect::LoadedRows;
 use crate::plan::image;
 
+use super::comparison::TableComparison;
 use super::differing_rows::{self, DifferingRows};
 use super::foreign_rows;
-use super::reading::TableComparison;
 use super::returned;
 use super::subject::Subject;
 use super::table::VerifiedTable;

@@ -2,7 +2,7 @@
 
 use crate::model::record::{Check, CheckKind};
 
-use super::reading::TableComparison;
+use super::comparison::TableComparison;
 use super::table::VerifiedTable;
 
 /// The checks `others` of a table that held rows before or to which rows were added. `added`: rows recognised as added since

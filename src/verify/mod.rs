@@ -4,6 +4,7 @@
 
 mod altered;
 pub mod changed_source;
+mod comparison;
 mod computed;
 mod constraints;
 mod content;
@@ -24,7 +25,8 @@ use crate::job::Stop;
 use crate::model::record::{Check, CheckKind, OwnerRows, SequenceRecord, StepKind, Verdict};
 use crate::pg::Session;
 
-use reading::{Snapshot, TableComparison};
+use comparison::TableComparison;
+use reading::Snapshot;
 use table::VerifiedTable;
 
 pub use subject::{KnownOwner, Lanes, Meanwhile, Subject};

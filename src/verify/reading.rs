@@ -16,6 +16,7 @@ use crate::model::record::StepKind;
 use crate::pg::{ReadBack, Session, block_range};
 use crate::plan::LoadPlan;
 
+use super::comparison::TableRead;
 use super::subject::Subject;
 use super::table::VerifiedTable;
 
@@ -24,6 +25,9 @@ const MOST_BLOCKS: u64 = 8192;
 
 /// Blocks for which another lane pays. Fewer blocks are read faster than a connection is opened.
 const LANE_BLOCKS: u64 = 1024;
+
+/// Blocks of the tables that are read together: 1 MiB, which the buffers of a connection hold.
+const TOGETHER_BLOCKS: u64 = 128;
 
 /// Estimated rows per block of the target, to compare both kinds of work.
 const BLOCK_ROWS: u64 = 50;
@@ -37,115 +41,34 @@ pub(super) struct Snapshot<'s> {
     pub busy: Option<Session>,
 }
 
-/// The rows read from one table.
-#[derive(Clone, Debug, Default)]
-pub(super) struct TableRead {
-    /// The number of rows, without the owner's row that the run made.
-    pub rows: u64,
-    /// The digest of these rows.
-    pub digest: Digest,
-    /// The digest of the rows that the source produces now. `None` if they were not computed or cannot be.
-    pub source: Option<Digest>,
-    /// The digest of the same rows as they were sent, if columns of the table were changed since.
-    pub as_sent: Digest,
-    /// The digests of the rows of both sides under the seed of this verification, if the source is read.
-    pub fresh: FreshDigests,
-    /// The digest of the rows on the target in the server's own form, if the table has columns that were read back.
-    pub returned: Digest,
-}
-
-/// The digests of a table's rows on both sides, under the seed that was drawn for this verification.
-#[derive(Clone, Debug, Default)]
-pub(super) struct FreshDigests {
-    /// The rows on the target, those that existed before the run included.
-    pub target: Digest,
-    /// The rows that the source produces now.
-    pub source: Digest,
-}
-
-/// The rows of one table: those on the target, those that were sent, and those that the source produces now.
-pub(super) struct TableComparison {
-    /// Rows on the target, without the owner's own row and without rows of later ids.
-    pub rows: u64,
-    /// Rows of later ids.
-    pub added: u64,
-    /// The digest of the rows on the target, without the rows that existed before the run.
-    pub ours: Digest,
-    /// The digest of the rows sent, from the ledger. If columns were changed since, it is computed from the source, which
-    /// produces the rows of the ledger's digest.
-    pub sent: Digest,
-    /// The reason why there is no such digest. `None` if there is.
-    pub unknown: Option<String>,
-    /// The digest of the rows that the source produces now. `None` if they were not computed or cannot be.
-    pub source: Option<Digest>,
-    /// True if the source produces other rows than were sent.
-    pub is_source_changed: bool,
-    /// The digests of both sides under the seed of this verification.
-    pub fresh: FreshDigests,
-    /// The digest of the rows on the target in the server's own form.
-    pub returned: Digest,
-}
-
-impl TableComparison {
-    /// `all`: rows of the table, without the owner's own row.
-    pub fn new(table: &VerifiedTable<'_>, read: TableRead, all: u64) -> TableComparison {
-        let mut ours = read.digest;
-        if let Some(before) = &table.before {
-            ours.subtract(before);
-        }
-        let added = if table.scope.is_some() { all.saturating_sub(read.rows) } else { 0 };
-        let (mut sent, mut unknown) = (table.sent(), None);
-        let mut is_source_changed = read.source.as_ref().is_some_and(|source| *source != sent);
-        if table.altered.fields.is_some() {
-            is_source_changed = read.source.is_some() && read.as_sent != sent;
-            let why = if is_source_changed {
-                Some("the source no longer produces the rows that were sent".to_owned())
-            } else {
-                None
-            };
-            unknown = why.or_else(|| table.obstacle());
-            sent = read.source.clone().unwrap_or_default();
-        }
-        TableComparison {
-            rows: read.rows,
-            added,
-            ours,
-            sent,
-            unknown,
-            is_source_changed,
-            source: read.source,
-            fresh: read.fresh,
-            returned: read.returned,
-        }
-    }
-
-    /// States which side changed since, to end a sentence.
-    pub fn side_changed(&self) -> &'static str {
-        match &self.source {
-            None => "",
-            Some(now) if *now == self.sent => "; the target changed, the source still produces what was sent",
-            Some(now) if *now == self.ours => "; both changed, and the source produces what the target holds now",
-            Some(_) => "; the target changed, and so did the source",
-        }
-    }
-}
-
 /// A unit of reading for one lane.
 struct ReadingTask<'a> {
-    /// The table's index.
-    table: usize,
     /// The estimated amount, in blocks of the target.
     blocks: u64,
-    side: Side<'a>,
+    what: Reading<'a>,
 }
 
-enum Side<'a> {
-    /// A stretch of the table, as an SQL condition. `None`: the whole table.
-    Target(Option<String>),
+/// Tables are named by their index.
+enum Reading<'a> {
+    /// Tables that are read whole and together.
+    Small(Vec<usize>),
+    /// A stretch of a table, as an SQL condition. `None`: the whole table.
+    Target(usize, Option<String>),
     /// The same in the server's own form.
-    Returned(Option<String>),
-    /// A load, or one part of it.
-    Source(&'a LoadPlan, Option<&'a PartDone>),
+    Returned(usize, Option<String>),
+    /// A load of a table, or one part of it.
+    Source(usize, &'a LoadPlan, Option<&'a PartDone>),
+}
+
+impl Reading<'_> {
+    /// The tables that are read whole.
+    fn whole(&self) -> &[usize] {
+        match self {
+            Reading::Small(tables) => tables,
+            Reading::Target(table, None) => std::slice::from_ref(table),
+            _ => &[],
+        }
+    }
 }
 
 /// Rows after which the progress of a task is reported.
@@ -199,8 +122,8 @@ pub(super) fn read<R>(
     let blocks = session.block_counts(&subject.plan.schema, &names)?;
     let lanes = name.map_or(1, |_| lane_count(jobs, blocks.values().sum()));
     let mut tasks = target_tasks(tables, &blocks, lanes);
-    let whole = tasks.iter().filter(|task| matches!(task.side, Side::Target(None)));
-    let whole: Vec<ReadBack<'_>> = whole.map(|task| tables[task.table].rows(None)).collect();
+    let whole = tasks.iter().flat_map(|task| task.what.whole());
+    let whole: Vec<ReadBack<'_>> = whole.map(|table| tables[*table].rows(None)).collect();
     session.prepare_to_read_back(&whole)?;
     let mut read = vec![TableRead::default(); tables.len()];
     for (n, table) in tables.iter().enumerate().filter(|(_, table)| subject.later && table.obstacle().is_none()) {
@@ -255,15 +178,20 @@ fn target_tasks<'b>(
     lanes: usize,
 ) -> Vec<ReadingTask<'b>> {
     let mut tasks = Vec::new();
+    let mut small = Vec::new();
     for (n, table) in tables.iter().enumerate() {
         let all = blocks.get(table.name).copied().unwrap_or(0);
         let length = all.div_ceil(4 * lanes as u64).clamp(LANE_BLOCKS, MOST_BLOCKS);
         let mut add = |blocks: u64, only: Option<String>| {
             if !table.returned.is_empty() {
-                tasks.push(ReadingTask { table: n, blocks, side: Side::Returned(only.clone()) });
+                tasks.push(ReadingTask { blocks, what: Reading::Returned(n, only.clone()) });
             }
-            tasks.push(ReadingTask { table: n, blocks, side: Side::Target(only) });
+            tasks.push(ReadingTask { blocks, what: Reading::Target(n, only) });
         };
+        if table.returned.is_empty() && all <= TOGETHER_BLOCKS {
+            small.push((n, all));
+            continue;
+        }
         if lanes == 1 || all <= length {
             add(all, None);
             continue;
@@ -276,6 +204,22 @@ fn target_tasks<'b>(
             add(length, Some(block_range(place * length, until)));
         }
     }
+    tasks.extend(together(&small));
+    tasks
+}
+
+/// Joins small tables, each with its blocks, in tasks of at most [`TOGETHER_BLOCKS`].
+fn together<'b>(small: &[(usize, u64)]) -> Vec<ReadingTask<'b>> {
+    let mut tasks: Vec<ReadingTask<'b>> = Vec::new();
+    for (table, blocks) in small {
+        match tasks.last_mut() {
+            Some(ReadingTask { blocks: sum, what: Reading::Small(tables) }) if *sum + *blocks <= TOGETHER_BLOCKS => {
+                *sum += *blocks;
+                tables.push(*table);
+            }
+            _ => tasks.push(ReadingTask { blocks: *blocks, what: Reading::Small(vec![*table]) }),
+        }
+    }
     tasks
 }
 
@@ -286,7 +230,7 @@ fn source_tasks<'b>(n: usize, table: &'b VerifiedTable<'_>) -> Vec<ReadingTask<'
         let parts = table.parts(load).iter().map(Some);
         let parts: Vec<Option<&PartDone>> = if parts.len() == 0 { vec![None] } else { parts.collect() };
         let blocks = size(load) / parts.len() as u64;
-        parts.into_iter().map(move |part| ReadingTask { table: n, blocks, side: Side::Source(load, part) })
+        parts.into_iter().map(move |part| ReadingTask { blocks, what: Reading::Source(n, load, part) })
     });
     tasks.collect()
 }
@@ -326,47 +270,102 @@ impl ReadingPool<'_, '_> {
     }
 
     fn read(&self, task: &ReadingTask<'_>, session: &mut Session) -> Result<(), Stop> {
-        let (table, mut digest, mut fresh) = (&self.tables[task.table], Digest::default(), Digest::default());
-        let seed = self.subject.fresh_seed;
-        let mut progress = ReadProgress { observer: self.subject.lanes.observer, table: table.name, rows: 0 };
-        match &task.side {
-            Side::Target(only) => {
-                let is_compared = self.lock()[task.table].source.is_some();
-                let rows = table.target(session, only.as_deref(), &mut |image, hash| {
-                    progress.row();
-                    digest.add(hash);
-                    if is_compared {
-                        fresh.add(row_hash(image, seed));
-                    }
-                })?;
-                let read = &mut self.lock()[task.table];
-                read.rows += rows;
-                read.digest.merge(&digest);
-                read.fresh.target.merge(&fresh);
-            }
-            Side::Returned(only) => {
-                let run_seed = table.seed;
-                table.target_returned(session, only.as_deref(), &[], &mut |image| {
-                    digest.add(row_hash(image, run_seed));
-                })?;
-                self.lock()[task.table].returned.merge(&digest);
-            }
-            Side::Source(load, part) => {
-                let recomputed = table.load(load, *part, session, &mut |_, image, hash| {
-                    progress.row();
-                    digest.add(hash);
-                    fresh.add(row_hash(image, seed));
-                })?;
-                let read = &mut self.lock()[task.table];
-                read.as_sent.merge(&recomputed.as_sent);
-                read.fresh.source.merge(&fresh);
-                if let Some(source) = &mut read.source {
-                    source.merge(&digest);
-                }
-            }
+        match &task.what {
+            Reading::Small(tables) => self.small(tables, session)?,
+            Reading::Target(table, only) => self.target(*table, only.as_deref(), session)?,
+            Reading::Returned(table, only) => self.returned(*table, only.as_deref(), session)?,
+            Reading::Source(table, load, part) => self.source(*table, load, *part, session)?,
         }
-        progress.report();
         self.subject.lanes.observer.on_event(Event::Done(StepKind::Verify));
         Ok(())
+    }
+
+    fn small(&self, places: &[usize], session: &mut Session) -> Result<(), Stop> {
+        let all: Vec<ReadBack<'_>> = places.iter().map(|place| self.tables[*place].rows(None)).collect();
+        let mut read: Vec<RowsRead<'_>> = places.iter().map(|place| self.rows_of(*place)).collect();
+        let rows = session.read_back_all(&all, &mut |n, image| {
+            let seed = self.tables[places[n]].seed;
+            read[n].row(image, row_hash(image, seed));
+        })?;
+        for ((place, read), rows) in places.iter().zip(read).zip(rows) {
+            read.merge_into(&mut self.lock()[*place], rows);
+        }
+        Ok(())
+    }
+
+    fn target(&self, place: usize, only: Option<&str>, session: &mut Session) -> Result<(), Stop> {
+        let mut read = self.rows_of(place);
+        let rows = self.tables[place].target(session, only, &mut |image, hash| read.row(image, hash))?;
+        read.merge_into(&mut self.lock()[place], rows);
+        Ok(())
+    }
+
+    fn returned(&self, place: usize, only: Option<&str>, session: &mut Session) -> Result<(), Stop> {
+        let (table, mut digest) = (&self.tables[place], Digest::default());
+        let seed = table.seed;
+        table.target_returned(session, only, &[], &mut |image| digest.add(row_hash(image, seed)))?;
+        self.lock()[place].returned.merge(&digest);
+        Ok(())
+    }
+
+    fn source(
+        &self,
+        place: usize,
+        load: &LoadPlan,
+        part: Option<&PartDone>,
+        session: &mut Session,
+    ) -> Result<(), Stop> {
+        let (mut digest, mut fresh, seed) = (Digest::default(), Digest::default(), self.subject.fresh_seed);
+        let mut progress = self.progress(place);
+        let recomputed = self.tables[place].load(load, part, session, &mut |_, image, hash| {
+            progress.row();
+            digest.add(hash);
+            fresh.add(row_hash(image, seed));
+        })?;
+        progress.report();
+        let read = &mut self.lock()[place];
+        read.as_sent.merge(&recomputed.as_sent);
+        read.fresh.source.merge(&fresh);
+        if let Some(source) = &mut read.source {
+            source.merge(&digest);
+        }
+        Ok(())
+    }
+
+    fn progress(&self, place: usize) -> ReadProgress<'_> {
+        ReadProgress { observer: self.subject.lanes.observer, table: self.tables[place].name, rows: 0 }
+    }
+
+    /// No row of a table, to which those that are read are added.
+    fn rows_of(&self, place: usize) -> RowsRead<'_> {
+        let is_compared = self.lock()[place].source.is_some();
+        let fresh_seed = is_compared.then_some(self.subject.fresh_seed);
+        RowsRead { progress: self.progress(place), digest: Digest::default(), fresh: Digest::default(), fresh_seed }
+    }
+}
+
+/// The rows of a table that a task read on the target.
+struct RowsRead<'r> {
+    progress: ReadProgress<'r>,
+    digest: Digest,
+    fresh: Digest,
+    /// The seed of `fresh`. `None` if the rows are not compared with those that the source produces now.
+    fresh_seed: Option<u64>,
+}
+
+impl RowsRead<'_> {
+    fn row(&mut self, image: &[u8], hash: u128) {
+        self.progress.row();
+        self.digest.add(hash);
+        if let Some(seed) = self.fresh_seed {
+            self.fresh.add(row_hash(image, seed));
+        }
+    }
+
+    fn merge_into(mut self, read: &mut TableRead, rows: u64) {
+        self.progress.report();
+        read.rows += rows;
+        read.digest.merge(&self.digest);
+        read.fresh.target.merge(&self.fresh);
     }
 }

@@ -11,7 +11,7 @@ use crate::model::record::{Check, CheckKind};
 use crate::pg::Session;
 use crate::wire::binary;
 
-use super::reading::TableComparison;
+use super::comparison::TableComparison;
 use super::table::VerifiedTable;
 
 /// Most rows whose keys are in memory at once, about 18 bytes each.

@@ -92,7 +92,7 @@ impl PartWriter<'_, '_> {
         let (id, destination, load, returned) =
             (lane.at.batch_id(self.number), lane.at.destination(), lane.at.load(), lane.at.returned());
         let mut is_refused = false;
-        if DirectWrite::is_possible(&destination, load, returned) {
+        if DirectWrite::is_possible(&destination, returned) {
             let write = DirectWrite {
                 id: &id,
                 destination: &destination,

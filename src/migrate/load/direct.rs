@@ -13,6 +13,8 @@ use crate::pg::copy::Destination;
 use crate::pg::direct_batch::DirectStart;
 use crate::plan::LoadPlan;
 
+use super::send::fill_ids;
+
 /// A batch to write.
 pub struct DirectWrite<'a> {
     /// The key of the batch in the ledger.
@@ -64,16 +66,20 @@ pub enum DirectEnd {
 
 impl DirectWrite<'_> {
     /// Returns true if a batch of the load can be committed without an answer of the server in between. Such a load skips no
-    /// row, reads no column back and draws no id. A refused batch is written again, and would draw its ids twice.
-    pub fn is_possible(destination: &Destination<'_>, load: &LoadPlan, returned: &[String]) -> bool {
-        destination.skipped.is_none() && returned.is_empty() && load.issued().is_empty()
+    /// row and reads no column back.
+    pub fn is_possible(destination: &Destination<'_>, returned: &[String]) -> bool {
+        destination.skipped.is_none() && returned.is_empty()
     }
 
-    /// Writes the batch.
+    /// Writes the batch. Ids are drawn before its transaction begins; those of a batch that is not written stay a gap.
     ///
     /// # Errors
     /// If the run was taken over, if the server refuses for another reason than a row, or if the connection is lost.
     pub fn run(&self, session: &mut Session, batch: &mut Batch<'_>) -> Result<DirectEnd, Stop> {
+        if session.must_count(self.destination) {
+            return Ok(DirectEnd::NeedsCount);
+        }
+        let issued = fill_ids(batch, |sequences, count| session.draw_ids(sequences, count))?;
         let mut open = match session.begin_direct(self.id, self.last_of_part, self.destination)? {
             DirectStart::Open(open) => open,
             DirectStart::AlreadyCommitted => return Ok(DirectEnd::AlreadyCommitted),
@@ -84,7 +90,7 @@ impl DirectWrite<'_> {
         // The server works on the rows meanwhile.
         let sums = batch.sums(&[], self.seed);
         let (first, last) = (self.keys.0.as_ref(), self.keys.1.as_ref());
-        let end = BatchEnd { first, last, sums: &sums, issued: &[], last_of_part: self.last_of_part };
+        let end = BatchEnd { first, last, sums: &sums, issued: &issued, last_of_part: self.last_of_part };
         match open.commit(self.id, &end, &batch.deviations(&[]), self.faults) {
             Ok(()) => Ok(DirectEnd::Committed(sums)),
             Err(refusal) if refusal.is_about_rows() => Ok(DirectEnd::Refused),

@@ -56,7 +56,7 @@ pub fn send(
 ) -> Result<(Sums, Vec<i64>), Stop> {
     let mut is_refused = origin.is_refused;
     loop {
-        let ids = draw_ids(open, origin.load, batch)?;
+        let ids = fill_ids(batch, |sequences, count| open.draw_ids(sequences, count))?;
         if std::mem::take(&mut is_refused) {
             // Without a refused row the refusal was that of another moment, and the rows are sent once more.
             if find_refused(open, destination, origin, batch)? {
@@ -151,18 +151,26 @@ fn read_returned(
     Ok(())
 }
 
-/// Draws an id for each row and each column that a sequence feeds, and writes the ids into the rows.
-fn draw_ids(open: &mut OpenBatch<'_>, load: &LoadPlan, batch: &mut Batch<'_>) -> Result<Vec<i64>, ServerError> {
-    let issued = load.issued();
-    let mut ids = Vec::new();
-    for column in &issued {
-        if let Feed::Issued(sequence) = &load.columns[*column].feed {
-            ids.push(open.draw_ids(&sequence.name, batch.ids_wanted())?);
-        }
+/// Writes an id into each row for each column that a sequence feeds. `draw` gets the sequences and the number of ids to draw from
+/// each. Returns the ids in the order of the rows.
+///
+/// # Errors
+/// The error of `draw`, or that of an id that does not fit its column.
+pub fn fill_ids(
+    batch: &mut Batch<'_>,
+    draw: impl FnOnce(&[&str], usize) -> Result<Vec<Vec<i64>>, ServerError>,
+) -> Result<Vec<i64>, ServerError> {
+    let issued = batch.load.issued();
+    if issued.is_empty() || batch.ids_wanted() == 0 {
+        return Ok(Vec::new());
     }
-    if !issued.is_empty() {
-        batch.fill(&issued, &ids).map_err(past_the_range)?;
-    }
+    let sequence = |column: &usize| match &batch.load.columns[*column].feed {
+        Feed::Issued(sequence) => Some(sequence.name.as_str()),
+        _ => None,
+    };
+    let sequences: Vec<&str> = issued.iter().filter_map(sequence).collect();
+    let ids = draw(&sequences, batch.ids_wanted())?;
+    batch.fill(&issued, &ids).map_err(past_the_range)?;
     Ok(by_row(&ids, batch.ids_wanted()))
 }
 

@@ -199,7 +199,7 @@ impl TransactionWriter<'_, '_> {
     fn write_directly(&mut self, batch: &mut Batch<'_>) -> Result<Option<DirectEnd>, Stop> {
         let faults = ledger_faults(self.job, batch, self.load);
         let TransactionStage::NotBegun(session) = &mut self.progress else { return Ok(None) };
-        if !DirectWrite::is_possible(&self.destination, self.load, self.returned) || faults.len() > FAULTS_AT_ONCE {
+        if !DirectWrite::is_possible(&self.destination, self.returned) || faults.len() > FAULTS_AT_ONCE {
             return Ok(None);
         }
         let write = DirectWrite {

@@ -1,5 +1,6 @@
 //! COPY in both directions.
 
+use std::collections::VecDeque;
 use std::future::{Future, poll_fn, ready};
 use std::io::{self, BufRead, Read};
 use std::pin::{Pin, pin};
@@ -101,6 +102,25 @@ impl Client {
         Ok(CopyOut { wire, stream: Box::pin(stream), rest: Bytes::new(), after: Some(after) })
     }
 
+    /// Sends several COPYs out of queries that were prepared before, all at once. Each is read to its end before the next one.
+    ///
+    /// What the server sends for a later COPY waits in the buffers of the connection, so the rows should be few.
+    pub fn copies_out<'c>(&'c mut self, statements: &'c [Statement]) -> CopiesOut<'c> {
+        let Client { inner, wire, one_at_a_time } = self;
+        let inner: &tokio_postgres::Client = inner;
+        let begin = |statement| -> BegunCopy<'c> { Box::pin(inner.copy_out(statement)) };
+        let mut begun: VecDeque<BegunCopy<'c>> = statements.iter().map(begin).collect();
+        if !*one_at_a_time {
+            for copy in &mut begun {
+                // The first poll sends it. There is an answer so early only if it could not be sent.
+                if let Some(unsent) = arrived(copy.as_mut()) {
+                    *copy = Box::pin(ready(unsent));
+                }
+            }
+        }
+        CopiesOut { wire, begun }
+    }
+
     /// Begins a COPY out of a table or a query that was prepared before.
     ///
     /// # Errors
@@ -108,6 +128,28 @@ impl Client {
     pub fn copy_prepared_out(&mut self, statement: &Statement) -> Result<CopyOut<'_>, Error> {
         let stream = self.wire.wait(self.inner.copy_out(statement))?;
         Ok(CopyOut { wire: &mut self.wire, stream: Box::pin(stream), rest: Bytes::new(), after: None })
+    }
+}
+
+/// A COPY that was sent and has no answer yet.
+type BegunCopy<'c> = Pin<Box<dyn Future<Output = Result<CopyOutStream, Error>> + 'c>>;
+
+/// COPYs out of the server that were sent together.
+pub struct CopiesOut<'c> {
+    wire: &'c mut Wire,
+    begun: VecDeque<BegunCopy<'c>>,
+}
+
+impl CopiesOut<'_> {
+    /// Returns the next COPY, in the order of the statements, after the one before was read to its end.
+    ///
+    /// # Errors
+    /// If the server refuses it or the connection is lost.
+    pub fn next(&mut self) -> Option<Result<CopyOut<'_>, Error>> {
+        let begun = self.begun.pop_front()?;
+        let CopiesOut { wire, .. } = self;
+        let stream = wire.wait(begun);
+        Some(stream.map(|stream| CopyOut { wire, stream: Box::pin(stream), rest: Bytes::new(), after: None }))
     }
 }
 
