@@ -45,11 +45,11 @@ pub(super) struct Snapshot<'s> {
 struct ReadingTask<'a> {
     /// The estimated amount, in blocks of the target.
     blocks: u64,
-    what: Reading<'a>,
+    what: ReadingStep<'a>,
 }
 
 /// Tables are named by their index.
-enum Reading<'a> {
+enum ReadingStep<'a> {
     /// Tables that are read whole and together.
     Small(Vec<usize>),
     /// A stretch of a table, as an SQL condition. `None`: the whole table.
@@ -60,12 +60,12 @@ enum Reading<'a> {
     Source(usize, &'a LoadPlan, Option<&'a PartDone>),
 }
 
-impl Reading<'_> {
+impl ReadingStep<'_> {
     /// The tables that are read whole.
     fn whole(&self) -> &[usize] {
         match self {
-            Reading::Small(tables) => tables,
-            Reading::Target(table, None) => std::slice::from_ref(table),
+            ReadingStep::Small(tables) => tables,
+            ReadingStep::Target(table, None) => std::slice::from_ref(table),
             _ => &[],
         }
     }
@@ -184,9 +184,9 @@ fn target_tasks<'b>(
         let length = all.div_ceil(4 * lanes as u64).clamp(LANE_BLOCKS, MOST_BLOCKS);
         let mut add = |blocks: u64, only: Option<String>| {
             if !table.returned.is_empty() {
-                tasks.push(ReadingTask { blocks, what: Reading::Returned(n, only.clone()) });
+                tasks.push(ReadingTask { blocks, what: ReadingStep::Returned(n, only.clone()) });
             }
-            tasks.push(ReadingTask { blocks, what: Reading::Target(n, only) });
+            tasks.push(ReadingTask { blocks, what: ReadingStep::Target(n, only) });
         };
         if table.returned.is_empty() && all <= TOGETHER_BLOCKS {
             small.push((n, all));
@@ -213,11 +213,13 @@ fn together<'b>(small: &[(usize, u64)]) -> Vec<ReadingTask<'b>> {
     let mut tasks: Vec<ReadingTask<'b>> = Vec::new();
     for (table, blocks) in small {
         match tasks.last_mut() {
-            Some(ReadingTask { blocks: sum, what: Reading::Small(tables) }) if *sum + *blocks <= TOGETHER_BLOCKS => {
+            Some(ReadingTask { blocks: sum, what: ReadingStep::Small(tables) })
+                if *sum + *blocks <= TOGETHER_BLOCKS =>
+            {
                 *sum += *blocks;
                 tables.push(*table);
             }
-            _ => tasks.push(ReadingTask { blocks: *blocks, what: Reading::Small(vec![*table]) }),
+            _ => tasks.push(ReadingTask { blocks: *blocks, what: ReadingStep::Small(vec![*table]) }),
         }
     }
     tasks
@@ -230,7 +232,7 @@ fn source_tasks<'b>(n: usize, table: &'b VerifiedTable<'_>) -> Vec<ReadingTask<'
         let parts = table.parts(load).iter().map(Some);
         let parts: Vec<Option<&PartDone>> = if parts.len() == 0 { vec![None] } else { parts.collect() };
         let blocks = size(load) / parts.len() as u64;
-        parts.into_iter().map(move |part| ReadingTask { blocks, what: Reading::Source(n, load, part) })
+        parts.into_iter().map(move |part| ReadingTask { blocks, what: ReadingStep::Source(n, load, part) })
     });
     tasks.collect()
 }
@@ -271,10 +273,10 @@ impl ReadingPool<'_, '_> {
 
     fn read(&self, task: &ReadingTask<'_>, session: &mut Session) -> Result<(), Stop> {
         match &task.what {
-            Reading::Small(tables) => self.small(tables, session)?,
-            Reading::Target(table, only) => self.target(*table, only.as_deref(), session)?,
-            Reading::Returned(table, only) => self.returned(*table, only.as_deref(), session)?,
-            Reading::Source(table, load, part) => self.source(*table, load, *part, session)?,
+            ReadingStep::Small(tables) => self.small(tables, session)?,
+            ReadingStep::Target(table, only) => self.target(*table, only.as_deref(), session)?,
+            ReadingStep::Returned(table, only) => self.returned(*table, only.as_deref(), session)?,
+            ReadingStep::Source(table, load, part) => self.source(*table, load, *part, session)?,
         }
         self.subject.lanes.observer.on_event(Event::Done(StepKind::Verify));
         Ok(())

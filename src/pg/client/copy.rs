@@ -104,7 +104,7 @@ impl Client {
 
     /// Sends several COPYs out of queries that were prepared before, all at once. Each is read to its end before the next one.
     ///
-    /// What the server sends for a later COPY waits in the buffers of the connection, so the rows should be few.
+    /// Rows of a later COPY wait in the buffers of the connection, so they should be few.
     pub fn copies_out<'c>(&'c mut self, statements: &'c [Statement]) -> CopiesOut<'c> {
         let Client { inner, wire, one_at_a_time } = self;
         let inner: &tokio_postgres::Client = inner;
