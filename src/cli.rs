@@ -1,5 +1,6 @@
 //! The command line. The only module that names clap; `app` interprets the arguments.
 
+mod afterwards;
 mod generate;
 mod values;
 
@@ -14,6 +15,7 @@ use crate::text::printable_lines;
 
 use values::{jobs, pair};
 
+pub use afterwards::{Forget, Rollback};
 pub use clap_complete::Shell;
 pub use values::{Color, DetachWhat, OnFaultFlag, Progress, VerifyWhat};
 
@@ -27,7 +29,7 @@ pub const LEDGER_SCHEMA: &str = "migrate";
 const GROUPS: [(&str, &[&str]); 5] = [
     ("Prepare", &["init", "rehearse", "plan"]),
     ("Cut over", &["--dry-run", "--yes", "status"]),
-    ("Prove or undo", &["verify", "rollback"]),
+    ("Prove or undo", &["verify", "rollback", "forget"]),
     ("Look up", &["guide", "explain", "help"]),
     ("Set up a shell or an editor", &["completions", "man", "json-schema"]),
 ];
@@ -79,6 +81,8 @@ pub enum Command {
     Status(Common),
     /// Remove exactly the rows that a run wrote
     Rollback(Rollback),
+    /// Remove the rows that the ledger keeps for a rollback
+    Forget(Forget),
     /// Print a page of the guide, such as the runbook
     Guide {
         /// The page; without one, the list of pages
@@ -184,6 +188,7 @@ impl Cli {
             Some(Command::Plan(_)) => CommandKind::Plan,
             Some(Command::Status(_)) => CommandKind::Status,
             Some(Command::Rollback(_)) => CommandKind::Rollback,
+            Some(Command::Forget(_)) => CommandKind::Forget,
             // The cutover; and what prints a page, whose error is one of the command line.
             _ => CommandKind::Migrate,
         }
@@ -220,6 +225,7 @@ impl Cli {
             Some(Command::Rollback(args)) => (&args.common, Some(&args.reporting)),
             Some(Command::Plan(args)) => (&args.common, None),
             Some(Command::Status(common)) => (common, None),
+            Some(Command::Forget(args)) => (&args.common, None),
             None => (&self.run.common, Some(&self.run.reporting)),
             Some(_) => (&self.run.common, None),
         }
@@ -345,23 +351,6 @@ pub struct PlanArgs {
     /// Flags of every command.
     #[command(flatten)]
     pub common: Common,
-}
-
-/// `migrate rollback`
-#[derive(Clone, Debug, Args)]
-pub struct Rollback {
-    /// Run without asking
-    #[arg(long)]
-    pub yes: bool,
-    /// End the connections of the previous process of this run, whose machine is lost
-    #[arg(long)]
-    pub take_over: bool,
-    /// Flags of every command.
-    #[command(flatten)]
-    pub common: Common,
-    /// Flags of the report.
-    #[command(flatten)]
-    pub reporting: Reporting,
 }
 
 /// Parsing ended without a command: help, version or a usage error. clap has already printed it.

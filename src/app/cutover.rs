@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use crate::convert::Settled;
 use crate::exit::Exit;
 use crate::job::{Job, Stop};
-use crate::mapping::OnFault;
 use crate::migrate;
 use crate::model::ledger::{IdRange, Judged, NewRun, Run};
 use crate::model::record::{Refusal, Report, StepKind};
 use crate::model::select::Relation;
 use crate::pg::{ServerError, Session};
+use crate::plan::LoadPlan;
 use crate::resume::RunIdentity;
 
 use super::failure::{Ended, Failure};
@@ -97,7 +97,9 @@ fn attempt(
     report.warnings.append(&mut settled.stale);
     dry_run::require_owner(m, planned, &settled, report)?;
     let mut ahead = ReadAhead::default();
-    if ledger.run.is_none() && !m.work().skip_preflight {
+    // Rows that the mapping leaves out must follow from the source, not from a fault that the load meets later.
+    let must_read = planned.plan.loads.iter().any(LoadPlan::drops_orphans);
+    if ledger.run.is_none() && (must_read || !m.work().skip_preflight) {
         ahead = preflight(m, session, planned, &settled, report)?;
     }
     let ReadAhead { sizes, is_faultless } = ahead;
@@ -155,8 +157,7 @@ fn preflight(
         let found = &preflight.found;
         report.refusals.extend(preflight.refusals.iter().cloned());
         let is_faultless = found.iter().all(|f| f.fault_total == 0);
-        let is_allowed = found.iter().all(|f| f.fault_total == 0 || m.on_fault(&f.load) == OnFault::Quarantine);
-        if preflight.refusals.is_empty() && is_allowed {
+        if preflight.refusals.is_empty() && preflight::are_permitted(m, planned.plan, found) {
             let sizes = found.iter().map(|f| (f.load.clone(), f.sums.read)).collect();
             return Ok(Some(ReadAhead { sizes, is_faultless }));
         }

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use crate::exit::Exit;
-use crate::mapping::OnFault;
 use crate::migrate;
 use crate::model::ledger::Run;
 use crate::model::record::{Check, CheckKind, Report};
@@ -86,9 +85,8 @@ fn check(
     report.checks.extend(found.iter().flat_map(|load| load.unchecked.iter().cloned()));
     let is_refused = !preflight.refusals.is_empty();
     report.refusals.extend(preflight.refusals);
-    let aborts = found.iter().any(|found| found.fault_total > 0 && m.on_fault(&found.load) == OnFault::Abort);
     Ok(match total {
-        _ if is_refused || aborts => Exit::Refused,
+        _ if is_refused || !preflight::are_permitted(m, plan, found) => Exit::Refused,
         0 => Exit::Done,
         _ => Exit::Quarantined,
     })

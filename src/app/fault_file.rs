@@ -12,13 +12,14 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::migrate::preflight::read_ahead;
 use crate::model::cell::{Raw, RawBuf};
-use crate::model::fault::Reason;
+use crate::model::fault::{Fault, Reason};
 use crate::model::hex::hex;
 use crate::model::key::{Key, KeyRange};
 use crate::model::ledger::Run;
 use crate::model::quarantine::QuarantinedRow;
 use crate::model::record::{FAULTS_LISTED, FaultRecord, Report, Warning, WarningKind};
 use crate::model::select::{Expr, Failed, Relation, Row, Select, Sink};
+use crate::model::ways_out::ColumnFacts;
 use crate::pg::{ServerError, Session};
 use crate::plan::{LoadPlan, Plan};
 use crate::private::{self, Draft, FinalMode};
@@ -67,7 +68,12 @@ pub fn preflight_faults(
     let mut listing = Listing { shows_values: m.shows_values(), ..Listing::default() };
     for load in found {
         let table = plan.table_of(&load.load);
-        load.faults.iter().for_each(|fault| listing.take(&QuarantinedRow::of(fault, &table)));
+        let lost = load.lost_columns();
+        for fault in &load.faults {
+            let all_at_fault = fault.column.as_deref().is_some_and(|column| lost.contains(column));
+            let facts = ColumnFacts { all_at_fault, ..fault.facts };
+            listing.take(&QuarantinedRow::of(&Fault { facts, ..fault.clone() }, &table));
+        }
     }
     let kept = listing.end(report);
     let total: u64 = found.iter().map(|load| load.fault_total).sum();

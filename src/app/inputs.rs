@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, Duration, FixedOffset, NaiveDate, TimeZone};
 
 use crate::cli::{Common, LEDGER_SCHEMA};
-use crate::mapping::{self, FeedRule, Mapping, Modifiers, Switch, WrittenValue};
+use crate::mapping::{self, FeedRule, Mapping, Modifiers, OrphanRule, Switch, WrittenValue};
 use crate::model::rules::{Value, Zone};
 
 use super::failure::{self, Failure};
@@ -128,7 +128,7 @@ pub fn names(mapping: &Mapping) -> Vec<String> {
         }
     };
     let switches = |m: &Modifiers| {
-        let all = [&m.if_bad, &m.if_null, &m.if_orphan, &m.map_else];
+        let all = [&m.if_bad, &m.if_null, &m.map_else];
         let set = all.into_iter().flatten().filter_map(|s| match s {
             Switch::Set(written) => Some(written.clone()),
             Switch::Off => None,
@@ -137,7 +137,11 @@ pub fn names(mapping: &Mapping) -> Vec<String> {
             Switch::Set(map) => Some(map.values().cloned().collect::<Vec<_>>()),
             Switch::Off => None,
         });
-        set.chain(mapped.flatten()).collect::<Vec<_>>()
+        let orphan = match &m.if_orphan {
+            Some(Switch::Set(OrphanRule::Replace(written))) => Some(written.clone()),
+            _ => None,
+        };
+        set.chain(orphan).chain(mapped.flatten()).collect::<Vec<_>>()
     };
     if let Some(owner) = &mapping.owner {
         owner.natural.iter().chain(&owner.create).flat_map(|m| m.values()).for_each(&mut value);

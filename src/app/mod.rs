@@ -13,6 +13,7 @@ mod explain;
 mod failure;
 mod fault_file;
 mod finish;
+mod forget;
 mod growth;
 mod init;
 mod inputs;
@@ -33,7 +34,7 @@ mod timing;
 mod version;
 mod world;
 
-use crate::cli::{self, Cli, Color, Command, Common, PlanArgs};
+use crate::cli::{self, Cli, Color, Command, Common, Forget, PlanArgs};
 use crate::event::Observer;
 use crate::exit::Exit;
 use crate::model::record::Report;
@@ -98,6 +99,7 @@ fn command(cli: &Cli, world: &World) -> Result<Exit, Failure> {
         }
         Some(Command::Plan(args)) => plan(args, world),
         Some(Command::Status(common)) => status(common, world),
+        Some(Command::Forget(args)) => forget(args, world),
         Some(_) => Ok(Exit::Done),
     }
 }
@@ -164,6 +166,16 @@ fn status(common: &Common, world: &World) -> Result<Exit, Failure> {
     let standings = status::command(common, world, &observer(common, world))?;
     let screen =
         if common.json { json(&standings).map_err(Failure::bug)? } else { Screen::of(&status::text(&standings)) };
+    world.ending.begin_report();
+    Ok(print_with(&screen, Exit::Done))
+}
+
+fn forget(args: &Forget, world: &World) -> Result<Exit, Failure> {
+    let forgotten = forget::command(args, world, &observer(&args.common, world))?;
+    let screen = match args.common.json {
+        true => json(&forgotten).map_err(Failure::bug)?,
+        false => Screen::of(&forget::text(&forgotten)),
+    };
     world.ending.begin_report();
     Ok(print_with(&screen, Exit::Done))
 }

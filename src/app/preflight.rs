@@ -11,7 +11,7 @@ use crate::migrate::preflight::id_references::IdWatch;
 use crate::migrate::preflight::{read_ahead, sequence_ends, uuid_bytes};
 use crate::model::record::{Refusal, Report, StepKind};
 use crate::pg::Session;
-use crate::plan::LoadPlan;
+use crate::plan::{LoadPlan, Plan};
 
 use super::plan::SettledRun;
 use super::record;
@@ -71,11 +71,21 @@ pub fn read(
     Ok(PreflightResult { found, maps, refusals })
 }
 
+/// Returns true if the policy of each load, or the mapping, permits to leave out the rows that cannot be loaded.
+pub fn are_permitted(m: &Migration<'_>, plan: &Plan, found: &[read_ahead::LoadPreflight]) -> bool {
+    let aborts = |load: &str| m.on_fault(load) == OnFault::Abort;
+    let all_abort = plan.loads.iter().all(|load| aborts(&load.name));
+    found.iter().all(|load| !aborts(&load.load) || load.fault_total == load.left_out.permitted(all_abort))
+}
+
 /// The refusal of a run that would quarantine more rows than `--max-faults` allows.
 fn too_many_faults(m: &Migration<'_>, found: &[read_ahead::LoadPreflight]) -> Option<Refusal> {
     let most = m.work().max_faults?;
-    let quarantined = found.iter().filter(|load| m.on_fault(&load.load) == OnFault::Quarantine);
-    let total: u64 = quarantined.map(|load| load.fault_total).sum();
+    let left_out = |load: &read_ahead::LoadPreflight| match m.on_fault(&load.load) {
+        OnFault::Quarantine => load.fault_total,
+        OnFault::Abort => load.left_out.permitted(true),
+    };
+    let total: u64 = found.iter().map(left_out).sum();
     (total > most).then(|| {
         let reason = format!("{total} rows cannot be loaded as they are, and --max-faults allows {most}");
         Refusal::new("max_faults", reason, "Fix the faults that are listed, or raise --max-faults.")

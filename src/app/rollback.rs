@@ -5,6 +5,7 @@
 use crate::exit::Exit;
 use crate::job::Stop;
 use crate::migrate::rollback::{self, RollbackResult};
+use crate::model::ledger::MadeKind;
 use crate::model::record::{Refusal, Report, RunState, Warning};
 use crate::pg::Session;
 use crate::pg::rollback::{OwnerRollback, SequenceRollback};
@@ -30,6 +31,15 @@ pub fn carry_out(
         return Ok(Exit::Refused);
     };
     report.run = Some(run.id.to_string());
+    if ledger.made.iter().any(|made| made.kind == MadeKind::Forgotten) {
+        let reason = "`migrate forget` removed the previous rows that a rollback restores";
+        report.refusals.push(Refusal::new(
+            "target",
+            reason,
+            "Restore the target from a backup that is older than the run.",
+        ));
+        return Ok(Exit::Refused);
+    }
     if m.asks() {
         confirm(m, session, planned.plan)?;
     }

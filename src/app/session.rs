@@ -16,7 +16,7 @@ use crate::model::schema::TargetSchema;
 use crate::pg::connect::{ConnectError, Patience, ReadOnly, Settings};
 use crate::pg::ledger::{LedgerColumns, LedgerView, RunName};
 use crate::pg::{ServerError, Session};
-use crate::plan::Plan;
+use crate::plan::{LoadPlan, Plan};
 use crate::resume::RunIdentity;
 use crate::sqlite::{self, Source};
 
@@ -222,13 +222,14 @@ impl Migration<'_> {
     }
 
     fn options(&self, plan: &Plan) -> Options {
-        let all_abort = self.aborting(plan).len() == plan.loads.len();
+        let no_row_may_miss =
+            self.aborting(plan).len() == plan.loads.len() && !plan.loads.iter().any(LoadPlan::drops_orphans);
         let bytes = self.work().batch_bytes.and_then(|bytes| usize::try_from(bytes).ok());
         Options {
             jobs: self.jobs(),
             batch_rows: self.work().batch_rows.unwrap_or(BATCH_ROWS),
             batch_bytes: bytes.unwrap_or(BATCH_BYTES / self.jobs()),
-            on_fault: if all_abort { OnFault::Abort } else { OnFault::Quarantine },
+            on_fault: if no_row_may_miss { OnFault::Abort } else { OnFault::Quarantine },
             max_faults: self.work().max_faults,
         }
     }

@@ -2,12 +2,13 @@
 
 use crate::cli::Common;
 use crate::event::Observer;
+use crate::model::ledger::MadeKind;
 use crate::model::record::RunState;
 use crate::pg::connect::ReadOnly;
 use crate::pg::ledger::status::RunStatus;
 use crate::plan::{self, Purpose};
 use crate::resume;
-use crate::text::printable;
+use crate::text::{count, printable};
 
 use super::connect::{self, Connector};
 use super::failure::Failure;
@@ -42,8 +43,13 @@ fn next(standing: &RunStatus) -> String {
         n => format!(" {n} keys, indexes or triggers are detached until then."),
     };
     match standing.state {
+        RunState::Done if standing.made.iter().any(|(kind, _)| kind == MadeKind::Forgotten.word()) => {
+            "Nothing. `migrate verify` compares again. It cannot be rolled back any more.".to_owned()
+        }
         RunState::Done => {
-            "Nothing. `migrate verify` compares again; `migrate rollback --yes` removes its rows.".to_owned()
+            "Nothing. `migrate verify` compares again; `migrate rollback --yes` removes its rows; `migrate forget --yes` \
+             removes what the ledger keeps for a rollback."
+                .to_owned()
         }
         RunState::RolledBack if standing.made.is_empty() => "Nothing is left of this run.".to_owned(),
         RunState::RolledBack => "Its rows are removed; the objects that are listed above stay.".to_owned(),
@@ -90,6 +96,10 @@ fn one(standing: &RunStatus) -> String {
     }
     lines.extend(standing.off.iter().map(|(table, object)| format!("  detached: {object} on {table}")));
     lines.extend(standing.made.iter().map(|(kind, object)| format!("  {kind}: {object}")));
+    lines.extend(standing.kept.iter().map(|(table, rows)| {
+        let rows = count(rows.unsigned_abs(), "previous row", "previous rows");
+        format!("  kept for a rollback: {rows} of {table}, with all values")
+    }));
     lines.push(format!("  {}", standing.next));
     lines.iter().map(|line| printable(line) + "\n").collect()
 }

@@ -39,7 +39,8 @@ pub struct Options {
     pub batch_rows: u64,
     /// Maximum number of bytes in a batch. A single row may exceed it.
     pub batch_bytes: usize,
-    /// Treatment of rows that cannot be loaded: `Quarantine` if some load quarantines them.
+    /// Treatment of rows that cannot be loaded: `Quarantine` if some load quarantines them, or the
+    /// mapping leaves out rows.
     pub on_fault: OnFault,
     /// Maximum number of quarantined rows, over all resumes. `None` if unlimited.
     pub max_faults: Option<u64>,

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::refers::{RefersKey, RefersRule};
-use super::value::WrittenValue;
+use super::value::{OrphanRule, WrittenValue};
 
 /// One entry of `[load.NAME.columns]`.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -219,8 +219,8 @@ modifiers! {
     round: bool,
     /// Cut text that is too long.
     truncate: bool,
-    /// Replaces a reference without a parent.
-    if_orphan: WrittenValue,
+    /// Replaces a reference without a parent, or leaves its row out.
+    if_orphan: OrphanRule,
     /// Replaces NULL as the last step.
     if_null: WrittenValue,
 }

@@ -28,6 +28,28 @@ impl TryFrom<toml::Value> for WrittenValue {
     }
 }
 
+/// The treatment of a row whose reference has no row: a value that replaces the reference, or `{ drop = true }`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(try_from = "toml::Value")]
+pub enum OrphanRule {
+    /// The row is left out, and so are the rows that refer to it.
+    Drop,
+    /// The value replaces the reference.
+    Replace(WrittenValue),
+}
+
+impl TryFrom<toml::Value> for OrphanRule {
+    type Error = String;
+
+    fn try_from(value: toml::Value) -> Result<OrphanRule, String> {
+        let drops = |table: &toml::Table| table.len() == 1 && table.get("drop") == Some(&toml::Value::Boolean(true));
+        match &value {
+            toml::Value::Table(table) if drops(table) => Ok(OrphanRule::Drop),
+            _ => WrittenValue::try_from(value).map(OrphanRule::Replace),
+        }
+    }
+}
+
 fn word(table: &toml::Table) -> Result<Value, String> {
     const WORDS: &str = "a value in braces is { null = true }, { now = true }, { owner = true }, { env = \"NAME\" } or { fault = true }";
     let mut entries = table.iter();

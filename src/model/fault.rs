@@ -4,6 +4,7 @@
 
 use super::cell::StorageClass;
 use super::key::Key;
+use super::ways_out::ColumnFacts;
 
 /// Declares [`Reason`]; each reason has its stable word, its meaning and its remedy.
 macro_rules! reasons {
@@ -89,7 +90,8 @@ reasons! {
     BadFormat = "bad-format", "is not a format of dates and times that can be read", "strftime's letters, such as \"%d/%m/%Y\"";
     IfBadIsFault = "bad-default", "was to be replaced by a value that does not fit either", "another value in the mapping";
     SqlFailed = "sql-failed", "could not be computed: SQLite refused the expression for this row", "sql = \"...\" that covers this row";
-    Orphan = "orphan", "refers to a row that does not exist", "if_orphan = ...";
+    Orphan = "orphan", "refers to a row that does not exist", "if_orphan = { null = true }, or if_orphan = { drop = true }, which leaves the row out";
+    OrphanDropped = "orphan-dropped", "refers to a row that is not loaded, and the mapping leaves such rows out", "the row that it refers to, or if_orphan = { null = true }";
     ParentRefused = "parent-refused", "refers to a row that was itself refused", "solve the parent's fault";
     ParentLater = "parent-later", "refers to a row of its own table that comes too far after it", "--batch-bytes larger, or --detach always";
     UnknownType = "unknown-type", "is an id of a type that `refers` does not list", "one more type in refers, with its table or false";
@@ -97,7 +99,7 @@ reasons! {
     LookupMissing = "lookup-missing", "was found by no step of the lookup", "missing = \"owner\" or missing = \"null\"";
     LookupAmbiguous = "lookup-ambiguous", "was found with several answers", "ambiguous = \"next\"";
     NoOwner = "no-owner", "is stamped and no owner is known", "[owner] with match";
-    Duplicate = "duplicate", "has a key that another row has already", "conflict = { skip = [...] }, or solve it in the source";
+    Duplicate = "duplicate", "has a key that another row has already", "solve it in the source, or sql = \"...\" for another key";
     Differs = "differs", "differs from the row of the target that has its key", "existing = { ..., differ = \"source\" } or differ = \"target\"";
     OtherOwner = "other-owner", "has the key of a row that belongs to another owner", "solve it in the source";
     CheckFailed = "check-failed", "fails a CHECK constraint", "solve it in the source";
@@ -137,6 +139,8 @@ pub enum Loss {
     Truncate,
     /// `if_orphan` replaced a reference.
     IfOrphan,
+    /// `if_orphan = { drop = true }` left a row out.
+    DropOrphan,
     /// Not a loss: floating-point noise beyond the target's scale was dropped.
     FloatNoise,
     /// Not a loss: a double became the `real` with the same shortest text.
@@ -145,6 +149,10 @@ pub enum Loss {
     EndOfDay,
     /// A `jsonb` had one key twice; the last value is kept, as PostgreSQL does for every `jsonb`.
     DuplicateKeys,
+    /// A `json` contains `\u0000` or half a surrogate pair, which `jsonb` and `text` of the server do not read.
+    NotForJsonb,
+    /// Not a loss: `jsonb` writes a number with other digits, such as -0.0 as 0.0 or 1e20 as 1 and 20 zeros.
+    JsonDigits,
     /// The target's server reads the local time as another instant: its time zone data differ from those of this program.
     ZoneData,
     /// The target's value was kept, and the source's differs.
@@ -155,16 +163,19 @@ pub enum Loss {
 
 impl Loss {
     /// All losses and changes.
-    pub const ALL: [Loss; 12] = [
+    pub const ALL: [Loss; 15] = [
         Loss::StripNul,
         Loss::IfBad,
         Loss::Round,
         Loss::Truncate,
         Loss::IfOrphan,
+        Loss::DropOrphan,
         Loss::FloatNoise,
         Loss::Real,
         Loss::EndOfDay,
         Loss::DuplicateKeys,
+        Loss::NotForJsonb,
+        Loss::JsonDigits,
         Loss::ZoneData,
         Loss::Kept,
         Loss::WrittenOver,
@@ -178,10 +189,13 @@ impl Loss {
             Loss::Round => "round",
             Loss::Truncate => "truncate",
             Loss::IfOrphan => "if_orphan",
+            Loss::DropOrphan => "drop",
             Loss::FloatNoise => "float-noise",
             Loss::Real => "double-as-real",
             Loss::EndOfDay => "24:00:00",
             Loss::DuplicateKeys => "duplicate-json-keys",
+            Loss::NotForJsonb => "not-for-jsonb",
+            Loss::JsonDigits => "json-digits",
             Loss::ZoneData => "time-zone-data",
             Loss::Kept => "kept-target",
             Loss::WrittenOver => "written-over",
@@ -190,7 +204,10 @@ impl Loss {
 
     /// Returns true if information was lost as the mapping or the target's type allows, false if the value changed without loss.
     pub fn is_loss(self) -> bool {
-        !matches!(self, Loss::FloatNoise | Loss::Real | Loss::EndOfDay | Loss::WrittenOver)
+        !matches!(
+            self,
+            Loss::FloatNoise | Loss::Real | Loss::EndOfDay | Loss::NotForJsonb | Loss::JsonDigits | Loss::WrittenOver
+        )
     }
 }
 
@@ -243,6 +260,8 @@ pub struct Fault {
     pub parent: Option<(String, Key)>,
     /// A hash of the row's content; `None` if it could not be computed.
     pub seen: Option<u64>,
+    /// The facts about the column on which the way out depends.
+    pub facts: ColumnFacts,
 }
 
 impl Fault {
@@ -261,6 +280,7 @@ impl Fault {
             constraint: None,
             parent: None,
             seen: None,
+            facts: ColumnFacts::default(),
         }
     }
 }

@@ -308,6 +308,8 @@ pub enum MadeKind {
     Lookup,
     /// A table, whose rows the run removed; `was` is their number.
     Replaced,
+    /// The previous rows of the target, which the ledger no longer keeps; `was` is their number.
+    Forgotten,
 }
 
 impl MadeKind {
@@ -318,13 +320,14 @@ impl MadeKind {
             MadeKind::Sequence => "sequence",
             MadeKind::Lookup => "lookup",
             MadeKind::Replaced => "replaced",
+            MadeKind::Forgotten => "forgotten",
         }
     }
 
     /// Reads [`MadeKind::word`].
     pub fn read(word: &str) -> Option<MadeKind> {
-        use MadeKind::{Lookup, Owner, Replaced, Sequence};
-        [Owner, Sequence, Lookup, Replaced].into_iter().find(|kind| kind.word() == word)
+        use MadeKind::{Forgotten, Lookup, Owner, Replaced, Sequence};
+        [Owner, Sequence, Lookup, Replaced, Forgotten].into_iter().find(|kind| kind.word() == word)
     }
 }
 

@@ -19,4 +19,5 @@ pub mod rules;
 pub mod schema;
 pub mod select;
 pub mod sums;
+pub mod ways_out;
 pub mod words;

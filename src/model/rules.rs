@@ -49,6 +49,8 @@ pub struct Rules {
     pub truncate: bool,
     /// Replaces a reference without a parent. A loss. The load applies it, not `convert`.
     pub if_orphan: Option<Value>,
+    /// Leave out a row whose reference has no parent. A loss. The load applies it, not `convert`.
+    pub drop_orphan: bool,
     /// Replaces NULL as the last step.
     pub if_null: Option<Value>,
 }

@@ -98,6 +98,10 @@ pub(super) struct ClosedCircle {
     pub keys: Vec<(CircleKey, Obstacle)>,
     /// True if its loads cannot be one transaction.
     pub is_split: bool,
+    /// True if a column of one of its keys may be NULL.
+    pub may_be_null: bool,
+    /// The columns that follow matched rows of a table of the circle: the column's place, and the table.
+    pub follows: Vec<(String, String)>,
 }
 
 /// The choice of the keys that open circles.
@@ -164,11 +168,35 @@ impl CircleOpener<'_> {
             }
         }
         let best = found.into_iter().min_by_key(|(opening, leaves_circles, _)| (*opening, *leaves_circles));
-        best.map(|(.., candidate)| candidate).ok_or(ClosedCircle {
+        best.map(|(.., candidate)| candidate).ok_or_else(|| ClosedCircle {
             nodes: circle.to_vec(),
             keys: closed,
             is_split: edges.iter().any(|edge| self.splits(edge)),
+            may_be_null: edges.iter().filter_map(|edge| edge.key).any(|(table, key)| self.may_be_null(table, key)),
+            follows: self.follows(circle),
         })
+    }
+
+    fn may_be_null(&self, table: &str, key: &ForeignKey) -> bool {
+        let facts = self.context.target.tables.get(table);
+        key.columns.iter().any(|name| facts.and_then(|facts| facts.column(name)).is_some_and(|c| !c.not_null))
+    }
+
+    /// Returns the columns of these steps that follow the matched rows of a table of the same steps.
+    fn follows(&self, circle: &[usize]) -> Vec<(String, String)> {
+        let first = usize::from(self.owner.is_some());
+        let loads = || circle.iter().filter_map(|node| self.loads.get(node.checked_sub(first)?));
+        let is_inner = |table: &str| loads().any(|load| load.table == table);
+        let of_load = |load: &LoadPlan| -> Vec<(String, String)> {
+            let looked_up = load.lookups().filter(|(_, lookup)| lookup.reference.is_some() && is_inner(&lookup.table));
+            let place = |column: &str| format!("{}.columns.{column}", load.place());
+            looked_up.map(|(column, lookup)| (place(&column.name), lookup.table.clone())).collect()
+        };
+        let mut found: Vec<(String, String)> = loads().flat_map(of_load).collect();
+        // Rows of the owner's table are not replaced.
+        let owners = self.context.mapping.owner.as_ref().map(|owner| &owner.table);
+        found.sort_by_key(|(_, table)| owners == Some(table));
+        found
     }
 
     /// Returns true if a step between two loads is no row of one of them: the owner, or a lookup.
@@ -267,6 +295,15 @@ impl std::fmt::Display for Obstacle {
 impl ClosedCircle {
     /// Returns the reason of the refusal. `names`: its steps as messages print them.
     pub fn reason(&self, names: &[String]) -> String {
+        if !self.follows.is_empty() {
+            let follow = |(column, table): &(String, String)| format!("{column} follows the matched rows of `{table}`");
+            let follows: Vec<String> = self.follows.iter().map(follow).collect();
+            return format!(
+                "{} wait for each other: {}, whose ids are known only after they are loaded",
+                names.join(", "),
+                follows.join(", ")
+            );
+        }
         let keys: Vec<String> =
             self.keys.iter().map(|(key, why)| format!("{} of {} ({why})", key.name, key.table)).collect();
         let why = if keys.is_empty() {
@@ -279,6 +316,13 @@ impl ClosedCircle {
 
     /// Returns the ways out that help for the keys of this circle.
     pub fn advice(&self, schema: &str) -> String {
+        if let Some((_, table)) = self.follows.first() {
+            return format!(
+                "Write `existing = \"replace\"` at the load into `{table}`: its rows keep the ids of the source, so that no \
+                 column follows them. The rows that it holds are removed; the ledger keeps them, and a rollback restores \
+                 them."
+            );
+        }
         let Some((key, _)) = self.keys.first() else {
             return "Feed one of the looked-up columns from the source, or leave one of them NULL and fill it by a later \
                     migration."
@@ -298,7 +342,9 @@ impl ClosedCircle {
                  transaction."
             ));
         }
-        ways.push("Leave the column of one key NULL, which loses its values.".to_owned());
+        if self.may_be_null {
+            ways.push("Leave the column of one key NULL, which loses its values.".to_owned());
+        }
         ways.join(" Or: ")
     }
 }

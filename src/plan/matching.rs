@@ -7,7 +7,8 @@
 use std::collections::BTreeMap;
 
 use crate::mapping::{
-    FeedRule, Load, LookupRule, MappedColumn, Mapping, MissingRule, OneOrMore, OwnerRule, RefersRule, StepRule, Switch,
+    FeedRule, Load, LookupRule, MappedColumn, Mapping, MissingRule, OneOrMore, OrphanRule, OwnerRule, RefersRule,
+    StepRule, Switch,
 };
 use crate::model::ident::{qualified, quoted};
 use crate::model::pgtype::Kind;
@@ -365,7 +366,8 @@ impl Rewriting<'_> {
 
 /// Feeds a column by a lookup. A value for orphans is the lookup's value for missing rows.
 fn replace_feed(column: &mut MappedColumn, mut lookup: LookupRule) {
-    if let Some(Switch::Set(value)) = column.modifiers.if_orphan.take() {
+    let replaces = |rule: &Switch<OrphanRule>| *rule != Switch::Set(OrphanRule::Drop);
+    if let Some(Switch::Set(OrphanRule::Replace(value))) = column.modifiers.if_orphan.take_if(|rule| replaces(rule)) {
         lookup.missing = Some(match value.0 {
             Value::Null => MissingRule::Null,
             Value::Owner => MissingRule::Owner,

@@ -401,6 +401,11 @@ impl LoadPlan {
         })
     }
 
+    /// Returns true if the mapping leaves out rows whose reference has no row.
+    pub fn drops_orphans(&self) -> bool {
+        self.columns.iter().any(|column| column.rules.drop_orphan)
+    }
+
     /// Returns true if the load is one part, written in one transaction, because its rows have no key.
     pub fn is_one_transaction(&self) -> bool {
         self.select.address == crate::model::schema::Address::Ordinal

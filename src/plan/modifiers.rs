@@ -2,7 +2,7 @@
 
 use chrono::NaiveDate;
 
-use crate::mapping::{Defaults, Load, Mapping, Modifiers, Switch, WrittenValue};
+use crate::mapping::{Defaults, Load, Mapping, Modifiers, OrphanRule, Switch, WrittenValue};
 use crate::model::ident::did_you_mean;
 use crate::model::pgtype::{ColumnType, Kind};
 use crate::model::rules::{Charset, Epoch, Offset, Overlap, PackedNumbers, Rules, Unit, UuidBytes, Value, Zone};
@@ -156,7 +156,11 @@ fn read(m: &Modifiers, mapping: &Mapping, places: &ModifierPlaces<'_>, findings:
         if_bad: value(&m.if_bad),
         round: set(&m.round) == Some(true),
         truncate: set(&m.truncate) == Some(true),
-        if_orphan: value(&m.if_orphan),
+        if_orphan: match set(&m.if_orphan) {
+            Some(OrphanRule::Replace(written)) => Some(written.0).filter(|value| *value != Value::Fault),
+            _ => None,
+        },
+        drop_orphan: set(&m.if_orphan) == Some(OrphanRule::Drop),
         if_null: value(&m.if_null),
     }
 }

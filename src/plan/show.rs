@@ -258,6 +258,7 @@ fn rules(rules: &Rules, column: &ColumnPlan) -> String {
     let mut flag = |on: bool, word: &str| on.then(|| words.push(word.to_owned()));
     flag(rules.round, "round");
     flag(rules.truncate, "truncate");
+    flag(rules.drop_orphan, "if_orphan drop");
     words.extend(rules.if_orphan.as_ref().map(|v| format!("if_orphan {}", value(v))));
     if !matches!(column.feed, Feed::Constant(_)) {
         words.extend(rules.if_null.as_ref().map(|v| format!("if_null {}", value(v))));

@@ -207,7 +207,8 @@ fn refused(report: &Report) -> String {
         why.push(phrase(reasons, "# problem must be fixed first", "# problems must be fixed first"));
     }
     if report.fault_total > 0 {
-        why.push(phrase(report.fault_total, "# row cannot be loaded as it is", "# rows cannot be loaded as they are"));
+        let rows = Totals::of(report).faults;
+        why.push(phrase(rows, "# row cannot be loaded as it is", "# rows cannot be loaded as they are"));
     }
     let nothing = match report.state {
         RunState::Planned => "nothing was written",

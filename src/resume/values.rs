@@ -29,6 +29,7 @@ pub fn add_rules(to: Expression, rules: &Rules) -> Expression {
         round,
         truncate,
         if_orphan,
+        drop_orphan,
         if_null,
     } = rules;
     let word = |key: &str, word: Option<&str>| word.map(|word| Expression::new(key).text(word));
@@ -55,6 +56,7 @@ pub fn add_rules(to: Expression, rules: &Rules) -> Expression {
         .flag("round", *round)
         .flag("truncate", *truncate)
         .with_all(fallback("if-orphan", if_orphan))
+        .flag("drop-orphan", *drop_orphan)
         .with_all(fallback("if-null", if_null))
 }
 

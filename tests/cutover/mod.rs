@@ -4,6 +4,7 @@ mod application_code;
 mod circles;
 mod circles_under_faults;
 mod detach;
+mod dropped_orphans;
 mod existing;
 mod fault_policies;
 mod faults;

@@ -9,3 +9,4 @@ mod rights;
 mod source_files;
 mod uuid_bytes;
 mod versions;
+mod ways_out;

@@ -54,6 +54,9 @@ impl JsonReader {
             facts = walked(&text, self.binary)?;
         }
         if !self.binary {
+            if facts.nul || facts.lone_surrogate {
+                losses.add(Loss::NotForJsonb);
+            }
             return Ok(Cell::Json(text));
         }
         if let Some(flaw) = facts.not_for_jsonb {
@@ -61,6 +64,9 @@ impl JsonReader {
         }
         if facts.duplicate_keys {
             losses.add(Loss::DuplicateKeys);
+        }
+        if facts.other_digits {
+            losses.add(Loss::JsonDigits);
         }
         Ok(Cell::Jsonb(canonical(text)))
     }

@@ -25,6 +25,8 @@ pub struct JsonFacts {
     pub nul: bool,
     /// The text contains half a surrogate pair.
     pub lone_surrogate: bool,
+    /// `jsonb` writes a number without its sign, or without its large exponent.
+    pub other_digits: bool,
     /// The first content that `jsonb` cannot store.
     pub not_for_jsonb: Option<JsonFlaw>,
 }
@@ -264,6 +266,9 @@ impl JsonWalk<'_> {
             let size = text[first..at].iter().fold(0i64, |size, b| (size * 10 + i64::from(b - b'0')).min(1 << 40));
             exponent = if negative { -size } else { size };
         }
+        if exponent.abs() > LARGE_EXPONENT || (whole > start && is_zero(&text[whole..at])) {
+            self.facts.other_digits = true;
+        }
         if (exponent != 0 || at - start > 1000) && !numeric_holds(&text[start..at], decimals, exponent) {
             self.flaw(Reason::JsonNumber, start);
         }
@@ -320,6 +325,14 @@ fn hash(key: &[u8]) -> u32 {
         _ => key.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)),
     };
     ((ends ^ key.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u32
+}
+
+/// Exponents up to this one add no more digits than a double has.
+const LARGE_EXPONENT: i64 = 17;
+
+/// Returns true if a number without its sign is zero.
+fn is_zero(number: &[u8]) -> bool {
+    number.iter().take_while(|byte| !matches!(byte, b'e' | b'E')).all(|byte| matches!(byte, b'0' | b'.'))
 }
 
 /// Returns true if the server's `numeric` can store a JSON number: at most 131,072 digits before the point and 16,383

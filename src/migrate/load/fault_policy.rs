@@ -1,9 +1,11 @@
-//! The fault policy of each load: `abort` allows no fault, `quarantine` at most `--max-faults` rows of the run, over all resumes.
+//! The fault policy of each load: `abort` allows no fault but that of a row which the mapping leaves out, `quarantine` at most
+//! `--max-faults` rows of the run, over all resumes.
 
 use std::sync::atomic::Ordering;
 
 use crate::job::{Job, Stop};
 use crate::migrate::rows::batch::Batch;
+use crate::model::fault::Reason;
 use crate::model::record::FAULTS_LISTED;
 
 /// Counts the quarantined rows of a batch and checks them against the policy. `counted` is the number of rows of this batch
@@ -16,7 +18,11 @@ pub fn check(job: &Job<'_>, batch: &Batch<'_>, counted: &mut u64) -> Result<(), 
         return Ok(());
     }
     if job.aborting.contains(&batch.load.name) {
-        return Err(Stop::Faults(batch.faults.clone()));
+        let permitted = batch.left_out.permitted(job.aborting.len() == job.plan.loads.len());
+        if batch.faults.len() as u64 != permitted {
+            let others = batch.faults.iter().filter(|fault| fault.reason != Reason::OrphanDropped);
+            return Err(Stop::Faults(others.cloned().collect()));
+        }
     }
     let more = batch.refused.saturating_sub(std::mem::replace(counted, batch.refused));
     let all = job.quarantined.fetch_add(more, Ordering::SeqCst) + more;

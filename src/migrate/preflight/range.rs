@@ -12,6 +12,7 @@ use crate::job::Stop;
 use crate::migrate::rows::batch::Batch;
 use crate::migrate::rows::guard::{self, OwnKeys, ReferencedKey};
 use crate::migrate::rows::keyset::KeySet;
+use crate::migrate::rows::left_out::LeftOut;
 use crate::model::fault::Fault;
 use crate::model::key::{Key, KeyRange};
 use crate::model::ledger::Sums;
@@ -47,6 +48,8 @@ pub struct LoadPreflight {
     pub faults: Vec<Fault>,
     /// The number of faults.
     pub fault_total: u64,
+    /// The number of those that the mapping permits.
+    pub left_out: LeftOut,
     /// Constraints that could not be checked, and why.
     pub unchecked: Vec<Check>,
     /// The furthest values of its columns that have a sequence.
@@ -68,8 +71,20 @@ impl LoadPreflight {
         let room = FAULTS_KEPT.saturating_sub(self.faults.len());
         self.faults.extend(range.faults.into_iter().take(room));
         self.fault_total += range.fault_total;
+        self.left_out.merge(range.left_out);
         self.ids.merge(&range.ids);
         self.uuids.iter_mut().zip(&range.uuids).for_each(|(all, range)| all.merge(range));
+    }
+
+    /// Returns the columns that are at fault in every row: in all that were read, or in all whose faults were kept.
+    pub fn lost_columns(&self) -> HashSet<&str> {
+        let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+        let columns = self.faults.iter().filter_map(|fault| fault.column.as_deref());
+        columns.for_each(|column| *counts.entry(column).or_default() += 1);
+        let kept = self.faults.len() as u64;
+        let is_lost =
+            |faults: u64| faults > 1 && (faults == self.sums.read || (faults == kept && kept < self.fault_total));
+        counts.into_iter().filter(|(_, faults)| is_lost(*faults)).map(|(column, _)| column).collect()
     }
 }
 
@@ -212,6 +227,7 @@ impl RangeSink<'_, '_> {
             }
         }
         self.found.fault_total += self.batch.faults.len() as u64;
+        self.found.left_out.merge(self.batch.left_out);
         let kept = self.reading.kept.fetch_add(self.batch.faults.len(), Ordering::Relaxed);
         self.found.faults.extend(self.batch.faults.drain(..).take(FAULTS_KEPT.saturating_sub(kept)));
         self.observer.on_event(Event::Rows { load: &self.found.load, rows: self.batch.read });

@@ -17,15 +17,18 @@ const NAMED: usize = 3;
 /// The table in which a framework notes its migrations.
 struct VersionTable {
     name: &'static str,
-    /// Its columns that identify a migration, in one order on both sides. They tell apart frameworks that share a name.
+    /// Its columns that identify a migration, in one order on both sides.
     columns: &'static [&'static str],
+    /// A column that tells the framework from another one with a table of this name, and that may differ between databases
+    /// of one version.
+    mark: Option<&'static str>,
     /// The column that is true, or set, once a migration is applied. `None` if a row says it.
     applied: Option<&'static str>,
 }
 
 impl VersionTable {
     const fn new(name: &'static str, columns: &'static [&'static str]) -> VersionTable {
-        VersionTable { name, columns, applied: None }
+        VersionTable { name, columns, mark: None, applied: None }
     }
 
     /// Returns SQL for the migrations that a side has, in words that SQLite and PostgreSQL both take.
@@ -39,7 +42,7 @@ impl VersionTable {
     }
 
     fn is_in(&self, has_column: impl Fn(&str) -> bool) -> bool {
-        self.columns.iter().chain(&self.applied).all(|column| has_column(column))
+        self.columns.iter().chain(&self.mark).chain(&self.applied).all(|column| has_column(column))
     }
 }
 
@@ -57,7 +60,7 @@ const TABLES: [VersionTable; 13] = [
     VersionTable { applied: Some("success"), ..VersionTable::new("_sqlx_migrations", &["version"]) },
     VersionTable::new("__diesel_schema_migrations", &["version"]),
     VersionTable::new("migrations", &["timestamp", "name"]),
-    VersionTable::new("migrations", &["migration", "batch"]),
+    VersionTable { mark: Some("batch"), ..VersionTable::new("migrations", &["migration"]) },
     VersionTable::new("doctrine_migration_versions", &["version"]),
 ];
 

@@ -12,6 +12,7 @@ use crate::mapping::OnFault;
 use crate::migrate::rows::counts::BatchCounts;
 use crate::migrate::rows::fingerprint::fingerprint;
 use crate::migrate::rows::guard::{Guard, MissingParent};
+use crate::migrate::rows::left_out::LeftOut;
 use crate::migrate::rows::self_references::SelfReferences;
 use crate::model::digest::{Digest, row_hash};
 use crate::model::fault::{Fault, Reason};
@@ -20,8 +21,9 @@ use crate::model::ledger::{Deviation, Sums};
 use crate::model::pgtype::ColumnType;
 use crate::model::record::FAULTS_LISTED;
 use crate::model::select::{Failed, Row};
+use crate::model::ways_out::ColumnFacts;
 use crate::pg::Blame;
-use crate::plan::{Feed, LoadPlan};
+use crate::plan::{ColumnPlan, Feed, LoadPlan};
 
 /// Memory of a fault until it is in the ledger, its line there included.
 const FAULT_BYTES: usize = 1_024;
@@ -59,6 +61,8 @@ pub struct Batch<'a> {
     pub refused: u64,
     /// The faults of refused rows.
     pub faults: Vec<Fault>,
+    /// The number of those that the mapping permits.
+    pub left_out: LeftOut,
     /// Rows that were refused only while they were written: by the server, or because of a parent that it refused.
     pub unforeseen: Vec<Key>,
     counts: BatchCounts,
@@ -98,6 +102,7 @@ impl<'a> Batch<'a> {
             read: 0,
             refused: 0,
             faults: Vec::new(),
+            left_out: LeftOut::default(),
             unforeseen: Vec::new(),
             counts: BatchCounts::new(load),
             keys: Vec::new(),
@@ -356,15 +361,19 @@ impl<'a> Batch<'a> {
         self.read = 0;
         self.refused = 0;
         self.faults.clear();
+        self.left_out = LeftOut::default();
         self.unforeseen.clear();
         self.counts.clear();
     }
 
     fn refuse(&mut self, key: &Key) {
         self.refused += 1;
+        let first = self.faults.len();
         for n in 0..self.notes.faults.len() {
             let cell = self.notes.faults[n];
             let column = &self.load.columns[cell.column];
+            let is_dropped = column.rules.drop_orphan && matches!(cell.reason, Reason::Orphan | Reason::ParentRefused);
+            let reason = if is_dropped { Reason::OrphanDropped } else { cell.reason };
             let looked_up = self.notes.lookups.iter().find(|(column, _)| *column == cell.column);
             let fault = Fault {
                 parent: looked_up.and_then(|(column, outcome)| self.encoder.parent(*column, *outcome)),
@@ -374,16 +383,23 @@ impl<'a> Batch<'a> {
                 bytes: Some(cell.bytes),
                 target_type: Some(shown(&column.kind)),
                 detail: cell.detail(&column.kind),
-                ..self.fault(key, cell.reason)
+                facts: facts(column),
+                ..self.fault(key, reason)
             };
             self.faults.push(fault);
+        }
+        if self.left_out.add(&self.faults[first..])
+            && let Some(column) = &self.faults[first].column
+        {
+            self.counts.add_dropped(column, key);
         }
     }
 
     /// Adds the faults of a row whose parents are missing.
     fn refuse_orphan(&mut self, row: &dyn Row, missing: Vec<MissingParent>) {
         self.refused += 1;
-        let key = row.key();
+        let (key, first) = (row.key(), self.faults.len());
+        let reference = missing[0].link.clone();
         for one in missing {
             let partly = if one.is_partly_null { ", MATCH FULL: some of its columns are NULL" } else { "" };
             let detail = Some(format!("constraint {}{partly}", one.link));
@@ -392,12 +408,17 @@ impl<'a> Batch<'a> {
                 fault.column = Some(column.name.clone());
                 fault.declared = column.declared.clone();
                 fault.target_type = Some(shown(&column.kind));
+                fault.facts = facts(column);
                 if let Feed::Cell(n) = column.feed {
                     fault.class = Some(row.cell(n).class());
                     fault.bytes = Some(row.cell(n).bytes());
                 }
             }
             self.faults.push(fault);
+        }
+        if self.left_out.add(&self.faults[first..]) {
+            let column = self.faults[first].column.as_deref();
+            self.counts.add_dropped(column.unwrap_or(&reference), &key);
         }
     }
 
@@ -417,4 +438,8 @@ impl<'a> Batch<'a> {
 
 fn shown(kind: &ColumnType) -> String {
     kind.shown().to_owned()
+}
+
+fn facts(column: &ColumnPlan) -> ColumnFacts {
+    ColumnFacts { not_null: column.not_null, all_at_fault: false }
 }

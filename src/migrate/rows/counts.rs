@@ -56,29 +56,42 @@ impl BatchCounts {
 
     /// Counts the losses of a row. Adds each value of `if_orphan` to `deviations`.
     pub fn add_losses(&mut self, load: &LoadPlan, notes: &Notes, key: &Key, deviations: &mut Vec<Deviation>) {
-        // Only rowids are listed: other keys are values of rows.
-        let shown = match key.0.as_slice() {
-            [RawBuf::Integer(id)] => Some(id.to_string()),
-            _ => None,
-        };
+        let shown = shown(key);
         for (column, losses) in &notes.losses {
             let name = &load.columns[*column].name;
             for loss in losses.iter() {
                 if loss == Loss::IfOrphan {
                     deviations.push(Deviation { at: key.written(), orphan: Some(name.clone()) });
                 }
-                let found = self.losses.iter().position(|l| l.column == *name && l.modifier == loss.word());
-                let at = found.unwrap_or_else(|| {
-                    let modifier = loss.word().to_owned();
-                    self.losses.push(LossSum { column: name.clone(), modifier, count: 0, keys: Vec::new() });
-                    self.losses.len() - 1
-                });
-                let sum = &mut self.losses[at];
-                sum.count += 1;
-                if sum.keys.len() < LOSS_KEYS {
-                    sum.keys.extend(shown.clone());
-                }
+                self.add(name, loss, shown.as_ref());
             }
         }
+    }
+
+    /// Counts a row that `if_orphan` leaves out.
+    pub fn add_dropped(&mut self, column: &str, key: &Key) {
+        self.add(column, Loss::DropOrphan, shown(key).as_ref());
+    }
+
+    fn add(&mut self, column: &str, loss: Loss, shown: Option<&String>) {
+        let found = self.losses.iter().position(|l| l.column == *column && l.modifier == loss.word());
+        let at = found.unwrap_or_else(|| {
+            let modifier = loss.word().to_owned();
+            self.losses.push(LossSum { column: column.to_owned(), modifier, count: 0, keys: Vec::new() });
+            self.losses.len() - 1
+        });
+        let sum = &mut self.losses[at];
+        sum.count += 1;
+        if sum.keys.len() < LOSS_KEYS {
+            sum.keys.extend(shown.cloned());
+        }
+    }
+}
+
+/// The key of a row as reports list it. Only rowids are listed: other keys are values of rows.
+fn shown(key: &Key) -> Option<String> {
+    match key.0.as_slice() {
+        [RawBuf::Integer(id)] => Some(id.to_string()),
+        _ => None,
     }
 }

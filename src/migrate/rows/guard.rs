@@ -55,6 +55,8 @@ pub struct Guard<'k> {
     keys: &'k KeySet,
     /// For each of its columns, the wire bytes that replace the reference of an orphan.
     stand_in: Vec<Option<StandIn>>,
+    /// True if the mapping leaves out a row whose parent is missing.
+    drops: bool,
 }
 
 /// The value of `if_orphan`.
@@ -128,14 +130,15 @@ impl<'k> Guard<'k> {
     ) -> Result<Guard<'k>, Vec<Refusal>> {
         let stand_in = link.columns.iter().map(|place| StandIn::of(load, &load.columns[*place], settled));
         let stand_in = stand_in.collect::<Result<_, _>>()?;
-        Ok(Guard { link, keys, stand_in })
+        let drops = link.columns.iter().any(|place| load.columns[*place].rules.drop_orphan);
+        Ok(Guard { link, keys, stand_in, drops })
     }
 
     /// Checks the row whose image begins at `start`, and replaces the reference of an orphan by the value of `if_orphan`.
     /// Returns `None` if the row can be loaded.
     pub fn check(&self, bytes: &mut Vec<u8>, start: usize, notes: &mut Notes) -> Option<MissingParent> {
         let missing = self.missing(&bytes[start..])?;
-        if missing.reason == Reason::ParentRefused || self.stand_in.iter().all(Option::is_none) {
+        if missing.reason != Reason::Orphan || self.stand_in.iter().all(Option::is_none) {
             return Some(missing);
         }
         for (place, stand_in) in self.link.columns.iter().zip(&self.stand_in) {
@@ -153,7 +156,11 @@ impl<'k> Guard<'k> {
 
     fn missing(&self, image: &[u8]) -> Option<MissingParent> {
         if self.link.match_full && self.is_partly_null(image) {
-            return Some(MissingParent { is_partly_null: true, ..self.because(Reason::Orphan, None) });
+            return Some(MissingParent {
+                is_partly_null: true,
+                reason: Reason::Orphan,
+                ..self.because(Reason::Orphan, None)
+            });
         }
         if self.keys.unknown {
             return None;
@@ -166,8 +173,9 @@ impl<'k> Guard<'k> {
         Some(self.because(reason, self.keys.place(key)))
     }
 
-    /// Returns the missing parent of a row, with the reason.
+    /// Returns the missing parent of a row, with the reason. If the mapping leaves such rows out, the reason is this one.
     pub fn because(&self, reason: Reason, parent: Option<(String, Key)>) -> MissingParent {
+        let reason = if self.drops { Reason::OrphanDropped } else { reason };
         let column = if let [only] = self.link.columns.as_slice() { Some(*only) } else { None };
         MissingParent { column, reason, link: self.link.name.clone(), parent, is_partly_null: false }
     }

@@ -7,6 +7,7 @@ pub mod fixed_point;
 pub mod guard;
 pub mod key_numbers;
 pub mod keyset;
+pub mod left_out;
 pub mod parents;
 pub mod quarantine;
 pub mod self_references;

@@ -56,6 +56,8 @@ words! {
         Status = "status",
         /// `migrate rollback`
         Rollback = "rollback",
+        /// `migrate forget`
+        Forget = "forget",
     }
 }
 

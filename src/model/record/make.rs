@@ -50,8 +50,8 @@ impl Report {
             CommandKind::Verify => Activity::Verification,
             CommandKind::Rollback => Activity::Rollback,
             CommandKind::Init => Activity::DryRun,
-            CommandKind::Migrate | CommandKind::Plan | CommandKind::Status if self.dry_run => Activity::DryRun,
-            CommandKind::Migrate | CommandKind::Plan | CommandKind::Status => Activity::Cutover,
+            _ if self.dry_run => Activity::DryRun,
+            CommandKind::Migrate | CommandKind::Plan | CommandKind::Status | CommandKind::Forget => Activity::Cutover,
         }
     }
 }
@@ -119,7 +119,7 @@ impl FaultRecord {
     /// The public form of a fault. Keys that are not rowids are values and stay out unless `show_values`.
     pub fn of(fault: &Fault, table: &str, children: u64, show_values: bool) -> FaultRecord {
         let place = fault.column.as_deref().map_or_else(String::new, |c| format!(".columns.{c}"));
-        let advice = fault.reason.advice();
+        let advice = fault.reason.way_out(fault.facts);
         let stop = if advice.ends_with('.') { "" } else { "." };
         let about = fault.detail.as_deref().map_or_else(String::new, |d| format!(" ({d})"));
         FaultRecord {

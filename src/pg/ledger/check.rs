@@ -72,6 +72,11 @@ impl LedgerColumns {
             && self.of("missing").all(|column| column.object.starts_with("kept."))
     }
 
+    /// Returns true if the ledger has the table of previous rows, which older ledgers lack.
+    pub(super) fn keep_rows(&self) -> bool {
+        self.of("missing").all(|column| !column.object.starts_with("kept."))
+    }
+
     fn version_query_is_safe(&self) -> bool {
         self.untrusted().is_empty()
             && self.of("present").next().is_some()

@@ -10,6 +10,7 @@ mod deviations;
 mod faults;
 mod open_runs;
 pub mod parts;
+mod previous_rows;
 mod run;
 mod side_effects;
 pub mod status;

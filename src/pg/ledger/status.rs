@@ -4,7 +4,7 @@ use postgres::Row;
 use serde::Serialize;
 
 use super::run::state;
-use super::{LedgerColumns, READING};
+use super::{LedgerColumns, READING, previous_rows};
 use crate::model::ledger::{LEDGER_VERSION, LedgerState};
 use crate::model::record::RunState;
 use crate::pg::error::ServerError;
@@ -37,6 +37,8 @@ pub struct RunStatus {
     pub off: Vec<(String, String)>,
     /// Everything that it made or moved in addition to its rows: kind and object.
     pub made: Vec<(String, String)>,
+    /// The previous rows of the target that the ledger keeps for a rollback: table and number.
+    pub kept: Vec<(String, i64)>,
     /// The next step of the operator.
     pub next: String,
 }
@@ -96,6 +98,7 @@ impl Session {
                 ),
                 of_runs("SELECT run, kind, object FROM :ledger.made WHERE run IN :runs ORDER BY run, kind, object"),
             ]);
+            queries.extend(columns.keep_rows().then(|| previous_rows::query(&self.ledger, RUNS).with(&mapping)));
         }
         let mut answers = self.ask_all(queries)?.into_iter();
         let mut next = || answers.next().unwrap_or_default();
@@ -105,7 +108,7 @@ impl Session {
             return Ok((ledger, Vec::new()));
         }
         let mut all = next().iter().map(run_status).collect::<Result<Vec<RunStatus>, ServerError>>()?;
-        let [at_work, loads, off, made] = std::array::from_fn(|_| next());
+        let [at_work, loads, off, made, kept] = std::array::from_fn(|_| next());
         add(&mut all, &at_work, |status, row| {
             status.at_work.push(row.value(1)?);
             Ok(())
@@ -121,6 +124,10 @@ impl Session {
         }
         add(&mut all, &made, |status, row| {
             status.made.push((row.kept(1)?, row.kept(2)?));
+            Ok(())
+        })?;
+        add(&mut all, &kept, |status, row| {
+            status.kept.push((row.kept(1)?, row.kept(2)?));
             Ok(())
         })?;
         Ok((ledger, all))
@@ -153,6 +160,7 @@ fn run_status(row: &Row) -> Result<RunStatus, ServerError> {
         loads: Vec::new(),
         off: Vec::new(),
         made: Vec::new(),
+        kept: Vec::new(),
         next: String::new(),
     })
 }

@@ -84,6 +84,9 @@ pub fn loss_says(modifier: &str) -> Option<&'static str> {
         Loss::Round => "More decimals than the column holds were rounded.",
         Loss::Truncate => "Text longer than the column was cut.",
         Loss::IfOrphan => "A reference to a row that does not exist was replaced by the mapping's value.",
+        Loss::DropOrphan => {
+            "A row that refers to a row that does not exist was left out, and with it the rows that refer to it."
+        }
         Loss::FloatNoise => {
             "Digits that only floating-point arithmetic had made, beyond the column's decimals, were dropped."
         }
@@ -96,6 +99,13 @@ pub fn loss_says(modifier: &str) -> Option<&'static str> {
         Loss::WrittenOver => {
             "The row was on the target with another value. The source's was written over it, and the ledger keeps the \
              previous one for a rollback."
+        }
+        Loss::NotForJsonb => {
+            "A JSON text contains \\u0000 or half a surrogate pair. A json column keeps it, but the server cannot read it as \
+             jsonb or as text."
+        }
+        Loss::JsonDigits => {
+            "A jsonb writes a number with other digits: -0.0 as 0.0, and a large exponent as zeros. Its value is the same."
         }
         Loss::DuplicateKeys => "A JSON object had a key twice. A jsonb keeps the last value, and the others were lost.",
     })

@@ -146,6 +146,7 @@ fn modifiers() -> LoadPlan {
         round: true,
         truncate: true,
         if_orphan: Some(Value::Owner),
+        drop_orphan: false,
         if_null: Some(Value::Env("CITY".to_owned())),
     };
     let none = Rules::default;

@@ -27,6 +27,7 @@ pub fn rules(modifiers: &Rules) -> String {
         round,
         truncate,
         if_orphan,
+        drop_orphan: _,
         if_null,
     } = modifiers;
     let word = |word: Option<&str>| option(word.map(str::to_owned));

@@ -255,3 +255,39 @@ fn a_row_of_another_owner_is_neither_kept_nor_written_over_nor_referred_to() {
         ["1 work 1", "2 house 1", "3 other 1"]
     );
 }
+
+/// Two tables whose rows refer to each other: trials to spaces by a foreign key, spaces to trials by a column without one.
+const TOWARDS_EACH_OTHER: (&str, &str) = (
+    "CREATE TABLE spaces (id INTEGER PRIMARY KEY, code TEXT, first_trial_id INTEGER); INSERT INTO spaces VALUES (1, 'default', 0), (2, 'lab', 2); \
+     CREATE TABLE trials (id INTEGER PRIMARY KEY, space_id INTEGER REFERENCES spaces (id), name TEXT); \
+     INSERT INTO trials VALUES (0, 1, 'Default'), (1, 1, 'Cost'), (2, 2, 'Growth');",
+    "CREATE TABLE spaces (id serial PRIMARY KEY, code text NOT NULL UNIQUE, first_trial_id int NOT NULL); \
+     CREATE TABLE trials (id serial PRIMARY KEY, space_id int NOT NULL REFERENCES spaces, name text NOT NULL, UNIQUE (space_id, name)); \
+     INSERT INTO spaces (code, first_trial_id) VALUES ('default', 0), ('other', 1); \
+     INSERT INTO trials VALUES (0, 1, 'Default'), (1, 2, 'Growth'); SELECT setval('trials_id_seq', 1);",
+);
+
+#[test]
+fn matched_tables_that_refer_to_each_other_are_refused_with_a_way_out_that_works() {
+    let (source, target) = TOWARDS_EACH_OTHER;
+    let mapping = "[load.spaces]\nexisting = \"match\"\n[load.spaces.columns]\nfirst_trial_id = { refers = \"trials\" }\n\
+                   [load.trials]\nexisting = \"match\"\n";
+    let case = Case::new(source, target, mapping);
+    case.refused(&[
+        "load.spaces.columns.first_trial_id follows the matched rows of `trials`",
+        "load.trials.columns.space_id follows the matched rows of `spaces`",
+    ]);
+    let report = case.exits(3, &["--dry-run"]);
+    let advice = report["refusals"][0]["advice"].as_str().expect("an advice");
+    assert!(advice.starts_with("Write `existing = \"replace\"` at the load into `trials`"), "{advice}");
+    assert!(!advice.contains("NULL"), "no column of the circle may be NULL: {advice}");
+    let taken = mapping.replace("[load.trials]\nexisting = \"match\"", "[load.trials]\nexisting = \"replace\"");
+    let case = Case::new(source, target, &taken);
+    let before = [case.rows("SELECT * FROM spaces ORDER BY 1"), case.rows("SELECT * FROM trials ORDER BY 1")];
+    case.done();
+    assert_eq!(case.rows("SELECT code, first_trial_id FROM spaces ORDER BY id"), ["default 0", "other 1", "lab 2"]);
+    let trials = "SELECT t.id, code, name FROM trials t JOIN spaces s ON s.id = space_id ORDER BY 1";
+    assert_eq!(case.rows(trials), ["0 default Default", "1 default Cost", "2 lab Growth"]);
+    case.command(&["rollback", "--yes"]).exits(0);
+    assert_eq!([case.rows("SELECT * FROM spaces ORDER BY 1"), case.rows("SELECT * FROM trials ORDER BY 1")], before);
+}

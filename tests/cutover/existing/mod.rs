@@ -1,5 +1,6 @@
 //! Rows that the target holds before the run: `existing` at a load and in `[defaults]`.
 
+mod forgotten;
 mod matching;
 mod model;
 mod replace;

@@ -1,0 +1,87 @@
+//! The ways out of a fault are chosen for the column at hand, and rows are counted as rows.
+
+use serde_json::Value;
+
+use crate::support::case::Case;
+
+/// The message of the first fault of a column.
+fn message(report: &Value, column: &str) -> String {
+    let faults = report["faults"].as_array().expect("faults");
+    let found = faults.iter().find(|fault| fault["column"] == column).unwrap_or_else(|| panic!("{column}: {report}"));
+    found["message"].as_str().expect("a message").to_owned()
+}
+
+#[test]
+fn a_row_with_several_faults_is_one_row() {
+    let source = "CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, b TEXT, c TEXT); INSERT INTO t VALUES (1, 'x', 'y', 'z'), (2, '1', '2', '3'), (3, '1', 'y', '3')";
+    let target = "CREATE TABLE t (id int PRIMARY KEY, a int, b int, c int)";
+    let case = Case::new(source, target, "[load.t]\n");
+    for way in ["--dry-run", "--yes"] {
+        case.command(&[way]).exits(3).says(&["2 rows cannot be loaded as they are; nothing was written"]);
+        assert_eq!(case.exits(3, &[way])["fault_total"], 4);
+    }
+    case.command(&["--dry-run", "--on-fault", "quarantine"]).exits(6).says(&["2 rows of 3 would be quarantined"]);
+    case.command(&["--yes", "--on-fault", "quarantine"]).exits(6).says(&["2 rows quarantined"]);
+}
+
+#[test]
+fn no_way_out_replaces_every_value_of_a_column() {
+    let source = "CREATE TABLE t (id INTEGER PRIMARY KEY, some TEXT, every TEXT, day TEXT); \
+        INSERT INTO t VALUES (1, 'x', 'x', 'first'), (2, '1', 'y', 'second'), (3, '2', 'z', 'third')";
+    let target = "CREATE TABLE t (id int PRIMARY KEY, some int, every int, day date)";
+    let case = Case::new(source, target, "[load.t]\n");
+    let report = case.exits(3, &["--dry-run"]);
+    assert!(message(&report, "some").contains("if_bad"), "{report}");
+    for column in ["every", "day"] {
+        let message = message(&report, column);
+        assert!(message.contains("no value fits") && !message.contains("if_bad"), "{message}");
+    }
+}
+
+#[test]
+fn no_way_out_writes_null_to_a_column_that_is_not_null() {
+    let source = "CREATE TABLE t (id INTEGER PRIMARY KEY, free INTEGER, bound INTEGER, word TEXT); \
+        INSERT INTO t VALUES (1, 7, 1, '5'), (2, 1, 7, '5'), (3, 1, 1, ''); CREATE TABLE p (id INTEGER PRIMARY KEY); INSERT INTO p VALUES (1)";
+    let target = "CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE t (id int PRIMARY KEY, free int REFERENCES p, \
+        bound int NOT NULL REFERENCES p, word int NOT NULL)";
+    let case = Case::new(source, target, "[load.p]\n[load.t]\n");
+    let report = case.exits(3, &["--dry-run"]);
+    assert!(message(&report, "free").contains("if_orphan = { null = true }"), "{report}");
+    for (column, advice) in [("bound", "if_orphan = { drop = true }"), ("word", "map = { \"\" = ... }")] {
+        let message = message(&report, column);
+        assert!(message.contains(advice) && !message.contains("null"), "{message}");
+    }
+    // Each of them, taken as it stands, works.
+    let taken = "[load.p]\n[load.t.columns]\nfree = { if_orphan = { null = true } }\nbound = { if_orphan = { drop = true } }\n\
+                 word = { map = { \"\" = 0 } }\n";
+    let case = Case::new(source, target, taken);
+    case.exits(6, &["--yes"]);
+    assert_eq!(case.rows("SELECT * FROM t ORDER BY 1"), ["1 - 1 5", "3 1 1 0"]);
+}
+
+#[test]
+fn the_way_out_of_a_duplicate_loses_no_row() {
+    let source =
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, code TEXT, n TEXT); INSERT INTO t VALUES (1, 'a', 'x'), (2, 'a', 'y')";
+    let target = "CREATE TABLE t (id int PRIMARY KEY, code text UNIQUE, n text)";
+    let case = Case::new(source, target, "[load.t]\n");
+    let report = case.exits(3, &["--dry-run"]);
+    let message = report["faults"][0]["message"].as_str().expect("a message");
+    assert!(!message.contains("conflict") && message.contains("The row that has it: 1"), "{message}");
+    let case = Case::new(source, target, "[load.t.columns]\ncode = { sql = \"code || '-' || id\" }\n");
+    case.done();
+    assert_eq!(case.target.count("t"), 2);
+}
+
+#[test]
+fn the_fault_file_is_mentioned_only_where_it_was_written() {
+    let source = "CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT); INSERT INTO t VALUES (1, 'x'), (2, '2')";
+    let case = Case::new(source, "CREATE TABLE t (id int PRIMARY KEY, a int)", "[load.t]\n");
+    for args in [&["--dry-run"][..], &["--yes"], &["--dry-run", "--on-fault", "quarantine"]] {
+        let ran = case.command(args).ran();
+        assert!(!ran.said().contains("ndjson") && !ran.said().contains("fault file"), "{}", ran.said());
+        assert!(!case.place.files().contains("migrate-faults.ndjson"), "{args:?}");
+    }
+    case.command(&["--yes", "--on-fault", "quarantine"]).exits(6).says(&["migrate-faults.ndjson"]);
+    assert!(case.place.files().contains("migrate-faults.ndjson"));
+}
