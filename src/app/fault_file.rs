@@ -12,14 +12,13 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::migrate::preflight::read_ahead;
 use crate::model::cell::{Raw, RawBuf};
-use crate::model::fault::{Fault, Reason};
+use crate::model::fault::{ColumnFacts, Fault, Reason};
 use crate::model::hex::hex;
 use crate::model::key::{Key, KeyRange};
 use crate::model::ledger::Run;
 use crate::model::quarantine::QuarantinedRow;
 use crate::model::record::{FAULTS_LISTED, FaultRecord, Report, Warning, WarningKind};
 use crate::model::select::{Expr, Failed, Relation, Row, Select, Sink};
-use crate::model::ways_out::ColumnFacts;
 use crate::pg::{ServerError, Session};
 use crate::plan::{LoadPlan, Plan};
 use crate::private::{self, Draft, FinalMode};

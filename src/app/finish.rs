@@ -78,7 +78,7 @@ pub fn stopped(m: &Migration<'_>, stop: Stop, plan: &Plan, report: &mut Report, 
             report.refusals.push(Refusal::new(
                 "max_faults",
                 reason,
-                "Fix the faults that are listed, or raise --max-faults. The same command resumes the run.",
+                "Fix the faults that are listed, and the same command resumes the run. Or resume it with a larger --max-faults.",
             ));
         }
         Stop::Refused(refusals) => report.refusals.extend(refusals),

@@ -271,8 +271,10 @@ pub fn stop(stop: &Stop, report: &Report, written: bool) -> Refusal {
         _ => "",
     };
     let rows: u64 = report.loads.iter().map(|load| load.written).sum();
+    let can_resume = !matches!(stop, Stop::Target(e) if e.is_reattach_refused_by_rows());
     let state = match (written, report.loads.is_empty()) {
         (false, _) => "Nothing was written.".to_owned(),
+        (true, false) if !can_resume => format!("{rows} rows are written, in whole batches that the ledger records."),
         (true, true) => {
             "Committed batches are whole and recorded in the ledger, which cannot be read now. The same command resumes the run."
                 .to_owned()

@@ -4,7 +4,6 @@
 
 use super::cell::StorageClass;
 use super::key::Key;
-use super::ways_out::ColumnFacts;
 
 /// Declares [`Reason`]; each reason has its stable word, its meaning and its remedy.
 macro_rules! reasons {
@@ -230,6 +229,15 @@ impl LossSet {
     pub fn iter(self) -> impl Iterator<Item = Loss> {
         Loss::ALL.into_iter().filter(move |loss| self.0 & (1 << *loss as u16) != 0)
     }
+}
+
+/// The facts about a column that decide which ways out of its faults work.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ColumnFacts {
+    /// The column is NOT NULL.
+    pub not_null: bool,
+    /// No row of the column has a value that fits.
+    pub all_at_fault: bool,
 }
 
 /// One row that cannot be loaded as it is, and the cell at fault.

@@ -2,6 +2,7 @@
 //!
 //! Every form of a report prints these values and nothing else. A reader tolerates fields that it does not know.
 
+mod forecast;
 mod kind;
 mod make;
 mod time;
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::cell::StorageClass;
 use super::fault::Reason;
 
+pub use forecast::{Forecast, LockedTable};
 pub use kind::{Activity, CheckKind, CommandKind, NumberedBy, StepKind};
 pub use time::{LaneSpan, RetryRecord, StepRecord};
 
@@ -75,6 +77,9 @@ pub struct Report {
     pub refusals: Vec<Refusal>,
     /// The time of each step.
     pub steps: Vec<StepRecord>,
+    /// The expected cost of the run. Only a dry run with a target has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forecast: Option<Forecast>,
     /// The work of each lane during the load, in the order in which it began.
     #[serde(default)]
     pub timeline: Vec<LaneSpan>,

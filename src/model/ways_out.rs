@@ -1,15 +1,6 @@
 //! The ways out of a fault, chosen for the column at hand. [`Reason::advice`] has those for a column that may be NULL.
 
-use super::fault::Reason;
-
-/// The facts about a column that decide which ways out of its faults work.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ColumnFacts {
-    /// The column is NOT NULL.
-    pub not_null: bool,
-    /// No row of the column has a value that fits.
-    pub all_at_fault: bool,
-}
+use super::fault::{ColumnFacts, Reason};
 
 impl Reason {
     /// Returns the mapping entry, or the action, that solves a fault of this column. None replaces every value of a column,

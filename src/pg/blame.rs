@@ -5,7 +5,7 @@ use super::batch::OpenBatch;
 use super::copy::Destination;
 use super::error::{Doing, ServerError};
 use super::row::RowValues;
-use super::sqlstate;
+use super::{sqlstate, sqlstate_names};
 use crate::model::fault::Reason;
 
 /// The server's source file that puts rows into a table's pages. Any other file that reports "too large" is an index's.
@@ -76,7 +76,9 @@ impl OpenBatch<'_> {
             },
         };
         let reason = reason(error, &facts);
-        let column = error.column.clone().filter(|_| reason == Reason::NullInNotNull);
+        // The server names the column of a partition, too; a statement of a trigger may name that of another table.
+        let is_own = reason == Reason::NullInNotNull || table == into.table;
+        let column = error.column.clone().filter(|_| is_own && !error.swallowed);
         Ok(Blame::new(reason, column, error))
     }
 }
@@ -126,7 +128,7 @@ fn detail(error: &ServerError) -> String {
         parts.push(format!("domain {name}"));
     }
     if let Some(state) = &error.state {
-        parts.push(format!("SQLSTATE {state}"));
+        parts.push(sqlstate_names::shown(state));
     }
     parts.join(", ")
 }

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use super::sqlstate;
+use super::{sqlstate, sqlstate_names};
 use crate::text;
 
 /// An operation on the target that failed.
@@ -164,7 +164,7 @@ impl ServerError {
     /// The error without the operation: SQLSTATE, the named objects, the message.
     pub fn answer(&self) -> String {
         let mut parts = Vec::new();
-        parts.extend(self.state.as_ref().map(|state| format!("SQLSTATE {state}")));
+        parts.extend(self.state.as_deref().map(sqlstate_names::shown));
         for (what, name) in [("constraint", &self.constraint), ("table", &self.table), ("column", &self.column)] {
             parts.extend(name.as_ref().map(|name| format!("{what} {name}")));
         }

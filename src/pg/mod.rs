@@ -34,6 +34,7 @@ mod session;
 pub mod skipped;
 mod snapshot;
 pub mod sqlstate;
+mod sqlstate_names;
 pub mod state;
 pub mod throwaway;
 pub mod triggers;

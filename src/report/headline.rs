@@ -2,7 +2,7 @@
 //!
 //! Each activity has one sentence for each end. The forms add nothing.
 
-use super::summary::{Proof, Totals, ended, tone};
+use super::summary::{Proof, Totals, ended, is_stopped_by_faults, tone};
 use super::tone::Tone;
 use crate::exit::Exit;
 use crate::model::record::{Activity, Check, CheckKind, Report, RunState, Verdict, WarningKind};
@@ -169,14 +169,17 @@ fn stopped(report: &Report) -> String {
     if report.state == RunState::Planned {
         return "It ended before the first row: nothing was written.".to_owned();
     }
+    let resumes = match is_stopped_by_faults(report) {
+        true => "Once the faulty rows are fixed, the same command resumes the run.",
+        false => "The same command resumes the run.",
+    };
     if report.loads.is_empty() {
-        return "Committed batches are whole; their number could not be read. The same command resumes the run."
-            .to_owned();
+        return format!("Committed batches are whole; their number could not be read. {resumes}");
     }
     let rows =
         phrase(sums.written, "# row is in the target, in whole batches", "# rows are in the target, in whole batches");
     let loads = phrase(sums.loads, "the one load", "# loads");
-    format!("{rows}; {} of {loads} complete. The same command resumes the run.", grouped(sums.complete))
+    format!("{rows}; {} of {loads} complete. {resumes}", grouped(sums.complete))
 }
 
 fn bug(report: &Report) -> String {

@@ -2,7 +2,7 @@
 //!
 //! The command repeats the arguments that named mapping, source, target and ledger, so that it can be copied as it is.
 
-use super::summary::ended;
+use super::summary::{ended, is_stopped_by_faults};
 use crate::exit::Exit;
 use crate::model::record::{Activity, Report};
 
@@ -42,6 +42,12 @@ pub fn next(report: &Report) -> Next {
         (Exit::Differs, _) => {
             Next::new("Look at both values of each row that differs.", &["verify"], same, &["--show-values"])
         }
+        (Exit::Stopped, Activity::Cutover) if is_stopped_by_faults(report) => Next::new(
+            "Fix the rows that are listed, and resume after the last row that is in the target.",
+            &[],
+            same,
+            &["--yes"],
+        ),
         (Exit::Stopped | Exit::Interrupted | Exit::Bug, activity) => again(activity, same),
         (Exit::Refused, _) if report.fault_total > 0 => {
             let reason = report.faults.first().map_or("", |fault| fault.reason.word());

@@ -113,6 +113,11 @@ impl Totals {
     }
 }
 
+/// Returns true if faulty rows stopped the command: every other stop has a refusal.
+pub fn is_stopped_by_faults(report: &Report) -> bool {
+    ended(report) == Exit::Stopped && report.refusals.is_empty() && report.fault_total > 0
+}
+
 /// Returns true if the value lost something. An unknown modifier counts as a loss.
 pub fn is_loss(loss: &LossRecord) -> bool {
     Loss::ALL.into_iter().find(|l| l.word() == loss.modifier).is_none_or(Loss::is_loss)

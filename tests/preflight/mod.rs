@@ -1,5 +1,6 @@
 //! Before the first write: refusals of the plan, predictions of a dry run, rights, ids that mean different rows.
 
+mod forecast;
 mod foreseen;
 mod id_collisions;
 mod id_references;

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::support::case::Case;
+use crate::support::sqlite;
 
 /// The message of the first fault of a column.
 fn message(report: &Value, column: &str) -> String {
@@ -84,4 +85,30 @@ fn the_fault_file_is_mentioned_only_where_it_was_written() {
     }
     case.command(&["--yes", "--on-fault", "quarantine"]).exits(6).says(&["migrate-faults.ndjson"]);
     assert!(case.place.files().contains("migrate-faults.ndjson"));
+}
+
+#[test]
+fn the_same_command_resumes_only_where_it_can() {
+    let source = "CREATE TABLE s (id INTEGER PRIMARY KEY); INSERT INTO s VALUES (1); \
+        CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, s INTEGER); INSERT INTO t VALUES (1, 'x', 1), (2, '2', 1)";
+    let target = "CREATE TABLE s (id int PRIMARY KEY); CREATE TABLE t (id int PRIMARY KEY, a int, s int REFERENCES s)";
+    let case = Case::new(source, target, "[load.s]\n[load.t]\n");
+    let args = ["--yes", "--skip-preflight", "--jobs=1"];
+    let ran = case.command(&args).exits(4);
+    ran.says(&["Once the faulty rows are fixed, the same command resumes the run.", "Fix the rows that are listed"]);
+    assert!(!ran.said().contains("complete. The same command resumes the run."), "{}", ran.said());
+    sqlite::file(&case.place, "source.db", "UPDATE t SET a = '1' WHERE id = 1");
+    case.command(&args).exits(0);
+}
+
+#[test]
+fn a_row_that_the_server_refuses_has_the_name_of_the_state_and_the_column() {
+    let source = "CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER); INSERT INTO t VALUES (1, 0), (2, 3)";
+    let target = "CREATE TABLE t (id int PRIMARY KEY, n int); CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+        IF new.n = 0 THEN RAISE EXCEPTION 'not so' USING ERRCODE = '22003', COLUMN = 'n', TABLE = 't'; END IF; RETURN new; END $$; \
+        CREATE TRIGGER refuse BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION refuse()";
+    let case = Case::new(source, target, "[load.t]\ntriggers = \"fire\"\n");
+    let report = case.exits(6, &["--yes", "--on-fault", "quarantine"]);
+    let message = message(&report, "n");
+    assert!(message.contains("SQLSTATE 22003 numeric_value_out_of_range"), "{message}");
 }

@@ -176,3 +176,20 @@ fn a_key_lost_from_a_json_object_is_listed_as_a_loss() {
     ran.says(&["Losses that", "duplicate-json-keys"]);
     assert!(!ran.said().contains("changed without loss"), "{}", ran.said());
 }
+
+#[test]
+fn json_that_the_server_reads_only_as_json_and_rewritten_numbers_are_counted() {
+    let source = "CREATE TABLE t (id INTEGER PRIMARY KEY, j TEXT, b TEXT); INSERT INTO t VALUES (1, '{\"a\":\"x\\u0000\"}', '[1]'), \
+                  (2, '\"\\ud800\"', '-0.0'), (3, '[-0.0, 1e300]', '{\"n\": 1e20}'), (4, '\"\\ud83d\\ude00\"', '[0, -0.5, 1e2]')";
+    let case = Case::new(source, "CREATE TABLE t (id int PRIMARY KEY, j json, b jsonb)", "[load.t]\n");
+    for args in [&["--dry-run"][..], &["--yes"]] {
+        let losses = case.exits(0, args)["losses"].clone();
+        let counted = serde_json::json!([
+            {"load": "t", "column": "j", "modifier": "not-for-jsonb", "count": 2, "keys": ["1", "2"]},
+            {"load": "t", "column": "b", "modifier": "json-digits", "count": 2, "keys": ["2", "3"]},
+        ]);
+        assert_eq!(losses, counted);
+    }
+    let shown = case.rows("SELECT j::text, b::text FROM t WHERE id IN (2, 3) ORDER BY id");
+    assert_eq!(shown, ["\"\\ud800\" 0.0", "[-0.0, 1e300] {\"n\": 100000000000000000000}"]);
+}

@@ -44,6 +44,8 @@ pub struct LoadPreflight {
     pub load: String,
     /// Counts and losses. The digest is empty.
     pub sums: Sums,
+    /// The bytes of the images of its rows.
+    pub bytes: u64,
     /// The first [`FAULTS_KEPT`] faults.
     pub faults: Vec<Fault>,
     /// The number of faults.
@@ -68,6 +70,7 @@ impl LoadPreflight {
     /// Adds the result of a later range of the same load.
     pub fn merge(&mut self, range: LoadPreflight) {
         self.sums.merge(&range.sums);
+        self.bytes += range.bytes;
         let room = FAULTS_KEPT.saturating_sub(self.faults.len());
         self.faults.extend(range.faults.into_iter().take(room));
         self.fault_total += range.fault_total;
@@ -232,6 +235,7 @@ impl RangeSink<'_, '_> {
         self.found.faults.extend(self.batch.faults.drain(..).take(FAULTS_KEPT.saturating_sub(kept)));
         self.observer.on_event(Event::Rows { load: &self.found.load, rows: self.batch.read });
         self.found.sums.merge(&self.batch.counts());
+        self.found.bytes += self.batch.bytes.len() as u64;
         self.batch.clear();
         self.before = last;
         Ok(())

@@ -15,13 +15,12 @@ use crate::migrate::rows::guard::{Guard, MissingParent};
 use crate::migrate::rows::left_out::LeftOut;
 use crate::migrate::rows::self_references::SelfReferences;
 use crate::model::digest::{Digest, row_hash};
-use crate::model::fault::{Fault, Reason};
+use crate::model::fault::{ColumnFacts, Fault, Reason};
 use crate::model::key::Key;
 use crate::model::ledger::{Deviation, Sums};
 use crate::model::pgtype::ColumnType;
 use crate::model::record::FAULTS_LISTED;
 use crate::model::select::{Failed, Row};
-use crate::model::ways_out::ColumnFacts;
 use crate::pg::Blame;
 use crate::plan::{ColumnPlan, Feed, LoadPlan};
 

@@ -38,6 +38,7 @@ impl Report {
             checks: Vec::new(),
             refusals: Vec::new(),
             steps: Vec::new(),
+            forecast: None,
             timeline: Vec::new(),
             arguments: Vec::new(),
         }

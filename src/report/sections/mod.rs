@@ -3,6 +3,7 @@
 //! Terminal, Markdown and HTML draw them, so that all forms use the same words. A section without content is `None`.
 
 mod existing;
+mod forecast;
 mod omitted;
 mod owners;
 mod plain;
@@ -11,6 +12,7 @@ mod transferred;
 mod verification;
 
 pub use existing::existing;
+pub use forecast::forecast;
 pub use omitted::{faults, left, losses, not_tables};
 pub use owners::{owner, owners};
 pub use plain::{lost, unchecked};
@@ -51,6 +53,7 @@ pub fn document(report: &Report) -> Vec<Section> {
         later,
         removed(report),
         warnings(report),
+        forecast(report),
         detached(report, FULL),
         retries(report, FULL),
         steps(report),

@@ -3,7 +3,7 @@
 //! For people who sign and do not run the tool, so each entry is a sentence without a word of the mapping language.
 
 use crate::exit::Exit;
-use crate::model::record::{Activity, Check, LoadRecord, LoadState, Report, Verdict};
+use crate::model::record::{Activity, Check, LoadRecord, LoadState, Report, Verdict, WarningKind};
 use crate::report::section::{FULL, Item, Section, place};
 use crate::report::summary::{Totals, ended, is_loss};
 use crate::text::{count, phrase};
@@ -30,7 +30,9 @@ pub fn lost(report: &Report) -> Option<Section> {
             "# row was left out, because it does not fit",
             "# rows were left out, because they do not fit",
         );
-        add("faulty rows".to_owned(), format!("{rows}. Each one is in the fault file"));
+        let has_file = report.warnings.iter().any(|warning| warning.kind == WarningKind::FaultFile);
+        let file = if has_file { ". Each one is in the fault file" } else { "" };
+        add("faulty rows".to_owned(), format!("{rows}{file}"));
     }
     for load in &report.loads {
         if let Some(text) = kept_out(load) {

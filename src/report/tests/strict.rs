@@ -25,8 +25,10 @@ strict! {
         not_tables: Vec<NotTable>, owners: Vec<Owners>, sequences: Vec<Sequence>, lookups: Vec<Lookup>,
         existing: Vec<Held>, losses: Vec<Loss>, faults: Vec<Fault>, fault_total: u64, detached: Vec<Detached>, retries: Vec<Retry>,
         warnings: Vec<Warning>, checks: Vec<Check>, refusals: Vec<Refusal>, steps: Vec<Step>,
-        timeline: Vec<Span>, arguments: Vec<String>,
+        #[serde(default)] forecast: Option<Forecast>, timeline: Vec<Span>, arguments: Vec<String>,
     }
+    Forecast { bytes: u64, seconds: u64, locked: Vec<Locked>, }
+    Locked { table: String, detached: u64, }
     Exit { code: i32, name: String, }
     Source { path: String, bytes: u64, stamp: String, }
     Owner { table: String, #[serde(rename = "match")] natural: BTreeMap<String, String>, key: Option<String>, made: bool, }
