@@ -52,7 +52,7 @@ fn no_way_out_writes_null_to_a_column_that_is_not_null() {
         let message = message(&report, column);
         assert!(message.contains(advice) && !message.contains("null"), "{message}");
     }
-    // Each of them, taken as it stands, works.
+    // Each of them works as it is written.
     let taken = "[load.p]\n[load.t.columns]\nfree = { if_orphan = { null = true } }\nbound = { if_orphan = { drop = true } }\n\
                  word = { map = { \"\" = 0 } }\n";
     let case = Case::new(source, target, taken);

@@ -10,7 +10,7 @@ pub fn forecast(report: &Report) -> Option<Section> {
     let forecast = report.forecast.as_ref()?;
     let cost = format!(
         "About {} bytes are written. It takes about {}, or longer if the target is far away: `migrate guide speed` has the \
-         figures behind this estimate.",
+         figures of this estimate.",
         grouped(forecast.bytes),
         count(forecast.seconds, "second", "seconds")
     );

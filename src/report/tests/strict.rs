@@ -25,7 +25,8 @@ strict! {
         not_tables: Vec<NotTable>, owners: Vec<Owners>, sequences: Vec<Sequence>, lookups: Vec<Lookup>,
         existing: Vec<Held>, losses: Vec<Loss>, faults: Vec<Fault>, fault_total: u64, detached: Vec<Detached>, retries: Vec<Retry>,
         warnings: Vec<Warning>, checks: Vec<Check>, refusals: Vec<Refusal>, steps: Vec<Step>,
-        #[serde(default)] forecast: Option<Forecast>, timeline: Vec<Span>, arguments: Vec<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        forecast: Option<Forecast>, timeline: Vec<Span>, arguments: Vec<String>,
     }
     Forecast { bytes: u64, seconds: u64, locked: Vec<Locked>, }
     Locked { table: String, detached: u64, }
