@@ -95,7 +95,7 @@ fn sections(report: &Report, all: bool) -> Vec<Section> {
         sections::removed(report),
         sections::warnings(report),
         sections::checks(report, depth),
-        sections::forecast(report),
+        sections::forecast(report, depth),
         sections::refusals(report),
         rest(report).filter(|_| !all),
     ];

@@ -28,7 +28,7 @@ fn a_dry_run_says_what_is_written_how_long_it_takes_and_what_is_locked() {
     let text = case.command(&["--dry-run", "--detach", "always"]).exits(0);
     text.says(&[
         "What the run costs",
-        "About 1,718 bytes are written. It takes about",
+        "About 1,718 bytes are written. By the figures of `migrate guide speed`",
         "public.t",
         "public.u",
         "locked exclusively",

@@ -53,7 +53,7 @@ pub fn document(report: &Report) -> Vec<Section> {
         later,
         removed(report),
         warnings(report),
-        forecast(report),
+        forecast(report, FULL),
         detached(report, FULL),
         retries(report, FULL),
         steps(report),
