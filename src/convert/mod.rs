@@ -9,7 +9,7 @@
 //! for booleans, integers, UUIDs, addresses and enum labels; `float`, `numeric`, `text`, `time`, `json` and `array` for
 //! the types of these names; `by_server` for types whose text the server parses. Readers apply epoch, format, offset,
 //! overlap, unit, array, round and truncate. Last come `if_bad` and `if_null`. `if_orphan` belongs to the load.
-//! `fast_path` is a shortcut for values that need none of this. `row` encodes whole rows, `follow` changes ids, and `lookup` finds keys of the
+//! `fast_path` is a shortcut for values that need none of this. `uuid_order` has the evidence for the byte order of UUIDs. `row` encodes whole rows, `follow` changes ids, and `lookup` finds keys of the
 //! target.
 //!
 //! [`Reason`]: crate::model::fault::Reason
@@ -36,6 +36,7 @@ mod since;
 mod text;
 mod time;
 mod time_as_text;
+mod uuid_order;
 
 #[cfg(test)]
 mod tests;
@@ -44,3 +45,4 @@ pub use converter::{Converter, RuleError, constant_advice};
 pub use settled::{Settled, ZoneDoubts};
 pub use time::offset_at;
 pub use time_as_text::time_as_text;
+pub use uuid_order::{UuidOrder, proved_order};

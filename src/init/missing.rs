@@ -45,7 +45,7 @@ impl KnownNames<'_> {
             }) || defaults.columns.contains_key(&column)
         };
         let columns: Vec<DraftLine> = proposed.columns.iter().filter(|line| !is_written(line)).cloned().collect();
-        (!columns.is_empty()).then(|| DraftLoad { lines: Vec::new(), columns, ..proposed.clone() })
+        (!columns.is_empty()).then(|| DraftLoad { lines: Vec::new(), notes: Vec::new(), columns, ..proposed.clone() })
     }
 
     fn copies(&self) -> bool {

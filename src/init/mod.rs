@@ -8,6 +8,7 @@
 //! A proposal is a value (`draft`) until it is text (`render`). It is planned and checked by the dry run's own code before it
 //! is written (`planned`); what that finds becomes comments at their places.
 
+mod candidates;
 mod draft;
 mod existing;
 mod frameworks;
@@ -21,6 +22,7 @@ mod probe;
 mod profile;
 mod proposal;
 mod render;
+mod row_owner;
 mod values;
 
 pub use draft::{DraftLine, DraftLoad, Ground, MappingDraft};

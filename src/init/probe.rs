@@ -3,80 +3,25 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::convert::{Converter, Settled};
+use super::candidates::{CandidateModifier, PlausibleNumbers, WrittenModifier, candidates, year};
+use crate::convert::{Converter, Settled, UuidOrder};
 use crate::model::cell::Raw;
 use crate::model::fault::{LossSet, Reason};
 use crate::model::pgtype::{ColumnType, Kind};
-use crate::model::rules::{Epoch, PackedNumbers, Rules, Unit, Zone};
+use crate::model::rules::{Rules, Zone};
 
-/// Numbers that are plausible in a time unit, regardless of sign. `to` is excluded.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct PlausibleNumbers {
-    from: f64,
-    to: f64,
-}
-
-/// Seconds since 1970, from March 1973 to February 2103. No number is in this range in two time units.
-const PLAUSIBLE_SECONDS: PlausibleNumbers = PlausibleNumbers { from: 1e8, to: 4.2e9 };
-
-/// Numbers of any size.
-const EVERY_NUMBER: PlausibleNumbers = PlausibleNumbers { from: 0.0, to: f64::INFINITY };
-
-impl PlausibleNumbers {
-    fn contains(self, number: f64) -> bool {
-        number.abs() >= self.from && number.abs() < self.to
-    }
-
-    /// The numbers of a time unit from 1973 to 2103.
-    fn of_unit(per_second: f64) -> PlausibleNumbers {
-        PlausibleNumbers { from: PLAUSIBLE_SECONDS.from * per_second, to: PLAUSIBLE_SECONDS.to * per_second }
-    }
-
-    /// Returns true if a number is plausible, or nearer to 1970 and plausible in no other time unit.
-    fn fits(self, number: f64) -> bool {
-        let has_unit = || {
-            PLAUSIBLE_DAYS.contains(number)
-                || EPOCHS.iter().any(|(_, _, per_second)| PlausibleNumbers::of_unit(*per_second).contains(number))
-        };
-        self.contains(number) || (self != PLAUSIBLE_DAYS && number.abs() < self.from && !has_unit())
-    }
-}
-
-/// Julian days from 1858 to 2132.
-const PLAUSIBLE_DAYS: PlausibleNumbers = PlausibleNumbers { from: 2.4e6, to: 2.5e6 };
-
-/// The Julian day of 1970-01-01 00:00, and the seconds of a year in the Gregorian calendar.
-const JULIAN_1970: f64 = 2_440_587.5;
-const YEAR: f64 = 31_556_952.0;
-
-/// 1970-01-01 in days since 2000-01-01.
-const DAY_1970: i32 = -10_957;
-
-/// Distinct refused texts that are kept, for the labels of an enum.
+/// Distinct refused texts that are kept, for the labels of an enum and the words of a boolean.
 const LABELS_KEPT: usize = 50;
 
-/// Time units of numbers: the word in a mapping, the meaning, the units of a second.
-const EPOCHS: [(&str, Epoch, f64); 5] = [
-    ("s", Epoch::Seconds, 1.0),
-    ("ms", Epoch::Millis, 1e3),
-    ("us", Epoch::Micros, 1e6),
-    ("ns", Epoch::Nanos, 1e9),
-    ("julian", Epoch::Julian, 0.0),
-];
-
-/// Forms of dates other than ISO 8601. The day and the month of many dates are distinct only if a value is above 12.
-const DATES: [&str; 8] =
-    ["%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%d %b %Y", "%b %d, %Y"];
-
-/// Endings of a form of dates that make it a form of timestamps.
-const CLOCKS: [&str; 3] = ["", " %H:%M:%S", " %H:%M"];
+/// Bytes of the longest text that may be a label. PostgreSQL's own labels have at most 63.
+const LABEL_BYTES: usize = 200;
 
 /// The storage classes of values that need different modifiers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ValueClass {
-    /// Integers and doubles.
+    /// Integers and doubles, and the digits of one in a text, if the type is one of times.
     Number = 0,
-    /// Text other than the empty string.
+    /// Other text than the empty string.
     Text = 1,
     /// Blobs.
     Blob = 2,
@@ -100,7 +45,7 @@ impl ValueClass {
 #[derive(Clone)]
 struct ModifierTrial {
     /// The modifier as a mapping writes it.
-    written: String,
+    written: WrittenModifier,
     converter: Converter,
     /// The plausible numbers, regardless of sign. `None`: the modifier does not read numbers.
     numbers: Option<PlausibleNumbers>,
@@ -112,7 +57,7 @@ struct ModifierTrial {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TriedModifier {
     /// The modifier as a mapping writes it, such as `epoch = "ms"`.
-    pub written: String,
+    pub written: WrittenModifier,
     /// The values that it reads, by [`ValueClass`].
     pub accepted: [u64; 3],
 }
@@ -133,12 +78,18 @@ pub struct ColumnProfile {
     pub empty: u64,
     /// Times that are read only if a zone is stated.
     pub without_zone: u64,
+    /// Refused texts that are the digits of a number, in a column of times.
+    pub digits: u64,
+    /// Blobs with the digits of an integer that the column holds.
+    pub digit_blobs: u64,
+    /// The evidence for the byte order of a column of UUIDs.
+    pub order: UuidOrder,
     /// The modifiers that were tried.
     pub tried: Vec<TriedModifier>,
-    /// Refused texts of an enum's column. `None`: they are too many, or not UTF-8.
+    /// Refused texts of a column of an enum or of integers. `None`: they are too many, too long, or not UTF-8.
     pub labels: Option<BTreeSet<String>>,
     /// The first and the last year of refused numbers, by the modifier of their time unit.
-    pub years: BTreeMap<String, (i32, i32)>,
+    pub years: BTreeMap<WrittenModifier, (i32, i32)>,
 }
 
 impl ColumnProfile {
@@ -153,6 +104,9 @@ impl ColumnProfile {
         self.values += other.values;
         self.empty += other.empty;
         self.without_zone += other.without_zone;
+        self.digits += other.digits;
+        self.digit_blobs += other.digit_blobs;
+        self.order.merge(&other.order);
         other.reasons.into_iter().for_each(|(reason, count)| *self.reasons.entry(reason).or_default() += count);
         add(&mut self.refused, other.refused);
         for (mine, others) in self.tried.iter_mut().zip(&other.tried) {
@@ -182,8 +136,32 @@ pub struct Probe {
     plain: Converter,
     zoned: Converter,
     attempts: Vec<ModifierTrial>,
-    keeps_labels: bool,
+    kind: ProbedKind,
     profile: ColumnProfile,
+}
+
+/// The kinds of types whose values need a closer look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ProbedKind {
+    Uuid,
+    Enum,
+    Integer,
+    /// Dates, timestamps and intervals: a modifier may read numbers.
+    Time,
+    Other,
+}
+
+impl ProbedKind {
+    fn of(kind: &Kind) -> ProbedKind {
+        match kind {
+            Kind::Uuid => ProbedKind::Uuid,
+            Kind::Enum { .. } => ProbedKind::Enum,
+            Kind::Int2 | Kind::Int4 | Kind::Int8 => ProbedKind::Integer,
+            Kind::Date | Kind::Timestamp { .. } | Kind::Timestamptz { .. } => ProbedKind::Time,
+            Kind::Interval { .. } | Kind::IntervalOf { .. } => ProbedKind::Time,
+            _ => ProbedKind::Other,
+        }
+    }
 }
 
 impl Probe {
@@ -199,9 +177,10 @@ impl Probe {
             Some(ModifierTrial { written, converter, numbers, accepted: [0; 3] })
         };
         let attempts = candidates(&kind.kind).into_iter().filter_map(attempt).collect();
-        let keeps_labels = matches!(kind.kind, Kind::Enum { .. });
+        let kind = ProbedKind::of(&kind.kind);
+        let keeps_labels = matches!(kind, ProbedKind::Enum | ProbedKind::Integer);
         let profile = ColumnProfile { labels: keeps_labels.then(BTreeSet::new), ..ColumnProfile::default() };
-        Some(Probe { plain, zoned, attempts, keeps_labels, profile })
+        Some(Probe { plain, zoned, attempts, kind, profile })
     }
 
     /// Reads one value.
@@ -211,30 +190,42 @@ impl Probe {
             return;
         }
         self.profile.values += 1;
-        let Err(reason) = self.plain.convert(raw, &mut LossSet::default()) else { return };
-        self.refused(raw, reason);
+        match self.plain.convert(raw, &mut LossSet::default()) {
+            Err(reason) => self.refused(raw, reason),
+            Ok(_) if self.kind == ProbedKind::Uuid => self.profile.order.note(raw),
+            Ok(_) => {}
+        }
     }
 
     #[cold]
     fn refused(&mut self, raw: Raw<'_>, reason: Reason) {
         let profile = &mut self.profile;
+        let number = number(raw).or_else(|| digits(raw).filter(|_| self.kind == ProbedKind::Time));
         let class = match raw {
             Raw::Text([]) => {
                 profile.empty += 1;
                 return;
             }
-            Raw::Integer(_) | Raw::Real(_) | Raw::Null => ValueClass::Number,
-            Raw::Text(_) => ValueClass::Text,
             Raw::Blob(_) => ValueClass::Blob,
-        } as usize;
+            _ if number.is_some() => ValueClass::Number,
+            _ => ValueClass::Text,
+        };
         if reason == Reason::NoZone && self.zoned.convert(raw, &mut LossSet::default()).is_ok() {
             profile.without_zone += 1;
             return;
         }
-        profile.refused[class] += 1;
+        profile.refused[class as usize] += 1;
         *profile.reasons.entry(reason).or_default() += 1;
+        match (raw, self.kind) {
+            (Raw::Text(_), _) if class == ValueClass::Number => profile.digits += 1,
+            (Raw::Blob(bytes), ProbedKind::Integer) => {
+                let is_read = self.plain.convert(Raw::Text(bytes), &mut LossSet::default()).is_ok();
+                profile.digit_blobs += u64::from(is_read);
+            }
+            _ => {}
+        }
         for attempt in &mut self.attempts {
-            let is_plausible = match (attempt.numbers, number(raw)) {
+            let is_plausible = match (attempt.numbers, number) {
                 (Some(range), Some(number)) => range.fits(number),
                 (None, Some(_)) => false,
                 (_, None) => attempt.numbers.is_none(),
@@ -242,13 +233,13 @@ impl Probe {
             if !is_plausible || attempt.converter.convert(raw, &mut LossSet::default()).is_err() {
                 continue;
             }
-            attempt.accepted[class] += 1;
-            if let Some(year) = number(raw).and_then(|number| year(number, attempt.numbers)) {
+            attempt.accepted[class as usize] += 1;
+            if let Some(year) = number.and_then(|number| year(number, attempt.numbers)) {
                 let span = profile.years.entry(attempt.written.clone()).or_insert((year, year));
                 *span = (span.0.min(year), span.1.max(year));
             }
         }
-        if self.keeps_labels {
+        if matches!(self.kind, ProbedKind::Enum | ProbedKind::Integer) {
             keep_label(&mut profile.labels, raw);
         }
     }
@@ -260,10 +251,10 @@ impl Probe {
     }
 }
 
-/// Keeps a refused text of an enum's column.
+/// Keeps a refused text of a column of an enum or of integers.
 fn keep_label(labels: &mut Option<BTreeSet<String>>, raw: Raw<'_>) {
     let text = match raw {
-        Raw::Text(bytes) => std::str::from_utf8(bytes).ok().map(str::to_owned),
+        Raw::Text(bytes) if bytes.len() <= LABEL_BYTES => std::str::from_utf8(bytes).ok().map(str::to_owned),
         Raw::Integer(number) => Some(number.to_string()),
         _ => None,
     };
@@ -284,83 +275,15 @@ fn number(raw: Raw<'_>) -> Option<f64> {
     }
 }
 
-/// Returns the year of a number whose plausible range belongs to one time unit.
-fn year(number: f64, plausible: Option<PlausibleNumbers>) -> Option<i32> {
-    let range = plausible.filter(|range| *range != EVERY_NUMBER)?;
-    let seconds = if range == PLAUSIBLE_DAYS {
-        (number - JULIAN_1970) * 86_400.0
-    } else {
-        number / (range.from / PLAUSIBLE_SECONDS.from)
-    };
-    (number != 0.0).then_some((1970.0 + seconds / YEAR).floor() as i32)
-}
-
-/// A modifier to try.
-struct CandidateModifier {
-    written: String,
-    rules: Rules,
-    numbers: Option<PlausibleNumbers>,
-}
-
-impl CandidateModifier {
-    fn new(written: impl Into<String>, rules: Rules) -> CandidateModifier {
-        CandidateModifier { written: written.into(), rules, numbers: None }
+/// Returns the number whose digits a text is: a column of TEXT affinity stores a number so.
+fn digits(raw: Raw<'_>) -> Option<f64> {
+    let Raw::Text(bytes) = raw else { return None };
+    let text = bytes.trim_ascii();
+    let unsigned = text.strip_prefix(b"-").or(text.strip_prefix(b"+")).unwrap_or(text);
+    if !unsigned.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.') {
+        return None;
     }
-}
-
-/// Returns the modifiers that could help values of a type.
-fn candidates(kind: &Kind) -> Vec<CandidateModifier> {
-    let rules = Rules::default;
-    let mut found = Vec::new();
-    if !matches!(kind, Kind::Text | Kind::Varchar { .. } | Kind::Char { .. } | Kind::Citext | Kind::Bytea) {
-        found.push(CandidateModifier::new("trim = true", Rules { trim: true, ..rules() }));
-    }
-    match kind {
-        Kind::Date | Kind::Timestamp { .. } | Kind::Timestamptz { .. } => {
-            for (word, epoch, per_second) in EPOCHS {
-                let numbers = match epoch {
-                    Epoch::Julian => PLAUSIBLE_DAYS,
-                    _ => PlausibleNumbers::of_unit(per_second),
-                };
-                let rules = Rules { epoch: Some(epoch), ..rules() };
-                found.push(CandidateModifier { written: format!("epoch = \"{word}\""), rules, numbers: Some(numbers) });
-            }
-            let clocks = if *kind == Kind::Date { &CLOCKS[..1] } else { &CLOCKS[..] };
-            for format in DATES.iter().flat_map(|date| clocks.iter().map(move |clock| format!("{date}{clock}"))) {
-                let written = format!("format = \"{format}\"");
-                found.push(CandidateModifier::new(written, Rules { format: vec![format], ..rules() }));
-            }
-        }
-        Kind::Interval { .. } | Kind::IntervalOf { .. } => {
-            let rules_of_1970 = Rules { since: Some(DAY_1970), ..rules() };
-            found.push(CandidateModifier::new("since = \"1970-01-01\"", rules_of_1970));
-            for (word, unit) in [("s", Unit::Seconds), ("ms", Unit::Millis), ("us", Unit::Micros)] {
-                let rules = Rules { unit: Some(unit), ..rules() };
-                found.push(CandidateModifier {
-                    written: format!("unit = \"{word}\""),
-                    rules,
-                    numbers: Some(EVERY_NUMBER),
-                });
-            }
-        }
-        Kind::Array(element) => {
-            let words: &[&str] = match element.kind {
-                Kind::Float4 => &["f32le"],
-                Kind::Float8 => &["f64le", "f32le"],
-                _ => &[],
-            };
-            for word in words {
-                let rules = Rules { packed: PackedNumbers::of(word), ..rules() };
-                found.push(CandidateModifier::new(format!("array = \"{word}\""), rules));
-            }
-            found.push(CandidateModifier::new("array = \"csv\"", Rules { array_csv: true, ..rules() }));
-        }
-        Kind::Text | Kind::Varchar { .. } | Kind::Char { .. } | Kind::Citext | Kind::Json | Kind::Jsonb => {
-            found.push(CandidateModifier::new("blob = \"utf8\"", Rules { blob_as_text: true, ..rules() }));
-        }
-        _ => {}
-    }
-    found
+    std::str::from_utf8(text).ok()?.parse().ok()
 }
 
 #[cfg(test)]
@@ -373,10 +296,28 @@ mod tests {
         probe.profile()
     }
 
-    fn accepts_all(profile: &ColumnProfile, class: ValueClass) -> Vec<&str> {
+    fn accepts_all(profile: &ColumnProfile, class: ValueClass) -> Vec<String> {
         let refused = profile.refused[class as usize];
         let all = profile.tried.iter().filter(|tried| tried.accepted[class as usize] == refused);
-        all.map(|tried| tried.written.as_str()).collect()
+        all.map(|tried| tried.written.to_string()).collect()
+    }
+
+    fn years(profile: &ColumnProfile, written: &str) -> (i32, i32) {
+        let (_, years) = profile.years.iter().find(|(modifier, _)| modifier.to_string() == written).expect("years");
+        *years
+    }
+
+    #[test]
+    fn digits_in_texts_are_numbers_of_a_time_unit() {
+        let values = [Raw::Text(b"1600000000"), Raw::Text(b" 1700000000.5"), Raw::Integer(1_650_000_000)];
+        let profile = profiled(Kind::Timestamptz { precision: 6 }, &values);
+        assert_eq!(accepts_all(&profile, ValueClass::Number), ["epoch = \"s\""]);
+        assert_eq!((profile.refused, profile.digits), ([3, 0, 0], 2));
+        // The digits of a day count nothing, as a text or as a number.
+        for day in [Raw::Text(b"20240131"), Raw::Integer(20_240_131)] {
+            let profile = profiled(Kind::Timestamp { precision: 6 }, &[day, Raw::Text(b"1600000000")]);
+            assert!(accepts_all(&profile, ValueClass::Number).is_empty());
+        }
     }
 
     #[test]
@@ -389,11 +330,11 @@ mod tests {
         ] {
             let profile = profiled(timestamp(), &numbers.map(Raw::Integer));
             assert_eq!(accepts_all(&profile, ValueClass::Number), [unit]);
-            assert_eq!(profile.years[unit].0, 2020);
+            assert_eq!(years(&profile, unit).0, 2020);
         }
         let profile = profiled(timestamp(), &[Raw::Real(2_459_000.5)]);
         assert_eq!(accepts_all(&profile, ValueClass::Number), ["epoch = \"julian\""]);
-        assert_eq!(profile.years["epoch = \"julian\""], (2020, 2020));
+        assert_eq!(years(&profile, "epoch = \"julian\""), (2020, 2020));
         let profile = profiled(timestamp(), &[Raw::Integer(1_600_000_000), Raw::Integer(1_600_000_000_000)]);
         assert!(accepts_all(&profile, ValueClass::Number).is_empty());
         let near_1970 = profiled(timestamp(), &[Raw::Integer(-5), Raw::Integer(1_600_000_000_000)]);

@@ -3,16 +3,19 @@
 use std::collections::BTreeMap;
 
 use super::draft::{DraftLine, DraftLoad, MappingDraft};
+use super::existing::RowCounts;
 use super::frameworks::utc_framework;
 use super::names::NameMatch;
-use super::owner::{OwnerFacts, OwnerLines, OwnerRequest};
+use super::owner::OwnerRequest;
 use super::pairs::{TablePair, TablePairs};
 use super::profile::TableProfile;
 use super::render::string;
+use super::row_owner::{OwnerFacts, OwnerLines};
 use super::values::ValueContext;
 use super::{existing, leave, values};
+use crate::convert::proved_order;
 use crate::model::pgtype::Kind;
-use crate::model::schema::{SourceSchema, TargetSchema, TargetTable};
+use crate::model::schema::{OtherKind, SourceSchema, TargetSchema, TargetTable};
 use crate::text::{count, some_of};
 
 /// Everything that a proposal is made from.
@@ -48,6 +51,7 @@ pub fn propose(facts: &ProposalFacts<'_>) -> MappingDraft {
     let loads: Vec<DraftLoad> = facts.pairs.pairs.iter().map(|pair| load(facts, pair, &mut owners)).collect();
     let mut notes: Vec<String> = facts.versions.to_vec();
     notes.extend(sampled(facts));
+    notes.extend(not_tables(facts.source));
     notes.append(&mut owners.notes);
     let schema = &facts.target.schema;
     let target = (schema != "public").then(|| DraftLine::certain("schema", string(schema), "")).into_iter().collect();
@@ -72,6 +76,21 @@ fn sampled(facts: &ProposalFacts<'_>) -> Option<String> {
             "Only the first rows of {} were read ({}): a later value may contradict a line.",
             count(tables.len() as u64, "table", "tables"),
             some_of(&tables, 5)
+        )
+    })
+}
+
+/// The sentence about virtual tables, their shadow tables and views, which no mapping needs to name.
+fn not_tables(source: &SourceSchema) -> Option<String> {
+    let is_shadow = |kind: &OtherKind| matches!(kind, OtherKind::Shadow);
+    let named: Vec<&String> = source.others.iter().filter(|(_, kind)| !is_shadow(kind)).map(|(name, _)| name).collect();
+    let shadows = source.others.len() - named.len();
+    (!named.is_empty()).then(|| {
+        format!(
+            "Not tables, and not loaded: {} ({} for the search or the index of the virtual ones). A load with from = {{ sql = \"...\" }} \
+             reads the rows of one.",
+            some_of(&named, 5),
+            count(shadows as u64, "shadow table", "shadow tables")
         )
     })
 }
@@ -127,11 +146,21 @@ fn load(facts: &ProposalFacts<'_>, pair: &TablePair, owners: &mut OwnerLines) ->
             load.lines.push(DraftLine::inferred("from", string(&load.source), why));
         }
     }
-    load.lines.extend(owners.loads.remove(name).unwrap_or_default());
+    let by_owner = owners.loads.remove(name).unwrap_or_default();
+    load.notes.extend(owners.table.as_ref().filter(|_| by_owner.is_empty()).map(|owner| {
+        if owner == name {
+            "Owners: the rows of other tables belong to them.".to_owned()
+        } else {
+            format!("Shared: no foreign key refers to {owner}, or to a row that has an owner.")
+        }
+    }));
+    load.lines.extend(by_owner);
     let held = facts.held.get(name).copied().unwrap_or(0);
-    load.lines.extend(existing::line(table, held, profile.rows));
+    load.lines.extend(existing::line(pair, table, RowCounts { held, source: profile.rows }));
     let is_django = facts.source.tables.contains_key("django_migrations");
-    let context = ValueContext { shows_values: facts.shows_values, is_django };
+    let columns = facts.profiles.values().flat_map(|profile| profile.columns.values());
+    let order = proved_order(columns.map(|column| &column.order));
+    let context = ValueContext { shows_values: facts.shows_values, is_django, order };
     load.columns = PairedColumns { pair, table, profile, context }.lines(owners);
     load
 }

@@ -101,7 +101,7 @@ fn comment(words: &str) -> String {
 }
 
 /// Returns a key of TOML, quoted if it must be.
-fn key(name: &str) -> String {
+pub fn key(name: &str) -> String {
     let is_bare = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
     if is_bare { name.to_owned() } else { string(name) }
 }

@@ -69,6 +69,17 @@ impl Draft {
         }
         file.persist(place).map(drop).map_err(|e| e.error)
     }
+
+    /// Gives the file the usual mode and its final name, which no file may have.
+    ///
+    /// # Errors
+    /// If the file cannot be written to the disk or renamed, or if there is a file of that name.
+    pub fn persist_new(mut self, place: &Path) -> io::Result<()> {
+        let Some(file) = self.file.take() else { return Ok(()) };
+        file.as_file().sync_all()?;
+        file.as_file().set_permissions(Permissions::from_mode(self.usual))?;
+        file.persist_noclobber(place).map(drop).map_err(|e| e.error)
+    }
 }
 
 impl Drop for Draft {

@@ -189,6 +189,12 @@ fn two_hundred_hostile_names_reach_no_output_raw() {
     let (mapping, _) = migrate::mapping::read_draft(&ran.stdout).expect("TOML");
     assert_eq!(mapping.expect("a mapping").loads.len(), 40);
     is_clean("init --json", &place.migrate(init).arg("--json").exits(0).said());
+    // A mapping that knows nothing lacks all of them.
+    place.write("bare.toml", format!("format = 1\nname = \"bare\"\n[source]\npath = {}\n", toml(&hostile.source)));
+    let check = ["init", "--check", "bare.toml", "-t", &hostile.case.target.url()];
+    let lacking = place.migrate(check).exits(3);
+    is_clean("init --check", &lacking.said());
+    assert_eq!(lacking.stdout.matches("[load.").count(), 40, "{}", lacking.stdout);
     let ran = place.migrate(["rehearse", "-v", "-m", &hostile.mapping]).ran();
     assert!([0, 6].contains(&ran.code), "{}", ran.said());
     is_clean("rehearse", &ran.said());

@@ -1,7 +1,7 @@
 //! Databases that frameworks made themselves: their migrations on SQLite and on PostgreSQL, and a few rows that their mappers
 //! wrote. `frameworks/<name>/source.sql` and `target.sql` are dumps of both. Dates of the dump's day are rewritten.
 
-use super::{Pair, Proposal, replaced};
+use super::{Pair, Proposal, is_sound, refused_lines, replaced};
 use crate::support::golden::{self, Redactor};
 use crate::support::postgres::Database;
 use crate::support::sqlite;
@@ -19,6 +19,9 @@ fn arrives(name: &str, answers: &[(&str, &str)], query: &str, result: &str) {
     let proposal: Proposal = pair.proposed(&[]);
     golden::same(&format!("init/{name}.toml"), &proposal.text, &Redactor::nothing());
     assert_eq!(proposal.questions(), answers.len(), "{}", proposal.text);
+    assert_eq!(refused_lines(&proposal.text), [""; 0], "{}", proposal.text);
+    pair.place.write("proposed.toml", &proposal.text);
+    is_sound(&pair.place, &["-s", "app.db", "-t", &pair.target.url()], "proposed.toml");
     let mapping = answers.iter().fold(proposal.text, |text, (line, answer)| replaced(&text, line, answer));
     pair.with_mapping(&mapping, &["--yes"]).exits(0).says(&["Done and verified."]);
     assert_eq!(pair.target.value(query), result);
@@ -95,12 +98,85 @@ fn typeorm_needs_no_edit() {
 }
 
 #[test]
-fn drizzle_needs_the_zone_and_sql_for_digits_in_blobs() {
+fn drizzle_needs_the_zone() {
     arrives(
         "drizzle",
-        &[("zone = ", "zone = \"UTC\""), ("serial = ", "serial = { sql = \"CAST(serial AS TEXT)\" }")],
+        &[("zone = ", "zone = \"UTC\"")],
         "SELECT options::text || ' ' || (changed_at AT TIME ZONE 'UTC') || ' ' || (SELECT max(serial) FROM entries)
          FROM projects WHERE id = 1",
         "{\"sizes\": [1, 2.5], \"colour\": \"green\"} 2024-03-01 07:15:00.123 9007199254740993",
+    );
+}
+
+#[test]
+fn django_rest_framework_needs_no_edit() {
+    arrives(
+        "drf",
+        &[],
+        "SELECT string_agg(u.username || ' ' || left(k.key, 2) || ' ' || (k.created AT TIME ZONE 'UTC'), ', ' ORDER BY u.id) || '; ' ||
+                (SELECT string_agg(t.app_label || ' ' || p.codename, ', ') FROM auth_group_permissions
+                 JOIN auth_permission p ON p.id = permission_id JOIN django_content_type t ON t.id = p.content_type_id)
+         FROM authtoken_token k JOIN auth_user u ON u.id = k.user_id",
+        "ann aa 2024-03-01 07:15:00.123456, ben bb 2024-03-01 07:15:00.123456; authtoken add_tokenproxy",
+    );
+}
+
+#[test]
+fn sqlmodel_needs_the_zone() {
+    arrives(
+        "sqlmodel",
+        &[("zone = ", "zone = \"UTC\"")],
+        "SELECT string_agg(spent::text || ' ' || (at AT TIME ZONE 'UTC'), ', ' ORDER BY id) FROM entry",
+        "01:30:00 2024-03-01 07:15:00.123456, 24:00:00.000005 2024-03-02 00:00:00, 00:00:45 2024-03-03 01:02:03",
+    );
+}
+
+#[test]
+fn tortoise_needs_no_edit() {
+    arrives(
+        "tortoise",
+        &[],
+        "SELECT string_agg(p.budget || ' ' || t.name, ', ' ORDER BY t.id) || '; ' ||
+                (SELECT string_agg(spent || ' ' || (at AT TIME ZONE 'UTC'), ', ' ORDER BY id) FROM entry)
+         FROM project_tag JOIN project p ON p.id = project_id JOIN tag t ON t.id = tag_id",
+        "1250.50 garden, 1250.50 house, 300.00 music; 5400000000 2024-03-01 07:15:00.123456, 86400000005 2024-03-02 00:00:00, \
+         45000000 2024-03-03 01:02:03",
+    );
+}
+
+#[test]
+fn pony_needs_sql_for_intervals_in_days() {
+    arrives(
+        "pony",
+        &[("spent = ", "spent = { sql = \"round(spent * 86400, 6)\", unit = \"s\" }")],
+        "SELECT string_agg(p.id || ' ' || e.spent, ', ' ORDER BY e.id) FROM entry e JOIN project p ON p.id = e.project",
+        "12345678-90ab-4cde-8f00-112233445566 01:30:00, 12345678-90ab-4cde-8f00-112233445566 24:00:00.000005, \
+         fedcba98-7654-4321-8f00-112233445566 00:00:45",
+    );
+}
+
+#[test]
+fn rails_needs_sql_for_times_of_day_with_a_date() {
+    arrives(
+        "rails",
+        &[("starts = ", "starts = { sql = \"substr(starts, 12)\" }")],
+        "SELECT string_agg(concat_ws(' ', starts, at, serial), ', ' ORDER BY id) || '; ' ||
+                (SELECT string_agg(p.name || ' ' || t.name, ', ' ORDER BY t.id) FROM projects_tags
+                 JOIN projects p ON p.id = project_id JOIN tags t ON t.id = tag_id)
+         FROM entries",
+        "09:05:00 2024-03-01 07:15:00.123456 9007199254740993, 2024-03-02 00:00:00 1, 20:00:00.5 2024-03-03 01:02:03 2; \
+         Shed garden, Shed house, Choir music",
+    );
+}
+
+#[test]
+fn laravel_needs_no_edit() {
+    arrives(
+        "laravel",
+        &[],
+        "SELECT string_agg(concat_ws(' ', starts, at, serial), ', ' ORDER BY e.id) || '; ' || max(p.due) || ' ' || max(p.created_at)
+         FROM entries e JOIN projects p ON p.id = project_id",
+        "09:05:00 2024-03-01 07:15:00 9007199254740993, 2024-03-02 00:00:00 1, 20:00:00 2024-03-03 01:02:03 2; \
+         2024-06-30 2024-01-02 08:00:00",
     );
 }

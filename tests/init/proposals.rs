@@ -103,19 +103,38 @@ fn an_existing_file_is_not_overwritten_and_a_check_prints_what_it_lacks() {
 #[test]
 fn no_value_of_a_row_is_printed_unless_it_is_asked_for() {
     let source = "
-        CREATE TABLE t (id INTEGER PRIMARY KEY, state TEXT, amount REAL, at TEXT);
-        INSERT INTO t VALUES (1, 'secret-state', 1.23456, 'secret-time');";
+        CREATE TABLE t (id INTEGER PRIMARY KEY, state TEXT, amount REAL, at TEXT, n TEXT, name TEXT);
+        INSERT INTO t VALUES (1, 'secret-state', 1.23456, 'secret-time', 'secret-number', 'secret-name'),
+                             (2, NULL, NULL, NULL, NULL, 'secret-name');
+        CREATE TABLE k (code TEXT, label TEXT, refers TEXT); INSERT INTO k VALUES ('secret-code', 'secret-label', 'secret-orphan');";
     let target = "
-        CREATE TYPE state AS ENUM ('A'); CREATE TABLE t (id bigint PRIMARY KEY, state state, amount numeric(5,2), at timestamptz);";
+        CREATE TYPE state AS ENUM ('A');
+        CREATE TABLE t (id bigint PRIMARY KEY, state state, amount numeric(5,2), at timestamptz, n int, name text UNIQUE);
+        CREATE TABLE k (code text PRIMARY KEY, label text, refers text REFERENCES k); INSERT INTO k VALUES ('secret-code', 'other');";
     let pair = Pair::new(source, target);
-    let proposal = pair.proposed(&[]);
-    assert!(!proposal.ran.said().contains("secret") && !proposal.text.contains("1.23"), "{}", proposal.text);
-    assert_eq!(proposal.questions(), 3, "{}", proposal.text);
-    let json = pair.command(&["-o", "-", "--json"]).exits(0);
-    assert!(!json.said().contains("secret"), "{}", json.stdout);
-    assert_eq!((&json.json()["complete"], json.json()["questions"].as_array().map(Vec::len)), (&false.into(), Some(3)));
+    let proposal = pair.proposed(&["-vv"]);
+    assert_eq!(proposal.questions(), 4, "{}", proposal.text);
+    let json = pair.command(&["-o", "-", "--json", "-vv"]).exits(0);
+    assert_eq!((&json.json()["complete"], json.json()["questions"].as_array().map(Vec::len)), (&false.into(), Some(4)));
+    pair.place.write("bare.toml", "format = 1\nname = \"bare\"\n[source]\npath = \"app.db\"\n");
+    let check = pair.command(&["--check", "bare.toml", "-vv"]).exits(3);
+    // The same proposal without its questions is planned, and its rows are read.
+    let readable = "CREATE TABLE t (id bigint PRIMARY KEY, name text UNIQUE); \
+                    CREATE TABLE k (code text PRIMARY KEY, label text, refers text REFERENCES k);";
+    let found = Pair::new(
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT); \
+                           INSERT INTO t VALUES (1, 'secret-name'), (2, 'secret-name'); \
+                           CREATE TABLE k (code TEXT, label TEXT, refers TEXT); \
+                           INSERT INTO k VALUES ('secret-code', 'secret-label', 'secret-orphan');",
+        readable,
+    );
+    let found = found.proposed(&["-vv"]);
+    assert!(found.text.contains("(duplicate") && found.text.contains("(orphan"), "{}", found.text);
+    for ran in [&proposal.ran, &json, &check, &found.ran] {
+        assert!(!ran.said().contains("secret") && !ran.said().contains("1.23"), "{}", ran.said());
+    }
     let shown = pair.proposed(&["--show-values"]);
-    assert!(shown.text.contains("secret-state"), "{}", shown.text);
+    assert!(shown.text.contains("secret-state") && !proposal.text.contains("secret-number"), "{}", shown.text);
 }
 
 #[test]
@@ -158,6 +177,68 @@ fn sides_without_a_common_table_and_an_empty_target_are_named() {
     let pair = Pair::new(source, "SELECT 1;");
     pair.command(&[]).exits(3).says(&["the target has no table in the schema `public`"]);
     assert!(!pair.place.files().contains("migrate.toml"));
+}
+
+#[test]
+fn versions_virtual_tables_and_loads_that_were_not_checked_are_comments_at_the_top() {
+    let source = "
+        CREATE TABLE alembic_version (version_num TEXT); INSERT INTO alembic_version VALUES ('old');
+        CREATE VIRTUAL TABLE found USING fts5(body); CREATE VIRTUAL TABLE places USING rtree(id, x0, x1);
+        CREATE VIEW recent AS SELECT 1 AS id;
+        CREATE TABLE t (id INTEGER PRIMARY KEY, must TEXT); INSERT INTO t VALUES (1, NULL);
+        CREATE TABLE u (id INTEGER PRIMARY KEY, t_id INTEGER); INSERT INTO u VALUES (1, 1);";
+    let target = "
+        CREATE TABLE alembic_version (version_num varchar(32)); INSERT INTO alembic_version VALUES ('new');
+        CREATE TABLE t (id int PRIMARY KEY, must text NOT NULL);
+        CREATE TABLE u (id int PRIMARY KEY, t_id int REFERENCES t);";
+    let proposal = Pair::new(source, target).proposed(&[]);
+    let words = proposal.text.replace("\n# ", " ");
+    let head = words.split("format = 1").next().expect("comments");
+    for said in [
+        "Warning: alembic_version: ",
+        "Not tables, and not loaded: found, places, recent (8 shadow tables",
+        "Not checked before its questions are answered: t, u.",
+    ] {
+        assert!(head.contains(said), "`{said}` is missing in:\n{}", proposal.text);
+    }
+    assert!(!proposal.text.contains("found_data"), "{}", proposal.text);
+}
+
+#[test]
+fn an_owner_that_the_target_cannot_have_is_refused_with_the_nearest_name() {
+    let pair = Pair::new(NOTES, OWNED);
+    let table = pair.command(&["--owner", "user.username=ann"]).exits(3);
+    table.says(&["--owner: the target has no table `user` (the nearest name is users)"]);
+    let column = pair.command(&["--owner", "users.user name=ann"]).exits(3);
+    column.says(&["--owner: `users` has no column `user name` (the nearest name is username)"]);
+    assert!(!pair.place.files().contains("migrate.toml"));
+}
+
+#[test]
+fn a_column_that_accepts_null_and_names_another_role_is_not_stamped() {
+    let source = "CREATE TABLE notes (id INTEGER PRIMARY KEY, title TEXT); INSERT INTO notes VALUES (1, 'x');
+                  CREATE TABLE lines (id INTEGER PRIMARY KEY, note_id INTEGER); INSERT INTO lines VALUES (1, 1);";
+    let target = |column: &str| {
+        format!(
+            "CREATE TABLE users (id serial PRIMARY KEY, username text NOT NULL UNIQUE); INSERT INTO users (username) VALUES ('ann');
+             CREATE TABLE notes (id int PRIMARY KEY, title text, {column} REFERENCES users);
+             CREATE TABLE lines (id int PRIMARY KEY, note_id int REFERENCES notes);"
+        )
+    };
+    for (column, questions) in [("approved_by int", 1), ("approved_by int NOT NULL", 0), ("user_id int", 0)] {
+        let pair = Pair::new(source, &target(column));
+        let proposal = pair.proposed(&["--owner", "users.username=ann"]);
+        assert_eq!(proposal.questions(), questions, "{}", proposal.text);
+        proposal.has(&["owner = { through = \"note_id\" }"]);
+        if questions == 1 {
+            let answer = "owner = \"approved_by\"";
+            let text = proposal.text.replace(
+                proposal.lines().into_iter().find(|line| line.contains("{ \"?\" = ")).expect("the question"),
+                answer,
+            );
+            pair.with_mapping(&text, &["--yes"]).exits(0).says(&["Done and verified."]);
+        }
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! the mapping that a person wrote. An edit is an answered question or a key. Losses, `rows` and `sql` that no database can
 //! show are counted apart.
 
-use super::replaced;
+use super::{is_sound, refused_lines, replaced};
 use crate::support::expect::Expected;
 use crate::support::postgres::Database;
 use crate::support::sqlite;
@@ -31,6 +31,8 @@ fn arrives(system: &str, scripts: &[&str], most: usize, edits: &Edits) {
     let source = format!("{system}.db");
     let ran = place.migrate(["init", "-s", &source, "-t", &target.url(), "-o", "proposed.toml"]).exits(0);
     let mut text = place.read("proposed.toml");
+    assert_eq!(refused_lines(&text), [""; 0], "{text}");
+    is_sound(&place, &["-s", &source, "-t", &target.url()], "proposed.toml");
     let open = text.lines().filter(|line| !line.starts_with('#') && line.contains("{ \"?\" = ")).count();
     assert_eq!(open, edits.answers.len(), "{}\n{text}", ran.stdout);
     let keys: usize = edits.keys.iter().map(|(_, added)| added.lines().count() - 1).sum();

@@ -11,7 +11,7 @@ use crate::cli::Init;
 use crate::event::Observer;
 use crate::exit::Exit;
 use crate::init;
-use crate::model::record::{CommandKind, Report};
+use crate::model::record::{CommandKind, Refusal, Report};
 
 use super::failure::Failure;
 use super::world::World;
@@ -34,6 +34,9 @@ pub fn command(args: &Init, world: &World, observer: &dyn Observer) -> Result<Ex
     let mut session =
         m.open_target(&mut report)?.ok_or_else(|| Failure::usage_of("target", "none was named", "Name it with -t."))?;
     let facts = SideFacts::read(&start, &m, &source, &mut session)?;
+    if let Some(reason) = start.owner.as_ref().and_then(|owner| owner.unknown(&facts.target)) {
+        return Err(Failure::refused(Refusal::new("--owner", reason, "Write --owner table.column=value.")));
+    }
     let mut draft = facts.propose(&start, &source);
     if let Some(existing) = existing {
         return Ok(existing.compare(&draft));
