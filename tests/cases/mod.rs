@@ -130,7 +130,7 @@ fn sequences_that_no_column_names_continue_after_their_rows() {
 
 #[test]
 fn several_forms_of_a_time_in_one_column_arrive() {
-    both_arrive("mixed_dates", 0, 4);
+    both_arrive("mixed_dates", 0, 3);
 }
 
 #[test]
