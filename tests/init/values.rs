@@ -87,7 +87,7 @@ fn digits_that_are_dates_and_digits_that_are_numbers_are_a_question() {
     let mapping = replaced(
         &proposal.text,
         "at = ",
-        "at = { sql = \"CASE WHEN length(at) = 8 THEN at ELSE datetime(at, 'unixepoch') END\" }",
+        "at = { sql = \"CASE WHEN length(at) = 8 THEN substr(at, 1, 4) || '-' || substr(at, 5, 2) || '-' || substr(at, 7) ELSE datetime(at, 'unixepoch') END\" }",
     );
     pair.with_mapping(&mapping, &["--yes"]).exits(0).says(&["Done and verified."]);
     assert_eq!(
