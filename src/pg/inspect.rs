@@ -92,6 +92,35 @@ pub struct ObjectStates {
     pub objects: Vec<Object>,
     /// Table and name of each constraint that is not validated and of each index that is not valid.
     pub invalid: Vec<(String, String)>,
+    /// The foreign keys that partitions have of their own.
+    pub of_partitions: Vec<PartitionKey>,
+}
+
+/// A foreign key of a partition that is no key of the partitioned table.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PartitionKey {
+    /// The partition's schema.
+    pub schema: String,
+    /// The partition.
+    pub table: String,
+    /// Its name, columns and parent.
+    pub key: ForeignKey,
+    /// The partition's rows as SQL.
+    pub rows: String,
+    /// True if this role may read the parent.
+    pub may_read: bool,
+}
+
+/// A foreign key whose rows are compared with their parents by the server.
+pub struct KeyOfTable<'k> {
+    /// The table's schema.
+    pub schema: &'k str,
+    /// The table.
+    pub table: &'k str,
+    /// The key.
+    pub key: &'k ForeignKey,
+    /// The table's rows as SQL.
+    pub rows: String,
 }
 
 /// A table, and the loads that wrote to it.
@@ -191,25 +220,28 @@ impl Session {
     ///
     /// # Errors
     /// If the server refuses or the connection is lost.
-    pub fn count_orphans(&mut self, schema: &str, keys: &[(&str, &ForeignKey)]) -> Result<Vec<u64>, ServerError> {
+    pub fn count_orphans(&mut self, keys: &[KeyOfTable<'_>]) -> Result<Vec<u64>, ServerError> {
         const DOING: &str = "looking for orphans";
         if keys.is_empty() {
             return Ok(Vec::new());
         }
-        let (tables, names): (Vec<&str>, Vec<&str>) =
-            keys.iter().map(|(table, key)| (*table, key.name.as_str())).unzip();
+        let column = |of: fn(&KeyOfTable<'_>) -> String| keys.iter().map(of).collect::<Vec<String>>();
+        let schemas = column(|of| of.schema.to_owned());
+        let tables = column(|of| of.table.to_owned());
+        let names = column(|of| of.key.name.clone());
         let conditions = TypedQuery::new(DOING, include_str!("sql/orphan_conditions.sql"));
-        let [rows] = self.ask([conditions.with(&schema).with(&tables).with(&names)])?;
-        let mut conditions: HashMap<(&str, &str), (&str, &str)> = HashMap::new();
+        let [rows] = self.ask([conditions.with(&schemas).with(&tables).with(&names)])?;
+        let mut conditions: HashMap<[&str; 3], [&str; 2]> = HashMap::new();
         for row in &rows {
-            conditions.insert((row.value(0)?, row.value(1)?), (row.value("refers")?, row.value("matches")?));
+            let of = [row.value("schema_name")?, row.value("table_name")?, row.value("name")?];
+            conditions.insert(of, [row.value("refers")?, row.value("matches")?]);
         }
-        let counts = keys.iter().map(|(table, key)| {
-            conditions.get(&(*table, key.name.as_str())).map_or("0".to_owned(), |(refers, matches)| {
+        let counts = keys.iter().map(|of| {
+            conditions.get(&[of.schema, of.table, of.key.name.as_str()]).map_or("0".to_owned(), |[refers, matches]| {
                 format!(
                     "(SELECT pg_catalog.count(*) FROM {} AS c WHERE ({refers}) AND NOT EXISTS (SELECT FROM {} AS p WHERE {matches}))",
-                    qualified(schema, table),
-                    qualified(&key.parent_schema, &key.parent)
+                    of.rows,
+                    qualified(&of.key.parent_schema, &of.key.parent)
                 )
             })
         });
@@ -241,14 +273,20 @@ impl Session {
     }
 
     /// Lists what [`Session::objects`] lists, and in addition, as table and name, the constraints that the server has not
-    /// validated and the indexes that are not valid.
+    /// validated and the indexes that are not valid, and the foreign keys that partitions have of their own.
     ///
     /// # Errors
     /// If the server refuses or the connection is lost.
     pub fn object_states(&mut self, schema: &str, tables: &[String]) -> Result<ObjectStates, ServerError> {
         let invalid = TypedQuery::new("checking constraints", include_str!("sql/invalid_objects.sql"));
-        let [objects, invalid] = self.ask([objects(&schema, &tables), invalid.with(&schema).with(&tables)])?;
+        let of_partitions = TypedQuery::new("checking constraints", include_str!("sql/partition_keys.sql"));
+        let [objects, invalid, of_partitions] = self.ask([
+            objects(&schema, &tables),
+            invalid.with(&schema).with(&tables),
+            of_partitions.with(&schema).with(&tables),
+        ])?;
         Ok(ObjectStates {
+            of_partitions: of_partitions.iter().map(partition_key).collect::<Result<_, _>>()?,
             objects: objects.iter().map(object).collect::<Result<_, _>>()?,
             invalid: invalid
                 .iter()
@@ -265,4 +303,16 @@ fn objects<'q>(schema: &'q &str, tables: &'q &[String]) -> TypedQuery<'q> {
 
 fn object(row: &Row) -> Result<Object, ServerError> {
     Ok(Object { table: row.value(0)?, object: row.value(1)?, state: row.value(2)? })
+}
+
+fn partition_key(row: &Row) -> Result<PartitionKey, ServerError> {
+    let key = ForeignKey {
+        name: row.value("name")?,
+        columns: row.value("columns")?,
+        parent_schema: row.value("parent_schema")?,
+        parent: row.value("parent")?,
+        ..ForeignKey::default()
+    };
+    let (schema, table) = (row.value("schema_name")?, row.value("table_name")?);
+    Ok(PartitionKey { schema, table, key, rows: row.value("rows")?, may_read: row.value("may_read")? })
 }

@@ -3,10 +3,12 @@
 
 use crate::job::Stop;
 use crate::migrate;
+use crate::model::ident::qualified;
+use crate::model::ledger::Object;
 use crate::model::record::{Check, CheckKind, Verdict};
 use crate::model::schema::ForeignKey;
 use crate::pg::Session;
-use crate::pg::inspect::ObjectStates;
+use crate::pg::inspect::{KeyOfTable, ObjectStates, PartitionKey};
 use crate::plan::{LoadPlan, references};
 
 use super::subject::Subject;
@@ -19,8 +21,10 @@ pub(super) fn check(
     before: &[Check],
     owned: &[(String, String)],
 ) -> Result<Vec<Check>, Stop> {
-    let mut checks = states(subject, session)?;
-    checks.extend(Orphans { subject, before, owned }.find(session)?);
+    let ObjectStates { objects, invalid, of_partitions } =
+        session.object_states(&subject.plan.schema, &tables(subject))?;
+    let mut checks = states(subject, &objects, invalid);
+    checks.extend(Orphans { subject, before, owned }.find(session, &of_partitions)?);
     if checks.is_empty() {
         checks.push(Check::compared(CheckKind::Constraints, None, "all valid".to_owned(), "all valid".to_owned()));
     }
@@ -38,10 +42,8 @@ fn tables(subject: &Subject<'_>) -> Vec<String> {
 }
 
 /// Reports objects that changed since the run began, and objects that are invalid now.
-fn states(subject: &Subject<'_>, session: &mut Session) -> Result<Vec<Check>, Stop> {
+fn states(subject: &Subject<'_>, now: &[Object], invalid: Vec<(String, String)>) -> Vec<Check> {
     let schema = &subject.plan.schema;
-    let tables = tables(subject);
-    let ObjectStates { objects: now, invalid } = session.object_states(schema, &tables)?;
     let mut checks = Vec::new();
     for was in &subject.run.judged.objects {
         let is = now.iter().find(|o| o.table == was.table && o.object == was.object && o.state == was.state);
@@ -71,7 +73,7 @@ fn states(subject: &Subject<'_>, session: &mut Session) -> Result<Vec<Check>, St
             ));
         }
     }
-    Ok(checks)
+    checks
 }
 
 /// The search for references without a parent. The triggers of a foreign key can be disabled, which its validity does not
@@ -85,17 +87,32 @@ struct Orphans<'o, 's> {
 }
 
 impl Orphans<'_, '_> {
-    fn find(&self, session: &mut Session) -> Result<Vec<Check>, Stop> {
-        let (schema, tables) = (&self.subject.plan.schema, tables(self.subject));
+    fn find(&self, session: &mut Session, of_partitions: &[PartitionKey]) -> Result<Vec<Check>, Stop> {
+        let (schema, tables) = (self.subject.plan.schema.as_str(), tables(self.subject));
         let catalogued = tables.iter().filter_map(|table| Some((table, self.subject.target.tables.get(table)?)));
         let all = catalogued.flat_map(|(table, found)| found.foreign.iter().map(|key| (table.as_str(), key)));
-        let keys: Vec<(&str, &ForeignKey)> = all.filter(|(table, key)| !self.is_proved(table, key)).collect();
-        let found = session.count_orphans(schema, &keys)?;
-        let orphans = keys.into_iter().zip(found).filter(|(_, rows)| *rows > 0).map(|((table, key), rows)| {
-            let name = format!("{schema}.{table}.{}", key.name);
-            Check::compared(CheckKind::Constraints, Some(&name), "no orphan".to_owned(), orphaned(key, rows))
+        let mut keys: Vec<KeyOfTable<'_>> = all
+            .filter(|(table, key)| !self.is_proved(table, key))
+            .map(|(table, key)| KeyOfTable { schema, table, key, rows: qualified(schema, table) })
+            .collect();
+        // The plan knows no key of a partition, so that the reader compared none.
+        keys.extend(of_partitions.iter().filter(|of| of.may_read).map(|of| KeyOfTable {
+            schema: &of.schema,
+            table: &of.table,
+            key: &of.key,
+            rows: of.rows.clone(),
+        }));
+        let name = |schema: &str, table: &str, key: &ForeignKey| format!("{schema}.{table}.{}", key.name);
+        let found = session.count_orphans(&keys)?;
+        let orphans = keys.into_iter().zip(found).filter(|(_, rows)| *rows > 0).map(|(of, rows)| {
+            let name = name(of.schema, of.table, of.key);
+            Check::compared(CheckKind::Constraints, Some(&name), "no orphan".to_owned(), orphaned(of.key, rows))
         });
-        Ok(orphans.collect())
+        let unread = of_partitions.iter().filter(|of| !of.may_read).map(|of| {
+            let why = format!("this role may not read {}.{}, to which it refers", of.key.parent_schema, of.key.parent);
+            Check::not_checked(CheckKind::Constraints, Some(&name(&of.schema, &of.table, &of.key)), why)
+        });
+        Ok(orphans.chain(unread).collect())
     }
 
     /// Returns true if no row of the table lacks a parent: every value was found among the owners, or rows and parents are

@@ -75,3 +75,23 @@ fn a_vanished_owner_under_a_disabled_key_is_found() {
         "{report}"
     );
 }
+
+#[test]
+fn an_orphan_under_a_disabled_foreign_key_of_a_partition_is_found() {
+    let source = "CREATE TABLE p (id TEXT PRIMARY KEY); INSERT INTO p VALUES ('a');
+        CREATE TABLE c (id INTEGER PRIMARY KEY, p_id TEXT); INSERT INTO c VALUES (1, 'a'), (2, 'b')";
+    for (parent, code) in [("p", 5), ("p2", 0)] {
+        let target = format!(
+            "CREATE TABLE p (id text PRIMARY KEY); CREATE TABLE p2 (id text PRIMARY KEY); INSERT INTO p2 VALUES ('a'), ('b');
+             CREATE TABLE c (id int, p_id text) PARTITION BY RANGE (id); CREATE SCHEMA parts;
+             CREATE TABLE parts.c1 PARTITION OF c FOR VALUES FROM (0) TO (100);
+             ALTER TABLE parts.c1 ADD CONSTRAINT own FOREIGN KEY (p_id) REFERENCES {parent};
+             ALTER TABLE parts.c1 DISABLE TRIGGER ALL"
+        );
+        let case = Case::new(source, &target, "[load.p]\n[load.c]\n");
+        let report = case.exits(code, &["--yes"]);
+        let checks = report["checks"].as_array().expect("checks");
+        let differs = checks.iter().filter(|check| check["verdict"] == "Differs").map(|check| &check["load"]);
+        assert_eq!(differs.collect::<Vec<_>>(), if code == 5 { vec!["parts.c1.own"] } else { vec![] });
+    }
+}

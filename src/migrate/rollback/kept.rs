@@ -19,11 +19,13 @@ fn is_replaced(plan: &Plan, made: &[Made], table: &str) -> bool {
 }
 
 /// Returns the reattached foreign keys to tables whose rows are exchanged. The rollback detaches them again meanwhile, so that
-/// rows that refer to such a table do not block it.
+/// rows that refer to such a table do not block it. A key of a table that no load writes to was detached for that reason alone;
+/// it may refer to a partition.
 pub(super) fn to_detach_again(plan: &Plan, made: &[Made], detached: &[Detached]) -> Vec<Detached> {
     let refers = |object: &&Detached| {
         let is_on = object.kind == DetachKind::Foreign && object.reattached;
-        is_on && foreign_key(object).is_some_and(|key| is_replaced(plan, made, &key.parent))
+        let is_of_another = plan.loads.iter().all(|load| load.table != object.table);
+        is_on && (is_of_another || foreign_key(object).is_some_and(|key| is_replaced(plan, made, &key.parent)))
     };
     let anew = |object: &Detached| Detached { steps: 0, reattached: false, ..object.clone() };
     detached.iter().filter(refers).map(anew).collect()

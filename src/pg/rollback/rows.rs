@@ -50,7 +50,7 @@ pub enum OwnerRollback {
     Kept(&'static str),
 }
 
-/// A foreign key that refers to a table.
+/// A foreign key that refers to a table or to a partition of it.
 struct ReferencingKey {
     name: String,
     child: String,
@@ -68,12 +68,13 @@ impl ReferencingKey {
         let equal =
             |(c, p): (&String, &String)| equality.of(p, &format!("c.{}", quoted(c)), &format!("t.{}", quoted(p)));
         let pairs = columns.iter().zip(&parents).map(equal);
+        let within: &str = row.value("within")?;
         Ok(ReferencingKey {
             name: row.value("name")?,
             child: row.value("child")?,
             table: (row.value("child_schema")?, row.value("child_table")?),
             to_itself: row.value("to_itself")?,
-            joined: pairs.collect::<Vec<_>>().join(" AND "),
+            joined: pairs.collect::<Vec<_>>().join(" AND ") + within,
         })
     }
 }
@@ -196,6 +197,10 @@ impl OpenRollback<'_> {
             if row.map_or(Ok(false), |row| row.value(0))? {
                 deletion.blocking.push(BlockingReference { name: key.name.clone(), child: key.child.clone() });
             }
+        }
+        if !deletion.blocking.is_empty() {
+            // The server may have refused the deletion for the same reason.
+            return Ok(deletion);
         }
         let deleted = replies.next().transpose().doing(ROLLING_BACK)?;
         deletion.deleted = deleted.and_then(|reply| reply.counts().last().copied()).unwrap_or(0);

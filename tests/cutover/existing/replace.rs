@@ -89,6 +89,31 @@ fn rows_that_stay_keep_their_reference_and_no_cascade_or_trigger_runs() {
 }
 
 #[test]
+fn rows_that_refer_to_a_partition_stay_and_no_cascade_runs() {
+    let source = "CREATE TABLE p (id INTEGER PRIMARY KEY, w TEXT); INSERT INTO p VALUES (1, 'new'), (2, 'b')";
+    let target = "CREATE TABLE p (id int PRIMARY KEY, w text, up int) PARTITION BY RANGE (id);
+        CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (100);
+        ALTER TABLE p1 ADD FOREIGN KEY (up) REFERENCES p1; INSERT INTO p VALUES (1, 'old', 1), (7, 'seven', 1);
+        CREATE TABLE x (p_id int REFERENCES p1 ON DELETE CASCADE); INSERT INTO x VALUES (1)";
+    let case = Case::new(source, target, "[load.p]\nexisting = \"replace\"\n");
+    case.done();
+    assert_eq!(
+        (case.rows("SELECT * FROM x"), case.rows("SELECT id, w FROM p")),
+        (vec!["1".to_owned()], vec!["1 new".to_owned(), "2 b".to_owned()])
+    );
+    case.command(&["rollback", "--yes"]).exits(0);
+    assert_eq!(
+        (case.rows("SELECT * FROM x"), case.rows("SELECT * FROM p")),
+        (vec!["1".to_owned()], vec!["1 old 1".to_owned(), "7 seven 1".to_owned()])
+    );
+    case.target.run("INSERT INTO x VALUES (7)");
+    case.refused(&[
+        "2 rows of public.x refer to rows of `p` that would be removed",
+        "no row of the source takes the key of 1 of them",
+    ]);
+}
+
+#[test]
 fn a_reference_whose_key_no_source_row_takes_is_refused_with_its_count() {
     let case = Case::new(&ROLES.replace("(2, 'user'), ", ""), REFERRED, REPLACE);
     let before = state(&case);
