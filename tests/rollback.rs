@@ -1,5 +1,6 @@
 //! Rollback: removes exactly the rows, the owner and the sequence values of a run, or is refused with the reason.
 
+mod partitions;
 mod several_batches;
 mod without_index;
 mod without_key;
@@ -78,6 +79,25 @@ fn replacements_for_orphans_are_removed_too() {
     let mapping = "[load.p]\n[load.c]\n[load.c.columns]\np_id = { if_orphan = { null = true } }\n";
     let case = Case::new(source, target, mapping);
     there_and_back(&case, 0, &["p", "c"], &[]);
+}
+
+#[test]
+fn a_replaced_reference_is_removed_though_its_parent_was_added_later() {
+    let source = "CREATE TABLE p (id INTEGER PRIMARY KEY); INSERT INTO p VALUES (1);
+        CREATE TABLE c (id INTEGER PRIMARY KEY, p_id INTEGER, w TEXT); INSERT INTO c VALUES (1, 1, 'a'), (2, 99, 'b'), (3, 77, 'c')";
+    let target =
+        "CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE c (id serial PRIMARY KEY, p_id int REFERENCES p, w text)";
+    for (stand_in, ids) in [("{ null = true }", ""), ("1", ""), ("1", "id = { omit = true }\n")] {
+        let leave = if ids.is_empty() { "" } else { "[leave]\nc = { id = \"new ids\" }\n" };
+        let mapping =
+            format!("[load.p]\n[load.c]\n[load.c.columns]\n{ids}p_id = {{ if_orphan = {stand_in} }}\n{leave}");
+        let case = Case::new(source, target, &mapping);
+        case.exits(0, &["--yes"]);
+        case.target.run("INSERT INTO p VALUES (99)");
+        case.command(&["verify"]).exits(0);
+        rollback(&case, 0);
+        assert_eq!((case.ids("p"), case.target.count("c")), (vec![99], 0), "{mapping}");
+    }
 }
 
 #[test]

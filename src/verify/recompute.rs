@@ -184,7 +184,7 @@ impl SentRows<'_> {
             }
             skipped = self.deviations.skipped.contains(&at);
             for column in self.deviations.orphans.get(&at).into_iter().flatten() {
-                self.stand_ins.put(*column, &mut self.bytes, &mut self.notes);
+                self.stand_ins.put(*column, 0, &mut self.bytes, &mut self.notes);
             }
         }
         // Ids were drawn for skipped rows as well.

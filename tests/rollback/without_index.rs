@@ -47,3 +47,37 @@ fn rolling_back_parents_without_an_index_on_their_children_takes_linear_time() {
         }
     }
 }
+
+/// The foreign key of `c`: its definition, whether it is valid, and its comment.
+const KEY: &str =
+    "SELECT concat_ws('|', pg_get_constraintdef(oid), convalidated, obj_description(oid, 'pg_constraint'))
+                     FROM pg_constraint WHERE conrelid = 'c'::regclass AND contype = 'f'";
+const IDENTITY: &str = "SELECT oid FROM pg_constraint WHERE conrelid = 'c'::regclass AND contype = 'f'";
+
+#[test]
+fn a_foreign_key_to_many_removed_rows_is_reattached_as_it_is_now() {
+    for (rows, is_detached) in [(12_000, true), (50, false)] {
+        let source = format!(
+            "CREATE TABLE p (id INTEGER PRIMARY KEY); CREATE TABLE c (id INTEGER PRIMARY KEY, p_id INTEGER);
+             WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {rows}) INSERT INTO p SELECT i FROM n;
+             INSERT INTO c SELECT id, id FROM p"
+        );
+        let target = "CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE c (id int PRIMARY KEY, p_id int REFERENCES p)";
+        let case = Case::new(&source, target, "[load.p]\n[load.c]\n");
+        case.exits(0, &["--yes"]);
+        case.target.run(
+            "ALTER TABLE c DROP CONSTRAINT c_p_id_fkey;
+             ALTER TABLE c ADD CONSTRAINT c_p_id_fkey FOREIGN KEY (p_id) REFERENCES p ON DELETE CASCADE DEFERRABLE;
+             COMMENT ON CONSTRAINT c_p_id_fkey ON c IS 'it''s later'; INSERT INTO c VALUES (0, 1)",
+        );
+        let (before, identity) = (case.target.value(KEY), case.target.value(IDENTITY));
+        let refused = rollback(&case, 3);
+        assert!(refused.to_string().contains("rows of public.c that this run did not write refer to rows of it"));
+        assert_eq!((case.target.count("c"), case.target.value(IDENTITY)), (rows + 1, identity.clone()));
+        case.target.run("DELETE FROM c WHERE id = 0");
+        rollback(&case, 0);
+        assert_eq!((case.target.count("p"), case.target.count("c")), (0, 0));
+        assert_eq!(case.target.value(KEY), before);
+        assert_eq!(case.target.value(IDENTITY) != identity, is_detached, "{rows} rows");
+    }
+}

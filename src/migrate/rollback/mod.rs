@@ -8,35 +8,32 @@ mod altered;
 mod circles;
 mod doubts;
 mod kept;
+mod references;
 mod staging;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashSet};
-use std::sync::Arc;
 
 use crate::convert::Settled;
 use crate::convert::row::{Maps, RowEncoder};
 use crate::event::Event;
 use crate::job::{Job, Stop};
 use crate::migrate::rows::batch::Batch;
-use crate::migrate::rows::guard::{self, EncodedLoad};
-use crate::migrate::rows::keyset::KeySet;
-use crate::migrate::rows::parents::{self, OtherLoads};
-use crate::migrate::rows::quarantine::RefusedPlaces;
+use crate::migrate::rows::recorded_orphans::RecordedOrphans;
 use crate::migrate::{lookup_maps, owner};
 use crate::model::cell::RawBuf;
-use crate::model::ledger::{LoadDone, Made, MadeKind, PartDone, Run};
+use crate::model::fault::Loss;
+use crate::model::ledger::{LoadDone, LossSum, Made, MadeKind, PartDone, Run};
 use crate::model::pgtype::{ColumnType, Kind};
 use crate::model::record::{Refusal, StepKind};
 use crate::model::schema::{DetachKind, TargetTable};
 use crate::pg::detach::Detached;
 use crate::pg::rollback::{
-    Deletion, DeletionFacts, MovedSequence, OpenRollback, OwnerRollback, RollbackIndex, RollbackStart,
-    SequenceRollback, StagedRows,
+    Deletion, DeletionFacts, MovedSequence, OpenRollback, OwnerRollback, RollbackStart, SequenceRollback, StagedRows,
 };
 use crate::pg::triggers::{FiringTrigger, RowEvent};
 use crate::pg::{ServerError, Session};
-use crate::plan::{CircleKey, LoadPlan, Node, Reference};
+use crate::plan::{CircleKey, LoadPlan, Node};
 use crate::wire::widen::Widening;
 
 use doubts::{doubt, mismatch, rewritten};
@@ -95,15 +92,8 @@ pub fn remove(
             RollbackStart::AlreadyRolledBack => return Ok(std::mem::take(&mut result)),
             RollbackStart::Fenced => return Err(Stop::Fenced),
         };
-        result = Removal {
-            job,
-            settled,
-            made,
-            again,
-            deferred: circles::deferred(job.plan),
-            result: RollbackResult::default(),
-        }
-        .run(&mut tx, &loads, detached)?;
+        result = Removal { job, made, again, deferred: circles::deferred(job.plan), result: RollbackResult::default() }
+            .run(&mut tx, &loads, detached)?;
         tx.commit()?;
         Ok(std::mem::take(&mut result))
     })
@@ -113,7 +103,7 @@ pub fn remove(
 struct WrittenLoad<'a> {
     load: &'a LoadPlan,
     encoder: RowEncoder,
-    references: Vec<(Reference, Arc<KeySet>)>,
+    orphans: RecordedOrphans,
     done: &'a LoadDone,
     /// The ids in the ledger, by part and row.
     issued: BTreeMap<i32, Vec<Vec<i64>>>,
@@ -137,7 +127,6 @@ fn written_loads<'a>(
     done: &'a BTreeMap<String, LoadDone>,
     settled: &Settled,
 ) -> Result<Vec<WrittenLoad<'a>>, Stop> {
-    let none = RefusedPlaces::new();
     let mut loads = Vec::new();
     for load in &job.plan.loads {
         let Some(done) = done.get(&load.name).filter(|done| done.parts.iter().any(|p| p.sums.written > 0)) else {
@@ -150,11 +139,6 @@ fn written_loads<'a>(
             Maps::new()
         };
         let encoder = RowEncoder::new(load, settled, &maps).map_err(Stop::Refused)?;
-        let maps =
-            |session: &mut Session, other: &LoadPlan| lookup_maps::current(session, job.plan, other, settled, run.seed);
-        let others = OtherLoads { refused: &none, maps: &maps };
-        let encoded = EncodedLoad { load, encoder: &encoder, settled };
-        let references = parents::of_load(job, session, run, &encoded, &others)?.links;
         let mut issued = BTreeMap::new();
         let columns = load.issued().len();
         if columns > 0 {
@@ -168,15 +152,18 @@ fn written_loads<'a>(
         if faults > 0 {
             not_written = session.quarantined_rows(run.id, &load.name)?;
         }
-        if columns == 0 && skipped > 0 {
-            // A skipped row exists on the target as another writer's row. If ids were drawn, no other row has them.
-            session.deviations(run.id, &load.name, None, &mut |row| {
-                if row.orphan.is_none() {
-                    not_written.insert(row.at.clone());
-                }
-            })?;
+        let is_replaced = |loss: &LossSum| loss.modifier == Loss::IfOrphan.word();
+        let mut recorded = Vec::new();
+        if skipped > 0 || done.parts.iter().flat_map(|part| &part.sums.losses).any(is_replaced) {
+            session.deviations(run.id, &load.name, None, &mut |row| recorded.push(row))?;
         }
-        loads.push(WrittenLoad { load, encoder, references, done, issued, not_written, widened });
+        let (replaced, skipped): (Vec<_>, Vec<_>) = recorded.into_iter().partition(|row| row.orphan.is_some());
+        if columns == 0 {
+            // A skipped row exists on the target as another writer's row. If ids were drawn, no other row has them.
+            not_written.extend(skipped.into_iter().map(|row| row.at));
+        }
+        let orphans = RecordedOrphans::of(load, settled, replaced).map_err(Stop::Refused)?;
+        loads.push(WrittenLoad { load, encoder, orphans, done, issued, not_written, widened });
     }
     Ok(loads)
 }
@@ -184,7 +171,6 @@ fn written_loads<'a>(
 /// The removal of a run within the transaction.
 struct Removal<'j> {
     job: &'j Job<'j>,
-    settled: Settled,
     made: Vec<Made>,
     /// Foreign keys that are detached and reattached once more.
     again: Vec<Detached>,
@@ -211,9 +197,12 @@ impl Removal<'_> {
         late.append(&mut self.again);
         tx.defer(&plan.schema, &self.deferred)?;
         let disabled = self.disable_triggers(tx, loads)?;
-        let indexes = self.index_references(tx, loads)?;
         let tables: Vec<&str> = loads.iter().map(|written| written.load.table.as_str()).collect();
+        // References are checked also under the keys that are detached from here on.
         let facts = tx.deletion_facts(&plan.schema, &tables)?;
+        let rows = rows_by_table(loads);
+        references::detach(self.job, tx, &rows, &mut late)?;
+        let indexes = tx.index_references(&plan.schema, &rows)?;
         let staged = loads.iter().map(|written| (written.load.sent_columns(), written.load.as_text));
         tx.prepare_staging(&staged.collect::<Vec<_>>())?;
         for node in plan.order.iter().rev() {
@@ -278,19 +267,6 @@ impl Removal<'_> {
         }
         tx.disable_triggers(&disabled)?;
         Ok(disabled)
-    }
-
-    /// Creates the indexes by which the server finds references to the rows that are removed.
-    fn index_references(
-        &self,
-        tx: &mut OpenRollback<'_>,
-        loads: &[WrittenLoad<'_>],
-    ) -> Result<Vec<RollbackIndex>, ServerError> {
-        let mut rows: BTreeMap<&str, u64> = BTreeMap::new();
-        for written in loads {
-            *rows.entry(&written.load.table).or_default() += written.rows();
-        }
-        tx.index_references(&self.job.plan.schema, &rows)
     }
 
     /// Stages the rows that the run wrote to a table and deletes exactly these.
@@ -361,8 +337,6 @@ impl Removal<'_> {
     fn stage(&self, tx: &mut OpenRollback<'_>, written: &WrittenLoad<'_>, part: &PartDone) -> Result<(), Stop> {
         let Some(committed) = part.committed() else { return Ok(()) };
         let load = written.load;
-        let references = written.references.iter().map(|(reference, keys)| (reference, keys.as_ref()));
-        let guards = guard::guards(load, references, &self.settled)?;
         let mut staging = Staging {
             job: self.job,
             tx,
@@ -370,7 +344,7 @@ impl Removal<'_> {
             widened: written.widened.as_deref(),
             issued: load.issued(),
             ids: written.issued.get(&part.part).map_or(&[][..], Vec::as_slice),
-            batch: Batch::new(load, &written.encoder, &guards),
+            batch: Batch::new(load, &written.encoder, &[]).with_recorded(&written.orphans),
             stop: None,
         };
         self.job.source.reader()?.scan(&load.select, committed, &mut staging)?;
@@ -432,6 +406,15 @@ fn reattach_keys(tx: &mut OpenRollback<'_>, detached: Vec<Detached>) -> Result<V
         late.extend((!is_key || !tx.try_reattach(&object)?).then_some(object));
     }
     Ok(late)
+}
+
+/// The number of rows to remove from each table.
+fn rows_by_table<'a>(loads: &[WrittenLoad<'a>]) -> BTreeMap<&'a str, u64> {
+    let mut rows = BTreeMap::new();
+    for written in loads {
+        *rows.entry(written.load.table.as_str()).or_default() += written.rows();
+    }
+    rows
 }
 
 /// Returns true if the type has an `=` by which rows can be joined.

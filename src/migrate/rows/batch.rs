@@ -13,6 +13,7 @@ use crate::migrate::rows::counts::BatchCounts;
 use crate::migrate::rows::fingerprint::fingerprint;
 use crate::migrate::rows::guard::{Guard, MissingParent};
 use crate::migrate::rows::left_out::LeftOut;
+use crate::migrate::rows::recorded_orphans::RecordedOrphans;
 use crate::migrate::rows::self_references::SelfReferences;
 use crate::model::digest::{Digest, row_hash};
 use crate::model::fault::{ColumnFacts, Fault, Reason};
@@ -39,6 +40,8 @@ pub struct Batch<'a> {
     guards: &'a [Guard<'a>],
     /// References to rows of the same load. `None` if there are none.
     self_references: Option<SelfReferences>,
+    /// The replaced references of rows that were written before. `None` if the guards decide.
+    recorded: Option<&'a RecordedOrphans>,
     /// The seed of the fingerprints that faults get. `None` if they get none.
     fingerprint_seed: Option<u64>,
     notes: Notes,
@@ -90,6 +93,7 @@ impl<'a> Batch<'a> {
             encoder,
             guards,
             self_references: None,
+            recorded: None,
             fingerprint_seed: None,
             notes: Notes::default(),
             bytes: Vec::new(),
@@ -113,6 +117,11 @@ impl<'a> Batch<'a> {
     /// Tracks references to rows of the same load.
     pub fn with_self_references(self, self_references: Option<SelfReferences>) -> Batch<'a> {
         Batch { self_references, ..self }
+    }
+
+    /// Replaces references as the ledger records it, to encode rows that were written before.
+    pub fn with_recorded(self, recorded: &'a RecordedOrphans) -> Batch<'a> {
+        Batch { recorded: Some(recorded), ..self }
     }
 
     /// Adds the fingerprint of the row to each fault.
@@ -142,6 +151,9 @@ impl<'a> Batch<'a> {
             return self.refuse(&row.key());
         }
         let notes = &mut self.notes;
+        if let Some(recorded) = self.recorded {
+            recorded.put(&row.key(), start, &mut self.bytes, notes);
+        }
         let mut missing: Vec<MissingParent> =
             self.guards.iter().filter_map(|guard| guard.check(&mut self.bytes, start, notes)).collect();
         let blame = self.refused_by_server.get(&place).cloned();

@@ -94,10 +94,10 @@ impl StandIns {
         load.columns.iter().map(|column| StandIn::of(load, column, settled)).collect::<Result<_, _>>().map(StandIns)
     }
 
-    /// Replaces a column of the row in `bytes` by the column's value of `if_orphan`.
-    pub fn put(&self, place: usize, bytes: &mut Vec<u8>, notes: &mut Notes) {
+    /// Replaces a column of the row whose image begins at `start` by the column's value of `if_orphan`.
+    pub fn put(&self, place: usize, start: usize, bytes: &mut Vec<u8>, notes: &mut Notes) {
         if let Some(stand_in) = self.0.get(place).and_then(Option::as_ref) {
-            replace(bytes, 0, place, &stand_in.bytes, notes);
+            replace(bytes, start, place, &stand_in.bytes, notes);
         }
     }
 }

@@ -10,4 +10,5 @@ pub mod keyset;
 pub mod left_out;
 pub mod parents;
 pub mod quarantine;
+pub mod recorded_orphans;
 pub mod self_references;

@@ -1,11 +1,12 @@
-//! Indexes for the duration of a rollback, by which the server finds the rows that refer to a deleted row.
+//! Foreign keys that refer to deleted rows: detached for the duration of a rollback, or served by an index.
 //!
-//! Without such an index the server reads the whole referring table for each deleted row, the rows that the rollback itself
-//! deleted from it included, because they stay in the table until the commit.
+//! For each deleted row the server looks for rows that refer to it. Without an index it reads the whole referring table, the
+//! rows that the rollback itself deleted from it included, because they stay in the table until the commit.
 
 use std::collections::BTreeMap;
 
 use super::transaction::{OpenRollback, ROLLING_BACK};
+use crate::model::schema::Detachable;
 use crate::pg::client::Pipeline;
 use crate::pg::error::{Doing, ServerError};
 use crate::pg::row::RowValues;
@@ -20,6 +21,16 @@ pub struct RollbackIndex {
 }
 
 impl OpenRollback<'_> {
+    /// Detaches foreign keys that are as the catalogue lists them. The caller reattaches them. Returns false if the server
+    /// refused, for example because another session holds a lock for too long: then all of them are still attached.
+    ///
+    /// # Errors
+    /// If the connection is lost.
+    pub fn try_detach(&mut self, keys: &[&Detachable]) -> Result<bool, ServerError> {
+        let statements: Vec<&str> = keys.iter().flat_map(|key| &key.detach_sql).map(String::as_str).collect();
+        if statements.is_empty() { Ok(true) } else { self.try_sql(&statements.join("; ")) }
+    }
+
     /// Creates the indexes that deleting this many rows of each table needs, unless they exist or this role may not create
     /// them. The rollback is slower then.
     ///
