@@ -81,6 +81,23 @@ fn a_session_that_locks_a_table_is_waited_for_and_the_run_keeps_its_lock() {
 }
 
 #[test]
+fn a_session_that_locks_a_table_during_its_load_is_waited_for() {
+    let case = case();
+    let url = format!("{}&options=-c%20lock_timeout%3D100ms", case.target.url());
+    let mut child = in_the_middle(&case, &url);
+    let mut reader = case.target.client();
+    reader.batch_execute("BEGIN; LOCK TABLE readings IN SHARE MODE").expect("a lock");
+    let lines = BufReader::new(child.stderr.take().expect("its stderr")).lines().map_while(Result::ok);
+    let mut waits = lines.filter(|line| line.contains("55P03"));
+    assert!(waits.next().is_some() && waits.next().is_some(), "no session was waited for");
+    reader.batch_execute("COMMIT").expect("its end");
+    waits.for_each(drop);
+    let ran = Ran::of_child(child);
+    assert_eq!(ran.code, 0, "{}", ran.said());
+    is_exact(&case);
+}
+
+#[test]
 fn after_losing_the_target_nothing_is_claimed_about_unknown_rows() {
     let case = case();
     let child = in_the_middle(&case, &case.target.url());

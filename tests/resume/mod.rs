@@ -8,6 +8,7 @@ mod interleavings;
 mod interruptions;
 mod kills;
 mod locks;
+mod lost_commits;
 mod old_ledger;
 mod repaired_rows;
 mod shifts_at_once;

@@ -48,9 +48,11 @@ impl Client {
     /// Begins a COPY into a table.
     ///
     /// # Errors
-    /// If the server refuses or the connection is lost.
+    /// If the server refuses: then the connection is given up, see [`Wire::end_unless_begun`]. If the connection is lost.
     pub fn copy_in(&mut self, statement: &Statement) -> Result<CopyIn, Error> {
-        self.wire.wait(CopyIn::begin(&self.inner, statement))
+        let copy = self.wire.wait(CopyIn::begin(&self.inner, statement));
+        self.wire.end_unless_begun(&copy);
+        copy
     }
 
     /// Begins a COPY out of a table or a query.

@@ -149,7 +149,8 @@ impl<'p> Pipeline<'p> {
     /// Sends the statements and the beginning of a COPY, and waits for the answers. Returns one answer per step, and the COPY
     /// if the server takes rows now.
     ///
-    /// The COPY may have begun although an earlier step failed. Dropping it makes the server discard it.
+    /// The COPY may have begun although an earlier step failed. Dropping it makes the server discard it. If it has not begun, the
+    /// connection is given up, see [`Wire::end_unless_begun`](super::wire::Wire::end_unless_begun).
     pub fn run_and_copy(
         self,
         client: &mut Client,
@@ -162,6 +163,7 @@ impl<'p> Pipeline<'p> {
         let Client { inner, wire, .. } = client;
         let steps = self.steps.into_iter().map(|step| reply(inner, step)).collect();
         let ((replies, copy), failure) = wire.wait_for(join(in_order(steps), CopyIn::begin(inner, copy)));
+        wire.end_unless_begun(&copy);
         match copy {
             Err(error) if replies.iter().all(Result::is_ok) => (replies, Err(more_telling(error, failure))),
             copy => (with_failure(replies, failure), copy),

@@ -67,6 +67,14 @@ impl Wire {
         }));
         (answers, failure)
     }
+
+    /// Ends the connection if the server refused to begin a COPY. The client library then still ends that COPY, and the answer
+    /// to the end would be taken for the answer to the next statement.
+    pub fn end_unless_begun<T>(&mut self, copy: &Result<T, Error>) {
+        if copy.is_err() {
+            self.driver = None;
+        }
+    }
 }
 
 impl Drop for Wire {
