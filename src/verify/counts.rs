@@ -154,18 +154,23 @@ pub(super) fn sequences(subject: &Subject<'_>, found: &FoundSequences<'_>) -> (V
     (records, checks)
 }
 
-/// One check, not made, for each integer key that is fed and that the target may number in a way that the catalogue does not
-/// show: the next number may be one that a row has already.
+/// One check, not made, for each key that is fed and that the target may number in a way that the catalogue does not show: the
+/// next number may be one that a row has already. A key of integers has any default or trigger; any other key has a default
+/// that draws from a sequence, such as `'T' || nextval('numbers')`.
 fn unknown_numbering(subject: &Subject<'_>) -> Vec<Check> {
     let mut checks = Vec::new();
     for (table, facts) in subject.target.tables.iter().filter(|(table, _)| is_loaded(subject, table)) {
-        let is_key = |column: &TargetColumn| facts.unique.iter().any(|key| key.columns == [column.name.as_str()]);
+        let is_key = |column: &TargetColumn| {
+            let mut keys = facts.unique.iter().map(|key| &key.columns).filter(|columns| columns.contains(&column.name));
+            keys.any(|columns| columns.len() == 1 || column.draws.is_some())
+        };
         let is_fed = |column: &TargetColumn| {
             let loads = subject.plan.loads.iter().filter(|load| load.table == *table);
             loads.flat_map(|load| &load.columns).any(|planned| planned.name == column.name)
         };
         let counts = |column: &TargetColumn| {
-            matches!(column.kind.kind, Kind::Int2 | Kind::Int4 | Kind::Int8 | Kind::Numeric { .. })
+            let is_number = matches!(column.kind.kind, Kind::Int2 | Kind::Int4 | Kind::Int8 | Kind::Numeric { .. });
+            is_number || column.draws.is_some()
         };
         let assigned = || subject.plan.sequences.iter().flat_map(|s| &s.columns).filter(|c| c.table == *table);
         let is_numbered =

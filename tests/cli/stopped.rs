@@ -325,6 +325,16 @@ pub(super) fn rehearsal_sleeps(run: &Watched) -> bool {
 }
 
 #[test]
+fn a_proposal_from_an_endless_dump_is_stopped() {
+    let case = case(LOAD);
+    case.place.write("endless.sql", format!("CREATE TABLE t (a);\nSELECT {ENDLESS};"));
+    let arguments = ["init", "-s", "endless.sql", "-o", "-", "-t", &case.target.url()];
+    let mut run = watch(&case, case.place.migrate(arguments));
+    run.until("init", |run| run.copied() > 0);
+    run.stops("init", "the process was asked to stop");
+}
+
+#[test]
 fn a_load_is_stopped_and_resumed() {
     let case = case(LOAD);
     case.target.run(&format!("{SLOW}; ALTER TABLE notes ADD CHECK (slow(id))"));

@@ -114,6 +114,7 @@ fn runs_without_twins(role: &str, grants: &str) {
     let ours = "WHERE indrelid::regclass::text IN ('tags', 'notes', 'lines')";
     let before =
         read(&format!("{indexes} {ours}")).split(';').map(str::to_owned).collect::<std::collections::BTreeSet<_>>();
+    run(0, &["init", "-s", "source.db", "-o", "-"]);
     run(0, &["plan", "-m", "migrate.toml"]);
     run(0, &["plan", "--sql", "-m", "migrate.toml"]);
     run(6, &["--dry-run", "--on-fault", "quarantine"]);

@@ -178,6 +178,22 @@ fn settings_of_the_database_hide_no_sequence() {
 }
 
 #[test]
+fn a_key_with_a_number_inside_a_text_or_next_to_another_column_is_not_checked() {
+    let source = "CREATE TABLE t (code TEXT PRIMARY KEY, shop INTEGER); INSERT INTO t VALUES ('T1', 1), ('T2', 1)";
+    for key in [
+        "code text PRIMARY KEY DEFAULT 'T' || nextval('s'), shop int",
+        "code text DEFAULT 'T' || nextval('s'), shop int, UNIQUE (shop, code)",
+    ] {
+        let target = format!("CREATE SEQUENCE s; CREATE TABLE t ({key})");
+        let case = Case::new(source, &target, "[load.t]\n");
+        let report = case.exits(0, &["--yes"]);
+        let checks = report["checks"].as_array().expect("checks");
+        let open = checks.iter().find(|check| check["check"] == "sequences" && check["load"] == "public.t.code");
+        assert_eq!(open.expect("a check")["verdict"], "NotChecked", "{key}");
+    }
+}
+
+#[test]
 fn a_key_numbered_by_a_function_or_a_trigger_is_not_checked() {
     let source = "CREATE TABLE t (id INTEGER PRIMARY KEY); INSERT INTO t VALUES (1), (2)";
     let sequence =

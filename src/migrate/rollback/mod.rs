@@ -337,6 +337,8 @@ impl Removal<'_> {
     fn stage(&self, tx: &mut OpenRollback<'_>, written: &WrittenLoad<'_>, part: &PartDone) -> Result<(), Stop> {
         let Some(committed) = part.committed() else { return Ok(()) };
         let load = written.load;
+        let mut batch = Batch::new(load, &written.encoder, &[]);
+        batch.recorded = Some(&written.orphans);
         let mut staging = Staging {
             job: self.job,
             tx,
@@ -344,7 +346,7 @@ impl Removal<'_> {
             widened: written.widened.as_deref(),
             issued: load.issued(),
             ids: written.issued.get(&part.part).map_or(&[][..], Vec::as_slice),
-            batch: Batch::new(load, &written.encoder, &[]).with_recorded(&written.orphans),
+            batch,
             stop: None,
         };
         self.job.source.reader()?.scan(&load.select, committed, &mut staging)?;

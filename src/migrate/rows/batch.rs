@@ -41,7 +41,7 @@ pub struct Batch<'a> {
     /// References to rows of the same load. `None` if there are none.
     self_references: Option<SelfReferences>,
     /// The replaced references of rows that were written before. `None` if the guards decide.
-    recorded: Option<&'a RecordedOrphans>,
+    pub recorded: Option<&'a RecordedOrphans>,
     /// The seed of the fingerprints that faults get. `None` if they get none.
     fingerprint_seed: Option<u64>,
     notes: Notes,
@@ -119,11 +119,6 @@ impl<'a> Batch<'a> {
         Batch { self_references, ..self }
     }
 
-    /// Replaces references as the ledger records it, to encode rows that were written before.
-    pub fn with_recorded(self, recorded: &'a RecordedOrphans) -> Batch<'a> {
-        Batch { recorded: Some(recorded), ..self }
-    }
-
     /// Adds the fingerprint of the row to each fault.
     pub fn with_fingerprints(self, seed: u64) -> Batch<'a> {
         Batch { fingerprint_seed: Some(seed), ..self }
@@ -151,9 +146,7 @@ impl<'a> Batch<'a> {
             return self.refuse(&row.key());
         }
         let notes = &mut self.notes;
-        if let Some(recorded) = self.recorded {
-            recorded.put(&row.key(), start, &mut self.bytes, notes);
-        }
+        RecordedOrphans::put(self.recorded, row, start, &mut self.bytes, notes);
         let mut missing: Vec<MissingParent> =
             self.guards.iter().filter_map(|guard| guard.check(&mut self.bytes, start, notes)).collect();
         let blame = self.refused_by_server.get(&place).cloned();

@@ -7,9 +7,9 @@ use std::collections::HashMap;
 use crate::convert::Settled;
 use crate::convert::row::Notes;
 use crate::migrate::rows::guard::StandIns;
-use crate::model::key::Key;
 use crate::model::ledger::Deviation;
 use crate::model::record::Refusal;
+use crate::model::select::Row;
 use crate::plan::LoadPlan;
 
 /// The replaced references of a load's rows.
@@ -33,13 +33,11 @@ impl RecordedOrphans {
         Ok(RecordedOrphans { values: StandIns::of(load, settled)?, columns })
     }
 
-    /// Replaces the references of the row with this key, whose image begins at `start`.
-    pub fn put(&self, key: &Key, start: usize, bytes: &mut Vec<u8>, notes: &mut Notes) {
-        if self.columns.is_empty() {
-            return;
-        }
-        for column in self.columns.get(&key.written()).into_iter().flatten() {
-            self.values.put(*column, start, bytes, notes);
+    /// Replaces the references of a row whose image begins at `start`. Does nothing without records.
+    pub fn put(recorded: Option<&Self>, row: &dyn Row, start: usize, bytes: &mut Vec<u8>, notes: &mut Notes) {
+        let Some(recorded) = recorded.filter(|recorded| !recorded.columns.is_empty()) else { return };
+        for column in recorded.columns.get(&row.key().written()).into_iter().flatten() {
+            recorded.values.put(*column, start, bytes, notes);
         }
     }
 }
