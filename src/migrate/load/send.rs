@@ -56,7 +56,9 @@ pub fn send(
 ) -> Result<(Sums, Vec<i64>), Stop> {
     let mut is_refused = origin.is_refused;
     loop {
-        let ids = fill_ids(batch, |sequences, count| open.draw_ids(sequences, count))?;
+        // The ids of a batch that the server has refused already are in its rows.
+        let ids =
+            if is_refused { Vec::new() } else { fill_ids(batch, |sequences, count| open.draw_ids(sequences, count))? };
         if std::mem::take(&mut is_refused) {
             // Without a refused row the refusal was that of another moment, and the rows are sent once more.
             if find_refused(open, destination, origin, batch)? {
