@@ -94,8 +94,8 @@ fn the_mappings_of_the_applications_cost_as_few_round_trips() {
         at_most(6, &case, &["status"]);
         // The ids that the target issued to a load, a table with columns that were not sent, and the owner's row that the run
         // made each cost one more.
-        at_most(15 + loads + 2 * lookups, &case, &["verify"]);
-        at_most(17 + loads + 2 * lookups, &case, &["--yes", "--jobs", "1"]);
+        at_most(16 + loads + 2 * lookups, &case, &["verify"]);
+        at_most(18 + loads + 2 * lookups, &case, &["--yes", "--jobs", "1"]);
         at_most(rollback, &case, &["rollback", "--yes"]);
     }
 }
