@@ -147,8 +147,8 @@ impl OwnerFacts<'_> {
     }
 
     /// Adds the line of a load with columns that refer to the owner's table and that no source column feeds.
-    fn unfed(&self, owner: &OwnerTable, table: &String, unfed: &[String], lines: &mut OwnerLines) -> RowOwner {
-        let mut add = |line: DraftLine| lines.loads.entry(table.clone()).or_default().push(line);
+    fn unfed(&self, owner: &OwnerTable, table: &str, unfed: &[String], lines: &mut OwnerLines) -> RowOwner {
+        let mut add = |line: DraftLine| lines.loads.entry(table.to_owned()).or_default().push(line);
         if let [column] = unfed {
             let why = format!("refers to {}", owner.table);
             if self.is_required(table, column) {
