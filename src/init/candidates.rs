@@ -75,6 +75,9 @@ const DATES: [&str; 8] =
 /// Endings of a form of dates that make it a form of timestamps.
 const CLOCKS: [&str; 3] = ["", " %H:%M:%S", " %H:%M"];
 
+/// The forms of times of day as Rails writes them: with a day that means nothing.
+const TIMES_OF_RAILS: [&str; 2] = ["2000-01-01 %H:%M:%S", "2000-01-01 %H:%M:%S.%f"];
+
 /// Returns the year of a number whose plausible range belongs to one time unit.
 pub fn year(number: f64, plausible: Option<PlausibleNumbers>) -> Option<i32> {
     let range = plausible.filter(|range| *range != EVERY_NUMBER)?;
@@ -152,6 +155,11 @@ pub fn candidates(kind: &Kind) -> Vec<CandidateModifier> {
                 let rules = Rules { format: vec![format.clone()], ..rules() };
                 found.push(CandidateModifier::word("format", &format, rules));
             }
+        }
+        Kind::Time { .. } => {
+            let value = format!("[{}]", TIMES_OF_RAILS.map(string).join(", "));
+            let rules = Rules { format: TIMES_OF_RAILS.map(str::to_owned).to_vec(), ..rules() };
+            found.push(CandidateModifier::new("format", &value, rules));
         }
         Kind::Interval { .. } | Kind::IntervalOf { .. } => {
             let rules_of_1970 = Rules { since: Some(DAY_1970), ..rules() };
