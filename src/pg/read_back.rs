@@ -63,7 +63,8 @@ impl Session {
         row: &mut dyn FnMut(usize, &[u8]),
     ) -> Result<Vec<u64>, ServerError> {
         self.prepare_to_read_back(all)?;
-        let statements: Vec<Statement> = all.iter().filter_map(|what| self.prepared.known(&what.sql())).collect();
+        let known: Option<Vec<Statement>> = all.iter().map(|what| self.prepared.known(&what.sql())).collect();
+        let statements = known.ok_or_else(|| ServerError::new(READING, "a statement is not prepared"))?;
         self.reading(|client| {
             let mut copies = client.copies_out(&statements);
             let mut rows = Vec::new();

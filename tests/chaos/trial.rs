@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::Dice;
 use super::accidents::Kind;
 use super::fixture::Fixture;
+use crate::support::process;
 use crate::support::tool::{Ran, Run};
 
 /// The outcome of a trial.
@@ -118,14 +119,11 @@ impl<'f> Trial<'f> {
 
     /// Lets it run for a time; its exit status if it ended by itself.
     pub fn let_run(child: &mut Child, time: Duration) -> Option<i32> {
-        let began = Instant::now();
-        while began.elapsed() < time {
-            if let Some(status) = child.try_wait().expect("a child") {
-                return Some(status.code().unwrap_or(-1));
-            }
-            std::thread::sleep(Duration::from_millis(2).min(time));
+        if !process::has_ended(child.id(), time) {
+            return None;
         }
-        None
+        let status = child.try_wait().expect("a child")?;
+        Some(status.code().unwrap_or(-1))
     }
 
     pub fn killed(mut child: Child) -> Ran {

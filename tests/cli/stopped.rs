@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::case::Case;
 use crate::support::postgres::{Database, socket};
+use crate::support::process::has_ended;
 use crate::support::tool::{Ran, Run};
 
 /// The time that a stop may take here. The rule is one second; a machine under load is slower.
@@ -140,10 +141,11 @@ fn sessions(target: &Database, condition: &str) -> u64 {
 /// Waits until the server has ended every session of the tool: a cancelled statement does not run on.
 #[track_caller]
 fn until_no_session(target: &Database) {
-    let begin = Instant::now();
-    while sessions(target, "true") > 0 {
-        assert!(begin.elapsed() < Duration::from_secs(30), "a statement of the stopped process still runs");
-        std::thread::sleep(Duration::from_millis(20));
+    let of_the_tool =
+        "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'migrate'";
+    while let Some(pid) = target.rows(of_the_tool).concat().into_iter().flatten().next() {
+        let pid = pid.parse().expect("the number of a process");
+        assert!(has_ended(pid, Duration::from_secs(30)), "a statement of the stopped process still runs");
     }
 }
 

@@ -7,6 +7,7 @@ pub mod case;
 pub mod expect;
 pub mod golden;
 pub mod postgres;
+pub mod process;
 pub mod relay;
 pub mod sqlite;
 pub mod tool;
