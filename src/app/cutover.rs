@@ -264,8 +264,8 @@ fn try_write(
     m.check_stop()
 }
 
-/// Detaches the constraints and indexes whose detaching pays. Returns false if there are none. The preflight counted the rows to come; without it, the
-/// source gives an estimate.
+/// Detaches the constraints and indexes whose detaching pays. Returns false if there are none. The preflight counted the rows to
+/// come; without it, the source gives an estimate.
 fn detach(
     m: &Migration<'_>,
     session: &mut Session,

@@ -85,8 +85,9 @@ fn one(standing: &RunStatus) -> String {
             (parts, done) if parts == done => "all".to_owned(),
             (parts, done) => format!("{done} of {parts} parts"),
         };
-        let mut line =
-            format!("  {:width$}  {state}, {} rows written in {} batches", load.load, load.written, load.batches);
+        let written = count(load.written.unsigned_abs(), "row", "rows");
+        let batches = count(load.batches.unsigned_abs(), "batch", "batches");
+        let mut line = format!("  {:width$}  {state}, {written} written in {batches}", load.load);
         for (count, what) in [(load.skipped, "skipped"), (load.faults, "quarantined")] {
             if count > 0 {
                 line += &format!(", {count} {what}");

@@ -9,8 +9,8 @@
 //! for booleans, integers, UUIDs, addresses and enum labels; `float`, `numeric`, `text`, `time`, `json` and `array` for
 //! the types of these names; `by_server` for types whose text the server parses. Readers apply epoch, format, offset,
 //! overlap, unit, array, round and truncate. Last come `if_bad` and `if_null`. `if_orphan` belongs to the load.
-//! `fast_path` is a shortcut for values that need none of this. `uuid_order` has the evidence for the byte order of UUIDs. `row` encodes whole rows, `follow` changes ids, and `lookup` finds keys of the
-//! target.
+//! `fast_path` is a shortcut for values that need none of this. `uuid_order` has the evidence for the byte order of UUIDs.
+//! `row` encodes whole rows, `follow` changes ids, and `lookup` finds keys of the target.
 //!
 //! [`Reason`]: crate::model::fault::Reason
 //! [`LossSet`]: crate::model::fault::LossSet

@@ -156,6 +156,7 @@ impl<'k> Guard<'k> {
 
     fn missing(&self, image: &[u8]) -> Option<MissingParent> {
         if self.link.match_full && self.is_partly_null(image) {
+            // No parent is missing: the mapping leaves out orphans, not half a reference.
             return Some(MissingParent {
                 is_partly_null: true,
                 reason: Reason::Orphan,

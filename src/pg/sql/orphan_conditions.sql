@@ -1,5 +1,5 @@
--- For each schema of $1, its table in $2 and that table's foreign key in $3: the conditions under which a row `c` refers by the key to a row
--- `p`, with the operators and the collations by which the server compares both.
+-- For each schema of $1, its table in $2 and that table's foreign key in $3: the conditions under which a row `c` refers by the
+-- key to a row `p`, with the operators and the collations by which the server compares both.
 --   refers   the row refers to some row
 --   matches  it refers to this row
 SELECT cn.nspname::text AS schema_name, c.relname::text AS table_name, con.conname::text AS name,
