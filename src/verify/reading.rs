@@ -1,7 +1,7 @@
 //! Reads the tables of the target in lanes, and after the run recomputes the rows from the source.
 //!
 //! Each lane has its own connection. All lanes read one snapshot of the database. Large tables are read in stretches of
-//! blocks.
+//! blocks, small ones together.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -26,7 +26,8 @@ const MOST_BLOCKS: u64 = 8192;
 /// Blocks for which another lane pays. Fewer blocks are read faster than a connection is opened.
 const LANE_BLOCKS: u64 = 1024;
 
-/// Blocks of the tables that are read together: 1 MiB, which the buffers of a connection hold.
+/// Most blocks of the tables that are read together: 1 MiB, which a lane reads faster than it waits for a distant server's
+/// answer. Long values that are stored elsewhere do not count.
 const TOGETHER_BLOCKS: u64 = 128;
 
 /// Estimated rows per block of the target, to compare both kinds of work.

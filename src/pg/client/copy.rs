@@ -106,7 +106,7 @@ impl Client {
 
     /// Sends several COPYs out of queries that were prepared before, all at once. Each is read to its end before the next one.
     ///
-    /// Rows of a later COPY wait in the buffers of the connection, so they should be few.
+    /// The server sends one after the other, and waits while the buffers of the connection are full.
     pub fn copies_out<'c>(&'c mut self, statements: &'c [Statement]) -> CopiesOut<'c> {
         let Client { inner, wire, one_at_a_time } = self;
         let inner: &tokio_postgres::Client = inner;
