@@ -180,6 +180,8 @@ fn two_hundred_hostile_names_reach_no_output_raw() {
         hostile.clean(args, &[0, 6]);
     }
     hostile.clean(&["rollback", "--yes"], &[0]);
+    hostile.clean(&["--yes", "--fault-file", &fault], &[6]);
+    hostile.clean(&["forget", "--yes"], &[0]);
     let place = &hostile.case.place;
     let init = ["init", "-s", &hostile.source, "-t", &hostile.case.target.url(), "-o", "-"];
     let ran = place.migrate(init).exits(0);
@@ -318,6 +320,7 @@ fn the_words_of_a_hostile_server_are_printed_harmless_and_short() {
             &["status"],
             &["verify"],
             &["rollback", "--yes"],
+            &["forget", "--yes"],
         ] {
             let ran = place.migrate(args).args(["-m", "migrate.toml", "-t", &url]).exits(3);
             is_clean(&format!("{args:?}"), &ran.said());

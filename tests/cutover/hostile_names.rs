@@ -129,6 +129,8 @@ fn runs_without_twins(role: &str, grants: &str) {
     assert_eq!(before, after, "an index is replayed as it was printed");
     run(0, &["rollback", "-m", "migrate.toml", "--yes"]);
     assert_eq!(read("SELECT count(*)::text FROM public.notes"), "0");
+    run(6, &["--yes", "--on-fault", "quarantine"]);
+    run(0, &["forget", "-m", "migrate.toml", "--yes"]);
 }
 
 #[test]

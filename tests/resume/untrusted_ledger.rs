@@ -6,7 +6,8 @@ const SOURCE: &str = "CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER); INSERT
 const TARGET: &str = "CREATE TABLE t (id serial PRIMARY KEY, n int)";
 
 /// Every command that opens a ledger.
-const COMMANDS: [&[&str]; 5] = [&["--dry-run"], &["--yes"], &["verify"], &["rollback", "--yes"], &["status"]];
+const COMMANDS: [&[&str]; 6] =
+    [&["--dry-run"], &["--yes"], &["verify"], &["rollback", "--yes"], &["forget", "--yes"], &["status"]];
 
 /// Roles that belong to no test but these; the server keeps them for all databases.
 const ROLES: &str = "
@@ -146,7 +147,7 @@ fn a_value_that_the_ledger_cannot_contain_is_a_refusal_with_the_way_out() {
         let case = case();
         case.exits(0, &["--yes"]);
         case.target.run(change);
-        for command in [&["--yes"][..], &["verify"], &["rollback", "--yes"]] {
+        for command in [&["--yes"][..], &["verify"], &["rollback", "--yes"], &["forget", "--yes"]] {
             let ran = case.place.migrate(command).args(["-t", &case.target.url(), "--json"]).exits(3);
             ran.says(&[says, "reading the ledger", "Restore its tables from a backup"]);
             assert_eq!(ran.json()["exit"]["name"], "Refused");
