@@ -106,9 +106,8 @@ fn a_server_that_is_shutting_down_is_waking() {
     let held = settings.connect(ReadOnly(false)).expect("a session");
     server.signal("TERM");
     let error = loop {
-        match settings.connect(ReadOnly(false)) {
-            Err(e) => break e,
-            Ok(_) => {}
+        if let Err(e) = settings.connect(ReadOnly(false)) {
+            break e;
         }
     };
     assert!(matches!(error, ConnectError::Waking(_)), "{error:?}");
