@@ -154,6 +154,7 @@ fn preflight(
 ) -> Result<ReadAhead, Ended> {
     let mut accepted = || -> Result<Option<ReadAhead>, Stop> {
         let preflight = preflight::read(m, session, planned, settled, report)?;
+        record::step(report, StepKind::Preflight, preflight.began, m.world().elapsed());
         let found = &preflight.found;
         report.refusals.extend(preflight.refusals.iter().cloned());
         let is_faultless = found.iter().all(|f| f.fault_total == 0);

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::exit::Exit;
 use crate::migrate;
+use crate::migrate::preflight::number_watch::NumberWatch;
 use crate::migrate::preflight::read_ahead::LoadPreflight;
+use crate::migrate::preflight::source_numbers::SourceNumbers;
 use crate::model::ledger::Run;
 use crate::model::record::{Check, CheckKind, Forecast, LockedTable, Report, StepKind};
 use crate::model::select::Relation;
@@ -78,11 +80,12 @@ fn check(
     record::loads(report, plan, run, &BTreeMap::new(), found);
     explain::preflight_misses(m, planned, &preflight, &settled.settled, report)
         .map_err(|stop| Ended::Exit(stopped(m, stop, plan, report, false)))?;
-    record_source(report, planned);
+    record_source(report, planned, &preflight.numbers);
     let sums = |load: &str| found.iter().find(|found| found.load == load).map(|found| found.sums.clone());
     existing::record(report, run, &CountedLoads { plan, source: planned.source, sums: &sums });
-    report.warnings.extend(migrate::preflight::time_units::unclear(&plan.loads, planned.source));
+    report.warnings.extend(migrate::preflight::time_units::unclear(&plan.loads, &preflight.numbers));
     let total = fault_file::preflight_faults(m, planned, found, report);
+    record::step(report, StepKind::Preflight, preflight.began, m.world().elapsed());
     report.checks.push(Check::not_checked(CheckKind::Content, None, "a dry run writes nothing"));
     report.checks.extend(found.iter().flat_map(|load| load.unchecked.iter().cloned()));
     let is_refused = !preflight.refusals.is_empty();
@@ -125,7 +128,8 @@ pub fn without_target(m: &Migration<'_>, source: &Source, report: &mut Report) -
             record.read = reader.count(table).map_err(Failure::refused)?;
         }
     }
-    record_source(report, Planned { source, plan: &plan, target: &target });
+    let numbers = NumberWatch::of(&plan, source.schema()).counts(&plan.loads, &[], source);
+    record_source(report, Planned { source, plan: &plan, target: &target }, &numbers);
     let why = "no target was named";
     for check in [
         CheckKind::TypesAndValues,
@@ -140,8 +144,8 @@ pub fn without_target(m: &Migration<'_>, source: &Source, report: &mut Report) -
 }
 
 /// Records everything that stays in the source, and everything that the source lost before or that SQLite misreads.
-fn record_source(report: &mut Report, planned: Planned<'_>) {
+fn record_source(report: &mut Report, planned: Planned<'_>, numbers: &SourceNumbers) {
     record::left(report, planned.plan, planned.source);
-    record::lost_before(report, planned.plan, planned.source);
+    record::lost_before(report, planned.source, numbers);
     record::misread_texts(report, planned.plan, planned.source);
 }

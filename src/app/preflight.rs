@@ -8,23 +8,28 @@ use crate::mapping::OnFault;
 use crate::migrate;
 use crate::migrate::existing::compare::HeldComparison;
 use crate::migrate::preflight::id_references::IdWatch;
+use crate::migrate::preflight::number_watch::NumberWatch;
+use crate::migrate::preflight::source_numbers::SourceNumbers;
 use crate::migrate::preflight::{read_ahead, sequence_ends, uuid_bytes};
-use crate::model::record::{Refusal, Report, StepKind};
+use crate::model::record::{Activity, Refusal, Report};
 use crate::pg::Session;
 use crate::plan::{LoadPlan, Plan};
 
 use super::plan::SettledRun;
-use super::record;
 use super::session::{Migration, Planned};
 
 /// The result of the preflight.
 pub struct PreflightResult {
+    /// Its start, in seconds after the start of the command. The caller records the step, because it may have more to read.
+    pub began: f64,
     /// Per load.
     pub found: Vec<read_ahead::LoadPreflight>,
     /// The lookup maps, by load.
     pub maps: BTreeMap<String, Maps>,
     /// The reasons for which the run would fail although each of its rows can be loaded.
     pub refusals: Vec<Refusal>,
+    /// The numbers in the source's columns, for warnings. Empty in a cutover.
+    pub numbers: SourceNumbers,
 }
 
 /// Reads and converts the rows of every load, with the lookups that can be read before the load.
@@ -39,6 +44,11 @@ pub fn read(
     let settled = &settled.with_owner();
     let mut plan = plan.in_binary();
     let watch = IdWatch::of(&mut plan, source.schema(), target, settled);
+    let mut numbers = match m.activity() {
+        Activity::DryRun => NumberWatch::of(&plan, source.schema()),
+        _ => NumberWatch::default(),
+    };
+    numbers.add_to(&mut plan, source.schema());
     let plan = &plan;
     let (maps, checks) = migrate::lookup_maps::before_writing(session, plan, settled)?;
     report.checks.extend(checks);
@@ -55,6 +65,7 @@ pub fn read(
         maps: &maps,
         memory,
         watch: &watch,
+        numbers: &numbers,
     };
     let holds_rows = |table: &str| target.tables.get(table).is_some_and(|t| t.has_rows);
     let mut found = preflight.read(session, &|load: &LoadPlan| !(load.when_empty && holds_rows(&load.table)))?;
@@ -67,8 +78,8 @@ pub fn read(
     refusals.extend(judged.refusals);
     report.warnings.extend(judged.warnings);
     refusals.extend(too_many_faults(m, &found));
-    record::step(report, StepKind::Preflight, began, m.world().elapsed());
-    Ok(PreflightResult { found, maps, refusals })
+    let numbers = numbers.counts(&plan.loads, &found, source);
+    Ok(PreflightResult { began, found, maps, refusals, numbers })
 }
 
 /// Returns true if the policy of each load, or the mapping, permits to leave out the rows that cannot be loaded.

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::exit::Exit;
 use crate::job::Stop;
+use crate::migrate::preflight::lost_values;
 use crate::migrate::preflight::read_ahead::LoadPreflight;
+use crate::migrate::preflight::source_numbers::SourceNumbers;
 use crate::model::cell::RawBuf;
 use crate::model::fault::Fault;
 use crate::model::key::Key;
@@ -18,7 +20,7 @@ use crate::model::schema::SourceColumn;
 use crate::pg::detach::Detached;
 use crate::pg::sqlstate;
 use crate::plan::{LoadPlan, Node, OwnerPlan, Plan, QueriedTable};
-use crate::sqlite::{Reader, Source, SourceError};
+use crate::sqlite::{Source, SourceError};
 
 /// Records the source.
 pub fn source(report: &mut Report, source: &Source, path: &str) {
@@ -75,34 +77,25 @@ fn unknown(place: String, what: &str, error: &SourceError) -> Warning {
     Warning::new(place, format!("{what} cannot be determined: {error}"))
 }
 
-/// Records what the source lost before this run, as warnings. Tables and columns that stay in the source are not read.
-pub fn lost_before(report: &mut Report, plan: &Plan, source: &Source) {
-    warn_of_columns(report, plan, source, |reader, table, columns| reader.losses(table, columns));
+/// Records what the source lost before this run, as warnings.
+pub fn lost_before(report: &mut Report, source: &Source, numbers: &SourceNumbers) {
+    report.warnings.extend(lost_values::warnings(source.schema(), numbers));
+    report.warnings.extend(numbers.unreadable.iter().cloned());
 }
 
-/// Records the texts that SQLite does not read as they are stored, as warnings.
+/// Records the texts that SQLite does not read as they are stored, as warnings. Tables and columns that stay in the source
+/// are not read.
 pub fn misread_texts(report: &mut Report, plan: &Plan, source: &Source) {
-    warn_of_columns(report, plan, source, |reader, table, columns| reader.half_surrogates(table, columns));
-}
-
-/// Records the warnings about the columns of each table that do not stay in the source. Columns that cannot be read are a
-/// warning.
-fn warn_of_columns(
-    report: &mut Report,
-    plan: &Plan,
-    source: &Source,
-    warnings: impl Fn(&Reader, &str, &[&SourceColumn]) -> Result<Vec<Warning>, SourceError>,
-) {
     for (name, table) in &source.schema().tables {
         let stays = |column: Option<&str>| plan.left.iter().any(|l| l.table == *name && l.column.as_deref() == column);
         if stays(None) {
             continue;
         }
         let columns: Vec<&SourceColumn> = table.columns.iter().filter(|c| !stays(Some(&c.name))).collect();
-        let found = source.reader().and_then(|reader| warnings(&reader, name, &columns));
+        let found = source.reader().and_then(|reader| reader.half_surrogates(name, &columns));
         let place = format!("source table `{name}`");
-        let what = "what its values lost before this run";
-        report.warnings.extend(found.unwrap_or_else(|error| vec![unknown(place, what, &error)]));
+        let unknown = |error| vec![unknown(place, "which of its texts SQLite reads as they are stored", &error)];
+        report.warnings.extend(found.unwrap_or_else(unknown));
     }
 }
 

@@ -3,6 +3,7 @@
 //! It imports no other module of the program, reads no file, talks to no database and prints nothing.
 
 pub mod cell;
+pub mod column_numbers;
 pub mod components;
 pub mod digest;
 pub mod fault;

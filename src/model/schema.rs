@@ -88,6 +88,9 @@ pub struct SourceColumn {
     pub is_rowid: bool,
     /// The table to which a foreign key of this column alone refers.
     pub refers: Option<String>,
+    /// True if the values are computed when they are read. Only the application may be able to do that.
+    #[serde(skip)]
+    pub is_virtual: bool,
 }
 
 impl SourceColumn {

@@ -83,15 +83,24 @@ pub(super) fn read(conn: &Connection) -> SchemaResult<ReadSchema> {
     Ok(read)
 }
 
+/// The mark of a generated column that is not stored, in `hidden` of SQLite's `table_xinfo`.
+const VIRTUAL: i64 = 2;
+
 /// Reads one table, and its key if it has no rowid.
 fn table(conn: &Connection, name: &str, without_rowid: bool) -> SchemaResult<(SourceTable, Vec<KeyColumn>)> {
-    let sql = "SELECT name, type, \"notnull\", pk FROM pragma_table_xinfo(?1) WHERE hidden <> 1 ORDER BY cid";
+    let sql = "SELECT name, type, \"notnull\", pk, hidden FROM pragma_table_xinfo(?1) WHERE hidden <> 1 ORDER BY cid";
     let mut in_key = 0;
     let mut columns = all(conn, sql, [name], |row| {
         let pk: i64 = row.get(3)?;
         in_key += i64::from(pk > 0);
-        let not_null = row.get::<_, i64>(2)? != 0;
-        Ok(SourceColumn { name: text(row, 0)?, declared: text(row, 1)?, not_null, is_rowid: pk > 0, refers: None })
+        Ok(SourceColumn {
+            name: text(row, 0)?,
+            declared: text(row, 1)?,
+            not_null: row.get::<_, i64>(2)? != 0,
+            is_rowid: pk > 0,
+            refers: None,
+            is_virtual: row.get::<_, i64>(4)? == VIRTUAL,
+        })
     })?;
     let indexes = all(
         conn,

@@ -121,8 +121,7 @@ impl Source {
         self.facts.stamp()
     }
 
-    /// The warnings noticed while opening. [`Reader::losses`] and [`Reader::half_surrogates`] find those that
-    /// need a scan.
+    /// The warnings noticed while opening. [`Reader::half_surrogates`] finds those that need a scan.
     pub fn warnings(&self) -> &[Warning] {
         &self.warnings
     }

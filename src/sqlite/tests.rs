@@ -23,8 +23,7 @@ use super::{Finished, Reader, Source, SourceError, SourceOptions};
 use crate::model::cell::{Raw, RawBuf};
 use crate::model::hex::hex;
 use crate::model::key::{Key, KeyRange};
-use crate::model::record::Warning;
-use crate::model::schema::{Address, SourceColumn};
+use crate::model::schema::Address;
 use crate::model::select::{Expr, Failed, Relation, Row, Select, Sink};
 
 /// Creates a folder with a database `source.db`, from this SQL.
@@ -75,10 +74,11 @@ fn derived(relation: Relation, exprs: &[Expr]) -> Select {
     Select { relation, address: Address::Ordinal, exprs: exprs.to_vec(), params: BTreeMap::new() }
 }
 
-/// Returns the losses that happened in the source to values of a table.
-fn losses(source: &Source, table: &str) -> Vec<Warning> {
-    let columns: Vec<&SourceColumn> = source.schema().tables[table].columns.iter().collect();
-    source.reader().unwrap().losses(table, &columns).unwrap()
+/// Returns the number of numbers in each column of a table.
+fn numbers(source: &Source, table: &str) -> Vec<u64> {
+    let columns: Vec<&str> = source.schema().tables[table].columns.iter().map(|column| column.name.as_str()).collect();
+    let counts = source.reader().unwrap().column_numbers(table, &columns).unwrap();
+    counts.iter().map(|numbers| numbers.all).collect()
 }
 
 fn column(name: &str) -> Expr {

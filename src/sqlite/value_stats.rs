@@ -1,4 +1,4 @@
-//! Warnings about the source's values: conditions that do not stop a run, and losses that happened in the source.
+//! Counts over the source's values, and warnings about them: conditions that do not stop a run.
 //!
 //! Opening only examines what costs nothing. Checks that read every row are separate methods.
 
@@ -12,75 +12,10 @@ use super::reader::Reader;
 use super::stamp::SourceFacts;
 use super::value::raw;
 use crate::model::cell::Raw;
+use crate::model::column_numbers::ColumnNumbers;
 use crate::model::ident::quoted;
 use crate::model::record::Warning;
-use crate::model::schema::{Affinity, SourceColumn, SourceSchema};
-
-/// Type names that people use for text and to which SQLite gives NUMERIC affinity, so that it converts text that looks
-/// like a number.
-const TEXT_IN_NAME: &[&str] =
-    &["STRING", "UUID", "GUID", "JSON", "JSONB", "INET", "CIDR", "MACADDR", "BYTEA", "XML", "ENUM", "HSTORE"];
-
-/// Type names that promise decimal digits. SQLite stores a large number or one with decimals as a double.
-const DECIMAL_IN_NAME: &[&str] = &["DECIMAL", "NUMERIC", "NUMBER", "DEC", "MONEY", "CURRENCY"];
-
-/// A loss that values of a column may have suffered when they were stored.
-#[derive(Clone, Copy, PartialEq)]
-enum Suspect {
-    /// Text by affinity: numbers were stored in spite of it.
-    Text,
-    /// Text by name and NUMERIC by affinity: text that looked like a number became one.
-    Word,
-    /// Decimals by name: numbers with many digits became doubles.
-    Decimal,
-}
-
-impl Suspect {
-    fn of(column: &SourceColumn) -> Option<Suspect> {
-        let is_one_of = |names: &[&str]| {
-            let word = column.declared.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
-            names.iter().any(|name| name.eq_ignore_ascii_case(word))
-        };
-        match column.affinity() {
-            Affinity::Text => Some(Suspect::Text),
-            _ if is_one_of(TEXT_IN_NAME) => Some(Suspect::Word),
-            Affinity::Numeric if is_one_of(DECIMAL_IN_NAME) => Some(Suspect::Decimal),
-            _ => None,
-        }
-    }
-
-    /// Returns SQL that is true for a value that lost something. From 2^53 on, neighbouring doubles differ by more than
-    /// one.
-    fn is_met(self, column: &str) -> String {
-        let column = quoted(column);
-        match self {
-            Suspect::Text | Suspect::Word => format!("typeof({column}) IN ('integer', 'real')"),
-            Suspect::Decimal => format!("typeof({column}) = 'real' AND abs({column} * 1.0) >= 9007199254740992.0"),
-        }
-    }
-
-    fn says(self, declared: &str, count: u64) -> String {
-        let of = |one: &str, many: &str| {
-            if count == 1 { format!("1 value is {one}") } else { format!("{count} values are {many}") }
-        };
-        match self {
-            Suspect::Text => format!(
-                "declared {declared}, and {}: they were stored in spite of the column's affinity.",
-                of("a number", "numbers")
-            ),
-            Suspect::Word => format!(
-                "declared {declared}, which SQLite gives NUMERIC affinity, and {}: text that looked like a number lost \
-                 its leading zeros, sign, digits or form when it was stored.",
-                of("a number", "numbers")
-            ),
-            Suspect::Decimal => format!(
-                "declared {declared}, and {} of 2^53 or more: SQLite keeps about 16 digits of such a number, and the \
-                 digits after them were lost when it was stored.",
-                of("a double", "doubles")
-            ),
-        }
-    }
-}
+use crate::model::schema::{SourceColumn, SourceSchema};
 
 /// The warnings about data that opening has read anyway.
 pub(super) struct OpeningWarnings {
@@ -134,25 +69,17 @@ fn without_wal(path: &Path, real: &Path) -> Warning {
 }
 
 impl Reader {
-    /// Returns the losses that happened in the source to values of these columns: numbers in columns that are text by name
-    /// and NUMERIC by affinity, numbers in text columns, decimals that became doubles. Reads each row of the table if a
-    /// column may have them.
-    pub fn losses(&self, table: &str, columns: &[&SourceColumn]) -> Result<Vec<Warning>, SourceError> {
-        let suspects =
-            columns.iter().copied().filter_map(|column| Suspect::of(column).map(|suspect| (column, suspect)));
-        let suspects: Vec<(&SourceColumn, Suspect)> = suspects.collect();
-        if suspects.is_empty() {
-            return Ok(Vec::new());
+    /// Counts the numbers in each of these columns of a table. Reads each row.
+    pub fn column_numbers(&self, table: &str, columns: &[&str]) -> Result<Vec<ColumnNumbers>, SourceError> {
+        let names: Vec<String> = columns.iter().map(|column| quoted(column)).collect();
+        let mut statement =
+            self.prepare(&format!("SELECT {} FROM main.{} NOT INDEXED", names.join(", "), quoted(table)))?;
+        let mut counts = vec![ColumnNumbers::default(); columns.len()];
+        let mut rows = statement.raw_query();
+        while let Some(row) = rows.next().map_err(|error| self.failure(&Said::of(&error)))? {
+            counts.iter_mut().enumerate().for_each(|(n, counts)| counts.add(raw(row.get_ref_unwrap(n))));
         }
-        let met = suspects.iter().map(|(column, suspect)| format!("total({})", suspect.is_met(&column.name)));
-        let met: Vec<String> = met.collect();
-        let counts =
-            self.totals(&format!("SELECT {} FROM main.{} NOT INDEXED", met.join(", "), quoted(table)), met.len())?;
-        let found = suspects.into_iter().zip(counts).filter(|(_, count)| *count > 0);
-        let warning = |((column, suspect), count): ((&SourceColumn, Suspect), u64)| {
-            Warning::new(format!("source column `{table}.{}`", column.name), suspect.says(&column.declared, count))
-        };
-        Ok(found.map(warning).collect())
+        Ok(counts)
     }
 
     /// Returns a warning for each of these columns that holds text with half of a surrogate pair. Only a file in UTF-16 can
@@ -192,38 +119,5 @@ impl Reader {
             Warning::new(format!("source column `{table}.{}`", column.name), message)
         };
         Ok(found.map(warning).collect())
-    }
-
-    /// For each column of a table, counts the numbers other than 0, and those in each band, regardless of sign. A band
-    /// excludes its second bound.
-    pub fn magnitudes(
-        &self,
-        table: &str,
-        columns: &[&str],
-        bands: &[(f64, f64)],
-    ) -> Result<Vec<(u64, Vec<u64>)>, SourceError> {
-        let counts: Vec<String> = columns
-            .iter()
-            .flat_map(|column| {
-                let column = quoted(column);
-                // As a double, because the smallest integer has no absolute value.
-                let size = format!("abs(CASE WHEN typeof({column}) IN ('integer', 'real') THEN {column} * 1.0 END)");
-                let within = bands.iter().map(|(from, to)| format!("total({size} >= {from:?} AND {size} < {to:?})"));
-                std::iter::once(format!("total({size} > 0.0)")).chain(within.collect::<Vec<_>>())
-            })
-            .collect();
-        let sql = format!("SELECT {} FROM main.{} NOT INDEXED", counts.join(", "), quoted(table));
-        let counts = self.totals(&sql, counts.len())?;
-        let each = counts.chunks(bands.len() + 1);
-        Ok(each.filter_map(|c| c.split_first().map(|(all, within)| (*all, within.to_vec()))).collect())
-    }
-
-    /// Returns the single row of a query of `columns` totals.
-    fn totals(&self, sql: &str, columns: usize) -> Result<Vec<u64>, SourceError> {
-        let mut statement = self.prepare(sql)?;
-        let counts = statement.query_row([], |row| {
-            (0..columns).map(|n| row.get::<_, f64>(n).map(|count| count as u64)).collect::<rusqlite::Result<_>>()
-        });
-        counts.map_err(|error| self.failure(&Said::of(&error)))
     }
 }

@@ -13,6 +13,7 @@ use crate::migrate::rows::batch::Batch;
 use crate::migrate::rows::guard::{self, OwnKeys, ReferencedKey};
 use crate::migrate::rows::keyset::KeySet;
 use crate::migrate::rows::left_out::LeftOut;
+use crate::model::column_numbers::ColumnNumbers;
 use crate::model::fault::Fault;
 use crate::model::key::{Key, KeyRange};
 use crate::model::ledger::Sums;
@@ -60,6 +61,8 @@ pub struct LoadPreflight {
     pub ids: SeenIds,
     /// Its columns of UUIDs whose byte order is not stated.
     pub uuids: Vec<UuidColumn>,
+    /// The numbers in the columns that are watched for warnings.
+    pub numbers: Vec<ColumnNumbers>,
 }
 
 impl LoadPreflight {
@@ -77,6 +80,8 @@ impl LoadPreflight {
         self.left_out.merge(range.left_out);
         self.ids.merge(&range.ids);
         self.uuids.iter_mut().zip(&range.uuids).for_each(|(all, range)| all.merge(range));
+        self.numbers.resize(range.numbers.len(), ColumnNumbers::default());
+        self.numbers.iter_mut().zip(&range.numbers).for_each(|(all, range)| all.merge(range));
     }
 
     /// Returns the columns that are at fault in every row: in all that were read, or in all whose faults were kept.
@@ -123,6 +128,8 @@ pub struct Reading<'a> {
     pub checks: ConstraintChecks,
     /// The watch for references without a foreign key. `None` if no ids change.
     pub watch: Option<&'a LoadWatch>,
+    /// The cells whose numbers are counted for warnings.
+    pub numbers: Vec<usize>,
 }
 
 /// The context in which ranges are read.
@@ -164,7 +171,11 @@ impl Reading<'_> {
             before: range.after.clone(),
             batch: Batch::new(load, &self.encoder, &guards),
             name: load.name.as_str().into(),
-            found: LoadPreflight { ids: self.watch.map(SeenIds::of).unwrap_or_default(), ..LoadPreflight::new(load) },
+            found: LoadPreflight {
+                ids: self.watch.map(SeenIds::of).unwrap_or_default(),
+                numbers: vec![ColumnNumbers::default(); self.numbers.len()],
+                ..LoadPreflight::new(load)
+            },
             keys: lock(&self.keys).iter().map(KeySet::sibling).collect(),
             numbered: lock(&self.numbered).clone(),
             skipped: HashSet::new(),
@@ -290,6 +301,9 @@ impl Sink for RangeSink<'_, '_> {
             self.found.ids.row(watch, row);
         }
         self.found.uuids.iter_mut().for_each(|column| column.row(row));
+        for (cell, numbers) in self.reading.numbers.iter().zip(&mut self.found.numbers) {
+            numbers.add(row.cell(*cell));
+        }
         self.add(row);
         if self.is_full() { self.pause(row.key()) } else { CONTINUE }
     }

@@ -24,6 +24,7 @@ use crate::sqlite::Source;
 use super::checked_load::CheckedLoad;
 use super::constraints::ConstraintChecks;
 use super::id_references::IdWatch;
+use super::number_watch::NumberWatch;
 use super::numbered_column::NumberedColumn;
 use super::range::{KeySets, LoadRange, RangeContext, Reading};
 use super::shared_checks::SharedChecks;
@@ -62,6 +63,8 @@ pub struct Preflight<'a> {
     pub memory: KeyMemory,
     /// The watch for references without a foreign key.
     pub watch: &'a IdWatch,
+    /// The watch for numbers that are a reason to warn.
+    pub numbers: &'a NumberWatch,
 }
 
 /// The questions of all loads to the target.
@@ -253,6 +256,7 @@ impl Preflight<'_> {
             kept: AtomicUsize::new(0),
             checks,
             watch: self.watch.load(&load.name),
+            numbers: self.numbers.cells_of(&load.name),
         })
     }
 

@@ -6,13 +6,8 @@ use crate::model::record::Warning;
 use crate::model::rules::Epoch;
 use crate::model::select::{Expr, Relation};
 use crate::plan::{ColumnPlan, Feed, LoadPlan};
-use crate::sqlite::{Reader, Source, SourceError};
 
-/// Seconds since 1970, from March 1973 to February 2103. No number is in this range in two units.
-const PLAUSIBLE_SECONDS: (f64, f64) = (1e8, 4.2e9);
-
-/// Columns of one query. Each takes five of the query's 2,000 results.
-const COLUMNS_AT_ONCE: usize = 100;
+use super::source_numbers::SourceNumbers;
 
 /// A time unit of a mapping.
 struct TimeUnit {
@@ -20,53 +15,50 @@ struct TimeUnit {
     /// The word in a mapping.
     word: &'static str,
     name: &'static str,
-    per_second: f64,
 }
 
+/// In the order of [`ColumnNumbers::plausible`].
 const UNITS: [TimeUnit; 4] = [
-    TimeUnit { epoch: Epoch::Seconds, word: "s", name: "seconds", per_second: 1.0 },
-    TimeUnit { epoch: Epoch::Millis, word: "ms", name: "milliseconds", per_second: 1e3 },
-    TimeUnit { epoch: Epoch::Micros, word: "us", name: "microseconds", per_second: 1e6 },
-    TimeUnit { epoch: Epoch::Nanos, word: "ns", name: "nanoseconds", per_second: 1e9 },
+    TimeUnit { epoch: Epoch::Seconds, word: "s", name: "seconds" },
+    TimeUnit { epoch: Epoch::Millis, word: "ms", name: "milliseconds" },
+    TimeUnit { epoch: Epoch::Micros, word: "us", name: "microseconds" },
+    TimeUnit { epoch: Epoch::Nanos, word: "ns", name: "nanoseconds" },
 ];
 
-/// Checks the numbers of every table column that feeds a date or a timestamp unchanged. Numbers that cannot be read are a
-/// warning.
-pub fn unclear(loads: &[LoadPlan], source: &Source) -> Vec<Warning> {
-    let of_load = |load: &LoadPlan| {
-        let unknown = |error| vec![Warning::new(load.place(), format!("the unit of its numbers is unknown: {error}"))];
-        source.reader().and_then(|reader| unclear_in(load, &reader)).unwrap_or_else(unknown)
-    };
-    loads.iter().flat_map(of_load).collect()
+/// A column of the target that receives dates or timestamps, and the source column that feeds it unchanged.
+pub struct DatedColumn<'l> {
+    column: &'l ColumnPlan,
+    /// The column of the source.
+    pub source: &'l str,
 }
 
-fn unclear_in(load: &LoadPlan, reader: &Reader) -> Result<Vec<Warning>, SourceError> {
-    let Relation::Table(table) = &load.select.relation else { return Ok(Vec::new()) };
-    let bands = UNITS.map(|unit| (PLAUSIBLE_SECONDS.0 * unit.per_second, PLAUSIBLE_SECONDS.1 * unit.per_second));
+/// Returns the columns of a load that table columns of the source feed unchanged, and that receive dates or timestamps.
+pub fn dated_columns(load: &LoadPlan) -> impl Iterator<Item = DatedColumn<'_>> {
+    load.columns.iter().filter_map(|column| {
+        let is_dated = matches!(column.kind.kind, Kind::Date | Kind::Timestamp { .. } | Kind::Timestamptz { .. });
+        match column.feed {
+            Feed::Cell(n) if is_dated => match load.select.exprs.get(n)? {
+                Expr::Column(source) => Some(DatedColumn { column, source }),
+                Expr::Sql(_) => None,
+            },
+            _ => None,
+        }
+    })
+}
+
+/// Checks the numbers in the columns of every load that receive dates or timestamps.
+pub fn unclear(loads: &[LoadPlan], numbers: &SourceNumbers) -> Vec<Warning> {
     let mut found = Vec::new();
-    let dated: Vec<(&ColumnPlan, &str)> =
-        load.columns.iter().filter_map(|column| Some((column, dated_source(load, column)?))).collect();
-    for columns in dated.chunks(COLUMNS_AT_ONCE) {
-        let names: Vec<&str> = columns.iter().map(|(_, name)| *name).collect();
-        for ((column, _), (numbers, within)) in columns.iter().zip(reader.magnitudes(table, &names, &bands)?) {
-            let place = format!("{}.columns.{}", load.place(), column.name);
-            let message = message(column.rules.epoch, numbers, &within);
+    for load in loads {
+        let Relation::Table(table) = &load.select.relation else { continue };
+        for dated in dated_columns(load) {
+            let Some(numbers) = numbers.of(table, dated.source) else { continue };
+            let place = format!("{}.columns.{}", load.place(), dated.column.name);
+            let message = message(dated.column.rules.epoch, numbers.nonzero, &numbers.plausible);
             found.extend(message.map(|message| Warning::new(place, message)));
         }
     }
-    Ok(found)
-}
-
-/// The source column that feeds a date or a timestamp. `None` for every other column.
-fn dated_source<'l>(load: &'l LoadPlan, column: &ColumnPlan) -> Option<&'l str> {
-    let is_dated = matches!(column.kind.kind, Kind::Date | Kind::Timestamp { .. } | Kind::Timestamptz { .. });
-    match column.feed {
-        Feed::Cell(n) if is_dated => match load.select.exprs.get(n)? {
-            Expr::Column(name) => Some(name),
-            Expr::Sql(_) => None,
-        },
-        _ => None,
-    }
+    found
 }
 
 /// The warning about a column with this many numbers other than 0. `within`: the plausible numbers, per unit.

@@ -300,7 +300,7 @@ fn reading_does_not_change_the_file_or_its_folder() {
     let before = content(folder.path());
     let source = open(&path);
     assert_eq!(rows(&source, "t", &["a"]).len(), 5000);
-    losses(&source, "t");
+    numbers(&source, "t");
     assert_eq!(content(folder.path()), before);
     drop(source);
     assert_eq!(content(folder.path()), before);
