@@ -4,7 +4,7 @@ use bytes::Bytes;
 use postgres::Statement;
 
 use super::batch::{CHECK_DEFERRED, CHECKING_ROWS, OpenBatch};
-use super::client::{Client, CopyIn, Pipeline, all_replies};
+use super::client::{Client, CopyIn, Pipeline, Reply, all_replies};
 use super::equality::Equality;
 use super::error::{Doing, Operation, ServerError};
 use super::row::RowValues;
@@ -77,15 +77,12 @@ impl OpenBatch<'_> {
                 self.copy_straight(&into.straight(), bytes, rows)?;
                 Ok(Vec::new())
             }
-            Some(skipped) => {
-                self.stage(into, bytes, rows)?;
-                self.insert_staged(into, &skipped.key, rows)
-            }
+            Some(skipped) => self.copy_staged(Pipeline::new(), into, bytes, &skipped.key, rows),
         }
     }
 
-    /// Sets a savepoint and sends rows as [`OpenBatch::copy`] does. If the COPY is prepared, the savepoint is set with its
-    /// beginning, and with `check_deferred` the deferred constraints are checked with its end.
+    /// Sets a savepoint and sends rows as [`OpenBatch::copy`] does. The savepoint is set with the beginning of the COPY. If the
+    /// rows go straight into their table and the COPY is prepared, `check_deferred` checks the deferred constraints with its end.
     ///
     /// # Errors
     /// Those of [`OpenBatch::set_savepoint`], [`OpenBatch::copy`] and [`OpenBatch::check_deferred`].
@@ -97,8 +94,12 @@ impl OpenBatch<'_> {
         check_deferred: bool,
     ) -> Result<Copied, ServerError> {
         let to = into.straight();
-        let known = self.prepared.known(&to.sql()).filter(|_| into.skipped.is_none());
-        let Some(statement) = known else {
+        if let Some(skipped) = into.skipped {
+            let before = Pipeline::new().script(self.savepoint());
+            let skipped = self.copy_staged(before, into, bytes, &skipped.key, rows)?;
+            return Ok(Copied { skipped, is_checked: false });
+        }
+        let Some(statement) = self.prepared.known(&to.sql()) else {
             self.set_savepoint()?;
             return Ok(Copied { skipped: self.copy(into, bytes, rows)?, is_checked: false });
         };
@@ -123,25 +124,56 @@ impl OpenBatch<'_> {
         copy_rows(&mut self.tx, &statement, to, bytes, rows)
     }
 
-    /// Sends rows into the staging table, which numbers them.
-    fn stage(&mut self, into: &Destination<'_>, bytes: &[u8], rows: u64) -> Result<(), ServerError> {
-        const STAGING: &str = "copying rows into a staging table";
+    /// Runs the statements of `before`, sends rows into the staging table, which numbers them, and inserts those whose `key`
+    /// does not exist. Returns the positions of the others.
+    fn copy_staged(
+        &mut self,
+        before: Pipeline<'_>,
+        into: &Destination<'_>,
+        bytes: &[u8],
+        key: &[String],
+        rows: u64,
+    ) -> Result<Vec<usize>, ServerError> {
+        let existing = self.existing_places_sql(into, key)?;
         let columns = quoted_list(into.columns);
-        if !self.staged {
-            self.tx
-                .batch_execute(&format!(
-                    "CREATE TEMPORARY TABLE migrate_piece ON COMMIT DROP AS SELECT {columns} FROM {} WITH NO DATA; \
-                     ALTER TABLE pg_temp.migrate_piece ADD COLUMN {} bigint GENERATED ALWAYS AS IDENTITY",
-                    qualified(into.schema, into.table),
-                    place_column(into)
-                ))
-                .doing(STAGING)?;
-            self.staged = true;
-        } else {
-            self.tx.batch_execute("TRUNCATE pg_temp.migrate_piece RESTART IDENTITY").doing(STAGING)?;
-        }
+        let staging = match self.staged {
+            true => "TRUNCATE pg_temp.migrate_piece RESTART IDENTITY".to_owned(),
+            false => format!(
+                "CREATE TEMPORARY TABLE migrate_piece ON COMMIT DROP AS SELECT {columns} FROM {} WITH NO DATA; \
+                 ALTER TABLE pg_temp.migrate_piece ADD COLUMN {} bigint GENERATED ALWAYS AS IDENTITY",
+                qualified(into.schema, into.table),
+                place_column(into)
+            ),
+        };
         let to = CopyTarget { table: format!("pg_temp.migrate_piece ({columns})"), as_text: into.as_text };
-        self.copy_straight(&to, bytes, rows)
+        let mut copy = self.begin_staging(before.script(staging), &to)?;
+        self.staged = true;
+        send_rows(&mut self.tx, &mut copy, &to, bytes)?;
+        let mut replies = Pipeline::new().end_copy(copy).query(existing, &[]).run(&mut self.tx).into_iter();
+        let taken = replies.next().transpose().doing(Operation::CopyRows)?.map(|taken| taken.counts());
+        to.compare(taken.and_then(|counts| counts.last().copied()).unwrap_or(0), rows)?;
+        let existing = replies.next().transpose().doing("looking for keys that exist")?.map(Reply::rows);
+        let skipped = existing.iter().flatten().map(|row| row.value(0)).collect::<Result<Vec<i64>, _>>()?;
+        self.insert_staged(into, key, &skipped, rows)?;
+        Ok(skipped.iter().filter_map(|place| usize::try_from(place - 1).ok()).collect())
+    }
+
+    /// Runs the statements that make or clear the staging table, and begins the COPY into it. Waits once if the COPY was
+    /// prepared before.
+    fn begin_staging(&mut self, steps: Pipeline<'_>, to: &CopyTarget) -> Result<CopyIn, ServerError> {
+        const STAGING: &str = "copying rows into a staging table";
+        let sql = to.sql();
+        if let Some(statement) = self.prepared.known(&sql) {
+            let (replies, copy) = steps.run_and_copy(&mut self.tx, &statement);
+            all_replies(replies).doing(STAGING)?;
+            return copy.doing(Operation::CopyRows);
+        }
+        let replies = all_replies(steps.prepare(sql.as_str()).run(&mut self.tx)).doing(STAGING)?;
+        let Some(statement) = replies.into_iter().last().and_then(Reply::statement) else {
+            return Err(ServerError::new(STAGING, "the server did not prepare the COPY"));
+        };
+        self.prepared.keep(sql, &statement);
+        self.tx.copy_in(&statement).doing(Operation::CopyRows)
     }
 
     /// Returns the equality of the columns of the table, read once per connection.
@@ -153,11 +185,9 @@ impl OpenBatch<'_> {
         self.application_path.leave_for(&mut self.tx, |tx| prepared.equality(tx, into.schema, into.table))
     }
 
-    /// Inserts the staged rows whose key does not exist. Returns the positions of the others.
-    fn insert_staged(&mut self, into: &Destination<'_>, key: &[String], rows: u64) -> Result<Vec<usize>, ServerError> {
-        const INSERTING: &str = "inserting rows";
+    /// The query for the places of the staged rows whose key exists, in the table or in an earlier staged row.
+    fn existing_places_sql(&mut self, into: &Destination<'_>, key: &[String]) -> Result<String, ServerError> {
         let table = qualified(into.schema, into.table);
-        let columns = quoted_list(into.columns);
         let place = place_column(into);
         let nth = free_name("migrate_nth", into.columns);
         let keys = quoted_list(key);
@@ -176,13 +206,24 @@ impl OpenBatch<'_> {
             let nulls = key.iter().map(|k| is_null("p", k)).collect::<Vec<_>>().join(" OR ");
             exists += &format!(" OR ({nulls}) AND EXISTS (SELECT FROM {table} AS t WHERE {})", same.join(" AND "));
         }
-        let sql = format!(
+        Ok(format!(
             "SELECT p.{place} FROM (SELECT *, pg_catalog.row_number() OVER (PARTITION BY {keys} ORDER BY {place}) AS {nth} \
                FROM pg_temp.migrate_piece) AS p \
              WHERE (p.{nth} OPERATOR(pg_catalog.>) 1 AND {known}) OR {exists} ORDER BY 1"
-        );
-        let existing = self.tx.query(&sql, &[]).doing("looking for keys that exist")?;
-        let skipped: Vec<i64> = existing.iter().map(|row| row.value(0)).collect::<Result<_, _>>()?;
+        ))
+    }
+
+    /// Inserts the staged rows except those in the places `skipped`. `rows` is the number of all staged rows.
+    fn insert_staged(
+        &mut self,
+        into: &Destination<'_>,
+        key: &[String],
+        skipped: &[i64],
+        rows: u64,
+    ) -> Result<(), ServerError> {
+        const INSERTING: &str = "inserting rows";
+        let (table, columns, keys) = (qualified(into.schema, into.table), quoted_list(into.columns), quoted_list(key));
+        let place = place_column(into);
         let sql = format!(
             "INSERT INTO {table} ({columns}) OVERRIDING SYSTEM VALUE SELECT {columns} FROM pg_temp.migrate_piece \
              WHERE {place} OPERATOR(pg_catalog.<>) ALL ($1) ORDER BY {place} ON CONFLICT ({keys}) DO NOTHING"
@@ -195,7 +236,7 @@ impl OpenBatch<'_> {
             );
             return Err(ServerError::new(INSERTING, message).swallowed());
         }
-        Ok(skipped.iter().filter_map(|place| usize::try_from(place - 1).ok()).collect())
+        Ok(())
     }
 }
 

@@ -3,14 +3,15 @@
 //! The transaction that detaches an object writes the statements that reattach it into the ledger. Each step of
 //! reattaching is counted in the ledger in its own transaction.
 
-use postgres::{Row, SimpleQueryMessage};
+use postgres::Row;
 
-use super::client::{Parameter, Pipeline, Reply};
+use super::client::{Parameter, Pipeline, Reply, all_replies};
 use super::error::{Doing, Operation, READING_LEDGER, ServerError};
 use super::query::TypedQuery;
 use super::reattach_sql::{ReattachSql, Recorded};
 use super::row::RowValues;
 use super::session::{LedgerSchema, MINE, Session};
+use super::sqlstate;
 use crate::model::ident::{qualified, quoted};
 use crate::model::ledger::Run;
 use crate::model::schema::{DetachKind, Detachable};
@@ -197,29 +198,16 @@ impl Session {
         let doing = &object.reattaching();
         let Some(sql) = object.reattach_sql.remaining(step).first() else { return Ok(true) };
         let step = i32::try_from(step).unwrap_or(i32::MAX);
-        // One message, so that the step is not counted outside of a transaction.
+        // One message, so that the step is not counted outside of a transaction. The division makes everything after it fail if
+        // the run was taken over, or if another attempt did the step.
         let mine = MINE.replace("$1", &run.id.to_string()).replace("$2", &run.epoch.to_string());
         let count = self.ledger.sql(&format!(
             "START TRANSACTION; WITH {mine}, \
              counted AS (UPDATE :ledger.detached SET steps = steps + 1, back = (steps + 1 = cardinality(back_sql)) \
              FROM mine WHERE detached.run = mine.run AND no = {} AND steps = {step} RETURNING no) \
-             SELECT EXISTS (SELECT FROM mine), EXISTS (SELECT FROM counted)",
+             SELECT 1 / (EXISTS (SELECT FROM counted))::int4",
             object.no
         ));
-        let mut tx = self.client.begun_transaction();
-        let begun = tx.simple_query(&count).doing(doing)?;
-        let answer = |column| {
-            let is_true = |message: &SimpleQueryMessage| match message {
-                SimpleQueryMessage::Row(row) => row.get(column) == Some("t"),
-                _ => false,
-            };
-            begun.iter().any(is_true)
-        };
-        let (is_mine, is_next) = (answer(0), answer(1));
-        if !is_mine || !is_next {
-            // Another attempt did the step already, if the run is still this process's.
-            return Ok(is_mine);
-        }
         let mut settings = MAINTENANCE.to_owned();
         if !alone {
             settings += "; SET LOCAL max_parallel_maintenance_workers = 0";
@@ -227,9 +215,25 @@ impl Session {
         if self.application_path.is_needed_to_read {
             settings = format!("{settings}; {}", self.application_path.set(true));
         }
-        Pipeline::new().script(settings).script(sql.as_str()).script("COMMIT").rows(&mut tx).doing(doing)?;
+        let mut tx = self.client.begun_transaction();
+        let steps = Pipeline::new().script(count).script(settings).script(sql.as_str()).script("COMMIT");
+        let mut replies = steps.run(&mut tx).into_iter();
+        match replies.next().transpose().doing(doing) {
+            Err(e) if e.state.as_deref() == Some(sqlstate::DIVISION_BY_ZERO) => {
+                drop(tx);
+                return self.is_run_mine(run);
+            }
+            counted => counted?,
+        };
+        all_replies(replies.collect()).doing(doing)?;
         tx.ended();
         Ok(true)
+    }
+
+    /// Returns true if the run still works in the epoch of this process.
+    fn is_run_mine(&mut self, run: &Run) -> Result<bool, ServerError> {
+        let sql = self.ledger.sql(&format!("WITH {MINE} SELECT EXISTS (SELECT FROM mine)"));
+        self.client.query_one(&sql, &[&run.id, &run.epoch]).doing(READING_LEDGER)?.value(0)
     }
 
     /// Renews the planner's statistics of a table, those of the expressions in its indexes included.

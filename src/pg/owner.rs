@@ -9,6 +9,7 @@ use super::error::{Doing, ServerError};
 use super::query::TypedQuery;
 use super::row::RowValues;
 use super::session::{MINE, Session};
+use super::sqlstate;
 use crate::model::cell::Cell;
 use crate::model::ident::{self, qualified, quoted, quoted_list};
 use crate::model::ledger::Run;
@@ -129,13 +130,18 @@ impl Session {
             _ => return Err(ServerError::new(CREATING, format!("the server inserted {} rows", inserted.len()))),
         };
         let object = format!("{schema}.{table}");
+        // The division makes the COMMIT roll back if the run was taken over. It runs under the application's search path.
         let note = self.ledger.sql(&format!(
-            "WITH {MINE} INSERT INTO :ledger.made (run, kind, object, became) SELECT run, 'owner', $3, $4 FROM mine"
+            "WITH {MINE}, noted AS (INSERT INTO :ledger.made (run, kind, object, became) \
+             SELECT run, 'owner', $3, $4 FROM mine RETURNING run) \
+             SELECT 1 OPERATOR(pg_catalog./) (EXISTS (SELECT FROM noted))::pg_catalog.int4"
         ));
-        if tx.execute(&note, &[&run.id, &run.epoch, &object, &made]).doing(CREATING)? == 0 {
-            return Ok(None);
-        }
-        tx.commit().doing(CREATING)?;
+        let steps = Pipeline::new().query(note, &[&run.id, &run.epoch, &object, &made]).script("COMMIT");
+        match steps.rows(&mut tx).doing(CREATING) {
+            Err(e) if e.state.as_deref() == Some(sqlstate::DIVISION_BY_ZERO) => return Ok(None),
+            noted => noted?,
+        };
+        tx.ended();
         Ok(Some(made))
     }
 

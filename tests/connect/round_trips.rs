@@ -79,7 +79,7 @@ fn the_mappings_of_the_applications_cost_as_few_round_trips() {
         ("aunoo", &[], 0, [119, 88]),
         ("grant_finder", &["before.sql"], 1, [57, 48]),
         ("personal_ai_agent", &[], 0, [46, 34]),
-        ("data_uploader", &[], 1, [81, 52]),
+        ("data_uploader", &[], 1, [73, 52]),
     ] {
         let scripts = std::iter::once(&"target.sql").chain(before);
         let scripts: Vec<String> = scripts.map(|script| format!("fixtures/{system}/{script}")).collect();
