@@ -4,6 +4,7 @@
 
 pub mod cell;
 pub mod components;
+pub mod definitions;
 pub mod digest;
 pub mod fault;
 pub mod hex;
