@@ -2,6 +2,7 @@
 
 mod afterwards;
 mod generate;
+mod schema;
 mod values;
 
 use std::ffi::OsString;
@@ -17,6 +18,7 @@ use values::{jobs, pair};
 
 pub use afterwards::{Forget, Rollback};
 pub use clap_complete::Shell;
+pub use schema::Schema;
 pub use values::{Color, DetachWhat, OnFaultFlag, Progress, VerifyWhat};
 
 /// Help heading for output options.
@@ -27,7 +29,7 @@ pub const LEDGER_SCHEMA: &str = "migrate";
 
 /// The commands in the order in which they are used, as `--help` prints them.
 const GROUPS: [(&str, &[&str]); 5] = [
-    ("Prepare", &["init", "rehearse", "plan"]),
+    ("Prepare", &["schema", "init", "rehearse", "plan"]),
     ("Cut over", &["--dry-run", "--yes", "status"]),
     ("Prove or undo", &["verify", "rollback", "forget"]),
     ("Look up", &["guide", "explain", "help"]),
@@ -43,8 +45,8 @@ const USAGE: &str = "migrate [OPTIONS] --dry-run | --yes\n       migrate <COMMAN
 /// Then run it:  migrate -m mapping.toml -t postgresql://... --yes
 ///
 /// Exit status: 0 done and verified, 1 internal error, 2 cannot be read, 3 refused (nothing was
-/// written), 4 stopped (the same command resumes), 5 differs, 6 done with quarantined rows,
-/// 130 interrupted.
+/// written), 4 stopped (the same command resumes), 5 differs, 6 done with quarantined rows or
+/// objects that are left out, 130 interrupted.
 #[derive(Clone, Debug, Parser)]
 #[command(
     name = "migrate",
@@ -71,6 +73,8 @@ pub struct Cli {
 pub enum Command {
     /// Propose a mapping from a source and a target
     Init(Init),
+    /// Write tables of PostgreSQL for a SQLite file
+    Schema(Schema),
     /// Run the whole cutover on a throw-away PostgreSQL
     Rehearse(Rehearse),
     /// Compare source and target again, writing nothing
@@ -183,6 +187,7 @@ impl Cli {
     pub fn command_kind(&self) -> CommandKind {
         match &self.command {
             Some(Command::Init(_)) => CommandKind::Init,
+            Some(Command::Schema(_)) => CommandKind::Schema,
             Some(Command::Rehearse(_)) => CommandKind::Rehearse,
             Some(Command::Verify(_)) => CommandKind::Verify,
             Some(Command::Plan(_)) => CommandKind::Plan,
@@ -220,6 +225,7 @@ impl Cli {
     fn flags(&self) -> (&Common, Option<&Reporting>) {
         match &self.command {
             Some(Command::Init(args)) => (&args.common, None),
+            Some(Command::Schema(args)) => (&args.common, None),
             Some(Command::Rehearse(args)) => (&args.common, Some(&args.reporting)),
             Some(Command::Verify(args)) => (&args.common, Some(&args.reporting)),
             Some(Command::Rollback(args)) => (&args.common, Some(&args.reporting)),

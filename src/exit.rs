@@ -19,7 +19,7 @@ pub enum Exit {
     Stopped,
     /// Verification found a difference.
     Differs,
-    /// Done and verified, with quarantined rows, as the mapping allows.
+    /// Done and verified, with quarantined rows, as the mapping allows. Or tables are written, and objects are left out.
     Quarantined,
     /// SIGINT or SIGTERM; like `Stopped`.
     Interrupted,

@@ -37,6 +37,7 @@ pub mod private;
 pub mod progress;
 pub mod report;
 pub mod resume;
+pub mod schema;
 pub mod sqlite;
 pub mod text;
 pub mod verify;

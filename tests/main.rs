@@ -17,6 +17,7 @@ mod preflight;
 mod report;
 mod resume;
 mod rollback;
+mod schema;
 mod support;
 mod values;
 mod verify;

@@ -19,6 +19,7 @@ mod init;
 mod inputs;
 mod leftovers;
 mod locks;
+mod new_file;
 mod output;
 mod owner;
 mod pages;
@@ -27,6 +28,7 @@ mod preflight;
 mod record;
 mod rehearse;
 mod rollback;
+mod schema;
 mod session;
 mod situation;
 mod status;
@@ -96,6 +98,11 @@ fn command(cli: &Cli, world: &World) -> Result<Exit, Failure> {
             let observer = observer(&args.common, world);
             leftovers::remove(&observer);
             init::command(args, world, &observer)
+        }
+        Some(Command::Schema(args)) => {
+            let observer = observer(&args.common, world);
+            leftovers::remove(&observer);
+            schema::command(args, world, &observer)
         }
         Some(Command::Plan(args)) => plan(args, world),
         Some(Command::Status(common)) => status(common, world),

@@ -90,6 +90,16 @@ impl<'a> Migration<'a> {
         Ok(Migration { request, file, settings, most_connections: usize::MAX, world, observer })
     }
 
+    /// A migration whose source alone is read.
+    pub fn without_target(
+        request: Request<'a>,
+        file: MappingFile,
+        world: &'a World,
+        observer: &'a dyn Observer,
+    ) -> Migration<'a> {
+        Migration { request, file, settings: None, most_connections: usize::MAX, world, observer }
+    }
+
     /// A migration to a throw-away server.
     pub fn to_server(
         request: Request<'a>,

@@ -21,7 +21,8 @@ pub struct Topic {
 }
 
 /// All topics, in the order in which an operator needs them.
-pub const TOPICS: [Topic; 10] = [
+pub const TOPICS: [Topic; 11] = [
+    Topic { name: "schema", summary: "tables of PostgreSQL for a SQLite file", page: include_str!("schema.md") },
     Topic { name: "init", summary: "how a mapping is proposed from two databases", page: include_str!("init.md") },
     Topic { name: "mapping", summary: "the mapping language, every key once", page: include_str!("mapping.md") },
     Topic {

@@ -27,9 +27,12 @@ mod values;
 
 pub use draft::{DraftLine, DraftLoad, Ground, MappingDraft};
 pub use missing::missing;
+pub use names::{NameMatch, NamePair};
 pub use owner::OwnerRequest;
 pub use pairs::{TablePair, TablePairs};
 pub use planned::{DryRunFinding, PlannableMapping, annotate, ask_for_sequence, plannable};
+pub use probe::{ColumnProfile, StoredClasses};
 pub use profile::{ProfileContext, TableProfile};
 pub use proposal::{ProposalFacts, propose};
 pub use render::{parts, text};
+pub use values::{ColumnProof, proof};

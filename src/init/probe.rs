@@ -62,6 +62,38 @@ pub struct TriedModifier {
     pub accepted: [u64; 3],
 }
 
+/// Values by SQLite's storage class, without NULLs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StoredClasses {
+    /// Integers.
+    pub integers: u64,
+    /// Doubles.
+    pub reals: u64,
+    /// Texts.
+    pub texts: u64,
+    /// Blobs.
+    pub blobs: u64,
+}
+
+impl StoredClasses {
+    fn count(&mut self, raw: Raw<'_>) {
+        match raw {
+            Raw::Null => {}
+            Raw::Integer(_) => self.integers += 1,
+            Raw::Real(_) => self.reals += 1,
+            Raw::Text(_) => self.texts += 1,
+            Raw::Blob(_) => self.blobs += 1,
+        }
+    }
+
+    fn merge(&mut self, other: StoredClasses) {
+        self.integers += other.integers;
+        self.reals += other.reals;
+        self.texts += other.texts;
+        self.blobs += other.blobs;
+    }
+}
+
 /// The values of one source column, as a column of the target would receive them. It contains no value but texts that may be
 /// labels.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -70,6 +102,8 @@ pub struct ColumnProfile {
     pub nulls: u64,
     /// Other values.
     pub values: u64,
+    /// Those values by storage class.
+    pub stored: StoredClasses,
     /// Refused values by the reason. Empty strings that are refused are not among them.
     pub reasons: BTreeMap<Reason, u64>,
     /// Refused values, by [`ValueClass`].
@@ -102,6 +136,7 @@ impl ColumnProfile {
     pub fn merge(&mut self, other: ColumnProfile) {
         self.nulls += other.nulls;
         self.values += other.values;
+        self.stored.merge(other.stored);
         self.empty += other.empty;
         self.without_zone += other.without_zone;
         self.digits += other.digits;
@@ -190,6 +225,7 @@ impl Probe {
             return;
         }
         self.profile.values += 1;
+        self.profile.stored.count(raw);
         match self.plain.convert(raw, &mut LossSet::default()) {
             Err(reason) => self.refused(raw, reason),
             Ok(_) if self.kind == ProbedKind::Uuid => self.profile.order.note(raw),

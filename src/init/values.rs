@@ -1,7 +1,7 @@
 //! The line of one column: its source column and the modifiers that all of its values prove.
 
 use super::candidates::WrittenModifier;
-use super::draft::DraftLine;
+use super::draft::{DraftLine, Ground};
 use super::names::{NameMatch, NamePair};
 use super::probe::{ColumnProfile, TriedModifier, ValueClass};
 use super::render::string;
@@ -53,6 +53,27 @@ pub struct ValueContext {
     pub is_django: bool,
     /// The byte order that the UUIDs of all columns prove.
     pub order: Option<UuidBytes>,
+}
+
+/// The proof that a column holds every value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ColumnProof {
+    /// It holds every value as it is.
+    Plain,
+    /// It holds every value by modifiers, as a mapping writes them.
+    Modified(String),
+    /// Nothing proves that it holds every value.
+    Open,
+}
+
+/// Returns the proof for a column that a source column of the same name feeds.
+pub fn proof(column: &TargetColumn, profile: &ColumnProfile) -> ColumnProof {
+    let pair = NamePair { source: column.name.clone(), target: column.name.clone(), by: NameMatch::Equal };
+    match line(&pair, column, profile, ValueContext::default()) {
+        None => ColumnProof::Plain,
+        Some(line) if line.ground == Ground::Question => ColumnProof::Open,
+        Some(line) => ColumnProof::Modified(line.value),
+    }
 }
 
 /// Returns the line of a column. `None` if it needs none.
@@ -279,7 +300,6 @@ fn question(pair: &NamePair, proven: &Proven, renamed: bool) -> DraftLine {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::init::draft::Ground;
     use crate::init::probe::Probe;
     use crate::model::cell::Raw;
     use crate::model::pgtype::ColumnType;

@@ -5,6 +5,7 @@
 pub mod cell;
 pub mod column_numbers;
 pub mod components;
+pub mod definitions;
 pub mod digest;
 pub mod fault;
 pub mod hex;

@@ -14,6 +14,7 @@ mod connection;
 mod count;
 mod counted;
 mod current;
+mod definitions;
 mod determinism;
 mod diagnose;
 mod dump;

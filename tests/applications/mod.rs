@@ -3,12 +3,12 @@
 
 mod fixtures;
 
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use crate::support::expect::{Expected, entries, list};
 use crate::support::postgres::Database;
-use crate::support::repo;
 use crate::support::tool::{Place, Ran};
+use crate::support::{read_repo, repo};
 
 /// A bcrypt hash has this form; any will do.
 const HASH: &str = "$2b$12$abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ01";
@@ -44,6 +44,21 @@ fn personal_finance_arrives_as_expected_after_a_kill_half_way() {
 #[test]
 fn aunoo_arrives_as_expected() {
     arrives("aunoo", &["target.sql"]);
+}
+
+/// The target's column is a `real`, and the mapping permits to round.
+#[test]
+fn a_score_of_aunoo_that_no_real_holds_is_rounded_counted_and_listed() {
+    let (target, place) = (fixture("aunoo", &["target.sql"]), Place::new());
+    let score = "UPDATE articles SET quality_score = 0.123456789 WHERE uri LIKE '%/0002';";
+    place.write("source.sql", format!("{}\n{score}", read_repo("fixtures/aunoo/source.sql")));
+    let run = place.migrate(["--yes", "--json", "-s", "source.sql", "-t", &target.url(), "-m"]);
+    let report = run.arg(repo("mappings/aunoo.toml")).env("ADMIN_PASSWORD_HASH", HASH).exits(0).json();
+    let of_scores = list(&report["losses"]).iter().find(|loss| loss["column"] == "quality_score");
+    let expected =
+        json!({"load": "articles", "column": "quality_score", "modifier": "round", "count": 1, "keys": ["2"]});
+    assert_eq!(of_scores, Some(&expected), "{}", report["losses"]);
+    assert_eq!(target.value("SELECT quality_score FROM articles WHERE uri LIKE '%/0002'"), "0.12345679");
 }
 
 #[test]

@@ -34,9 +34,10 @@ const MAPPING: &str = "[owner]\ntable = \"members\"\nmatch = { handle = \"ann\" 
 
 /// Creates in a schema a function that fails, for each function of the server's own, and an operator of such a function for
 /// each operator: with the same arguments, and with types for which the server's own is no exact match. Only functions of
-/// pseudo-types have no twin with the same arguments.
+/// pseudo-types have no twin with the same arguments. Each type has a twin whose values all fail, so that a cast to an
+/// unqualified name is found; each table of the catalogue has a view that fails.
 ///
-/// Casts need no twin: only the owner of a type may create a cast from it or to it.
+/// The casts themselves need no twin: only the owner of a type may create a cast from it or to it.
 const TWINS: &str = r#"
 SET search_path = pg_catalog;
 CREATE SCHEMA evil;
@@ -82,6 +83,22 @@ BEGIN
                      twin.result, replace(body, 'NAME', twin.one || ' ' || twin.name || ' ' || twin.other));
       EXECUTE format('CREATE OPERATOR %I.%s (LEFTARG = %s, RIGHTARG = %s, PROCEDURE = %I.twin_%s)', place, twin.name, twin.one,
                      twin.other, place, number);
+    END LOOP;
+    EXECUTE format('CREATE FUNCTION %I.twin_called(text) RETURNS boolean LANGUAGE plpgsql AS %L', place,
+                   'BEGIN RAISE EXCEPTION USING MESSAGE = ''a twin was called: '' OPERATOR(pg_catalog.||) $1, ERRCODE = ''55000''; END');
+    FOR twin IN
+        SELECT typname AS name FROM pg_type WHERE typnamespace = 'pg_catalog'::regnamespace AND typtype = 'b' AND typcategory <> 'A'
+    LOOP
+      EXECUTE format('CREATE DOMAIN %I.%I AS pg_catalog.%I CHECK (%I.twin_called(%L))', place, twin.name, twin.name, place, twin.name);
+    END LOOP;
+    FOR twin IN
+        SELECT relname AS name FROM pg_class c
+         WHERE relnamespace = 'pg_catalog'::regnamespace AND relkind IN ('r', 'v')
+           AND NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = c.oid AND atttypid IN ('anyarray'::regtype, 'pg_statistic[]'::regtype))
+    LOOP
+      EXECUTE format('CREATE VIEW %I.%I AS SELECT * FROM pg_catalog.%I WHERE %I.twin_called(%L)', place, twin.name, twin.name,
+                     place, twin.name);
+      EXECUTE format('GRANT SELECT ON %I.%I TO PUBLIC', place, twin.name);
     END LOOP;
   END LOOP;
 END $twins$;

@@ -8,7 +8,7 @@ use super::at_most;
 use super::source::{SourceFile, rust};
 
 /// The modules of the crate, from the bottom up, and the modules that each of them imports.
-const BELOW: [(&str, &[&str]); 21] = [
+const BELOW: [(&str, &[&str]); 22] = [
     ("model", &[]),
     ("event", &["model"]),
     ("exit", &["model"]),
@@ -29,11 +29,12 @@ const BELOW: [(&str, &[&str]); 21] = [
     ("migrate", &["model", "mapping", "plan", "wire", "event", "convert", "sqlite", "pg", "job"]),
     ("verify", &["model", "plan", "wire", "event", "convert", "sqlite", "pg", "job", "migrate"]),
     ("init", &["model", "mapping", "plan", "text", "event", "convert", "sqlite", "job"]),
+    ("schema", &["model", "text", "convert", "job", "init"]),
     (
         "app",
         &[
             "model", "mapping", "plan", "event", "exit", "text", "private", "cli", "guide", "report", "progress",
-            "convert", "sqlite", "pg", "resume", "job", "migrate", "verify", "init",
+            "convert", "sqlite", "pg", "resume", "job", "migrate", "verify", "init", "schema",
         ],
     ),
 ];

@@ -188,3 +188,37 @@ fn a_dry_run_without_a_target_says_that_it_read_the_source_only() {
         ran.says(&["ource only"]);
     }
 }
+
+/// Both run commands know an orphan before they write, or the dry run lists its foreign key as unchecked.
+#[test]
+fn a_reference_that_only_the_server_can_follow_is_listed_by_a_dry_run() {
+    let source = "CREATE TABLE p (id INTEGER PRIMARY KEY); INSERT INTO p VALUES (1), (2);
+        CREATE TABLE c (id INTEGER PRIMARY KEY, n INTEGER); INSERT INTO c VALUES (1, 1), (2, 2), (3, 5);";
+    for (target, why) in [
+        (
+            "CREATE TABLE p (id int PRIMARY KEY);
+             CREATE TABLE c (id int PRIMARY KEY, n int, g int GENERATED ALWAYS AS (n % 10) STORED CONSTRAINT up REFERENCES p)",
+            "up: only the server can check its parents",
+        ),
+        (
+            "CREATE TABLE p (id int PRIMARY KEY);
+             CREATE TABLE c (id int PRIMARY KEY, n int, g int DEFAULT 9 CONSTRAINT up REFERENCES p)",
+            "up: only the server can check its parents",
+        ),
+        (
+            "CREATE TABLE p (id int PRIMARY KEY, g int GENERATED ALWAYS AS (id * 10) STORED UNIQUE);
+             CREATE TABLE c (id int PRIMARY KEY, n int CONSTRAINT up REFERENCES p (g))",
+            "up: the keys of its parents are known only once they are written",
+        ),
+    ] {
+        let case = Case::new(source, target, "[load.p]\n[load.c]\n");
+        let report = case.exits(0, &["--dry-run"]);
+        let checks = report["checks"].as_array().expect("checks").iter();
+        let unchecked: Vec<&str> =
+            checks.filter(|c| c["check"] == "reference").filter_map(|c| c["why"].as_str()).collect();
+        assert_eq!(unchecked, [why], "{target}: {report}");
+        let report = case.exits(4, &["--yes"]);
+        assert_eq!(faults(&report)[0].3, "orphan", "{report}");
+        assert_eq!(case.target.count("c"), 0);
+    }
+}

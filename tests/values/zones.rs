@@ -1,6 +1,7 @@
 //! Local times of named zones, compared with the server's own reading of them.
 
 use crate::support::case::Case;
+use crate::support::postgres::other_bindir;
 
 /// Zones with and without differences between builds of the tz database; `MIGRATE_ZONES=all` takes all that the server has.
 const ZONES: [&str; 12] = [
@@ -65,7 +66,8 @@ fn a_local_time_that_the_server_reads_otherwise_is_counted() {
         all += found;
         differing += differs;
     }
-    assert!(differing > 0, "the zones do not test what they are for");
+    // A server that was built with its own time zone data may agree in all of them.
+    assert!(differing > 0 || other_bindir().is_some(), "the zones do not test what they are for");
     // A span begins and ends with a sample, at most three days from the change.
     assert!(all <= differing + differing / 10 + 6 * zones.len() as u64, "{all} are counted, {differing} differ");
 }

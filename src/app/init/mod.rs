@@ -17,14 +17,14 @@ use super::failure::Failure;
 use super::world::World;
 use check::{Sides, check, read_draft};
 use facts::SideFacts;
-use printed::{Proposal, already_there, write};
+use printed::{Proposal, new_file};
 use start::{ExistingFile, Start};
 
 /// `migrate init`: writes the mapping, or prints what an existing one lacks.
 pub fn command(args: &Init, world: &World, observer: &dyn Observer) -> Result<Exit, Failure> {
     let on_stdout = args.output == Path::new("-");
-    if args.check.is_none() && !on_stdout && !args.force && args.output.symlink_metadata().is_ok() {
-        return Err(Failure::refused(already_there(&args.output)));
+    if args.check.is_none() && !on_stdout {
+        new_file(args).check()?;
     }
     let existing = args.check.as_ref().map(|path| ExistingFile::read(path)).transpose()?;
     let start = Start::new(args, world, observer, existing.as_ref())?;
@@ -46,7 +46,7 @@ pub fn command(args: &Init, world: &World, observer: &dyn Observer) -> Result<Ex
     let text = init::text(&draft);
     let (_, questions) = read_draft(&text)?;
     if !on_stdout {
-        write(&args.output, &text, args.force)?;
+        new_file(args).write(&text)?;
     }
     let proposal = Proposal { draft, text, questions };
     Ok(proposal.print(args, on_stdout))

@@ -1,63 +1,31 @@
 //! The output of `migrate init`: the file, and what is printed about it.
 
-use std::io::Write;
-use std::path::Path;
-
 use serde::Serialize;
 
 use crate::cli::{Common, Init};
 use crate::exit::Exit;
 use crate::init::MappingDraft;
 use crate::mapping::OpenQuestion;
-use crate::model::record::{CommandKind, Refusal};
-use crate::private::{self, Draft, FinalMode};
+use crate::model::record::CommandKind;
 use crate::report;
 use crate::text::{Screen, count};
 
 use super::super::failure::Failure;
 use super::super::inputs;
+use super::super::new_file::NewFile;
 use super::super::output::{json, print_with, say};
 
 /// The first part of the name of an incomplete mapping.
 const DRAFT: &str = ".migrate-init-";
 
-/// The refusal to overwrite a file.
-pub fn already_there(path: &Path) -> Refusal {
-    let shown = path.display();
+/// The place of the mapping.
+pub fn new_file(args: &Init) -> NewFile<'_> {
+    let shown = args.output.display();
     let advice = format!(
         "`migrate init --check {shown}` prints what the databases have and the file lacks. --force overwrites it; -o names \
          another file."
     );
-    Refusal::new(format!("-o {shown}"), "the file exists, and nothing was written", advice)
-}
-
-/// Writes the file as a whole, next to its place, and renames it: a full disk or a kill leaves the previous text. A pipe or a
-/// device is written to as it is.
-pub fn write(path: &Path, text: &str, force: bool) -> Result<(), Failure> {
-    let is_special = force && std::fs::metadata(path).is_ok_and(|found| !found.is_file());
-    let written = if is_special {
-        private::open_own_for_writing(path).and_then(|mut file| file.write_all(text.as_bytes()))
-    } else {
-        replace(path, text, force)
-    };
-    written.map_err(|e| match e.kind() {
-        std::io::ErrorKind::AlreadyExists => Failure::refused(already_there(path)),
-        _ => {
-            let reason = format!("cannot be written; {e}");
-            Failure::refused(Refusal::new(format!("-o {}", path.display()), reason, "Name another file with -o."))
-        }
-    })
-}
-
-fn replace(path: &Path, text: &str, force: bool) -> std::io::Result<()> {
-    // The file that a link of this user names is replaced, and not the link.
-    let is_link = !private::is_link_of_another_user(path) && path.is_symlink();
-    let place = if force && is_link { path.canonicalize()? } else { path.to_owned() };
-    private::replaceable(&place)?;
-    private::remove_drafts(&place, DRAFT);
-    let mut draft = Draft::next_to(&place, DRAFT)?;
-    draft.file()?.write_all(text.as_bytes())?;
-    if force { draft.persist(&place, FinalMode::Usual) } else { draft.persist_new(&place) }
+    NewFile { path: &args.output, flag: "-o", force: args.force, draft: DRAFT, advice }
 }
 
 /// A proposal as it was written.

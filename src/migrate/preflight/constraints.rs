@@ -126,14 +126,16 @@ impl ConstraintChecks {
     }
 }
 
-/// The foreign keys over columns of the source that are not checked while reading. The others report every orphan.
+/// The foreign keys over columns of the source, or over values that the server computes, that are not checked while reading.
+/// The others report every orphan.
 fn unfollowed(load: &LoadPlan, target: &TargetSchema) -> Vec<String> {
     let Some(table) = target.tables.get(&load.table) else { return Vec::new() };
     let followed = references(load, target);
-    let is_fed = |name: &String| {
-        load.columns.iter().any(|c| c.name == *name && matches!(c.feed, Feed::Cell(_) | Feed::Constant(_)))
+    let is_filled = |name: &String| match load.columns.iter().find(|c| c.name == *name) {
+        Some(column) => matches!(column.feed, Feed::Cell(_) | Feed::Constant(_)),
+        None => table.column(name).is_some_and(|column| column.has_default || column.generated),
     };
-    let keys = table.foreign.iter().filter(|key| key.columns.iter().any(is_fed));
+    let keys = table.foreign.iter().filter(|key| key.columns.iter().any(is_filled));
     keys.map(|key| key.name.clone()).filter(|name| followed.iter().all(|link| link.name != *name)).collect()
 }
 

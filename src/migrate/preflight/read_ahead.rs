@@ -203,13 +203,14 @@ impl Preflight<'_> {
         }
         for (reading, found) in readings.into_iter().zip(&mut all) {
             self.observer.on_event(Event::Ended { load: &found.load });
-            let unfollowed = reading
-                .links
-                .iter()
-                .filter(|link| sets.get(&ReferencedKey::by(link)).is_some_and(|keys| keys.is_too_large));
-            let unfollowed = unfollowed.map(|link| {
-                let why = format!("{}: the keys of its parents need too much memory", link.name);
-                Check::not_checked(CheckKind::Reference, Some(&found.load), why)
+            let unfollowed = reading.links.iter().filter_map(|link| {
+                let keys = sets.get(&ReferencedKey::by(link)).filter(|keys| keys.unknown)?;
+                let why = match keys.is_too_large {
+                    true => "the keys of its parents need too much memory",
+                    false => "the keys of its parents are known only once they are written",
+                };
+                let why = format!("{}: {why}", link.name);
+                Some(Check::not_checked(CheckKind::Reference, Some(&found.load), why))
             });
             found.unchecked = unfollowed.collect();
             found.unchecked.extend(reading.checks.unchecked(reading.load));

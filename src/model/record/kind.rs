@@ -46,6 +46,8 @@ words! {
         Migrate = "migrate",
         /// `migrate init`
         Init = "init",
+        /// `migrate schema`
+        Schema = "schema",
         /// `migrate rehearse`
         Rehearse = "rehearse",
         /// `migrate verify`

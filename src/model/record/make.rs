@@ -50,7 +50,7 @@ impl Report {
             CommandKind::Rehearse => Activity::Rehearsal,
             CommandKind::Verify => Activity::Verification,
             CommandKind::Rollback => Activity::Rollback,
-            CommandKind::Init => Activity::DryRun,
+            CommandKind::Init | CommandKind::Schema => Activity::DryRun,
             _ if self.dry_run => Activity::DryRun,
             CommandKind::Migrate | CommandKind::Plan | CommandKind::Status | CommandKind::Forget => Activity::Cutover,
         }

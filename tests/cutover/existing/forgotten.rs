@@ -1,6 +1,9 @@
 //! `migrate forget`: the previous rows that the ledger keeps are removed, and with them the possibility of a rollback.
 
+use std::time::{Duration, Instant};
+
 use crate::support::case::Case;
+use crate::support::tool::Ran;
 
 /// Roles are replaced, tags are matched and written over.
 const TARGET: &str = "CREATE TABLE roles (id int PRIMARY KEY, name text); INSERT INTO roles VALUES (1, 'old one'), (2, 'old two'); \
@@ -58,6 +61,27 @@ fn only_a_finished_run_can_be_forgotten() {
     assert_eq!(case.target.count("migrate.kept"), kept);
     case.command(&["rollback", "--yes"]).exits(0);
     assert_eq!(rows(&case), before);
+}
+
+/// The ledger is read before the previous rows are removed. The run's state is compared again in the statement that removes them.
+#[test]
+fn a_run_whose_state_changes_meanwhile_is_not_forgotten() {
+    let case = Case::new(SOURCE, TARGET, MAPPING);
+    case.done();
+    let mut other = case.target.client();
+    other.batch_execute("BEGIN; UPDATE migrate.run SET state = 'Running'").expect("an update");
+    let child = case.command(&["forget", "--yes"]).spawn();
+    let waiting = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'migrate' AND wait_event_type = 'Lock' \
+                   AND datname = current_database()";
+    let begin = Instant::now();
+    while case.target.value(waiting) != "1" {
+        assert!(begin.elapsed() < Duration::from_secs(60), "it does not wait for the run's row");
+    }
+    other.batch_execute("COMMIT").expect("a commit");
+    let ran = Ran::of_child(child);
+    assert_eq!(ran.code, 3, "{}", ran.said());
+    ran.says(&["is not finished"]);
+    assert_eq!(case.target.count("migrate.kept"), 3);
 }
 
 #[test]

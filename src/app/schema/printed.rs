@@ -1,0 +1,79 @@
+//! The output of `migrate schema`.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::cli::Schema;
+use crate::exit::Exit;
+use crate::model::record::CommandKind;
+use crate::schema::{Ddl, Fate, OLDEST, ObjectFate};
+use crate::text::{Screen, count, grouped};
+
+use super::super::failure::Failure;
+use super::super::output::{json, print_with, say};
+
+/// The tables as they were written.
+pub struct WrittenSchema {
+    pub ddl: Ddl,
+    pub text: String,
+    pub name: String,
+}
+
+/// The JSON form.
+#[derive(Serialize)]
+struct SchemaRecord<'a> {
+    format: u32,
+    command: CommandKind,
+    postgresql: u32,
+    kept: usize,
+    changed: usize,
+    left_out: usize,
+    objects: &'a [ObjectFate],
+    sql: &'a str,
+}
+
+impl WrittenSchema {
+    pub fn print(&self, args: &Schema) -> Exit {
+        let exit = if self.ddl.count(Fate::LeftOut) > 0 { Exit::Quarantined } else { Exit::Done };
+        if args.common.json {
+            return match self.json() {
+                Ok(screen) => print_with(&screen, exit),
+                Err(failure) => failure.print(&failure.report(CommandKind::Schema, &self.name), true),
+            };
+        }
+        if args.output == Path::new("-") {
+            let exit = print_with(&Screen::drawn(self.text.clone()), exit);
+            say(&self.verdict());
+            return exit;
+        }
+        let shown = args.output.display();
+        let next = format!("Next: Read the file, and run it in the target.\n  psql -1 -v ON_ERROR_STOP=1 -f {shown}");
+        print_with(&Screen::of(&format!("{shown}: {}\n{next}\n", self.verdict())), exit)
+    }
+
+    fn verdict(&self) -> String {
+        let sum = |fate| grouped(self.ddl.count(fate) as u64);
+        format!(
+            "{}; of the objects of the source, {} are kept, {} changed, {} left out",
+            count(self.ddl.tables.len() as u64, "table", "tables"),
+            sum(Fate::Kept),
+            sum(Fate::Changed),
+            sum(Fate::LeftOut)
+        )
+    }
+
+    fn json(&self) -> Result<Screen, Failure> {
+        let record = SchemaRecord {
+            format: 1,
+            command: CommandKind::Schema,
+            postgresql: OLDEST,
+            kept: self.ddl.count(Fate::Kept),
+            changed: self.ddl.count(Fate::Changed),
+            left_out: self.ddl.count(Fate::LeftOut),
+            objects: &self.ddl.objects,
+            sql: &self.text,
+        };
+        json(&record).map_err(Failure::bug)
+    }
+}

@@ -1,0 +1,288 @@
+//! Makes the tables of PostgreSQL from the definitions of the source and its stored values.
+
+use std::collections::BTreeMap;
+
+use super::ddl::{ColumnDdl, Ddl, Fate, IdentityDdl, ObjectFate, ObjectKind, TableDdl};
+use super::defaults::{DefaultSql, default_sql};
+use super::names::{NAME_BYTES, TakenNames, made};
+use super::stored::{StoredTable, TriedColumn};
+use super::table_text::{TableText, table_text};
+use super::types::column_type;
+use crate::init::{ColumnProof, StoredClasses};
+use crate::model::definitions::{ColumnDefinition, IndexOrigin, SourceDefinitions, TableDefinition};
+use crate::model::pgtype::{ColumnType, Kind};
+use crate::model::record::Refusal;
+use crate::model::schema::{OtherKind, SourceSchema};
+use crate::text::{count, grouped};
+
+/// Columns that a table of PostgreSQL has at most.
+const MOST_COLUMNS: usize = 1_600;
+
+/// Everything from which the tables are made.
+pub struct SchemaFacts<'a> {
+    /// The schema of the source.
+    pub source: &'a SourceSchema,
+    /// The definitions of its objects.
+    pub definitions: &'a SourceDefinitions,
+    /// Its stored values, by table.
+    pub stored: &'a BTreeMap<String, StoredTable>,
+}
+
+/// One table of the source with everything that is known about it.
+pub struct TableFacts<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its definition.
+    pub definition: &'a TableDefinition,
+    /// The parts of its text. `None` if the text cannot be read.
+    pub text: Option<TableText>,
+}
+
+/// Returns the tables.
+///
+/// # Errors
+/// The names that PostgreSQL would cut, and tables with more columns than it has.
+pub fn build(facts: &SchemaFacts<'_>) -> Result<Ddl, Vec<Refusal>> {
+    let refusals = unusable(facts);
+    if !refusals.is_empty() {
+        return Err(refusals);
+    }
+    let mut taken = TakenNames::default();
+    let tables: Vec<TableFacts<'_>> = facts
+        .definitions
+        .tables
+        .iter()
+        .map(|(name, definition)| TableFacts { name, definition, text: table_text(&definition.sql) })
+        .collect();
+    for table in &tables {
+        taken.take(table.name);
+        let statements = table.definition.indexes.iter().filter(|index| index.origin == IndexOrigin::Statement);
+        statements.filter(|index| index.name.len() <= NAME_BYTES).for_each(|index| taken.take(&index.name));
+    }
+    let mut builder = Builder { facts, taken, ddl: Ddl::default() };
+    tables.iter().for_each(|table| builder.table(table));
+    tables.iter().for_each(|table| builder.foreign_keys(table));
+    builder.others();
+    Ok(builder.ddl)
+}
+
+/// Returns a refusal for each name of a table or a column that is too long, and for each table with too many columns.
+fn unusable(facts: &SchemaFacts<'_>) -> Vec<Refusal> {
+    let is_long = |name: &str| name.len() > NAME_BYTES;
+    let refusal = |place: String, rename: &str| {
+        let reason = format!("the name has more than {NAME_BYTES} bytes, and PostgreSQL would cut it");
+        Refusal::new(place, reason, format!("Rename it in a copy of the source: {rename}."))
+    };
+    let mut refusals = Vec::new();
+    for (name, table) in &facts.definitions.tables {
+        if table.columns.len() > MOST_COLUMNS {
+            let all = count(table.columns.len() as u64, "column", "columns");
+            let reason = format!("it has {all}, and a table of PostgreSQL at most {}", grouped(MOST_COLUMNS as u64));
+            refusals.push(Refusal::new(format!("table `{name}`"), reason, "Divide it in a copy of the source."));
+        }
+        if is_long(name) {
+            refusals.push(refusal(format!("table `{name}`"), "ALTER TABLE ... RENAME TO ..."));
+        }
+        for column in table.columns.iter().filter(|column| is_long(&column.name)) {
+            let place = format!("column `{name}.{}`", column.name);
+            refusals.push(refusal(place, "ALTER TABLE ... RENAME COLUMN ... TO ..."));
+        }
+    }
+    refusals
+}
+
+/// Collects the tables.
+pub struct Builder<'a> {
+    /// The facts.
+    pub facts: &'a SchemaFacts<'a>,
+    /// The names of tables, indexes and sequences.
+    pub taken: TakenNames,
+    /// The tables that are complete, and the fates of all objects.
+    pub ddl: Ddl,
+}
+
+impl Builder<'_> {
+    /// Notes the fate of an object.
+    pub fn note(&mut self, object: ObjectFate) {
+        self.ddl.objects.push(object);
+    }
+
+    fn table(&mut self, facts: &TableFacts<'_>) {
+        let stored = self.facts.stored.get(facts.name);
+        let mut table = TableDdl {
+            name: facts.name.to_owned(),
+            rows: stored.map_or(0, |stored| stored.rows),
+            ..TableDdl::default()
+        };
+        let fates = FateNotes { table: facts.name };
+        self.note(ObjectFate { table: None, ..fates.kept(ObjectKind::Table, facts.name) });
+        for definition in &facts.definition.columns {
+            let stored = stored.and_then(|stored| stored.columns.get(&definition.name));
+            let column = self.column(&table, definition, stored);
+            table.columns.push(column);
+        }
+        self.keys(facts, &mut table);
+        self.conditions(facts);
+        self.ddl.tables.push(table);
+    }
+
+    fn column(&mut self, table: &TableDdl, definition: &ColumnDefinition, stored: Option<&TriedColumn>) -> ColumnDdl {
+        let fates = FateNotes { table: &table.name };
+        let source = self.facts.source.tables.get(&table.name);
+        let is_rowid = source.and_then(|table| table.column(&definition.name)).is_some_and(|column| column.is_rowid);
+        let decided = TypeDecision::new(definition, stored, is_rowid);
+        if decided.is_mixed {
+            let why = format!("text, because no other type holds every value: {}", decided.why);
+            self.note(fates.changed(ObjectKind::Column, &definition.name, why));
+        }
+        let identity = is_rowid.then(|| {
+            let next = source.and_then(|table| table.counter).filter(|counter| *counter > 0);
+            let sequence = made(&table.name, &definition.name, "seq");
+            let is_free = !self.taken.contains(&sequence);
+            let sequence = (!is_free).then(|| self.taken.draw(&table.name, &definition.name, "seq"));
+            IdentityDdl { start: next.and_then(|counter| counter.checked_add(1)), sequence }
+        });
+        let mut default = None;
+        if let Some(sql) = definition.default.as_ref().filter(|_| !is_rowid) {
+            let name = format!("{} DEFAULT {sql}", definition.name);
+            match default_sql(sql, &decided.kind) {
+                Ok(DefaultSql::Null) => {}
+                Ok(DefaultSql::Sql(translated)) => {
+                    let is_same = translated == *sql;
+                    let why = format!("DEFAULT {translated}");
+                    self.note(match is_same {
+                        true => fates.kept(ObjectKind::Default, &name),
+                        false => fates.changed(ObjectKind::Default, &name, why),
+                    });
+                    default = Some(translated);
+                }
+                Err(why) => self.note(fates.left_out(ObjectKind::Default, &name, why)),
+            }
+        }
+        ColumnDdl {
+            name: definition.name.clone(),
+            kind: decided.kind,
+            not_null: definition.not_null || is_rowid,
+            default,
+            identity,
+            why: decided.why,
+        }
+    }
+
+    /// Notes the CHECK constraints and generated columns of a table.
+    fn conditions(&mut self, facts: &TableFacts<'_>) {
+        let fates = FateNotes { table: facts.name };
+        let Some(text) = &facts.text else {
+            let why = "its text cannot be read, so that its CHECK constraints and deferrable keys are unknown";
+            self.note(fates.left_out(ObjectKind::Check, "all", why));
+            return;
+        };
+        for check in &text.checks {
+            let name = check.name.clone().or_else(|| check.column.clone()).unwrap_or_else(|| "CHECK".to_owned());
+            self.note(fates.left_out(ObjectKind::Check, &name, "it is an expression"));
+        }
+        for generated in &text.generated {
+            let why = "the column is an ordinary one, because its expression is not translated";
+            self.note(fates.left_out(ObjectKind::Generated, &generated.column, why));
+        }
+    }
+
+    /// Notes views, triggers and virtual tables.
+    fn others(&mut self) {
+        let left = |table: Option<&String>, kind: ObjectKind, name: &str, why: &str, sql: &str| ObjectFate {
+            table: table.cloned(),
+            kind,
+            name: name.to_owned(),
+            fate: Fate::LeftOut,
+            why: why.to_owned(),
+            sql: sql.to_owned(),
+        };
+        for view in &self.facts.definitions.views {
+            let why = "it is a query of SQLite";
+            self.ddl.objects.push(left(None, ObjectKind::View, &view.name, why, &view.sql));
+        }
+        for trigger in &self.facts.definitions.triggers {
+            let (table, named) = (Some(&trigger.table), &trigger.named);
+            let why = "it is a program in the language of SQLite";
+            self.ddl.objects.push(left(table, ObjectKind::Trigger, &named.name, why, &named.sql));
+        }
+        for (name, kind) in &self.facts.source.others {
+            if *kind == OtherKind::Virtual {
+                let why = "PostgreSQL has no virtual tables; its shadow tables are left out with it";
+                self.ddl.objects.push(left(None, ObjectKind::VirtualTable, name, why, ""));
+            }
+        }
+    }
+}
+
+/// Makes the fates of the objects of one table.
+pub struct FateNotes<'a> {
+    /// The table.
+    pub table: &'a str,
+}
+
+impl FateNotes<'_> {
+    /// An object that PostgreSQL has.
+    pub fn kept(&self, kind: ObjectKind, name: &str) -> ObjectFate {
+        let (table, name) = (Some(self.table.to_owned()), name.to_owned());
+        ObjectFate { table, kind, name, fate: Fate::Kept, why: String::new(), sql: String::new() }
+    }
+
+    /// An object that PostgreSQL has in another form.
+    pub fn changed(&self, kind: ObjectKind, name: &str, why: impl Into<String>) -> ObjectFate {
+        ObjectFate { fate: Fate::Changed, why: why.into(), ..self.kept(kind, name) }
+    }
+
+    /// An object that PostgreSQL does not have.
+    pub fn left_out(&self, kind: ObjectKind, name: &str, why: impl Into<String>) -> ObjectFate {
+        ObjectFate { fate: Fate::LeftOut, why: why.into(), ..self.kept(kind, name) }
+    }
+}
+
+/// The type of a column, with its reason.
+struct TypeDecision {
+    kind: ColumnType,
+    why: String,
+    /// True if no type but text could hold the values, and text is no type of theirs.
+    is_mixed: bool,
+}
+
+impl TypeDecision {
+    fn new(definition: &ColumnDefinition, stored: Option<&TriedColumn>, is_rowid: bool) -> TypeDecision {
+        let declared = match definition.declared.as_str() {
+            "" => "declared without a type".to_owned(),
+            declared => format!("declared {declared}"),
+        };
+        if is_rowid {
+            return TypeDecision { kind: column_type(Kind::Int8), why: declared, is_mixed: false };
+        }
+        let Some(stored) = stored else {
+            return TypeDecision { kind: column_type(Kind::Text), why: declared, is_mixed: true };
+        };
+        let why = format!("{declared}; {}", classes(stored));
+        match stored.choice() {
+            Some(trial) => {
+                let read = match stored.proof(trial) {
+                    ColumnProof::Modified(modifiers) => format!("; read with {modifiers}"),
+                    ColumnProof::Plain | ColumnProof::Open => String::new(),
+                };
+                TypeDecision { kind: trial.kind.clone(), why: format!("{why}{read}"), is_mixed: false }
+            }
+            None => TypeDecision { kind: column_type(Kind::Text), why, is_mixed: true },
+        }
+    }
+}
+
+/// The stored values by class: `3 integers, 1 NULL`.
+fn classes(stored: &TriedColumn) -> String {
+    let StoredClasses { integers, reals, texts, blobs } = stored.classes();
+    let all = [
+        (integers, "integer", "integers"),
+        (reals, "double", "doubles"),
+        (texts, "text", "texts"),
+        (blobs, "blob", "blobs"),
+        (stored.nulls(), "NULL", "NULLs"),
+    ];
+    let parts: Vec<String> = all.iter().filter(|(n, _, _)| *n > 0).map(|(n, one, many)| count(*n, one, many)).collect();
+    if parts.is_empty() { "no value".to_owned() } else { parts.join(", ") }
+}

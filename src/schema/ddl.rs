@@ -1,0 +1,205 @@
+//! The tables of PostgreSQL as a value, before they are text, and the fate of each object of the source.
+
+use serde::Serialize;
+
+use crate::model::pgtype::ColumnType;
+
+/// The proposed tables.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Ddl {
+    /// The tables, in the order of their names.
+    pub tables: Vec<TableDdl>,
+    /// Every object of the source with its fate.
+    pub objects: Vec<ObjectFate>,
+}
+
+/// One table.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TableDdl {
+    /// Its name.
+    pub name: String,
+    /// The rows of the source's table.
+    pub rows: u64,
+    /// Its columns.
+    pub columns: Vec<ColumnDdl>,
+    /// Its primary key and its unique constraints.
+    pub keys: Vec<KeyDdl>,
+    /// Its indexes.
+    pub indexes: Vec<IndexDdl>,
+    /// Its foreign keys.
+    pub foreign: Vec<ForeignDdl>,
+}
+
+/// One column.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ColumnDdl {
+    /// Its name.
+    pub name: String,
+    /// Its type.
+    pub kind: ColumnType,
+    /// NOT NULL.
+    pub not_null: bool,
+    /// The SQL of its default.
+    pub default: Option<String>,
+    /// The identity of the column. `None`: its values are not numbered.
+    pub identity: Option<IdentityDdl>,
+    /// The reason for its type.
+    pub why: String,
+}
+
+/// The identity of a column.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct IdentityDdl {
+    /// The first number. `None`: 1.
+    pub start: Option<i64>,
+    /// The name of its sequence. `None`: the one that PostgreSQL gives it.
+    pub sequence: Option<String>,
+}
+
+/// A primary key or a unique constraint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyDdl {
+    /// The constraint's name. `None`: the one that PostgreSQL gives it.
+    pub name: Option<String>,
+    /// True for the primary key.
+    pub primary: bool,
+    /// The columns.
+    pub columns: Vec<String>,
+}
+
+/// An index.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IndexDdl {
+    /// Its name.
+    pub name: String,
+    /// True if it is unique.
+    pub is_unique: bool,
+    /// Its parts as SQL.
+    pub parts: Vec<String>,
+    /// Its columns, if it has no expression and no condition.
+    pub columns: Option<Vec<String>>,
+    /// The SQL of its condition.
+    pub condition: Option<String>,
+}
+
+/// A foreign key.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ForeignDdl {
+    /// The constraint's name. `None`: the one that PostgreSQL gives it.
+    pub name: Option<String>,
+    /// The referring columns.
+    pub columns: Vec<String>,
+    /// The table to which it refers.
+    pub parent: String,
+    /// The columns to which it refers.
+    pub parent_columns: Vec<String>,
+    /// The action of ON UPDATE. Empty: NO ACTION.
+    pub on_update: String,
+    /// The action of ON DELETE. Empty: NO ACTION.
+    pub on_delete: String,
+    /// DEFERRABLE.
+    pub is_deferrable: bool,
+    /// INITIALLY DEFERRED.
+    pub is_deferred: bool,
+}
+
+/// The kind of an object of the source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ObjectKind {
+    /// A table.
+    Table,
+    /// A column.
+    Column,
+    /// The default of a column.
+    Default,
+    /// The expression of a generated column.
+    Generated,
+    /// A primary key.
+    PrimaryKey,
+    /// A unique constraint.
+    Unique,
+    /// A CHECK constraint.
+    Check,
+    /// A foreign key.
+    ForeignKey,
+    /// An index.
+    Index,
+    /// A view.
+    View,
+    /// A trigger.
+    Trigger,
+    /// A virtual table.
+    VirtualTable,
+}
+
+impl ObjectKind {
+    /// Returns the kind in words.
+    pub fn words(self) -> &'static str {
+        match self {
+            ObjectKind::Table => "table",
+            ObjectKind::Column => "column",
+            ObjectKind::Default => "default",
+            ObjectKind::Generated => "generated column",
+            ObjectKind::PrimaryKey => "primary key",
+            ObjectKind::Unique => "unique constraint",
+            ObjectKind::Check => "CHECK",
+            ObjectKind::ForeignKey => "foreign key",
+            ObjectKind::Index => "index",
+            ObjectKind::View => "view",
+            ObjectKind::Trigger => "trigger",
+            ObjectKind::VirtualTable => "virtual table",
+        }
+    }
+}
+
+/// The fate of an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fate {
+    /// PostgreSQL has the same.
+    Kept,
+    /// PostgreSQL has another object with the same effect on the stored rows.
+    Changed,
+    /// PostgreSQL does not have it.
+    LeftOut,
+}
+
+/// An object of the source with its fate.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ObjectFate {
+    /// The table to which it belongs. `None` for a table, a view or a virtual table.
+    pub table: Option<String>,
+    /// Its kind.
+    pub kind: ObjectKind,
+    /// Its name, or a description if it has none.
+    pub name: String,
+    /// The fate.
+    pub fate: Fate,
+    /// The change, or the reason why it is left out. Empty: it is kept.
+    pub why: String,
+    /// The SQL that is left out. Empty: none, or none of its own.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub sql: String,
+}
+
+impl Ddl {
+    /// Returns the number of objects with a fate.
+    pub fn count(&self, fate: Fate) -> usize {
+        self.objects.iter().filter(|object| object.fate == fate).count()
+    }
+}
+
+impl TableDdl {
+    /// Returns the column of this name, in any case of ASCII letters, as SQLite compares names.
+    pub fn column(&self, name: &str) -> Option<&ColumnDdl> {
+        self.columns.iter().find(|column| column.name.eq_ignore_ascii_case(name))
+    }
+
+    /// Returns true if the columns are a key to which a foreign key can refer.
+    pub fn has_key(&self, columns: &[String]) -> bool {
+        let same = |key: &[String]| key.len() == columns.len() && key.iter().all(|name| columns.contains(name));
+        self.keys.iter().any(|key| same(&key.columns))
+            || self.indexes.iter().any(|index| index.is_unique && index.columns.as_deref().is_some_and(same))
+    }
+}

@@ -1,0 +1,178 @@
+//! Defaults that are literals or the current time, as the type of their column has them.
+
+use super::names::text_literal;
+use super::tokens::{SourceToken, tokens};
+use crate::convert::{Converter, Settled};
+use crate::model::cell::{Cell, RawBuf};
+use crate::model::fault::LossSet;
+use crate::model::hex::hex;
+use crate::model::pgtype::{ColumnType, Kind};
+use crate::model::rules::Rules;
+
+/// The default of a column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DefaultSql {
+    /// The SQL for PostgreSQL.
+    Sql(String),
+    /// NULL, which every column without a default has.
+    Null,
+}
+
+/// The current time in UTC, without an offset.
+const NOW: &str = "now() AT TIME ZONE 'UTC'";
+
+/// Returns the default for PostgreSQL.
+///
+/// # Errors
+/// The reason for which the column cannot have it.
+pub fn default_sql(default: &str, kind: &ColumnType) -> Result<DefaultSql, String> {
+    let tokens = tokens(default).ok_or("its text cannot be read")?;
+    let word = match tokens.as_slice() {
+        [SourceToken::Word(word)] => word.to_ascii_uppercase(),
+        _ => String::new(),
+    };
+    match word.as_str() {
+        "NULL" => Ok(DefaultSql::Null),
+        "CURRENT_TIMESTAMP" | "CURRENT_DATE" | "CURRENT_TIME" => current(&word, &kind.kind)
+            .map(DefaultSql::Sql)
+            .ok_or_else(|| format!("{word} is a text, which a column of {} does not hold", kind.name)),
+        _ => {
+            let value = value(&tokens).ok_or("it is an expression")?;
+            constant(&value, kind).map(DefaultSql::Sql).ok_or_else(|| {
+                format!("a column of {} does not hold its value without a rule of the mapping", kind.name)
+            })
+        }
+    }
+}
+
+/// Returns the current date and time as SQLite writes them.
+fn current(word: &str, kind: &Kind) -> Option<String> {
+    let form = match word {
+        "CURRENT_DATE" => "YYYY-MM-DD",
+        "CURRENT_TIME" => "HH24:MI:SS",
+        _ => "YYYY-MM-DD HH24:MI:SS",
+    };
+    Some(match (word, kind) {
+        (_, Kind::Text) => format!("to_char({NOW}, '{form}')"),
+        ("CURRENT_TIMESTAMP", Kind::Timestamptz { .. }) => "now()".to_owned(),
+        ("CURRENT_TIMESTAMP", Kind::Timestamp { .. }) => format!("({NOW})"),
+        ("CURRENT_DATE", Kind::Timestamptz { .. }) => format!("(date_trunc('day', {NOW}) AT TIME ZONE 'UTC')"),
+        ("CURRENT_DATE", Kind::Timestamp { .. }) => format!("date_trunc('day', {NOW})"),
+        ("CURRENT_DATE", Kind::Date) => format!("({NOW})::date"),
+        ("CURRENT_TIME", Kind::Time { .. }) => format!("({NOW})::time(0)"),
+        _ => return None,
+    })
+}
+
+/// Returns the value of a literal. `None` if the tokens are no literal.
+pub fn value(tokens: &[SourceToken]) -> Option<RawBuf> {
+    match tokens {
+        [SourceToken::Number(digits)] => number(digits, ""),
+        [SourceToken::Symbol("-"), SourceToken::Number(digits)] => number(digits, "-"),
+        [SourceToken::Symbol("+"), SourceToken::Number(digits)] => number(digits, ""),
+        [SourceToken::Text(text) | SourceToken::DoubleQuoted(text) | SourceToken::Name(text)] => {
+            Some(RawBuf::text(text))
+        }
+        [SourceToken::Blob(bytes)] => Some(RawBuf::Blob(bytes.clone())),
+        [SourceToken::Word(word)] if word.eq_ignore_ascii_case("TRUE") => Some(RawBuf::Integer(1)),
+        [SourceToken::Word(word)] if word.eq_ignore_ascii_case("FALSE") => Some(RawBuf::Integer(0)),
+        // SQLite takes a single word for a text.
+        [SourceToken::Word(word)] => Some(RawBuf::text(word)),
+        _ => None,
+    }
+}
+
+/// Returns the value of a number as SQLite writes it.
+pub fn number(digits: &str, sign: &str) -> Option<RawBuf> {
+    let digits = digits.replace('_', "");
+    if let Some(hex) = digits.strip_prefix("0x").or(digits.strip_prefix("0X")) {
+        let bits = u64::from_str_radix(hex, 16).ok()?.cast_signed();
+        return Some(RawBuf::Integer(if sign == "-" { bits.wrapping_neg() } else { bits }));
+    }
+    let text = format!("{sign}{digits}");
+    match text.parse::<i64>() {
+        Ok(integer) => Some(RawBuf::Integer(integer)),
+        Err(_) => text.parse::<f64>().ok().filter(|real| real.is_finite()).map(RawBuf::Real),
+    }
+}
+
+/// Returns a value as a literal of a type. `None` if the type does not hold it as it is.
+pub fn constant(value: &RawBuf, kind: &ColumnType) -> Option<String> {
+    let converter = Converter::new(kind, &Rules::default(), &Settled::default()).ok()?;
+    let mut losses = LossSet::default();
+    let cell = converter.convert(value.as_raw(), &mut losses).ok()?;
+    let text = |bytes: &[u8]| std::str::from_utf8(bytes).ok().map(text_literal);
+    match (&kind.kind, value, cell) {
+        (Kind::Bool, _, Cell::Bool(value)) => Some(value.to_string()),
+        (Kind::Int8, _, Cell::Int8(value)) => Some(value.to_string()),
+        (Kind::Float8 | Kind::Numeric { .. }, RawBuf::Integer(value), _) => Some(value.to_string()),
+        (Kind::Float8 | Kind::Numeric { .. }, RawBuf::Real(value), _) => Some(format!("{value:?}")),
+        (Kind::Float8 | Kind::Numeric { .. }, RawBuf::Text(digits), _) => {
+            let digits = std::str::from_utf8(digits).ok()?;
+            match number(digits.trim().trim_start_matches(['-', '+']), if digits.contains('-') { "-" } else { "" })? {
+                RawBuf::Integer(value) => Some(value.to_string()),
+                RawBuf::Real(value) => Some(format!("{value:?}")),
+                _ => None,
+            }
+        }
+        (Kind::Text, RawBuf::Integer(value), _) => Some(format!("'{value}'")),
+        (Kind::Text, RawBuf::Text(bytes), _) => text(bytes),
+        (Kind::Bytea, RawBuf::Blob(bytes), _) => Some(format!("'\\x{}'", hex(bytes))),
+        (Kind::Text | Kind::Bytea, _, _) => None,
+        (_, RawBuf::Text(bytes), _) => text(bytes),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::types::column_type;
+
+    fn sql(default: &str, kind: Kind) -> Result<DefaultSql, String> {
+        default_sql(default, &column_type(kind))
+    }
+
+    fn is(default: &str, kind: Kind, expected: &str) {
+        assert_eq!(sql(default, kind), Ok(DefaultSql::Sql(expected.to_owned())), "{default}");
+    }
+
+    #[test]
+    fn literals_have_the_form_of_their_type() {
+        let numeric = || Kind::Numeric { limit: Some((10, 2)) };
+        for (default, expected) in [("1", "true"), ("'0'", "false"), ("'t'", "true"), ("FALSE", "false")] {
+            is(default, Kind::Bool, expected);
+        }
+        for (default, expected) in [("0x1F", "31"), ("- 5", "-5"), ("+3", "3"), ("1_000", "1000"), ("'7'", "7")] {
+            is(default, Kind::Int8, expected);
+        }
+        for (default, expected) in [(".5", "0.5"), ("5.", "5.0"), ("1e5", "100000.0"), ("0", "0")] {
+            is(default, Kind::Float8, expected);
+        }
+        is("9.75", numeric(), "9.75");
+        is("\"abc\"", Kind::Text, "'abc'");
+        is("'it''s'", Kind::Text, "'it''s'");
+        is("5", Kind::Text, "'5'");
+        is("x'00ff'", Kind::Bytea, "'\\x00ff'");
+        is("'[]'", Kind::Jsonb, "'[]'");
+        assert_eq!(sql("NULL", Kind::Int8), Ok(DefaultSql::Null));
+    }
+
+    #[test]
+    fn a_default_that_the_type_does_not_hold_is_refused() {
+        for (default, kind) in [
+            ("2", Kind::Bool),
+            ("'abc'", Kind::Int8),
+            ("1.5", Kind::Int8),
+            ("1.0", Kind::Text),
+            ("x'00'", Kind::Text),
+            ("0", Kind::Timestamptz { precision: 6 }),
+            ("'2024-01-01 10:00:00'", Kind::Timestamptz { precision: 6 }),
+            ("'{'", Kind::Jsonb),
+            ("random()", Kind::Int8),
+            ("CURRENT_TIMESTAMP", Kind::Int8),
+        ] {
+            assert!(sql(default, kind).is_err(), "{default}");
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! Primary keys, unique constraints, indexes and foreign keys.
+
+use super::build::{Builder, FateNotes, TableFacts};
+use super::ddl::{ForeignDdl, IndexDdl, KeyDdl, ObjectFate, ObjectKind, TableDdl};
+use super::names::{NAME_BYTES, made, name, names};
+use crate::model::definitions::{ForeignDefinition, IndexDefinition, IndexOrigin, IndexPart};
+use crate::model::pgtype::{ColumnType, Kind};
+
+/// Bytes of the columns' part of a drawn name are cut with the rest of it.
+fn joined(columns: &[String]) -> String {
+    columns.join("_")
+}
+
+impl Builder<'_> {
+    /// Adds the primary key, the unique constraints and the indexes of a table.
+    pub fn keys(&mut self, facts: &TableFacts<'_>, table: &mut TableDdl) {
+        self.primary_key(facts, table);
+        for index in &facts.definition.indexes {
+            match index.origin {
+                IndexOrigin::PrimaryKey => self.collated_key(index, table),
+                IndexOrigin::Unique => self.unique(index, table),
+                IndexOrigin::Statement => self.index(index, table),
+            }
+        }
+        let conflicts = facts.text.as_ref().map(|text| text.conflicts.as_slice()).unwrap_or_default();
+        for action in conflicts.iter().filter(|action| *action != "ABORT") {
+            let why = "in PostgreSQL, each statement says what it does about a conflict";
+            let name = format!("ON CONFLICT {action}");
+            self.note(FateNotes { table: &table.name }.left_out(ObjectKind::Unique, &name, why));
+        }
+    }
+
+    fn primary_key(&mut self, facts: &TableFacts<'_>, table: &mut TableDdl) {
+        let fates = FateNotes { table: &table.name };
+        let mut columns: Vec<(usize, String)> = facts
+            .definition
+            .columns
+            .iter()
+            .filter(|column| column.in_key > 0)
+            .map(|column| (column.in_key, column.name.clone()))
+            .collect();
+        columns.sort_unstable();
+        let columns: Vec<String> = columns.into_iter().map(|(_, name)| name).collect();
+        if columns.is_empty() {
+            return;
+        }
+        let described = names(&columns);
+        let stored = self.facts.stored.get(&table.name);
+        let nulls = |name: &String| stored.and_then(|table| table.columns.get(name)).map_or(0, |column| column.nulls());
+        let is_required = |name: &String| table.column(name).is_some_and(|column| column.not_null);
+        let with_nulls: Vec<&String> = columns.iter().filter(|name| !is_required(name) && nulls(name) > 0).collect();
+        if with_nulls.is_empty() {
+            table.columns.iter_mut().filter(|column| columns.contains(&column.name)).for_each(|c| c.not_null = true);
+            let is_free = !self.taken.contains(&made(&table.name, "", "pkey"));
+            let name = (!is_free).then(|| self.taken.draw(&table.name, "", "pkey"));
+            self.note(fates.kept(ObjectKind::PrimaryKey, &described));
+            table.keys.insert(0, KeyDdl { name, primary: true, columns });
+            return;
+        }
+        let nulls: Vec<String> = with_nulls.iter().map(|name| (*name).clone()).collect();
+        let why = format!(
+            "unique constraint, because {} holds NULLs, which no primary key of PostgreSQL does",
+            names(&nulls)
+        );
+        self.note(fates.changed(ObjectKind::PrimaryKey, &described, why));
+        let name = Some(self.taken.draw(&table.name, &joined(&columns), "key"));
+        table.keys.push(KeyDdl { name, primary: false, columns });
+    }
+
+    /// Adds the unique index for a primary key whose collation treats more texts as equal than PostgreSQL's does.
+    fn collated_key(&mut self, index: &IndexDefinition, table: &mut TableDdl) {
+        if let Ok(parts) = parts(index, table)
+            && parts.iter().any(|part| part.is_expression)
+        {
+            let columns: Vec<String> = index.parts.iter().filter_map(|part| part.column.clone()).collect();
+            let name = self.taken.draw(&table.name, &joined(&columns), "collated_key");
+            let why = format!("also the unique index {name}, for its collation");
+            self.note(FateNotes { table: &table.name }.changed(ObjectKind::PrimaryKey, &names(&columns), why));
+            let parts = parts.into_iter().map(|part| part.sql).collect();
+            table.indexes.push(IndexDdl { name, is_unique: true, parts, columns: None, condition: None });
+        }
+    }
+
+    fn unique(&mut self, index: &IndexDefinition, table: &mut TableDdl) {
+        let fates = FateNotes { table: &table.name };
+        let columns: Vec<String> = index.parts.iter().filter_map(|part| part.column.clone()).collect();
+        let described = names(&columns);
+        match parts(index, table) {
+            Err(why) => self.note(fates.left_out(ObjectKind::Unique, &described, why)),
+            Ok(parts) if parts.iter().any(|part| part.is_expression) => {
+                let name = self.taken.draw(&table.name, &joined(&columns), "key");
+                let parts: Vec<String> = parts.into_iter().map(|part| part.sql).collect();
+                let why = format!("unique index on {}, for its collation", parts.join(", "));
+                self.note(fates.changed(ObjectKind::Unique, &described, why));
+                table.indexes.push(IndexDdl { name, is_unique: true, parts, columns: None, condition: None });
+            }
+            Ok(_) => {
+                let name = Some(self.taken.draw(&table.name, &joined(&columns), "key"));
+                self.note(fates.kept(ObjectKind::Unique, &described));
+                table.keys.push(KeyDdl { name, primary: false, columns });
+            }
+        }
+    }
+
+    fn index(&mut self, index: &IndexDefinition, table: &mut TableDdl) {
+        let fates = FateNotes { table: &table.name };
+        let left =
+            |why: &str| ObjectFate { sql: index.sql.clone(), ..fates.left_out(ObjectKind::Index, &index.name, why) };
+        if index.is_partial {
+            return self.note(left("its condition is an expression"));
+        }
+        if index.parts.iter().any(|part| part.column.is_none()) {
+            return self.note(left("a part of it is an expression"));
+        }
+        let parts = match parts(index, table) {
+            Ok(parts) => parts,
+            Err(why) => return self.note(left(&why)),
+        };
+        let mut changes = Vec::new();
+        let name = if index.name.len() > NAME_BYTES {
+            let name = self.taken.draw(&index.name, "", "idx");
+            changes.push(format!("the name is {name}, because PostgreSQL has none of more than {NAME_BYTES} bytes"));
+            name
+        } else {
+            index.name.clone()
+        };
+        let is_plain = parts.iter().all(|part| !part.is_expression);
+        let columns = is_plain.then(|| index.parts.iter().filter_map(|part| part.column.clone()).collect());
+        let parts: Vec<String> = parts.into_iter().map(|part| part.sql).collect();
+        if !is_plain {
+            changes.push(format!("on {}, for its collation", parts.join(", ")));
+        }
+        self.note(match changes.is_empty() {
+            true => fates.kept(ObjectKind::Index, &index.name),
+            false => fates.changed(ObjectKind::Index, &index.name, changes.join("; ")),
+        });
+        table.indexes.push(IndexDdl { name, is_unique: index.is_unique, parts, columns, condition: None });
+    }
+
+    /// Adds the foreign keys of a table. Every table is there.
+    pub fn foreign_keys(&mut self, facts: &TableFacts<'_>) {
+        let texts = facts.text.as_ref().map(|text| text.foreign.as_slice()).unwrap_or_default();
+        for (n, definition) in facts.definition.foreign.iter().enumerate() {
+            let text = texts.get(n).filter(|_| texts.len() == facts.definition.foreign.len());
+            let described = format!("{} to {}", names(&definition.columns), name(&definition.parent));
+            let fates = FateNotes { table: facts.name };
+            match self.foreign_key(facts.name, definition) {
+                Ok(mut foreign) => {
+                    foreign.is_deferrable = text.is_some_and(|text| text.is_deferrable);
+                    foreign.is_deferred = text.is_some_and(|text| text.is_deferred);
+                    let described = format!("{} to {}", names(&foreign.columns), name(&foreign.parent));
+                    self.note(fates.kept(ObjectKind::ForeignKey, &described));
+                    let table = self.ddl.tables.iter_mut().find(|table| table.name == facts.name);
+                    table.into_iter().for_each(|table| table.foreign.push(foreign.clone()));
+                }
+                Err(why) => self.note(fates.left_out(ObjectKind::ForeignKey, &described, why)),
+            }
+        }
+    }
+
+    /// Returns a foreign key.
+    ///
+    /// # Errors
+    /// The reason for which PostgreSQL cannot have it, with what would make it possible.
+    fn foreign_key(&mut self, table: &str, definition: &ForeignDefinition) -> Result<ForeignDdl, String> {
+        let find = |name: &str| self.ddl.tables.iter().find(|table| table.name.eq_ignore_ascii_case(name));
+        let parent = find(&definition.parent)
+            .ok_or_else(|| format!("there is no table {}; it becomes possible with one", name(&definition.parent)))?;
+        let own = find(table).ok_or("its table is left out")?;
+        let key = || parent.keys.iter().find(|key| key.primary).map(|key| key.columns.clone());
+        let spelled = if definition.parent_columns.is_empty() {
+            key().ok_or_else(|| format!("{} has no primary key", name(&parent.name)))?
+        } else {
+            definition.parent_columns.clone()
+        };
+        if spelled.len() != definition.columns.len() {
+            return Err(format!("it has another number of columns than the primary key of {}", name(&parent.name)));
+        }
+        let missing = |column: &str, table: &TableDdl| format!("{} has no column {}", name(&table.name), name(column));
+        let (mut columns, mut parent_columns, mut retyped) = (Vec::new(), Vec::new(), Vec::new());
+        for (column, to) in definition.columns.iter().zip(&spelled) {
+            let from = own.column(column).ok_or_else(|| missing(column, own))?;
+            let to = parent.column(to).ok_or_else(|| missing(to, parent))?;
+            if from.kind.kind != to.kind.kind {
+                let stored = self.facts.stored.get(table).and_then(|stored| stored.columns.get(&from.name));
+                let Some(trial) = stored.and_then(|stored| stored.fitting(&to.kind.kind)) else {
+                    return Err(format!(
+                        "{} is {} and {}.{} is {}; it becomes possible if the values of both have one type",
+                        name(&from.name),
+                        from.kind.name,
+                        name(&parent.name),
+                        name(&to.name),
+                        to.kind.name
+                    ));
+                };
+                retyped.push(ReferringColumn { name: from.name.clone(), kind: trial.kind.clone() });
+            }
+            columns.push(from.name.clone());
+            parent_columns.push(to.name.clone());
+        }
+        if !parent.has_key(&parent_columns) {
+            return Err(format!(
+                "({}) is no unique key of {}; it becomes possible with UNIQUE ({}) there",
+                names(&parent_columns),
+                name(&parent.name),
+                names(&parent_columns)
+            ));
+        }
+        let action = |action: &str| if action == "NO ACTION" { String::new() } else { action.to_owned() };
+        let foreign = ForeignDdl {
+            columns,
+            parent: parent.name.clone(),
+            parent_columns,
+            on_update: action(&definition.on_update),
+            on_delete: action(&definition.on_delete),
+            ..ForeignDdl::default()
+        };
+        self.retype(table, &retyped);
+        Ok(foreign)
+    }
+
+    /// Gives columns the types of the keys to which they refer.
+    fn retype(&mut self, table: &str, types: &[ReferringColumn]) {
+        let own = self.ddl.tables.iter_mut().find(|own| own.name == table);
+        for column in own.into_iter().flat_map(|own| &mut own.columns) {
+            if let Some(retyped) = types.iter().find(|retyped| retyped.name == column.name) {
+                column.kind = retyped.kind.clone();
+                column.why.push_str("; the type of the key to which it refers");
+            }
+        }
+    }
+}
+
+/// A column that gets the type of the key to which it refers.
+struct ReferringColumn {
+    name: String,
+    kind: ColumnType,
+}
+
+/// One part of an index as SQL.
+struct PartSql {
+    sql: String,
+    is_expression: bool,
+}
+
+/// Returns the parts of an index over columns.
+///
+/// # Errors
+/// The reason for which PostgreSQL cannot have a part.
+fn parts(index: &IndexDefinition, table: &TableDdl) -> Result<Vec<PartSql>, String> {
+    index.parts.iter().map(|part| self::part(part, table)).collect()
+}
+
+fn part(part: &IndexPart, table: &TableDdl) -> Result<PartSql, String> {
+    let column = part.column.as_ref().ok_or("a part of it is an expression")?;
+    let column = table.column(column).ok_or("a column of it is missing")?;
+    let plain = name(&column.name);
+    let is_text = column.kind.kind == Kind::Text;
+    let (sql, is_expression) = match part.collation.as_str() {
+        "NOCASE" if is_text => (format!("lower({plain} COLLATE \"C\")"), true),
+        "RTRIM" if is_text => (format!("rtrim({plain}, ' ')"), true),
+        "BINARY" | "NOCASE" | "RTRIM" => (plain, false),
+        other => return Err(format!("the collation {other} belongs to the application")),
+    };
+    let order = if part.is_descending { " DESC" } else { "" };
+    Ok(PartSql { sql: format!("{sql}{order}"), is_expression })
+}

@@ -1,0 +1,179 @@
+//! The stored values of the source, tried for each type that their column could have.
+//!
+//! The profile of `init` reads them: each possible type is a column of a target that does not exist.
+
+use std::collections::BTreeMap;
+
+use super::types::possible_types;
+use crate::init::{
+    self, ColumnProfile, ColumnProof, NameMatch, NamePair, ProfileContext, StoredClasses, TablePair, TableProfile,
+};
+use crate::job::Stop;
+use crate::model::pgtype::{ColumnType, Kind};
+use crate::model::schema::{Affinity, SourceColumn, SourceSchema, TargetColumn, TargetSchema, TargetTable};
+
+/// Expressions that one statement reads. SQLite's limit is 2,000.
+const EXPRESSIONS: usize = 1_000;
+
+/// A column of a table without default, sequence or expression.
+pub fn plain_column(name: &str, kind: ColumnType, not_null: bool) -> TargetColumn {
+    let (has_default, generated, sequence, draws) = (false, false, None, None);
+    TargetColumn { name: name.to_owned(), kind, not_null, has_default, generated, sequence, draws }
+}
+
+/// A type and the values of a column as it would hold them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TypeTrial {
+    /// The type.
+    pub kind: ColumnType,
+    /// The values.
+    pub profile: ColumnProfile,
+}
+
+/// The trials of one column, in the order of preference.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TriedColumn {
+    trials: Vec<TypeTrial>,
+    is_class_exact: bool,
+    not_null: bool,
+}
+
+impl TriedColumn {
+    /// The values by storage class.
+    pub fn classes(&self) -> StoredClasses {
+        self.trials.first().map(|trial| trial.profile.stored).unwrap_or_default()
+    }
+
+    /// NULLs.
+    pub fn nulls(&self) -> u64 {
+        self.trials.first().map_or(0, |trial| trial.profile.nulls)
+    }
+
+    /// Returns the first type that holds every value. `None`: no type does, and the column is text.
+    pub fn choice(&self) -> Option<&TypeTrial> {
+        let first = self.trials.iter().find(|trial| self.holds(trial))?;
+        let without_zone = first.profile.without_zone;
+        let is_zoned = matches!(first.kind.kind, Kind::Timestamptz { .. });
+        if is_zoned && without_zone > 0 && without_zone + first.profile.empty == first.profile.values {
+            return self.trial(&Kind::Timestamp { precision: 6 }).filter(|trial| self.holds(trial)).or(Some(first));
+        }
+        Some(first)
+    }
+
+    /// Returns the trial of a type, if the type was tried and holds every value.
+    pub fn fitting(&self, kind: &Kind) -> Option<&TypeTrial> {
+        self.trial(kind).filter(|trial| self.holds(trial))
+    }
+
+    fn trial(&self, kind: &Kind) -> Option<&TypeTrial> {
+        self.trials.iter().find(|trial| trial.kind.kind == *kind)
+    }
+
+    fn holds(&self, trial: &TypeTrial) -> bool {
+        let StoredClasses { integers, reals, texts, blobs } = trial.profile.stored;
+        let is_exact = match trial.kind.kind {
+            // A column without an affinity keeps the text '007' next to the number 7.
+            Kind::Int8 | Kind::Float8 => texts + blobs == 0,
+            Kind::Text => integers + reals + blobs == 0,
+            Kind::Bytea => integers + reals + texts == 0,
+            _ => true,
+        };
+        let is_class_free = !self.is_class_exact && !matches!(trial.kind.kind, Kind::Text | Kind::Bytea);
+        (is_exact || is_class_free) && self.proof(trial) != ColumnProof::Open
+    }
+
+    /// Returns the proof that a column of the type holds every value.
+    pub fn proof(&self, trial: &TypeTrial) -> ColumnProof {
+        init::proof(&plain_column("", trial.kind.clone(), self.not_null), &trial.profile)
+    }
+}
+
+/// The stored values of one table.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StoredTable {
+    /// Its rows.
+    pub rows: u64,
+    /// Its columns, by name.
+    pub columns: BTreeMap<String, TriedColumn>,
+}
+
+/// The tables whose possible types are tried, as pairs with tables of a target that does not exist.
+pub struct TypeTrials {
+    target: TargetSchema,
+    pairs: Vec<TablePair>,
+}
+
+impl TypeTrials {
+    /// The trials of all tables.
+    pub fn new(source: &SourceSchema) -> TypeTrials {
+        let mut trials = TypeTrials { target: TargetSchema::default(), pairs: Vec::new() };
+        for (name, table) in &source.tables {
+            let columns: Vec<(&SourceColumn, ColumnType)> = table
+                .columns
+                .iter()
+                .flat_map(|column| possible_types(column).into_iter().map(move |kind| (column, kind)))
+                .collect();
+            for (n, columns) in columns.chunks(EXPRESSIONS).enumerate() {
+                trials.add(name, n, columns);
+            }
+        }
+        trials
+    }
+
+    fn add(&mut self, table: &str, n: usize, columns: &[(&SourceColumn, ColumnType)]) {
+        // No name of the source contains a NUL.
+        let target = if n == 0 { table.to_owned() } else { format!("{table}\0{n}") };
+        let trial = |column: &SourceColumn, kind: &ColumnType| format!("{}\0{}", column.name, kind.name);
+        let pairs = columns.iter().map(|(column, kind)| NamePair {
+            source: column.name.clone(),
+            target: trial(column, kind),
+            by: NameMatch::Equal,
+        });
+        self.pairs.push(TablePair {
+            names: NamePair { source: table.to_owned(), target: target.clone(), by: NameMatch::Equal },
+            columns: pairs.collect(),
+            source_only: Vec::new(),
+            target_only: Vec::new(),
+        });
+        let columns = columns.iter().map(|(column, kind)| plain_column(&trial(column, kind), kind.clone(), false));
+        self.target.tables.insert(target, TargetTable { columns: columns.collect(), ..TargetTable::default() });
+    }
+
+    /// The target whose columns are the trials.
+    pub fn target(&self) -> &TargetSchema {
+        &self.target
+    }
+
+    /// Reads every value of the source. `context`: one with [`TypeTrials::target`].
+    ///
+    /// # Errors
+    /// If the source cannot be read, or the process was asked to stop.
+    pub fn read(&self, context: &ProfileContext<'_>) -> Result<BTreeMap<String, StoredTable>, Stop> {
+        let profiles = context.read(&self.pairs)?;
+        let mut found: BTreeMap<String, StoredTable> = BTreeMap::new();
+        for pair in &self.pairs {
+            let Some(profile) = profiles.get(&pair.names.target) else { continue };
+            let facts = context.source.schema().tables.get(&pair.names.source);
+            let table = found.entry(pair.names.source.clone()).or_default();
+            table.rows = profile.rows;
+            for names in &pair.columns {
+                let column = facts.and_then(|facts| facts.column(&names.source));
+                let target = self.target.tables.get(&pair.names.target).and_then(|table| table.column(&names.target));
+                if let (Some(column), Some(target)) = (column, target) {
+                    table.note(column, &target.kind, profile, &names.target);
+                }
+            }
+        }
+        Ok(found)
+    }
+}
+
+impl StoredTable {
+    fn note(&mut self, column: &SourceColumn, kind: &ColumnType, profile: &TableProfile, trial: &str) {
+        let stored = self.columns.entry(column.name.clone()).or_default();
+        stored.is_class_exact = column.affinity() == Affinity::Blob;
+        stored.not_null = column.not_null;
+        let profile = profile.columns.get(trial).cloned();
+        stored.trials.extend(profile.map(|profile| TypeTrial { kind: kind.clone(), profile }));
+    }
+}

@@ -1,0 +1,196 @@
+//! Types by the stored values, keys, references and defaults, and the list of what is left out.
+
+use super::Case;
+use crate::support::postgres::bindir;
+
+#[test]
+fn the_stored_values_choose_the_type_among_those_of_the_declaration() {
+    let case = Case::new(
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, n INT, big INT, half INTEGER, mixed INTEGER, money DECIMAL(6,2),
+                         more DECIMAL(6,2), flag BOOLEAN, flags BOOLEAN, at DATETIME, ms DATETIME, zoned TIMESTAMP,
+                         plain TIMESTAMP, day DATE, clock TIME, x REAL, doc JSON, bad JSON, u UUID, data BLOB, untyped,
+                         padded, name VARCHAR(3), blank NUMERIC, never DATETIME);
+         INSERT INTO t VALUES
+           (1, 1, 5000000000, 1, 1, 9.75, 9.75, 1, 1, '2024-01-02 03:04:05', 1700000000123, '2024-01-02T03:04:05Z',
+            '2024-01-02T03:04:05', '2024-01-02', '10:30:00', 1, '{\"a\":1}', '{', '8a4ac49c-9b4c-4a0e-9f0b-0a7c3f3a1b11',
+            x'00ff', 7, '007', 'longer than three', NULL, NULL),
+           (2, 2, 1, 1.5, 'many', 10, 9.755, 0, 2, '2024-01-02 03:04:05', 1700000000124, '2024-01-02T03:04:05+02:00',
+            '2024-01-02', '2024-01-03', '10:30:01.5', 2.5, '[]', '{}', NULL, NULL, 8, 7, '', NULL, NULL);",
+    );
+    let tables = case.made(0);
+    assert_eq!(
+        case.columns("t"),
+        [
+            "id bigint NOT NULL identity",
+            "n bigint",
+            "big bigint",
+            "half double precision",
+            "mixed text",
+            "money numeric(6,2)",
+            "more numeric",
+            "flag boolean",
+            "flags bigint",
+            "at timestamp without time zone",
+            "ms timestamp with time zone",
+            "zoned timestamp with time zone",
+            "plain timestamp without time zone",
+            "day date",
+            "clock time without time zone",
+            "x double precision",
+            "doc jsonb",
+            "bad text",
+            "u uuid",
+            "data bytea",
+            "untyped bigint",
+            "padded text",
+            "name text",
+            "blank numeric",
+            "never timestamp with time zone",
+        ]
+    );
+    tables.states(&[
+        "mixed: text; declared INTEGER; 1 integer, 1 text",
+        "changed: column mixed: text, because no other type holds every value",
+        "ms: timestamptz; declared DATETIME; 2 integers; read with { epoch = \"ms\" }",
+        "changed: column padded: text",
+        "blank: numeric; declared NUMERIC; 2 NULLs",
+        "t: 2 rows",
+    ]);
+}
+
+#[test]
+fn keys_references_and_indexes_are_those_of_the_source() {
+    let case = Case::new(
+        "CREATE TABLE users (id INTEGER PRIMARY KEY AUTOINCREMENT, email TEXT UNIQUE COLLATE NOCASE, code TEXT UNIQUE,
+                             tag TEXT COLLATE RTRIM);
+         CREATE UNIQUE INDEX users_tag ON users (tag);
+         CREATE TABLE \"Order\" (user INTEGER NOT NULL REFERENCES USERS ON DELETE CASCADE ON UPDATE SET NULL, no INT,
+                               note TEXT DEFAULT 'none', PRIMARY KEY (user, no)) WITHOUT ROWID;
+         CREATE INDEX order_note ON \"Order\" (note DESC, no);
+         CREATE TABLE line (id INTEGER PRIMARY KEY, u INT, o INT, code TEXT REFERENCES users (code), again INT,
+                            FOREIGN KEY (u, o) REFERENCES \"Order\" (user, no) DEFERRABLE INITIALLY DEFERRED,
+                            FOREIGN KEY (again) REFERENCES line (id) DEFERRABLE) STRICT;
+         CREATE TABLE loose (a TEXT PRIMARY KEY, b INT);
+         INSERT INTO loose VALUES (NULL, 1), (NULL, 2), ('x', 3);
+         INSERT INTO users (id, email) VALUES (41, 'A@b.c'); DELETE FROM users;",
+    );
+    let tables = case.made(0);
+    assert_eq!(
+        case.constraints(),
+        [
+            "\"Order\": FOREIGN KEY (\"user\") REFERENCES users(id) ON UPDATE SET NULL ON DELETE CASCADE",
+            "\"Order\": PRIMARY KEY (\"user\", no)",
+            "line: FOREIGN KEY (again) REFERENCES line(id) DEFERRABLE",
+            "line: FOREIGN KEY (code) REFERENCES users(code)",
+            "line: FOREIGN KEY (u, o) REFERENCES \"Order\"(\"user\", no) DEFERRABLE INITIALLY DEFERRED",
+            "line: PRIMARY KEY (id)",
+            "loose: UNIQUE (a)",
+            "users: PRIMARY KEY (id)",
+            "users: UNIQUE (code)",
+        ]
+    );
+    assert_eq!(
+        case.indexes(),
+        [
+            "CREATE INDEX order_note ON public.\"Order\" USING btree (note DESC, no)",
+            "CREATE UNIQUE INDEX users_email_key ON public.users USING btree (lower((email COLLATE \"C\")))",
+            "CREATE UNIQUE INDEX users_tag ON public.users USING btree (rtrim(tag, ' '::text))",
+        ]
+    );
+    tables.states(&[
+        "changed: primary key a: unique constraint, because a holds NULLs",
+        "changed: unique constraint email: unique index on lower(email COLLATE \"C\"), for its collation",
+        "kept: foreign key \"user\" to users",
+    ]);
+    assert_eq!(case.target.value("INSERT INTO users (email) VALUES ('new') RETURNING id"), "42");
+}
+
+#[test]
+fn references_that_postgresql_cannot_have_name_what_would_make_them_possible() {
+    let case = Case::new(
+        "CREATE TABLE p (id INTEGER PRIMARY KEY, name TEXT);
+         CREATE TABLE c (a INT REFERENCES nowhere, b TEXT REFERENCES p (name), d TEXT REFERENCES p (id));",
+    );
+    let tables = case.made(6);
+    tables.states(&[
+        "left out: foreign key a to nowhere: there is no table nowhere; it becomes possible with one",
+        "left out: foreign key b to p: (name) is no unique key of p; it becomes possible with UNIQUE (name) there",
+        "left out: foreign key d to p: d is text and p.id is bigint; it becomes possible if the values of both have one type",
+        "0 changed, 3 left out",
+    ]);
+    assert_eq!(case.constraints(), ["p: PRIMARY KEY (id)"]);
+}
+
+#[test]
+fn literal_defaults_and_the_current_time_keep_their_meaning() {
+    let case = Case::new(
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, flag BOOLEAN DEFAULT 1, n INT DEFAULT 0x1F, s TEXT DEFAULT \"it's\",
+                         data BLOB DEFAULT x'00ff', at TIMESTAMP DEFAULT CURRENT_TIMESTAMP, day DATE DEFAULT CURRENT_DATE,
+                         said TEXT DEFAULT CURRENT_TIMESTAMP, blank INT DEFAULT NULL, neg REAL DEFAULT -.5,
+                         odd INT DEFAULT 'many', lines TEXT DEFAULT 'a
+b\\c');",
+    );
+    let tables = case.made(6);
+    tables.states(&["left out: default odd DEFAULT 'many': a column of bigint does not hold its value"]);
+    case.target.run("INSERT INTO t DEFAULT VALUES");
+    let row = "SELECT concat_ws('|', flag, n, s, data, neg, lines = E'a\\nb\\\\c', at BETWEEN now() - interval '1 minute' AND now(), \
+               said = to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'), day = (now() AT TIME ZONE 'UTC')::date, odd) FROM t";
+    assert_eq!(case.target.value(row), "t|31|it's|\\x00ff|-0.5|t|t|t|t");
+}
+
+#[test]
+fn what_is_left_out_is_listed_with_its_text_and_makes_the_exit_6() {
+    let source = "CREATE TABLE t (id INTEGER PRIMARY KEY, a INT CONSTRAINT small CHECK (a < 10), b INT, r INT DEFAULT (random()));
+         CREATE VIEW v AS SELECT a FROM t;
+         CREATE TRIGGER g AFTER INSERT ON t BEGIN UPDATE t SET b = 1; END;
+         CREATE VIRTUAL TABLE f USING fts5(x);";
+    let case = Case::new(source);
+    let tables = case.made(6);
+    tables.states(&[
+        "left out: view v",
+        "CREATE VIEW v AS SELECT a FROM t",
+        "left out: trigger g",
+        "left out: virtual table f",
+    ]);
+    tables.ran.says(&["1 table; of the objects of the source, ", "left out"]);
+    // With --strict, nothing is written.
+    case.command(&["--strict", "-o", "schema.sql"]).exits(3).says(&["view `v`", "trigger `g`"]);
+    assert!(!case.place.files().contains("schema.sql"));
+    let record = case.command(&["--json"]).exits(6).json();
+    let fates: Vec<&str> =
+        record["objects"].as_array().expect("objects").iter().map(|o| o["fate"].as_str().expect("a fate")).collect();
+    assert_eq!(
+        fates.iter().filter(|fate| **fate == "left-out").count() as u64,
+        record["left_out"].as_u64().expect("a number")
+    );
+    assert_eq!(record["sql"].as_str(), Some(tables.text.as_str()));
+}
+
+#[test]
+fn the_file_is_created_new_and_psql_runs_it_in_one_transaction() {
+    let case = Case::new(
+        "CREATE TABLE a (id INTEGER PRIMARY KEY, b INT REFERENCES b); CREATE TABLE b (id INTEGER PRIMARY KEY, a INT REFERENCES a);",
+    );
+    case.command(&["-o", "schema.sql"]).exits(0).says(&["schema.sql: 2 tables", "psql -1"]);
+    let text = case.place.read("schema.sql");
+    case.command(&["-o", "schema.sql"]).exits(3).says(&["the file exists"]);
+    assert_eq!(case.place.read("schema.sql"), text);
+    assert_eq!(case.command(&[]).exits(0).stdout, text, "the same input gives the same bytes");
+    let psql = format!("{}/psql", bindir());
+    if std::path::Path::new(&psql).is_file() {
+        let args = ["-X", "-1", "-v", "ON_ERROR_STOP=1", "-f", "schema.sql", &case.target.url()];
+        case.place.run(&psql, args).exits(0);
+        assert_eq!(case.constraints().len(), 4);
+    }
+    // Statements and nothing else: one object each.
+    let statements = text.lines().filter(|line| line.ends_with(';')).count();
+    assert_eq!((statements, text.matches("CREATE ").count() + text.matches("ALTER ").count()), (4, 4));
+}
+
+#[test]
+fn a_missing_source_and_a_target_are_errors() {
+    let case = Case::new("CREATE TABLE t (a)");
+    case.place.migrate(["schema"]).exits(2).says(&["source: none was named"]);
+    case.command(&["-t", "postgresql://x/y"]).exits(2).says(&["the tables are made from the source alone"]);
+    case.place.migrate(["schema", "-s", "none.db"]).exits(3).says(&["none.db"]);
+}
