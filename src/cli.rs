@@ -18,7 +18,7 @@ use values::{jobs, pair};
 
 pub use afterwards::{Forget, Rollback};
 pub use clap_complete::Shell;
-pub use schema::Schema;
+pub use schema::{KeysFlag, Schema};
 pub use values::{Color, DetachWhat, OnFaultFlag, Progress, VerifyWhat};
 
 /// Help heading for output options.

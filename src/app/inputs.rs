@@ -195,3 +195,11 @@ pub fn owner_identity(mapping: &Mapping, common: &Common) -> String {
     });
     parts.collect::<Vec<_>>().join("\n")
 }
+
+/// Returns a path as seen from the folder of a file. Paths of other folders become absolute.
+pub fn from_folder(path: &Path, file: &Path) -> PathBuf {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let Some(folder) = folder else { return path.to_owned() };
+    let (Ok(path_there), Ok(folder)) = (path.canonicalize(), folder.canonicalize()) else { return path.to_owned() };
+    path_there.strip_prefix(&folder).map(Path::to_owned).unwrap_or(path_there)
+}

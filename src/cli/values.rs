@@ -69,6 +69,15 @@ pub fn jobs(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|n| (1..=256).contains(n)).ok_or_else(|| "write a number from 1 to 256".to_owned())
 }
 
+/// Reads `TABLE`, or `TABLE.COLUMN=VALUE`.
+pub fn owner_table(text: &str) -> Result<(String, String), String> {
+    match text {
+        "" => Err("write TABLE, or TABLE.COLUMN=VALUE".to_owned()),
+        text if text.contains('=') => pair(text),
+        text => Ok((text.to_owned(), String::new())),
+    }
+}
+
 /// Reads a value of `--owner`.
 ///
 /// # Errors

@@ -78,6 +78,9 @@ pub struct DraftLoad {
 pub struct MappingDraft {
     /// The mapping's name.
     pub name: String,
+    /// True if `migrate schema` proposes it with its tables.
+    #[serde(skip)]
+    pub is_of_schema: bool,
     /// Comments at the top of the file.
     pub notes: Vec<String>,
     /// Refusals of the dry run that belong to no line and no load, such as missing rights.

@@ -26,9 +26,10 @@ mod row_owner;
 mod values;
 
 pub use draft::{DraftLine, DraftLoad, Ground, MappingDraft};
+pub use frameworks::bookkeeping_of;
 pub use missing::missing;
 pub use names::{NameMatch, NamePair};
-pub use owner::OwnerRequest;
+pub use owner::{NaturalKey, OwnerRequest};
 pub use pairs::{TablePair, TablePairs};
 pub use planned::{DryRunFinding, PlannableMapping, annotate, ask_for_sequence, plannable};
 pub use probe::{ColumnProfile, StoredClasses};

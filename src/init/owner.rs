@@ -22,7 +22,14 @@ const NATURAL: [&str; 5] = ["username", "email", "login", "slug", "name"];
 pub struct OwnerRequest {
     /// The table. `None`: the one that is found.
     pub table: Option<String>,
-    /// The column of the natural key.
+    /// The natural key of the owner. `None`: an open question.
+    pub natural: Option<NaturalKey>,
+}
+
+/// The natural key of an owner.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NaturalKey {
+    /// The column.
     pub column: String,
     /// Its value.
     pub value: String,
@@ -37,8 +44,9 @@ impl OwnerRequest {
             let near = hint(nearest(table, target.tables.keys().map(String::as_str)));
             return Some(format!("the target has no table `{table}`{near}"));
         };
-        let near = hint(nearest(&self.column, facts.columns.iter().map(|column| column.name.as_str())));
-        facts.column(&self.column).is_none().then(|| format!("`{table}` has no column `{}`{near}", self.column))
+        let column = &self.natural.as_ref()?.column;
+        let near = hint(nearest(column, facts.columns.iter().map(|column| column.name.as_str())));
+        facts.column(column).is_none().then(|| format!("`{table}` has no column `{column}`{near}"))
     }
 }
 
@@ -144,9 +152,9 @@ impl OwnerFacts<'_> {
         if owner.key != "id" {
             lines.push(DraftLine::certain("key", string(&owner.key), "the column that they refer to"));
         }
-        match request {
-            Some(request) => {
-                let value = format!("{{ {} = {} }}", key(&request.column), string(&request.value));
+        match request.and_then(|request| request.natural.as_ref()) {
+            Some(natural) => {
+                let value = format!("{{ {} = {} }}", key(&natural.column), string(&natural.value));
                 lines.push(DraftLine::certain("match", value, "from --owner"));
             }
             None if stamps => {

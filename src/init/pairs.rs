@@ -98,6 +98,11 @@ impl TablePairs {
         TablePairs { pairs: in_load_order(pairs, target), source_only }
     }
 
+    /// Pairs that are known, in load order.
+    pub fn known(pairs: Vec<TablePair>, target: &TargetSchema) -> TablePairs {
+        TablePairs { pairs: in_load_order(pairs, target), source_only: Vec::new() }
+    }
+
     /// Returns the pair that fills a table.
     pub fn into_table(&self, target: &str) -> Option<&TablePair> {
         self.pairs.iter().find(|pair| pair.names.target == target)

@@ -57,6 +57,7 @@ pub fn propose(facts: &ProposalFacts<'_>) -> MappingDraft {
     let target = (schema != "public").then(|| DraftLine::certain("schema", string(schema), "")).into_iter().collect();
     MappingDraft {
         name: facts.name.to_owned(),
+        is_of_schema: false,
         notes,
         findings: Vec::new(),
         source: source(facts),

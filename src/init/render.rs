@@ -31,8 +31,9 @@ pub fn parts(draft: &MappingDraft) -> String {
 
 fn head(draft: &MappingDraft) -> String {
     let count = |ground| draft.count(ground) as u64;
+    let command = if draft.is_of_schema { "schema" } else { "init" };
     let mut notes = vec![
-        format!("Proposed by `migrate init` for {}. The file is yours: change it as you like.", draft.name),
+        format!("Proposed by `migrate {command}` for {}. The file is yours: change it as you like.", draft.name),
         format!(
             "{}, {}, {}.",
             phrase(count(Ground::Certain), "# line is certain", "# lines are certain"),

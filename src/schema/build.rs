@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::ddl::{ColumnDdl, Ddl, Fate, IdentityDdl, ObjectFate, ObjectKind, TableDdl};
 use super::defaults::{DefaultSql, default_sql};
 use super::names::{NAME_BYTES, TakenNames, made};
+use super::owner::{OwnerOptions, own};
 use super::stored::{StoredTable, TriedColumn};
 use super::table_text::{TableText, table_text};
 use super::types::column_type;
@@ -26,6 +27,8 @@ pub struct SchemaFacts<'a> {
     pub definitions: &'a SourceDefinitions,
     /// Its stored values, by table.
     pub stored: &'a BTreeMap<String, StoredTable>,
+    /// The owner that the rows get. `None`: they have none.
+    pub owner: Option<&'a OwnerOptions>,
 }
 
 /// One table of the source with everything that is known about it.
@@ -41,7 +44,7 @@ pub struct TableFacts<'a> {
 /// Returns the tables.
 ///
 /// # Errors
-/// The names that PostgreSQL would cut, and tables with more columns than it has.
+/// The names that PostgreSQL would cut, tables with more columns than it has, and owners that the tables cannot have.
 pub fn build(facts: &SchemaFacts<'_>) -> Result<Ddl, Vec<Refusal>> {
     let refusals = unusable(facts);
     if !refusals.is_empty() {
@@ -63,7 +66,11 @@ pub fn build(facts: &SchemaFacts<'_>) -> Result<Ddl, Vec<Refusal>> {
     tables.iter().for_each(|table| builder.table(table));
     tables.iter().for_each(|table| builder.foreign_keys(table));
     builder.others();
-    Ok(builder.ddl)
+    let Builder { mut taken, mut ddl, .. } = builder;
+    if let Some(owner) = facts.owner {
+        own(&mut ddl, &mut taken, owner, facts.source)?;
+    }
+    Ok(ddl)
 }
 
 /// Returns a refusal for each name of a table or a column that is too long, and for each table with too many columns.
@@ -121,8 +128,8 @@ impl Builder<'_> {
             let column = self.column(&table, definition, stored);
             table.columns.push(column);
         }
+        self.conditions(facts, &mut table);
         self.keys(facts, &mut table);
-        self.conditions(facts);
         self.ddl.tables.push(table);
     }
 
@@ -165,25 +172,8 @@ impl Builder<'_> {
             not_null: definition.not_null || is_rowid,
             default,
             identity,
+            generated: None,
             why: decided.why,
-        }
-    }
-
-    /// Notes the CHECK constraints and generated columns of a table.
-    fn conditions(&mut self, facts: &TableFacts<'_>) {
-        let fates = FateNotes { table: facts.name };
-        let Some(text) = &facts.text else {
-            let why = "its text cannot be read, so that its CHECK constraints and deferrable keys are unknown";
-            self.note(fates.left_out(ObjectKind::Check, "all", why));
-            return;
-        };
-        for check in &text.checks {
-            let name = check.name.clone().or_else(|| check.column.clone()).unwrap_or_else(|| "CHECK".to_owned());
-            self.note(fates.left_out(ObjectKind::Check, &name, "it is an expression"));
-        }
-        for generated in &text.generated {
-            let why = "the column is an ordinary one, because its expression is not translated";
-            self.note(fates.left_out(ObjectKind::Generated, &generated.column, why));
         }
     }
 

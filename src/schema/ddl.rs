@@ -24,10 +24,23 @@ pub struct TableDdl {
     pub columns: Vec<ColumnDdl>,
     /// Its primary key and its unique constraints.
     pub keys: Vec<KeyDdl>,
+    /// Its CHECK constraints.
+    pub checks: Vec<CheckDdl>,
     /// Its indexes.
     pub indexes: Vec<IndexDdl>,
     /// Its foreign keys.
     pub foreign: Vec<ForeignDdl>,
+    /// Sentences about the table as a whole.
+    pub notes: Vec<String>,
+}
+
+/// A CHECK constraint.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CheckDdl {
+    /// The constraint's name. `None`: the one that PostgreSQL gives it.
+    pub name: Option<String>,
+    /// The SQL of its condition.
+    pub sql: String,
 }
 
 /// One column.
@@ -43,6 +56,8 @@ pub struct ColumnDdl {
     pub default: Option<String>,
     /// The identity of the column. `None`: its values are not numbered.
     pub identity: Option<IdentityDdl>,
+    /// The SQL from which PostgreSQL computes it.
+    pub generated: Option<String>,
     /// The reason for its type.
     pub why: String,
 }
@@ -97,6 +112,8 @@ pub struct ForeignDdl {
     pub on_update: String,
     /// The action of ON DELETE. Empty: NO ACTION.
     pub on_delete: String,
+    /// The columns that ON DELETE SET NULL changes. Empty: all of them.
+    pub on_delete_columns: Vec<String>,
     /// DEFERRABLE.
     pub is_deferrable: bool,
     /// INITIALLY DEFERRED.
@@ -184,6 +201,20 @@ pub struct ObjectFate {
 }
 
 impl Ddl {
+    /// Returns the oldest version of PostgreSQL that has everything.
+    pub fn oldest(&self) -> u32 {
+        let foreign = || self.tables.iter().flat_map(|table| &table.foreign);
+        let defaults =
+            || self.tables.iter().flat_map(|table| &table.columns).filter_map(|column| column.default.as_ref());
+        if foreign().any(|foreign| !foreign.on_delete_columns.is_empty()) {
+            15
+        } else if defaults().any(|default| default.contains("gen_random_uuid()")) {
+            13
+        } else {
+            12
+        }
+    }
+
     /// Returns the number of objects with a fate.
     pub fn count(&self, fate: Fate) -> usize {
         self.objects.iter().filter(|object| object.fate == fate).count()
@@ -194,6 +225,13 @@ impl TableDdl {
     /// Returns the column of this name, in any case of ASCII letters, as SQLite compares names.
     pub fn column(&self, name: &str) -> Option<&ColumnDdl> {
         self.columns.iter().find(|column| column.name.eq_ignore_ascii_case(name))
+    }
+
+    /// Returns true if expressions rely on the types of its columns.
+    pub fn has_expressions(&self) -> bool {
+        !self.checks.is_empty()
+            || self.columns.iter().any(|column| column.generated.is_some())
+            || self.indexes.iter().any(|index| index.columns.is_none())
     }
 
     /// Returns true if the columns are a key to which a foreign key can refer.

@@ -1,5 +1,7 @@
 //! Defaults that are literals or the current time, as the type of their column has them.
 
+use super::expression::{Scope, ValueSort, current_default, expression};
+use super::literals::{number, value};
 use super::names::text_literal;
 use super::tokens::{SourceToken, tokens};
 use crate::convert::{Converter, Settled};
@@ -36,12 +38,27 @@ pub fn default_sql(default: &str, kind: &ColumnType) -> Result<DefaultSql, Strin
         "CURRENT_TIMESTAMP" | "CURRENT_DATE" | "CURRENT_TIME" => current(&word, &kind.kind)
             .map(DefaultSql::Sql)
             .ok_or_else(|| format!("{word} is a text, which a column of {} does not hold", kind.name)),
-        _ => {
-            let value = value(&tokens).ok_or("it is an expression")?;
-            constant(&value, kind).map(DefaultSql::Sql).ok_or_else(|| {
+        _ => match value(&tokens) {
+            Some(value) => constant(&value, kind).map(DefaultSql::Sql).ok_or_else(|| {
                 format!("a column of {} does not hold its value without a rule of the mapping", kind.name)
-            })
-        }
+            }),
+            None => computed(&tokens, kind).map(DefaultSql::Sql),
+        },
+    }
+}
+
+/// Returns a default that is an expression.
+fn computed(tokens: &[SourceToken], kind: &ColumnType) -> Result<String, String> {
+    let expression = expression(tokens)?;
+    if let Some(current) = current_default(&expression, &kind.kind)? {
+        return Ok(current);
+    }
+    let found = Scope::default().translate(&expression)?;
+    let is_fit = ValueSort::of(&kind.kind) == Some(found.sort);
+    if is_fit && !found.can_overflow {
+        Ok(format!("({})", found.sql))
+    } else {
+        Err(format!("its value has another form in a column of {}", kind.name))
     }
 }
 
@@ -62,38 +79,6 @@ fn current(word: &str, kind: &Kind) -> Option<String> {
         ("CURRENT_TIME", Kind::Time { .. }) => format!("({NOW})::time(0)"),
         _ => return None,
     })
-}
-
-/// Returns the value of a literal. `None` if the tokens are no literal.
-pub fn value(tokens: &[SourceToken]) -> Option<RawBuf> {
-    match tokens {
-        [SourceToken::Number(digits)] => number(digits, ""),
-        [SourceToken::Symbol("-"), SourceToken::Number(digits)] => number(digits, "-"),
-        [SourceToken::Symbol("+"), SourceToken::Number(digits)] => number(digits, ""),
-        [SourceToken::Text(text) | SourceToken::DoubleQuoted(text) | SourceToken::Name(text)] => {
-            Some(RawBuf::text(text))
-        }
-        [SourceToken::Blob(bytes)] => Some(RawBuf::Blob(bytes.clone())),
-        [SourceToken::Word(word)] if word.eq_ignore_ascii_case("TRUE") => Some(RawBuf::Integer(1)),
-        [SourceToken::Word(word)] if word.eq_ignore_ascii_case("FALSE") => Some(RawBuf::Integer(0)),
-        // SQLite takes a single word for a text.
-        [SourceToken::Word(word)] => Some(RawBuf::text(word)),
-        _ => None,
-    }
-}
-
-/// Returns the value of a number as SQLite writes it.
-pub fn number(digits: &str, sign: &str) -> Option<RawBuf> {
-    let digits = digits.replace('_', "");
-    if let Some(hex) = digits.strip_prefix("0x").or(digits.strip_prefix("0X")) {
-        let bits = u64::from_str_radix(hex, 16).ok()?.cast_signed();
-        return Some(RawBuf::Integer(if sign == "-" { bits.wrapping_neg() } else { bits }));
-    }
-    let text = format!("{sign}{digits}");
-    match text.parse::<i64>() {
-        Ok(integer) => Some(RawBuf::Integer(integer)),
-        Err(_) => text.parse::<f64>().ok().filter(|real| real.is_finite()).map(RawBuf::Real),
-    }
 }
 
 /// Returns a value as a literal of a type. `None` if the type does not hold it as it is.
@@ -172,6 +157,27 @@ mod tests {
             ("random()", Kind::Int8),
             ("CURRENT_TIMESTAMP", Kind::Int8),
         ] {
+            assert!(sql(default, kind).is_err(), "{default}");
+        }
+    }
+
+    #[test]
+    fn the_current_time_and_random_digits_have_the_form_of_their_type() {
+        let (zoned, plain) = (Kind::Timestamptz { precision: 6 }, Kind::Timestamp { precision: 6 });
+        is("datetime('now')", zoned.clone(), "now()");
+        is("datetime('now')", plain, "(now() AT TIME ZONE 'UTC')");
+        is("unixepoch()", zoned, "now()");
+        is("date('now')", Kind::Date, "(now() AT TIME ZONE 'UTC')::date");
+        let written = "to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')";
+        is("strftime('%Y-%m-%dT%H:%M:%fZ', 'now')", Kind::Text, written);
+        let seconds = "floor(extract(epoch from now()))::bigint";
+        is("CAST(strftime('%s','now') AS INTEGER)", Kind::Int8, seconds);
+        is("unixepoch() * 1000", Kind::Int8, &format!("{seconds} * 1000"));
+        is("lower(hex(randomblob(16)))", Kind::Uuid, "gen_random_uuid()");
+        is("'r' || 'x'", Kind::Text, "('r' || 'x')");
+        for (default, kind) in
+            [("datetime('now','localtime')", Kind::Text), ("random()", Kind::Int8), ("1 + 1", Kind::Text)]
+        {
             assert!(sql(default, kind).is_err(), "{default}");
         }
     }

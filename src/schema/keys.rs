@@ -1,6 +1,7 @@
 //! Primary keys, unique constraints, indexes and foreign keys.
 
 use super::build::{Builder, FateNotes, TableFacts};
+use super::conditions::TranslatedIndex;
 use super::ddl::{ForeignDdl, IndexDdl, KeyDdl, ObjectFate, ObjectKind, TableDdl};
 use super::names::{NAME_BYTES, made, name, names};
 use crate::model::definitions::{ForeignDefinition, IndexDefinition, IndexOrigin, IndexPart};
@@ -19,7 +20,7 @@ impl Builder<'_> {
             match index.origin {
                 IndexOrigin::PrimaryKey => self.collated_key(index, table),
                 IndexOrigin::Unique => self.unique(index, table),
-                IndexOrigin::Statement => self.index(index, table),
+                IndexOrigin::Statement => self.index(facts, index, table),
             }
         }
         let conflicts = facts.text.as_ref().map(|text| text.conflicts.as_slice()).unwrap_or_default();
@@ -102,21 +103,28 @@ impl Builder<'_> {
         }
     }
 
-    fn index(&mut self, index: &IndexDefinition, table: &mut TableDdl) {
+    fn index(&mut self, facts: &TableFacts<'_>, index: &IndexDefinition, table: &mut TableDdl) {
         let fates = FateNotes { table: &table.name };
-        let left =
-            |why: &str| ObjectFate { sql: index.sql.clone(), ..fates.left_out(ObjectKind::Index, &index.name, why) };
-        if index.is_partial {
-            return self.note(left("its condition is an expression"));
-        }
-        if index.parts.iter().any(|part| part.column.is_none()) {
-            return self.note(left("a part of it is an expression"));
-        }
-        let parts = match parts(index, table) {
-            Ok(parts) => parts,
-            Err(why) => return self.note(left(&why)),
+        let is_translated = index.is_partial || index.parts.iter().any(|part| part.column.is_none());
+        let translated = if is_translated {
+            self.translated_index(facts, table, index)
+        } else {
+            parts(index, table).map(|parts| {
+                let is_plain = parts.iter().all(|part| !part.is_expression);
+                let parts: Vec<String> = parts.into_iter().map(|part| part.sql).collect();
+                let change = (!is_plain).then(|| format!("on {}, for its collation", parts.join(", ")));
+                TranslatedIndex { parts, condition: None, changes: change.into_iter().collect() }
+            })
         };
-        let mut changes = Vec::new();
+        let TranslatedIndex { parts, condition, mut changes } = match translated {
+            Ok(translated) => translated,
+            Err(why) => {
+                let left = fates.left_out(ObjectKind::Index, &index.name, why);
+                return self.note(ObjectFate { sql: index.sql.clone(), ..left });
+            }
+        };
+        let is_plain = !is_translated && changes.is_empty();
+        let columns = is_plain.then(|| index.parts.iter().filter_map(|part| part.column.clone()).collect());
         let name = if index.name.len() > NAME_BYTES {
             let name = self.taken.draw(&index.name, "", "idx");
             changes.push(format!("the name is {name}, because PostgreSQL has none of more than {NAME_BYTES} bytes"));
@@ -124,17 +132,11 @@ impl Builder<'_> {
         } else {
             index.name.clone()
         };
-        let is_plain = parts.iter().all(|part| !part.is_expression);
-        let columns = is_plain.then(|| index.parts.iter().filter_map(|part| part.column.clone()).collect());
-        let parts: Vec<String> = parts.into_iter().map(|part| part.sql).collect();
-        if !is_plain {
-            changes.push(format!("on {}, for its collation", parts.join(", ")));
-        }
         self.note(match changes.is_empty() {
             true => fates.kept(ObjectKind::Index, &index.name),
             false => fates.changed(ObjectKind::Index, &index.name, changes.join("; ")),
         });
-        table.indexes.push(IndexDdl { name, is_unique: index.is_unique, parts, columns, condition: None });
+        table.indexes.push(IndexDdl { name, is_unique: index.is_unique, parts, columns, condition });
     }
 
     /// Adds the foreign keys of a table. Every table is there.
@@ -183,7 +185,8 @@ impl Builder<'_> {
             let to = parent.column(to).ok_or_else(|| missing(to, parent))?;
             if from.kind.kind != to.kind.kind {
                 let stored = self.facts.stored.get(table).and_then(|stored| stored.columns.get(&from.name));
-                let Some(trial) = stored.and_then(|stored| stored.fitting(&to.kind.kind)) else {
+                let fitting = stored.and_then(|stored| stored.fitting(&to.kind.kind));
+                let Some(trial) = fitting.filter(|_| !own.has_expressions()) else {
                     return Err(format!(
                         "{} is {} and {}.{} is {}; it becomes possible if the values of both have one type",
                         name(&from.name),

@@ -6,17 +6,25 @@
 //! changed or left out, with the reason (`ddl`). The result is a value until it is text (`render`).
 
 mod build;
+mod conditions;
 mod ddl;
 mod defaults;
+pub mod expression;
+mod index_text;
 mod keys;
+mod literals;
 mod names;
+mod owner;
 mod render;
+mod scope;
 mod stored;
 mod table_text;
-mod tokens;
+mod target;
+pub mod tokens;
 mod types;
 
 pub use build::{SchemaFacts, build};
 pub use ddl::{Ddl, Fate, ObjectFate, ObjectKind};
-pub use render::{OLDEST, text};
+pub use owner::{OwnedKeys, OwnerOptions};
+pub use render::text;
 pub use stored::{StoredTable, TypeTrials};

@@ -1,14 +1,11 @@
 //! The text of the tables: a file that `psql -1 -f` runs.
 
-use super::ddl::{ColumnDdl, Ddl, Fate, ForeignDdl, IndexDdl, KeyDdl, ObjectFate, TableDdl};
+use super::ddl::{CheckDdl, ColumnDdl, Ddl, Fate, ForeignDdl, IndexDdl, KeyDdl, ObjectFate, TableDdl};
 use super::names::{name, names};
 use crate::text::{count, printable, wrapped};
 
 /// Columns of a comment.
 const WIDTH: usize = 120;
-
-/// The oldest version of PostgreSQL that runs the file.
-pub const OLDEST: u32 = 12;
 
 /// Returns the file. The same tables give the same bytes. `source`: the name of the source's file.
 pub fn text(ddl: &Ddl, source: &str) -> String {
@@ -31,7 +28,8 @@ pub fn text(ddl: &Ddl, source: &str) -> String {
 
 fn head(ddl: &Ddl, source: &str) -> String {
     let sum = |fate| ddl.count(fate) as u64;
-    let mut out = comment("", &format!("Made by `migrate schema` from {source}, for PostgreSQL {OLDEST} and later."));
+    let mut out =
+        comment("", &format!("Made by `migrate schema` from {source}, for PostgreSQL {} and later.", ddl.oldest()));
     out.push_str(&comment("", "Run the file in one transaction: psql -1 -v ON_ERROR_STOP=1 -f FILE"));
     out.push_str(&comment(
         "",
@@ -50,6 +48,7 @@ fn head(ddl: &Ddl, source: &str) -> String {
 /// The comment above a table: its rows, the reasons for its types, the fates of its objects.
 fn table_head(out: &mut String, ddl: &Ddl, table: &TableDdl) {
     out.push_str(&comment("", &format!("{}: {}", table.name, count(table.rows, "row", "rows"))));
+    table.notes.iter().for_each(|note| out.push_str(&comment("  ", note)));
     for column in &table.columns {
         out.push_str(&comment("  ", &format!("{}: {}; {}", column.name, column.kind.name, column.why)));
     }
@@ -80,7 +79,8 @@ fn comment(indent: &str, words: &str) -> String {
 
 fn create_table(out: &mut String, table: &TableDdl) {
     let columns = table.columns.iter().map(column_sql);
-    let lines: Vec<String> = columns.chain(table.keys.iter().map(key_sql)).map(|line| format!("    {line}")).collect();
+    let keys = table.keys.iter().map(key_sql).chain(table.checks.iter().map(check_sql));
+    let lines: Vec<String> = columns.chain(keys).map(|line| format!("    {line}")).collect();
     out.push_str(&format!("CREATE TABLE {} (\n{}\n);\n", name(&table.name), lines.join(",\n")));
 }
 
@@ -95,10 +95,17 @@ fn column_sql(column: &ColumnDdl) -> String {
     } else if column.not_null {
         sql.push_str(" NOT NULL");
     }
-    if let Some(default) = &column.default {
+    if let Some(generated) = &column.generated {
+        sql.push_str(&format!(" GENERATED ALWAYS AS ({generated}) STORED"));
+    } else if let Some(default) = &column.default {
         sql.push_str(&format!(" DEFAULT {default}"));
     }
     sql
+}
+
+fn check_sql(check: &CheckDdl) -> String {
+    let constraint = check.name.as_ref().map(|own| format!("CONSTRAINT {} ", name(own))).unwrap_or_default();
+    format!("{constraint}CHECK ({})", check.sql)
 }
 
 fn key_sql(key: &KeyDdl) -> String {
@@ -127,6 +134,9 @@ fn add_foreign_key(out: &mut String, table: &TableDdl, foreign: &ForeignDdl) {
         if !action.is_empty() {
             sql.push_str(&format!(" ON {event} {action}"));
         }
+    }
+    if !foreign.on_delete_columns.is_empty() {
+        sql.push_str(&format!(" ({})", names(&foreign.on_delete_columns)));
     }
     if foreign.is_deferrable {
         sql.push_str(" DEFERRABLE");

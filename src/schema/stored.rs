@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::types::possible_types;
+use super::types::{affinity_of, possible_types};
 use crate::init::{
     self, ColumnProfile, ColumnProof, NameMatch, NamePair, ProfileContext, StoredClasses, TablePair, TableProfile,
 };
@@ -58,6 +58,11 @@ impl TriedColumn {
             return self.trial(&Kind::Timestamp { precision: 6 }).filter(|trial| self.holds(trial)).or(Some(first));
         }
         Some(first)
+    }
+
+    /// Returns true if a column of the type has NULL in place of an empty text.
+    pub fn has_changed_values(&self, kind: &Kind) -> bool {
+        self.trial(kind).is_some_and(|trial| trial.profile.empty > 0)
     }
 
     /// Returns the trial of a type, if the type was tried and holds every value.
@@ -171,7 +176,7 @@ impl TypeTrials {
 impl StoredTable {
     fn note(&mut self, column: &SourceColumn, kind: &ColumnType, profile: &TableProfile, trial: &str) {
         let stored = self.columns.entry(column.name.clone()).or_default();
-        stored.is_class_exact = column.affinity() == Affinity::Blob;
+        stored.is_class_exact = affinity_of(column) == Affinity::Blob;
         stored.not_null = column.not_null;
         let profile = profile.columns.get(trial).cloned();
         stored.trials.extend(profile.map(|profile| TypeTrial { kind: kind.clone(), profile }));

@@ -14,6 +14,25 @@ pub struct TableText {
     pub foreign: Vec<ForeignText>,
     /// The actions of ON CONFLICT clauses, in capitals.
     pub conflicts: Vec<String>,
+    /// The collations of columns, in capitals, by column.
+    pub collations: Vec<ColumnCollation>,
+}
+
+/// The collation of a column.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ColumnCollation {
+    /// The column.
+    pub column: String,
+    /// The collation, in capitals.
+    pub collation: String,
+}
+
+impl TableText {
+    /// Returns the collation of a column.
+    pub fn collation(&self, column: &str) -> &str {
+        let own = self.collations.iter().find(|own| own.column == column);
+        own.map_or("BINARY", |own| own.collation.as_str())
+    }
 }
 
 /// A CHECK constraint.
@@ -185,6 +204,10 @@ impl<'t> ConstraintReader<'t> {
                 self.found.generated.push(GeneratedText { column: self.column.clone()?, expression });
             } else if is("DEFAULT") {
                 self.default()?;
+            } else if is("COLLATE") {
+                let collation = self.take()?.name()?.to_ascii_uppercase();
+                let column = self.column.clone()?;
+                self.found.collations.push(ColumnCollation { column, collation });
             } else if is("ON") && self.eat("CONFLICT") {
                 self.conflict()?;
             } else if is("PRIMARY") || is("UNIQUE") {

@@ -33,6 +33,11 @@ fn times() -> [Kind; 2] {
     [Kind::Timestamptz { precision: 6 }, Kind::Timestamp { precision: 6 }]
 }
 
+/// Returns the affinity. ANY has none in a STRICT table, where it keeps the text '007' next to the number 7.
+pub fn affinity_of(column: &SourceColumn) -> Affinity {
+    if column.declared.eq_ignore_ascii_case("ANY") { Affinity::Blob } else { column.affinity() }
+}
+
 /// Returns the types that a column of this declaration could have. The last one is `text`.
 pub fn possible_types(column: &SourceColumn) -> Vec<ColumnType> {
     if column.is_rowid {
@@ -58,7 +63,7 @@ pub fn possible_types(column: &SourceColumn) -> Vec<ColumnType> {
         kinds.push(Kind::Bytea);
     }
     let numeric = Kind::Numeric { limit: None };
-    match column.affinity() {
+    match affinity_of(column) {
         Affinity::Integer => kinds.extend([Kind::Int8, Kind::Float8, numeric]),
         Affinity::Real => kinds.extend([Kind::Float8, numeric]),
         Affinity::Numeric => {
@@ -72,7 +77,7 @@ pub fn possible_types(column: &SourceColumn) -> Vec<ColumnType> {
         Affinity::Blob => kinds.extend([Kind::Bytea, Kind::Int8, Kind::Float8]),
     }
     kinds.push(Kind::Text);
-    if column.affinity() == Affinity::Text {
+    if affinity_of(column) == Affinity::Text {
         kinds.push(Kind::Bytea);
     }
     kinds.into_iter().map(column_type).collect()
@@ -126,6 +131,7 @@ mod tests {
             ("float", &["double precision", "numeric", "text"]),
             ("json", &["jsonb", "bigint", "double precision", "numeric", "text"]),
             ("", &["bytea", "bigint", "double precision", "text"]),
+            ("ANY", &["bytea", "bigint", "double precision", "text"]),
         ] {
             assert_eq!(types(declared), expected, "{declared}");
         }

@@ -1,7 +1,10 @@
 //! `migrate schema`: the tables that it writes for a SQLite file, run by a real PostgreSQL.
 
+pub mod expressions;
 mod frameworks;
 mod names;
+mod owners;
+mod random_expressions;
 mod tables;
 
 use crate::support::postgres::Database;

@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 use crate::cli::{Common, Init, Reporting, Work};
 use crate::event::Observer;
 use crate::exit::Exit;
-use crate::init::{self, MappingDraft, OwnerRequest};
+use crate::init::{self, MappingDraft, NaturalKey, OwnerRequest};
 use crate::mapping::{self, Mapping, OpenQuestion};
 use crate::model::record::Activity;
 use crate::text::Screen;
 
 use super::super::connect;
 use super::super::failure::{self, Failure};
-use super::super::inputs::MappingFile;
+use super::super::inputs::{MappingFile, from_folder};
 use super::super::output::print_with;
 use super::super::session::{Migration, Request};
 use super::super::world::World;
@@ -99,7 +99,7 @@ fn owner(args: &Init) -> Result<Option<OwnerRequest>, Failure> {
                 Some((table, column)) => (Some(table.to_owned()), column.to_owned()),
                 None => (None, name.clone()),
             };
-            Ok(Some(OwnerRequest { table, column, value: value.clone() }))
+            Ok(Some(OwnerRequest { table, natural: Some(NaturalKey { column, value: value.clone() }) }))
         }
         _ => Err(Failure::usage_of(
             "--owner",
@@ -107,14 +107,6 @@ fn owner(args: &Init) -> Result<Option<OwnerRequest>, Failure> {
             "Write --owner table.column=value, and the rest in the file.",
         )),
     }
-}
-
-/// Returns a path as seen from the folder of a file. Paths of other folders become absolute.
-fn from_folder(path: &Path, file: &Path) -> PathBuf {
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let Some(folder) = folder else { return path.to_owned() };
-    let (Ok(path_there), Ok(folder)) = (path.canonicalize(), folder.canonicalize()) else { return path.to_owned() };
-    path_there.strip_prefix(&folder).map(Path::to_owned).unwrap_or(path_there)
 }
 
 /// An existing mapping that is compared with a proposal.

@@ -1,5 +1,7 @@
 //! `migrate schema`: reads the source, and writes tables of PostgreSQL for it.
 
+mod mapping;
+mod options;
 mod printed;
 
 use std::path::{Path, PathBuf};
@@ -8,9 +10,9 @@ use crate::cli::{Reporting, Schema, Work};
 use crate::event::Observer;
 use crate::exit::Exit;
 use crate::init::ProfileContext;
-use crate::mapping::{self, Mapping};
+use crate::mapping::Mapping;
 use crate::model::record::{Activity, CommandKind, Refusal, Report};
-use crate::schema::{self, Ddl, Fate, ObjectKind, SchemaFacts, TypeTrials};
+use crate::schema::{self, Ddl, Fate, ObjectKind, OwnerOptions, SchemaFacts, TypeTrials};
 use crate::sqlite::Source;
 
 use super::failure::{self, Failure};
@@ -18,6 +20,8 @@ use super::inputs::MappingFile;
 use super::new_file::NewFile;
 use super::session::{Migration, Request};
 use super::world::World;
+use mapping::MappingPlaces;
+use options::NamedOwner;
 use printed::WrittenSchema;
 
 /// The first part of the name of an incomplete file.
@@ -37,27 +41,45 @@ pub fn command(args: &Schema, world: &World, observer: &dyn Observer) -> Result<
     if !on_stdout {
         file.check()?;
     }
+    let mapping_file = mapping_file(args)?;
+    let owner = NamedOwner::new(args)?;
     let reporting = Reporting::default();
     let (work, activity) = (Work::default(), Activity::DryRun);
     let request = Request { common: &args.common, reporting: &reporting, work, activity, asks: false };
     let base = MappingFile { mapping: base(source)?, folder: PathBuf::from(".") };
     let m = Migration::without_target(request, base, world, observer);
     let opened = m.open_source(&mut Report::new(CommandKind::Schema, &m.mapping().name))?;
-    let ddl = proposed(&m, &opened)?;
+    let ddl = proposed(&m, &opened, owner.options.as_ref())?;
     if args.strict {
         strict(&ddl)?;
     }
     let shown = source.file_name().unwrap_or(source.as_os_str()).to_string_lossy().into_owned();
     let text = schema::text(&ddl, &shown);
+    if let Some(file) = &mapping_file {
+        let places = MappingPlaces { mapping: file.path, source, ddl: (!on_stdout).then_some(&args.output) };
+        file.write(&mapping::mapping(&m, &opened, &ddl, owner.request.as_ref(), &places)?)?;
+    }
     if !on_stdout {
         file.write(&text)?;
     }
     Ok(WrittenSchema { ddl, text, name: m.mapping().name.clone() }.print(args))
 }
 
+/// The file of `--mapping`, which must not exist.
+fn mapping_file(args: &Schema) -> Result<Option<NewFile<'_>>, Failure> {
+    let path = match args.common.mapping.as_slice() {
+        [] => return Ok(None),
+        [one] => one,
+        _ => return Err(Failure::usage_of("--mapping", "one file is written", "Write --mapping once.")),
+    };
+    let advice = "--mapping names another file.".to_owned();
+    let file = NewFile { path, flag: "--mapping", force: false, draft: DRAFT, advice };
+    file.check().map(|()| Some(file))
+}
+
 /// The mapping under which the source is read. It has no load.
 fn base(source: &Path) -> Result<Mapping, Failure> {
-    let mut base = mapping::read("format = 1\nname = \"schema\"\n")
+    let mut base = crate::mapping::read("format = 1\nname = \"schema\"\n")
         .map_err(|problems| failure::of_mapping("schema", &problems))?;
     base.source.path = Some(source.display().to_string());
     if let Some(stem) = source.file_stem() {
@@ -67,7 +89,7 @@ fn base(source: &Path) -> Result<Mapping, Failure> {
 }
 
 /// Reads every value of the source, and returns the tables.
-fn proposed(m: &Migration<'_>, source: &Source) -> Result<Ddl, Failure> {
+fn proposed(m: &Migration<'_>, source: &Source, owner: Option<&OwnerOptions>) -> Result<Ddl, Failure> {
     let reader = source.reader().map_err(Failure::refused)?;
     let definitions = reader.definitions(source.schema()).map_err(Failure::refused)?;
     drop(reader);
@@ -81,7 +103,7 @@ fn proposed(m: &Migration<'_>, source: &Source) -> Result<Ddl, Failure> {
         asked: &m.world().asked,
     };
     let stored = trials.read(&context).map_err(Failure::refused)?;
-    let facts = SchemaFacts { source: source.schema(), definitions: &definitions, stored: &stored };
+    let facts = SchemaFacts { source: source.schema(), definitions: &definitions, stored: &stored, owner };
     schema::build(&facts).map_err(|problems| Failure { exit: Exit::Refused, problems })
 }
 

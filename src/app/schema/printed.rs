@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::cli::Schema;
 use crate::exit::Exit;
 use crate::model::record::CommandKind;
-use crate::schema::{Ddl, Fate, OLDEST, ObjectFate};
+use crate::schema::{Ddl, Fate, ObjectFate};
 use crate::text::{Screen, count, grouped};
 
 use super::super::failure::Failure;
@@ -67,7 +67,7 @@ impl WrittenSchema {
         let record = SchemaRecord {
             format: 1,
             command: CommandKind::Schema,
-            postgresql: OLDEST,
+            postgresql: self.ddl.oldest(),
             kept: self.ddl.count(Fate::Kept),
             changed: self.ddl.count(Fate::Changed),
             left_out: self.ddl.count(Fate::LeftOut),

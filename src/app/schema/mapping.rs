@@ -1,0 +1,85 @@
+//! The mapping that fills the tables, proposed as `migrate init` proposes one.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::init::{self, DraftLine, DraftLoad, OwnerRequest, ProfileContext, ProposalFacts, TablePairs};
+use crate::model::schema::TargetSchema;
+use crate::plan::natural_keys;
+use crate::schema::Ddl;
+use crate::sqlite::Source;
+
+use super::super::failure::Failure;
+use super::super::inputs::from_folder;
+use super::super::session::Migration;
+
+/// The files of a mapping.
+pub struct MappingPlaces<'a> {
+    /// The mapping itself.
+    pub mapping: &'a Path,
+    /// The source.
+    pub source: &'a Path,
+    /// The statements that make the tables. `None`: they are printed.
+    pub ddl: Option<&'a Path>,
+}
+
+/// Returns the text of the mapping.
+pub fn mapping(
+    m: &Migration<'_>,
+    source: &Source,
+    ddl: &Ddl,
+    owner: Option<&OwnerRequest>,
+    places: &MappingPlaces<'_>,
+) -> Result<String, Failure> {
+    let target = ddl.target();
+    let pairs = TablePairs::known(ddl.pairs(source.schema()), &target);
+    let (sample, jobs, observer, asked) = (None, m.jobs(), m.observer(), &*m.world().asked);
+    let context = ProfileContext { source, target: &target, sample, jobs, observer, asked };
+    // SQLite finds a table in any case of its letters, and a mapping does not.
+    let owner = owner.map(|owner| OwnerRequest {
+        table: owner.table.as_ref().map(|table| ddl.table_name(table).to_owned()),
+        natural: owner.natural.clone(),
+    });
+    let profiles = context.read(&pairs.pairs).map_err(Failure::refused)?;
+    let path = |path: &Path| from_folder(path, places.mapping).display().to_string();
+    let mut draft = init::propose(&ProposalFacts {
+        name: &m.mapping().name,
+        path: &path(places.source),
+        source: source.schema(),
+        target: &target,
+        pairs: &pairs,
+        profiles: &profiles,
+        unpaired: &BTreeMap::new(),
+        held: &BTreeMap::new(),
+        owner: owner.as_ref(),
+        versions: &[],
+        shows_values: false,
+    });
+    if let Some(file) = places.ddl {
+        let list = format!("[{}]", toml::Value::String(path(file)));
+        draft.target.push(DraftLine::certain("ddl", list, "for migrate rehearse"));
+    }
+    draft.is_of_schema = true;
+    if owner.is_some() {
+        draft.loads.iter_mut().for_each(|load| next_to_other_owners(load, ddl, &target));
+    }
+    Ok(init::text(&draft))
+}
+
+/// Adds the lines by which the rows of a further owner go next to those of the first.
+fn next_to_other_owners(load: &mut DraftLoad, ddl: &Ddl, target: &TargetSchema) {
+    let has_owner = load.lines.iter().any(|line| line.key.concat() == "owner");
+    if has_owner {
+        load.lines.push(DraftLine::inferred("existing", "\"append\"", "rows of other owners are kept"));
+        if ddl.has_shared_ids(&load.name) {
+            let why = "rows of another owner may have the same ids";
+            load.lines.push(DraftLine::inferred("ids", "\"shift\"", why));
+        }
+        return;
+    }
+    let keys = target.tables.get(&load.name).map(natural_keys).unwrap_or_default();
+    if keys.len() == 1 {
+        let why = "the first owner brings the rows, and equal ones are not repeated";
+        load.lines.push(DraftLine::inferred("existing", "\"match\"", why));
+    }
+}

@@ -1,0 +1,137 @@
+//! CHECK constraints, generated columns, and the expressions and conditions of indexes.
+
+use super::build::{Builder, FateNotes, TableFacts};
+use super::ddl::{CheckDdl, ObjectFate, ObjectKind, TableDdl};
+use super::expression::{Scope, Translated, ValueSort, expression};
+use super::index_text::{IndexText, index_text};
+use super::names::{NAME_BYTES, name};
+use super::scope::ScopeFacts;
+use super::tokens::SourceToken;
+use crate::model::definitions::IndexDefinition;
+
+/// The difference that arithmetic has in PostgreSQL.
+const OVERFLOW: &str = "arithmetic that leaves the range of its type is an error";
+
+/// An index whose parts or condition are expressions.
+pub struct TranslatedIndex {
+    /// Its parts as SQL.
+    pub parts: Vec<String>,
+    /// The SQL of its condition.
+    pub condition: Option<String>,
+    /// The differences.
+    pub changes: Vec<String>,
+}
+
+impl Builder<'_> {
+    /// Returns the columns that expressions of a table can name. `None` if its text cannot be read.
+    pub fn scope_facts<'s>(&'s self, facts: &'s TableFacts<'_>, table: &'s TableDdl) -> Option<ScopeFacts<'s>> {
+        let text = facts.text.as_ref()?;
+        let source = self.facts.source.tables.get(facts.name);
+        Some(ScopeFacts { table, text, source, stored: self.facts.stored.get(facts.name) })
+    }
+
+    /// Translates the generated columns and the CHECK constraints of a table.
+    pub fn conditions(&mut self, facts: &TableFacts<'_>, table: &mut TableDdl) {
+        let fates = FateNotes { table: facts.name };
+        let Some(text) = &facts.text else {
+            let why = "its text cannot be read, so that its CHECK constraints and deferrable keys are unknown";
+            return self.note(fates.left_out(ObjectKind::Check, "all", why));
+        };
+        let Some(scopes) = self.scope_facts(facts, table) else { return };
+        let (scope, scope_of_generated) = (scopes.scope(), scopes.scope_of_generated());
+        for generated in &text.generated {
+            let Some(column) = table.columns.iter_mut().find(|column| column.name == generated.column) else {
+                continue;
+            };
+            match generated_sql(&scope_of_generated, &generated.expression, ValueSort::of(&column.kind.kind)) {
+                Ok(found) => {
+                    self.note(kept(&fates, ObjectKind::Generated, &generated.column, &found));
+                    column.generated = Some(found.sql);
+                }
+                Err(why) => {
+                    let why = format!("the column is an ordinary one, which receives its values: {why}");
+                    self.note(fates.left_out(ObjectKind::Generated, &generated.column, why));
+                }
+            }
+        }
+        for check in &text.checks {
+            let shown =
+                check.name.clone().or_else(|| check.column.clone()).unwrap_or_else(|| "of the table".to_owned());
+            match condition_sql(&scope, &check.condition) {
+                Ok(found) => {
+                    self.note(kept(&fates, ObjectKind::Check, &shown, &found));
+                    let is_taken = |name: &String| table.checks.iter().any(|other| other.name.as_ref() == Some(name));
+                    let name = check.name.clone().filter(|name| name.len() <= NAME_BYTES && !is_taken(name));
+                    table.checks.push(CheckDdl { name, sql: found.sql });
+                }
+                Err(why) => self.note(fates.left_out(ObjectKind::Check, &shown, why)),
+            }
+        }
+    }
+
+    /// Translates an index with expressions or a condition.
+    ///
+    /// # Errors
+    /// The reason why PostgreSQL cannot have it.
+    pub fn translated_index(
+        &self,
+        facts: &TableFacts<'_>,
+        table: &TableDdl,
+        index: &IndexDefinition,
+    ) -> Result<TranslatedIndex, String> {
+        let unread = "its text cannot be read";
+        let scope = self.scope_facts(facts, table).ok_or(unread)?.scope();
+        let IndexText { parts: texts, condition } = index_text(&index.sql).ok_or(unread)?;
+        let mut found = TranslatedIndex { parts: Vec::new(), condition: None, changes: Vec::new() };
+        for (n, part) in index.parts.iter().enumerate() {
+            let value = match &part.column {
+                Some(column) => {
+                    let column = table.column(column).ok_or("a column of it is missing")?;
+                    let sort = ValueSort::of(&column.kind.kind).unwrap_or(ValueSort::Opaque);
+                    Translated::atom(name(&column.name), sort)
+                }
+                None => scope.translate(&expression(texts.get(n).ok_or(unread)?)?)?,
+            };
+            let is_text = value.sort == ValueSort::Text;
+            let sql = match part.collation.as_str() {
+                "NOCASE" if is_text => format!("lower({} COLLATE \"C\")", value.operand()),
+                "RTRIM" if is_text => format!("rtrim({}, ' ')", value.sql),
+                "BINARY" | "NOCASE" | "RTRIM" if part.column.is_some() => value.sql.clone(),
+                "BINARY" | "NOCASE" | "RTRIM" => format!("({})", value.sql),
+                other => return Err(format!("the collation {other} belongs to the application")),
+            };
+            if value.can_overflow {
+                found.changes.push(OVERFLOW.to_owned());
+            }
+            let order = if part.is_descending { " DESC" } else { "" };
+            found.parts.push(format!("{sql}{order}"));
+        }
+        if index.is_partial {
+            let condition = condition_sql(&scope, &condition)?;
+            if condition.can_overflow {
+                found.changes.push(OVERFLOW.to_owned());
+            }
+            found.condition = Some(condition.sql);
+        }
+        Ok(found)
+    }
+}
+
+/// The fate of an object that is translated.
+fn kept(fates: &FateNotes<'_>, kind: ObjectKind, name: &str, found: &Translated) -> ObjectFate {
+    if found.can_overflow { fates.changed(kind, name, OVERFLOW) } else { fates.kept(kind, name) }
+}
+
+fn condition_sql(scope: &Scope, tokens: &[SourceToken]) -> Result<Translated, String> {
+    scope.translate(&expression(tokens)?)?.truth()
+}
+
+/// Returns the expression of a generated column whose values are of a class.
+fn generated_sql(scope: &Scope, tokens: &[SourceToken], sort: Option<ValueSort>) -> Result<Translated, String> {
+    let found = scope.translate(&expression(tokens)?)?;
+    match (found.sort, sort) {
+        (own, Some(sort)) if own == sort => Ok(found),
+        (ValueSort::Truth, Some(ValueSort::Integer)) => found.integer(),
+        _ => Err("its values have another form in the column's type".to_owned()),
+    }
+}

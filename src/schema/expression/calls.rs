@@ -1,0 +1,189 @@
+//! Calls of SQLite's functions.
+
+use super::sorts::{Refused, Scope, Translated, ValueSort, unified};
+use super::tree::SqlExpr;
+use crate::schema::names::name;
+
+impl Scope {
+    /// Returns the call of a function.
+    pub fn call(&self, function: &str, arguments: &[SqlExpr]) -> Result<Translated, Refused> {
+        if let ("likely" | "unlikely", [one]) | ("likelihood", [one, _]) = (function, arguments) {
+            return self.translate(one);
+        }
+        let values: Vec<Translated> = arguments.iter().map(|one| self.argument(one)).collect::<Result<_, _>>()?;
+        if matches!(function, "max" | "min" | "nullif") {
+            for one in arguments {
+                if !["", "BINARY"].contains(&self.translate(one)?.collation.as_str()) {
+                    return Err(format!("{function} compares by the collation of a column"));
+                }
+            }
+        }
+        let found = match (function, values.as_slice()) {
+            ("coalesce", [_, _, ..]) | ("ifnull", [_, _]) => same_class("coalesce", &values)?,
+            ("nullif", [left, right]) => {
+                let (sort, both) = unified(vec![left.clone(), right.clone()])?;
+                let sql = format!("nullif({}, {})", both[0].sql, both[1].sql);
+                Translated { is_narrow: both[0].is_narrow, ..Translated::atom(sql, sort) }
+            }
+            ("iif" | "if", [condition, then, otherwise]) => {
+                let condition = condition.truth()?;
+                let (sort, results) = unified(vec![then.clone(), otherwise.clone()])?;
+                let is_narrow = results.iter().all(|result| result.is_narrow);
+                let sql = format!("CASE WHEN {} THEN {} ELSE {} END", condition.sql, results[0].sql, results[1].sql);
+                Translated { is_narrow, ..Translated::atom(sql, sort) }.of(&[&condition])
+            }
+            ("max" | "min", [_, _, ..]) => extreme(function, &values)?,
+            ("abs", [one]) if is_number(one) => {
+                let found = Translated::atom(format!("abs({})", one.sql), one.sort);
+                Translated { is_narrow: one.is_narrow, can_overflow: true, ..found }
+            }
+            ("sign", [one]) if is_number(one) => {
+                Translated::atom(format!("sign({}::numeric)::bigint", one.operand()), ValueSort::Integer)
+            }
+            ("json_valid", [_]) => self.json_valid(arguments)?,
+            ("length", [one]) => length(one)?,
+            ("typeof", [one]) => type_of(one)?,
+            ("hex", [one]) if one.sort == ValueSort::Blob => {
+                // SQLite returns an empty text for NULL.
+                Translated::atom(format!("coalesce(upper(encode({}, 'hex')), '')", one.sql), ValueSort::Text)
+            }
+            ("substr" | "substring", [one, ..]) => substring(one, &values[1..])?,
+            ("replace", [_, _, _]) => replacement(arguments, &values)?,
+            _ => texts(function, &values)?,
+        };
+        if found.sort == ValueSort::Null {
+            return Ok(Translated::atom("NULL", ValueSort::Null));
+        }
+        let parts: Vec<&Translated> = values.iter().collect();
+        Ok(found.of(&parts))
+    }
+}
+
+impl Scope {
+    /// `json_valid` of a column whose values are all valid.
+    fn json_valid(&self, arguments: &[SqlExpr]) -> Result<Translated, Refused> {
+        let column = match arguments {
+            [SqlExpr::Name { name, .. }] => {
+                self.column(name).filter(|column| column.is_json && column.unusable.is_none())
+            }
+            _ => None,
+        };
+        let column = column.ok_or("json_valid of anything but a column of jsonb is not translated")?;
+        let sql = format!("CASE WHEN {} IS NOT NULL THEN true END", name(&column.name));
+        Ok(Translated::atom(sql, ValueSort::Truth))
+    }
+}
+
+fn is_number(value: &Translated) -> bool {
+    matches!(value.sort, ValueSort::Integer | ValueSort::Real | ValueSort::Decimal)
+}
+
+/// A function whose result is one of its arguments.
+fn same_class(function: &str, values: &[Translated]) -> Result<Translated, Refused> {
+    let (sort, values) = unified(values.to_vec())?;
+    let is_narrow = values.iter().all(|value| value.is_narrow);
+    let list: Vec<&str> = values.iter().map(|value| value.sql.as_str()).collect();
+    Ok(Translated { is_narrow, ..Translated::atom(format!("{function}({})", list.join(", ")), sort) })
+}
+
+/// `max` and `min` of several values, which are NULL if one of them is.
+fn extreme(function: &str, values: &[Translated]) -> Result<Translated, Refused> {
+    let (sort, values) = unified(values.to_vec())?;
+    if matches!(sort, ValueSort::Null | ValueSort::Truth) {
+        return Err("the greatest of booleans is not translated".to_owned());
+    }
+    let nulls: Vec<String> = values.iter().map(|value| format!("{} IS NULL", value.operand())).collect();
+    let list: Vec<String> = values
+        .iter()
+        .map(
+            |value| {
+                if sort == ValueSort::Text { format!("{} COLLATE \"C\"", value.operand()) } else { value.sql.clone() }
+            },
+        )
+        .collect();
+    let own = if function == "max" { "greatest" } else { "least" };
+    let is_narrow = values.iter().all(|value| value.is_narrow);
+    let sql = format!("CASE WHEN {} THEN NULL ELSE {own}({}) END", nulls.join(" OR "), list.join(", "));
+    Ok(Translated { is_narrow, ..Translated::atom(sql, sort) })
+}
+
+fn length(value: &Translated) -> Result<Translated, Refused> {
+    let sql = match value.sort {
+        ValueSort::Text => format!("length({})", value.sql),
+        ValueSort::Blob => format!("octet_length({})", value.sql),
+        ValueSort::Integer => format!("length({}::text)", value.operand()),
+        _ => return Err("the length of such a value depends on its digits".to_owned()),
+    };
+    Ok(Translated { is_narrow: true, ..Translated::atom(sql, ValueSort::Integer) })
+}
+
+fn type_of(value: &Translated) -> Result<Translated, Refused> {
+    let class = match value.sort {
+        ValueSort::Integer | ValueSort::Truth => "integer",
+        ValueSort::Real => "real",
+        ValueSort::Text => "text",
+        ValueSort::Blob => "blob",
+        _ => return Err("its values have several classes in SQLite".to_owned()),
+    };
+    let sql = format!("CASE WHEN {} IS NULL THEN 'null' ELSE '{class}' END", value.operand());
+    Ok(Translated::atom(sql, ValueSort::Text))
+}
+
+/// `substr` from a literal place.
+fn substring(value: &Translated, rest: &[Translated]) -> Result<Translated, Refused> {
+    if value.sort != ValueSort::Text {
+        return Err("a part of anything but a text is not translated".to_owned());
+    }
+    let literals: Option<Vec<i64>> =
+        rest.iter().map(|one| one.number.as_deref().and_then(|number| number.parse().ok())).collect();
+    let most = i64::from(i32::MAX) / 2;
+    let sql = match literals.as_deref() {
+        Some([from]) if (1..most).contains(from) => format!("substr({}, {from})", value.sql),
+        Some([from]) if (-most..0).contains(from) => format!("right({}, {})", value.sql, -from),
+        Some([from, length]) if (1..most).contains(from) && (0..most).contains(length) => {
+            format!("substr({}, {from}, {length})", value.sql)
+        }
+        _ => return Err("the place of substr is no literal that both count alike".to_owned()),
+    };
+    Ok(Translated::atom(sql, ValueSort::Text))
+}
+
+/// `replace`, which returns the whole if the part is empty, even if the replacement is NULL.
+fn replacement(arguments: &[SqlExpr], values: &[Translated]) -> Result<Translated, Refused> {
+    let [whole, part, by] = values else { return Err("replace has three arguments".to_owned()) };
+    if values.iter().any(|value| value.sort != ValueSort::Text) {
+        return Err("replace of anything but texts is not translated".to_owned());
+    }
+    let sql = format!("replace({}, {}, {})", whole.sql, part.sql, by.sql);
+    let is_literal = |n: usize| matches!(arguments.get(n), Some(SqlExpr::Text(text)) if n == 2 || !text.is_empty());
+    if is_literal(1) || is_literal(2) {
+        return Ok(Translated::atom(sql, ValueSort::Text));
+    }
+    let (whole, part) = (&whole.sql, part.operand());
+    Ok(Translated::atom(format!("CASE WHEN {part} = '' THEN {whole} ELSE {sql} END"), ValueSort::Text))
+}
+
+/// Functions of texts alone.
+fn texts(function: &str, values: &[Translated]) -> Result<Translated, Refused> {
+    let refused = || format!("the function {function} is not translated for these values");
+    if values.is_empty() || values.iter().any(|value| value.sort != ValueSort::Text) {
+        return Err(refused());
+    }
+    let list: Vec<&str> = values.iter().map(|value| value.sql.as_str()).collect();
+    let text = |sql: String| Translated::atom(sql, ValueSort::Text);
+    Ok(match (function, list.as_slice()) {
+        ("lower" | "upper", [_]) => text(format!("{function}({} COLLATE \"C\")", values[0].operand())),
+        ("trim", [one]) => text(format!("btrim({one})")),
+        ("trim", [one, all]) => text(format!("btrim({one}, {all})")),
+        ("ltrim" | "rtrim", [_] | [_, _]) => text(format!("{function}({})", list.join(", "))),
+        ("instr", [whole, part]) => {
+            let found = Translated::atom(format!("strpos({whole}, {part})"), ValueSort::Integer);
+            Translated { is_narrow: true, ..found }
+        }
+        ("unicode", [_]) => {
+            let found = Translated::atom(format!("nullif(ascii({}), 0)", list[0]), ValueSort::Integer);
+            Translated { is_narrow: true, ..found }
+        }
+        _ => return Err(refused()),
+    })
+}

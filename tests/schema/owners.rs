@@ -1,0 +1,159 @@
+//! Tables whose rows belong to an owner, and the whole way from a SQLite file to a verified PostgreSQL.
+
+use super::Case;
+use crate::support::postgres::version;
+use crate::support::sqlite;
+
+/// Notes of one person.
+const NOTES: &str = "
+CREATE TABLE notes (id INTEGER PRIMARY KEY AUTOINCREMENT, title TEXT NOT NULL UNIQUE, at DATETIME DEFAULT (datetime('now')),
+                    done BOOLEAN DEFAULT 0, edited DATETIME, currency TEXT REFERENCES currencies (code));
+CREATE TABLE tags (note INTEGER NOT NULL REFERENCES notes ON DELETE CASCADE, tag TEXT NOT NULL, PRIMARY KEY (note, tag));
+CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT);
+CREATE TABLE currencies (code TEXT PRIMARY KEY, name TEXT);
+CREATE TABLE links (id INTEGER PRIMARY KEY, note INT REFERENCES notes ON DELETE SET NULL, setting TEXT REFERENCES settings (key),
+                    url TEXT CHECK (url LIKE 'http%'), slug AS (lower(url)) STORED);
+CREATE UNIQUE INDEX open_link ON links (url) WHERE note IS NULL;
+CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY);";
+
+/// The rows of the first person.
+const FIRST: &str = "
+INSERT INTO currencies VALUES ('EUR', 'Euro');
+INSERT INTO notes VALUES (1, 'Milk', '2024-01-02 03:04:05', 0, 1700000000, 'EUR'), (5, 'Trip', '2024-01-03 03:04:05', 1, NULL, NULL);
+INSERT INTO tags VALUES (1, 'home'), (5, 'x');
+INSERT INTO settings VALUES ('theme', 'dark');
+INSERT INTO links (id, note, setting, url) VALUES (1, 1, 'theme', 'http://A'), (2, NULL, NULL, 'http://B');
+INSERT INTO alembic_version VALUES ('a1');";
+
+/// The rows of the second person, with the same ids and the same keys.
+const SECOND: &str = "
+INSERT INTO currencies VALUES ('EUR', 'Euro');
+INSERT INTO notes VALUES (1, 'Milk', '2024-05-02 03:04:05', 0, 1700000001, 'EUR');
+INSERT INTO tags VALUES (1, 'home');
+INSERT INTO settings VALUES ('theme', 'light');
+INSERT INTO links (id, note, setting, url) VALUES (1, 1, 'theme', 'http://A'), (2, NULL, NULL, 'http://B');
+INSERT INTO alembic_version VALUES ('a1');";
+
+/// Goes the whole way with two files of two owners. Returns the ids of the links by owner.
+#[track_caller]
+fn whole_way(keys: &str) -> (Case, String) {
+    let case = Case::new(&format!("{NOTES}{FIRST}"));
+    sqlite::file(&case.place, "second.db", &format!("{NOTES}{SECOND}"));
+    let owner = ["--owner", "users.username=ann", "--shared", "Currencies", "--keys", keys];
+    let files = ["-o", "schema.sql", "--mapping", "migrate.toml"];
+    case.command(&owner).args(files).exits(0).says(&["schema.sql: 7 tables"]);
+    case.command(&["--mapping", "migrate.toml"]).exits(3).says(&["--mapping migrate.toml", "the file exists"]);
+    case.target.run(&case.place.read("schema.sql"));
+    let run = |args: &[&str]| case.place.migrate(args).args(["-t", &case.target.url()]);
+    run(&["-m", "migrate.toml", "--dry-run"]).exits(0).says(&["Dry run: ready. 9 rows of 6 loads"]);
+    run(&["-m", "migrate.toml", "--yes"]).exits(0).says(&["Done and verified"]);
+    run(&["verify", "-m", "migrate.toml"]).exits(0);
+    let mapping = case.place.read("migrate.toml");
+    let mapping = mapping.replace("app.db", "second.db").replace("\"app\"", "\"second\"").replace("\"ann\"", "\"bob\"");
+    case.place.write("second.toml", mapping);
+    run(&["-m", "second.toml", "--yes"]).exits(0).says(&["Done and verified"]);
+    run(&["verify", "-m", "second.toml"]).exits(0);
+    let links = case.target.value(
+        "SELECT string_agg(concat_ws(' ', username, l.id, title, setting, slug), ', ' ORDER BY l.user_id, l.id) FROM links l \
+         JOIN users u ON u.id = l.user_id LEFT JOIN notes n ON (n.user_id, n.id) = (l.user_id, l.note)",
+    );
+    assert_eq!(case.target.count("currencies"), 1);
+    assert_eq!(case.target.value("SELECT string_agg(value, ',' ORDER BY user_id) FROM settings"), "dark,light");
+    assert_eq!(case.target.value("SELECT min(edited) = to_timestamp(1700000000) FROM notes"), "t");
+    let insert =
+        "INSERT INTO notes (user_id, title) VALUES (2, 'new') RETURNING concat_ws(' ', id > 5, at IS NOT NULL, done)";
+    assert_eq!(case.target.value(insert), "t t f");
+    (case, links)
+}
+
+#[test]
+fn two_owners_share_the_ids_of_tables_with_shared_keys() {
+    let (case, links) = whole_way("shared");
+    assert_eq!(links, "ann 1 Milk theme http://a, ann 2 http://b, bob 3 Milk theme http://a, bob 4 http://b");
+    let constraints = case.constraints();
+    for one in ["links: PRIMARY KEY (id)", "settings: PRIMARY KEY (user_id, key)", "notes: UNIQUE (user_id, title)"] {
+        assert!(constraints.contains(&one.to_owned()), "{constraints:?}");
+    }
+    assert!(case.indexes().iter().any(|index| index.contains("links USING btree (user_id, url) WHERE (note IS NULL)")));
+}
+
+#[test]
+fn every_key_begins_with_the_owner_if_keys_are_owned() {
+    if version() < 150_000 {
+        return;
+    }
+    let (case, links) = whole_way("owned");
+    assert_eq!(links, "ann 1 Milk theme http://a, ann 2 http://b, bob 1 Milk theme http://a, bob 2 http://b");
+    assert!(
+        case.place
+            .read("schema.sql")
+            .starts_with("-- Made by `migrate schema` from app.db, for PostgreSQL 15 and later.")
+    );
+    let constraints = case.constraints();
+    for one in [
+        "links: FOREIGN KEY (user_id, note) REFERENCES notes(user_id, id) ON DELETE SET NULL (note)",
+        "tags: PRIMARY KEY (user_id, note, tag)",
+        "notes: FOREIGN KEY (currency) REFERENCES currencies(code)",
+    ] {
+        assert!(constraints.contains(&one.to_owned()), "{constraints:?}");
+    }
+    case.target.run("DELETE FROM notes WHERE user_id = 1 AND id = 1");
+    assert_eq!(case.target.value("SELECT concat_ws(' ', count(*), count(note)) FROM links WHERE user_id = 1"), "2 0");
+}
+
+#[test]
+fn rows_that_bring_their_owner_get_no_other_one() {
+    let case = Case::new(
+        "CREATE TABLE users (id INTEGER PRIMARY KEY, username TEXT NOT NULL UNIQUE);
+         CREATE TABLE posts (id INTEGER PRIMARY KEY, author INTEGER NOT NULL REFERENCES users, user_id TEXT, slug TEXT UNIQUE);
+         CREATE TABLE topics (id INTEGER PRIMARY KEY, user_id INT, name TEXT UNIQUE);",
+    );
+    case.command(&["--owner", "USERS"]).exits(0);
+    let text = case.command(&["--owner", "USERS"]).exits(0).stdout;
+    case.target.run(&text);
+    assert_eq!(case.columns("topics")[..2], ["owner_user_id bigint NOT NULL", "id bigint NOT NULL identity"]);
+    assert_eq!(case.columns("posts").len(), 4);
+    assert!(case.constraints().contains(&"posts: UNIQUE (author, slug)".to_owned()), "{:?}", case.constraints());
+}
+
+#[test]
+fn owners_that_the_tables_cannot_have_are_refused_with_the_way_out() {
+    let case = Case::new(
+        "CREATE TABLE p (id INTEGER PRIMARY KEY); CREATE TABLE c (p INT REFERENCES p, q INT, PRIMARY KEY (p, q));",
+    );
+    let refused = |code: i32, args: &[&str], parts: &[&str]| {
+        case.command(args).exits(code).says(parts);
+    };
+    refused(
+        3,
+        &["--owner", "users", "--shared", "c"],
+        &["`c` refers to `p`, whose rows have an owner", "Add --shared p"],
+    );
+    refused(3, &["--owner", "users", "--shared", "pp"], &["the source has no table `pp` (the nearest name is p)"]);
+    refused(3, &["--owner", "c"], &["c has no primary key of one column"]);
+    refused(2, &["--keys", "owned"], &["--shared and --keys belong to tables with an owner"]);
+    refused(2, &["--owner", "name=ann"], &["it names no table"]);
+    refused(2, &["--owner", "a", "--owner", "b"], &["there is one table of owners"]);
+}
+
+#[test]
+fn the_mapping_of_tables_without_owner_fills_them() {
+    let case = Case::new(
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, at DATETIME, n INT, label TEXT AS (n || 'x'));
+         INSERT INTO t (id, at, n) VALUES (3, 1700000000000, ''), (4, 1700000001000, 7);",
+    );
+    case.command(&["-o", "schema.sql", "--mapping", "migrate.toml"]).exits(6);
+    let mapping = case.place.read("migrate.toml");
+    assert!(mapping.contains("at = { epoch = \"ms\" }") && mapping.contains("n = { null_if = [\"\"] }"), "{mapping}");
+    assert!(mapping.starts_with("# Proposed by `migrate schema`"), "{mapping}");
+    // What the label says of an empty text, it does not say of NULL.
+    assert!(case.place.read("schema.sql").contains("values of n are other"));
+    case.target.run(&case.place.read("schema.sql"));
+    case.place.migrate(["-m", "migrate.toml", "--yes", "-t", &case.target.url()]).exits(0).says(&["Done and verified"]);
+    assert_eq!(
+        case.target.value("SELECT string_agg(concat_ws(' ', id, n, label), ',' ORDER BY id) FROM t"),
+        "3 x,4 7 7x"
+    );
+    // The mapping names its statements, so that a rehearsal needs nothing else.
+    case.place.migrate(["rehearse", "-m", "migrate.toml"]).exits(0).says(&["Rehearsed and verified"]);
+}
