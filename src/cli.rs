@@ -323,6 +323,9 @@ pub struct Init {
 /// `migrate rehearse`
 #[derive(Clone, Debug, Args)]
 pub struct Rehearse {
+    /// A server on which to rehearse: in a database that is created for it and dropped at the end. The role needs CREATEDB
+    #[arg(long, value_name = "URL")]
+    pub server: Option<String>,
     /// Flags of the work.
     #[command(flatten)]
     pub work: Work,

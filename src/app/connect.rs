@@ -50,7 +50,17 @@ pub fn settings(common: &Common, mapping: &Mapping, world: &World) -> Result<Set
     })
 }
 
-fn failure(e: ConnectError) -> Failure {
+/// The warning about a password in the connection string of a flag.
+pub fn password_in_arguments(flag: &str) -> Warning {
+    Warning::new(
+        flag,
+        "the password is in the command line, where ps and the shell's history show it. Keep it in $PGPASSWORD, ~/.pgpass or \
+         --env-file",
+    )
+}
+
+/// The failure of a connection that cannot be made.
+pub fn failure(e: ConnectError) -> Failure {
     match e {
         ConnectError::Usage(_) => Failure::usage(e),
         e => Failure::refused(e),
@@ -72,11 +82,7 @@ impl Connector<'_> {
     pub fn first(&self) -> Result<Session, Failure> {
         notes(self.settings).for_each(|note| self.observer.on_event(Event::Warned(&note)));
         if self.common.target.is_some() && self.settings.password_in_string() {
-            self.observer.on_event(Event::Warned(&Warning::new(
-                "-t",
-                "the password is in the command line, where ps and the shell's history show it. Keep it in $PGPASSWORD, \
-                 ~/.pgpass or --env-file",
-            )));
+            self.observer.on_event(Event::Warned(&password_in_arguments("-t")));
         }
         self.session(Patience::FIRST).map_err(failure)
     }

@@ -39,6 +39,8 @@ pub enum Leaves {
     Nothing,
     /// Only the rehearsal's own server was written to.
     Rehearsal,
+    /// Only the rehearsal's own database was written to.
+    RehearsalDatabase,
     /// Batches may be committed.
     Batches,
     /// The one transaction of a rollback may be committed.
@@ -51,6 +53,7 @@ impl Leaves {
         match self {
             Leaves::Nothing => "Nothing was written.",
             Leaves::Rehearsal => "Nothing was written outside the rehearsal's own server, which is removed.",
+            Leaves::RehearsalDatabase => "Nothing was written outside the rehearsal's own database, which is dropped.",
             Leaves::Batches => {
                 "Committed batches are whole and recorded in the ledger. The same command resumes after them."
             }

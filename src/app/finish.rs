@@ -45,10 +45,14 @@ pub fn halted(m: &Migration<'_>, stop: Stop, session: &mut Session, planned: Pla
 fn gather(m: &Migration<'_>, session: &mut Session, planned: Planned<'_>, report: &mut Report) {
     report.state = RunState::Stopped;
     let mut ledger = m.read_ledger(session);
-    if let (Err(_), Ok(other)) = (&ledger, m.reopened(Patience::FIRST)) {
-        // A lost connection stopped the run. The target may still be there.
-        *session = other;
-        ledger = m.read_ledger(session);
+    if ledger.is_err() {
+        // A lost connection stopped the run. The target may still be there. One that serves a single connection waits for the end
+        // of this one.
+        session.disconnect();
+        if let Ok(other) = m.reopened(Patience::FIRST) {
+            *session = other;
+            ledger = m.read_ledger(session);
+        }
     }
     let Ok(LedgerView { run: Some(run), done, detached, .. }) = ledger else {
         report.loads.clear();

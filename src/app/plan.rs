@@ -23,7 +23,7 @@ use crate::pg::ledger::{LedgerView, RunName};
 use crate::pg::{Catalogued, OtherSession, ServerError, Session};
 use crate::plan::{self, Detaching, Inputs, Plan, Purpose, SqlFacts, WithMatches};
 use crate::resume::{self, recorded};
-use crate::sqlite::{ErrorClass, Source};
+use crate::sqlite::{ErrorClass, Source, stamp};
 
 use super::failure::Failure;
 use super::session::{Migration, Planned, Request};
@@ -182,6 +182,8 @@ pub fn make(
         empty: &empty,
         held: &found.held,
         purpose: purpose(m, &found.ledger),
+        has_later_schema: m.activity() == Activity::Verification
+            && run.is_some_and(|run| has_later_schema(run, source)),
     };
     let refused = note_facts(m, found, report);
     let versions = report_versions(mapping, &found.versions, report);
@@ -245,6 +247,12 @@ fn purpose(m: &Migration<'_>, ledger: &LedgerView) -> Purpose {
         }
         (Activity::DryRun | Activity::Cutover | Activity::Rehearsal, _) => Purpose::Write,
     }
+}
+
+/// Returns true if the source has another schema than when the run began.
+fn has_later_schema(run: &Run, source: &Source) -> bool {
+    let now = source.stamp();
+    run.stamp != now && !stamp::have_same_schema(&run.stamp, &now)
 }
 
 /// Turns the catalogue into that of the target before the run: with everything attached that the run detached, without the
@@ -395,6 +403,7 @@ fn sql_of(
         empty: &Default::default(),
         held: &BTreeMap::new(),
         purpose: Purpose::default(),
+        has_later_schema: false,
     };
     sql_facts(source, mapping, &inputs)
 }

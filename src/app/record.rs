@@ -12,7 +12,7 @@ use crate::model::fault::Fault;
 use crate::model::key::Key;
 use crate::model::ledger::{LoadDone, Run, Sums};
 use crate::model::record::{
-    DetachedRecord, FAULTS_LISTED, FaultRecord, LeftRecord, LoadRecord, LoadState, LookupRecord, LookupStep,
+    Activity, DetachedRecord, FAULTS_LISTED, FaultRecord, LeftRecord, LoadRecord, LoadState, LookupRecord, LookupStep,
     LossRecord, NotTable, OwnerRecord, Refusal, Report, StepKind, StepRecord, Warning,
 };
 use crate::model::rules::Value;
@@ -267,6 +267,7 @@ pub fn stop(stop: &Stop, report: &Report, written: bool) -> Refusal {
     let can_resume = !matches!(stop, Stop::Target(e) if e.is_reattach_refused_by_rows());
     let state = match (written, report.loads.is_empty()) {
         (false, _) => "Nothing was written.".to_owned(),
+        (true, _) if report.activity() == Activity::Rehearsal => "The rehearsal's tables are removed.".to_owned(),
         (true, false) if !can_resume => format!("{rows} rows are written, in whole batches that the ledger records."),
         (true, true) => {
             "Committed batches are whole and recorded in the ledger, which cannot be read now. The same command resumes the run."

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::cli::{self, Common, Reporting, Work};
 use crate::convert::{self, Settled};
 use crate::event::Observer;
-use crate::job::{Connections, Job, KeyMemory, Options, Reconnect, Stop};
+use crate::job::{Connections, Job, KeyMemory, Options, RETRIES, Reconnect, Stop};
 use crate::mapping::{Mapping, OnFault};
 use crate::model::ledger::{Form, LEDGER_VERSION, LedgerState, Run};
 use crate::model::record::{Activity, Refusal, Report, RunState, StepKind};
@@ -52,15 +52,19 @@ pub struct Migration<'a> {
     settings: Option<Settings>,
     /// Connections that the target serves at once.
     most_connections: usize,
+    /// True if the target is a server of the process's own, which does not come back once it is lost.
+    is_own_server: bool,
     world: &'a World,
     observer: &'a dyn Observer,
 }
 
-/// A throw-away server.
+/// The server of a rehearsal.
 pub struct Server {
     pub settings: Settings,
     /// Connections that it serves at once.
     pub most_connections: usize,
+    /// True if only this process uses it.
+    pub is_own: bool,
 }
 
 /// A plan, and the two sides for which it was made.
@@ -87,7 +91,7 @@ impl<'a> Migration<'a> {
             Activity::DryRun => connect::settings_if_named(request.common, &file.mapping, world)?,
             _ => Some(connect::settings(request.common, &file.mapping, world)?),
         };
-        Ok(Migration { request, file, settings, most_connections: usize::MAX, world, observer })
+        Ok(Migration { request, file, settings, most_connections: usize::MAX, is_own_server: false, world, observer })
     }
 
     /// A migration whose source alone is read.
@@ -97,10 +101,10 @@ impl<'a> Migration<'a> {
         world: &'a World,
         observer: &'a dyn Observer,
     ) -> Migration<'a> {
-        Migration { request, file, settings: None, most_connections: usize::MAX, world, observer }
+        Migration { request, file, settings: None, most_connections: usize::MAX, is_own_server: false, world, observer }
     }
 
-    /// A migration to a throw-away server.
+    /// A migration to the server of a rehearsal.
     pub fn to_server(
         request: Request<'a>,
         file: MappingFile,
@@ -108,8 +112,8 @@ impl<'a> Migration<'a> {
         world: &'a World,
         observer: &'a dyn Observer,
     ) -> Migration<'a> {
-        let Server { settings, most_connections } = server;
-        Migration { request, file, settings: Some(settings), most_connections, world, observer }
+        let Server { settings, most_connections, is_own: is_own_server } = server;
+        Migration { request, file, settings: Some(settings), most_connections, is_own_server, world, observer }
     }
 
     pub fn world(&self) -> &'a World {
@@ -400,6 +404,10 @@ impl Migration<'_> {
 impl Connections for Migration<'_> {
     fn another(&self) -> Result<Session, ConnectError> {
         self.reopened(Patience::NONE)
+    }
+
+    fn most_retries(&self) -> u32 {
+        if self.is_own_server { 2 } else { RETRIES }
     }
 
     /// Tries once, because the caller waits and counts itself.

@@ -63,6 +63,11 @@ pub(super) fn timetz(raw: Raw<'_>, precision: u8, zone: Option<Zone>) -> Result<
     Ok(Cell::Verbatim(Cow::Owned(text)))
 }
 
+/// Reads an address as the encoder of `inet` does.
+pub(super) fn inet(raw: Raw<'_>) -> Result<Cell<'static>, Reason> {
+    Ok(Cell::Verbatim(Cow::Owned(literal(&Cell::Inet(scalar::inet(raw)?)))))
+}
+
 /// Reads a network. Stricter than the server, which reads both `10` and `010.0.0.0/8` as 10.0.0.0/8.
 pub(super) fn cidr(raw: Raw<'_>) -> Result<Cell<'static>, Reason> {
     let network = scalar::inet(raw)?;

@@ -21,7 +21,7 @@ use crate::sqlite::Source;
 
 pub use key_memory::{KeyMemory, KeyRoom, MOST_BYTES};
 pub use pool::{TaskQueue, each};
-pub use retry::{Reconnect, Tries, pause};
+pub use retry::{RETRIES, Reconnect, Tries, pause};
 pub use stop::Stop;
 
 /// Number of parts of a load per lane. More parts mean a shorter wait for the last one.
@@ -140,4 +140,7 @@ pub trait Connections: Sync {
     /// # Errors
     /// The reason why no connection could be opened.
     fn again(&self, lost: &Session) -> Result<Session, ConnectError>;
+
+    /// The number of retries in a row before a run gives up.
+    fn most_retries(&self) -> u32;
 }

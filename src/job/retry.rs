@@ -24,7 +24,7 @@ pub struct Reconnect<'a> {
 
 /// Number of retries in a row before a run gives up. With the waits this is about 32 seconds, which a sleeping server needs
 /// to wake and a crashed one to recover.
-const ATTEMPTS: u32 = 9;
+pub const RETRIES: u32 = 9;
 const FIRST_WAIT: Duration = Duration::from_millis(125);
 const LONGEST_WAIT: Duration = Duration::from_secs(8);
 
@@ -82,7 +82,7 @@ impl Tries {
                 Stop::Connect(e) => Some(e.sqlstate().unwrap_or(e.reason()).to_owned()),
                 _ => None,
             };
-            if self.0 == ATTEMPTS {
+            if self.0 >= reconnect.connections.most_retries() {
                 return Err(failed);
             }
             self.0 += 1;

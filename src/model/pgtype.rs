@@ -118,6 +118,8 @@ pub enum Kind {
     Hstore,
     /// tsvector: the server keeps 255 positions of a word, none above 16,383
     Tsvector,
+    /// inet on a server that numbers address families in a way of its own on the wire, such as the one inside the process
+    InetAsText,
     /// cidr: an address whose bits after the prefix are zero
     Cidr,
     /// point, lseg, box, path, polygon, circle: doubles between brackets
@@ -194,7 +196,7 @@ impl ColumnType {
     pub fn is_binary(&self) -> bool {
         match &self.kind {
             Kind::Money | Kind::Timetz { .. } | Kind::Range(_) | Kind::Hstore | Kind::Tsvector => false,
-            Kind::Cidr | Kind::Geometry | Kind::Bent { .. } | Kind::Other => false,
+            Kind::InetAsText | Kind::Cidr | Kind::Geometry | Kind::Bent { .. } | Kind::Other => false,
             Kind::Array(element) => element.is_binary(),
             _ => true,
         }

@@ -59,6 +59,19 @@ pub struct TableConstraints {
     pub indexes: Vec<IndexColumns>,
     /// The checks that only the server can make, when rows are written. A trigger is listed also if the load disables it.
     pub unseen: Vec<ServerOnlyCheck>,
+    /// The reading of text by the type of each column.
+    pub inputs: Vec<TextInput>,
+}
+
+/// The reading of text by the type of a column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TextInput {
+    /// The table.
+    pub table: String,
+    /// The column.
+    pub column: String,
+    /// The call of the type's input function, over the text `v`.
+    pub call: String,
 }
 
 /// A unique index whose keys the server computes, or that contains some rows only.
@@ -172,19 +185,21 @@ impl Session {
     /// If the server refuses or the connection is lost.
     pub fn table_constraints(&mut self, schema: &str, tables: &[String]) -> Result<TableConstraints, ServerError> {
         let of = |sql: &'static str| TypedQuery::new(ASKING, sql).with(&schema).with(&tables);
-        let [conditions, printed, computed, indexes, unseen] = self.ask([
+        let [conditions, printed, computed, indexes, unseen, inputs] = self.ask([
             of(include_str!("sql/row_conditions.sql")),
             // An expression must be evaluated under the search path under which it was printed.
             of(include_str!("sql/check_expressions.sql")).of_application(),
             of(include_str!("sql/computed_keys.sql")),
             of(include_str!("sql/btree_indexes.sql")),
             of(include_str!("sql/server_only_checks.sql")),
+            of(include_str!("sql/text_inputs.sql")),
         ])?;
         Ok(TableConstraints {
             conditions: conditions.iter().map(|row| condition(row, &printed)).collect::<Result<_, _>>()?,
             computed: computed.iter().map(computed_key).collect::<Result<_, _>>()?,
             indexes: indexes.iter().map(IndexColumns::of_row).collect::<Result<_, _>>()?,
             unseen: unseen.iter().map(ServerOnlyCheck::of_row).collect::<Result<_, _>>()?,
+            inputs: inputs.iter().map(text_input).collect::<Result<_, _>>()?,
         })
     }
 
@@ -332,6 +347,11 @@ fn condition(row: &Row, printed: &[Row]) -> Result<RowCondition, ServerError> {
         calls_code,
         is_domain: row.value("is_domain")?,
     })
+}
+
+/// The input of a row of `sql/text_inputs.sql`.
+fn text_input(row: &Row) -> Result<TextInput, ServerError> {
+    Ok(TextInput { table: row.value("table_name")?, column: row.value("column_name")?, call: row.value("call")? })
 }
 
 /// The index of a row of `sql/computed_keys.sql`.

@@ -347,18 +347,8 @@ impl Session {
         self.client.batch_execute(&format!("SET {OWN_PATH}")).doing(SETTING_PATH)
     }
 
-    /// Runs DDL or other statements unchanged. For `rehearse`, on a throw-away server.
-    ///
-    /// # Errors
-    /// If the server refuses a statement. The statements before it stay done.
-    pub fn execute_script(&mut self, name: &str, sql: &str) -> Result<(), ServerError> {
-        self.client.batch_execute("RESET search_path").doing(name)?;
-        self.client.batch_execute(sql).doing(name)?;
-        self.set_own_path()?;
-        let schema = self.application_path.schema.clone();
-        let path = TypedQuery::new("setting up the session", include_str!("sql/application_path.sql"));
-        let [rows] = self.ask([path.with(&schema)])?;
-        self.application_path = ApplicationPath::of_rows(&schema, &rows)?;
-        Ok(())
+    /// Ends the connection, so that a server that serves one at a time can serve another. Later statements fail.
+    pub fn disconnect(&mut self) {
+        self.client.disconnect();
     }
 }

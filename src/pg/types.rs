@@ -33,6 +33,8 @@ struct TypeRow {
     labels: Vec<String>,
     bytewise: bool,
     finite: bool,
+    /// `inet` with the address families of Linux on the wire, which this program encodes.
+    encodes_inet: bool,
 }
 
 /// A type after its domains are resolved.
@@ -75,6 +77,7 @@ impl TypeTable {
                 labels: row.value("labels")?,
                 bytewise: row.value("bytewise")?,
                 finite: row.value("finite")?,
+                encodes_inet: row.value("encodes_inet")?,
             };
             by_oid.insert(row.value("oid")?, found);
         }
@@ -148,7 +151,8 @@ impl TypeTable {
             "uuid" => Kind::Uuid,
             "json" => Kind::Json,
             "jsonb" => Kind::Jsonb,
-            "inet" => Kind::Inet,
+            "inet" if found.encodes_inet => Kind::Inet,
+            "inet" => Kind::InetAsText,
             "cidr" => Kind::Cidr,
             "tsvector" => Kind::Tsvector,
             "timetz" => Kind::Timetz { precision: precision() },

@@ -10,6 +10,8 @@ use super::error::{Doing, ServerError};
 use super::session::Session;
 use crate::model::pgtype::{ColumnType, Kind};
 
+const READING_VALUES: &str = "asking the server to read values";
+
 /// One column of some rows: the elements of an array, each with its length, as in a row of binary COPY.
 #[derive(Debug)]
 pub struct ValueArray<'a> {
@@ -30,7 +32,16 @@ impl Session {
     /// If the server cannot read a value, or the connection is lost.
     pub fn read_values(&mut self, values: &ValueArray<'_>) -> Result<(), ServerError> {
         let sql = format!("SELECT {} IS NULL", values.parameter());
-        self.client.query_one(&sql, &[values]).doing("asking the server to read values").map(|_| ())
+        self.client.query_one(&sql, &[values]).doing(READING_VALUES).map(|_| ())
+    }
+
+    /// Lets a type read these texts, none of them NULL. `call`: its input function, over the text `v`.
+    ///
+    /// # Errors
+    /// If the type cannot read a text, or the connection is lost.
+    pub fn read_texts(&mut self, texts: &ValueArray<'_>, call: &str) -> Result<(), ServerError> {
+        let sql = format!("SELECT pg_catalog.count({call}) FROM pg_catalog.unnest({}) AS t(v)", texts.parameter());
+        self.client.query_one(&sql, &[texts]).doing(READING_VALUES).map(|_| ())
     }
 }
 

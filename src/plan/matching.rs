@@ -114,6 +114,12 @@ pub fn natural_keys(table: &TargetTable) -> Vec<&Vec<String>> {
     exact.map(|unique| &unique.columns).filter(|c| !is_id(c) && is_usable(c)).collect()
 }
 
+/// Returns the first unique key other than the surrogate that has a column without NOT NULL.
+fn nullable_key(table: &TargetTable) -> Option<&Vec<String>> {
+    let may_be_null = |name: &String| table.column(name).is_some_and(|column| !column.not_null);
+    table.unique.iter().map(|unique| &unique.columns).find(|columns| columns.iter().any(may_be_null))
+}
+
 /// Returns the natural key that the mapping states, or the only one that the table has.
 fn natural_key(
     load: &Load,
@@ -143,7 +149,11 @@ fn natural_key(
         }
         (None, [only]) => Some((*only).clone()),
         (None, []) => {
-            let reason = format!("`{}` has no unique key other than its id whose columns are NOT NULL", load.to);
+            let mut reason = format!("`{}` has no unique key other than its id whose columns are NOT NULL", load.to);
+            if let Some(key) = nullable_key(table) {
+                reason +=
+                    &format!("; a column of the key ({}) may be NULL, and NULL identifies no row", key.join(", "));
+            }
             findings.refuse(place, reason, "Write `existing = \"replace\"` or `\"append\"`.");
             None
         }

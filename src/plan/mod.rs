@@ -64,6 +64,7 @@ pub use shift::Shifted;
 pub use show::text;
 pub use skipped::SkippedRows;
 pub use sql::sql;
+pub use unmapped::LeftInSource;
 
 /// The facts from which a plan is made, in addition to the mapping.
 pub struct Inputs<'a> {
@@ -91,6 +92,8 @@ pub struct Inputs<'a> {
     pub held: &'a BTreeMap<String, u64>,
     /// The command's work on the target, which determines the needed rights.
     pub purpose: Purpose,
+    /// True if a run is verified whose source has had another schema since it began.
+    pub has_later_schema: bool,
 }
 
 /// The mapping, the facts and the target of a plan that is being built.
@@ -150,17 +153,6 @@ pub enum Node {
     Owner,
     /// The n-th load.
     Load(usize),
-}
-
-/// One table or column that stays in the source.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct LeftInSource {
-    /// The source's table.
-    pub table: String,
-    /// The column of the table; `None` for the whole table.
-    pub column: Option<String>,
-    /// The reason.
-    pub reason: String,
 }
 
 /// A table of the source that only the query of one load reads.

@@ -2,12 +2,28 @@
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
+
 use crate::mapping::{LeaveEntry, Load, Mapping, OwnerRule, RowsFrom, Unlisted};
 use crate::model::ident::did_you_mean;
 use crate::model::record::Refusal;
 use crate::model::schema::{SourceSchema, TargetSchema};
 
-use super::{Inputs, LeftInSource, PlanFindings, QueriedTable, RepeatedKind, SqlFacts, Taken, relation};
+use super::{Inputs, PlanFindings, QueriedTable, RepeatedKind, SqlFacts, Taken, relation};
+
+/// One table or column that stays in the source.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LeftInSource {
+    /// The source's table.
+    pub table: String,
+    /// The column of the table; `None` for the whole table.
+    pub column: Option<String>,
+    /// The reason.
+    pub reason: String,
+    /// True if the source did not have it when the run began.
+    #[serde(skip)]
+    pub is_new: bool,
+}
 
 /// Returns the loads that `unlisted_tables = "copy"` adds: one to one, by name. Omits a table that a load reads, in SQL too, and
 /// one whose namesake on the target a load fills: its rows would arrive twice.
@@ -83,12 +99,13 @@ pub(super) fn left(
         let is_queried = || queried(mapping, inputs).iter().any(|queried| queried.table == *table);
         if let Some(load) = reader_in_sql(inputs.sql, table).filter(|_| copies && !is_loaded && !is_queried()) {
             let reason = format!("load.{load} reads it in SQL, so that it is not copied");
-            left.push(LeftInSource { table: table.clone(), column: None, reason });
+            left.push(LeftInSource { table: table.clone(), column: None, reason, is_new: false });
             continue;
         }
         if !taken.iter().any(|(t, _)| t == table) {
             match mapping.defaults.unlisted_tables {
                 Unlisted::Leave => left.push(unmapped(table, None)),
+                _ if inputs.has_later_schema => left.push(new(table, None)),
                 _ => {
                     let refusal = Refusal::new(
                         format!("source.{table}"),
@@ -108,6 +125,7 @@ pub(super) fn left(
             }
             match mapping.defaults.unlisted_columns {
                 Unlisted::Leave => left.push(unmapped(table, Some(&column.name))),
+                _ if inputs.has_later_schema => left.push(new(table, Some(&column.name))),
                 _ => {
                     let object = format!("{table}.{}", column.name);
                     let refusal = Refusal::new(
@@ -125,7 +143,13 @@ pub(super) fn left(
 
 fn unmapped(table: &str, column: Option<&str>) -> LeftInSource {
     let reason = "not named by the mapping, which leaves unlisted tables and columns in the source".to_owned();
-    LeftInSource { table: table.to_owned(), column: column.map(str::to_owned), reason }
+    LeftInSource { table: table.to_owned(), column: column.map(str::to_owned), reason, is_new: false }
+}
+
+/// A table or column that the run cannot have read: its mapping does not name it.
+fn new(table: &str, column: Option<&str>) -> LeftInSource {
+    let reason = "was added to the source since the run began".to_owned();
+    LeftInSource { table: table.to_owned(), column: column.map(str::to_owned), reason, is_new: true }
 }
 
 fn named(mapping: &Mapping, inputs: &Inputs<'_>, taken: &Taken, findings: &mut PlanFindings) -> Vec<LeftInSource> {
@@ -151,7 +175,7 @@ fn named(mapping: &Mapping, inputs: &Inputs<'_>, taken: &Taken, findings: &mut P
         if is_taken {
             findings.refuse(place, "is named in [leave] and read by a load as well", "Remove one of the two.");
         }
-        left.push(LeftInSource { table: table.clone(), column: column.clone(), reason: reason.clone() });
+        left.push(LeftInSource { table: table.clone(), column: column.clone(), reason: reason.clone(), is_new: false });
     }
     left
 }

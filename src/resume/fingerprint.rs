@@ -216,7 +216,7 @@ fn labels(kind: &Kind) -> Option<Expression> {
         Kind::Timestamptz { precision: _ } | Kind::Timetz { precision: _ } | Kind::Interval { precision: _ } => None,
         Kind::IntervalOf { least: _, precision: _ } | Kind::Uuid | Kind::Json | Kind::Jsonb | Kind::Inet => None,
         Kind::Money | Kind::Hstore | Kind::Tsvector | Kind::Cidr | Kind::Geometry | Kind::Bent { how: _ } => None,
-        Kind::Other => None,
+        Kind::InetAsText | Kind::Other => None,
     }
 }
 

@@ -38,6 +38,7 @@ pub(super) fn check(
         }
     }
     if subject.later {
+        source.extend(new_in_source(subject));
         checks.extend(with_stamp(subject, source));
     }
     Ok(checks)
@@ -259,6 +260,17 @@ fn source_changed(
     check.why = Some(format!("the source no longer produces the rows that were sent; {side}"));
     check.differences = differing_rows::find(table, session, &now.differing(&found.ours), found.rows)?.listed;
     Ok(Some(check))
+}
+
+/// A difference for each table and column that the source has only since the run began.
+fn new_in_source(subject: &Subject<'_>) -> impl Iterator<Item = Check> {
+    subject.plan.left.iter().filter(|left| left.is_new).map(|left| {
+        let name = left.column.as_ref().map_or(left.table.clone(), |column| format!("{}.{column}", left.table));
+        let mut check = Check::compared(CheckKind::Source, Some(&name), "absent".to_owned(), "present".to_owned());
+        let why = format!("it {}, and no load reads it", left.reason);
+        check.why = Some(why);
+        check
+    })
 }
 
 /// Adds a check of the source's stamp if no row of the source differs.

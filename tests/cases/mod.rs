@@ -109,6 +109,20 @@ fn both_arrive(name: &str, code: i32, answers: usize) -> serde_json::Value {
     report
 }
 
+/// The folder's own mapping reaches the wanted rows. The proposal of `init` is refused with these words.
+#[track_caller]
+fn own_arrives(name: &str, code: i32, refusal: &str) {
+    let case = pair(name);
+    case.place.write("migrate.toml", file(name, "migrate.toml"));
+    arrives(name, &case, code);
+    let case = pair(name);
+    case.place.migrate(["init", "-s", "source.db", "-t", &case.target.url(), "-o", "proposed.toml"]).exits(0);
+    let before = case.target.inventory();
+    let ran = case.place.migrate(["--yes", "--json", "-m", "proposed.toml", "-t", &case.target.url()]).exits(3);
+    ran.says(&[refusal]);
+    assert_eq!(case.target.inventory(), before);
+}
+
 #[test]
 fn every_folder_is_run_by_a_test() {
     let tests = read_repo("tests/cases/mod.rs");
@@ -116,7 +130,8 @@ fn every_folder_is_run_by_a_test() {
         std::fs::read_dir(repo("tests/cases")).expect("a folder").map(|entry| entry.expect("an entry").path());
     for folder in folders.filter(|path| path.is_dir()) {
         let name = folder.file_name().expect("a name").to_string_lossy().into_owned();
-        assert!(tests.contains(&format!("both_arrive(\"{name}\", ")), "{name}");
+        let is_run = |by: &str| tests.contains(&format!("{by}(\"{name}\", "));
+        assert!(is_run("both_arrive") || is_run("own_arrives"), "{name}");
     }
 }
 
@@ -206,4 +221,9 @@ fn texts_in_bytes_and_latin_bytes_in_texts_arrive() {
 #[test]
 fn text_ids_of_another_tenant_are_not_taken_over() {
     both_arrive("tenant_text_ids", 0, 1);
+}
+
+#[test]
+fn a_default_row_of_both_sides_is_merged_and_its_children_follow() {
+    own_arrives("merged_namespaces", 0, "looks like a reference to `experiments`");
 }

@@ -13,6 +13,8 @@ mod hostile_names;
 mod lookups;
 mod memory;
 mod personal_finance;
+mod rehearsal_database;
+mod rehearsal_scripts;
 mod rehearse;
 mod round_trips;
 mod self_references;

@@ -222,3 +222,34 @@ fn a_reference_that_only_the_server_can_follow_is_listed_by_a_dry_run() {
         assert_eq!(case.target.count("c"), 0);
     }
 }
+
+#[test]
+fn text_that_only_its_type_reads_is_judged_before_the_first_write() {
+    for (kind, good, bad) in [
+        ("bit(3)", "101", "11"),
+        ("varbit(3)", "11", "1111"),
+        ("bit(3)[]", "{101}", "{101,11}"),
+        ("three", "101", "1011"),
+        ("macaddr", "08:00:2b:01:02:03", "zz"),
+        ("xml", "<a/>", "<a"),
+        ("pg_lsn", "0/1", "x"),
+        ("tsquery", "a & b", "a &"),
+        ("jsonpath", "$.a", "$."),
+        ("int4range", "[1,2)", "[2,1)"),
+        ("pair", "(101,1)", "(11,1)"),
+    ] {
+        let source = format!(
+            "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT); INSERT INTO t VALUES (1, '{good}'), (2, '{bad}'), (3, NULL)"
+        );
+        let target = format!(
+            "CREATE DOMAIN three AS bit(3); CREATE TYPE pair AS (a bit(3), b int); CREATE TABLE t (id int PRIMARY KEY, v {kind})"
+        );
+        let case = Case::new(&source, &target, "[load.t]\n");
+        let report = case.exits(3, &["--dry-run"]);
+        let found: Vec<_> = faults(&report).into_iter().map(|(_, row, column, _)| (row, column)).collect();
+        assert_eq!(found, [(2, Some("v".to_owned()))], "{kind}: {report:#}");
+        case.refused(&["2"]);
+        case.exits(6, &["--yes", "--on-fault", "quarantine"]);
+        assert_eq!(case.ids("t"), [1, 3], "{kind}");
+    }
+}

@@ -129,3 +129,33 @@ fn a_circle_in_one_transaction_is_whole_or_absent_after_kills() {
     case.target.run("ALTER TABLE teams ALTER CONSTRAINT teams_lead NOT DEFERRABLE");
     assert_eq!(case.rows(CONSTRAINTS), before);
 }
+
+#[test]
+fn a_circle_of_three_tables_and_a_self_reference_is_resumed_after_kills() {
+    let source = format!(
+        "CREATE TABLE a (id INTEGER PRIMARY KEY, b_id INTEGER); CREATE TABLE b (id INTEGER PRIMARY KEY, c_id INTEGER, up INTEGER);
+         CREATE TABLE c (id INTEGER PRIMARY KEY, a_id INTEGER);
+         WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {ROWS})
+         INSERT INTO a SELECT n, {ROWS} + 1 - n FROM n;
+         INSERT INTO b SELECT id, b_id, id / 2 + 1 FROM a; INSERT INTO c SELECT id, b_id FROM a"
+    );
+    let target =
+        "CREATE TABLE a (id int PRIMARY KEY, b_id int NOT NULL); CREATE TABLE b (id int PRIMARY KEY, c_id int NOT NULL,
+         up int NOT NULL REFERENCES b); CREATE TABLE c (id int PRIMARY KEY, a_id int NOT NULL REFERENCES a);
+         ALTER TABLE a ADD FOREIGN KEY (b_id) REFERENCES b; ALTER TABLE b ADD FOREIGN KEY (c_id) REFERENCES c";
+    let case = Case::new(&source, target, "[load.a]\n[load.b]\n[load.c]\n");
+    let before = case.target.rows(CONSTRAINTS);
+    for table in ["a", "b"] {
+        killed(&case, &[], &format!("SELECT EXISTS (SELECT FROM {table} OFFSET 3000)"));
+    }
+    case.exits(0, &["--yes", "--batch-rows", "2000", "--jobs", "2"]);
+    let wrong = format!(
+        "SELECT (SELECT count(*) FROM a WHERE b_id <> {ROWS} + 1 - id) + (SELECT count(*) FROM c WHERE a_id <> {ROWS} + 1 - id)
+              + (SELECT count(*) FROM b WHERE c_id <> {ROWS} + 1 - id OR up <> id / 2 + 1)"
+    );
+    assert_eq!(case.target.value(&wrong), "0");
+    assert_eq!(["a", "b", "c"].map(|table| case.target.count(table)), [u64::from(ROWS); 3]);
+    assert_eq!(case.target.rows(CONSTRAINTS), before);
+    case.command(&["rollback", "--yes"]).exits(0);
+    assert_eq!(["a", "b", "c"].map(|table| case.target.count(table)), [0; 3]);
+}

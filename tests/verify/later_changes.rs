@@ -151,3 +151,34 @@ fn a_change_in_a_column_that_was_not_sent_is_reported_as_not_compared() {
         assert_eq!(not_compared(&verify()), [listed]);
     }
 }
+
+#[test]
+fn a_table_or_column_that_is_new_in_the_source_is_a_difference() {
+    let source = "CREATE TABLE t (id INTEGER PRIMARY KEY); INSERT INTO t VALUES (1), (2)";
+    let case = Case::new(source, "CREATE TABLE t (id int PRIMARY KEY)", "[load.t]\n");
+    case.done();
+    let change = |sql: &str| {
+        rusqlite::Connection::open(case.place.path("source.db")).and_then(|db| db.execute_batch(sql)).expect("changed")
+    };
+    for (sql, new) in [("CREATE TABLE added (a)", "added"), ("DROP TABLE added; ALTER TABLE t ADD COLUMN b", "t.b")] {
+        change(sql);
+        let checks = Checks::of(&case.command(&["verify", "--json"]).exits(5).json());
+        assert_eq!(checks.saying("Differs"), [format!("source {new}")]);
+        assert!(why(checks.one("source", new)).contains("was added to the source since the run began"));
+        case.exits(3, &["--yes"]);
+    }
+    change("ALTER TABLE t DROP COLUMN b");
+    case.command(&["verify"]).exits(0);
+    // A table that the run could have read is no change of the source.
+    let mapping = case.place.read("migrate.toml");
+    change("CREATE TABLE old (a)");
+    let other = Case::new(
+        "CREATE TABLE t (id INTEGER PRIMARY KEY); CREATE TABLE old (a)",
+        "CREATE TABLE t (id int PRIMARY KEY)",
+        "",
+    );
+    other.place.write("migrate.toml", format!("{mapping}[leave]\nold = \"no\"\n"));
+    other.done();
+    other.place.write("migrate.toml", mapping);
+    other.command(&["verify"]).exits(3).says(&["no load reads this table of the source"]);
+}

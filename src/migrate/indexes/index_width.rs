@@ -41,7 +41,7 @@ pub fn bound(kind: &Kind) -> Option<usize> {
         Kind::Timestamptz { .. } | Kind::Interval { .. } | Kind::IntervalOf { .. } | Kind::Uuid | Kind::Enum { .. } => {
             Some(SMALL)
         }
-        Kind::Inet | Kind::Cidr => Some(ADDRESS),
+        Kind::Inet | Kind::InetAsText | Kind::Cidr => Some(ADDRESS),
     }
 }
 

@@ -59,7 +59,7 @@ impl ConstraintChecks {
             unchecked.note(CheckKind::Reference, &name, "only the server can check its parents");
         }
         ConstraintChecks {
-            readable: ServerReadable::new(load, &target.encoding),
+            readable: ServerReadable::new(load, &target.encoding, &constraints.inputs),
             conditions,
             keys,
             wide: wide_indexes(load, &constraints.indexes),

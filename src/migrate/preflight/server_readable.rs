@@ -1,5 +1,5 @@
-//! Values that only the server can judge: JSON nested so deeply that the server's stack may overflow, and characters that
-//! the database's encoding may lack. The server is asked to read these values and nothing else.
+//! Values that only the server can judge: text for types that only the server reads, JSON nested so deeply that the server's
+//! stack may overflow, and characters that the database's encoding may lack. The server is asked to read these values and nothing else.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,6 +9,7 @@ use crate::migrate::rows::batch::Batch;
 use crate::migrate::rows::keyset::field;
 use crate::model::pgtype::{ColumnType, Kind};
 use crate::model::record::CheckKind;
+use crate::pg::conditions::TextInput;
 use crate::pg::values::ValueArray;
 use crate::pg::{Blame, Session};
 use crate::plan::{ColumnPlan, Feed, LoadPlan};
@@ -25,12 +26,13 @@ const SAFE_LEVELS: usize = 100;
 const TEXT: u32 = 25;
 
 /// A column whose values only the server can judge.
-#[derive(Clone, Copy)]
 struct JudgedColumn {
     /// Its index in the load.
     place: usize,
     depth: bool,
     encoding: bool,
+    /// The call by which its type reads a text, if only the server reads it.
+    input: Option<String>,
 }
 
 /// The columns of a load whose values the server may have to read.
@@ -42,14 +44,17 @@ pub struct ServerReadable {
 
 impl ServerReadable {
     /// The columns of a load to judge in a database of this encoding.
-    pub fn new(load: &LoadPlan, encoding: &str) -> ServerReadable {
+    pub fn new(load: &LoadPlan, encoding: &str, inputs: &[TextInput]) -> ServerReadable {
         // UTF8 has every character, and SQL_ASCII accepts any bytes.
         let is_narrow = !["UTF8", "SQL_ASCII", ""].contains(&encoding);
         let judged = |(place, column): (usize, &ColumnPlan)| {
             let is_sent = !matches!(column.feed, Feed::Issued(_));
             let depth = is_sent && is_json(&column.kind);
             let encoding = is_sent && is_narrow && has_characters(&column.kind);
-            (depth || encoding).then_some(JudgedColumn { place, depth, encoding })
+            let of_column = |input: &&TextInput| input.table == load.table && input.column == column.name;
+            let is_read_there = is_sent && is_read_by_server(&column.kind);
+            let input = inputs.iter().find(of_column).filter(|_| is_read_there).map(|input| input.call.clone());
+            (depth || encoding || input.is_some()).then_some(JudgedColumn { place, depth, encoding, input })
         };
         let columns = load.columns.iter().enumerate().filter_map(judged).collect();
         ServerReadable { columns, gave_up: AtomicBool::new(false) }
@@ -74,7 +79,8 @@ impl ServerReadable {
                 let (at, length) = field(image, judged.place)?;
                 let value = &image[at..at + length?];
                 let deep = judged.depth && may_be_deep(value) && (is_array || is_deep_json(value));
-                (deep || judged.encoding && !value.is_ascii()).then_some((row, value))
+                let is_asked = deep || judged.input.is_some() || judged.encoding && !value.is_ascii();
+                is_asked.then_some((row, value))
             });
             let fields: Vec<(usize, &[u8])> = fields.collect();
             if fields.is_empty() {
@@ -84,9 +90,16 @@ impl ServerReadable {
             // Types without a binary form are sent as their text.
             let text = ColumnType::new(Kind::Text, TEXT, "text");
             let kind = if kind.is_binary() { kind } else { &text };
-            let mut question = Question { session: &mut *shared.session, name, kind, is_array };
+            // Several texts of arrays are one array of texts.
+            let is_array = is_array && judged.input.is_none();
+            let mut question =
+                Question { session: &mut *shared.session, name, kind, is_array, input: judged.input.as_deref() };
             if let Err(why) = question.find_unreadable(&fields, &mut refused) {
-                let check = if judged.depth { CheckKind::Depth } else { CheckKind::Encoding };
+                let check = match judged {
+                    JudgedColumn { depth: true, .. } => CheckKind::Depth,
+                    JudgedColumn { input: Some(_), .. } => CheckKind::Constraints,
+                    _ => CheckKind::Encoding,
+                };
                 unchecked.note(check, name, &why);
                 self.gave_up.store(true, Ordering::Relaxed);
             }
@@ -101,6 +114,7 @@ struct Question<'a> {
     name: &'a str,
     kind: &'a ColumnType,
     is_array: bool,
+    input: Option<&'a str>,
 }
 
 impl Question<'_> {
@@ -122,7 +136,12 @@ impl Question<'_> {
                 fields.extend_from_slice(value);
             }
             let rows = values.len() as i32;
-            match self.session.read_values(&ValueArray { name, kind, fields, rows }) {
+            let values_sent = ValueArray { name, kind, fields, rows };
+            let read = match self.input {
+                Some(call) => self.session.read_texts(&values_sent, call),
+                None => self.session.read_values(&values_sent),
+            };
+            match read {
                 Ok(()) => return Ok(()),
                 Err(error) if !error.is_about_rows() => return Err(error.to_string()),
                 Err(error) => {
@@ -136,6 +155,16 @@ impl Question<'_> {
         let (first, then) = values.split_at(values.len() / 2);
         self.find_unreadable(first, refused)?;
         self.find_unreadable(then, refused)
+    }
+}
+
+/// Returns true for types whose text only the server reads completely: lengths of bit strings, addresses of hardware, ranges
+/// whose bounds are in the wrong order.
+fn is_read_by_server(kind: &ColumnType) -> bool {
+    match &kind.kind {
+        Kind::Other | Kind::Bent { .. } | Kind::Range(_) => true,
+        Kind::Array(element) => is_read_by_server(element),
+        _ => false,
     }
 }
 

@@ -75,6 +75,11 @@ impl Client {
         self.one_at_a_time = true;
     }
 
+    /// Ends the connection. Later statements fail.
+    pub fn disconnect(&mut self) {
+        self.wire.driver = None;
+    }
+
     /// Returns true if the connection has ended.
     pub fn is_closed(&self) -> bool {
         self.inner.is_closed()

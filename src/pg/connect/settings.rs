@@ -109,6 +109,17 @@ impl Settings {
         self.hosts.iter().any(|h| matches!(h.password, Some((_, PasswordFrom::String(_)))))
     }
 
+    /// The same settings for another database of the server.
+    pub fn of_database(self, name: &str) -> Settings {
+        Settings { database: name.to_owned(), ..self }
+    }
+
+    /// The same settings with a limit for the time to connect.
+    pub fn connecting_within(self, most: Duration) -> Settings {
+        let timeout = self.connect_timeout.map_or(most, |timeout| timeout.min(most));
+        Settings { connect_timeout: Some(timeout), ..self }
+    }
+
     /// Settings for the server of a rehearsal. It is no transaction pooler. The one inside the process serves one connection at
     /// a time and ends when a statement follows the end of a COPY before its answer.
     pub fn of_rehearsal(self) -> Settings {

@@ -30,6 +30,7 @@ SELECT t.oid::int8         AS oid,
        pg_catalog.format_type(t.typbasetype, t.typtypmod) AS base_shown,
        pg_catalog.getdatabaseencoding() = 'SQL_ASCII' AS bytewise,
        t.oid = 'pg_catalog.numeric'::regtype AND current_setting('server_version_num')::int4 < 140000 AS finite,
+       get_byte(inet_send('0.0.0.0'), 0) = 2 AS encodes_inet,
        ARRAY(SELECT e.enumlabel::text FROM pg_catalog.pg_enum e WHERE e.enumtypid = t.oid ORDER BY e.enumsortorder) AS labels
   FROM used
   JOIN pg_catalog.pg_type t ON t.oid = used.oid

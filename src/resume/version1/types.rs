@@ -68,6 +68,7 @@ fn kind(values: &Kind) -> String {
         Kind::Range(element) => variant("Range", [column_type(element)]),
         Kind::Hstore => "Hstore".to_owned(),
         Kind::Tsvector => "Tsvector".to_owned(),
+        Kind::InetAsText => "InetAsText".to_owned(),
         Kind::Cidr => "Cidr".to_owned(),
         Kind::Geometry => "Geometry".to_owned(),
         Kind::Bent { how } => record("Bent", [("how", text(silent_change(*how)))]),

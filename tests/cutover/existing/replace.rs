@@ -227,3 +227,23 @@ fn a_large_replaced_table_is_loaded_and_rolled_back_like_an_empty_one() {
     case.command(&["rollback", "--yes"]).exits(0);
     assert_eq!(case.target.value("SELECT count(*) || ' ' || max(name) FROM items"), "3000 old 999");
 }
+
+#[test]
+fn seed_rows_under_exchanged_ids_follow_the_source_also_under_a_nullable_key() {
+    let source = "CREATE TABLE roles (id INTEGER PRIMARY KEY, name TEXT UNIQUE);
+        INSERT INTO roles VALUES (1, 'admin'), (2, 'user'), (3, NULL);
+        CREATE TABLE user_roles (user TEXT, role_id INTEGER REFERENCES roles);
+        INSERT INTO user_roles VALUES ('ann', 1), ('bob', 2), ('eve', 2), ('max', 3)";
+    let target = "CREATE TABLE roles (id serial PRIMARY KEY, name text UNIQUE); INSERT INTO roles (name) VALUES ('user'), ('admin');
+        CREATE TABLE user_roles (\"user\" text, role_id int REFERENCES roles)";
+    let loads = |existing: &str| format!("[load.roles]\nexisting = {existing}\n[load.user_roles]\n");
+    for existing in ["\"match\"", "{ match = [\"name\"] }"] {
+        Case::new(source, target, &loads(existing)).refused(&["whose columns are NOT NULL", "replace"]);
+    }
+    let case = Case::new(source, target, &loads("\"replace\""));
+    case.done();
+    let held = "SELECT \"user\", coalesce(name, '-') FROM user_roles JOIN roles ON roles.id = role_id ORDER BY 1";
+    assert_eq!(case.rows(held), ["ann admin", "bob user", "eve user", "max -"]);
+    case.command(&["rollback", "--yes"]).exits(0);
+    assert_eq!(case.rows("SELECT id, name FROM roles ORDER BY 1"), ["1 user", "2 admin"]);
+}

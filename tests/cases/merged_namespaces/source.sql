@@ -1,0 +1,12 @@
+CREATE TABLE namespaces (id INTEGER PRIMARY KEY AUTOINCREMENT, code text NOT NULL UNIQUE, description text, default_experiment_id integer NOT NULL);
+CREATE TABLE experiments (experiment_id INTEGER PRIMARY KEY AUTOINCREMENT, name varchar(256) NOT NULL, stage varchar(32), namespace_id integer NOT NULL REFERENCES namespaces (id), UNIQUE (namespace_id, name));
+CREATE TABLE runs (run_uuid varchar(32) PRIMARY KEY NOT NULL, name varchar(250), experiment_id integer REFERENCES experiments (experiment_id));
+CREATE TABLE metrics (key varchar(250) NOT NULL, value double NOT NULL, step bigint NOT NULL, is_nan numeric NOT NULL DEFAULT false, run_uuid varchar(32) NOT NULL REFERENCES runs (run_uuid), PRIMARY KEY (key, value, step, is_nan, run_uuid));
+CREATE TABLE apps (id text PRIMARY KEY, state text, namespace_id integer REFERENCES namespaces (id));
+CREATE TABLE dashboards (id text PRIMARY KEY, name text, app_id text REFERENCES apps (id));
+INSERT INTO namespaces VALUES (1, 'default', 'theirs', 0), (2, 'team', 't', 2);
+INSERT INTO experiments VALUES (0, 'Default', 'active', 1), (1, 'Price', 'active', 1), (2, 'Churn', 'deleted', 2);
+INSERT INTO runs VALUES ('r0', 'zero', 0), ('r1', 'one', 1), ('r2', 'two', 2);
+INSERT INTO metrics VALUES ('loss', 0.1, 0, 0, 'r0'), ('loss', 0, 1, 1, 'r0'), ('loss', 1.7976931348623157e308, 0, 0, 'r1'), ('loss', -1.7976931348623157e308, 0, 0, 'r2'), ('loss', 9e999, 1, 0, 'r2');
+INSERT INTO apps VALUES ('9d7c0b5e-3c1b-4a57-8f4b-1d2f3a4b5c6d', '{"a":1}', 1), ('A0D7C0B53C1B4A578F4B1D2F3A4B5C6D', NULL, 2);
+INSERT INTO dashboards VALUES ('b0d7c0b5-3c1b-4a57-8f4b-1d2f3a4b5c6d', 'D', 'a0d7c0b5-3c1b-4a57-8f4b-1d2f3a4b5c6d');

@@ -1,0 +1,10 @@
+CREATE TABLE namespaces (id bigserial PRIMARY KEY, code text NOT NULL UNIQUE, description text, default_experiment_id bigint NOT NULL);
+CREATE TABLE experiments (experiment_id serial PRIMARY KEY, name varchar(256) NOT NULL, stage varchar(32), namespace_id bigint NOT NULL REFERENCES namespaces (id), UNIQUE (namespace_id, name));
+CREATE TABLE runs (run_uuid varchar(32) PRIMARY KEY, name varchar(250), experiment_id integer REFERENCES experiments (experiment_id));
+CREATE TABLE metrics (key varchar(250) NOT NULL, value double precision NOT NULL, step bigint NOT NULL, is_nan boolean NOT NULL DEFAULT false, run_uuid varchar(32) NOT NULL REFERENCES runs (run_uuid), PRIMARY KEY (key, value, step, is_nan, run_uuid));
+CREATE TABLE apps (id uuid PRIMARY KEY, state jsonb, namespace_id bigint REFERENCES namespaces (id));
+CREATE TABLE dashboards (id uuid PRIMARY KEY, name text, app_id uuid REFERENCES apps (id));
+INSERT INTO namespaces (code, description, default_experiment_id) VALUES ('default', 'here', 0), ('other', 'o', 1);
+INSERT INTO experiments VALUES (0, 'Default', 'active', 1), (1, 'Churn', 'active', 2), (2, 'Theirs', 'active', 2);
+SELECT setval('experiments_experiment_id_seq', 2);
+INSERT INTO runs VALUES ('x9', 'theirs', 1);
