@@ -51,7 +51,7 @@ fn calculated(operator: BinaryOperator, left: &Translated, right: &Translated) -
 /// SQLite divides by zero to NULL.
 fn divisor(value: &Translated) -> String {
     match value.number.as_deref() {
-        Some(number) if number.trim_matches(['0', '.', '-']) != "" => value.operand(),
+        Some(number) if !number.trim_matches(['0', '.', '-']).is_empty() => value.operand(),
         _ => format!("nullif({}, 0)", value.sql),
     }
 }
