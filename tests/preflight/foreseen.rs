@@ -236,10 +236,14 @@ fn text_that_only_its_type_reads_is_judged_before_the_first_write() {
         ("tsquery", "a & b", "a &"),
         ("jsonpath", "$.a", "$."),
         ("int4range", "[1,2)", "[2,1)"),
+        ("point", "(1,2)", "(1,2,3)"),
+        ("tsvector", "'a':1 'b':2", "'a"),
         ("pair", "(101,1)", "(11,1)"),
     ] {
         let source = format!(
-            "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT); INSERT INTO t VALUES (1, '{good}'), (2, '{bad}'), (3, NULL)"
+            "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT); INSERT INTO t VALUES (1, '{}'), (2, '{}'), (3, NULL)",
+            good.replace('\'', "''"),
+            bad.replace('\'', "''")
         );
         let target = format!(
             "CREATE DOMAIN three AS bit(3); CREATE TYPE pair AS (a bit(3), b int); CREATE TABLE t (id int PRIMARY KEY, v {kind})"

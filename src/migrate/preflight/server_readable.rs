@@ -159,10 +159,10 @@ impl Question<'_> {
 }
 
 /// Returns true for types whose text only the server reads completely: lengths of bit strings, addresses of hardware, ranges
-/// whose bounds are in the wrong order.
+/// whose bounds are in the wrong order, points with three coordinates.
 fn is_read_by_server(kind: &ColumnType) -> bool {
     match &kind.kind {
-        Kind::Other | Kind::Bent { .. } | Kind::Range(_) => true,
+        Kind::Other | Kind::Bent { .. } | Kind::Range(_) | Kind::Geometry | Kind::Tsvector | Kind::Hstore => true,
         Kind::Array(element) => is_read_by_server(element),
         _ => false,
     }
