@@ -125,16 +125,14 @@ fn a_stopped_rehearsal_drops_its_database_and_a_killed_one_is_named_by_the_next(
 }
 
 #[test]
-fn a_rehearsal_that_loses_its_own_server_ends_within_seconds() {
+fn a_rehearsal_that_loses_its_own_server_does_not_wait_for_it() {
     let cut = "CREATE FUNCTION cut(int) RETURNS bool LANGUAGE sql AS 'SELECT pg_terminate_backend(pg_backend_pid())';
         CREATE TABLE t (id int PRIMARY KEY, n int CHECK (cut(n)))";
     if cfg!(feature = "embedded") {
         return;
     }
     let case = case(cut);
-    let begin = Instant::now();
-    let ran = case.place.migrate(["rehearse", "-m", "migrate.toml", "--skip-preflight"]).exits(4);
-    let took = begin.elapsed();
-    println!("{} ms", took.as_millis());
-    assert!(took < Duration::from_secs(20), "{took:?}: {}", ran.said());
+    let ran = case.place.migrate(["rehearse", "--json", "-m", "migrate.toml", "--skip-preflight"]).exits(4);
+    // A server that others use is awaited nine times, for half a minute.
+    assert_eq!(ran.json()["retries"].as_array().map(Vec::len), Some(2), "{}", ran.said());
 }
