@@ -111,7 +111,9 @@ fn every_flag_in_the_documents_exists() {
     help += &place.migrate(["--help"]).exits(0).stdout;
     let flags = Regex::new(r"--[a-z][a-z-]+").expect("a pattern");
     let found = |text: &str| flags.find_iter(text).map(|m| m.as_str().to_owned()).collect::<BTreeSet<_>>();
-    let cargo = ["--release", "--locked", "--no-default-features", "--path"].map(str::to_owned);
+    // Flags of cargo and of pg_dump.
+    let others =
+        ["--release", "--locked", "--no-default-features", "--path", "--schema-only", "--file"].map(str::to_owned);
     let scripts = Regex::new(r"`(tests/[\w/]+\.sh)([^`]*)`").expect("a pattern");
     let known = found(&help);
     for (name, text) in documents() {
@@ -119,7 +121,7 @@ fn every_flag_in_the_documents_exists() {
             let known = found(&read_repo(&script[1]));
             assert!(found(&script[2]).is_subset(&known), "{name}: {} does not know {}", &script[1], &script[2]);
         }
-        let named = found(&scripts.replace_all(&text, "")).into_iter().filter(|flag| !cargo.contains(flag));
+        let named = found(&scripts.replace_all(&text, "")).into_iter().filter(|flag| !others.contains(flag));
         let unknown: Vec<_> = named.filter(|flag| !known.contains(flag)).collect();
         assert!(unknown.is_empty(), "{name}: {unknown:?}");
     }

@@ -86,6 +86,7 @@ fn the_commands_of_the_runbook_run_in_their_order_as_they_stand() {
             ["mkdir", ..] => "copy",
             ["migrate", "-m", ..] if block.contains("--dry-run") => "dry run",
             ["migrate", "-m", ..] if block.contains("--yes") => "cutover",
+            ["pg_dump", ..] => "rehearse",
             ["migrate", command, ..] => command,
             _ => panic!("an unknown step: {block}"),
         };
