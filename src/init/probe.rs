@@ -106,7 +106,7 @@ pub struct ColumnProfile {
     pub stored: StoredClasses,
     /// Refused values by the reason. Empty strings that are refused are not among them.
     pub reasons: BTreeMap<Reason, u64>,
-    /// Refused values, by [`ValueClass`].
+    /// Refused values, by class.
     pub refused: [u64; 3],
     /// Empty strings that are refused.
     pub empty: u64,

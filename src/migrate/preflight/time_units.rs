@@ -17,7 +17,7 @@ struct TimeUnit {
     name: &'static str,
 }
 
-/// In the order of [`ColumnNumbers::plausible`].
+/// In the order of [`PLAUSIBLE_TIMES`](crate::model::column_numbers::PLAUSIBLE_TIMES).
 const UNITS: [TimeUnit; 4] = [
     TimeUnit { epoch: Epoch::Seconds, word: "s", name: "seconds" },
     TimeUnit { epoch: Epoch::Millis, word: "ms", name: "milliseconds" },
