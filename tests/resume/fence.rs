@@ -46,6 +46,23 @@ fn a_superseded_process_notes_no_lookup() {
 }
 
 #[test]
+fn a_superseded_process_makes_no_owner() {
+    let case = Case::new(
+        "CREATE TABLE t (id INTEGER PRIMARY KEY); INSERT INTO t VALUES (1)",
+        "CREATE TABLE users (id serial PRIMARY KEY, name text); CREATE TABLE t (id int PRIMARY KEY, user_id int REFERENCES users)",
+        "[owner]\ntable = \"users\"\nmatch = { name = \"ann\" }\ncreate = {}\n[load.t]\nowner = \"user_id\"\n",
+    );
+    case.target.run(
+        "CREATE FUNCTION overtake() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+           UPDATE migrate.run SET epoch = epoch + 1; RETURN NULL; END $$;
+         CREATE TRIGGER overtake AFTER INSERT ON users FOR EACH ROW EXECUTE FUNCTION overtake()",
+    );
+    is_fenced(&case);
+    assert_eq!((case.target.count("users"), case.target.count("t")), (0, 0));
+    assert_eq!(case.target.value("SELECT count(*) FROM migrate.made WHERE kind = 'owner'"), "0");
+}
+
+#[test]
 fn a_superseded_process_writes_no_further_batch() {
     let source = "CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER); INSERT INTO t VALUES (1, 1), (2, 2), (3, 3)";
     // Batches that need no answer before their commit, and batches that draw ids.
