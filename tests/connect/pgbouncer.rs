@@ -2,12 +2,14 @@
 //!
 //! It must be installed (Debian: `apt-get install pgbouncer`): a test that cannot run fails.
 
+use crate::support::process::LogWatch;
+
 use super::server::{Running, Server, free_port, give_away, unprivileged};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// A running pooler.
 pub struct Bouncer {
@@ -53,21 +55,20 @@ impl Bouncer {
         fs::write(&config, text).expect("configuration");
         give_away(folder.path());
         let log = fs::File::create(folder.path().join("log")).expect("log");
+        let watch = LogWatch::new(&folder.path().join("log"));
         let child = unprivileged(binary()).arg(&config).stdout(Stdio::null()).stderr(log).spawn().expect("pgbouncer");
         // A shell starts a job in the background with SIGQUIT ignored, and PgBouncer leaves it so.
         let running = Running { child, ended_by: "KILL" };
         let bouncer = Bouncer { _running: running, _folder: folder, port };
-        bouncer.wait();
+        bouncer.wait(&watch);
         bouncer
     }
 
-    fn wait(&self) {
-        let begin = Instant::now();
-        while std::net::TcpStream::connect(("127.0.0.1", self.port)).is_err() {
-            let log = fs::read_to_string(self._folder.path().join("log")).unwrap_or_default();
-            assert!(begin.elapsed() < Duration::from_secs(10), "pgbouncer does not start:\n{log}");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+    fn wait(&self, watch: &LogWatch) {
+        let answers = || std::net::TcpStream::connect(("127.0.0.1", self.port)).is_ok();
+        let is_up = watch.until(Duration::from_secs(10), answers);
+        let log = fs::read_to_string(self._folder.path().join("log")).unwrap_or_default();
+        assert!(is_up, "pgbouncer does not start:\n{log}");
     }
 }
 

@@ -4,13 +4,14 @@
 //! to that user.
 
 use crate::support::postgres::{bindir, installed};
+use crate::support::process::LogWatch;
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Runs a command to its end and gives its stdout; panics with both outputs when it fails.
 pub fn run(command: &mut Command) -> String {
@@ -130,6 +131,7 @@ impl Server {
         fs::write(data.join("postgresql.conf"), conf).expect("postgresql.conf");
         give_away(folder.path());
         let log = fs::File::create(folder.path().join("log")).expect("log");
+        let watch = LogWatch::new(&folder.path().join("log"));
         let child = unprivileged(program("postgres"))
             .arg("-D")
             .arg(&data)
@@ -139,25 +141,18 @@ impl Server {
             .expect("postgres");
         // SIGQUIT is PostgreSQL's immediate shutdown.
         let server = Server { _running: Running { child, ended_by: "QUIT" }, folder, port };
-        server.wait();
+        server.wait(&watch);
         server
     }
 
     /// Until it answers.
-    fn wait(&self) {
-        let begin = Instant::now();
-        loop {
-            let ready = Command::new(program("pg_isready"))
-                .arg("-q")
-                .args(["-h", self.socket(), "-p", &self.port.to_string()])
-                .status()
-                .is_ok_and(|s| s.success());
-            if ready {
-                return;
-            }
-            assert!(begin.elapsed() < Duration::from_secs(30), "the server does not start:\n{}", self.log());
-            std::thread::sleep(Duration::from_millis(50));
-        }
+    fn wait(&self, watch: &LogWatch) {
+        let answers = || {
+            let mut ready = Command::new(program("pg_isready"));
+            ready.arg("-q").args(["-h", self.socket(), "-p", &self.port.to_string()]);
+            ready.status().is_ok_and(|status| status.success())
+        };
+        assert!(watch.until(Duration::from_secs(30), answers), "the server does not start:\n{}", self.log());
     }
 
     /// The directory of its socket.
