@@ -47,11 +47,12 @@ fn warnings(report: &Value) -> String {
 
 #[test]
 fn a_dump_of_the_target_is_rehearsed_as_pg_dump_writes_it() {
-    if cfg!(feature = "embedded") {
-        // It has no hstore.
-        return;
-    }
-    let case = Case::new(SOURCE, TARGET, MAPPING);
+    // The server inside the process has no extension.
+    let target = match cfg!(feature = "embedded") {
+        true => TARGET.replace("CREATE EXTENSION hstore; ", "").replace("tags hstore", "tags text"),
+        false => TARGET.to_owned(),
+    };
+    let case = Case::new(SOURCE, &target, MAPPING);
     for flags in [&[][..], &["--schema-only"], &["--inserts"], &["--clean", "--if-exists"]] {
         let text = dump(&case.target, flags);
         assert_eq!(text.contains("COPY extra.kinds"), flags.is_empty() || flags[0] == "--clean", "{flags:?}");
