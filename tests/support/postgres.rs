@@ -32,7 +32,7 @@ cd /
 folder=${folder:-$(mktemp -d /tmp/migrate-test.XXXXXX)}
 data=$folder/data
 stop() { "$bin/pg_ctl" -s -D "$data" -m immediate stop >/dev/null 2>&1 || :; }
-start() { "$bin/pg_ctl" -s -w -D "$data" -l "$folder/log" -o "-c fsync=off -c max_connections=200 -c password_encryption=scram-sha-256 -k '$folder' $options" start </dev/null >/dev/null 2>&1; }
+start() { "$bin/pg_ctl" -s -w -D "$data" -l "$folder/log" -o "-c fsync=off -c max_wal_size=128MB -c max_connections=200 -c password_encryption=scram-sha-256 -k '$folder' $options" start </dev/null >/dev/null 2>&1; }
 trap 'stop; rm -rf "$folder"' EXIT
 "$bin/initdb" -D "$data" -U postgres -A trust -E UTF8 --locale=C -N $initdb >"$folder/initdb.log" 2>&1 || { cat "$folder/initdb.log"; exit 1; }
 printf 'local all locked scram-sha-256\nlocal all all trust\nhost all all 127.0.0.1/32 trust\n' >"$data/pg_hba.conf"
@@ -82,8 +82,20 @@ pub struct Server {
 /// The one that all databases of tests are in.
 struct Common {
     server: Server,
-    templates: Mutex<HashMap<String, String>>,
+    /// By the SQL that made each of them.
+    templates: Mutex<HashMap<String, Template>>,
 }
+
+/// A text of SQL that tests make databases with. Kept as a database from its second use on: most texts are used once, and each
+/// database takes 8 MB of disk.
+#[derive(Default)]
+struct Template {
+    uses: u32,
+    database: Option<Database>,
+}
+
+/// Databases that are kept as templates at a time; beyond it the least used one is dropped.
+const TEMPLATES: usize = 24;
 
 impl Server {
     /// One that is reached by its socket alone.
@@ -238,16 +250,25 @@ impl Database {
         Database::with(&sql.join("\n"))
     }
 
-    /// A database in which this SQL has been run. The work is done once for each text: later ones are copies.
+    /// A database in which this SQL has been run; from the second one with the same text on, a copy.
     pub fn with(sql: &str) -> Database {
         let mut templates = common().templates.lock().unwrap_or_else(PoisonError::into_inner);
-        if !templates.contains_key(sql) {
-            let template = Database::empty();
-            template.run(sql);
-            templates.insert(sql.to_owned(), template.name.clone());
-            std::mem::forget(template);
+        let template = templates.entry(sql.to_owned()).or_default();
+        template.uses += 1;
+        if template.uses == 1 {
+            drop(templates);
+            return Database::run_in_empty(sql);
         }
-        Database::made_like(&templates[sql])
+        let name = template.database.get_or_insert_with(|| Database::run_in_empty(sql)).name.clone();
+        let copy = Database::made_like(&name);
+        drop_least_used(&mut templates, sql);
+        copy
+    }
+
+    fn run_in_empty(sql: &str) -> Database {
+        let database = Database::empty();
+        database.run(sql);
+        database
     }
 
     /// A copy in its present state. No session may be connected.
@@ -327,6 +348,18 @@ impl Database {
             found.push(format!("{table}: {}", self.count(&table)));
         }
         found
+    }
+}
+
+/// Drops one template if there are too many: the least used one, but not the one of this SQL.
+fn drop_least_used(templates: &mut HashMap<String, Template>, sql: &str) {
+    let kept = templates.values().filter(|template| template.database.is_some());
+    if kept.count() <= TEMPLATES {
+        return;
+    }
+    let others = templates.iter_mut().filter(|(text, template)| *text != sql && template.database.is_some());
+    if let Some((_, least)) = others.min_by_key(|(_, template)| template.uses) {
+        least.database = None;
     }
 }
 
