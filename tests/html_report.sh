@@ -1,7 +1,8 @@
 #!/bin/sh
 # Renders every golden HTML report in headless Chromium: as pictures (light, dark, narrow) to look at, and on paper.
 # Checks that each renders: a picture and a PDF come out, the verdict is on the page, nothing was blocked or loaded. On a
-# screen of 390 pixels and on one of 1,100, no element is wider than the screen, so that no column is cut off.
+# screen of 390 pixels and on one of 1,100, no element is wider than the screen, so that no column is cut off. On the narrow one
+# no cell without a value is shown, because it would be a heading alone.
 # Not part of `cargo test`, since it needs a browser: on Debian `apt-get install chromium`.
 #
 # Usage: tests/html_report.sh [FOLDER FOR THE PICTURES]
@@ -34,6 +35,8 @@ document.getElementById("f").onload = () => {
   const page = document.getElementById("f").contentDocument;
   const hidden = (e) => e.closest("caption, thead") && getComputedStyle(e.closest("caption, thead")).position === "absolute";
   const wide = [...page.querySelectorAll("body *")].filter((e) => e.getBoundingClientRect().right > $1 + 0.5 && !hidden(e));
+  const empty = $1 < 700 ? [...page.querySelectorAll("tbody td.empty")].filter((e) => e.getClientRects().length) : [];
+  document.body.dataset.empty = empty.length;
   document.body.dataset.wide = wide.map((e) => e.tagName + ":" + e.textContent.trim().replace(/\s+/g, " ").slice(0, 40)).join("; ") || "none";
 };
 </script></body>
@@ -49,6 +52,7 @@ for golden in "$reports"/*.html; do
         frame "$width" 3000
         browse --allow-file-access-from-files --virtual-time-budget=5000 --dump-dom "file://$profile/frame.html" >"$profile/dom"
         grep -q 'data-wide="none"' "$profile/dom" || fail "$name" "wider than $width: $(grep -o 'data-wide="[^"]*"' "$profile/dom")"
+        grep -q 'data-empty="0"' "$profile/dom" || fail "$name" "$width: $(grep -o 'data-empty="[^"]*"' "$profile/dom"), headings without a value"
     done
     frame 390 3000
     browse --allow-file-access-from-files --window-size=500,3000 --screenshot="$out/$name.narrow.png" "file://$profile/frame.html"
