@@ -19,8 +19,8 @@ pub enum Exit {
     Stopped,
     /// Verification found a difference.
     Differs,
-    /// Done and verified, with rows that were quarantined or, as orphans, left out, as the mapping allows. Or tables are written,
-    /// and objects are left out.
+    /// Done and verified, with rows that were quarantined or, as orphans, left out, as the mapping allows, or with values that
+    /// lost something without a line of the mapping that allows it. Or tables are written, and objects are left out.
     Quarantined,
     /// SIGINT or SIGTERM; like `Stopped`.
     Interrupted,

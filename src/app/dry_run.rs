@@ -12,6 +12,7 @@ use crate::model::record::{Check, CheckKind, Forecast, LockedTable, Report, Step
 use crate::model::select::Relation;
 use crate::pg::Session;
 use crate::plan::Plan;
+use crate::report::lost_unasked;
 use crate::sqlite::Source;
 
 use super::existing::{self, CountedLoads};
@@ -90,7 +91,7 @@ fn check(
     report.checks.extend(found.iter().flat_map(|load| load.unchecked.iter().cloned()));
     let is_refused = !preflight.refusals.is_empty();
     report.refusals.extend(preflight.refusals);
-    let exit = match total {
+    let exit = match total + lost_unasked(report) {
         _ if is_refused || !preflight::are_permitted(m, plan, found) => Exit::Refused,
         0 => Exit::Done,
         _ => Exit::Quarantined,

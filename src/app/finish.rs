@@ -13,6 +13,7 @@ use crate::pg::detach::Detached;
 use crate::pg::ledger::LedgerView;
 use crate::pg::{ServerError, Session};
 use crate::plan::Plan;
+use crate::report::lost_unasked;
 use crate::verify::{self, KnownOwner, Lanes, Meanwhile, Subject, VerifyDepth};
 
 use super::existing::{self, CountedLoads};
@@ -156,7 +157,7 @@ fn verify_run(
     }
     report.state = if differs || !complete { run_state(Some(run)) } else { RunState::Done };
     let faults: u64 = report.loads.iter().map(|l| l.faults).sum();
-    Ok(match (differs, complete, faults) {
+    Ok(match (differs, complete, faults + lost_unasked(report)) {
         (true, _, _) => Exit::Differs,
         (false, false, _) => Exit::Stopped,
         (false, true, 0) => Exit::Done,

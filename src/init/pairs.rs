@@ -150,6 +150,7 @@ mod tests {
             generated: false,
             sequence: None,
             draws: None,
+            drawn_in_partitions: Vec::new(),
         };
         let key = |parent: &&str| ForeignKey { parent: (*parent).to_owned(), ..ForeignKey::default() };
         let table = |columns: &[&str], parents: &[&str]| TargetTable {

@@ -306,8 +306,17 @@ mod tests {
 
     fn column(kind: Kind, not_null: bool) -> TargetColumn {
         let kind = ColumnType::new(kind, 0, "test");
-        let (has_default, generated, sequence, draws) = (false, false, None, None);
-        TargetColumn { name: "c".to_owned(), kind, not_null, has_default, generated, sequence, draws }
+        let (has_default, generated, sequence, draws, drawn_in_partitions) = (false, false, None, None, Vec::new());
+        TargetColumn {
+            name: "c".to_owned(),
+            kind,
+            not_null,
+            has_default,
+            generated,
+            sequence,
+            draws,
+            drawn_in_partitions,
+        }
     }
 
     fn line_of(source: &str, column: &TargetColumn, values: &[Raw<'_>]) -> Option<DraftLine> {

@@ -201,6 +201,11 @@ impl Loss {
         }
     }
 
+    /// Returns true for a loss that no line of a mapping allows: the type of the column makes it.
+    pub fn is_made_by_the_type(self) -> bool {
+        self == Loss::DuplicateKeys
+    }
+
     /// Returns true if information was lost as the mapping or the target's type allows, false if the value changed without loss.
     pub fn is_loss(self) -> bool {
         !matches!(

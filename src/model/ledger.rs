@@ -36,10 +36,21 @@ pub enum LedgerState {
 pub struct UntrustedObject {
     /// Its kind and name.
     pub object: String,
-    /// The role that owns it, or that owns the code that it runs.
-    pub owner: String,
-    /// True if it is code that runs with the ledger: a trigger, a rule, a policy or a function.
-    pub is_code: bool,
+    /// The role that owns it, that owns the code that it runs, or that may write to it.
+    pub role: String,
+    /// The power of that role.
+    pub power: UntrustedPower,
+}
+
+/// The power of another role over a part of a ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UntrustedPower {
+    /// It owns the object.
+    Owns,
+    /// Its code runs with the ledger: a trigger, a rule, a policy or a function.
+    Runs,
+    /// It may write to the table whose expressions are run when an object is reattached.
+    Writes,
 }
 
 /// The form of a run's fingerprints. A run keeps its form until it is resumed.

@@ -15,7 +15,7 @@ use super::cell::StorageClass;
 use super::fault::Reason;
 
 pub use forecast::{Forecast, LockedTable};
-pub use kind::{Activity, CheckKind, CommandKind, NumberedBy, StepKind};
+pub use kind::{Activity, CheckKind, CommandKind, NumberedBy, StepKind, WarningKind};
 pub use time::{LaneSpan, RetryRecord, StepRecord};
 
 /// Most faults that a report lists. The fault file has all of them.
@@ -358,20 +358,6 @@ pub struct Warning {
     /// The kind. JSON does not contain it.
     #[serde(skip)]
     pub kind: WarningKind,
-}
-
-/// The kind of a warning, for the headline of a report.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum WarningKind {
-    /// Something to know.
-    #[default]
-    Note,
-    /// The fault file was written and has every fault.
-    FaultFile,
-    /// Something that a run made was removed by the rollback.
-    Removed,
-    /// Something that a run made is still on the target after the rollback.
-    Stays,
 }
 
 /// A reason why nothing may be written.

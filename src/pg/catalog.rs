@@ -204,6 +204,10 @@ impl TablesByOid {
             };
             let table = self.table_of(row)?;
             let Some(column) = table.and_then(|t| t.columns.iter_mut().find(|c| c.name == name)) else { continue };
+            if row.value("in_partition")? {
+                column.drawn_in_partitions.push(row.value("name")?);
+                continue;
+            }
             let counts = matches!(column.kind.kind, Kind::Int2 | Kind::Int4 | Kind::Int8 | Kind::Numeric { .. });
             if !(counts && row.value("bare")?) {
                 column.draws = Some(row.value("name")?);
@@ -269,6 +273,7 @@ fn column_of(row: &Row, name: String, types: &TypeTable) -> Result<TargetColumn,
         generated: row.value("generated")?,
         sequence: None,
         draws: None,
+        drawn_in_partitions: Vec::new(),
     })
 }
 

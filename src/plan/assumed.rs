@@ -55,6 +55,7 @@ impl Assumed {
                 generated: false,
                 sequence: None,
                 draws: None,
+                drawn_in_partitions: Vec::new(),
             });
         }
     }

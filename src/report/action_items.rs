@@ -3,7 +3,7 @@
 //! Each item is one sentence and names the section with its rows.
 
 use super::sections::only_refusals;
-use super::summary::{Proof, Totals, ended, is_loss};
+use super::summary::{Proof, Totals, ended, is_loss, is_made_by_the_type};
 use super::tone::Tone;
 use crate::exit::Exit;
 use crate::model::record::{Activity, LoadState, Report};
@@ -109,7 +109,9 @@ fn losses(report: &Report) -> Option<ActionItem> {
     let would = if report.dry_run { ("would lose", "would lose") } else { ("lost", "lost") };
     item(n, Tone::Warn, "losses", || {
         let values = count(n, "value", "values");
-        format!("{values} {} something, as the mapping allows: {}.", would.0, some_of(&places, NAMED))
+        let by_mapping = !lost.iter().any(|loss| is_made_by_the_type(loss));
+        let allowed = if by_mapping { ", as the mapping allows" } else { "" };
+        format!("{values} {} something{allowed}: {}.", would.0, some_of(&places, NAMED))
     })
 }
 

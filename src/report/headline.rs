@@ -2,7 +2,7 @@
 //!
 //! Each activity has one sentence for each end. The forms add nothing.
 
-use super::summary::{Proof, Totals, ended, is_stopped_by_faults, tone};
+use super::summary::{Proof, Totals, ended, is_stopped_by_faults, lost_unasked, tone};
 use super::tone::Tone;
 use crate::exit::Exit;
 use crate::model::record::{Activity, Check, CheckKind, Report, RunState, Verdict, WarningKind};
@@ -99,7 +99,18 @@ fn label(done: &str, report: &Report, set_aside: bool) -> String {
         (true, n) => format!("{verified}, but {} not made", count(n, "check", "checks")),
     };
     let sums = Totals::of(report);
-    if set_aside { format!("{label}; {} quarantined", count(sums.faults, "row", "rows")) } else { label }
+    if set_aside { format!("{label}; {}", arrived_otherwise(sums.faults, lost_unasked(report))) } else { label }
+}
+
+/// `2 rows quarantined and 1 value changed`
+fn arrived_otherwise(rows: u64, values: u64) -> String {
+    let rows_out = format!("{} quarantined", count(rows, "row", "rows"));
+    let changed = format!("{} changed", count(values, "value", "values"));
+    match (rows, values) {
+        (_, 0) => rows_out,
+        (0, _) => changed,
+        _ => format!("{rows_out} and {changed}"),
+    }
 }
 
 fn proof(report: &Report) -> String {
@@ -123,17 +134,27 @@ fn not_made(n: u64) -> String {
 fn dry(report: &Report, sums: Totals, set_aside: bool) -> (String, String) {
     let unchecked = not_made(Proof::of(report).not_checked);
     let of = count(sums.loads, "load", "loads");
-    if set_aside {
+    let changed = lost_unasked(report);
+    let changes = match changed {
+        0 => String::new(),
+        _ => format!(" {} would lose something that no line of the mapping allows.", count(changed, "value", "values")),
+    };
+    if set_aside && sums.faults > 0 {
         let rows = count(sums.faults, "row", "rows");
         let words = format!("{rows} of {} would be quarantined, as the mapping allows.", grouped(sums.read));
-        return ("Ready, with rows to quarantine".to_owned(), format!("{words}{unchecked} Nothing was written."));
+        return (
+            "Ready, with rows to quarantine".to_owned(),
+            format!("{words}{changes}{unchecked} Nothing was written."),
+        );
     }
     let rows = count(sums.read, "row", "rows");
     if report.target.is_none() {
         let words = format!("{rows} of {of} were found. Nothing that needs a target was judged.{unchecked}");
         return ("Source only".to_owned(), format!("{words} Nothing was written."));
     }
-    ("Ready".to_owned(), format!("{rows} of {of} can be loaded as the mapping says.{unchecked} Nothing was written."))
+    let label = if changed > 0 { "Ready, with values that change" } else { "Ready" };
+    let words = format!("{rows} of {of} can be loaded as the mapping says.{changes}{unchecked} Nothing was written.");
+    (label.to_owned(), words)
 }
 
 fn differs(report: &Report) -> String {

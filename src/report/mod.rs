@@ -30,6 +30,7 @@ use crate::private::{self, Draft, FinalMode};
 use crate::text::printable;
 
 pub use next::{after_init, after_plan};
+pub use summary::lost_unasked;
 pub use terminal::{Style, render as terminal};
 
 /// The first part of the name of an incomplete report.

@@ -6,7 +6,7 @@
 use super::tone::Tone;
 use crate::exit::Exit;
 use crate::model::fault::Loss;
-use crate::model::record::{Activity, CheckKind, LoadState, LossRecord, Report, RunState, Verdict};
+use crate::model::record::{Activity, CheckKind, LoadState, LossRecord, Report, RunState, Verdict, WarningKind};
 
 /// The name of an activity in a title.
 pub fn title(activity: Activity) -> &'static str {
@@ -121,6 +121,21 @@ pub fn is_stopped_by_faults(report: &Report) -> bool {
 /// Returns true if the value lost something. An unknown modifier counts as a loss.
 pub fn is_loss(loss: &LossRecord) -> bool {
     Loss::ALL.into_iter().find(|l| l.word() == loss.modifier).is_none_or(Loss::is_loss)
+}
+
+/// Returns true for a loss that the type of the column makes, not a line of the mapping.
+pub fn is_made_by_the_type(loss: &LossRecord) -> bool {
+    Loss::ALL.into_iter().any(|l| l.word() == loss.modifier && l.is_made_by_the_type())
+}
+
+/// The number of values that lost something without a line of the mapping that allows it.
+pub fn lost_unasked(report: &Report) -> u64 {
+    let misread = report.warnings.iter().map(|warning| match warning.kind {
+        WarningKind::Misread(count) => count,
+        _ => 0,
+    });
+    let by_type = report.losses.iter().filter(|loss| is_made_by_the_type(loss));
+    by_type.map(|loss| loss.count).chain(misread).sum()
 }
 
 /// `users 1 (username = suricata), made by this run`

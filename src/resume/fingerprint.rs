@@ -256,7 +256,8 @@ fn table_text(schema: &str, table: &TargetTable) -> String {
 }
 
 fn table_column(column: &TargetColumn) -> Expression {
-    let TargetColumn { name, kind, not_null, has_default, generated, sequence, draws: _ } = column;
+    let TargetColumn { name, kind, not_null, has_default, generated, sequence, draws: _, drawn_in_partitions: _ } =
+        column;
     Expression::new("column")
         .text(name)
         .with(named(kind))

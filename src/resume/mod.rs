@@ -15,7 +15,9 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::ledger::{Fingerprints, Form, LEDGER_VERSION, LedgerState, LoadDone, Run, UntrustedObject};
+use crate::model::ledger::{
+    Fingerprints, Form, LEDGER_VERSION, LedgerState, LoadDone, Run, UntrustedObject, UntrustedPower,
+};
 use crate::model::record::{Refusal, RunState};
 use crate::model::rules::Existing;
 use crate::model::schema::TargetSchema;
@@ -134,27 +136,34 @@ const OBJECTS_NAMED: usize = 5;
 
 fn untrusted(objects: &[UntrustedObject]) -> Refusal {
     let described = |object: &UntrustedObject| {
-        let UntrustedObject { object, owner, is_code } = object;
-        if *is_code {
-            format!("{object} runs with it (owner: {owner})")
-        } else {
-            format!("{object} belongs to {owner}")
+        let UntrustedObject { object, role, power } = object;
+        match power {
+            UntrustedPower::Owns => format!("{object} belongs to {role}"),
+            UntrustedPower::Runs => format!("{object} runs with it (owner: {role})"),
+            UntrustedPower::Writes => format!("{role} may write to {object}"),
         }
     };
     let mut named: Vec<String> = objects.iter().take(OBJECTS_NAMED).map(described).collect();
     if objects.len() > named.len() {
         named.push(format!("{} more", objects.len() - named.len()));
     }
-    let mut owners: Vec<&str> = objects.iter().map(|object| object.owner.as_str()).collect();
+    let owns = |object: &&UntrustedObject| object.power != UntrustedPower::Writes;
+    let mut owners: Vec<&str> = objects.iter().filter(owns).map(|object| object.role.as_str()).collect();
     owners.sort_unstable();
     owners.dedup();
     let reason = format!("another role could change the ledger or run code with it: {}", named.join(", "));
-    let advice = format!(
-        "Name another schema with `--ledger-schema`, in every command on this run. Or let {} or a superuser drop what is named \
-         or give it to this role: a ledger belongs to the role that runs migrate, to a role of which it is a member, or to a \
-         superuser.",
-        owners.join(", ")
-    );
+    let mut advice = "Name another schema with `--ledger-schema`, in every command on this run.".to_owned();
+    for object in objects.iter().filter(|object| !owns(object)) {
+        let (object, role) = (&object.object, &object.role);
+        advice += &format!(" Or, if you trust its rows: REVOKE INSERT, UPDATE ON {object} FROM {role}.");
+    }
+    if !owners.is_empty() {
+        advice += &format!(
+            " Or let {} or a superuser drop what is named or give it to this role: a ledger belongs to the role that runs \
+             migrate, to a role of which it is a member, or to a superuser.",
+            owners.join(", ")
+        );
+    }
     Refusal::new("ledger", reason, advice)
 }
 

@@ -17,8 +17,8 @@ const EXPRESSIONS: usize = 1_000;
 
 /// A column of a table without default, sequence or expression.
 pub fn plain_column(name: &str, kind: ColumnType, not_null: bool) -> TargetColumn {
-    let (has_default, generated, sequence, draws) = (false, false, None, None);
-    TargetColumn { name: name.to_owned(), kind, not_null, has_default, generated, sequence, draws }
+    let (has_default, generated, sequence, draws, drawn_in_partitions) = (false, false, None, None, Vec::new());
+    TargetColumn { name: name.to_owned(), kind, not_null, has_default, generated, sequence, draws, drawn_in_partitions }
 }
 
 /// A type and the values of a column as it would hold them.

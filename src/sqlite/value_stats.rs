@@ -14,7 +14,7 @@ use super::value::raw;
 use crate::model::cell::Raw;
 use crate::model::column_numbers::ColumnNumbers;
 use crate::model::ident::quoted;
-use crate::model::record::Warning;
+use crate::model::record::{Warning, WarningKind};
 use crate::model::schema::{SourceColumn, SourceSchema};
 
 /// The warnings about data that opening has read anyway.
@@ -116,7 +116,8 @@ impl Reader {
                 "{values} half of a surrogate pair, which is no character. SQLite reads other characters in its place, and \
                  they are what arrives."
             );
-            Warning::new(format!("source column `{table}.{}`", column.name), message)
+            let place = format!("source column `{table}.{}`", column.name);
+            Warning { kind: WarningKind::Misread(count), ..Warning::new(place, message) }
         };
         Ok(found.map(warning).collect())
     }

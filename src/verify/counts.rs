@@ -10,7 +10,7 @@ use crate::pg::owner::OwnedRows;
 use crate::pg::state::{StateRequest, TargetState};
 use crate::pg::{ServerError, Session};
 use crate::plan::sequences::{PlannedSequence, SequenceState, planned_sequences};
-use crate::plan::{LoadPlan, OwnerPath, TableClass};
+use crate::plan::{AssignedSequence, LoadPlan, OwnerPath, TableClass};
 
 use super::subject::Subject;
 
@@ -172,13 +172,15 @@ fn unknown_numbering(subject: &Subject<'_>) -> Vec<Check> {
             let is_number = matches!(column.kind.kind, Kind::Int2 | Kind::Int4 | Kind::Int8 | Kind::Numeric { .. });
             is_number || column.draws.is_some()
         };
-        let assigned = || subject.plan.sequences.iter().flat_map(|s| &s.columns).filter(|c| c.table == *table);
-        let is_numbered =
-            |column: &TargetColumn| column.sequence.is_some() || assigned().any(|c| c.column == column.name);
+        let by_partition = |column: &TargetColumn| draws_in_partition_alone(subject, table, column);
+        let is_numbered = |column: &TargetColumn| {
+            !by_partition(column) && (column.sequence.is_some() || is_assigned(subject, table, column, None))
+        };
         let keys = facts.columns.iter().filter(|c| !is_numbered(c) && counts(c) && is_key(c) && is_fed(c));
         for column in keys {
             let name = format!("{}.{table}.{}", subject.plan.schema, column.name);
             let numbered_by = match facts.bending.first() {
+                _ if by_partition(column) => "the default of a partition".to_owned(),
                 _ if column.has_default => "its default".to_owned(),
                 Some(trigger) => format!("trigger {trigger}"),
                 None => continue,
@@ -188,6 +190,20 @@ fn unknown_numbering(subject: &Subject<'_>) -> Vec<Check> {
         }
     }
     checks
+}
+
+/// Returns true if a partition of the table has a default of its own, and neither the table nor the mapping names the sequence
+/// that it draws from.
+fn draws_in_partition_alone(subject: &Subject<'_>, table: &str, column: &TargetColumn) -> bool {
+    let is_own = |name: &String| column.sequence.as_ref().is_some_and(|own| own.name == *name);
+    column.drawn_in_partitions.iter().any(|name| !is_own(name) && !is_assigned(subject, table, column, Some(name)))
+}
+
+/// Returns true if the plan sets a sequence, this one if one is given, past the values of the column.
+fn is_assigned(subject: &Subject<'_>, table: &str, column: &TargetColumn, sequence: Option<&str>) -> bool {
+    let is_it = |assigned: &&AssignedSequence| sequence.is_none_or(|name| assigned.sequence.name == name);
+    let assigned = subject.plan.sequences.iter().filter(is_it).flat_map(|assigned| &assigned.columns);
+    assigned.into_iter().any(|counted| counted.table == table && counted.column == column.name)
 }
 
 /// Owners that a report lists. The owners with the most rows come first; the others are summed.

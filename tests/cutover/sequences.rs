@@ -216,6 +216,27 @@ fn a_key_numbered_by_a_function_or_a_trigger_is_not_checked() {
     assert!(!numbered.exits(0, &["--yes"])["checks"].to_string().contains("public.t.id"));
 }
 
+#[test]
+fn a_key_that_a_partition_numbers_is_not_checked_unless_its_sequence_is_named() {
+    let source = "CREATE TABLE t (id INTEGER PRIMARY KEY); INSERT INTO t VALUES (1), (2)";
+    let target = "CREATE TABLE t (id serial PRIMARY KEY) PARTITION BY RANGE (id); CREATE SEQUENCE own;
+        CREATE TABLE t_1 PARTITION OF t FOR VALUES FROM (1) TO (1000); CREATE TABLE t_2 PARTITION OF t DEFAULT;
+        ALTER TABLE t_1 ALTER id SET DEFAULT nextval('own')";
+    let open = |mapping: &str| {
+        let case = Case::new(source, target, mapping);
+        let report = case.exits(0, &["--yes"]);
+        let checks = report["checks"].as_array().expect("checks");
+        let of_key = |check: &&serde_json::Value| check["check"] == "sequences" && check["load"] == "public.t.id";
+        let next = case.target.value("SELECT nextval('own')");
+        (checks.iter().find(of_key).map(|check| check["why"].to_string()), next)
+    };
+    let (why, next) = open("[load.t]\n");
+    let why = why.expect("a check");
+    assert!(why.contains("the default of a partition may number new rows"), "{why}");
+    assert_eq!(next, "1");
+    assert_eq!(open("[sequences]\nown = \"t.id\"\n[load.t]\n"), (None, "3".to_owned()));
+}
+
 /// The rows that a plan visited, from `EXPLAIN (ANALYZE, FORMAT JSON)`.
 fn visited(plan: &serde_json::Value) -> f64 {
     let count = |key: &str| plan[key].as_f64().unwrap_or_default();

@@ -66,6 +66,8 @@ fn a_ledger_with_a_part_of_another_role_is_refused_by_name() {
              CREATE TRIGGER quiet BEFORE UPDATE ON migrate.run FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()",
             "trigger quiet of migrate.run",
         ),
+        ("GRANT INSERT ON migrate.detached TO ledger_eve", "ledger_eve may write to migrate.detached"),
+        ("GRANT UPDATE (shape) ON migrate.detached TO PUBLIC", "PUBLIC may write to migrate.detached"),
         ("CREATE RULE quiet AS ON UPDATE TO migrate.run DO INSTEAD NOTHING", "rule quiet of migrate.run"),
         ("ALTER TABLE migrate.run ENABLE ROW LEVEL SECURITY", "row-level security of migrate.run"),
         ("CREATE POLICY hidden ON migrate.run USING (false)", "policy hidden of migrate.run"),

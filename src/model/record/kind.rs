@@ -192,3 +192,19 @@ words! {
         RowsOfTarget = "rows that are there",
     }
 }
+
+/// The kind of a warning, for the headline of a report.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WarningKind {
+    /// Something to know.
+    #[default]
+    Note,
+    /// The fault file was written and has every fault.
+    FaultFile,
+    /// Something that a run made was removed by the rollback.
+    Removed,
+    /// Something that a run made is still on the target after the rollback.
+    Stays,
+    /// SQLite reads so many texts otherwise.
+    Misread(u64),
+}

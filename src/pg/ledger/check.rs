@@ -3,7 +3,7 @@
 use postgres::Row;
 
 use super::READING;
-use crate::model::ledger::{LEDGER_VERSION, LedgerState, UntrustedObject};
+use crate::model::ledger::{LEDGER_VERSION, LedgerState, UntrustedObject, UntrustedPower};
 use crate::pg::error::ServerError;
 use crate::pg::query::TypedQuery;
 use crate::pg::row::RowValues;
@@ -58,10 +58,14 @@ impl LedgerColumns {
     fn untrusted(&self) -> Vec<UntrustedObject> {
         let untrusted = |found: &LedgerFinding| UntrustedObject {
             object: found.object.clone(),
-            owner: found.owner.clone(),
-            is_code: found.finding == "code",
+            role: found.owner.clone(),
+            power: match found.finding.as_str() {
+                "code" => UntrustedPower::Runs,
+                "writer" => UntrustedPower::Writes,
+                _ => UntrustedPower::Owns,
+            },
         };
-        self.of("owner").chain(self.of("code")).map(untrusted).collect()
+        self.of("owner").chain(self.of("code")).chain(self.of("writer")).map(untrusted).collect()
     }
 
     /// Returns true if the ledger may be read and everything that a command reads of a run is there. Older ledgers keep no

@@ -4,6 +4,7 @@
 --            owner    another role owns it, so that role could change or replace it
 --            code     a rule, a policy, or a trigger or function of another role, which would run or decide when the ledger is
 --                     read or written
+--            writer   another role may write to the table of detached objects, whose expressions are run when one is reattached
 --            kind     it is no plain table whose rows survive a crash
 --            missing  a column that versions from `since` on have, and that is missing or has another type
 --            known    a column that versions from `since` on have
@@ -131,6 +132,17 @@ found (finding, object, owner_oid, since) AS (
                     WHERE c.oid = r.oid AND granted.privilege_type = 'TRIGGER'
                       AND granted.grantee NOT IN (SELECT oid FROM trusted))
     UNION ALL
+    -- A right on a single column suffices.
+    SELECT DISTINCT 'writer', r.name, granted.grantee, 0
+      FROM relations r
+      JOIN pg_catalog.pg_class c ON c.oid = r.oid
+      LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = r.oid AND a.attacl IS NOT NULL
+     CROSS JOIN LATERAL (SELECT w.grantee, w.privilege_type FROM pg_catalog.aclexplode(c.relacl) AS w
+                          UNION ALL
+                         SELECT w.grantee, w.privilege_type FROM pg_catalog.aclexplode(a.attacl) AS w) AS granted
+     WHERE r.relname = 'detached' AND granted.privilege_type IN ('INSERT', 'UPDATE')
+       AND granted.grantee NOT IN (SELECT oid FROM trusted)
+    UNION ALL
     SELECT 'code', 'rule ' || w.rulename || ' of ' || r.name, r.relowner, 0
       FROM relations r JOIN pg_catalog.pg_rewrite w ON w.ev_class = r.oid WHERE r.relkind = 'r'
     UNION ALL
@@ -168,7 +180,7 @@ found (finding, object, owner_oid, since) AS (
                                       JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[n]
                                      ORDER BY n))
 )
-SELECT f.finding, f.object, coalesce(pg_catalog.pg_get_userbyid(f.owner_oid)::text, '') AS owner, f.since
+SELECT f.finding, f.object, CASE f.owner_oid WHEN 0 THEN 'PUBLIC' ELSE coalesce(pg_catalog.pg_get_userbyid(f.owner_oid)::text, '') END AS owner, f.since
   FROM found f
  WHERE f.finding <> 'missing' AND f.finding <> 'known' OR EXISTS (SELECT FROM relations)
  -- A list is cut after some objects: the schema and the tables say most.

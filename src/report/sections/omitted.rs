@@ -8,7 +8,7 @@ use crate::exit::Exit;
 use crate::model::fault::Loss;
 use crate::model::record::{FaultRecord, LossRecord, Report, WarningKind};
 use crate::report::section::{CellKind, Depth, Line, Section, Shown, place};
-use crate::report::summary::{ended, is_loss};
+use crate::report::summary::{ended, is_loss, is_made_by_the_type};
 use crate::report::tone::Tone;
 use crate::text::{count, grouped, phrase, sentence, some_of};
 
@@ -68,8 +68,11 @@ pub fn losses(report: &Report, lost: bool, depth: Depth) -> Option<Section> {
         ("values", CellKind::Number),
         ("first rows", CellKind::Text),
     ];
-    let (id, title) =
-        if lost { ("losses", "Losses that the mapping allows") } else { ("changes", "Changed without loss") };
+    let (id, title) = match lost {
+        true if chosen.iter().any(|loss| is_made_by_the_type(loss)) => ("losses", "Losses"),
+        true => ("losses", "Losses that the mapping allows"),
+        false => ("changes", "Changed without loss"),
+    };
     let more = chosen.len().saturating_sub(depth.rows) as u64;
     let tail = (more > 0).then(|| format!("And {} more.", count(more, "column", "columns")));
     Some(Section::table(id, title, &columns, lines).with_tail(tail))

@@ -274,6 +274,7 @@ pub fn target() -> TargetSchema {
         generated: false,
         sequence: None,
         draws: None,
+        drawn_in_partitions: Vec::new(),
     };
     let email = ColumnType { domain: Some("public.\"E-mail\"".to_owned()), ..text_type() };
     let people = TargetTable {

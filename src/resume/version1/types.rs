@@ -134,7 +134,8 @@ pub fn table_text(schema: &str, table: &TargetTable) -> String {
     } = table;
     let mut lines = vec![schema.to_owned()];
     lines.extend(columns.iter().map(|column| {
-        let TargetColumn { name, kind, not_null, has_default, generated, sequence, draws: _ } = column;
+        let TargetColumn { name, kind, not_null, has_default, generated, sequence, draws: _, drawn_in_partitions: _ } =
+            column;
         let domain = option(kind.domain.as_deref().map(text));
         let sequence = option(sequence.as_ref().map(|sequence| text(&sequence.name)));
         format!("{name} {} {domain} {not_null} {has_default} {generated} {sequence}", kind.name)
