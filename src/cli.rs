@@ -2,6 +2,7 @@
 
 mod afterwards;
 mod generate;
+mod leading;
 mod schema;
 mod values;
 
@@ -396,7 +397,7 @@ pub fn command_names() -> Vec<String> {
 /// # Errors
 /// If there is no command to run.
 pub fn parse(args: impl IntoIterator<Item = OsString>, version: &str) -> Result<Cli, Unread> {
-    let args: Vec<OsString> = args.into_iter().collect();
+    let args = leading::after_command(args.into_iter().collect(), &command_names());
     let json = args.iter().any(|arg| arg == "--json");
     let first = args.get(1).and_then(|arg| arg.to_str());
     let command = first.and_then(CommandKind::of).unwrap_or(CommandKind::Migrate);

@@ -15,7 +15,7 @@ use super::session::{Migration, Planned, Request, run_state};
 use super::situation::{Situation, comparable};
 use super::timing::Timing;
 use super::world::World;
-use super::{cutover, dry_run, explain, inputs, plan, record, rollback};
+use super::{cutover, dropped_tables, dry_run, explain, inputs, plan, record, rollback};
 
 /// `migrate` without a subcommand.
 pub fn cutover(args: &CutoverArgs, world: &World, observer: &dyn Observer) -> Result<Report, Failure> {
@@ -90,6 +90,14 @@ fn with_target(
     if let Some(refusal) = resume::unusable(&found.ledger.state) {
         report.refusals.push(refusal);
         return Ok(Exit::Refused);
+    }
+    let run = found.ledger.run.as_ref();
+    if plan::verifies_later_schema(m, source, run) {
+        report.checks.extend(dropped_tables::checks(m, source));
+        if !report.checks.is_empty() {
+            report.state = run_state(run);
+            return Ok(Exit::Differs);
+        }
     }
     let Some((plan, target)) = plan::make(m, source, Some(&found), report)? else {
         return Ok(Exit::Refused);

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Duration, FixedOffset, NaiveDate, TimeZone};
 
-use crate::cli::{Common, LEDGER_SCHEMA};
+use crate::cli::{Cli, Command, Common, LEDGER_SCHEMA};
 use crate::mapping::{self, FeedRule, Mapping, Modifiers, OrphanRule, Switch, WrittenValue};
 use crate::model::rules::{Value, Zone};
+use crate::report;
 
 use super::failure::{self, Failure};
 use super::world::World;
@@ -90,8 +91,17 @@ pub fn target(common: &Common, mapping: &Mapping, world: &World) -> Option<Strin
     common.target.clone().or_else(from_variable)
 }
 
-/// The arguments that a following command repeats for one of the mappings. The connection string may hold a password, so
-/// it is a variable in its place.
+/// The arguments that a command of this call repeats for one of its mappings. A connection string may hold a password, so it
+/// is a variable in its place.
+pub fn repeated_by(cli: &Cli, mapping: Option<&PathBuf>) -> Vec<String> {
+    let mut named = repeated(cli.common(), mapping);
+    if matches!(&cli.command, Some(Command::Rehearse(args)) if args.server.is_some()) {
+        named.extend(report::GIVEN_SERVER.map(str::to_owned));
+    }
+    named
+}
+
+/// The arguments that every command repeats.
 pub fn repeated(common: &Common, mapping: Option<&PathBuf>) -> Vec<String> {
     let path = |path: &PathBuf| path.display().to_string();
     let mut named = vec![

@@ -5,6 +5,7 @@
 mod connect;
 mod cutover;
 mod dispatch;
+mod dropped_tables;
 mod dry_run;
 mod ending;
 mod env_file;
@@ -127,7 +128,7 @@ fn with_reports(
     let reports = match worked {
         Ok(mut reports) => {
             for (at, report) in reports.iter_mut().enumerate() {
-                report.arguments = inputs::repeated(common, common.mapping.get(at));
+                report.arguments = inputs::repeated_by(cli, common.mapping.get(at));
             }
             reports
         }
@@ -150,7 +151,7 @@ fn report_of(failure: &Failure, cli: &Cli, world: &World) -> Report {
     let read = || inputs::one_mapping(cli.common(), world).map(|file| file.mapping.name).unwrap_or_default();
     let mapping = world.mapping.get().cloned().unwrap_or_else(read);
     let mut report = failure.report(cli.command_kind(), &mapping);
-    report.arguments = inputs::repeated(cli.common(), cli.common().mapping.first());
+    report.arguments = inputs::repeated_by(cli, cli.common().mapping.first());
     report
 }
 

@@ -182,8 +182,7 @@ pub fn make(
         empty: &empty,
         held: &found.held,
         purpose: purpose(m, &found.ledger),
-        has_later_schema: m.activity() == Activity::Verification
-            && run.is_some_and(|run| has_later_schema(run, source)),
+        has_later_schema: verifies_later_schema(m, source, run),
     };
     let refused = note_facts(m, found, report);
     let versions = report_versions(mapping, &found.versions, report);
@@ -249,10 +248,11 @@ fn purpose(m: &Migration<'_>, ledger: &LedgerView) -> Purpose {
     }
 }
 
-/// Returns true if the source has another schema than when the run began.
-fn has_later_schema(run: &Run, source: &Source) -> bool {
+/// Returns true if a run is verified whose source has another schema than when the run began.
+pub fn verifies_later_schema(m: &Migration<'_>, source: &Source, run: Option<&Run>) -> bool {
     let now = source.stamp();
-    run.stamp != now && !stamp::have_same_schema(&run.stamp, &now)
+    let differs = |run: &Run| run.stamp != now && !stamp::have_same_schema(&run.stamp, &now);
+    m.activity() == Activity::Verification && run.is_some_and(differs)
 }
 
 /// Turns the catalogue into that of the target before the run: with everything attached that the run detached, without the

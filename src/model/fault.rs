@@ -243,6 +243,8 @@ pub struct ColumnFacts {
     pub not_null: bool,
     /// No row of the column has a value that fits.
     pub all_at_fault: bool,
+    /// The server refused the row for a value that no column of the load is known to have sent.
+    pub is_of_server: bool,
 }
 
 /// One row that cannot be loaded as it is, and the cell at fault.

@@ -5,8 +5,12 @@ use super::fault::{ColumnFacts, Reason};
 impl Reason {
     /// Returns the mapping entry, or the action, that solves a fault of this column. None replaces every value of a column,
     /// and none writes NULL to a column that is NOT NULL.
-    pub fn way_out(self, ColumnFacts { not_null, all_at_fault }: ColumnFacts) -> &'static str {
+    pub fn way_out(self, ColumnFacts { not_null, all_at_fault, is_of_server }: ColumnFacts) -> &'static str {
         match self {
+            Reason::Orphan if is_of_server => {
+                "a row with this key, or another key: `if_orphan` does not replace what only the server compares"
+            }
+            Reason::NullInNotNull if is_of_server => "values from which the server computes one",
             Reason::NotANumber | Reason::NotABoolean | Reason::NotAUuid if all_at_fault => {
                 "map = { ... }, or another column or sql = \"...\" as its source: no value fits"
             }
@@ -51,7 +55,7 @@ mod tests {
     fn no_way_out_writes_null_to_a_column_that_is_not_null() {
         for reason in Reason::ALL {
             for all_at_fault in [false, true] {
-                let advice = reason.way_out(ColumnFacts { not_null: true, all_at_fault });
+                let advice = reason.way_out(ColumnFacts { not_null: true, all_at_fault, ..ColumnFacts::default() });
                 assert!(!writes_null(advice), "{}: {advice}", reason.word());
             }
         }
@@ -61,7 +65,8 @@ mod tests {
     fn no_way_out_replaces_every_value_of_a_column() {
         for reason in Reason::ALL {
             for not_null in [false, true] {
-                let advice = reason.way_out(ColumnFacts { not_null, all_at_fault: true });
+                let facts = ColumnFacts { not_null, all_at_fault: true, ..ColumnFacts::default() };
+                let advice = reason.way_out(facts);
                 assert!(!advice.contains("if_bad"), "{}: {advice}", reason.word());
             }
         }

@@ -5,28 +5,20 @@
 
 use postgres::Row;
 
-use super::client::{Client, Parameter};
+use super::asked_rows::{AskedRows, ReadColumn, TableName};
+use super::client::Client;
 use super::error::{Doing, ServerError};
-use super::inspect::{IndexColumns, ServerOnlyCheck};
+use super::inspect::ServerOnlyCheck;
 use super::query::TypedQuery;
 use super::row::RowValues;
 use super::session::Session;
-use super::values::ValueArray;
-use crate::model::ident::{free_name, qualified, quoted};
+use super::trial::TrialObject;
+use crate::model::ident::{qualified, quoted};
 use crate::model::record::CheckKind;
 
 const ASKING: &str = "asking for the constraints of rows";
 
 const EVALUATING: &str = "evaluating the constraints of rows";
-
-/// A column that an expression reads.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ReadColumn {
-    /// Its name.
-    pub name: String,
-    /// Its collation as SQL. Empty for the database's default.
-    pub collation: String,
-}
 
 /// A condition on a row: false, or an error, means that the server would refuse the row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,8 +47,8 @@ pub struct TableConstraints {
     pub conditions: Vec<RowCondition>,
     /// The unique indexes whose keys the server computes, or that contain some rows only.
     pub computed: Vec<ComputedKey>,
-    /// The B-tree indexes.
-    pub indexes: Vec<IndexColumns>,
+    /// The B-tree indexes and the exclusion constraints.
+    pub trial_objects: Vec<TrialObject>,
     /// The checks that only the server can make, when rows are written. A trigger is listed also if the load disables it.
     pub unseen: Vec<ServerOnlyCheck>,
     /// The reading of text by the type of each column.
@@ -119,56 +111,6 @@ impl TakenKey {
     }
 }
 
-/// A table.
-#[derive(Clone, Copy, Debug)]
-pub struct TableName<'a> {
-    /// Its schema.
-    pub schema: &'a str,
-    /// Its name.
-    pub table: &'a str,
-}
-
-/// The rows of a question: some columns of each.
-pub struct AskedRows<'a> {
-    /// The columns.
-    pub columns: &'a [ValueArray<'a>],
-    /// The collations of columns that do not have the default one.
-    pub collations: &'a [ReadColumn],
-}
-
-impl AskedRows<'_> {
-    /// Returns a name for the rows' numbers that no column has.
-    fn place(&self) -> String {
-        free_name("migrate_place", &self.columns.iter().map(|c| c.name).collect::<Vec<_>>())
-    }
-
-    /// Returns the rows as SQL: the columns by their names, and the number of each row from 1.
-    fn sql(&self, place: &str) -> String {
-        let arrays = self.columns.iter().enumerate();
-        let arrays: Vec<String> =
-            arrays.map(|(n, c)| format!("pg_catalog.unnest(${}::{}[])", n + 1, c.kind.name)).collect();
-        let names: Vec<String> = self.columns.iter().map(|c| quoted(c.name)).collect();
-        let collated = |column: &ValueArray<'_>| {
-            let name = quoted(column.name);
-            match self.collations.iter().find(|c| c.name == column.name && !c.collation.is_empty()) {
-                Some(ReadColumn { collation, .. }) => format!("{name} COLLATE {collation} AS {name}"),
-                None => name,
-            }
-        };
-        let collated: Vec<String> = self.columns.iter().map(collated).collect();
-        format!(
-            "(SELECT {}, {place} FROM ROWS FROM ({}) WITH ORDINALITY AS t({}, {place}))",
-            collated.join(", "),
-            arrays.join(", "),
-            names.join(", ")
-        )
-    }
-
-    fn parameters(&self) -> Vec<&dyn Parameter> {
-        self.columns.iter().map(|c| c as &dyn Parameter).collect()
-    }
-}
-
 impl ComputedKey {
     /// The condition under which a row has a key that another row may have.
     fn has_key(&self) -> String {
@@ -185,19 +127,19 @@ impl Session {
     /// If the server refuses or the connection is lost.
     pub fn table_constraints(&mut self, schema: &str, tables: &[String]) -> Result<TableConstraints, ServerError> {
         let of = |sql: &'static str| TypedQuery::new(ASKING, sql).with(&schema).with(&tables);
-        let [conditions, printed, computed, indexes, unseen, inputs] = self.ask([
+        let [conditions, printed, computed, trial_objects, unseen, inputs] = self.ask([
             of(include_str!("sql/row_conditions.sql")),
             // An expression must be evaluated under the search path under which it was printed.
             of(include_str!("sql/check_expressions.sql")).of_application(),
             of(include_str!("sql/computed_keys.sql")),
-            of(include_str!("sql/btree_indexes.sql")),
+            of(include_str!("sql/trial_objects.sql")),
             of(include_str!("sql/server_only_checks.sql")),
             of(include_str!("sql/text_inputs.sql")),
         ])?;
         Ok(TableConstraints {
             conditions: conditions.iter().map(|row| condition(row, &printed)).collect::<Result<_, _>>()?,
             computed: computed.iter().map(computed_key).collect::<Result<_, _>>()?,
-            indexes: indexes.iter().map(IndexColumns::of_row).collect::<Result<_, _>>()?,
+            trial_objects: trial_objects.iter().map(TrialObject::of_row).collect::<Result<_, _>>()?,
             unseen: unseen.iter().map(ServerOnlyCheck::of_row).collect::<Result<_, _>>()?,
             inputs: inputs.iter().map(text_input).collect::<Result<_, _>>()?,
         })

@@ -13,17 +13,6 @@ use crate::model::ledger::Object;
 use crate::model::record::CheckKind;
 use crate::model::schema::ForeignKey;
 
-/// The plain columns of a B-tree index.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct IndexColumns {
-    /// The table.
-    pub table: String,
-    /// The index.
-    pub index: String,
-    /// The columns.
-    pub columns: Vec<String>,
-}
-
 /// A check on written rows that only the server can make.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerOnlyCheck {
@@ -57,13 +46,6 @@ pub struct OtherSession {
     pub name: String,
     /// The tables that it has locked, separated by commas.
     pub tables: String,
-}
-
-impl IndexColumns {
-    /// The index that a row of `sql/btree_indexes.sql` describes.
-    pub(super) fn of_row(row: &Row) -> Result<IndexColumns, ServerError> {
-        Ok(IndexColumns { table: row.value("table_name")?, index: row.value("name")?, columns: row.value("columns")? })
-    }
 }
 
 impl ServerOnlyCheck {

@@ -2,6 +2,7 @@
 //!
 //! A [`Session`] is one connection. Its methods are the operations of the design, each a transaction or part of one.
 
+pub mod asked_rows;
 mod backend;
 pub mod batch;
 mod blame;
@@ -39,6 +40,7 @@ pub mod sqlstate;
 mod sqlstate_names;
 pub mod state;
 pub mod throwaway;
+pub mod trial;
 pub mod triggers;
 mod types;
 pub mod values;

@@ -2,6 +2,9 @@
 //!
 //! Each activity has one sentence for each end. The forms add nothing.
 
+use std::collections::BTreeSet;
+
+use super::next::GIVEN_SERVER;
 use super::summary::{Proof, Totals, ended, is_stopped_by_faults, lost_unasked, tone};
 use super::tone::Tone;
 use crate::exit::Exit;
@@ -67,7 +70,11 @@ fn done(report: &Report, exit: Exit) -> (String, String) {
         ),
         Activity::Rehearsal => (
             label("Rehearsed", report, set_aside),
-            format!("{rows} were loaded into a throw-away PostgreSQL.{} No other database was touched.", proof(report)),
+            format!(
+                "{rows} were loaded into {}.{} No other database was touched.",
+                rehearsed_in(report),
+                proof(report)
+            ),
         ),
         Activity::Cutover => {
             let place = report.target.as_deref().unwrap_or("the target");
@@ -83,6 +90,14 @@ fn rolled_back(report: &Report) -> String {
         return "The rows of the run are removed from the target.".to_owned();
     }
     format!("The rows of the run are removed from the target. Still there: {}.", some_of(&stays, 3))
+}
+
+/// The place of a rehearsal in words.
+fn rehearsed_in(report: &Report) -> &'static str {
+    match report.arguments.iter().any(|argument| *argument == GIVEN_SERVER[0]) {
+        true => "a database that was made for it on the given server and is dropped",
+        false => "a throw-away PostgreSQL",
+    }
 }
 
 /// The agreement of source and target in words.
@@ -152,20 +167,44 @@ fn dry(report: &Report, sums: Totals, set_aside: bool) -> (String, String) {
         let words = format!("{rows} of {of} were found. Nothing that needs a target was judged.{unchecked}");
         return ("Source only".to_owned(), format!("{words} Nothing was written."));
     }
+    let open: Vec<&Check> = report.checks.iter().filter(|check| is_open(check)).collect();
+    if !open.is_empty() {
+        let left = format!("Ready, except for {}", count(open.len() as u64, "check", "checks"));
+        let names: BTreeSet<String> = open.iter().map(|check| named(check)).collect();
+        let names = some_of(&names.into_iter().collect::<Vec<_>>(), 3);
+        let words = "can be loaded as the mapping says, unless the server refuses one when it is written";
+        let sentence = format!("{rows} of {of} {words}: {names} was not checked.{changes} Nothing was written.");
+        return (left, sentence);
+    }
     let label = if changed > 0 { "Ready, with values that change" } else { "Ready" };
     let words = format!("{rows} of {of} can be loaded as the mapping says.{changes}{unchecked} Nothing was written.");
     (label.to_owned(), words)
 }
 
+/// Returns true if a dry run did not make the check, and the run may stop for it.
+fn is_open(check: &Check) -> bool {
+    check.verdict == Verdict::NotChecked && check.check != CheckKind::Content
+}
+
+/// A check of a load in words: `trigger (orders)`.
+fn named(check: &Check) -> String {
+    check.load.as_ref().map_or_else(|| check.check.word().to_owned(), |load| format!("{} ({load})", check.check.word()))
+}
+
+/// Returns true if a dry run did not make the check, and the run may stop for it.
+fn is_open(check: &Check) -> bool {
+    check.verdict == Verdict::NotChecked && check.check != CheckKind::Content
+}
+
+/// A check of a load in words: `trigger (orders)`.
+fn named(check: &Check) -> String {
+    check.load.as_ref().map_or_else(|| check.check.word().to_owned(), |load| format!("{} ({load})", check.check.word()))
+}
+
 fn differs(report: &Report) -> String {
     let proof = Proof::of(report);
     let differing: Vec<&Check> = report.checks.iter().filter(|c| c.verdict == Verdict::Differs).collect();
-    let mut names: Vec<String> = differing
-        .iter()
-        .map(|c| {
-            c.load.as_ref().map_or_else(|| c.check.word().to_owned(), |load| format!("{} ({load})", c.check.word()))
-        })
-        .collect();
+    let mut names: Vec<String> = differing.iter().map(|check| named(check)).collect();
     if names.is_empty() {
         names.extend(report.sequences.iter().filter(|s| s.verdict == Verdict::Differs).map(|s| s.sequence.clone()));
         names.extend(report.detached.iter().filter(|d| !d.back).map(|d| format!("{} is not reattached", d.object)));

@@ -31,13 +31,15 @@ impl Next {
 
 /// The next command after a report.
 pub fn next(report: &Report) -> Next {
-    let same = report.arguments.as_slice();
-    let rehearse = |words| Next::new(words, &["rehearse"], same, &[]);
+    let rehearsed = report.arguments.as_slice();
+    // Only a rehearsal takes the server.
+    let same = rehearsed.strip_suffix(&GIVEN_SERVER.map(str::to_owned)).unwrap_or(rehearsed);
+    let rehearse = |words| Next::new(words, &["rehearse"], rehearsed, &[]);
     match (ended(report), report.activity()) {
         (Exit::Usage, Activity::Cutover | Activity::DryRun) => Next::new("Correct the call.", &[], &[], &["--help"]),
         (Exit::Usage, _) => Next::new("Correct the call.", &[report.command.word()], &[], &["--help"]),
         (Exit::Differs, Activity::Rehearsal) => {
-            Next::new("Look at both values of each row that differs.", &["rehearse"], same, &["--show-values"])
+            Next::new("Look at both values of each row that differs.", &["rehearse"], rehearsed, &["--show-values"])
         }
         (Exit::Differs, _) => {
             Next::new("Look at both values of each row that differs.", &["verify"], same, &["--show-values"])
@@ -48,7 +50,7 @@ pub fn next(report: &Report) -> Next {
             same,
             &["--yes"],
         ),
-        (Exit::Stopped | Exit::Interrupted | Exit::Bug, activity) => again(activity, same),
+        (Exit::Stopped | Exit::Interrupted | Exit::Bug, activity) => again(activity, rehearsed),
         (Exit::Refused, _) if report.fault_total > 0 => {
             let reason = report.faults.first().map_or("", |fault| fault.reason.word());
             let reason = if reason.is_empty() { vec!["explain"] } else { vec!["explain", reason] };
@@ -120,11 +122,17 @@ pub fn after_init(arguments: &[String], has_questions: bool) -> String {
 /// The variable in place of a connection string, which may hold a password.
 const TARGET: &str = "$DATABASE_URL";
 
+/// The variable in place of the connection string of a server for rehearsals.
+const SERVER: &str = "$SERVER_URL";
+
+/// The arguments that name a server for a rehearsal. They are the last of those that a following rehearsal repeats.
+pub const GIVEN_SERVER: [&str; 2] = ["--server", SERVER];
+
 /// A word, quoted for a shell.
 fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@%,=".contains(c);
     match word {
-        TARGET => format!("\"{TARGET}\""),
+        TARGET | SERVER => format!("\"{word}\""),
         word if !word.is_empty() && word.chars().all(plain) => word.to_owned(),
         word => format!("'{}'", word.replace('\'', "'\\''")),
     }

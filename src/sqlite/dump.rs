@@ -86,6 +86,9 @@ fn skip_mark(mut file: File, path: &Path) -> Result<impl std::io::Read, SourceEr
     Ok(file)
 }
 
+/// The comments of sqlite3 in a dump of a damaged database.
+const ERROR_COMMENTS: [&str; 2] = ["/****** CORRUPTION ERROR", "/****** ERROR: "];
+
 /// The context of loading one dump.
 struct DumpLoader {
     place: String,
@@ -156,7 +159,17 @@ impl DumpLoader {
             .because("sqlite3 ends a dump so when it met errors in the database")
             .advise("Name the SQLite file itself, or repair it with `sqlite3 FILE .recover`."));
         }
-        if lex::after_comments(text).starts_with('.') {
+        let statement = lex::after_comments(text);
+        let comments = text.strip_suffix(statement).unwrap_or_default();
+        if ERROR_COMMENTS.iter().any(|comment| comments.contains(comment)) {
+            return Err(SourceError::new(ErrorClass::Damaged, self.line(line), "the dump reports an error before it")
+                .because("sqlite3 writes such a comment where it could not read rows, which are missing")
+                .advise(
+                    "Repair the database with `sqlite3 FILE .recover`. Where the missing rows do not matter, remove the \
+                     comment.",
+                ));
+        }
+        if statement.starts_with('.') {
             return Err(SourceError::new(ErrorClass::Sql, self.line(line), "is not SQL")
                 .because("a line that begins with a dot is a command of the sqlite3 shell")
                 .advise("Remove it."));

@@ -3,6 +3,7 @@
 //! person, and with the mapping that `init` proposes for the pair and `answers.txt` completes.
 
 mod answers;
+mod refused;
 
 use std::collections::BTreeMap;
 

@@ -427,3 +427,17 @@ fn every_mapping_of_the_repository_parses_and_its_paths_exist() {
         }
     }
 }
+
+#[test]
+fn flags_of_every_command_may_be_written_before_the_command() {
+    let case = case();
+    case.command(&["--yes"]).exits(0);
+    let url = case.target.url();
+    let after = case.place.migrate(["verify", "-q", "-m", "notes.toml", "-s", "notes.db", "-t", &url]).exits(0);
+    let before = case.place.migrate(["-q", "-m", "notes.toml", "-s", "notes.db", "-t", &url, "verify"]).exits(0);
+    assert_eq!((&before.stderr, after.stderr.as_str()), (&String::new(), ""));
+    assert!(before.stdout.contains("Verified. Source and target agree on 2 rows"), "{}", before.stdout);
+    // Flags that not every command takes are still refused.
+    case.place.migrate(["--yes", "verify", "-m", "notes.toml"]).exits(2).says(&["--yes"]);
+    case.place.migrate(["-q", "guide"]).exits(2).says(&["-q"]);
+}

@@ -36,11 +36,15 @@ fn rehearse(case: &Case, server: &str, code: i32) -> Ran {
     case.place.migrate(["rehearse", "-v", "-m", "migrate.toml", "--server", server]).exits(code)
 }
 
+/// A table that refuses a row only when it is written.
+const STOPS: &str = "CREATE TABLE t (id int PRIMARY KEY, n int, g int DEFAULT 9 REFERENCES t)";
+
 #[test]
 fn the_database_of_a_rehearsal_is_dropped_after_each_end() {
     for (table, code) in [
         ("CREATE TABLE t (id int PRIMARY KEY, n int)", 0),
-        ("CREATE TABLE t (id int PRIMARY KEY, n int, CONSTRAINT apart EXCLUDE USING btree (n WITH =))", 4),
+        (STOPS, 4),
+        ("CREATE TABLE t (id int PRIMARY KEY, n int, CONSTRAINT apart EXCLUDE USING btree (n WITH =))", 3),
         ("CREATE TABLE t (id int PRIMARY KEY, n int CHECK (n > 1))", 3),
         ("CREATE TABLE t (id int PRIMARY KEY, n nothing)", 3),
     ] {
@@ -51,7 +55,16 @@ fn the_database_of_a_rehearsal_is_dropped_after_each_end() {
         assert_eq!(case.target.inventory(), ["public"], "{table}");
         if code != 3 {
             ran.says(&["No other database was touched"]);
+            assert!(!ran.said().contains("throw-away PostgreSQL"), "{}", ran.said());
         }
+        // Only another rehearsal takes the server.
+        let next = ran.stdout.lines().last().expect("a command").trim().to_owned();
+        let rehearses = next.starts_with("migrate rehearse ");
+        assert_eq!(next.contains("--server \"$SERVER_URL\""), rehearses, "{next}");
+        assert!(
+            rehearses || next.starts_with("migrate -m migrate.toml -t") || next.starts_with("migrate explain"),
+            "{next}"
+        );
     }
 }
 

@@ -60,10 +60,13 @@ fn a_rehearsal_finds_what_a_dry_run_could_not_check() {
         "CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, n INTEGER); INSERT INTO t VALUES (1, 'a', 1), (2, 'A', 2), (3, 'c', -3), (4, 'd', 1)",
     );
     let target = "CREATE DOMAIN up AS int CHECK (VALUE > 0);
-        CREATE TABLE t (id int PRIMARY KEY, a text, n up, CONSTRAINT apart EXCLUDE USING btree (n WITH =));
+        CREATE TABLE t (id int PRIMARY KEY, a text, n up);
+        CREATE FUNCTION apart() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN IF NEW.a = 'd' THEN RAISE EXCEPTION 'no'; END IF; RETURN NEW; END $$;
+        CREATE TRIGGER apart AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION apart();
         CREATE UNIQUE INDEX folded ON t (lower(a))";
     place.write("target.sql", target);
-    let head = "format = 1\nname = \"x\"\n[source]\npath = \"source.db\"\n[target]\nddl = [\"target.sql\"]\n[load.t]\n";
+    let head = "format = 1\nname = \"x\"\n[source]\npath = \"source.db\"\n[target]\nddl = [\"target.sql\"]\n[load.t]\ntriggers = \"fire\"\n";
     place.write("migrate.toml", head);
     let there = Database::with(target);
     let dry = place.migrate(["--dry-run", "--json", "-t", &there.url()]).exits(3).json();
@@ -71,7 +74,7 @@ fn a_rehearsal_finds_what_a_dry_run_could_not_check() {
     assert!(said.contains("apart: ") && !said.contains("folded: ") && !said.contains("up: "), "{said}");
     assert_eq!(rows(&dry), [(2, "duplicate"), (3, "check-failed")]);
     let report = place.migrate(["rehearse", "--json", "--on-fault", "quarantine"]).exits(6).json();
-    assert_eq!(rows(&report), [(2, "duplicate"), (3, "check-failed"), (4, "exclusion-failed")]);
+    assert_eq!(rows(&report), [(2, "duplicate"), (3, "check-failed"), (4, "trigger-refused")]);
 }
 
 /// (rowid, reason) of each fault of a report, in order.

@@ -112,3 +112,24 @@ fn a_row_that_the_server_refuses_has_the_name_of_the_state_and_the_column() {
     let message = message(&report, "n");
     assert!(message.contains("SQLSTATE 22003 numeric_value_out_of_range"), "{message}");
 }
+
+#[test]
+fn a_fault_of_a_value_that_the_server_fills_or_compares_alone_has_no_entry_of_the_mapping() {
+    let parents = "CREATE TABLE p (id int PRIMARY KEY, r real UNIQUE); INSERT INTO p VALUES (1, 1)";
+    for table in [
+        "CREATE TABLE t (id int PRIMARY KEY, n int, g int DEFAULT 9 REFERENCES p)",
+        "CREATE TABLE t (id int PRIMARY KEY, n real REFERENCES p (r))",
+    ] {
+        let source = "CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER); INSERT INTO t VALUES (1, 5)";
+        let case = Case::new(source, &format!("{parents}; {table}"), "[load.t]\n");
+        let report = case.exits(4, &["--yes"]);
+        let said = report["faults"][0]["message"].as_str().expect("a message");
+        assert!(said.contains("refers to a row that does not exist") && !said.contains("if_orphan = {"), "{said}");
+    }
+    // A generated column takes no `if_null`.
+    let source = "CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER); INSERT INTO t VALUES (1, NULL)";
+    let target = "CREATE TABLE t (id int PRIMARY KEY, n int, g int GENERATED ALWAYS AS (n + 1) STORED NOT NULL)";
+    let report = Case::new(source, target, "[load.t]\n").exits(3, &["--dry-run"]);
+    let said = report["faults"][0]["message"].as_str().expect("a message");
+    assert!(said.contains("NOT NULL") && !said.contains("if_null"), "{said}");
+}

@@ -182,3 +182,23 @@ fn a_table_or_column_that_is_new_in_the_source_is_a_difference() {
     other.place.write("migrate.toml", mapping);
     other.command(&["verify"]).exits(3).says(&["no load reads this table of the source"]);
 }
+
+#[test]
+fn a_table_that_was_dropped_from_the_source_is_a_difference() {
+    let source = "CREATE TABLE t (id INTEGER PRIMARY KEY); CREATE TABLE old (id INTEGER PRIMARY KEY);
+        INSERT INTO t VALUES (1), (2); INSERT INTO old VALUES (1)";
+    let target = "CREATE TABLE t (id int PRIMARY KEY); CREATE TABLE kept (id int PRIMARY KEY)";
+    let case = Case::new(source, target, "[load.t]\n[load.old]\nto = \"kept\"\n");
+    case.command(&["verify"]).exits(3);
+    case.done();
+    let db = rusqlite::Connection::open(case.place.path("source.db")).expect("opened");
+    db.execute_batch("DROP TABLE old").expect("dropped");
+    let checks = Checks::of(&case.command(&["verify", "--json"]).exits(5).json());
+    assert_eq!(checks.saying("Differs"), ["source old"]);
+    assert!(why(checks.one("source", "old")).contains("was dropped from the source since the run began"));
+    // What writes or removes rows is refused as before.
+    case.exits(3, &["--yes"]);
+    case.command(&["rollback", "--yes"]).exits(3);
+    db.execute_batch("CREATE TABLE old (id INTEGER PRIMARY KEY); INSERT INTO old VALUES (1)").expect("made");
+    case.command(&["verify"]).exits(0);
+}

@@ -38,11 +38,26 @@ impl CheckedLoad<'_> {
             .then(|| format!("the trigger {} may change a row before it is written", triggers.join(", ")))
     }
 
-    /// Returns the index of a column whose value is known before the row is written, and that can be sent to the server.
+    /// Returns the index of a column whose value is known before the row is written, and that can be sent to the server in
+    /// its own type.
     ///
     /// # Errors
     /// The reason why there is none.
     pub fn place(&self, name: &str) -> Result<usize, String> {
+        let place = self.field(name)?;
+        let kind = &self.load.columns[place].kind;
+        if !kind.is_binary() {
+            return Err(format!("{name} is {}, which is sent as text", kind.shown()));
+        }
+        Ok(place)
+    }
+
+    /// Returns the index of a column whose value is known before the row is written, and that can be sent to the server in
+    /// its own type or as text.
+    ///
+    /// # Errors
+    /// The reason why there is none.
+    pub fn field(&self, name: &str) -> Result<usize, String> {
         if let Some(why) = self.changes() {
             return Err(why);
         }
@@ -53,11 +68,7 @@ impl CheckedLoad<'_> {
             Feed::Issued(_) | Feed::Lookup(_) => false,
         };
         let place = place.filter(is_known).ok_or_else(|| format!("{name} is known only when rows are written"))?;
-        let kind = &self.load.columns[place].kind;
-        if !kind.is_binary() {
-            return Err(format!("{name} is {}, which is sent as text", kind.shown()));
-        }
-        if matches!(kind.kind, Kind::Array(_)) {
+        if matches!(self.load.columns[place].kind.kind, Kind::Array(_)) {
             return Err(format!("{name} is an array"));
         }
         Ok(place)

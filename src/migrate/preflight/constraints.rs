@@ -1,27 +1,24 @@
 //! Finds rows that the target's constraints would refuse: values that only the server can read (`server_readable`), rows that
-//! fail a condition (`row_conditions`), rows that collide under a unique key (`unique_keys`), and rows that may be too large
-//! for an index.
+//! fail a condition (`row_conditions`), rows that collide under a unique key (`unique_keys`), and rows that an index or an
+//! exclusion constraint refuses (`trial_rows`).
 //!
-//! The server evaluates and writes nothing. Constraints that cannot be checked are reported.
+//! The server writes nothing to the target's tables. Constraints that cannot be checked are reported.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use crate::migrate::indexes::index_width::{SURE_INDEX_ROW, may_be_wide};
 use crate::migrate::rows::batch::Batch;
-use crate::migrate::rows::keyset::field;
 use crate::model::record::{Check, CheckKind};
 use crate::model::schema::TargetSchema;
 use crate::pg::Blame;
 use crate::pg::conditions::TableConstraints;
-use crate::pg::inspect::IndexColumns;
 use crate::plan::{Feed, LoadPlan, references};
 
 use super::checked_load::{CheckedLoad, CheckedRows, RowVerdicts, Unchecked};
 use super::row_conditions::RowConditions;
 use super::server_readable::ServerReadable;
 use super::shared_checks::SharedChecks;
+use super::trial_rows::TrialRows;
 use super::unique_keys::{SeenKeys, UniqueKeys};
 
 /// The checks of one load's rows.
@@ -29,16 +26,9 @@ pub struct ConstraintChecks {
     readable: ServerReadable,
     conditions: RowConditions,
     keys: UniqueKeys,
-    wide: Vec<WideIndex>,
+    trial: TrialRows,
     /// Constraints that could not be checked.
     unchecked: Mutex<Vec<Check>>,
-}
-
-/// An index whose rows may be too large. Their real size depends on the server's compression.
-struct WideIndex {
-    index: String,
-    columns: Vec<usize>,
-    rows: AtomicU64,
 }
 
 impl ConstraintChecks {
@@ -50,6 +40,8 @@ impl ConstraintChecks {
         let computed = constraints.computed.iter().filter(|c| c.table == load.table);
         let keys = UniqueKeys::new(checked, computed, seen, &mut unchecked);
         let conditions = RowConditions::new(checked, conditions, keys.knows_skipped_rows(), &mut unchecked);
+        let objects = constraints.trial_objects.iter().filter(|object| object.table == load.table);
+        let trial = TrialRows::new(checked, objects, keys.knows_skipped_rows(), &mut unchecked);
         for unseen in constraints.unseen.iter().filter(|unseen| unseen.table == load.table) {
             if unseen.kind != CheckKind::Trigger || load.triggers_fire {
                 unchecked.note(unseen.kind, &unseen.name, &unseen.why);
@@ -62,41 +54,30 @@ impl ConstraintChecks {
             readable: ServerReadable::new(load, &target.encoding, &constraints.inputs),
             conditions,
             keys,
-            wide: wide_indexes(load, &constraints.indexes),
+            trial,
             unchecked: Mutex::new(unchecked.checks),
         }
     }
 
     /// Returns true if the rows must be read in their order.
     pub fn needs_order(&self) -> bool {
-        self.keys.needs_order()
+        self.keys.needs_order() || self.trial.needs_order()
     }
 
-    /// Returns what could not be checked, after all rows were read.
-    pub fn unchecked(self, load: &LoadPlan) -> Vec<Check> {
-        let found = self.unchecked.into_inner().unwrap_or_else(PoisonError::into_inner);
+    /// Returns what could not be checked, after all rows were read, and the temporary table that was made.
+    pub fn end(self, load: &LoadPlan) -> (Vec<Check>, Option<String>) {
         let mut unchecked = Unchecked::of(load);
-        unchecked.checks = found;
-        for WideIndex { index, rows, .. } in self.wide {
-            let rows = rows.into_inner();
-            if rows > 0 {
-                let why = format!(
-                    "{rows} rows have more than {SURE_INDEX_ROW} bytes in it; the server accepts them only if it can \
-                     compress them"
-                );
-                unchecked.note(CheckKind::Index, &index, &why);
-            }
-        }
-        unchecked.checks
+        unchecked.checks = self.unchecked.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let made = self.trial.end(&mut unchecked);
+        (unchecked.checks, made)
     }
 
     /// Returns the rows of a batch that the target would refuse, and those that the load skips.
     pub fn judge(&self, load: &LoadPlan, batch: &Batch<'_>, shared: &Mutex<SharedChecks<'_>>) -> RowVerdicts {
         let mut unchecked = Unchecked::of(load);
         let unreadable: BTreeMap<usize, Blame> = self.readable.refused(load, batch, shared, &mut unchecked);
-        self.count_wide(batch);
         let mut verdicts = RowVerdicts::default();
-        if !self.conditions.is_idle() || !self.keys.is_idle() {
+        if !self.conditions.is_idle() || !self.keys.is_idle() || !self.trial.is_idle() {
             let count = usize::try_from(batch.rows()).unwrap_or(0);
             let rows: Vec<usize> = (0..count).filter(|row| !unreadable.contains_key(row)).collect();
             let rows = CheckedRows { load, batch, rows: &rows };
@@ -105,7 +86,9 @@ impl ConstraintChecks {
             let known = self.keys.ask(session, &rows, &mut unchecked);
             // A row that another one keeps out is never written, so no condition applies to it.
             let written: Vec<usize> = rows.rows.iter().copied().filter(|row| !known.is_skipped(*row)).collect();
-            let failing = self.conditions.failing(session, &CheckedRows { rows: &written, ..rows }, &mut unchecked);
+            let mut failing = self.conditions.failing(session, &CheckedRows { rows: &written, ..rows }, &mut unchecked);
+            let tried: Vec<usize> = written.into_iter().filter(|row| !failing.contains_key(row)).collect();
+            failing.extend(self.trial.refused(session, &CheckedRows { rows: &tried, ..rows }, &mut unchecked));
             verdicts = self.keys.judge(&rows, known, failing, seen, &mut unchecked);
         }
         if !unchecked.checks.is_empty() {
@@ -113,16 +96,6 @@ impl ConstraintChecks {
         }
         verdicts.refused.extend(unreadable);
         verdicts
-    }
-
-    fn count_wide(&self, batch: &Batch<'_>) {
-        for wide in &self.wide {
-            let rows = (0..usize::try_from(batch.rows()).unwrap_or(0)).filter(|row| {
-                let image = batch.images(*row..row + 1);
-                wide.columns.iter().filter_map(|n| field(image, *n)?.1).sum::<usize>() > SURE_INDEX_ROW
-            });
-            wide.rows.fetch_add(rows.count() as u64, Ordering::Relaxed);
-        }
     }
 }
 
@@ -137,17 +110,4 @@ fn unfollowed(load: &LoadPlan, target: &TargetSchema) -> Vec<String> {
     };
     let keys = table.foreign.iter().filter(|key| key.columns.iter().any(is_filled));
     keys.map(|key| key.name.clone()).filter(|name| followed.iter().all(|link| link.name != *name)).collect()
-}
-
-/// The indexes over columns that may be too large.
-fn wide_indexes(load: &LoadPlan, indexes: &[IndexColumns]) -> Vec<WideIndex> {
-    let place = |name: &String| load.columns.iter().position(|c| c.name == *name);
-    let mut wide = Vec::new();
-    for IndexColumns { index, columns, .. } in indexes.iter().filter(|index| index.table == load.table) {
-        let columns: Vec<usize> = columns.iter().filter_map(place).collect();
-        if may_be_wide(columns.iter().map(|n| &load.columns[*n].kind.kind)) {
-            wide.push(WideIndex { index: index.clone(), columns, rows: AtomicU64::new(0) });
-        }
-    }
-    wide
 }

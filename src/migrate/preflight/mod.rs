@@ -18,6 +18,7 @@ mod shared_checks;
 mod skipped_ids;
 pub mod source_numbers;
 pub mod time_units;
+mod trial_rows;
 mod unique_keys;
 pub mod uuid_bytes;
 pub mod versions;

@@ -201,6 +201,7 @@ impl Preflight<'_> {
         for range in read {
             all[range.load].merge(range.found);
         }
+        let mut trials = Vec::new();
         for (reading, found) in readings.into_iter().zip(&mut all) {
             self.observer.on_event(Event::Ended { load: &found.load });
             let unfollowed = reading.links.iter().filter_map(|link| {
@@ -213,7 +214,9 @@ impl Preflight<'_> {
                 Some(Check::not_checked(CheckKind::Reference, Some(&found.load), why))
             });
             found.unchecked = unfollowed.collect();
-            found.unchecked.extend(reading.checks.unchecked(reading.load));
+            let (unchecked, made) = reading.checks.end(reading.load);
+            found.unchecked.extend(unchecked);
+            trials.extend(made);
             found.numbered = reading.numbered.into_inner().unwrap_or_else(PoisonError::into_inner);
             let keys = reading.keys.into_inner().unwrap_or_else(PoisonError::into_inner);
             for (own, keys) in reading.own.iter().zip(keys) {
@@ -222,6 +225,8 @@ impl Preflight<'_> {
                 set.merge(keys);
             }
         }
+        let mut shared = shared.checks.lock().unwrap_or_else(PoisonError::into_inner);
+        shared.session.drop_trials(&trials)?;
         Ok(all)
     }
 

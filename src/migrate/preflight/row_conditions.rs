@@ -9,14 +9,15 @@ use std::sync::{Mutex, PoisonError};
 use crate::model::fault::Reason;
 use crate::model::pgtype::Kind;
 use crate::model::record::CheckKind;
-use crate::pg::conditions::{AskedRows, ReadColumn, RowCondition};
+use crate::pg::asked_rows::{AskedRows, ReadColumn};
+use crate::pg::conditions::RowCondition;
 use crate::pg::{Blame, ServerError, Session};
 use crate::plan::LoadPlan;
 
 use super::checked_load::{CheckedLoad, CheckedRows, Unchecked};
 
 /// Rows that raise an error, per load. Each is found by some twenty questions; further ones are left to the server.
-const MOST_RAISING: u64 = 100;
+pub const MOST_RAISING: u64 = 100;
 
 /// The conditions of one load.
 pub struct RowConditions {

@@ -13,7 +13,8 @@ use crate::migrate::rows::keyset::{key, unique_hash};
 use crate::model::fault::Reason;
 use crate::model::record::CheckKind;
 use crate::model::schema::TargetUnique;
-use crate::pg::conditions::{AskedRows, ComputedKey, TableName, TakenKey};
+use crate::pg::asked_rows::{AskedRows, TableName};
+use crate::pg::conditions::{ComputedKey, TakenKey};
 use crate::pg::{Blame, ServerError, Session};
 use crate::plan::{ComparedKey, Comparison, Feed, compared_key, proves_unique};
 

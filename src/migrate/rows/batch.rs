@@ -429,10 +429,11 @@ impl<'a> Batch<'a> {
     /// Adds the fault of a row that the server refused.
     fn refuse_by_server(&mut self, key: &Key, blame: Blame) {
         self.refused += 1;
-        let detail = Some(blame.detail).filter(|detail| !detail.is_empty());
-        let constraint = blame.constraint;
-        let fault = Fault { column: blame.column, detail, constraint, ..self.fault(key, blame.reason) };
-        self.faults.push(fault);
+        let Blame { reason, column, detail, constraint } = blame;
+        let sent = self.load.columns.iter().find(|sent| column.as_ref() == Some(&sent.name));
+        let facts = sent.map_or(ColumnFacts { is_of_server: true, ..ColumnFacts::default() }, facts);
+        let detail = Some(detail).filter(|detail| !detail.is_empty());
+        self.faults.push(Fault { column, detail, constraint, facts, ..self.fault(key, reason) });
     }
 
     fn fault(&self, key: &Key, reason: Reason) -> Fault {
@@ -445,5 +446,5 @@ fn shown(kind: &ColumnType) -> String {
 }
 
 fn facts(column: &ColumnPlan) -> ColumnFacts {
-    ColumnFacts { not_null: column.not_null, all_at_fault: false }
+    ColumnFacts { not_null: column.not_null, ..ColumnFacts::default() }
 }

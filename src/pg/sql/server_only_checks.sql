@@ -6,11 +6,8 @@ WITH t AS (
       JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
      WHERE n.nspname = $1 AND c.relname = ANY ($2)
 )
-SELECT t.relname::text AS table_name, 'exclusion' AS kind, con.conname::text AS name,
-       'the server compares rows with each other when they are written' AS why
-  FROM t JOIN pg_catalog.pg_constraint con ON con.conrelid = t.oid AND con.contype = 'x'
-UNION ALL
-SELECT t.relname::text, 'partition', t.relname::text, 'the server computes each row''s partition when it is written'
+SELECT t.relname::text AS table_name, 'partition' AS kind, t.relname::text AS name,
+       'the server computes each row''s partition when it is written' AS why
   FROM t
  WHERE t.relkind = 'p'
    AND EXISTS (SELECT FROM pg_catalog.pg_partition_tree(t.oid) AS p

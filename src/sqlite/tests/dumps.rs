@@ -126,6 +126,18 @@ fn a_truncated_dump_is_refused() {
 }
 
 #[test]
+fn a_dump_with_the_comment_of_an_error_is_refused_and_a_text_like_it_is_not() {
+    for comment in ["/****** CORRUPTION ERROR *******/\n/****** malformed ******/", "/****** ERROR: x ******/"] {
+        let (_folder, path) = dump(format!("BEGIN;\nCREATE TABLE t (a);\n{comment}\nCOMMIT;\n"));
+        let (class, message) = refusal(&path);
+        assert_eq!(class, ErrorClass::Damaged, "{message}");
+        assert!(message.contains("reports an error before it") && message.contains(".recover"), "{message}");
+        let (_folder, path) = dump(format!("CREATE TABLE t (a); INSERT INTO t VALUES ('\n{comment}\n');"));
+        assert_eq!(rows(&open(&path), "t", &["a"]).len(), 1);
+    }
+}
+
+#[test]
 fn a_dump_without_content_is_refused() {
     for (text, class) in [("", ErrorClass::Empty), ("-- nothing\n;;\n", ErrorClass::Empty)] {
         let (_folder, path) = dump(text);
