@@ -397,7 +397,8 @@ pub fn command_names() -> Vec<String> {
 /// # Errors
 /// If there is no command to run.
 pub fn parse(args: impl IntoIterator<Item = OsString>, version: &str) -> Result<Cli, Unread> {
-    let args = leading::after_command(args.into_iter().collect(), &command_names());
+    let flags = Common::augment_args(clap::Command::new("migrate"));
+    let args = leading::after_command(args.into_iter().collect(), &command_names(), flags);
     let json = args.iter().any(|arg| arg == "--json");
     let first = args.get(1).and_then(|arg| arg.to_str());
     let command = first.and_then(CommandKind::of).unwrap_or(CommandKind::Migrate);

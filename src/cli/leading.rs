@@ -2,14 +2,12 @@
 
 use std::ffi::OsString;
 
-use clap::{Args, Command};
-
-use super::Common;
+use clap::Command;
 
 /// Returns the arguments with the flags before the command moved after it. The arguments are returned as they are if nothing
-/// is before the command, or something that not every command takes.
-pub fn after_command(args: Vec<OsString>, commands: &[String]) -> Vec<OsString> {
-    let parser = Common::augment_args(Command::new("migrate"))
+/// is before the command, or something that not every command takes. `common`: the definition of these flags.
+pub fn after_command(args: Vec<OsString>, commands: &[String], common: Command) -> Vec<OsString> {
+    let parser = common
         .disable_help_flag(true)
         .allow_external_subcommands(true)
         .external_subcommand_value_parser(clap::value_parser!(OsString));
@@ -30,11 +28,20 @@ pub fn after_command(args: Vec<OsString>, commands: &[String]) -> Vec<OsString> 
 
 #[cfg(test)]
 mod tests {
+    use clap::{Arg, ArgAction};
+
     use super::*;
 
     fn moved(words: &str) -> String {
         let args = words.split(' ').map(OsString::from).collect();
-        let moved = after_command(args, &["verify".to_owned(), "status".to_owned()]);
+        let flags = [
+            Arg::new("mapping").short('m').num_args(1),
+            Arg::new("color").long("color").num_args(1),
+            Arg::new("quiet").short('q').action(ArgAction::SetTrue),
+            Arg::new("verbose").short('v').action(ArgAction::Count),
+        ];
+        let commands = ["verify".to_owned(), "status".to_owned()];
+        let moved = after_command(args, &commands, Command::new("migrate").args(flags));
         moved.into_iter().map(|arg| arg.into_string().expect("UTF-8")).collect::<Vec<_>>().join(" ")
     }
 

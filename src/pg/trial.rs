@@ -28,14 +28,14 @@ pub struct TrialObject {
     /// The text that makes it, after the name of the table. `None` if it is not understood.
     pub definition: Option<String>,
     /// The columns that it reads.
-    pub columns: Vec<StoredColumn>,
+    pub columns: Vec<ColumnStorage>,
     /// True if it calls functions of the application that depend on the search path.
     pub calls_code: bool,
 }
 
 /// A column as its table stores it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StoredColumn {
+pub struct ColumnStorage {
     /// Its name.
     pub name: String,
     /// Its collation as SQL. Empty for the default.
@@ -50,7 +50,7 @@ pub struct StoredColumn {
 #[derive(Clone, Debug)]
 pub struct TrialColumn {
     /// The column of the target's table.
-    pub stored: StoredColumn,
+    pub stored: ColumnStorage,
     /// Its type as SQL, without a domain.
     pub kind: String,
 }
@@ -73,7 +73,7 @@ impl TrialObject {
         let (collations, storages, compressions) = (texts("collations")?, texts("storages")?, texts("compressions")?);
         let columns = texts("columns")?.into_iter().zip(collations).zip(storages).zip(compressions);
         let column =
-            |(((name, collation), storage), compression)| StoredColumn { name, collation, storage, compression };
+            |(((name, collation), storage), compression)| ColumnStorage { name, collation, storage, compression };
         Ok(TrialObject {
             table: row.value("table_name")?,
             name: row.value("name")?,
@@ -112,7 +112,7 @@ impl TrialTable {
         };
         let columns: Vec<String> = self.columns.iter().map(column).collect();
         let mut statements = vec![format!("CREATE TEMPORARY TABLE {name} ({})", columns.join(", "))];
-        for StoredColumn { name: column, storage, compression, .. } in self.columns.iter().map(|column| &column.stored)
+        for ColumnStorage { name: column, storage, compression, .. } in self.columns.iter().map(|column| &column.stored)
         {
             let alter = format!("ALTER TABLE {name} ALTER COLUMN {}", quoted(column));
             statements.push(format!("{alter} SET STORAGE {storage}"));
@@ -137,8 +137,7 @@ impl Session {
     /// # Errors
     /// If the role may not make it, the server refuses a row that is there, or the connection is lost.
     pub fn make_trial(&mut self, trial: &TrialTable, rows_of: Option<&TableName<'_>>) -> Result<(), ServerError> {
-        // Statements in one message are one transaction.
-        self.client.batch_execute(&trial.made()).doing(MAKING)?;
+        self.write_temporary(trial.made())?;
         let Some(TableName { schema, table }) = rows_of else { return Ok(()) };
         let columns = trial.names();
         let copied =
@@ -172,6 +171,12 @@ impl Session {
     /// If the connection is lost.
     pub fn drop_trials(&mut self, trials: &[String]) -> Result<(), ServerError> {
         let drops: Vec<String> = trials.iter().map(|name| format!("DROP TABLE pg_temp.{}", quoted(name))).collect();
-        if drops.is_empty() { Ok(()) } else { self.client.batch_execute(&drops.join("; ")).doing(MAKING) }
+        if drops.is_empty() { Ok(()) } else { self.write_temporary(drops.join("; ")) }
+    }
+
+    /// Makes or drops temporary tables, also in a session that reads only.
+    fn write_temporary(&mut self, statements: String) -> Result<(), ServerError> {
+        let steps = Pipeline::new().script(format!("BEGIN READ WRITE; {statements}")).script("COMMIT");
+        all_replies(steps.run(&mut self.client)).doing(MAKING).map(|_| ())
     }
 }

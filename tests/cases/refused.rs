@@ -45,7 +45,7 @@ fn a_dump_of_a_damaged_database_is_refused() {
         CREATE TABLE answers (id text PRIMARY KEY, question_id text, correct integer);\n";
     let comment = "/****** CORRUPTION ERROR *******/\n/****** database disk image is malformed ******/\n";
     for (end, says) in [
-        (format!("{comment}ROLLBACK; -- due to errors\n"), "reports an error before it"),
+        (format!("{comment}ROLLBACK; -- due to errors\n"), "rolls itself back"),
         (format!("{comment}COMMIT;\n"), "reports an error before it"),
         ("ROLLBACK;\n".to_owned(), "rolls itself back"),
         (String::new(), "does not commit"),

@@ -114,7 +114,7 @@ fn a_row_that_the_server_refuses_has_the_name_of_the_state_and_the_column() {
 }
 
 #[test]
-fn a_fault_of_a_value_that_the_server_fills_or_compares_alone_has_no_entry_of_the_mapping() {
+fn a_value_that_only_the_server_knows_has_no_entry_of_the_mapping_as_way_out() {
     let parents = "CREATE TABLE p (id int PRIMARY KEY, r real UNIQUE); INSERT INTO p VALUES (1, 1)";
     for table in [
         "CREATE TABLE t (id int PRIMARY KEY, n int, g int DEFAULT 9 REFERENCES p)",

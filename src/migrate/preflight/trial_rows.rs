@@ -13,7 +13,7 @@ use crate::migrate::rows::keyset::field;
 use crate::model::pgtype::{ColumnType, Kind};
 use crate::model::record::CheckKind;
 use crate::pg::asked_rows::{AskedRows, ReadColumn, TableName};
-use crate::pg::trial::{StoredColumn, TrialColumn, TrialObject, TrialTable};
+use crate::pg::trial::{ColumnStorage, TrialColumn, TrialObject, TrialTable};
 use crate::pg::values::ValueArray;
 use crate::pg::{Blame, ServerError, Session};
 use crate::plan::LoadPlan;
@@ -123,7 +123,7 @@ impl TrialRows {
             if !self.places.contains(place) {
                 self.places.push(*place);
                 let kind = load.columns[*place].kind.name.clone();
-                self.table.columns.push(TrialColumn { stored: StoredColumn::clone(stored), kind });
+                self.table.columns.push(TrialColumn { stored: ColumnStorage::clone(stored), kind });
             }
         }
     }
@@ -236,7 +236,7 @@ fn places(checked: CheckedLoad<'_>, object: &TrialObject) -> Result<Vec<usize>, 
 
 /// Returns an index whose rows may be too large. `None` if they cannot be.
 fn wide_index(load: &LoadPlan, object: &TrialObject) -> Option<WideIndex> {
-    let place = |column: &StoredColumn| load.columns.iter().position(|c| c.name == column.name);
+    let place = |column: &ColumnStorage| load.columns.iter().position(|c| c.name == column.name);
     let places: Vec<usize> = object.columns.iter().filter_map(place).collect();
     let may_be_wide = !object.is_exclusion && may_be_wide(places.iter().map(|n| &load.columns[*n].kind.kind));
     let sure = if object.is_computed { SURE_INDEX_ROW / EXPRESSION_GROWS } else { SURE_INDEX_ROW };

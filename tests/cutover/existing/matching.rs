@@ -268,7 +268,7 @@ const TOWARDS_EACH_OTHER: (&str, &str) = (
 );
 
 #[test]
-fn matched_tables_with_foreign_keys_to_each_other_are_refused_before_the_first_write() {
+fn matched_tables_with_foreign_keys_to_each_other_are_refused() {
     let source = "CREATE TABLE teams (id INTEGER PRIMARY KEY, name TEXT, lead_id INTEGER REFERENCES people);
         CREATE TABLE people (id INTEGER PRIMARY KEY, mail TEXT, team_id INTEGER REFERENCES teams);
         INSERT INTO teams VALUES (1, 'a', NULL), (2, 'b', NULL); INSERT INTO people VALUES (1, 'x', 1), (2, 'y', 2);
