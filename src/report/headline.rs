@@ -167,28 +167,17 @@ fn dry(report: &Report, sums: Totals, set_aside: bool) -> (String, String) {
         let words = format!("{rows} of {of} were found. Nothing that needs a target was judged.{unchecked}");
         return ("Source only".to_owned(), format!("{words} Nothing was written."));
     }
+    let ready = if changed > 0 { "Ready, with values that change" } else { "Ready" };
+    let says = format!("{rows} of {of} can be loaded as the mapping says");
     let open: Vec<&Check> = report.checks.iter().filter(|check| is_open(check)).collect();
-    if !open.is_empty() {
-        let left = format!("Ready, except for {}", count(open.len() as u64, "check", "checks"));
-        let names: BTreeSet<String> = open.iter().map(|check| named(check)).collect();
-        let names = some_of(&names.into_iter().collect::<Vec<_>>(), 3);
-        let words = "can be loaded as the mapping says, unless the server refuses one when it is written";
-        let sentence = format!("{rows} of {of} {words}: {names} was not checked.{changes} Nothing was written.");
-        return (left, sentence);
+    if open.is_empty() {
+        return (ready.to_owned(), format!("{says}.{changes}{unchecked} Nothing was written."));
     }
-    let label = if changed > 0 { "Ready, with values that change" } else { "Ready" };
-    let words = format!("{rows} of {of} can be loaded as the mapping says.{changes}{unchecked} Nothing was written.");
-    (label.to_owned(), words)
-}
-
-/// Returns true if a dry run did not make the check, and the run may stop for it.
-fn is_open(check: &Check) -> bool {
-    check.verdict == Verdict::NotChecked && check.check != CheckKind::Content
-}
-
-/// A check of a load in words: `trigger (orders)`.
-fn named(check: &Check) -> String {
-    check.load.as_ref().map_or_else(|| check.check.word().to_owned(), |load| format!("{} ({load})", check.check.word()))
+    let names: BTreeSet<String> = open.iter().map(|check| named(check)).collect();
+    let names = some_of(&names.into_iter().collect::<Vec<_>>(), 3);
+    let words = format!("{says}, unless the server refuses one when it is written: {names} was not checked.");
+    let label = format!("{ready}, except for {}", count(open.len() as u64, "check", "checks"));
+    (label, format!("{words}{changes} Nothing was written."))
 }
 
 /// Returns true if a dry run did not make the check, and the run may stop for it.
