@@ -43,6 +43,12 @@ pub struct Schema {
     /// Refuse to write the file if an object is left out, or if a column of several classes of values is text
     #[arg(long)]
     pub strict: bool,
+    /// Carry the rows into a throw-away PostgreSQL, and compare each translated expression with SQLite's value on every row
+    #[arg(long)]
+    pub prove: bool,
+    /// A server for the proof: in a database that is created for it and dropped at the end
+    #[arg(long, value_name = "URL", requires = "prove")]
+    pub server: Option<String>,
     /// Flags of every command.
     #[command(flatten)]
     pub common: Common,

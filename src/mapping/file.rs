@@ -72,12 +72,41 @@ pub struct TargetSection {
     /// The environment variable that holds the connection string.
     #[serde(default = "database_url")]
     pub url_env: String,
-    /// DDL files for `rehearse` alone, in place of the application's own migrations.
+    /// The tables for `rehearse` alone, in place of the application's own migrations.
     #[serde(default)]
-    pub ddl: Vec<String>,
+    pub ddl: TargetDdl,
     /// The consequence of version tables that differ.
     #[serde(default)]
     pub versions: VersionRule,
+}
+
+/// `[target] ddl`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "toml::Value")]
+pub enum TargetDdl {
+    /// Files of statements.
+    Files(Vec<String>),
+    /// `"auto"`: the tables of `migrate schema`.
+    Auto,
+}
+
+impl Default for TargetDdl {
+    fn default() -> TargetDdl {
+        TargetDdl::Files(Vec::new())
+    }
+}
+
+impl TryFrom<toml::Value> for TargetDdl {
+    type Error = String;
+
+    fn try_from(value: toml::Value) -> Result<TargetDdl, String> {
+        let expected = "a list of files or \"auto\" is expected".to_owned();
+        if value.as_str() == Some("auto") {
+            return Ok(TargetDdl::Auto);
+        }
+        let files = value.as_array().map(|files| files.iter().map(|file| file.as_str().map(str::to_owned)).collect());
+        files.flatten().map(TargetDdl::Files).ok_or(expected)
+    }
 }
 
 /// `[target] versions`
@@ -93,7 +122,12 @@ pub enum VersionRule {
 
 impl Default for TargetSection {
     fn default() -> TargetSection {
-        TargetSection { schema: public(), url_env: database_url(), ddl: Vec::new(), versions: VersionRule::Warn }
+        TargetSection {
+            schema: public(),
+            url_env: database_url(),
+            ddl: TargetDdl::default(),
+            versions: VersionRule::Warn,
+        }
     }
 }
 

@@ -15,7 +15,7 @@ mod value;
 pub use column::{FeedRule, LookupRule, MappedColumn, MissingRule, Modifiers, OneOrMore, StepRule, Switch};
 pub use file::{
     Defaults, LeaveEntry, Load, Mapping, OnFault, OwnerRule, OwnerSection, RowsFrom, SequenceEntry, SourceSection,
-    TargetSection, Unlisted, VersionRule,
+    TargetDdl, TargetSection, Unlisted, VersionRule,
 };
 pub use keys::{keys_at, keys_of_the_language};
 pub use lines::KeyLines;

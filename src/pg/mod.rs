@@ -23,6 +23,7 @@ pub mod ledger;
 mod lock;
 pub mod lookup_rows;
 pub mod owner;
+pub mod proof;
 mod query;
 mod read_back;
 mod reattach_sql;

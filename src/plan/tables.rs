@@ -16,7 +16,8 @@ pub(super) fn schema_has_tables(target: &TargetSchema, findings: &mut PlanFindin
             "target.schema",
             format!("the target has no table at all in a schema `{}`", target.schema),
             format!(
-                "{}Name the schema, or run the application's own migrations first.",
+                "{}Name the schema, or run the application's own migrations first. `migrate schema` writes tables for an \
+                 application that has none.",
                 did_you_mean(&target.schema, ["public"])
             ),
         );

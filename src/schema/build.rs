@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::ddl::{ColumnDdl, Ddl, Fate, IdentityDdl, ObjectFate, ObjectKind, TableDdl};
+use super::compared::ComparedSql;
+use super::ddl::{ColumnDdl, Ddl, ExpressionPair, Fate, IdentityDdl, ObjectFate, ObjectKind, TableDdl};
 use super::defaults::{DefaultSql, default_sql};
 use super::names::{NAME_BYTES, TakenNames, made};
 use super::owner::{OwnerOptions, own};
@@ -114,6 +115,13 @@ impl Builder<'_> {
         self.ddl.objects.push(object);
     }
 
+    /// Notes an expression of an object that PostgreSQL has.
+    pub fn translated(&mut self, object: &ObjectFate, compared: Option<ComparedSql>) {
+        let table = object.table.clone().unwrap_or_default();
+        let (kind, name) = (object.kind, object.name.clone());
+        self.ddl.expressions.push(ExpressionPair { table, kind, name, compared });
+    }
+
     fn table(&mut self, facts: &TableFacts<'_>) {
         let stored = self.facts.stored.get(facts.name);
         let mut table = TableDdl {
@@ -130,6 +138,7 @@ impl Builder<'_> {
         }
         self.conditions(facts, &mut table);
         self.keys(facts, &mut table);
+        self.triggers(facts, &mut table);
         self.ddl.tables.push(table);
     }
 
@@ -154,13 +163,17 @@ impl Builder<'_> {
             let name = format!("{} DEFAULT {sql}", definition.name);
             match default_sql(sql, &decided.kind) {
                 Ok(DefaultSql::Null) => {}
-                Ok(DefaultSql::Sql(translated)) => {
+                Ok(found) => {
+                    let compared = found.compared(sql, &decided.kind);
+                    let translated = found.into_sql();
                     let is_same = translated == *sql;
                     let why = format!("DEFAULT {translated}");
-                    self.note(match is_same {
+                    let object = match is_same {
                         true => fates.kept(ObjectKind::Default, &name),
                         false => fates.changed(ObjectKind::Default, &name, why),
-                    });
+                    };
+                    self.translated(&object, compared);
+                    self.note(object);
                     default = Some(translated);
                 }
                 Err(why) => self.note(fates.left_out(ObjectKind::Default, &name, why)),
@@ -186,14 +199,16 @@ impl Builder<'_> {
             fate: Fate::LeftOut,
             why: why.to_owned(),
             sql: sql.to_owned(),
+            proof: None,
         };
         for view in &self.facts.definitions.views {
             let why = "it is a query of SQLite";
             self.ddl.objects.push(left(None, ObjectKind::View, &view.name, why, &view.sql));
         }
-        for trigger in &self.facts.definitions.triggers {
+        let is_of_table = |name: &str| self.facts.definitions.tables.keys().any(|own| own.eq_ignore_ascii_case(name));
+        for trigger in self.facts.definitions.triggers.iter().filter(|trigger| !is_of_table(&trigger.table)) {
             let (table, named) = (Some(&trigger.table), &trigger.named);
-            let why = "it is a program in the language of SQLite";
+            let why = "it belongs to a view";
             self.ddl.objects.push(left(table, ObjectKind::Trigger, &named.name, why, &named.sql));
         }
         for (name, kind) in &self.facts.source.others {
@@ -215,7 +230,7 @@ impl FateNotes<'_> {
     /// An object that PostgreSQL has.
     pub fn kept(&self, kind: ObjectKind, name: &str) -> ObjectFate {
         let (table, name) = (Some(self.table.to_owned()), name.to_owned());
-        ObjectFate { table, kind, name, fate: Fate::Kept, why: String::new(), sql: String::new() }
+        ObjectFate { table, kind, name, fate: Fate::Kept, why: String::new(), sql: String::new(), proof: None }
     }
 
     /// An object that PostgreSQL has in another form.

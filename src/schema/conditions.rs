@@ -1,18 +1,21 @@
 //! CHECK constraints, generated columns, and the expressions and conditions of indexes.
 
 use super::build::{Builder, FateNotes, TableFacts};
+use super::compared::{ComparedSql, collated_source};
 use super::ddl::{CheckDdl, ObjectFate, ObjectKind, TableDdl};
 use super::expression::{Scope, Translated, ValueSort, expression};
 use super::index_text::{IndexText, index_text};
 use super::names::{NAME_BYTES, name};
 use super::scope::ScopeFacts;
-use super::tokens::SourceToken;
+use super::tokens::{SourceToken, sql};
 use crate::model::definitions::IndexDefinition;
+use crate::model::ident::quoted;
 
 /// The difference that arithmetic has in PostgreSQL.
 const OVERFLOW: &str = "arithmetic that leaves the range of its type is an error";
 
 /// An index whose parts or condition are expressions.
+#[derive(Default)]
 pub struct TranslatedIndex {
     /// Its parts as SQL.
     pub parts: Vec<String>,
@@ -20,6 +23,8 @@ pub struct TranslatedIndex {
     pub condition: Option<String>,
     /// The differences.
     pub changes: Vec<String>,
+    /// Both sides of each expression. `None`: they cannot be compared.
+    pub compared: Vec<Option<ComparedSql>>,
 }
 
 impl Builder<'_> {
@@ -39,13 +44,16 @@ impl Builder<'_> {
         };
         let Some(scopes) = self.scope_facts(facts, table) else { return };
         let (scope, scope_of_generated) = (scopes.scope(), scopes.scope_of_generated());
+        let columns: Vec<String> = table.columns.iter().map(|column| column.name.clone()).collect();
         for generated in &text.generated {
             let Some(column) = table.columns.iter_mut().find(|column| column.name == generated.column) else {
                 continue;
             };
             match generated_sql(&scope_of_generated, &generated.expression, ValueSort::of(&column.kind.kind)) {
                 Ok(found) => {
-                    self.note(kept(&fates, ObjectKind::Generated, &generated.column, &found));
+                    let object = kept(&fates, ObjectKind::Generated, &generated.column, &found);
+                    self.translated(&object, ComparedSql::value(&quoted(&generated.column), &found));
+                    self.note(object);
                     column.generated = Some(found.sql);
                 }
                 Err(why) => {
@@ -59,7 +67,10 @@ impl Builder<'_> {
                 check.name.clone().or_else(|| check.column.clone()).unwrap_or_else(|| "of the table".to_owned());
             match condition_sql(&scope, &check.condition) {
                 Ok(found) => {
-                    self.note(kept(&fates, ObjectKind::Check, &shown, &found));
+                    let object = kept(&fates, ObjectKind::Check, &shown, &found);
+                    let compared = ComparedSql::condition(&check.condition, &found, &columns);
+                    self.translated(&object, Some(compared));
+                    self.note(object);
                     let is_taken = |name: &String| table.checks.iter().any(|other| other.name.as_ref() == Some(name));
                     let name = check.name.clone().filter(|name| name.len() <= NAME_BYTES && !is_taken(name));
                     table.checks.push(CheckDdl { name, sql: found.sql });
@@ -82,7 +93,8 @@ impl Builder<'_> {
         let unread = "its text cannot be read";
         let scope = self.scope_facts(facts, table).ok_or(unread)?.scope();
         let IndexText { parts: texts, condition } = index_text(&index.sql).ok_or(unread)?;
-        let mut found = TranslatedIndex { parts: Vec::new(), condition: None, changes: Vec::new() };
+        let mut found = TranslatedIndex::default();
+        let columns: Vec<String> = table.columns.iter().map(|column| column.name.clone()).collect();
         for (n, part) in index.parts.iter().enumerate() {
             let value = match &part.column {
                 Some(column) => {
@@ -93,7 +105,7 @@ impl Builder<'_> {
                 None => scope.translate(&expression(texts.get(n).ok_or(unread)?)?)?,
             };
             let is_text = value.sort == ValueSort::Text;
-            let sql = match part.collation.as_str() {
+            let translated = match part.collation.as_str() {
                 "NOCASE" if is_text => format!("lower({} COLLATE \"C\")", value.operand()),
                 "RTRIM" if is_text => format!("rtrim({}, ' ')", value.sql),
                 "BINARY" | "NOCASE" | "RTRIM" if part.column.is_some() => value.sql.clone(),
@@ -104,10 +116,22 @@ impl Builder<'_> {
                 found.changes.push(OVERFLOW.to_owned());
             }
             let order = if part.is_descending { " DESC" } else { "" };
-            found.parts.push(format!("{sql}{order}"));
+            let is_collated = is_text && part.collation != "BINARY";
+            if part.column.is_none() || is_collated {
+                let source = match &part.column {
+                    Some(column) => quoted(column),
+                    None => sql(texts.get(n).ok_or(unread)?, &columns),
+                };
+                let source = if is_collated { collated_source(&source, &part.collation) } else { source };
+                let value = Translated { sql: translated.clone(), ..value };
+                found.compared.push(ComparedSql::value(&source, &value));
+            }
+            found.parts.push(format!("{translated}{order}"));
         }
         if index.is_partial {
-            let condition = condition_sql(&scope, &condition)?;
+            let tokens = condition;
+            let condition = condition_sql(&scope, &tokens)?;
+            found.compared.push(Some(ComparedSql::condition(&tokens, &condition, &columns)));
             if condition.can_overflow {
                 found.changes.push(OVERFLOW.to_owned());
             }

@@ -2,7 +2,9 @@
 
 use serde::Serialize;
 
+use super::compared::ComparedSql;
 use crate::model::pgtype::ColumnType;
+use crate::text::count;
 
 /// The proposed tables.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -11,6 +13,21 @@ pub struct Ddl {
     pub tables: Vec<TableDdl>,
     /// Every object of the source with its fate.
     pub objects: Vec<ObjectFate>,
+    /// The translated expressions.
+    pub expressions: Vec<ExpressionPair>,
+}
+
+/// An expression that both engines compute, or a default.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ExpressionPair {
+    /// The table.
+    pub table: String,
+    /// The kind of the object to which it belongs.
+    pub kind: ObjectKind,
+    /// The name of this object, as its fate has it.
+    pub name: String,
+    /// Both sides. `None` if they cannot be compared.
+    pub compared: Option<ComparedSql>,
 }
 
 /// One table.
@@ -30,6 +47,10 @@ pub struct TableDdl {
     pub indexes: Vec<IndexDdl>,
     /// Its foreign keys.
     pub foreign: Vec<ForeignDdl>,
+    /// Its triggers.
+    pub triggers: Vec<TriggerDdl>,
+    /// True if the source has no such table: it is the table of owners.
+    pub is_new: bool,
     /// Sentences about the table as a whole.
     pub notes: Vec<String>,
 }
@@ -120,6 +141,21 @@ pub struct ForeignDdl {
     pub is_deferred: bool,
 }
 
+/// A trigger that notes the time of an update.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TriggerDdl {
+    /// Its name, which its function has as well.
+    pub name: String,
+    /// The columns of UPDATE OF. Empty: every update.
+    pub of: Vec<String>,
+    /// The operator that the new and the old value of the column must satisfy. `None`: any values.
+    pub only_if: Option<&'static str>,
+    /// The column that gets the time.
+    pub column: String,
+    /// The SQL of the time.
+    pub value: String,
+}
+
 /// The kind of an object of the source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -182,6 +218,17 @@ pub enum Fate {
     LeftOut,
 }
 
+impl ObjectProof {
+    /// Returns the result in words.
+    pub fn words(self) -> String {
+        match self {
+            ObjectProof::EqualRows(rows) => format!("equal on {}", count(rows, "row", "rows")),
+            ObjectProof::Equal => "equal".to_owned(),
+            ObjectProof::NotCompared => "not compared".to_owned(),
+        }
+    }
+}
+
 /// An object of the source with its fate.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ObjectFate {
@@ -198,6 +245,21 @@ pub struct ObjectFate {
     /// The SQL that is left out. Empty: none, or none of its own.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub sql: String,
+    /// The result of the proof. `None`: nothing was compared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proof: Option<ObjectProof>,
+}
+
+/// The result of a comparison of values that both engines compute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ObjectProof {
+    /// The values are equal on this number of rows.
+    EqualRows(u64),
+    /// The values of a default are equal.
+    Equal,
+    /// A value changes with the time or is random, or its type has another form in SQLite.
+    NotCompared,
 }
 
 impl Ddl {
@@ -213,6 +275,13 @@ impl Ddl {
         } else {
             12
         }
+    }
+
+    /// Returns the objects to which an expression belongs.
+    pub fn objects_of<'o>(&'o mut self, pair: &'o ExpressionPair) -> impl Iterator<Item = &'o mut ObjectFate> {
+        self.objects.iter_mut().filter(|object| {
+            object.kind == pair.kind && object.name == pair.name && object.table.as_ref() == Some(&pair.table)
+        })
     }
 
     /// Returns the number of objects with a fate.

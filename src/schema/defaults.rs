@@ -1,9 +1,10 @@
 //! Defaults that are literals or the current time, as the type of their column has them.
 
+use super::compared::ComparedSql;
 use super::expression::{Scope, ValueSort, current_default, expression};
 use super::literals::{number, value};
 use super::names::text_literal;
-use super::tokens::{SourceToken, tokens};
+use super::tokens::{SourceToken, sql, tokens};
 use crate::convert::{Converter, Settled};
 use crate::model::cell::{Cell, RawBuf};
 use crate::model::fault::LossSet;
@@ -14,10 +15,36 @@ use crate::model::rules::Rules;
 /// The default of a column.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DefaultSql {
-    /// The SQL for PostgreSQL.
+    /// SQL of PostgreSQL that always has the same value.
     Sql(String),
+    /// SQL of PostgreSQL whose value is the time or random.
+    Changing(String),
     /// NULL, which every column without a default has.
     Null,
+}
+
+impl DefaultSql {
+    /// Returns the SQL.
+    pub fn into_sql(self) -> String {
+        match self {
+            DefaultSql::Sql(sql) | DefaultSql::Changing(sql) => sql,
+            DefaultSql::Null => "NULL".to_owned(),
+        }
+    }
+
+    /// Returns both sides of its comparison with the default of the source. `None` if its value changes.
+    pub fn compared(&self, source: &str, kind: &ColumnType) -> Option<ComparedSql> {
+        let DefaultSql::Sql(target) = self else { return None };
+        let tokens: Vec<SourceToken> = match tokens(source)?.as_slice() {
+            // SQLite takes a single word for a text.
+            [word @ SourceToken::Word(name)] if !word.is_word("TRUE") && !word.is_word("FALSE") => {
+                vec![SourceToken::Text(name.clone())]
+            }
+            [SourceToken::Name(name)] => vec![SourceToken::Text(name.clone())],
+            all => all.to_vec(),
+        };
+        Some(ComparedSql::default(&sql(&tokens, &[]), target, kind))
+    }
 }
 
 /// The current time in UTC, without an offset.
@@ -36,27 +63,27 @@ pub fn default_sql(default: &str, kind: &ColumnType) -> Result<DefaultSql, Strin
     match word.as_str() {
         "NULL" => Ok(DefaultSql::Null),
         "CURRENT_TIMESTAMP" | "CURRENT_DATE" | "CURRENT_TIME" => current(&word, &kind.kind)
-            .map(DefaultSql::Sql)
+            .map(DefaultSql::Changing)
             .ok_or_else(|| format!("{word} is a text, which a column of {} does not hold", kind.name)),
         _ => match value(&tokens) {
             Some(value) => constant(&value, kind).map(DefaultSql::Sql).ok_or_else(|| {
                 format!("a column of {} does not hold its value without a rule of the mapping", kind.name)
             }),
-            None => computed(&tokens, kind).map(DefaultSql::Sql),
+            None => computed(&tokens, kind),
         },
     }
 }
 
 /// Returns a default that is an expression.
-fn computed(tokens: &[SourceToken], kind: &ColumnType) -> Result<String, String> {
+fn computed(tokens: &[SourceToken], kind: &ColumnType) -> Result<DefaultSql, String> {
     let expression = expression(tokens)?;
     if let Some(current) = current_default(&expression, &kind.kind)? {
-        return Ok(current);
+        return Ok(DefaultSql::Changing(current));
     }
     let found = Scope::default().translate(&expression)?;
     let is_fit = ValueSort::of(&kind.kind) == Some(found.sort);
     if is_fit && !found.can_overflow {
-        Ok(format!("({})", found.sql))
+        Ok(DefaultSql::Sql(format!("({})", found.sql)))
     } else {
         Err(format!("its value has another form in a column of {}", kind.name))
     }
@@ -119,7 +146,8 @@ mod tests {
     }
 
     fn is(default: &str, kind: Kind, expected: &str) {
-        assert_eq!(sql(default, kind), Ok(DefaultSql::Sql(expected.to_owned())), "{default}");
+        let found = sql(default, kind).map(DefaultSql::into_sql);
+        assert_eq!(found.as_deref(), Ok(expected), "{default}");
     }
 
     #[test]

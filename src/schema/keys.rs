@@ -1,6 +1,7 @@
 //! Primary keys, unique constraints, indexes and foreign keys.
 
 use super::build::{Builder, FateNotes, TableFacts};
+use super::compared::ComparedSql;
 use super::conditions::TranslatedIndex;
 use super::ddl::{ForeignDdl, IndexDdl, KeyDdl, ObjectFate, ObjectKind, TableDdl};
 use super::names::{NAME_BYTES, made, name, names};
@@ -71,12 +72,15 @@ impl Builder<'_> {
     /// Adds the unique index for a primary key whose collation treats more texts as equal than PostgreSQL's does.
     fn collated_key(&mut self, index: &IndexDefinition, table: &mut TableDdl) {
         if let Ok(parts) = parts(index, table)
-            && parts.iter().any(|part| part.is_expression)
+            && parts.iter().any(|part| part.compared.is_some())
         {
             let columns: Vec<String> = index.parts.iter().filter_map(|part| part.column.clone()).collect();
             let name = self.taken.draw(&table.name, &joined(&columns), "collated_key");
             let why = format!("also the unique index {name}, for its collation");
-            self.note(FateNotes { table: &table.name }.changed(ObjectKind::PrimaryKey, &names(&columns), why));
+            let object = FateNotes { table: &table.name }.changed(ObjectKind::PrimaryKey, &names(&columns), why);
+            let compared: Vec<ComparedSql> = parts.iter().filter_map(|part| part.compared.clone()).collect();
+            compared.into_iter().for_each(|one| self.translated(&object, Some(one)));
+            self.note(object);
             let parts = parts.into_iter().map(|part| part.sql).collect();
             table.indexes.push(IndexDdl { name, is_unique: true, parts, columns: None, condition: None });
         }
@@ -88,11 +92,14 @@ impl Builder<'_> {
         let described = names(&columns);
         match parts(index, table) {
             Err(why) => self.note(fates.left_out(ObjectKind::Unique, &described, why)),
-            Ok(parts) if parts.iter().any(|part| part.is_expression) => {
+            Ok(parts) if parts.iter().any(|part| part.compared.is_some()) => {
                 let name = self.taken.draw(&table.name, &joined(&columns), "key");
+                let compared: Vec<ComparedSql> = parts.iter().filter_map(|part| part.compared.clone()).collect();
                 let parts: Vec<String> = parts.into_iter().map(|part| part.sql).collect();
                 let why = format!("unique index on {}, for its collation", parts.join(", "));
-                self.note(fates.changed(ObjectKind::Unique, &described, why));
+                let object = fates.changed(ObjectKind::Unique, &described, why);
+                compared.into_iter().for_each(|one| self.translated(&object, Some(one)));
+                self.note(object);
                 table.indexes.push(IndexDdl { name, is_unique: true, parts, columns: None, condition: None });
             }
             Ok(_) => {
@@ -110,13 +117,13 @@ impl Builder<'_> {
             self.translated_index(facts, table, index)
         } else {
             parts(index, table).map(|parts| {
-                let is_plain = parts.iter().all(|part| !part.is_expression);
+                let compared: Vec<_> = parts.iter().filter_map(|part| part.compared.clone()).map(Some).collect();
                 let parts: Vec<String> = parts.into_iter().map(|part| part.sql).collect();
-                let change = (!is_plain).then(|| format!("on {}, for its collation", parts.join(", ")));
-                TranslatedIndex { parts, condition: None, changes: change.into_iter().collect() }
+                let change = (!compared.is_empty()).then(|| format!("on {}, for its collation", parts.join(", ")));
+                TranslatedIndex { parts, condition: None, changes: change.into_iter().collect(), compared }
             })
         };
-        let TranslatedIndex { parts, condition, mut changes } = match translated {
+        let TranslatedIndex { parts, condition, mut changes, compared } = match translated {
             Ok(translated) => translated,
             Err(why) => {
                 let left = fates.left_out(ObjectKind::Index, &index.name, why);
@@ -132,10 +139,12 @@ impl Builder<'_> {
         } else {
             index.name.clone()
         };
-        self.note(match changes.is_empty() {
+        let object = match changes.is_empty() {
             true => fates.kept(ObjectKind::Index, &index.name),
             false => fates.changed(ObjectKind::Index, &index.name, changes.join("; ")),
-        });
+        };
+        compared.into_iter().for_each(|one| self.translated(&object, one));
+        self.note(object);
         table.indexes.push(IndexDdl { name, is_unique: index.is_unique, parts, columns, condition });
     }
 
@@ -243,7 +252,8 @@ struct ReferringColumn {
 /// One part of an index as SQL.
 struct PartSql {
     sql: String,
-    is_expression: bool,
+    /// Both sides, if the part is an expression, because of its collation.
+    compared: Option<ComparedSql>,
 }
 
 /// Returns the parts of an index over columns.
@@ -259,12 +269,13 @@ fn part(part: &IndexPart, table: &TableDdl) -> Result<PartSql, String> {
     let column = table.column(column).ok_or("a column of it is missing")?;
     let plain = name(&column.name);
     let is_text = column.kind.kind == Kind::Text;
-    let (sql, is_expression) = match part.collation.as_str() {
-        "NOCASE" if is_text => (format!("lower({plain} COLLATE \"C\")"), true),
-        "RTRIM" if is_text => (format!("rtrim({plain}, ' ')"), true),
-        "BINARY" | "NOCASE" | "RTRIM" => (plain, false),
+    let folded = match part.collation.as_str() {
+        "NOCASE" if is_text => Some(format!("lower({plain} COLLATE \"C\")")),
+        "RTRIM" if is_text => Some(format!("rtrim({plain}, ' ')")),
+        "BINARY" | "NOCASE" | "RTRIM" => None,
         other => return Err(format!("the collation {other} belongs to the application")),
     };
     let order = if part.is_descending { " DESC" } else { "" };
-    Ok(PartSql { sql: format!("{sql}{order}"), is_expression })
+    let compared = folded.as_ref().map(|folded| ComparedSql::collated(&column.name, &part.collation, folded));
+    Ok(PartSql { sql: format!("{}{order}", folded.unwrap_or(plain)), compared })
 }

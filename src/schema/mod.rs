@@ -6,6 +6,7 @@
 //! changed or left out, with the reason (`ddl`). The result is a value until it is text (`render`).
 
 mod build;
+mod compared;
 mod conditions;
 mod ddl;
 mod defaults;
@@ -15,16 +16,20 @@ mod keys;
 mod literals;
 mod names;
 mod owner;
+mod proof;
 mod render;
 mod scope;
 mod stored;
 mod table_text;
 mod target;
 pub mod tokens;
+mod triggers;
 mod types;
 
 pub use build::{SchemaFacts, build};
-pub use ddl::{Ddl, Fate, ObjectFate, ObjectKind};
+pub use compared::ComparedSql;
+pub use ddl::{Ddl, ExpressionPair, Fate, ObjectFate, ObjectKind, ObjectProof};
 pub use owner::{OwnedKeys, OwnerOptions};
+pub use proof::{ComputedObject, ProofColumn, ProofComparison, ProofTables};
 pub use render::text;
 pub use stored::{StoredTable, TypeTrials};

@@ -125,6 +125,7 @@ fn owners_table(ddl: &mut Ddl, taken: &mut TakenNames, options: &OwnerOptions) -
             KeyDdl { name: None, primary: true, columns: vec!["id".to_owned()] },
             KeyDdl { name: Some(unique), primary: false, columns: vec![natural.to_owned()] },
         ],
+        is_new: true,
         notes: vec!["The owners: rows of the other tables belong to them.".to_owned()],
         ..TableDdl::default()
     };

@@ -1,7 +1,7 @@
 //! The text of the tables: a file that `psql -1 -f` runs.
 
-use super::ddl::{CheckDdl, ColumnDdl, Ddl, Fate, ForeignDdl, IndexDdl, KeyDdl, ObjectFate, TableDdl};
-use super::names::{name, names};
+use super::ddl::{CheckDdl, ColumnDdl, Ddl, Fate, ForeignDdl, IndexDdl, KeyDdl, ObjectFate, TableDdl, TriggerDdl};
+use super::names::{name, names, text_literal};
 use crate::text::{count, printable, wrapped};
 
 /// Columns of a comment.
@@ -14,7 +14,8 @@ pub fn text(ddl: &Ddl, source: &str) -> String {
         out.push('\n');
         table_head(&mut out, ddl, table);
         create_table(&mut out, table);
-        table.indexes.iter().for_each(|index| create_index(&mut out, table, index));
+        table.indexes.iter().for_each(|index| out.push_str(&create_index(&table.name, index)));
+        table.triggers.iter().for_each(|trigger| out.push_str(&create_trigger(&table.name, trigger)));
     }
     if ddl.tables.iter().any(|table| !table.foreign.is_empty()) {
         out.push('\n');
@@ -57,10 +58,11 @@ fn table_head(out: &mut String, ddl: &Ddl, table: &TableDdl) {
 
 fn fate(out: &mut String, object: &ObjectFate) {
     let (kind, name) = (object.kind.words(), &object.name);
+    let proof = object.proof.map(|proof| format!("; {}", proof.words())).unwrap_or_default();
     match object.fate {
         Fate::Kept if object.table.is_none() => {}
-        Fate::Kept => out.push_str(&comment("  ", &format!("kept: {kind} {name}"))),
-        Fate::Changed => out.push_str(&comment("  ", &format!("changed: {kind} {name}: {}", object.why))),
+        Fate::Kept => out.push_str(&comment("  ", &format!("kept: {kind} {name}{proof}"))),
+        Fate::Changed => out.push_str(&comment("  ", &format!("changed: {kind} {name}: {}{proof}", object.why))),
         Fate::LeftOut => out.push_str(&comment("  ", &format!("left out: {kind} {name}: {}", object.why))),
     }
     for line in object.sql.lines() {
@@ -114,11 +116,32 @@ fn key_sql(key: &KeyDdl) -> String {
     format!("{constraint}{kind} ({})", names(&key.columns))
 }
 
-fn create_index(out: &mut String, table: &TableDdl, index: &IndexDdl) {
+/// Returns the statement that adds a CHECK to a table.
+pub fn add_check(table: &str, check: &CheckDdl) -> String {
+    format!("ALTER TABLE {} ADD {};\n", name(table), check_sql(check))
+}
+
+/// Returns the statement that makes an index.
+pub fn create_index(table: &str, index: &IndexDdl) -> String {
     let unique = if index.is_unique { "UNIQUE " } else { "" };
     let condition = index.condition.as_ref().map(|condition| format!(" WHERE {condition}")).unwrap_or_default();
-    let (index_name, table, parts) = (name(&index.name), name(&table.name), index.parts.join(", "));
-    out.push_str(&format!("CREATE {unique}INDEX {index_name} ON {table} ({parts}){condition};\n"));
+    let (index_name, table, parts) = (name(&index.name), name(table), index.parts.join(", "));
+    format!("CREATE {unique}INDEX {index_name} ON {table} ({parts}){condition};\n")
+}
+
+/// The function and the trigger that note the time of an update.
+fn create_trigger(table: &str, trigger: &TriggerDdl) -> String {
+    let (own, column) = (name(&trigger.name), name(&trigger.column));
+    let of = if trigger.of.is_empty() { String::new() } else { format!(" OF {}", names(&trigger.of)) };
+    let when = trigger.only_if.map(|operator| format!(" WHEN (NEW.{column} {operator} OLD.{column})"));
+    let when = when.unwrap_or_default();
+    let body = format!("BEGIN NEW.{column} := {}; RETURN NEW; END", trigger.value);
+    format!(
+        "CREATE FUNCTION {own}() RETURNS trigger LANGUAGE plpgsql AS {};\n\
+         CREATE TRIGGER {own} BEFORE UPDATE{of} ON {} FOR EACH ROW{when} EXECUTE FUNCTION {own}();\n",
+        text_literal(&body),
+        name(table)
+    )
 }
 
 fn add_foreign_key(out: &mut String, table: &TableDdl, foreign: &ForeignDdl) {

@@ -1,5 +1,8 @@
 //! The tokens of SQLite's SQL. The quotes of a word are kept: `"x"` may be a name or a text, `[x]` is always a name.
 
+use crate::model::hex::hex;
+use crate::model::ident;
+
 /// One token.
 #[derive(Clone, Debug, PartialEq)]
 pub enum SourceToken {
@@ -84,6 +87,22 @@ pub fn tokens(sql: &str) -> Option<Vec<SourceToken>> {
         found.push(token);
         rest = after;
     }
+}
+
+/// Returns the tokens as SQL that has the same meaning in a query, where a text must not be in double quotes. `columns`: the names
+/// that are columns.
+pub fn sql(tokens: &[SourceToken], columns: &[String]) -> String {
+    let is_column = |name: &str| columns.iter().any(|column| column.eq_ignore_ascii_case(name));
+    let text = |text: &str| format!("'{}'", text.replace('\'', "''"));
+    let parts = tokens.iter().map(|token| match token {
+        SourceToken::Word(word) | SourceToken::Number(word) => word.clone(),
+        SourceToken::DoubleQuoted(name) if !is_column(name) => text(name),
+        SourceToken::Name(name) | SourceToken::DoubleQuoted(name) => ident::quoted(name),
+        SourceToken::Text(content) => text(content),
+        SourceToken::Blob(bytes) => format!("x'{}'", hex(bytes)),
+        SourceToken::Symbol(symbol) => (*symbol).to_owned(),
+    });
+    parts.collect::<Vec<_>>().join(" ")
 }
 
 fn is_word(c: char) -> bool {

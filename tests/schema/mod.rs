@@ -4,7 +4,9 @@ pub mod expressions;
 mod frameworks;
 mod names;
 mod owners;
+mod proof;
 mod random_expressions;
+mod shops;
 mod tables;
 
 use crate::support::postgres::Database;

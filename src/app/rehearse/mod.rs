@@ -1,6 +1,6 @@
 //! `migrate rehearse`: the complete cutover on a throw-away PostgreSQL, or in a throw-away database of a given one.
 
-mod server;
+pub mod server;
 mod tables;
 
 use crate::cli::Rehearse;
@@ -44,20 +44,20 @@ pub fn command(args: &Rehearse, world: &World, observer: &dyn Observer) -> Resul
 }
 
 fn one(args: &Rehearse, file: MappingFile, world: &World, observer: &dyn Observer) -> Result<Report, Failure> {
-    let files = tables::files(&file)?;
-    let scripts = tables::scripts(&files, RehearsalServer::for_scripts(args))?;
-    let server = RehearsalServer::start(args, &file.mapping, world, observer)?;
+    let files = tables::files(args, &file, world, observer)?;
+    let scripts = tables::scripts(&files.files, RehearsalServer::for_scripts(args.server.as_ref()))?;
+    let server = RehearsalServer::start(args.server.as_ref(), &file.mapping.name, world, observer)?;
     let connections = server.connections()?;
     let warnings = {
         let (settings, schema, read_only) = (&connections.settings, &file.mapping.target.schema, ReadOnly(false));
         let (common, asked) = (&args.common, &world.asked);
         let mut session = Connector { settings, common, schema, read_only, observer, asked }.first()?;
-        tables::make(&mut session, &scripts, RehearsalServer::for_scripts(args))?
+        tables::make(&mut session, &scripts, RehearsalServer::for_scripts(args.server.as_ref()))?
     };
     let (common, work, activity) = (&args.common, args.work.clone(), Activity::Rehearsal);
     let request = Request { common, reporting: &args.reporting, work, activity, asks: false };
     let mut report = dispatch::report(Migration::to_server(request, file, connections, world, observer))?;
-    report.warnings.splice(0..0, warnings);
+    report.warnings.splice(0..0, files.warnings.into_iter().chain(warnings));
     report.warnings.extend(server.end());
     Ok(report)
 }

@@ -1,8 +1,6 @@
 //! The server of a rehearsal: one of its own, or a database of its own on the server that `--server` names.
 
-use crate::cli::Rehearse;
 use crate::event::{Event, Observer};
-use crate::mapping::Mapping;
 use crate::model::record::{Refusal, Warning};
 use crate::pg::connect::{Environment, Settings, resolve};
 use crate::pg::rehearsal_database::{DatabaseError, RehearsalDatabase, left_databases};
@@ -29,13 +27,13 @@ impl RehearsalServer {
     /// # Errors
     /// The reason why there is none.
     pub fn start(
-        args: &Rehearse,
-        mapping: &Mapping,
+        url: Option<&String>,
+        mapping: &str,
         world: &World,
         observer: &dyn Observer,
     ) -> Result<RehearsalServer, Failure> {
-        let said = |shown: &str| observer.on_event(Event::Said(&format!("rehearsing {} on {shown}", mapping.name)));
-        let Some(url) = &args.server else {
+        let said = |shown: &str| observer.on_event(Event::Said(&format!("rehearsing {mapping} on {shown}")));
+        let Some(url) = url else {
             world.ending.note(Leaves::Rehearsal);
             let server = Throwaway::start(&world.asked).map_err(|e| match e {
                 StartFailure::Interrupted => Failure::interrupted(Leaves::Rehearsal.words()),
@@ -79,8 +77,8 @@ impl RehearsalServer {
     }
 
     /// The server as scripts see it.
-    pub fn for_scripts(args: &Rehearse) -> ScriptServer {
-        match &args.server {
+    pub fn for_scripts(url: Option<&String>) -> ScriptServer {
+        match url {
             None if cfg!(feature = "embedded") => ScriptServer::Embedded,
             None => ScriptServer::Private,
             Some(_) => ScriptServer::Shared,

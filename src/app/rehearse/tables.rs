@@ -4,6 +4,11 @@ use std::path::Path;
 
 use crate::app::failure::Failure;
 use crate::app::inputs::MappingFile;
+use crate::app::schema::auto::{self, AutomaticTables};
+use crate::app::world::World;
+use crate::cli::Rehearse;
+use crate::event::Observer;
+use crate::mapping::TargetDdl;
 use crate::model::record::Warning;
 use crate::pg::Session;
 use crate::pg::script::{OmittedStatements, Script, ScriptServer};
@@ -17,19 +22,39 @@ pub struct ScriptFile {
     text: String,
 }
 
-/// Reads the files.
+/// The files, and what is to be said about them.
+pub struct ScriptFiles {
+    pub files: Vec<ScriptFile>,
+    pub warnings: Vec<Warning>,
+}
+
+/// Reads the files, or makes the tables from the source.
 ///
 /// # Errors
-/// If there is none, or one cannot be read.
-pub fn files(file: &MappingFile) -> Result<Vec<ScriptFile>, Failure> {
-    if file.mapping.target.ddl.is_empty() {
-        return Err(Failure::usage_of(
+/// If there is none, one cannot be read, or no tables can be made.
+pub fn files(
+    args: &Rehearse,
+    file: &MappingFile,
+    world: &World,
+    observer: &dyn Observer,
+) -> Result<ScriptFiles, Failure> {
+    match &file.mapping.target.ddl {
+        TargetDdl::Auto => {
+            let AutomaticTables { sql, warnings } = auto::tables(args, file, world, observer)?;
+            let script = ScriptFile { place: "target.ddl".to_owned(), text: sql };
+            Ok(ScriptFiles { files: vec![script], warnings })
+        }
+        TargetDdl::Files(paths) if paths.is_empty() => Err(Failure::usage_of(
             "target.ddl",
             "a rehearsal needs the target's tables",
-            "Write `ddl = [\"target.sql\"]` in [target]. `pg_dump --schema-only` of the target writes such a file.",
-        ));
+            "Write `ddl = [\"target.sql\"]` in [target]. `pg_dump --schema-only` of the target writes such a file. With \
+             `ddl = \"auto\"`, they are made from the source.",
+        )),
+        TargetDdl::Files(paths) => {
+            let files = paths.iter().map(|path| read(file, path)).collect::<Result<_, _>>()?;
+            Ok(ScriptFiles { files, warnings: Vec::new() })
+        }
     }
-    file.mapping.target.ddl.iter().map(|path| read(file, path)).collect()
 }
 
 /// Cuts the files into statements.

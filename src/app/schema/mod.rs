@@ -1,21 +1,21 @@
 //! `migrate schema`: reads the source, and writes tables of PostgreSQL for it.
 
+pub mod auto;
 mod mapping;
 mod options;
 mod printed;
+mod proposed;
+mod prove;
 
 use std::path::{Path, PathBuf};
 
 use crate::cli::{Reporting, Schema, Work};
 use crate::event::Observer;
 use crate::exit::Exit;
-use crate::init::ProfileContext;
-use crate::mapping::Mapping;
 use crate::model::record::{Activity, CommandKind, Refusal, Report};
-use crate::schema::{self, Ddl, Fate, ObjectKind, OwnerOptions, SchemaFacts, TypeTrials};
-use crate::sqlite::Source;
+use crate::schema::{self, Ddl, Fate, ObjectKind};
 
-use super::failure::{self, Failure};
+use super::failure::Failure;
 use super::inputs::MappingFile;
 use super::new_file::NewFile;
 use super::session::{Migration, Request};
@@ -23,6 +23,8 @@ use super::world::World;
 use mapping::MappingPlaces;
 use options::NamedOwner;
 use printed::WrittenSchema;
+use proposed::{base, proposed};
+use prove::ProofRequest;
 
 /// The first part of the name of an incomplete file.
 const DRAFT: &str = ".migrate-schema-";
@@ -49,20 +51,29 @@ pub fn command(args: &Schema, world: &World, observer: &dyn Observer) -> Result<
     let base = MappingFile { mapping: base(source)?, folder: PathBuf::from(".") };
     let m = Migration::without_target(request, base, world, observer);
     let opened = m.open_source(&mut Report::new(CommandKind::Schema, &m.mapping().name))?;
-    let ddl = proposed(&m, &opened, owner.options.as_ref())?;
+    let mut ddl = proposed(&m, &opened, owner.options.as_ref())?;
     if args.strict {
         strict(&ddl)?;
     }
+    let proof = if args.prove {
+        let (common, server, owner) = (&args.common, args.server.as_ref(), owner.request.as_ref());
+        let request = ProofRequest { source, opened: &opened, common, server, owner };
+        Some(prove::prove(&m, &request, &mut ddl, world, observer)?)
+    } else {
+        None
+    };
     let shown = source.file_name().unwrap_or(source.as_os_str()).to_string_lossy().into_owned();
     let text = schema::text(&ddl, &shown);
     if let Some(file) = &mapping_file {
         let places = MappingPlaces { mapping: file.path, source, ddl: (!on_stdout).then_some(&args.output) };
         file.write(&mapping::mapping(&m, &opened, &ddl, owner.request.as_ref(), &places)?)?;
     }
-    if !on_stdout {
-        file.write(&text)?;
+    if !on_stdout && let Err(failure) = file.write(&text) {
+        // The mapping names the file that could not be written.
+        let _ = mapping_file.map(|mapping| std::fs::remove_file(mapping.path));
+        return Err(failure);
     }
-    Ok(WrittenSchema { ddl, text, name: m.mapping().name.clone() }.print(args))
+    Ok(WrittenSchema { ddl, text, proof, name: m.mapping().name.clone() }.print(args))
 }
 
 /// The file of `--mapping`, which must not exist.
@@ -75,36 +86,6 @@ fn mapping_file(args: &Schema) -> Result<Option<NewFile<'_>>, Failure> {
     let advice = "--mapping names another file.".to_owned();
     let file = NewFile { path, flag: "--mapping", force: false, draft: DRAFT, advice };
     file.check().map(|()| Some(file))
-}
-
-/// The mapping under which the source is read. It has no load.
-fn base(source: &Path) -> Result<Mapping, Failure> {
-    let mut base = crate::mapping::read("format = 1\nname = \"schema\"\n")
-        .map_err(|problems| failure::of_mapping("schema", &problems))?;
-    base.source.path = Some(source.display().to_string());
-    if let Some(stem) = source.file_stem() {
-        base.name = stem.to_string_lossy().into_owned();
-    }
-    Ok(base)
-}
-
-/// Reads every value of the source, and returns the tables.
-fn proposed(m: &Migration<'_>, source: &Source, owner: Option<&OwnerOptions>) -> Result<Ddl, Failure> {
-    let reader = source.reader().map_err(Failure::refused)?;
-    let definitions = reader.definitions(source.schema()).map_err(Failure::refused)?;
-    drop(reader);
-    let trials = TypeTrials::new(source.schema());
-    let context = ProfileContext {
-        source,
-        target: trials.target(),
-        sample: None,
-        jobs: m.jobs(),
-        observer: m.observer(),
-        asked: &m.world().asked,
-    };
-    let stored = trials.read(&context).map_err(Failure::refused)?;
-    let facts = SchemaFacts { source: source.schema(), definitions: &definitions, stored: &stored, owner };
-    schema::build(&facts).map_err(|problems| Failure { exit: Exit::Refused, problems })
 }
 
 /// Refuses tables without an object of the source, or with a column of text that has values of several classes.

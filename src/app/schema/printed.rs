@@ -17,7 +17,20 @@ use super::super::output::{json, print_with, say};
 pub struct WrittenSchema {
     pub ddl: Ddl,
     pub text: String,
+    /// The result of `--prove`.
+    pub proof: Option<ProofRecord>,
     pub name: String,
+}
+
+/// The result of the proof. The objects of the source have their own results.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct ProofRecord {
+    /// The rows that the cutover carried into the tables.
+    pub rows: u64,
+    /// The expressions and defaults that are equal.
+    pub equal: usize,
+    /// Those that cannot be compared: their value changes, or its type has another form in SQLite.
+    pub not_compared: usize,
 }
 
 /// The JSON form.
@@ -29,8 +42,19 @@ struct SchemaRecord<'a> {
     kept: usize,
     changed: usize,
     left_out: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    proof: Option<ProofRecord>,
     objects: &'a [ObjectFate],
     sql: &'a str,
+}
+
+impl ProofRecord {
+    /// Returns the result in words.
+    pub fn words(&self) -> String {
+        let rows = count(self.rows, "row", "rows");
+        let equal = count(self.equal as u64, "expression or default is", "expressions and defaults are");
+        format!("Proved: {rows} arrived, and {equal} equal; {} not compared", grouped(self.not_compared as u64))
+    }
 }
 
 impl WrittenSchema {
@@ -54,8 +78,9 @@ impl WrittenSchema {
 
     fn verdict(&self) -> String {
         let sum = |fate| grouped(self.ddl.count(fate) as u64);
+        let proof = self.proof.map_or_else(String::new, |proof| format!(". {}", proof.words()));
         format!(
-            "{}; of the objects of the source, {} are kept, {} changed, {} left out",
+            "{}; of the objects of the source, {} are kept, {} changed, {} left out{proof}",
             count(self.ddl.tables.len() as u64, "table", "tables"),
             sum(Fate::Kept),
             sum(Fate::Changed),
@@ -71,6 +96,7 @@ impl WrittenSchema {
             kept: self.ddl.count(Fate::Kept),
             changed: self.ddl.count(Fate::Changed),
             left_out: self.ddl.count(Fate::LeftOut),
+            proof: self.proof,
             objects: &self.ddl.objects,
             sql: &self.text,
         };

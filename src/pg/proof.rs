@@ -1,0 +1,170 @@
+//! The proof of translated expressions: PostgreSQL computes each of them on every row, and compares it with the value that SQLite
+//! computed, which a column of the same row holds. The target is a throw-away one.
+
+use super::error::{Doing, ServerError};
+use super::query::TypedQuery;
+use super::row::RowValues;
+use super::session::Session;
+use crate::model::ident::{literal, qualified, quoted};
+
+const PROVING: &str = "comparing translated expressions";
+const MAKING: &str = "making the tables of the proof";
+
+/// Labels of rows that are returned.
+const LISTED: usize = 10;
+
+/// An expression of PostgreSQL, and the column with the value of SQLite.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProvedExpression {
+    /// The column.
+    pub column: String,
+    /// The expression.
+    pub sql: String,
+}
+
+impl ProvedExpression {
+    fn same(&self) -> String {
+        format!("{} IS NOT DISTINCT FROM ({})", quoted(&self.column), self.sql)
+    }
+}
+
+/// A table whose rows are compared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProvedTable<'a> {
+    /// Its schema.
+    pub schema: &'a str,
+    /// Its name.
+    pub table: &'a str,
+    /// The column that names a row. `None`: no row has a name.
+    pub label: Option<&'a str>,
+}
+
+/// The rows on which an expression has another value.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DifferingValues {
+    /// Their number.
+    pub count: u64,
+    /// The names of the first ones.
+    pub labels: Vec<String>,
+    /// The error with which PostgreSQL refuses to compute the first of them.
+    pub error: Option<String>,
+}
+
+/// The result of a table.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TableProof {
+    /// Its rows.
+    pub rows: u64,
+    /// The result of each expression.
+    pub expressions: Vec<DifferingValues>,
+}
+
+impl Session {
+    /// Runs statements in a transaction that is rolled back.
+    ///
+    /// # Errors
+    /// If the server refuses one, or the connection is lost.
+    pub fn accepts(&mut self, statements: &str) -> Result<(), ServerError> {
+        let ran = self.client.batch_execute(&format!("RESET search_path;\nBEGIN;\n{statements}")).doing(MAKING);
+        if ran.as_ref().is_err_and(|e| e.lost) {
+            return ran;
+        }
+        self.client.batch_execute("ROLLBACK").doing(MAKING)?;
+        self.set_own_path()?;
+        ran
+    }
+
+    /// Runs statements under the search path of a new session.
+    ///
+    /// # Errors
+    /// If the server refuses one, or the connection is lost.
+    pub fn run_statements(&mut self, statements: &str) -> Result<(), ServerError> {
+        let ran = self.client.batch_execute(&format!("RESET search_path;\n{statements}")).doing(MAKING);
+        if ran.as_ref().is_err_and(|e| e.lost) {
+            return ran;
+        }
+        self.set_own_path()?;
+        ran
+    }
+
+    /// Compares every row of a table.
+    ///
+    /// # Errors
+    /// If the connection is lost, or the server refuses for a reason that no row has.
+    pub fn prove(
+        &mut self,
+        table: &ProvedTable<'_>,
+        expressions: &[ProvedExpression],
+    ) -> Result<TableProof, ServerError> {
+        let place = qualified(table.schema, table.table);
+        match self.count_differences(&place, expressions) {
+            Ok(TableProof { rows, expressions: mut found }) => {
+                for (found, expression) in found.iter_mut().zip(expressions).filter(|(found, _)| found.count > 0) {
+                    found.labels = self.labels(&place, table.label, &format!("NOT ({})", expression.same()))?;
+                }
+                Ok(TableProof { rows, expressions: found })
+            }
+            Err(e) if e.is_about_rows() && expressions.len() == 1 => {
+                let rows = self.count_differences(&place, &[])?.rows;
+                let mut found = Vec::new();
+                for expression in expressions {
+                    found.push(self.row_by_row(&place, table.label, expression, &e)?);
+                }
+                Ok(TableProof { rows, expressions: found })
+            }
+            Err(e) if e.is_about_rows() => {
+                let mut all = TableProof::default();
+                for expression in expressions {
+                    let TableProof { rows, expressions } = self.prove(table, std::slice::from_ref(expression))?;
+                    all.rows = rows;
+                    all.expressions.extend(expressions);
+                }
+                Ok(all)
+            }
+            Err(e) => Err(e),
+        }
+    }
+
+    /// Counts the rows, and those on which each expression differs.
+    fn count_differences(&mut self, place: &str, expressions: &[ProvedExpression]) -> Result<TableProof, ServerError> {
+        let counts = expressions.iter().map(|one| format!("count(*) FILTER (WHERE NOT ({}))", one.same()));
+        let counts: Vec<String> = counts.collect();
+        let sql = format!("SELECT count(*), ARRAY[{}]::bigint[] FROM {place}", counts.join(", "));
+        let [rows] = self.ask([TypedQuery::new(PROVING, sql)])?;
+        let row = rows.first().ok_or_else(|| ServerError::new(PROVING, "the server sent no row"))?;
+        let counts: Vec<i64> = row.value(1)?;
+        let differing = |count: i64| DifferingValues { count: count.unsigned_abs(), ..DifferingValues::default() };
+        let expressions = counts.into_iter().map(differing).collect();
+        Ok(TableProof { rows: row.value::<i64>(0)?.unsigned_abs(), expressions })
+    }
+
+    /// Returns the names of the first rows under a condition.
+    fn labels(&mut self, place: &str, label: Option<&str>, only: &str) -> Result<Vec<String>, ServerError> {
+        let Some(label) = label.map(quoted) else { return Ok(Vec::new()) };
+        let sql = format!("SELECT {label} FROM {place} WHERE {only} AND {label} IS NOT NULL LIMIT {LISTED}");
+        let [rows] = self.ask([TypedQuery::new(PROVING, sql)])?;
+        rows.iter().map(|row| row.value(0)).collect()
+    }
+
+    /// Compares an expression that the server refuses to compute on some row.
+    fn row_by_row(
+        &mut self,
+        place: &str,
+        label: Option<&str>,
+        expression: &ProvedExpression,
+        refused: &ServerError,
+    ) -> Result<DifferingValues, ServerError> {
+        let (shown, same) = (label.map_or_else(|| "NULL".to_owned(), quoted), expression.same());
+        let program = include_str!("sql/differing_values.sql");
+        // The expression comes last, because it may contain the marks of the others.
+        let program = program.replace(":table", place).replace(":label", &shown).replace(":same", &same);
+        let sql = format!(
+            "DROP TABLE IF EXISTS pg_temp.migrate_differing; CREATE TEMPORARY TABLE migrate_differing (label text); DO {}",
+            literal(&program)
+        );
+        self.client.batch_execute(&sql).doing(PROVING)?;
+        let count = self.count_differences("pg_temp.migrate_differing", &[])?.rows;
+        let labels = self.labels("pg_temp.migrate_differing", Some("label"), "true")?;
+        Ok(DifferingValues { count, labels, error: Some(refused.answer()) })
+    }
+}

@@ -1,0 +1,186 @@
+//! Tables for the proof: they receive every row and, in columns of their own, the values that SQLite computes. CHECKs, generated
+//! columns and indexes over expressions come afterwards, so that a wrong translation is a difference and not a refused row.
+
+use std::collections::BTreeMap;
+
+use super::ddl::{CheckDdl, ColumnDdl, Ddl, ExpressionPair, IndexDdl, ObjectKind, ObjectProof, TableDdl};
+use super::render;
+use super::types::column_type;
+use crate::model::ident::{free_name, quoted};
+use crate::model::pgtype::{ColumnType, Kind};
+use crate::model::schema::{Address, SourceSchema, SourceTable};
+
+/// Columns that a table of PostgreSQL has at most.
+const MOST_COLUMNS: usize = 1_600;
+
+/// Defaults of one table.
+const DEFAULTS: usize = 500;
+
+/// The tables, and the values that they receive.
+pub struct ProofTables {
+    /// The tables without objects that are computed.
+    pub ddl: Ddl,
+    /// The comparisons, in the order of the expressions.
+    pub comparisons: Vec<ProofComparison>,
+    /// The column that names the row, by table.
+    pub labels: BTreeMap<String, ProofColumn>,
+    /// The tables that receive one row of defaults.
+    pub defaults: Vec<String>,
+    /// The statements that make the objects that are computed.
+    pub computed: Vec<ComputedObject>,
+}
+
+/// A column of a table of the proof.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ProofColumn {
+    /// Its name.
+    pub name: String,
+    /// The SQL by which SQLite computes it.
+    pub source: String,
+}
+
+/// One comparison.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ProofComparison {
+    /// The expression.
+    pub pair: ExpressionPair,
+    /// The table whose rows are compared.
+    pub table: String,
+    /// The column with the value of SQLite.
+    pub column: ProofColumn,
+    /// The SQL of PostgreSQL.
+    pub target: String,
+}
+
+/// A statement that makes a CHECK or an index.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ComputedObject {
+    /// The table.
+    pub table: String,
+    /// The object in words.
+    pub object: String,
+    /// The statement.
+    pub sql: String,
+}
+
+impl Ddl {
+    /// Returns the tables for the proof.
+    pub fn proof(&self, source: &SourceSchema) -> ProofTables {
+        let mut proof = ProofTables {
+            ddl: self.clone(),
+            comparisons: Vec::new(),
+            labels: BTreeMap::new(),
+            defaults: Vec::new(),
+            computed: Vec::new(),
+        };
+        for table in &mut proof.ddl.tables {
+            proof.computed.extend(without_computed(table));
+        }
+        for pair in &self.expressions {
+            match pair.kind {
+                ObjectKind::Default => proof.add_default(pair),
+                _ => proof.add(pair, source.tables.get(&pair.table)),
+            }
+        }
+        proof
+    }
+
+    /// Notes that an object has equal values in both engines, or that its values were not compared.
+    pub fn note_proof(&mut self, pair: &ExpressionPair, proof: ObjectProof) {
+        for object in self.objects_of(pair) {
+            // An index may have several expressions.
+            if object.proof != Some(ObjectProof::NotCompared) {
+                object.proof = Some(proof);
+            }
+        }
+    }
+}
+
+/// Removes the objects that are computed from a table, and returns the statements that make them.
+fn without_computed(table: &mut TableDdl) -> Vec<ComputedObject> {
+    let name = table.name.clone();
+    table.columns.iter_mut().for_each(|column| column.generated = None);
+    let checks: Vec<CheckDdl> = std::mem::take(&mut table.checks);
+    let (plain, computed): (Vec<IndexDdl>, Vec<IndexDdl>) =
+        std::mem::take(&mut table.indexes).into_iter().partition(|index| index.columns.is_some());
+    table.indexes = plain;
+    let checks = checks.iter().map(|check| {
+        let object = check.name.as_ref().map_or_else(|| "CHECK".to_owned(), |name| format!("CHECK {name}"));
+        ComputedObject { table: name.clone(), object, sql: render::add_check(&name, check) }
+    });
+    let indexes = computed.iter().map(|index| {
+        let object = format!("index {}", index.name);
+        ComputedObject { table: name.clone(), object, sql: render::create_index(&name, index) }
+    });
+    checks.chain(indexes).collect()
+}
+
+impl ProofTables {
+    fn add(&mut self, pair: &ExpressionPair, source: Option<&SourceTable>) {
+        let Some(table) = self.ddl.tables.iter_mut().find(|table| table.name == pair.table) else { return };
+        let Some(compared) = pair.compared.as_ref().filter(|_| table.columns.len() + 1 < MOST_COLUMNS) else { return };
+        if !self.labels.contains_key(&table.name)
+            && let Some(label) = source.and_then(label)
+        {
+            let column = proof_column(table, column_type(Kind::Text), label);
+            self.labels.insert(table.name.clone(), column);
+        }
+        let column = proof_column(table, compared.kind.clone(), compared.source.clone());
+        let (table, target) = (table.name.clone(), compared.target.clone());
+        self.comparisons.push(ProofComparison { pair: pair.clone(), table, column, target });
+    }
+
+    fn add_default(&mut self, pair: &ExpressionPair) {
+        let Some(compared) = &pair.compared else { return };
+        let is_open =
+            |name: &&String| self.ddl.tables.iter().any(|table| table.name == **name && table.columns.len() < DEFAULTS);
+        if self.defaults.last().filter(is_open).is_none() {
+            let taken: Vec<&str> = self.ddl.tables.iter().map(|table| table.name.as_str()).collect();
+            let name = free_name("migrate_defaults", &taken);
+            self.ddl.tables.push(TableDdl { name: name.clone(), ..TableDdl::default() });
+            self.defaults.push(name);
+        }
+        let Some(table) = self.ddl.tables.last_mut() else { return };
+        let column = proof_column(table, compared.kind.clone(), compared.source.clone());
+        let (table, target) = (table.name.clone(), compared.target.clone());
+        self.comparisons.push(ProofComparison { pair: pair.clone(), table, column, target });
+    }
+
+    /// Returns the columns of a table that SQLite computes.
+    pub fn columns_of(&self, table: &str) -> impl Iterator<Item = &ProofColumn> {
+        let values = self.comparisons.iter().filter(move |one| one.table == table).map(|one| &one.column);
+        self.labels.get(table).into_iter().chain(values)
+    }
+}
+
+/// Adds a column to a table.
+fn proof_column(table: &mut TableDdl, kind: ColumnType, source: String) -> ProofColumn {
+    let taken: Vec<&str> = table.columns.iter().map(|column| column.name.as_str()).collect();
+    let name = free_name(&format!("migrate_proof_{}", table.columns.len()), &taken);
+    table.columns.push(ColumnDdl {
+        name: name.clone(),
+        kind,
+        not_null: false,
+        default: None,
+        identity: None,
+        generated: None,
+        why: "a value of SQLite".to_owned(),
+    });
+    ProofColumn { name, source }
+}
+
+/// Returns the SQL of SQLite that names a row without showing a text of it. `None` if there is none.
+fn label(table: &SourceTable) -> Option<String> {
+    match &table.address {
+        Address::Rowid(rowid) => Some(format!("'rowid ' || {rowid}")),
+        Address::Key(columns) => {
+            let number = |name: &String| {
+                let name = quoted(name);
+                format!("CASE typeof({name}) WHEN 'integer' THEN {name} ELSE '(' || typeof({name}) || ')' END")
+            };
+            let parts: Vec<String> = columns.iter().map(number).collect();
+            Some(format!("'key ' || {}", parts.join(" || ', ' || ")))
+        }
+        Address::Ordinal => None,
+    }
+}
