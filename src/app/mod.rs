@@ -27,6 +27,7 @@ mod pages;
 mod plan;
 mod preflight;
 mod record;
+mod rehearsal_server;
 mod rehearse;
 mod rollback;
 mod schema;

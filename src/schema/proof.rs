@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::ddl::{CheckDdl, ColumnDdl, Ddl, ExpressionPair, IndexDdl, ObjectKind, ObjectProof, TableDdl};
-use super::render;
+use super::render::{add_check, create_index};
 use super::types::column_type;
 use crate::model::ident::{free_name, quoted};
 use crate::model::pgtype::{ColumnType, Kind};
@@ -106,11 +106,11 @@ fn without_computed(table: &mut TableDdl) -> Vec<ComputedObject> {
     table.indexes = plain;
     let checks = checks.iter().map(|check| {
         let object = check.name.as_ref().map_or_else(|| "CHECK".to_owned(), |name| format!("CHECK {name}"));
-        ComputedObject { table: name.clone(), object, sql: render::add_check(&name, check) }
+        ComputedObject { table: name.clone(), object, sql: add_check(&name, check) }
     });
     let indexes = computed.iter().map(|index| {
         let object = format!("index {}", index.name);
-        ComputedObject { table: name.clone(), object, sql: render::create_index(&name, index) }
+        ComputedObject { table: name.clone(), object, sql: create_index(&name, index) }
     });
     checks.chain(indexes).collect()
 }

@@ -2,10 +2,10 @@
 
 use super::build::{Builder, FateNotes, TableFacts};
 use super::ddl::{ObjectFate, ObjectKind, TableDdl, TriggerDdl};
-use super::expression::{current_default, expression};
+use super::defaults::{DefaultSql, default_sql};
 use super::names::NAME_BYTES;
 use super::table_text::inside;
-use super::tokens::{SourceToken, tokens};
+use super::tokens::{SourceToken, sql, tokens};
 use crate::model::definitions::TriggerDefinition;
 
 /// The difference that every translated trigger has.
@@ -70,7 +70,7 @@ fn translated(trigger: &TriggerDefinition, table: &TableDdl) -> Option<TriggerDd
         [] => None,
         when => Some(unchanged(when, &text.column)?),
     };
-    let value = current_default(&expression(&text.value).ok()?, &column.kind.kind).ok()??;
+    let DefaultSql::Changing(value) = default_sql(&sql(&text.value, &[]), &column.kind).ok()? else { return None };
     let of = text.of.iter().map(own).collect::<Option<Vec<String>>>()?;
     let name = trigger.named.name.clone();
     (name.len() <= NAME_BYTES).then(|| TriggerDdl { name, of, only_if, column: column.name.clone(), value })

@@ -4,6 +4,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 
+use migrate::mapping::TargetDdl;
 use migrate::model::record::Report;
 
 use crate::support::case::Case;
@@ -421,7 +422,8 @@ fn every_mapping_of_the_repository_parses_and_its_paths_exist() {
         let text = std::fs::read_to_string(&path).expect("a mapping");
         let mapping = migrate::mapping::read(&text).unwrap_or_else(|e| panic!("{}: {e:?}", path.display()));
         let folder = path.parent().expect("a folder");
-        let named = mapping.source.path.iter().map(String::as_str).chain(mapping.target.ddl.iter().map(String::as_str));
+        let TargetDdl::Files(ddl) = &mapping.target.ddl else { panic!("{}: no files", path.display()) };
+        let named = mapping.source.path.iter().chain(ddl).map(String::as_str);
         for file in named {
             assert!(Path::new(&folder.join(file)).is_file(), "{}: {file}", path.display());
         }

@@ -1,6 +1,5 @@
 //! `migrate rehearse`: the complete cutover on a throw-away PostgreSQL, or in a throw-away database of a given one.
 
-pub mod server;
 mod tables;
 
 use crate::cli::Rehearse;
@@ -12,9 +11,9 @@ use super::connect::Connector;
 use super::dispatch;
 use super::failure::Failure;
 use super::inputs::{self, MappingFile};
+use super::rehearsal_server::RehearsalServer;
 use super::session::{Migration, Request};
 use super::world::World;
-use server::RehearsalServer;
 
 /// Rehearses each mapping in turn, each on its own server.
 pub fn command(args: &Rehearse, world: &World, observer: &dyn Observer) -> Result<Vec<Report>, Failure> {

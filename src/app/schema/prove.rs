@@ -20,7 +20,7 @@ use super::super::connect::Connector;
 use super::super::dispatch;
 use super::super::failure::{self, Failure};
 use super::super::inputs::MappingFile;
-use super::super::rehearse::server::RehearsalServer;
+use super::super::rehearsal_server::RehearsalServer;
 use super::super::session::{Migration, Request};
 use super::super::world::World;
 use super::mapping::{MappingPlaces, mapping};

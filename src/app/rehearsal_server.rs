@@ -7,11 +7,11 @@ use crate::pg::rehearsal_database::{DatabaseError, RehearsalDatabase, left_datab
 use crate::pg::script::ScriptServer;
 use crate::pg::throwaway::{StartFailure, Throwaway};
 
-use crate::app::connect;
-use crate::app::ending::Leaves;
-use crate::app::failure::{Failure, Problems};
-use crate::app::session::Server;
-use crate::app::world::World;
+use super::connect;
+use super::ending::Leaves;
+use super::failure::{Failure, Problems};
+use super::session::Server;
+use super::world::World;
 
 /// The server. Dropping it stops the server, or drops the database.
 pub enum RehearsalServer {
