@@ -34,11 +34,14 @@ impl Builder<'_> {
     pub fn triggers(&mut self, facts: &TableFacts<'_>, table: &mut TableDdl) {
         let definitions = &self.facts.definitions.triggers;
         let own = definitions.iter().filter(|trigger| trigger.table.eq_ignore_ascii_case(facts.name));
-        let own: Vec<&TriggerDefinition> = own.collect();
-        for trigger in own {
+        let own: Vec<(&TriggerDefinition, Option<TriggerDdl>)> =
+            own.map(|trigger| (trigger, translated(trigger, table))).collect();
+        // In SQLite, the update of one such trigger fires the other one.
+        let is_alone = own.iter().filter(|(_, found)| found.is_some()).count() == 1;
+        for (trigger, found) in own {
             let fates = FateNotes { table: facts.name };
             let name = &trigger.named.name;
-            match translated(trigger, table) {
+            match found.filter(|_| is_alone) {
                 Some(translated) => {
                     self.note(fates.changed(ObjectKind::Trigger, name, CHANGE));
                     table.triggers.push(translated);

@@ -29,7 +29,7 @@ CREATE TABLE Products (ProductID INTEGER PRIMARY KEY, ProductName TEXT NOT NULL,
     UnitPrice NUMERIC DEFAULT 0, UnitsInStock INTEGER DEFAULT 0, Weight REAL, Discontinued TEXT NOT NULL DEFAULT '0',
     CHECK (UnitPrice >= 0), CHECK (UnitsInStock >= 0 AND UnitsInStock <= 1000), CHECK (Discontinued IN ('0', '1')),
     CHECK (Weight IS NULL OR Weight * 2.0 > 0.1));
-CREATE TABLE [Order Details] (OrderID INTEGER NOT NULL, ProductID INTEGER NOT NULL REFERENCES Products, UnitPrice NUMERIC NOT NULL DEFAULT 0,
+CREATE TABLE [Order Details] (OrderID INTEGER NOT NULL REFERENCES Orders, ProductID INTEGER NOT NULL REFERENCES Products, UnitPrice NUMERIC NOT NULL DEFAULT 0,
     Quantity INTEGER NOT NULL DEFAULT 1, Discount REAL NOT NULL DEFAULT 0, PRIMARY KEY (OrderID, ProductID),
     CHECK (Discount >= 0.0 AND Discount <= 1.0), CHECK (Quantity > 0));
 CREATE TABLE Orders (OrderID INTEGER PRIMARY KEY, OrderDate DATETIME DEFAULT CURRENT_TIMESTAMP, ShipName TEXT, Key TEXT DEFAULT (lower(hex(randomblob(8)))));
