@@ -222,7 +222,7 @@ fn document(random: &mut Random) -> String {
     let number = random.one(&["1e2", "1.50", "-0", "0.1e-3", "12345678901234567890"]);
     let text = random.one(&["\\u00e9", "\\/", "a\\tb", "😀", ""]);
     let document =
-        format!("{{\"bb\":{number},\"a\" : [\"{text}\",null,{{\"z\":1,\"y\":{{}}}}],\"a\":true, \"c\": [[]]}}");
+        format!("{{\"bb\":{number},\"a\" : [\"{text}\",null,{{\"z\":1,\"y\":{{}}}}],\"ab\":true, \"c\": [[]]}}");
     match random.below(6) {
         0 => "NULL".to_owned(),
         1 => "'[]'".to_owned(),
