@@ -268,8 +268,8 @@ pub struct TargetColumn {
     pub sequence: Option<Sequence>,
     /// A sequence, quoted, from which its default derives a value.
     pub draws: Option<String>,
-    /// The sequences, quoted, from which defaults of the table's partitions draw. Ledgers of earlier builds lack them.
-    #[serde(default)]
+    /// The sequences, quoted, from which defaults of the table's partitions draw. A ledger does not keep them.
+    #[serde(skip)]
     pub drawn_in_partitions: Vec<String>,
 }
 
