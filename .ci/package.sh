@@ -34,7 +34,7 @@ build() {
     home=${CARGO_HOME:-$HOME/.cargo}
     flags="-C target-feature=+crt-static --remap-path-prefix=$PWD=. --remap-path-prefix=$home=cargo"
     RUSTFLAGS=$flags CFLAGS="-ffile-prefix-map=$PWD=. -ffile-prefix-map=$home=cargo" CARGO_TARGET_DIR=$1 \
-        cargo build --release --locked --no-default-features --target "$target"
+        cargo build --profile lean --locked --no-default-features --target "$target"
 }
 
 # The crates in the binary: name, version, licence.
@@ -121,6 +121,31 @@ CONTROL
     dpkg-deb --root-owner-group -Zgzip --build "$work/deb" "$out/migrate_${version}_$architecture.deb" >&2
 }
 
+# Runs a command as the user who may start a server.
+as() { setpriv --reuid postgres --regid postgres --clear-groups -- "$@"; }
+
+# Moves a dump from a root folder into a server outside of it, whose socket is in that folder: every command of a migration.
+migration() {
+    bin=$(pg_config --bindir 2>/dev/null) && [ -x "$bin/initdb" ] || { echo "no PostgreSQL: no rows were moved" >&2; return; }
+    data=$work/server
+    install -d -o postgres "$data" "$1/socket" && chmod 755 "$work"
+    (cd / && as "$bin/initdb" -D "$data" -U postgres -A trust -E UTF8 --locale=C >/dev/null)
+    (cd / && as "$bin/pg_ctl" -D "$data" -l "$data/log" -w -o "-c listen_addresses= -k $1/socket" start >/dev/null)
+    psql -qX -h "$1/socket" -U postgres -d postgres -v ON_ERROR_STOP=1 \
+        -c 'CREATE TABLE notes (id int PRIMARY KEY, title text NOT NULL, written timestamptz NOT NULL)'
+    cat >"$1/notes.sql" <<DUMP
+CREATE TABLE notes (id INTEGER PRIMARY KEY, title TEXT, written TEXT);
+INSERT INTO notes VALUES (1, 'Milk', '2024-07-01 12:00:00'), (2, 'Ideas', '2024-12-01 12:00:00');
+DUMP
+    printf 'format = 1\nname = "notes"\n[source]\npath = "notes.sql"\nzone = "Europe/Berlin"\n[load.notes]\n' >"$1/notes.toml"
+    url='postgresql://postgres@/postgres?host=/socket'
+    for step in "--dry-run" "--yes" "verify" "status" "rollback --yes"; do
+        # A dump is read into a private database; the folder has no /tmp for it.
+        # shellcheck disable=SC2086  # a command and its flag
+        env -i TMPDIR=/ /usr/sbin/chroot "$1" /migrate $step -m /notes.toml -t "$url" || fail "in an empty root folder: migrate $step ended with $?"
+    done
+}
+
 # Runs the binary of a package where nothing but the binary is.
 check() {
     package=$(ls "$1"/migrate-*.tar.gz | head -n 1)
@@ -137,6 +162,7 @@ check() {
     code=0
     chroot "$root" /migrate -m /mapping.toml --dry-run || code=$?
     [ "$code" = 3 ] || fail "a missing source ended with $code, not with 3"
+    migration "$root"
     if ls "$1"/*.deb >/dev/null 2>&1; then
         dpkg-deb -x "$1"/*.deb "$work/installed"
         cmp "$work/installed/usr/bin/migrate" "$root/migrate"
@@ -145,7 +171,12 @@ check() {
 }
 
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT INT TERM
+finish() {
+    [ ! -f "$work/server/postmaster.pid" ] || as "$bin/pg_ctl" -D "$work/server" -m immediate stop >/dev/null
+    rm -rf "$work"
+}
+trap finish EXIT
+trap 'exit 1' INT TERM
 case ${1:-} in
     --check)
         check "${2:?a folder}"
@@ -153,8 +184,8 @@ case ${1:-} in
         ;;
     --twice)
         build "$work/one" && build "$work/two"
-        cmp "$work/one/$target/release/migrate" "$work/two/$target/release/migrate"
-        sha256sum "$work/one/$target/release/migrate"
+        cmp "$work/one/$target/lean/migrate" "$work/two/$target/lean/migrate"
+        sha256sum "$work/one/$target/lean/migrate"
         exit
         ;;
 esac
@@ -163,7 +194,7 @@ out=$(realpath -m "${1:-target/packages}")
 rm -rf "$out"
 mkdir -p "$out"
 build "${CARGO_TARGET_DIR:-target}"
-files "$work/$name" "${CARGO_TARGET_DIR:-target}/$target/release/migrate"
+files "$work/$name" "${CARGO_TARGET_DIR:-target}/$target/lean/migrate"
 tarball
 debian
 (cd "$out" && sha256sum migrate* >SHA256SUMS && cat SHA256SUMS)

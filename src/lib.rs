@@ -20,6 +20,10 @@
 //! Imports run in one direction: app -> migrate, verify -> sqlite, pg, convert -> plan -> mapping -> model. The core does
 //! not print, read the environment or ask the clock.
 
+// The server inside the process raises its errors by unwinding.
+#[cfg(all(feature = "embedded", panic = "abort"))]
+compile_error!("the profile `lean` is for a build without the embedded server: add --no-default-features");
+
 pub mod app;
 pub mod cli;
 pub mod convert;

@@ -7,6 +7,7 @@
 mod log;
 mod tally;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -64,6 +65,20 @@ const LOOK: Duration = Duration::from_secs(1);
 /// Moves to the start of the line and erases it to its end.
 const ERASE: &str = "\r\u{1b}[K";
 
+/// True while a bar is on the terminal.
+static IS_DRAWN: AtomicBool = AtomicBool::new(false);
+
+/// True once the process ends at once. No bar is drawn any more.
+static IS_OVER: AtomicBool = AtomicBool::new(false);
+
+/// Erases the bar before the last message of a process that ends without dropping its observer.
+pub fn erase() {
+    IS_OVER.store(true, Ordering::SeqCst);
+    if IS_DRAWN.swap(false, Ordering::SeqCst) {
+        write(ERASE);
+    }
+}
+
 /// An observer that shows events on stderr until it is dropped.
 pub fn observer(mode: Mode, verbosity: Verbosity) -> impl Observer {
     let mode = if verbosity == Verbosity::Quiet { Mode::None } else { mode };
@@ -119,11 +134,12 @@ impl Shared {
     fn draw(&self, state: &mut Drawn, columns: usize, lines: &[String]) {
         // The last column stays free: a terminal may wrap a line that fills it.
         let bar = state.tally.bar(self.start.elapsed(), columns.saturating_sub(1));
-        if bar == state.bar && lines.is_empty() {
+        if IS_OVER.load(Ordering::SeqCst) || bar == state.bar && lines.is_empty() {
             return;
         }
         let above: String = lines.iter().map(|line| format!("{line}\n")).collect();
         write(&format!("{ERASE}{above}{bar}"));
+        IS_DRAWN.store(!bar.is_empty(), Ordering::SeqCst);
         state.bar = bar;
     }
 }
@@ -152,7 +168,7 @@ impl Drop for ProgressObserver {
         }
         let state = held(&self.shared.state);
         match self.shared.mode {
-            Mode::Bar(_) if !state.bar.is_empty() => write(ERASE),
+            Mode::Bar(_) if !state.bar.is_empty() && IS_DRAWN.swap(false, Ordering::SeqCst) => write(ERASE),
             Mode::Plain => state.tally.close(self.shared.start.elapsed()).iter().for_each(|line| say(line)),
             _ => {}
         }

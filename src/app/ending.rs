@@ -4,6 +4,7 @@
 //! command checks between rows, statements and attempts: then it stops by itself and reports. A command that waits where no
 //! flag is checked, such as in opening a pipe or for an answer, is cut short: the main thread reports the state that is left,
 //! removes every temporary file and ends the process. That is as safe as `kill -9`, because all state is in the ledger.
+//! A panic ends the process in the same way, on the thread that panicked.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
@@ -27,6 +28,9 @@ const GRACE: Duration = Duration::from_millis(700);
 
 /// Time for the last message. A terminal or a pipe that takes no output must not keep the process.
 const LAST_WORDS: Duration = Duration::from_millis(150);
+
+/// Time to remove temporary files after a panic: the thread that panicked may hold a lock that the removal needs.
+const REMOVAL: Duration = Duration::from_secs(5);
 
 /// Stack of the thread of a command: that of a main thread.
 const STACK: usize = 8 << 20;
@@ -172,6 +176,17 @@ pub fn supervised(
         }
         command.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })
+}
+
+/// Removes every temporary file and ends the process, from any thread.
+pub fn at_once(exit: Exit) -> ! {
+    let (done, removed) = mpsc::channel();
+    let remover = thread::Builder::new().spawn(move || {
+        private::remove_all();
+        let _ = done.send(());
+    });
+    let _in_time = remover.map(|_| removed.recv_timeout(REMOVAL));
+    std::process::exit(i32::from(exit.code()))
 }
 
 /// Waits for the end of the command. Returns false if it does not end soon after a signal, or if a second signal arrives.

@@ -14,11 +14,12 @@ use crate::mapping;
 use crate::model::record::{CommandKind, Refusal, Report};
 use crate::pg::ServerError;
 use crate::pg::connect::ConnectError;
+use crate::progress;
 use crate::report::{self, FileError};
 use crate::sqlite::{ErrorClass, SourceError};
 use crate::text::{Screen, printable, sentence};
 
-use super::ending::{Ending, Leaves};
+use super::ending::{self, Ending, Leaves};
 use super::output::{print, say};
 
 /// A command that ended without a report.
@@ -210,9 +211,11 @@ pub fn unread(unread: &Unread) -> u8 {
     unread.code
 }
 
-/// Installs a panic hook that prints the location, and the message only if it is a string literal. A message that was
-/// put together at run time may quote a row, a password or a connection string.
-pub fn keep_panics_bare() {
+/// Installs a panic hook that prints the location and ends the process. It prints the message only if it is a string
+/// literal. A message that was put together at run time may quote a row, a password or a connection string.
+///
+/// No thread unwinds: a build that aborts at a panic ends like one that could unwind.
+pub fn end_at_a_panic() {
     std::panic::set_hook(Box::new(|info: &PanicHookInfo<'_>| {
         let mut text = panic_text(info.location(), info.payload());
         let backtrace = Backtrace::capture();
@@ -220,7 +223,9 @@ pub fn keep_panics_bare() {
         if backtrace.status() == BacktraceStatus::Captured {
             text.push_str(&format!("\n{backtrace}"));
         }
+        progress::erase();
         let _ = writeln!(std::io::stderr().lock(), "migrate: {text}");
+        ending::at_once(Exit::Bug)
     }));
 }
 

@@ -100,7 +100,5 @@ fn refused(place: &str, reason: &str, advice: &str) -> Failure {
 pub fn text(forgotten: &Forgotten) -> String {
     let Forgotten { run, removed, .. } = forgotten;
     let rows = count(*removed, "previous row was", "previous rows were");
-    format!(
-        "Run {run} is forgotten: {rows} removed from the ledger. It cannot be rolled back any more; `migrate verify` still compares.\n"
-    )
+    format!("Run {run} is forgotten: {rows} removed from the ledger. It cannot be rolled back any more.\n")
 }

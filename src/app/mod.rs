@@ -49,7 +49,7 @@ use crate::text::Screen;
 use failure::Failure;
 use output::{json, print_with, say, unless_missing};
 
-pub use failure::{keep_panics_bare, unread};
+pub use failure::{end_at_a_panic, unread};
 pub use version::version;
 pub use world::World;
 
@@ -73,6 +73,7 @@ pub fn run(cli: &Cli, world: &World) -> Exit {
         })
     };
     let last_words = || {
+        progress::erase();
         let failure = Failure::interrupted(world.ending.leaves().words());
         let mapping = world.mapping.get().cloned().unwrap_or_default();
         let report = failure.report(cli.command_kind(), &mapping);
@@ -173,8 +174,13 @@ fn write(files: Vec<ReportFile>, reports: &[Report]) -> bool {
 
 fn status(common: &Common, world: &World) -> Result<Exit, Failure> {
     let standings = status::command(common, world, &observer(common, world))?;
-    let screen =
-        if common.json { json(&standings).map_err(Failure::bug)? } else { Screen::of(&status::text(&standings)) };
+    let screen = match common.json {
+        true => json(&standings).map_err(Failure::bug)?,
+        false => {
+            let arguments = inputs::repeated(common, common.mapping.first());
+            Screen::of(&(status::text(&standings, world.width) + "\n" + &status::next_command(&standings, &arguments)))
+        }
+    };
     world.ending.begin_report();
     Ok(print_with(&screen, Exit::Done))
 }
@@ -183,7 +189,10 @@ fn forget(args: &Forget, world: &World) -> Result<Exit, Failure> {
     let forgotten = forget::command(args, world, &observer(&args.common, world))?;
     let screen = match args.common.json {
         true => json(&forgotten).map_err(Failure::bug)?,
-        false => Screen::of(&forget::text(&forgotten)),
+        false => {
+            let arguments = inputs::repeated(&args.common, args.common.mapping.first());
+            Screen::of(&(forget::text(&forgotten) + &report::after_forget(&arguments)))
+        }
     };
     world.ending.begin_report();
     Ok(print_with(&screen, Exit::Done))

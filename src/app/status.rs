@@ -7,8 +7,9 @@ use crate::model::record::RunState;
 use crate::pg::connect::ReadOnly;
 use crate::pg::ledger::status::RunStatus;
 use crate::plan::{self, Purpose};
+use crate::report;
 use crate::resume;
-use crate::text::{count, printable};
+use crate::text::{self, count, printable, wrapped};
 
 use super::connect::{self, Connector};
 use super::failure::Failure;
@@ -44,12 +45,10 @@ fn next(standing: &RunStatus) -> String {
     };
     match standing.state {
         RunState::Done if standing.made.iter().any(|(kind, _)| kind == MadeKind::Forgotten.word()) => {
-            "Nothing. `migrate verify` compares again. It cannot be rolled back any more.".to_owned()
+            "Done. It cannot be rolled back any more.".to_owned()
         }
         RunState::Done => {
-            "Nothing. `migrate verify` compares again; `migrate rollback --yes` removes its rows; `migrate forget --yes` \
-             removes what the ledger keeps for a rollback."
-                .to_owned()
+            "Done. `migrate rollback --yes` removes its rows; `migrate forget --yes` ends that possibility.".to_owned()
         }
         RunState::RolledBack if standing.made.is_empty() => "Nothing is left of this run.".to_owned(),
         RunState::RolledBack => "Its rows are removed; the objects that are listed above stay.".to_owned(),
@@ -58,15 +57,23 @@ fn next(standing: &RunStatus) -> String {
     }
 }
 
-/// The runs as text for a terminal.
-pub fn text(standings: &[RunStatus]) -> String {
-    if standings.is_empty() {
-        return "The ledger contains no run of this mapping.\n".to_owned();
+/// The runs as text for a terminal of this width.
+pub fn text(standings: &[RunStatus], width: usize) -> String {
+    match standings {
+        [] => "The ledger contains no run of this mapping.\n".to_owned(),
+        _ => standings.iter().map(|standing| one(standing, width)).collect::<Vec<_>>().join("\n"),
     }
-    standings.iter().map(one).collect::<Vec<_>>().join("\n")
 }
 
-fn one(standing: &RunStatus) -> String {
+/// The next command, as the last lines.
+pub fn next_command(standings: &[RunStatus], arguments: &[String]) -> String {
+    // At most one run of a mapping is not rolled back.
+    let latest = standings.iter().find(|run| run.state != RunState::RolledBack).or(standings.first());
+    let is_at_work = latest.is_some_and(|run| !run.at_work.is_empty());
+    report::after_status(arguments, latest.map(|run| run.state), is_at_work)
+}
+
+fn one(standing: &RunStatus, width: usize) -> String {
     let mut lines = vec![format!(
         "Run {} of {}: {:?}, begun {} by migrate {}, epoch {}",
         standing.run, standing.mapping, standing.state, standing.started, standing.tool, standing.epoch
@@ -78,7 +85,7 @@ fn one(standing: &RunStatus) -> String {
         let pids: Vec<String> = standing.at_work.iter().map(ToString::to_string).collect();
         lines.push(format!("  at work now: server process {}", pids.join(", ")));
     }
-    let width = standing.loads.iter().map(|l| l.load.chars().count()).max().unwrap_or(0);
+    let longest = standing.loads.iter().map(|l| l.load.chars().count()).max().unwrap_or(0);
     for load in &standing.loads {
         let state = match (load.parts, load.parts_done) {
             _ if load.batches == 0 => "not begun".to_owned(),
@@ -87,7 +94,7 @@ fn one(standing: &RunStatus) -> String {
         };
         let written = count(load.written.unsigned_abs(), "row", "rows");
         let batches = count(load.batches.unsigned_abs(), "batch", "batches");
-        let mut line = format!("  {:width$}  {state}, {written} written in {batches}", load.load);
+        let mut line = format!("  {:longest$}  {state}, {written} written in {batches}", load.load);
         for (count, what) in [(load.skipped, "skipped"), (load.faults, "quarantined")] {
             if count > 0 {
                 line += &format!(", {count} {what}");
@@ -102,5 +109,17 @@ fn one(standing: &RunStatus) -> String {
         format!("  kept for a rollback: {rows} of {table}, with all values")
     }));
     lines.push(format!("  {}", standing.next));
-    lines.iter().map(|line| printable(line) + "\n").collect()
+    lines.iter().flat_map(|line| within(line, width)).map(|line| line + "\n").collect()
+}
+
+/// The lines of a line that may be wider than the terminal. The lines after the first are indented.
+fn within(line: &str, width: usize) -> Vec<String> {
+    const INDENT: &str = "      ";
+    let line = printable(line);
+    if text::width(&line) <= width {
+        return vec![line.into_owned()];
+    }
+    let begin = &line[..line.len() - line.trim_start().len()];
+    let lines = wrapped(&line, width.saturating_sub(begin.len()), width.saturating_sub(INDENT.len()));
+    lines.into_iter().enumerate().map(|(at, words)| [if at == 0 { begin } else { INDENT }, &words].concat()).collect()
 }

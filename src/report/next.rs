@@ -4,7 +4,7 @@
 
 use super::summary::{ended, is_stopped_by_faults};
 use crate::exit::Exit;
-use crate::model::record::{Activity, Report};
+use crate::model::record::{Activity, Report, RunState};
 
 /// The next command.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,6 +116,25 @@ pub fn after_init(arguments: &[String], has_questions: bool) -> String {
         false => "Read the file, and check every row. Nothing is written.",
     };
     let next = Next::new(words, &[], arguments, &["--dry-run"]);
+    format!("Next: {}\n  {}\n", next.words, next.command())
+}
+
+/// The next command after `migrate status`, as its last lines. `state`: of the run that decides, `None` if there is no run.
+pub fn after_status(arguments: &[String], state: Option<RunState>, is_at_work: bool) -> String {
+    let next = match state {
+        _ if is_at_work => Next::new("Wait until the process has ended.", &["status"], arguments, &[]),
+        None | Some(RunState::RolledBack) => {
+            Next::new("Read and convert every row. Nothing is written.", &[], arguments, &["--dry-run"])
+        }
+        Some(RunState::Done) => Next::new("Compare again. Nothing is written.", &["verify"], arguments, &[]),
+        Some(_) => again(Activity::Cutover, arguments),
+    };
+    format!("Next: {}\n  {}\n", next.words, next.command())
+}
+
+/// The next command after `migrate forget`, as its last lines.
+pub fn after_forget(arguments: &[String]) -> String {
+    let next = again(Activity::Verification, arguments);
     format!("Next: {}\n  {}\n", next.words, next.command())
 }
 

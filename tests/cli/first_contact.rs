@@ -5,8 +5,9 @@ use std::process::Stdio;
 use migrate::cli;
 use regex::Regex;
 
+use crate::support::case::Case;
 use crate::support::read_repo;
-use crate::support::tool::Place;
+use crate::support::tool::{Place, Ran};
 
 /// The flags of a command in its help.
 fn flags(place: &Place, command: &str) -> Vec<String> {
@@ -61,6 +62,43 @@ fn the_help_groups_every_command_in_the_order_of_use() {
     assert!(place.migrate(["-h"]).exits(0).stdout.contains("\nProve or undo:\n  verify "));
     place.migrate(["verfy"]).exits(2).says(&["verify"]);
     place.migrate(["help", "verify"]).exits(0).says(&["Compare source and target again"]);
+}
+
+/// The command in the last lines of a text for people, after the word `Next:`. Placeholders of `explain` stay.
+#[track_caller]
+fn next(ran: &Ran) -> String {
+    let (_, last) = ran.stdout.rsplit_once("Next: ").unwrap_or_else(|| panic!("no next command:\n{}", ran.said()));
+    let command = last.lines().nth(1).unwrap_or_default();
+    command.strip_prefix("  ").unwrap_or_else(|| panic!("no command after `Next:`:\n{}", ran.stdout)).to_owned()
+}
+
+/// Pages, completions and the version are looked up, so that nothing follows them.
+#[test]
+fn every_command_that_works_ends_with_the_next_command() {
+    let case = Case::new(
+        "CREATE TABLE notes (id INTEGER PRIMARY KEY, title TEXT); INSERT INTO notes VALUES (1, 'a');",
+        "CREATE TABLE notes (id int PRIMARY KEY, title text);",
+        "[load.notes]\n",
+    );
+    let here = |args: &[&str]| next(&case.command(args).exits(0));
+    let m = |command: &str| format!("migrate {command}-t \"$DATABASE_URL\"");
+    assert_eq!(here(&["status"]), format!("{} --dry-run", m("")));
+    assert_eq!(here(&["plan"]), format!("{} --dry-run", m("")));
+    assert_eq!(here(&["--dry-run"]), format!("{} --yes", m("")));
+    assert_eq!(here(&["--yes"]), m("verify "));
+    assert_eq!(here(&["status"]), m("verify "));
+    assert_eq!(here(&["verify"]), "migrate guide cutover");
+    assert_eq!(here(&["forget", "--yes"]), m("verify "));
+    let again =
+        Case::new("CREATE TABLE a (id INTEGER PRIMARY KEY);", "CREATE TABLE a (id int PRIMARY KEY);", "[load.a]\n");
+    again.done();
+    assert_eq!(next(&again.command(&["rollback", "--yes"]).exits(0)), format!("{} --dry-run", m("")));
+    assert_eq!(next(&again.command(&["status"]).exits(0)), format!("{} --dry-run", m("")));
+    assert_eq!(next(&case.place.migrate(["explain", "not-a-number"]).exits(0)), "migrate -m MAPPING --dry-run");
+    let proposed = case.command(&["init", "-s", "source.db", "-o", "new.toml"]).exits(0);
+    assert_eq!(next(&proposed), m("-m new.toml ") + " --dry-run");
+    let tables = case.place.migrate(["schema", "-s", "source.db", "-o", "new.sql"]).exits(0);
+    assert!(next(&tables).starts_with("psql "), "{}", tables.stdout);
 }
 
 #[test]

@@ -33,7 +33,7 @@ fn case() -> Case {
 /// Everything that a terminal of 80 columns receives.
 fn seen(case: &Case, args: &str, variables: &[(&str, &str)]) -> String {
     let tool = env!("CARGO_BIN_EXE_migrate");
-    let call = format!("stty cols 80 rows 24; {tool} -m notes.toml -s notes.db -t '{}' {args}", case.target.url());
+    let call = format!("stty cols 80 rows 24; {tool} {args} -m notes.toml -s notes.db -t '{}'", case.target.url());
     let mut command = case.place.run("script", ["-qefc", &call, "/dev/null"]).command();
     let Output { status, stdout, .. } =
         command.envs(variables.iter().copied()).output().expect("script, of util-linux");
@@ -69,6 +69,16 @@ fn a_report_fits_the_terminal_and_no_color_takes_its_colours() {
     assert!(!plain.contains('\u{1b}'), "{plain:?}");
     assert!(plain.lines().all(|line| width(line.trim_end()) <= 80), "{plain}");
     assert!(plain.lines().count() <= 24, "{plain}");
+}
+
+#[test]
+fn the_status_fits_the_terminal_and_cuts_no_word() {
+    let case = case();
+    seen(&case, "--yes --progress none", &[("TERM", "tmux-256color")]);
+    let text = seen(&case, "status", &[("TERM", "tmux-256color")]);
+    assert!(text.lines().all(|line| width(line.trim_end()) <= 80), "{text}");
+    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains("`migrate forget --yes` ends that possibility."), "{text}");
 }
 
 #[test]

@@ -47,16 +47,17 @@ pub fn lost(report: &Report) -> Option<Section> {
         };
         add(name, format!("{what} {rows}: {}", left.reason));
     }
-    let title = match report.dry_run || report.activity() == Activity::DryRun {
-        true => "What would be lost, as the mapping allows",
-        false => "What was lost, as the mapping allows",
+    let is_written = !report.dry_run && report.activity() != Activity::DryRun && ended(report) != Exit::Refused;
+    let title = match is_written {
+        true => "What was lost, as the mapping allows",
+        false => "What would be lost, as the mapping allows",
     };
-    Some(listed(
-        "lost",
-        title,
-        items,
-        "Nothing: each row that was read arrives unchanged, and nothing stays in the source.",
-    ))
+    let nothing = match is_written {
+        _ if sums.faults > 0 => "Nothing. The rows that cannot be loaded are listed below.",
+        true => "Nothing: each row that was read arrives unchanged, and nothing stays in the source.",
+        false => "Nothing: each row would arrive unchanged, and nothing would stay in the source.",
+    };
+    Some(listed("lost", title, items, nothing))
 }
 
 /// The checks that were not made, each with its reason and the question that is open. `None` if the report has no checks.

@@ -182,4 +182,7 @@ fn the_page_opens_with_the_verdict_the_losses_and_the_gaps() {
         clean.contains("Nothing: each row that was read arrives unchanged")
             && clean.contains("Nothing: every check was made.")
     );
+    let faults = Report { losses: vec![], left: vec![], dry_run: false, ..samples::dry_run_faults() };
+    let refused = html::render(&[faults]);
+    assert!(refused.contains("What would be lost") && !refused.contains("arrives unchanged"), "nothing was written");
 }
