@@ -93,7 +93,7 @@ fn with_target(
     }
     let run = found.ledger.run.as_ref();
     if plan::verifies_later_schema(m, source, run) {
-        report.checks.extend(dropped_tables::checks(m, source));
+        report.checks.extend(dropped_tables::checks(m, source, found.ledger.done.keys()));
         if !report.checks.is_empty() {
             report.state = run_state(run);
             return Ok(Exit::Differs);

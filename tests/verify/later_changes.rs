@@ -202,3 +202,15 @@ fn a_table_that_was_dropped_from_the_source_is_a_difference() {
     db.execute_batch("CREATE TABLE old (id INTEGER PRIMARY KEY); INSERT INTO old VALUES (1)").expect("made");
     case.command(&["verify"]).exits(0);
 }
+
+#[test]
+fn a_copied_table_that_was_dropped_from_the_source_is_a_difference() {
+    let source = "CREATE TABLE t (id INTEGER PRIMARY KEY); CREATE TABLE old (id INTEGER PRIMARY KEY); INSERT INTO old VALUES (1)";
+    let target = "CREATE TABLE t (id int PRIMARY KEY); CREATE TABLE old (id int PRIMARY KEY)";
+    let case = Case::new(source, target, "[defaults]\nunlisted_tables = \"copy\"\n[load.t]\n");
+    case.done();
+    let db = rusqlite::Connection::open(case.place.path("source.db")).expect("opened");
+    db.execute_batch("DROP TABLE old").expect("dropped");
+    let checks = Checks::of(&case.command(&["verify", "--json"]).exits(5).json());
+    assert_eq!(checks.saying("Differs"), ["source old"]);
+}
