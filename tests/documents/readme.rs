@@ -112,8 +112,8 @@ fn every_flag_in_the_documents_exists() {
     let flags = Regex::new(r"--[a-z][a-z-]+").expect("a pattern");
     let found = |text: &str| flags.find_iter(text).map(|m| m.as_str().to_owned()).collect::<BTreeSet<_>>();
     // Flags of cargo and of pg_dump.
-    let others =
-        ["--release", "--locked", "--no-default-features", "--path", "--schema-only", "--file"].map(str::to_owned);
+    let others = ["--release", "--profile", "--locked", "--no-default-features", "--path", "--schema-only", "--file"];
+    let others = others.map(str::to_owned);
     let scripts = Regex::new(r"`(tests/[\w/]+\.sh)([^`]*)`").expect("a pattern");
     let known = found(&help);
     for (name, text) in documents() {
