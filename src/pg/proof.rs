@@ -5,13 +5,16 @@ use super::error::{Doing, ServerError};
 use super::query::TypedQuery;
 use super::row::RowValues;
 use super::session::Session;
-use crate::model::ident::{literal, qualified, quoted};
+use crate::model::ident::{qualified, quoted};
 
 const PROVING: &str = "comparing translated expressions";
 const MAKING: &str = "making the tables of the proof";
 
 /// Labels of rows that are returned.
 const LISTED: usize = 10;
+
+/// Rows that are compared at a time if the server refuses to compute an expression on some row.
+const PAGE: usize = 1_000;
 
 /// An expression of PostgreSQL, and the column with the value of SQLite.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,7 +111,7 @@ impl Session {
                 let rows = self.count_differences(&place, &[])?.rows;
                 let mut found = Vec::new();
                 for expression in expressions {
-                    found.push(self.row_by_row(&place, table.label, expression, &e)?);
+                    found.push(self.row_by_row(table, expression, &e)?);
                 }
                 Ok(TableProof { rows, expressions: found })
             }
@@ -149,22 +152,51 @@ impl Session {
     /// Compares an expression that the server refuses to compute on some row.
     fn row_by_row(
         &mut self,
-        place: &str,
-        label: Option<&str>,
+        table: &ProvedTable<'_>,
         expression: &ProvedExpression,
         refused: &ServerError,
     ) -> Result<DifferingValues, ServerError> {
-        let (shown, same) = (label.map_or_else(|| "NULL".to_owned(), quoted), expression.same());
-        let program = include_str!("sql/differing_values.sql");
-        // The expression comes last, because it may contain the marks of the others.
-        let program = program.replace(":table", place).replace(":label", &shown).replace(":same", &same);
-        let sql = format!(
-            "DROP TABLE IF EXISTS pg_temp.migrate_differing; CREATE TEMPORARY TABLE migrate_differing (label text); DO {}",
-            literal(&program)
+        let mut found = DifferingValues { error: Some(refused.answer()), ..DifferingValues::default() };
+        let (place, mut after) = (qualified(table.schema, table.table), "(0,0)".to_owned());
+        loop {
+            let sql = format!("SELECT ctid::text FROM {place} WHERE ctid > '{after}'::tid ORDER BY ctid LIMIT {PAGE}");
+            let [rows] = self.ask([TypedQuery::new(PROVING, sql)])?;
+            let rows: Vec<String> = rows.iter().map(|row| row.value(0)).collect::<Result<_, _>>()?;
+            let Some(last) = rows.last() else { return Ok(found) };
+            after.clone_from(last);
+            self.add_differing(table, expression, &rows, &mut found)?;
+        }
+    }
+
+    /// Adds those of these rows on which the expression differs or fails: halves of them until none fails, or one alone. (The
+    /// server inside the process catches no exception of PL/pgSQL.)
+    fn add_differing(
+        &mut self,
+        table: &ProvedTable<'_>,
+        expression: &ProvedExpression,
+        rows: &[String],
+        found: &mut DifferingValues,
+    ) -> Result<(), ServerError> {
+        let places = rows.join("', '");
+        let label = table.label.map_or_else(|| "NULL::text".to_owned(), quoted);
+        let of_rows = format!(
+            "SELECT {label} FROM {} WHERE ctid = ANY (ARRAY['{places}']::tid[])",
+            qualified(table.schema, table.table)
         );
-        self.client.batch_execute(&sql).doing(PROVING)?;
-        let count = self.count_differences("pg_temp.migrate_differing", &[])?.rows;
-        let labels = self.labels("pg_temp.migrate_differing", Some("label"), "true")?;
-        Ok(DifferingValues { count, labels, error: Some(refused.answer()) })
+        let labels = match self.ask([TypedQuery::new(PROVING, format!("{of_rows} AND NOT ({})", expression.same()))]) {
+            Err(e) if e.is_about_rows() && rows.len() > 1 => {
+                let (first, second) = rows.split_at(rows.len() / 2);
+                self.add_differing(table, expression, first, found)?;
+                return self.add_differing(table, expression, second, found);
+            }
+            Err(e) if e.is_about_rows() => self.ask([TypedQuery::new(PROVING, of_rows)])?,
+            answer => answer?,
+        };
+        let [labels] = labels;
+        found.count += labels.len() as u64;
+        for row in labels.iter().take(LISTED.saturating_sub(found.labels.len())) {
+            found.labels.extend(row.value::<Option<String>>(0)?);
+        }
+        Ok(())
     }
 }

@@ -45,7 +45,7 @@ fn whole_way(keys: &str) -> (Case, String) {
     case.command(&["--mapping", "migrate.toml"]).exits(3).says(&["--mapping migrate.toml", "the file exists"]);
     case.target.run(&case.place.read("schema.sql"));
     let run = |args: &[&str]| case.place.migrate(args).args(["-t", &case.target.url()]);
-    run(&["-m", "migrate.toml", "--dry-run"]).exits(0).says(&["Dry run: ready. 9 rows of 6 loads"]);
+    run(&["-m", "migrate.toml", "--dry-run"]).exits(0).says(&["Dry run: ready, except for"]);
     run(&["-m", "migrate.toml", "--yes"]).exits(0).says(&["Done and verified"]);
     run(&["verify", "-m", "migrate.toml"]).exits(0);
     let mapping = case.place.read("migrate.toml");
