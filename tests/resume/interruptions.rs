@@ -125,11 +125,16 @@ fn after_losing_the_target_nothing_is_claimed_about_unknown_rows() {
 fn a_stop_request_reports_what_is_written_and_the_run_resumes_later() {
     let case = case();
     for signal in ["-TERM", "-INT", "-HUP"] {
+        let mut client = case.target.client();
         let mut child = migrate(&case).args(["--jobs=1", "--detach=never"]).spawn();
-        let wanted = batches(&mut case.target.client()) + 2;
-        assert!(until_committed(&mut case.target.client(), wanted, &mut child), "it ended before it was asked to stop");
+        let wanted = batches(&mut client) + 2;
+        assert!(until_committed(&mut client, wanted, &mut child), "it ended before it was asked to stop");
+        // No batch is written until the signal was sent.
+        let mut lock = client.transaction().expect("a transaction");
+        lock.batch_execute("LOCK TABLE readings IN EXCLUSIVE MODE").expect("a lock");
         let sent = std::process::Command::new("kill").args([signal, &child.id().to_string()]).status();
         assert!(sent.expect("kill").success());
+        lock.rollback().expect("the end of the lock");
         let ran = Ran::of_child(child);
         assert_eq!(ran.code, 130, "{}", ran.said());
         contains(&said(&ran), &["run: the process was asked to stop", RESUMES]);
