@@ -25,7 +25,7 @@ fn a_table_altered_between_catalogue_and_rows_is_reported_as_altered() {
     let waiting = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'migrate' AND wait_event_type = 'Lock' \
                    AND datname = current_database()";
     while case.target.value(waiting) == "0" {
-        std::thread::sleep(std::time::Duration::from_millis(10));
+        std::thread::yield_now();
     }
     alter.commit().expect("committed");
     let ran = Ran::of_child(child);
