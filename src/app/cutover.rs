@@ -9,6 +9,7 @@ use crate::migrate;
 use crate::model::ledger::{IdRange, Judged, NewRun, Run};
 use crate::model::record::{Refusal, Report, StepKind};
 use crate::model::select::Relation;
+use crate::pg::detach::Detached;
 use crate::pg::{ServerError, Session};
 use crate::plan::LoadPlan;
 use crate::resume::RunIdentity;
@@ -32,8 +33,8 @@ struct PreparedRun {
     quarantined: u64,
     /// True if no batch was written and nothing is detached yet.
     is_untouched: bool,
-    /// False if it is known that the run detached nothing.
-    may_have_detached: bool,
+    /// The objects that the run detached, as it left them.
+    detached: Vec<Detached>,
 }
 
 /// Carries the plan out, from the point that the ledger records.
@@ -46,11 +47,10 @@ pub fn carry_out(
     let planned = situation.planned;
     let carried = prepare(m, session, &situation, report).and_then(|mut prepared| {
         write(m, session, planned, &mut prepared, report)?;
-        let PreparedRun { run, settled, sizes, may_have_detached, .. } = &prepared;
+        let PreparedRun { run, settled, sizes, detached, .. } = &prepared;
         let job = m.job(planned, settled, sizes);
-        let validate = |session: &mut Session, lanes: usize| match may_have_detached {
-            true => migrate::indexes::detach::validate(&job, session, run, lanes),
-            false => Ok(()),
+        let validate = |session: &mut Session, lanes: usize| {
+            migrate::indexes::detach::validate(&job, session, run, detached, lanes)
         };
         let own = VerifiedRun::Own(OwnRun { run, meanwhile: &validate });
         Ok(finish(m, session, planned, own, report))
@@ -110,7 +110,7 @@ fn attempt(
     let run = match &ledger.run {
         Some(run) => {
             m.leaves_batches();
-            m.resume(session, run.clone(), Some(identity))?
+            m.resume(session, &ledger.state, run.clone(), Some(identity))?
         }
         None => {
             let start = RunStart { identity, settled: &settled, reserved: &reserved, is_faultless };
@@ -124,7 +124,7 @@ fn attempt(
         }
     };
     report.run = Some(run.id.to_string());
-    Ok(Some(PreparedRun { run, settled, sizes, quarantined, is_untouched, may_have_detached: true }))
+    Ok(Some(PreparedRun { run, settled, sizes, quarantined, is_untouched, detached: Vec::new() }))
 }
 
 /// The result of reading every row before the first one is written.
@@ -215,8 +215,8 @@ fn record_run(
     let (schema, shifts, env) = (plan.schema.clone(), settled.shifts.clone(), identity.env.clone());
     let reserved = reserved.clone();
     let mut judged = Judged { now, shifts, reserved, env, schema, shared, replaced, ..Judged::default() };
-    migrate::baseline::record(&mut judged, session, plan, target, seed)?;
-    session.begin_run(&NewRun {
+    let place = migrate::baseline::record(&mut judged, session, plan, target, seed)?;
+    let new = NewRun {
         mapping: &plan.name,
         owner: &owner,
         tool: env!("CARGO_PKG_VERSION"),
@@ -225,7 +225,8 @@ fn record_run(
         fingerprints: &identity.fingerprints,
         read_ahead: is_faultless,
         judged: &judged,
-    })
+    };
+    session.begin_run(&new, &place)
 }
 
 /// Detaches, loads every row, reattaches, and sets the sequences.
@@ -247,33 +248,34 @@ fn try_write(
     prepared: &mut PreparedRun,
     report: &mut Report,
 ) -> Result<(), Stop> {
-    let PreparedRun { run, settled, sizes, quarantined, is_untouched, may_have_detached } = prepared;
+    let PreparedRun { run, settled, sizes, quarantined, is_untouched, detached } = prepared;
     if *is_untouched {
-        *may_have_detached = detach(m, session, planned, run, sizes)?;
+        *detached = detach(m, session, planned, run, sizes)?;
     } else {
-        migrate::indexes::detach::require_open(&m.reconnect(), session, planned.plan, run)?;
+        *detached = m.reconnect().retrying(session, |session| Ok(session.detached(run.id)?))?;
+        migrate::indexes::detach::require_open(planned.plan, detached)?;
     }
     migrate::existing::replace::remove(&m.reconnect(), session, planned.plan, run)?;
     let job = Job { quarantined: (*quarantined).into(), ..m.job(planned, settled, sizes) };
     m.step(StepKind::Load, report, || migrate::run(&job, session, run))?;
     m.check_stop()?;
-    m.step(StepKind::Reattach, report, || match may_have_detached {
-        true => m.reconnect().retrying(session, |session| migrate::indexes::detach::reattach(&job, session, run)),
-        false => Ok(()),
+    *detached = m.step(StepKind::Reattach, report, || {
+        let reattach = |session: &mut Session| migrate::indexes::detach::reattach(&job, session, run, detached);
+        m.reconnect().retrying(session, reattach)
     })?;
     m.step(StepKind::Sequences, report, || migrate::sequences::set_sequences(&job, session, run))?;
     m.check_stop()
 }
 
-/// Detaches the constraints and indexes whose detaching pays. Returns false if there are none. The preflight counted the rows to
-/// come; without it, the source gives an estimate.
+/// Detaches the constraints and indexes whose detaching pays, and returns them. The preflight counted the rows to come; without
+/// it, the source gives an estimate.
 fn detach(
     m: &Migration<'_>,
     session: &mut Session,
     Planned { source, plan, target }: Planned<'_>,
     run: &Run,
     sizes: &mut Sizes,
-) -> Result<bool, Stop> {
+) -> Result<Vec<Detached>, Stop> {
     let reader = source.reader()?;
     for load in &plan.loads {
         if let Relation::Table(table) = &load.select.relation

@@ -9,7 +9,6 @@ use crate::migrate::lookup_maps::ReadMaps;
 use crate::model::ledger::Run;
 use crate::model::record::{Activity, LoadState, Refusal, Report, RunState, StepKind};
 use crate::pg::connect::Patience;
-use crate::pg::detach::Detached;
 use crate::pg::ledger::LedgerView;
 use crate::pg::{ServerError, Session};
 use crate::plan::Plan;
@@ -107,6 +106,25 @@ pub fn finish(
     }
 }
 
+/// Reads the ledger's view of the run to verify, unless it is known, and the owner.
+fn read_run<'r>(
+    m: &Migration<'_>,
+    session: &mut Session,
+    planned: Planned<'_>,
+    run: VerifiedRun<'r>,
+) -> Result<(LedgerView, OwnerState, Option<OwnRun<'r>>), Stop> {
+    match run {
+        VerifiedRun::Known(ledger) => {
+            let owner = owner::read(m, session, planned.plan, &ledger)?;
+            Ok((*ledger, owner, None))
+        }
+        VerifiedRun::Own(own) => {
+            let (ledger, owner) = owner::read_with_ledger(m, session, planned.plan, own.run)?;
+            Ok((ledger, owner, Some(own)))
+        }
+    }
+}
+
 fn verify_run(
     m: &Migration<'_>,
     session: &mut Session,
@@ -116,15 +134,11 @@ fn verify_run(
 ) -> Result<Exit, Stop> {
     let began = m.world().elapsed();
     let reconnect = m.reconnect();
-    let (ledger, own) = match run {
-        VerifiedRun::Known(ledger) => (*ledger, None),
-        VerifiedRun::Own(own) => (reconnect.retrying(session, |session| Ok(m.read_own_ledger(session)?))?, Some(own)),
-    };
+    let (ledger, owner, own) = read_run(m, session, planned, run)?;
     let Some(run) = &ledger.run else {
         return Err(ServerError::new("reading the ledger", "the run is missing").into());
     };
     report.run = Some(run.id.to_string());
-    let owner = owner::read(m, session, planned.plan, &ledger)?;
     report.owner = planned.plan.settled_owner().map(|o| record::owner(o, owner.key.clone(), owner.made));
     let mut subject = subject(m, planned, run, &ledger, &owner);
     subject.later = m.activity() == Activity::Verification || run.state == RunState::Done;
@@ -139,8 +153,9 @@ fn verify_run(
         let loaded = explain::Loaded { run, made: &ledger.made, owner: &owner, maps: &subject.maps };
         explain::misses(m, session, planned, loaded, report)
     })?;
-    let detached = detached_now(m, session, &ledger, own.is_some())?;
-    report.detached = record::detached(&detached, &planned.plan.schema);
+    report.detached = record::detached(&ledger.detached, &planned.plan.schema);
+    // The work that was left has reattached the rest, or it would have stopped the run.
+    report.detached.iter_mut().for_each(|object| object.back |= own.is_some());
     record::left(report, planned.plan, planned.source);
     let sums = |load: &str| Some(subject.done.get(load)?.sums());
     existing::record(report, Some(run), &CountedLoads { plan: planned.plan, source: planned.source, sums: &sums });
@@ -163,19 +178,6 @@ fn verify_run(
         (false, true, 0) => Exit::Done,
         (false, true, _) => Exit::Quarantined,
     })
-}
-
-/// The objects that are detached after the verification. `own`: the work that was left may have reattached some.
-fn detached_now(
-    m: &Migration<'_>,
-    session: &mut Session,
-    ledger: &LedgerView,
-    own: bool,
-) -> Result<Vec<Detached>, Stop> {
-    match ledger.run.as_ref().filter(|_| own && !ledger.detached.is_empty()) {
-        Some(run) => m.reconnect().retrying(session, |session| Ok(session.detached(run.id)?)),
-        None => Ok(ledger.detached.clone()),
-    }
 }
 
 /// The subject of the verification, for a run that just ended and leaves nothing to do.

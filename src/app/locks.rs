@@ -63,7 +63,9 @@ impl Migration<'_> {
         let (plan, run) = (situation.planned.plan, situation.ledger.run.as_ref());
         let tables = loaded_tables(plan, run);
         let mut refusals = Vec::new();
-        for held in session.lock_tables(&plan.schema, &tables).map_err(Failure::refused)? {
+        let empty = if run.is_none() { empty_when_planned(situation.planned, &tables) } else { Vec::new() };
+        let locked = session.lock_tables(&plan.schema, &tables, &empty).map_err(Failure::refused)?;
+        for held in locked.held {
             let name = format!("{}.{}", plan.schema, held.table);
             if held.holder.is_stranger {
                 report.warnings.push(ignored(&held.holder, &format!("the lock of {name}")));
@@ -74,7 +76,7 @@ impl Migration<'_> {
         }
         if refusals.is_empty() && run.is_none() {
             refusals.extend(open_runs(session, situation, &tables)?);
-            refusals.extend(filled_since(session, situation.planned, &tables)?);
+            refusals.extend(locked.filled.iter().map(|table| filled_since(plan, table)));
         }
         Ok(refusals)
     }
@@ -108,20 +110,20 @@ fn open_runs(
     Ok(refused.map(refusal).collect())
 }
 
-/// Refuses tables that were empty when the plan was made and have rows now: another run may have ended in between.
-fn filled_since(session: &mut Session, planned: Planned<'_>, tables: &[LoadedTable]) -> Result<Vec<Refusal>, Failure> {
+/// The tables that were empty when the plan was made and that no other run may fill.
+fn empty_when_planned(planned: Planned<'_>, tables: &[LoadedTable]) -> Vec<String> {
     let was_empty = |table: &&LoadedTable| {
         let is_held = planned.plan.held.iter().any(|held| held.table == table.table);
         let found = planned.target.tables.get(&table.table);
         !table.shared && !is_held && found.is_some_and(|found| !found.has_rows)
     };
-    let empty: Vec<String> = tables.iter().filter(was_empty).map(|table| table.table.clone()).collect();
-    let filled = session.tables_with_rows(&planned.plan.schema, &empty).map_err(Failure::refused)?;
-    let refusal = |table: &String| {
-        let reason = format!("{}.{table} was empty when the plan was made and has rows now", planned.plan.schema);
-        Refusal::new(place(planned.plan, table), reason, "Run the same command again: it makes a new plan.")
-    };
-    Ok(filled.iter().map(refusal).collect())
+    tables.iter().filter(was_empty).map(|table| table.table.clone()).collect()
+}
+
+/// Refuses a table that was empty when the plan was made and has rows now: another run may have ended in between.
+fn filled_since(plan: &Plan, table: &str) -> Refusal {
+    let reason = format!("{}.{table} was empty when the plan was made and has rows now", plan.schema);
+    Refusal::new(place(plan, table), reason, "Run the same command again: it makes a new plan.")
 }
 
 fn place(plan: &Plan, table: &str) -> String {

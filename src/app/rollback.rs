@@ -43,7 +43,7 @@ pub fn carry_out(
     if m.asks() {
         confirm(m, session, planned.plan)?;
     }
-    let run = m.resume(session, run, None)?;
+    let run = m.resume(session, &ledger.state, run, None)?;
     // The batches that the previous process committed in the meantime count, too.
     let done = session.loads_done(run.id).map_err(Failure::refused)?;
     let (settled, sizes) = (m.constants(Some(&run)), Default::default());

@@ -14,8 +14,9 @@ use crate::model::record::{Activity, Refusal, Report, RunState, StepKind};
 use crate::model::rules::Zone;
 use crate::model::schema::TargetSchema;
 use crate::pg::connect::{ConnectError, Patience, ReadOnly, Settings};
-use crate::pg::ledger::{LedgerColumns, LedgerView, RunName};
-use crate::pg::{ServerError, Session};
+use crate::pg::ledger::{LedgerView, RunName};
+use crate::pg::owner::OwnerQuery;
+use crate::pg::{OwnerFound, ServerError, Session};
 use crate::plan::{LoadPlan, Plan};
 use crate::resume::RunIdentity;
 use crate::sqlite::{self, Source};
@@ -329,16 +330,17 @@ impl Migration<'_> {
     /// Reads the ledger. Of a newer ledger, only the version.
     pub fn read_ledger(&self, session: &mut Session) -> Result<LedgerView, ServerError> {
         let columns = session.ledger_columns()?;
-        self.ledger_of(session, &columns)
+        session.ledger_view(&columns, RunName { mapping: &self.mapping().name, owner: &self.owner_identity() })
     }
 
-    /// Reads the ledger of the run of this process, which was checked when the run began.
-    pub fn read_own_ledger(&self, session: &mut Session) -> Result<LedgerView, ServerError> {
-        self.ledger_of(session, &LedgerColumns::checked())
-    }
-
-    fn ledger_of(&self, session: &mut Session, columns: &LedgerColumns) -> Result<LedgerView, ServerError> {
-        session.ledger_view(columns, RunName { mapping: &self.mapping().name, owner: &self.owner_identity() })
+    /// Reads the ledger of the run of this process, which was checked when the run began, and looks for the owner.
+    pub fn read_own_ledger(
+        &self,
+        session: &mut Session,
+        owner: Option<&OwnerQuery>,
+    ) -> Result<(LedgerView, Option<OwnerFound>), ServerError> {
+        let name = RunName { mapping: &self.mapping().name, owner: &self.owner_identity() };
+        session.ledger_view_and_owner(name, owner)
     }
 
     /// `--ledger-schema`
@@ -347,8 +349,14 @@ impl Migration<'_> {
     }
 
     /// Resumes the run in a new epoch, so that late writes of the previous process are rejected. Records the identity of
-    /// the rows to come; a rollback has none.
-    pub fn resume(&self, session: &mut Session, mut run: Run, identity: Option<&RunIdentity>) -> Result<Run, Failure> {
+    /// the rows to come; a rollback has none. `found`: the state of the ledger under the run's lock.
+    pub fn resume(
+        &self,
+        session: &mut Session,
+        found: &LedgerState,
+        mut run: Run,
+        identity: Option<&RunIdentity>,
+    ) -> Result<Run, Failure> {
         if self.work().take_over {
             let others = session.backends(run.id).map_err(Failure::refused)?;
             session.end_backends(&others).map_err(Failure::refused)?;
@@ -368,9 +376,13 @@ impl Migration<'_> {
         self.reconnect()
             .retrying(session, |session| {
                 session.note_backend(run.id, run.epoch)?;
-                match session.ledger_state()? {
-                    LedgerState::Version(version) if version < LEDGER_VERSION => session.upgrade_ledger(version)?,
-                    _ => {}
+                // A run of another mapping may have upgraded the ledger since, which is never undone.
+                let is_older = |state: &LedgerState| matches!(state, LedgerState::Version(v) if *v < LEDGER_VERSION);
+                if is_older(found)
+                    && let LedgerState::Version(version) = session.ledger_state()?
+                    && version < LEDGER_VERSION
+                {
+                    session.upgrade_ledger(version)?;
                 }
                 let Some(identity) = identity else { return Ok(()) };
                 session.restamp(&run, &identity.stamp)?;

@@ -8,10 +8,11 @@ use crate::model::hex::hex;
 use crate::model::ledger::Judged;
 use crate::model::recorded::RecordedTable;
 use crate::model::schema::TargetSchema;
+use crate::pg::ledger::LedgerPlace;
 use crate::pg::{ReadBack, ServerError, Session};
 use crate::plan::{LoadPlan, Plan, image};
 
-/// Adds the baseline to what a run decides once. `seed`: the seed of the row hashes.
+/// Adds the baseline to what a run decides once, and looks for the ledger. `seed`: the seed of the row hashes.
 ///
 /// # Errors
 /// If the target refuses a query or the connection is lost.
@@ -21,7 +22,7 @@ pub fn record(
     plan: &Plan,
     target: &TargetSchema,
     seed: u64,
-) -> Result<(), ServerError> {
+) -> Result<LedgerPlace, ServerError> {
     let mut loads: BTreeMap<&str, Vec<&LoadPlan>> = BTreeMap::new();
     if let Some(owner) = &plan.owner {
         loads.entry(&owner.table).or_default();
@@ -54,6 +55,7 @@ pub fn record(
         }
     }
     let tables: Vec<String> = loads.keys().map(|name| (*name).to_owned()).collect();
-    judged.objects = session.objects(&plan.schema, &tables)?;
-    Ok(())
+    let (objects, place) = session.objects_and_ledger(&plan.schema, &tables)?;
+    judged.objects = objects;
+    Ok(place)
 }

@@ -2,14 +2,14 @@
 
 use crate::convert::{Converter, Settled, constant_advice};
 use crate::job::{Job, Stop};
-use crate::migrate::sequences::past_rows;
+use crate::migrate::sequences::for_columns;
 use crate::model::cell::Cell;
 use crate::model::ledger::{MadeKind, Run};
 use crate::model::record::Refusal;
 use crate::model::rules::Value;
 use crate::model::schema::TargetSchema;
-use crate::pg::owner::{ColumnValue, OwnerKey};
-use crate::pg::{OwnerFound, Session};
+use crate::pg::owner::{ColumnValue, OwnerKey, OwnerQuery, OwnerRowQuery};
+use crate::pg::{OwnerFound, ServerError, Session};
 use crate::plan::sequences::SequenceColumn;
 use crate::plan::{OwnerColumn, OwnerPlan, Plan, to_make_the_owner};
 
@@ -31,7 +31,13 @@ pub fn settle(job: &Job<'_>, session: &mut Session, run: &Run, settled: &Settled
 fn settle_once(job: &Job<'_>, session: &mut Session, run: &Run, settled: &Settled) -> Result<Option<Owner>, Stop> {
     let Some(plan) = job.plan.settled_owner() else { return Ok(None) };
     let schema = &job.plan.schema;
-    if let Some(key) = find(session, job.plan, settled)? {
+    let Some(query) = query(session, job.plan, settled)? else { return Ok(None) };
+    // The sequence of the row to make is read together with the row that may exist.
+    let sequence = plan.sequence.as_ref().filter(|_| plan.create.is_some());
+    let column = sequence.map(|sequence| SequenceColumn { table: &plan.table, column: &plan.key, sequence });
+    let sequences = for_columns(job, run, column.as_slice());
+    let (found, states) = session.find_owner(&query, schema, &sequences)?;
+    if let Some(key) = one(plan, found)? {
         let object = format!("{schema}.{}", plan.table);
         let made = session
             .made(run.id)?
@@ -42,9 +48,8 @@ fn settle_once(job: &Job<'_>, session: &mut Session, run: &Run, settled: &Settle
     if plan.create.is_none() {
         return Err(absent(plan));
     }
-    if let Some(sequence) = &plan.sequence {
-        let column = SequenceColumn { table: &plan.table, column: &plan.key, sequence };
-        past_rows(job, session, run, &[column])?;
+    if !session.move_sequences(run, &sequences, &states, true)? {
+        return Err(Stop::Fenced);
     }
     let converted = cells(plan, settled).map_err(Stop::Refused)?;
     let created = session.create_owner(run, schema, &plan.table, &plan.key, &converted)?;
@@ -57,10 +62,27 @@ fn settle_once(job: &Job<'_>, session: &mut Session, run: &Run, settled: &Settle
 /// # Errors
 /// If several rows have its natural key, or the target refuses.
 pub fn find(session: &mut Session, plan: &Plan, settled: &Settled) -> Result<Option<String>, Stop> {
+    let (Some(owner), Some(query)) = (plan.settled_owner(), query(session, plan, settled)?) else { return Ok(None) };
+    one(owner, session.find_owner(&query, &plan.schema, &[])?.0)
+}
+
+/// Returns the query for the owner. `None` if the plan has no owner.
+///
+/// # Errors
+/// If a value of its natural key does not fit, or the target refuses.
+pub fn query(session: &mut Session, plan: &Plan, settled: &Settled) -> Result<Option<OwnerQuery>, Stop> {
     let Some(owner) = plan.settled_owner() else { return Ok(None) };
     let natural = OwnerPlan { create: None, ..owner.clone() };
     let converted = cells(&natural, settled).map_err(Stop::Refused)?;
-    match session.find_owner(&plan.schema, &owner.table, &owner.key, &converted)? {
+    Ok(Some(session.owner_query(&plan.schema, &owner.table, &owner.key, &converted)?))
+}
+
+/// Returns the key of the owner that was found.
+///
+/// # Errors
+/// If several rows have its natural key.
+pub fn one(owner: &OwnerPlan, found: OwnerFound) -> Result<Option<String>, Stop> {
+    match found {
         OwnerFound::One(key) => Ok(Some(key)),
         OwnerFound::None => Ok(None),
         OwnerFound::Several => Err(Stop::Refused(vec![Refusal::new(
@@ -95,23 +117,21 @@ pub fn mistakes(plan: &Plan, settled: &Settled) -> Vec<Refusal> {
     cells(&owner, settled).err().unwrap_or_default()
 }
 
-/// Returns the columns of the row made for the owner that have another value now. `None` if the expected values cannot be
-/// determined any more.
+/// Returns the query for the columns of the row made for the owner that have another value now. `None` if the expected values
+/// cannot be determined any more.
 ///
 /// # Errors
 /// If the target refuses or the connection is lost.
-pub fn columns_changed(
+pub fn row_query(
     session: &mut Session,
     plan: &Plan,
     settled: &Settled,
     key: &str,
-) -> Result<Option<Vec<String>>, Stop> {
-    let Some(owner) = &plan.owner else { return Ok(Some(Vec::new())) };
-    let Ok(converted) = cells(owner, settled) else {
-        return Ok(None);
-    };
+) -> Result<Option<OwnerRowQuery>, ServerError> {
+    let Some(owner) = &plan.owner else { return Ok(None) };
+    let Ok(converted) = cells(owner, settled) else { return Ok(None) };
     let row = OwnerKey { column: &owner.key, kind: &owner.key_type, value: key };
-    Ok(Some(session.owner_columns_changed(&plan.schema, &owner.table, &row, &converted)?))
+    session.owner_row_query(&plan.schema, &owner.table, &row, &converted).map(Some)
 }
 
 /// Returns the refusal of an owner that is missing and that the mapping does not define.

@@ -30,10 +30,15 @@ pub fn set_sequences(job: &Job<'_>, session: &mut Session, run: &Run) -> Result<
 /// # Errors
 /// If the target refuses or the connection is lost.
 pub fn past_rows(job: &Job<'_>, session: &mut Session, run: &Run, columns: &[SequenceColumn<'_>]) -> Result<(), Stop> {
+    let planned = for_columns(job, run, columns);
+    let is_mine = session.advance_sequences(run, &job.plan.schema, &planned, true)?;
+    if is_mine { Ok(()) } else { Err(Stop::Fenced) }
+}
+
+/// The sequences of columns whose ids the target issues.
+pub fn for_columns(job: &Job<'_>, run: &Run, columns: &[SequenceColumn<'_>]) -> Vec<PlannedSequence> {
     let planned = |column: &SequenceColumn<'_>| {
         PlannedSequence::for_column(job.plan, job.source.schema(), *column, &run.judged.shifts)
     };
-    let planned: Vec<PlannedSequence> = columns.iter().map(planned).collect();
-    let is_mine = session.advance_sequences(run, &job.plan.schema, &planned, true)?;
-    if is_mine { Ok(()) } else { Err(Stop::Fenced) }
+    columns.iter().map(planned).collect()
 }

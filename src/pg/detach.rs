@@ -59,6 +59,12 @@ impl Detached {
         })
     }
 
+    /// The object after so many of its steps, unless more of them are done.
+    pub fn after(self, steps: usize) -> Detached {
+        let steps = self.steps.max(steps);
+        Detached { steps, reattached: self.reattached || steps >= self.reattach_sql.count(), ..self }
+    }
+
     /// The operation that reattaches the object.
     pub(super) fn reattaching(&self) -> Operation {
         Operation::Reattach { object: self.object.clone(), table: self.table.clone() }
@@ -90,11 +96,16 @@ impl Session {
     }
 
     /// Detaches objects in one transaction, each with its `shape` written into the ledger before. Does nothing if the
-    /// ledger lists any already: then an earlier attempt was committed. Returns false if the run was taken over.
+    /// ledger lists any already: then an earlier attempt was committed. Returns what the ledger lists. `None` if the run was
+    /// taken over.
     ///
     /// # Errors
     /// If the server refuses: then nothing is detached. If the connection is lost: then the ledger lists what is detached.
-    pub fn detach_objects(&mut self, run: &Run, objects: &[(&Detachable, String)]) -> Result<bool, ServerError> {
+    pub fn detach_objects(
+        &mut self,
+        run: &Run,
+        objects: &[(&Detachable, String)],
+    ) -> Result<Option<Vec<Detached>>, ServerError> {
         // The first statement waits for an earlier attempt that may still be running; only afterwards is its outcome known.
         let begin = self.ledger.sql(&format!(
             "START TRANSACTION; \
@@ -107,8 +118,11 @@ impl Session {
         let begun = Reply::Script(tx.simple_query(&begin).doing(DETACHING)?).counts();
         match begun.as_slice() {
             [_, 1, 0] => {}
-            [_, 1, _] => return Ok(true),
-            _ => return Ok(false),
+            [_, 1, _] => {
+                tx.rollback().doing(DETACHING)?;
+                return self.detached(run.id).map(Some);
+            }
+            _ => return Ok(None),
         }
         let note = self.ledger.sql(
             "INSERT INTO :ledger.detached (run, no, table_name, object, kind, back_sql, shape) \
@@ -123,14 +137,18 @@ impl Session {
             steps = object.detach_sql.iter().fold(steps, Pipeline::script);
             doing.resize(steps.len(), format!("detaching {}", object.object));
         }
-        let steps = steps.script("COMMIT");
+        let steps = detached_query(&self.ledger, "$1").with(&run.id).add_to(steps).script("COMMIT");
         doing.resize(steps.len(), DETACHING.to_owned());
         let replies = steps.run(&mut tx);
-        if replies.len() == doing.len() {
-            tx.ended();
+        match replies.len() == doing.len() {
+            true => tx.ended(),
+            false => drop(tx),
         }
-        replies.into_iter().zip(&doing).try_for_each(|(reply, doing)| reply.doing(doing.as_str()).map(drop))?;
-        Ok(true)
+        let replies = replies.into_iter().zip(&doing).map(|(reply, doing)| reply.doing(doing.as_str()));
+        let mut replies = replies.collect::<Result<Vec<Reply>, ServerError>>()?;
+        replies.pop();
+        let listed = replies.pop().map(Reply::rows).unwrap_or_default();
+        listed.iter().map(|row| self.recorded(run.id, row)).collect::<Result<_, _>>().map(Some)
     }
 
     /// Lists the objects that a run detached, in the order in which they were detached.

@@ -48,7 +48,17 @@ impl Session {
     /// # Errors
     /// If the connection is lost.
     pub fn prepare_copies(&mut self, all: &[Destination<'_>]) -> Result<(), ServerError> {
-        let mut steps = Pipeline::new();
+        let (steps, copies) = self.copy_steps(all, Pipeline::new());
+        let replies = steps.run(&mut self.client);
+        self.keep_copies(copies, replies.into_iter())
+    }
+
+    /// Adds the preparation of the COPY into each of these destinations that is not prepared. Returns the COPYs, too.
+    pub(super) fn copy_steps<'p>(
+        &self,
+        all: &[Destination<'_>],
+        mut steps: Pipeline<'p>,
+    ) -> (Pipeline<'p>, Vec<String>) {
         let mut copies: Vec<String> = Vec::new();
         for into in all {
             let sql = into.straight().sql();
@@ -58,7 +68,15 @@ impl Session {
                 copies.push(sql);
             }
         }
-        let mut replies = steps.run(&mut self.client).into_iter();
+        (steps, copies)
+    }
+
+    /// Keeps the COPYs that the replies to these steps prepare.
+    pub(super) fn keep_copies(
+        &mut self,
+        copies: Vec<String>,
+        mut replies: impl Iterator<Item = Result<Reply, postgres::Error>>,
+    ) -> Result<(), ServerError> {
         for sql in copies {
             let (Some(swallows), Some(statement)) = (replies.next(), replies.next()) else { break };
             match (swallows.doing(WRITING), statement.doing(WRITING)) {

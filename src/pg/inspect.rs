@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use postgres::Row;
 
 use super::error::{Doing, ServerError};
+use super::ledger::LedgerPlace;
 use super::query::TypedQuery;
 use super::row::RowValues;
 use super::session::Session;
@@ -230,13 +231,17 @@ impl Session {
         Ok(self.numbers(DOING, counts)?.into_iter().map(i64::unsigned_abs).collect())
     }
 
-    /// Lists constraints, indexes and user triggers of these tables with the state of each.
+    /// Lists constraints, indexes and user triggers of these tables with the state of each, and looks for the ledger.
     ///
     /// # Errors
     /// If the server refuses or the connection is lost.
-    pub fn objects(&mut self, schema: &str, tables: &[String]) -> Result<Vec<Object>, ServerError> {
-        let [objects] = self.ask([objects(&schema, &tables)])?;
-        objects.iter().map(object).collect()
+    pub fn objects_and_ledger(
+        &mut self,
+        schema: &str,
+        tables: &[String],
+    ) -> Result<(Vec<Object>, LedgerPlace), ServerError> {
+        let (place, found) = self.find_ledger(vec![objects(&schema, &tables)])?;
+        Ok((found.iter().flatten().map(object).collect::<Result<_, _>>()?, place))
     }
 
     /// Lists the columns of these tables: table, column and type as the server writes it.
@@ -254,19 +259,26 @@ impl Session {
         rows.iter().map(column).collect()
     }
 
-    /// Lists what [`Session::objects`] lists, and in addition, as table and name, the constraints that the server has not
+    /// Lists what [`Session::objects_and_ledger`] lists, and in addition, as table and name, the constraints that the server has not
     /// validated and the indexes that are not valid, and the foreign keys that partitions have of their own.
     ///
     /// # Errors
     /// If the server refuses or the connection is lost.
     pub fn object_states(&mut self, schema: &str, tables: &[String]) -> Result<ObjectStates, ServerError> {
+        let answers = self.ask(ObjectStates::queries(&schema, &tables))?;
+        ObjectStates::of_rows(&answers)
+    }
+}
+
+impl ObjectStates {
+    pub(super) fn queries<'q>(schema: &'q &str, tables: &'q &[String]) -> [TypedQuery<'q>; 3] {
         let invalid = TypedQuery::new("checking constraints", include_str!("sql/invalid_objects.sql"));
         let of_partitions = TypedQuery::new("checking constraints", include_str!("sql/partition_keys.sql"));
-        let [objects, invalid, of_partitions] = self.ask([
-            objects(&schema, &tables),
-            invalid.with(&schema).with(&tables),
-            of_partitions.with(&schema).with(&tables),
-        ])?;
+        [objects(schema, tables), invalid.with(schema).with(tables), of_partitions.with(schema).with(tables)]
+    }
+
+    /// The states that the answers to these queries describe.
+    pub(super) fn of_rows([objects, invalid, of_partitions]: &[Vec<Row>; 3]) -> Result<ObjectStates, ServerError> {
         Ok(ObjectStates {
             of_partitions: of_partitions.iter().map(partition_key).collect::<Result<_, _>>()?,
             objects: objects.iter().map(object).collect::<Result<_, _>>()?,

@@ -37,6 +37,15 @@ pub struct LockHolder {
     pub is_stranger: bool,
 }
 
+/// The outcome of locking tables.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LockedTables {
+    /// The locks that other sessions hold.
+    pub held: Vec<HeldLock>,
+    /// The tables that must be empty and have rows.
+    pub filled: Vec<String>,
+}
+
 /// The lock of a table, held by another session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HeldLock {
@@ -72,17 +81,28 @@ impl Session {
         holder.as_ref().map_or(Ok(LockHolder::default()), read).map(Some)
     }
 
-    /// Locks tables until the session ends, each for this run alone or shared. Returns the sessions that hold the lock of
-    /// one of them.
+    /// Locks tables until the session ends, each for this run alone or shared. Then looks for rows in those that must be `empty`.
     ///
     /// # Errors
     /// If the server refuses or the connection is lost.
-    pub fn lock_tables(&mut self, schema: &str, tables: &[LoadedTable]) -> Result<Vec<HeldLock>, ServerError> {
+    pub fn lock_tables(
+        &mut self,
+        schema: &str,
+        tables: &[LoadedTable],
+        empty: &[String],
+    ) -> Result<LockedTables, ServerError> {
         self.table_locks = TableLocks { schema: schema.to_owned(), tables: tables.to_vec() };
         let (names, shared): (Vec<&str>, Vec<bool>) = tables.iter().map(|t| (t.table.as_str(), t.shared)).unzip();
-        let sql = include_str!("sql/lock_tables.sql");
-        let rows = self.client.query(sql, &[&schema, &names, &shared, &TABLE_CLASS]).doing(LOCKING_TABLES)?;
-        let refused = rows.iter().map(|row| row.value(0)).collect::<Result<Vec<String>, _>>()?;
+        let lock = TypedQuery::new(LOCKING_TABLES, include_str!("sql/lock_tables.sql"));
+        let lock = lock.with(&schema).with(&names).with(&shared).with(&TABLE_CLASS);
+        let mut answers = self.ask_all(std::iter::once(lock).chain(rows_query(schema, empty)))?.into_iter();
+        let (refused, filled) = (answers.next().unwrap_or_default(), answers.next().unwrap_or_default());
+        let names = |rows: &[Row]| rows.iter().map(|row| row.value(0)).collect::<Result<Vec<String>, _>>();
+        Ok(LockedTables { held: self.holders(schema, names(&refused)?)?, filled: names(&filled)? })
+    }
+
+    /// The sessions that hold the locks of these tables.
+    fn holders(&mut self, schema: &str, refused: Vec<String>) -> Result<Vec<HeldLock>, ServerError> {
         if refused.is_empty() {
             return Ok(Vec::new());
         }
@@ -105,25 +125,17 @@ impl Session {
             None => None,
         };
         let TableLocks { schema, tables } = &lost.table_locks;
-        let held = if tables.is_empty() { Vec::new() } else { self.lock_tables(schema, tables)? };
+        let held = if tables.is_empty() { Vec::new() } else { self.lock_tables(schema, tables, &[])?.held };
         Ok(holder.into_iter().chain(held.into_iter().map(|held| held.holder)).find(|holder| !holder.is_stranger))
     }
+}
 
-    /// Returns those of these tables that have rows.
-    ///
-    /// # Errors
-    /// If the server refuses or the connection is lost.
-    pub fn tables_with_rows(&mut self, schema: &str, tables: &[String]) -> Result<Vec<String>, ServerError> {
-        let one = |table: &String| {
-            format!("SELECT {} WHERE EXISTS (SELECT FROM {})", literal(table), qualified(schema, table))
-        };
-        let sql = tables.iter().map(one).collect::<Vec<_>>().join(" UNION ALL ");
-        if sql.is_empty() {
-            return Ok(Vec::new());
-        }
-        let rows = self.reading(|client| client.query(&sql, &[]).doing("looking for rows"))?;
-        rows.iter().map(|row| row.value(0)).collect()
-    }
+/// The query for those of these tables that have rows. `None` without tables.
+fn rows_query<'q>(schema: &str, tables: &[String]) -> Option<TypedQuery<'q>> {
+    let one =
+        |table: &String| format!("SELECT {} WHERE EXISTS (SELECT FROM {})", literal(table), qualified(schema, table));
+    let sql = tables.iter().map(one).collect::<Vec<_>>().join(" UNION ALL ");
+    (!tables.is_empty()).then(|| TypedQuery::new("looking for rows", sql).of_tables())
 }
 
 impl fmt::Display for LockHolder {

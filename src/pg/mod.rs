@@ -52,7 +52,7 @@ pub use blame::Blame;
 pub use catalog::Catalogued;
 pub use error::ServerError;
 pub use inspect::{ColumnNow, OtherSession};
-pub use lock::{HeldLock, LockHolder};
+pub use lock::{HeldLock, LockHolder, LockedTables};
 pub use owner::OwnerFound;
 pub use read_back::ReadBack;
 pub use returned::ReturnedRows;

@@ -3,17 +3,19 @@
 
 use postgres::Row;
 
-use super::client::{Parameter, Pipeline};
+use super::client::Pipeline;
 use super::equality::Equality;
 use super::error::{Doing, ServerError};
 use super::query::TypedQuery;
 use super::row::RowValues;
+use super::sequence::{states_of, states_query};
 use super::session::{MINE, Session};
 use super::sqlstate;
 use crate::model::cell::Cell;
 use crate::model::ident::{self, qualified, quoted, quoted_list};
 use crate::model::ledger::Run;
 use crate::model::pgtype::ColumnType;
+use crate::plan::sequences::{PlannedSequence, SequenceState};
 use crate::plan::{OwnerPath, OwnerPlan};
 use crate::wire::text::literal;
 
@@ -51,6 +53,21 @@ pub struct OwnerKey<'a> {
     pub value: &'a str,
 }
 
+/// A query for the owner by its natural key.
+pub struct OwnerQuery {
+    sql: String,
+    values: Vec<Option<String>>,
+    key: String,
+    table: String,
+}
+
+/// A query that compares the columns of the owner's row.
+pub struct OwnerRowQuery {
+    sql: String,
+    values: Vec<Option<String>>,
+    columns: Vec<String>,
+}
+
 /// The rows of the owner's table, and how many rows of other tables belong to each.
 #[derive(Clone, Debug, Default)]
 pub struct OwnedRows {
@@ -61,17 +78,17 @@ pub struct OwnedRows {
 }
 
 impl Session {
-    /// Looks for the owner by its natural key.
+    /// The query for the owner by its natural key.
     ///
     /// # Errors
     /// If the server refuses or the connection is lost.
-    pub fn find_owner(
+    pub fn owner_query(
         &mut self,
         schema: &str,
         table: &str,
         key: &str,
         natural: &[ColumnValue<'_>],
-    ) -> Result<OwnerFound, ServerError> {
+    ) -> Result<OwnerQuery, ServerError> {
         let equality = self.equality(schema, table)?;
         let same = |(n, c): (usize, &ColumnValue<'_>)| {
             let (column, value) = (quoted(c.name), format!("${}::pg_catalog.text", n + 1));
@@ -85,16 +102,23 @@ impl Session {
             qualified(schema, table),
             terms.join(" AND ")
         );
-        let values = texts(natural);
-        let rows = self.reading(|client| client.query(&sql, &parameters(&values)).doing(FINDING))?;
-        match rows.as_slice() {
-            [] => Ok(OwnerFound::None),
-            [row] => match row.value::<Option<String>>(0)? {
-                Some(key) => Ok(OwnerFound::One(key)),
-                None => Err(ServerError::new(FINDING, format!("its row in {table} has no {key}"))),
-            },
-            _ => Ok(OwnerFound::Several),
-        }
+        Ok(OwnerQuery { sql, values: texts(natural), key: key.to_owned(), table: table.to_owned() })
+    }
+
+    /// Looks for the owner, and reads the state of sequences in the same round trip.
+    ///
+    /// # Errors
+    /// If the server refuses or the connection is lost.
+    pub fn find_owner(
+        &mut self,
+        owner: &OwnerQuery,
+        schema: &str,
+        planned: &[PlannedSequence],
+    ) -> Result<(OwnerFound, Vec<SequenceState>), ServerError> {
+        let queries = std::iter::once(owner.query()).chain(states_query(schema, planned));
+        let answers = self.ask_all(queries)?;
+        let (found, states) = answers.split_at(1);
+        Ok((owner.found(&found.concat())?, states_of(&states.concat(), planned)?))
     }
 
     /// Inserts the owner's row and writes it into the ledger, in one transaction. Returns its key. `None` if another process
@@ -145,17 +169,17 @@ impl Session {
         Ok(Some(made))
     }
 
-    /// Lists the columns of the owner's row that do not hold these values; all of them if the row is missing.
+    /// The query for the columns of the owner's row that do not hold these values.
     ///
     /// # Errors
     /// If the server refuses or the connection is lost.
-    pub fn owner_columns_changed(
+    pub fn owner_row_query(
         &mut self,
         schema: &str,
         table: &str,
         key: &OwnerKey<'_>,
         columns: &[ColumnValue<'_>],
-    ) -> Result<Vec<String>, ServerError> {
+    ) -> Result<OwnerRowQuery, ServerError> {
         let terms: Vec<String> = columns
             .iter()
             .enumerate()
@@ -175,13 +199,8 @@ impl Session {
             qualified(schema, table),
             self.equality(schema, table)?.of(key.column, &quoted(key.column), &value)
         );
-        let values = texts(columns);
-        let mut params: Vec<&dyn Parameter> = vec![&key.value];
-        params.extend(parameters(&values));
-        let row = self.reading(|client| client.query_opt(&sql, &params).doing("reading the owner's row"))?;
-        let same: Vec<bool> = row.map(|row| row.value(0)).transpose()?.unwrap_or_default();
-        let wrong = columns.iter().enumerate().filter(|(n, _)| !same.get(*n).copied().unwrap_or(false));
-        Ok(wrong.map(|(_, c)| c.name.to_owned()).collect())
+        let values = std::iter::once(Some(key.value.to_owned())).chain(texts(columns)).collect();
+        Ok(OwnerRowQuery { sql, values, columns: columns.iter().map(|c| c.name.to_owned()).collect() })
     }
 
     /// The queries for key and display name of every row of the owner's table, and for the number of rows of other tables by
@@ -215,6 +234,39 @@ impl Session {
     }
 }
 
+impl OwnerQuery {
+    pub(super) fn query(&self) -> TypedQuery<'_> {
+        let query = TypedQuery::new(FINDING, self.sql.as_str()).of_tables();
+        self.values.iter().fold(query, |query, value| query.with(value))
+    }
+
+    /// The owner that the answer to the query describes.
+    pub(super) fn found(&self, rows: &[Row]) -> Result<OwnerFound, ServerError> {
+        match rows {
+            [] => Ok(OwnerFound::None),
+            [row] => match row.value::<Option<String>>(0)? {
+                Some(key) => Ok(OwnerFound::One(key)),
+                None => Err(ServerError::new(FINDING, format!("its row in {} has no {}", self.table, self.key))),
+            },
+            _ => Ok(OwnerFound::Several),
+        }
+    }
+}
+
+impl OwnerRowQuery {
+    pub(super) fn query(&self) -> TypedQuery<'_> {
+        let query = TypedQuery::new("reading the owner's row", self.sql.as_str()).of_tables();
+        self.values.iter().fold(query, |query, value| query.with(value))
+    }
+
+    /// The columns that hold another value, by the answer to the query; all of them if the row is missing.
+    pub(super) fn changed(&self, rows: &[Row]) -> Result<Vec<String>, ServerError> {
+        let same: Vec<bool> = rows.first().map(|row| row.value(0)).transpose()?.unwrap_or_default();
+        let wrong = self.columns.iter().enumerate().filter(|(n, _)| !same.get(*n).copied().unwrap_or(false));
+        Ok(wrong.map(|(_, name)| name.clone()).collect())
+    }
+}
+
 impl OwnedRows {
     /// The owners and counts that the answers to these queries describe. `paths`: the number of paths.
     pub(super) fn of_rows(names: &[Row], counts: &[Row], paths: usize) -> Result<OwnedRows, ServerError> {
@@ -233,10 +285,6 @@ impl OwnedRows {
 /// The values as PostgreSQL literals; `None` for NULL.
 fn texts(columns: &[ColumnValue<'_>]) -> Vec<Option<String>> {
     columns.iter().map(|c| (!matches!(c.cell, Cell::Null)).then(|| literal(&c.cell))).collect()
-}
-
-fn parameters(values: &[Option<String>]) -> Vec<&dyn Parameter> {
-    values.iter().map(|value| value as _).collect()
 }
 
 /// A table joined with its parents, as SQL.

@@ -4,10 +4,10 @@
 
 use std::io::BufRead;
 
-use postgres::Statement;
+use postgres::{Row, Statement};
 
-use super::client::{Pipeline, all_replies};
 use super::error::{Doing, ServerError};
+use super::query::TypedQuery;
 use super::session::Session;
 use crate::model::ident::{qualified, quoted_list};
 use crate::wire::binary;
@@ -81,18 +81,22 @@ impl Session {
     /// # Errors
     /// If the server refuses or the connection is lost.
     pub fn prepare_to_read_back(&mut self, all: &[ReadBack<'_>]) -> Result<(), ServerError> {
-        let unknown = all.iter().map(ReadBack::sql).filter(|sql| self.prepared.known(sql).is_none());
-        let unknown: Vec<String> = unknown.collect();
-        if unknown.is_empty() {
-            return Ok(());
+        self.ask_and_prepare_to_read_back(Vec::new(), all).map(drop)
+    }
+
+    /// Sends queries together with the preparation of the statements of several reads. Returns the rows of each query.
+    pub(super) fn ask_and_prepare_to_read_back(
+        &mut self,
+        queries: Vec<TypedQuery<'_>>,
+        all: &[ReadBack<'_>],
+    ) -> Result<Vec<Vec<Row>>, ServerError> {
+        let unknown: Vec<String> =
+            all.iter().map(ReadBack::sql).filter(|sql| self.prepared.known(sql).is_none()).collect();
+        let (answers, statements) = self.ask_and_prepare(queries, &unknown)?;
+        for (sql, statement) in unknown.into_iter().zip(statements) {
+            self.prepared.keep(sql, &statement);
         }
-        let pipeline = unknown.iter().fold(Pipeline::new(), |pipeline, sql| pipeline.prepare(sql));
-        for (reply, sql) in all_replies(pipeline.run(&mut self.client)).doing(READING)?.into_iter().zip(unknown) {
-            if let Some(statement) = reply.statement() {
-                self.prepared.keep(sql, &statement);
-            }
-        }
-        Ok(())
+        Ok(answers)
     }
 }
 

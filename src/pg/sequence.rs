@@ -92,13 +92,7 @@ impl Session {
         states_of(&rows, planned)
     }
 
-    /// Moves the sequences forward that have to move, and writes their previous states into the ledger, and the values at which
-    /// the run leaves them. `draws`: the run will draw from them, so the previous states are written in any case, and the
-    /// last ones later.
-    ///
-    /// Each statement is a transaction of its own, because the server moves a sequence at once, even if the transaction is
-    /// rolled back. A sequence moves only if its note is committed. A lane of a previous process, rejected by the epoch,
-    /// writes nothing, and nothing moves a sequence backwards. Returns false if another process resumed the run.
+    /// Moves the sequences forward that have to move, as [`Session::move_sequences`].
     ///
     /// # Errors
     /// If the server refuses or the connection is lost.
@@ -109,12 +103,32 @@ impl Session {
         planned: &[PlannedSequence],
         draws: bool,
     ) -> Result<bool, ServerError> {
+        let states = self.sequence_states(schema, planned)?;
+        self.move_sequences(run, planned, &states, draws)
+    }
+
+    /// Moves the sequences forward that have to move by their `states`, and writes their previous states into the ledger, and
+    /// the values at which the run leaves them. `draws`: the run will draw from them, so the previous states are written in any
+    /// case, and the last ones later.
+    ///
+    /// Each statement is a transaction of its own, because the server moves a sequence at once, even if the transaction is
+    /// rolled back. A sequence moves only if its note is committed. A lane of a previous process, rejected by the epoch,
+    /// writes nothing, and nothing moves a sequence backwards. Returns false if another process resumed the run.
+    ///
+    /// # Errors
+    /// If the server refuses or the connection is lost.
+    pub fn move_sequences(
+        &mut self,
+        run: &Run,
+        planned: &[PlannedSequence],
+        states: &[SequenceState],
+        draws: bool,
+    ) -> Result<bool, ServerError> {
         if planned.is_empty() {
             return Ok(true);
         }
-        let states = self.sequence_states(schema, planned)?;
         let moves: Vec<(&PlannedSequence, Option<i64>)> =
-            planned.iter().zip(states).map(|(planned, state)| (planned, goal(planned, state))).collect();
+            planned.iter().zip(states).map(|(planned, state)| (planned, goal(planned, *state))).collect();
         let mut steps = Pipeline::new();
         for (planned, _) in moves.iter().filter(|(_, goal)| draws || goal.is_some()) {
             let name = &planned.sequence.name;

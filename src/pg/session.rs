@@ -26,6 +26,7 @@ use crate::model::ledger::LoadedTable;
 const OWN_PATH: &str = "search_path = pg_catalog, pg_temp";
 
 const SETTING_PATH: &str = "setting the search path";
+const PREPARING: &str = "preparing a statement";
 
 /// One connection. SQL names everything outside the ledger with its schema.
 pub struct Session {
@@ -276,6 +277,19 @@ impl Session {
         &mut self,
         queries: impl IntoIterator<Item = TypedQuery<'q>>,
     ) -> Result<Vec<Vec<Row>>, ServerError> {
+        Ok(self.ask_and_prepare(queries, &[])?.0)
+    }
+
+    /// Sends any number of queries together, and the preparation of statements after them. Returns the rows of each query, and
+    /// each statement.
+    ///
+    /// # Errors
+    /// The error of the first query or statement that the server refuses, or if the connection is lost.
+    pub(super) fn ask_and_prepare<'q>(
+        &mut self,
+        queries: impl IntoIterator<Item = TypedQuery<'q>>,
+        prepared: &[String],
+    ) -> Result<(Vec<Vec<Row>>, Vec<Statement>), ServerError> {
         let (mut pipeline, mut steps, mut under_own) = (Pipeline::new(), Vec::new(), true);
         for query in queries {
             let wants_own = match query.path {
@@ -295,14 +309,18 @@ impl Session {
             pipeline = pipeline.script(self.path_statement(true));
             steps.push((SETTING_PATH, false));
         }
-        let mut answers = Vec::new();
+        for sql in prepared {
+            pipeline = pipeline.prepare(sql.as_str());
+            steps.push((PREPARING, false));
+        }
+        let (mut answers, mut statements) = (Vec::new(), Vec::new());
         for (reply, (doing, is_query)) in pipeline.run(&mut self.client).into_iter().zip(steps) {
-            let reply = reply.doing(doing)?;
-            if is_query {
-                answers.push(reply.rows());
+            match reply.doing(doing)? {
+                reply if is_query => answers.push(reply.rows()),
+                reply => statements.extend(reply.statement()),
             }
         }
-        Ok(answers)
+        Ok((answers, statements))
     }
 
     /// The statement that sets the tool's own search path, or that of the application.

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::client::{Pipeline, all_replies};
 use super::error::{Doing, ServerError};
 use super::query::TypedQuery;
+use super::read_back::ReadBack;
 use super::row::RowValues;
 use super::session::Session;
 use crate::model::ident::{literal, qualified};
@@ -18,12 +18,12 @@ impl Session {
     /// # Errors
     /// If the server refuses or the connection is lost.
     pub fn begin_snapshot(&mut self, shared: bool) -> Result<Option<String>, ServerError> {
-        let mut pipeline = Pipeline::new().script("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
-        if shared {
-            pipeline = pipeline.query("SELECT pg_export_snapshot()", &[]);
+        // Only reads follow, and an error of this script is theirs.
+        self.client.send_with_next("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+        if !shared {
+            return Ok(None);
         }
-        let mut replies = all_replies(pipeline.run(&mut self.client)).doing(HOLDING)?.into_iter().skip(1);
-        replies.next().and_then(|reply| reply.rows().first().map(|row| row.value(0))).transpose()
+        self.client.query_one("SELECT pg_export_snapshot()", &[]).doing(HOLDING)?.value(0).map(Some)
     }
 
     /// Begins a transaction that reads another session's snapshot.
@@ -37,31 +37,31 @@ impl Session {
         Ok(())
     }
 
-    /// Ends the transaction that [`Session::begin_snapshot`] or [`Session::join_snapshot`] began.
-    ///
-    /// # Errors
-    /// If the connection is lost.
-    pub fn end_snapshot(&mut self) -> Result<(), ServerError> {
-        self.client.batch_execute("ROLLBACK").doing(HOLDING)
+    /// Ends the transaction that [`Session::begin_snapshot`] or [`Session::join_snapshot`] began, with the next statement.
+    pub fn end_snapshot(&mut self) {
+        self.client.send_with_next("ROLLBACK");
     }
 
-    /// Keeps these tables from being rewritten while the snapshot is read. Returns the number of blocks of each table that
-    /// can be read in ranges.
+    /// Keeps these tables from being rewritten while the snapshot is read, and prepares the statement that reads each of them
+    /// whole. Returns the number of blocks of each table that can be read in ranges.
     ///
     /// # Errors
     /// If the server refuses or the connection is lost.
-    pub fn block_counts(&mut self, schema: &str, tables: &[&str]) -> Result<BTreeMap<String, u64>, ServerError> {
-        if tables.is_empty() {
+    pub fn block_counts(&mut self, schema: &str, whole: &[ReadBack<'_>]) -> Result<BTreeMap<String, u64>, ServerError> {
+        if whole.is_empty() {
             return Ok(BTreeMap::new());
         }
+        let tables: Vec<&str> = whole.iter().map(|read| read.table).collect();
         // Takes the lock that reading takes. LOCK TABLE would require the right on the whole table.
         let read = |table: &&str| format!("SELECT 1 FROM {} WHERE false", qualified(schema, table));
         let locks: Vec<String> = tables.iter().map(read).collect();
-        let [_, rows] = self.ask([
+        let queries = vec![
             TypedQuery::new(HOLDING, locks.join(" UNION ALL ")).of_tables(),
             TypedQuery::new(HOLDING, include_str!("sql/heap_blocks.sql")).with(&schema).with(&tables),
-        ])?;
-        rows.iter().map(|row| Ok((row.value(0)?, row.value::<i64>(1)?.unsigned_abs()))).collect()
+        ];
+        let answers = self.ask_and_prepare_to_read_back(queries, whole)?;
+        let rows = answers.iter().skip(1).flatten();
+        rows.map(|row| Ok((row.value(0)?, row.value::<i64>(1)?.unsigned_abs()))).collect()
     }
 }
 

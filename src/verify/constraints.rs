@@ -2,7 +2,6 @@
 //! Also checks the owner's row that the run made.
 
 use crate::job::Stop;
-use crate::migrate;
 use crate::model::ident::qualified;
 use crate::model::ledger::Object;
 use crate::model::record::{Check, CheckKind, Verdict};
@@ -13,27 +12,24 @@ use crate::plan::{LoadPlan, references};
 
 use super::subject::Subject;
 
-/// One check `constraints` per object that is wrong, or a single check if none is; and a check of the owner's row.
-/// `before`: the checks made so far. `owned`: tables and columns in which every value is the key of an owner's row.
+/// One check `constraints` per object that is wrong, or a single check if none is. `found`: the objects of [`tables`].
 pub(super) fn check(
     subject: &Subject<'_>,
     session: &mut Session,
-    before: &[Check],
-    owned: &[(String, String)],
+    found: ObjectStates,
+    orphans: &Orphans<'_, '_>,
 ) -> Result<Vec<Check>, Stop> {
-    let ObjectStates { objects, invalid, of_partitions } =
-        session.object_states(&subject.plan.schema, &tables(subject))?;
+    let ObjectStates { objects, invalid, of_partitions } = found;
     let mut checks = states(subject, &objects, invalid);
-    checks.extend(Orphans { subject, before, owned }.find(session, &of_partitions)?);
+    checks.extend(orphans.find(session, &of_partitions)?);
     if checks.is_empty() {
         checks.push(Check::compared(CheckKind::Constraints, None, "all valid".to_owned(), "all valid".to_owned()));
     }
-    checks.extend(owner_row(subject, session)?);
     Ok(checks)
 }
 
 /// The tables of all loads, and the owner's table.
-fn tables(subject: &Subject<'_>) -> Vec<String> {
+pub(super) fn tables(subject: &Subject<'_>) -> Vec<String> {
     let loaded = subject.plan.loads.iter().map(|l| l.table.clone());
     let mut tables: Vec<String> = loaded.chain(subject.plan.owner.iter().map(|o| o.table.clone())).collect();
     tables.sort();
@@ -78,12 +74,12 @@ fn states(subject: &Subject<'_>, now: &[Object], invalid: Vec<(String, String)>)
 
 /// The search for references without a parent. The triggers of a foreign key can be disabled, which its validity does not
 /// show.
-struct Orphans<'o, 's> {
-    subject: &'o Subject<'s>,
+pub(super) struct Orphans<'o, 's> {
+    pub subject: &'o Subject<'s>,
     /// The checks made so far.
-    before: &'o [Check],
+    pub before: &'o [Check],
     /// Tables and columns in which every value is the key of an owner's row.
-    owned: &'o [(String, String)],
+    pub owned: &'o [(String, String)],
 }
 
 impl Orphans<'_, '_> {
@@ -152,28 +148,18 @@ fn orphaned(key: &ForeignKey, rows: u64) -> String {
 }
 
 /// Compares the owner's row that the run made with the mapping, column by column. `None` if the run made no such row.
-fn owner_row(subject: &Subject<'_>, session: &mut Session) -> Result<Option<Check>, Stop> {
-    let Some(owner) = subject.plan.owner.as_ref().filter(|_| subject.owner.made) else { return Ok(None) };
+/// `changed`: the columns that hold another value; `None` if the mapping's values cannot be determined any more.
+pub(super) fn owner_row(subject: &Subject<'_>, changed: Option<Vec<String>>) -> Option<Check> {
+    let owner = subject.plan.owner.as_ref().filter(|_| subject.owner.made)?;
     let name = format!("{}.{}", subject.plan.schema, owner.table);
-    let Some(key) = subject.owner.key else {
+    if subject.owner.key.is_none() {
         let found = "no row with this natural key".to_owned();
-        return Ok(Some(Check::compared(
-            CheckKind::Owners,
-            Some(&name),
-            "the row that the run made".to_owned(),
-            found,
-        )));
-    };
-    let wrong = match migrate::owner::columns_changed(session, subject.plan, subject.settled, key)? {
-        None => {
-            return Ok(Some(Check::not_checked(
-                CheckKind::Owners,
-                Some(&name),
-                "a variable of `create` is no longer set",
-            )));
-        }
-        Some(wrong) => wrong,
+        return Some(Check::compared(CheckKind::Owners, Some(&name), "the row that the run made".to_owned(), found));
+    }
+    let Some(wrong) = changed else {
+        let why = "a variable of `create` is no longer set";
+        return Some(Check::not_checked(CheckKind::Owners, Some(&name), why));
     };
     let found = if wrong.is_empty() { "as made".to_owned() } else { format!("changed: {}", wrong.join(", ")) };
-    Ok(Some(Check::compared(CheckKind::Owners, Some(&name), "as made".to_owned(), found)))
+    Some(Check::compared(CheckKind::Owners, Some(&name), "as made".to_owned(), found))
 }

@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
+use crate::migrate;
 use crate::model::pgtype::Kind;
 use crate::model::record::{Check, CheckKind, NumberedBy, OwnerRows, SequenceRecord, Verdict};
 use crate::model::schema::TargetColumn;
@@ -67,18 +68,25 @@ fn triggers_of_owner(subject: &Subject<'_>) -> Option<String> {
     })
 }
 
-/// Reads the state of the sequences, of the owners, and the number of rows of the `counted` tables.
+/// Reads the state of the sequences, of the owners and of the owner's row that the run made, the number of rows of the `counted`
+/// tables, and the state of the objects of the tables of `objects_of`.
 pub(super) fn read_state(
     subject: &Subject<'_>,
     session: &mut Session,
     counted: &[&str],
+    objects_of: &[String],
 ) -> Result<(Vec<PlannedSequence>, TargetState), ServerError> {
     let shifts = &subject.run.judged.shifts;
     let planned = planned_sequences(subject.plan, subject.source.schema(), subject.target, shifts);
     let stamped = stamped_columns(subject);
     let paths: Vec<(&str, &OwnerPath)> = stamped.iter().map(|(table, path)| (*table, path)).collect();
     let (schema, owner) = (&subject.plan.schema, subject.plan.owner.as_ref());
-    let request = StateRequest { schema, sequences: &planned, owner, paths: &paths, counted };
+    let owner_row = match subject.owner.key.filter(|_| subject.owner.made) {
+        Some(key) => migrate::owner::row_query(session, subject.plan, subject.settled, key)?,
+        None => None,
+    };
+    let owner_row = owner_row.as_ref();
+    let request = StateRequest { schema, sequences: &planned, owner, paths: &paths, counted, objects_of, owner_row };
     let state = session.target_state(&request)?;
     Ok((planned, state))
 }

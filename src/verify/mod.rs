@@ -26,6 +26,7 @@ use crate::model::record::{Check, CheckKind, OwnerRows, SequenceRecord, StepKind
 use crate::pg::Session;
 
 use comparison::TableComparison;
+use constraints::Orphans;
 use reading::Snapshot;
 use table::VerifiedTable;
 
@@ -87,9 +88,8 @@ pub fn verify(subject: &Subject<'_>, session: &mut Session, depth: VerifyDepth) 
     subject.maps.forget();
     let name = session.begin_snapshot(subject.lanes.jobs > 1)?;
     let found = check(subject, Snapshot { session, name: name.as_deref(), busy }, depth);
-    let ended = session.end_snapshot();
+    session.end_snapshot();
     let mut found = found?;
-    ended?;
     meanwhile_altered::explain(subject, session, &mut found.checks)?;
     if !(subject.later && depth == VerifyDepth::Full) {
         found.checks.push(content::source_at_end(subject));
@@ -121,8 +121,10 @@ fn check(subject: &Subject<'_>, snapshot: Snapshot<'_>, depth: VerifyDepth) -> R
     let tables = if depth == VerifyDepth::Full { VerifiedTable::all(subject, session)? } else { Vec::new() };
     let snapshot = Snapshot { session: &mut *session, name, busy };
     let scoped: Vec<&str> = tables.iter().filter(|table| table.scope.is_some()).map(|table| table.name).collect();
-    let (read, (planned, state)) =
-        reading::read(subject, snapshot, &tables, |session| Ok(counts::read_state(subject, session, &scoped)?))?;
+    let stable = if objects_change { Vec::new() } else { constraints::tables(subject) };
+    let (read, (planned, state)) = reading::read(subject, snapshot, &tables, |session| {
+        Ok(counts::read_state(subject, session, &scoped, &stable)?)
+    })?;
     let theirs = counts::theirs(subject, session, &planned, &state.sequences)?;
     let found = counts::FoundSequences { planned: &planned, states: &state.sequences, theirs: &theirs };
     let sequences = counts::sequences(subject, &found);
@@ -150,11 +152,16 @@ fn check(subject: &Subject<'_>, snapshot: Snapshot<'_>, depth: VerifyDepth) -> R
     let (sequences, checks) = sequences;
     findings.sequences = sequences;
     findings.checks.extend(checks);
+    let mut objects = state.objects;
     if objects_change {
-        session.end_snapshot()?;
+        session.end_snapshot();
         session.begin_snapshot(false)?;
+        objects = session.object_states(&subject.plan.schema, &constraints::tables(subject))?;
     }
-    findings.checks.extend(constraints::check(subject, session, &findings.checks, &owners.without_orphans)?);
+    let orphans = Orphans { subject, before: &findings.checks, owned: &owners.without_orphans };
+    let checks = constraints::check(subject, session, objects, &orphans)?;
+    findings.checks.extend(checks);
+    findings.checks.extend(constraints::owner_row(subject, state.owner_changed));
     findings.owners = owners.owners;
     findings.checks.extend(owners.checks);
     Ok(findings)

@@ -61,17 +61,6 @@ enum ReadingStep<'a> {
     Source(usize, &'a LoadPlan, Option<&'a PartDone>),
 }
 
-impl ReadingStep<'_> {
-    /// The tables that are read whole.
-    fn whole(&self) -> &[usize] {
-        match self {
-            ReadingStep::Small(tables) => tables,
-            ReadingStep::Target(table, None) => std::slice::from_ref(table),
-            _ => &[],
-        }
-    }
-}
-
 /// Rows after which the progress of a task is reported.
 const ROWS_REPORTED: u64 = 65_536;
 
@@ -119,13 +108,10 @@ pub(super) fn read<R>(
 ) -> Result<(Vec<TableRead>, R), Stop> {
     let Snapshot { session, name, busy } = snapshot;
     let jobs = subject.lanes.jobs;
-    let names: Vec<&str> = tables.iter().map(|table| table.name).collect();
-    let blocks = session.block_counts(&subject.plan.schema, &names)?;
+    let whole: Vec<ReadBack<'_>> = tables.iter().map(|table| table.rows(None)).collect();
+    let blocks = session.block_counts(&subject.plan.schema, &whole)?;
     let lanes = name.map_or(1, |_| lane_count(jobs, blocks.values().sum()));
     let mut tasks = target_tasks(tables, &blocks, lanes);
-    let whole = tasks.iter().flat_map(|task| task.what.whole());
-    let whole: Vec<ReadBack<'_>> = whole.map(|table| tables[*table].rows(None)).collect();
-    session.prepare_to_read_back(&whole)?;
     let mut read = vec![TableRead::default(); tables.len()];
     for (n, table) in tables.iter().enumerate().filter(|(_, table)| subject.later && table.obstacle().is_none()) {
         read[n].source = Some(Digest::default());

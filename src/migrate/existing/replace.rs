@@ -215,7 +215,7 @@ impl ReplaceCheck<'_> {
         let (Some(path), Some(owner)) = (plan.paths.get(table), plan.owner.as_ref()) else { return Ok(None) };
         let own = owner::find(session, plan, self.settled)?;
         let paths = [(table, path)];
-        let request = StateRequest { schema, sequences: &[], owner: Some(owner), paths: &paths, counted: &[] };
+        let request = StateRequest { schema, owner: Some(owner), paths: &paths, ..StateRequest::default() };
         let OwnedRows { names, counts } = session.target_state(&request)?.owned;
         let mut others = counts.into_iter().next().unwrap_or_default();
         others.retain(|(key, _)| key.is_some() && *key != own);

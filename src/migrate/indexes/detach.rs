@@ -51,8 +51,7 @@ pub struct DetachRequest<'a> {
 }
 
 /// Detaches what the plan names: triggers of all tables, other objects of tables that get at least [`MIN_ROWS`] rows. An
-/// index that a row may be too large for is not detached, so that the server refuses that row alone. Returns false if nothing is
-/// detached.
+/// index that a row may be too large for is not detached, so that the server refuses that row alone. Returns what is detached.
 ///
 /// # Errors
 /// If the target refuses: then nothing is detached. If the run was taken over, the connection is lost, or the source cannot
@@ -62,7 +61,7 @@ pub fn detach_objects(
     session: &mut Session,
     run: &Run,
     request: &DetachRequest<'_>,
-) -> Result<bool, Stop> {
+) -> Result<Vec<Detached>, Stop> {
     let worth_it = |object: &Detachable| {
         let is_all = object.kind == DetachKind::Trigger || request.how == Detaching::Always;
         let is_needed = || request.circles.iter().any(|circle| circle.detaches(object));
@@ -87,12 +86,11 @@ pub fn detach_objects(
     let detached: Vec<i64> = objects.iter().map(|object| object.oid).collect();
     objects.retain(|object| object.needed_by.iter().all(|oid| detached.contains(oid)));
     if objects.is_empty() {
-        return Ok(false);
+        return Ok(Vec::new());
     }
     let shaped: Vec<(&Detachable, String)> =
         objects.into_iter().map(|object| (object, shape(object, request.target))).collect();
-    let taken = reconnect.retrying(session, |session| Ok(session.detach_objects(run, &shaped)?))?;
-    if taken { Ok(true) } else { Err(Stop::Fenced) }
+    reconnect.retrying(session, |session| Ok(session.detach_objects(run, &shaped)?))?.ok_or(Stop::Fenced)
 }
 
 /// Returns the definition of a detached foreign key. `None` for any other object.
@@ -151,12 +149,8 @@ pub fn as_if_detachable(detachable: &mut Vec<Detachable>, detached: &[Detached])
 /// Refuses to resume a run that wrote rows before its source made a circle: the keys that open the circle are attached.
 ///
 /// # Errors
-/// The refusal, or the target's error.
-pub fn require_open(reconnect: &Reconnect<'_>, session: &mut Session, plan: &Plan, run: &Run) -> Result<(), Stop> {
-    if plan.circles.iter().all(|circle| circle.detached.is_empty()) {
-        return Ok(());
-    }
-    let detached = reconnect.retrying(session, |session| Ok(session.detached(run.id)?))?;
+/// The refusal.
+pub fn require_open(plan: &Plan, detached: &[Detached]) -> Result<(), Stop> {
     let is_off = |key: &&CircleKey| detached.iter().any(|o| o.table == key.table && o.object == key.name);
     let Some(key) = plan.circles.iter().flat_map(|circle| &circle.detached).find(|key| !is_off(key)) else {
         return Ok(());
@@ -193,17 +187,18 @@ fn restore(table: &mut TargetTable, shape: Shape) {
 }
 
 /// Reattaches what needs an exclusive lock: keys and indexes are built in all lanes at once, the largest first; then the keys
-/// become constraints, and foreign keys are added without validation. [`validate`] does the rest.
+/// become constraints, and foreign keys are added without validation. [`validate`] does the rest. Returns the objects as they
+/// are then. `detached`: as the ledger lists them; a step that was done since is skipped.
 ///
 /// Steps with an exclusive lock run one after the other: two lanes that each hold a shared lock of the same table and want
 /// an exclusive one would deadlock.
 ///
 /// # Errors
 /// The reason for the stop, such as a key that the rows do not allow. Reattached objects stay.
-pub fn reattach(job: &Job<'_>, session: &mut Session, run: &Run) -> Result<(), Stop> {
-    let off = DetachedObjects::of(job, session, run)?;
+pub fn reattach(job: &Job<'_>, session: &mut Session, run: &Run, detached: &[Detached]) -> Result<Vec<Detached>, Stop> {
+    let off = DetachedObjects::of(job, detached);
     if off.is_empty() {
-        return Ok(());
+        return Ok(detached.to_vec());
     }
     job.observer.on_event(Event::Step(StepKind::Reattach));
     let (built, finished, added) = (first(&off.keys), rest(&off.keys), first(&off.foreign));
@@ -211,16 +206,29 @@ pub fn reattach(job: &Job<'_>, session: &mut Session, run: &Run) -> Result<(), S
     job.observer.on_event(Event::Planned(Extent { units, kind: WorkUnit::Object, rows: None }));
     in_lanes(job, session, run, job.options.jobs, built)?;
     in_turn(job, session, run, finished)?;
-    in_turn(job, session, run, added)
+    in_turn(job, session, run, added)?;
+    let now = |object: &Detached| match object.kind {
+        DetachKind::Trigger => object.clone(),
+        DetachKind::Foreign => object.clone().after(1),
+        _ => object.clone().after(object.reattach_sql.count()),
+    };
+    Ok(detached.iter().map(now).collect())
 }
 
 /// Completes the reattachment in a number of lanes: validates foreign keys and renews statistics, then enables triggers.
-/// Neither waits for readers nor blocks them, so that the rows can be verified at the same time.
+/// Neither waits for readers nor blocks them, so that the rows can be verified at the same time. `detached`: the objects as
+/// [`reattach`] left them.
 ///
 /// # Errors
 /// The reason for the stop, such as an orphan. Reattached objects stay.
-pub fn validate(job: &Job<'_>, session: &mut Session, run: &Run, lanes: usize) -> Result<(), Stop> {
-    let off = DetachedObjects::of(job, session, run)?;
+pub fn validate(
+    job: &Job<'_>,
+    session: &mut Session,
+    run: &Run,
+    detached: &[Detached],
+    lanes: usize,
+) -> Result<(), Stop> {
+    let off = DetachedObjects::of(job, detached);
     in_lanes(job, session, run, lanes, by_table(&off.tables, rest(&off.foreign)))?;
     in_turn(job, session, run, first(&off.triggers))
 }
@@ -235,8 +243,8 @@ struct DetachedObjects {
 }
 
 impl DetachedObjects {
-    fn of(job: &Job<'_>, session: &mut Session, run: &Run) -> Result<DetachedObjects, Stop> {
-        let mut all = session.detached(run.id)?;
+    fn of(job: &Job<'_>, detached: &[Detached]) -> DetachedObjects {
+        let mut all = detached.to_vec();
         all.sort_by_key(|object| std::cmp::Reverse((size(job, &object.table), object.kind)));
         let mut tables: Vec<String> = Vec::new();
         for object in all.iter().filter(|object| object.kind != DetachKind::Trigger) {
@@ -247,7 +255,7 @@ impl DetachedObjects {
         all.retain(|object| !object.reattached);
         let (triggers, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|o| o.kind == DetachKind::Trigger);
         let (foreign, keys) = others.into_iter().partition(|o| o.kind == DetachKind::Foreign);
-        Ok(DetachedObjects { keys, foreign, triggers, tables })
+        DetachedObjects { keys, foreign, triggers, tables }
     }
 
     fn is_empty(&self) -> bool {

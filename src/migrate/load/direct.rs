@@ -31,25 +31,38 @@ pub struct DirectWrite<'a> {
     pub seed: u64,
 }
 
+/// Loads whose COPY is prepared before their first batch, each with the columns that are sent.
+pub struct PreparedLoads<'a>(Vec<(&'a LoadPlan, Vec<String>)>);
+
+impl<'a> PreparedLoads<'a> {
+    /// Those of the job's loads that are `wanted`. Rows that may be skipped are copied into a staging table.
+    pub fn of(job: &Job<'a>, wanted: impl Fn(&LoadPlan) -> bool) -> PreparedLoads<'a> {
+        let loads = job.plan.loads.iter().filter(|load| wanted(load) && job.plan.skipped_rows(load).is_none());
+        PreparedLoads(loads.map(|load| (load, load.sent_columns())).collect())
+    }
+
+    /// The destinations of their rows.
+    pub fn destinations<'d>(&'d self, schema: &'d str) -> Vec<Destination<'d>> {
+        let into = self.0.iter().map(|(load, columns)| Destination {
+            schema,
+            table: &load.table,
+            columns,
+            as_text: load.as_text,
+            skipped: None,
+            nulls_equal: false,
+        });
+        into.collect()
+    }
+}
+
 /// Prepares, in one round trip, the COPY of each load of which something remains.
 ///
 /// # Errors
 /// If the connection is lost.
 pub fn prepare(job: &Job<'_>, session: &mut Session, parts: &BTreeMap<String, Vec<PartDone>>) -> Result<(), Stop> {
-    let remains = |load: &&LoadPlan| parts.get(&load.name).is_some_and(|parts| parts.iter().any(|part| !part.done));
-    // Rows that may be skipped are copied into a staging table.
-    let is_straight = |load: &&LoadPlan| job.plan.skipped_rows(load).is_none();
-    let loads = job.plan.loads.iter().filter(remains).filter(is_straight);
-    let named: Vec<(&LoadPlan, Vec<String>)> = loads.map(|load| (load, load.sent_columns())).collect();
-    let destinations = named.iter().map(|(load, columns)| Destination {
-        schema: &job.plan.schema,
-        table: &load.table,
-        columns,
-        as_text: load.as_text,
-        skipped: None,
-        nulls_equal: false,
-    });
-    Ok(session.prepare_copies(&destinations.collect::<Vec<_>>())?)
+    let remains = |load: &LoadPlan| parts.get(&load.name).is_some_and(|parts| parts.iter().any(|part| !part.done));
+    let loads = PreparedLoads::of(job, remains);
+    Ok(session.prepare_copies(&loads.destinations(&job.plan.schema))?)
 }
 
 /// The outcome of writing a batch directly.

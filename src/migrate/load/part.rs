@@ -20,6 +20,7 @@ use crate::pg::ledger::parts::PartsNoted;
 use crate::plan::sequences::SequenceColumn;
 use crate::plan::{Circle, Feed, LoadPlan, Node};
 
+use super::direct::PreparedLoads;
 use super::lane::{Lane, StartedLoad, StartedPart};
 use super::{batch_by_batch, single_transaction};
 
@@ -180,7 +181,9 @@ pub fn split_loads(job: &Job<'_>, session: &mut Session, run: &Run) -> Result<BT
         }
     }
     if !new.is_empty() {
-        match job.retrying(session, |session| Ok(session.note_parts(run, &new)?))? {
+        let prepared = PreparedLoads::of(job, |load| new.iter().any(|(name, _)| *name == load.name));
+        let into = prepared.destinations(&job.plan.schema);
+        match job.retrying(session, |session| Ok(session.note_parts(run, &new, &into)?))? {
             PartsNoted::Fenced => return Err(Stop::Fenced),
             PartsNoted::SomeKnown => done = job.retrying(session, known)?,
             PartsNoted::All => {

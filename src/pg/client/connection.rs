@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::task::Context;
 
+use futures_util::future::join;
 use postgres::types::{ToSql, Type};
 use postgres::{Error, Row, SimpleQueryMessage, Statement};
 use tokio::runtime::{Builder, Runtime};
@@ -11,7 +12,7 @@ use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
 use tokio_postgres::{Config, Socket};
 
 use super::parameter::Parameter;
-use super::wire::{CancelRequest, Wire};
+use super::wire::{CancelRequest, Wire, more_telling};
 
 /// The event loop of one connection, in the thread that waits.
 pub struct Reactor(Runtime);
@@ -33,6 +34,8 @@ pub struct Client {
     pub(super) wire: Wire,
     /// True if each statement waits for the answer to the one before.
     pub(super) one_at_a_time: bool,
+    /// The script that is sent together with the next statement.
+    pub(super) unsent: Option<String>,
 }
 
 impl Client {
@@ -60,7 +63,7 @@ impl Client {
         });
         let driver = Box::new(move |cx: &mut Context<'_>| connection.poll_message(cx));
         let wire = Wire { runtime, driver: Some(driver), cancel, asked: None };
-        Ok(Client { inner, wire, one_at_a_time: false })
+        Ok(Client { inner, wire, one_at_a_time: false, unsent: None })
     }
 
     /// Ends each wait soon after `asked` becomes true: the statement is cancelled, and fails with SQLSTATE 57014. If the
@@ -73,6 +76,31 @@ impl Client {
     /// Sends no statement before the previous one is answered, for a server that cannot take several.
     pub fn send_one_at_a_time(&mut self) {
         self.one_at_a_time = true;
+    }
+
+    /// Sends a script together with the next statement, which waits for both answers and fails if the script fails. It then may
+    /// have run without the script, so the script must be one without which the next statement changes nothing wrongly.
+    pub fn send_with_next(&mut self, script: &str) {
+        match &mut self.unsent {
+            Some(unsent) => *unsent = format!("{unsent}; {script}"),
+            None => self.unsent = Some(script.to_owned()),
+        }
+    }
+
+    /// Waits for the answer to a statement, and to the script that is sent with it.
+    pub(super) fn after_unsent<T>(
+        &mut self,
+        send: impl AsyncFnOnce(&tokio_postgres::Client) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let Client { inner, wire, one_at_a_time, unsent } = self;
+        let Some(script) = unsent.take() else { return wire.wait(send(inner)) };
+        if *one_at_a_time {
+            wire.wait(inner.batch_execute(&script))?;
+            return wire.wait(send(inner));
+        }
+        // Both are sent in this order, when they are polled first.
+        let ((script, answer), failure) = wire.wait_for(join(inner.batch_execute(&script), send(inner)));
+        script.and(answer).map_err(|error| more_telling(error, failure))
     }
 
     /// Ends the connection. Later statements fail.
@@ -93,7 +121,7 @@ impl Client {
     /// If the server refuses or the connection is lost.
     pub fn query(&mut self, sql: &str, parameters: &[&dyn Parameter]) -> Result<Vec<Row>, Error> {
         let typed = typed(parameters);
-        self.wire.wait(self.inner.query_typed(sql, &typed))
+        self.after_unsent(async |inner| inner.query_typed(sql, &typed).await)
     }
 
     /// Runs a query that returns one row. One round trip.
@@ -102,7 +130,7 @@ impl Client {
     /// If it returns another number of rows, the server refuses, or the connection is lost.
     pub fn query_one(&mut self, sql: &str, parameters: &[&dyn Parameter]) -> Result<Row, Error> {
         let typed = typed(parameters);
-        self.wire.wait(self.inner.query_typed_one(sql, &typed))
+        self.after_unsent(async |inner| inner.query_typed_one(sql, &typed).await)
     }
 
     /// Runs a query that returns at most one row. One round trip.
@@ -111,7 +139,7 @@ impl Client {
     /// If it returns several rows, the server refuses, or the connection is lost.
     pub fn query_opt(&mut self, sql: &str, parameters: &[&dyn Parameter]) -> Result<Option<Row>, Error> {
         let typed = typed(parameters);
-        self.wire.wait(self.inner.query_typed_opt(sql, &typed))
+        self.after_unsent(async |inner| inner.query_typed_opt(sql, &typed).await)
     }
 
     /// Runs a statement and returns the number of rows that it changed. One round trip.
@@ -120,7 +148,7 @@ impl Client {
     /// If the server refuses or the connection is lost.
     pub fn execute(&mut self, sql: &str, parameters: &[&dyn Parameter]) -> Result<u64, Error> {
         let typed = typed(parameters);
-        self.wire.wait(self.inner.execute_typed(sql, &typed))
+        self.after_unsent(async |inner| inner.execute_typed(sql, &typed).await)
     }
 
     /// Runs statements that are separated by semicolons, in one message.
@@ -128,7 +156,7 @@ impl Client {
     /// # Errors
     /// If the server refuses one of them, or the connection is lost.
     pub fn batch_execute(&mut self, sql: &str) -> Result<(), Error> {
-        self.wire.wait(self.inner.batch_execute(sql))
+        self.after_unsent(async |inner| inner.batch_execute(sql).await)
     }
 
     /// Runs statements that are separated by semicolons, in one message, and returns their rows as text.
@@ -136,7 +164,7 @@ impl Client {
     /// # Errors
     /// If the server refuses one of them, or the connection is lost.
     pub fn simple_query(&mut self, sql: &str) -> Result<Vec<SimpleQueryMessage>, Error> {
-        self.wire.wait(self.inner.simple_query(sql))
+        self.after_unsent(async |inner| inner.simple_query(sql).await)
     }
 
     /// Prepares a statement, for COPY and to learn the types of an expression.
@@ -144,7 +172,7 @@ impl Client {
     /// # Errors
     /// If the server refuses or the connection is lost.
     pub fn prepare(&mut self, sql: &str) -> Result<Statement, Error> {
-        self.wire.wait(self.inner.prepare(sql))
+        self.after_unsent(async |inner| inner.prepare(sql).await)
     }
 }
 

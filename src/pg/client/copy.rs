@@ -50,7 +50,7 @@ impl Client {
     /// # Errors
     /// If the server refuses: then the connection is given up, see [`Wire::end_unless_begun`]. If the connection is lost.
     pub fn copy_in(&mut self, statement: &Statement) -> Result<CopyIn, Error> {
-        let copy = self.wire.wait(CopyIn::begin(&self.inner, statement));
+        let copy = self.after_unsent(async |inner| CopyIn::begin(inner, statement).await);
         self.wire.end_unless_begun(&copy);
         copy
     }
@@ -60,7 +60,7 @@ impl Client {
     /// # Errors
     /// If the server refuses or the connection is lost.
     pub fn copy_out(&mut self, sql: &str) -> Result<CopyOut<'_>, Error> {
-        let stream = self.wire.wait(self.inner.copy_out(sql))?;
+        let stream = self.after_unsent(async |inner| inner.copy_out(sql).await)?;
         Ok(CopyOut { wire: &mut self.wire, stream: Box::pin(stream), rest: Bytes::new(), after: None })
     }
 
@@ -76,8 +76,9 @@ impl Client {
         statement: &Statement,
         after: String,
     ) -> Result<CopyOut<'_>, Error> {
-        let Client { inner, wire, one_at_a_time } = self;
+        let Client { inner, wire, one_at_a_time, unsent } = self;
         let inner: &tokio_postgres::Client = inner;
+        let before = &unsent.take().map_or_else(|| before.to_owned(), |unsent| format!("{unsent}; {before}"));
         let mut after: PendingScript<'_> = Box::pin(async move { inner.batch_execute(&after).await });
         let stream = if *one_at_a_time {
             wire.wait(inner.batch_execute(before))?;
@@ -108,11 +109,19 @@ impl Client {
     ///
     /// The server sends one after the other, and waits while the buffers of the connection are full.
     pub fn copies_out<'c>(&'c mut self, statements: &'c [Statement]) -> CopiesOut<'c> {
-        let Client { inner, wire, one_at_a_time } = self;
+        let Client { inner, wire, one_at_a_time, unsent } = self;
         let inner: &tokio_postgres::Client = inner;
+        let mut before = unsent
+            .take()
+            .map(|unsent| -> PendingScript<'c> { Box::pin(async move { inner.batch_execute(&unsent).await }) });
         let begin = |statement| -> BegunCopy<'c> { Box::pin(inner.copy_out(statement)) };
         let mut begun: VecDeque<BegunCopy<'c>> = statements.iter().map(begin).collect();
         if !*one_at_a_time {
+            if let Some(script) = &mut before
+                && let Some(unsent) = arrived(script.as_mut())
+            {
+                *script = Box::pin(ready(unsent));
+            }
             for copy in &mut begun {
                 // The first poll sends it. There is an answer so early only if it could not be sent.
                 if let Some(unsent) = arrived(copy.as_mut()) {
@@ -120,7 +129,7 @@ impl Client {
                 }
             }
         }
-        CopiesOut { wire, begun }
+        CopiesOut { wire, before, begun }
     }
 
     /// Begins a COPY out of a table or a query that was prepared before.
@@ -128,7 +137,7 @@ impl Client {
     /// # Errors
     /// If the server refuses or the connection is lost.
     pub fn copy_prepared_out(&mut self, statement: &Statement) -> Result<CopyOut<'_>, Error> {
-        let stream = self.wire.wait(self.inner.copy_out(statement))?;
+        let stream = self.after_unsent(async |inner| inner.copy_out(statement).await)?;
         Ok(CopyOut { wire: &mut self.wire, stream: Box::pin(stream), rest: Bytes::new(), after: None })
     }
 }
@@ -139,6 +148,8 @@ type BegunCopy<'c> = Pin<Box<dyn Future<Output = Result<CopyOutStream, Error>> +
 /// COPYs out of the server that were sent together.
 pub struct CopiesOut<'c> {
     wire: &'c mut Wire,
+    /// The script that was sent before the first one.
+    before: Option<PendingScript<'c>>,
     begun: VecDeque<BegunCopy<'c>>,
 }
 
@@ -149,7 +160,10 @@ impl CopiesOut<'_> {
     /// If the server refuses it or the connection is lost.
     pub fn next(&mut self) -> Option<Result<CopyOut<'_>, Error>> {
         let begun = self.begun.pop_front()?;
-        let CopiesOut { wire, .. } = self;
+        let CopiesOut { wire, before, .. } = self;
+        if let Some(Err(error)) = before.take().map(|script| wire.wait(script)) {
+            return Some(Err(error));
+        }
         let stream = wire.wait(begun);
         Some(stream.map(|stream| CopyOut { wire, stream: Box::pin(stream), rest: Bytes::new(), after: None }))
     }

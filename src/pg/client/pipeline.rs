@@ -132,10 +132,18 @@ impl<'p> Pipeline<'p> {
         if client.one_at_a_time {
             return self.run_one_at_a_time(client);
         }
-        let Client { inner, wire, .. } = client;
-        let steps = self.steps.into_iter().map(|step| reply(inner, step)).collect();
+        let Client { inner, wire, unsent, .. } = client;
+        let (steps, is_after) = self.after(unsent.take());
+        let steps = steps.into_iter().map(|step| reply(inner, step)).collect();
         let (replies, failure) = wire.wait_for(in_order(steps));
-        with_failure(replies, failure)
+        without_script(with_failure(replies, failure), is_after)
+    }
+
+    /// The steps with the script before them that is sent together with them. True if there is one.
+    fn after(mut self, script: Option<String>) -> (Vec<PipelineStep<'p>>, bool) {
+        let Some(script) = script.filter(|_| !self.steps.is_empty()) else { return (self.steps, false) };
+        self.steps.insert(0, PipelineStep::Script(script));
+        (self.steps, true)
     }
 
     /// Sends the statements and waits for the answers. Returns the rows of each step.
@@ -160,27 +168,45 @@ impl<'p> Pipeline<'p> {
             let replies = self.run_one_at_a_time(client);
             return (replies, client.copy_in(copy));
         }
-        let Client { inner, wire, .. } = client;
-        let steps = self.steps.into_iter().map(|step| reply(inner, step)).collect();
+        let Client { inner, wire, unsent, .. } = client;
+        let (steps, is_after) = self.after(unsent.take());
+        let steps = steps.into_iter().map(|step| reply(inner, step)).collect();
         let ((replies, copy), failure) = wire.wait_for(join(in_order(steps), CopyIn::begin(inner, copy)));
         wire.end_unless_begun(&copy);
         match copy {
-            Err(error) if replies.iter().all(Result::is_ok) => (replies, Err(more_telling(error, failure))),
-            copy => (with_failure(replies, failure), copy),
+            Err(error) if replies.iter().all(Result::is_ok) => {
+                (without_script(replies, is_after), Err(more_telling(error, failure)))
+            }
+            copy => (without_script(with_failure(replies, failure), is_after), copy),
         }
     }
 
     fn run_one_at_a_time(self, client: &mut Client) -> Vec<Result<Reply, Error>> {
-        let Client { inner, wire, .. } = client;
+        let Client { inner, wire, unsent, .. } = client;
         let mut replies = Vec::new();
-        for step in self.steps {
+        let (steps, is_after) = self.after(unsent.take());
+        for step in steps {
             replies.push(wire.wait(reply(inner, step)));
             if inner.is_closed() {
                 break;
             }
         }
-        replies
+        without_script(replies, is_after)
     }
+}
+
+/// The replies to the steps, without that to the script that was sent before them. The error of the script is that of the first
+/// step.
+fn without_script(mut replies: Vec<Result<Reply, Error>>, is_after: bool) -> Vec<Result<Reply, Error>> {
+    if is_after && !replies.is_empty() {
+        let failed = replies.remove(0).err();
+        match (failed, replies.first_mut()) {
+            (Some(error), Some(first)) => *first = Err(error),
+            (Some(error), None) => replies.push(Err(error)),
+            (None, _) => {}
+        }
+    }
+    replies
 }
 
 /// Returns the replies of a pipeline, or the first error.

@@ -139,20 +139,37 @@ impl Session {
     /// # Errors
     /// If the server refuses or the connection is lost.
     pub fn ledger_state(&mut self) -> Result<LedgerState, ServerError> {
-        Ok(self.ledger_and_schema()?.0)
+        Ok(self.find_ledger(Vec::new())?.0.state)
     }
 
-    /// Returns the ledger's state, as [`Session::ledger_state`], and true if its schema exists.
-    pub(super) fn ledger_and_schema(&mut self) -> Result<(LedgerState, bool), ServerError> {
-        let schema = self.ledger.schema.clone();
+    /// Looks for the ledger, and sends other queries along. Returns their answers, too.
+    ///
+    /// # Errors
+    /// If the server refuses or the connection is lost.
+    pub(in crate::pg) fn find_ledger(
+        &mut self,
+        others: Vec<TypedQuery<'_>>,
+    ) -> Result<(LedgerPlace, Vec<Vec<Row>>), ServerError> {
+        let (schema, count) = (self.ledger.schema.clone(), others.len());
         let exists = "SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = $1)";
         let queries = [LEDGER_COLUMNS, exists].map(|sql| TypedQuery::new(READING, sql).with(&schema));
-        let [columns, exists] = self.ask(queries)?;
-        let columns = LedgerColumns::of_rows(&columns)?;
+        let mut answers = self.ask_all(others.into_iter().chain(queries))?;
+        let mut of_ledger = answers.split_off(count).into_iter();
+        let columns = LedgerColumns::of_rows(&of_ledger.next().unwrap_or_default())?;
+        let exists = of_ledger.next().unwrap_or_default();
         let versions = self.ask_all(columns.version_query(&self.ledger))?.concat();
-        let exists = exists.first().map_or(Ok(false), |row| row.value(0))?;
-        Ok((columns.state(&schema, &versions)?, exists))
+        let schema_exists = exists.first().map_or(Ok(false), |row| row.value(0))?;
+        Ok((LedgerPlace { state: columns.state(&schema, &versions)?, schema_exists }, answers))
     }
+}
+
+/// The place of the ledger, as it is before a run begins.
+#[derive(Clone, Debug)]
+pub struct LedgerPlace {
+    /// The state of the ledger.
+    pub state: LedgerState,
+    /// True if its schema exists.
+    pub schema_exists: bool,
 }
 
 /// Returns the first difference from the tables of this version; `None` if there is none. A newer version is not known, so

@@ -16,7 +16,7 @@ mod side_effects;
 pub mod status;
 mod view;
 
-pub use check::LedgerColumns;
+pub use check::{LedgerColumns, LedgerPlace};
 pub use view::{LedgerView, RunName};
 
 pub(super) use check::LEDGER_COLUMNS;

@@ -2,10 +2,13 @@
 //!
 //! Both are written once. A second writer finds the rows of the first.
 
+use postgres::Row;
+
 use super::WRITING;
 use crate::model::key::Key;
 use crate::model::ledger::Run;
-use crate::pg::client::{Parameter, Pipeline};
+use crate::pg::client::{Parameter, Pipeline, Reply, all_replies};
+use crate::pg::copy::Destination;
 use crate::pg::error::{Doing, ServerError};
 use crate::pg::row::RowValues;
 use crate::pg::session::Session;
@@ -40,11 +43,17 @@ impl Session {
     }
 
     /// Records the parts of loads before the first of them begins: for each load the last key of each part but the last.
-    /// A load that has parts already keeps them.
+    /// A load that has parts already keeps them. Prepares the COPY into each of `destinations`, too, as
+    /// [`Session::prepare_copies`] does.
     ///
     /// # Errors
     /// If the server refuses or the connection is lost.
-    pub fn note_parts(&mut self, run: &Run, cuts: &[(&str, Vec<Key>)]) -> Result<PartsNoted, ServerError> {
+    pub fn note_parts(
+        &mut self,
+        run: &Run,
+        cuts: &[(&str, Vec<Key>)],
+        destinations: &[Destination<'_>],
+    ) -> Result<PartsNoted, ServerError> {
         let (mut loads, mut parts, mut after, mut until) = (Vec::new(), Vec::<i32>::new(), Vec::new(), Vec::new());
         for (load, cuts) in cuts {
             let cuts: Vec<Option<String>> = cuts.iter().map(|key| Some(key.written())).collect();
@@ -66,12 +75,17 @@ impl Session {
                    WHERE NOT EXISTS (SELECT FROM :ledger.part known WHERE known.run = $1 AND known.load = new.load) \
                    RETURNING 1) \
                    SELECT (SELECT count(*) FROM mine), (SELECT count(*) FROM noted)";
-        let mut tx = self.client.begun_transaction();
         let parameters: [&dyn Parameter; 6] = [&run.id, &loads, &parts, &after, &until, &run.epoch];
         let steps = Pipeline::new().script(self.ledger.sql(&lock));
         let steps = steps.query(self.ledger.sql(sql), &parameters).script("COMMIT");
-        let answers = steps.rows(&mut tx).doing(WRITING)?;
+        let of_ledger = steps.len();
+        let (steps, copies) = self.copy_steps(destinations, steps);
+        let mut tx = self.client.begun_transaction();
+        let mut replies = steps.run(&mut tx).into_iter();
+        let answers = all_replies(replies.by_ref().take(of_ledger).collect()).doing(WRITING)?;
         tx.ended();
+        self.keep_copies(copies, replies)?;
+        let answers: Vec<Vec<Row>> = answers.into_iter().map(Reply::rows).collect();
         let counts = match answers.iter().flatten().next() {
             Some(row) => (row.value::<i64>(0)?, row.value::<i64>(1)?),
             None => (0, 0),

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use postgres::Row;
 
-use super::{READING, WRITING, creation, upgrade};
+use super::{LedgerPlace, READING, WRITING, creation, upgrade};
 use crate::model::ledger::{FIRST_EPOCH, Fingerprints, Form, LedgerState, NewRun, Run, read_catalog, written_catalog};
 use crate::model::record::RunState;
+use crate::pg::backend::Backend;
 use crate::pg::client::{Parameter, Pipeline};
 use crate::pg::error::{Doing, ServerError};
 use crate::pg::query::TypedQuery;
@@ -23,17 +24,16 @@ impl Session {
         rows.first().map(run).transpose()
     }
 
-    /// Begins a run: creates the ledger if it is missing, and inserts the run and its loads, in one transaction. `None` if
-    /// another run has reserved some of its ids meanwhile.
+    /// Begins a run: creates the ledger if it is missing, inserts the run and its loads, and notes the server's process of this
+    /// session, in one transaction. `None` if another run has reserved some of its ids meanwhile.
     ///
     /// # Errors
     /// If the server refuses or the connection is lost.
-    pub fn begin_run(&mut self, new: &NewRun<'_>) -> Result<Option<Run>, ServerError> {
-        let (state, schema_exists) = self.ledger_and_schema()?;
-        let tables = match state {
-            LedgerState::Absent => creation(&self.ledger, schema_exists),
-            LedgerState::Version(version) => upgrade(&self.ledger, version),
-            LedgerState::Foreign(why) => return Err(ServerError::new(WRITING, why)),
+    pub fn begin_run(&mut self, new: &NewRun<'_>, place: &LedgerPlace) -> Result<Option<Run>, ServerError> {
+        let tables = match &place.state {
+            LedgerState::Absent => creation(&self.ledger, place.schema_exists),
+            LedgerState::Version(version) => upgrade(&self.ledger, *version),
+            LedgerState::Foreign(why) => return Err(ServerError::new(WRITING, why.clone())),
             LedgerState::Untrusted(_) => {
                 return Err(ServerError::new(WRITING, "another role owns a part of the ledger"));
             }
@@ -60,11 +60,16 @@ impl Session {
             false => self.ledger.sql("LOCK TABLE :ledger.run IN SHARE ROW EXCLUSIVE MODE"),
         };
         let steps = Pipeline::new().script(format!("START TRANSACTION; {tables}; {lock}"));
+        let note = self.ledger.sql(include_str!("../sql/note_backend_of_new_run.sql"));
+        let steps = steps.query(sql, &parameters).query(note, &[&new.mapping, &new.owner]).script("COMMIT");
         let mut tx = self.client.begun_transaction();
-        let answers = steps.query(sql, &parameters).script("COMMIT").rows(&mut tx).doing(WRITING)?;
+        let mut answers = steps.rows(&mut tx).doing(WRITING)?.into_iter().skip(1);
         tx.ended();
-        let Some(row) = answers.into_iter().flatten().next() else { return Ok(None) };
-        let id: i64 = row.kept(0)?;
+        let Some(id) = answers.next().unwrap_or_default().first().map(|row| row.kept::<i64>(0)).transpose()? else {
+            return Ok(None);
+        };
+        self.keep_backend(&answers.next().unwrap_or_default())?;
+        self.noted = Some((id, FIRST_EPOCH));
         Ok(Some(Run {
             id,
             state: RunState::Running,
@@ -124,14 +129,21 @@ impl Session {
         Ok(true)
     }
 
-    /// Raises the epoch of a run, so that late writes of its previous process are rejected. Waits for the open batches of
-    /// that process.
+    /// Raises the epoch of a run, so that late writes of its previous process are rejected, and notes the server's process of
+    /// this session for it. Waits for the open batches of that process.
     ///
     /// # Errors
     /// If an open batch does not end in time (55P03), the server refuses, or the connection is lost.
     pub fn raise_epoch(&mut self, run: i64) -> Result<i32, ServerError> {
-        let sql: &str = &self.ledger.sql("UPDATE :ledger.run SET epoch = epoch + 1 WHERE run = $1 RETURNING epoch");
-        self.client.query_one(sql, &[&run]).doing("taking the run over")?.kept(0)
+        let sql = self.ledger.sql(include_str!("../sql/raise_epoch.sql"));
+        let row = self.client.query_one(&sql, &[&run]).doing("taking the run over")?;
+        let (epoch, pid): (i32, Option<i32>) = (row.kept(0)?, row.value(1)?);
+        self.backend = match pid {
+            Some(pid) => Some(Backend { pid, started: row.value(2)? }),
+            None => None,
+        };
+        self.noted = Some((run, epoch));
+        Ok(epoch)
     }
 
     /// Records a new stamp of the source, whose committed rows are unchanged. The rows that the preflight read may have

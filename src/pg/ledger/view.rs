@@ -8,6 +8,7 @@ use super::{LedgerColumns, batches, run, side_effects};
 use crate::model::ledger::{LEDGER_VERSION, LedgerState, LoadDone, Made, Run};
 use crate::pg::detach::{self, Detached};
 use crate::pg::error::ServerError;
+use crate::pg::owner::{OwnerFound, OwnerQuery};
 use crate::pg::query::TypedQuery;
 use crate::pg::session::Session;
 
@@ -75,6 +76,21 @@ impl Session {
             view.made = side_effects::made(&next())?;
         }
         Ok((view, answers))
+    }
+
+    /// Reads the ledger of a run of this process, and looks for its owner if there is one, in the same round trip.
+    ///
+    /// # Errors
+    /// If the server refuses, the connection is lost, or the ledger holds a value that this version cannot read.
+    pub fn ledger_view_and_owner(
+        &mut self,
+        name: RunName<'_>,
+        owner: Option<&OwnerQuery>,
+    ) -> Result<(LedgerView, Option<OwnerFound>), ServerError> {
+        let others = owner.map(OwnerQuery::query).into_iter().collect();
+        let (view, found) = self.ledger_view_and(&LedgerColumns::checked(), name, others)?;
+        let found = owner.zip(found.first()).map(|(owner, rows)| owner.found(rows)).transpose()?;
+        Ok((view, found))
     }
 
     /// Reads the ledger. Of a newer ledger, only the version.
