@@ -284,6 +284,9 @@ pub struct CutoverArgs {
     /// Run without asking
     #[arg(long)]
     pub yes: bool,
+    /// Create the tables first if none of them exists; the mapping says `[target] ddl = "auto"`
+    #[arg(long)]
+    pub create: bool,
     /// Flags of the work.
     #[command(flatten)]
     pub work: Work,

@@ -9,19 +9,23 @@ use crate::pg::Session;
 use crate::resume::{self, Decision, RunIdentity};
 use crate::sqlite::Source;
 
+use super::create::Creation;
 use super::failure::Failure;
 use super::finish::{VerifiedRun, finish};
 use super::session::{Migration, Planned, Request, run_state};
 use super::situation::{Situation, comparable};
 use super::timing::Timing;
 use super::world::World;
-use super::{cutover, dropped_tables, dry_run, explain, inputs, plan, record, rollback};
+use super::{create, cutover, dropped_tables, dry_run, explain, inputs, plan, record, rollback};
 
 /// `migrate` without a subcommand.
 pub fn cutover(args: &CutoverArgs, world: &World, observer: &dyn Observer) -> Result<Report, Failure> {
     let file = inputs::one_mapping(&args.common, world)?;
     let activity = if args.dry_run { Activity::DryRun } else { Activity::Cutover };
     let asks = activity == Activity::Cutover && !args.yes;
+    if args.create {
+        create::require_auto(&file.mapping, asks)?;
+    }
     if asks && !world.stdin_is_terminal {
         let reason = "nothing was done; neither --dry-run nor --yes was given, and stdin is no terminal to ask on";
         let advice = "Check with --dry-run first, then run it with --yes.";
@@ -29,7 +33,7 @@ pub fn cutover(args: &CutoverArgs, world: &World, observer: &dyn Observer) -> Re
     }
     let work = args.work.clone();
     let request = Request { common: &args.common, reporting: &args.reporting, work, activity, asks };
-    report(Migration::new(request, file, world, observer)?)
+    report(Migration::new(request, file, world, observer)?.creating_tables(args.create))
 }
 
 /// `migrate verify`
@@ -86,6 +90,26 @@ fn with_target(
     if m.activity().writes() {
         m.lock(session, report)?;
     }
+    if m.creates_tables() {
+        match create::tables(m, source, session, report)? {
+            Creation::Ended(exit) => return Ok(exit),
+            Creation::Created => {
+                let exit = with_tables(m, source, session, report);
+                create::remove_unless_begun(m, session, report);
+                return exit;
+            }
+            Creation::Unneeded => {}
+        }
+    }
+    with_tables(m, source, session, report)
+}
+
+fn with_tables(
+    m: &Migration<'_>,
+    source: &Source,
+    session: &mut Session,
+    report: &mut Report,
+) -> Result<Exit, Failure> {
     let found = plan::look(m, source, session)?;
     if let Some(refusal) = resume::unusable(&found.ledger.state) {
         report.refusals.push(refusal);

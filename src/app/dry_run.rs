@@ -121,16 +121,7 @@ fn forecast(plan: &Plan, found: &[LoadPreflight], report: &Report) -> Forecast {
 /// The dry run without a target: the checks of source and mapping that need none.
 pub fn without_target(m: &Migration<'_>, source: &Source, report: &mut Report) -> Result<Exit, Failure> {
     let Some((plan, target)) = plan::make(m, source, None, report)? else { return Ok(Exit::Refused) };
-    let reader = source.reader().map_err(Failure::refused)?;
-    record::loads(report, &plan, None, &BTreeMap::new(), &[]);
-    for record in &mut report.loads {
-        let load = plan.loads.iter().find(|load| load.name == record.load);
-        if let Some(Relation::Table(table)) = load.map(|load| &load.select.relation) {
-            record.read = reader.count(table).map_err(Failure::refused)?;
-        }
-    }
-    let numbers = NumberWatch::of(&plan, source.schema()).counts(&plan.loads, &[], source);
-    record_source(report, Planned { source, plan: &plan, target: &target }, &numbers);
+    record_unread(Planned { source, plan: &plan, target: &target }, report)?;
     let why = "no target was named";
     for check in [
         CheckKind::TypesAndValues,
@@ -142,6 +133,22 @@ pub fn without_target(m: &Migration<'_>, source: &Source, report: &mut Report) -
         report.checks.push(Check::not_checked(check, None, why));
     }
     Ok(Exit::Done)
+}
+
+/// Records the loads of a plan whose rows are only counted.
+pub fn record_unread(planned: Planned<'_>, report: &mut Report) -> Result<(), Failure> {
+    let Planned { source, plan, .. } = planned;
+    let reader = source.reader().map_err(Failure::refused)?;
+    record::loads(report, plan, None, &BTreeMap::new(), &[]);
+    for record in &mut report.loads {
+        let load = plan.loads.iter().find(|load| load.name == record.load);
+        if let Some(Relation::Table(table)) = load.map(|load| &load.select.relation) {
+            record.read = reader.count(table).map_err(Failure::refused)?;
+        }
+    }
+    let numbers = NumberWatch::of(plan, source.schema()).counts(&plan.loads, &[], source);
+    record_source(report, planned, &numbers);
+    Ok(())
 }
 
 /// Records everything that stays in the source, and everything that the source lost before or that SQLite misreads.

@@ -45,6 +45,8 @@ pub enum Leaves {
     Rehearsal,
     /// Only the rehearsal's own database was written to.
     RehearsalDatabase,
+    /// The tables of `--create` may be committed.
+    Tables,
     /// Batches may be committed.
     Batches,
     /// The one transaction of a rollback may be committed.
@@ -58,6 +60,10 @@ impl Leaves {
             Leaves::Nothing => "Nothing was written.",
             Leaves::Rehearsal => "Nothing was written outside the rehearsal's own server, which is removed.",
             Leaves::RehearsalDatabase => "Nothing was written outside the rehearsal's own database, which is dropped.",
+            Leaves::Tables => {
+                "At most the tables of --create were made, and the ledger notes them. The same command continues, and \
+                 `migrate rollback --yes` drops them."
+            }
             Leaves::Batches => {
                 "Committed batches are whole and recorded in the ledger. The same command resumes after them."
             }

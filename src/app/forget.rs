@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::cli::{Forget, Reporting, Work};
 use crate::event::Observer;
-use crate::model::ledger::{LedgerState, MadeKind};
+use crate::model::ledger::{LEDGER_VERSION, LedgerState, MadeKind};
 use crate::model::record::{Activity, CommandKind, Refusal, Report, RunState};
 use crate::pg::ledger::LedgerView;
 use crate::resume;
@@ -59,6 +59,11 @@ pub fn command(args: &Forget, world: &World, observer: &dyn Observer) -> Result<
         return Err(Failure::refused(refusal));
     }
     let run = forgettable(&ledger)?;
+    if let LedgerState::Version(version) = ledger.state
+        && version < LEDGER_VERSION
+    {
+        session.upgrade_ledger(version).map_err(Failure::refused)?;
+    }
     match session.forget_previous_rows(run).map_err(Failure::refused)? {
         Some(removed) => Ok(Forgotten { run, mapping: m.mapping().name.clone(), removed }),
         None => Err(not_finished(run)),

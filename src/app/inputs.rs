@@ -98,6 +98,9 @@ pub fn repeated_by(cli: &Cli, mapping: Option<&PathBuf>) -> Vec<String> {
     if matches!(&cli.command, Some(Command::Rehearse(args)) if args.server.is_some()) {
         named.extend(report::GIVEN_SERVER.map(str::to_owned));
     }
+    if cli.command.is_none() && cli.run.create {
+        named.extend(report::CREATES.map(str::to_owned));
+    }
     named
 }
 

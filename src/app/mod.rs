@@ -3,6 +3,7 @@
 //! The only module that reads the environment and the clock, or prints a result.
 
 mod connect;
+mod create;
 mod cutover;
 mod dispatch;
 mod dropped_tables;
@@ -26,6 +27,7 @@ mod owner;
 mod pages;
 mod plan;
 mod preflight;
+mod proposed_tables;
 mod record;
 mod rehearsal_server;
 mod rehearse;

@@ -100,6 +100,13 @@ pub struct FoundTarget {
 }
 
 impl FoundTarget {
+    /// A target whose tables are not made yet.
+    pub fn proposed(m: &Migration<'_>, source: &Source, target: TargetSchema) -> Result<FoundTarget, Failure> {
+        let sql = sql_of(m, source, m.mapping(), None)?;
+        let matches = plan::with_matches(m.mapping(), source.schema(), &sql, &target);
+        Ok(FoundTarget { target, matches: Some(matches), ..FoundTarget::default() })
+    }
+
     /// Forgets which rights the role lacks, so that the plan shows everything else.
     pub fn forget_rights(&mut self) {
         self.target.rights = Rights::default();

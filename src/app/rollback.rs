@@ -10,6 +10,7 @@ use crate::model::record::{Refusal, Report, RunState, Warning};
 use crate::pg::Session;
 use crate::pg::rollback::{OwnerRollback, SequenceRollback};
 
+use super::create;
 use super::ending::Leaves;
 use super::failure::Failure;
 use super::session::Migration;
@@ -25,11 +26,7 @@ pub fn carry_out(
     report: &mut Report,
 ) -> Result<Exit, Failure> {
     let Situation { planned, ledger, .. } = situation;
-    let Some(run) = ledger.run else {
-        let reason = "the ledger contains no run of this mapping";
-        report.refusals.push(Refusal::new("target", reason, "There is nothing to roll back."));
-        return Ok(Exit::Refused);
-    };
+    let Some(run) = ledger.run else { return without_run(m, session, report) };
     report.run = Some(run.id.to_string());
     if ledger.made.iter().any(|made| made.kind == MadeKind::Forgotten) {
         let reason = "`migrate forget` removed the previous rows that a rollback restores";
@@ -76,6 +73,18 @@ pub fn carry_out(
     }
 }
 
+/// Drops the tables of `--create` of which no run began.
+fn without_run(m: &Migration<'_>, session: &mut Session, report: &mut Report) -> Result<Exit, Failure> {
+    if let Some(removed) = create::remove(m, session).map_err(Failure::refused)? {
+        create::record(&removed, report);
+        report.state = RunState::RolledBack;
+        return Ok(Exit::Done);
+    }
+    let reason = "the ledger contains no run of this mapping";
+    report.refusals.push(Refusal::new("target", reason, "There is nothing to roll back."));
+    Ok(Exit::Refused)
+}
+
 /// Adds to the report what was removed, and what stays.
 fn record(removed: RollbackResult, report: &mut Report) {
     for (load, rows) in removed.loads {
@@ -84,6 +93,9 @@ fn record(removed: RollbackResult, report: &mut Report) {
     for (table, rows) in removed.restored {
         let message = format!("{rows} rows that the run had removed or written over are as before");
         report.warnings.push(Warning::removed(format!("table {table}"), message));
+    }
+    if let Some(created) = &removed.created {
+        create::record(created, report);
     }
     report.warnings.extend(removed.owner.map(|owner| match owner {
         OwnerRollback::Deleted => Warning::removed("owner", "the row that the run made is removed"),

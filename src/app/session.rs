@@ -55,6 +55,8 @@ pub struct Migration<'a> {
     most_connections: usize,
     /// True if the target is a server of the process's own, which does not come back once it is lost.
     is_own_server: bool,
+    /// `--create`
+    creates_tables: bool,
     world: &'a World,
     observer: &'a dyn Observer,
 }
@@ -92,7 +94,12 @@ impl<'a> Migration<'a> {
             Activity::DryRun => connect::settings_if_named(request.common, &file.mapping, world)?,
             _ => Some(connect::settings(request.common, &file.mapping, world)?),
         };
-        Ok(Migration { request, file, settings, most_connections: usize::MAX, is_own_server: false, world, observer })
+        Ok(Migration { settings, ..Migration::without_target(request, file, world, observer) })
+    }
+
+    /// The same migration with `--create`.
+    pub fn creating_tables(self, creates_tables: bool) -> Migration<'a> {
+        Migration { creates_tables, ..self }
     }
 
     /// A migration whose source alone is read.
@@ -102,7 +109,8 @@ impl<'a> Migration<'a> {
         world: &'a World,
         observer: &'a dyn Observer,
     ) -> Migration<'a> {
-        Migration { request, file, settings: None, most_connections: usize::MAX, is_own_server: false, world, observer }
+        let (most_connections, is_own_server, creates_tables) = (usize::MAX, false, false);
+        Migration { request, file, settings: None, most_connections, is_own_server, creates_tables, world, observer }
     }
 
     /// A migration to the server of a rehearsal.
@@ -114,7 +122,13 @@ impl<'a> Migration<'a> {
         observer: &'a dyn Observer,
     ) -> Migration<'a> {
         let Server { settings, most_connections, is_own: is_own_server } = server;
-        Migration { request, file, settings: Some(settings), most_connections, is_own_server, world, observer }
+        let settings = Some(settings);
+        Migration {
+            settings,
+            most_connections,
+            is_own_server,
+            ..Migration::without_target(request, file, world, observer)
+        }
     }
 
     pub fn world(&self) -> &'a World {
@@ -137,6 +151,11 @@ impl<'a> Migration<'a> {
 impl Migration<'_> {
     pub fn activity(&self) -> Activity {
         self.request.activity
+    }
+
+    /// Returns true if `--create` asks for the tables.
+    pub fn creates_tables(&self) -> bool {
+        self.creates_tables
     }
 
     pub fn asks(&self) -> bool {

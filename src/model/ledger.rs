@@ -12,7 +12,7 @@ use super::recorded::RecordedTable;
 pub use super::sums::{LOSS_KEYS, LookupSum, LossSum, Sums};
 
 /// The version of the ledger that this tool writes.
-pub const LEDGER_VERSION: i32 = 3;
+pub const LEDGER_VERSION: i32 = 4;
 
 /// The epoch of the process that begins a run. Each resume raises it.
 pub const FIRST_EPOCH: i32 = 1;
@@ -339,6 +339,44 @@ impl MadeKind {
     pub fn read(word: &str) -> Option<MadeKind> {
         use MadeKind::{Forgotten, Lookup, Owner, Replaced, Sequence};
         [Owner, Sequence, Lookup, Replaced, Forgotten].into_iter().find(|kind| kind.word() == word)
+    }
+}
+
+/// An object that `--create` made in the target.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CreatedObject {
+    /// Its kind.
+    pub kind: CreatedKind,
+    /// Its schema.
+    pub schema: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// The kind of a [`CreatedObject`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum CreatedKind {
+    /// A view.
+    View,
+    /// A table, with its sequences, constraints, indexes and triggers.
+    Table,
+    /// A function without arguments, which a trigger of a table calls.
+    Function,
+}
+
+impl CreatedKind {
+    /// Returns the word that the ledger keeps.
+    pub fn word(self) -> &'static str {
+        match self {
+            CreatedKind::View => "view",
+            CreatedKind::Table => "table",
+            CreatedKind::Function => "function",
+        }
+    }
+
+    /// Reads [`CreatedKind::word`].
+    pub fn read(word: &str) -> Option<CreatedKind> {
+        [CreatedKind::View, CreatedKind::Table, CreatedKind::Function].into_iter().find(|kind| kind.word() == word)
     }
 }
 

@@ -31,7 +31,7 @@ pub fn build(mapping: &Mapping, inputs: &Inputs<'_>) -> Result<Plan, (Vec<Refusa
     };
     modifiers::source_zone(mapping, &mut findings);
     if inputs.target.is_some() {
-        tables::schema_has_tables(&target, &mut findings);
+        tables::schema_has_tables(mapping, &target, &mut findings);
     }
     let copies = unmapped::copies(mapping, inputs.source, inputs.sql, &target, &mut findings);
     let loads = mapping.loads.iter().cloned().chain(copies).map(|load| existing::with_default(load, mapping));
@@ -129,7 +129,7 @@ fn loads(context: Context<'_>, taken: &mut Taken, findings: &mut PlanFindings) -
     let Context { mapping, inputs, target } = context;
     let mut loads = Vec::new();
     for load in &mapping.loads {
-        let planned = table(load, target, findings).and_then(|table| {
+        let planned = table(mapping, load, target, findings).and_then(|table| {
             tables::skips_rows(load, table, findings);
             if inputs.purpose == Purpose::Write {
                 tables::keeps_rows(&format!("load.{}", load.name), &load.to, target, findings);
@@ -146,18 +146,24 @@ fn loads(context: Context<'_>, taken: &mut Taken, findings: &mut PlanFindings) -
     loads
 }
 
-fn table<'t>(load: &Load, target: &'t TargetSchema, findings: &mut PlanFindings) -> Option<&'t TargetTable> {
+fn table<'t>(
+    mapping: &Mapping,
+    load: &Load,
+    target: &'t TargetSchema,
+    findings: &mut PlanFindings,
+) -> Option<&'t TargetTable> {
     let found = target.tables.get(&load.to);
     let place = if load.to == load.name { format!("load.{}", load.name) } else { format!("load.{}.to", load.name) };
     if found.is_none() && target.views.contains(&load.to) {
         let reason = format!("`{}` is a view or a foreign table of the target", load.to);
         findings.refuse(place, reason, "Write `to = \"...\"` with a table.");
     } else if found.is_none() {
+        let create = tables::way_to_create(mapping);
         let hint = did_you_mean(&load.to, target.tables.keys().map(String::as_str));
         let refusal = Refusal::new(
             place,
             format!("the target's schema `{}` has no table `{}`", target.schema, load.to),
-            format!("{hint}Write `to = \"...\"`, or run the application's own migrations first."),
+            format!("{hint}Write `to = \"...\"`, or run the application's own migrations first.{create}"),
         );
         findings.refuse_object(RepeatedKind::MissingTable, load.to.clone(), refusal);
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::mapping::{Load, Mapping, Unlisted};
+use crate::mapping::{Load, Mapping, TargetDdl, Unlisted};
 use crate::model::ident::did_you_mean;
 use crate::model::record::Refusal;
 use crate::model::schema::{TargetSchema, TargetTable};
@@ -10,17 +10,29 @@ use crate::model::schema::{TargetSchema, TargetTable};
 use super::{Inputs, PlanFindings, relation};
 
 /// Refuses a schema without tables: its name is probably wrong, or the application is not set up on this target.
-pub(super) fn schema_has_tables(target: &TargetSchema, findings: &mut PlanFindings) {
+pub(super) fn schema_has_tables(mapping: &Mapping, target: &TargetSchema, findings: &mut PlanFindings) {
     if target.tables.is_empty() && target.views.is_empty() {
+        let create = match mapping.target.ddl {
+            TargetDdl::Auto => "--create makes them",
+            TargetDdl::Files(_) => "--create makes them if [target] says `ddl = \"auto\"`",
+        };
         findings.refuse(
             "target.schema",
             format!("the target has no table at all in a schema `{}`", target.schema),
             format!(
-                "{}Name the schema, or run the application's own migrations first. `migrate schema` writes tables for an \
-                 application that has none.",
+                "{}Name the schema, or run the application's own migrations first. For an application that has no tables of \
+                 PostgreSQL, `migrate schema` writes them, and {create}.",
                 did_you_mean(&target.schema, ["public"])
             ),
         );
+    }
+}
+
+/// The sentence about `--create`, if the mapping allows it.
+pub(super) fn way_to_create(mapping: &Mapping) -> &'static str {
+    match mapping.target.ddl {
+        TargetDdl::Auto => " If none of the tables exists, --create makes them.",
+        TargetDdl::Files(_) => "",
     }
 }
 
@@ -49,6 +61,7 @@ pub(super) fn most_are_missing(mapping: &Mapping, inputs: &Inputs<'_>, target: &
         missing.join(", ")
     );
     let advice = "Run the application's own migrations to their end, or name the schema that has its tables.";
+    let advice = format!("{advice}{}", way_to_create(mapping));
     Some(Refusal::new("target.schema", reason, advice))
 }
 

@@ -29,7 +29,7 @@ use crate::model::record::{Refusal, Report};
 use crate::private::{self, Draft, FinalMode};
 use crate::text::printable;
 
-pub use next::{GIVEN_SERVER, after_forget, after_init, after_plan, after_status};
+pub use next::{CREATES, GIVEN_SERVER, after_forget, after_init, after_plan, after_status};
 pub use summary::lost_unasked;
 pub use terminal::{Style, render as terminal};
 

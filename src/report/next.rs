@@ -31,15 +31,16 @@ impl Next {
 
 /// The next command after a report.
 pub fn next(report: &Report) -> Next {
-    let rehearsed = report.arguments.as_slice();
-    // Only a rehearsal takes the server.
-    let same = rehearsed.strip_suffix(&GIVEN_SERVER.map(str::to_owned)).unwrap_or(rehearsed);
-    let rehearse = |words| Next::new(words, &["rehearse"], rehearsed, &[]);
+    let own = report.arguments.as_slice();
+    // Only a rehearsal takes the server, and only a cutover creates tables.
+    let same = own.strip_suffix(&GIVEN_SERVER.map(str::to_owned)).unwrap_or(own);
+    let same = same.strip_suffix(&CREATES.map(str::to_owned)).unwrap_or(same);
+    let rehearse = |words| Next::new(words, &["rehearse"], own, &[]);
     match (ended(report), report.activity()) {
         (Exit::Usage, Activity::Cutover | Activity::DryRun) => Next::new("Correct the call.", &[], &[], &["--help"]),
         (Exit::Usage, _) => Next::new("Correct the call.", &[report.command.word()], &[], &["--help"]),
         (Exit::Differs, Activity::Rehearsal) => {
-            Next::new("Look at both values of each row that differs.", &["rehearse"], rehearsed, &["--show-values"])
+            Next::new("Look at both values of each row that differs.", &["rehearse"], own, &["--show-values"])
         }
         (Exit::Differs, _) => {
             Next::new("Look at both values of each row that differs.", &["verify"], same, &["--show-values"])
@@ -50,7 +51,7 @@ pub fn next(report: &Report) -> Next {
             same,
             &["--yes"],
         ),
-        (Exit::Stopped | Exit::Interrupted | Exit::Bug, activity) => again(activity, rehearsed),
+        (Exit::Stopped | Exit::Interrupted | Exit::Bug, activity) => again(activity, own),
         (Exit::Refused, _) if report.fault_total > 0 => {
             let reason = report.faults.first().map_or("", |fault| fault.reason.word());
             let reason = if reason.is_empty() { vec!["explain"] } else { vec!["explain", reason] };
@@ -61,7 +62,7 @@ pub fn next(report: &Report) -> Next {
             Next::new("Read what the ledger knows of the run.", &["status"], same, &[])
         }
         (Exit::Refused, _) => {
-            Next::new("Resolve what is listed, and check again. Nothing is written.", &[], same, &["--dry-run"])
+            Next::new("Resolve what is listed, and check again. Nothing is written.", &[], own, &["--dry-run"])
         }
         (Exit::Done | Exit::Quarantined, activity) => after(activity, report, same),
     }
@@ -86,7 +87,7 @@ fn after(activity: Activity, report: &Report, same: &[String]) -> Next {
         Activity::DryRun if report.target.is_none() => {
             Next::new("Check against the target's own tables, too. Nothing is written.", &[], same, target)
         }
-        Activity::DryRun => Next::new("Stop the application. Then load the rows.", &[], same, &["--yes"]),
+        Activity::DryRun => Next::new("Stop the application. Then load the rows.", &[], &report.arguments, &["--yes"]),
         Activity::Rehearsal => Next::new("Check against the target itself. Nothing is written.", &[], same, target),
         Activity::Cutover => {
             Next::new("Compare once more, just before the application is switched over.", &["verify"], same, &[])
@@ -146,6 +147,9 @@ const SERVER: &str = "$SERVER_URL";
 
 /// The arguments that name a server for a rehearsal. They are the last of those that a following rehearsal repeats.
 pub const GIVEN_SERVER: [&str; 2] = ["--server", SERVER];
+
+/// The argument of a cutover that creates its tables. It is the last of those that a following cutover repeats.
+pub const CREATES: [&str; 1] = ["--create"];
 
 /// A word, quoted for a shell.
 fn quoted(word: &str) -> String {

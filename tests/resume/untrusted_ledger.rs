@@ -68,6 +68,7 @@ fn a_ledger_with_a_part_of_another_role_is_refused_by_name() {
         ),
         ("GRANT INSERT ON migrate.detached TO ledger_eve", "ledger_eve may write to migrate.detached"),
         ("GRANT UPDATE (shape) ON migrate.detached TO PUBLIC", "PUBLIC may write to migrate.detached"),
+        ("GRANT INSERT ON migrate.created TO ledger_eve", "ledger_eve may write to migrate.created"),
         ("CREATE RULE quiet AS ON UPDATE TO migrate.run DO INSTEAD NOTHING", "rule quiet of migrate.run"),
         ("ALTER TABLE migrate.run ENABLE ROW LEVEL SECURITY", "row-level security of migrate.run"),
         ("CREATE POLICY hidden ON migrate.run USING (false)", "policy hidden of migrate.run"),

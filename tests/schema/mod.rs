@@ -1,5 +1,6 @@
 //! `migrate schema`: the tables that it writes for a SQLite file, run by a real PostgreSQL.
 
+mod create;
 pub mod expressions;
 mod frameworks;
 mod names;

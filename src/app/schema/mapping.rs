@@ -19,8 +19,19 @@ pub struct MappingPlaces<'a> {
     pub mapping: &'a Path,
     /// The source.
     pub source: &'a Path,
-    /// The statements that make the tables. `None`: they are printed.
-    pub ddl: Option<&'a Path>,
+    /// The statements that make the tables.
+    pub ddl: DdlPlace<'a>,
+}
+
+/// The place of the statements that make the tables, as the mapping names it.
+#[derive(Clone, Copy, Debug)]
+pub enum DdlPlace<'a> {
+    /// A file.
+    File(&'a Path),
+    /// The mapping makes the same statements again.
+    Auto,
+    /// None.
+    Unnamed,
 }
 
 /// Returns the text of the mapping.
@@ -55,10 +66,14 @@ pub fn mapping(
         versions: &[],
         shows_values: false,
     });
-    if let Some(file) = places.ddl {
-        let list = format!("[{}]", toml::Value::String(path(file)));
-        draft.target.push(DraftLine::certain("ddl", list, "for migrate rehearse"));
-    }
+    draft.target.extend(match places.ddl {
+        DdlPlace::File(file) => {
+            let list = format!("[{}]", toml::Value::String(path(file)));
+            Some(DraftLine::certain("ddl", list, "for migrate rehearse"))
+        }
+        DdlPlace::Auto => Some(DraftLine::certain("ddl", "\"auto\"", "for migrate --create and migrate rehearse")),
+        DdlPlace::Unnamed => None,
+    });
     draft.is_of_schema = true;
     if owner.is_some() {
         draft.loads.iter_mut().for_each(|load| next_to_other_owners(load, ddl, &target));

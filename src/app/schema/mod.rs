@@ -4,12 +4,11 @@ pub mod auto;
 mod mapping;
 mod options;
 mod printed;
-mod proposed;
 mod prove;
 
 use std::path::{Path, PathBuf};
 
-use crate::cli::{Reporting, Schema, Work};
+use crate::cli::{KeysFlag, Reporting, Schema, Work};
 use crate::event::Observer;
 use crate::exit::Exit;
 use crate::model::record::{Activity, CommandKind, Refusal, Report};
@@ -18,12 +17,12 @@ use crate::schema::{self, Ddl, Fate, ObjectKind};
 use super::failure::Failure;
 use super::inputs::MappingFile;
 use super::new_file::NewFile;
+use super::proposed_tables::{base, proposed};
 use super::session::{Migration, Request};
 use super::world::World;
-use mapping::MappingPlaces;
+use mapping::{DdlPlace, MappingPlaces};
 use options::NamedOwner;
 use printed::WrittenSchema;
-use proposed::{base, proposed};
 use prove::ProofRequest;
 
 /// The first part of the name of an incomplete file.
@@ -65,7 +64,13 @@ pub fn command(args: &Schema, world: &World, observer: &dyn Observer) -> Result<
     let shown = source.file_name().unwrap_or(source.as_os_str()).to_string_lossy().into_owned();
     let text = schema::text(&ddl, &shown);
     if let Some(file) = &mapping_file {
-        let places = MappingPlaces { mapping: file.path, source, ddl: (!on_stdout).then_some(&args.output) };
+        let ddl_place = match args.keys {
+            _ if !on_stdout => DdlPlace::File(&args.output),
+            KeysFlag::Shared => DdlPlace::Auto,
+            // A mapping does not say that keys are owned.
+            KeysFlag::Owned => DdlPlace::Unnamed,
+        };
+        let places = MappingPlaces { mapping: file.path, source, ddl: ddl_place };
         file.write(&mapping::mapping(&m, &opened, &ddl, owner.request.as_ref(), &places)?)?;
     }
     if !on_stdout && let Err(failure) = file.write(&text) {

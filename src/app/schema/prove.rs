@@ -23,7 +23,7 @@ use super::super::inputs::MappingFile;
 use super::super::rehearsal_server::RehearsalServer;
 use super::super::session::{Migration, Request};
 use super::super::world::World;
-use super::mapping::{MappingPlaces, mapping};
+use super::mapping::{DdlPlace, MappingPlaces, mapping};
 use super::printed::ProofRecord;
 
 /// The owner of the proof's rows, if none was named and the table of owners is a new one.
@@ -154,7 +154,7 @@ fn not_carried(report: &Report) -> Failure {
 /// # Errors
 /// The questions that only the operator can answer.
 fn filling(m: &Migration<'_>, request: &ProofRequest<'_>, ddl: &Ddl, proof: &ProofTables) -> Result<Mapping, Failure> {
-    let places = MappingPlaces { mapping: Path::new("migrate.toml"), source: request.source, ddl: None };
+    let places = MappingPlaces { mapping: Path::new("migrate.toml"), source: request.source, ddl: DdlPlace::Unnamed };
     let owner = request.owner.map(|owner| named_owner(owner, ddl));
     let draft = mapping(m, request.opened, &proof.ddl, owner.as_ref(), &places)?;
     let wrong = |problems: Vec<crate::mapping::FormProblem>| failure::of_mapping("proof", &problems);

@@ -23,11 +23,12 @@ use crate::migrate::rows::recorded_orphans::RecordedOrphans;
 use crate::migrate::{lookup_maps, owner};
 use crate::model::cell::RawBuf;
 use crate::model::fault::Loss;
-use crate::model::ledger::{LoadDone, LossSum, Made, MadeKind, PartDone, Run};
+use crate::model::ledger::{CreatedObject, LoadDone, LossSum, Made, MadeKind, PartDone, Run};
 use crate::model::pgtype::{ColumnType, Kind};
 use crate::model::record::{Refusal, StepKind};
 use crate::model::schema::{DetachKind, TargetTable};
 use crate::pg::detach::Detached;
+use crate::pg::ledger::CreatedRollback;
 use crate::pg::rollback::{
     Deletion, DeletionFacts, MovedSequence, OpenRollback, OwnerRollback, RollbackStart, SequenceRollback, StagedRows,
 };
@@ -50,6 +51,8 @@ pub struct RollbackResult {
     pub owner: Option<OwnerRollback>,
     /// The sequences that the run moved or drew ids from.
     pub sequences: Vec<(String, SequenceRollback)>,
+    /// The tables, if `--create` made them.
+    pub created: Option<CreatedRollback>,
 }
 
 /// Removes a run in one transaction.
@@ -81,7 +84,7 @@ pub fn remove(
         };
         settled.owner = owner::find(session, job.plan, &settled)?.map(RawBuf::text);
         let loads = written_loads(job, session, run, done, &settled)?;
-        let made = session.made(run.id)?;
+        let (made, created) = session.made_and_created(run.id)?;
         let mut detached = session.detached(run.id)?;
         let mut again = kept::to_detach_again(job.plan, &made, &detached);
         circles::add_keys(job.plan, &detached, &mut again);
@@ -92,7 +95,8 @@ pub fn remove(
             RollbackStart::AlreadyRolledBack => return Ok(std::mem::take(&mut result)),
             RollbackStart::Fenced => return Err(Stop::Fenced),
         };
-        result = Removal { job, made, again, deferred: circles::deferred(job.plan), result: RollbackResult::default() }
+        let deferred = circles::deferred(job.plan);
+        result = Removal { job, made, created, again, deferred, result: RollbackResult::default() }
             .run(&mut tx, &loads, detached)?;
         tx.commit()?;
         Ok(std::mem::take(&mut result))
@@ -172,6 +176,8 @@ fn written_loads<'a>(
 struct Removal<'j> {
     job: &'j Job<'j>,
     made: Vec<Made>,
+    /// The objects that `--create` made.
+    created: Vec<CreatedObject>,
     /// Foreign keys that are detached and reattached once more.
     again: Vec<Detached>,
     /// Foreign keys of circles that are checked after all rows are removed.
@@ -235,6 +241,9 @@ impl Removal<'_> {
         }
         tx.enable_triggers(&disabled)?;
         self.restore_sequences(tx)?;
+        if !self.created.is_empty() {
+            self.result.created = Some(tx.drop_created(self.created)?);
+        }
         Ok(self.result)
     }
 

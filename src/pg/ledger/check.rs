@@ -69,16 +69,22 @@ impl LedgerColumns {
     }
 
     /// Returns true if the ledger may be read and everything that a command reads of a run is there. Older ledgers keep no
-    /// rows.
+    /// rows and note no created objects.
     pub(super) fn are_complete(&self) -> bool {
+        let is_later = |object: &str| object.starts_with("kept.") || object.starts_with("created.");
         self.version_query_is_safe()
             && self.of("kind").next().is_none()
-            && self.of("missing").all(|column| column.object.starts_with("kept."))
+            && self.of("missing").all(|column| is_later(&column.object))
     }
 
     /// Returns true if the ledger has the table of previous rows, which older ledgers lack.
     pub(super) fn keep_rows(&self) -> bool {
         self.of("missing").all(|column| !column.object.starts_with("kept."))
+    }
+
+    /// Returns true if the ledger has the table of created objects, which older ledgers lack.
+    pub(super) fn note_created_objects(&self) -> bool {
+        self.of("missing").all(|column| !column.object.starts_with("created."))
     }
 
     fn version_query_is_safe(&self) -> bool {

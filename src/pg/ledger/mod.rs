@@ -6,6 +6,7 @@
 mod backends;
 mod batches;
 mod check;
+mod created;
 mod deviations;
 mod faults;
 mod open_runs;
@@ -17,9 +18,11 @@ pub mod status;
 mod view;
 
 pub use check::{LedgerColumns, LedgerPlace};
+pub use created::{CreatedRollback, NewTables};
 pub use view::{LedgerView, RunName};
 
 pub(super) use check::LEDGER_COLUMNS;
+pub(super) use created::drop_objects;
 
 pub(super) use deviations::{NOTE_DEVIATIONS, deviation_columns};
 
@@ -34,14 +37,15 @@ const WRITING: &str = "writing the ledger";
 fn creation(ledger: &LedgerSchema, schema_exists: bool) -> String {
     // IF NOT EXISTS would require the right to create the schema even if it exists.
     let schema = if schema_exists { String::new() } else { format!("CREATE SCHEMA {};", quoted(&ledger.schema)) };
-    let tables = ledger.sql(concat!(include_str!("../sql/ledger.sql"), include_str!("../sql/ledger_version_3.sql")));
-    schema + &tables
+    let tables = UPGRADES.iter().fold(include_str!("../sql/ledger.sql").to_owned(), |tables, (_, sql)| tables + sql);
+    schema + &ledger.sql(&tables)
 }
 
 /// The versions whose tables differ from those of the version before, with the statements that make the difference.
 /// Versions 1 and 2 have the same tables. A ledger of version 2 may contain fingerprints of form 2, which a tool that knows
 /// only version 1 must not compare with its own. A ledger of version 3 may contain batches with two digests.
-const UPGRADES: [(i32, &str); 1] = [(3, include_str!("../sql/ledger_version_3.sql"))];
+const UPGRADES: [(i32, &str); 2] =
+    [(3, include_str!("../sql/ledger_version_3.sql")), (4, include_str!("../sql/ledger_version_4.sql"))];
 
 /// The statements that bring a ledger from a version to the one that this tool writes.
 ///

@@ -4,7 +4,7 @@ use postgres::Row;
 use serde::Serialize;
 
 use super::run::state;
-use super::{LedgerColumns, READING, previous_rows};
+use super::{LedgerColumns, READING, created, previous_rows};
 use crate::model::ledger::{LEDGER_VERSION, LedgerState};
 use crate::model::record::RunState;
 use crate::pg::error::ServerError;
@@ -99,6 +99,8 @@ impl Session {
                 of_runs("SELECT run, kind, object FROM :ledger.made WHERE run IN :runs ORDER BY run, kind, object"),
             ]);
             queries.extend(columns.keep_rows().then(|| previous_rows::query(&self.ledger, RUNS).with(&mapping)));
+            queries
+                .extend(columns.note_created_objects().then(|| created::of_latest_runs(&self.ledger).with(&mapping)));
         }
         let mut answers = self.ask_all(queries)?.into_iter();
         let mut next = || answers.next().unwrap_or_default();
@@ -108,7 +110,7 @@ impl Session {
             return Ok((ledger, Vec::new()));
         }
         let mut all = next().iter().map(run_status).collect::<Result<Vec<RunStatus>, ServerError>>()?;
-        let [at_work, loads, off, made, kept] = std::array::from_fn(|_| next());
+        let [at_work, loads, off, made, kept, created] = std::array::from_fn(|_| next());
         add(&mut all, &at_work, |status, row| {
             status.at_work.push(row.value(1)?);
             Ok(())
@@ -122,10 +124,9 @@ impl Session {
             let of_run = all.iter_mut().filter(|status| status.run == run);
             of_run.for_each(|status| status.off.push((object.table.clone(), object.object.clone())));
         }
-        add(&mut all, &made, |status, row| {
-            status.made.push((row.kept(1)?, row.kept(2)?));
-            Ok(())
-        })?;
+        for made in [made, created] {
+            add(&mut all, &made, add_made)?;
+        }
         add(&mut all, &kept, |status, row| {
             status.kept.push((row.kept(1)?, row.kept(2)?));
             Ok(())
@@ -144,6 +145,11 @@ fn add(
         let run: i64 = row.kept(0)?;
         all.iter_mut().filter(|status| status.run == run).try_for_each(|status| add(status, row))?;
     }
+    Ok(())
+}
+
+fn add_made(status: &mut RunStatus, row: &Row) -> Result<(), ServerError> {
+    status.made.push((row.kept(1)?, row.kept(2)?));
     Ok(())
 }
 

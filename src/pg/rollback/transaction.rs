@@ -1,12 +1,13 @@
 //! The transaction of a rollback: begin and commit, triggers that are disabled meanwhile, objects that are reattached.
 
 use crate::model::ident::{qualified, quoted};
-use crate::model::ledger::Run;
+use crate::model::ledger::{CreatedObject, Run};
 use crate::pg::client::{CopyIn, Pipeline, Transaction};
 use crate::pg::copy::CopyTarget;
 use crate::pg::deferred::defer_sql;
 use crate::pg::detach::Detached;
 use crate::pg::error::{Doing, ServerError};
+use crate::pg::ledger::{CreatedRollback, drop_objects};
 use crate::pg::row::RowValues;
 use crate::pg::session::{ApplicationPath, LedgerSchema, Prepared, Session};
 use crate::pg::triggers::{self, FiringTrigger, RowEvent};
@@ -209,6 +210,14 @@ impl OpenRollback<'_> {
             self.tx.batch_execute(&format!("TRUNCATE ONLY {name}")).doing(ROLLING_BACK)?;
         }
         Ok(())
+    }
+
+    /// Drops the objects that `--create` made, if nothing of another writer is in them or depends on them.
+    ///
+    /// # Errors
+    /// If a deferred constraint fails, or the connection is lost.
+    pub fn drop_created(&mut self, objects: Vec<CreatedObject>) -> Result<CreatedRollback, ServerError> {
+        drop_objects(&mut self.tx, &self.ledger, objects)
     }
 
     /// Removes side effects of the run from the ledger that no longer exist: all of a kind, or a single object.

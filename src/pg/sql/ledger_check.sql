@@ -4,7 +4,8 @@
 --            owner    another role owns it, so that role could change or replace it
 --            code     a rule, a policy, or a trigger or function of another role, which would run or decide when the ledger is
 --                     read or written
---            writer   another role may write to the table of detached objects, whose expressions are run when one is reattached
+--            writer   another role may write to the table of detached objects, whose expressions are run when one is reattached, or
+--                     to the table of created objects, which a rollback drops
 --            kind     it is no plain table whose rows survive a crash
 --            missing  a column that versions from `since` on have, and that is missing or has another type
 --            known    a column that versions from `since` on have
@@ -36,13 +37,17 @@ WITH RECURSIVE expected (relation, name, type, since) AS (VALUES
     ('detached', 'run', 'int8', 1), ('detached', 'no', 'int4', 1), ('detached', 'table_name', 'text', 1),
     ('detached', 'object', 'text', 1), ('detached', 'kind', 'text', 1), ('detached', 'back_sql', '_text', 1),
     ('detached', 'steps', 'int4', 1), ('detached', 'shape', 'jsonb', 1), ('detached', 'back', 'bool', 1),
-    ('kept', 'run', 'int8', 3), ('kept', 'table_name', 'text', 3), ('kept', 'was', 'json', 3), ('kept', 'became', 'json', 3)
+    ('kept', 'run', 'int8', 3), ('kept', 'table_name', 'text', 3), ('kept', 'was', 'json', 3), ('kept', 'became', 'json', 3),
+    ('created', 'mapping', 'text', 4), ('created', 'owner', 'text', 4), ('created', 'kind', 'text', 4),
+    ('created', 'schema_name', 'text', 4), ('created', 'object', 'text', 4), ('created', 'oid', 'int8', 4),
+    ('created', 'shape', 'text', 4)
 ),
 -- The keys that keep a row from being written twice.
 keys (relation, columns) AS (VALUES
     ('run', ARRAY['run']), ('run', ARRAY['mapping', 'owner']), ('backend', ARRAY['run', 'pid', 'started']),
     ('load', ARRAY['run', 'load']), ('part', ARRAY['run', 'load', 'part']), ('batch', ARRAY['run', 'load', 'part', 'batch']),
-    ('made', ARRAY['run', 'kind', 'object']), ('detached', ARRAY['run', 'no'])
+    ('made', ARRAY['run', 'kind', 'object']), ('detached', ARRAY['run', 'no']),
+    ('created', ARRAY['mapping', 'owner', 'kind', 'schema_name', 'object'])
 ),
 -- This role and every role whose rights it has. pg_has_role() is no help: for a superuser it is true of each role.
 mine (oid) AS (
@@ -140,7 +145,7 @@ found (finding, object, owner_oid, since) AS (
      CROSS JOIN LATERAL (SELECT w.grantee, w.privilege_type FROM pg_catalog.aclexplode(c.relacl) AS w
                           UNION ALL
                          SELECT w.grantee, w.privilege_type FROM pg_catalog.aclexplode(a.attacl) AS w) AS granted
-     WHERE r.relname = 'detached' AND granted.privilege_type IN ('INSERT', 'UPDATE')
+     WHERE r.relname IN ('detached', 'created') AND granted.privilege_type IN ('INSERT', 'UPDATE')
        AND granted.grantee NOT IN (SELECT oid FROM trusted)
     UNION ALL
     SELECT 'code', 'rule ' || w.rulename || ' of ' || r.name, r.relowner, 0

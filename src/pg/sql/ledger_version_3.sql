@@ -1,5 +1,5 @@
--- What version 3 of the ledger has and versions 1 and 2 have not. A new ledger is ledger.sql followed by this file, and
--- ledger_check.sql lists the same columns with `since` = 3.
+-- What version 3 of the ledger has and versions 1 and 2 have not. A new ledger is ledger.sql followed by the files of
+-- the versions from 3 on. ledger_check.sql lists the same columns with `since` = 3.
 --
 -- The rows that the target held before a run and that the run removed or wrote over, as they were. A value is the text that the
 -- server prints for it under the settings of this program's sessions. `:ledger` is the ledger's schema.
