@@ -28,6 +28,7 @@ mod pages;
 mod plan;
 mod preflight;
 mod proposed_tables;
+mod reconnect;
 mod record;
 mod rehearsal_server;
 mod rehearse;

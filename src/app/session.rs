@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::cli::{self, Common, Reporting, Work};
 use crate::convert::{self, Settled};
 use crate::event::Observer;
-use crate::job::{Connections, Job, KeyMemory, Options, RETRIES, Reconnect, Stop};
+use crate::job::{Job, KeyMemory, Options, Reconnect, Stop};
 use crate::mapping::{Mapping, OnFault};
 use crate::model::ledger::{Form, LEDGER_VERSION, LedgerState, Run};
 use crate::model::record::{Activity, Refusal, Report, RunState, StepKind};
@@ -21,7 +21,7 @@ use crate::plan::{LoadPlan, Plan};
 use crate::resume::RunIdentity;
 use crate::sqlite::{self, Source};
 
-use super::connect::{self, Connector, lost_again};
+use super::connect::{self, Connector};
 use super::ending::Leaves;
 use super::failure::Failure;
 use super::growth;
@@ -172,6 +172,11 @@ impl Migration<'_> {
 
     pub fn mapping(&self) -> &Mapping {
         &self.file.mapping
+    }
+
+    /// Returns true if the target does not come back once it is lost.
+    pub fn is_own_server(&self) -> bool {
+        self.is_own_server
     }
 
     /// Returns true if a target was named.
@@ -429,26 +434,6 @@ impl Migration<'_> {
             return Err(ConnectError::lost("the connection is lost", "no settings to reconnect with"));
         };
         self.connector(settings).session(patience)
-    }
-}
-
-impl Connections for Migration<'_> {
-    fn another(&self) -> Result<Session, ConnectError> {
-        self.reopened(Patience::NONE)
-    }
-
-    fn most_retries(&self) -> u32 {
-        if self.is_own_server { 2 } else { RETRIES }
-    }
-
-    /// Tries once, because the caller waits and counts itself.
-    fn again(&self, lost: &Session) -> Result<Session, ConnectError> {
-        let mut session = self.another()?;
-        match session.replace(lost).map_err(lost_again)? {
-            None => Ok(session),
-            // The server may not have noticed yet that the previous connection is lost.
-            Some(holder) => Err(ConnectError::lost("the run's lock is held", holder.to_string())),
-        }
     }
 }
 
