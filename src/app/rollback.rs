@@ -4,11 +4,13 @@
 
 use crate::exit::Exit;
 use crate::job::Stop;
-use crate::migrate::rollback::{self, RollbackResult};
-use crate::model::ledger::MadeKind;
+use crate::migrate;
+use crate::migrate::rollback::{self, RecordedRun, RollbackResult};
+use crate::model::ledger::{MadeKind, Run};
 use crate::model::record::{Refusal, Report, RunState, Warning};
 use crate::pg::Session;
 use crate::pg::rollback::{OwnerRollback, SequenceRollback};
+use crate::plan::Plan;
 
 use super::create;
 use super::ending::Leaves;
@@ -42,11 +44,11 @@ pub fn carry_out(
     }
     let run = m.resume(session, &ledger.state, run, None)?;
     // The batches that the previous process committed in the meantime count, too.
-    let done = session.loads_done(run.id).map_err(Failure::refused)?;
+    let recorded = recorded(m, session, planned.plan, &run).map_err(Failure::refused)?;
     let (settled, sizes) = (m.constants(Some(&run)), Default::default());
     let job = m.job(planned, &settled, &sizes);
     m.world().ending.note(Leaves::Rollback);
-    match rollback::remove(&job, session, &run, &done) {
+    match rollback::remove(&job, session, &run, &recorded) {
         Ok(removed) => {
             report.state = RunState::RolledBack;
             record(removed, report);
@@ -83,6 +85,20 @@ fn without_run(m: &Migration<'_>, session: &mut Session, report: &mut Report) ->
     let reason = "the ledger contains no run of this mapping";
     report.refusals.push(Refusal::new("target", reason, "There is nothing to roll back."));
     Ok(Exit::Refused)
+}
+
+/// Reads the run as the ledger records it, and looks for its owner.
+fn recorded(m: &Migration<'_>, session: &mut Session, plan: &Plan, run: &Run) -> Result<RecordedRun, Stop> {
+    let settled = m.constants(Some(run));
+    m.reconnect().retrying(session, |session| {
+        let query = migrate::owner::query(session, plan, &settled)?;
+        let (ledger, found) = m.read_own_ledger(session, query.as_ref())?;
+        let owner = match plan.settled_owner().zip(found) {
+            Some((owner, found)) => migrate::owner::one(owner, found)?,
+            None => None,
+        };
+        Ok(RecordedRun { ledger, owner })
+    })
 }
 
 /// Adds to the report what was removed, and what stays.

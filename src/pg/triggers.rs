@@ -22,7 +22,7 @@ pub enum RowEvent {
 
 impl RowEvent {
     /// The event's bit in `pg_trigger.tgtype`.
-    fn bit(self) -> i32 {
+    pub(super) fn bit(self) -> i32 {
         match self {
             RowEvent::Insert => 4,
             RowEvent::Delete => 8,
@@ -53,12 +53,22 @@ pub(super) fn firing(
     tables: &[&str],
     event: RowEvent,
 ) -> Result<Vec<Vec<FiringTrigger>>, ServerError> {
-    let (sql, bit) = (include_str!("sql/firing_triggers.sql"), event.bit());
-    let mut steps = Pipeline::new();
-    for table in tables {
-        steps = steps.query(sql, &[&schema, table, &bit]);
-    }
-    let found = steps.rows(client).doing(READING)?;
+    firing_of_rows(&add_firing(Pipeline::new(), &schema, tables, &event.bit()).rows(client).doing(READING)?)
+}
+
+/// Adds the query for the triggers and rules of each of these tables. `bit`: that of the event.
+pub(super) fn add_firing<'p>(
+    steps: Pipeline<'p>,
+    schema: &'p &'p str,
+    tables: &'p [&'p str],
+    bit: &'p i32,
+) -> Pipeline<'p> {
+    let sql = include_str!("sql/firing_triggers.sql");
+    tables.iter().fold(steps, |steps, table| steps.query(sql, &[schema, table, bit]))
+}
+
+/// The triggers and rules of each table that the answers describe.
+pub(super) fn firing_of_rows(found: &[Vec<Row>]) -> Result<Vec<Vec<FiringTrigger>>, ServerError> {
     let trigger = |row: &Row| {
         Ok(FiringTrigger {
             table: row.value("table_name")?,

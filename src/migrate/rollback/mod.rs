@@ -9,6 +9,7 @@ mod circles;
 mod doubts;
 mod kept;
 mod references;
+mod sequences;
 mod staging;
 
 use std::cmp::Reverse;
@@ -18,9 +19,9 @@ use crate::convert::Settled;
 use crate::convert::row::{Maps, RowEncoder};
 use crate::event::Event;
 use crate::job::{Job, Stop};
+use crate::migrate::lookup_maps;
 use crate::migrate::rows::batch::Batch;
 use crate::migrate::rows::recorded_orphans::RecordedOrphans;
-use crate::migrate::{lookup_maps, owner};
 use crate::model::cell::RawBuf;
 use crate::model::fault::Loss;
 use crate::model::ledger::{CreatedObject, LoadDone, LossSum, Made, MadeKind, PartDone, Run};
@@ -28,11 +29,12 @@ use crate::model::pgtype::{ColumnType, Kind};
 use crate::model::record::{Refusal, StepKind};
 use crate::model::schema::{DetachKind, TargetTable};
 use crate::pg::detach::Detached;
-use crate::pg::ledger::CreatedRollback;
+use crate::pg::ledger::{CreatedRollback, LedgerView};
 use crate::pg::rollback::{
-    Deletion, DeletionFacts, MovedSequence, OpenRollback, OwnerRollback, RollbackStart, SequenceRollback, StagedRows,
+    Deletion, DeletionFacts, FactsAsked, OpenRollback, OwnerRollback, OwnerRow, RemovalFacts, RollbackStart,
+    SequenceRollback, StagedRows,
 };
-use crate::pg::triggers::{FiringTrigger, RowEvent};
+use crate::pg::triggers::FiringTrigger;
 use crate::pg::{ServerError, Session};
 use crate::plan::{CircleKey, LoadPlan, Node};
 use crate::wire::widen::Widening;
@@ -55,6 +57,14 @@ pub struct RollbackResult {
     pub created: Option<CreatedRollback>,
 }
 
+/// The run to remove, as the ledger records it after this process resumed it.
+pub struct RecordedRun {
+    /// The ledger's view.
+    pub ledger: LedgerView,
+    /// The key of the owner's row. `None` without an owner, or if its row is missing.
+    pub owner: Option<String>,
+}
+
 /// Removes a run in one transaction.
 ///
 /// # Errors
@@ -63,7 +73,7 @@ pub fn remove(
     job: &Job<'_>,
     session: &mut Session,
     run: &Run,
-    done: &BTreeMap<String, LoadDone>,
+    RecordedRun { ledger: LedgerView { done, detached, .. }, owner }: &RecordedRun,
 ) -> Result<RollbackResult, Stop> {
     job.observer.on_event(Event::Step(StepKind::Rollback));
     // If the answer to the commit is lost, the next attempt finds the run removed and returns this result.
@@ -82,10 +92,10 @@ pub fn remove(
             shifts: run.judged.shifts.clone(),
             ..Settled::default()
         };
-        settled.owner = owner::find(session, job.plan, &settled)?.map(RawBuf::text);
+        settled.owner = owner.clone().map(RawBuf::text);
         let loads = written_loads(job, session, run, done, &settled)?;
         let (made, created) = session.made_and_created(run.id)?;
-        let mut detached = session.detached(run.id)?;
+        let mut detached = detached.clone();
         let mut again = kept::to_detach_again(job.plan, &made, &detached);
         circles::add_keys(job.plan, &detached, &mut again);
         detached.retain(|object| !object.reattached);
@@ -202,19 +212,18 @@ impl Removal<'_> {
         }
         late.append(&mut self.again);
         tx.defer(&plan.schema, &self.deferred)?;
-        let disabled = self.disable_triggers(tx, loads)?;
-        let tables: Vec<&str> = loads.iter().map(|written| written.load.table.as_str()).collect();
-        // References are checked also under the keys that are detached from here on.
-        let facts = tx.deletion_facts(&plan.schema, &tables)?;
         let rows = rows_by_table(loads);
-        references::detach(self.job, tx, &rows, &mut late)?;
-        let indexes = tx.index_references(&plan.schema, &rows)?;
-        let staged = loads.iter().map(|written| (written.load.sent_columns(), written.load.as_text));
-        tx.prepare_staging(&staged.collect::<Vec<_>>())?;
+        // References are checked also under the keys that are detached from here on.
+        let mut facts = tx.removal_facts(&self.facts_asked(loads, &rows))?;
+        let disabled = self.disable_triggers(tx, loads, std::mem::take(&mut facts.triggers))?;
+        if references::detach(self.job, tx, &rows, &mut late)? {
+            facts.unindexed = tx.unindexed_references(&plan.schema, &rows)?;
+        }
+        let indexes = tx.index_references(&facts.unindexed, &rows)?;
         for node in plan.order.iter().rev() {
             match node {
                 Node::Load(n) => {
-                    let mut known = loads.iter().zip(&facts);
+                    let mut known = loads.iter().zip(&facts.deletions);
                     if let Some((written, facts)) = known.find(|(w, _)| w.load.name == plan.loads[*n].name) {
                         self.remove_load(tx, written, facts)?;
                     }
@@ -223,7 +232,7 @@ impl Removal<'_> {
                         self.result.restored.push((plan.loads[*n].table.clone(), over));
                     }
                 }
-                Node::Owner => self.remove_owner(tx)?,
+                Node::Owner => self.remove_owner(tx, &facts)?,
             }
         }
         if !late.is_empty() || !disabled.is_empty() || !indexes.is_empty() || !self.deferred.is_empty() {
@@ -247,18 +256,35 @@ impl Removal<'_> {
         Ok(self.result)
     }
 
-    /// Disables the delete triggers of tables whose triggers did not fire during the load.
+    /// The loads whose tables' delete triggers are disabled, because the triggers did not fire during the load.
+    fn silenced<'l>(&self, loads: &[WrittenLoad<'l>]) -> Vec<&'l LoadPlan> {
+        let all = &self.job.plan.loads;
+        let fires = |table: &str| all.iter().any(|load| load.table == table && load.triggers_fire);
+        loads.iter().map(|written| written.load).filter(|load| !fires(&load.table)).collect()
+    }
+
+    /// The facts that the removal of these loads needs. `rows`: the number of rows to remove from each table.
+    fn facts_asked<'l>(&'l self, loads: &[WrittenLoad<'l>], rows: &BTreeMap<&'l str, u64>) -> FactsAsked<'l> {
+        let plan = self.job.plan;
+        FactsAsked {
+            schema: &plan.schema,
+            loaded: loads.iter().map(|written| written.load.table.as_str()).collect(),
+            silenced: self.silenced(loads).iter().map(|load| load.table.as_str()).collect(),
+            emptied: rows.keys().copied().collect(),
+            owner: plan.owner.as_ref().filter(|_| self.owner_made().is_some()).map(|owner| owner.table.as_str()),
+            staged: loads.iter().map(|written| (written.load.sent_columns(), written.load.as_text)).collect(),
+        }
+    }
+
+    /// Disables the delete triggers of the silenced loads, which were found for them.
     fn disable_triggers(
         &self,
         tx: &mut OpenRollback<'_>,
         loads: &[WrittenLoad<'_>],
+        found: Vec<Vec<FiringTrigger>>,
     ) -> Result<Vec<FiringTrigger>, Stop> {
-        let all = &self.job.plan.loads;
-        let fires = |table: &str| all.iter().any(|load| load.table == table && load.triggers_fire);
         let mut disabled: Vec<FiringTrigger> = Vec::new();
-        let loads: Vec<&LoadPlan> = loads.iter().map(|written| written.load).filter(|l| !fires(&l.table)).collect();
-        let tables: Vec<&str> = loads.iter().map(|load| load.table.as_str()).collect();
-        let found = tx.firing_triggers(&self.job.plan.schema, &tables, RowEvent::Delete)?;
+        let loads = self.silenced(loads);
         for (load, triggers) in loads.into_iter().zip(found) {
             for trigger in triggers {
                 if disabled.contains(&trigger) {
@@ -365,46 +391,15 @@ impl Removal<'_> {
         staging.stop.map_or(Ok(()), Err)
     }
 
-    fn remove_owner(&mut self, tx: &mut OpenRollback<'_>) -> Result<(), Stop> {
-        let Some(plan) = &self.job.plan.owner else { return Ok(()) };
-        let Some(key) = self.made.iter().find(|m| m.kind == MadeKind::Owner).and_then(|m| m.became.as_ref()) else {
-            return Ok(());
-        };
-        self.result.owner = Some(tx.delete_owner(&self.job.plan.schema, &plan.table, &plan.key, key)?);
-        Ok(())
+    /// The key of the owner's row, if the run made it.
+    fn owner_made(&self) -> Option<&String> {
+        self.made.iter().find(|made| made.kind == MadeKind::Owner)?.became.as_ref()
     }
 
-    fn restore_sequences(&mut self, tx: &mut OpenRollback<'_>) -> Result<(), Stop> {
-        let Job { target, plan, .. } = self.job;
-        let known = |made: &Made| {
-            let columns = target.tables.values().flat_map(|table| &table.columns);
-            let of_schema = target.sequences.values().map(|s| &s.sequence);
-            let mut known = columns.filter_map(|c| c.sequence.as_ref()).chain(of_schema);
-            known.find(|s| s.name == made.object)
-        };
-        let made: Vec<&Made> = self.made.iter().filter(|made| made.kind == MadeKind::Sequence).collect();
-        let mut moved = Vec::new();
-        for made in &made {
-            let Some(sequence) = known(made) else { continue };
-            let assigned = plan.sequences.iter().find(|s| s.sequence.name == made.object);
-            let columns = assigned.map(|s| s.columns.as_slice()).unwrap_or_default();
-            moved.push(MovedSequence { made, sequence, schema: &plan.schema, columns });
-        }
-        let mut restored = tx.restore_sequences(&moved)?.into_iter();
-        for made in made {
-            let restored = match known(made).and_then(|_| restored.next()) {
-                Some(restored) => restored,
-                None => SequenceRollback::Kept("no column draws from it any more"),
-            };
-            if restored == SequenceRollback::UsedSince {
-                return Err(Stop::Refused(vec![Refusal::new(
-                    format!("sequence {}", made.object),
-                    "ids were drawn from it since the run",
-                    BY_HAND,
-                )]));
-            }
-            self.result.sequences.push((made.object.clone(), restored));
-        }
+    fn remove_owner(&mut self, tx: &mut OpenRollback<'_>, facts: &RemovalFacts) -> Result<(), Stop> {
+        let (Some(plan), Some(key)) = (&self.job.plan.owner, self.owner_made()) else { return Ok(()) };
+        let row = OwnerRow { schema: &self.job.plan.schema, table: &plan.table, key: &plan.key, value: key };
+        self.result.owner = Some(tx.delete_owner(row, facts.of_owner.as_ref())?);
         Ok(())
     }
 }

@@ -12,7 +12,8 @@ use crate::pg::detach::Detached;
 use crate::pg::rollback::OpenRollback;
 
 /// Detaches the foreign keys that the run itself may detach, if enough rows are removed from the tables that they refer to.
-/// Adds them to `off`, which lists what the caller reattaches. `rows`: the number of rows to remove from each table.
+/// Adds them to `off`, which lists what the caller reattaches. `rows`: the number of rows to remove from each table. Returns true
+/// if any is detached.
 ///
 /// # Errors
 /// If the connection is lost.
@@ -21,7 +22,7 @@ pub(super) fn detach(
     tx: &mut OpenRollback<'_>,
     rows: &BTreeMap<&str, u64>,
     off: &mut Vec<Detached>,
-) -> Result<(), Stop> {
+) -> Result<bool, Stop> {
     let plan = job.plan;
     let attached = |key: &Detachable| {
         let table = job.target.tables.get(&key.table)?;
@@ -39,10 +40,9 @@ pub(super) fn detach(
     };
     let worth_it: Vec<&Detachable> = plan.detach.off.iter().filter(is_worth_it).collect();
     let reattached: Option<Vec<Detached>> = worth_it.iter().map(|key| Detached::attached(&plan.schema, key)).collect();
-    if let Some(reattached) = reattached
-        && tx.try_detach(&worth_it)?
-    {
-        off.extend(reattached);
+    match reattached {
+        Some(reattached) if !reattached.is_empty() && tx.try_detach(&worth_it)? => off.extend(reattached),
+        _ => return Ok(false),
     }
-    Ok(())
+    Ok(true)
 }

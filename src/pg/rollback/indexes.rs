@@ -5,11 +5,16 @@
 
 use std::collections::BTreeMap;
 
+use postgres::Row;
+
 use super::transaction::{OpenRollback, ROLLING_BACK};
 use crate::model::schema::Detachable;
 use crate::pg::client::Pipeline;
 use crate::pg::error::{Doing, ServerError};
 use crate::pg::row::RowValues;
+
+/// The query for the foreign keys to a table `$2` of the schema `$1` whose columns no index serves.
+pub(super) const UNINDEXED: &str = include_str!("../sql/unindexed_references.sql");
 
 /// Blocks that the server would read without an index, from which an index is worth the lock on the referring table.
 const WORTH_BLOCKS: u64 = 10_000;
@@ -31,25 +36,35 @@ impl OpenRollback<'_> {
         if statements.is_empty() { Ok(true) } else { self.try_sql(&statements.join("; ")) }
     }
 
-    /// Creates the indexes that deleting this many rows of each table needs, unless they exist or this role may not create
-    /// them. The rollback is slower then.
+    /// Lists, for each of these tables, the foreign keys to it whose columns no index serves.
     ///
     /// # Errors
-    /// If the server refuses to list the foreign keys or the connection is lost.
-    pub fn index_references(
+    /// If the server refuses or the connection is lost.
+    pub fn unindexed_references(
         &mut self,
         schema: &str,
         deleted: &BTreeMap<&str, u64>,
-    ) -> Result<Vec<RollbackIndex>, ServerError> {
-        let sql = include_str!("../sql/unindexed_references.sql");
+    ) -> Result<Vec<Vec<Row>>, ServerError> {
         let mut steps = Pipeline::new();
         for table in deleted.keys() {
-            steps = steps.query(sql, &[&schema, table]);
+            steps = steps.query(UNINDEXED, &[&schema, table]);
         }
-        let found = steps.rows(&mut self.tx).doing(ROLLING_BACK)?;
+        steps.rows(&mut self.tx).doing(ROLLING_BACK)
+    }
+
+    /// Creates the indexes that deleting this many rows of each table needs, unless they exist or this role may not create
+    /// them. The rollback is slower then. `found`: the keys without an index.
+    ///
+    /// # Errors
+    /// If the connection is lost.
+    pub fn index_references(
+        &mut self,
+        found: &[Vec<Row>],
+        deleted: &BTreeMap<&str, u64>,
+    ) -> Result<Vec<RollbackIndex>, ServerError> {
         let mut created = Vec::new();
         for (rows, row) in
-            deleted.values().zip(&found).flat_map(|(rows, found)| found.iter().map(move |row| (rows, row)))
+            deleted.values().zip(found).flat_map(|(rows, found)| found.iter().map(move |row| (rows, row)))
         {
             let blocks = row.value::<i64>("blocks")?.unsigned_abs();
             if row.value("is_ours")?

@@ -4,13 +4,17 @@
 //! byte, and deleted. No rule of the target deletes anything on the way: references are checked first, and triggers and
 //! rules for a deletion are disabled.
 
+mod facts;
 mod indexes;
 mod kept;
+mod owner;
 mod rows;
 mod sequences;
 mod transaction;
 
+pub use facts::{FactsAsked, RemovalFacts};
 pub use indexes::RollbackIndex;
-pub use rows::{BlockingReference, Deletion, DeletionFacts, OwnerRollback, StagedRows};
+pub use owner::{OwnerRollback, OwnerRow};
+pub use rows::{BlockingReference, Deletion, DeletionFacts, StagedRows};
 pub use sequences::{MovedSequence, SequenceRollback};
 pub use transaction::{OpenRollback, RollbackStart};

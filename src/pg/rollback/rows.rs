@@ -12,8 +12,6 @@ use crate::pg::row::RowValues;
 use crate::pg::session::ApplicationPath;
 use crate::plan::CircleKey;
 
-const REFERENCING: &str = include_str!("../sql/referencing_keys.sql");
-
 /// The rows of one load in the staging table, and how they are recognised in the target table.
 pub struct StagedRows<'a> {
     /// The table's schema.
@@ -41,29 +39,20 @@ pub struct BlockingReference {
     pub child: String,
 }
 
-/// The fate of the owner's row that the run had created.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OwnerRollback {
-    /// The row is deleted.
-    Deleted,
-    /// The row is still there, for this reason.
-    Kept(&'static str),
-}
-
 /// A foreign key that refers to a table or to a partition of it.
-struct ReferencingKey {
+pub(super) struct ReferencingKey {
     name: String,
-    child: String,
+    pub child: String,
     /// The schema and the name of the referring table.
     table: (String, String),
     to_itself: bool,
     /// The condition that joins the child `c` with the parent `t`.
-    joined: String,
+    pub joined: String,
 }
 
 impl ReferencingKey {
     /// `equality`: that of the parent's columns.
-    fn read(row: &Row, equality: &Equality) -> Result<ReferencingKey, ServerError> {
+    pub fn read(row: &Row, equality: &Equality) -> Result<ReferencingKey, ServerError> {
         let (columns, parents): (Vec<String>, Vec<String>) = (row.value("columns")?, row.value("parent_columns")?);
         let equal =
             |(c, p): (&String, &String)| equality.of(p, &format!("c.{}", quoted(c)), &format!("t.{}", quoted(p)));
@@ -90,48 +79,11 @@ pub struct Deletion {
 
 /// Facts about a table from which rows are deleted.
 pub struct DeletionFacts {
-    equality: Equality,
-    referencing: Vec<ReferencingKey>,
+    pub(super) equality: Equality,
+    pub(super) referencing: Vec<ReferencingKey>,
 }
 
 impl OpenRollback<'_> {
-    /// Reads the facts about tables that deleting from them needs, in one round trip.
-    ///
-    /// # Errors
-    /// If the server refuses or the connection is lost.
-    pub fn deletion_facts(&mut self, schema: &str, tables: &[&str]) -> Result<Vec<DeletionFacts>, ServerError> {
-        let mut steps = Equality::query(&schema).add_to(Pipeline::new());
-        for table in tables {
-            steps = steps.query(REFERENCING, &[&schema, table]);
-        }
-        let mut answers = steps.rows(&mut self.tx).doing(ROLLING_BACK)?.into_iter();
-        let equalities = Equality::of_rows(&answers.next().unwrap_or_default())?;
-        let facts = |(table, rows): (&&str, Vec<Row>)| {
-            let equality = equalities.get(*table).cloned().unwrap_or_default();
-            let read = |row| ReferencingKey::read(row, &equality);
-            let referencing = rows.iter().map(read).collect::<Result<_, ServerError>>()?;
-            Ok(DeletionFacts { equality, referencing })
-        };
-        tables.iter().zip(answers).map(facts).collect()
-    }
-
-    /// Prepares, in one round trip, the COPY into the staging table of each load: its columns, and true if they are sent as text.
-    ///
-    /// # Errors
-    /// If the server refuses or the connection is lost.
-    pub fn prepare_staging(&mut self, loads: &[(Vec<String>, bool)]) -> Result<(), ServerError> {
-        let mut copies: Vec<String> =
-            loads.iter().map(|(columns, as_text)| staging_target(columns, *as_text).sql()).collect();
-        copies.sort();
-        copies.dedup();
-        copies.retain(|sql| self.prepared.known(sql).is_none());
-        let steps = copies.iter().fold(Pipeline::new(), |steps, sql| steps.prepare(sql.as_str()));
-        for (reply, sql) in all_replies(steps.run(&mut self.tx)).doing(ROLLING_BACK)?.into_iter().zip(copies) {
-            reply.statement().into_iter().for_each(|statement| self.prepared.keep(sql.clone(), &statement));
-        }
-        Ok(())
-    }
-
     /// Creates the staging table for the rows of a load, and begins its COPY.
     ///
     /// # Errors
@@ -238,62 +190,10 @@ impl OpenRollback<'_> {
         let row = self.application_path.reading(&mut self.tx, count)?;
         Ok(row.value::<i64>(0)?.unsigned_abs())
     }
-
-    /// Deletes the owner's row that the run created, unless other rows refer to it or it was written to since.
-    ///
-    /// # Errors
-    /// If the server refuses or the connection is lost.
-    pub fn delete_owner(
-        &mut self,
-        schema: &str,
-        table: &str,
-        key: &str,
-        value: &str,
-    ) -> Result<OwnerRollback, ServerError> {
-        let name = qualified(schema, table);
-        let facts = self.deletion_facts(schema, &[table])?;
-        let refers = |referencing: &ReferencingKey| {
-            let ReferencingKey { child, joined, .. } = referencing;
-            let key = quoted(key);
-            format!(
-                "EXISTS (SELECT FROM {child} c JOIN {name} t ON {joined} WHERE t.{key}::pg_catalog.text OPERATOR(pg_catalog.=) $1)"
-            )
-        };
-        let refers: Vec<String> = facts.iter().flat_map(|facts| &facts.referencing).map(refers).collect();
-        if !refers.is_empty() {
-            let sql = format!("SELECT {}", refers.join(" OR "));
-            let is_referred = |tx: &mut Client| tx.query_one(&sql, &[&value]).doing(ROLLING_BACK);
-            if self.application_path.reading(&mut self.tx, is_referred)?.value(0)? {
-                return Ok(OwnerRollback::Kept("other rows refer to it"));
-            }
-        }
-        // The transaction that created the row also wrote the ledger's record of it.
-        let sql = format!(
-            "DELETE FROM {name} t WHERE t.{key}::pg_catalog.text {is} $1 AND EXISTS (SELECT FROM {ledger}.made m \
-             WHERE m.run {is} $2 AND m.kind {is} 'owner' AND m.xmin {is} t.xmin \
-             AND m.xmin OPERATOR(pg_catalog.<>) ALL (SELECT l.xmin FROM {ledger}.ledger l))",
-            key = quoted(key),
-            is = "OPERATOR(pg_catalog.=)",
-            ledger = quoted(&self.ledger.schema)
-        );
-        let (path, run) = (&self.application_path, self.run);
-        let delete = |tx: &mut Client| tx.execute(&sql, &[&value, &run]).doing("deleting the owner's row");
-        let deleted = path.reading(&mut self.tx, delete)? > 0;
-        let sql = format!(
-            "SELECT EXISTS (SELECT FROM {name} t WHERE t.{}::pg_catalog.text OPERATOR(pg_catalog.=) $1)",
-            quoted(key)
-        );
-        let is_there = |tx: &mut Client| tx.query_one(&sql, &[&value]).doing(ROLLING_BACK);
-        if !deleted && path.reading(&mut self.tx, is_there)?.value(0)? {
-            return Ok(OwnerRollback::Kept("it was written to since"));
-        }
-        self.forget_made("owner", None)?;
-        Ok(OwnerRollback::Deleted)
-    }
 }
 
 /// The staging table as the destination of a COPY.
-fn staging_target(columns: &[String], as_text: bool) -> CopyTarget {
+pub(super) fn staging_target(columns: &[String], as_text: bool) -> CopyTarget {
     CopyTarget { table: format!("pg_temp.migrate_ours ({})", quoted_list(columns)), as_text }
 }
 
