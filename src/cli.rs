@@ -1,6 +1,7 @@
 //! The command line. The only module that names clap; `app` interprets the arguments.
 
 mod afterwards;
+mod fleet;
 mod generate;
 mod leading;
 mod schema;
@@ -17,10 +18,11 @@ use crate::text::printable_lines;
 
 use values::{jobs, pair};
 
-pub use afterwards::{Forget, Rollback};
+pub use afterwards::{Forget, Rollback, Verify};
 pub use clap_complete::Shell;
+pub use fleet::{Fleet, FleetCommand, FleetInquiry, FleetRollback, OnSchema, RetryWhat};
 pub use schema::{KeysFlag, Schema};
-pub use values::{Color, DetachWhat, OnFaultFlag, Progress, VerifyWhat};
+pub use values::{Color, DetachWhat, MostFailed, OnFaultFlag, Progress, VerifyWhat};
 
 /// Help heading for output options.
 const OUTPUT: &str = "Output";
@@ -31,7 +33,7 @@ pub const LEDGER_SCHEMA: &str = "migrate";
 /// The commands in the order in which they are used, as `--help` prints them.
 const GROUPS: [(&str, &[&str]); 5] = [
     ("Prepare", &["schema", "init", "rehearse", "plan"]),
-    ("Cut over", &["--dry-run", "--yes", "status"]),
+    ("Cut over", &["--dry-run", "--yes", "fleet", "status"]),
     ("Prove or undo", &["verify", "rollback", "forget"]),
     ("Look up", &["guide", "explain", "help"]),
     ("Set up a shell or an editor", &["completions", "man", "json-schema"]),
@@ -78,6 +80,8 @@ pub enum Command {
     Schema(Schema),
     /// Run the whole cutover on a throw-away PostgreSQL
     Rehearse(Rehearse),
+    /// Load many files, each with an owner of its own
+    Fleet(Fleet),
     /// Compare source and target again, writing nothing
     Verify(Verify),
     /// Print the plan
@@ -187,6 +191,7 @@ impl Cli {
     /// The command, as reports record it.
     pub fn command_kind(&self) -> CommandKind {
         match &self.command {
+            Some(Command::Fleet(args)) => args.kind(),
             Some(Command::Init(_)) => CommandKind::Init,
             Some(Command::Schema(_)) => CommandKind::Schema,
             Some(Command::Rehearse(_)) => CommandKind::Rehearse,
@@ -225,6 +230,7 @@ impl Cli {
 
     fn flags(&self) -> (&Common, Option<&Reporting>) {
         match &self.command {
+            Some(Command::Fleet(args)) => args.flags(),
             Some(Command::Init(args)) => (&args.common, None),
             Some(Command::Schema(args)) => (&args.common, None),
             Some(Command::Rehearse(args)) => (&args.common, Some(&args.reporting)),
@@ -333,17 +339,6 @@ pub struct Rehearse {
     /// Flags of the work.
     #[command(flatten)]
     pub work: Work,
-    /// Flags of every command.
-    #[command(flatten)]
-    pub common: Common,
-    /// Flags of the report.
-    #[command(flatten)]
-    pub reporting: Reporting,
-}
-
-/// `migrate verify`
-#[derive(Clone, Debug, Args)]
-pub struct Verify {
     /// Flags of every command.
     #[command(flatten)]
     pub common: Common,

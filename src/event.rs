@@ -26,6 +26,8 @@ pub enum WorkUnit {
     Object,
     /// Sequences.
     Sequence,
+    /// Files of a fleet.
+    File,
 }
 
 /// An event. Counts are increments since the previous event of the same kind, not sums.

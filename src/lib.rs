@@ -29,6 +29,7 @@ pub mod cli;
 pub mod convert;
 pub mod event;
 pub mod exit;
+pub mod fleet;
 pub mod guide;
 pub mod init;
 pub mod job;

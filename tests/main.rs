@@ -9,6 +9,7 @@ mod cli;
 mod connect;
 mod cutover;
 mod documents;
+mod fleet;
 mod house;
 mod init;
 mod mapping;

@@ -9,6 +9,7 @@ use crate::cli::{Cli, Command, Common, LEDGER_SCHEMA};
 use crate::mapping::{self, FeedRule, Mapping, Modifiers, OrphanRule, Switch, WrittenValue};
 use crate::model::rules::{Value, Zone};
 use crate::report;
+use crate::resume;
 
 use super::failure::{self, Failure};
 use super::world::World;
@@ -19,6 +20,8 @@ pub struct MappingFile {
     pub mapping: Mapping,
     /// The folder of the file. Its paths are relative to this folder.
     pub folder: PathBuf,
+    /// The SHA-256 of its text, in hexadecimal; empty for a mapping that is no file.
+    pub sha256: String,
 }
 
 /// Reads the only mapping of a command.
@@ -45,7 +48,7 @@ pub fn mapping(path: Option<&PathBuf>, world: &World) -> Result<MappingFile, Fai
     let mapping = mapping::read(&text).map_err(|problems| failure::of_mapping(&shown, &problems))?;
     world.mapping.get_or_init(|| mapping.name.clone());
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned();
-    Ok(MappingFile { mapping, folder })
+    Ok(MappingFile { mapping, folder, sha256: resume::sha256(&text) })
 }
 
 fn default_mapping(world: &World) -> Result<PathBuf, Failure> {
@@ -97,6 +100,10 @@ pub fn repeated_by(cli: &Cli, mapping: Option<&PathBuf>) -> Vec<String> {
     let mut named = repeated(cli.common(), mapping);
     if matches!(&cli.command, Some(Command::Rehearse(args)) if args.server.is_some()) {
         named.extend(report::GIVEN_SERVER.map(str::to_owned));
+    }
+    if let Some(Command::Fleet(args)) = &cli.command {
+        let given = [("--sources", &args.sources), ("--owner-from", &args.owner_from)];
+        named.extend(given.into_iter().filter_map(|(flag, value)| Some([flag.to_owned(), value.clone()?])).flatten());
     }
     if cli.command.is_none() && cli.run.create {
         named.extend(report::CREATES.map(str::to_owned));
@@ -157,7 +164,8 @@ pub fn names(mapping: &Mapping) -> Vec<String> {
         set.chain(orphan).chain(mapped.flatten()).collect::<Vec<_>>()
     };
     if let Some(owner) = &mapping.owner {
-        owner.natural.iter().chain(&owner.create).flat_map(|m| m.values()).for_each(&mut value);
+        let written = owner.natural.iter().chain(&owner.create).flat_map(|m| m.values());
+        written.for_each(|written| value(&WrittenValue(written.0.clone())));
     }
     for modifiers in mapping.defaults.columns.values().chain(mapping.defaults.types.values()) {
         switches(modifiers).iter().for_each(&mut value);

@@ -3,7 +3,7 @@
 
 use crate::model::ledger::{LedgerState, LoadedTable, OpenRun};
 use crate::model::record::{Refusal, Report, Warning};
-use crate::pg::{LockHolder, Session};
+use crate::pg::{LockHolder, ServerError, Session};
 use crate::plan::{Plan, loaded_tables};
 
 use super::failure::Failure;
@@ -50,6 +50,12 @@ impl Migration<'_> {
         }
         let reason = format!("another migrate is at work on this mapping; {holder}");
         Err(Failure::refused(Refusal::new("target", reason, advice)))
+    }
+
+    /// Takes the run lock unless another session has it. A holder that could not do this work counts as none.
+    pub fn try_lock(&self, session: &mut Session) -> Result<bool, ServerError> {
+        let holder = session.lock(self.lock_key())?;
+        Ok(holder.is_none_or(|holder| holder.is_stranger))
     }
 
     /// Locks the tables that the run loads. Returns the refusals if another run loads one of them, unless both only add to

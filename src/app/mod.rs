@@ -15,6 +15,7 @@ mod explain;
 mod failure;
 mod fault_file;
 mod finish;
+mod fleet;
 mod forget;
 mod growth;
 mod init;
@@ -32,6 +33,7 @@ mod reconnect;
 mod record;
 mod rehearsal_server;
 mod rehearse;
+mod resuming;
 mod rollback;
 mod schema;
 mod session;
@@ -99,6 +101,9 @@ fn command(cli: &Cli, world: &World) -> Result<Exit, Failure> {
         }
         Some(Command::Rollback(args)) => {
             with_reports(cli, world, |observer| dispatch::rollback(args, world, observer).map(one))
+        }
+        Some(Command::Fleet(args)) => {
+            with_reports(cli, world, |observer| fleet::command(args, world, observer).map(one))
         }
         Some(Command::Init(args)) => {
             let observer = observer(&args.common, world);

@@ -190,6 +190,7 @@ pub fn make(
         held: &found.held,
         purpose: purpose(m, &found.ledger),
         has_later_schema: verifies_later_schema(m, source, run),
+        is_member: m.is_fleet(),
     };
     let refused = note_facts(m, found, report);
     let versions = report_versions(mapping, &found.versions, report);
@@ -411,6 +412,7 @@ fn sql_of(
         held: &BTreeMap::new(),
         purpose: Purpose::default(),
         has_later_schema: false,
+        is_member: m.is_fleet(),
     };
     sql_facts(source, mapping, &inputs)
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::exit::Exit;
 use crate::init::{NaturalKey, OwnerRequest, ProfileContext};
-use crate::mapping::{Mapping, OwnerRule, WrittenValue};
+use crate::mapping::{Mapping, OwnerRule, OwnerValue};
 use crate::model::cell::RawBuf;
 use crate::model::record::Warning;
 use crate::model::rules::Value;
@@ -106,7 +106,7 @@ pub fn owner(mapping: &Mapping, flags: &BTreeMap<String, String>, source: &Sourc
 }
 
 /// Returns a constant as the text of `--owner`. `None`: it is a number, or no constant.
-fn literal_text(value: &WrittenValue) -> Option<String> {
+fn literal_text(value: &OwnerValue) -> Option<String> {
     match &value.0 {
         Value::Literal(RawBuf::Text(bytes)) => String::from_utf8(bytes.clone()).ok(),
         _ => None,

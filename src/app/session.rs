@@ -9,8 +9,8 @@ use crate::convert::{self, Settled};
 use crate::event::Observer;
 use crate::job::{Job, KeyMemory, Options, Reconnect, Stop};
 use crate::mapping::{Mapping, OnFault};
-use crate::model::ledger::{Form, LEDGER_VERSION, LedgerState, Run};
-use crate::model::record::{Activity, Refusal, Report, RunState, StepKind};
+use crate::model::ledger::Run;
+use crate::model::record::{Activity, Report, RunState, StepKind};
 use crate::model::rules::Zone;
 use crate::model::schema::TargetSchema;
 use crate::pg::connect::{ConnectError, Patience, ReadOnly, Settings};
@@ -18,7 +18,6 @@ use crate::pg::ledger::{LedgerView, RunName};
 use crate::pg::owner::OwnerQuery;
 use crate::pg::{OwnerFound, ServerError, Session};
 use crate::plan::{LoadPlan, Plan};
-use crate::resume::RunIdentity;
 use crate::sqlite::{self, Source};
 
 use super::connect::{self, Connector};
@@ -55,6 +54,8 @@ pub struct Migration<'a> {
     most_connections: usize,
     /// True if the target is a server of the process's own, which does not come back once it is lost.
     is_own_server: bool,
+    /// True if the sources are the files of a fleet.
+    is_fleet: bool,
     /// `--create`
     creates_tables: bool,
     world: &'a World,
@@ -109,8 +110,17 @@ impl<'a> Migration<'a> {
         world: &'a World,
         observer: &'a dyn Observer,
     ) -> Migration<'a> {
-        let (most_connections, is_own_server, creates_tables) = (usize::MAX, false, false);
-        Migration { request, file, settings: None, most_connections, is_own_server, creates_tables, world, observer }
+        Migration {
+            request,
+            file,
+            settings: None,
+            most_connections: usize::MAX,
+            is_own_server: false,
+            creates_tables: false,
+            is_fleet: false,
+            world,
+            observer,
+        }
     }
 
     /// A migration to the server of a rehearsal.
@@ -139,6 +149,11 @@ impl<'a> Migration<'a> {
         self.observer
     }
 
+    /// The migration of a fleet: each source is one of its files.
+    pub fn of_fleet(self) -> Migration<'a> {
+        Migration { is_fleet: true, ..self }
+    }
+
     /// The same migration with another observer.
     pub fn observed_by<'b>(self, observer: &'b dyn Observer) -> Migration<'b>
     where
@@ -151,6 +166,11 @@ impl<'a> Migration<'a> {
 impl Migration<'_> {
     pub fn activity(&self) -> Activity {
         self.request.activity
+    }
+
+    /// Returns true if the sources are the files of a fleet.
+    pub fn is_fleet(&self) -> bool {
+        self.is_fleet
     }
 
     /// Returns true if `--create` asks for the tables.
@@ -172,6 +192,11 @@ impl Migration<'_> {
 
     pub fn mapping(&self) -> &Mapping {
         &self.file.mapping
+    }
+
+    /// The SHA-256 of the mapping's text, in hexadecimal.
+    pub fn mapping_sha256(&self) -> &str {
+        &self.file.sha256
     }
 
     /// Returns true if the target does not come back once it is lost.
@@ -305,16 +330,20 @@ impl Migration<'_> {
     /// If it cannot be read.
     pub fn open_source(&self, report: &mut Report) -> Result<Source, Failure> {
         let path = inputs::source(self.request.common, &self.file)?;
-        let zone = self.mapping().source.zone.as_deref().and_then(Zone::parse);
-        let ts: sqlite::ScalarFunction = Arc::new(move |raw| convert::time_as_text(raw, zone));
-        let functions = vec![("ts", ts)];
-        let asked = Arc::clone(&self.world.asked);
-        let options =
-            sqlite::SourceOptions { readers: self.jobs() + 1, functions, asked, ..sqlite::SourceOptions::default() };
+        let options = self.source_options(self.jobs() + 1);
         let open = || Source::open(&path, &options);
         let source = growth::reported(self.observer, &options.copied, open).map_err(Failure::refused)?;
         record::source(report, &source, &path.display().to_string());
         Ok(source)
+    }
+
+    /// The options with which a source is opened for so many readers.
+    pub fn source_options(&self, readers: usize) -> sqlite::SourceOptions {
+        let zone = self.mapping().source.zone.as_deref().and_then(Zone::parse);
+        let ts: sqlite::ScalarFunction = Arc::new(move |raw| convert::time_as_text(raw, zone));
+        let functions = vec![("ts", ts)];
+        let asked = Arc::clone(&self.world.asked);
+        sqlite::SourceOptions { readers, functions, asked, ..sqlite::SourceOptions::default() }
     }
 
     /// Connects to the target, and adds it to the report. `None` if no target was named.
@@ -370,57 +399,6 @@ impl Migration<'_> {
     /// `--ledger-schema`
     pub fn ledger_schema(&self) -> &str {
         &self.request.common.ledger_schema
-    }
-
-    /// Resumes the run in a new epoch, so that late writes of the previous process are rejected. Records the identity of
-    /// the rows to come; a rollback has none. `found`: the state of the ledger under the run's lock.
-    pub fn resume(
-        &self,
-        session: &mut Session,
-        found: &LedgerState,
-        mut run: Run,
-        identity: Option<&RunIdentity>,
-    ) -> Result<Run, Failure> {
-        if self.work().take_over {
-            let others = session.backends(run.id).map_err(Failure::refused)?;
-            session.end_backends(&others).map_err(Failure::refused)?;
-        }
-        let raised = self.reconnect().retrying(session, |session| Ok(session.raise_epoch(run.id)?));
-        run.epoch = match raised {
-            Ok(epoch) => epoch,
-            Err(Stop::Target(e)) if e.is_lock_wait() => {
-                let pids: Vec<String> =
-                    session.backends(run.id).unwrap_or_default().iter().map(|b| b.pid().to_string()).collect();
-                let reason = format!("a batch of this run is still open, in server process {}", pids.join(", "));
-                let advice = "Wait until the server notices that its client is lost, or use --take-over.";
-                return Err(Failure::refused(Refusal::new("target", reason, advice)));
-            }
-            Err(stop) => return Err(Failure::refused(stop)),
-        };
-        self.reconnect()
-            .retrying(session, |session| {
-                session.note_backend(run.id, run.epoch)?;
-                // A run of another mapping may have upgraded the ledger since, which is never undone.
-                let is_older = |state: &LedgerState| matches!(state, LedgerState::Version(v) if *v < LEDGER_VERSION);
-                if is_older(found)
-                    && let LedgerState::Version(version) = session.ledger_state()?
-                    && version < LEDGER_VERSION
-                {
-                    session.upgrade_ledger(version)?;
-                }
-                let Some(identity) = identity else { return Ok(()) };
-                session.restamp(&run, &identity.stamp)?;
-                let is_mine = run.form == Form::Two
-                    || session.rewrite_fingerprints(&mut run, &identity.form1, &identity.fingerprints)?;
-                if is_mine && session.replan(&run, &identity.fingerprints.loads)? { Ok(()) } else { Err(Stop::Fenced) }
-            })
-            .map_err(Failure::refused)?;
-        if let Some(identity) = identity {
-            // The preflight read another state of the source than this run will.
-            run.read_ahead &= run.stamp == identity.stamp;
-            run.stamp.clone_from(&identity.stamp);
-        }
-        Ok(run)
     }
 }
 

@@ -1,8 +1,19 @@
-//! Arguments of the commands that end a finished run: its rollback, and the removal of what the ledger keeps for it.
+//! Arguments of the commands about a finished run: its verification, its rollback, and the removal of what the ledger keeps for it.
 
 use clap::Args;
 
 use super::{Common, Reporting};
+
+/// `migrate verify`
+#[derive(Clone, Debug, Args)]
+pub struct Verify {
+    /// Flags of every command.
+    #[command(flatten)]
+    pub common: Common,
+    /// Flags of the report.
+    #[command(flatten)]
+    pub reporting: Reporting,
+}
 
 /// `migrate rollback`
 #[derive(Clone, Debug, Args)]

@@ -61,12 +61,43 @@ pub enum VerifyWhat {
     None,
 }
 
+/// `--max-failed`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MostFailed {
+    /// A number of files.
+    Files(u64),
+    /// A share of all files, in percent.
+    Percent(u64),
+}
+
 /// Reads the value of `--jobs`.
 ///
 /// # Errors
 /// If it is not a number of lanes.
 pub fn jobs(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|n| (1..=256).contains(n)).ok_or_else(|| "write a number from 1 to 256".to_owned())
+}
+
+/// Reads `I/N`. Returns the number of the shard, from 0, and the number of shards.
+///
+/// # Errors
+/// If I is not from 1 to N.
+pub fn shard(text: &str) -> Result<(i32, i32), String> {
+    let read = text.split_once('/').and_then(|(index, of)| Some((index.parse::<i32>().ok()?, of.parse::<i32>().ok()?)));
+    let valid = read.filter(|(index, of)| (1..=*of).contains(index));
+    valid.map(|(index, of)| (index - 1, of)).ok_or_else(|| "write I/N, such as 1/4 for the first of four".to_owned())
+}
+
+/// Reads a number of files, or a share of them in percent.
+///
+/// # Errors
+/// If it is neither.
+pub fn share(text: &str) -> Result<MostFailed, String> {
+    let read = match text.strip_suffix('%') {
+        Some(percent) => percent.parse().ok().filter(|percent| *percent <= 100).map(MostFailed::Percent),
+        None => text.parse().ok().map(MostFailed::Files),
+    };
+    read.ok_or_else(|| "write a number of files, or a share such as 5%".to_owned())
 }
 
 /// Reads `TABLE`, or `TABLE.COLUMN=VALUE`.

@@ -112,7 +112,7 @@ impl Converter {
     /// replaced.
     ///
     /// # Errors
-    /// The reason why the constant does not fit. [`Value::Fault`] is not a constant and fits no column.
+    /// The reason why the constant does not fit. [`Value::Fault`] and [`Value::Member`] are no constants and fit no column.
     pub fn constant(&self, value: &Value) -> Result<Cell<'static>, RuleError> {
         let mistake = |reason, detail| RuleError { modifier: "value", reason, detail };
         let read = |raw: Raw<'_>| match raw {
@@ -132,7 +132,7 @@ impl Converter {
                 Some(text) => read(Raw::Text(text.as_bytes())),
                 None => Err(mistake(Reason::NoVariable, Some(name.clone()))),
             },
-            Value::Fault => Err(mistake(Reason::IfBadIsFault, None)),
+            Value::Fault | Value::Member => Err(mistake(Reason::IfBadIsFault, None)),
         }
     }
 

@@ -18,6 +18,8 @@ pub struct Settled {
     pub shifts: BTreeMap<String, i64>,
     /// The environment variables that the mapping refers to.
     pub env: BTreeMap<String, String>,
+    /// The values that come with the file, if it is one of a fleet: by the column of the owner's row.
+    pub member: BTreeMap<String, String>,
     /// The times at which the server's time zone data differ from those of this program.
     pub doubts: Arc<ZoneDoubts>,
 }

@@ -21,7 +21,7 @@ pub struct Topic {
 }
 
 /// All topics, in the order in which an operator needs them.
-pub const TOPICS: [Topic; 11] = [
+pub const TOPICS: [Topic; 12] = [
     Topic { name: "schema", summary: "tables of PostgreSQL for a SQLite file", page: include_str!("schema.md") },
     Topic { name: "init", summary: "how a mapping is proposed from two databases", page: include_str!("init.md") },
     Topic { name: "mapping", summary: "the mapping language, every key once", page: include_str!("mapping.md") },
@@ -30,6 +30,7 @@ pub const TOPICS: [Topic; 11] = [
         summary: "the runbook: who does what and when, at each exit status",
         page: include_str!("cutover.md"),
     },
+    Topic { name: "fleet", summary: "many files, each with an owner of its own", page: include_str!("fleet.md") },
     Topic {
         name: "connections",
         summary: "connection strings by host, TLS, poolers, rights",

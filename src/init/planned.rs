@@ -6,7 +6,8 @@ use super::draft::{DraftLine, DraftLoad, MappingDraft};
 use super::owner::natural_column;
 use super::render::string;
 use crate::mapping::{
-    FeedRule, Load, MappedColumn, Mapping, OpenQuestion, OwnerRule, OwnerSection, SequenceEntry, Unlisted, WrittenValue,
+    FeedRule, Load, MappedColumn, Mapping, OpenQuestion, OwnerRule, OwnerSection, OwnerValue, SequenceEntry, Unlisted,
+    WrittenValue,
 };
 use crate::model::cell::RawBuf;
 use crate::model::ident::nearest;
@@ -79,7 +80,7 @@ fn settle(mapping: &mut Mapping, question: &OpenQuestion, target: &TargetSchema,
 /// Returns an owner whose row is not known yet. `None` if its table has no column for a natural key.
 fn unknown(owner: OwnerSection, target: &TargetSchema) -> Option<OwnerSection> {
     let column = natural_column(target.tables.get(&owner.table)?)?;
-    let value = WrittenValue(Value::Literal(RawBuf::text("")));
+    let value = OwnerValue(Value::Literal(RawBuf::text("")));
     Some(OwnerSection { natural: Some(BTreeMap::from([(column, value)])), create: None, ..owner })
 }
 

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::column::{MappedColumn, Modifiers};
 use super::existing::ExistingKey;
 use super::lines::KeyLines;
-use super::value::WrittenValue;
+use super::value::{OwnerValue, WrittenValue};
 use crate::model::rules::Existing;
 
 /// A well-formed mapping.
@@ -146,12 +146,12 @@ pub struct OwnerSection {
     pub table: String,
     /// The natural key; without it no row is stamped.
     #[serde(rename = "match")]
-    pub natural: Option<BTreeMap<String, WrittenValue>>,
+    pub natural: Option<BTreeMap<String, OwnerValue>>,
     /// The column whose value is stamped.
     #[serde(default = "id")]
     pub key: String,
     /// The other columns of a new owner row; `None`: the row must exist.
-    pub create: Option<BTreeMap<String, WrittenValue>>,
+    pub create: Option<BTreeMap<String, OwnerValue>>,
     /// The column by which reports show owners.
     pub show: Option<String>,
 }

@@ -22,4 +22,4 @@ pub use lines::KeyLines;
 pub use questions::{OpenQuestion, QUESTION_KEY};
 pub use read::{FormProblem, read, read_draft};
 pub use refers::RefersRule;
-pub use value::{OrphanRule, WrittenValue};
+pub use value::{OrphanRule, OwnerValue, WrittenValue};

@@ -28,6 +28,24 @@ impl TryFrom<toml::Value> for WrittenValue {
     }
 }
 
+/// A value of the owner's row: one of [`WrittenValue`], or `{ member = true }`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(try_from = "toml::Value")]
+pub struct OwnerValue(pub Value);
+
+impl TryFrom<toml::Value> for OwnerValue {
+    type Error = String;
+
+    fn try_from(value: toml::Value) -> Result<OwnerValue, String> {
+        let is_member =
+            |table: &toml::Table| table.len() == 1 && table.get("member") == Some(&toml::Value::Boolean(true));
+        match &value {
+            toml::Value::Table(table) if is_member(table) => Ok(OwnerValue(Value::Member)),
+            _ => WrittenValue::try_from(value).map(|written| OwnerValue(written.0)),
+        }
+    }
+}
+
 /// The treatment of a row whose reference has no row: a value that replaces the reference, or `{ drop = true }`.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(try_from = "toml::Value")]

@@ -8,12 +8,14 @@
 //! - `preflight`: the passes over all rows before the first write;
 //! - `indexes`: constraints and indexes that are detached and reattached;
 //! - `load`: the writing itself;
+//! - `fleet`: the files of a fleet, each in one transaction;
 //! - `rollback`: removal of the rows of a run;
 //! - `explain`: causes of faults, found again for the report.
 
 pub mod baseline;
 pub mod existing;
 pub mod explain;
+pub mod fleet;
 pub mod indexes;
 mod load;
 pub mod lookup_maps;

@@ -3,7 +3,7 @@
 use crate::convert::{Converter, Settled, constant_advice};
 use crate::job::{Job, Stop};
 use crate::migrate::sequences::for_columns;
-use crate::model::cell::Cell;
+use crate::model::cell::{Cell, RawBuf};
 use crate::model::ledger::{MadeKind, Run};
 use crate::model::record::Refusal;
 use crate::model::rules::Value;
@@ -107,10 +107,14 @@ pub fn fits(plan: &Plan, target: &TargetSchema, settled: &Settled) -> Result<(),
 }
 
 /// Returns a refusal for each known value that does not fit. A variable of the environment that is not set is skipped,
-/// because it may never be needed.
+/// because it may never be needed, and so is a value that comes with a file that is not known yet.
 pub fn mistakes(plan: &Plan, settled: &Settled) -> Vec<Refusal> {
     let Some(owner) = plan.settled_owner() else { return Vec::new() };
-    let is_known = |c: &&OwnerColumn| !matches!(&c.value, Value::Env(name) if !settled.env.contains_key(name));
+    let is_known = |c: &&OwnerColumn| match &c.value {
+        Value::Env(name) => settled.env.contains_key(name),
+        Value::Member => settled.member.contains_key(&c.name),
+        _ => true,
+    };
     let known = |columns: &[OwnerColumn]| columns.iter().filter(is_known).cloned().collect::<Vec<_>>();
     let create = owner.create.as_deref().map(known);
     let owner = OwnerPlan { natural: known(&owner.natural), create, ..owner.clone() };
@@ -144,7 +148,7 @@ pub fn absent(plan: &OwnerPlan) -> Stop {
 }
 
 /// Returns the values of the natural key and of `create`.
-fn cells<'a>(owner: &'a OwnerPlan, settled: &Settled) -> Result<Vec<ColumnValue<'a>>, Vec<Refusal>> {
+pub(super) fn cells<'a>(owner: &'a OwnerPlan, settled: &Settled) -> Result<Vec<ColumnValue<'a>>, Vec<Refusal>> {
     let natural = owner.natural.iter().map(|column| ("match", column));
     let create = owner.create.iter().flatten().map(|column| ("create", column));
     let mut refusals = Vec::new();
@@ -164,7 +168,18 @@ fn cell(column: &OwnerColumn, settled: &Settled) -> Result<Cell<'static>, (Strin
     {
         return Err((format!("the variable `{name}` is not set"), format!("Set {name} in the environment.")));
     }
+    let value = match (&column.value, settled.member.get(&column.name)) {
+        (Value::Member, Some(text)) => &Value::Literal(RawBuf::text(text.clone())),
+        (Value::Member, None) => {
+            let advice = format!(
+                "Name it: a column `{}` of the manifest, or a group of that name in --owner-from.",
+                column.name
+            );
+            return Err(("the file comes without this value".to_owned(), advice));
+        }
+        (value, _) => value,
+    };
     let converter = Converter::new(&column.kind, &column.rules, settled);
-    let cell = converter.and_then(|converter| converter.constant(&column.value));
-    cell.map_err(|mistake| (mistake.to_string(), constant_advice(&column.kind, &column.value)))
+    let cell = converter.and_then(|converter| converter.constant(value));
+    cell.map_err(|mistake| (mistake.to_string(), constant_advice(&column.kind, value)))
 }

@@ -82,6 +82,11 @@ impl Digest {
         Some(digest)
     }
 
+    /// Returns the sum over all buckets: that of the hashes of all rows.
+    pub fn total(&self) -> u128 {
+        self.sums.iter().fold(0, |total, sum| total.wrapping_add(*sum))
+    }
+
     /// Returns sixteen hexadecimal digits for people: a hash of the sums.
     pub fn short(&self) -> String {
         format!("{:016x}", (xxh3_128_with_seed(&self.to_bytes(), 0) >> 64) as u64)

@@ -12,7 +12,7 @@ use super::recorded::RecordedTable;
 pub use super::sums::{LOSS_KEYS, LookupSum, LossSum, Sums};
 
 /// The version of the ledger that this tool writes.
-pub const LEDGER_VERSION: i32 = 4;
+pub const LEDGER_VERSION: i32 = 5;
 
 /// The epoch of the process that begins a run. Each resume raises it.
 pub const FIRST_EPOCH: i32 = 1;
@@ -153,6 +153,18 @@ pub struct Judged {
     /// The tables that other runs may load at the same time.
     #[serde(default)]
     pub shared: BTreeSet<String>,
+    /// The owner's row, if the run is a fleet, whose files may be missing when it is verified or rolled back. Version 5.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fleet: Option<JudgedFleet>,
+}
+
+/// The facts of its mapping that a fleet records.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JudgedFleet {
+    /// The owner's table.
+    pub owner_table: String,
+    /// The column of its key.
+    pub owner_key: String,
 }
 
 /// The ids that a run takes in a table.

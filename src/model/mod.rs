@@ -8,6 +8,7 @@ pub mod components;
 pub mod definitions;
 pub mod digest;
 pub mod fault;
+pub mod fleet;
 pub mod hex;
 pub mod ident;
 pub mod key;

@@ -2,6 +2,7 @@
 //!
 //! Every form of a report prints these values and nothing else. A reader tolerates fields that it does not know.
 
+mod fleet;
 mod forecast;
 mod kind;
 mod make;
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::cell::StorageClass;
 use super::fault::Reason;
 
+pub use fleet::{FleetRecord, SlowFile, UnfinishedFile};
 pub use forecast::{Forecast, LockedTable};
 pub use kind::{Activity, CheckKind, CommandKind, NumberedBy, StepKind, WarningKind};
 pub use time::{LaneSpan, RetryRecord, StepRecord};
@@ -80,6 +82,9 @@ pub struct Report {
     /// The expected cost of the run. Only a dry run with a target has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forecast: Option<Forecast>,
+    /// The files of a fleet. Only its commands have them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fleet: Option<FleetRecord>,
     /// The work of each lane during the load, in the order in which it began.
     #[serde(default)]
     pub timeline: Vec<LaneSpan>,

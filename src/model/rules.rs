@@ -68,6 +68,8 @@ pub enum Value {
     Owner,
     /// An environment variable.
     Env(String),
+    /// The value that comes with each file of a fleet, under the name of the column.
+    Member,
     /// A fault: the row cannot be loaded.
     Fault,
 }

@@ -279,7 +279,7 @@ pub(super) fn send_slices(client: &mut Client, copy: &mut CopyIn, bytes: &[u8]) 
 
 impl CopyTarget {
     /// Returns an error unless the server took as many rows as were sent.
-    fn compare(&self, taken: u64, rows: u64) -> Result<(), ServerError> {
+    pub fn compare(&self, taken: u64, rows: u64) -> Result<(), ServerError> {
         if taken == rows {
             return Ok(());
         }

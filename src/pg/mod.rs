@@ -22,6 +22,8 @@ pub mod inspect;
 pub mod ledger;
 mod lock;
 pub mod lookup_rows;
+pub mod member;
+pub mod member_removal;
 pub mod owner;
 pub mod proof;
 mod query;

@@ -134,18 +134,7 @@ impl Session {
         key: &str,
         columns: &[ColumnValue<'_>],
     ) -> Result<Option<String>, ServerError> {
-        // A literal without a type becomes a value of its column, so that the statement names no type.
-        let values: Vec<String> = texts(columns)
-            .iter()
-            .map(|value| value.as_ref().map_or_else(|| "NULL".to_owned(), |text| ident::literal(text)))
-            .collect();
-        let sql = format!(
-            "INSERT INTO {} ({}) VALUES ({}) RETURNING {}::pg_catalog.text",
-            qualified(schema, table),
-            quoted_list(columns.iter().map(|c| c.name)),
-            values.join(", "),
-            quoted(key)
-        );
+        let sql = insertion(schema, table, key, columns);
         let begin = format!("START TRANSACTION; {}", self.application_path.set(true));
         let mut tx = self.client.begun_transaction();
         let inserted = Pipeline::new().script(begin).query(sql, &[]).rows(&mut tx).doing(CREATING)?.concat();
@@ -280,6 +269,22 @@ impl OwnedRows {
         }
         Ok(found)
     }
+}
+
+/// The statement that inserts the owner's row and returns its key as text.
+pub(super) fn insertion(schema: &str, table: &str, key: &str, columns: &[ColumnValue<'_>]) -> String {
+    // A literal without a type becomes a value of its column, so that the statement names no type.
+    let values: Vec<String> = texts(columns)
+        .iter()
+        .map(|value| value.as_ref().map_or_else(|| "NULL".to_owned(), |text| ident::literal(text)))
+        .collect();
+    format!(
+        "INSERT INTO {} ({}) VALUES ({}) RETURNING {}::pg_catalog.text",
+        qualified(schema, table),
+        quoted_list(columns.iter().map(|c| c.name)),
+        values.join(", "),
+        quoted(key)
+    )
 }
 
 /// The values as PostgreSQL literals; `None` for NULL.

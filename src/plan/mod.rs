@@ -94,6 +94,8 @@ pub struct Inputs<'a> {
     pub purpose: Purpose,
     /// True if a run is verified whose source has had another schema since it began.
     pub has_later_schema: bool,
+    /// True if the source is one file of a fleet, with which values of the owner come.
+    pub is_member: bool,
 }
 
 /// The mapping, the facts and the target of a plan that is being built.

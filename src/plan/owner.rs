@@ -118,6 +118,7 @@ fn natural(
     findings: &mut PlanFindings,
 ) -> Option<BTreeMap<String, Value>> {
     let written = section.natural.as_ref();
+    come_with_files(section, inputs, findings);
     if inputs.owner.is_empty() {
         return written.map(|m| m.iter().map(|(name, w)| (name.clone(), w.0.clone())).collect());
     }
@@ -131,6 +132,25 @@ fn natural(
         );
     }
     Some(inputs.owner.iter().map(|(name, value)| (name.clone(), Value::Literal(RawBuf::text(value.clone())))).collect())
+}
+
+/// Refuses values that come with each file of a fleet, if the source is no such file and `--owner` does not name them.
+fn come_with_files(section: &OwnerSection, inputs: &Inputs<'_>, findings: &mut PlanFindings) {
+    if inputs.is_member {
+        return;
+    }
+    let natural = section.natural.iter().flatten().filter(|_| inputs.owner.is_empty());
+    let natural = natural.map(|(name, written)| ("match", name, written));
+    let create = section.create.iter().flatten().map(|(name, written)| ("create", name, written));
+    for (key, name, _) in natural.chain(create).filter(|(_, _, written)| written.0 == Value::Member) {
+        let advice = match key {
+            "match" => {
+                format!("Load the files with `migrate fleet`, or name the owner of this one: --owner {name}=VALUE.")
+            }
+            _ => "Load the files with `migrate fleet`, or make the owner's row before the run.".to_owned(),
+        };
+        findings.refuse(format!("owner.{key}.{name}"), "comes with each file of a fleet", advice);
+    }
 }
 
 fn columns(

@@ -170,7 +170,7 @@ fn written_rows(
                     RawBuf::Null
                 }
             },
-            Some(Value::Owner | Value::Fault) => {
+            Some(Value::Owner | Value::Fault | Value::Member) => {
                 findings.refuse(
                     &place,
                     format!("`{column}` cannot be the owner or a fault inside a row"),

@@ -232,6 +232,7 @@ fn value(value: &Value) -> String {
         Value::Now => "the run's start".to_owned(),
         Value::Owner => "the owner".to_owned(),
         Value::Env(name) => format!("${name}"),
+        Value::Member => "the value of each file".to_owned(),
         Value::Fault => "a fault".to_owned(),
     }
 }

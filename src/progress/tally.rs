@@ -230,6 +230,8 @@ fn done_of(done: u64, extent: Extent) -> String {
         (WorkUnit::Object, _) => "objects",
         (WorkUnit::Sequence, 1) => "sequence",
         (WorkUnit::Sequence, _) => "sequences",
+        (WorkUnit::File, 1) => "file",
+        (WorkUnit::File, _) => "files",
     };
     format!("{} of {} {kind}", grouped(done.min(units)), grouped(units))
 }

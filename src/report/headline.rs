@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 
+use super::fleet;
 use super::next::GIVEN_SERVER;
 use super::summary::{Proof, Totals, ended, is_stopped_by_faults, lost_unasked, tone};
 use super::tone::Tone;
@@ -25,7 +26,7 @@ pub struct Headline {
 /// The verdict of a report in words.
 pub fn headline(report: &Report) -> Headline {
     let exit = ended(report);
-    let (label, sentence) = match exit {
+    let (label, sentence) = fleet::headline(report, exit).unwrap_or_else(|| match exit {
         Exit::Done | Exit::Quarantined => done(report, exit),
         Exit::Differs => ("Differs".to_owned(), differs(report)),
         Exit::Stopped => ("Stopped".to_owned(), stopped(report)),
@@ -33,7 +34,7 @@ pub fn headline(report: &Report) -> Headline {
         Exit::Refused => ("Refused".to_owned(), refused(report)),
         Exit::Usage => ("Not understood".to_owned(), refused(report)),
         Exit::Bug => ("Internal error".to_owned(), bug(report)),
-    };
+    });
     let label = if report.dry_run && report.activity() == Activity::DryRun {
         format!("Dry run: {}", lower(&label))
     } else {

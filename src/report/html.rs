@@ -30,7 +30,7 @@ const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'n
 /// The reports as one file.
 pub fn render(reports: &[Report]) -> String {
     let title = match reports {
-        [one] => format!("{} of {}: {}", title(one.activity()), one.mapping, headline(one).label),
+        [one] => format!("{} of {}: {}", title(one), one.mapping, headline(one).label),
         several => format!("{} mappings", several.len()),
     };
     let mut out = String::from("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
@@ -64,7 +64,7 @@ impl Article<'_> {
     fn draw(&mut self) {
         let report = self.report;
         self.out.push_str("<article>\n");
-        let job = format!("{} of <b>{}</b>", title(report.activity()), text(&report.mapping));
+        let job = format!("{} of <b>{}</b>", title(report), text(&report.mapping));
         verdict(self.out, &job, &headline(report), self.top);
         for plain in [sections::lost(report), sections::unchecked(report)].into_iter().flatten() {
             self.section(&plain);

@@ -28,7 +28,7 @@ pub fn render(reports: &[Report]) -> String {
 
 fn one(out: &mut String, report: &Report) {
     let headline = headline(report);
-    let title = format!("{} of {}", title(report.activity()), report.mapping);
+    let title = format!("{} of {}", title(report), report.mapping);
     out.push_str(&format!("# {}: {}\n\n", escaped(&title), escaped(&headline.label)));
     out.push_str(&format!("{}\n", escaped(&headline.sentence)));
     for plain in [sections::lost(report), sections::unchecked(report)].into_iter().flatten() {

@@ -4,6 +4,7 @@
 //! its name only when it is complete. This module neither reads the environment nor asks about the terminal.
 
 mod action_items;
+mod fleet;
 mod headline;
 mod html;
 pub mod json;

@@ -4,7 +4,7 @@
 
 use super::summary::{ended, is_stopped_by_faults};
 use crate::exit::Exit;
-use crate::model::record::{Activity, Report, RunState};
+use crate::model::record::{Activity, CommandKind, Report, RunState};
 
 /// The next command.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +36,9 @@ pub fn next(report: &Report) -> Next {
     let same = own.strip_suffix(&GIVEN_SERVER.map(str::to_owned)).unwrap_or(own);
     let same = same.strip_suffix(&CREATES.map(str::to_owned)).unwrap_or(same);
     let rehearse = |words| Next::new(words, &["rehearse"], own, &[]);
+    if is_of_fleet(report) {
+        return next_of_fleet(report, same);
+    }
     match (ended(report), report.activity()) {
         (Exit::Usage, Activity::Cutover | Activity::DryRun) => Next::new("Correct the call.", &[], &[], &["--help"]),
         (Exit::Usage, _) => Next::new("Correct the call.", &[report.command.word()], &[], &["--help"]),
@@ -66,6 +69,48 @@ pub fn next(report: &Report) -> Next {
         }
         (Exit::Done | Exit::Quarantined, activity) => after(activity, report, same),
     }
+}
+
+fn is_of_fleet(report: &Report) -> bool {
+    use CommandKind::{Fleet, FleetRollback, FleetStatus, FleetVerify};
+    matches!(report.command, Fleet | FleetRollback | FleetStatus | FleetVerify)
+}
+
+/// The next command after a command of a fleet.
+fn next_of_fleet(report: &Report, same: &[String]) -> Next {
+    let fleet = |words, before: &[&str], after: &[&str]| {
+        let named = if before.is_empty() { same.to_vec() } else { without_files(same) };
+        Next::new(words, &[&["fleet"], before].concat(), &named, after)
+    };
+    let has_quarantined = report.fleet.as_ref().is_some_and(|fleet| fleet.quarantined > 0);
+    match (ended(report), report.command) {
+        (Exit::Usage, _) => Next::new("Correct the call.", &["fleet"], &[], &["--help"]),
+        (Exit::Differs, _) => fleet("Compare again. Nothing is written.", &["verify"], &[]),
+        (Exit::Refused, CommandKind::Fleet) => {
+            fleet("Resolve what is listed, and check again. Nothing is written.", &[], &["--dry-run"])
+        }
+        (Exit::Refused, _) => fleet("Read what the ledger knows of the fleet.", &["status"], &[]),
+        (Exit::Stopped | Exit::Interrupted | Exit::Bug, CommandKind::Fleet) if report.dry_run => {
+            fleet("Check again. Nothing is written.", &[], &["--dry-run"])
+        }
+        (Exit::Stopped | Exit::Interrupted | Exit::Bug, CommandKind::Fleet) => {
+            fleet("Continue with the files that are not loaded.", &[], &["--yes"])
+        }
+        (_, CommandKind::Fleet) if report.dry_run => {
+            fleet("Stop the application. Then load the files.", &[], &["--yes"])
+        }
+        (_, CommandKind::Fleet) if has_quarantined => {
+            fleet("Repair the files that are listed, and try them again.", &[], &["--yes", "--retry", "quarantined"])
+        }
+        (_, CommandKind::FleetRollback) => fleet("Read what is left of the fleet.", &["status"], &[]),
+        _ => fleet("Compare all rows again. Nothing is written.", &["verify"], &[]),
+    }
+}
+
+/// The repeated arguments without those that name files, which only the work itself takes.
+fn without_files(same: &[String]) -> Vec<String> {
+    let pairs = same.chunks(2).filter(|pair| !matches!(pair[0].as_str(), "--sources" | "--owner-from"));
+    pairs.flatten().cloned().collect()
 }
 
 /// The command that continues after a stop.

@@ -6,11 +6,15 @@
 use super::tone::Tone;
 use crate::exit::Exit;
 use crate::model::fault::Loss;
-use crate::model::record::{Activity, CheckKind, LoadState, LossRecord, Report, RunState, Verdict, WarningKind};
+use crate::model::record::{
+    Activity, CheckKind, CommandKind, LoadState, LossRecord, Report, RunState, Verdict, WarningKind,
+};
 
-/// The name of an activity in a title.
-pub fn title(activity: Activity) -> &'static str {
-    match activity {
+/// The name of a command in a title.
+pub fn title(report: &Report) -> &'static str {
+    match report.activity() {
+        _ if report.command == CommandKind::FleetStatus => "State of the fleet",
+        Activity::Cutover if report.command == CommandKind::Fleet => "Fleet",
         Activity::Cutover => "Migration",
         Activity::DryRun => "Dry run",
         Activity::Rehearsal => "Rehearsal",

@@ -78,6 +78,7 @@ fn sections(report: &Report, all: bool) -> Vec<Section> {
     let if_all = |section: fn(&Report) -> Option<Section>| section(report).filter(|_| all);
     let is_off = report.detached.iter().any(|d| !d.back);
     let shown = [
+        sections::files(report, depth),
         sections::loads(report, depth),
         sections::existing(report),
         if_all(sections::steps),
@@ -96,6 +97,7 @@ fn sections(report: &Report, all: bool) -> Vec<Section> {
         sections::warnings(report),
         sections::checks(report, depth),
         sections::forecast(report, depth),
+        if_all(sections::slowest),
         sections::refusals(report),
         rest(report).filter(|_| !all),
     ];
@@ -119,7 +121,7 @@ const FOLDED: [&str; 2] = ["left", "owners"];
 /// The title, and the source, target and run. A brief report has the owner and the time here, too.
 fn head(report: &Report, style: Style) -> Vec<String> {
     let (most, paint) = (style.most(), Paint(style.colour));
-    let title = format!("{}: {}", title(report.activity()), report.mapping);
+    let title = format!("{}: {}", title(report), report.mapping);
     let title = wrapped(&printable(&title), most, most);
     let mut lines: Vec<String> = title.iter().map(|line| paint.bold(line)).collect();
     let mut fact = |name: &str, value: &str| {

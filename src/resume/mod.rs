@@ -23,7 +23,8 @@ use crate::model::rules::Existing;
 use crate::model::schema::TargetSchema;
 use crate::plan::Plan;
 
-use fingerprint::{ORDER, sha256};
+use fingerprint::ORDER;
+pub use fingerprint::sha256;
 
 /// The identity of the run that the command asks for, in the ledger's terms.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -69,6 +69,7 @@ pub fn value(value: &Value) -> Expression {
         Value::Owner => Expression::new("owner"),
         Value::Env(name) => Expression::new("env").text(name),
         Value::Fault => Expression::new("fault"),
+        Value::Member => Expression::new("member"),
     }
 }
 

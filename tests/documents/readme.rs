@@ -108,6 +108,9 @@ fn every_flag_in_the_documents_exists() {
     for command in cli::command_names() {
         help += &place.migrate([command.as_str(), "--help"]).exits(0).stdout;
     }
+    for command in ["status", "verify", "rollback"] {
+        help += &place.migrate(["fleet", command, "--help"]).exits(0).stdout;
+    }
     help += &place.migrate(["--help"]).exits(0).stdout;
     let flags = Regex::new(r"--[a-z][a-z-]+").expect("a pattern");
     let found = |text: &str| flags.find_iter(text).map(|m| m.as_str().to_owned()).collect::<BTreeSet<_>>();

@@ -8,13 +8,14 @@ use super::at_most;
 use super::source::{SourceFile, rust};
 
 /// The modules of the crate, from the bottom up, and the modules that each of them imports.
-const BELOW: [(&str, &[&str]); 22] = [
+const BELOW: [(&str, &[&str]); 23] = [
     ("model", &[]),
     ("event", &["model"]),
     ("exit", &["model"]),
     ("wire", &["model"]),
     ("text", &[]),
     ("private", &[]),
+    ("fleet", &["model"]),
     ("cli", &["model", "text"]),
     ("report", &["model", "exit", "text", "private"]),
     ("progress", &["model", "event", "text"]),
@@ -34,7 +35,7 @@ const BELOW: [(&str, &[&str]); 22] = [
         "app",
         &[
             "model", "mapping", "plan", "event", "exit", "text", "private", "cli", "guide", "report", "progress",
-            "convert", "sqlite", "pg", "resume", "job", "migrate", "verify", "init", "schema",
+            "convert", "sqlite", "pg", "resume", "job", "migrate", "verify", "init", "schema", "fleet",
         ],
     ),
 ];

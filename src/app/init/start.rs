@@ -86,7 +86,7 @@ impl<'a> Start<'a> {
             activity: Activity::DryRun,
             asks: false,
         };
-        Migration::new(request, MappingFile { mapping, folder }, self.world, self.observer)
+        Migration::new(request, MappingFile { mapping, folder, sha256: String::new() }, self.world, self.observer)
     }
 }
 

@@ -36,7 +36,7 @@ pub fn tables(
     let common = Common { mapping: Vec::new(), source: Some(path.clone()), owner: Vec::new(), ..args.common.clone() };
     let (reporting, work, activity) = (Reporting::default(), Work::default(), Activity::DryRun);
     let request = Request { common: &common, reporting: &reporting, work, activity, asks: false };
-    let base = MappingFile { mapping: base(&path)?, folder: file.folder.clone() };
+    let base = MappingFile { mapping: base(&path)?, folder: file.folder.clone(), sha256: String::new() };
     let m = Migration::without_target(request, base, world, observer);
     let opened = m.open_source(&mut Report::new(CommandKind::Rehearse, &file.mapping.name))?;
     let owner = owner(&file.mapping, &args.common.owner.iter().cloned().collect(), &opened);

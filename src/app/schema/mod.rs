@@ -47,7 +47,7 @@ pub fn command(args: &Schema, world: &World, observer: &dyn Observer) -> Result<
     let reporting = Reporting::default();
     let (work, activity) = (Work::default(), Activity::DryRun);
     let request = Request { common: &args.common, reporting: &reporting, work, activity, asks: false };
-    let base = MappingFile { mapping: base(source)?, folder: PathBuf::from(".") };
+    let base = MappingFile { mapping: base(source)?, folder: PathBuf::from("."), sha256: String::new() };
     let m = Migration::without_target(request, base, world, observer);
     let opened = m.open_source(&mut Report::new(CommandKind::Schema, &m.mapping().name))?;
     let mut ddl = proposed(&m, &opened, owner.options.as_ref())?;

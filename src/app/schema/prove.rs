@@ -116,7 +116,7 @@ impl ProofRun<'_> {
 
     /// Carries the rows by the ordinary cutover. Returns their number, without the rows of defaults.
     fn carry(&self, filling: Mapping, proof: &ProofTables) -> Result<u64, Failure> {
-        let file = MappingFile { mapping: filling, folder: PathBuf::from(".") };
+        let file = MappingFile { mapping: filling, folder: PathBuf::from("."), sha256: String::new() };
         let reporting = Reporting::default();
         let (work, activity) = (Work::default(), Activity::Rehearsal);
         let request = Request { common: self.common, reporting: &reporting, work, activity, asks: false };

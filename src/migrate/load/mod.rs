@@ -17,3 +17,6 @@ pub mod schedule;
 mod send;
 mod single_transaction;
 mod skipped;
+
+pub(super) use loader::{BatchWriter, Loader};
+pub(super) use send::fill_ids;

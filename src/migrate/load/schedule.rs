@@ -31,7 +31,7 @@ use super::part::{self, PartedLoad};
 /// The reason for the stop. Committed batches stay and are in the ledger.
 pub fn run(job: &Job<'_>, session: &mut Session, run: &Run) -> Result<Option<Owner>, Stop> {
     let (shifts, env, doubts) = (run.judged.shifts.clone(), job.env.clone(), Arc::clone(&job.doubts));
-    let settled = Settled { now: run.judged.now, owner: None, shifts, env, doubts };
+    let settled = Settled { now: run.judged.now, shifts, env, doubts, ..Settled::default() };
     job.observer.on_event(Event::Step(StepKind::Load));
     let rows = job.plan.loads.iter().map(|load| job.sizes.get(&load.name).copied()).sum();
     job.observer.on_event(Event::Planned(Extent { units: job.plan.loads.len() as u64, kind: WorkUnit::Load, rows }));

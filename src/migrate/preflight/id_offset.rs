@@ -66,7 +66,7 @@ impl ShiftChoice<'_> {
             });
             let issued = own.map_or(0, |(_, state)| state.next.unwrap_or(i64::MAX).saturating_sub(1));
             let theirs = theirs.get(table).copied();
-            let ids = self.ids(shifted)?;
+            let ids = source_ids(plan, self.source, self.settled, shifted)?;
             let mut shift = 0;
             if holds_rows(table) || theirs.is_some() {
                 let taken = highest.unwrap_or(0).max(issued).max(theirs.unwrap_or(0));
@@ -91,25 +91,28 @@ impl ShiftChoice<'_> {
         }
         Ok(session.reserved_ids(&self.plan.schema, &tables, 0)?)
     }
+}
 
-    /// The lowest and the highest id that the loads into a table bring, as they are converted: a text or a real can be an id too.
-    fn ids(&self, shifted: &Shifted) -> Result<Option<IdRange>, Stop> {
-        let mut ids: Option<IdRange> = None;
-        for load in self.plan.loads.iter().filter(|load| load.table == shifted.table) {
-            let Some(column) = load.columns.iter().find(|c| c.name == shifted.column) else { continue };
-            let encoder = RowEncoder::project(load, vec![column.clone()], self.settled).map_err(Stop::Refused)?;
-            let (mut image, mut notes) = (Vec::new(), Notes::default());
-            self.source.reader()?.each(&load.select, KeyRange::ALL, |row| {
-                image.clear();
-                if encoder.encode(row, &mut image, &mut notes)
-                    && let Some(id) = key(&image, &[0], &[Comparison::Integer]).map(|id| id as i64)
-                {
-                    let IdRange { first, last } = ids.unwrap_or(IdRange { first: id, last: id });
-                    ids = Some(IdRange { first: first.min(id), last: last.max(id) });
-                }
-                CONTINUE
-            })?;
-        }
-        Ok(ids)
+/// The lowest and the highest id that the loads into a table bring, as they are converted: a text or a real can be an id too.
+///
+/// # Errors
+/// If the source cannot be read.
+pub fn source_ids(plan: &Plan, source: &Source, settled: &Settled, shifted: &Shifted) -> Result<Option<IdRange>, Stop> {
+    let mut ids: Option<IdRange> = None;
+    for load in plan.loads.iter().filter(|load| load.table == shifted.table) {
+        let Some(column) = load.columns.iter().find(|c| c.name == shifted.column) else { continue };
+        let encoder = RowEncoder::project(load, vec![column.clone()], settled).map_err(Stop::Refused)?;
+        let (mut image, mut notes) = (Vec::new(), Notes::default());
+        source.reader()?.each(&load.select, KeyRange::ALL, |row| {
+            image.clear();
+            if encoder.encode(row, &mut image, &mut notes)
+                && let Some(id) = key(&image, &[0], &[Comparison::Integer]).map(|id| id as i64)
+            {
+                let IdRange { first, last } = ids.unwrap_or(IdRange { first: id, last: id });
+                ids = Some(IdRange { first: first.min(id), last: last.max(id) });
+            }
+            CONTINUE
+        })?;
     }
+    Ok(ids)
 }

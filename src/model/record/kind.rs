@@ -44,6 +44,14 @@ words! {
     CommandKind, "command" {
         /// `migrate` without a subcommand.
         Migrate = "migrate",
+        /// `migrate fleet`
+        Fleet = "fleet",
+        /// `migrate fleet status`
+        FleetStatus = "fleet status",
+        /// `migrate fleet verify`
+        FleetVerify = "fleet verify",
+        /// `migrate fleet rollback`
+        FleetRollback = "fleet rollback",
         /// `migrate init`
         Init = "init",
         /// `migrate schema`

@@ -39,6 +39,7 @@ impl Report {
             refusals: Vec::new(),
             steps: Vec::new(),
             forecast: None,
+            fleet: None,
             timeline: Vec::new(),
             arguments: Vec::new(),
         }
@@ -48,11 +49,16 @@ impl Report {
     pub fn activity(&self) -> Activity {
         match self.command {
             CommandKind::Rehearse => Activity::Rehearsal,
-            CommandKind::Verify => Activity::Verification,
-            CommandKind::Rollback => Activity::Rollback,
+            CommandKind::Verify | CommandKind::FleetVerify => Activity::Verification,
+            CommandKind::Rollback | CommandKind::FleetRollback => Activity::Rollback,
             CommandKind::Init | CommandKind::Schema => Activity::DryRun,
             _ if self.dry_run => Activity::DryRun,
-            CommandKind::Migrate | CommandKind::Plan | CommandKind::Status | CommandKind::Forget => Activity::Cutover,
+            CommandKind::Migrate
+            | CommandKind::Fleet
+            | CommandKind::FleetStatus
+            | CommandKind::Plan
+            | CommandKind::Status
+            | CommandKind::Forget => Activity::Cutover,
         }
     }
 }

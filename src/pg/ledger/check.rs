@@ -18,6 +18,9 @@ struct LedgerFinding {
     since: i32,
 }
 
+/// The tables that older ledgers lack and that only the commands about them read, each with a dot.
+const LATER_TABLES: [&str; 4] = ["kept.", "created.", "member.", "range."];
+
 /// The query for [`LedgerColumns`] of one schema.
 pub(in crate::pg) const LEDGER_COLUMNS: &str = include_str!("../sql/ledger_check.sql");
 
@@ -69,9 +72,9 @@ impl LedgerColumns {
     }
 
     /// Returns true if the ledger may be read and everything that a command reads of a run is there. Older ledgers keep no
-    /// rows and note no created objects.
+    /// rows, note no created objects and know no fleets.
     pub(super) fn are_complete(&self) -> bool {
-        let is_later = |object: &str| object.starts_with("kept.") || object.starts_with("created.");
+        let is_later = |object: &str| LATER_TABLES.iter().any(|table| object.starts_with(table));
         self.version_query_is_safe()
             && self.of("kind").next().is_none()
             && self.of("missing").all(|column| is_later(&column.object))

@@ -9,6 +9,7 @@ mod check;
 mod created;
 mod deviations;
 mod faults;
+pub mod members;
 mod open_runs;
 pub mod parts;
 mod previous_rows;
@@ -37,15 +38,19 @@ const WRITING: &str = "writing the ledger";
 fn creation(ledger: &LedgerSchema, schema_exists: bool) -> String {
     // IF NOT EXISTS would require the right to create the schema even if it exists.
     let schema = if schema_exists { String::new() } else { format!("CREATE SCHEMA {};", quoted(&ledger.schema)) };
-    let tables = UPGRADES.iter().fold(include_str!("../sql/ledger.sql").to_owned(), |tables, (_, sql)| tables + sql);
-    schema + &ledger.sql(&tables)
+    let newer: String = UPGRADES.iter().map(|(_, sql)| format!("{sql}\n;\n")).collect();
+    schema + &ledger.sql(&format!("{}{newer}", include_str!("../sql/ledger.sql")))
 }
 
 /// The versions whose tables differ from those of the version before, with the statements that make the difference.
 /// Versions 1 and 2 have the same tables. A ledger of version 2 may contain fingerprints of form 2, which a tool that knows
-/// only version 1 must not compare with its own. A ledger of version 3 may contain batches with two digests.
-const UPGRADES: [(i32, &str); 2] =
-    [(3, include_str!("../sql/ledger_version_3.sql")), (4, include_str!("../sql/ledger_version_4.sql"))];
+/// only version 1 must not compare with its own. A ledger of version 3 may contain batches with two digests, one of version 5
+/// fleets. A new ledger gets all of them.
+const UPGRADES: [(i32, &str); 3] = [
+    (3, include_str!("../sql/ledger_version_3.sql")),
+    (4, include_str!("../sql/ledger_version_4.sql")),
+    (5, include_str!("../sql/ledger_version_5.sql")),
+];
 
 /// The statements that bring a ledger from a version to the one that this tool writes.
 ///

@@ -10,8 +10,6 @@ use crate::pg::equality::Equality;
 use crate::pg::error::{Doing, ServerError};
 use crate::pg::triggers::{FiringTrigger, RowEvent, add_firing, firing_of_rows};
 
-const REFERENCING: &str = include_str!("../sql/referencing_keys.sql");
-
 /// The tables of a rollback.
 pub struct FactsAsked<'a> {
     /// Their schema.
@@ -55,7 +53,7 @@ impl OpenRollback<'_> {
         let referred: Vec<&str> = loaded.iter().copied().chain(*owner).collect();
         let mut steps = add_firing(Pipeline::new(), schema, silenced, &event);
         steps = Equality::query(schema).add_to(steps);
-        steps = referred.iter().fold(steps, |steps, table| steps.query(REFERENCING, &[schema, table]));
+        steps = referred.iter().fold(steps, |steps, table| steps.query(ReferencingKey::QUERY, &[schema, table]));
         steps = emptied.iter().fold(steps, |steps, table| steps.query(UNINDEXED, &[schema, table]));
         steps = copies.iter().fold(steps, |steps, sql| steps.prepare(sql.as_str()));
         let mut replies = all_replies(steps.run(&mut self.tx)).doing(ROLLING_BACK)?.into_iter();

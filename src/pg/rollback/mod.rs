@@ -15,6 +15,7 @@ mod transaction;
 pub use facts::{FactsAsked, RemovalFacts};
 pub use indexes::RollbackIndex;
 pub use owner::{OwnerRollback, OwnerRow};
+pub(super) use rows::ReferencingKey;
 pub use rows::{BlockingReference, Deletion, DeletionFacts, StagedRows};
 pub use sequences::{MovedSequence, SequenceRollback};
 pub use transaction::{OpenRollback, RollbackStart};

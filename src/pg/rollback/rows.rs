@@ -40,17 +40,20 @@ pub struct BlockingReference {
 }
 
 /// A foreign key that refers to a table or to a partition of it.
-pub(super) struct ReferencingKey {
-    name: String,
+pub(in crate::pg) struct ReferencingKey {
+    pub name: String,
     pub child: String,
     /// The schema and the name of the referring table.
     table: (String, String),
-    to_itself: bool,
+    pub to_itself: bool,
     /// The condition that joins the child `c` with the parent `t`.
     pub joined: String,
 }
 
 impl ReferencingKey {
+    /// The query for the keys that refer to table `$2` of schema `$1`.
+    pub const QUERY: &str = include_str!("../sql/referencing_keys.sql");
+
     /// `equality`: that of the parent's columns.
     pub fn read(row: &Row, equality: &Equality) -> Result<ReferencingKey, ServerError> {
         let (columns, parents): (Vec<String>, Vec<String>) = (row.value("columns")?, row.value("parent_columns")?);

@@ -40,14 +40,21 @@ WITH RECURSIVE expected (relation, name, type, since) AS (VALUES
     ('kept', 'run', 'int8', 3), ('kept', 'table_name', 'text', 3), ('kept', 'was', 'json', 3), ('kept', 'became', 'json', 3),
     ('created', 'mapping', 'text', 4), ('created', 'owner', 'text', 4), ('created', 'kind', 'text', 4),
     ('created', 'schema_name', 'text', 4), ('created', 'object', 'text', 4), ('created', 'oid', 'int8', 4),
-    ('created', 'shape', 'text', 4)
+    ('created', 'shape', 'text', 4),
+    ('member', 'run', 'int8', 5), ('member', 'member', 'int4', 5), ('member', 'path', 'text', 5), ('member', 'owner', 'jsonb', 5),
+    ('member', 'state', 'text', 5), ('member', 'epoch', 'int4', 5), ('member', 'worker', 'text', 5),
+    ('member', 'lease', 'timestamptz', 5), ('member', 'stamp', 'text', 5), ('member', 'owner_key', 'text', 5),
+    ('member', 'made', 'bool', 5), ('member', 'rows', 'jsonb', 5), ('member', 'proved', 'bool', 5),
+    ('member', 'reason', 'text', 5), ('member', 'millis', 'int8', 5), ('member', 'at', 'timestamptz', 5),
+    ('range', 'run', 'int8', 5), ('range', 'table_name', 'text', 5), ('range', 'next', 'int8', 5)
 ),
 -- The keys that keep a row from being written twice.
 keys (relation, columns) AS (VALUES
     ('run', ARRAY['run']), ('run', ARRAY['mapping', 'owner']), ('backend', ARRAY['run', 'pid', 'started']),
     ('load', ARRAY['run', 'load']), ('part', ARRAY['run', 'load', 'part']), ('batch', ARRAY['run', 'load', 'part', 'batch']),
     ('made', ARRAY['run', 'kind', 'object']), ('detached', ARRAY['run', 'no']),
-    ('created', ARRAY['mapping', 'owner', 'kind', 'schema_name', 'object'])
+    ('created', ARRAY['mapping', 'owner', 'kind', 'schema_name', 'object']),
+    ('member', ARRAY['run', 'member']), ('member', ARRAY['run', 'path']), ('range', ARRAY['run', 'table_name'])
 ),
 -- This role and every role whose rights it has. pg_has_role() is no help: for a superuser it is true of each role.
 mine (oid) AS (

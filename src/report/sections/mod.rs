@@ -3,6 +3,7 @@
 //! Terminal, Markdown and HTML draw them, so that all forms use the same words. A section without content is `None`.
 
 mod existing;
+mod fleet;
 mod forecast;
 mod omitted;
 mod owners;
@@ -12,6 +13,7 @@ mod transferred;
 mod verification;
 
 pub use existing::existing;
+pub use fleet::{files, slowest};
 pub use forecast::forecast;
 pub use omitted::{faults, left, losses, not_tables};
 pub use owners::{owner, owners};
@@ -41,6 +43,7 @@ pub fn document(report: &Report) -> Vec<Section> {
         refusals(report),
         first,
         faults(report, FULL),
+        files(report, FULL),
         loads(report, FULL),
         existing(report),
         owners(report, FULL),
@@ -54,6 +57,7 @@ pub fn document(report: &Report) -> Vec<Section> {
         removed(report),
         warnings(report),
         forecast(report, FULL),
+        slowest(report),
         detached(report, FULL),
         retries(report, FULL),
         steps(report),

@@ -112,6 +112,7 @@ pub fn value(written: &Value) -> String {
         Value::Owner => "Owner".to_owned(),
         Value::Env(name) => variant("Env", [text(name)]),
         Value::Fault => "Fault".to_owned(),
+        Value::Member => "Member".to_owned(),
     }
 }
 

@@ -1,0 +1,130 @@
+//! The dry run of a fleet: every file is opened, read and converted, and none is written.
+
+use std::collections::BTreeMap;
+
+use crate::convert::Settled;
+use crate::event::{Event, Extent, WorkUnit};
+use crate::exit::Exit;
+use crate::fleet::sources::MemberFile;
+use crate::job::Stop;
+use crate::migrate::fleet::member::MemberWork;
+use crate::model::fleet::Claim;
+use crate::model::ledger::{Form, Judged, Run};
+use crate::model::record::{
+    Check, CheckKind, FleetRecord, LoadRecord, LoadState, Report, RunState, StepKind, UnfinishedFile,
+};
+use crate::pg::Session;
+
+use super::super::failure::Failure;
+use super::super::record;
+use super::begin::first_plan;
+use super::plans::Plans;
+use super::request::FleetRequest;
+use super::worker;
+
+/// Most files that a report lists.
+const LISTED: usize = 100;
+
+/// Reads every file.
+pub fn check(request: FleetRequest<'_>, session: &mut Session, report: &mut Report) -> Result<Exit, Failure> {
+    let FleetRequest { m, args, files } = request;
+    let mut plans = Plans::new(m, args.on_schema);
+    let Some(first) = first_plan(&mut plans, request, session, report)? else { return Ok(Exit::Refused) };
+    let began = m.world().elapsed();
+    m.observer().on_event(Event::Step(StepKind::Preflight));
+    let units = files.len() as u64;
+    m.observer().on_event(Event::Planned(Extent { units, kind: WorkUnit::File, rows: None }));
+    let run = first.run.clone().unwrap_or_else(|| planned_run(first.settled.now));
+    let mut rows: BTreeMap<String, u64> = BTreeMap::new();
+    let mut found = FleetRecord { files: units, ..FleetRecord::default() };
+    for file in files {
+        if m.check_stop().is_err() {
+            return Ok(Exit::Interrupted);
+        }
+        match read(&mut plans, &run, file, session, report)? {
+            Ok(more) => {
+                found.done += 1;
+                more.into_iter().for_each(|(table, count)| *rows.entry(table).or_default() += count);
+            }
+            Err(Stop::Target(e)) if !e.is_about_rows() => return Err(Failure::refused(e)),
+            Err(Stop::Interrupted) => return Ok(Exit::Interrupted),
+            Err(stop) => {
+                found.quarantined += 1;
+                if found.unfinished.len() < LISTED {
+                    let reason = worker::reason(&stop, &claim(file));
+                    let state = "quarantined".to_owned();
+                    found.unfinished.push(UnfinishedFile { path: file.path.clone(), state, reason });
+                }
+            }
+        }
+        m.observer().on_event(Event::Done(StepKind::Preflight));
+    }
+    record::step(report, StepKind::Preflight, began, m.world().elapsed());
+    let took = m.world().elapsed() - began;
+    (found.here, found.per_second) = (units, (took > 0.0).then(|| record::rounded(units as f64 / took)));
+    report.loads = first.plan.loads.iter().map(|load| planned(&first.plan.schema, load, &rows)).collect();
+    let why = "the server judges the rows of a file when they are written: keys that are there, CHECKs, references";
+    report.checks.push(Check::not_checked(CheckKind::Content, None, "a dry run writes nothing"));
+    report.checks.push(Check::not_checked(CheckKind::RowsOfTarget, None, why));
+    let exit = if found.quarantined > 0 { Exit::Quarantined } else { Exit::Done };
+    report.fleet = Some(found);
+    Ok(exit)
+}
+
+fn read(
+    plans: &mut Plans<'_>,
+    run: &Run,
+    file: &MemberFile,
+    session: &mut Session,
+    report: &mut Report,
+) -> Result<Result<BTreeMap<String, u64>, Stop>, Failure> {
+    let source = match plans.open(&file.path) {
+        Ok(source) => source,
+        Err(e) => return Ok(Err(e.into())),
+    };
+    let plan = match plans.of(session, &source, report)? {
+        Ok(plan) => plan,
+        Err(refusals) => return Ok(Err(Stop::Refused(refusals))),
+    };
+    let settled = Settled { member: file.values.clone(), ..plan.settled.clone() };
+    let work = MemberWork { plan: &plan.plan, run, source: &source, settled: &settled, millis: &|| 0 };
+    Ok(work.read(session))
+}
+
+fn claim(file: &MemberFile) -> Claim {
+    let (path, values) = (file.path.clone(), file.values.clone());
+    Claim { run: 0, run_epoch: 0, member: 0, path, values, epoch: 0 }
+}
+
+/// A run that is not recorded.
+fn planned_run(now: i64) -> Run {
+    Run {
+        id: 0,
+        state: RunState::Planned,
+        tool: String::new(),
+        epoch: 0,
+        seed: 0,
+        stamp: String::new(),
+        form: Form::Two,
+        catalog: String::new(),
+        read_ahead: true,
+        judged: Judged { now, ..Judged::default() },
+    }
+}
+
+fn planned(schema: &str, load: &crate::plan::LoadPlan, rows: &BTreeMap<String, u64>) -> LoadRecord {
+    LoadRecord {
+        load: load.name.clone(),
+        source: load.source.clone(),
+        target: format!("{schema}.{}", load.table),
+        read: rows.get(&load.table).copied().unwrap_or(0),
+        class: String::new(),
+        state: LoadState::Planned,
+        written: 0,
+        faults: 0,
+        skipped: 0,
+        lanes: 1,
+        started: 0.0,
+        seconds: 0.0,
+    }
+}

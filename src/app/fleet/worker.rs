@@ -1,0 +1,361 @@
+//! A worker of a fleet: takes files from the ledger, writes each in a transaction of its own, and reads it back.
+
+use std::time::Duration;
+
+use crate::cli::MostFailed;
+use crate::convert::Settled;
+use crate::event::{Event, Extent, WorkUnit};
+use crate::exit::Exit;
+use crate::job::{Stop, Tries, pause};
+use crate::migrate::fleet::member::MemberWork;
+use crate::migrate::fleet::proof::{MemberOnTarget, MemberProof};
+use crate::model::fleet::{Claim, MemberEnd, MemberState, Shard};
+use crate::model::ledger::Run;
+use crate::model::record::{Check, CheckKind, FaultRecord, Refusal, Report, RunState, StepKind};
+use crate::pg::Session;
+use crate::pg::ledger::members::{FleetProgress, MemberLease};
+
+use super::super::failure::Failure;
+use super::super::record;
+use super::begin::BegunFleet;
+use super::finish;
+use super::plans::Plans;
+use super::request::FleetRequest;
+
+/// Files that a worker takes at once. Taking ten costs as much as taking one.
+const AT_ONCE: i64 = 10;
+
+/// Seconds after which the files of a worker that does not answer are taken by another one.
+const LEASE: i32 = 30;
+
+/// The longest wait for other workers before the ledger is asked again.
+const LONGEST_WAIT: Duration = Duration::from_millis(500);
+
+/// Files in a row that the target stopped, after which the worker ends: the cause is not in the files.
+const FAILED_IN_A_ROW: u32 = 3;
+
+/// The end of the work on one file.
+enum FileEnd {
+    Done {
+        rows: u64,
+        differs: Option<String>,
+    },
+    Quarantined(String),
+    Failed(String),
+    /// Another worker has the file, or the fleet has ended.
+    Fenced,
+    Interrupted,
+}
+
+/// A worker.
+struct Worker<'w, 'a> {
+    request: FleetRequest<'a>,
+    run: Run,
+    plans: Plans<'a>,
+    session: &'w mut Session,
+    report: &'w mut Report,
+    name: String,
+    shard: Shard,
+    /// Files that it loaded, and their rows.
+    done: u64,
+    rows: u64,
+    failed_in_a_row: u32,
+    /// Seconds after the start of the process at which it renewed its leases.
+    renewed: f64,
+}
+
+/// The reason for which a worker ends.
+enum WorkerEnd {
+    /// No file is left.
+    NoneLeft,
+    /// `--max-files` are loaded.
+    Enough,
+    Interrupted,
+    /// Files are left, and working on would be of no use.
+    Stopped(Refusal),
+}
+
+/// Works until no file is left, and ends the fleet.
+pub fn carry_out(
+    request: FleetRequest<'_>,
+    fleet: BegunFleet<'_>,
+    session: &mut Session,
+    report: &mut Report,
+) -> Result<Exit, Failure> {
+    let BegunFleet { run, plans, first } = fleet;
+    let m = request.m;
+    let began = m.world().elapsed();
+    m.observer().on_event(Event::Step(StepKind::Load));
+    let progress = session.fleet_progress(run.id).map_err(Failure::refused)?;
+    let open = |state| progress.counts.get(&state).copied().unwrap_or(0);
+    let units = open(MemberState::Waiting) + open(MemberState::Taken);
+    m.observer().on_event(Event::Planned(Extent { units, kind: WorkUnit::File, rows: None }));
+    let shard = request.args.shard.map_or(Shard::ALL, |(index, of)| Shard { index, of });
+    let is_running = run.state == RunState::Running;
+    let mut worker = Worker {
+        request,
+        run: run.clone(),
+        plans,
+        session,
+        report,
+        name: format!("{} {}", host(m.world().variable("HOSTNAME")), std::process::id()),
+        shard,
+        done: 0,
+        rows: 0,
+        failed_in_a_row: 0,
+        renewed: began,
+    };
+    let ended = if is_running { worker.work()? } else { WorkerEnd::NoneLeft };
+    let (here, took) = (worker.done, m.world().elapsed() - began);
+    record::step(report, StepKind::Load, began, m.world().elapsed());
+    let mut exit = match ended {
+        WorkerEnd::NoneLeft => finish::finish(request, &run, &first, session, report)?,
+        WorkerEnd::Enough => Exit::Stopped,
+        WorkerEnd::Interrupted => Exit::Interrupted,
+        WorkerEnd::Stopped(refusal) => {
+            report.refusals.push(refusal);
+            Exit::Stopped
+        }
+    };
+    if report.checks.iter().any(|check| check.verdict == crate::model::record::Verdict::Differs) {
+        exit = Exit::Differs;
+    }
+    let per_second = (here > 0 && took > 0.0).then(|| record::rounded(here as f64 / took));
+    finish::note(session, &run, report).map_err(Failure::refused)?;
+    if let Some(fleet) = &mut report.fleet {
+        (fleet.here, fleet.per_second) = (here, per_second);
+    }
+    Ok(exit)
+}
+
+fn host(variable: Option<&str>) -> String {
+    variable.filter(|name| !name.is_empty()).unwrap_or("host").to_owned()
+}
+
+impl Worker<'_, '_> {
+    fn work(&mut self) -> Result<WorkerEnd, Failure> {
+        let m = self.request.m;
+        loop {
+            if m.check_stop().is_err() {
+                return Ok(WorkerEnd::Interrupted);
+            }
+            let left = self.request.args.max_files.map(|most| most.saturating_sub(self.done));
+            let Some(most) = Some(left.map_or(AT_ONCE, |left| AT_ONCE.min(left as i64))).filter(|most| *most > 0)
+            else {
+                return Ok(WorkerEnd::Enough);
+            };
+            if let Some(refusal) = self.too_many_failed()? {
+                return Ok(WorkerEnd::Stopped(refusal));
+            }
+            let claims = self.claim(most)?;
+            self.renewed = m.world().elapsed();
+            if claims.is_empty() {
+                match self.wait_for_others()? {
+                    true => continue,
+                    false => return Ok(WorkerEnd::NoneLeft),
+                }
+            }
+            for (at, claim) in claims.iter().enumerate() {
+                let end = self.file(claim)?;
+                let is_interrupted = matches!(end, FileEnd::Interrupted);
+                if let Some(refusal) = self.note(claim, end)? {
+                    self.give_back(&claims[at + 1..])?;
+                    return Ok(WorkerEnd::Stopped(refusal));
+                }
+                if is_interrupted {
+                    self.give_back(&claims[at..])?;
+                    return Ok(WorkerEnd::Interrupted);
+                }
+                self.renew(&claims[at + 1..])?;
+            }
+        }
+    }
+
+    fn claim(&mut self, most: i64) -> Result<Vec<Claim>, Failure> {
+        let (run, shard, name) = (self.run.clone(), self.shard, self.name.clone());
+        let lease = MemberLease { worker: &name, seconds: LEASE };
+        let claimed = self
+            .request
+            .m
+            .reconnect()
+            .retrying(self.session, |session| Ok(session.claim_members(&run, shard, most, &lease)?));
+        claimed.map_err(Failure::refused)
+    }
+
+    /// Waits while other workers have files. Returns false if no file is left.
+    fn wait_for_others(&mut self) -> Result<bool, Failure> {
+        let run = self.run.id;
+        let reconnect = self.request.m.reconnect();
+        let FleetProgress { counts, lease } =
+            reconnect.retrying(self.session, |session| Ok(session.fleet_progress(run)?)).map_err(Failure::refused)?;
+        let taken = counts.get(&MemberState::Taken).copied().unwrap_or(0);
+        if taken == 0 || self.shard != Shard::ALL {
+            return Ok(false);
+        }
+        let lease = lease.map_or(LONGEST_WAIT, |left| Duration::from_secs_f64(left.clamp(0.02, 3_600.0)));
+        pause(&self.request.m.world().asked, lease.min(LONGEST_WAIT));
+        Ok(true)
+    }
+
+    /// The refusal to work on if more files are quarantined or failed than `--max-failed` allows.
+    fn too_many_failed(&mut self) -> Result<Option<Refusal>, Failure> {
+        let Some(most) = self.request.args.max_failed else { return Ok(None) };
+        let counts = self.session.fleet_progress(self.run.id).map_err(Failure::refused)?.counts;
+        let of = |state| counts.get(&state).copied().unwrap_or(0);
+        let (bad, all) = (of(MemberState::Quarantined) + of(MemberState::Failed), counts.values().sum::<u64>());
+        let (allowed, shown) = match most {
+            MostFailed::Files(most) => (most, most.to_string()),
+            MostFailed::Percent(percent) => (all * percent / 100, format!("{percent}%")),
+        };
+        Ok((bad > allowed).then(|| {
+            let reason = format!("{bad} of {all} files are quarantined or failed, and --max-failed allows {shown}");
+            Refusal::new(
+                "--max-failed",
+                reason,
+                "`migrate fleet status` lists them. The same command with a larger limit continues.",
+            )
+        }))
+    }
+
+    /// Works on one file, again after a lost connection.
+    fn file(&mut self, claim: &Claim) -> Result<FileEnd, Failure> {
+        let mut tries = Tries::default();
+        loop {
+            let stop = match self.attempt(claim)? {
+                Ok(end) => return Ok(end),
+                Err(stop) => stop,
+            };
+            match stop {
+                Stop::Target(e) if e.retry_may_help() => {
+                    let m = self.request.m;
+                    if let Err(stop) = tries.again(&m.reconnect(), self.session, e) {
+                        return Ok(end_of(&m.reason(stop), claim));
+                    }
+                }
+                stop => return Ok(end_of(&self.request.m.reason(stop), claim)),
+            }
+        }
+    }
+
+    fn attempt(&mut self, claim: &Claim) -> Result<Result<FileEnd, Stop>, Failure> {
+        let m = self.request.m;
+        let began = m.world().elapsed();
+        let source = match self.plans.open(&claim.path) {
+            Ok(source) => source,
+            Err(e) => return Ok(Err(e.into())),
+        };
+        let plan = match self.plans.of(self.session, &source, self.report)? {
+            Ok(plan) => plan,
+            Err(refusals) => return Ok(Err(Stop::Refused(refusals))),
+        };
+        let settled = Settled { now: self.run.judged.now, member: claim.values.clone(), ..plan.settled.clone() };
+        let millis = || ((m.world().elapsed() - began) * 1000.0) as i64;
+        let work = MemberWork { plan: &plan.plan, run: &self.run, source: &source, settled: &settled, millis: &millis };
+        let end = match work.write(self.session, claim) {
+            Ok(Some(end)) => end,
+            Ok(None) => return Ok(Ok(FileEnd::Fenced)),
+            Err(stop) => return Ok(Err(stop)),
+        };
+        let on_target = MemberOnTarget { plan: &plan.plan, target: &plan.target, run: &self.run };
+        let rows = end.rows.iter().map(|rows| rows.rows).sum();
+        let proof = m.reconnect().retrying(self.session, |session| prove(on_target, session, claim, &end));
+        Ok(proof.map(|proof| match proof {
+            MemberProof::Differs(how) => FileEnd::Done { rows, differs: Some(how) },
+            MemberProof::Same | MemberProof::Later => FileEnd::Done { rows, differs: None },
+        }))
+    }
+
+    /// Notes the end of a file in the ledger. Returns the reason not to work on.
+    fn note(&mut self, claim: &Claim, end: FileEnd) -> Result<Option<Refusal>, Failure> {
+        self.failed_in_a_row = if matches!(end, FileEnd::Failed(_)) { self.failed_in_a_row + 1 } else { 0 };
+        let (state, reason) = match end {
+            FileEnd::Done { rows, differs } => {
+                self.done += 1;
+                self.rows += rows;
+                self.request.m.observer().on_event(Event::Done(StepKind::Load));
+                self.report.checks.extend(differs.map(|how| differing(claim, how)));
+                return Ok(None);
+            }
+            FileEnd::Fenced => return Ok(None),
+            FileEnd::Interrupted => return Ok(None),
+            FileEnd::Quarantined(reason) => (MemberState::Quarantined, reason),
+            FileEnd::Failed(reason) => (MemberState::Failed, reason),
+        };
+        let noted =
+            self.request.m.reconnect().retrying(self.session, |session| Ok(session.end_member(claim, state, &reason)?));
+        noted.map_err(Failure::refused)?;
+        self.request.m.observer().on_event(Event::Done(StepKind::Load));
+        Ok((self.failed_in_a_row >= FAILED_IN_A_ROW).then(|| {
+            let why = format!("the target stopped {FAILED_IN_A_ROW} files in a row; the last one: {reason}");
+            Refusal::new("target", why, "Repair the cause. The same command with --retry failed continues.")
+        }))
+    }
+
+    /// Returns files to the other workers.
+    fn give_back(&mut self, claims: &[Claim]) -> Result<(), Failure> {
+        for claim in claims {
+            self.session.end_member(claim, MemberState::Waiting, "").map_err(Failure::refused)?;
+        }
+        Ok(())
+    }
+
+    /// Renews the leases of the files that wait for this worker, in good time.
+    fn renew(&mut self, claims: &[Claim]) -> Result<(), Failure> {
+        let now = self.request.m.world().elapsed();
+        if now - self.renewed < f64::from(LEASE) / 3.0 {
+            return Ok(());
+        }
+        self.renewed = now;
+        let reconnect = self.request.m.reconnect();
+        let renewed = reconnect.retrying(self.session, |session| Ok(session.renew_leases(claims, LEASE)?));
+        renewed.map_err(Failure::refused)
+    }
+}
+
+/// Reads the rows of a file back, and notes that they are those that were sent.
+fn prove(
+    on_target: MemberOnTarget<'_>,
+    session: &mut Session,
+    claim: &Claim,
+    end: &MemberEnd,
+) -> Result<MemberProof, Stop> {
+    let proof = on_target.prove(session, end)?;
+    if proof == MemberProof::Same {
+        session.prove_member(claim)?;
+    }
+    Ok(proof)
+}
+
+fn differing(claim: &Claim, how: String) -> Check {
+    let mut check = Check::compared(CheckKind::Content, Some(&claim.path), "the rows of the file".to_owned(), how);
+    check.why = Some("the target returned other rows right after their commit".to_owned());
+    check
+}
+
+/// The end of a file that brought no row.
+fn end_of(stop: &Stop, claim: &Claim) -> FileEnd {
+    match stop {
+        Stop::Interrupted => FileEnd::Interrupted,
+        Stop::Fenced => FileEnd::Fenced,
+        Stop::Faults(_) | Stop::Source(_) | Stop::Refused(_) => FileEnd::Quarantined(reason(stop, claim)),
+        Stop::Target(e) if e.is_about_rows() => FileEnd::Quarantined(reason(stop, claim)),
+        _ => FileEnd::Failed(reason(stop, claim)),
+    }
+}
+
+/// The reason for which a file is not loaded, with the way out.
+pub fn reason(stop: &Stop, claim: &Claim) -> String {
+    let owner: Vec<String> = claim.values.iter().map(|(name, value)| format!("--owner {name}={value}")).collect();
+    let rows = format!("`migrate --dry-run -s {} {}` lists its rows", claim.path, owner.join(" "));
+    match stop {
+        Stop::Faults(faults) => {
+            let first = faults.first().map(|fault| FaultRecord::of(fault, "", 0, false)).map(|fault| {
+                let row = fault.rowid.map_or_else(String::new, |rowid| format!(" (row {rowid})"));
+                format!("{}{row}", fault.message)
+            });
+            format!("{}. {rows}.", first.unwrap_or_default())
+        }
+        Stop::Target(e) if e.is_about_rows() => format!("{e}. {rows}."),
+        other => other.to_string(),
+    }
+}

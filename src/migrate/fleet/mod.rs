@@ -1,0 +1,18 @@
+//! A fleet: many files with one mapping, each with an owner of its own. One run in the ledger holds them all.
+//!
+//! A file is written in one transaction together with its line in the ledger, so that it is there as a whole or not at all. Any
+//! number of workers take files from the ledger; which worker writes a file changes nothing about its rows.
+//!
+//! - `refuse`: the parts that a plan may not have;
+//! - `ids`: the ids that a file needs, and the ranges that it gets;
+//! - `member`: the rows of one file, and their transaction;
+//! - `proof`: the rows of one file, read back after their commit;
+//! - `removal`: the rows of one file, removed again;
+//! - `whole`: all rows of all files, compared once at the end.
+
+pub mod ids;
+pub mod member;
+pub mod proof;
+pub mod refuse;
+pub mod removal;
+pub mod whole;

@@ -1,0 +1,73 @@
+//! The parts that a plan may not have if its source is one file of a fleet: those that need more than the file and its own rows.
+
+use crate::model::record::Refusal;
+use crate::model::rules::Value;
+use crate::plan::{LoadPlan, Plan, Treatment};
+
+/// Returns a refusal for each part of the plan that a fleet cannot carry out.
+pub fn refusals(plan: &Plan) -> Vec<Refusal> {
+    let mut found = Vec::new();
+    match plan.settled_owner() {
+        None => found.push(Refusal::new(
+            "owner",
+            "the mapping names no owner whose row is found or made, and each file of a fleet has one",
+            "Write [owner] with `match = { COLUMN = { member = true } }`.",
+        )),
+        Some(owner) if owner.natural.iter().all(|column| column.value != Value::Member) => found.push(Refusal::new(
+            "owner.match",
+            "is the same for every file, and each file of a fleet has an owner of its own",
+            "Write `match = { COLUMN = { member = true } }`: the value then comes with each file.",
+        )),
+        Some(owner) if plan.loads.iter().any(|load| load.table == owner.table) => found.push(Refusal::new(
+            "owner.table",
+            format!(
+                "`{}` is loaded from the files, too, and a fleet finds or makes one owner for each file",
+                owner.table
+            ),
+            "Leave that table in the source: [leave], with its reason.",
+        )),
+        Some(_) => {}
+    }
+    if !plan.circles.is_empty() {
+        found.push(Refusal::new(
+            "load",
+            "its tables refer to each other in a circle, which a fleet cannot load",
+            "Leave out one of the references, or load the files one by one: `migrate -s FILE --owner COLUMN=VALUE`.",
+        ));
+    }
+    for held in plan.held.iter().filter(|held| held.treatment == Treatment::Replace) {
+        found.push(Refusal::new(
+            format!("load.{}.existing", held.table),
+            "the rows of all other owners would be removed for each file",
+            "Write `existing = \"append\"`.",
+        ));
+    }
+    for object in &plan.detach.off {
+        found.push(Refusal::new(
+            format!("target {}.{}", plan.schema, object.table),
+            format!("{} would run for each row, and a fleet detaches nothing", object.object),
+            "Write `triggers = \"fire\"` at the load if that is meant, or disable the trigger before the fleet.",
+        ));
+    }
+    plan.loads.iter().for_each(|load| load_refusals(load, &mut found));
+    found
+}
+
+fn load_refusals(load: &LoadPlan, found: &mut Vec<Refusal>) {
+    let alone = "Or load the files one by one: `migrate -s FILE --owner COLUMN=VALUE`.";
+    if load.conflict.is_some() || load.when_empty {
+        found.push(Refusal::new(
+            load.place(),
+            "skips rows that the target holds already, which a fleet cannot do: the first file would decide for all others",
+            format!("Load this table once before the fleet, and leave it in the files. {alone}"),
+        ));
+    }
+    let orphans = load.columns.iter().filter(|column| column.rules.if_orphan.is_some() || column.rules.drop_orphan);
+    for column in orphans {
+        found.push(Refusal::new(
+            format!("{}.columns.{}.if_orphan", load.place(), column.name),
+            "needs the keys of all rows of the target, for each file",
+            format!("Remove it: a file with such a row is quarantined. {alone}"),
+        ));
+    }
+}

@@ -1,0 +1,131 @@
+//! The values that the ledger keeps of a fleet: its files, each with its state, and the rows that each brought.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// The state of a member. A member is never loaded in part: its rows and the state `Done` are one transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum MemberState {
+    /// No worker has taken it.
+    Waiting,
+    /// A worker works on it until its lease ends.
+    Taken,
+    /// Its rows are in the target.
+    Done,
+    /// The file or one of its rows cannot be loaded as it is.
+    Quarantined,
+    /// The target stopped it.
+    Failed,
+    /// It was done, and its rows were removed again.
+    Removed,
+}
+
+impl MemberState {
+    /// Every state, in the order in which a member goes through them.
+    pub const ALL: [MemberState; 6] = [
+        MemberState::Waiting,
+        MemberState::Taken,
+        MemberState::Done,
+        MemberState::Quarantined,
+        MemberState::Failed,
+        MemberState::Removed,
+    ];
+
+    /// Returns the word that the ledger keeps.
+    pub fn word(self) -> &'static str {
+        match self {
+            MemberState::Waiting => "Waiting",
+            MemberState::Taken => "Taken",
+            MemberState::Done => "Done",
+            MemberState::Quarantined => "Quarantined",
+            MemberState::Failed => "Failed",
+            MemberState::Removed => "Removed",
+        }
+    }
+
+    /// Reads [`MemberState::word`].
+    pub fn read(word: &str) -> Option<MemberState> {
+        MemberState::ALL.into_iter().find(|state| state.word() == word)
+    }
+}
+
+/// A part of the members, for workers that share them by number: member `n` belongs to shard `n % of`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shard {
+    /// The number of the shard, from 0.
+    pub index: i32,
+    /// The number of shards.
+    pub of: i32,
+}
+
+impl Shard {
+    /// All members.
+    pub const ALL: Shard = Shard { index: 0, of: 1 };
+}
+
+/// A file of a fleet that a worker has taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// The fleet's run.
+    pub run: i64,
+    /// The run's epoch as this worker knows it.
+    pub run_epoch: i32,
+    /// The number of the member, from 1.
+    pub member: i32,
+    /// Its file.
+    pub path: String,
+    /// The values that come with it, by name.
+    pub values: BTreeMap<String, String>,
+    /// Raised at each claim, so that a worker whose lease ended writes nothing.
+    pub epoch: i32,
+}
+
+/// The rows that a member brought into one table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberRows {
+    /// The table.
+    #[serde(rename = "t")]
+    pub table: String,
+    /// Their number.
+    #[serde(rename = "n")]
+    pub rows: u64,
+    /// The sum of their hashes modulo 2^128, in hexadecimal.
+    #[serde(rename = "s")]
+    pub sum: String,
+    /// The ids that were reserved for them. `None`: their ids come from the source, or they have none.
+    #[serde(rename = "i", default, skip_serializing_if = "Option::is_none")]
+    pub ids: Option<MemberIds>,
+}
+
+/// The ids that were reserved for the rows of a member in one table. No other row has one of them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberIds {
+    /// The column.
+    #[serde(rename = "c")]
+    pub column: String,
+    /// The lowest.
+    #[serde(rename = "a")]
+    pub first: i64,
+    /// The highest.
+    #[serde(rename = "b")]
+    pub last: i64,
+}
+
+/// Everything that the ledger notes of a member in the transaction of its rows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MemberEnd {
+    /// The stamp that identifies the source.
+    pub stamp: String,
+    /// The key of the owner's row.
+    pub owner: Option<String>,
+    /// True if the member made the owner's row.
+    pub made: bool,
+    /// Its rows, in the order in which the tables were written.
+    pub rows: Vec<MemberRows>,
+    /// The duration of the work in milliseconds.
+    pub millis: i64,
+}
+
+/// The number of members in each state.
+pub type MemberCounts = BTreeMap<MemberState, u64>;

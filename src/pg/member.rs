@@ -1,0 +1,209 @@
+//! One file of a fleet: its rows and its line in the ledger are one transaction.
+
+use std::ops::{Deref, DerefMut};
+
+use super::batch::CHECKING_ROWS;
+use super::client::{CopyIn, Parameter, Pipeline, all_replies};
+use super::copy::{CopyTarget, Destination, send_slices};
+use super::error::{Doing, Operation, ServerError};
+use super::owner::{ColumnValue, insertion};
+use super::row::RowValues;
+use super::session::Session;
+use crate::model::fleet::{Claim, MemberEnd, MemberIds};
+use crate::model::ident::quoted;
+
+const WRITING: &str = "writing a file of the fleet";
+
+/// The transaction of a member. Dropping it rolls back.
+pub struct MemberTransaction<'s> {
+    session: &'s mut Session,
+    copy: Option<OpenCopy>,
+    is_open: bool,
+}
+
+/// A COPY that takes rows.
+struct OpenCopy {
+    copy: CopyIn,
+    to: CopyTarget,
+    rows: u64,
+}
+
+impl Session {
+    /// Begins the transaction of a member. `None` if another worker has taken the member over, or the run has ended.
+    ///
+    /// The member's row is locked until the transaction ends, so that no other worker takes it while rows are on their way. The
+    /// commit does not wait for the disk: after a crash of the server the rows and the ledger's line are lost together, and the
+    /// member waits again.
+    ///
+    /// # Errors
+    /// If the server refuses or the connection is lost.
+    pub fn begin_member(&mut self, claim: &Claim) -> Result<Option<MemberTransaction<'_>>, ServerError> {
+        let Claim { run, run_epoch, member, epoch, .. } = claim;
+        let lock = self.ledger.sql(&format!(
+            "SELECT FROM :ledger.member m JOIN :ledger.run r ON r.run = m.run \
+             WHERE m.run = {run} AND m.member = {member} AND m.epoch = {epoch} AND m.state = 'Taken' \
+             AND r.epoch = {run_epoch} AND r.state = 'Running' FOR UPDATE OF m FOR SHARE OF r"
+        ));
+        self.begin_locked(&lock)
+    }
+
+    /// Begins a transaction whose first statement locks the row of a member. `None` if there is no such row.
+    pub(super) fn begin_locked(&mut self, lock: &str) -> Result<Option<MemberTransaction<'_>>, ServerError> {
+        let begin = format!("START TRANSACTION; SET LOCAL synchronous_commit = off; {lock}");
+        let begun = self.client.simple_query(&begin).doing(WRITING);
+        let transaction = MemberTransaction { session: self, copy: None, is_open: true };
+        let found = begun?.into_iter().filter_map(|message| match message {
+            postgres::SimpleQueryMessage::CommandComplete(rows) => Some(rows),
+            _ => None,
+        });
+        Ok((found.last() == Some(1)).then_some(transaction))
+    }
+}
+
+/// The condition that exactly the rows with reserved ids meet. It names its operators with their schema. `alias`: that of the
+/// table with a point, or nothing.
+pub fn reserved_rows(alias: &str, MemberIds { column, first, last }: &MemberIds) -> String {
+    let column = format!("{alias}{}", quoted(column));
+    format!("{column} OPERATOR(pg_catalog.>=) {first} AND {column} OPERATOR(pg_catalog.<=) {last}")
+}
+
+impl MemberTransaction<'_> {
+    /// Inserts the owner's row. Returns its key.
+    ///
+    /// # Errors
+    /// If the server refuses or the connection is lost.
+    pub fn insert_owner(
+        &mut self,
+        schema: &str,
+        table: &str,
+        key: &str,
+        columns: &[ColumnValue<'_>],
+    ) -> Result<String, ServerError> {
+        let enter = self.session.application_path.set(true);
+        let steps = Pipeline::new().script(enter).query(insertion(schema, table, key, columns), &[]);
+        let rows = steps.rows(&mut self.session.client).doing("creating the owner")?.concat();
+        match rows.as_slice() {
+            [row] => row.value(0),
+            rows => Err(ServerError::new("creating the owner", format!("the server inserted {} rows", rows.len()))),
+        }
+    }
+
+    /// Begins a COPY, and ends the one before.
+    ///
+    /// # Errors
+    /// If the server refuses a row of the COPY before, or the connection is lost.
+    pub fn begin_copy(&mut self, into: &Destination<'_>) -> Result<(), ServerError> {
+        let to = into.straight();
+        let sql = to.sql();
+        // While a COPY is open, the server takes no other message. So its end is sent before a statement is prepared.
+        let known = match self.session.prepared.known(&sql) {
+            Some(known) => known,
+            None => {
+                self.end_copy()?;
+                self.session.prepared.get(&mut self.session.client, &sql).doing(Operation::CopyRows)?
+            }
+        };
+        let before = self.copy.take();
+        let Session { client, application_path, .. } = &mut *self.session;
+        let mut steps = Pipeline::new();
+        let expected = before.as_ref().map(|open| (open.to.clone(), open.rows));
+        if let Some(OpenCopy { copy, .. }) = before {
+            steps = steps.end_copy(copy);
+        }
+        let (replies, copy) = steps.script(application_path.set(true)).run_and_copy(client, &known);
+        let replies = all_replies(replies).doing(Operation::CopyRows)?;
+        if let (Some((to, rows)), Some(reply)) = (expected, replies.first()) {
+            to.compare(reply.counts().last().copied().unwrap_or(0), rows)?;
+        }
+        let mut copy = copy.doing(Operation::CopyRows)?;
+        to.begin(client, &mut copy)?;
+        self.copy = Some(OpenCopy { copy, to, rows: 0 });
+        Ok(())
+    }
+
+    /// Ends the COPY that is open, if there is one.
+    fn end_copy(&mut self) -> Result<(), ServerError> {
+        let Some(OpenCopy { copy, to, rows }) = self.copy.take() else { return Ok(()) };
+        let replies = Pipeline::new().end_copy(copy).run(&mut self.session.client);
+        let replies = all_replies(replies).doing(Operation::CopyRows)?;
+        let taken = replies.first().and_then(|reply| reply.counts().last().copied());
+        to.compare(taken.unwrap_or(0), rows)
+    }
+
+    /// Sends rows of the COPY that is open.
+    ///
+    /// # Errors
+    /// If the connection is lost. A refused row is reported with the end of the COPY.
+    pub fn send(&mut self, bytes: &[u8], rows: u64) -> Result<(), ServerError> {
+        let Some(open) = &mut self.copy else { return Err(ServerError::new(WRITING, "no COPY is open")) };
+        open.rows += rows;
+        send_slices(&mut self.session.client, &mut open.copy, bytes)
+    }
+
+    /// Sends the bytes after the last row of the COPY that is open.
+    ///
+    /// # Errors
+    /// If the connection is lost.
+    pub fn end_rows(&mut self) -> Result<(), ServerError> {
+        let Some(open) = &mut self.copy else { return Ok(()) };
+        open.to.end(&mut self.session.client, &mut open.copy)
+    }
+
+    /// Ends the last COPY, checks what was deferred, and commits the rows with the member's line in the ledger.
+    ///
+    /// # Errors
+    /// If the server refuses: then nothing is written. If the connection is lost: then the member may be committed or not, and
+    /// the next worker that takes it finds out, because a member that is done is taken by none.
+    pub fn commit(mut self, claim: &Claim, end: &MemberEnd) -> Result<(), ServerError> {
+        self.end_copy()?;
+        let rows = serde_json::to_string(&end.rows).map_err(|e| ServerError::new(WRITING, e.to_string()))?;
+        // Runs under the application's search path, under which its deferred triggers run with the commit.
+        let sql = self.session.ledger.sql(
+            "UPDATE :ledger.member SET state = 'Done', stamp = $4, owner_key = $5, \
+             made = made OR $6, rows = ($7::pg_catalog.text)::pg_catalog.jsonb, millis = $8, reason = NULL, lease = NULL, \
+             proved = false, at = pg_catalog.now() \
+             WHERE (run, member, epoch) OPERATOR(pg_catalog.=) ($1, $2, $3)",
+        );
+        let MemberEnd { stamp, owner, made, millis, .. } = end;
+        let parameters: [&dyn Parameter; 8] =
+            [&claim.run, &claim.member, &claim.epoch, stamp, owner, made, &rows, millis];
+        self.commit_with(&sql, &parameters)
+    }
+
+    /// Checks what was deferred, changes the member's row, and commits.
+    pub(super) fn commit_with(mut self, note: &str, parameters: &[&dyn Parameter]) -> Result<(), ServerError> {
+        let steps = Pipeline::new().script("SET CONSTRAINTS ALL IMMEDIATE").query(note, parameters).script("COMMIT");
+        let replies = steps.run(&mut self.session.client);
+        // With three answers the transaction has ended, one way or the other.
+        self.is_open = replies.len() < 3;
+        for (reply, doing) in replies.into_iter().zip([CHECKING_ROWS, WRITING, "committing a file of the fleet"]) {
+            reply.doing(doing)?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for MemberTransaction<'_> {
+    fn drop(&mut self) {
+        // Before the rollback, which waits for the end of the COPY.
+        drop(self.copy.take());
+        if self.is_open {
+            // If the connection is lost, the server rolls back by itself.
+            let _ = self.session.client.batch_execute("ROLLBACK");
+        }
+    }
+}
+
+impl Deref for MemberTransaction<'_> {
+    type Target = Session;
+
+    fn deref(&self) -> &Session {
+        self.session
+    }
+}
+
+impl DerefMut for MemberTransaction<'_> {
+    fn deref_mut(&mut self) -> &mut Session {
+        self.session
+    }
+}

@@ -1,0 +1,110 @@
+//! The files of a fleet: each is loaded as a whole under its own owner, or not at all.
+
+use std::fs;
+
+use super::{Fleet, SCHEMA};
+use crate::support::sqlite;
+
+#[test]
+fn each_file_is_loaded_under_its_own_owner_and_verified() {
+    let fleet = Fleet::of(12);
+    // Rows of others, in whose range no id of the fleet may lie.
+    fleet.case.target.run(
+        "INSERT INTO users (username) VALUES ('other'); INSERT INTO acc (id, user_id, name) VALUES (500, 1, 'theirs')",
+    );
+    let report = fleet.exits(0, &["--yes"]);
+    assert_eq!((&report["fleet"]["done"], &report["fleet"]["files"]), (&12.into(), &12.into()));
+    assert!(report["checks"].as_array().is_some_and(|checks| checks.len() == 5), "{}", report["checks"]);
+    let mut rows = fleet.rows();
+    rows.retain(|row| !row.starts_with("other "));
+    let mut expected = fleet.expected(0..12);
+    expected.sort();
+    rows.sort();
+    assert_eq!(rows, expected);
+    assert_eq!(fleet.case.target.value("SELECT count(*) FROM acc WHERE id < 500"), "0");
+    // The application's next ids are free.
+    fleet.case.target.run("INSERT INTO acc (user_id, name) VALUES (1, 'new')");
+    assert_eq!(fleet.case.target.value("SELECT count(*) FROM migrate.member WHERE proved"), "12");
+}
+
+#[test]
+fn the_same_command_loads_nothing_twice() {
+    let fleet = Fleet::of(7);
+    let first = fleet.exits(4, &["--yes", "--max-files", "3"]);
+    assert_eq!(first["fleet"]["done"], 3);
+    fleet.holds(0..3);
+    fleet.exits(0, &["--yes"]);
+    fleet.holds(0..7);
+    let again = fleet.exits(0, &["--yes"]);
+    assert_eq!((&again["fleet"]["here"], &again["fleet"]["done"]), (&0.into(), &7.into()));
+    fleet.holds(0..7);
+}
+
+#[test]
+fn a_poisoned_file_is_quarantined_and_the_others_are_loaded() {
+    let fleet = Fleet::of(6);
+    for (n, poison) in [(1, "UPDATE acc SET name = NULL"), (3, "UPDATE tx SET amount = 13 WHERE id = 2")] {
+        let path = fleet.case.place.path(&format!("u{n:02}.db"));
+        fs::remove_file(&path).expect("the file");
+        let schema = SCHEMA.replace("name TEXT NOT NULL", "name TEXT");
+        let rows = "INSERT INTO acc VALUES (1, 'x'); INSERT INTO tx VALUES (1, 1, 1), (2, 1, 2);";
+        sqlite::file(&fleet.case.place, &format!("u{n:02}.db"), &format!("{schema}{rows}{poison}"));
+    }
+    fs::write(fleet.case.place.path("u05.db"), "no database").expect("a file");
+    let report = fleet.exits(6, &["--yes"]);
+    let unfinished = report["fleet"]["unfinished"].as_array().expect("files");
+    let of = |n: usize| {
+        (unfinished[n]["path"].as_str().expect("a path"), unfinished[n]["reason"].as_str().expect("a reason"))
+    };
+    assert_eq!((of(0).0, of(1).0, of(2).0), ("u01.db", "u03.db", "u05.db"));
+    assert!(of(0).1.contains("load.acc.columns.name: the value is NULL") && of(0).1.contains("row 1"), "{}", of(0).1);
+    assert!(of(1).1.contains("tx_amount_check"), "{}", of(1).1);
+    fleet.holds([0, 2, 4]);
+    assert_eq!(
+        fleet.case.target.value("SELECT count(*) FROM users"),
+        "3",
+        "the owner of a quarantined file is not made"
+    );
+    for n in [1, 3, 5] {
+        fleet.file(n);
+    }
+    fleet.exits(6, &["--yes"]);
+    fleet.exits(0, &["--yes", "--retry", "quarantined"]);
+    fleet.holds(0..6);
+}
+
+#[test]
+fn a_dry_run_names_the_files_that_cannot_be_loaded_and_writes_nothing() {
+    let fleet = Fleet::of(4);
+    fs::write(fleet.case.place.path("u02.db"), "no database").expect("a file");
+    let before = fleet.case.target.inventory();
+    let report = fleet.exits(6, &["--dry-run"]);
+    assert_eq!((&report["fleet"]["done"], &report["fleet"]["quarantined"]), (&3.into(), &1.into()));
+    assert_eq!(report["fleet"]["unfinished"][0]["path"], "u02.db");
+    assert_eq!(fleet.case.target.inventory(), before);
+}
+
+#[test]
+fn files_of_another_schema_get_a_plan_of_their_own_or_are_quarantined() {
+    for (more, code) in [(None, 0), (Some("refuse"), 6)] {
+        let fleet = Fleet::of(3);
+        sqlite::file(&fleet.case.place, "u02.db", "CREATE TABLE settings (a)");
+        fleet.case.place.write("fleet.toml", format!("{}[leave]\nsettings = \"not needed\"\n", super::MAPPING));
+        let args = more.map_or(vec!["--yes"], |what| vec!["--yes", "--on-schema", what]);
+        let report = fleet.exits(code, &args);
+        assert_eq!(report["fleet"]["done"], if code == 0 { 3 } else { 2 }, "{report}");
+    }
+}
+
+#[test]
+fn more_failures_than_allowed_stop_the_fleet() {
+    let fleet = Fleet::of(30);
+    for n in 0..4 {
+        fs::write(fleet.case.place.path(&format!("u{n:02}.db")), "no database").expect("a file");
+    }
+    let report = fleet.exits(4, &["--yes", "--max-failed", "3"]);
+    assert!(report["refusals"].to_string().contains("--max-failed allows 3"), "{report}");
+    assert!(report["fleet"]["waiting"].as_u64().is_some_and(|waiting| waiting > 0));
+    fleet.exits(6, &["--yes", "--max-failed", "50%"]);
+    fleet.holds(4..30);
+}

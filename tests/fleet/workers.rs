@@ -1,0 +1,92 @@
+//! Several workers on one fleet: each file is loaded once, whatever becomes of a worker.
+
+use std::process::Child;
+
+use super::Fleet;
+use crate::support::tool::Ran;
+
+impl Fleet {
+    fn worker(&self) -> Child {
+        self.case.command(&["fleet", "--json", "--sources", "%{username}.db", "--yes"]).spawn()
+    }
+
+    /// Waits until a session of the tool waits for a lock.
+    fn until_blocked(&self) {
+        let sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'migrate' \
+                   AND wait_event_type = 'Lock'";
+        while self.case.target.value(sql) == "0" {}
+    }
+
+    /// Ends every lease, as the time does.
+    fn end_leases(&self) {
+        self.case.target.run("UPDATE migrate.member SET lease = now() - interval '1 second' WHERE state = 'Taken'");
+    }
+}
+
+#[test]
+fn workers_that_begin_at_once_share_the_files() {
+    let fleet = Fleet::of(40);
+    let workers: Vec<Child> = (0..3).map(|_| fleet.worker()).collect();
+    let mut here = 0;
+    for worker in workers {
+        let ran = Ran::of_child(worker);
+        assert_eq!(ran.code, 0, "{}", ran.said());
+        here += ran.json()["fleet"]["here"].as_u64().expect("files");
+    }
+    assert_eq!(here, 40, "no file was loaded twice");
+    fleet.holds(0..40);
+    let overlapping = "SELECT count(*) FROM migrate.member a JOIN migrate.member b ON a.member < b.member \
+        WHERE (a.rows -> 0 -> 'i' ->> 'b')::int >= (b.rows -> 0 -> 'i' ->> 'a')::int \
+        AND (b.rows -> 0 -> 'i' ->> 'b')::int >= (a.rows -> 0 -> 'i' ->> 'a')::int";
+    assert_eq!(fleet.case.target.value(overlapping), "0", "no two files have ids of one range");
+}
+
+#[test]
+fn the_files_of_a_killed_worker_are_taken_by_the_next_one() {
+    let fleet = Fleet::of(25);
+    fleet.exits(4, &["--yes", "--max-files", "4"]);
+    let mut holder = fleet.case.target.client();
+    let mut lock = holder.transaction().expect("a transaction");
+    lock.batch_execute("LOCK TABLE tx IN SHARE MODE").expect("a lock");
+    let mut killed = fleet.worker();
+    fleet.until_blocked();
+    killed.kill().expect("a kill");
+    killed.wait().expect("its end");
+    lock.rollback().expect("the lock's end");
+    fleet.holds(0..4);
+    fleet.end_leases();
+    fleet.exits(0, &["--yes"]);
+    fleet.holds(0..25);
+}
+
+#[test]
+fn a_worker_that_continues_after_its_lease_writes_no_file_of_another() {
+    let fleet = Fleet::of(15);
+    fleet.exits(4, &["--yes", "--max-files", "1"]);
+    let mut holder = fleet.case.target.client();
+    let mut lock = holder.transaction().expect("a transaction");
+    lock.batch_execute("LOCK TABLE tx IN SHARE MODE").expect("a lock");
+    let late = fleet.worker();
+    fleet.until_blocked();
+    // Another worker took the nine files that wait for the late one.
+    fleet.case.target.run("UPDATE migrate.member SET epoch = epoch + 1, lease = now() - interval '1 second' WHERE state = 'Taken' AND member > 2");
+    lock.rollback().expect("the lock's end");
+    let late = Ran::of_child(late);
+    assert_eq!(late.code, 0, "{}", late.said());
+    fleet.holds(0..15);
+    let twice = "SELECT count(*) FROM migrate.member WHERE state = 'Done' AND member BETWEEN 3 AND 10 AND epoch < 3";
+    assert_eq!(fleet.case.target.value(twice), "0", "each of them was taken anew");
+}
+
+#[test]
+fn shards_divide_the_files() {
+    let fleet = Fleet::of(9);
+    fleet.exits(4, &["--yes", "--shard", "1/2"]);
+    let done = fleet
+        .case
+        .target
+        .value("SELECT string_agg(member::text, ' ' ORDER BY member) FROM migrate.member WHERE state = 'Done'");
+    assert_eq!(done, "2 4 6 8");
+    fleet.exits(0, &["--yes", "--shard", "2/2"]);
+    fleet.holds(0..9);
+}
