@@ -47,7 +47,8 @@ fn head(draft: &MappingDraft) -> String {
             "An open question is a line with {{ \"{QUESTION_KEY}\" = \"...\" }}: write the answer in place of the braces."
         ));
     }
-    notes.push("Next: migrate -m this-file --dry-run".to_owned());
+    let creates = draft.target.iter().any(|line| line.key == ["ddl"] && line.value == "\"auto\"");
+    notes.push(format!("Next: migrate -m this-file --dry-run{}", if creates { " --create" } else { "" }));
     let mut out: String = notes.iter().map(|note| comment(note)).collect();
     draft.notes.iter().for_each(|note| out.push_str(&comment(note)));
     draft.findings.iter().for_each(|finding| out.push_str(&comment(&format!("dry run: {finding}"))));
