@@ -74,6 +74,31 @@ fn a_poisoned_file_is_quarantined_and_the_others_are_loaded() {
 }
 
 #[test]
+fn an_orphan_never_ends_at_a_row_of_another_owner() {
+    let fleet = Fleet::of(4);
+    let file = |n: u32, rows: &str| {
+        let name = format!("u{n:02}.db");
+        fs::remove_file(fleet.case.place.path(&name)).expect("the file");
+        sqlite::file(&fleet.case.place, &name, &format!("PRAGMA foreign_keys = off; {SCHEMA}{rows}"));
+    };
+    // With its shift, 0 would be the last account of the file before; without an account of its own, 1 would be its first one.
+    file(1, "INSERT INTO acc VALUES (1, 'a'), (2, 'b'); INSERT INTO tx VALUES (1, 1, 1), (2, 0, 2)");
+    file(2, "INSERT INTO tx VALUES (1, 1, 1)");
+    for way in ["--dry-run", "--yes"] {
+        let report = fleet.exits(6, &[way]);
+        let unfinished = report["fleet"]["unfinished"].as_array().expect("files");
+        assert_eq!(
+            (unfinished.len(), &unfinished[0]["path"], &unfinished[1]["path"]),
+            (2, &"u01.db".into(), &"u02.db".into())
+        );
+        assert!(unfinished.iter().all(|file| file["reason"].to_string().contains("tx_acc_id_fkey")), "{report}");
+    }
+    fleet.holds([0, 3]);
+    let crossed = "SELECT count(*) FROM tx t JOIN acc a ON a.id = t.acc_id WHERE a.user_id <> t.user_id";
+    assert_eq!(fleet.case.target.value(crossed), "0");
+}
+
+#[test]
 fn a_dry_run_names_the_files_that_cannot_be_loaded_and_writes_nothing() {
     let fleet = Fleet::of(4);
     fs::write(fleet.case.place.path("u02.db"), "no database").expect("a file");

@@ -87,7 +87,8 @@ fn read(
         Err(refusals) => return Ok(Err(Stop::Refused(refusals))),
     };
     let settled = Settled { member: file.values.clone(), ..plan.settled.clone() };
-    let work = MemberWork { plan: &plan.plan, run, source: &source, settled: &settled, millis: &|| 0 };
+    let (plan, target) = (&plan.plan, &plan.target);
+    let work = MemberWork { plan, target, run, source: &source, settled: &settled, millis: &|| 0 };
     Ok(work.read(session))
 }
 

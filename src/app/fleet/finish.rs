@@ -43,19 +43,20 @@ pub fn finish(
 
 fn end(run: &Run, first: &FilePlan, session: &mut Session, report: &mut Report) -> Result<Exit, Stop> {
     let whole = WholeFleet { plan: &first.plan, target: &first.target, run };
-    let sums = whole::sums(session, run)?;
     if run.state == RunState::Running {
         whole.set_sequences(session)?;
     }
-    report.checks.extend(whole::compare(session, run, &sums)?);
-    report.loads = tables(run, &sums);
+    let compared = whole::compared(session, run)?;
+    report.checks.extend(compared.checks);
+    report.loads = tables(run, &compared.sums);
     let counts = session.fleet_progress(run.id)?.counts;
     let of = |state| counts.get(&state).copied().unwrap_or(0);
     let is_same = report.checks.iter().all(|check| check.verdict != Verdict::Differs);
     let unfinished = of(MemberState::Waiting) + of(MemberState::Taken) + of(MemberState::Failed);
     let all = unfinished == 0 && of(MemberState::Quarantined) == 0;
-    if is_same && all && run.state == RunState::Running && !session.end_run(run)? {
-        return Err(Stop::Fenced);
+    if is_same && all && run.state == RunState::Running && !session.end_fleet(run)? {
+        // Another worker has brought new files meanwhile.
+        return Ok(Exit::Stopped);
     }
     report.state = if is_same && all { RunState::Done } else { RunState::Stopped };
     Ok(match (is_same, unfinished, of(MemberState::Quarantined)) {

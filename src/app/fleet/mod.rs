@@ -84,7 +84,17 @@ fn run(request: FleetRequest<'_>, session: &mut Session, report: &mut Report) ->
         true => dry_run::check(request, session, report),
         false => {
             let Some(fleet) = begin::begin(request, session, report)? else { return Ok(Exit::Refused) };
-            worker::carry_out(request, fleet, session, report)
+            let ended = worker::carry_out(request, fleet, session, report);
+            ended.or_else(|failure| after_begin(request, failure, report))
         }
     }
+}
+
+/// The exit of a worker that failed after the fleet had begun. Files may be loaded, each as a whole.
+fn after_begin(request: FleetRequest<'_>, failure: Failure, report: &mut Report) -> Result<Exit, Failure> {
+    if failure.exit != Exit::Refused {
+        return Err(failure);
+    }
+    report.refusals.extend(failure.problems);
+    Ok(if request.m.check_stop().is_err() { Exit::Interrupted } else { Exit::Stopped })
 }

@@ -34,9 +34,9 @@ pub fn verify(args: &FleetInquiry, world: &World, observer: &dyn Observer) -> Re
     let (mut session, run) = recorded(&m, &mut report)?;
     let began = world.elapsed();
     observer.on_event(Event::Step(StepKind::Verify));
-    let sums = whole::sums(&mut session, &run).map_err(Failure::refused)?;
-    report.checks = whole::compare(&mut session, &run, &sums).map_err(Failure::refused)?;
-    report.loads = finish::tables(&run, &sums);
+    let compared = whole::compared(&mut session, &run).map_err(Failure::refused)?;
+    report.checks = compared.checks;
+    report.loads = finish::tables(&run, &compared.sums);
     record::step(&mut report, StepKind::Verify, began, world.elapsed());
     finish::note(&mut session, &run, &mut report).map_err(Failure::refused)?;
     let differs = report.checks.iter().any(|check| check.verdict == Verdict::Differs);

@@ -250,7 +250,14 @@ impl Worker<'_, '_> {
         };
         let settled = Settled { now: self.run.judged.now, member: claim.values.clone(), ..plan.settled.clone() };
         let millis = || ((m.world().elapsed() - began) * 1000.0) as i64;
-        let work = MemberWork { plan: &plan.plan, run: &self.run, source: &source, settled: &settled, millis: &millis };
+        let work = MemberWork {
+            plan: &plan.plan,
+            target: &plan.target,
+            run: &self.run,
+            source: &source,
+            settled: &settled,
+            millis: &millis,
+        };
         let end = match work.write(self.session, claim) {
             Ok(Some(end)) => end,
             Ok(None) => return Ok(Ok(FileEnd::Fenced)),

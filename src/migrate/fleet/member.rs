@@ -15,6 +15,7 @@ use crate::model::fleet::{Claim, MemberEnd, MemberRows};
 use crate::model::hex::hex;
 use crate::model::key::{Key, KeyRange};
 use crate::model::ledger::Run;
+use crate::model::schema::TargetSchema;
 use crate::pg::Session;
 use crate::pg::copy::Destination;
 use crate::pg::member::MemberTransaction;
@@ -22,6 +23,7 @@ use crate::plan::{Feed, LoadPlan, Node, Plan, Shifted};
 use crate::sqlite::Source;
 
 use super::ids::{self, ReservedIds};
+use super::own_keys::FileKeys;
 
 /// The most rows of a piece that is sent at once, and its most bytes.
 const PIECE: Options =
@@ -32,6 +34,8 @@ const PIECE: Options =
 pub struct MemberWork<'a> {
     /// The plan for files of this schema.
     pub plan: &'a Plan,
+    /// The target's catalogue.
+    pub target: &'a TargetSchema,
     /// The fleet's run.
     pub run: &'a Run,
     /// The file.
@@ -62,6 +66,7 @@ impl MemberWork<'_> {
         let settled = Settled { shifts: reserved.shifts.clone(), ..self.settled.clone() };
         let (owner, made) = self.owner(&mut tx, &settled)?;
         let settled = Settled { owner: owner.clone().map(RawBuf::text), ..settled };
+        let keys = FileKeys::read(self.plan, self.target, self.source, &settled)?;
         let mut sent: Vec<(&str, TableSums)> = Vec::new();
         for node in &self.plan.order {
             if let Node::Load(n) = node {
@@ -71,7 +76,7 @@ impl MemberWork<'_> {
                     sent.len() - 1
                 });
                 let rows = &mut sent[at].1;
-                self.send(&mut tx, load, &settled, MemberRowsSent { ids: &mut reserved, rows })?;
+                self.send(&mut tx, load, &settled, MemberRowsSent { keys: &keys, ids: &mut reserved, rows })?;
             }
         }
         let rows = sent.into_iter().filter(|(_, sent)| sent.rows > 0).map(|(table, sent)| MemberRows {
@@ -123,9 +128,10 @@ impl MemberWork<'_> {
             skipped: None,
             nulls_equal: false,
         };
+        let guards = to.keys.guards(load, settled)?;
         let reader = self.source.reader()?;
         let writer = CopyWriter { tx, destination, load, seed, to, is_begun: false };
-        let mut loader = Loader::new(Batch::new(load, &encoder, &[]), writer);
+        let mut loader = Loader::new(Batch::new(load, &encoder, &guards), writer);
         reader.scan(&load.select, KeyRange::ALL, &mut loader).map_err(|e| Stop::reading(load, e))?;
         let (writer, stop) = loader.finish();
         match stop {
@@ -169,7 +175,9 @@ impl MemberWork<'_> {
             owner::cells(plan, self.settled).map_err(Stop::Refused)?;
         }
         let is_known = found.is_some();
-        let settled = Settled { owner: found.map(RawBuf::text), ..self.settled.clone() };
+        let shifts = reserved.shifts.clone();
+        let settled = Settled { owner: found.map(RawBuf::text), shifts, ..self.settled.clone() };
+        let keys = FileKeys::read(self.plan, self.target, self.source, &settled)?;
         let mut rows = BTreeMap::new();
         for load in &self.plan.loads {
             // The key of an owner that is not made yet is unknown, and the column takes any.
@@ -177,7 +185,8 @@ impl MemberWork<'_> {
             load.columns.iter_mut().filter(|c| c.feed == Feed::Owner).for_each(|c| c.not_null &= is_known);
             let encoder = self.encoder(session, &load, &settled)?;
             let counter = RowCounter { reserved: &mut reserved, rows: 0 };
-            let mut loader = Loader::new(Batch::new(&load, &encoder, &[]), counter);
+            let guards = keys.guards(&load, &settled)?;
+            let mut loader = Loader::new(Batch::new(&load, &encoder, &guards), counter);
             self.source
                 .reader()?
                 .scan(&load.select, KeyRange::ALL, &mut loader)
@@ -194,6 +203,7 @@ impl MemberWork<'_> {
 
 /// The reserved ids for the rows of a table, and their sums.
 struct MemberRowsSent<'m> {
+    keys: &'m FileKeys,
     ids: &'m mut ReservedIds,
     rows: &'m mut TableSums,
 }

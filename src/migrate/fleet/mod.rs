@@ -5,6 +5,7 @@
 //!
 //! - `refuse`: the parts that a plan may not have;
 //! - `ids`: the ids that a file needs, and the ranges that it gets;
+//! - `own_keys`: the keys to which rows of a file may refer: those of its own rows;
 //! - `member`: the rows of one file, and their transaction;
 //! - `proof`: the rows of one file, read back after their commit;
 //! - `removal`: the rows of one file, removed again;
@@ -12,6 +13,7 @@
 
 pub mod ids;
 pub mod member;
+mod own_keys;
 pub mod proof;
 pub mod refuse;
 pub mod removal;

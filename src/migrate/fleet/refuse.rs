@@ -1,8 +1,9 @@
 //! The parts that a plan may not have if its source is one file of a fleet: those that need more than the file and its own rows.
 
+use crate::model::pgtype::Kind;
 use crate::model::record::Refusal;
 use crate::model::rules::Value;
-use crate::plan::{LoadPlan, Plan, Treatment};
+use crate::plan::{ColumnPlan, LoadPlan, Plan, StatedReference, Treatment};
 
 /// Returns a refusal for each part of the plan that a fleet cannot carry out.
 pub fn refusals(plan: &Plan) -> Vec<Refusal> {
@@ -50,16 +51,40 @@ pub fn refusals(plan: &Plan) -> Vec<Refusal> {
         ));
     }
     plan.loads.iter().for_each(|load| load_refusals(load, &mut found));
+    plan.loads.iter().for_each(|load| unchecked_references(load, plan, &mut found));
     found
 }
 
+/// References that cannot be compared with the file's own keys: a row of another owner could have the id.
+fn unchecked_references(load: &LoadPlan, plan: &Plan, found: &mut Vec<Refusal>) {
+    let is_key = |column: &ColumnPlan| {
+        plan.shifts.iter().any(|shifted| shifted.table == load.table && shifted.column == column.name)
+    };
+    for column in load.columns.iter().filter(|column| column.shift.is_some() && !is_key(column)) {
+        let is_integer = matches!(column.kind.kind, Kind::Int2 | Kind::Int4 | Kind::Int8);
+        let why = match &column.refers {
+            Some(StatedReference::ByType { .. }) => "refers to the rows of several tables",
+            _ if !is_integer => "holds ids as text",
+            _ if load.as_text => "is in a table whose rows are sent as text",
+            _ => continue,
+        };
+        found.push(Refusal::new(
+            format!("{}.columns.{}", load.place(), column.name),
+            format!("{why}, so that a fleet cannot check that it refers to rows of the same file"),
+            ALONE,
+        ));
+    }
+}
+
+/// The way out of everything that a fleet cannot do.
+const ALONE: &str = "Load the files one by one: `migrate -s FILE --owner COLUMN=VALUE`.";
+
 fn load_refusals(load: &LoadPlan, found: &mut Vec<Refusal>) {
-    let alone = "Or load the files one by one: `migrate -s FILE --owner COLUMN=VALUE`.";
     if load.conflict.is_some() || load.when_empty {
         found.push(Refusal::new(
             load.place(),
             "skips rows that the target holds already, which a fleet cannot do: the first file would decide for all others",
-            format!("Load this table once before the fleet, and leave it in the files. {alone}"),
+            format!("Load this table once before the fleet, and leave it in the files. Or: {ALONE}"),
         ));
     }
     let orphans = load.columns.iter().filter(|column| column.rules.if_orphan.is_some() || column.rules.drop_orphan);
@@ -67,7 +92,7 @@ fn load_refusals(load: &LoadPlan, found: &mut Vec<Refusal>) {
         found.push(Refusal::new(
             format!("{}.columns.{}.if_orphan", load.place(), column.name),
             "needs the keys of all rows of the target, for each file",
-            format!("Remove it: a file with such a row is quarantined. {alone}"),
+            format!("Remove it: a file with such a row is quarantined. Or: {ALONE}"),
         ));
     }
 }

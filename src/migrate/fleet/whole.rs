@@ -129,12 +129,30 @@ impl WholeFleet<'_> {
     }
 }
 
+/// The rows of a fleet as one snapshot of the target has them.
+pub struct ComparedFleet {
+    /// The sums of the ledger.
+    pub sums: FleetSums,
+    /// Their comparison with the tables.
+    pub checks: Vec<Check>,
+}
+
 /// Reads every table of a fleet once, and compares its rows with those that were there before and those of all files. Needs neither
-/// mapping nor files.
+/// mapping nor files. Ledger and tables are read in one snapshot, so that workers may load files meanwhile.
 ///
 /// # Errors
 /// If the target refuses or the connection is lost.
-pub fn compare(session: &mut Session, run: &Run, sums: &FleetSums) -> Result<Vec<Check>, Stop> {
+pub fn compared(session: &mut Session, run: &Run) -> Result<ComparedFleet, Stop> {
+    session.begin_snapshot(false)?;
+    let compared = sums(session, run).and_then(|sums| {
+        let checks = compare(session, run, &sums)?;
+        Ok(ComparedFleet { sums, checks })
+    });
+    session.end_snapshot();
+    compared
+}
+
+fn compare(session: &mut Session, run: &Run, sums: &FleetSums) -> Result<Vec<Check>, Stop> {
     let judged = &run.judged;
     let mut checks = Vec::new();
     for (table, columns) in &judged.images {

@@ -78,6 +78,18 @@ impl Session {
         Ok(self.client.execute(&sql, &[&run.id, &paths, &words]).doing(WRITING)? > 0)
     }
 
+    /// Ends a fleet whose members are all done or removed. Returns false if another worker has added a file, or has the run.
+    ///
+    /// # Errors
+    /// If the server refuses or the connection is lost.
+    pub fn end_fleet(&mut self, run: &Run) -> Result<bool, ServerError> {
+        let sql = self.ledger.sql(
+            "UPDATE :ledger.run SET state = 'Done', ended_at = now() WHERE run = $1 AND epoch = $2 AND state = 'Running' \
+             AND NOT EXISTS (SELECT FROM :ledger.member m WHERE m.run = $1 AND m.state NOT IN ('Done', 'Removed'))",
+        );
+        Ok(self.client.execute(&sql, &[&run.id, &run.epoch]).doing(WRITING)? > 0)
+    }
+
     /// Takes up to `most` members that wait, or whose worker did not come back before its lease ended, for `seconds`.
     ///
     /// # Errors
