@@ -29,6 +29,16 @@ struct OpenCopy {
 }
 
 impl Session {
+    /// Lets commits of this session wait for the disk, or not. Without waiting, a crash of the server loses the last ones as a whole
+    /// and in their order, each with its part of the ledger. A later commit that waits makes all of them last.
+    ///
+    /// # Errors
+    /// If the connection is lost.
+    pub fn wait_for_the_disk(&mut self, waits: bool) -> Result<(), ServerError> {
+        let sql = if waits { "RESET synchronous_commit" } else { "SET synchronous_commit = off" };
+        self.client.batch_execute(sql).doing(WRITING)
+    }
+
     /// Begins the transaction of a member. `None` if another worker has taken the member over, or the run has ended.
     ///
     /// The member's row is locked until the transaction ends, so that no other worker takes it while rows are on their way. The

@@ -92,6 +92,7 @@ pub fn carry_out(
     m.observer().on_event(Event::Planned(Extent { units, kind: WorkUnit::File, rows: None }));
     let shard = request.args.shard.map_or(Shard::ALL, |(index, of)| Shard { index, of });
     let is_running = run.state == RunState::Running;
+    session.wait_for_the_disk(false).map_err(Failure::refused)?;
     let mut worker = Worker {
         request,
         run: run.clone(),
