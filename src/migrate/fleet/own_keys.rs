@@ -2,6 +2,7 @@
 //! that id belongs to another owner, and the server's foreign key would accept it.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use crate::convert::Settled;
 use crate::convert::row::Notes;
@@ -32,14 +33,13 @@ impl FileKeys {
             plan.loads.iter().map(|load| (load.name.clone(), links(load, plan, target))).collect();
         let mut sets = BTreeMap::new();
         for referenced in links.values().flatten().map(ReferencedKey::by) {
-            if !sets.contains_key(&referenced) {
-                let mut set = KeySet::within(&memory);
-                for load in plan.loads.iter().filter(|load| load.table == referenced.table) {
-                    add(load, &referenced, source, settled, &mut set)?;
-                }
-                set.settle();
-                sets.insert(referenced, set);
+            let Entry::Vacant(unread) = sets.entry(referenced) else { continue };
+            let mut set = KeySet::within(&memory);
+            for load in plan.loads.iter().filter(|load| load.table == unread.key().table) {
+                add(load, unread.key(), source, settled, &mut set)?;
             }
+            set.settle();
+            unread.insert(set);
         }
         Ok(FileKeys { links, sets })
     }
