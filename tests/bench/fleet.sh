@@ -6,7 +6,8 @@
 #   tests/bench/fleet.sh [FILES] [WORKERS]                default 1000 3
 #
 # Each file has 63 rows in two tables with keys, references and three more indexes. `-k` as the third argument kills one of the
-# workers after two seconds; the others take its files when its lease has ended. MIGRATE names another binary to measure.
+# workers when a quarter of the files is loaded; the others take its files when its lease has ended. MIGRATE names another binary to
+# measure.
 set -euo pipefail
 files=${1:-1000} workers=${2:-3} kill=${3:-}
 # shellcheck source=tests/bench/server.sh
@@ -65,7 +66,10 @@ timed verify fleet verify -q
 fresh "$work/target.sql"
 export migrate work url sources
 worker='"$migrate" fleet -m "$work/fleet.toml" -t "$url" --sources "$sources" --yes -q >"$work/worker.$1" 2>&1'
-if [ "$kill" = -k ]; then (sleep 2; pkill -9 -o -x "$(basename "$migrate")") & fi
+loaded() { sql -d bench -c "SELECT count(*) FROM migrate.member WHERE state = 'Done'" 2>/dev/null || echo 0; }
+if [ "$kill" = -k ]; then
+    (until [ "$(loaded)" -ge $((files / 4)) ]; do :; done; pkill -9 -o -x "$(basename "$migrate")") &
+fi
 timed "$workers workers" xargs -a <(seq "$workers") -P"$workers" -I{} bash -c "$worker || true" worker {}
 tail -n 4 "$work/worker.$workers"
 timed verify fleet verify -q
