@@ -137,7 +137,7 @@ pub fn loads(
         if load.when_empty && run.is_some_and(|r| r.judged.holding.contains_key(&load.table)) {
             state = LoadState::NotEmpty;
         }
-        losses(report, load, &sums);
+        losses(report, &load.name, &sums);
         lookups(report, load, &sums, ledger.is_some());
         report.loads.push(record(load, plan, &sums, state));
     }
@@ -161,7 +161,7 @@ fn record(load: &LoadPlan, plan: &Plan, sums: &Sums, state: LoadState) -> LoadRe
 }
 
 /// Records the lookups of a load. Skips a lookup that no row has used yet.
-fn lookups(report: &mut Report, load: &LoadPlan, sums: &Sums, begun: bool) {
+pub fn lookups(report: &mut Report, load: &LoadPlan, sums: &Sums, begun: bool) {
     for (column, plan) in load.lookups() {
         let sum = sums.lookups.iter().find(|sum| sum.column == column.name);
         if sum.is_none() && !begun {
@@ -183,10 +183,11 @@ fn lookups(report: &mut Report, load: &LoadPlan, sums: &Sums, begun: bool) {
     }
 }
 
-fn losses(report: &mut Report, load: &LoadPlan, sums: &Sums) {
+/// Records the losses of a load.
+pub fn losses(report: &mut Report, load: &str, sums: &Sums) {
     // An empty column counts whole rows, which `existing` lists.
     report.losses.extend(sums.losses.iter().filter(|loss| !loss.column.is_empty()).map(|loss| LossRecord {
-        load: load.name.clone(),
+        load: load.to_owned(),
         column: loss.column.clone(),
         modifier: loss.modifier.clone(),
         count: loss.count,

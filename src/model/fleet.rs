@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::sums::{LossSum, LookupSum, Sums};
+
 /// The state of a member. A member is never loaded in part: its rows and the state `Done` are one transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum MemberState {
@@ -112,8 +114,76 @@ pub struct MemberIds {
     pub last: i64,
 }
 
+/// Most keys that a member's line lists for a loss.
+const MEMBER_LOSS_KEYS: usize = 3;
+
+/// Everything of a member that is not in the target as its file has it. The ledger keeps it with the member's rows.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Omitted {
+    /// The losses and lookups of each load that has any.
+    #[serde(rename = "l", default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub loads: BTreeMap<String, LoadOmissions>,
+    /// The rows that stay in the file.
+    #[serde(rename = "r", default, skip_serializing_if = "Vec::is_empty")]
+    pub left: Vec<LeftRows>,
+    /// Texts that SQLite does not read as they are stored.
+    #[serde(rename = "m", default, skip_serializing_if = "Vec::is_empty")]
+    pub misread: Vec<MisreadTexts>,
+}
+
+/// The losses and lookups of one load.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct LoadOmissions {
+    /// Losses, by column and modifier.
+    #[serde(rename = "v", default, skip_serializing_if = "Vec::is_empty")]
+    pub losses: Vec<LossSum>,
+    /// Lookups, by column.
+    #[serde(rename = "k", default, skip_serializing_if = "Vec::is_empty")]
+    pub lookups: Vec<LookupSum>,
+}
+
+/// Rows that stay in a file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftRows {
+    /// The table of the file.
+    #[serde(rename = "t")]
+    pub table: String,
+    /// Its column, of which the rows are those in which it has a value. `None` for the whole table.
+    #[serde(rename = "c", default, skip_serializing_if = "Option::is_none")]
+    pub column: Option<String>,
+    /// The load whose SQL leaves them out. `None` if the mapping leaves the table or the column.
+    #[serde(rename = "q", default, skip_serializing_if = "Option::is_none")]
+    pub load: Option<String>,
+    /// Their number.
+    #[serde(rename = "n")]
+    pub rows: u64,
+}
+
+/// The texts of one column that SQLite does not read as they are stored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MisreadTexts {
+    /// The column of the file, in words.
+    #[serde(rename = "c")]
+    pub place: String,
+    /// Their number.
+    #[serde(rename = "n")]
+    pub texts: u64,
+}
+
+impl Omitted {
+    /// Adds the losses and lookups of a load.
+    pub fn count(&mut self, load: &str, sums: &Sums) {
+        if sums.losses.is_empty() && sums.lookups.is_empty() {
+            return;
+        }
+        let mut losses = sums.losses.clone();
+        losses.iter_mut().for_each(|loss| loss.keys.truncate(MEMBER_LOSS_KEYS));
+        self.loads.insert(load.to_owned(), LoadOmissions { losses, lookups: sums.lookups.clone() });
+    }
+}
+
 /// Everything that the ledger notes of a member in the transaction of its rows.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct MemberEnd {
     /// The stamp that identifies the source.
     pub stamp: String,
@@ -123,6 +193,8 @@ pub struct MemberEnd {
     pub made: bool,
     /// Its rows, in the order in which the tables were written.
     pub rows: Vec<MemberRows>,
+    /// Everything that is not in the target as the file has it.
+    pub omitted: Omitted,
     /// The duration of the work in milliseconds.
     pub millis: i64,
 }

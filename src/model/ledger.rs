@@ -12,7 +12,7 @@ use super::recorded::RecordedTable;
 pub use super::sums::{LOSS_KEYS, LookupSum, LossSum, Sums};
 
 /// The version of the ledger that this tool writes.
-pub const LEDGER_VERSION: i32 = 5;
+pub const LEDGER_VERSION: i32 = 6;
 
 /// The epoch of the process that begins a run. Each resume raises it.
 pub const FIRST_EPOCH: i32 = 1;

@@ -132,7 +132,10 @@ impl MemberTransaction<'_> {
     }
 
     /// Ends the COPY that is open, if there is one.
-    fn end_copy(&mut self) -> Result<(), ServerError> {
+    ///
+    /// # Errors
+    /// If the server refuses a row, or the connection is lost.
+    pub fn end_copy(&mut self) -> Result<(), ServerError> {
         let Some(OpenCopy { copy, to, rows }) = self.copy.take() else { return Ok(()) };
         let replies = Pipeline::new().end_copy(copy).run(&mut self.session.client);
         let replies = all_replies(replies).doing(Operation::CopyRows)?;
@@ -166,17 +169,19 @@ impl MemberTransaction<'_> {
     /// the next worker that takes it finds out, because a member that is done is taken by none.
     pub fn commit(mut self, claim: &Claim, end: &MemberEnd) -> Result<(), ServerError> {
         self.end_copy()?;
-        let rows = serde_json::to_string(&end.rows).map_err(|e| ServerError::new(WRITING, e.to_string()))?;
+        let unwritable = |e: serde_json::Error| ServerError::new(WRITING, e.to_string());
+        let rows = serde_json::to_string(&end.rows).map_err(unwritable)?;
+        let omitted = serde_json::to_string(&end.omitted).map_err(unwritable)?;
         // Runs under the application's search path, under which its deferred triggers run with the commit.
         let sql = self.session.ledger.sql(
             "UPDATE :ledger.member SET state = 'Done', stamp = $4, owner_key = $5, \
              made = made OR $6, rows = ($7::pg_catalog.text)::pg_catalog.jsonb, millis = $8, reason = NULL, lease = NULL, \
-             proved = false, at = pg_catalog.now() \
+             omitted = ($9::pg_catalog.text)::pg_catalog.jsonb, proved = false, at = pg_catalog.now() \
              WHERE (run, member, epoch) OPERATOR(pg_catalog.=) ($1, $2, $3)",
         );
         let MemberEnd { stamp, owner, made, millis, .. } = end;
-        let parameters: [&dyn Parameter; 8] =
-            [&claim.run, &claim.member, &claim.epoch, stamp, owner, made, &rows, millis];
+        let parameters: [&dyn Parameter; 9] =
+            [&claim.run, &claim.member, &claim.epoch, stamp, owner, made, &rows, millis, &omitted];
         self.commit_with(&sql, &parameters)
     }
 

@@ -1,6 +1,6 @@
 //! The verdict of a fleet's command in words: it counts files.
 
-use super::summary::{Proof, Totals};
+use super::summary::{Proof, Totals, lost_unasked};
 use crate::exit::Exit;
 use crate::model::record::{CommandKind, FleetRecord, Report, RunState};
 use crate::text::{count, grouped, phrase};
@@ -26,13 +26,13 @@ pub fn headline(report: &Report, exit: Exit) -> Option<(String, String)> {
         (_, Exit::Done | Exit::Quarantined) if report.dry_run => {
             let ready = format!("{rows} of {} can be converted as the mapping says.", files(fleet.done));
             let label = format!("Ready, except for {}", count(Proof::of(report).not_checked, "check", "checks"));
-            (with_quarantined(&label, fleet), format!("{ready} Nothing was written."))
+            (with_omitted(&label, fleet, report), format!("{ready} Nothing was written."))
         }
         (_, Exit::Done | Exit::Quarantined) => {
             let place = report.target.as_deref().unwrap_or("the target");
             let label = if report.command == CommandKind::FleetVerify { "Verified" } else { "Done and verified" };
             let same = phrase(Proof::of(report).same, "The one check says Same.", "All # checks say Same.");
-            (with_quarantined(label, fleet), format!("{rows} of {} are in {place}. {same}", files(fleet.done)))
+            (with_omitted(label, fleet, report), format!("{rows} of {} are in {place}. {same}", files(fleet.done)))
         }
         (_, Exit::Stopped | Exit::Interrupted) => {
             let label = if exit == Exit::Stopped { "Not finished" } else { "Interrupted" };
@@ -50,9 +50,10 @@ pub fn headline(report: &Report, exit: Exit) -> Option<(String, String)> {
     Some(words)
 }
 
-fn with_quarantined(label: &str, fleet: &FleetRecord) -> String {
-    match fleet.quarantined {
-        0 => label.to_owned(),
-        n => format!("{label}; {} quarantined", count(n, "file", "files")),
-    }
+fn with_omitted(label: &str, fleet: &FleetRecord, report: &Report) -> String {
+    let files = (fleet.quarantined > 0).then(|| format!("{} quarantined", count(fleet.quarantined, "file", "files")));
+    let changed = lost_unasked(report);
+    let values = (changed > 0).then(|| format!("{} changed", count(changed, "value", "values")));
+    let parts: Vec<String> = files.into_iter().chain(values).collect();
+    if parts.is_empty() { label.to_owned() } else { format!("{label}; {}", parts.join(" and ")) }
 }

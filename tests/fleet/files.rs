@@ -122,6 +122,32 @@ fn files_of_another_schema_get_a_plan_of_their_own_or_are_quarantined() {
 }
 
 #[test]
+fn a_first_file_that_the_mapping_does_not_fit_is_quarantined_alone() {
+    let fleet = Fleet::of(3);
+    fs::remove_file(fleet.case.place.path("u00.db")).expect("the file");
+    sqlite::file(&fleet.case.place, "u00.db", "");
+    for way in ["--dry-run", "--yes"] {
+        let report = fleet.exits(6, &[way]);
+        assert_eq!((&report["fleet"]["done"], &report["fleet"]["unfinished"][0]["path"]), (&2.into(), &"u00.db".into()));
+    }
+    fleet.holds(1..3);
+}
+
+#[test]
+fn a_file_with_a_table_that_the_fleet_began_without_is_quarantined() {
+    let fleet = Fleet::of(3);
+    fleet.case.target.run("CREATE TABLE goal (user_id bigint NOT NULL REFERENCES users, name text)");
+    fs::remove_file(fleet.case.place.path("u02.db")).expect("the file");
+    sqlite::file(&fleet.case.place, "u02.db", &format!("{SCHEMA} CREATE TABLE goal (name TEXT); INSERT INTO goal VALUES ('x');"));
+    let mapping = super::MAPPING.replace("[defaults]", "[defaults]\nunlisted_tables = \"copy\"\nowner = \"user_id\"");
+    fleet.case.place.write("fleet.toml", mapping);
+    let report = fleet.exits(6, &["--yes"]);
+    let reason = report["fleet"]["unfinished"][0]["reason"].to_string();
+    assert!(reason.contains("load.goal") && reason.contains("cannot prove them"), "{report}");
+    fleet.holds(0..2);
+}
+
+#[test]
 fn more_failures_than_allowed_stop_the_fleet() {
     let fleet = Fleet::of(30);
     for n in 0..4 {

@@ -29,7 +29,7 @@ fn a_stopped_run_of_version_1_is_resumed_and_upgraded() {
     assert_eq!(target.rows(NOTES), done.rows(NOTES));
     let labels = "SELECT name, person_id FROM labels ORDER BY name";
     assert_eq!(target.rows(labels), done.rows(labels));
-    assert_eq!(version(&target), "5");
+    assert_eq!(version(&target), "6");
     assert!(target.value("SELECT catalog FROM migrate.run").starts_with("form 2\n"));
     migrate(&place, &target, &["--yes"]).exits(6).says(&["is done already"]);
 }

@@ -215,6 +215,6 @@ fn a_ledger_of_version_3_is_upgraded_by_the_first_command_that_writes() {
         }
         assert_eq!(case.target.value(version), "3");
         case.migrate(&command).exits(0);
-        assert_eq!(case.target.value(version), "5");
+        assert_eq!(case.target.value(version), "6");
     }
 }

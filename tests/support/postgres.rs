@@ -331,6 +331,9 @@ impl Database {
         for (table, _) in tables.iter().filter(|(_, since)| version < *since) {
             self.run(&format!("DROP TABLE IF EXISTS migrate.{table}"));
         }
+        if version == 5 {
+            self.run("ALTER TABLE migrate.member DROP COLUMN IF EXISTS omitted");
+        }
         self.run(&format!("UPDATE migrate.ledger SET version = {version}"));
     }
 

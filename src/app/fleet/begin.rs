@@ -11,7 +11,7 @@ use crate::migrate;
 use crate::migrate::fleet::ids;
 use crate::migrate::fleet::whole::WholeFleet;
 use crate::model::fleet::MemberState;
-use crate::model::ledger::{Judged, JudgedFleet, LoadedTable, NewRun, Run};
+use crate::model::ledger::{Judged, JudgedFleet, LEDGER_VERSION, LedgerState, LoadedTable, NewRun, Run};
 use crate::model::record::{Refusal, Report, RunState};
 use crate::pg::{ServerError, Session};
 use crate::plan::Shifted;
@@ -50,7 +50,10 @@ pub fn begin<'a>(
     }
     let stamp = format!("fleet 1 {}", m.mapping_sha256());
     let mut run = match first.run.clone() {
-        Some(run) => run,
+        Some(run) => {
+            upgrade(session).map_err(Failure::refused)?;
+            run
+        }
         None => record_run(request, session, &first, &stamp)?,
     };
     report.run = Some(run.id.to_string());
@@ -77,6 +80,14 @@ pub fn begin<'a>(
     Ok(Some(BegunFleet { run, plans, first }))
 }
 
+/// Brings the ledger of a fleet that an older build began to the version that this one writes.
+fn upgrade(session: &mut Session) -> Result<(), ServerError> {
+    match session.ledger_state()? {
+        LedgerState::Version(version) if version < LEDGER_VERSION => session.upgrade_ledger(version),
+        _ => Ok(()),
+    }
+}
+
 fn state(what: RetryWhat) -> MemberState {
     match what {
         RetryWhat::Failed => MemberState::Failed,
@@ -101,25 +112,28 @@ fn register(
     Ok(())
 }
 
-/// The plan of the first file that can be opened. The report gets its refusals; those of other files are reasons of these files.
+/// The plan of the first file that can be opened and has one. Refusals of the files before it are reasons of these files; if no file
+/// has a plan, the report gets those of the first one.
 pub fn first_plan(
     plans: &mut Plans<'_>,
     request: FleetRequest<'_>,
     session: &mut Session,
     report: &mut Report,
 ) -> Result<Option<Arc<FilePlan>>, Failure> {
+    let mut refused: Option<Vec<Refusal>> = None;
     for file in request.files {
+        if request.m.check_stop().is_err() {
+            break;
+        }
         let Ok(source) = plans.open(&file.path) else { continue };
         match plans.of(session, &source, report)? {
             Ok(plan) => return Ok(Some(plan)),
-            Err(refusals) => {
-                report.refusals.extend(refusals);
-                return Ok(None);
-            }
+            Err(refusals) => _ = refused.get_or_insert(refusals),
         }
     }
     let reason = "none of the files can be opened";
-    report.refusals.push(Refusal::new("--sources", reason, "`migrate plan -s FILE` says why, file by file."));
+    let unopened = || vec![Refusal::new("--sources", reason, "`migrate plan -s FILE` says why, file by file.")];
+    report.refusals.extend(refused.unwrap_or_else(unopened));
     Ok(None)
 }
 

@@ -7,7 +7,8 @@ use crate::event::{Event, Extent, WorkUnit};
 use crate::exit::Exit;
 use crate::fleet::sources::MemberFile;
 use crate::job::Stop;
-use crate::migrate::fleet::member::MemberWork;
+use crate::migrate::fleet::member::{MemberRead, MemberWork};
+use crate::migrate::fleet::sums::OmittedSums;
 use crate::model::fleet::Claim;
 use crate::model::ledger::{Form, Judged, Run};
 use crate::model::record::{
@@ -18,6 +19,7 @@ use crate::pg::Session;
 use super::super::failure::Failure;
 use super::super::record;
 use super::begin::first_plan;
+use super::{finish, omitted};
 use super::plans::Plans;
 use super::request::FleetRequest;
 use super::worker;
@@ -35,16 +37,17 @@ pub fn check(request: FleetRequest<'_>, session: &mut Session, report: &mut Repo
     let units = files.len() as u64;
     m.observer().on_event(Event::Planned(Extent { units, kind: WorkUnit::File, rows: None }));
     let run = first.run.clone().unwrap_or_else(|| planned_run(first.settled.now));
-    let mut rows: BTreeMap<String, u64> = BTreeMap::new();
+    let (mut rows, mut all): (BTreeMap<String, u64>, OmittedSums) = Default::default();
     let mut found = FleetRecord { files: units, ..FleetRecord::default() };
     for file in files {
         if m.check_stop().is_err() {
             return Ok(Exit::Interrupted);
         }
         match read(&mut plans, &run, file, session, report)? {
-            Ok(more) => {
+            Ok(read) => {
                 found.done += 1;
-                more.into_iter().for_each(|(table, count)| *rows.entry(table).or_default() += count);
+                read.rows.into_iter().for_each(|(load, count)| *rows.entry(load).or_default() += count);
+                all.add(&file.path, &read.omitted);
             }
             Err(Stop::Target(e)) if !e.is_about_rows() => return Err(Failure::refused(e)),
             Err(Stop::Interrupted) => return Ok(Exit::Interrupted),
@@ -68,7 +71,8 @@ pub fn check(request: FleetRequest<'_>, session: &mut Session, report: &mut Repo
     report.checks.push(Check::not_checked(CheckKind::RowsOfTarget, None, why));
     let exit = if found.quarantined > 0 { Exit::Quarantined } else { Exit::Done };
     report.fleet = Some(found);
-    Ok(exit)
+    omitted::record(report, Some(&first.plan), &all);
+    Ok(finish::with_losses(exit, report))
 }
 
 fn read(
@@ -77,7 +81,7 @@ fn read(
     file: &MemberFile,
     session: &mut Session,
     report: &mut Report,
-) -> Result<Result<BTreeMap<String, u64>, Stop>, Failure> {
+) -> Result<Result<MemberRead, Stop>, Failure> {
     let source = match plans.open(&file.path) {
         Ok(source) => source,
         Err(e) => return Ok(Err(e.into())),
@@ -118,7 +122,7 @@ fn planned(schema: &str, load: &crate::plan::LoadPlan, rows: &BTreeMap<String, u
         load: load.name.clone(),
         source: load.source.clone(),
         target: format!("{schema}.{}", load.table),
-        read: rows.get(&load.table).copied().unwrap_or(0),
+        read: rows.get(&load.name).copied().unwrap_or(0),
         class: String::new(),
         state: LoadState::Planned,
         written: 0,

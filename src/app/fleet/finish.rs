@@ -2,14 +2,18 @@
 
 use crate::exit::Exit;
 use crate::job::{Stop, pause};
-use crate::migrate::fleet::whole::{self, FleetSums, WholeFleet};
+use crate::migrate::fleet::sums::{self, FleetSums};
+use crate::migrate::fleet::whole::{self, WholeFleet};
 use crate::model::fleet::MemberState;
 use crate::model::ledger::Run;
 use crate::model::record::{FleetRecord, LoadRecord, LoadState, Report, RunState, SlowFile, StepKind, Verdict};
 use crate::pg::{ServerError, Session};
+use crate::plan::Plan;
+use crate::report::lost_unasked;
 
 use super::super::failure::Failure;
 use super::super::record;
+use super::omitted;
 use super::plans::FilePlan;
 use super::request::FleetRequest;
 
@@ -90,11 +94,17 @@ pub fn tables(run: &Run, sums: &FleetSums) -> Vec<LoadRecord> {
     run.judged.shared.iter().map(record).collect()
 }
 
-/// Adds the files of the fleet to the report.
-pub fn note(session: &mut Session, run: &Run, report: &mut Report) -> Result<(), Stop> {
-    let sums = whole::sums(session, run)?;
+/// Adds the files of the fleet to the report, and everything that is not in the target as they have it.
+pub fn note(session: &mut Session, run: &Run, plan: Option<&Plan>, report: &mut Report) -> Result<(), Stop> {
+    let sums = sums::read(session, run)?;
     report.fleet = Some(files(session, run, &sums)?);
+    omitted::record(report, plan, &sums.omitted);
     Ok(())
+}
+
+/// The exit of a command whose files are all loaded, if values lost something that no line of the mapping allows.
+pub fn with_losses(exit: Exit, report: &Report) -> Exit {
+    if exit == Exit::Done && lost_unasked(report) > 0 { Exit::Quarantined } else { exit }
 }
 
 fn files(session: &mut Session, run: &Run, sums: &FleetSums) -> Result<FleetRecord, ServerError> {

@@ -1,6 +1,6 @@
 //! The plans of a fleet: one for each schema that its files have.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -28,6 +28,22 @@ pub struct FilePlan {
     pub settled: Settled,
     /// The fleet's run, if it was there when the plan was made.
     pub run: Option<Run>,
+}
+
+impl FilePlan {
+    /// A refusal for each loaded table that the fleet began without: its rows could not be compared at the end.
+    pub fn tables_without_images(&self, run: &Run) -> Vec<Refusal> {
+        let tables: BTreeSet<&String> = self.plan.loads.iter().map(|load| &load.table).collect();
+        let unknown = tables.into_iter().filter(|table| !run.judged.images.contains_key(*table));
+        let refusal = |table: &String| {
+            Refusal::new(
+                format!("load.{table}"),
+                "the file on which the fleet began has no rows for this table, so that the fleet cannot prove them",
+                "Load this file alone: `migrate -s FILE --owner COLUMN=VALUE`.",
+            )
+        };
+        unknown.map(refusal).collect()
+    }
 }
 
 /// The plans that this process made.

@@ -33,7 +33,7 @@ pub fn command(args: &FleetRollback, world: &World, observer: &dyn Observer) -> 
         [] => all(&m, &mut session, &run, &mut report)?,
         only => some(&mut session, &run, only, &mut report)?,
     };
-    finish::note(&mut session, &run, &mut report).map_err(Failure::refused)?;
+    finish::note(&mut session, &run, None, &mut report).map_err(Failure::refused)?;
     record::end(&mut report, exit);
     Ok(report)
 }

@@ -22,7 +22,7 @@ pub fn status(args: &FleetInquiry, world: &World, observer: &dyn Observer) -> Re
     let m = inquiry(&args.common, &args.reporting, Activity::Verification, world, observer)?;
     let mut report = Report::new(CommandKind::FleetStatus, &m.mapping().name);
     let (mut session, run) = recorded(&m, &mut report)?;
-    finish::note(&mut session, &run, &mut report).map_err(Failure::refused)?;
+    finish::note(&mut session, &run, None, &mut report).map_err(Failure::refused)?;
     record::end(&mut report, Exit::Done);
     Ok(report)
 }
@@ -38,7 +38,7 @@ pub fn verify(args: &FleetInquiry, world: &World, observer: &dyn Observer) -> Re
     report.checks = compared.checks;
     report.loads = finish::tables(&run, &compared.sums);
     record::step(&mut report, StepKind::Verify, began, world.elapsed());
-    finish::note(&mut session, &run, &mut report).map_err(Failure::refused)?;
+    finish::note(&mut session, &run, None, &mut report).map_err(Failure::refused)?;
     let differs = report.checks.iter().any(|check| check.verdict == Verdict::Differs);
     let unfinished = report.fleet.as_ref().is_some_and(|fleet| fleet.waiting + fleet.taken + fleet.failed > 0);
     let quarantined = report.fleet.as_ref().is_some_and(|fleet| fleet.quarantined > 0);
@@ -48,6 +48,7 @@ pub fn verify(args: &FleetInquiry, world: &World, observer: &dyn Observer) -> Re
         (_, _, true) => Exit::Quarantined,
         _ => Exit::Done,
     };
+    let exit = finish::with_losses(exit, &report);
     record::end(&mut report, exit);
     Ok(report)
 }

@@ -122,11 +122,11 @@ pub fn carry_out(
         exit = Exit::Differs;
     }
     let per_second = (here > 0 && took > 0.0).then(|| record::rounded(here as f64 / took));
-    finish::note(session, &run, report).map_err(Failure::refused)?;
+    finish::note(session, &run, Some(&first.plan), report).map_err(Failure::refused)?;
     if let Some(fleet) = &mut report.fleet {
         (fleet.here, fleet.per_second) = (here, per_second);
     }
-    Ok(exit)
+    Ok(finish::with_losses(exit, report))
 }
 
 fn host(variable: Option<&str>) -> String {
@@ -249,6 +249,10 @@ impl Worker<'_, '_> {
             Ok(plan) => plan,
             Err(refusals) => return Ok(Err(Stop::Refused(refusals))),
         };
+        let unknown = plan.tables_without_images(&self.run);
+        if !unknown.is_empty() {
+            return Ok(Err(Stop::Refused(unknown)));
+        }
         let settled = Settled { now: self.run.judged.now, member: claim.values.clone(), ..plan.settled.clone() };
         let millis = || ((m.world().elapsed() - began) * 1000.0) as i64;
         let work = MemberWork {

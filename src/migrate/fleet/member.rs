@@ -4,30 +4,23 @@ use std::collections::BTreeMap;
 
 use crate::convert::Settled;
 use crate::convert::row::RowEncoder;
-use crate::job::{Options, Stop};
-use crate::mapping::OnFault;
-use crate::migrate::load::{BatchWriter, Loader, fill_ids};
-use crate::migrate::rows::batch::Batch;
+use crate::job::Stop;
 use crate::migrate::{lookup_maps, owner};
 use crate::model::cell::RawBuf;
-use crate::model::digest::Digest;
-use crate::model::fleet::{Claim, MemberEnd, MemberRows};
+use crate::model::fleet::{Claim, MemberEnd, MemberRows, Omitted};
 use crate::model::hex::hex;
-use crate::model::key::{Key, KeyRange};
 use crate::model::ledger::Run;
 use crate::model::schema::TargetSchema;
+use crate::model::sums::Sums;
 use crate::pg::Session;
-use crate::pg::copy::Destination;
 use crate::pg::member::MemberTransaction;
 use crate::plan::{Feed, LoadPlan, Node, Plan, Shifted};
 use crate::sqlite::Source;
 
 use super::ids::{self, ReservedIds};
+use super::omitted;
 use super::own_keys::FileKeys;
-
-/// The most rows of a piece that is sent at once, and its most bytes.
-const PIECE: Options =
-    Options { jobs: 1, batch_rows: 50_000, batch_bytes: 4 << 20, on_fault: OnFault::Abort, max_faults: None };
+use super::rows::FileRows;
 
 /// A file that is written.
 #[derive(Clone, Copy)]
@@ -46,13 +39,6 @@ pub struct MemberWork<'a> {
     pub millis: &'a dyn Fn() -> i64,
 }
 
-/// The rows of one table while they are sent.
-#[derive(Default)]
-struct TableSums {
-    rows: u64,
-    digest: Digest,
-}
-
 impl MemberWork<'_> {
     /// Writes all rows of the file in one transaction. `None` if another worker has taken the file over, or the run has ended.
     ///
@@ -67,27 +53,45 @@ impl MemberWork<'_> {
         let (owner, made) = self.owner(&mut tx, &settled)?;
         let settled = Settled { owner: owner.clone().map(RawBuf::text), ..settled };
         let keys = FileKeys::read(self.plan, self.target, self.source, &settled)?;
-        let mut sent: Vec<(&str, TableSums)> = Vec::new();
+        let mut sums = BTreeMap::new();
         for node in &self.plan.order {
             if let Node::Load(n) = node {
                 let load = &self.plan.loads[*n];
-                let at = sent.iter().position(|(table, _)| *table == load.table).unwrap_or_else(|| {
-                    sent.push((&load.table, TableSums::default()));
-                    sent.len() - 1
-                });
-                let rows = &mut sent[at].1;
-                self.send(&mut tx, load, &settled, MemberRowsSent { keys: &keys, ids: &mut reserved, rows })?;
+                if load.lookups().next().is_some() {
+                    // While a COPY is open, the server takes no other message.
+                    tx.end_copy()?;
+                }
+                let encoder = self.encoder(&mut tx, load, &settled)?;
+                let rows = FileRows { source: self.source, load, seed: self.run.seed, guards: keys.guards(load, &settled)? };
+                sums.insert(load.name.as_str(), rows.send(&mut tx, &self.plan.schema, &encoder, &mut reserved)?);
             }
         }
-        let rows = sent.into_iter().filter(|(_, sent)| sent.rows > 0).map(|(table, sent)| MemberRows {
-            table: table.to_owned(),
-            rows: sent.rows,
-            sum: hex(&sent.digest.total().to_be_bytes()),
-            ids: self.reserved_column(table).and_then(|column| reserved.range(&column)),
-        });
-        let end = MemberEnd { stamp: self.source.stamp(), owner, made, rows: rows.collect(), millis: (self.millis)() };
+        let omitted = omitted::of(self.plan, self.source, &sums)?;
+        let (rows, stamp, millis) = (self.brought(&sums, &reserved), self.source.stamp(), (self.millis)());
+        let end = MemberEnd { stamp, owner, made, rows, omitted, millis };
         tx.commit(claim, &end)?;
         Ok(Some(end))
+    }
+
+    /// The rows of each table, in the order in which the tables were written. Tables without rows are left out.
+    fn brought(&self, sums: &BTreeMap<&str, Sums>, reserved: &ReservedIds) -> Vec<MemberRows> {
+        let mut tables: Vec<(&str, Sums)> = Vec::new();
+        for node in &self.plan.order {
+            let Node::Load(n) = node else { continue };
+            let load = &self.plan.loads[*n];
+            let Some(sums) = sums.get(load.name.as_str()).filter(|sums| sums.written > 0) else { continue };
+            match tables.iter_mut().find(|(table, _)| *table == load.table) {
+                Some((_, all)) => all.merge(sums),
+                None => tables.push((&load.table, sums.clone())),
+            }
+        }
+        let rows = tables.into_iter().map(|(table, sums)| MemberRows {
+            table: table.to_owned(),
+            rows: sums.written,
+            sum: hex(&sums.digest.total().to_be_bytes()),
+            ids: self.reserved_column(table).and_then(|column| reserved.range(&column)),
+        });
+        rows.collect()
     }
 
     /// The column of a table whose ids are reserved.
@@ -109,38 +113,6 @@ impl MemberWork<'_> {
         Ok((Some(key), true))
     }
 
-    /// Sends the rows of one load.
-    fn send(
-        &self,
-        tx: &mut MemberTransaction<'_>,
-        load: &LoadPlan,
-        settled: &Settled,
-        to: MemberRowsSent<'_>,
-    ) -> Result<(), Stop> {
-        let (plan, seed) = (self.plan, self.run.seed);
-        let encoder = self.encoder(tx, load, settled)?;
-        let columns = load.sent_columns();
-        let destination = Destination {
-            schema: &plan.schema,
-            table: &load.table,
-            columns: &columns,
-            as_text: load.as_text,
-            skipped: None,
-            nulls_equal: false,
-        };
-        let guards = to.keys.guards(load, settled)?;
-        let reader = self.source.reader()?;
-        let writer = CopyWriter { tx, destination, load, seed, to, is_begun: false };
-        let mut loader = Loader::new(Batch::new(load, &encoder, &guards), writer);
-        reader.scan(&load.select, KeyRange::ALL, &mut loader).map_err(|e| Stop::reading(load, e))?;
-        let (writer, stop) = loader.finish();
-        match stop {
-            Some(stop) => Err(stop),
-            None if writer.is_begun => Ok(writer.tx.end_rows()?),
-            None => Ok(()),
-        }
-    }
-
     /// The encoder of a load's rows, which also makes the images that the proof compares.
     fn encoder(&self, session: &mut Session, load: &LoadPlan, settled: &Settled) -> Result<RowEncoder, Stop> {
         let seed = self.run.seed;
@@ -158,11 +130,11 @@ impl MemberWork<'_> {
             .map_err(Stop::Refused)
     }
 
-    /// Reads and converts all rows of the file, and writes nothing. Returns the number of rows of each table.
+    /// Reads and converts all rows of the file, and writes nothing.
     ///
     /// # Errors
     /// The reason for which the file cannot be loaded.
-    pub fn read(&self, session: &mut Session) -> Result<BTreeMap<String, u64>, Stop> {
+    pub fn read(&self, session: &mut Session) -> Result<MemberRead, Stop> {
         let wanted = ids::wanted(self.plan, self.source, self.settled)?;
         // Any ids of the right number do: nothing is sent.
         let first = wanted.iter().map(|want| (want.range(), want.lowest.unwrap_or(1))).collect();
@@ -178,112 +150,27 @@ impl MemberWork<'_> {
         let shifts = reserved.shifts.clone();
         let settled = Settled { owner: found.map(RawBuf::text), shifts, ..self.settled.clone() };
         let keys = FileKeys::read(self.plan, self.target, self.source, &settled)?;
-        let mut rows = BTreeMap::new();
+        let mut sums = BTreeMap::new();
         for load in &self.plan.loads {
             // The key of an owner that is not made yet is unknown, and the column takes any.
-            let mut load = load.clone();
-            load.columns.iter_mut().filter(|c| c.feed == Feed::Owner).for_each(|c| c.not_null &= is_known);
-            let encoder = self.encoder(session, &load, &settled)?;
-            let counter = RowCounter { reserved: &mut reserved, rows: 0 };
-            let guards = keys.guards(&load, &settled)?;
-            let mut loader = Loader::new(Batch::new(&load, &encoder, &guards), counter);
-            self.source
-                .reader()?
-                .scan(&load.select, KeyRange::ALL, &mut loader)
-                .map_err(|e| Stop::reading(&load, e))?;
-            let (counter, stop) = loader.finish();
-            if let Some(stop) = stop {
-                return Err(stop);
-            }
-            *rows.entry(load.table.clone()).or_default() += counter.rows;
+            let mut unowned = load.clone();
+            unowned.columns.iter_mut().filter(|c| c.feed == Feed::Owner).for_each(|c| c.not_null &= is_known);
+            let encoder = self.encoder(session, &unowned, &settled)?;
+            let guards = keys.guards(&unowned, &settled)?;
+            let rows = FileRows { source: self.source, load: &unowned, seed: self.run.seed, guards };
+            sums.insert(load.name.as_str(), rows.count(&encoder, &mut reserved)?);
         }
-        Ok(rows)
+        let omitted = omitted::of(self.plan, self.source, &sums)?;
+        let rows = sums.iter().map(|(load, sums)| ((*load).to_owned(), sums.written)).collect();
+        Ok(MemberRead { rows, omitted })
     }
 }
 
-/// The reserved ids for the rows of a table, and their sums.
-struct MemberRowsSent<'m> {
-    keys: &'m FileKeys,
-    ids: &'m mut ReservedIds,
-    rows: &'m mut TableSums,
-}
-
-/// Sends the rows of one load in pieces of one COPY.
-struct CopyWriter<'w, 's> {
-    tx: &'w mut MemberTransaction<'s>,
-    destination: Destination<'w>,
-    load: &'w LoadPlan,
-    seed: u64,
-    to: MemberRowsSent<'w>,
-    is_begun: bool,
-}
-
-impl BatchWriter for CopyWriter<'_, '_> {
-    type End = Stop;
-
-    fn interruption(&self, _: &Batch<'_>) -> Option<Stop> {
-        None
-    }
-
-    fn is_full(&self, batch: &Batch<'_>) -> bool {
-        batch.is_full(&PIECE)
-    }
-
-    fn write(&mut self, batch: &mut Batch<'_>, _: Option<Key>) -> Result<(), Stop> {
-        whole(batch)?;
-        if batch.rows() > 0 {
-            if !std::mem::replace(&mut self.is_begun, true) {
-                self.tx.begin_copy(&self.destination)?;
-            }
-            issue(self.load, batch, self.to.ids)?;
-            let sums = batch.sums(&[], self.seed);
-            self.tx.send(&batch.bytes, batch.rows())?;
-            self.to.rows.rows += sums.written;
-            self.to.rows.digest.merge(&sums.digest);
-        }
-        batch.clear();
-        Ok(())
-    }
-}
-
-/// Counts the rows of one load.
-struct RowCounter<'m> {
-    reserved: &'m mut ReservedIds,
-    rows: u64,
-}
-
-impl BatchWriter for RowCounter<'_> {
-    type End = Stop;
-
-    fn interruption(&self, _: &Batch<'_>) -> Option<Stop> {
-        None
-    }
-
-    fn is_full(&self, batch: &Batch<'_>) -> bool {
-        batch.is_full(&PIECE)
-    }
-
-    fn write(&mut self, batch: &mut Batch<'_>, _: Option<Key>) -> Result<(), Stop> {
-        whole(batch)?;
-        issue(batch.load, batch, self.reserved)?;
-        self.rows += batch.rows();
-        batch.clear();
-        Ok(())
-    }
-}
-
-/// Returns the faults of a piece. A file with one is not loaded.
-fn whole(batch: &mut Batch<'_>) -> Result<(), Stop> {
-    if batch.refused == 0 { Ok(()) } else { Err(Stop::Faults(std::mem::take(&mut batch.faults))) }
-}
-
-/// Writes reserved ids into the rows of a piece.
-fn issue(load: &LoadPlan, batch: &mut Batch<'_>, ids: &mut ReservedIds) -> Result<(), Stop> {
-    let is_issued = |column: &&crate::plan::ColumnPlan| matches!(column.feed, Feed::Issued(_));
-    let columns: Vec<&String> = load.columns.iter().filter(is_issued).map(|column| &column.name).collect();
-    let draw = |_: &[&str], count: usize| {
-        Ok(columns.iter().map(|column| ids.issue(&load.table, column, count)).collect::<Vec<_>>())
-    };
-    fill_ids(batch, draw)?;
-    Ok(())
+/// A file that was read and not written.
+#[derive(Clone, Debug, Default)]
+pub struct MemberRead {
+    /// The number of rows of each load.
+    pub rows: BTreeMap<String, u64>,
+    /// Everything that will not arrive as the file has it.
+    pub omitted: Omitted,
 }

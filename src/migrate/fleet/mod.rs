@@ -7,14 +7,20 @@
 //! - `ids`: the ids that a file needs, and the ranges that it gets;
 //! - `own_keys`: the keys to which rows of a file may refer: those of its own rows;
 //! - `member`: the rows of one file, and their transaction;
+//! - `rows`: the rows of one load of a file;
+//! - `omitted`: everything of a file that is not in the target as the file has it;
 //! - `proof`: the rows of one file, read back after their commit;
 //! - `removal`: the rows of one file, removed again;
+//! - `sums`: the sums over all files, as the ledger has them;
 //! - `whole`: all rows of all files, compared once at the end.
 
 pub mod ids;
 pub mod member;
+mod omitted;
 mod own_keys;
 pub mod proof;
 pub mod refuse;
 pub mod removal;
+mod rows;
+pub mod sums;
 pub mod whole;

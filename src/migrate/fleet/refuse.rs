@@ -52,6 +52,7 @@ pub fn refusals(plan: &Plan) -> Vec<Refusal> {
     }
     plan.loads.iter().for_each(|load| load_refusals(load, &mut found));
     plan.loads.iter().for_each(|load| unchecked_references(load, plan, &mut found));
+    plan.loads.iter().for_each(|load| lookups(load, plan, &mut found));
     found
 }
 
@@ -73,6 +74,20 @@ fn unchecked_references(load: &LoadPlan, plan: &Plan, found: &mut Vec<Refusal>) 
             format!("{why}, so that a fleet cannot check that it refers to rows of the same file"),
             ALONE,
         ));
+    }
+}
+
+/// Lookups in a table that the files fill: the row that is found could be one of another owner.
+fn lookups(load: &LoadPlan, plan: &Plan, found: &mut Vec<Refusal>) {
+    for (column, lookup) in load.lookups() {
+        if plan.loads.iter().any(|load| load.table == lookup.table) {
+            let table = &lookup.table;
+            found.push(Refusal::new(
+                format!("{}.columns.{}.lookup", load.place(), column.name),
+                format!("looks in `{table}`, which the files fill, and could find a row of another owner"),
+                ALONE,
+            ));
+        }
     }
 }
 

@@ -13,9 +13,7 @@ use crate::plan::sequences::PlannedSequence;
 use crate::plan::{CountedColumn, Plan};
 
 use super::ids;
-
-/// Members that are read from the ledger at once.
-const PAGE: i64 = 1_000;
+use super::sums::{self, FleetSums};
 
 /// A fleet at its end.
 #[derive(Clone, Copy)]
@@ -23,61 +21,6 @@ pub struct WholeFleet<'a> {
     pub plan: &'a Plan,
     pub target: &'a TargetSchema,
     pub run: &'a Run,
-}
-
-/// The rows of all files in one table.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct FleetRows {
-    /// Their number.
-    pub rows: u64,
-    /// The sum of their hashes.
-    pub sum: u128,
-}
-
-/// The sums over the files of a fleet, as the ledger has them.
-#[derive(Clone, Debug, Default)]
-pub struct FleetSums {
-    /// By table.
-    pub tables: BTreeMap<String, FleetRows>,
-    /// The owners' rows that the fleet made.
-    pub made: u64,
-    /// The files whose work took longest: milliseconds, path, rows.
-    pub slowest: Vec<(i64, String, u64)>,
-}
-
-/// The number of slow files that are listed.
-const SLOWEST: usize = 10;
-
-/// Adds up what the files of a fleet brought.
-///
-/// # Errors
-/// If the target refuses or the connection is lost.
-pub fn sums(session: &mut Session, run: &Run) -> Result<FleetSums, Stop> {
-    let (mut sums, mut after) = (FleetSums::default(), 0);
-    loop {
-        let page = session.done_members(run.id, after, PAGE)?;
-        for member in &page {
-            let mut rows = 0;
-            for brought in &member.rows {
-                let table = sums.tables.entry(brought.table.clone()).or_default();
-                table.rows += brought.rows;
-                table.sum = table.sum.wrapping_add(sum(&brought.sum).unwrap_or_default());
-                rows += brought.rows;
-            }
-            sums.made += u64::from(member.made);
-            sums.slowest.push((member.millis, member.path.clone(), rows));
-            after = member.member;
-        }
-        sums.slowest.sort_by(|a, b| b.cmp(a));
-        sums.slowest.truncate(SLOWEST);
-        if (page.len() as i64) < PAGE {
-            return Ok(sums);
-        }
-    }
-}
-
-fn sum(hex: &str) -> Option<u128> {
-    Some(u128::from_be_bytes(unhex(hex)?.try_into().ok()?))
 }
 
 impl WholeFleet<'_> {
@@ -144,7 +87,7 @@ pub struct ComparedFleet {
 /// If the target refuses or the connection is lost.
 pub fn compared(session: &mut Session, run: &Run) -> Result<ComparedFleet, Stop> {
     session.begin_snapshot(false)?;
-    let compared = sums(session, run).and_then(|sums| {
+    let compared = sums::read(session, run).and_then(|sums| {
         let checks = compare(session, run, &sums)?;
         Ok(ComparedFleet { sums, checks })
     });

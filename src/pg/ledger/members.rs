@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use postgres::Row;
 
 use super::{READING, WRITING};
-use crate::model::fleet::{Claim, MemberCounts, MemberRows, MemberState, Shard};
+use crate::model::fleet::{Claim, MemberCounts, MemberRows, MemberState, Omitted, Shard};
 use crate::model::ledger::Run;
 use crate::model::record::UnfinishedFile;
 use crate::pg::client::{Parameter, Pipeline};
@@ -26,6 +26,8 @@ pub struct DoneMember {
     pub made: bool,
     /// Its rows, by table.
     pub rows: Vec<MemberRows>,
+    /// Everything that is not in the target as the file has it.
+    pub omitted: Omitted,
     /// True if they were read back after their commit.
     pub proved: bool,
     /// The duration of the work in milliseconds.
@@ -219,8 +221,8 @@ impl Session {
     /// If the server refuses or the connection is lost.
     pub fn done_members(&mut self, run: i64, after: i32, most: i64) -> Result<Vec<DoneMember>, ServerError> {
         let sql = self.ledger.sql(
-            "SELECT member, path, owner_key, made, rows::text, proved, millis FROM :ledger.member \
-             WHERE run = $1 AND state = 'Done' AND member > $2 ORDER BY member LIMIT $3",
+            "SELECT member, path, owner_key, made, rows::text, proved, millis, \
+             pg_catalog.to_jsonb(m) ->> 'omitted' FROM :ledger.member m WHERE run = $1 AND state = 'Done' AND member > $2 ORDER BY member LIMIT $3",
         );
         let rows = self.client.query(&sql, &[&run, &after, &most]).doing(READING)?;
         rows.iter().map(done).collect()
@@ -237,8 +239,8 @@ impl Session {
         value: &str,
     ) -> Result<Vec<DoneMember>, ServerError> {
         let sql = self.ledger.sql(
-            "SELECT member, path, owner_key, made, rows::text, proved, millis FROM :ledger.member m \
-             WHERE run = $1 AND state = 'Done' AND EXISTS (SELECT FROM jsonb_each_text(m.owner) AS e \
+            "SELECT member, path, owner_key, made, rows::text, proved, millis, \
+             pg_catalog.to_jsonb(m) ->> 'omitted' FROM :ledger.member m WHERE run = $1 AND state = 'Done' AND EXISTS (SELECT FROM jsonb_each_text(m.owner) AS e \
              WHERE e.value = $3::text AND ($2::text IS NULL OR e.key = $2::text)) ORDER BY member",
         );
         let rows = self.client.query(&sql, &[&run, &column, &value]).doing(READING)?;
@@ -318,6 +320,7 @@ pub struct MemberLease<'a> {
     pub seconds: i32,
 }
 
+/// A member that is done. A ledger of version 5 has no column `omitted`: its rows as JSON have no such key.
 fn done(row: &Row) -> Result<DoneMember, ServerError> {
     Ok(DoneMember {
         member: row.kept(0)?,
@@ -327,6 +330,7 @@ fn done(row: &Row) -> Result<DoneMember, ServerError> {
         rows: json("member.rows", row.kept::<Option<String>>(4)?.as_deref().unwrap_or("[]"))?,
         proved: row.kept(5)?,
         millis: row.kept(6)?,
+        omitted: json("member.omitted", row.kept::<Option<String>>(7)?.as_deref().unwrap_or("{}"))?,
     })
 }
 

@@ -46,10 +46,11 @@ fn creation(ledger: &LedgerSchema, schema_exists: bool) -> String {
 /// Versions 1 and 2 have the same tables. A ledger of version 2 may contain fingerprints of form 2, which a tool that knows
 /// only version 1 must not compare with its own. A ledger of version 3 may contain batches with two digests, one of version 5
 /// fleets. A new ledger gets all of them.
-const UPGRADES: [(i32, &str); 3] = [
+const UPGRADES: [(i32, &str); 4] = [
     (3, include_str!("../sql/ledger_version_3.sql")),
     (4, include_str!("../sql/ledger_version_4.sql")),
     (5, include_str!("../sql/ledger_version_5.sql")),
+    (6, include_str!("../sql/ledger_version_6.sql")),
 ];
 
 /// The statements that bring a ledger from a version to the one that this tool writes.

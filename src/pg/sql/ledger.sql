@@ -1,10 +1,10 @@
--- The ledger, version 5: what is done, kept next to the data that it describes. `:ledger` is its schema. Versions 1 and 2 have
--- the same tables. ledger_version_3.sql, _4.sql and _5.sql add what these versions have in addition. Fingerprints of
+-- The ledger, version 6: what is done, kept next to the data that it describes. `:ledger` is its schema. Versions 1 and 2 have
+-- the same tables. ledger_version_3.sql to _6.sql add what these versions have in addition. Fingerprints of
 -- version 1 have form 1. ledger_check.sql lists every column with the version from which on it exists.
 CREATE TABLE :ledger.ledger (
     version int NOT NULL
 );
-INSERT INTO :ledger.ledger VALUES (5);
+INSERT INTO :ledger.ledger VALUES (6);
 
 CREATE TABLE :ledger.run (
     run         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
