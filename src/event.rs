@@ -26,11 +26,29 @@ pub enum WorkUnit {
     Object,
     /// Sequences.
     Sequence,
-    /// Files of a fleet.
-    File,
 }
 
-/// An event. Counts are increments since the previous event of the same kind, not sums.
+/// The files of a fleet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FileCounts {
+    /// Those that are loaded. In a dry run: those that can be.
+    pub loaded: u64,
+    /// Those that cannot be loaded as they are.
+    pub quarantined: u64,
+    /// Those that the target stopped.
+    pub failed: u64,
+    /// All others.
+    pub left: u64,
+}
+
+impl FileCounts {
+    /// Files that no worker has to look at again.
+    pub fn done(&self) -> u64 {
+        self.loaded + self.quarantined + self.failed
+    }
+}
+
+/// An event. Counts are increments since the previous event of the same kind, not sums, except those of files.
 #[derive(Clone, Copy, Debug)]
 pub enum Event<'a> {
     /// A step of the command began.
@@ -39,6 +57,8 @@ pub enum Event<'a> {
     Planned(Extent),
     /// One unit of this step is done, other than a load.
     Done(StepKind),
+    /// The files of a fleet are these now, those of all workers counted.
+    Files(FileCounts),
     /// Work on a load began.
     Began {
         /// The load.

@@ -4,6 +4,7 @@
 //! Observes events and keeps no record. The abilities of the terminal are arguments. The line on a terminal never changes
 //! its height and is written in one piece, and only if it differs, so that no terminal shows it half drawn.
 
+mod files;
 mod log;
 mod tally;
 

@@ -7,7 +7,7 @@
 //! A panic ends the process in the same way, on the thread that panicked.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -49,6 +49,8 @@ pub enum Leaves {
     Tables,
     /// Batches may be committed.
     Batches,
+    /// Files of a fleet may be committed.
+    Files,
     /// The one transaction of a rollback may be committed.
     Rollback,
 }
@@ -67,6 +69,10 @@ impl Leaves {
             Leaves::Batches => {
                 "Committed batches are whole and recorded in the ledger. The same command resumes after them."
             }
+            Leaves::Files => {
+                "Each file is in the target as a whole or not at all. The same command continues; the files that this process \
+                 had taken wait for half a minute."
+            }
             Leaves::Rollback => {
                 "The run is rolled back completely or not at all: `migrate status` reports which. The same command tries again."
             }
@@ -82,6 +88,8 @@ pub struct Ending {
     files: Mutex<Vec<ReportFile>>,
     /// The reporter of the end: 0 for none yet.
     reporter: AtomicU8,
+    /// Milliseconds that the command has to stop by itself, if more than [`GRACE`].
+    grace: AtomicU64,
 }
 
 const COMMAND: u8 = 1;
@@ -96,6 +104,15 @@ impl Ending {
     /// The state that the command leaves.
     pub fn leaves(&self) -> Leaves {
         *self.leaves.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives the command this time to stop by itself after a signal, if it is more than usual. A second signal ends it at once.
+    pub fn allow(&self, grace: Duration) {
+        self.grace.store(u64::try_from(grace.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    fn grace(&self) -> Duration {
+        GRACE.max(Duration::from_millis(self.grace.load(Ordering::Relaxed)))
     }
 
     /// Keeps the files of `--report` until the end.
@@ -168,7 +185,7 @@ pub fn supervised(
                 return Exit::Bug;
             }
         };
-        if !ends_by_itself(&wakes) {
+        if !ends_by_itself(ending, &wakes) {
             let (done, reported) = mpsc::channel();
             let speaker = thread::Builder::new().spawn_scoped(scope, move || {
                 if ending.claims(MAIN_THREAD) {
@@ -196,9 +213,9 @@ pub fn at_once(exit: Exit) -> ! {
 }
 
 /// Waits for the end of the command. Returns false if it does not end soon after a signal, or if a second signal arrives.
-fn ends_by_itself(wakes: &Receiver<Wake>) -> bool {
+fn ends_by_itself(ending: &Ending, wakes: &Receiver<Wake>) -> bool {
     match wakes.recv() {
-        Ok(Wake::Asked) => !matches!(wakes.recv_timeout(GRACE), Ok(Wake::Asked) | Err(RecvTimeoutError::Timeout)),
+        Ok(Wake::Asked) => !matches!(wakes.recv_timeout(ending.grace()), Ok(Wake::Asked) | Err(RecvTimeoutError::Timeout)),
         _ => true,
     }
 }

@@ -133,6 +133,7 @@ impl Observer for Timing<'_> {
             Event::Copied { .. }
             | Event::Planned(_)
             | Event::Done(_)
+            | Event::Files(_)
             | Event::RowsLost { .. }
             | Event::Warned(_)
             | Event::Said(_) => {}

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use super::files::FileTally;
 use super::log::Verbosity;
 use crate::event::{Event, Extent, WorkUnit};
 use crate::model::record::StepKind;
@@ -32,6 +33,7 @@ pub struct Tally {
     rows: u64,
     /// Bytes of the copy of a dump that is being loaded.
     copied: u64,
+    files: Option<FileTally>,
     open: BTreeMap<String, Open>,
 }
 
@@ -59,6 +61,10 @@ impl Tally {
             }
             Event::Done(step) if self.step == Some(step) => {
                 self.ended += 1;
+                self.line_if_due(now).into_iter().collect()
+            }
+            Event::Files(counts) => {
+                self.files.get_or_insert(FileTally::new(counts)).update(counts);
                 self.line_if_due(now).into_iter().collect()
             }
             Event::Began { load, rows } => {
@@ -133,7 +139,9 @@ impl Tally {
         };
         // Writing into a string cannot fail.
         let _ = write!(line, ": {:.0} s", took);
-        if let Some(extent) = self.extent {
+        if let Some(files) = &self.files {
+            files.parts(took).iter().for_each(|part| line.push_str(&format!(", {part}")));
+        } else if let Some(extent) = self.extent {
             let _ = write!(line, ", {}", done_of(self.ended, extent));
         } else if self.ended > 0 || self.rows > 0 {
             let _ = write!(line, ", {}", phrase(self.ended, "# load done", "# loads done"));
@@ -160,6 +168,10 @@ impl Tally {
 impl Tally {
     /// The share of the step that is done, and the time that is left at the same speed. `None` if either is unknown.
     fn share(&self, now: Duration) -> Option<(f64, String)> {
+        let took = now.saturating_sub(self.began).as_secs_f64();
+        if let Some(files) = &self.files {
+            return files.share(took).map(|(share, seconds)| (share, left(seconds)));
+        }
         let extent = self.extent?;
         // More than expected: the number was an estimate, and says nothing about the rest.
         let part = |done: u64, all: u64| (done > 0 && all > done).then(|| done as f64 / all as f64);
@@ -167,7 +179,6 @@ impl Tally {
             Some(all) => part(self.rows, all)?,
             None => part(self.ended, extent.units)?,
         };
-        let took = now.saturating_sub(self.began).as_secs_f64();
         Some((share, left(took / share - took)))
     }
 
@@ -194,6 +205,7 @@ impl Tally {
             parts.push(format!(", {}", count(self.rows, "row", "rows")));
             parts.push(format!(", {} rows/s", rate(self.rows, took)));
         }
+        parts.extend(self.files.iter().flat_map(|files| files.parts(took)).map(|part| format!(", {part}")));
         match self.extent {
             Some(extent) if self.ended > 0 => parts.push(format!(", {}", done_of(self.ended, extent))),
             None if self.ended > 0 => parts.push(phrase(self.ended, ", # load done", ", # loads done")),
@@ -230,8 +242,6 @@ fn done_of(done: u64, extent: Extent) -> String {
         (WorkUnit::Object, _) => "objects",
         (WorkUnit::Sequence, 1) => "sequence",
         (WorkUnit::Sequence, _) => "sequences",
-        (WorkUnit::File, 1) => "file",
-        (WorkUnit::File, _) => "files",
     };
     format!("{} of {} {kind}", grouped(done.min(units)), grouped(units))
 }

@@ -17,6 +17,7 @@ use crate::pg::{ServerError, Session};
 use crate::plan::Shifted;
 use crate::resume::RunIdentity;
 
+use super::super::ending::Leaves;
 use super::super::failure::Failure;
 use super::super::inputs;
 use super::plans::{FilePlan, Plans};
@@ -67,7 +68,7 @@ pub fn begin<'a>(
         run.state = RunState::Running;
     }
     if run.state == RunState::Running {
-        m.leaves_batches();
+        m.world().ending.note(Leaves::Files);
         match prepare(session, &first, &run) {
             // Another worker ended the fleet a moment ago.
             Err(Stop::Fenced) => run.state = RunState::Done,

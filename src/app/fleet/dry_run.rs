@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::convert::Settled;
-use crate::event::{Event, Extent, WorkUnit};
+use crate::event::{Event, FileCounts};
 use crate::exit::Exit;
 use crate::fleet::sources::MemberFile;
 use crate::job::Stop;
@@ -35,7 +35,7 @@ pub fn check(request: FleetRequest<'_>, session: &mut Session, report: &mut Repo
     let began = m.world().elapsed();
     m.observer().on_event(Event::Step(StepKind::Preflight));
     let units = files.len() as u64;
-    m.observer().on_event(Event::Planned(Extent { units, kind: WorkUnit::File, rows: None }));
+    m.observer().on_event(Event::Files(FileCounts { left: units, ..FileCounts::default() }));
     let run = first.run.clone().unwrap_or_else(|| planned_run(first.settled.now));
     let (mut rows, mut all): (BTreeMap<String, u64>, OmittedSums) = Default::default();
     let mut found = FleetRecord { files: units, ..FleetRecord::default() };
@@ -60,7 +60,9 @@ pub fn check(request: FleetRequest<'_>, session: &mut Session, report: &mut Repo
                 }
             }
         }
-        m.observer().on_event(Event::Done(StepKind::Preflight));
+        let (loaded, quarantined) = (found.done, found.quarantined);
+        let left = units - loaded - quarantined;
+        m.observer().on_event(Event::Files(FileCounts { loaded, quarantined, left, failed: 0 }));
     }
     record::step(report, StepKind::Preflight, began, m.world().elapsed());
     let took = m.world().elapsed() - began;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use crate::cli::OnSchema;
 use crate::convert::Settled;
@@ -14,7 +15,7 @@ use crate::model::schema::TargetSchema;
 use crate::pg::Session;
 use crate::plan::Plan;
 use crate::resume;
-use crate::sqlite::{Source, SourceError};
+use crate::sqlite::{Source, SourceError, SourceOptions};
 
 use super::super::failure::Failure;
 use super::super::plan;
@@ -53,11 +54,18 @@ pub struct Plans<'m> {
     known: BTreeMap<String, Result<Arc<FilePlan>, Vec<Refusal>>>,
     /// The schema of the first file.
     first: Option<String>,
+    /// Ends the reading of a file.
+    asked: Arc<AtomicBool>,
 }
 
 impl<'m> Plans<'m> {
     pub fn new(m: &'m Migration<'m>, on_schema: OnSchema) -> Plans<'m> {
-        Plans { m, on_schema, known: BTreeMap::new(), first: None }
+        Plans { m, on_schema, known: BTreeMap::new(), first: None, asked: Arc::clone(&m.world().asked) }
+    }
+
+    /// Lets files be read to their end when the process is asked to stop.
+    pub fn finish_files(&mut self) {
+        self.asked = Arc::default();
     }
 
     /// Opens a file.
@@ -65,7 +73,8 @@ impl<'m> Plans<'m> {
     /// # Errors
     /// If it cannot be read.
     pub fn open(&self, path: &str) -> Result<Source, SourceError> {
-        Source::open(Path::new(path), &self.m.source_options(1))
+        let asked = Arc::clone(&self.asked);
+        Source::open(Path::new(path), &SourceOptions { asked, ..self.m.source_options(1) })
     }
 
     /// Returns the plan for a file, or the refusals. The report gets the warnings of each plan once.

@@ -1,10 +1,11 @@
 //! A worker of a fleet: takes files from the ledger, writes each in a transaction of its own, and reads it back.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cli::MostFailed;
 use crate::convert::Settled;
-use crate::event::{Event, Extent, WorkUnit};
+use crate::event::{Event, FileCounts};
 use crate::exit::Exit;
 use crate::job::{Stop, Tries, pause};
 use crate::migrate::fleet::member::MemberWork;
@@ -34,6 +35,12 @@ const LONGEST_WAIT: Duration = Duration::from_millis(500);
 /// Files in a row that the target stopped, after which the worker ends: the cause is not in the files.
 const FAILED_IN_A_ROW: u32 = 3;
 
+/// The time to finish the file in work when the process is asked to stop. Container engines end a process after 30 seconds.
+const LAST_FILE: Duration = Duration::from_secs(20);
+
+/// Seconds between two looks at the files of all workers, for the lines of progress.
+const COUNTED_EVERY: f64 = 4.0;
+
 /// The end of the work on one file.
 enum FileEnd {
     Done {
@@ -62,6 +69,10 @@ struct Worker<'w, 'a> {
     failed_in_a_row: u32,
     /// Seconds after the start of the process at which it renewed its leases.
     renewed: f64,
+    /// The files of all workers, as far as this one knows.
+    files: FileCounts,
+    /// Seconds after the start of the process at which the ledger counted them.
+    counted: f64,
 }
 
 /// The reason for which a worker ends.
@@ -82,17 +93,19 @@ pub fn carry_out(
     session: &mut Session,
     report: &mut Report,
 ) -> Result<Exit, Failure> {
-    let BegunFleet { run, plans, first } = fleet;
+    let BegunFleet { run, mut plans, first } = fleet;
     let m = request.m;
     let began = m.world().elapsed();
     m.observer().on_event(Event::Step(StepKind::Load));
-    let progress = session.fleet_progress(run.id).map_err(Failure::refused)?;
-    let open = |state| progress.counts.get(&state).copied().unwrap_or(0);
-    let units = open(MemberState::Waiting) + open(MemberState::Taken);
-    m.observer().on_event(Event::Planned(Extent { units, kind: WorkUnit::File, rows: None }));
+    let files = counts(&session.fleet_progress(run.id).map_err(Failure::refused)?);
+    m.observer().on_event(Event::Files(files));
     let shard = request.args.shard.map_or(Shard::ALL, |(index, of)| Shard { index, of });
     let is_running = run.state == RunState::Running;
     session.wait_for_the_disk(false).map_err(Failure::refused)?;
+    // A file in work is finished when the process is asked to stop.
+    plans.finish_files();
+    session.interrupt_when(Arc::default());
+    m.world().ending.allow(LAST_FILE);
     let mut worker = Worker {
         request,
         run: run.clone(),
@@ -105,8 +118,12 @@ pub fn carry_out(
         rows: 0,
         failed_in_a_row: 0,
         renewed: began,
+        files,
+        counted: began,
     };
     let ended = if is_running { worker.work()? } else { WorkerEnd::NoneLeft };
+    m.world().ending.allow(Duration::ZERO);
+    worker.session.interrupt_when(Arc::clone(&m.world().asked));
     let (here, took) = (worker.done, m.world().elapsed() - began);
     record::step(report, StepKind::Load, began, m.world().elapsed());
     let mut exit = match ended {
@@ -127,6 +144,16 @@ pub fn carry_out(
         (fleet.here, fleet.per_second) = (here, per_second);
     }
     Ok(finish::with_losses(exit, report))
+}
+
+fn counts(progress: &FleetProgress) -> FileCounts {
+    let of = |state| progress.counts.get(&state).copied().unwrap_or(0);
+    FileCounts {
+        loaded: of(MemberState::Done),
+        quarantined: of(MemberState::Quarantined),
+        failed: of(MemberState::Failed),
+        left: of(MemberState::Waiting) + of(MemberState::Taken),
+    }
 }
 
 fn host(variable: Option<&str>) -> String {
@@ -157,6 +184,10 @@ impl Worker<'_, '_> {
                 }
             }
             for (at, claim) in claims.iter().enumerate() {
+                if m.check_stop().is_err() {
+                    self.give_back(&claims[at..])?;
+                    return Ok(WorkerEnd::Interrupted);
+                }
                 let end = self.file(claim)?;
                 let is_interrupted = matches!(end, FileEnd::Interrupted);
                 if let Some(refusal) = self.note(claim, end)? {
@@ -284,23 +315,42 @@ impl Worker<'_, '_> {
             FileEnd::Done { rows, differs } => {
                 self.done += 1;
                 self.rows += rows;
-                self.request.m.observer().on_event(Event::Done(StepKind::Load));
+                self.files.loaded += 1;
                 self.report.checks.extend(differs.map(|how| differing(claim, how)));
+                self.count()?;
                 return Ok(None);
             }
             FileEnd::Fenced => return Ok(None),
             FileEnd::Interrupted => return Ok(None),
-            FileEnd::Quarantined(reason) => (MemberState::Quarantined, reason),
-            FileEnd::Failed(reason) => (MemberState::Failed, reason),
+            FileEnd::Quarantined(reason) => {
+                self.files.quarantined += 1;
+                (MemberState::Quarantined, reason)
+            }
+            FileEnd::Failed(reason) => {
+                self.files.failed += 1;
+                (MemberState::Failed, reason)
+            }
         };
         let noted =
             self.request.m.reconnect().retrying(self.session, |session| Ok(session.end_member(claim, state, &reason)?));
         noted.map_err(Failure::refused)?;
-        self.request.m.observer().on_event(Event::Done(StepKind::Load));
+        self.count()?;
         Ok((self.failed_in_a_row >= FAILED_IN_A_ROW).then(|| {
             let why = format!("the target stopped {FAILED_IN_A_ROW} files in a row; the last one: {reason}");
             Refusal::new("target", why, "Repair the cause. The same command with --retry failed continues.")
         }))
+    }
+
+    /// One file less is left. Asks the ledger from time to time, for the files of the other workers.
+    fn count(&mut self) -> Result<(), Failure> {
+        let now = self.request.m.world().elapsed();
+        self.files.left = self.files.left.saturating_sub(1);
+        if now - self.counted > COUNTED_EVERY {
+            self.counted = now;
+            self.files = counts(&self.session.fleet_progress(self.run.id).map_err(Failure::refused)?);
+        }
+        self.request.m.observer().on_event(Event::Files(self.files));
+        Ok(())
     }
 
     /// Returns files to the other workers.
