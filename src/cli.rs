@@ -179,7 +179,8 @@ pub struct Common {
 /// Flags of the commands that end in a report.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Reporting {
-    /// Write the report to a file; its ending chooses the form: .json, .html or .md (repeatable)
+    /// Write the report to a file; its ending chooses the form: .json, .html or .md; a fleet's .ndjson has a line for each
+    /// file (repeatable)
     #[arg(long, value_name = "FILE", help_heading = OUTPUT)]
     pub report: Vec<PathBuf>,
     /// Show values and text keys of the rows that a report lists

@@ -120,6 +120,17 @@ impl Ending {
         *self.files.lock().unwrap_or_else(PoisonError::into_inner) = files;
     }
 
+    /// Returns true if a file of `--report` takes lines.
+    pub fn takes_lines(&self) -> bool {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner).iter().any(ReportFile::takes_lines)
+    }
+
+    /// Adds lines to the files of `--report` that take them.
+    pub fn add_lines(&self, lines: &str) {
+        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        files.iter_mut().filter(|file| file.takes_lines()).for_each(|file| file.add_lines(lines));
+    }
+
     /// Takes the files of `--report`.
     pub fn take_files(&self) -> Vec<ReportFile> {
         std::mem::take(&mut self.files.lock().unwrap_or_else(PoisonError::into_inner))
@@ -215,7 +226,9 @@ pub fn at_once(exit: Exit) -> ! {
 /// Waits for the end of the command. Returns false if it does not end soon after a signal, or if a second signal arrives.
 fn ends_by_itself(ending: &Ending, wakes: &Receiver<Wake>) -> bool {
     match wakes.recv() {
-        Ok(Wake::Asked) => !matches!(wakes.recv_timeout(ending.grace()), Ok(Wake::Asked) | Err(RecvTimeoutError::Timeout)),
+        Ok(Wake::Asked) => {
+            !matches!(wakes.recv_timeout(ending.grace()), Ok(Wake::Asked) | Err(RecvTimeoutError::Timeout))
+        }
         _ => true,
     }
 }

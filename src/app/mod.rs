@@ -130,6 +130,10 @@ fn with_reports(
 ) -> Result<Exit, Failure> {
     let common = cli.common();
     world.ending.keep(report::open_all(cli.report_files()).map_err(Failure::usage)?);
+    if world.ending.takes_lines() && !matches!(cli.command, Some(Command::Fleet(_))) {
+        let reason = "a file with the ending .ndjson gets a line for each file of a fleet, and this command has none";
+        return Err(Failure::usage_of("--report", reason, "Use .json, .html or .md."));
+    }
     leftovers::remove(&observer(common, world));
     let worked = {
         let observer = observer(common, world);

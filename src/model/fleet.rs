@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::sums::{LossSum, LookupSum, Sums};
+use super::sums::{LookupSum, LossSum, Sums};
 
 /// The state of a member. A member is never loaded in part: its rows and the state `Done` are one transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -179,6 +179,16 @@ impl Omitted {
         let mut losses = sums.losses.clone();
         losses.iter_mut().for_each(|loss| loss.keys.truncate(MEMBER_LOSS_KEYS));
         self.loads.insert(load.to_owned(), LoadOmissions { losses, lookups: sums.lookups.clone() });
+    }
+
+    /// The number of values that lost something or were changed.
+    pub fn values(&self) -> u64 {
+        self.loads.values().flat_map(|load| &load.losses).map(|loss| loss.count).sum()
+    }
+
+    /// The number of rows that stay in the file.
+    pub fn left_rows(&self) -> u64 {
+        self.left.iter().filter(|left| left.column.is_none()).map(|left| left.rows).sum()
     }
 }
 

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::cell::StorageClass;
 use super::fault::Reason;
 
-pub use fleet::{FleetRecord, SlowFile, UnfinishedFile};
+pub use fleet::{FileLine, FleetRecord, SlowFile, UnfinishedFile};
 pub use forecast::{Forecast, LockedTable};
 pub use kind::{Activity, CheckKind, CommandKind, NumberedBy, StepKind, WarningKind};
 pub use time::{LaneSpan, RetryRecord, StepRecord};

@@ -24,7 +24,6 @@ use std::fmt;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
 
 use crate::model::record::{Refusal, Report};
 use crate::private::{self, Draft, FinalMode};
@@ -38,6 +37,7 @@ pub use terminal::{Style, render as terminal};
 const DRAFT: &str = ".migrate-report-";
 
 /// A form that a file can have.
+#[derive(Debug)]
 pub struct Format {
     /// The file's ending, without its dot.
     pub ending: &'static str,
@@ -59,6 +59,9 @@ impl Format {
         FORMATS.iter().find(|f| f.ending == ending)
     }
 }
+
+/// The ending of a file that gets lines while the command works, one for each file of a fleet.
+const LINES: &str = "ndjson";
 
 /// A report's file that cannot be written. Reads `path: what; why. Do this.`
 #[derive(Debug)]
@@ -93,6 +96,10 @@ pub struct ReportFile {
     /// The path with links resolved.
     place: PathBuf,
     draft: Draft,
+    /// `None` for a file of lines.
+    format: Option<&'static Format>,
+    /// The error of a line that could not be written.
+    failed: Option<io::Error>,
 }
 
 impl ReportFile {
@@ -102,7 +109,8 @@ impl ReportFile {
     /// If the ending names no form, the path is a folder, or its folder is missing or may not be written to.
     pub fn open(path: &Path) -> Result<ReportFile, FileError> {
         let error = |what: String, advice| FileError { path: path.to_owned(), what, advice };
-        if Format::of(path).is_none() {
+        let format = Format::of(path);
+        if format.is_none() && !path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case(LINES)) {
             return Err(error("its ending names no form".to_owned(), "Use .json, .html or .md."));
         }
         if path.exists() && !path.is_file() {
@@ -118,7 +126,19 @@ impl ReportFile {
         let place = resolved(path).map_err(cannot)?;
         private::remove_drafts(&place, DRAFT);
         let draft = Draft::next_to(&place, DRAFT).map_err(cannot)?;
-        Ok(ReportFile { path: path.to_owned(), place, draft })
+        Ok(ReportFile { path: path.to_owned(), place, draft, format, failed: None })
+    }
+
+    /// Returns true for a file of lines, which the command adds while it works.
+    pub fn takes_lines(&self) -> bool {
+        self.format.is_none()
+    }
+
+    /// Adds lines. An error is returned by [`ReportFile::write`].
+    pub fn add_lines(&mut self, lines: &str) {
+        if self.failed.is_none() {
+            self.failed = self.draft.file().and_then(|file| file.write_all(lines.as_bytes())).err();
+        }
     }
 
     /// Writes the reports of a command and gives the file its final name.
@@ -127,10 +147,13 @@ impl ReportFile {
     /// If the disk is full or the folder was removed. A previous file at the path is unchanged.
     pub fn write(mut self, reports: &[Report]) -> Result<(), FileError> {
         let draw = |draft: &mut Draft| -> anyhow::Result<()> {
-            let format = Format::of(&self.path).context("its ending names no form")?;
+            let Some(format) = self.format else { return Ok(()) };
             Ok(draft.file()?.write_all((format.render)(reports)?.as_bytes())?)
         };
-        let written = draw(&mut self.draft).and_then(|()| Ok(self.draft.persist(&self.place, FinalMode::Usual)?));
+        let lines = self.failed.take().map_or(Ok(()), |e| Err(e.into()));
+        let written = lines
+            .and_then(|()| draw(&mut self.draft))
+            .and_then(|()| Ok(self.draft.persist(&self.place, FinalMode::Usual)?));
         written.map_err(|e| FileError {
             path: self.path,
             what: format!("could not be written; {e:#}"),

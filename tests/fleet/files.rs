@@ -128,7 +128,10 @@ fn a_first_file_that_the_mapping_does_not_fit_is_quarantined_alone() {
     sqlite::file(&fleet.case.place, "u00.db", "");
     for way in ["--dry-run", "--yes"] {
         let report = fleet.exits(6, &[way]);
-        assert_eq!((&report["fleet"]["done"], &report["fleet"]["unfinished"][0]["path"]), (&2.into(), &"u00.db".into()));
+        assert_eq!(
+            (&report["fleet"]["done"], &report["fleet"]["unfinished"][0]["path"]),
+            (&2.into(), &"u00.db".into())
+        );
     }
     fleet.holds(1..3);
 }
@@ -138,13 +141,49 @@ fn a_file_with_a_table_that_the_fleet_began_without_is_quarantined() {
     let fleet = Fleet::of(3);
     fleet.case.target.run("CREATE TABLE goal (user_id bigint NOT NULL REFERENCES users, name text)");
     fs::remove_file(fleet.case.place.path("u02.db")).expect("the file");
-    sqlite::file(&fleet.case.place, "u02.db", &format!("{SCHEMA} CREATE TABLE goal (name TEXT); INSERT INTO goal VALUES ('x');"));
+    sqlite::file(
+        &fleet.case.place,
+        "u02.db",
+        &format!("{SCHEMA} CREATE TABLE goal (name TEXT); INSERT INTO goal VALUES ('x');"),
+    );
     let mapping = super::MAPPING.replace("[defaults]", "[defaults]\nunlisted_tables = \"copy\"\nowner = \"user_id\"");
     fleet.case.place.write("fleet.toml", mapping);
     let report = fleet.exits(6, &["--yes"]);
     let reason = report["fleet"]["unfinished"][0]["reason"].to_string();
     assert!(reason.contains("load.goal") && reason.contains("cannot prove them"), "{report}");
     fleet.holds(0..2);
+}
+
+#[test]
+fn a_report_of_lines_has_one_for_each_file_in_every_state() {
+    let fleet = Fleet::of(4);
+    fs::write(fleet.case.place.path("u01.db"), "no database").expect("a file");
+    let lines = || -> Vec<(String, String, u64)> {
+        let text = fs::read_to_string(fleet.case.place.path("files.ndjson")).expect("lines");
+        let line = |line: &str| -> (String, String, u64) {
+            let line: serde_json::Value = serde_json::from_str(line).expect("JSON");
+            let rows = line["rows"].as_object().expect("rows").values().filter_map(serde_json::Value::as_u64).sum();
+            let word = |key: &str| line[key].as_str().unwrap_or_else(|| panic!("no {key} in {line}")).to_owned();
+            assert_eq!(line["owner"]["username"], word("path").trim_end_matches(".db"));
+            assert_eq!(line["reason"].is_string(), word("state") == "quarantined");
+            (word("path"), word("state"), rows)
+        };
+        text.lines().map(line).collect()
+    };
+    let expected = |states: [&str; 4], rows: [u64; 4]| -> Vec<(String, String, u64)> {
+        (0..4).map(|n| (format!("u{n:02}.db"), states[n].to_owned(), rows[n])).collect()
+    };
+    fleet.exits(6, &["--dry-run", "--report", "files.ndjson"]);
+    assert_eq!(lines(), expected(["done", "quarantined", "done", "done"], [5, 0, 7, 8]));
+    fleet.exits(4, &["--yes", "--max-files", "2", "--report", "files.ndjson"]);
+    assert_eq!(lines(), expected(["done", "quarantined", "done", "waiting"], [5, 0, 7, 0]));
+    fleet.about(0, &["status", "--report", "files.ndjson"]);
+    assert_eq!(lines(), expected(["done", "quarantined", "done", "waiting"], [5, 0, 7, 0]));
+    fleet
+        .case
+        .command(&["--dry-run", "-s", "u00.db", "--report", "files.ndjson"])
+        .exits(2)
+        .says(&["a line for each file of a fleet"]);
 }
 
 #[test]

@@ -15,7 +15,8 @@ fn fleet(limit: &str, extra: &str, currency: &str) -> Fleet {
         currency_id = { lookup = { table = \"currency\", take = \"id\", missing = \"null\", steps = [{ target = \"code\", source = \"currency\" }] } }\n\
         [leave]\ncache = \"is made anew\"\n";
     fleet.case.place.write("fleet.toml", format!("{MAPPING}{lines}"));
-    let schema = "CREATE TABLE acc (id INTEGER PRIMARY KEY, name TEXT NOT NULL, credit REAL, extra TEXT, currency TEXT);
+    let schema =
+        "CREATE TABLE acc (id INTEGER PRIMARY KEY, name TEXT NOT NULL, credit REAL, extra TEXT, currency TEXT);
         CREATE TABLE tx (id INTEGER PRIMARY KEY, acc_id INTEGER NOT NULL REFERENCES acc, amount REAL NOT NULL);
         CREATE TABLE cache (k)";
     for n in 0..3 {
@@ -34,15 +35,28 @@ fn losses_lookups_and_rows_that_stay_are_summed_over_the_files() {
     let check = |report: &serde_json::Value| {
         let losses = report["losses"].as_array().expect("losses");
         assert_eq!(losses.len(), 1, "{}", report["losses"]);
-        assert_eq!((&losses[0]["column"], &losses[0]["modifier"], &losses[0]["count"]), (&"credit".into(), &"round".into(), &3.into()));
+        assert_eq!(
+            (&losses[0]["column"], &losses[0]["modifier"], &losses[0]["count"]),
+            (&"credit".into(), &"round".into(), &3.into())
+        );
         assert_eq!(losses[0]["keys"], serde_json::json!(["u00.db 1", "u01.db 1", "u02.db 1"]));
-        assert_eq!((&report["left"][0]["table"], &report["left"][0]["rows"]), (&"cache".into(), &6.into()), "{}", report["left"]);
+        assert_eq!(
+            (&report["left"][0]["table"], &report["left"][0]["rows"]),
+            (&"cache".into(), &6.into()),
+            "{}",
+            report["left"]
+        );
     };
     for way in ["--dry-run", "--yes"] {
         let report = fleet.exits(0, &[way]);
         check(&report);
         assert_eq!(report["left"][0]["reason"], "is made anew");
-        assert_eq!((&report["lookups"][0]["missing"], &report["lookups"][0]["steps"][0]["hits"]), (&3.into(), &3.into()), "{way}: {}", report["lookups"]);
+        assert_eq!(
+            (&report["lookups"][0]["missing"], &report["lookups"][0]["steps"][0]["hits"]),
+            (&3.into(), &3.into()),
+            "{way}: {}",
+            report["lookups"]
+        );
     }
     check(&fleet.about(0, &["status"]));
     check(&fleet.about(0, &["verify"]));
@@ -53,7 +67,11 @@ fn a_loss_that_no_line_of_the_mapping_allows_is_no_success() {
     let fleet = fleet("2.5", "{\"a\": 1, \"a\": 2}", "USD");
     for way in ["--dry-run", "--yes"] {
         let report = fleet.exits(6, &[way]);
-        assert_eq!((&report["losses"][0]["column"], &report["losses"][0]["count"]), (&"extra".into(), &3.into()), "{way}: {report}");
+        assert_eq!(
+            (&report["losses"][0]["column"], &report["losses"][0]["count"]),
+            (&"extra".into(), &3.into()),
+            "{way}: {report}"
+        );
         assert_eq!(report["fleet"]["done"], 3);
     }
     fleet.about(6, &["verify"]);

@@ -90,3 +90,34 @@ fn shards_divide_the_files() {
     fleet.exits(0, &["--yes", "--shard", "2/2"]);
     fleet.holds(0..9);
 }
+
+#[test]
+fn a_signal_lets_the_file_in_work_be_finished_and_returns_the_others() {
+    let fleet = Fleet::of(15);
+    fleet.exits(4, &["--yes", "--max-files", "1"]);
+    let mut holder = fleet.case.target.client();
+    let mut lock = holder.transaction().expect("a transaction");
+    lock.batch_execute("LOCK TABLE tx IN SHARE MODE").expect("a lock");
+    let asked = fleet.worker();
+    fleet.until_blocked();
+    rustix::process::kill_process(rustix::process::Pid::from_child(&asked), rustix::process::Signal::TERM)
+        .expect("a signal");
+    // Longer than any other command has to end.
+    let until = std::time::Instant::now() + std::time::Duration::from_millis(1_200);
+    while std::time::Instant::now() < until {
+        assert_ne!(fleet.case.target.value("SELECT count(*) FROM migrate.member WHERE state = 'Taken'"), "0");
+    }
+    lock.rollback().expect("the lock's end");
+    let asked = Ran::of_child(asked);
+    assert_eq!(asked.code, 130, "{}", asked.said());
+    assert_eq!(
+        fleet
+            .case
+            .target
+            .value("SELECT string_agg(member::text, ' ' ORDER BY member) FROM migrate.member WHERE state = 'Done'"),
+        "1 2"
+    );
+    assert_eq!(fleet.case.target.value("SELECT count(*) FROM migrate.member WHERE state = 'Waiting'"), "13");
+    fleet.exits(0, &["--yes"]);
+    fleet.holds(0..15);
+}

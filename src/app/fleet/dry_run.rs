@@ -12,17 +12,18 @@ use crate::migrate::fleet::sums::OmittedSums;
 use crate::model::fleet::Claim;
 use crate::model::ledger::{Form, Judged, Run};
 use crate::model::record::{
-    Check, CheckKind, FleetRecord, LoadRecord, LoadState, Report, RunState, StepKind, UnfinishedFile,
+    Check, CheckKind, FileLine, FleetRecord, LoadRecord, LoadState, Report, RunState, StepKind, UnfinishedFile,
 };
 use crate::pg::Session;
 
 use super::super::failure::Failure;
 use super::super::record;
+use super::super::world::World;
 use super::begin::first_plan;
-use super::{finish, omitted};
 use super::plans::Plans;
 use super::request::FleetRequest;
 use super::worker;
+use super::{finish, lines, omitted};
 
 /// Most files that a report lists.
 const LISTED: usize = 100;
@@ -37,33 +38,20 @@ pub fn check(request: FleetRequest<'_>, session: &mut Session, report: &mut Repo
     let units = files.len() as u64;
     m.observer().on_event(Event::Files(FileCounts { left: units, ..FileCounts::default() }));
     let run = first.run.clone().unwrap_or_else(|| planned_run(first.settled.now));
-    let (mut rows, mut all): (BTreeMap<String, u64>, OmittedSums) = Default::default();
-    let mut found = FleetRecord { files: units, ..FleetRecord::default() };
+    let mut checked = CheckedFiles::of(units);
     for file in files {
         if m.check_stop().is_err() {
             return Ok(Exit::Interrupted);
         }
         match read(&mut plans, &run, file, session, report)? {
-            Ok(read) => {
-                found.done += 1;
-                read.rows.into_iter().for_each(|(load, count)| *rows.entry(load).or_default() += count);
-                all.add(&file.path, &read.omitted);
-            }
+            Ok(read) => checked.ready(m.world(), file, read),
             Err(Stop::Target(e)) if !e.is_about_rows() => return Err(Failure::refused(e)),
             Err(Stop::Interrupted) => return Ok(Exit::Interrupted),
-            Err(stop) => {
-                found.quarantined += 1;
-                if found.unfinished.len() < LISTED {
-                    let reason = worker::reason(&stop, &claim(file));
-                    let state = "quarantined".to_owned();
-                    found.unfinished.push(UnfinishedFile { path: file.path.clone(), state, reason });
-                }
-            }
+            Err(stop) => checked.quarantined(m.world(), file, &stop),
         }
-        let (loaded, quarantined) = (found.done, found.quarantined);
-        let left = units - loaded - quarantined;
-        m.observer().on_event(Event::Files(FileCounts { loaded, quarantined, left, failed: 0 }));
+        m.observer().on_event(Event::Files(checked.counts()));
     }
+    let CheckedFiles { rows, all, mut found } = checked;
     record::step(report, StepKind::Preflight, began, m.world().elapsed());
     let took = m.world().elapsed() - began;
     (found.here, found.per_second) = (units, (took > 0.0).then(|| record::rounded(units as f64 / took)));
@@ -75,6 +63,52 @@ pub fn check(request: FleetRequest<'_>, session: &mut Session, report: &mut Repo
     report.fleet = Some(found);
     omitted::record(report, Some(&first.plan), &all);
     Ok(finish::with_losses(exit, report))
+}
+
+/// The files that were read so far.
+struct CheckedFiles {
+    /// The rows of each load.
+    rows: BTreeMap<String, u64>,
+    /// Everything that will not arrive as the files have it.
+    all: OmittedSums,
+    found: FleetRecord,
+}
+
+impl CheckedFiles {
+    /// No file of so many.
+    fn of(files: u64) -> CheckedFiles {
+        let found = FleetRecord { files, ..FleetRecord::default() };
+        CheckedFiles { rows: BTreeMap::new(), all: OmittedSums::default(), found }
+    }
+
+    /// Adds a file that can be loaded.
+    fn ready(&mut self, world: &World, file: &MemberFile, read: MemberRead) {
+        self.found.done += 1;
+        self.all.add(&file.path, &read.omitted);
+        let (losses, left) = (read.omitted.values(), read.omitted.left_rows());
+        read.rows.iter().for_each(|(load, count)| *self.rows.entry(load.clone()).or_default() += count);
+        lines::add(world, &FileLine { rows: read.rows, losses, left, ..line(file, "done") });
+    }
+
+    /// Adds a file that cannot be loaded.
+    fn quarantined(&mut self, world: &World, file: &MemberFile, stop: &Stop) {
+        self.found.quarantined += 1;
+        let reason = worker::reason(stop, &claim(file));
+        lines::add(world, &FileLine { reason: Some(reason.clone()), ..line(file, "quarantined") });
+        if self.found.unfinished.len() < LISTED {
+            let (path, state) = (file.path.clone(), "quarantined".to_owned());
+            self.found.unfinished.push(UnfinishedFile { path, state, reason });
+        }
+    }
+
+    fn counts(&self) -> FileCounts {
+        let FleetRecord { files, done, quarantined, .. } = self.found;
+        FileCounts { loaded: done, quarantined, failed: 0, left: files.saturating_sub(done + quarantined) }
+    }
+}
+
+fn line(file: &MemberFile, state: &str) -> FileLine {
+    FileLine { path: file.path.clone(), state: state.to_owned(), owner: file.values.clone(), ..FileLine::default() }
 }
 
 fn read(

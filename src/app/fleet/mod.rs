@@ -4,6 +4,7 @@ mod begin;
 mod dry_run;
 mod expand;
 mod finish;
+mod lines;
 mod omitted;
 mod plans;
 mod request;

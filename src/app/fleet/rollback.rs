@@ -13,8 +13,8 @@ use super::super::failure::Failure;
 use super::super::record;
 use super::super::session::Migration;
 use super::super::world::World;
-use super::finish;
 use super::status::{inquiry, recorded};
+use super::{finish, lines};
 
 /// Members that are read from the ledger at once.
 const PAGE: i64 = 1_000;
@@ -34,6 +34,7 @@ pub fn command(args: &FleetRollback, world: &World, observer: &dyn Observer) -> 
         only => some(&mut session, &run, only, &mut report)?,
     };
     finish::note(&mut session, &run, None, &mut report).map_err(Failure::refused)?;
+    lines::write(world, &mut session, &run).map_err(Failure::refused)?;
     record::end(&mut report, exit);
     Ok(report)
 }

@@ -14,8 +14,8 @@ use super::super::failure::Failure;
 use super::super::session::{Migration, Request};
 use super::super::world::World;
 use super::super::{inputs, record};
-use super::finish;
 use super::request::no_target;
+use super::{finish, lines};
 
 /// `migrate fleet status`
 pub fn status(args: &FleetInquiry, world: &World, observer: &dyn Observer) -> Result<Report, Failure> {
@@ -23,6 +23,7 @@ pub fn status(args: &FleetInquiry, world: &World, observer: &dyn Observer) -> Re
     let mut report = Report::new(CommandKind::FleetStatus, &m.mapping().name);
     let (mut session, run) = recorded(&m, &mut report)?;
     finish::note(&mut session, &run, None, &mut report).map_err(Failure::refused)?;
+    lines::write(world, &mut session, &run).map_err(Failure::refused)?;
     record::end(&mut report, Exit::Done);
     Ok(report)
 }
@@ -39,6 +40,7 @@ pub fn verify(args: &FleetInquiry, world: &World, observer: &dyn Observer) -> Re
     report.loads = finish::tables(&run, &compared.sums);
     record::step(&mut report, StepKind::Verify, began, world.elapsed());
     finish::note(&mut session, &run, None, &mut report).map_err(Failure::refused)?;
+    lines::write(world, &mut session, &run).map_err(Failure::refused)?;
     let differs = report.checks.iter().any(|check| check.verdict == Verdict::Differs);
     let unfinished = report.fleet.as_ref().is_some_and(|fleet| fleet.waiting + fleet.taken + fleet.failed > 0);
     let quarantined = report.fleet.as_ref().is_some_and(|fleet| fleet.quarantined > 0);

@@ -19,9 +19,9 @@ use crate::pg::ledger::members::{FleetProgress, MemberLease};
 use super::super::failure::Failure;
 use super::super::record;
 use super::begin::BegunFleet;
-use super::finish;
 use super::plans::Plans;
 use super::request::FleetRequest;
+use super::{finish, lines};
 
 /// Files that a worker takes at once. Taking ten costs as much as taking one.
 const AT_ONCE: i64 = 10;
@@ -140,6 +140,7 @@ pub fn carry_out(
     }
     let per_second = (here > 0 && took > 0.0).then(|| record::rounded(here as f64 / took));
     finish::note(session, &run, Some(&first.plan), report).map_err(Failure::refused)?;
+    lines::write(m.world(), session, &run).map_err(Failure::refused)?;
     if let Some(fleet) = &mut report.fleet {
         (fleet.here, fleet.per_second) = (here, per_second);
     }

@@ -62,7 +62,8 @@ impl MemberWork<'_> {
                     tx.end_copy()?;
                 }
                 let encoder = self.encoder(&mut tx, load, &settled)?;
-                let rows = FileRows { source: self.source, load, seed: self.run.seed, guards: keys.guards(load, &settled)? };
+                let rows =
+                    FileRows { source: self.source, load, seed: self.run.seed, guards: keys.guards(load, &settled)? };
                 sums.insert(load.name.as_str(), rows.send(&mut tx, &self.plan.schema, &encoder, &mut reserved)?);
             }
         }

@@ -14,7 +14,8 @@ use crate::sqlite::{Source, SourceError};
 /// # Errors
 /// If the file cannot be read.
 pub fn of(plan: &Plan, source: &Source, sums: &BTreeMap<&str, Sums>) -> Result<Omitted, SourceError> {
-    let mut omitted = Omitted { left: left(plan, source, sums)?, misread: misread(plan, source)?, ..Omitted::default() };
+    let mut omitted =
+        Omitted { left: left(plan, source, sums)?, misread: misread(plan, source)?, ..Omitted::default() };
     sums.iter().for_each(|(load, sums)| omitted.count(load, sums));
     Ok(omitted)
 }

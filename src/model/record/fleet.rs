@@ -1,5 +1,7 @@
 //! The files of a fleet in a report.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 /// The files of a fleet, by their state.
@@ -46,5 +48,32 @@ pub struct SlowFile {
     /// Its rows.
     pub rows: u64,
     /// Seconds.
+    pub seconds: f64,
+}
+
+/// The line of one file in the report of a fleet that has a line for each file.
+#[derive(Clone, Debug, Default, Serialize, PartialEq)]
+pub struct FileLine {
+    /// The file, as it was named.
+    pub path: String,
+    /// `waiting`, `taken`, `done`, `quarantined`, `failed` or `removed`. In a dry run `done` means that it can be loaded.
+    pub state: String,
+    /// The values that come with it, by name.
+    pub owner: BTreeMap<String, String>,
+    /// The rows that it brought, by table. In a dry run: those that it would bring, by load.
+    pub rows: BTreeMap<String, u64>,
+    /// Values that lost something or were changed.
+    pub losses: u64,
+    /// Rows that stay in the file.
+    pub left: u64,
+    /// True if its rows were read back after their commit and are those that were sent.
+    pub proved: bool,
+    /// The reason for which it is not loaded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The last worker that took it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub worker: Option<String>,
+    /// Seconds of its work.
     pub seconds: f64,
 }

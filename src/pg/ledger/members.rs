@@ -334,10 +334,10 @@ fn done(row: &Row) -> Result<DoneMember, ServerError> {
     })
 }
 
-fn state(word: &str) -> Result<MemberState, ServerError> {
+pub(super) fn state(word: &str) -> Result<MemberState, ServerError> {
     MemberState::read(word).ok_or_else(|| ServerError::of_ledger(format!("member.state: there is no state `{word}`")))
 }
 
-fn json<T: serde::de::DeserializeOwned>(column: &str, text: &str) -> Result<T, ServerError> {
+pub(super) fn json<T: serde::de::DeserializeOwned>(column: &str, text: &str) -> Result<T, ServerError> {
     serde_json::from_str(text).map_err(|e| ServerError::of_ledger(format!("{column}: {e}")))
 }

@@ -9,6 +9,7 @@ mod check;
 mod created;
 mod deviations;
 mod faults;
+mod member_lines;
 pub mod members;
 mod open_runs;
 pub mod parts;
