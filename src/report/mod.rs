@@ -24,7 +24,6 @@ use std::fmt;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-
 use crate::model::record::{Refusal, Report};
 use crate::private::{self, Draft, FinalMode};
 use crate::text::printable;

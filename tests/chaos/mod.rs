@@ -6,6 +6,7 @@
 
 mod accidents;
 mod fixture;
+mod fleet;
 pub mod proxy;
 mod trial;
 
