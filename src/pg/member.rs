@@ -29,21 +29,34 @@ struct OpenCopy {
 }
 
 impl Session {
-    /// Lets commits of this session wait for the disk, or not. Without waiting, a crash of the server loses the last ones as a whole
-    /// and in their order, each with its part of the ledger. A later commit that waits makes all of them last.
+    /// Lets commits of this session not wait for the disk. A crash of the server then loses the last ones as a whole and in their
+    /// order, each with its part of the ledger. [`Session::commits_last`] makes all of them last.
     ///
     /// # Errors
     /// If the connection is lost.
-    pub fn wait_for_the_disk(&mut self, waits: bool) -> Result<(), ServerError> {
-        let sql = if waits { "RESET synchronous_commit" } else { "SET synchronous_commit = off" };
-        self.client.batch_execute(sql).doing(WRITING)
+    pub fn commits_may_be_lost(&mut self) -> Result<(), ServerError> {
+        self.client.batch_execute("SET synchronous_commit = off").doing(WRITING)
+    }
+
+    /// Makes all commits of this session last, and lets each one wait for the disk from now on. `member`: one whose state this
+    /// session changed.
+    ///
+    /// # Errors
+    /// If the server refuses or the connection is lost.
+    pub fn commits_last(&mut self, run: i64, member: i32) -> Result<(), ServerError> {
+        // Only a transaction that has written something waits for the disk.
+        let sql = format!("UPDATE :ledger.member SET at = at WHERE run = {run} AND member = {member}");
+        let sql = self.ledger.sql(&sql);
+        let replies = Pipeline::new().script("RESET synchronous_commit").query(sql, &[]).run(&mut self.client);
+        all_replies(replies).doing(WRITING)?;
+        Ok(())
     }
 
     /// Begins the transaction of a member. `None` if another worker has taken the member over, or the run has ended.
     ///
-    /// The member's row is locked until the transaction ends, so that no other worker takes it while rows are on their way. The
-    /// commit does not wait for the disk: after a crash of the server the rows and the ledger's line are lost together, and the
-    /// member waits again.
+    /// The member's row is locked until the transaction ends, so that no other worker takes it while rows are on their way. If the
+    /// commit does not wait for the disk, a crash of the server loses the rows and the ledger's line together, and the member
+    /// waits again.
     ///
     /// # Errors
     /// If the server refuses or the connection is lost.
@@ -59,7 +72,7 @@ impl Session {
 
     /// Begins a transaction whose first statement locks the row of a member. `None` if there is no such row.
     pub(super) fn begin_locked(&mut self, lock: &str) -> Result<Option<MemberTransaction<'_>>, ServerError> {
-        let begin = format!("START TRANSACTION; SET LOCAL synchronous_commit = off; {lock}");
+        let begin = format!("START TRANSACTION; {lock}");
         let begun = self.client.simple_query(&begin).doing(WRITING);
         let transaction = MemberTransaction { session: self, copy: None, is_open: true };
         let found = begun?.into_iter().filter_map(|message| match message {

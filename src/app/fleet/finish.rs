@@ -37,7 +37,6 @@ pub fn finish(
             return Ok(Exit::Interrupted);
         }
     }
-    session.wait_for_the_disk(true).map_err(Failure::refused)?;
     let began = m.world().elapsed();
     // Another worker may have ended the fleet while this one waited.
     let now = session.find_run(&m.mapping().name, &m.owner_identity()).map_err(Failure::refused)?;

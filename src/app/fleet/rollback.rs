@@ -70,6 +70,7 @@ fn some(session: &mut Session, run: &Run, only: &[String], report: &mut Report) 
 /// Removes all files, and ends the run.
 fn all(m: &Migration<'_>, session: &mut Session, run: &Run, report: &mut Report) -> Result<Exit, Failure> {
     m.lock(session, report)?;
+    session.commits_may_be_lost().map_err(Failure::refused)?;
     let (mut exit, mut after) = (Exit::Done, 0);
     loop {
         let page = session.done_members(run.id, after, PAGE).map_err(Failure::refused)?;
@@ -77,6 +78,7 @@ fn all(m: &Migration<'_>, session: &mut Session, run: &Run, report: &mut Report)
         after = last.member;
         exit = exit.and(remove(session, run, &page, report)?);
     }
+    session.commits_last(run.id, after).map_err(Failure::refused)?;
     if exit == Exit::Done {
         if !session.end_removed_fleet(run).map_err(Failure::refused)? {
             let reason = "another worker loaded a file meanwhile";

@@ -49,6 +49,8 @@ enum FileEnd {
     },
     Quarantined(String),
     Failed(String),
+    /// A crash of the server lost its commit.
+    Lost,
     /// Another worker has the file, or the fleet has ended.
     Fenced,
     Interrupted,
@@ -73,6 +75,8 @@ struct Worker<'w, 'a> {
     files: FileCounts,
     /// Seconds after the start of the process at which the ledger counted them.
     counted: f64,
+    /// The last file that it loaded.
+    last: Option<i32>,
 }
 
 /// The reason for which a worker ends.
@@ -101,7 +105,7 @@ pub fn carry_out(
     m.observer().on_event(Event::Files(files));
     let shard = request.args.shard.map_or(Shard::ALL, |(index, of)| Shard { index, of });
     let is_running = run.state == RunState::Running;
-    session.wait_for_the_disk(false).map_err(Failure::refused)?;
+    session.commits_may_be_lost().map_err(Failure::refused)?;
     // A file in work is finished when the process is asked to stop.
     plans.finish_files();
     session.interrupt_when(Arc::default());
@@ -120,10 +124,15 @@ pub fn carry_out(
         renewed: began,
         files,
         counted: began,
+        last: None,
     };
     let ended = if is_running { worker.work()? } else { WorkerEnd::NoneLeft };
     m.world().ending.allow(Duration::ZERO);
     worker.session.interrupt_when(Arc::clone(&m.world().asked));
+    if let Some(member) = worker.last {
+        let last = m.reconnect().retrying(worker.session, |session| Ok(session.commits_last(run.id, member)?));
+        last.map_err(Failure::refused)?;
+    }
     let (here, took) = (worker.done, m.world().elapsed() - began);
     record::step(report, StepKind::Load, began, m.world().elapsed());
     let mut exit = match ended {
@@ -255,6 +264,7 @@ impl Worker<'_, '_> {
         let mut tries = Tries::default();
         loop {
             let stop = match self.attempt(claim)? {
+                Ok(FileEnd::Lost) => continue,
                 Ok(end) => return Ok(end),
                 Err(stop) => stop,
             };
@@ -304,6 +314,7 @@ impl Worker<'_, '_> {
         let rows = end.rows.iter().map(|rows| rows.rows).sum();
         let proof = m.reconnect().retrying(self.session, |session| prove(on_target, session, claim, &end));
         Ok(proof.map(|proof| match proof {
+            MemberProof::Lost => FileEnd::Lost,
             MemberProof::Differs(how) => FileEnd::Done { rows, differs: Some(how) },
             MemberProof::Same | MemberProof::Later => FileEnd::Done { rows, differs: None },
         }))
@@ -315,14 +326,14 @@ impl Worker<'_, '_> {
         let (state, reason) = match end {
             FileEnd::Done { rows, differs } => {
                 self.done += 1;
+                self.last = Some(claim.member);
                 self.rows += rows;
                 self.files.loaded += 1;
                 self.report.checks.extend(differs.map(|how| differing(claim, how)));
                 self.count()?;
                 return Ok(None);
             }
-            FileEnd::Fenced => return Ok(None),
-            FileEnd::Interrupted => return Ok(None),
+            FileEnd::Lost | FileEnd::Fenced | FileEnd::Interrupted => return Ok(None),
             FileEnd::Quarantined(reason) => {
                 self.files.quarantined += 1;
                 (MemberState::Quarantined, reason)
@@ -383,8 +394,10 @@ fn prove(
     end: &MemberEnd,
 ) -> Result<MemberProof, Stop> {
     let proof = on_target.prove(session, end)?;
-    if proof == MemberProof::Same {
-        session.prove_member(claim)?;
+    match proof {
+        MemberProof::Same => session.prove_member(claim)?,
+        MemberProof::Differs(_) if !session.is_member_done(claim)? => return Ok(MemberProof::Lost),
+        _ => {}
     }
     Ok(proof)
 }

@@ -19,6 +19,8 @@ pub enum MemberProof {
     Same,
     /// They are other rows; where and how many.
     Differs(String),
+    /// They are not there, and neither is their line in the ledger: a crash of the server lost the commit.
+    Lost,
     /// The rows of some table cannot be found by an index. They are compared at the end of the fleet, with all others.
     Later,
 }

@@ -153,6 +153,17 @@ impl Session {
         Ok(())
     }
 
+    /// Returns true if the member is done by this claim. A crash of the server may have lost a commit that did not wait for the disk.
+    ///
+    /// # Errors
+    /// If the server refuses or the connection is lost.
+    pub fn is_member_done(&mut self, claim: &Claim) -> Result<bool, ServerError> {
+        let sql = self
+            .ledger
+            .sql("SELECT FROM :ledger.member WHERE run = $1 AND member = $2 AND epoch = $3 AND state = 'Done'");
+        Ok(!self.client.query(&sql, &[&claim.run, &claim.member, &claim.epoch]).doing(READING)?.is_empty())
+    }
+
     /// Notes that the rows of a member were read back and are those that were sent.
     ///
     /// # Errors
