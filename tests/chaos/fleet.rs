@@ -25,8 +25,8 @@ const TRUE_ENDS: [i32; 7] = [0, 3, 4, 6, 130, -9, -15];
 enum Accident {
     Kill,
     Ask,
-    /// A worker stands still until others have taken its files, and then continues.
-    StandStill,
+    /// A worker is halted until others have taken its files, and then continues.
+    Halt,
     LeasesEnd,
     BackendEnd,
     ServerStop,
@@ -39,7 +39,7 @@ enum Accident {
 const ACCIDENTS: [Accident; 10] = [
     Accident::Kill,
     Accident::Ask,
-    Accident::StandStill,
+    Accident::Halt,
     Accident::LeasesEnd,
     Accident::BackendEnd,
     Accident::ServerStop,
@@ -220,7 +220,7 @@ impl<'t> FleetTrial<'t> {
         match accident {
             Accident::Kill => _ = self.signal("-KILL"),
             Accident::Ask => _ = self.signal("-TERM"),
-            Accident::StandStill => {
+            Accident::Halt => {
                 if let Some(pid) = self.signal("-STOP") {
                     self.end_leases();
                     let other = self.worker(&["--max-files", "5"]);

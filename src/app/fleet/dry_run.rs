@@ -22,8 +22,7 @@ use super::super::world::World;
 use super::begin::first_plan;
 use super::plans::Plans;
 use super::request::FleetRequest;
-use super::worker;
-use super::{finish, lines, omitted};
+use super::{file, finish, lines, omitted};
 
 /// Most files that a report lists.
 const LISTED: usize = 100;
@@ -91,12 +90,12 @@ impl CheckedFiles {
     }
 
     /// Adds a file that cannot be loaded.
-    fn quarantined(&mut self, world: &World, file: &MemberFile, stop: &Stop) {
+    fn quarantined(&mut self, world: &World, member: &MemberFile, stop: &Stop) {
         self.found.quarantined += 1;
-        let reason = worker::reason(stop, &claim(file));
-        lines::add(world, &FileLine { reason: Some(reason.clone()), ..line(file, "quarantined") });
+        let reason = file::reason(stop, &claim(member));
+        lines::add(world, &FileLine { reason: Some(reason.clone()), ..line(member, "quarantined") });
         if self.found.unfinished.len() < LISTED {
-            let (path, state) = (file.path.clone(), "quarantined".to_owned());
+            let (path, state) = (member.path.clone(), "quarantined".to_owned());
             self.found.unfinished.push(UnfinishedFile { path, state, reason });
         }
     }

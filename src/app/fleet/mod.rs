@@ -3,6 +3,7 @@
 mod begin;
 mod dry_run;
 mod expand;
+mod file;
 mod finish;
 mod lines;
 mod omitted;

@@ -4,21 +4,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cli::MostFailed;
-use crate::convert::Settled;
 use crate::event::{Event, FileCounts};
 use crate::exit::Exit;
-use crate::job::{Stop, Tries, pause};
-use crate::migrate::fleet::member::MemberWork;
-use crate::migrate::fleet::proof::{MemberOnTarget, MemberProof};
-use crate::model::fleet::{Claim, MemberEnd, MemberState, Shard};
+use crate::job::pause;
+use crate::model::fleet::{Claim, MemberState, Shard};
 use crate::model::ledger::Run;
-use crate::model::record::{Check, CheckKind, FaultRecord, Refusal, Report, RunState, StepKind};
+use crate::model::record::{Refusal, Report, RunState, StepKind, Verdict};
 use crate::pg::Session;
 use crate::pg::ledger::members::{FleetProgress, MemberLease};
 
 use super::super::failure::Failure;
 use super::super::record;
 use super::begin::BegunFleet;
+use super::file::{FileEnd, FileWork, differing};
 use super::plans::Plans;
 use super::request::FleetRequest;
 use super::{finish, lines};
@@ -40,21 +38,6 @@ const LAST_FILE: Duration = Duration::from_secs(20);
 
 /// Seconds between two looks at the files of all workers, for the lines of progress.
 const COUNTED_EVERY: f64 = 4.0;
-
-/// The end of the work on one file.
-enum FileEnd {
-    Done {
-        rows: u64,
-        differs: Option<String>,
-    },
-    Quarantined(String),
-    Failed(String),
-    /// A crash of the server lost its commit.
-    Lost,
-    /// Another worker has the file, or the fleet has ended.
-    Fenced,
-    Interrupted,
-}
 
 /// A worker.
 struct Worker<'w, 'a> {
@@ -127,12 +110,7 @@ pub fn carry_out(
         last: None,
     };
     let ended = if is_running { worker.work()? } else { WorkerEnd::NoneLeft };
-    m.world().ending.allow(Duration::ZERO);
-    worker.session.interrupt_when(Arc::clone(&m.world().asked));
-    if let Some(member) = worker.last {
-        let last = m.reconnect().retrying(worker.session, |session| Ok(session.commits_last(run.id, member)?));
-        last.map_err(Failure::refused)?;
-    }
+    worker.end_work()?;
     let (here, took) = (worker.done, m.world().elapsed() - began);
     record::step(report, StepKind::Load, began, m.world().elapsed());
     let mut exit = match ended {
@@ -144,7 +122,7 @@ pub fn carry_out(
             Exit::Stopped
         }
     };
-    if report.checks.iter().any(|check| check.verdict == crate::model::record::Verdict::Differs) {
+    if report.checks.iter().any(|check| check.verdict == Verdict::Differs) {
         exit = Exit::Differs;
     }
     let per_second = (here > 0 && took > 0.0).then(|| record::rounded(here as f64 / took));
@@ -170,7 +148,17 @@ fn host(variable: Option<&str>) -> String {
     variable.filter(|name| !name.is_empty()).unwrap_or("host").to_owned()
 }
 
-impl Worker<'_, '_> {
+impl<'a> Worker<'_, 'a> {
+    /// Makes everything that it wrote last. From here on a signal ends the command as it does any other.
+    fn end_work(&mut self) -> Result<(), Failure> {
+        let m = self.request.m;
+        m.world().ending.allow(Duration::ZERO);
+        self.session.interrupt_when(Arc::clone(&m.world().asked));
+        let (Some(member), run) = (self.last, self.run.id) else { return Ok(()) };
+        let last = m.reconnect().retrying(self.session, |session| Ok(session.commits_last(run, member)?));
+        last.map_err(Failure::refused)
+    }
+
     fn work(&mut self) -> Result<WorkerEnd, Failure> {
         let m = self.request.m;
         loop {
@@ -198,7 +186,7 @@ impl Worker<'_, '_> {
                     self.give_back(&claims[at..])?;
                     return Ok(WorkerEnd::Interrupted);
                 }
-                let end = self.file(claim)?;
+                let end = self.file().carry_out(claim)?;
                 let is_interrupted = matches!(end, FileEnd::Interrupted);
                 if let Some(refusal) = self.note(claim, end)? {
                     self.give_back(&claims[at + 1..])?;
@@ -259,65 +247,14 @@ impl Worker<'_, '_> {
         }))
     }
 
-    /// Works on one file, again after a lost connection.
-    fn file(&mut self, claim: &Claim) -> Result<FileEnd, Failure> {
-        let mut tries = Tries::default();
-        loop {
-            let stop = match self.attempt(claim)? {
-                Ok(FileEnd::Lost) => continue,
-                Ok(end) => return Ok(end),
-                Err(stop) => stop,
-            };
-            match stop {
-                Stop::Target(e) if e.retry_may_help() => {
-                    let m = self.request.m;
-                    if let Err(stop) = tries.again(&m.reconnect(), self.session, e) {
-                        return Ok(end_of(&m.reason(stop), claim));
-                    }
-                }
-                stop => return Ok(end_of(&self.request.m.reason(stop), claim)),
-            }
-        }
-    }
-
-    fn attempt(&mut self, claim: &Claim) -> Result<Result<FileEnd, Stop>, Failure> {
-        let m = self.request.m;
-        let began = m.world().elapsed();
-        let source = match self.plans.open(&claim.path) {
-            Ok(source) => source,
-            Err(e) => return Ok(Err(e.into())),
-        };
-        let plan = match self.plans.of(self.session, &source, self.report)? {
-            Ok(plan) => plan,
-            Err(refusals) => return Ok(Err(Stop::Refused(refusals))),
-        };
-        let unknown = plan.tables_without_images(&self.run);
-        if !unknown.is_empty() {
-            return Ok(Err(Stop::Refused(unknown)));
-        }
-        let settled = Settled { now: self.run.judged.now, member: claim.values.clone(), ..plan.settled.clone() };
-        let millis = || ((m.world().elapsed() - began) * 1000.0) as i64;
-        let work = MemberWork {
-            plan: &plan.plan,
-            target: &plan.target,
+    fn file(&mut self) -> FileWork<'_, 'a> {
+        FileWork {
+            request: self.request,
             run: &self.run,
-            source: &source,
-            settled: &settled,
-            millis: &millis,
-        };
-        let end = match work.write(self.session, claim) {
-            Ok(Some(end)) => end,
-            Ok(None) => return Ok(Ok(FileEnd::Fenced)),
-            Err(stop) => return Ok(Err(stop)),
-        };
-        let on_target = MemberOnTarget { plan: &plan.plan, target: &plan.target, run: &self.run };
-        let rows = end.rows.iter().map(|rows| rows.rows).sum();
-        let proof = m.reconnect().retrying(self.session, |session| prove(on_target, session, claim, &end));
-        Ok(proof.map(|proof| match proof {
-            MemberProof::Lost => FileEnd::Lost,
-            MemberProof::Differs(how) => FileEnd::Done { rows, differs: Some(how) },
-            MemberProof::Same | MemberProof::Later => FileEnd::Done { rows, differs: None },
-        }))
+            plans: &mut self.plans,
+            session: self.session,
+            report: self.report,
+        }
     }
 
     /// Notes the end of a file in the ledger. Returns the reason not to work on.
@@ -383,55 +320,5 @@ impl Worker<'_, '_> {
         let reconnect = self.request.m.reconnect();
         let renewed = reconnect.retrying(self.session, |session| Ok(session.renew_leases(claims, LEASE)?));
         renewed.map_err(Failure::refused)
-    }
-}
-
-/// Reads the rows of a file back, and notes that they are those that were sent.
-fn prove(
-    on_target: MemberOnTarget<'_>,
-    session: &mut Session,
-    claim: &Claim,
-    end: &MemberEnd,
-) -> Result<MemberProof, Stop> {
-    let proof = on_target.prove(session, end)?;
-    match proof {
-        MemberProof::Same => session.prove_member(claim)?,
-        MemberProof::Differs(_) if !session.is_member_done(claim)? => return Ok(MemberProof::Lost),
-        _ => {}
-    }
-    Ok(proof)
-}
-
-fn differing(claim: &Claim, how: String) -> Check {
-    let mut check = Check::compared(CheckKind::Content, Some(&claim.path), "the rows of the file".to_owned(), how);
-    check.why = Some("the target returned other rows right after their commit".to_owned());
-    check
-}
-
-/// The end of a file that brought no row.
-fn end_of(stop: &Stop, claim: &Claim) -> FileEnd {
-    match stop {
-        Stop::Interrupted => FileEnd::Interrupted,
-        Stop::Fenced => FileEnd::Fenced,
-        Stop::Faults(_) | Stop::Source(_) | Stop::Refused(_) => FileEnd::Quarantined(reason(stop, claim)),
-        Stop::Target(e) if e.is_about_rows() => FileEnd::Quarantined(reason(stop, claim)),
-        _ => FileEnd::Failed(reason(stop, claim)),
-    }
-}
-
-/// The reason for which a file is not loaded, with the way out.
-pub fn reason(stop: &Stop, claim: &Claim) -> String {
-    let owner: Vec<String> = claim.values.iter().map(|(name, value)| format!("--owner {name}={value}")).collect();
-    let rows = format!("`migrate --dry-run -s {} {}` lists its rows", claim.path, owner.join(" "));
-    match stop {
-        Stop::Faults(faults) => {
-            let first = faults.first().map(|fault| FaultRecord::of(fault, "", 0, false)).map(|fault| {
-                let row = fault.rowid.map_or_else(String::new, |rowid| format!(" (row {rowid})"));
-                format!("{}{row}", fault.message)
-            });
-            format!("{}. {rows}.", first.unwrap_or_default())
-        }
-        Stop::Target(e) if e.is_about_rows() => format!("{e}. {rows}."),
-        other => other.to_string(),
     }
 }
