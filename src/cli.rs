@@ -143,7 +143,7 @@ pub struct Common {
     /// The mapping [default: $MIGRATE_MAPPING, ./migrate.toml, the only file in ./mappings]
     #[arg(short, long, value_name = "FILE")]
     pub mapping: Vec<PathBuf>,
-    /// The SQLite file or `.sql` dump, in place of the mapping's
+    /// The SQLite file, or `.sql` or `.sql.gz` dump, in place of the mapping's
     #[arg(short, long, value_name = "FILE")]
     pub source: Option<PathBuf>,
     /// The target: a URL or key=value string [default: the variable that the mapping names, the PG* variables]

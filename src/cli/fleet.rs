@@ -45,6 +45,9 @@ pub struct Fleet {
     /// A regular expression over the path, whose named groups are values of the owner
     #[arg(long, value_name = "REGEX")]
     pub owner_from: Option<String>,
+    /// A query whose one row has values of the owner, asked in each file
+    #[arg(long, value_name = "SQL")]
+    pub owner_sql: Option<String>,
     /// Read every file, write nothing
     #[arg(long, conflicts_with = "yes")]
     pub dry_run: bool,

@@ -1,4 +1,4 @@
-//! A `.sql` dump as a source. It is run, statement by statement, into a private SQLite file that is deleted with the
+//! A `.sql` or `.sql.gz` dump as a source. It is run, statement by statement, into a private SQLite file that is deleted with the
 //! [`Source`].
 //!
 //! It runs under an authorizer: a dump may create and fill tables, and may not access other files. A dump that rolls
@@ -6,7 +6,6 @@
 //!
 //! [`Source`]: super::Source
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -18,7 +17,7 @@ use super::authorizer::{AuthorizerLog, dump_rules};
 use super::error::{ErrorClass, Said, SourceError, interrupted, shown};
 use super::lex::{self, DumpStatement, DumpStatements};
 use super::reader::SourceOptions;
-use super::{diagnose, functions};
+use super::{dump_text, functions};
 use crate::private::PrivateFolder;
 
 /// A dump that was loaded.
@@ -34,7 +33,7 @@ pub(super) struct LoadedDump {
 
 /// Loads the dump at `path`.
 pub(super) fn load(path: &Path, options: &SourceOptions) -> Result<LoadedDump, SourceError> {
-    let (file, metadata) = diagnose::open_regular(path)?;
+    let (text, metadata) = dump_text::open(path)?;
     let (bytes, modified) = (metadata.len(), metadata.modified().ok());
     let private = |error: std::io::Error| {
         SourceError::new(ErrorClass::Io, shown(path), "cannot be loaded")
@@ -45,8 +44,8 @@ pub(super) fn load(path: &Path, options: &SourceOptions) -> Result<LoadedDump, S
     let database = folder.path().join("source.db");
     let loading = DumpLoader { place: shown(path), log: Arc::new(AuthorizerLog::default()) };
     let conn = loading.connect(&database, options)?;
-    let mut statements = DumpStatements::new(skip_mark(file, path)?);
-    while let Some(statement) = statements.next().map_err(|error| diagnose::from_io(path, &error))? {
+    let mut statements = DumpStatements::new(text);
+    while let Some(statement) = statements.next().map_err(|error| dump_text::unreadable(path, &error))? {
         if options.is_stop_requested() {
             return Err(interrupted(loading.line(statement.line)));
         }
@@ -64,26 +63,6 @@ pub(super) fn load(path: &Path, options: &SourceOptions) -> Result<LoadedDump, S
     }
     conn.close().map_err(|(_, error)| loading.failed(1, &Said::of(&error)))?;
     Ok(LoadedDump { folder, database, bytes, modified, sha256 })
-}
-
-/// Skips the byte order mark that some editors write before UTF-8. Other encodings are refused.
-fn skip_mark(mut file: File, path: &Path) -> Result<impl std::io::Read, SourceError> {
-    use std::io::{Read, Seek, SeekFrom};
-    let mut start = Vec::new();
-    let io = |error: std::io::Error| diagnose::from_io(path, &error);
-    file.by_ref().take(16).read_to_end(&mut start).map_err(io)?;
-    let refuse = |what: &str, advice: &str| {
-        Err(SourceError::new(ErrorClass::NotSqlite, shown(path), "is not a dump").because(what).advise(advice))
-    };
-    if start.starts_with(super::header::MAGIC) {
-        return refuse("it is a SQLite database file", "Give it a name that does not end in .sql.");
-    }
-    if start.starts_with(b"\xff\xfe") || start.starts_with(b"\xfe\xff") {
-        return refuse("it is text in UTF-16 (PowerShell's `>` writes that)", "Save it as UTF-8.");
-    }
-    let skip = if start.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
-    file.seek(SeekFrom::Start(skip)).map_err(io)?;
-    Ok(file)
 }
 
 /// The comments of sqlite3 in a dump of a damaged database.

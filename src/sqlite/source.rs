@@ -12,7 +12,7 @@ use super::counted::Counted;
 use super::error::{Said, SourceError, interrupted, shown};
 use super::reader::{Reader, SourceOptions, SourceShared};
 use super::stamp::SourceFacts;
-use super::{connection, diagnose, dump, schema, snapshot, value_stats};
+use super::{connection, diagnose, dump, dump_text, schema, snapshot, value_stats};
 use crate::model::hex::hex;
 use crate::model::record::Warning;
 use crate::model::schema::SourceSchema;
@@ -30,9 +30,9 @@ pub struct Source {
 }
 
 impl Source {
-    /// Opens the file at `path`. A file whose name ends in `.sql` is a dump and is first loaded into a private file.
+    /// Opens the file at `path`. A file whose name ends in `.sql` or `.sql.gz` is a dump and is first loaded into a private file.
     pub fn open(path: &Path, options: &SourceOptions) -> Result<Source, SourceError> {
-        if !path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("sql")) {
+        if !dump_text::is_dump(path) {
             return Source::open_file(path, path, options, None);
         }
         let loaded = dump::load(path, options)?;

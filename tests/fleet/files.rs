@@ -187,6 +187,51 @@ fn a_report_of_lines_has_one_for_each_file_in_every_state() {
 }
 
 #[test]
+fn the_owner_of_each_file_may_come_from_a_query_in_it() {
+    let fleet = Fleet::of(3);
+    for n in 0..3 {
+        let file = rusqlite::Connection::open(fleet.case.place.path(&format!("u{n:02}.db"))).expect("a file");
+        file.execute_batch(&format!("CREATE VIEW profile AS SELECT 'u{n:02}' AS username")).expect("a view");
+    }
+    let command = |sql: &str, code: i32| {
+        fleet.case.command(&["fleet", "--sources", "*.db", "--yes", "--owner-sql", sql]).exits(code)
+    };
+    command("SELECT username FROM profil", 3).says(&["--owner-sql: u00.db", "no such table: profil", "u02.db"]);
+    command("SELECT name FROM profile", 3).says(&["no such column: name"]);
+    command("SELECT username FROM profile WHERE 0", 3).says(&["it returns no row"]);
+    command("SELECT 'x' AS username", 3).says(&["u01.db", "has the same owner as u00.db"]);
+    command("SELECT 1 AS id FROM profile", 3).says(&["no file has a value `username`", "--owner-sql"]);
+    command("SELECT username FROM profile", 0);
+    fleet.holds(0..3);
+    let both = ["fleet", "--sources", "%{username}.db", "--yes", "--owner-sql", "SELECT username FROM profile"];
+    fleet.case.command(&both).exits(3).says(&["yields the value `username`, which has another origin, too"]);
+}
+
+#[test]
+fn compressed_dumps_are_files_of_a_fleet() {
+    let fleet = Fleet::of(2);
+    let dump = |name: &str, text: &str| {
+        let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        std::io::Write::write_all(&mut packed, text.as_bytes()).expect("bytes");
+        let bytes = packed.finish().expect("bytes");
+        fleet.case.place.write(name, &bytes);
+        bytes
+    };
+    let text =
+        format!("BEGIN;{SCHEMA}INSERT INTO acc VALUES (1, 'a of 0'); INSERT INTO tx VALUES (1, 1, 1.5);COMMIT;\n");
+    let bytes = dump("v00.sql.gz", &text);
+    fleet.case.place.write("v01.sql.gz", &bytes[..bytes.len() - 12]);
+    fleet.case.place.write("v02.sql.gz", text.as_bytes());
+    let command = ["fleet", "--json", "--sources", "%{username}.sql.gz", "--yes"];
+    let report = fleet.case.command(&command).exits(6).json();
+    let reasons = report["fleet"]["unfinished"].to_string();
+    assert!(reasons.contains("the compressed dump is damaged or cut off"), "{report}");
+    assert!(reasons.contains("is not compressed by gzip"), "{report}");
+    assert_eq!(fleet.rows(), ["v00 a of 0 1.50"]);
+    fleet.case.command(&["--dry-run", "-s", "v00.sql.gz", "--owner", "username=v09"]).exits(0);
+}
+
+#[test]
 fn more_failures_than_allowed_stop_the_fleet() {
     let fleet = Fleet::of(30);
     for n in 0..4 {

@@ -121,3 +121,15 @@ fn a_signal_lets_the_file_in_work_be_finished_and_returns_the_others() {
     fleet.exits(0, &["--yes"]);
     fleet.holds(0..15);
 }
+
+#[test]
+fn three_workers_that_xargs_starts_load_every_file_once() {
+    let fleet = Fleet::of(30);
+    let script = "seq 3 | xargs -P3 -I{} \"$@\"";
+    let run =
+        fleet.case.place.run("sh", ["-c", script, "sh", env!("CARGO_BIN_EXE_migrate"), "fleet", "-m", "fleet.toml"]);
+    run.args(["-t", &fleet.case.target.url(), "--sources", "%{username}.db", "--yes"]).exits(0);
+    fleet.holds(0..30);
+    let workers = "SELECT count(*) > 0 FROM migrate.member WHERE epoch > 1";
+    assert_eq!(fleet.case.target.value(workers), "f", "no file was taken twice");
+}

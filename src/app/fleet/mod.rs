@@ -7,6 +7,7 @@ mod file;
 mod finish;
 mod lines;
 mod omitted;
+mod owner_sql;
 mod plans;
 mod request;
 mod rollback;
@@ -59,13 +60,16 @@ fn work(args: &Fleet, world: &World, observer: &dyn Observer) -> Result<Report, 
         )));
     }
     let file = inputs::one_mapping(&args.common, world)?;
-    let files = sources::read(sources, args.owner_from.as_deref(), world).map_err(Failure::refused)?;
-    owned(&files, &names(&file.mapping), &format!("--sources {sources}")).map_err(Failure::refused)?;
+    let mut files = sources::read(sources, args.owner_from.as_deref(), world).map_err(Failure::refused)?;
     let activity = if args.dry_run { Activity::DryRun } else { Activity::Cutover };
     let work = Work { detach: DetachWhat::Never, jobs: Some(1), ..Work::default() };
     let request = Request { common: &args.common, reporting: &args.reporting, work, activity, asks: false };
     let timing = Timing::new(world, observer);
     let m = Migration::new(request, file, world, &timing)?.of_fleet();
+    if let Some(sql) = &args.owner_sql {
+        owner_sql::add(&mut files, sql, &m).map_err(Failure::refused)?;
+    }
+    owned(&files, &names(m.mapping()), &format!("--sources {sources}")).map_err(Failure::refused)?;
     let mut report = Report::new(CommandKind::Fleet, &m.mapping().name);
     report.dry_run = args.dry_run;
     let mut session = m.open_target(&mut report)?.ok_or_else(no_target)?;

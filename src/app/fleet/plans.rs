@@ -47,6 +47,14 @@ impl FilePlan {
     }
 }
 
+/// Opens a file whose reading ends when the process is asked to stop.
+///
+/// # Errors
+/// If it cannot be read.
+pub fn open(m: &Migration<'_>, path: &str) -> Result<Source, SourceError> {
+    Source::open(Path::new(path), &m.source_options(1))
+}
+
 /// The plans that this process made.
 pub struct Plans<'m> {
     m: &'m Migration<'m>,

@@ -18,7 +18,7 @@ impl MemberFile {
     }
 
     /// Adds a value. An empty text is no value.
-    pub(super) fn put(&mut self, name: &str, value: &str) {
+    pub fn put(&mut self, name: &str, value: &str) {
         if !value.is_empty() {
             self.values.insert(name.to_owned(), value.to_owned());
         }

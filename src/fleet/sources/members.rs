@@ -58,7 +58,7 @@ pub fn owned(members: &[MemberFile], names: &[&str], place: &str) -> Result<(), 
         if without.len() == members.len() {
             let known: BTreeSet<&str> = members.iter().flat_map(|m| m.values.keys().map(String::as_str)).collect();
             let advice = format!(
-                "{}Name it in a column of the manifest, a group of --owner-from, or as `%{{{name}}}` in the glob.",
+                "{}Name it in a column of the manifest, a group of --owner-from, a column of --owner-sql, or as `%{{{name}}}` in the glob.",
                 did_you_mean(name, known)
             );
             refusals.push(Refusal::new(place, format!("no file has a value `{name}`, which the owner needs"), advice));
