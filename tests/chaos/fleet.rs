@@ -159,9 +159,11 @@ impl<'t> FleetTrial<'t> {
         self.client()?.query_one(sql, &[]).ok()?.try_get(0).ok()
     }
 
+    /// Ends every lease, as the time does, except those of files that are being written: their rows are locked.
     fn end_leases(&self) {
-        let sql = "WITH ended AS (UPDATE migrate.member SET lease = now() - interval '1 second' WHERE state = 'Taken' RETURNING 1) \
-                   SELECT count(*) FROM ended";
+        let sql = "WITH free AS (SELECT member FROM migrate.member WHERE state = 'Taken' FOR UPDATE SKIP LOCKED), \
+                   ended AS (UPDATE migrate.member m SET lease = now() - interval '1 second' FROM free \
+                   WHERE m.member = free.member RETURNING 1) SELECT count(*) FROM ended";
         let _ = self.try_sql(sql);
     }
 
