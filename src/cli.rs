@@ -20,7 +20,7 @@ use values::{jobs, pair};
 
 pub use afterwards::{Forget, Rollback, Verify};
 pub use clap_complete::Shell;
-pub use fleet::{Fleet, FleetCommand, FleetInquiry, FleetRollback, OnSchema, RetryWhat};
+pub use fleet::{Fleet, FleetCommand, FleetInquiry, FleetRollback, FleetVerify, OnSchema, RetryWhat};
 pub use schema::{KeysFlag, Schema};
 pub use values::{Color, DetachWhat, MostFailed, OnFaultFlag, Progress, VerifyWhat};
 

@@ -92,7 +92,8 @@ impl Fleet {
     pub(super) fn flags(&self) -> (&Common, Option<&Reporting>) {
         match &self.command {
             None => (&self.common, Some(&self.reporting)),
-            Some(FleetCommand::Status(args) | FleetCommand::Verify(args)) => (&args.common, Some(&args.reporting)),
+            Some(FleetCommand::Status(args)) => (&args.common, Some(&args.reporting)),
+            Some(FleetCommand::Verify(args)) => (&args.common, Some(&args.reporting)),
             Some(FleetCommand::Rollback(args)) => (&args.common, Some(&args.reporting)),
         }
     }
@@ -104,12 +105,30 @@ pub enum FleetCommand {
     /// Print the state of the fleet, and the files that are not loaded
     Status(FleetInquiry),
     /// Compare all rows of the fleet again, without its files, writing nothing
-    Verify(FleetInquiry),
+    Verify(FleetVerify),
     /// Remove the rows of some owners, or of all, without their files
     Rollback(FleetRollback),
 }
 
-/// `migrate fleet status` and `migrate fleet verify`
+/// `migrate fleet verify`
+#[derive(Clone, Debug, Args)]
+#[command(
+    mut_arg("source", |arg| arg.hide(true)),
+    mut_arg("owner", |arg| arg.hide(true)),
+)]
+pub struct FleetVerify {
+    /// Only the files of this owner: a value that came with the file, or COLUMN=VALUE (repeatable)
+    #[arg(long, value_name = "OWNER", action = ArgAction::Append)]
+    pub only: Vec<String>,
+    /// Flags of every command.
+    #[command(flatten)]
+    pub common: Common,
+    /// Flags of the report.
+    #[command(flatten)]
+    pub reporting: Reporting,
+}
+
+/// `migrate fleet status`
 #[derive(Clone, Debug, Args)]
 #[command(
     mut_arg("source", |arg| arg.hide(true)),

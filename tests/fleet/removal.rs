@@ -42,6 +42,12 @@ fn a_changed_row_is_found_and_keeps_its_file() {
     fleet.case.target.run("UPDATE tx SET amount = 99 WHERE id = (SELECT min(id) FROM tx)");
     let report = fleet.about(5, &["verify"]);
     assert!(report["checks"].to_string().contains("public.tx"), "{report}");
+    let report = fleet.about(5, &["verify", "--only", "u00", "--only", "u02"]);
+    let verdicts: Vec<_> = report["checks"].as_array().expect("checks").iter().map(|check| &check["verdict"]).collect();
+    assert_eq!(verdicts, ["Same", "Differs", "Same", "Same"], "{report}");
+    fleet.about(0, &["verify", "--only", "username=u01"]);
+    fleet.case.command(&["fleet", "verify", "--only", "u01"]).exits(0).says(&["Verified"]);
+    fleet.about(3, &["verify", "--only", "u09"]);
     let before = fleet.rows();
     let report = fleet.about(3, &["rollback", "--only", "username=u00", "--yes"]);
     assert!(report["refusals"].to_string().contains("not those that were sent"), "{report}");

@@ -3,6 +3,8 @@
 use std::process::Child;
 
 use super::Fleet;
+use crate::support::postgres::Server;
+use crate::support::read_repo;
 use crate::support::tool::Ran;
 
 impl Fleet {
@@ -132,4 +134,36 @@ fn three_workers_that_xargs_starts_load_every_file_once() {
     fleet.holds(0..30);
     let workers = "SELECT count(*) > 0 FROM migrate.member WHERE epoch > 1";
     assert_eq!(fleet.case.target.value(workers), "f", "no file was taken twice");
+}
+
+#[test]
+fn fifty_workers_take_a_thousand_files_and_none_waits_for_another() {
+    let server = Server::start();
+    server.connect("postgres").batch_execute("CREATE DATABASE claims").expect("a database");
+    let ledger = ["ledger.sql", "ledger_version_5.sql"].map(|name| read_repo(&format!("src/pg/sql/{name}")));
+    let sql = format!(
+        "CREATE SCHEMA migrate; {} INSERT INTO migrate.run (mapping, owner, tool, state, seed, stamp, catalog, read_ahead, judged) \
+         VALUES ('m', '', '', 'Running', 1, '', '', true, '{{}}'); INSERT INTO migrate.member (run, member, path, owner) \
+         SELECT 1, n, 'u' || n || '.db', '{{}}' FROM generate_series(1, 1000) AS n",
+        ledger.concat().replace(":ledger", "migrate")
+    );
+    server.connect("claims").batch_execute(&sql).expect("a ledger");
+    let claim = read_repo("src/pg/sql/claim_members.sql").replace(":ledger", "migrate");
+    let all_have_claimed = std::sync::Barrier::new(50);
+    let claimed: Vec<i32> = std::thread::scope(|scope| {
+        let worker = || {
+            let mut client = server.connect("claims");
+            client.batch_execute("SET lock_timeout = '5s'; BEGIN").expect("a transaction");
+            let rows = client.query(&claim, &[&1_i64, &0_i32, &1_i32, &20_i64, &"worker", &30_f64]);
+            // Every transaction is still open: a claim that waited for another one would end here, without its files.
+            all_have_claimed.wait();
+            let taken: Vec<i32> = rows.expect("a claim").iter().map(|row| row.get(0)).collect();
+            client.batch_execute("COMMIT").expect("a commit");
+            taken
+        };
+        let workers: Vec<_> = (0..50).map(|_| scope.spawn(worker)).collect();
+        workers.into_iter().flat_map(|worker| worker.join().expect("a worker")).collect()
+    });
+    let distinct: std::collections::BTreeSet<i32> = claimed.iter().copied().collect();
+    assert_eq!((claimed.len(), distinct.len()), (1_000, 1_000));
 }

@@ -7,6 +7,7 @@ mod file;
 mod finish;
 mod lines;
 mod omitted;
+mod only;
 mod owner_sql;
 mod plans;
 mod request;

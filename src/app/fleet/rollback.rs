@@ -14,7 +14,7 @@ use super::super::record;
 use super::super::session::Migration;
 use super::super::world::World;
 use super::status::{inquiry, recorded};
-use super::{finish, lines};
+use super::{finish, lines, only};
 
 /// Members that are read from the ledger at once.
 const PAGE: i64 = 1_000;
@@ -41,30 +41,10 @@ pub fn command(args: &FleetRollback, world: &World, observer: &dyn Observer) -> 
 
 /// Removes the files of these owners.
 fn some(session: &mut Session, run: &Run, only: &[String], report: &mut Report) -> Result<Exit, Failure> {
-    let mut members: Vec<DoneMember> = Vec::new();
-    for owner in only {
-        let (column, value) = owner.split_once('=').map_or((None, owner.as_str()), |(name, value)| (Some(name), value));
-        let found = session.done_members_of(run.id, column, value).map_err(Failure::refused)?;
-        match found.as_slice() {
-            [] => report.refusals.push(Refusal::new(
-                format!("--only {owner}"),
-                "no file that is loaded came with this value",
-                "`migrate fleet status` says how many files are loaded. Write the value as the manifest or the path has it.",
-            )),
-            [_] => members.extend(found),
-            several => report.refusals.push(Refusal::new(
-                format!("--only {owner}"),
-                format!("{} files that are loaded came with this value", several.len()),
-                "Write COLUMN=VALUE, with a column that tells them apart.",
-            )),
-        }
+    match only::members(session, run, only, report)? {
+        Some(members) => remove(session, run, &members, report),
+        None => Ok(Exit::Refused),
     }
-    if !report.refusals.is_empty() {
-        return Ok(Exit::Refused);
-    }
-    members.sort_by_key(|member| member.member);
-    members.dedup_by_key(|member| member.member);
-    remove(session, run, &members, report)
 }
 
 /// Removes all files, and ends the run.

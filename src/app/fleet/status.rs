@@ -1,10 +1,10 @@
 //! `migrate fleet status` and `migrate fleet verify`: what the ledger and the target have of a fleet. Neither needs its files.
 
 use crate::cli::Common;
-use crate::cli::{FleetInquiry, Reporting, Work};
+use crate::cli::{FleetInquiry, FleetVerify, Reporting, Work};
 use crate::event::{Event, Observer};
 use crate::exit::Exit;
-use crate::migrate::fleet::whole;
+use crate::migrate::fleet::{proof, whole};
 use crate::model::ledger::Run;
 use crate::model::record::{Activity, CommandKind, Refusal, Report, RunState, StepKind, Verdict};
 use crate::pg::Session;
@@ -15,7 +15,7 @@ use super::super::session::{Migration, Request};
 use super::super::world::World;
 use super::super::{inputs, record};
 use super::request::no_target;
-use super::{finish, lines};
+use super::{finish, lines, only};
 
 /// `migrate fleet status`
 pub fn status(args: &FleetInquiry, world: &World, observer: &dyn Observer) -> Result<Report, Failure> {
@@ -29,10 +29,15 @@ pub fn status(args: &FleetInquiry, world: &World, observer: &dyn Observer) -> Re
 }
 
 /// `migrate fleet verify`
-pub fn verify(args: &FleetInquiry, world: &World, observer: &dyn Observer) -> Result<Report, Failure> {
+pub fn verify(args: &FleetVerify, world: &World, observer: &dyn Observer) -> Result<Report, Failure> {
     let m = inquiry(&args.common, &args.reporting, Activity::Verification, world, observer)?;
     let mut report = Report::new(CommandKind::FleetVerify, &m.mapping().name);
     let (mut session, run) = recorded(&m, &mut report)?;
+    if !args.only.is_empty() {
+        let exit = some(&mut session, &run, &args.only, &mut report)?;
+        record::end(&mut report, exit);
+        return Ok(report);
+    }
     let began = world.elapsed();
     observer.on_event(Event::Step(StepKind::Verify));
     let compared = whole::compared(&mut session, &run).map_err(Failure::refused)?;
@@ -53,6 +58,16 @@ pub fn verify(args: &FleetInquiry, world: &World, observer: &dyn Observer) -> Re
     let exit = finish::with_losses(exit, &report);
     record::end(&mut report, exit);
     Ok(report)
+}
+
+/// Compares the rows of these owners' files with those that were sent.
+fn some(session: &mut Session, run: &Run, owners: &[String], report: &mut Report) -> Result<Exit, Failure> {
+    let Some(members) = only::members(session, run, owners, report)? else { return Ok(Exit::Refused) };
+    for member in &members {
+        report.checks.extend(proof::again(session, run, member).map_err(Failure::refused)?);
+    }
+    let differs = report.checks.iter().any(|check| check.verdict == Verdict::Differs);
+    Ok(if differs { Exit::Differs } else { Exit::Done })
 }
 
 /// A migration that asks the ledger about a fleet.

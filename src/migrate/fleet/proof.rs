@@ -7,7 +7,9 @@ use crate::model::hex::hex;
 use crate::model::ident::{literal, quoted};
 use crate::model::ledger::Run;
 use crate::model::pgtype::Kind;
+use crate::model::record::{Check, CheckKind};
 use crate::model::schema::TargetSchema;
+use crate::pg::ledger::members::DoneMember;
 use crate::pg::member::reserved_rows;
 use crate::pg::{ReadBack, ServerError, Session};
 use crate::plan::{Plan, TableClass};
@@ -50,6 +52,29 @@ pub fn difference(
     }
     let is_same = hex(&digest.total().to_be_bytes()) == sent.sum;
     Ok((!is_same).then(|| format!("{}: its {rows} rows are not those that were sent", sent.table)))
+}
+
+/// Reads the rows of a file back that was loaded before, by their reserved ids, and compares each table. Needs neither mapping nor
+/// file.
+///
+/// # Errors
+/// If the target refuses or the connection is lost.
+pub fn again(session: &mut Session, run: &Run, member: &DoneMember) -> Result<Vec<Check>, Stop> {
+    let mut checks = Vec::new();
+    for sent in &member.rows {
+        let place = format!("{}: {}", member.path, sent.table);
+        let (Some(ids), Some(columns)) = (&sent.ids, run.judged.images.get(&sent.table)) else {
+            let why = "its rows have no ids of their own; `fleet verify` without --only compares those of all files";
+            checks.push(Check::not_checked(CheckKind::Content, Some(&place), why));
+            continue;
+        };
+        let only = Some(reserved_rows("", ids));
+        let what = ReadBack { schema: &run.judged.schema, table: &sent.table, columns, only };
+        let same = format!("{} rows as they were sent", sent.rows);
+        let found = difference(session, run, &what, sent)?.unwrap_or_else(|| same.clone());
+        checks.push(Check::compared(CheckKind::Content, Some(&place), same, found));
+    }
+    Ok(checks)
 }
 
 impl MemberOnTarget<'_> {
