@@ -123,9 +123,7 @@ pub fn first_plan(
 ) -> Result<Option<Arc<FilePlan>>, Failure> {
     let mut refused: Option<Vec<Refusal>> = None;
     for file in request.files {
-        if request.m.check_stop().is_err() {
-            break;
-        }
+        request.m.check_stop().map_err(Failure::refused)?;
         let Ok(source) = plans.open(&file.path) else { continue };
         match plans.of(session, &source, report)? {
             Ok(plan) => return Ok(Some(plan)),

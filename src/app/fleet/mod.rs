@@ -68,7 +68,7 @@ fn work(args: &Fleet, world: &World, observer: &dyn Observer) -> Result<Report, 
     let timing = Timing::new(world, observer);
     let m = Migration::new(request, file, world, &timing)?.of_fleet();
     if let Some(sql) = &args.owner_sql {
-        owner_sql::add(&mut files, sql, &m).map_err(Failure::refused)?;
+        owner_sql::add(&mut files, sql, &m)?;
     }
     owned(&files, &names(m.mapping()), &format!("--sources {sources}")).map_err(Failure::refused)?;
     let mut report = Report::new(CommandKind::Fleet, &m.mapping().name);

@@ -3,6 +3,7 @@
 use crate::fleet::sources::{MemberFile, limited};
 use crate::model::record::Refusal;
 
+use super::super::failure::Failure;
 use super::super::session::Migration;
 use super::plans::open;
 
@@ -12,13 +13,11 @@ const PLACE: &str = "--owner-sql";
 /// Adds the values that the query returns in each file.
 ///
 /// # Errors
-/// Every file in which the query fails, and every name that another origin gives, too.
-pub fn add(files: &mut [MemberFile], sql: &str, m: &Migration<'_>) -> Result<(), Vec<Refusal>> {
+/// Every file in which the query fails, every name that another origin gives, too, and a request to stop.
+pub fn add(files: &mut [MemberFile], sql: &str, m: &Migration<'_>) -> Result<(), Failure> {
     let mut refusals = Vec::new();
     for file in files {
-        if m.check_stop().is_err() {
-            break;
-        }
+        m.check_stop().map_err(Failure::refused)?;
         let found = open(m, &file.path).and_then(|source| source.reader()?.one_row(sql));
         let values = match found {
             Ok(values) => values,
@@ -39,7 +38,7 @@ pub fn add(files: &mut [MemberFile], sql: &str, m: &Migration<'_>) -> Result<(),
             file.put(&name, &value.unwrap_or_default());
         }
     }
-    if refusals.is_empty() { Ok(()) } else { Err(limited(refusals, PLACE)) }
+    if refusals.is_empty() { Ok(()) } else { Err(Failure::refused(limited(refusals, PLACE))) }
 }
 
 /// The way out for one file.
