@@ -101,6 +101,7 @@ pub fn owner(mapping: &Mapping, flags: &BTreeMap<String, String>, source: &Sourc
         natural: column.cloned(),
         shared: shared.map(|load| load.to.clone()).collect(),
         keys: OwnedKeys::Shared,
+        distribute: false,
     };
     Some(MappedOwner { options, request: OwnerRequest { table: Some(section.table.clone()), natural } })
 }

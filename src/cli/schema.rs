@@ -40,6 +40,9 @@ pub struct Schema {
     /// Keys of tables whose rows belong to an owner
     #[arg(long, value_enum, default_value_t, value_name = "WHICH")]
     pub keys: KeysFlag,
+    /// Distribute the tables by their owner, for a coordinator of Citus; shared tables become reference tables
+    #[arg(long, conflicts_with = "prove")]
+    pub distribute: bool,
     /// Refuse to write the file if an object is left out, or if a column of several classes of values is text
     #[arg(long)]
     pub strict: bool,

@@ -51,8 +51,19 @@ pub struct TableDdl {
     pub triggers: Vec<TriggerDdl>,
     /// True if the source has no such table: it is the table of owners.
     pub is_new: bool,
+    /// Its place in a distributed PostgreSQL. `None`: the tables are not distributed.
+    pub distribution: Option<Distribution>,
     /// Sentences about the table as a whole.
     pub notes: Vec<String>,
+}
+
+/// The place of a table in a distributed PostgreSQL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Distribution {
+    /// Every node has all rows.
+    Reference,
+    /// The rows of one value of this column are on one node.
+    By(String),
 }
 
 /// A CHECK constraint.

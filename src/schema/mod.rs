@@ -10,6 +10,7 @@ mod compared;
 mod conditions;
 mod ddl;
 mod defaults;
+mod distribution;
 pub mod expression;
 mod index_text;
 mod keys;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::ddl::{ColumnDdl, Ddl, Fate, ForeignDdl, IdentityDdl, IndexDdl, KeyDdl, ObjectFate, ObjectKind, TableDdl};
+use super::distribution::distribute;
 use super::names::{TakenNames, name, names};
 use super::types::column_type;
 use crate::init::bookkeeping_of;
@@ -33,6 +34,8 @@ pub struct OwnerOptions {
     pub shared: Vec<String>,
     /// The keys of the others.
     pub keys: OwnedKeys,
+    /// True if Citus distributes the tables by their owner.
+    pub distribute: bool,
 }
 
 /// The columns by which people know an owner, if the table of owners is a new one.
@@ -84,6 +87,10 @@ pub fn own(
     }
     owned.widen();
     owned.add_references();
+    if options.distribute {
+        let OwnedTables { ddl, columns, .. } = owned;
+        distribute(ddl, &columns);
+    }
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! The text of the tables: a file that `psql -1 -f` runs.
 
 use super::ddl::{CheckDdl, ColumnDdl, Ddl, Fate, ForeignDdl, IndexDdl, KeyDdl, ObjectFate, TableDdl, TriggerDdl};
+use super::distribution;
 use super::names::{name, names, text_literal};
 use crate::text::{count, printable, wrapped};
 
@@ -16,6 +17,11 @@ pub fn text(ddl: &Ddl, source: &str) -> String {
         create_table(&mut out, table);
         table.indexes.iter().for_each(|index| out.push_str(&create_index(&table.name, index)));
         table.triggers.iter().for_each(|trigger| out.push_str(&create_trigger(&table.name, trigger)));
+    }
+    let statements = distribution::statements(ddl);
+    if !statements.is_empty() {
+        let words = "Distribution by Citus, on its coordinator, while the tables are empty and without foreign keys.";
+        out.push_str(&format!("\n{}{}\n", comment("", words), statements.join("\n")));
     }
     if ddl.tables.iter().any(|table| !table.foreign.is_empty()) {
         out.push('\n');

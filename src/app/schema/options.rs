@@ -17,6 +17,7 @@ pub struct NamedOwner {
 impl NamedOwner {
     pub fn new(args: &Schema) -> Result<NamedOwner, Failure> {
         let (name, value) = match args.common.owner.as_slice() {
+            _ if args.distribute && args.keys != KeysFlag::Owned => return Err(not_owned()),
             [] if args.shared.is_empty() && args.keys == KeysFlag::Shared => return Ok(NamedOwner::default()),
             [] => {
                 let advice = "Name the table of owners with --owner TABLE.";
@@ -41,7 +42,18 @@ impl NamedOwner {
             KeysFlag::Owned => OwnedKeys::Owned,
         };
         let column = natural.as_ref().map(|natural| natural.column.clone());
-        let options = OwnerOptions { table: table.clone(), natural: column, shared: args.shared.clone(), keys };
+        let options = OwnerOptions {
+            table: table.clone(),
+            natural: column,
+            shared: args.shared.clone(),
+            keys,
+            distribute: args.distribute,
+        };
         Ok(NamedOwner { options: Some(options), request: Some(OwnerRequest { table: Some(table), natural }) })
     }
+}
+
+fn not_owned() -> Failure {
+    let reason = "Citus needs the owner in every key of a distributed table";
+    Failure::usage_of("--distribute", reason, "Add --keys owned, and --owner TABLE.")
 }
