@@ -46,7 +46,7 @@ pub fn read(
     let watch = IdWatch::of(&mut plan, source.schema(), target, settled);
     let mut numbers = match m.activity() {
         Activity::DryRun => NumberWatch::of(&plan, source.schema()),
-        _ => NumberWatch::default(),
+        _ => NumberWatch::of_left(&plan),
     };
     numbers.add_to(&mut plan, source.schema());
     let plan = &plan;

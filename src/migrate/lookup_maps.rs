@@ -163,6 +163,12 @@ pub fn before_writing(
     Ok((known, checks))
 }
 
+/// Returns the rows and columns that a lookup reads.
+pub fn rows_of<'a>(schema: &'a str, lookup: &'a LookupPlan) -> LookupRows<'a> {
+    let keys = lookup.steps.iter().map(|step| step.target.iter().map(|(sql, _)| sql.as_str()).collect());
+    LookupRows { schema, table: &lookup.table, keys: keys.collect(), take: &lookup.take }
+}
+
 /// A column of a load that a lookup feeds.
 struct FedByLookup<'a> {
     load: &'a LoadPlan,
@@ -202,9 +208,7 @@ impl MapReader<'_> {
             let advice = "Write a value that fits the column.";
             Stop::Refused(vec![Refusal::new(fed.place(), mistake.to_string(), advice)])
         })?;
-        let keys = lookup.steps.iter().map(|step| step.target.iter().map(|(sql, _)| sql.as_str()).collect());
-        let keys: Vec<Vec<&str>> = keys.collect();
-        let rows = LookupRows { schema: &self.plan.schema, table: &lookup.table, keys: &keys, take: &lookup.take };
+        let rows = rows_of(&self.plan.schema, lookup);
         session.read_lookup(&rows, &mut |n, image| builder.push(n, image, self.seed))?;
         Ok(builder)
     }

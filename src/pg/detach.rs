@@ -22,6 +22,9 @@ const DETACHING: &str = "detaching objects of the target";
 /// asked for at most one such build per lane.
 const MAINTENANCE: &str = "SET LOCAL maintenance_work_mem = '256MB'";
 
+/// The number of scripts that make one step of reattaching an object.
+const SCRIPTS_OF_STEP: usize = 4;
+
 /// An object that a run detached.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Detached {
@@ -213,8 +216,57 @@ impl Session {
     /// # Errors
     /// If the rows do not allow it (the error names the constraint), the server refuses, or the connection is lost.
     pub fn reattach(&mut self, run: &Run, object: &Detached, step: usize, alone: bool) -> Result<bool, ServerError> {
-        let doing = &object.reattaching();
-        let Some(sql) = object.reattach_sql.remaining(step).first() else { return Ok(true) };
+        self.reattach_in_turn(run, &[(object, step)], alone)
+    }
+
+    /// Runs one step of reattaching each of several objects, in turn and each in a transaction of its own, but waits once.
+    /// `alone` as in [`Session::reattach`]. Returns false if the run was taken over.
+    ///
+    /// # Errors
+    /// The error of the first object that cannot be reattached. The objects after it are reattached nevertheless.
+    pub fn reattach_in_turn(
+        &mut self,
+        run: &Run,
+        objects: &[(&Detached, usize)],
+        alone: bool,
+    ) -> Result<bool, ServerError> {
+        let (mut steps, mut doing) = (Pipeline::new(), Vec::new());
+        for (object, step) in objects {
+            if let Some(scripts) = self.reattach_scripts(run, object, *step, alone) {
+                steps = scripts.into_iter().fold(steps, Pipeline::script);
+                doing.push(object.reattaching());
+            }
+        }
+        let expected = steps.len();
+        let mut tx = self.client.begun_transaction();
+        let replies = steps.run(&mut tx);
+        match replies.len() == expected {
+            true => tx.ended(),
+            false => drop(tx),
+        }
+        let (mut replies, mut must_ask) = (replies.into_iter(), false);
+        for doing in &doing {
+            let mut replies = replies.by_ref().take(SCRIPTS_OF_STEP);
+            match replies.next().transpose().doing(doing) {
+                Err(e) if e.state.as_deref() == Some(sqlstate::DIVISION_BY_ZERO) => {
+                    must_ask = true;
+                    replies.for_each(drop);
+                }
+                counted => _ = counted.and_then(|_| all_replies(replies.collect()).doing(doing))?,
+            }
+        }
+        if must_ask { self.is_run_mine(run) } else { Ok(true) }
+    }
+
+    /// The scripts of one step: count it in the ledger, adjust settings, do it, commit. `None` if the object has no such step.
+    fn reattach_scripts(
+        &self,
+        run: &Run,
+        object: &Detached,
+        step: usize,
+        alone: bool,
+    ) -> Option<[String; SCRIPTS_OF_STEP]> {
+        let sql = object.reattach_sql.remaining(step).first()?;
         let step = i32::try_from(step).unwrap_or(i32::MAX);
         // One message, so that the step is not counted outside of a transaction. The division makes everything after it fail if
         // the run was taken over, or if another attempt did the step.
@@ -233,19 +285,7 @@ impl Session {
         if self.application_path.is_needed_to_read {
             settings = format!("{settings}; {}", self.application_path.set(true));
         }
-        let mut tx = self.client.begun_transaction();
-        let steps = Pipeline::new().script(count).script(settings).script(sql.as_str()).script("COMMIT");
-        let mut replies = steps.run(&mut tx).into_iter();
-        match replies.next().transpose().doing(doing) {
-            Err(e) if e.state.as_deref() == Some(sqlstate::DIVISION_BY_ZERO) => {
-                drop(tx);
-                return self.is_run_mine(run);
-            }
-            counted => counted?,
-        };
-        all_replies(replies.collect()).doing(doing)?;
-        tx.ended();
-        Ok(true)
+        Some([count, settings, sql.clone(), "COMMIT".to_owned()])
     }
 
     /// Returns true if the run still works in the epoch of this process.

@@ -11,12 +11,20 @@ use super::client::{CopyIn, Pipeline, Reply, Transaction};
 use super::copy::{CopyTarget, Destination, send_rows};
 use super::error::{Doing, Operation, ServerError};
 use super::ledger::{NOTE_DEVIATIONS, deviation_columns};
+use super::lookup_rows::LookupRows;
 use super::row::RowValues;
 use super::session::{LedgerSchema, Prepared, Session};
 use crate::model::ident::{literal, qualified};
 use crate::model::ledger::Deviation;
 
 const WRITING: &str = "writing a batch";
+
+/// The COPY statements that a pipeline prepares, in its order.
+pub(super) struct CopiesToPrepare {
+    /// Each after the question whether triggers may swallow its rows.
+    into_tables: Vec<String>,
+    of_lookups: Vec<String>,
+}
 
 /// The outcome of beginning a direct batch.
 pub enum DirectStart<'s> {
@@ -42,24 +50,25 @@ pub struct DirectBatch<'s> {
 }
 
 impl Session {
-    /// Prepares the COPY into each of these destinations in one round trip, so that the first batch of each begins in one. What
-    /// cannot be prepared now is prepared with its first batch, which reports the reason.
+    /// Prepares the COPY into each of these destinations and out of each of these lookups in one round trip, so that the first
+    /// batch of each begins in one. What cannot be prepared now is prepared when it is needed, and the reason is reported then.
     ///
     /// # Errors
     /// If the connection is lost.
-    pub fn prepare_copies(&mut self, all: &[Destination<'_>]) -> Result<(), ServerError> {
-        let (steps, copies) = self.copy_steps(all, Pipeline::new());
+    pub fn prepare_copies(&mut self, all: &[Destination<'_>], lookups: &[LookupRows<'_>]) -> Result<(), ServerError> {
+        let (steps, copies) = self.copy_steps(all, lookups, Pipeline::new());
         let replies = steps.run(&mut self.client);
         self.keep_copies(copies, replies.into_iter())
     }
 
-    /// Adds the preparation of the COPY into each of these destinations that is not prepared. Returns the COPYs, too.
+    /// Adds the preparation of each of these COPYs that is not prepared. Returns the COPYs, too.
     pub(super) fn copy_steps<'p>(
         &self,
         all: &[Destination<'_>],
+        lookups: &[LookupRows<'_>],
         mut steps: Pipeline<'p>,
-    ) -> (Pipeline<'p>, Vec<String>) {
-        let mut copies: Vec<String> = Vec::new();
+    ) -> (Pipeline<'p>, CopiesToPrepare) {
+        let (mut copies, mut reads) = (Vec::new(), Vec::new());
         for into in all {
             let sql = into.straight().sql();
             if self.prepared.known(&sql).is_none() && !copies.contains(&sql) {
@@ -68,20 +77,33 @@ impl Session {
                 copies.push(sql);
             }
         }
-        (steps, copies)
+        for sql in lookups.iter().map(LookupRows::sql) {
+            if self.prepared.known(&sql).is_none() && !reads.contains(&sql) {
+                steps = steps.prepare(sql.as_str());
+                reads.push(sql);
+            }
+        }
+        (steps, CopiesToPrepare { into_tables: copies, of_lookups: reads })
     }
 
     /// Keeps the COPYs that the replies to these steps prepare.
     pub(super) fn keep_copies(
         &mut self,
-        copies: Vec<String>,
+        copies: CopiesToPrepare,
         mut replies: impl Iterator<Item = Result<Reply, postgres::Error>>,
     ) -> Result<(), ServerError> {
-        for sql in copies {
+        for sql in copies.into_tables {
             let (Some(swallows), Some(statement)) = (replies.next(), replies.next()) else { break };
             match (swallows.doing(WRITING), statement.doing(WRITING)) {
                 (Err(e), _) | (_, Err(e)) if e.lost => return Err(e),
                 (Ok(swallows), Ok(statement)) => _ = self.prepared.keep_copy(sql, swallows, statement)?,
+                _ => {}
+            }
+        }
+        for (sql, reply) in copies.of_lookups.into_iter().zip(replies) {
+            match reply.doing(WRITING).map(Reply::statement) {
+                Err(e) if e.lost => return Err(e),
+                Ok(Some(statement)) => self.prepared.keep(sql, &statement),
                 _ => {}
             }
         }

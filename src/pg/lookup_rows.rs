@@ -23,9 +23,22 @@ pub struct LookupRows<'a> {
     /// The table.
     pub table: &'a str,
     /// The SQL expressions of the key of each step.
-    pub keys: &'a [Vec<&'a str>],
+    pub keys: Vec<Vec<&'a str>>,
     /// The column that the lookup returns.
     pub take: &'a str,
+}
+
+impl LookupRows<'_> {
+    /// The statement that reads them.
+    pub(super) fn sql(&self) -> String {
+        let parts: Vec<String> = self.keys.iter().flatten().map(|sql| format!("({sql}\n)")).collect();
+        format!(
+            "COPY (SELECT {}, {} FROM {}) TO STDOUT (FORMAT binary)",
+            parts.join(", "),
+            quoted(self.take),
+            qualified(self.schema, self.table)
+        )
+    }
 }
 
 /// OID and typmod of an expression, or the server's refusal in words.
@@ -91,19 +104,13 @@ impl Session {
     /// # Errors
     /// If the server refuses, the connection is lost, or the stream ends without its trailer.
     pub fn read_lookup(&mut self, rows: &LookupRows<'_>, row: &mut dyn FnMut(usize, &[u8])) -> Result<(), ServerError> {
-        let parts: Vec<String> = rows.keys.iter().flatten().map(|sql| format!("({sql}\n)")).collect();
-        let sql = format!(
-            "COPY (SELECT {}, {} FROM {}) TO STDOUT (FORMAT binary)",
-            parts.join(", "),
-            quoted(rows.take),
-            qualified(rows.schema, rows.table)
-        );
+        let parts: usize = rows.keys.iter().map(Vec::len).sum();
         let (mut places, mut next) = (Vec::new(), 0);
-        for key in rows.keys {
-            places.push((next..next + key.len()).chain([parts.len()]).map(Some).collect::<Vec<_>>());
+        for key in &rows.keys {
+            places.push((next..next + key.len()).chain([parts]).map(Some).collect::<Vec<_>>());
             next += key.len();
         }
-        let statement = self.prepared.get(&mut self.client, &sql).doing(READING)?;
+        let statement = self.prepared.get(&mut self.client, &rows.sql()).doing(READING)?;
         let mut image = Vec::new();
         let mut split = |whole: &[u8]| {
             for (n, places) in places.iter().enumerate() {

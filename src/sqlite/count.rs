@@ -10,12 +10,27 @@ use rusqlite::Statement;
 
 use super::error::{ErrorClass, Said, SourceError};
 use super::reader::Reader;
+use super::source::Source;
 use super::statement::{self, StatementRange, StatementValues, Walk};
 use super::value::raw;
 use crate::model::ident::quoted;
 use crate::model::key::Key;
 use crate::model::schema::SourceSchema;
 use crate::model::select::Select;
+
+/// The expression that is 1 in a row in which the column is not NULL. Reads only the class, because a value may be larger than
+/// SQLite returns.
+pub fn is_value(column: &str) -> String {
+    format!("typeof({}) <> 'null'", quoted(column))
+}
+
+impl Source {
+    /// Notes the number of values of a column that are not NULL, if they were counted in a reading of all rows.
+    pub fn know_values(&self, table: &str, column: &str, values: u64) {
+        let mut known = self.shared.counted.values.lock().unwrap_or_else(PoisonError::into_inner);
+        known.insert((table.to_owned(), column.to_owned()), values);
+    }
+}
 
 impl Reader {
     /// Returns the number of rows of a table.
@@ -45,9 +60,12 @@ impl Reader {
 
     /// Returns the number of rows of a table in which the column is not NULL.
     pub fn count_not_null(&self, table: &str, column: &str) -> Result<u64, SourceError> {
-        // Reads only the class, because a value may be larger than SQLite returns.
-        let (table, column) = (quoted(table), quoted(column));
-        let sql = format!("SELECT count(*) FROM main.{table} NOT INDEXED WHERE typeof({column}) <> 'null'");
+        let known = self.shared.counted.values.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(values) = known.get(&(table.to_owned(), column.to_owned())) {
+            return Ok(*values);
+        }
+        drop(known);
+        let sql = format!("SELECT count(*) FROM main.{} NOT INDEXED WHERE {}", quoted(table), is_value(column));
         Ok(self.one(&sql)?.and_then(|n| u64::try_from(n).ok()).unwrap_or(0))
     }
 

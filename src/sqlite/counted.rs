@@ -10,6 +10,8 @@ use crate::model::key::Key;
 #[derive(Default)]
 pub(super) struct Counted {
     pub rows: Mutex<HashMap<String, u64>>,
+    /// The values that are not NULL, by table and column.
+    pub values: Mutex<HashMap<(String, String), u64>>,
     pub spreads: Mutex<HashMap<String, Arc<Spread>>>,
     /// The comparison of each table with its indexes.
     pub indexes: Mutex<HashMap<String, Result<(), SourceError>>>,

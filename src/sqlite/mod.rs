@@ -41,6 +41,7 @@ mod tests;
 mod value;
 mod value_stats;
 
+pub use count::is_value;
 pub use error::{ErrorClass, SourceError};
 pub use functions::{ScalarFunction, casefold};
 pub use header::{Header, WalFacts};

@@ -8,6 +8,7 @@ mod plan;
 mod predictions;
 mod rights;
 mod source_files;
+mod source_passes;
 mod uuid_bytes;
 mod versions;
 mod ways_out;

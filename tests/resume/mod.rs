@@ -2,6 +2,7 @@
 
 mod broken_connections;
 mod circles;
+mod cuts_between_statements;
 mod fence;
 mod forged_statements;
 mod interleavings;

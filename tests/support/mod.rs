@@ -6,6 +6,7 @@
 pub mod case;
 pub mod expect;
 pub mod golden;
+pub mod lockstep;
 pub mod postgres;
 pub mod process;
 pub mod relay;

@@ -205,8 +205,8 @@ pub fn reattach(job: &Job<'_>, session: &mut Session, run: &Run, detached: &[Det
     let units = [&built, &finished, &added].into_iter().flatten().flatten().count() as u64;
     job.observer.on_event(Event::Planned(Extent { units, kind: WorkUnit::Object, rows: None }));
     in_lanes(job, session, run, job.options.jobs, built)?;
-    in_turn(job, session, run, finished)?;
-    in_turn(job, session, run, added)?;
+    at_once(job, session, run, &finished)?;
+    at_once(job, session, run, &added)?;
     let now = |object: &Detached| match object.kind {
         DetachKind::Trigger => object.clone(),
         DetachKind::Foreign => object.clone().after(1),
@@ -230,7 +230,7 @@ pub fn validate(
 ) -> Result<(), Stop> {
     let off = DetachedObjects::of(job, detached);
     in_lanes(job, session, run, lanes, by_table(&off.tables, rest(&off.foreign)))?;
-    in_turn(job, session, run, first(&off.triggers))
+    at_once(job, session, run, &first(&off.triggers))
 }
 
 /// The detached objects, those of the largest tables first.
@@ -300,6 +300,23 @@ fn by_table(tables: &[String], steps: Vec<Vec<Step>>) -> Vec<Vec<Step>> {
         list.push(Step::Analyze(table.clone()));
     }
     lists
+}
+
+/// Performs short steps one after the other, and waits once for all of them.
+fn at_once(job: &Job<'_>, session: &mut Session, run: &Run, tasks: &[Vec<Step>]) -> Result<(), Stop> {
+    if job.is_stop_requested() {
+        return Err(Stop::Interrupted);
+    }
+    let steps = tasks.iter().flatten().filter_map(|step| match step {
+        Step::Reattach(object, n) => Some((object, *n)),
+        Step::Analyze(_) => None,
+    });
+    let steps: Vec<(&Detached, usize)> = steps.collect();
+    if !steps.is_empty() && !session.reattach_in_turn(run, &steps, true)? {
+        return Err(Stop::Fenced);
+    }
+    steps.iter().for_each(|_| job.observer.on_event(Event::Done(StepKind::Reattach)));
+    Ok(())
 }
 
 fn in_turn(job: &Job<'_>, session: &mut Session, run: &Run, tasks: Vec<Vec<Step>>) -> Result<(), Stop> {

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::job::{Job, Stop};
+use crate::migrate::lookup_maps;
 use crate::migrate::rows::batch::Batch;
 use crate::model::key::Key;
 use crate::model::ledger::{PartDone, Sums};
@@ -11,7 +12,8 @@ use crate::pg::Session;
 use crate::pg::batch::{BatchEnd, BatchId};
 use crate::pg::copy::Destination;
 use crate::pg::direct_batch::DirectStart;
-use crate::plan::LoadPlan;
+use crate::pg::lookup_rows::LookupRows;
+use crate::plan::{LoadPlan, LookupPlan};
 
 use super::send::fill_ids;
 
@@ -31,20 +33,36 @@ pub struct DirectWrite<'a> {
     pub seed: u64,
 }
 
-/// Loads whose COPY is prepared before their first batch, each with the columns that are sent.
-pub struct PreparedLoads<'a>(Vec<(&'a LoadPlan, Vec<String>)>);
+/// Loads whose COPY is prepared before their first batch, and lookups whose COPY is prepared before they are read.
+pub struct PreparedLoads<'a> {
+    schema: &'a str,
+    /// Each with the columns that are sent.
+    loads: Vec<(&'a LoadPlan, Vec<String>)>,
+    lookups: Vec<&'a LookupPlan>,
+}
 
 impl<'a> PreparedLoads<'a> {
-    /// Those of the job's loads that are `wanted`. Rows that may be skipped are copied into a staging table.
+    /// Those of the job's loads that are `wanted`, and their lookups. Rows that may be skipped are copied into a staging table.
     pub fn of(job: &Job<'a>, wanted: impl Fn(&LoadPlan) -> bool) -> PreparedLoads<'a> {
-        let loads = job.plan.loads.iter().filter(|load| wanted(load) && job.plan.skipped_rows(load).is_none());
-        PreparedLoads(loads.map(|load| (load, load.sent_columns())).collect())
+        let wanted: Vec<&LoadPlan> = job.plan.loads.iter().filter(|load| wanted(load)).collect();
+        let lookups = wanted.iter().flat_map(|load| load.lookups()).map(|(_, lookup)| lookup).collect();
+        let direct = wanted.iter().filter(|load| job.plan.skipped_rows(load).is_none());
+        PreparedLoads {
+            schema: &job.plan.schema,
+            loads: direct.map(|load| (*load, load.sent_columns())).collect(),
+            lookups,
+        }
+    }
+
+    /// The rows that the lookups read.
+    pub fn lookups(&self) -> Vec<LookupRows<'a>> {
+        self.lookups.iter().map(|lookup| lookup_maps::rows_of(self.schema, lookup)).collect()
     }
 
     /// The destinations of their rows.
-    pub fn destinations<'d>(&'d self, schema: &'d str) -> Vec<Destination<'d>> {
-        let into = self.0.iter().map(|(load, columns)| Destination {
-            schema,
+    pub fn destinations(&self) -> Vec<Destination<'_>> {
+        let into = self.loads.iter().map(|(load, columns)| Destination {
+            schema: self.schema,
             table: &load.table,
             columns,
             as_text: load.as_text,
@@ -55,14 +73,14 @@ impl<'a> PreparedLoads<'a> {
     }
 }
 
-/// Prepares, in one round trip, the COPY of each load of which something remains.
+/// Prepares, in one round trip, the COPY of each load of which something remains, and those of its lookups.
 ///
 /// # Errors
 /// If the connection is lost.
 pub fn prepare(job: &Job<'_>, session: &mut Session, parts: &BTreeMap<String, Vec<PartDone>>) -> Result<(), Stop> {
     let remains = |load: &LoadPlan| parts.get(&load.name).is_some_and(|parts| parts.iter().any(|part| !part.done));
     let loads = PreparedLoads::of(job, remains);
-    Ok(session.prepare_copies(&loads.destinations(&job.plan.schema))?)
+    Ok(session.prepare_copies(&loads.destinations(), &loads.lookups())?)
 }
 
 /// The outcome of writing a batch directly.

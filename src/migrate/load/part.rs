@@ -182,8 +182,8 @@ pub fn split_loads(job: &Job<'_>, session: &mut Session, run: &Run) -> Result<BT
     }
     if !new.is_empty() {
         let prepared = PreparedLoads::of(job, |load| new.iter().any(|(name, _)| *name == load.name));
-        let into = prepared.destinations(&job.plan.schema);
-        match job.retrying(session, |session| Ok(session.note_parts(run, &new, &into)?))? {
+        let (into, lookups) = (prepared.destinations(), prepared.lookups());
+        match job.retrying(session, |session| Ok(session.note_parts(run, &new, &into, &lookups)?))? {
             PartsNoted::Fenced => return Err(Stop::Fenced),
             PartsNoted::SomeKnown => done = job.retrying(session, known)?,
             PartsNoted::All => {

@@ -1,5 +1,6 @@
 //! Counts the numbers in the columns of the source for which a number is a reason to warn: columns whose values may have been
-//! changed when they were stored, and columns that feed a date. The preflight counts them in the rows that it reads anyway.
+//! changed when they were stored, and columns that feed a date. Counts the values of columns that stay in the source, too. The
+//! preflight counts them in the rows that it reads anyway.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +9,7 @@ use crate::model::record::Warning;
 use crate::model::schema::SourceSchema;
 use crate::model::select::{Expr, Relation};
 use crate::plan::{LoadPlan, Plan};
-use crate::sqlite::{Source, SourceError};
+use crate::sqlite::{Source, SourceError, is_value};
 
 use super::range::LoadPreflight;
 use super::source_numbers::SourceNumbers;
@@ -24,18 +25,22 @@ pub struct NumberWatch {
     wanted: BTreeMap<String, BTreeSet<String>>,
     /// By load: the positions of the columns among its expressions. One load of a table has them.
     cells: BTreeMap<String, Vec<WatchedCell>>,
+    /// The columns that stay in the source, by table.
+    left: BTreeMap<String, BTreeSet<String>>,
 }
 
 #[derive(Clone, Debug)]
 struct WatchedCell {
     column: String,
     cell: usize,
+    /// True if the cell is 1 where the column is not NULL.
+    is_presence: bool,
 }
 
 impl NumberWatch {
     /// Returns the columns to count for a plan. Tables and columns that stay in the source are left out.
     pub fn of(plan: &Plan, source: &SourceSchema) -> NumberWatch {
-        let mut watch = NumberWatch::default();
+        let mut watch = NumberWatch::of_left(plan);
         for (name, table) in &source.tables {
             let stays =
                 |column: Option<&str>| plan.left.iter().any(|l| l.table == *name && l.column.as_deref() == column);
@@ -55,20 +60,37 @@ impl NumberWatch {
         watch
     }
 
+    /// Returns the columns that stay in the source, whose values every report counts.
+    pub fn of_left(plan: &Plan) -> NumberWatch {
+        let mut watch = NumberWatch::default();
+        for left in &plan.left {
+            let columns = watch.left.entry(left.table.clone()).or_default();
+            columns.extend(left.column.clone());
+        }
+        watch
+    }
+
     /// Adds the columns that the plan does not read to its loads, after all other expressions, except those that a reading would
     /// have to compute.
     pub fn add_to(&mut self, plan: &mut Plan, source: &SourceSchema) {
         let mut watched = BTreeSet::new();
         for load in plan.loads.iter_mut().filter(|load| !load.when_empty) {
             let Relation::Table(table) = &load.select.relation else { continue };
-            let Some(columns) = self.wanted.get(table) else { continue };
-            if load.select.exprs.len() + columns.len() <= MOST_COLUMNS && watched.insert(table.clone()) {
+            let none = BTreeSet::new();
+            let (columns, left) = (self.wanted.get(table).unwrap_or(&none), self.left.get(table).unwrap_or(&none));
+            let added = columns.len() + left.len();
+            if added > 0 && load.select.exprs.len() + added <= MOST_COLUMNS && watched.insert(table.clone()) {
                 let is_virtual = |column: &str| {
                     source.tables.get(table).and_then(|t| t.column(column)).is_some_and(|column| column.is_virtual)
                 };
                 let exprs = &mut load.select.exprs;
                 let cells = columns.iter().filter_map(|column| watched_cell(exprs, column, is_virtual(column)));
-                self.cells.insert(load.name.clone(), cells.collect());
+                let mut cells: Vec<WatchedCell> = cells.collect();
+                cells.extend(left.iter().filter(|column| !is_virtual(column)).map(|column| {
+                    exprs.push(Expr::Sql(is_value(column)));
+                    WatchedCell { column: column.clone(), cell: exprs.len() - 1, is_presence: true }
+                }));
+                self.cells.insert(load.name.clone(), cells);
             }
         }
     }
@@ -78,15 +100,23 @@ impl NumberWatch {
         self.cells.get(load).map_or_else(Vec::new, |cells| cells.iter().map(|watched| watched.cell).collect())
     }
 
-    /// Returns the counts: those of the rows that were found, and those of the columns that no load read.
+    /// Returns the counts: those of the rows that were found, and those of the columns that no load read. Notes the number of
+    /// values of the columns that stay in the source.
     pub fn counts(&self, loads: &[LoadPlan], found: &[LoadPreflight], source: &Source) -> SourceNumbers {
         let mut all = SourceNumbers::default();
         for (load, cells) in &self.cells {
             let relation = loads.iter().find(|plan| plan.name == *load).map(|plan| &plan.select.relation);
             let found = found.iter().find(|found| found.load == *load);
             let (Some(Relation::Table(table)), Some(found)) = (relation, found) else { continue };
-            let counts = cells.iter().map(|watched| watched.column.clone()).zip(found.numbers.iter().copied());
-            all.counted.entry(table.clone()).or_default().extend(counts);
+            if found.lacks_rows {
+                continue;
+            }
+            for (WatchedCell { column, is_presence, .. }, numbers) in cells.iter().zip(&found.numbers) {
+                match is_presence {
+                    true => source.know_values(table, column, numbers.nonzero),
+                    false => _ = all.counted.entry(table.clone()).or_default().insert(column.clone(), *numbers),
+                }
+            }
         }
         for (table, columns) in &self.wanted {
             let counted = all.counted.entry(table.clone()).or_default();
@@ -115,7 +145,7 @@ fn watched_cell(exprs: &mut Vec<Expr>, column: &str, is_virtual: bool) -> Option
     if known.is_none() {
         exprs.push(expr);
     }
-    Some(WatchedCell { column: column.to_owned(), cell })
+    Some(WatchedCell { column: column.to_owned(), cell, is_presence: false })
 }
 
 fn counts_of(source: &Source, table: &str, columns: &[&str]) -> Result<Vec<ColumnNumbers>, SourceError> {

@@ -63,6 +63,8 @@ pub struct LoadPreflight {
     pub uuids: Vec<UuidColumn>,
     /// The numbers in the columns that are watched for warnings.
     pub numbers: Vec<ColumnNumbers>,
+    /// True if SQLite could not compute a row, which `numbers` then lack.
+    pub lacks_rows: bool,
 }
 
 impl LoadPreflight {
@@ -80,6 +82,7 @@ impl LoadPreflight {
         self.left_out.merge(range.left_out);
         self.ids.merge(&range.ids);
         self.uuids.iter_mut().zip(&range.uuids).for_each(|(all, range)| all.merge(range));
+        self.lacks_rows |= range.lacks_rows;
         self.numbers.resize(range.numbers.len(), ColumnNumbers::default());
         self.numbers.iter_mut().zip(&range.numbers).for_each(|(all, range)| all.merge(range));
     }
@@ -309,6 +312,7 @@ impl Sink for RangeSink<'_, '_> {
     }
 
     fn failed(&mut self, key: Key, failed: Failed) -> ControlFlow<()> {
+        self.found.lacks_rows = true;
         self.batch.failed(key.clone(), failed);
         self.pause(key)
     }

@@ -10,6 +10,7 @@ use crate::model::ledger::Run;
 use crate::pg::client::{Parameter, Pipeline, Reply, all_replies};
 use crate::pg::copy::Destination;
 use crate::pg::error::{Doing, ServerError};
+use crate::pg::lookup_rows::LookupRows;
 use crate::pg::row::RowValues;
 use crate::pg::session::Session;
 
@@ -43,8 +44,8 @@ impl Session {
     }
 
     /// Records the parts of loads before the first of them begins: for each load the last key of each part but the last.
-    /// A load that has parts already keeps them. Prepares the COPY into each of `destinations`, too, as
-    /// [`Session::prepare_copies`] does.
+    /// A load that has parts already keeps them. Prepares the COPY into each of `destinations` and out of each of `lookups`,
+    /// too, as [`Session::prepare_copies`] does.
     ///
     /// # Errors
     /// If the server refuses or the connection is lost.
@@ -53,6 +54,7 @@ impl Session {
         run: &Run,
         cuts: &[(&str, Vec<Key>)],
         destinations: &[Destination<'_>],
+        lookups: &[LookupRows<'_>],
     ) -> Result<PartsNoted, ServerError> {
         let (mut loads, mut parts, mut after, mut until) = (Vec::new(), Vec::<i32>::new(), Vec::new(), Vec::new());
         for (load, cuts) in cuts {
@@ -79,7 +81,7 @@ impl Session {
         let steps = Pipeline::new().script(self.ledger.sql(&lock));
         let steps = steps.query(self.ledger.sql(sql), &parameters).script("COMMIT");
         let of_ledger = steps.len();
-        let (steps, copies) = self.copy_steps(destinations, steps);
+        let (steps, copies) = self.copy_steps(destinations, lookups, steps);
         let mut tx = self.client.begun_transaction();
         let mut replies = steps.run(&mut tx).into_iter();
         let answers = all_replies(replies.by_ref().take(of_ledger).collect()).doing(WRITING)?;
