@@ -89,20 +89,27 @@ impl State {
         let mut is_login = true;
         loop {
             server.write_all(&request).ok()?;
-            while is_login || matches!(request[0], b'Q' | b'S') {
-                let answer = message(&mut server, 1)?;
-                // Ready for the next statement, or for the rows of a COPY, before which the client has sent a needless Sync.
-                let is_last = matches!(answer[0], b'Z' | b'G');
-                if is_last && !is_login {
-                    self.judge(client, &answer)?;
-                }
-                client.write_all(&answer).ok()?;
-                if is_last {
-                    break;
-                }
+            if is_login || matches!(request[0], b'Q' | b'S') {
+                self.answer(client, server, is_login)?;
             }
             is_login = false;
             request = message(&mut client, 1)?;
+        }
+    }
+
+    /// Passes on the server's messages up to the end of its answer. `None` if the connection ends or the accident happens.
+    fn answer(&self, mut client: &TcpStream, mut server: &UnixStream, is_login: bool) -> Option<()> {
+        loop {
+            let answer = message(&mut server, 1)?;
+            // Ready for the next statement, or for the rows of a COPY, before which the client has sent a needless Sync.
+            let is_last = matches!(answer[0], b'Z' | b'G');
+            if is_last && !is_login {
+                self.judge(client, &answer)?;
+            }
+            client.write_all(&answer).ok()?;
+            if is_last {
+                return Some(());
+            }
         }
     }
 
