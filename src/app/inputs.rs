@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use chrono::{DateTime, Duration, FixedOffset, NaiveDate, TimeZone};
+use chrono::{Duration, NaiveDate};
 
 use crate::cli::{Cli, Command, Common, LEDGER_SCHEMA};
 use crate::mapping::{self, FeedRule, Mapping, Modifiers, OrphanRule, Switch, WrittenValue};
@@ -195,10 +195,7 @@ pub fn now_text(mapping: &Mapping, micros: i64) -> String {
     let local = match mapping.source.zone.as_deref().and_then(Zone::parse) {
         None => utc,
         Some(Zone::Fixed(seconds)) => utc + Duration::seconds(i64::from(seconds)),
-        Some(Zone::Named(zone)) => {
-            let at: DateTime<FixedOffset> = zone.from_utc_datetime(&utc).fixed_offset();
-            at.naive_local()
-        }
+        Some(Zone::Named(zone)) => utc + Duration::seconds(zone.offset_at(utc.and_utc().timestamp())),
     };
     local.format("%Y-%m-%d %H:%M:%S%.6f").to_string()
 }

@@ -13,6 +13,7 @@ pub mod hex;
 pub mod ident;
 pub mod key;
 pub mod ledger;
+pub mod named_zone;
 pub mod numeric;
 pub mod pgtype;
 pub mod quarantine;

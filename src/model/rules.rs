@@ -3,6 +3,7 @@
 //! `plan` makes the rules from the mapping's text; `convert` obeys them. Nothing here reads a value.
 
 use super::cell::RawBuf;
+use super::named_zone::NamedZone;
 
 /// The modifiers of one column in the order in which they act. The default allows nothing: a value that does not fit is a fault.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -225,7 +226,7 @@ pub enum Zone {
     /// A fixed offset, seconds east of UTC.
     Fixed(i32),
     /// A zone of the tz database.
-    Named(chrono_tz::Tz),
+    Named(NamedZone),
 }
 
 impl Zone {
@@ -237,7 +238,7 @@ impl Zone {
         let sign = match text.as_bytes().first()? {
             b'+' => 1,
             b'-' => -1,
-            _ => return text.parse().ok().map(Zone::Named),
+            _ => return NamedZone::find(text).map(Zone::Named),
         };
         let digits: String = text[1..].split(':').collect();
         if !matches!(digits.len(), 2 | 4) || !digits.bytes().all(|b| b.is_ascii_digit()) {

@@ -16,6 +16,7 @@ mod tables;
 mod texts;
 mod times;
 mod types;
+mod zone_tables;
 mod zones;
 
 use std::collections::BTreeMap;

@@ -136,7 +136,7 @@ fn modifiers() -> LoadPlan {
         format: vec!["%d.%m.%Y".to_owned()],
         offset: Some(Offset::Drop),
         overlap: Some(Overlap::Later),
-        zone: Some(Zone::Named(chrono_tz::Tz::America__Argentina__Buenos_Aires)),
+        zone: Zone::parse("America/Argentina/Buenos_Aires"),
         unit: Some(Unit::Micros),
         array_csv: true,
         since: None,
@@ -156,7 +156,7 @@ fn modifiers() -> LoadPlan {
         Rules { epoch: Some(Epoch::Millis), offset: Some(Offset::Zone), ..none() },
         Rules { epoch: Some(Epoch::Micros), overlap: Some(Overlap::Earlier), ..none() },
         Rules { epoch: Some(Epoch::Nanos), zone: Some(Zone::Fixed(-19_800)), ..none() },
-        Rules { unit: Some(Unit::Seconds), zone: Some(Zone::Named(chrono_tz::Tz::Etc__GMTPlus5)), ..none() },
+        Rules { unit: Some(Unit::Seconds), zone: Zone::parse("Etc/GMT+5"), ..none() },
         Rules { unit: Some(Unit::Millis), if_null: Some(Value::Null), ..none() },
     ];
     let columns = others.into_iter().enumerate();
