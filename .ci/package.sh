@@ -70,6 +70,17 @@ licences() {
     done
 }
 
+# The commands that have a manual page, and the commands of a command, such as fleet-verify.
+commands() {
+    for command in $("$@" man | listed); do
+        echo "$command"
+        "$@" man "$command" | listed
+    done
+}
+
+# The commands that a manual page lists.
+listed() { sed -n 's/^migrate\\-\(.*\)(1)$/\1/p' | sed 's/\\//g' | grep -v 'help$' || true; }
+
 # The files of both packages below a folder, as they are installed.
 files() {
     root=$1 binary=$2
@@ -82,7 +93,7 @@ files() {
     install -D -m 644 "$work/completions.fish" "$root/usr/share/fish/vendor_completions.d/migrate.fish"
     mkdir -p "$root/usr/share/man/man1" "$root/usr/share/doc/migrate"
     "$binary" man | gzip -9n >"$root/usr/share/man/man1/migrate.1.gz"
-    for command in $("$binary" man | sed -n 's/^migrate\\-\(.*\)(1)$/\1/p' | sed 's/\\//g' | grep -v '^help'); do
+    for command in $(commands "$binary"); do
         "$binary" man "$command" | gzip -9n >"$root/usr/share/man/man1/migrate-$command.1.gz"
     done
     install -m 644 README.md CHANGELOG.md SECURITY.md LICENSE-MIT LICENSE-APACHE "$root/usr/share/doc/migrate/"

@@ -14,6 +14,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::event::{Event, Observer};
+use crate::text::broken;
 
 use log::{held, log_line, say, write};
 use tally::Tally;
@@ -138,7 +139,7 @@ impl Shared {
         if IS_OVER.load(Ordering::SeqCst) || bar == state.bar && lines.is_empty() {
             return;
         }
-        let above: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        let above: String = lines.iter().map(|line| broken(line, columns) + "\n").collect();
         write(&format!("{ERASE}{above}{bar}"));
         IS_DRAWN.store(!bar.is_empty(), Ordering::SeqCst);
         state.bar = bar;

@@ -257,6 +257,26 @@ pub fn wrapped(text: &str, first: usize, rest: usize) -> Vec<String> {
     lines
 }
 
+/// The text with every line that is wider than `most` columns broken at blanks, and what continues it indented. A command in
+/// backquotes is broken only if it is wider than a line. For messages, which are [`printable`].
+pub fn broken(text: &str, most: usize) -> String {
+    // No printable text has this character. It keeps the words of a command together.
+    const KEPT: &str = "\u{1}";
+    let rest = most.saturating_sub(2);
+    let line = |line: &str| {
+        if width(line) <= most {
+            return line.to_owned();
+        }
+        let parts = line.split('`').enumerate().map(|(at, part)| match at % 2 {
+            1 if width(part) + 2 < rest => part.replace(' ', KEPT),
+            _ => part.to_owned(),
+        });
+        let kept = parts.collect::<Vec<_>>().join("`");
+        wrapped(&kept, most, rest).join("\n  ").replace(KEPT, " ")
+    };
+    text.split('\n').map(line).collect::<Vec<_>>().join("\n")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -304,6 +324,24 @@ mod tests {
         assert_eq!(shortened("users", 5), "users");
         for most in 1..12 {
             assert!(width(&shortened("税税税税税税", most)) <= most);
+        }
+    }
+
+    #[test]
+    fn a_message_is_broken_at_blanks_and_outside_of_its_commands() {
+        let text =
+            "migrate: target: the ledger has a run of another mapping. See `migrate status -m a.toml` first.\nshort";
+        let lines: Vec<String> = broken(text, 66).lines().map(str::to_owned).collect();
+        let all = [
+            "migrate: target: the ledger has a run of another mapping. See",
+            "  `migrate status -m a.toml` first.",
+            "short",
+        ];
+        assert_eq!(lines, all);
+        assert_eq!(broken(text, 200), text);
+        for most in 2..60 {
+            assert!(broken(text, most).lines().all(|line| width(line) <= most.max(3)), "{most}");
+            assert_eq!(broken(text, most).replace(['\n', ' '], ""), text.replace(['\n', ' '], ""));
         }
     }
 

@@ -39,6 +39,7 @@ mod schema;
 mod session;
 mod situation;
 mod status;
+mod terminal;
 mod timing;
 mod version;
 mod world;

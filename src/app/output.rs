@@ -6,12 +6,16 @@ use anyhow::Context;
 use serde::Serialize;
 
 use crate::exit::Exit;
-use crate::text::{Screen, printable_lines};
+use crate::text::{Screen, broken, printable_lines};
+
+use super::terminal::columns_of;
 
 /// Prints a message on stderr. A closed stderr is ignored. No character of a name or of another program's message controls
-/// the terminal.
+/// the terminal. A terminal would break a long line in the middle of a name, so that it receives shorter ones.
 pub fn say(message: &str) {
-    let _ = writeln!(io::stderr().lock(), "migrate: {}", printable_lines(message));
+    let text = format!("migrate: {}", printable_lines(message));
+    let text = columns_of(io::stderr()).map_or_else(|| text.clone(), |columns| broken(&text, columns));
+    let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
 /// Prints a question on stderr.

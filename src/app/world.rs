@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
-use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -16,6 +15,7 @@ use crate::pg::connect::{Environment, system_user};
 
 use super::ending::Ending;
 use super::env_file;
+use super::terminal::{columns_of, columns_of_stderr};
 
 /// Seconds from 1970 to 2000, the epoch of PostgreSQL's timestamps.
 const POSTGRES_EPOCH: i64 = 946_684_800;
@@ -121,14 +121,4 @@ impl World {
         let erases = self.variable("TERM").is_none_or(|term| term != "dumb");
         (self.stderr_is_terminal && erases).then_some(columns_of_stderr)
     }
-}
-
-/// The columns of a terminal. `None` if it is none, or does not know its size.
-fn columns_of(file: impl AsFd) -> Option<usize> {
-    terminal_size::terminal_size_of(file).map(|(width, _)| usize::from(width.0)).filter(|columns| *columns > 0)
-}
-
-/// The present columns of the terminal on stderr. It may be resized at any time.
-fn columns_of_stderr() -> usize {
-    columns_of(io::stderr()).unwrap_or(80)
 }

@@ -36,17 +36,24 @@ pub fn completions(mut command: Command, shell: clap_complete::Shell) -> String 
     String::from_utf8_lossy(&text).into_owned()
 }
 
+/// A command by its name, or by the names of the commands on the way to it, such as `fleet-verify`.
+fn subcommand<'c>(command: &'c Command, name: &str) -> Option<&'c Command> {
+    let inner = || name.split_once('-').and_then(|(outer, rest)| subcommand(command.find_subcommand(outer)?, rest));
+    command.find_subcommand(name).or_else(inner)
+}
+
 /// The manual page of the tool, or that of one of its commands. `None` if there is no such command.
 pub fn man(mut command: Command, name: Option<&str>) -> Option<String> {
     command.build();
     let version = command.get_version().unwrap_or_default().to_owned();
+    let source = format!("{} {version}", command.get_name());
     let page = match name {
         None => command,
         // A command has the version of the tool.
-        Some(name) => command.find_subcommand(name)?.clone().version(version),
+        Some(name) => subcommand(&command, name)?.clone().version(version),
     };
     let mut text = Vec::new();
     // Writing into memory cannot fail.
-    let _ = clap_mangen::Man::new(page).render(&mut text);
+    let _ = clap_mangen::Man::new(page).source(source).render(&mut text);
     Some(String::from_utf8_lossy(&text).into_owned())
 }

@@ -6,7 +6,7 @@ use super::sections::only_refusals;
 use super::summary::{Proof, Totals, ended, is_loss, is_made_by_the_type};
 use super::tone::Tone;
 use crate::exit::Exit;
-use crate::model::record::{Activity, LoadState, Report};
+use crate::model::record::{Activity, FleetRecord, LoadState, Report};
 use crate::text::{count, phrase, some_of};
 
 /// One item to decide on.
@@ -46,8 +46,10 @@ pub fn items(report: &Report) -> Vec<ActionItem> {
     let found = [
         differences(report),
         not_back(report),
+        files(report),
         faults(report),
         losses(report),
+        uncounted(report),
         not_checked(report),
         lookups(report),
         left(report),
@@ -84,6 +86,24 @@ fn not_back(report: &Report) -> Option<ActionItem> {
     let resumable = matches!(ended(report), Exit::Stopped | Exit::Interrupted);
     let (tone, then) = if resumable { (Tone::Warn, "; resuming reattaches them") } else { (Tone::Bad, "") };
     item(n, tone, "detached", || format!("{}{then}: {}.", phrase(n, one, many), some_of(&off, NAMED)))
+}
+
+fn files(report: &Report) -> Option<ActionItem> {
+    let n = report.fleet.as_ref().map_or(0, FleetRecord::not_loaded);
+    let (one, many) = match report.dry_run {
+        true => ("# file would be left out, with all its rows.", "# files would be left out, with all their rows."),
+        false => (
+            "# file is not loaded: none of its rows is in the target.",
+            "# files are not loaded: none of their rows is in the target.",
+        ),
+    };
+    item(n, Tone::Warn, "files", || phrase(n, one, many))
+}
+
+/// A fleet reads many sources, and keeps no list of each value.
+fn uncounted(report: &Report) -> Option<ActionItem> {
+    let text = || "The values that lose something, as the mapping allows, are not counted.".to_owned();
+    item(u64::from(report.fleet.is_some()), Tone::Plain, "losses", text)
 }
 
 fn faults(report: &Report) -> Option<ActionItem> {

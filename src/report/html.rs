@@ -195,7 +195,14 @@ fn tiles(out: &mut String, report: &Report) {
         Activity::Verification => tiles.push((grouped(sums.written), "rows compared in the target")),
         _ => tiles.push((grouped(sums.written), "rows in the target")),
     }
-    tiles.push((grouped(sums.faults), faults));
+    match &report.fleet {
+        Some(fleet) => {
+            let loaded = if report.dry_run { "files can be loaded" } else { "files loaded" };
+            tiles.push((format!("{} of {}", grouped(fleet.done), grouped(fleet.files)), loaded));
+            tiles.push((grouped(fleet.not_loaded()), "files not loaded"));
+        }
+        None => tiles.push((grouped(sums.faults), faults)),
+    }
     if checks > 0 {
         tiles.push((format!("{} of {}", grouped(proof.same), grouped(checks)), "checks say Same"));
     }

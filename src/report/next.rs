@@ -4,7 +4,7 @@
 
 use super::summary::{ended, is_stopped_by_faults};
 use crate::exit::Exit;
-use crate::model::record::{Activity, CommandKind, Report, RunState};
+use crate::model::record::{Activity, CommandKind, FleetRecord, Report, RunState};
 
 /// The next command.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,7 +82,9 @@ fn next_of_fleet(report: &Report, same: &[String]) -> Next {
         let named = if before.is_empty() { same.to_vec() } else { without_files(same) };
         Next::new(words, &[&["fleet"], before].concat(), &named, after)
     };
-    let has_quarantined = report.fleet.as_ref().is_some_and(|fleet| fleet.quarantined > 0);
+    let counted = |files: fn(&FleetRecord) -> u64| report.fleet.as_ref().is_some_and(|fleet| files(fleet) > 0);
+    let has_quarantined = counted(|fleet| fleet.quarantined);
+    let has_waiting = counted(|fleet| fleet.waiting + fleet.taken);
     match (ended(report), report.command) {
         (Exit::Usage, _) => Next::new("Correct the call.", &["fleet"], &[], &["--help"]),
         (Exit::Differs, _) => fleet("Compare again. Nothing is written.", &["verify"], &[]),
@@ -101,6 +103,14 @@ fn next_of_fleet(report: &Report, same: &[String]) -> Next {
         }
         (_, CommandKind::Fleet) if has_quarantined => {
             fleet("Repair the files that are listed, and try them again.", &[], &["--yes", "--retry", "quarantined"])
+        }
+        (_, CommandKind::FleetVerify) => Next::new(SWITCH, &["guide", "cutover"], &[], &[]),
+        (_, CommandKind::FleetStatus) if has_waiting => {
+            Next::new("Continue with the files that are not loaded.", &["fleet"], same, &[FILES, &["--yes"]].concat())
+        }
+        (_, CommandKind::FleetStatus) if has_quarantined => {
+            let again = [FILES, &["--yes", "--retry", "quarantined"]].concat();
+            Next::new("Repair the files that are listed, and try them again.", &["fleet"], same, &again)
         }
         (_, CommandKind::FleetRollback) => fleet("Read what is left of the fleet.", &["status"], &[]),
         _ => fleet("Compare all rows again. Nothing is written.", &["verify"], &[]),
@@ -137,12 +147,7 @@ fn after(activity: Activity, report: &Report, same: &[String]) -> Next {
         Activity::Cutover => {
             Next::new("Compare once more, just before the application is switched over.", &["verify"], same, &[])
         }
-        Activity::Verification => Next::new(
-            "Switch the application over. The runbook has the steps after it.",
-            &["guide", "cutover"],
-            &[],
-            &[],
-        ),
+        Activity::Verification => Next::new(SWITCH, &["guide", "cutover"], &[], &[]),
         Activity::Rollback => {
             Next::new("Check again before the next run. Nothing is written.", &[], same, &["--dry-run"])
         }
@@ -183,6 +188,12 @@ pub fn after_forget(arguments: &[String]) -> String {
     let next = again(Activity::Verification, arguments);
     format!("Next: {}\n  {}\n", next.words, next.command())
 }
+
+/// The files of a fleet, whose ledger does not keep the way in which they were named.
+const FILES: &[&str] = &["--sources", "FILES"];
+
+/// The purpose of the runbook after a verification.
+const SWITCH: &str = "Switch the application over. The runbook has the steps after it.";
 
 /// The variable in place of a connection string, which may hold a password.
 const TARGET: &str = "$DATABASE_URL";

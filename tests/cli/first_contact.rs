@@ -153,6 +153,13 @@ fn manual_pages_have_every_command_and_flag() {
     for flag in flags(&place, "") {
         assert!(tool.contains(&flag), "{flag}");
     }
+    // A command of a command has its page under the name that the page of the outer one prints.
+    let fleet = page(&["man", "fleet"]);
+    for command in ["status", "verify", "rollback"] {
+        let name = format!("fleet-{command}");
+        assert!(fleet.contains(&format!("migrate-{name}(1)")), "{fleet}");
+        assert!(page(&["man", &name]).contains(&format!(".TH migrate-{name} 1")), "{name}");
+    }
     place.migrate(["man", "verfy"]).exits(2).says(&["`verfy` is not a command", "Did you mean `verify`?"]);
 }
 

@@ -30,15 +30,20 @@ fn case() -> Case {
     case
 }
 
-/// Everything that a terminal of 80 columns receives.
+/// Everything that a terminal of 80 columns receives from a command that succeeds.
 fn seen(case: &Case, args: &str, variables: &[(&str, &str)]) -> String {
+    ended(case, args, variables, 0)
+}
+
+/// Everything that a terminal of 80 columns receives from a command that ends with this exit status.
+fn ended(case: &Case, args: &str, variables: &[(&str, &str)], code: i32) -> String {
     let tool = env!("CARGO_BIN_EXE_migrate");
     let call = format!("stty cols 80 rows 24; {tool} {args} -m notes.toml -s notes.db -t '{}'", case.target.url());
     let mut command = case.place.run("script", ["-qefc", &call, "/dev/null"]).command();
     let Output { status, stdout, .. } =
         command.envs(variables.iter().copied()).output().expect("script, of util-linux");
     let text = String::from_utf8(stdout).expect("UTF-8");
-    assert_eq!(status.code(), Some(0), "{text}");
+    assert_eq!(status.code(), Some(code), "{text}");
     text
 }
 
@@ -79,6 +84,19 @@ fn the_status_fits_the_terminal_and_cuts_no_word() {
     assert!(text.lines().all(|line| width(line.trim_end()) <= 80), "{text}");
     let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(words.contains("`migrate forget --yes` ends that possibility."), "{text}");
+}
+
+#[test]
+fn a_message_is_broken_between_words_on_a_terminal() {
+    let case = case();
+    let missing = "a_folder_whose_name_is_long/and_another_one/the_file_of_variables.env";
+    let call = format!("--dry-run --env-file {missing}");
+    let text = ended(&case, &call, &[("TERM", "tmux-256color")], 2);
+    let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+    assert!(lines.len() > 1 && lines.iter().all(|line| width(line) <= 80), "{text}");
+    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let path = case.place.migrate(["--dry-run", "--env-file", missing, "-m", "notes.toml"]).exits(2).stderr;
+    assert_eq!(words, path.trim_end(), "a pipe receives one line");
 }
 
 #[test]

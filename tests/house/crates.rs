@@ -19,7 +19,7 @@ const PLACES: [(&str, &str); 14] = [
     ("clap", "src/cli"),
     ("clap_complete", "src/cli"),
     ("clap_mangen", "src/cli"),
-    ("terminal_size", "src/app/world.rs"),
+    ("terminal_size", "src/app/terminal.rs"),
     ("signal_hook", "src/app/"),
 ];
 

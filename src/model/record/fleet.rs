@@ -29,6 +29,13 @@ pub struct FleetRecord {
     pub slowest: Vec<SlowFile>,
 }
 
+impl FleetRecord {
+    /// Files that could not be loaded. The others are loaded, or no worker is done with them yet.
+    pub fn not_loaded(&self) -> u64 {
+        self.quarantined + self.failed
+    }
+}
+
 /// A file that is not loaded.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
 pub struct UnfinishedFile {

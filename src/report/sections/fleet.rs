@@ -13,8 +13,7 @@ pub fn files(report: &Report, depth: Depth) -> Option<Section> {
         advice: None,
     };
     let items: Vec<Item> = fleet.unfinished.iter().take(depth.rows).map(item).collect();
-    let not_loaded = fleet.quarantined + fleet.failed;
-    let more = not_loaded.saturating_sub(items.len() as u64);
+    let more = fleet.not_loaded().saturating_sub(items.len() as u64);
     let tail = (more > 0).then(|| format!("And {}.", count(more, "other file", "other files")));
     Some(Section::items("files", "Files", items).with_lead(lead(report, fleet)).with_tail(tail))
 }

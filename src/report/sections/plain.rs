@@ -11,6 +11,10 @@ use crate::text::{count, phrase};
 use super::omitted::loss_says;
 use super::verification::meaning;
 
+/// The gap of every report of a fleet. Its files may have any number of such values.
+const UNCOUNTED: &str =
+    "a fleet does not count the values that lose something, as the mapping allows or by the type of their column";
+
 /// Everything that the target has not, or has in another form, because the mapping allows it. `None` if the report does
 /// not speak of rows.
 pub fn lost(report: &Report) -> Option<Section> {
@@ -34,6 +38,16 @@ pub fn lost(report: &Report) -> Option<Section> {
         let file = if has_file { ". Each one is in the fault file" } else { "" };
         add("faulty rows".to_owned(), format!("{rows}{file}"));
     }
+    if let Some(fleet) = report.fleet.as_ref().filter(|fleet| fleet.not_loaded() > 0) {
+        let (one, many) = match report.dry_run {
+            false => (
+                "# file is not loaded, and none of its rows is in the target",
+                "# files are not loaded, and none of their rows is in the target",
+            ),
+            true => ("# file would be left out, with all its rows", "# files would be left out, with all their rows"),
+        };
+        add("files".to_owned(), phrase(fleet.not_loaded(), one, many));
+    }
     for load in &report.loads {
         if let Some(text) = kept_out(load) {
             add(load.load.clone(), text);
@@ -53,6 +67,7 @@ pub fn lost(report: &Report) -> Option<Section> {
         false => "What would be lost, as the mapping allows",
     };
     let nothing = match is_written {
+        _ if report.fleet.is_some() => "No file. The values that lose something are not counted.",
         _ if sums.faults > 0 => "Nothing. The rows that cannot be loaded are listed below.",
         true => "Nothing: each row that was read arrives unchanged, and nothing stays in the source.",
         false => "Nothing: each row would arrive unchanged, and nothing would stay in the source.",
@@ -74,7 +89,13 @@ pub fn unchecked(report: &Report) -> Option<Section> {
         let open = meaning(check.check).map(|question| format!("Open: {question}"));
         Item { place, text: check.why.clone().unwrap_or_else(|| "no reason was given".to_owned()), advice: open }
     };
-    Some(listed("unchecked", "What was not checked", gaps.iter().map(item).collect(), "Nothing: every check was made."))
+    let mut items: Vec<Item> = gaps.iter().map(item).collect();
+    items.extend(report.fleet.is_some().then(|| Item {
+        place: "losses".to_owned(),
+        text: UNCOUNTED.to_owned(),
+        advice: Some("`migrate --dry-run -s FILE --owner COLUMN=VALUE` lists those of one file.".to_owned()),
+    }));
+    Some(listed("unchecked", "What was not checked", items, "Nothing: every check was made."))
 }
 
 /// Returns true if the report is about rows that were, or would be, in the target.

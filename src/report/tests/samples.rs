@@ -21,6 +21,7 @@ pub fn all() -> Vec<(&'static str, Vec<Report>)> {
         ("differs", vec![differs()]),
         ("quarantined", vec![quarantined()]),
         ("verify", vec![verify()]),
+        ("fleet", vec![fleet()]),
         ("rehearse", vec![rehearse(), rehearse_refused()]),
     ]
 }
@@ -285,6 +286,46 @@ pub fn verify() -> Report {
         checks: report.checks,
         steps: steps(&[(StepKind::Verify, 0.625)]),
         ..base(CommandKind::Verify, 0, "Done")
+    }
+}
+
+/// A fleet with a file that does not fit, and one whose server did not answer.
+pub fn fleet() -> Report {
+    let file = |path: &str, state: &str, reason: &str| UnfinishedFile {
+        path: path.to_owned(),
+        state: state.to_owned(),
+        reason: reason.to_owned(),
+    };
+    let slow = |path: &str, rows: u64| SlowFile { path: path.to_owned(), rows, seconds: 0.25 };
+    let scale = "load.tx.columns.amount: the value has more decimals than the column (row 5). \
+                 `migrate --dry-run -s tenants/ann.db --owner username=ann` lists its rows";
+    let record = FleetRecord {
+        files: 1_002,
+        done: 1_000,
+        quarantined: 1,
+        failed: 1,
+        here: 400,
+        per_second: Some(118.0),
+        unfinished: vec![
+            file("tenants/ann.db", "quarantined", scale),
+            file(
+                "tenants/a_user_whose_name_is_longer_than_most/main.sqlite3",
+                "failed",
+                "the server closed the connection",
+            ),
+        ],
+        slowest: vec![slow("tenants/bob.db", 7_152), slow("tenants/cid.db", 3)],
+        ..FleetRecord::default()
+    };
+    Report {
+        source: SourceRecord::default(),
+        run: Some("1".to_owned()),
+        loads: vec![load("acc", "", 3_000, 0.25), load("tx", "", 60_000, 0.25)],
+        state: RunState::Done,
+        checks: vec![same(CheckKind::Rows, None, "public.acc, public.tx, public.users")],
+        steps: steps(&[(StepKind::Load, 8.5), (StepKind::Verify, 0.5)]),
+        fleet: Some(record),
+        ..base(CommandKind::Fleet, 6, "Quarantined")
     }
 }
 

@@ -26,8 +26,16 @@ strict! {
         existing: Vec<Held>, losses: Vec<Loss>, faults: Vec<Fault>, fault_total: u64, detached: Vec<Detached>, retries: Vec<Retry>,
         warnings: Vec<Warning>, checks: Vec<Check>, refusals: Vec<Refusal>, steps: Vec<Step>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        forecast: Option<Forecast>, timeline: Vec<Span>, arguments: Vec<String>,
+        forecast: Option<Forecast>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fleet: Option<Fleet>, timeline: Vec<Span>, arguments: Vec<String>,
     }
+    Fleet {
+        files: u64, done: u64, quarantined: u64, failed: u64, waiting: u64, taken: u64, here: u64, per_second: Option<f64>,
+        unfinished: Vec<Unfinished>, slowest: Vec<Slow>,
+    }
+    Unfinished { path: String, state: String, reason: String, }
+    Slow { path: String, rows: u64, seconds: f64, }
     Forecast { bytes: u64, seconds: u64, locked: Vec<Locked>, }
     Locked { table: String, detached: u64, }
     Exit { code: i32, name: String, }
