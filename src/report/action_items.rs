@@ -49,7 +49,6 @@ pub fn items(report: &Report) -> Vec<ActionItem> {
         files(report),
         faults(report),
         losses(report),
-        uncounted(report),
         not_checked(report),
         lookups(report),
         left(report),
@@ -98,12 +97,6 @@ fn files(report: &Report) -> Option<ActionItem> {
         ),
     };
     item(n, Tone::Warn, "files", || phrase(n, one, many))
-}
-
-/// A fleet reads many sources, and keeps no list of each value.
-fn uncounted(report: &Report) -> Option<ActionItem> {
-    let text = || "The values that lose something, as the mapping allows, are not counted.".to_owned();
-    item(u64::from(report.fleet.is_some()), Tone::Plain, "losses", text)
 }
 
 fn faults(report: &Report) -> Option<ActionItem> {

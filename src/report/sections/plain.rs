@@ -11,10 +11,6 @@ use crate::text::{count, phrase};
 use super::omitted::loss_says;
 use super::verification::meaning;
 
-/// The gap of every report of a fleet. Its files may have any number of such values.
-const UNCOUNTED: &str =
-    "a fleet does not count the values that lose something, as the mapping allows or by the type of their column";
-
 /// Everything that the target has not, or has in another form, because the mapping allows it. `None` if the report does
 /// not speak of rows.
 pub fn lost(report: &Report) -> Option<Section> {
@@ -67,7 +63,6 @@ pub fn lost(report: &Report) -> Option<Section> {
         false => "What would be lost, as the mapping allows",
     };
     let nothing = match is_written {
-        _ if report.fleet.is_some() => "No file. The values that lose something are not counted.",
         _ if sums.faults > 0 => "Nothing. The rows that cannot be loaded are listed below.",
         true => "Nothing: each row that was read arrives unchanged, and nothing stays in the source.",
         false => "Nothing: each row would arrive unchanged, and nothing would stay in the source.",
@@ -89,13 +84,7 @@ pub fn unchecked(report: &Report) -> Option<Section> {
         let open = meaning(check.check).map(|question| format!("Open: {question}"));
         Item { place, text: check.why.clone().unwrap_or_else(|| "no reason was given".to_owned()), advice: open }
     };
-    let mut items: Vec<Item> = gaps.iter().map(item).collect();
-    items.extend(report.fleet.is_some().then(|| Item {
-        place: "losses".to_owned(),
-        text: UNCOUNTED.to_owned(),
-        advice: Some("`migrate --dry-run -s FILE --owner COLUMN=VALUE` lists those of one file.".to_owned()),
-    }));
-    Some(listed("unchecked", "What was not checked", items, "Nothing: every check was made."))
+    Some(listed("unchecked", "What was not checked", gaps.iter().map(item).collect(), "Nothing: every check was made."))
 }
 
 /// Returns true if the report is about rows that were, or would be, in the target.
