@@ -67,7 +67,8 @@ pub fn tables(
     }
     let ddl = proposed_tables::ddl(m, source)?;
     let schema = &m.mapping().target.schema;
-    let names: Vec<&str> = ddl.tables.iter().map(|table| table.name.as_str()).collect();
+    let views = ddl.views.iter().map(|view| view.name.as_str());
+    let names: Vec<&str> = ddl.tables.iter().map(|table| table.name.as_str()).chain(views).collect();
     let taken = session.taken_names(schema, &names).map_err(Failure::refused)?;
     if taken.is_empty() {
         report.warnings.push(announced(m, &ddl));
@@ -108,7 +109,8 @@ fn create(m: &Migration<'_>, session: &mut Session, ddl: &Ddl) -> Result<Creatio
     let tables = ddl.tables.iter().map(|table| object(CreatedKind::Table, &table.name));
     let triggers = ddl.tables.iter().flat_map(|table| &table.triggers);
     let functions = triggers.map(|trigger| object(CreatedKind::Function, &trigger.name));
-    let objects: Vec<CreatedObject> = tables.chain(functions).collect();
+    let views = ddl.views.iter().map(|view| object(CreatedKind::View, &view.name));
+    let objects: Vec<CreatedObject> = tables.chain(functions).chain(views).collect();
     let statements = text(ddl, &m.mapping().name);
     m.world().ending.note(Leaves::Tables);
     let owner = m.owner_identity();
@@ -150,21 +152,40 @@ pub fn remove(m: &Migration<'_>, session: &mut Session) -> Result<Option<Created
     session.drop_created_tables(RunName { mapping: &m.mapping().name, owner: &owner })
 }
 
-/// Drops the tables that this command made if its run did not begin.
-pub fn remove_unless_begun(m: &Migration<'_>, session: &mut Session, report: &mut Report) {
+/// Drops the tables that this command made if its run did not begin, and reports it, even if the command has no report.
+pub fn end(
+    m: &Migration<'_>,
+    session: &mut Session,
+    report: &mut Report,
+    exit: Result<Exit, Failure>,
+) -> Result<Exit, Failure> {
+    let Some(message) = remove_unless_begun(m, session, report) else { return exit };
+    match exit {
+        Ok(exit) => {
+            report.warnings.push(Warning::new(PLACE, message));
+            Ok(exit)
+        }
+        Err(mut failure) => {
+            failure.problems.push(Refusal::new(PLACE, message, ""));
+            Err(failure)
+        }
+    }
+}
+
+/// Drops the tables that this command made if its run did not begin. Returns the result in words.
+fn remove_unless_begun(m: &Migration<'_>, session: &mut Session, report: &Report) -> Option<String> {
     if report.run.is_some() {
-        return;
+        return None;
     }
     // A request to stop must not leave the tables.
     session.interrupt_when(Arc::default());
-    let message = match remove(m, session) {
-        Ok(Some(CreatedRollback::Dropped(_))) => "the tables that were created are dropped again".to_owned(),
-        Ok(Some(CreatedRollback::Kept(_, why))) => format!("the tables that were created stay: {why}"),
+    match remove(m, session) {
+        Ok(Some(CreatedRollback::Dropped(_))) => Some("the tables that were created are dropped again".to_owned()),
+        Ok(Some(CreatedRollback::Kept(_, why))) => Some(format!("the tables that were created stay: {why}")),
         // Another process began the run.
-        Ok(None) => return,
-        Err(_) => Leaves::Tables.words().to_owned(),
-    };
-    report.warnings.push(Warning::new(PLACE, message));
+        Ok(None) => None,
+        Err(_) => Some(Leaves::Tables.words().to_owned()),
+    }
 }
 
 /// Adds to the report what was dropped, or what stays.

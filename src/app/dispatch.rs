@@ -95,8 +95,7 @@ fn with_target(
             Creation::Ended(exit) => return Ok(exit),
             Creation::Created => {
                 let exit = with_tables(m, source, session, report);
-                create::remove_unless_begun(m, session, report);
-                return exit;
+                return create::end(m, session, report, exit);
             }
             Creation::Unneeded => {}
         }

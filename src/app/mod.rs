@@ -186,12 +186,12 @@ fn write(files: Vec<ReportFile>, reports: &[Report]) -> bool {
 }
 
 fn status(common: &Common, world: &World) -> Result<Exit, Failure> {
-    let standings = status::command(common, world, &observer(common, world))?;
+    let found = status::command(common, world, &observer(common, world))?;
     let screen = match common.json {
-        true => json(&standings).map_err(Failure::bug)?,
+        true => json(&found.runs).map_err(Failure::bug)?,
         false => {
             let arguments = inputs::repeated(common, common.mapping.first());
-            Screen::of(&(status::text(&standings, world.width) + "\n" + &status::next_command(&standings, &arguments)))
+            Screen::of(&(status::text(&found, world.width) + "\n" + &status::next_command(&found.runs, &arguments)))
         }
     };
     world.ending.begin_report();

@@ -5,7 +5,7 @@ use crate::event::Observer;
 use crate::model::ledger::MadeKind;
 use crate::model::record::RunState;
 use crate::pg::connect::ReadOnly;
-use crate::pg::ledger::status::RunStatus;
+use crate::pg::ledger::status::{MappingStatus, RunStatus};
 use crate::plan::{self, Purpose};
 use crate::report;
 use crate::resume;
@@ -17,7 +17,7 @@ use super::inputs;
 use super::world::World;
 
 /// `migrate status`: the runs of the mapping, the latest first.
-pub fn command(common: &Common, world: &World, observer: &dyn Observer) -> Result<Vec<RunStatus>, Failure> {
+pub fn command(common: &Common, world: &World, observer: &dyn Observer) -> Result<MappingStatus, Failure> {
     let file = inputs::one_mapping(common, world)?;
     let settings = connect::settings(common, &file.mapping, world)?;
     let schema = &file.mapping.target.schema;
@@ -29,12 +29,12 @@ pub fn command(common: &Common, world: &World, observer: &dyn Observer) -> Resul
     if !lacking.is_empty() {
         return Err(Failure::refused(lacking));
     }
-    let (ledger, mut all) = session.run_statuses(&columns, &file.mapping.name).map_err(Failure::refused)?;
-    if let Some(refusal) = resume::unusable(&ledger) {
+    let mut found = session.run_statuses(&columns, &file.mapping.name).map_err(Failure::refused)?;
+    if let Some(refusal) = resume::unusable(&found.ledger) {
         return Err(Failure::refused(refusal));
     }
-    all.iter_mut().for_each(|standing| standing.next = next(standing));
-    Ok(all)
+    found.runs.iter_mut().for_each(|standing| standing.next = next(standing));
+    Ok(found)
 }
 
 /// The next step.
@@ -58,11 +58,20 @@ fn next(standing: &RunStatus) -> String {
 }
 
 /// The runs as text for a terminal of this width.
-pub fn text(standings: &[RunStatus], width: usize) -> String {
-    match standings {
-        [] => "The ledger contains no run of this mapping.\n".to_owned(),
-        _ => standings.iter().map(|standing| one(standing, width)).collect::<Vec<_>>().join("\n"),
+pub fn text(found: &MappingStatus, width: usize) -> String {
+    let mut parts: Vec<String> = found.runs.iter().map(|standing| one(standing, width)).collect();
+    if !found.without_run.is_empty() {
+        parts.insert(0, without_run(found, width));
     }
+    if parts.is_empty() { "The ledger contains no run of this mapping.\n".to_owned() } else { parts.join("\n") }
+}
+
+/// The objects that `--create` made before its process ended.
+fn without_run(found: &MappingStatus, width: usize) -> String {
+    let mut lines = vec!["No run began after --create made these objects:".to_owned()];
+    lines.extend(found.without_run.iter().map(|(kind, object)| format!("  {kind}: {object}")));
+    lines.push("  Run the same command again. Or drop them with `migrate rollback --yes`.".to_owned());
+    lines.iter().flat_map(|line| within(line, width)).map(|line| line + "\n").collect()
 }
 
 /// The next command, as the last lines.

@@ -23,6 +23,7 @@ mod profile;
 mod proposal;
 mod render;
 mod row_owner;
+mod time_form;
 mod values;
 
 pub use draft::{DraftLine, DraftLoad, Ground, MappingDraft};
@@ -36,4 +37,5 @@ pub use probe::{ColumnProfile, StoredClasses};
 pub use profile::{ProfileContext, TableProfile};
 pub use proposal::{ProposalFacts, propose};
 pub use render::{parts, text};
+pub use time_form::{TimeForm, TimeForms};
 pub use values::{ColumnProof, proof};

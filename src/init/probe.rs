@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::candidates::{CandidateModifier, PlausibleNumbers, WrittenModifier, candidates, year};
+use super::time_form::{TimeForm, TimeForms};
 use crate::convert::{Converter, Settled, UuidOrder};
 use crate::model::cell::Raw;
 use crate::model::fault::{LossSet, Reason};
@@ -112,6 +113,8 @@ pub struct ColumnProfile {
     pub empty: u64,
     /// Times that are read only if a zone is stated.
     pub without_zone: u64,
+    /// The forms of the times.
+    pub forms: TimeForms,
     /// Refused texts that are the digits of a number, in a column of times.
     pub digits: u64,
     /// Blobs with the digits of an integer that the column holds.
@@ -139,6 +142,7 @@ impl ColumnProfile {
         self.stored.merge(other.stored);
         self.empty += other.empty;
         self.without_zone += other.without_zone;
+        self.forms.merge(other.forms);
         self.digits += other.digits;
         self.digit_blobs += other.digit_blobs;
         self.order.merge(&other.order);
@@ -226,6 +230,9 @@ impl Probe {
         }
         self.profile.values += 1;
         self.profile.stored.count(raw);
+        if self.kind == ProbedKind::Time {
+            self.profile.forms.add(if let Raw::Text(text) = raw { TimeForm::of(text) } else { None });
+        }
         match self.plain.convert(raw, &mut LossSet::default()) {
             Err(reason) => self.refused(raw, reason),
             Ok(_) if self.kind == ProbedKind::Uuid => self.profile.order.note(raw),

@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 pub struct SourceDefinitions {
     /// Ordinary tables, by name.
     pub tables: BTreeMap<String, TableDefinition>,
-    /// Views, as name and SQL.
-    pub views: Vec<NamedSql>,
+    /// Views.
+    pub views: Vec<ViewDefinition>,
     /// Triggers.
     pub triggers: Vec<TriggerDefinition>,
 }
@@ -22,6 +22,15 @@ pub struct NamedSql {
     pub name: String,
     /// The SQL as the application wrote it.
     pub sql: String,
+}
+
+/// A view of the source.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ViewDefinition {
+    /// Name and SQL.
+    pub named: NamedSql,
+    /// The names of its columns. Empty: SQLite cannot read the view.
+    pub columns: Vec<String>,
 }
 
 /// A trigger of the source.

@@ -42,6 +42,30 @@ pub struct ProvedTable<'a> {
     pub label: Option<&'a str>,
 }
 
+/// A view, and a table with the rows that it has in SQLite.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProvedView<'a> {
+    /// The schema of both.
+    pub schema: &'a str,
+    /// The view.
+    pub view: &'a str,
+    /// The table.
+    pub table: &'a str,
+    /// For each column of the table, the expression over the view.
+    pub columns: &'a [ProvedExpression],
+}
+
+/// The rows by which a view differs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ViewDifference {
+    /// The rows that it has in SQLite.
+    pub rows: u64,
+    /// Those that SQLite alone has.
+    pub only_in_sqlite: u64,
+    /// Those that PostgreSQL alone has.
+    pub only_in_postgresql: u64,
+}
+
 /// The rows on which an expression has another value.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DifferingValues {
@@ -126,6 +150,29 @@ impl Session {
             }
             Err(e) => Err(e),
         }
+    }
+
+    /// Compares the rows of a view, in any order.
+    ///
+    /// # Errors
+    /// If the server refuses to compute a row, or the connection is lost.
+    pub fn prove_rows(&mut self, view: &ProvedView<'_>) -> Result<ViewDifference, ServerError> {
+        let list = |side: &dyn Fn(&ProvedExpression) -> String| -> String {
+            view.columns.iter().map(side).collect::<Vec<_>>().join(", ")
+        };
+        let columns = list(&|one| quoted(&one.column));
+        let (table, own) = (qualified(view.schema, view.table), qualified(view.schema, view.view));
+        let computed = list(&|one| format!("({})", one.sql));
+        let sql = format!(
+            "WITH found AS (SELECT {columns}, 1 AS side_of_row FROM {table} UNION ALL SELECT {computed}, -1 FROM {own}), \
+             differing AS (SELECT sum(side_of_row) AS n FROM found GROUP BY {columns} HAVING sum(side_of_row) <> 0) \
+             SELECT (SELECT count(*) FROM {table}), coalesce(sum(n) FILTER (WHERE n > 0), 0)::bigint, \
+                    coalesce(-sum(n) FILTER (WHERE n < 0), 0)::bigint FROM differing"
+        );
+        let [rows] = self.ask([TypedQuery::new(PROVING, sql)])?;
+        let row = rows.first().ok_or_else(|| ServerError::new(PROVING, "the server sent no row"))?;
+        let number = |n: usize| row.value::<i64>(n).map(i64::unsigned_abs);
+        Ok(ViewDifference { rows: number(0)?, only_in_sqlite: number(1)?, only_in_postgresql: number(2)? })
     }
 
     /// Counts the rows, and those on which each expression differs.

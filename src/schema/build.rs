@@ -18,7 +18,7 @@ use crate::model::schema::{OtherKind, SourceSchema};
 use crate::text::{count, grouped};
 
 /// Columns that a table of PostgreSQL has at most.
-const MOST_COLUMNS: usize = 1_600;
+pub const MOST_COLUMNS: usize = 1_600;
 
 /// Everything from which the tables are made.
 pub struct SchemaFacts<'a> {
@@ -63,15 +63,16 @@ pub fn build(facts: &SchemaFacts<'_>) -> Result<Ddl, Vec<Refusal>> {
         let statements = table.definition.indexes.iter().filter(|index| index.origin == IndexOrigin::Statement);
         statements.filter(|index| index.name.len() <= NAME_BYTES).for_each(|index| taken.take(&index.name));
     }
+    facts.definitions.views.iter().for_each(|view| taken.take(&view.named.name));
     let mut builder = Builder { facts, taken, ddl: Ddl::default() };
     tables.iter().for_each(|table| builder.table(table));
     tables.iter().for_each(|table| builder.foreign_keys(table));
     builder.others();
-    let Builder { mut taken, mut ddl, .. } = builder;
     if let Some(owner) = facts.owner {
-        own(&mut ddl, &mut taken, owner, facts.source)?;
+        own(&mut builder.ddl, &mut builder.taken, owner, facts.source)?;
     }
-    Ok(ddl)
+    builder.views(&tables);
+    Ok(builder.ddl)
 }
 
 /// Returns a refusal for each name of a table or a column that is too long, and for each table with too many columns.
@@ -190,7 +191,7 @@ impl Builder<'_> {
         }
     }
 
-    /// Notes views, triggers and virtual tables.
+    /// Notes the triggers of views, and virtual tables.
     fn others(&mut self) {
         let left = |table: Option<&String>, kind: ObjectKind, name: &str, why: &str, sql: &str| ObjectFate {
             table: table.cloned(),
@@ -201,10 +202,6 @@ impl Builder<'_> {
             sql: sql.to_owned(),
             proof: None,
         };
-        for view in &self.facts.definitions.views {
-            let why = "it is a query of SQLite";
-            self.ddl.objects.push(left(None, ObjectKind::View, &view.name, why, &view.sql));
-        }
         let is_of_table = |name: &str| self.facts.definitions.tables.keys().any(|own| own.eq_ignore_ascii_case(name));
         for trigger in self.facts.definitions.triggers.iter().filter(|trigger| !is_of_table(&trigger.table)) {
             let (table, named) = (Some(&trigger.table), &trigger.named);

@@ -37,7 +37,7 @@ impl ComparedSql {
             ValueSort::Decimal => own(Kind::Numeric { limit: None }),
             ValueSort::Text => own(Kind::Text),
             ValueSort::Blob => own(Kind::Bytea),
-            ValueSort::Null | ValueSort::Opaque => None,
+            ValueSort::Null | ValueSort::Moment | ValueSort::Opaque => None,
         }
     }
 

@@ -12,7 +12,7 @@ use crate::model::definitions::IndexDefinition;
 use crate::model::ident::quoted;
 
 /// The difference that arithmetic has in PostgreSQL.
-const OVERFLOW: &str = "arithmetic that leaves the range of its type is an error";
+pub const OVERFLOW: &str = "arithmetic that leaves the range of its type is an error";
 
 /// An index whose parts or condition are expressions.
 #[derive(Default)]

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::compared::ComparedSql;
+use super::expression::{ColumnOrigin, OwnerOfRow};
 use crate::model::pgtype::ColumnType;
 use crate::text::count;
 
@@ -11,6 +12,8 @@ use crate::text::count;
 pub struct Ddl {
     /// The tables, in the order of their names.
     pub tables: Vec<TableDdl>,
+    /// The views, each after those that it reads.
+    pub views: Vec<ViewDdl>,
     /// Every object of the source with its fate.
     pub objects: Vec<ObjectFate>,
     /// The translated expressions.
@@ -53,6 +56,8 @@ pub struct TableDdl {
     pub is_new: bool,
     /// Its place in a distributed PostgreSQL. `None`: the tables are not distributed.
     pub distribution: Option<Distribution>,
+    /// The column that names the owner of a row. `None`: the rows have no owner.
+    pub owner: Option<OwnerOfRow>,
     /// Sentences about the table as a whole.
     pub notes: Vec<String>,
 }
@@ -64,6 +69,32 @@ pub enum Distribution {
     Reference,
     /// The rows of one value of this column are on one node.
     By(String),
+}
+
+/// A view.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ViewDdl {
+    /// Its name.
+    pub name: String,
+    /// The column that names the owner of a row, in addition to those of the source's view.
+    pub owner: Option<String>,
+    /// The other columns.
+    pub columns: Vec<ViewColumn>,
+    /// The SQL of its query.
+    pub sql: String,
+}
+
+/// A column of a view.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ViewColumn {
+    /// Its name.
+    pub name: String,
+    /// Both sides of its comparison, as a value of the view. `None`: its values have another form in SQLite.
+    pub compared: Option<ComparedSql>,
+    /// Its type.
+    pub kind: ColumnType,
+    /// The column of a table that it passes on.
+    pub origin: Option<ColumnOrigin>,
 }
 
 /// A CHECK constraint.

@@ -2,7 +2,7 @@
 //!
 //! The type of a column follows from its stored values: each type that its declaration allows is tried with every value, as
 //! `init` tries the column of a target (`types`, `stored`). Keys, defaults and references follow from SQLite's catalogue and
-//! from the text of CREATE TABLE (`build`, `keys`, `defaults`, `table_text`). Every object of the source gets a fate: kept,
+//! from the text of CREATE TABLE (`build`, `keys`, `defaults`, `table_text`). A view is its query (`views`). Every object of the source gets a fate: kept,
 //! changed or left out, with the reason (`ddl`). The result is a value until it is text (`render`).
 
 mod build;
@@ -26,11 +26,12 @@ mod target;
 pub mod tokens;
 mod triggers;
 mod types;
+mod views;
 
 pub use build::{SchemaFacts, build};
 pub use compared::ComparedSql;
 pub use ddl::{Ddl, ExpressionPair, Fate, ObjectFate, ObjectKind, ObjectProof};
 pub use owner::{OwnedKeys, OwnerOptions};
-pub use proof::{ComputedObject, ProofColumn, ProofComparison, ProofTables};
+pub use proof::{ComputedObject, ProofColumn, ProofComparison, ProofTables, ProofView, ProofViewColumn};
 pub use render::text;
 pub use stored::{StoredTable, TypeTrials};

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::ddl::{ColumnDdl, Ddl, Fate, ForeignDdl, IdentityDdl, IndexDdl, KeyDdl, ObjectFate, ObjectKind, TableDdl};
 use super::distribution::distribute;
+use super::expression::OwnerOfRow;
 use super::names::{TakenNames, name, names};
 use super::types::column_type;
 use crate::init::bookkeeping_of;
@@ -146,6 +147,7 @@ impl OwnedTables<'_> {
         let wanted = self.wanted_column();
         for table in &mut self.ddl.tables {
             if table.name == self.owners {
+                table.owner = Some(OwnerOfRow { name: self.key.clone(), is_added: false });
                 continue;
             }
             let is_shared = self.options.shared.iter().any(|shared| shared.eq_ignore_ascii_case(&table.name));
@@ -163,6 +165,7 @@ impl OwnedTables<'_> {
             if let Some(foreign) = table.foreign.iter().filter(is_to_owners).find(required) {
                 let column = foreign.columns[0].clone();
                 table.notes.push(format!("Owner: {}, which the rows bring.", name(&column)));
+                table.owner = Some(OwnerOfRow { name: column.clone(), is_added: false });
                 self.columns.insert(table.name.clone(), column);
                 continue;
             }
@@ -183,6 +186,7 @@ impl OwnedTables<'_> {
                     why: "the owner of the row".to_owned(),
                 },
             );
+            table.owner = Some(OwnerOfRow { name: column.clone(), is_added: true });
             self.columns.insert(table.name.clone(), column);
         }
     }

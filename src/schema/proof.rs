@@ -3,15 +3,17 @@
 
 use std::collections::BTreeMap;
 
-use super::ddl::{CheckDdl, ColumnDdl, Ddl, ExpressionPair, IndexDdl, ObjectKind, ObjectProof, TableDdl};
-use super::render::{add_check, create_index};
+use super::build::MOST_COLUMNS;
+use super::ddl::{
+    CheckDdl, ColumnDdl, Ddl, ExpressionPair, IndexDdl, ObjectFate, ObjectKind, ObjectProof, TableDdl, ViewDdl,
+};
+use super::expression::ColumnOrigin;
+use super::names::name;
+use super::render::{add_check, create_index, create_view};
 use super::types::column_type;
 use crate::model::ident::{free_name, quoted};
 use crate::model::pgtype::{ColumnType, Kind};
 use crate::model::schema::{Address, SourceSchema, SourceTable};
-
-/// Columns that a table of PostgreSQL has at most.
-const MOST_COLUMNS: usize = 1_600;
 
 /// Defaults of one table.
 const DEFAULTS: usize = 500;
@@ -28,6 +30,34 @@ pub struct ProofTables {
     pub defaults: Vec<String>,
     /// The statements that make the objects that are computed.
     pub computed: Vec<ComputedObject>,
+    /// The views, and the tables that receive their rows.
+    pub views: Vec<ProofView>,
+}
+
+/// A view whose rows are compared.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ProofView {
+    /// The view.
+    pub name: String,
+    /// The statement that makes it.
+    pub sql: String,
+    /// The table that receives the rows of SQLite.
+    pub table: String,
+    /// The columns.
+    pub columns: Vec<ProofViewColumn>,
+}
+
+/// A column of a view whose rows are compared.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ProofViewColumn {
+    /// Its name in the view.
+    pub name: String,
+    /// The column that receives the values of SQLite.
+    pub column: ProofColumn,
+    /// The SQL of PostgreSQL over the view.
+    pub target: String,
+    /// The column of a table by whose rules the values are read. `None`: they are read as they are.
+    pub read_as: Option<ColumnOrigin>,
 }
 
 /// A column of a table of the proof.
@@ -72,7 +102,9 @@ impl Ddl {
             labels: BTreeMap::new(),
             defaults: Vec::new(),
             computed: Vec::new(),
+            views: Vec::new(),
         };
+        proof.ddl.views.clear();
         for table in &mut proof.ddl.tables {
             proof.computed.extend(without_computed(table));
         }
@@ -82,7 +114,14 @@ impl Ddl {
                 _ => proof.add(pair, source.tables.get(&pair.table)),
             }
         }
+        self.views.iter().for_each(|view| proof.add_view(view));
         proof
+    }
+
+    /// Notes that a view has the same rows in both engines.
+    pub fn note_rows(&mut self, view: &str, rows: u64) {
+        let is_it = |object: &&mut ObjectFate| object.kind == ObjectKind::View && object.name == view;
+        self.objects.iter_mut().filter(is_it).for_each(|object| object.proof = Some(ObjectProof::EqualRows(rows)));
     }
 
     /// Notes that an object has equal values in both engines, or that its values were not compared.
@@ -144,6 +183,24 @@ impl ProofTables {
         let column = proof_column(table, compared.kind.clone(), compared.source.clone());
         let (table, target) = (table.name.clone(), compared.target.clone());
         self.comparisons.push(ProofComparison { pair: pair.clone(), table, column, target });
+    }
+
+    fn add_view(&mut self, view: &ViewDdl) {
+        let taken: Vec<&str> = self.ddl.tables.iter().map(|table| table.name.as_str()).collect();
+        let mut table = TableDdl { name: free_name("migrate_view", &taken), ..TableDdl::default() };
+        let mut columns = Vec::new();
+        for own in &view.columns {
+            let (source, target, kind) = match &own.compared {
+                Some(compared) => (compared.source.clone(), compared.target.clone(), compared.kind.clone()),
+                None => (quoted(&own.name), name(&own.name), own.kind.clone()),
+            };
+            let read_as = own.origin.clone().filter(|_| own.compared.is_none());
+            let column = proof_column(&mut table, kind, source);
+            columns.push(ProofViewColumn { name: own.name.clone(), column, target, read_as });
+        }
+        let (own, sql, table_name) = (view.name.clone(), create_view(view), table.name.clone());
+        self.ddl.tables.push(table);
+        self.views.push(ProofView { name: own, sql, table: table_name, columns });
     }
 
     /// Returns the columns of a table that SQLite computes.

@@ -1,6 +1,8 @@
 //! The text of the tables: a file that `psql -1 -f` runs.
 
-use super::ddl::{CheckDdl, ColumnDdl, Ddl, Fate, ForeignDdl, IndexDdl, KeyDdl, ObjectFate, TableDdl, TriggerDdl};
+use super::ddl::{
+    CheckDdl, ColumnDdl, Ddl, Fate, ForeignDdl, IndexDdl, KeyDdl, ObjectFate, ObjectKind, TableDdl, TriggerDdl, ViewDdl,
+};
 use super::distribution;
 use super::names::{name, names, text_literal};
 use crate::text::{count, printable, wrapped};
@@ -30,6 +32,12 @@ pub fn text(ddl: &Ddl, source: &str) -> String {
     for table in &ddl.tables {
         table.foreign.iter().for_each(|foreign| add_foreign_key(&mut out, table, foreign));
     }
+    for view in &ddl.views {
+        out.push('\n');
+        let is_it = |object: &&ObjectFate| object.kind == ObjectKind::View && object.name == view.name;
+        ddl.objects.iter().filter(is_it).for_each(|object| fate(&mut out, object));
+        out.push_str(&create_view(view));
+    }
     out
 }
 
@@ -48,7 +56,11 @@ fn head(ddl: &Ddl, source: &str) -> String {
             sum(Fate::LeftOut)
         ),
     ));
-    ddl.objects.iter().filter(|object| object.table.is_none()).for_each(|object| fate(&mut out, object));
+    let is_listed = |object: &&ObjectFate| match object.kind {
+        ObjectKind::View => object.fate == Fate::LeftOut,
+        _ => object.table.is_none() && object.fate != Fate::Kept,
+    };
+    ddl.objects.iter().filter(is_listed).for_each(|object| fate(&mut out, object));
     out
 }
 
@@ -66,7 +78,6 @@ fn fate(out: &mut String, object: &ObjectFate) {
     let (kind, name) = (object.kind.words(), &object.name);
     let proof = object.proof.map(|proof| format!("; {}", proof.words())).unwrap_or_default();
     match object.fate {
-        Fate::Kept if object.table.is_none() => {}
         Fate::Kept => out.push_str(&comment("  ", &format!("kept: {kind} {name}{proof}"))),
         Fate::Changed => out.push_str(&comment("  ", &format!("changed: {kind} {name}: {}{proof}", object.why))),
         Fate::LeftOut => out.push_str(&comment("  ", &format!("left out: {kind} {name}: {}", object.why))),
@@ -133,6 +144,11 @@ pub fn create_index(table: &str, index: &IndexDdl) -> String {
     let condition = index.condition.as_ref().map(|condition| format!(" WHERE {condition}")).unwrap_or_default();
     let (index_name, table, parts) = (name(&index.name), name(table), index.parts.join(", "));
     format!("CREATE {unique}INDEX {index_name} ON {table} ({parts}){condition};\n")
+}
+
+/// Returns the statement that makes a view.
+pub fn create_view(view: &ViewDdl) -> String {
+    format!("CREATE VIEW {} ({}) AS\n    {};\n", name(&view.name), names(&view.names()), view.sql)
 }
 
 /// The function and the trigger that note the time of an update.

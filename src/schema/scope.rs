@@ -1,10 +1,10 @@
 //! The columns of a table as its expressions can name them.
 
 use super::ddl::{ColumnDdl, TableDdl};
-use super::expression::{Scope, ScopeColumn, ValueSort};
-use super::stored::StoredTable;
+use super::expression::{ColumnOrigin, Scope, ScopeColumn, UniformTime, ValueSort};
+use super::stored::{StoredTable, TriedColumn};
 use super::table_text::TableText;
-use crate::init::StoredClasses;
+use crate::init::{StoredClasses, TimeForm};
 use crate::model::pgtype::Kind;
 use crate::model::schema::{Affinity, SourceTable};
 
@@ -26,7 +26,7 @@ impl ScopeFacts<'_> {
         let columns = self.table.columns.iter().map(|column| self.column(column)).collect();
         let rowid =
             self.table.columns.iter().find(|column| column.identity.is_some()).map(|column| column.name.clone());
-        Scope { columns, rowid }
+        Scope { columns, rowid, ..Scope::default() }
     }
 
     /// Returns the columns for a generated column. PostgreSQL has none that depends on another one.
@@ -45,17 +45,37 @@ impl ScopeFacts<'_> {
         let facts = self.source.and_then(|source| source.column(&column.name));
         let classes = stored.map(|stored| stored.classes()).unwrap_or_default();
         let affinity = facts.map_or(Affinity::Blob, |facts| facts.affinity());
-        let sort =
-            if column.identity.is_some() { ValueSort::Integer } else { sort(&column.kind.kind, classes, affinity) };
+        let collation = self.text.collation(&column.name);
+        let moment = stored.and_then(|stored| moment(&column.kind.kind, stored)).filter(|_| collation == "BINARY");
+        let sort = match (&column.identity, &moment) {
+            (Some(_), _) => ValueSort::Integer,
+            (None, Some(_)) => ValueSort::Moment,
+            (None, None) => sort(&column.kind.kind, classes, affinity),
+        };
         let is_changed = stored.is_some_and(|stored| stored.has_changed_values(&column.kind.kind));
         ScopeColumn {
             name: column.name.clone(),
             sort,
-            collation: self.text.collation(&column.name).to_owned(),
+            collation: collation.to_owned(),
             is_json: column.kind.kind == Kind::Jsonb,
             unusable: is_changed.then(|| format!("values of {} are other ones in PostgreSQL", column.name)),
+            origin: Some(ColumnOrigin { table: self.table.name.clone(), column: column.name.clone() }),
+            moment,
+            ..ScopeColumn::default()
         }
     }
+}
+
+/// Returns the type and the form of the times of a column, if all texts have one form that the type keeps.
+fn moment(kind: &Kind, stored: &TriedColumn) -> Option<UniformTime> {
+    let form = stored.form(kind)?;
+    let is_kept = match kind {
+        Kind::Date => form == TimeForm::DATE,
+        Kind::Timestamp { .. } => !form.is_utc,
+        Kind::Timestamptz { .. } => form.is_utc,
+        _ => false,
+    };
+    is_kept.then(|| UniformTime { kind: kind.clone(), form })
 }
 
 /// The class of all values of a column. `Opaque` unless SQLite stores them in one class, and compares no value of another class as

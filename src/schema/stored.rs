@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use super::types::{affinity_of, possible_types};
 use crate::init::{
     self, ColumnProfile, ColumnProof, NameMatch, NamePair, ProfileContext, StoredClasses, TablePair, TableProfile,
+    TimeForm, TimeForms,
 };
 use crate::job::Stop;
 use crate::model::pgtype::{ColumnType, Kind};
@@ -68,6 +69,14 @@ impl TriedColumn {
     /// Returns the trial of a type, if the type was tried and holds every value.
     pub fn fitting(&self, kind: &Kind) -> Option<&TypeTrial> {
         self.trial(kind).filter(|trial| self.holds(trial))
+    }
+
+    /// Returns the form that all times have in a column of the type. `None`: they have none, or several.
+    pub fn form(&self, kind: &Kind) -> Option<TimeForm> {
+        match self.trial(kind)?.profile.forms {
+            TimeForms::One(form) => Some(form),
+            TimeForms::Unseen | TimeForms::Several => None,
+        }
     }
 
     fn trial(&self, kind: &Kind) -> Option<&TypeTrial> {

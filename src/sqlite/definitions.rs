@@ -8,8 +8,9 @@ use super::error::{Said, SourceError};
 use super::reader::Reader;
 use crate::model::definitions::{
     ColumnDefinition, ForeignDefinition, IndexDefinition, IndexOrigin, IndexPart, NamedSql, SourceDefinitions,
-    TableDefinition, TriggerDefinition,
+    TableDefinition, TriggerDefinition, ViewDefinition,
 };
+use crate::model::ident::quoted;
 use crate::model::schema::SourceSchema;
 
 impl Reader {
@@ -28,7 +29,7 @@ impl Reader {
                     let table = self.table_definition(named.sql, &named.name)?;
                     found.tables.insert(named.name, table);
                 }
-                "view" => found.views.push(named),
+                "view" => found.views.push(self.view_definition(named)),
                 "trigger" => found.triggers.push(TriggerDefinition { table, named }),
                 _ => {}
             }
@@ -78,6 +79,13 @@ impl Reader {
             })?;
         }
         Ok(TableDefinition { sql, columns, indexes, foreign: self.foreign_definitions(name)? })
+    }
+
+    /// A view that does not compile has no columns: an object is missing, or a text is in double quotes.
+    fn view_definition(&self, named: NamedSql) -> ViewDefinition {
+        let found = self.prepare(&format!("SELECT * FROM {}", quoted(&named.name)));
+        let columns = found.map(|view| view.column_names().into_iter().map(str::to_owned).collect());
+        ViewDefinition { named, columns: columns.unwrap_or_default() }
     }
 
     fn foreign_definitions(&self, table: &str) -> Result<Vec<ForeignDefinition>, SourceError> {

@@ -185,6 +185,22 @@ fn a_run_that_was_killed_before_it_began_continues() {
 }
 
 #[test]
+fn status_lists_tables_that_were_made_before_any_run_began() {
+    let case = killed_before_its_run();
+    case.target.run("TRUNCATE migrate.run CASCADE");
+    let ran = case.migrate(&["status"]).exits(0);
+    ran.says(&[
+        "No run began after --create made these objects",
+        "created table: public.notes",
+        "Run the same command",
+    ]);
+    case.migrate(&["status", "--json"]).exits(0).says(&["[]"]);
+    case.migrate(&["--yes", "--create"]).exits(0).says(&["Done and verified"]);
+    let ran = case.migrate(&["status"]).exits(0);
+    assert!(!ran.said().contains("No run began"), "{}", ran.said());
+}
+
+#[test]
 fn tables_of_a_run_that_was_killed_before_it_began_are_dropped_by_rollback() {
     let case = killed_before_its_run();
     case.migrate(&["rollback", "--yes"]).exits(0).says(&["4 tables of --create", "dropped"]);

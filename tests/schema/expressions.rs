@@ -1,9 +1,15 @@
 //! Expressions: CHECK constraints, generated columns, indexes and defaults have the same effect on both sides, or are refused.
 
-use migrate::schema::expression::{Scope, ScopeColumn, ValueSort, expression};
+use migrate::init::TimeForm;
+use migrate::model::pgtype::Kind;
+use migrate::schema::expression::{Scope, ScopeColumn, UniformTime, ValueSort, expression};
 use migrate::schema::tokens::tokens;
 
 use super::Case;
+
+fn moment(kind: Kind, text: &str) -> Option<UniformTime> {
+    TimeForm::of(text.as_bytes()).map(|form| UniformTime { kind, form })
+}
 
 /// A table whose columns have one class each.
 pub fn scope() -> Scope {
@@ -12,7 +18,7 @@ pub fn scope() -> Scope {
         sort,
         collation: collation.to_owned(),
         is_json: name == "doc",
-        unusable: None,
+        ..ScopeColumn::default()
     };
     let columns = vec![
         column("i", ValueSort::Integer, "BINARY"),
@@ -26,8 +32,17 @@ pub fn scope() -> Scope {
         column("b", ValueSort::Truth, "BINARY"),
         column("x", ValueSort::Blob, "BINARY"),
         column("doc", ValueSort::Opaque, "BINARY"),
+        ScopeColumn {
+            moment: moment(Kind::Timestamp { precision: 6 }, "2024-01-02 03:04:05.678"),
+            ..column("at", ValueSort::Moment, "BINARY")
+        },
+        ScopeColumn { moment: moment(Kind::Date, "2024-01-02"), ..column("day", ValueSort::Moment, "BINARY") },
+        ScopeColumn {
+            moment: moment(Kind::Timestamptz { precision: 6 }, "2024-01-02T03:04:05Z"),
+            ..column("utc", ValueSort::Moment, "BINARY")
+        },
     ];
-    Scope { columns, rowid: Some("i".to_owned()) }
+    Scope { columns, rowid: Some("i".to_owned()), ..Scope::default() }
 }
 
 #[test]
@@ -37,8 +52,20 @@ fn what_has_no_exact_translation_is_refused_with_its_reason() {
         ("t", "a text as a condition depends on its digits"),
         ("i || r", "the text of a double has another form"),
         ("CAST(t AS INTEGER)", "reads digits as SQLite does"),
-        ("round(r)", "the function round is not translated"),
-        ("round(r, 2)", "the function round is not translated"),
+        ("round(t)", "round of anything but a number"),
+        ("round(r, 2)", "round to decimal places depends on digits of a double"),
+        ("strftime('%W', at)", "a part of the format of strftime is not translated"),
+        ("strftime(t, at)", "its format is no literal"),
+        ("date(day, '+1 month')", "the modifier +1 month is not translated"),
+        ("date(day, '+400 days')", "move a time by more than 366 days"),
+        ("date(day, t)", "a modifier of it is no literal"),
+        ("date(i, 'unixepoch')", "the function date is not translated for these values"),
+        ("date('now') = t", "the function date is not translated for these values"),
+        ("at = '2024-01-02'", "has another form than the times"),
+        ("day > '2024-02-30'", "has another form than the times"),
+        ("at = day", "SQLite compares a time and a time by their classes"),
+        ("day IN ('2024-01-02')", "SQLite compares a time and a text by their classes"),
+        ("max(at, at) IS NULL", "its values have another form in SQLite"),
         ("quote(t)", "the function quote is not translated"),
         ("substr(t, i)", "no literal that both count alike"),
         ("substr(t, 0, 2)", "no literal that both count alike"),
@@ -52,7 +79,7 @@ fn what_has_no_exact_translation_is_refused_with_its_reason() {
         ("t GLOB u", "its pattern is no literal"),
         ("t REGEXP 'a'", "REGEXP is not translated"),
         ("t MATCH 'a'", "MATCH is not translated"),
-        ("date(t, '+1 month')", "the function date is not translated"),
+        ("date(t, '+1 day')", "the function date is not translated"),
         ("doc ->> '$.a'", "->> is not translated"),
         ("json_valid(t)", "json_valid of anything but a column of jsonb"),
         ("(i, j) = (1, 2)", "a row of values is not translated"),

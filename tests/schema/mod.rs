@@ -7,8 +7,10 @@ mod names;
 mod owners;
 mod proof;
 mod random_expressions;
+mod same_framework;
 mod shops;
 mod tables;
+mod views;
 
 use crate::support::postgres::Database;
 use crate::support::sqlite;

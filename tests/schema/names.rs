@@ -51,7 +51,7 @@ fn hostile_names_neither_end_a_comment_nor_control_the_terminal() {
         "CREATE TABLE \"a\nDROP TABLE b; --\" (\"c\"\"\u{1b}[2J\\\" TEXT DEFAULT 'x\u{1b}y', \":d\" INT, \"\u{202e}\" INT);
          CREATE VIEW \"v\nDROP TABLE w\" AS SELECT '\n; DROP TABLE w; \u{1b}' AS x;",
     );
-    let tables = case.made(6);
+    let tables = case.made(0);
     assert!(!tables.text.contains('\u{1b}') && !tables.text.contains('\u{202e}'), "{}", tables.text);
     let names = "SELECT string_agg(attname, '|' ORDER BY attnum) FROM pg_attribute JOIN pg_class c ON c.oid = attrelid \
                  WHERE attnum > 0 AND relname = E'a\\nDROP TABLE b; --'";

@@ -38,7 +38,23 @@ impl Draw {
     }
 
     fn any(&mut self) -> u8 {
-        b"irtbxd"[self.below(6)]
+        b"irtbxdmyu"[self.below(9)]
+    }
+
+    /// The arguments of a function of dates.
+    fn time(&mut self) -> String {
+        let (at, steps) = (self.of(&["at", "day", "utc"]), self.below(4));
+        let modifiers = [
+            "'+1 day'",
+            "'-366 days'",
+            "'+90 minutes'",
+            "'-1 second'",
+            "'start of month'",
+            "'start of year'",
+            "'start of day'",
+        ];
+        let all: Vec<&str> = (0..steps).map(|_| self.of(&modifiers)).collect();
+        std::iter::once(at).chain(all).collect::<Vec<_>>().join(", ")
     }
 
     fn leaf(&mut self, class: u8) -> String {
@@ -48,6 +64,9 @@ impl Draw {
             b't' => &["t", "u", "n", "z"],
             b'x' => &["x"],
             b'd' => &["d"],
+            b'm' => &["at"],
+            b'y' => &["day"],
+            b'u' => &["utc"],
             _ => &["b"],
         };
         let literals: &[&str] = match class {
@@ -69,7 +88,8 @@ impl Draw {
             _ => columns,
         };
         match self.below(30) {
-            0 => "NULL".to_owned(),
+            0 if !b"myu".contains(&class) => "NULL".to_owned(),
+            0 => self.of(&["'2024-02-29'", "'2024-02-29 23:59:59.999'", "'2023-12-31T00:00:00Z'"]).to_owned(),
             1..17 => self.of(columns).to_owned(),
             _ => self.of(literals).to_owned(),
         }
@@ -156,7 +176,13 @@ impl Draw {
     }
 
     fn integer(&mut self, depth: usize) -> String {
-        match self.below(8) {
+        match self.below(10) {
+            8 => format!(
+                "CAST(strftime('{}', {}) AS INTEGER)",
+                self.of(&["%Y", "%m", "%d", "%H", "%M", "%S", "%j", "%w", "%s"]),
+                self.time()
+            ),
+            9 => format!("unixepoch({})", self.time()),
             0..3 => {
                 let operator = self.of(&["+", "-", "*", "/", "%", "&", "|"]);
                 format!("{} {operator} {}", self.operand(b'i', depth), self.operand(b'i', depth))
@@ -172,7 +198,12 @@ impl Draw {
     }
 
     fn real(&mut self, depth: usize) -> String {
-        match self.below(4) {
+        match self.below(6) {
+            4 => format!(
+                "round({})",
+                if self.below(2) == 0 { self.operand(b'r', depth) } else { self.operand(b'd', depth) }
+            ),
+            5 => format!("julianday({})", self.time()),
             0 => format!("CAST({} AS REAL)", self.operand(b'i', depth)),
             1 => format!("{}({})", self.of(&["abs", "-"]), self.expression(b'r', depth)),
             _ => {
@@ -183,7 +214,13 @@ impl Draw {
     }
 
     fn text(&mut self, depth: usize) -> String {
-        match self.below(7) {
+        match self.below(9) {
+            7 => format!("{}({})", self.of(&["date", "time", "datetime"]), self.time()),
+            8 => format!(
+                "strftime('{}', {})",
+                self.of(&["%Y-%m-%dT%H:%M:%fZ", "%d.%m.%Y", "%H:%M", "%j %w", "%s", "%Y%%"]),
+                self.time()
+            ),
             0 => format!("{} || {}", self.operand(b't', depth), self.operand(b'i', depth)),
             1 => {
                 format!("{}({})", self.of(&["lower", "upper", "trim", "ltrim", "rtrim"]), self.expression(b't', depth))
@@ -193,7 +230,7 @@ impl Draw {
             4 => format!("replace(t, {}, {})", self.operand(b't', depth), self.operand(b't', depth)),
             5 => format!("hex({})", self.operand(b'x', depth)),
             _ => {
-                let class = b"irtbx"[self.below(5)];
+                let class = b"irtbxm"[self.below(6)];
                 format!("typeof({})", self.operand(class, depth))
             }
         }
@@ -206,6 +243,17 @@ fn rows(draw: &mut Draw) -> Vec<String> {
         ["NULL", "0", "1", "-1", "2", "3", "7", "10", "2147483648", "9007199254740993", "9223372036854775807"];
     let reals = ["NULL", "0.0", "1.0", "-1.0", "0.5", "2.5", "-2.5", "9.755", "1e15", "9.3e18", "-9.3e18", "1e300"];
     let decimals = ["NULL", "0", "1", "9.755", "-2.5", "100", "0.1"];
+    let at = [
+        "NULL",
+        "0001-01-01 00:00:00.000",
+        "1900-03-01 12:00:00.001",
+        "1969-12-31 23:59:59.500",
+        "1970-01-01 00:00:00.000",
+        "2024-02-29 23:59:59.999",
+        "9999-12-31 23:59:59.999",
+    ];
+    let days = ["NULL", "0001-01-01", "1970-01-01", "2023-12-31", "2024-02-29", "9999-12-31"];
+    let utc = ["NULL", "0001-12-31T23:59:59Z", "1969-12-31T23:59:59Z", "2024-02-29T12:30:00Z", "9999-12-31T23:59:59Z"];
     let texts = [
         "NULL",
         "''",
@@ -231,10 +279,12 @@ fn rows(draw: &mut Draw) -> Vec<String> {
     ];
     let row = |_| {
         let all = [draw.of(&integers), draw.of(&integers), draw.of(&reals), draw.of(&decimals)];
+        let times = [draw.of(&at), draw.of(&days), draw.of(&utc)]
+            .map(|time| if time == "NULL" { time.to_owned() } else { format!("'{time}'") });
         let words = [draw.of(&texts), draw.of(&texts), draw.of(&texts), draw.of(&texts)];
         let (truth, blob) = (draw.of(&["NULL", "0", "1"]), draw.of(&["NULL", "", "00ff", "616263"]));
         let blob = if blob == "NULL" { blob.to_owned() } else { format!("x'{blob}'") };
-        format!("{}, {}, {truth}, {blob}", all.join(", "), words.join(", "))
+        format!("{}, {}, {}, {truth}, {blob}", all.join(", "), times.join(", "), words.join(", "))
     };
     (0..60).map(row).collect()
 }
@@ -283,12 +333,14 @@ fn random_expressions_have_the_same_value_in_both_engines() {
     let sqlite = Connection::open_in_memory().expect("a database");
     sqlite
         .execute_batch(
-            "CREATE TABLE s (k INTEGER PRIMARY KEY, i2 INT, j INT, r REAL, d NUMERIC, t TEXT, u TEXT, n TEXT COLLATE NOCASE,
+            "CREATE TABLE s (k INTEGER PRIMARY KEY, i2 INT, j INT, r REAL, d NUMERIC, at DATETIME, day DATE, utc TEXT,
+                             t TEXT, u TEXT, n TEXT COLLATE NOCASE,
                              z TEXT COLLATE RTRIM, b BOOLEAN, x BLOB); ALTER TABLE s RENAME COLUMN i2 TO i",
         )
         .expect("a table");
     let target = Database::with(
-        "CREATE TABLE s (k bigint, i bigint, j bigint, r float8, d numeric, t text, u text, n text, z text, b boolean, x bytea)",
+        "CREATE TABLE s (k bigint, i bigint, j bigint, r float8, d numeric, at timestamp, day date, utc timestamptz, \
+         t text, u text, n text, z text, b boolean, x bytea)",
     );
     let mut inserts = String::new();
     for (k, row) in rows.iter().enumerate() {

@@ -31,6 +31,8 @@ pub struct ProofRecord {
     pub equal: usize,
     /// Those that cannot be compared: their value changes, or its type has another form in SQLite.
     pub not_compared: usize,
+    /// The views whose rows are equal.
+    pub views: usize,
 }
 
 /// The JSON form.
@@ -53,7 +55,13 @@ impl ProofRecord {
     pub fn words(&self) -> String {
         let rows = count(self.rows, "row", "rows");
         let equal = count(self.equal as u64, "expression or default is", "expressions and defaults are");
-        format!("Proved: {rows} arrived, and {equal} equal; {} not compared", grouped(self.not_compared as u64))
+        let not_compared = grouped(self.not_compared as u64);
+        let views = match self.views {
+            0 => String::new(),
+            1 => "; the rows of 1 view are equal".to_owned(),
+            all => format!("; the rows of {} views are equal", grouped(all as u64)),
+        };
+        format!("Proved: {rows} arrived, and {equal} equal; {not_compared} not compared{views}")
     }
 }
 

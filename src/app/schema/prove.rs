@@ -11,8 +11,11 @@ use crate::mapping::{FeedRule, Load, MappedColumn, Mapping, Modifiers, RowsFrom}
 use crate::model::record::{Activity, Refusal, Report};
 use crate::pg::Session;
 use crate::pg::connect::ReadOnly;
-use crate::pg::proof::{DifferingValues, ProvedExpression, ProvedTable};
-use crate::schema::{Ddl, ExpressionPair, ObjectKind, ObjectProof, ProofColumn, ProofComparison, ProofTables, text};
+use crate::pg::proof::{DifferingValues, ProvedExpression, ProvedTable, ProvedView};
+use crate::schema::{
+    Ddl, ExpressionPair, ObjectKind, ObjectProof, ProofColumn, ProofComparison, ProofTables, ProofView,
+    ProofViewColumn, text,
+};
 use crate::sqlite::Source;
 use crate::text::{count, grouped};
 
@@ -71,6 +74,12 @@ pub fn prove(
     for table in proved_tables(&proof) {
         differences.extend(compare(&mut session, &schema, &proof, &table, ddl)?);
     }
+    for view in &proof.views {
+        match view_difference(&mut session, &schema, view)? {
+            Ok(rows) => ddl.note_rows(&view.name, rows),
+            Err(difference) => differences.push(difference),
+        }
+    }
     // A difference is listed once: the same rows would be refused now.
     let computed = if differences.is_empty() { proof.computed.as_slice() } else { &[] };
     for object in computed {
@@ -85,9 +94,9 @@ pub fn prove(
     let compared = |pair: &ExpressionPair| proof.comparisons.iter().any(|one| one.pair == *pair);
     let missing: Vec<ExpressionPair> = ddl.expressions.iter().filter(|pair| !compared(pair)).cloned().collect();
     missing.iter().for_each(|pair| ddl.note_proof(pair, ObjectProof::NotCompared));
-    let (equal, not_compared) = (proof.comparisons.len(), missing.len());
+    let (equal, not_compared, views) = (proof.comparisons.len(), missing.len(), proof.views.len());
     match differences.is_empty() {
-        true => Ok(ProofRecord { rows, equal, not_compared }),
+        true => Ok(ProofRecord { rows, equal, not_compared, views }),
         false => Err(Failure { exit: Exit::Differs, problems: differences }),
     }
 }
@@ -126,7 +135,9 @@ impl ProofRun<'_> {
         if ![Exit::Done, Exit::Quarantined].contains(&Exit::of(report.exit.code)) {
             return Err(not_carried(&report));
         }
-        let of_source = report.loads.iter().filter(|load| !proof.defaults.contains(&load.load));
+        let is_made =
+            |table: &String| proof.defaults.contains(table) || proof.views.iter().any(|view| view.table == *table);
+        let of_source = report.loads.iter().filter(|load| !is_made(&load.load));
         Ok(of_source.map(|load| load.written).sum())
     }
 }
@@ -170,6 +181,7 @@ fn filling(m: &Migration<'_>, request: &ProofRequest<'_>, ddl: &Ddl, proof: &Pro
     mapping.source.zone.get_or_insert_with(|| "UTC".to_owned());
     mapping.source.path = Some(request.source.display().to_string());
     add_values(&mut mapping, proof);
+    add_views(&mut mapping, proof);
     Ok(mapping)
 }
 
@@ -197,6 +209,67 @@ fn add_values(mapping: &mut Mapping, proof: &ProofTables) {
         let from = RowsFrom::Sql(format!("SELECT {}", values.join(", ")));
         mapping.loads.push(Load { name: table.clone(), from, to: table.clone(), ..Load::default() });
     }
+}
+
+/// Adds the loads that carry the rows of the views.
+fn add_views(mapping: &mut Mapping, proof: &ProofTables) {
+    for view in &proof.views {
+        let value = |own: &ProofViewColumn| {
+            format!("{} AS {}", own.column.source, crate::model::ident::quoted(&own.column.name))
+        };
+        let values: Vec<String> = view.columns.iter().map(value).collect();
+        let own = crate::model::ident::quoted(&view.name);
+        let from = RowsFrom::Sql(format!("SELECT {} FROM {own}", values.join(", ")));
+        let read_as = view.columns.iter().filter_map(|own| Some((own.column.name.clone(), own.read_as.as_ref()?)));
+        let columns = read_as.filter_map(|(name, origin)| {
+            let load = mapping.loads.iter().find(|load| load.to == origin.table)?;
+            let (_, rule) = load.columns.iter().find(|(column, _)| *column == origin.column)?;
+            Some((name, MappedColumn { feed: None, modifiers: rule.modifiers.clone(), refers: None }))
+        });
+        let (name, to, columns) = (view.table.clone(), view.table.clone(), columns.collect());
+        mapping.loads.push(Load { name, from, to, columns, ..Load::default() });
+    }
+}
+
+/// Makes a view and compares its rows. Returns their number, or the difference.
+fn view_difference(session: &mut Session, schema: &str, view: &ProofView) -> Result<Result<u64, Refusal>, Failure> {
+    let place = format!("view `{}`", view.name);
+    if let Err(e) = session.run_statements(&view.sql) {
+        let reason = format!("PostgreSQL refuses it: {}", e.answer());
+        return Ok(Err(Refusal::new(place, reason, ADVICE)));
+    }
+    let expression =
+        |own: &ProofViewColumn| ProvedExpression { column: own.column.name.clone(), sql: own.target.clone() };
+    let columns: Vec<ProvedExpression> = view.columns.iter().map(expression).collect();
+    let proved = |columns| ProvedView { schema, view: &view.name, table: &view.table, columns };
+    let found = match session.prove_rows(&proved(&columns)) {
+        Ok(found) => found,
+        Err(e) if e.is_about_rows() => {
+            let reason = format!("PostgreSQL refuses to compute its rows: {}", e.answer());
+            return Ok(Err(Refusal::new(place, reason, ADVICE)));
+        }
+        Err(e) => return Err(Failure::refused(e)),
+    };
+    let (one, other) = (found.only_in_sqlite, found.only_in_postgresql);
+    if one + other == 0 {
+        return Ok(Ok(found.rows));
+    }
+    let mut differing = Vec::new();
+    for (column, own) in columns.iter().zip(&view.columns) {
+        let found = session.prove_rows(&proved(std::slice::from_ref(column))).map_err(Failure::refused)?;
+        if found.only_in_sqlite + found.only_in_postgresql > 0 {
+            differing.push(own.name.as_str());
+        }
+    }
+    let of_columns =
+        if differing.is_empty() { "each column by itself is equal".to_owned() } else { differing.join(", ") };
+    let reason = format!(
+        "its rows differ: {} of SQLite are not in PostgreSQL, and {} of PostgreSQL are not in SQLite; columns with other \
+         values: {of_columns}",
+        count(one, "row", "rows"),
+        count(other, "row", "rows")
+    );
+    Ok(Err(Refusal::new(place, reason, ADVICE)))
 }
 
 /// The tables with expressions, each once.

@@ -2,10 +2,9 @@
 
 use crate::job::{Job, Stop};
 use crate::model::ledger::{Made, MadeKind};
-use crate::model::record::Refusal;
 use crate::pg::rollback::{MovedSequence, OpenRollback, SequenceRollback};
 
-use super::{BY_HAND, Removal};
+use super::Removal;
 
 impl Removal<'_> {
     /// Restores the sequences that the run moved or drew ids from, as far as that does no harm.
@@ -31,13 +30,6 @@ impl Removal<'_> {
                 Some(restored) => restored,
                 None => SequenceRollback::Kept("no column draws from it any more"),
             };
-            if restored == SequenceRollback::UsedSince {
-                return Err(Stop::Refused(vec![Refusal::new(
-                    format!("sequence {}", made.object),
-                    "ids were drawn from it since the run",
-                    BY_HAND,
-                )]));
-            }
             self.result.sequences.push((made.object.clone(), restored));
         }
         Ok(())

@@ -56,10 +56,10 @@ pub(super) fn query<'q>(ledger: &LedgerSchema, whose: &str) -> TypedQuery<'q> {
     TypedQuery::new(READING, ledger.sql(&sql.replace(":whose", whose)))
 }
 
-/// The query for the objects of the runs of the mapping `$1`: the latest run of their owner, kind and name.
+/// The query for the objects of the mapping `$1`: the latest run of their owner, or NULL if none began, kind and name.
 pub(super) fn of_latest_runs<'q>(ledger: &LedgerSchema) -> TypedQuery<'q> {
     let sql = "SELECT pg_catalog.max(r.run), 'created ' || c.kind, c.schema_name || '.' || c.object FROM :ledger.created c \
-               JOIN :ledger.run r ON r.mapping = c.mapping AND r.owner = c.owner \
+               LEFT JOIN :ledger.run r ON r.mapping = c.mapping AND r.owner = c.owner \
                WHERE c.mapping = $1 GROUP BY c.owner, c.kind, c.schema_name, c.object ORDER BY 1, 2, 3";
     TypedQuery::new(READING, ledger.sql(sql))
 }

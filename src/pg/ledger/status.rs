@@ -64,20 +64,26 @@ pub struct LoadStatus {
     pub faults: i64,
 }
 
+/// Everything that the ledger contains of a mapping.
+#[derive(Clone, Debug)]
+pub struct MappingStatus {
+    /// The ledger's state.
+    pub ledger: LedgerState,
+    /// The runs, the latest first.
+    pub runs: Vec<RunStatus>,
+    /// The objects that `--create` made for an owner of whom no run began: kind and object.
+    pub without_run: Vec<(String, String)>,
+}
+
 /// The runs of the mapping `$1`.
 const RUNS: &str = "(SELECT run FROM :ledger.run WHERE mapping = $1)";
 
 impl Session {
-    /// Returns the ledger's state and all runs of a mapping, the latest first, in one round trip. A ledger that this version
-    /// cannot read has no runs.
+    /// Returns the ledger's state and all runs of a mapping in one round trip. A ledger that this version cannot read has no runs.
     ///
     /// # Errors
     /// If the server refuses or the connection is lost.
-    pub fn run_statuses(
-        &mut self,
-        columns: &LedgerColumns,
-        mapping: &str,
-    ) -> Result<(LedgerState, Vec<RunStatus>), ServerError> {
+    pub fn run_statuses(&mut self, columns: &LedgerColumns, mapping: &str) -> Result<MappingStatus, ServerError> {
         let of_runs = |sql: &str| TypedQuery::new(READING, self.ledger.sql(&sql.replace(":runs", RUNS))).with(&mapping);
         let mut queries = Vec::from_iter(columns.version_query(&self.ledger));
         if columns.are_complete() {
@@ -107,7 +113,7 @@ impl Session {
         let versions = next();
         let ledger = columns.state(&self.ledger.schema, &versions)?;
         if !matches!(ledger, LedgerState::Version(version) if version <= LEDGER_VERSION) {
-            return Ok((ledger, Vec::new()));
+            return Ok(MappingStatus { ledger, runs: Vec::new(), without_run: Vec::new() });
         }
         let mut all = next().iter().map(run_status).collect::<Result<Vec<RunStatus>, ServerError>>()?;
         let [at_work, loads, off, made, kept, created] = std::array::from_fn(|_| next());
@@ -124,14 +130,13 @@ impl Session {
             let of_run = all.iter_mut().filter(|status| status.run == run);
             of_run.for_each(|status| status.off.push((object.table.clone(), object.object.clone())));
         }
-        for made in [made, created] {
-            add(&mut all, &made, add_made)?;
-        }
+        add(&mut all, &made, add_made)?;
+        let without_run = add_created(&mut all, &created)?;
         add(&mut all, &kept, |status, row| {
             status.kept.push((row.kept(1)?, row.kept(2)?));
             Ok(())
         })?;
-        Ok((ledger, all))
+        Ok(MappingStatus { ledger, runs: all, without_run })
     }
 }
 
@@ -146,6 +151,18 @@ fn add(
         all.iter_mut().filter(|status| status.run == run).try_for_each(|status| add(status, row))?;
     }
     Ok(())
+}
+
+/// Adds the objects of `--create` to their runs. Returns those of which no run began: kind and object.
+fn add_created(all: &mut [RunStatus], rows: &[Row]) -> Result<Vec<(String, String)>, ServerError> {
+    let mut without_run = Vec::new();
+    for row in rows {
+        match row.kept::<Option<i64>>(0)? {
+            Some(run) => all.iter_mut().filter(|status| status.run == run).try_for_each(|one| add_made(one, row))?,
+            None => without_run.push((row.kept(1)?, row.kept(2)?)),
+        }
+    }
+    Ok(without_run)
 }
 
 fn add_made(status: &mut RunStatus, row: &Row) -> Result<(), ServerError> {

@@ -22,8 +22,6 @@ pub enum SequenceRollback {
     Restored,
     /// It keeps its position, which does no harm, for this reason.
     Kept(&'static str),
-    /// Ids were drawn from it since the run ended.
-    UsedSince,
 }
 
 /// The number of values that the server logs in advance: a crash leaves a sequence that much further (SEQ_LOG_VALS in the
@@ -157,7 +155,7 @@ fn verdict(
     let drawn = left.map(|left| (last.saturating_sub(left)) / sequence.increment);
     let may_be_crash = drawn.is_some_and(|n| ahead == 0 && (1..=LOGGED_AHEAD).contains(&n));
     if left.is_some() && drawn != Some(0) && !may_be_crash {
-        return Ok(SequenceFate::Known(SequenceRollback::UsedSince));
+        return Ok(SequenceFate::Known(SequenceRollback::Kept("ids were drawn from it since the run")));
     }
     let next = made.was.as_deref().and_then(|was| next_after(was, sequence));
     Ok(match next.filter(|next| (sequence.min..=sequence.max).contains(next)) {

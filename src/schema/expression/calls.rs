@@ -1,14 +1,21 @@
 //! Calls of SQLite's functions.
 
-use super::sorts::{Refused, Scope, Translated, ValueSort, unified};
-use super::tree::SqlExpr;
-use crate::schema::names::name;
+use super::columns::Scope;
+use super::sorts::{Refused, Translated, ValueSort, unified};
+use super::tree::{AggregateTree, SqlExpr, is_aggregate};
 
 impl Scope {
     /// Returns the call of a function.
     pub fn call(&self, function: &str, arguments: &[SqlExpr]) -> Result<Translated, Refused> {
         if let ("likely" | "unlikely", [one]) | ("likelihood", [one, _]) = (function, arguments) {
             return self.translate(one);
+        }
+        if is_aggregate(function, arguments.len()) {
+            let (function, arguments) = (function.to_owned(), arguments.to_vec());
+            return self.aggregate(&AggregateTree { function, arguments, is_distinct: false, filter: None });
+        }
+        if matches!(function, "date" | "time" | "datetime" | "strftime" | "unixepoch" | "julianday") {
+            return self.function_of_times(function, arguments);
         }
         let values: Vec<Translated> = arguments.iter().map(|one| self.argument(one)).collect::<Result<_, _>>()?;
         if matches!(function, "max" | "min" | "nullif") {
@@ -25,13 +32,7 @@ impl Scope {
                 let sql = format!("nullif({}, {})", both[0].sql, both[1].sql);
                 Translated { is_narrow: both[0].is_narrow, ..Translated::atom(sql, sort) }
             }
-            ("iif" | "if", [condition, then, otherwise]) => {
-                let condition = condition.truth()?;
-                let (sort, results) = unified(vec![then.clone(), otherwise.clone()])?;
-                let is_narrow = results.iter().all(|result| result.is_narrow);
-                let sql = format!("CASE WHEN {} THEN {} ELSE {} END", condition.sql, results[0].sql, results[1].sql);
-                Translated { is_narrow, ..Translated::atom(sql, sort) }.of(&[&condition])
-            }
+            ("iif" | "if", [condition, then, otherwise]) => chosen(condition, then, otherwise)?,
             ("max" | "min", [_, _, ..]) => extreme(function, &values)?,
             ("abs", [one]) if is_number(one) => {
                 let found = Translated::atom(format!("abs({})", one.sql), one.sort);
@@ -39,6 +40,13 @@ impl Scope {
             }
             ("sign", [one]) if is_number(one) => {
                 Translated::atom(format!("sign({}::numeric)::bigint", one.operand()), ValueSort::Integer)
+            }
+            ("round", [one]) => rounded(one)?,
+            ("round", [one, places]) if places.number.as_deref() == Some("0") => rounded(one)?,
+            ("round", [_, _]) => {
+                return Err(
+                    "round to decimal places depends on digits of a double that PostgreSQL does not have".to_owned()
+                );
             }
             ("json_valid", [_]) => self.json_valid(arguments)?,
             ("length", [one]) => length(one)?,
@@ -63,15 +71,24 @@ impl Scope {
     /// `json_valid` of a column whose values are all valid.
     fn json_valid(&self, arguments: &[SqlExpr]) -> Result<Translated, Refused> {
         let column = match arguments {
-            [SqlExpr::Name { name, .. }] => {
+            [SqlExpr::Name { name, .. }] if self.grouping.is_none() => {
                 self.column(name).filter(|column| column.is_json && column.unusable.is_none())
             }
             _ => None,
         };
         let column = column.ok_or("json_valid of anything but a column of jsonb is not translated")?;
-        let sql = format!("CASE WHEN {} IS NOT NULL THEN true END", name(&column.name));
+        let sql = format!("CASE WHEN {} IS NOT NULL THEN true END", column.sql());
         Ok(Translated::atom(sql, ValueSort::Truth))
     }
+}
+
+/// `iif`
+fn chosen(condition: &Translated, then: &Translated, otherwise: &Translated) -> Result<Translated, Refused> {
+    let condition = condition.truth()?;
+    let (sort, results) = unified(vec![then.clone(), otherwise.clone()])?;
+    let is_narrow = results.iter().all(|result| result.is_narrow);
+    let sql = format!("CASE WHEN {} THEN {} ELSE {} END", condition.sql, results[0].sql, results[1].sql);
+    Ok(Translated { is_narrow, ..Translated::atom(sql, sort) }.of(&[&condition]))
 }
 
 fn is_number(value: &Translated) -> bool {
@@ -107,6 +124,22 @@ fn extreme(function: &str, values: &[Translated]) -> Result<Translated, Refused>
     Ok(Translated { is_narrow, ..Translated::atom(sql, sort) })
 }
 
+/// `round` to a whole number, which is a double. SQLite adds a half and cuts the fraction of a number that has one.
+fn rounded(value: &Translated) -> Result<Translated, Refused> {
+    let x = match value.sort {
+        ValueSort::Real => value.operand(),
+        ValueSort::Decimal => format!("{}::float8", value.operand()),
+        ValueSort::Integer | ValueSort::Truth => {
+            return Ok(Translated::atom(format!("{}::float8", value.integer()?.operand()), ValueSort::Real));
+        }
+        _ => return Err("round of anything but a number is not translated".to_owned()),
+    };
+    let sql = format!(
+        "CASE WHEN abs({x}) <= 4503599627370496 THEN trunc({x} + CASE WHEN {x} < 0 THEN -0.5 ELSE 0.5 END::float8) ELSE {x} END"
+    );
+    Ok(Translated::atom(sql, ValueSort::Real))
+}
+
 fn length(value: &Translated) -> Result<Translated, Refused> {
     let sql = match value.sort {
         ValueSort::Text => format!("length({})", value.sql),
@@ -121,7 +154,7 @@ fn type_of(value: &Translated) -> Result<Translated, Refused> {
     let class = match value.sort {
         ValueSort::Integer | ValueSort::Truth => "integer",
         ValueSort::Real => "real",
-        ValueSort::Text => "text",
+        ValueSort::Text | ValueSort::Moment => "text",
         ValueSort::Blob => "blob",
         _ => return Err("its values have several classes in SQLite".to_owned()),
     };

@@ -34,7 +34,7 @@ pub fn with_literal_truth(operator: BinaryOperator, left: &Translated, right: &T
 
 /// Returns the operands of a comparison.
 pub fn compared(left: &Translated, right: &Translated, is_ordered: bool) -> Result<Compared, Refused> {
-    use ValueSort::{Blob, Decimal, Integer, Real, Text, Truth};
+    use ValueSort::{Blob, Decimal, Integer, Moment, Real, Text, Truth};
     let both = |left: String, right: String| Ok(Compared { left, right });
     match (left.sort, right.sort) {
         (Text, Text) => {
@@ -55,6 +55,7 @@ pub fn compared(left: &Translated, right: &Translated, is_ordered: bool) -> Resu
         (Integer | Decimal, Integer | Decimal) | (Real, Real) | (Blob, Blob) | (Truth, Truth) => {
             both(left.operand(), right.operand())
         }
+        (Moment, Moment) if left.moment == right.moment => both(left.operand(), right.operand()),
         (Truth, Integer) | (Integer, Truth) => both(left.integer()?.operand(), right.integer()?.operand()),
         (Integer | Decimal, Real) if right.number.is_some() => both(left.operand(), plain_number(right)),
         (Real, Integer | Decimal) if left.number.is_some() => both(plain_number(left), right.operand()),

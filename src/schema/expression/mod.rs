@@ -1,16 +1,28 @@
-//! Expressions of SQLite: read (`parse`), and written for PostgreSQL with exactly the same value (`translate`), or refused.
+//! Expressions and queries of SQLite: read (`parse`, `select_text`), and written for PostgreSQL with exactly the same value (`translate`,
+//! `queries`), or refused.
 
+mod aggregates;
 mod arithmetic;
 mod calls;
+mod columns;
 mod compare;
+mod joins;
 mod now;
+mod order;
 mod parse;
 mod patterns;
+mod queries;
+mod resolve;
+mod select;
+mod select_text;
 mod sorts;
+mod times;
 mod translate;
 mod tree;
 
+pub use columns::{ColumnOrigin, NamedRelation, OwnerOfRow, Relations, Scope, ScopeColumn};
 pub use now::current_default;
-pub use parse::expression;
-pub use sorts::{Scope, ScopeColumn, Translated, ValueSort};
+pub use parse::{expression, query};
+pub use queries::{TranslatedQuery, all_names};
+pub use sorts::{Translated, UniformTime, ValueSort};
 pub use tree::SqlExpr;

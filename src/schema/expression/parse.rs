@@ -1,6 +1,6 @@
 //! Reads an expression by the precedence of SQLite's operators.
 
-use super::tree::{BinaryOperator, CaseArm, SqlExpr, UnaryOperator};
+use super::tree::{AggregateTree, BinaryOperator, CaseArm, QueryTree, SqlExpr, UnaryOperator, is_aggregate};
 use crate::model::cell::RawBuf;
 use crate::schema::literals::number;
 use crate::schema::tokens::SourceToken;
@@ -15,10 +15,17 @@ const DEPTH: usize = 200;
 pub fn expression(tokens: &[SourceToken]) -> Result<SqlExpr, String> {
     let mut reader = ExpressionReader { rest: tokens, depth: 0 };
     let found = reader.level(0)?;
-    match reader.rest.first() {
-        None => Ok(found),
-        Some(token) => Err(format!("{} is not translated", shown(token))),
-    }
+    reader.end().map(|()| found)
+}
+
+/// Reads a query from all of the tokens.
+///
+/// # Errors
+/// The part of SQLite's language that is not translated.
+pub fn query(tokens: &[SourceToken]) -> Result<QueryTree, String> {
+    let mut reader = ExpressionReader { rest: tokens, depth: 0 };
+    let found = reader.query()?;
+    reader.end().map(|()| found)
 }
 
 fn shown(token: &SourceToken) -> String {
@@ -91,8 +98,10 @@ const RESERVED: [&str; 26] = [
 const NOT: usize = 2;
 const EQUALITY: usize = 3;
 
-struct ExpressionReader<'t> {
-    rest: &'t [SourceToken],
+/// Reads an expression or a query from its first token on.
+pub struct ExpressionReader<'t> {
+    /// The tokens that are not read yet.
+    pub rest: &'t [SourceToken],
     depth: usize,
 }
 
@@ -105,11 +114,18 @@ fn not(expression: SqlExpr) -> SqlExpr {
 }
 
 impl<'t> ExpressionReader<'t> {
-    fn is(&self, n: usize, word: &str) -> bool {
+    /// Returns an error unless every token is read.
+    fn end(&self) -> Result<(), String> {
+        self.rest.first().map_or(Ok(()), |token| Err(format!("{} is not translated", shown(token))))
+    }
+
+    /// Returns true if the n-th token is this word or symbol.
+    pub(super) fn is(&self, n: usize, word: &str) -> bool {
         self.rest.get(n).is_some_and(|token| token.is_word(word) || token.is_symbol(word))
     }
 
-    fn eat(&mut self, word: &str) -> bool {
+    /// Takes the next token if it is this word or symbol.
+    pub(super) fn eat(&mut self, word: &str) -> bool {
         let found = self.is(0, word);
         if found {
             self.rest = &self.rest[1..];
@@ -117,23 +133,30 @@ impl<'t> ExpressionReader<'t> {
         found
     }
 
-    fn require(&mut self, word: &str) -> Result<(), String> {
+    /// Takes the next token, which must be this word or symbol.
+    pub(super) fn require(&mut self, word: &str) -> Result<(), String> {
         if self.eat(word) { Ok(()) } else { Err("its form is not known".to_owned()) }
     }
 
-    fn take(&mut self) -> Result<&'t SourceToken, String> {
+    /// Takes the next token.
+    pub(super) fn take(&mut self) -> Result<&'t SourceToken, String> {
         let (first, rest) = self.rest.split_first().ok_or("it ends too early")?;
         self.rest = rest;
         Ok(first)
     }
 
     /// Reads operands and the operators of a level and of all tighter ones.
-    fn level(&mut self, level: usize) -> Result<SqlExpr, String> {
+    pub(super) fn level(&mut self, level: usize) -> Result<SqlExpr, String> {
+        self.deeper(|reader| reader.level_within(level))
+    }
+
+    /// Reads one level of brackets, operators or queries more.
+    pub(super) fn deeper<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T, String>) -> Result<T, String> {
         self.depth += 1;
         if self.depth > DEPTH {
             return Err("it has too many levels".to_owned());
         }
-        let found = self.level_within(level);
+        let found = read(self);
         self.depth -= 1;
         found
     }
@@ -141,7 +164,6 @@ impl<'t> ExpressionReader<'t> {
     fn level_within(&mut self, level: usize) -> Result<SqlExpr, String> {
         let Some(operators) = LEVELS.get(level) else { return self.collated() };
         if level == NOT {
-            // NOT EXISTS begins a subquery.
             return if self.eat("NOT") { self.level(NOT).map(not) } else { self.level(EQUALITY) };
         }
         let mut left = self.level(level + 1)?;
@@ -192,7 +214,10 @@ impl<'t> ExpressionReader<'t> {
             SqlExpr::Between(operand(), boxed(low), boxed(high))
         } else if self.eat("IN") {
             self.require("(")?;
-            SqlExpr::In(operand(), self.arguments()?)
+            match self.subquery()? {
+                Some(query) => SqlExpr::InQuery(operand(), Box::new(query)),
+                None => SqlExpr::In(operand(), self.arguments()?),
+            }
         } else if self.eat("LIKE") {
             let pattern = self.level(EQUALITY + 1)?;
             let escape = if self.eat("ESCAPE") { Some(boxed(self.level(EQUALITY + 1)?)) } else { None };
@@ -213,9 +238,6 @@ impl<'t> ExpressionReader<'t> {
             return Ok(found);
         }
         loop {
-            if self.is(0, "SELECT") || self.is(0, "VALUES") || self.is(0, "WITH") {
-                return Err("a subquery is not translated".to_owned());
-            }
             found.push(self.level(0)?);
             if self.eat(")") {
                 return Ok(found);
@@ -261,6 +283,9 @@ impl<'t> ExpressionReader<'t> {
             SourceToken::Name(name) => self.name(name, false),
             SourceToken::Word(word) => self.word(word),
             SourceToken::Symbol("(") => {
+                if let Some(query) = self.subquery()? {
+                    return Ok(SqlExpr::Scalar(Box::new(query)));
+                }
                 let mut list = self.arguments()?;
                 match (list.pop(), list.is_empty()) {
                     (Some(one), true) => Ok(one),
@@ -271,9 +296,13 @@ impl<'t> ExpressionReader<'t> {
         }
     }
 
-    fn name(&self, name: &str, may_be_text: bool) -> Result<SqlExpr, String> {
-        if self.is(0, ".") {
-            return Err("a name with a point is not translated".to_owned());
+    fn name(&mut self, name: &str, may_be_text: bool) -> Result<SqlExpr, String> {
+        if self.eat(".") {
+            let column = self.take()?.name().ok_or("its form is not known")?.to_owned();
+            if self.is(0, ".") {
+                return Err("a name with two points is not translated".to_owned());
+            }
+            return Ok(SqlExpr::Qualified { relation: name.to_owned(), name: column });
         }
         Ok(SqlExpr::Name { name: name.to_owned(), may_be_text })
     }
@@ -284,21 +313,49 @@ impl<'t> ExpressionReader<'t> {
             "NULL" => return Ok(SqlExpr::Null),
             "CASE" => return self.case(),
             "CAST" => return self.cast(),
+            "EXISTS" => {
+                self.require("(")?;
+                let query = self.subquery()?.ok_or("its form is not known")?;
+                return Ok(SqlExpr::Exists(Box::new(query)));
+            }
             _ if RESERVED.contains(&capital.as_str()) => return Err(format!("{capital} is not translated")),
             _ => {}
         }
         if self.eat("(") {
-            let arguments = self.arguments()?;
-            if self.is(0, "OVER") || self.is(0, "FILTER") {
-                return Err("a window is not translated".to_owned());
-            }
-            return Ok(SqlExpr::Call(word.to_ascii_lowercase(), arguments));
+            return self.called(word.to_ascii_lowercase());
         }
         match capital.as_str() {
             "TRUE" => Ok(SqlExpr::Truth(true)),
             "FALSE" => Ok(SqlExpr::Truth(false)),
             _ => self.name(word, false),
         }
+    }
+
+    /// Reads the arguments of a function, and what may follow them.
+    fn called(&mut self, function: String) -> Result<SqlExpr, String> {
+        let is_distinct = self.eat("DISTINCT");
+        let is_all = !is_distinct && self.is(0, "*") && self.is(1, ")");
+        if is_all {
+            self.eat("*");
+        }
+        let arguments = self.arguments()?;
+        let mut filter = None;
+        if self.eat("FILTER") {
+            self.require("(")?;
+            self.require("WHERE")?;
+            filter = Some(boxed(self.level(0)?));
+            self.require(")")?;
+        }
+        if self.is(0, "OVER") {
+            return Err("a window is not translated".to_owned());
+        }
+        if !is_distinct && !is_all && filter.is_none() {
+            return Ok(SqlExpr::Call(function, arguments));
+        }
+        if !is_aggregate(&function, arguments.len()) {
+            return Err(format!("the function {function} is not translated with these words"));
+        }
+        Ok(SqlExpr::Aggregate(AggregateTree { function, arguments, is_distinct, filter }))
     }
 
     fn case(&mut self) -> Result<SqlExpr, String> {

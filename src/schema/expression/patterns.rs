@@ -1,6 +1,7 @@
 //! LIKE and GLOB.
 
-use super::sorts::{Refused, Scope, Translated, ValueSort, as_text};
+use super::columns::Scope;
+use super::sorts::{Refused, Translated, ValueSort, as_text};
 use super::tree::SqlExpr;
 use crate::schema::names::text_literal;
 

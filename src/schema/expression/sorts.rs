@@ -1,12 +1,13 @@
-//! The classes of values, the columns that an expression can name, and an expression as PostgreSQL writes it.
+//! The classes of values, and an expression as PostgreSQL writes it.
 
+use crate::init::TimeForm;
 use crate::model::pgtype::Kind;
 
 /// The reason for which an expression is not translated.
 pub type Refused = String;
 
 /// The class that all values of an expression have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ValueSort {
     /// A boolean of PostgreSQL, which is 0 or 1 in SQLite.
     Truth,
@@ -22,7 +23,10 @@ pub enum ValueSort {
     Blob,
     /// NULL as a literal
     Null,
+    /// A time whose texts in SQLite all have one form, or a date.
+    Moment,
     /// Any other type: its values have another form in SQLite, and can only be compared with NULL.
+    #[default]
     Opaque,
 }
 
@@ -40,6 +44,19 @@ impl ValueSort {
         }
     }
 
+    /// Returns the type that a column of such values has. `None`: it depends on the column.
+    pub fn kind(self) -> Option<Kind> {
+        match self {
+            ValueSort::Truth => Some(Kind::Bool),
+            ValueSort::Integer => Some(Kind::Int8),
+            ValueSort::Real => Some(Kind::Float8),
+            ValueSort::Decimal => Some(Kind::Numeric { limit: None }),
+            ValueSort::Text | ValueSort::Null => Some(Kind::Text),
+            ValueSort::Blob => Some(Kind::Bytea),
+            ValueSort::Moment | ValueSort::Opaque => None,
+        }
+    }
+
     /// Returns the class in words.
     pub fn words(self) -> &'static str {
         match self {
@@ -50,46 +67,23 @@ impl ValueSort {
             ValueSort::Text => "a text",
             ValueSort::Blob => "a blob",
             ValueSort::Null => "NULL",
+            ValueSort::Moment => "a time",
             ValueSort::Opaque => "a value of another form",
         }
     }
 }
 
-/// A column that expressions can name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ScopeColumn {
-    /// Its name.
-    pub name: String,
-    /// The class of its values.
-    pub sort: ValueSort,
-    /// Its collation, in capitals.
-    pub collation: String,
-    /// True if it is jsonb, whose values are all valid.
-    pub is_json: bool,
-    /// The reason why no expression may name it.
-    pub unusable: Option<String>,
-}
-
-/// The columns that expressions can name.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Scope {
-    /// The columns of the table.
-    pub columns: Vec<ScopeColumn>,
-    /// The column that is the rowid.
-    pub rowid: Option<String>,
-}
-
-impl Scope {
-    /// Returns the column of a name, or that of a name of the rowid.
-    pub fn column(&self, name: &str) -> Option<&ScopeColumn> {
-        let find = |name: &str| self.columns.iter().find(|column| column.name.eq_ignore_ascii_case(name));
-        let is_rowid = ["rowid", "_rowid_", "oid"].iter().any(|rowid| name.eq_ignore_ascii_case(rowid));
-        find(name).or_else(|| self.rowid.as_ref().filter(|_| is_rowid).and_then(|rowid| find(rowid)))
-    }
+/// The type of times, and the form that their texts have in SQLite.
+#[derive(Clone, Debug, PartialEq)]
+pub struct UniformTime {
+    /// `date`, `timestamp` without an offset in SQLite, or `timestamptz` with a `Z` in SQLite.
+    pub kind: Kind,
+    /// The form of the texts.
+    pub form: TimeForm,
 }
 
 /// An expression as PostgreSQL writes it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Translated {
     /// The SQL.
     pub sql: String,
@@ -107,14 +101,19 @@ pub struct Translated {
     pub number: Option<String>,
     /// True if arithmetic in it ends in an error where SQLite returns a double or an infinity.
     pub can_overflow: bool,
+    /// The type of the times, if the values are times.
+    pub moment: Option<UniformTime>,
+    /// For a text of digits alone, the SQL of the number.
+    pub digits: Option<String>,
 }
 
 impl Translated {
     /// An expression that is an operand without brackets.
     pub fn atom(sql: impl Into<String>, sort: ValueSort) -> Translated {
         let collation = String::new();
-        let (is_atom, is_collated, is_narrow, number, can_overflow) = (true, false, false, None, false);
-        Translated { sql: sql.into(), sort, is_atom, collation, is_collated, is_narrow, number, can_overflow }
+        let (is_atom, is_collated, is_narrow, can_overflow) = (true, false, false, false);
+        let (number, moment, digits, sql) = (None, None, None, sql.into());
+        Translated { sql, sort, is_atom, collation, is_collated, is_narrow, number, can_overflow, moment, digits }
     }
 
     /// An expression that needs brackets as an operand.
@@ -175,7 +174,7 @@ pub fn unified(values: Vec<Translated>) -> Result<(ValueSort, Vec<Translated>), 
     sorts.dedup();
     match sorts.as_slice() {
         [] => Ok((ValueSort::Null, values)),
-        [ValueSort::Opaque] => Err("its values have another form in SQLite".to_owned()),
+        [ValueSort::Opaque | ValueSort::Moment] => Err("its values have another form in SQLite".to_owned()),
         [one] => Ok((*one, values)),
         all if all.iter().all(|sort| matches!(sort, ValueSort::Integer | ValueSort::Truth)) => {
             let whole = |value: Translated| if value.sort == ValueSort::Truth { value.integer() } else { Ok(value) };

@@ -3,11 +3,13 @@
 //! SQLite decides by the class of each value, PostgreSQL by the type of each column. So a column takes part only if all of its
 //! values are of one class and its affinity changes none of the values with which it is compared.
 
+use super::columns::Scope;
 use super::compare::{Compared, compared, with_literal_truth};
-use super::sorts::{Refused, Scope, Translated, ValueSort, as_text, unified};
+use super::sorts::{Refused, Translated, ValueSort, as_text, unified};
+use super::times::{mirrored, with_literal_time};
 use super::tree::{BinaryOperator, CaseArm, SqlExpr, UnaryOperator};
 use crate::model::hex::hex;
-use crate::schema::names::{name, text_literal};
+use crate::schema::names::text_literal;
 
 impl Scope {
     /// Returns the expression for PostgreSQL.
@@ -15,6 +17,9 @@ impl Scope {
     /// # Errors
     /// The reason why no expression of PostgreSQL has the same value.
     pub fn translate(&self, expression: &SqlExpr) -> Result<Translated, Refused> {
+        if let Some(key) = self.group_key(expression) {
+            return Ok(key);
+        }
         match expression {
             SqlExpr::Null => Ok(Translated::atom("NULL", ValueSort::Null)),
             SqlExpr::Integer(value) => {
@@ -37,6 +42,11 @@ impl Scope {
                 Some(_) => Err(format!("{value} is a column and a word of the language")),
             },
             SqlExpr::Name { name, may_be_text } => self.named(name, *may_be_text),
+            SqlExpr::Qualified { relation, name } => self.qualified(relation, name),
+            SqlExpr::Exists(query) => self.exists(query),
+            SqlExpr::InQuery(operand, query) => self.in_query(operand, query),
+            SqlExpr::Scalar(query) => self.scalar(query),
+            SqlExpr::Aggregate(call) => self.aggregate(call),
             SqlExpr::Unary(operator, operand) => self.unary(*operator, operand),
             SqlExpr::Binary(operator, left, right) => self.binary(*operator, left, right),
             SqlExpr::IsNull(operand) => {
@@ -72,20 +82,6 @@ impl Scope {
             return Err("COLLATE inside of an expression is not translated".to_owned());
         }
         Ok(Translated { collation: String::new(), ..found })
-    }
-
-    fn named(&self, wanted: &str, may_be_text: bool) -> Result<Translated, Refused> {
-        match self.column(wanted) {
-            Some(column) => {
-                if let Some(why) = &column.unusable {
-                    return Err(why.clone());
-                }
-                let found = Translated::atom(name(&column.name), column.sort);
-                Ok(Translated { collation: column.collation.clone(), ..found })
-            }
-            None if may_be_text => self.translate(&SqlExpr::Text(wanted.to_owned())),
-            None => Err(format!("there is no column {}", name(wanted))),
-        }
     }
 
     fn unary(&self, operator: UnaryOperator, operand: &SqlExpr) -> Result<Translated, Refused> {
@@ -148,7 +144,13 @@ impl Scope {
                 return left.calculated(operator, &right);
             }
         };
+        let texts = [left, right].map(|operand| if let SqlExpr::Text(text) = operand { Some(text) } else { None });
         let (left, right) = (self.translate(left)?, self.translate(right)?);
+        match (left.sort, right.sort, texts) {
+            (ValueSort::Moment, _, [_, Some(text)]) => return with_literal_time(operator, &left, text),
+            (_, ValueSort::Moment, [Some(text), _]) => return with_literal_time(mirrored(operator), &right, text),
+            _ => {}
+        }
         if left.sort == ValueSort::Null || right.sort == ValueSort::Null {
             return Ok(Translated::atom("NULL::boolean", ValueSort::Truth));
         }
@@ -255,6 +257,10 @@ impl Scope {
                     "CASE WHEN {x} >= {large} THEN 9223372036854775807 WHEN {x} <= -{large} THEN '-{large}'::bigint \
                      ELSE trunc({x})::bigint END"
                 );
+                Ok(Translated::atom(sql, ValueSort::Integer).of(&[&operand]))
+            }
+            ValueSort::Text if has("INT") && operand.digits.is_some() => {
+                let sql = operand.digits.clone().unwrap_or_default();
                 Ok(Translated::atom(sql, ValueSort::Integer).of(&[&operand]))
             }
             ValueSort::Text if has("CHAR") || has("CLOB") || has("TEXT") => same(operand),

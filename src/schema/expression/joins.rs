@@ -1,0 +1,204 @@
+//! FROM: relations, subqueries and joins.
+
+use std::rc::Rc;
+
+use super::columns::{FromMember, NamedRelation, Relations, Scope, ScopeColumn};
+use super::compare::compared;
+use super::sorts::{Refused, Translated, ValueSort};
+use super::tree::{FromTree, JoinCondition, JoinKind, JoinTree};
+use crate::schema::names::{name, names};
+
+/// Two columns of owners that must be equal in every pair of rows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnerPair {
+    /// That of the left row, as SQL.
+    pub left: String,
+    /// That of the right row.
+    pub right: String,
+}
+
+/// FROM as PostgreSQL writes it.
+pub struct TranslatedFrom {
+    /// The SQL after FROM.
+    pub sql: String,
+    /// Its columns and relations.
+    pub scope: Scope,
+    /// The conditions of its joins that each row satisfies, as SQL.
+    pub conditions: Vec<String>,
+    /// The owners that the query itself must compare.
+    pub pairs: Vec<OwnerPair>,
+    /// True if arithmetic in it ends in an error where SQLite returns a double or an infinity.
+    pub can_overflow: bool,
+}
+
+impl Scope {
+    /// Returns FROM. `self`: the columns around the query.
+    pub fn source(&self, tree: &FromTree) -> Result<TranslatedFrom, Refused> {
+        match tree {
+            FromTree::Named { name: wanted, alias } => {
+                let relations = self.relations.as_ref().ok_or("a subquery is not translated")?;
+                let found = relations.find(wanted)?;
+                let label = alias.as_ref().unwrap_or(&found.name);
+                let sql = match alias {
+                    Some(alias) => format!("{} AS {}", name(&found.name), name(alias)),
+                    None => name(&found.name),
+                };
+                Ok(self.single(found, label, sql))
+            }
+            FromTree::Query { query, alias } => {
+                let found = self.around().rows(query)?;
+                // SQLite needs no alias, and no name can refer to this one.
+                let label = alias.clone().unwrap_or_else(|| self.new_label());
+                let relation = found.relation(&label, &[])?;
+                let owner = relation.owner.iter().map(|owner| owner.name.clone());
+                let columns: Vec<String> =
+                    owner.chain(relation.columns.iter().map(|column| column.name.clone())).collect();
+                let sql = format!("({}) AS {} ({})", found.sql, name(&label), names(&columns));
+                let from = self.single(&relation, &label, sql);
+                Ok(TranslatedFrom { can_overflow: found.can_overflow, ..from })
+            }
+            FromTree::Join(join) => self.join(join),
+        }
+    }
+
+    /// Returns a scope without columns for a query within FROM or WITH.
+    pub fn around(&self) -> Scope {
+        let (relations, outer) = (self.relations.clone(), self.outer.clone());
+        Scope { relations, outer, subqueries: self.subqueries.clone(), ..Scope::default() }
+    }
+
+    fn new_label(&self) -> String {
+        let number = self.subqueries.get() + 1;
+        self.subqueries.set(number);
+        format!("subquery_{number}")
+    }
+
+    fn single(&self, relation: &NamedRelation, label: &str, sql: String) -> TranslatedFrom {
+        let column = |column: &ScopeColumn| ScopeColumn { relation: label.to_owned(), ..column.clone() };
+        let member = FromMember { label: label.to_owned(), key: relation.key.clone(), owner: relation.owner.clone() };
+        let scope = Scope {
+            columns: relation.columns.iter().map(column).collect(),
+            rowid: relation.rowid.clone(),
+            members: vec![member],
+            ..self.around()
+        };
+        TranslatedFrom { sql, scope, conditions: Vec::new(), pairs: Vec::new(), can_overflow: false }
+    }
+
+    fn join(&self, tree: &JoinTree) -> Result<TranslatedFrom, Refused> {
+        let JoinTree { left, kind, right, condition } = tree;
+        let is_nested = matches!(right, FromTree::Join(_));
+        let (left, right) = (self.source(left)?, self.source(right)?);
+        let mut scope = joined(&left.scope, &right.scope)?;
+        let mut conditions = Vec::new();
+        let mut overflows = left.can_overflow || right.can_overflow;
+        let shared = match condition {
+            JoinCondition::Always => Vec::new(),
+            JoinCondition::On(on) => {
+                for part in on.conjuncts() {
+                    let found = scope.argument(part)?.truth()?;
+                    overflows |= found.can_overflow;
+                    conditions.push(found);
+                }
+                Vec::new()
+            }
+            JoinCondition::Using(columns) => columns.clone(),
+            JoinCondition::Natural => {
+                let visible = |column: &&ScopeColumn| left.scope.column(&column.name).is_some() && !column.is_hidden;
+                right.scope.columns.iter().filter(visible).map(|column| column.name.clone()).collect()
+            }
+        };
+        if !shared.is_empty() && *kind == JoinKind::Right {
+            return Err("a RIGHT join with USING is not translated".to_owned());
+        }
+        for column in &shared {
+            conditions.push(using(&mut scope, &left.scope, &right.scope, column)?);
+        }
+        let mut pairs: Vec<OwnerPair> = left.pairs.iter().chain(&right.pairs).cloned().collect();
+        if let Some(equal) = same_owner(&left.scope, &right.scope, *kind, &mut pairs)? {
+            conditions.push(equal);
+        }
+        let word = match kind {
+            JoinKind::Inner => "JOIN",
+            JoinKind::Left => "LEFT JOIN",
+            JoinKind::Right => "RIGHT JOIN",
+        };
+        let right_sql = if is_nested { format!("({})", right.sql) } else { right.sql };
+        let parts: Vec<String> = conditions.iter().map(Translated::operand).collect();
+        let sql = match parts.as_slice() {
+            [] if *kind == JoinKind::Inner => format!("{} CROSS JOIN {right_sql}", left.sql),
+            [] => format!("{} {word} {right_sql} ON true", left.sql),
+            [_] => format!("{} {word} {right_sql} ON {}", left.sql, conditions[0].sql),
+            all => format!("{} {word} {right_sql} ON {}", left.sql, all.join(" AND ")),
+        };
+        let own = conditions.into_iter().map(|condition| condition.sql);
+        let conditions = left.conditions.into_iter().chain(right.conditions).chain(own).collect();
+        Ok(TranslatedFrom { sql, scope, conditions, pairs, can_overflow: overflows })
+    }
+}
+
+/// Returns the columns of both sides.
+fn joined(left: &Scope, right: &Scope) -> Result<Scope, Refused> {
+    let same = |member: &&FromMember| right.members.iter().any(|other| other.label.eq_ignore_ascii_case(&member.label));
+    if let Some(member) = left.members.iter().find(same) {
+        return Err(format!("{} is the name of several tables", name(&member.label)));
+    }
+    Ok(Scope {
+        columns: left.columns.iter().chain(&right.columns).cloned().collect(),
+        members: left.members.iter().chain(&right.members).cloned().collect(),
+        rowid: None,
+        ..left.clone()
+    })
+}
+
+/// Returns the equality of a column of USING, which is then that of the left side.
+fn using(scope: &mut Scope, left: &Scope, right: &Scope, column: &str) -> Result<Translated, Refused> {
+    let side = |scope: &Scope| {
+        let found = scope.find(None, column)?.ok_or_else(|| format!("there is no column {}", name(column)))?;
+        found.unusable.clone().map_or(Ok(()), Err)?;
+        scope.value_of(found)
+    };
+    let (first, second) = (side(left)?, side(right)?);
+    let equal = compared(&first, &second, false)?;
+    for hidden in scope.columns.iter_mut().filter(|own| own.sql() == second.sql) {
+        hidden.is_hidden = true;
+    }
+    let sql = format!("{} = {}", equal.left, equal.right);
+    Ok(Translated::wide(sql, ValueSort::Truth))
+}
+
+/// Returns the condition that the rows of both sides have one owner. Notes the pair if the query must compare them itself.
+fn same_owner(
+    left: &Scope,
+    right: &Scope,
+    kind: JoinKind,
+    pairs: &mut Vec<OwnerPair>,
+) -> Result<Option<Translated>, Refused> {
+    let first = |scope: &Scope| scope.members.iter().find(|member| member.owner.is_some()).cloned();
+    let (one, other) = (first(left), first(right));
+    let is_outer = kind != JoinKind::Inner;
+    match (one, other) {
+        (None, None) => Ok(None),
+        (Some(_), _) if kind == JoinKind::Right => Err("a RIGHT join has rows without an owner".to_owned()),
+        (None, Some(_)) if is_outer => Err("a LEFT join has rows without an owner".to_owned()),
+        (Some(one), Some(other)) => {
+            let is_added = |member: &FromMember| member.owner.as_ref().is_some_and(|owner| owner.is_added);
+            let sql = |member: &FromMember| member.owner_sql().unwrap_or_default();
+            let (left, right) = (sql(&one), sql(&other));
+            if is_added(&one) && is_added(&other) {
+                let equal = format!("{left} = {right}");
+                return Ok(Some(Translated::wide(equal, ValueSort::Truth)));
+            }
+            pairs.push(OwnerPair { left, right });
+            Ok(None)
+        }
+        _ => Ok(None),
+    }
+}
+
+impl Scope {
+    /// Returns the same scope with further relations.
+    pub fn with_relations(&self, relations: Relations) -> Scope {
+        Scope { relations: Some(Rc::new(relations)), ..self.clone() }
+    }
+}

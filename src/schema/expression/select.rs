@@ -1,0 +1,285 @@
+//! One SELECT: its values, its rows and its groups.
+
+use std::cell::RefCell;
+
+use super::aggregates::require_groupable;
+use super::columns::{FromMember, GroupKey, Grouping, OutputAlias, OwnerOfRow, Scope, ScopeColumn};
+use super::joins::OwnerPair;
+use super::sorts::{Refused, Translated, ValueSort};
+use super::tree::{OutputTree, SelectTree, SqlExpr};
+use crate::schema::names::name;
+
+/// The place of a query.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum QueryPlace {
+    /// Its rows are those of a view or of a relation of FROM.
+    Rows,
+    /// Its rows are a value or a condition of an expression.
+    Value,
+}
+
+/// A value of a row.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OutputValue {
+    /// The expression of SQLite.
+    pub expression: SqlExpr,
+    /// The value.
+    pub found: Translated,
+    /// The column that the value passes on. `None`: it is computed.
+    pub passed: Option<ScopeColumn>,
+    /// The name that SQLite gives it. `None`: the text of the expression, which no name can be.
+    pub name: Option<String>,
+}
+
+/// One SELECT for PostgreSQL, without the words SELECT and DISTINCT.
+pub struct TranslatedSelect {
+    /// The values.
+    pub values: Vec<OutputValue>,
+    /// The owner of each row: the SQL, and the name of the column. `None`: the rows have none, or it is among the values.
+    pub owner: Option<SelectOwner>,
+    /// FROM and WHERE.
+    pub body: String,
+    /// The condition of HAVING.
+    pub having: Option<String>,
+    /// The scope of the values, for ORDER BY.
+    pub scope: Scope,
+    /// True if all rows are one group.
+    pub is_one_group: bool,
+    /// True if arithmetic in it ends in an error where SQLite returns a double or an infinity.
+    pub can_overflow: bool,
+}
+
+/// The column that names the owner of each row of a SELECT.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SelectOwner {
+    /// The SQL.
+    pub sql: String,
+    /// The column. Unless it is added, it is among the values.
+    pub column: OwnerOfRow,
+}
+
+impl Scope {
+    /// Returns one SELECT. `self`: the columns around it.
+    pub fn select(&self, tree: &SelectTree, place: QueryPlace) -> Result<TranslatedSelect, Refused> {
+        let around = self.around_value(place);
+        let mut scope = around.around();
+        let (mut body, mut conditions, mut pairs, mut can_overflow) = (String::new(), Vec::new(), Vec::new(), false);
+        if let Some(from) = &tree.from {
+            let from = around.source(from)?;
+            body = format!(" FROM {}", from.sql);
+            (scope, conditions, pairs, can_overflow) = (from.scope, from.conditions, from.pairs, from.can_overflow);
+        }
+        let outputs = expanded(&scope, &tree.outputs)?;
+        scope.aliases = outputs.iter().filter_map(NamedOutput::as_alias).collect();
+        let mut wheres = Vec::new();
+        for part in tree.condition.iter().flat_map(SqlExpr::conjuncts) {
+            let found = scope.argument(part)?.truth()?;
+            can_overflow |= found.can_overflow;
+            conditions.push(found.sql.clone());
+            wheres.push(found);
+        }
+        let equal = around.owner_of_value(&scope, place, &conditions)?;
+        wheres.extend(equal.map(|sql| Translated::wide(sql, ValueSort::Truth)));
+        require_compared(&pairs, &conditions)?;
+        if !wheres.is_empty() {
+            let parts: Vec<String> = match wheres.as_slice() {
+                [one] => vec![one.sql.clone()],
+                all => all.iter().map(Translated::operand).collect(),
+            };
+            body.push_str(&format!(" WHERE {}", parts.join(" AND ")));
+        }
+        let has_aggregate = outputs.iter().any(|output| output.value.has_aggregate())
+            || tree.having.as_ref().is_some_and(SqlExpr::has_aggregate);
+        let is_grouped = !tree.groups.is_empty() || has_aggregate || tree.having.is_some();
+        if is_grouped {
+            let keys = groups(&scope, &outputs, &tree.groups)?;
+            scope.grouping = Some(Grouping { keys, determined: RefCell::default() });
+        }
+        let values = outputs.iter().map(|output| output.translated(&scope)).collect::<Result<Vec<_>, _>>()?;
+        let having = tree.having.as_ref().map(|having| scope.argument(having)?.truth()).transpose()?;
+        let owner = owner_of_rows(&scope, &values, place)?;
+        can_overflow |= values.iter().map(|value| &value.found).chain(&having).any(|found| found.can_overflow);
+        let is_one_group = is_grouped && tree.groups.is_empty();
+        let having = having.map(|having| having.sql);
+        Ok(TranslatedSelect { values, owner, body, having, scope, is_one_group, can_overflow })
+    }
+
+    /// The scope from which FROM sees the columns around the query.
+    fn around_value(&self, place: QueryPlace) -> Scope {
+        match place {
+            QueryPlace::Rows => self.around(),
+            QueryPlace::Value => {
+                let outer = Some(Box::new(self.clone()));
+                Scope { outer, ..self.around() }
+            }
+        }
+    }
+
+    /// Returns the condition that the rows of a value's query belong to the owner of the row around it.
+    fn owner_of_value(
+        &self,
+        rows: &Scope,
+        place: QueryPlace,
+        conditions: &[String],
+    ) -> Result<Option<String>, Refused> {
+        let own = rows.members.iter().find(|member| member.owner.is_some());
+        let Some(own) = own.filter(|_| place == QueryPlace::Value) else { return Ok(None) };
+        let mut around = self.outer.as_deref();
+        while let Some(scope) = around {
+            if let Some(member) = scope.members.iter().find(|member| member.owner.is_some()) {
+                let sql = |sql: Option<String>| sql.unwrap_or_default();
+                let (left, right) = (sql(own.owner_sql()), sql(member.owner_sql()));
+                let is_added = |owner: &Option<OwnerOfRow>| owner.as_ref().is_some_and(|owner| owner.is_added);
+                if is_added(&own.owner) && is_added(&member.owner) {
+                    return Ok(Some(format!("{left} = {right}")));
+                }
+                return require_compared(&[OwnerPair { left, right }], conditions).map(|()| None);
+            }
+            around = scope.outer.as_deref();
+        }
+        Err("a subquery would read rows of all owners".to_owned())
+    }
+}
+
+/// Requires that owners that the rows bring are compared by a condition.
+fn require_compared(pairs: &[OwnerPair], conditions: &[String]) -> Result<(), Refused> {
+    for OwnerPair { left, right } in pairs {
+        let both = [format!("{left} = {right}"), format!("{right} = {left}")];
+        if !conditions.iter().any(|condition| both.contains(condition)) {
+            return Err(format!("it joins rows of several owners: it does not compare {left} and {right}"));
+        }
+    }
+    Ok(())
+}
+
+/// Returns the owner of each row, which becomes a term of the groups.
+fn owner_of_rows(scope: &Scope, values: &[OutputValue], place: QueryPlace) -> Result<Option<SelectOwner>, Refused> {
+    let Some(member) = scope.members.iter().find(|member| member.owner.is_some()) else { return Ok(None) };
+    let (Some(column), Some(sql)) = (member.owner.clone(), member.owner_sql()) else { return Ok(None) };
+    if place == QueryPlace::Value {
+        return Ok(None);
+    }
+    let owners: Vec<String> = scope.members.iter().filter_map(FromMember::owner_sql).collect();
+    let carried =
+        values.iter().find(|value| value.passed.as_ref().is_some_and(|passed| owners.contains(&passed.sql())));
+    if !column.is_added {
+        let carried = carried.ok_or_else(|| format!("its columns do not name the owner of a row, which is {sql}"))?;
+        let column = OwnerOfRow { name: carried.name.clone().unwrap_or_default(), is_added: false };
+        return Ok(Some(SelectOwner { sql, column }));
+    }
+    if let Some(grouping) = &scope.grouping {
+        if grouping.keys.is_empty() {
+            return Err("one row would be that of all owners".to_owned());
+        }
+        let mut determined = grouping.determined.borrow_mut();
+        if !determined.contains(&sql) {
+            determined.push(sql.clone());
+        }
+    }
+    Ok(Some(SelectOwner { sql, column }))
+}
+
+impl TranslatedSelect {
+    /// Returns everything from FROM on. ORDER BY is translated before, because it may add terms to GROUP BY.
+    pub fn rest(&self) -> String {
+        let having = self.having.as_ref().map(|having| format!(" HAVING {having}")).unwrap_or_default();
+        format!("{}{}{having}", self.body, self.groups())
+    }
+
+    fn groups(&self) -> String {
+        let Some(grouping) = self.scope.grouping.as_ref().filter(|grouping| !grouping.keys.is_empty()) else {
+            return String::new();
+        };
+        let mut terms: Vec<String> = Vec::new();
+        let determined = grouping.determined.borrow();
+        for sql in grouping.keys.iter().map(|key| key.found.sql.clone()).chain(determined.iter().cloned()) {
+            if !terms.contains(&sql) {
+                terms.push(sql);
+            }
+        }
+        format!(" GROUP BY {}", terms.join(", "))
+    }
+}
+
+/// A value of a row with its name.
+struct NamedOutput {
+    value: SqlExpr,
+    alias: Option<String>,
+}
+
+impl NamedOutput {
+    fn as_alias(&self) -> Option<OutputAlias> {
+        self.alias.as_ref().map(|name| OutputAlias { name: name.clone(), value: self.value.clone() })
+    }
+
+    fn translated(&self, scope: &Scope) -> Result<OutputValue, Refused> {
+        let column = scope.passed(&self.value);
+        let found = match column {
+            Some(column) => scope.value_of(column)?,
+            None => scope.translate(&self.value)?,
+        };
+        let passed = column.cloned();
+        let name = self.alias.clone().or_else(|| passed.as_ref().map(|column| column.name.clone()));
+        Ok(OutputValue { expression: self.value.clone(), found, passed, name })
+    }
+}
+
+/// Returns the values of a row, with the columns in place of `*`.
+fn expanded(scope: &Scope, outputs: &[OutputTree]) -> Result<Vec<NamedOutput>, Refused> {
+    let mut found = Vec::new();
+    for output in outputs {
+        let of = match output {
+            OutputTree::One { value, alias } => {
+                found.push(NamedOutput { value: value.clone(), alias: alias.clone() });
+                continue;
+            }
+            OutputTree::All => None,
+            OutputTree::AllOf(relation) => Some(relation),
+        };
+        let before = found.len();
+        let is_it = |column: &&ScopeColumn| match of {
+            Some(relation) => column.relation.eq_ignore_ascii_case(relation),
+            None => !column.is_hidden,
+        };
+        found.extend(scope.columns.iter().filter(is_it).map(|column| {
+            let (relation, name) = (column.relation.clone(), column.name.clone());
+            NamedOutput { value: SqlExpr::Qualified { relation, name }, alias: None }
+        }));
+        if found.len() == before {
+            return Err("a * has no column".to_owned());
+        }
+    }
+    Ok(found)
+}
+
+/// Returns the terms of GROUP BY.
+fn groups(scope: &Scope, outputs: &[NamedOutput], terms: &[SqlExpr]) -> Result<Vec<GroupKey>, Refused> {
+    let key = |term: &SqlExpr| {
+        let expression = match term {
+            SqlExpr::Integer(number) => {
+                let place = usize::try_from(*number - 1).ok().and_then(|place| outputs.get(place));
+                place.ok_or("a term of GROUP BY is no column")?.value.clone()
+            }
+            // The name of a column precedes that of a value.
+            SqlExpr::Name { name: wanted, .. } if scope.find(None, wanted)?.is_none() => {
+                let is_it = |alias: &&OutputAlias| alias.name.eq_ignore_ascii_case(wanted);
+                let alias = scope.aliases.iter().find(is_it);
+                alias.map(|alias| alias.value.clone()).ok_or_else(|| format!("there is no column {}", name(wanted)))?
+            }
+            other => other.clone(),
+        };
+        let found = Scope { aliases: Vec::new(), ..scope.clone() }.translate(&expression)?;
+        require_groupable(&found)?;
+        if is_constant(&found) {
+            return Err("a term of GROUP BY is a literal".to_owned());
+        }
+        Ok(GroupKey { expression, found })
+    };
+    terms.iter().map(key).collect()
+}
+
+/// Returns true if PostgreSQL takes a term of GROUP BY or ORDER BY for a literal.
+pub fn is_constant(found: &Translated) -> bool {
+    let is_word = ["true", "false", "NULL", "NULL::boolean", "NULL::text"].contains(&found.sql.as_str());
+    found.number.is_some() || is_word || (found.is_atom && found.sql.ends_with('\''))
+}
