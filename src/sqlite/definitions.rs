@@ -84,7 +84,7 @@ impl Reader {
     /// A view that does not compile has no columns: an object is missing, or a text is in double quotes.
     fn view_definition(&self, named: NamedSql) -> ViewDefinition {
         let found = self.prepare(&format!("SELECT * FROM {}", quoted(&named.name)));
-        let columns = found.map(|view| view.column_names().into_iter().map(str::to_owned).collect());
+        let columns = found.map(|view| view.column_names().map(str::to_owned).collect());
         ViewDefinition { named, columns: columns.unwrap_or_default() }
     }
 
