@@ -257,24 +257,48 @@ pub fn wrapped(text: &str, first: usize, rest: usize) -> Vec<String> {
     lines
 }
 
-/// The text with every line that is wider than `most` columns broken at blanks, and what continues it indented. A command in
-/// backquotes is broken only if it is wider than a line. For messages, which are [`printable`].
+/// The text with every line that is wider than `most` columns broken at blanks, and what continues it indented. A word stays
+/// whole, and so does a command in backquotes that fits a line. For a terminal, which would break a line within a name.
 pub fn broken(text: &str, most: usize) -> String {
-    // No printable text has this character. It keeps the words of a command together.
-    const KEPT: &str = "\u{1}";
-    let rest = most.saturating_sub(2);
-    let line = |line: &str| {
-        if width(line) <= most {
-            return line.to_owned();
+    text.split('\n').map(|line| broken_line(line, most)).collect::<Vec<_>>().join("\n")
+}
+
+fn broken_line(line: &str, most: usize) -> String {
+    if width(line) <= most {
+        return line.to_owned();
+    }
+    let indent = line.len() - line.trim_start_matches(' ').len();
+    let continued = format!("\n{}", " ".repeat(indent + 2));
+    let (mut out, mut used) = (String::new(), 0);
+    for word in spaced_words(line, most.saturating_sub(indent + 4)) {
+        let is_first = out[out.rfind('\n').map_or(0, |at| at + 1)..].trim().is_empty();
+        if is_first || used + width(&word) <= most {
+            used += width(&word);
+            out.push_str(&word);
+        } else {
+            let word = word.trim_start_matches(' ');
+            used = indent + 2 + width(word);
+            out.push_str(&continued);
+            out.push_str(word);
         }
-        let parts = line.split('`').enumerate().map(|(at, part)| match at % 2 {
-            1 if width(part) + 2 < rest => part.replace(' ', KEPT),
-            _ => part.to_owned(),
-        });
-        let kept = parts.collect::<Vec<_>>().join("`");
-        wrapped(&kept, most, rest).join("\n  ").replace(KEPT, " ")
-    };
-    text.split('\n').map(line).collect::<Vec<_>>().join("\n")
+    }
+    out
+}
+
+/// The words of a line, each with the blanks before it. A part in backquotes of at most `kept` columns is within one word.
+fn spaced_words(line: &str, kept: usize) -> Vec<String> {
+    let mut words = vec![String::new()];
+    for (at, part) in line.split('`').enumerate() {
+        let is_kept = at % 2 == 1 && width(part) <= kept;
+        let quote = if at > 0 { "`" } else { "" };
+        for c in quote.chars().chain(part.chars()) {
+            match words.last_mut() {
+                Some(word) if is_kept || c != ' ' || word.trim().is_empty() || word.ends_with(' ') => word.push(c),
+                _ => words.push(c.to_string()),
+            }
+        }
+    }
+    words
 }
 
 #[cfg(test)]
@@ -339,8 +363,11 @@ mod tests {
         ];
         assert_eq!(lines, all);
         assert_eq!(broken(text, 200), text);
+        let aligned = "   id         bigint   a key that is kept";
+        assert_eq!(broken(aligned, 32), "   id         bigint   a key\n     that is kept");
         for most in 2..60 {
-            assert!(broken(text, most).lines().all(|line| width(line) <= most.max(3)), "{most}");
+            // The longest word has 12 letters, and the command 28.
+            assert!(broken(text, most).lines().all(|line| width(line) <= most.max(12 + 2)), "{most}");
             assert_eq!(broken(text, most).replace(['\n', ' '], ""), text.replace(['\n', ' '], ""));
         }
     }

@@ -50,7 +50,7 @@ use crate::exit::Exit;
 use crate::model::record::Report;
 use crate::progress::{self, Mode, Requested, Verbosity};
 use crate::report::{self, ReportFile, Style};
-use crate::text::Screen;
+use crate::text::{Screen, broken};
 
 use failure::Failure;
 use output::{json, print_with, say, unless_missing};
@@ -220,6 +220,7 @@ fn plan(args: &PlanArgs, world: &World) -> Result<Exit, Failure> {
         Ok(plan) => {
             let arguments = inputs::repeated(&args.common, args.common.mapping.first());
             let text = format!("{}\n{}", crate::plan::text(&plan), report::after_plan(&arguments));
+            let text = if world.stdout_is_terminal { broken(&text, world.width) } else { text };
             (Screen::of(&text), Exit::Done)
         }
         Err(report) => (rendered(&[*report], &args.common, world)?, Exit::Refused),

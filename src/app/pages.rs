@@ -9,7 +9,7 @@ use crate::exit::Exit;
 use crate::guide;
 use crate::model::fault::Reason;
 use crate::model::ident::did_you_mean;
-use crate::text::Screen;
+use crate::text::{Screen, broken};
 
 use super::World;
 use super::failure::Failure;
@@ -46,6 +46,7 @@ pub(super) fn command(page: &Page<'_>, world: &World) -> Result<Exit, Failure> {
             format!("{text}\nNext: Choose one, and check again. Nothing is written.\n  migrate -m MAPPING --dry-run\n")
         }
     };
+    let text = if world.stdout_is_terminal { broken(&text, world.width) } else { text };
     let is_paged = world.stdout_is_terminal && paged(&text, world);
     Ok(if is_paged { Exit::Done } else { print_with(&Screen::of(&text), Exit::Done) })
 }
