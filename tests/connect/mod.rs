@@ -8,6 +8,7 @@ mod authentication;
 mod availability;
 pub mod certs;
 mod cutover;
+mod engine;
 mod env_file;
 mod guarantees;
 mod hosting_strings;

@@ -24,6 +24,7 @@ mod authentication;
 mod certificate;
 mod classify;
 pub mod dsn;
+mod engine;
 mod environment;
 mod error;
 mod guarded;

@@ -3,6 +3,7 @@
 //! One statement, `sql/session_settings.sql`. Transactions are begun elsewhere.
 
 use super::attempt;
+use super::engine;
 use super::error::{ConnectError, Problem};
 use super::host::Host;
 use super::settings::{SessionAttributes, Settings};
@@ -33,14 +34,19 @@ pub(super) fn prepare(
     let refused = |e: postgres::Error| statement_error(settings, host, &e, "the server refuses the session's settings");
     // In a message of its own: the role's limit still applies to the message that lifts it. The search path is set before
     // the first statement that has an operator.
-    let lift = "SET search_path = pg_catalog, pg_temp; SET statement_timeout = 0";
+    // Its answer is read before those of statements that another engine refuses.
+    let lift = "SET search_path = pg_catalog, pg_temp; SET statement_timeout = 0; SELECT pg_catalog.version()";
     let mut pipeline = Pipeline::new().script(lift).script(sql).script(CHECK_INTERVAL);
     if schema.is_some() {
         pipeline = pipeline.query(APPLICATION_PATH, &[&schema]);
     }
     let mut replies = pipeline.run(client).into_iter();
     let mut next = || replies.next().unwrap_or(Ok(Reply::Copied(0)));
-    next().map_err(refused)?;
+    let first = next().map_err(refused)?;
+    let place = format!("target {}/{}", host.shown(), settings.database);
+    if let Some(other) = version_in(&first).and_then(|version| engine::refusal(version, place)) {
+        return Err(other);
+    }
     next().map_err(refused)?;
     // A server that refuses the statement cannot check. The check is optional.
     if let Err(e) = next()
@@ -49,6 +55,14 @@ pub(super) fn prepare(
         return Err(statement_error(settings, host, &e, "the session was cut"));
     }
     Ok(next().map_err(refused)?.rows())
+}
+
+/// The server's `version()` in the answer to the first script.
+fn version_in(reply: &Reply) -> Option<&str> {
+    reply.messages().iter().find_map(|message| match message {
+        SimpleQueryMessage::Row(row) => row.get(0),
+        _ => None,
+    })
 }
 
 /// Returns the reason for which this server is not of the wanted kind. `None` if it is.
