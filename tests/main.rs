@@ -5,6 +5,7 @@
 mod applications;
 mod cases;
 mod chaos;
+mod citus;
 mod cli;
 mod connect;
 mod cutover;

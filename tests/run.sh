@@ -66,3 +66,4 @@ if command -v cargo-deny >/dev/null; then
     cargo deny check bans licenses sources
 fi
 step "all passed"
+[ -n "${MIGRATE_TEST_CITUS:-}" ] || printf 'tests/citus: the suite for a cluster was not run: MIGRATE_TEST_CITUS is not set\n' >&2

@@ -7,6 +7,7 @@ pub mod column_numbers;
 pub mod components;
 pub mod definitions;
 pub mod digest;
+pub mod distribution;
 pub mod fault;
 pub mod fleet;
 pub mod hex;

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::distribution::Distribution;
 use super::pgtype::ColumnType;
 
 /// The schema of the source.
@@ -150,6 +151,9 @@ pub struct TargetSchema {
     /// The database's event triggers that are enabled and run for DDL.
     #[serde(skip)]
     pub event_triggers: Vec<String>,
+    /// The tables that are not local, by name. Empty on a server without Citus.
+    #[serde(skip)]
+    pub distributed: BTreeMap<String, Distribution>,
 }
 
 /// The rights that the connected role lacks, of all that any command could need. By default it lacks none.
@@ -411,6 +415,11 @@ impl SourceTable {
 }
 
 impl TargetSchema {
+    /// Returns the placement of a table's rows.
+    pub fn distribution(&self, table: &str) -> &Distribution {
+        self.distributed.get(table).unwrap_or(&Distribution::Local)
+    }
+
     /// Returns true if a unique key over these columns of a table counts NULLs as equal.
     pub fn equates_nulls(&self, table: &str, columns: &[String]) -> bool {
         let is_over = |key: &TargetUnique| {

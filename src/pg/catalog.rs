@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use postgres::Row;
 
+use super::citus::DISTRIBUTED_TABLES;
 use super::equality::Equality;
 use super::error::ServerError;
 use super::inspect::OtherSession;
@@ -12,7 +13,7 @@ use super::query::TypedQuery;
 use super::row::RowValues;
 use super::session::Session;
 use super::types::TypeTable;
-use super::{detach, rights};
+use super::{citus, detach, rights};
 use crate::model::ident::qualified;
 use crate::model::pgtype::Kind;
 use crate::model::schema::{
@@ -46,7 +47,8 @@ impl Session {
         let [role, missing, by_column] = rights::queries(&schema, &ledger);
         let of_schema = |sql: &'static str| TypedQuery::new(READING, sql).with(&schema);
         let of_tables = |sql: &'static str| of_schema(sql).with(&wanted);
-        let answers = self.ask([
+        let distributed = self.has_citus.then(|| of_schema(DISTRIBUTED_TABLES));
+        let queries = [
             TypedQuery::new(READING, SERVER),
             TypeTable::query(&schema, &no_types),
             of_schema(include_str!("sql/columns.sql")),
@@ -62,7 +64,8 @@ impl Session {
             role,
             missing,
             by_column,
-        ])?;
+        ];
+        let (answers, distributed) = self.ask_and(queries, distributed)?;
         let [
             server,
             types,
@@ -83,15 +86,14 @@ impl Session {
         found.add_sequences(&sequences, &of_schema)?;
         found.add_constraints(&unique, &constraints, &triggers)?;
         let mut target = TargetSchema { rights: rights::of_rows(lacking)?, ..found.target };
-        if let Some(row) = server.first() {
-            target.version = u32::try_from(row.value::<i32>(0)?).unwrap_or(0);
-            target.encoding = row.value(1)?;
-            target.event_triggers = row.value(2)?;
-        }
+        know_server(&mut target, &server)?;
+        target.distributed = citus::placements(&distributed)?;
+        let mut detachable = detach::detachable_of_rows(&detachable)?;
+        citus::keep_triggers(&mut detachable, &target.distributed);
         self.prepared.know_equalities(schema, target.tables.keys(), Equality::of_rows(&equal)?);
         Ok(Catalogued {
             target,
-            detachable: detach::detachable_of_rows(&detachable)?,
+            detachable,
             busy: busy.iter().map(OtherSession::of_row).collect::<Result<_, _>>()?,
             ledger: LedgerColumns::of_rows(&ledger)?,
         })
@@ -110,7 +112,7 @@ impl Session {
     ) -> Result<LedgerView, ServerError> {
         let Catalogued { target, ledger, .. } = catalogued;
         let readable = readable_tables(target);
-        let holds = |name: &String| format!("EXISTS (SELECT FROM {})", qualified(&target.schema, name));
+        let holds = |name: &String| format!("EXISTS (SELECT 1 FROM {})", qualified(&target.schema, name));
         let holds: Vec<String> = readable.iter().map(holds).collect();
         let mut rows = Vec::new();
         if !holds.is_empty() {
@@ -145,6 +147,15 @@ fn readable_tables(target: &TargetSchema) -> Vec<String> {
         is_granted && !rights.guarded.contains(&name)
     };
     target.tables.keys().filter(is_readable).cloned().collect()
+}
+
+/// Notes the answer to [`SERVER`].
+fn know_server(target: &mut TargetSchema, server: &[Row]) -> Result<(), ServerError> {
+    let Some(row) = server.first() else { return Ok(()) };
+    target.version = u32::try_from(row.value::<i32>(0)?).unwrap_or(0);
+    target.encoding = row.value(1)?;
+    target.event_triggers = row.value(2)?;
+    Ok(())
 }
 
 /// The server's version, and the database's encoding and event triggers.

@@ -216,7 +216,7 @@ impl Session {
                         if *nulls_equal { format!("({equal} OR {here} IS NULL AND {there} IS NULL)") } else { equal }
                     };
                     let equal: Vec<String> = columns.iter().map(equal).collect();
-                    format!("EXISTS (SELECT FROM {table} AS x WHERE {})", equal.join(" AND "))
+                    format!("EXISTS (SELECT 1 FROM {table} AS x WHERE {})", equal.join(" AND "))
                 }
                 TakenKey::Computed(key) => computed_taken(key, &table),
             };
@@ -247,7 +247,7 @@ fn computed_taken(key: &ComputedKey, table: &str) -> String {
     let columns: Vec<String> =
         key.columns.iter().map(|c| format!("t.{name} AS {name}", name = quoted(&c.name))).collect();
     format!(
-        "EXISTS (SELECT FROM (SELECT {listed} FROM (SELECT {}) AS r WHERE {has_key}) AS n, \
+        "EXISTS (SELECT 1 FROM (SELECT {listed} FROM (SELECT {}) AS r WHERE {has_key}) AS n, \
          LATERAL (SELECT {listed} FROM {table} WHERE {has_key}) AS x WHERE {})",
         columns.join(", "),
         equal.join(" AND ")

@@ -197,19 +197,23 @@ impl OpenBatch<'_> {
         let is_null = |side: &str, k: &String| format!("{side}.{} IS NULL", quoted(k));
         let known = key.iter().map(|k| format!("NOT {}", is_null("p", k))).collect::<Vec<_>>().join(" AND ");
         let known = if into.nulls_equal { "true".to_owned() } else { known };
-        let mut exists = format!("EXISTS (SELECT FROM {table} AS t WHERE {})", equal.join(" AND "));
+        let taken = |condition: &str| {
+            format!(" UNION SELECT p.{place} FROM pg_temp.migrate_piece AS p JOIN {table} AS t ON {condition}")
+        };
+        // Joins instead of EXISTS: Citus refuses a subquery on a distributed table that refers to a table of the session.
+        let mut exists = taken(&equal.join(" AND "));
         if into.nulls_equal {
             // Apart from the condition above, which an index serves.
             let both_null = |k: &String| format!("{} AND {}", is_null("t", k), is_null("p", k));
             let same: Vec<String> =
                 key.iter().zip(&equal).map(|(k, equal)| format!("({equal} OR {})", both_null(k))).collect();
             let nulls = key.iter().map(|k| is_null("p", k)).collect::<Vec<_>>().join(" OR ");
-            exists += &format!(" OR ({nulls}) AND EXISTS (SELECT FROM {table} AS t WHERE {})", same.join(" AND "));
+            exists += &taken(&format!("({nulls}) AND {}", same.join(" AND ")));
         }
         Ok(format!(
             "SELECT p.{place} FROM (SELECT *, pg_catalog.row_number() OVER (PARTITION BY {keys} ORDER BY {place}) AS {nth} \
                FROM pg_temp.migrate_piece) AS p \
-             WHERE (p.{nth} OPERATOR(pg_catalog.>) 1 AND {known}) OR {exists} ORDER BY 1"
+             WHERE p.{nth} OPERATOR(pg_catalog.>) 1 AND {known}{exists} ORDER BY 1"
         ))
     }
 

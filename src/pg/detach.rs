@@ -5,6 +5,7 @@
 
 use postgres::Row;
 
+use super::citus::sequential;
 use super::client::{Parameter, Pipeline, Reply, all_replies};
 use super::error::{Doing, Operation, READING_LEDGER, ServerError};
 use super::query::TypedQuery;
@@ -21,9 +22,6 @@ const DETACHING: &str = "detaching objects of the target";
 /// Memory for building an index, in this session alone. It holds the keys of a million rows. A server with less memory is
 /// asked for at most one such build per lane.
 const MAINTENANCE: &str = "SET LOCAL maintenance_work_mem = '256MB'";
-
-/// The number of scripts that make one step of reattaching an object.
-const SCRIPTS_OF_STEP: usize = 4;
 
 /// An object that a run detached.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -132,7 +130,8 @@ impl Session {
                    VALUES ($1, $2, $3, $4, $5, $6, ($7::text)::jsonb)",
         );
         let numbered: Vec<(i32, &str)> = (1..).zip(objects.iter().map(|(object, _)| object.kind.word())).collect();
-        let (mut steps, mut doing) = (Pipeline::new(), Vec::new());
+        let mut steps = sequential(self.has_citus).into_iter().fold(Pipeline::new(), Pipeline::script);
+        let mut doing = vec![DETACHING.to_owned(); steps.len()];
         for ((n, kind), (object, shape)) in numbered.iter().zip(objects) {
             let parameters: [&dyn Parameter; 7] =
                 [&run.id, n, &object.table, &object.object, kind, &object.reattach_sql, shape];
@@ -233,8 +232,8 @@ impl Session {
         let (mut steps, mut doing) = (Pipeline::new(), Vec::new());
         for (object, step) in objects {
             if let Some(scripts) = self.reattach_scripts(run, object, *step, alone) {
+                doing.push((object.reattaching(), scripts.len()));
                 steps = scripts.into_iter().fold(steps, Pipeline::script);
-                doing.push(object.reattaching());
             }
         }
         let expected = steps.len();
@@ -245,8 +244,8 @@ impl Session {
             false => drop(tx),
         }
         let (mut replies, mut must_ask) = (replies.into_iter(), false);
-        for doing in &doing {
-            let mut replies = replies.by_ref().take(SCRIPTS_OF_STEP);
+        for (doing, scripts) in &doing {
+            let mut replies = replies.by_ref().take(*scripts);
             match replies.next().transpose().doing(doing) {
                 Err(e) if e.state.as_deref() == Some(sqlstate::DIVISION_BY_ZERO) => {
                     must_ask = true;
@@ -259,14 +258,12 @@ impl Session {
     }
 
     /// The scripts of one step: count it in the ledger, adjust settings, do it, commit. `None` if the object has no such step.
-    fn reattach_scripts(
-        &self,
-        run: &Run,
-        object: &Detached,
-        step: usize,
-        alone: bool,
-    ) -> Option<[String; SCRIPTS_OF_STEP]> {
-        let sql = object.reattach_sql.remaining(step).first()?;
+    /// Each statement of the step is a script, because Citus runs no DDL out of a message with several statements.
+    fn reattach_scripts(&self, run: &Run, object: &Detached, step: usize, alone: bool) -> Option<Vec<String>> {
+        let statements = object.reattach_sql.statements(step);
+        if statements.is_empty() {
+            return None;
+        }
         let step = i32::try_from(step).unwrap_or(i32::MAX);
         // One message, so that the step is not counted outside of a transaction. The division makes everything after it fail if
         // the run was taken over, or if another attempt did the step.
@@ -278,14 +275,18 @@ impl Session {
              SELECT 1 / (EXISTS (SELECT FROM counted))::int4",
             object.no
         ));
-        let mut settings = MAINTENANCE.to_owned();
+        let mut settings =
+            [Some(MAINTENANCE), sequential(self.has_citus)].into_iter().flatten().collect::<Vec<_>>().join("; ");
         if !alone {
             settings += "; SET LOCAL max_parallel_maintenance_workers = 0";
         }
         if self.application_path.is_needed_to_read {
             settings = format!("{settings}; {}", self.application_path.set(true));
         }
-        Some([count, settings, sql.clone(), "COMMIT".to_owned()])
+        let mut scripts = vec![count, settings];
+        scripts.extend(statements.into_iter().map(str::to_owned));
+        scripts.push("COMMIT".to_owned());
+        Some(scripts)
     }
 
     /// Returns true if the run still works in the epoch of this process.

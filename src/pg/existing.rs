@@ -5,7 +5,8 @@
 
 use postgres::Row;
 
-use super::client::Client;
+use super::citus::sequential;
+use super::client::{Client, Pipeline};
 use super::equality::Equality;
 use super::error::{Doing, ServerError};
 use super::read_back::RowImages;
@@ -95,7 +96,7 @@ impl Session {
     pub fn count_referring(&mut self, to: TargetName<'_>, by: &HeldReference) -> Result<u64, ServerError> {
         let joined = joined(&self.equality(to.schema, to.table)?, by);
         let sql = format!(
-            "SELECT pg_catalog.count(*) FROM {} AS c WHERE EXISTS (SELECT FROM {} AS t WHERE {joined})",
+            "SELECT pg_catalog.count(*) FROM {} AS c WHERE EXISTS (SELECT 1 FROM {} AS t WHERE {joined})",
             qualified(&by.child_schema, &by.child),
             to.sql()
         );
@@ -115,7 +116,7 @@ impl Session {
     ) -> Result<u64, ServerError> {
         let joined = joined(&self.equality(to.schema, to.table)?, by);
         let sql = format!(
-            "COPY (SELECT {} FROM {} AS t WHERE EXISTS (SELECT FROM {} AS c WHERE {joined})) TO STDOUT (FORMAT binary)",
+            "COPY (SELECT {} FROM {} AS t WHERE EXISTS (SELECT 1 FROM {} AS c WHERE {joined})) TO STDOUT (FORMAT binary)",
             quoted_list(&by.parent_columns),
             to.sql(),
             qualified(&by.child_schema, &by.child)
@@ -139,6 +140,7 @@ impl Session {
     /// If a row that stays refers to a row of a table by an attached foreign key, the server refuses, or the connection is
     /// lost. Then nothing is removed.
     pub fn remove_held(&mut self, run: &Run, schema: &str, tables: &[&str]) -> Result<RemovalOutcome, ServerError> {
+        let sequential = sequential(self.has_citus).into_iter();
         let mut tx = self.client.transaction().doing(REMOVING)?;
         let mine: &str = &self
             .ledger
@@ -152,12 +154,12 @@ impl Session {
         }
         let mut names: Vec<String> = tables.iter().map(|table| qualified(schema, table)).collect();
         names.sort();
+        run_each(&mut tx, sequential)?;
         tx.batch_execute(&format!("LOCK TABLE {} IN EXCLUSIVE MODE", names.join(", "))).doing(REMOVING)?;
         let found = triggers::firing(&mut tx, schema, tables, RowEvent::Delete)?;
         let mut disabled: Vec<FiringTrigger> = found.into_iter().flatten().collect();
         disabled.dedup();
-        let disabling: Vec<&str> = disabled.iter().map(|trigger| trigger.disable_sql.as_str()).collect();
-        tx.batch_execute(&disabling.join("; ")).doing(REMOVING)?;
+        run_each(&mut tx, disabled.iter().map(|trigger| trigger.disable_sql.as_str()))?;
         for (place, table) in tables.iter().enumerate() {
             let of = TargetName { schema, table };
             no_other_refers(&mut tx, of, &tables[..=place])?;
@@ -170,8 +172,7 @@ impl Session {
         }
         // The server alters no table that has deferred checks pending.
         tx.batch_execute("SET CONSTRAINTS ALL IMMEDIATE").doing(REMOVING)?;
-        let enabling: Vec<&str> = disabled.iter().map(|trigger| trigger.enable_sql.as_str()).collect();
-        tx.batch_execute(&enabling.join("; ")).doing(REMOVING)?;
+        run_each(&mut tx, disabled.iter().map(|trigger| trigger.enable_sql.as_str()))?;
         tx.commit().doing(REMOVING)?;
         Ok(RemovalOutcome::Removed)
     }
@@ -220,6 +221,12 @@ impl Session {
     }
 }
 
+/// Runs statements in one round trip, each as a message of its own.
+fn run_each<'s>(tx: &mut Client, statements: impl Iterator<Item = &'s str>) -> Result<(), ServerError> {
+    let steps = statements.fold(Pipeline::new(), Pipeline::script);
+    if steps.len() == 0 { Ok(()) } else { steps.rows(tx).doing(REMOVING).map(drop) }
+}
+
 /// Checks that no row refers to a row of a table, except by a detached foreign key and from tables that are `empty` by then: a
 /// deletion would fail, or cascade.
 fn no_other_refers(tx: &mut Client, of: TargetName<'_>, empty: &[&str]) -> Result<(), ServerError> {
@@ -232,7 +239,7 @@ fn no_other_refers(tx: &mut Client, of: TargetName<'_>, empty: &[&str]) -> Resul
         let child = qualified(&by.child_schema, &by.child);
         let joined = joined(&equality, &by);
         let sql = format!(
-            "SELECT EXISTS (SELECT FROM {child} AS c WHERE EXISTS (SELECT FROM {} AS t WHERE {joined}))",
+            "SELECT EXISTS (SELECT 1 FROM {child} AS c WHERE EXISTS (SELECT 1 FROM {} AS t WHERE {joined}))",
             of.sql()
         );
         if tx.query_one(&sql, &[]).doing(READING)?.value(0)? {

@@ -222,7 +222,7 @@ impl Session {
         let counts = keys.iter().map(|of| {
             conditions.get(&[of.schema, of.table, of.key.name.as_str()]).map_or("0".to_owned(), |[refers, matches]| {
                 format!(
-                    "(SELECT pg_catalog.count(*) FROM {} AS c WHERE ({refers}) AND NOT EXISTS (SELECT FROM {} AS p WHERE {matches}))",
+                    "(SELECT pg_catalog.count(*) FROM {} AS c WHERE ({refers}) AND NOT EXISTS (SELECT 1 FROM {} AS p WHERE {matches}))",
                     of.rows,
                     qualified(&of.key.parent_schema, &of.key.parent)
                 )

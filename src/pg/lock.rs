@@ -133,7 +133,7 @@ impl Session {
 /// The query for those of these tables that have rows. `None` without tables.
 fn rows_query<'q>(schema: &str, tables: &[String]) -> Option<TypedQuery<'q>> {
     let one =
-        |table: &String| format!("SELECT {} WHERE EXISTS (SELECT FROM {})", literal(table), qualified(schema, table));
+        |table: &String| format!("SELECT {} WHERE EXISTS (SELECT 1 FROM {})", literal(table), qualified(schema, table));
     let sql = tables.iter().map(one).collect::<Vec<_>>().join(" UNION ALL ");
     (!tables.is_empty()).then(|| TypedQuery::new("looking for rows", sql).of_tables())
 }

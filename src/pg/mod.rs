@@ -7,6 +7,7 @@ mod backend;
 pub mod batch;
 mod blame;
 mod catalog;
+mod citus;
 mod client;
 pub mod conditions;
 pub mod connect;

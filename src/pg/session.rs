@@ -43,6 +43,8 @@ pub struct Session {
     pub(super) table_locks: TableLocks,
     /// The statements that were prepared on this connection.
     pub(super) prepared: Prepared,
+    /// True if the database has Citus.
+    pub(super) has_citus: bool,
 }
 
 /// The tables that a session locked, or tried to lock.
@@ -243,6 +245,7 @@ impl Session {
         }
         let unusable = |e: ServerError| ConnectError::lost("the session could not be set up", e.to_string());
         let application_path = ApplicationPath::of_rows(schema, &rows).map_err(unusable)?;
+        let has_citus = rows.first().map_or(Ok(false), |row| row.value("has_citus")).map_err(unusable)?;
         Ok(Session {
             client,
             ledger: LedgerSchema { schema: ledger_schema.to_owned() },
@@ -252,6 +255,7 @@ impl Session {
             lock: None,
             table_locks: TableLocks::default(),
             prepared: Prepared::default(),
+            has_citus,
         })
     }
 
@@ -267,6 +271,20 @@ impl Session {
     pub(super) fn ask<const N: usize>(&mut self, queries: [TypedQuery<'_>; N]) -> Result<[Vec<Row>; N], ServerError> {
         let mut answers = self.ask_all(queries)?.into_iter();
         Ok(std::array::from_fn(|_| answers.next().unwrap_or_default()))
+    }
+
+    /// Sends several queries together, and one more if there is one. Returns the rows of each.
+    ///
+    /// # Errors
+    /// The error of the first query that the server refuses, or if the connection is lost.
+    pub(super) fn ask_and<const N: usize>(
+        &mut self,
+        queries: [TypedQuery<'_>; N],
+        last: Option<TypedQuery<'_>>,
+    ) -> Result<([Vec<Row>; N], Vec<Row>), ServerError> {
+        let mut answers = self.ask_all(queries.into_iter().chain(last))?.into_iter();
+        let mut next = || answers.next().unwrap_or_default();
+        Ok((std::array::from_fn(|_| next()), next()))
     }
 
     /// Sends any number of queries together. Returns the rows of each.

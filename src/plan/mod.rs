@@ -10,6 +10,7 @@ mod classes;
 mod columns;
 mod compared_key;
 mod detach;
+mod distribution;
 mod existing;
 mod free_sequences;
 pub mod image;
@@ -39,6 +40,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use crate::mapping::Mapping;
+use crate::model::distribution::Distribution;
 use crate::model::pgtype::ColumnType;
 use crate::model::record::{Refusal, Warning};
 use crate::model::rules::{Existing, Rules, Value};
@@ -143,6 +145,8 @@ pub struct Plan {
     pub not_tables: Vec<(String, OtherKind)>,
     /// The objects that are detached from the target for the load and reattached.
     pub detach: Detach,
+    /// The loaded tables that Citus distributes, with their placement.
+    pub distributed: BTreeMap<String, Distribution>,
     /// Facts that the operator should know.
     pub warnings: Vec<Warning>,
     inherited: Inherited,

@@ -53,6 +53,7 @@ pub fn text(plan: &Plan) -> String {
     }
     circles(&mut out, plan);
     detach(&mut out, plan);
+    distributed(&mut out, plan);
     let untouched: Vec<&str> = plan
         .classes
         .iter()
@@ -107,6 +108,16 @@ fn detach(out: &mut PrintedLines, plan: &Plan) {
         for (object, why) in &plan.detach.stays {
             out.add(format!("  {}.{}: {}; {why}", object.table, object.object, object.kind.word()));
         }
+    }
+}
+
+/// Writes the placement of the loaded tables that are not local.
+fn distributed(out: &mut PrintedLines, plan: &Plan) {
+    if !plan.distributed.is_empty() {
+        out.head("Distributed by Citus (loaded tables that are not listed are local)");
+    }
+    for (table, placement) in &plan.distributed {
+        out.add(format!("  {table}: {}", placement.words()));
     }
 }
 
@@ -279,7 +290,7 @@ impl Serialize for Plan {
             .collect();
         let classes: serde_json::Map<String, Json> =
             self.classes.iter().map(|(table, class)| (table.clone(), Json::from(class.word()))).collect();
-        json!({
+        let mut plan = json!({
             "format": 1,
             "mapping": self.name,
             "schema": self.schema,
@@ -297,8 +308,11 @@ impl Serialize for Plan {
             "left": self.left,
             "not_tables": self.not_tables.iter().map(|(name, kind)| json!({ "name": name, "kind": kind })).collect::<Vec<_>>(),
             "warnings": self.warnings,
-        })
-        .serialize(to)
+        });
+        if !self.distributed.is_empty() {
+            plan["distributed"] = json!(self.distributed);
+        }
+        plan.serialize(to)
     }
 }
 

@@ -1,8 +1,10 @@
 //! Checks `others`: rows of a table that this run did not write are unchanged.
 
+use crate::model::distribution::Distribution;
 use crate::model::record::{Check, CheckKind};
 
 use super::comparison::TableComparison;
+use super::subject::Subject;
 use super::table::VerifiedTable;
 
 /// The checks `others` of a table that held rows before or to which rows were added. `added`: rows recognised as added since
@@ -26,6 +28,19 @@ pub(super) fn check(table: &VerifiedTable<'_>, found: &TableComparison, added: u
         checks.push(Check::not_checked(CheckKind::Others, Some(&place), why));
     }
     checks
+}
+
+/// One check, not made, for each loaded table that is not local: no snapshot of Citus shows all nodes at one moment.
+pub(super) fn of_nodes(subject: &Subject<'_>) -> Vec<Check> {
+    let check = |(table, placement): (&String, &Distribution)| {
+        let why = format!(
+            "the table is placed on several nodes ({}), each of which is read in a snapshot of its own: rows that another \
+             session writes meanwhile may be seen in one shard and not in another",
+            placement.words()
+        );
+        Check::not_checked(CheckKind::Others, Some(&format!("{}.{table}", subject.plan.schema)), why)
+    };
+    subject.plan.distributed.iter().map(check).collect()
 }
 
 fn untouched(table: &VerifiedTable<'_>, found: &TableComparison, place: &str) -> Check {

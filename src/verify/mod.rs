@@ -164,5 +164,6 @@ fn check(subject: &Subject<'_>, snapshot: Snapshot<'_>, depth: VerifyDepth) -> R
     findings.checks.extend(constraints::owner_row(subject, state.owner_changed));
     findings.owners = owners.owners;
     findings.checks.extend(owners.checks);
+    findings.checks.extend(foreign_rows::of_nodes(subject));
     Ok(findings)
 }

@@ -121,6 +121,11 @@ impl<'a> VerifiedTable<'a> {
         }
     }
 
+    /// Returns true if the number of a transaction (`xmin`) identifies rows of the table. Each shard has its own numbers.
+    pub fn numbers_transactions(&self) -> bool {
+        self.subject.target.distribution(self.name).is_local()
+    }
+
     /// The condition for rows with ids up to the value at which the run left the sequence of the table's key. `None` if
     /// no such value is known.
     fn ids_of_run(&self, made: &[Made]) -> Option<String> {

@@ -103,6 +103,12 @@ impl Server {
         Server::guarded(5432, "-c listen_addresses=''", ("", ""))
     }
 
+    /// One that logs every message with statements, after `@@@`, its database, `@` and the name of the client.
+    pub fn logging() -> Server {
+        let logs = "-c log_statement=all -c log_line_prefix='@@@%d@%a '";
+        Server::guarded(5432, &format!("-c listen_addresses='' {logs}"), ("", ""))
+    }
+
     /// One with a small disk for the tablespace `small`, on which [`Server::room`] makes room; none where this process may
     /// not mount one.
     pub fn on_small_disk() -> Option<Server> {

@@ -66,7 +66,8 @@ pub fn send(
             }
             continue;
         }
-        let end = if origin.returned.is_empty() { 0 } else { open.heap_blocks(destination)? };
+        let reads_back = !origin.returned.is_empty() && origin.job.target.distribution(destination.table).is_local();
+        let end = if reads_back { open.heap_blocks(destination)? } else { 0 };
         let copied = open.copy_after_savepoint(destination, &batch.bytes, batch.rows(), origin.check_deferred);
         let compared = copied.and_then(|Copied { skipped, is_checked }| {
             let compared = SkippedBatch::compare(open, destination, origin.id, skipped)?;
@@ -80,7 +81,7 @@ pub fn send(
                 }
                 let mut sums = batch.sums(&compared.skipped, origin.seed);
                 compared.add_losses(destination, batch, &mut sums);
-                if !origin.returned.is_empty() && sums.written > 0 {
+                if reads_back && sums.written > 0 {
                     read_returned(open, destination, origin, end, &mut sums)?;
                 }
                 return Ok((sums, ids));

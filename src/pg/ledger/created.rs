@@ -214,16 +214,16 @@ fn try_drop(tx: &mut Client, ledger: &LedgerSchema, objects: &[CreatedObject]) -
     if let Some(other) = loading_run(tx, ledger, objects)? {
         return Ok(Some(other));
     }
-    let mut sql = String::new();
+    let mut drops = Pipeline::new();
     for (kind, words, call) in
         [(CreatedKind::View, "VIEW", ""), (CreatedKind::Table, "TABLE", ""), (CreatedKind::Function, "FUNCTION", "()")]
     {
         let names: Vec<String> = of(kind).map(|object| place(object) + call).collect();
         if !names.is_empty() {
-            sql += &format!("DROP {words} {};\n", names.join(", "));
+            drops = drops.script(format!("DROP {words} {}", names.join(", ")));
         }
     }
-    tx.batch_execute(&sql).doing(DROPPING)?;
+    drops.rows(tx).doing(DROPPING)?;
     let Some(schema) = objects.first().map(|object| object.schema.as_str()) else { return Ok(None) };
     let sql = ledger
         .sql("DELETE FROM :ledger.created WHERE schema_name = $1 AND (kind, object) IN (SELECT * FROM unnest($2, $3))");

@@ -41,6 +41,24 @@ pub(super) fn tokens(sql: &str) -> Option<Vec<NestedToken>> {
     lexer.open.is_empty().then_some(lexer.found)
 }
 
+/// Returns the statements of a text, which semicolons separate; `None` as for [`tokens`].
+pub(super) fn statements(sql: &str) -> Option<Vec<&str>> {
+    let mut lexer = Lexer { rest: sql, open: Vec::new(), found: Vec::new() };
+    let (mut statements, mut from, mut known) = (Vec::new(), 0, 0);
+    while lexer.next()? {
+        let is_end = lexer.found.len() > known && lexer.found.last().is_some_and(|t| t.token == Token::Semicolon);
+        known = lexer.found.len();
+        if is_end {
+            let end = sql.len() - lexer.rest.len();
+            statements.push(sql[from..end - 1].trim());
+            from = end;
+        }
+    }
+    statements.push(sql[from..].trim());
+    statements.retain(|statement| !statement.is_empty());
+    Some(statements)
+}
+
 struct Lexer<'a> {
     rest: &'a str,
     open: Vec<char>,

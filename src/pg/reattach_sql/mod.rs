@@ -12,7 +12,7 @@ mod tests;
 
 use crate::model::schema::DetachKind;
 
-use lexer::{NestedToken, Token, tokens};
+use lexer::{NestedToken, Token, statements, tokens};
 
 /// The object that the ledger records.
 #[derive(Clone, Copy)]
@@ -110,6 +110,14 @@ impl ReattachSql {
     /// The number of steps.
     pub fn count(&self) -> usize {
         self.steps.len()
+    }
+
+    /// The statements of a step, to be sent each as a message of its own; none after the last step. Citus runs no DDL out of a
+    /// message with several statements.
+    pub fn statements(&self, step: usize) -> Vec<&str> {
+        let Some(step) = self.steps.get(step) else { return Vec::new() };
+        // A step that was read has tokens.
+        statements(step).unwrap_or_else(|| vec![step.as_str()])
     }
 
     /// The steps from `first` on.

@@ -33,7 +33,7 @@ impl OpenRollback<'_> {
     /// If the connection is lost.
     pub fn try_detach(&mut self, keys: &[&Detachable]) -> Result<bool, ServerError> {
         let statements: Vec<&str> = keys.iter().flat_map(|key| &key.detach_sql).map(String::as_str).collect();
-        if statements.is_empty() { Ok(true) } else { self.try_sql(&statements.join("; ")) }
+        if statements.is_empty() { Ok(true) } else { self.try_sql(&statements) }
     }
 
     /// Lists, for each of these tables, the foreign keys to it whose columns no index serves.
@@ -69,7 +69,7 @@ impl OpenRollback<'_> {
             let blocks = row.value::<i64>("blocks")?.unsigned_abs();
             if row.value("is_ours")?
                 && blocks.saturating_mul(*rows) >= WORTH_BLOCKS
-                && self.try_sql(row.value("index_sql")?)?
+                && self.try_sql(&[row.value("index_sql")?])?
             {
                 created.push(RollbackIndex { drop_sql: row.value("drop_sql")? });
             }
@@ -85,11 +85,12 @@ impl OpenRollback<'_> {
         self.tx.batch_execute(&index.drop_sql).doing(ROLLING_BACK)
     }
 
-    /// Runs a statement under a savepoint. Returns false if the server refused it.
-    fn try_sql(&mut self, sql: &str) -> Result<bool, ServerError> {
+    /// Runs statements under a savepoint, each as a message of its own. Returns false if the server refused one.
+    fn try_sql(&mut self, statements: &[&str]) -> Result<bool, ServerError> {
         self.tx.batch_execute("SAVEPOINT migrate_mark").doing(ROLLING_BACK)?;
-        let (done, then) = match self.tx.batch_execute(sql).doing(ROLLING_BACK) {
-            Ok(()) => (true, "RELEASE SAVEPOINT migrate_mark"),
+        let steps = statements.iter().copied().fold(Pipeline::new(), Pipeline::script);
+        let (done, then) = match steps.rows(&mut self.tx).doing(ROLLING_BACK) {
+            Ok(_) => (true, "RELEASE SAVEPOINT migrate_mark"),
             Err(e) if e.lost => return Err(e),
             Err(_) => (false, "ROLLBACK TO SAVEPOINT migrate_mark; RELEASE SAVEPOINT migrate_mark"),
         };

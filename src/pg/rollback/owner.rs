@@ -45,7 +45,7 @@ impl OpenRollback<'_> {
         let (name, key, is) = (qualified(schema, table), quoted(key), "OPERATOR(pg_catalog.=)");
         let refers = |referencing: &ReferencingKey| {
             let ReferencingKey { child, joined, .. } = referencing;
-            format!("EXISTS (SELECT FROM {child} c JOIN {name} t ON {joined} WHERE t.{key}::pg_catalog.text {is} $1)")
+            format!("EXISTS (SELECT 1 FROM {child} c JOIN {name} t ON {joined} WHERE t.{key}::pg_catalog.text {is} $1)")
         };
         let refers: Vec<String> = facts.iter().flat_map(|facts| &facts.referencing).map(refers).collect();
         let refers = if refers.is_empty() { "false".to_owned() } else { refers.join(" OR ") };
@@ -55,7 +55,7 @@ impl OpenRollback<'_> {
              AND EXISTS (SELECT FROM :ledger.made m WHERE m.run {is} $2 AND m.kind {is} 'owner' AND m.xmin {is} t.xmin \
              AND m.xmin OPERATOR(pg_catalog.<>) ALL (SELECT l.xmin FROM :ledger.ledger l))"
         ));
-        let is_there = format!("EXISTS (SELECT FROM {name} t WHERE t.{key}::pg_catalog.text {is} $1)");
+        let is_there = format!("EXISTS (SELECT 1 FROM {name} t WHERE t.{key}::pg_catalog.text {is} $1)");
         let forget = self
             .ledger
             .sql(&format!("DELETE FROM :ledger.made WHERE run {is} $2 AND kind {is} 'owner' AND NOT {is_there}"));

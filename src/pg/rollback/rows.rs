@@ -3,7 +3,7 @@
 use postgres::Row;
 
 use super::transaction::{OpenRollback, OpenStaging, ROLLING_BACK};
-use crate::model::ident::{literal, qualified, quoted, quoted_list};
+use crate::model::ident::{free_name, literal, qualified, quoted, quoted_list};
 use crate::pg::client::{Client, Pipeline, Reply, all_replies};
 use crate::pg::copy::{CopyTarget, send_slices};
 use crate::pg::equality::Equality;
@@ -185,8 +185,9 @@ impl OpenRollback<'_> {
     /// If the server refuses or the connection is lost.
     pub fn count_staged(&mut self, staged: &StagedRows<'_>, facts: &DeletionFacts) -> Result<u64, ServerError> {
         let sql = format!(
-            "SELECT pg_catalog.count(*) FROM {} t WHERE EXISTS (SELECT FROM pg_temp.migrate_ours p WHERE {})",
+            "SELECT pg_catalog.count(*) FROM {} t JOIN {} ON {}",
             staged.name(),
+            staged.rows("p"),
             staged.same_row(&facts.equality, "t", "p")
         );
         let count = |tx: &mut Client| tx.query_one(&sql, &[]).doing(ROLLING_BACK);
@@ -214,26 +215,28 @@ impl StagedRows<'_> {
     fn blocking(&self, key: &ReferencingKey, equality: &Equality) -> String {
         let not_ours = if key.to_itself {
             let same = self.same_row(equality, "c", "o");
-            format!(" AND NOT EXISTS (SELECT FROM pg_temp.migrate_ours o WHERE {same})")
+            format!(" LEFT JOIN {} ON {same} WHERE o.{} IS NULL", self.rows("o"), self.never_null())
         } else {
             String::new()
         };
+        // Joins instead of EXISTS: Citus refuses a subquery on a table of the session that refers to a distributed table.
+        // A count instead of a limit, with which the planner expects to find a row soon. Usually there is none.
         format!(
-            "SELECT EXISTS (SELECT FROM {} c WHERE EXISTS (SELECT FROM {} t JOIN pg_temp.migrate_ours p ON {} \
-             WHERE {}){not_ours})",
+            "SELECT pg_catalog.count(*) OPERATOR(pg_catalog.>) 0 FROM {} c JOIN {} t ON {} JOIN {} ON {}{not_ours}",
             key.child,
             self.name(),
-            self.same_row(equality, "t", "p"),
-            key.joined
+            key.joined,
+            self.rows("p"),
+            self.same_row(equality, "t", "p")
         )
     }
 
     /// The statement that deletes the staged rows that are as they were written.
     fn delete(&self, equality: &Equality) -> String {
-        // EXISTS instead of a join: a join would pair each of several identical rows with each other.
         let sql = format!(
-            "DELETE FROM {} t WHERE EXISTS (SELECT FROM pg_temp.migrate_ours p WHERE {})",
+            "DELETE FROM {} t USING {} WHERE {}",
             self.name(),
+            self.rows("p"),
             self.same_row(equality, "t", "p")
         );
         let Some(transactions) = self.transactions else { return sql };
@@ -246,22 +249,46 @@ impl StagedRows<'_> {
         qualified(self.schema, self.table)
     }
 
+    /// The staged rows as an item of a FROM list. Without a key, one of several identical rows: a join would pair each row of
+    /// the table with each of them.
+    fn rows(&self, alias: &str) -> String {
+        if !self.key.is_empty() {
+            return format!("pg_temp.migrate_ours {alias}");
+        }
+        // Sorted by a number first, because comparing whole rows costs more.
+        let (hash, whole) = (self.hash("m"), self.whole_row("m"));
+        format!(
+            "(SELECT DISTINCT ON ({hash}, {whole}) m.*, true AS {} FROM pg_temp.migrate_ours m \
+             ORDER BY {hash}, {whole} USING OPERATOR(pg_catalog.*<)) {alias}",
+            self.never_null()
+        )
+    }
+
+    /// A column of [`StagedRows::rows`] that is never NULL.
+    fn never_null(&self) -> String {
+        self.key.first().map_or_else(|| free_name("migrate_staged", self.columns), |name| quoted(name))
+    }
+
+    fn hash(&self, of: &str) -> String {
+        let row = self.whole_row(of);
+        format!("pg_catalog.hashtextextended({row}::pg_catalog.text COLLATE pg_catalog.\"C\", 0)")
+    }
+
+    fn whole_row(&self, of: &str) -> String {
+        let columns: Vec<String> = self.columns.iter().map(|name| format!("{of}.{}", quoted(name))).collect();
+        format!("ROW({})", columns.join(", "))
+    }
+
     /// The SQL condition that two rows are identical byte by byte, since different values may be equal. The rows are joined
     /// by the key's columns, or by a hash of the whole row.
     fn same_row(&self, equality: &Equality, one: &str, other: &str) -> String {
-        let row = |of: &str| {
-            let columns: Vec<String> = self.columns.iter().map(|name| format!("{of}.{}", quoted(name))).collect();
-            format!("ROW({})", columns.join(", "))
-        };
-        let hash =
-            |of: &str| format!("pg_catalog.hashtextextended({}::pg_catalog.text COLLATE pg_catalog.\"C\", 0)", row(of));
         let joined = if self.key.is_empty() {
-            format!("{} OPERATOR(pg_catalog.=) {}", hash(one), hash(other))
+            format!("{} OPERATOR(pg_catalog.=) {}", self.hash(one), self.hash(other))
         } else {
             let of = |of: &str, name: &str| format!("{of}.{}", quoted(name));
             let equal = self.key.iter().map(|name| equality.of(name, &of(one, name), &of(other, name)));
             equal.collect::<Vec<_>>().join(" AND ")
         };
-        format!("{joined} AND pg_catalog.record_image_eq({}, {})", row(one), row(other))
+        format!("{joined} AND pg_catalog.record_image_eq({}, {})", self.whole_row(one), self.whole_row(other))
     }
 }

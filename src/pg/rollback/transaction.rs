@@ -2,6 +2,7 @@
 
 use crate::model::ident::{qualified, quoted};
 use crate::model::ledger::{CreatedObject, Run};
+use crate::pg::citus::sequential;
 use crate::pg::client::{CopyIn, Pipeline, Transaction};
 use crate::pg::copy::CopyTarget;
 use crate::pg::deferred::defer_sql;
@@ -52,7 +53,9 @@ impl Session {
     /// If the server refuses or the connection is lost.
     pub fn begin_rollback(&mut self, run: &Run) -> Result<RollbackStart<'_>, ServerError> {
         let sql = self.ledger.sql("SELECT state = 'RolledBack', epoch = $2 FROM :ledger.run WHERE run = $1 FOR UPDATE");
-        let steps = Pipeline::new().script("START TRANSACTION").query(sql, &[&run.id, &run.epoch]);
+        let begin =
+            std::iter::once("START TRANSACTION").chain(sequential(self.has_citus)).collect::<Vec<_>>().join("; ");
+        let steps = Pipeline::new().script(begin).query(sql, &[&run.id, &run.epoch]);
         let mut tx = self.client.begun_transaction();
         let rows = steps.rows(&mut tx).doing(ROLLING_BACK)?.concat();
         let state = rows.first().map(|row| Ok::<_, ServerError>((row.kept(0)?, row.kept(1)?))).transpose()?;
@@ -159,10 +162,14 @@ impl OpenRollback<'_> {
     /// Adds the statements that reattach an object and record it.
     fn reattaching<'p>(&self, object: &Detached, mut steps: Pipeline<'p>) -> Pipeline<'p> {
         let path = &self.application_path;
-        for statement in object.reattach_sql.remaining(object.steps) {
+        for step in object.steps..object.reattach_sql.count() {
+            let statements = object.reattach_sql.statements(step);
             steps = match path.is_needed_to_read {
-                true => steps.script(path.set(true)).script(statement).script(ApplicationPath::leave(true)),
-                false => steps.script(statement),
+                true => statements
+                    .into_iter()
+                    .fold(steps.script(path.set(true)), Pipeline::script)
+                    .script(ApplicationPath::leave(true)),
+                false => statements.into_iter().fold(steps, Pipeline::script),
             };
         }
         let (run, no) = (self.run, object.no);
@@ -203,7 +210,7 @@ impl OpenRollback<'_> {
         }
         // The lock comes before the query: TRUNCATE would delete a row that another transaction inserts in between.
         self.tx.batch_execute(&format!("LOCK TABLE ONLY {name} IN ACCESS EXCLUSIVE MODE")).doing(ROLLING_BACK)?;
-        let has_rows = format!("SELECT EXISTS (SELECT FROM ONLY {name})");
+        let has_rows = format!("SELECT EXISTS (SELECT 1 FROM ONLY {name})");
         let path = &self.application_path;
         let row = path.reading(&mut self.tx, |tx| tx.query_one(&has_rows, &[]).doing(ROLLING_BACK))?;
         if !row.value::<bool>(0)? {

@@ -1,4 +1,4 @@
--- The search path of the application's sessions for schema $1, and true if reading a table may need it. The planner evaluates
+-- The search path of the application's sessions for schema $1, true if reading a table may need it, and true if Citus is there. The planner evaluates
 -- the expressions of a table's indexes, of its extended statistics and of its partitions' CHECKs. A function among them in a
 -- language that looks names up when it runs may fail under any other path.
 SELECT pg_catalog.concat_ws(', ', pg_catalog.quote_ident($1::text), nullif(s.reset_val, '')) AS path,
@@ -13,6 +13,7 @@ SELECT pg_catalog.concat_ws(', ', pg_catalog.quote_ident($1::text), nullif(s.res
                        OR d.classid = 'pg_catalog.pg_constraint'::regclass
                           AND d.objid IN (SELECT k.oid FROM pg_catalog.pg_constraint k
                                             JOIN pg_catalog.pg_inherits h ON h.inhrelid = k.conrelid))
-                  AND NOT EXISTS (SELECT FROM unnest(p.proconfig) AS setting WHERE setting LIKE 'search\_path=%')) AS is_needed
+                  AND NOT EXISTS (SELECT FROM unnest(p.proconfig) AS setting WHERE setting LIKE 'search\_path=%')) AS is_needed,
+       EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname = 'citus') AS has_citus
   FROM pg_catalog.pg_settings s
  WHERE s.name = 'search_path'

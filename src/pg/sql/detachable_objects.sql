@@ -101,7 +101,9 @@ triggers AS (
       JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
      WHERE t.tgenabled <> 'D'
        AND (NOT t.tgisinternal
-            OR NOT EXISTS (SELECT FROM pg_catalog.pg_constraint k WHERE k.oid = t.tgconstraint AND k.contype <> 't'))
+            -- A copy is a trigger for each row (1). Others that are internal belong to an extension, such as those of Citus.
+            OR c.relispartition AND t.tgtype & 1 = 1
+               AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint k WHERE k.oid = t.tgconstraint AND k.contype <> 't'))
 )
 SELECT t.relname::text AS table_name, t.tgname::text AS object, 'trigger' AS kind, '{}'::text[] AS columns,
        pg_catalog.array_agg(format('%s DISABLE TRIGGER %I', t.alter_table, t.tgname) ORDER BY t.oid) AS detach_sql,
