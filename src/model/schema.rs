@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::distribution::Distribution;
 use super::pgtype::ColumnType;
+use super::placement::Placement;
 
 /// The schema of the source.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -153,7 +153,7 @@ pub struct TargetSchema {
     pub event_triggers: Vec<String>,
     /// The tables that are not local, by name. Empty on a server without Citus.
     #[serde(skip)]
-    pub distributed: BTreeMap<String, Distribution>,
+    pub distributed: BTreeMap<String, Placement>,
 }
 
 /// The rights that the connected role lacks, of all that any command could need. By default it lacks none.
@@ -416,8 +416,8 @@ impl SourceTable {
 
 impl TargetSchema {
     /// Returns the placement of a table's rows.
-    pub fn distribution(&self, table: &str) -> &Distribution {
-        self.distributed.get(table).unwrap_or(&Distribution::Local)
+    pub fn placement(&self, table: &str) -> &Placement {
+        self.distributed.get(table).unwrap_or(&Placement::Local)
     }
 
     /// Returns true if a unique key over these columns of a table counts NULLs as equal.

@@ -6,7 +6,7 @@ use postgres::Row;
 
 use super::error::ServerError;
 use super::row::RowValues;
-use crate::model::distribution::Distribution;
+use crate::model::placement::Placement;
 use crate::model::schema::{DetachKind, Detachable};
 
 /// The query for the placement of the tables of schema `$1`.
@@ -22,11 +22,11 @@ pub(super) fn sequential(has_citus: bool) -> Option<&'static str> {
 }
 
 /// The placement of each table that is not local, by the rows of [`DISTRIBUTED_TABLES`].
-pub(super) fn placements(rows: &[Row]) -> Result<BTreeMap<String, Distribution>, ServerError> {
+pub(super) fn placements(rows: &[Row]) -> Result<BTreeMap<String, Placement>, ServerError> {
     let mut found = BTreeMap::new();
     for row in rows {
         let (method, replication): (String, String) = (row.value("method")?, row.value("replication")?);
-        let placement = Distribution::of(&method, &replication, row.value("colocation")?, row.value("column_name")?);
+        let placement = Placement::of(&method, &replication, row.value("colocation")?, row.value("column_name")?);
         if !placement.is_local() {
             found.insert(row.value("table_name")?, placement);
         }
@@ -35,7 +35,7 @@ pub(super) fn placements(rows: &[Row]) -> Result<BTreeMap<String, Distribution>,
 }
 
 /// Keeps the user triggers of tables that are not local attached, because Citus disables none of them.
-pub(super) fn keep_triggers(detachable: &mut [Detachable], placements: &BTreeMap<String, Distribution>) {
+pub(super) fn keep_triggers(detachable: &mut [Detachable], placements: &BTreeMap<String, Placement>) {
     let is_kept =
         |object: &&mut Detachable| object.kind == DetachKind::Trigger && placements.contains_key(&object.table);
     for object in detachable.iter_mut().filter(is_kept) {

@@ -12,8 +12,8 @@ use super::free_sequences::Assigner;
 use super::order::Order;
 use super::{
     AssignedSequence, Context, Feed, HeldTable, Inputs, LeftInSource, LoadPlan, OwnerPath, OwnerPlan, Plan,
-    PlanFindings, Purpose, RepeatedKind, Shifted, TableClass, Taken, assumed, classes, columns, detach, distribution,
-    existing, matching, modifiers, order, owner, owner_path, relation, repeated, rights, shift, tables, unmapped,
+    PlanFindings, Purpose, RepeatedKind, Shifted, TableClass, Taken, assumed, classes, columns, detach, existing,
+    matching, modifiers, order, owner, owner_path, placement, relation, repeated, rights, shift, tables, unmapped,
 };
 
 /// Returns the plan, or every refusal.
@@ -70,7 +70,7 @@ pub fn build(mapping: &Mapping, inputs: &Inputs<'_>) -> Result<Plan, (Vec<Refusa
         left: parts.left,
         not_tables: inputs.source.others.clone(),
         detach,
-        distributed: distribution::of_loads(&mapping.loads, &target),
+        distributed: placement::of_loads(&mapping.loads, &target),
         warnings: findings.warnings,
         inherited: findings.inherited,
     })
@@ -134,7 +134,7 @@ fn loads(context: Context<'_>, taken: &mut Taken, findings: &mut PlanFindings) -
             tables::skips_rows(load, table, findings);
             if inputs.purpose == Purpose::Write {
                 tables::keeps_rows(&format!("load.{}", load.name), &load.to, target, findings);
-                distribution::follows_the_owner(load, target, findings);
+                placement::follows_the_owner(load, target, findings);
             }
             columns::load(context, load, table, taken, findings)
         });

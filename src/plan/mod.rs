@@ -10,7 +10,6 @@ mod classes;
 mod columns;
 mod compared_key;
 mod detach;
-mod distribution;
 mod existing;
 mod free_sequences;
 pub mod image;
@@ -22,6 +21,7 @@ mod needs;
 mod order;
 mod owner;
 mod owner_path;
+mod placement;
 mod references;
 mod relation;
 mod repeated;
@@ -40,8 +40,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use crate::mapping::Mapping;
-use crate::model::distribution::Distribution;
 use crate::model::pgtype::ColumnType;
+use crate::model::placement::Placement;
 use crate::model::record::{Refusal, Warning};
 use crate::model::rules::{Existing, Rules, Value};
 use crate::model::schema::{Detachable, OtherKind, Sequence, SourceSchema, TargetSchema};
@@ -146,7 +146,7 @@ pub struct Plan {
     /// The objects that are detached from the target for the load and reattached.
     pub detach: Detach,
     /// The loaded tables that Citus distributes, with their placement.
-    pub distributed: BTreeMap<String, Distribution>,
+    pub distributed: BTreeMap<String, Placement>,
     /// Facts that the operator should know.
     pub warnings: Vec<Warning>,
     inherited: Inherited,

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use crate::job::Stop;
 use crate::model::digest::{BUCKETS, row_hash};
-use crate::model::distribution::SHARDS_NUMBER;
+use crate::model::placement::SHARDS_NUMBER;
 use crate::model::record::{Check, CheckKind, Verdict};
 use crate::pg::Session;
 use crate::pg::inspect::LoadedRows;

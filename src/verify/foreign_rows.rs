@@ -1,6 +1,6 @@
 //! Checks `others`: rows of a table that this run did not write are unchanged.
 
-use crate::model::distribution::Distribution;
+use crate::model::placement::Placement;
 use crate::model::record::{Check, CheckKind};
 
 use super::comparison::TableComparison;
@@ -32,7 +32,7 @@ pub(super) fn check(table: &VerifiedTable<'_>, found: &TableComparison, added: u
 
 /// One check, not made, for each loaded table that is not local: no snapshot of Citus shows all nodes at one moment.
 pub(super) fn of_nodes(subject: &Subject<'_>) -> Vec<Check> {
-    let check = |(table, placement): (&String, &Distribution)| {
+    let check = |(table, placement): (&String, &Placement)| {
         let why = format!(
             "the table is placed on several nodes ({}), each of which is read in a snapshot of its own: rows that another \
              session writes meanwhile may be seen in one shard and not in another",

@@ -111,7 +111,7 @@ pub(super) fn read<R>(
     let whole: Vec<ReadBack<'_>> = tables.iter().map(|table| table.rows(None)).collect();
     let mut blocks = session.block_counts(&subject.plan.schema, &whole)?;
     // Blocks are numbered in each shard.
-    blocks.retain(|table, _| subject.target.distribution(table).is_local());
+    blocks.retain(|table, _| subject.target.placement(table).is_local());
     let lanes = name.map_or(1, |_| lane_count(jobs, blocks.values().sum()));
     let mut tasks = target_tasks(tables, &blocks, lanes);
     let mut read = vec![TableRead::default(); tables.len()];

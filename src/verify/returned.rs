@@ -7,7 +7,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::job::Stop;
 use crate::model::digest::{BUCKETS, Digest, row_hash};
-use crate::model::distribution::SHARDS_NUMBER;
+use crate::model::placement::SHARDS_NUMBER;
 use crate::model::record::{Check, CheckKind};
 use crate::pg::Session;
 use crate::wire::binary;

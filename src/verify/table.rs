@@ -123,7 +123,7 @@ impl<'a> VerifiedTable<'a> {
 
     /// Returns true if the number of a transaction (`xmin`) identifies rows of the table. Each shard has its own numbers.
     pub fn numbers_transactions(&self) -> bool {
-        self.subject.target.distribution(self.name).is_local()
+        self.subject.target.placement(self.name).is_local()
     }
 
     /// The condition for rows with ids up to the value at which the run left the sequence of the table's key. `None` if

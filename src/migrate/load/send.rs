@@ -66,7 +66,7 @@ pub fn send(
             }
             continue;
         }
-        let reads_back = !origin.returned.is_empty() && origin.job.target.distribution(destination.table).is_local();
+        let reads_back = !origin.returned.is_empty() && origin.job.target.placement(destination.table).is_local();
         let end = if reads_back { open.heap_blocks(destination)? } else { 0 };
         let copied = open.copy_after_savepoint(destination, &batch.bytes, batch.rows(), origin.check_deferred);
         let compared = copied.and_then(|Copied { skipped, is_checked }| {

@@ -23,10 +23,10 @@ use crate::migrate::lookup_maps;
 use crate::migrate::rows::batch::Batch;
 use crate::migrate::rows::recorded_orphans::RecordedOrphans;
 use crate::model::cell::RawBuf;
-use crate::model::distribution::SHARDS_NUMBER;
 use crate::model::fault::Loss;
 use crate::model::ledger::{CreatedObject, LoadDone, LossSum, Made, MadeKind, PartDone, Run};
 use crate::model::pgtype::{ColumnType, Kind};
+use crate::model::placement::SHARDS_NUMBER;
 use crate::model::record::{Refusal, StepKind};
 use crate::model::schema::{DetachKind, TargetTable};
 use crate::pg::detach::Detached;
@@ -320,7 +320,7 @@ impl Removal<'_> {
         let unsent = self.unsent_columns(load);
         // Without a key another session's row may equal a row of the run, and only its transaction tells them apart.
         let is_content_enough = unsent.is_empty() && !key.is_empty();
-        if !is_content_enough && !self.job.target.distribution(&load.table).is_local() {
+        if !is_content_enough && !self.job.target.placement(&load.table).is_local() {
             return Err(refuse(load, format!("{SHARDS_NUMBER}{}", doubt(&key, &unsent)), BY_HAND));
         }
         let transactions = if is_content_enough { None } else { Some(tx.writing_transactions(&load.name)?) };
@@ -402,7 +402,7 @@ impl Removal<'_> {
 
     fn remove_owner(&mut self, tx: &mut OpenRollback<'_>, facts: &RemovalFacts) -> Result<(), Stop> {
         let (Some(plan), Some(key)) = (&self.job.plan.owner, self.owner_made()) else { return Ok(()) };
-        if !self.job.target.distribution(&plan.table).is_local() {
+        if !self.job.target.placement(&plan.table).is_local() {
             self.result.owner = Some(OwnerRollback::Kept(SHARDS_NUMBER));
             return Ok(());
         }

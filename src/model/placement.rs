@@ -9,7 +9,7 @@ pub const SHARDS_NUMBER: &str =
 /// The placement of a table's rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase", tag = "placement", content = "column")]
-pub enum Distribution {
+pub enum Placement {
     /// All rows are on the server that the session uses. Every table of a server without Citus is local.
     #[default]
     Local,
@@ -21,30 +21,30 @@ pub enum Distribution {
     Other,
 }
 
-impl Distribution {
+impl Placement {
     /// The placement that a row of `pg_dist_partition` describes. `column`: the column that its `partkey` names.
-    pub fn of(method: &str, replication: &str, colocation: i64, column: Option<String>) -> Distribution {
+    pub fn of(method: &str, replication: &str, colocation: i64, column: Option<String>) -> Placement {
         match (method, replication, column) {
-            ("h", _, Some(column)) => Distribution::Distributed(column),
-            ("n", "t", None) => Distribution::Reference,
+            ("h", _, Some(column)) => Placement::Distributed(column),
+            ("n", "t", None) => Placement::Reference,
             // A local table that Citus lists, because a reference table refers to it or it to one.
-            ("n", "s", None) if colocation == 0 => Distribution::Local,
-            _ => Distribution::Other,
+            ("n", "s", None) if colocation == 0 => Placement::Local,
+            _ => Placement::Other,
         }
     }
 
     /// Returns true if all rows are on the server that the session uses.
     pub fn is_local(&self) -> bool {
-        *self == Distribution::Local
+        *self == Placement::Local
     }
 
     /// Returns the placement in words.
     pub fn words(&self) -> String {
         match self {
-            Distribution::Local => "local".to_owned(),
-            Distribution::Reference => "reference table, on every node".to_owned(),
-            Distribution::Distributed(column) => format!("distributed by {column}"),
-            Distribution::Other => "placed in another way than by the hash of a column".to_owned(),
+            Placement::Local => "local".to_owned(),
+            Placement::Reference => "reference table, on every node".to_owned(),
+            Placement::Distributed(column) => format!("distributed by {column}"),
+            Placement::Other => "placed in another way than by the hash of a column".to_owned(),
         }
     }
 }
@@ -56,9 +56,9 @@ mod tests {
     #[test]
     fn rows_of_pg_dist_partition_become_placements() {
         let column = || Some("user_id".to_owned());
-        assert_eq!(Distribution::of("h", "s", 4, column()), Distribution::Distributed("user_id".to_owned()));
-        assert_eq!(Distribution::of("n", "t", 2, None), Distribution::Reference);
-        assert_eq!(Distribution::of("n", "s", 0, None), Distribution::Local);
+        assert_eq!(Placement::of("h", "s", 4, column()), Placement::Distributed("user_id".to_owned()));
+        assert_eq!(Placement::of("n", "t", 2, None), Placement::Reference);
+        assert_eq!(Placement::of("n", "s", 0, None), Placement::Local);
     }
 
     #[test]
@@ -72,7 +72,7 @@ mod tests {
             ("h", "s", 4, None),
             ("x", "t", 0, None),
         ] {
-            assert_eq!(Distribution::of(method, replication, colocation, column), Distribution::Other, "{method}");
+            assert_eq!(Placement::of(method, replication, colocation, column), Placement::Other, "{method}");
         }
     }
 }

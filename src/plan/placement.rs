@@ -3,24 +3,24 @@
 use std::collections::BTreeMap;
 
 use crate::mapping::{Load, OwnerRule};
-use crate::model::distribution::Distribution;
 use crate::model::ident::literal;
+use crate::model::placement::Placement;
 use crate::model::schema::TargetSchema;
 
 use super::PlanFindings;
 
 /// Refuses a load into a distributed table whose rows are not placed by the owner that the load gives them.
 pub(super) fn follows_the_owner(load: &Load, target: &TargetSchema, findings: &mut PlanFindings) {
-    let placement = target.distribution(&load.to);
+    let placement = target.placement(&load.to);
     let owners: &[String] = match &load.owner {
         OwnerRule::Stamped(columns) => columns,
         OwnerRule::Carried(column) => std::slice::from_ref(column),
         OwnerRule::Through(_) | OwnerRule::Shared | OwnerRule::Unsaid => &[],
     };
     let is_fit = match placement {
-        Distribution::Local | Distribution::Reference => true,
-        Distribution::Distributed(column) => owners.contains(column),
-        Distribution::Other => false,
+        Placement::Local | Placement::Reference => true,
+        Placement::Distributed(column) => owners.contains(column),
+        Placement::Other => false,
     };
     if is_fit {
         return;
@@ -47,7 +47,7 @@ pub(super) fn follows_the_owner(load: &Load, target: &TargetSchema, findings: &m
 }
 
 /// The placement of each table that a load writes to and that is not local.
-pub(super) fn of_loads(loads: &[Load], target: &TargetSchema) -> BTreeMap<String, Distribution> {
+pub(super) fn of_loads(loads: &[Load], target: &TargetSchema) -> BTreeMap<String, Placement> {
     let is_loaded = |table: &str| loads.iter().any(|load| load.to == table);
     let distributed = target.distributed.iter().filter(|(table, _)| is_loaded(table));
     distributed.map(|(table, placement)| (table.clone(), placement.clone())).collect()
