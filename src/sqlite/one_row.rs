@@ -12,7 +12,7 @@ impl Reader {
     /// If the query is wrong, returns no row or several, or a value is neither an integer nor a text.
     pub fn one_row(&self, sql: &str) -> Result<Vec<(String, Option<String>)>, SourceError> {
         let mut statement = self.prepare(sql)?;
-        let names: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+        let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
         let other = |because: String| {
             Err(SourceError::new(ErrorClass::Sql, &self.shared.place, "the query does not tell the owner of this file")
                 .because(because)

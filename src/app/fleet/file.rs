@@ -89,7 +89,7 @@ impl FileWork<'_, '_> {
             Ok(None) => return Ok(Ok(FileEnd::Fenced)),
             Err(stop) => return Ok(Err(stop)),
         };
-        let on_target = MemberOnTarget { plan: &plan.plan, target: &plan.target, run: &self.run };
+        let on_target = MemberOnTarget { plan: &plan.plan, target: &plan.target, run: self.run };
         let rows = end.rows.iter().map(|rows| rows.rows).sum();
         let proof = m.reconnect().retrying(self.session, |session| prove(on_target, session, claim, &end));
         Ok(proof.map(|proof| match proof {
