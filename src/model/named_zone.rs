@@ -2,7 +2,7 @@
 //!
 //! The tables are compiled in, so that no machine's own copy decides. Each line of `zones.txt` has the name of a zone, the
 //! number of its first period in `zones.bin`, and the number of its periods. A period is 8 bytes in little-endian order: the
-//! second of its beginning in the upper 44 bits, and the offset, plus [`ZERO`], in the lower 20.
+//! second of its beginning in the upper 44 bits, and the offset, plus 524,288, in the lower 20.
 //!
 //! A test writes both files from the tables of the crate chrono-tz, and compares every zone with them.
 
