@@ -55,6 +55,15 @@ const PLAIN: &str =
     "CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER); INSERT INTO t VALUES (1, 10), (2, 20), (3, 30)";
 
 #[test]
+fn an_owner_to_whose_table_no_foreign_key_refers_is_removed() {
+    let target = "CREATE TABLE users (id serial PRIMARY KEY, name text UNIQUE); CREATE TABLE t (id int PRIMARY KEY, n int, user_id int)";
+    let mapping =
+        "[owner]\ntable = \"users\"\nmatch = { name = \"ada\" }\ncreate = {}\n[load.t]\nowner = \"user_id\"\n";
+    let case = Case::new(PLAIN, target, mapping);
+    there_and_back(&case, 0, &["t", "users"], &["users_id_seq"]);
+}
+
+#[test]
 fn rows_with_several_issued_ids_are_removed_and_their_sequences_reset() {
     let target = "CREATE TABLE t (id serial PRIMARY KEY, other serial, n int); INSERT INTO t (n) VALUES (10), (10)";
     let mapping = "[load.t]\nexisting = \"append\"\n[load.t.columns]\nid = { omit = true }\nother = { omit = true }\n\

@@ -48,7 +48,9 @@ impl OpenRollback<'_> {
             format!("EXISTS (SELECT 1 FROM {child} c JOIN {name} t ON {joined} WHERE t.{key}::pg_catalog.text {is} $1)")
         };
         let refers: Vec<String> = facts.iter().flat_map(|facts| &facts.referencing).map(refers).collect();
-        let refers = if refers.is_empty() { "false".to_owned() } else { refers.join(" OR ") };
+        // The server learns the parameter's type from its use.
+        let nothing = "$1::pg_catalog.text IS NULL".to_owned();
+        let refers = if refers.is_empty() { nothing } else { refers.join(" OR ") };
         // The transaction that created the row also wrote the ledger's record of it.
         let delete = self.ledger.sql(&format!(
             "DELETE FROM {name} t WHERE t.{key}::pg_catalog.text {is} $1 AND NOT ({refers}) \
