@@ -2,10 +2,11 @@
 
 use std::sync::OnceLock;
 
+use super::stand_in::{CATALOGUE, PLACED};
 use super::{KEYS, LOADS, SOURCE, TABLES};
 use crate::fleet;
 use crate::support::case::Case;
-use crate::support::postgres::{Database, Server};
+use crate::support::postgres::{Database, Server, version};
 use crate::support::sqlite;
 use crate::support::tool::Place;
 
@@ -195,4 +196,32 @@ fn no_statement_of_a_fleet_has_a_form_that_citus_refuses() {
     fleet(&["rollback", "--yes"]);
     let seen = ["COPY \"public\".\"acc\"", "DELETE FROM \"public\".\"tx\"", "SKIP LOCKED"];
     are_taken(&target.statements(), &["users", "acc", "tx"], &seen);
+}
+
+#[test]
+fn a_transaction_with_ddl_is_sequential_where_citus_is() {
+    if version() < 130_000 {
+        return;
+    }
+    let target = Logged::with("sequential", &format!("{CATALOGUE}{TABLES}{KEYS}{PLACED}"));
+    let place = Place::new();
+    sqlite::file(&place, "source.db", SOURCE);
+    place.write("migrate.toml", format!("format = 1\nname = \"case\"\n[source]\npath = \"source.db\"\n{LOADS}"));
+    let url = target.url();
+    // One session at a time, so that the log has the messages of a transaction in turn.
+    for args in [&["--yes", "--detach", "always", "--jobs", "1"][..], &["rollback", "--yes"]] {
+        place.migrate(args).args(["-t", &url]).exits(0);
+    }
+    let (mut is_sequential, mut changes) = (false, 0);
+    for message in target.statements() {
+        if message.starts_with("START TRANSACTION") || message.starts_with("COMMIT") {
+            is_sequential = false;
+        }
+        is_sequential |= message.contains("SET LOCAL citus.multi_shard_modify_mode = 'sequential'");
+        if DDL.iter().any(|words| message.starts_with(words)) && message.contains("public.") {
+            assert!(is_sequential, "{message}");
+            changes += 1;
+        }
+    }
+    assert!(changes > 10, "{changes} messages with DDL");
 }
