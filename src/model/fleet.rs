@@ -140,6 +140,13 @@ pub struct LoadOmissions {
     /// Lookups, by column.
     #[serde(rename = "k", default, skip_serializing_if = "Vec::is_empty")]
     pub lookups: Vec<LookupSum>,
+    /// Rows that the target had before.
+    #[serde(rename = "s", default, skip_serializing_if = "is_zero")]
+    pub skipped: u64,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// Rows that stay in a file.
@@ -173,17 +180,20 @@ pub struct MisreadTexts {
 impl Omitted {
     /// Adds the losses and lookups of a load.
     pub fn count(&mut self, load: &str, sums: &Sums) {
-        if sums.losses.is_empty() && sums.lookups.is_empty() {
+        if sums.losses.is_empty() && sums.lookups.is_empty() && sums.skipped == 0 {
             return;
         }
         let mut losses = sums.losses.clone();
         losses.iter_mut().for_each(|loss| loss.keys.truncate(MEMBER_LOSS_KEYS));
-        self.loads.insert(load.to_owned(), LoadOmissions { losses, lookups: sums.lookups.clone() });
+        self.loads
+            .insert(load.to_owned(), LoadOmissions { losses, lookups: sums.lookups.clone(), skipped: sums.skipped });
     }
 
     /// The number of values that lost something or were changed.
     pub fn values(&self) -> u64 {
-        self.loads.values().flat_map(|load| &load.losses).map(|loss| loss.count).sum()
+        // An empty column counts whole rows.
+        let losses = self.loads.values().flat_map(|load| &load.losses).filter(|loss| !loss.column.is_empty());
+        losses.map(|loss| loss.count).sum()
     }
 
     /// The number of rows that stay in the file.

@@ -4,6 +4,7 @@ mod files;
 mod omitted;
 mod refusals;
 mod removal;
+mod shared;
 mod workers;
 
 use std::path::PathBuf;

@@ -8,8 +8,8 @@ use crate::cli::RetryWhat;
 use crate::fleet::sources::MemberFile;
 use crate::job::Stop;
 use crate::migrate;
-use crate::migrate::fleet::ids;
 use crate::migrate::fleet::whole::WholeFleet;
+use crate::migrate::fleet::{ids, shared};
 use crate::model::fleet::MemberState;
 use crate::model::ledger::{Judged, JudgedFleet, LEDGER_VERSION, LedgerState, LoadedTable, NewRun, Run};
 use crate::model::record::{Refusal, Report, RunState};
@@ -172,6 +172,10 @@ fn record_run(
     for _ in 0..ATTEMPTS {
         judged.shared.clear();
         let place = migrate::baseline::record(&mut judged, session, plan, target, seed).map_err(Failure::refused)?;
+        // The fleet writes no row of these, so that others may change them meanwhile.
+        for load in plan.loads.iter().filter(|load| shared::is_shared(load)) {
+            judged.images.remove(&load.table);
+        }
         // Tables that hold no row now count as empty, whatever other workers load meanwhile.
         judged.shared = loaded(first).collect();
         let new = NewRun {

@@ -75,16 +75,17 @@ fn end(run: &Run, first: &FilePlan, session: &mut Session, report: &mut Report) 
 pub fn tables(run: &Run, sums: &FleetSums) -> Vec<LoadRecord> {
     let record = |table: &String| {
         let rows = sums.tables.get(table).map_or(0, |rows| rows.rows);
+        let skipped = sums.omitted.loads.get(table).map_or(0, |load| load.skipped);
         LoadRecord {
             load: table.clone(),
             source: "files".to_owned(),
             target: format!("{}.{table}", run.judged.schema),
-            read: rows,
+            read: rows + skipped,
             class: String::new(),
             state: LoadState::Loaded,
             written: rows,
             faults: 0,
-            skipped: 0,
+            skipped,
             lanes: 1,
             started: 0.0,
             seconds: 0.0,

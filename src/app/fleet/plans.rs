@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 use crate::cli::OnSchema;
 use crate::convert::Settled;
 use crate::migrate;
-use crate::migrate::fleet::refuse;
+use crate::migrate::fleet::{refuse, shared};
 use crate::model::ledger::Run;
 use crate::model::record::{Refusal, Report};
 use crate::model::schema::TargetSchema;
@@ -34,7 +34,8 @@ pub struct FilePlan {
 impl FilePlan {
     /// A refusal for each loaded table that the fleet began without: its rows could not be compared at the end.
     pub fn tables_without_images(&self, run: &Run) -> Vec<Refusal> {
-        let tables: BTreeSet<&String> = self.plan.loads.iter().map(|load| &load.table).collect();
+        let loads = self.plan.loads.iter().filter(|load| !shared::is_shared(load));
+        let tables: BTreeSet<&String> = loads.map(|load| &load.table).collect();
         let unknown = tables.into_iter().filter(|table| !run.judged.images.contains_key(*table));
         let refusal = |table: &String| {
             Refusal::new(

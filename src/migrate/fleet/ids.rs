@@ -16,6 +16,8 @@ use crate::model::select::CONTINUE;
 use crate::plan::{Feed, LoadPlan, Plan, Shifted};
 use crate::sqlite::Source;
 
+use super::shared;
+
 /// A column whose ids are reserved, and the ids that a file needs in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WantedIds {
@@ -56,9 +58,10 @@ pub fn columns(plan: &Plan) -> Vec<Shifted> {
     all
 }
 
-/// The columns of a load whose ids are issued.
+/// The columns of a load whose ids are issued. A table that all owners share gets no row.
 fn issued(load: &LoadPlan) -> impl Iterator<Item = String> {
-    load.columns.iter().filter(|column| matches!(column.feed, Feed::Issued(_))).map(|column| column.name.clone())
+    let columns = if shared::is_shared(load) { &[] } else { load.columns.as_slice() };
+    columns.iter().filter(|column| matches!(column.feed, Feed::Issued(_))).map(|column| column.name.clone())
 }
 
 /// Returns the ids that a file needs. Columns without rows are left out.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::convert::Settled;
 use crate::convert::row::RowEncoder;
 use crate::job::Stop;
+use crate::migrate::existing::compare::HeldComparison;
 use crate::migrate::{lookup_maps, owner};
 use crate::model::cell::RawBuf;
 use crate::model::fleet::{Claim, MemberEnd, MemberRows, Omitted};
@@ -21,6 +22,7 @@ use super::ids::{self, ReservedIds};
 use super::omitted;
 use super::own_keys::FileKeys;
 use super::rows::FileRows;
+use super::shared;
 
 /// A file that is written.
 #[derive(Clone, Copy)]
@@ -54,18 +56,20 @@ impl MemberWork<'_> {
         let settled = Settled { owner: owner.clone().map(RawBuf::text), ..settled };
         let keys = FileKeys::read(self.plan, self.target, self.source, &settled)?;
         let mut sums = BTreeMap::new();
-        for node in &self.plan.order {
-            if let Node::Load(n) = node {
-                let load = &self.plan.loads[*n];
-                if load.lookups().next().is_some() {
-                    // While a COPY is open, the server takes no other message.
-                    tx.end_copy()?;
-                }
-                let encoder = self.encoder(&mut tx, load, &settled)?;
-                let rows =
-                    FileRows { source: self.source, load, seed: self.run.seed, guards: keys.guards(load, &settled)? };
-                sums.insert(load.name.as_str(), rows.send(&mut tx, &self.plan.schema, &encoder, &mut reserved)?);
+        for load in self.loads() {
+            let is_shared = shared::is_shared(load);
+            if is_shared || load.lookups().next().is_some() {
+                // While a COPY is open, the server takes no other message.
+                tx.end_copy()?;
             }
+            if is_shared {
+                sums.insert(load.name.as_str(), shared::compared(&mut tx, &self.comparison(&settled), load)?);
+                continue;
+            }
+            let encoder = self.encoder(&mut tx, load, &settled)?;
+            let rows =
+                FileRows { source: self.source, load, seed: self.run.seed, guards: keys.guards(load, &settled)? };
+            sums.insert(load.name.as_str(), rows.send(&mut tx, &self.plan.schema, &encoder, &mut reserved)?);
         }
         let omitted = omitted::of(self.plan, self.source, &sums)?;
         let (rows, stamp, millis) = (self.brought(&sums, &reserved), self.source.stamp(), (self.millis)());
@@ -77,9 +81,7 @@ impl MemberWork<'_> {
     /// The rows of each table, in the order in which the tables were written. Tables without rows are left out.
     fn brought(&self, sums: &BTreeMap<&str, Sums>, reserved: &ReservedIds) -> Vec<MemberRows> {
         let mut tables: Vec<(&str, Sums)> = Vec::new();
-        for node in &self.plan.order {
-            let Node::Load(n) = node else { continue };
-            let load = &self.plan.loads[*n];
+        for load in self.loads() {
             let Some(sums) = sums.get(load.name.as_str()).filter(|sums| sums.written > 0) else { continue };
             match tables.iter_mut().find(|(table, _)| *table == load.table) {
                 Some((_, all)) => all.merge(sums),
@@ -93,6 +95,19 @@ impl MemberWork<'_> {
             ids: self.reserved_column(table).and_then(|column| reserved.range(&column)),
         });
         rows.collect()
+    }
+
+    /// The loads in the order in which they are written.
+    fn loads(&self) -> impl Iterator<Item = &LoadPlan> {
+        let load = |node: &Node| match node {
+            Node::Load(n) => self.plan.loads.get(*n),
+            Node::Owner => None,
+        };
+        self.plan.order.iter().filter_map(load)
+    }
+
+    fn comparison<'a>(&'a self, settled: &'a Settled) -> HeldComparison<'a> {
+        HeldComparison { plan: self.plan, target: self.target, source: self.source, settled }
     }
 
     /// The column of a table whose ids are reserved.
@@ -152,7 +167,11 @@ impl MemberWork<'_> {
         let settled = Settled { owner: found.map(RawBuf::text), shifts, ..self.settled.clone() };
         let keys = FileKeys::read(self.plan, self.target, self.source, &settled)?;
         let mut sums = BTreeMap::new();
-        for load in &self.plan.loads {
+        for load in self.loads() {
+            if shared::is_shared(load) {
+                sums.insert(load.name.as_str(), shared::compared(session, &self.comparison(&settled), load)?);
+                continue;
+            }
             // The key of an owner that is not made yet is unknown, and the column takes any.
             let mut unowned = load.clone();
             unowned.columns.iter_mut().filter(|c| c.feed == Feed::Owner).for_each(|c| c.not_null &= is_known);

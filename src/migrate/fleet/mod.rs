@@ -11,6 +11,7 @@
 //! - `omitted`: everything of a file that is not in the target as the file has it;
 //! - `proof`: the rows of one file, read back after their commit;
 //! - `removal`: the rows of one file, removed again;
+//! - `shared`: the rows of tables that all owners share;
 //! - `sums`: the sums over all files, as the ledger has them;
 //! - `whole`: all rows of all files, compared once at the end.
 
@@ -22,5 +23,6 @@ pub mod proof;
 pub mod refuse;
 pub mod removal;
 mod rows;
+pub mod shared;
 pub mod sums;
 pub mod whole;

@@ -2,8 +2,10 @@
 
 use crate::model::pgtype::Kind;
 use crate::model::record::Refusal;
-use crate::model::rules::Value;
-use crate::plan::{ColumnPlan, LoadPlan, Plan, StatedReference, Treatment};
+use crate::model::rules::{Differ, Existing, Value};
+use crate::plan::{ColumnPlan, LoadPlan, Plan, StatedReference, TableClass, Treatment};
+
+use super::shared;
 
 /// Returns a refusal for each part of the plan that a fleet cannot carry out.
 pub fn refusals(plan: &Plan) -> Vec<Refusal> {
@@ -53,6 +55,7 @@ pub fn refusals(plan: &Plan) -> Vec<Refusal> {
     plan.loads.iter().for_each(|load| load_refusals(load, &mut found));
     plan.loads.iter().for_each(|load| unchecked_references(load, plan, &mut found));
     plan.loads.iter().for_each(|load| lookups(load, plan, &mut found));
+    plan.loads.iter().for_each(|load| matched(load, plan, &mut found));
     found
 }
 
@@ -80,7 +83,7 @@ fn unchecked_references(load: &LoadPlan, plan: &Plan, found: &mut Vec<Refusal>) 
 /// Lookups in a table that the files fill: the row that is found could be one of another owner.
 fn lookups(load: &LoadPlan, plan: &Plan, found: &mut Vec<Refusal>) {
     for (column, lookup) in load.lookups() {
-        if plan.loads.iter().any(|load| load.table == lookup.table) {
+        if plan.loads.iter().any(|load| load.table == lookup.table && !shared::is_shared(load)) {
             let table = &lookup.table;
             found.push(Refusal::new(
                 format!("{}.columns.{}.lookup", load.place(), column.name),
@@ -91,11 +94,30 @@ fn lookups(load: &LoadPlan, plan: &Plan, found: &mut Vec<Refusal>) {
     }
 }
 
+/// Tables whose rows are matched: all of them must be on the target and have no owner.
+fn matched(load: &LoadPlan, plan: &Plan, found: &mut Vec<Refusal>) {
+    let Some(Existing::Match { differ, .. }) = &load.existing else { return };
+    let owned = plan.classes.get(&load.table).is_some_and(|class| *class != TableClass::Shared);
+    let (reason, advice) = match (shared::is_shared(load), owned, differ) {
+        (false, ..) => (
+            "matches rows, and the target has none",
+            "Fill the table before the fleet: it adds no row to a table that all owners share.",
+        ),
+        (_, true, _) => ("matches rows that have an owner, of whom there is one for each file", ALONE),
+        (_, _, Some(Differ::Source)) => (
+            "would write over rows that all owners share: the last file would decide for all others",
+            "Write differ = \"target\".",
+        ),
+        _ => return,
+    };
+    found.push(Refusal::new(format!("{}.existing", load.place()), reason, advice));
+}
+
 /// The way out of everything that a fleet cannot do.
 const ALONE: &str = "Load the files one by one: `migrate -s FILE --owner COLUMN=VALUE`.";
 
 fn load_refusals(load: &LoadPlan, found: &mut Vec<Refusal>) {
-    if load.conflict.is_some() || load.when_empty {
+    if load.when_empty || load.conflict.is_some() && !shared::is_shared(load) {
         found.push(Refusal::new(
             load.place(),
             "skips rows that the target holds already, which a fleet cannot do: the first file would decide for all others",

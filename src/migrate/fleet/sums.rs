@@ -60,7 +60,8 @@ impl OmittedSums {
         for (load, found) in &omitted.loads {
             let mut losses = found.losses.clone();
             losses.iter_mut().flat_map(|loss| &mut loss.keys).for_each(|key| *key = format!("{path} {key}"));
-            let sums = Sums { losses, lookups: found.lookups.clone(), ..Sums::default() };
+            let (lookups, skipped) = (found.lookups.clone(), found.skipped);
+            let sums = Sums { losses, lookups, skipped, ..Sums::default() };
             self.loads.entry(load.clone()).or_default().merge(&sums);
         }
         for more in &omitted.left {
