@@ -102,7 +102,8 @@ pub fn repeated_by(cli: &Cli, mapping: Option<&PathBuf>) -> Vec<String> {
         named.extend(report::GIVEN_SERVER.map(str::to_owned));
     }
     if let Some(Command::Fleet(args)) = &cli.command {
-        let given = [("--sources", &args.sources), ("--owner-from", &args.owner_from)];
+        let (from, sql) = (&args.owner_from, &args.owner_sql);
+        let given = [("--sources", &args.sources), ("--owner-from", from), ("--owner-sql", sql)];
         named.extend(given.into_iter().filter_map(|(flag, value)| Some([flag.to_owned(), value.clone()?])).flatten());
     }
     if cli.command.is_none() && cli.run.create {

@@ -104,11 +104,11 @@ fn next_of_fleet(report: &Report, same: &[String]) -> Next {
         (_, CommandKind::Fleet) if has_quarantined => {
             fleet("Repair the files that are listed, and try them again.", &[], &["--yes", "--retry", "quarantined"])
         }
-        (_, CommandKind::FleetVerify) => Next::new(SWITCH, &["guide", "cutover"], &[], &[]),
-        (_, CommandKind::FleetStatus) if has_waiting => {
+        (Exit::Done, CommandKind::FleetVerify) => Next::new(SWITCH, &["guide", "cutover"], &[], &[]),
+        (_, CommandKind::FleetStatus | CommandKind::FleetVerify) if has_waiting => {
             Next::new("Continue with the files that are not loaded.", &["fleet"], same, &[FILES, &["--yes"]].concat())
         }
-        (_, CommandKind::FleetStatus) if has_quarantined => {
+        (_, CommandKind::FleetStatus | CommandKind::FleetVerify) if has_quarantined => {
             let again = [FILES, &["--yes", "--retry", "quarantined"]].concat();
             Next::new("Repair the files that are listed, and try them again.", &["fleet"], same, &again)
         }
@@ -119,7 +119,7 @@ fn next_of_fleet(report: &Report, same: &[String]) -> Next {
 
 /// The repeated arguments without those that name files, which only the work itself takes.
 fn without_files(same: &[String]) -> Vec<String> {
-    let pairs = same.chunks(2).filter(|pair| !matches!(pair[0].as_str(), "--sources" | "--owner-from"));
+    let pairs = same.chunks(2).filter(|pair| !matches!(pair[0].as_str(), "--sources" | "--owner-from" | "--owner-sql"));
     pairs.flatten().cloned().collect()
 }
 

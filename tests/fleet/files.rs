@@ -201,7 +201,9 @@ fn the_owner_of_each_file_may_come_from_a_query_in_it() {
     command("SELECT username FROM profile WHERE 0", 3).says(&["it returns no row"]);
     command("SELECT 'x' AS username", 3).says(&["u01.db", "has the same owner as u00.db"]);
     command("SELECT 1 AS id FROM profile", 3).says(&["no file has a value `username`", "--owner-sql"]);
-    command("SELECT username FROM profile", 0);
+    command("SELECT username FROM profile", 0).says(&["migrate fleet verify -m fleet.toml"]);
+    let dry = ["fleet", "--sources", "*.db", "--dry-run", "--owner-sql", "SELECT username FROM profile"];
+    fleet.case.command(&dry).exits(0).says(&["--owner-sql", "'SELECT username FROM profile'"]);
     fleet.holds(0..3);
     let both = ["fleet", "--sources", "%{username}.db", "--yes", "--owner-sql", "SELECT username FROM profile"];
     fleet.case.command(&both).exits(3).says(&["yields the value `username`, which has another origin, too"]);

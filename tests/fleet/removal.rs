@@ -48,6 +48,12 @@ fn a_changed_row_is_found_and_keeps_its_file() {
     fleet.about(0, &["verify", "--only", "username=u01"]);
     fleet.case.command(&["fleet", "verify", "--only", "u01"]).exits(0).says(&["Verified"]);
     fleet.about(3, &["verify", "--only", "u09"]);
+    std::fs::write(fleet.case.place.path("u09.db"), "no database").expect("a file");
+    fleet.exits(5, &["--yes"]);
+    fleet.case.target.run("UPDATE tx SET amount = 1 WHERE amount = 99");
+    // A file that is quarantined is repaired before the application is switched over.
+    fleet.case.command(&["fleet", "verify"]).exits(6).says(&["--retry quarantined"]);
+    fleet.case.target.run("UPDATE tx SET amount = 99 WHERE id = (SELECT min(id) FROM tx)");
     let before = fleet.rows();
     let report = fleet.about(3, &["rollback", "--only", "username=u00", "--yes"]);
     assert!(report["refusals"].to_string().contains("not those that were sent"), "{report}");
