@@ -52,6 +52,7 @@ fn end(run: &Run, first: &FilePlan, session: &mut Session, report: &mut Report) 
     }
     let compared = whole::compared(session, run)?;
     report.checks.extend(compared.checks);
+    report.checks.push(whole.sequences_are_past(session)?);
     report.loads = tables(run, &compared.sums);
     let counts = session.fleet_progress(run.id)?.counts;
     let of = |state| counts.get(&state).copied().unwrap_or(0);

@@ -35,6 +35,19 @@ impl WholeFleet<'_> {
         if is_mine { Ok(()) } else { Err(Stop::Fenced) }
     }
 
+    /// Checks that each sequence of a loaded table and of the owner's table is past every id that is there or was reserved.
+    ///
+    /// # Errors
+    /// If the target refuses or the connection is lost.
+    pub fn sequences_are_past(&self, session: &mut Session) -> Result<Check, Stop> {
+        let planned = self.sequences(&session.ranges(self.run.id)?);
+        let states = session.sequence_states(&self.plan.schema, &planned)?;
+        let not_past = planned.iter().zip(states).filter(|(planned, state)| !planned.is_past(*state));
+        let names: Vec<&str> = not_past.map(|(planned, _)| planned.sequence.name.as_str()).collect();
+        let found = if names.is_empty() { "all past".to_owned() } else { format!("not past: {}", names.join(", ")) };
+        Ok(Check::compared(CheckKind::Sequences, None, "all past".to_owned(), found))
+    }
+
     /// Returns the next value of the sequence of each column, by the name of the column's range.
     ///
     /// # Errors
