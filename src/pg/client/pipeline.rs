@@ -129,6 +129,10 @@ impl<'p> Pipeline<'p> {
     ///
     /// Fewer answers are returned if a step could not be sent: then none of the steps after it was sent.
     pub fn run(self, client: &mut Client) -> Vec<Result<Reply, Error>> {
+        // A script that waits to be sent, such as the beginning of a transaction, waits for the next statement.
+        if self.steps.is_empty() {
+            return Vec::new();
+        }
         if client.one_at_a_time {
             return self.run_one_at_a_time(client);
         }
