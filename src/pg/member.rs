@@ -38,8 +38,8 @@ impl Session {
         self.client.batch_execute("SET synchronous_commit = off").doing(WRITING)
     }
 
-    /// Makes all commits of this session last, and lets each one wait for the disk from now on. `member`: one whose state this
-    /// session changed.
+    /// Makes all commits of this session last, and lets each one wait for the disk from now on. `member`: any member of the
+    /// run.
     ///
     /// # Errors
     /// If the server refuses or the connection is lost.

@@ -20,7 +20,7 @@ pub fn is_shared(load: &LoadPlan) -> bool {
 /// Compares the rows of such a load with those of the target. The sums have the rows that were compared, and the differences.
 ///
 /// # Errors
-/// If a row is not on the target, or differs and the mapping does not allow it; if source or target cannot be read.
+/// If the target lacks a row, a row differs and the mapping does not allow it, or source or target cannot be read.
 pub fn compared(session: &mut Session, comparison: &HeldComparison<'_>, load: &LoadPlan) -> Result<Sums, Stop> {
     let mut all = [LoadPreflight::new(load)];
     comparison.add(session, &mut all)?;
