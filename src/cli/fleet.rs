@@ -57,6 +57,9 @@ pub struct Fleet {
     /// Only every N-th file, from the I-th one
     #[arg(long, value_name = "I/N", value_parser = shard)]
     pub shard: Option<(i32, i32)>,
+    /// Most rows of a transaction; a file with more is written in several, and resumed inside [default: 1000000]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub batch_rows: Option<u64>,
     /// End after so many files
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub max_files: Option<u64>,

@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::differing::DifferingRows;
+use super::key::Key;
 use super::sums::{LookupSum, LossSum, Sums};
 
-/// The state of a member. A member is never loaded in part: its rows and the state `Done` are one transaction.
+/// The state of a member. The rows of a file that fits one batch and the state `Done` are one transaction. A larger file is written
+/// in several, each together with its [`MemberPosition`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum MemberState {
     /// No worker has taken it.
@@ -15,7 +18,7 @@ pub enum MemberState {
     Taken,
     /// Its rows are in the target.
     Done,
-    /// The file or one of its rows cannot be loaded as it is.
+    /// The file or one of its rows cannot be loaded as it is. None of its rows are in the target.
     Quarantined,
     /// The target stopped it.
     Failed,
@@ -81,6 +84,8 @@ pub struct Claim {
     pub values: BTreeMap<String, String>,
     /// Raised at each claim, so that a worker whose lease ended writes nothing.
     pub epoch: i32,
+    /// True if batches of the file may be in the target.
+    pub begun: bool,
 }
 
 /// The rows that a member brought into one table.
@@ -114,6 +119,64 @@ pub struct MemberIds {
     pub last: i64,
 }
 
+/// The progress of a file that is written in several batches. The ledger keeps it until the file is done, and changes it in the
+/// transaction of each batch.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct MemberPosition {
+    /// The first reserved id of each range.
+    #[serde(rename = "f")]
+    pub first: BTreeMap<String, i64>,
+    /// The next id of each range whose ids are issued row by row.
+    #[serde(rename = "n", default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub next: BTreeMap<String, i64>,
+    /// The loads that have begun, by name.
+    #[serde(rename = "l")]
+    pub loads: BTreeMap<String, LoadPosition>,
+}
+
+/// The progress of one load of such a file.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct LoadPosition {
+    /// The number of rows read.
+    #[serde(rename = "r")]
+    pub read: u64,
+    /// The number of rows written.
+    #[serde(rename = "w")]
+    pub written: u64,
+    /// The sum of their hashes modulo 2^128.
+    #[serde(rename = "s", with = "hexadecimal")]
+    pub sum: u128,
+    /// The key of the last row. `None`: the load is done.
+    #[serde(rename = "k", default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Key>,
+}
+
+/// A sum as hexadecimal text. JSON has no number of this size.
+mod hexadecimal {
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use crate::model::hex::{hex, unhex};
+
+    pub fn serialize<S: Serializer>(sum: &u128, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&hex(&sum.to_be_bytes()))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u128, D::Error> {
+        let bytes = unhex(&String::deserialize(deserializer)?).and_then(|bytes| bytes.try_into().ok());
+        bytes.map(u128::from_be_bytes).ok_or_else(|| D::Error::custom("no sum"))
+    }
+}
+
+/// A member of which some batches are in the target.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct BegunMember {
+    /// The file, its owner, and its rows that are in the target.
+    pub end: MemberEnd,
+    /// The place of the next batch.
+    pub position: MemberPosition,
+}
+
 /// Most keys that a member's line lists for a loss.
 const MEMBER_LOSS_KEYS: usize = 3;
 
@@ -143,6 +206,9 @@ pub struct LoadOmissions {
     /// Rows that the target had before.
     #[serde(rename = "s", default, skip_serializing_if = "is_zero")]
     pub skipped: u64,
+    /// The rows among them that differ.
+    #[serde(rename = "d", default, skip_serializing_if = "DifferingRows::is_empty")]
+    pub differing: DifferingRows,
 }
 
 fn is_zero(number: &u64) -> bool {
@@ -185,8 +251,8 @@ impl Omitted {
         }
         let mut losses = sums.losses.clone();
         losses.iter_mut().for_each(|loss| loss.keys.truncate(MEMBER_LOSS_KEYS));
-        self.loads
-            .insert(load.to_owned(), LoadOmissions { losses, lookups: sums.lookups.clone(), skipped: sums.skipped });
+        let (lookups, skipped, differing) = (sums.lookups.clone(), sums.skipped, sums.differing.clone());
+        self.loads.insert(load.to_owned(), LoadOmissions { losses, lookups, skipped, differing });
     }
 
     /// The number of values that lost something or were changed.

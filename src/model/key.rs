@@ -4,7 +4,8 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::cell::{Raw, RawBuf};
 use super::hex::{hex, unhex};
@@ -37,6 +38,19 @@ impl Key {
     pub fn read(text: &str) -> Option<Key> {
         let parts: Vec<KeyValue> = serde_json::from_str(text).ok()?;
         parts.into_iter().map(KeyValue::value).collect::<Option<_>>().map(Key)
+    }
+}
+
+impl Serialize for Key {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.written())
+    }
+}
+
+impl<'de> Deserialize<'de> for Key {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Key, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Key::read(&text).ok_or_else(|| D::Error::custom("no key"))
     }
 }
 

@@ -6,6 +6,7 @@ pub mod cell;
 pub mod column_numbers;
 pub mod components;
 pub mod definitions;
+pub mod differing;
 pub mod digest;
 pub mod fault;
 pub mod fleet;

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::differing::DifferingRows;
 use super::digest::{self, Digest};
 
 /// The sums over batches.
@@ -25,6 +26,8 @@ pub struct Sums {
     pub losses: Vec<LossSum>,
     /// Lookups, by column.
     pub lookups: Vec<LookupSum>,
+    /// The rows of the target that differ, in a table that all owners of a fleet share.
+    pub differing: DifferingRows,
 }
 
 /// The results of the lookups of one column.
@@ -93,6 +96,9 @@ impl Sums {
         self.unreturned += other.unreturned;
         other.losses.iter().for_each(|loss| self.lose(loss));
         other.lookups.iter().for_each(|lookup| self.look_up(lookup));
+        for (column, rows) in &other.differing {
+            self.differing.entry(column.clone()).or_default().merge(rows);
+        }
     }
 
     /// Adds the results of lookups.

@@ -1,4 +1,4 @@
-//! One file of a fleet: its rows and its line in the ledger are one transaction.
+//! One file of a fleet: its rows, or those of a batch of them, and its line in the ledger are one transaction.
 
 use std::ops::{Deref, DerefMut};
 
@@ -12,13 +12,13 @@ use super::session::Session;
 use crate::model::fleet::{Claim, MemberEnd, MemberIds};
 use crate::model::ident::quoted;
 
-const WRITING: &str = "writing a file of the fleet";
+pub(super) const WRITING: &str = "writing a file of the fleet";
 
 /// The transaction of a member. Dropping it rolls back.
 pub struct MemberTransaction<'s> {
-    session: &'s mut Session,
+    pub(super) session: &'s mut Session,
     copy: Option<OpenCopy>,
-    is_open: bool,
+    pub(super) is_open: bool,
 }
 
 /// A COPY that takes rows.
@@ -61,26 +61,24 @@ impl Session {
     /// # Errors
     /// If the server refuses or the connection is lost.
     pub fn begin_member(&mut self, claim: &Claim) -> Result<Option<MemberTransaction<'_>>, ServerError> {
-        let Claim { run, run_epoch, member, epoch, .. } = claim;
-        let lock = self.ledger.sql(&format!(
-            "SELECT FROM :ledger.member m JOIN :ledger.run r ON r.run = m.run \
-             WHERE m.run = {run} AND m.member = {member} AND m.epoch = {epoch} AND m.state = 'Taken' \
-             AND r.epoch = {run_epoch} AND r.state = 'Running' FOR UPDATE OF m FOR SHARE OF r"
-        ));
+        let lock = self.ledger.sql(&lock(claim));
         self.begin_locked(&lock)
     }
 
     /// Begins a transaction whose first statement locks the row of a member. `None` if there is no such row.
     pub(super) fn begin_locked(&mut self, lock: &str) -> Result<Option<MemberTransaction<'_>>, ServerError> {
-        let begin = format!("START TRANSACTION; {lock}");
-        let begun = self.client.simple_query(&begin).doing(WRITING);
-        let transaction = MemberTransaction { session: self, copy: None, is_open: true };
-        let found = begun?.into_iter().filter_map(|message| match message {
-            postgres::SimpleQueryMessage::CommandComplete(rows) => Some(rows),
-            _ => None,
-        });
-        Ok((found.last() == Some(1)).then_some(transaction))
+        let mut transaction = MemberTransaction { session: self, copy: None, is_open: true };
+        Ok(transaction.lock(lock)?.then_some(transaction))
     }
+}
+
+/// The statement that locks the row of a member that is still this worker's, in a run that works.
+pub(super) fn lock(Claim { run, run_epoch, member, epoch, .. }: &Claim) -> String {
+    format!(
+        "SELECT FROM :ledger.member m JOIN :ledger.run r ON r.run = m.run \
+         WHERE m.run = {run} AND m.member = {member} AND m.epoch = {epoch} AND m.state = 'Taken' \
+         AND r.epoch = {run_epoch} AND r.state = 'Running' FOR UPDATE OF m FOR SHARE OF r"
+    )
 }
 
 /// The condition that exactly the rows with reserved ids meet. It names its operators with their schema. `alias`: that of the
@@ -91,6 +89,17 @@ pub fn reserved_rows(alias: &str, MemberIds { column, first, last }: &MemberIds)
 }
 
 impl MemberTransaction<'_> {
+    /// Begins a transaction on the server with a statement that locks one row. Returns false if there is no such row.
+    pub(super) fn lock(&mut self, lock: &str) -> Result<bool, ServerError> {
+        self.is_open = true;
+        let begun = self.session.client.simple_query(&format!("START TRANSACTION; {lock}")).doing(WRITING)?;
+        let found = begun.into_iter().filter_map(|message| match message {
+            postgres::SimpleQueryMessage::CommandComplete(rows) => Some(rows),
+            _ => None,
+        });
+        Ok(found.last() == Some(1))
+    }
+
     /// Inserts the owner's row. Returns its key.
     ///
     /// # Errors
@@ -189,7 +198,7 @@ impl MemberTransaction<'_> {
         let sql = self.session.ledger.sql(
             "UPDATE :ledger.member SET state = 'Done', stamp = $4, owner_key = $5, \
              made = made OR $6, rows = ($7::pg_catalog.text)::pg_catalog.jsonb, millis = $8, reason = NULL, lease = NULL, \
-             omitted = ($9::pg_catalog.text)::pg_catalog.jsonb, proved = false, at = pg_catalog.now() \
+             omitted = ($9::pg_catalog.text)::pg_catalog.jsonb, position = NULL, proved = false, at = pg_catalog.now() \
              WHERE (run, member, epoch) OPERATOR(pg_catalog.=) ($1, $2, $3)",
         );
         let MemberEnd { stamp, owner, made, millis, .. } = end;
@@ -200,6 +209,11 @@ impl MemberTransaction<'_> {
 
     /// Checks what was deferred, changes the member's row, and commits.
     pub(super) fn commit_with(mut self, note: &str, parameters: &[&dyn Parameter]) -> Result<(), ServerError> {
+        self.commit_noting(note, parameters)
+    }
+
+    /// Checks what was deferred, changes the member's row, and commits. Nothing may follow but [`MemberTransaction::lock`].
+    pub(super) fn commit_noting(&mut self, note: &str, parameters: &[&dyn Parameter]) -> Result<(), ServerError> {
         let steps = Pipeline::new().script("SET CONSTRAINTS ALL IMMEDIATE").query(note, parameters).script("COMMIT");
         let replies = steps.run(&mut self.session.client);
         // With three answers the transaction has ended, one way or the other.

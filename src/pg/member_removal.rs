@@ -42,7 +42,7 @@ impl RemovedRows<'_> {
 }
 
 impl Session {
-    /// Begins the transaction that removes a member. `None` if it is not done, or the run was taken over.
+    /// Begins the transaction that removes a member. `None` if it has no rows, a worker works on it, or the run was taken over.
     ///
     /// # Errors
     /// If the server refuses or the connection is lost.
@@ -50,7 +50,7 @@ impl Session {
         let (run, epoch) = (run.id, run.epoch);
         let lock = self.ledger.sql(&format!(
             "SELECT FROM :ledger.member m JOIN :ledger.run r ON r.run = m.run WHERE m.run = {run} AND m.member = {member} \
-             AND m.state = 'Done' AND r.epoch = {epoch} AND r.state <> 'RolledBack' FOR UPDATE OF m FOR SHARE OF r"
+             AND m.rows IS NOT NULL AND (m.state <> 'Taken' OR m.lease < pg_catalog.clock_timestamp()) AND r.epoch = {epoch} AND r.state <> 'RolledBack' FOR UPDATE OF m FOR SHARE OF r"
         ));
         self.begin_locked(&lock)
     }
@@ -118,7 +118,7 @@ impl MemberTransaction<'_> {
     /// If the server refuses: then nothing is removed. If the connection is lost: then it may be removed or not.
     pub fn commit_removal(self, run: &Run, member: i32) -> Result<(), ServerError> {
         let note = self.ledger.sql(
-            "UPDATE :ledger.member SET state = 'Removed', epoch = epoch + 1, rows = NULL, proved = false, made = false, at = now() \
+            "UPDATE :ledger.member SET state = 'Removed', epoch = epoch + 1, rows = NULL, position = NULL, proved = false, made = false, at = now() \
              WHERE run = $1 AND member = $2",
         );
         self.commit_with(&note, &[&run.id, &member])

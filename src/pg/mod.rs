@@ -24,6 +24,7 @@ pub mod ledger;
 mod lock;
 pub mod lookup_rows;
 pub mod member;
+mod member_batches;
 pub mod member_removal;
 pub mod owner;
 pub mod proof;

@@ -37,11 +37,15 @@ pub fn headline(report: &Report, exit: Exit) -> Option<(String, String)> {
         (_, Exit::Stopped | Exit::Interrupted) => {
             let label = if exit == Exit::Stopped { "Not finished" } else { "Interrupted" };
             let left = fleet.files.saturating_sub(fleet.done);
+            let begun = match fleet.begun {
+                0 => String::new(),
+                files => format!(", and the first rows of {} are there", grouped(files)),
+            };
             let sentence = format!(
-                "{} of {} are loaded, each as a whole; {} not. The same command continues.",
+                "{} of {} are loaded, each as a whole; {} not{begun}. The same command continues.",
                 grouped(fleet.done),
                 files(fleet.files),
-                phrase(left, "# is", "# are")
+                phrase(left, "# is", "# are"),
             );
             (label.to_owned(), sentence)
         }

@@ -55,6 +55,27 @@ fn references_of_all_files_end_at_the_rows_that_the_target_has() {
 }
 
 #[test]
+fn a_row_that_several_files_have_otherwise_counts_once() {
+    let euro = "(7, 'EUR', 'euro'), (8, 'USD', 'Dollar')";
+    let fleet = fleet(
+        "{ match = [\"code\"], differ = \"target\" }",
+        &[euro, "(3, 'EUR', 'Teuro'), (7, 'CHF', 'franc')", euro, "(7, 'USD', 'Dollar')"],
+    );
+    let check = |report: &serde_json::Value| {
+        let losses = report["losses"].as_array().expect("losses");
+        assert_eq!(losses.len(), 1, "{losses:?}");
+        let found = (&losses[0]["column"], &losses[0]["count"], &losses[0]["keys"]);
+        assert_eq!(found, (&"name".into(), &2.into(), &serde_json::json!(["u00.db 7", "u01.db 3"])));
+    };
+    check(&fleet.exits(0, &["--dry-run"]));
+    check(&fleet.exits(0, &["--yes"]));
+    check(&fleet.about(0, &["verify"]));
+    fleet.about(0, &["rollback", "--only", "u01", "--yes"]);
+    let status = fleet.about(0, &["status"]);
+    assert_eq!((&status["losses"][0]["count"], &status["losses"][0]["keys"][0]), (&1.into(), &"u00.db 7".into()));
+}
+
+#[test]
 fn a_row_that_the_target_has_not_or_has_otherwise_quarantines_its_file() {
     let fleet = fleet("\"match\"", &["(7, 'USD', 'Dollar')", "(7, 'XYZ', 'none')", "(7, 'EUR', 'euro')"]);
     for way in ["--dry-run", "--yes"] {

@@ -13,14 +13,14 @@ impl Fleet {
     }
 
     /// Waits until a session of the tool waits for a lock.
-    fn until_blocked(&self) {
+    pub fn until_blocked(&self) {
         let sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'migrate' \
                    AND wait_event_type = 'Lock'";
         while self.case.target.value(sql) == "0" {}
     }
 
     /// Ends every lease, as the time does.
-    fn end_leases(&self) {
+    pub fn end_leases(&self) {
         self.case.target.run("UPDATE migrate.member SET lease = now() - interval '1 second' WHERE state = 'Taken'");
     }
 }

@@ -82,7 +82,7 @@ pub fn begin<'a>(
 }
 
 /// Brings the ledger of a fleet that an older build began to the version that this one writes.
-fn upgrade(session: &mut Session) -> Result<(), ServerError> {
+pub fn upgrade(session: &mut Session) -> Result<(), ServerError> {
     match session.ledger_state()? {
         LedgerState::Version(version) if version < LEDGER_VERSION => session.upgrade_ledger(version),
         _ => Ok(()),

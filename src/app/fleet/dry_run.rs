@@ -7,6 +7,7 @@ use crate::event::{Event, FileCounts};
 use crate::exit::Exit;
 use crate::fleet::sources::MemberFile;
 use crate::job::Stop;
+use crate::migrate::fleet::batches::BatchSize;
 use crate::migrate::fleet::member::{MemberRead, MemberWork};
 use crate::migrate::fleet::sums::OmittedSums;
 use crate::model::fleet::Claim;
@@ -127,13 +128,22 @@ fn read(
     };
     let settled = Settled { member: file.values.clone(), ..plan.settled.clone() };
     let (plan, target) = (&plan.plan, &plan.target);
-    let work = MemberWork { plan, target, run, source: &source, settled: &settled, millis: &|| 0 };
+    let work = MemberWork {
+        plan,
+        target,
+        run,
+        source: &source,
+        settled: &settled,
+        size: BatchSize::default(),
+        millis: &|| 0,
+        is_asked: &|| false,
+    };
     Ok(work.read(session))
 }
 
 fn claim(file: &MemberFile) -> Claim {
     let (path, values) = (file.path.clone(), file.values.clone());
-    Claim { run: 0, run_epoch: 0, member: 0, path, values, epoch: 0 }
+    Claim { run: 0, run_epoch: 0, member: 0, path, values, epoch: 0, begun: false }
 }
 
 /// A run that is not recorded.

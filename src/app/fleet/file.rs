@@ -40,9 +40,12 @@ pub struct FileWork<'w, 'a> {
 impl FileWork<'_, '_> {
     /// Works on one file, again after a lost connection.
     pub fn carry_out(&mut self, claim: &Claim) -> Result<FileEnd, Failure> {
-        let mut tries = Tries::default();
+        let (mut tries, mut claim) = (Tries::default(), claim.clone());
         loop {
-            let stop = match self.attempt(claim)? {
+            let attempt = self.attempt(&claim)?;
+            // Any attempt may have committed batches.
+            claim.begun = true;
+            let stop = match attempt {
                 Ok(FileEnd::Lost) => continue,
                 Ok(end) => return Ok(end),
                 Err(stop) => stop,
@@ -51,10 +54,10 @@ impl FileWork<'_, '_> {
                 Stop::Target(e) if e.retry_may_help() => {
                     let m = self.request.m;
                     if let Err(stop) = tries.again(&m.reconnect(), self.session, e) {
-                        return Ok(end_of(&m.reason(stop), claim));
+                        return Ok(end_of(&m.reason(stop), &claim));
                     }
                 }
-                stop => return Ok(end_of(&self.request.m.reason(stop), claim)),
+                stop => return Ok(end_of(&self.request.m.reason(stop), &claim)),
             }
         }
     }
@@ -82,7 +85,9 @@ impl FileWork<'_, '_> {
             run: self.run,
             source: &source,
             settled: &settled,
+            size: self.request.batch_size(),
             millis: &millis,
+            is_asked: &|| m.check_stop().is_err(),
         };
         let end = match work.write(self.session, claim) {
             Ok(Some(end)) => end,
@@ -123,7 +128,7 @@ pub fn differing(claim: &Claim, how: String) -> Check {
     check
 }
 
-/// The end of a file that brought no row.
+/// The end of a file that is not done.
 fn end_of(stop: &Stop, claim: &Claim) -> FileEnd {
     match stop {
         Stop::Interrupted => FileEnd::Interrupted,

@@ -123,6 +123,7 @@ fn files(session: &mut Session, run: &Run, sums: &FleetSums) -> Result<FleetReco
         failed: of(MemberState::Failed),
         waiting: of(MemberState::Waiting),
         taken: of(MemberState::Taken),
+        begun: sums.begun,
         here: 0,
         per_second: None,
         unfinished: session.unfinished_members(run.id, LISTED)?,

@@ -3,7 +3,7 @@
 use crate::model::ledger::Run;
 use crate::model::record::{Refusal, Report};
 use crate::pg::Session;
-use crate::pg::ledger::members::DoneMember;
+use crate::pg::ledger::members::LoadedMember;
 
 use super::super::failure::Failure;
 
@@ -13,11 +13,11 @@ pub fn members(
     run: &Run,
     only: &[String],
     report: &mut Report,
-) -> Result<Option<Vec<DoneMember>>, Failure> {
-    let mut members: Vec<DoneMember> = Vec::new();
+) -> Result<Option<Vec<LoadedMember>>, Failure> {
+    let mut members: Vec<LoadedMember> = Vec::new();
     for owner in only {
         let (column, value) = owner.split_once('=').map_or((None, owner.as_str()), |(name, value)| (Some(name), value));
-        let found = session.done_members_of(run.id, column, value).map_err(Failure::refused)?;
+        let found = session.loaded_members_of(run.id, column, value).map_err(Failure::refused)?;
         match found.as_slice() {
             [] => report.refusals.push(Refusal::new(
                 format!("--only {owner}"),

@@ -7,14 +7,14 @@ use crate::migrate::fleet::removal::{self, MemberRemoval};
 use crate::model::ledger::Run;
 use crate::model::record::{Activity, CommandKind, Refusal, Report, RunState, Warning};
 use crate::pg::Session;
-use crate::pg::ledger::members::DoneMember;
+use crate::pg::ledger::members::LoadedMember;
 
 use super::super::failure::Failure;
 use super::super::record;
 use super::super::session::Migration;
 use super::super::world::World;
 use super::status::{inquiry, recorded};
-use super::{finish, lines, only};
+use super::{begin, finish, lines, only};
 
 /// Members that are read from the ledger at once.
 const PAGE: i64 = 1_000;
@@ -29,6 +29,7 @@ pub fn command(args: &FleetRollback, world: &World, observer: &dyn Observer) -> 
     let m = inquiry(&args.common, &args.reporting, Activity::Rollback, world, observer)?;
     let mut report = Report::new(CommandKind::FleetRollback, &m.mapping().name);
     let (mut session, run) = recorded(&m, &mut report)?;
+    begin::upgrade(&mut session).map_err(Failure::refused)?;
     let exit = match args.only.as_slice() {
         [] => all(&m, &mut session, &run, &mut report)?,
         only => some(&mut session, &run, only, &mut report)?,
@@ -53,7 +54,7 @@ fn all(m: &Migration<'_>, session: &mut Session, run: &Run, report: &mut Report)
     session.commits_may_be_lost().map_err(Failure::refused)?;
     let (mut exit, mut after) = (Exit::Done, 0);
     loop {
-        let page = session.done_members(run.id, after, PAGE).map_err(Failure::refused)?;
+        let page = session.loaded_members(run.id, after, PAGE).map_err(Failure::refused)?;
         let Some(last) = page.last() else { break };
         after = last.member;
         exit = exit.and(remove(session, run, &page, report)?);
@@ -71,7 +72,7 @@ fn all(m: &Migration<'_>, session: &mut Session, run: &Run, report: &mut Report)
 }
 
 /// Removes these members. A member that cannot be removed is a refusal, and the others are removed.
-fn remove(session: &mut Session, run: &Run, members: &[DoneMember], report: &mut Report) -> Result<Exit, Failure> {
+fn remove(session: &mut Session, run: &Run, members: &[LoadedMember], report: &mut Report) -> Result<Exit, Failure> {
     let (mut removed, before) = (0, report.refusals.len());
     for member in members {
         match removal::remove(session, run, member).map_err(Failure::refused)? {
@@ -85,8 +86,8 @@ fn remove(session: &mut Session, run: &Run, members: &[DoneMember], report: &mut
                 report.refusals.push(Refusal::new(&member.path, why, advice));
             }
             MemberRemoval::Fenced => {
-                let why = "another process changed its state meanwhile";
-                report.refusals.push(Refusal::new(&member.path, why, "Run the same command again."));
+                let why = "a worker loads it, or another process changed its state meanwhile";
+                report.refusals.push(Refusal::new(&member.path, why, "Run the same command again when the workers have ended."));
             }
         }
     }

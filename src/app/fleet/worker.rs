@@ -6,7 +6,8 @@ use std::time::Duration;
 use crate::cli::MostFailed;
 use crate::event::{Event, FileCounts};
 use crate::exit::Exit;
-use crate::job::pause;
+use crate::job::{Stop, pause};
+use crate::migrate::fleet::removal::{self, MemberRemoval};
 use crate::model::fleet::{Claim, MemberState, Shard};
 use crate::model::ledger::Run;
 use crate::model::record::{Refusal, Report, RunState, StepKind, Verdict};
@@ -142,6 +143,15 @@ fn counts(progress: &FleetProgress) -> FileCounts {
         failed: of(MemberState::Failed),
         left: of(MemberState::Waiting) + of(MemberState::Taken),
     }
+}
+
+/// Quarantines a file. If batches of it are in the target and cannot be removed, it is failed, with the reason.
+fn quarantine(session: &mut Session, run: &Run, claim: &Claim, reason: &str) -> Result<(), Stop> {
+    if let MemberRemoval::Refused(why) = removal::quarantine(session, run, claim, reason)? {
+        let reason = format!("{reason} Its first rows are in the target, and they cannot be removed: {why}.");
+        session.end_member(claim, MemberState::Failed, &reason)?;
+    }
+    Ok(())
 }
 
 fn host(variable: Option<&str>) -> String {
@@ -280,8 +290,11 @@ impl<'a> Worker<'_, 'a> {
                 (MemberState::Failed, reason)
             }
         };
-        let noted =
-            self.request.m.reconnect().retrying(self.session, |session| Ok(session.end_member(claim, state, &reason)?));
+        let (run, reconnect) = (&self.run, self.request.m.reconnect());
+        let noted = reconnect.retrying(self.session, |session| match state {
+            MemberState::Quarantined => quarantine(session, run, claim, &reason),
+            _ => Ok(session.end_member(claim, state, &reason)?),
+        });
         noted.map_err(Failure::refused)?;
         self.count()?;
         Ok((self.failed_in_a_row >= FAILED_IN_A_ROW).then(|| {

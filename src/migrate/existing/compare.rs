@@ -204,17 +204,23 @@ impl LoadComparison<'_> {
             image.clear();
             if encoder.encode(row, &mut image, &mut notes)
                 && let Some(fields) = binary::fields(&image)
-                && let Some(held) = self.key(&fields).and_then(|key| self.held.get(&key))
+                && let Some(key) = self.key(&fields)
+                && let Some(held) = self.held.get(&key)
             {
-                self.add(row, &self.others(&fields), held, found);
+                let kept = self.add(row, &self.others(&fields), held, found);
+                if found.lists_differing {
+                    // Half of the hash is enough to count the rows of a table that fits into memory.
+                    kept.into_iter().for_each(|column| found.sums.differing.entry(column).or_default().add(key as u64));
+                }
             }
             CONTINUE
         })?;
         Ok(())
     }
 
-    /// Adds a row that is on the target already.
-    fn add(&self, row: &dyn Row, ours: &[u64], held: &[u64], found: &mut LoadPreflight) {
+    /// Adds a row that is on the target already. Returns the columns in which it differs as the mapping allows, and the empty name
+    /// for the whole row.
+    fn add(&self, row: &dyn Row, ours: &[u64], held: &[u64], found: &mut LoadPreflight) -> Vec<String> {
         let others: Vec<&ComparedPart> = self.parts.iter().filter(|part| part.part_use != PartUse::Key).collect();
         let differing = others.iter().zip(ours.iter().zip(held)).filter(|(_, (ours, held))| ours != held);
         // A row without an owner belongs to no other one.
@@ -234,16 +240,16 @@ impl LoadComparison<'_> {
                 let detail = (reason == Reason::Differs).then(|| format!("in {}", columns.join(", ")));
                 found.faults.push(Fault { detail, ..Fault::of(&self.load.name, &row.key(), reason) });
             }
-            return;
+            return Vec::new();
         }
         found.sums.skipped += 1;
         if !columns.is_empty() {
+            columns.push("");
             let loss = if self.rows.differ == Some(Differ::Source) { Loss::WrittenOver } else { Loss::Kept };
             let key = row.key().as_rowid().map(|id| id.to_string());
-            for column in columns.into_iter().chain([""]) {
-                found.sums.add_loss(column, loss.word(), key.clone());
-            }
+            columns.iter().for_each(|column| found.sums.add_loss(column, loss.word(), key.clone()));
         }
+        columns.into_iter().map(str::to_owned).collect()
     }
 }
 

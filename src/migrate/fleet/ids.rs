@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use crate::convert::Settled;
 use crate::job::Stop;
 use crate::migrate::preflight::id_offset;
-use crate::model::fleet::MemberIds;
+use crate::model::fleet::{MemberIds, MemberPosition};
 use crate::model::key::KeyRange;
 use crate::model::ledger::IdRange;
 use crate::model::record::Refusal;
@@ -133,6 +133,23 @@ impl ReservedIds {
             }
         }
         ids
+    }
+
+    /// The ids of a file of which some batches are in the target.
+    pub fn resumed(wanted: &[WantedIds], position: &MemberPosition) -> ReservedIds {
+        let mut ids = ReservedIds::new(wanted, &position.first);
+        ids.next.extend(position.next.clone());
+        ids
+    }
+
+    /// Returns the first id of each range.
+    pub fn first(&self) -> BTreeMap<String, i64> {
+        self.ranges.iter().map(|(name, range)| (name.clone(), range.first)).collect()
+    }
+
+    /// Returns the next id of each range whose ids are issued row by row.
+    pub fn next(&self) -> BTreeMap<String, i64> {
+        self.next.clone()
     }
 
     /// The range of a column.

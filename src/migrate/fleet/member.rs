@@ -1,4 +1,4 @@
-//! The rows of one file, and the transaction that writes them together with the file's line in the ledger.
+//! The rows of one file, and the transactions that write them together with the file's line in the ledger.
 
 use std::collections::BTreeMap;
 
@@ -8,21 +8,19 @@ use crate::job::Stop;
 use crate::migrate::existing::compare::HeldComparison;
 use crate::migrate::{lookup_maps, owner};
 use crate::model::cell::RawBuf;
-use crate::model::fleet::{Claim, MemberEnd, MemberRows, Omitted};
-use crate::model::hex::hex;
+use crate::model::fleet::{BegunMember, Claim, MemberEnd, Omitted};
 use crate::model::ledger::Run;
 use crate::model::schema::TargetSchema;
-use crate::model::sums::Sums;
 use crate::pg::Session;
 use crate::pg::member::MemberTransaction;
-use crate::plan::{Feed, LoadPlan, Node, Plan, Shifted};
+use crate::plan::{Feed, LoadPlan, Plan};
 use crate::sqlite::Source;
 
+use super::batches::{self, BatchSize, WrittenFile, WrittenFrom};
 use super::ids::{self, ReservedIds};
-use super::omitted;
 use super::own_keys::FileKeys;
 use super::rows::FileRows;
-use super::shared;
+use super::{omitted, removal, shared};
 
 /// A file that is written.
 #[derive(Clone, Copy)]
@@ -37,82 +35,90 @@ pub struct MemberWork<'a> {
     pub source: &'a Source,
     /// The constants of the run, with the values that come with the file.
     pub settled: &'a Settled,
+    /// The size of a batch. A larger file is written in several transactions.
+    pub size: BatchSize,
     /// The milliseconds since the work began.
     pub millis: &'a dyn Fn() -> i64,
+    /// Returns true when the process was asked to stop.
+    pub is_asked: &'a dyn Fn() -> bool,
 }
 
 impl MemberWork<'_> {
-    /// Writes all rows of the file in one transaction. `None` if another worker has taken the file over, or the run has ended.
+    /// Writes all rows of the file that are not in the target. `None` if another worker has taken the file over, or the run has ended.
     ///
     /// # Errors
-    /// The reason for which nothing was written. If the connection was lost, the transaction may be committed or not.
+    /// The reason for which no more was written. If the connection was lost, the last transaction may be committed or not.
     pub fn write(&self, session: &mut Session, claim: &Claim) -> Result<Option<MemberEnd>, Stop> {
+        let begun = self.begun(session, claim)?;
         let wanted = ids::wanted(self.plan, self.source, self.settled)?;
-        let counts = wanted.iter().map(|want| (want.range(), want.count)).collect();
-        let mut reserved = ReservedIds::new(&wanted, &session.reserve_ids(self.run.id, &counts)?);
+        let ids = match &begun {
+            Some(begun) => ReservedIds::resumed(&wanted, &begun.position),
+            None => {
+                let counts = wanted.iter().map(|want| (want.range(), want.count)).collect();
+                ReservedIds::new(&wanted, &session.reserve_ids(self.run.id, &counts)?)
+            }
+        };
         let Some(mut tx) = session.begin_member(claim)? else { return Ok(None) };
-        let settled = Settled { shifts: reserved.shifts.clone(), ..self.settled.clone() };
-        let (owner, made) = self.owner(&mut tx, &settled)?;
-        let settled = Settled { owner: owner.clone().map(RawBuf::text), ..settled };
-        let keys = FileKeys::read(self.plan, self.target, self.source, &settled)?;
-        let mut sums = BTreeMap::new();
-        for load in self.loads() {
-            let is_shared = shared::is_shared(load);
-            if is_shared || load.lookups().next().is_some() {
-                // While a COPY is open, the server takes no other message.
-                tx.end_copy()?;
-            }
-            if is_shared {
-                sums.insert(load.name.as_str(), shared::compared(&mut tx, &self.comparison(&settled), load)?);
-                continue;
-            }
-            let encoder = self.encoder(&mut tx, load, &settled)?;
-            let rows =
-                FileRows { source: self.source, load, seed: self.run.seed, guards: keys.guards(load, &settled)? };
-            sums.insert(load.name.as_str(), rows.send(&mut tx, &self.plan.schema, &encoder, &mut reserved)?);
+        let stamp = self.source.stamp();
+        let mut file = WrittenFile::new(self.written_from(claim, &stamp), ids);
+        let settled = Settled { shifts: file.ids.shifts.clone(), ..self.settled.clone() };
+        match begun {
+            Some(begun) => file.resume(&begun),
+            None => (file.owner, file.made) = self.owner(&mut tx, &settled)?,
         }
-        let omitted = omitted::of(self.plan, self.source, &sums)?;
-        let (rows, stamp, millis) = (self.brought(&sums, &reserved), self.source.stamp(), (self.millis)());
-        let end = MemberEnd { stamp, owner, made, rows, omitted, millis };
+        let settled = Settled { owner: file.owner.clone().map(RawBuf::text), ..settled };
+        let keys = FileKeys::read(self.plan, self.target, self.source, &settled)?;
+        for load in batches::loads(self.plan, self.target) {
+            if !file.is_done(load) {
+                self.write_load(&mut tx, load, &keys, &settled, &mut file)?;
+            }
+        }
+        let end = file.end(omitted::of(self.plan, self.source, &file.sums())?);
         tx.commit(claim, &end)?;
         Ok(Some(end))
     }
 
-    /// The rows of each table, in the order in which the tables were written. Tables without rows are left out.
-    fn brought(&self, sums: &BTreeMap<&str, Sums>, reserved: &ReservedIds) -> Vec<MemberRows> {
-        let mut tables: Vec<(&str, Sums)> = Vec::new();
-        for load in self.loads() {
-            let Some(sums) = sums.get(load.name.as_str()).filter(|sums| sums.written > 0) else { continue };
-            match tables.iter_mut().find(|(table, _)| *table == load.table) {
-                Some((_, all)) => all.merge(sums),
-                None => tables.push((&load.table, sums.clone())),
+    /// The batches of the file that are in the target. If it is another file now, they are removed.
+    fn begun(&self, session: &mut Session, claim: &Claim) -> Result<Option<BegunMember>, Stop> {
+        let begun = if claim.begun { session.begun_member(claim)? } else { None };
+        match begun {
+            Some(begun) if begun.end.stamp != self.source.stamp() => {
+                removal::start_over(session, self.run, claim, &begun)?;
+                Ok(None)
             }
+            begun => Ok(begun),
         }
-        let rows = tables.into_iter().map(|(table, sums)| MemberRows {
-            table: table.to_owned(),
-            rows: sums.written,
-            sum: hex(&sums.digest.total().to_be_bytes()),
-            ids: self.reserved_column(table).and_then(|column| reserved.range(&column)),
-        });
-        rows.collect()
     }
 
-    /// The loads in the order in which they are written.
-    fn loads(&self) -> impl Iterator<Item = &LoadPlan> {
-        let load = |node: &Node| match node {
-            Node::Load(n) => self.plan.loads.get(*n),
-            Node::Owner => None,
-        };
-        self.plan.order.iter().filter_map(load)
+    fn written_from<'a>(&'a self, claim: &'a Claim, stamp: &'a str) -> WrittenFrom<'a> {
+        let MemberWork { plan, target, size, millis, is_asked, .. } = *self;
+        WrittenFrom { plan, target, claim, stamp, size, millis, is_asked }
+    }
+
+    fn write_load(
+        &self,
+        tx: &mut MemberTransaction<'_>,
+        load: &LoadPlan,
+        keys: &FileKeys,
+        settled: &Settled,
+        file: &mut WrittenFile<'_>,
+    ) -> Result<(), Stop> {
+        let is_shared = shared::is_shared(load);
+        if is_shared || load.lookups().next().is_some() {
+            // While a COPY is open, the server takes no other message.
+            tx.end_copy()?;
+        }
+        if is_shared {
+            let sums = shared::compared(tx, &self.comparison(settled), load)?;
+            return file.end_load(tx, load, sums);
+        }
+        let encoder = self.encoder(tx, load, settled)?;
+        let rows = FileRows { source: self.source, load, seed: self.run.seed, guards: keys.guards(load, settled)? };
+        rows.send(tx, &self.plan.schema, &encoder, file)
     }
 
     fn comparison<'a>(&'a self, settled: &'a Settled) -> HeldComparison<'a> {
         HeldComparison { plan: self.plan, target: self.target, source: self.source, settled }
-    }
-
-    /// The column of a table whose ids are reserved.
-    fn reserved_column(&self, table: &str) -> Option<Shifted> {
-        ids::columns(self.plan).into_iter().find(|column| column.table == table)
     }
 
     /// Finds the owner's row, or makes it. Returns its key, and true if it was made.
@@ -167,7 +173,7 @@ impl MemberWork<'_> {
         let settled = Settled { owner: found.map(RawBuf::text), shifts, ..self.settled.clone() };
         let keys = FileKeys::read(self.plan, self.target, self.source, &settled)?;
         let mut sums = BTreeMap::new();
-        for load in self.loads() {
+        for load in batches::loads(self.plan, self.target) {
             if shared::is_shared(load) {
                 sums.insert(load.name.as_str(), shared::compared(session, &self.comparison(&settled), load)?);
                 continue;

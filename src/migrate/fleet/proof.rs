@@ -9,7 +9,7 @@ use crate::model::ledger::Run;
 use crate::model::pgtype::Kind;
 use crate::model::record::{Check, CheckKind};
 use crate::model::schema::TargetSchema;
-use crate::pg::ledger::members::DoneMember;
+use crate::pg::ledger::members::LoadedMember;
 use crate::pg::member::reserved_rows;
 use crate::pg::{ReadBack, ServerError, Session};
 use crate::plan::{Plan, TableClass};
@@ -59,7 +59,7 @@ pub fn difference(
 ///
 /// # Errors
 /// If the target refuses or the connection is lost.
-pub fn again(session: &mut Session, run: &Run, member: &DoneMember) -> Result<Vec<Check>, Stop> {
+pub fn again(session: &mut Session, run: &Run, member: &LoadedMember) -> Result<Vec<Check>, Stop> {
     let mut checks = Vec::new();
     for sent in &member.rows {
         let place = format!("{}: {}", member.path, sent.table);

@@ -1,11 +1,13 @@
 //! Removes the rows of one file again, exactly: by the ids that were reserved for it, and without the file.
 
 use crate::job::Stop;
+use crate::model::fleet::{BegunMember, Claim, MemberRows, MemberState};
 use crate::model::ledger::Run;
-use crate::pg::ledger::members::DoneMember;
-use crate::pg::member::reserved_rows;
+use crate::model::record::Refusal;
+use crate::pg::ledger::members::LoadedMember;
+use crate::pg::member::{MemberTransaction, reserved_rows};
 use crate::pg::member_removal::RemovedRows;
-use crate::pg::{ReadBack, Session};
+use crate::pg::{ReadBack, ServerError, Session};
 
 use super::proof;
 
@@ -16,55 +18,128 @@ pub enum MemberRemoval {
     Removed(u64),
     /// Nothing was removed, for this reason.
     Refused(String),
-    /// Another process changed its state meanwhile.
+    /// A worker has it, or another process changed its state meanwhile.
     Fenced,
+}
+
+/// Rows of a file that are in the target.
+struct LoadedRows<'a> {
+    rows: &'a [MemberRows],
+    /// The key of the owner's row, if the file made it.
+    made: Option<&'a String>,
 }
 
 /// Removes the rows of a member in one transaction, if each of them is as it was sent and nothing else refers to one.
 ///
 /// # Errors
 /// If the target refuses or the connection is lost.
-pub fn remove(session: &mut Session, run: &Run, member: &DoneMember) -> Result<MemberRemoval, Stop> {
-    let judged = &run.judged;
-    let schema = judged.schema.as_str();
+pub fn remove(session: &mut Session, run: &Run, member: &LoadedMember) -> Result<MemberRemoval, Stop> {
     let Some(mut tx) = session.begin_removal(run, member.member)? else { return Ok(MemberRemoval::Fenced) };
+    let loaded = LoadedRows { rows: &member.rows, made: member.owner.as_ref().filter(|_| member.made) };
+    match remove_rows(&mut tx, run, &loaded)? {
+        Err(why) => Ok(MemberRemoval::Refused(why)),
+        Ok(rows) => {
+            tx.commit_removal(run, member.member)?;
+            Ok(MemberRemoval::Removed(rows))
+        }
+    }
+}
+
+/// Quarantines a member that this worker has, and removes the batches of it that are in the target.
+///
+/// # Errors
+/// If the target refuses or the connection is lost.
+pub fn quarantine(session: &mut Session, run: &Run, claim: &Claim, reason: &str) -> Result<MemberRemoval, Stop> {
+    let Some(begun) = session.begun_member(claim)? else {
+        session.end_member(claim, MemberState::Quarantined, reason)?;
+        return Ok(MemberRemoval::Removed(0));
+    };
+    remove_batches(session, run, claim, &begun, |tx| tx.commit_without_rows(claim, MemberState::Quarantined, reason))
+}
+
+/// Removes the batches of a member that this worker has: its file is another one now.
+///
+/// # Errors
+/// If the target refuses, the connection is lost, or the rows cannot be removed.
+pub fn start_over(session: &mut Session, run: &Run, claim: &Claim, begun: &BegunMember) -> Result<(), Stop> {
+    match remove_batches(session, run, claim, begun, |tx| tx.commit_without_rows(claim, MemberState::Taken, ""))? {
+        MemberRemoval::Removed(_) => Ok(()),
+        MemberRemoval::Fenced => Err(Stop::Fenced),
+        MemberRemoval::Refused(why) => {
+            let reason = format!("changed after its first batches were loaded, and they cannot be removed: {why}");
+            Err(Stop::Refused(vec![Refusal::new(&claim.path, reason, "Resolve it, and try the file again.")]))
+        }
+    }
+}
+
+fn remove_batches(
+    session: &mut Session,
+    run: &Run,
+    claim: &Claim,
+    begun: &BegunMember,
+    commit: impl FnOnce(MemberTransaction<'_>) -> Result<(), ServerError>,
+) -> Result<MemberRemoval, Stop> {
+    let Some(mut tx) = session.begin_member(claim)? else { return Ok(MemberRemoval::Fenced) };
+    let loaded = LoadedRows { rows: &begun.end.rows, made: begun.end.owner.as_ref().filter(|_| begun.end.made) };
+    match remove_rows(&mut tx, run, &loaded)? {
+        Err(why) => Ok(MemberRemoval::Refused(why)),
+        Ok(rows) => {
+            commit(tx)?;
+            Ok(MemberRemoval::Removed(rows))
+        }
+    }
+}
+
+/// Removes rows. Returns their number, or the reason for which they stay.
+fn remove_rows(
+    tx: &mut MemberTransaction<'_>,
+    run: &Run,
+    loaded: &LoadedRows<'_>,
+) -> Result<Result<u64, String>, Stop> {
     let mut removed = 0;
     // Children were written after their parents.
-    for sent in member.rows.iter().rev() {
-        let refused = |why: String| Ok(MemberRemoval::Refused(format!("{}: {why}", sent.table)));
-        let (Some(ids), Some(columns)) = (&sent.ids, judged.images.get(&sent.table)) else {
-            return refused(
-                "no ids were reserved for its rows, so they cannot be distinguished from those of others".to_owned(),
-            );
-        };
-        let triggers = tx.deleting_triggers(schema, &sent.table)?;
-        if !triggers.is_empty() {
-            return refused(format!("{} would run for each row that is removed", triggers.join(", ")));
+    for sent in loaded.rows.iter().rev() {
+        match remove_table(tx, run, sent)? {
+            Ok(()) => removed += sent.rows,
+            Err(why) => return Ok(Err(format!("{}: {why}", sent.table))),
         }
-        let what = ReadBack { schema, table: &sent.table, columns, only: Some(reserved_rows("", ids)) };
-        if let Some(how) = proof::difference(&mut tx, run, &what, sent)? {
-            return Ok(MemberRemoval::Refused(how));
-        }
-        let rows = RemovedRows::Reserved(ids);
-        if let Some(first) = tx.references_to(schema, &sent.table, &rows)?.first() {
-            return refused(format!("rows of {} refer to its rows ({})", first.child, first.name));
-        }
-        let deleted = tx.delete_rows(schema, &sent.table, &rows)?;
-        if deleted != sent.rows {
-            return refused(format!("{deleted} of {} rows were deleted; something keeps the others", sent.rows));
-        }
-        removed += deleted;
     }
-    if let (true, Some(key), Some(fleet)) = (member.made, &member.owner, &judged.fleet) {
+    if let (Some(key), Some(fleet)) = (loaded.made, &run.judged.fleet) {
         let (table, owner) = (&fleet.owner_table, RemovedRows::Owner { column: &fleet.owner_key, key });
-        if let Some(first) = tx.references_to(schema, table, &owner)?.first() {
+        if let Some(first) = tx.references_to(&run.judged.schema, table, &owner)?.first() {
             let why = format!("{table}: rows of {} refer to the owner's row ({})", first.child, first.name);
-            return Ok(MemberRemoval::Refused(why));
+            return Ok(Err(why));
         }
-        if tx.delete_rows(schema, table, &owner)? != 1 {
-            return Ok(MemberRemoval::Refused(format!("{table}: the owner's row is missing")));
+        if tx.delete_rows(&run.judged.schema, table, &owner)? != 1 {
+            return Ok(Err(format!("{table}: the owner's row is missing")));
         }
     }
-    tx.commit_removal(run, member.member)?;
-    Ok(MemberRemoval::Removed(removed))
+    Ok(Ok(removed))
+}
+
+/// Removes the rows of one table. Returns the reason for which they stay.
+fn remove_table(tx: &mut MemberTransaction<'_>, run: &Run, sent: &MemberRows) -> Result<Result<(), String>, Stop> {
+    let (judged, table) = (&run.judged, sent.table.as_str());
+    let schema = judged.schema.as_str();
+    let (Some(ids), Some(columns)) = (&sent.ids, judged.images.get(table)) else {
+        let why = "no ids were reserved for its rows, so they cannot be distinguished from those of others";
+        return Ok(Err(why.to_owned()));
+    };
+    let triggers = tx.deleting_triggers(schema, table)?;
+    if !triggers.is_empty() {
+        return Ok(Err(format!("{} would run for each row that is removed", triggers.join(", "))));
+    }
+    let what = ReadBack { schema, table, columns, only: Some(reserved_rows("", ids)) };
+    if let Some(how) = proof::difference(tx, run, &what, sent)? {
+        return Ok(Err(how));
+    }
+    let rows = RemovedRows::Reserved(ids);
+    if let Some(first) = tx.references_to(schema, table, &rows)?.first() {
+        return Ok(Err(format!("rows of {} refer to its rows ({})", first.child, first.name)));
+    }
+    let deleted = tx.delete_rows(schema, table, &rows)?;
+    if deleted != sent.rows {
+        return Ok(Err(format!("{deleted} of {} rows were deleted; something keeps the others", sent.rows)));
+    }
+    Ok(Ok(()))
 }

@@ -13,6 +13,7 @@ use crate::pg::member::MemberTransaction;
 use crate::plan::{ColumnPlan, Feed, LoadPlan};
 use crate::sqlite::Source;
 
+use super::batches::WrittenFile;
 use super::ids::ReservedIds;
 
 /// The most rows of a piece that is sent at once, and its most bytes.
@@ -32,7 +33,8 @@ pub struct FileRows<'a> {
 }
 
 impl FileRows<'_> {
-    /// Sends all rows. The last COPY stays open until the next one begins, or the transaction ends.
+    /// Sends all rows that earlier batches do not have, and ends the load. The last COPY stays open until the next one begins, or the
+    /// transaction ends.
     ///
     /// # Errors
     /// The reason for which the file cannot be loaded.
@@ -41,8 +43,8 @@ impl FileRows<'_> {
         tx: &mut MemberTransaction<'_>,
         schema: &str,
         encoder: &RowEncoder,
-        ids: &mut ReservedIds,
-    ) -> Result<Sums, Stop> {
+        file: &mut WrittenFile<'_>,
+    ) -> Result<(), Stop> {
         let columns = self.load.sent_columns();
         let into = Destination {
             schema,
@@ -52,7 +54,14 @@ impl FileRows<'_> {
             skipped: None,
             nulls_equal: false,
         };
-        self.scan(encoder, ids, Some(OpenTable { tx, into, is_begun: false }))
+        let (after, before) = (file.after(self.load), file.sums_of(self.load));
+        let open = OpenTable { tx: &mut *tx, into, is_begun: false, file: &mut *file };
+        let writer = self.scan(encoder, after.as_ref(), before, RowsTo::Target(open))?;
+        let sums = writer.sums;
+        if let RowsTo::Target(mut open) = writer.to {
+            open.end_rows()?;
+        }
+        file.end_load(tx, self.load, sums)
     }
 
     /// Counts all rows, and sends none.
@@ -60,51 +69,76 @@ impl FileRows<'_> {
     /// # Errors
     /// The reason for which the file cannot be loaded.
     pub fn count(&self, encoder: &RowEncoder, ids: &mut ReservedIds) -> Result<Sums, Stop> {
-        self.scan(encoder, ids, None)
+        Ok(self.scan(encoder, None, Sums::default(), RowsTo::Nowhere(ids))?.sums)
     }
 
-    fn scan(&self, encoder: &RowEncoder, ids: &mut ReservedIds, to: Option<OpenTable<'_, '_>>) -> Result<Sums, Stop> {
+    fn scan<'w, 's, 'f>(
+        &'w self,
+        encoder: &'w RowEncoder,
+        after: Option<&Key>,
+        sums: Sums,
+        to: RowsTo<'w, 's, 'f>,
+    ) -> Result<PieceWriter<'w, 's, 'f>, Stop> {
         let reader = self.source.reader()?;
-        let writer = PieceWriter { load: self.load, seed: self.seed, ids, to, sums: Sums::default() };
+        let writer = PieceWriter { load: self.load, seed: self.seed, to, sums };
         let mut loader = Loader::new(Batch::new(self.load, encoder, &self.guards), writer);
-        reader.scan(&self.load.select, KeyRange::ALL, &mut loader).map_err(|e| Stop::reading(self.load, e))?;
+        let range = KeyRange { after, until: None };
+        reader.scan(&self.load.select, range, &mut loader).map_err(|e| Stop::reading(self.load, e))?;
         let (writer, stop) = loader.finish();
-        if let Some(stop) = stop {
-            return Err(stop);
-        }
-        if let Some(open) = writer.to.filter(|open| open.is_begun) {
-            open.tx.end_rows()?;
-        }
-        Ok(writer.sums)
+        stop.map_or(Ok(writer), Err)
     }
+}
+
+/// The way of the rows.
+enum RowsTo<'w, 's, 'f> {
+    /// They are only counted, with any ids.
+    Nowhere(&'w mut ReservedIds),
+    /// They are sent.
+    Target(OpenTable<'w, 's, 'f>),
 }
 
 /// The table into which rows are sent.
-struct OpenTable<'w, 's> {
+struct OpenTable<'w, 's, 'f> {
     tx: &'w mut MemberTransaction<'s>,
     into: Destination<'w>,
     is_begun: bool,
+    file: &'w mut WrittenFile<'f>,
 }
 
-impl OpenTable<'_, '_> {
+impl OpenTable<'_, '_, '_> {
     fn send(&mut self, bytes: &[u8], rows: u64) -> Result<(), Stop> {
         if !std::mem::replace(&mut self.is_begun, true) {
             self.tx.begin_copy(&self.into)?;
         }
         Ok(self.tx.send(bytes, rows)?)
     }
+
+    fn end_rows(&mut self) -> Result<(), Stop> {
+        if std::mem::take(&mut self.is_begun) {
+            self.tx.end_rows()?;
+        }
+        Ok(())
+    }
+
+    /// Commits the rows so far if they are a full batch. `last` is the key of the last one.
+    fn end_batch(&mut self, load: &LoadPlan, sums: &Sums, last: &Key) -> Result<(), Stop> {
+        if !self.file.is_full_within(load) {
+            return Ok(());
+        }
+        self.end_rows()?;
+        self.file.commit_within(self.tx, load, sums, last)
+    }
 }
 
 /// Sends or counts the pieces of one load.
-struct PieceWriter<'w, 's> {
+struct PieceWriter<'w, 's, 'f> {
     load: &'w LoadPlan,
     seed: u64,
-    ids: &'w mut ReservedIds,
-    to: Option<OpenTable<'w, 's>>,
+    to: RowsTo<'w, 's, 'f>,
     sums: Sums,
 }
 
-impl BatchWriter for PieceWriter<'_, '_> {
+impl BatchWriter for PieceWriter<'_, '_, '_> {
     type End = Stop;
 
     fn interruption(&self, _: &Batch<'_>) -> Option<Stop> {
@@ -112,33 +146,48 @@ impl BatchWriter for PieceWriter<'_, '_> {
     }
 
     fn is_full(&self, batch: &Batch<'_>) -> bool {
-        batch.is_full(&PIECE)
+        match &self.to {
+            RowsTo::Target(open) => batch.is_full(&open.file.piece(PIECE)),
+            RowsTo::Nowhere(_) => batch.is_full(&PIECE),
+        }
     }
 
-    fn write(&mut self, batch: &mut Batch<'_>, _: Option<Key>) -> Result<(), Stop> {
+    fn write(&mut self, batch: &mut Batch<'_>, last: Option<Key>) -> Result<(), Stop> {
         // A file with a row that cannot be loaded is not loaded.
         if batch.refused > 0 {
             return Err(Stop::Faults(std::mem::take(&mut batch.faults)));
         }
         if batch.rows() > 0 {
             self.issue(batch)?;
-            if let Some(open) = &mut self.to {
-                open.send(&batch.bytes, batch.rows())?;
+        }
+        match &mut self.to {
+            RowsTo::Nowhere(_) => self.sums.merge(&batch.counts()),
+            RowsTo::Target(open) => {
+                self.sums.merge(&batch.sums(&[], self.seed));
+                if batch.rows() > 0 {
+                    open.send(&batch.bytes, batch.rows())?;
+                    open.file.sent(self.load, batch.rows(), batch.bytes.len() as u64);
+                }
+                if let Some(last) = last {
+                    open.end_batch(self.load, &self.sums, &last)?;
+                }
             }
         }
-        let sums = if self.to.is_some() { batch.sums(&[], self.seed) } else { batch.counts() };
-        self.sums.merge(&sums);
         batch.clear();
         Ok(())
     }
 }
 
-impl PieceWriter<'_, '_> {
+impl PieceWriter<'_, '_, '_> {
     /// Writes reserved ids into the rows of a piece.
     fn issue(&mut self, batch: &mut Batch<'_>) -> Result<(), Stop> {
         let is_issued = |column: &&ColumnPlan| matches!(column.feed, Feed::Issued(_));
         let columns: Vec<&String> = self.load.columns.iter().filter(is_issued).map(|column| &column.name).collect();
-        let (ids, table) = (&mut *self.ids, &self.load.table);
+        let table = &self.load.table;
+        let ids = match &mut self.to {
+            RowsTo::Nowhere(ids) => ids,
+            RowsTo::Target(open) => &mut open.file.ids,
+        };
         fill_ids(batch, |_: &[&str], count: usize| {
             Ok(columns.iter().map(|column| ids.issue(table, column, count)).collect::<Vec<_>>())
         })?;

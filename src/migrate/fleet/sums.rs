@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 
 use crate::job::Stop;
+use crate::model::differing::DifferingRows;
+use crate::model::fault::Loss;
 use crate::model::fleet::{LeftRows, MisreadTexts, Omitted};
 use crate::model::hex::unhex;
 use crate::model::ledger::Run;
-use crate::model::sums::Sums;
+use crate::model::sums::{LossSum, Sums};
 use crate::pg::Session;
-use crate::pg::ledger::members::DoneMember;
+use crate::pg::ledger::members::LoadedMember;
 
 /// Members that are read from the ledger at once.
 const PAGE: i64 = 1_000;
@@ -35,6 +37,8 @@ pub struct FleetSums {
     pub tables: BTreeMap<String, FleetRows>,
     /// The owners' rows that the fleet made.
     pub made: u64,
+    /// The files of which only the first batches are in the target.
+    pub begun: u64,
     /// The files whose work took longest: milliseconds, path, rows.
     pub slowest: Vec<(i64, String, u64)>,
     /// Everything that is not in the target as the files have it.
@@ -52,13 +56,28 @@ pub struct OmittedSums {
     pub misread: Vec<(String, MisreadTexts)>,
     /// Their number in the other files.
     pub other_misread: u64,
+    /// The rows of shared tables that some file has otherwise, by load.
+    differing: BTreeMap<String, DifferingRows>,
 }
 
 impl OmittedSums {
+    /// Leaves of the losses of a table that all owners share those rows that no file before had otherwise.
+    fn count_once(&mut self, load: &str, differing: &DifferingRows, losses: &mut Vec<LossSum>) {
+        let known = self.differing.entry(load.to_owned()).or_default();
+        for loss in losses.iter_mut() {
+            if let Some(rows) = differing.get(&loss.column).filter(|_| loss.modifier == Loss::Kept.word()) {
+                loss.count = known.entry(loss.column.clone()).or_default().merge(rows);
+                loss.keys.truncate(usize::try_from(loss.count).unwrap_or(usize::MAX));
+            }
+        }
+        losses.retain(|loss| loss.count > 0);
+    }
+
     /// Adds those of a file.
     pub fn add(&mut self, path: &str, omitted: &Omitted) {
         for (load, found) in &omitted.loads {
             let mut losses = found.losses.clone();
+            self.count_once(load, &found.differing, &mut losses);
             losses.iter_mut().flat_map(|loss| &mut loss.keys).for_each(|key| *key = format!("{path} {key}"));
             let (lookups, skipped) = (found.lookups.clone(), found.skipped);
             let sums = Sums { losses, lookups, skipped, ..Sums::default() };
@@ -89,7 +108,7 @@ impl OmittedSums {
 pub fn read(session: &mut Session, run: &Run) -> Result<FleetSums, Stop> {
     let (mut sums, mut after) = (FleetSums::default(), 0);
     loop {
-        let page = session.done_members(run.id, after, PAGE)?;
+        let page = session.loaded_members(run.id, after, PAGE)?;
         for member in &page {
             sums.add(member);
             after = member.member;
@@ -103,7 +122,7 @@ pub fn read(session: &mut Session, run: &Run) -> Result<FleetSums, Stop> {
 }
 
 impl FleetSums {
-    fn add(&mut self, member: &DoneMember) {
+    fn add(&mut self, member: &LoadedMember) {
         let mut rows = 0;
         for brought in &member.rows {
             let table = self.tables.entry(brought.table.clone()).or_default();
@@ -112,6 +131,7 @@ impl FleetSums {
             rows += brought.rows;
         }
         self.made += u64::from(member.made);
+        self.begun += u64::from(!member.is_done);
         self.slowest.push((member.millis, member.path.clone(), rows));
         self.omitted.add(&member.path, &member.omitted);
     }

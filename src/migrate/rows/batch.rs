@@ -15,6 +15,7 @@ use crate::migrate::rows::guard::{Guard, MissingParent};
 use crate::migrate::rows::left_out::LeftOut;
 use crate::migrate::rows::recorded_orphans::RecordedOrphans;
 use crate::migrate::rows::self_references::SelfReferences;
+use crate::model::differing::DifferingRows;
 use crate::model::digest::{Digest, row_hash};
 use crate::model::fault::{ColumnFacts, Fault, Reason};
 use crate::model::key::Key;
@@ -316,6 +317,7 @@ impl<'a> Batch<'a> {
             unreturned: written,
             losses: self.counts.losses.clone(),
             lookups: self.counts.lookups.clone(),
+            differing: DifferingRows::new(),
         }
     }
 
@@ -339,6 +341,7 @@ impl<'a> Batch<'a> {
             faults: self.refused,
             losses: self.counts.losses.clone(),
             lookups: self.counts.lookups.clone(),
+            differing: DifferingRows::new(),
             ..Sums::default()
         }
     }

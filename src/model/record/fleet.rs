@@ -19,6 +19,9 @@ pub struct FleetRecord {
     pub waiting: u64,
     /// Files at which a worker is.
     pub taken: u64,
+    /// Files that are not done and of which some batches are in the target.
+    #[serde(default)]
+    pub begun: u64,
     /// Files that this process loaded.
     pub here: u64,
     /// Files that this process loaded in a second. `None` if it loaded none.

@@ -13,9 +13,9 @@ use crate::pg::error::{Doing, ServerError};
 use crate::pg::row::RowValues;
 use crate::pg::session::Session;
 
-/// A member whose rows are in the target.
+/// A member whose rows are in the target: all of them, or those of the batches so far.
 #[derive(Clone, Debug)]
-pub struct DoneMember {
+pub struct LoadedMember {
     /// Its number.
     pub member: i32,
     /// Its file.
@@ -32,6 +32,8 @@ pub struct DoneMember {
     pub proved: bool,
     /// The duration of the work in milliseconds.
     pub millis: i64,
+    /// True if all rows of its file are there.
+    pub is_done: bool,
 }
 
 /// The members of a fleet by their progress.
@@ -115,6 +117,7 @@ impl Session {
                 path: row.kept(1)?,
                 values: json("member.owner", &row.kept::<String>(2)?)?,
                 epoch: row.kept(3)?,
+                begun: row.kept(4)?,
             })
         };
         let mut claims = rows.iter().map(claim).collect::<Result<Vec<Claim>, ServerError>>()?;
@@ -138,8 +141,8 @@ impl Session {
         Ok(())
     }
 
-    /// Ends a member that brought no row, with its reason. `Waiting` returns it to the other workers. Does nothing if another
-    /// worker has taken it over.
+    /// Ends the work on a member that is not done, with its reason. `Waiting` returns it to the other workers. Batches that are in the
+    /// target stay there. Does nothing if another worker has taken it over.
     ///
     /// # Errors
     /// If the server refuses or the connection is lost.
@@ -226,46 +229,48 @@ impl Session {
         rows.iter().map(member).collect()
     }
 
-    /// Returns up to `most` members that are done, in their order, those after the member `after`.
+    /// Returns up to `most` members that have rows in the target, in their order, those after the member `after`.
     ///
     /// # Errors
     /// If the server refuses or the connection is lost.
-    pub fn done_members(&mut self, run: i64, after: i32, most: i64) -> Result<Vec<DoneMember>, ServerError> {
+    pub fn loaded_members(&mut self, run: i64, after: i32, most: i64) -> Result<Vec<LoadedMember>, ServerError> {
         let sql = self.ledger.sql(
             "SELECT member, path, owner_key, made, rows::text, proved, millis, \
-             pg_catalog.to_jsonb(m) ->> 'omitted' FROM :ledger.member m WHERE run = $1 AND state = 'Done' AND member > $2 ORDER BY member LIMIT $3",
+             pg_catalog.to_jsonb(m) ->> 'omitted', state = 'Done' FROM :ledger.member m \
+             WHERE run = $1 AND rows IS NOT NULL AND member > $2 ORDER BY member LIMIT $3",
         );
         let rows = self.client.query(&sql, &[&run, &after, &most]).doing(READING)?;
-        rows.iter().map(done).collect()
+        rows.iter().map(loaded).collect()
     }
 
-    /// Returns the members that are done and with which this value came: under the name `column`, or under any name.
+    /// Returns the members that have rows in the target and with which this value came: under the name `column`, or under any name.
     ///
     /// # Errors
     /// If the server refuses or the connection is lost.
-    pub fn done_members_of(
+    pub fn loaded_members_of(
         &mut self,
         run: i64,
         column: Option<&str>,
         value: &str,
-    ) -> Result<Vec<DoneMember>, ServerError> {
+    ) -> Result<Vec<LoadedMember>, ServerError> {
         let sql = self.ledger.sql(
             "SELECT member, path, owner_key, made, rows::text, proved, millis, \
-             pg_catalog.to_jsonb(m) ->> 'omitted' FROM :ledger.member m WHERE run = $1 AND state = 'Done' AND EXISTS (SELECT FROM jsonb_each_text(m.owner) AS e \
+             pg_catalog.to_jsonb(m) ->> 'omitted', state = 'Done' FROM :ledger.member m \
+             WHERE run = $1 AND rows IS NOT NULL AND EXISTS (SELECT FROM jsonb_each_text(m.owner) AS e \
              WHERE e.value = $3::text AND ($2::text IS NULL OR e.key = $2::text)) ORDER BY member",
         );
         let rows = self.client.query(&sql, &[&run, &column, &value]).doing(READING)?;
-        rows.iter().map(done).collect()
+        rows.iter().map(loaded).collect()
     }
 
-    /// Notes that all rows of a fleet are removed. Returns false if a member is done, or another process has the run.
+    /// Notes that all rows of a fleet are removed. Returns false if a member has rows, or another process has the run.
     ///
     /// # Errors
     /// If the server refuses or the connection is lost.
     pub fn end_removed_fleet(&mut self, run: &Run) -> Result<bool, ServerError> {
         let sql = self.ledger.sql(
             "UPDATE :ledger.run SET state = 'RolledBack', ended_at = now() WHERE run = $1 AND epoch = $2 \
-             AND NOT EXISTS (SELECT FROM :ledger.member m WHERE m.run = $1 AND m.state = 'Done')",
+             AND NOT EXISTS (SELECT FROM :ledger.member m WHERE m.run = $1 AND m.rows IS NOT NULL)",
         );
         Ok(self.client.execute(&sql, &[&run.id, &run.epoch]).doing(WRITING)? > 0)
     }
@@ -331,9 +336,9 @@ pub struct MemberLease<'a> {
     pub seconds: i32,
 }
 
-/// A member that is done. A ledger of version 5 has no column `omitted`: its rows as JSON have no such key.
-fn done(row: &Row) -> Result<DoneMember, ServerError> {
-    Ok(DoneMember {
+/// A member with rows. A ledger of version 5 has no column `omitted`: its rows as JSON have no such key.
+fn loaded(row: &Row) -> Result<LoadedMember, ServerError> {
+    Ok(LoadedMember {
         member: row.kept(0)?,
         path: row.kept(1)?,
         owner: row.kept(2)?,
@@ -342,6 +347,7 @@ fn done(row: &Row) -> Result<DoneMember, ServerError> {
         proved: row.kept(5)?,
         millis: row.kept(6)?,
         omitted: json("member.omitted", row.kept::<Option<String>>(7)?.as_deref().unwrap_or("{}"))?,
+        is_done: row.kept(8)?,
     })
 }
 
@@ -349,6 +355,6 @@ pub(super) fn state(word: &str) -> Result<MemberState, ServerError> {
     MemberState::read(word).ok_or_else(|| ServerError::of_ledger(format!("member.state: there is no state `{word}`")))
 }
 
-pub(super) fn json<T: serde::de::DeserializeOwned>(column: &str, text: &str) -> Result<T, ServerError> {
+pub(in crate::pg) fn json<T: serde::de::DeserializeOwned>(column: &str, text: &str) -> Result<T, ServerError> {
     serde_json::from_str(text).map_err(|e| ServerError::of_ledger(format!("{column}: {e}")))
 }

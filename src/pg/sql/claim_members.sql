@@ -13,4 +13,4 @@ UPDATE :ledger.member m
    SET state = 'Taken', epoch = m.epoch + 1, worker = $5, lease = clock_timestamp() + pg_catalog.make_interval(secs => $6)
   FROM free
  WHERE m.run = $1 AND m.member = free.member
-RETURNING m.member, m.path, m.owner::text, m.epoch
+RETURNING m.member, m.path, m.owner::text, m.epoch, m.position IS NOT NULL

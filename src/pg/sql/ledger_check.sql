@@ -46,7 +46,7 @@ WITH RECURSIVE expected (relation, name, type, since) AS (VALUES
     ('member', 'lease', 'timestamptz', 5), ('member', 'stamp', 'text', 5), ('member', 'owner_key', 'text', 5),
     ('member', 'made', 'bool', 5), ('member', 'rows', 'jsonb', 5), ('member', 'proved', 'bool', 5),
     ('member', 'reason', 'text', 5), ('member', 'millis', 'int8', 5), ('member', 'at', 'timestamptz', 5),
-    ('member', 'omitted', 'jsonb', 6),
+    ('member', 'omitted', 'jsonb', 6), ('member', 'position', 'jsonb', 6),
     ('range', 'run', 'int8', 5), ('range', 'table_name', 'text', 5), ('range', 'next', 'int8', 5)
 ),
 -- The keys that keep a row from being written twice.

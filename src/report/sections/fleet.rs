@@ -18,7 +18,7 @@ pub fn files(report: &Report, depth: Depth) -> Option<Section> {
     Some(Section::items("files", "Files", items).with_lead(lead(report, fleet)).with_tail(tail))
 }
 
-/// `1,000 files: 998 loaded, 2 quarantined. This process loaded 334, 118 in a second.`
+/// `1,000 files: 997 loaded, 2 quarantined, 1 waiting. This process loaded 334, 118 in a second. The first rows of 1 file ...`
 fn lead(report: &Report, fleet: &FleetRecord) -> String {
     let loaded = if report.dry_run { "can be loaded" } else { "loaded" };
     let states = [
@@ -40,7 +40,14 @@ fn lead(report: &Report, fleet: &FleetRecord) -> String {
         }
         None => String::new(),
     };
-    format!("{}: {}.{here}", count(fleet.files, "file", "files"), states.join(", "))
+    let begun = match fleet.begun {
+        0 => String::new(),
+        files => {
+            let of = count(files, "file that is", "files that are");
+            format!(" The first rows of {of} not done are in the target.")
+        }
+    };
+    format!("{}: {}.{here}{begun}", count(fleet.files, "file", "files"), states.join(", "))
 }
 
 /// The files whose work took longest.

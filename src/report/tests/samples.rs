@@ -304,6 +304,7 @@ pub fn fleet() -> Report {
         done: 1_000,
         quarantined: 1,
         failed: 1,
+        begun: 1,
         here: 400,
         per_second: Some(118.0),
         unfinished: vec![

@@ -31,7 +31,7 @@ strict! {
         fleet: Option<Fleet>, timeline: Vec<Span>, arguments: Vec<String>,
     }
     Fleet {
-        files: u64, done: u64, quarantined: u64, failed: u64, waiting: u64, taken: u64, here: u64, per_second: Option<f64>,
+        files: u64, done: u64, quarantined: u64, failed: u64, waiting: u64, taken: u64, begun: u64, here: u64, per_second: Option<f64>,
         unfinished: Vec<Unfinished>, slowest: Vec<Slow>,
     }
     Unfinished { path: String, state: String, reason: String, }
