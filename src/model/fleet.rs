@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::differing::DifferingRows;
+use super::kept_rows::KeptRows;
 use super::key::Key;
 use super::sums::{LookupSum, LossSum, Sums};
 
@@ -207,8 +207,8 @@ pub struct LoadOmissions {
     #[serde(rename = "s", default, skip_serializing_if = "is_zero")]
     pub skipped: u64,
     /// The rows among them that differ.
-    #[serde(rename = "d", default, skip_serializing_if = "DifferingRows::is_empty")]
-    pub differing: DifferingRows,
+    #[serde(rename = "d", default, skip_serializing_if = "KeptRows::is_empty")]
+    pub kept: KeptRows,
 }
 
 fn is_zero(number: &u64) -> bool {
@@ -251,8 +251,8 @@ impl Omitted {
         }
         let mut losses = sums.losses.clone();
         losses.iter_mut().for_each(|loss| loss.keys.truncate(MEMBER_LOSS_KEYS));
-        let (lookups, skipped, differing) = (sums.lookups.clone(), sums.skipped, sums.differing.clone());
-        self.loads.insert(load.to_owned(), LoadOmissions { losses, lookups, skipped, differing });
+        let (lookups, skipped, kept) = (sums.lookups.clone(), sums.skipped, sums.kept.clone());
+        self.loads.insert(load.to_owned(), LoadOmissions { losses, lookups, skipped, kept });
     }
 
     /// The number of values that lost something or were changed.
@@ -287,3 +287,27 @@ pub struct MemberEnd {
 
 /// The number of members in each state.
 pub type MemberCounts = BTreeMap<MemberState, u64>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_position_of_a_file_has_a_frozen_form() {
+        let load = |after: Option<i64>| LoadPosition { read: 3, written: 2, sum: 255, after: after.map(Key::rowid) };
+        let position = MemberPosition {
+            first: [("tx.id".to_owned(), 7)].into(),
+            next: [("log.id".to_owned(), 9)].into(),
+            loads: [("acc".to_owned(), load(None)), ("tx".to_owned(), load(Some(-4)))].into(),
+        };
+        let sum = "000000000000000000000000000000ff";
+        let frozen = format!(
+            r#"{{"f":{{"tx.id":7}},"n":{{"log.id":9}},"l":{{"acc":{{"r":3,"w":2,"s":"{sum}"}},"tx":{{"r":3,"w":2,"s":"{sum}","k":"[{{\"i\":-4}}]"}}}}}}"#
+        );
+        assert_eq!(serde_json::to_string(&position).expect("text"), frozen);
+        assert_eq!(serde_json::from_str::<MemberPosition>(&frozen).expect("a position"), position);
+        for damaged in [frozen.replace(sum, "ff"), frozen.replace("-4", "x"), frozen.replace("\"f\"", "\"g\"")] {
+            assert!(serde_json::from_str::<MemberPosition>(&damaged).is_err(), "{damaged}");
+        }
+    }
+}

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::differing::DifferingRows;
 use super::digest::{self, Digest};
+use super::kept_rows::KeptRows;
 
 /// The sums over batches.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -27,7 +27,7 @@ pub struct Sums {
     /// Lookups, by column.
     pub lookups: Vec<LookupSum>,
     /// The rows of the target that differ, in a table that all owners of a fleet share.
-    pub differing: DifferingRows,
+    pub kept: KeptRows,
 }
 
 /// The results of the lookups of one column.
@@ -96,8 +96,8 @@ impl Sums {
         self.unreturned += other.unreturned;
         other.losses.iter().for_each(|loss| self.lose(loss));
         other.lookups.iter().for_each(|lookup| self.look_up(lookup));
-        for (column, rows) in &other.differing {
-            self.differing.entry(column.clone()).or_default().merge(rows);
+        for (column, rows) in &other.kept {
+            self.kept.entry(column.clone()).or_default().merge(rows);
         }
     }
 

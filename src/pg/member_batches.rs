@@ -54,19 +54,8 @@ impl MemberTransaction<'_> {
              at = pg_catalog.now() WHERE (run, member, epoch) OPERATOR(pg_catalog.=) ($1, $2, $3)",
         );
         let MemberEnd { stamp, owner, made, millis, .. } = &begun.end;
-        let parameters: [&dyn Parameter; 11] = [
-            &claim.run,
-            &claim.member,
-            &claim.epoch,
-            stamp,
-            owner,
-            made,
-            &rows,
-            &omitted,
-            &position,
-            millis,
-            &seconds,
-        ];
+        let parameters: [&dyn Parameter; 11] =
+            [&claim.run, &claim.member, &claim.epoch, stamp, owner, made, &rows, &omitted, &position, millis, &seconds];
         self.commit_noting(&note, &parameters)?;
         let lock = self.session.ledger.sql(&lock(claim));
         self.lock(&lock)

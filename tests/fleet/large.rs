@@ -25,25 +25,29 @@ impl Fleet {
     }
 
     /// A worker that waits for the lock of the payment 5, after two batches of payments.
-    fn halted(&self, more: &[&str]) -> (Client, Child) {
+    fn halted(&self) -> (Client, Child) {
+        // A fleet does not begin while another session has locks. This worker has no file of its shard.
+        self.exits(4, &["--yes", "--shard", "9/9"]);
         let mut gate = self.case.target.client();
         let row = "BEGIN; INSERT INTO users VALUES (-1, 'gate'); INSERT INTO acc VALUES (-1, -1, 'gate'); \
                    INSERT INTO tx VALUES (5, -1, -1, 1)";
         gate.batch_execute(row).expect("a row that is not committed");
         let worker = self.case.command(&["fleet", "--json", "--sources", "%{username}.db", "--yes"]);
-        let worker = worker.args(SMALL).args(more).spawn();
+        let worker = worker.args(SMALL).spawn();
         self.until_blocked();
         (gate, worker)
     }
 
     /// Kills a worker after two batches of payments.
     fn killed(&self) {
-        let (mut gate, mut worker) = self.halted(&[]);
+        let (mut gate, mut worker) = self.halted();
         worker.kill().expect("a kill");
         worker.wait().expect("its end");
         gate.batch_execute("ROLLBACK").expect("the row's end");
         // The server notices the end of the connection only after it has written the row.
-        while self.case.target.value("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'migrate'") != "0" {}
+        let sessions =
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'migrate'";
+        while self.case.target.value(sessions) != "0" {}
         self.end_leases();
     }
 
@@ -56,7 +60,7 @@ impl Fleet {
 fn a_killed_worker_is_resumed_after_its_last_batch() {
     let fleet = Fleet::of(0);
     fleet.payments(0, &["1.5", "2.5", "3.5", "4.5", "5.5", "6.5", "7.5"]);
-    fleet.payments(1, &["8.5"]);
+    fleet.payments(1, &["8.5", "9.5"]);
     fleet.killed();
     let written = "SELECT xmin, id FROM tx WHERE id < 5 ORDER BY id";
     let before = fleet.case.rows(written);
@@ -134,7 +138,7 @@ fn a_file_that_changed_inside_is_begun_again() {
 fn a_request_to_stop_ends_a_large_file_after_its_batch() {
     let fleet = Fleet::of(0);
     fleet.payments(0, &["1", "2", "3", "4", "5", "6", "7", "8"]);
-    let (mut gate, worker) = fleet.halted(&[]);
+    let (mut gate, worker) = fleet.halted();
     let process = rustix::process::Pid::from_child(&worker);
     rustix::process::kill_process(process, rustix::process::Signal::TERM).expect("a signal");
     // The worker's answer to the signal: it waits no longer for files of others, and ends after this batch.
@@ -156,16 +160,16 @@ fn a_request_to_stop_ends_a_large_file_after_its_batch() {
 #[test]
 fn batches_that_were_changed_are_not_removed_and_the_file_is_failed() {
     let fleet = Fleet::of(0);
-    fleet.payments(0, &["1", "2", "3", "4", "5", "6.005"]);
+    fleet.payments(0, &["1", "2", "3", "4", "5", "6", "7.005"]);
     fleet.killed();
     fleet.case.target.run("UPDATE tx SET amount = 9 WHERE id = 2");
     let report = fleet.exits(5, &[["--yes"].as_slice(), &SMALL].concat());
     let file = &report["fleet"]["unfinished"][0];
     assert_eq!(file["state"], "failed", "{file}");
     let reason = file["reason"].as_str().expect("a reason");
-    assert!(reason.contains("tx: its 4 rows are not those that were sent"), "{reason}");
-    assert!(reason.contains("6.005"), "the first reason, too: {reason}");
-    assert_eq!((&report["fleet"]["begun"], fleet.case.target.count("tx")), (&1.into(), 4));
+    assert!(reason.contains("tx: its 6 rows are not those that were sent"), "{reason}");
+    assert!(reason.contains("more decimals") && reason.starts_with("row 7: "), "the first reason, too: {reason}");
+    assert_eq!((&report["fleet"]["begun"], fleet.case.target.count("tx")), (&1.into(), 6));
     fleet.case.target.run("UPDATE tx SET amount = 2 WHERE id = 2");
     fleet.exits(6, &[["--yes", "--retry", "failed"].as_slice(), &SMALL].concat());
     assert_eq!((fleet.case.target.count("tx"), fleet.case.target.count("users")), (0, 0));
@@ -198,6 +202,12 @@ fn tables_whose_rows_have_no_reserved_ids_come_last_in_one_transaction() {
     assert_eq!(fleet.case.target.count("acc_tag"), 3);
     let transactions = "SELECT count(DISTINCT xmin::text) FROM acc_tag";
     assert_eq!(fleet.case.target.value(transactions), "1");
-    assert_ne!(fleet.case.target.value("SELECT count(DISTINCT xmin::text) FROM (SELECT xmin FROM acc UNION SELECT xmin FROM tx) t"), "1");
+    assert_ne!(
+        fleet
+            .case
+            .target
+            .value("SELECT count(DISTINCT xmin::text) FROM (SELECT xmin FROM acc UNION SELECT xmin FROM tx) t"),
+        "1"
+    );
     fleet.about(0, &["verify"]);
 }

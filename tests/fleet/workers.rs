@@ -5,7 +5,7 @@ use std::process::Child;
 use super::Fleet;
 use crate::support::postgres::Server;
 use crate::support::read_repo;
-use crate::support::tool::Ran;
+use crate::support::tool::{Place, Ran};
 
 impl Fleet {
     fn worker(&self) -> Child {
@@ -137,10 +137,37 @@ fn three_workers_that_xargs_starts_load_every_file_once() {
 }
 
 #[test]
+fn workers_on_two_hosts_with_files_of_their_own_share_one_fleet() {
+    let fleet = Fleet::of(24);
+    let hosts: Vec<Place> = (0..2).map(|_| Place::new()).collect();
+    for host in &hosts {
+        let files = (0..24).map(|n| format!("u{n:02}.db")).chain(["fleet.toml".to_owned()]);
+        for name in files {
+            std::fs::copy(fleet.case.place.path(&name), host.path(&name)).expect("a copy");
+        }
+    }
+    let url = fleet.case.target.url();
+    let worker = |n: usize| {
+        let args = ["fleet", "--json", "-m", "fleet.toml", "-t", &url, "--sources", "%{username}.db", "--yes"];
+        hosts[n % 2].migrate(args).env("HOSTNAME", format!("host{}", n % 2)).spawn()
+    };
+    let workers: Vec<Child> = (0..4).map(worker).collect();
+    for worker in workers {
+        let ran = Ran::of_child(worker);
+        assert_eq!(ran.code, 0, "{}", ran.said());
+    }
+    fleet.holds(0..24);
+    let names = "SELECT string_agg(DISTINCT split_part(worker, ' ', 1), ' ') FROM migrate.member";
+    let names = fleet.case.target.value(names);
+    assert!(["host0 host1", "host0", "host1"].contains(&names.as_str()), "{names}");
+}
+
+#[test]
 fn fifty_workers_take_a_thousand_files_and_none_waits_for_another() {
     let server = Server::start();
     server.connect("postgres").batch_execute("CREATE DATABASE claims").expect("a database");
-    let ledger = ["ledger.sql", "ledger_version_5.sql"].map(|name| read_repo(&format!("src/pg/sql/{name}")));
+    let ledger = ["ledger.sql", "ledger_version_5.sql", "ledger_version_6.sql"]
+        .map(|name| read_repo(&format!("src/pg/sql/{name}")));
     let sql = format!(
         "CREATE SCHEMA migrate; {} INSERT INTO migrate.run (mapping, owner, tool, state, seed, stamp, catalog, read_ahead, judged) \
          VALUES ('m', '', '', 'Running', 1, '', '', true, '{{}}'); INSERT INTO migrate.member (run, member, path, owner) \

@@ -338,7 +338,7 @@ impl Database {
             self.run(&format!("DROP TABLE IF EXISTS migrate.{table}"));
         }
         if version == 5 {
-            self.run("ALTER TABLE migrate.member DROP COLUMN IF EXISTS omitted");
+            self.run("ALTER TABLE migrate.member DROP COLUMN IF EXISTS omitted, DROP COLUMN IF EXISTS position");
         }
         self.run(&format!("UPDATE migrate.ledger SET version = {version}"));
     }

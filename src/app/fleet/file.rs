@@ -146,8 +146,8 @@ pub fn reason(stop: &Stop, claim: &Claim) -> String {
     match stop {
         Stop::Faults(faults) => {
             let first = faults.first().map(|fault| FaultRecord::of(fault, "", 0, false)).map(|fault| {
-                let row = fault.rowid.map_or_else(String::new, |rowid| format!(" (row {rowid})"));
-                format!("{}{row}", fault.message)
+                let row = fault.rowid.map_or_else(String::new, |rowid| format!("row {rowid}: "));
+                format!("{row}{}", fault.message.trim_end_matches('.'))
             });
             format!("{}. {rows}.", first.unwrap_or_default())
         }

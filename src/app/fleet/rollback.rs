@@ -87,7 +87,11 @@ fn remove(session: &mut Session, run: &Run, members: &[LoadedMember], report: &m
             }
             MemberRemoval::Fenced => {
                 let why = "a worker loads it, or another process changed its state meanwhile";
-                report.refusals.push(Refusal::new(&member.path, why, "Run the same command again when the workers have ended."));
+                report.refusals.push(Refusal::new(
+                    &member.path,
+                    why,
+                    "Run the same command again when the workers have ended.",
+                ));
             }
         }
     }

@@ -208,9 +208,9 @@ impl LoadComparison<'_> {
                 && let Some(held) = self.held.get(&key)
             {
                 let kept = self.add(row, &self.others(&fields), held, found);
-                if found.lists_differing {
+                if found.lists_kept {
                     // Half of the hash is enough to count the rows of a table that fits into memory.
-                    kept.into_iter().for_each(|column| found.sums.differing.entry(column).or_default().add(key as u64));
+                    kept.into_iter().for_each(|column| found.sums.kept.entry(column).or_default().add(key as u64));
                 }
             }
             CONTINUE

@@ -109,7 +109,7 @@ impl<'a> WrittenFile<'a> {
                 losses: omissions.losses,
                 lookups: omissions.lookups,
                 skipped: omissions.skipped,
-                differing: omissions.differing,
+                kept: omissions.kept,
                 ..Sums::default()
             };
             self.sums.insert(load.clone(), sums);
@@ -206,15 +206,10 @@ impl<'a> WrittenFile<'a> {
     fn position(&self, within: Option<(&String, &Key)>) -> MemberPosition {
         let load = |(name, sums): (&String, &Sums)| {
             let after = within.filter(|(load, _)| *load == name).map(|(_, key)| key.clone());
-            let position =
-                LoadPosition { read: sums.read, written: sums.written, sum: sums.digest.total(), after };
+            let position = LoadPosition { read: sums.read, written: sums.written, sum: sums.digest.total(), after };
             (name.clone(), position)
         };
-        MemberPosition {
-            first: self.ids.first(),
-            next: self.ids.next(),
-            loads: self.sums.iter().map(load).collect(),
-        }
+        MemberPosition { first: self.ids.first(), next: self.ids.next(), loads: self.sums.iter().map(load).collect() }
     }
 
     /// Returns everything that the ledger notes of the rows so far.

@@ -23,7 +23,7 @@ pub enum MemberRemoval {
 }
 
 /// Rows of a file that are in the target.
-struct LoadedRows<'a> {
+struct RemovableRows<'a> {
     rows: &'a [MemberRows],
     /// The key of the owner's row, if the file made it.
     made: Option<&'a String>,
@@ -35,7 +35,7 @@ struct LoadedRows<'a> {
 /// If the target refuses or the connection is lost.
 pub fn remove(session: &mut Session, run: &Run, member: &LoadedMember) -> Result<MemberRemoval, Stop> {
     let Some(mut tx) = session.begin_removal(run, member.member)? else { return Ok(MemberRemoval::Fenced) };
-    let loaded = LoadedRows { rows: &member.rows, made: member.owner.as_ref().filter(|_| member.made) };
+    let loaded = RemovableRows { rows: &member.rows, made: member.owner.as_ref().filter(|_| member.made) };
     match remove_rows(&mut tx, run, &loaded)? {
         Err(why) => Ok(MemberRemoval::Refused(why)),
         Ok(rows) => {
@@ -80,7 +80,7 @@ fn remove_batches(
     commit: impl FnOnce(MemberTransaction<'_>) -> Result<(), ServerError>,
 ) -> Result<MemberRemoval, Stop> {
     let Some(mut tx) = session.begin_member(claim)? else { return Ok(MemberRemoval::Fenced) };
-    let loaded = LoadedRows { rows: &begun.end.rows, made: begun.end.owner.as_ref().filter(|_| begun.end.made) };
+    let loaded = RemovableRows { rows: &begun.end.rows, made: begun.end.owner.as_ref().filter(|_| begun.end.made) };
     match remove_rows(&mut tx, run, &loaded)? {
         Err(why) => Ok(MemberRemoval::Refused(why)),
         Ok(rows) => {
@@ -94,14 +94,14 @@ fn remove_batches(
 fn remove_rows(
     tx: &mut MemberTransaction<'_>,
     run: &Run,
-    loaded: &LoadedRows<'_>,
+    loaded: &RemovableRows<'_>,
 ) -> Result<Result<u64, String>, Stop> {
     let mut removed = 0;
     // Children were written after their parents.
     for sent in loaded.rows.iter().rev() {
         match remove_table(tx, run, sent)? {
             Ok(()) => removed += sent.rows,
-            Err(why) => return Ok(Err(format!("{}: {why}", sent.table))),
+            Err(why) => return Ok(Err(why)),
         }
     }
     if let (Some(key), Some(fleet)) = (loaded.made, &run.judged.fleet) {
@@ -121,13 +121,14 @@ fn remove_rows(
 fn remove_table(tx: &mut MemberTransaction<'_>, run: &Run, sent: &MemberRows) -> Result<Result<(), String>, Stop> {
     let (judged, table) = (&run.judged, sent.table.as_str());
     let schema = judged.schema.as_str();
+    let stays = |why: String| Ok(Err(format!("{table}: {why}")));
     let (Some(ids), Some(columns)) = (&sent.ids, judged.images.get(table)) else {
         let why = "no ids were reserved for its rows, so they cannot be distinguished from those of others";
-        return Ok(Err(why.to_owned()));
+        return stays(why.to_owned());
     };
     let triggers = tx.deleting_triggers(schema, table)?;
     if !triggers.is_empty() {
-        return Ok(Err(format!("{} would run for each row that is removed", triggers.join(", "))));
+        return stays(format!("{} would run for each row that is removed", triggers.join(", ")));
     }
     let what = ReadBack { schema, table, columns, only: Some(reserved_rows("", ids)) };
     if let Some(how) = proof::difference(tx, run, &what, sent)? {
@@ -135,11 +136,11 @@ fn remove_table(tx: &mut MemberTransaction<'_>, run: &Run, sent: &MemberRows) ->
     }
     let rows = RemovedRows::Reserved(ids);
     if let Some(first) = tx.references_to(schema, table, &rows)?.first() {
-        return Ok(Err(format!("rows of {} refer to its rows ({})", first.child, first.name)));
+        return stays(format!("rows of {} refer to its rows ({})", first.child, first.name));
     }
     let deleted = tx.delete_rows(schema, table, &rows)?;
     if deleted != sent.rows {
-        return Ok(Err(format!("{deleted} of {} rows were deleted; something keeps the others", sent.rows)));
+        return stays(format!("{deleted} of {} rows were deleted; something keeps the others", sent.rows));
     }
     Ok(Ok(()))
 }

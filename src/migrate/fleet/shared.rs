@@ -22,7 +22,7 @@ pub fn is_shared(load: &LoadPlan) -> bool {
 /// # Errors
 /// If the target lacks a row, a row differs and the mapping does not allow it, or source or target cannot be read.
 pub fn compared(session: &mut Session, comparison: &HeldComparison<'_>, load: &LoadPlan) -> Result<Sums, Stop> {
-    let mut all = [LoadPreflight { lists_differing: true, ..LoadPreflight::new(load) }];
+    let mut all = [LoadPreflight { lists_kept: true, ..LoadPreflight::new(load) }];
     comparison.add(session, &mut all)?;
     let [found] = all;
     if !found.faults.is_empty() {

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use crate::job::Stop;
-use crate::model::differing::DifferingRows;
 use crate::model::fault::Loss;
 use crate::model::fleet::{LeftRows, MisreadTexts, Omitted};
 use crate::model::hex::unhex;
+use crate::model::kept_rows::KeptRows;
 use crate::model::ledger::Run;
 use crate::model::sums::{LossSum, Sums};
 use crate::pg::Session;
@@ -57,15 +57,15 @@ pub struct OmittedSums {
     /// Their number in the other files.
     pub other_misread: u64,
     /// The rows of shared tables that some file has otherwise, by load.
-    differing: BTreeMap<String, DifferingRows>,
+    kept: BTreeMap<String, KeptRows>,
 }
 
 impl OmittedSums {
     /// Leaves of the losses of a table that all owners share those rows that no file before had otherwise.
-    fn count_once(&mut self, load: &str, differing: &DifferingRows, losses: &mut Vec<LossSum>) {
-        let known = self.differing.entry(load.to_owned()).or_default();
+    fn count_once(&mut self, load: &str, kept: &KeptRows, losses: &mut Vec<LossSum>) {
+        let known = self.kept.entry(load.to_owned()).or_default();
         for loss in losses.iter_mut() {
-            if let Some(rows) = differing.get(&loss.column).filter(|_| loss.modifier == Loss::Kept.word()) {
+            if let Some(rows) = kept.get(&loss.column).filter(|_| loss.modifier == Loss::Kept.word()) {
                 loss.count = known.entry(loss.column.clone()).or_default().merge(rows);
                 loss.keys.truncate(usize::try_from(loss.count).unwrap_or(usize::MAX));
             }
@@ -77,7 +77,7 @@ impl OmittedSums {
     pub fn add(&mut self, path: &str, omitted: &Omitted) {
         for (load, found) in &omitted.loads {
             let mut losses = found.losses.clone();
-            self.count_once(load, &found.differing, &mut losses);
+            self.count_once(load, &found.kept, &mut losses);
             losses.iter_mut().flat_map(|loss| &mut loss.keys).for_each(|key| *key = format!("{path} {key}"));
             let (lookups, skipped) = (found.lookups.clone(), found.skipped);
             let sums = Sums { losses, lookups, skipped, ..Sums::default() };

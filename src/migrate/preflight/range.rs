@@ -65,8 +65,8 @@ pub struct LoadPreflight {
     pub numbers: Vec<ColumnNumbers>,
     /// True if SQLite could not compute a row, which `numbers` then lack.
     pub lacks_rows: bool,
-    /// True if each row of the target that differs is listed: see [`Sums::differing`].
-    pub lists_differing: bool,
+    /// True if each row of the target that differs is listed: see [`Sums::kept`].
+    pub lists_kept: bool,
 }
 
 impl LoadPreflight {

@@ -15,7 +15,6 @@ use crate::migrate::rows::guard::{Guard, MissingParent};
 use crate::migrate::rows::left_out::LeftOut;
 use crate::migrate::rows::recorded_orphans::RecordedOrphans;
 use crate::migrate::rows::self_references::SelfReferences;
-use crate::model::differing::DifferingRows;
 use crate::model::digest::{Digest, row_hash};
 use crate::model::fault::{ColumnFacts, Fault, Reason};
 use crate::model::key::Key;
@@ -313,11 +312,10 @@ impl<'a> Batch<'a> {
             skipped: skipped.len() as u64,
             faults: self.refused,
             digest,
-            returned: Digest::default(),
             unreturned: written,
             losses: self.counts.losses.clone(),
             lookups: self.counts.lookups.clone(),
-            differing: DifferingRows::new(),
+            ..Sums::default()
         }
     }
 
@@ -341,7 +339,6 @@ impl<'a> Batch<'a> {
             faults: self.refused,
             losses: self.counts.losses.clone(),
             lookups: self.counts.lookups.clone(),
-            differing: DifferingRows::new(),
             ..Sums::default()
         }
     }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::hex::{hex, unhex};
 
 /// The rows of the target that differ in a column, by the column's name.
-pub type DifferingRows = BTreeMap<String, RowHashes>;
+pub type KeptRows = BTreeMap<String, RowHashes>;
 
 /// Rows by the hashes of their natural keys. In the ledger: sixteen hexadecimal digits for each.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
