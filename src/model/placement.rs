@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use super::record::{Check, CheckKind};
+
 /// The reason why the transaction that wrote a row (`xmin`) identifies no row of a table that is not local.
 pub const SHARDS_NUMBER: &str =
     "each shard numbers transactions by itself, so no number shows that a row is as it was written";
@@ -36,6 +38,16 @@ impl Placement {
     /// Returns true if all rows are on the server that the session uses.
     pub fn is_local(&self) -> bool {
         *self == Placement::Local
+    }
+
+    /// The check, not made, that all rows of such a table were seen at one moment.
+    pub fn unseen_at_once(&self, schema: &str, table: &str) -> Check {
+        let why = format!(
+            "the table is placed on several nodes ({}), each of which is read in a snapshot of its own: rows that another \
+             session writes meanwhile may be seen in one shard and not in another",
+            self.words()
+        );
+        Check::not_checked(CheckKind::Others, Some(&format!("{schema}.{table}")), why)
     }
 
     /// Returns the placement in words.

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use postgres::Row;
 
-use super::error::ServerError;
+use super::error::{Doing, ServerError};
 use super::row::RowValues;
+use super::session::Session;
 use crate::model::placement::Placement;
 use crate::model::schema::{DetachKind, Detachable};
 
@@ -15,6 +16,20 @@ pub(super) const DISTRIBUTED_TABLES: &str = include_str!("sql/distributed_tables
 /// Makes Citus use one connection a node until the transaction ends. It refuses DDL after it read a table in parallel in the same
 /// transaction.
 const SEQUENTIAL: &str = "SET LOCAL citus.multi_shard_modify_mode = 'sequential'";
+
+impl Session {
+    /// Returns the tables of a schema that are not local, with their placement. Empty on a server without Citus.
+    ///
+    /// # Errors
+    /// If the server refuses or the connection is lost.
+    pub fn distributed_tables(&mut self, schema: &str) -> Result<BTreeMap<String, Placement>, ServerError> {
+        if !self.has_citus {
+            return Ok(BTreeMap::new());
+        }
+        let rows = self.client.query(DISTRIBUTED_TABLES, &[&schema]).doing("reading the placement of tables")?;
+        placements(&rows)
+    }
+}
 
 /// The statement that a transaction with DDL on distributed tables begins with. `None` without Citus.
 pub(super) fn sequential(has_citus: bool) -> Option<&'static str> {

@@ -1,9 +1,11 @@
 //! Checks `constraints`: constraints are validated, indexes are valid, nothing is detached, and every reference has a parent.
 //! Also checks the owner's row that the run made.
 
+use std::collections::BTreeSet;
+
 use crate::job::Stop;
 use crate::model::ident::qualified;
-use crate::model::ledger::Object;
+use crate::model::ledger::{Object, Run};
 use crate::model::record::{Check, CheckKind, Verdict};
 use crate::model::schema::ForeignKey;
 use crate::pg::Session;
@@ -20,12 +22,29 @@ pub(super) fn check(
     orphans: &Orphans<'_, '_>,
 ) -> Result<Vec<Check>, Stop> {
     let ObjectStates { objects, invalid, of_partitions } = found;
-    let mut checks = states(subject, &objects, invalid);
+    let mut checks = states(&subject.plan.schema, subject.run, &objects, invalid);
     checks.extend(orphans.find(session, &of_partitions)?);
+    Ok(or_all_valid(checks))
+}
+
+/// One check `constraints` for each object of the tables of a fleet that is wrong, or a single check if none is. A fleet detaches
+/// nothing, so that the server judged each reference when it was written.
+///
+/// # Errors
+/// If the target refuses or the connection is lost.
+pub fn of_fleet(session: &mut Session, run: &Run) -> Result<Vec<Check>, Stop> {
+    let recorded = run.judged.objects.iter().map(|object| &object.table);
+    let tables: BTreeSet<&String> = run.judged.images.keys().chain(recorded).collect();
+    let tables: Vec<String> = tables.into_iter().cloned().collect();
+    let ObjectStates { objects, invalid, .. } = session.object_states(&run.judged.schema, &tables)?;
+    Ok(or_all_valid(states(&run.judged.schema, run, &objects, invalid)))
+}
+
+fn or_all_valid(mut checks: Vec<Check>) -> Vec<Check> {
     if checks.is_empty() {
         checks.push(Check::compared(CheckKind::Constraints, None, "all valid".to_owned(), "all valid".to_owned()));
     }
-    Ok(checks)
+    checks
 }
 
 /// The tables of all loads, and the owner's table.
@@ -38,10 +57,9 @@ pub(super) fn tables(subject: &Subject<'_>) -> Vec<String> {
 }
 
 /// Reports objects that changed since the run began, and objects that are invalid now.
-fn states(subject: &Subject<'_>, now: &[Object], invalid: Vec<(String, String)>) -> Vec<Check> {
-    let schema = &subject.plan.schema;
+fn states(schema: &str, run: &Run, now: &[Object], invalid: Vec<(String, String)>) -> Vec<Check> {
     let mut checks = Vec::new();
-    for was in &subject.run.judged.objects {
+    for was in &run.judged.objects {
         let is = now.iter().find(|o| o.table == was.table && o.object == was.object && o.state == was.state);
         if is.is_none() {
             let other = now.iter().find(|o| o.table == was.table && o.object == was.object);
@@ -54,7 +72,7 @@ fn states(subject: &Subject<'_>, now: &[Object], invalid: Vec<(String, String)>)
     }
     for (table, object) in invalid {
         let name = format!("{schema}.{table}.{object}");
-        let before = subject.run.judged.objects.iter().find(|o| o.table == table && o.object == object);
+        let before = run.judged.objects.iter().find(|o| o.table == table && o.object == object);
         if before.is_some_and(|o| o.state.contains("not valid")) {
             let why = "it was not valid when the run began, and is unchanged";
             checks.push(Check::not_checked(CheckKind::Constraints, Some(&name), why));

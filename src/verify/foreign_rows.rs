@@ -32,14 +32,7 @@ pub(super) fn check(table: &VerifiedTable<'_>, found: &TableComparison, added: u
 
 /// One check, not made, for each loaded table that is not local: no snapshot of Citus shows all nodes at one moment.
 pub(super) fn of_nodes(subject: &Subject<'_>) -> Vec<Check> {
-    let check = |(table, placement): (&String, &Placement)| {
-        let why = format!(
-            "the table is placed on several nodes ({}), each of which is read in a snapshot of its own: rows that another \
-             session writes meanwhile may be seen in one shard and not in another",
-            placement.words()
-        );
-        Check::not_checked(CheckKind::Others, Some(&format!("{}.{table}", subject.plan.schema)), why)
-    };
+    let check = |(table, placement): (&String, &Placement)| placement.unseen_at_once(&subject.plan.schema, table);
     subject.plan.distributed.iter().map(check).collect()
 }
 

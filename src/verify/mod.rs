@@ -30,6 +30,7 @@ use constraints::Orphans;
 use reading::Snapshot;
 use table::VerifiedTable;
 
+pub use constraints::of_fleet as constraints_of_fleet;
 pub use subject::{KnownOwner, Lanes, Meanwhile, Subject};
 
 /// The extent of verification.

@@ -1,6 +1,7 @@
 //! A stand-in for the catalogue of Citus on plain PostgreSQL: it lists tables as distributed, and distributes none.
 
 use super::{KEYS, TABLES, write};
+use crate::fleet::{self, Fleet};
 use crate::support::case::Case;
 use crate::support::postgres::{Database, version};
 
@@ -95,6 +96,21 @@ fn what_no_node_can_show_is_not_checked_with_its_reason() {
         .exits(3)
         .says(&["each shard numbers transactions by itself", "the run did not send at"]);
     assert_eq!(case.target.count("tx"), 4);
+}
+
+#[test]
+fn the_end_of_a_fleet_and_its_verification_name_tables_on_several_nodes() {
+    if version() < 130_000 {
+        return;
+    }
+    let placed = "INSERT INTO pg_dist_partition VALUES ('acc', 'h', 'user_id', 1, 's'), ('users', 'n', NULL, 2, 't')";
+    let fleet = Fleet::with(Database::with(&format!("{CATALOGUE}{}{placed}", fleet::TARGET)), 2);
+    for report in [fleet.exits(0, &["--yes"]), fleet.about(0, &["verify"])] {
+        let checks = report["checks"].as_array().expect("checks").iter();
+        let unseen = checks.filter(|c| c["why"].as_str().is_some_and(|why| why.contains("a snapshot of its own")));
+        let tables: Vec<&str> = unseen.filter_map(|check| check["load"].as_str()).collect();
+        assert_eq!(tables, ["public.acc", "public.users"], "{report}");
+    }
 }
 
 #[test]

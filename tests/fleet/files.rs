@@ -14,7 +14,7 @@ fn each_file_is_loaded_under_its_own_owner_and_verified() {
     );
     let report = fleet.exits(0, &["--yes"]);
     assert_eq!((&report["fleet"]["done"], &report["fleet"]["files"]), (&12.into(), &12.into()));
-    assert!(report["checks"].as_array().is_some_and(|checks| checks.len() == 6), "{}", report["checks"]);
+    assert!(report["checks"].as_array().is_some_and(|checks| checks.len() == 7), "{}", report["checks"]);
     let mut rows = fleet.rows();
     rows.retain(|row| !row.starts_with("other "));
     let mut expected = fleet.expected(0..12);
@@ -244,6 +244,51 @@ fn a_sequence_that_the_end_of_a_fleet_cannot_move_past_its_ids_is_a_difference()
     // The fleet is done, so that the same command only compares.
     let report = fleet.exits(5, &["--yes"]);
     assert!(report["checks"].to_string().contains("not past: public.acc_id_seq"), "{report}");
+}
+
+#[test]
+fn the_end_of_a_fleet_checks_owners_and_constraints() {
+    let fleet = Fleet::of(2);
+    let report = fleet.exits(0, &["--yes"]);
+    let checks = report["checks"].as_array().expect("checks");
+    let of = |kind: &str| checks.iter().find(|check| check["check"] == kind).expect("a check").clone();
+    assert_eq!((&of("owners")["load"], &of("owners")["found"]), (&"public.users".into(), &"2 owners".into()));
+    assert_eq!(of("constraints")["found"], "all valid");
+    fleet.case.target.run(
+        "ALTER TABLE tx DROP CONSTRAINT tx_amount_check; ALTER TABLE acc DROP CONSTRAINT acc_user_id_fkey; DELETE FROM users WHERE id = 1",
+    );
+    let report = fleet.about(5, &["verify"]);
+    let differing: Vec<&serde_json::Value> =
+        report["checks"].as_array().expect("checks").iter().filter(|check| check["verdict"] == "Differs").collect();
+    let found = |kind: &str| differing.iter().find(|check| check["check"] == kind).map(|check| check["found"].clone());
+    assert_eq!(found("owners"), Some("1 owners".into()));
+    assert_eq!(found("constraints"), Some("not there".into()));
+}
+
+#[test]
+fn rows_of_the_application_after_the_end_are_no_difference() {
+    let fleet = Fleet::of(3);
+    fleet
+        .case
+        .target
+        .run("INSERT INTO users (username) VALUES ('other'); INSERT INTO acc (user_id, name) VALUES (1, 'old')");
+    fleet.exits(0, &["--yes"]);
+    let work = "INSERT INTO users (username) VALUES ('new'); INSERT INTO acc (user_id, name) SELECT max(id), 'new' FROM users; \
+        UPDATE acc SET name = 'renamed' WHERE name = 'old'; \
+        INSERT INTO tx (user_id, acc_id, amount) SELECT user_id, id, 7 FROM acc WHERE name = 'new'";
+    fleet.case.target.run(work);
+    let report = fleet.about(0, &["verify"]);
+    let since = |report: &serde_json::Value| -> Vec<String> {
+        let checks = report["checks"].as_array().expect("checks").clone();
+        let open = checks.into_iter().filter(|check| check["verdict"] == "NotChecked");
+        open.map(|check| format!("{} {}", check["load"], check["why"]).replace('"', "")).collect()
+    };
+    let expected =
+        ["acc", "tx", "users"].map(|table| format!("public.{table} 1 row was added since the end of the fleet"));
+    assert_eq!(since(&report), expected);
+    fleet.case.target.run("UPDATE tx SET amount = 99 WHERE id = (SELECT min(id) FROM tx)");
+    let report = fleet.about(5, &["verify"]);
+    assert_eq!(since(&report), expected, "other rows are told apart from those of the files");
 }
 
 #[test]

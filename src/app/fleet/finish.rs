@@ -3,13 +3,14 @@
 use crate::exit::Exit;
 use crate::job::{Stop, pause};
 use crate::migrate::fleet::sums::{self, FleetSums};
-use crate::migrate::fleet::whole::{self, WholeFleet};
+use crate::migrate::fleet::whole::{self, ComparedFleet, WholeFleet};
 use crate::model::fleet::MemberState;
 use crate::model::ledger::Run;
 use crate::model::record::{FleetRecord, LoadRecord, LoadState, Report, RunState, SlowFile, StepKind, Verdict};
 use crate::pg::{ServerError, Session};
 use crate::plan::Plan;
 use crate::report::lost_unasked;
+use crate::verify;
 
 use super::super::failure::Failure;
 use super::super::record;
@@ -50,7 +51,7 @@ fn end(run: &Run, first: &FilePlan, session: &mut Session, report: &mut Report) 
     if run.state == RunState::Running {
         whole.set_sequences(session)?;
     }
-    let compared = whole::compared(session, run)?;
+    let compared = compared(session, run)?;
     report.checks.extend(compared.checks);
     report.checks.push(whole.sequences_are_past(session)?);
     report.loads = tables(run, &compared.sums);
@@ -70,6 +71,13 @@ fn end(run: &Run, first: &FilePlan, session: &mut Session, report: &mut Report) 
         (true, 0, 1..) => Exit::Quarantined,
         (true, 0, 0) => Exit::Done,
     })
+}
+
+/// Compares all rows of a fleet, and checks the objects of its tables.
+pub fn compared(session: &mut Session, run: &Run) -> Result<ComparedFleet, Stop> {
+    let mut compared = whole::compared(session, run)?;
+    compared.checks.extend(verify::constraints_of_fleet(session, run)?);
+    Ok(compared)
 }
 
 /// The rows of all files, by table.

@@ -4,7 +4,7 @@ use crate::cli::Common;
 use crate::cli::{FleetInquiry, FleetVerify, Reporting, Work};
 use crate::event::{Event, Observer};
 use crate::exit::Exit;
-use crate::migrate::fleet::{proof, whole};
+use crate::migrate::fleet::proof;
 use crate::model::ledger::Run;
 use crate::model::record::{Activity, CommandKind, Refusal, Report, RunState, StepKind, Verdict};
 use crate::pg::Session;
@@ -40,7 +40,7 @@ pub fn verify(args: &FleetVerify, world: &World, observer: &dyn Observer) -> Res
     }
     let began = world.elapsed();
     observer.on_event(Event::Step(StepKind::Verify));
-    let compared = whole::compared(&mut session, &run).map_err(Failure::refused)?;
+    let compared = finish::compared(&mut session, &run).map_err(Failure::refused)?;
     report.checks = compared.checks;
     report.loads = finish::tables(&run, &compared.sums);
     record::step(&mut report, StepKind::Verify, began, world.elapsed());

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::job::Stop;
 use crate::model::fault::Loss;
-use crate::model::fleet::{LeftRows, MisreadTexts, Omitted};
+use crate::model::fleet::{LeftRows, MemberIds, MisreadTexts, Omitted};
 use crate::model::hex::unhex;
 use crate::model::kept_rows::KeptRows;
 use crate::model::ledger::Run;
@@ -22,12 +22,14 @@ const SLOWEST: usize = 10;
 const MISREAD_LISTED: usize = 100;
 
 /// The rows of all files in one table.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FleetRows {
     /// Their number.
     pub rows: u64,
     /// The sum of their hashes.
     pub sum: u128,
+    /// The first and the last of their ids. `None` if they have no reserved ids, or there are none.
+    pub ids: Option<MemberIds>,
 }
 
 /// The sums over the files of a fleet.
@@ -128,6 +130,10 @@ impl FleetSums {
             let table = self.tables.entry(brought.table.clone()).or_default();
             table.rows += brought.rows;
             table.sum = table.sum.wrapping_add(sum(&brought.sum).unwrap_or_default());
+            if let Some(more) = &brought.ids {
+                let ids = table.ids.get_or_insert_with(|| more.clone());
+                (ids.first, ids.last) = (ids.first.min(more.first), ids.last.max(more.last));
+            }
             rows += brought.rows;
         }
         self.made += u64::from(member.made);

@@ -6,14 +6,15 @@ use crate::job::Stop;
 use crate::model::digest::{Digest, row_hash};
 use crate::model::hex::unhex;
 use crate::model::ledger::Run;
-use crate::model::record::{Check, CheckKind, NumberedBy};
+use crate::model::record::{Check, CheckKind, NumberedBy, RunState};
 use crate::model::schema::TargetSchema;
+use crate::pg::member::reserved_rows;
 use crate::pg::{ReadBack, Session};
 use crate::plan::sequences::PlannedSequence;
 use crate::plan::{CountedColumn, Plan};
 
 use super::ids;
-use super::sums::{self, FleetSums};
+use super::sums::{self, FleetRows, FleetSums};
 
 /// A fleet at its end.
 #[derive(Clone, Copy)]
@@ -102,7 +103,11 @@ pub struct ComparedFleet {
 pub fn compared(session: &mut Session, run: &Run) -> Result<ComparedFleet, Stop> {
     session.begin_snapshot(false)?;
     let compared = sums::read(session, run).and_then(|sums| {
-        let checks = compare(session, run, &sums)?;
+        let mut checks = compare(session, run, &sums)?;
+        let schema = &run.judged.schema;
+        let distributed = session.distributed_tables(schema)?.into_iter();
+        let compared = distributed.filter(|(table, _)| run.judged.images.contains_key(table));
+        checks.extend(compared.map(|(table, placement)| placement.unseen_at_once(schema, &table)));
         Ok(ComparedFleet { sums, checks })
     });
     session.end_snapshot();
@@ -110,27 +115,68 @@ pub fn compared(session: &mut Session, run: &Run) -> Result<ComparedFleet, Stop>
 }
 
 fn compare(session: &mut Session, run: &Run, sums: &FleetSums) -> Result<Vec<Check>, Stop> {
-    let judged = &run.judged;
     let mut checks = Vec::new();
-    for (table, columns) in &judged.images {
-        let ours = sums.tables.get(table).copied().unwrap_or_default();
-        let is_owners = judged.fleet.as_ref().is_some_and(|fleet| fleet.owner_table == *table);
-        let made = if is_owners { sums.made } else { 0 };
-        let held = judged.holding.get(table).copied().unwrap_or(0);
-        let (mut digest, seed) = (Digest::default(), run.seed);
-        let what = ReadBack { schema: &judged.schema, table, columns, only: None };
-        let rows = session.read_back(&what, &mut |image| digest.add(row_hash(image, seed)))?;
-        let place = shown(&judged.schema, table);
-        let words = |rows: u64| format!("{rows} rows");
-        checks.push(Check::compared(CheckKind::Rows, Some(&place), words(held + ours.rows + made), words(rows)));
+    for table in run.judged.images.keys() {
+        let place = shown(&run.judged.schema, table);
+        let found = read_rows(session, run, table, None)?;
+        let held = run.judged.holding.get(table).copied().unwrap_or(0);
         // The owners' rows that the fleet made are not in its sums.
-        if !is_owners {
-            let before = judged.before.get(table).and_then(|text| Digest::from_bytes(&unhex(text)?));
-            let before = before.map_or(0, |digest| digest.total());
-            checks.push(content(&place, before.wrapping_add(ours.sum), digest.total()));
+        if run.judged.fleet.as_ref().is_some_and(|fleet| fleet.owner_table == *table) {
+            checks.push(owners(&place, held + sums.made, found.rows, run.state));
+            continue;
         }
+        let ours = sums.tables.get(table).cloned().unwrap_or_default();
+        let before = run.judged.before.get(table).and_then(|text| Digest::from_bytes(&unhex(text)?));
+        let before = before.map_or(0, |digest| digest.total());
+        let expected = FleetRows { rows: held + ours.rows, sum: before.wrapping_add(ours.sum), ids: None };
+        if let Some(ids) = ours.ids.as_ref().filter(|_| run.state == RunState::Done && expected != found) {
+            // The application has worked since. Its rows have other ids, and those of the fleet must be as they were.
+            let only = reserved_rows("", ids);
+            checks.extend(rows(
+                &place,
+                &FleetRows { ids: None, ..ours.clone() },
+                &read_rows(session, run, table, Some(only))?,
+            ));
+            checks.push(Check::not_checked(CheckKind::Others, Some(&place), since(expected.rows, found.rows)));
+            continue;
+        }
+        checks.extend(rows(&place, &expected, &found));
     }
     Ok(checks)
+}
+
+/// Reads the rows of a table that meet a condition.
+fn read_rows(session: &mut Session, run: &Run, table: &str, only: Option<String>) -> Result<FleetRows, Stop> {
+    let (mut digest, seed) = (Digest::default(), run.seed);
+    let columns = run.judged.images.get(table).map_or(&[][..], Vec::as_slice);
+    let what = ReadBack { schema: &run.judged.schema, table, columns, only };
+    let rows = session.read_back(&what, &mut |image| digest.add(row_hash(image, seed)))?;
+    Ok(FleetRows { rows, sum: digest.total(), ids: None })
+}
+
+/// The checks of the rows of a table and of their contents.
+fn rows(place: &str, expected: &FleetRows, found: &FleetRows) -> [Check; 2] {
+    let words = |rows: u64| format!("{rows} rows");
+    let rows = Check::compared(CheckKind::Rows, Some(place), words(expected.rows), words(found.rows));
+    [rows, content(place, expected.sum, found.sum)]
+}
+
+/// The check of the owners' table. Owners who came after the end of the fleet are no difference.
+fn owners(place: &str, expected: u64, found: u64, state: RunState) -> Check {
+    if state == RunState::Done && found > expected {
+        return Check::not_checked(CheckKind::Owners, Some(place), since(expected, found));
+    }
+    let words = |owners: u64| format!("{owners} owners");
+    Check::compared(CheckKind::Owners, Some(place), words(expected), words(found))
+}
+
+fn since(expected: u64, found: u64) -> String {
+    match found.checked_sub(expected) {
+        Some(0) => "rows that the fleet did not bring were changed since its end".to_owned(),
+        Some(1) => "1 row was added since the end of the fleet".to_owned(),
+        Some(more) => format!("{more} rows were added since the end of the fleet"),
+        None => format!("{} rows that the fleet did not bring were removed since its end", expected - found),
+    }
 }
 
 /// The check of the rows of a table: those before the fleet and those of all files.
