@@ -11,11 +11,10 @@ use super::error::{Said, SourceError, shown};
 use super::reader::Reader;
 use super::stamp::SourceFacts;
 use super::value::raw;
-use crate::model::cell::Raw;
 use crate::model::column_numbers::ColumnNumbers;
 use crate::model::ident::quoted;
-use crate::model::record::{Warning, WarningKind};
-use crate::model::schema::{SourceColumn, SourceSchema};
+use crate::model::record::Warning;
+use crate::model::schema::SourceSchema;
 
 /// The warnings about data that opening has read anyway.
 pub(super) struct OpeningWarnings {
@@ -80,45 +79,5 @@ impl Reader {
             counts.iter_mut().enumerate().for_each(|(n, counts)| counts.add(raw(row.get_ref_unwrap(n))));
         }
         Ok(counts)
-    }
-
-    /// Returns a warning for each of these columns that holds text with half of a surrogate pair. Only a file in UTF-16 can
-    /// hold such text. SQLite reads it as other characters, and nothing later can notice that.
-    pub fn half_surrogates(&self, table: &str, columns: &[&SourceColumn]) -> Result<Vec<Warning>, SourceError> {
-        if !self.shared.utf16 || columns.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut encoding = self.prepare("PRAGMA encoding")?;
-        let name =
-            encoding.query_row([], |row| row.get::<_, String>(0)).map_err(|error| self.failure(&Said::of(&error)))?;
-        let unit: fn([u8; 2]) -> u16 = if name.ends_with("be") { u16::from_be_bytes } else { u16::from_le_bytes };
-        let bytes = |column: &&SourceColumn| {
-            let column = quoted(&column.name);
-            format!("CASE typeof({column}) WHEN 'text' THEN CAST({column} AS BLOB) END")
-        };
-        let bytes: Vec<String> = columns.iter().map(bytes).collect();
-        let mut statement =
-            self.prepare(&format!("SELECT {} FROM main.{} NOT INDEXED", bytes.join(", "), quoted(table)))?;
-        let mut counts = vec![0u64; columns.len()];
-        let mut rows = statement.raw_query();
-        while let Some(row) = rows.next().map_err(|error| self.failure(&Said::of(&error)))? {
-            for (n, count) in counts.iter_mut().enumerate() {
-                if let Raw::Blob(bytes) = raw(row.get_ref_unwrap(n)) {
-                    let units = bytes.chunks_exact(2).map(|pair| unit([pair[0], pair[1]]));
-                    *count += u64::from(char::decode_utf16(units).any(|unit| unit.is_err()));
-                }
-            }
-        }
-        let found = columns.iter().zip(counts).filter(|(_, count)| *count > 0);
-        let warning = |(column, count): (&&SourceColumn, u64)| {
-            let values = if count == 1 { "1 text holds".to_owned() } else { format!("{count} texts hold") };
-            let message = format!(
-                "{values} half of a surrogate pair, which is no character. SQLite reads other characters in its place, and \
-                 they are what arrives."
-            );
-            let place = format!("source column `{table}.{}`", column.name);
-            Warning { kind: WarningKind::Misread(count), ..Warning::new(place, message) }
-        };
-        Ok(found.map(warning).collect())
     }
 }
