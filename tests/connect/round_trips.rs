@@ -118,8 +118,12 @@ fn the_mappings_of_the_applications_cost_as_few_round_trips() {
     }
 }
 
-/// The round trips of a connection until it takes statements: those of TLS, the startup, and those of SCRAM.
-const LOGIN: u64 = 2 + 1 + 2;
+/// The round trips of a connection until it takes statements: those of TLS, the startup, and those of SCRAM. And its end, which
+/// looks like a statement in an encrypted connection.
+const LOGIN: u64 = 2 + 1 + 2 + 1;
+
+/// An answer may arrive before the last of several statements is sent.
+const SLACK: u64 = 1;
 
 #[test]
 fn tls_and_scram_cost_four_round_trips_for_each_login_and_none_later() {
@@ -157,7 +161,12 @@ fn tls_and_scram_cost_four_round_trips_for_each_login_and_none_later() {
             assert!(after_login <= bound, "{after_login} after the logins for {}; at most {bound}", args.join(" "));
             match mode {
                 "disable" => plain.push(after_login),
-                _ => assert_eq!(after_login, plain[n], "as many as in clear text: {}", args.join(" ")),
+                _ => assert!(
+                    after_login.abs_diff(plain[n]) <= SLACK,
+                    "{after_login} after the logins for {}, {} in clear text",
+                    args.join(" "),
+                    plain[n]
+                ),
             }
         }
     }
