@@ -48,6 +48,7 @@ pub fn read(
         Activity::DryRun => NumberWatch::of(&plan, source.schema()),
         _ => NumberWatch::of_left(&plan),
     };
+    numbers = numbers.with_texts(&plan, source)?;
     numbers.add_to(&mut plan, source.schema());
     let plan = &plan;
     let (maps, checks) = migrate::lookup_maps::before_writing(session, plan, settled)?;

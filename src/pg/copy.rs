@@ -14,7 +14,7 @@ use crate::wire::binary;
 
 /// The largest slice that is passed to the client library at once. Each costs a round through its event loop, so slices are
 /// large.
-const SLICE: usize = 256 * 1024;
+pub const SLICE: usize = 256 * 1024;
 
 /// The destination of rows.
 #[derive(Clone, Debug)]

@@ -3,17 +3,20 @@
 //!
 //! If the server refuses anything, the whole transaction is rolled back, and the caller writes the batch as an
 //! [`OpenBatch`](super::batch::OpenBatch), which can find the rows that are refused.
+//!
+//! A batch can be paused between its rows, while the next rows are read. The server works on the rows that were sent, and the
+//! buffers of the connection empty meanwhile. The commit of a batch and the beginning of the next one are sent together.
 
 use postgres::Statement;
 
 use super::batch::{BatchEnd, BatchId, WRITE_FAULTS};
 use super::client::{CopyIn, Pipeline, Reply, Transaction};
-use super::copy::{CopyTarget, Destination, send_rows};
+use super::copy::{CopyTarget, Destination, send_slices};
 use super::error::{Doing, Operation, ServerError};
 use super::ledger::{NOTE_DEVIATIONS, deviation_columns};
 use super::lookup_rows::LookupRows;
 use super::row::RowValues;
-use super::session::{LedgerSchema, Prepared, Session};
+use super::session::{ApplicationPath, LedgerSchema, Prepared, Session};
 use crate::model::ident::{literal, qualified};
 use crate::model::ledger::Deviation;
 
@@ -41,12 +44,40 @@ pub enum DirectStart<'s> {
 /// An open direct batch. Dropping it rolls it back.
 pub struct DirectBatch<'s> {
     // Dropped before the transaction, whose rollback waits for the end of the COPY.
-    copy: CopyIn,
+    copy: BatchCopy,
     tx: Transaction<'s>,
     ledger: &'s LedgerSchema,
+    application_path: &'s ApplicationPath,
+}
+
+/// An open direct batch whose session is free for [`Session::resume_direct`], and for nothing else.
+pub struct PausedBatch(BatchCopy);
+
+/// The COPY of a direct batch.
+struct BatchCopy {
+    copy: CopyIn,
+    statement: Statement,
     target: CopyTarget,
     /// Condition in SQL: a trigger may swallow rows.
     may_swallow: String,
+    /// True if the bytes before the first row were sent.
+    has_header: bool,
+    /// True if the commit waits for the disk unless the transaction is changed.
+    waits_for_disk: bool,
+}
+
+/// The record of a direct batch, and the batch after it.
+pub struct DirectCommit<'a> {
+    /// The key of the batch in the ledger.
+    pub id: &'a BatchId<'a>,
+    /// The content of its ledger row.
+    pub end: &'a BatchEnd<'a>,
+    /// The rows that differ from the source.
+    pub deviations: &'a [Deviation],
+    /// The batch's faults for the ledger.
+    pub faults: &'a [String],
+    /// The batch to begin with the commit. `None` if there is none.
+    pub next: Option<&'a BatchId<'a>>,
 }
 
 impl Session {
@@ -149,8 +180,8 @@ impl Session {
             Ok(Some(begun)) if begun.counts().last() != Some(&0) => {}
             Ok(_) => return Ok(DirectStart::Fenced),
         }
-        let copy = match copy {
-            Some(copy) => copy.doing(Operation::CopyRows)?,
+        let (copy, statement) = match copy.zip(known) {
+            Some((copy, statement)) => (copy.doing(Operation::CopyRows)?, statement),
             None => {
                 let swallows = replies.next().transpose().doing(WRITING)?;
                 let statement = replies.next().transpose().doing(Operation::CopyRows)?;
@@ -159,10 +190,17 @@ impl Session {
                     _ => None,
                 };
                 let Some(statement) = prepared else { return Ok(DirectStart::MaySwallow) };
-                tx.copy_in(&statement).doing(Operation::CopyRows)?
+                (tx.copy_in(&statement).doing(Operation::CopyRows)?, statement)
             }
         };
-        Ok(DirectStart::Open(DirectBatch { tx, ledger, copy, target, may_swallow }))
+        let copy = BatchCopy { copy, statement, target, may_swallow, has_header: false, waits_for_disk: last_of_part };
+        Ok(DirectStart::Open(DirectBatch { tx, ledger, copy, application_path }))
+    }
+
+    /// Continues a batch that [`DirectBatch::pause`] or [`DirectBatch::commit`] left open.
+    pub fn resume_direct(&mut self, paused: PausedBatch) -> DirectBatch<'_> {
+        let Session { client, ledger, application_path, .. } = self;
+        DirectBatch { copy: paused.0, tx: client.begun_transaction(), ledger, application_path }
     }
 }
 
@@ -188,30 +226,43 @@ impl DirectBatch<'_> {
     /// # Errors
     /// If the connection is lost. A refused row is reported by [`DirectBatch::commit`].
     pub fn send(&mut self, bytes: &[u8]) -> Result<(), ServerError> {
-        send_rows(&mut self.tx, &mut self.copy, &self.target, bytes)
+        let DirectBatch { copy: BatchCopy { copy, target, has_header, .. }, tx, .. } = self;
+        if !std::mem::replace(has_header, true) {
+            target.begin(tx, copy)?;
+        }
+        send_slices(tx, copy, bytes)
     }
 
-    /// Ends the COPY, completes the ledger's row and commits, all in one round trip.
+    /// Leaves the batch open and frees the session. Without [`Session::resume_direct`] its transaction stays open.
+    pub fn pause(self) -> PausedBatch {
+        self.tx.ended();
+        PausedBatch(self.copy)
+    }
+
+    /// Ends the COPY, completes the ledger's row and commits, all in one round trip. Returns the next batch if it was begun
+    /// with the commit.
     ///
     /// # Errors
     /// If the server refuses: then everything is rolled back. If the connection is lost: then the batch may be committed or
     /// not, and only [`Session::begin_direct`] with the same number can tell.
-    pub fn commit(
-        self,
-        id: &BatchId<'_>,
-        end: &BatchEnd<'_>,
-        deviations: &[Deviation],
-        faults: &[String],
-    ) -> Result<(), ServerError> {
-        let ((at, orphan), record) = (deviation_columns(deviations), end.record()?);
-        let DirectBatch { copy, mut tx, ledger, may_swallow, .. } = self;
+    pub fn commit(mut self, commit: &DirectCommit<'_>) -> Result<Option<PausedBatch>, ServerError> {
+        self.send(&[])?;
+        let DirectBatch { copy, mut tx, ledger, application_path } = self;
+        let BatchCopy { mut copy, statement, target, may_swallow, waits_for_disk, .. } = copy;
+        target.end(&mut tx, &mut copy)?;
+        let record = commit.end.record()?;
+        let (at, orphan) = deviation_columns(commit.deviations);
         let mut steps = Pipeline::new().end_copy(copy);
+        let DirectCommit { id, end, deviations, faults, next } = commit;
+        if waits_for_disk && !end.last_of_part {
+            steps = steps.script("SET LOCAL synchronous_commit = off");
+        }
         if !deviations.is_empty() {
             let sql = ledger.sql(NOTE_DEVIATIONS);
             steps = steps.query(sql, &[&id.run, &id.load, &id.part, &id.batch, &at, &orphan]);
         }
         if !faults.is_empty() {
-            steps = steps.query(ledger.sql(WRITE_FAULTS), &[&id.run, &id.load, &id.part, &id.batch, &faults]);
+            steps = steps.query(ledger.sql(WRITE_FAULTS), &[&id.run, &id.load, &id.part, &id.batch, faults]);
         }
         // A trigger that was created since the batch began makes the division fail: then rows are counted before the commit.
         let written = format!(
@@ -219,20 +270,38 @@ impl DirectBatch<'_> {
         );
         let steps = steps.query(record.sql(ledger, &written), &record.parameters(id)).script("COMMIT");
         let expected = steps.len();
-        let replies = steps.run(&mut tx);
-        if replies.len() == expected {
-            tx.ended();
-        }
-        for (n, reply) in replies.into_iter().enumerate() {
-            let doing = match n {
-                0 => Operation::CopyRows,
-                n if n + 1 == expected => Operation::from("committing a batch"),
-                _ => Operation::from(WRITING),
-            };
-            reply.doing(doing)?;
-        }
-        Ok(())
+        let Some(next) = next else {
+            let replies = steps.run(&mut tx);
+            if replies.len() == expected {
+                tx.ended();
+            }
+            return committed(replies, expected).map(|()| None);
+        };
+        // If this batch is refused, the next one is begun nevertheless, and rolled back with `tx`.
+        let steps = steps.script(next.begin(ledger, application_path, true));
+        let (mut replies, copy) = steps.run_and_copy(&mut tx, &statement);
+        let begun = replies.split_off(expected.min(replies.len())).pop();
+        committed(replies, expected)?;
+        let is_open = matches!(begun, Some(Ok(begun)) if begun.counts().last() != Some(&0));
+        // A batch that could not be begun is begun once more without the commit of this one, which reports the reason.
+        let Some(copy) = copy.ok().filter(|_| is_open) else { return Ok(None) };
+        tx.ended();
+        let waits_for_disk = true;
+        Ok(Some(PausedBatch(BatchCopy { copy, statement, target, may_swallow, has_header: false, waits_for_disk })))
     }
+}
+
+/// Returns the first error among the replies to a batch's commit, of which as many are `expected`.
+fn committed(replies: Vec<Result<Reply, postgres::Error>>, expected: usize) -> Result<(), ServerError> {
+    for (n, reply) in replies.into_iter().enumerate() {
+        let doing = match n {
+            0 => Operation::CopyRows,
+            n if n + 1 == expected => Operation::from("committing a batch"),
+            _ => Operation::from(WRITING),
+        };
+        reply.doing(doing)?;
+    }
+    Ok(())
 }
 
 /// The condition that a trigger or a foreign table may take fewer rows than are sent into a table or its partitions.

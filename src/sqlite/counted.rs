@@ -12,6 +12,8 @@ pub(super) struct Counted {
     pub rows: Mutex<HashMap<String, u64>>,
     /// The values that are not NULL, by table and column.
     pub values: Mutex<HashMap<(String, String), u64>>,
+    /// The texts with half of a surrogate pair, by table and column.
+    pub half_surrogates: Mutex<HashMap<(String, String), u64>>,
     pub spreads: Mutex<HashMap<String, Arc<Spread>>>,
     /// The comparison of each table with its indexes.
     pub indexes: Mutex<HashMap<String, Result<(), SourceError>>>,

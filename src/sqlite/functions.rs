@@ -1,6 +1,6 @@
-//! The SQL functions of mappings in addition to SQLite's own: `regexp`, `casefold`, those in [`SourceOptions`], and those in `math`.
+//! The SQL functions of mappings in addition to SQLite's own: `regexp`, `casefold`, those in [`SourceOptions`], and those in `math` and `utf16`.
 //!
-//! Except the last, they may be called only by the mapping's SQL. A view or a generated column of the source that uses the application's
+//! Except those of the two files, they may be called only by the mapping's SQL. A view or a generated column of the source that uses the application's
 //! own `regexp` must fail by name and not run this one.
 //!
 //! [`SourceOptions`]: super::SourceOptions
@@ -14,6 +14,7 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Error, Result};
 
 use super::math;
+use super::utf16;
 use super::value::{FunctionResult, raw};
 use crate::model::cell::{Raw, RawBuf};
 
@@ -24,6 +25,7 @@ pub type ScalarFunction = Arc<dyn Fn(Raw<'_>) -> std::result::Result<RawBuf, Str
 pub(super) fn register(conn: &Connection, scalars: &[(&'static str, ScalarFunction)]) -> Result<()> {
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_DIRECTONLY;
     math::register(conn)?;
+    utf16::register(conn)?;
     conn.create_scalar_function("regexp", 2, flags, regexp)?;
     conn.create_scalar_function("casefold", 1, flags, |context| match text(context.get_raw(0), "casefold")? {
         None => Ok(None),

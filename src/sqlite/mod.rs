@@ -38,6 +38,7 @@ pub mod stamp;
 mod statement;
 #[cfg(test)]
 mod tests;
+mod utf16;
 mod value;
 mod value_stats;
 

@@ -1,5 +1,8 @@
-//! The commands that read: the round trips of each, whatever the number of tables, counted at a relay.
+//! The commands that read: the round trips of each, whatever the number of tables, counted at a relay; and those of every command
+//! over TLS.
 
+use super::certs::Certificates;
+use super::server::{Server, Wish};
 use crate::support::case::Case;
 use crate::support::postgres::Database;
 use crate::support::relay::{COUNTING, Relay};
@@ -7,6 +10,12 @@ use crate::support::repo;
 
 /// Tables with a serial key and an owner, every second with a parent. `check`: a constraint of each.
 fn tables(count: usize, check: &str) -> Case {
+    let [source, target, mapping] = texts(count, check);
+    Case::new(&source, &target, &mapping)
+}
+
+/// The texts of the source, the target and the mapping.
+fn texts(count: usize, check: &str) -> [String; 3] {
     let (mut source, mut target, mut mapping) = (String::new(), String::new(), String::new());
     target += "CREATE TABLE users (id serial PRIMARY KEY, name text NOT NULL UNIQUE);\n";
     mapping += "[owner]\ntable = \"users\"\nmatch = { name = \"ann\" }\ncreate = {}\n";
@@ -23,7 +32,7 @@ fn tables(count: usize, check: &str) -> Case {
         );
         mapping += &format!("[load.t{n:02}]\nowner = \"user_id\"\n");
     }
-    Case::new(&source, &target, &mapping)
+    [source, target, mapping]
 }
 
 /// The round trips of one command, and the number of logins.
@@ -106,6 +115,60 @@ fn the_mappings_of_the_applications_cost_as_few_round_trips() {
         at_most(16 + loads + 2 * lookups, &case, &["verify"]);
         at_most(18 + loads + 2 * lookups, &case, &["--yes", "--jobs", "1"]);
         at_most(rollback, &case, &["rollback", "--yes"]);
+    }
+}
+
+/// The round trips of a connection until it takes statements: those of TLS, the startup, and those of SCRAM. And its end, which
+/// looks like a statement in an encrypted connection.
+const LOGIN: u64 = 2 + 1 + 2 + 1;
+
+/// An answer may arrive before the last of several statements is sent.
+const SLACK: u64 = 1;
+
+#[test]
+fn tls_and_scram_cost_four_round_trips_for_each_login_and_none_later() {
+    let (certificate, key) = Certificates::get().pair("right");
+    let server = Server::start(&Wish {
+        tls: Some((certificate.as_path(), key.as_path())),
+        hba: "local all all trust\nhostssl all all all scram-sha-256\nhostnossl all all all trust\n",
+        ..Wish::default()
+    });
+    server.sql("ALTER ROLE postgres PASSWORD 'a-password'");
+    let [source, target, mapping] = texts(11, "");
+    let case = Case::new(&source, "", &mapping);
+    let mut plain = Vec::new();
+    for (mode, password, login) in [("disable", "", 1), ("require", ":a-password", LOGIN)] {
+        server.sql(&format!("DROP SCHEMA IF EXISTS public, migrate CASCADE; CREATE SCHEMA public; {target}"));
+        for (n, (bound, args)) in [
+            (12, &["--dry-run", "--jobs", "1"][..]),
+            (6, &["plan"]),
+            (25 + 4 * 11, &["--yes", "--jobs", "1"]),
+            (6, &["status"]),
+            (14 + 11, &["verify"]),
+            (16 + 11, &["--yes", "--jobs", "1"]),
+            (20 + 3 * 11, &["rollback", "--yes"]),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let relay = Relay::counting_all(server.port);
+            let url = format!("postgresql://postgres{password}@127.0.0.1:{}/postgres?sslmode={mode}", relay.port());
+            case.place.migrate(args).args(&case.arguments).args(["-t", &url]).exits(0);
+            let (trips, logins) = (relay.trips(), relay.logins());
+            let after_login = trips - login * logins;
+            println!("{mode}, {}: {trips} round trips, {logins} logins", args.join(" "));
+            assert!(logins <= 2, "{logins} logins of {}", args.join(" "));
+            assert!(after_login <= bound, "{after_login} after the logins for {}; at most {bound}", args.join(" "));
+            match mode {
+                "disable" => plain.push(after_login),
+                _ => assert!(
+                    after_login.abs_diff(plain[n]) <= SLACK,
+                    "{after_login} after the logins for {}, {} in clear text",
+                    args.join(" "),
+                    plain[n]
+                ),
+            }
+        }
     }
 }
 

@@ -5,6 +5,7 @@ mod circles;
 mod circles_under_faults;
 mod detach;
 mod dropped_orphans;
+mod early_rows;
 mod existing;
 mod fault_policies;
 mod faults;

@@ -12,19 +12,22 @@ const SOURCE: &str =
     CREATE TABLE p (id INTEGER PRIMARY KEY, kind TEXT, said TEXT);
     INSERT INTO p VALUES (1, 'b', 'one'), (2, 'a', 'two'), (4, 'b', 'four');
     CREATE TABLE c (id INTEGER PRIMARY KEY, p INTEGER); INSERT INTO c VALUES (7, 1), (8, 4);
-    CREATE TABLE n (said TEXT); INSERT INTO n VALUES ('x'), ('x'), ('y')";
+    CREATE TABLE n (said TEXT); INSERT INTO n VALUES ('x'), ('x'), ('y');
+    CREATE TABLE large (id INTEGER PRIMARY KEY, said TEXT);
+    INSERT INTO large SELECT value, printf('%.300000c', 'x') FROM json_each('[1, 2, 3, 4, 5]')";
 
 const TARGET: &str = "CREATE TABLE kinds (id int PRIMARY KEY, code text UNIQUE);
     CREATE TABLE p (id serial PRIMARY KEY, kind_id int NOT NULL REFERENCES kinds, said text);
     CREATE INDEX p_said ON p (said);
     CREATE TABLE c (id serial PRIMARY KEY, p int NOT NULL REFERENCES p);
     CREATE TABLE n (said text NOT NULL);
+    CREATE TABLE large (id int PRIMARY KEY, said text NOT NULL);
     CREATE FUNCTION same() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
     CREATE TRIGGER p_same BEFORE INSERT ON p FOR EACH ROW EXECUTE FUNCTION same();
     CREATE TRIGGER c_same BEFORE INSERT ON c FOR EACH ROW EXECUTE FUNCTION same()";
 
 const MAPPING: &str = "[load.kinds]\n[load.p]\n[load.p.columns.kind_id.lookup]\ntable = \"kinds\"\ntake = \"id\"\n\
-    steps = [ { target = [\"code\"], source = [\"kind\"] } ]\nmissing = \"fault\"\n[load.c]\n[load.n]\n";
+    steps = [ { target = [\"code\"], source = [\"kind\"] } ]\nmissing = \"fault\"\n[load.c]\n[load.n]\n[load.large]\n";
 
 const CUTOVER: &[&str] = &["--yes", "--progress=none", "--detach=always", "--jobs=1", "--batch-rows=2"];
 const ROLLBACK: &[&str] = &["rollback", "--yes", "--progress=none"];
@@ -34,6 +37,7 @@ const ACCIDENTS: [Accident; 3] = [Accident::Heard, Accident::Unheard, Accident::
 /// Rows, sequences, constraints, indexes and triggers.
 const STATE: &str = "SELECT 'kinds ' || t::text FROM kinds t UNION ALL SELECT 'p ' || t::text FROM p t
     UNION ALL SELECT 'c ' || t::text FROM c t UNION ALL SELECT 'n ' || t::text FROM n t
+    UNION ALL SELECT 'large ' || concat(id, ' ', length(said)) FROM large
     UNION ALL SELECT 'next ' || (last_value + is_called::int)::text FROM p_id_seq
     UNION ALL SELECT 'next ' || (last_value + is_called::int)::text FROM c_id_seq
     UNION ALL SELECT conname || pg_get_constraintdef(oid) || convalidated::text FROM pg_constraint

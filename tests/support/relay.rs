@@ -2,7 +2,7 @@
 //! has answered, from the first `ReadyForQuery` of each connection on. Statements that are sent together count once.
 
 use std::io::{Read, Write};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
@@ -65,6 +65,34 @@ impl Relay {
             }
         });
         Relay { port, counters }
+    }
+
+    /// A relay to a server that listens on this port of 127.0.0.1. Its connections may be encrypted, so their logins are counted,
+    /// too: a round trip is each time the client speaks first or after the server has answered. A login is a connection.
+    pub fn counting_all(port: u16) -> Relay {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a listener");
+        let counters = Arc::new(Counters::default());
+        let relay = Relay { port: listener.local_addr().expect("its address").port(), counters: Arc::clone(&counters) };
+        std::thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                let server = TcpStream::connect(("127.0.0.1", port)).expect("the server");
+                let _ = (client.set_nodelay(true), server.set_nodelay(true));
+                let (client_too, server_too) =
+                    (client.try_clone().expect("a client"), server.try_clone().expect("a server"));
+                counters.logins.fetch_add(1, Ordering::SeqCst);
+                let turn = Arc::new(Turn { is_open: AtomicBool::new(true), server_spoke: AtomicBool::new(true) });
+                let (client_turn, counters) = (Arc::clone(&turn), Arc::clone(&counters));
+                carry(client, server, COUNTING, move |piece| counters.hear(&client_turn, piece), |_| ());
+                let hear_server = move |_: &[u8]| turn.server_spoke.store(true, Ordering::SeqCst);
+                carry(server_too, client_too, COUNTING, |_| (), hear_server);
+            }
+        });
+        relay
+    }
+
+    /// The port on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// The URL of a database through the relay.

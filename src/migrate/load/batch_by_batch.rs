@@ -10,7 +10,7 @@ use crate::model::ledger::PartDone;
 use crate::pg::batch::{BatchEnd, BatchStart};
 use crate::sqlite::Reader;
 
-use super::direct::{DirectEnd, DirectWrite};
+use super::direct::{DirectEnd, DirectWrite, EarlyBatch, EarlyStart};
 use super::fault_policy;
 use super::lane::{Lane, ledger_faults};
 use super::loader::{BatchWriter, Loader};
@@ -30,6 +30,7 @@ pub fn load(lane: &mut Lane<'_>, mut part: PartDone) -> Result<(), Stop> {
             counted: 0,
             counted_before: 0,
             reported: 0,
+            early: EarlyBatch::default(),
         };
         let mut loader = Loader::new(batch, writer);
         let range = KeyRange { after: after.as_ref(), until: part.until.as_ref() };
@@ -37,6 +38,7 @@ pub fn load(lane: &mut Lane<'_>, mut part: PartDone) -> Result<(), Stop> {
         let (writer, end) = loader.finish();
         let counted = part.sums.faults + writer.counted_before + writer.counted;
         let reported = part.sums.read + writer.reported;
+        drop(writer);
         match end {
             None => return Ok(()),
             Some(PartEnd::Stop(stop)) => return Err(stop),
@@ -83,6 +85,15 @@ struct PartWriter<'l, 'a> {
     counted_before: u64,
     /// Rows of these batches, which were reported as committed.
     reported: u64,
+    /// The transaction of the batch, if rows are sent before it is full.
+    early: EarlyBatch,
+}
+
+impl Drop for PartWriter<'_, '_> {
+    /// Rolls back the batch that is not full.
+    fn drop(&mut self) {
+        self.early.abandon(self.lane.session);
+    }
 }
 
 impl PartWriter<'_, '_> {
@@ -93,6 +104,7 @@ impl PartWriter<'_, '_> {
             (lane.at.batch_id(self.number), lane.at.destination(), lane.at.load(), lane.at.returned());
         let mut is_refused = false;
         if DirectWrite::is_possible(&destination, returned) {
+            let next = lane.at.batch_id(self.number + 1);
             let write = DirectWrite {
                 id: &id,
                 destination: &destination,
@@ -100,8 +112,10 @@ impl PartWriter<'_, '_> {
                 last_of_part: last.is_none(),
                 faults: &ledger_faults(lane.at.job, batch, load),
                 seed: lane.at.run.seed,
+                // The next batch will most likely fill a slice, too.
+                next: (self.early.sent() > 0 && last.is_some()).then_some(&next),
             };
-            match write.run(lane.session, batch)? {
+            match write.run(lane.session, batch, &mut self.early)? {
                 DirectEnd::Committed(_) => return Ok(()),
                 DirectEnd::AlreadyCommitted => return self.compare(batch, last),
                 DirectEnd::Refused => is_refused = true,
@@ -158,6 +172,19 @@ impl BatchWriter for PartWriter<'_, '_> {
 
     fn is_full(&self, batch: &Batch<'_>) -> bool {
         batch.is_full(&self.lane.at.job.options)
+    }
+
+    fn add(&mut self, batch: &Batch<'_>) -> Result<(), PartEnd> {
+        if !self.early.has_slice(&batch.bytes) {
+            return Ok(());
+        }
+        let lane = &mut *self.lane;
+        let destination = lane.at.destination();
+        if DirectWrite::can_be_early(lane.at.load(), &destination, lane.at.returned()) {
+            let begin = EarlyStart { id: &lane.at.batch_id(self.number), destination: &destination };
+            self.early.send(lane.session, &begin, &batch.bytes);
+        }
+        Ok(())
     }
 
     fn write(&mut self, batch: &mut Batch<'_>, last: Option<Key>) -> Result<(), PartEnd> {

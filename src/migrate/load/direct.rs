@@ -1,5 +1,7 @@
 //! Writes one batch without waiting for an answer between its first row and its commit. If the server refuses a row, nothing of
 //! the batch is written, and `send` finds the row.
+//!
+//! The first rows of a large batch are sent while the rest is read: see [`EarlyBatch`].
 
 use std::collections::BTreeMap;
 
@@ -10,8 +12,8 @@ use crate::model::key::Key;
 use crate::model::ledger::{PartDone, Sums};
 use crate::pg::Session;
 use crate::pg::batch::{BatchEnd, BatchId};
-use crate::pg::copy::Destination;
-use crate::pg::direct_batch::DirectStart;
+use crate::pg::copy::{Destination, SLICE};
+use crate::pg::direct_batch::{DirectBatch, DirectCommit, DirectStart, PausedBatch};
 use crate::pg::lookup_rows::LookupRows;
 use crate::plan::{LoadPlan, LookupPlan};
 
@@ -31,6 +33,75 @@ pub struct DirectWrite<'a> {
     pub faults: &'a [String],
     /// The seed of the row hashes.
     pub seed: u64,
+    /// The batch after this one. `None` if it must not begin before this one is committed.
+    pub next: Option<&'a BatchId<'a>>,
+}
+
+/// A batch whose rows are sent before it is full. Its transaction begins when there is a slice of rows to send, or with the
+/// commit of the batch before. [`EarlyBatch::abandon`] must run before the session is used for anything else.
+#[derive(Default)]
+pub struct EarlyBatch {
+    /// The open transaction, and the number of bytes that were sent in it.
+    open: Option<(PausedBatch, usize)>,
+    /// True if the rows of the batch are not sent before it is full, because its transaction could not be begun or was lost.
+    is_given_up: bool,
+}
+
+impl EarlyBatch {
+    /// Returns true if the rows of the batch that were not sent yet fill a slice.
+    pub fn has_slice(&self, bytes: &[u8]) -> bool {
+        !self.is_given_up && bytes.len() >= self.sent() + SLICE
+    }
+
+    /// Sends the rows of the batch that were not sent yet. Whatever fails is tried again, and reported, when the batch is full.
+    pub fn send(&mut self, session: &mut Session, begin: &EarlyStart<'_>, bytes: &[u8]) {
+        let sent = self.sent();
+        let open = match self.open.take() {
+            Some((paused, _)) => Some(session.resume_direct(paused)),
+            None => begin.run(session),
+        };
+        self.is_given_up = true;
+        if let Some(mut open) = open
+            && open.send(&bytes[sent..]).is_ok()
+        {
+            self.open = Some((open.pause(), bytes.len()));
+            self.is_given_up = false;
+        }
+    }
+
+    /// Rolls the batch back.
+    pub fn abandon(&mut self, session: &mut Session) {
+        if let Some((paused, _)) = self.open.take() {
+            drop(session.resume_direct(paused));
+        }
+    }
+
+    /// Returns the number of bytes that were sent.
+    pub fn sent(&self) -> usize {
+        self.open.as_ref().map_or(0, |(_, sent)| *sent)
+    }
+}
+
+/// The beginning of a batch that is not full yet.
+pub struct EarlyStart<'a> {
+    /// The key of the batch in the ledger.
+    pub id: &'a BatchId<'a>,
+    /// The destination of the rows.
+    pub destination: &'a Destination<'a>,
+}
+
+impl EarlyStart<'_> {
+    /// Begins the batch. `None` if it cannot be begun now.
+    fn run<'s>(&self, session: &'s mut Session) -> Option<DirectBatch<'s>> {
+        if session.must_count(self.destination) {
+            return None;
+        }
+        // It is not known yet whether the batch ends its part. Its commit decides whether to wait for the disk.
+        match session.begin_direct(self.id, true, self.destination) {
+            Ok(DirectStart::Open(open)) => Some(open),
+            _ => None,
+        }
+    }
 }
 
 /// Loads whose COPY is prepared before their first batch, and lookups whose COPY is prepared before they are read.
@@ -102,28 +173,44 @@ impl DirectWrite<'_> {
         destination.skipped.is_none() && returned.is_empty()
     }
 
-    /// Writes the batch. Ids are drawn before its transaction begins; those of a batch that is not written stay a gap.
+    /// Returns true if rows of the load can be sent before their batch is full. Ids are drawn for all rows of a batch at once.
+    pub fn can_be_early(load: &LoadPlan, destination: &Destination<'_>, returned: &[String]) -> bool {
+        DirectWrite::is_possible(destination, returned) && load.issued().is_empty()
+    }
+
+    /// Writes the batch, or what remains of it. Ids are drawn before its transaction begins; those of a batch that is not
+    /// written stay a gap.
     ///
     /// # Errors
     /// If the run was taken over, if the server refuses for another reason than a row, or if the connection is lost.
-    pub fn run(&self, session: &mut Session, batch: &mut Batch<'_>) -> Result<DirectEnd, Stop> {
-        if session.must_count(self.destination) {
-            return Ok(DirectEnd::NeedsCount);
-        }
-        let issued = fill_ids(batch, |sequences, count| session.draw_ids(sequences, count))?;
-        let mut open = match session.begin_direct(self.id, self.last_of_part, self.destination)? {
-            DirectStart::Open(open) => open,
-            DirectStart::AlreadyCommitted => return Ok(DirectEnd::AlreadyCommitted),
-            DirectStart::MaySwallow => return Ok(DirectEnd::NeedsCount),
-            DirectStart::Fenced => return Err(Stop::Fenced),
+    pub fn run(&self, session: &mut Session, batch: &mut Batch<'_>, early: &mut EarlyBatch) -> Result<DirectEnd, Stop> {
+        let (mut open, sent, issued) = match early.open.take() {
+            Some((paused, sent)) => (session.resume_direct(paused), sent, Vec::new()),
+            None => {
+                if session.must_count(self.destination) {
+                    return Ok(DirectEnd::NeedsCount);
+                }
+                let issued = fill_ids(batch, |sequences, count| session.draw_ids(sequences, count))?;
+                match session.begin_direct(self.id, self.last_of_part, self.destination)? {
+                    DirectStart::Open(open) => (open, 0, issued),
+                    DirectStart::AlreadyCommitted => return Ok(DirectEnd::AlreadyCommitted),
+                    DirectStart::MaySwallow => return Ok(DirectEnd::NeedsCount),
+                    DirectStart::Fenced => return Err(Stop::Fenced),
+                }
+            }
         };
-        open.send(&batch.bytes)?;
+        open.send(&batch.bytes[sent..])?;
         // The server works on the rows meanwhile.
         let sums = batch.sums(&[], self.seed);
         let (first, last) = (self.keys.0.as_ref(), self.keys.1.as_ref());
         let end = BatchEnd { first, last, sums: &sums, issued: &issued, last_of_part: self.last_of_part };
-        match open.commit(self.id, &end, &batch.deviations(&[]), self.faults) {
-            Ok(()) => Ok(DirectEnd::Committed(sums)),
+        let (deviations, next) = (batch.deviations(&[]), self.next);
+        let commit = DirectCommit { id: self.id, end: &end, deviations: &deviations, faults: self.faults, next };
+        match open.commit(&commit) {
+            Ok(next) => {
+                *early = EarlyBatch { open: next.map(|next| (next, 0)), is_given_up: false };
+                Ok(DirectEnd::Committed(sums))
+            }
             Err(refusal) if refusal.is_about_rows() => Ok(DirectEnd::Refused),
             Err(e) => Err(e.into()),
         }

@@ -17,6 +17,14 @@ pub trait BatchWriter {
     /// Returns true if the batch must be written now.
     fn is_full(&self, batch: &Batch<'_>) -> bool;
 
+    /// Called after each row of a batch that is not full: the writer may send rows that will stay in the batch.
+    ///
+    /// # Errors
+    /// The reason for which nothing more can be written.
+    fn add(&mut self, _batch: &Batch<'_>) -> Result<(), Self::End> {
+        Ok(())
+    }
+
     /// Writes the batch and empties it. `last` is the key of its last row, or `None` if no row follows.
     ///
     /// # Errors
@@ -50,6 +58,11 @@ impl<'b, W: BatchWriter> Loader<'b, W> {
         self.end.is_some()
     }
 
+    fn add(&mut self) -> ControlFlow<()> {
+        self.end = self.writer.add(&self.batch).err();
+        if self.end.is_none() { CONTINUE } else { ControlFlow::Break(()) }
+    }
+
     fn write(&mut self, last: Key) -> ControlFlow<()> {
         self.end = self.writer.write(&mut self.batch, Some(last)).err();
         if self.end.is_none() { CONTINUE } else { ControlFlow::Break(()) }
@@ -62,7 +75,7 @@ impl<W: BatchWriter> Sink for Loader<'_, W> {
             return ControlFlow::Break(());
         }
         self.batch.row(row);
-        if self.writer.is_full(&self.batch) { self.write(row.key()) } else { CONTINUE }
+        if self.writer.is_full(&self.batch) { self.write(row.key()) } else { self.add() }
     }
 
     fn failed(&mut self, key: Key, failed: Failed) -> ControlFlow<()> {

@@ -19,7 +19,7 @@ use crate::pg::copy::Destination;
 use crate::plan::LoadPlan;
 use crate::sqlite::Reader;
 
-use super::direct::{DirectEnd, DirectWrite};
+use super::direct::{DirectEnd, DirectWrite, EarlyBatch};
 use super::fault_policy;
 use super::lane::{Lane, ledger_faults};
 use super::loader::{BatchWriter, Loader};
@@ -209,8 +209,9 @@ impl TransactionWriter<'_, '_> {
             last_of_part: true,
             faults: &faults,
             seed: self.seed,
+            next: None,
         };
-        write.run(session, batch).map(Some)
+        write.run(session, batch, &mut EarlyBatch::default()).map(Some)
     }
 
     /// Begins the transaction unless it is open.

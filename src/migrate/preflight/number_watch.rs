@@ -1,6 +1,6 @@
 //! Counts the numbers in the columns of the source for which a number is a reason to warn: columns whose values may have been
-//! changed when they were stored, and columns that feed a date. Counts the values of columns that stay in the source, too. The
-//! preflight counts them in the rows that it reads anyway.
+//! changed when they were stored, and columns that feed a date. Counts the values of columns that stay in the source, too, and the
+//! texts that SQLite does not read as they are stored. The preflight counts them in the rows that it reads anyway.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,14 +27,25 @@ pub struct NumberWatch {
     cells: BTreeMap<String, Vec<WatchedCell>>,
     /// The columns that stay in the source, by table.
     left: BTreeMap<String, BTreeSet<String>>,
+    /// The columns whose texts are examined, each with the expression that is 1 for a text that SQLite misreads, by table.
+    texts: BTreeMap<String, Vec<(String, String)>>,
 }
 
 #[derive(Clone, Debug)]
 struct WatchedCell {
     column: String,
     cell: usize,
-    /// True if the cell is 1 where the column is not NULL.
-    is_presence: bool,
+    counts: WatchedValues,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum WatchedValues {
+    /// The numbers of the column.
+    Numbers,
+    /// The cell is 1 where the column is not NULL.
+    Present,
+    /// The cell is 1 where the column holds text that SQLite misreads.
+    Misread,
 }
 
 impl NumberWatch {
@@ -70,6 +81,23 @@ impl NumberWatch {
         watch
     }
 
+    /// Adds the texts of a file in UTF-16, except those of tables and columns that stay in the source.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn with_texts(mut self, plan: &Plan, source: &Source) -> Result<NumberWatch, SourceError> {
+        for (name, table) in &source.schema().tables {
+            let stays =
+                |column: Option<&str>| plan.left.iter().any(|l| l.table == *name && l.column.as_deref() == column);
+            let columns = table.columns.iter().filter(|column| !column.is_virtual && !stays(Some(&column.name)));
+            let columns: Vec<&str> = columns.map(|column| column.name.as_str()).collect();
+            let tests = if stays(None) { Vec::new() } else { source.reader()?.half_surrogate_sql(&columns)? };
+            let names = columns.into_iter().map(str::to_owned);
+            self.texts.insert(name.clone(), names.zip(tests).collect());
+        }
+        Ok(self)
+    }
+
     /// Adds the columns that the plan does not read to its loads, after all other expressions, except those that a reading would
     /// have to compute.
     pub fn add_to(&mut self, plan: &mut Plan, source: &SourceSchema) {
@@ -78,7 +106,8 @@ impl NumberWatch {
             let Relation::Table(table) = &load.select.relation else { continue };
             let none = BTreeSet::new();
             let (columns, left) = (self.wanted.get(table).unwrap_or(&none), self.left.get(table).unwrap_or(&none));
-            let added = columns.len() + left.len();
+            let texts = self.texts.get(table).map(Vec::as_slice).unwrap_or_default();
+            let added = columns.len() + left.len() + texts.len();
             if added > 0 && load.select.exprs.len() + added <= MOST_COLUMNS && watched.insert(table.clone()) {
                 let is_virtual = |column: &str| {
                     source.tables.get(table).and_then(|t| t.column(column)).is_some_and(|column| column.is_virtual)
@@ -88,7 +117,11 @@ impl NumberWatch {
                 let mut cells: Vec<WatchedCell> = cells.collect();
                 cells.extend(left.iter().filter(|column| !is_virtual(column)).map(|column| {
                     exprs.push(Expr::Sql(is_value(column)));
-                    WatchedCell { column: column.clone(), cell: exprs.len() - 1, is_presence: true }
+                    WatchedCell { column: column.clone(), cell: exprs.len() - 1, counts: WatchedValues::Present }
+                }));
+                cells.extend(texts.iter().map(|(column, test)| {
+                    exprs.push(Expr::Sql(test.clone()));
+                    WatchedCell { column: column.clone(), cell: exprs.len() - 1, counts: WatchedValues::Misread }
                 }));
                 self.cells.insert(load.name.clone(), cells);
             }
@@ -111,10 +144,13 @@ impl NumberWatch {
             if found.lacks_rows {
                 continue;
             }
-            for (WatchedCell { column, is_presence, .. }, numbers) in cells.iter().zip(&found.numbers) {
-                match is_presence {
-                    true => source.know_values(table, column, numbers.nonzero),
-                    false => _ = all.counted.entry(table.clone()).or_default().insert(column.clone(), *numbers),
+            for (WatchedCell { column, counts, .. }, numbers) in cells.iter().zip(&found.numbers) {
+                match counts {
+                    WatchedValues::Present => source.know_values(table, column, numbers.nonzero),
+                    WatchedValues::Misread => source.know_half_surrogates(table, column, numbers.nonzero),
+                    WatchedValues::Numbers => {
+                        _ = all.counted.entry(table.clone()).or_default().insert(column.clone(), *numbers)
+                    }
                 }
             }
         }
@@ -145,7 +181,7 @@ fn watched_cell(exprs: &mut Vec<Expr>, column: &str, is_virtual: bool) -> Option
     if known.is_none() {
         exprs.push(expr);
     }
-    Some(WatchedCell { column: column.to_owned(), cell, is_presence: false })
+    Some(WatchedCell { column: column.to_owned(), cell, counts: WatchedValues::Numbers })
 }
 
 fn counts_of(source: &Source, table: &str, columns: &[&str]) -> Result<Vec<ColumnNumbers>, SourceError> {

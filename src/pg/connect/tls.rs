@@ -9,11 +9,17 @@ use super::host::{Host, ServerAddress};
 use super::keyfile::{certificates, place, private_key, revocations, unusable};
 use super::layers::Layers;
 use super::ssl_mode::SslMode;
+use rustls::crypto::ring::kx_group::{SECP256R1, SECP384R1, X25519};
+use rustls::crypto::{CryptoProvider, SupportedKxGroup, ring};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, SupportedProtocolVersion};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// The groups of the key exchange. PostgreSQL before version 18 accepts the first one alone unless it is configured otherwise, and
+/// asks for it in a further round trip if another one is offered first.
+const GROUPS: [&dyn SupportedKxGroup; 3] = [SECP256R1, X25519, SECP384R1];
 
 /// The trusted authorities.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -160,7 +166,7 @@ impl TlsSettings {
     /// `Tls` if a configured file cannot be used.
     pub(super) fn config(&self, mode: SslMode) -> Result<ClientConfig, ConnectError> {
         let check = self.proof(mode);
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let provider = Arc::new(CryptoProvider { kx_groups: GROUPS.to_vec(), ..ring::default_provider() });
         let roots = match check {
             CertificateCheck::Nothing => Vec::new(),
             _ => self.trusted()?,
