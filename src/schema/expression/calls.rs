@@ -12,7 +12,8 @@ impl Scope {
         }
         if is_aggregate(function, arguments.len()) {
             let (function, arguments) = (function.to_owned(), arguments.to_vec());
-            return self.aggregate(&AggregateTree { function, arguments, is_distinct: false, filter: None });
+            let (is_distinct, filter, order) = (false, None, Vec::new());
+            return self.aggregate(&AggregateTree { function, arguments, is_distinct, filter, order });
         }
         if matches!(function, "date" | "time" | "datetime" | "strftime" | "unixepoch" | "julianday") {
             return self.function_of_times(function, arguments);
@@ -23,6 +24,9 @@ impl Scope {
                 if !["", "BINARY"].contains(&self.translate(one)?.collation.as_str()) {
                     return Err(format!("{function} compares by the collation of a column"));
                 }
+            }
+            if function != "nullif" && values.iter().any(|value| value.sort == ValueSort::Text) {
+                self.require_order_of_texts("")?;
             }
         }
         let found = match (function, values.as_slice()) {
@@ -42,7 +46,7 @@ impl Scope {
                 Translated::atom(format!("sign({}::numeric)::bigint", one.operand()), ValueSort::Integer)
             }
             ("round", [one]) => rounded(one)?,
-            ("round", [one, places]) if places.number.as_deref() == Some("0") => rounded(one)?,
+            ("round", [one, places]) if is_whole_rounding(one, places) => rounded(one)?,
             ("round", [_, _]) => {
                 return Err(
                     "round to decimal places depends on digits of a double that PostgreSQL does not have".to_owned()
@@ -138,6 +142,12 @@ fn rounded(value: &Translated) -> Result<Translated, Refused> {
         "CASE WHEN abs({x}) <= 4503599627370496 THEN trunc({x} + CASE WHEN {x} < 0 THEN -0.5 ELSE 0.5 END::float8) ELSE {x} END"
     );
     Ok(Translated::atom(sql, ValueSort::Real))
+}
+
+/// Returns true if `round` to a literal number of places is that to a whole number. A negative number of places counts as 0.
+fn is_whole_rounding(value: &Translated, places: &Translated) -> bool {
+    let places = places.number.as_deref().and_then(|number| number.parse::<i64>().ok());
+    places.is_some_and(|places| places <= 0 || matches!(value.sort, ValueSort::Integer | ValueSort::Truth))
 }
 
 fn length(value: &Translated) -> Result<Translated, Refused> {
