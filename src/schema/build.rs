@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::compared::ComparedSql;
-use super::ddl::{ColumnDdl, Ddl, ExpressionPair, Fate, IdentityDdl, ObjectFate, ObjectKind, TableDdl};
+use super::ddl::{ColumnDdl, Ddl, ExpressionPair, Fate, IdentityDdl, ObjectFate, ObjectKind, RANDOM, TableDdl};
 use super::defaults::{DefaultSql, default_sql};
 use super::expression::Scope;
 use super::names::{NAME_BYTES, TakenNames, made};
@@ -170,7 +170,9 @@ impl Builder<'_> {
                     let compared = found.compared(sql, &decided.kind);
                     let translated = found.into_sql();
                     let is_same = translated == *sql;
-                    let why = format!("DEFAULT {translated}");
+                    let is_random = translated.contains(RANDOM);
+                    let random = if is_random { "; some digits of a UUID are not random" } else { "" };
+                    let why = format!("DEFAULT {translated}{random}");
                     let object = match is_same {
                         true => fates.kept(ObjectKind::Default, &name),
                         false => fates.changed(ObjectKind::Default, &name, why),

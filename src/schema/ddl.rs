@@ -8,7 +8,7 @@ use crate::model::pgtype::ColumnType;
 use crate::text::count;
 
 /// A function that PostgreSQL has from version 13 on.
-const RANDOM: &str = "gen_random_uuid()";
+pub const RANDOM: &str = "gen_random_uuid()";
 
 /// An action of foreign keys that PostgreSQL has from version 15 on.
 const SET_NULL: &str = "ON DELETE SET NULL (column)";

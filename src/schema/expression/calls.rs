@@ -20,14 +20,7 @@ impl Scope {
         }
         let values: Vec<Translated> = arguments.iter().map(|one| self.argument(one)).collect::<Result<_, _>>()?;
         if matches!(function, "max" | "min" | "nullif") {
-            for one in arguments {
-                if !["", "BINARY"].contains(&self.translate(one)?.collation.as_str()) {
-                    return Err(format!("{function} compares by the collation of a column"));
-                }
-            }
-            if function != "nullif" && values.iter().any(|value| value.sort == ValueSort::Text) {
-                self.require_order_of_texts("")?;
-            }
+            self.require_bytes(function, arguments)?;
         }
         let found = match (function, values.as_slice()) {
             ("coalesce", [_, _, ..]) | ("ifnull", [_, _]) => same_class("coalesce", &values)?,
@@ -72,6 +65,20 @@ impl Scope {
 }
 
 impl Scope {
+    /// Requires that a function compares its arguments by their bytes, and that PostgreSQL orders them alike.
+    fn require_bytes(&self, function: &str, arguments: &[SqlExpr]) -> Result<(), Refused> {
+        for one in arguments {
+            let value = self.translate(one)?;
+            if !["", "BINARY"].contains(&value.collation.as_str()) {
+                return Err(format!("{function} compares by the collation of a column"));
+            }
+            if function != "nullif" && value.sort == ValueSort::Text {
+                self.require_order_of_texts("")?;
+            }
+        }
+        Ok(())
+    }
+
     /// `json_valid` of a column whose values are all valid.
     fn json_valid(&self, arguments: &[SqlExpr]) -> Result<Translated, Refused> {
         let column = match arguments {

@@ -1,7 +1,8 @@
 //! Reads an expression by the precedence of SQLite's operators.
 
-use super::select_text::CallArguments;
-use super::tree::{AggregateTree, BinaryOperator, CaseArm, QueryTree, SqlExpr, UnaryOperator, is_aggregate};
+use super::tree::{
+    AggregateTree, BinaryOperator, CallArguments, CaseArm, QueryTree, SqlExpr, UnaryOperator, is_aggregate,
+};
 use crate::model::cell::RawBuf;
 use crate::schema::literals::number;
 use crate::schema::tokens::SourceToken;

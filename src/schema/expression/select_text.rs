@@ -2,8 +2,8 @@
 
 use super::parse::ExpressionReader;
 use super::tree::{
-    CompoundOperator, CompoundTree, FromTree, JoinCondition, JoinKind, JoinTree, OrderTree, OutputTree, QueryTree,
-    SelectTree, SqlExpr, WindowTree, WithTree,
+    CallArguments, CompoundOperator, CompoundTree, FromTree, JoinCondition, JoinKind, JoinTree, OrderTree, OutputTree,
+    QueryTree, SelectTree, SqlExpr, WindowTree, WithTree,
 };
 use crate::schema::tokens::SourceToken;
 
@@ -39,15 +39,6 @@ const AFTER: [&str; 26] = [
 
 /// Rows of VALUES that are translated.
 const MOST_ROWS: usize = 500;
-
-/// The arguments of a function.
-#[derive(Default)]
-pub struct CallArguments {
-    /// The arguments.
-    pub arguments: Vec<SqlExpr>,
-    /// ORDER BY after them.
-    pub order: Vec<OrderTree>,
-}
 
 /// The words before JOIN.
 struct JoinWords {

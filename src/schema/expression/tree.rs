@@ -145,6 +145,15 @@ pub struct AggregateTree {
     pub order: Vec<OrderTree>,
 }
 
+/// The arguments of a function.
+#[derive(Default)]
+pub struct CallArguments {
+    /// The arguments.
+    pub arguments: Vec<SqlExpr>,
+    /// ORDER BY after them.
+    pub order: Vec<OrderTree>,
+}
+
 /// A function over a window.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WindowTree {
