@@ -71,6 +71,7 @@ pub fn tables(
     let names: Vec<&str> = ddl.tables.iter().map(|table| table.name.as_str()).chain(views).collect();
     let taken = session.taken_names(schema, &names).map_err(Failure::refused)?;
     if taken.is_empty() {
+        proposed_tables::require_version(&ddl, session, "--create")?;
         report.warnings.push(announced(m, &ddl));
         report.warnings.extend(proposed_tables::left_out(&ddl));
         return match m.activity() {

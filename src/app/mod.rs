@@ -188,7 +188,7 @@ fn write(files: Vec<ReportFile>, reports: &[Report]) -> bool {
 fn status(common: &Common, world: &World) -> Result<Exit, Failure> {
     let found = status::command(common, world, &observer(common, world))?;
     let screen = match common.json {
-        true => json(&found.runs).map_err(Failure::bug)?,
+        true => json(&status::entries(&found)).map_err(Failure::bug)?,
         false => {
             let arguments = inputs::repeated(common, common.mapping.first());
             Screen::of(&(status::text(&found, world.width) + "\n" + &status::next_command(&found.runs, &arguments)))

@@ -7,8 +7,9 @@ use crate::exit::Exit;
 use crate::init::{NaturalKey, OwnerRequest, ProfileContext};
 use crate::mapping::{Mapping, OwnerRule, OwnerValue};
 use crate::model::cell::RawBuf;
-use crate::model::record::Warning;
+use crate::model::record::{Refusal, Warning};
 use crate::model::rules::Value;
+use crate::pg::Session;
 use crate::schema::{self, Ddl, Fate, OwnedKeys, OwnerOptions, SchemaFacts, TypeTrials};
 use crate::sqlite::Source;
 use crate::text::count;
@@ -65,6 +66,20 @@ pub fn left_out(ddl: &Ddl) -> Option<Warning> {
     let objects = count(left, "object of the source is", "objects of the source are");
     let message = format!("{objects} left out of the tables: `migrate schema` lists them");
     (left > 0).then(|| Warning::new("target.ddl", message))
+}
+
+/// Refuses a server that is older than the tables need.
+///
+/// # Errors
+/// If it is, or does not answer.
+pub fn require_version(ddl: &Ddl, session: &mut Session, place: &str) -> Result<(), Failure> {
+    let (oldest, own) = (ddl.oldest(), session.major_version().map_err(Failure::refused)?);
+    if own >= oldest {
+        return Ok(());
+    }
+    let reason = format!("the tables need PostgreSQL {oldest}, and the server is PostgreSQL {own}");
+    let advice = "The file of `migrate schema` can be changed: replace what the server does not have.";
+    Err(Failure::refused(Refusal::new(place, reason, advice)))
 }
 
 /// Refuses another schema than the one of the tables.

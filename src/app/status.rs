@@ -1,5 +1,7 @@
 //! `migrate status`: the state of the runs of a mapping, and the next step.
 
+use serde::Serialize;
+
 use crate::cli::Common;
 use crate::event::Observer;
 use crate::model::ledger::MadeKind;
@@ -15,6 +17,9 @@ use super::connect::{self, Connector};
 use super::failure::Failure;
 use super::inputs;
 use super::world::World;
+
+/// The next step if `--create` made objects and no run began.
+const NEXT_WITHOUT_RUN: &str = "Run the same command again. Or drop them with `migrate rollback --yes`.";
 
 /// `migrate status`: the runs of the mapping, the latest first.
 pub fn command(common: &Common, world: &World, observer: &dyn Observer) -> Result<MappingStatus, Failure> {
@@ -57,6 +62,34 @@ fn next(standing: &RunStatus) -> String {
     }
 }
 
+/// Objects of `--create` after which no run began, in the form of a run.
+#[derive(Serialize)]
+pub struct NoRun<'s> {
+    run: Option<i64>,
+    mapping: &'s str,
+    state: &'static str,
+    made: &'s [(String, String)],
+    next: &'static str,
+}
+
+/// An entry of `status --json`.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub enum StatusEntry<'s> {
+    /// A run.
+    Run(&'s RunStatus),
+    /// Objects without a run.
+    NotBegun(Box<NoRun<'s>>),
+}
+
+/// The entries for `--json`: objects without a run, then the runs.
+pub fn entries(found: &MappingStatus) -> Vec<StatusEntry<'_>> {
+    let MappingStatus { mapping, without_run: made, .. } = found;
+    let no_run = NoRun { run: None, mapping, state: "NotBegun", made, next: NEXT_WITHOUT_RUN };
+    let no_run = (!made.is_empty()).then(|| StatusEntry::NotBegun(Box::new(no_run)));
+    no_run.into_iter().chain(found.runs.iter().map(StatusEntry::Run)).collect()
+}
+
 /// The runs as text for a terminal of this width.
 pub fn text(found: &MappingStatus, width: usize) -> String {
     let mut parts: Vec<String> = found.runs.iter().map(|standing| one(standing, width)).collect();
@@ -70,7 +103,7 @@ pub fn text(found: &MappingStatus, width: usize) -> String {
 fn without_run(found: &MappingStatus, width: usize) -> String {
     let mut lines = vec!["No run began after --create made these objects:".to_owned()];
     lines.extend(found.without_run.iter().map(|(kind, object)| format!("  {kind}: {object}")));
-    lines.push("  Run the same command again. Or drop them with `migrate rollback --yes`.".to_owned());
+    lines.push(format!("  {NEXT_WITHOUT_RUN}"));
     lines.iter().flat_map(|line| within(line, width)).map(|line| line + "\n").collect()
 }
 

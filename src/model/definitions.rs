@@ -13,6 +13,8 @@ pub struct SourceDefinitions {
     pub views: Vec<ViewDefinition>,
     /// Triggers.
     pub triggers: Vec<TriggerDefinition>,
+    /// True if the file stores its texts in UTF-16, by whose bytes SQLite then orders them.
+    pub is_utf16: bool,
 }
 
 /// An object with the SQL that created it.

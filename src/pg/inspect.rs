@@ -49,6 +49,18 @@ pub struct OtherSession {
     pub tables: String,
 }
 
+impl Session {
+    /// Returns the server's major version.
+    ///
+    /// # Errors
+    /// If the server refuses or the connection is lost.
+    pub fn major_version(&mut self) -> Result<u32, ServerError> {
+        let sql = "SELECT pg_catalog.current_setting('server_version_num')::int4 / 10000";
+        let [rows] = self.ask([TypedQuery::new("reading the server's version", sql)])?;
+        rows.first().map_or(Ok(0), |row| Ok(u32::try_from(row.value::<i32>(0)?).unwrap_or(0)))
+    }
+}
+
 impl ServerOnlyCheck {
     /// The check that a row of `sql/server_only_checks.sql` describes.
     pub(super) fn of_row(row: &Row) -> Result<ServerOnlyCheck, ServerError> {

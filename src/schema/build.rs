@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::compared::ComparedSql;
-use super::ddl::{ColumnDdl, Ddl, ExpressionPair, Fate, IdentityDdl, ObjectFate, ObjectKind, TableDdl};
+use super::ddl::{ColumnDdl, Ddl, ExpressionPair, Fate, IdentityDdl, ObjectFate, ObjectKind, RANDOM, TableDdl};
 use super::defaults::{DefaultSql, default_sql};
+use super::expression::Scope;
 use super::names::{NAME_BYTES, TakenNames, made};
 use super::owner::{OwnerOptions, own};
 use super::stored::{StoredTable, TriedColumn};
@@ -162,13 +163,16 @@ impl Builder<'_> {
         let mut default = None;
         if let Some(sql) = definition.default.as_ref().filter(|_| !is_rowid) {
             let name = format!("{} DEFAULT {sql}", definition.name);
-            match default_sql(sql, &decided.kind) {
+            let scope = Scope { is_utf16: self.facts.definitions.is_utf16, ..Scope::default() };
+            match default_sql(sql, &decided.kind, &scope) {
                 Ok(DefaultSql::Null) => {}
                 Ok(found) => {
                     let compared = found.compared(sql, &decided.kind);
                     let translated = found.into_sql();
                     let is_same = translated == *sql;
-                    let why = format!("DEFAULT {translated}");
+                    let is_random = translated.contains(RANDOM);
+                    let random = if is_random { "; some digits of a UUID are not random" } else { "" };
+                    let why = format!("DEFAULT {translated}{random}");
                     let object = match is_same {
                         true => fates.kept(ObjectKind::Default, &name),
                         false => fates.changed(ObjectKind::Default, &name, why),

@@ -32,7 +32,8 @@ impl Builder<'_> {
     pub fn scope_facts<'s>(&'s self, facts: &'s TableFacts<'_>, table: &'s TableDdl) -> Option<ScopeFacts<'s>> {
         let text = facts.text.as_ref()?;
         let source = self.facts.source.tables.get(facts.name);
-        Some(ScopeFacts { table, text, source, stored: self.facts.stored.get(facts.name) })
+        let is_utf16 = self.facts.definitions.is_utf16;
+        Some(ScopeFacts { table, text, source, stored: self.facts.stored.get(facts.name), is_utf16 })
     }
 
     /// Translates the generated columns and the CHECK constraints of a table.

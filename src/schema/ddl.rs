@@ -7,6 +7,12 @@ use super::expression::{ColumnOrigin, OwnerOfRow};
 use crate::model::pgtype::ColumnType;
 use crate::text::count;
 
+/// A function that PostgreSQL has from version 13 on.
+pub const RANDOM: &str = "gen_random_uuid()";
+
+/// An action of foreign keys that PostgreSQL has from version 15 on.
+const SET_NULL: &str = "ON DELETE SET NULL (column)";
+
 /// The proposed tables.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Ddl {
@@ -307,15 +313,22 @@ pub enum ObjectProof {
 impl Ddl {
     /// Returns the oldest version of PostgreSQL that has everything.
     pub fn oldest(&self) -> u32 {
+        match self.newest_need() {
+            Some(SET_NULL) => 15,
+            Some(_) => 13,
+            None => 12,
+        }
+    }
+
+    /// Returns what the oldest version that is supported does not have. `None`: it has everything.
+    pub fn newest_need(&self) -> Option<&'static str> {
         let foreign = || self.tables.iter().flat_map(|table| &table.foreign);
         let defaults =
             || self.tables.iter().flat_map(|table| &table.columns).filter_map(|column| column.default.as_ref());
         if foreign().any(|foreign| !foreign.on_delete_columns.is_empty()) {
-            15
-        } else if defaults().any(|default| default.contains("gen_random_uuid()")) {
-            13
+            Some(SET_NULL)
         } else {
-            12
+            defaults().any(|default| default.contains(RANDOM)).then_some(RANDOM)
         }
     }
 

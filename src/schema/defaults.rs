@@ -50,11 +50,11 @@ impl DefaultSql {
 /// The current time in UTC, without an offset.
 const NOW: &str = "now() AT TIME ZONE 'UTC'";
 
-/// Returns the default for PostgreSQL.
+/// Returns the default for PostgreSQL. `scope`: one without columns.
 ///
 /// # Errors
 /// The reason for which the column cannot have it.
-pub fn default_sql(default: &str, kind: &ColumnType) -> Result<DefaultSql, String> {
+pub fn default_sql(default: &str, kind: &ColumnType, scope: &Scope) -> Result<DefaultSql, String> {
     let tokens = tokens(default).ok_or("its text cannot be read")?;
     let word = match tokens.as_slice() {
         [SourceToken::Word(word)] => word.to_ascii_uppercase(),
@@ -69,18 +69,18 @@ pub fn default_sql(default: &str, kind: &ColumnType) -> Result<DefaultSql, Strin
             Some(value) => constant(&value, kind).map(DefaultSql::Sql).ok_or_else(|| {
                 format!("a column of {} does not hold its value without a rule of the mapping", kind.name)
             }),
-            None => computed(&tokens, kind),
+            None => computed(&tokens, kind, scope),
         },
     }
 }
 
 /// Returns a default that is an expression.
-fn computed(tokens: &[SourceToken], kind: &ColumnType) -> Result<DefaultSql, String> {
+fn computed(tokens: &[SourceToken], kind: &ColumnType, scope: &Scope) -> Result<DefaultSql, String> {
     let expression = expression(tokens)?;
     if let Some(current) = current_default(&expression, &kind.kind)? {
         return Ok(DefaultSql::Changing(current));
     }
-    let found = Scope::default().translate(&expression)?;
+    let found = scope.translate(&expression)?;
     let is_fit = ValueSort::of(&kind.kind) == Some(found.sort);
     if is_fit && !found.can_overflow {
         Ok(DefaultSql::Sql(format!("({})", found.sql)))
@@ -142,7 +142,7 @@ mod tests {
     use crate::schema::types::column_type;
 
     fn sql(default: &str, kind: Kind) -> Result<DefaultSql, String> {
-        default_sql(default, &column_type(kind))
+        default_sql(default, &column_type(kind), &Scope::default())
     }
 
     fn is(default: &str, kind: Kind, expected: &str) {

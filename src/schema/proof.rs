@@ -175,7 +175,7 @@ impl ProofTables {
             |name: &&String| self.ddl.tables.iter().any(|table| table.name == **name && table.columns.len() < DEFAULTS);
         if self.defaults.last().filter(is_open).is_none() {
             let taken: Vec<&str> = self.ddl.tables.iter().map(|table| table.name.as_str()).collect();
-            let name = free_name("migrate_defaults", &taken);
+            let name = free_name(&format!("migrate_defaults_{}", self.defaults.len()), &taken);
             self.ddl.tables.push(TableDdl { name: name.clone(), ..TableDdl::default() });
             self.defaults.push(name);
         }
@@ -187,7 +187,8 @@ impl ProofTables {
 
     fn add_view(&mut self, view: &ViewDdl) {
         let taken: Vec<&str> = self.ddl.tables.iter().map(|table| table.name.as_str()).collect();
-        let mut table = TableDdl { name: free_name("migrate_view", &taken), ..TableDdl::default() };
+        let name_of_rows = free_name(&format!("migrate_view_{}", self.views.len()), &taken);
+        let mut table = TableDdl { name: name_of_rows, ..TableDdl::default() };
         let mut columns = Vec::new();
         for own in &view.columns {
             let (source, target, kind) = match &own.compared {

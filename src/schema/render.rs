@@ -45,6 +45,7 @@ fn head(ddl: &Ddl, source: &str) -> String {
     let sum = |fate| ddl.count(fate) as u64;
     let mut out =
         comment("", &format!("Made by `migrate schema` from {source}, for PostgreSQL {} and later.", ddl.oldest()));
+    out.extend(ddl.newest_need().map(|need| comment("", &format!("An older version does not have {need}."))));
     out.push_str(&comment("", "Run the file in one transaction: psql -1 -v ON_ERROR_STOP=1 -f FILE"));
     out.push_str(&comment(
         "",

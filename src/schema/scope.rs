@@ -18,6 +18,8 @@ pub struct ScopeFacts<'a> {
     pub source: Option<&'a SourceTable>,
     /// Its stored values.
     pub stored: Option<&'a StoredTable>,
+    /// True if the source stores its texts in UTF-16.
+    pub is_utf16: bool,
 }
 
 impl ScopeFacts<'_> {
@@ -26,7 +28,7 @@ impl ScopeFacts<'_> {
         let columns = self.table.columns.iter().map(|column| self.column(column)).collect();
         let rowid =
             self.table.columns.iter().find(|column| column.identity.is_some()).map(|column| column.name.clone());
-        Scope { columns, rowid, ..Scope::default() }
+        Scope { columns, rowid, is_utf16: self.is_utf16, ..Scope::default() }
     }
 
     /// Returns the columns for a generated column. PostgreSQL has none that depends on another one.

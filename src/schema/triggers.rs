@@ -3,6 +3,7 @@
 use super::build::{Builder, FateNotes, TableFacts};
 use super::ddl::{ObjectFate, ObjectKind, TableDdl, TriggerDdl};
 use super::defaults::{DefaultSql, default_sql};
+use super::expression::Scope;
 use super::names::NAME_BYTES;
 use super::table_text::inside;
 use super::tokens::{SourceToken, sql, tokens};
@@ -73,7 +74,9 @@ fn translated(trigger: &TriggerDefinition, table: &TableDdl) -> Option<TriggerDd
         [] => None,
         when => Some(unchanged(when, &text.column)?),
     };
-    let DefaultSql::Changing(value) = default_sql(&sql(&text.value, &[]), &column.kind).ok()? else { return None };
+    let DefaultSql::Changing(value) = default_sql(&sql(&text.value, &[]), &column.kind, &Scope::default()).ok()? else {
+        return None;
+    };
     let of = text.of.iter().map(own).collect::<Option<Vec<String>>>()?;
     let name = trigger.named.name.clone();
     (name.len() <= NAME_BYTES).then(|| TriggerDdl { name, of, only_if, column: column.name.clone(), value })

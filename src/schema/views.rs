@@ -4,7 +4,7 @@ use super::build::{Builder, MOST_COLUMNS, TableFacts};
 use super::compared::ComparedSql;
 use super::conditions::OVERFLOW;
 use super::ddl::{Fate, ObjectFate, ObjectKind, TableDdl, ViewColumn, ViewDdl};
-use super::expression::{NamedRelation, Relations, ScopeColumn, Translated, TranslatedQuery, query};
+use super::expression::{NamedRelation, Relations, Scope, ScopeColumn, Translated, TranslatedQuery, query};
 use super::names::{NAME_BYTES, name};
 use super::tokens::tokens;
 use super::types::column_type;
@@ -85,7 +85,8 @@ impl Builder<'_> {
         if view.columns.len() >= MOST_COLUMNS {
             return Err("it has more columns than a view of PostgreSQL".to_owned());
         }
-        let found = translated(&view.named.sql, relations)?;
+        let scope = Scope { is_utf16: self.facts.definitions.is_utf16, ..relations.scope() };
+        let found = translated(&view.named.sql, &scope)?;
         let relation = found.relation(own, &view.columns)?;
         let columns = relation.columns.iter().map(|column| self.view_column(column)).collect::<Option<Vec<_>>>();
         let columns = columns.ok_or("the type of a column is not known")?;
@@ -122,10 +123,10 @@ fn unfinished(view: &str) -> NamedRelation {
 }
 
 /// Returns the query of CREATE VIEW.
-fn translated(sql: &str, relations: &Relations) -> Result<TranslatedQuery, String> {
+fn translated(sql: &str, scope: &Scope) -> Result<TranslatedQuery, String> {
     let all = tokens(sql).ok_or("its text cannot be read")?;
     let start = all.iter().position(|token| token.is_word("AS")).ok_or("its text cannot be read")?;
-    relations.scope().rows(&query(&all[start + 1..])?)
+    scope.rows(&query(&all[start + 1..])?)
 }
 
 impl ViewDdl {

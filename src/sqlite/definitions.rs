@@ -19,7 +19,7 @@ impl Reader {
     /// # Errors
     /// If the file cannot be read.
     pub fn definitions(&self, schema: &SourceSchema) -> Result<SourceDefinitions, SourceError> {
-        let mut found = SourceDefinitions::default();
+        let mut found = SourceDefinitions { is_utf16: self.shared.utf16, ..SourceDefinitions::default() };
         let sql = "SELECT type, name, tbl_name, sql FROM main.sqlite_schema ORDER BY type, name";
         for (kind, table, named) in self.listed(sql, [], |row| {
             Ok((text(row, 0)?, text(row, 2)?, NamedSql { name: text(row, 1)?, sql: text(row, 3)? }))

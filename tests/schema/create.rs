@@ -1,9 +1,11 @@
 //! `--create`: the tables of a mapping with `ddl = "auto"` are made in the target, and a rollback drops them.
 
+use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use super::Case;
 use crate::support::sqlite;
+use crate::support::tool::Ran;
 
 const SOURCE: &str = "
 CREATE TABLE notes (id INTEGER PRIMARY KEY AUTOINCREMENT, title TEXT NOT NULL UNIQUE, at DATETIME DEFAULT (datetime('now')),
@@ -153,21 +155,57 @@ fn a_role_that_may_not_create_tables_gets_the_reason() {
     assert_eq!(case.objects(), "0");
 }
 
-/// Kills a run whose tables are made and which waits for the ledger before it begins.
-fn killed_before_its_run() -> Case {
+/// A case whose ledger another session locks, so that no run can begin.
+fn with_locked_ledger() -> (Case, postgres::Client) {
     let case = case();
     // The ledger of a run that is rolled back.
     case.migrate(&["--yes", "--create"]).exits(0);
     case.migrate(&["rollback", "--yes"]).exits(0);
     let mut holder = case.target.client();
     holder.batch_execute("BEGIN; LOCK TABLE migrate.run IN SHARE MODE").expect("a lock");
-    let mut child = case.migrate(&["--yes", "--create"]).spawn();
+    (case, holder)
+}
+
+/// Waits until a command has made its tables and waits for the ledger.
+#[track_caller]
+fn waits_for_the_ledger(case: &Case, child: &mut Child) {
     let waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'migrate.run'::regclass";
     let begin = Instant::now();
     while case.target.value(waits) != "1" {
         assert!(begin.elapsed() < Duration::from_secs(60), "the run did not begin");
         assert!(child.try_wait().expect("its state").is_none(), "it ended before its run began");
     }
+}
+
+#[test]
+fn tables_are_dropped_again_if_the_ledger_refuses_the_run() {
+    let (case, _holder) = with_locked_ledger();
+    let ran = case.migrate(&["--yes", "--create"]).env("PGOPTIONS", "-c lock_timeout=300ms").ran();
+    assert_ne!(ran.code, 0, "{}", ran.said());
+    ran.says(&["55P03", "target.ddl: the tables that were created are dropped again"]);
+    assert_eq!((case.objects(), case.target.count("migrate.created")), ("0".to_owned(), 0));
+}
+
+#[test]
+fn tables_are_dropped_again_if_the_command_is_interrupted_before_its_run() {
+    let (case, mut holder) = with_locked_ledger();
+    let mut child = case.migrate(&["--yes", "--create"]).spawn();
+    waits_for_the_ledger(&case, &mut child);
+    let signal = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(signal.expect("a signal").success());
+    let ran = Ran::of_child(child);
+    assert_eq!(ran.code, 130, "{}", ran.said());
+    ran.says(&["the tables that were created are dropped again"]);
+    assert_eq!((case.objects(), case.target.count("migrate.created")), ("0".to_owned(), 0));
+    holder.batch_execute("ROLLBACK").expect("no lock");
+    case.migrate(&["--yes", "--create"]).exits(0).says(&["Done and verified"]);
+}
+
+/// Kills a run whose tables are made and which waits for the ledger before it begins.
+fn killed_before_its_run() -> Case {
+    let (case, mut holder) = with_locked_ledger();
+    let mut child = case.migrate(&["--yes", "--create"]).spawn();
+    waits_for_the_ledger(&case, &mut child);
     child.kill().expect("a signal");
     child.wait().expect("its end");
     holder.batch_execute("ROLLBACK").expect("no lock");
@@ -194,10 +232,19 @@ fn status_lists_tables_that_were_made_before_any_run_began() {
         "created table: public.notes",
         "Run the same command",
     ]);
-    case.migrate(&["status", "--json"]).exits(0).says(&["[]"]);
+    let json = case.migrate(&["status", "--json"]).exits(0).json();
+    let (entry, made) = (&json[0], json[0]["made"].as_array().expect("objects"));
+    assert_eq!(
+        (json.as_array().map(Vec::len), &entry["run"], &entry["state"]),
+        (Some(1), &serde_json::Value::Null, &"NotBegun".into())
+    );
+    assert!(made.len() == 5 && made.contains(&serde_json::json!(["created table", "public.notes"])), "{entry}");
+    assert!(entry["next"].as_str().is_some_and(|next| next.contains("migrate rollback --yes")), "{entry}");
     case.migrate(&["--yes", "--create"]).exits(0).says(&["Done and verified"]);
     let ran = case.migrate(&["status"]).exits(0);
     assert!(!ran.said().contains("No run began"), "{}", ran.said());
+    let json = case.migrate(&["status", "--json"]).exits(0).json();
+    assert_eq!((json.as_array().map(Vec::len), &json[0]["state"]), (Some(1), &"Done".into()));
 }
 
 #[test]

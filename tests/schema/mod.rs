@@ -1,5 +1,6 @@
 //! `migrate schema`: the tables that it writes for a SQLite file, run by a real PostgreSQL.
 
+mod constructs;
 mod create;
 pub mod expressions;
 mod frameworks;
@@ -10,6 +11,7 @@ mod random_expressions;
 mod same_framework;
 mod shops;
 mod tables;
+mod utf16;
 mod views;
 
 use crate::support::postgres::Database;

@@ -198,7 +198,8 @@ impl Draw {
     }
 
     fn real(&mut self, depth: usize) -> String {
-        match self.below(6) {
+        match self.below(7) {
+            6 => format!("round({}, {})", self.operand(b'i', depth), self.of(&["-1", "0", "2", "15"])),
             4 => format!(
                 "round({})",
                 if self.below(2) == 0 { self.operand(b'r', depth) } else { self.operand(b'd', depth) }

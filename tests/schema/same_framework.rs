@@ -107,7 +107,10 @@ fn facts(target: &Database, fold: fn(&str) -> String) -> BTreeMap<String, String
         let place = fold(&place.expect("a name"));
         found.insert(format!("{place} type"), kind.expect("a type"));
         found.insert(format!("{place} NOT NULL"), not_null.expect("a truth"));
-        found.insert(format!("{place} default"), default.expect("a default"));
+        // PostgreSQL prints AT TIME ZONE as a call of its function before version 14.
+        let default =
+            default.expect("a default").replace("timezone('UTC'::text, now())", "(now() AT TIME ZONE 'UTC'::text)");
+        found.insert(format!("{place} default"), default);
     }
     found
 }

@@ -1,7 +1,7 @@
 //! Types by the stored values, keys, references and defaults, and the list of what is left out.
 
 use super::Case;
-use crate::support::postgres::bindir;
+use crate::support::postgres::{bindir, version};
 
 #[test]
 fn the_stored_values_choose_the_type_among_those_of_the_declaration() {
@@ -136,6 +136,23 @@ b\\c');",
     let row = "SELECT concat_ws('|', flag, n, s, data, neg, lines = E'a\\nb\\\\c', at BETWEEN now() - interval '1 minute' AND now(), \
                said = to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'), day = (now() AT TIME ZONE 'UTC')::date, odd) FROM t";
     assert_eq!(case.target.value(row), "t|31|it's|\\x00ff|-0.5|t|t|t|t");
+}
+
+#[test]
+fn a_random_default_names_the_version_that_it_needs_and_its_difference() {
+    let case = Case::new("CREATE TABLE t (id INTEGER PRIMARY KEY, key TEXT DEFAULT (lower(hex(randomblob(16)))))");
+    let ran = case.command(&[]).exits(0);
+    let words = ran.stdout.replace("\n--", "").split_whitespace().collect::<Vec<_>>().join(" ");
+    for part in [
+        "for PostgreSQL 13 and later. An older version does not have gen_random_uuid().",
+        "DEFAULT replace(gen_random_uuid()::text, '-', ''); some digits of a UUID are not random",
+    ] {
+        assert!(words.contains(part), "`{part}` is missing in:\n{}", ran.stdout);
+    }
+    if version() >= 130_000 {
+        case.target.run(&ran.stdout);
+        assert_eq!(case.target.value("INSERT INTO t DEFAULT VALUES RETURNING length(key)"), "32");
+    }
 }
 
 #[test]

@@ -23,6 +23,7 @@ use super::super::connect::Connector;
 use super::super::dispatch;
 use super::super::failure::{self, Failure};
 use super::super::inputs::MappingFile;
+use super::super::proposed_tables::require_version;
 use super::super::rehearsal_server::RehearsalServer;
 use super::super::session::{Migration, Request};
 use super::super::world::World;
@@ -65,6 +66,7 @@ pub fn prove(
     let run = ProofRun { server: &server, common: &common, schema: &schema, world, observer };
     {
         let mut session = run.session()?;
+        require_version(ddl, &mut session, "--prove")?;
         session.accepts(&text(ddl, "the source")).map_err(|e| Failure::refused(not_accepted(&e.answer())))?;
         session.run_statements(&text(&proof.ddl, "the source")).map_err(Failure::refused)?;
     }

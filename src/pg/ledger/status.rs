@@ -67,6 +67,8 @@ pub struct LoadStatus {
 /// Everything that the ledger contains of a mapping.
 #[derive(Clone, Debug)]
 pub struct MappingStatus {
+    /// The mapping's name.
+    pub mapping: String,
     /// The ledger's state.
     pub ledger: LedgerState,
     /// The runs, the latest first.
@@ -113,7 +115,8 @@ impl Session {
         let versions = next();
         let ledger = columns.state(&self.ledger.schema, &versions)?;
         if !matches!(ledger, LedgerState::Version(version) if version <= LEDGER_VERSION) {
-            return Ok(MappingStatus { ledger, runs: Vec::new(), without_run: Vec::new() });
+            let (mapping, runs, without_run) = (mapping.to_owned(), Vec::new(), Vec::new());
+            return Ok(MappingStatus { mapping, ledger, runs, without_run });
         }
         let mut all = next().iter().map(run_status).collect::<Result<Vec<RunStatus>, ServerError>>()?;
         let [at_work, loads, off, made, kept, created] = std::array::from_fn(|_| next());
@@ -136,7 +139,7 @@ impl Session {
             status.kept.push((row.kept(1)?, row.kept(2)?));
             Ok(())
         })?;
-        Ok(MappingStatus { ledger, runs: all, without_run })
+        Ok(MappingStatus { mapping: mapping.to_owned(), ledger, runs: all, without_run })
     }
 }
 

@@ -12,18 +12,15 @@ impl Scope {
         }
         if is_aggregate(function, arguments.len()) {
             let (function, arguments) = (function.to_owned(), arguments.to_vec());
-            return self.aggregate(&AggregateTree { function, arguments, is_distinct: false, filter: None });
+            let (is_distinct, filter, order) = (false, None, Vec::new());
+            return self.aggregate(&AggregateTree { function, arguments, is_distinct, filter, order });
         }
         if matches!(function, "date" | "time" | "datetime" | "strftime" | "unixepoch" | "julianday") {
             return self.function_of_times(function, arguments);
         }
         let values: Vec<Translated> = arguments.iter().map(|one| self.argument(one)).collect::<Result<_, _>>()?;
         if matches!(function, "max" | "min" | "nullif") {
-            for one in arguments {
-                if !["", "BINARY"].contains(&self.translate(one)?.collation.as_str()) {
-                    return Err(format!("{function} compares by the collation of a column"));
-                }
-            }
+            self.require_bytes(function, arguments)?;
         }
         let found = match (function, values.as_slice()) {
             ("coalesce", [_, _, ..]) | ("ifnull", [_, _]) => same_class("coalesce", &values)?,
@@ -42,7 +39,7 @@ impl Scope {
                 Translated::atom(format!("sign({}::numeric)::bigint", one.operand()), ValueSort::Integer)
             }
             ("round", [one]) => rounded(one)?,
-            ("round", [one, places]) if places.number.as_deref() == Some("0") => rounded(one)?,
+            ("round", [one, places]) if is_whole_rounding(one, places) => rounded(one)?,
             ("round", [_, _]) => {
                 return Err(
                     "round to decimal places depends on digits of a double that PostgreSQL does not have".to_owned()
@@ -68,6 +65,20 @@ impl Scope {
 }
 
 impl Scope {
+    /// Requires that a function compares its arguments by their bytes, and that PostgreSQL orders them alike.
+    fn require_bytes(&self, function: &str, arguments: &[SqlExpr]) -> Result<(), Refused> {
+        for one in arguments {
+            let value = self.translate(one)?;
+            if !["", "BINARY"].contains(&value.collation.as_str()) {
+                return Err(format!("{function} compares by the collation of a column"));
+            }
+            if function != "nullif" && value.sort == ValueSort::Text {
+                self.require_order_of_texts("")?;
+            }
+        }
+        Ok(())
+    }
+
     /// `json_valid` of a column whose values are all valid.
     fn json_valid(&self, arguments: &[SqlExpr]) -> Result<Translated, Refused> {
         let column = match arguments {
@@ -138,6 +149,12 @@ fn rounded(value: &Translated) -> Result<Translated, Refused> {
         "CASE WHEN abs({x}) <= 4503599627370496 THEN trunc({x} + CASE WHEN {x} < 0 THEN -0.5 ELSE 0.5 END::float8) ELSE {x} END"
     );
     Ok(Translated::atom(sql, ValueSort::Real))
+}
+
+/// Returns true if `round` to a literal number of places is that to a whole number. A negative number of places counts as 0.
+fn is_whole_rounding(value: &Translated, places: &Translated) -> bool {
+    let places = places.number.as_deref().and_then(|number| number.parse::<i64>().ok());
+    places.is_some_and(|places| places <= 0 || matches!(value.sort, ValueSort::Integer | ValueSort::Truth))
 }
 
 fn length(value: &Translated) -> Result<Translated, Refused> {

@@ -169,6 +169,8 @@ pub struct Scope {
     pub grouping: Option<Grouping>,
     /// The subqueries of the query that have got a name.
     pub subqueries: Rc<Cell<u32>>,
+    /// True if SQLite orders texts by the bytes of UTF-16.
+    pub is_utf16: bool,
 }
 
 impl Scope {

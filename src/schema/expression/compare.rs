@@ -1,5 +1,6 @@
 //! Comparisons: the operands in a form that PostgreSQL compares as SQLite does.
 
+use super::columns::Scope;
 use super::sorts::{Refused, Translated, ValueSort};
 use super::tree::BinaryOperator;
 
@@ -32,17 +33,32 @@ pub fn with_literal_truth(operator: BinaryOperator, left: &Translated, right: &T
     Some(if is_positive { boolean.clone() } else { negative() })
 }
 
+/// The reason why PostgreSQL cannot order texts as SQLite does in a UTF-16 database.
+pub const UTF16_ORDER: &str =
+    "SQLite orders the texts of this UTF-16 database by the bytes of UTF-16, and PostgreSQL by those of UTF-8";
+
+impl Scope {
+    /// Requires that PostgreSQL orders texts of a collation as SQLite does. NOCASE and RTRIM compare in UTF-8 in every database.
+    pub fn require_order_of_texts(&self, collation: &str) -> Result<(), Refused> {
+        let is_by_bytes = ["", "BINARY"].contains(&collation);
+        if self.is_utf16 && is_by_bytes { Err(UTF16_ORDER.to_owned()) } else { Ok(()) }
+    }
+}
+
+/// Returns the collation by which two texts are compared. Empty: by their bytes.
+pub fn collation_of(left: &Translated, right: &Translated) -> String {
+    let written = [left, right].into_iter().find(|operand| operand.is_collated);
+    let found = written.or_else(|| [left, right].into_iter().find(|operand| !operand.collation.is_empty()));
+    found.map(|operand| operand.collation.clone()).unwrap_or_default()
+}
+
 /// Returns the operands of a comparison.
 pub fn compared(left: &Translated, right: &Translated, is_ordered: bool) -> Result<Compared, Refused> {
     use ValueSort::{Blob, Decimal, Integer, Moment, Real, Text, Truth};
     let both = |left: String, right: String| Ok(Compared { left, right });
     match (left.sort, right.sort) {
         (Text, Text) => {
-            let collation =
-                [left, right].iter().find(|operand| operand.is_collated).map(|operand| operand.collation.clone());
-            let of_columns =
-                || [left, right].iter().find(|operand| !operand.collation.is_empty()).map(|o| o.collation.clone());
-            let collation = collation.or_else(of_columns).unwrap_or_default();
+            let collation = collation_of(left, right);
             let form = |operand: &Translated| match collation.as_str() {
                 "NOCASE" => format!("lower({} COLLATE \"C\")", operand.operand()),
                 "RTRIM" if is_ordered => format!("(rtrim({}, ' ') COLLATE \"C\")", operand.operand()),

@@ -63,8 +63,8 @@ impl Scope {
 
     /// Returns a scope without columns for a query within FROM or WITH.
     pub fn around(&self) -> Scope {
-        let (relations, outer) = (self.relations.clone(), self.outer.clone());
-        Scope { relations, outer, subqueries: self.subqueries.clone(), ..Scope::default() }
+        let (relations, outer, is_utf16) = (self.relations.clone(), self.outer.clone(), self.is_utf16);
+        Scope { relations, outer, subqueries: self.subqueries.clone(), is_utf16, ..Scope::default() }
     }
 
     fn new_label(&self) -> String {

@@ -19,6 +19,7 @@ mod sorts;
 mod times;
 mod translate;
 mod tree;
+mod windows;
 
 pub use columns::{ColumnOrigin, NamedRelation, OwnerOfRow, Relations, Scope, ScopeColumn};
 pub use now::current_default;

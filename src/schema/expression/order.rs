@@ -95,23 +95,32 @@ impl OrderedRows<'_> {
         let all = owner.chain(self.columns.iter().map(|column| column.name.clone())).collect();
         let wrapped = self.is_wrapped.then_some(all);
         let mut order = TranslatedOrder { terms: Vec::new(), wrapped, is_by_other_form: false, can_overflow: false };
-        let mut sorted = Vec::new();
+        let (mut sorted, mut other_order) = (Vec::new(), Ok(()));
         for term in &tree.order {
             let found = self.term(&term.value)?;
-            order.is_by_other_form |= found.found.sort == ValueSort::Opaque;
+            let other = self.other_order(&found.found);
+            order.is_by_other_form |= other.is_err();
+            other_order = other_order.and(other);
             order.can_overflow |= found.found.can_overflow;
             order.terms.extend(written(&found.found, term));
             sorted.push(found);
         }
         if limited.is_some() && (self.is_wrapped || !self.first.is_one_group) {
-            if order.is_by_other_form {
-                return Err("LIMIT keeps rows by the order of values that have another form in SQLite".to_owned());
-            }
+            other_order.map_err(|why| format!("LIMIT keeps rows by their order: {why}"))?;
             if !self.is_determined(&sorted) {
                 return Err("ORDER BY does not determine the rows that LIMIT keeps".to_owned());
             }
         }
         Ok(order)
+    }
+
+    /// Requires that PostgreSQL orders the values of a term as SQLite does.
+    fn other_order(&self, found: &Translated) -> Result<(), Refused> {
+        match found.sort {
+            ValueSort::Opaque => Err("the values have another form in SQLite".to_owned()),
+            ValueSort::Text => self.first.scope.require_order_of_texts(&found.collation),
+            _ => Ok(()),
+        }
     }
 
     fn term(&self, term: &SqlExpr) -> Result<OrderTerm, Refused> {
@@ -173,7 +182,7 @@ impl OrderedRows<'_> {
 }
 
 /// Returns a term as PostgreSQL writes it. `None`: it orders nothing.
-fn written(found: &Translated, term: &OrderTree) -> Option<String> {
+pub fn written(found: &Translated, term: &OrderTree) -> Option<String> {
     if is_constant(found) || found.sort == ValueSort::Null {
         return None;
     }

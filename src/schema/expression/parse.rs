@@ -1,6 +1,8 @@
 //! Reads an expression by the precedence of SQLite's operators.
 
-use super::tree::{AggregateTree, BinaryOperator, CaseArm, QueryTree, SqlExpr, UnaryOperator, is_aggregate};
+use super::tree::{
+    AggregateTree, BinaryOperator, CallArguments, CaseArm, QueryTree, SqlExpr, UnaryOperator, is_aggregate,
+};
 use crate::model::cell::RawBuf;
 use crate::schema::literals::number;
 use crate::schema::tokens::SourceToken;
@@ -338,7 +340,7 @@ impl<'t> ExpressionReader<'t> {
         if is_all {
             self.eat("*");
         }
-        let arguments = self.arguments()?;
+        let CallArguments { arguments, order } = self.call_arguments()?;
         let mut filter = None;
         if self.eat("FILTER") {
             self.require("(")?;
@@ -346,16 +348,19 @@ impl<'t> ExpressionReader<'t> {
             filter = Some(boxed(self.level(0)?));
             self.require(")")?;
         }
-        if self.is(0, "OVER") {
-            return Err("a window is not translated".to_owned());
+        if self.eat("OVER") {
+            if filter.is_some() || is_distinct || !order.is_empty() {
+                return Err("FILTER, DISTINCT and ORDER BY before OVER are not translated".to_owned());
+            }
+            return self.window(function, arguments);
         }
-        if !is_distinct && !is_all && filter.is_none() {
+        if !is_distinct && !is_all && filter.is_none() && order.is_empty() {
             return Ok(SqlExpr::Call(function, arguments));
         }
         if !is_aggregate(&function, arguments.len()) {
             return Err(format!("the function {function} is not translated with these words"));
         }
-        Ok(SqlExpr::Aggregate(AggregateTree { function, arguments, is_distinct, filter }))
+        Ok(SqlExpr::Aggregate(AggregateTree { function, arguments, is_distinct, filter, order }))
     }
 
     fn case(&mut self) -> Result<SqlExpr, String> {

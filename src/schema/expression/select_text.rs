@@ -2,8 +2,8 @@
 
 use super::parse::ExpressionReader;
 use super::tree::{
-    CompoundOperator, CompoundTree, FromTree, JoinCondition, JoinKind, JoinTree, OrderTree, OutputTree, QueryTree,
-    SelectTree, SqlExpr, WithTree,
+    CallArguments, CompoundOperator, CompoundTree, FromTree, JoinCondition, JoinKind, JoinTree, OrderTree, OutputTree,
+    QueryTree, SelectTree, SqlExpr, WindowTree, WithTree,
 };
 use crate::schema::tokens::SourceToken;
 
@@ -37,6 +37,9 @@ const AFTER: [&str; 26] = [
     "WINDOW",
 ];
 
+/// Rows of VALUES that are translated.
+const MOST_ROWS: usize = 500;
+
 /// The words before JOIN.
 struct JoinWords {
     kind: JoinKind,
@@ -46,10 +49,7 @@ struct JoinWords {
 impl ExpressionReader<'_> {
     /// Reads a query and its closing bracket, if one begins here.
     pub fn subquery(&mut self) -> Result<Option<QueryTree>, String> {
-        if self.is(0, "VALUES") {
-            return Err("VALUES is not translated".to_owned());
-        }
-        if !self.is(0, "SELECT") && !self.is(0, "WITH") {
+        if !["SELECT", "WITH", "VALUES"].iter().any(|word| self.is(0, word)) {
             return Ok(None);
         }
         let query = self.query()?;
@@ -64,10 +64,14 @@ impl ExpressionReader<'_> {
 
     fn query_within(&mut self) -> Result<QueryTree, String> {
         let with = if self.eat("WITH") { self.with()? } else { Vec::new() };
-        let first = self.select()?;
-        let mut others = Vec::new();
+        let (first, mut others) = self.select_or_values()?;
         while let Some(operator) = self.compound() {
-            others.push(CompoundTree { operator, select: self.select()? });
+            let (select, rows) = self.select_or_values()?;
+            if !rows.is_empty() && operator != CompoundOperator::UnionAll {
+                return Err("VALUES of several rows after UNION, INTERSECT or EXCEPT is not translated".to_owned());
+            }
+            others.push(CompoundTree { operator, select });
+            others.extend(rows);
         }
         let mut order = Vec::new();
         if self.eat("ORDER") {
@@ -85,6 +89,64 @@ impl ExpressionReader<'_> {
             }
         }
         Ok(QueryTree { with, first, others, order, limit, offset })
+    }
+
+    /// Reads a SELECT, or VALUES as a SELECT with the further rows.
+    fn select_or_values(&mut self) -> Result<(SelectTree, Vec<CompoundTree>), String> {
+        if !self.eat("VALUES") {
+            return Ok((self.select()?, Vec::new()));
+        }
+        let mut rows = self.listed(Self::row_of_values)?;
+        if rows.len() > MOST_ROWS {
+            return Err(format!("VALUES has more than {MOST_ROWS} rows"));
+        }
+        let first = rows.remove(0);
+        let further = |select| CompoundTree { operator: CompoundOperator::UnionAll, select };
+        Ok((first, rows.into_iter().map(further).collect()))
+    }
+
+    /// Reads one row of VALUES, whose columns SQLite numbers.
+    fn row_of_values(&mut self) -> Result<SelectTree, String> {
+        self.require("(")?;
+        let values = self.listed(|reader| reader.level(0))?;
+        self.require(")")?;
+        let output = |(n, value)| OutputTree::One { value, alias: Some(format!("column{}", n + 1)) };
+        Ok(SelectTree { outputs: values.into_iter().enumerate().map(output).collect(), ..SelectTree::default() })
+    }
+
+    /// Reads the arguments of a function up to the closing bracket.
+    pub(super) fn call_arguments(&mut self) -> Result<CallArguments, String> {
+        let mut found = CallArguments::default();
+        if self.eat(")") {
+            return Ok(found);
+        }
+        found.arguments = self.listed(|reader| reader.level(0))?;
+        if self.eat("ORDER") {
+            self.require("BY")?;
+            found.order = self.listed(Self::order_term)?;
+        }
+        self.require(")")?;
+        Ok(found)
+    }
+
+    /// Reads the window after OVER.
+    pub(super) fn window(&mut self, function: String, arguments: Vec<SqlExpr>) -> Result<SqlExpr, String> {
+        if !self.eat("(") {
+            return Err("a window with a name is not translated".to_owned());
+        }
+        let mut window = WindowTree { function, arguments, partition: Vec::new(), order: Vec::new() };
+        if self.eat("PARTITION") {
+            self.require("BY")?;
+            window.partition = self.listed(|reader| reader.level(0))?;
+        }
+        if self.eat("ORDER") {
+            self.require("BY")?;
+            window.order = self.listed(Self::order_term)?;
+        }
+        if !self.eat(")") {
+            return Err("a window with a frame or the name of another one is not translated".to_owned());
+        }
+        Ok(SqlExpr::Window(window))
     }
 
     fn listed<T>(&mut self, mut read: impl FnMut(&mut Self) -> Result<T, String>) -> Result<Vec<T>, String> {
@@ -134,9 +196,6 @@ impl ExpressionReader<'_> {
     }
 
     fn select(&mut self) -> Result<SelectTree, String> {
-        if self.is(0, "VALUES") {
-            return Err("VALUES is not translated".to_owned());
-        }
         self.require("SELECT")?;
         let is_distinct = self.eat("DISTINCT");
         if !is_distinct {
@@ -157,7 +216,7 @@ impl ExpressionReader<'_> {
             found.having = Some(self.level(0)?);
         }
         if self.is(0, "WINDOW") {
-            return Err("a window is not translated".to_owned());
+            return Err("a window with a name is not translated".to_owned());
         }
         Ok(found)
     }

@@ -50,7 +50,8 @@ impl Scope {
 struct TimeParts {
     /// The timestamp in UTC, in brackets or an atom.
     at: String,
-    /// The times after each modifier that moves one, so that it may leave the years from 1 to 9999.
+    /// The times that SQLite divides into their parts after modifiers have moved them, so that they may leave the years from 1 to
+    /// 9999: those before `start of`, and the last one.
     moved: Vec<String>,
 }
 
@@ -65,13 +66,14 @@ impl TimeParts {
     }
 
     fn moved(mut self, modifiers: &[SqlExpr]) -> Result<TimeParts, Refused> {
-        let mut days = 0;
+        let (mut days, mut is_moved) = (0, false);
         for modifier in modifiers {
             let SqlExpr::Text(modifier) = modifier else { return Err("a modifier of it is no literal".to_owned()) };
             let modifier = modifier.to_ascii_lowercase();
             if let Some(unit) =
                 modifier.strip_prefix("start of ").filter(|unit| ["day", "month", "year"].contains(unit))
             {
+                self.moved.extend(std::mem::take(&mut is_moved).then(|| self.at.clone()));
                 self.at = format!("date_trunc('{unit}', {})", self.at);
                 continue;
             }
@@ -81,12 +83,13 @@ impl TimeParts {
                 return Err(format!("its modifiers move a time by more than {MOST_DAYS} days"));
             }
             self.at = format!("({} + interval '{}')", self.at, step.interval);
-            self.moved.push(self.at.clone());
+            is_moved = true;
         }
+        self.moved.extend(is_moved.then(|| self.at.clone()));
         Ok(self)
     }
 
-    /// SQLite has no time after the year 9999, not even between two modifiers.
+    /// SQLite has no time after the year 9999, except between two modifiers that move it.
     fn within(&self, sql: String) -> String {
         let limits = self.moved.iter().map(|at| format!("{at} < '10000-01-01'::timestamp"));
         let limits: Vec<String> = limits.collect();

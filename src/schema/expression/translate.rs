@@ -4,7 +4,7 @@
 //! values are of one class and its affinity changes none of the values with which it is compared.
 
 use super::columns::Scope;
-use super::compare::{Compared, compared, with_literal_truth};
+use super::compare::{Compared, collation_of, compared, with_literal_truth};
 use super::sorts::{Refused, Translated, ValueSort, as_text, unified};
 use super::times::{mirrored, with_literal_time};
 use super::tree::{BinaryOperator, CaseArm, SqlExpr, UnaryOperator};
@@ -47,6 +47,7 @@ impl Scope {
             SqlExpr::InQuery(operand, query) => self.in_query(operand, query),
             SqlExpr::Scalar(query) => self.scalar(query),
             SqlExpr::Aggregate(call) => self.aggregate(call),
+            SqlExpr::Window(window) => self.window(window),
             SqlExpr::Unary(operator, operand) => self.unary(*operator, operand),
             SqlExpr::Binary(operator, left, right) => self.binary(*operator, left, right),
             SqlExpr::IsNull(operand) => {
@@ -158,6 +159,9 @@ impl Scope {
             return Ok(shorter);
         }
         let is_ordered = !matches!(operator, Equal | NotEqual);
+        if is_ordered && left.sort == ValueSort::Text && right.sort == ValueSort::Text {
+            self.require_order_of_texts(&collation_of(&left, &right))?;
+        }
         let compared = compared(&left, &right, is_ordered)?;
         let sql = format!("{} {word} {}", compared.left, compared.right);
         Ok(Translated::wide(sql, ValueSort::Truth).of(&[&left, &right]))

@@ -109,8 +109,10 @@ pub enum SqlExpr {
     Cast(Box<SqlExpr>, String),
     /// A call of a function, whose name is in small letters.
     Call(String, Vec<SqlExpr>),
-    /// A call of an aggregate with `*`, DISTINCT or FILTER.
+    /// A call of an aggregate with `*`, DISTINCT, ORDER BY or FILTER.
     Aggregate(AggregateTree),
+    /// A function with OVER.
+    Window(WindowTree),
     /// A column of a named relation.
     Qualified {
         /// The name or the alias of the relation.
@@ -139,6 +141,30 @@ pub struct AggregateTree {
     pub is_distinct: bool,
     /// The condition of FILTER.
     pub filter: Option<Box<SqlExpr>>,
+    /// ORDER BY within its brackets.
+    pub order: Vec<OrderTree>,
+}
+
+/// The arguments of a function.
+#[derive(Default)]
+pub struct CallArguments {
+    /// The arguments.
+    pub arguments: Vec<SqlExpr>,
+    /// ORDER BY after them.
+    pub order: Vec<OrderTree>,
+}
+
+/// A function over a window.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WindowTree {
+    /// Its name in small letters.
+    pub function: String,
+    /// Its arguments. Empty: `*`, or none.
+    pub arguments: Vec<SqlExpr>,
+    /// PARTITION BY
+    pub partition: Vec<SqlExpr>,
+    /// ORDER BY
+    pub order: Vec<OrderTree>,
 }
 
 /// A query.
@@ -310,6 +336,10 @@ impl SqlExpr {
                 operand.as_deref().into_iter().chain(arms).chain(otherwise.as_deref()).collect()
             }
             SqlExpr::Call(_, arguments) => arguments.iter().collect(),
+            SqlExpr::Window(window) => {
+                let order = window.order.iter().map(|term| &term.value);
+                window.arguments.iter().chain(&window.partition).chain(order).collect()
+            }
             SqlExpr::Aggregate(call) => call.arguments.iter().chain(call.filter.as_deref()).collect(),
             _ => Vec::new(),
         }
