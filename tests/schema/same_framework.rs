@@ -7,7 +7,7 @@ use regex::Regex;
 
 use super::Case;
 use crate::support::golden::{self, Redactor};
-use crate::support::postgres::Database;
+use crate::support::postgres::{Database, version};
 use crate::support::sqlite;
 use crate::support::tool::Place;
 
@@ -171,6 +171,10 @@ fn every_difference_to_a_frameworks_own_tables_is_judged() {
         "tortoise",
         "typeorm",
     ] {
-        differs_as_judged(name);
+        // The tables of one framework need PostgreSQL 13.
+        let theirs = std::fs::read_to_string(format!("tests/init/frameworks/{name}/target.sql")).expect("their tables");
+        if version() >= 130_000 || !theirs.contains("gen_random_uuid()") {
+            differs_as_judged(name);
+        }
     }
 }
