@@ -29,19 +29,12 @@ SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
 export SOURCE_DATE_EPOCH
 name=migrate-$version-$target
 
-# True if the C library that is linked in knows the short form of relocations: glibc from 2.36 on. The binary relocates itself.
-packs_relocations() {
-    case $target in *-gnu) ;; *) return 1 ;; esac
-    [ "$(printf '2.36\n%s\n' "$(getconf GNU_LIBC_VERSION 2>/dev/null | cut -d ' ' -f 2)" | sort -V | head -n 1)" = 2.36 ]
-}
-
 # Builds the binary into a target folder. The flags are for the target alone: cargo keeps them from its build scripts.
 build() {
     home=${CARGO_HOME:-$HOME/.cargo}
     flags="-C target-feature=+crt-static --remap-path-prefix=$PWD=. --remap-path-prefix=$home=cargo"
     # Nothing unwinds in this profile, and a backtrace of a binary without symbols has no names.
     flags="$flags -C force-unwind-tables=no"
-    ! packs_relocations || flags="$flags -C link-arg=-Wl,-z,pack-relative-relocs"
     RUSTFLAGS=$flags CARGO_TARGET_DIR=$1 \
         CFLAGS="-fno-asynchronous-unwind-tables -ffile-prefix-map=$PWD=. -ffile-prefix-map=$home=cargo" \
         cargo build --profile lean --locked --no-default-features --target "$target"

@@ -104,7 +104,10 @@ fn recorded(m: &Migration<'_>, session: &mut Session, plan: &Plan, run: &Run) ->
 /// Adds to the report what was removed, and what stays.
 fn record(removed: RollbackResult, report: &mut Report) {
     for (load, rows) in removed.loads {
-        report.warnings.push(Warning::removed(format!("load.{load}"), format!("{rows} rows are removed")));
+        report.warnings.push(Warning::removed(
+            format!("load.{load}"),
+            crate::text::count(rows, "row is removed", "rows are removed"),
+        ));
     }
     for (table, rows) in removed.restored {
         let message = format!("{rows} rows that the run had removed or written over are as before");

@@ -27,6 +27,7 @@ mod lex;
 mod math;
 mod one_row;
 mod open_file;
+mod opening_warnings;
 mod partition;
 mod reader;
 mod row_by_row;

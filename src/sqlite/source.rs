@@ -12,7 +12,7 @@ use super::counted::Counted;
 use super::error::{Said, SourceError, interrupted, shown};
 use super::reader::{Reader, SourceOptions, SourceShared};
 use super::stamp::SourceFacts;
-use super::{connection, diagnose, dump, dump_text, schema, snapshot, value_stats};
+use super::{connection, diagnose, dump, dump_text, opening_warnings, schema, snapshot};
 use crate::model::hex::hex;
 use crate::model::record::Warning;
 use crate::model::schema::SourceSchema;
@@ -81,7 +81,7 @@ impl Source {
             schema::SchemaFailure::Name(error) => error,
         })?;
         facts.schema = read.hash;
-        let warnings = value_stats::warnings(path, &real, &facts, &read.schema, &lanes[0]);
+        let warnings = opening_warnings::warnings(path, &real, &facts, &read.schema, &lanes[0]);
         if !warnings.is_sound {
             lanes.remove(0);
         }

@@ -288,7 +288,7 @@ fn rows_of_the_application_after_the_end_are_no_difference() {
     assert_eq!(since(&report), expected);
     fleet.case.target.run("UPDATE tx SET amount = 99 WHERE id = (SELECT min(id) FROM tx)");
     let report = fleet.about(5, &["verify"]);
-    assert_eq!(since(&report), expected, "other rows are told apart from those of the files");
+    assert_eq!(since(&report), expected, "other rows are not counted as those of the files");
 }
 
 #[test]

@@ -9,6 +9,12 @@ use crate::text::{grouped, seconds};
 /// Loads that the row of a lane names, the longest first.
 const NAMED: usize = 4;
 
+/// The head of the seconds between the start of the command and the start of the row's work.
+const START: &str = "start (s)";
+
+/// The head of the seconds that the row's work took.
+const TOOK: &str = "took (s)";
+
 /// A time on the axis, in seconds after the start of the command.
 #[derive(Clone, Copy)]
 struct Bar {
@@ -27,7 +33,7 @@ pub fn draw(report: &Report) -> Option<String> {
     }
     let mut out =
         String::from("<table class=\"timeline\">\n<caption>Timeline of steps and lanes</caption>\n<thead><tr>");
-    for (class, head) in [("name", "step"), ("number", "second"), ("number", "seconds")] {
+    for (class, head) in [("name", "step"), ("number", START), ("number", TOOK)] {
         out.push_str(&format!("<th scope=\"col\" class=\"{class}\">{head}</th>"));
     }
     out.push_str("<td class=\"bar\"></td><th scope=\"col\" class=\"text\">loads</th></tr></thead>\n<tbody>\n");
@@ -86,8 +92,8 @@ fn row(out: &mut String, name: &str, bars: &[Bar], scale: Scale<'_>) {
     let began = bars.iter().map(|bar| bar.started).fold(f64::INFINITY, f64::min);
     let worked: f64 = bars.iter().map(|bar| bar.seconds).sum();
     out.push_str(&format!("<tr class=\"{}\"><th scope=\"row\" class=\"name\">{}</th>", scale.class, text(name)));
-    out.push_str(&format!("<td class=\"number\" data-head=\"second\">{}</td>", seconds(began)));
-    out.push_str(&format!("<td class=\"number\" data-head=\"seconds\">{}</td>", seconds(worked)));
+    out.push_str(&format!("<td class=\"number\" data-head=\"{START}\">{}</td>", seconds(began)));
+    out.push_str(&format!("<td class=\"number\" data-head=\"{TOOK}\">{}</td>", seconds(worked)));
     let drawn: String = bars.iter().map(|bar| rect(*bar, scale.whole)).collect();
     out.push_str(&format!(
         "<td class=\"bar\"><svg viewBox=\"0 0 1000 10\" preserveAspectRatio=\"none\" aria-hidden=\"true\">{drawn}</svg></td>"

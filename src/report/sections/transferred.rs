@@ -220,7 +220,7 @@ pub fn retries(report: &Report, depth: Depth) -> Option<Section> {
     let line = |at: f64, why: &str| Line::of([seconds(at).into(), why.into()]);
     let lines = report.retries.iter().take(depth.rows).map(|r| line(r.at, &r.why)).collect();
     let section =
-        Section::table("retries", "Reconnects", &[("second", CellKind::Number), ("why", CellKind::Text)], lines);
+        Section::table("retries", "Reconnects", &[("at (s)", CellKind::Number), ("why", CellKind::Text)], lines);
     let left = report.retries.len().saturating_sub(depth.rows) as u64;
     Some(section.with_tail((left > 0).then(|| format!("And {} more.", count(left, "retry", "retries")))))
 }
