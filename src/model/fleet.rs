@@ -197,6 +197,9 @@ pub struct Omitted {
 /// The losses and lookups of one load.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct LoadOmissions {
+    /// Its table. Empty if it has the load's name.
+    #[serde(rename = "t", default, skip_serializing_if = "String::is_empty")]
+    pub table: String,
     /// Losses, by column and modifier.
     #[serde(rename = "v", default, skip_serializing_if = "Vec::is_empty")]
     pub losses: Vec<LossSum>,
@@ -244,15 +247,16 @@ pub struct MisreadTexts {
 }
 
 impl Omitted {
-    /// Adds the losses and lookups of a load.
-    pub fn count(&mut self, load: &str, sums: &Sums) {
+    /// Adds the losses and lookups of a load into a table.
+    pub fn count(&mut self, load: &str, table: &str, sums: &Sums) {
         if sums.losses.is_empty() && sums.lookups.is_empty() && sums.skipped == 0 {
             return;
         }
         let mut losses = sums.losses.clone();
         losses.iter_mut().for_each(|loss| loss.keys.truncate(MEMBER_LOSS_KEYS));
         let (lookups, skipped, kept) = (sums.lookups.clone(), sums.skipped, sums.kept.clone());
-        self.loads.insert(load.to_owned(), LoadOmissions { losses, lookups, skipped, kept });
+        let table = if table == load { String::new() } else { table.to_owned() };
+        self.loads.insert(load.to_owned(), LoadOmissions { table, losses, lookups, skipped, kept });
     }
 
     /// The number of values that lost something or were changed.

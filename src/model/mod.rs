@@ -21,6 +21,7 @@ pub mod placement;
 pub mod quarantine;
 pub mod record;
 pub mod recorded;
+pub mod reserved_spans;
 pub mod rules;
 pub mod schema;
 pub mod select;

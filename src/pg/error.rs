@@ -198,6 +198,11 @@ impl ServerError {
         self.lost || self.is_lock_wait() || self.is(sqlstate::DEADLOCK_DETECTED)
     }
 
+    /// Returns true if a row was changed after the transaction had begun, which may not see the change.
+    pub fn is_concurrent_change(&self) -> bool {
+        self.is(sqlstate::SERIALIZATION_FAILURE)
+    }
+
     /// Returns true if the rows in the table do not allow a detached object to be re-created.
     pub fn is_reattach_refused_by_rows(&self) -> bool {
         matches!(self.operation, Operation::Reattach { .. }) && self.is_about_rows()

@@ -62,13 +62,18 @@ impl Session {
     /// If the server refuses or the connection is lost.
     pub fn begin_member(&mut self, claim: &Claim) -> Result<Option<MemberTransaction<'_>>, ServerError> {
         let lock = self.ledger.sql(&lock(claim));
-        self.begin_locked(&lock)
-    }
-
-    /// Begins a transaction whose first statement locks the row of a member. `None` if there is no such row.
-    pub(super) fn begin_locked(&mut self, lock: &str) -> Result<Option<MemberTransaction<'_>>, ServerError> {
         let mut transaction = MemberTransaction { session: self, copy: None, is_open: true };
-        Ok(transaction.lock(lock)?.then_some(transaction))
+        Ok(transaction.lock(&lock)?.then_some(transaction))
+    }
+}
+
+impl Session {
+    /// Begins a transaction that removes rows, with a statement that locks the row of a member. `None` if there is no such row. All
+    /// its statements see the target as the first one does: a row that was changed or came to refer to one meanwhile is an error.
+    pub(super) fn begin_removing(&mut self, lock: &str) -> Result<Option<MemberTransaction<'_>>, ServerError> {
+        let mut transaction = MemberTransaction { session: self, copy: None, is_open: true };
+        let begun = transaction.begin(&format!("START TRANSACTION ISOLATION LEVEL REPEATABLE READ; {lock}"))?;
+        Ok(begun.then_some(transaction))
     }
 }
 
@@ -91,8 +96,12 @@ pub fn reserved_rows(alias: &str, MemberIds { column, first, last }: &MemberIds)
 impl MemberTransaction<'_> {
     /// Begins a transaction on the server with a statement that locks one row. Returns false if there is no such row.
     pub(super) fn lock(&mut self, lock: &str) -> Result<bool, ServerError> {
+        self.begin(&format!("START TRANSACTION; {lock}"))
+    }
+
+    fn begin(&mut self, sql: &str) -> Result<bool, ServerError> {
         self.is_open = true;
-        let begun = self.session.client.simple_query(&format!("START TRANSACTION; {lock}")).doing(WRITING)?;
+        let begun = self.session.client.simple_query(sql).doing(WRITING)?;
         let found = begun.into_iter().filter_map(|message| match message {
             postgres::SimpleQueryMessage::CommandComplete(rows) => Some(rows),
             _ => None,

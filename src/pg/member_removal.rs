@@ -2,11 +2,11 @@
 
 use super::client::{Pipeline, all_replies};
 use super::error::{Doing, ServerError};
-use super::member::{MemberTransaction, reserved_rows};
+use super::member::{MemberTransaction, lock, reserved_rows};
 use super::rollback::{BlockingReference, ReferencingKey};
 use super::row::RowValues;
 use super::session::{ApplicationPath, Session};
-use crate::model::fleet::MemberIds;
+use crate::model::fleet::{Claim, MemberIds};
 use crate::model::ident::{literal, qualified, quoted};
 use crate::model::ledger::Run;
 
@@ -52,7 +52,16 @@ impl Session {
             "SELECT FROM :ledger.member m JOIN :ledger.run r ON r.run = m.run WHERE m.run = {run} AND m.member = {member} \
              AND m.rows IS NOT NULL AND (m.state <> 'Taken' OR m.lease < pg_catalog.clock_timestamp()) AND r.epoch = {epoch} AND r.state <> 'RolledBack' FOR UPDATE OF m FOR SHARE OF r"
         ));
-        self.begin_locked(&lock)
+        self.begin_removing(&lock)
+    }
+
+    /// Begins the transaction that removes the batches of a member that this worker has. `None` if another worker has it.
+    ///
+    /// # Errors
+    /// If the server refuses or the connection is lost.
+    pub fn begin_own_removal(&mut self, claim: &Claim) -> Result<Option<MemberTransaction<'_>>, ServerError> {
+        let lock = self.ledger.sql(&lock(claim));
+        self.begin_removing(&lock)
     }
 }
 
@@ -118,7 +127,7 @@ impl MemberTransaction<'_> {
     /// If the server refuses: then nothing is removed. If the connection is lost: then it may be removed or not.
     pub fn commit_removal(self, run: &Run, member: i32) -> Result<(), ServerError> {
         let note = self.ledger.sql(
-            "UPDATE :ledger.member SET state = 'Removed', epoch = epoch + 1, rows = NULL, position = NULL, proved = false, made = false, at = now() \
+            "UPDATE :ledger.member SET state = 'Removed', epoch = epoch + 1, rows = NULL, omitted = NULL, position = NULL, proved = false, made = false, at = now() \
              WHERE run = $1 AND member = $2",
         );
         self.commit_with(&note, &[&run.id, &member])

@@ -33,6 +33,9 @@ pub const INVALID_PASSWORD: &str = "28P01";
 /// A database that does not exist.
 pub const INVALID_CATALOG_NAME: &str = "3D000";
 
+/// A row that another transaction changed meanwhile, which this one must not see.
+pub const SERIALIZATION_FAILURE: &str = "40001";
+
 /// Two transactions that wait for each other.
 pub const DEADLOCK_DETECTED: &str = "40P01";
 

@@ -261,7 +261,7 @@ fn the_end_of_a_fleet_checks_owners_and_constraints() {
     let differing: Vec<&serde_json::Value> =
         report["checks"].as_array().expect("checks").iter().filter(|check| check["verdict"] == "Differs").collect();
     let found = |kind: &str| differing.iter().find(|check| check["check"] == kind).map(|check| check["found"].clone());
-    assert_eq!(found("owners"), Some("1 owners".into()));
+    assert_eq!(found("owners"), Some("1 owners of the files".into()));
     assert_eq!(found("constraints"), Some("not there".into()));
 }
 

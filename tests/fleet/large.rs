@@ -153,6 +153,7 @@ fn a_request_to_stop_ends_a_large_file_after_its_batch() {
     assert_eq!(ended.json()["fleet"]["begun"], 1);
     assert_eq!(fleet.case.target.count("tx"), 6, "the batch is there, and none after it");
     fleet.about(4, &["verify"]);
+    assert!(fleet.about(4, &["verify", "--only", "u00"])["warnings"].to_string().contains("not in the target yet"));
     fleet.about(0, &["rollback", "--yes"]);
     assert_eq!((fleet.case.target.count("tx"), fleet.case.target.count("users")), (0, 0));
 }
@@ -210,4 +211,26 @@ fn tables_whose_rows_have_no_reserved_ids_come_last_in_one_transaction() {
         "1"
     );
     fleet.about(0, &["verify"]);
+}
+
+#[test]
+fn two_loads_into_a_table_that_refers_to_itself_are_one_batch() {
+    let target = format!(
+        "{TARGET} CREATE TABLE tree (id bigserial PRIMARY KEY, user_id bigint NOT NULL REFERENCES users, \
+         parent_id bigint REFERENCES tree DEFERRABLE INITIALLY DEFERRED)"
+    );
+    let fleet = Fleet::with(Database::with(&target), 0);
+    let loads = "[load.tree]\nowner = \"user_id\"\nids = \"shift\"\n[load.old]\nto = \"tree\"\nowner = \"user_id\"\nids = \"shift\"\n";
+    fleet.case.place.write("fleet.toml", format!("{MAPPING}{loads}"));
+    let sql = format!(
+        "PRAGMA foreign_keys = OFF; {SCHEMA} CREATE TABLE tree (id INTEGER PRIMARY KEY, parent_id INTEGER); \
+         CREATE TABLE old (id INTEGER PRIMARY KEY, parent_id INTEGER); INSERT INTO acc VALUES (1, 'a of 0'); \
+         INSERT INTO tree VALUES (1, 12), (2, 1), (3, 11); INSERT INTO old VALUES (11, 3), (12, NULL), (13, 2)"
+    );
+    sqlite::file(&fleet.case.place, "u00.db", &sql);
+    fleet.exits(0, &[["--yes"].as_slice(), &SMALL].concat());
+    fleet.about(0, &["verify"]);
+    let parents = "SELECT string_agg((parent_id - id)::text, ' ' ORDER BY id) FROM tree";
+    assert_eq!(fleet.case.target.value(parents), "11 -1 8 -8 -11");
+    assert_eq!(fleet.case.target.value("SELECT count(DISTINCT xmin::text) FROM tree"), "1");
 }

@@ -1,6 +1,7 @@
 //! `migrate fleet`: many files, each with an owner of its own, in one run.
 
 mod files;
+mod in_use;
 mod large;
 mod omitted;
 mod refusals;

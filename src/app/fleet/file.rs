@@ -1,15 +1,17 @@
 //! The work on one file: its plan, its transaction, its proof, and the reason for which it is not loaded.
 
 use crate::convert::Settled;
-use crate::job::{Stop, Tries};
+use crate::job::{Connections, Stop, Tries};
+use crate::migrate::fleet::batches::LEASE;
 use crate::migrate::fleet::member::MemberWork;
-use crate::migrate::fleet::proof::{MemberOnTarget, MemberProof};
+use crate::migrate::fleet::proof::{self, MemberOnTarget, MemberProof};
 use crate::model::fleet::{Claim, MemberEnd};
 use crate::model::ledger::Run;
-use crate::model::record::{Check, CheckKind, FaultRecord, Report};
+use crate::model::record::{Check, CheckKind, FaultRecord, Report, Verdict};
 use crate::pg::Session;
 
 use super::super::failure::Failure;
+use super::heartbeat;
 use super::plans::Plans;
 use super::request::FleetRequest;
 
@@ -42,11 +44,12 @@ impl FileWork<'_, '_> {
     pub fn carry_out(&mut self, claim: &Claim) -> Result<FileEnd, Failure> {
         let (mut tries, mut claim) = (Tries::default(), claim.clone());
         loop {
-            let attempt = self.attempt(&claim)?;
-            // Any attempt may have committed batches.
-            claim.begun = true;
+            let attempt = self.kept_attempt(&claim)?;
+            // It may have committed batches, or all of the file.
+            let is_first = !std::mem::replace(&mut claim.begun, true);
             let stop = match attempt {
                 Ok(FileEnd::Lost) => continue,
+                Ok(FileEnd::Fenced) if !is_first => return self.written_before(&claim),
                 Ok(end) => return Ok(end),
                 Err(stop) => stop,
             };
@@ -60,6 +63,41 @@ impl FileWork<'_, '_> {
                 stop => return Ok(end_of(&self.request.m.reason(stop), &claim)),
             }
         }
+    }
+
+    /// Works on a file, and renews its lease meanwhile over a connection of its own.
+    fn kept_attempt(&mut self, claim: &Claim) -> Result<Result<FileEnd, Stop>, Failure> {
+        let (m, mut second) = (self.request.m, None::<Session>);
+        let renew = || {
+            // Without a connection, the lease ends in time, and another worker takes the file over.
+            let connection = second.take().or_else(|| m.another().ok());
+            second = connection.and_then(|mut session| {
+                session.renew_leases(std::slice::from_ref(claim), LEASE).ok().map(|()| session)
+            });
+        };
+        heartbeat::during(heartbeat::EVERY, renew, || self.attempt(claim))
+    }
+
+    /// The end of a file that is no longer this worker's after a lost connection: its last commit may have arrived.
+    fn written_before(&mut self, claim: &Claim) -> Result<FileEnd, Failure> {
+        let run = self.run;
+        let written = self.request.m.reconnect().retrying(self.session, |session| {
+            if !session.is_member_done(claim)? {
+                return Ok(FileEnd::Fenced);
+            }
+            let found = session.loaded_members(run.id, claim.member - 1, 1)?;
+            let Some(member) = found.first().filter(|found| found.member == claim.member) else {
+                return Ok(FileEnd::Fenced);
+            };
+            let checks = proof::again(session, run, member)?;
+            let different = checks.iter().find(|check| check.verdict == Verdict::Differs);
+            if checks.iter().all(|check| check.verdict == Verdict::Same) {
+                session.prove_member(claim)?;
+            }
+            let rows = member.rows.iter().map(|rows| rows.rows).sum();
+            Ok(FileEnd::Done { rows, differs: different.and_then(|check| check.found.clone()) })
+        });
+        written.map_err(Failure::refused)
     }
 
     fn attempt(&mut self, claim: &Claim) -> Result<Result<FileEnd, Stop>, Failure> {

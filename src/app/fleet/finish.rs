@@ -64,6 +64,9 @@ fn end(run: &Run, first: &FilePlan, session: &mut Session, report: &mut Report) 
         // Another worker has brought new files meanwhile.
         return Ok(Exit::Stopped);
     }
+    if is_same && unfinished == 0 && !all {
+        session.note_end_with_quarantined(run)?;
+    }
     report.state = if is_same && all { RunState::Done } else { RunState::Stopped };
     Ok(match (is_same, unfinished, of(MemberState::Quarantined)) {
         (false, _, _) => Exit::Differs,
@@ -84,7 +87,7 @@ pub fn compared(session: &mut Session, run: &Run) -> Result<ComparedFleet, Stop>
 pub fn tables(run: &Run, sums: &FleetSums) -> Vec<LoadRecord> {
     let record = |table: &String| {
         let rows = sums.tables.get(table).map_or(0, |rows| rows.rows);
-        let skipped = sums.omitted.loads.get(table).map_or(0, |load| load.skipped);
+        let skipped = sums.omitted.skipped.get(table).copied().unwrap_or(0);
         LoadRecord {
             load: table.clone(),
             source: "files".to_owned(),

@@ -5,6 +5,7 @@ mod dry_run;
 mod expand;
 mod file;
 mod finish;
+mod heartbeat;
 mod lines;
 mod omitted;
 mod only;

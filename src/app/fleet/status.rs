@@ -6,7 +6,7 @@ use crate::event::{Event, Observer};
 use crate::exit::Exit;
 use crate::migrate::fleet::proof;
 use crate::model::ledger::Run;
-use crate::model::record::{Activity, CommandKind, Refusal, Report, RunState, StepKind, Verdict};
+use crate::model::record::{Activity, CommandKind, Refusal, Report, RunState, StepKind, Verdict, Warning};
 use crate::pg::Session;
 use crate::resume;
 
@@ -65,9 +65,17 @@ fn some(session: &mut Session, run: &Run, owners: &[String], report: &mut Report
     let Some(members) = only::members(session, run, owners, report)? else { return Ok(Exit::Refused) };
     for member in &members {
         report.checks.extend(proof::again(session, run, member).map_err(Failure::refused)?);
+        if !member.is_done {
+            let message = "further rows of the file are not in the target yet; those of its first batches are compared";
+            report.warnings.push(Warning::new(&member.path, message));
+        }
     }
     let differs = report.checks.iter().any(|check| check.verdict == Verdict::Differs);
-    Ok(if differs { Exit::Differs } else { Exit::Done })
+    Ok(match members.iter().all(|member| member.is_done) {
+        _ if differs => Exit::Differs,
+        true => Exit::Done,
+        false => Exit::Stopped,
+    })
 }
 
 /// A migration that asks the ledger about a fleet.

@@ -7,6 +7,7 @@ use crate::cli::MostFailed;
 use crate::event::{Event, FileCounts};
 use crate::exit::Exit;
 use crate::job::{Stop, pause};
+use crate::migrate::fleet::batches::LEASE;
 use crate::migrate::fleet::removal::{self, MemberRemoval};
 use crate::model::fleet::{Claim, MemberState, Shard};
 use crate::model::ledger::Run;
@@ -24,9 +25,6 @@ use super::{finish, lines};
 
 /// Files that a worker takes at once. Taking ten costs as much as taking one.
 const AT_ONCE: i64 = 10;
-
-/// Seconds after which the files of a worker that does not answer are taken by another one.
-const LEASE: i32 = 30;
 
 /// The longest wait for other workers before the ledger is asked again.
 const LONGEST_WAIT: Duration = Duration::from_millis(500);
@@ -59,7 +57,7 @@ struct Worker<'w, 'a> {
     files: FileCounts,
     /// Seconds after the start of the process at which the ledger counted them.
     counted: f64,
-    /// The last file that it loaded.
+    /// The last file whose state it wrote.
     last: Option<i32>,
 }
 
@@ -90,6 +88,7 @@ pub fn carry_out(
     let shard = request.args.shard.map_or(Shard::ALL, |(index, of)| Shard { index, of });
     let is_running = run.state == RunState::Running;
     session.commits_may_be_lost().map_err(Failure::refused)?;
+    session.know_backend().map_err(Failure::refused)?;
     // A file in work is finished when the process is asked to stop.
     plans.finish_files();
     session.interrupt_when(Arc::default());
@@ -178,7 +177,7 @@ impl<'a> Worker<'_, 'a> {
             let left = self.request.args.max_files.map(|most| most.saturating_sub(self.done));
             let Some(most) = Some(left.map_or(AT_ONCE, |left| AT_ONCE.min(left as i64))).filter(|most| *most > 0)
             else {
-                return Ok(WorkerEnd::Enough);
+                return Ok(if self.is_any_left()? { WorkerEnd::Enough } else { WorkerEnd::NoneLeft });
             };
             if let Some(refusal) = self.too_many_failed()? {
                 return Ok(WorkerEnd::Stopped(refusal));
@@ -209,6 +208,14 @@ impl<'a> Worker<'_, 'a> {
                 self.renew(&claims[at + 1..])?;
             }
         }
+    }
+
+    /// Returns true if a file waits, or a worker has one.
+    fn is_any_left(&mut self) -> Result<bool, Failure> {
+        let run = self.run.id;
+        let progress = self.request.m.reconnect().retrying(self.session, |session| Ok(session.fleet_progress(run)?));
+        let counts = progress.map_err(Failure::refused)?.counts;
+        Ok([MemberState::Waiting, MemberState::Taken].iter().any(|state| counts.get(state).is_some_and(|n| *n > 0)))
     }
 
     fn claim(&mut self, most: i64) -> Result<Vec<Claim>, Failure> {
@@ -290,6 +297,7 @@ impl<'a> Worker<'_, 'a> {
                 (MemberState::Failed, reason)
             }
         };
+        self.last = Some(claim.member);
         let (run, reconnect) = (&self.run, self.request.m.reconnect());
         let noted = reconnect.retrying(self.session, |session| match state {
             MemberState::Quarantined => quarantine(session, run, claim, &reason),

@@ -17,10 +17,10 @@ use crate::pg::member::MemberTransaction;
 use crate::plan::{LoadPlan, Node, Plan};
 
 use super::ids::{self, ReservedIds};
-use super::shared;
+use super::{omitted, shared};
 
-/// Seconds for which a file stays with its worker after each batch.
-const LEASE: i32 = 30;
+/// Seconds after which the files of a worker that does not answer are taken by another one.
+pub const LEASE: i32 = 30;
 
 /// The number of rows or bytes from which a batch is committed although rows of the file follow.
 #[derive(Clone, Copy, Debug)]
@@ -160,20 +160,26 @@ impl<'a> WrittenFile<'a> {
     pub fn end_load(&mut self, tx: &mut MemberTransaction<'_>, load: &LoadPlan, sums: Sums) -> Result<(), Stop> {
         self.sums.insert(load.name.clone(), sums);
         self.done.insert(load.name.clone());
-        if self.is_full() { self.commit(tx, None) } else { Ok(()) }
+        let written: Vec<&LoadPlan> = self.from.plan.loads.iter().filter(|load| self.is_done(load)).collect();
+        if self.is_full() && self.has_parents_of(&written) { self.commit(tx, None) } else { Ok(()) }
     }
 
-    /// Returns true if the batch must be committed after a row of this load. A COPY judges references within its table when it
-    /// ends, so that a row may refer to a later one: such a load is not divided.
+    /// Returns true if the batch must be committed after a row of this load.
     pub fn is_full_within(&self, load: &LoadPlan) -> bool {
-        let table = self.from.target.tables.get(&load.table);
-        let to_itself = table.is_some_and(|table| table.foreign.iter().any(|key| key.parent == load.table));
-        self.is_full() && !to_itself
+        self.is_full() && self.has_parents_of(&[load])
     }
 
     fn is_full(&self) -> bool {
         let BatchSize { rows, bytes } = self.from.size;
         self.is_removable && (self.open.rows >= rows || self.open.bytes >= bytes)
+    }
+
+    /// Returns true if all rows are written to which rows of these loads may refer. A foreign key may be judged at the end of a COPY or
+    /// of the transaction, so that a row may refer to a later one: to another row of its table, or along a circle of tables.
+    fn has_parents_of(&self, loads: &[&LoadPlan]) -> bool {
+        let foreign = loads.iter().filter_map(|load| self.from.target.tables.get(&load.table)).flat_map(|t| &t.foreign);
+        let parents: BTreeSet<&String> = foreign.map(|key| &key.parent).collect();
+        self.from.plan.loads.iter().filter(|load| parents.contains(&load.table)).all(|load| self.is_done(load))
     }
 
     /// Commits the batch within a load. `last` is the key of its last row.
@@ -194,7 +200,7 @@ impl<'a> WrittenFile<'a> {
     fn commit(&mut self, tx: &mut MemberTransaction<'_>, within: Option<(&String, &Key)>) -> Result<(), Stop> {
         let position = self.position(within);
         let mut omitted = Omitted::default();
-        self.sums.iter().for_each(|(load, sums)| omitted.count(load, sums));
+        omitted::count(&mut omitted, self.from.plan, &self.sums());
         let begun = BegunMember { end: self.end(omitted), position };
         if !tx.commit_batch(self.from.claim, &begun, LEASE)? {
             return Err(Stop::Fenced);

@@ -59,6 +59,11 @@ impl MemberWork<'_> {
             }
         };
         let Some(mut tx) = session.begin_member(claim)? else { return Ok(None) };
+        if claim.begun && tx.begun_member(claim)? != begun {
+            // The commit of a lost connection has arrived meanwhile. No other one can: the connection is known to have ended.
+            drop(tx);
+            return self.write(session, claim);
+        }
         let stamp = self.source.stamp();
         let mut file = WrittenFile::new(self.written_from(claim, &stamp), ids);
         let settled = Settled { shifts: file.ids.shifts.clone(), ..self.settled.clone() };
@@ -67,7 +72,7 @@ impl MemberWork<'_> {
             None => (file.owner, file.made) = self.owner(&mut tx, &settled)?,
         }
         let settled = Settled { owner: file.owner.clone().map(RawBuf::text), ..settled };
-        let keys = FileKeys::read(self.plan, self.target, self.source, &settled)?;
+        let keys = FileKeys::read(self.plan, self.target, self.source, &settled, &file.ids)?;
         for load in batches::loads(self.plan, self.target) {
             if !file.is_done(load) {
                 self.write_load(&mut tx, load, &keys, &settled, &mut file)?;
@@ -171,7 +176,7 @@ impl MemberWork<'_> {
         let is_known = found.is_some();
         let shifts = reserved.shifts.clone();
         let settled = Settled { owner: found.map(RawBuf::text), shifts, ..self.settled.clone() };
-        let keys = FileKeys::read(self.plan, self.target, self.source, &settled)?;
+        let keys = FileKeys::read(self.plan, self.target, self.source, &settled, &reserved)?;
         let mut sums = BTreeMap::new();
         for load in batches::loads(self.plan, self.target) {
             if shared::is_shared(load) {

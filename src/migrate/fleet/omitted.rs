@@ -16,8 +16,17 @@ use crate::sqlite::{Source, SourceError};
 pub fn of(plan: &Plan, source: &Source, sums: &BTreeMap<&str, Sums>) -> Result<Omitted, SourceError> {
     let mut omitted =
         Omitted { left: left(plan, source, sums)?, misread: misread(plan, source)?, ..Omitted::default() };
-    sums.iter().for_each(|(load, sums)| omitted.count(load, sums));
+    count(&mut omitted, plan, sums);
     Ok(omitted)
+}
+
+/// Adds the losses and lookups of these loads.
+pub fn count(omitted: &mut Omitted, plan: &Plan, sums: &BTreeMap<&str, Sums>) {
+    for load in &plan.loads {
+        if let Some(sums) = sums.get(load.name.as_str()) {
+            omitted.count(&load.name, &load.table, sums);
+        }
+    }
 }
 
 /// The rows that the mapping leaves in the file, and those that the SQL of a load leaves out. Tables without such rows are left out.

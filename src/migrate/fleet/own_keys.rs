@@ -9,11 +9,16 @@ use crate::convert::row::Notes;
 use crate::job::{KeyMemory, Stop};
 use crate::migrate::rows::guard::{self, Guard, OwnKeys, ReferencedKey};
 use crate::migrate::rows::keyset::KeySet;
+use crate::model::fleet::MemberIds;
 use crate::model::key::KeyRange;
+use crate::model::ledger::IdRange;
+use crate::model::record::Refusal;
 use crate::model::schema::TargetSchema;
 use crate::model::select::CONTINUE;
-use crate::plan::{Comparison, LoadPlan, Plan, Reference, StatedReference, references};
+use crate::plan::{Comparison, LoadPlan, Plan, Reference, Shifted, StatedReference, references};
 use crate::sqlite::Source;
+
+use super::ids::ReservedIds;
 
 /// The keys of a file's rows to which other rows of the file refer.
 pub struct FileKeys {
@@ -23,11 +28,17 @@ pub struct FileKeys {
 }
 
 impl FileKeys {
-    /// Reads the keys. `settled`: with the shifts and the owner of the file.
+    /// Reads the keys. `settled`: with the shifts and the owner of the file. `ids`: those that are reserved for it.
     ///
     /// # Errors
-    /// If the source cannot be read.
-    pub fn read(plan: &Plan, target: &TargetSchema, source: &Source, settled: &Settled) -> Result<FileKeys, Stop> {
+    /// If the source cannot be read, or the keys are too many to know whose row a reference ends at.
+    pub fn read(
+        plan: &Plan,
+        target: &TargetSchema,
+        source: &Source,
+        settled: &Settled,
+        ids: &ReservedIds,
+    ) -> Result<FileKeys, Stop> {
         let memory = KeyMemory::default();
         let links: BTreeMap<String, Vec<Reference>> =
             plan.loads.iter().map(|load| (load.name.clone(), links(load, plan, target))).collect();
@@ -39,6 +50,9 @@ impl FileKeys {
                 add(load, unread.key(), source, settled, &mut set)?;
             }
             set.settle();
+            if set.is_too_large {
+                set.range = Some(reserved_range(unread.key(), plan, target, ids)?);
+            }
             unread.insert(set);
         }
         Ok(FileKeys { links, sets })
@@ -53,6 +67,32 @@ impl FileKeys {
         let known = links.filter_map(|link| Some((link, self.sets.get(&ReferencedKey::by(link))?)));
         guard::guards(load, known, settled)
     }
+}
+
+/// The range in which the file's keys lie, when they are too many to keep. Each reference must be a foreign key: inside of the range,
+/// where no row of another owner is, the server refuses the orphans.
+fn reserved_range(key: &ReferencedKey, plan: &Plan, target: &TargetSchema, ids: &ReservedIds) -> Result<IdRange, Stop> {
+    let is_enforced = |load: &LoadPlan| {
+        let foreign = target.tables.get(&load.table).into_iter().flat_map(|table| &table.foreign);
+        let enforced: Vec<&str> = foreign.filter(|key| key.is_enforced).map(|key| key.name.as_str()).collect();
+        let links = links(load, plan, target);
+        let mut ends_here = links.iter().filter(|link| ReferencedKey::by(link) == *key);
+        ends_here.all(|link| enforced.contains(&link.name.as_str()))
+    };
+    let range = match key.columns.as_slice() {
+        [column] if key.compared == [Comparison::Integer] && plan.loads.iter().all(is_enforced) => {
+            ids.range(&Shifted { table: key.table.clone(), column: column.clone() })
+        }
+        _ => None,
+    };
+    range.map(|MemberIds { first, last, .. }| IdRange { first, last }).ok_or_else(|| {
+        let reason = format!(
+            "the file has too many keys in ({}) to know for each reference whether it ends at a row of this file",
+            key.columns.join(", ")
+        );
+        let advice = "Load this file alone: `migrate -s FILE --owner COLUMN=VALUE`. Or let its ids be shifted, with a foreign key on each reference.";
+        Stop::Refused(vec![Refusal::new(&key.table, reason, advice)])
+    })
 }
 
 /// The references of a load to tables that the files fill: its foreign keys, and those that only the mapping states.

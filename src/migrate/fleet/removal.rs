@@ -29,12 +29,38 @@ struct RemovableRows<'a> {
     made: Option<&'a String>,
 }
 
+/// Attempts to remove rows while the application changes them.
+const ATTEMPTS: usize = 3;
+
 /// Removes the rows of a member in one transaction, if each of them is as it was sent and nothing else refers to one.
 ///
 /// # Errors
 /// If the target refuses or the connection is lost.
 pub fn remove(session: &mut Session, run: &Run, member: &LoadedMember) -> Result<MemberRemoval, Stop> {
+    unless_changed(session, |session| remove_once(session, run, member))
+}
+
+/// Tries again if a row was changed or came to refer to one meanwhile. The next attempt finds it, and says where it is.
+fn unless_changed(
+    session: &mut Session,
+    mut remove: impl FnMut(&mut Session) -> Result<MemberRemoval, Stop>,
+) -> Result<MemberRemoval, Stop> {
+    for _ in 0..ATTEMPTS {
+        match remove(session) {
+            Err(Stop::Target(e)) if e.is_concurrent_change() => {}
+            removed => return removed,
+        }
+    }
+    Ok(MemberRemoval::Refused("its rows, or rows that refer to them, are being changed".to_owned()))
+}
+
+fn remove_once(session: &mut Session, run: &Run, member: &LoadedMember) -> Result<MemberRemoval, Stop> {
     let Some(mut tx) = session.begin_removal(run, member.member)? else { return Ok(MemberRemoval::Fenced) };
+    // A worker may have written more of the file since the caller has read this.
+    let locked = tx.loaded_members(run.id, member.member - 1, 1)?;
+    let Some(member) = locked.first().filter(|locked| locked.member == member.member) else {
+        return Ok(MemberRemoval::Fenced);
+    };
     let loaded = RemovableRows { rows: &member.rows, made: member.owner.as_ref().filter(|_| member.made) };
     match remove_rows(&mut tx, run, &loaded)? {
         Err(why) => Ok(MemberRemoval::Refused(why)),
@@ -77,9 +103,19 @@ fn remove_batches(
     run: &Run,
     claim: &Claim,
     begun: &BegunMember,
-    commit: impl FnOnce(MemberTransaction<'_>) -> Result<(), ServerError>,
+    commit: impl Fn(MemberTransaction<'_>) -> Result<(), ServerError>,
 ) -> Result<MemberRemoval, Stop> {
-    let Some(mut tx) = session.begin_member(claim)? else { return Ok(MemberRemoval::Fenced) };
+    unless_changed(session, |session| remove_batches_once(session, run, claim, begun, &commit))
+}
+
+fn remove_batches_once(
+    session: &mut Session,
+    run: &Run,
+    claim: &Claim,
+    begun: &BegunMember,
+    commit: impl Fn(MemberTransaction<'_>) -> Result<(), ServerError>,
+) -> Result<MemberRemoval, Stop> {
+    let Some(mut tx) = session.begin_own_removal(claim)? else { return Ok(MemberRemoval::Fenced) };
     let loaded = RemovableRows { rows: &begun.end.rows, made: begun.end.owner.as_ref().filter(|_| begun.end.made) };
     match remove_rows(&mut tx, run, &loaded)? {
         Err(why) => Ok(MemberRemoval::Refused(why)),
@@ -106,6 +142,9 @@ fn remove_rows(
     }
     if let (Some(key), Some(fleet)) = (loaded.made, &run.judged.fleet) {
         let (table, owner) = (&fleet.owner_table, RemovedRows::Owner { column: &fleet.owner_key, key });
+        if let Some(why) = triggers(tx, &run.judged.schema, table)? {
+            return Ok(Err(format!("{table}: {why}")));
+        }
         if let Some(first) = tx.references_to(&run.judged.schema, table, &owner)?.first() {
             let why = format!("{table}: rows of {} refer to the owner's row ({})", first.child, first.name);
             return Ok(Err(why));
@@ -117,6 +156,12 @@ fn remove_rows(
     Ok(Ok(removed))
 }
 
+/// The triggers of a table that would run for the rows that are removed, in words. `None` if there are none.
+fn triggers(tx: &mut MemberTransaction<'_>, schema: &str, table: &str) -> Result<Option<String>, Stop> {
+    let triggers = tx.deleting_triggers(schema, table)?;
+    Ok((!triggers.is_empty()).then(|| format!("{} would run for each row that is removed", triggers.join(", "))))
+}
+
 /// Removes the rows of one table. Returns the reason for which they stay.
 fn remove_table(tx: &mut MemberTransaction<'_>, run: &Run, sent: &MemberRows) -> Result<Result<(), String>, Stop> {
     let (judged, table) = (&run.judged, sent.table.as_str());
@@ -126,9 +171,8 @@ fn remove_table(tx: &mut MemberTransaction<'_>, run: &Run, sent: &MemberRows) ->
         let why = "no ids were reserved for its rows, so they cannot be distinguished from those of others";
         return stays(why.to_owned());
     };
-    let triggers = tx.deleting_triggers(schema, table)?;
-    if !triggers.is_empty() {
-        return stays(format!("{} would run for each row that is removed", triggers.join(", ")));
+    if let Some(why) = triggers(tx, schema, table)? {
+        return stays(why);
     }
     let what = ReadBack { schema, table, columns, only: Some(reserved_rows("", ids)) };
     if let Some(how) = proof::difference(tx, run, &what, sent)? {

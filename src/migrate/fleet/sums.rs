@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use crate::job::Stop;
 use crate::model::fault::Loss;
-use crate::model::fleet::{LeftRows, MemberIds, MisreadTexts, Omitted};
+use crate::model::fleet::{LeftRows, MisreadTexts, Omitted};
 use crate::model::hex::unhex;
 use crate::model::kept_rows::KeptRows;
 use crate::model::ledger::Run;
+use crate::model::reserved_spans::ReservedSpans;
 use crate::model::sums::{LossSum, Sums};
 use crate::pg::Session;
 use crate::pg::ledger::members::LoadedMember;
@@ -28,8 +29,8 @@ pub struct FleetRows {
     pub rows: u64,
     /// The sum of their hashes.
     pub sum: u128,
-    /// The first and the last of their ids. `None` if they have no reserved ids, or there are none.
-    pub ids: Option<MemberIds>,
+    /// Their ids. `None` if they have no reserved ids, or there are none.
+    pub ids: Option<ReservedSpans>,
 }
 
 /// The sums over the files of a fleet.
@@ -52,6 +53,8 @@ pub struct FleetSums {
 pub struct OmittedSums {
     /// The losses and lookups of each load. A key of a loss begins with the file.
     pub loads: BTreeMap<String, Sums>,
+    /// The rows of each table that the target had before.
+    pub skipped: BTreeMap<String, u64>,
     /// Rows that stay in the files, one entry for each table or column.
     pub left: Vec<LeftRows>,
     /// The first texts that SQLite does not read as they are stored, with their file.
@@ -82,6 +85,8 @@ impl OmittedSums {
             self.count_once(load, &found.kept, &mut losses);
             losses.iter_mut().flat_map(|loss| &mut loss.keys).for_each(|key| *key = format!("{path} {key}"));
             let (lookups, skipped) = (found.lookups.clone(), found.skipped);
+            let table = if found.table.is_empty() { load } else { &found.table };
+            *self.skipped.entry(table.clone()).or_default() += skipped;
             let sums = Sums { losses, lookups, skipped, ..Sums::default() };
             self.loads.entry(load.clone()).or_default().merge(&sums);
         }
@@ -130,9 +135,8 @@ impl FleetSums {
             let table = self.tables.entry(brought.table.clone()).or_default();
             table.rows += brought.rows;
             table.sum = table.sum.wrapping_add(sum(&brought.sum).unwrap_or_default());
-            if let Some(more) = &brought.ids {
-                let ids = table.ids.get_or_insert_with(|| more.clone());
-                (ids.first, ids.last) = (ids.first.min(more.first), ids.last.max(more.last));
+            if let Some(ids) = &brought.ids {
+                table.ids.get_or_insert_with(|| ReservedSpans::of(&ids.column)).add(ids);
             }
             rows += brought.rows;
         }

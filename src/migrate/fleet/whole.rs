@@ -8,7 +8,6 @@ use crate::model::hex::unhex;
 use crate::model::ledger::Run;
 use crate::model::record::{Check, CheckKind, NumberedBy, RunState};
 use crate::model::schema::TargetSchema;
-use crate::pg::member::reserved_rows;
 use crate::pg::{ReadBack, Session};
 use crate::plan::sequences::PlannedSequence;
 use crate::plan::{CountedColumn, Plan};
@@ -116,22 +115,28 @@ pub fn compared(session: &mut Session, run: &Run) -> Result<ComparedFleet, Stop>
 
 fn compare(session: &mut Session, run: &Run, sums: &FleetSums) -> Result<Vec<Check>, Stop> {
     let mut checks = Vec::new();
+    // From its first end on, the application may work with the rows, even if further files are loaded.
+    let is_in_use = run.state == RunState::Done || session.has_ended(run.id)?;
     for table in run.judged.images.keys() {
         let place = shown(&run.judged.schema, table);
         let found = read_rows(session, run, table, None)?;
         let held = run.judged.holding.get(table).copied().unwrap_or(0);
         // The owners' rows that the fleet made are not in its sums.
-        if run.judged.fleet.as_ref().is_some_and(|fleet| fleet.owner_table == *table) {
-            checks.push(owners(&place, held + sums.made, found.rows, run.state));
+        if let Some(fleet) = run.judged.fleet.as_ref().filter(|fleet| fleet.owner_table == *table) {
+            let missing = session.missing_owners(run, table, &fleet.owner_key)?;
+            checks.push(match missing {
+                0 => owners(&place, held + sums.made, found.rows, is_in_use),
+                _ => missing_owners(&place, sums.made, missing.unsigned_abs()),
+            });
             continue;
         }
         let ours = sums.tables.get(table).cloned().unwrap_or_default();
         let before = run.judged.before.get(table).and_then(|text| Digest::from_bytes(&unhex(text)?));
         let before = before.map_or(0, |digest| digest.total());
         let expected = FleetRows { rows: held + ours.rows, sum: before.wrapping_add(ours.sum), ids: None };
-        if let Some(ids) = ours.ids.as_ref().filter(|_| run.state == RunState::Done && expected != found) {
+        if let Some(ids) = ours.ids.as_ref().filter(|_| is_in_use && expected != found) {
             // The application has worked since. Its rows have other ids, and those of the fleet must be as they were.
-            let only = reserved_rows("", ids);
+            let only = ids.condition();
             checks.extend(rows(
                 &place,
                 &FleetRows { ids: None, ..ours.clone() },
@@ -161,9 +166,15 @@ fn rows(place: &str, expected: &FleetRows, found: &FleetRows) -> [Check; 2] {
     [rows, content(place, expected.sum, found.sum)]
 }
 
+/// The check of the owners' table if rows that the fleet made are missing.
+fn missing_owners(place: &str, made: u64, missing: u64) -> Check {
+    let words = |owners: u64| format!("{owners} owners of the files");
+    Check::compared(CheckKind::Owners, Some(place), words(made), words(made.saturating_sub(missing)))
+}
+
 /// The check of the owners' table. Owners who came after the end of the fleet are no difference.
-fn owners(place: &str, expected: u64, found: u64, state: RunState) -> Check {
-    if state == RunState::Done && found > expected {
+fn owners(place: &str, expected: u64, found: u64, is_in_use: bool) -> Check {
+    if is_in_use && found > expected {
         return Check::not_checked(CheckKind::Owners, Some(place), since(expected, found));
     }
     let words = |owners: u64| format!("{owners} owners");

@@ -10,6 +10,7 @@ use crate::migrate::rows::keyset::{KeySet, field, key};
 use crate::model::cell::Cell;
 use crate::model::fault::{Loss, LossSet, Reason};
 use crate::model::key::Key;
+use crate::model::ledger::IdRange;
 use crate::model::record::Refusal;
 use crate::model::schema::TargetSchema;
 use crate::model::select::Row;
@@ -164,7 +165,9 @@ impl<'k> Guard<'k> {
             });
         }
         if self.keys.unknown {
-            return None;
+            let IdRange { first, last } = self.keys.range?;
+            let key = self.key(image)?.cast_signed();
+            return (key < first || key > last).then(|| self.because(Reason::Orphan, None));
         }
         let key = self.key(image)?;
         if self.keys.present.contains(key) {

@@ -3,7 +3,8 @@
 //!
 //! All sets share one memory. A set that must give up its part drops its keys and becomes [`KeySet::unknown`]. An orphan
 //! among 10^9 hashed parents is overlooked with a chance below 10^-10. In both cases the server decides: a foreign key
-//! refuses the orphan at once, or when it is reattached and validated. The result is an error, never a loss.
+//! refuses the orphan at once, or when it is reattached and validated. The result is an error, never a loss. Where the foreign key
+//! would accept a row of another owner, [`KeySet::range`] has the ids between which it finds only rows of this one.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use xxhash_rust::xxh3::Xxh3;
 use crate::job::{KeyMemory, KeyRoom};
 use crate::migrate::rows::key_numbers::KeyNumbers;
 use crate::model::key::Key;
+use crate::model::ledger::IdRange;
 use crate::plan::{ComparedKey, Comparison};
 use crate::wire::image::integer;
 
@@ -38,6 +40,8 @@ pub struct KeySet {
     pub unknown: bool,
     /// True if the keys were too many to keep.
     pub is_too_large: bool,
+    /// If the keys are integers that are unknown: all of them lie in this range, and a row outside of it is an orphan.
+    pub range: Option<IdRange>,
     room: KeyRoom,
 }
 
@@ -60,6 +64,7 @@ impl KeySet {
             places: self.places.clone(),
             unknown: self.unknown,
             is_too_large: self.is_too_large,
+            range: self.range,
             room: self.room.sibling(),
         };
         copy.bound();

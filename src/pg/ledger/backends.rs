@@ -52,8 +52,11 @@ impl Session {
         Ok(())
     }
 
-    /// Reads which of the server's processes serves this session.
-    pub(in crate::pg) fn know_backend(&mut self) -> Result<(), ServerError> {
+    /// Reads which of the server's processes serves this session, so that the session that replaces it can end that process.
+    ///
+    /// # Errors
+    /// If the server refuses or the connection is lost.
+    pub fn know_backend(&mut self) -> Result<(), ServerError> {
         let [own] = self.ask([own_backend()])?;
         self.keep_backend(&own)
     }

@@ -6,6 +6,7 @@ use postgres::Row;
 
 use super::{READING, WRITING};
 use crate::model::fleet::{Claim, MemberCounts, MemberRows, MemberState, Omitted, Shard};
+use crate::model::ident::{qualified, quoted};
 use crate::model::ledger::Run;
 use crate::model::record::UnfinishedFile;
 use crate::pg::client::{Parameter, Pipeline};
@@ -67,14 +68,14 @@ impl Session {
     }
 
     /// Lets the run of a fleet that is done begin again if it gets new files, or if members of these states are to be tried again.
-    /// Returns true if it works now.
+    /// Returns true if it works now. The time of its end stays: [`Session::has_ended`].
     ///
     /// # Errors
     /// If the server refuses or the connection is lost.
     pub fn reopen_fleet(&mut self, run: &Run, paths: &[&str], states: &[MemberState]) -> Result<bool, ServerError> {
         let words: Vec<&str> = states.iter().map(|state| state.word()).collect();
         let sql = self.ledger.sql(
-            "UPDATE :ledger.run SET state = 'Running', ended_at = NULL WHERE run = $1 AND state = 'Done' AND ( \
+            "UPDATE :ledger.run SET state = 'Running' WHERE run = $1 AND state = 'Done' AND ( \
              EXISTS (SELECT FROM :ledger.member m WHERE m.run = $1 AND m.state = ANY ($3::text[])) \
              OR EXISTS (SELECT FROM unnest($2::text[]) AS f (path) \
              WHERE NOT EXISTS (SELECT FROM :ledger.member m WHERE m.run = $1 AND m.path = f.path)))",
@@ -92,6 +93,41 @@ impl Session {
              AND NOT EXISTS (SELECT FROM :ledger.member m WHERE m.run = $1 AND m.state NOT IN ('Done', 'Removed'))",
         );
         Ok(self.client.execute(&sql, &[&run.id, &run.epoch]).doing(WRITING)? > 0)
+    }
+
+    /// Notes that no file of a fleet waits any more, and some are quarantined: from now on the application may work with the others.
+    ///
+    /// # Errors
+    /// If the server refuses or the connection is lost.
+    pub fn note_end_with_quarantined(&mut self, run: &Run) -> Result<(), ServerError> {
+        let sql = self
+            .ledger
+            .sql("UPDATE :ledger.run SET ended_at = now() WHERE run = $1 AND epoch = $2 AND state = 'Running'");
+        self.client.execute(&sql, &[&run.id, &run.epoch]).doing(WRITING)?;
+        Ok(())
+    }
+
+    /// Returns true if a fleet has been at its end before, even if it works on further files now.
+    ///
+    /// # Errors
+    /// If the server refuses or the connection is lost.
+    pub fn has_ended(&mut self, run: i64) -> Result<bool, ServerError> {
+        let sql = self.ledger.sql("SELECT FROM :ledger.run WHERE run = $1 AND ended_at IS NOT NULL");
+        Ok(!self.client.query(&sql, &[&run]).doing(READING)?.is_empty())
+    }
+
+    /// Returns the number of owners' rows that a fleet made and that are missing.
+    ///
+    /// # Errors
+    /// If the server refuses or the connection is lost.
+    pub fn missing_owners(&mut self, run: &Run, table: &str, key: &str) -> Result<i64, ServerError> {
+        let sql = self.ledger.sql(&format!(
+            "SELECT count(*) FROM :ledger.member m WHERE m.run = $1 AND m.made \
+             AND NOT EXISTS (SELECT FROM {} AS o WHERE o.{}::text = m.owner_key)",
+            qualified(&run.judged.schema, table),
+            quoted(key)
+        ));
+        self.reading(|client| client.query_one(&sql, &[&run.id]).doing(READING))?.kept(0)
     }
 
     /// Takes up to `most` members that wait, or whose worker did not come back before its lease ended, for `seconds`.
@@ -125,7 +161,8 @@ impl Session {
         Ok(claims)
     }
 
-    /// Renews the lease of members that are still this worker's.
+    /// Renews the lease of members that are still this worker's. Waits for nobody: a member whose row is locked is in a transaction,
+    /// and no other worker takes it before that ends.
     ///
     /// # Errors
     /// If the server refuses or the connection is lost.
@@ -133,9 +170,11 @@ impl Session {
         let Some(first) = claims.first() else { return Ok(()) };
         let (members, epochs): (Vec<i32>, Vec<i32>) = claims.iter().map(|claim| (claim.member, claim.epoch)).unzip();
         let sql = self.ledger.sql(
-            "UPDATE :ledger.member m SET lease = clock_timestamp() + pg_catalog.make_interval(secs => $4) \
-             FROM unnest($2::int[], $3::int[]) AS mine (member, epoch) \
-             WHERE m.run = $1 AND m.member = mine.member AND m.epoch = mine.epoch AND m.state = 'Taken'",
+            "WITH mine AS (SELECT m.member FROM :ledger.member m JOIN unnest($2::int[], $3::int[]) AS claim (member, epoch) \
+             ON m.member = claim.member AND m.epoch = claim.epoch \
+             WHERE m.run = $1 AND m.state = 'Taken' FOR UPDATE OF m SKIP LOCKED) \
+             UPDATE :ledger.member m SET lease = clock_timestamp() + pg_catalog.make_interval(secs => $4) \
+             FROM mine WHERE m.run = $1 AND m.member = mine.member",
         );
         self.client.execute(&sql, &[&first.run, &members, &epochs, &seconds]).doing(WRITING)?;
         Ok(())
@@ -275,15 +314,16 @@ impl Session {
         Ok(self.client.execute(&sql, &[&run.id, &run.epoch]).doing(WRITING)? > 0)
     }
 
-    /// Records the first free id of each of these tables for the members to come. A table that has one keeps it.
+    /// Records the first free id of each of these tables for the members to come. The range of a table never goes back, and goes on
+    /// behind ids that the application has taken meanwhile.
     ///
     /// # Errors
     /// If the server refuses or the connection is lost.
     pub fn open_ranges(&mut self, run: i64, first: &BTreeMap<String, i64>) -> Result<(), ServerError> {
         let (tables, ids): (Vec<&str>, Vec<i64>) = first.iter().map(|(table, id)| (table.as_str(), *id)).unzip();
         let sql = self.ledger.sql(
-            "INSERT INTO :ledger.range (run, table_name, next) SELECT $1, * FROM unnest($2::text[], $3::int8[]) \
-             ON CONFLICT (run, table_name) DO NOTHING",
+            "INSERT INTO :ledger.range AS r (run, table_name, next) SELECT $1, * FROM unnest($2::text[], $3::int8[]) \
+             ON CONFLICT (run, table_name) DO UPDATE SET next = EXCLUDED.next WHERE r.next < EXCLUDED.next",
         );
         self.client.execute(&sql, &[&run, &tables, &ids]).doing(WRITING)?;
         Ok(())

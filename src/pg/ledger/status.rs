@@ -91,7 +91,8 @@ impl Session {
         if columns.are_complete() {
             queries.extend([
                 of_runs(
-                    "SELECT run, mapping, tool, state, epoch, started_at::text, ended_at::text FROM :ledger.run \
+                    "SELECT run, mapping, tool, state, epoch, started_at::text, \
+                     CASE WHEN state <> 'Running' THEN ended_at::text END FROM :ledger.run \
                      WHERE run IN :runs ORDER BY run DESC",
                 ),
                 of_runs(
