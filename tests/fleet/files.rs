@@ -33,7 +33,8 @@ fn the_same_command_loads_nothing_twice() {
     let first = fleet.exits(4, &["--yes", "--max-files", "3"]);
     assert_eq!(first["fleet"]["done"], 3);
     fleet.holds(0..3);
-    fleet.exits(0, &["--yes"]);
+    let last = fleet.exits(0, &["--yes", "--max-files", "4"]);
+    assert_eq!(last["state"], "Done", "no file is left");
     fleet.holds(0..7);
     let again = fleet.exits(0, &["--yes"]);
     assert_eq!((&again["fleet"]["here"], &again["fleet"]["done"]), (&0.into(), &7.into()));

@@ -17,7 +17,7 @@ fn checks(report: &serde_json::Value, verdict: &str) -> Vec<String> {
 }
 
 #[test]
-fn files_that_come_after_the_end_get_ids_behind_those_of_the_application() {
+fn files_that_come_after_the_end_get_ids_after_those_of_the_application() {
     let fleet = Fleet::of(2);
     fleet.exits(0, &["--yes"]);
     fleet.case.target.run(WORK);
@@ -91,16 +91,16 @@ fn a_trigger_on_the_owners_table_keeps_a_file() {
     let fleet = Fleet::of(2);
     fleet.exits(0, &["--yes"]);
     fleet.case.target.run(
-        "CREATE FUNCTION gone() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN DELETE FROM users; RETURN OLD; END';
-         CREATE TRIGGER gone AFTER DELETE ON users FOR EACH ROW EXECUTE FUNCTION gone()",
+        "CREATE FUNCTION clear() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN DELETE FROM users; RETURN OLD; END';
+         CREATE TRIGGER clear AFTER DELETE ON users FOR EACH ROW EXECUTE FUNCTION clear()",
     );
     let report = fleet.about(3, &["rollback", "--only", "u00", "--yes"]);
-    assert!(report["refusals"].to_string().contains("users: gone would run"), "{report}");
+    assert!(report["refusals"].to_string().contains("users: clear would run"), "{report}");
     fleet.holds(0..2);
 }
 
 #[test]
-fn keys_that_are_too_many_to_keep_need_a_foreign_key_and_judge_references_by_their_range() {
+fn keys_that_are_too_many_to_keep_need_a_foreign_key_or_are_refused() {
     let target = TARGET.replace("acc_id int NOT NULL REFERENCES acc ON DELETE CASCADE", "acc_id int NOT NULL");
     let fleet = Fleet::with(Database::with(&target), 0);
     let refers = "[load.tx.columns]\nacc_id = { refers = \"acc\" }\n";

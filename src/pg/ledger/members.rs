@@ -161,7 +161,7 @@ impl Session {
         Ok(claims)
     }
 
-    /// Renews the lease of members that are still this worker's. Waits for nobody: a member whose row is locked is in a transaction,
+    /// Renews the lease of members that are still this worker's. Never waits: a member whose row is locked is in a transaction,
     /// and no other worker takes it before that ends.
     ///
     /// # Errors
@@ -314,8 +314,8 @@ impl Session {
         Ok(self.client.execute(&sql, &[&run.id, &run.epoch]).doing(WRITING)? > 0)
     }
 
-    /// Records the first free id of each of these tables for the members to come. The range of a table never goes back, and goes on
-    /// behind ids that the application has taken meanwhile.
+    /// Records the first free id of each of these tables for the members to come. A range never goes back, and continues
+    /// after ids that the application has taken meanwhile.
     ///
     /// # Errors
     /// If the server refuses or the connection is lost.
