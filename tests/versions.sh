@@ -69,7 +69,7 @@ run() {
     printf '== %s, output in %s\n' "$version" "$log" >&2
     begin=$(date +%s)
     MIGRATE_TEST_PG_BINDIR=$bin "$tests" "$@" >"$log" 2>&1 && verdict=passed || verdict=FAILED
-    counts=$(sed -n 's/^test result: [^.]*\. \([0-9]*\) passed; \([0-9]*\) failed; \([0-9]*\) ignored.*/\1 \2 \3/p' "$log")
+    counts=$(sed -n 's/^test result: [^.]*\. \([0-9]*\) passed; \([0-9]*\) failed; \([0-9]*\) ignored.*/\1 \2 \3/p' "$log" | tail -n 1)
     # shellcheck disable=SC2086  # three words
     printf '%-28s %8s %8s %8s %7ss  %s\n' "$version" ${counts:-? ? ?} $(($(date +%s) - begin)) $verdict >>"$table"
     [ $verdict = passed ] || sed -n '/^failures:$/,$p' "$log" >&2

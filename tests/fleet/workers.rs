@@ -83,7 +83,10 @@ fn a_worker_that_continues_after_its_lease_writes_no_file_of_another() {
 #[test]
 fn shards_divide_the_files() {
     let fleet = Fleet::of(9);
-    fleet.exits(4, &["--yes", "--shard", "1/2"]);
+    let report = fleet.exits(4, &["--yes", "--shard", "1/2"]);
+    let checks = report["checks"].as_array().expect("checks");
+    let sequences = checks.iter().find(|check| check["check"] == "sequences").expect("their check");
+    assert_eq!(sequences["verdict"], "NotChecked", "a worker of the other shard may use further ids meanwhile");
     let done = fleet
         .case
         .target

@@ -68,6 +68,10 @@ fn walk(folder: &Path, extensions: &[&str], found: &mut Vec<SourceFile>) {
     for path in entries {
         let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
         if path.is_dir() {
+            // Another package, with rules of its own: what stands in for a crate.
+            if path.join("Cargo.toml").exists() {
+                continue;
+            }
             walk(&path, extensions, found);
         } else if extensions.contains(&extension) {
             let text = std::fs::read_to_string(&path).expect("a source file in UTF-8");
