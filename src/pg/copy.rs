@@ -16,6 +16,15 @@ use crate::wire::binary;
 /// large.
 pub const SLICE: usize = 256 * 1024;
 
+/// Returns a COPY that begins with other statements, all of which succeeded.
+///
+/// # Errors
+/// If the server refuses it or the connection is lost.
+pub(super) fn begun(copy: Option<Result<CopyIn, postgres::Error>>) -> Result<CopyIn, ServerError> {
+    let unsent = || ServerError::new(Operation::CopyRows, "the COPY was not sent");
+    copy.ok_or_else(unsent)?.doing(Operation::CopyRows)
+}
+
 /// The destination of rows.
 #[derive(Clone, Debug)]
 pub struct Destination<'a> {
@@ -106,7 +115,7 @@ impl OpenBatch<'_> {
         let steps = Pipeline::new().script(self.savepoint());
         let (replies, copy) = steps.run_and_copy(&mut self.tx, &statement);
         all_replies(replies).doing(Operation::CopyRows)?;
-        let mut copy = copy.doing(Operation::CopyRows)?;
+        let mut copy = begun(copy)?;
         send_rows(&mut self.tx, &mut copy, &to, bytes)?;
         let mut steps = Pipeline::new().end_copy(copy);
         if check_deferred {
@@ -166,7 +175,7 @@ impl OpenBatch<'_> {
         if let Some(statement) = self.prepared.known(&sql) {
             let (replies, copy) = steps.run_and_copy(&mut self.tx, &statement);
             all_replies(replies).doing(STAGING)?;
-            return copy.doing(Operation::CopyRows);
+            return begun(copy);
         }
         let replies = all_replies(steps.prepare(sql.as_str()).run(&mut self.tx)).doing(STAGING)?;
         let Some(statement) = replies.into_iter().last().and_then(Reply::statement) else {

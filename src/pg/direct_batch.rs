@@ -167,7 +167,7 @@ impl Session {
         let (mut replies, copy) = match &known {
             Some(statement) => {
                 let (replies, copy) = steps.run_and_copy(&mut tx, statement);
-                (replies.into_iter(), Some(copy))
+                (replies.into_iter(), copy)
             }
             None => {
                 let asked = steps.query(format!("SELECT {may_swallow}"), &[]).prepare(sql.as_str());
@@ -275,24 +275,24 @@ impl DirectBatch<'_> {
             if replies.len() == expected {
                 tx.ended();
             }
-            return committed(replies, expected).map(|()| None);
+            return check_commit(replies, expected).map(|()| None);
         };
         // If this batch is refused, the next one is begun nevertheless, and rolled back with `tx`.
         let steps = steps.script(next.begin(ledger, application_path, true));
         let (mut replies, copy) = steps.run_and_copy(&mut tx, &statement);
         let begun = replies.split_off(expected.min(replies.len())).pop();
-        committed(replies, expected)?;
+        check_commit(replies, expected)?;
         let is_open = matches!(begun, Some(Ok(begun)) if begun.counts().last() != Some(&0));
         // A batch that could not be begun is begun once more without the commit of this one, which reports the reason.
-        let Some(copy) = copy.ok().filter(|_| is_open) else { return Ok(None) };
+        let Some(Ok(copy)) = copy.filter(|_| is_open) else { return Ok(None) };
         tx.ended();
         let waits_for_disk = true;
         Ok(Some(PausedBatch(BatchCopy { copy, statement, target, may_swallow, has_header: false, waits_for_disk })))
     }
 }
 
-/// Returns the first error among the replies to a batch's commit, of which as many are `expected`.
-fn committed(replies: Vec<Result<Reply, postgres::Error>>, expected: usize) -> Result<(), ServerError> {
+/// Fails with the first error among the replies to a batch's commit, of which as many are `expected`.
+fn check_commit(replies: Vec<Result<Reply, postgres::Error>>, expected: usize) -> Result<(), ServerError> {
     for (n, reply) in replies.into_iter().enumerate() {
         let doing = match n {
             0 => Operation::CopyRows,

@@ -4,7 +4,7 @@ use std::ops::{Deref, DerefMut};
 
 use super::batch::CHECKING_ROWS;
 use super::client::{CopyIn, Parameter, Pipeline, all_replies};
-use super::copy::{CopyTarget, Destination, send_slices};
+use super::copy::{CopyTarget, Destination, begun, send_slices};
 use super::error::{Doing, Operation, ServerError};
 use super::owner::{ColumnValue, insertion};
 use super::row::RowValues;
@@ -156,7 +156,7 @@ impl MemberTransaction<'_> {
         if let (Some((to, rows)), Some(reply)) = (expected, replies.first()) {
             to.compare(reply.counts().last().copied().unwrap_or(0), rows)?;
         }
-        let mut copy = copy.doing(Operation::CopyRows)?;
+        let mut copy = begun(copy)?;
         to.begin(client, &mut copy)?;
         self.copy = Some(OpenCopy { copy, to, rows: 0 });
         Ok(())

@@ -68,7 +68,7 @@ fn walk(folder: &Path, extensions: &[&str], found: &mut Vec<SourceFile>) {
     for path in entries {
         let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
         if path.is_dir() {
-            // Another package, with rules of its own: what stands in for a crate.
+            // Another package, with rules of its own: the files of a crate.
             if path.join("Cargo.toml").exists() {
                 continue;
             }

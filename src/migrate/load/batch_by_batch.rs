@@ -180,7 +180,10 @@ impl BatchWriter for PartWriter<'_, '_> {
         }
         let lane = &mut *self.lane;
         let destination = lane.at.destination();
-        if DirectWrite::can_be_early(lane.at.load(), &destination, lane.at.returned()) {
+        let is_possible = DirectWrite::can_be_early(lane.at.load(), &destination, lane.at.returned());
+        if !is_possible || fault_policy::ends_the_load(lane.at.job, batch) {
+            self.early.give_up();
+        } else {
             let begin = EarlyStart { id: &lane.at.batch_id(self.number), destination: &destination };
             self.early.send(lane.session, &begin, &batch.bytes);
         }

@@ -43,7 +43,8 @@ pub struct DirectWrite<'a> {
 pub struct EarlyBatch {
     /// The open transaction, and the number of bytes that were sent in it.
     open: Option<(PausedBatch, usize)>,
-    /// True if the rows of the batch are not sent before it is full, because its transaction could not be begun or was lost.
+    /// True if the rows of the batch are not sent before it is full: its load does not allow that, a row will end the load, or its
+    /// transaction could not be begun or was lost.
     is_given_up: bool,
 }
 
@@ -53,7 +54,7 @@ impl EarlyBatch {
         !self.is_given_up && bytes.len() >= self.sent() + SLICE
     }
 
-    /// Sends the rows of the batch that were not sent yet. Whatever fails is tried again, and reported, when the batch is full.
+    /// Sends the rows of the batch that were not sent yet. A failure is no error: the rows are sent again when the batch is full, and what fails then is reported.
     pub fn send(&mut self, session: &mut Session, begin: &EarlyStart<'_>, bytes: &[u8]) {
         let sent = self.sent();
         let open = match self.open.take() {
@@ -67,6 +68,11 @@ impl EarlyBatch {
             self.open = Some((open.pause(), bytes.len()));
             self.is_given_up = false;
         }
+    }
+
+    /// Lets the rows wait until the batch is full.
+    pub fn give_up(&mut self) {
+        self.is_given_up = true;
     }
 
     /// Rolls the batch back.
@@ -200,7 +206,6 @@ impl DirectWrite<'_> {
             }
         };
         open.send(&batch.bytes[sent..])?;
-        // The server works on the rows meanwhile.
         let sums = batch.sums(&[], self.seed);
         let (first, last) = (self.keys.0.as_ref(), self.keys.1.as_ref());
         let end = BatchEnd { first, last, sums: &sums, issued: &issued, last_of_part: self.last_of_part };

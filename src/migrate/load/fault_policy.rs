@@ -17,12 +17,9 @@ pub fn check(job: &Job<'_>, batch: &Batch<'_>, counted: &mut u64) -> Result<(), 
     if batch.refused == 0 {
         return Ok(());
     }
-    if job.aborting.contains(&batch.load.name) {
-        let permitted = batch.left_out.permitted(job.aborting.len() == job.plan.loads.len());
-        if batch.faults.len() as u64 != permitted {
-            let others = batch.faults.iter().filter(|fault| fault.reason != Reason::OrphanDropped);
-            return Err(Stop::Faults(others.cloned().collect()));
-        }
+    if ends_the_load(job, batch) {
+        let others = batch.faults.iter().filter(|fault| fault.reason != Reason::OrphanDropped);
+        return Err(Stop::Faults(others.cloned().collect()));
     }
     let more = batch.refused.saturating_sub(std::mem::replace(counted, batch.refused));
     let all = job.quarantined.fetch_add(more, Ordering::SeqCst) + more;
@@ -30,6 +27,12 @@ pub fn check(job: &Job<'_>, batch: &Batch<'_>, counted: &mut u64) -> Result<(), 
         Some(most) if all > most => Err(Stop::TooManyFaults { most, faults: batch.faults.clone() }),
         _ => Ok(()),
     }
+}
+
+/// Returns true if the rows of a batch that were read so far have a fault that their load does not allow.
+pub fn ends_the_load(job: &Job<'_>, batch: &Batch<'_>) -> bool {
+    let permitted = || batch.left_out.permitted(job.aborting.len() == job.plan.loads.len());
+    batch.refused > 0 && job.aborting.contains(&batch.load.name) && batch.faults.len() as u64 != permitted()
 }
 
 /// Returns the number of refused rows of one batch of a load that are worth finding.

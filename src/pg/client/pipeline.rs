@@ -1,5 +1,6 @@
 //! Statements that are sent together, each as a message of its own, and one wait for all their answers.
 
+use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::Poll;
@@ -139,7 +140,7 @@ impl<'p> Pipeline<'p> {
         let Client { inner, wire, unsent, .. } = client;
         let (steps, is_after) = self.after(unsent.take());
         let steps = steps.into_iter().map(|step| reply(inner, step)).collect();
-        let (replies, failure) = wire.wait_for(in_order(steps));
+        let (replies, failure) = wire.wait_for(in_order(steps, &Cell::new(false)));
         without_script(with_failure(replies, failure), is_after)
     }
 
@@ -161,28 +162,34 @@ impl<'p> Pipeline<'p> {
     /// Sends the statements and the beginning of a COPY, and waits for the answers. Returns one answer per step, and the COPY
     /// if the server takes rows now.
     ///
-    /// The COPY may have begun although an earlier step failed. Dropping it makes the server discard it. If it has not begun, the
-    /// connection is given up, see [`Wire::end_unless_begun`](super::wire::Wire::end_unless_begun).
+    /// The COPY may have begun although an earlier step failed. Dropping it makes the server discard it. If the server refuses it,
+    /// the connection is given up, see [`Wire::end_unless_begun`](super::wire::Wire::end_unless_begun). `None` in place of the COPY
+    /// if it was not sent, because the answer to a step came before all of them were sent: an error.
     pub fn run_and_copy(
         self,
         client: &mut Client,
         copy: &Statement,
-    ) -> (Vec<Result<Reply, Error>>, Result<CopyIn, Error>) {
+    ) -> (Vec<Result<Reply, Error>>, Option<Result<CopyIn, Error>>) {
         if client.one_at_a_time {
             let replies = self.run_one_at_a_time(client);
-            return (replies, client.copy_in(copy));
+            return (replies, Some(client.copy_in(copy)));
         }
         let Client { inner, wire, unsent, .. } = client;
         let (steps, is_after) = self.after(unsent.take());
         let steps = steps.into_iter().map(|step| reply(inner, step)).collect();
-        let ((replies, copy), failure) = wire.wait_for(join(in_order(steps), CopyIn::begin(inner, copy)));
+        let is_cut = Cell::new(false);
+        // Polled first after the steps, when it is known whether all of them were sent.
+        let begin = async { if is_cut.get() { None } else { Some(CopyIn::begin(inner, copy).await) } };
+        let ((replies, copy), failure) = wire.wait_for(join(in_order(steps, &is_cut), begin));
+        let Some(copy) = copy else { return (without_script(with_failure(replies, failure), is_after), None) };
         wire.end_unless_begun(&copy);
-        match copy {
+        let (replies, copy) = match copy {
             Err(error) if replies.iter().all(Result::is_ok) => {
                 (without_script(replies, is_after), Err(more_telling(error, failure)))
             }
             copy => (without_script(with_failure(replies, failure), is_after), copy),
-        }
+        };
+        (replies, Some(copy))
     }
 
     fn run_one_at_a_time(self, client: &mut Client) -> Vec<Result<Reply, Error>> {
@@ -235,8 +242,9 @@ fn reply<'s>(client: &'s tokio_postgres::Client, step: PipelineStep<'s>) -> Pend
     })
 }
 
-/// Polls all steps in their order, so that they are sent in this order, until each has its answer.
-async fn in_order(mut steps: Vec<PendingReply<'_>>) -> Vec<Result<Reply, Error>> {
+/// Polls all steps in their order, so that they are sent in this order, until each has its answer. `is_cut` becomes true with the first
+/// poll if not all of them are sent.
+async fn in_order(mut steps: Vec<PendingReply<'_>>, is_cut: &Cell<bool>) -> Vec<Result<Reply, Error>> {
     let mut replies: Vec<Option<Result<Reply, Error>>> = Vec::new();
     poll_fn(|cx| {
         // The first poll of a step sends it.
@@ -244,8 +252,10 @@ async fn in_order(mut steps: Vec<PendingReply<'_>>) -> Vec<Result<Reply, Error>>
             match step.as_mut().poll(cx) {
                 Poll::Pending => replies.push(None),
                 Poll::Ready(reply) => {
-                    // Nothing has been sent if there is an answer so early. What depends on it must not be sent either.
+                    // An answer so early is an error: the step could not be sent, or the COPY that it ends was refused while
+                    // its rows were sent. What depends on it must not be sent.
                     steps.truncate(replies.len() + 1);
+                    is_cut.set(true);
                     replies.push(Some(reply));
                 }
             }

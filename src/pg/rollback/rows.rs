@@ -5,7 +5,7 @@ use postgres::Row;
 use super::transaction::{OpenRollback, OpenStaging, ROLLING_BACK};
 use crate::model::ident::{free_name, literal, qualified, quoted, quoted_list};
 use crate::pg::client::{Client, Pipeline, Reply, all_replies};
-use crate::pg::copy::{CopyTarget, send_slices};
+use crate::pg::copy::{CopyTarget, begun, send_slices};
 use crate::pg::equality::Equality;
 use crate::pg::error::{Doing, Operation, ServerError};
 use crate::pg::row::RowValues;
@@ -104,7 +104,7 @@ impl OpenRollback<'_> {
         let statement = self.prepared.get(&mut self.tx, &target.sql()).doing(ROLLING_BACK)?;
         let (replies, copy) = Pipeline::new().script(create).run_and_copy(&mut self.tx, &statement);
         all_replies(replies).doing(ROLLING_BACK)?;
-        let mut copy = copy.doing(ROLLING_BACK)?;
+        let mut copy = begun(copy)?;
         target.begin(&mut self.tx, &mut copy)?;
         self.staging = Some(OpenStaging { copy, target, rows: 0 });
         Ok(())
