@@ -4,7 +4,7 @@ use bytes::Bytes;
 use postgres::Statement;
 
 use super::batch::{CHECK_DEFERRED, CHECKING_ROWS, OpenBatch};
-use super::client::{Client, CopyIn, Pipeline, Reply, all_replies};
+use super::client::{Client, CopyIn, Pipeline, Reply, SentCopy, all_replies};
 use super::equality::Equality;
 use super::error::{Doing, Operation, ServerError};
 use super::row::RowValues;
@@ -20,7 +20,7 @@ pub const SLICE: usize = 256 * 1024;
 ///
 /// # Errors
 /// If the server refuses it or the connection is lost.
-pub(super) fn begun(copy: Option<Result<CopyIn, postgres::Error>>) -> Result<CopyIn, ServerError> {
+pub(super) fn begun(copy: SentCopy) -> Result<CopyIn, ServerError> {
     let unsent = || ServerError::new(Operation::CopyRows, "the COPY was not sent");
     copy.ok_or_else(unsent)?.doing(Operation::CopyRows)
 }

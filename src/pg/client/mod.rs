@@ -14,5 +14,5 @@ mod wire;
 pub use connection::{Client, Reactor};
 pub use copy::CopyIn;
 pub use parameter::Parameter;
-pub use pipeline::{Pipeline, Reply, all_replies};
+pub use pipeline::{Pipeline, Reply, SentCopy, all_replies};
 pub use transaction::Transaction;

@@ -165,11 +165,7 @@ impl<'p> Pipeline<'p> {
     /// The COPY may have begun although an earlier step failed. Dropping it makes the server discard it. If the server refuses it,
     /// the connection is given up, see [`Wire::end_unless_begun`](super::wire::Wire::end_unless_begun). `None` in place of the COPY
     /// if it was not sent, because the answer to a step came before all of them were sent: an error.
-    pub fn run_and_copy(
-        self,
-        client: &mut Client,
-        copy: &Statement,
-    ) -> (Vec<Result<Reply, Error>>, Option<Result<CopyIn, Error>>) {
+    pub fn run_and_copy(self, client: &mut Client, copy: &Statement) -> (Vec<Result<Reply, Error>>, SentCopy) {
         if client.one_at_a_time {
             let replies = self.run_one_at_a_time(client);
             return (replies, Some(client.copy_in(copy)));
@@ -219,6 +215,9 @@ fn without_script(mut replies: Vec<Result<Reply, Error>>, is_after: bool) -> Vec
     }
     replies
 }
+
+/// The COPY that a pipeline begins, or its refusal. `None` if it was not sent.
+pub type SentCopy = Option<Result<CopyIn, Error>>;
 
 /// Returns the replies of a pipeline, or the first error.
 ///
