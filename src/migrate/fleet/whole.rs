@@ -123,10 +123,10 @@ fn compare(session: &mut Session, run: &Run, sums: &FleetSums) -> Result<Vec<Che
         let held = run.judged.holding.get(table).copied().unwrap_or(0);
         // The owners' rows that the fleet made are not in its sums.
         if let Some(fleet) = run.judged.fleet.as_ref().filter(|fleet| fleet.owner_table == *table) {
-            let missing = session.missing_owners(run, table, &fleet.owner_key)?;
-            checks.push(match missing {
-                0 => owners(&place, held + sums.made, found.rows, is_in_use),
-                _ => missing_owners(&place, sums.made, missing.unsigned_abs()),
+            let made = session.made_owners(run, table, &fleet.owner_key)?;
+            checks.push(match made == sums.made {
+                true => owners(&place, held + sums.made, found.rows, is_in_use),
+                false => made_owners(&place, sums.made, made),
             });
             continue;
         }
@@ -167,9 +167,9 @@ fn rows(place: &str, expected: &FleetRows, found: &FleetRows) -> [Check; 2] {
 }
 
 /// The check of the owners' table if rows that the fleet made are missing.
-fn missing_owners(place: &str, made: u64, missing: u64) -> Check {
+fn made_owners(place: &str, made: u64, found: u64) -> Check {
     let words = |owners: u64| format!("{owners} owners of the files");
-    Check::compared(CheckKind::Owners, Some(place), words(made), words(made.saturating_sub(missing)))
+    Check::compared(CheckKind::Owners, Some(place), words(made), words(found))
 }
 
 /// The check of the owners' table. Owners who came after the end of the fleet are no difference.

@@ -116,18 +116,20 @@ impl Session {
         Ok(!self.client.query(&sql, &[&run]).doing(READING)?.is_empty())
     }
 
-    /// Returns the number of owners' rows that a fleet made and that are missing.
+    /// Returns the number of owners' rows that a fleet made and that are still there.
     ///
     /// # Errors
     /// If the server refuses or the connection is lost.
-    pub fn missing_owners(&mut self, run: &Run, table: &str, key: &str) -> Result<i64, ServerError> {
+    pub fn made_owners(&mut self, run: &Run, table: &str, key: &str) -> Result<u64, ServerError> {
+        // A join: Citus takes no subquery over a table of its own that refers to a local one.
         let sql = self.ledger.sql(&format!(
-            "SELECT count(*) FROM :ledger.member m WHERE m.run = $1 AND m.made \
-             AND NOT EXISTS (SELECT FROM {} AS o WHERE o.{}::text = m.owner_key)",
+            "SELECT count(*) FROM :ledger.member AS m JOIN {} AS o ON o.{}::text = m.owner_key \
+             WHERE m.run = $1 AND m.made",
             qualified(&run.judged.schema, table),
             quoted(key)
         ));
-        self.reading(|client| client.query_one(&sql, &[&run.id]).doing(READING))?.kept(0)
+        let rows = self.reading(|client| client.query_one(&sql, &[&run.id]).doing(READING))?;
+        Ok(rows.kept::<i64>(0)?.unsigned_abs())
     }
 
     /// Takes up to `most` members that wait, or whose worker did not come back before its lease ended, for `seconds`.
