@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use super::sorts::{Refused, Translated, UniformTime, ValueSort};
 use super::tree::SqlExpr;
+use crate::model::ident::free_name;
 use crate::schema::names::name;
 
 /// The column of a table that a column of a query passes on.
@@ -33,6 +34,8 @@ pub struct ScopeColumn {
     pub unusable: Option<String>,
     /// The name of its relation in FROM. Empty: the expression belongs to a table.
     pub relation: String,
+    /// The name of its relation in the statement for PostgreSQL.
+    pub written: String,
     /// True if USING lets another column have the name alone.
     pub is_hidden: bool,
     /// The column of a table that it passes on. `None`: it is computed.
@@ -48,7 +51,7 @@ impl ScopeColumn {
 
     /// Returns the column as SQL.
     pub fn sql(&self) -> String {
-        match self.relation.as_str() {
+        match self.written.as_str() {
             "" => name(&self.name),
             relation => format!("{}.{}", name(relation), name(&self.name)),
         }
@@ -91,6 +94,13 @@ impl Relations {
         self.0.push(Rc::new(relation));
     }
 
+    /// Returns a name like this one that no relation has.
+    pub fn free_name(&self, wanted: &str, taken: &[&str]) -> String {
+        let all: Vec<&str> =
+            self.0.iter().map(|relation| relation.name.as_str()).chain(taken.iter().copied()).collect();
+        free_name(wanted, &all)
+    }
+
     /// Returns the relation of a name.
     ///
     /// # Errors
@@ -110,6 +120,8 @@ impl Relations {
 pub struct FromMember {
     /// Its name or its alias.
     pub label: String,
+    /// The same in the statement for PostgreSQL: no query around this one has it, so that both can be named in its conditions.
+    pub written: String,
     /// The columns of its primary key. Empty: it has none.
     pub key: Vec<String>,
     /// The column that names the owner of a row.
@@ -119,7 +131,7 @@ pub struct FromMember {
 impl FromMember {
     /// Returns the owner's column as SQL.
     pub fn owner_sql(&self) -> Option<String> {
-        self.owner.as_ref().map(|owner| format!("{}.{}", name(&self.label), name(&owner.name)))
+        self.owner.as_ref().map(|owner| format!("{}.{}", name(&self.written), name(&owner.name)))
     }
 }
 

@@ -6,7 +6,7 @@ use super::columns::{FromMember, NamedRelation, Relations, Scope, ScopeColumn};
 use super::compare::compared;
 use super::sorts::{Refused, Translated, ValueSort};
 use super::tree::{FromTree, JoinCondition, JoinKind, JoinTree};
-use crate::schema::names::{name, names};
+use crate::schema::names::{NAME_BYTES, name, names};
 
 /// Two columns of owners that must be equal in every pair of rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,11 +39,12 @@ impl Scope {
                 let relations = self.relations.as_ref().ok_or("a subquery is not translated")?;
                 let found = relations.find(wanted)?;
                 let label = alias.as_ref().unwrap_or(&found.name);
-                let sql = match alias {
-                    Some(alias) => format!("{} AS {}", name(&found.name), name(alias)),
-                    None => name(&found.name),
+                let written = self.written(label)?;
+                let sql = match alias.is_some() || written != *label {
+                    true => format!("{} AS {}", name(&found.name), name(&written)),
+                    false => name(&found.name),
                 };
-                Ok(self.single(found, label, sql))
+                Ok(self.single(found, label, written, sql))
             }
             FromTree::Query { query, alias } => {
                 let found = self.around().rows(query)?;
@@ -53,8 +54,9 @@ impl Scope {
                 let owner = relation.owner.iter().map(|owner| owner.name.clone());
                 let columns: Vec<String> =
                     owner.chain(relation.columns.iter().map(|column| column.name.clone())).collect();
-                let sql = format!("({}) AS {} ({})", found.sql, name(&label), names(&columns));
-                let from = self.single(&relation, &label, sql);
+                let written = self.written(&label)?;
+                let sql = format!("({}) AS {} ({})", found.sql, name(&written), names(&columns));
+                let from = self.single(&relation, &label, written, sql);
                 Ok(TranslatedFrom { can_overflow: found.can_overflow, ..from })
             }
             FromTree::Join(join) => self.join(join),
@@ -73,15 +75,38 @@ impl Scope {
         format!("subquery_{number}")
     }
 
-    fn single(&self, relation: &NamedRelation, label: &str, sql: String) -> TranslatedFrom {
-        let column = |column: &ScopeColumn| ScopeColumn { relation: label.to_owned(), ..column.clone() };
-        let member = FromMember { label: label.to_owned(), key: relation.key.clone(), owner: relation.owner.clone() };
-        let scope = Scope {
-            columns: relation.columns.iter().map(column).collect(),
-            rowid: relation.rowid.clone(),
-            members: vec![member],
-            ..self.around()
+    /// Returns the name of a relation of FROM in the statement for PostgreSQL. A relation of a query around this one may have the same
+    /// name: the owner of its rows could not be named here.
+    fn written(&self, label: &str) -> Result<String, Refused> {
+        let (mut taken, mut around) = (Vec::new(), self.outer.as_deref());
+        while let Some(scope) = around {
+            taken.extend(scope.members.iter().map(|member| member.written.as_str()));
+            around = scope.outer.as_deref();
+        }
+        match (&self.relations, taken.iter().any(|taken| taken.eq_ignore_ascii_case(label))) {
+            (Some(relations), true) => {
+                let free = relations.free_name(label, &taken);
+                let is_cut_off = free.len() > NAME_BYTES;
+                if is_cut_off {
+                    Err(format!("a subquery reads {} again, whose name is too long for an alias", name(label)))
+                } else {
+                    Ok(free)
+                }
+            }
+            _ => Ok(label.to_owned()),
+        }
+    }
+
+    fn single(&self, relation: &NamedRelation, label: &str, written: String, sql: String) -> TranslatedFrom {
+        let of_member = |column: &ScopeColumn| ScopeColumn {
+            relation: label.to_owned(),
+            written: written.clone(),
+            ..column.clone()
         };
+        let columns = relation.columns.iter().map(of_member).collect();
+        let (label, key, owner) = (label.to_owned(), relation.key.clone(), relation.owner.clone());
+        let member = FromMember { label, written, key, owner };
+        let scope = Scope { columns, rowid: relation.rowid.clone(), members: vec![member], ..self.around() };
         TranslatedFrom { sql, scope, conditions: Vec::new(), pairs: Vec::new(), can_overflow: false }
     }
 
@@ -139,7 +164,12 @@ impl Scope {
 
 /// Returns the columns of both sides.
 fn joined(left: &Scope, right: &Scope) -> Result<Scope, Refused> {
-    let same = |member: &&FromMember| right.members.iter().any(|other| other.label.eq_ignore_ascii_case(&member.label));
+    let same = |member: &&FromMember| {
+        let is_same = |one: &str, other: &str| one.eq_ignore_ascii_case(other);
+        let meets =
+            |other: &FromMember| is_same(&other.label, &member.label) || is_same(&other.written, &member.written);
+        right.members.iter().any(meets)
+    };
     if let Some(member) = left.members.iter().find(same) {
         return Err(format!("{} is the name of several tables", name(&member.label)));
     }

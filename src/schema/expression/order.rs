@@ -174,7 +174,7 @@ impl OrderedRows<'_> {
         match &scope.grouping {
             Some(grouping) => grouping.keys.iter().all(|key| has(&key.found.sql)),
             None => scope.members.iter().all(|member| {
-                let of_member = |key: &String| format!("{}.{}", name(&member.label), name(key));
+                let of_member = |key: &String| format!("{}.{}", name(&member.written), name(key));
                 !member.key.is_empty() && member.key.iter().all(|key| has(&of_member(key)))
             }),
         }

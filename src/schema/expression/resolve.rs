@@ -64,7 +64,7 @@ impl Scope {
             return Ok(());
         }
         let member = self.members.iter().find(|member| member.label == column.relation && !member.key.is_empty());
-        let of_member = |key: &String| format!("{}.{}", name(&column.relation), name(key));
+        let of_member = |key: &String| format!("{}.{}", name(&column.written), name(key));
         if !member.is_some_and(|member| member.key.iter().all(|key| is_term(&of_member(key)))) {
             return Err(format!("{} may have several values in a group", name(&column.name)));
         }
