@@ -89,7 +89,7 @@ impl FileRows<'_> {
     }
 }
 
-/// What becomes of the rows that are read.
+/// The destination of the rows that are read.
 enum RowsTo<'w, 's, 'f> {
     /// They are only counted, with any ids.
     Nowhere(&'w mut ReservedIds),
