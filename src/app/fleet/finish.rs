@@ -50,6 +50,7 @@ pub fn finish(
 
 fn end(run: &Run, first: &FilePlan, session: &mut Session, report: &mut Report) -> Result<Exit, Stop> {
     let whole = WholeFleet { plan: &first.plan, target: &first.target, run };
+    // Asked before the sequences move: a file that is done since may have used ids that they do not cover.
     let is_in_work = [MemberState::Waiting, MemberState::Taken];
     let left = session.fleet_progress(run.id)?.counts.into_iter().any(|(state, _)| is_in_work.contains(&state));
     if run.state == RunState::Running {
@@ -59,7 +60,6 @@ fn end(run: &Run, first: &FilePlan, session: &mut Session, report: &mut Report) 
     report.checks.extend(compared.checks);
     report.checks.push(match left {
         false => whole.sequences_are_past(session)?,
-        // Other workers may have used ids that they reserved since.
         true => Check::not_checked(CheckKind::Sequences, None, "files are left; the last worker moves the sequences"),
     });
     report.loads = tables(run, &compared.sums);

@@ -1,5 +1,6 @@
-//! Keeps a file with its worker while it is prepared: opened, read once, and planned. The worker's own connection is not free for
-//! that. Once its transaction has begun, the lock of the file's row keeps it.
+//! Keeps a file with its worker for as long as the work on it takes. Opening the file, reading its ids and planning it may take longer
+//! than a lease, and the worker's own connection is not free meanwhile. Once the file's transaction has begun, the lock of its row in
+//! the ledger keeps it as well.
 
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
