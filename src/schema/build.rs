@@ -6,7 +6,7 @@ use super::compared::ComparedSql;
 use super::ddl::{ColumnDdl, Ddl, ExpressionPair, Fate, IdentityDdl, ObjectFate, ObjectKind, RANDOM, TableDdl};
 use super::defaults::{DefaultSql, default_sql};
 use super::expression::Scope;
-use super::names::{NAME_BYTES, TakenNames, made};
+use super::names::{TakenNames, is_usable, made, unusable_name};
 use super::owner::{OwnerOptions, own};
 use super::stored::{StoredTable, TriedColumn};
 use super::table_text::{TableText, table_text};
@@ -62,7 +62,10 @@ pub fn build(facts: &SchemaFacts<'_>) -> Result<Ddl, Vec<Refusal>> {
     for table in &tables {
         taken.take(table.name);
         let statements = table.definition.indexes.iter().filter(|index| index.origin == IndexOrigin::Statement);
-        statements.filter(|index| index.name.len() <= NAME_BYTES).for_each(|index| taken.take(&index.name));
+        statements.filter(|index| is_usable(&index.name)).for_each(|index| taken.take(&index.name));
+        // A key cannot have the name of a CHECK of its table.
+        let checks = table.text.iter().flat_map(|text| &text.checks).filter_map(|check| check.name.as_ref());
+        checks.for_each(|name| taken.take(name));
     }
     facts.definitions.views.iter().for_each(|view| taken.take(&view.named.name));
     let mut builder = Builder { facts, taken, ddl: Ddl::default() };
@@ -76,11 +79,12 @@ pub fn build(facts: &SchemaFacts<'_>) -> Result<Ddl, Vec<Refusal>> {
     Ok(builder.ddl)
 }
 
-/// Returns a refusal for each name of a table or a column that is too long, and for each table with too many columns.
+/// Columns that every table of PostgreSQL has already.
+const SYSTEM_COLUMNS: [&str; 6] = ["ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"];
+
+/// Returns a refusal for each name of a table or a column that PostgreSQL cannot have, and for each table with too many columns.
 fn unusable(facts: &SchemaFacts<'_>) -> Vec<Refusal> {
-    let is_long = |name: &str| name.len() > NAME_BYTES;
-    let refusal = |place: String, rename: &str| {
-        let reason = format!("the name has more than {NAME_BYTES} bytes, and PostgreSQL would cut it");
+    let refusal = |place: String, reason: String, rename: &str| {
         Refusal::new(place, reason, format!("Rename it in a copy of the source: {rename}."))
     };
     let mut refusals = Vec::new();
@@ -90,12 +94,16 @@ fn unusable(facts: &SchemaFacts<'_>) -> Vec<Refusal> {
             let reason = format!("it has {all}, and a table of PostgreSQL at most {}", grouped(MOST_COLUMNS as u64));
             refusals.push(Refusal::new(format!("table `{name}`"), reason, "Divide it in a copy of the source."));
         }
-        if is_long(name) {
-            refusals.push(refusal(format!("table `{name}`"), "ALTER TABLE ... RENAME TO ..."));
+        if let Some(why) = unusable_name(name) {
+            refusals.push(refusal(format!("table `{name}`"), why, "ALTER TABLE ... RENAME TO ..."));
         }
-        for column in table.columns.iter().filter(|column| is_long(&column.name)) {
-            let place = format!("column `{name}.{}`", column.name);
-            refusals.push(refusal(place, "ALTER TABLE ... RENAME COLUMN ... TO ..."));
+        for column in &table.columns {
+            let is_system = SYSTEM_COLUMNS.contains(&column.name.as_str());
+            let system = is_system.then(|| "every table of PostgreSQL has a column of this name already".to_owned());
+            if let Some(why) = unusable_name(&column.name).or(system) {
+                let place = format!("column `{name}.{}`", column.name);
+                refusals.push(refusal(place, why, "ALTER TABLE ... RENAME COLUMN ... TO ..."));
+            }
         }
     }
     refusals

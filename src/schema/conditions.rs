@@ -5,7 +5,7 @@ use super::compared::{ComparedSql, collated_source};
 use super::ddl::{CheckDdl, ObjectFate, ObjectKind, TableDdl};
 use super::expression::{Scope, Translated, ValueSort, expression};
 use super::index_text::{IndexText, index_text};
-use super::names::{NAME_BYTES, name};
+use super::names::{is_usable, name};
 use super::scope::ScopeFacts;
 use super::tokens::{SourceToken, sql};
 use crate::model::definitions::IndexDefinition;
@@ -73,12 +73,14 @@ impl Builder<'_> {
                     self.translated(&object, Some(compared));
                     self.note(object);
                     let is_taken = |name: &String| table.checks.iter().any(|other| other.name.as_ref() == Some(name));
-                    let name = check.name.clone().filter(|name| name.len() <= NAME_BYTES && !is_taken(name));
+                    let name = check.name.clone().filter(|name| is_usable(name) && !is_taken(name));
                     table.checks.push(CheckDdl { name, sql: found.sql });
                 }
                 Err(why) => self.note(fates.left_out(ObjectKind::Check, &shown, why)),
             }
         }
+        // PostgreSQL names the others, in this order, so that they differ from those before them.
+        table.checks.sort_by_key(|check| check.name.is_none());
     }
 
     /// Translates an index with expressions or a condition.

@@ -1,7 +1,8 @@
 //! Defaults that are literals or the current time, as the type of their column has them.
 
 use super::compared::ComparedSql;
-use super::expression::{Scope, ValueSort, current_default, expression};
+use super::conditions::OVERFLOW;
+use super::expression::{BinaryOperator, Scope, SqlExpr, UnaryOperator, ValueSort, current_default, expression};
 use super::literals::{number, value};
 use super::names::text_literal;
 use super::tokens::{SourceToken, sql, tokens};
@@ -47,9 +48,6 @@ impl DefaultSql {
     }
 }
 
-/// The current time in UTC, without an offset.
-const NOW: &str = "now() AT TIME ZONE 'UTC'";
-
 /// Returns the default for PostgreSQL. `scope`: one without columns.
 ///
 /// # Errors
@@ -62,9 +60,16 @@ pub fn default_sql(default: &str, kind: &ColumnType, scope: &Scope) -> Result<De
     };
     match word.as_str() {
         "NULL" => Ok(DefaultSql::Null),
-        "CURRENT_TIMESTAMP" | "CURRENT_DATE" | "CURRENT_TIME" => current(&word, &kind.kind)
-            .map(DefaultSql::Changing)
-            .ok_or_else(|| format!("{word} is a text, which a column of {} does not hold", kind.name)),
+        "CURRENT_TIMESTAMP" | "CURRENT_DATE" | "CURRENT_TIME" => {
+            let function = match word.as_str() {
+                "CURRENT_DATE" => "date",
+                "CURRENT_TIME" => "time",
+                _ => "datetime",
+            };
+            let found = current_default(&SqlExpr::Call(function.to_owned(), Vec::new()), &kind.kind).ok().flatten();
+            let why = || format!("{word} is a text, which a column of {} does not hold", kind.name);
+            found.map(DefaultSql::Changing).ok_or_else(why)
+        }
         _ => match value(&tokens) {
             Some(value) => constant(&value, kind).map(DefaultSql::Sql).ok_or_else(|| {
                 format!("a column of {} does not hold its value without a rule of the mapping", kind.name)
@@ -81,31 +86,32 @@ fn computed(tokens: &[SourceToken], kind: &ColumnType, scope: &Scope) -> Result<
         return Ok(DefaultSql::Changing(current));
     }
     let found = scope.translate(&expression)?;
-    let is_fit = ValueSort::of(&kind.kind) == Some(found.sort);
-    if is_fit && !found.can_overflow {
-        Ok(DefaultSql::Sql(format!("({})", found.sql)))
-    } else {
-        Err(format!("its value has another form in a column of {}", kind.name))
+    if ValueSort::of(&kind.kind) != Some(found.sort) {
+        return Err(format!("its value has another form in a column of {}", kind.name));
     }
+    if found.can_overflow && whole_number(&expression).is_none() {
+        return Err(OVERFLOW.to_owned());
+    }
+    Ok(DefaultSql::Sql(format!("({})", found.sql)))
 }
 
-/// Returns the current date and time as SQLite writes them.
-fn current(word: &str, kind: &Kind) -> Option<String> {
-    let form = match word {
-        "CURRENT_DATE" => "YYYY-MM-DD",
-        "CURRENT_TIME" => "HH24:MI:SS",
-        _ => "YYYY-MM-DD HH24:MI:SS",
-    };
-    Some(match (word, kind) {
-        (_, Kind::Text) => format!("to_char({NOW}, '{form}')"),
-        ("CURRENT_TIMESTAMP", Kind::Timestamptz { .. }) => "now()".to_owned(),
-        ("CURRENT_TIMESTAMP", Kind::Timestamp { .. }) => format!("({NOW})"),
-        ("CURRENT_DATE", Kind::Timestamptz { .. }) => format!("(date_trunc('day', {NOW}) AT TIME ZONE 'UTC')"),
-        ("CURRENT_DATE", Kind::Timestamp { .. }) => format!("date_trunc('day', {NOW})"),
-        ("CURRENT_DATE", Kind::Date) => format!("({NOW})::date"),
-        ("CURRENT_TIME", Kind::Time { .. }) => format!("({NOW})::time(0)"),
-        _ => return None,
-    })
+/// Returns the value of arithmetic on literal numbers, if each step of it is within the range of its type.
+fn whole_number(expression: &SqlExpr) -> Option<i64> {
+    match expression {
+        SqlExpr::Integer(number) => Some(*number),
+        SqlExpr::Unary(UnaryOperator::Minus, operand) => whole_number(operand)?.checked_neg(),
+        SqlExpr::Binary(operator, left, right) => {
+            let (left, right) = (whole_number(left)?, whole_number(right)?);
+            match operator {
+                BinaryOperator::Add => left.checked_add(right),
+                BinaryOperator::Subtract => left.checked_sub(right),
+                BinaryOperator::Multiply => left.checked_mul(right),
+                BinaryOperator::Divide => left.checked_div(right),
+                _ => None,
+            }
+        }
+        _ => None,
+    }
 }
 
 /// Returns a value as a literal of a type. `None` if the type does not hold it as it is.

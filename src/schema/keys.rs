@@ -4,7 +4,7 @@ use super::build::{Builder, FateNotes, TableFacts};
 use super::compared::ComparedSql;
 use super::conditions::TranslatedIndex;
 use super::ddl::{ForeignDdl, IndexDdl, KeyDdl, ObjectFate, ObjectKind, TableDdl};
-use super::names::{NAME_BYTES, made, name, names};
+use super::names::{NAME_BYTES, is_usable, made, name, names};
 use crate::model::definitions::{ForeignDefinition, IndexDefinition, IndexOrigin, IndexPart};
 use crate::model::pgtype::{ColumnType, Kind};
 
@@ -132,9 +132,13 @@ impl Builder<'_> {
         };
         let is_plain = !is_translated && changes.is_empty();
         let columns = is_plain.then(|| index.parts.iter().filter_map(|part| part.column.clone()).collect());
-        let name = if index.name.len() > NAME_BYTES {
-            let name = self.taken.draw(&index.name, "", "idx");
-            changes.push(format!("the name is {name}, because PostgreSQL has none of more than {NAME_BYTES} bytes"));
+        let name = if !is_usable(&index.name) {
+            let name = self.taken.draw(if index.name.is_empty() { &table.name } else { &index.name }, "", "idx");
+            let why = match index.name.is_empty() {
+                true => "no empty name".to_owned(),
+                false => format!("none of more than {NAME_BYTES} bytes"),
+            };
+            changes.push(format!("the name is {name}, because PostgreSQL has {why}"));
             name
         } else {
             index.name.clone()
@@ -217,6 +221,13 @@ impl Builder<'_> {
                 name(&parent.name),
                 names(&parent_columns)
             ));
+        }
+        let is_generated = |name: &String| own.column(name).is_some_and(|column| column.generated.is_some());
+        if let Some(column) = columns.iter().find(|column| is_generated(column))
+            && (["CASCADE", "SET NULL", "SET DEFAULT"].contains(&definition.on_update.as_str())
+                || ["SET NULL", "SET DEFAULT"].contains(&definition.on_delete.as_str()))
+        {
+            return Err(format!("an action of it would write to {}, which is a generated column", name(column)));
         }
         let action = |action: &str| if action == "NO ACTION" { String::new() } else { action.to_owned() };
         let foreign = ForeignDdl {

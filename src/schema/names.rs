@@ -57,6 +57,20 @@ pub fn names<S: AsRef<str>>(all: &[S]) -> String {
     all.iter().map(|one| name(one.as_ref())).collect::<Vec<_>>().join(", ")
 }
 
+/// Returns the reason why PostgreSQL cannot have a name. `None`: it can.
+pub fn unusable_name(name: &str) -> Option<String> {
+    if name.is_empty() {
+        return Some("the name is empty, and PostgreSQL has no such name".to_owned());
+    }
+    let is_long = name.len() > NAME_BYTES;
+    is_long.then(|| format!("the name has more than {NAME_BYTES} bytes, and PostgreSQL would cut it"))
+}
+
+/// Returns true if PostgreSQL can have a name as it is.
+pub fn is_usable(name: &str) -> bool {
+    unusable_name(name).is_none()
+}
+
 /// The names of tables, indexes and sequences that are taken in the schema.
 #[derive(Clone, Debug, Default)]
 pub struct TakenNames(BTreeSet<String>);

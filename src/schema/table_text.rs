@@ -28,9 +28,9 @@ pub struct ColumnCollation {
 }
 
 impl TableText {
-    /// Returns the collation of a column.
+    /// Returns the collation of a column: the last one that is written.
     pub fn collation(&self, column: &str) -> &str {
-        let own = self.collations.iter().find(|own| own.column == column);
+        let own = self.collations.iter().rfind(|own| own.column == column);
         own.map_or("BINARY", |own| own.collation.as_str())
     }
 }

@@ -4,7 +4,7 @@ use super::build::{Builder, FateNotes, TableFacts};
 use super::ddl::{ObjectFate, ObjectKind, TableDdl, TriggerDdl};
 use super::defaults::{DefaultSql, default_sql};
 use super::expression::Scope;
-use super::names::NAME_BYTES;
+use super::names::is_usable;
 use super::table_text::inside;
 use super::tokens::{SourceToken, sql, tokens};
 use crate::model::definitions::TriggerDefinition;
@@ -79,7 +79,7 @@ fn translated(trigger: &TriggerDefinition, table: &TableDdl) -> Option<TriggerDd
     };
     let of = text.of.iter().map(own).collect::<Option<Vec<String>>>()?;
     let name = trigger.named.name.clone();
-    (name.len() <= NAME_BYTES).then(|| TriggerDdl { name, of, only_if, column: column.name.clone(), value })
+    is_usable(&name).then(|| TriggerDdl { name, of, only_if, column: column.name.clone(), value })
 }
 
 /// Returns the operator of a condition that the update leaves the column as it is. `None`: it is another condition.

@@ -5,7 +5,7 @@ use super::compared::ComparedSql;
 use super::conditions::OVERFLOW;
 use super::ddl::{Fate, ObjectFate, ObjectKind, TableDdl, ViewColumn, ViewDdl};
 use super::expression::{NamedRelation, Relations, Scope, ScopeColumn, Translated, TranslatedQuery, query};
-use super::names::{NAME_BYTES, name};
+use super::names::{NAME_BYTES, is_usable, name};
 use super::tokens::tokens;
 use super::types::column_type;
 use crate::model::definitions::ViewDefinition;
@@ -76,8 +76,8 @@ impl Builder<'_> {
     /// The reason why it has no translation.
     fn view(&mut self, view: &ViewDefinition, relations: &Relations) -> Result<NamedRelation, String> {
         let own = &view.named.name;
-        if own.len() > NAME_BYTES || view.columns.iter().any(|column| column.len() > NAME_BYTES) {
-            return Err(format!("a name has more than {NAME_BYTES} bytes"));
+        if !is_usable(own) || !view.columns.iter().all(|column| is_usable(column)) {
+            return Err(format!("a name of it has no or more than {NAME_BYTES} bytes"));
         }
         if view.columns.is_empty() {
             return Err("SQLite cannot read it: an object is missing, or a text is in double quotes".to_owned());

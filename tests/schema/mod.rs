@@ -8,6 +8,7 @@ mod names;
 mod owners;
 mod proof;
 mod random_expressions;
+mod random_views;
 mod same_framework;
 mod shops;
 mod tables;

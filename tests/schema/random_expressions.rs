@@ -17,17 +17,29 @@ const EXPRESSIONS: usize = 4_000;
 const TOGETHER: usize = 50;
 
 /// Draws numbers from a seed.
-struct Draw(u64);
+pub struct Draw(u64);
+
+/// The seed of a test: that of the environment, or a fixed one.
+pub fn seed() -> u64 {
+    std::env::var("MIGRATE_TEST_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(20_261_130)
+}
 
 impl Draw {
-    fn below(&mut self, n: usize) -> usize {
+    /// Begins with a seed, which is not 0.
+    pub fn new(seed: u64) -> Draw {
+        Draw(seed.max(1))
+    }
+
+    /// A number below another one.
+    pub fn below(&mut self, n: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
         usize::try_from((self.0 >> 11) % n as u64).expect("a small number")
     }
 
-    fn of<'a>(&mut self, all: &[&'a str]) -> &'a str {
+    /// One of several texts.
+    pub fn of<'a>(&mut self, all: &[&'a str]) -> &'a str {
         all[self.below(all.len())]
     }
 
@@ -327,9 +339,9 @@ fn translated(sqlite: String) -> Option<Pair> {
 
 #[test]
 fn random_expressions_have_the_same_value_in_both_engines() {
-    let seed = std::env::var("MIGRATE_TEST_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(20_261_130_u64);
+    let seed = seed();
     println!("seed {seed}");
-    let mut draw = Draw(seed);
+    let mut draw = Draw::new(seed);
     let rows = rows(&mut draw);
     let sqlite = Connection::open_in_memory().expect("a database");
     sqlite

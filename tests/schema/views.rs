@@ -120,7 +120,7 @@ fn printed(value: Value) -> Option<String> {
 }
 
 /// The rows of a query of SQLite.
-fn rows_of_sqlite(case: &Case, file: &str, sql: &str) -> Vec<Vec<Option<String>>> {
+pub fn rows_of_sqlite(case: &Case, file: &str, sql: &str) -> Vec<Vec<Option<String>>> {
     let sqlite = sqlite::open(&case.place.path(file));
     let mut statement = sqlite.prepare(sql).expect("a query");
     let columns = statement.column_count();
@@ -310,7 +310,7 @@ const AGAIN: [&str; 6] = [
 ];
 
 /// A value in one form for both servers: numbers as doubles, conditions as 0 and 1, times without their offset.
-fn alike(value: Option<String>) -> Option<String> {
+pub fn alike(value: Option<String>) -> Option<String> {
     let text = value?;
     let text = match text.as_str() {
         "t" => "1",

@@ -8,7 +8,7 @@ impl Scope {
     /// Returns the call of a function.
     pub fn call(&self, function: &str, arguments: &[SqlExpr]) -> Result<Translated, Refused> {
         if let ("likely" | "unlikely", [one]) | ("likelihood", [one, _]) = (function, arguments) {
-            return self.translate(one);
+            return self.argument(one);
         }
         if is_aggregate(function, arguments.len()) {
             let (function, arguments) = (function.to_owned(), arguments.to_vec());
@@ -135,7 +135,8 @@ fn extreme(function: &str, values: &[Translated]) -> Result<Translated, Refused>
     Ok(Translated { is_narrow, ..Translated::atom(sql, sort) })
 }
 
-/// `round` to a whole number, which is a double. SQLite adds a half and cuts the fraction of a number that has one.
+/// `round` to a whole number, which is a double. SQLite adds a half and cuts the fraction of a number that has one: it has no negative
+/// zero, which the addition of zero takes away.
 fn rounded(value: &Translated) -> Result<Translated, Refused> {
     let x = match value.sort {
         ValueSort::Real => value.operand(),
@@ -146,7 +147,8 @@ fn rounded(value: &Translated) -> Result<Translated, Refused> {
         _ => return Err("round of anything but a number is not translated".to_owned()),
     };
     let sql = format!(
-        "CASE WHEN abs({x}) <= 4503599627370496 THEN trunc({x} + CASE WHEN {x} < 0 THEN -0.5 ELSE 0.5 END::float8) ELSE {x} END"
+        "CASE WHEN abs({x}) <= 4503599627370496 THEN trunc({x} + CASE WHEN {x} < 0 THEN -0.5 ELSE 0.5 END::float8) + 0 \
+         ELSE {x} END"
     );
     Ok(Translated::atom(sql, ValueSort::Real))
 }

@@ -194,7 +194,8 @@ impl Scope {
     /// Returns the column of a name and, if one is written, of a relation.
     ///
     /// # Errors
-    /// If several columns have the name.
+    /// If several columns have the name, or it is the rowid of rows in which no column is the rowid: a column around the query is another
+    /// one.
     pub fn find(&self, relation: Option<&str>, wanted: &str) -> Result<Option<&ScopeColumn>, Refused> {
         let is_it = |column: &&ScopeColumn, wanted: &str| {
             let is_of_relation = relation.map_or(!column.is_hidden, |own| column.relation.eq_ignore_ascii_case(own));
@@ -207,7 +208,14 @@ impl Scope {
             (Some(_), Some(_)) => return Err(format!("{} is a column of several tables", name(wanted))),
         }
         let is_rowid = ["rowid", "_rowid_", "oid"].iter().any(|rowid| wanted.eq_ignore_ascii_case(rowid));
-        let rowid = self.rowid.as_ref().filter(|_| is_rowid);
-        Ok(rowid.and_then(|rowid| self.columns.iter().find(|column| is_it(column, rowid))))
+        if !is_rowid {
+            return Ok(None);
+        }
+        let rowid = self.rowid.as_ref().and_then(|rowid| self.columns.iter().find(|column| is_it(column, rowid)));
+        let is_own = |column: &ScopeColumn| relation.is_none_or(|own| column.relation.eq_ignore_ascii_case(own));
+        if rowid.is_none() && self.columns.iter().any(is_own) {
+            return Err(format!("{} is the rowid, and no column here is", name(wanted)));
+        }
+        Ok(rowid)
     }
 }

@@ -73,17 +73,21 @@ pub fn compared(left: &Translated, right: &Translated, is_ordered: bool) -> Resu
         }
         (Moment, Moment) if left.moment == right.moment => both(left.operand(), right.operand()),
         (Truth, Integer) | (Integer, Truth) => both(left.integer()?.operand(), right.integer()?.operand()),
-        (Integer | Decimal, Real) if right.number.is_some() => both(left.operand(), plain_number(right)),
-        (Real, Integer | Decimal) if left.number.is_some() => both(plain_number(left), right.operand()),
+        (Integer | Decimal, Real) if right.number.is_some() => both(left.operand(), plain_number(right)?),
+        (Real, Integer | Decimal) if left.number.is_some() => both(plain_number(left)?, right.operand()),
         (Real, Integer) if is_small(right) => both(left.operand(), right.operand()),
         (Integer, Real) if is_small(left) => both(left.operand(), right.operand()),
         (one, other) => Err(format!("SQLite compares {} and {} by their classes", one.words(), other.words())),
     }
 }
 
-fn plain_number(value: &Translated) -> String {
+/// Returns a literal double as a decimal number. From 2^53 on, its shortest digits are another number than its value.
+fn plain_number(value: &Translated) -> Result<String, Refused> {
     let number = value.number.clone().unwrap_or_default();
-    if number.starts_with('-') { format!("({number})") } else { number }
+    if number.parse::<f64>().is_ok_and(|number| number.abs() >= (1_u64 << 53) as f64) {
+        return Err("a literal double of this size has other digits than its value".to_owned());
+    }
+    Ok(if number.starts_with('-') { format!("({number})") } else { number })
 }
 
 /// Returns true for a literal that a double represents.

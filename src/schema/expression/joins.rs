@@ -17,16 +17,51 @@ pub struct OwnerPair {
     pub right: String,
 }
 
+/// The conditions of joins, and the owners that are to be compared by one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct JoinedOwners {
+    /// Conditions that each row satisfies, as SQL.
+    pub conditions: Vec<String>,
+    /// The owners that no condition compares.
+    pub pairs: Vec<OwnerPair>,
+}
+
+impl JoinedOwners {
+    /// Returns those of a join of two sides. `on`: its own.
+    ///
+    /// The condition of an outer join does not select the rows of the side that it keeps whole: it compares no owners within that side,
+    /// and no row need satisfy it.
+    fn of_join(kind: JoinKind, [left, right]: [JoinedOwners; 2], on: JoinedOwners) -> JoinedOwners {
+        let (kept, joined) = match kind {
+            JoinKind::Inner => {
+                let conditions = [left.conditions, right.conditions, on.conditions.clone()].concat();
+                (JoinedOwners { conditions, pairs: Vec::new() }, [left.pairs, right.pairs])
+            }
+            JoinKind::Left => (left, [right.pairs, Vec::new()]),
+            JoinKind::Right => (right, [left.pairs, Vec::new()]),
+        };
+        let open = joined.into_iter().flatten().chain(on.pairs).filter(|pair| !pair.is_compared(&on.conditions));
+        JoinedOwners { conditions: kept.conditions, pairs: kept.pairs.into_iter().chain(open).collect() }
+    }
+}
+
+impl OwnerPair {
+    /// Returns true if a condition compares both.
+    pub fn is_compared(&self, conditions: &[String]) -> bool {
+        let OwnerPair { left, right } = self;
+        let both = [format!("{left} = {right}"), format!("{right} = {left}")];
+        conditions.iter().any(|condition| both.contains(condition))
+    }
+}
+
 /// FROM as PostgreSQL writes it.
 pub struct TranslatedFrom {
     /// The SQL after FROM.
     pub sql: String,
     /// Its columns and relations.
     pub scope: Scope,
-    /// The conditions of its joins that each row satisfies, as SQL.
-    pub conditions: Vec<String>,
-    /// The owners that the query itself must compare.
-    pub pairs: Vec<OwnerPair>,
+    /// The conditions of its joins, and the owners that the query itself must compare.
+    pub owners: JoinedOwners,
     /// True if arithmetic in it ends in an error where SQLite returns a double or an infinity.
     pub can_overflow: bool,
 }
@@ -107,7 +142,7 @@ impl Scope {
         let (label, key, owner) = (label.to_owned(), relation.key.clone(), relation.owner.clone());
         let member = FromMember { label, written, key, owner };
         let scope = Scope { columns, rowid: relation.rowid.clone(), members: vec![member], ..self.around() };
-        TranslatedFrom { sql, scope, conditions: Vec::new(), pairs: Vec::new(), can_overflow: false }
+        TranslatedFrom { sql, scope, owners: JoinedOwners::default(), can_overflow: false }
     }
 
     fn join(&self, tree: &JoinTree) -> Result<TranslatedFrom, Refused> {
@@ -129,8 +164,13 @@ impl Scope {
             }
             JoinCondition::Using(columns) => columns.clone(),
             JoinCondition::Natural => {
-                let visible = |column: &&ScopeColumn| left.scope.column(&column.name).is_some() && !column.is_hidden;
-                right.scope.columns.iter().filter(visible).map(|column| column.name.clone()).collect()
+                let visible = |scope: &Scope| -> Vec<String> {
+                    let columns = scope.columns.iter().filter(|column| !column.is_hidden);
+                    columns.map(|column| column.name.clone()).collect()
+                };
+                let own = visible(&left.scope);
+                let is_shared = |wanted: &String| own.iter().any(|name| name.eq_ignore_ascii_case(wanted));
+                visible(&right.scope).into_iter().filter(is_shared).collect()
             }
         };
         if !shared.is_empty() && *kind == JoinKind::Right {
@@ -139,10 +179,8 @@ impl Scope {
         for column in &shared {
             conditions.push(using(&mut scope, &left.scope, &right.scope, column)?);
         }
-        let mut pairs: Vec<OwnerPair> = left.pairs.iter().chain(&right.pairs).cloned().collect();
-        if let Some(equal) = same_owner(&left.scope, &right.scope, *kind, &mut pairs)? {
-            conditions.push(equal);
-        }
+        let mut pairs = Vec::new();
+        conditions.extend(same_owner(&left.scope, &right.scope, *kind, &mut pairs)?);
         let word = match kind {
             JoinKind::Inner => "JOIN",
             JoinKind::Left => "LEFT JOIN",
@@ -156,9 +194,10 @@ impl Scope {
             [_] => format!("{} {word} {right_sql} ON {}", left.sql, conditions[0].sql),
             all => format!("{} {word} {right_sql} ON {}", left.sql, all.join(" AND ")),
         };
-        let own = conditions.into_iter().map(|condition| condition.sql);
-        let conditions = left.conditions.into_iter().chain(right.conditions).chain(own).collect();
-        Ok(TranslatedFrom { sql, scope, conditions, pairs, can_overflow: overflows })
+        let own = conditions.into_iter().map(|condition| condition.sql).collect();
+        let on = JoinedOwners { conditions: own, pairs };
+        let owners = JoinedOwners::of_join(*kind, [left.owners, right.owners], on);
+        Ok(TranslatedFrom { sql, scope, owners, can_overflow: overflows })
     }
 }
 

@@ -26,4 +26,4 @@ pub use now::current_default;
 pub use parse::{expression, query};
 pub use queries::{TranslatedQuery, all_names};
 pub use sorts::{Translated, UniformTime, ValueSort};
-pub use tree::SqlExpr;
+pub use tree::{BinaryOperator, SqlExpr, UnaryOperator};

@@ -8,6 +8,24 @@ use crate::schema::names::text_literal;
 /// The current time in UTC, without an offset.
 const UTC: &str = "now() AT TIME ZONE 'UTC'";
 
+/// The forms of a whole date and time, as the engine reads them into a column of such times.
+const WHOLE: [&str; 8] = [
+    "YYYY-MM-DD HH24:MI:SS",
+    "YYYY-MM-DD HH24:MI:SS.MS",
+    "YYYY-MM-DD HH24:MI:SS\"Z\"",
+    "YYYY-MM-DD HH24:MI:SS.MS\"Z\"",
+    "YYYY-MM-DD\"T\"HH24:MI:SS",
+    "YYYY-MM-DD\"T\"HH24:MI:SS.MS",
+    "YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"",
+    "YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"",
+];
+
+/// The form of a date.
+const DAY: &str = "YYYY-MM-DD";
+
+/// Factors of seconds that make a unit of time: seconds, milliseconds, microseconds, nanoseconds.
+const UNITS: [i64; 4] = [1, 1_000, 1_000_000, 1_000_000_000];
+
 /// The seconds since 1970.
 const SECONDS: &str = "floor(extract(epoch from now()))::bigint";
 
@@ -30,14 +48,26 @@ pub fn current_default(expression: &SqlExpr, kind: &Kind) -> Result<Option<Strin
         return random(digits, is_lower, kind).map(Some);
     }
     let Some(found) = current(expression)? else { return Ok(None) };
+    // A part of the time, such as the day, is another moment than the time itself.
+    let is_whole = match &found {
+        CurrentTime::Written(form) => WHOLE.contains(&form.as_str()),
+        CurrentTime::Seconds(factor) => UNITS.contains(factor),
+        CurrentTime::Julian => true,
+    };
     let sql = match (&found, kind) {
-        (_, Kind::Timestamptz { .. }) => Some("now()".to_owned()),
-        (_, Kind::Timestamp { .. }) => Some(format!("({UTC})")),
+        (_, Kind::Timestamptz { .. }) if is_whole => Some("now()".to_owned()),
+        (_, Kind::Timestamp { .. }) if is_whole => Some(format!("({UTC})")),
+        (CurrentTime::Written(form), Kind::Timestamptz { .. }) if form == DAY => {
+            Some(format!("(date_trunc('day', {UTC}) AT TIME ZONE 'UTC')"))
+        }
+        (CurrentTime::Written(form), Kind::Timestamp { .. }) if form == DAY => {
+            Some(format!("date_trunc('day', {UTC})"))
+        }
         (CurrentTime::Written(form), Kind::Text) => Some(format!("to_char({UTC}, {})", text_literal(form))),
-        (CurrentTime::Written(form), Kind::Date) if form == "YYYY-MM-DD" => Some(format!("({UTC})::date")),
+        (CurrentTime::Written(form), Kind::Date) if form == DAY => Some(format!("({UTC})::date")),
         (CurrentTime::Written(form), Kind::Time { .. }) if form == "HH24:MI:SS" => Some(format!("({UTC})::time(0)")),
         (CurrentTime::Seconds(1), Kind::Int8) => Some(SECONDS.to_owned()),
-        (CurrentTime::Seconds(factor), Kind::Int8) => Some(format!("{SECONDS} * {factor}")),
+        (CurrentTime::Seconds(factor), Kind::Int8) if is_whole => Some(format!("{SECONDS} * {factor}")),
         (CurrentTime::Julian, Kind::Float8) => {
             Some("(extract(epoch from now())::float8 / 86400 + 2440587.5)".to_owned())
         }
@@ -66,7 +96,7 @@ fn current(expression: &SqlExpr) -> Result<Option<CurrentTime>, Refused> {
                     Err("it is the time of the zone of the machine".to_owned())
                 }
                 ("datetime", Some([] | ["now"])) => written("YYYY-MM-DD HH24:MI:SS"),
-                ("date", Some([] | ["now"])) => written("YYYY-MM-DD"),
+                ("date", Some([] | ["now"])) => written(DAY),
                 ("time", Some([] | ["now"])) => written("HH24:MI:SS"),
                 ("unixepoch", Some([] | ["now"])) | ("strftime", Some(["%s"] | ["%s", "now"])) => {
                     Ok(Some(CurrentTime::Seconds(1)))
@@ -118,7 +148,7 @@ fn random_digits(expression: &SqlExpr) -> Option<(i64, bool)> {
         None => (expression.clone(), false),
     };
     match call(&call(&inner, "hex")?, "randomblob")? {
-        SqlExpr::Integer(bytes) => Some((bytes * 2, is_lower)),
+        SqlExpr::Integer(bytes) => Some((bytes.saturating_mul(2), is_lower)),
         _ => None,
     }
 }

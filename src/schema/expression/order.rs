@@ -123,23 +123,30 @@ impl OrderedRows<'_> {
         }
     }
 
+    /// Returns a term. Like SQLite, it looks for a name or a number of a value within COLLATE, which then changes the order.
     fn term(&self, term: &SqlExpr) -> Result<OrderTerm, Refused> {
         let is_alias =
             |wanted: &String| self.columns.iter().position(|column| column.name.eq_ignore_ascii_case(wanted));
-        let place = match term {
+        let (inner, collation) = within_collate(term);
+        let place = match inner {
             SqlExpr::Integer(number) => {
-                let place = usize::try_from(*number - 1).ok().filter(|place| *place < self.columns.len());
+                let place = place_of(*number).filter(|place| *place < self.columns.len());
                 Some(place.ok_or("a term of ORDER BY is no column")?)
             }
             // The name of a value precedes that of a column.
             SqlExpr::Name { name, .. } if is_alias(name).is_some() => is_alias(name),
-            other => self.first.values.iter().position(|value| value.expression == *other),
+            _ => self.first.values.iter().position(|value| value.expression == *term),
         };
         if let Some(place) = place {
             let (value, column) = (&self.first.values[place], &self.columns[place]);
             let found = match self.is_wrapped {
                 true => column.value(format!("{ROWS}.{}", name(&column.name))),
                 false => value.found.clone(),
+            };
+            let is_whole = value.expression == *term;
+            let found = match collation.filter(|_| !is_whole) {
+                Some(collation) => found.collated(collation)?,
+                None => found,
             };
             return Ok(OrderTerm { found, column: Some(place) });
         }
@@ -179,6 +186,21 @@ impl OrderedRows<'_> {
             }),
         }
     }
+}
+
+/// Returns the place of the value that a number in ORDER BY or GROUP BY names, from 0 on.
+pub fn place_of(number: i64) -> Option<usize> {
+    usize::try_from(number.checked_sub(1)?).ok()
+}
+
+/// Returns an expression without the COLLATE around it, and the outermost collation.
+fn within_collate(term: &SqlExpr) -> (&SqlExpr, Option<&str>) {
+    let (mut inner, mut outermost) = (term, None);
+    while let SqlExpr::Collate(operand, collation) = inner {
+        outermost = outermost.or(Some(collation.as_str()));
+        inner = operand;
+    }
+    (inner, outermost)
 }
 
 /// Returns a term as PostgreSQL writes it. `None`: it orders nothing.

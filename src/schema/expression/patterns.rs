@@ -94,14 +94,16 @@ fn regular_expression(pattern: &str) -> Result<String, Refused> {
     Ok(out)
 }
 
-/// Returns true if each `-` of a set is between two letters or two digits in their order, or is the last character.
+/// Returns true if each `-` of a set is between two letters or two digits in their order, of which the first ends no other range, or is
+/// the last character.
 fn ranges_are_plain(set: &str) -> bool {
     let set = set.as_bytes();
     set.iter().enumerate().filter(|(_, byte)| **byte == b'-').all(|(n, _)| {
         let (before, after) = (n.checked_sub(1).and_then(|n| set.get(n)), set.get(n + 1));
         match (before, after) {
             (Some(from), Some(to)) => {
-                from.is_ascii_alphanumeric() && to.is_ascii_alphanumeric() && from <= to && n != 0
+                let ends_a_range = n >= 2 && set.get(n - 2) == Some(&b'-');
+                from.is_ascii_alphanumeric() && to.is_ascii_alphanumeric() && from <= to && !ends_a_range
             }
             (Some(_), None) => true,
             _ => false,

@@ -23,6 +23,8 @@ pub struct TranslatedQuery {
     pub can_overflow: bool,
     /// True if its order is one of values that have another form in SQLite.
     pub is_ordered_by_other_form: bool,
+    /// True if a value of a part of it is compared by another collation than BINARY.
+    pub has_collated_values: bool,
 }
 
 impl TranslatedQuery {
@@ -79,9 +81,13 @@ impl Scope {
                 part.values.iter().try_for_each(|value| require_groupable(&value.found))?;
             }
         }
+        let mut sorted = columns.clone();
+        for (n, column) in sorted.iter_mut().enumerate() {
+            column.collation = collation_of_order(&parts, n);
+        }
         let ordered = OrderedRows {
             first,
-            columns: &columns,
+            columns: &sorted,
             owner: owner.as_ref(),
             is_wrapped: is_compound || tree.first.is_distinct,
         };
@@ -96,6 +102,10 @@ impl Scope {
             is_single: is_single || (!is_compound && tree.first.from.is_none()),
             can_overflow: can_overflow || parts.iter().any(|part| part.can_overflow) || order.can_overflow,
             is_ordered_by_other_form: order.is_by_other_form,
+            has_collated_values: parts
+                .iter()
+                .flat_map(|part| &part.values)
+                .any(|value| value.found.has_other_collation()),
         })
     }
 
@@ -142,6 +152,10 @@ impl Scope {
             return Err(why.clone());
         }
         require_groupable(&left)?;
+        // SQLite takes the collation of the right side if the left side has none, or if COLLATE is written on the right side.
+        if found.has_collated_values {
+            return Err("a value of the subquery has another collation than BINARY".to_owned());
+        }
         if left.sort != column.sort || left.moment != column.moment || left.sort == ValueSort::Null {
             return Err(format!("SQLite compares {} and {} by their classes", left.sort.words(), column.sort.words()));
         }
@@ -163,8 +177,8 @@ impl Scope {
         if !found.is_single {
             return Err("a subquery may have several rows, of which SQLite takes the first".to_owned());
         }
-        let can_overflow = found.can_overflow;
-        Ok(Translated { can_overflow, ..column.value(format!("({})", found.sql)) })
+        let (can_overflow, collation) = (found.can_overflow, String::new());
+        Ok(Translated { can_overflow, collation, ..column.value(format!("({})", found.sql)) })
     }
 }
 
@@ -257,6 +271,12 @@ fn sorts_of_columns(parts: &[TranslatedSelect]) -> Result<Vec<ValueSort>, Refuse
     (0..width).map(sort).collect()
 }
 
+/// Returns the collation by which ORDER BY compares a column: that of the first part whose value has one.
+fn collation_of_order(parts: &[TranslatedSelect], n: usize) -> String {
+    let mut collations = parts.iter().filter_map(|part| part.values.get(n)).map(|value| &value.found.collation);
+    collations.find(|collation| !collation.is_empty()).cloned().unwrap_or_default()
+}
+
 /// Returns the columns of a query, which have the names of its first part.
 fn columns_of(first: &TranslatedSelect, sorts: &[ValueSort], is_compound: bool) -> Vec<ScopeColumn> {
     let mut columns: Vec<ScopeColumn> = Vec::new();
@@ -273,7 +293,12 @@ fn columns_of(first: &TranslatedSelect, sorts: &[ValueSort], is_compound: bool) 
         columns.push(ScopeColumn {
             name,
             sort: *sort,
-            collation: value.found.collation.clone(),
+            // A column of rows always has a collation.
+            collation: if value.found.collation.is_empty() {
+                "BINARY".to_owned()
+            } else {
+                value.found.collation.clone()
+            },
             moment: value.found.moment.clone(),
             is_json: passed.is_some_and(|passed| passed.is_json),
             unusable: passed.and_then(|passed| passed.unusable.clone()).or(null),

@@ -4,7 +4,8 @@ use std::cell::RefCell;
 
 use super::aggregates::require_groupable;
 use super::columns::{FromMember, GroupKey, Grouping, OutputAlias, OwnerOfRow, Scope, ScopeColumn};
-use super::joins::OwnerPair;
+use super::joins::{JoinedOwners, OwnerPair};
+use super::order::place_of;
 use super::sorts::{Refused, Translated, ValueSort};
 use super::tree::{OutputTree, SelectTree, SqlExpr};
 use crate::schema::names::name;
@@ -63,11 +64,11 @@ impl Scope {
     pub fn select(&self, tree: &SelectTree, place: QueryPlace) -> Result<TranslatedSelect, Refused> {
         let around = self.around_value(place);
         let mut scope = around.around();
-        let (mut body, mut conditions, mut pairs, mut can_overflow) = (String::new(), Vec::new(), Vec::new(), false);
+        let (mut body, mut owners, mut can_overflow) = (String::new(), JoinedOwners::default(), false);
         if let Some(from) = &tree.from {
             let from = around.source(from)?;
             body = format!(" FROM {}", from.sql);
-            (scope, conditions, pairs, can_overflow) = (from.scope, from.conditions, from.pairs, from.can_overflow);
+            (scope, owners, can_overflow) = (from.scope, from.owners, from.can_overflow);
         }
         let outputs = expanded(&scope, &tree.outputs)?;
         scope.aliases = outputs.iter().filter_map(NamedOutput::as_alias).collect();
@@ -75,12 +76,12 @@ impl Scope {
         for part in tree.condition.iter().flat_map(SqlExpr::conjuncts) {
             let found = scope.argument(part)?.truth()?;
             can_overflow |= found.can_overflow;
-            conditions.push(found.sql.clone());
+            owners.conditions.push(found.sql.clone());
             wheres.push(found);
         }
-        let equal = around.owner_of_value(&scope, place, &conditions)?;
+        let equal = around.owner_of_value(&scope, place, &owners.conditions)?;
         wheres.extend(equal.map(|sql| Translated::wide(sql, ValueSort::Truth)));
-        require_compared(&pairs, &conditions)?;
+        require_compared(&owners)?;
         if !wheres.is_empty() {
             let parts: Vec<String> = match wheres.as_slice() {
                 [one] => vec![one.sql.clone()],
@@ -133,7 +134,8 @@ impl Scope {
                 if is_added(&own.owner) && is_added(&member.owner) {
                     return Ok(Some(format!("{left} = {right}")));
                 }
-                return require_compared(&[OwnerPair { left, right }], conditions).map(|()| None);
+                let pairs = vec![OwnerPair { left, right }];
+                return require_compared(&JoinedOwners { conditions: conditions.to_vec(), pairs }).map(|()| None);
             }
             around = scope.outer.as_deref();
         }
@@ -142,14 +144,13 @@ impl Scope {
 }
 
 /// Requires that owners that the rows bring are compared by a condition.
-fn require_compared(pairs: &[OwnerPair], conditions: &[String]) -> Result<(), Refused> {
-    for OwnerPair { left, right } in pairs {
-        let both = [format!("{left} = {right}"), format!("{right} = {left}")];
-        if !conditions.iter().any(|condition| both.contains(condition)) {
-            return Err(format!("it joins rows of several owners: it does not compare {left} and {right}"));
+fn require_compared(owners: &JoinedOwners) -> Result<(), Refused> {
+    match owners.pairs.iter().find(|pair| !pair.is_compared(&owners.conditions)) {
+        Some(OwnerPair { left, right }) => {
+            Err(format!("it joins rows of several owners: it does not compare {left} and {right}"))
         }
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// Returns the owner of each row, which becomes a term of the groups.
@@ -257,7 +258,7 @@ fn groups(scope: &Scope, outputs: &[NamedOutput], terms: &[SqlExpr]) -> Result<V
     let key = |term: &SqlExpr| {
         let expression = match term {
             SqlExpr::Integer(number) => {
-                let place = usize::try_from(*number - 1).ok().and_then(|place| outputs.get(place));
+                let place = place_of(*number).and_then(|place| outputs.get(place));
                 place.ok_or("a term of GROUP BY is no column")?.value.clone()
             }
             // The name of a column precedes that of a value.

@@ -132,6 +132,19 @@ impl Translated {
         if self.is_atom { self.sql.clone() } else { format!("({})", self.sql) }
     }
 
+    /// The value, compared by a collation.
+    pub fn collated(self, collation: &str) -> Result<Translated, Refused> {
+        if !["BINARY", "NOCASE", "RTRIM"].contains(&collation) {
+            return Err(format!("the collation {collation} belongs to the application"));
+        }
+        Ok(Translated { collation: collation.to_owned(), is_collated: true, ..self })
+    }
+
+    /// Returns true if it is compared by another collation than the bytes.
+    pub fn has_other_collation(&self) -> bool {
+        self.sort == ValueSort::Text && !["", "BINARY"].contains(&self.collation.as_str())
+    }
+
     /// The value as an integer, if it is one or a boolean.
     pub fn integer(&self) -> Result<Translated, Refused> {
         match self.sort {

@@ -66,13 +66,7 @@ impl Scope {
             SqlExpr::Case(operand, arms, otherwise) => self.case(operand.as_deref(), arms, otherwise.as_deref()),
             SqlExpr::Cast(operand, to) => self.cast(operand, to),
             SqlExpr::Call(function, arguments) => self.call(function, arguments),
-            SqlExpr::Collate(operand, collation) => {
-                let operand = self.translate(operand)?;
-                if !["BINARY", "NOCASE", "RTRIM"].contains(&collation.as_str()) {
-                    return Err(format!("the collation {collation} belongs to the application"));
-                }
-                Ok(Translated { collation: collation.clone(), is_collated: true, ..operand })
-            }
+            SqlExpr::Collate(operand, collation) => self.translate(operand)?.collated(collation),
         }
     }
 
@@ -102,7 +96,12 @@ impl Scope {
                 let operand = self.argument(operand)?;
                 let operand = if operand.sort == ValueSort::Truth { operand.integer()? } else { operand };
                 match operand.sort {
-                    ValueSort::Integer | ValueSort::Real | ValueSort::Decimal => {
+                    // SQLite subtracts from zero: the negative of zero is zero, and not the negative zero of a double.
+                    ValueSort::Real => {
+                        Ok(Translated::wide(format!("0::float8 - {}", operand.operand()), ValueSort::Real)
+                            .of(&[&operand]))
+                    }
+                    ValueSort::Integer | ValueSort::Decimal => {
                         let negative = Translated::wide(format!("- {}", operand.operand()), operand.sort);
                         Ok(Translated { can_overflow: true, is_narrow: operand.is_narrow, ..negative })
                     }
@@ -247,37 +246,44 @@ impl Scope {
         Ok(found.of(&parts))
     }
 
+    /// CAST, which keeps the collation of its operand.
     fn cast(&self, operand: &SqlExpr, to: &str) -> Result<Translated, Refused> {
         let operand = self.translate(operand)?;
-        let has = |part: &str| to.contains(part);
-        let same = |operand: Translated| Ok(operand);
-        let large = "9223372036854775808";
-        match operand.sort {
-            ValueSort::Null => same(operand),
-            ValueSort::Integer | ValueSort::Truth if has("INT") => operand.integer(),
-            ValueSort::Real if has("INT") => {
-                let x = operand.operand();
-                let sql = format!(
-                    "CASE WHEN {x} >= {large} THEN 9223372036854775807 WHEN {x} <= -{large} THEN '-{large}'::bigint \
+        let (collation, is_collated) = (operand.collation.clone(), operand.is_collated);
+        converted(operand, to).map(|found| Translated { collation, is_collated, ..found })
+    }
+}
+
+/// Returns a value as CAST makes it.
+fn converted(operand: Translated, to: &str) -> Result<Translated, Refused> {
+    let has = |part: &str| to.contains(part);
+    let same = |operand: Translated| Ok(operand);
+    let large = "9223372036854775808";
+    match operand.sort {
+        ValueSort::Null => same(operand),
+        ValueSort::Integer | ValueSort::Truth if has("INT") => operand.integer(),
+        ValueSort::Real if has("INT") => {
+            let x = operand.operand();
+            let sql = format!(
+                "CASE WHEN {x} >= {large} THEN 9223372036854775807 WHEN {x} <= -{large} THEN '-{large}'::bigint \
                      ELSE trunc({x})::bigint END"
-                );
-                Ok(Translated::atom(sql, ValueSort::Integer).of(&[&operand]))
-            }
-            ValueSort::Text if has("INT") && operand.digits.is_some() => {
-                let sql = operand.digits.clone().unwrap_or_default();
-                Ok(Translated::atom(sql, ValueSort::Integer).of(&[&operand]))
-            }
-            ValueSort::Text if has("CHAR") || has("CLOB") || has("TEXT") => same(operand),
-            ValueSort::Integer | ValueSort::Truth if has("CHAR") || has("CLOB") || has("TEXT") => {
-                let whole = operand.integer()?;
-                Ok(Translated::atom(format!("{}::text", whole.operand()), ValueSort::Text).of(&[&whole]))
-            }
-            ValueSort::Blob if has("BLOB") => same(operand),
-            ValueSort::Real if has("REAL") || has("FLOA") || has("DOUB") => same(operand),
-            ValueSort::Integer if has("REAL") || has("FLOA") || has("DOUB") => {
-                Ok(Translated::atom(format!("{}::float8", operand.operand()), ValueSort::Real).of(&[&operand]))
-            }
-            other => Err(format!("CAST of {} AS {to} reads digits as SQLite does", other.words())),
+            );
+            Ok(Translated::atom(sql, ValueSort::Integer).of(&[&operand]))
         }
+        ValueSort::Text if has("INT") && operand.digits.is_some() => {
+            let sql = operand.digits.clone().unwrap_or_default();
+            Ok(Translated::atom(sql, ValueSort::Integer).of(&[&operand]))
+        }
+        ValueSort::Text if has("CHAR") || has("CLOB") || has("TEXT") => same(operand),
+        ValueSort::Integer | ValueSort::Truth if has("CHAR") || has("CLOB") || has("TEXT") => {
+            let whole = operand.integer()?;
+            Ok(Translated::atom(format!("{}::text", whole.operand()), ValueSort::Text).of(&[&whole]))
+        }
+        ValueSort::Blob if has("BLOB") => same(operand),
+        ValueSort::Real if has("REAL") || has("FLOA") || has("DOUB") => same(operand),
+        ValueSort::Integer if has("REAL") || has("FLOA") || has("DOUB") => {
+            Ok(Translated::atom(format!("{}::float8", operand.operand()), ValueSort::Real).of(&[&operand]))
+        }
+        other => Err(format!("CAST of {} AS {to} reads digits as SQLite does", other.words())),
     }
 }

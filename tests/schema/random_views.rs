@@ -1,0 +1,382 @@
+//! Random views: what `migrate schema` translates has the rows of SQLite, and no row of an owner depends on rows of another one.
+
+use rusqlite::Connection;
+
+use super::random_expressions::{Draw, seed};
+use super::views::{alike, rows_of_sqlite};
+use super::{Case, sqlite};
+
+/// Views of one test.
+const VIEWS: usize = 400;
+
+/// The tables. `{own}` is the column of the owner, if the source has one.
+const TABLES: &str = "
+CREATE TABLE a ({own}id INTEGER PRIMARY KEY, n INT, w TEXT, c TEXT COLLATE NOCASE, z TEXT COLLATE RTRIM, f BOOLEAN);
+CREATE TABLE b ({own}id INTEGER PRIMARY KEY, a_id INTEGER, w TEXT, c TEXT COLLATE NOCASE, oid INT);
+CREATE TABLE l ({own}n INT, w TEXT, k TEXT, c TEXT COLLATE NOCASE);
+CREATE TABLE p ({own}n INT NOT NULL, w TEXT NOT NULL, m INT, PRIMARY KEY (n, w)) WITHOUT ROWID;
+CREATE TABLE s (code TEXT PRIMARY KEY, n INT, label TEXT COLLATE NOCASE);";
+
+/// Rows that both owners see.
+const SHARED: &str = "INSERT INTO s VALUES ('a', 1, 'A'), ('B', 2, 'b'), ('x', NULL, NULL), ('', 3, 'é');";
+
+/// A table that queries name: its columns of numbers and of texts.
+struct SourceShape {
+    name: &'static str,
+    numbers: &'static [&'static str],
+    texts: &'static [&'static str],
+}
+
+const SHAPES: [SourceShape; 5] = [
+    SourceShape { name: "a", numbers: &["id", "n", "f"], texts: &["w", "c", "z"] },
+    SourceShape { name: "b", numbers: &["id", "a_id", "oid"], texts: &["w", "c"] },
+    SourceShape { name: "l", numbers: &["n"], texts: &["w", "k", "c"] },
+    SourceShape { name: "p", numbers: &["n", "m"], texts: &["w"] },
+    SourceShape { name: "s", numbers: &["n"], texts: &["code", "label"] },
+];
+
+/// A relation of FROM while a query is drawn.
+#[derive(Clone)]
+struct DrawnMember {
+    label: String,
+    numbers: Vec<String>,
+    texts: Vec<String>,
+}
+
+/// Draws queries. Many are no SQL; SQLite itself sorts them out.
+struct QueryDraw {
+    draw: Draw,
+    /// The relations of the queries around, the innermost last.
+    around: Vec<Vec<DrawnMember>>,
+    /// True if each query names the owner of its first relation.
+    names_owner: bool,
+}
+
+impl QueryDraw {
+    fn one_in(&mut self, n: usize) -> bool {
+        self.draw.below(n) == 0
+    }
+
+    fn pick(&mut self, all: &[String]) -> String {
+        all[self.draw.below(all.len())].clone()
+    }
+
+    fn member(&mut self, depth: usize) -> (String, DrawnMember) {
+        let alias = ["a", "b", "l", "q", "r", "s"];
+        if depth > 0 && self.one_in(4) {
+            let label = self.draw.of(&alias).to_owned();
+            let outer = std::mem::take(&mut self.around);
+            let sql = self.query(depth - 1);
+            self.around = outer;
+            let (numbers, texts) = (vec!["x".to_owned(), "n".to_owned()], vec!["y".to_owned(), "w".to_owned()]);
+            return (format!("({sql}) AS {label}"), DrawnMember { label, numbers, texts });
+        }
+        let shape = &SHAPES[self.draw.below(SHAPES.len())];
+        let owned = |all: &[&str]| all.iter().map(|one| (*one).to_owned()).collect();
+        let (numbers, texts) = (owned(shape.numbers), owned(shape.texts));
+        match self.draw.below(3) {
+            0 => {
+                let label = self.draw.of(&alias).to_owned();
+                (format!("{} AS {label}", shape.name), DrawnMember { label, numbers, texts })
+            }
+            _ => (shape.name.to_owned(), DrawnMember { label: shape.name.to_owned(), numbers, texts }),
+        }
+    }
+
+    /// A column of a class: of this query, or of one around it.
+    fn column(&mut self, is_text: bool) -> String {
+        let depth = self.around.len();
+        let level = if depth > 1 && self.one_in(4) { self.draw.below(depth) } else { depth - 1 };
+        let members = self.around[level].clone();
+        let member = &members[self.draw.below(members.len())];
+        let columns = if is_text { &member.texts } else { &member.numbers };
+        let column = match self.draw.below(25) {
+            0 if !is_text => self.draw.of(&["rowid", "oid", "_rowid_"]).to_owned(),
+            _ => self.pick(columns),
+        };
+        if self.one_in(3) { column } else { format!("{}.{column}", member.label) }
+    }
+
+    fn number(&mut self, depth: usize) -> String {
+        match self.draw.below(if depth > 0 { 12 } else { 7 }) {
+            0 => self.draw.of(&["0", "1", "2", "3", "7", "NULL"]).to_owned(),
+            7 => format!("{} + {}", self.column(false), self.number(depth - 1)),
+            8 => format!("length({})", self.text(depth - 1)),
+            9 => format!("({})", self.scalar(depth - 1, false)),
+            10 => format!("CASE WHEN {} THEN {} END", self.condition(depth - 1), self.number(depth - 1)),
+            _ => self.column(false),
+        }
+    }
+
+    fn text(&mut self, depth: usize) -> String {
+        match self.draw.below(if depth > 0 { 14 } else { 7 }) {
+            0 => self.draw.of(&["'a'", "'A'", "'b '", "''", "'É'"]).to_owned(),
+            7 => format!("lower({})", self.text(depth - 1)),
+            8 => format!("{} || 'x'", self.column(true)),
+            9 => format!("({})", self.scalar(depth - 1, true)),
+            10 => format!("coalesce({}, {})", self.column(true), self.text(depth - 1)),
+            11 => format!("+{}", self.column(true)),
+            12 => format!("CAST({} AS TEXT)", self.expression(depth - 1)),
+            13 => format!("likely({})", self.column(true)),
+            _ => self.column(true),
+        }
+    }
+
+    fn expression(&mut self, depth: usize) -> String {
+        if self.one_in(2) { self.number(depth) } else { self.text(depth) }
+    }
+
+    fn collation(&mut self) -> &'static str {
+        self.draw.of(&["", "", "", "", " COLLATE NOCASE", " COLLATE RTRIM", " COLLATE BINARY"])
+    }
+
+    fn condition(&mut self, depth: usize) -> String {
+        let operator = self.draw.of(&["=", "=", "=", "<>", "<", ">=", "IS", "IS NOT"]);
+        match self.draw.below(if depth > 0 { 12 } else { 6 }) {
+            0..2 => format!("{} {operator} {}", self.number(depth), self.number(depth)),
+            2..4 => format!("{} {operator} {}{}", self.text(depth), self.text(depth), self.collation()),
+            4 => format!("{} IS {}NULL", self.expression(depth), self.draw.of(&["", "NOT "])),
+            5 => format!("{} IN ({}, {})", self.text(depth), self.text(0), self.text(0)),
+            6 => {
+                let word = self.draw.of(&["AND", "OR"]);
+                format!("({} {word} {})", self.condition(depth - 1), self.condition(depth - 1))
+            }
+            7 => format!("NOT ({})", self.condition(depth - 1)),
+            8..10 => {
+                let (not, is_text) = (self.draw.of(&["", "NOT "]), self.one_in(2));
+                let left = if is_text { self.text(depth - 1) } else { self.number(depth - 1) };
+                format!("{left} {not}IN ({})", self.values(depth - 1, is_text))
+            }
+            _ => format!("{}EXISTS ({})", self.draw.of(&["", "NOT "]), self.values(depth - 1, false)),
+        }
+    }
+
+    /// FROM and WHERE.
+    fn rows(&mut self, depth: usize) -> String {
+        let (mut sql, first) = self.member(depth);
+        self.around.push(vec![first]);
+        for _ in 0..self.draw.below(3) {
+            let (right, member) = self.member(depth);
+            let members = self.around.last_mut().expect("this query");
+            members.push(member);
+            let joined = match self.draw.below(7) {
+                0 => format!(", {right}"),
+                1 => format!(" NATURAL JOIN {right}"),
+                2 => format!(" JOIN {right} USING ({})", self.draw.of(&["n", "w", "c", "id"])),
+                3..5 => format!(" LEFT JOIN {right} ON {}", self.on(depth)),
+                _ => format!(" JOIN {right} ON {}", self.on(depth)),
+            };
+            sql.push_str(&joined);
+        }
+        let mut conditions = Vec::new();
+        if self.one_in(2) {
+            conditions.push(self.condition(depth));
+        }
+        if self.names_owner && self.one_in(2) {
+            conditions.extend(self.same_owner());
+        }
+        if conditions.is_empty() { sql } else { format!("{sql} WHERE {}", conditions.join(" AND ")) }
+    }
+
+    /// The condition of a join.
+    fn on(&mut self, depth: usize) -> String {
+        let condition = self.condition(depth.min(1));
+        match self.names_owner && !self.one_in(4) {
+            true => self.same_owner().into_iter().chain([condition]).collect::<Vec<_>>().join(" AND "),
+            false => condition,
+        }
+    }
+
+    /// The comparison of two owners, of this query or around it.
+    fn same_owner(&mut self) -> Option<String> {
+        let own = self.around.last()?.clone();
+        let all: Vec<DrawnMember> = self.around.iter().flatten().cloned().collect();
+        let (one, other) = (&own[self.draw.below(own.len())], &all[self.draw.below(all.len())]);
+        Some(format!("{}.who = {}.who", one.label, other.label))
+    }
+
+    /// A query of one column.
+    fn values(&mut self, depth: usize, is_text: bool) -> String {
+        let rows = self.rows(depth);
+        let value = if is_text { self.text(depth) } else { self.number(depth) };
+        let collation = if is_text { self.collation() } else { "" };
+        self.around.pop();
+        format!("SELECT {value}{collation} FROM {rows}")
+    }
+
+    /// A query of one value.
+    fn scalar(&mut self, depth: usize, is_text: bool) -> String {
+        let rows = self.rows(depth);
+        let value = if is_text { self.text(depth) } else { self.number(depth) };
+        let sql = match self.draw.below(3) {
+            0 => format!("SELECT count(*) FROM {rows}"),
+            1 => format!("SELECT {}({value}) FROM {rows}", self.draw.of(&["min", "max"])),
+            _ => format!("SELECT {value} FROM {rows} ORDER BY {}, 1 LIMIT 1", self.expression(0)),
+        };
+        self.around.pop();
+        sql
+    }
+
+    /// The name of a value, which may be that of a column.
+    fn alias(&mut self) -> String {
+        match self.draw.below(3) {
+            0 => String::new(),
+            _ => format!(" AS {}", self.draw.of(&["n", "w", "c", "id", "x", "y", "oid"])),
+        }
+    }
+
+    fn select(&mut self, depth: usize) -> String {
+        let rows = self.rows(depth);
+        let mut outputs = Vec::new();
+        if self.names_owner {
+            let first = self.around.last().expect("this query")[0].label.clone();
+            outputs.push(format!("{first}.who AS who"));
+        }
+        let sql = match self.draw.below(6) {
+            0 => {
+                let (group, is_number) = (self.expression(0), self.one_in(2));
+                let value = if is_number { "count(*)".to_owned() } else { format!("max({})", self.expression(depth)) };
+                let terms = if self.names_owner { format!("1, {group}") } else { group.clone() };
+                outputs.extend([format!("{group} AS x"), format!("{value} AS y")]);
+                let having = if self.one_in(3) { " HAVING count(*) > 1" } else { "" };
+                format!("SELECT {} FROM {rows} GROUP BY {terms}{having}", outputs.join(", "))
+            }
+            1 => {
+                outputs.extend([format!("{} AS x", self.number(depth)), format!("{} AS y", self.text(depth))]);
+                format!("SELECT DISTINCT {} FROM {rows}", outputs.join(", "))
+            }
+            2 => format!("SELECT * FROM {rows}"),
+            _ => {
+                for _ in 0..1 + self.draw.below(2) {
+                    let (number, text) = (self.number(depth), self.text(depth));
+                    let (first, second) = (self.alias(), self.alias());
+                    outputs.extend([format!("{number}{first}"), format!("{text}{second}")]);
+                }
+                format!("SELECT {} FROM {rows}", outputs.join(", "))
+            }
+        };
+        self.around.pop();
+        sql
+    }
+
+    fn query(&mut self, depth: usize) -> String {
+        let mut sql = self.select(depth);
+        if self.one_in(6) {
+            let operator = self.draw.of(&["UNION ALL", "UNION", "EXCEPT", "INTERSECT"]);
+            sql = format!("{sql} {operator} {}", self.select(depth));
+        }
+        if self.one_in(3) {
+            let names = ["n", "w", "c", "x", "y", "1", "2", "lower(w)", "oid"];
+            let terms: Vec<String> = (0..1 + self.draw.below(2))
+                .map(|_| format!("{}{}{}", self.draw.of(&names), self.collation(), self.draw.of(&["", " DESC"])))
+                .collect();
+            // Every column is a term, so that LIMIT keeps the same rows.
+            sql = format!("{sql} ORDER BY {}, 1, 2 LIMIT 3", terms.join(", "));
+        }
+        sql
+    }
+}
+
+/// Rows of one owner, whose ids no other owner has.
+fn rows_of(draw: &mut Draw, who: usize, with_owner: bool) -> String {
+    let own = if with_owner { format!("{who}, ") } else { String::new() };
+    let texts = ["NULL", "'a'", "'A'", "'b'", "'b '", "''", "'É'", "'é'", "'x'"];
+    let numbers = ["NULL", "0", "1", "2", "3", "7"];
+    let mut sql = String::new();
+    for n in 0..7 {
+        let id = who * 100 + n;
+        let (mut word, mut number) = (Vec::new(), Vec::new());
+        for _ in 0..7 {
+            word.push(draw.of(&texts));
+            number.push(draw.of(&numbers));
+        }
+        let key = word[6].replace("NULL", "''");
+        sql.push_str(&format!(
+            "INSERT INTO a VALUES ({own}{id}, {}, {}, {}, {}, {});
+             INSERT INTO b VALUES ({own}{id}, {}, {}, {}, {});
+             INSERT INTO l VALUES ({own}{}, {}, {}, {});
+             INSERT INTO p VALUES ({own}{n}, {key}, {});\n",
+            number[0],
+            word[0],
+            word[1],
+            word[2],
+            n % 2,
+            who * 100 + draw.below(9),
+            word[3],
+            word[4],
+            number[1],
+            number[2],
+            word[5],
+            word[3],
+            word[0],
+            number[3],
+        ));
+    }
+    sql
+}
+
+/// Views that SQLite can read.
+fn drawn_views(draw: Draw, tables: &str, names_owner: bool) -> Vec<String> {
+    let sqlite = Connection::open_in_memory().expect("a database");
+    sqlite.execute_batch(tables).expect("tables");
+    let mut queries = QueryDraw { draw, around: Vec::new(), names_owner };
+    let mut views = Vec::new();
+    while views.len() < VIEWS {
+        let depth = queries.draw.below(3);
+        let sql = queries.query(depth);
+        if sqlite.prepare(&format!("SELECT * FROM ({sql})")).is_ok() {
+            views.push(sql);
+        }
+    }
+    views
+}
+
+fn as_statements(views: &[String]) -> String {
+    views.iter().enumerate().map(|(n, view)| format!("CREATE VIEW v{n} AS {view};\n")).collect()
+}
+
+fn sorted(rows: Vec<Vec<Option<String>>>) -> Vec<Vec<Option<String>>> {
+    let mut rows: Vec<Vec<_>> = rows.into_iter().map(|row| row.into_iter().map(alike).collect()).collect();
+    rows.sort();
+    rows
+}
+
+/// The columns of a view in PostgreSQL but `but`. `None`: the view is left out.
+fn columns(case: &Case, view: usize, but: &str) -> Option<String> {
+    let sql = format!(
+        "SELECT string_agg(format('%I', attname), ', ' ORDER BY attnum) FROM pg_attribute \
+         WHERE attrelid = to_regclass('v{view}') AND attname <> '{but}'"
+    );
+    case.target.rows(&sql)[0][0].clone()
+}
+
+/// The text of a view's statement in the file.
+fn statement(case: &Case, view: usize) -> String {
+    let text = case.place.read("schema.sql");
+    text.split("CREATE VIEW ").find(|part| part.starts_with(&format!("v{view} "))).unwrap_or_default().to_owned()
+}
+
+#[test]
+fn random_views_have_the_same_rows_in_both_engines() {
+    let seed = seed();
+    println!("seed {seed}");
+    let mut draw = Draw::new(seed);
+    let tables = format!("{}{SHARED}{}", TABLES.replace("{own}", ""), rows_of(&mut draw, 1, false));
+    let views = drawn_views(draw, &tables, false);
+    let case = Case::new(&format!("{tables}{}", as_statements(&views)));
+    case.command(&["-o", "schema.sql", "--mapping", "migrate.toml"]).ran();
+    case.target.run(&case.place.read("schema.sql"));
+    case.place.migrate(["--yes", "-m", "migrate.toml", "-t", &case.target.url()]).exits(0);
+    let mut compared = 0;
+    for (n, view) in views.iter().enumerate() {
+        if columns(&case, n, "").is_none() {
+            continue;
+        }
+        let own = sorted(case.target.rows(&format!("SELECT * FROM v{n}")));
+        let rows = sorted(rows_of_sqlite(&case, "app.db", &format!("SELECT * FROM v{n}")));
+        assert!(own == rows, "seed {seed}: {view}\n{}\nSQLite {rows:?}\nPostgreSQL {own:?}", statement(&case, n));
+        compared += 1;
+    }
+    println!("{compared} of {VIEWS} views translated");
+    assert!(compared * 4 > VIEWS, "{compared} of {VIEWS}");
+}
