@@ -2,9 +2,9 @@
 
 use rusqlite::Connection;
 
+use super::Case;
 use super::random_expressions::{Draw, seed};
 use super::views::{alike, rows_of_sqlite};
-use super::{Case, sqlite};
 
 /// Views of one test.
 const VIEWS: usize = 400;

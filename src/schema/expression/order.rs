@@ -125,8 +125,10 @@ impl OrderedRows<'_> {
 
     /// Returns a term. Like SQLite, it looks for a name or a number of a value within COLLATE, which then changes the order.
     fn term(&self, term: &SqlExpr) -> Result<OrderTerm, Refused> {
-        let is_alias =
-            |wanted: &String| self.columns.iter().position(|column| column.name.eq_ignore_ascii_case(wanted));
+        let is_alias = |wanted: &String| {
+            let is_it = |name: &String| name.eq_ignore_ascii_case(wanted);
+            self.first.values.iter().position(|value| value.is_named && value.name.as_ref().is_some_and(is_it))
+        };
         let (inner, collation) = within_collate(term);
         let place = match inner {
             SqlExpr::Integer(number) => {
@@ -135,7 +137,9 @@ impl OrderedRows<'_> {
             }
             // The name of a value precedes that of a column.
             SqlExpr::Name { name, .. } if is_alias(name).is_some() => is_alias(name),
-            _ => self.first.values.iter().position(|value| value.expression == *term),
+            _ => {
+                self.first.values.iter().position(|value| value.expression == *term).or_else(|| self.same_value(inner))
+            }
         };
         if let Some(place) = place {
             let (value, column) = (&self.first.values[place], &self.columns[place]);
@@ -143,6 +147,8 @@ impl OrderedRows<'_> {
                 true => column.value(format!("{ROWS}.{}", name(&column.name))),
                 false => value.found.clone(),
             };
+            let is_other = column.unusable.is_some() && found.sort != ValueSort::Null;
+            let found = Translated { sort: if is_other { ValueSort::Opaque } else { found.sort }, ..found };
             let is_whole = value.expression == *term;
             let found = match collation.filter(|_| !is_whole) {
                 Some(collation) => found.collated(collation)?,
@@ -153,16 +159,27 @@ impl OrderedRows<'_> {
         if self.is_wrapped {
             return Err("a term of ORDER BY is no column of the result".to_owned());
         }
+        Ok(OrderTerm { found: self.computed(term)?, column: None })
+    }
+
+    /// Returns the value of an expression for each row.
+    fn computed(&self, term: &SqlExpr) -> Result<Translated, Refused> {
         let scope = &self.first.scope;
-        let found = match scope.passed(term) {
+        match scope.passed(term) {
             Some(column) => {
                 let value = scope.value_of(column)?;
                 let sort = if column.unusable.is_some() { ValueSort::Opaque } else { value.sort };
-                Translated { sort, ..value }
+                Ok(Translated { sort, ..value })
             }
-            None => scope.translate(term)?,
-        };
-        Ok(OrderTerm { found, column: None })
+            None => scope.translate(term),
+        }
+    }
+
+    /// Returns the place of the value that an expression is, written in another way.
+    fn same_value(&self, term: &SqlExpr) -> Option<usize> {
+        let found = self.computed(term).ok()?;
+        let is_it = |own: &Translated| own.sql == found.sql && own.collation == found.collation;
+        self.first.values.iter().position(|value| is_it(&value.found))
     }
 
     /// Returns true if rows that the terms do not order are equal, or if there are none.

@@ -30,6 +30,8 @@ pub struct OutputValue {
     pub passed: Option<ScopeColumn>,
     /// The name that SQLite gives it. `None`: the text of the expression, which no name can be.
     pub name: Option<String>,
+    /// True if the name is written, or is that of a column of `*`: then ORDER BY finds it before a column of FROM.
+    pub is_named: bool,
 }
 
 /// One SELECT for PostgreSQL, without the words SELECT and DISTINCT.
@@ -206,6 +208,8 @@ impl TranslatedSelect {
 struct NamedOutput {
     value: SqlExpr,
     alias: Option<String>,
+    /// True if it is a column of `*`.
+    is_of_all: bool,
 }
 
 impl NamedOutput {
@@ -221,7 +225,8 @@ impl NamedOutput {
         };
         let passed = column.cloned();
         let name = self.alias.clone().or_else(|| passed.as_ref().map(|column| column.name.clone()));
-        Ok(OutputValue { expression: self.value.clone(), found, passed, name })
+        let is_named = self.is_of_all || self.alias.is_some();
+        Ok(OutputValue { expression: self.value.clone(), found, passed, name, is_named })
     }
 }
 
@@ -231,7 +236,7 @@ fn expanded(scope: &Scope, outputs: &[OutputTree]) -> Result<Vec<NamedOutput>, R
     for output in outputs {
         let of = match output {
             OutputTree::One { value, alias } => {
-                found.push(NamedOutput { value: value.clone(), alias: alias.clone() });
+                found.push(NamedOutput { value: value.clone(), alias: alias.clone(), is_of_all: false });
                 continue;
             }
             OutputTree::All => None,
@@ -244,7 +249,7 @@ fn expanded(scope: &Scope, outputs: &[OutputTree]) -> Result<Vec<NamedOutput>, R
         };
         found.extend(scope.columns.iter().filter(is_it).map(|column| {
             let (relation, name) = (column.relation.clone(), column.name.clone());
-            NamedOutput { value: SqlExpr::Qualified { relation, name }, alias: None }
+            NamedOutput { value: SqlExpr::Qualified { relation, name }, alias: None, is_of_all: true }
         }));
         if found.len() == before {
             return Err("a * has no column".to_owned());
