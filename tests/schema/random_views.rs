@@ -5,6 +5,7 @@ use rusqlite::Connection;
 use super::Case;
 use super::random_expressions::{Draw, seed};
 use super::views::{alike, rows_of_sqlite};
+use crate::support::sqlite;
 
 /// Views of one test.
 const VIEWS: usize = 400;
@@ -229,8 +230,9 @@ impl QueryDraw {
         let rows = self.rows(depth);
         let mut outputs = Vec::new();
         if self.names_owner {
-            let first = self.around.last().expect("this query")[0].label.clone();
-            outputs.push(format!("{first}.who AS who"));
+            let members = self.around.last().expect("this query");
+            let place = if self.draw.below(3) == 0 { self.draw.below(members.len()) } else { 0 };
+            outputs.push(format!("{}.who AS who", members[place].label));
         }
         let sql = match self.draw.below(6) {
             0 => {
@@ -290,12 +292,12 @@ fn rows_of(draw: &mut Draw, who: usize, with_owner: bool) -> String {
             word.push(draw.of(&texts));
             number.push(draw.of(&numbers));
         }
-        let key = word[6].replace("NULL", "''");
+        let (key, place) = (word[6].replace("NULL", "''"), if with_owner { who * 7 - 7 + n } else { n });
         sql.push_str(&format!(
             "INSERT INTO a VALUES ({own}{id}, {}, {}, {}, {}, {});
              INSERT INTO b VALUES ({own}{id}, {}, {}, {}, {});
              INSERT INTO l VALUES ({own}{}, {}, {}, {});
-             INSERT INTO p VALUES ({own}{n}, {key}, {});\n",
+             INSERT INTO p VALUES ({own}{place}, {key}, {});\n",
             number[0],
             word[0],
             word[1],
@@ -379,4 +381,76 @@ fn random_views_have_the_same_rows_in_both_engines() {
     }
     println!("{compared} of {VIEWS} views translated");
     assert!(compared * 4 > VIEWS, "{compared} of {VIEWS}");
+}
+
+/// Compares the rows of each owner with those of a file that has no other owner. A view without an owner has the rows of both files.
+/// Returns the number of views that have an owner.
+fn compare_owners(case: &Case, views: &[String], owner: &str) -> usize {
+    let mut compared = 0;
+    for (n, view) in views.iter().enumerate() {
+        let is_added = owner == "user_id";
+        let Some(all) = columns(case, n, if is_added { owner } else { "" }) else { continue };
+        let named =
+            format!("SELECT count(*) FROM pg_attribute WHERE attrelid = 'v{n}'::regclass AND attname = '{owner}'");
+        let has_owner = case.target.value(&named) == "1";
+        for who in [1, 2] {
+            let of_owner = if has_owner { format!("WHERE {owner} = {who}") } else { String::new() };
+            let own = sorted(case.target.rows(&format!("SELECT {all} FROM v{n} {of_owner}")));
+            let rows = sorted(rows_of_sqlite(case, &format!("{who}.db"), &format!("SELECT * FROM v{n}")));
+            let text = statement(case, n);
+            assert!(own == rows, "owner {who}: {view}\n{text}\nSQLite {rows:?}\nPostgreSQL {own:?}");
+        }
+        compared += usize::from(has_owner);
+    }
+    compared
+}
+
+#[test]
+fn random_views_of_two_files_keep_their_owners_apart() {
+    let seed = seed();
+    println!("seed {seed}");
+    let mut draw = Draw::new(seed ^ 0x5555);
+    let tables = format!("{}{SHARED}", TABLES.replace("{own}", ""));
+    let rows = [1, 2].map(|who| rows_of(&mut draw, who, false));
+    let views = drawn_views(draw, &tables, false);
+    let sources = rows.map(|rows| format!("{tables}{rows}{}", as_statements(&views)));
+    let case = Case::new(&sources[0]);
+    for (who, source) in (1..).zip(&sources) {
+        sqlite::file(&case.place, &format!("{who}.db"), source);
+    }
+    let owner = ["--owner", "users.username=ann", "--shared", "s", "--keys", "owned"];
+    case.command(&owner).args(["-o", "schema.sql", "--mapping", "migrate.toml"]).ran();
+    case.target.run(&case.place.read("schema.sql"));
+    for (who, name) in [(1, "ann"), (2, "bob")] {
+        let mapping = case.place.read("migrate.toml").replace("app.db", &format!("{who}.db"));
+        let mapping = mapping.replace("\"app\"", &format!("\"{name}s\"")).replace("\"ann\"", &format!("\"{name}\""));
+        case.place.write("own.toml", mapping);
+        case.place.migrate(["--yes", "-m", "own.toml", "-t", &case.target.url()]).exits(0);
+    }
+    let compared = compare_owners(&case, &views, "user_id");
+    println!("{compared} of {VIEWS} views have an owner");
+    assert!(compared * 8 > VIEWS, "{compared} of {VIEWS}");
+}
+
+#[test]
+fn random_views_of_rows_with_an_owner_of_their_own_keep_the_owners_apart() {
+    let seed = seed();
+    println!("seed {seed}");
+    let mut draw = Draw::new(seed ^ 0xaaaa);
+    let users = "CREATE TABLE users (id INTEGER PRIMARY KEY, username TEXT NOT NULL UNIQUE);";
+    let own = TABLES.replace("{own}", "who INTEGER NOT NULL REFERENCES users, ");
+    let tables = format!("{users}{own}{SHARED}INSERT INTO users VALUES (1, 'ann'), (2, 'bob');");
+    let rows = [1, 2].map(|who| rows_of(&mut draw, who, true));
+    let views = drawn_views(draw, &tables, true);
+    let case = Case::new(&format!("{tables}{}{}", rows.concat(), as_statements(&views)));
+    for (who, rows) in (1..).zip(&rows) {
+        sqlite::file(&case.place, &format!("{who}.db"), &format!("{tables}{rows}{}", as_statements(&views)));
+    }
+    let owner = ["--owner", "users", "--shared", "s"];
+    case.command(&owner).args(["-o", "schema.sql", "--mapping", "migrate.toml"]).ran();
+    case.target.run(&case.place.read("schema.sql"));
+    case.place.migrate(["--yes", "-m", "migrate.toml", "-t", &case.target.url()]).exits(0);
+    let compared = compare_owners(&case, &views, "who");
+    println!("{compared} of {VIEWS} views have an owner");
+    assert!(compared * 8 > VIEWS, "{compared} of {VIEWS}");
 }

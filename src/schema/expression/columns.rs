@@ -84,6 +84,14 @@ pub struct NamedRelation {
     pub unusable: Option<String>,
 }
 
+impl NamedRelation {
+    /// Returns the names of all columns, with the one that is added for the owner.
+    pub fn all_names(&self) -> Vec<String> {
+        let owner = self.owner.iter().filter(|owner| owner.is_added).map(|owner| owner.name.clone());
+        owner.chain(self.columns.iter().map(|column| column.name.clone())).collect()
+    }
+}
+
 /// The relations that a query can name. A later one hides an earlier one.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Relations(Vec<Rc<NamedRelation>>);

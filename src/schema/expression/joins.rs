@@ -86,11 +86,8 @@ impl Scope {
                 // SQLite needs no alias, and no name can refer to this one.
                 let label = alias.clone().unwrap_or_else(|| self.new_label());
                 let relation = found.relation(&label, &[])?;
-                let owner = relation.owner.iter().map(|owner| owner.name.clone());
-                let columns: Vec<String> =
-                    owner.chain(relation.columns.iter().map(|column| column.name.clone())).collect();
                 let written = self.written(&label)?;
-                let sql = format!("({}) AS {} ({})", found.sql, name(&written), names(&columns));
+                let sql = format!("({}) AS {} ({})", found.sql, name(&written), names(&relation.all_names()));
                 let from = self.single(&relation, &label, written, sql);
                 Ok(TranslatedFrom { can_overflow: found.can_overflow, ..from })
             }

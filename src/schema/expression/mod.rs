@@ -24,6 +24,6 @@ mod windows;
 pub use columns::{ColumnOrigin, NamedRelation, OwnerOfRow, Relations, Scope, ScopeColumn};
 pub use now::current_default;
 pub use parse::{expression, query};
-pub use queries::{TranslatedQuery, all_names};
+pub use queries::TranslatedQuery;
 pub use sorts::{Translated, UniformTime, ValueSort};
 pub use tree::{BinaryOperator, SqlExpr, UnaryOperator};

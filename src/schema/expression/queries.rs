@@ -37,9 +37,9 @@ impl TranslatedQuery {
         for (column, wanted) in own.iter_mut().zip(columns) {
             column.name.clone_from(wanted);
         }
-        let owner = self.owner.clone().map(|owner| match owner.is_added {
-            true => OwnerOfRow { name: free(&owner.name, &own), ..owner },
-            false => owner,
+        let owner = self.owner.clone().map(|owner| match self.columns.iter().position(|one| one.name == owner.name) {
+            Some(place) if !owner.is_added => OwnerOfRow { name: own[place].name.clone(), ..owner },
+            _ => OwnerOfRow { name: free(&owner.name, &own), ..owner },
         });
         Ok(NamedRelation { name: label.to_owned(), columns: own, owner, ..NamedRelation::default() })
     }
@@ -75,6 +75,9 @@ impl Scope {
         }
         let sorts = sorts_of_columns(&parts)?;
         let columns = columns_of(first, &sorts, is_compound);
+        let carried =
+            first.owner.as_ref().and_then(|owner| columns.get(owner.place?)).map(|column| column.name.clone());
+        let owner = owner.map(|owner| OwnerOfRow { name: carried.unwrap_or(owner.name), ..owner });
         let is_compared = tree.others.iter().any(|other| other.operator != CompoundOperator::UnionAll);
         for (part, select) in parts.iter().zip(selects(tree)) {
             if is_compared || select.is_distinct {
@@ -124,7 +127,7 @@ impl Scope {
             let found = self.around().with_relations(relations.clone()).rows(&named.query)?;
             can_overflow |= found.can_overflow;
             let relation = found.relation(&named.name, &named.columns)?;
-            parts.push(format!("{} ({}) AS ({})", name(&named.name), names(&all_names(&relation)), found.sql));
+            parts.push(format!("{} ({}) AS ({})", name(&named.name), names(&relation.all_names()), found.sql));
             relations.push(relation);
         }
         let sql = format!("WITH {} ", parts.join(", "));
@@ -218,12 +221,6 @@ fn combined(
         sql = format!("({sql}) {word} ({own})");
     }
     Ok(sql)
-}
-
-/// Returns the names of all columns of a relation, with the one that is added for the owner.
-pub fn all_names(relation: &NamedRelation) -> Vec<String> {
-    let owner = relation.owner.iter().filter(|owner| owner.is_added).map(|owner| owner.name.clone());
-    owner.chain(relation.columns.iter().map(|column| column.name.clone())).collect()
 }
 
 /// Returns the owner of the rows of all parts.

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use super::aggregates::require_groupable;
-use super::columns::{FromMember, GroupKey, Grouping, OutputAlias, OwnerOfRow, Scope, ScopeColumn};
+use super::columns::{GroupKey, Grouping, OutputAlias, OwnerOfRow, Scope, ScopeColumn};
 use super::joins::{JoinedOwners, OwnerPair};
 use super::order::place_of;
 use super::sorts::{Refused, Translated, ValueSort};
@@ -57,8 +57,10 @@ pub struct TranslatedSelect {
 pub struct SelectOwner {
     /// The SQL.
     pub sql: String,
-    /// The column. Unless it is added, it is among the values.
+    /// The column.
     pub column: OwnerOfRow,
+    /// Its place among the values. `None`: it is added.
+    pub place: Option<usize>,
 }
 
 impl Scope {
@@ -100,7 +102,10 @@ impl Scope {
         }
         let values = outputs.iter().map(|output| output.translated(&scope)).collect::<Result<Vec<_>, _>>()?;
         let having = tree.having.as_ref().map(|having| scope.argument(having)?.truth()).transpose()?;
-        let owner = owner_of_rows(&scope, &values, place)?;
+        let owner = match place {
+            QueryPlace::Rows => owner_of_rows(&scope, &values, &owners.conditions)?,
+            QueryPlace::Value => None,
+        };
         can_overflow |= values.iter().map(|value| &value.found).chain(&having).any(|found| found.can_overflow);
         let is_one_group = is_grouped && tree.groups.is_empty();
         let having = having.map(|having| having.sql);
@@ -155,20 +160,17 @@ fn require_compared(owners: &JoinedOwners) -> Result<(), Refused> {
     }
 }
 
-/// Returns the owner of each row, which becomes a term of the groups.
-fn owner_of_rows(scope: &Scope, values: &[OutputValue], place: QueryPlace) -> Result<Option<SelectOwner>, Refused> {
+/// Returns the owner of each row, which becomes a term of the groups. `conditions`: those that each row satisfies.
+fn owner_of_rows(scope: &Scope, values: &[OutputValue], conditions: &[String]) -> Result<Option<SelectOwner>, Refused> {
     let Some(member) = scope.members.iter().find(|member| member.owner.is_some()) else { return Ok(None) };
     let (Some(column), Some(sql)) = (member.owner.clone(), member.owner_sql()) else { return Ok(None) };
-    if place == QueryPlace::Value {
-        return Ok(None);
-    }
-    let owners: Vec<String> = scope.members.iter().filter_map(FromMember::owner_sql).collect();
-    let carried =
-        values.iter().find(|value| value.passed.as_ref().is_some_and(|passed| owners.contains(&passed.sql())));
     if !column.is_added {
-        let carried = carried.ok_or_else(|| format!("its columns do not name the owner of a row, which is {sql}"))?;
-        let column = OwnerOfRow { name: carried.name.clone().unwrap_or_default(), is_added: false };
-        return Ok(Some(SelectOwner { sql, column }));
+        // The owner of another relation is NULL where a LEFT JOIN finds no row of it.
+        let is_equal = |right: String| right == sql || OwnerPair { left: sql.clone(), right }.is_compared(conditions);
+        let is_owner = |value: &OutputValue| value.passed.as_ref().is_some_and(|passed| is_equal(passed.sql()));
+        let place = values.iter().position(is_owner);
+        let place = place.ok_or_else(|| format!("its columns do not name the owner of a row, which is {sql}"))?;
+        return Ok(Some(SelectOwner { sql, column, place: Some(place) }));
     }
     if let Some(grouping) = &scope.grouping {
         if grouping.keys.is_empty() {
@@ -179,7 +181,7 @@ fn owner_of_rows(scope: &Scope, values: &[OutputValue], place: QueryPlace) -> Re
             determined.push(sql.clone());
         }
     }
-    Ok(Some(SelectOwner { sql, column }))
+    Ok(Some(SelectOwner { sql, column, place: None }))
 }
 
 impl TranslatedSelect {
