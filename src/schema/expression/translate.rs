@@ -93,6 +93,9 @@ impl Scope {
                 Ok(Translated::wide(format!("NOT {}", operand.operand()), ValueSort::Truth).of(&[&operand]))
             }
             UnaryOperator::Minus => {
+                if let SqlExpr::Real(value) = operand {
+                    return self.translate(&SqlExpr::Real(-value));
+                }
                 let operand = self.argument(operand)?;
                 let operand = if operand.sort == ValueSort::Truth { operand.integer()? } else { operand };
                 match operand.sort {
