@@ -44,12 +44,22 @@ struct DrawnMember {
     texts: Vec<String>,
 }
 
+impl DrawnMember {
+    /// A query under a name, with the columns that it may have.
+    fn of_query(label: String) -> DrawnMember {
+        let (numbers, texts) = (vec!["x".to_owned(), "n".to_owned()], vec!["y".to_owned(), "w".to_owned()]);
+        DrawnMember { label, numbers, texts }
+    }
+}
+
 /// Draws queries. Many are no SQL; SQLite itself sorts them out.
 struct QueryDraw {
     draw: Draw,
     /// The relations of the queries around, the innermost last.
     around: Vec<Vec<DrawnMember>>,
-    /// True if each query names the owner of its first relation.
+    /// The names of the queries of WITH.
+    named: Vec<String>,
+    /// True if each query names the owner of a relation.
     names_owner: bool,
 }
 
@@ -66,11 +76,13 @@ impl QueryDraw {
         let alias = ["a", "b", "l", "q", "r", "s"];
         if depth > 0 && self.one_in(4) {
             let label = self.draw.of(&alias).to_owned();
-            let outer = std::mem::take(&mut self.around);
-            let sql = self.query(depth - 1);
-            self.around = outer;
-            let (numbers, texts) = (vec!["x".to_owned(), "n".to_owned()], vec!["y".to_owned(), "w".to_owned()]);
-            return (format!("({sql}) AS {label}"), DrawnMember { label, numbers, texts });
+            let sql = self.alone(depth - 1);
+            return (format!("({sql}) AS {label}"), DrawnMember::of_query(label));
+        }
+        if !self.named.is_empty() && self.one_in(2) {
+            let named = self.named.clone();
+            let label = self.pick(&named);
+            return (label.clone(), DrawnMember::of_query(label));
         }
         let shape = &SHAPES[self.draw.below(SHAPES.len())];
         let owned = |all: &[&str]| all.iter().map(|one| (*one).to_owned()).collect();
@@ -164,7 +176,8 @@ impl QueryDraw {
                 0 => format!(", {right}"),
                 1 => format!(" NATURAL JOIN {right}"),
                 2 => format!(" JOIN {right} USING ({})", self.draw.of(&["n", "w", "c", "id"])),
-                3..5 => format!(" LEFT JOIN {right} ON {}", self.on(depth)),
+                3 => format!(" {}JOIN {right} ON {}", self.draw.of(&["RIGHT ", "LEFT "]), self.on(depth)),
+                4 => format!(" LEFT JOIN {right} ON {}", self.on(depth)),
                 _ => format!(" JOIN {right} ON {}", self.on(depth)),
             };
             sql.push_str(&joined);
@@ -183,7 +196,12 @@ impl QueryDraw {
     fn on(&mut self, depth: usize) -> String {
         let condition = self.condition(depth.min(1));
         match self.names_owner && !self.one_in(4) {
-            true => self.same_owner().into_iter().chain([condition]).collect::<Vec<_>>().join(" AND "),
+            true => {
+                let pairs = 1 + self.draw.below(2);
+                let mut all: Vec<String> = (0..pairs).filter_map(|_| self.same_owner()).collect();
+                all.extend((!self.one_in(3)).then_some(condition));
+                all.join(" AND ")
+            }
             false => condition,
         }
     }
@@ -191,8 +209,9 @@ impl QueryDraw {
     /// The comparison of two owners, of this query or around it.
     fn same_owner(&mut self) -> Option<String> {
         let own = self.around.last()?.clone();
-        let all: Vec<DrawnMember> = self.around.iter().flatten().cloned().collect();
-        let (one, other) = (&own[self.draw.below(own.len())], &all[self.draw.below(all.len())]);
+        let around = self.one_in(4).then(|| self.around.iter().flatten().cloned().collect::<Vec<_>>());
+        let others = around.as_ref().unwrap_or(&own);
+        let (one, other) = (&own[self.draw.below(own.len())], &others[self.draw.below(others.len())]);
         Some(format!("{}.who = {}.who", one.label, other.label))
     }
 
@@ -248,6 +267,17 @@ impl QueryDraw {
                 format!("SELECT DISTINCT {} FROM {rows}", outputs.join(", "))
             }
             2 => format!("SELECT * FROM {rows}"),
+            3 if self.one_in(2) => {
+                let value = match self.draw.below(3) {
+                    0 => "rank()".to_owned(),
+                    1 => format!("max({})", self.expression(depth)),
+                    _ => format!("sum({})", self.number(depth)),
+                };
+                let (by, order, collation) = (self.expression(0), self.expression(0), self.collation());
+                outputs.push(format!("{value} OVER (PARTITION BY {by} ORDER BY {order}{collation}) AS x"));
+                outputs.push(format!("{} AS y", self.text(depth)));
+                format!("SELECT {} FROM {rows}", outputs.join(", "))
+            }
             _ => {
                 for _ in 0..1 + self.draw.below(2) {
                     let (number, text) = (self.number(depth), self.text(depth));
@@ -261,7 +291,28 @@ impl QueryDraw {
         sql
     }
 
+    /// A query that names no column of a query around it.
+    fn alone(&mut self, depth: usize) -> String {
+        let around = std::mem::take(&mut self.around);
+        let sql = self.query(depth);
+        self.around = around;
+        sql
+    }
+
     fn query(&mut self, depth: usize) -> String {
+        let before = self.named.len();
+        let mut with = String::new();
+        if depth > 0 && self.one_in(6) {
+            let (name, query) = (self.draw.of(&["t", "a", "l", "u"]).to_owned(), self.alone(depth - 1));
+            with = format!("WITH {name} AS ({query}) ");
+            self.named.push(name);
+        }
+        let sql = self.compound(depth);
+        self.named.truncate(before);
+        format!("{with}{sql}")
+    }
+
+    fn compound(&mut self, depth: usize) -> String {
         let mut sql = self.select(depth);
         if self.one_in(6) {
             let operator = self.draw.of(&["UNION ALL", "UNION", "EXCEPT", "INTERSECT"]);
@@ -278,6 +329,16 @@ impl QueryDraw {
         sql
     }
 }
+
+/// Views that would mix owners, or take another column for the owner's.
+const OWNERS: [&str; 6] = [
+    "SELECT a.who AS who, a.id, b.id FROM a, b LEFT JOIN l ON a.who = b.who AND l.who = a.who",
+    "SELECT a.who AS who, b.id, l.n FROM a LEFT JOIN (b JOIN l ON b.id > l.n) ON a.who = b.who AND b.who = l.who",
+    "SELECT b.who AS who, a.id FROM a LEFT JOIN b ON a.who = b.who AND b.id = a.id + 1",
+    "SELECT q.\"who:1\" AS who, q.id FROM (SELECT a.w AS who, a.who, a.id FROM a) AS q",
+    "SELECT a.who AS who, a.id FROM a WHERE EXISTS (SELECT 1 FROM b LEFT JOIN l ON b.who = a.who WHERE b.id <> a.id)",
+    "WITH q (x, y) AS (SELECT w, who FROM a) SELECT q.y AS who, q.x, b.w FROM q JOIN b ON b.who = q.y",
+];
 
 /// Rows of one owner, whose ids no other owner has.
 fn rows_of(draw: &mut Draw, who: usize, with_owner: bool) -> String {
@@ -321,7 +382,7 @@ fn rows_of(draw: &mut Draw, who: usize, with_owner: bool) -> String {
 fn drawn_views(draw: Draw, tables: &str, names_owner: bool) -> Vec<String> {
     let sqlite = Connection::open_in_memory().expect("a database");
     sqlite.execute_batch(tables).expect("tables");
-    let mut queries = QueryDraw { draw, around: Vec::new(), names_owner };
+    let mut queries = QueryDraw { draw, around: Vec::new(), named: Vec::new(), names_owner };
     let mut views = Vec::new();
     while views.len() < VIEWS {
         let depth = queries.draw.below(3);
@@ -441,7 +502,8 @@ fn random_views_of_rows_with_an_owner_of_their_own_keep_the_owners_apart() {
     let own = TABLES.replace("{own}", "who INTEGER NOT NULL REFERENCES users, ");
     let tables = format!("{users}{own}{SHARED}INSERT INTO users VALUES (1, 'ann'), (2, 'bob');");
     let rows = [1, 2].map(|who| rows_of(&mut draw, who, true));
-    let views = drawn_views(draw, &tables, true);
+    let mut views = drawn_views(draw, &tables, true);
+    views.extend(OWNERS.map(str::to_owned));
     let case = Case::new(&format!("{tables}{}{}", rows.concat(), as_statements(&views)));
     for (who, rows) in (1..).zip(&rows) {
         sqlite::file(&case.place, &format!("{who}.db"), &format!("{tables}{rows}{}", as_statements(&views)));
@@ -451,6 +513,8 @@ fn random_views_of_rows_with_an_owner_of_their_own_keep_the_owners_apart() {
     case.target.run(&case.place.read("schema.sql"));
     case.place.migrate(["--yes", "-m", "migrate.toml", "-t", &case.target.url()]).exits(0);
     let compared = compare_owners(&case, &views, "who");
+    let made: Vec<bool> = (VIEWS..views.len()).map(|n| columns(&case, n, "").is_some()).collect();
+    assert_eq!(made, [false, true, false, true, false, true], "{}", case.place.read("schema.sql"));
     println!("{compared} of {VIEWS} views have an owner");
     assert!(compared * 8 > VIEWS, "{compared} of {VIEWS}");
 }
