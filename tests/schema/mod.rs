@@ -2,12 +2,14 @@
 
 mod constructs;
 mod create;
+mod drawn_queries;
 pub mod expressions;
 mod frameworks;
 mod names;
 mod owners;
 mod proof;
 mod random_expressions;
+mod random_tables;
 mod random_views;
 mod same_framework;
 mod shops;

@@ -46,6 +46,34 @@ fn names_that_postgresql_would_give_to_keys_and_sequences_may_be_taken() {
 }
 
 #[test]
+fn names_that_postgresql_does_not_have_are_refused_with_the_way_out() {
+    let case =
+        Case::new("CREATE TABLE t (id INTEGER PRIMARY KEY, xmin INT, XMAX INT, \"\" INT); CREATE TABLE \"\" (a INT);");
+    case.command(&[]).exits(3).says(&[
+        "column `t.xmin`: every table of PostgreSQL has a column of this name already",
+        "column `t.`: the name is empty",
+        "table ``: the name is empty",
+        "ALTER TABLE ... RENAME COLUMN",
+    ]);
+    let case = Case::new("CREATE TABLE t (id INTEGER PRIMARY KEY, XMAX INT); CREATE INDEX \"\" ON t (XMAX);");
+    case.made(0).states(&["because PostgreSQL has no empty name"]);
+    assert_eq!(case.indexes(), ["CREATE INDEX t_idx ON public.t USING btree (\"XMAX\")"]);
+}
+
+#[test]
+fn names_of_checks_may_be_those_that_postgresql_would_give() {
+    let case = Case::new(
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, a INT NOT NULL UNIQUE, b INT REFERENCES t, CHECK (a > 0), CHECK (b > 0),
+                         CONSTRAINT t_check CHECK (a < 9), CONSTRAINT t_a_check CHECK (a < 8), CONSTRAINT t_a_key CHECK (a < 7),
+                         CONSTRAINT t_pkey CHECK (a < 6), CONSTRAINT t_b_fkey CHECK (b < 6), CONSTRAINT t_a_not_null CHECK (b < 7));",
+    );
+    case.made(0);
+    let checks = "SELECT count(*) FROM pg_constraint WHERE conrelid = 't'::regclass AND contype";
+    assert_eq!(case.target.value(&format!("{checks} = 'c'")), "8");
+    assert_eq!(case.target.value(&format!("{checks} IN ('p', 'u', 'f')")), "3");
+}
+
+#[test]
 fn hostile_names_neither_end_a_comment_nor_control_the_terminal() {
     let case = Case::new(
         "CREATE TABLE \"a\nDROP TABLE b; --\" (\"c\"\"\u{1b}[2J\\\" TEXT DEFAULT 'x\u{1b}y', \":d\" INT, \"\u{202e}\" INT);
