@@ -3,16 +3,13 @@
 use super::build::{Builder, FateNotes, TableFacts};
 use super::compared::{ComparedSql, collated_source};
 use super::ddl::{CheckDdl, ObjectFate, ObjectKind, TableDdl};
-use super::expression::{Scope, Translated, ValueSort, expression};
+use super::expression::{OVERFLOW, Scope, Translated, ValueSort, expression};
 use super::index_text::{IndexText, index_text};
 use super::names::{is_usable, name};
 use super::scope::ScopeFacts;
 use super::tokens::{SourceToken, sql};
 use crate::model::definitions::IndexDefinition;
 use crate::model::ident::quoted;
-
-/// The difference that arithmetic has in PostgreSQL.
-pub const OVERFLOW: &str = "arithmetic that leaves the range of its type is an error";
 
 /// An index whose parts or condition are expressions.
 #[derive(Default)]

@@ -351,6 +351,11 @@ impl TableDdl {
         self.columns.iter().find(|column| column.name.eq_ignore_ascii_case(name))
     }
 
+    /// Returns true if a column of this name is generated.
+    pub fn is_generated(&self, name: &str) -> bool {
+        self.column(name).is_some_and(|column| column.generated.is_some())
+    }
+
     /// Returns true if expressions rely on the types of its columns.
     pub fn has_expressions(&self) -> bool {
         !self.checks.is_empty()

@@ -1,8 +1,9 @@
 //! Defaults that are literals or the current time, as the type of their column has them.
 
 use super::compared::ComparedSql;
-use super::conditions::OVERFLOW;
-use super::expression::{BinaryOperator, Scope, SqlExpr, UnaryOperator, ValueSort, current_default, expression};
+use super::expression::{
+    BinaryOperator, OVERFLOW, Scope, SqlExpr, UnaryOperator, ValueSort, current_default, expression,
+};
 use super::literals::{number, value};
 use super::names::text_literal;
 use super::tokens::{SourceToken, sql, tokens};

@@ -222,11 +222,7 @@ impl Builder<'_> {
                 names(&parent_columns)
             ));
         }
-        let is_generated = |name: &String| own.column(name).is_some_and(|column| column.generated.is_some());
-        if let Some(column) = columns.iter().find(|column| is_generated(column))
-            && (["CASCADE", "SET NULL", "SET DEFAULT"].contains(&definition.on_update.as_str())
-                || ["SET NULL", "SET DEFAULT"].contains(&definition.on_delete.as_str()))
-        {
+        if let Some(column) = columns.iter().find(|column| own.is_generated(column)).filter(|_| writes(definition)) {
             return Err(format!("an action of it would write to {}, which is a generated column", name(column)));
         }
         let action = |action: &str| if action == "NO ACTION" { String::new() } else { action.to_owned() };
@@ -252,6 +248,12 @@ impl Builder<'_> {
             }
         }
     }
+}
+
+/// Returns true if an action of a foreign key writes to its columns.
+fn writes(definition: &ForeignDefinition) -> bool {
+    let sets = |action: &str| ["SET NULL", "SET DEFAULT"].contains(&action);
+    definition.on_update == "CASCADE" || sets(&definition.on_update) || sets(&definition.on_delete)
 }
 
 /// A column that gets the type of the key to which it refers.

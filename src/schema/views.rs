@@ -2,9 +2,8 @@
 
 use super::build::{Builder, MOST_COLUMNS, TableFacts};
 use super::compared::ComparedSql;
-use super::conditions::OVERFLOW;
 use super::ddl::{Fate, ObjectFate, ObjectKind, TableDdl, ViewColumn, ViewDdl};
-use super::expression::{NamedRelation, Relations, Scope, ScopeColumn, Translated, TranslatedQuery, query};
+use super::expression::{NamedRelation, OVERFLOW, Relations, Scope, ScopeColumn, Translated, TranslatedQuery, query};
 use super::names::{NAME_BYTES, is_usable, name};
 use super::tokens::tokens;
 use super::types::column_type;

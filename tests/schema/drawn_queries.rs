@@ -1,6 +1,6 @@
 //! Random queries over the tables of a test. Many are no SQL; SQLite itself sorts them out.
 
-use super::random_expressions::Draw;
+use super::draw::Draw;
 
 /// A table that queries name: its columns of numbers and of texts.
 struct SourceShape {

@@ -2,6 +2,7 @@
 
 mod constructs;
 mod create;
+mod draw;
 mod drawn_queries;
 pub mod expressions;
 mod frameworks;

@@ -4,11 +4,11 @@
 use rusqlite::Connection;
 
 use super::Case;
-use super::random_expressions::{Draw, seed};
+use super::draw::{Draw, seed};
 use crate::support::sqlite;
 
 /// Files of one test, each of which is proved and loaded.
-const FILES: usize = 8;
+const FILES: usize = 5;
 
 /// A column while a table is drawn.
 struct DrawnColumn {
@@ -34,7 +34,7 @@ impl DrawnTable {
     /// The columns that an application writes, without a key that the server gives.
     fn written(&self) -> Vec<&DrawnColumn> {
         let is_written =
-            |column: &&DrawnColumn| !column.is_generated && !(self.has_rowid_key && self.key.contains(&column.name));
+            |column: &&DrawnColumn| !(column.is_generated || self.has_rowid_key && self.key.contains(&column.name));
         self.columns.iter().filter(is_written).collect()
     }
 }
@@ -258,39 +258,50 @@ impl FileDraw {
     }
 }
 
+/// The columns of a table that are texts in PostgreSQL.
+fn texts(case: &Case, table: &DrawnTable) -> Vec<String> {
+    let sql = format!(
+        "SELECT attname FROM pg_attribute WHERE attrelid = '{}'::regclass AND attnum > 0 AND atttypid = 'text'::regtype",
+        quoted(&table.name)
+    );
+    case.target.rows(&sql).into_iter().flatten().flatten().collect()
+}
+
 /// Further rows, made of those that are there: a copy, and one in capitals. Each is tried in both engines and is not kept.
 fn try_rows(case: &Case, table: &DrawnTable, source: &str) -> usize {
     let columns = table.written();
     if table.key.is_empty() || columns.is_empty() {
         return 0;
     }
-    let names: Vec<String> = columns.iter().map(|column| quoted(&column.name)).collect();
-    let order: Vec<String> = table.key.iter().map(|column| quoted(column)).collect();
-    let (name, names, order) = (quoted(&table.name), names.join(", "), order.join(", "));
+    let texts = texts(case, table);
+    let all = |collation: &str| {
+        let part = |column: &String| {
+            let collation = if texts.contains(column) { collation } else { "" };
+            format!("{}{collation} NULLS FIRST", quoted(column))
+        };
+        table.key.iter().map(part).collect::<Vec<_>>().join(", ")
+    };
+    let names = columns.iter().map(|column| quoted(&column.name)).collect::<Vec<_>>().join(", ");
+    let name = quoted(&table.name);
     let sqlite = Connection::open(case.place.path("app.db")).expect("a file");
     sqlite.execute_batch("PRAGMA foreign_keys = ON").expect("a setting");
     let mut client = case.target.client();
     let mut tried = 0;
-    for form in ["", "upper"] {
-        let values: Vec<String> = columns
-            .iter()
-            .map(|column| {
-                if column.is_text && !form.is_empty() {
-                    format!("upper({})", quoted(&column.name))
-                } else {
-                    quoted(&column.name)
-                }
-            })
-            .collect();
-        let from = format!("SELECT {} FROM {name} ORDER BY {order} LIMIT 1", values.join(", "));
-        let insert = format!("INSERT INTO {name} ({names}) {from}");
+    for is_upper in [false, true] {
+        let value = |column: &&DrawnColumn| match is_upper && texts.contains(&column.name) {
+            true => format!("upper({})", quoted(&column.name)),
+            false => quoted(&column.name),
+        };
+        let values = columns.iter().map(value).collect::<Vec<_>>().join(", ");
+        let insert =
+            |order: &str| format!("INSERT INTO {name} ({names}) SELECT {values} FROM {name} ORDER BY {order} LIMIT 1");
         sqlite.execute_batch("BEGIN").expect("a transaction");
-        let own = sqlite.execute(&insert, []).map_err(|error| error.to_string());
+        let own = sqlite.execute_batch(&insert(&all(" COLLATE BINARY"))).map_err(|error| error.to_string());
         sqlite.execute_batch("ROLLBACK").expect("the end");
         client.batch_execute("BEGIN").expect("a transaction");
-        let other = client.execute(&insert, &[]).map_err(|error| format!("{error:?}"));
+        let other = client.batch_execute(&insert(&all(" COLLATE \"C\""))).map_err(|error| format!("{error:?}"));
         client.batch_execute("ROLLBACK").expect("the end");
-        assert_eq!(own.is_ok(), other.is_ok(), "{insert}: SQLite {own:?}, PostgreSQL {other:?}\n{source}");
+        assert_eq!(own.is_ok(), other.is_ok(), "{}: SQLite {own:?}, PostgreSQL {other:?}\n{source}", insert(""));
         tried += 1;
     }
     tried
@@ -331,5 +342,5 @@ fn random_tables_arrive_proved_and_refuse_the_rows_that_sqlite_refuses() {
         }
     }
     println!("{rows} rows arrived, {tried} further rows tried, {left_out} tables with something left out");
-    assert!(rows > 100 && tried > 20, "{rows} {tried}");
+    assert!(rows > 40 && tried > 10, "{rows} {tried}");
 }

@@ -3,8 +3,8 @@
 use rusqlite::Connection;
 
 use super::Case;
+use super::draw::{Draw, seed};
 use super::drawn_queries::QueryDraw;
-use super::random_expressions::{Draw, seed};
 use super::views::{alike, rows_of_sqlite};
 use crate::support::sqlite;
 

@@ -3,7 +3,7 @@
 use super::columns::{OwnerOfRow, ScopeColumn};
 use super::select::{TranslatedSelect, is_constant};
 use super::sorts::{Refused, Translated, ValueSort};
-use super::tree::{OrderTree, QueryTree, SqlExpr};
+use super::tree::{OrderTree, QueryTree, SqlExpr, place_of};
 use crate::schema::names::{name, names};
 
 /// The name of the rows that ORDER BY sorts, where PostgreSQL cannot sort them by an expression.
@@ -203,11 +203,6 @@ impl OrderedRows<'_> {
             }),
         }
     }
-}
-
-/// Returns the place of the value that a number in ORDER BY or GROUP BY names, from 0 on.
-pub fn place_of(number: i64) -> Option<usize> {
-    usize::try_from(number.checked_sub(1)?).ok()
 }
 
 /// Returns an expression without the COLLATE around it, and the outermost collation.

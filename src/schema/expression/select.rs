@@ -5,9 +5,8 @@ use std::cell::RefCell;
 use super::aggregates::require_groupable;
 use super::columns::{GroupKey, Grouping, OutputAlias, OwnerOfRow, Scope, ScopeColumn};
 use super::joins::{JoinedOwners, OwnerPair};
-use super::order::place_of;
 use super::sorts::{Refused, Translated, ValueSort};
-use super::tree::{OutputTree, SelectTree, SqlExpr};
+use super::tree::{OutputTree, SelectTree, SqlExpr, place_of};
 use crate::schema::names::name;
 
 /// The place of a query.

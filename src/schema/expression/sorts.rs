@@ -6,6 +6,9 @@ use crate::model::pgtype::Kind;
 /// The reason for which an expression is not translated.
 pub type Refused = String;
 
+/// The difference that arithmetic has in PostgreSQL.
+pub const OVERFLOW: &str = "arithmetic that leaves the range of its type is an error";
+
 /// The class that all values of an expression have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ValueSort {

@@ -130,6 +130,11 @@ pub enum SqlExpr {
     Collate(Box<SqlExpr>, String),
 }
 
+/// Returns the place of the value that a number in ORDER BY or GROUP BY names, from 0 on.
+pub fn place_of(number: i64) -> Option<usize> {
+    usize::try_from(number.checked_sub(1)?).ok()
+}
+
 /// A call of an aggregate.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AggregateTree {
