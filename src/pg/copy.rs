@@ -122,7 +122,8 @@ impl OpenBatch<'_> {
             steps = steps.script(CHECK_DEFERRED);
         }
         let mut replies = steps.run(&mut self.tx).into_iter();
-        let taken = replies.next().transpose().doing(Operation::CopyRows)?.map(|taken| taken.counts());
+        let taken = replies.next().transpose().doing(Operation::CopyRows);
+        let taken = taken.map_err(|failure| to.failed(&mut self.tx, failure))?.map(|taken| taken.counts());
         to.compare(taken.and_then(|counts| counts.last().copied()).unwrap_or(0), rows)?;
         replies.try_for_each(|reply| reply.doing(CHECKING_ROWS).map(drop))?;
         Ok(Copied { skipped: Vec::new(), is_checked: check_deferred })
@@ -268,7 +269,8 @@ pub(super) fn copy_rows(
 ) -> Result<(), ServerError> {
     let mut copy = client.copy_in(statement).doing(Operation::CopyRows)?;
     send_rows(client, &mut copy, to, bytes)?;
-    to.compare(copy.finish(client).doing(Operation::CopyRows)?, rows)
+    let taken = copy.finish(client).doing(Operation::CopyRows).map_err(|failure| to.failed(client, failure))?;
+    to.compare(taken, rows)
 }
 
 /// Sends all rows of a COPY.
@@ -291,6 +293,22 @@ pub(super) fn send_slices(client: &mut Client, copy: &mut CopyIn, bytes: &[u8]) 
 }
 
 impl CopyTarget {
+    /// Returns the failure of a COPY into this table.
+    ///
+    /// The server may refuse the whole statement after it has asked for rows, as a trigger for each statement does. It has read the
+    /// beginning of binary rows then, but nothing of a text; it answers the end of that COPY a second time, and every later answer is one
+    /// to the statement before. Such a connection is given up, and the rows are not tried one by one.
+    pub fn failed(&self, client: &mut Client, failure: ServerError) -> ServerError {
+        if !self.as_text || failure.lost || client.answers_in_turn() {
+            return failure;
+        }
+        let state = failure.state.unwrap_or_default();
+        let message = format!("the server refused the COPY as a whole, before it read a row (SQLSTATE {state})");
+        let advice = "Way out: change the trigger that refuses each statement, or set triggers = \"off\" for the load.";
+        let refused = ServerError::new(Operation::CopyRows, message);
+        ServerError { table: Some(self.table.clone()), advice: Some(advice.to_owned()), ..refused }
+    }
+
     /// Returns an error unless the server took as many rows as were sent.
     pub fn compare(&self, taken: u64, rows: u64) -> Result<(), ServerError> {
         if taken == rows {

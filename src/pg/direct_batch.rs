@@ -272,16 +272,18 @@ impl DirectBatch<'_> {
         let expected = steps.len();
         let Some(next) = next else {
             let replies = steps.run(&mut tx);
-            if replies.len() == expected {
+            let is_ended = replies.len() == expected;
+            let committed = check_commit(replies, expected).map_err(|failure| target.failed(&mut tx, failure));
+            if is_ended {
                 tx.ended();
             }
-            return check_commit(replies, expected).map(|()| None);
+            return committed.map(|()| None);
         };
         // If this batch is refused, the next one is begun nevertheless, and rolled back with `tx`.
         let steps = steps.script(next.begin(ledger, application_path, true));
         let (mut replies, copy) = steps.run_and_copy(&mut tx, &statement);
         let begun = replies.split_off(expected.min(replies.len())).pop();
-        check_commit(replies, expected)?;
+        check_commit(replies, expected).map_err(|failure| target.failed(&mut tx, failure))?;
         let is_open = matches!(begun, Some(Ok(begun)) if begun.counts().last() != Some(&0));
         // A batch that could not be begun is begun once more without the commit of this one, which reports the reason.
         let Some(Ok(copy)) = copy.filter(|_| is_open) else { return Ok(None) };

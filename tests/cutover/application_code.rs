@@ -73,3 +73,31 @@ fn extension_types_are_compared_by_their_own_operators() {
     assert_eq!(report["loads"][0]["skipped"], 1, "{report}");
     assert_eq!((case.target.count("tags"), case.target.count("uses")), (2, 2));
 }
+
+#[test]
+fn a_trigger_that_refuses_every_statement_is_the_reason_however_rows_are_sent() {
+    // Rows with a tsvector are sent as text, of which the server reads nothing before the trigger.
+    for (kind, said) in
+        [("tsvector", "the server refused the COPY as a whole, before it read a row"), ("text", "trigger-refused")]
+    {
+        let case = Case::new(
+            &format!(
+                "{PEOPLE} CREATE TABLE notes (id INTEGER PRIMARY KEY, name TEXT); INSERT INTO notes SELECT * FROM people;"
+            ),
+            &format!(
+                "CREATE TABLE people (id int PRIMARY KEY, name {kind});
+                 CREATE TABLE notes (id int PRIMARY KEY, name text);
+                 CREATE FUNCTION closed() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''closed''; END';
+                 CREATE TRIGGER closed BEFORE INSERT ON people FOR EACH STATEMENT EXECUTE FUNCTION closed();"
+            ),
+            "[load.people]\ntriggers = \"fire\"\n[load.notes]",
+        );
+        let report = case.exits(4, &["--yes"]).to_string();
+        assert!(report.contains(said), "{report}");
+        assert_eq!(case.target.count("people"), 0);
+        case.target
+            .run("CREATE OR REPLACE FUNCTION closed() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'");
+        case.exits(0, &["--yes"]);
+        assert_eq!((case.target.count("people"), case.target.count("notes")), (3, 3));
+    }
+}

@@ -9,6 +9,7 @@ use std::task::Poll;
 use bytes::{Buf, Bytes};
 use futures_util::future::join;
 use futures_util::{SinkExt, StreamExt};
+use postgres::error::SqlState;
 use postgres::{Error, Statement};
 use tokio_postgres::{CopyInSink, CopyOutStream};
 
@@ -53,6 +54,17 @@ impl Client {
         let copy = self.after_unsent(async |inner| CopyIn::begin(inner, statement).await);
         self.wire.end_unless_begun(&copy);
         copy
+    }
+
+    /// Returns true if the next answer is the one to the next statement. Gives the connection up otherwise.
+    pub fn answers_in_turn(&mut self) -> bool {
+        // No statement of this program has its answer, an error of syntax, which a failed transaction gives as well.
+        let answer = self.wire.wait(self.inner.simple_query("no statement"));
+        let is_own = answer.is_err_and(|error| error.code() == Some(&SqlState::SYNTAX_ERROR));
+        if !is_own {
+            self.wire.driver = None;
+        }
+        is_own
     }
 
     /// Begins a COPY out of a table or a query.
