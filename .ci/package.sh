@@ -9,7 +9,9 @@
 # Usage: .ci/package.sh [FOLDER]                default: target/packages
 #        .ci/package.sh --check FOLDER          runs what is in FOLDER in a root folder that has nothing else
 #        .ci/package.sh --twice                 builds twice in folders of their own and compares the bytes
-# TARGET=aarch64-unknown-linux-musl chooses another target, whose linker cargo must be told of.
+# TARGET=aarch64-unknown-linux-musl chooses another target, whose linker cargo must be told of. RUNNER names a static program that runs
+# the binaries of another machine, such as qemu-aarch64-static. STD=build compiles the standard library, too, where rustc has its source
+# (rust-src) but no library for the target; the linker must then bring the target's libc and its start files.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -18,7 +20,7 @@ fail() {
     exit 1
 }
 
-has_std() { [ -d "$(rustc --print target-libdir --target "$1" 2>/dev/null)" ]; }
+has_std() { [ "${STD:-}" = build ] || [ -d "$(rustc --print target-libdir --target "$1" 2>/dev/null)" ]; }
 
 machine=$(uname -m)
 target=${TARGET:-$machine-unknown-linux-musl}
@@ -35,9 +37,16 @@ build() {
     flags="-C target-feature=+crt-static --remap-path-prefix=$PWD=. --remap-path-prefix=$home=cargo"
     # Nothing unwinds in this profile, and a backtrace of a binary without symbols has no names.
     flags="$flags -C force-unwind-tables=no"
+    std=
+    if [ "${STD:-}" = build ]; then
+        flags="$flags -C link-self-contained=no"
+        std=-Zbuild-std=std,panic_abort
+        export RUSTC_BOOTSTRAP=1
+    fi
+    # shellcheck disable=SC2086  # no argument if the library is not built
     RUSTFLAGS=$flags CARGO_TARGET_DIR=$1 \
         CFLAGS="-fno-asynchronous-unwind-tables -ffile-prefix-map=$PWD=. -ffile-prefix-map=$home=cargo" \
-        cargo build --profile lean --locked --no-default-features --target "$target"
+        cargo build --profile lean --locked --no-default-features --target "$target" $std
 }
 
 # The crates in the binary: name, version, licence.
@@ -73,6 +82,9 @@ licences() {
     done
 }
 
+# Runs a binary of the target.
+run() { ${RUNNER:-} "$@"; }
+
 # The commands that have a manual page, and the commands of a command, such as fleet-verify.
 commands() {
     for command in $("$@" man | listed); do
@@ -89,15 +101,15 @@ files() {
     root=$1 binary=$2
     install -D -m 755 "$binary" "$root/usr/bin/migrate"
     for shell in bash zsh fish; do
-        "$binary" completions "$shell" >"$work/completions.$shell"
+        run "$binary" completions "$shell" >"$work/completions.$shell"
     done
     install -D -m 644 "$work/completions.bash" "$root/usr/share/bash-completion/completions/migrate"
     install -D -m 644 "$work/completions.zsh" "$root/usr/share/zsh/vendor-completions/_migrate"
     install -D -m 644 "$work/completions.fish" "$root/usr/share/fish/vendor_completions.d/migrate.fish"
     mkdir -p "$root/usr/share/man/man1" "$root/usr/share/doc/migrate"
-    "$binary" man | gzip -9n >"$root/usr/share/man/man1/migrate.1.gz"
-    for command in $(commands "$binary"); do
-        "$binary" man "$command" | gzip -9n >"$root/usr/share/man/man1/migrate-$command.1.gz"
+    run "$binary" man | gzip -9n >"$root/usr/share/man/man1/migrate.1.gz"
+    for command in $(commands run "$binary"); do
+        run "$binary" man "$command" | gzip -9n >"$root/usr/share/man/man1/migrate-$command.1.gz"
     done
     install -m 644 README.md CHANGELOG.md SECURITY.md LICENSE-MIT LICENSE-APACHE "$root/usr/share/doc/migrate/"
     cat LICENSE-MIT LICENSE-APACHE >"$root/usr/share/doc/migrate/copyright"
@@ -156,7 +168,7 @@ DUMP
     for step in "--dry-run" "--yes" "verify" "status" "rollback --yes"; do
         # A dump is read into a private database; the folder has no /tmp for it.
         # shellcheck disable=SC2086  # a command and its flag
-        env -i TMPDIR=/ /usr/sbin/chroot "$1" /migrate $step -m /notes.toml -t "$url" || fail "in an empty root folder: migrate $step ended with $?"
+        env -i TMPDIR=/ /usr/sbin/chroot "$1" $within $step -m /notes.toml -t "$url" || fail "in an empty root folder: migrate $step ended with $?"
     done
 }
 
@@ -170,11 +182,19 @@ check() {
     cp "$work"/migrate-*/usr/bin/migrate "$root/migrate"
     ! readelf -lW "$root/migrate" | grep -q INTERP || fail "the binary needs a dynamic loader"
     [ "$(id -u)" = 0 ] || fail "only root may run a program in another root folder"
-    chroot "$root" /migrate --version
-    chroot "$root" /migrate guide cutover | head -n 1
+    within=/migrate
+    if [ -n "${RUNNER:-}" ]; then
+        cp "$(command -v "$RUNNER")" "$root/runner"
+        within="/runner /migrate"
+    fi
+    # shellcheck disable=SC2086  # a runner and the binary
+    chroot "$root" $within --version
+    # shellcheck disable=SC2086
+    chroot "$root" $within guide cutover | head -n 1
     printf 'format = 1\nname = "x"\n[source]\npath = "missing.db"\n[load.t]\n' >"$root/mapping.toml"
     code=0
-    chroot "$root" /migrate -m /mapping.toml --dry-run || code=$?
+    # shellcheck disable=SC2086
+    chroot "$root" $within -m /mapping.toml --dry-run || code=$?
     [ "$code" = 3 ] || fail "a missing source ended with $code, not with 3"
     migration "$root"
     if ls "$1"/*.deb >/dev/null 2>&1; then
