@@ -122,17 +122,28 @@ impl BatchId<'_> {
 
     /// The statement that inserts the ledger's row. It also runs under the application's search path.
     fn insert(&self, ledger: &LedgerSchema, path: &ApplicationPath, last_of_part: bool) -> String {
-        let BatchId { run, epoch, load, part, batch } = self;
-        let (ledger, load, path) = (quoted(&ledger.schema), literal(load), literal(&path.path));
         let lazily = match last_of_part {
             true => "",
             false => "pg_catalog.set_config('synchronous_commit', 'off', true) IS NOT NULL AND ",
         };
+        let path = literal(&path.path);
+        let condition = format!("{lazily}pg_catalog.set_config('search_path', {path}, true) IS NOT NULL");
+        let (mine, of_batch) = (self.fence(ledger), format!("{}.batch", quoted(&ledger.schema)));
+        let BatchId { load, part, batch, .. } = self;
+        let load = literal(load);
         format!(
-            "WITH mine AS (SELECT run FROM {ledger}.run \
-             WHERE (run, epoch, state) OPERATOR(pg_catalog.=) ({run}, {epoch}, 'Running') FOR SHARE) \
-             INSERT INTO {ledger}.batch (run, load, part, batch) SELECT run, {load}, {part}, {batch} FROM mine \
-             WHERE {lazily}pg_catalog.set_config('search_path', {path}, true) IS NOT NULL"
+            "WITH {mine} INSERT INTO {of_batch} (run, load, part, batch) SELECT run, {load}, {part}, {batch} FROM mine \
+             WHERE {condition}"
+        )
+    }
+
+    /// The run's row as `mine`, locked until the transaction ends. No row if the run was taken over.
+    pub(super) fn fence(&self, ledger: &LedgerSchema) -> String {
+        let BatchId { run, epoch, .. } = self;
+        let ledger = quoted(&ledger.schema);
+        format!(
+            "mine AS (SELECT run FROM {ledger}.run \
+             WHERE (run, epoch, state) OPERATOR(pg_catalog.=) ({run}, {epoch}, 'Running') FOR SHARE)"
         )
     }
 }
@@ -280,13 +291,14 @@ impl OpenBatch<'_> {
 
 /// The values of a completed ledger row, in the form of parameters.
 pub(super) struct BatchRecord<'a> {
-    first: Option<String>,
-    last: Option<String>,
-    counts: [i64; 4],
-    digest: Vec<u8>,
+    pub first: Option<String>,
+    pub last: Option<String>,
+    /// Rows read, written, skipped and refused.
+    pub counts: [i64; 4],
+    pub digest: Vec<u8>,
     issued: Option<&'a [i64]>,
-    losses: String,
-    lookups: String,
+    pub losses: String,
+    pub lookups: String,
     last_of_part: bool,
 }
 

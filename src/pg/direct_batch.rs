@@ -7,6 +7,8 @@
 //! A batch can be paused between its rows, while the next rows are read. The server works on the rows that were sent, and the
 //! buffers of the connection empty meanwhile. The commit of a batch and the beginning of the next one are sent together.
 
+use std::collections::HashSet;
+
 use postgres::Statement;
 
 use super::batch::{BatchEnd, BatchId, WRITE_FAULTS};
@@ -24,7 +26,7 @@ const WRITING: &str = "writing a batch";
 
 /// The COPY statements that a pipeline prepares, in its order.
 pub(super) struct CopiesToPrepare {
-    /// Each after the question whether triggers may swallow its rows.
+    /// After one question about all of them: whether triggers may swallow rows.
     into_tables: Vec<String>,
     of_lookups: Vec<String>,
 }
@@ -99,14 +101,18 @@ impl Session {
         lookups: &[LookupRows<'_>],
         mut steps: Pipeline<'p>,
     ) -> (Pipeline<'p>, CopiesToPrepare) {
-        let (mut copies, mut reads) = (Vec::new(), Vec::new());
+        let (mut copies, mut tables, mut reads) = (Vec::new(), Vec::new(), Vec::new());
+        let mut seen = HashSet::new();
         for into in all {
             let sql = into.straight().sql();
-            if self.prepared.known(&sql).is_none() && !copies.contains(&sql) {
-                let asked = format!("SELECT {}", may_swallow(into.schema, into.table));
-                steps = steps.query(asked, &[]).prepare(sql.as_str());
+            if self.prepared.known(&sql).is_none() && seen.insert(sql.clone()) {
+                tables.push(literal(&qualified(into.schema, into.table)));
                 copies.push(sql);
             }
+        }
+        if !copies.is_empty() {
+            steps = steps.query(may_swallow_each(&tables), &[]);
+            steps = copies.iter().fold(steps, |steps, sql| steps.prepare(sql.as_str()));
         }
         for sql in lookups.iter().map(LookupRows::sql) {
             if self.prepared.known(&sql).is_none() && !reads.contains(&sql) {
@@ -123,11 +129,21 @@ impl Session {
         copies: CopiesToPrepare,
         mut replies: impl Iterator<Item = Result<Reply, postgres::Error>>,
     ) -> Result<(), ServerError> {
-        for sql in copies.into_tables {
-            let (Some(swallows), Some(statement)) = (replies.next(), replies.next()) else { break };
-            match (swallows.doing(WRITING), statement.doing(WRITING)) {
-                (Err(e), _) | (_, Err(e)) if e.lost => return Err(e),
-                (Ok(swallows), Ok(statement)) => _ = self.prepared.keep_copy(sql, swallows, statement)?,
+        let asked = if copies.into_tables.is_empty() { None } else { replies.next() };
+        let swallows = match asked.transpose().doing(WRITING) {
+            Err(e) if e.lost => return Err(e),
+            // Nothing is known then, and each is asked about when it is needed.
+            Err(_) => Vec::new(),
+            Ok(rows) => rows.map(Reply::rows).unwrap_or_default(),
+        };
+        for (place, sql) in copies.into_tables.into_iter().enumerate() {
+            match replies.next().transpose().doing(WRITING) {
+                Err(e) if e.lost => return Err(e),
+                Ok(Some(statement)) => {
+                    if let Some(row) = swallows.get(place) {
+                        self.prepared.keep_copy(sql, row.value(0)?, statement);
+                    }
+                }
                 _ => {}
             }
         }
@@ -185,8 +201,11 @@ impl Session {
             None => {
                 let swallows = replies.next().transpose().doing(WRITING)?;
                 let statement = replies.next().transpose().doing(Operation::CopyRows)?;
-                let prepared = match (swallows, statement) {
-                    (Some(swallows), Some(statement)) => prepared.keep_copy(sql, swallows, statement)?,
+                let prepared = match (swallows.map(Reply::rows), statement) {
+                    (Some(rows), Some(statement)) => {
+                        let swallows = rows.first().map_or(Ok(true), |row| row.value(0))?;
+                        prepared.keep_copy(sql, swallows, statement)
+                    }
                     _ => None,
                 };
                 let Some(statement) = prepared else { return Ok(DirectStart::MaySwallow) };
@@ -206,17 +225,13 @@ impl Session {
 
 impl Prepared {
     /// Keeps a prepared COPY unless triggers may swallow its rows. Returns the COPY if it is kept.
-    fn keep_copy(&mut self, sql: String, swallows: Reply, copy: Reply) -> Result<Option<Statement>, ServerError> {
-        let swallows = match swallows.rows().first() {
-            Some(row) => row.value(0)?,
-            None => true,
-        };
+    fn keep_copy(&mut self, sql: String, swallows: bool, copy: Reply) -> Option<Statement> {
         let copy = copy.statement().filter(|_| !swallows);
         match &copy {
             Some(statement) => self.keep(sql, statement),
             None => self.keep_swallowing(sql),
         }
-        Ok(copy)
+        copy
     }
 }
 
@@ -283,7 +298,10 @@ impl DirectBatch<'_> {
         let steps = steps.script(next.begin(ledger, application_path, true));
         let (mut replies, copy) = steps.run_and_copy(&mut tx, &statement);
         let begun = replies.split_off(expected.min(replies.len())).pop();
-        check_commit(replies, expected).map_err(|failure| target.failed(&mut tx, failure))?;
+        if let Err(failure) = check_commit(replies, expected) {
+            drop(copy);
+            return Err(target.failed(&mut tx, failure));
+        }
         let is_open = matches!(begun, Some(Ok(begun)) if begun.counts().last() != Some(&0));
         // A batch that could not be begun is begun once more without the commit of this one, which reports the reason.
         let Some(Ok(copy)) = copy.filter(|_| is_open) else { return Ok(None) };
@@ -294,7 +312,7 @@ impl DirectBatch<'_> {
 }
 
 /// Fails with the first error among the replies to a batch's commit, of which as many are `expected`.
-fn check_commit(replies: Vec<Result<Reply, postgres::Error>>, expected: usize) -> Result<(), ServerError> {
+pub(super) fn check_commit(replies: Vec<Result<Reply, postgres::Error>>, expected: usize) -> Result<(), ServerError> {
     for (n, reply) in replies.into_iter().enumerate() {
         let doing = match n {
             0 => Operation::CopyRows,
@@ -307,7 +325,20 @@ fn check_commit(replies: Vec<Result<Reply, postgres::Error>>, expected: usize) -
 }
 
 /// The condition that a trigger or a foreign table may take fewer rows than are sent into a table or its partitions.
-fn may_swallow(schema: &str, table: &str) -> String {
-    let name = literal(&qualified(schema, table));
-    include_str!("sql/swallowing_tables.sql").trim_end().replace(":table", &format!("{name}::pg_catalog.regclass"))
+pub(super) fn may_swallow(schema: &str, table: &str) -> String {
+    may_swallow_into(&format!("{}::pg_catalog.regclass", literal(&qualified(schema, table))))
+}
+
+/// The query for that condition about each of these tables, which are string constants in SQL. A table that does not exist
+/// swallows nothing: its COPY is refused.
+fn may_swallow_each(tables: &[String]) -> String {
+    let condition = may_swallow_into("pg_catalog.to_regclass(asked.name)");
+    let tables = tables.join(", ");
+    format!(
+        "SELECT {condition} FROM pg_catalog.unnest(ARRAY[{tables}]) WITH ORDINALITY AS asked (name, place) ORDER BY asked.place"
+    )
+}
+
+fn may_swallow_into(table: &str) -> String {
+    include_str!("sql/swallowing_tables.sql").trim_end().replace(":table", table)
 }

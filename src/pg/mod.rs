@@ -20,6 +20,7 @@ mod error;
 pub mod existing;
 pub mod failpoint;
 pub mod inspect;
+pub mod joint_batches;
 pub mod ledger;
 mod lock;
 pub mod lookup_rows;

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::sync::PoisonError;
 
-use rusqlite::Statement;
+use rusqlite::{Row, Statement};
 
 use super::error::{ErrorClass, Said, SourceError};
 use super::reader::Reader;
@@ -124,6 +124,11 @@ impl Reader {
         statement::bind(statement, values)?;
         let mut found = statement.raw_query();
         let row = found.next().map_err(|error| self.failure(&Said::of(&error)))?;
-        Ok(row.map(|row| Key((0..width).map(|n| raw(row.get_ref_unwrap(n)).to_buf()).collect())))
+        Ok(row.map(|row| key_of(row, width)))
     }
+}
+
+/// Returns the key in the first columns of a row.
+pub(super) fn key_of(row: &Row<'_>, width: usize) -> Key {
+    Key((0..width).map(|n| raw(row.get_ref_unwrap(n)).to_buf()).collect())
 }

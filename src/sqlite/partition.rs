@@ -6,6 +6,7 @@
 
 use std::sync::{Arc, PoisonError};
 
+use super::count::key_of;
 use super::counted::{RowidSpan, Spread};
 use super::error::{Said, SourceError};
 use super::reader::Reader;
@@ -18,6 +19,10 @@ use crate::model::select::{Relation, Select};
 
 /// Maximum number of keys kept from a scan. Parts are equal up to the rows between two of these keys.
 const KEPT: usize = 512;
+
+/// Number of rows that are scanned by one statement. For each step after them a statement is started, which costs more than a few
+/// rows. A power of two times [`KEPT`], so that the last of these rows ends a step.
+const FIRST: u64 = 4_096;
 
 /// Number of samples of rowids, and of rowids in one sample.
 const LOOKS: i128 = 64;
@@ -125,9 +130,11 @@ impl Reader {
 
     /// Scans the keys of a table and counts them.
     fn walked(&self, select: &Select, walk: &Walk) -> Result<Spread, SourceError> {
-        let mut every = 1;
-        let mut keys: Vec<Key> = Vec::new();
-        let mut statement = self.stepping(select, walk, StatementRange::default())?;
+        let (read, mut every, mut keys) = self.first_keys(select, walk)?;
+        let Some(last) = keys.last().filter(|_| read == FIRST) else {
+            return Ok(Spread::Walked { rows: read, every, keys });
+        };
+        let mut statement = self.stepping(select, walk, after_key(last))?;
         loop {
             let range = StatementRange { after: keys.last(), ..StatementRange::default() };
             let Some(key) =
@@ -135,18 +142,35 @@ impl Reader {
             else {
                 break;
             };
-            if keys.is_empty() {
-                statement = self.stepping(select, walk, after_key(&key))?;
-            }
             keys.push(key);
             if keys.len() == KEPT {
-                keys = keys.into_iter().skip(1).step_by(2).collect();
+                keys = every_second(keys);
                 every *= 2;
             }
         }
         drop(statement);
         let rows = keys.len() as u64 * every + self.rows_after(select, walk, keys.last())?;
         Ok(Spread::Walked { rows, every, keys })
+    }
+
+    /// Scans the first rows, at most [`FIRST`]. Returns their number, a step, and the key of each row that ends a step.
+    fn first_keys(&self, select: &Select, walk: &Walk) -> Result<(u64, u64, Vec<Key>), SourceError> {
+        let range = StatementRange::default();
+        let mut statement = self.prepare(&format!("{} LIMIT {FIRST}", statement::sql(select, walk, &[], range)))?;
+        statement::bind(&mut statement, &StatementValues { select, range, skip: None })?;
+        let mut found = statement.raw_query();
+        let (mut read, mut every, mut keys) = (0, 1, Vec::new());
+        while let Some(row) = found.next().map_err(|error| self.failure(&Said::of(&error)))? {
+            read += 1;
+            if read % every == 0 {
+                keys.push(key_of(row, walk.width()));
+            }
+            if keys.len() == KEPT {
+                keys = every_second(keys);
+                every *= 2;
+            }
+        }
+        Ok((read, every, keys))
     }
 
     /// Returns the number of rows after a key.
@@ -160,6 +184,10 @@ impl Reader {
         let counted = row.and_then(|row| row.get::<_, i64>(0).ok());
         Ok(counted.and_then(|n| u64::try_from(n).ok()).unwrap_or(0))
     }
+}
+
+fn every_second(keys: Vec<Key>) -> Vec<Key> {
+    keys.into_iter().skip(1).step_by(2).collect()
 }
 
 /// The range of all rows after a key.

@@ -23,6 +23,7 @@ use super::circle::{self, WholeCircle};
 use super::direct;
 use super::lane::StartedLoad;
 use super::part::{self, PartedLoad};
+use super::together;
 
 /// Carries the plan out in as many lanes as the job allows, from where the ledger says that the run stopped. The first lane
 /// uses the given session.
@@ -42,6 +43,7 @@ pub fn run(job: &Job<'_>, session: &mut Session, run: &Run) -> Result<Option<Own
         job,
         run,
         parts,
+        sizes: (0..job.plan.order.len()).map(|place| job.size(place)).collect(),
         circles,
         state: Mutex::new(ScheduleState::new(job, settled)),
         changed: Condvar::new(),
@@ -60,6 +62,8 @@ struct Board<'a> {
     run: &'a Run,
     /// The parts of each wanted load, as the ledger had them at the start.
     parts: BTreeMap<String, Vec<PartDone>>,
+    /// The estimated rows of each step of the plan.
+    sizes: Vec<u64>,
     /// Circles that are written in one transaction, each in the step of its first load.
     circles: Vec<WholeCircle<'a>>,
     state: Mutex<ScheduleState<'a>>,
@@ -85,6 +89,8 @@ struct WaitingPart<'a> {
     place: usize,
     load: Arc<StartedLoad<'a>>,
     part: PartDone,
+    /// True if its load may share a transaction.
+    may_join: bool,
 }
 
 /// The stage of a step of the plan.
@@ -103,6 +109,8 @@ enum Task<'a> {
     Begin(usize, Settled),
     /// Loads a part.
     Part(WaitingPart<'a>),
+    /// Loads several small loads in one transaction.
+    Together(Vec<WaitingPart<'a>>),
 }
 
 impl<'a> ScheduleState<'a> {
@@ -118,22 +126,48 @@ impl<'a> ScheduleState<'a> {
 
     /// Returns the largest task that is ready. Of equal ones, steps come before parts, because others wait for them.
     fn next(&mut self, board: &Board<'_>) -> Option<Task<'a>> {
-        let job = board.job;
-        let ready = (0..self.stages.len()).rev().filter(|n| self.is_ready(board, *n)).max_by_key(|n| job.size(*n));
-        let waiting = (0..self.parts.len()).rev().max_by_key(|n| job.size(self.parts[*n].place));
+        let ready = (0..self.stages.len()).rev().filter(|n| self.is_ready(board, *n)).max_by_key(|n| board.sizes[*n]);
+        let waiting = (0..self.parts.len()).rev().max_by_key(|n| board.sizes[self.parts[*n].place]);
         match (ready, waiting) {
-            (Some(place), Some(part)) if job.size(place) < job.size(self.parts[part].place) => self.take(part),
+            (Some(place), Some(part)) if self.goes_before(board, part, place) => Some(self.take(board, part)),
             (Some(place), _) => {
                 self.stages[place] = Stage::Begun;
                 Some(Task::Begin(place, self.settled.clone()))
             }
-            (None, Some(part)) => self.take(part),
+            (None, Some(part)) => Some(self.take(board, part)),
             (None, None) => None,
         }
     }
 
-    fn take(&mut self, part: usize) -> Option<Task<'a>> {
-        Some(Task::Part(self.parts.swap_remove(part)))
+    /// Returns true if a part is loaded before a step begins: it is larger, and no small load that waits for others to share a
+    /// transaction with.
+    fn goes_before(&self, board: &Board<'_>, part: usize, place: usize) -> bool {
+        let joining = || self.parts.iter().filter(|waiting| waiting.may_join).count();
+        let waits = self.parts[part].may_join && joining() < together::MOST_LOADS;
+        board.sizes[place] < board.sizes[self.parts[part].place] && !waits
+    }
+
+    /// Takes a part. If its load is small, takes other small loads, too: the largest that have room, and half of those that
+    /// wait at most, so that other lanes have work.
+    fn take(&mut self, board: &Board<'_>, part: usize) -> Task<'a> {
+        let first = self.parts.swap_remove(part);
+        let size = |waiting: &WaitingPart<'_>| board.sizes[waiting.place];
+        let mut room = together::most_rows(board.job).saturating_sub(size(&first));
+        let joining = self.parts.iter().filter(|waiting| waiting.may_join).count();
+        let lanes = board.job.options.jobs.max(1);
+        let most = if first.may_join { (joining / lanes).min(together::MOST_LOADS - 1) } else { 0 };
+        let mut taken = vec![first];
+        while taken.len() <= most {
+            let fits = |n: &usize| self.parts[*n].may_join && size(&self.parts[*n]) <= room;
+            let Some(next) = (0..self.parts.len()).filter(fits).max_by_key(|n| size(&self.parts[*n])) else { break };
+            let next = self.parts.swap_remove(next);
+            room -= size(&next);
+            taken.push(next);
+        }
+        match taken.len() {
+            1 => Task::Part(taken.remove(0)),
+            _ => Task::Together(taken),
+        }
     }
 }
 
@@ -155,9 +189,8 @@ impl<'a> Board<'a> {
         while let Some(task) = self.next() {
             let done = match &task {
                 Task::Begin(place, settled) => self.begin(session, *place, settled),
-                Task::Part(WaitingPart { place, load, part }) => {
-                    part::load(self.job, session, self.run, load, part.clone()).map(|()| self.part_done(*place, load))
-                }
+                Task::Part(waiting) => self.load(session, waiting),
+                Task::Together(waiting) => self.load_together(session, waiting),
             };
             self.lock().busy -= 1;
             if let Err(stop) = done {
@@ -166,6 +199,20 @@ impl<'a> Board<'a> {
             self.changed.notify_all();
         }
         drop(guard);
+    }
+
+    fn load(&self, session: &mut Session, WaitingPart { place, load, part, .. }: &WaitingPart<'_>) -> Result<(), Stop> {
+        part::load(self.job, session, self.run, load, part.clone()).map(|()| self.part_done(*place, load))
+    }
+
+    /// Loads small loads, in one transaction those for which that is possible.
+    fn load_together(&self, session: &mut Session, waiting: &[WaitingPart<'_>]) -> Result<(), Stop> {
+        let loads: Vec<&StartedLoad<'_>> = waiting.iter().map(|waiting| &*waiting.load).collect();
+        let is_committed = together::load(self.job, session, self.run, &loads)?;
+        let (committed, left): (Vec<_>, Vec<_>) =
+            waiting.iter().zip(is_committed).partition(|(_, is_committed)| *is_committed);
+        committed.iter().for_each(|(waiting, _)| self.part_done(waiting.place, &waiting.load));
+        left.iter().try_for_each(|(waiting, _)| self.load(session, waiting))
     }
 
     /// Returns the next task. Waits while other lanes work on a task that this one may depend on.
@@ -209,6 +256,7 @@ impl<'a> Board<'a> {
                 let parted = PartedLoad { load, parts: parts.clone(), refused: Arc::default() };
                 part::announce(self.job, &parted);
                 let started = Arc::new(part::start(self.job, session, self.run, settled, parted)?);
+                let may_join = together::may_join(self.job, self.run, &started);
                 let mut state = self.lock();
                 let left: Vec<PartDone> = started.remaining().cloned().collect();
                 if left.is_empty() {
@@ -216,8 +264,8 @@ impl<'a> Board<'a> {
                     started.report_end(self.job);
                 } else {
                     state.stages[place] = Stage::Parts(left.len());
-                    let waiting = left.into_iter().map(|part| WaitingPart { place, load: Arc::clone(&started), part });
-                    state.parts.extend(waiting);
+                    let waiting = |part| WaitingPart { place, load: Arc::clone(&started), part, may_join };
+                    state.parts.extend(left.into_iter().map(waiting));
                 }
             }
         }

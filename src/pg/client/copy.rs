@@ -56,11 +56,11 @@ impl Client {
         copy
     }
 
-    /// Returns true if the next answer is the one to the next statement. Gives the connection up otherwise.
+    /// Returns true if the next answer is the one to the next statement, or if the connection is lost. Gives the connection up otherwise.
     pub fn answers_in_turn(&mut self) -> bool {
         // No statement of this program has its answer, an error of syntax, which a failed transaction gives as well.
         let answer = self.wire.wait(self.inner.simple_query("no statement"));
-        let is_own = answer.is_err_and(|error| error.code() == Some(&SqlState::SYNTAX_ERROR));
+        let is_own = answer.is_err_and(|error| error.is_closed() || error.code() == Some(&SqlState::SYNTAX_ERROR));
         if !is_own {
             self.wire.driver = None;
         }

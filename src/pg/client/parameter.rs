@@ -45,6 +45,11 @@ impl Scalar for &String {
     const MANY: Type = Type::TEXT_ARRAY;
 }
 
+impl Scalar for Vec<u8> {
+    const ONE: Type = Type::BYTEA;
+    const MANY: Type = Type::BYTEA_ARRAY;
+}
+
 impl<T: Scalar> Scalar for Option<T> {
     const ONE: Type = T::ONE;
     const MANY: Type = T::MANY;
@@ -71,11 +76,5 @@ impl<T: Scalar> Parameter for &[T] {
 impl<T: Scalar> Parameter for Option<&[T]> {
     fn assumed_type(&self) -> Type {
         T::MANY
-    }
-}
-
-impl Parameter for Vec<u8> {
-    fn assumed_type(&self) -> Type {
-        Type::BYTEA
     }
 }
