@@ -7,7 +7,7 @@ use super::candidates::{CandidateModifier, PlausibleNumbers, WrittenModifier, ca
 use super::time_form::{TimeForm, TimeForms};
 use crate::convert::{Converter, Settled, UuidOrder};
 use crate::model::cell::Raw;
-use crate::model::fault::{LossSet, Reason};
+use crate::model::fault::{Loss, LossSet, Reason};
 use crate::model::pgtype::{ColumnType, Kind};
 use crate::model::rules::{Rules, Zone};
 
@@ -119,6 +119,8 @@ pub struct ColumnProfile {
     pub digits: u64,
     /// Blobs with the digits of an integer that the column holds.
     pub digit_blobs: u64,
+    /// Doubles that the column, or one of the modifiers, would store as a shorter number.
+    pub rounded: u64,
     /// The evidence for the byte order of a column of UUIDs.
     pub order: UuidOrder,
     /// The modifiers that were tried.
@@ -145,6 +147,7 @@ impl ColumnProfile {
         self.forms.merge(other.forms);
         self.digits += other.digits;
         self.digit_blobs += other.digit_blobs;
+        self.rounded += other.rounded;
         self.order.merge(&other.order);
         other.reasons.into_iter().for_each(|(reason, count)| *self.reasons.entry(reason).or_default() += count);
         add(&mut self.refused, other.refused);
@@ -233,10 +236,11 @@ impl Probe {
         if self.kind == ProbedKind::Time {
             self.profile.forms.add(if let Raw::Text(text) = raw { TimeForm::of(text) } else { None });
         }
-        match self.plain.convert(raw, &mut LossSet::default()) {
+        let mut losses = LossSet::default();
+        match self.plain.convert(raw, &mut losses) {
             Err(reason) => self.refused(raw, reason),
             Ok(_) if self.kind == ProbedKind::Uuid => self.profile.order.note(raw),
-            Ok(_) => {}
+            Ok(_) => self.profile.rounded += u64::from(losses.contains(Loss::FloatNoise)),
         }
     }
 
@@ -267,21 +271,25 @@ impl Probe {
             }
             _ => {}
         }
+        let mut is_rounded = false;
         for attempt in &mut self.attempts {
             let is_plausible = match (attempt.numbers, number) {
                 (Some(range), Some(number)) => range.fits(number),
                 (None, Some(_)) => false,
                 (_, None) => attempt.numbers.is_none(),
             };
-            if !is_plausible || attempt.converter.convert(raw, &mut LossSet::default()).is_err() {
+            let mut losses = LossSet::default();
+            if !is_plausible || attempt.converter.convert(raw, &mut losses).is_err() {
                 continue;
             }
+            is_rounded |= losses.contains(Loss::FloatNoise);
             attempt.accepted[class as usize] += 1;
             if let Some(year) = number.and_then(|number| year(number, attempt.numbers)) {
                 let span = profile.years.entry(attempt.written.clone()).or_insert((year, year));
                 *span = (span.0.min(year), span.1.max(year));
             }
         }
+        profile.rounded += u64::from(is_rounded);
         if matches!(self.kind, ProbedKind::Enum | ProbedKind::Integer) {
             keep_label(&mut profile.labels, raw);
         }

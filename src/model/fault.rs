@@ -230,9 +230,14 @@ impl LossSet {
         self.0 == 0
     }
 
+    /// Returns true if the set has this loss.
+    pub fn contains(self, loss: Loss) -> bool {
+        self.0 & (1 << loss as u16) != 0
+    }
+
     /// Returns the losses of the set.
     pub fn iter(self) -> impl Iterator<Item = Loss> {
-        Loss::ALL.into_iter().filter(move |loss| self.0 & (1 << *loss as u16) != 0)
+        Loss::ALL.into_iter().filter(move |loss| self.contains(*loss))
     }
 }
 

@@ -94,7 +94,9 @@ fn unusable(facts: &SchemaFacts<'_>) -> Vec<Refusal> {
             let reason = format!("it has {all}, and a table of PostgreSQL at most {}", grouped(MOST_COLUMNS as u64));
             refusals.push(Refusal::new(format!("table `{name}`"), reason, "Divide it in a copy of the source."));
         }
-        if let Some(why) = unusable_name(name) {
+        let system =
+            name.starts_with("pg_").then(|| "PostgreSQL keeps names that begin with pg_ for itself".to_owned());
+        if let Some(why) = unusable_name(name).or(system) {
             refusals.push(refusal(format!("table `{name}`"), why, "ALTER TABLE ... RENAME TO ..."));
         }
         for column in &table.columns {
@@ -165,7 +167,13 @@ impl Builder<'_> {
             let next = source.and_then(|table| table.counter).filter(|counter| *counter > 0);
             let sequence = made(&table.name, &definition.name, "seq");
             let is_free = !self.taken.contains(&sequence);
-            let sequence = (!is_free).then(|| self.taken.draw(&table.name, &definition.name, "seq"));
+            let sequence = match is_free {
+                true => {
+                    self.taken.take(&sequence);
+                    None
+                }
+                false => Some(self.taken.draw(&table.name, &definition.name, "seq")),
+            };
             IdentityDdl { start: next.and_then(|counter| counter.checked_add(1)), sequence }
         });
         let mut default = None;

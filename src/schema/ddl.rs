@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::compared::ComparedSql;
 use super::expression::{ColumnOrigin, OwnerOfRow};
+use super::names::made;
 use crate::model::pgtype::ColumnType;
 use crate::text::count;
 
@@ -192,7 +193,7 @@ pub struct ForeignDdl {
 /// A trigger that notes the time of an update.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TriggerDdl {
-    /// Its name, which its function has as well.
+    /// Its name.
     pub name: String,
     /// The columns of UPDATE OF. Empty: every update.
     pub of: Vec<String>,
@@ -202,6 +203,13 @@ pub struct TriggerDdl {
     pub column: String,
     /// The SQL of the time.
     pub value: String,
+}
+
+impl TriggerDdl {
+    /// Returns the name of its function. Under the trigger's own name, a function of the server could be meant, such as `now`.
+    pub fn function(&self) -> String {
+        made(&self.name, "", "function")
+    }
 }
 
 /// The kind of an object of the source.

@@ -9,7 +9,7 @@ use super::names::text_literal;
 use super::tokens::{SourceToken, sql, tokens};
 use crate::convert::{Converter, Settled};
 use crate::model::cell::{Cell, RawBuf};
-use crate::model::fault::LossSet;
+use crate::model::fault::{Loss, LossSet};
 use crate::model::hex::hex;
 use crate::model::pgtype::{ColumnType, Kind};
 use crate::model::rules::Rules;
@@ -120,6 +120,9 @@ pub fn constant(value: &RawBuf, kind: &ColumnType) -> Option<String> {
     let converter = Converter::new(kind, &Rules::default(), &Settled::default()).ok()?;
     let mut losses = LossSet::default();
     let cell = converter.convert(value.as_raw(), &mut losses).ok()?;
+    if losses.contains(Loss::FloatNoise) {
+        return None;
+    }
     let text = |bytes: &[u8]| std::str::from_utf8(bytes).ok().map(text_literal);
     match (&kind.kind, value, cell) {
         (Kind::Bool, _, Cell::Bool(value)) => Some(value.to_string()),
@@ -128,7 +131,10 @@ pub fn constant(value: &RawBuf, kind: &ColumnType) -> Option<String> {
         (Kind::Float8 | Kind::Numeric { .. }, RawBuf::Real(value), _) => Some(format!("{value:?}")),
         (Kind::Float8 | Kind::Numeric { .. }, RawBuf::Text(digits), _) => {
             let digits = std::str::from_utf8(digits).ok()?;
-            match number(digits.trim().trim_start_matches(['-', '+']), if digits.contains('-') { "-" } else { "" })? {
+            match number(
+                digits.trim().trim_start_matches(['-', '+']),
+                if digits.trim().starts_with('-') { "-" } else { "" },
+            )? {
                 RawBuf::Integer(value) => Some(value.to_string()),
                 RawBuf::Real(value) => Some(format!("{value:?}")),
                 _ => None,

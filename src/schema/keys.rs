@@ -3,7 +3,7 @@
 use super::build::{Builder, FateNotes, TableFacts};
 use super::compared::ComparedSql;
 use super::conditions::TranslatedIndex;
-use super::ddl::{ForeignDdl, IndexDdl, KeyDdl, ObjectFate, ObjectKind, TableDdl};
+use super::ddl::{ColumnDdl, ForeignDdl, IndexDdl, KeyDdl, ObjectFate, ObjectKind, TableDdl};
 use super::names::{NAME_BYTES, is_usable, made, name, names};
 use crate::model::definitions::{ForeignDefinition, IndexDefinition, IndexOrigin, IndexPart};
 use crate::model::pgtype::{ColumnType, Kind};
@@ -88,7 +88,12 @@ impl Builder<'_> {
 
     fn unique(&mut self, index: &IndexDefinition, table: &mut TableDdl) {
         let fates = FateNotes { table: &table.name };
-        let columns: Vec<String> = index.parts.iter().filter_map(|part| part.column.clone()).collect();
+        let mut columns: Vec<String> = Vec::new();
+        for column in index.parts.iter().filter_map(|part| part.column.clone()) {
+            if !columns.contains(&column) {
+                columns.push(column);
+            }
+        }
         let described = names(&columns);
         match parts(index, table) {
             Err(why) => self.note(fates.left_out(ObjectKind::Unique, &described, why)),
@@ -197,9 +202,7 @@ impl Builder<'_> {
             let from = own.column(column).ok_or_else(|| missing(column, own))?;
             let to = parent.column(to).ok_or_else(|| missing(to, parent))?;
             if from.kind.kind != to.kind.kind {
-                let stored = self.facts.stored.get(table).and_then(|stored| stored.columns.get(&from.name));
-                let fitting = stored.and_then(|stored| stored.fitting(&to.kind.kind));
-                let Some(trial) = fitting.filter(|_| !own.has_expressions()) else {
+                let Some(kind) = self.other_type(own, from, &to.kind.kind) else {
                     return Err(format!(
                         "{} is {} and {}.{} is {}; it becomes possible if the values of both have one type",
                         name(&from.name),
@@ -209,19 +212,12 @@ impl Builder<'_> {
                         to.kind.name
                     ));
                 };
-                retyped.push(ReferringColumn { name: from.name.clone(), kind: trial.kind.clone() });
+                retyped.push(ReferringColumn { name: from.name.clone(), kind });
             }
             columns.push(from.name.clone());
             parent_columns.push(to.name.clone());
         }
-        if !parent.has_key(&parent_columns) {
-            return Err(format!(
-                "({}) is no unique key of {}; it becomes possible with UNIQUE ({}) there",
-                names(&parent_columns),
-                name(&parent.name),
-                names(&parent_columns)
-            ));
-        }
+        self.require_key(parent, &parent_columns)?;
         if let Some(column) = columns.iter().find(|column| own.is_generated(column)).filter(|_| writes(definition)) {
             return Err(format!("an action of it would write to {}, which is a generated column", name(column)));
         }
@@ -236,6 +232,53 @@ impl Builder<'_> {
         };
         self.retype(table, &retyped);
         Ok(foreign)
+    }
+
+    /// Returns the type of a key for the column that refers to it. `None`: the column keeps its own type, because it does not hold its
+    /// values, or because something else is written for its own type: an expression, a default, a trigger, another reference.
+    fn other_type(&self, own: &TableDdl, from: &ColumnDdl, kind: &Kind) -> Option<ColumnType> {
+        let stored = self.facts.stored.get(&own.name).and_then(|stored| stored.columns.get(&from.name));
+        let is_free = !own.has_expressions() && from.default.is_none() && own.triggers.is_empty();
+        let fitting = stored.and_then(|stored| stored.fitting(kind)).filter(|_| is_free);
+        fitting.filter(|_| !self.is_referred_to(&own.name, &from.name)).map(|trial| trial.kind.clone())
+    }
+
+    /// Requires that columns are a key to which a foreign key can refer.
+    fn require_key(&self, parent: &TableDdl, columns: &[String]) -> Result<(), String> {
+        let (columns_sql, parent_sql) = (names(columns), name(&parent.name));
+        if let Some(collation) = self.collation_of_key(&parent.name, columns) {
+            return Err(format!(
+                "the key ({columns_sql}) of {parent_sql} is compared by {collation}, and a foreign key of PostgreSQL by the bytes of \
+                 the texts"
+            ));
+        }
+        if !parent.has_key(columns) {
+            return Err(format!(
+                "({columns_sql}) is no unique key of {parent_sql}; it becomes possible with UNIQUE ({columns_sql}) there"
+            ));
+        }
+        Ok(())
+    }
+
+    /// Returns true if a foreign key of the source refers to a column.
+    fn is_referred_to(&self, table: &str, column: &str) -> bool {
+        let is_key = |name: &String| name.eq_ignore_ascii_case(column);
+        self.facts.definitions.tables.values().flat_map(|table| &table.foreign).any(|foreign| {
+            let is_it = foreign.parent.eq_ignore_ascii_case(table);
+            is_it && (foreign.parent_columns.is_empty() || foreign.parent_columns.iter().any(is_key))
+        })
+    }
+
+    /// Returns the collation by which the source compares a key of a table, if it is not BINARY.
+    fn collation_of_key(&self, table: &str, columns: &[String]) -> Option<&str> {
+        let definition = self.facts.definitions.tables.get(table)?;
+        let is_of_key = |part: &&IndexPart| {
+            let is_it = |column: &String| columns.iter().any(|key| key.eq_ignore_ascii_case(column));
+            part.column.as_ref().is_some_and(is_it) && part.collation != "BINARY"
+        };
+        let uniques =
+            definition.indexes.iter().filter(|index| index.is_unique || index.origin != IndexOrigin::Statement);
+        uniques.flat_map(|index| &index.parts).find(is_of_key).map(|part| part.collation.as_str())
     }
 
     /// Gives columns the types of the keys to which they refer.

@@ -154,14 +154,14 @@ pub fn create_view(view: &ViewDdl) -> String {
 
 /// The function and the trigger that note the time of an update.
 fn create_trigger(table: &str, trigger: &TriggerDdl) -> String {
-    let (own, column) = (name(&trigger.name), name(&trigger.column));
+    let (own, function, column) = (name(&trigger.name), name(&trigger.function()), name(&trigger.column));
     let of = if trigger.of.is_empty() { String::new() } else { format!(" OF {}", names(&trigger.of)) };
     let when = trigger.only_if.map(|operator| format!(" WHEN (NEW.{column} {operator} OLD.{column})"));
     let when = when.unwrap_or_default();
     let body = format!("BEGIN NEW.{column} := {}; RETURN NEW; END", trigger.value);
     format!(
-        "CREATE FUNCTION {own}() RETURNS trigger LANGUAGE plpgsql AS {};\n\
-         CREATE TRIGGER {own} BEFORE UPDATE{of} ON {} FOR EACH ROW{when} EXECUTE FUNCTION {own}();\n",
+        "CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS {};\n\
+         CREATE TRIGGER {own} BEFORE UPDATE{of} ON {} FOR EACH ROW{when} EXECUTE FUNCTION {function}();\n",
         text_literal(&body),
         name(table)
     )

@@ -93,7 +93,8 @@ impl TriedColumn {
             _ => true,
         };
         let is_class_free = !self.is_class_exact && !matches!(trial.kind.kind, Kind::Text | Kind::Bytea);
-        (is_exact || is_class_free) && self.proof(trial) != ColumnProof::Open
+        let keeps_doubles = trial.profile.rounded == 0;
+        keeps_doubles && (is_exact || is_class_free) && self.proof(trial) != ColumnProof::Open
     }
 
     /// Returns the proof that a column of the type holds every value.

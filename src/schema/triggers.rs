@@ -10,7 +10,7 @@ use super::tokens::{SourceToken, sql, tokens};
 use crate::model::definitions::TriggerDefinition;
 
 /// The difference that every translated trigger has.
-const CHANGE: &str = "BEFORE UPDATE, with the time at which the transaction begins";
+const CHANGE: &str = "BEFORE UPDATE, with the time at which the transaction begins; what the statement itself writes there is not checked";
 
 /// The reason why another trigger is not translated.
 const OTHER: &str = "it is a program in the language of SQLite";
@@ -34,9 +34,10 @@ impl Builder<'_> {
     /// Adds the triggers of a table that have a translation, and notes the fate of all of them.
     pub fn triggers(&mut self, facts: &TableFacts<'_>, table: &mut TableDdl) {
         let definitions = &self.facts.definitions.triggers;
+        let collation = |column: &str| facts.text.as_ref().map_or("BINARY", |text| text.collation(column)).to_owned();
         let own = definitions.iter().filter(|trigger| trigger.table.eq_ignore_ascii_case(facts.name));
         let own: Vec<(&TriggerDefinition, Option<TriggerDdl>)> =
-            own.map(|trigger| (trigger, translated(trigger, table))).collect();
+            own.map(|trigger| (trigger, translated(trigger, table, collation))).collect();
         // In SQLite, the update of one such trigger fires the other one.
         let is_alone = own.iter().filter(|(_, found)| found.is_some()).count() == 1;
         for (trigger, found) in own {
@@ -57,7 +58,7 @@ impl Builder<'_> {
 }
 
 /// Returns the translation. `None`: the trigger has another form.
-fn translated(trigger: &TriggerDefinition, table: &TableDdl) -> Option<TriggerDdl> {
+fn translated(trigger: &TriggerDefinition, table: &TableDdl, collation: impl Fn(&str) -> String) -> Option<TriggerDdl> {
     let text = trigger_text(&tokens(&trigger.named.sql)?, &table.name)?;
     let own = |name: &String| table.column(name).map(|column| column.name.clone());
     let column = table.column(&text.column).filter(|column| column.generated.is_none())?;
@@ -72,12 +73,23 @@ fn translated(trigger: &TriggerDefinition, table: &TableDdl) -> Option<TriggerDd
     }
     let only_if = match text.when.as_slice() {
         [] => None,
-        when => Some(unchanged(when, &text.column)?),
+        when if collation(&column.name) == "BINARY" => Some(unchanged(when, &text.column)?),
+        _ => return None,
     };
     let DefaultSql::Changing(value) = default_sql(&sql(&text.value, &[]), &column.kind, &Scope::default()).ok()? else {
         return None;
     };
-    let of = text.of.iter().map(own).collect::<Option<Vec<String>>>()?;
+    let mut of = text.of.iter().map(own).collect::<Option<Vec<String>>>()?;
+    let all = std::mem::take(&mut of);
+    all.into_iter().for_each(|column| {
+        if !of.contains(&column) {
+            of.push(column)
+        }
+    });
+    // SQLite notes no change of a generated column, and PostgreSQL the change of what it is made of.
+    if of.iter().any(|column| table.is_generated(column)) {
+        return None;
+    }
     let name = trigger.named.name.clone();
     is_usable(&name).then(|| TriggerDdl { name, of, only_if, column: column.name.clone(), value })
 }

@@ -75,8 +75,8 @@ impl Builder<'_> {
     /// The reason why it has no translation.
     fn view(&mut self, view: &ViewDefinition, relations: &Relations) -> Result<NamedRelation, String> {
         let own = &view.named.name;
-        if !is_usable(own) || !view.columns.iter().all(|column| is_usable(column)) {
-            return Err(format!("a name of it has no or more than {NAME_BYTES} bytes"));
+        if !is_usable(own) || own.starts_with("pg_") || !view.columns.iter().all(|column| is_usable(column)) {
+            return Err(format!("a name of it has no or more than {NAME_BYTES} bytes, or begins with pg_"));
         }
         if view.columns.is_empty() {
             return Err("SQLite cannot read it: an object is missing, or a text is in double quotes".to_owned());

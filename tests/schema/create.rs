@@ -134,7 +134,7 @@ fn a_target_with_some_of_the_tables_is_refused_by_name() {
     let says = ["`public` has notes already, and not users, codes,", "Drop or rename"];
     case.migrate(&["--yes", "--create"]).exits(3).says(&says);
     case.migrate(&["--dry-run", "--create"]).exits(3).says(&says);
-    case.target.run("DROP TABLE notes; CREATE FUNCTION touch() RETURNS int LANGUAGE sql AS 'SELECT 1'");
+    case.target.run("DROP TABLE notes; CREATE FUNCTION touch_function() RETURNS int LANGUAGE sql AS 'SELECT 1'");
     case.migrate(&["--yes", "--create"]).exits(3).says(&["the tables cannot be created", "42723"]);
     assert_eq!(case.objects(), "1");
     case.place.write("other.toml", case.place.read("migrate.toml").replace("ddl = \"auto\"", "ddl = [\"a.sql\"]"));

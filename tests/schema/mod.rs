@@ -12,6 +12,7 @@ mod proof;
 mod random_expressions;
 mod random_tables;
 mod random_views;
+mod rare_forms;
 mod same_framework;
 mod shops;
 mod tables;

@@ -4,6 +4,9 @@ use super::columns::Scope;
 use super::sorts::{Refused, Translated, ValueSort, unified};
 use super::tree::{AggregateTree, SqlExpr, is_aggregate};
 
+/// Bytes of the SQL of a call. Some functions repeat their arguments, so that calls within calls become long.
+const MOST_BYTES: usize = 1 << 16;
+
 impl Scope {
     /// Returns the call of a function.
     pub fn call(&self, function: &str, arguments: &[SqlExpr]) -> Result<Translated, Refused> {
@@ -56,6 +59,9 @@ impl Scope {
             ("replace", [_, _, _]) => replacement(arguments, &values)?,
             _ => texts(function, &values)?,
         };
+        if found.sql.len() > MOST_BYTES {
+            return Err("its SQL is too long".to_owned());
+        }
         if found.sort == ValueSort::Null {
             return Ok(Translated::atom("NULL", ValueSort::Null));
         }

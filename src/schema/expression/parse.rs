@@ -169,7 +169,7 @@ impl<'t> ExpressionReader<'t> {
             return if self.eat("NOT") { self.level(NOT).map(not) } else { self.level(EQUALITY) };
         }
         let mut left = self.level(level + 1)?;
-        loop {
+        for _ in 0..DEPTH {
             if let Some((_, operator)) = operators.iter().find(|(symbol, _)| self.is(0, symbol)) {
                 self.rest = &self.rest[1..];
                 let right = self.level(level + 1)?;
@@ -182,6 +182,8 @@ impl<'t> ExpressionReader<'t> {
                 return Ok(left);
             }
         }
+        // Each operator is a level of the tree.
+        Err("it has too many operators one after the other".to_owned())
     }
 
     /// Reads one of the tests that have the level of `=`. `None` if none follows.
