@@ -88,7 +88,7 @@ fn a_small_load_with_a_fault_is_loaded_by_itself() {
 #[test]
 fn a_row_that_a_trigger_swallows_in_a_small_load_is_found() {
     let case = small("");
-    let mapping = case.place.read("migrate.toml").replace("[load.t1]", "[target]\ntriggers = \"fire\"\n[load.t1]");
+    let mapping = case.place.read("migrate.toml").replace("[load.t3]", "[load.t3]\ntriggers = \"fire\"");
     case.place.write("migrate.toml", mapping);
     case.target.run(
         "CREATE FUNCTION most() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN CASE WHEN NEW.id <> 2 THEN NEW END; END';
