@@ -36,10 +36,9 @@ pub fn may_join(job: &Job<'_>, run: &Run, started: &StartedLoad<'_>) -> bool {
     let [part] = &started.parts[..] else { return false };
     let is_new = !part.done && part.next_batch == 1 && part.until.is_none();
     let is_small = job.sizes.get(&started.load.name).is_some_and(|rows| *rows < most_rows(job));
-    // Rows of two loads in one table are told apart by their transactions.
-    let is_apart = started.parents.links.is_empty()
-        && !started.load.is_one_transaction()
-        && part::is_alone(job, started.load);
+    // Their transactions distinguish the rows of two loads in one table.
+    let is_apart =
+        started.parents.links.is_empty() && !started.load.is_one_transaction() && part::is_alone(job, started.load);
     let at = StartedPart { job, run, started, guards: &[], part: part.part };
     is_new && is_small && is_apart && DirectWrite::can_be_early(started.load, &at.destination(), at.returned())
 }
