@@ -21,4 +21,5 @@ mod round_trips;
 mod self_references;
 mod sequences;
 mod shifted_ids;
+mod small_loads;
 mod tables_and_names;

@@ -85,7 +85,7 @@ fn drawn(load: &LoadPlan) -> Vec<SequenceColumn<'_>> {
 }
 
 /// Returns true if no other load of the run writes to the load's table.
-fn is_alone(job: &Job<'_>, load: &LoadPlan) -> bool {
+pub fn is_alone(job: &Job<'_>, load: &LoadPlan) -> bool {
     job.plan.loads.iter().filter(|other| other.table == load.table).count() == 1
 }
 

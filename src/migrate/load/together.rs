@@ -17,6 +17,7 @@ use crate::pg::joint_batches::{JointBatch, JointEnd};
 
 use super::direct::DirectWrite;
 use super::lane::{StartedLoad, StartedPart};
+use super::part;
 
 /// Maximum number of loads that share a transaction.
 pub const MOST_LOADS: usize = 32;
@@ -29,13 +30,15 @@ pub fn most_rows(job: &Job<'_>) -> u64 {
     PART_ROWS.min(job.options.batch_rows)
 }
 
-/// Returns true if the load may share a transaction: nothing of it is done, it has one part and no reference that is checked here, and no
-/// answer of the server is needed to write its rows.
+/// Returns true if the load may share a transaction: nothing of it is done, it has one part, a table of its own and no
+/// reference that is checked here, and no answer of the server is needed to write its rows.
 pub fn may_join(job: &Job<'_>, run: &Run, started: &StartedLoad<'_>) -> bool {
     let [part] = &started.parts[..] else { return false };
     let is_new = !part.done && part.next_batch == 1 && part.until.is_none();
     let is_small = job.sizes.get(&started.load.name).is_some_and(|rows| *rows < most_rows(job));
-    let is_apart = started.parents.links.is_empty() && !started.load.is_one_transaction();
+    // Their transactions distinguish the rows of two loads in one table.
+    let is_apart =
+        started.parents.links.is_empty() && !started.load.is_one_transaction() && part::is_alone(job, started.load);
     let at = StartedPart { job, run, started, guards: &[], part: part.part };
     is_new && is_small && is_apart && DirectWrite::can_be_early(started.load, &at.destination(), at.returned())
 }
