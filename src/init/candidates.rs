@@ -99,6 +99,12 @@ pub struct WrittenModifier {
 }
 
 impl WrittenModifier {
+    /// Returns the unit that it gives to numbers. `None`: it gives them none.
+    pub fn epoch(&self) -> Option<Epoch> {
+        let word = self.value.trim_matches('"');
+        EPOCHS.into_iter().find(|(own, _, _)| self.key == "epoch" && *own == word).map(|(_, epoch, _)| epoch)
+    }
+
     /// From its key and its value.
     pub fn new(key: &'static str, value: impl Into<String>) -> WrittenModifier {
         WrittenModifier { key, value: value.into() }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::compared::ComparedSql;
 use super::ddl::{ColumnDdl, Ddl, ExpressionPair, Fate, IdentityDdl, ObjectFate, ObjectKind, RANDOM, TableDdl};
-use super::defaults::{DefaultSql, default_sql};
+use super::defaults::{DefaultSql, default_sql, epoch_of_default};
 use super::expression::Scope;
 use super::names::{TakenNames, is_usable, made, unusable_name};
 use super::owner::{OwnerOptions, own};
@@ -180,8 +180,15 @@ impl Builder<'_> {
         if let Some(sql) = definition.default.as_ref().filter(|_| !is_rowid) {
             let name = format!("{} DEFAULT {sql}", definition.name);
             let scope = Scope { is_utf16: self.facts.definitions.is_utf16, ..Scope::default() };
+            let epochs = stored.map(|stored| stored.epochs(&decided.kind.kind)).unwrap_or_default();
+            let is_other_unit =
+                epoch_of_default(sql).is_some_and(|epoch| !epochs.is_empty() && !epochs.contains(&epoch));
             match default_sql(sql, &decided.kind, &scope) {
                 Ok(DefaultSql::Null) => {}
+                Ok(_) if is_other_unit => {
+                    let why = "its unit of time is another one than that of the stored numbers";
+                    self.note(fates.left_out(ObjectKind::Default, &name, why));
+                }
                 Ok(found) => {
                     let compared = found.compared(sql, &decided.kind);
                     let translated = found.into_sql();

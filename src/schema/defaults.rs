@@ -2,7 +2,7 @@
 
 use super::compared::ComparedSql;
 use super::expression::{
-    BinaryOperator, OVERFLOW, Scope, SqlExpr, UnaryOperator, ValueSort, current_default, expression,
+    BinaryOperator, OVERFLOW, Scope, SqlExpr, UnaryOperator, ValueSort, current_default, current_epoch, expression,
 };
 use super::literals::{number, value};
 use super::names::text_literal;
@@ -12,7 +12,7 @@ use crate::model::cell::{Cell, RawBuf};
 use crate::model::fault::{Loss, LossSet};
 use crate::model::hex::hex;
 use crate::model::pgtype::{ColumnType, Kind};
-use crate::model::rules::Rules;
+use crate::model::rules::{Epoch, Rules};
 
 /// The default of a column.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,6 +78,11 @@ pub fn default_sql(default: &str, kind: &ColumnType, scope: &Scope) -> Result<De
             None => computed(&tokens, kind, scope),
         },
     }
+}
+
+/// Returns the unit of a default that is the current time as a number.
+pub fn epoch_of_default(default: &str) -> Option<Epoch> {
+    current_epoch(&expression(&tokens(default)?).ok()?)
 }
 
 /// Returns a default that is an expression.

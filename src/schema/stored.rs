@@ -11,6 +11,7 @@ use crate::init::{
 };
 use crate::job::Stop;
 use crate::model::pgtype::{ColumnType, Kind};
+use crate::model::rules::Epoch;
 use crate::model::schema::{Affinity, SourceColumn, SourceSchema, TargetColumn, TargetSchema, TargetTable};
 
 /// Expressions that one statement reads. SQLite's limit is 2,000.
@@ -69,6 +70,12 @@ impl TriedColumn {
     /// Returns the trial of a type, if the type was tried and holds every value.
     pub fn fitting(&self, kind: &Kind) -> Option<&TypeTrial> {
         self.trial(kind).filter(|trial| self.holds(trial))
+    }
+
+    /// Returns the units by which numbers are read as times of the type.
+    pub fn epochs(&self, kind: &Kind) -> Vec<Epoch> {
+        let tried = self.trial(kind).map(|trial| trial.profile.tried.as_slice()).unwrap_or_default();
+        tried.iter().filter(|one| one.accepted != [0; 3]).filter_map(|one| one.written.epoch()).collect()
     }
 
     /// Returns the form that all times have in a column of the type. `None`: they have none, or several.

@@ -22,7 +22,7 @@ mod tree;
 mod windows;
 
 pub use columns::{ColumnOrigin, NamedRelation, OwnerOfRow, Relations, Scope, ScopeColumn};
-pub use now::current_default;
+pub use now::{current_default, current_epoch};
 pub use parse::{expression, query};
 pub use queries::TranslatedQuery;
 pub use sorts::{OVERFLOW, Translated, UniformTime, ValueSort};

@@ -3,6 +3,7 @@
 use super::sorts::Refused;
 use super::tree::{BinaryOperator, SqlExpr};
 use crate::model::pgtype::Kind;
+use crate::model::rules::Epoch;
 use crate::schema::names::text_literal;
 
 /// The current time in UTC, without an offset.
@@ -74,6 +75,18 @@ pub fn current_default(expression: &SqlExpr, kind: &Kind) -> Result<Option<Strin
         _ => None,
     };
     sql.map(Some).ok_or_else(|| "the current time has another form in a column of this type".to_owned())
+}
+
+/// Returns the unit of the current time as a number. `None`: the expression is something else.
+pub fn current_epoch(expression: &SqlExpr) -> Option<Epoch> {
+    match current(expression).ok()?? {
+        CurrentTime::Seconds(1) => Some(Epoch::Seconds),
+        CurrentTime::Seconds(1_000) => Some(Epoch::Millis),
+        CurrentTime::Seconds(1_000_000) => Some(Epoch::Micros),
+        CurrentTime::Seconds(1_000_000_000) => Some(Epoch::Nanos),
+        CurrentTime::Julian => Some(Epoch::Julian),
+        CurrentTime::Seconds(_) | CurrentTime::Written(_) => None,
+    }
 }
 
 fn current(expression: &SqlExpr) -> Result<Option<CurrentTime>, Refused> {
