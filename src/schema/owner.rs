@@ -70,7 +70,7 @@ pub fn own(
     if !refusals.is_empty() {
         return Err(refusals);
     }
-    let owners = owners_table(ddl, taken, options);
+    let owners = owners_table(ddl, taken, options).map_err(|refusal| vec![refusal])?;
     let table = ddl.tables.iter().find(|table| table.name == owners);
     let key = table.and_then(|table| table.keys.iter().find(|key| key.primary)).map(|key| key.columns.as_slice());
     let Some((key, kind)) = key.and_then(|key| match key {
@@ -107,9 +107,18 @@ fn unknown(ddl: &Ddl, shared: &str) -> Option<Refusal> {
 }
 
 /// Returns the name of the table of owners. Adds the table if the source has none.
-fn owners_table(ddl: &mut Ddl, taken: &mut TakenNames, options: &OwnerOptions) -> String {
+///
+/// # Errors
+/// If another object has the name of the new table.
+fn owners_table(ddl: &mut Ddl, taken: &mut TakenNames, options: &OwnerOptions) -> Result<String, Refusal> {
     if let Some(table) = ddl.tables.iter().find(|table| table.name.eq_ignore_ascii_case(&options.table)) {
-        return table.name.clone();
+        return Ok(table.name.clone());
+    }
+    if taken.contains(&options.table) {
+        let shown = name(&options.table);
+        let reason = format!("{shown} is the name of a view, an index or a constraint of the source, and no table");
+        let advice = format!("Give the table of owners another name, as in --owner {}_owner.", options.table);
+        return Err(Refusal::new("--owner", reason, advice));
     }
     let column = |name: &str, kind: Kind, identity: Option<IdentityDdl>, why: &str| ColumnDdl {
         name: name.to_owned(),
@@ -138,7 +147,7 @@ fn owners_table(ddl: &mut Ddl, taken: &mut TakenNames, options: &OwnerOptions) -
         ..TableDdl::default()
     };
     ddl.tables.insert(0, table);
-    options.table.clone()
+    Ok(options.table.clone())
 }
 
 impl OwnedTables<'_> {
@@ -159,7 +168,11 @@ impl OwnedTables<'_> {
                 table.notes.push("No owner: shared, by --shared.".to_owned());
                 continue;
             }
-            let is_to_owners = |foreign: &&ForeignDdl| foreign.parent == self.owners && foreign.columns.len() == 1;
+            // A reference to another unique column of the owners has that column's values, which are no keys.
+            let key = std::slice::from_ref(&self.key);
+            let is_to_owners = |foreign: &&ForeignDdl| {
+                foreign.parent == self.owners && foreign.columns.len() == 1 && foreign.parent_columns == key
+            };
             let required =
                 |foreign: &&ForeignDdl| table.column(&foreign.columns[0]).is_some_and(|column| column.not_null);
             if let Some(foreign) = table.foreign.iter().filter(is_to_owners).find(required) {

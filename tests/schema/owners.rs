@@ -157,3 +157,38 @@ fn the_mapping_of_tables_without_owner_fills_them() {
     // The mapping names its statements, so that a rehearsal needs nothing else.
     case.place.migrate(["rehearse", "-m", "migrate.toml"]).exits(0).says(&["Rehearsed and verified"]);
 }
+
+#[test]
+fn a_reference_to_another_column_of_the_owners_names_no_owner() {
+    let case = Case::new(
+        "CREATE TABLE users (id INTEGER PRIMARY KEY, username TEXT UNIQUE NOT NULL);
+         CREATE TABLE posts (id INTEGER PRIMARY KEY, author TEXT NOT NULL REFERENCES users (username), slug TEXT UNIQUE);
+         CREATE TABLE comments (id INTEGER PRIMARY KEY, post TEXT REFERENCES posts (slug));",
+    );
+    for keys in ["shared", "owned"] {
+        if keys == "owned" && version() < 150_000 {
+            continue;
+        }
+        let text = case.command(&["--owner", "users", "--keys", keys]).exits(0).stdout;
+        case.target.run(&format!("DROP SCHEMA public CASCADE; CREATE SCHEMA public; {text}"));
+        let constraints = case.constraints();
+        for one in [
+            "posts: UNIQUE (user_id, slug)",
+            "posts: FOREIGN KEY (author) REFERENCES users(username)",
+            "comments: FOREIGN KEY (user_id, post) REFERENCES posts(user_id, slug)",
+        ] {
+            assert!(constraints.contains(&one.to_owned()), "{keys}: {constraints:?}");
+        }
+    }
+}
+
+#[test]
+fn a_new_table_of_owners_cannot_have_a_taken_name() {
+    for taken in ["CREATE VIEW users AS SELECT id, name FROM people;", "CREATE INDEX users ON people (name);"] {
+        let case = Case::new(&format!("CREATE TABLE people (id INTEGER PRIMARY KEY, name TEXT); {taken}"));
+        let parts = ["users is the name of a view, an index or a constraint", "as in --owner users_owner"];
+        case.command(&["--owner", "users"]).exits(3).says(&parts);
+        let text = case.command(&["--owner", "users_owner"]).exits(0).stdout;
+        case.target.run(&text);
+    }
+}
