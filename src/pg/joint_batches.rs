@@ -45,7 +45,7 @@ struct PreparedBatch<'b> {
 
 impl Session {
     /// Returns true if the COPY into this destination is prepared and no trigger may swallow its rows. Rows that are sent as text go
-    /// alone, because their refusal can cost the connection, see [`CopyTarget::failed`](super::copy::CopyTarget::failed).
+    /// alone, because their refusal can cost the connection.
     pub fn can_join(&self, into: &Destination<'_>) -> bool {
         !into.as_text && self.prepared.known(&into.straight().sql()).is_some()
     }
