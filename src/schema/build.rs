@@ -176,37 +176,7 @@ impl Builder<'_> {
             };
             IdentityDdl { start: next.and_then(|counter| counter.checked_add(1)), sequence }
         });
-        let mut default = None;
-        if let Some(sql) = definition.default.as_ref().filter(|_| !is_rowid) {
-            let name = format!("{} DEFAULT {sql}", definition.name);
-            let scope = Scope { is_utf16: self.facts.definitions.is_utf16, ..Scope::default() };
-            let epochs = stored.map(|stored| stored.epochs(&decided.kind.kind)).unwrap_or_default();
-            let is_other_unit =
-                epoch_of_default(sql).is_some_and(|epoch| !epochs.is_empty() && !epochs.contains(&epoch));
-            match default_sql(sql, &decided.kind, &scope) {
-                Ok(DefaultSql::Null) => {}
-                Ok(_) if is_other_unit => {
-                    let why = "its unit of time is another one than that of the stored numbers";
-                    self.note(fates.left_out(ObjectKind::Default, &name, why));
-                }
-                Ok(found) => {
-                    let compared = found.compared(sql, &decided.kind);
-                    let translated = found.into_sql();
-                    let is_same = translated == *sql;
-                    let is_random = translated.contains(RANDOM);
-                    let random = if is_random { "; some digits of a UUID are not random" } else { "" };
-                    let why = format!("DEFAULT {translated}{random}");
-                    let object = match is_same {
-                        true => fates.kept(ObjectKind::Default, &name),
-                        false => fates.changed(ObjectKind::Default, &name, why),
-                    };
-                    self.translated(&object, compared);
-                    self.note(object);
-                    default = Some(translated);
-                }
-                Err(why) => self.note(fates.left_out(ObjectKind::Default, &name, why)),
-            }
-        }
+        let default = if is_rowid { None } else { self.default(&fates, definition, stored, &decided.kind) };
         ColumnDdl {
             name: definition.name.clone(),
             kind: decided.kind,
@@ -216,6 +186,46 @@ impl Builder<'_> {
             generated: None,
             why: decided.why,
         }
+    }
+
+    /// Returns the default of a column, and notes its fate.
+    fn default(
+        &mut self,
+        fates: &FateNotes<'_>,
+        definition: &ColumnDefinition,
+        stored: Option<&TriedColumn>,
+        kind: &ColumnType,
+    ) -> Option<String> {
+        let sql = definition.default.as_ref()?;
+        let name = format!("{} DEFAULT {sql}", definition.name);
+        let scope = Scope { is_utf16: self.facts.definitions.is_utf16, ..Scope::default() };
+        let epochs = stored.map(|stored| stored.epochs(&kind.kind)).unwrap_or_default();
+        let is_other_unit = epoch_of_default(sql).is_some_and(|epoch| !epochs.is_empty() && !epochs.contains(&epoch));
+        let found = match default_sql(sql, kind, &scope) {
+            Ok(DefaultSql::Null) => return None,
+            Ok(_) if is_other_unit => Err("its unit of time is another one than that of the stored numbers".to_owned()),
+            found => found,
+        };
+        let found = match found {
+            Ok(found) => found,
+            Err(why) => {
+                self.note(fates.left_out(ObjectKind::Default, &name, why));
+                return None;
+            }
+        };
+        let compared = found.compared(sql, kind);
+        let translated = found.into_sql();
+        let is_same = translated == *sql;
+        let is_random = translated.contains(RANDOM);
+        let random = if is_random { "; some digits of a UUID are not random" } else { "" };
+        let why = format!("DEFAULT {translated}{random}");
+        let object = match is_same {
+            true => fates.kept(ObjectKind::Default, &name),
+            false => fates.changed(ObjectKind::Default, &name, why),
+        };
+        self.translated(&object, compared);
+        self.note(object);
+        Some(translated)
     }
 
     /// Notes the triggers of views, and virtual tables.
